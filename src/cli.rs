@@ -1,0 +1,151 @@
+//! The command line: what may be typed. No logic beyond parsing and dispatch.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::app::{App, Outcome};
+use crate::commands;
+use crate::error::{Error, Kind};
+use crate::output::{ColorWhen, Ui, UiOptions};
+use crate::support::env::Env;
+
+/// Make every simulation run a versioned, validated, findable dataset.
+#[derive(Debug, Parser)]
+#[command(name = "capture-hook", version, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    /// Work as if called in DIR.
+    #[arg(short = 'C', value_name = "DIR", global = true)]
+    pub dir: Option<PathBuf>,
+    /// Print results and errors as JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Print results and errors only.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Print more of what is done.
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// When to colour.
+    #[arg(long, value_name = "WHEN", global = true, default_value = "auto")]
+    pub color: ColorWhen,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Set a repository up: DVC, the stage, params.yaml, ignore rules, merge drivers, hooks.
+    Init(commands::init::Args),
+    /// Install the git hooks.
+    Install(commands::install::Args),
+    /// Remove the git hooks, and put back what was there before.
+    Uninstall(commands::uninstall::Args),
+    /// Validate a run and point params.yaml at it.
+    Select(commands::select::Args),
+    /// Check runs: every byte of every shard, every rule.
+    Validate(commands::validate::Args),
+    /// Write a missing manifest.json into a run.
+    Manifest(commands::manifest::Args),
+    /// Put the selected run into the dataset (the stage's command).
+    Ingest(commands::ingest::Args),
+    /// Select, commit, and push runs: data first, then git.
+    Publish(commands::publish::Args),
+    /// Send the data that commits need to the DVC remote.
+    Push(commands::push::Args),
+    /// Check commits as the hooks do, for CI.
+    Check(commands::check::Args),
+    /// Make missing run tags again from history.
+    Tag(commands::tag::Args),
+    /// Show how far the selected run is, and the next command to type.
+    Status(commands::status::Args),
+    /// List every run known: recorded, in the dataset, in history.
+    Runs(commands::runs::Args),
+    /// List the data versions in history.
+    Log(commands::log::Args),
+    /// Show one run: metadata, provenance, key figures.
+    Show(commands::show::Args),
+    /// Compare two runs: configuration, seeds, figures.
+    Diff(commands::diff::Args),
+    /// Bring the dataset, or some runs of it, into the workspace.
+    Pull(commands::pull::Args),
+    /// Get one run, of any revision, into any directory.
+    Get(commands::get::Args),
+    /// Prove data against manifests and dvc.lock, byte by byte.
+    Verify(commands::verify::Args),
+    /// Draw a run: trajectories, reward and distance.
+    Plot(commands::plot::Args),
+    /// Say what is set up, what is missing, and how to mend it.
+    Doctor(commands::doctor::Args),
+    /// Read and change settings.
+    Config(commands::config::Args),
+    /// Show the whole way in a scratch repository.
+    Demo(commands::demo::Args),
+    /// Print shell completions.
+    Completions(commands::completions::Args),
+    /// Print the manual page, or write all of them.
+    Man(commands::man::Args),
+    /// What git's hooks call.
+    #[command(hide = true)]
+    Hook(commands::hook::Args),
+    /// What git calls to merge dvc.lock and params.yaml.
+    #[command(hide = true)]
+    MergeDriver(commands::merge_driver::Args),
+}
+
+/// Parses the command line, runs the command, prints its error, and gives the exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let ui = Ui::new(UiOptions { json: cli.json, quiet: cli.quiet, verbose: cli.verbose, color: cli.color });
+    match dispatch(cli, ui.clone()) {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Wanting) => ExitCode::from(Kind::Wanting.exit_code()),
+        Err(error) => {
+            ui.error(&error);
+            ExitCode::from(error.kind().exit_code())
+        }
+    }
+}
+
+fn dispatch(cli: Cli, ui: Ui) -> Result<Outcome, Error> {
+    let here = std::env::current_dir()
+        .map_err(|e| Error::new(Kind::Io, "io", format!("cannot read the working directory: {e}")))?;
+    let cwd = match cli.dir {
+        Some(dir) => here.join(dir),
+        None => here,
+    };
+    let app = App { cwd, env: Env::snapshot(), ui };
+    match cli.command {
+        Command::Init(args) => commands::init::run(&app, &args),
+        Command::Install(args) => commands::install::run(&app, &args),
+        Command::Uninstall(args) => commands::uninstall::run(&app, &args),
+        Command::Select(args) => commands::select::run(&app, &args),
+        Command::Validate(args) => commands::validate::run(&app, &args),
+        Command::Manifest(args) => commands::manifest::run(&app, &args),
+        Command::Ingest(args) => commands::ingest::run(&app, &args),
+        Command::Publish(args) => commands::publish::run(&app, &args),
+        Command::Push(args) => commands::push::run(&app, &args),
+        Command::Check(args) => commands::check::run(&app, &args),
+        Command::Tag(args) => commands::tag::run(&app, &args),
+        Command::Status(args) => commands::status::run(&app, &args),
+        Command::Runs(args) => commands::runs::run(&app, &args),
+        Command::Log(args) => commands::log::run(&app, &args),
+        Command::Show(args) => commands::show::run(&app, &args),
+        Command::Diff(args) => commands::diff::run(&app, &args),
+        Command::Pull(args) => commands::pull::run(&app, &args),
+        Command::Get(args) => commands::get::run(&app, &args),
+        Command::Verify(args) => commands::verify::run(&app, &args),
+        Command::Plot(args) => commands::plot::run(&app, &args),
+        Command::Doctor(args) => commands::doctor::run(&app, &args),
+        Command::Config(args) => commands::config::run(&app, &args),
+        Command::Demo(args) => commands::demo::run(&app, &args),
+        Command::Completions(args) => commands::completions::run(&app, &args),
+        Command::Man(args) => commands::man::run(&app, &args),
+        Command::Hook(args) => commands::hook::run(&app, &args),
+        Command::MergeDriver(args) => commands::merge_driver::run(&app, &args),
+    }
+}

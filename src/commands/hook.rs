@@ -1,0 +1,13 @@
+//! `capture-hook hook`.
+
+use crate::app::{App, Outcome};
+use crate::error::{Error, Kind};
+
+/// Arguments of `hook`.
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+/// Runs the command.
+pub fn run(_app: &App, _args: &Args) -> Result<Outcome, Error> {
+    Err(Error::new(Kind::Usage, "not_built", "`hook` is not built yet"))
+}

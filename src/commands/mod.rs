@@ -1,0 +1,29 @@
+//! One file a command: its arguments and `run`. A command never calls another; what they share lies in a lower room.
+
+pub mod check;
+pub mod completions;
+pub mod config;
+pub mod demo;
+pub mod diff;
+pub mod doctor;
+pub mod get;
+pub mod hook;
+pub mod ingest;
+pub mod init;
+pub mod install;
+pub mod log;
+pub mod man;
+pub mod manifest;
+pub mod merge_driver;
+pub mod plot;
+pub mod publish;
+pub mod pull;
+pub mod push;
+pub mod runs;
+pub mod select;
+pub mod show;
+pub mod status;
+pub mod tag;
+pub mod uninstall;
+pub mod validate;
+pub mod verify;

@@ -1,0 +1,13 @@
+//! `capture-hook uninstall`.
+
+use crate::app::{App, Outcome};
+use crate::error::{Error, Kind};
+
+/// Arguments of `uninstall`.
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+/// Runs the command.
+pub fn run(_app: &App, _args: &Args) -> Result<Outcome, Error> {
+    Err(Error::new(Kind::Usage, "not_built", "`uninstall` is not built yet"))
+}

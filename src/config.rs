@@ -1,0 +1,158 @@
+//! Settings: `capture-hook.toml` at the project's root, tracked, and what overrides it.
+//!
+//! Order: flag, then environment, then file, then default; every value knows where it came from. Unknown keys are refused,
+//! and no key names a program: a cloned repository must not choose what we run.
+
+use serde::Deserialize;
+
+use crate::error::{Explain, Kind};
+
+/// The settings' file name, at the root of the DVC project.
+pub const FILE: &str = "capture-hook.toml";
+
+/// Who versions the dataset at commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Engine {
+    /// `dvc repro -s capture_ingest`.
+    #[default]
+    Dvc,
+    /// capture-hook itself, in DVC's formats: the cost does not grow with the dataset.
+    Native,
+}
+
+/// What `pre-push` does about data that is not on the DVC remote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PushPolicy {
+    /// Upload it, or stop the push.
+    #[default]
+    Strict,
+    /// Upload it, or warn.
+    Warn,
+    /// Leave it.
+    Off,
+}
+
+/// All settings, as they hold.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Who versions the dataset at commit.
+    pub engine: Engine,
+    /// Where recorders write runs, relative to the project's root.
+    pub results_dir: String,
+    /// `[pull]`
+    pub pull: Pull,
+    /// `[push]`
+    pub push: Push,
+    /// `[validate]`
+    pub validate: Validate,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            engine: Engine::default(),
+            results_dir: "results".into(),
+            pull: Pull::default(),
+            push: Push::default(),
+            validate: Validate::default(),
+        }
+    }
+}
+
+/// `[pull]`: what checkout and merge fetch unasked.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Pull {
+    /// Follow the checked-out data version at all.
+    pub auto: bool,
+    /// The most bytes to fetch unasked.
+    pub max_bytes: u64,
+}
+
+impl Default for Pull {
+    fn default() -> Self {
+        Self { auto: true, max_bytes: 1 << 30 }
+    }
+}
+
+/// `[push]`: what `pre-push` does.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Push {
+    /// Stop, warn or do nothing.
+    pub policy: PushPolicy,
+}
+
+/// `[validate]`: which findings count.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Validate {
+    /// Codes that are dropped (structure and safety codes cannot be).
+    pub ignore: Vec<String>,
+    /// Warning codes that count as errors.
+    pub deny: Vec<String>,
+}
+
+/// A settings file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{FILE}{}: {message}", line.map(|l| format!(":{l}")).unwrap_or_default())]
+pub struct ConfigError {
+    /// Line from 1, where known.
+    pub line: Option<usize>,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl Explain for ConfigError {
+    fn kind(&self) -> Kind {
+        Kind::Setup
+    }
+
+    fn code(&self) -> &'static str {
+        "invalid_config"
+    }
+
+    fn hints(&self) -> Vec<String> {
+        vec!["`capture-hook config list` shows every setting with its default".into()]
+    }
+}
+
+impl Config {
+    /// Reads settings from the text of a `capture-hook.toml`.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        let at = |span: Option<std::ops::Range<usize>>| {
+            span.map(|s| text[..s.start.min(text.len())].bytes().filter(|b| *b == b'\n').count() + 1)
+        };
+        toml_edit::de::from_str(text).map_err(|error: toml_edit::de::Error| ConfigError {
+            line: at(error.span()),
+            message: error.message().trim().to_owned(),
+        })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_is_the_defaults() {
+        assert_eq!(Config::parse("").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_line() {
+        let error = Config::parse("engine = \"dvc\"\n[push]\ncommand = \"rm\"\n").unwrap_err();
+        assert_eq!(error.line, Some(3), "{error}");
+        assert!(error.message.contains("command"), "{error}");
+    }
+
+    #[test]
+    fn values_are_read() {
+        let config = Config::parse("engine = \"native\"\n[pull]\nmax_bytes = 5\n[push]\npolicy = \"warn\"\n").unwrap();
+        assert_eq!((config.engine, config.pull.max_bytes, config.push.policy), (Engine::Native, 5, PushPolicy::Warn));
+    }
+}

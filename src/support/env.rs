@@ -1,0 +1,140 @@
+//! The environment, read once at the start and handed down.
+//!
+//! Nothing else in the crate calls `std::env::var`: what a command sees is what this snapshot holds, so a test can give
+//! it any environment, and a child process gets exactly what we mean it to get.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+/// The names that `git rev-parse --local-env-vars` prints: they tie a git call to one repository and must not leak to
+/// another (DVC's own git calls, a test's scratch repository).
+pub const GIT_LOCAL_VARS: &[&str] = &[
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_CONFIG",
+    "GIT_CONFIG_PARAMETERS",
+    "GIT_CONFIG_COUNT",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_GRAFT_FILE",
+    "GIT_INDEX_FILE",
+    "GIT_NO_REPLACE_OBJECTS",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_PREFIX",
+    "GIT_SHALLOW_FILE",
+    "GIT_COMMON_DIR",
+    "GIT_INTERNAL_SUPER_PREFIX",
+];
+
+/// A snapshot of environment variables.
+#[derive(Debug, Clone, Default)]
+pub struct Env {
+    vars: BTreeMap<OsString, OsString>,
+}
+
+impl Env {
+    /// The environment of this process.
+    #[must_use]
+    pub fn snapshot() -> Self {
+        Self { vars: std::env::vars_os().collect() }
+    }
+
+    /// An environment of exactly these variables.
+    pub fn from_vars<K: Into<OsString>, V: Into<OsString>>(vars: impl IntoIterator<Item = (K, V)>) -> Self {
+        Self { vars: vars.into_iter().map(|(k, v)| (k.into(), v.into())).collect() }
+    }
+
+    /// A variable's value; an empty one counts as unset.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&OsStr> {
+        self.vars.get(OsStr::new(name)).map(OsString::as_os_str).filter(|v| !v.is_empty())
+    }
+
+    /// A variable's value as text, `None` where unset, empty or not UTF-8.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.get(name).and_then(OsStr::to_str)
+    }
+
+    /// All variables, sorted by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&OsString, &OsString)> {
+        self.vars.iter()
+    }
+
+    /// The same environment with one variable set.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.vars.insert(name.into(), value.into());
+        self
+    }
+
+    /// The same environment without one variable.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.vars.remove(OsStr::new(name));
+        self
+    }
+
+    /// The same environment without [`GIT_LOCAL_VARS`], for DVC and for every other repository.
+    #[must_use]
+    pub fn without_git(mut self) -> Self {
+        for name in GIT_LOCAL_VARS {
+            self.vars.remove(OsStr::new(name));
+        }
+        self
+    }
+
+    /// The same environment with a directory in front of `PATH`.
+    #[must_use]
+    pub fn with_path_first(self, dir: &Path) -> Self {
+        let mut dirs = vec![dir.to_path_buf()];
+        if let Some(path) = self.get("PATH") {
+            dirs.extend(std::env::split_paths(path).filter(|d| d != dir));
+        }
+        match std::env::join_paths(dirs) {
+            Ok(joined) => self.with("PATH", joined),
+            Err(_) => self,
+        }
+    }
+
+    /// The first executable of this name on `PATH`. Relative entries of `PATH` are skipped: they would let a cloned
+    /// repository choose the program.
+    #[must_use]
+    pub fn which(&self, program: &str) -> Option<PathBuf> {
+        std::env::split_paths(self.get("PATH")?)
+            .filter(|dir| dir.is_absolute())
+            .map(|dir| dir.join(program))
+            .find(|path| super::fs::is_executable(path))
+    }
+
+    /// The user's home directory.
+    #[must_use]
+    pub fn home(&self) -> Option<PathBuf> {
+        self.get("HOME").map(PathBuf::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relative_path_entry_never_chooses_a_program() {
+        let env = Env::from_vars([("PATH", ".:bin:/bin:/usr/bin")]);
+        assert!(env.which("sh").is_some_and(|p| p.is_absolute()));
+    }
+
+    #[test]
+    fn an_empty_variable_counts_as_unset() {
+        let env = Env::from_vars([("A", ""), ("B", "b")]);
+        assert_eq!((env.text("A"), env.text("B")), (None, Some("b")));
+    }
+
+    #[test]
+    fn git_variables_are_stripped() {
+        let env = Env::from_vars([("GIT_DIR", "x"), ("GIT_AUTHOR_NAME", "a")]).without_git();
+        assert_eq!((env.text("GIT_DIR"), env.text("GIT_AUTHOR_NAME")), (None, Some("a")));
+    }
+}

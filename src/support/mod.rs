@@ -1,0 +1,8 @@
+//! The ground floor: the one door to the file system's tricky parts, to other programs and to the environment.
+//!
+//! Nothing here knows what a run, a dataset or a hook is.
+
+pub mod env;
+pub mod fs;
+pub mod process;
+pub mod progress;

@@ -1,0 +1,368 @@
+//! The one door to other programs.
+//!
+//! A [`Cmd`] is an argument vector, never a shell line. Both pipes are drained at once (duct's threads), a program gets
+//! no terminal input, and it runs in a process group of its own: a timeout or a Ctrl-C ends it with all that it started.
+//! A failure tells the command line, the exit status and what the program said.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use super::env::Env;
+use crate::error::{Explain, Kind};
+
+/// A program that could not be run, or failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    /// There is no such program, or it is not executable.
+    #[error("cannot start `{command}`")]
+    Start {
+        /// The command line.
+        command: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// It ran and exited with something other than 0.
+    #[error("`{command}` failed with {status}{}", indented(said))]
+    Failed {
+        /// The command line.
+        command: String,
+        /// `exit status: 1`, `signal: 9`.
+        status: String,
+        /// The exit code, where there was one.
+        exit: Option<i32>,
+        /// What it said on both streams, last lines.
+        said: String,
+    },
+    /// It did not end in time, and was ended.
+    #[error("`{command}` did not finish within {} s and was stopped{}", limit.as_secs(), indented(said))]
+    TimedOut {
+        /// The command line.
+        command: String,
+        /// The limit.
+        limit: Duration,
+        /// What it had said.
+        said: String,
+    },
+    /// The user or the system asked us to stop while it ran; it was stopped.
+    #[error("interrupted while `{command}` ran")]
+    Interrupted {
+        /// The command line.
+        command: String,
+    },
+}
+
+impl Explain for ProcessError {
+    fn kind(&self) -> Kind {
+        Kind::Program
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Start { .. } => "program_not_started",
+            Self::Failed { .. } => "program_failed",
+            Self::TimedOut { .. } => "program_timed_out",
+            Self::Interrupted { .. } => "interrupted",
+        }
+    }
+}
+
+/// What a finished program left.
+#[derive(Debug, Clone)]
+pub struct Output {
+    /// The exit code, `None` where a signal ended it.
+    pub exit: Option<i32>,
+    /// Its standard output.
+    pub stdout: Vec<u8>,
+    /// Its standard error; empty where it was shown to the user.
+    pub stderr: Vec<u8>,
+}
+
+impl Output {
+    /// Whether it exited with 0.
+    #[must_use]
+    pub fn success(&self) -> bool {
+        self.exit == Some(0)
+    }
+
+    /// Standard output as text, without the last line break.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).trim_end_matches(['\n', '\r']).to_owned()
+    }
+}
+
+/// A program call.
+#[derive(Debug, Clone)]
+pub struct Cmd {
+    program: OsString,
+    args: Vec<OsString>,
+    dir: Option<PathBuf>,
+    stdin: Option<Vec<u8>>,
+    timeout: Option<Duration>,
+    show_stderr: bool,
+}
+
+impl Cmd {
+    /// A call of `program`: a name looked up on `PATH`, or a path.
+    pub fn new(program: impl Into<OsString>) -> Self {
+        Self { program: program.into(), args: Vec::new(), dir: None, stdin: None, timeout: None, show_stderr: false }
+    }
+
+    /// With one more argument.
+    #[must_use]
+    pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// With more arguments.
+    #[must_use]
+    pub fn args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// In this working directory.
+    #[must_use]
+    pub fn dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.dir = Some(dir.into());
+        self
+    }
+
+    /// With these bytes on standard input (nothing otherwise).
+    #[must_use]
+    pub fn stdin(mut self, bytes: Vec<u8>) -> Self {
+        self.stdin = Some(bytes);
+        self
+    }
+
+    /// Ended, with all that it started, after this long.
+    #[must_use]
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.timeout = Some(limit);
+        self
+    }
+
+    /// Its standard error goes to ours (a progress bar) instead of being kept.
+    #[must_use]
+    pub fn show_stderr(mut self) -> Self {
+        self.show_stderr = true;
+        self
+    }
+
+    /// The command line as a person would type it.
+    #[must_use]
+    pub fn line(&self) -> String {
+        std::iter::once(&self.program).chain(&self.args).map(|a| quoted(a)).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Runs it in exactly this environment. Any exit code is fine.
+    pub fn run(&self, env: &Env) -> Result<Output, ProcessError> {
+        let mut call =
+            duct::cmd(&self.program, &self.args).full_env(env.iter()).stdout_capture().unchecked().before_spawn(
+                |command| {
+                    own_group(command);
+                    Ok(())
+                },
+            );
+        call = match &self.stdin {
+            Some(bytes) => call.stdin_bytes(bytes.clone()),
+            None => call.stdin_null(),
+        };
+        if !self.show_stderr {
+            call = call.stderr_capture();
+        }
+        if let Some(dir) = &self.dir {
+            call = call.dir(dir);
+        }
+        let signals = Signals::watch();
+        let handle = call.start().map_err(|source| ProcessError::Start { command: self.line(), source })?;
+        let deadline = self.timeout.map(|limit| Instant::now() + limit);
+        loop {
+            let output = handle
+                .wait_timeout(Duration::from_millis(100))
+                .map_err(|source| ProcessError::Start { command: self.line(), source })?;
+            if let Some(output) = output {
+                return Ok(Output {
+                    exit: output.status.code(),
+                    stdout: output.stdout.clone(),
+                    stderr: output.stderr.clone(),
+                });
+            }
+            if let Some(signal) = signals.caught() {
+                end_group(&handle, signal);
+                return Err(ProcessError::Interrupted { command: self.line() });
+            }
+            if let (Some(deadline), Some(limit)) = (deadline, self.timeout)
+                && Instant::now() >= deadline
+            {
+                let said = end_group(&handle, rustix_term());
+                return Err(ProcessError::TimedOut { command: self.line(), limit, said });
+            }
+        }
+    }
+
+    /// Runs it; any exit code but 0 is an error that tells what it said.
+    pub fn checked(&self, env: &Env) -> Result<Output, ProcessError> {
+        let output = self.run(env)?;
+        if output.success() { Ok(output) } else { Err(self.failed(&output)) }
+    }
+
+    /// The error for an output that should have been a success.
+    #[must_use]
+    pub fn failed(&self, output: &Output) -> ProcessError {
+        ProcessError::Failed {
+            command: self.line(),
+            status: match output.exit {
+                Some(code) => format!("exit code {code}"),
+                None => "a signal".into(),
+            },
+            exit: output.exit,
+            said: last_lines(&[&output.stderr, &output.stdout]),
+        }
+    }
+}
+
+/// The last lines of what a program said, on either stream.
+fn last_lines(streams: &[&[u8]]) -> String {
+    const LINES: usize = 20;
+    let text: Vec<String> = streams.iter().map(|s| String::from_utf8_lossy(s).trim().to_owned()).collect();
+    let lines: Vec<&str> = text.iter().flat_map(|t| t.lines()).map(str::trim_end).filter(|l| !l.is_empty()).collect();
+    lines[lines.len().saturating_sub(LINES)..].join("\n")
+}
+
+fn indented(said: &str) -> String {
+    said.lines().map(|line| format!("\n    {line}")).collect()
+}
+
+/// An argument as a POSIX shell would need it.
+#[must_use]
+pub fn quoted(arg: &OsStr) -> String {
+    let text = arg.to_string_lossy();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,{}^~".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.into_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+/// A path as a POSIX shell would need it.
+#[must_use]
+pub fn quoted_path(path: &Path) -> String {
+    quoted(path.as_os_str())
+}
+
+#[cfg(unix)]
+fn own_group(command: &mut std::process::Command) {
+    use std::os::unix::process::CommandExt;
+    command.process_group(0);
+}
+
+#[cfg(not(unix))]
+fn own_group(_: &mut std::process::Command) {}
+
+fn rustix_term() -> i32 {
+    signal_hook::consts::SIGTERM
+}
+
+/// Sends the signal to the program's whole group, gives it two seconds, then kills it. Returns what it had said.
+fn end_group(handle: &duct::Handle, signal: i32) -> String {
+    let send = |signal: i32| {
+        #[cfg(unix)]
+        for pid in handle.pids() {
+            use rustix::process::{Pid, Signal, kill_process_group};
+            let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+            if let (Some(pid), Some(signal)) = (pid, Signal::from_named_raw(signal)) {
+                // The group may be gone already.
+                let _ = kill_process_group(pid, signal);
+            }
+        }
+    };
+    send(signal);
+    let mut ended = handle.wait_timeout(Duration::from_secs(2)).ok().flatten();
+    if ended.is_none() {
+        send(signal_hook::consts::SIGKILL);
+        ended = handle.wait_timeout(Duration::from_secs(2)).ok().flatten();
+    }
+    ended.map(|o| last_lines(&[&o.stderr, &o.stdout])).unwrap_or_default()
+}
+
+/// Watches for the signals that ask us to stop, while a program in a group of its own runs.
+struct Signals {
+    caught: Arc<AtomicUsize>,
+    ids: Vec<signal_hook::SigId>,
+}
+
+impl Signals {
+    fn watch() -> Self {
+        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+        let caught = Arc::new(AtomicUsize::new(0));
+        let ids = [SIGINT, SIGTERM, SIGHUP]
+            .into_iter()
+            .filter_map(|signal| {
+                let value = usize::try_from(signal).ok()?;
+                signal_hook::flag::register_usize(signal, Arc::clone(&caught), value).ok()
+            })
+            .collect();
+        Self { caught, ids }
+    }
+
+    fn caught(&self) -> Option<i32> {
+        match self.caught.load(Ordering::SeqCst) {
+            0 => None,
+            signal => i32::try_from(signal).ok(),
+        }
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        for id in self.ids.drain(..) {
+            signal_hook::low_level::unregister(id);
+        }
+    }
+}
+
+#[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn sh(script: &str) -> Cmd {
+        Cmd::new("/bin/sh").args(["-c", script])
+    }
+
+    #[test]
+    fn more_than_a_pipe_holds_on_both_streams_does_not_hang() {
+        let script = "head -c 300000 /dev/zero; head -c 300000 /dev/zero >&2";
+        let output = sh(script).run(&Env::snapshot()).unwrap();
+        assert_eq!((output.stdout.len(), output.stderr.len()), (300_000, 300_000));
+    }
+
+    #[test]
+    fn a_timeout_ends_what_the_program_started_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let mark = dir.path().join("mark");
+        let script = format!("(sleep 1.5; touch {}) & sleep 30", quoted_path(&mark));
+        let error = sh(&script).timeout(Duration::from_millis(300)).run(&Env::snapshot()).unwrap_err();
+        assert!(matches!(error, ProcessError::TimedOut { .. }), "{error}");
+        std::thread::sleep(Duration::from_secs(2));
+        assert!(!mark.exists());
+    }
+
+    #[test]
+    fn a_failure_says_what_the_program_said() {
+        let error = sh("echo why >&2; exit 3").checked(&Env::snapshot()).unwrap_err().to_string();
+        assert!(error.contains("exit code 3") && error.contains("why"), "{error}");
+    }
+
+    #[test]
+    fn the_environment_is_exactly_the_given_one() {
+        let output = Cmd::new("/usr/bin/env").run(&Env::from_vars([("A", "1")])).unwrap();
+        assert_eq!(output.text(), "A=1");
+    }
+}

@@ -1,0 +1,14 @@
+//! How a long piece of work says how far it is, without knowing who listens.
+
+/// Receives the progress of one piece of work. Called from several threads.
+pub trait Progress: Sync {
+    /// `n` more units (bytes of input, unless the work says otherwise) are done.
+    fn advance(&self, n: u64);
+}
+
+/// Nobody listens.
+pub struct Silent;
+
+impl Progress for Silent {
+    fn advance(&self, _: u64) {}
+}

@@ -1,0 +1,90 @@
+//! The law of the house: who may import whom (ARCHITECTURE.md), read off the `use crate::` lines.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+/// Each room's floor: a room may import rooms of a lower floor, and those named beside it.
+const FLOORS: &[(&str, u8)] = &[
+    ("error", 0),
+    ("support", 1),
+    ("run", 2),
+    ("validate", 3),
+    ("columnar", 3),
+    ("params", 3),
+    ("config", 3),
+    ("manifest", 4),
+    ("record", 5),
+    ("ingest", 6),
+    ("git", 7),
+    ("dvc", 7),
+    ("provenance", 8),
+    ("project", 9),
+    ("output", 9),
+    ("app", 10),
+    ("hooks", 11),
+    ("commands", 12),
+    ("cli", 13),
+    ("main", 14),
+];
+
+#[test]
+fn every_import_goes_down() {
+    let floors: BTreeMap<&str, u8> = FLOORS.iter().copied().collect();
+    let mut broken = Vec::new();
+    let mut seen = 0;
+    visit(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), "", &mut |room, file, text| {
+        if room == "lib" {
+            return;
+        }
+        let Some(&floor) = floors.get(room) else {
+            broken.push(format!("{file}: the room `{room}` has no floor in tests/it/house.rs"));
+            return;
+        };
+        for (number, line) in text.lines().enumerate() {
+            for target in imports(line) {
+                seen += 1;
+                let lower = floors.get(target.as_str()).is_some_and(|&t| t < floor);
+                if target != room && !lower {
+                    broken.push(format!("{file}:{}: `{room}` may not import `{target}`", number + 1));
+                }
+            }
+        }
+    });
+    assert!(seen > 10, "read only {seen} imports");
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+/// The rooms that a line names as `crate::room`, in comments and strings too (a doc link is an import of the mind).
+fn imports(line: &str) -> Vec<String> {
+    let code = line.split("//").next().unwrap_or_default();
+    code.match_indices("crate::")
+        .filter(|(at, _)| !code[..*at].ends_with(|c: char| c.is_alphanumeric() || c == '_'))
+        .flat_map(|(at, found)| {
+            let rest = &code[at + found.len()..];
+            let names = match rest.strip_prefix('{') {
+                Some(group) => group.split(',').map(str::trim).collect(),
+                None => vec![rest],
+            };
+            names.into_iter().map(ident).collect::<Vec<_>>()
+        })
+        .filter(|name| !name.is_empty())
+        .collect()
+}
+
+fn ident(text: &str) -> String {
+    text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+}
+
+fn visit(dir: &Path, room: &str, f: &mut impl FnMut(&str, &str, &str)) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        let stem = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let inner = if room.is_empty() { stem.as_str() } else { room };
+        if path.is_dir() {
+            visit(&path, inner, f);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            f(inner, &path.display().to_string(), &fs::read_to_string(&path).unwrap());
+        }
+    }
+}

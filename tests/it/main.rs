@@ -1,0 +1,8 @@
+//! One integration binary on real git and real DVC. `world` makes the scrubbed surroundings each test runs in; every
+//! other module tests one part of the contract as a user meets it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
+
+mod house;
+mod tools;
+mod world;

@@ -1,0 +1,47 @@
+//! The programs that tests need beside ours: pinned Python packages, each set in a virtual environment of its own under
+//! `target/`, made once by whichever test needs it first.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The DVC release that the tests use.
+pub const DVC: &str = "3.67.1";
+
+/// A directory with DVC's program in it.
+pub fn dvc_bin() -> PathBuf {
+    static BIN: OnceLock<PathBuf> = OnceLock::new();
+    BIN.get_or_init(|| venv("dvc", &[&format!("dvc=={DVC}")])).clone()
+}
+
+/// The `bin` directory of a virtual environment that holds exactly these requirements (and what they need).
+///
+/// Safe to call from many tests and processes at once. `CAPTURE_HOOK_TEST_TOOLS` moves the environments elsewhere, so
+/// that several checkouts can share them.
+pub fn venv(name: &str, requirements: &[&str]) -> PathBuf {
+    let root = std::env::var_os("CAPTURE_HOOK_TEST_TOOLS")
+        .map_or_else(|| Path::new(env!("CARGO_TARGET_TMPDIR")).join("tools"), PathBuf::from);
+    fs::create_dir_all(&root).unwrap();
+    let dir = root.join(name);
+    let stamp = dir.join("requirements.stamp");
+    let wanted = requirements.join("\n");
+    let ready = || fs::read_to_string(&stamp).is_ok_and(|have| have == wanted);
+    if !ready() {
+        let lock = File::create(root.join(format!("{name}.lock"))).unwrap();
+        lock.lock().unwrap();
+        if !ready() {
+            eprintln!("installing {} into {}", requirements.join(", "), dir.display());
+            let _ = fs::remove_dir_all(&dir);
+            must(Command::new("python3").args(["-m", "venv"]).arg(&dir));
+            must(Command::new(dir.join("bin/pip")).args(["install", "--quiet", "--no-input"]).args(requirements));
+            fs::write(&stamp, &wanted).unwrap();
+        }
+    }
+    dir.join("bin")
+}
+
+fn must(command: &mut Command) {
+    let status = command.status().unwrap_or_else(|e| panic!("cannot start {command:?}: {e}"));
+    assert!(status.success(), "{command:?} failed");
+}

@@ -1,0 +1,232 @@
+//! A world of its own for one test: an empty HOME, a scrubbed environment, a scratch repository, real git and real DVC.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::tools;
+
+/// The built command.
+pub const BIN: &str = env!("CARGO_BIN_EXE_capture-hook");
+
+/// What a program said.
+#[derive(Debug, Clone)]
+pub struct Said {
+    /// Exit code; -1 where a signal ended it.
+    pub code: i32,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+    line: String,
+}
+
+impl Said {
+    /// The same, having checked that it went well.
+    #[track_caller]
+    pub fn ok(self) -> Self {
+        assert_eq!(self.code, 0, "`{}` failed\n--- stdout\n{}\n--- stderr\n{}", self.line, self.out, self.err);
+        self
+    }
+
+    /// The same, having checked that it failed with this code.
+    #[track_caller]
+    pub fn fails(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "`{}`\n--- stdout\n{}\n--- stderr\n{}", self.line, self.out, self.err);
+        self
+    }
+
+    /// Both streams.
+    pub fn all(&self) -> String {
+        format!("{}{}", self.out, self.err)
+    }
+}
+
+/// The surroundings of one test.
+pub struct World {
+    root: tempfile::TempDir,
+    env: BTreeMap<String, String>,
+}
+
+impl World {
+    /// An empty world: HOME with a git identity, PATH with our command, DVC and the system's programs.
+    pub fn new() -> Self {
+        let root = tempfile::Builder::new().prefix("capture-hook-it-").tempdir().unwrap();
+        let mut world = Self { env: BTreeMap::new(), root };
+        let home = world.path("home");
+        fs::create_dir_all(&home).unwrap();
+        fs::write(
+            home.join(".gitconfig"),
+            "[user]\n\tname = Ada\n\temail = ada@example.org\n[init]\n\tdefaultBranch = main\n[protocol \"file\"]\n\tallow = always\n",
+        )
+        .unwrap();
+        let bin = Path::new(BIN).parent().unwrap().to_path_buf();
+        let git = which("git").parent().unwrap().to_path_buf();
+        let path = std::env::join_paths([bin, tools::dvc_bin(), git, "/usr/bin".into(), "/bin".into()]).unwrap();
+        world.set("PATH", path.to_str().unwrap());
+        world.set("HOME", home.to_str().unwrap());
+        world.set("LC_ALL", "C.UTF-8");
+        world.set("TMPDIR", std::env::temp_dir().to_str().unwrap());
+        world.set("DVC_NO_ANALYTICS", "1");
+        world.set("GIT_TERMINAL_PROMPT", "0");
+        world
+    }
+
+    /// A world with a repository `repo`: `git init`, `capture-hook init`, a directory remote, all committed, and one
+    /// corpus run recorded under `results/`.
+    pub fn with_project() -> Self {
+        let world = Self::new();
+        let remote = world.path("dvc-remote");
+        fs::create_dir_all(&remote).unwrap();
+        world.git_in(".", ["init", "-q", "repo"]).ok();
+        world.hook(["init", "--remote", remote.to_str().unwrap()]).ok();
+        world.git(["add", "-A"]).ok();
+        world.git(["commit", "-q", "-m", "set up capture-hook"]).ok();
+        world
+    }
+
+    /// A path in this world.
+    pub fn path(&self, relative: impl AsRef<Path>) -> PathBuf {
+        self.root.path().join(relative)
+    }
+
+    /// A path in the repository.
+    pub fn repo(&self, relative: impl AsRef<Path>) -> PathBuf {
+        self.path("repo").join(relative)
+    }
+
+    /// Sets an environment variable for everything that follows.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.env.insert(name.into(), value.into());
+    }
+
+    /// Removes an environment variable.
+    pub fn unset(&mut self, name: &str) {
+        self.env.remove(name);
+    }
+
+    /// A program in this world's environment, ready to run in a directory of it.
+    pub fn command(&self, program: impl AsRef<OsStr>, dir: impl AsRef<Path>) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(self.path(dir)).env_clear().envs(&self.env).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a program in a directory of this world.
+    pub fn run_in<A: AsRef<OsStr>>(
+        &self,
+        dir: impl AsRef<Path>,
+        program: &str,
+        args: impl IntoIterator<Item = A>,
+    ) -> Said {
+        let program = self.find(program);
+        let mut command = self.command(program, dir);
+        command.args(args);
+        said(&mut command)
+    }
+
+    /// `git` in the repository.
+    pub fn git<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Said {
+        self.run_in("repo", "git", args)
+    }
+
+    /// `git` in a directory of this world.
+    pub fn git_in<A: AsRef<OsStr>>(&self, dir: impl AsRef<Path>, args: impl IntoIterator<Item = A>) -> Said {
+        self.run_in(dir, "git", args)
+    }
+
+    /// `capture-hook` in the repository.
+    pub fn hook<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Said {
+        self.run_in("repo", BIN, args)
+    }
+
+    /// `capture-hook` in a directory of this world.
+    pub fn hook_in<A: AsRef<OsStr>>(&self, dir: impl AsRef<Path>, args: impl IntoIterator<Item = A>) -> Said {
+        self.run_in(dir, BIN, args)
+    }
+
+    /// The real `dvc` in the repository.
+    pub fn dvc<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Said {
+        self.run_in("repo", "dvc", args)
+    }
+
+    /// Copies the run of a corpus case into `repo/results/` and gives its `<experiment>/<run_id>`.
+    pub fn record(&self, case: &str) -> String {
+        let (from, key) = corpus_run(case);
+        copy_dir(&from, &self.repo("results").join(&key));
+        key
+    }
+
+    fn find(&self, program: &str) -> PathBuf {
+        if program.contains('/') {
+            return program.into();
+        }
+        std::env::split_paths(&self.env["PATH"])
+            .map(|dir| dir.join(program))
+            .find(|p| p.is_file())
+            .unwrap_or_else(|| panic!("no {program} on this world's PATH"))
+    }
+}
+
+/// The directory of a corpus case's run, and its `<experiment>/<run_id>`.
+pub fn corpus_run(case: &str) -> (PathBuf, String) {
+    let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(case);
+    let only_dir = |dir: &Path| {
+        fs::read_dir(dir).unwrap().map(|e| e.unwrap().path()).find(|p| p.is_dir()).expect("a directory in the case")
+    };
+    let experiment = only_dir(&case);
+    let run = only_dir(&experiment);
+    let key = run.strip_prefix(&case).unwrap().to_str().unwrap().to_owned();
+    (run, key)
+}
+
+/// Copies a directory tree.
+pub fn copy_dir(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_dir(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), &target).unwrap();
+        }
+    }
+}
+
+/// Every file below a directory with its bytes, by relative path.
+pub fn tree(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+    fn walk(root: &Path, dir: &Path, out: &mut BTreeMap<String, Vec<u8>>) {
+        for entry in fs::read_dir(dir).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(root, &path, out);
+            } else {
+                let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+                out.insert(name, fs::read(&path).unwrap());
+            }
+        }
+    }
+    let mut out = BTreeMap::new();
+    walk(dir, dir, &mut out);
+    out
+}
+
+/// Runs a prepared command and keeps what it said.
+pub fn said(command: &mut Command) -> Said {
+    let line = format!("{command:?}");
+    let output = command.output().unwrap_or_else(|e| panic!("cannot start {line}: {e}"));
+    Said {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        line,
+    }
+}
+
+fn which(program: &str) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap();
+    std::env::split_paths(&path).map(|d| d.join(program)).find(|p| p.is_file()).unwrap()
+}
