@@ -1,1 +1,25 @@
-//! (room)
+//! The one door to git.
+//!
+//! [`Repo`] is found once, with the variables that git hands to hooks made absolute, and read through libgit2: no process
+//! is started to learn something. What writes the index, a commit or a tag goes through the git program, so that the
+//! user's settings, signing and other hooks hold. A repository that libgit2 refuses (an extension it does not know) is
+//! read through the program too: slower, never wrong.
+
+mod config;
+mod error;
+mod hooks_dir;
+mod message;
+mod read;
+mod refs;
+mod repo;
+mod state;
+mod write;
+
+pub use error::GitError;
+pub use hooks_dir::{HooksDir, HooksDirSource};
+pub use message::{Message, add_trailers};
+pub use read::{Commit, Entry, Oid};
+pub use refs::{Range, Tag};
+pub use repo::Repo;
+pub use state::Operation;
+pub use write::{NewTag, PartialCommit};

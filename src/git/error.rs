@@ -1,0 +1,101 @@
+//! What can go wrong between us and git, and what to do about it.
+
+use std::path::PathBuf;
+
+use crate::error::{Explain, Kind};
+use crate::support::fs::FsError;
+use crate::support::process::ProcessError;
+
+/// A git operation that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum GitError {
+    /// There is no repository here or above.
+    #[error("{} is not in a git repository", dir.display())]
+    NotARepository {
+        /// Where we looked.
+        dir: PathBuf,
+    },
+    /// The repository has no working tree.
+    #[error("the git repository {} has no working tree", dir.display())]
+    Bare {
+        /// The repository.
+        dir: PathBuf,
+    },
+    /// The repository belongs to another user, and git does not trust it.
+    #[error("git does not trust the repository {}: another user owns it", dir.display())]
+    Ownership {
+        /// The repository.
+        dir: PathBuf,
+    },
+    /// There is no git program.
+    #[error("no `git` program found on PATH")]
+    NoProgram,
+    /// A name that is no commit.
+    #[error("`{rev}` names no commit")]
+    NoSuchRevision {
+        /// As the user typed it.
+        rev: String,
+    },
+    /// An object that history names is not here (a shallow or partial clone), or is broken.
+    #[error("cannot read {what}")]
+    Read {
+        /// What was read.
+        what: String,
+        /// Why not.
+        source: git2::Error,
+    },
+    /// A git call failed.
+    #[error(transparent)]
+    Program(#[from] ProcessError),
+    /// A file of the repository could not be read or written.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+}
+
+impl Explain for GitError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NotARepository { .. } | Self::Bare { .. } | Self::Ownership { .. } | Self::NoProgram => Kind::Setup,
+            Self::NoSuchRevision { .. } => Kind::Setup,
+            Self::Read { .. } => Kind::Io,
+            Self::Program(error) => error.kind(),
+            Self::Fs(error) => error.kind(),
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NotARepository { .. } => "no_git_repository",
+            Self::Bare { .. } => "bare_repository",
+            Self::Ownership { .. } => "dubious_ownership",
+            Self::NoProgram => "no_git_program",
+            Self::NoSuchRevision { .. } => "no_such_revision",
+            Self::Read { .. } => "git_read",
+            Self::Program(error) => error.code(),
+            Self::Fs(error) => error.code(),
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::NotARepository { .. } => vec!["`git init` makes one; `capture-hook init` sets it up".into()],
+            Self::Bare { .. } => vec!["run the command in a clone with a working tree".into()],
+            Self::Ownership { dir } => {
+                let dir = crate::support::process::quoted_path(dir);
+                vec![format!("if you trust it: `git config --global --add safe.directory {dir}`")]
+            }
+            Self::NoProgram => vec!["install git, or put it on PATH".into()],
+            Self::NoSuchRevision { .. } => {
+                vec!["`git log --oneline` lists commits, `git tag -l 'capture/*'` runs".into()]
+            }
+            Self::Read { .. } => {
+                vec![
+                    "in a shallow or partial clone, `git fetch --unshallow` or `git fetch --refetch` brings the rest"
+                        .into(),
+                ]
+            }
+            Self::Program(error) => error.hints(),
+            Self::Fs(error) => error.hints(),
+        }
+    }
+}

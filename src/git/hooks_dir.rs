@@ -1,0 +1,75 @@
+//! Where git looks for hooks, and whether that place is ours to write to.
+
+use std::path::{Path, PathBuf};
+
+use super::error::GitError;
+use super::repo::Repo;
+
+/// Who named the hooks directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HooksDirSource {
+    /// Nobody: `hooks` in the git directory.
+    Default,
+    /// `core.hooksPath` of this repository.
+    Repository,
+    /// `core.hooksPath` of the user or the system.
+    Outside,
+}
+
+/// The hooks directory that holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HooksDir {
+    /// Absolute.
+    pub path: PathBuf,
+    /// Who named it.
+    pub source: HooksDirSource,
+    /// Whether it lies in the working tree or the git directory.
+    pub inside: bool,
+    /// `core.hooksPath` is set to nothing: git runs no hook at all.
+    pub disabled: bool,
+}
+
+impl Repo {
+    /// The hooks directory that holds for this working tree.
+    pub fn hooks_dir(&self) -> Result<HooksDir, GitError> {
+        let setting = self.query(["config", "--show-scope", "--get", "core.hooksPath"])?;
+        let (source, disabled) = if setting.success() {
+            let text = setting.text();
+            let (scope, value) = text.split_once('\t').unwrap_or((&text, ""));
+            let own = matches!(scope, "local" | "worktree");
+            (if own { HooksDirSource::Repository } else { HooksDirSource::Outside }, value.is_empty())
+        } else {
+            (HooksDirSource::Default, false)
+        };
+        let base = self.work_tree.as_deref().unwrap_or(&self.git_dir);
+        let path = if disabled {
+            self.common_dir.join("hooks")
+        } else {
+            let output = self.git(["rev-parse", "--git-path", "hooks"])?;
+            base.join(output.text())
+        };
+        let inside = [self.work_tree.as_deref(), Some(&self.common_dir)]
+            .into_iter()
+            .flatten()
+            .any(|root| real(&path).starts_with(real(root)));
+        Ok(HooksDir { path, source, inside, disabled })
+    }
+}
+
+/// The path with links resolved as far as it exists.
+fn real(path: &Path) -> PathBuf {
+    let mut missing = Vec::new();
+    let mut at = path;
+    loop {
+        if let Ok(found) = at.canonicalize() {
+            return missing.into_iter().rev().fold(found, |p: PathBuf, name| p.join(name));
+        }
+        match (at.parent(), at.file_name()) {
+            (Some(parent), Some(name)) => {
+                missing.push(name);
+                at = parent;
+            }
+            _ => return path.to_path_buf(),
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Commit messages while git prepares them: what is text, what is comment, and where trailers go.
+//!
+//! Placing trailers is left to `git interpret-trailers`, whose rules (an existing trailer block, comments, the scissors
+//! line) are git's own. Taking our old ones out, and seeing that a message says nothing yet, is done here.
+
+use super::error::GitError;
+use super::repo::Repo;
+
+/// The line below which git drops everything.
+const SCISSORS: &str = "------------------------ >8 ------------------------";
+
+/// A message in the making.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// What counts: everything above the scissors line.
+    pub body: Vec<u8>,
+    /// The scissors line and what follows.
+    pub rest: Vec<u8>,
+}
+
+impl Message {
+    /// Splits a message at its scissors line.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Self {
+        let mut at = 0;
+        for line in bytes.split_inclusive(|b| *b == b'\n') {
+            let cut = std::str::from_utf8(line).is_ok_and(|l| {
+                let l = l.trim_end();
+                l.ends_with(SCISSORS) && l.len() <= SCISSORS.len() + 8 && !l.starts_with('-')
+            });
+            if cut {
+                break;
+            }
+            at += line.len();
+        }
+        let (body, rest) = bytes.split_at(at);
+        Self { body: body.to_vec(), rest: rest.to_vec() }
+    }
+
+    /// The message whole.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        [self.body.as_slice(), &self.rest].concat()
+    }
+
+    /// Drops every line of the body that `ours` tells. Says whether there was one.
+    pub fn drop_lines(&mut self, ours: impl Fn(&str) -> bool) -> bool {
+        let before = self.body.len();
+        let lines = self.body.split_inclusive(|b| *b == b'\n');
+        self.body = lines
+            .filter(|line| !std::str::from_utf8(line).is_ok_and(|l| ours(l.trim_end_matches(['\r', '\n']))))
+            .flatten()
+            .copied()
+            .collect();
+        self.body.len() != before
+    }
+
+    /// Whether nothing but blank lines and comments stands in the body.
+    #[must_use]
+    pub fn says_nothing(&self, comment: &str) -> bool {
+        self.body.split(|b| *b == b'\n').all(|line| {
+            let line = String::from_utf8_lossy(line);
+            line.trim().is_empty() || line.starts_with(comment)
+        })
+    }
+}
+
+/// Adds trailers to a message, where git would put them. A message that says nothing yet keeps its first line free for
+/// the subject.
+pub fn add_trailers(repo: &Repo, message: &Message, trailers: &[String]) -> Result<Vec<u8>, GitError> {
+    if message.says_nothing(&repo.comment_mark()?) {
+        let block: String = trailers.iter().map(|t| format!("{t}\n")).collect();
+        return Ok([b"\n\n", block.as_bytes(), &message.body, &message.rest].concat());
+    }
+    let mut args: Vec<String> = ["interpret-trailers", "--no-divider", "--where", "end", "--if-exists", "add"]
+        .into_iter()
+        .chain(["--if-missing", "add"])
+        .map(Into::into)
+        .collect();
+    for trailer in trailers {
+        args.extend(["--trailer".into(), trailer.clone()]);
+    }
+    Ok(repo.git_with(args, message.to_bytes())?.stdout)
+}
+
+impl Repo {
+    /// What starts a comment line in this user's messages.
+    pub fn comment_mark(&self) -> Result<String, GitError> {
+        for key in ["core.commentString", "core.commentChar"] {
+            if let Some(mark) = self.config(key)?
+                && !mark.is_empty()
+                && mark != "auto"
+            {
+                return Ok(mark);
+            }
+        }
+        Ok("#".into())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scissors_cut_the_message_and_nothing_else_does() {
+        let text = b"subject\n# ------------------------ >8 ------------------------\ndiff\n";
+        let message = Message::parse(text);
+        assert_eq!((message.body.as_slice(), message.to_bytes().as_slice()), (&b"subject\n"[..], &text[..]));
+        assert_eq!(Message::parse(b"a\n-- >8 --\nb").rest, b"");
+    }
+
+    #[test]
+    fn only_named_lines_go_and_only_above_the_scissors() {
+        let mut message =
+            Message::parse(b"s\n\nA: 1\nB: 2\n; ------------------------ >8 ------------------------\nA: 1\n");
+        assert!(message.drop_lines(|line| line == "A: 1"));
+        assert!(!message.drop_lines(|line| line == "A: 1"));
+        assert_eq!(message.body, b"s\n\nB: 2\n");
+        assert!(message.rest.ends_with(b"A: 1\n"));
+    }
+
+    #[test]
+    fn comments_and_blank_lines_say_nothing() {
+        assert!(Message::parse(b"\n# a\n\n").says_nothing("#"));
+        assert!(!Message::parse(b"\n# a\nx\n").says_nothing("#"));
+    }
+}

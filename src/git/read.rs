@@ -1,0 +1,235 @@
+//! Reading: entries of the index and of commits, blobs, commits.
+//!
+//! Paths are relative to the top of the working tree, with `/`. An entry is told by its object id, so that "did this
+//! file change" costs no read of its content.
+
+use std::fmt;
+use std::path::Path;
+
+use super::error::GitError;
+use super::repo::Repo;
+
+/// An object id: lower-case hex, 40 digits (64 in a SHA-256 repository).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Oid(String);
+
+impl Oid {
+    /// An id from text; `None` where it is no full id.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let hex = matches!(text.len(), 40 | 64) && text.bytes().all(|b| b.is_ascii_hexdigit());
+        hex.then(|| Self(text.to_ascii_lowercase()))
+    }
+
+    /// Whether it is git's "no object": all zeros.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        self.0.bytes().all(|b| b == b'0')
+    }
+
+    /// As text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The first digits, for people.
+    #[must_use]
+    pub fn short(&self) -> &str {
+        self.0.get(..9).unwrap_or(&self.0)
+    }
+
+    pub(super) fn lib(&self) -> Result<git2::Oid, git2::Error> {
+        git2::Oid::from_str(&self.0)
+    }
+}
+
+impl fmt::Display for Oid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<git2::Oid> for Oid {
+    fn from(oid: git2::Oid) -> Self {
+        Self(oid.to_string())
+    }
+}
+
+/// A file as a tree or the index holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The blob.
+    pub id: Oid,
+    /// The file mode: `0o100644`, `0o100755`, `0o120000` for a link.
+    pub mode: u32,
+}
+
+/// A commit's own facts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    /// Its id.
+    pub id: Oid,
+    /// Its parents, in order.
+    pub parents: Vec<Oid>,
+    /// Its message, raw.
+    pub message: Vec<u8>,
+    /// When it was committed, seconds since the epoch.
+    pub time: i64,
+    /// The author's name.
+    pub author: String,
+}
+
+impl Commit {
+    /// The message's first line.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        let line = self.message.split(|b| *b == b'\n').find(|line| !line.is_empty()).unwrap_or_default();
+        String::from_utf8_lossy(line).trim().to_owned()
+    }
+}
+
+impl Repo {
+    /// The checked-out commit; `None` before the first one.
+    pub fn head(&self) -> Result<Option<Oid>, GitError> {
+        self.find_commit_id("HEAD")
+    }
+
+    /// The commit that a name means, tags peeled; `None` where it means none.
+    pub fn find_commit_id(&self, rev: &str) -> Result<Option<Oid>, GitError> {
+        if rev.starts_with('-') {
+            return Ok(None);
+        }
+        if let Some(lib) = &self.lib {
+            return Ok(lib.revparse_single(rev).and_then(|o| o.peel_to_commit()).ok().map(|c| c.id().into()));
+        }
+        let output =
+            self.query(["rev-parse", "--verify", "--quiet", "--end-of-options", &format!("{rev}^{{commit}}")])?;
+        Ok(if output.success() { Oid::parse(&output.text()) } else { None })
+    }
+
+    /// The commit that a name typed by the user means.
+    pub fn resolve(&self, rev: &str) -> Result<Oid, GitError> {
+        self.find_commit_id(rev)?.ok_or_else(|| GitError::NoSuchRevision { rev: rev.to_owned() })
+    }
+
+    /// A commit's facts.
+    pub fn commit(&self, id: &Oid) -> Result<Commit, GitError> {
+        if let Some(lib) = &self.lib {
+            let read = id.lib().and_then(|oid| lib.find_commit(oid));
+            let commit = read.map_err(|source| GitError::Read { what: format!("commit {id}"), source })?;
+            return Ok(Commit {
+                id: id.clone(),
+                parents: commit.parent_ids().map(Into::into).collect(),
+                message: commit.message_bytes().to_vec(),
+                time: commit.time().seconds(),
+                author: String::from_utf8_lossy(commit.author().name_bytes()).into_owned(),
+            });
+        }
+        let format = "--format=%P%n%ct%n%an%n%B";
+        let output = self.cmd(["log", "-1", format, id.as_str(), "--"]).checked(self.env())?;
+        let mut parts = output.stdout.splitn(4, |b| *b == b'\n');
+        let mut line = || String::from_utf8_lossy(parts.next().unwrap_or_default()).into_owned();
+        let (parents, time, author) = (line(), line(), line());
+        Ok(Commit {
+            id: id.clone(),
+            parents: parents.split(' ').filter_map(Oid::parse).collect(),
+            message: parts.next().unwrap_or_default().to_vec(),
+            time: time.parse().unwrap_or_default(),
+            author,
+        })
+    }
+
+    /// A file's entry in a commit; `None` where the commit has no such file.
+    pub fn entry_at(&self, commit: &Oid, path: &str) -> Result<Option<Entry>, GitError> {
+        if let Some(lib) = &self.lib {
+            let tree =
+                id_tree(lib, commit).map_err(|source| GitError::Read { what: format!("commit {commit}"), source })?;
+            return match tree.get_path(Path::new(path)) {
+                Ok(entry) if entry.kind() == Some(git2::ObjectType::Blob) => {
+                    Ok(Some(Entry { id: entry.id().into(), mode: u32::try_from(entry.filemode()).unwrap_or_default() }))
+                }
+                Ok(_) => Ok(None),
+                Err(error) if error.code() == git2::ErrorCode::NotFound => Ok(None),
+                Err(source) => Err(GitError::Read { what: format!("{path} of commit {commit}"), source }),
+            };
+        }
+        let output = self.cmd(["ls-tree", "-z", "--full-tree", commit.as_str(), "--", path]).checked(self.env())?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut words = text.split(['\t', '\0']).next().unwrap_or_default().split(' ');
+        let (mode, kind, id) = (words.next(), words.next(), words.next());
+        Ok(match (mode, kind, id.and_then(Oid::parse)) {
+            (Some(mode), Some("blob"), Some(id)) => {
+                Some(Entry { id, mode: u32::from_str_radix(mode, 8).unwrap_or_default() })
+            }
+            _ => None,
+        })
+    }
+
+    /// A file's entry in the index that counts; `None` where it has none, or one in conflict.
+    pub fn index_entry(&self, path: &str) -> Result<Option<Entry>, GitError> {
+        if let Some(index) = self.lib_index() {
+            return Ok(index.get_path(Path::new(path), 0).map(|e| Entry { id: e.id.into(), mode: e.mode }));
+        }
+        let output = self.query(["ls-files", "-s", "-z", "--full-name", "--", path])?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        Ok(text.split('\0').find_map(|line| {
+            let (facts, name) = line.split_once('\t')?;
+            let words: Vec<&str> = facts.split(' ').collect();
+            match words.as_slice() {
+                [mode, id, "0"] if name == path => {
+                    Some(Entry { id: Oid::parse(id)?, mode: u32::from_str_radix(mode, 8).ok()? })
+                }
+                _ => None,
+            }
+        }))
+    }
+
+    /// The paths in the index that end so (`/.dvc/config`): a scan in memory.
+    pub fn index_paths_ending(&self, end: &str) -> Result<Vec<String>, GitError> {
+        if let Some(index) = self.lib_index() {
+            let ends = index.iter().filter(|e| e.path.ends_with(end.as_bytes()));
+            return Ok(ends.map(|e| String::from_utf8_lossy(&e.path).into_owned()).collect());
+        }
+        let output = self.query(["ls-files", "-z", "--full-name", "--", &format!(":(glob)**{end}")])?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        Ok(text.split('\0').filter(|path| path.ends_with(end)).map(str::to_owned).collect())
+    }
+
+    /// A blob's bytes.
+    pub fn blob(&self, id: &Oid) -> Result<Vec<u8>, GitError> {
+        if let Some(lib) = &self.lib {
+            let read = id.lib().and_then(|oid| lib.find_blob(oid));
+            return match read {
+                Ok(blob) => Ok(blob.content().to_vec()),
+                Err(source) => Err(GitError::Read { what: format!("blob {id}"), source }),
+            };
+        }
+        Ok(self.cmd(["cat-file", "blob", id.as_str()]).checked(self.env())?.stdout)
+    }
+
+    /// A file's bytes in a commit.
+    pub fn file_at(&self, commit: &Oid, path: &str) -> Result<Option<Vec<u8>>, GitError> {
+        self.entry_at(commit, path)?.map(|entry| self.blob(&entry.id)).transpose()
+    }
+
+    /// A file's bytes in the index that counts.
+    pub fn file_in_index(&self, path: &str) -> Result<Option<Vec<u8>>, GitError> {
+        self.index_entry(path)?.map(|entry| self.blob(&entry.id)).transpose()
+    }
+
+    /// The index, read once; `None` where libgit2 cannot read it (a sparse or split index).
+    fn lib_index(&self) -> Option<&git2::Index> {
+        self.lib.as_ref()?;
+        self.index.get_or_init(|| git2::Index::open(&self.index_file).ok()).as_ref()
+    }
+
+    /// Forgets what was read of the index: the git program has changed it.
+    pub fn forget_index(&mut self) {
+        self.index.take();
+    }
+}
+
+fn id_tree<'r>(lib: &'r git2::Repository, commit: &Oid) -> Result<git2::Tree<'r>, git2::Error> {
+    lib.find_commit(commit.lib()?)?.tree()
+}

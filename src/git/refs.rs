@@ -1,0 +1,148 @@
+//! Tags, and walks through history.
+
+use super::error::GitError;
+use super::read::Oid;
+use super::repo::Repo;
+
+/// A tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tag {
+    /// Its name without `refs/tags/`.
+    pub name: String,
+    /// The commit that it means in the end; `None` where it means something else.
+    pub commit: Option<Oid>,
+    /// The tag object, where it is an annotated tag.
+    pub object: Option<Oid>,
+    /// Its message, signature included; empty for a lightweight tag.
+    pub message: Vec<u8>,
+}
+
+/// A set of commits: all that `include` reaches, without what `exclude` (or a ref that `exclude_refs` matches) reaches.
+#[derive(Debug, Clone, Default)]
+pub struct Range {
+    /// Where to start.
+    pub include: Vec<Oid>,
+    /// Where to stop.
+    pub exclude: Vec<Oid>,
+    /// A pattern such as `refs/remotes/origin/*`.
+    pub exclude_refs: Vec<String>,
+}
+
+impl Repo {
+    /// The tags whose names start so, sorted by name.
+    pub fn tags(&self, prefix: &str) -> Result<Vec<Tag>, GitError> {
+        if let Some(lib) = &self.lib {
+            return self.lib_tags(lib, prefix).map_err(|source| GitError::Read { what: "tags".into(), source });
+        }
+        let format = "--format=%(refname)%00%(objecttype)%00%(objectname)%00%(*objectname)%00%(contents)%00%01";
+        let output = self.cmd(["for-each-ref", format, "refs/tags"]).checked(self.env())?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut tags = Vec::new();
+        for record in text.split("\0\u{1}\n") {
+            let [name, kind, id, peeled, contents] = record.splitn(5, '\0').collect::<Vec<_>>()[..] else { continue };
+            let Some(name) = name.strip_prefix("refs/tags/").filter(|name| name.starts_with(prefix)) else { continue };
+            let annotated = kind == "tag";
+            tags.push(Tag {
+                name: name.to_owned(),
+                commit: Oid::parse(if annotated { peeled } else { id }),
+                object: if annotated { Oid::parse(id) } else { None },
+                message: if annotated { contents.as_bytes().to_vec() } else { Vec::new() },
+            });
+        }
+        Ok(tags)
+    }
+
+    fn lib_tags(&self, lib: &git2::Repository, prefix: &str) -> Result<Vec<Tag>, git2::Error> {
+        let mut tags = Vec::new();
+        for reference in lib.references_glob("refs/tags/*")? {
+            let Ok(reference) = reference else { continue };
+            let full = String::from_utf8_lossy(reference.name_bytes()).into_owned();
+            let Some(name) = full.strip_prefix("refs/tags/").filter(|name| name.starts_with(prefix)) else { continue };
+            let object = reference.target().and_then(|id| lib.find_tag(id).ok());
+            tags.push(Tag {
+                name: name.to_owned(),
+                commit: reference.peel_to_commit().ok().map(|c| c.id().into()),
+                message: object.as_ref().and_then(|t| t.message_bytes()).unwrap_or_default().to_vec(),
+                object: object.map(|t| t.id().into()),
+            });
+        }
+        tags.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(tags)
+    }
+
+    /// The commits of a range, children before parents.
+    pub fn walk(&self, range: &Range) -> Result<Vec<Oid>, GitError> {
+        if range.include.is_empty() {
+            return Ok(Vec::new());
+        }
+        if let Some(lib) = &self.lib {
+            return lib_walk(lib, range).map_err(|source| GitError::Read { what: "history".into(), source });
+        }
+        let mut lines: Vec<String> = range.include.iter().map(ToString::to_string).collect();
+        lines.extend(range.exclude.iter().map(|id| format!("^{id}")));
+        let mut args = vec!["rev-list".to_owned(), "--topo-order".into(), "--stdin".into(), "--ignore-missing".into()];
+        for pattern in &range.exclude_refs {
+            args.extend(["--not".into(), format!("--glob={pattern}"), "--not".into()]);
+        }
+        let output = self.git_with(args, lines.join("\n").into_bytes())?;
+        Ok(output.text().lines().filter_map(Oid::parse).collect())
+    }
+
+    /// Whether `ancestor` is reachable from `commit` (a commit reaches itself).
+    pub fn reaches(&self, commit: &Oid, ancestor: &Oid) -> Result<bool, GitError> {
+        if commit == ancestor {
+            return Ok(true);
+        }
+        if let Some(lib) = &self.lib
+            && let (Ok(commit), Ok(ancestor)) = (commit.lib(), ancestor.lib())
+            && let Ok(answer) = lib.graph_descendant_of(commit, ancestor)
+        {
+            return Ok(answer);
+        }
+        Ok(self.query(["merge-base", "--is-ancestor", ancestor.as_str(), commit.as_str()])?.success())
+    }
+
+    /// Whether some remote-tracking branch holds the commit: others may have it.
+    pub fn on_a_remote(&self, commit: &Oid) -> Result<bool, GitError> {
+        let contains = format!("--contains={commit}");
+        let output = self.query(["for-each-ref", "--count=1", "--format=%(refname)", &contains, "refs/remotes"])?;
+        Ok(output.success() && !output.text().is_empty())
+    }
+
+    /// Whether the object is in this clone.
+    #[must_use]
+    pub fn has_object(&self, id: &Oid) -> bool {
+        if let Some(lib) = &self.lib {
+            return id.lib().and_then(|oid| Ok(lib.odb()?.exists(oid))).unwrap_or(false);
+        }
+        self.query(["cat-file", "-e", id.as_str()]).is_ok_and(|output| output.success())
+    }
+
+    /// The last line of HEAD's reflog (`commit (amend): …`): how HEAD came to be where it is.
+    #[must_use]
+    pub fn last_move(&self) -> Option<String> {
+        let text = crate::support::fs::read_optional(&self.git_dir.join("logs/HEAD")).ok().flatten()?;
+        let text = String::from_utf8_lossy(&text);
+        if let Some(line) = text.lines().next_back() {
+            return line.split_once('\t').map(|(_, message)| message.to_owned());
+        }
+        let output = self.query(["reflog", "-1", "--format=%gs", "HEAD"]).ok()?;
+        Some(output.text()).filter(|message| !message.is_empty())
+    }
+}
+
+fn lib_walk(lib: &git2::Repository, range: &Range) -> Result<Vec<Oid>, git2::Error> {
+    let mut walk = lib.revwalk()?;
+    walk.set_sorting(git2::Sort::TOPOLOGICAL)?;
+    for id in &range.include {
+        walk.push(id.lib()?)?;
+    }
+    for id in &range.exclude {
+        // One that is not in this clone hides nothing.
+        let _ = walk.hide(id.lib()?);
+    }
+    for pattern in &range.exclude_refs {
+        walk.hide_glob(pattern)?;
+    }
+    walk.map(|id| id.map(Into::into)).collect()
+}

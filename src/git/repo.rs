@@ -1,0 +1,189 @@
+//! Finding the repository, and calling the git program in it.
+//!
+//! Git exports `GIT_DIR`, `GIT_INDEX_FILE` and `GIT_WORK_TREE` to hooks, relative to the directory it starts them in.
+//! They are honoured, and made absolute at once: our own git calls keep them, and run at the top of the working tree.
+
+use std::cell::OnceCell;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use super::error::GitError;
+use crate::support::env::Env;
+use crate::support::process::{Cmd, Output, ProcessError};
+
+/// A git repository, with the index and working tree that git (or the user) means.
+pub struct Repo {
+    pub(super) git_dir: PathBuf,
+    pub(super) common_dir: PathBuf,
+    pub(super) work_tree: Option<PathBuf>,
+    pub(super) index_file: PathBuf,
+    /// `None` where libgit2 refuses the repository.
+    pub(super) lib: Option<git2::Repository>,
+    pub(super) index: OnceCell<Option<git2::Index>>,
+    env: Env,
+}
+
+impl Repo {
+    /// The repository that git's variables name, else the one around `cwd` (absolute).
+    pub fn open(cwd: &Path, env: &Env) -> Result<Self, GitError> {
+        let absolute = |name: &str| env.get(name).map(|value| clean(&cwd.join(value)));
+        let (given_dir, given_tree) = (absolute("GIT_DIR"), absolute("GIT_WORK_TREE"));
+        let opened = match &given_dir {
+            Some(dir) => git2::Repository::open_ext(
+                dir,
+                git2::RepositoryOpenFlags::NO_SEARCH | git2::RepositoryOpenFlags::NO_DOTGIT,
+                std::iter::empty::<&OsStr>(),
+            ),
+            None => {
+                let ceilings = env.get("GIT_CEILING_DIRECTORIES").map(std::env::split_paths);
+                git2::Repository::open_ext(
+                    cwd,
+                    git2::RepositoryOpenFlags::empty(),
+                    ceilings.into_iter().flatten().filter(|dir| dir.is_absolute()),
+                )
+            }
+        };
+        let mut repo = match opened {
+            Ok(lib) => {
+                let work_tree = match (&given_tree, &given_dir) {
+                    (Some(tree), _) => Some(tree.clone()),
+                    // As git does it: a GIT_DIR without a GIT_WORK_TREE means that we are at the top.
+                    (None, Some(_)) if !lib.is_bare() => lib.workdir().map(clean).or_else(|| Some(cwd.to_path_buf())),
+                    _ => lib.workdir().map(clean),
+                };
+                Self {
+                    git_dir: clean(lib.path()),
+                    common_dir: clean(lib.commondir()),
+                    index_file: clean(lib.path()).join("index"),
+                    work_tree,
+                    lib: Some(lib),
+                    index: OnceCell::new(),
+                    env: Env::default(),
+                }
+            }
+            Err(error) if error.code() == git2::ErrorCode::NotFound && given_dir.is_none() => {
+                return Err(GitError::NotARepository { dir: cwd.to_path_buf() });
+            }
+            Err(_) => Self::by_program(cwd, env)?,
+        };
+        if let Some(index) = absolute("GIT_INDEX_FILE") {
+            repo.index_file = index;
+        }
+        repo.env = env.clone();
+        for (name, value) in [("GIT_DIR", given_dir), ("GIT_WORK_TREE", given_tree)] {
+            if let Some(value) = value {
+                repo.env = repo.env.with(name, value);
+            }
+        }
+        for name in ["GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY"] {
+            if let Some(value) = absolute(name) {
+                repo.env = repo.env.with(name, value);
+            }
+        }
+        // Git sets it for hooks; paths of our own calls are relative to the top.
+        repo.env = repo.env.without("GIT_PREFIX");
+        Ok(repo)
+    }
+
+    /// What `git rev-parse` says, where libgit2 refuses.
+    fn by_program(cwd: &Path, env: &Env) -> Result<Self, GitError> {
+        let ask = |args: &[&str]| Cmd::new("git").arg("rev-parse").args(args).dir(cwd).run(&reading(env));
+        let output = ask(&["--absolute-git-dir", "--git-common-dir", "--is-bare-repository"]);
+        let output = output.map_err(|error| match error {
+            ProcessError::Start { .. } => GitError::NoProgram,
+            error => error.into(),
+        })?;
+        if !output.success() {
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            let dir = cwd.to_path_buf();
+            return Err(if said.contains("dubious ownership") || said.contains("safe.directory") {
+                GitError::Ownership { dir }
+            } else {
+                GitError::NotARepository { dir }
+            });
+        }
+        let text = output.text();
+        let mut lines = text.lines().map(|line| clean(&cwd.join(line)));
+        let missing = || GitError::NotARepository { dir: cwd.to_path_buf() };
+        let git_dir = lines.next().ok_or_else(missing)?;
+        let common_dir = lines.next().ok_or_else(missing)?;
+        let top = ask(&["--show-toplevel"])?;
+        let work_tree = (top.success() && !top.text().is_empty()).then(|| PathBuf::from(top.text()));
+        let index_file = git_dir.join("index");
+        Ok(Self { git_dir, common_dir, work_tree, index_file, lib: None, index: OnceCell::new(), env: Env::default() })
+    }
+
+    /// The top of the working tree.
+    pub fn top(&self) -> Result<&Path, GitError> {
+        self.work_tree.as_deref().ok_or_else(|| GitError::Bare { dir: self.git_dir.clone() })
+    }
+
+    /// This working tree's git directory (`.git`, or `.git/worktrees/x`).
+    #[must_use]
+    pub fn git_dir(&self) -> &Path {
+        &self.git_dir
+    }
+
+    /// The git directory that all working trees share.
+    #[must_use]
+    pub fn common_dir(&self) -> &Path {
+        &self.common_dir
+    }
+
+    /// The index that counts: git's `GIT_INDEX_FILE`, else the working tree's own.
+    #[must_use]
+    pub fn index_file(&self) -> &Path {
+        &self.index_file
+    }
+
+    /// The directory for capture-hook's own state of this repository, shared by all working trees. May not exist.
+    #[must_use]
+    pub fn state_dir(&self) -> PathBuf {
+        self.common_dir.join("capture-hook")
+    }
+
+    /// The environment for our own git calls: git's variables kept, made absolute.
+    #[must_use]
+    pub fn env(&self) -> &Env {
+        &self.env
+    }
+
+    /// Runs git at the top of the working tree (in the git directory where there is none); any exit code but 0 is an
+    /// error.
+    pub fn git<A: Into<OsString>>(&self, args: impl IntoIterator<Item = A>) -> Result<Output, GitError> {
+        Ok(self.cmd(args).checked(&self.env)?)
+    }
+
+    /// The same with these bytes on standard input.
+    pub fn git_with<A: Into<OsString>>(
+        &self,
+        args: impl IntoIterator<Item = A>,
+        stdin: Vec<u8>,
+    ) -> Result<Output, GitError> {
+        Ok(self.cmd(args).stdin(stdin).checked(&self.env)?)
+    }
+
+    /// Runs git for reading only: no optional locks, no network, no prompt. Any exit code is fine.
+    pub fn query<A: Into<OsString>>(&self, args: impl IntoIterator<Item = A>) -> Result<Output, GitError> {
+        Ok(self.cmd(args).run(&reading(&self.env))?)
+    }
+
+    /// A git call at the top of the working tree.
+    pub fn cmd<A: Into<OsString>>(&self, args: impl IntoIterator<Item = A>) -> Cmd {
+        Cmd::new("git").args(args).dir(self.work_tree.as_deref().unwrap_or(&self.git_dir))
+    }
+}
+
+/// The environment for a git call that only reads.
+fn reading(env: &Env) -> Env {
+    env.clone()
+        .with("LC_ALL", "C")
+        .with("GIT_OPTIONAL_LOCKS", "0")
+        .with("GIT_NO_LAZY_FETCH", "1")
+        .with("GIT_TERMINAL_PROMPT", "0")
+}
+
+/// The path without `.` components and a last slash; links stay as they are.
+fn clean(path: &Path) -> PathBuf {
+    path.components().collect()
+}
