@@ -1,2 +1,13 @@
-//! (room)
+//! A run on disk: its name, its files, its metadata, its rows.
+//!
+//! Bytes and paths in, values out. This room knows the three recorders in the field and judges nothing beyond what can be
+//! read: rules live in `validate`.
+
+mod ids;
 pub mod json;
+pub mod layout;
+pub mod meta;
+pub mod rows;
+pub mod schema;
+
+pub use ids::{RunKey, UnsafeId, is_safe_segment, why_unsafe};

@@ -1,0 +1,154 @@
+//! The name of a run: `<experiment>/<run_id>`, safe by construction.
+//!
+//! Both halves become directory names in the dataset and parts of tag names, so a key that exists can be joined to a
+//! path without leaving it: no separator, no `..`, no control character.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Explain, Kind};
+
+/// The longest file name that common file systems take, in bytes.
+const MAX_BYTES: usize = 255;
+
+/// Whether a text may be one half of a run's name: not empty, not `.` or `..`, at most 255 bytes, without `/`, `\` and
+/// control characters.
+#[must_use]
+pub fn is_safe_segment(text: &str) -> bool {
+    why_unsafe(text).is_none()
+}
+
+/// What makes a text unfit to be a run id or an experiment's name.
+#[must_use]
+pub fn why_unsafe(text: &str) -> Option<&'static str> {
+    if text.is_empty() {
+        Some("it is empty")
+    } else if text == "." || text == ".." {
+        Some("it names a directory above or itself")
+    } else if text.len() > MAX_BYTES {
+        Some("it is longer than 255 bytes")
+    } else if text.contains(['/', '\\']) {
+        Some("it holds a path separator")
+    } else if text.chars().any(char::is_control) {
+        Some("it holds a control character")
+    } else {
+        None
+    }
+}
+
+/// A run's name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct RunKey {
+    experiment: String,
+    run_id: String,
+}
+
+/// A text that names no run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{}` is no run name: {why}", text.escape_debug())]
+pub struct UnsafeId {
+    /// The text.
+    pub text: String,
+    /// What is wrong with it.
+    pub why: &'static str,
+}
+
+impl Explain for UnsafeId {
+    fn kind(&self) -> Kind {
+        Kind::Usage
+    }
+
+    fn code(&self) -> &'static str {
+        "unsafe_run_id"
+    }
+
+    fn hints(&self) -> Vec<String> {
+        vec!["a run is named <experiment>/<run_id>; `capture-hook runs` lists the runs there are".into()]
+    }
+}
+
+impl RunKey {
+    /// A run's name from its halves.
+    pub fn new(experiment: &str, run_id: &str) -> Result<Self, UnsafeId> {
+        for text in [experiment, run_id] {
+            if let Some(why) = why_unsafe(text) {
+                return Err(UnsafeId { text: text.into(), why });
+            }
+        }
+        Ok(Self { experiment: experiment.into(), run_id: run_id.into() })
+    }
+
+    /// The experiment.
+    #[must_use]
+    pub fn experiment(&self) -> &str {
+        &self.experiment
+    }
+
+    /// The run id.
+    #[must_use]
+    pub fn run_id(&self) -> &str {
+        &self.run_id
+    }
+
+    /// `<root>/<experiment>/<run_id>`.
+    #[must_use]
+    pub fn under(&self, root: &Path) -> PathBuf {
+        root.join(&self.experiment).join(&self.run_id)
+    }
+}
+
+impl fmt::Display for RunKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.experiment, self.run_id)
+    }
+}
+
+impl FromStr for RunKey {
+    type Err = UnsafeId;
+
+    fn from_str(text: &str) -> Result<Self, UnsafeId> {
+        match text.split_once('/') {
+            Some((experiment, run_id)) => Self::new(experiment, run_id),
+            None => Err(UnsafeId { text: text.into(), why: "it has no `/` between experiment and run id" }),
+        }
+    }
+}
+
+impl From<RunKey> for String {
+    fn from(key: RunKey) -> Self {
+        key.to_string()
+    }
+}
+
+impl TryFrom<String> for RunKey {
+    type Error = UnsafeId;
+
+    fn try_from(text: String) -> Result<Self, UnsafeId> {
+        text.parse()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_cannot_leave_its_folder() {
+        for bad in ["", ".", "..", "a/b", "a\\b", "a\0b", "a\nb", "a\u{7f}", "a\u{85}b", &"x".repeat(256)] {
+            assert!(RunKey::new("demo", bad).is_err(), "{bad:?}");
+            assert!(RunKey::new(bad, "r1").is_err(), "{bad:?}");
+        }
+        for good in ["r1", "r1; touch x $(touch y)", "...", "-n", "Ünïcode 🦀", &"x".repeat(255)] {
+            let key = RunKey::new("demo", good).unwrap();
+            assert!(key.under(Path::new("/data")).starts_with("/data/demo"), "{good:?}");
+            assert_eq!(key.to_string().parse::<RunKey>().unwrap(), key);
+        }
+        assert!("demo/r1/x".parse::<RunKey>().is_err());
+        assert!("demo".parse::<RunKey>().is_err());
+    }
+}

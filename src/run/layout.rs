@@ -1,0 +1,383 @@
+//! What lies in a run's directory: which file is what, shards in numeric order, what is missing and what is strange.
+//!
+//! Looks at names and file types only and opens nothing. Links are followed only where they stay inside the run's
+//! directory; one that leads out is reported and its target never touched.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use crate::support::fs::{At, FsError};
+
+/// The run's metadata.
+pub const RUN_JSON: &str = "run.json";
+/// The run's provenance.
+pub const MANIFEST: &str = "manifest.json";
+/// The steps' base file.
+pub const STEPS: &str = "steps.jsonl.gz";
+/// The episodes' base file.
+pub const EPISODES: &str = "episodes.jsonl.gz";
+/// The steps as parquet.
+pub const STEPS_PARQUET: &str = "steps.parquet";
+/// The episodes as parquet.
+pub const EPISODES_PARQUET: &str = "episodes.parquet";
+/// What `ingest` adds to a run's folder in the dataset.
+pub const DATASET_INDEX: &str = "DATASET_INDEX.json";
+
+/// One of the two streams of rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stream {
+    /// A row a step.
+    Steps,
+    /// A row an episode.
+    Episodes,
+}
+
+impl Stream {
+    /// The stem of the stream's file names.
+    #[must_use]
+    pub fn stem(self) -> &'static str {
+        match self {
+            Self::Steps => "steps",
+            Self::Episodes => "episodes",
+        }
+    }
+
+    /// The name of the stream's base file.
+    #[must_use]
+    pub fn base(self) -> &'static str {
+        match self {
+            Self::Steps => STEPS,
+            Self::Episodes => EPISODES,
+        }
+    }
+}
+
+/// How a recorder names the files behind the base file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scheme {
+    /// `steps.jsonl.gz`
+    Base,
+    /// `steps.part0001.jsonl.gz`
+    PartFirst,
+    /// `steps.jsonl.part1.gz`
+    PartLast,
+}
+
+/// One file of a stream.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Shard {
+    /// Its number; the base file is 0. A number beyond 64 bits counts as the largest.
+    pub number: u64,
+    /// How it is named.
+    pub scheme: Scheme,
+    /// Its name in the run's directory.
+    pub name: String,
+}
+
+/// The files of one stream.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shards {
+    /// In the order to read them: by number, and where two share one, by scheme and name.
+    pub files: Vec<Shard>,
+    /// Names that are there but cannot be read as a file of this stream: a directory, a pipe, a link to nothing.
+    pub unreadable: Vec<String>,
+}
+
+impl Shards {
+    /// Whether the base file is there.
+    #[must_use]
+    pub fn has_base(&self) -> bool {
+        self.files.iter().any(|s| s.scheme == Scheme::Base)
+    }
+
+    /// The ranges of numbers missing from `0..max`, ends included.
+    #[must_use]
+    pub fn gaps(&self) -> Vec<(u64, u64)> {
+        let mut out = Vec::new();
+        let mut next = 0;
+        for shard in &self.files {
+            if shard.number > next {
+                out.push((next, shard.number - 1));
+            }
+            next = shard.number.saturating_add(1);
+        }
+        out
+    }
+
+    /// The files whose number an earlier file has too.
+    pub fn doubles(&self) -> impl Iterator<Item = (&Shard, &Shard)> {
+        self.files.windows(2).filter_map(|pair| match pair {
+            [a, b] if a.number == b.number => Some((a, b)),
+            _ => None,
+        })
+    }
+}
+
+/// What lies in a run's directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    /// The directory, as it was given.
+    pub dir: PathBuf,
+    /// `run.json` is there and is a file.
+    pub run_json: bool,
+    /// The steps' files.
+    pub steps: Shards,
+    /// The episodes' files.
+    pub episodes: Shards,
+    /// `manifest.json` is there and is a file.
+    pub manifest: bool,
+    /// The parquet files that are there, sorted.
+    pub parquet: Vec<String>,
+    /// `DATASET_INDEX.json` is there: this is a run's folder in the dataset.
+    pub dataset_index: bool,
+    /// Links that lead out of the directory, as relative `/` paths, sorted. Their targets count as not there.
+    pub escapes: Vec<String>,
+    /// What no recorder writes, sorted: relative names, a directory's with `/` behind it.
+    pub unrecognized: Vec<String>,
+}
+
+impl Layout {
+    /// Looks into a run's directory. An error of kind `NotFound` or `NotADirectory` means that there is none.
+    pub fn open(dir: &Path) -> Result<Self, FsError> {
+        let mut layout = Self {
+            dir: dir.to_path_buf(),
+            run_json: false,
+            steps: Shards::default(),
+            episodes: Shards::default(),
+            manifest: false,
+            parquet: Vec::new(),
+            dataset_index: false,
+            escapes: Vec::new(),
+            unrecognized: Vec::new(),
+        };
+        let root = dir.canonicalize().at("look at", dir)?;
+        let mut entries: Vec<fs::DirEntry> =
+            fs::read_dir(dir).at("list", dir)?.collect::<io::Result<_>>().at("list", dir)?;
+        entries.sort_by_key(fs::DirEntry::file_name);
+        for entry in entries {
+            let path = entry.path();
+            let kind = entry.file_type().at("look at", &path)?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if kind.is_symlink() && leads_out(&path, &root) {
+                layout.escapes.push(name);
+                continue;
+            }
+            let is_file =
+                if kind.is_symlink() { fs::metadata(&path).is_ok_and(|m| m.is_file()) } else { kind.is_file() };
+            // A name that is not UTF-8 is none of ours, even if its lossy form looks so.
+            let ours = entry.file_name().to_str().is_some() && layout.place(&name, is_file);
+            let shown = name.clone();
+            if !ours {
+                layout.unrecognized.push(if kind.is_dir() { format!("{name}/") } else { name });
+            }
+            if kind.is_dir() {
+                find_escapes(&path, &shown, &root, &mut layout.escapes);
+            }
+        }
+        layout.steps.files.sort();
+        layout.episodes.files.sort();
+        layout.escapes.sort();
+        Ok(layout)
+    }
+
+    /// A stream's files.
+    #[must_use]
+    pub fn shards(&self, stream: Stream) -> &Shards {
+        match stream {
+            Stream::Steps => &self.steps,
+            Stream::Episodes => &self.episodes,
+        }
+    }
+
+    /// The names of the files that a recorder wrote, sorted: `run.json`, all shards, `manifest.json`, parquet.
+    #[must_use]
+    pub fn recorder_files(&self) -> Vec<String> {
+        let mut out: BTreeSet<String> = self.parquet.iter().cloned().collect();
+        out.extend(self.steps.files.iter().chain(&self.episodes.files).map(|s| s.name.clone()));
+        out.extend(self.run_json.then(|| RUN_JSON.to_owned()));
+        out.extend(self.manifest.then(|| MANIFEST.to_owned()));
+        out.into_iter().collect()
+    }
+
+    /// Puts a name where it belongs; false for one that no recorder writes.
+    fn place(&mut self, name: &str, is_file: bool) -> bool {
+        if let Some((stream, shard)) = shard_name(name) {
+            let shards = if stream == Stream::Steps { &mut self.steps } else { &mut self.episodes };
+            if is_file {
+                shards.files.push(shard);
+            } else {
+                shards.unreadable.push(shard.name);
+            }
+            return true;
+        }
+        match name {
+            RUN_JSON => self.run_json = is_file,
+            MANIFEST if is_file => self.manifest = true,
+            DATASET_INDEX if is_file => self.dataset_index = true,
+            STEPS_PARQUET | EPISODES_PARQUET if is_file => self.parquet.push(name.into()),
+            _ => return false,
+        }
+        true
+    }
+}
+
+/// Reads a shard's name, in either scheme.
+#[must_use]
+pub fn shard_name(name: &str) -> Option<(Stream, Shard)> {
+    let (stream, rest) = [Stream::Steps, Stream::Episodes]
+        .into_iter()
+        .find_map(|stream| Some((stream, name.strip_prefix(stream.stem())?)))?;
+    let (scheme, number) = if rest == ".jsonl.gz" {
+        (Scheme::Base, 0)
+    } else if let Some(digits) = rest.strip_prefix(".part").and_then(|r| r.strip_suffix(".jsonl.gz")) {
+        (Scheme::PartFirst, shard_number(digits)?)
+    } else {
+        let digits = rest.strip_prefix(".jsonl.part").and_then(|r| r.strip_suffix(".gz"))?;
+        (Scheme::PartLast, shard_number(digits)?)
+    };
+    Some((stream, Shard { number, scheme, name: name.into() }))
+}
+
+fn shard_number(digits: &str) -> Option<u64> {
+    let all = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    // Too large for 64 bits: it is a shard all the same, and there is a gap before it.
+    all.then(|| digits.parse().unwrap_or(u64::MAX))
+}
+
+/// Whether a link leads out of `root` (which is canonical).
+fn leads_out(link: &Path, root: &Path) -> bool {
+    match link.canonicalize() {
+        Ok(target) => !target.starts_with(root),
+        Err(_) => !dangling_target(link).is_some_and(|target| target.starts_with(root)),
+    }
+}
+
+/// Where a link to nothing would lead: its deepest directory that exists, made canonical, and the rest by its names.
+fn dangling_target(link: &Path) -> Option<PathBuf> {
+    let dir = link.parent()?.canonicalize().ok()?;
+    let mut at = dir;
+    for component in fs::read_link(link).ok()?.components() {
+        match component {
+            Component::Prefix(_) | Component::RootDir => at = PathBuf::from(component.as_os_str()),
+            Component::CurDir => {}
+            Component::ParentDir => {
+                at.pop();
+            }
+            Component::Normal(name) => {
+                let next = at.join(name);
+                at = match next.canonicalize() {
+                    Ok(real) => real,
+                    // A link to nothing within a link to nothing: no way to say where it ends.
+                    Err(_) if fs::symlink_metadata(&next).is_ok() => return None,
+                    Err(_) => next,
+                };
+            }
+        }
+    }
+    Some(at)
+}
+
+/// Finds the links below a directory of the run that lead out of `root`, without following any. A directory that cannot
+/// be listed is passed over: nothing in it is read.
+fn find_escapes(dir: &Path, name: &str, root: &Path, out: &mut Vec<String>) {
+    let mut open = vec![(dir.to_path_buf(), name.to_owned())];
+    while let Some((dir, name)) = open.pop() {
+        for entry in fs::read_dir(&dir).into_iter().flatten().flatten() {
+            let name = format!("{name}/{}", entry.file_name().to_string_lossy());
+            match entry.file_type() {
+                Ok(kind) if kind.is_symlink() && leads_out(&entry.path(), root) => out.push(name),
+                Ok(kind) if kind.is_dir() => open.push((entry.path(), name)),
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn dir_of(names: &[&str]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for name in names {
+            fs::write(dir.path().join(name), "").unwrap();
+        }
+        dir
+    }
+
+    fn steps(names: &[&str]) -> Shards {
+        Layout::open(dir_of(names).path()).unwrap().steps
+    }
+
+    #[test]
+    fn shards_come_in_numeric_order_whatever_their_names() {
+        let shards =
+            steps(&["steps.part10.jsonl.gz", "steps.jsonl.part2.gz", "steps.part0001.jsonl.gz", "steps.jsonl.gz"]);
+        let numbers: Vec<u64> = shards.files.iter().map(|s| s.number).collect();
+        assert_eq!(numbers, [0, 1, 2, 10]);
+        assert_eq!(shards.gaps(), [(3, 9)]);
+        assert_eq!(shards.doubles().count(), 0);
+    }
+
+    #[test]
+    fn a_number_in_both_schemes_is_seen_and_both_files_are_read() {
+        let shards = steps(&["steps.jsonl.gz", "steps.jsonl.part1.gz", "steps.part0001.jsonl.gz"]);
+        let names: Vec<&str> = shards.files.iter().map(|s| s.name.as_str()).collect();
+        assert_eq!(names, ["steps.jsonl.gz", "steps.part0001.jsonl.gz", "steps.jsonl.part1.gz"]);
+        assert_eq!((shards.doubles().count(), shards.gaps()), (1, vec![]));
+    }
+
+    #[test]
+    fn a_number_beyond_64_bits_is_a_shard_with_a_gap_before_it() {
+        let shards = steps(&["steps.jsonl.gz", "steps.part99999999999999999999999.jsonl.gz"]);
+        assert_eq!(shards.gaps(), [(1, u64::MAX - 1)]);
+    }
+
+    #[test]
+    fn what_no_recorder_writes_is_told() {
+        let dir = dir_of(&[
+            "run.json",
+            "steps.jsonl.gz",
+            "steps.jsonl",
+            "steps.part.jsonl.gz",
+            "steps.part1x.jsonl.gz",
+            "notes.txt",
+            "episodes.parquet",
+            "DATASET_INDEX.json",
+            "stepsx.jsonl.gz",
+        ]);
+        fs::create_dir(dir.path().join("more")).unwrap();
+        let layout = Layout::open(dir.path()).unwrap();
+        let odd =
+            ["more/", "notes.txt", "steps.jsonl", "steps.part.jsonl.gz", "steps.part1x.jsonl.gz", "stepsx.jsonl.gz"];
+        assert_eq!(layout.unrecognized, odd);
+        assert_eq!(layout.recorder_files(), ["episodes.parquet", "run.json", "steps.jsonl.gz"]);
+        assert!(layout.dataset_index && layout.run_json && !layout.manifest);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_that_lead_out_are_told_and_not_taken() {
+        use std::os::unix::fs::symlink;
+        let outside = dir_of(&["steps.jsonl.gz"]);
+        let dir = dir_of(&["run.json", "real.gz"]);
+        let at = |name: &str| dir.path().join(name);
+        fs::create_dir_all(at("more/deep")).unwrap();
+        symlink(outside.path().join("steps.jsonl.gz"), at("steps.jsonl.gz")).unwrap();
+        symlink(outside.path(), at("out")).unwrap();
+        symlink("../../../nowhere", at("more/deep/up")).unwrap();
+        symlink("/nowhere/at/all", at("manifest.json")).unwrap();
+        symlink("loop", at("loop")).unwrap();
+        symlink("real.gz", at("episodes.jsonl.gz")).unwrap();
+        symlink("not-there", at("episodes.jsonl.part1.gz")).unwrap();
+        symlink("../run.json", at("more/fine")).unwrap();
+        let layout = Layout::open(dir.path()).unwrap();
+        assert_eq!(layout.escapes, ["loop", "manifest.json", "more/deep/up", "out", "steps.jsonl.gz"]);
+        assert!(layout.steps.files.is_empty() && !layout.manifest);
+        assert!(layout.episodes.has_base());
+        assert_eq!(layout.episodes.unreadable, ["episodes.jsonl.part1.gz"]);
+    }
+}

@@ -1,0 +1,251 @@
+//! Rows on their way from the reader to parquet: batches, a vector a column.
+//!
+//! A batch holds rows that were read in full; what could not be read is a finding, not a row. `run_id` and `experiment`
+//! are the same for every row of a run and are not repeated here.
+
+use super::schema::SchemaVersion;
+
+/// Texts, end to end in one buffer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Texts {
+    /// The bytes, valid UTF-8, end to end.
+    pub bytes: Vec<u8>,
+    /// Where each text ends in `bytes`.
+    pub ends: Vec<usize>,
+}
+
+impl Texts {
+    /// Adds one text.
+    pub fn push(&mut self, text: &str) {
+        self.bytes.extend_from_slice(text.as_bytes());
+        self.ends.push(self.bytes.len());
+    }
+
+    /// The text at `i`; empty where there is none.
+    #[must_use]
+    pub fn get(&self, i: usize) -> &str {
+        let start = if i == 0 { 0 } else { self.ends.get(i - 1).copied().unwrap_or(0) };
+        let bytes = self.ends.get(i).and_then(|&end| self.bytes.get(start..end)).unwrap_or_default();
+        std::str::from_utf8(bytes).unwrap_or_default()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Removes all, keeping the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+}
+
+/// Values with a mark for each whether it is there; the value of one that is not is a default.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Nullable<T> {
+    /// A value a row.
+    pub values: Vec<T>,
+    /// Whether the row has one.
+    pub valid: Vec<bool>,
+}
+
+impl<T: Copy + Default> Nullable<T> {
+    /// Adds one.
+    pub fn push(&mut self, value: Option<T>) {
+        self.valid.push(value.is_some());
+        self.values.push(value.unwrap_or_default());
+    }
+
+    /// The value at `i`.
+    #[must_use]
+    pub fn get(&self, i: usize) -> Option<T> {
+        if self.valid.get(i).copied().unwrap_or(false) { self.values.get(i).copied() } else { None }
+    }
+
+    /// Removes all, keeping the memory.
+    pub fn clear(&mut self) {
+        self.values.clear();
+        self.valid.clear();
+    }
+}
+
+/// Lists of numbers, end to end in one buffer, a mark for each whether it is there.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Lists {
+    /// All lists' values, end to end; may hold `NaN` and infinities.
+    pub values: Vec<f64>,
+    /// Where each row's list ends in `values` (a null's is where it starts).
+    pub ends: Vec<usize>,
+    /// Whether the row has a list.
+    pub valid: Vec<bool>,
+}
+
+impl Lists {
+    /// The list at `i`.
+    #[must_use]
+    pub fn get(&self, i: usize) -> Option<&[f64]> {
+        let start = if i == 0 { 0 } else { *self.ends.get(i - 1)? };
+        let list = self.values.get(start..*self.ends.get(i)?)?;
+        self.valid.get(i).copied().unwrap_or(false).then_some(list)
+    }
+
+    /// Ends a row whose values, if any, were pushed to `values` already.
+    pub fn end_row(&mut self, valid: bool) {
+        self.ends.push(self.values.len());
+        self.valid.push(valid);
+    }
+
+    /// Removes all, keeping the memory.
+    pub fn clear(&mut self) {
+        self.values.clear();
+        self.ends.clear();
+        self.valid.clear();
+    }
+}
+
+/// A stretch of consecutive step rows of one episode.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EpisodeSpan {
+    /// The episode's id.
+    pub episode_id: String,
+    /// The segment's number in the run, from 0.
+    pub episode_index: i64,
+    /// How many rows of this batch.
+    pub rows: usize,
+}
+
+/// A batch of step rows.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct StepRows {
+    /// The row's schema version, or the run's where the row has none.
+    pub schema_version: Vec<SchemaVersion>,
+    /// `episode_id` and `episode_index` for consecutive rows; the spans' rows add up to [`StepRows::len`].
+    pub episodes: Vec<EpisodeSpan>,
+    /// Number in the episode, from 1.
+    pub step: Vec<i64>,
+    /// Seconds since the epoch.
+    pub ts: Vec<f64>,
+    /// Action taken.
+    pub action: Vec<i64>,
+    /// Reward got.
+    pub reward: Vec<f64>,
+    /// The episode reached its end here.
+    pub terminated: Vec<bool>,
+    /// The episode was cut off here.
+    pub truncated: Vec<bool>,
+    /// Position, x.
+    pub agent_x: Vec<i64>,
+    /// Position, y.
+    pub agent_y: Vec<i64>,
+    /// Distance to the goal.
+    pub distance_to_goal: Vec<f64>,
+    /// What the agent saw.
+    pub observation_summary: Lists,
+    /// The episode's seed.
+    pub seed: Nullable<i64>,
+    /// The row's unknown fields as one JSON object, as text; empty where there are none (parquet: null).
+    pub extra: Texts,
+}
+
+impl StepRows {
+    /// How many rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.step.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.step.is_empty()
+    }
+
+    /// Removes all rows, keeping the memory.
+    pub fn clear(&mut self) {
+        self.schema_version.clear();
+        self.episodes.clear();
+        self.step.clear();
+        self.ts.clear();
+        self.action.clear();
+        self.reward.clear();
+        self.terminated.clear();
+        self.truncated.clear();
+        self.agent_x.clear();
+        self.agent_y.clear();
+        self.distance_to_goal.clear();
+        self.observation_summary.clear();
+        self.seed.clear();
+        self.extra.clear();
+    }
+}
+
+/// A batch of episode rows, in the order of the episodes' file.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EpisodeRows {
+    /// The row's schema version, or the run's where the row has none.
+    pub schema_version: Vec<SchemaVersion>,
+    /// The episode's id.
+    pub episode_id: Texts,
+    /// The number of the segment of steps that this row sums up; none where there is no such segment (an error that a
+    /// user chose to ignore).
+    pub episode_index: Nullable<i64>,
+    /// The episode reached its end.
+    pub terminated: Vec<bool>,
+    /// The episode was cut off.
+    pub truncated: Vec<bool>,
+    /// How many steps.
+    pub total_steps: Vec<i64>,
+    /// Sum of the rewards.
+    pub total_reward: Vec<f64>,
+    /// Last position, x.
+    pub final_x: Vec<i64>,
+    /// Last position, y.
+    pub final_y: Vec<i64>,
+    /// Last distance to the goal.
+    pub final_distance_to_goal: Nullable<f64>,
+    /// How long the episode took, in milliseconds.
+    pub duration_ms: Nullable<f64>,
+    /// How long a step took, in milliseconds.
+    pub avg_step_time_ms: Nullable<f64>,
+    /// The row's unknown fields as one JSON object, as text; empty where there are none (parquet: null).
+    pub extra: Texts,
+}
+
+impl EpisodeRows {
+    /// How many rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.total_steps.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.total_steps.is_empty()
+    }
+
+    /// Removes all rows, keeping the memory.
+    pub fn clear(&mut self) {
+        self.schema_version.clear();
+        self.episode_id.clear();
+        self.episode_index.clear();
+        self.terminated.clear();
+        self.truncated.clear();
+        self.total_steps.clear();
+        self.total_reward.clear();
+        self.final_x.clear();
+        self.final_y.clear();
+        self.final_distance_to_goal.clear();
+        self.duration_ms.clear();
+        self.avg_step_time_ms.clear();
+        self.extra.clear();
+    }
+}
