@@ -1,1 +1,14 @@
-//! (room)
+//! DVC: its files read and written natively, and its program where that must be asked.
+//!
+//! `lock`, `listing`, `cache`, `settings` and `stage` read what DVC 3 writes, each naming its source. Whatever they do not
+//! understand they say, and the caller lets DVC decide.
+
+pub mod cache;
+pub mod ini;
+pub mod listing;
+pub mod lock;
+pub mod settings;
+pub mod stage;
+pub mod version;
+
+pub use version::{DataVersion, Oid};

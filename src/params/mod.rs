@@ -1,1 +1,117 @@
-//! (room)
+//! Params files: read whole (`load`), and edited in one place to the byte (locate, splice, verify).
+//!
+//! DVC reads parameters from YAML, TOML, JSON and Python files; the last are never read here (that would run code).
+
+pub mod value;
+pub mod yaml;
+
+pub use value::Value;
+
+use crate::error::{Explain, Kind};
+
+/// A params file that cannot be read, or not edited.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ParamsError {
+    /// Git left conflict markers.
+    #[error("{file}:{line}: a merge conflict is not resolved")]
+    Conflict {
+        /// The file, as the caller named it.
+        file: String,
+        /// Line from 1.
+        line: usize,
+    },
+    /// The file is not what its name says, or holds what is not read here.
+    #[error("{file}:{line}: {message}")]
+    NotRead {
+        /// The file, as the caller named it.
+        file: String,
+        /// Line from 1.
+        line: usize,
+        /// What is wrong there.
+        message: String,
+    },
+    /// The file's kind is not one that is read here.
+    #[error("{file}: parameters are read from .yaml, .yml, .toml and .json files only")]
+    Format {
+        /// The file, as the caller named it.
+        file: String,
+    },
+}
+
+impl Explain for ParamsError {
+    fn kind(&self) -> Kind {
+        Kind::Setup
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Conflict { .. } => "merge_conflict",
+            Self::NotRead { .. } | Self::Format { .. } => "invalid_params",
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Conflict { file, .. } => vec![format!("resolve it, then `git add {file}`")],
+            Self::NotRead { .. } | Self::Format { .. } => Vec::new(),
+        }
+    }
+}
+
+/// What kind of params file one is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// `.yaml`, `.yml`
+    Yaml,
+    /// `.toml`
+    Toml,
+    /// `.json`
+    Json,
+}
+
+impl Format {
+    /// The kind that a file's name tells; DVC reads unknown ones as YAML.
+    pub fn of(file: &str) -> Result<Self, ParamsError> {
+        match file.rsplit_once('.').map(|(_, ext)| ext.to_ascii_lowercase()).as_deref() {
+            Some("toml") => Ok(Self::Toml),
+            Some("json") => Ok(Self::Json),
+            Some("py") => Err(ParamsError::Format { file: file.to_owned() }),
+            _ => Ok(Self::Yaml),
+        }
+    }
+}
+
+/// The values of a params file. An empty file is an empty mapping. `file` names it in errors and tells its kind.
+pub fn load(file: &str, bytes: &[u8]) -> Result<Value, ParamsError> {
+    let format = Format::of(file)?;
+    if let Some(line) = yaml::conflict_marker(bytes) {
+        return Err(ParamsError::Conflict { file: file.to_owned(), line });
+    }
+    let fail = |line: usize, message: String| ParamsError::NotRead { file: file.to_owned(), line, message };
+    let value = match format {
+        Format::Yaml => {
+            let root = yaml::document(bytes).map_err(|e| fail(e.line, e.message))?;
+            let Some(root) = root.filter(|root| !root.is_null()) else { return Ok(Value::Map(Vec::new())) };
+            if let Some((key, line)) = root.duplicate_key() {
+                return Err(fail(line, format!("`{key}` is written twice")));
+            }
+            value::lenient(&root)
+        }
+        Format::Toml => {
+            let text = std::str::from_utf8(bytes).map_err(|_| fail(1, "not UTF-8".into()))?;
+            let table: toml_edit::DocumentMut = text.parse().map_err(|e: toml_edit::TomlError| {
+                let before = e.span().and_then(|s| text.get(..s.start)).unwrap_or_default();
+                fail(before.matches('\n').count() + 1, e.message().trim().to_owned())
+            })?;
+            value::from_toml(table.as_item())
+        }
+        Format::Json => {
+            let json: serde_json::Value = serde_json::from_slice(bytes).map_err(|e| fail(e.line(), e.to_string()))?;
+            value::from_json(&json)
+        }
+    };
+    match value {
+        Value::Map(_) => Ok(value),
+        _ => Err(fail(1, "not a mapping".into())),
+    }
+}

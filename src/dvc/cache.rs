@@ -1,0 +1,171 @@
+//! DVC's cache of objects, read natively: `<cache>/files/md5/<2 hex>/<30 hex>[.dir]`.
+//!
+//! Source of the layout: `dvc/cachemgr.py` and `dvc_data/hashfile/db/local.py`. DVC 2 kept its objects one level up
+//! (`<cache>/<2 hex>/…`) and named them by another hash; such objects are never read here: DVC decides about them.
+
+use std::path::{Path, PathBuf};
+
+use super::listing::{Listing, ListingError};
+use super::settings::Settings;
+use super::version::{DataVersion, Oid};
+use crate::error::{Explain, Kind};
+use crate::support::fs::{self, FsError};
+
+/// A cache that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum CacheError {
+    /// Input or output.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+    /// An object whose bytes are not what its name says.
+    #[error("the cached object {} is damaged", path.display())]
+    Damaged {
+        /// Where it lies.
+        path: PathBuf,
+    },
+    /// A `.dir` object that is none.
+    #[error("{}", path.display())]
+    Listing {
+        /// Where it lies.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ListingError,
+    },
+}
+
+impl Explain for CacheError {
+    fn kind(&self) -> Kind {
+        Kind::Io
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Fs(error) => error.code(),
+            Self::Damaged { .. } => "cache_object_damaged",
+            Self::Listing { .. } => "cache_object_not_read",
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Fs(error) => error.hints(),
+            Self::Damaged { path } | Self::Listing { path, .. } => {
+                vec![format!("remove {} and fetch it again: `capture-hook pull`", path.display())]
+            }
+        }
+    }
+}
+
+/// The cache of one project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cache {
+    dir: PathBuf,
+    objects: PathBuf,
+}
+
+impl Cache {
+    /// The cache that the settings name.
+    #[must_use]
+    pub fn of(settings: &Settings) -> Self {
+        Self::at(&settings.cache_dir)
+    }
+
+    /// The cache in a directory (`.dvc/cache`). A directory remote has the same layout.
+    #[must_use]
+    pub fn at(dir: &Path) -> Self {
+        Self { dir: dir.to_path_buf(), objects: dir.join("files").join("md5") }
+    }
+
+    /// The directory of the cache.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Where a file's bytes lie, or would lie.
+    #[must_use]
+    pub fn path(&self, oid: Oid) -> PathBuf {
+        self.place(oid, "")
+    }
+
+    /// Where a `.dir` object lies, or would lie.
+    #[must_use]
+    pub fn listing_path(&self, version: DataVersion) -> PathBuf {
+        self.place(version.oid(), ".dir")
+    }
+
+    fn place(&self, oid: Oid, suffix: &str) -> PathBuf {
+        let hex = oid.to_string();
+        let (shard, rest) = hex.split_at(2);
+        self.objects.join(shard).join(format!("{rest}{suffix}"))
+    }
+
+    /// Whether a file's bytes are there (not whether they are whole).
+    #[must_use]
+    pub fn has(&self, oid: Oid) -> bool {
+        self.path(oid).is_file()
+    }
+
+    /// Whether a `.dir` object is there.
+    #[must_use]
+    pub fn has_listing(&self, version: DataVersion) -> bool {
+        self.listing_path(version).is_file()
+    }
+
+    /// A `.dir` object, its bytes checked against its name; `None` where the cache does not have it.
+    pub fn listing(&self, version: DataVersion) -> Result<Option<Listing>, CacheError> {
+        let path = self.listing_path(version);
+        let Some(bytes) = fs::read_optional(&path)? else { return Ok(None) };
+        if Oid::of(&bytes) != version.oid() {
+            return Err(CacheError::Damaged { path });
+        }
+        Listing::parse(&bytes).map(Some).map_err(|source| CacheError::Listing { path, source })
+    }
+
+    /// Whether the directory holds objects in the layout of DVC 2, which only DVC reads.
+    #[must_use]
+    pub fn has_legacy_objects(&self) -> bool {
+        let shard = |name: &std::ffi::OsStr| {
+            name.to_str().is_some_and(|n| n.len() == 2 && n.bytes().all(|b| b.is_ascii_hexdigit()))
+        };
+        std::fs::read_dir(&self.dir).is_ok_and(|entries| entries.flatten().any(|e| shard(&e.file_name())))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_lie_where_dvc_puts_them() {
+        let cache = Cache::at(Path::new("/c"));
+        let version: DataVersion = "d41d8cd98f00b204e9800998ecf8427e.dir".parse().unwrap();
+        assert_eq!(cache.path(version.oid()), Path::new("/c/files/md5/d4/1d8cd98f00b204e9800998ecf8427e"));
+        assert_eq!(cache.listing_path(version), Path::new("/c/files/md5/d4/1d8cd98f00b204e9800998ecf8427e.dir"));
+    }
+
+    #[test]
+    fn a_damaged_listing_is_not_believed() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::at(dir.path());
+        let version = Listing::default().version();
+        assert_eq!(cache.listing(version).unwrap(), None);
+        let path = cache.listing_path(version);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, "[]").unwrap();
+        assert_eq!(cache.listing(version).unwrap(), Some(Listing::default()));
+        std::fs::write(&path, "[ ]").unwrap();
+        assert!(matches!(cache.listing(version), Err(CacheError::Damaged { .. })));
+    }
+
+    #[test]
+    fn the_layout_of_dvc_2_is_seen() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = Cache::at(dir.path());
+        std::fs::create_dir_all(dir.path().join("files/md5/ab")).unwrap();
+        assert!(!cache.has_legacy_objects());
+        std::fs::create_dir_all(dir.path().join("0f")).unwrap();
+        assert!(cache.has_legacy_objects());
+    }
+}

@@ -1,0 +1,310 @@
+//! DVC's settings as they hold in one project: `.dvc/config` and what lies over and under it.
+//!
+//! Source: `dvc/config.py` and `dvc/config_schema.py`. Order, the later wins: the system's file, the user's, the
+//! project's `.dvc/config`, its `.dvc/config.local`. Paths are relative to the file that holds them. What is set there that
+//! the native engine, checkout or closure check do not do as DVC does is listed in [`Settings::beyond_us`]; then DVC must
+//! be called instead.
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+
+use super::ini::{self, IniError};
+use crate::error::{Explain, Kind};
+use crate::support::env::Env;
+use crate::support::fs::{self, FsError};
+
+/// How a file in the workspace is tied to its bytes in the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LinkType {
+    /// A copy that shares blocks, on file systems that can.
+    Reflink,
+    /// The same file under two names.
+    Hardlink,
+    /// A symbolic link into the cache.
+    Symlink,
+    /// A copy.
+    Copy,
+}
+
+/// A DVC remote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remote {
+    /// Its name.
+    pub name: String,
+    /// Its address as written.
+    pub url: String,
+    /// The directory, where the remote is one on this machine and laid out as a cache is.
+    pub dir: Option<PathBuf>,
+}
+
+/// DVC's settings, as they hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The cache's directory, absolute.
+    pub cache_dir: PathBuf,
+    /// The link types to try, in order.
+    pub link_types: Vec<LinkType>,
+    /// Whether the cache is shared by a group: its files are writable by the group.
+    pub shared: bool,
+    /// The remote that `dvc push` uses.
+    pub default_remote: Option<String>,
+    /// Every remote.
+    pub remotes: BTreeMap<String, Remote>,
+    /// Whether DVC stages what it writes.
+    pub autostage: bool,
+    /// Whether DVC is told that there is no git.
+    pub no_scm: bool,
+    /// Whether DVC locks by hard links.
+    pub hardlink_lock: bool,
+    /// What is set that only DVC does right, in words.
+    pub beyond_us: Vec<String>,
+}
+
+/// Settings that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// Input or output.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+    /// A line that is not understood.
+    #[error("{}:{}: {}", path.display(), error.line, error.message)]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Where and what.
+        error: IniError,
+    },
+}
+
+impl Explain for SettingsError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Fs(error) => error.kind(),
+            Self::Syntax { .. } => Kind::Setup,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Fs(error) => error.code(),
+            Self::Syntax { .. } => "invalid_dvc_config",
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        vec!["`dvc config --list --show-origin` shows what DVC reads there".into()]
+    }
+}
+
+impl Settings {
+    /// Reads the settings of the project at `root` (the directory that holds `.dvc`), which must be absolute.
+    pub fn read(root: &Path, env: &Env) -> Result<Self, SettingsError> {
+        let dvc_dir = root.join(".dvc");
+        let mut settings = Self {
+            cache_dir: dvc_dir.join("cache"),
+            link_types: vec![LinkType::Reflink, LinkType::Copy],
+            shared: false,
+            default_remote: None,
+            remotes: BTreeMap::new(),
+            autostage: false,
+            no_scm: false,
+            hardlink_lock: false,
+            beyond_us: Vec::new(),
+        };
+        let layers = [system_dir(env), global_dir(env)]
+            .into_iter()
+            .flatten()
+            .map(|dir| dir.join("config"))
+            .chain([dvc_dir.join("config"), dvc_dir.join("config.local")]);
+        for path in layers {
+            if let Some(bytes) = fs::read_optional(&path)? {
+                settings.layer(&path, &String::from_utf8_lossy(&bytes), env)?;
+            }
+        }
+        Ok(settings)
+    }
+
+    /// The default remote; without a setting, none (DVC does not guess either).
+    #[must_use]
+    pub fn remote(&self) -> Option<&Remote> {
+        self.remotes.get(self.default_remote.as_ref()?)
+    }
+
+    fn layer(&mut self, path: &Path, text: &str, env: &Env) -> Result<(), SettingsError> {
+        let lines = ini::parse(text).map_err(|error| SettingsError::Syntax { path: path.to_path_buf(), error })?;
+        let dir = path.parent().unwrap_or(Path::new("/"));
+        for line in lines {
+            let (value, yes) = (line.text(), line.text().eq_ignore_ascii_case("true"));
+            if let Some(name) = named(&line.section, "remote") {
+                self.remote_setting(&name, &line.key, &value, |url| local_path(dir, url, env));
+                continue;
+            }
+            match (line.section.as_str(), line.key.as_str()) {
+                ("core", "remote") => self.default_remote = Some(value.to_lowercase()),
+                ("core", "autostage") => self.autostage = yes,
+                ("core", "no_scm") => self.no_scm = yes,
+                ("core", "hardlink_lock") => self.hardlink_lock = yes,
+                ("cache", "dir") => match local_path(dir, &value, env) {
+                    Some(path) => self.cache_dir = path,
+                    None => self.beyond_us.push(format!("cache.dir is `{value}`")),
+                },
+                ("cache", "type") => self.set_link_types(&value),
+                ("cache", "shared") => self.shared = value.eq_ignore_ascii_case("group"),
+                ("cache", "local") => self.beyond_us.push("cache.local is set".into()),
+                // Everything else concerns transfers, Python or the terminal.
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn set_link_types(&mut self, value: &str) {
+        let mut types = Vec::new();
+        for name in value.split(',').map(str::trim).filter(|n| !n.is_empty()) {
+            match name {
+                "reflink" => types.push(LinkType::Reflink),
+                "hardlink" => types.push(LinkType::Hardlink),
+                "symlink" => types.push(LinkType::Symlink),
+                "copy" => types.push(LinkType::Copy),
+                _ => self.beyond_us.push(format!("cache.type holds `{name}`")),
+            }
+        }
+        if !types.is_empty() {
+            self.link_types = types;
+        }
+    }
+
+    fn remote_setting(&mut self, name: &str, key: &str, value: &str, path: impl Fn(&str) -> Option<PathBuf>) {
+        let remote = self.remotes.entry(name.to_owned()).or_insert_with(|| Remote {
+            name: name.to_owned(),
+            url: String::new(),
+            dir: None,
+        });
+        match key {
+            "url" => {
+                remote.url = value.to_owned();
+                remote.dir = path(value);
+            }
+            // Such a remote holds files under their own names.
+            "worktree" | "version_aware" if value.eq_ignore_ascii_case("true") => {
+                remote.dir = None;
+                self.beyond_us.push(format!("remote `{name}` has {key}"));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// `name` of a section `kind "name"`.
+fn named(section: &str, kind: &str) -> Option<String> {
+    let name = section.trim().strip_prefix(kind)?.trim_start().strip_prefix('"')?.strip_suffix('"')?;
+    Some(name.to_owned())
+}
+
+/// A path as DVC resolves it; `None` for a URL.
+fn local_path(dir: &Path, value: &str, env: &Env) -> Option<PathBuf> {
+    if let Some(at) = value.find("://")
+        && at > 0
+        && value[..at].chars().all(|c| c.is_alphanumeric() || c == '_')
+    {
+        return None;
+    }
+    let path = match value.strip_prefix('~') {
+        Some("") => env.home()?,
+        Some(rest) if rest.starts_with('/') => env.home()?.join(rest.trim_start_matches('/')),
+        // Another user's home.
+        Some(_) => return None,
+        None => dir.join(value),
+    };
+    Some(plain(&path))
+}
+
+/// The path without `.` and `..`, by its text alone, as Python's `os.path.abspath` has it.
+fn plain(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                out.pop();
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+fn system_dir(env: &Env) -> Option<PathBuf> {
+    if let Some(dir) = env.get("DVC_SYSTEM_CONFIG_DIR") {
+        return Some(dir.into());
+    }
+    if cfg!(target_os = "macos") {
+        return Some("/Library/Application Support/dvc".into());
+    }
+    let dirs = env.get("XDG_CONFIG_DIRS").and_then(|dirs| std::env::split_paths(dirs).next());
+    Some(dirs.unwrap_or_else(|| "/etc/xdg".into()).join("dvc"))
+}
+
+fn global_dir(env: &Env) -> Option<PathBuf> {
+    if let Some(dir) = env.get("DVC_GLOBAL_CONFIG_DIR") {
+        return Some(dir.into());
+    }
+    if cfg!(target_os = "macos") {
+        return Some(env.home()?.join("Library/Application Support/dvc"));
+    }
+    let dir = env.get("XDG_CONFIG_HOME").map(PathBuf::from).filter(|d| d.is_absolute());
+    Some(dir.or_else(|| Some(env.home()?.join(".config")))?.join("dvc"))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn settings(files: &[(&str, &str)]) -> (tempfile::TempDir, Settings) {
+        let dir = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let home = dir.path().join("home");
+        let env = Env::from_vars([
+            ("HOME", home.as_os_str()),
+            ("DVC_SYSTEM_CONFIG_DIR", dir.path().join("system").as_os_str()),
+        ]);
+        let settings = Settings::read(&dir.path().join("repo"), &env).unwrap();
+        (dir, settings)
+    }
+
+    #[test]
+    fn without_files_the_defaults_hold() {
+        let (dir, settings) = settings(&[]);
+        assert_eq!(settings.cache_dir, dir.path().join("repo/.dvc/cache"));
+        assert_eq!(settings.link_types, [LinkType::Reflink, LinkType::Copy]);
+        assert_eq!(settings.remote(), None);
+    }
+
+    #[test]
+    fn the_nearer_file_wins_and_paths_are_relative_to_their_file() {
+        let (dir, settings) = settings(&[
+            ("system/config", "[cache]\n    type = symlink\n[core]\n    autostage = true\n"),
+            ("home/.config/dvc/config", "[cache]\n    dir = shared\n    type = \"hardlink,copy\"\n"),
+            ("repo/.dvc/config", "[core]\n    remote = Storage\n['remote \"Storage\"']\n    url = ../../store\n"),
+            ("repo/.dvc/config.local", "[core]\n    autostage = False\n['remote \"s3\"']\n    url = s3://b/k\n"),
+        ]);
+        assert_eq!(settings.cache_dir, dir.path().join("home/.config/dvc/shared"));
+        assert_eq!(settings.link_types, [LinkType::Hardlink, LinkType::Copy]);
+        assert_eq!(settings.remote().unwrap().dir, Some(dir.path().join("store")));
+        assert!(!settings.autostage && settings.beyond_us.is_empty());
+        assert_eq!(settings.remotes["s3"].dir, None);
+    }
+
+    #[test]
+    fn what_only_dvc_does_right_is_said() {
+        let config = "[cache]\n    local = x\n['remote \"w\"']\n    url = /w\n    worktree = true\n";
+        let (_dir, settings) = settings(&[("repo/.dvc/config", config)]);
+        assert_eq!(settings.beyond_us.len(), 2, "{:?}", settings.beyond_us);
+        assert_eq!(settings.remotes["w"].dir, None);
+    }
+}
