@@ -53,6 +53,29 @@ pub fn parse(text: &str) -> Result<Vec<Setting>, IniError> {
     Ok(out)
 }
 
+/// Settings as text that `configobj` reads back as the same settings.
+#[must_use]
+pub fn write(settings: &[Setting]) -> String {
+    let quoted = |text: &str| if text.contains('"') { format!("'{text}'") } else { format!("\"{text}\"") };
+    let mut sections: Vec<&str> = Vec::new();
+    for setting in settings {
+        if !sections.contains(&setting.section.as_str()) {
+            sections.push(&setting.section);
+        }
+    }
+    let mut out = String::new();
+    for section in sections {
+        if !section.is_empty() {
+            out.push_str(&format!("[{}]\n", quoted(section)));
+        }
+        for setting in settings.iter().filter(|s| s.section == section) {
+            let values: Vec<String> = setting.values.iter().map(|v| quoted(v)).collect();
+            out.push_str(&format!("    {} = {}\n", setting.key, values.join(", ")));
+        }
+    }
+    out
+}
+
 fn section_name(rest: &str) -> Option<String> {
     let rest = rest.trim_start();
     let (name, after) = match rest.chars().next()? {

@@ -3,10 +3,13 @@
 //! `lock`, `listing`, `cache`, `settings` and `stage` read what DVC 3 writes, each naming its source. Whatever they do not
 //! understand they say, and the caller lets DVC decide.
 
+mod autostage;
 pub mod cache;
 pub mod ini;
 pub mod listing;
 pub mod lock;
+pub mod program;
+pub mod project_lock;
 pub mod settings;
 pub mod stage;
 pub mod version;

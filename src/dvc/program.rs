@@ -1,0 +1,523 @@
+//! The `dvc` program: which one, in which environment, and what to do when another DVC holds the project's lock.
+//!
+//! Looked for in this order: `CAPTURE_HOOK_DVC`, `git config capture-hook.dvc`, `.venv/bin/dvc` in the project (where git
+//! tracks nothing of it: a cloned repository must not choose what we run), `PATH`, and the private environment that
+//! `install.sh` makes. It runs without git's variables for this repository, without analytics and background processes,
+//! never asks anything, and finds this very capture-hook first on its `PATH`.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::autostage::AutostageOff;
+use super::project_lock;
+use super::settings::SettingsError;
+use crate::error::{Explain, Kind};
+use crate::support::env::Env;
+use crate::support::fs::{self, FsError};
+use crate::support::process::{Cmd, Output, ProcessError};
+
+/// The oldest release that keeps its objects where this crate reads them.
+pub const OLDEST: Version = Version { major: 3, minor: 0 };
+
+/// A DVC that cannot be used, or failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ProgramError {
+    /// There is none.
+    #[error("no `dvc` program found")]
+    NotFound,
+    /// The one that was named is none.
+    #[error("{named_by} names `{}`, which is no program that can be run", path.display())]
+    NotAProgram {
+        /// What named it.
+        named_by: &'static str,
+        /// The name.
+        path: PathBuf,
+    },
+    /// An older release than this crate works with.
+    #[error("DVC {version} at {} is too old; {}.{} or newer is needed", path.display(), OLDEST.major, OLDEST.minor)]
+    TooOld {
+        /// What it is.
+        version: String,
+        /// Where it is.
+        path: PathBuf,
+    },
+    /// Another DVC worked in this project all the time.
+    #[error("another DVC{} is at work in this project; waited {} s for it", holder.map(|pid| format!(" (process {pid})")).unwrap_or_default(), waited.as_secs())]
+    Busy {
+        /// Its process id, where DVC's lock tells it.
+        holder: Option<u32>,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// It failed, or could not be started.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// DVC's settings cannot be read.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// A file of ours.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+}
+
+impl Explain for ProgramError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NotFound | Self::NotAProgram { .. } | Self::TooOld { .. } => Kind::Setup,
+            Self::Busy { .. } => Kind::Program,
+            Self::Process(error) => error.kind(),
+            Self::Settings(error) => error.kind(),
+            Self::Fs(error) => error.kind(),
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound => "dvc_not_found",
+            Self::NotAProgram { .. } => "dvc_not_a_program",
+            Self::TooOld { .. } => "dvc_too_old",
+            Self::Busy { .. } => "dvc_busy",
+            Self::Process(ProcessError::Failed { .. }) => "dvc_failed",
+            Self::Process(error) => error.code(),
+            Self::Settings(error) => error.code(),
+            Self::Fs(error) => error.code(),
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::NotFound => vec![
+                "install it: `pipx install dvc` (add `[s3]`, `[gs]`, `[ssh]`… for such a remote)".into(),
+                "or name one: `git config capture-hook.dvc /path/to/dvc`".into(),
+            ],
+            Self::NotAProgram { .. } => vec!["correct or unset it, then `capture-hook doctor`".into()],
+            Self::TooOld { .. } => vec!["`pip install --upgrade dvc`, in the environment it is in".into()],
+            Self::Busy { holder: Some(pid), .. } => {
+                vec![
+                    format!("`ps -p {pid}` shows what it is; wait for it, or end it"),
+                    "then run the same command again".into(),
+                ]
+            }
+            Self::Busy { holder: None, .. } => vec![
+                "wait for it and run the same command again".into(),
+                "on NFS, `dvc config core.hardlink_lock true` helps where locks get stuck".into(),
+            ],
+            Self::Process(error) => error.hints(),
+            Self::Settings(error) => error.hints(),
+            Self::Fs(error) => error.hints(),
+        }
+    }
+}
+
+/// A release of DVC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version {
+    /// The major number.
+    pub major: u32,
+    /// The minor number.
+    pub minor: u32,
+}
+
+/// How a program was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FoundBy {
+    /// `CAPTURE_HOOK_DVC`.
+    Environment,
+    /// `git config capture-hook.dvc`.
+    GitConfig,
+    /// `.venv/bin/dvc` in the project or the repository.
+    ProjectVenv,
+    /// `PATH`.
+    Path,
+    /// The private environment that `install.sh` made.
+    PrivateVenv,
+}
+
+impl FoundBy {
+    /// In words, as `doctor` shows it.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Environment => "CAPTURE_HOOK_DVC",
+            Self::GitConfig => "git config capture-hook.dvc",
+            Self::ProjectVenv => ".venv in the project",
+            Self::Path => "PATH",
+            Self::PrivateVenv => "capture-hook's own environment",
+        }
+    }
+}
+
+/// Where to look, and for which project.
+pub struct Search<'a> {
+    /// The project's root, absolute: the directory that holds `.dvc`.
+    pub root: &'a Path,
+    /// The environment.
+    pub env: &'a Env,
+    /// The value of `git config capture-hook.dvc`.
+    pub git_config: Option<&'a str>,
+    /// The directories whose `.venv` counts: the project's root and the repository's top.
+    pub venv_parents: &'a [&'a Path],
+    /// Whether git tracks this path, or anything below it.
+    pub tracked: &'a dyn Fn(&Path) -> bool,
+    /// The directory of this capture-hook, for the stage's command to find.
+    pub own_dir: Option<&'a Path>,
+}
+
+/// The `dvc` program, ready to be called in one project.
+#[derive(Debug, Clone)]
+pub struct Dvc {
+    path: PathBuf,
+    found_by: FoundBy,
+    root: PathBuf,
+    env: Env,
+    cache_home: Option<PathBuf>,
+    show: bool,
+    patience: Duration,
+}
+
+impl Dvc {
+    /// Looks for the program. Nothing is started.
+    pub fn find(search: &Search<'_>) -> Result<Self, ProgramError> {
+        let (path, found_by) = locate(search)?;
+        let mut env = search
+            .env
+            .clone()
+            .without_git()
+            .with("DVC_NO_ANALYTICS", "1")
+            .with("DVC_DAEMON", "1")
+            .with("LC_MESSAGES", "C")
+            .with("PYTHONIOENCODING", "utf-8:surrogateescape")
+            .with("GIT_TERMINAL_PROMPT", "0");
+        if let Some(dir) = search.own_dir {
+            env = env.with_path_first(dir);
+        }
+        let cache_home = search
+            .env
+            .get("XDG_CACHE_HOME")
+            .map(PathBuf::from)
+            .filter(|dir| dir.is_absolute())
+            .or_else(|| Some(search.env.home()?.join(".cache")));
+        let patience = Duration::from_secs(60);
+        Ok(Self { path, found_by, root: search.root.to_path_buf(), env, cache_home, show: false, patience })
+    }
+
+    /// The same program with its progress shown on our standard error.
+    #[must_use]
+    pub fn showing_progress(mut self, show: bool) -> Self {
+        self.show = show;
+        self
+    }
+
+    /// The same program with this much patience for another DVC at work (60 s unless told).
+    #[must_use]
+    pub fn patient(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// The same program, for another project (its scratch copy, a clone).
+    #[must_use]
+    pub fn in_project(mut self, root: &Path) -> Self {
+        self.root = root.to_path_buf();
+        self
+    }
+
+    /// The same program with one more variable in its environment.
+    #[must_use]
+    pub fn with_env(mut self, name: &str, value: &str) -> Self {
+        self.env = self.env.with(name, value);
+        self
+    }
+
+    /// Where the program is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// How it was found.
+    #[must_use]
+    pub fn found_by(&self) -> FoundBy {
+        self.found_by
+    }
+
+    /// Its release as it tells it (`3.67.1`); remembered by path and time, so that Python starts once for it.
+    pub fn version_text(&self) -> Result<String, ProgramError> {
+        let memo = self.memo();
+        let stamp = self.stamp();
+        if let (Some(memo), Some(stamp)) = (&memo, &stamp)
+            && let Ok(Some(bytes)) = fs::read_optional(memo)
+            && let Ok(text) = String::from_utf8(bytes)
+            && let Some(version) = text.lines().find_map(|line| line.strip_prefix(stamp.as_str()))
+        {
+            return Ok(version.trim().to_owned());
+        }
+        let limit = Duration::from_secs(60);
+        let output = Cmd::new(&self.path).arg("--version").dir(&self.root).timeout(limit).checked(&self.env)?;
+        let version = output.text().lines().last().unwrap_or_default().trim().to_owned();
+        if let (Some(memo), Some(stamp)) = (memo, stamp)
+            && let Some(dir) = memo.parent()
+        {
+            // Only to be quicker next time.
+            let _ = fs::create_dir_all(dir)
+                .and_then(|()| fs::write_atomic(&memo, format!("{stamp}{version}\n").as_bytes()));
+        }
+        Ok(version)
+    }
+
+    /// Its release; one that is too old is an error.
+    pub fn version(&self) -> Result<Version, ProgramError> {
+        let text = self.version_text()?;
+        let mut numbers = text.split('.').map(|n| n.chars().take_while(char::is_ascii_digit).collect::<String>());
+        let mut next = || numbers.next().and_then(|n| n.parse().ok());
+        match (next(), next()) {
+            (Some(major), Some(minor)) if (Version { major, minor }) >= OLDEST => Ok(Version { major, minor }),
+            _ => Err(ProgramError::TooOld { version: text, path: self.path.clone() }),
+        }
+    }
+
+    fn memo(&self) -> Option<PathBuf> {
+        Some(self.cache_home.as_ref()?.join("capture-hook").join("dvc-version"))
+    }
+
+    fn stamp(&self) -> Option<String> {
+        let meta = std::fs::metadata(&self.path).ok()?;
+        let time = meta.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+        Some(format!("{}\t{}\t{}\t", self.path.to_str()?, time.as_nanos(), meta.len()))
+    }
+
+    /// Sets a project up, as `dvc init` does.
+    pub fn init(&self, in_subdirectory: bool) -> Result<(), ProgramError> {
+        let flag = in_subdirectory.then_some("--subdir");
+        self.once(["init", "-q"].into_iter().chain(flag)).map(drop)
+    }
+
+    /// Adds a remote and makes it the default. The address may be relative to the project's root.
+    pub fn remote_add(&self, name: &str, url: &str) -> Result<(), ProgramError> {
+        self.call(["remote", "add", "-q", "-d", "--", name, url]).map(drop)
+    }
+
+    /// Runs one stage, no other, where its command, parameters or inputs changed; `force`: in any case.
+    pub fn repro(&self, stage: &str, force: bool) -> Result<Output, ProgramError> {
+        let flag = force.then_some("--force");
+        self.call(["repro", "--single-item"].into_iter().chain(flag).chain(["--", stage]))
+    }
+
+    /// Sends the objects of these outputs or stages (all, where none is named) to the remote.
+    pub fn push(&self, targets: &[&str]) -> Result<Output, ProgramError> {
+        self.call(["push", "--"].iter().chain(targets).copied())
+    }
+
+    /// Brings objects of these outputs or stages into the cache.
+    pub fn fetch(&self, targets: &[&str]) -> Result<Output, ProgramError> {
+        self.call(["fetch", "--"].iter().chain(targets).copied())
+    }
+
+    /// Brings these outputs or stages into the cache and the workspace.
+    pub fn pull(&self, targets: &[&str]) -> Result<Output, ProgramError> {
+        self.call(["pull", "--"].iter().chain(targets).copied())
+    }
+
+    /// Brings these outputs or stages from the cache into the workspace.
+    pub fn checkout(&self, targets: &[&str]) -> Result<Output, ProgramError> {
+        self.call(["checkout", "--"].iter().chain(targets).copied())
+    }
+
+    /// Any other command; every exit code but 0 is an error.
+    pub fn call<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Result<Output, ProgramError> {
+        let _off = AutostageOff::for_project(&self.root, &self.env)?;
+        self.once(args)
+    }
+
+    fn once<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Result<Output, ProgramError> {
+        let mut cmd = Cmd::new(&self.path).args(args).dir(&self.root);
+        if self.show {
+            cmd = cmd.show_stderr();
+        }
+        let started = Instant::now();
+        loop {
+            let output = cmd.run(&self.env)?;
+            if output.success() {
+                return Ok(output);
+            }
+            let busy = says_busy(&output) || (self.show && project_lock::is_held(&self.root));
+            if !busy {
+                return Err(cmd.failed(&output).into());
+            }
+            if started.elapsed() >= self.patience {
+                return Err(ProgramError::Busy { holder: project_lock::holder(&self.root), waited: started.elapsed() });
+            }
+            // DVC itself has waited three seconds by now.
+            std::thread::sleep(Duration::from_millis(300));
+        }
+    }
+}
+
+/// Whether DVC gave up because of its own lock. It exits with 255 for everything that goes wrong.
+fn says_busy(output: &Output) -> bool {
+    let said = String::from_utf8_lossy(&output.stderr);
+    said.contains("Unable to acquire lock") || said.contains("is busy, it is being blocked by")
+}
+
+fn locate(search: &Search<'_>) -> Result<(PathBuf, FoundBy), ProgramError> {
+    let named = [
+        (search.env.get("CAPTURE_HOOK_DVC").map(PathBuf::from), FoundBy::Environment),
+        (search.git_config.filter(|v| !v.trim().is_empty()).map(PathBuf::from), FoundBy::GitConfig),
+    ];
+    for (path, found_by) in named {
+        if let Some(path) = path {
+            let program = named_program(&path, search.env);
+            return match program {
+                Some(program) => Ok((program, found_by)),
+                None => Err(ProgramError::NotAProgram { named_by: found_by.words(), path }),
+            };
+        }
+    }
+    for parent in search.venv_parents {
+        if let Some(program) = venv_program(parent, search.tracked) {
+            return Ok((program, FoundBy::ProjectVenv));
+        }
+    }
+    if let Some(program) = search.env.which("dvc") {
+        return Ok((program, FoundBy::Path));
+    }
+    match private_venv(search.env).map(|dir| dir.join("bin").join("dvc")).filter(|p| fs::is_executable(p)) {
+        Some(program) => Ok((program, FoundBy::PrivateVenv)),
+        None => Err(ProgramError::NotFound),
+    }
+}
+
+/// The private environment that `install.sh` makes.
+#[must_use]
+pub fn private_venv(env: &Env) -> Option<PathBuf> {
+    let data = env.get("XDG_DATA_HOME").map(PathBuf::from).filter(|dir| dir.is_absolute());
+    Some(data.or_else(|| Some(env.home()?.join(".local").join("share")))?.join("capture-hook").join("dvc"))
+}
+
+fn named_program(path: &Path, env: &Env) -> Option<PathBuf> {
+    let path = match path.strip_prefix("~") {
+        Ok(rest) => env.home()?.join(rest),
+        Err(_) => path.to_path_buf(),
+    };
+    if path.components().count() == 1 && !path.is_absolute() {
+        return env.which(path.to_str()?);
+    }
+    (path.is_absolute() && fs::is_executable(&path)).then_some(path)
+}
+
+/// `.venv/bin/dvc`, where git tracks neither any of `.venv` nor what the program is a link to.
+fn venv_program(parent: &Path, tracked: &dyn Fn(&Path) -> bool) -> Option<PathBuf> {
+    let venv = parent.join(".venv");
+    let program = venv.join("bin").join("dvc");
+    if !fs::is_executable(&program) {
+        return None;
+    }
+    let real = std::fs::canonicalize(&program).ok()?;
+    let real_venv = std::fs::canonicalize(&venv).ok()?;
+    (!tracked(&venv) && !tracked(&real) && !tracked(&real_venv)).then_some(program)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn program(path: &Path, script: &str) {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, script).unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    struct Place {
+        dir: tempfile::TempDir,
+        env: Env,
+    }
+
+    impl Place {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let root = dir.path();
+            program(&root.join("path/dvc"), "#!/bin/sh\necho 3.67.1\n");
+            program(&root.join("repo/.venv/bin/dvc"), "#!/bin/sh\necho 3.50.0\n");
+            program(&root.join("home/.local/share/capture-hook/dvc/bin/dvc"), "#!/bin/sh\necho 2.9.0\n");
+            let path = format!("{}:/usr/bin:/bin", root.join("path").display());
+            let env = Env::from_vars([("HOME", root.join("home").display().to_string()), ("PATH", path)]);
+            Self { dir, env }
+        }
+
+        fn find(&self, git_config: Option<&str>, tracked: bool) -> Result<Dvc, ProgramError> {
+            let root = self.dir.path().join("repo");
+            Dvc::find(&Search {
+                root: &root,
+                env: &self.env,
+                git_config,
+                venv_parents: &[&root],
+                tracked: &|_| tracked,
+                own_dir: None,
+            })
+        }
+    }
+
+    #[test]
+    fn the_order_holds() {
+        let mut place = Place::new();
+        assert_eq!(place.find(None, false).unwrap().found_by(), FoundBy::ProjectVenv);
+        assert_eq!(place.find(None, true).unwrap().found_by(), FoundBy::Path);
+        assert_eq!(place.find(Some("dvc"), false).unwrap().found_by(), FoundBy::GitConfig);
+        place.env = place.env.with("CAPTURE_HOOK_DVC", place.dir.path().join("path/dvc"));
+        assert_eq!(place.find(Some("/nothing"), false).unwrap().found_by(), FoundBy::Environment);
+    }
+
+    #[test]
+    fn one_that_is_named_and_missing_is_an_error_not_a_guess() {
+        let place = Place::new();
+        assert!(matches!(place.find(Some("/nothing/dvc"), false), Err(ProgramError::NotAProgram { .. })));
+        assert!(matches!(place.find(Some("bin/dvc"), false), Err(ProgramError::NotAProgram { .. })));
+    }
+
+    #[test]
+    fn an_old_release_is_refused() {
+        let mut place = Place::new();
+        place.env = place.env.with("PATH", "/usr/bin:/bin");
+        let dvc = place.find(None, true).unwrap();
+        assert_eq!(dvc.found_by(), FoundBy::PrivateVenv);
+        assert!(matches!(dvc.version(), Err(ProgramError::TooOld { .. })));
+    }
+
+    #[test]
+    fn the_release_is_asked_once_until_the_program_changes() {
+        let place = Place::new();
+        let path = place.dir.path().join("path/dvc");
+        program(&path, &format!("#!/bin/sh\necho x >> {}/asked\necho 3.50.1\n", place.dir.path().display()));
+        for _ in 0..3 {
+            assert_eq!(place.find(None, true).unwrap().version().unwrap(), Version { major: 3, minor: 50 });
+        }
+        assert_eq!(std::fs::read_to_string(place.dir.path().join("asked")).unwrap(), "x\n");
+        program(&path, "#!/bin/sh\necho 3.67.1\n#\n");
+        assert_eq!(place.find(None, true).unwrap().version().unwrap(), Version { major: 3, minor: 67 });
+    }
+
+    #[test]
+    fn git_variables_do_not_reach_dvc() {
+        let mut place = Place::new();
+        place.env = place.env.with("GIT_INDEX_FILE", "x");
+        program(&place.dir.path().join("path/dvc"), "#!/bin/sh\nenv\n");
+        let said = place.find(None, true).unwrap().call(["x"]).unwrap().text();
+        assert!(said.contains("DVC_NO_ANALYTICS=1") && !said.contains("GIT_INDEX_FILE"), "{said}");
+    }
+
+    #[test]
+    fn a_busy_project_is_waited_for_and_then_named() {
+        let place = Place::new();
+        let root = place.dir.path().join("repo");
+        program(
+            &place.dir.path().join("path/dvc"),
+            "#!/bin/sh\necho 'ERROR: Unable to acquire lock. Most' >&2\nexit 255\n",
+        );
+        std::fs::create_dir_all(root.join(".dvc/tmp")).unwrap();
+        std::fs::write(root.join(".dvc/tmp/lock"), " 4242\n").unwrap();
+        let error = place.find(None, true).unwrap().patient(Duration::from_millis(400)).call(["push"]).unwrap_err();
+        assert!(matches!(error, ProgramError::Busy { holder: Some(4242), .. }), "{error:?}");
+    }
+}
