@@ -1,1 +1,277 @@
-//! (room)
+//! The recorder: writes a run as the simulation goes, in the current recorder's format (schema `0.1`).
+//!
+//! [`RunRecorder`] makes `<root>/<experiment>/<run_id>/` with `run.json`, `steps.jsonl.gz` and `episodes.jsonl.gz`, rotated by
+//! size into `….part0001.jsonl.gz` and so on. Rows are formatted where they are appended and compressed in a thread of
+//! their own; it may be shared between threads. The files are whole gzip files at every moment: a process that is killed
+//! leaves every row that was flushed, by default all but those of the last second.
+//!
+//! [`RunRecorder::finalize`] ends the files and then writes `manifest.json` and, if asked, parquet. Nothing that goes wrong
+//! with those fails the capture: it is reported in [`Finalized::warnings`].
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::error::{Explain, Kind};
+use crate::run::json::{Layout, Object, Value};
+use crate::run::schema::SchemaVersion;
+use crate::run::{RunKey, UnsafeId};
+use crate::support::env::Env;
+use crate::support::fs::{self, At, FsError};
+
+mod gzip;
+mod row;
+mod shards;
+mod worker;
+
+pub use row::{Episode, Position, Step};
+
+use row::Common;
+use shards::Shards;
+use worker::{Row, Worker};
+
+/// A run that cannot be recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The experiment's or the run's name cannot be a directory's.
+    #[error(transparent)]
+    Unsafe(#[from] UnsafeId),
+    /// A file cannot be written.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+    /// The writing thread cannot be started.
+    #[error("cannot start the recorder's thread")]
+    Thread(#[source] std::io::Error),
+    /// An earlier write failed, and was reported then.
+    #[error("the recorder has failed before; what it had written until then is kept")]
+    Failed,
+    /// The run was finalized already.
+    #[error("the run is finalized: no more rows can be added")]
+    Closed,
+}
+
+impl Explain for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Unsafe(error) => error.kind(),
+            Self::Closed => Kind::Usage,
+            Self::Fs(_) | Self::Thread(_) | Self::Failed => Kind::Io,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Unsafe(error) => error.code(),
+            Self::Fs(error) => error.code(),
+            Self::Thread(_) => "io",
+            Self::Failed => "recorder_failed",
+            Self::Closed => "recorder_closed",
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Unsafe(error) => error.hints(),
+            Self::Fs(error) => error.hints(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// What to record, and where.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The directory that holds experiments: `results`.
+    pub root: PathBuf,
+    /// The experiment; `default` where none is given.
+    pub experiment: Option<String>,
+    /// The run's id. One that is given is used as it is, and a run of that name goes on; without one a new run is begun,
+    /// `run-<date>-<time>` in UTC, with `-2`, `-3`, … where that is taken.
+    pub run_id: Option<String>,
+    /// Begin a new shard once a file has grown to so many bytes (compressed); none: never.
+    pub rotate_size_bytes: Option<u64>,
+    /// How long a row may wait before it is in the file.
+    pub flush_every: Duration,
+    /// What `schema_version` says.
+    pub schema_version: SchemaVersion,
+}
+
+impl Options {
+    /// The defaults, under this directory.
+    #[must_use]
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self {
+            root: root.into(),
+            experiment: None,
+            run_id: None,
+            rotate_size_bytes: None,
+            flush_every: Duration::from_secs(1),
+            schema_version: SchemaVersion::V0_1,
+        }
+    }
+}
+
+/// What `run.json` says about a run.
+#[derive(Debug, Clone, Default)]
+pub struct Meta {
+    /// The simulation's configuration; its hash is computed.
+    pub env_config: Object,
+    /// When the run began, RFC 3339; now where none is given.
+    pub start_time: Option<String>,
+    /// The first seed.
+    pub base_seed: Option<i64>,
+    /// A seed an episode.
+    pub episode_seeds: Option<Vec<i64>>,
+    /// Version of the simulation's package.
+    pub package_version: Option<String>,
+    /// The commit of the simulation's code.
+    pub git_sha: Option<String>,
+    /// The machine: see [`system`].
+    pub system: Option<Object>,
+    /// Anything else.
+    pub extra: Option<Object>,
+}
+
+/// Records one run. May be shared between threads; dropped without [`RunRecorder::finalize`] it still ends its files.
+pub struct RunRecorder {
+    key: RunKey,
+    root: PathBuf,
+    common: Common,
+    worker: Worker,
+}
+
+impl RunRecorder {
+    /// Makes the run's directory and its empty files. Where the run has shards already, the next ones are begun.
+    pub fn create(options: Options) -> Result<Self, Error> {
+        let experiment = options.experiment.as_deref().unwrap_or("default");
+        let (key, root) = match &options.run_id {
+            Some(run_id) => {
+                let key = RunKey::new(experiment, run_id)?;
+                let root = key.under(&options.root);
+                fs::create_dir_all(&root)?;
+                (key, root)
+            }
+            None => new_run(&options.root, experiment)?,
+        };
+        let steps = Shards::open(&root, "steps", options.rotate_size_bytes)?;
+        let episodes = Shards::open(&root, "episodes", options.rotate_size_bytes)?;
+        Ok(Self {
+            common: Common::new(key.run_id(), options.schema_version.as_str()),
+            worker: Worker::start(steps, episodes, options.flush_every).map_err(Error::Thread)?,
+            key,
+            root,
+        })
+    }
+
+    /// The run's name.
+    #[must_use]
+    pub fn key(&self) -> &RunKey {
+        &self.key
+    }
+
+    /// The run's directory.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Writes `run.json`.
+    pub fn write_run_meta(&self, meta: &Meta) -> Result<(), Error> {
+        let config = Value::Object(meta.env_config.clone());
+        let object = Object::new()
+            .with("run_id", self.key.run_id())
+            .with("experiment", self.key.experiment())
+            .with("start_time", meta.start_time.clone().unwrap_or_else(now))
+            .with("env_config", config.clone())
+            .with("base_seed", meta.base_seed)
+            .with("episode_seeds", meta.episode_seeds.clone())
+            .with("package_version", meta.package_version.clone())
+            .with("config_hash", config.config_hash())
+            .with("git_sha", meta.git_sha.clone())
+            .with("system", meta.system.clone())
+            .with("extra", meta.extra.clone())
+            .with("schema_version", self.common.schema_version.as_str());
+        self.write_run_object(&object)
+    }
+
+    /// Writes `run.json` with any fields, in their order; `run_id`, `experiment`, `start_time` and `schema_version` are added
+    /// where they are missing.
+    pub fn write_run_object(&self, meta: &Object) -> Result<(), Error> {
+        let mut meta = meta.clone();
+        let needed = [
+            ("run_id", self.key.run_id()),
+            ("experiment", self.key.experiment()),
+            ("start_time", &now()),
+            ("schema_version", &self.common.schema_version),
+        ];
+        for (key, value) in needed {
+            if meta.get(key).is_none() {
+                meta.insert(key, value);
+            }
+        }
+        let text = Value::Object(meta).dump(Layout::PRETTY);
+        Ok(fs::write_atomic(&self.root.join("run.json"), text.as_bytes())?)
+    }
+
+    /// Adds a step.
+    pub fn append_step(&self, step: &Step<'_>) -> Result<(), Error> {
+        let row = Row::Step { ends_episode: step.terminated || step.truncated };
+        self.worker.append(row, |out| self.common.step(out, step))
+    }
+
+    /// Adds an episode's summary, after its steps.
+    pub fn append_episode(&self, episode: &Episode<'_>) -> Result<(), Error> {
+        self.worker.append(Row::Episode, |out| self.common.episode(out, episode))
+    }
+
+    /// Adds a step with any fields; `run_id` and `schema_version` are added where they are missing.
+    pub fn append_step_object(&self, step: &Object) -> Result<(), Error> {
+        let ends = |key| step.get(key).and_then(Value::as_bool).unwrap_or(false);
+        let row = Row::Step { ends_episode: ends("terminated") || ends("truncated") };
+        self.worker.append(row, |out| self.common.object(out, step))
+    }
+
+    /// Adds an episode's summary with any fields; `run_id` and `schema_version` are added where they are missing.
+    pub fn append_episode_object(&self, episode: &Object) -> Result<(), Error> {
+        self.worker.append(Row::Episode, |out| self.common.object(out, episode))
+    }
+
+    /// Waits until every row so far is in the files.
+    pub fn flush(&self) -> Result<(), Error> {
+        self.worker.flush()
+    }
+}
+
+/// A directory for a run that nobody has begun.
+fn new_run(root: &Path, experiment: &str) -> Result<(RunKey, PathBuf), Error> {
+    let stamp = jiff::Timestamp::now().strftime("run-%Y%m%d-%H%M%S").to_string();
+    for n in 1u32.. {
+        let run_id = if n == 1 { stamp.clone() } else { format!("{stamp}-{n}") };
+        let key = RunKey::new(experiment, &run_id)?;
+        let dir = key.under(root);
+        fs::create_dir_all(&root.join(experiment))?;
+        match std::fs::create_dir(&dir) {
+            Ok(()) => return Ok((key, dir)),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error).at("create the directory", &dir).map_err(Error::from),
+        }
+    }
+    Err(Error::Failed)
+}
+
+/// The time now, as recorders write `start_time`.
+fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// The machine that a run is recorded on, for [`Meta::system`].
+#[must_use]
+pub fn system(env: &Env) -> Object {
+    let uname = rustix::system::uname();
+    let text = |text: &std::ffi::CStr| text.to_string_lossy().into_owned();
+    let platform = [uname.sysname(), uname.release(), uname.machine()].map(text).join("-");
+    Object::new()
+        .with("hostname", text(uname.nodename()))
+        .with("platform", platform)
+        .with("pid", i64::from(std::process::id()))
+        .with("user", env.text("USER").or_else(|| env.text("USERNAME")).map(str::to_owned))
+}

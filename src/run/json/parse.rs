@@ -277,7 +277,7 @@ mod tests {
     }
 
     fn refused(text: &[u8]) -> ParseError {
-        parse(text).expect_err(&String::from_utf8_lossy(text))
+        parse(text).err().unwrap_or_else(|| panic!("taken: {}", String::from_utf8_lossy(text)))
     }
 
     #[test]

@@ -1,0 +1,80 @@
+//! One stem's shards: `steps.jsonl.gz`, then `steps.part0001.jsonl.gz`, …, each closed once it has grown to a size.
+//!
+//! The padded numbers read in the right order in every loader, those that sort names included. A recorder that is opened
+//! on a run that has shards already begins the next one: what is there is never touched.
+
+use std::path::{Path, PathBuf};
+
+use super::gzip::LiveGzip;
+use crate::support::fs::FsError;
+
+/// How much is compressed between two looks at the size: a few rows.
+const PIECE: usize = 4 << 10;
+
+pub(super) struct Shards {
+    dir: PathBuf,
+    stem: &'static str,
+    number: u32,
+    rotate_at: Option<u64>,
+    current: LiveGzip,
+    /// Whether the current shard holds anything.
+    used: bool,
+}
+
+impl Shards {
+    pub(super) fn open(dir: &Path, stem: &'static str, rotate_at: Option<u64>) -> Result<Self, FsError> {
+        let mut number = 0;
+        let taken = |number| std::fs::symlink_metadata(shard(dir, stem, number)).is_ok();
+        while taken(number) {
+            number += 1;
+        }
+        let current = LiveGzip::create(&shard(dir, stem, number))?;
+        Ok(Self { dir: dir.to_path_buf(), stem, number, rotate_at, current, used: false })
+    }
+
+    /// Adds whole lines.
+    pub(super) fn write(&mut self, mut lines: &[u8]) -> Result<(), FsError> {
+        while !lines.is_empty() {
+            if self.used && self.rotate_at.is_some_and(|limit| self.current.size() >= limit) {
+                self.next()?;
+            }
+            let piece = match self.rotate_at {
+                Some(_) => end_of_line(lines, PIECE),
+                None => lines.len(),
+            };
+            let (now, later) = lines.split_at(piece);
+            self.current.write(now)?;
+            self.used = true;
+            lines = later;
+        }
+        Ok(())
+    }
+
+    pub(super) fn sync(&mut self) -> Result<(), FsError> {
+        self.current.sync()
+    }
+
+    pub(super) fn finish(self) -> Result<(), FsError> {
+        self.current.finish()
+    }
+
+    fn next(&mut self) -> Result<(), FsError> {
+        self.number += 1;
+        let next = LiveGzip::create(&shard(&self.dir, self.stem, self.number))?;
+        self.used = false;
+        std::mem::replace(&mut self.current, next).finish()
+    }
+}
+
+/// The path of a shard.
+fn shard(dir: &Path, stem: &str, number: u32) -> PathBuf {
+    match number {
+        0 => dir.join(format!("{stem}.jsonl.gz")),
+        _ => dir.join(format!("{stem}.part{number:04}.jsonl.gz")),
+    }
+}
+
+/// The end of the line that byte `at` is in.
+fn end_of_line(lines: &[u8], at: usize) -> usize {
+    lines.get(at..).and_then(|rest| memchr::memchr(b'\n', rest)).map_or(lines.len(), |newline| at + newline + 1)
+}
