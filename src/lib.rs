@@ -7,6 +7,7 @@ pub mod config;
 pub mod dvc;
 pub mod error;
 pub mod git;
+pub mod manifest;
 pub mod params;
 pub mod provenance;
 pub mod record;

@@ -1,1 +1,71 @@
-//! (room)
+//! Rows to parquet: exact columns, one schema for every run, the same bytes for the same rows.
+//!
+//! A file holds nothing but the rows: no time, no host, no version of capture-hook. Values go from the scan's batches into
+//! parquet's encoders as they are, without a copy and without work per row where a value only repeats.
+
+use std::path::{Path, PathBuf};
+
+use parquet::errors::ParquetError;
+
+use crate::error::{Explain, Kind};
+use crate::support::fs::FsError;
+
+mod chunk;
+mod runs;
+mod schema;
+mod sink;
+mod table;
+
+pub use sink::ParquetSink;
+pub use table::{EpisodesFile, StepsFile};
+
+/// Parquet that could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The disk failed.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+    /// The rows could not be encoded.
+    #[error("cannot write {}", path.display())]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: ParquetError,
+    },
+    /// The writing thread ended before its work was done.
+    #[error("the thread that writes parquet ended early")]
+    Ended,
+}
+
+impl Error {
+    fn parquet(path: &Path, error: ParquetError) -> Self {
+        match error {
+            ParquetError::External(source) => match source.downcast::<std::io::Error>() {
+                Ok(source) => FsError { action: "write", path: path.to_path_buf(), source: *source }.into(),
+                Err(source) => Self::Parquet { path: path.to_path_buf(), source: ParquetError::External(source) },
+            },
+            source => Self::Parquet { path: path.to_path_buf(), source },
+        }
+    }
+}
+
+impl Explain for Error {
+    fn kind(&self) -> Kind {
+        Kind::Io
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Fs(error) => error.code(),
+            Self::Parquet { .. } | Self::Ended => "io",
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Fs(error) => error.hints(),
+            _ => Vec::new(),
+        }
+    }
+}

@@ -10,7 +10,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("support", 1),
     ("run", 2),
     ("validate", 3),
-    ("columnar", 3),
+    ("columnar", 4),
     ("params", 3),
     ("config", 3),
     ("manifest", 4),

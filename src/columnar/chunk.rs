@@ -1,0 +1,164 @@
+//! One column of one row group, encoded into memory while rows come.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use parquet::column::page::{CompressedPage, PageWriteSpec, PageWriter};
+use parquet::column::writer::{ColumnWriter, get_column_writer, get_typed_column_writer_mut};
+use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
+use parquet::errors::{ParquetError, Result};
+use parquet::file::properties::WriterPropertiesPtr;
+use parquet::file::writer::{SerializedPageWriter, SerializedRowGroupWriter, TrackedWrite};
+use parquet::schema::types::ColumnDescPtr;
+
+use crate::run::rows::{Lists, Nullable, Texts};
+
+type Buffer = Arc<Mutex<TrackedWrite<Vec<u8>>>>;
+
+/// Collects a column's pages.
+struct Pages(Buffer);
+
+impl PageWriter for Pages {
+    fn write_page(&mut self, page: CompressedPage) -> Result<PageWriteSpec> {
+        let mut buffer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        SerializedPageWriter::new(&mut *buffer).write_page(page)
+    }
+
+    fn close(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Levels and packed values, used again for every batch.
+#[derive(Default)]
+pub(super) struct Scratch {
+    definition: Vec<i16>,
+    repetition: Vec<i16>,
+    ints: Vec<i64>,
+    floats: Vec<f64>,
+    texts: Vec<ByteArray>,
+}
+
+pub(super) struct Chunk {
+    buffer: Buffer,
+    writer: ColumnWriter<'static>,
+}
+
+impl Chunk {
+    pub(super) fn new(column: ColumnDescPtr, properties: WriterPropertiesPtr) -> Self {
+        let buffer: Buffer = Arc::new(Mutex::new(TrackedWrite::new(Vec::new())));
+        let writer = get_column_writer(column, properties, Box::new(Pages(Arc::clone(&buffer))));
+        Self { buffer, writer }
+    }
+
+    fn write<T: DataType>(&mut self, values: &[T::T], levels: Option<&[i16]>, repeated: Option<&[i16]>) -> Result<()> {
+        get_typed_column_writer_mut::<T>(&mut self.writer).write_batch(values, levels, repeated).map(|_| ())
+    }
+
+    pub(super) fn ints(&mut self, values: &[i64]) -> Result<()> {
+        self.write::<Int64Type>(values, None, None)
+    }
+
+    pub(super) fn floats(&mut self, values: &[f64]) -> Result<()> {
+        self.write::<DoubleType>(values, None, None)
+    }
+
+    pub(super) fn bools(&mut self, values: &[bool]) -> Result<()> {
+        self.write::<BoolType>(values, None, None)
+    }
+
+    pub(super) fn optional_ints(&mut self, values: &Nullable<i64>, scratch: &mut Scratch) -> Result<()> {
+        let packed = pack(values, &mut scratch.definition, &mut scratch.ints);
+        self.write::<Int64Type>(packed, Some(&scratch.definition), None)
+    }
+
+    pub(super) fn optional_floats(&mut self, values: &Nullable<f64>, scratch: &mut Scratch) -> Result<()> {
+        let packed = pack(values, &mut scratch.definition, &mut scratch.floats);
+        self.write::<DoubleType>(packed, Some(&scratch.definition), None)
+    }
+
+    pub(super) fn texts(&mut self, values: &Texts, scratch: &mut Scratch) -> Result<()> {
+        slices(values, &mut scratch.texts, |_| true);
+        let result = self.write::<ByteArrayType>(&scratch.texts, None, None);
+        scratch.texts.clear();
+        result
+    }
+
+    /// Texts of which an empty one counts as null.
+    pub(super) fn optional_texts(&mut self, values: &Texts, scratch: &mut Scratch) -> Result<()> {
+        scratch.definition.clear();
+        if values.bytes.is_empty() {
+            scratch.definition.resize(values.len(), 0);
+        } else {
+            slices(values, &mut scratch.texts, |length| {
+                scratch.definition.push(i16::from(length > 0));
+                length > 0
+            });
+        }
+        let result = self.write::<ByteArrayType>(&scratch.texts, Some(&scratch.definition), None);
+        scratch.texts.clear();
+        result
+    }
+
+    pub(super) fn lists(&mut self, lists: &Lists, scratch: &mut Scratch) -> Result<()> {
+        const NULL: i16 = 0;
+        const EMPTY: i16 = 1;
+        const VALUE: i16 = 3;
+        let (definition, repetition) = (&mut scratch.definition, &mut scratch.repetition);
+        definition.clear();
+        repetition.clear();
+        let mut start = 0;
+        for (end, valid) in lists.ends.iter().zip(&lists.valid) {
+            let length = end.saturating_sub(start);
+            start = *end;
+            repetition.push(0);
+            definition.push(match (valid, length) {
+                (false, _) => NULL,
+                (true, 0) => EMPTY,
+                (true, _) => VALUE,
+            });
+            for _ in 1..length {
+                repetition.push(1);
+                definition.push(VALUE);
+            }
+        }
+        self.write::<DoubleType>(&lists.values, Some(&scratch.definition), Some(&scratch.repetition))
+    }
+
+    /// Ends the column and appends it to the row group.
+    pub(super) fn append_to<W: Write + Send>(self, group: &mut SerializedRowGroupWriter<'_, W>) -> Result<()> {
+        let mut close = self.writer.close()?;
+        close.offset_index = None;
+        close.column_index = None;
+        let buffer = Arc::try_unwrap(self.buffer)
+            .map_err(|_| ParquetError::General("a column is still being written".into()))?
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        group.append_column(&Bytes::from(buffer.into_inner()?), close)
+    }
+}
+
+/// The values that are there, and a level for each row: 1 where there is one.
+fn pack<'a, T: Copy>(values: &'a Nullable<T>, levels: &mut Vec<i16>, packed: &'a mut Vec<T>) -> &'a [T] {
+    levels.clear();
+    levels.extend(values.valid.iter().map(|valid| i16::from(*valid)));
+    if values.valid.iter().all(|valid| *valid) {
+        return &values.values;
+    }
+    packed.clear();
+    packed.extend(values.values.iter().zip(&values.valid).filter(|(_, valid)| **valid).map(|(value, _)| *value));
+    packed
+}
+
+/// The texts whose length `wanted` agrees to, as slices of one shared copy.
+fn slices(texts: &Texts, out: &mut Vec<ByteArray>, mut wanted: impl FnMut(usize) -> bool) {
+    let all = Bytes::copy_from_slice(&texts.bytes);
+    let mut start = 0;
+    for &end in &texts.ends {
+        if wanted(end.saturating_sub(start)) {
+            out.push(ByteArray::from(all.slice(start..end)));
+        }
+        start = end;
+    }
+}

@@ -1,0 +1,188 @@
+//! A column whose value changes rarely: a dictionary and run lengths, without looking at each row.
+//!
+//! `run_id` is the same in every row and `episode_id` in every row of an episode. Hashing them a million times over would
+//! take longer than all the rest of the file, so the two pages of such a column are laid out here: the distinct values,
+//! plain, and their indices as runs (parquet's RLE / bit-packing hybrid, of which runs are one half).
+
+use std::collections::HashMap;
+use std::io::Write;
+
+use bytes::Bytes;
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::column::page::{CompressedPage, Page, PageWriter};
+use parquet::column::writer::ColumnCloseResult;
+use parquet::data_type::ByteArray;
+use parquet::errors::{ParquetError, Result};
+use parquet::file::metadata::ColumnChunkMetaData;
+use parquet::file::statistics::{Statistics, ValueStatistics};
+use parquet::file::writer::{SerializedPageWriter, SerializedRowGroupWriter, TrackedWrite};
+use parquet::schema::types::ColumnDescPtr;
+
+use super::schema::ZSTD_LEVEL;
+
+/// The longest text that statistics hold.
+const MAX_STATISTIC: usize = 256;
+
+/// A value of such a column.
+pub(super) trait RunValue: Clone + Ord + std::hash::Hash {
+    /// How it is passed.
+    type Ref: ?Sized;
+    /// Whether it is this value.
+    fn is(&self, value: &Self::Ref) -> bool;
+    /// It, kept.
+    fn own(value: &Self::Ref) -> Self;
+    /// Appends it in parquet's plain encoding.
+    fn plain(&self, out: &mut Vec<u8>);
+    /// The column's smallest and largest value.
+    fn statistics(min: Self, max: Self) -> Option<Statistics>;
+}
+
+impl RunValue for i64 {
+    type Ref = Self;
+
+    fn is(&self, value: &Self) -> bool {
+        self == value
+    }
+
+    fn own(value: &Self) -> Self {
+        *value
+    }
+
+    fn plain(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.to_le_bytes());
+    }
+
+    fn statistics(min: Self, max: Self) -> Option<Statistics> {
+        let statistics = ValueStatistics::new(Some(min), Some(max), None, Some(0), false);
+        Some(Statistics::Int64(statistics.with_backwards_compatible_min_max(true)))
+    }
+}
+
+impl RunValue for Box<str> {
+    type Ref = str;
+
+    fn is(&self, value: &str) -> bool {
+        **self == *value
+    }
+
+    fn own(value: &str) -> Self {
+        value.into()
+    }
+
+    fn plain(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&u32::try_from(self.len()).unwrap_or_default().to_le_bytes());
+        out.extend_from_slice(self.as_bytes());
+    }
+
+    fn statistics(min: Self, max: Self) -> Option<Statistics> {
+        let value = |text: Self| ByteArray::from(text.as_bytes().to_vec());
+        let fits = min.len() <= MAX_STATISTIC && max.len() <= MAX_STATISTIC;
+        fits.then(|| {
+            Statistics::ByteArray(ValueStatistics::new(Some(value(min)), Some(value(max)), None, Some(0), false))
+        })
+    }
+}
+
+/// The column of one row group.
+pub(super) struct Runs<V> {
+    column: ColumnDescPtr,
+    places: HashMap<V, u32>,
+    dictionary: Vec<u8>,
+    /// Index and length of each run.
+    runs: Vec<(u32, u32)>,
+    last: Option<V>,
+    rows: u32,
+}
+
+impl<V: RunValue> Runs<V> {
+    pub(super) fn new(column: ColumnDescPtr) -> Self {
+        Self { column, places: HashMap::new(), dictionary: Vec::new(), runs: Vec::new(), last: None, rows: 0 }
+    }
+
+    /// Adds rows of one value.
+    pub(super) fn push(&mut self, value: &V::Ref, rows: usize) -> Result<()> {
+        let rows = u32::try_from(rows).map_err(|_| too_many())?;
+        self.rows = self.rows.checked_add(rows).ok_or_else(too_many)?;
+        if let (Some(last), Some(run)) = (&self.last, self.runs.last_mut())
+            && last.is(value)
+        {
+            run.1 += rows;
+            return Ok(());
+        }
+        let value = V::own(value);
+        let next = u32::try_from(self.places.len()).map_err(|_| too_many())?;
+        let dictionary = &mut self.dictionary;
+        let index = *self.places.entry(value.clone()).or_insert_with(|| {
+            value.plain(dictionary);
+            next
+        });
+        self.last = Some(value);
+        self.runs.push((index, rows));
+        Ok(())
+    }
+
+    /// Ends the column and appends it to the row group.
+    pub(super) fn append_to<W: Write + Send>(self, group: &mut SerializedRowGroupWriter<'_, W>) -> Result<()> {
+        let distinct = u32::try_from(self.places.len()).map_err(|_| too_many())?;
+        let width = u32::BITS - distinct.saturating_sub(1).leading_zeros();
+        let mut indices = vec![u8::try_from(width).unwrap_or_default()];
+        for (index, length) in self.runs {
+            let mut header = u64::from(length) << 1;
+            while header >= 0x80 {
+                indices.push(u8::try_from(header & 0x7f).unwrap_or_default() | 0x80);
+                header >>= 7;
+            }
+            indices.push(u8::try_from(header).unwrap_or_default());
+            let bytes = index.to_le_bytes();
+            indices.extend(bytes.iter().take(width.div_ceil(8) as usize));
+        }
+        let mut sink = TrackedWrite::new(Vec::new());
+        let mut pages = SerializedPageWriter::new(&mut sink);
+        let dictionary = pages.write_page(compressed(&self.dictionary, |buf| Page::DictionaryPage {
+            buf,
+            num_values: distinct,
+            encoding: Encoding::PLAIN,
+            is_sorted: false,
+        })?)?;
+        let data = pages.write_page(compressed(&indices, |buf| Page::DataPage {
+            buf,
+            num_values: self.rows,
+            encoding: Encoding::RLE_DICTIONARY,
+            def_level_encoding: Encoding::RLE,
+            rep_level_encoding: Encoding::RLE,
+            statistics: None,
+        })?)?;
+        let size = |bytes: usize| i64::try_from(bytes).map_err(|_| too_many());
+        let offset = |offset: u64| i64::try_from(offset).map_err(|_| too_many());
+        let mut metadata = ColumnChunkMetaData::builder(self.column)
+            .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
+            .set_encodings(vec![Encoding::PLAIN, Encoding::RLE, Encoding::RLE_DICTIONARY])
+            .set_num_values(i64::from(self.rows))
+            .set_total_uncompressed_size(size(dictionary.uncompressed_size + data.uncompressed_size)?)
+            .set_total_compressed_size(size(dictionary.compressed_size + data.compressed_size)?)
+            .set_dictionary_page_offset(Some(offset(dictionary.offset)?))
+            .set_data_page_offset(offset(data.offset)?);
+        let (min, max) = (self.places.keys().min().cloned(), self.places.keys().max().cloned());
+        if let Some(statistics) = min.zip(max).and_then(|(min, max)| V::statistics(min, max)) {
+            metadata = metadata.set_statistics(statistics);
+        }
+        let close = ColumnCloseResult {
+            bytes_written: dictionary.bytes_written + data.bytes_written,
+            rows_written: u64::from(self.rows),
+            metadata: metadata.build()?,
+            bloom_filter: None,
+            column_index: None,
+            offset_index: None,
+        };
+        group.append_column(&Bytes::from(sink.into_inner()?), close)
+    }
+}
+
+fn compressed(bytes: &[u8], page: impl FnOnce(Bytes) -> Page) -> Result<CompressedPage> {
+    let packed = zstd::bulk::compress(bytes, ZSTD_LEVEL).map_err(|e| ParquetError::External(Box::new(e)))?;
+    Ok(CompressedPage::new(page(packed.into()), bytes.len()))
+}
+
+fn too_many() -> ParquetError {
+    ParquetError::General("too many rows in a row group".into())
+}

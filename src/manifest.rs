@@ -1,0 +1,212 @@
+//! `manifest.json`: what a run is, where it came from, and the hash of every file.
+//!
+//! Made where the recorder made none. It is a function of the run and nothing else, apart from `created_at` where a
+//! recorder finalizes: no host, no absolute path. One that is there is never rewritten.
+
+use std::path::Path;
+
+use crate::error::{Explain, Kind};
+use crate::run::RunKey;
+use crate::run::json::{self, Layout, Object, Value};
+use crate::run::layout::MANIFEST;
+use crate::run::meta::RunMeta;
+use crate::support::fs::{self, FsError};
+use crate::support::progress::Progress;
+use crate::validate::{self, NoSink, Options, Report, Scan, ScanError, ScannedFile, SeedSummary, StreamReport};
+
+/// What wrote a manifest.
+const GENERATOR: &str = env!("CARGO_PKG_NAME");
+
+/// A file that a manifest names.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    /// Its name in the run's directory.
+    pub path: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Lower-case hexadecimal SHA-256 of its bytes; empty where the manifest has none.
+    pub sha256: String,
+    /// Rows in it, for a file of rows.
+    pub rows: Option<u64>,
+}
+
+impl From<&ScannedFile> for Entry {
+    fn from(file: &ScannedFile) -> Self {
+        Self { path: file.path.clone(), bytes: file.bytes, sha256: file.sha256.clone(), rows: file.rows }
+    }
+}
+
+/// What a manifest says.
+pub struct Manifest<'a> {
+    /// The run's name.
+    pub key: &'a RunKey,
+    /// The run's metadata.
+    pub meta: &'a RunMeta,
+    /// What validation found.
+    pub report: &'a Report,
+    /// The seeds of the run's steps.
+    pub seeds: Option<SeedSummary>,
+    /// Every file but the manifest; sorted here.
+    pub files: Vec<Entry>,
+    /// When it was made, RFC 3339; the run's `start_time` where none is given.
+    pub created_at: Option<String>,
+}
+
+impl<'a> Manifest<'a> {
+    /// The manifest of a scanned run. `None` where `run.json` does not say which run it is.
+    #[must_use]
+    pub fn of(scan: &'a Scan) -> Option<Self> {
+        Some(Self {
+            key: scan.key.as_ref()?,
+            meta: scan.meta.as_ref()?,
+            report: &scan.report,
+            seeds: scan.seeds,
+            files: scan.files.iter().map(Entry::from).filter(|file| file.path != MANIFEST).collect(),
+            created_at: None,
+        })
+    }
+
+    /// The text of the file.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut files = self.files.clone();
+        files.sort();
+        let object = Object::new()
+            .with("run_id", self.key.run_id())
+            .with("experiment", self.key.experiment())
+            .with("created_at", self.created_at.as_deref().unwrap_or(&self.meta.start_time))
+            .with("git_sha", self.meta.git_sha.clone())
+            .with("package_version", self.meta.package_version.clone())
+            .with("schema_version", self.meta.schema_version.as_str())
+            .with("config_hash", self.meta.env_config.config_hash())
+            .with("env_config", self.meta.env_config.clone())
+            .with("validation", validation(self.report))
+            .with("files", files.iter().map(entry).collect::<Vec<_>>())
+            .with("seed_summary", seeds(self.seeds))
+            .with("generator", Object::new().with("name", GENERATOR).with("version", env!("CARGO_PKG_VERSION")));
+        Value::Object(object).dump(Layout::PRETTY) + "\n"
+    }
+}
+
+/// The files that a manifest names, whoever wrote it. `None` where it is no manifest.
+#[must_use]
+pub fn entries(manifest: &[u8]) -> Option<Vec<Entry>> {
+    let value = json::parse(manifest).ok()?;
+    let unsigned = |value: &Value| value.as_i64().and_then(|n| u64::try_from(n).ok());
+    let entry = |file: &Value| {
+        Some(Entry {
+            path: file.get("path")?.as_str()?.to_owned(),
+            bytes: file.get("bytes").and_then(unsigned)?,
+            sha256: file.get("sha256").and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase(),
+            rows: file.get("rows").and_then(unsigned),
+        })
+    };
+    value.get("files")?.as_array()?.iter().map(entry).collect()
+}
+
+/// The report without its findings.
+fn validation(report: &Report) -> Object {
+    let codes = |codes: &[validate::Code]| codes.iter().map(|code| code.as_str()).collect::<Vec<_>>();
+    let stream = |stream: StreamReport| Object::new().with("ok", stream.ok).with("rows", stream.rows);
+    Object::new()
+        .with("run_dir", report.run_dir.as_str())
+        .with("experiment", report.experiment.as_str())
+        .with("run_id", report.run_id.as_str())
+        .with("ok", report.ok)
+        .with("errors", codes(&report.errors))
+        .with("warnings", codes(&report.warnings))
+        .with("steps", stream(report.steps))
+        .with("episodes", stream(report.episodes))
+}
+
+fn entry(file: &Entry) -> Object {
+    let object =
+        Object::new().with("path", file.path.as_str()).with("bytes", file.bytes).with("sha256", file.sha256.as_str());
+    match file.rows {
+        Some(rows) => object.with("rows", rows),
+        None => object,
+    }
+}
+
+fn seeds(seeds: Option<SeedSummary>) -> Object {
+    match seeds {
+        Some(seeds) => {
+            Object::new().with("unique_count", seeds.unique_count).with("min", seeds.min).with("max", seeds.max)
+        }
+        None => Object::new(),
+    }
+}
+
+/// A manifest that cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is one.
+    #[error("{run_dir} has a {MANIFEST}, which is never rewritten")]
+    Exists {
+        /// The run's directory.
+        run_dir: String,
+    },
+    /// The run does not say what it is.
+    #[error("{run_dir} cannot have a manifest: {why}")]
+    NoRun {
+        /// The run's directory.
+        run_dir: String,
+        /// What is wrong, as the first finding says it.
+        why: String,
+    },
+    /// The run could not be read.
+    #[error(transparent)]
+    Scan(#[from] ScanError),
+    /// The file could not be written.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+}
+
+impl Explain for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Exists { .. } | Self::NoRun { .. } => Kind::Wanting,
+            Self::Scan(error) => error.kind(),
+            Self::Fs(error) => error.kind(),
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Exists { .. } => "manifest_exists",
+            Self::NoRun { .. } => "invalid_run",
+            Self::Scan(error) => error.code(),
+            Self::Fs(error) => error.code(),
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Exists { run_dir } => {
+                vec![format!(
+                    "`capture-hook validate {run_dir}` says whether it agrees with the files; delete it to have a new one made"
+                )]
+            }
+            Self::NoRun { run_dir, .. } => vec![format!("`capture-hook validate {run_dir}` says what is wrong")],
+            Self::Scan(error) => error.hints(),
+            Self::Fs(error) => error.hints(),
+        }
+    }
+}
+
+/// Writes a missing manifest into a run's directory. `shown_as` names the directory in messages and in the manifest.
+pub fn write(run_dir: &Path, shown_as: &str, options: &Options, progress: &dyn Progress) -> Result<Report, Error> {
+    let path = run_dir.join(MANIFEST);
+    if std::fs::symlink_metadata(&path).is_ok() {
+        return Err(Error::Exists { run_dir: shown_as.into() });
+    }
+    let mut options = options.clone();
+    options.hash = true;
+    let scan = validate::scan(run_dir, shown_as, &options, &mut NoSink, progress)?;
+    let Some(manifest) = Manifest::of(&scan) else {
+        let why = scan.report.findings.first().map_or("run.json cannot be used", |finding| &finding.message);
+        return Err(Error::NoRun { run_dir: shown_as.into(), why: why.into() });
+    };
+    fs::write_atomic(&path, manifest.to_text().as_bytes())?;
+    Ok(scan.report)
+}
