@@ -6,6 +6,7 @@ pub mod columnar;
 pub mod config;
 pub mod dvc;
 pub mod error;
+pub mod figures;
 pub mod git;
 pub mod manifest;
 pub mod params;

@@ -15,6 +15,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("config", 3),
     ("manifest", 4),
     ("record", 5),
+    ("figures", 5),
     ("ingest", 6),
     ("git", 7),
     ("dvc", 7),

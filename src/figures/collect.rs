@@ -1,0 +1,367 @@
+//! Step rows to curves, paths and visits, in one pass and bounded memory.
+//!
+//! A curve is sampled at steps 1, 1+k, 1+2k, …; k doubles whenever the longest episode outgrows the samples, so a sampled
+//! value is always the exact value at its step. An episode that has ended keeps its last value: a quartile is over all
+//! episodes at every step, not over the ones that happened to last.
+
+use std::collections::HashMap;
+
+/// The most samples on a curve.
+const SAMPLES: usize = 512;
+/// The most points kept over all paths.
+const PATH_POINTS: usize = 1 << 19;
+/// The most distinct cells counted.
+const CELLS: usize = 1 << 20;
+
+/// The columns of step rows that a trace needs; all of one length, in file order.
+#[derive(Debug, Clone, Copy)]
+pub struct StepColumns<'a> {
+    /// The segment's number.
+    pub episode_index: &'a [i64],
+    /// Reward of the step.
+    pub reward: &'a [f64],
+    /// Distance to the goal after the step.
+    pub distance: &'a [f64],
+    /// The agent's column after the step.
+    pub x: &'a [i64],
+    /// The agent's row after the step.
+    pub y: &'a [i64],
+    /// Whether the goal was reached by the step.
+    pub terminated: &'a [bool],
+    /// Whether the step was the last allowed.
+    pub truncated: &'a [bool],
+}
+
+/// How an episode went.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Episode {
+    /// Its segment number.
+    pub index: i64,
+    /// Steps seen.
+    pub steps: u64,
+    /// Whether its last step reached the goal.
+    pub terminated: bool,
+    /// Whether its last step was the last allowed.
+    pub truncated: bool,
+    /// Sum of its finite rewards.
+    pub reward: f64,
+    /// The last finite distance to the goal.
+    pub distance: Option<f64>,
+}
+
+/// Where an episode's agent went: its cells in order, repeats dropped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Path {
+    /// The episode, as an index into [`Trace::episodes`].
+    pub episode: usize,
+    /// Cells.
+    pub cells: Vec<(i32, i32)>,
+}
+
+/// How often each cell was stood on.
+pub type Visits = HashMap<(i32, i32), u64>;
+
+/// Median and quartiles over episodes, at one step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Band {
+    /// The step, from 1.
+    pub step: u64,
+    /// First quartile.
+    pub low: f64,
+    /// Median.
+    pub mid: f64,
+    /// Third quartile.
+    pub high: f64,
+}
+
+/// A quantity over steps.
+pub type Curve = Vec<Band>;
+
+/// What a run's plots show.
+#[derive(Debug, Clone, Default)]
+pub struct Trace {
+    /// All episodes, in file order.
+    pub episodes: Vec<Episode>,
+    /// Distance to the goal.
+    pub distance: Curve,
+    /// Reward summed since the episode's start.
+    pub reward: Curve,
+    /// Paths: of every episode, or of every n-th where there are too many points to keep.
+    pub paths: Vec<Path>,
+    /// Visits of cells.
+    pub visits: Visits,
+}
+
+/// Gathers a [`Trace`], batch by batch.
+#[derive(Debug)]
+pub struct Collector {
+    episodes: Vec<Episode>,
+    samples: Vec<Samples>,
+    stride: u64,
+    paths: Vec<Path>,
+    path_points: usize,
+    keep_every: usize,
+    visits: Visits,
+}
+
+/// Two curves' values of one episode, at the sampled steps.
+#[derive(Debug, Default)]
+struct Samples {
+    distance: Vec<f64>,
+    reward: Vec<f64>,
+}
+
+impl Default for Collector {
+    fn default() -> Self {
+        Self {
+            episodes: Vec::new(),
+            samples: Vec::new(),
+            stride: 1,
+            paths: Vec::new(),
+            path_points: 0,
+            keep_every: 1,
+            visits: Visits::new(),
+        }
+    }
+}
+
+impl Collector {
+    /// Takes one batch of step rows. Columns of unequal length are read as far as the shortest.
+    pub fn steps(&mut self, rows: StepColumns<'_>) {
+        let numbers = rows.reward.iter().zip(rows.distance);
+        let cells = rows.x.iter().zip(rows.y);
+        let ends = rows.terminated.iter().zip(rows.truncated);
+        let mut run_cell = (0, 0);
+        let mut run_length = 0;
+        for (((index, (reward, distance)), (x, y)), (terminated, truncated)) in
+            rows.episode_index.iter().zip(numbers).zip(cells).zip(ends)
+        {
+            let cell = (clamp(*x), clamp(*y));
+            if self.episodes.last().is_none_or(|e| e.index != *index) {
+                self.open(*index);
+            }
+            self.value(*reward, *distance, *terminated, *truncated);
+            self.cell(cell);
+            // An agent often turns on the spot: one count for the whole stay.
+            if run_length > 0 && run_cell == cell {
+                run_length += 1;
+            } else {
+                self.visit(run_cell, run_length);
+                (run_cell, run_length) = (cell, 1);
+            }
+        }
+        self.visit(run_cell, run_length);
+    }
+
+    fn open(&mut self, index: i64) {
+        let episode = self.episodes.len();
+        self.episodes.push(Episode {
+            index,
+            steps: 0,
+            terminated: false,
+            truncated: false,
+            reward: 0.0,
+            distance: None,
+        });
+        self.samples.push(Samples::default());
+        if episode.is_multiple_of(self.keep_every) {
+            self.paths.push(Path { episode, cells: Vec::new() });
+        }
+    }
+
+    fn value(&mut self, reward: f64, distance: f64, terminated: bool, truncated: bool) {
+        let (Some(episode), Some(samples)) = (self.episodes.last_mut(), self.samples.last_mut()) else { return };
+        episode.steps += 1;
+        (episode.terminated, episode.truncated) = (terminated, truncated);
+        if reward.is_finite() {
+            episode.reward += reward;
+        }
+        if distance.is_finite() {
+            episode.distance = Some(distance);
+        }
+        if (episode.steps - 1).is_multiple_of(self.stride) {
+            samples.distance.push(distance);
+            samples.reward.push(episode.reward);
+            if samples.distance.len() > SAMPLES {
+                self.stride *= 2;
+                self.samples.iter_mut().for_each(Samples::thin);
+            }
+        }
+    }
+
+    fn cell(&mut self, cell: (i32, i32)) {
+        let episode = self.episodes.len().saturating_sub(1);
+        let Some(path) = self.paths.last_mut().filter(|p| p.episode == episode) else { return };
+        if path.cells.last() == Some(&cell) {
+            return;
+        }
+        path.cells.push(cell);
+        self.path_points += 1;
+        if self.path_points <= PATH_POINTS {
+            return;
+        }
+        if self.paths.len() > 1 {
+            self.keep_every *= 2;
+            let every = self.keep_every;
+            self.paths.retain(|p| p.episode.is_multiple_of(every));
+        } else if let Some(path) = self.paths.last_mut() {
+            // One endless episode: keep every other cell of what there is.
+            let mut n = 0_usize;
+            path.cells.retain(|_| {
+                n += 1;
+                n.is_multiple_of(2)
+            });
+        }
+        self.path_points = self.paths.iter().map(|p| p.cells.len()).sum();
+    }
+
+    fn visit(&mut self, cell: (i32, i32), times: u64) {
+        if times == 0 {
+            return;
+        }
+        if self.visits.len() < CELLS {
+            *self.visits.entry(cell).or_default() += times;
+        } else if let Some(n) = self.visits.get_mut(&cell) {
+            *n += times;
+        }
+    }
+
+    /// The trace of all that was taken.
+    #[must_use]
+    pub fn finish(self) -> Trace {
+        let width = self.samples.iter().map(|s| s.distance.len()).max().unwrap_or(0);
+        let last = |e: &Episode| e.distance.unwrap_or(f64::NAN);
+        let distance = curve(width, self.stride, &self.samples, &self.episodes, |s| &s.distance, last);
+        let reward = curve(width, self.stride, &self.samples, &self.episodes, |s| &s.reward, |e| e.reward);
+        Trace { episodes: self.episodes, distance, reward, paths: self.paths, visits: self.visits }
+    }
+}
+
+impl Samples {
+    fn thin(&mut self) {
+        for values in [&mut self.distance, &mut self.reward] {
+            let mut at = 0_usize;
+            values.retain(|_| {
+                at += 1;
+                at % 2 == 1
+            });
+        }
+    }
+}
+
+fn curve(
+    width: usize,
+    stride: u64,
+    samples: &[Samples],
+    episodes: &[Episode],
+    of: impl Fn(&Samples) -> &Vec<f64>,
+    last: impl Fn(&Episode) -> f64,
+) -> Curve {
+    let mut column = Vec::with_capacity(samples.len());
+    let mut out = Vec::with_capacity(width);
+    for at in 0..width {
+        column.clear();
+        let values = samples.iter().zip(episodes).map(|(s, e)| of(s).get(at).copied().unwrap_or_else(|| last(e)));
+        column.extend(values.filter(|v| v.is_finite()));
+        if let Some((low, mid, high)) = quartiles(&mut column) {
+            out.push(Band { step: 1 + at as u64 * stride, low, mid, high });
+        }
+    }
+    out
+}
+
+/// Quartiles by linear interpolation between the order statistics (numpy's and pandas' default).
+fn quartiles(values: &mut [f64]) -> Option<(f64, f64, f64)> {
+    values.sort_unstable_by(f64::total_cmp);
+    Some((quantile(values, 0.25)?, quantile(values, 0.5)?, quantile(values, 0.75)?))
+}
+
+#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
+    let at = q * sorted.len().checked_sub(1)? as f64;
+    let (low, high) = (sorted.get(at.floor() as usize)?, sorted.get(at.ceil() as usize)?);
+    Some(low + (high - low) * (at - at.floor()))
+}
+
+fn clamp(cell: i64) -> i32 {
+    i32::try_from(cell).unwrap_or(if cell < 0 { i32::MIN } else { i32::MAX })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn feed(collector: &mut Collector, index: i64, values: &[f64], ends: bool) {
+        let n = values.len();
+        let mut terminated = vec![false; n];
+        terminated[n - 1] = ends;
+        let x: Vec<i64> = (0..n as i64).collect();
+        collector.steps(StepColumns {
+            episode_index: &vec![index; n],
+            reward: values,
+            distance: values,
+            x: &x,
+            y: &vec![0; n],
+            terminated: &terminated,
+            truncated: &vec![false; n],
+        });
+    }
+
+    #[test]
+    fn quartiles_are_over_all_episodes_also_after_one_ended() {
+        let mut collector = Collector::default();
+        feed(&mut collector, 0, &[5.0], true);
+        feed(&mut collector, 1, &[1.0, 2.0, 3.0], false);
+        let trace = collector.finish();
+        let mids: Vec<f64> = trace.distance.iter().map(|b| b.mid).collect();
+        assert_eq!(mids, [3.0, 3.5, 4.0]);
+        assert_eq!(trace.distance[0].low, 2.0);
+        let sums: Vec<f64> = trace.reward.iter().map(|b| b.high).collect();
+        assert_eq!(sums, [4.0, 4.5, 5.75]);
+        assert!(trace.episodes[0].terminated && !trace.episodes[1].terminated);
+    }
+
+    #[test]
+    fn a_long_episode_is_sampled_at_exact_steps() {
+        let mut collector = Collector::default();
+        let values: Vec<f64> = (1..=10_000).map(f64::from).collect();
+        feed(&mut collector, 0, &[0.0; 3], false);
+        feed(&mut collector, 1, &values, false);
+        let trace = collector.finish();
+        assert!(trace.distance.len() <= SAMPLES && trace.distance.len() > SAMPLES / 2);
+        // Two episodes, one of them at 0: the median is half the other's value at that very step.
+        for band in trace.distance.iter().skip(3) {
+            assert_eq!(band.mid * 2.0, band.step as f64);
+        }
+    }
+
+    #[test]
+    fn nan_and_far_away_cells_do_no_harm() {
+        let mut collector = Collector::default();
+        collector.steps(StepColumns {
+            episode_index: &[0, 0],
+            reward: &[f64::NAN, 1.0],
+            distance: &[f64::INFINITY, f64::NAN],
+            x: &[i64::MAX, i64::MIN],
+            y: &[0, 0],
+            terminated: &[false, true],
+            truncated: &[false, false],
+        });
+        let trace = collector.finish();
+        assert!(trace.distance.is_empty());
+        assert_eq!(trace.episodes[0].reward, 1.0);
+        assert_eq!(trace.visits.len(), 2);
+    }
+
+    #[test]
+    fn too_many_paths_thin_out_evenly() {
+        let mut collector = Collector::default();
+        let values = vec![0.0; PATH_POINTS / 4];
+        for index in 0..16 {
+            feed(&mut collector, index, &values, true);
+        }
+        let kept: Vec<usize> = collector.finish().paths.iter().map(|p| p.episode).collect();
+        assert_eq!(kept, [0, 4, 8, 12]);
+    }
+}
