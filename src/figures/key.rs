@@ -122,16 +122,19 @@ impl Grid {
     #[must_use]
     pub fn from_env_config(config: &Value) -> Self {
         let pair = |value: Option<&Value>| -> Option<(f64, f64)> {
-            match value?.as_array()?.as_slice() {
-                [x, y] => Some((sane(x)?, sane(y)?)),
+            match value? {
+                Value::Array(xy) => match xy.as_slice() {
+                    [x, y] => Some((sane(x)?, sane(y)?)),
+                    _ => None,
+                },
+                Value::Object(xy) => Some((sane(xy.get("x")?)?, sane(xy.get("y")?)?)),
                 _ => None,
             }
         };
         let plume = config.get("plume_params");
         Self {
             size: pair(config.get("grid_size")).filter(|(w, h)| *w >= 1.0 && *h >= 1.0),
-            source: pair(config.get("source_location"))
-                .or_else(|| pair(plume.and_then(|p| p.get("source_location")))),
+            source: pair(config.get("source_location")).or_else(|| pair(plume.and_then(|p| p.get("source_location")))),
             goal_radius: config.get("goal_radius").and_then(sane).filter(|r| *r > 0.0),
             sigma: plume.and_then(|p| p.get("sigma")).and_then(sane).filter(|s| *s > 0.0),
         }

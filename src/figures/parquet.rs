@@ -81,8 +81,7 @@ pub fn key_figures(dir: &Path) -> Result<KeyFigures, FiguresError> {
 /// The trace of a run in a folder that holds `steps.parquet`.
 pub fn trace(dir: &Path) -> Result<Trace, FiguresError> {
     let path = dir.join("steps.parquet");
-    let columns =
-        ["episode_index", "reward", "terminated", "truncated", "agent_x", "agent_y", "distance_to_goal"];
+    let columns = ["episode_index", "reward", "terminated", "truncated", "agent_x", "agent_y", "distance_to_goal"];
     let mut collector = Collector::default();
     for batch in batches(&path, &columns)? {
         let batch = Columns { batch: batch.map_err(|e| bad(&path, e))?, path: &path };

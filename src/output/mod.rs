@@ -2,6 +2,12 @@
 //!
 //! Knows domain types only; decides nothing.
 
+pub mod human;
+pub mod plot;
+mod sparkline;
+pub mod table;
 mod ui;
+
+pub use sparkline::sparkline;
 
 pub use ui::{Bar, ColorWhen, Ui, UiOptions};

@@ -1,0 +1,172 @@
+//! Numbers, sizes, times and names as people read them.
+
+use std::fmt::Write;
+
+use jiff::Timestamp;
+
+/// Bytes in binary units, three digits: `812 B`, `27.4 MiB`.
+#[must_use]
+#[allow(clippy::cast_precision_loss)]
+pub fn bytes(n: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if n < 1024 {
+        return format!("{n} B");
+    }
+    let mut value = n as f64 / 1024.0;
+    let mut unit = 0;
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    let digits = if value < 9.995 {
+        2
+    } else if value < 99.95 {
+        1
+    } else {
+        0
+    };
+    format!("{value:.digits$} {}", UNITS[unit])
+}
+
+/// A count with its thousands set apart: `1,000,000`.
+#[must_use]
+pub fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A count and what is counted: `1 run`, `2 runs`.
+#[must_use]
+pub fn plural(n: u64, one: &str) -> String {
+    format!("{} {one}{}", count(n), if n == 1 { "" } else { "s" })
+}
+
+/// A measured number with about four digits: `-0.5`, `11.18`, `1234`.
+#[must_use]
+pub fn number(value: f64) -> String {
+    let size = value.abs();
+    let text = if !value.is_finite() {
+        return value.to_string();
+    } else if size >= 1e7 || (size > 0.0 && size < 1e-4) {
+        return format!("{value:.3e}");
+    } else if size >= 1000.0 {
+        format!("{value:.0}")
+    } else if size >= 100.0 {
+        format!("{value:.1}")
+    } else if size >= 10.0 {
+        format!("{value:.2}")
+    } else {
+        format!("{value:.3}")
+    };
+    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    if text == "-0" { "0".into() } else { text.to_owned() }
+}
+
+/// A number that may be absent: `-` then.
+#[must_use]
+pub fn maybe(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".into(), number)
+}
+
+/// A share of one as per cent: `25 %`.
+#[must_use]
+pub fn percent(share: f64) -> String {
+    let value = share * 100.0;
+    if value == 0.0 || (value >= 9.95 && value <= 100.0) { format!("{value:.0}%") } else { format!("{value:.1}%") }
+}
+
+/// How long ago, up to four weeks; the date beyond that, or where it lies ahead.
+#[must_use]
+pub fn ago(seconds: i64, now: i64) -> String {
+    let age = now.saturating_sub(seconds);
+    let ago = |n: i64, unit: &str| format!("{n} {unit}{} ago", if n == 1 { "" } else { "s" });
+    match age {
+        0..60 => "just now".into(),
+        60..3600 => format!("{} min ago", age / 60),
+        3600..86_400 => ago(age / 3600, "hour"),
+        86_400..2_419_200 => ago(age / 86_400, "day"),
+        _ => date(seconds),
+    }
+}
+
+/// A day in UTC: `2026-11-24`.
+#[must_use]
+pub fn date(seconds: i64) -> String {
+    zoned(seconds, "%Y-%m-%d")
+}
+
+/// A moment in UTC: `2026-11-24 02:15 UTC`.
+#[must_use]
+pub fn moment(seconds: i64) -> String {
+    zoned(seconds, "%Y-%m-%d %H:%M UTC")
+}
+
+/// A moment as machines read it: `2026-11-24T02:15:50Z`.
+#[must_use]
+pub fn iso(seconds: i64) -> String {
+    zoned(seconds, "%Y-%m-%dT%H:%M:%SZ")
+}
+
+fn zoned(seconds: i64, format: &str) -> String {
+    match Timestamp::from_second(seconds) {
+        Ok(time) => time.strftime(format).to_string(),
+        Err(_) => "-".into(),
+    }
+}
+
+/// Text of unknown origin, with what could steer a terminal made visible.
+#[must_use]
+pub fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        // Bidirectional overrides can make a line read as something else.
+        if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
+            let _ = write!(out, "{}", c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_three_digits() {
+        let said = [0, 812, 1024, 10_240, 1_048_575, 28_731_000, u64::MAX].map(bytes);
+        assert_eq!(said, ["0 B", "812 B", "1.00 KiB", "10.0 KiB", "1.00 MiB", "27.4 MiB", "16.0 EiB"]);
+    }
+
+    #[test]
+    fn numbers_are_short() {
+        let said = [0.0, -0.5, 11.180_339, 1234.5, 1e-7, -0.000_000_1, f64::NAN].map(number);
+        assert_eq!(said, ["0", "-0.5", "11.18", "1234", "1.000e-7", "-1.000e-7", "NaN"]);
+        assert_eq!([0.0, 0.25, 0.0333, 1.0].map(percent), ["0%", "25%", "3.3%", "100%"]);
+        assert_eq!([count(7), count(1_000_000), plural(1, "run")], ["7", "1,000,000", "1 run"]);
+    }
+
+    #[test]
+    fn ages_turn_into_dates() {
+        let now = 1_795_486_550;
+        assert_eq!(ago(now - 5, now), "just now");
+        assert_eq!(ago(now - 3700, now), "1 hour ago");
+        assert_eq!(ago(now - 3 * 86_400, now), "3 days ago");
+        assert_eq!(ago(now - 90 * 86_400, now), "2026-08-26");
+        assert_eq!(ago(now + 90, now), "2026-11-24");
+        assert_eq!(ago(i64::MIN, now), "-");
+    }
+
+    #[test]
+    fn text_cannot_steer_the_terminal() {
+        assert_eq!(plain("a\u{1b}[2Jb\n"), "a\\u{1b}[2Jb\\u{a}");
+    }
+}

@@ -1,0 +1,180 @@
+//! A [`Scene`] as PNG, at twice its size so that it stays sharp on a dense screen. Text is drawn from a font that the
+//! command carries: a server without fonts gives the same picture, byte for byte.
+
+use tiny_skia::{
+    FillRule, LineCap, LineJoin, Mask, Paint as SkiaPaint, Path, PathBuilder, Pixmap, Rect as SkiaRect,
+    Stroke as SkiaStroke, StrokeDash, Transform,
+};
+use ttf_parser::{Face, OutlineBuilder};
+
+use super::scene::{Anchor, Paint, Rect, Scene, Shape, Stroke, Text};
+
+const SCALE: f32 = 2.0;
+
+/// The picture as PNG bytes, `None` where there is no memory for it.
+pub fn write(scene: &Scene) -> Option<Vec<u8>> {
+    let mut canvas = Canvas::new(scene)?;
+    for shape in &scene.shapes {
+        canvas.draw(shape);
+    }
+    canvas.pixels.encode_png().ok()
+}
+
+struct Canvas {
+    pixels: Pixmap,
+    clip: Option<Mask>,
+    face: Option<Face<'static>>,
+}
+
+impl Canvas {
+    fn new(scene: &Scene) -> Option<Self> {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let pixels = Pixmap::new((scene.width * SCALE) as u32, (scene.height * SCALE) as u32)?;
+        let face = Face::parse(epaint_default_fonts::UBUNTU_LIGHT, 0).ok();
+        Some(Self { pixels, clip: None, face })
+    }
+
+    fn draw(&mut self, shape: &Shape) {
+        match shape {
+            Shape::Rect(r, paint) => {
+                if let Some(rect) = SkiaRect::from_xywh(r.x, r.y, r.w, r.h) {
+                    // No smoothing: cells of a map meet without a seam.
+                    let mut paint = skia(*paint);
+                    paint.anti_alias = false;
+                    self.pixels.fill_rect(rect, &paint, scale(), self.clip.as_ref());
+                }
+            }
+            Shape::Circle { at, r, fill, stroke } => {
+                if let Some(path) = PathBuilder::from_circle(at.0, at.1, *r) {
+                    if let Some(paint) = fill {
+                        self.fill(&path, *paint, scale());
+                    }
+                    if let Some(style) = stroke {
+                        self.stroke(&path, *style);
+                    }
+                }
+            }
+            Shape::Line(points, style) => {
+                if let Some(path) = polygon(points, false) {
+                    self.stroke(&path, *style);
+                }
+            }
+            Shape::Area(points, paint) => {
+                if let Some(path) = polygon(points, true) {
+                    self.fill(&path, *paint, scale());
+                }
+            }
+            Shape::Text(text) => self.text(text),
+            Shape::Clip(rect) => self.clip = self.mask(*rect),
+            Shape::EndClip => self.clip = None,
+        }
+    }
+
+    fn mask(&self, r: Rect) -> Option<Mask> {
+        let mut mask = Mask::new(self.pixels.width(), self.pixels.height())?;
+        let path = PathBuilder::from_rect(SkiaRect::from_xywh(r.x, r.y, r.w, r.h)?);
+        mask.fill_path(&path, FillRule::Winding, true, scale());
+        Some(mask)
+    }
+
+    fn fill(&mut self, path: &Path, paint: Paint, transform: Transform) {
+        self.pixels.fill_path(path, &skia(paint), FillRule::Winding, transform, self.clip.as_ref());
+    }
+
+    fn stroke(&mut self, path: &Path, style: Stroke) {
+        let dashed = style.dash > 0.0;
+        let stroke = SkiaStroke {
+            width: style.width,
+            line_cap: if dashed { LineCap::Butt } else { LineCap::Round },
+            line_join: LineJoin::Round,
+            dash: if dashed { StrokeDash::new(vec![style.dash, style.dash], 0.0) } else { None },
+            ..SkiaStroke::default()
+        };
+        self.pixels.stroke_path(path, &skia(style.paint), &stroke, scale(), self.clip.as_ref());
+    }
+
+    fn text(&mut self, text: &Text) {
+        let Some(face) = self.face.clone() else { return };
+        let unit = text.size / f32::from(face.units_per_em());
+        let mut glyphs = Glyphs { path: PathBuilder::new(), x: 0.0 };
+        for c in text.text.chars() {
+            let Some(id) = face.glyph_index(c).or_else(|| face.glyph_index('?')) else { continue };
+            face.outline_glyph(id, &mut glyphs);
+            glyphs.x += f32::from(face.glyph_hor_advance(id).unwrap_or(0));
+        }
+        let width = glyphs.x * unit;
+        let back = match text.anchor {
+            Anchor::Start => 0.0,
+            Anchor::Middle => -width / 2.0,
+            Anchor::End => -width,
+        };
+        let Some(path) = glyphs.path.finish() else { return };
+        // Font units point up, pixels down.
+        let mut place = Transform::from_scale(unit, -unit).post_translate(back, 0.0);
+        if text.up {
+            place = place.post_rotate(-90.0);
+        }
+        place = place.post_translate(text.x, text.y).post_scale(SCALE, SCALE);
+        self.fill(&path, Paint { rgb: text.rgb, alpha: 1.0 }, place);
+        // The font is a light one: a hair line around it reads better, a thicker one is bold.
+        let weight = if text.bold { 0.065 } else { 0.022 };
+        let stroke = SkiaStroke { width: weight * f32::from(face.units_per_em()), ..SkiaStroke::default() };
+        self.pixels.stroke_path(&path, &skia(Paint { rgb: text.rgb, alpha: 1.0 }), &stroke, place, self.clip.as_ref());
+    }
+}
+
+fn scale() -> Transform {
+    Transform::from_scale(SCALE, SCALE)
+}
+
+fn skia(paint: Paint) -> SkiaPaint<'static> {
+    let [_, r, g, b] = paint.rgb.to_be_bytes();
+    let mut out = SkiaPaint::default();
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    out.set_color_rgba8(r, g, b, (paint.alpha.clamp(0.0, 1.0) * 255.0).round() as u8);
+    out.anti_alias = true;
+    out
+}
+
+fn polygon(points: &[(f32, f32)], close: bool) -> Option<Path> {
+    let mut path = PathBuilder::new();
+    for (i, (x, y)) in points.iter().enumerate() {
+        if i == 0 {
+            path.move_to(*x, *y);
+        } else {
+            path.line_to(*x, *y);
+        }
+    }
+    if close {
+        path.close();
+    }
+    path.finish()
+}
+
+/// Glyph outlines one after the other, in font units.
+struct Glyphs {
+    path: PathBuilder,
+    x: f32,
+}
+
+impl OutlineBuilder for Glyphs {
+    fn move_to(&mut self, x: f32, y: f32) {
+        self.path.move_to(self.x + x, y);
+    }
+
+    fn line_to(&mut self, x: f32, y: f32) {
+        self.path.line_to(self.x + x, y);
+    }
+
+    fn quad_to(&mut self, x1: f32, y1: f32, x: f32, y: f32) {
+        self.path.quad_to(self.x + x1, y1, self.x + x, y);
+    }
+
+    fn curve_to(&mut self, x1: f32, y1: f32, x2: f32, y2: f32, x: f32, y: f32) {
+        self.path.cubic_to(self.x + x1, y1, self.x + x2, y2, self.x + x, y);
+    }
+
+    fn close(&mut self) {
+        self.path.close();
+    }
+}

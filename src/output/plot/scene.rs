@@ -1,0 +1,170 @@
+//! A picture as a flat list of shapes, in pixels from the top left. Both writers (SVG, PNG) draw the same list.
+
+/// A colour, `0xRRGGBB`, and how opaque it is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Paint {
+    /// `0xRRGGBB`.
+    pub rgb: u32,
+    /// 0 to 1.
+    pub alpha: f32,
+}
+
+/// An opaque colour.
+pub const fn solid(rgb: u32) -> Paint {
+    Paint { rgb, alpha: 1.0 }
+}
+
+/// A colour that lets through.
+pub const fn clear(rgb: u32, alpha: f32) -> Paint {
+    Paint { rgb, alpha }
+}
+
+/// A rectangle.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rect {
+    /// Left.
+    pub x: f32,
+    /// Top.
+    pub y: f32,
+    /// Width.
+    pub w: f32,
+    /// Height.
+    pub h: f32,
+}
+
+impl Rect {
+    /// The right edge.
+    pub fn right(&self) -> f32 {
+        self.x + self.w
+    }
+
+    /// The bottom edge.
+    pub fn bottom(&self) -> f32 {
+        self.y + self.h
+    }
+}
+
+/// How a line is drawn.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Stroke {
+    /// Its colour.
+    pub paint: Paint,
+    /// Its width.
+    pub width: f32,
+    /// Dash and gap lengths; 0 for an unbroken line.
+    pub dash: f32,
+}
+
+/// An unbroken line of this colour and width.
+pub const fn line(paint: Paint, width: f32) -> Stroke {
+    Stroke { paint, width, dash: 0.0 }
+}
+
+/// Where a text's anchor point lies in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Anchor {
+    /// At its start.
+    Start,
+    /// In its middle.
+    Middle,
+    /// At its end.
+    End,
+}
+
+/// A line of text, on its baseline.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Text {
+    /// Anchor point.
+    pub x: f32,
+    /// Baseline.
+    pub y: f32,
+    /// Font size.
+    pub size: f32,
+    /// Which point of the text lies at `x`.
+    pub anchor: Anchor,
+    /// Its colour.
+    pub rgb: u32,
+    /// Whether it reads bottom to top.
+    pub up: bool,
+    /// Whether it is set in bold.
+    pub bold: bool,
+    /// What it says.
+    pub text: String,
+}
+
+/// A shape.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Shape {
+    /// A filled rectangle.
+    Rect(Rect, Paint),
+    /// A circle with fill and outline.
+    Circle {
+        /// Centre.
+        at: (f32, f32),
+        /// Radius.
+        r: f32,
+        /// Inside.
+        fill: Option<Paint>,
+        /// Outline.
+        stroke: Option<Stroke>,
+    },
+    /// A line through points.
+    Line(Vec<(f32, f32)>, Stroke),
+    /// A filled polygon.
+    Area(Vec<(f32, f32)>, Paint),
+    /// Text.
+    Text(Text),
+    /// All shapes up to the matching [`Shape::EndClip`] are cut off at this rectangle.
+    Clip(Rect),
+    /// Ends a clip.
+    EndClip,
+}
+
+/// A picture.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scene {
+    /// Width in pixels.
+    pub width: f32,
+    /// Height in pixels.
+    pub height: f32,
+    /// What it shows, for readers who cannot see it.
+    pub title: String,
+    /// The shapes, back to front.
+    pub shapes: Vec<Shape>,
+}
+
+impl Scene {
+    /// An empty white picture.
+    pub fn new(width: f32, height: f32, title: impl Into<String>) -> Self {
+        let ground = Shape::Rect(Rect { x: 0.0, y: 0.0, w: width, h: height }, solid(0xFF_FF_FF));
+        Self { width, height, title: title.into(), shapes: vec![ground] }
+    }
+
+    /// Adds a shape in front.
+    pub fn add(&mut self, shape: Shape) {
+        self.shapes.push(shape);
+    }
+
+    /// Adds text in front.
+    pub fn text(&mut self, text: Text) {
+        self.add(Shape::Text(text));
+    }
+}
+
+impl Text {
+    /// Text that starts at a point.
+    pub fn new(at: (f32, f32), size: f32, rgb: u32, text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { x: at.0, y: at.1, size, anchor: Anchor::Start, rgb, up: false, bold: false, text }
+    }
+
+    /// The same, anchored there.
+    pub fn anchor(self, anchor: Anchor) -> Self {
+        Self { anchor, ..self }
+    }
+
+    /// The same in bold.
+    pub fn bold(self) -> Self {
+        Self { bold: true, ..self }
+    }
+}

@@ -1,0 +1,189 @@
+//! Plain aligned tables that fit the terminal: no boxes, a dim heading, two spaces between columns.
+//!
+//! Names that are copied into the next command are never cut. Only columns that may give way (a subject line) are
+//! shortened, and columns that may be left out go first.
+
+use anstyle::Style;
+use unicode_width::UnicodeWidthStr;
+
+/// The width that output fits where no terminal says otherwise.
+pub const WIDTH: usize = 80;
+
+const HEADING: Style = Style::new().dimmed();
+
+/// How a column is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Column {
+    /// Text, never cut.
+    Left(&'static str),
+    /// Numbers.
+    Right(&'static str),
+    /// Text that gives way where the line is too long.
+    Shrink(&'static str),
+    /// Text that is left out where the line is too long.
+    Spare(&'static str),
+}
+
+impl Column {
+    fn title(self) -> &'static str {
+        match self {
+            Self::Left(t) | Self::Right(t) | Self::Shrink(t) | Self::Spare(t) => t,
+        }
+    }
+}
+
+/// A cell: text and its style.
+#[derive(Debug, Clone, Default)]
+pub struct Cell {
+    text: String,
+    style: Style,
+}
+
+impl<T: Into<String>> From<T> for Cell {
+    fn from(text: T) -> Self {
+        Self { text: text.into(), style: Style::new() }
+    }
+}
+
+/// A cell in a style.
+pub fn styled(text: impl Into<String>, style: Style) -> Cell {
+    Cell { text: text.into(), style }
+}
+
+/// A table.
+#[derive(Debug, Clone)]
+pub struct Table {
+    columns: Vec<Column>,
+    rows: Vec<Vec<Cell>>,
+}
+
+impl Table {
+    /// An empty table.
+    #[must_use]
+    pub fn new(columns: impl IntoIterator<Item = Column>) -> Self {
+        Self { columns: columns.into_iter().collect(), rows: Vec::new() }
+    }
+
+    /// Adds a row; missing cells are empty.
+    pub fn row(&mut self, cells: impl IntoIterator<Item = Cell>) {
+        let mut row: Vec<Cell> = cells.into_iter().collect();
+        row.resize_with(self.columns.len(), Cell::default);
+        self.rows.push(row);
+    }
+
+    /// Whether there is no row.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The lines, each ended, at most `width` columns where that can be done. Columns in which every cell is empty go.
+    #[must_use]
+    pub fn render(&self, width: usize) -> String {
+        let mut widths: Vec<usize> = (0..self.columns.len()).map(|c| self.widest(c)).collect();
+        self.fit(&mut widths, width);
+        let mut out = String::new();
+        let titles = self.columns.iter().map(|c| styled(c.title(), HEADING)).collect::<Vec<_>>();
+        if self.columns.iter().any(|c| !c.title().is_empty()) {
+            self.line(&mut out, &titles, &widths);
+        }
+        for row in &self.rows {
+            self.line(&mut out, row, &widths);
+        }
+        out
+    }
+
+    /// The width a column needs; 0 leaves it out.
+    fn widest(&self, at: usize) -> usize {
+        let body = self.rows.iter().filter_map(|r| r.get(at)).map(|c| c.text.width()).max().unwrap_or(0);
+        if body == 0 { 0 } else { body.max(self.columns.get(at).map_or(0, |c| c.title().width())) }
+    }
+
+    fn fit(&self, widths: &mut [usize], most: usize) {
+        let total = |widths: &[usize]| -> usize {
+            let shown = widths.iter().filter(|w| **w > 0).count();
+            widths.iter().sum::<usize>() + 2 * shown.saturating_sub(1)
+        };
+        for (at, column) in self.columns.iter().enumerate().rev() {
+            if total(widths) > most && matches!(column, Column::Spare(_)) {
+                widths[at] = 0;
+            }
+        }
+        for (at, column) in self.columns.iter().enumerate() {
+            let over = total(widths).saturating_sub(most);
+            if over > 0 && matches!(column, Column::Shrink(_)) {
+                widths[at] = widths[at].saturating_sub(over).max(12.min(widths[at]));
+            }
+        }
+    }
+
+    fn line(&self, out: &mut String, cells: &[Cell], widths: &[usize]) {
+        let mut text = String::new();
+        let shown = self.columns.iter().zip(cells).zip(widths).filter(|(_, w)| **w > 0);
+        for (i, ((column, cell), width)) in shown.enumerate() {
+            if i > 0 {
+                text.push_str("  ");
+            }
+            let short = shortened(&cell.text, *width);
+            let pad = " ".repeat(width.saturating_sub(short.width()));
+            let style = cell.style;
+            match column {
+                Column::Right(_) => text.push_str(&format!("{pad}{style}{short}{style:#}")),
+                _ => text.push_str(&format!("{style}{short}{style:#}{pad}")),
+            }
+        }
+        out.push_str(text.trim_end());
+        out.push('\n');
+    }
+}
+
+/// Text cut to a width, an ellipsis showing that it was.
+#[must_use]
+pub fn shortened(text: &str, width: usize) -> String {
+    use unicode_width::UnicodeWidthChar;
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut out = String::new();
+    let mut used = 0;
+    for c in text.chars() {
+        used += c.width().unwrap_or(0);
+        if used + 1 > width {
+            break;
+        }
+        out.push(c);
+    }
+    out.push('…');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_gives_way_is_cut_and_names_are_not() {
+        let mut table =
+            Table::new([Column::Left("RUN"), Column::Right("STEPS"), Column::Shrink("SUBJECT"), Column::Spare("WHEN")]);
+        table.row(["nav/run-20261124-021550".into(), "151".into(), "a very long subject line".into(), "now".into()]);
+        table.row(["nav/r2".into(), "1,662".into(), "short".into(), "now".into()]);
+        let text = anstream::adapter::strip_str(&table.render(48)).to_string();
+        assert_eq!(
+            text,
+            "RUN                      STEPS  SUBJECT\nnav/run-20261124-021550    151  a very long sub…\nnav/r2                   1,662  short\n"
+        );
+        assert!(text.lines().all(|l| l.chars().count() <= 48));
+    }
+
+    #[test]
+    fn a_column_of_nothing_is_left_out() {
+        let mut table = Table::new([Column::Left("A"), Column::Left("B"), Column::Left("C")]);
+        table.row(["1".into(), "".into(), "3".into()]);
+        assert_eq!(anstream::adapter::strip_str(&table.render(80)).to_string(), "A  C\n1  3\n");
+    }
+
+    #[test]
+    fn wide_characters_count_twice() {
+        assert_eq!(shortened("日本語テキスト", 7), "日本語…");
+    }
+}
