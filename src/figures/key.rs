@@ -1,7 +1,8 @@
 //! Key figures: the few numbers by which runs are compared. Deterministic: sums go in row order.
 
 use serde::Serialize;
-use serde_json::Value;
+
+use crate::run::json::Value;
 
 /// The few numbers that say how a run went. `None` where a run has no episode (or no finite value) to take them from.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -149,6 +150,7 @@ fn sane(value: &Value) -> Option<f64> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::run::json::parse;
 
     #[test]
     fn figures_of_nothing_are_absent_not_zero() {
@@ -172,8 +174,10 @@ mod tests {
 
     #[test]
     fn a_strange_configuration_gives_no_grid_and_no_panic() {
-        let config = serde_json::json!({"grid_size": [1e300, 4], "source_location": "here", "goal_radius": -1});
+        let config = parse(br#"{"grid_size": [1e300, 4], "source_location": "here", "goal_radius": NaN}"#).unwrap();
         assert_eq!(Grid::from_env_config(&config), Grid::default());
         assert_eq!(Grid::from_env_config(&Value::Null), Grid::default());
+        let named = parse(br#"{"plume_params": {"source_location": {"x": 3, "y": 4.5}}}"#).unwrap();
+        assert_eq!(Grid::from_env_config(&named).source, Some((3.0, 4.5)));
     }
 }

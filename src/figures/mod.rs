@@ -6,7 +6,9 @@
 mod collect;
 mod key;
 mod parquet;
+mod rows;
 
 pub use collect::{Band, Collector, Curve, Episode, Path, StepColumns, Trace, Visits};
 pub use key::{EpisodeColumns, Grid, KeyCollector, KeyFigures};
-pub use parquet::{FiguresError, key_figures, steps_rows, trace};
+pub use parquet::{FiguresError, key_figures, parquet_rows, trace};
+pub use rows::RowFigures;

@@ -55,19 +55,19 @@ impl Explain for FiguresError {
 }
 
 /// The rows of a parquet file, from its footer alone.
-pub fn steps_rows(path: &Path) -> Result<u64, FiguresError> {
+pub fn parquet_rows(path: &Path) -> Result<u64, FiguresError> {
     let builder = open(path)?;
     Ok(u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0))
 }
 
-/// Key figures of a run in a folder that holds `steps.parquet` and `episodes.parquet`.
-pub fn key_figures(dir: &Path) -> Result<KeyFigures, FiguresError> {
-    let steps = steps_rows(&dir.join("steps.parquet"))?;
-    let path = dir.join("episodes.parquet");
+/// Key figures of a run from its `steps.parquet` (of which only the footer is read) and `episodes.parquet`.
+pub fn key_figures(steps: &Path, episodes: &Path) -> Result<KeyFigures, FiguresError> {
+    let steps = parquet_rows(steps)?;
+    let path = episodes;
     let columns = ["terminated", "total_steps", "total_reward", "final_distance_to_goal"];
     let mut key = KeyCollector::default();
-    for batch in batches(&path, &columns)? {
-        let batch = Columns { batch: batch.map_err(|e| bad(&path, e))?, path: &path };
+    for batch in batches(path, &columns)? {
+        let batch = Columns { batch: batch.map_err(|e| bad(path, e))?, path };
         key.episodes(EpisodeColumns {
             terminated: &batch.bools("terminated")?,
             total_steps: &batch.ints("total_steps")?,
@@ -78,13 +78,12 @@ pub fn key_figures(dir: &Path) -> Result<KeyFigures, FiguresError> {
     Ok(key.finish(steps))
 }
 
-/// The trace of a run in a folder that holds `steps.parquet`.
-pub fn trace(dir: &Path) -> Result<Trace, FiguresError> {
-    let path = dir.join("steps.parquet");
+/// The trace of a run from its `steps.parquet`.
+pub fn trace(path: &Path) -> Result<Trace, FiguresError> {
     let columns = ["episode_index", "reward", "terminated", "truncated", "agent_x", "agent_y", "distance_to_goal"];
     let mut collector = Collector::default();
-    for batch in batches(&path, &columns)? {
-        let batch = Columns { batch: batch.map_err(|e| bad(&path, e))?, path: &path };
+    for batch in batches(path, &columns)? {
+        let batch = Columns { batch: batch.map_err(|e| bad(path, e))?, path };
         collector.steps(StepColumns {
             episode_index: &batch.ints("episode_index")?,
             reward: &batch.floats("reward")?,

@@ -79,7 +79,7 @@ pub fn maybe(value: Option<f64>) -> String {
 #[must_use]
 pub fn percent(share: f64) -> String {
     let value = share * 100.0;
-    if value == 0.0 || (value >= 9.95 && value <= 100.0) { format!("{value:.0}%") } else { format!("{value:.1}%") }
+    if value == 0.0 || (9.95..=100.0).contains(&value) { format!("{value:.0}%") } else { format!("{value:.1}%") }
 }
 
 /// How long ago, up to four weeks; the date beyond that, or where it lies ahead.

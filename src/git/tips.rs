@@ -1,0 +1,44 @@
+//! Where history's ends are: every branch, remote branch and tag.
+
+use super::error::GitError;
+use super::read::Oid;
+use super::repo::Repo;
+
+impl Repo {
+    /// The commits that HEAD, branches, remote branches and tags name, each once. Refs that name something else, or what
+    /// this clone does not have, are left out.
+    pub fn tips(&self) -> Result<Vec<Oid>, GitError> {
+        let mut tips: Vec<Oid> = self.head()?.into_iter().collect();
+        if let Some(lib) = &self.lib {
+            let read = || -> Result<Vec<Oid>, git2::Error> {
+                let mut out = Vec::new();
+                for reference in lib.references()? {
+                    let Ok(reference) = reference else { continue };
+                    let name = reference.name_bytes();
+                    let ours = [&b"refs/heads/"[..], b"refs/remotes/", b"refs/tags/"];
+                    if !ours.iter().any(|prefix| name.starts_with(prefix)) {
+                        continue;
+                    }
+                    if let Ok(commit) = reference.peel_to_commit() {
+                        out.push(commit.id().into());
+                    }
+                }
+                Ok(out)
+            };
+            tips.extend(read().map_err(|source| GitError::Read { what: "refs".into(), source })?);
+        } else {
+            let format = "--format=%(objecttype) %(objectname) %(*objecttype) %(*objectname)";
+            let output = self.query(["for-each-ref", format, "refs/heads", "refs/remotes", "refs/tags"])?;
+            for line in output.text().lines() {
+                let words: Vec<&str> = line.split(' ').collect();
+                tips.extend(match words.as_slice() {
+                    ["commit", id, ..] | [_, _, "commit", id] => Oid::parse(id),
+                    _ => None,
+                });
+            }
+        }
+        let mut seen = std::collections::HashSet::new();
+        tips.retain(|id| seen.insert(id.clone()));
+        Ok(tips)
+    }
+}
