@@ -135,7 +135,7 @@ impl Locate<'_> {
         let entry = |indent: &str, nl: &str| format!("{indent}{key}: {}{nl}", self.plain());
         let whole = |indent: &str, nl: &str| format!("{indent}{section}:{nl}{}", entry(&format!("{indent}  "), nl));
         let Some(root) = root.filter(|root| !(root.is_null() && root.span.is_empty())) else {
-            return self.append(whole("", line_break(self.bytes)));
+            return self.append(None, whole("", line_break(self.bytes)));
         };
         let Some(entries) = root.entries() else {
             return Err(self.leaf.refuse(root.line, "not a mapping of parameters"));
@@ -146,7 +146,7 @@ impl Locate<'_> {
                 return Ok(self.into_flow(root, &format!("{section}: {{{key}: {}}}", self.plain())));
             }
             let indent = self.indent(entries.first().map_or(root, |(k, _)| k))?;
-            return self.append(whole(&indent, line_break(self.bytes)));
+            return self.append(Some(root), whole(&indent, line_break(self.bytes)));
         };
         self.must_be_free(section_node, root)?;
         let Some(entries) = section_node.entries() else {
@@ -162,6 +162,7 @@ impl Locate<'_> {
                 return Ok(self.into_flow(section_node, &format!("{key}: {}", self.plain())));
             };
             let indent = self.indent(first)?;
+            self.must_be_complete(Some(root))?;
             return Ok(self.after_line(section_node.span.end, |nl| entry(&indent, nl)));
         };
         self.must_be_free(value, root)?;
@@ -232,8 +233,27 @@ impl Locate<'_> {
         }
     }
 
+    /// Refuses to go on after a block of text whose last line has no line break: giving it one would change the text.
+    fn must_be_complete(&self, root: Option<&Node>) -> Result<(), ParamsError> {
+        let mut last = root;
+        while let Some(node) = last {
+            last = match &node.kind {
+                Kind::Sequence(items) => items.last(),
+                Kind::Mapping(entries) => entries.last().map(|(_, v)| v),
+                Kind::Scalar { style: Style::Block, .. } if !self.bytes.ends_with(b"\n") => {
+                    let message =
+                        "the file ends in a block of text without a line break; end its last line, then try again";
+                    return Err(self.leaf.refuse(node.line, message));
+                }
+                Kind::Scalar { .. } | Kind::Alias(_) => None,
+            };
+        }
+        Ok(())
+    }
+
     /// New lines at the file's end.
-    fn append(&self, text: String) -> Result<Splice, ParamsError> {
+    fn append(&self, root: Option<&Node>, text: String) -> Result<Splice, ParamsError> {
+        self.must_be_complete(root)?;
         let end_marker = |line: &[u8]| line == b"..." || line.starts_with(b"... ") || line.starts_with(b"...\r");
         if let Some(at) = self.bytes.split(|b| *b == b'\n').position(end_marker) {
             return Err(self.leaf.refuse(at + 1, "the document ends here, and nothing can be added"));
@@ -461,6 +481,7 @@ mod tests {
         refused("ingest_capture:\n  run_dir: [a]\n", 2);
         refused("ingest_capture:\n  run_dir: !x a\n", 2);
         refused("ingest_capture:\n\trun_dir: a\n", 2);
+        refused("ingest_capture:\n  x: |\n    text", 3);
         refused("ingest_capture:\n<<<<<<< HEAD\n  run_dir: a\n=======\n  run_dir: b\n>>>>>>> x\n", 2);
         assert!(set(LEAF, b"ingest_capture:\n  run_dir: \xff\n", "a").is_err());
     }

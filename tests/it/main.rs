@@ -5,5 +5,6 @@
 
 mod house;
 mod json;
+mod params;
 mod tools;
 mod world;
