@@ -8,7 +8,6 @@ pub mod dvc;
 pub mod error;
 pub mod figures;
 pub mod git;
-pub mod ingest;
 pub mod manifest;
 pub mod params;
 pub mod provenance;

@@ -8,8 +8,6 @@ pub mod cache;
 pub mod ini;
 pub mod listing;
 pub mod lock;
-pub mod lock_text;
-pub mod merge;
 pub mod program;
 pub mod project_lock;
 pub mod settings;

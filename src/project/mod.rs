@@ -1,2 +1,1 @@
 //! (room)
-pub mod workspace;
