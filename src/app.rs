@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
+use crate::error::{Error, Kind};
 use crate::output::Ui;
+use crate::project::{Hear, Project};
 use crate::support::env::Env;
+use crate::support::progress::Progress;
 
 /// What a command did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,4 +25,35 @@ pub struct App {
     pub env: Env,
     /// The way to the user.
     pub ui: Ui,
+}
+
+impl App {
+    /// Where this program lies, for the hooks to find.
+    pub fn binary(&self) -> Result<PathBuf, Error> {
+        crate::support::process::own_path(&self.env)
+            .ok_or_else(|| Error::new(Kind::Io, "io", "cannot tell where this program lies"))
+    }
+
+    /// The project around the working directory.
+    pub fn project(&self) -> Result<Project, Error> {
+        Ok(Project::open(&self.cwd, &self.env)?)
+    }
+}
+
+impl Hear for Ui {
+    fn status(&self, line: &str) {
+        Ui::status(self, line);
+    }
+
+    fn warn(&self, line: &str) {
+        Ui::warn(self, line);
+    }
+
+    fn hint(&self, line: &str) {
+        Ui::hint(self, line);
+    }
+
+    fn progress(&self, what: &str, total: Option<u64>) -> Box<dyn Progress> {
+        Box::new(Ui::progress(self, what, total))
+    }
 }

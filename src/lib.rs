@@ -8,6 +8,7 @@ pub mod dvc;
 pub mod error;
 pub mod figures;
 pub mod git;
+pub mod ingest;
 pub mod manifest;
 pub mod params;
 pub mod provenance;

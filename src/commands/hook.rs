@@ -1,13 +1,22 @@
-//! `capture-hook hook`.
+//! `capture-hook hook`: what the shims call.
+
+use std::ffi::OsString;
 
 use crate::app::{App, Outcome};
-use crate::error::{Error, Kind};
+use crate::error::Error;
+use crate::hooks;
 
 /// Arguments of `hook`.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// The event, as git names it: `pre-commit`, `post-checkout`.
+    pub event: String,
+    /// What git passes to the hook.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub args: Vec<OsString>,
+}
 
 /// Runs the command.
-pub fn run(_app: &App, _args: &Args) -> Result<Outcome, Error> {
-    Err(Error::new(Kind::Usage, "not_built", "`hook` is not built yet"))
+pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
+    hooks::run(app, &args.event, &args.args)
 }

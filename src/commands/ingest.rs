@@ -1,13 +1,148 @@
-//! `capture-hook ingest`.
+//! `capture-hook ingest`: the stage's command.
+
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::json;
 
 use crate::app::{App, Outcome};
+use crate::dvc::stage::{DEFAULT_OUT_DIR, PARAMS_FILE};
 use crate::error::{Error, Kind};
+use crate::ingest::{self, Ingested, Request, ingest};
+use crate::project::workspace::{Workspace, WorkspaceError, normal};
 
 /// Arguments of `ingest`.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+#[command(after_help = "\
+Validates a run by every rule and puts it into the dataset: <out_dir>/<experiment>/<run_id>/ gets every file of the recorder
+byte for byte, a manifest, steps.parquet, episodes.parquet and DATASET_INDEX.json. An invalid run is refused, and nothing
+changes. The folder is put in place whole. The same run gives the same bytes wherever and whenever.
+
+Without arguments it ingests the run that params.yaml selects: that is how the stage capture_ingest in dvc.yaml calls it.
+The dataset changes on disk only; commit params.yaml, or use `capture-hook publish`, to have DVC and git version it.
+
+Examples:
+  capture-hook ingest
+  capture-hook ingest demo/r1 demo/r2
+  capture-hook ingest --all --jobs 8
+  capture-hook ingest --run-dir /scratch/results/demo/r1 --out-dir data/captures")]
+pub struct Args {
+    /// Runs to ingest: paths, <experiment>/<run_id>, run ids, unique prefixes, latest or latest:<experiment>.
+    #[arg(value_name = "RUN", conflicts_with_all = ["all", "run_dir"])]
+    pub runs: Vec<String>,
+    /// Ingest every run in the results directory.
+    #[arg(long, conflicts_with = "run_dir")]
+    pub all: bool,
+    /// The run's directory, instead of what params.yaml selects.
+    #[arg(long, value_name = "P")]
+    pub run_dir: Option<PathBuf>,
+    /// The dataset's directory, instead of what params.yaml says.
+    #[arg(long, value_name = "P")]
+    pub out_dir: Option<PathBuf>,
+    /// How many runs to work on at once (default: as many as there are processors).
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+}
 
 /// Runs the command.
-pub fn run(_app: &App, _args: &Args) -> Result<Outcome, Error> {
-    Err(Error::new(Kind::Usage, "not_built", "`ingest` is not built yet"))
+pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
+    let place = Workspace::find(&app.cwd)?;
+    let named = args.all || args.run_dir.is_some() || !args.runs.is_empty();
+    let selection = if named && args.out_dir.is_some() { None } else { Some(place.selection()?) };
+    let out_dir = match (&args.out_dir, &selection) {
+        (Some(dir), _) => app.cwd.join(dir),
+        (None, selection) => place.root.join(selection.as_ref().map_or(DEFAULT_OUT_DIR, |s| &s.out_dir)),
+    };
+    let runs: Vec<PathBuf> = if args.all {
+        place.runs()?
+    } else if let Some(dir) = &args.run_dir {
+        vec![app.cwd.join(dir)]
+    } else if !args.runs.is_empty() {
+        args.runs.iter().map(|run| place.run(&app.cwd, run)).collect::<Result<_, _>>()?
+    } else {
+        let (dir, file) = selection.map_or((None, PARAMS_FILE.into()), |s| (s.run_dir, s.file));
+        vec![place.root.join(dir.ok_or(WorkspaceError::NothingSelected { file })?)]
+    };
+    let options = place.validation()?;
+    let requests: Vec<Request> = runs
+        .iter()
+        .map(|run_dir| Request {
+            run_dir: normal(run_dir),
+            shown_as: place.shown(&normal(run_dir)),
+            out_dir: out_dir.clone(),
+            root: place.root.clone(),
+            options: options.clone(),
+        })
+        .collect();
+    let done = work(app, &requests, args.jobs);
+    tell(app, &place, done)
+}
+
+/// Ingests all, several at once. Results in the order of the requests.
+fn work(app: &App, requests: &[Request], jobs: Option<u16>) -> Vec<Result<Ingested, ingest::Error>> {
+    let processors = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let jobs = jobs.map_or_else(processors, usize::from).min(requests.len());
+    let bar =
+        app.ui.progress("ingesting", Some(requests.iter().map(|request| Workspace::bytes(&request.run_dir)).sum()));
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(request) = requests.get(at) else { break };
+                    let result = ingest(request, &bar);
+                    done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((at, result));
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    done.sort_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+fn tell(app: &App, place: &Workspace, done: Vec<Result<Ingested, ingest::Error>>) -> Result<Outcome, Error> {
+    let single = done.len() == 1;
+    let mut worst: Option<Error> = None;
+    let mut rows = Vec::new();
+    for result in done {
+        match result {
+            Ok(ingested) => {
+                let destination = place.shown(&ingested.destination);
+                for code in &ingested.report.warnings {
+                    app.ui.detail(&format!("{}: warning: {code}", ingested.key));
+                }
+                if app.ui.json() {
+                    rows.push(json!({
+                        "run": ingested.key.to_string(),
+                        "destination": destination,
+                        "changed": ingested.changed,
+                        "report": ingested.report,
+                    }));
+                } else {
+                    app.ui.data(&format!("{destination}\n"));
+                }
+            }
+            Err(error) if single => return Err(error.into()),
+            Err(error) => {
+                let error = Error::from(error);
+                app.ui.error(&error);
+                // The gravest decides the exit code.
+                if worst.as_ref().is_none_or(|worst| error.kind().exit_code() > worst.kind().exit_code()) {
+                    worst = Some(error);
+                }
+            }
+        }
+    }
+    if app.ui.json() {
+        app.ui.data_json(&json!({"runs": rows}));
+    }
+    match worst {
+        None => Ok(Outcome::Done),
+        Some(error) if error.kind() == Kind::Wanting => Ok(Outcome::Wanting),
+        Some(error) => Err(Error::new(error.kind(), error.code(), "not every run was ingested")),
+    }
 }

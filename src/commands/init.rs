@@ -1,13 +1,156 @@
-//! `capture-hook init`.
+//! `capture-hook init`: sets a repository up.
+
+use serde::Serialize;
 
 use crate::app::{App, Outcome};
+use crate::dvc::settings::Settings;
 use crate::error::{Error, Kind};
+use crate::git::Repo;
+use crate::hooks::install;
+use crate::project::Project;
+use crate::project::setup::{Step, holds_secret};
+use crate::support::process::quoted;
 
 /// Arguments of `init`.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+#[command(after_help = "\
+What is there is kept; a second run changes nothing.
+
+Examples:
+  capture-hook init
+  capture-hook init --remote /mnt/storage/captures
+  capture-hook init --remote s3://bucket/captures
+  capture-hook init --no-hooks && capture-hook install    in two steps")]
+pub struct Args {
+    /// Where the data goes: a directory, or an address that DVC knows (s3://…, gs://…, ssh://…).
+    #[arg(long, value_name = "URL")]
+    pub remote: Option<String>,
+    /// Leave git's hooks alone.
+    #[arg(long)]
+    pub no_hooks: bool,
+    /// Make the DVC project in this directory, not at the top of the repository.
+    #[arg(long)]
+    pub subdir: bool,
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Shown<'a> {
+    root: String,
+    changed: bool,
+    steps: Vec<ShownStep<'a>>,
+}
+
+#[derive(Serialize)]
+struct ShownStep<'a> {
+    what: &'a str,
+    changed: bool,
+    note: &'a str,
+}
 
 /// Runs the command.
-pub fn run(_app: &App, _args: &Args) -> Result<Outcome, Error> {
-    Err(Error::new(Kind::Usage, "not_built", "`init` is not built yet"))
+pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
+    if let Some(url) = args.remote.as_deref().filter(|url| holds_secret(url)) {
+        let host = url.rsplit('@').next().unwrap_or_default();
+        let message = format!("the address of the remote ({host}) holds a password, and .dvc/config is tracked");
+        return Err(Error::new(Kind::Usage, "secret_in_address", message)
+            .hint("name it without: credentials belong in `dvc remote modify --local`, or where the cloud's own tools keep them"));
+    }
+    let mut steps = Vec::new();
+    let project = dvc_project(app, args, &mut steps)?;
+    steps.extend(project.set_up()?);
+    if let Some(url) = &args.remote {
+        steps.push(remote(app, &project, url)?);
+    }
+    if !args.no_hooks {
+        steps.extend(hooks(app, &project)?);
+    }
+    show(app, &project, &steps);
+    Ok(Outcome::Done)
+}
+
+/// The DVC project that is there, or a new one.
+fn dvc_project(app: &App, args: &Args, steps: &mut Vec<Step>) -> Result<Project, Error> {
+    let repo = Repo::open(&app.cwd, &app.env)?;
+    let top = repo.top()?.to_path_buf();
+    if let Some(project) = Project::find(Repo::open(&app.cwd, &app.env)?, &app.cwd, &app.env)?
+        && (!args.subdir || project.root == app.cwd)
+    {
+        steps.push(Step::kept(".dvc", "a DVC project is there"));
+        return Ok(project);
+    }
+    let root = if args.subdir { app.cwd.clone() } else { top.clone() };
+    let project = Project::at(repo, root.clone(), &app.env);
+    project.dvc()?.init(root != top)?;
+    steps.push(Step::changed(".dvc", "dvc init"));
+    Ok(project)
+}
+
+fn remote(app: &App, project: &Project, url: &str) -> Result<Step, Error> {
+    let what = "DVC remote";
+    let address = Project::remote_address(url, &app.cwd);
+    let settings = Settings::read(&project.root, &app.env)?;
+    if let Some(have) = settings.remote() {
+        let same = have.url == url
+            || have.url == address
+            || have.dir.as_deref().is_some_and(|dir| dir.as_os_str() == address.as_str());
+        let note = if same {
+            format!("the default is {}", have.name)
+        } else {
+            format!(
+                "kept: the default is {} ({}); `dvc remote modify {} url {}` changes it",
+                have.name,
+                have.url,
+                have.name,
+                quoted(url.as_ref())
+            )
+        };
+        return Ok(Step::kept(what, note));
+    }
+    let name = ["storage", "captures", "capture-hook"].into_iter().find(|name| !settings.remotes.contains_key(*name));
+    let name = name.unwrap_or("capture-hook-storage");
+    project.dvc()?.remote_add(name, &address)?;
+    Ok(Step::changed(what, format!("{name} is the default: {url}")))
+}
+
+fn hooks(app: &App, project: &Project) -> Result<Vec<Step>, Error> {
+    let done = install::install(&project.repo, &app.binary()?, false)?;
+    let dir = done.dir.strip_prefix(&project.root).unwrap_or(&done.dir).display().to_string();
+    let mut steps = Vec::new();
+    steps.push(if done.written.is_empty() {
+        Step::kept(dir.clone(), "the hooks are in place")
+    } else {
+        Step::changed(dir.clone(), done.written.join(", "))
+    });
+    if !done.chained.is_empty() {
+        let note = format!("kept what was there, it still runs: {}", done.chained.join(", "));
+        steps.push(Step::changed(dir, note));
+    }
+    let note = "the merge drivers for dvc.lock and params.yaml";
+    steps.push(if done.drivers { Step::changed(".git/config", note) } else { Step::kept(".git/config", note) });
+    Ok(steps)
+}
+
+fn show(app: &App, project: &Project, steps: &[Step]) {
+    let changed = steps.iter().any(|step| step.changed);
+    if app.ui.json() {
+        let steps = steps.iter().map(|s| ShownStep { what: &s.what, changed: s.changed, note: &s.note }).collect();
+        app.ui.data_json(&Shown { root: project.root.display().to_string(), changed, steps });
+        return;
+    }
+    for step in steps {
+        let mark = if step.changed { "wrote" } else { "kept " };
+        app.ui.status(&format!("{mark}  {}: {}", step.what, step.note));
+    }
+    if let Ok(top) = project.repo.top() {
+        for manager in install::managers(top) {
+            app.ui.hint(manager.advice());
+        }
+    }
+    if changed {
+        app.ui.hint("commit it: `git add -A && git commit -m 'Set up capture-hook'`");
+    } else {
+        app.ui.status("everything is in place: nothing was changed");
+    }
+    app.ui.hint("then record a run under results/, and `capture-hook select latest && git commit -am 'A run'`");
 }

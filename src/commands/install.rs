@@ -1,13 +1,57 @@
-//! `capture-hook install`.
+//! `capture-hook install`: the git hooks alone.
 
 use crate::app::{App, Outcome};
-use crate::error::{Error, Kind};
+use crate::error::Error;
+use crate::git::Repo;
+use crate::hooks::install::{self, Installed};
 
 /// Arguments of `install`.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+#[command(after_help = "\
+A hook that is there already is kept and still runs, before ours.
+
+Examples:
+  capture-hook install            in a fresh clone
+  CAPTURE_HOOK=0 git commit       one commit without our hooks
+  capture-hook uninstall          the way back")]
+pub struct Args {
+    /// Write to a hooks directory outside the repository too, and over two hooks in one place.
+    #[arg(long)]
+    pub force: bool,
+}
 
 /// Runs the command.
-pub fn run(_app: &App, _args: &Args) -> Result<Outcome, Error> {
-    Err(Error::new(Kind::Usage, "not_built", "`install` is not built yet"))
+pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
+    let repo = Repo::open(&app.cwd, &app.env)?;
+    let done = install::install(&repo, &app.binary()?, args.force)?;
+    if app.ui.json() {
+        app.ui.data_json(&serde_json::json!({
+            "dir": done.dir, "written": done.written, "chained": done.chained, "merge_drivers": done.drivers,
+        }));
+        return Ok(Outcome::Done);
+    }
+    for line in said(&done) {
+        app.ui.status(&line);
+    }
+    for manager in install::managers(repo.top()?) {
+        app.ui.hint(manager.advice());
+    }
+    Ok(Outcome::Done)
+}
+
+/// What was done, a line each.
+fn said(done: &Installed) -> Vec<String> {
+    let mut lines = Vec::new();
+    if done.written.is_empty() {
+        lines.push(format!("the hooks in {} are in place", done.dir.display()));
+    } else {
+        lines.push(format!("wrote to {}: {}", done.dir.display(), done.written.join(", ")));
+    }
+    if !done.chained.is_empty() {
+        lines.push(format!("kept the hooks that were there, they still run: {}", done.chained.join(", ")));
+    }
+    if done.drivers {
+        lines.push("named the merge drivers for dvc.lock and params.yaml in .git/config".into());
+    }
+    lines
 }

@@ -1,13 +1,38 @@
-//! `capture-hook uninstall`.
+//! `capture-hook uninstall`: the way back.
 
 use crate::app::{App, Outcome};
-use crate::error::{Error, Kind};
+use crate::error::Error;
+use crate::git::Repo;
+use crate::hooks::install;
 
 /// Arguments of `uninstall`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Data, tags, settings and tracked files stay; hooks that were there before ours are put back as they were.
+
+Example:
+  capture-hook uninstall")]
 pub struct Args {}
 
 /// Runs the command.
-pub fn run(_app: &App, _args: &Args) -> Result<Outcome, Error> {
-    Err(Error::new(Kind::Usage, "not_built", "`uninstall` is not built yet"))
+pub fn run(app: &App, _args: &Args) -> Result<Outcome, Error> {
+    let repo = Repo::open(&app.cwd, &app.env)?;
+    let done = install::uninstall(&repo, &app.binary()?)?;
+    if app.ui.json() {
+        app.ui.data_json(&serde_json::json!({
+            "removed": done.removed, "restored": done.restored, "merge_drivers": done.drivers,
+        }));
+        return Ok(Outcome::Done);
+    }
+    match done.removed.as_slice() {
+        [] => app.ui.status("no hooks of capture-hook are installed here"),
+        removed => app.ui.status(&format!("removed: {}", removed.join(", "))),
+    }
+    if !done.restored.is_empty() {
+        app.ui.status(&format!("put back as they were: {}", done.restored.join(", ")));
+    }
+    if done.drivers {
+        app.ui.status("removed the merge drivers from .git/config");
+    }
+    Ok(Outcome::Done)
 }

@@ -117,6 +117,23 @@ impl LockedStage {
         self.outs.iter().find(|item| item.path.trim_end_matches('/') == path.trim_end_matches('/'))
     }
 
+    /// Everything DVC recorded, as one value: equal where two stages mean the same.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        let items = |items: &[Item]| Value::List(items.iter().map(|item| item.all.clone()).collect());
+        let mut entries = vec![("cmd".to_owned(), self.cmd.clone())];
+        if !self.deps.is_empty() {
+            entries.push(("deps".into(), items(&self.deps)));
+        }
+        if !self.params.is_empty() {
+            entries.push(("params".into(), Value::Map(self.params.clone())));
+        }
+        if !self.outs.is_empty() {
+            entries.push(("outs".into(), items(&self.outs)));
+        }
+        Value::Map(entries)
+    }
+
     /// The value that a parameter had. Its dotted name is one key in `dvc.lock`.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<&Value> {
@@ -129,8 +146,8 @@ impl LockedStage {
 pub struct Lock {
     /// The stages, in the file's order.
     pub stages: Vec<LockedStage>,
-    /// Top-level keys beside `schema` and `stages`.
-    pub other_keys: Vec<String>,
+    /// Top-level keys beside `schema` and `stages`, with their values.
+    pub other: Vec<(String, Value)>,
 }
 
 impl Lock {
@@ -154,8 +171,8 @@ impl Lock {
             None => return Err(strange(&root, "no schema, where 2.0 is understood")),
         }
         let named = |key: &Node| key.text().map(str::to_owned).filter(|k| !matches!(k.as_str(), "schema" | "stages"));
-        let mut lock =
-            Self { stages: Vec::new(), other_keys: entries.iter().filter_map(|(key, _)| named(key)).collect() };
+        let other = entries.iter().filter_map(|(key, value)| Some((named(key)?, lenient(value)))).collect();
+        let mut lock = Self { stages: Vec::new(), other };
         let Some(stages) = root.get("stages").filter(|node| !node.is_null()) else { return Ok(lock) };
         let Some(stages) = stages.entries() else { return Err(strange(stages, "`stages` is not a mapping")) };
         for (key, node) in stages {

@@ -5,6 +5,7 @@
 //! user's settings, signing and other hooks hold. A repository that libgit2 refuses (an extension it does not know) is
 //! read through the program too: slower, never wrong.
 
+mod caller;
 mod config;
 mod error;
 mod hooks_dir;
@@ -15,11 +16,12 @@ mod repo;
 mod state;
 mod write;
 
+pub use caller::CommitCall;
 pub use error::GitError;
 pub use hooks_dir::{HooksDir, HooksDirSource};
 pub use message::{Message, add_trailers};
 pub use read::{Commit, Entry, Oid};
-pub use refs::{Range, Tag};
+pub use refs::{Move, Range, Tag};
 pub use repo::Repo;
 pub use state::Operation;
 pub use write::{NewTag, PartialCommit};

@@ -102,6 +102,12 @@ impl Repo {
         Ok(self.query(["merge-base", "--is-ancestor", ancestor.as_str(), commit.as_str()])?.success())
     }
 
+    /// Where all branches stand, remote-tracking ones too.
+    pub fn branches(&self) -> Result<Vec<Oid>, GitError> {
+        let output = self.query(["for-each-ref", "--format=%(objectname)", "refs/heads", "refs/remotes"])?;
+        Ok(output.text().lines().filter_map(Oid::parse).collect())
+    }
+
     /// Whether some remote-tracking branch holds the commit: others may have it.
     pub fn on_a_remote(&self, commit: &Oid) -> Result<bool, GitError> {
         let contains = format!("--contains={commit}");
@@ -118,17 +124,44 @@ impl Repo {
         self.query(["cat-file", "-e", id.as_str()]).is_ok_and(|output| output.success())
     }
 
-    /// The last line of HEAD's reflog (`commit (amend): …`): how HEAD came to be where it is.
+    /// How HEAD came to be where it is: the last line of its reflog. `None` where no log is kept.
     #[must_use]
-    pub fn last_move(&self) -> Option<String> {
-        let text = crate::support::fs::read_optional(&self.git_dir.join("logs/HEAD")).ok().flatten()?;
-        let text = String::from_utf8_lossy(&text);
-        if let Some(line) = text.lines().next_back() {
-            return line.split_once('\t').map(|(_, message)| message.to_owned());
+    pub fn last_move(&self) -> Option<Move> {
+        if let Some(text) = crate::support::fs::read_optional(&self.git_dir.join("logs/HEAD")).ok().flatten() {
+            let text = String::from_utf8_lossy(&text);
+            let (facts, message) = text.lines().next_back()?.split_once('\t')?;
+            return Some(Move { old: Oid::parse(facts.split(' ').next()?)?, message: message.to_owned() });
         }
-        let output = self.query(["reflog", "-1", "--format=%gs", "HEAD"]).ok()?;
-        Some(output.text()).filter(|message| !message.is_empty())
+        let output = self.query(["reflog", "-2", "--format=%H %gs", "HEAD"]).ok().filter(|o| o.success())?;
+        let text = output.text();
+        let mut lines = text.lines().map(|line| line.split_once(' ').unwrap_or((line, "")));
+        let ((_, message), (old, _)) = (lines.next()?, lines.next()?);
+        Some(Move { old: Oid::parse(old)?, message: message.to_owned() })
     }
+
+    /// The other parents of a merge that is being concluded.
+    pub fn merge_heads(&self) -> Result<Vec<Oid>, GitError> {
+        let text = crate::support::fs::read_optional(&self.git_dir.join("MERGE_HEAD"))?.unwrap_or_default();
+        Ok(String::from_utf8_lossy(&text).lines().filter_map(Oid::parse).collect())
+    }
+
+    /// Whether the index holds this path (absolute), or something below it.
+    #[must_use]
+    pub fn tracks(&self, path: &std::path::Path) -> bool {
+        let Some(inner) = self.work_tree.as_deref().and_then(|top| path.strip_prefix(top).ok()) else { return false };
+        let args = [std::ffi::OsStr::new("--literal-pathspecs"), "ls-files".as_ref(), "-z".as_ref(), "--".as_ref()];
+        let args = args.into_iter().chain([inner.as_os_str()]);
+        self.query(args).is_ok_and(|output| !output.stdout.is_empty())
+    }
+}
+
+/// A move of HEAD.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Move {
+    /// Where it was before.
+    pub old: Oid,
+    /// Why it moved: `commit (amend): …`.
+    pub message: String,
 }
 
 fn lib_walk(lib: &git2::Repository, range: &Range) -> Result<Vec<Oid>, git2::Error> {

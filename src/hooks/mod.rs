@@ -1,1 +1,95 @@
-//! (room)
+//! What git calls, one file an event, and how the hooks get into a repository.
+//!
+//! The only room that knows what git passes to hooks. Each event is thin: it looks at the few object ids that tell whether
+//! there is anything to do, leaves in milliseconds where there is not, and else calls into `project`. A `post-*` event
+//! never fails; what it could not do it says, and notes in `.git/capture-hook/last.json`.
+
+pub mod install;
+mod last;
+mod post_checkout;
+mod post_commit;
+mod post_rewrite;
+mod pre_commit;
+mod pre_push;
+mod prepare_commit_msg;
+pub mod shim;
+
+use std::ffi::OsString;
+use std::io::Read;
+
+use crate::app::{App, Outcome};
+use crate::error::{Error, Kind};
+use crate::project::sync::{Reach, Synced, size};
+use crate::project::{ACTIVE, Project};
+
+/// Runs an event with what git passed to it.
+pub fn run(app: &App, event: &str, args: &[OsString]) -> Result<Outcome, Error> {
+    if app.env.text("CAPTURE_HOOK") == Some("0") || app.env.get(ACTIVE).is_some() {
+        return Ok(Outcome::Done);
+    }
+    let result = match event {
+        "pre-commit" => pre_commit::run(app),
+        "prepare-commit-msg" => prepare_commit_msg::run(app, args),
+        "commit-msg" => prepare_commit_msg::commit_msg(app, args),
+        "post-commit" => post_commit::run(app),
+        "post-rewrite" => post_rewrite::run(app, &stdin()?),
+        "post-checkout" => post_checkout::checkout(app, args),
+        "post-merge" => post_checkout::merge(app, args),
+        "pre-push" => pre_push::run(app, args, &stdin()?),
+        _ => {
+            let known = shim::EVENTS.join(", ");
+            return Err(
+                Error::new(Kind::Usage, "usage", format!("no hook `{event}`")).hint(format!("there are: {known}"))
+            );
+        }
+    };
+    match result {
+        Ok(outcome) => Ok(outcome),
+        // The message is worth a warning, not a lost commit: what is missing can be made up for.
+        Err(error) if event.starts_with("post-") || event.ends_with("-msg") => {
+            last::note(app, event, Some(&error));
+            app.ui.warn(&format!("{event}: {error}"));
+            for cause in error.causes() {
+                app.ui.warn(&cause);
+            }
+            for hint in error.hints() {
+                app.ui.hint(hint);
+            }
+            Ok(Outcome::Done)
+        }
+        Err(error) => {
+            last::note(app, event, Some(&error));
+            Err(error)
+        }
+    }
+}
+
+/// All that git sends, read to its end in any case: git must not find the pipe closed.
+fn stdin() -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    std::io::stdin()
+        .lock()
+        .read_to_end(&mut bytes)
+        .map_err(|e| Error::new(Kind::Io, "io", format!("cannot read what git sends: {e}")))?;
+    Ok(bytes)
+}
+
+/// Brings the workspace to the checked-out data version, and tells how far that went.
+fn follow(app: &App, project: &Project, reach: Reach) -> Result<(), Error> {
+    match project.sync(reach, &app.ui)? {
+        Synced::Nothing | Synced::Done { .. } => {}
+        Synced::Partly { missing } => {
+            app.ui.status(&format!("{} of the dataset are not here; `capture-hook pull` brings them", size(missing)));
+        }
+        Synced::Unsaved => {
+            app.ui.warn("the dataset has edits that DVC has not saved: left as it is");
+            app.ui.hint("keep them with `dvc commit`, or drop them with `dvc checkout --force`");
+        }
+        Synced::Missing { why } => {
+            app.ui.warn(&format!("the dataset of this commit is not here: {why}"));
+            app.ui.hint("`capture-hook pull` brings it when the DVC remote can be reached");
+        }
+    }
+    last::note(app, "sync", None);
+    Ok(())
+}

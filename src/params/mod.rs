@@ -2,6 +2,10 @@
 //!
 //! DVC reads parameters from YAML, TOML, JSON and Python files; the last are never read here (that would run code).
 
+pub mod edit;
+mod edit_json;
+mod edit_toml;
+pub mod scalar;
 pub mod value;
 pub mod yaml;
 

@@ -256,11 +256,30 @@ impl<'a> Places<'a> {
     }
 
     /// A scalar's own bytes. The parser's span of a quoted one runs on over what follows it, comments included.
+    /// That of a tagged one begins at the tag.
     fn scalar(&self, range: Range<usize>, style: Style) -> Range<usize> {
+        let mut start = range.start - self.shift;
+        while style != Style::Block
+            && start < range.end - self.shift
+            && self.text.get(start).is_some_and(|b| b"!&".contains(b))
+        {
+            let rest = self.text.get(start..).unwrap_or_default();
+            let word = rest.iter().take_while(|b| !b.is_ascii_whitespace()).count();
+            let space = rest.iter().skip(word).take_while(|b| b.is_ascii_whitespace()).count();
+            start += word + space;
+        }
+        let range = (start + self.shift).min(range.end)..range.end;
         let quote = match style {
             Style::Single => b'\'',
             Style::Double => b'"',
-            Style::Plain | Style::Block => return range,
+            Style::Plain => return range,
+            Style::Block => {
+                // It runs on into the next line's indentation.
+                let text = self.text.get(range.start - self.shift..range.end - self.shift).unwrap_or_default();
+                let spaces = text.iter().rev().take_while(|b| **b == b' ').count();
+                let whole = text.len() == spaces || text.get(text.len() - spaces - 1) == Some(&b'\n');
+                return range.start..if whole { range.end - spaces } else { range.end };
+            }
         };
         let mut at = range.start - self.shift + 1;
         while let Some(byte) = self.text.get(at) {

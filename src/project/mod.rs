@@ -1,1 +1,211 @@
-//! (room)
+//! One repository as capture-hook sees it: git, DVC, settings and dataset together.
+//!
+//! [`Project`] is the git repository plus the DVC project in it (at its top or in a subdirectory). What hooks and commands
+//! share lies here: what is selected and which data version holds ([`selection`]), what a commit says about runs
+//! ([`records`], [`tags`]), putting a run into a commit ([`promote`]), the workspace following git ([`sync`]), and data
+//! going to the remote ([`transfer`]).
+
+mod error;
+mod lock;
+pub mod promote;
+pub mod records;
+pub mod selection;
+pub mod setup;
+pub mod sync;
+pub mod tags;
+pub mod transfer;
+pub mod workspace;
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use crate::config::Config;
+use crate::dvc::cache::Cache;
+use crate::dvc::program::{Dvc, ProgramError, Search};
+use crate::dvc::settings::Settings;
+use crate::git::{Oid, Repo};
+use crate::support::env::Env;
+use crate::support::fs;
+use crate::support::progress::Progress;
+
+pub use error::ProjectError;
+pub use selection::{Locked, Source, State};
+
+/// The setting that names the DVC project's directory, where it is not found by itself.
+pub const ROOT_SETTING: &str = "capture-hook.root";
+/// The setting that names the `dvc` program.
+const DVC_SETTING: &str = "capture-hook.dvc";
+/// Set for what we call: hooks that find it do nothing.
+pub const ACTIVE: &str = "CAPTURE_HOOK_ACTIVE";
+
+/// A git repository with a DVC project in it.
+pub struct Project {
+    /// The git repository.
+    pub repo: Repo,
+    /// The DVC project's directory, absolute.
+    pub root: PathBuf,
+    /// `root` relative to the top of the working tree: empty, or `dir/` with a slash at its end.
+    pub prefix: String,
+    /// The environment.
+    pub env: Env,
+    settings: OnceCell<Settings>,
+    locked: RefCell<HashMap<Oid, Option<Locked>>>,
+}
+
+/// Who hears what a long piece of work says.
+pub trait Hear: Sync {
+    /// What is being done.
+    fn status(&self, line: &str);
+    /// Something that went wrong, and did not stop the work.
+    fn warn(&self, line: &str);
+    /// What to do next.
+    fn hint(&self, line: &str);
+    /// A progress bar over `total` bytes.
+    fn progress(&self, what: &str, total: Option<u64>) -> Box<dyn Progress>;
+}
+
+impl Project {
+    /// The project around `cwd`; an error that says what is missing where there is none.
+    pub fn open(cwd: &Path, env: &Env) -> Result<Self, ProjectError> {
+        let repo = Repo::open(cwd, env)?;
+        let top = repo.top()?.to_path_buf();
+        Self::find(repo, cwd, env)?.ok_or(ProjectError::NoDvcProject { dir: top })
+    }
+
+    /// The project in a repository: the nearest `.dvc` at or above `cwd`, else the one that git's settings name, else the
+    /// one that the index holds. `None` where there is none: a hook then has nothing to do.
+    pub fn find(repo: Repo, cwd: &Path, env: &Env) -> Result<Option<Self>, ProjectError> {
+        let top = repo.top()?.to_path_buf();
+        let above = cwd.ancestors().take_while(|dir| dir.starts_with(&top)).find(|dir| is_dvc_root(dir));
+        let root = match above {
+            Some(dir) => Some(dir.to_path_buf()),
+            None if is_dvc_root(&top) => Some(top.clone()),
+            None => Self::named(&repo, &top)?,
+        };
+        Ok(root.map(|root| Self::at(repo, root, env)))
+    }
+
+    /// A project not at the top of the working tree.
+    fn named(repo: &Repo, top: &Path) -> Result<Option<PathBuf>, ProjectError> {
+        if let Some(dir) = repo.config(ROOT_SETTING)?.filter(|dir| crate::dvc::listing::safe_path(dir)) {
+            let dir = top.join(dir);
+            return Ok(is_dvc_root(&dir).then_some(dir));
+        }
+        let mut dirs: Vec<PathBuf> = repo
+            .index_paths_ending("/.dvc/config")?
+            .iter()
+            .filter_map(|path| path.strip_suffix("/.dvc/config"))
+            .filter(|dir| crate::dvc::listing::safe_path(dir))
+            .map(|dir| top.join(dir))
+            .filter(|dir| is_dvc_root(dir))
+            .collect();
+        dirs.sort();
+        let ours = dirs.iter().position(|dir| names_the_stage(dir));
+        Ok(ours.or(if dirs.is_empty() { None } else { Some(0) }).map(|at| dirs.swap_remove(at)))
+    }
+
+    /// The project in this directory of the repository.
+    #[must_use]
+    pub fn at(repo: Repo, root: PathBuf, env: &Env) -> Self {
+        let inner = repo.top().ok().and_then(|top| root.strip_prefix(top).ok()).map(slashed).unwrap_or_default();
+        let prefix = if inner.is_empty() { inner } else { format!("{inner}/") };
+        Self { repo, root, prefix, env: env.clone(), settings: OnceCell::new(), locked: RefCell::new(HashMap::new()) }
+    }
+
+    /// A file of the project as git names it: relative to the top of the working tree.
+    #[must_use]
+    pub fn git_path(&self, file: &str) -> String {
+        format!("{}{file}", self.prefix)
+    }
+
+    /// The settings in the working tree's `capture-hook.toml`.
+    pub fn config(&self) -> Result<Config, ProjectError> {
+        self.config_at(&Source::WorkTree)
+    }
+
+    /// The settings as a commit or the index has them.
+    pub fn config_at(&self, source: &Source) -> Result<Config, ProjectError> {
+        let Some(bytes) = self.file(source, crate::config::FILE)? else { return Ok(Config::default()) };
+        Ok(Config::parse(&String::from_utf8_lossy(&bytes))?)
+    }
+
+    /// DVC's settings.
+    pub fn dvc_settings(&self) -> Result<&Settings, ProjectError> {
+        if self.settings.get().is_none() {
+            let settings = Settings::read(&self.root, &self.env)?;
+            let _ = self.settings.set(settings);
+        }
+        self.settings.get().ok_or_else(|| ProjectError::NoDvcProject { dir: self.root.clone() })
+    }
+
+    /// DVC's cache.
+    pub fn cache(&self) -> Result<Cache, ProjectError> {
+        Ok(Cache::of(self.dvc_settings()?))
+    }
+
+    /// The `dvc` program, for this project. Its children know that one of us called, so that their own git calls start
+    /// nothing of ours.
+    pub fn dvc(&self) -> Result<Dvc, ProgramError> {
+        let setting = self.repo.config(DVC_SETTING).ok().flatten();
+        let own = crate::support::process::own_path(&self.env);
+        let top = self.repo.top().unwrap_or(&self.root);
+        let dvc = Dvc::find(&Search {
+            root: &self.root,
+            env: &self.env,
+            git_config: setting.as_deref(),
+            venv_parents: &[&self.root, top],
+            tracked: &|path| self.repo.tracks(path),
+            own_dir: own.as_deref().and_then(Path::parent),
+        })?;
+        Ok(dvc.with_env(ACTIVE, "1"))
+    }
+
+    /// A new linked working tree would have a cache of its own, with nothing in it: where it has no settings of its own
+    /// yet, it shares the main working tree's.
+    pub fn share_cache(&self, hear: &dyn Hear) -> Result<(), ProjectError> {
+        let linked = self.repo.git_dir() != self.repo.common_dir();
+        let local = self.root.join(".dvc").join("config.local");
+        let Some(main) = self.repo.common_dir().parent().filter(|_| linked && !local.exists()) else { return Ok(()) };
+        let main = main.join(&self.prefix);
+        let own = self.root.join(".dvc").join("cache");
+        if !is_dvc_root(&main) || Settings::read(&self.root, &self.env)?.cache_dir != own {
+            return Ok(());
+        }
+        let shared = Settings::read(&main, &self.env)?.cache_dir;
+        let text = format!("[cache]\n    dir = {}\n", shared.display());
+        fs::write_atomic(&local, text.as_bytes())?;
+        hear.status(&format!("this working tree shares DVC's cache of {}", main.display()));
+        Ok(())
+    }
+
+    /// A file's bytes as the index, a commit or the working tree has them.
+    pub fn file(&self, source: &Source, file: &str) -> Result<Option<Vec<u8>>, ProjectError> {
+        Ok(match source {
+            Source::Index => self.repo.file_in_index(&self.git_path(file))?,
+            Source::Commit(id) => self.repo.file_at(id, &self.git_path(file))?,
+            Source::WorkTree => fs::read_optional(&self.root.join(file))?,
+        })
+    }
+
+    /// Where capture-hook keeps its own state of this repository.
+    #[must_use]
+    pub fn state_dir(&self) -> PathBuf {
+        self.repo.state_dir()
+    }
+}
+
+/// Whether DVC would take this directory for a project.
+fn is_dvc_root(dir: &Path) -> bool {
+    dir.join(".dvc").join("config").is_file()
+}
+
+fn names_the_stage(dir: &Path) -> bool {
+    let bytes = fs::read_optional(&dir.join(crate::dvc::stage::FILE)).ok().flatten().unwrap_or_default();
+    String::from_utf8_lossy(&bytes).contains(crate::dvc::stage::STAGE)
+}
+
+/// A relative path with `/`.
+fn slashed(path: &Path) -> String {
+    path.components().map(|c| c.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
+}

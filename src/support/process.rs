@@ -226,6 +226,15 @@ impl Cmd {
     }
 }
 
+/// Where this program lies, for others to find: as `PATH` names it where that is the same file (a link that outlives an
+/// upgrade), else the file itself.
+#[must_use]
+pub fn own_path(env: &Env) -> Option<PathBuf> {
+    let here = std::env::current_exe().ok()?;
+    let on_path = env.which("capture-hook").filter(|found| found.canonicalize().is_ok_and(|real| real == here));
+    Some(on_path.unwrap_or(here))
+}
+
 /// The last lines of what a program said, on either stream.
 fn last_lines(streams: &[&[u8]]) -> String {
     const LINES: usize = 20;

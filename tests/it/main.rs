@@ -5,6 +5,6 @@
 
 mod house;
 mod json;
+mod params;
 mod tools;
-mod validate;
 mod world;

@@ -1,0 +1,51 @@
+#!/bin/sh
+# capture-hook shim, version 1. Written by `capture-hook install`, taken away by `capture-hook uninstall`.
+# The hook that was here before, if any, lies beside it as NAME.capture-hook-chained, and still runs, first.
+hook='@HOOK@'
+installed='@BINARY@'
+
+case $0 in */*) chained="${0%/*}/$hook.capture-hook-chained" ;; *) chained="./$hook.capture-hook-chained" ;; esac
+# A hook manager that kept this shim as its "legacy" hook calls us again: once is enough.
+[ "${CAPTURE_HOOK_CHAINING-}" = "$hook $PWD" ] && exit 0
+[ -x "$chained" ] || chained=
+
+run_chained() {
+    CAPTURE_HOOK_CHAINING="$hook $PWD" "$chained" "$@" || exit "$?"
+}
+
+# CAPTURE_HOOK=0 turns us off for one command; CAPTURE_HOOK_ACTIVE says that one of us called git.
+if [ "${CAPTURE_HOOK-}" = 0 ] || [ -n "${CAPTURE_HOOK_ACTIVE-}" ]; then
+    if [ -n "$chained" ]; then run_chained "$@"; fi
+    exit 0
+fi
+
+binary=$(command -v capture-hook)
+# A relative entry of PATH must not let a repository choose the program.
+case $binary in /* | [A-Za-z]:*) ;; *) binary=$installed ;; esac
+if [ ! -x "$binary" ]; then
+    if [ -n "$chained" ]; then run_chained "$@"; fi
+    case $hook in
+        pre-commit | pre-push)
+            echo "error: $hook: there is no capture-hook on PATH, nor at $installed" >&2
+            echo "hint: install it again, or turn the hooks off for one command: CAPTURE_HOOK=0 git ..." >&2
+            exit 1
+            ;;
+    esac
+    echo "warning: $hook: there is no capture-hook on PATH, nor at $installed: not run" >&2
+    exit 0
+fi
+
+if [ -n "$chained" ]; then
+    case $hook in
+        pre-push | post-rewrite)
+            # Both read what git sends on standard input.
+            input=$(cat)
+            feed() { if [ -n "$input" ]; then printf '%s\n' "$input"; fi; }
+            feed 2>/dev/null | CAPTURE_HOOK_CHAINING="$hook $PWD" "$chained" "$@" || exit "$?"
+            feed 2>/dev/null | "$binary" hook "$hook" "$@"
+            exit "$?"
+            ;;
+    esac
+    run_chained "$@"
+fi
+exec "$binary" hook "$hook" "$@"

@@ -1,0 +1,43 @@
+//! `.git/capture-hook/last.json`: what the last event did that had something to do.
+
+use serde::Serialize;
+
+use crate::app::App;
+use crate::git::Repo;
+use crate::support::fs;
+
+/// The file's name in the state directory.
+pub const FILE: &str = "last.json";
+
+/// What an event left.
+#[derive(Debug, Serialize)]
+pub struct Last<'a> {
+    /// The event.
+    pub event: &'a str,
+    /// When, in UTC.
+    pub time: String,
+    /// Whether it went well.
+    pub ok: bool,
+    /// What went wrong.
+    pub error: Option<String>,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+/// Writes it. A failure to do so is nobody's concern.
+pub fn note(app: &App, event: &str, error: Option<&crate::error::Error>) {
+    let Ok(repo) = Repo::open(&app.cwd, &app.env) else { return };
+    let message =
+        error.map(|error| std::iter::once(error.to_string()).chain(error.causes()).collect::<Vec<_>>().join(": "));
+    let last = Last {
+        event,
+        time: jiff::Timestamp::now().to_string(),
+        ok: error.is_none(),
+        error: message,
+        hint: error.filter(|e| !e.hints().is_empty()).map(|e| e.hints().join("\n")),
+    };
+    let dir = repo.state_dir();
+    if let Ok(bytes) = serde_json::to_vec_pretty(&last) {
+        let _ = fs::create_dir_all(&dir).and_then(|()| fs::write_atomic(&dir.join(FILE), &bytes));
+    }
+}

@@ -1,0 +1,78 @@
+//! post-checkout and post-merge: the workspace follows the data version of what was checked out or merged.
+
+use std::ffi::OsString;
+
+use crate::app::{App, Outcome};
+use crate::dvc::lock;
+use crate::error::Error;
+use crate::git::{Oid, Repo};
+use crate::project::sync::Reach;
+use crate::project::{Project, ProjectError, Source};
+
+/// post-checkout: the commit before, the commit after, and `1` where a branch was switched (`0`: files alone).
+pub fn checkout(app: &App, args: &[OsString]) -> Result<Outcome, Error> {
+    let words: Vec<&str> = args.iter().filter_map(|a| a.to_str()).collect();
+    let [old, new, "1"] = words.as_slice() else { return Ok(Outcome::Done) };
+    // pre-commit puts unstaged changes aside and back with `git checkout`.
+    if app.env.get("_PRE_COMMIT_SKIP_POST_CHECKOUT").is_some() {
+        return Ok(Outcome::Done);
+    }
+    let (Some(old), Some(new)) = (Oid::parse(old), Oid::parse(new)) else { return Ok(Outcome::Done) };
+    let repo = Repo::open(&app.cwd, &app.env)?;
+    let Some(project) = Project::find(repo, &app.cwd, &app.env)? else { return Ok(Outcome::Done) };
+    if old.is_null() {
+        // A fresh clone or working tree: the selected run, to start with.
+        if project.locked(&Source::WorkTree)?.is_some() {
+            project.share_cache(&app.ui)?;
+            super::follow(app, &project, Reach::SelectedRun)?;
+        }
+        return Ok(Outcome::Done);
+    }
+    let changed = old != new && differs(&project, &old, &new)?;
+    if project.repo.rebasing() {
+        // What has nothing to replay ends here, and git calls nobody afterwards.
+        if changed && project.repo.reaches(&new, &old)? {
+            super::follow(app, &project, Reach::Limited)?;
+        } else if changed {
+            project.note_sync_due()?;
+        }
+        return Ok(Outcome::Done);
+    }
+    if changed || project.sync_due() {
+        super::follow(app, &project, Reach::Limited)?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// post-merge: `1` after `git merge --squash`, which commits nothing.
+pub fn merge(app: &App, args: &[OsString]) -> Result<Outcome, Error> {
+    let repo = Repo::open(&app.cwd, &app.env)?;
+    let Some(project) = Project::find(repo, &app.cwd, &app.env)? else { return Ok(Outcome::Done) };
+    let Some(head) = project.repo.head()? else { return Ok(Outcome::Done) };
+    let squash = args.first().is_some_and(|arg| arg == "1");
+    let changed = if squash {
+        let path = project.git_path(lock::FILE);
+        project.repo.index_entry(&path)? != project.repo.entry_at(&head, &path)?
+    } else {
+        match project.repo.find_commit_id("ORIG_HEAD")? {
+            Some(before) => differs(&project, &before, &head)?,
+            None => true,
+        }
+    };
+    if changed || project.sync_due() {
+        super::follow(app, &project, Reach::Limited)?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// Whether two commits have different data versions.
+fn differs(project: &Project, old: &Oid, new: &Oid) -> Result<bool, ProjectError> {
+    let path = project.git_path(lock::FILE);
+    let before = if project.repo.has_object(old) { project.repo.entry_at(old, &path)? } else { None };
+    let after = project.repo.entry_at(new, &path)?;
+    if before.map(|e| e.id) == after.map(|e| e.id) {
+        return Ok(false);
+    }
+    let before = if project.repo.has_object(old) { project.version_at(old)? } else { None };
+    Ok(before != project.version_at(new)?)
+}

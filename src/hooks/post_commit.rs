@@ -1,0 +1,72 @@
+//! post-commit: the run tags of a new commit; the workspace follows where the commit's data was not made here.
+
+use crate::app::{App, Outcome};
+use crate::dvc::lock;
+use crate::error::Error;
+use crate::git::{Commit, Operation, Repo};
+use crate::project::sync::Reach;
+use crate::project::tags::Tagged;
+use crate::project::{Project, ProjectError};
+
+/// How DVC's own experiment commits are titled.
+const EXPERIMENT: &str = "dvc: commit experiment";
+
+/// Runs the event.
+pub fn run(app: &App) -> Result<Outcome, Error> {
+    let repo = Repo::open(&app.cwd, &app.env)?;
+    let Some(project) = Project::find(repo, &app.cwd, &app.env)? else { return Ok(Outcome::Done) };
+    let Some(head) = project.repo.head()? else { return Ok(Outcome::Done) };
+    let commit = project.repo.commit(&head)?;
+    if !concerned(&project, &commit)? || project.repo.rebasing() || commit.subject().starts_with(EXPERIMENT) {
+        return Ok(Outcome::Done);
+    }
+    let last = project.repo.last_move();
+    let moved = last.as_ref().map(|m| m.message.as_str()).unwrap_or_default();
+    let replayed = matches!(project.repo.operation(), Some(Operation::CherryPick | Operation::Revert))
+        || ["cherry-pick", "revert", "commit (cherry-pick)"].iter().any(|how| moved.starts_with(how));
+    if replayed || commit.parents.len() > 1 {
+        // The data comes from elsewhere: no pre-commit has put it into the workspace.
+        super::follow(app, &project, Reach::Limited)?;
+    }
+    if replayed {
+        return Ok(Outcome::Done);
+    }
+    let amended = last.as_ref().filter(|m| m.message.starts_with("commit (amend)")).map(|m| m.old.clone());
+    let done = project.tag_commit(&head, amended.as_slice())?;
+    say(app, &done);
+    Ok(Outcome::Done)
+}
+
+/// Whether the commit changes `dvc.lock` over its first parent.
+fn concerned(project: &Project, commit: &Commit) -> Result<bool, ProjectError> {
+    let path = project.git_path(lock::FILE);
+    let own = project.repo.entry_at(&commit.id, &path)?;
+    match commit.parents.first() {
+        Some(parent) if project.repo.has_object(parent) => Ok(project.repo.entry_at(parent, &path)? != own),
+        _ => Ok(own.is_some()),
+    }
+}
+
+/// Tells what became of tags.
+pub fn say(app: &App, done: &[Tagged]) {
+    let mut made = false;
+    for tagged in done {
+        match tagged {
+            Tagged::Made { tag } => {
+                made = true;
+                app.ui.status(&format!("tagged {tag}"));
+            }
+            Tagged::Moved { tag } => app.ui.status(&format!("moved the tag {tag} to the rewritten commit")),
+            Tagged::Kept { tag } => app.ui.detail(&format!("{tag} names this data already")),
+            Tagged::Left { tag } => {
+                app.ui.warn(&format!("the tag {tag} was pushed already, and stays on the commit before the rewrite"));
+            }
+            Tagged::Orphaned { tag } => {
+                app.ui.warn(&format!("the tag {tag} stays: the rewritten commit does not hold its run"));
+            }
+        }
+    }
+    if made {
+        app.ui.detail("`git push --follow-tags` sends commit, tag and data");
+    }
+}

@@ -1,0 +1,107 @@
+//! pre-push: the data of every commit that git is about to push is on the DVC remote first.
+//!
+//! Git sends a line a ref on standard input. Deletions need nothing; of the rest, every commit counts that the remote does
+//! not have yet, as far as this clone knows.
+
+use std::ffi::OsString;
+
+use crate::app::{App, Outcome};
+use crate::config::PushPolicy;
+use crate::error::{Error, Explain};
+use crate::git::{Oid, Range, Repo};
+use crate::project::transfer::TransferError;
+use crate::project::{Project, ProjectError};
+use crate::provenance::TAG_PREFIX;
+
+/// One ref of a push.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Line {
+    local_ref: String,
+    local: Oid,
+    remote: Option<Oid>,
+}
+
+/// Runs the event: the remote's name and address, and git's lines.
+pub fn run(app: &App, args: &[OsString], stdin: &[u8]) -> Result<Outcome, Error> {
+    let lines = parse(stdin);
+    if lines.is_empty() {
+        return Ok(Outcome::Done);
+    }
+    let repo = Repo::open(&app.cwd, &app.env)?;
+    let Some(project) = Project::find(repo, &app.cwd, &app.env)? else { return Ok(Outcome::Done) };
+    let needed = project.needed(&range(&project, args, &lines)?)?;
+    if !needed.is_empty() {
+        let policy = project.config()?.push.policy;
+        let result = if policy == PushPolicy::Off { Ok(String::new()) } else { project.upload(&needed, &app.ui) };
+        match (result, policy) {
+            (Ok(said), _) => app.ui.detail(&said),
+            (Err(error), PushPolicy::Warn) => warn(app, &error),
+            (Err(error), _) => return Err(error.into()),
+        }
+    }
+    let tags: Vec<Oid> = lines
+        .iter()
+        .filter(|line| line.local_ref.strip_prefix("refs/tags/").is_some_and(|name| name.starts_with(TAG_PREFIX)))
+        .map(|line| line.local.clone())
+        .collect();
+    if !tags.is_empty() {
+        project.note_pushed_tags(&tags)?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn warn(app: &App, error: &TransferError) {
+    app.ui.warn(&error.to_string());
+    for hint in error.hints() {
+        app.ui.hint(&hint);
+    }
+}
+
+/// The commits that the remote is about to get.
+fn range(project: &Project, args: &[OsString], lines: &[Line]) -> Result<Range, ProjectError> {
+    let mut range = Range::default();
+    for line in lines {
+        // A tag of a blob or a tree carries no commit.
+        range.include.extend(project.repo.find_commit_id(line.local.as_str())?);
+        let known = line.remote.iter().filter(|id| project.repo.has_object(id));
+        range.exclude.extend(known.cloned());
+    }
+    // A push to an address without a name has no refs that say what is there.
+    if let [name, url, ..] = args
+        && name != url
+        && let Some(name) = name.to_str()
+        && !name.contains(['*', '?', '['])
+    {
+        range.exclude_refs.push(format!("refs/remotes/{name}/*"));
+    }
+    Ok(range)
+}
+
+/// The lines that push something. A line that is not understood is none.
+fn parse(stdin: &[u8]) -> Vec<Line> {
+    let text = String::from_utf8_lossy(stdin);
+    text.lines()
+        .filter_map(|line| {
+            // The ids and the remote's ref hold no blanks; the local side may be any expression.
+            let mut words = line.rsplitn(4, ' ');
+            let (remote, _remote_ref, local, local_ref) = (words.next()?, words.next()?, words.next()?, words.next()?);
+            let local = Oid::parse(local).filter(|id| !id.is_null())?;
+            let remote = Oid::parse(remote).filter(|id| !id.is_null());
+            Some(Line { local_ref: local_ref.to_owned(), local, remote })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deletions_need_nothing_and_new_refs_have_no_remote_side() {
+        let (a, zero) = ("a".repeat(40), "0".repeat(40));
+        let text = format!("(delete) {zero} refs/heads/x {a}\nHEAD~1 {a} refs/heads/y {zero}\nnonsense\n");
+        let lines = parse(text.as_bytes());
+        assert_eq!(lines.len(), 1);
+        assert!(lines.iter().all(|line| line.remote.is_none() && line.local_ref == "HEAD~1"));
+    }
+}

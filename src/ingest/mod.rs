@@ -1,0 +1,283 @@
+//! A run's folder in the dataset: validated, completed with manifest, parquet and index, and put in place whole.
+//!
+//! A pure function of the run: no clock, host or absolute path gets in. The folder is made beside the dataset, out of sight
+//! of DVC and of readers, and renamed into place; what is there already and is the same, byte for byte, is left alone, so
+//! that DVC's links stay. Nothing is ever written through a link, into the run's directory, or into another run's folder.
+
+use std::fs::{self, File};
+use std::path::{Component, Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+mod place;
+mod staging;
+
+use place::fill_buffer;
+use staging::Staging;
+
+use crate::columnar::{self, ParquetSink};
+use crate::error::{Explain, Kind};
+use crate::manifest::{Entry, Manifest};
+use crate::run::RunKey;
+use crate::run::json::{Layout, Object, Value, hex};
+use crate::run::layout::{DATASET_INDEX, EPISODES_PARQUET, MANIFEST, STEPS_PARQUET};
+use crate::support::fs::{At, FsError};
+use crate::support::progress::Progress;
+use crate::validate::{self, Options, Report, Scan, ScanError, Severity};
+
+/// What to ingest, and where to.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The run's directory, absolute.
+    pub run_dir: PathBuf,
+    /// The run's directory as the user names it.
+    pub shown_as: String,
+    /// The dataset's directory, absolute.
+    pub out_dir: PathBuf,
+    /// The project's root, absolute: the dataset lies in it, and paths in the dataset are relative to it.
+    pub root: PathBuf,
+    /// Which findings count.
+    pub options: Options,
+}
+
+/// A run that is in the dataset.
+#[derive(Debug)]
+pub struct Ingested {
+    /// Its folder.
+    pub destination: PathBuf,
+    /// Its name.
+    pub key: RunKey,
+    /// What validation found.
+    pub report: Report,
+    /// Whether anything was written; false where the folder was there, with the same bytes.
+    pub changed: bool,
+}
+
+/// Why a run is not ingested. The dataset is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such run.
+    #[error("no run at {0}")]
+    NoRun(String),
+    /// The run is not valid.
+    #[error("{} is not valid, so it is not ingested{}", .0.run_dir, findings(.0))]
+    Invalid(Box<Report>),
+    /// The dataset would lie outside the project.
+    #[error("the dataset {} leads out of the project {}", out_dir.display(), root.display())]
+    Outside {
+        /// The dataset's directory.
+        out_dir: PathBuf,
+        /// The project.
+        root: PathBuf,
+    },
+    /// The run's folder would lie behind a link, or a file is in the way.
+    #[error("{} is not a directory of its own, so nothing is written there", .0.display())]
+    Linked(PathBuf),
+    /// The run lies in the dataset, or the dataset in the run.
+    #[error("the run {run} and the dataset {} lie in each other", out_dir.display())]
+    Nested {
+        /// The run's directory.
+        run: String,
+        /// The dataset's directory.
+        out_dir: PathBuf,
+    },
+    /// The run could not be read.
+    #[error(transparent)]
+    Scan(ScanError),
+    /// Parquet could not be written.
+    #[error(transparent)]
+    Columnar(#[from] columnar::Error),
+    /// The disk failed.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+}
+
+/// The findings that make a run invalid, a line each.
+fn findings(report: &Report) -> String {
+    const MOST: usize = 20;
+    let errors: Vec<_> = report.findings.iter().filter(|f| f.severity == Severity::Error).collect();
+    let mut out: String = errors
+        .iter()
+        .take(MOST)
+        .map(|finding| {
+            let file = finding.file.as_deref().map(|f| format!("{f}: ")).unwrap_or_default();
+            let line = finding.line.map(|l| format!("line {l}: ")).unwrap_or_default();
+            format!("\n    {file}{line}{}: {}", finding.code, finding.message)
+        })
+        .collect();
+    if errors.len() > MOST {
+        out.push_str(&format!("\n    … and {} more", errors.len() - MOST));
+    }
+    out
+}
+
+impl From<ScanError> for Error {
+    fn from(error: ScanError) -> Self {
+        // What stops the sink is parquet's, and says so itself.
+        match error {
+            ScanError::Sink { run_dir, source } => match source.downcast::<columnar::Error>() {
+                Ok(error) => Self::Columnar(*error),
+                Err(source) => Self::Scan(ScanError::Sink { run_dir, source }),
+            },
+            error => Self::Scan(error),
+        }
+    }
+}
+
+impl Explain for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NoRun(_) => Kind::Setup,
+            Self::Invalid(_) => Kind::Wanting,
+            Self::Outside { .. } | Self::Linked(_) | Self::Nested { .. } => Kind::Usage,
+            Self::Scan(error) => error.kind(),
+            Self::Columnar(error) => error.kind(),
+            Self::Fs(error) => error.kind(),
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NoRun(_) => "run_dir_not_found",
+            Self::Invalid(_) => "invalid_run",
+            Self::Outside { .. } => "dataset_outside_project",
+            Self::Linked(_) => "dataset_linked",
+            Self::Nested { .. } => "run_in_dataset",
+            Self::Scan(error) => error.code(),
+            Self::Columnar(error) => error.code(),
+            Self::Fs(error) => error.code(),
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::NoRun(_) => vec!["`capture-hook runs` lists the runs there are".into()],
+            Self::Invalid(report) => {
+                vec![format!("`capture-hook validate {}` says all that was found", report.run_dir)]
+            }
+            Self::Outside { .. } => {
+                vec![
+                    "set ingest_capture.out_dir in params.yaml to a directory of the project, such as data/captures"
+                        .into(),
+                ]
+            }
+            Self::Linked(path) => vec![format!("see what is there: `ls -ld '{}'`", path.display())],
+            Self::Nested { .. } => vec!["ingest a run from where it was recorded, such as results/demo/r1".into()],
+            Self::Scan(error) => error.hints(),
+            Self::Columnar(error) => error.hints(),
+            Self::Fs(error) => error.hints(),
+        }
+    }
+}
+
+/// Validates a run and puts it into the dataset. Progress is told in bytes of the run's files.
+pub fn ingest(request: &Request, progress: &dyn Progress) -> Result<Ingested, Error> {
+    if !request.run_dir.is_dir() {
+        return Err(Error::NoRun(request.shown_as.clone()));
+    }
+    place::refuse_unsafe(request)?;
+    let staging = Staging::open(request)?;
+    let folder = staging.folder();
+    let mut sink = ParquetSink::new(&folder);
+    let mut options = request.options.clone();
+    options.hash = true;
+    let scan = validate::scan(&request.run_dir, &request.shown_as, &options, &mut sink, progress)?;
+    let (Some(key), true) = (scan.key.clone(), scan.report.ok) else {
+        return Err(Error::Invalid(Box::new(scan.report)));
+    };
+    fill(&folder, &scan, &key, request, sink)?;
+    let (destination, changed) = place::place(&folder, &key, request)?;
+    Ok(Ingested { destination, key, report: scan.report, changed })
+}
+
+/// Makes the run's folder complete: recorder files, parquet, index, manifest.
+fn fill(folder: &Path, scan: &Scan, key: &RunKey, request: &Request, sink: ParquetSink) -> Result<(), Error> {
+    let made_here = |name: &str| matches!(name, STEPS_PARQUET | EPISODES_PARQUET | DATASET_INDEX);
+    let recorded = || scan.files.iter().filter(|file| !made_here(&file.path));
+    for file in recorded() {
+        let (from, to) = (request.run_dir.join(&file.path), folder.join(&file.path));
+        let copied = fs::copy(&from, &to).at("copy", &from)?;
+        if copied != file.bytes {
+            return Err(changed(request, &file.path));
+        }
+        plain_mode(&to)?;
+    }
+    // What was copied is what was judged.
+    scan.unchanged()?;
+    sink.finish()?;
+    let Some(meta) = &scan.meta else { return Ok(()) };
+    let source = source(request, key);
+    let index = Object::new()
+        .with("experiment", key.experiment())
+        .with("run_id", key.run_id())
+        .with("schema_version", meta.schema_version.as_str())
+        .with("source", source.as_str())
+        .with("config_hash", meta.env_config.config_hash())
+        .with("steps", scan.report.steps.rows)
+        .with("episodes", scan.report.episodes.rows);
+    let index = Value::Object(index).dump(Layout::PRETTY) + "\n";
+    write_new(&folder.join(DATASET_INDEX), index.as_bytes())?;
+    if folder.join(MANIFEST).exists() {
+        return Ok(());
+    }
+    let mut files: Vec<Entry> = recorded().map(Entry::from).collect();
+    for name in [STEPS_PARQUET, EPISODES_PARQUET, DATASET_INDEX] {
+        files.push(hashed(folder, name)?);
+    }
+    let report = Report { run_dir: source, ..scan.report.clone() };
+    let manifest = Manifest { key, meta, report: &report, seeds: scan.seeds, files, created_at: None };
+    Ok(write_new(&folder.join(MANIFEST), manifest.to_text().as_bytes())?)
+}
+
+/// The run's directory as the dataset names it: relative to the project, else the run's name.
+fn source(request: &Request, key: &RunKey) -> String {
+    let inside = |path: &Path, root: &Path| {
+        let names: Option<Vec<_>> = path
+            .strip_prefix(root)
+            .ok()?
+            .components()
+            .map(|c| if let Component::Normal(name) = c { Some(name.to_string_lossy()) } else { None })
+            .collect();
+        names.filter(|names| !names.is_empty()).map(|names| names.join("/"))
+    };
+    let real = |path: &Path| path.canonicalize().ok();
+    // By its name first: `results` may be a link to a larger disk.
+    inside(&request.run_dir, &request.root)
+        .or_else(|| inside(&real(&request.run_dir)?, &real(&request.root)?))
+        .unwrap_or_else(|| key.to_string())
+}
+
+fn hashed(folder: &Path, name: &str) -> Result<Entry, FsError> {
+    let path = folder.join(name);
+    let mut file = File::open(&path).at("read", &path)?;
+    let (mut hash, mut bytes, mut buffer) = (Sha256::new(), 0, vec![0; 256 << 10]);
+    loop {
+        let n = fill_buffer(&mut file, &mut buffer).at("read", &path)?;
+        hash.update(buffer.get(..n).unwrap_or_default());
+        bytes += n as u64;
+        if n < buffer.len() {
+            return Ok(Entry { path: name.into(), bytes, sha256: hex(&hash.finalize()), rows: None });
+        }
+    }
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
+    fs::write(path, bytes).at("write", path)
+}
+
+/// The mode of a new file, whatever the recorder's had.
+fn plain_mode(path: &Path) -> Result<(), FsError> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = 0o666 & !crate::support::fs::umask();
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).at("set the mode of", path)?;
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+    Ok(())
+}
+
+fn changed(request: &Request, file: &str) -> Error {
+    Error::Scan(ScanError::Changed { run_dir: request.shown_as.clone(), file: file.into() })
+}

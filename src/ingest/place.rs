@@ -1,0 +1,125 @@
+//! Putting a finished folder in its place, whole; and the places where nothing may be put.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Component, Path, PathBuf};
+
+use super::{Error, Request};
+use crate::run::RunKey;
+use crate::support::fs::{At, create_dir_all, replace_dir};
+
+/// Puts the finished folder where it belongs, unless the same is there. Gives the place, and whether anything changed.
+pub(super) fn place(folder: &Path, key: &RunKey, request: &Request) -> Result<(PathBuf, bool), Error> {
+    const TRIES: usize = 10;
+    let experiment = request.out_dir.join(key.experiment());
+    let destination = key.under(&request.out_dir);
+    create_dir_all(&experiment)?;
+    // Once more, now that everything on the way is there: it may have come in between.
+    let real = |path: &Path| path.canonicalize().at("look at", path);
+    if real(&experiment)? != real(&request.out_dir)?.join(key.experiment()) {
+        return Err(Error::Linked(experiment));
+    }
+    if same_content(folder, &destination) {
+        return Ok((destination, false));
+    }
+    for attempt in 1.. {
+        match replace_dir(folder, &destination) {
+            Ok(()) => break,
+            // Another process put the same run there, or was about to, at this very moment.
+            Err(error)
+                if attempt < TRIES
+                    && folder.exists()
+                    && matches!(
+                        error.source.kind(),
+                        io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound
+                    ) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok((destination, true))
+}
+
+/// Refuses a dataset outside the project, and a run and a dataset that lie in each other.
+pub(super) fn refuse_unsafe(request: &Request) -> Result<(), Error> {
+    let outside = || Error::Outside { out_dir: request.out_dir.clone(), root: request.root.clone() };
+    let root = request.root.canonicalize().at("look at", &request.root)?;
+    let out_dir = real_path(&request.out_dir).ok_or_else(outside)?;
+    if out_dir == root || !out_dir.starts_with(&root) {
+        return Err(outside());
+    }
+    if let Ok(meta) = fs::metadata(&request.out_dir)
+        && !meta.is_dir()
+    {
+        return Err(Error::Linked(request.out_dir.clone()));
+    }
+    let run = request.run_dir.canonicalize().at("look at", &request.run_dir)?;
+    if run.starts_with(&out_dir) || out_dir.starts_with(&run) {
+        return Err(Error::Nested { run: request.shown_as.clone(), out_dir: request.out_dir.clone() });
+    }
+    Ok(())
+}
+
+/// Where a path really leads: links followed as far as it exists, the rest by its names. `None` where the rest has a `..`
+/// or stands behind a link to nothing.
+fn real_path(path: &Path) -> Option<PathBuf> {
+    let mut rest = Vec::new();
+    let mut at = path;
+    loop {
+        if let Ok(real) = at.canonicalize() {
+            return Some(rest.iter().rev().fold(real, |path, name| path.join(name)));
+        }
+        if fs::symlink_metadata(at).is_ok() {
+            return None;
+        }
+        match at.components().next_back()? {
+            Component::Normal(name) => rest.push(name.to_owned()),
+            Component::CurDir => {}
+            _ => return None,
+        }
+        at = at.parent()?;
+    }
+}
+
+/// Whether two directories hold the same files with the same bytes, and nothing else.
+fn same_content(a: &Path, b: &Path) -> bool {
+    let names = |dir: &Path| -> Option<Vec<_>> {
+        let mut names: Vec<_> =
+            fs::read_dir(dir).ok()?.map(|e| e.ok().map(|e| e.file_name())).collect::<Option<_>>()?;
+        names.sort();
+        Some(names)
+    };
+    let (Some(ours), Some(theirs)) = (names(a), names(b)) else { return false };
+    ours == theirs && ours.iter().all(|name| same_bytes(&a.join(name), &b.join(name)).unwrap_or(false))
+}
+
+fn same_bytes(a: &Path, b: &Path) -> io::Result<bool> {
+    let (of_a, of_b) = (fs::metadata(a)?, fs::metadata(b)?);
+    if !of_a.is_file() || !of_b.is_file() || of_a.len() != of_b.len() {
+        return Ok(false);
+    }
+    let (mut a, mut b) = (File::open(a)?, File::open(b)?);
+    let (mut from_a, mut from_b) = (vec![0; 64 << 10], vec![0; 64 << 10]);
+    loop {
+        let (n, m) = (fill_buffer(&mut a, &mut from_a)?, fill_buffer(&mut b, &mut from_b)?);
+        if from_a.get(..n) != from_b.get(..m) {
+            return Ok(false);
+        }
+        if n < from_a.len() {
+            return Ok(true);
+        }
+    }
+}
+
+/// Reads until the buffer is full or the file ends.
+pub(super) fn fill_buffer(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match file.read(rest) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}

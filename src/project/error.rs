@@ -1,0 +1,105 @@
+//! What can go wrong with a project as a whole.
+
+use std::path::PathBuf;
+
+use crate::config::ConfigError;
+use crate::dvc::cache::CacheError;
+use crate::dvc::lock::LockError;
+use crate::dvc::settings::SettingsError;
+use crate::dvc::stage::StageError;
+use crate::error::{Explain, Kind};
+use crate::git::GitError;
+use crate::support::fs::FsError;
+
+/// A failure of project work.
+#[derive(Debug, thiserror::Error)]
+pub enum ProjectError {
+    /// A git repository without DVC.
+    #[error("there is no DVC project in {}", dir.display())]
+    NoDvcProject {
+        /// The repository's top.
+        dir: PathBuf,
+    },
+    /// A DVC project without our stage.
+    #[error("dvc.yaml has no stage `capture_ingest`")]
+    NoStage,
+    /// A merge that is not resolved, in a file that decides.
+    #[error("{file}:{line}: a merge conflict is not resolved")]
+    Conflict {
+        /// Relative to the top of the working tree.
+        file: String,
+        /// From 1.
+        line: usize,
+    },
+    /// A file that is there, and that nothing can be added to without changing it.
+    #[error("cannot add to {file}: {message}")]
+    CannotAdd {
+        /// Relative to the project.
+        file: String,
+        /// Why not.
+        message: String,
+    },
+    /// Git.
+    #[error(transparent)]
+    Git(#[from] GitError),
+    /// `capture-hook.toml`.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// DVC's settings.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// `dvc.yaml`, or what it takes from the parameters.
+    #[error(transparent)]
+    Stage(#[from] StageError),
+    /// `dvc.lock`.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// DVC's cache.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// A file.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+}
+
+impl ProjectError {
+    fn inner(&self) -> Option<&dyn Explain> {
+        match self {
+            Self::NoDvcProject { .. } | Self::NoStage | Self::Conflict { .. } | Self::CannotAdd { .. } => None,
+            Self::Git(error) => Some(error),
+            Self::Config(error) => Some(error),
+            Self::Settings(error) => Some(error),
+            Self::Stage(error) => Some(error),
+            Self::Lock(error) => Some(error),
+            Self::Cache(error) => Some(error),
+            Self::Fs(error) => Some(error),
+        }
+    }
+}
+
+impl Explain for ProjectError {
+    fn kind(&self) -> Kind {
+        self.inner().map_or(Kind::Setup, Explain::kind)
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NoDvcProject { .. } => "no_dvc_project",
+            Self::NoStage => "no_stage",
+            Self::Conflict { .. } => "merge_conflict",
+            Self::CannotAdd { .. } => "cannot_add",
+            _ => self.inner().map_or("project", Explain::code),
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::NoDvcProject { .. } | Self::NoStage => vec!["`capture-hook init` sets it up".into()],
+            Self::Conflict { file, .. } => vec![format!("resolve it, then `git add {file}`")],
+            Self::CannotAdd { .. } => {
+                vec!["add it by hand: `capture-hook init` in a scratch repository shows what it is to look like".into()]
+            }
+            _ => self.inner().map(Explain::hints).unwrap_or_default(),
+        }
+    }
+}

@@ -1,0 +1,508 @@
+//! Putting the selected run into the commit that is being made.
+//!
+//! Everything is judged from the index, the text that the commit will hold; the working tree is where DVC works, so the two
+//! must agree about the selection before anything starts. An invalid run stops the commit with nothing changed; when DVC
+//! fails or is interrupted, `dvc.lock` and the run's folder are put back. The dataset never loses a run on the way: what
+//! HEAD's data version holds is in the workspace before DVC looks at it, and no other run differs afterwards.
+
+use std::path::{Path, PathBuf};
+
+use super::lock::WorkLock;
+use super::{Hear, Locked, Project, ProjectError, Source, State};
+use crate::config::Engine;
+use crate::dvc::listing::{Listing, safe_path};
+use crate::dvc::lock::{self, Lock, LockedStage};
+use crate::dvc::program::ProgramError;
+use crate::dvc::stage::{Resolved, STAGE};
+use crate::error::{Explain, Kind};
+use crate::git::{GitError, Operation};
+use crate::run::RunKey;
+use crate::support::fs::{self, At, FsError};
+use crate::validate::{self, OptionsError, Report, ScanError};
+
+/// The command that hooks run without being told that it is trusted.
+pub const TRUSTED_CMD: &str = "capture-hook ingest";
+/// The setting, in `.git/config` alone, that trusts another one.
+pub const TRUST_SETTING: &str = "capture-hook.stageCmd";
+/// The one-off setting for a commit that drops runs from the dataset on purpose.
+pub const ALLOW_LOSS: &str = "capture-hook.allowLoss";
+
+/// Why a commit stops.
+#[derive(Debug, thiserror::Error)]
+pub enum Stop {
+    /// The working tree and the index disagree about the selection.
+    #[error("params.yaml selects {} in the working tree, but what is staged selects {}", said(work), said(staged))]
+    Selection {
+        /// Staged.
+        staged: Option<String>,
+        /// In the working tree.
+        work: Option<String>,
+    },
+    /// The working tree and the index disagree about the stage.
+    #[error("the stage `capture_ingest` in the working tree is not the staged one")]
+    Stage,
+    /// The working tree's `dvc.lock` holds changes of other stages that are not staged.
+    #[error("dvc.lock holds changes of other stages that are not staged")]
+    OtherStages,
+    /// The selected run is not there.
+    #[error("the selected run {run_dir} is not there")]
+    NoRun {
+        /// As `params.yaml` names it.
+        run_dir: String,
+    },
+    /// The selected run is invalid.
+    #[error("the selected run {} is invalid{}", report.run_dir, findings(report))]
+    Invalid {
+        /// What is wrong.
+        report: Box<Report>,
+    },
+    /// The stage runs a command that nobody has trusted here.
+    #[error("the stage `capture_ingest` runs `{cmd}`, which is not `capture-hook ingest`")]
+    Untrusted {
+        /// The command.
+        cmd: String,
+    },
+    /// The commit would drop runs from the dataset.
+    #[error("the dataset would lose {}", list(runs))]
+    Lost {
+        /// Which.
+        runs: Vec<RunKey>,
+    },
+    /// The commit would change other runs.
+    #[error("the dataset in the workspace differs from the committed one in {}", list(runs))]
+    Changed {
+        /// Which.
+        runs: Vec<RunKey>,
+    },
+    /// What HEAD's data version holds is not known here.
+    #[error("this clone does not have the committed data version {version}, so runs could get lost")]
+    Unknown {
+        /// The data version.
+        version: String,
+    },
+    /// DVC did its work, but `dvc.lock` does not hold the run.
+    #[error("`dvc repro` went well, but dvc.lock does not hold {run_dir}")]
+    NotLocked {
+        /// As `params.yaml` names it.
+        run_dir: String,
+    },
+    /// DVC.
+    #[error(transparent)]
+    Dvc(#[from] ProgramError),
+    /// Validation could not be done.
+    #[error(transparent)]
+    Scan(#[from] ScanError),
+    /// Settings of validation.
+    #[error(transparent)]
+    Options(#[from] OptionsError),
+    /// The project.
+    #[error(transparent)]
+    Project(#[from] ProjectError),
+}
+
+impl From<GitError> for Stop {
+    fn from(error: GitError) -> Self {
+        Self::Project(error.into())
+    }
+}
+
+impl From<FsError> for Stop {
+    fn from(error: FsError) -> Self {
+        Self::Project(error.into())
+    }
+}
+
+fn said(selection: &Option<String>) -> String {
+    selection.as_ref().map_or_else(|| "no run".into(), |dir| dir.escape_debug().to_string())
+}
+
+fn list(runs: &[RunKey]) -> String {
+    const SHOWN: usize = 5;
+    let names: Vec<String> = runs.iter().take(SHOWN).map(|key| key.to_string().escape_debug().to_string()).collect();
+    let more = runs.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{} {}{more}", if runs.len() == 1 { "the run" } else { "the runs" }, names.join(", "))
+}
+
+/// The errors of a report, a line each: file, line, code and reason.
+fn findings(report: &Report) -> String {
+    let mut text = String::new();
+    for finding in report.findings.iter().filter(|f| f.severity == validate::Severity::Error) {
+        let file = finding.file.as_deref().unwrap_or("run");
+        let line = finding.line.map(|n| format!(":{n}")).unwrap_or_default();
+        text.push_str(&format!("\n    {file}{line}: {}: {}", finding.code.as_str(), finding.message));
+        if finding.count > 1 {
+            text.push_str(&format!(" (1 of {})", finding.count));
+        }
+    }
+    text
+}
+
+impl Explain for Stop {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Invalid { .. } | Self::Lost { .. } | Self::Changed { .. } | Self::Unknown { .. } => Kind::Wanting,
+            Self::Selection { .. } | Self::Stage | Self::OtherStages | Self::NoRun { .. } => Kind::Setup,
+            Self::Untrusted { .. } => Kind::Setup,
+            Self::NotLocked { .. } => Kind::Program,
+            Self::Dvc(error) => error.kind(),
+            Self::Scan(error) => error.kind(),
+            Self::Options(error) => error.kind(),
+            Self::Project(error) => error.kind(),
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Selection { .. } => "selection_differs",
+            Self::Stage => "stage_differs",
+            Self::OtherStages => "lock_differs",
+            Self::NoRun { .. } => "no_such_run",
+            Self::Invalid { .. } => "invalid_run",
+            Self::Untrusted { .. } => "untrusted_stage",
+            Self::Lost { .. } => "runs_lost",
+            Self::Changed { .. } => "runs_changed",
+            Self::Unknown { .. } => "data_version_unknown",
+            Self::NotLocked { .. } => "not_locked",
+            Self::Dvc(error) => error.code(),
+            Self::Scan(error) => error.code(),
+            Self::Options(error) => error.code(),
+            Self::Project(error) => error.code(),
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Selection { .. } => vec![
+                "to commit the working tree's selection: `git add params.yaml`".into(),
+                "to commit the staged one: `git restore params.yaml`".into(),
+            ],
+            Self::Stage => vec!["stage it with `git add dvc.yaml`, or put it back with `git restore dvc.yaml`".into()],
+            Self::OtherStages => {
+                vec!["stage them with `git add dvc.lock`, or put it back with `git restore dvc.lock`".into()]
+            }
+            Self::NoRun { .. } => vec![
+                "select a run that is there: `capture-hook runs` lists them, `capture-hook select RUN` selects".into(),
+            ],
+            Self::Invalid { report } => vec![
+                format!(
+                    "`capture-hook validate {}` shows everything",
+                    crate::support::process::quoted(report.run_dir.as_ref())
+                ),
+                "select another run: `capture-hook select RUN`; nothing was changed".into(),
+            ],
+            Self::Untrusted { cmd } => vec![
+                "hooks run no other command of a repository unasked".into(),
+                format!(
+                    "if you trust it here: `git config {TRUST_SETTING} {}`",
+                    crate::support::process::quoted(cmd.as_ref())
+                ),
+            ],
+            Self::Lost { .. } => vec![
+                "bring them back: `git restore --source=HEAD --staged --worktree dvc.lock`, then `capture-hook pull`"
+                    .into(),
+                format!("to drop them on purpose: `git -c {ALLOW_LOSS}=true commit`"),
+            ],
+            Self::Changed { .. } => vec![
+                "put them back: `capture-hook pull`; or give the changed run another id and record it anew".into(),
+                format!("to commit the change on purpose: `dvc commit`, then `git -c {ALLOW_LOSS}=true commit`"),
+            ],
+            Self::Unknown { .. } => vec!["bring it here: `capture-hook pull`, then run the same command again".into()],
+            Self::NotLocked { .. } => vec!["`dvc repro -s capture_ingest` shows what DVC makes of the stage".into()],
+            Self::Dvc(error) => error.hints(),
+            Self::Scan(error) => error.hints(),
+            Self::Options(error) => error.hints(),
+            Self::Project(error) => error.hints(),
+        }
+    }
+}
+
+/// What became of a commit's selection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Promoted {
+    /// There was nothing to do.
+    Nothing,
+    /// The run was put into the dataset, and `dvc.lock` into the commit.
+    Ingested {
+        /// The run.
+        run: RunKey,
+        /// What `dvc.lock` says now.
+        locked: Locked,
+    },
+}
+
+impl Project {
+    /// Sees to it that the selected run of the index is in the index's data version.
+    pub fn promote(&mut self, hear: &dyn Hear) -> Result<Promoted, Stop> {
+        let staged = self.state(&Source::Index)?;
+        let head = match self.repo.head()? {
+            Some(id) => self.locked(&Source::Commit(id))?,
+            None => None,
+        };
+        self.no_run_lost(head.as_ref(), staged.locked.as_ref())?;
+        let Some(wanted) = staged.wanted.clone() else { return Ok(Promoted::Nothing) };
+        self.work_tree_agrees(&wanted)?;
+        let (Some(run_dir), false) = (wanted.run_dir.clone(), staged.agrees()) else { return Ok(Promoted::Nothing) };
+        self.trusted(&wanted)?;
+        self.other_stages_staged()?;
+        let report = self.valid(&run_dir, hear)?;
+        let run = RunKey::new(&report.experiment, &report.run_id)
+            .map_err(|_| Stop::Invalid { report: Box::new(report.clone()) })?;
+        let _alone = WorkLock::take(&self.state_dir())?;
+        let locked = self.ingest(&staged, &wanted, &run, head.as_ref(), hear)?;
+        self.stage_results(&wanted)?;
+        Ok(Promoted::Ingested { run, locked })
+    }
+
+    /// No run of HEAD's data version is missing from the staged one, unless that is said to be on purpose.
+    fn no_run_lost(&self, head: Option<&Locked>, staged: Option<&Locked>) -> Result<(), Stop> {
+        let Some(head) = head.filter(|head| staged.map(|s| s.version) != Some(head.version)) else { return Ok(()) };
+        let on_purpose =
+            self.repo.config_bool(ALLOW_LOSS)? == Some(true) || self.repo.operation() == Some(Operation::Revert);
+        // Without a dataset in what is staged, the stage itself goes: that is no accident of a run.
+        let Some(staged) = staged.filter(|_| !on_purpose) else { return Ok(()) };
+        let Some(old) = self.listing(head.version)? else {
+            return Err(Stop::Unknown { version: head.version.to_string() });
+        };
+        let Some(new) = self.listing(staged.version)? else {
+            return Err(Stop::Unknown { version: staged.version.to_string() });
+        };
+        let lost: Vec<RunKey> = old.runs().filter(|run| new.run(&run.key).is_empty()).map(|run| run.key).collect();
+        if lost.is_empty() { Ok(()) } else { Err(Stop::Lost { runs: lost }) }
+    }
+
+    /// DVC works on the working tree: it must want what is staged.
+    fn work_tree_agrees(&self, wanted: &Resolved) -> Result<(), Stop> {
+        let work = self.state(&Source::WorkTree)?.wanted;
+        let selected = work.as_ref().and_then(|w| w.run_dir.clone());
+        if selected != wanted.run_dir {
+            return Err(Stop::Selection { staged: wanted.run_dir.clone(), work: selected });
+        }
+        match work {
+            Some(work) if work.stage == wanted.stage && work.out_dir == wanted.out_dir => Ok(()),
+            _ if wanted.run_dir.is_none() => Ok(()),
+            _ => Err(Stop::Stage),
+        }
+    }
+
+    /// A cloned repository must not choose the command that a hook runs.
+    fn trusted(&self, wanted: &Resolved) -> Result<(), Stop> {
+        let cmd = wanted.stage.command();
+        if cmd == TRUSTED_CMD || self.repo.local_config(TRUST_SETTING)?.as_deref() == Some(cmd.as_str()) {
+            return Ok(());
+        }
+        Err(Stop::Untrusted { cmd })
+    }
+
+    /// `dvc.lock` is staged whole: what other stages changed in it must be staged already.
+    fn other_stages_staged(&self) -> Result<(), Stop> {
+        let read = |bytes: Option<Vec<u8>>| Lock::parse(&bytes.unwrap_or_default()).map_err(ProjectError::from);
+        let work = read(self.file(&Source::WorkTree, lock::FILE)?)?;
+        let staged = read(self.file(&Source::Index, lock::FILE)?)?;
+        let others = |lock: &Lock| -> Vec<LockedStage> {
+            let others = lock.stages.iter().filter(|stage| stage.name != STAGE).cloned();
+            let mut others: Vec<LockedStage> = others.map(|stage| LockedStage { span: 0..0, ..stage }).collect();
+            others.sort_by(|a, b| a.name.cmp(&b.name));
+            others
+        };
+        if others(&work) == others(&staged) { Ok(()) } else { Err(Stop::OtherStages) }
+    }
+
+    /// Validates a run; an invalid one is a reason to stop.
+    pub fn valid(&self, run_dir: &str, hear: &dyn Hear) -> Result<Report, Stop> {
+        let dir = self.root.join(run_dir);
+        if !dir.is_dir() {
+            return Err(Stop::NoRun { run_dir: run_dir.to_owned() });
+        }
+        let config = self.config()?;
+        let options = validate::Options::new(&config.validate.ignore, &config.validate.deny)?;
+        let progress = hear.progress(&format!("validating {run_dir}"), None);
+        let report = validate::check(&dir, run_dir, &options, progress.as_ref())?;
+        if report.ok { Ok(report) } else { Err(Stop::Invalid { report: Box::new(report) }) }
+    }
+
+    fn ingest(
+        &self,
+        staged: &State,
+        wanted: &Resolved,
+        run: &RunKey,
+        head: Option<&Locked>,
+        hear: &dyn Hear,
+    ) -> Result<Locked, Stop> {
+        let run_dir = wanted.run_dir.clone().unwrap_or_default();
+        let before = head.or(staged.locked.as_ref()).filter(|locked| locked.out_dir == wanted.out_dir);
+        let old = before.map(|locked| self.committed_runs(locked, run, hear)).transpose()?;
+        let undo = Undo::before(self, &wanted.out_dir, run)?;
+        let work = || -> Result<Locked, Stop> {
+            self.version_run(run, hear)?;
+            let state = self.state(&Source::WorkTree)?;
+            let locked = state.locked.clone().filter(|_| state.agrees());
+            let locked = locked.ok_or_else(|| Stop::NotLocked { run_dir: run_dir.clone() })?;
+            let new = self.listing(locked.version)?.unwrap_or_default();
+            if new.run(run).is_empty() {
+                return Err(Stop::NotLocked { run_dir: run_dir.clone() });
+            }
+            if let Some(old) = &old {
+                others_kept(old, &new, run)?;
+            }
+            Ok(locked)
+        };
+        match work() {
+            Ok(locked) => {
+                undo.forget();
+                Ok(locked)
+            }
+            Err(stop) => {
+                if let Err(error) = undo.undo() {
+                    hear.warn(&format!("the state before could not be put back: {error}: {}", error.source));
+                }
+                Err(stop)
+            }
+        }
+    }
+
+    /// Runs the stage.
+    fn version_run(&self, _run: &RunKey, hear: &dyn Hear) -> Result<(), Stop> {
+        match self.config()?.engine {
+            Engine::Dvc | Engine::Native => {
+                hear.status("dvc repro -s capture_ingest");
+                self.dvc()?.repro(STAGE, false)?;
+                Ok(())
+            }
+        }
+    }
+
+    /// The runs of the committed data version, all but `run` known to be in the workspace.
+    fn committed_runs(&self, locked: &Locked, run: &RunKey, hear: &dyn Hear) -> Result<Listing, Stop> {
+        let unknown = || Stop::Unknown { version: locked.version.to_string() };
+        let missing = |listing: &Listing| self.first_missing(listing, &locked.out_dir, run);
+        if let Some(listing) = self.listing(locked.version)?
+            && missing(&listing).is_none()
+        {
+            return Ok(listing);
+        }
+        let in_work = self.locked(&Source::WorkTree)?;
+        if in_work.map(|l| l.version) != Some(locked.version) {
+            return Err(unknown());
+        }
+        hear.status("bringing the committed runs into the workspace first: dvc pull");
+        self.dvc()?.pull(&[STAGE])?;
+        let listing = self.listing(locked.version)?.ok_or_else(unknown)?;
+        match missing(&listing) {
+            None => Ok(listing),
+            Some(_) => Err(unknown()),
+        }
+    }
+
+    /// The first file of a listing that is not in the workspace, `except` one run's.
+    fn first_missing(&self, listing: &Listing, out_dir: &str, except: &RunKey) -> Option<String> {
+        let root = self.root.join(out_dir);
+        let prefix = format!("{except}/");
+        let there = |path: &str| std::fs::metadata(root.join(path)).is_ok_and(|meta| meta.is_file());
+        let mut files = listing.entries().iter().map(|entry| entry.relpath.as_str());
+        files.find(|path| !path.starts_with(&prefix) && !there(path)).map(str::to_owned)
+    }
+
+    /// Stages what DVC wrote: `dvc.lock`, the dataset's `.gitignore`, and outputs that git is to keep.
+    fn stage_results(&mut self, wanted: &Resolved) -> Result<(), Stop> {
+        let mut paths = vec![self.git_path(lock::FILE)];
+        let (parent, name) = wanted.out_dir.rsplit_once('/').unwrap_or(("", &wanted.out_dir));
+        let ignore = if parent.is_empty() { ".gitignore".to_owned() } else { format!("{parent}/.gitignore") };
+        if let Some(work) = self.file(&Source::WorkTree, &ignore)? {
+            let names = |bytes: &[u8]| String::from_utf8_lossy(bytes).lines().any(|line| line == format!("/{name}"));
+            let staged = self.file(&Source::Index, &ignore)?;
+            if names(&work) && !staged.is_some_and(|bytes| names(&bytes)) {
+                paths.push(self.git_path(&ignore));
+            }
+        }
+        for out in wanted.stage.outs.iter().filter(|out| !out.cache && safe_path(&out.path)) {
+            if self.root.join(&out.path).exists() {
+                paths.push(self.git_path(&out.path));
+            }
+        }
+        Ok(self.repo.stage(&paths)?)
+    }
+}
+
+/// Every run of `old` but `run` is in `new`, with the same files.
+fn others_kept(old: &Listing, new: &Listing, run: &RunKey) -> Result<(), Stop> {
+    let others = || old.runs().filter(|other| other.key != *run);
+    let lost: Vec<RunKey> = others().filter(|o| new.run(&o.key).is_empty()).map(|o| o.key).collect();
+    if !lost.is_empty() {
+        return Err(Stop::Lost { runs: lost });
+    }
+    let changed: Vec<RunKey> = others().filter(|o| new.run(&o.key) != o.entries).map(|o| o.key).collect();
+    if changed.is_empty() { Ok(()) } else { Err(Stop::Changed { runs: changed }) }
+}
+
+/// The state that DVC is about to change, kept until it went well.
+struct Undo {
+    files: Vec<(PathBuf, Option<Vec<u8>>)>,
+    folder: PathBuf,
+    /// Hard links to the folder's files; `None` where there was no folder.
+    kept: Option<tempfile::TempDir>,
+}
+
+impl Undo {
+    fn before(project: &Project, out_dir: &str, run: &RunKey) -> Result<Self, Stop> {
+        let mut files = Vec::new();
+        let ignore = Path::new(out_dir).parent().unwrap_or(Path::new("")).join(".gitignore");
+        for path in [project.root.join(lock::FILE), project.root.join(ignore)] {
+            let bytes = fs::read_optional(&path)?;
+            files.push((path, bytes));
+        }
+        let folder = run.under(&project.root.join(out_dir));
+        let kept = if folder.is_dir() {
+            let parent = project.root.join(".dvc").join("tmp");
+            fs::create_dir_all(&parent)?;
+            let dir =
+                tempfile::Builder::new().prefix("capture-hook-undo-").tempdir_in(&parent).at("write in", &parent)?;
+            link_tree(&folder, &dir.path().join("run"))?;
+            Some(dir)
+        } else {
+            None
+        };
+        Ok(Self { files, folder, kept })
+    }
+
+    fn undo(self) -> Result<(), FsError> {
+        for (path, bytes) in &self.files {
+            match bytes {
+                Some(bytes) if fs::read_optional(path)?.as_deref() != Some(bytes) => fs::write_atomic(path, bytes)?,
+                Some(_) => {}
+                None => fs::remove_all(path)?,
+            }
+        }
+        match &self.kept {
+            Some(kept) => fs::replace_dir(&kept.path().join("run"), &self.folder),
+            None => {
+                fs::remove_all(&self.folder)?;
+                // The experiment's directory, and the dataset's, where this run was the first.
+                for dir in self.folder.ancestors().skip(1).take(2) {
+                    if std::fs::remove_dir(dir).is_err() {
+                        break;
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn forget(self) {}
+}
+
+/// The same files under another name: hard links where the file system can, else copies.
+fn link_tree(from: &Path, to: &Path) -> Result<(), FsError> {
+    fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from).at("list", from)? {
+        let entry = entry.at("list", from)?;
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        let kind = entry.file_type().at("look at", &source)?;
+        if kind.is_dir() {
+            link_tree(&source, &target)?;
+        } else if std::fs::hard_link(&source, &target).is_err() {
+            std::fs::copy(&source, &target).at("copy", &source)?;
+        }
+    }
+    Ok(())
+}

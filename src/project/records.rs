@@ -1,0 +1,153 @@
+//! What a commit says about runs: which runs it brings, and the record of each.
+//!
+//! A commit brings every run whose files differ from those in all its parents' data versions, and the selected run where
+//! the selection of `dvc.lock` changed. Everything is derived from `dvc.lock` and DVC's `.dir` objects; where this clone
+//! does not have those objects, only what `dvc.lock` itself says is known.
+
+use sha2::{Digest, Sha256};
+
+use super::selection::{Locked, run_of};
+use super::{Project, ProjectError, Source};
+use crate::dvc::listing::Listing;
+use crate::dvc::version::{DataVersion, Oid as ObjectId};
+use crate::git::Oid;
+use crate::provenance::Record;
+use crate::run::RunKey;
+use crate::run::json::{self, Value};
+use crate::support::fs;
+
+/// What one state brings over others.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Brought {
+    /// The runs, in the dataset's order.
+    pub runs: Vec<RunKey>,
+    /// Runs of a parent that are not there any more.
+    pub gone: Vec<RunKey>,
+    /// Whether a listing that was needed is not in this clone, so that this may not be all.
+    pub partial: bool,
+}
+
+impl Project {
+    /// The listing of a data version, where this clone has it.
+    pub fn listing(&self, version: DataVersion) -> Result<Option<Listing>, ProjectError> {
+        Ok(self.cache()?.listing(version)?)
+    }
+
+    /// What `new` brings over its parents.
+    pub fn brought(&self, new: Option<&Locked>, parents: &[Option<Locked>]) -> Result<Brought, ProjectError> {
+        let mut brought = Brought::default();
+        let Some(new) = new else { return Ok(brought) };
+        let same = |parent: &Option<Locked>| {
+            parent.as_ref().is_some_and(|p| p.version == new.version && p.run_dir == new.run_dir)
+        };
+        if !parents.is_empty() && parents.iter().all(same) {
+            return Ok(brought);
+        }
+        let Some(listing) = self.listing(new.version)? else {
+            brought.partial = true;
+            return Ok(brought);
+        };
+        let keys: Vec<RunKey> = listing.runs().map(|run| run.key).collect();
+        let mut olds = Vec::new();
+        for parent in parents.iter().flatten() {
+            match self.listing(parent.version)? {
+                Some(old) => olds.push(old),
+                None => brought.partial = true,
+            }
+        }
+        if !brought.partial {
+            for run in listing.runs() {
+                if olds.iter().all(|old| old.run(&run.key) != run.entries) {
+                    brought.runs.push(run.key);
+                }
+            }
+            for old in &olds {
+                let gone = old.runs().filter(|run| listing.run(&run.key).is_empty()).map(|run| run.key);
+                brought.gone.extend(gone);
+            }
+            brought.gone.sort();
+            brought.gone.dedup();
+        }
+        let selection_changed =
+            parents.iter().all(|p| p.as_ref().and_then(|p| p.run_dir.as_ref()) != new.run_dir.as_ref());
+        if selection_changed
+            && let Some(key) = new.run_dir.as_deref().and_then(|dir| run_of(dir, &keys))
+            && !brought.runs.contains(&key)
+        {
+            brought.runs.push(key);
+        }
+        brought.runs.sort();
+        Ok(brought)
+    }
+
+    /// What a commit brings over its parents.
+    pub fn brought_by(&self, commit: &Oid) -> Result<Brought, ProjectError> {
+        let new = self.locked(&Source::Commit(commit.clone()))?;
+        if new.is_none() {
+            return Ok(Brought::default());
+        }
+        let parents = self.repo.commit(commit)?.parents;
+        let parents = self.locked_at_all(&parents)?;
+        self.brought(new.as_ref(), &parents)
+    }
+
+    /// What `dvc.lock` says in each of these commits. Locks that cannot be understood say nothing.
+    pub fn locked_at_all(&self, commits: &[Oid]) -> Result<Vec<Option<Locked>>, ProjectError> {
+        commits
+            .iter()
+            .map(|id| match self.locked(&Source::Commit(id.clone())) {
+                Err(ProjectError::Lock(_)) => Ok(None),
+                other => other,
+            })
+            .collect()
+    }
+
+    /// The record of a run in a data version; what this clone has no data for is left out.
+    pub fn record(&self, run: &RunKey, locked: &Locked, listing: Option<&Listing>) -> Result<Record, ProjectError> {
+        let mut record = Record {
+            run: run.clone(),
+            config: None,
+            data: locked.version,
+            manifest: None,
+            steps: None,
+            episodes: None,
+        };
+        let Some(listing) = listing else { return Ok(record) };
+        let read = |name: &str| -> Result<Option<Vec<u8>>, ProjectError> {
+            let relpath = format!("{run}/{name}");
+            let Some(entry) = listing.get(&relpath) else { return Ok(None) };
+            self.object(entry.md5, locked, &relpath)
+        };
+        if let Some(bytes) = read("manifest.json")? {
+            record.manifest = Some(hex(&Sha256::digest(&bytes)));
+        }
+        if let Some(index) = read("DATASET_INDEX.json")?.and_then(|bytes| json::parse(&bytes).ok()) {
+            record.config = index.get("config_hash").and_then(Value::as_str).map(str::to_owned);
+            record.steps = index.get("steps").and_then(count);
+            record.episodes = index.get("episodes").and_then(count);
+        }
+        Ok(record)
+    }
+
+    /// An object's bytes: from the cache, else from the workspace where the same bytes lie there.
+    fn object(&self, id: ObjectId, locked: &Locked, relpath: &str) -> Result<Option<Vec<u8>>, ProjectError> {
+        if let Some(bytes) = fs::read_optional(&self.cache()?.path(id))? {
+            return Ok(Some(bytes));
+        }
+        if !crate::dvc::listing::safe_path(relpath) || !crate::dvc::listing::safe_path(&locked.out_dir) {
+            return Ok(None);
+        }
+        let bytes = fs::read_optional(&self.root.join(&locked.out_dir).join(relpath))?;
+        Ok(bytes.filter(|bytes| ObjectId::of(bytes) == id))
+    }
+}
+
+/// A row count of DATASET_INDEX.json: a number, or an object with `rows`.
+fn count(value: &Value) -> Option<u64> {
+    let number = value.as_i64().or_else(|| value.get("rows")?.as_i64())?;
+    u64::try_from(number).ok()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}

@@ -1,0 +1,167 @@
+//! What is selected and which data version holds: in the index, in a commit, in the working tree.
+//!
+//! `params.yaml` and `dvc.yaml` say what is wanted, `dvc.lock` what DVC last made of it. Nothing here looks at the dataset,
+//! so nothing grows with it.
+
+use super::{Project, ProjectError};
+use crate::dvc::lock::{self, Lock};
+use crate::dvc::stage::{self, OUT_DIR, Resolved, Stage};
+use crate::dvc::version::DataVersion;
+use crate::git::Oid;
+use crate::params::Value;
+use crate::run::RunKey;
+
+/// Which state of the tracked files is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// What is staged: what a commit will hold.
+    Index,
+    /// A commit.
+    Commit(Oid),
+    /// The files as they lie there.
+    WorkTree,
+}
+
+/// What `dvc.lock` says about the dataset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Locked {
+    /// The data version.
+    pub version: DataVersion,
+    /// The dataset's directory, relative to the project.
+    pub out_dir: String,
+    /// The run that was selected when DVC made it.
+    pub run_dir: Option<String>,
+    /// The dataset's size in bytes.
+    pub size: Option<u64>,
+    /// How many files it holds.
+    pub nfiles: Option<u64>,
+    /// The command that made it.
+    pub cmd: String,
+}
+
+impl Locked {
+    /// What a lock file says; `None` where it knows no dataset.
+    #[must_use]
+    pub fn of(lock: &Lock) -> Option<Self> {
+        let stage = lock.capture()?;
+        let named = stage.param(OUT_DIR).and_then(Value::as_str).and_then(|dir| stage.out(dir));
+        let item = named.or_else(|| stage.outs.iter().find(|item| item.version().is_some()))?;
+        Some(Self {
+            version: item.version()?,
+            out_dir: item.path.trim_end_matches('/').to_owned(),
+            run_dir: lock.run_dir().map(str::to_owned),
+            size: item.size,
+            nfiles: item.nfiles,
+            cmd: match &stage.cmd {
+                Value::Str(cmd) => cmd.clone(),
+                other => other.to_string(),
+            },
+        })
+    }
+}
+
+/// What is wanted and what is there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct State {
+    /// The stage as `dvc.yaml` and the parameters give it; `None` where there is no stage.
+    pub wanted: Option<Resolved>,
+    /// What `dvc.lock` holds; `None` where nothing was ingested yet.
+    pub locked: Option<Locked>,
+}
+
+impl State {
+    /// The selected run's directory, relative to the project.
+    #[must_use]
+    pub fn run_dir(&self) -> Option<&str> {
+        self.wanted.as_ref()?.run_dir.as_deref()
+    }
+
+    /// Whether the selected run is in the data version: `dvc.lock` was made from this selection, for this dataset, by this
+    /// command. True where no run is selected.
+    #[must_use]
+    pub fn agrees(&self) -> bool {
+        let Some(wanted) = &self.wanted else { return true };
+        let Some(run_dir) = &wanted.run_dir else { return true };
+        self.locked.as_ref().is_some_and(|locked| {
+            locked.run_dir.as_ref() == Some(run_dir)
+                && locked.out_dir == wanted.out_dir
+                && locked.cmd == wanted.stage.command()
+        })
+    }
+}
+
+impl Project {
+    /// What is wanted and what is there, in one state of the tracked files.
+    pub fn state(&self, source: &Source) -> Result<State, ProjectError> {
+        let Some(dvc_yaml) = self.file(source, stage::FILE)? else {
+            return Ok(State { wanted: None, locked: self.locked(source)? });
+        };
+        let wanted = match Stage::parse(&dvc_yaml)? {
+            Some(stage) => {
+                let params = self.file(source, stage.params_file())?;
+                Some(stage.resolve(params.as_deref())?)
+            }
+            None => None,
+        };
+        Ok(State { wanted, locked: self.locked(source)? })
+    }
+
+    /// What `dvc.lock` says in one state of the tracked files; `None` where there is no such file, or no dataset in it.
+    pub fn locked(&self, source: &Source) -> Result<Option<Locked>, ProjectError> {
+        let path = self.git_path(lock::FILE);
+        let entry = match source {
+            Source::Index => self.repo.index_entry(&path)?,
+            Source::Commit(id) => self.repo.entry_at(id, &path)?,
+            Source::WorkTree => {
+                let Some(bytes) = self.file(source, lock::FILE)? else { return Ok(None) };
+                return Ok(Locked::of(&Lock::parse(&bytes)?));
+            }
+        };
+        let Some(entry) = entry else { return Ok(None) };
+        if let Some(known) = self.locked.borrow().get(&entry.id) {
+            return Ok(known.clone());
+        }
+        let locked = Locked::of(&Lock::parse(&self.repo.blob(&entry.id)?)?);
+        self.locked.borrow_mut().insert(entry.id, locked.clone());
+        Ok(locked)
+    }
+
+    /// The data version of a commit, read leniently: a lock that cannot be understood has none.
+    pub fn version_at(&self, commit: &Oid) -> Result<Option<DataVersion>, ProjectError> {
+        match self.locked(&Source::Commit(commit.clone())) {
+            Ok(locked) => Ok(locked.map(|l| l.version)),
+            Err(ProjectError::Lock(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The run that a `run_dir` names, among the runs of a dataset: its last component is the run id, the one before it the
+/// experiment, unless the run's own metadata said another (then the id alone decides, if it is the only one).
+#[must_use]
+pub fn run_of(run_dir: &str, runs: &[RunKey]) -> Option<RunKey> {
+    let mut parts = run_dir.trim_end_matches('/').rsplit('/');
+    let (run_id, experiment) = (parts.next()?, parts.next());
+    let same_id: Vec<&RunKey> = runs.iter().filter(|key| key.run_id() == run_id).collect();
+    let exact = same_id.iter().find(|key| Some(key.experiment()) == experiment);
+    match (exact, same_id.as_slice()) {
+        (Some(key), _) => Some((*key).clone()),
+        (None, [only]) => Some((*only).clone()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_directory_names_its_run() {
+        let runs: Vec<RunKey> = ["demo/r1", "nav/r1", "nav/r2"].iter().map(|k| k.parse().unwrap()).collect();
+        assert_eq!(run_of("results/nav/r1", &runs), Some(runs[1].clone()));
+        assert_eq!(run_of("results/elsewhere/r2/", &runs), Some(runs[2].clone()));
+        assert_eq!(run_of("results/elsewhere/r1", &runs), None);
+        assert_eq!(run_of("r3", &runs), None);
+    }
+}

@@ -1,0 +1,362 @@
+//! Setting a repository up: the stage, the parameters, ignore rules, attributes, the default remote.
+//!
+//! What is there is kept, to the byte: text is added where something is missing, and the result is read again before it is
+//! written. A second run finds everything in place and writes nothing.
+
+use std::path::{Path, PathBuf};
+
+use super::{Project, ProjectError, ROOT_SETTING};
+use crate::dvc::stage::{self, DEFAULT_OUT_DIR, OUT_DIR, RUN_DIR, Stage};
+use crate::params::yaml::{self, Node};
+use crate::params::{self, Value, value};
+use crate::support::fs;
+
+/// The reference `dvc.yaml`.
+pub const DVC_YAML: &str = include_str!("../../dvc.yaml");
+/// The reference `params.yaml`.
+pub const PARAMS_YAML: &str = include_str!("../../params.yaml");
+
+/// What stands in `run_dir` where no run is selected.
+const PLACEHOLDER: &str = "results/<experiment>/<run_id>";
+
+/// What became of one part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The file, or what it is about.
+    pub what: String,
+    /// Whether something was written.
+    pub changed: bool,
+    /// In words.
+    pub note: String,
+}
+
+impl Step {
+    /// Something was written.
+    pub fn changed(what: impl Into<String>, note: impl Into<String>) -> Self {
+        Self { what: what.into(), changed: true, note: note.into() }
+    }
+
+    /// Everything was there.
+    pub fn kept(what: impl Into<String>, note: impl Into<String>) -> Self {
+        Self { what: what.into(), changed: false, note: note.into() }
+    }
+}
+
+/// A file that cannot be added to without changing what is in it.
+fn refuse(file: &str, message: &str) -> ProjectError {
+    ProjectError::CannotAdd { file: file.to_owned(), message: message.to_owned() }
+}
+
+impl Project {
+    /// Puts everything but DVC itself, the remote and the hooks in place.
+    pub fn set_up(&self) -> Result<Vec<Step>, ProjectError> {
+        let mut steps = vec![self.set_up_stage()?, self.set_up_params()?];
+        let results = self.config()?.results_dir;
+        let out_dir = self.state(&super::Source::WorkTree)?.wanted.map_or(DEFAULT_OUT_DIR.to_owned(), |w| w.out_dir);
+        steps.push(self.ignore(
+            "",
+            &results,
+            "Recorded runs: what counts of them is in the dataset, which DVC versions.",
+        )?);
+        let (parent, name) = out_dir.rsplit_once('/').unwrap_or(("", &out_dir));
+        steps.push(self.ignore(parent, name, "")?);
+        steps.push(self.attributes()?);
+        if !self.prefix.is_empty() {
+            let dir = self.prefix.trim_end_matches('/');
+            let wrote = self.repo.set_local_config(ROOT_SETTING, dir)?;
+            let note = format!("names the project's directory, {dir}");
+            steps.push(if wrote { Step::changed(".git/config", note) } else { Step::kept(".git/config", note) });
+        }
+        Ok(steps)
+    }
+
+    fn set_up_stage(&self) -> Result<Step, ProjectError> {
+        let path = self.root.join(stage::FILE);
+        let Some(bytes) = fs::read_optional(&path)? else {
+            fs::write_atomic(&path, DVC_YAML.as_bytes())?;
+            return Ok(Step::changed(stage::FILE, "the stage capture_ingest"));
+        };
+        if Stage::parse(&bytes)?.is_some() {
+            return Ok(Step::kept(stage::FILE, "has the stage capture_ingest"));
+        }
+        fs::write_atomic(&path, &with_stage(&bytes)?)?;
+        Ok(Step::changed(stage::FILE, "added the stage capture_ingest"))
+    }
+
+    fn set_up_params(&self) -> Result<Step, ProjectError> {
+        let dvc_yaml = fs::read_optional(&self.root.join(stage::FILE))?.unwrap_or_default();
+        let stage = Stage::parse(&dvc_yaml)?.ok_or(ProjectError::NoStage)?;
+        let file = stage.params_file().to_owned();
+        let path = self.root.join(&file);
+        let Some(bytes) = fs::read_optional(&path)? else {
+            if file == stage::PARAMS_FILE {
+                fs::write_atomic(&path, PARAMS_YAML.as_bytes())?;
+                return Ok(Step::changed(file, "no run is selected yet"));
+            }
+            return Err(refuse(&file, "the stage names it, and it is not there"));
+        };
+        let values = params::load(&file, &bytes).map_err(stage::StageError::from)?;
+        if values.at("ingest_capture").is_none_or(|v| *v == Value::Null) && file == stage::PARAMS_FILE {
+            fs::write_atomic(&path, &with_params(&bytes)?)?;
+            return Ok(Step::changed(file, "added ingest_capture; no run is selected yet"));
+        }
+        let mut new = bytes.clone();
+        for (key, value) in [(RUN_DIR, PLACEHOLDER), (OUT_DIR, DEFAULT_OUT_DIR)] {
+            let Some((section, key)) = key.split_once('.') else { continue };
+            if values.at(&format!("{section}.{key}")).is_none() {
+                let leaf = params::edit::Leaf { file: &file, section, key };
+                new = params::edit::set(leaf, &new, value).map_err(stage::StageError::from)?.bytes;
+            }
+        }
+        if new == bytes {
+            return Ok(Step::kept(file, "has ingest_capture"));
+        }
+        fs::write_atomic(&path, &new)?;
+        Ok(Step::changed(file, "added what ingest_capture lacked"))
+    }
+
+    /// Sees to it that git ignores `name` in the project's directory `dir`.
+    fn ignore(&self, dir: &str, name: &str, why: &str) -> Result<Step, ProjectError> {
+        let file = if dir.is_empty() { ".gitignore".to_owned() } else { format!("{dir}/.gitignore") };
+        let full = if dir.is_empty() { name.to_owned() } else { format!("{dir}/{name}") };
+        let note = format!("{full}/ is ignored by git");
+        let probe = self.git_path(&format!("{full}/x"));
+        // Asked of git: a rule may stand anywhere. A file that is tracked all the same is not ignored.
+        if self.repo.query(["check-ignore", "-q", "--no-index", "--", &probe])?.success() {
+            return Ok(Step::kept(file, note));
+        }
+        let path = self.root.join(&file);
+        let mut bytes = fs::read_optional(&path)?.unwrap_or_default();
+        end_line(&mut bytes);
+        if !why.is_empty() {
+            bytes.extend_from_slice(format!("# {why}\n").as_bytes());
+        }
+        // DVC writes its own rule in this form, and looks for it before it does.
+        bytes.extend_from_slice(format!("/{name}{}\n", if why.is_empty() { "" } else { "/" }).as_bytes());
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::write_atomic(&path, &bytes)?;
+        Ok(Step::changed(file, note))
+    }
+
+    fn attributes(&self) -> Result<Step, ProjectError> {
+        const FILE: &str = ".gitattributes";
+        const LINES: &[&str] = &["/dvc.lock merge=capture-lock -text", "/params.yaml merge=capture-params"];
+        let path = self.root.join(FILE);
+        let mut bytes = fs::read_optional(&path)?.unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let missing: Vec<&str> = LINES
+            .iter()
+            .copied()
+            .filter(|line| {
+                let want: Vec<&str> = line.split_ascii_whitespace().collect();
+                // A rule that names another driver on purpose is kept; one for the file is enough.
+                !text.lines().any(|have| {
+                    let mut words = have.split_ascii_whitespace();
+                    let name = words.next().unwrap_or_default();
+                    name.trim_start_matches('/') == want[0].trim_start_matches('/')
+                        && words.any(|word| word.starts_with("merge="))
+                })
+            })
+            .collect();
+        if missing.is_empty() {
+            return Ok(Step::kept(FILE, "names the merge drivers"));
+        }
+        end_line(&mut bytes);
+        bytes.extend_from_slice(b"# capture-hook: branches that each added runs merge without a conflict.\n");
+        for line in missing {
+            bytes.extend_from_slice(format!("{line}\n").as_bytes());
+        }
+        fs::write_atomic(&path, &bytes)?;
+        Ok(Step::changed(FILE, "named the merge drivers for dvc.lock and params.yaml"))
+    }
+
+    /// The address of a remote as DVC is to be given it: a path is made absolute, as typed in `cwd`.
+    #[must_use]
+    pub fn remote_address(url: &str, cwd: &Path) -> String {
+        let local = !url.contains("://") && !url.starts_with('~');
+        if local { plain(&cwd.join(url)).to_string_lossy().into_owned() } else { url.to_owned() }
+    }
+}
+
+/// The path without `.` and `..` components, by text alone.
+fn plain(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            std::path::Component::CurDir => {}
+            std::path::Component::ParentDir => {
+                out.pop();
+            }
+            part => out.push(part),
+        }
+    }
+    out
+}
+
+/// Whether an address carries a user's password, which a tracked file must not hold.
+#[must_use]
+pub fn holds_secret(url: &str) -> bool {
+    let Some((_, rest)) = url.split_once("://") else { return false };
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    host.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
+}
+
+fn end_line(bytes: &mut Vec<u8>) {
+    if !bytes.is_empty() && bytes.last() != Some(&b'\n') {
+        bytes.push(b'\n');
+    }
+}
+
+/// The text's own line break.
+fn line_break(bytes: &[u8]) -> &'static str {
+    let at = bytes.iter().position(|b| *b == b'\n');
+    if at.is_some_and(|at| at > 0 && bytes.get(at - 1) == Some(&b'\r')) { "\r\n" } else { "\n" }
+}
+
+/// The stage of the reference file, each line indented by `indent` from where it stands under `stages`.
+fn stage_block(indent: &str, newline: &str) -> String {
+    let lines = DVC_YAML.lines().skip_while(|line| *line != "stages:").skip(1);
+    lines.map(|line| format!("{indent}{}{newline}", line.strip_prefix("  ").unwrap_or(line))).collect()
+}
+
+/// A `dvc.yaml` with the stage added, and every byte that was there kept.
+fn with_stage(bytes: &[u8]) -> Result<Vec<u8>, ProjectError> {
+    let newline = line_break(bytes);
+    let read = |bytes: &[u8]| yaml::document(bytes).map_err(|e| ProjectError::from(stage::StageError::Yaml(e)));
+    let root = read(bytes)?.filter(|root| !root.is_null());
+    let mut out = bytes.to_vec();
+    let stages = root.as_ref().and_then(|root| root.get("stages"));
+    match (&root, stages) {
+        (Some(root), _) if root.entries().is_none() => return Err(refuse(stage::FILE, "it is not a mapping")),
+        (_, Some(stages)) if !stages.is_null() => {
+            let last = stages.entries().and_then(|entries| entries.last());
+            let Some((key, value)) = last else {
+                return Err(refuse(stage::FILE, "`stages` is not written as a block"));
+            };
+            let start = bytes.get(..key.span.start).unwrap_or_default();
+            let line = start.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+            let indent = String::from_utf8_lossy(start.get(line..).unwrap_or_default()).into_owned();
+            if !indent.chars().all(|c| c == ' ') {
+                return Err(refuse(stage::FILE, "`stages` is not written as a block"));
+            }
+            let end = value.span.end.max(key.span.end);
+            let rest = bytes.get(end..).unwrap_or_default();
+            let at = rest.iter().position(|b| *b == b'\n').map_or(bytes.len(), |at| end + at + 1);
+            // A block's value may end behind its last line break.
+            let at = if end > 0 && bytes.get(end - 1) == Some(&b'\n') { end } else { at };
+            let mut block = stage_block(&indent, newline);
+            if at > 0 && bytes.get(at - 1) != Some(&b'\n') {
+                block.insert_str(0, newline);
+            }
+            out.splice(at..at, block.into_bytes());
+        }
+        (_, Some(_)) => return Err(refuse(stage::FILE, "`stages` is empty: remove the line, and run it again")),
+        (_, None) => {
+            if !out.is_empty() && out.last() != Some(&b'\n') {
+                out.extend_from_slice(newline.as_bytes());
+            }
+            out.extend_from_slice(format!("stages:{newline}{}", stage_block("  ", newline)).as_bytes());
+        }
+    }
+    // What was there must read as before.
+    let new = read(&out)?;
+    let value = |root: &Option<Node>| root.as_ref().map_or(Value::Map(Vec::new()), value::lenient);
+    let kept = without_stage(value(&new)) == without_stage(value(&root));
+    if !kept || Stage::parse(&out)?.is_none() {
+        return Err(refuse(stage::FILE, "adding the stage would change what is there"));
+    }
+    Ok(out)
+}
+
+/// The value without our stage, and without `stages` where nothing else is in it.
+fn without_stage(value: Value) -> Value {
+    let Value::Map(entries) = value else { return value };
+    let entries = entries.into_iter().filter_map(|(key, value)| match value {
+        Value::Map(stages) if key == "stages" => {
+            let stages: Vec<_> = stages.into_iter().filter(|(name, _)| name != stage::STAGE).collect();
+            (!stages.is_empty()).then_some((key, Value::Map(stages)))
+        }
+        value => Some((key, value)),
+    });
+    Value::Map(entries.collect())
+}
+
+/// A `params.yaml` with `ingest_capture` added at its end, and every byte that was there kept.
+fn with_params(bytes: &[u8]) -> Result<Vec<u8>, ProjectError> {
+    let newline = line_break(bytes);
+    let file = stage::PARAMS_FILE;
+    let before = params::load(file, bytes).map_err(stage::StageError::from)?;
+    if before.at("ingest_capture").is_some() {
+        return Err(refuse(file, "`ingest_capture` is empty: remove the line, and run it again"));
+    }
+    let mut out = bytes.to_vec();
+    if !out.is_empty() && out.last() != Some(&b'\n') {
+        out.extend_from_slice(newline.as_bytes());
+    }
+    let block = PARAMS_YAML.lines().skip_while(|line| line.starts_with('#'));
+    out.extend(block.flat_map(|line| format!("{line}{newline}").into_bytes()));
+    let after = params::load(file, &out).map_err(stage::StageError::from)?;
+    let kept = match (before, after) {
+        (Value::Map(before), Value::Map(after)) => {
+            before == after.into_iter().filter(|(key, _)| key != "ingest_capture").collect::<Vec<_>>()
+        }
+        (before, Value::Map(after)) => before == Value::Null && after.len() == 1,
+        _ => false,
+    };
+    if kept { Ok(out) } else { Err(refuse(file, "adding `ingest_capture` would change what is there")) }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn added(text: &str) -> String {
+        String::from_utf8(with_stage(text.as_bytes()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_stage_goes_behind_the_others_in_their_indentation() {
+        for text in [
+            "# mine\nstages:\n    train:   # keep\n        cmd: 'x'\n\n# end\nmetrics:\n  - m.json\n",
+            "stages:\n  a:\n    cmd: x",
+            "stages:\r\n  a:\r\n    cmd: x\r\n",
+            "vars:\n- a: 1\n",
+            "# only a comment\n",
+            "stages:\n  a: {cmd: x}\n  b:\n    cmd: |\n      one\n      two\n",
+        ] {
+            let new = added(text);
+            let stage = Stage::parse(new.as_bytes()).unwrap().unwrap();
+            assert_eq!(stage.command(), "capture-hook ingest");
+            // Every line that was there is there, in order.
+            let mut lines = new.lines();
+            for line in text.lines() {
+                assert!(lines.any(|have| have == line), "{line:?} of {text:?} is gone in {new:?}");
+            }
+            assert_eq!(new.contains("\r\n"), text.contains("\r\n"));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_added_to_is_refused() {
+        for text in ["stages: {a: {cmd: x}}\n", "- a\n", "stages: {}\n", "stages:\n"] {
+            assert!(with_stage(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn parameters_are_kept() {
+        let text = "# mine\nlr: 0.1 # keep\nlist: [1, 2]";
+        let new = String::from_utf8(with_params(text.as_bytes()).unwrap()).unwrap();
+        assert!(new.starts_with(&format!("{text}\n")) && new.contains("\ningest_capture:\n"), "{new}");
+        assert!(with_params(b"- a\n").is_err());
+    }
+
+    #[test]
+    fn a_password_in_an_address_is_seen() {
+        assert!(holds_secret("https://me:secret@host/x") && holds_secret("s3://key:secret@bucket"));
+        assert!(!holds_secret("s3://bucket/a:b@c") && !holds_secret("ssh://me@host:22/x") && !holds_secret("/a:b@c"));
+    }
+}

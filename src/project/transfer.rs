@@ -1,0 +1,194 @@
+//! Data going to the DVC remote: every data version that commits need, before git pushes them.
+//!
+//! What counts are all commits of a range, not the tip alone. A version that a commit just outside the range has already
+//! needs nothing: it went with that commit. The upload is DVC's own, idempotent, in a passing project (`dvc::scratch`), so
+//! that the workspace's state does not matter.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::{Hear, Project, ProjectError, Source};
+use crate::dvc::program::ProgramError;
+use crate::dvc::scratch::Scratch;
+use crate::dvc::version::DataVersion;
+use crate::error::{Explain, Kind};
+use crate::git::{Oid, Range};
+
+/// A data version that is to be on the remote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Needed {
+    /// The data version.
+    pub version: DataVersion,
+    /// A commit that has it.
+    pub commit: Oid,
+    /// The run that was selected there.
+    pub run_dir: Option<String>,
+    /// The dataset's size in bytes.
+    pub size: Option<u64>,
+}
+
+/// Why data could not be sent.
+#[derive(Debug, thiserror::Error)]
+pub enum TransferError {
+    /// There is no remote.
+    #[error("no DVC remote is set up to take the data of {}", list(needed))]
+    NoRemote {
+        /// What was to go there.
+        needed: Vec<Needed>,
+    },
+    /// Data that is neither here nor there.
+    #[error("data of {} is neither in this clone nor on the DVC remote ({objects} objects)", list(needed))]
+    Missing {
+        /// The versions in question.
+        needed: Vec<Needed>,
+        /// How many objects.
+        objects: usize,
+    },
+    /// The upload failed.
+    #[error("data of {} did not get to the DVC remote", list(needed))]
+    Upload {
+        /// What was to go there.
+        needed: Vec<Needed>,
+        /// What DVC said.
+        source: ProgramError,
+    },
+    /// The project.
+    #[error(transparent)]
+    Project(#[from] ProjectError),
+    /// DVC could not be called.
+    #[error(transparent)]
+    Dvc(#[from] ProgramError),
+}
+
+fn list(needed: &[Needed]) -> String {
+    let one = |n: &Needed| match &n.run_dir {
+        Some(run) => format!("commit {} ({})", n.commit.short(), run.escape_debug()),
+        None => format!("commit {}", n.commit.short()),
+    };
+    let mut names: Vec<String> = needed.iter().take(5).map(one).collect();
+    if needed.len() > 5 {
+        names.push(format!("{} more", needed.len() - 5));
+    }
+    names.join(", ")
+}
+
+impl Explain for TransferError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NoRemote { .. } => Kind::Setup,
+            Self::Missing { .. } => Kind::Wanting,
+            Self::Upload { source, .. } => source.kind(),
+            Self::Project(error) => error.kind(),
+            Self::Dvc(error) => error.kind(),
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NoRemote { .. } => "no_dvc_remote",
+            Self::Missing { .. } => "data_missing",
+            Self::Upload { .. } => "upload_failed",
+            Self::Project(error) => error.code(),
+            Self::Dvc(error) => error.code(),
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::NoRemote { .. } => {
+                vec!["name one: `dvc remote add -d storage URL` (a directory, s3://…, ssh://…)".into()]
+            }
+            Self::Missing { .. } => {
+                vec!["push from the clone that has the data, or bring it here: `capture-hook pull`".into()]
+            }
+            Self::Upload { .. } => vec![
+                "send the data by itself first, with its progress shown: `capture-hook push`".into(),
+                "to push git all the same, once: `git push --no-verify`".into(),
+            ],
+            Self::Project(error) => error.hints(),
+            Self::Dvc(error) => error.hints(),
+        }
+    }
+}
+
+impl Project {
+    /// The data versions that the commits of a range need.
+    pub fn all_needed(&self, range: &Range) -> Result<Vec<Needed>, ProjectError> {
+        let mut found: BTreeMap<DataVersion, Needed> = BTreeMap::new();
+        for id in &self.repo.walk(range)? {
+            if let Some(needed) = self.needed_by(id)? {
+                found.entry(needed.version).or_insert(needed);
+            }
+        }
+        Ok(found.into_values().collect())
+    }
+
+    /// The data versions that the commits of a range need and that no commit just outside it has.
+    pub fn needed(&self, range: &Range) -> Result<Vec<Needed>, ProjectError> {
+        let commits = self.repo.walk(range)?;
+        let inside: HashSet<&Oid> = commits.iter().collect();
+        let mut found: BTreeMap<DataVersion, Needed> = BTreeMap::new();
+        let mut outside: HashSet<Oid> = HashSet::new();
+        for id in &commits {
+            if let Some(needed) = self.needed_by(id)? {
+                found.entry(needed.version).or_insert(needed);
+            }
+            outside.extend(self.repo.commit(id)?.parents.into_iter().filter(|p| !inside.contains(p)));
+        }
+        if !found.is_empty() {
+            // A parent that a shallow clone does not have tells nothing.
+            for id in outside.iter().filter(|id| self.repo.has_object(id)) {
+                if let Some(version) = self.version_at(id)? {
+                    found.remove(&version);
+                }
+            }
+        }
+        Ok(found.into_values().collect())
+    }
+
+    /// The data version that one commit needs.
+    pub fn needed_by(&self, commit: &Oid) -> Result<Option<Needed>, ProjectError> {
+        let locked = match self.locked(&Source::Commit(commit.clone())) {
+            Err(ProjectError::Lock(_)) => None,
+            other => other?,
+        };
+        Ok(locked.map(|locked| Needed {
+            version: locked.version,
+            commit: commit.clone(),
+            run_dir: locked.run_dir,
+            size: locked.size,
+        }))
+    }
+
+    /// Sends what the remote lacks of these versions. Says how DVC put it.
+    pub fn upload(&self, needed: &[Needed], hear: &dyn Hear) -> Result<String, TransferError> {
+        if needed.is_empty() {
+            return Ok("nothing to send".into());
+        }
+        let settings = self.dvc_settings()?;
+        if settings.default_remote.is_none() {
+            return Err(TransferError::NoRemote { needed: needed.to_vec() });
+        }
+        let scratch = Scratch::new(&self.root, &settings.cache_dir).map_err(ProjectError::from)?;
+        for one in needed {
+            scratch.add(one.version).map_err(ProjectError::from)?;
+        }
+        hear.status(&format!("sending data of {} to the DVC remote", list(needed)));
+        let dvc = self.dvc()?.in_project(scratch.root());
+        let output = match dvc.push(&[]) {
+            Ok(output) => output,
+            Err(ProgramError::Process(source)) => {
+                return Err(TransferError::Upload { needed: needed.to_vec(), source: source.into() });
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        if let Some((_, missing)) = said.split_once(MISSING) {
+            let objects = missing.lines().filter(|line| line.trim_start().starts_with("md5:")).count();
+            return Err(TransferError::Missing { needed: needed.to_vec(), objects });
+        }
+        Ok(output.text().lines().last().unwrap_or("sent").to_owned())
+    }
+}
+
+/// What DVC says, with exit code 0, about objects that are neither here nor there.
+const MISSING: &str = "do not exist neither locally nor on remote";

@@ -1,0 +1,210 @@
+//! Where a command works when it needs runs and the dataset, but no git: the stage's own `ingest`, `manifest`, `validate`.
+//!
+//! Reads the working tree's files as they lie there; DVC calls the stage in the project's root, a copy of it included (an
+//! experiment's temporary workspace).
+
+use std::path::{Component, Path, PathBuf};
+
+use crate::config::{self, Config, ConfigError};
+use crate::dvc::stage::{self, DEFAULT_OUT_DIR, OUT_DIR, PARAMS_FILE, RUN_DIR, Stage, StageError, is_selection};
+use crate::error::{Explain, Kind};
+use crate::params::{self, ParamsError};
+use crate::support::fs::{FsError, read_optional};
+use crate::validate::{Options, OptionsError};
+
+/// The project around a directory.
+#[derive(Debug, Clone)]
+pub struct Workspace {
+    /// Its root: where `.dvc` is, else where `.git` is, else the directory itself. Absolute.
+    pub root: PathBuf,
+    /// Its settings.
+    pub config: Config,
+}
+
+/// What `params.yaml` says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selection {
+    /// The selected run's directory, relative to the root; `None` where none is selected.
+    pub run_dir: Option<String>,
+    /// The dataset's directory, relative to the root.
+    pub out_dir: String,
+    /// The file that says so.
+    pub file: String,
+}
+
+/// Why a place cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkspaceError {
+    /// The settings.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The `[validate]` settings.
+    #[error(transparent)]
+    Validate(#[from] OptionsError),
+    /// The pipeline.
+    #[error(transparent)]
+    Stage(#[from] StageError),
+    /// The parameters.
+    #[error(transparent)]
+    Params(#[from] ParamsError),
+    /// A parameter that is no path.
+    #[error("{file}: {key} is {found}, not a path")]
+    NotAPath {
+        /// The parameters' file.
+        file: String,
+        /// Which parameter.
+        key: &'static str,
+        /// What it is.
+        found: String,
+    },
+    /// No run is selected.
+    #[error("no run is selected: {file} has no {RUN_DIR}")]
+    NothingSelected {
+        /// The parameters' file.
+        file: String,
+    },
+    /// The disk failed.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+}
+
+impl Explain for WorkspaceError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Config(error) => error.kind(),
+            Self::Validate(error) => error.kind(),
+            Self::Stage(error) => error.kind(),
+            Self::Params(error) => error.kind(),
+            Self::NotAPath { .. } | Self::NothingSelected { .. } => Kind::Setup,
+            Self::Fs(error) => error.kind(),
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Config(error) => error.code(),
+            Self::Validate(error) => error.code(),
+            Self::Stage(error) => error.code(),
+            Self::Params(error) => error.code(),
+            Self::NotAPath { .. } => "invalid_params",
+            Self::NothingSelected { .. } => "no_run_selected",
+            Self::Fs(error) => error.code(),
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Config(error) => error.hints(),
+            Self::Validate(error) => error.hints(),
+            Self::Stage(error) => error.hints(),
+            Self::Params(error) => error.hints(),
+            Self::NotAPath { .. } => vec!["put it in quotes; `capture-hook select RUN` writes it rightly".into()],
+            Self::NothingSelected { .. } => {
+                vec![
+                    "`capture-hook runs` lists the runs there are, `capture-hook select RUN` selects one".into(),
+                    "or name it: `capture-hook ingest RUN`".into(),
+                ]
+            }
+            Self::Fs(error) => error.hints(),
+        }
+    }
+}
+
+impl Workspace {
+    /// The project around `cwd`, which is absolute.
+    pub fn find(cwd: &Path) -> Result<Self, WorkspaceError> {
+        let with = |name: &str| cwd.ancestors().find(|dir| dir.join(name).exists());
+        let root = with(".dvc").or_else(|| with(".git")).unwrap_or(cwd).to_path_buf();
+        let config = match read_optional(&root.join(config::FILE))? {
+            Some(bytes) => Config::parse(&String::from_utf8_lossy(&bytes))?,
+            None => Config::default(),
+        };
+        Ok(Self { root, config })
+    }
+
+    /// Where recorders write.
+    #[must_use]
+    pub fn results(&self) -> PathBuf {
+        self.root.join(&self.config.results_dir)
+    }
+
+    /// Which findings count.
+    pub fn validation(&self) -> Result<Options, WorkspaceError> {
+        Ok(Options::new(&self.config.validate.ignore, &self.config.validate.deny)?)
+    }
+
+    /// What the parameters that the stage depends on say.
+    pub fn selection(&self) -> Result<Selection, WorkspaceError> {
+        let stage = match read_optional(&self.root.join(stage::FILE))? {
+            Some(bytes) => Stage::parse(&bytes)?,
+            None => None,
+        };
+        let file = stage.as_ref().map_or(PARAMS_FILE, Stage::params_file).to_owned();
+        let values = match read_optional(&self.root.join(&file))? {
+            Some(bytes) => params::load(&file, &bytes)?,
+            None => params::Value::Map(Vec::new()),
+        };
+        let path = |key: &'static str| match values.at(key) {
+            None | Some(params::Value::Null) => Ok(None),
+            Some(params::Value::Str(path)) => Ok(Some(path.clone())),
+            Some(other) => Err(WorkspaceError::NotAPath { file: file.clone(), key, found: other.to_string() }),
+        };
+        let run_dir = path(RUN_DIR)?.filter(|dir| is_selection(dir));
+        let out_dir = path(OUT_DIR)?.unwrap_or_else(|| DEFAULT_OUT_DIR.into());
+        Ok(Selection { run_dir, out_dir, file })
+    }
+
+    /// The directories of all runs in the results directory, sorted.
+    pub fn runs(&self) -> Result<Vec<PathBuf>, WorkspaceError> {
+        let dirs = |dir: &Path| -> Vec<PathBuf> {
+            let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+            let mut dirs: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+            dirs.sort();
+            dirs
+        };
+        Ok(dirs(&self.results()).iter().flat_map(|experiment| dirs(experiment)).collect())
+    }
+
+    /// The directory of a run that the user names.
+    pub fn run(&self, cwd: &Path, query: &str) -> Result<PathBuf, WorkspaceError> {
+        let path = normal(&cwd.join(query));
+        Ok(if path.is_dir() { path } else { self.results().join(query) })
+    }
+
+    /// How many bytes the files in a run's directory have.
+    #[must_use]
+    pub fn bytes(dir: &Path) -> u64 {
+        let files = std::fs::read_dir(dir).into_iter().flatten().flatten();
+        files.filter_map(|file| file.metadata().ok()).filter(std::fs::Metadata::is_file).map(|meta| meta.len()).sum()
+    }
+
+    /// A path as messages and the dataset name it: relative to the root with `/` where it lies below it.
+    #[must_use]
+    pub fn shown(&self, path: &Path) -> String {
+        let inside = path.strip_prefix(&self.root).ok().filter(|rest| rest.components().next().is_some());
+        let names = |rest: &Path| {
+            let names: Option<Vec<_>> = rest
+                .components()
+                .map(|c| if let Component::Normal(name) = c { Some(name.to_string_lossy()) } else { None })
+                .collect();
+            names.map(|names| names.join("/"))
+        };
+        inside.and_then(names).unwrap_or_else(|| path.display().to_string())
+    }
+}
+
+/// A path without `.` and, as far as names tell, without `..`.
+#[must_use]
+pub fn normal(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir if matches!(out.components().next_back(), Some(Component::Normal(_))) => {
+                out.pop();
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}

@@ -1,0 +1,409 @@
+//! `ingest` as the stage calls it: what it writes, what it refuses, and what it leaves alone.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::tools;
+use crate::world::{BIN, World, corpus_run, said, tree};
+
+/// The corpus runs that are valid.
+const GOOD: &[&str] = &[
+    "ok-head01",
+    "ok-interrupted",
+    "ok-multi-member",
+    "ok-orig100",
+    "ok-parquet-head01",
+    "ok-pypi010",
+    "ok-rotated-orig100",
+    "ok-rotated-pypi010",
+    "ok-unknown-field",
+];
+
+/// A project without git and DVC, which `ingest` does not need: `params.yaml` and runs.
+fn project() -> World {
+    let world = World::new();
+    fs::create_dir_all(world.repo(".dvc")).unwrap();
+    fs::write(world.repo(".dvc/config"), "").unwrap();
+    world
+}
+
+fn select(world: &World, key: &str) {
+    let text = format!("ingest_capture:\n  run_dir: 'results/{key}'\n  out_dir: data/captures\n");
+    fs::write(world.repo("params.yaml"), text).unwrap();
+}
+
+fn ingest_dir(world: &World, run_dir: &str) -> PathBuf {
+    let out = world.hook(["ingest", "--run-dir", run_dir, "--out-dir", "data/captures"]).ok().out;
+    world.repo(out.trim())
+}
+
+/// Nothing is left of the making.
+fn assert_no_leftovers(world: &World) {
+    for dir in [world.repo("data"), world.repo(".dvc/tmp")] {
+        let names: Vec<_> = fs::read_dir(dir).into_iter().flatten().map(|e| e.unwrap().file_name()).collect();
+        assert!(names.iter().all(|n| !n.to_string_lossy().contains("capture-hook")), "{names:?}");
+    }
+}
+
+#[test]
+fn the_selected_run_is_put_into_the_dataset_and_its_place_is_printed() {
+    let world = project();
+    let key = world.record("ok-head01");
+    select(&world, &key);
+    let run = tree(&world.repo(format!("results/{key}")));
+    assert_eq!(world.hook(["ingest"]).ok().out, format!("data/captures/{key}\n"));
+
+    let made = tree(&world.repo(format!("data/captures/{key}")));
+    let names: Vec<&str> = made.keys().map(String::as_str).collect();
+    let expected = [
+        "DATASET_INDEX.json",
+        "episodes.jsonl.gz",
+        "episodes.parquet",
+        "manifest.json",
+        "run.json",
+        "steps.jsonl.gz",
+        "steps.parquet",
+    ];
+    assert_eq!(names, expected);
+    for (name, bytes) in &run {
+        assert_eq!(&made[name], bytes, "{name}");
+    }
+    assert_eq!(tree(&world.repo(format!("results/{key}"))), run, "the run was written to");
+
+    let index: serde_json::Value = serde_json::from_slice(&made["DATASET_INDEX.json"]).unwrap();
+    let hash = "10482995e40081d9d17ef888421ea49cc68e9146d59074860d1afe9aa9600f84";
+    let expected = serde_json::json!({
+        "experiment": "nav", "run_id": "run-20261124-021550", "schema_version": "0.1", "source": format!("results/{key}"),
+        "config_hash": hash, "steps": 151, "episodes": 4
+    });
+    assert_eq!(index, expected);
+
+    let manifest: serde_json::Value = serde_json::from_slice(&made["manifest.json"]).unwrap();
+    assert_eq!(manifest["created_at"], "2026-11-24T02:15:50Z");
+    assert_eq!(manifest["config_hash"], hash);
+    assert_eq!(manifest["seed_summary"], serde_json::json!({"unique_count": 4, "min": 41, "max": 44}));
+    assert_eq!(manifest["validation"]["steps"], serde_json::json!({"ok": true, "rows": 151}));
+    assert!(manifest["validation"].get("findings").is_none());
+    assert_eq!(manifest["generator"]["name"], "capture-hook");
+    let files = manifest["files"].as_array().unwrap();
+    let paths: Vec<&str> = files.iter().map(|f| f["path"].as_str().unwrap()).collect();
+    assert_eq!(paths, ["DATASET_INDEX.json", "episodes.jsonl.gz", "episodes.parquet", "run.json", "steps.jsonl.gz", "steps.parquet"]);
+    for file in files {
+        let path = world.repo(format!("data/captures/{key}")).join(file["path"].as_str().unwrap());
+        let sum = said(Command::new("sha256sum").arg(&path)).ok().out;
+        assert_eq!(file["sha256"].as_str(), sum.split(' ').next());
+        assert_eq!(file["bytes"].as_u64(), Some(fs::metadata(&path).unwrap().len()));
+    }
+    assert_eq!(files[4]["rows"], 151);
+    assert_no_leftovers(&world);
+}
+
+#[test]
+fn the_same_run_gives_the_same_bytes_elsewhere_and_later() {
+    let worlds = [project(), project()];
+    for case in GOOD {
+        let mut made: Vec<BTreeMap<String, Vec<u8>>> = Vec::new();
+        for (i, world) in worlds.iter().enumerate() {
+            let key = world.record(case);
+            if i == 1 {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            made.push(tree(&ingest_dir(world, &format!("results/{key}"))));
+        }
+        assert_eq!(made[0], made[1], "{case}");
+        let text = String::from_utf8_lossy(&made[0]["manifest.json"]).into_owned();
+        assert!(!text.contains("/tmp") && !text.contains("capture-hook-it"), "{text}");
+    }
+}
+
+#[test]
+fn pyarrow_duckdb_and_polars_read_what_the_json_lines_say() {
+    let world = project();
+    for case in GOOD {
+        let key = world.record(case);
+        ingest_dir(&world, &format!("results/{key}"));
+    }
+    // And a run with everything that a row may hold.
+    let odd = world.repo("results/odd/r 'ü'");
+    fs::create_dir_all(&odd).unwrap();
+    fs::write(
+        odd.join("run.json"),
+        r#"{"schema_version": "0.1", "run_id": "r 'ü'", "start_time": "2026-01-01T00:00:00Z", "env_config": {}}"#,
+    )
+    .unwrap();
+    let mut steps = String::new();
+    for (i, (id, step, last)) in
+        [("é\\n", 1, false), ("é\\n", 2, true), ("b", 1, true), ("b", 1, true), ("c", 1, false)].into_iter().enumerate()
+    {
+        let summary = ["null", "[]", "[NaN, Infinity, -Infinity, -0.0, 1e-320]", "[1, 2.5]", "[0.1]"][i];
+        let rest = ["", r#", "seed": null, "note": {"a": [1, NaN, "\ud83d\ude00"]}"#, r#", "seed": -9223372036854775808"#, "", r#", "x": 1"#][i];
+        steps.push_str(&format!(
+            r#"{{"ts": {i}, "run_id": "r 'ü'", "episode_id": "{id}", "step": {step}, "action": 2.0, "reward": -1e-300, "terminated": {last}, "truncated": false, "agent_position": {{"x": -3, "y": 4.0}}, "distance_to_goal": 1e300, "observation_summary": {summary}{rest}}}"#
+        ));
+        steps.push_str("\r\n\n");
+    }
+    let mut episodes = String::new();
+    for (id, n) in [("b", 1), ("é\\n", 2), ("b", 1)] {
+        episodes.push_str(&format!(
+            r#"{{"run_id": "r 'ü'", "episode_id": "{id}", "terminated": true, "truncated": false, "total_steps": {n}, "total_reward": {}e-300, "final_position": {{"x": -3, "y": 4}}, "final_distance_to_goal": null, "why": "{id}"}}"#,
+            -n
+        ));
+        episodes.push('\n');
+    }
+    for (name, text) in [("steps", steps), ("episodes", episodes)] {
+        let file = fs::File::create(odd.join(format!("{name}.jsonl.gz"))).unwrap();
+        let mut gzip = flate2::write::GzEncoder::new(file, flate2::Compression::default());
+        std::io::Write::write_all(&mut gzip, text.as_bytes()).unwrap();
+        gzip.finish().unwrap();
+    }
+    ingest_dir(&world, "results/odd/r 'ü'");
+    read_back(&world.repo("data/captures"), 30_000);
+}
+
+/// Compares a dataset's parquet with its JSON lines through pyarrow, DuckDB and Polars.
+fn read_back(dataset: &Path, at_least: u64) {
+    let bin = tools::venv("analysis", &["pyarrow==26.0.1", "duckdb==2.0.0", "polars==2.1.0", "pandas==3.1.1"]);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/read_back.py");
+    let out = said(Command::new(bin.join("python")).arg(script).arg(dataset)).ok().out;
+    assert!(out.trim().parse::<u64>().unwrap() >= at_least, "{out}");
+}
+
+#[test]
+fn an_invalid_run_is_refused_with_file_line_code_and_reason_and_nothing_changes() {
+    let world = project();
+    let good = world.record("ok-head01");
+    ingest_dir(&world, &format!("results/{good}"));
+    let before = tree(&world.repo("data"));
+    let key = world.record("bad-step-gap");
+    let refused = world.hook(["ingest", "--run-dir", &format!("results/{key}")]).fails(1);
+    assert!(refused.err.contains("steps.jsonl.gz: line ") && refused.err.contains("step_sequence: "), "{}", refused.err);
+    assert_eq!(refused.out, "");
+    assert_eq!(tree(&world.repo("data")), before);
+    assert_no_leftovers(&world);
+}
+
+#[test]
+fn an_unsafe_name_never_leaves_the_dataset() {
+    let world = project();
+    let (run, _) = corpus_run("bad-traversal-run-id");
+    crate::world::copy_dir(&run, &world.repo("results/x/y"));
+    let refused = world.hook(["ingest", "--run-dir", "results/x/y"]).fails(1);
+    assert!(refused.err.contains("unsafe_run_id"), "{}", refused.err);
+    assert!(!world.repo("data/captures").exists() || tree(&world.repo("data/captures")).is_empty());
+}
+
+#[test]
+fn a_dataset_outside_the_project_or_behind_a_link_is_refused() {
+    let world = project();
+    let key = world.record("ok-head01");
+    let run = format!("results/{key}");
+    fs::create_dir_all(world.path("elsewhere")).unwrap();
+    fs::create_dir_all(world.repo("data")).unwrap();
+    for out in ["../elsewhere", "data/../../elsewhere", world.path("elsewhere").to_str().unwrap(), "."] {
+        let refused = world.hook(["ingest", "--run-dir", &run, "--out-dir", out]).fails(2);
+        assert!(refused.err.contains("leads out of the project"), "{out}: {}", refused.err);
+    }
+    std::os::unix::fs::symlink(world.path("elsewhere"), world.repo("data/captures")).unwrap();
+    world.hook(["ingest", "--run-dir", &run]).fails(2);
+    fs::remove_file(world.repo("data/captures")).unwrap();
+    fs::create_dir_all(world.repo("data/captures")).unwrap();
+    std::os::unix::fs::symlink(world.path("elsewhere"), world.repo("data/captures/nav")).unwrap();
+    let refused = world.hook(["ingest", "--run-dir", &run]).fails(2);
+    assert!(refused.err.contains("not a directory of its own"), "{}", refused.err);
+    assert!(tree(&world.path("elsewhere")).is_empty());
+    world.hook(["ingest", "--run-dir", "results", "--out-dir", "results/out"]).fails(2);
+}
+
+#[test]
+fn a_linked_cache_is_never_written_through() {
+    for symbolic in [false, true] {
+        let world = project();
+        let key = world.record("ok-head01");
+        let run = format!("results/{key}");
+        let folder = ingest_dir(&world, &run);
+        // As DVC leaves it with `cache.type = hardlink` or `symlink`: links to read-only files.
+        let cache = world.path("cache");
+        fs::create_dir_all(&cache).unwrap();
+        for name in tree(&folder).keys() {
+            let (file, cached) = (folder.join(name), cache.join(name));
+            fs::rename(&file, &cached).unwrap();
+            let mut mode = fs::metadata(&cached).unwrap().permissions();
+            mode.set_readonly(true);
+            fs::set_permissions(&cached, mode).unwrap();
+            if symbolic {
+                std::os::unix::fs::symlink(&cached, &file).unwrap();
+            } else {
+                fs::hard_link(&cached, &file).unwrap();
+            }
+        }
+        let before = tree(&cache);
+        // The same run again: the links stay as they are.
+        let id = |path: &Path| std::os::unix::fs::MetadataExt::ino(&fs::symlink_metadata(path).unwrap());
+        let ids: Vec<u64> = before.keys().map(|name| id(&folder.join(name))).collect();
+        ingest_dir(&world, &run);
+        assert_eq!(before.keys().map(|name| id(&folder.join(name))).collect::<Vec<u64>>(), ids);
+        // A changed run: the folder is new, the cache as it was.
+        let meta = fs::read_to_string(world.repo(&run).join("run.json")).unwrap();
+        fs::write(world.repo(&run).join("run.json"), meta.replace("\"max_steps\": 50", "\"max_steps\": 51")).unwrap();
+        ingest_dir(&world, &run);
+        assert!(fs::read_to_string(folder.join("run.json")).unwrap().contains("\"max_steps\": 51"));
+        assert_eq!(tree(&cache), before);
+        assert!(!fs::symlink_metadata(folder.join("run.json")).unwrap().is_symlink());
+        assert_no_leftovers(&world);
+    }
+}
+
+#[test]
+fn a_recorders_manifest_is_copied_as_it_is_and_its_parquet_is_not() {
+    let world = project();
+    let key = world.record("ok-orig100");
+    let run = world.repo(format!("results/{key}"));
+    let folder = ingest_dir(&world, &format!("results/{key}"));
+    let same = |name: &str| fs::read(run.join(name)).unwrap() == fs::read(folder.join(name)).unwrap();
+    assert!(same("manifest.json"));
+    assert!(!same("steps.parquet") && !same("episodes.parquet"));
+}
+
+#[test]
+fn other_runs_stay_untouched_and_several_runs_go_in_together() {
+    let world = project();
+    let keys: Vec<String> = GOOD.iter().map(|case| world.record(case)).collect();
+    let first = ingest_dir(&world, &format!("results/{}", keys[0]));
+    let before = tree(&first);
+    let all = world.hook(["ingest", "--all", "--jobs", "3"]).ok().out;
+    let mut expected: Vec<String> = keys.iter().map(|key| format!("data/captures/{key}")).collect();
+    expected.sort();
+    expected.dedup();
+    assert_eq!(all.lines().collect::<Vec<_>>(), expected);
+    assert_eq!(tree(&first), before);
+    // One by one gives the same dataset.
+    let serial = project();
+    for case in GOOD {
+        let key = serial.record(case);
+        ingest_dir(&serial, &format!("results/{key}"));
+    }
+    assert_eq!(tree(&world.repo("data/captures")), tree(&serial.repo("data/captures")));
+}
+
+#[test]
+fn one_bad_run_among_several_is_told_and_the_others_go_in() {
+    let world = project();
+    let good = world.record("ok-pypi010");
+    let bad = world.record("bad-step-gap");
+    let said = world.hook(["ingest", "--all"]).fails(1);
+    assert_eq!(said.out, format!("data/captures/{good}\n"));
+    assert!(said.err.contains("step_sequence") && said.err.contains(&bad), "{}", said.err);
+}
+
+#[test]
+fn many_at_once_on_the_same_run_do_no_harm() {
+    let world = project();
+    let key = world.record("ok-rotated-orig100");
+    let run = format!("results/{key}");
+    let mut children: Vec<_> = (0..8)
+        .map(|_| {
+            world.command(BIN, "repo").args(["ingest", "--run-dir", &run]).stdout(Stdio::null()).spawn().unwrap()
+        })
+        .collect();
+    for child in &mut children {
+        assert!(child.wait().unwrap().success());
+    }
+    let made = tree(&world.repo(format!("data/captures/{key}")));
+    assert_eq!(made, tree(&ingest_dir(&world, &run)));
+    assert_no_leftovers(&world);
+}
+
+#[test]
+fn killed_midway_leaves_the_old_folder_or_the_new_one() {
+    let world = project();
+    let key = world.record("ok-rotated-orig100");
+    let run = format!("results/{key}");
+    let folder = ingest_dir(&world, &run);
+    let old = tree(&folder);
+    let meta = fs::read_to_string(world.repo(&run).join("run.json")).unwrap();
+    fs::write(world.repo(&run).join("run.json"), meta.replace("\"max_steps\": 1000", "\"max_steps\": 1001")).unwrap();
+    let other = project();
+    crate::world::copy_dir(&world.repo("results"), &other.repo("results"));
+    let new = tree(&ingest_dir(&other, &run));
+    assert_ne!(old["run.json"], new["run.json"]);
+    let mut seen_old = 0;
+    for round in 0..40 {
+        let mut child =
+            world.command(BIN, "repo").args(["ingest", "--run-dir", &run]).stdout(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(round * 3));
+        let _ = child.kill();
+        let _ = child.wait();
+        let now = tree(&folder);
+        assert!(now == old || now == new, "round {round}: {:?}", now.keys());
+        seen_old += usize::from(now == old);
+        let names: Vec<_> = fs::read_dir(world.repo("data/captures/plume")).unwrap().collect();
+        assert_eq!(names.len(), 1, "{names:?}");
+    }
+    assert!(seen_old > 0, "every round was too late");
+    assert_eq!(tree(&ingest_dir(&world, &run)), new);
+    assert_no_leftovers(&world);
+}
+
+#[test]
+fn a_run_that_changes_while_it_is_read_is_refused() {
+    let world = project();
+    let key = world.record("ok-rotated-orig100");
+    let run = world.repo(format!("results/{key}"));
+    let part = run.join("steps.part0006.jsonl.gz");
+    let bytes = fs::read(&part).unwrap();
+    let mut refused = 0;
+    for _ in 0..30 {
+        let mut child = world
+            .command(BIN, "repo")
+            .args(["ingest", "--run-dir", &format!("results/{key}")])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A recorder at work: the last shard is written again and again.
+        while child.try_wait().unwrap().is_none() {
+            fs::write(&part, &bytes).unwrap();
+        }
+        let output = child.wait_with_output().unwrap();
+        let err = String::from_utf8_lossy(&output.stderr);
+        match output.status.code() {
+            Some(5) if err.contains("changed while the run was read") => refused += 1,
+            // Caught between truncation and writing: cut off, and said so.
+            Some(1) => {}
+            Some(0) => {}
+            code => panic!("{code:?}: {err}"),
+        }
+    }
+    assert!(refused > 0);
+    let folder = ingest_dir(&world, &format!("results/{key}"));
+    assert_eq!(fs::read(folder.join("steps.part0006.jsonl.gz")).unwrap(), bytes);
+}
+
+#[test]
+fn without_a_selection_the_next_step_is_named() {
+    let world = project();
+    fs::write(world.repo("params.yaml"), "ingest_capture:\n  run_dir: results/<experiment>/<run_id>\n").unwrap();
+    let refused = world.hook(["ingest"]).fails(3);
+    assert!(refused.err.contains("no run is selected") && refused.err.contains("capture-hook select"), "{}", refused.err);
+    let refused = world.hook(["ingest", "--run-dir", "results/no/such"]).fails(3);
+    assert!(refused.err.contains("results/no/such"), "{}", refused.err);
+}
+
+#[test]
+fn manifest_writes_a_missing_one_and_never_another() {
+    let world = project();
+    let key = world.record("ok-head01");
+    let run = world.repo(format!("results/{key}"));
+    assert_eq!(world.hook(["manifest", &key]).ok().out, format!("results/{key}/manifest.json\n"));
+    let text = fs::read_to_string(run.join("manifest.json")).unwrap();
+    assert!(text.contains("\"rows\": 151") && text.contains("\"ok\": true"), "{text}");
+    let again = world.hook(["manifest", &key]).fails(1);
+    assert!(again.err.contains("never rewritten"), "{}", again.err);
+    assert_eq!(fs::read_to_string(run.join("manifest.json")).unwrap(), text);
+    // It agrees with the files.
+    let folder = ingest_dir(&world, &format!("results/{key}"));
+    assert_eq!(fs::read_to_string(folder.join("manifest.json")).unwrap(), text);
+}
