@@ -3,14 +3,18 @@
 //! Made where the recorder made none. It is a function of the run and nothing else, apart from `created_at` where a
 //! recorder finalizes: no host, no absolute path. One that is there is never rewritten.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
+
+use sha2::{Digest, Sha256};
 
 use crate::error::{Explain, Kind};
 use crate::run::RunKey;
 use crate::run::json::{self, Layout, Object, Value};
 use crate::run::layout::MANIFEST;
 use crate::run::meta::RunMeta;
-use crate::support::fs::{self, FsError};
+use crate::support::fs::{self, At, FsError};
 use crate::support::progress::Progress;
 use crate::validate::{self, NoSink, Options, Report, Scan, ScanError, ScannedFile, SeedSummary, StreamReport};
 
@@ -28,6 +32,27 @@ pub struct Entry {
     pub sha256: String,
     /// Rows in it, for a file of rows.
     pub rows: Option<u64>,
+}
+
+impl Entry {
+    /// A file as it lies in `dir`.
+    pub fn of_file(dir: &Path, name: &str) -> Result<Self, FsError> {
+        let path = dir.join(name);
+        let mut file = File::open(&path).at("read", &path)?;
+        let (mut hash, mut bytes, mut buffer) = (Sha256::new(), 0, vec![0; 256 << 10]);
+        loop {
+            match file.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(n) => {
+                    hash.update(buffer.get(..n).unwrap_or_default());
+                    bytes += n as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error).at("read", &path),
+            }
+        }
+        Ok(Self { path: name.into(), bytes, sha256: json::hex(&hash.finalize()), rows: None })
+    }
 }
 
 impl From<&ScannedFile> for Entry {

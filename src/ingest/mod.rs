@@ -4,26 +4,23 @@
 //! of DVC and of readers, and renamed into place; what is there already and is the same, byte for byte, is left alone, so
 //! that DVC's links stay. Nothing is ever written through a link, into the run's directory, or into another run's folder.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Component, Path, PathBuf};
-
-use sha2::{Digest, Sha256};
-
-mod place;
-mod staging;
-
-use place::fill_buffer;
-use staging::Staging;
 
 use crate::columnar::{self, ParquetSink};
 use crate::error::{Explain, Kind};
 use crate::manifest::{Entry, Manifest};
 use crate::run::RunKey;
-use crate::run::json::{Layout, Object, Value, hex};
+use crate::run::json::{Layout, Object, Value};
 use crate::run::layout::{DATASET_INDEX, EPISODES_PARQUET, MANIFEST, STEPS_PARQUET};
 use crate::support::fs::{At, FsError};
 use crate::support::progress::Progress;
 use crate::validate::{self, Options, Report, Scan, ScanError, Severity};
+
+mod place;
+mod staging;
+
+use staging::Staging;
 
 /// What to ingest, and where to.
 #[derive(Debug, Clone)]
@@ -222,7 +219,7 @@ fn fill(folder: &Path, scan: &Scan, key: &RunKey, request: &Request, sink: Parqu
     }
     let mut files: Vec<Entry> = recorded().map(Entry::from).collect();
     for name in [STEPS_PARQUET, EPISODES_PARQUET, DATASET_INDEX] {
-        files.push(hashed(folder, name)?);
+        files.push(Entry::of_file(folder, name)?);
     }
     let report = Report { run_dir: source, ..scan.report.clone() };
     let manifest = Manifest { key, meta, report: &report, seeds: scan.seeds, files, created_at: None };
@@ -245,20 +242,6 @@ fn source(request: &Request, key: &RunKey) -> String {
     inside(&request.run_dir, &request.root)
         .or_else(|| inside(&real(&request.run_dir)?, &real(&request.root)?))
         .unwrap_or_else(|| key.to_string())
-}
-
-fn hashed(folder: &Path, name: &str) -> Result<Entry, FsError> {
-    let path = folder.join(name);
-    let mut file = File::open(&path).at("read", &path)?;
-    let (mut hash, mut bytes, mut buffer) = (Sha256::new(), 0, vec![0; 256 << 10]);
-    loop {
-        let n = fill_buffer(&mut file, &mut buffer).at("read", &path)?;
-        hash.update(buffer.get(..n).unwrap_or_default());
-        bytes += n as u64;
-        if n < buffer.len() {
-            return Ok(Entry { path: name.into(), bytes, sha256: hex(&hash.finalize()), rows: None });
-        }
-    }
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> Result<(), FsError> {

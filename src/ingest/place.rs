@@ -111,7 +111,7 @@ fn same_bytes(a: &Path, b: &Path) -> io::Result<bool> {
 }
 
 /// Reads until the buffer is full or the file ends.
-pub(super) fn fill_buffer(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
+fn fill_buffer(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
         match file.read(rest) {

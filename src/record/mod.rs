@@ -18,11 +18,13 @@ use crate::run::{RunKey, UnsafeId};
 use crate::support::env::Env;
 use crate::support::fs::{self, At, FsError};
 
+mod finalize;
 mod gzip;
 mod row;
 mod shards;
 mod worker;
 
+pub use finalize::Finalized;
 pub use row::{Episode, Position, Step};
 
 use row::Common;
@@ -238,6 +240,13 @@ impl RunRecorder {
     /// Waits until every row so far is in the files.
     pub fn flush(&self) -> Result<(), Error> {
         self.worker.flush()
+    }
+
+    /// Ends the run's files, then reads the run back, writes its manifest and, if asked, its parquet. Fails only where rows
+    /// could not be written.
+    pub fn finalize(&self, export_parquet: bool) -> Result<Finalized, Error> {
+        self.worker.close()?;
+        Ok(finalize::complete(&self.root, &self.key, export_parquet))
     }
 }
 

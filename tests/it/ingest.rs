@@ -90,7 +90,10 @@ fn the_selected_run_is_put_into_the_dataset_and_its_place_is_printed() {
     assert_eq!(manifest["generator"]["name"], "capture-hook");
     let files = manifest["files"].as_array().unwrap();
     let paths: Vec<&str> = files.iter().map(|f| f["path"].as_str().unwrap()).collect();
-    assert_eq!(paths, ["DATASET_INDEX.json", "episodes.jsonl.gz", "episodes.parquet", "run.json", "steps.jsonl.gz", "steps.parquet"]);
+    assert_eq!(
+        paths,
+        ["DATASET_INDEX.json", "episodes.jsonl.gz", "episodes.parquet", "run.json", "steps.jsonl.gz", "steps.parquet"]
+    );
     for file in files {
         let path = world.repo(format!("data/captures/{key}")).join(file["path"].as_str().unwrap());
         let sum = said(Command::new("sha256sum").arg(&path)).ok().out;
@@ -139,7 +142,13 @@ fn pyarrow_duckdb_and_polars_read_what_the_json_lines_say() {
         [("é\\n", 1, false), ("é\\n", 2, true), ("b", 1, true), ("b", 1, true), ("c", 1, false)].into_iter().enumerate()
     {
         let summary = ["null", "[]", "[NaN, Infinity, -Infinity, -0.0, 1e-320]", "[1, 2.5]", "[0.1]"][i];
-        let rest = ["", r#", "seed": null, "note": {"a": [1, NaN, "\ud83d\ude00"]}"#, r#", "seed": -9223372036854775808"#, "", r#", "x": 1"#][i];
+        let rest = [
+            "",
+            r#", "seed": null, "note": {"a": [1, NaN, "\ud83d\ude00"]}"#,
+            r#", "seed": -9223372036854775808"#,
+            "",
+            r#", "x": 1"#,
+        ][i];
         steps.push_str(&format!(
             r#"{{"ts": {i}, "run_id": "r 'ü'", "episode_id": "{id}", "step": {step}, "action": 2.0, "reward": -1e-300, "terminated": {last}, "truncated": false, "agent_position": {{"x": -3, "y": 4.0}}, "distance_to_goal": 1e300, "observation_summary": {summary}{rest}}}"#
         ));
@@ -179,7 +188,11 @@ fn an_invalid_run_is_refused_with_file_line_code_and_reason_and_nothing_changes(
     let before = tree(&world.repo("data"));
     let key = world.record("bad-step-gap");
     let refused = world.hook(["ingest", "--run-dir", &format!("results/{key}")]).fails(1);
-    assert!(refused.err.contains("steps.jsonl.gz: line ") && refused.err.contains("step_sequence: "), "{}", refused.err);
+    assert!(
+        refused.err.contains("steps.jsonl.gz: line ") && refused.err.contains("step_sequence: "),
+        "{}",
+        refused.err
+    );
     assert_eq!(refused.out, "");
     assert_eq!(tree(&world.repo("data")), before);
     assert_no_leftovers(&world);
@@ -304,9 +317,7 @@ fn many_at_once_on_the_same_run_do_no_harm() {
     let key = world.record("ok-rotated-orig100");
     let run = format!("results/{key}");
     let mut children: Vec<_> = (0..8)
-        .map(|_| {
-            world.command(BIN, "repo").args(["ingest", "--run-dir", &run]).stdout(Stdio::null()).spawn().unwrap()
-        })
+        .map(|_| world.command(BIN, "repo").args(["ingest", "--run-dir", &run]).stdout(Stdio::null()).spawn().unwrap())
         .collect();
     for child in &mut children {
         assert!(child.wait().unwrap().success());
@@ -387,7 +398,11 @@ fn without_a_selection_the_next_step_is_named() {
     let world = project();
     fs::write(world.repo("params.yaml"), "ingest_capture:\n  run_dir: results/<experiment>/<run_id>\n").unwrap();
     let refused = world.hook(["ingest"]).fails(3);
-    assert!(refused.err.contains("no run is selected") && refused.err.contains("capture-hook select"), "{}", refused.err);
+    assert!(
+        refused.err.contains("no run is selected") && refused.err.contains("capture-hook select"),
+        "{}",
+        refused.err
+    );
     let refused = world.hook(["ingest", "--run-dir", "results/no/such"]).fails(3);
     assert!(refused.err.contains("results/no/such"), "{}", refused.err);
 }

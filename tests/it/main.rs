@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod house;
+mod ingest;
 mod json;
 mod params;
 mod tools;

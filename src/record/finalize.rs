@@ -1,0 +1,97 @@
+//! The end of a recording: manifest and parquet, neither of which may fail the capture.
+
+use std::error::Error as _;
+use std::path::{Path, PathBuf};
+
+use crate::columnar::{self, ParquetSink};
+use crate::manifest::{Entry, Manifest};
+use crate::run::RunKey;
+use crate::run::layout::{EPISODES_PARQUET, MANIFEST, STEPS_PARQUET};
+use crate::support::fs::{At, FsError, remove_all, write_atomic};
+use crate::support::progress::Silent;
+use crate::validate::{self, NoSink, Options, Report, ScanError};
+
+/// What became of a recording.
+#[derive(Debug, Default)]
+pub struct Finalized {
+    /// What validation found; none where the run could not be read back.
+    pub report: Option<Report>,
+    /// The manifest, where it could be written.
+    pub manifest: Option<PathBuf>,
+    /// What went wrong behind the capture, which is whole all the same.
+    pub warnings: Vec<String>,
+}
+
+/// Why there is no manifest, or no parquet.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Scan(#[from] ScanError),
+    #[error(transparent)]
+    Columnar(#[from] columnar::Error),
+    #[error(transparent)]
+    Fs(#[from] FsError),
+}
+
+/// Completes a run whose files are ended.
+pub(super) fn complete(root: &Path, key: &RunKey, export_parquet: bool) -> Finalized {
+    let mut done = Finalized::default();
+    if let Err(failure) = try_complete(root, key, export_parquet, &mut done) {
+        let mut text = failure.to_string();
+        let mut cause = failure.source();
+        while let Some(error) = cause {
+            text.push_str(&format!(": {error}"));
+            cause = error.source();
+        }
+        done.warnings.push(text);
+    }
+    done
+}
+
+fn try_complete(root: &Path, key: &RunKey, export_parquet: bool, done: &mut Finalized) -> Result<(), Failure> {
+    let manifest_path = root.join(MANIFEST);
+    // A run that went on has outgrown what an earlier recorder made of it.
+    for name in [MANIFEST, STEPS_PARQUET, EPISODES_PARQUET] {
+        remove_all(&root.join(name))?;
+    }
+    let mut options = Options::default();
+    options.hash = true;
+    let shown = shown(root, key);
+    // Beside the run, not in it: the scan must not meet it there.
+    let beside = root.parent().unwrap_or(root);
+    let temp = tempfile::Builder::new().prefix(".capture-hook-").tempdir_in(beside).at("write in", beside)?;
+    let scan = if export_parquet {
+        let mut sink = ParquetSink::new(temp.path());
+        let scan = validate::scan(root, &shown, &options, &mut sink, &Silent)?;
+        sink.finish()?;
+        scan
+    } else {
+        validate::scan(root, &shown, &options, &mut NoSink, &Silent)?
+    };
+    let mut parquet = Vec::new();
+    for name in [STEPS_PARQUET, EPISODES_PARQUET] {
+        let (from, to) = (temp.path().join(name), root.join(name));
+        if from.exists() {
+            parquet.push(Entry::of_file(temp.path(), name)?);
+            std::fs::rename(&from, &to).at("write", &to)?;
+        }
+    }
+    if let Some(mut manifest) = Manifest::of(&scan) {
+        manifest.files.extend(parquet);
+        manifest.created_at = Some(super::now());
+        write_atomic(&manifest_path, manifest.to_text().as_bytes())?;
+        done.manifest = Some(manifest_path);
+    } else {
+        done.warnings.push(format!("no {MANIFEST}: run.json does not say which run {shown} is"));
+    }
+    done.report = Some(scan.report);
+    Ok(())
+}
+
+/// The run as the manifest names it: no absolute path.
+fn shown(root: &Path, key: &RunKey) -> String {
+    match root.ancestors().nth(2).and_then(Path::file_name) {
+        Some(results) => format!("{}/{key}", results.to_string_lossy()),
+        None => key.to_string(),
+    }
+}
