@@ -141,17 +141,7 @@ pub struct Layout {
 impl Layout {
     /// Looks into a run's directory. An error of kind `NotFound` or `NotADirectory` means that there is none.
     pub fn open(dir: &Path) -> Result<Self, FsError> {
-        let mut layout = Self {
-            dir: dir.to_path_buf(),
-            run_json: false,
-            steps: Shards::default(),
-            episodes: Shards::default(),
-            manifest: false,
-            parquet: Vec::new(),
-            dataset_index: false,
-            escapes: Vec::new(),
-            unrecognized: Vec::new(),
-        };
+        let mut layout = Self::absent(dir);
         let root = dir.canonicalize().at("look at", dir)?;
         let mut entries: Vec<fs::DirEntry> =
             fs::read_dir(dir).at("list", dir)?.collect::<io::Result<_>>().at("list", dir)?;
@@ -180,6 +170,22 @@ impl Layout {
         layout.episodes.files.sort();
         layout.escapes.sort();
         Ok(layout)
+    }
+
+    /// A directory that is not there.
+    #[must_use]
+    pub fn absent(dir: &Path) -> Self {
+        Self {
+            dir: dir.to_path_buf(),
+            run_json: false,
+            steps: Shards::default(),
+            episodes: Shards::default(),
+            manifest: false,
+            parquet: Vec::new(),
+            dataset_index: false,
+            escapes: Vec::new(),
+            unrecognized: Vec::new(),
+        }
     }
 
     /// A stream's files.

@@ -3,10 +3,16 @@
 //! Bytes and paths in, values out. This room knows the three recorders in the field and judges nothing beyond what can be
 //! read: rules live in `validate`.
 
+pub mod fast;
+pub mod gzip;
 mod ids;
 pub mod json;
 pub mod layout;
+pub mod lex;
 pub mod meta;
+pub mod open;
+pub mod reader;
+pub mod row;
 pub mod rows;
 pub mod schema;
 

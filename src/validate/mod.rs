@@ -17,7 +17,15 @@ use crate::support::fs::FsError;
 use crate::support::progress::Progress;
 
 mod code;
+mod episodes;
+mod findings;
+mod ids;
+mod manifest;
 mod report;
+mod rows;
+mod scan;
+mod seeds;
+mod steps;
 
 pub use code::{Code, Severity};
 pub use report::{Finding, Report, StreamReport};
@@ -178,6 +186,7 @@ pub struct Scan {
     pub files: Vec<ScannedFile>,
     /// The steps' seeds; none where no step has one.
     pub seeds: Option<SeedSummary>,
+    stamps: scan::Stamps,
 }
 
 /// Why a scan came to no end.
@@ -239,14 +248,13 @@ pub fn scan(
     sink: &mut dyn RowSink,
     progress: &dyn Progress,
 ) -> Result<Scan, ScanError> {
-    let _ = (&options.ignore, &options.deny, sink, progress);
-    Err(ScanError::Changed { run_dir: shown_as.into(), file: run_dir.display().to_string() })
+    scan::run(run_dir, shown_as, options, sink, progress)
 }
 
 impl Scan {
     /// Makes sure that the run is still as it was when it was scanned: the same files, of the same size, time and
     /// identity. For whoever copies the files afterwards, to call when the copies are made.
     pub fn unchanged(&self) -> Result<(), ScanError> {
-        Ok(())
+        self.stamps.check(&self.layout, &self.report.run_dir)
     }
 }

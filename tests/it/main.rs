@@ -8,4 +8,5 @@ mod ingest;
 mod json;
 mod params;
 mod tools;
+mod validate;
 mod world;

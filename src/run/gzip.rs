@@ -1,0 +1,399 @@
+//! A gzip file, member after member, with truncated and corrupt told apart.
+//!
+//! Reads what RFC 1952 describes and what Python's `gzip` reads: several members, zero bytes as padding behind a member.
+//! Checks header, deflate data, CRC and length of every member. What was inflated before a damage is given out first.
+
+use std::fs::File;
+use std::io::{self, Read};
+
+use flate2::{Crc, Decompress, FlushDecompress, Status};
+use sha2::{Digest, Sha256};
+
+use super::json::hex;
+
+/// How much is read from the file at a time.
+const CHUNK: usize = 128 << 10;
+
+/// What is wrong with a gzip file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Damage {
+    /// It ends inside a member.
+    Truncated {
+        /// Where it ends: the file's size.
+        bytes: u64,
+        /// Inside what.
+        inside: &'static str,
+    },
+    /// A member is not what it should be.
+    Corrupt {
+        /// About where in the file.
+        offset: u64,
+        /// What is wrong.
+        what: &'static str,
+    },
+}
+
+/// What a read gives.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Inflated {
+    /// So many bytes; there may be more.
+    Bytes(usize),
+    /// The file is read to its end.
+    End,
+    /// Nothing more can be read.
+    Damaged(Damage),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Before a member; `first` in the file.
+    Start { first: bool },
+    /// In a member's data.
+    Data,
+    /// No more.
+    Done,
+}
+
+/// A gzip file being read.
+pub struct GzipReader<R = File> {
+    source: R,
+    chunk: Vec<u8>,
+    at: usize,
+    filled: usize,
+    /// Bytes of the file taken into chunks before this one.
+    before: u64,
+    state: State,
+    damage: Option<Damage>,
+    inflate: Decompress,
+    crc: Crc,
+    hash: Option<Sha256>,
+}
+
+impl<R: Read> GzipReader<R> {
+    /// Reads from the beginning of a file, and hashes its bytes on the way if wanted.
+    pub fn new(source: R, hash: bool) -> Self {
+        Self {
+            source,
+            chunk: vec![0; CHUNK],
+            at: 0,
+            filled: 0,
+            before: 0,
+            state: State::Start { first: true },
+            damage: None,
+            inflate: Decompress::new(false),
+            crc: Crc::new(),
+            hash: hash.then(Sha256::new),
+        }
+    }
+
+    /// How many bytes of the file were taken.
+    pub fn position(&self) -> u64 {
+        self.before + self.at as u64
+    }
+
+    /// Fills `out` from its beginning.
+    pub fn read(&mut self, out: &mut [u8]) -> io::Result<Inflated> {
+        let mut done = 0;
+        while done < out.len() {
+            match self.state {
+                State::Done => break,
+                State::Start { first } => match self.header(first)? {
+                    Ok(true) => self.state = State::Data,
+                    Ok(false) => self.state = State::Done,
+                    Err(damage) => self.damaged(damage),
+                },
+                State::Data => done += self.data(&mut out[done..])?,
+            }
+        }
+        Ok(match (done, &self.damage) {
+            (0, _) if out.is_empty() => Inflated::Bytes(0),
+            (0, Some(damage)) => Inflated::Damaged(damage.clone()),
+            (0, None) => Inflated::End,
+            (n, _) => Inflated::Bytes(n),
+        })
+    }
+
+    /// Reads the file to its end, and gives its size and, if wanted, its SHA-256.
+    pub fn finish(mut self) -> io::Result<(u64, Option<String>)> {
+        while self.refill()? {}
+        let hash = self.hash.map(|hash| hex(&hash.finalize()));
+        Ok((self.before + self.filled as u64, hash))
+    }
+
+    fn damaged(&mut self, damage: Damage) {
+        self.damage = Some(damage);
+        self.state = State::Done;
+    }
+
+    fn truncated(&self, inside: &'static str) -> Damage {
+        Damage::Truncated { bytes: self.before + self.filled as u64, inside }
+    }
+
+    fn corrupt(&self, what: &'static str) -> Damage {
+        Damage::Corrupt { offset: self.position(), what }
+    }
+
+    /// Takes the next chunk of the file; false at its end.
+    fn refill(&mut self) -> io::Result<bool> {
+        self.before += self.filled as u64;
+        (self.at, self.filled) = (0, 0);
+        loop {
+            match self.source.read(&mut self.chunk) {
+                Ok(n) => {
+                    self.filled = n;
+                    if let Some(hash) = &mut self.hash {
+                        hash.update(&self.chunk[..n]);
+                    }
+                    return Ok(n > 0);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn byte(&mut self) -> io::Result<Option<u8>> {
+        if self.at == self.filled && !self.refill()? {
+            return Ok(None);
+        }
+        let byte = self.chunk.get(self.at).copied();
+        self.at += 1;
+        Ok(byte)
+    }
+
+    /// Takes a member's header; false at the end of the file.
+    fn header(&mut self, first: bool) -> io::Result<Result<bool, Damage>> {
+        let mut byte = self.byte()?;
+        while !first && byte == Some(0) {
+            byte = self.byte()?;
+        }
+        let Some(byte) = byte else {
+            return Ok(if first { Err(self.truncated("the header: it is empty")) } else { Ok(false) });
+        };
+        let mut header = Header { reader: self, crc: Crc::new() };
+        header.crc.update(&[byte]);
+        let result = header.read(byte, first)?;
+        if result.is_ok() {
+            self.inflate.reset(false);
+            self.crc.reset();
+        }
+        Ok(result.map(|()| true))
+    }
+
+    /// Inflates into `out`, and at the member's end checks its trailer.
+    fn data(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.at == self.filled && !self.refill()? {
+            let damage = self.truncated("the compressed data");
+            self.damaged(damage);
+            return Ok(0);
+        }
+        let (in_before, out_before) = (self.inflate.total_in(), self.inflate.total_out());
+        let input = &self.chunk[self.at..self.filled];
+        let status = self.inflate.decompress(input, out, FlushDecompress::None);
+        // Both fit: they are at most the lengths of the slices.
+        self.at += usize::try_from(self.inflate.total_in() - in_before).unwrap_or(0);
+        let made = usize::try_from(self.inflate.total_out() - out_before).unwrap_or(0);
+        self.crc.update(&out[..made]);
+        match status {
+            Ok(Status::StreamEnd) => match self.trailer()? {
+                Ok(()) => self.state = State::Start { first: false },
+                Err(damage) => self.damaged(damage),
+            },
+            // No progress with input and room left never happens in a sound stream, and must not loop for ever.
+            Ok(_) if made == 0 && self.inflate.total_in() == in_before => {
+                let damage = self.corrupt("bad compressed data");
+                self.damaged(damage);
+            }
+            Ok(_) => {}
+            Err(_) => {
+                let damage = self.corrupt("bad compressed data");
+                self.damaged(damage);
+            }
+        }
+        Ok(made)
+    }
+
+    fn trailer(&mut self) -> io::Result<Result<(), Damage>> {
+        let mut words = [0_u32; 2];
+        for word in &mut words {
+            let mut bytes = [0; 4];
+            for slot in &mut bytes {
+                match self.byte()? {
+                    Some(byte) => *slot = byte,
+                    None => return Ok(Err(self.truncated("a checksum"))),
+                }
+            }
+            *word = u32::from_le_bytes(bytes);
+        }
+        Ok(if words[0] != self.crc.sum() {
+            Err(self.corrupt("the CRC is wrong"))
+        } else if words[1] != self.crc.amount() {
+            Err(self.corrupt("the length is wrong"))
+        } else {
+            Ok(())
+        })
+    }
+}
+
+/// A header being read, with its own CRC.
+struct Header<'a, R> {
+    reader: &'a mut GzipReader<R>,
+    crc: Crc,
+}
+
+impl<R: Read> Header<'_, R> {
+    fn next(&mut self) -> io::Result<Option<u8>> {
+        let byte = self.reader.byte()?;
+        self.crc.update(byte.as_slice());
+        Ok(byte)
+    }
+
+    fn read(&mut self, magic: u8, first: bool) -> io::Result<Result<(), Damage>> {
+        let strange = if first { "not a gzip file" } else { "what follows a gzip member is none" };
+        if magic != 0x1f {
+            return Ok(Err(self.reader.corrupt(strange)));
+        }
+        macro_rules! take {
+            () => {
+                match self.next()? {
+                    Some(byte) => byte,
+                    None => return Ok(Err(self.reader.truncated("a header"))),
+                }
+            };
+        }
+        if take!() != 0x8b {
+            return Ok(Err(self.reader.corrupt(strange)));
+        }
+        if take!() != 8 {
+            return Ok(Err(self.reader.corrupt("unknown compression method")));
+        }
+        let flags = take!();
+        if flags & 0xe0 != 0 {
+            return Ok(Err(self.reader.corrupt("unknown flags in a header")));
+        }
+        for _ in 0..6 {
+            take!();
+        }
+        if flags & 4 != 0 {
+            let length = u16::from_le_bytes([take!(), take!()]);
+            for _ in 0..length {
+                take!();
+            }
+        }
+        for flag in [8, 16] {
+            if flags & flag != 0 {
+                while take!() != 0 {}
+            }
+        }
+        if flags & 2 != 0 {
+            let [low, high, ..] = self.crc.sum().to_le_bytes();
+            if [take!(), take!()] != [low, high] {
+                return Ok(Err(self.reader.corrupt("the CRC of a header is wrong")));
+            }
+        }
+        Ok(Ok(()))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::{Compression, GzBuilder};
+
+    use super::*;
+
+    fn gz(data: &[u8]) -> Vec<u8> {
+        let mut writer = GzBuilder::new().filename("steps.jsonl").write(Vec::new(), Compression::default());
+        writer.write_all(data).unwrap();
+        writer.finish().unwrap()
+    }
+
+    /// Everything read, and how it ended; a byte of input at a time where `slow`.
+    fn read(bytes: &[u8], slow: bool) -> (Vec<u8>, Option<Damage>) {
+        struct Slow<'a>(&'a [u8]);
+        impl Read for Slow<'_> {
+            fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+                self.0.read(buf.get_mut(..1).unwrap())
+            }
+        }
+        fn all(mut reader: GzipReader<impl Read>) -> (Vec<u8>, Option<Damage>) {
+            let (mut out, mut buf) = (Vec::new(), [0; 100]);
+            loop {
+                match reader.read(&mut buf).unwrap() {
+                    Inflated::Bytes(n) => out.extend_from_slice(&buf[..n]),
+                    Inflated::End => return (out, None),
+                    Inflated::Damaged(damage) => return (out, Some(damage)),
+                }
+            }
+        }
+        if slow { all(GzipReader::new(Slow(bytes), false)) } else { all(GzipReader::new(bytes, false)) }
+    }
+
+    fn text() -> Vec<u8> {
+        (0..250_u32).flat_map(|i| format!("line {} {}\n", i, i.wrapping_mul(2_654_435_761)).into_bytes()).collect()
+    }
+
+    #[test]
+    fn members_and_padding_are_read() {
+        let mut bytes = gz(b"");
+        for part in [gz(&text()), vec![0; 700], gz(b"end"), vec![0; 3]] {
+            bytes.extend(part);
+        }
+        let whole = [text(), b"end".to_vec()].concat();
+        assert_eq!(read(&bytes, false), (whole.clone(), None));
+        assert_eq!(read(&bytes, true), (whole, None));
+    }
+
+    #[test]
+    fn every_cut_is_a_truncation_and_what_came_before_is_given() {
+        let bytes = gz(&text());
+        let mut most = 0;
+        for cut in 0..bytes.len() {
+            let (out, damage) = read(&bytes[..cut], false);
+            assert!(
+                matches!(damage, Some(Damage::Truncated { bytes, .. }) if bytes == cut as u64),
+                "{cut}: {damage:?}"
+            );
+            assert!(text().starts_with(&out));
+            most = most.max(out.len());
+        }
+        assert_eq!(most, text().len());
+    }
+
+    #[test]
+    fn every_flipped_byte_that_matters_is_noticed() {
+        let bytes = gz(&text());
+        for at in 0..bytes.len() {
+            let mut bad = bytes.clone();
+            bad[at] ^= 0x55;
+            let (out, damage) = read(&bad, false);
+            // Time, level, system and name may be anything.
+            let harmless = (4..10).contains(&at) || (10..22).contains(&at);
+            if !harmless {
+                assert!(damage.is_some(), "{at}");
+            } else if damage.is_none() {
+                assert_eq!(out, text());
+            }
+        }
+    }
+
+    #[test]
+    fn garbage_behind_a_member_is_corrupt_and_a_half_header_truncated() {
+        let with = |tail: &[u8]| read(&[gz(b"x"), tail.to_vec()].concat(), false).1;
+        assert!(matches!(with(b"garbage"), Some(Damage::Corrupt { .. })));
+        assert!(matches!(with(b"\0\0garbage"), Some(Damage::Corrupt { .. })));
+        assert!(matches!(with(b"\x1f"), Some(Damage::Truncated { .. })));
+        assert!(matches!(read(b"\0\0\0", false).1, Some(Damage::Corrupt { .. })));
+    }
+
+    #[test]
+    fn size_and_hash_are_the_files_also_after_a_damage() {
+        let bytes = [gz(b"x"), b"garbage".repeat(100_000)].concat();
+        let mut reader = GzipReader::new(bytes.as_slice(), true);
+        while matches!(reader.read(&mut [0; 10]).unwrap(), Inflated::Bytes(_)) {}
+        let (size, hash) = reader.finish().unwrap();
+        assert_eq!((size, hash.unwrap()), (bytes.len() as u64, hex(&Sha256::digest(&bytes))));
+    }
+}

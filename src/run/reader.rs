@@ -1,0 +1,261 @@
+//! The lines of a stream of rows: all shards in order, inflated in blocks that end at a line's end.
+//!
+//! Memory is bounded: a block grows only for a line that does not fit, and a line over [`MAX_LINE`] is skipped unread.
+//! Blocks are made on whichever thread calls [`LineSource::next`], so inflating and parsing can go side by side.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+
+use super::gzip::{Damage, GzipReader, Inflated};
+use super::open::{self, Stamp};
+use crate::support::fs::{At, FsError};
+use crate::support::progress::Progress;
+
+/// The longest line that is read, without its line break: 16 MiB.
+pub const MAX_LINE: usize = 16 << 20;
+
+/// How much a block holds, if no line is longer.
+const BLOCK: usize = 256 << 10;
+
+/// What a stream of rows gives, in order.
+#[derive(Debug)]
+pub enum Event {
+    /// The next file begins: its number among the stream's files.
+    Begin(usize),
+    /// Whole lines, each with its line break but perhaps the file's last.
+    Lines(Vec<u8>),
+    /// One line that was longer than [`MAX_LINE`], not kept.
+    TooLong,
+    /// The file cannot be read any further. Comes after the lines before the damage.
+    Damaged {
+        /// What is wrong.
+        damage: Damage,
+        /// What stood behind the last line break before the damage.
+        tail: Vec<u8>,
+    },
+    /// The file is done.
+    End(FileEnd),
+}
+
+/// A file that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileEnd {
+    /// Its size.
+    pub bytes: u64,
+    /// Its SHA-256, if wanted.
+    pub sha256: Option<String>,
+    /// What it was when it was opened.
+    pub stamp: Stamp,
+}
+
+struct Open {
+    path: PathBuf,
+    reader: GzipReader,
+    stamp: Stamp,
+    reported: u64,
+}
+
+/// A stream of rows being read.
+pub struct LineSource<'a> {
+    files: VecDeque<(usize, PathBuf)>,
+    hash: bool,
+    progress: &'a dyn Progress,
+    open: Option<Open>,
+    /// Bytes behind the last line break of the block before.
+    carry: Vec<u8>,
+    /// In a line that is too long already.
+    skipping: bool,
+    /// To be given before anything else.
+    pending: VecDeque<Event>,
+}
+
+impl<'a> LineSource<'a> {
+    /// A stream of these files in a directory.
+    pub fn new<'n>(
+        dir: &Path,
+        names: impl IntoIterator<Item = &'n str>,
+        hash: bool,
+        progress: &'a dyn Progress,
+    ) -> Self {
+        Self {
+            files: names.into_iter().map(|name| dir.join(name)).enumerate().collect(),
+            hash,
+            progress,
+            open: None,
+            carry: Vec::new(),
+            skipping: false,
+            pending: VecDeque::new(),
+        }
+    }
+
+    /// What comes next; `None` at the end of the last file. `spare` is a block that is done with, to be used again.
+    pub fn next(&mut self, spare: Vec<u8>) -> Result<Option<Event>, FsError> {
+        if let Some(event) = self.pending.pop_front() {
+            return Ok(Some(event));
+        }
+        if self.open.is_some() {
+            return self.block(spare).map(Some);
+        }
+        let Some((number, path)) = self.files.pop_front() else { return Ok(None) };
+        let file = open::regular(&path)?;
+        let stamp = Stamp::of(&file.metadata().at("look at", &path)?);
+        self.open = Some(Open { reader: GzipReader::new(file, self.hash), path, stamp, reported: 0 });
+        Ok(Some(Event::Begin(number)))
+    }
+
+    /// Fills a block with whole lines.
+    fn block(&mut self, mut block: Vec<u8>) -> Result<Event, FsError> {
+        let Some(open) = &mut self.open else { return Ok(Event::Lines(Vec::new())) };
+        let mut filled = self.carry.len();
+        if block.capacity() > 2 * BLOCK && filled < BLOCK {
+            block = Vec::new();
+        }
+        block.resize(BLOCK.max(filled + filled / 2), 0);
+        block[..filled].copy_from_slice(&self.carry);
+        self.carry.clear();
+        if self.carry.capacity() > BLOCK {
+            self.carry = Vec::new();
+        }
+        loop {
+            let inflated = open.reader.read(&mut block[filled..]).at("read", &open.path)?;
+            let position = open.reader.position();
+            self.progress.advance(position - open.reported);
+            open.reported = position;
+            let ended = match inflated {
+                Inflated::Bytes(n) => {
+                    // Nothing before this holds a line break.
+                    let mut fresh = filled..filled + n;
+                    filled += n;
+                    if self.skipping {
+                        // The line's beginning was given up already: look for its end.
+                        let Some(end) = memchr::memchr(b'\n', &block[..filled]) else {
+                            filled = 0;
+                            continue;
+                        };
+                        block.copy_within(end + 1..filled, 0);
+                        filled -= end + 1;
+                        fresh = 0..filled;
+                        self.skipping = false;
+                    }
+                    if let Some(last) = memchr::memrchr(b'\n', &block[fresh.clone()]) {
+                        let end = fresh.start + last + 1;
+                        self.carry.extend_from_slice(&block[end..filled]);
+                        block.truncate(end);
+                        return Ok(Event::Lines(block));
+                    }
+                    if filled > MAX_LINE + 1 {
+                        self.skipping = true;
+                        return Ok(Event::TooLong);
+                    }
+                    if filled == block.len() {
+                        block.resize((filled + filled / 2).min(MAX_LINE + BLOCK), 0);
+                    }
+                    continue;
+                }
+                Inflated::End => None,
+                Inflated::Damaged(damage) => Some(damage),
+            };
+            self.skipping = false;
+            block.truncate(filled);
+            let Some(open) = self.open.take() else { return Ok(Event::Lines(block)) };
+            let (bytes, sha256) = open.reader.finish().at("read", &open.path)?;
+            let end = Event::End(FileEnd { bytes, sha256, stamp: open.stamp });
+            let first = match ended {
+                Some(damage) => Event::Damaged { damage, tail: block },
+                None if block.is_empty() => return Ok(end),
+                None => Event::Lines(block),
+            };
+            self.pending.push_back(end);
+            return Ok(first);
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+    use crate::support::progress::Silent;
+
+    fn gz(data: &[u8]) -> Vec<u8> {
+        let mut writer = GzEncoder::new(Vec::new(), Compression::fast());
+        writer.write_all(data).unwrap();
+        writer.finish().unwrap()
+    }
+
+    /// The lengths of all lines read, and the names of what else came.
+    fn read(files: &[Vec<u8>]) -> (Vec<usize>, String) {
+        let dir = tempfile::tempdir().unwrap();
+        let names: Vec<String> = (0..files.len()).map(|i| format!("f{i}")).collect();
+        for (name, bytes) in names.iter().zip(files) {
+            std::fs::write(dir.path().join(name), bytes).unwrap();
+        }
+        let mut source = LineSource::new(dir.path(), names.iter().map(String::as_str), true, &Silent);
+        let (mut lines, mut events, mut spare) = (Vec::new(), String::new(), Vec::new());
+        while let Some(event) = source.next(std::mem::take(&mut spare)).unwrap() {
+            match event {
+                Event::Begin(i) => events += &format!("{i}"),
+                Event::Lines(block) => {
+                    assert!(!block.is_empty());
+                    let mut rest = block.as_slice();
+                    while !rest.is_empty() {
+                        let n = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
+                        lines.push(n);
+                        rest = &rest[n..];
+                    }
+                    spare = block;
+                }
+                Event::TooLong => events += "L",
+                Event::Damaged { tail, .. } => {
+                    assert!(!tail.contains(&b'\n'));
+                    events += &format!("D{}", tail.len());
+                }
+                Event::End(end) => {
+                    assert_eq!((end.bytes, end.sha256.unwrap().len()), (end.stamp.bytes, 64));
+                    events += "E";
+                }
+            }
+        }
+        (lines, events)
+    }
+
+    #[test]
+    fn lines_of_all_sizes_come_whole() {
+        let sizes = [0, 1, 5, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK, 0, 7, MAX_LINE, MAX_LINE, 3];
+        let text: Vec<u8> = sizes.iter().flat_map(|n| [vec![b'x'; *n], vec![b'\n']].concat()).collect();
+        let expected: Vec<usize> = sizes.iter().map(|n| n + 1).collect();
+        assert_eq!(read(&[gz(&text)]), (expected, "0E".into()));
+    }
+
+    #[test]
+    fn a_line_too_long_is_skipped_and_the_next_is_read() {
+        let mut text = b"a\n".to_vec();
+        for _ in 0..2 {
+            text.extend(vec![b'x'; MAX_LINE + BLOCK * 2 + 5]);
+            text.extend(b"\nbb\nccc\n");
+        }
+        text.extend(vec![b'y'; MAX_LINE * 2]);
+        let (mut lines, events) = read(&[gz(&text), gz(b"d\n")]);
+        // One that ends in the block in which it grows too long is given whole.
+        let whole = lines.iter().filter(|n| **n > MAX_LINE + 1).count();
+        lines.retain(|n| *n <= MAX_LINE + 1);
+        assert_eq!((lines, whole + events.matches('L').count()), (vec![2, 3, 4, 3, 4, 2], 3));
+    }
+
+    #[test]
+    fn a_last_line_needs_no_break_and_files_do_not_run_into_each_other() {
+        assert_eq!(read(&[gz(b"a\nbb"), gz(b""), gz(b"c\n")]), (vec![2, 2, 2], "0E1E2E".into()));
+    }
+
+    #[test]
+    fn what_stood_before_a_damage_is_given() {
+        let mut cut = gz(b"a\nbb\ncc");
+        cut.truncate(cut.len() - 3);
+        assert_eq!(read(&[cut, gz(b"d\n")]), (vec![2, 3, 2], "0D2E1E".into()));
+    }
+}

@@ -1,0 +1,115 @@
+//! Which episode ids were seen, exactly or as good as, in little memory.
+//!
+//! Recorders number their episodes: ids that differ in their last digits alone and follow each other are one range. Any
+//! other id is a 128-bit fingerprint under keys made for this run, which nobody can aim at.
+
+use std::collections::hash_map::RandomState;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::BuildHasher;
+
+/// How many ranges are kept; ids beyond them are fingerprints.
+const RANGES: usize = 4096;
+
+/// The longest run of digits that is read as a number.
+const DIGITS: usize = 18;
+
+/// A set of ids.
+pub(super) struct SeenIds {
+    /// By the text before the digits and how many digits: where ranges of numbers start and end.
+    ranges: HashMap<(Box<str>, usize), BTreeMap<u64, u64>>,
+    count: usize,
+    others: HashSet<u128>,
+    keys: (RandomState, RandomState),
+}
+
+impl SeenIds {
+    pub fn new() -> Self {
+        Self {
+            ranges: HashMap::new(),
+            count: 0,
+            others: HashSet::new(),
+            keys: (RandomState::new(), RandomState::new()),
+        }
+    }
+
+    /// Whether the id was put in.
+    pub fn has(&self, id: &str) -> bool {
+        let in_range = || {
+            let (prefix, digits, number) = split(id)?;
+            let (_, end) = self.ranges.get(&(prefix.into(), digits))?.range(..=number).next_back()?;
+            Some(*end >= number)
+        };
+        in_range() == Some(true) || self.others.contains(&self.fingerprint(id))
+    }
+
+    /// Puts an id in that is not.
+    pub fn add(&mut self, id: &str) {
+        let Some((prefix, digits, number)) = split(id) else { return self.add_other(id) };
+        let key = (prefix.into(), digits);
+        let before = self.ranges.get(&key).and_then(|ranges| ranges.range(..number).next_back()).map(|(s, e)| (*s, *e));
+        match before {
+            Some((start, end)) if end + 1 == number => {
+                if let Some(ranges) = self.ranges.get_mut(&key) {
+                    ranges.insert(start, number);
+                }
+            }
+            _ if self.count < RANGES => {
+                self.count += 1;
+                self.ranges.entry(key).or_default().insert(number, number);
+            }
+            _ => self.add_other(id),
+        }
+    }
+
+    fn add_other(&mut self, id: &str) {
+        let fingerprint = self.fingerprint(id);
+        self.others.insert(fingerprint);
+    }
+
+    fn fingerprint(&self, id: &str) -> u128 {
+        u128::from(self.keys.0.hash_one(id)) << 64 | u128::from(self.keys.1.hash_one(id))
+    }
+}
+
+/// What stands before an id's last digits, how many digits, and their number.
+fn split(id: &str) -> Option<(&str, usize, u64)> {
+    let digits = id.bytes().rev().take(DIGITS).take_while(u8::is_ascii_digit).count();
+    let (prefix, number) = id.split_at_checked(id.len() - digits)?;
+    Some((prefix, digits, number.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_known_again_and_others_are_not() {
+        let mut seen = SeenIds::new();
+        let ids: Vec<String> = (0..20_000)
+            .map(|i| match i % 4 {
+                0 => format!("ep-{:06}", i / 4),
+                1 => format!("ep-{}", 40_000 - i),
+                2 => format!("{:x}-x", i * 7919),
+                _ => format!("é{}", i * i),
+            })
+            .collect();
+        for id in &ids {
+            assert!(!seen.has(id), "{id}");
+            seen.add(id);
+            assert!(seen.has(id), "{id}");
+        }
+        assert!(ids.iter().all(|id| seen.has(id)));
+        for id in ["", "ep-", "ep-005000", "ep-00001", "x", "99999999999999999999999"] {
+            assert!(!seen.has(id), "{id}");
+        }
+    }
+
+    #[test]
+    fn numbered_ids_take_no_memory() {
+        let mut seen = SeenIds::new();
+        for i in 0..100_000 {
+            seen.add(&format!("ep-{i:06}"));
+        }
+        assert!(seen.count == 1 && seen.others.is_empty());
+    }
+}
