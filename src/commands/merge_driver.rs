@@ -1,13 +1,111 @@
-//! `capture-hook merge-driver`.
+//! `capture-hook merge-driver`: what git calls to merge `dvc.lock` and `params.yaml`.
+//!
+//! Git's settings, written by `init` and `install`, name it: `merge.capture-lock.driver` is [`LOCK_DRIVER`],
+//! `merge.capture-params.driver` is [`PARAMS_DRIVER`]; `.gitattributes` names those for the two files. It runs at the top
+//! of the working tree. Exit 0 is a clean merge, 1 a conflict; anything else would stop git, and does not happen.
+
+use std::path::{Path, PathBuf};
 
 use crate::app::{App, Outcome};
-use crate::error::{Error, Kind};
+use crate::dvc::program::{Dvc, ProgramError, Search};
+use crate::error::Error;
+use crate::git::Repo;
+use crate::project::merging::{self, Ended, Files};
 
-/// Arguments of `merge-driver`.
+/// The value of git's setting `merge.capture-lock.driver`.
+pub const LOCK_DRIVER: &str = "capture-hook merge-driver lock %O %A %B %L %P %S %X %Y";
+/// The value of git's setting `merge.capture-params.driver`.
+pub const PARAMS_DRIVER: &str = "capture-hook merge-driver params %O %A %B %L %P %S %X %Y";
+
+/// Which file is merged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum What {
+    /// `dvc.lock`
+    Lock,
+    /// `params.yaml`
+    Params,
+}
+
+/// Arguments of `merge-driver`: git's placeholders, in this order.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Which file is merged.
+    pub what: What,
+    /// %O, the common ancestor's version.
+    pub base: PathBuf,
+    /// %A, the current version; the result goes here.
+    pub ours: PathBuf,
+    /// %B, the other version.
+    pub theirs: PathBuf,
+    /// %L, the size of conflict markers.
+    #[arg(allow_hyphen_values = true)]
+    pub marker: Option<String>,
+    /// %P, the path in the repository.
+    #[arg(allow_hyphen_values = true)]
+    pub path: Option<String>,
+    /// %S %X %Y, how git calls the three versions (git 2.44 and newer).
+    #[arg(allow_hyphen_values = true, num_args = 0..)]
+    pub labels: Vec<String>,
+}
 
 /// Runs the command.
-pub fn run(_app: &App, _args: &Args) -> Result<Outcome, Error> {
-    Err(Error::new(Kind::Usage, "not_built", "`merge-driver` is not built yet"))
+pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
+    let ended = match merge(app, args) {
+        Ok(ended) => ended,
+        Err(error) => {
+            // The file is as git left it, "ours"; it stays a conflict.
+            app.ui.error(&error);
+            Ended { clean: false, notes: Vec::new() }
+        }
+    };
+    for note in &ended.notes {
+        app.ui.status(&format!("capture-hook: {note}"));
+    }
+    Ok(if ended.clean { Outcome::Done } else { Outcome::Wanting })
+}
+
+fn merge(app: &App, args: &Args) -> Result<Ended, Error> {
+    let path = args.path.clone().filter(|p| !p.starts_with('%')).unwrap_or_else(|| match args.what {
+        What::Lock => crate::dvc::lock::FILE.to_owned(),
+        What::Params => crate::dvc::stage::PARAMS_FILE.to_owned(),
+    });
+    let label = |at: usize, other: &str| {
+        let given = args.labels.get(at).filter(|l| !l.is_empty() && !l.starts_with('%'));
+        given.cloned().unwrap_or_else(|| other.to_owned())
+    };
+    let labels = [label(0, "base"), label(1, "ours"), label(2, "theirs")];
+    let repo = Repo::open(&app.cwd, &app.env)?;
+    let files = Files {
+        base: app.cwd.join(&args.base),
+        ours: app.cwd.join(&args.ours),
+        theirs: app.cwd.join(&args.theirs),
+        marker: args.marker.as_deref().and_then(|n| n.parse().ok()).filter(|n| (1..=1000).contains(n)).unwrap_or(7),
+        prefer: merging::prefer(&labels, &app.env, repo.rebasing()),
+        path,
+        labels,
+    };
+    Ok(match args.what {
+        What::Params => merging::params(&files, &app.env)?,
+        What::Lock => {
+            let root = app.cwd.join(Path::new(&files.path).parent().unwrap_or(Path::new("")));
+            merging::lock(&files, &root, &app.env, &mut || find_dvc(app, &repo, &root))?
+        }
+    })
+}
+
+fn find_dvc(app: &App, repo: &Repo, root: &Path) -> Result<Dvc, ProgramError> {
+    let named = repo.config("capture-hook.dvc").ok().flatten();
+    let tracked = |path: &Path| match repo.query([std::ffi::OsStr::new("ls-files"), "--".as_ref(), path.as_os_str()]) {
+        Ok(output) => !output.success() || !output.stdout.is_empty(),
+        Err(_) => true,
+    };
+    let own = std::env::current_exe().ok();
+    Dvc::find(&Search {
+        root,
+        env: &app.env,
+        git_config: named.as_deref(),
+        venv_parents: &[root, &app.cwd],
+        tracked: &tracked,
+        own_dir: own.as_deref().and_then(Path::parent),
+    })
 }

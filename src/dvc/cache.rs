@@ -122,6 +122,35 @@ impl Cache {
         Listing::parse(&bytes).map(Some).map_err(|source| CacheError::Listing { path, source })
     }
 
+    /// Puts a `.dir` object into the cache, read-only as DVC does.
+    pub fn put_listing(&self, listing: &Listing) -> Result<DataVersion, CacheError> {
+        let bytes = listing.to_bytes();
+        let version = DataVersion::new(Oid::of(&bytes));
+        self.put_listing_bytes(version, &bytes)?;
+        Ok(version)
+    }
+
+    /// Puts the bytes of a `.dir` object into the cache, where they are what the version's name says.
+    pub fn put_listing_bytes(&self, version: DataVersion, bytes: &[u8]) -> Result<(), CacheError> {
+        let path = self.listing_path(version);
+        if Oid::of(bytes) != version.oid() {
+            return Err(CacheError::Damaged { path });
+        }
+        if path.is_file() {
+            return Ok(());
+        }
+        if let Some(dir) = path.parent() {
+            fs::create_dir_all(dir)?;
+        }
+        Ok(fs::write_read_only(&path, bytes)?)
+    }
+
+    /// A file's size, where the cache has it.
+    #[must_use]
+    pub fn size(&self, oid: Oid) -> Option<u64> {
+        std::fs::metadata(self.path(oid)).ok().filter(std::fs::Metadata::is_file).map(|meta| meta.len())
+    }
+
     /// Whether the directory holds objects in the layout of DVC 2, which only DVC reads.
     #[must_use]
     pub fn has_legacy_objects(&self) -> bool {

@@ -5,6 +5,7 @@
 
 mod autostage;
 pub mod cache;
+pub mod fetch;
 pub mod ini;
 pub mod listing;
 pub mod lock;

@@ -6,6 +6,7 @@
 //! going to the remote ([`transfer`]).
 
 mod error;
+pub mod merging;
 mod lock;
 pub mod promote;
 pub mod records;

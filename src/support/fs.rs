@@ -92,6 +92,29 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
     sync_dir(dir)
 }
 
+/// Makes a file that is to stay as it is: whole or not at all, read-only for everyone. One that is there already, with
+/// the same name, is replaced; `bytes` must then be the same, as they are where the name is made from them.
+pub fn write_read_only(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
+    let dir = parent(path);
+    let mut temp = tempfile::Builder::new().prefix(".capture-hook-").tempfile_in(dir).at("write in", dir)?;
+    temp.write_all(bytes).at("write", path)?;
+    set_mode(temp.as_file(), 0o444).at("set the mode of", path)?;
+    temp.as_file().sync_all().at("write", path)?;
+    temp.persist(path).map_err(|e| e.error).at("replace", path)?;
+    Ok(())
+}
+
+#[cfg(unix)]
+fn set_mode(file: &File, mode: u32) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(fs::Permissions::from_mode(mode))
+}
+
+#[cfg(not(unix))]
+fn set_mode(_: &File, _: u32) -> io::Result<()> {
+    Ok(())
+}
+
 /// Gives a file the mode that a plain `open` would have given it (`tempfile` makes everything private).
 #[cfg(unix)]
 fn set_default_mode(file: &File, mode: u32) -> io::Result<()> {

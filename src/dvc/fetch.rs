@@ -1,0 +1,111 @@
+//! A data version's list of files, wherever it is: in the cache, on a directory remote, or on a remote that only DVC reads.
+//!
+//! `dvc fetch` would bring every file of the version. Here only the `.dir` object comes: copied from a directory remote,
+//! else by `dvc get-url remote://…`, which goes through the project's settings and credentials.
+
+use std::path::Path;
+
+use super::cache::{Cache, CacheError};
+use super::listing::Listing;
+use super::program::{Dvc, ProgramError};
+use super::settings::Settings;
+use super::version::DataVersion;
+use crate::error::{Explain, Kind};
+use crate::support::fs::{self, At, FsError};
+
+/// A data version whose list of files cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// No place is known to look at.
+    #[error("the list of files of data version {0} is not in the cache, and no remote is set")]
+    NoRemote(DataVersion),
+    /// It is not on the remote either.
+    #[error("the list of files of data version {version} is neither in the cache nor on the remote `{remote}`")]
+    NotThere {
+        /// Which.
+        version: DataVersion,
+        /// Where was looked.
+        remote: String,
+    },
+    /// DVC could not get it.
+    #[error("the list of files of data version {version} is not in the cache, and DVC did not get it")]
+    Program {
+        /// Which.
+        version: DataVersion,
+        /// What DVC said.
+        source: ProgramError,
+    },
+    /// The cache.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// Input or output.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+}
+
+impl Explain for FetchError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NoRemote(_) => Kind::Setup,
+            Self::NotThere { .. } => Kind::Wanting,
+            Self::Program { source, .. } => source.kind(),
+            Self::Cache(error) => error.kind(),
+            Self::Fs(error) => error.kind(),
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NoRemote(_) => "no_dvc_remote",
+            Self::NotThere { .. } => "data_not_on_remote",
+            Self::Program { source, .. } => source.code(),
+            Self::Cache(error) => error.code(),
+            Self::Fs(error) => error.code(),
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::NoRemote(_) => vec!["name one: `dvc remote add -d NAME URL`".into()],
+            Self::NotThere { .. } => {
+                vec!["who made it must push it: `capture-hook push`, in the clone that has it".into()]
+            }
+            Self::Program { source, .. } => source.hints(),
+            Self::Cache(error) => error.hints(),
+            Self::Fs(error) => error.hints(),
+        }
+    }
+}
+
+/// The listing of a data version; what is fetched stays in the cache. `dvc` is asked for only where it is needed.
+pub fn listing(
+    root: &Path,
+    settings: &Settings,
+    version: DataVersion,
+    dvc: impl FnOnce() -> Result<Dvc, ProgramError>,
+) -> Result<Listing, FetchError> {
+    let cache = Cache::of(settings);
+    if let Some(listing) = cache.listing(version)? {
+        return Ok(listing);
+    }
+    let remote = settings.remote().ok_or(FetchError::NoRemote(version))?;
+    let bytes = match &remote.dir {
+        Some(dir) => fs::read_optional(&Cache::at(dir).listing_path(version))?
+            .ok_or_else(|| FetchError::NotThere { version, remote: remote.name.clone() })?,
+        None => {
+            let program = |source| FetchError::Program { version, source };
+            let tmp = root.join(".dvc").join("tmp");
+            fs::create_dir_all(&tmp)?;
+            let dir = tempfile::Builder::new().prefix("capture-hook-").tempdir_in(&tmp).at("write in", &tmp)?;
+            let to = dir.path().join("listing");
+            let hex = version.oid().to_string();
+            let (shard, rest) = hex.split_at(2);
+            let url = format!("remote://{}/files/md5/{shard}/{rest}.dir", remote.name);
+            let dvc = dvc().map_err(program)?;
+            dvc.call(["get-url", "-q", "--", url.as_str(), &to.to_string_lossy()]).map_err(program)?;
+            fs::read(&to)?
+        }
+    };
+    cache.put_listing_bytes(version, &bytes)?;
+    cache.listing(version)?.ok_or_else(|| FetchError::NotThere { version, remote: remote.name.clone() })
+}

@@ -1,0 +1,344 @@
+//! What git's merge drivers do: `dvc.lock` merged by its meaning, `params.yaml` with the selection settled first.
+//!
+//! A driver must never stop git itself. Whatever is not understood is merged as text, as git would have done it, and the
+//! reason is said; a conflict has markers and is an ordinary conflict.
+
+use std::path::{Path, PathBuf};
+
+use crate::dvc::cache::Cache;
+use crate::dvc::fetch;
+use crate::dvc::listing::Listing;
+use crate::dvc::merge::{self, Merged, Objects, Prefer, Sides};
+use crate::dvc::program::{Dvc, ProgramError};
+use crate::dvc::settings::Settings;
+use crate::dvc::stage::{RUN_DIR, is_selection};
+use crate::dvc::version::{DataVersion, Oid};
+use crate::params::edit::{Leaf, set};
+use crate::params::{self, Value};
+use crate::support::env::Env;
+use crate::support::fs::{self, FsError};
+use crate::support::process::Cmd;
+
+/// The three files that git hands to a driver, and what they are called.
+pub struct Files {
+    /// The common ancestor's.
+    pub base: PathBuf,
+    /// The current side's; the result is written here.
+    pub ours: PathBuf,
+    /// The other side's.
+    pub theirs: PathBuf,
+    /// The path in the repository.
+    pub path: String,
+    /// How many characters a marker has.
+    pub marker: usize,
+    /// How git calls the ancestor, the current side and the other.
+    pub labels: [String; 3],
+    /// Whose selection stands where both sides selected another run.
+    pub prefer: Prefer,
+}
+
+/// How a driver ended.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Ended {
+    /// Whether the result has no conflict.
+    pub clean: bool,
+    /// What to tell the user.
+    pub notes: Vec<String>,
+}
+
+impl Files {
+    fn read(&self) -> Result<[Vec<u8>; 3], FsError> {
+        // Git hands in an empty file where a side has none.
+        Ok([fs::read(&self.base)?, fs::read(&self.ours)?, fs::read(&self.theirs)?])
+    }
+
+    /// The other side's name, and the current one's.
+    fn side(&self, side: Prefer) -> &str {
+        let [_, ours, theirs] = &self.labels;
+        match side {
+            Prefer::Ours => ours,
+            Prefer::Theirs => theirs,
+        }
+    }
+
+    /// A line about a selection that did not stand.
+    fn dropped(&self, run_dir: &str, side: Prefer) -> String {
+        let kept = self.side(match side {
+            Prefer::Ours => Prefer::Theirs,
+            Prefer::Theirs => Prefer::Ours,
+        });
+        let name = self.side(side);
+        format!("{kept}'s selection stays; {name} had selected {run_dir} (`capture-hook select {run_dir}` takes it)")
+    }
+}
+
+/// Whose selection stands: a merge keeps the current branch's, a replay (rebase, cherry-pick, stash) takes the replayed
+/// one. Git tells a driver so only by its labels and by what it puts into the environment.
+#[must_use]
+pub fn prefer(labels: &[String; 3], env: &Env, replaying: bool) -> Prefer {
+    let [base, _, theirs] = labels;
+    let merging = env.iter().any(|(name, _)| name.to_string_lossy().starts_with("GITHEAD_"));
+    let replayed = base.starts_with("parent of ") || base == "constructed merge base" || base == "Stash base";
+    if !merging && (replaying || replayed || theirs == "local") { Prefer::Theirs } else { Prefer::Ours }
+}
+
+/// Merges `dvc.lock`. `root` is the DVC project's directory; `dvc` is asked for only where a list of files must be fetched
+/// from a remote that is no directory.
+pub fn lock(
+    files: &Files,
+    root: &Path,
+    env: &Env,
+    dvc: &mut dyn FnMut() -> Result<Dvc, ProgramError>,
+) -> Result<Ended, FsError> {
+    let [base, ours, theirs] = files.read()?;
+    let [_, ours_name, theirs_name] = &files.labels;
+    let sides = Sides {
+        base: &base,
+        ours: &ours,
+        theirs: &theirs,
+        ours_name,
+        theirs_name,
+        marker: files.marker,
+        prefer: files.prefer,
+    };
+    let tried = Settings::read(root, env).map_err(|e| e.to_string()).and_then(|settings| {
+        let cache = Cache::of(&settings);
+        let mut store = Store { root, settings: &settings, cache: &cache, dvc };
+        let merged = merge::merge(&sides, &mut store).map_err(|e| e.to_string())?;
+        // The list of files first: a dvc.lock must never name one that is not there.
+        for listing in &merged.listings {
+            cache.put_listing(listing).map_err(|e| e.to_string())?;
+        }
+        Ok(merged)
+    });
+    match tried {
+        Ok(merged) => {
+            fs::write_atomic(&files.ours, &merged.bytes)?;
+            Ok(Ended { clean: merged.clashes.is_empty(), notes: lock_notes(files, &merged) })
+        }
+        Err(why) => {
+            let mut ended = text(files, &files.base, &files.ours, &files.theirs, env)?;
+            ended.notes.insert(0, format!("{} is merged as text: {why}", files.path));
+            // Two versions whose lines happen not to touch say nothing about the runs in them.
+            Ok(Ended { clean: false, ..ended })
+        }
+    }
+}
+
+fn lock_notes(files: &Files, merged: &Merged) -> Vec<String> {
+    let mut notes: Vec<String> =
+        merged.clashes.iter().map(|clash| format!("conflict in {}: {clash}", files.path)).collect();
+    let (ours, theirs) = &merged.added;
+    if merged.clashes.is_empty() && !merged.listings.is_empty() {
+        let runs = |n: usize| if n == 1 { "1 run".to_owned() } else { format!("{n} runs") };
+        notes.push(format!(
+            "{}: united the dataset: {} of {}, {} of {}",
+            files.path,
+            runs(ours.len()),
+            files.side(Prefer::Ours),
+            runs(theirs.len()),
+            files.side(Prefer::Theirs)
+        ));
+    }
+    notes
+}
+
+struct Store<'a> {
+    root: &'a Path,
+    settings: &'a Settings,
+    cache: &'a Cache,
+    dvc: &'a mut dyn FnMut() -> Result<Dvc, ProgramError>,
+}
+
+impl Objects for Store<'_> {
+    fn listing(&mut self, version: DataVersion) -> Result<Listing, String> {
+        fetch::listing(self.root, self.settings, version, &mut *self.dvc).map_err(|e| {
+            let cause = std::error::Error::source(&e).map(|c| format!(": {c}")).unwrap_or_default();
+            format!("{e}{cause}")
+        })
+    }
+
+    fn size(&mut self, oid: Oid) -> Option<u64> {
+        self.cache.size(oid)
+    }
+}
+
+/// Merges a params file: the selection by the rule, everything else as text.
+pub fn params(files: &Files, env: &Env) -> Result<Ended, FsError> {
+    let [base, ours, theirs] = files.read()?;
+    let Some((run_dir, note)) = settle(files, [&base, &ours, &theirs]) else {
+        return text(files, &files.base, &files.ours, &files.theirs, env);
+    };
+    // With one and the same selection in all three, the text merge has nothing to say about it.
+    let settled: Option<Vec<Vec<u8>>> = [&base, &ours, &theirs]
+        .into_iter()
+        .map(|bytes| {
+            if bytes.is_empty() { Some(Vec::new()) } else { Some(set(leaf(&files.path), bytes, &run_dir).ok()?.bytes) }
+        })
+        .collect();
+    let Some(settled) = settled else { return text(files, &files.base, &files.ours, &files.theirs, env) };
+    for (path, bytes) in [&files.base, &files.ours, &files.theirs].into_iter().zip(&settled) {
+        fs::write_atomic(path, bytes)?;
+    }
+    let mut ended = text(files, &files.base, &files.ours, &files.theirs, env)?;
+    ended.notes.extend(note);
+    Ok(ended)
+}
+
+fn leaf(file: &str) -> Leaf<'_> {
+    Leaf { file, section: "ingest_capture", key: "run_dir" }
+}
+
+/// The run that is selected in the end, and what to say about the other. `None`: leave it to the text.
+fn settle(files: &Files, [base, ours, theirs]: [&[u8]; 3]) -> Option<(String, Option<String>)> {
+    let selected = |bytes: &[u8]| -> Option<Option<String>> {
+        let values = params::load(&files.path, bytes).ok()?;
+        match values.at(RUN_DIR) {
+            None | Some(Value::Null) => Some(None),
+            Some(Value::Str(run)) => Some(Some(run.clone())),
+            Some(_) => None,
+        }
+    };
+    let (b, o, t) = (selected(base).unwrap_or_default(), selected(ours)?, selected(theirs)?);
+    if o == t || b == t || b == o {
+        let kept = if b == o { t } else { o };
+        return Some((kept?, None));
+    }
+    let (kept, dropped, side) = match files.prefer {
+        Prefer::Ours => (o, t, Prefer::Theirs),
+        Prefer::Theirs => (t, o, Prefer::Ours),
+    };
+    let note = dropped.filter(|run| is_selection(run)).map(|run| files.dropped(&run, side));
+    Some((kept?, note))
+}
+
+/// Git's own text merge, its result written to `ours`.
+fn text(files: &Files, base: &Path, ours: &Path, theirs: &Path, env: &Env) -> Result<Ended, FsError> {
+    let [base_name, ours_name, theirs_name] = &files.labels;
+    let cmd = Cmd::new("git")
+        .arg("merge-file")
+        .args(["-q", "-p", &format!("--marker-size={}", files.marker)])
+        .args(["-L", ours_name, "-L", base_name, "-L", theirs_name])
+        .args([ours, base, theirs].map(Path::as_os_str));
+    match cmd.run(env) {
+        // The exit code counts the conflicts; 255 is a failure.
+        Ok(output) if output.exit.is_some_and(|code| (0..=127).contains(&code)) => {
+            fs::write_atomic(&files.ours, &output.stdout)?;
+            Ok(Ended { clean: output.success(), notes: Vec::new() })
+        }
+        _ => {
+            let marker = |c: char, name: &str| {
+                format!("{} {name}", c.to_string().repeat(files.marker)).trim_end().to_owned() + "\n"
+            };
+            let (ours_text, theirs_text) = (fs::read(ours)?, fs::read(theirs)?);
+            let whole = [
+                marker('<', ours_name).as_bytes(),
+                &ours_text,
+                marker('=', "").as_bytes(),
+                &theirs_text,
+                marker('>', theirs_name).as_bytes(),
+            ]
+            .concat();
+            fs::write_atomic(&files.ours, &whole)?;
+            Ok(Ended { clean: false, notes: Vec::new() })
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    struct Case {
+        _dir: tempfile::TempDir,
+        files: Files,
+        env: Env,
+    }
+
+    fn case(base: &str, ours: &str, theirs: &str, prefer: Prefer) -> Case {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let files = Files {
+            base: file("O", base),
+            ours: file("A", ours),
+            theirs: file("B", theirs),
+            path: "params.yaml".into(),
+            marker: 7,
+            labels: ["1234567".into(), "HEAD".into(), "feature".into()],
+            prefer,
+        };
+        Case { _dir: dir, files, env: Env::snapshot().without_git() }
+    }
+
+    fn merged(case: &Case) -> (Ended, String) {
+        let ended = params(&case.files, &case.env).unwrap();
+        (ended, std::fs::read_to_string(&case.files.ours).unwrap())
+    }
+
+    const BASE: &str = "lr: 1\n\n\n\ningest_capture:\n  run_dir: results/e/a  # which\n  out_dir: d\n";
+
+    #[test]
+    fn both_selected_another_run_and_one_changed_more() {
+        let ours = BASE.replace("e/a", "e/b");
+        let theirs = BASE.replace("e/a", "e/c").replace("lr: 1", "lr: 2");
+        for (prefer, run, other) in [
+            (Prefer::Ours, "e/b", "feature had selected results/e/c"),
+            (Prefer::Theirs, "e/c", "HEAD had selected results/e/b"),
+        ] {
+            let case = case(BASE, &ours, &theirs, prefer);
+            let (ended, text) = merged(&case);
+            assert_eq!(text, BASE.replace("e/a", run).replace("lr: 1", "lr: 2"));
+            assert!(ended.clean && ended.notes[0].contains(other), "{ended:?}");
+        }
+    }
+
+    #[test]
+    fn one_side_selected_a_run() {
+        let theirs = BASE.replace("e/a", "e/c");
+        let case = case(BASE, &BASE.replace("lr: 1", "lr: 3"), &theirs, Prefer::Ours);
+        let (ended, text) = merged(&case);
+        assert_eq!(text, theirs.replace("lr: 1", "lr: 3"));
+        assert_eq!(ended, Ended { clean: true, notes: vec![] });
+    }
+
+    #[test]
+    fn a_real_contradiction_stays_a_conflict() {
+        let ours = BASE.replace("e/a", "e/b").replace("lr: 1", "lr: 2");
+        let theirs = BASE.replace("e/a", "e/c").replace("lr: 1", "lr: 3");
+        let case = case(BASE, &ours, &theirs, Prefer::Ours);
+        let (ended, text) = merged(&case);
+        assert!(!ended.clean);
+        assert!(text.starts_with("<<<<<<< HEAD\nlr: 2\n=======\nlr: 3\n>>>>>>> feature\n"), "{text}");
+        assert!(text.contains("run_dir: results/e/b  # which"), "{text}");
+    }
+
+    #[test]
+    fn what_is_no_params_file_is_merged_as_text() {
+        let case = case("a\n", "b\n", "c\n", Prefer::Ours);
+        let (ended, text) = merged(&case);
+        assert!(!ended.clean && text.contains("<<<<<<< HEAD\nb\n=======\nc\n>>>>>>> feature\n"), "{text}");
+    }
+
+    #[test]
+    fn both_sides_added_the_file() {
+        let case = case("", &BASE.replace("e/a", "e/b"), BASE, Prefer::Theirs);
+        assert_eq!(merged(&case).1, BASE);
+    }
+
+    #[test]
+    fn a_merge_is_told_from_a_replay() {
+        let labels = |base: &str, theirs: &str| [base.to_owned(), "HEAD".to_owned(), theirs.to_owned()];
+        let merge_env = Env::from_vars([("GITHEAD_1234", "feature")]);
+        let none = Env::default();
+        assert_eq!(prefer(&labels("1234567", "feature"), &merge_env, false), Prefer::Ours);
+        assert_eq!(prefer(&labels("parent of 1234567 (x)", "1234567 (x)"), &none, false), Prefer::Theirs);
+        assert_eq!(prefer(&labels("1234567 (x)", "parent of 1234567 (x)"), &none, false), Prefer::Ours);
+        assert_eq!(prefer(&labels("", ""), &none, true), Prefer::Theirs);
+        assert_eq!(prefer(&labels("Stash base", "Stashed changes"), &none, false), Prefer::Theirs);
+    }
+}
