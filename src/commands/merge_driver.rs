@@ -1,21 +1,16 @@
 //! `capture-hook merge-driver`: what git calls to merge `dvc.lock` and `params.yaml`.
 //!
-//! Git's settings, written by `init` and `install`, name it: `merge.capture-lock.driver` is [`LOCK_DRIVER`],
-//! `merge.capture-params.driver` is [`PARAMS_DRIVER`]; `.gitattributes` names those for the two files. It runs at the top
-//! of the working tree. Exit 0 is a clean merge, 1 a conflict; anything else would stop git, and does not happen.
+//! Git's settings `merge.capture-lock.driver` and `merge.capture-params.driver`, written by `init` and `install`, name it;
+//! `.gitattributes` names those for the two files. It runs at the top of the working tree. Exit 0 is a clean merge, 1 a
+//! conflict; anything over 128 would stop git, and does not happen.
 
 use std::path::{Path, PathBuf};
 
 use crate::app::{App, Outcome};
-use crate::dvc::program::{Dvc, ProgramError, Search};
 use crate::error::Error;
 use crate::git::Repo;
+use crate::project::Project;
 use crate::project::merging::{self, Ended, Files};
-
-/// The value of git's setting `merge.capture-lock.driver`.
-pub const LOCK_DRIVER: &str = "capture-hook merge-driver lock %O %A %B %L %P %S %X %Y";
-/// The value of git's setting `merge.capture-params.driver`.
-pub const PARAMS_DRIVER: &str = "capture-hook merge-driver params %O %A %B %L %P %S %X %Y";
 
 /// Which file is merged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -88,24 +83,8 @@ fn merge(app: &App, args: &Args) -> Result<Ended, Error> {
         What::Params => merging::params(&files, &app.env)?,
         What::Lock => {
             let root = app.cwd.join(Path::new(&files.path).parent().unwrap_or(Path::new("")));
-            merging::lock(&files, &root, &app.env, &mut || find_dvc(app, &repo, &root))?
+            let project = Project::at(repo, root, &app.env);
+            merging::lock(&files, &project.root, &app.env, &mut || project.dvc())?
         }
-    })
-}
-
-fn find_dvc(app: &App, repo: &Repo, root: &Path) -> Result<Dvc, ProgramError> {
-    let named = repo.config("capture-hook.dvc").ok().flatten();
-    let tracked = |path: &Path| match repo.query([std::ffi::OsStr::new("ls-files"), "--".as_ref(), path.as_os_str()]) {
-        Ok(output) => !output.success() || !output.stdout.is_empty(),
-        Err(_) => true,
-    };
-    let own = std::env::current_exe().ok();
-    Dvc::find(&Search {
-        root,
-        env: &app.env,
-        git_config: named.as_deref(),
-        venv_parents: &[root, &app.cwd],
-        tracked: &tracked,
-        own_dir: own.as_deref().and_then(Path::parent),
     })
 }

@@ -296,7 +296,7 @@ fn set_drivers(repo: &Repo, binary: &Path) -> Result<bool, GitError> {
 
 /// Git hands the line to `sh`, with the file names put in quoted.
 fn driver_line(binary: &Path, kind: &str) -> String {
-    format!("{} merge-driver {kind} %O %A %B %L %P", quoted_path(binary).replace('%', "%%"))
+    format!("{} merge-driver {kind} %O %A %B %L %P %S %X %Y", quoted_path(binary).replace('%', "%%"))
 }
 
 /// Whether the merge drivers are named as this binary would name them.

@@ -6,8 +6,8 @@
 //! going to the remote ([`transfer`]).
 
 mod error;
-pub mod merging;
 mod lock;
+pub mod merging;
 pub mod promote;
 pub mod records;
 pub mod selection;
