@@ -152,6 +152,11 @@ impl World {
         self.run_in("repo", "dvc", args)
     }
 
+    /// The real `dvc` in a directory of this world.
+    pub fn dvc_in<A: AsRef<OsStr>>(&self, dir: impl AsRef<Path>, args: impl IntoIterator<Item = A>) -> Said {
+        self.run_in(dir, "dvc", args)
+    }
+
     /// Copies the run of a corpus case into `repo/results/` and gives its `<experiment>/<run_id>`.
     pub fn record(&self, case: &str) -> String {
         let (from, key) = corpus_run(case);
