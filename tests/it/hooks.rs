@@ -63,8 +63,8 @@ fn a_commit_with_a_selected_run_holds_its_data() {
 #[test]
 fn an_invalid_run_stops_the_commit_and_nothing_changes() {
     let (world, _) = with_run();
-    let bad = world.record("bad-step-gap");
-    select(&world, &bad);
+    world.record_as("bad-step-gap", "demo/bad");
+    select(&world, "demo/bad");
     let params = fs::read(world.repo("params.yaml")).unwrap();
     let before = (
         world.git(["rev-parse", "HEAD"]).ok().out,

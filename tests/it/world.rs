@@ -164,6 +164,26 @@ impl World {
         key
     }
 
+    /// Copies the run of a corpus case to `repo/results/<key>`, and makes its metadata say so.
+    pub fn record_as(&self, case: &str, key: &str) {
+        let (from, _) = corpus_run(case);
+        let to = self.repo("results").join(key);
+        copy_dir(&from, &to);
+        let (experiment, run_id) = key.split_once('/').unwrap();
+        let script = "import gzip, json, pathlib, sys\n\
+            root, experiment, run_id = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3]\n\
+            meta = root / 'run.json'\n\
+            text = json.loads(meta.read_text())\n\
+            text.update(run_id=run_id, experiment=experiment)\n\
+            meta.write_text(json.dumps(text))\n\
+            (root / 'manifest.json').unlink(missing_ok=True)\n\
+            for path in root.glob('*.gz'):\n\
+            \x20   rows = [json.loads(l) for l in gzip.decompress(path.read_bytes()).splitlines() if l.strip()]\n\
+            \x20   for row in rows: row['run_id'] = run_id\n\
+            \x20   path.write_bytes(gzip.compress(''.join(json.dumps(r) + chr(10) for r in rows).encode()))\n";
+        self.run_in(".", "python3", ["-c", script, to.to_str().unwrap(), experiment, run_id]).ok();
+    }
+
     fn find(&self, program: &str) -> PathBuf {
         if program.contains('/') {
             return program.into();
