@@ -6,6 +6,7 @@
 mod hooks;
 mod house;
 mod ingest;
+mod install;
 mod json;
 mod params;
 mod tools;
