@@ -10,6 +10,7 @@ mod lock;
 pub mod merging;
 pub mod promote;
 pub mod records;
+pub mod selecting;
 pub mod selection;
 pub mod setup;
 pub mod sync;

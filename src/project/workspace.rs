@@ -6,6 +6,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use crate::config::{self, Config, ConfigError};
+use crate::dvc::listing::safe_path;
 use crate::dvc::stage::{self, DEFAULT_OUT_DIR, OUT_DIR, PARAMS_FILE, RUN_DIR, Stage, StageError, is_selection};
 use crate::error::{Explain, Kind};
 use crate::params::{self, ParamsError};
@@ -133,13 +134,22 @@ impl Workspace {
         Ok(Options::new(&self.config.validate.ignore, &self.config.validate.deny)?)
     }
 
-    /// What the parameters that the stage depends on say.
-    pub fn selection(&self) -> Result<Selection, WorkspaceError> {
+    /// The params file that the stage depends on, relative to the root.
+    pub fn params_file(&self) -> Result<String, WorkspaceError> {
         let stage = match read_optional(&self.root.join(stage::FILE))? {
             Some(bytes) => Stage::parse(&bytes)?,
             None => None,
         };
-        let file = stage.as_ref().map_or(PARAMS_FILE, Stage::params_file).to_owned();
+        let file = stage.as_ref().map_or(PARAMS_FILE, Stage::params_file);
+        if !safe_path(file) {
+            return Err(StageError::BeyondUs(format!("the params file `{file}` is outside the project")).into());
+        }
+        Ok(file.to_owned())
+    }
+
+    /// What the parameters that the stage depends on say.
+    pub fn selection(&self) -> Result<Selection, WorkspaceError> {
+        let file = self.params_file()?;
         let values = match read_optional(&self.root.join(&file))? {
             Some(bytes) => params::load(&file, &bytes)?,
             None => params::Value::Map(Vec::new()),
