@@ -1,13 +1,121 @@
-//! `capture-hook validate`.
+//! `capture-hook validate`: every byte of every shard, every rule.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
 
 use crate::app::{App, Outcome};
 use crate::error::{Error, Kind};
+use crate::output::{human, validation};
+use crate::project::workspace::{Workspace, WorkspaceError, normal};
+use crate::run::find::FindError;
+use crate::validate::{self, Report};
+
+const AFTER_HELP: &str = "\
+Examples:
+  capture-hook validate                    the selected run (params.yaml)
+  capture-hook validate results/demo/r1    a run by its path
+  capture-hook validate r1 nav/r7          by run id, by experiment and run id
+  capture-hook validate latest:demo        the newest run of an experiment
+  capture-hook --json validate --all       every run under results/, as JSON
+
+Errors make a run invalid (exit code 1), warnings do not. Codes can be dropped or
+made errors in capture-hook.toml:
+
+  [validate]
+  ignore = [\"time_goes_back\"]
+  deny = [\"incomplete_episode\"]
+
+";
 
 /// Arguments of `validate`.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+#[command(after_help = AFTER_HELP, after_long_help = long_help())]
+pub struct Args {
+    /// Which runs: a path, EXPERIMENT/RUN_ID, a run id or a unique beginning of one, `latest`, `latest:EXPERIMENT`.
+    #[arg(value_name = "RUN")]
+    pub runs: Vec<String>,
+    /// Every run under the results directory.
+    #[arg(long, conflicts_with = "runs")]
+    pub all: bool,
+}
+
+fn long_help() -> String {
+    let mut out = format!("{AFTER_HELP}Codes (* cannot be ignored):\n");
+    for severity in [validate::Severity::Error, validate::Severity::Warning] {
+        for code in validate::Code::ALL.iter().filter(|c| c.severity() == severity) {
+            let mark = if code.ignorable() { ' ' } else { '*' };
+            let kind = if severity == validate::Severity::Error { "error" } else { "warning" };
+            out += &format!("  {mark} {:<28} {kind}\n", code.as_str());
+        }
+    }
+    out
+}
+
+#[derive(Serialize)]
+struct Output<'a> {
+    ok: bool,
+    runs: &'a [Report],
+}
 
 /// Runs the command.
-pub fn run(_app: &App, _args: &Args) -> Result<Outcome, Error> {
-    Err(Error::new(Kind::Usage, "not_built", "`validate` is not built yet"))
+pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
+    let workspace = Workspace::find(&app.cwd)?;
+    let options = workspace.validation()?;
+    let (dirs, missing) = wanted(app, args, &workspace)?;
+    let mut reports = Vec::with_capacity(dirs.len());
+    for dir in &dirs {
+        let shown = workspace.shown(dir);
+        let bar = app.ui.progress(&format!("validating {shown}"), Some(Workspace::bytes(dir)));
+        let report = validate::check(dir, &shown, &options, &bar)?;
+        drop(bar);
+        if !(app.ui.json() || app.ui.quiet() && report.ok) {
+            app.ui.data(&validation::report(&report));
+        }
+        reports.push(report);
+    }
+    let ok = reports.iter().all(|report| report.ok);
+    if app.ui.json() {
+        app.ui.data_json(&Output { ok, runs: &reports });
+    } else if args.all {
+        let bad = reports.iter().filter(|report| !report.ok).count();
+        app.ui.status(&format!("{} of {} valid", reports.len() - bad, human::plural(reports.len() as u64, "run")));
+    }
+    match missing {
+        // The report says so too, for scripts that read it.
+        Some(error) => Err(error.into()),
+        None if ok => Ok(Outcome::Done),
+        None => Ok(Outcome::Wanting),
+    }
+}
+
+/// The directories to look at, and the first that is not there.
+fn wanted(app: &App, args: &Args, workspace: &Workspace) -> Result<(Vec<PathBuf>, Option<WorkspaceError>), Error> {
+    if args.all {
+        return Ok((workspace.runs()?, None));
+    }
+    if args.runs.is_empty() {
+        let selection = workspace.selection()?;
+        let Some(run_dir) = selection.run_dir else {
+            return Err(Error::new(
+                Kind::Setup,
+                "no_run_selected",
+                format!("no run is selected in {}", selection.file),
+            )
+            .hint("`capture-hook select RUN` selects one; `capture-hook validate RUN` checks one without"));
+        };
+        return Ok((vec![workspace.root.join(run_dir)], None));
+    }
+    let (mut dirs, mut missing) = (Vec::new(), None);
+    for query in &args.runs {
+        match workspace.run(&app.cwd, query) {
+            Ok(dir) => dirs.push(dir),
+            Err(error @ WorkspaceError::Find(FindError::NotFound { .. })) if query.contains('/') => {
+                dirs.push(normal(&app.cwd.join(query)));
+                missing.get_or_insert(error);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok((dirs, missing))
 }

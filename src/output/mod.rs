@@ -7,6 +7,7 @@ pub mod plot;
 mod sparkline;
 pub mod table;
 mod ui;
+pub mod validation;
 
 pub use sparkline::sparkline;
 

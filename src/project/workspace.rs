@@ -10,6 +10,7 @@ use crate::dvc::listing::safe_path;
 use crate::dvc::stage::{self, DEFAULT_OUT_DIR, OUT_DIR, PARAMS_FILE, RUN_DIR, Stage, StageError, is_selection};
 use crate::error::{Explain, Kind};
 use crate::params::{self, ParamsError};
+use crate::run::find::{self, FindError};
 use crate::support::fs::{FsError, read_optional};
 use crate::validate::{Options, OptionsError};
 
@@ -64,6 +65,9 @@ pub enum WorkspaceError {
         /// The parameters' file.
         file: String,
     },
+    /// The run that the user names.
+    #[error(transparent)]
+    Find(#[from] FindError),
     /// The disk failed.
     #[error(transparent)]
     Fs(#[from] FsError),
@@ -77,6 +81,7 @@ impl Explain for WorkspaceError {
             Self::Stage(error) => error.kind(),
             Self::Params(error) => error.kind(),
             Self::NotAPath { .. } | Self::NothingSelected { .. } => Kind::Setup,
+            Self::Find(error) => error.kind(),
             Self::Fs(error) => error.kind(),
         }
     }
@@ -89,6 +94,7 @@ impl Explain for WorkspaceError {
             Self::Params(error) => error.code(),
             Self::NotAPath { .. } => "invalid_params",
             Self::NothingSelected { .. } => "no_run_selected",
+            Self::Find(error) => error.code(),
             Self::Fs(error) => error.code(),
         }
     }
@@ -106,6 +112,7 @@ impl Explain for WorkspaceError {
                     "or name it: `capture-hook ingest RUN`".into(),
                 ]
             }
+            Self::Find(error) => error.hints(),
             Self::Fs(error) => error.hints(),
         }
     }
@@ -166,19 +173,14 @@ impl Workspace {
 
     /// The directories of all runs in the results directory, sorted.
     pub fn runs(&self) -> Result<Vec<PathBuf>, WorkspaceError> {
-        let dirs = |dir: &Path| -> Vec<PathBuf> {
-            let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
-            let mut dirs: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
-            dirs.sort();
-            dirs
-        };
-        Ok(dirs(&self.results()).iter().flat_map(|experiment| dirs(experiment)).collect())
+        Ok(find::find_runs(&self.results())?.into_iter().map(|run| run.dir).collect())
     }
 
-    /// The directory of a run that the user names.
+    /// The directory of a run that the user names: a path, `<experiment>/<run_id>`, a run id, a unique beginning of one,
+    /// `latest`, `latest:<experiment>`.
     pub fn run(&self, cwd: &Path, query: &str) -> Result<PathBuf, WorkspaceError> {
-        let path = normal(&cwd.join(query));
-        Ok(if path.is_dir() { path } else { self.results().join(query) })
+        let found = find::find_runs(&self.results())?;
+        Ok(normal(&find::resolve(query, &found, cwd)?.dir))
     }
 
     /// How many bytes the files in a run's directory have.

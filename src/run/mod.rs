@@ -4,6 +4,7 @@
 //! read: rules live in `validate`.
 
 pub mod fast;
+pub mod find;
 pub mod gzip;
 mod ids;
 pub mod json;
