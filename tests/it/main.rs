@@ -8,6 +8,7 @@ mod house;
 mod ingest;
 mod install;
 mod json;
+mod matrix;
 mod merging;
 mod params;
 mod select;
