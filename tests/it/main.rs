@@ -11,6 +11,7 @@ mod json;
 mod matrix;
 mod merging;
 mod params;
+mod record;
 mod select;
 mod tools;
 mod validate;
