@@ -167,7 +167,7 @@ fn a_copy_taken_at_any_moment_is_a_whole_run() {
                 std::thread::sleep(Duration::from_micros(1000 + u64::from(number % 40) * 50));
             }
         });
-        for round in 0..25 {
+        for round in 0..15 {
             std::thread::sleep(Duration::from_millis(3 + round % 5));
             let copy = tempfile::tempdir().unwrap();
             let run = copy.path().join("demo/r1");
@@ -186,7 +186,7 @@ fn a_copy_taken_at_any_moment_is_a_whole_run() {
         }
         stop.store(true, Ordering::Relaxed);
     });
-    assert!(copies.len() > 5, "hardly anything was flushed meanwhile: {copies:?}");
+    assert!(copies.len() > 4, "hardly anything was flushed meanwhile: {copies:?}");
     recorder.finalize(false).unwrap();
     assert!(report(recorder.root()).ok);
 }
@@ -291,7 +291,7 @@ fn the_recorder_that_gets_killed() {
 #[test]
 fn a_killed_recorder_leaves_a_valid_run() {
     let mut rows = 0;
-    for round in 0..15u64 {
+    for round in 0..8u64 {
         let dir = tempfile::tempdir().unwrap();
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "record::the_recorder_that_gets_killed"])
@@ -310,5 +310,5 @@ fn a_killed_recorder_leaves_a_valid_run() {
         assert!(found.ok, "{found:?}");
         rows += found.steps.rows;
     }
-    assert!(rows > 1000, "{rows}");
+    assert!(rows > 500, "{rows}");
 }
