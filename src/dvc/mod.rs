@@ -5,6 +5,8 @@
 
 mod autostage;
 pub mod cache;
+pub mod checkout;
+pub mod closure;
 pub mod engine;
 pub mod fetch;
 pub mod ini;
