@@ -25,6 +25,8 @@ pub struct App {
     pub env: Env,
     /// The way to the user.
     pub ui: Ui,
+    /// The command line's definition, for manual pages and completions.
+    pub command: fn() -> clap::Command,
 }
 
 impl App {

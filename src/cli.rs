@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::CompleteEnv;
 
 use crate::app::{App, Outcome};
 use crate::commands;
@@ -99,7 +100,18 @@ pub enum Command {
 /// Parses the command line, runs the command, prints its error, and gives the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    // A shell that asks for completions gets them and nothing else.
+    let here = std::env::current_dir().ok();
+    let asked = CompleteEnv::with_factory(Cli::command)
+        .var(commands::completions::VARIABLE)
+        .try_complete(std::env::args_os(), here.as_deref());
+    if let Ok(true) = asked {
+        return ExitCode::SUCCESS;
+    }
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refused(&error),
+    };
     let ui = Ui::new(UiOptions { json: cli.json, quiet: cli.quiet, verbose: cli.verbose, color: cli.color });
     match dispatch(cli, ui.clone()) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
@@ -111,6 +123,23 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Help and version to stdout; a wrong command line to stderr, as JSON where that was asked for.
+fn refused(error: &clap::Error) -> ExitCode {
+    let wrong = error.use_stderr();
+    if wrong && std::env::args_os().any(|arg| arg == "--json") {
+        let ui = Ui::new(UiOptions { json: true, ..UiOptions::default() });
+        let text = error.to_string();
+        let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let message = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        let hints: Vec<&str> = lines.collect();
+        ui.error(&Error::new(Kind::Usage, "usage", message).hint(hints.join("\n")));
+        return ExitCode::from(Kind::Usage.exit_code());
+    }
+    // A closed pipe is not an error.
+    let _ = error.print();
+    if wrong { ExitCode::from(Kind::Usage.exit_code()) } else { ExitCode::SUCCESS }
+}
+
 fn dispatch(cli: Cli, ui: Ui) -> Result<Outcome, Error> {
     let here = std::env::current_dir()
         .map_err(|e| Error::new(Kind::Io, "io", format!("cannot read the working directory: {e}")))?;
@@ -118,7 +147,7 @@ fn dispatch(cli: Cli, ui: Ui) -> Result<Outcome, Error> {
         Some(dir) => here.join(dir),
         None => here,
     };
-    let app = App { cwd, env: Env::snapshot(), ui };
+    let app = App { cwd, env: Env::snapshot(), ui, command: Cli::command };
     match cli.command {
         Command::Init(args) => commands::init::run(&app, &args),
         Command::Install(args) => commands::install::run(&app, &args),

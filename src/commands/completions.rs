@@ -1,13 +1,41 @@
-//! `capture-hook completions`.
+//! `capture-hook completions`: what the shell reads to complete commands, options, runs, tags and experiments.
+
+use std::ffi::OsStr;
+
+use clap_complete::env::Shells;
 
 use crate::app::{App, Outcome};
 use crate::error::{Error, Kind};
 
 /// Arguments of `completions`.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+#[command(after_help = "\
+Examples:
+  bash   echo 'source <(capture-hook completions bash)' >> ~/.bashrc
+  zsh    echo 'source <(capture-hook completions zsh)' >> ~/.zshrc
+  fish   capture-hook completions fish > ~/.config/fish/completions/capture-hook.fish
+
+Runs, tags and experiments of the repository you are in are completed too.")]
+pub struct Args {
+    /// The shell: bash, elvish, fish, powershell, zsh.
+    #[arg(value_name = "SHELL", value_parser = ["bash", "elvish", "fish", "powershell", "zsh"])]
+    shell: String,
+}
 
 /// Runs the command.
-pub fn run(_app: &App, _args: &Args) -> Result<Outcome, Error> {
-    Err(Error::new(Kind::Usage, "not_built", "`completions` is not built yet"))
+pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
+    let shells = Shells::builtins();
+    let completer = shells.completer(&args.shell).ok_or_else(|| {
+        Error::new(Kind::Usage, "unknown_shell", format!("there are no completions for `{}`", args.shell))
+    })?;
+    let name = (app.command)().get_name().to_owned();
+    let mut out = Vec::new();
+    completer
+        .write_registration(VARIABLE, &name, &name, OsStr::new(&name).to_string_lossy().as_ref(), &mut out)
+        .map_err(|e| Error::new(Kind::Io, "io", format!("cannot write the completions: {e}")))?;
+    app.ui.data(&String::from_utf8_lossy(&out));
+    Ok(Outcome::Done)
 }
+
+/// The variable by which the shell's script asks for completions.
+pub const VARIABLE: &str = "COMPLETE";

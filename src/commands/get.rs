@@ -1,13 +1,109 @@
-//! `capture-hook get`.
+//! `capture-hook get`: one run, of any revision, into any directory.
 
+use std::path::PathBuf;
+
+use super::complete;
 use crate::app::{App, Outcome};
+use crate::dvc::version::DataVersion;
 use crate::error::{Error, Kind};
+use crate::git::Oid;
+use crate::output::human;
+use crate::output::json::Got;
+use crate::project::Project;
+use crate::project::catalog::Catalog;
+use crate::project::retrieve::Wanted;
+use crate::run::RunKey;
 
 /// Arguments of `get`.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+#[command(after_help = "\
+Examples:
+  capture-hook get nav/r1                              the newest committed data of a run, into ./r1
+  capture-hook get capture/nav/r1@v2 -o /tmp/r1        as that tag has it
+  capture-hook get nav/r1 --rev HEAD~3 -o old/r1       as it was three commits ago
+
+The workspace stays as it is. Bytes come from DVC's cache, else from the remote; they are proved against the data version
+and the run's manifest before the directory appears, whole or not at all.")]
+pub struct Args {
+    /// The run or its tag.
+    #[arg(value_name = "RUN|TAG", add = complete::runs_and_tags())]
+    run: String,
+    /// The commit, branch or tag whose data is wanted.
+    #[arg(long, value_name = "REV", add = complete::tags())]
+    rev: Option<String>,
+    /// The directory that becomes the run's folder [default: ./<run_id>].
+    #[arg(short, long, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// Replace the directory if it is there.
+    #[arg(long)]
+    force: bool,
+}
 
 /// Runs the command.
-pub fn run(_app: &App, _args: &Args) -> Result<Outcome, Error> {
-    Err(Error::new(Kind::Usage, "not_built", "`get` is not built yet"))
+pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
+    let project = app.project()?;
+    let catalog = project.catalog()?;
+    let (key, commit, version) = find(app, &project, &catalog, args)?;
+    let output = args.output.clone().unwrap_or_else(|| PathBuf::from(key.run_id()));
+    let to = app.cwd.join(&output);
+    let bar = app.ui.progress("getting the run", None);
+    let got = project.retrieve(Wanted { run: &key, version, to: &to, replace: args.force }, &bar)?;
+    drop(bar);
+    if app.ui.json() {
+        app.ui.data_json(&Got {
+            run: key.to_string(),
+            data_version: version.to_string(),
+            commit: commit.map(|commit| commit.to_string()),
+            path: output.to_string_lossy().into_owned(),
+            files: got.files,
+            bytes: got.bytes,
+            fetched: got.fetched,
+        });
+    } else {
+        app.ui.data(&format!("{}\n", output.display()));
+        let from = if got.fetched { "the remote" } else { "the cache" };
+        let (files, bytes) = (human::plural(got.files, "file"), human::bytes(got.bytes));
+        let what = human::plain(&key.to_string());
+        app.ui.status(&format!("{what}: {files}, {bytes}, from {from}, proved against {version}"));
+    }
+    Ok(Outcome::Done)
+}
+
+/// Which run of which data version.
+fn find(
+    app: &App,
+    project: &Project,
+    catalog: &Catalog,
+    args: &Args,
+) -> Result<(RunKey, Option<Oid>, DataVersion), Error> {
+    if let Some(rev) = &args.rev {
+        let commit = project.repo.resolve(rev)?;
+        let version = project.version_at(&commit)?.ok_or_else(|| {
+            Error::new(Kind::Setup, "no_data_version", format!("`{}` holds no data version", human::plain(rev)))
+                .hint("`capture-hook log` lists the commits that do")
+        })?;
+        // A run that only this revision knows is not in the catalog where its list of files was not here.
+        if let Ok(key) = args.run.parse::<RunKey>()
+            && catalog.get(&key).is_none()
+        {
+            return Ok((key, Some(commit), version));
+        }
+        let target = project.resolve_run(catalog, &app.cwd, &args.run)?;
+        return Ok((target.key, Some(commit), version));
+    }
+    let target = project.resolve_run(catalog, &app.cwd, &args.run)?;
+    if let Some(commit) = target.commit
+        && let Some(version) = project.version_at(&commit)?
+    {
+        return Ok((target.key, Some(commit), version));
+    }
+    let change = catalog.history.newest(&target.key);
+    match project.newest_version(catalog, &target.key) {
+        Some(version) => Ok((target.key, change.map(|change| change.commit.id.clone()), version)),
+        None => {
+            let name = human::plain(&target.key.to_string());
+            Err(Error::new(Kind::Setup, "not_committed", format!("no commit holds {name}"))
+                .hint(format!("it is in the workspace alone; `capture-hook publish {name}` commits it")))
+        }
+    }
 }

@@ -1,13 +1,65 @@
-//! `capture-hook man`.
+//! `capture-hook man`: manual pages.
+
+use std::path::{Path, PathBuf};
 
 use crate::app::{App, Outcome};
 use crate::error::{Error, Kind};
+use crate::support::fs::{create_dir_all, write_atomic};
 
 /// Arguments of `man`.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+#[command(after_help = "\
+Examples:
+  capture-hook man | man -l -                        the manual page of the whole
+  capture-hook man runs | man -l -                   the page of one command
+  capture-hook man --out ~/.local/share/man/man1     writes all pages there: `man capture-hook-runs`")]
+pub struct Args {
+    /// The command whose page to print.
+    #[arg(value_name = "COMMAND")]
+    command: Option<String>,
+    /// Write every page to this directory.
+    #[arg(short, long, value_name = "DIR", conflicts_with = "command")]
+    out: Option<PathBuf>,
+}
 
 /// Runs the command.
-pub fn run(_app: &App, _args: &Args) -> Result<Outcome, Error> {
-    Err(Error::new(Kind::Usage, "not_built", "`man` is not built yet"))
+pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
+    let mut root = (app.command)();
+    root.build();
+    if let Some(dir) = &args.out {
+        let dir = app.cwd.join(dir);
+        create_dir_all(&dir)?;
+        let n = write_all(&root, &dir)?;
+        app.ui.status(&format!("{n} manual pages in {}", dir.display()));
+        return Ok(Outcome::Done);
+    }
+    let command = match &args.command {
+        None => root,
+        Some(name) => root.find_subcommand(name).cloned().ok_or_else(|| {
+            Error::new(Kind::Usage, "unknown_command", format!("there is no command `{name}`"))
+                .hint("`capture-hook --help` lists them")
+        })?,
+    };
+    app.ui.data(&String::from_utf8_lossy(&page(command)?));
+    Ok(Outcome::Done)
+}
+
+/// The pages of the whole and of every command that is not hidden; how many there are.
+fn write_all(root: &clap::Command, dir: &Path) -> Result<usize, Error> {
+    let commands = root.get_subcommands().filter(|c| !c.is_hide_set() && c.get_name() != "help");
+    let mut n = 0;
+    for command in std::iter::once(root).chain(commands) {
+        let name = command.get_display_name().unwrap_or_else(|| command.get_name());
+        write_atomic(&dir.join(format!("{name}.1")), &page(command.clone())?)?;
+        n += 1;
+    }
+    Ok(n)
+}
+
+fn page(command: clap::Command) -> Result<Vec<u8>, Error> {
+    let mut out = Vec::new();
+    clap_mangen::Man::new(command)
+        .render(&mut out)
+        .map_err(|e| Error::new(Kind::Io, "io", format!("cannot write the manual page: {e}")))?;
+    Ok(out)
 }

@@ -1,6 +1,7 @@
 //! One file a command: its arguments and `run`. A command never calls another; what they share lies in a lower room.
 
 pub mod check;
+pub mod complete;
 pub mod completions;
 pub mod config;
 pub mod demo;

@@ -1,13 +1,227 @@
-//! `capture-hook show`.
+//! `capture-hook show`: one run, whole.
 
+use anstyle::{AnsiColor, Style};
+
+use super::complete;
 use crate::app::{App, Outcome};
-use crate::error::{Error, Kind};
+use crate::error::Error;
+use crate::figures::{Curve, KeyFigures};
+use crate::output::json::{Seeds, Show, ShowFile, ShowHistory, ShowValidation};
+use crate::output::{human, sparkline};
+use crate::project::catalog::{Catalog, Target};
+use crate::project::history::Change;
+use crate::project::summary::{Depth, Summary};
+use crate::project::{Place, Project};
+use crate::run::json::Value;
+use crate::validate::SeedSummary;
 
 /// Arguments of `show`.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+#[command(after_help = "\
+Examples:
+  capture-hook show latest                  the run that began last
+  capture-hook show nav/r1
+  capture-hook show capture/nav/r1@v2       a tag: the data as that commit has it
+  capture-hook show results/nav/r1          a directory
+  capture-hook show latest:nav --json | jq .figures")]
+pub struct Args {
+    /// The run or its tag: a path, experiment/run_id, a run id or a unique start of one, latest, latest:EXPERIMENT.
+    #[arg(value_name = "RUN|TAG", default_value = "latest", add = complete::runs_and_tags())]
+    run: String,
+}
 
 /// Runs the command.
-pub fn run(_app: &App, _args: &Args) -> Result<Outcome, Error> {
-    Err(Error::new(Kind::Usage, "not_built", "`show` is not built yet"))
+pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
+    let project = app.project()?;
+    let catalog = project.catalog()?;
+    let target = project.resolve_run(&catalog, &app.cwd, &args.run)?;
+    let place = project.locate(&catalog, &target)?;
+    let depth = if app.ui.json() { Depth::Figures } else { Depth::Trace };
+    let bar = app.ui.progress("reading the run", None);
+    let summary = project.summary(&place, depth, &bar)?;
+    drop(bar);
+    let shown = facts(&project, &catalog, &target, &place, &summary);
+    if app.ui.json() {
+        app.ui.data_json(&shown);
+    } else {
+        let pager = project.repo.config("core.pager")?;
+        app.ui.page(&text(&shown, &summary), &app.env, pager.as_deref());
+    }
+    Ok(Outcome::Done)
+}
+
+fn facts(project: &Project, catalog: &Catalog, target: &Target, place: &Place, summary: &Summary) -> Show {
+    let meta = summary.meta.as_ref();
+    let strict = |key: &str| meta.and_then(|m| m.raw.get(key)).filter(|v| !v.is_null()).map(Value::to_strict);
+    let change = match &target.commit {
+        Some(commit) => catalog.history.changes.iter().find(|change| change.commit.id == *commit),
+        None => catalog.history.newest(&target.key),
+    };
+    Show {
+        run: target.key.to_string(),
+        experiment: target.key.experiment().into(),
+        run_id: target.key.run_id().into(),
+        source: place.words(),
+        path: place.dir().map(|dir| dir.strip_prefix(&project.root).unwrap_or(dir).to_string_lossy().into_owned()),
+        start_time: meta.map(|m| m.start_time.clone()),
+        schema_version: meta.map(|m| m.schema_version.clone()),
+        package_version: meta.and_then(|m| m.package_version.clone()),
+        git_sha: meta.and_then(|m| m.git_sha.clone()),
+        base_seed: meta.and_then(|m| m.base_seed),
+        seeds: summary.seeds.map(seeds),
+        config_hash: summary.config_hash.clone(),
+        env_config: meta.map(|m| m.env_config.to_strict()),
+        system: strict("system"),
+        history: change.map(|change| history(catalog, target, change)),
+        validation: summary.verdict.as_ref().map(|verdict| ShowValidation {
+            ok: verdict.ok,
+            errors: verdict.errors.clone(),
+            warnings: verdict.warnings.clone(),
+        }),
+        figures: summary.figures.clone(),
+        files: summary.files.iter().map(|(path, bytes)| ShowFile { path: path.clone(), bytes: *bytes }).collect(),
+    }
+}
+
+fn history(catalog: &Catalog, target: &Target, change: &Change) -> ShowHistory {
+    ShowHistory {
+        commit: change.commit.id.to_string(),
+        committed_at: human::iso(change.commit.time),
+        author: change.commit.author.clone(),
+        subject: change.commit.subject(),
+        data_version: change.locked.version.to_string(),
+        tags: catalog.history.tags_of(&target.key).iter().map(|tag| tag.tag.name.clone()).collect(),
+    }
+}
+
+fn seeds(seeds: SeedSummary) -> Seeds {
+    Seeds { unique_count: seeds.unique_count, min: seeds.min, max: seeds.max }
+}
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+
+fn text(show: &Show, summary: &Summary) -> String {
+    let mut out = format!("{BOLD}{}{BOLD:#}\n", human::plain(&show.run));
+    let mut line = |name: &str, value: String| {
+        if !value.is_empty() {
+            out.push_str(&format!("  {DIM}{name:<15} {DIM:#}{value}\n"));
+        }
+    };
+    let maybe = |value: &Option<String>| value.as_deref().map(human::plain).unwrap_or_default();
+    line("started", maybe(&show.start_time));
+    line("recorder", recorder(show));
+    line(
+        "where",
+        match &show.path {
+            Some(path) => human::plain(path),
+            None => "DVC's cache".into(),
+        },
+    );
+    line("validation", show.validation.as_ref().map(validation).unwrap_or_default());
+    if let Some(history) = &show.history {
+        let commit = history.commit.get(..9).unwrap_or(&history.commit);
+        let by = format!("{}, {}", human::plain(&history.author), history.committed_at.get(..10).unwrap_or_default());
+        line("commit", format!("{commit}  {}  {DIM}({by}){DIM:#}", human::plain(&history.subject)));
+        line("tags", history.tags.iter().map(|tag| human::plain(tag)).collect::<Vec<_>>().join(", "));
+        line("data version", history.data_version.clone());
+    } else {
+        line("commit", format!("{DIM}none yet{DIM:#}"));
+    }
+    line("configuration", show.config_hash.as_ref().map(|hash| format!("sha256:{hash}")).unwrap_or_default());
+    for (key, value) in config_lines(summary) {
+        line("", format!("{key} {DIM}={DIM:#} {value}"));
+    }
+    line("seeds", show.seeds.as_ref().map(seed_text).unwrap_or_default());
+    if let Some(figures) = &show.figures {
+        figure_lines(figures, &mut line);
+    }
+    if let Some(trace) = &summary.trace {
+        line("distance", curve(&trace.distance));
+        line("reward so far", curve(&trace.reward));
+    }
+    let bytes: u64 = show.files.iter().filter_map(|file| file.bytes).sum();
+    line("files", format!("{}, {}", show.files.len(), human::bytes(bytes)));
+    out
+}
+
+fn recorder(show: &Show) -> String {
+    let mut parts = Vec::new();
+    if let Some(version) = &show.package_version {
+        parts.push(format!("plume-nav-sim {}", human::plain(version)));
+    }
+    if let Some(schema) = &show.schema_version {
+        parts.push(format!("schema {}", human::plain(schema)));
+    }
+    if let Some(sha) = &show.git_sha {
+        parts.push(format!("code {}", human::plain(sha)));
+    }
+    parts.join(", ")
+}
+
+fn validation(verdict: &ShowValidation) -> String {
+    const GOOD: Style = AnsiColor::Green.on_default();
+    const BAD: Style = AnsiColor::Red.on_default();
+    let codes = |codes: &[String]| codes.iter().map(|c| human::plain(c)).collect::<Vec<_>>().join(", ");
+    let mut text = if verdict.ok { format!("{GOOD}valid{GOOD:#}") } else { format!("{BAD}invalid{BAD:#}") };
+    if !verdict.errors.is_empty() {
+        text.push_str(&format!(": {}", codes(&verdict.errors)));
+    }
+    if !verdict.warnings.is_empty() {
+        text.push_str(&format!(" (warnings: {})", codes(&verdict.warnings)));
+    }
+    text
+}
+
+/// The configuration, a key a line; at most so many that the rest of the page still shows.
+fn config_lines(summary: &Summary) -> Vec<(String, String)> {
+    const MOST: usize = 16;
+    let Some(meta) = &summary.meta else { return Vec::new() };
+    let mut all = crate::project::compare::flat(&meta.env_config);
+    let more = all.len().saturating_sub(MOST);
+    all.truncate(MOST);
+    let mut lines: Vec<(String, String)> = all
+        .into_iter()
+        .map(|(key, value)| {
+            let value = crate::output::table::shortened(&human::plain(&value.canonical()), 48);
+            (crate::output::table::shortened(&human::plain(&key), 40), value)
+        })
+        .collect();
+    if more > 0 {
+        lines.push(("…".into(), format!("{more} more: --json has them all")));
+    }
+    lines
+}
+
+fn seed_text(seeds: &Seeds) -> String {
+    match (seeds.unique_count, seeds.min == seeds.max) {
+        (1, _) | (_, true) => seeds.min.to_string(),
+        (n, _) => format!("{} different, {} to {}", human::count(n), seeds.min, seeds.max),
+    }
+}
+
+fn figure_lines(figures: &KeyFigures, line: &mut impl FnMut(&str, String)) {
+    let episodes = human::plural(figures.episodes, "episode");
+    let steps = human::plural(figures.steps, "step");
+    let mean = figures.mean_steps.map(|n| format!(", {} an episode", human::number(n))).unwrap_or_default();
+    line("episodes", format!("{episodes}, {steps}{mean}"));
+    if let Some(rate) = figures.success_rate {
+        let n = human::count(figures.successes);
+        line("success", format!("{} ({n} of {} reached the goal)", human::percent(rate), figures.episodes));
+    }
+    if let (Some(mean), Some(best)) = (figures.mean_reward, figures.max_reward) {
+        line("reward", format!("{} mean, {} best", human::number(mean), human::number(best)));
+    }
+    if let (Some(mean), Some(best)) = (figures.mean_final_distance, figures.min_final_distance) {
+        line("final distance", format!("{} mean, {} nearest", human::number(mean), human::number(best)));
+    }
+}
+
+/// A curve's median in a line, with its first and last value.
+fn curve(curve: &Curve) -> String {
+    let values: Vec<f64> = curve.iter().map(|band| band.mid).collect();
+    let (Some(first), Some(last), Some(line)) = (values.first(), values.last(), sparkline(&values, 32)) else {
+        return String::new();
+    };
+    format!("{line}  {} → {} (median)", human::number(*first), human::number(*last))
 }

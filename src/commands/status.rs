@@ -1,13 +1,85 @@
-//! `capture-hook status`.
+//! `capture-hook status`: how far the selected run is, and what to type next.
+
+use anstyle::{AnsiColor, Style};
 
 use crate::app::{App, Outcome};
-use crate::error::{Error, Kind};
+use crate::error::Error;
+use crate::output::human;
+use crate::output::json::{Status, StatusStep};
+use crate::output::table::{Column, Table, styled};
+use crate::project::journey::{Journey, Standing};
 
 /// Arguments of `status`.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+#[command(after_help = "\
+Examples:
+  capture-hook status
+  capture-hook status --check || echo 'something is pending'
+  capture-hook status --json | jq -r .next
+
+A run's way: recorded, valid, ingested into the dataset, committed, tagged, pushed (its data to the DVC remote, the commit
+to git's). The last line is the next command to type.")]
+pub struct Args {
+    /// Exit with 1 where something is pending.
+    #[arg(long)]
+    check: bool,
+}
 
 /// Runs the command.
-pub fn run(_app: &App, _args: &Args) -> Result<Outcome, Error> {
-    Err(Error::new(Kind::Usage, "not_built", "`status` is not built yet"))
+pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
+    let project = app.project()?;
+    let catalog = project.catalog()?;
+    let bar = app.ui.progress("validating", None);
+    let way = project.journey(&catalog, &bar)?;
+    drop(bar);
+    if app.ui.json() {
+        app.ui.data_json(&json(&way));
+    } else {
+        app.ui.data(&text(&way, app.ui.width()));
+        for note in &way.notes {
+            app.ui.hint(&human::plain(note));
+        }
+    }
+    Ok(if args.check && !way.done() { Outcome::Wanting } else { Outcome::Done })
+}
+
+fn json(way: &Journey) -> Status {
+    Status {
+        run: way.run.as_ref().map(ToString::to_string),
+        run_dir: way.run_dir.clone(),
+        ok: way.done(),
+        steps: way
+            .steps
+            .iter()
+            .map(|step| StatusStep { step: step.name, state: step.standing.name(), detail: step.detail.clone() })
+            .collect(),
+        next: way.next.clone(),
+        notes: way.notes.clone(),
+    }
+}
+
+fn text(way: &Journey, width: usize) -> String {
+    const BOLD: Style = Style::new().bold();
+    const DIM: Style = Style::new().dimmed();
+    let mut out = match (&way.run, &way.run_dir) {
+        (Some(run), _) => format!("{BOLD}{}{BOLD:#} is selected\n", human::plain(&run.to_string())),
+        (None, Some(dir)) => format!("{BOLD}{}{BOLD:#} is selected\n", human::plain(dir)),
+        (None, None) => "no run is selected\n".into(),
+    };
+    let mut table = Table::new([Column::Left(""), Column::Left(""), Column::Shrink("")]);
+    for step in &way.steps {
+        let mark = match step.standing {
+            Standing::Done => styled("yes", AnsiColor::Green.on_default()),
+            Standing::Pending => styled("no", AnsiColor::Yellow.on_default()),
+            Standing::Failed => styled("no", AnsiColor::Red.on_default()),
+            Standing::Unknown => styled("-", DIM),
+        };
+        table.row([format!("  {}", step.name).into(), mark, styled(human::plain(&step.detail), DIM)]);
+    }
+    out.push_str(&table.render(width));
+    match &way.next {
+        Some(next) => out.push_str(&format!("next: {BOLD}{}{BOLD:#}\n", human::plain(next))),
+        None => out.push_str("nothing to do\n"),
+    }
+    out
 }

@@ -14,6 +14,7 @@ mod read;
 mod refs;
 mod repo;
 mod state;
+mod tips;
 mod write;
 
 pub use caller::CommitCall;

@@ -3,6 +3,8 @@
 //! Knows domain types only; decides nothing.
 
 pub mod human;
+pub mod json;
+mod pager;
 pub mod plot;
 mod sparkline;
 pub mod table;

@@ -9,6 +9,9 @@ use unicode_width::UnicodeWidthStr;
 /// The width that output fits where no terminal says otherwise.
 pub const WIDTH: usize = 80;
 
+/// A column that gives way keeps so much.
+const NARROW: usize = 12;
+
 const HEADING: Style = Style::new().dimmed();
 
 /// How a column is laid out.
@@ -109,11 +112,16 @@ impl Table {
                 widths[at] = 0;
             }
         }
-        for (at, column) in self.columns.iter().enumerate() {
-            let over = total(widths).saturating_sub(most);
-            if over > 0 && matches!(column, Column::Shrink(_)) {
-                widths[at] = widths[at].saturating_sub(over).max(12.min(widths[at]));
+        // The widest gives way first, so that what is short stays whole.
+        let mut over = total(widths).saturating_sub(most);
+        while over > 0 {
+            let shrinks = |at: &usize| matches!(self.columns.get(*at), Some(Column::Shrink(_)));
+            let widest = (0..widths.len()).filter(shrinks).max_by_key(|at| widths.get(*at).copied());
+            match widest.and_then(|at| widths.get_mut(at)).filter(|width| **width > NARROW) {
+                Some(width) => *width -= 1,
+                None => break,
             }
+            over -= 1;
         }
     }
 

@@ -8,8 +8,10 @@ use crate::dvc::lock::LockError;
 use crate::dvc::settings::SettingsError;
 use crate::dvc::stage::StageError;
 use crate::error::{Explain, Kind};
+use crate::figures::FiguresError;
 use crate::git::GitError;
 use crate::support::fs::FsError;
+use crate::validate::{OptionsError, ScanError};
 
 /// A failure of project work.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +59,15 @@ pub enum ProjectError {
     /// DVC's cache.
     #[error(transparent)]
     Cache(#[from] CacheError),
+    /// The `[validate]` settings.
+    #[error(transparent)]
+    Validate(#[from] OptionsError),
+    /// A run that could not be scanned.
+    #[error(transparent)]
+    Scan(#[from] ScanError),
+    /// A run whose parquet cannot be read.
+    #[error(transparent)]
+    Figures(#[from] FiguresError),
     /// A file.
     #[error(transparent)]
     Fs(#[from] FsError),
@@ -72,6 +83,9 @@ impl ProjectError {
             Self::Stage(error) => Some(error),
             Self::Lock(error) => Some(error),
             Self::Cache(error) => Some(error),
+            Self::Validate(error) => Some(error),
+            Self::Scan(error) => Some(error),
+            Self::Figures(error) => Some(error),
             Self::Fs(error) => Some(error),
         }
     }

@@ -10,7 +10,8 @@ use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::{Locked, Project, ProjectError, RunTag, Source};
+use super::tags::RunTag;
+use super::{Locked, Project, ProjectError, Source};
 use crate::dvc::cache::Cache;
 use crate::dvc::version::DataVersion;
 use crate::git::{Commit, Oid, Range};
@@ -174,7 +175,7 @@ impl Project {
     }
 
     /// What a commit's `dvc.lock` says; one that cannot be understood says nothing here (`check` reports it).
-    fn lenient(&self, commit: &Oid) -> Result<Option<Locked>, ProjectError> {
+    pub(super) fn lenient(&self, commit: &Oid) -> Result<Option<Locked>, ProjectError> {
         match self.locked(&Source::Commit(commit.clone())) {
             Err(ProjectError::Lock(_)) => Ok(None),
             other => other,

@@ -5,17 +5,27 @@
 //! ([`records`], [`tags`]), putting a run into a commit ([`promote`]), the workspace following git ([`sync`]), and data
 //! going to the remote ([`transfer`]).
 
+pub mod catalog;
+pub mod compare;
 mod error;
+pub mod history;
+pub mod journey;
 mod lock;
 pub mod merging;
+mod place;
 pub mod promote;
+pub mod proof;
 pub mod records;
+pub mod remote;
+pub mod retrieve;
 pub mod selecting;
 pub mod selection;
 pub mod setup;
+pub mod summary;
 pub mod sync;
 pub mod tags;
 pub mod transfer;
+pub mod verify;
 pub mod workspace;
 
 use std::cell::{OnceCell, RefCell};
@@ -32,6 +42,7 @@ use crate::support::fs;
 use crate::support::progress::Progress;
 
 pub use error::ProjectError;
+pub use place::Place;
 pub use selection::{Locked, Source, State};
 
 /// The setting that names the DVC project's directory, where it is not found by itself.

@@ -44,15 +44,21 @@ impl Place {
         path.is_file().then_some(path)
     }
 
-    /// A JSON file of the run (`run.json`, `manifest.json`), where it is there and can be read.
+    /// A small file's bytes, where it is there and can be read.
     #[must_use]
-    pub fn json(&self, name: &str) -> Option<Value> {
+    pub fn bytes(&self, name: &str) -> Option<Vec<u8>> {
         let path = self.file(name)?;
         let size = std::fs::metadata(&path).ok()?.len();
         if size > crate::run::meta::MAX_BYTES {
             return None;
         }
-        json::parse(&fs::read_optional(&path).ok()??).ok()
+        fs::read_optional(&path).ok()?
+    }
+
+    /// A JSON file of the run (`run.json`, `manifest.json`), where it is there and can be read.
+    #[must_use]
+    pub fn json(&self, name: &str) -> Option<Value> {
+        json::parse(&self.bytes(name)?).ok()
     }
 
     /// `run.json`.
@@ -84,12 +90,14 @@ impl Place {
 
     /// Key figures from parquet; `None` where there is none to trust: a recorder's own export is not checked against
     /// its JSON lines.
+    #[must_use]
     pub fn parquet_figures(&self) -> Option<Result<KeyFigures, FiguresError>> {
         let (steps, episodes) = self.parquet()?;
         Some(figures::key_figures(&steps, &episodes))
     }
 
     /// The trace from parquet.
+    #[must_use]
     pub fn parquet_trace(&self) -> Option<Result<Trace, FiguresError>> {
         Some(figures::trace(&self.parquet()?.0))
     }

@@ -4,5 +4,6 @@
 
 pub mod env;
 pub mod fs;
+pub mod interactive;
 pub mod process;
 pub mod progress;

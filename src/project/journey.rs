@@ -1,0 +1,311 @@
+//! How far the selected run is: recorded, valid, ingested, committed, tagged, pushed; and what to type next.
+
+use std::path::Path;
+
+use super::catalog::Catalog;
+use super::retrieve::RetrieveError;
+use super::{Project, ProjectError, Source, State};
+use crate::git::Oid;
+use crate::run::RunKey;
+use crate::run::layout::Layout;
+use crate::support::process::quoted;
+use crate::support::progress::Progress;
+use crate::validate::{self, Options};
+
+/// How a step stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Done.
+    Done,
+    /// Still to do.
+    Pending,
+    /// It was looked at and found wanting.
+    Failed,
+    /// It cannot be told from here, or concerns nobody.
+    Unknown,
+}
+
+impl Standing {
+    /// Its stable name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Pending => "pending",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// One step of the way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// Its name.
+    pub name: &'static str,
+    /// How it stands.
+    pub standing: Standing,
+    /// In words.
+    pub detail: String,
+}
+
+/// The selected run's way.
+#[derive(Debug, Default)]
+pub struct Journey {
+    /// The selected run, where its name is known.
+    pub run: Option<RunKey>,
+    /// What the parameters name.
+    pub run_dir: Option<String>,
+    /// The steps, in order; empty where no run is selected.
+    pub steps: Vec<Step>,
+    /// What to type next.
+    pub next: Option<String>,
+    /// What else wants attention.
+    pub notes: Vec<String>,
+}
+
+impl Journey {
+    /// Whether nothing is pending.
+    #[must_use]
+    pub fn done(&self) -> bool {
+        !self.steps.iter().any(|step| matches!(step.standing, Standing::Pending | Standing::Failed))
+    }
+
+    fn step(&mut self, name: &'static str, standing: Standing, detail: impl Into<String>) -> bool {
+        self.steps.push(Step { name, standing, detail: detail.into() });
+        standing == Standing::Done
+    }
+
+    /// The first thing to do wins.
+    fn next(&mut self, command: impl Into<String>) {
+        self.next.get_or_insert(command.into());
+    }
+}
+
+impl Project {
+    /// The selected run's way, read from the workspace, the index and history.
+    pub fn journey(&self, catalog: &Catalog, progress: &dyn Progress) -> Result<Journey, RetrieveError> {
+        let state = self.state(&Source::WorkTree)?;
+        let mut way = Journey { run_dir: state.run_dir().map(str::to_owned), ..Journey::default() };
+        way.notes = self.notes(catalog)?;
+        if state.wanted.is_none() {
+            return Err(ProjectError::NoStage.into());
+        }
+        let Some(run_dir) = way.run_dir.clone() else {
+            let any = catalog.runs().any(|run| run.seen.recorded.is_some());
+            way.next = Some(if any { "capture-hook select latest".into() } else { "capture-hook demo".into() });
+            return Ok(way);
+        };
+        way.run.clone_from(&catalog.selected);
+        let name = way.run.as_ref().map_or_else(|| run_dir.clone(), ToString::to_string);
+        let shell = quoted(name.as_ref());
+        let dir = self.root.join(&run_dir);
+        let recorded = dir.join(crate::run::layout::RUN_JSON).is_file();
+        let ingested = state.agrees();
+        self.look_at_run(&mut way, &dir, &run_dir, recorded, ingested, progress)?;
+        self.look_at_dataset(&mut way, catalog, &state, &dir, recorded)?;
+        let committed = self.look_at_commit(&mut way, &state, &shell)?;
+        self.look_at_tag(&mut way, catalog, committed.as_ref())?;
+        self.look_at_remotes(&mut way, &state, committed.as_ref())?;
+        Ok(way)
+    }
+
+    fn look_at_run(
+        &self,
+        way: &mut Journey,
+        dir: &Path,
+        run_dir: &str,
+        recorded: bool,
+        ingested: bool,
+        progress: &dyn Progress,
+    ) -> Result<(), RetrieveError> {
+        if !recorded {
+            // A clone does not have the recorder's files: the dataset is what is versioned.
+            let (standing, detail) = if ingested {
+                (Standing::Unknown, format!("{run_dir} is not in this clone; its data is committed"))
+            } else {
+                way.next("capture-hook select latest");
+                (Standing::Failed, format!("{run_dir} is not there"))
+            };
+            way.step("recorded", standing, detail);
+            way.step("valid", Standing::Unknown, "nothing to validate here");
+            return Ok(());
+        }
+        way.step("recorded", Standing::Done, run_dir);
+        let settings = self.config()?.validate;
+        let options = Options::new(&settings.ignore, &settings.deny).map_err(ProjectError::from)?;
+        let report = validate::check(dir, run_dir, &options, progress).map_err(ProjectError::from)?;
+        if report.ok {
+            let (steps, episodes) = (report.steps.rows, report.episodes.rows);
+            let mut detail = format!("{steps} steps, {episodes} episodes");
+            if !report.warnings.is_empty() {
+                let codes: Vec<&str> = report.warnings.iter().map(|code| code.as_str()).collect();
+                detail.push_str(&format!(" (warnings: {})", codes.join(", ")));
+            }
+            way.step("valid", Standing::Done, detail);
+        } else {
+            let codes: Vec<&str> = report.errors.iter().map(|code| code.as_str()).collect();
+            way.step("valid", Standing::Failed, codes.join(", "));
+            way.next("capture-hook validate");
+        }
+        Ok(())
+    }
+
+    fn look_at_dataset(
+        &self,
+        way: &mut Journey,
+        catalog: &Catalog,
+        state: &State,
+        dir: &Path,
+        recorded: bool,
+    ) -> Result<(), RetrieveError> {
+        let Some(locked) = state.locked.as_ref().filter(|_| state.agrees()) else {
+            let detail = match &state.locked {
+                Some(locked) => format!("dvc.lock holds another selection ({})", locked.version),
+                None => "dvc.lock holds no data version yet".into(),
+            };
+            way.step("ingested", Standing::Pending, detail);
+            return Ok(());
+        };
+        if recorded
+            && let Some(run) = &way.run
+            && let Some(name) = changed_since(dir, &run.under(&self.root.join(&catalog.out_dir)))
+        {
+            way.step("ingested", Standing::Pending, format!("{name} is not as it was ingested"));
+            way.next("dvc repro -f capture_ingest");
+            return Ok(());
+        }
+        way.step("ingested", Standing::Done, format!("data version {}", locked.version));
+        Ok(())
+    }
+
+    /// The commit at HEAD, where it holds the selection and the data version of the workspace.
+    fn look_at_commit(&self, way: &mut Journey, state: &State, shell: &str) -> Result<Option<Oid>, RetrieveError> {
+        let publish = format!("capture-hook publish {shell}");
+        let Some(head) = self.repo.head().map_err(ProjectError::from)? else {
+            way.step("committed", Standing::Pending, "there is no commit yet");
+            way.next(publish);
+            return Ok(None);
+        };
+        let at_head = self.state(&Source::Commit(head.clone()));
+        let same = at_head.is_ok_and(|at| {
+            at.agrees()
+                && at.run_dir() == state.run_dir()
+                && at.locked.as_ref().map(|l| l.version) == state.locked.as_ref().map(|l| l.version)
+        });
+        if same {
+            way.step("committed", Standing::Done, format!("HEAD is at {}", head.short()));
+            return Ok(Some(head));
+        }
+        way.step("committed", Standing::Pending, "HEAD holds another selection or data version");
+        way.next(publish);
+        Ok(None)
+    }
+
+    fn look_at_tag(&self, way: &mut Journey, catalog: &Catalog, committed: Option<&Oid>) -> Result<(), RetrieveError> {
+        let (Some(run), Some(head)) = (way.run.clone(), committed) else {
+            way.step("tagged", Standing::Pending, "a commit is tagged when it is made");
+            return Ok(());
+        };
+        let version = self.version_at(head)?;
+        let history = &catalog.history;
+        let mark = version.and_then(|version| history.mark(version, &run));
+        let tag = history.tags_of(&run).into_iter().rev().find(|tag| {
+            let at = tag.tag.commit.as_ref().and_then(|commit| self.version_at(commit).ok().flatten());
+            let at = at.or_else(|| tag.record.as_ref().map(|record| record.data));
+            at.is_some() && (at == version || (mark.is_some() && at.and_then(|at| history.mark(at, &run)) == mark))
+        });
+        match tag {
+            Some(tag) => {
+                way.step("tagged", Standing::Done, tag.tag.name.clone());
+            }
+            None => {
+                way.step("tagged", Standing::Pending, "no tag names this data of the run");
+                way.next("capture-hook tag");
+            }
+        }
+        Ok(())
+    }
+
+    fn look_at_remotes(&self, way: &mut Journey, state: &State, committed: Option<&Oid>) -> Result<(), RetrieveError> {
+        let Some(head) = committed else {
+            way.step("pushed", Standing::Pending, "not committed yet");
+            return Ok(());
+        };
+        let mut details = Vec::new();
+        let mut standing = Standing::Done;
+        let dir_remote = self.dvc_settings()?.remote().map(|remote| remote.dir.is_some());
+        match (dir_remote, &state.locked) {
+            (None, _) => {
+                way.notes.push("no DVC remote is set: `dvc remote add -d storage URL`".into());
+                details.push("data: there is no DVC remote".to_owned());
+                standing = Standing::Unknown;
+            }
+            (Some(true), Some(locked)) => {
+                let lacks = self.remote_lacks(&[locked.version])?.unwrap_or_default();
+                if lacks.is_empty() {
+                    details.push("data: on the DVC remote".into());
+                } else {
+                    details.push("data: not all on the DVC remote".into());
+                    standing = Standing::Pending;
+                }
+            }
+            // Another kind of remote would have to be asked over the network: `check --remote` does.
+            _ => details.push("data: went with the push (`capture-hook check --remote` asks)".into()),
+        }
+        let remotes = self.repo.query(["remote"]).map_err(ProjectError::from)?;
+        if remotes.text().is_empty() {
+            details.push("git: there is no remote".into());
+            if standing == Standing::Done {
+                standing = Standing::Unknown;
+            } else if standing == Standing::Pending {
+                way.next("capture-hook push");
+            }
+        } else if self.repo.on_a_remote(head).map_err(ProjectError::from)? {
+            details.push("git: pushed".into());
+            if standing == Standing::Pending {
+                way.next("capture-hook push");
+            }
+        } else {
+            details.push("git: not pushed".into());
+            standing = Standing::Pending;
+            way.next("git push --follow-tags");
+        }
+        way.step("pushed", standing, details.join("; "));
+        Ok(())
+    }
+
+    /// What else wants attention.
+    fn notes(&self, catalog: &Catalog) -> Result<Vec<String>, ProjectError> {
+        let mut notes = Vec::new();
+        let new =
+            catalog.runs().filter(|run| run.seen.recorded.is_some() && !run.seen.in_history && !run.seen.in_dataset);
+        let new: Vec<RunKey> = new.map(|run| run.key).filter(|key| catalog.selected.as_ref() != Some(key)).collect();
+        if let [only] = new.as_slice() {
+            notes.push(format!(
+                "{only} is recorded and in no commit: `capture-hook publish {}`",
+                quoted(only.to_string().as_ref())
+            ));
+        } else if !new.is_empty() {
+            notes.push(format!("{} recorded runs are in no commit: `capture-hook runs --new`", new.len()));
+        }
+        if self.sync_due() {
+            notes.push("the workspace's data is to follow a checkout still: `capture-hook pull`".into());
+        }
+        Ok(notes)
+    }
+}
+
+/// A file of a recorded run that the ingested copy does not have so; told by names and sizes.
+fn changed_since(recorded: &Path, ingested: &Path) -> Option<String> {
+    let layout = Layout::open(recorded).ok()?;
+    if !ingested.is_dir() {
+        return None;
+    }
+    let size = |path: &Path| std::fs::metadata(path).ok().map(|meta| meta.len());
+    layout
+        .recorder_files()
+        .into_iter()
+        .filter(|name| !name.ends_with(".parquet"))
+        .find(|name| size(&recorded.join(name)) != size(&ingested.join(name)))
+}

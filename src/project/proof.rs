@@ -1,0 +1,281 @@
+//! What the hooks check, without hooks: that commits, trailers and tags are true, and their data on the remote.
+
+use std::collections::{HashMap, HashSet};
+
+use super::history::{Change, History};
+use super::retrieve::RetrieveError;
+use super::tags::RunTag;
+use super::{Project, ProjectError, Source};
+use crate::dvc::version::DataVersion;
+use crate::git::{Commit, Oid, Range};
+use crate::provenance::{self, Record};
+use crate::run::RunKey;
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Weight {
+    /// Something claims what is not so.
+    Error,
+    /// Worth a look.
+    Warning,
+}
+
+/// Something that is claimed and is not so, or is worth a look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// How bad it is.
+    pub weight: Weight,
+    /// What it is about, stable.
+    pub code: &'static str,
+    /// The commit.
+    pub commit: Option<Oid>,
+    /// The tag.
+    pub tag: Option<String>,
+    /// The run.
+    pub run: Option<RunKey>,
+    /// In words.
+    pub message: String,
+}
+
+/// What was looked at and found.
+#[derive(Debug, Default)]
+pub struct Proof {
+    /// Commits.
+    pub commits: u64,
+    /// Tags.
+    pub tags: u64,
+    /// Whether the remote was asked.
+    pub remote: bool,
+    /// Findings, oldest commit last.
+    pub claims: Vec<Claim>,
+}
+
+impl Project {
+    /// Proves the commits of a range and the run tags on them; with `remote`, that their data is on the DVC remote.
+    pub fn prove(&self, range: &Range, remote: bool) -> Result<Proof, RetrieveError> {
+        let mut proof = Proof { remote, ..Proof::default() };
+        let commits = self.repo.walk(range).map_err(ProjectError::from)?;
+        let history = self.history_of(range)?;
+        let changes: HashMap<&Oid, &Change> = history.changes.iter().map(|c| (&c.commit.id, c)).collect();
+        let mut seen = HashSet::new();
+        for id in &commits {
+            proof.commits += 1;
+            let commit = self.repo.commit(id).map_err(ProjectError::from)?;
+            // What decides is in three files: the same three need no second look.
+            if seen.insert(self.deciding(id)?) {
+                proof.claims.extend(self.selection_claims(id)?);
+            }
+            self.trailer_claims(&commit, changes.get(id).copied(), &history, &mut proof.claims)?;
+        }
+        for tag in history.tags.iter().filter(|tag| tag.tag.commit.as_ref().is_some_and(|c| commits.contains(c))) {
+            proof.tags += 1;
+            proof.claims.extend(self.tag_claim(tag, &history)?);
+        }
+        if remote {
+            self.remote_claims(&history, &mut proof.claims)?;
+        }
+        Ok(proof)
+    }
+
+    fn deciding(&self, commit: &Oid) -> Result<[Option<Oid>; 3], ProjectError> {
+        let entry = |file: &str| -> Result<Option<Oid>, ProjectError> {
+            Ok(self.repo.entry_at(commit, &self.git_path(file))?.map(|entry| entry.id))
+        };
+        Ok([entry(crate::dvc::lock::FILE)?, entry(crate::dvc::stage::FILE)?, entry(crate::dvc::stage::PARAMS_FILE)?])
+    }
+
+    /// Whether `params.yaml` and `dvc.lock` of a commit agree.
+    fn selection_claims(&self, commit: &Oid) -> Result<Vec<Claim>, ProjectError> {
+        let claim = |code, message: String| Claim {
+            weight: Weight::Error,
+            code,
+            commit: Some(commit.clone()),
+            tag: None,
+            run: None,
+            message,
+        };
+        let state = match self.state(&Source::Commit(commit.clone())) {
+            Ok(state) => state,
+            Err(error @ (ProjectError::Lock(_) | ProjectError::Stage(_))) => {
+                return Ok(vec![claim("unreadable", error.to_string())]);
+            }
+            Err(error) => return Err(error),
+        };
+        if state.agrees() {
+            return Ok(Vec::new());
+        }
+        let wanted = state.run_dir().unwrap_or_default();
+        let message = match &state.locked {
+            None => format!("params.yaml selects {wanted}, and dvc.lock holds no data version"),
+            Some(locked) if locked.run_dir.as_deref() != Some(wanted) => format!(
+                "params.yaml selects {wanted}, dvc.lock was made from {}",
+                locked.run_dir.as_deref().unwrap_or("no run")
+            ),
+            Some(_) => "dvc.lock was made by another command or for another directory than dvc.yaml names".into(),
+        };
+        Ok(vec![claim("selection_not_ingested", message)])
+    }
+
+    /// Whether a commit's trailers say what it brings, no more and no less.
+    fn trailer_claims(
+        &self,
+        commit: &Commit,
+        change: Option<&Change>,
+        history: &History,
+        claims: &mut Vec<Claim>,
+    ) -> Result<(), ProjectError> {
+        let records = provenance::parse(&commit.message);
+        let mut claim = |weight, code, run: &RunKey, message: String| {
+            let (commit, run) = (Some(commit.id.clone()), Some(run.clone()));
+            claims.push(Claim { weight, code, commit, tag: None, run, message });
+        };
+        let locked = match change {
+            Some(change) => Some(change.locked.clone()),
+            None => self.lenient(&commit.id)?,
+        };
+        for record in &records {
+            // A squashed commit carries the trailers of what went into it: older versions may still be named.
+            let Some(why) = locked.as_ref().map_or_else(
+                || Some("the commit holds no data version".to_owned()),
+                |locked| self.why_false(record, locked.version, history),
+            ) else {
+                continue;
+            };
+            claim(Weight::Error, "trailer_false", &record.run, why);
+        }
+        let Some(change) = change else { return Ok(()) };
+        if change.partial {
+            claims.push(Claim {
+                weight: Weight::Warning,
+                code: "not_in_clone",
+                commit: Some(commit.id.clone()),
+                tag: None,
+                run: None,
+                message: format!(
+                    "the list of files of {} is not in this clone: `capture-hook pull`",
+                    change.locked.version
+                ),
+            });
+        }
+        let mut claim = |weight, code, run: &RunKey, message: String| {
+            let (commit, run) = (Some(commit.id.clone()), Some(run.clone()));
+            claims.push(Claim { weight, code, commit, tag: None, run, message });
+        };
+        for run in &change.brought {
+            if !records.iter().any(|record| record.run == *run) {
+                let message = "the commit brings the run, and no trailer says so".into();
+                claim(Weight::Warning, "trailer_missing", run, message);
+            }
+            let tagged =
+                history.tags_of(run).into_iter().any(|tag| self.names_data(tag, change.locked.version, history));
+            if !tagged {
+                let message = "no tag names this data of the run: `capture-hook tag --all` makes it".into();
+                claim(Weight::Warning, "tag_missing", run, message);
+            }
+        }
+        for run in &change.gone {
+            let message = "a parent of the commit holds the run, the commit does not".into();
+            claim(Weight::Warning, "run_lost", run, message);
+        }
+        Ok(())
+    }
+
+    /// Why a record is not true of a data version; `None` where it is, or cannot be told here.
+    fn why_false(&self, record: &Record, version: DataVersion, history: &History) -> Option<String> {
+        if record.data != version {
+            let same = history.mark(record.data, &record.run);
+            if same.is_some() && same == history.mark(version, &record.run) {
+                return None;
+            }
+            return Some(format!("it names data version {}, the commit's is {version}", record.data));
+        }
+        let runs = history.runs(version)?;
+        if !runs.contains(&&record.run) {
+            return Some(format!("data version {version} does not hold the run"));
+        }
+        let listing = self.listing(version).ok()??;
+        let locked = super::Locked {
+            version,
+            out_dir: String::new(),
+            run_dir: None,
+            size: None,
+            nfiles: None,
+            cmd: String::new(),
+        };
+        let is = self.record(&record.run, &locked, Some(&listing)).ok()?;
+        let differs = |said: &Option<String>, is: &Option<String>| said.is_some() && is.is_some() && said != is;
+        if differs(&record.manifest, &is.manifest) {
+            return Some("the manifest's SHA-256 is another one".into());
+        }
+        if differs(&record.config, &is.config) {
+            return Some("the configuration's hash is another one".into());
+        }
+        None
+    }
+
+    fn names_data(&self, tag: &RunTag, version: DataVersion, history: &History) -> bool {
+        let at = tag.tag.commit.as_ref().and_then(|commit| self.version_at(commit).ok().flatten());
+        let Some(at) = at.or_else(|| tag.record.as_ref().map(|record| record.data)) else { return false };
+        let mark = history.mark(version, &tag.name.run);
+        at == version || (mark.is_some() && history.mark(at, &tag.name.run) == mark)
+    }
+
+    /// Whether a run's tag names a commit that holds the run, and says what is so.
+    fn tag_claim(&self, tag: &RunTag, history: &History) -> Result<Option<Claim>, ProjectError> {
+        let claim = |message: String| {
+            Some(Claim {
+                weight: Weight::Error,
+                code: "tag_false",
+                commit: tag.tag.commit.clone(),
+                tag: Some(tag.tag.name.clone()),
+                run: Some(tag.name.run.clone()),
+                message,
+            })
+        };
+        let Some(commit) = &tag.tag.commit else { return Ok(None) };
+        let Some(version) = self.version_at(commit)? else {
+            return Ok(claim("the commit that it names holds no data version".into()));
+        };
+        let holds = history.runs(version).map(|runs| runs.contains(&&tag.name.run));
+        if holds == Some(false) {
+            return Ok(claim(format!("data version {version} of its commit does not hold the run")));
+        }
+        Ok(tag.record.as_ref().and_then(|record| self.why_false(record, version, history)).and_then(claim))
+    }
+
+    fn remote_claims(&self, history: &History, claims: &mut Vec<Claim>) -> Result<(), RetrieveError> {
+        let mut commits: HashMap<DataVersion, &Oid> = HashMap::new();
+        for change in &history.changes {
+            commits.insert(change.locked.version, &change.commit.id);
+        }
+        let mut versions: Vec<DataVersion> = commits.keys().copied().collect();
+        versions.sort();
+        let Some(lacks) = self.remote_lacks(&versions)? else {
+            claims.push(Claim {
+                weight: Weight::Error,
+                code: "data_missing",
+                commit: None,
+                tag: None,
+                run: None,
+                message: "no DVC remote is set: `dvc remote add -d storage URL`".into(),
+            });
+            return Ok(());
+        };
+        for lack in lacks {
+            let files = match lack.files.as_slice() {
+                [] => "its list of files is not on the remote".to_owned(),
+                [only] => format!("{only} is not on the remote"),
+                [first, rest @ ..] => format!("{first} and {} more are not on the remote", rest.len()),
+            };
+            claims.push(Claim {
+                weight: Weight::Error,
+                code: "data_missing",
+                commit: commits.get(&lack.version).map(|id| (*id).clone()),
+                tag: None,
+                run: None,
+                message: format!("data version {}: {files}", lack.version),
+            });
+        }
+        Ok(())
+    }
+}
