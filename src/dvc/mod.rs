@@ -5,8 +5,12 @@
 
 mod autostage;
 pub mod cache;
+pub mod checkout;
+pub mod closure;
+pub mod engine;
 pub mod fetch;
 pub mod ini;
+pub mod link;
 pub mod listing;
 pub mod lock;
 pub mod lock_text;

@@ -115,6 +115,8 @@ pub struct ParamsDep {
 pub struct Stage {
     /// The command's lines.
     pub cmd: Vec<String>,
+    /// Whether the command is written as a list, one of a single line included.
+    pub cmd_is_list: bool,
     /// The files it depends on.
     pub deps: Vec<String>,
     /// The parameters it depends on.
@@ -168,6 +170,7 @@ impl Stage {
             Some(node) => texts(node).ok_or_else(|| shape(node, "`cmd` is neither text nor a list of texts"))?,
             None => return Err(shape(stage, "the stage has no `cmd`")),
         };
+        let cmd_is_list = stage.get("cmd").is_some_and(|node| node.items().is_some());
         let deps = match stage.get("deps") {
             Some(node) => texts(node).ok_or_else(|| shape(node, "`deps` is not a list of paths"))?,
             None => Vec::new(),
@@ -188,7 +191,7 @@ impl Stage {
             }
         }
         let frozen = matches!(stage.get("frozen").and_then(Node::to_value), Some(Value::Bool(true)));
-        Ok(Some(Self { cmd, deps, params, outs, frozen }))
+        Ok(Some(Self { cmd, cmd_is_list, deps, params, outs, frozen }))
     }
 
     /// The params file that names the selected run.
@@ -213,6 +216,7 @@ impl Stage {
         let fill = |text: &String| interpolate(text, &values);
         let stage = Self {
             cmd: self.cmd.iter().map(fill).collect::<Result<_, _>>()?,
+            cmd_is_list: self.cmd_is_list,
             deps: self.deps.iter().map(fill).collect::<Result<_, _>>()?,
             params: self
                 .params

@@ -6,16 +6,20 @@
 //! HEAD's data version holds is in the workspace before DVC looks at it, and no other run differs afterwards.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::lock::WorkLock;
 use super::{Hear, Locked, Project, ProjectError, Source, State};
 use crate::config::Engine;
+use crate::dvc::engine::{self, EngineError};
+use crate::dvc::fetch::{self, FetchError};
 use crate::dvc::listing::{Listing, safe_path};
 use crate::dvc::lock::{self, Lock, LockedStage};
 use crate::dvc::program::ProgramError;
 use crate::dvc::stage::{Resolved, STAGE};
 use crate::error::{Explain, Kind};
 use crate::git::{GitError, Operation};
+use crate::ingest;
 use crate::run::RunKey;
 use crate::support::fs::{self, At, FsError};
 use crate::validate::{self, OptionsError, Report, ScanError};
@@ -89,6 +93,15 @@ pub enum Stop {
     /// DVC.
     #[error(transparent)]
     Dvc(#[from] ProgramError),
+    /// The native engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// Ingest, in the native engine.
+    #[error(transparent)]
+    Ingest(#[from] ingest::Error),
+    /// The list of files of the committed data version.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
     /// Validation could not be done.
     #[error(transparent)]
     Scan(#[from] ScanError),
@@ -146,6 +159,9 @@ impl Explain for Stop {
             Self::Untrusted { .. } => Kind::Setup,
             Self::NotLocked { .. } => Kind::Program,
             Self::Dvc(error) => error.kind(),
+            Self::Engine(error) => error.kind(),
+            Self::Ingest(error) => error.kind(),
+            Self::Fetch(error) => error.kind(),
             Self::Scan(error) => error.kind(),
             Self::Options(error) => error.kind(),
             Self::Project(error) => error.kind(),
@@ -165,6 +181,9 @@ impl Explain for Stop {
             Self::Unknown { .. } => "data_version_unknown",
             Self::NotLocked { .. } => "not_locked",
             Self::Dvc(error) => error.code(),
+            Self::Engine(error) => error.code(),
+            Self::Ingest(error) => error.code(),
+            Self::Fetch(error) => error.code(),
             Self::Scan(error) => error.code(),
             Self::Options(error) => error.code(),
             Self::Project(error) => error.code(),
@@ -210,6 +229,9 @@ impl Explain for Stop {
             Self::Unknown { .. } => vec!["bring it here: `capture-hook pull`, then run the same command again".into()],
             Self::NotLocked { .. } => vec!["`dvc repro -s capture_ingest` shows what DVC makes of the stage".into()],
             Self::Dvc(error) => error.hints(),
+            Self::Engine(error) => error.hints(),
+            Self::Ingest(error) => error.hints(),
+            Self::Fetch(error) => error.hints(),
             Self::Scan(error) => error.hints(),
             Self::Options(error) => error.hints(),
             Self::Project(error) => error.hints(),
@@ -331,10 +353,21 @@ impl Project {
     ) -> Result<Locked, Stop> {
         let run_dir = wanted.run_dir.clone().unwrap_or_default();
         let before = head.or(staged.locked.as_ref()).filter(|locked| locked.out_dir == wanted.out_dir);
-        let old = before.map(|locked| self.committed_runs(locked, run, hear)).transpose()?;
+        let native = self.within_native(wanted, hear)?;
+        let committed = |locked: &Locked| match native {
+            // Nothing but the new run's folder is looked at, so nothing else need be in the workspace.
+            true => Ok(fetch::listing(&self.root, self.dvc_settings()?, locked.version, || self.dvc())?),
+            false => self.committed_runs(locked, run, hear),
+        };
+        let old = before.map(committed).transpose()?;
         let undo = Undo::before(self, &wanted.out_dir, run)?;
         let work = || -> Result<Locked, Stop> {
-            self.version_run(run, hear)?;
+            if native {
+                self.version_natively(wanted, run, hear)?;
+            } else {
+                hear.status("dvc repro -s capture_ingest");
+                self.dvc()?.repro(STAGE, false)?;
+            }
             let state = self.state(&Source::WorkTree)?;
             let locked = state.locked.clone().filter(|_| state.agrees());
             let locked = locked.ok_or_else(|| Stop::NotLocked { run_dir: run_dir.clone() })?;
@@ -361,15 +394,43 @@ impl Project {
         }
     }
 
-    /// Runs the stage.
-    fn version_run(&self, _run: &RunKey, hear: &dyn Hear) -> Result<(), Stop> {
-        match self.config()?.engine {
-            Engine::Dvc | Engine::Native => {
-                hear.status("dvc repro -s capture_ingest");
-                self.dvc()?.repro(STAGE, false)?;
-                Ok(())
-            }
+    /// Whether the native engine is chosen and can do this project's work as DVC would.
+    fn within_native(&self, wanted: &Resolved, hear: &dyn Hear) -> Result<bool, Stop> {
+        if self.config()?.engine != Engine::Native || wanted.stage.command() != TRUSTED_CMD {
+            return Ok(false);
         }
+        match engine::is_within(&self.root, self.dvc_settings()?, wanted) {
+            Ok(()) => Ok(true),
+            Err(EngineError::BeyondUs(why)) => {
+                hear.status(&format!("engine = \"native\" leaves this to DVC: {why}"));
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Ingests and versions the run without DVC, as DVC would.
+    fn version_natively(&self, wanted: &Resolved, run: &RunKey, hear: &dyn Hear) -> Result<(), Stop> {
+        let run_dir = wanted.run_dir.clone().unwrap_or_default();
+        let config = self.config()?;
+        let request = ingest::Request {
+            run_dir: self.root.join(&run_dir),
+            shown_as: run_dir,
+            out_dir: self.root.join(&wanted.out_dir),
+            root: self.root.clone(),
+            options: validate::Options::new(&config.validate.ignore, &config.validate.deny)?,
+        };
+        let progress = hear.progress(&format!("ingesting {run}"), None);
+        ingest::ingest(&request, progress.as_ref())?;
+        drop(progress);
+        engine::version(&engine::Work {
+            root: &self.root,
+            settings: self.dvc_settings()?,
+            stage: wanted,
+            runs: std::slice::from_ref(run),
+            patience: Duration::from_secs(60),
+        })?;
+        Ok(())
     }
 
     /// The runs of the committed data version, all but `run` known to be in the workspace.

@@ -31,6 +31,8 @@ pub(super) struct LiveGzip {
     end: u64,
     /// Whether anything was written since the last sync.
     dirty: bool,
+    /// Bytes that the compressor was given since it was last made to give all it has.
+    held: u64,
 }
 
 impl LiveGzip {
@@ -45,6 +47,7 @@ impl LiveGzip {
             waiting: HEADER.to_vec(),
             end: 0,
             dirty: true,
+            held: 0,
         };
         this.write_out(&LAST_BLOCK)?;
         Ok(this)
@@ -57,6 +60,7 @@ impl LiveGzip {
         }
         self.crc.update(bytes);
         self.dirty = true;
+        self.held += bytes.len() as u64;
         self.deflate(bytes, FlushCompress::None)?;
         if self.waiting.len() > MAX_WAITING { self.sync() } else { Ok(()) }
     }
@@ -66,7 +70,7 @@ impl LiveGzip {
         if !self.dirty {
             return Ok(());
         }
-        self.deflate(&[], FlushCompress::Sync)?;
+        self.settle()?;
         self.write_out(&LAST_BLOCK)
     }
 
@@ -77,9 +81,24 @@ impl LiveGzip {
         self.file.sync_all().at("write", &self.path)
     }
 
-    /// How big the file would be by now, without what the compressor still holds back.
-    pub(super) fn size(&self) -> u64 {
+    /// Whether the file has grown to `limit` bytes. The compressor holds much back: where it may make the difference, it is
+    /// made to give it.
+    pub(super) fn reaches(&mut self, limit: u64) -> Result<bool, FsError> {
+        /// Rows hardly ever shrink to less than a part in so many.
+        const RATIO: u64 = 8;
+        if self.size() < limit && self.size() + self.held / RATIO >= limit {
+            self.settle()?;
+        }
+        Ok(self.size() >= limit)
+    }
+
+    fn size(&self) -> u64 {
         HEADER.len() as u64 + self.deflate.total_out()
+    }
+
+    fn settle(&mut self) -> Result<(), FsError> {
+        self.held = 0;
+        self.deflate(&[], FlushCompress::Sync)
     }
 
     fn deflate(&mut self, mut bytes: &[u8], flush: FlushCompress) -> Result<(), FsError> {

@@ -35,7 +35,9 @@ impl Shards {
     /// Adds whole lines.
     pub(super) fn write(&mut self, mut lines: &[u8]) -> Result<(), FsError> {
         while !lines.is_empty() {
-            if self.used && self.rotate_at.is_some_and(|limit| self.current.size() >= limit) {
+            if let (true, Some(limit)) = (self.used, self.rotate_at)
+                && self.current.reaches(limit)?
+            {
                 self.next()?;
             }
             let piece = match self.rotate_at {

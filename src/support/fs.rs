@@ -104,6 +104,19 @@ pub fn write_read_only(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
     Ok(())
 }
 
+/// Copies a file to where its name says what is in it: whole or not at all, read-only for everyone. The directory is made.
+pub fn copy_read_only(from: &Path, to: &Path) -> Result<(), FsError> {
+    let dir = parent(to);
+    create_dir_all(dir)?;
+    let mut source = File::open(from).at("read", from)?;
+    let mut temp = tempfile::Builder::new().prefix(".capture-hook-").tempfile_in(dir).at("write in", dir)?;
+    io::copy(&mut source, temp.as_file_mut()).at("copy to", to)?;
+    set_mode(temp.as_file(), 0o444).at("set the mode of", to)?;
+    temp.as_file().sync_data().at("write", to)?;
+    temp.persist(to).map_err(|e| e.error).at("replace", to)?;
+    Ok(())
+}
+
 #[cfg(unix)]
 fn set_mode(file: &File, mode: u32) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;

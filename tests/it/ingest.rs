@@ -169,7 +169,7 @@ fn pyarrow_duckdb_and_polars_read_what_the_json_lines_say() {
         gzip.finish().unwrap();
     }
     ingest_dir(&world, "results/odd/r 'ü'");
-    read_back(&world.repo("data/captures"), 30_000);
+    read_back(&world.repo("data/captures"), 20_000);
 }
 
 /// Compares a dataset's parquet with its JSON lines through pyarrow, DuckDB and Polars.

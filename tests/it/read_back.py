@@ -128,7 +128,7 @@ def main(dataset):
                     assert chunk.compression == "ZSTD" and chunk.statistics is not None, f"{path}: {chunk}"
             total += len(rows)
     pattern = os.path.join(dataset, "*", "*", "steps.parquet").replace("'", "''")
-    everything = duckdb.sql(f"SELECT count(*), count(DISTINCT run_id || experiment) FROM '{pattern}'").fetchone()
+    everything = duckdb.sql(f"SELECT count(*), count(DISTINCT run_id || experiment) FROM '{pattern}'").fetchall()[0]
     counted = polars.scan_parquet(os.path.join(dataset, "*", "*", "steps.parquet")).select(polars.len()).collect().item()
     assert everything[0] == counted, (everything, counted)
     print(total)

@@ -71,7 +71,22 @@ impl World {
         world.set("TMPDIR", std::env::temp_dir().to_str().unwrap());
         world.set("DVC_NO_ANALYTICS", "1");
         world.set("GIT_TERMINAL_PROMPT", "0");
+        world.set("DVC_SITE_CACHE_DIR", world.path("dvc-site").to_str().unwrap());
         world
+    }
+
+    /// A world like this one, to do something else in: everything copied, the DVC remote's address with it.
+    pub fn twin(&self) -> Self {
+        let twin = Self::new();
+        let said =
+            said(Command::new("cp").arg("-a").arg(format!("{}/.", self.root.path().display())).arg(twin.root.path()));
+        said.ok();
+        let local = twin.repo(".dvc/config.local");
+        if let Ok(text) = fs::read_to_string(&local) {
+            let (from, to) = (self.root.path().to_str().unwrap(), twin.root.path().to_str().unwrap());
+            fs::write(&local, text.replace(from, to)).unwrap();
+        }
+        twin
     }
 
     /// A world with a repository `repo`: `git init`, `capture-hook init`, a directory remote, all committed, and one

@@ -1,0 +1,467 @@
+//! Brings the dataset in the workspace from one version to another, touching only what differs.
+//!
+//! All that is needed must be in the cache, else nothing is touched and the missing objects are told. A file that is neither
+//! what the old version says nor what the new one says holds unsaved work: it is left, and told. Paths come from a cloned
+//! repository: one that leaves the dataset, or leads through a link, is never followed. Each file appears whole.
+
+use std::collections::HashSet;
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::link::{Linker, hash, same_file};
+use super::listing::{Entry, Listing, safe_path};
+use super::project_lock::{LockedError, ProjectLock};
+use super::settings::Settings;
+use super::version::Oid;
+use crate::error::{Explain, Kind};
+use crate::run::RunKey;
+use crate::support::fs::{At, FsError, remove_all};
+
+/// Which change to make.
+pub struct Switch<'a> {
+    /// The project's root, absolute.
+    pub root: &'a Path,
+    /// DVC's settings.
+    pub settings: &'a Settings,
+    /// The dataset, relative to the root.
+    pub out_dir: &'a str,
+    /// What the workspace holds; runs whose folders are not there count as not held.
+    pub from: &'a Listing,
+    /// What it shall hold.
+    pub to: &'a Listing,
+    /// How long to wait for another DVC.
+    pub patience: Duration,
+}
+
+/// What became of a change.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Switched {
+    /// How many files were written.
+    pub written: usize,
+    /// How many files were removed.
+    pub removed: usize,
+    /// Files with unsaved work, left as they are; relative to the dataset.
+    pub kept: Vec<String>,
+    /// Objects that the cache does not have; then nothing was touched.
+    pub missing: Vec<Entry>,
+}
+
+/// Why a change was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckoutError {
+    /// A path leads out of the dataset.
+    #[error("the data version names `{0}`, which leads out of the dataset")]
+    Unsafe(String),
+    /// The settings hold what only DVC does.
+    #[error("only DVC can do this: {0}")]
+    BeyondUs(String),
+    /// Another DVC is at work.
+    #[error(transparent)]
+    Locked(#[from] LockedError),
+    /// Input or output.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+}
+
+impl Explain for CheckoutError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Unsafe(_) => Kind::Wanting,
+            Self::BeyondUs(_) => Kind::Setup,
+            Self::Locked(error) => error.kind(),
+            Self::Fs(error) => error.kind(),
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Unsafe(_) => "unsafe_path",
+            Self::BeyondUs(_) => "beyond_native_checkout",
+            Self::Locked(error) => error.code(),
+            Self::Fs(error) => error.code(),
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Unsafe(_) => vec!["do not check this commit's data out; tell who made it".into()],
+            Self::BeyondUs(_) => vec!["`dvc checkout` does it".into()],
+            Self::Locked(error) => error.hints(),
+            Self::Fs(error) => error.hints(),
+        }
+    }
+}
+
+/// Makes the change.
+pub fn switch(switch: &Switch<'_>) -> Result<Switched, CheckoutError> {
+    if let Some(why) = switch.settings.beyond_us.first() {
+        return Err(CheckoutError::BeyondUs(why.clone()));
+    }
+    if switch.settings.hardlink_lock {
+        return Err(CheckoutError::BeyondUs("core.hardlink_lock is set".into()));
+    }
+    if !safe_path(switch.out_dir) {
+        return Err(CheckoutError::Unsafe(switch.out_dir.to_owned()));
+    }
+    let held = held(switch);
+    let (write, remove) = difference(&held, switch.to);
+    if let Some(entry) = write.iter().chain(&remove).find(|change| !safe_path(change.relpath)) {
+        return Err(CheckoutError::Unsafe(entry.relpath.to_owned()));
+    }
+    let linker = Linker::of(switch.settings);
+    let missing: Vec<Entry> = write
+        .iter()
+        .filter_map(|change| Some((change, change.to?)))
+        .filter(|(_, oid)| !linker.cache().has(*oid))
+        .map(|(change, md5)| Entry { relpath: change.relpath.to_owned(), md5 })
+        .collect();
+    if !missing.is_empty() || (write.is_empty() && remove.is_empty()) {
+        return Ok(Switched { missing, ..Switched::default() });
+    }
+    let _lock = ProjectLock::take(switch.root, switch.patience)?;
+    let mut work = Work { switch, linker, real: HashSet::new(), done: Switched::default() };
+    let mut emptied: Vec<PathBuf> = Vec::new();
+    for change in &remove {
+        work.remove(change, &mut emptied)?;
+    }
+    for change in &write {
+        work.write(change)?;
+    }
+    let dataset = switch.root.join(switch.out_dir);
+    for dir in emptied {
+        // Up to the dataset itself, as long as nothing is left in it.
+        for dir in dir.ancestors().take_while(|dir| *dir != dataset && dir.starts_with(&dataset)) {
+            if std::fs::remove_dir(dir).is_err() {
+                break;
+            }
+        }
+    }
+    Ok(work.done)
+}
+
+/// The old listing without the runs whose folders are not there: pulled in part, or deleted by hand.
+fn held(switch: &Switch<'_>) -> Listing {
+    let dataset = switch.root.join(switch.out_dir);
+    let mut there: HashSet<RunKey> = HashSet::new();
+    for experiment in std::fs::read_dir(&dataset).into_iter().flatten().flatten() {
+        for run in std::fs::read_dir(experiment.path()).into_iter().flatten().flatten() {
+            let name = (experiment.file_name(), run.file_name());
+            if let (Some(experiment), Some(run)) = (name.0.to_str(), name.1.to_str())
+                && let Ok(key) = RunKey::new(experiment, run)
+            {
+                there.insert(key);
+            }
+        }
+    }
+    let gone: Vec<RunKey> = switch.from.runs().map(|run| run.key).filter(|key| !there.contains(key)).collect();
+    if gone.is_empty() {
+        return switch.from.clone();
+    }
+    let gone: HashSet<RunKey> = gone.into_iter().collect();
+    let kept = switch.from.entries().iter().filter(|entry| entry.run().is_none_or(|key| !gone.contains(&key)));
+    Listing::new(kept.cloned().collect()).unwrap_or_default()
+}
+
+/// One path's change.
+struct Change<'a> {
+    relpath: &'a str,
+    from: Option<Oid>,
+    to: Option<Oid>,
+}
+
+/// What to write and what to remove. Both listings are sorted.
+fn difference<'a>(from: &'a Listing, to: &'a Listing) -> (Vec<Change<'a>>, Vec<Change<'a>>) {
+    let (mut write, mut remove) = (Vec::new(), Vec::new());
+    let (mut old, mut new) = (from.entries().iter().peekable(), to.entries().iter().peekable());
+    loop {
+        let order = match (old.peek(), new.peek()) {
+            (None, None) => return (write, remove),
+            (Some(_), None) => std::cmp::Ordering::Less,
+            (None, Some(_)) => std::cmp::Ordering::Greater,
+            (Some(a), Some(b)) => a.relpath.cmp(&b.relpath),
+        };
+        let a = if order.is_le() { old.next() } else { None };
+        let b = if order.is_ge() { new.next() } else { None };
+        match (a, b) {
+            (Some(a), Some(b)) if a.md5 == b.md5 => {}
+            (a, Some(b)) => write.push(Change { relpath: &b.relpath, from: a.map(|a| a.md5), to: Some(b.md5) }),
+            (Some(a), None) => remove.push(Change { relpath: &a.relpath, from: Some(a.md5), to: None }),
+            (None, None) => {}
+        }
+    }
+}
+
+struct Work<'a> {
+    switch: &'a Switch<'a>,
+    linker: Linker,
+    /// Directories that were seen to be none but directories, from the root on.
+    real: HashSet<PathBuf>,
+    done: Switched,
+}
+
+/// What lies at a path.
+enum There {
+    Nothing,
+    /// A file that a version holds: it may go.
+    Saved(Oid),
+    /// Unsaved work, or something in the way.
+    Unsaved,
+}
+
+impl Work<'_> {
+    fn remove(&mut self, change: &Change<'_>, emptied: &mut Vec<PathBuf>) -> Result<(), CheckoutError> {
+        let path = self.path(change);
+        if !self.leads_straight(&path, false)? {
+            return Ok(());
+        }
+        match self.there(&path, change)? {
+            There::Nothing => {}
+            There::Unsaved => self.done.kept.push(change.relpath.to_owned()),
+            There::Saved(_) => {
+                remove_all(&path)?;
+                self.done.removed += 1;
+                if let Some(dir) = path.parent()
+                    && emptied.last().map(PathBuf::as_path) != Some(dir)
+                {
+                    emptied.push(dir.to_path_buf());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, change: &Change<'_>) -> Result<(), CheckoutError> {
+        let Some(to) = change.to else { return Ok(()) };
+        let path = self.path(change);
+        if !self.leads_straight(&path, true)? {
+            self.done.kept.push(change.relpath.to_owned());
+            return Ok(());
+        }
+        match self.there(&path, change)? {
+            There::Unsaved => self.done.kept.push(change.relpath.to_owned()),
+            There::Saved(oid) if oid == to => {}
+            There::Saved(_) | There::Nothing => {
+                self.linker.place(to, &path)?;
+                self.done.written += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn path(&self, change: &Change<'_>) -> PathBuf {
+        self.switch.root.join(self.switch.out_dir).join(change.relpath)
+    }
+
+    /// Whether every directory on the way to a path is one, and no link. Missing ones are made where `make` says so.
+    fn leads_straight(&mut self, path: &Path, make: bool) -> Result<bool, FsError> {
+        let Some(inside) = path.parent().and_then(|dir| dir.strip_prefix(self.switch.root).ok()) else {
+            return Ok(false);
+        };
+        let mut dir = self.switch.root.to_path_buf();
+        for part in inside.components() {
+            dir.push(part);
+            if self.real.contains(&dir) {
+                continue;
+            }
+            match std::fs::symlink_metadata(&dir) {
+                Ok(meta) if meta.is_dir() => {}
+                Ok(_) => return Ok(false),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound && make => {
+                    std::fs::create_dir(&dir).at("create the directory", &dir)?;
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+                Err(error) => return Err(error).at("look at", &dir),
+            }
+            self.real.insert(dir.clone());
+        }
+        Ok(true)
+    }
+
+    fn there(&self, path: &Path, change: &Change<'_>) -> Result<There, FsError> {
+        let meta = match std::fs::symlink_metadata(path) {
+            Ok(meta) => meta,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(There::Nothing),
+            Err(error) => return Err(error).at("look at", path),
+        };
+        let known = [change.from, change.to];
+        if meta.is_dir() {
+            // An empty directory holds no work; one that is not empty stays.
+            return Ok(if std::fs::remove_dir(path).is_ok() { There::Nothing } else { There::Unsaved });
+        }
+        for oid in known.into_iter().flatten() {
+            if self.is_object(path, &meta, oid) {
+                return Ok(There::Saved(oid));
+            }
+        }
+        if !meta.is_file() {
+            return Ok(There::Unsaved);
+        }
+        // A copy: its bytes tell. A size that no version has spares reading it.
+        let size = |oid: Oid| self.linker.cache().size(oid);
+        if known.into_iter().flatten().all(|oid| size(oid).is_some_and(|n| n != meta.len())) {
+            return Ok(There::Unsaved);
+        }
+        let (oid, _) = hash(path)?;
+        Ok(if known.contains(&Some(oid)) { There::Saved(oid) } else { There::Unsaved })
+    }
+
+    /// Whether a file is an object of the cache under another name.
+    fn is_object(&self, path: &Path, meta: &Metadata, oid: Oid) -> bool {
+        let object = self.linker.cache().path(oid);
+        if meta.is_symlink() {
+            // DVC's own link, dangling or not.
+            return std::fs::read_link(path).is_ok_and(|to| to == object);
+        }
+        std::fs::symlink_metadata(&object).is_ok_and(|o| o.is_file() && same_file(&o, meta))
+    }
+}
+
+#[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::dvc::cache::Cache;
+    use crate::dvc::settings::LinkType;
+    use crate::support::env::Env;
+
+    struct Place {
+        dir: tempfile::TempDir,
+        settings: Settings,
+    }
+
+    impl Place {
+        fn new(types: &[LinkType]) -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let env = Env::from_vars([("HOME", "/nonexistent"), ("DVC_SYSTEM_CONFIG_DIR", "/nonexistent")]);
+            let mut settings = Settings::read(dir.path(), &env).unwrap();
+            settings.link_types = types.to_vec();
+            Self { dir, settings }
+        }
+
+        /// A listing of these files, its objects in the cache; the text is the path's unless given.
+        fn listing(&self, files: &[(&str, &str)]) -> Listing {
+            let cache = Cache::of(&self.settings);
+            let entries = files.iter().map(|(path, text)| {
+                let md5 = Oid::of(text.as_bytes());
+                let object = cache.path(md5);
+                std::fs::create_dir_all(object.parent().unwrap()).unwrap();
+                std::fs::write(&object, text).unwrap();
+                Entry { relpath: (*path).to_owned(), md5 }
+            });
+            Listing::new(entries.collect()).unwrap()
+        }
+
+        fn switch(&self, from: &Listing, to: &Listing) -> Result<Switched, CheckoutError> {
+            switch(&Switch {
+                root: self.dir.path(),
+                settings: &self.settings,
+                out_dir: "data/captures",
+                from,
+                to,
+                patience: Duration::ZERO,
+            })
+        }
+
+        fn path(&self, relative: &str) -> PathBuf {
+            self.dir.path().join("data/captures").join(relative)
+        }
+
+        fn files(&self) -> BTreeMap<String, String> {
+            let (mut out, mut todo) = (BTreeMap::new(), vec![self.path("")]);
+            while let Some(dir) = todo.pop() {
+                for entry in std::fs::read_dir(dir).into_iter().flatten() {
+                    let path = entry.unwrap().path();
+                    if path.is_dir() {
+                        todo.push(path);
+                    } else {
+                        let name = path.strip_prefix(self.path("")).unwrap().to_str().unwrap().to_owned();
+                        out.insert(name, std::fs::read_to_string(&path).unwrap());
+                    }
+                }
+            }
+            out
+        }
+    }
+
+    fn map(files: &[(&str, &str)]) -> BTreeMap<String, String> {
+        files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect()
+    }
+
+    const A: &[(&str, &str)] = &[("e/a/f", "1"), ("e/b/f", "2"), ("e/b/g", "3")];
+    const B: &[(&str, &str)] = &[("e/a/f", "1"), ("e/b/g", "4"), ("e/c/f", "2"), ("d/a/f", "")];
+
+    #[test]
+    fn the_workspace_follows_with_every_link_type() {
+        for types in [&[LinkType::Reflink, LinkType::Copy][..], &[LinkType::Hardlink], &[LinkType::Symlink]] {
+            let place = Place::new(types);
+            let (none, a, b) = (Listing::default(), place.listing(A), place.listing(B));
+            assert_eq!(place.switch(&none, &a).unwrap().written, 3);
+            assert_eq!(place.files(), map(A));
+            let done = place.switch(&a, &b).unwrap();
+            assert_eq!((done.written, done.removed), (3, 1), "{done:?}");
+            assert_eq!(place.files(), map(B));
+            place.switch(&b, &a).unwrap();
+            assert_eq!(place.files(), map(A));
+            assert!(!place.path("e/c").exists() && !place.path("d").exists());
+            assert_eq!(place.switch(&a, &a).unwrap(), Switched::default());
+        }
+    }
+
+    #[test]
+    fn unsaved_work_is_left_and_told() {
+        let place = Place::new(&[LinkType::Copy]);
+        let (none, a, b) = (Listing::default(), place.listing(A), place.listing(B));
+        place.switch(&none, &a).unwrap();
+        std::fs::write(place.path("e/b/f"), "x").unwrap();
+        std::fs::write(place.path("e/b/g"), "y").unwrap();
+        std::fs::create_dir_all(place.path("e/c")).unwrap();
+        std::fs::write(place.path("e/c/f"), "z").unwrap();
+        std::fs::write(place.path("e/b/mine"), "m").unwrap();
+        let done = place.switch(&a, &b).unwrap();
+        assert_eq!(done.kept, ["e/b/f", "e/b/g", "e/c/f"]);
+        let files = place.files();
+        let at = |path: &str| files[path].as_str();
+        assert_eq!((at("e/b/f"), at("e/b/g"), at("e/c/f"), at("e/b/mine")), ("x", "y", "z", "m"));
+    }
+
+    #[test]
+    fn without_all_objects_nothing_is_touched() {
+        let place = Place::new(&[LinkType::Copy]);
+        let (none, a, b) = (Listing::default(), place.listing(A), place.listing(B));
+        place.switch(&none, &a).unwrap();
+        std::fs::remove_file(Cache::of(&place.settings).path(Oid::of(b"4"))).unwrap();
+        let done = place.switch(&a, &b).unwrap();
+        assert_eq!(done.missing.iter().map(|e| e.relpath.as_str()).collect::<Vec<_>>(), ["e/b/g"]);
+        assert_eq!(place.files(), map(A));
+    }
+
+    #[test]
+    fn a_run_that_was_not_pulled_is_brought() {
+        let place = Place::new(&[LinkType::Copy]);
+        let (none, a) = (Listing::default(), place.listing(A));
+        place.switch(&none, &a).unwrap();
+        std::fs::remove_dir_all(place.path("e/b")).unwrap();
+        assert_eq!(place.switch(&a, &a).unwrap().written, 2);
+        assert_eq!(place.files(), map(A));
+    }
+
+    #[test]
+    fn no_path_and_no_link_leads_out() {
+        let place = Place::new(&[LinkType::Copy]);
+        let none = Listing::default();
+        for path in ["../x", "/tmp/x", "e/../../x", "e//x", "e\\..\\x", "./x"] {
+            let bad = place.listing(&[(path, "1")]);
+            assert!(matches!(place.switch(&none, &bad), Err(CheckoutError::Unsafe(_))), "{path}");
+        }
+        let outside = place.dir.path().join("outside");
+        std::fs::create_dir_all(&outside).unwrap();
+        std::fs::create_dir_all(place.path("")).unwrap();
+        std::os::unix::fs::symlink(&outside, place.path("e")).unwrap();
+        let done = place.switch(&none, &place.listing(&[("e/a/f", "1")])).unwrap();
+        assert_eq!((done.written, done.kept.len()), (0, 1));
+        assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,306 @@
+//! Ties files in the workspace to objects in the cache, by `cache.type`, as DVC does.
+//!
+//! Source: `dvc_objects/fs/generic.py` (the order of tries), `dvc_data/hashfile/checkout.py` and `…/db/local.py` (modes).
+//! Objects are read-only for everyone. A hard or symbolic link shares the object's file; a copy, with or without shared
+//! blocks, has the mode of any new file. Every file appears whole: it is made beside its place and renamed onto it.
+
+use std::fs::{File, Metadata};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use md5::{Digest, Md5};
+
+use super::cache::Cache;
+use super::settings::{LinkType, Settings};
+use super::version::Oid;
+use crate::support::fs::{self, At, FsError};
+
+/// Moves files between workspace and cache.
+#[derive(Debug, Clone)]
+pub struct Linker {
+    cache: Cache,
+    types: Vec<LinkType>,
+    shared: bool,
+}
+
+impl Linker {
+    /// For the cache and link types of these settings.
+    #[must_use]
+    pub fn of(settings: &Settings) -> Self {
+        Self { cache: Cache::of(settings), types: settings.link_types.clone(), shared: settings.shared }
+    }
+
+    /// The cache.
+    #[must_use]
+    pub fn cache(&self) -> &Cache {
+        &self.cache
+    }
+
+    /// Puts an object's bytes at a path in the workspace, whose directory is there; what was there is replaced.
+    /// `false`: the cache does not have the object.
+    pub fn place(&mut self, oid: Oid, target: &Path) -> Result<bool, FsError> {
+        let object = self.cache.path(oid);
+        let Some(meta) = regular(&object)? else { return Ok(false) };
+        let made = self.make(&object, &meta, target)?;
+        std::fs::rename(&made, target).at("replace", target)?;
+        // A rename onto another name of the same file does nothing, and leaves both.
+        if made.symlink_metadata().is_ok() {
+            fs::remove_all(&made)?;
+        }
+        Ok(true)
+    }
+
+    /// The file beside its place, by the first link type that works; those that did not are not tried again.
+    fn make(&mut self, object: &Path, meta: &Metadata, target: &Path) -> Result<PathBuf, FsError> {
+        let made = beside(target)?;
+        loop {
+            let Some(&kind) = self.types.first() else {
+                copy(object, &made, None)?;
+                return Ok(made);
+            };
+            let done = match kind {
+                LinkType::Reflink => reflink(object, &made, None),
+                // DVC makes empty files anew: many would use up the links that a file may have.
+                LinkType::Hardlink if meta.len() == 0 => copy(object, &made, None).map(|()| true),
+                LinkType::Hardlink => Ok(std::fs::hard_link(object, &made).is_ok()),
+                LinkType::Symlink => Ok(symlink(object, &made)),
+                LinkType::Copy => copy(object, &made, None).map(|()| true),
+            }?;
+            if done {
+                return Ok(made);
+            }
+            fs::remove_all(&made)?;
+            if self.types.len() == 1 {
+                std::fs::File::open(object).at("link", object)?;
+                return Err(FsError {
+                    action: "link",
+                    path: target.to_path_buf(),
+                    source: std::io::Error::other(
+                        "no link type of cache.type works between the cache and this directory",
+                    ),
+                });
+            }
+            self.types.remove(0);
+        }
+    }
+
+    /// Takes a file of the workspace into the cache and ties it to its object. `oid` is the name of its bytes.
+    pub fn take(&mut self, oid: Oid, file: &Path) -> Result<(), FsError> {
+        let object = self.cache.path(oid);
+        if regular(&object)?.is_none() {
+            self.add(&object, file)?;
+        }
+        let links = self.types.first().is_some_and(|kind| matches!(kind, LinkType::Hardlink | LinkType::Symlink));
+        if links && !self.is_tied(&object, file)? {
+            self.place(oid, file)?;
+        }
+        Ok(())
+    }
+
+    fn add(&self, object: &Path, file: &Path) -> Result<(), FsError> {
+        if let Some(shard) = object.parent() {
+            self.make_dir(shard)?;
+        }
+        let made = beside(object)?;
+        let hard = self.types.first() == Some(&LinkType::Hardlink) && regular(file)?.is_some_and(|meta| meta.len() > 0);
+        if !(hard && std::fs::hard_link(file, &made).is_ok()) && !reflink(file, &made, Some(0o444))? {
+            copy(file, &made, Some(0o444))?;
+        }
+        read_only(&made)?;
+        std::fs::rename(&made, object).at("replace", object)?;
+        Ok(())
+    }
+
+    fn make_dir(&self, dir: &Path) -> Result<(), FsError> {
+        if dir.is_dir() {
+            return Ok(());
+        }
+        fs::create_dir_all(dir)?;
+        #[cfg(unix)]
+        if self.shared {
+            use std::os::unix::fs::PermissionsExt;
+            // Another user's directory keeps its mode.
+            let _ = std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o2775));
+        }
+        Ok(())
+    }
+
+    /// Whether a file is the object's own file under another name already.
+    fn is_tied(&self, object: &Path, file: &Path) -> Result<bool, FsError> {
+        let meta = std::fs::symlink_metadata(file).at("look at", file)?;
+        Ok(match self.types.first() {
+            Some(LinkType::Symlink) => meta.is_symlink() && std::fs::read_link(file).is_ok_and(|to| to == object),
+            _ => same_file(&meta, &std::fs::metadata(object).at("look at", object)?),
+        })
+    }
+}
+
+/// The name of a file's bytes, and how many there are. Links are followed.
+pub fn hash(path: &Path) -> Result<(Oid, u64), FsError> {
+    let mut file = File::open(path).at("read", path)?;
+    let (mut md5, mut size) = (Md5::new(), 0_u64);
+    let mut buffer = vec![0; 1 << 17];
+    loop {
+        match file.read(&mut buffer).at("read", path)? {
+            0 => return Ok((Oid::from_digest(md5.finalize().into()), size)),
+            n => {
+                md5.update(buffer.get(..n).unwrap_or_default());
+                size += n as u64;
+            }
+        }
+    }
+}
+
+/// Whether two names are one file.
+#[must_use]
+pub fn same_file(a: &Metadata, b: &Metadata) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        (a.dev(), a.ino()) == (b.dev(), b.ino())
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = (a, b);
+        false
+    }
+}
+
+fn regular(path: &Path) -> Result<Option<Metadata>, FsError> {
+    match std::fs::symlink_metadata(path) {
+        Ok(meta) if meta.is_file() => Ok(Some(meta)),
+        Ok(_) => Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).at("look at", path),
+    }
+}
+
+/// A name beside a path that nothing has.
+fn beside(target: &Path) -> Result<PathBuf, FsError> {
+    let dir = target.parent().unwrap_or(Path::new("."));
+    let temp = tempfile::Builder::new().prefix(".capture-hook-").tempfile_in(dir).at("write in", dir)?;
+    let path = temp.path().to_path_buf();
+    temp.close().at("remove", &path)?;
+    Ok(path)
+}
+
+#[cfg(unix)]
+fn symlink(object: &Path, made: &Path) -> bool {
+    std::os::unix::fs::symlink(object, made).is_ok()
+}
+
+#[cfg(not(unix))]
+fn symlink(_: &Path, _: &Path) -> bool {
+    false
+}
+
+#[cfg(target_os = "linux")]
+fn reflink(from: &Path, to: &Path, mode: Option<u32>) -> Result<bool, FsError> {
+    let source = File::open(from).at("read", from)?;
+    let file = new_file(to, mode)?;
+    Ok(rustix::fs::ioctl_ficlone(&file, &source).is_ok())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn reflink(_: &Path, _: &Path, _: Option<u32>) -> Result<bool, FsError> {
+    Ok(false)
+}
+
+fn copy(from: &Path, to: &Path, mode: Option<u32>) -> Result<(), FsError> {
+    let mut source = File::open(from).at("read", from)?;
+    let mut file = new_file(to, mode)?;
+    std::io::copy(&mut source, &mut file).at("copy to", to)?;
+    file.flush().at("write", to)?;
+    if mode.is_some() {
+        // An object must be whole when it has its name.
+        file.sync_data().at("write", to)?;
+    }
+    Ok(())
+}
+
+/// A new file, written through this handle even where its mode is read-only.
+fn new_file(path: &Path, mode: Option<u32>) -> Result<File, FsError> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    if let Some(mode) = mode {
+        use std::os::unix::fs::OpenOptionsExt;
+        // What a failed try left is opened again.
+        let _ = std::fs::remove_file(path);
+        options.mode(mode);
+    }
+    #[cfg(not(unix))]
+    let _ = mode;
+    options.open(path).at("write", path)
+}
+
+#[cfg(unix)]
+fn read_only(path: &Path) -> Result<(), FsError> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o444)).at("set the mode of", path)
+}
+
+#[cfg(not(unix))]
+fn read_only(_: &Path) -> Result<(), FsError> {
+    Ok(())
+}
+
+#[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+    use super::*;
+
+    fn linker(dir: &Path, types: &[LinkType]) -> Linker {
+        Linker { cache: Cache::at(&dir.join("cache")), types: types.to_vec(), shared: false }
+    }
+
+    #[test]
+    fn each_link_type_ties_as_dvc_does() {
+        for types in [
+            vec![LinkType::Reflink, LinkType::Copy],
+            vec![LinkType::Copy],
+            vec![LinkType::Hardlink],
+            vec![LinkType::Symlink],
+            vec![LinkType::Reflink, LinkType::Symlink],
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let mut linker = linker(dir.path(), &types);
+            let (a, b) = (dir.path().join("a"), dir.path().join("b"));
+            std::fs::write(&a, "text").unwrap();
+            let (oid, size) = hash(&a).unwrap();
+            assert_eq!((oid, size), (Oid::of(b"text"), 4));
+            linker.take(oid, &a).unwrap();
+            let object = linker.cache.path(oid);
+            let mode = |path: &Path| std::fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode(&object), 0o444);
+            std::fs::write(&b, "other").unwrap();
+            // Twice: a second time changes nothing and leaves nothing behind.
+            for _ in 0..2 {
+                assert!(linker.place(oid, &b).unwrap());
+            }
+            for path in [&a, &b] {
+                assert_eq!(std::fs::read(path).unwrap(), b"text");
+                let meta = std::fs::symlink_metadata(path).unwrap();
+                match types.last() {
+                    Some(LinkType::Hardlink) => assert_eq!(meta.ino(), std::fs::metadata(&object).unwrap().ino()),
+                    Some(LinkType::Symlink) if types.len() == 1 => {
+                        assert_eq!(std::fs::read_link(path).unwrap(), object)
+                    }
+                    Some(LinkType::Copy) => assert!(meta.is_file() && mode(path) & 0o200 != 0),
+                    _ => {}
+                }
+            }
+            let names = std::fs::read_dir(dir.path()).unwrap().count();
+            assert_eq!((names, std::fs::read_dir(object.parent().unwrap()).unwrap().count()), (3, 1), "{types:?}");
+        }
+    }
+
+    #[test]
+    fn an_object_that_is_not_there_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(!linker(dir.path(), &[LinkType::Copy]).place(Oid::of(b"x"), &dir.path().join("x")).unwrap());
+        assert!(!dir.path().join("x").exists());
+    }
+}

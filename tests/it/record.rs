@@ -1,0 +1,314 @@
+//! The recorder: what it writes is what the current recorder writes, and a run is whole whenever its process ends.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use capture_hook::record::{Episode, Error, Meta, Options, Position, RunRecorder, Step};
+use capture_hook::run::json::{self, Layout, Object, Value};
+use capture_hook::support::progress::Silent;
+use capture_hook::validate::{self, Report};
+
+use crate::world::{copy_dir, tree};
+
+fn options(root: &Path) -> Options {
+    let mut options = Options::new(root);
+    options.experiment = Some("demo".into());
+    options.run_id = Some("r1".into());
+    options
+}
+
+/// One episode of a run.
+struct Walk {
+    number: u32,
+    steps: i64,
+    rewards: f64,
+}
+
+impl Walk {
+    fn id(&self) -> String {
+        format!("ep-{:06}", self.number)
+    }
+
+    fn step(&mut self, recorder: &RunRecorder, last: bool) -> Result<(), Error> {
+        self.steps += 1;
+        self.rewards += 0.1;
+        let seen = [f64::from(self.number), if self.steps % 7 == 0 { f64::NAN } else { 1e-7 * self.steps as f64 }];
+        recorder.append_step(&Step {
+            ts: 1_767_225_600.0 + f64::from(self.number) * 100.0 + self.steps as f64 / 3.0,
+            episode_id: &self.id(),
+            step: self.steps,
+            action: self.steps % 4,
+            reward: 0.1,
+            terminated: last,
+            truncated: false,
+            agent_position: Position { x: self.steps, y: -self.steps },
+            distance_to_goal: self.steps as f64 * 2f64.sqrt(),
+            observation_summary: Some(&seen),
+            seed: Some(i64::from(self.number)),
+        })
+    }
+
+    fn end(&self, recorder: &RunRecorder) -> Result<(), Error> {
+        recorder.append_episode(&Episode {
+            episode_id: &self.id(),
+            terminated: true,
+            truncated: false,
+            total_steps: self.steps,
+            total_reward: self.rewards,
+            final_position: Position { x: self.steps, y: -self.steps },
+            final_distance_to_goal: Some(self.steps as f64 * 2f64.sqrt()),
+            duration_ms: Some(1.5),
+            avg_step_time_ms: None,
+        })
+    }
+}
+
+fn walk(recorder: &RunRecorder, number: u32, steps: i64) {
+    let mut walk = Walk { number, steps: 0, rewards: 0.0 };
+    for step in 1..=steps {
+        walk.step(recorder, step == steps).unwrap();
+    }
+    walk.end(recorder).unwrap();
+}
+
+fn meta() -> Meta {
+    Meta { env_config: Object::new().with("sigma", 12.0).with("grid", vec![64i64, 64]), ..Meta::default() }
+}
+
+fn report(run: &Path) -> Report {
+    validate::check(run, "results/demo/r1", &validate::Options::default(), &Silent).unwrap()
+}
+
+/// The lines of a stream, all shards in order.
+fn lines(run: &Path, stem: &str) -> Vec<String> {
+    let mut text = String::new();
+    for name in tree(run).keys().filter(|name| name.starts_with(stem) && name.ends_with(".jsonl.gz")) {
+        flate2::read::GzDecoder::new(File::open(run.join(name)).unwrap()).read_to_string(&mut text).unwrap();
+    }
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_recorded_run_is_valid_complete_and_written_as_python_would() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = options(dir.path());
+    options.rotate_size_bytes = Some(3000);
+    let recorder = RunRecorder::create(options).unwrap();
+    recorder.write_run_meta(&meta()).unwrap();
+    for number in 1..=30 {
+        walk(&recorder, number, 100);
+    }
+    let done = recorder.finalize(true).unwrap();
+    assert_eq!(done.warnings, Vec::<String>::new());
+    let run = recorder.root().to_path_buf();
+    assert_eq!(run, dir.path().join("demo/r1"));
+    let found = done.report.unwrap();
+    assert!(found.ok && found.warnings.is_empty(), "{found:?}");
+    assert_eq!((found.steps.rows, found.episodes.rows), (3000, 30));
+
+    let names: Vec<String> = tree(&run).into_keys().collect();
+    let shards = names.iter().filter(|name| name.starts_with("steps.part")).count();
+    assert!(shards > 3 && names.contains(&"steps.part0001.jsonl.gz".to_owned()), "{names:?}");
+    for name in
+        ["episodes.jsonl.gz", "episodes.parquet", "manifest.json", "run.json", "steps.jsonl.gz", "steps.parquet"]
+    {
+        assert!(names.iter().any(|n| n == name), "{names:?}");
+    }
+    // The manifest agrees with the files, parquet included.
+    let again = report(&run);
+    assert!(again.ok && again.warnings.is_empty(), "{again:?}");
+    let manifest = json::parse(&std::fs::read(run.join("manifest.json")).unwrap()).unwrap();
+    let listed = manifest.get("files").and_then(Value::as_array).unwrap();
+    assert_eq!(listed.len(), names.len() - 1);
+
+    // Each line is what Python's json.dumps(row, sort_keys=True) gives.
+    let python = "import json, sys
+for line in sys.stdin:
+    assert json.dumps(json.loads(line), sort_keys=True) == line.rstrip('\\n'), line
+    print(line, end='')";
+    for stem in ["steps", "episodes"] {
+        let text = lines(&run, stem).join("\n") + "\n";
+        let mut child =
+            Command::new("python3").args(["-c", python]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let input = text.clone();
+        let feed = std::thread::spawn(move || std::io::Write::write_all(&mut stdin, input.as_bytes()));
+        let output = child.wait_with_output().unwrap();
+        feed.join().unwrap().unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), text);
+    }
+    assert!(matches!(Walk { number: 99, steps: 0, rewards: 0.0 }.step(&recorder, false), Err(Error::Closed)));
+}
+
+#[test]
+fn a_copy_taken_at_any_moment_is_a_whole_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = options(dir.path());
+    options.flush_every = Duration::from_millis(2);
+    options.rotate_size_bytes = Some(20_000);
+    let recorder = RunRecorder::create(options).unwrap();
+    recorder.write_run_meta(&meta()).unwrap();
+    walk(&recorder, 1, 5);
+    recorder.flush().unwrap();
+    let stop = AtomicBool::new(false);
+    let mut copies: BTreeMap<u64, u32> = BTreeMap::new();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in 2..5000 {
+                if stop.load(Ordering::Relaxed) {
+                    break;
+                }
+                walk(&recorder, number, 1 + i64::from(number * 7 % 50));
+                std::thread::sleep(Duration::from_micros(1000 + u64::from(number % 40) * 50));
+            }
+        });
+        for round in 0..15 {
+            std::thread::sleep(Duration::from_millis(3 + round % 5));
+            let copy = tempfile::tempdir().unwrap();
+            let run = copy.path().join("demo/r1");
+            std::fs::create_dir_all(&run).unwrap();
+            copy_dir(recorder.root(), &run);
+            for (name, _) in tree(&run) {
+                if name.ends_with(".gz") {
+                    let mut all = Vec::new();
+                    flate2::read::GzDecoder::new(File::open(run.join(&name)).unwrap())
+                        .read_to_end(&mut all)
+                        .unwrap_or_else(|e| panic!("{name}: {e}"));
+                    assert!(all.is_empty() || all.ends_with(b"\n"), "{name}");
+                }
+            }
+            *copies.entry(report(&run).steps.rows).or_default() += 1;
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    assert!(copies.len() > 4, "hardly anything was flushed meanwhile: {copies:?}");
+    recorder.finalize(false).unwrap();
+    assert!(report(recorder.root()).ok);
+}
+
+#[test]
+fn a_recorder_opened_again_goes_on_and_touches_nothing_that_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = RunRecorder::create(options(dir.path())).unwrap();
+    first.write_run_meta(&meta()).unwrap();
+    walk(&first, 1, 10);
+    first.finalize(false).unwrap();
+    let before = tree(first.root());
+
+    let second = RunRecorder::create(options(dir.path())).unwrap();
+    walk(&second, 2, 20);
+    let done = second.finalize(true).unwrap();
+    let found = done.report.unwrap();
+    assert!(found.ok && found.warnings.is_empty(), "{found:?}");
+    assert_eq!((found.steps.rows, found.episodes.rows), (30, 2));
+    let after = tree(second.root());
+    for name in ["run.json", "steps.jsonl.gz", "episodes.jsonl.gz"] {
+        assert_eq!(before[name], after[name], "{name}");
+    }
+    assert!(after.contains_key("steps.part0001.jsonl.gz"));
+}
+
+#[test]
+fn rows_of_several_threads_are_all_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let recorder = RunRecorder::create(options(dir.path())).unwrap();
+    std::thread::scope(|scope| {
+        for number in 0..4 {
+            let recorder = &recorder;
+            scope.spawn(move || walk(recorder, number, 5000));
+        }
+    });
+    recorder.finalize(false).unwrap();
+    let mut seen: BTreeMap<String, i64> = BTreeMap::new();
+    for line in lines(recorder.root(), "steps") {
+        let row = json::parse(line.as_bytes()).unwrap();
+        let next = seen.entry(row.get("episode_id").and_then(Value::as_str).unwrap().to_owned()).or_default();
+        *next += 1;
+        assert_eq!(row.get("step").and_then(Value::as_i64), Some(*next));
+    }
+    assert_eq!(seen.into_values().collect::<Vec<_>>(), [5000; 4]);
+}
+
+#[test]
+fn without_a_run_id_every_recorder_begins_a_run_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let recorders: Vec<RunRecorder> = (0..3).map(|_| RunRecorder::create(Options::new(dir.path())).unwrap()).collect();
+    let mut roots: Vec<PathBuf> = recorders.iter().map(|r| r.root().to_path_buf()).collect();
+    roots.dedup();
+    assert_eq!(roots.len(), 3);
+    assert!(roots.iter().all(|root| root.starts_with(dir.path().join("default"))));
+    let mut unsafe_one = Options::new(dir.path());
+    unsafe_one.run_id = Some("../x".into());
+    assert!(matches!(RunRecorder::create(unsafe_one), Err(Error::Unsafe(_))));
+}
+
+#[test]
+fn a_manifest_that_cannot_be_made_does_not_fail_the_capture() {
+    let dir = tempfile::tempdir().unwrap();
+    let recorder = RunRecorder::create(options(dir.path())).unwrap();
+    walk(&recorder, 1, 10);
+    // No run.json was written.
+    let done = recorder.finalize(true).unwrap();
+    assert!(done.manifest.is_none() && done.warnings.len() == 1, "{done:?}");
+    assert_eq!(lines(recorder.root(), "steps").len(), 10);
+}
+
+#[test]
+fn rows_with_fields_of_their_own_are_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let recorder = RunRecorder::create(options(dir.path())).unwrap();
+    recorder
+        .append_step_object(&Object::new().with("step", 1i64).with("ü", "\u{1f600}").with("a", f64::INFINITY))
+        .unwrap();
+    recorder.append_episode_object(&Object::new().with("run_id", "other")).unwrap();
+    recorder.finalize(false).unwrap();
+    let expected = r#"{"a": Infinity, "run_id": "r1", "schema_version": "0.1", "step": 1, "\u00fc": "\ud83d\ude00"}"#;
+    assert_eq!(lines(recorder.root(), "steps"), [expected]);
+    let row = json::parse(expected.as_bytes()).unwrap();
+    assert_eq!(row.dump(Layout::LINE), expected);
+    assert_eq!(lines(recorder.root(), "episodes"), [r#"{"run_id": "other", "schema_version": "0.1"}"#]);
+}
+
+/// What [`a_killed_recorder_leaves_a_valid_run`] runs in a process of its own: records until it is killed.
+#[test]
+fn the_recorder_that_gets_killed() {
+    let Some(root) = std::env::var_os("CAPTURE_HOOK_TEST_KILLED_ROOT") else { return };
+    let mut options = options(Path::new(&root));
+    options.flush_every = Duration::from_millis(5);
+    let recorder = RunRecorder::create(options).unwrap();
+    recorder.write_run_meta(&meta()).unwrap();
+    for number in 1..20_000 {
+        walk(&recorder, number, 1 + i64::from(number * 13 % 90));
+        std::thread::sleep(Duration::from_micros(u64::from(number % 10) * 100));
+    }
+}
+
+#[test]
+fn a_killed_recorder_leaves_a_valid_run() {
+    let mut rows = 0;
+    for round in 0..8u64 {
+        let dir = tempfile::tempdir().unwrap();
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "record::the_recorder_that_gets_killed"])
+            .env("CAPTURE_HOOK_TEST_KILLED_ROOT", dir.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let run = dir.path().join("demo/r1");
+        while std::fs::metadata(run.join("episodes.jsonl.gz")).map_or(0, |m| m.len()) < 100 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_millis(round * 7));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let found = report(&run);
+        assert!(found.ok, "{found:?}");
+        rows += found.steps.rows;
+    }
+    assert!(rows > 500, "{rows}");
+}
