@@ -1,0 +1,194 @@
+//! The native engine against the real DVC: the same runs through both, compared after every step.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use capture_hook::dvc::cache::Cache;
+use capture_hook::dvc::checkout::{Switch, switch};
+use capture_hook::dvc::engine::{Work, version};
+use capture_hook::dvc::lock::Lock;
+use capture_hook::dvc::settings::Settings;
+use capture_hook::dvc::stage::Stage;
+use capture_hook::ingest::{Request, ingest};
+use capture_hook::run::RunKey;
+use capture_hook::support::env::Env;
+use capture_hook::support::progress::Silent;
+use capture_hook::validate::Options;
+
+use crate::world::World;
+
+const CASES: [&str; 5] = ["ok-head01", "ok-orig100", "ok-pypi010", "ok-rotated-orig100", "ok-multi-member"];
+
+/// A repository that versions with DVC and one, `native`, that versions with the engine.
+struct Pair {
+    world: World,
+    env: Env,
+}
+
+impl Pair {
+    fn new(cache_type: &str) -> Self {
+        let mut world = World::with_project();
+        world.set("CAPTURE_HOOK", "0");
+        world.git_in(".", ["clone", "-q", "repo", "native"]).ok();
+        for dir in ["repo", "native"] {
+            world.dvc_in(dir, ["config", "--local", "cache.type", cache_type]).ok();
+        }
+        let env = Env::from_vars([("HOME", world.path("home").display().to_string())]);
+        Self { world, env }
+    }
+
+    fn root(&self) -> PathBuf {
+        self.world.path("native")
+    }
+
+    fn settings(&self) -> Settings {
+        Settings::read(&self.root(), &self.env).unwrap()
+    }
+
+    fn select(&self, key: &str) {
+        for dir in ["repo", "native"] {
+            let path = self.world.path(dir).join("params.yaml");
+            let text = fs::read_to_string(&path).unwrap();
+            let line = text.lines().find(|l| l.trim_start().starts_with("run_dir:")).unwrap();
+            fs::write(&path, text.replace(line, &format!("  run_dir: results/{key}"))).unwrap();
+        }
+    }
+
+    /// Puts the run into both datasets and compares what came of it.
+    fn add(&self, key: &str) {
+        self.select(key);
+        self.world.dvc(["repro", "-q", "-f", "-s", "capture_ingest"]).ok();
+        let root = self.root();
+        let from = self.world.repo("results").join(key);
+        let request = Request {
+            run_dir: from,
+            shown_as: format!("results/{key}"),
+            out_dir: root.join("data/captures"),
+            root: root.clone(),
+            options: Options::default(),
+        };
+        // Where a run lies is told in its index: the native repository has it in the same place.
+        let to = root.join("results").join(key);
+        let _ = fs::remove_dir_all(&to);
+        crate::world::copy_dir(&request.run_dir, &to);
+        ingest(&Request { run_dir: to, ..request }, &Silent).unwrap();
+        let read = |file: &str| fs::read(root.join(file)).unwrap();
+        let stage = Stage::parse(&read("dvc.yaml")).unwrap().unwrap().resolve(Some(&read("params.yaml"))).unwrap();
+        let key: RunKey = key.parse().unwrap();
+        let work = Work {
+            root: &root,
+            settings: &self.settings(),
+            stage: &stage,
+            runs: &[key],
+            patience: Duration::from_secs(5),
+        };
+        version(&work).unwrap();
+        self.same();
+    }
+
+    #[track_caller]
+    fn same(&self) {
+        let lock = |dir: &str| fs::read_to_string(self.world.path(dir).join("dvc.lock")).unwrap();
+        assert_eq!(lock("native"), lock("repo"));
+        let cache = Cache::of(&self.settings());
+        let version = Lock::parse(lock("repo").as_bytes()).unwrap().data_version("data/captures").unwrap();
+        let theirs = Cache::at(&self.world.repo(".dvc/cache"));
+        assert_eq!(fs::read(cache.listing_path(version)).unwrap(), fs::read(theirs.listing_path(version)).unwrap());
+        assert_eq!(cached(cache.dir()), cached(theirs.dir()));
+    }
+
+    #[track_caller]
+    fn clean(&self) {
+        let status = self.world.dvc_in("native", ["status"]).ok();
+        assert!(status.out.contains("up to date"), "{}", status.out);
+    }
+}
+
+/// Every object of a cache with its mode.
+fn cached(dir: &Path) -> Vec<(String, u32)> {
+    use std::os::unix::fs::PermissionsExt;
+    let mut out = Vec::new();
+    for shard in fs::read_dir(dir.join("files/md5")).unwrap() {
+        for object in fs::read_dir(shard.unwrap().path()).unwrap() {
+            let object = object.unwrap();
+            let name = object.path().strip_prefix(dir).unwrap().display().to_string();
+            out.push((name, object.metadata().unwrap().permissions().mode() & 0o777));
+        }
+    }
+    out.sort();
+    out
+}
+
+/// The real DVC takes what the engine wrote for its own: status, push, pull, checkout, gc, repro.
+fn whole_way(cache_type: &str) {
+    let pair = Pair::new(cache_type);
+    let world = &pair.world;
+    let (mut locks, mut keys) = (Vec::new(), Vec::new());
+    // The same run twice, a run recorded anew under its name, and an old one selected again are in it.
+    let history = [(0, "e/a"), (1, "e/b-1"), (2, "e/b"), (3, "d/a.x"), (4, "e/b"), (1, "e/b-1"), (0, "e/0042")];
+    for (case, key) in history {
+        world.record_as(CASES[case], key);
+        pair.add(key);
+        keys.push(key);
+        locks.push(fs::read(world.path("native/dvc.lock")).unwrap());
+    }
+    pair.clean();
+    let said = world.dvc_in("native", ["repro", "-s", "capture_ingest"]).ok();
+    assert!(said.out.contains("didn't change"), "{}", said.all());
+
+    // Native checkout goes through every pair of neighbours, and DVC sees nothing to do.
+    let listing = |lock: &[u8]| {
+        let version = Lock::parse(lock).unwrap().data_version("data/captures").unwrap();
+        Cache::of(&pair.settings()).listing(version).unwrap().unwrap()
+    };
+    let root = pair.root();
+    let params = fs::read_to_string(root.join("params.yaml")).unwrap();
+    for (at, pairs) in locks.windows(2).enumerate().rev() {
+        let (from, to) = (listing(&pairs[1]), listing(&pairs[0]));
+        let change = Switch {
+            root: &root,
+            settings: &pair.settings(),
+            out_dir: "data/captures",
+            from: &from,
+            to: &to,
+            patience: Duration::from_secs(5),
+        };
+        let done = switch(&change).unwrap();
+        assert!(done.kept.is_empty() && done.missing.is_empty(), "{done:?}");
+        fs::write(root.join("dvc.lock"), &pairs[0]).unwrap();
+        fs::write(root.join("params.yaml"), params.replace(keys.last().unwrap(), keys[at])).unwrap();
+        if at % 3 == 0 {
+            pair.clean();
+        }
+    }
+
+    // Everything goes to the remote and comes back; gc keeps what the workspace names.
+    fs::write(root.join("dvc.lock"), locks.last().unwrap()).unwrap();
+    fs::write(root.join("params.yaml"), &params).unwrap();
+    world.dvc_in("native", ["checkout", "-q"]).ok();
+    world.dvc_in("native", ["push", "-q"]).ok();
+    world.dvc_in("native", ["gc", "-q", "-w", "-f"]).ok();
+    pair.clean();
+    fs::remove_dir_all(root.join(".dvc/cache")).unwrap();
+    fs::remove_dir_all(root.join("data/captures")).unwrap();
+    world.dvc_in("native", ["pull", "-q"]).ok();
+    pair.clean();
+    let tree = |dir: &str| crate::world::tree(&world.path(dir).join("data/captures"));
+    assert_eq!(tree("native"), tree("repo"));
+}
+
+#[test]
+fn the_engine_makes_what_dvc_makes_with_copies() {
+    whole_way("copy");
+}
+
+#[test]
+fn the_engine_makes_what_dvc_makes_with_hard_links() {
+    whole_way("hardlink");
+}
+
+#[test]
+fn the_engine_makes_what_dvc_makes_with_symbolic_links() {
+    whole_way("symlink");
+}
