@@ -1,23 +1,558 @@
 //! Rows read fast.
+//!
+//! Every line of one recorder has the same keys in the same order. A line that was read the general way, without a fault,
+//! becomes the model for the next: between the values its bytes must be there again, and the values are read in place.
+//! Whatever differs, or is not plainly good, goes the general way, so the outcome is always that of `run::row`.
+
+use std::ops::Range;
 
 use super::layout::Stream;
-use super::row::{BadLine, Row, RowParser};
+use super::lex::Cursor;
+use super::row::{BadLine, Fault, Row, RowParser, Slot, Slots, push_member};
+use super::schema::SchemaVersion;
 
 /// Reads the rows of a stream.
 #[derive(Debug)]
 pub struct FastParser {
+    stream: Stream,
     general: RowParser,
+    model: Option<Model>,
+    /// Lines to read the general way before a line becomes a model again: models that do not fit cost more than they give.
+    wait: u32,
+    misses: u32,
+}
+
+/// A line that the next may be like.
+#[derive(Debug, Default)]
+struct Model {
+    /// All literals, end to end.
+    bytes: Vec<u8>,
+    values: Vec<Value>,
+    /// What follows the last value.
+    tail: Range<usize>,
+    run_id: String,
+    schema: Option<SchemaVersion>,
+    /// The fields that every line like this one has, null or not.
+    fields: Slots,
+}
+
+#[derive(Debug)]
+struct Value {
+    /// What stands before it.
+    before: Range<usize>,
+    slot: Option<Slot>,
+    /// An unknown field's key: how far before the value it starts, and its length, with its quotes.
+    key: (usize, usize),
 }
 
 impl FastParser {
     /// A reader of this stream's rows.
     #[must_use]
     pub fn new(stream: Stream) -> Self {
-        Self { general: RowParser::new(stream) }
+        Self { stream, general: RowParser::new(stream), model: None, wait: 0, misses: 0 }
     }
 
     /// Reads one line (with or without its line break). An `Ok` row may have faults.
     pub fn parse(&mut self, line: &[u8], row: &mut Row) -> Result<(), BadLine> {
-        self.general.parse(line, row)
+        if let Some(model) = &self.model {
+            if model.read(line, row, self.stream).is_some() {
+                self.misses = 0;
+                return Ok(());
+            }
+            self.misses = (self.misses + 1).min(10);
+        }
+        self.general.parse(line, row)?;
+        if self.wait > 0 {
+            self.wait -= 1;
+        } else if !self.general.irregular && row.faults.iter().all(|f| matches!(f, Fault::Unknown(_))) {
+            self.model = Some(Model::of(line, &self.general, row));
+            self.wait = (1 << self.misses) - 1;
+        }
+        Ok(())
+    }
+}
+
+impl Model {
+    fn of(line: &[u8], parser: &RowParser, row: &Row) -> Self {
+        let mut model = Self { run_id: row.run_id.clone(), schema: row.schema, ..Self::default() };
+        let mut from = 0;
+        let part = |range: Range<usize>| line.get(range).unwrap_or_default();
+        for seen in &parser.seen {
+            // These do not change, so they are as good as keys.
+            if matches!(seen.slot, Some(Slot::RunId | Slot::Schema)) {
+                model.fields.0 |= seen.slot.map_or(0, |slot| 1 << slot as u8);
+                continue;
+            }
+            let start = model.bytes.len();
+            model.bytes.extend_from_slice(part(from..seen.value.start));
+            model.values.push(Value {
+                before: start..model.bytes.len(),
+                slot: seen.slot,
+                key: (seen.value.start - seen.key.start, seen.key.len()),
+            });
+            if let Some(slot) = seen.slot {
+                model.fields.add(slot);
+            }
+            from = seen.value.end;
+        }
+        let start = model.bytes.len();
+        model.bytes.extend_from_slice(part(from..line.len()));
+        model.tail = start..model.bytes.len();
+        // The schema may be null, then it is not present; run_id always is, and so is the position.
+        if row.schema.is_none() {
+            model.fields.0 &= !(1 << Slot::Schema as u8);
+        }
+        model.fields.add(Slot::Position);
+        model
+    }
+
+    fn literal(&self, range: &Range<usize>) -> &[u8] {
+        self.bytes.get(range.clone()).unwrap_or_default()
+    }
+
+    /// Reads a line like this one; `None` for any other, with nothing said of `row`.
+    #[inline]
+    fn read(&self, line: &[u8], row: &mut Row, stream: Stream) -> Option<()> {
+        row.faults.clear();
+        row.observation.clear();
+        row.extra.clear();
+        row.bad = Slots::default();
+        row.lossy = false;
+        row.present = self.fields;
+        let mut at = 0;
+        for value in &self.values {
+            let before = self.literal(&value.before);
+            if !line.get(at..)?.starts_with(before) {
+                return None;
+            }
+            at += before.len();
+            let rest = line.get(at..)?;
+            let Some(slot) = value.slot else {
+                at += unknown(line, at, value.key, row)?;
+                continue;
+            };
+            at += match slot {
+                Slot::EpisodeId => episode_id(rest, row)?,
+                Slot::Terminated | Slot::Truncated => {
+                    let is = rest.starts_with(b"true");
+                    if !is && !rest.starts_with(b"false") {
+                        return None;
+                    }
+                    row.set_bool(slot, is);
+                    if is { 4 } else { 5 }
+                }
+                Slot::Count | Slot::Action | Slot::X | Slot::Y => {
+                    let (int, n) = int(rest)?;
+                    if slot == Slot::Count && int < i64::from(stream == Stream::Steps) {
+                        return None;
+                    }
+                    row.set_int(slot, int);
+                    n
+                }
+                Slot::Seed => match null(rest, slot, row) {
+                    0 => {
+                        let (int, n) = int(rest)?;
+                        row.set_int(slot, int);
+                        n
+                    }
+                    n => n,
+                },
+                Slot::Ts | Slot::Reward => {
+                    let (float, n) = float(rest)?;
+                    row.set_float(slot, float);
+                    n
+                }
+                Slot::Distance | Slot::Duration | Slot::AvgStep => {
+                    let optional = slot != Slot::Distance || stream == Stream::Episodes;
+                    let n = if optional { null(rest, slot, row) } else { 0 };
+                    if n > 0 {
+                        n
+                    } else {
+                        let (float, n) = float(rest)?;
+                        if float < 0.0 {
+                            return None;
+                        }
+                        row.set_float(slot, float);
+                        n
+                    }
+                }
+                Slot::Observation => match null(rest, slot, row) {
+                    0 => floats(rest, &mut row.observation)?,
+                    n => n,
+                },
+                Slot::RunId | Slot::Schema | Slot::Position => return None,
+            };
+        }
+        if line.get(at..)? != self.literal(&self.tail) {
+            return None;
+        }
+        if !row.extra.is_empty() {
+            row.extra.push('}');
+        }
+        row.schema = self.schema;
+        if row.run_id != self.run_id {
+            row.run_id.clone_from(&self.run_id);
+        }
+        Some(())
+    }
+}
+
+/// Takes a `null`, and notes that the field has no value; 0 for anything else.
+#[inline]
+fn null(rest: &[u8], slot: Slot, row: &mut Row) -> usize {
+    if rest.first() == Some(&b'n') && rest.starts_with(b"null") {
+        row.present.0 &= !(1 << slot as u8);
+        match slot {
+            Slot::Seed => row.set_int(slot, 0),
+            Slot::Observation => {}
+            _ => row.set_float(slot, 0.0),
+        }
+        4
+    } else {
+        0
+    }
+}
+
+/// Takes a plain text: no escapes, ASCII.
+#[inline]
+fn episode_id(rest: &[u8], row: &mut Row) -> Option<usize> {
+    let inner = rest.strip_prefix(b"\"")?;
+    let id = row.episode_id.as_bytes();
+    // The same as before, which was read by the general way or below.
+    if inner.get(id.len()) == Some(&b'"') && inner.starts_with(id) && plain(id) {
+        return Some(id.len() + 2);
+    }
+    let end = memchr::memchr(b'"', inner)?;
+    let id = inner.get(..end).filter(|id| plain(id))?;
+    row.episode_id.clear();
+    row.episode_id.push_str(std::str::from_utf8(id).ok()?);
+    Some(end + 2)
+}
+
+/// Whether a text between quotes stands for itself.
+#[inline]
+fn plain(text: &[u8]) -> bool {
+    text.iter().all(|b| matches!(b, b' '..=b'~') && *b != b'"' && *b != b'\\')
+}
+
+/// Takes an unknown field's value. Its key stands in the literal before it.
+fn unknown(line: &[u8], at: usize, key: (usize, usize), row: &mut Row) -> Option<usize> {
+    let mut cursor = Cursor::at(line, at);
+    cursor.value(1).ok()?;
+    let value = at..cursor.offset();
+    std::str::from_utf8(line.get(value.clone())?).ok()?;
+    let start = at.checked_sub(key.0)?;
+    let (name, _) = push_member(&mut row.extra, line, &(start..start + key.1), &value);
+    row.faults.push(Fault::Unknown(name));
+    Some(value.len())
+}
+
+/// Takes an integer of at most 18 digits, written as an integer.
+#[inline]
+fn int(rest: &[u8]) -> Option<(i64, usize)> {
+    let negative = rest.first() == Some(&b'-');
+    let digits = if negative { rest.get(1..)? } else { rest };
+    let (mut value, mut n) = (0_i64, 0);
+    for byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        if n == 18 {
+            return None;
+        }
+        value = value * 10 + i64::from(digit);
+        n += 1;
+    }
+    // Leading zeros are no JSON; what is no digit next is for the next literal to refuse.
+    if n == 0 || n > 1 && digits.first() == Some(&b'0') {
+        return None;
+    }
+    Some((if negative { -value } else { value }, n + usize::from(negative)))
+}
+
+/// Powers of ten that a double holds exactly.
+const POWERS: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20,
+    1e21, 1e22,
+];
+
+/// Eight digits at once, as a number.
+#[inline]
+fn eight_digits(bytes: &[u8]) -> Option<u64> {
+    let word = u64::from_le_bytes(*bytes.first_chunk()?);
+    let digits = word.wrapping_sub(0x3030_3030_3030_3030);
+    if (digits | word.wrapping_add(0x4646_4646_4646_4646)) & 0x8080_8080_8080_8080 != 0 {
+        return None;
+    }
+    // Pairs, then fours, then all eight.
+    let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
+    let fours = (pairs & 0x00ff_00ff_00ff_00ff).wrapping_mul((100 << 16) + 1) >> 16;
+    Some((fours & 0x0000_ffff_0000_ffff).wrapping_mul((10_000 << 32) + 1) >> 32)
+}
+
+/// Takes a finite number.
+#[inline]
+#[allow(clippy::cast_precision_loss)]
+fn float(rest: &[u8]) -> Option<(f64, usize)> {
+    let negative = rest.first() == Some(&b'-');
+    let start = usize::from(negative);
+    let mut at = start;
+    let mut mantissa = 0_u64;
+    while let Some(digit) = rest.get(at).map(|b| b.wrapping_sub(b'0')).filter(|d| *d < 10) {
+        mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(digit));
+        at += 1;
+    }
+    let mut digits = at - start;
+    let zero = rest.get(start) == Some(&b'0');
+    if digits == 0 || zero && digits > 1 {
+        return None;
+    }
+    if zero {
+        digits = 0;
+    }
+    let mut exponent = 0_i32;
+    if rest.get(at) != Some(&b'.') {
+        if matches!(rest.get(at), Some(b'e' | b'E')) {
+            return None;
+        }
+        if mantissa == 0 {
+            // An integer, and integers have no -0.
+            return Some((0.0, at));
+        }
+    } else {
+        at += 1;
+        let first = at;
+        while let Some(eight) = rest.get(at..).and_then(eight_digits) {
+            mantissa = mantissa.wrapping_mul(100_000_000).wrapping_add(eight);
+            at += 8;
+        }
+        while let Some(digit) = rest.get(at).map(|b| b.wrapping_sub(b'0')).filter(|d| *d < 10) {
+            mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(digit));
+            at += 1;
+        }
+        if at == first {
+            return None;
+        }
+        digits += at - first;
+        exponent = -i32::try_from(at - first).ok()?;
+        if matches!(rest.get(at), Some(b'e' | b'E')) {
+            let mut cursor = at + 1;
+            let minus = rest.get(cursor) == Some(&b'-');
+            cursor += usize::from(minus || rest.get(cursor) == Some(&b'+'));
+            let (power, n) = int(rest.get(cursor..).filter(|r| r.first() != Some(&b'-'))?)
+                .or_else(|| leading_zero(rest.get(cursor..)?))?;
+            if power > 400 {
+                return None;
+            }
+            let power = i32::try_from(power).ok()?;
+            exponent += if minus { -power } else { power };
+            at = cursor + n;
+        }
+    }
+    let value = if digits <= 19 && mantissa < 1 << 53 && exponent.unsigned_abs() <= 22 {
+        let power = POWERS.get(exponent.unsigned_abs() as usize)?;
+        let value = if exponent < 0 { mantissa as f64 / power } else { mantissa as f64 * power };
+        if negative { -value } else { value }
+    } else {
+        fast_float2::parse(rest.get(..at)?).ok()?
+    };
+    value.is_finite().then_some((value, at))
+}
+
+/// An exponent as Python writes it, `05`.
+fn leading_zero(rest: &[u8]) -> Option<(i64, usize)> {
+    let rest = rest.strip_prefix(b"0")?;
+    int(rest).map(|(value, n)| (value, n + 1))
+}
+
+/// Takes a list of numbers.
+#[inline]
+fn floats(rest: &[u8], out: &mut Vec<f64>) -> Option<usize> {
+    if rest.first() != Some(&b'[') {
+        return None;
+    }
+    let mut at = 1;
+    if rest.get(1) == Some(&b']') {
+        return Some(2);
+    }
+    loop {
+        let value = rest.get(at..)?;
+        let (float, n) = match float(value) {
+            Some(read) => read,
+            None if value.starts_with(b"NaN") => (f64::NAN, 3),
+            None if value.starts_with(b"Infinity") => (f64::INFINITY, 8),
+            None if value.starts_with(b"-Infinity") => (f64::NEG_INFINITY, 9),
+            None => return None,
+        };
+        out.push(float);
+        at += n;
+        match rest.get(at)? {
+            b']' => return Some(at + 1),
+            b',' => at += 1 + usize::from(rest.get(at + 1) == Some(&b' ')),
+            _ => return None,
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const STEP: &str = r#"{"action": 0, "agent_position": {"x": 14, "y": 19}, "distance_to_goal": 5.0, "episode_id": "ep-000001", "observation_summary": [0.9692331552505493], "reward": 1.0, "run_id": "r", "schema_version": "0.1", "seed": 41, "step": 1, "terminated": true, "truncated": false, "ts": 1795486550.153067}
+"#;
+    const COMPACT: &str = r#"{"schema_version":"1.0.0","ts":1795486546.191627,"run_id":"r","episode_id":"ep-000000","step":1,"action":2,"reward":-0.01,"terminated":false,"truncated":false,"agent_position":{"x":15,"y":22},"distance_to_goal":10.44030650891055,"observation_summary":[0.6849070191383362],"seed":41,"wind":{"u":[1]},"wind2":"é"}
+"#;
+    const EPISODE: &str = r#"{"avg_step_time_ms": 0.20947265625, "duration_ms": 0.20947265625, "episode_id": "ep-000001", "final_distance_to_goal": 5.0, "final_position": {"x": 14, "y": 19}, "run_id": "r", "terminated": true, "total_reward": 1.0, "total_steps": 1, "truncated": false}
+"#;
+
+    /// The same value, `NaN` and the sign of zero included.
+    fn same(a: &Row, b: &Row) -> bool {
+        let bits = |v: &[f64]| v.iter().map(|f| f.to_bits()).collect::<Vec<_>>();
+        // Values without a field mean nothing.
+        let clean = |row: &Row| {
+            let mut row = row.clone();
+            (row.observation, row.floats) = (Vec::new(), [0.0; 5]);
+            row
+        };
+        let floats = |row: &Row| {
+            [Slot::Ts, Slot::Reward, Slot::Distance, Slot::Duration, Slot::AvgStep]
+                .map(|s| if row.present.has(s) { row.float(s) } else { 0.0 })
+        };
+        let ok = clean(a) == clean(b) && bits(&a.observation) == bits(&b.observation);
+        ok && bits(&floats(a)) == bits(&floats(b))
+    }
+
+    /// Both ways agree on a line that follows another.
+    fn agree(stream: Stream, first: &str, then: &[u8]) {
+        let (mut fast, mut general) = (FastParser::new(stream), RowParser::new(stream));
+        let (mut a, mut b) = (Row::default(), Row::default());
+        fast.parse(first.as_bytes(), &mut a).unwrap();
+        let result = fast.parse(then, &mut a);
+        assert_eq!(result, general.parse(then, &mut b), "{}", String::from_utf8_lossy(then));
+        if result.is_ok() {
+            assert!(same(&a, &b), "{}\n{a:?}\n{b:?}", String::from_utf8_lossy(then));
+        }
+    }
+
+    #[test]
+    fn a_line_like_the_one_before_is_read_fast() {
+        for (stream, line) in [(Stream::Steps, STEP), (Stream::Steps, COMPACT), (Stream::Episodes, EPISODE)] {
+            agree(stream, line, line.as_bytes());
+            let mut parser = RowParser::new(stream);
+            let mut row = Row::default();
+            parser.parse(line.as_bytes(), &mut row).unwrap();
+            let model = Model::of(line.as_bytes(), &parser, &row);
+            assert_eq!(model.read(line.as_bytes(), &mut row, stream), Some(()));
+            let next =
+                line.replace("ep-00000", "ep-1").replace("14", "-7").replace("5.0", "2.5e-07").replace("41", "null");
+            assert_eq!(model.read(next.as_bytes(), &mut row, stream), Some(()), "{next}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_read_as_the_general_way_does() {
+        for number in [
+            "0",
+            "-0",
+            "0.0",
+            "-0.0",
+            "1",
+            "-1",
+            "01",
+            "1.",
+            ".5",
+            "1.5e",
+            "1.5e5",
+            "1.5E+05",
+            "1.5e-400",
+            "1.5e400",
+            "1e5",
+            "1.0e5",
+            "123456789012345678",
+            "1234567890123456789",
+            "12345678901234567890",
+            "9223372036854775808",
+            "0.1234567890123456789",
+            "0.12345678901234567890",
+            "1795486550.153067",
+            "0.30000000000000004",
+            "5e-324",
+            "2.2250738585072014e-308",
+            "179769313486231570000.0",
+            "9007199254740993.0",
+            "0.00000000000000000000000001",
+            "NaN",
+            "Infinity",
+            "-Infinity",
+            "-NaN",
+            "true",
+            "null",
+            "\"1\"",
+            "1.5e005",
+            "1.0e00",
+            "1.0e0",
+            "1.5e+-5",
+            "1.5e--5",
+            "99999999.99999999",
+            "12345678.12345678",
+            "1234567:.0",
+            "0.1234567/",
+            "1 ",
+            "[1]",
+        ] {
+            for (line, from) in [
+                (STEP, "5.0"),
+                (STEP, "41"),
+                (STEP, "0.9692331552505493"),
+                (STEP, "1795486550.153067"),
+                (STEP, "\"step\": 1"),
+            ] {
+                let to = if from.starts_with('"') { format!("\"step\": {number}") } else { number.to_owned() };
+                agree(Stream::Steps, line, line.replace(from, &to).as_bytes());
+            }
+            agree(Stream::Episodes, EPISODE, EPISODE.replace("5.0", number).as_bytes());
+        }
+    }
+
+    fn any_number() -> impl Strategy<Value = String> {
+        prop_oneof![
+            any::<f64>().prop_map(|f| format!("{f:?}")),
+            (-100.0..100.0).prop_map(|f: f64| format!("{f:?}")),
+            any::<i64>().prop_map(|i| i.to_string()),
+            "-?[0-9]{1,20}(\\.[0-9]{1,25})?([eE][+-]?[0-9]{1,3})?",
+            "[-0-9.eE+]{1,8}",
+            Just("NaN".to_owned()),
+            Just("null".to_owned()),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+
+        #[test]
+        fn any_number_in_any_place(number in any_number(), place in 0..7_usize) {
+            let from = ["5.0", "41", "0.9692331552505493", "1795486550.153067", "14", "\"reward\": 1.0", "\"step\": 1,"][place];
+            let to = match place {
+                5 => format!("\"reward\": {number}"),
+                6 => format!("\"step\": {number},"),
+                _ => number.clone(),
+            };
+            agree(Stream::Steps, STEP, STEP.replace(from, &to).as_bytes());
+        }
+
+        #[test]
+        fn any_damage(at in 0..400_usize, byte in any::<u8>(), cut in 0..5_usize, which in 0..3_usize, often in any::<bool>()) {
+            let (stream, line) = [(Stream::Steps, STEP), (Stream::Steps, COMPACT), (Stream::Episodes, EPISODE)][which];
+            let mut bad = line.as_bytes().to_vec();
+            let at = at % bad.len();
+            let byte = if often { b"0123456789.,:{}[]\"e-\\n "[usize::from(byte) % 23] } else { byte };
+            let end = (at + cut).min(bad.len());
+            bad.splice(at..end, [byte]);
+            agree(stream, line, &bad);
+        }
     }
 }

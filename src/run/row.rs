@@ -57,7 +57,7 @@ const FIRST_FLOAT: usize = Slot::Ts as usize;
 
 /// A set of slots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Slots(u32);
+pub struct Slots(pub(super) u32);
 
 impl Slots {
     /// Whether the slot is in it.
