@@ -56,6 +56,7 @@ pub(super) struct Collector<'o> {
 struct File {
     name: String,
     garbled: bool,
+    corrupt: bool,
 }
 
 /// All findings, told.
@@ -75,7 +76,7 @@ impl<'o> Collector<'o> {
     /// Names a file; findings are told in the order in which files are named.
     pub fn file(&mut self, name: &str) -> FileId {
         let at = self.files.iter().position(|f| f.name == name).unwrap_or_else(|| {
-            self.files.push(File { name: name.to_owned(), garbled: false });
+            self.files.push(File { name: name.to_owned(), garbled: false, corrupt: false });
             self.files.len() - 1
         });
         FileId(u32::try_from(at).unwrap_or(u32::MAX))
@@ -83,7 +84,7 @@ impl<'o> Collector<'o> {
 
     /// Names a file that was not named before.
     pub fn new_file(&mut self, name: &str) -> FileId {
-        self.files.push(File { name: name.to_owned(), garbled: false });
+        self.files.push(File { name: name.to_owned(), garbled: false, corrupt: false });
         FileId(u32::try_from(self.files.len() - 1).unwrap_or(u32::MAX))
     }
 
@@ -95,6 +96,10 @@ impl<'o> Collector<'o> {
     /// Adds a finding that stands for `count`.
     pub fn add_many(&mut self, code: Code, place: Place<'_>, count: u64, message: impl FnOnce() -> String) {
         let Some(severity) = self.severity(code, place.hard) else { return };
+        // Of a corrupt file no more lines are read: what is told of one rests on what was read before.
+        if self.is_corrupt(place.rests_on) || place.line.is_some() && self.is_corrupt(place.file) {
+            return;
+        }
         let file = place.file.and_then(|id| self.files.get_mut(id.0 as usize));
         let mut garbled = false;
         if let Some(file) = file
@@ -119,9 +124,19 @@ impl<'o> Collector<'o> {
         }
     }
 
-    /// A file is corrupt: drops what the corruption made.
+    /// A file is corrupt: drops what the corruption made, and what it will make.
     pub fn corrupt(&mut self, file: FileId) {
-        self.trays.retain(|key, _| !(key.file == Some(file) && key.garbled) && key.rests_on != Some(file));
+        self.trays.retain(|key, _| {
+            let made = key.file == Some(file) && (key.garbled || key.rests_on.is_some());
+            !made && key.rests_on != Some(file)
+        });
+        if let Some(file) = self.files.get_mut(file.0 as usize) {
+            file.corrupt = true;
+        }
+    }
+
+    fn is_corrupt(&self, file: Option<FileId>) -> bool {
+        file.and_then(|id| self.files.get(id.0 as usize)).is_some_and(|f| f.corrupt)
     }
 
     fn severity(&self, code: Code, hard: bool) -> Option<Severity> {

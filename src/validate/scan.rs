@@ -591,7 +591,8 @@ impl Streams {
     fn step_too_long(&mut self, reading: &mut Reading, findings: &mut Collector<'_>) {
         reading.line += 1;
         self.steps_rows += 1;
-        self.steps_loss.lines += 1;
+        // So long a line may have been any number of rows.
+        self.steps_loss.unbounded = true;
         self.steps.unread();
         tell_too_long(place(self.step_files.id(reading.file), reading.line), findings);
     }
