@@ -41,6 +41,15 @@ impl Repo {
         self.operation() == Some(Operation::Rebase)
     }
 
+    /// Whether the rebase under way is about to put a change into the commit before (`fixup`, `squash`).
+    #[must_use]
+    pub fn squashing(&self) -> bool {
+        let done = crate::support::fs::read_optional(&self.git_dir.join("rebase-merge/done")).ok().flatten();
+        let done = String::from_utf8_lossy(&done.unwrap_or_default()).into_owned();
+        let step = done.lines().rfind(|line| !line.trim().is_empty() && !line.starts_with('#')).unwrap_or_default();
+        matches!(step.split_ascii_whitespace().next(), Some("fixup" | "f" | "squash" | "s"))
+    }
+
     /// Whether several picks or reverts are being worked off.
     #[must_use]
     pub fn sequencing(&self) -> bool {

@@ -24,15 +24,17 @@ pub fn run(app: &App) -> Result<Outcome, Error> {
     let moved = last.as_ref().map(|m| m.message.as_str()).unwrap_or_default();
     let replayed = matches!(project.repo.operation(), Some(Operation::CherryPick | Operation::Revert))
         || ["cherry-pick", "revert", "commit (cherry-pick)"].iter().any(|how| moved.starts_with(how));
-    if replayed || commit.parents.len() > 1 {
-        // The data comes from elsewhere: no pre-commit has put it into the workspace.
+    // Where no pre-commit has put the data into the workspace (a pick, a revert, a merge), it follows now.
+    if !project.workspace_is_at(project.version_at(&head)?)? {
         super::follow(app, &project, Reach::Limited)?;
     }
     if replayed {
         return Ok(Outcome::Done);
     }
     let amended = last.as_ref().filter(|m| m.message.starts_with("commit (amend)")).map(|m| m.old.clone());
-    let done = project.tag_commit(&head, amended.as_slice())?;
+    let done = project.tag_commit(&head, amended.as_slice()).map_err(|error| {
+        Error::from(error).hint("the commit is made; `capture-hook tag` makes the tags that are missing")
+    })?;
     say(app, &done);
     Ok(Outcome::Done)
 }

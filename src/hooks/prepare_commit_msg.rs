@@ -86,12 +86,12 @@ fn trailers(project: &Project, words: &[&str], message: &Message) -> Result<Vec<
     Ok(records.iter().flat_map(provenance::Record::trailers).collect())
 }
 
-/// Whether HEAD is about to be replaced. Git says so by `commit HEAD`, unless a message was given (`--amend -m`): then only
-/// its command line tells.
+/// Whether HEAD is about to be replaced. Git says so by `commit HEAD`, unless a message was given (`--amend -m`): then its
+/// command line tells, and in a rebase the step that it is at.
 fn amending(repo: &Repo, words: &[&str]) -> bool {
     match repo.calling_commit() {
         Some(call) => call.amends,
-        None => words == ["commit", "HEAD"],
+        None => words == ["commit", "HEAD"] || (repo.rebasing() && repo.squashing()),
     }
 }
 

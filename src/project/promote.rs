@@ -273,6 +273,7 @@ impl Project {
         let _alone = WorkLock::take(&self.state_dir())?;
         let locked = self.ingest(&staged, &wanted, &run, head.as_ref(), hear)?;
         self.stage_results(&wanted)?;
+        self.note_workspace_at(locked.version)?;
         Ok(Promoted::Ingested { run, locked })
     }
 
@@ -437,13 +438,19 @@ impl Project {
     fn committed_runs(&self, locked: &Locked, run: &RunKey, hear: &dyn Hear) -> Result<Listing, Stop> {
         let unknown = || Stop::Unknown { version: locked.version.to_string() };
         let missing = |listing: &Listing| self.first_missing(listing, &locked.out_dir, run);
-        if let Some(listing) = self.listing(locked.version)?
-            && missing(&listing).is_none()
-        {
-            return Ok(listing);
+        let at_work = self.locked(&Source::WorkTree)?.map(|l| l.version) == Some(locked.version);
+        if let Some(listing) = self.listing(locked.version)? {
+            // A `git reset` tells nobody: runs of another version would slip into this one.
+            if at_work && !self.workspace_is_at(Some(locked.version))? {
+                hear.status("bringing the workspace to the committed data version first: dvc checkout");
+                // Edits that DVC has not saved stay; whether they matter is seen afterwards.
+                let _ = self.dvc()?.checkout(&[STAGE]);
+            }
+            if missing(&listing).is_none() {
+                return Ok(listing);
+            }
         }
-        let in_work = self.locked(&Source::WorkTree)?;
-        if in_work.map(|l| l.version) != Some(locked.version) {
+        if !at_work {
             return Err(unknown());
         }
         hear.status("bringing the committed runs into the workspace first: dvc pull");

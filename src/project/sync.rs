@@ -9,6 +9,7 @@ use crate::dvc::cache::Cache;
 use crate::dvc::listing::Listing;
 use crate::dvc::program::{Dvc, ProgramError};
 use crate::dvc::stage::STAGE;
+use crate::dvc::version::DataVersion;
 use crate::run::RunKey;
 use crate::support::fs;
 use crate::support::process::ProcessError;
@@ -50,6 +51,8 @@ pub enum Synced {
 
 /// The mark of a sync that is still to be done, in the working tree's git directory.
 const DUE: &str = "capture-hook-sync-due";
+/// The data version that the workspace was last brought to, in the working tree's git directory.
+const AT: &str = "capture-hook-at";
 
 impl Project {
     /// Notes that the workspace is to follow later: a rebase is under way.
@@ -63,6 +66,18 @@ impl Project {
         self.repo.git_dir().join(DUE).exists()
     }
 
+    /// Whether the workspace was last brought to this data version. Nothing tells what was done to it since.
+    pub fn workspace_is_at(&self, version: Option<DataVersion>) -> Result<bool, ProjectError> {
+        let Some(version) = version else { return Ok(true) };
+        let text = fs::read_optional(&self.repo.git_dir().join(AT))?.unwrap_or_default();
+        Ok(String::from_utf8_lossy(&text).trim() == version.to_string())
+    }
+
+    /// Notes the data version that the workspace is at.
+    pub fn note_workspace_at(&self, version: DataVersion) -> Result<(), ProjectError> {
+        Ok(fs::write_atomic(&self.repo.git_dir().join(AT), format!("{version}\n").as_bytes())?)
+    }
+
     /// Brings the workspace to the data version of the working tree's `dvc.lock`.
     pub fn sync(&self, reach: Reach, hear: &dyn Hear) -> Result<Synced, SyncError> {
         let Some(locked) = self.locked(&Source::WorkTree)? else { return Ok(Synced::Nothing) };
@@ -70,6 +85,9 @@ impl Project {
         let asked = reach == Reach::All;
         let _alone = WorkLock::take(&self.state_dir()).map_err(ProjectError::from)?;
         let outcome = self.follow(&locked, reach, config.pull.max_bytes, config.pull.auto || asked, hear)?;
+        if matches!(outcome, Synced::Done { .. }) {
+            self.note_workspace_at(locked.version)?;
+        }
         if matches!(outcome, Synced::Done { .. } | Synced::Partly { .. }) {
             let _ = fs::remove_all(&self.repo.git_dir().join(DUE));
         }
