@@ -1,9 +1,10 @@
 //! `capture-hook pull`: data back into the workspace.
 
 use crate::app::{App, Outcome};
+use crate::dvc::fetch;
 use crate::error::{Error, Kind};
+use crate::project::Source;
 use crate::project::sync::{Reach, Synced, size};
-use crate::project::{Project, Source};
 use crate::run::RunKey;
 
 /// Arguments of `pull`.
@@ -29,51 +30,47 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
             .hint("record a run, then `capture-hook select RUN` and commit"));
     };
     if args.runs.is_empty() {
-        return whole(app, &project);
+        return tell(app, project.sync(Reach::All, &app.ui)?, "the dataset");
     }
-    let dvc = project.dvc()?;
-    let mut known = runs_of(&project, locked.version)?;
-    if known.is_none() {
-        // The listing itself is not here yet: the smallest thing that brings it is the selected run.
-        if let Some(run) = project.selected_run(&locked, None) {
-            project.pull_run(&dvc, &locked, &run)?;
-        }
-        known = runs_of(&project, locked.version)?;
-    }
-    let known = known.unwrap_or_default();
+    let listing = fetch::listing(&project.root, project.dvc_settings()?, locked.version, || project.dvc())?;
+    let known: Vec<RunKey> = listing.runs().map(|run| run.key).collect();
+    let mut outcome = Outcome::Done;
     for query in &args.runs {
         let run = one_of(query, &known)?;
-        project.pull_run(&dvc, &locked, &run)?;
+        if tell(app, project.pull_run(&locked, &run, &app.ui)?, &run.to_string())? == Outcome::Wanting {
+            outcome = Outcome::Wanting;
+        }
         app.ui.data(&format!("{}/{run}\n", locked.out_dir));
     }
-    Ok(Outcome::Done)
+    Ok(outcome)
 }
 
-fn whole(app: &App, project: &Project) -> Result<Outcome, Error> {
-    match project.sync(Reach::All, &app.ui)? {
-        Synced::Nothing | Synced::Done { .. } => {
-            app.ui.status("the dataset is as dvc.lock says");
+fn tell(app: &App, synced: Synced, what: &str) -> Result<Outcome, Error> {
+    match synced {
+        Synced::Nothing | Synced::Done { changed: 0 } => {
+            app.ui.status(&format!("{what} is as dvc.lock says"));
+            Ok(Outcome::Done)
+        }
+        Synced::Done { changed } => {
+            app.ui.status(&format!("{what} is as dvc.lock says; files changed: {changed}"));
             Ok(Outcome::Done)
         }
         Synced::Partly { missing } => {
             app.ui.warn(&format!("{} are still missing", size(missing)));
             Ok(Outcome::Wanting)
         }
-        Synced::Unsaved => Err(Error::new(
-            Kind::Wanting,
-            "unsaved_changes",
-            "the dataset has edits that DVC has not saved: nothing was changed",
-        )
-        .hint("keep them with `dvc commit`, or drop them with `dvc checkout --force`, then run it again")),
+        Synced::Unsaved { kept } => {
+            for path in &kept {
+                app.ui.warn(&format!("left as it is, with edits that DVC has not saved: {path}"));
+            }
+            app.ui.hint("keep them with `dvc commit`, or drop them with `dvc checkout --force`, then run it again");
+            Ok(Outcome::Wanting)
+        }
         Synced::Missing { why } => {
-            Err(Error::new(Kind::Program, "data_missing", format!("the data could not be had: {why}"))
+            Err(Error::new(Kind::Program, "data_missing", format!("data could not be had: {why}"))
                 .hint("`dvc remote list` shows where it is looked for; it may not have been pushed yet"))
         }
     }
-}
-
-fn runs_of(project: &Project, version: crate::dvc::DataVersion) -> Result<Option<Vec<RunKey>>, Error> {
-    Ok(project.listing(version)?.map(|listing| listing.runs().map(|run| run.key).collect()))
 }
 
 /// The one run of the data version that the user means.

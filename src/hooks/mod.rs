@@ -81,8 +81,8 @@ fn follow(app: &App, project: &Project, reach: Reach) -> Result<(), Error> {
         Synced::Partly { missing } => {
             app.ui.status(&format!("{} of the dataset are not here; `capture-hook pull` brings them", size(missing)));
         }
-        Synced::Unsaved => {
-            app.ui.warn("the dataset has edits that DVC has not saved: left as it is");
+        Synced::Unsaved { kept } => {
+            app.ui.warn(&format!("left as they are, with edits that DVC has not saved: {}", some(&kept)));
             app.ui.hint("keep them with `dvc commit`, or drop them with `dvc checkout --force`");
         }
         Synced::Missing { why } => {
@@ -92,4 +92,13 @@ fn follow(app: &App, project: &Project, reach: Reach) -> Result<(), Error> {
     }
     last::note(app, "sync", None);
     Ok(())
+}
+
+/// The first few of a list.
+fn some(names: &[String]) -> String {
+    match names {
+        [] => "files of the dataset".into(),
+        [one, two, three, rest @ ..] if !rest.is_empty() => format!("{one}, {two}, {three} and {} more", rest.len()),
+        names => names.join(", "),
+    }
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::lock::WorkLock;
+use super::sync::{Reach, SyncError};
 use super::{Hear, Locked, Project, ProjectError, Source, State};
 use crate::config::Engine;
 use crate::dvc::engine::{self, EngineError};
@@ -102,6 +103,9 @@ pub enum Stop {
     /// The list of files of the committed data version.
     #[error(transparent)]
     Fetch(#[from] FetchError),
+    /// The committed runs could not be brought into the workspace.
+    #[error(transparent)]
+    Sync(#[from] SyncError),
     /// Validation could not be done.
     #[error(transparent)]
     Scan(#[from] ScanError),
@@ -162,6 +166,7 @@ impl Explain for Stop {
             Self::Engine(error) => error.kind(),
             Self::Ingest(error) => error.kind(),
             Self::Fetch(error) => error.kind(),
+            Self::Sync(error) => error.kind(),
             Self::Scan(error) => error.kind(),
             Self::Options(error) => error.kind(),
             Self::Project(error) => error.kind(),
@@ -184,6 +189,7 @@ impl Explain for Stop {
             Self::Engine(error) => error.code(),
             Self::Ingest(error) => error.code(),
             Self::Fetch(error) => error.code(),
+            Self::Sync(error) => error.code(),
             Self::Scan(error) => error.code(),
             Self::Options(error) => error.code(),
             Self::Project(error) => error.code(),
@@ -232,6 +238,7 @@ impl Explain for Stop {
             Self::Engine(error) => error.hints(),
             Self::Ingest(error) => error.hints(),
             Self::Fetch(error) => error.hints(),
+            Self::Sync(error) => error.hints(),
             Self::Scan(error) => error.hints(),
             Self::Options(error) => error.hints(),
             Self::Project(error) => error.hints(),
@@ -437,26 +444,14 @@ impl Project {
     /// The runs of the committed data version, all but `run` known to be in the workspace.
     fn committed_runs(&self, locked: &Locked, run: &RunKey, hear: &dyn Hear) -> Result<Listing, Stop> {
         let unknown = || Stop::Unknown { version: locked.version.to_string() };
-        let missing = |listing: &Listing| self.first_missing(listing, &locked.out_dir, run);
-        let at_work = self.locked(&Source::WorkTree)?.map(|l| l.version) == Some(locked.version);
-        if let Some(listing) = self.listing(locked.version)? {
-            // A `git reset` tells nobody: runs of another version would slip into this one.
-            if at_work && !self.workspace_is_at(Some(locked.version))? {
-                hear.status("bringing the workspace to the committed data version first: dvc checkout");
-                // Edits that DVC has not saved stay; whether they matter is seen afterwards.
-                let _ = self.dvc()?.checkout(&[STAGE]);
-            }
-            if missing(&listing).is_none() {
-                return Ok(listing);
-            }
+        let listing = fetch::listing(&self.root, self.dvc_settings()?, locked.version, || self.dvc())?;
+        let missing = || self.first_missing(&listing, &locked.out_dir, run);
+        // A `git reset` tells nobody: runs of another version would slip into this one.
+        if !self.workspace_is_at(Some(locked.version))? || missing().is_some() {
+            hear.status("bringing the committed runs into the workspace first");
+            self.follow(locked, Reach::All, hear)?;
         }
-        if !at_work {
-            return Err(unknown());
-        }
-        hear.status("bringing the committed runs into the workspace first: dvc pull");
-        self.dvc()?.pull(&[STAGE])?;
-        let listing = self.listing(locked.version)?.ok_or_else(unknown)?;
-        match missing(&listing) {
+        match missing() {
             None => Ok(listing),
             Some(_) => Err(unknown()),
         }

@@ -1,15 +1,24 @@
 //! The workspace follows git: the dataset that `dvc.lock` names is brought to where `dvc.lock` lies.
 //!
-//! What the cache has is checked out; the rest is fetched, up to `pull.max_bytes`, else the selected run alone is. Edits in
-//! the dataset that DVC has not saved win: then the dataset stays as it is. Nothing here fails a git command.
+//! What the cache has is checked out natively, touching only what differs; the rest is fetched by DVC, up to
+//! `pull.max_bytes`, else the selected run alone is. Edits in the dataset that DVC has not saved win: those files stay as
+//! they are. Nothing here fails a git command.
+
+use std::path::Path;
+use std::time::Duration;
 
 use super::lock::WorkLock;
 use super::{Hear, Locked, Project, ProjectError, Source};
 use crate::dvc::cache::Cache;
-use crate::dvc::listing::Listing;
-use crate::dvc::program::{Dvc, ProgramError};
+use crate::dvc::checkout::{self, CheckoutError, Switch, Switched};
+use crate::dvc::fetch::{self, FetchError};
+use crate::dvc::listing::{Entry, Listing};
+use crate::dvc::program::ProgramError;
+use crate::dvc::scratch::Scratch;
+use crate::dvc::settings::Settings;
 use crate::dvc::stage::STAGE;
 use crate::dvc::version::DataVersion;
+use crate::error::{Explain, Kind};
 use crate::run::RunKey;
 use crate::support::fs;
 use crate::support::process::ProcessError;
@@ -21,27 +30,30 @@ pub enum Reach {
     All,
     /// Within the settings' limit.
     Limited,
-    /// The selected run alone, within the limit.
+    /// The selected run alone, within the limit, and whatever is here anyway.
     SelectedRun,
 }
 
 /// What became of a sync.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Synced {
-    /// There is no dataset here, or following is switched off.
+    /// There is no dataset here.
     Nothing,
     /// The workspace is as `dvc.lock` says.
     Done {
-        /// Whether something was fetched.
-        fetched: bool,
+        /// How many files were written or removed.
+        changed: usize,
     },
-    /// Only the selected run was brought: the rest is too much to fetch unasked.
+    /// Only a part was brought: the rest is too much to fetch unasked.
     Partly {
         /// About how many bytes are missing.
         missing: u64,
     },
-    /// Nothing was changed: there are edits that DVC has not saved.
-    Unsaved,
+    /// Some files hold work that DVC has not saved, and were left; the rest is as `dvc.lock` says.
+    Unsaved {
+        /// Relative to the dataset; empty where DVC itself did the work and did not tell.
+        kept: Vec<String>,
+    },
     /// Nothing was changed: the data is neither here nor to be had.
     Missing {
         /// Why.
@@ -53,6 +65,8 @@ pub enum Synced {
 const DUE: &str = "capture-hook-sync-due";
 /// The data version that the workspace was last brought to, in the working tree's git directory.
 const AT: &str = "capture-hook-at";
+/// How long to wait for another DVC.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Project {
     /// Notes that the workspace is to follow later: a rebase is under way.
@@ -66,67 +80,147 @@ impl Project {
         self.repo.git_dir().join(DUE).exists()
     }
 
-    /// Whether the workspace was last brought to this data version. Nothing tells what was done to it since.
-    pub fn workspace_is_at(&self, version: Option<DataVersion>) -> Result<bool, ProjectError> {
-        let Some(version) = version else { return Ok(true) };
+    /// The data version that the workspace was last brought to. Nothing tells what was done to it since.
+    pub fn workspace_version(&self) -> Result<Option<DataVersion>, ProjectError> {
         let text = fs::read_optional(&self.repo.git_dir().join(AT))?.unwrap_or_default();
-        Ok(String::from_utf8_lossy(&text).trim() == version.to_string())
+        Ok(String::from_utf8_lossy(&text).trim().parse().ok())
+    }
+
+    /// Whether the workspace was last brought to this data version.
+    pub fn workspace_is_at(&self, version: Option<DataVersion>) -> Result<bool, ProjectError> {
+        Ok(version.is_none() || self.workspace_version()? == version)
     }
 
     /// Notes the data version that the workspace is at.
     pub fn note_workspace_at(&self, version: DataVersion) -> Result<(), ProjectError> {
+        if self.workspace_is_at(Some(version))? {
+            return Ok(());
+        }
         Ok(fs::write_atomic(&self.repo.git_dir().join(AT), format!("{version}\n").as_bytes())?)
     }
 
     /// Brings the workspace to the data version of the working tree's `dvc.lock`.
     pub fn sync(&self, reach: Reach, hear: &dyn Hear) -> Result<Synced, SyncError> {
         let Some(locked) = self.locked(&Source::WorkTree)? else { return Ok(Synced::Nothing) };
-        let config = self.config()?;
-        let asked = reach == Reach::All;
-        let _alone = WorkLock::take(&self.state_dir()).map_err(ProjectError::from)?;
-        let outcome = self.follow(&locked, reach, config.pull.max_bytes, config.pull.auto || asked, hear)?;
-        if matches!(outcome, Synced::Done { .. }) {
-            self.note_workspace_at(locked.version)?;
-        }
-        if matches!(outcome, Synced::Done { .. } | Synced::Partly { .. }) {
-            let _ = fs::remove_all(&self.repo.git_dir().join(DUE));
-        }
-        Ok(outcome)
+        let _alone = WorkLock::take(&self.state_dir())?;
+        self.follow(&locked, reach, hear)
     }
 
-    fn follow(
+    /// The same, by whoever holds the lock already.
+    pub(super) fn follow(&self, locked: &Locked, reach: Reach, hear: &dyn Hear) -> Result<Synced, SyncError> {
+        let settings = self.dvc_settings()?;
+        let synced = match self.follow_natively(settings, locked, reach, hear) {
+            Err(SyncError::Checkout(CheckoutError::BeyondUs(why))) => {
+                hear.status(&format!("DVC does this: {why}"));
+                by_dvc(self.dvc()?.pull(&[STAGE]).map(drop))
+            }
+            Err(SyncError::Fetch(error)) => Ok(Synced::Missing { why: error.to_string() }),
+            other => other,
+        }?;
+        if matches!(synced, Synced::Done { .. } | Synced::Partly { .. } | Synced::Unsaved { .. }) {
+            self.note_workspace_at(locked.version)?;
+            fs::remove_all(&self.repo.git_dir().join(DUE))?;
+        }
+        Ok(synced)
+    }
+
+    fn follow_natively(
         &self,
+        settings: &Settings,
         locked: &Locked,
         reach: Reach,
-        limit: u64,
-        fetch: bool,
         hear: &dyn Hear,
     ) -> Result<Synced, SyncError> {
-        let cache = self.cache()?;
-        let listing = cache.listing(locked.version).map_err(ProjectError::from)?;
-        let missing = missing_bytes(&cache, listing.as_ref(), locked);
-        let dvc = self.dvc()?;
-        if missing == 0 {
-            hear.status(&format!("bringing {} to {}", locked.out_dir, locked.version));
-            return outcome(dvc.checkout(&[STAGE]).map(|_| Synced::Done { fetched: false }));
-        }
-        if !fetch {
-            return Ok(Synced::Missing { why: "pull.auto is off".into() });
-        }
-        if reach == Reach::All || (reach == Reach::Limited && missing <= limit) {
-            hear.status(&format!("bringing {} to {}: {} to fetch", locked.out_dir, locked.version, size(missing)));
-            return outcome(dvc.pull(&[STAGE]).map(|_| Synced::Done { fetched: true }));
-        }
-        let Some(run) = self.selected_run(locked, listing.as_ref()) else {
-            return Ok(Synced::Missing { why: format!("{} to fetch, and no run is selected", size(missing)) });
+        let config = self.config()?;
+        let fetch = config.pull.auto || reach == Reach::All;
+        let cache = Cache::of(settings);
+        let to = match cache.listing(locked.version).map_err(ProjectError::from)? {
+            Some(listing) => listing,
+            None if !fetch => return Ok(Synced::Missing { why: "pull.auto is off".into() }),
+            None => fetch::listing(&self.root, settings, locked.version, || self.dvc())?,
         };
-        hear.status(&format!("bringing {run} of {}; the rest ({}) is left", locked.version, size(missing)));
-        outcome(self.pull_run(&dvc, locked, &run).map(|()| Synced::Partly { missing }))
+        let from = match self.workspace_version()? {
+            Some(version) => cache.listing(version).map_err(ProjectError::from)?.unwrap_or_default(),
+            None => Listing::default(),
+        };
+        let switch = |to: &Listing| self.switch(settings, &locked.out_dir, &from, to);
+        let done = switch(&to)?;
+        if done.missing.is_empty() {
+            return Ok(outcome(done));
+        }
+        let missing = missing_bytes(settings, &cache, &to, &done.missing, locked);
+        let all = reach == Reach::All || (reach == Reach::Limited && missing <= config.pull.max_bytes);
+        if fetch && all {
+            hear.status(&format!("fetching data of {}: {}", locked.version, size(missing)));
+            return match self.fetch(locked, None) {
+                Ok(()) => finish(switch(&to)?, missing),
+                Err(SyncError::Dvc(error)) => by_dvc(Err(error)),
+                Err(error) => Err(error),
+            };
+        }
+        if let Some(run) = self.selected_run(locked, Some(&to)).filter(|_| fetch)
+            && done.missing.iter().any(|entry| entry.run().as_ref() == Some(&run))
+        {
+            let whole = to.entries().len().max(1) as u64;
+            let share = missing / whole * to.run(&run).len() as u64;
+            if share <= config.pull.max_bytes || reach == Reach::Limited {
+                hear.status(&format!("fetching {run} of {}", locked.version));
+                if let Err(SyncError::Dvc(error)) = self.fetch(locked, Some(&run)) {
+                    return by_dvc(Err(error));
+                }
+            }
+        }
+        // Whole runs only: what the cache has of them now.
+        let here = |entries: &[Entry]| entries.iter().all(|entry| cache.has(entry.md5));
+        let part = to.runs().filter(|run| here(run.entries)).flat_map(|run| run.entries.to_vec()).collect();
+        let part = Listing::new(part).unwrap_or_default();
+        if part.is_empty() {
+            return Ok(Synced::Missing { why: format!("{} to fetch", size(missing)) });
+        }
+        let done = switch(&part)?;
+        let left = missing_bytes(settings, &cache, &to, &[], locked);
+        Ok(if done.kept.is_empty() { Synced::Partly { missing: left } } else { Synced::Unsaved { kept: done.kept } })
+    }
+
+    fn switch(&self, settings: &Settings, out_dir: &str, from: &Listing, to: &Listing) -> Result<Switched, SyncError> {
+        let switch = Switch { root: &self.root, settings, out_dir, from, to, patience: PATIENCE };
+        Ok(checkout::switch(&switch)?)
+    }
+
+    /// Brings the objects of a data version, or of one run in it, into the cache. The workspace is not touched.
+    fn fetch(&self, locked: &Locked, run: Option<&RunKey>) -> Result<(), SyncError> {
+        let settings = self.dvc_settings()?;
+        let scratch = Scratch::new(&self.root, &settings.cache_dir).map_err(ProjectError::from)?;
+        let name = scratch.add(locked.version)?;
+        let target = match run {
+            Some(run) => format!("{name}/{run}"),
+            None => name,
+        };
+        let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+        self.dvc()?.showing_progress(terminal).in_project(scratch.root()).fetch(&[&target])?;
+        Ok(())
     }
 
     /// Brings one run of the checked-out data version into the workspace.
-    pub fn pull_run(&self, dvc: &Dvc, locked: &Locked, run: &RunKey) -> Result<(), ProgramError> {
-        dvc.pull(&[&format!("{}/{run}", locked.out_dir)]).map(drop)
+    pub fn pull_run(&self, locked: &Locked, run: &RunKey, hear: &dyn Hear) -> Result<Synced, SyncError> {
+        let settings = self.dvc_settings()?;
+        let _alone = WorkLock::take(&self.state_dir())?;
+        let only = |listing: &Listing| Listing::new(listing.run(run).to_vec()).unwrap_or_default();
+        let to = only(&fetch::listing(&self.root, settings, locked.version, || self.dvc())?);
+        let from = match self.workspace_version()? {
+            Some(version) => self.listing(version)?.map(|listing| only(&listing)).unwrap_or_default(),
+            None => Listing::default(),
+        };
+        let done = self.switch(settings, &locked.out_dir, &from, &to)?;
+        if done.missing.is_empty() {
+            return Ok(outcome(done));
+        }
+        hear.status(&format!("fetching {run} of {}", locked.version));
+        match self.fetch(locked, Some(run)) {
+            Ok(()) => finish(self.switch(settings, &locked.out_dir, &from, &to)?, 0),
+            Err(SyncError::Dvc(error)) => by_dvc(Err(error)),
+            Err(error) => Err(error),
+        }
     }
 
     /// The run that `dvc.lock` was made from, by its name in the dataset.
@@ -156,38 +250,66 @@ pub enum SyncError {
     /// DVC.
     #[error(transparent)]
     Dvc(#[from] ProgramError),
+    /// The workspace could not be changed.
+    #[error(transparent)]
+    Checkout(#[from] CheckoutError),
+    /// The list of files of a data version.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// A file.
+    #[error(transparent)]
+    Fs(#[from] fs::FsError),
 }
 
-impl crate::error::Explain for SyncError {
-    fn kind(&self) -> crate::error::Kind {
+impl SyncError {
+    fn inner(&self) -> &dyn Explain {
         match self {
-            Self::Project(error) => error.kind(),
-            Self::Dvc(error) => error.kind(),
+            Self::Project(error) => error,
+            Self::Dvc(error) => error,
+            Self::Checkout(error) => error,
+            Self::Fetch(error) => error,
+            Self::Fs(error) => error,
         }
+    }
+}
+
+impl Explain for SyncError {
+    fn kind(&self) -> Kind {
+        self.inner().kind()
     }
 
     fn code(&self) -> &'static str {
-        match self {
-            Self::Project(error) => error.code(),
-            Self::Dvc(error) => error.code(),
-        }
+        self.inner().code()
     }
 
     fn hints(&self) -> Vec<String> {
-        match self {
-            Self::Project(error) => error.hints(),
-            Self::Dvc(error) => error.hints(),
-        }
+        self.inner().hints()
     }
 }
 
+fn outcome(done: Switched) -> Synced {
+    if done.kept.is_empty() {
+        Synced::Done { changed: done.written + done.removed }
+    } else {
+        Synced::Unsaved { kept: done.kept }
+    }
+}
+
+/// The outcome after a fetch that went well.
+fn finish(done: Switched, missing: u64) -> Result<Synced, SyncError> {
+    if done.missing.is_empty() {
+        return Ok(outcome(done));
+    }
+    Ok(Synced::Missing { why: format!("the DVC remote does not have all of it ({} asked for)", size(missing)) })
+}
+
 /// DVC's failures that are no faults: unsaved edits, data that cannot be had.
-fn outcome(result: Result<Synced, ProgramError>) -> Result<Synced, SyncError> {
+fn by_dvc(result: Result<(), ProgramError>) -> Result<Synced, SyncError> {
     match result {
-        Ok(synced) => Ok(synced),
+        Ok(()) => Ok(Synced::Done { changed: 0 }),
         Err(ProgramError::Process(ProcessError::Failed { said, .. })) => {
-            if said.contains("without confirmation") || said.contains("unsaved") {
-                return Ok(Synced::Unsaved);
+            if said.contains("without confirmation") {
+                return Ok(Synced::Unsaved { kept: Vec::new() });
             }
             let line = said.lines().find(|line| line.starts_with("ERROR")).or_else(|| said.lines().last());
             let why = line.unwrap_or_default().trim_start_matches("ERROR: ").to_owned();
@@ -197,20 +319,17 @@ fn outcome(result: Result<Synced, ProgramError>) -> Result<Synced, SyncError> {
     }
 }
 
-/// About how many bytes of a data version the cache lacks. Sizes of single files are not known before they are here: the
-/// whole is, from `dvc.lock`.
-fn missing_bytes(cache: &Cache, listing: Option<&Listing>, locked: &Locked) -> u64 {
-    let whole = locked.size.unwrap_or(u64::MAX);
-    let Some(listing) = listing else { return whole.max(1) };
-    let mut have = 0u64;
-    let mut all = true;
-    for entry in listing.entries() {
-        match std::fs::metadata(cache.path(entry.md5)) {
-            Ok(meta) => have = have.saturating_add(meta.len()),
-            Err(_) => all = false,
-        }
+/// About how many bytes of a data version the cache lacks: a directory remote tells the sizes of files, of any other only
+/// the whole is known, from `dvc.lock`.
+fn missing_bytes(settings: &Settings, cache: &Cache, to: &Listing, missing: &[Entry], locked: &Locked) -> u64 {
+    let len = |path: &Path| std::fs::metadata(path).map(|meta| meta.len());
+    if let Some(dir) = settings.remote().and_then(|remote| remote.dir.as_ref()) {
+        let there = Cache::at(dir);
+        let lacks = to.entries().iter().filter(|entry| missing.contains(entry) || !cache.has(entry.md5));
+        return lacks.map(|entry| len(&there.path(entry.md5)).unwrap_or(0)).sum();
     }
-    if all { 0 } else { whole.saturating_sub(have).max(1) }
+    let have: u64 = to.entries().iter().filter_map(|entry| len(&cache.path(entry.md5)).ok()).sum();
+    locked.size.unwrap_or(u64::MAX).saturating_sub(have)
 }
 
 /// A size for people.

@@ -6,7 +6,9 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::sync::size;
 use super::{Hear, Project, ProjectError, Source};
+use crate::dvc::closure::{self, ClosureError, Look};
 use crate::dvc::program::ProgramError;
 use crate::dvc::scratch::Scratch;
 use crate::dvc::version::DataVersion;
@@ -48,8 +50,8 @@ pub enum TransferError {
     Upload {
         /// What was to go there.
         needed: Vec<Needed>,
-        /// What DVC said.
-        source: ProgramError,
+        /// Why not.
+        source: Cause,
     },
     /// The project.
     #[error(transparent)]
@@ -57,6 +59,17 @@ pub enum TransferError {
     /// DVC could not be called.
     #[error(transparent)]
     Dvc(#[from] ProgramError),
+}
+
+/// What went wrong with an upload.
+#[derive(Debug, thiserror::Error)]
+pub enum Cause {
+    /// DVC failed.
+    #[error(transparent)]
+    Dvc(#[from] ProgramError),
+    /// The remote, or the cache, could not be read or written.
+    #[error(transparent)]
+    Closure(#[from] ClosureError),
 }
 
 fn list(needed: &[Needed]) -> String {
@@ -76,7 +89,8 @@ impl Explain for TransferError {
         match self {
             Self::NoRemote { .. } => Kind::Setup,
             Self::Missing { .. } => Kind::Wanting,
-            Self::Upload { source, .. } => source.kind(),
+            Self::Upload { source: Cause::Dvc(error), .. } => error.kind(),
+            Self::Upload { source: Cause::Closure(error), .. } => error.kind(),
             Self::Project(error) => error.kind(),
             Self::Dvc(error) => error.kind(),
         }
@@ -159,26 +173,54 @@ impl Project {
         }))
     }
 
-    /// Sends what the remote lacks of these versions. Says how DVC put it.
+    /// Sends what the remote lacks of these versions. Says how it went, in words.
     pub fn upload(&self, needed: &[Needed], hear: &dyn Hear) -> Result<String, TransferError> {
+        let settings = self.dvc_settings()?;
         if needed.is_empty() {
             return Ok("nothing to send".into());
         }
-        let settings = self.dvc_settings()?;
-        if settings.default_remote.is_none() {
+        let Some(remote) = settings.remote() else {
             return Err(TransferError::NoRemote { needed: needed.to_vec() });
+        };
+        let failed = |source: ClosureError| TransferError::Upload { needed: needed.to_vec(), source: source.into() };
+        let versions: Vec<DataVersion> = needed.iter().map(|n| n.version).collect();
+        let dvc = || self.dvc();
+        let lacks = closure::lacking_there(&self.root, settings, &versions, Look::AtLists, dvc).map_err(failed)?;
+        let lacking: Vec<Needed> = needed.iter().filter(|n| lacks.contains_key(&n.version)).cloned().collect();
+        if lacking.is_empty() {
+            return Ok("the DVC remote has everything".into());
         }
+        hear.status(&format!("sending data of {} to the DVC remote", list(&lacking)));
+        match &remote.dir {
+            Some(dir) => {
+                let versions: Vec<DataVersion> = lacking.iter().map(|n| n.version).collect();
+                let sent = closure::send(settings, dir, &versions).map_err(failed)?;
+                let missing = |n: &&Needed| sent.missing.contains_key(&n.version);
+                let objects = sent.missing.values().map(|lack| lack.files.len() + usize::from(lack.list)).sum();
+                match lacking.iter().filter(missing).cloned().collect::<Vec<_>>() {
+                    missing if missing.is_empty() => Ok(format!("sent {} objects, {}", sent.objects, size(sent.bytes))),
+                    missing => Err(TransferError::Missing { needed: missing, objects }),
+                }
+            }
+            None => self.upload_by_dvc(&lacking),
+        }
+    }
+
+    fn upload_by_dvc(&self, needed: &[Needed]) -> Result<String, TransferError> {
+        let settings = self.dvc_settings()?;
         let scratch = Scratch::new(&self.root, &settings.cache_dir).map_err(ProjectError::from)?;
         for one in needed {
             scratch.add(one.version).map_err(ProjectError::from)?;
         }
-        hear.status(&format!("sending data of {} to the DVC remote", list(needed)));
-        let dvc = self.dvc()?.in_project(scratch.root());
+        let versions: Vec<DataVersion> = needed.iter().map(|n| n.version).collect();
+        let failed = |source: Cause| TransferError::Upload { needed: needed.to_vec(), source };
+        // A progress bar is for people, and takes the words in which DVC tells what is missing: only where all is here.
+        let whole = closure::lacking_here(settings, &versions).map_err(|e| failed(e.into()))?.is_empty();
+        let terminal = whole && std::io::IsTerminal::is_terminal(&std::io::stderr());
+        let dvc = self.dvc()?.showing_progress(terminal).in_project(scratch.root());
         let output = match dvc.push(&[]) {
             Ok(output) => output,
-            Err(ProgramError::Process(source)) => {
-                return Err(TransferError::Upload { needed: needed.to_vec(), source: source.into() });
-            }
+            Err(error @ ProgramError::Process(_)) => return Err(failed(error.into())),
             Err(error) => return Err(error.into()),
         };
         let said = String::from_utf8_lossy(&output.stderr).into_owned();

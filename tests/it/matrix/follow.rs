@@ -114,7 +114,7 @@ fn too_much(world: World) {
     two_versions(&world);
     only_remote_all(&world);
     world.git(["checkout", "-q", "old"]).ok();
-    fs::remove_dir_all(world.repo("data")).unwrap();
+    fs::remove_dir_all(world.repo("data/captures")).unwrap();
     fs::remove_dir_all(world.repo(".dvc/cache")).ok();
     let said = world.git(["checkout", "main"]).ok();
     assert_eq!(runs_in(&world, "repo"), [SECOND], "{}", said.err);
