@@ -20,7 +20,7 @@ Examples:
   capture-hook manifest latest")]
 pub struct Args {
     /// The run: a path, <experiment>/<run_id>, a run id, a unique prefix of one, latest or latest:<experiment>.
-    #[arg(value_name = "RUN")]
+    #[arg(value_name = "RUN", add = super::complete::runs())]
     pub run: String,
 }
 

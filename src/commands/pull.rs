@@ -18,7 +18,7 @@ Examples:
   capture-hook pull demo/r1")]
 pub struct Args {
     /// Runs of the checked-out data version: <experiment>/<run_id>, a run id, or the beginning of one.
-    #[arg(value_name = "RUN")]
+    #[arg(value_name = "RUN", add = super::complete::runs())]
     pub runs: Vec<String>,
 }
 

@@ -23,7 +23,7 @@ Examples:
   capture-hook select latest && git commit -m 'New run' params.yaml")]
 pub struct Args {
     /// The run.
-    #[arg(value_name = "RUN")]
+    #[arg(value_name = "RUN", add = super::complete::runs())]
     pub run: String,
     /// Select it even if it is invalid (a commit will still refuse it).
     #[arg(long)]

@@ -33,7 +33,7 @@ made errors in capture-hook.toml:
 #[command(after_help = AFTER_HELP, after_long_help = long_help())]
 pub struct Args {
     /// Which runs: a path, EXPERIMENT/RUN_ID, a run id or a unique beginning of one, `latest`, `latest:EXPERIMENT`.
-    #[arg(value_name = "RUN")]
+    #[arg(value_name = "RUN", add = super::complete::runs())]
     pub runs: Vec<String>,
     /// Every run under the results directory.
     #[arg(long, conflicts_with = "runs")]

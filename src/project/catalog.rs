@@ -180,6 +180,8 @@ impl Catalog {
             .filter(|(distance, _)| *distance <= (query.chars().count() / 3).max(2))
             .collect();
         near.sort();
+        let best = near.first().map_or(0, |(distance, _)| *distance);
+        near.retain(|(distance, _)| *distance <= best + 1);
         near.truncate(3);
         let near = near.into_iter().map(|(_, name)| format!("`{name}`")).collect();
         RunError::NoSuchRun { query: query.into(), near }

@@ -5,6 +5,7 @@
 
 mod damage;
 mod engine;
+mod find;
 mod hooks;
 mod house;
 mod ingest;
