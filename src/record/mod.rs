@@ -26,6 +26,7 @@ mod worker;
 
 pub use finalize::Finalized;
 pub use row::{Episode, Position, Step};
+pub use worker::Wait;
 
 use row::Common;
 use shards::Shards;
@@ -237,6 +238,16 @@ impl RunRecorder {
         self.worker.append(Row::Episode, |out| self.common.object(out, episode))
     }
 
+    /// Adds a row that is formatted already: one JSON object, in one line with its end, with `run_id` and
+    /// `schema_version`. `false` where there is no room and `wait` says not to wait for it.
+    pub fn append_line(&self, line: Line<'_>, wait: Wait) -> Result<bool, Error> {
+        let (row, json) = match line {
+            Line::Step { json, ends_episode } => (Row::Step { ends_episode }, json),
+            Line::Episode { json } => (Row::Episode, json),
+        };
+        self.worker.append_if(wait, row, |out| out.extend_from_slice(json))
+    }
+
     /// Waits until every row so far is in the files.
     pub fn flush(&self) -> Result<(), Error> {
         self.worker.flush()
@@ -248,6 +259,23 @@ impl RunRecorder {
         self.worker.close()?;
         Ok(finalize::complete(&self.root, &self.key, export_parquet))
     }
+}
+
+/// A row that is formatted already; see [`RunRecorder::append_line`].
+#[derive(Debug, Clone, Copy)]
+pub enum Line<'a> {
+    /// A step.
+    Step {
+        /// The line, its end included.
+        json: &'a [u8],
+        /// Whether it is terminated or truncated.
+        ends_episode: bool,
+    },
+    /// An episode's summary.
+    Episode {
+        /// The line, its end included.
+        json: &'a [u8],
+    },
 }
 
 /// A directory for a run that nobody has begun.

@@ -59,6 +59,15 @@ pub(super) struct Worker {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
+/// What to do where the thread is so far behind that there is no room for a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// Wait until there is.
+    ForRoom,
+    /// Give up.
+    Never,
+}
+
 /// Which file a row belongs to, and what it means for the episode.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Row {
@@ -86,8 +95,16 @@ impl Worker {
 
     /// Adds one row, which `format` appends to the buffer as a line.
     pub(super) fn append(&self, row: Row, format: impl FnOnce(&mut Vec<u8>)) -> Result<(), Error> {
+        self.append_if(Wait::ForRoom, row, format).map(|_| ())
+    }
+
+    /// [`Worker::append`], or `false` where there is no room and the caller would not wait.
+    pub(super) fn append_if(&self, wait: Wait, row: Row, format: impl FnOnce(&mut Vec<u8>)) -> Result<bool, Error> {
         let mut state = self.shared.lock();
         while state.waiting() >= MOST && !state.failed && !state.closed {
+            if wait == Wait::Never {
+                return Ok(false);
+            }
             state = self.shared.news.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         Self::usable(&mut state)?;
@@ -108,7 +125,7 @@ impl Worker {
         if before == 0 || (before < CHUNK && after >= CHUNK) {
             self.shared.work.notify_one();
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Waits until every row so far is in the files.
