@@ -1,6 +1,7 @@
 //! Where folders are made before they are put in place: on the dataset's file system, out of sight of DVC and of readers.
 //!
-//! A lock beside each folder says that its maker lives; what the dead left is removed by the next one to come.
+//! A lock beside each folder says that its maker lives; what the dead left is removed by the next one to come. On the same
+//! machine, that is: some cluster file systems keep locks to a machine, and a folder's name says which one made it.
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -15,15 +16,21 @@ pub(super) struct Staging {
     _lock: File,
 }
 
-const STAGED: &str = ".capture-hook-ingest-";
+/// What the names of this machine's folders begin with.
+fn staged() -> String {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+    format!(".capture-hook-ingest-{}-", host.chars().take(64).map(plain).collect::<String>())
+}
 
 impl Staging {
     pub(super) fn open(request: &Request) -> Result<Self, FsError> {
         let dir = staging_dir(request)?;
-        remove_leftovers(&dir);
+        let prefix = staged();
+        remove_leftovers(&dir, &prefix);
         loop {
             let lock =
-                tempfile::Builder::new().prefix(STAGED).suffix(".lock").tempfile_in(&dir).at("write in", &dir)?;
+                tempfile::Builder::new().prefix(&prefix).suffix(".lock").tempfile_in(&dir).at("write in", &dir)?;
             let (file, path) = lock.keep().map_err(|e| e.error).at("write in", &dir)?;
             // A file system without locks keeps its leftovers, and that is all.
             let _ = file.lock();
@@ -86,10 +93,10 @@ fn same_device(_: &Path, _: &Path) -> bool {
 }
 
 /// Removes what processes that were killed have left.
-fn remove_leftovers(dir: &Path) {
+fn remove_leftovers(dir: &Path, prefix: &str) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let Some(stem) = name.strip_suffix(".lock").filter(|stem| stem.starts_with(STAGED)) else { continue };
+        let Some(stem) = name.strip_suffix(".lock").filter(|stem| stem.starts_with(prefix)) else { continue };
         let Ok(lock) = File::open(entry.path()) else { continue };
         match lock.try_lock() {
             Ok(()) => {
