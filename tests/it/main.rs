@@ -14,6 +14,7 @@ mod json;
 mod matrix;
 mod merging;
 mod params;
+mod python;
 mod record;
 mod select;
 mod tools;

@@ -1,0 +1,84 @@
+"""The build backend (PEP 517): maturin, and then the `capture-hook` command put into the wheel that it made.
+
+maturin packages a library or a program, not both. Wrapping the command's code in a Python entry point would make
+every git hook pay for a Python start (20 ms and more, where a hook with nothing to do may take 5 ms in all), and would
+pull the terminal into the module. So the wheel carries the real program, the same as `cargo install` gives, in its
+`scripts` directory, and `pip install` puts it on the environment's `PATH`.
+
+`CAPTURE_HOOK_COMMAND` names a program that is built already, to be put in instead of building one.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+import maturin
+
+get_requires_for_build_wheel = maturin.get_requires_for_build_wheel
+get_requires_for_build_editable = maturin.get_requires_for_build_editable
+get_requires_for_build_sdist = maturin.get_requires_for_build_sdist
+prepare_metadata_for_build_wheel = maturin.prepare_metadata_for_build_wheel
+prepare_metadata_for_build_editable = maturin.prepare_metadata_for_build_editable
+build_sdist = maturin.build_sdist
+
+
+def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+    """The wheel, with the command in it."""
+    name = maturin.build_wheel(wheel_directory, config_settings, metadata_directory)
+    _add_command(Path(wheel_directory, name))
+    return name
+
+
+def build_editable(wheel_directory, config_settings=None, metadata_directory=None):
+    """The editable wheel, with the command in it."""
+    name = maturin.build_editable(wheel_directory, config_settings, metadata_directory)
+    _add_command(Path(wheel_directory, name))
+    return name
+
+
+def _add_command(wheel: Path) -> None:
+    """Puts the command into a wheel's `scripts` and its hash into the wheel's RECORD."""
+    command = _command()
+    with zipfile.ZipFile(wheel) as old:
+        entries = [(info, old.read(info)) for info in old.infolist()]
+    record = next(info.filename for info, _ in entries if info.filename.endswith(".dist-info/RECORD"))
+    name = f"{record.removesuffix('.dist-info/RECORD')}.data/scripts/{command.name}"
+    program = command.read_bytes()
+    digest = base64.urlsafe_b64encode(hashlib.sha256(program).digest()).rstrip(b"=").decode()
+    info = zipfile.ZipInfo(name, date_time=entries[0][0].date_time)
+    info.external_attr = 0o100755 << 16
+    info.compress_type = zipfile.ZIP_DEFLATED
+    entries.insert(-1, (info, program))
+    # Beside the old one and then in its place: a build that is interrupted leaves no half wheel.
+    handle, temporary = tempfile.mkstemp(dir=wheel.parent, suffix=".whl.part")
+    with os.fdopen(handle, "wb") as file, zipfile.ZipFile(file, "w") as new:
+        for entry, data in entries:
+            if entry.filename == record:
+                data = data.rstrip(b"\n") + f"\n{name},sha256={digest},{len(program)}\n".encode()
+            new.writestr(entry, data)
+    shutil.copymode(wheel, temporary)
+    os.replace(temporary, wheel)
+
+
+def _command() -> Path:
+    """The program: the one that is named, else built from the workspace this package is part of."""
+    if named := os.environ.get("CAPTURE_HOOK_COMMAND"):
+        return Path(named)
+    # `locked`, as for the module: the program is made of the versions that were tested.
+    build = ["cargo", "build", "--release", "--locked", "--package", "capture-hook", "--bin", "capture-hook"]
+    build += ["--message-format", "json-render-diagnostics"]
+    # In the repository this package lies in a folder of the workspace, in a source distribution at its top.
+    made = subprocess.run(build, stdout=subprocess.PIPE, check=False)
+    if made.returncode != 0:
+        sys.exit(f"building the capture-hook command failed: {' '.join(build)}")
+    programs = [json.loads(line).get("executable") for line in made.stdout.splitlines() if line.startswith(b"{")]
+    return Path(next(program for program in programs if program))

@@ -1,0 +1,39 @@
+"""Every simulation run a versioned, validated, findable dataset, from Python.
+
+Record a run with :class:`RunRecorder`, in the place of plume-nav-sim's; check one with :func:`validate_run_artifacts`;
+take its rows as Arrow tables with :func:`load_steps` and :func:`load_episodes`; put it into the dataset with
+:func:`ingest`, or ten thousand with :func:`capture_hook.dask.ingest_many`. Git, DVC and the hooks are the business of the
+``capture-hook`` command, which this package brings along.
+"""
+
+from __future__ import annotations
+
+from ._native import (
+    ArrowTable,
+    Ingested,
+    RunRecorder,
+    __version__,
+    find_runs,
+    ingest,
+    load_episodes,
+    load_steps,
+    validate_run_artifacts,
+)
+from .errors import CaptureHookError, InvalidRunError, RunIOError, RunNotFoundError, RunUsageError
+
+__all__ = [
+    "ArrowTable",
+    "CaptureHookError",
+    "Ingested",
+    "InvalidRunError",
+    "RunIOError",
+    "RunNotFoundError",
+    "RunRecorder",
+    "RunUsageError",
+    "__version__",
+    "find_runs",
+    "ingest",
+    "load_episodes",
+    "load_steps",
+    "validate_run_artifacts",
+]

@@ -1,0 +1,370 @@
+"""Ingest on a cluster: every run validated and put into the dataset, by as many workers as there are.
+
+.. code-block:: python
+
+    from capture_hook.dask import ingest_many
+
+    if __name__ == "__main__":
+        verdicts = ingest_many(Path("results").glob("*/*"), "data/captures")
+        print(verdicts)
+
+The engine is Dask's distributed scheduler (``pip install 'capture-hook[dask]'``). Without a ``client`` a cluster of one
+worker process a core is started on this machine and stopped afterwards; the guard around the call above is what starting
+processes from a script asks for in Python. A ``Client``, a cluster object or a scheduler's address is used as it is; all its workers
+must see the same file system and have the same version of capture-hook installed. On Slurm:
+
+.. code-block:: python
+
+    from dask_jobqueue import SLURMCluster
+
+    with SLURMCluster(cores=1, memory="1GiB", walltime="00:30:00") as cluster:
+        cluster.scale(jobs=20)
+        verdicts = ingest_many(runs, "data/captures", client=cluster)
+
+Each run is one task that puts a folder in place whole or not at all, so a worker may die at any moment: the scheduler
+gives the run to another, and no half run is ever seen. What input or output failed on is tried again; an invalid run is
+not, it gets its verdict. ``capture-hook publish`` then commits all that came in as one data version.
+
+From a shell: ``python -m capture_hook.dask results --out-dir data/captures``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import capture_hook
+from capture_hook.errors import CaptureHookError, InvalidRunError, RunIOError
+
+if TYPE_CHECKING:
+    import pandas
+    from distributed import Client
+
+__all__ = ["Verdict", "Verdicts", "ingest_many", "main"]
+
+Pathish = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one run."""
+
+    run_dir: str
+    """The run, as it was given."""
+    status: str
+    """``ingested``, ``invalid`` (it breaks the rules), ``failed`` (it could not be read or written), ``lost`` (every worker
+    that took it died), ``duplicate`` (another run directory has the same experiment and id)."""
+    experiment: str | None = None
+    run_id: str | None = None
+    destination: str | None = None
+    """The run's folder in the dataset, where it was ingested."""
+    steps: int | None = None
+    """Rows of the steps."""
+    episodes: int | None = None
+    """Rows of the episodes."""
+    errors: tuple[str, ...] = ()
+    """The codes of what is wrong."""
+    warnings: tuple[str, ...] = ()
+    """The codes of what is worth a look."""
+    message: str | None = None
+    """Why it was not ingested, for people."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the run is in the dataset."""
+        return self.status == "ingested"
+
+
+class Verdicts(Sequence[Verdict]):
+    """The verdicts of one call, in the order in which the runs were given.
+
+    ``print`` shows them as a table; :meth:`to_dicts` and :meth:`to_pandas` hand them on.
+    """
+
+    def __init__(self, verdicts: Iterable[Verdict]) -> None:
+        self._verdicts = tuple(verdicts)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every run is in the dataset."""
+        return all(verdict.ok for verdict in self._verdicts)
+
+    def counts(self) -> dict[str, int]:
+        """How many runs came to each status."""
+        counts: dict[str, int] = {}
+        for verdict in self._verdicts:
+            counts[verdict.status] = counts.get(verdict.status, 0) + 1
+        return counts
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """One dict a run, ready for JSON."""
+        return [{**asdict(v), "errors": list(v.errors), "warnings": list(v.warnings)} for v in self._verdicts]
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """A data frame, one row a run, the columns named as :class:`Verdict`'s attributes."""
+        import pandas
+
+        return pandas.DataFrame(self.to_dicts(), columns=list(Verdict.__dataclass_fields__))
+
+    def __len__(self) -> int:
+        return len(self._verdicts)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._verdicts[index]
+
+    def __iter__(self) -> Iterator[Verdict]:
+        return iter(self._verdicts)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Verdicts) and self._verdicts == other._verdicts
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{count} {status}" for status, count in self.counts().items())
+        return f"<Verdicts: {counts or 'no runs'}>"
+
+    def __str__(self) -> str:
+        rows = [("run", "status", "steps", "episodes", "why")]
+        for v in self._verdicts:
+            name = f"{v.experiment}/{v.run_id}" if v.run_id else v.run_dir
+            why = ", ".join(v.errors) or v.message or ", ".join(v.warnings)
+            rows.append((name, v.status, _number(v.steps), _number(v.episodes), why))
+        widths = [max(len(row[i]) for row in rows) for i in range(4)]
+        lines = []
+        for row in rows:
+            cells = [row[0].ljust(widths[0]), row[1].ljust(widths[1]), row[2].rjust(widths[2]), row[3].rjust(widths[3])]
+            lines.append("  ".join([*cells, row[4]]).rstrip())
+        return "\n".join(lines)
+
+
+def ingest_many(
+    run_dirs: Iterable[Pathish],
+    out_dir: Pathish,
+    client: Client | Any | str | None = None,
+    *,
+    retries: int = 2,
+    workers: int | None = None,
+) -> Verdicts:
+    """Validates and ingests runs on a Dask cluster, each exactly once.
+
+    Args:
+        run_dirs: run directories, ``results/<experiment>/<run_id>``. One that is named twice is ingested once.
+        out_dir: the dataset, by convention ``data/captures``; made where it is missing.
+        client: a ``distributed.Client``, a cluster object (``LocalCluster``, ``SLURMCluster``, …) or a scheduler's
+            address; ``None`` starts a cluster on this machine for this call.
+        retries: how often a run is tried again where reading or writing failed.
+        workers: worker processes of the cluster on this machine; one a core by default. Not with a ``client``.
+
+    Returns:
+        A verdict for every run, in the given order. An invalid run, one that cannot be read and one whose workers died
+        are reported in it; none keeps the others from being ingested.
+
+    Raises:
+        ImportError: ``distributed`` is not installed.
+        RunUsageError: ``workers`` beside a ``client``.
+        RunIOError: the dataset directory cannot be made.
+    """
+    given = [os.fspath(run_dir) for run_dir in run_dirs]
+    out = os.path.abspath(os.fspath(out_dir))
+    try:
+        os.makedirs(out, exist_ok=True)
+    except OSError as error:
+        raise RunIOError(f"cannot make the dataset directory {out}: {error}") from error
+
+    # One task a run: names that lead to the same directory are the same run, and of two directories with the same
+    # experiment and id the first is taken, since both would go to the same folder.
+    tasks: dict[str, str] = {}
+    taken: dict[tuple[str, str], str] = {}
+    verdicts: dict[str, Verdict] = {}
+    for run_dir in given:
+        real = os.path.realpath(run_dir)
+        if real in tasks or real in verdicts:
+            continue
+        name = _name(real)
+        if name in taken:
+            message = f"{taken[name]} goes to the same folder of the dataset"
+            verdicts[real] = Verdict(run_dir, "duplicate", *name, errors=("duplicate_run",), message=message)
+        else:
+            taken[name] = run_dir
+            tasks[real] = run_dir
+    if tasks:
+        with _connected(client, min(workers, len(tasks)) if workers else None, len(tasks)) as connected:
+            verdicts.update(_run(connected, tasks, out, retries))
+    return Verdicts(verdicts[os.path.realpath(run_dir)] for run_dir in given)
+
+
+def _name(run_dir: str) -> tuple[str, str]:
+    """The experiment and the id of a run, as ``run.json`` or else the directory says."""
+    experiment, run_id = os.path.basename(os.path.dirname(run_dir)), os.path.basename(run_dir)
+    try:
+        with open(os.path.join(run_dir, "run.json"), encoding="utf-8") as file:
+            meta = json.load(file)
+        return str(meta.get("experiment") or experiment), str(meta.get("run_id") or run_id)
+    except (OSError, ValueError, AttributeError):
+        # Its worker will say what is wrong with it.
+        return experiment, run_id
+
+
+def _run(client: Client, tasks: dict[str, str], out: str, retries: int) -> dict[str, Verdict]:
+    from distributed import as_completed
+
+    futures = {
+        # Not pure: the same run may be ingested again later, and must not be answered from memory. The absolute path, links and all: the dataset says where a run came from as a serial ingest would say it.
+        client.submit(_ingest_one, shown, os.path.abspath(shown), out, capture_hook.__version__, retries=retries, pure=False): real
+        for real, shown in tasks.items()
+    }
+    verdicts: dict[str, Verdict] = {}
+    try:
+        for future in as_completed(list(futures), loop=client.loop):
+            real = futures[future]
+            verdicts[real] = _verdict(tasks[real], future)
+            future.release()
+    except BaseException:
+        client.cancel(list(futures))
+        raise
+    return verdicts
+
+
+def _verdict(shown: str, future: Any) -> Verdict:
+    """What a finished task says, or what its end means."""
+    from distributed.scheduler import KilledWorker
+
+    if future.status == "finished":
+        done: Verdict = future.result()
+        return done
+    if future.status == "cancelled":
+        return Verdict(shown, "failed", errors=("cancelled",), message="the task was cancelled")
+    error = future.exception()
+    if isinstance(error, KilledWorker):
+        return Verdict(shown, "lost", errors=("worker_killed",), message=f"every worker that took it died: {error}")
+    code = error.code if isinstance(error, CaptureHookError) else type(error).__name__
+    return Verdict(shown, "failed", errors=(code,), message=str(error))
+
+
+def _ingest_one(shown: str, run_dir: str, out: str, version: str) -> Verdict:
+    """One run, on a worker. What it raises is tried again; what it returns is final."""
+    if capture_hook.__version__ != version:
+        message = f"this worker has capture-hook {capture_hook.__version__}, the client {version}"
+        return Verdict(shown, "failed", errors=("version_mismatch",), message=message)
+    try:
+        done = capture_hook.ingest(run_dir, out)
+    except InvalidRunError as error:
+        report = error.report or {}
+        rows = {part: report.get(part, {}).get("rows") for part in ("steps", "episodes")}
+        return Verdict(
+            shown,
+            "invalid",
+            report.get("experiment"),
+            report.get("run_id"),
+            errors=tuple(report.get("errors", ())),
+            warnings=tuple(report.get("warnings", ())),
+            message=str(error),
+            **rows,
+        )
+    except RunIOError:
+        raise
+    except CaptureHookError as error:
+        return Verdict(shown, "failed", errors=(error.code,), message=str(error))
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        # A fault of ours, a panic even, ends with its run, not with the worker.
+        return Verdict(shown, "failed", errors=(type(error).__name__,), message=str(error))
+    return Verdict(
+        shown,
+        "ingested",
+        done.experiment,
+        done.run_id,
+        str(done.path),
+        done.report["steps"]["rows"],
+        done.report["episodes"]["rows"],
+        tuple(done.report["errors"]),
+        tuple(done.report["warnings"]),
+    )
+
+
+@contextlib.contextmanager
+def _connected(client: Any, workers: int | None, tasks: int) -> Iterator[Client]:
+    """A client to work with; what is made here is closed again, what was given stays open."""
+    try:
+        from distributed import Client, LocalCluster
+    except ImportError as error:
+        raise ImportError("ingest_many needs Dask: pip install 'capture-hook[dask]'") from error
+    if isinstance(client, Client):
+        if workers is not None:
+            raise capture_hook.RunUsageError("`workers` is for a cluster on this machine, not for a given client")
+        yield client
+    elif client is not None:
+        if workers is not None:
+            raise capture_hook.RunUsageError("`workers` is for a cluster on this machine, not for a given client")
+        with Client(client, set_as_default=False) as made:
+            yield made
+    else:
+        count = workers or min(os.cpu_count() or 1, tasks)
+        # One thread a process: an ingest keeps a core busy, and a process that dies takes one run with it.
+        with (
+            LocalCluster(n_workers=count, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+            Client(cluster, set_as_default=False) as made,
+        ):
+            yield made
+
+
+def _number(count: int | None) -> str:
+    return "-" if count is None else str(count)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code: 0 all ingested, 1 a run is invalid, 3 no such run, 5 input or output."""
+    parser = argparse.ArgumentParser(
+        prog="python -m capture_hook.dask",
+        description="Validates and ingests many runs on a Dask cluster, each exactly once.",
+        epilog="examples:\n"
+        "  python -m capture_hook.dask results\n"
+        "  python -m capture_hook.dask results/demo/run-1 results/demo/run-2 --workers 2\n"
+        "  python -m capture_hook.dask results --scheduler tcp://head-node:8786 --json\n",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="a run directory, or a directory with runs in it")
+    parser.add_argument("--out-dir", default="data/captures", metavar="DIR", help="the dataset [default: %(default)s]")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--scheduler", metavar="ADDRESS", help="a running scheduler, e.g. tcp://head-node:8786")
+    where.add_argument("--workers", type=int, metavar="N", help="worker processes on this machine [default: one a core]")
+    parser.add_argument("--retries", type=int, default=2, metavar="N", help="tries after a failure [default: %(default)s]")
+    parser.add_argument("--json", action="store_true", help="print the verdicts as JSON")
+    options = parser.parse_args(argv)
+
+    runs: list[Path] = []
+    for path in map(Path, options.paths):
+        found = [path] if (path / "run.json").exists() else capture_hook.find_runs(path)
+        if not found:
+            print(f"error: no run in {path}", file=sys.stderr)
+            return 3
+        runs += found
+    try:
+        verdicts = ingest_many(
+            runs, options.out_dir, options.scheduler, retries=options.retries, workers=options.workers
+        )
+    except (CaptureHookError, ImportError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 5 if isinstance(error, OSError) else 3
+    if options.json:
+        print(json.dumps({"ok": verdicts.ok, "runs": verdicts.to_dicts()}))
+    else:
+        print(verdicts)
+        print(repr(verdicts).strip("<>"), file=sys.stderr)
+    statuses = set(verdicts.counts())
+    if statuses & {"failed", "lost"}:
+        return 5
+    return 0 if verdicts.ok else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

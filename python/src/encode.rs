@@ -1,0 +1,530 @@
+//! Python records as lines of JSON, byte for byte what `json.dumps(asdict(record), sort_keys=True)` gives.
+//!
+//! A step is written between two steps of a simulation, so this is the module's hot path: a type's fields are looked up
+//! once and kept as a [`Shape`] (names interned, keys already JSON), values are read straight off the record without a
+//! dict in between. Beyond what `json` takes, numpy scalars and arrays, enums and pydantic models are understood, and a
+//! position may be a pair. Nothing here holds a lock while Python code runs.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use capture_hook::run::json::{write_f64, write_str};
+use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError, PyValueError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
+
+/// Deeper records are taken for circular ones, as `json` takes them.
+const MAX_DEPTH: usize = 200;
+
+/// How many types are remembered; a program that makes classes as it goes shall not fill the memory.
+const MAX_SHAPES: usize = 64;
+
+/// Members that a row gets where the record has none of that name: JSON, ready to be written.
+#[derive(Debug, Default)]
+pub struct Defaults {
+    members: Vec<(&'static str, Vec<u8>)>,
+}
+
+impl Defaults {
+    /// Text members.
+    pub fn new<const N: usize>(members: [(&'static str, &str); N]) -> Self {
+        let json = |text: &str| {
+            let mut out = Vec::new();
+            write_str(&mut out, text);
+            out
+        };
+        Self { members: members.iter().map(|(name, text)| (*name, json(text))).collect() }
+    }
+}
+
+/// Writes records; remembers the types that it has met.
+pub struct Encoder {
+    sort_keys: bool,
+    shapes: Mutex<Vec<Arc<Layout>>>,
+}
+
+/// A type and how its values are written.
+struct Layout {
+    kind: Py<PyType>,
+    shape: Shape,
+}
+
+/// How the values of a type are written.
+enum Shape {
+    /// A dataclass or a plain pydantic model: these attributes, sorted by name.
+    Fields(Vec<Field>),
+    /// A pydantic model that serialises itself in its own way: `model_dump(mode="json")`.
+    Dump,
+    /// A mapping that is not a dict.
+    Mapping,
+    /// Subclasses of int, float and str: as the base class prints them.
+    Int,
+    Float,
+    Str,
+    /// A subclass of list or tuple.
+    Sequence,
+    /// An enum member: its value.
+    Enum,
+    /// A numpy scalar or array, or anything with `tolist`.
+    ToList,
+    /// Something with `x` and `y`, where a position is expected.
+    Point,
+    /// Nothing that JSON can hold.
+    Unknown,
+}
+
+/// An attribute of a record.
+struct Field {
+    name: Py<PyString>,
+    text: String,
+    /// `"name": `
+    key: Vec<u8>,
+    position: bool,
+}
+
+impl Encoder {
+    /// `json.dumps(…, sort_keys=True)`: rows.
+    pub fn sorted() -> Self {
+        Self { sort_keys: true, shapes: Mutex::default() }
+    }
+
+    /// `json.dumps(…)`: what people read.
+    pub fn unsorted() -> Self {
+        Self { sort_keys: false, shapes: Mutex::default() }
+    }
+
+    /// Appends one record and a line end to `out`; on an error `out` is as it was.
+    pub fn line(&self, out: &mut Vec<u8>, record: &Bound<'_, PyAny>, defaults: &Defaults) -> PyResult<()> {
+        let start = out.len();
+        let mut written = self.record(out, record, defaults);
+        if written.is_err() && record.hasattr(intern!(record.py(), "model_dump"))? {
+            // A model may hold what only pydantic knows how to write: dates, paths, its own types.
+            out.truncate(start);
+            written = dumped(record).and_then(|dict| self.dict(out, &dict, defaults, 0));
+        }
+        match written {
+            Ok(()) => out.push(b'\n'),
+            Err(_) => out.truncate(start),
+        }
+        written
+    }
+
+    /// Appends a value alone.
+    pub fn value_alone(&self, out: &mut Vec<u8>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.value(out, value, 0)
+    }
+
+    fn record(&self, out: &mut Vec<u8>, record: &Bound<'_, PyAny>, defaults: &Defaults) -> PyResult<()> {
+        if let Ok(dict) = record.cast::<PyDict>() {
+            return self.dict(out, dict, defaults, 0);
+        }
+        let layout = self.layout(record)?;
+        match &layout.shape {
+            Shape::Fields(fields) => self.fields(out, record, fields, defaults, 0),
+            Shape::Dump => self.dict(out, &dumped(record)?, defaults, 0),
+            Shape::Mapping => self.dict(out, &as_dict(record)?, defaults, 0),
+            _ if record.hasattr(intern!(record.py(), "to_dict"))? => {
+                let made = record.call_method0(intern!(record.py(), "to_dict"))?;
+                self.dict(out, made.cast::<PyDict>()?, defaults, 0)
+            }
+            _ => Err(PyTypeError::new_err(format!(
+                "a record is a dataclass, a pydantic model or a dict, not {}",
+                record.get_type().fully_qualified_name()?
+            ))),
+        }
+    }
+
+    fn fields(
+        &self,
+        out: &mut Vec<u8>,
+        record: &Bound<'_, PyAny>,
+        fields: &[Field],
+        defaults: &Defaults,
+        depth: usize,
+    ) -> PyResult<()> {
+        let py = record.py();
+        let mut missing = Missing::of(defaults, |name| fields.iter().any(|f| f.text == name));
+        let mut first = true;
+        out.push(b'{');
+        for field in fields {
+            missing.before(out, &field.text, &mut first);
+            separate(out, &mut first);
+            out.extend_from_slice(&field.key);
+            let value = record.getattr(field.name.bind(py))?;
+            if field.position { self.position(out, &value, depth + 1) } else { self.value(out, &value, depth + 1) }?;
+        }
+        missing.rest(out, &mut first);
+        out.push(b'}');
+        Ok(())
+    }
+
+    fn dict(&self, out: &mut Vec<u8>, dict: &Bound<'_, PyDict>, defaults: &Defaults, depth: usize) -> PyResult<()> {
+        let mut members = Vec::with_capacity(dict.len());
+        for (key, value) in dict.iter() {
+            members.push((key_text(&key)?, value));
+        }
+        if self.sort_keys {
+            members.sort_by(|(a, _), (b, _)| a.cmp(b));
+        }
+        let mut missing = Missing::of(defaults, |name| members.iter().any(|(key, _)| key.is(name)));
+        let mut first = true;
+        out.push(b'{');
+        for (key, value) in members {
+            if let Key::Plain(text) = &key {
+                missing.before(out, text, &mut first);
+            }
+            separate(out, &mut first);
+            key.write(out);
+            out.extend_from_slice(b": ");
+            if POSITIONS.iter().any(|name| key.is(name)) {
+                self.position(out, &value, depth + 1)?;
+            } else {
+                self.value(out, &value, depth + 1)?;
+            }
+        }
+        missing.rest(out, &mut first);
+        out.push(b'}');
+        Ok(())
+    }
+
+    /// A grid position: anything with `x` and `y`, or a pair of them.
+    fn position(&self, out: &mut Vec<u8>, value: &Bound<'_, PyAny>, depth: usize) -> PyResult<()> {
+        let py = value.py();
+        if value.is_instance_of::<PyDict>() || value.is_none() {
+            return self.value(out, value, depth);
+        }
+        let layout = self.layout(value)?;
+        let pair = match &layout.shape {
+            Shape::Fields(fields) => return self.fields(out, value, fields, &NONE, depth),
+            Shape::Point => (value.getattr(intern!(py, "x"))?, value.getattr(intern!(py, "y"))?),
+            Shape::ToList => return self.position(out, &value.call_method0(intern!(py, "tolist"))?, depth + 1),
+            Shape::Sequence if value.len()? == 2 => (value.get_item(0)?, value.get_item(1)?),
+            _ => return self.value(out, value, depth),
+        };
+        out.extend_from_slice(b"{\"x\": ");
+        self.value(out, &pair.0, depth + 1)?;
+        out.extend_from_slice(b", \"y\": ");
+        self.value(out, &pair.1, depth + 1)?;
+        out.push(b'}');
+        Ok(())
+    }
+
+    fn value(&self, out: &mut Vec<u8>, value: &Bound<'_, PyAny>, depth: usize) -> PyResult<()> {
+        if depth > MAX_DEPTH {
+            return Err(PyValueError::new_err("a record nested too deeply, or circular"));
+        }
+        // Exact types first: all that a plain record holds.
+        if value.is_exact_instance_of::<PyFloat>() {
+            write_f64(out, value.cast::<PyFloat>()?.value());
+            return Ok(());
+        }
+        if value.is_exact_instance_of::<PyInt>() {
+            return integer(out, value);
+        }
+        if value.is_exact_instance_of::<PyString>() {
+            return text(out, value.cast::<PyString>()?);
+        }
+        if let Ok(bool) = value.cast::<PyBool>() {
+            out.extend_from_slice(if bool.is_true() { b"true" } else { b"false" });
+            return Ok(());
+        }
+        if value.is_none() {
+            out.extend_from_slice(b"null");
+            return Ok(());
+        }
+        if let Ok(list) = value.cast::<PyList>() {
+            return self.items(out, list.iter(), depth);
+        }
+        if let Ok(dict) = value.cast::<PyDict>() {
+            return self.dict(out, dict, &NONE, depth);
+        }
+        self.other(out, value, depth)
+    }
+
+    fn other(&self, out: &mut Vec<u8>, value: &Bound<'_, PyAny>, depth: usize) -> PyResult<()> {
+        let py = value.py();
+        match &self.layout(value)?.shape {
+            Shape::Fields(fields) => self.fields(out, value, fields, &NONE, depth),
+            Shape::Dump => self.dict(out, &dumped(value)?, &NONE, depth),
+            Shape::Mapping => self.dict(out, &as_dict(value)?, &NONE, depth),
+            Shape::Int => {
+                let plain = py.get_type::<PyInt>().call_method1(intern!(py, "__int__"), (value,))?;
+                integer(out, &plain)
+            }
+            Shape::Float => {
+                write_f64(out, value.cast::<PyFloat>()?.value());
+                Ok(())
+            }
+            Shape::Str => text(out, value.cast::<PyString>()?),
+            Shape::Sequence => match value.cast::<PyTuple>() {
+                Ok(tuple) => self.items(out, tuple.iter(), depth),
+                Err(_) => self.items(out, value.cast::<PyList>()?.iter(), depth),
+            },
+            Shape::Enum => self.value(out, &value.getattr(intern!(py, "value"))?, depth + 1),
+            Shape::ToList => self.value(out, &value.call_method0(intern!(py, "tolist"))?, depth + 1),
+            Shape::Point | Shape::Unknown => Err(PyTypeError::new_err(format!(
+                "Object of type {} is not JSON serializable",
+                value.get_type().fully_qualified_name()?
+            ))),
+        }
+    }
+
+    fn items<'py>(
+        &self,
+        out: &mut Vec<u8>,
+        items: impl Iterator<Item = Bound<'py, PyAny>>,
+        depth: usize,
+    ) -> PyResult<()> {
+        let mut first = true;
+        out.push(b'[');
+        for item in items {
+            separate(out, &mut first);
+            self.value(out, &item, depth + 1)?;
+        }
+        out.push(b']');
+        Ok(())
+    }
+
+    /// The layout of a value's type, looked at once.
+    fn layout(&self, value: &Bound<'_, PyAny>) -> PyResult<Arc<Layout>> {
+        let kind = value.get_type();
+        let shapes = || self.shapes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = shapes().iter().find(|known| kind.is(&known.kind)) {
+            return Ok(Arc::clone(known));
+        }
+        let made = Arc::new(Layout { shape: shape(self.sort_keys, value, &kind)?, kind: kind.unbind() });
+        let mut shapes = shapes();
+        if shapes.len() < MAX_SHAPES {
+            shapes.push(Arc::clone(&made));
+        }
+        Ok(made)
+    }
+}
+
+/// The members whose values are positions.
+const POSITIONS: [&str; 2] = ["agent_position", "final_position"];
+
+static NONE: Defaults = Defaults { members: Vec::new() };
+
+/// The defaults that a record lacks, written in their place among its sorted members.
+struct Missing<'a> {
+    names: [Option<&'a (&'static str, Vec<u8>)>; 2],
+    next: usize,
+}
+
+impl<'a> Missing<'a> {
+    fn of(defaults: &'a Defaults, has: impl Fn(&str) -> bool) -> Self {
+        let mut names = [None; 2];
+        let lacking = defaults.members.iter().filter(|(name, _)| !has(name));
+        for (place, member) in names.iter_mut().zip(lacking) {
+            *place = Some(member);
+        }
+        Self { names, next: 0 }
+    }
+
+    fn before(&mut self, out: &mut Vec<u8>, name: &str, first: &mut bool) {
+        while let Some(Some(member)) = self.names.get(self.next).filter(|m| m.is_some_and(|m| m.0 < name)) {
+            write_member(out, member, first);
+            self.next += 1;
+        }
+    }
+
+    fn rest(&mut self, out: &mut Vec<u8>, first: &mut bool) {
+        for member in self.names.iter().skip(self.next).flatten() {
+            write_member(out, member, first);
+        }
+    }
+}
+
+fn write_member(out: &mut Vec<u8>, (name, json): &(&'static str, Vec<u8>), first: &mut bool) {
+    separate(out, first);
+    write_str(out, name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(json);
+}
+
+fn separate(out: &mut Vec<u8>, first: &mut bool) {
+    if !std::mem::take(first) {
+        out.extend_from_slice(b", ");
+    }
+}
+
+/// A dict's key.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    /// Text that Unicode can hold, or what `json` makes of a number.
+    Plain(String),
+    /// Text with lone surrogates: JSON, quoted.
+    Quoted(Vec<u8>),
+}
+
+impl Key {
+    fn is(&self, name: &str) -> bool {
+        matches!(self, Self::Plain(text) if text == name)
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Plain(text) => write_str(out, text),
+            Self::Quoted(json) => out.extend_from_slice(json),
+        }
+    }
+}
+
+/// A dict's key as `json` writes it: text as it is, numbers, bools and None as text.
+fn key_text(key: &Bound<'_, PyAny>) -> PyResult<Key> {
+    let mut out = Vec::new();
+    if let Ok(text_key) = key.cast::<PyString>() {
+        if let Ok(plain) = text_key.to_str() {
+            return Ok(Key::Plain(plain.to_owned()));
+        }
+        text(&mut out, text_key)?;
+        return Ok(Key::Quoted(out));
+    }
+    if let Ok(bool) = key.cast::<PyBool>() {
+        return Ok(Key::Plain(if bool.is_true() { "true" } else { "false" }.to_owned()));
+    }
+    if key.is_none() {
+        return Ok(Key::Plain("null".to_owned()));
+    }
+    if let Ok(float) = key.cast::<PyFloat>() {
+        write_f64(&mut out, float.value());
+    } else if key.is_instance_of::<PyInt>() {
+        integer(&mut out, key)?;
+    } else {
+        return Err(PyTypeError::new_err(format!(
+            "keys must be str, int, float, bool or None, not {}",
+            key.get_type().fully_qualified_name()?
+        )));
+    }
+    Ok(Key::Plain(String::from_utf8_lossy(&out).into_owned()))
+}
+
+/// An int of any size.
+fn integer(out: &mut Vec<u8>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+    use std::io::Write;
+    if let Ok(small) = value.extract::<i64>() {
+        let _ = write!(out, "{small}");
+    } else {
+        let py = value.py();
+        let digits = py.get_type::<PyInt>().call_method1(intern!(py, "__repr__"), (value,))?;
+        out.extend_from_slice(digits.cast::<PyString>()?.to_str()?.as_bytes());
+    }
+    Ok(())
+}
+
+/// Text, escaped to ASCII; lone surrogates too, which UTF-8 cannot hold.
+fn text(out: &mut Vec<u8>, value: &Bound<'_, PyString>) -> PyResult<()> {
+    use std::io::Write;
+    match value.to_str() {
+        Ok(plain) => write_str(out, plain),
+        Err(error) if error.is_instance_of::<PyUnicodeEncodeError>(value.py()) => {
+            let bytes: Vec<u8> = value.call_method1("encode", ("utf-16-le", "surrogatepass"))?.extract()?;
+            let (units, _) = bytes.as_chunks::<2>();
+            out.push(b'"');
+            for part in char::decode_utf16(units.iter().map(|unit| u16::from_le_bytes(*unit))) {
+                match part {
+                    Ok(char) => {
+                        let mut quoted = Vec::new();
+                        write_str(&mut quoted, char.encode_utf8(&mut [0; 4]));
+                        out.extend_from_slice(quoted.get(1..quoted.len() - 1).unwrap_or_default());
+                    }
+                    Err(lone) => {
+                        let _ = write!(out, "\\u{:04x}", lone.unpaired_surrogate());
+                    }
+                }
+            }
+            out.push(b'"');
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
+/// How a type's values are written, found out from one of them.
+fn shape(sort_keys: bool, value: &Bound<'_, PyAny>, kind: &Bound<'_, PyType>) -> PyResult<Shape> {
+    let py = value.py();
+    let is_enum = || -> PyResult<bool> { kind.is_subclass(&py.import("enum")?.getattr("Enum")?) };
+    // As `json` does: an IntEnum is an int.
+    if kind.is_subclass_of::<PyInt>()? {
+        return Ok(Shape::Int);
+    }
+    if kind.is_subclass_of::<PyFloat>()? {
+        return Ok(Shape::Float);
+    }
+    if kind.is_subclass_of::<PyString>()? && !is_enum()? {
+        return Ok(Shape::Str);
+    }
+    if kind.is_subclass_of::<PyList>()? || kind.is_subclass_of::<PyTuple>()? {
+        return Ok(Shape::Sequence);
+    }
+    if kind.is_subclass_of::<PyDict>()? || value.cast::<pyo3::types::PyMapping>().is_ok() {
+        return Ok(Shape::Mapping);
+    }
+    if is_enum()? {
+        return Ok(Shape::Enum);
+    }
+    if kind.hasattr("__dataclass_fields__")? {
+        let listed = py.import("dataclasses")?.call_method1("fields", (kind,))?;
+        let names = listed.try_iter()?.map(|f| f?.getattr("name")?.extract()).collect::<PyResult<Vec<String>>>()?;
+        return Ok(Shape::Fields(fields_of(py, names, sort_keys)));
+    }
+    if let Ok(fields) = kind.getattr("model_fields") {
+        if serialises_itself(kind)? {
+            return Ok(Shape::Dump);
+        }
+        let names = fields.try_iter()?.map(|name| name?.extract()).collect::<PyResult<Vec<String>>>()?;
+        return Ok(Shape::Fields(fields_of(py, names, sort_keys)));
+    }
+    if value.hasattr("tolist")? {
+        return Ok(Shape::ToList);
+    }
+    if value.hasattr("x")? && value.hasattr("y")? {
+        return Ok(Shape::Point);
+    }
+    Ok(Shape::Unknown)
+}
+
+/// Whether a pydantic model's JSON is more than its fields: serialisers, computed fields, aliases, extra members.
+fn serialises_itself(kind: &Bound<'_, PyType>) -> PyResult<bool> {
+    let decorators = kind.getattr("__pydantic_decorators__")?;
+    for name in ["field_serializers", "model_serializers", "computed_fields"] {
+        if decorators.getattr(name)?.len()? > 0 {
+            return Ok(true);
+        }
+    }
+    let config = kind.getattr("model_config")?;
+    if config.call_method1("get", ("extra",))?.extract::<Option<String>>()?.as_deref() == Some("allow") {
+        return Ok(true);
+    }
+    for field in kind.getattr("model_fields")?.call_method0("values")?.try_iter()? {
+        if field?.getattr("exclude")?.is_truthy()? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn fields_of(py: Python<'_>, mut names: Vec<String>, sort_keys: bool) -> Vec<Field> {
+    if sort_keys {
+        names.sort();
+    }
+    let field = |text: String| {
+        let mut key = Vec::new();
+        write_str(&mut key, &text);
+        key.extend_from_slice(b": ");
+        let position = POSITIONS.contains(&text.as_str());
+        Field { name: PyString::intern(py, &text).unbind(), text, key, position }
+    };
+    names.into_iter().map(field).collect()
+}
+
+fn dumped<'py>(model: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
+    let arguments = PyDict::new(model.py());
+    arguments.set_item("mode", "json")?;
+    Ok(model.call_method("model_dump", (), Some(&arguments))?.cast_into::<PyDict>()?)
+}
+
+fn as_dict<'py>(mapping: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
+    Ok(mapping.py().get_type::<PyDict>().call1((mapping,))?.cast_into::<PyDict>()?)
+}

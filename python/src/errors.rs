@@ -1,0 +1,56 @@
+//! The library's errors as Python exceptions: the classes of `capture_hook/errors.py`, with `code` and `hints` set.
+
+use capture_hook::error::{Error, Kind};
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+
+/// An error of the library as the Python exception that fits its kind.
+pub fn raised(py: Python<'_>, error: impl Into<Error>) -> PyErr {
+    let error = error.into();
+    let class = match (error.kind(), error.code()) {
+        (_, "run_dir_not_found" | "run_not_found") => "RunNotFoundError",
+        (Kind::Wanting, _) => "InvalidRunError",
+        (Kind::Usage, _) => "RunUsageError",
+        (Kind::Io, _) => "RunIOError",
+        (Kind::Setup | Kind::Program, _) => "CaptureHookError",
+    };
+    let mut message = error.to_string();
+    for cause in error.causes() {
+        // A cause that its effect quotes already says nothing new.
+        if !message.contains(&cause) {
+            message.push_str(": ");
+            message.push_str(&cause);
+        }
+    }
+    exception(py, class, &message, error.code(), error.hints()).unwrap_or_else(|error| error)
+}
+
+/// The exception for a run that breaks the rules, with its report.
+pub fn invalid(py: Python<'_>, message: &str, code: &str, report: Bound<'_, PyAny>) -> PyErr {
+    let made = exception(py, "InvalidRunError", message, code, &[]);
+    match made {
+        Ok(error) => match error.value(py).setattr("report", report) {
+            Ok(()) => error,
+            Err(error) => error,
+        },
+        Err(error) => error,
+    }
+}
+
+/// The exception for a run that is not there.
+pub fn not_found(py: Python<'_>, message: &str) -> PyErr {
+    exception(py, "RunNotFoundError", message, "run_dir_not_found", &[]).unwrap_or_else(|error| error)
+}
+
+fn exception(py: Python<'_>, class: &str, message: &str, code: &str, hints: &[String]) -> PyResult<PyErr> {
+    let made = py.import("capture_hook.errors")?.getattr(class)?.call1((message,))?;
+    made.setattr("code", code)?;
+    made.setattr("hints", PyTuple::new(py, hints)?)?;
+    // Shown below the message in a traceback, from Python 3.11 on.
+    if made.hasattr("add_note")? {
+        for hint in hints {
+            made.call_method1("add_note", (format!("hint: {hint}"),))?;
+        }
+    }
+    Ok(PyErr::from_value(made))
+}

@@ -1,0 +1,152 @@
+//! `ingest`: a run into the dataset, as the command does it, with the GIL released; and `find_runs`.
+
+use std::path::{Path, PathBuf};
+
+use capture_hook::error::Error;
+use capture_hook::ingest::{self, Request};
+use capture_hook::support::progress::Silent;
+use pyo3::prelude::*;
+
+use crate::errors::{invalid, raised};
+use crate::place::{self, Codes};
+use crate::report::to_python;
+
+/// A run that is in the dataset; may be used as the path of its folder.
+#[pyclass(module = "capture_hook", frozen)]
+pub struct Ingested {
+    /// The run's folder: ``out_dir / experiment / run_id``.
+    #[pyo3(get)]
+    path: PathBuf,
+    /// The experiment's name.
+    #[pyo3(get)]
+    experiment: String,
+    /// The run's id.
+    #[pyo3(get)]
+    run_id: String,
+    /// Whether anything was written: not where the folder was there already, with the same bytes.
+    #[pyo3(get)]
+    changed: bool,
+    /// What validation found, as :func:`validate_run_artifacts` reports it.
+    #[pyo3(get)]
+    report: Py<PyAny>,
+}
+
+#[pymethods]
+impl Ingested {
+    /// ``<experiment>/<run_id>``, as the command names the run.
+    #[getter]
+    fn run_key(&self) -> String {
+        format!("{}/{}", self.experiment, self.run_id)
+    }
+
+    fn __fspath__(&self) -> PyResult<&str> {
+        self.path.to_str().ok_or_else(|| pyo3::exceptions::PyValueError::new_err("a path that is no text"))
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<Ingested {} in {}>", self.run_key(), self.path.display())
+    }
+}
+
+/// ingest(run_dir, out_dir, *, ignore=None, deny=None)
+/// --
+///
+/// Validates a run by every rule and puts it into the dataset.
+///
+/// ``<out_dir>/<experiment>/<run_id>/`` gets every file of the recorder byte for byte, a manifest, ``steps.parquet``,
+/// ``episodes.parquet`` and ``DATASET_INDEX.json``: what ``capture-hook ingest`` writes, byte for byte. The folder is put in
+/// place whole, the run's directory is not touched. The same run gives the same bytes wherever and whenever. Several
+/// threads and processes may ingest into one dataset at once.
+///
+/// Args:
+///     run_dir: the run's directory, ``<results>/<experiment>/<run_id>``.
+///     out_dir: the dataset, by convention ``data/captures``; made where it is missing.
+///     ignore, deny: codes of findings that shall not count, or shall count as errors; by default what
+///         ``capture-hook.toml`` of the project around the dataset says.
+///
+/// Returns:
+///     The folder, the run's names and the report.
+///
+/// Raises:
+///     RunNotFoundError: there is no such directory.
+///     InvalidRunError: the run breaks the rules; ``report`` says how, and nothing has changed.
+///     RunUsageError: the dataset and the run lie in each other, or a link leads the dataset elsewhere.
+///     RunIOError: the disk failed, or the run changed while it was read.
+///
+/// The GIL is released while it works.
+#[pyfunction]
+#[pyo3(name = "ingest", signature = (run_dir, out_dir, *, ignore=None, deny=None))]
+pub fn ingest_run(
+    py: Python<'_>,
+    run_dir: PathBuf,
+    out_dir: PathBuf,
+    ignore: Option<Vec<String>>,
+    deny: Option<Vec<String>>,
+) -> PyResult<Ingested> {
+    let request = request(&run_dir, &out_dir, Codes { ignore, deny })?.map_err(|error| raised(py, error))?;
+    let done = py.detach(|| ingest::ingest(&request, &Silent));
+    match done {
+        Ok(done) => Ok(Ingested {
+            // By the name that the caller gave the dataset.
+            path: done.key.under(&out_dir),
+            experiment: done.key.experiment().to_owned(),
+            run_id: done.key.run_id().to_owned(),
+            changed: done.changed,
+            report: to_python(py, &done.report)?.unbind(),
+        }),
+        Err(error) => match &error {
+            ingest::Error::Invalid(report) => {
+                let (message, report) = (error.to_string(), to_python(py, report)?);
+                Err(invalid(py, &message, "invalid_run", report))
+            }
+            _ => Err(raised(py, error)),
+        },
+    }
+}
+
+/// What is asked of the library; the inner error is ours, the outer the system's.
+fn request(run_dir: &Path, out_dir: &Path, codes: Codes) -> std::io::Result<Result<Request, Error>> {
+    let (run_dir, out_dir) = (place::absolute(run_dir)?, place::absolute(out_dir)?);
+    let project = place::project(&out_dir).map(Path::to_path_buf);
+    Ok(place::options(project.as_deref(), codes).map(|options| Request {
+        shown_as: place::shown(&run_dir, project.as_deref()),
+        // Outside a project the directory that the dataset lies in is as good as one.
+        root: project.or_else(|| out_dir.parent().map(Path::to_path_buf)).unwrap_or_else(|| out_dir.clone()),
+        run_dir,
+        out_dir,
+        options,
+    }))
+}
+
+/// find_runs(results_dir)
+/// --
+///
+/// The runs below a directory, valid or not.
+///
+/// Args:
+///     results_dir: a directory that holds experiments, ``<results_dir>/<experiment>/<run_id>/``.
+///
+/// Returns:
+///     The directories that hold anything a recorder writes, sorted; none where there is no such directory.
+#[pyfunction]
+pub fn find_runs(py: Python<'_>, results_dir: PathBuf) -> Vec<PathBuf> {
+    py.detach(|| {
+        let experiments = entries(&results_dir);
+        experiments.iter().flat_map(|dir| entries(dir)).filter(|dir| entries(dir).iter().any(|f| recorded(f))).collect()
+    })
+}
+
+/// What lies in a directory, sorted.
+fn entries(dir: &Path) -> Vec<PathBuf> {
+    let mut entries: Vec<PathBuf> =
+        std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    entries.sort();
+    entries
+}
+
+/// Whether a file is one that recorders write.
+fn recorded(file: &Path) -> bool {
+    let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let rows = |stem| name.starts_with(stem) && Path::new(name).extension().is_some_and(|end| end == "gz");
+    name == "run.json" || rows("steps.") || rows("episodes.")
+}

@@ -1,0 +1,29 @@
+//! The native half of the Python package `capture_hook`; the other half is the `.py` files beside it.
+//!
+//! Thin on purpose: it turns Python objects into what the library takes, and the library's answers into Python objects.
+//! Long work runs with the GIL released, and nothing holds a lock while Python code runs.
+
+use pyo3::prelude::*;
+
+mod encode;
+mod errors;
+mod ingest;
+mod place;
+mod recorder;
+mod report;
+mod tables;
+
+/// The native half of capture_hook.
+#[pymodule]
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_function(wrap_pyfunction!(report::validate_run_artifacts, module)?)?;
+    recorder::register(module)?;
+    module.add_class::<ingest::Ingested>()?;
+    module.add_function(wrap_pyfunction!(ingest::ingest_run, module)?)?;
+    module.add_function(wrap_pyfunction!(ingest::find_runs, module)?)?;
+    module.add_class::<tables::ArrowTable>()?;
+    module.add_function(wrap_pyfunction!(tables::load_steps, module)?)?;
+    module.add_function(wrap_pyfunction!(tables::load_episodes, module)?)?;
+    Ok(())
+}

@@ -1,0 +1,57 @@
+//! Where a run lies: the project around it, its settings, and how paths are named in it, as the command does it.
+
+use std::path::{Component, Path, PathBuf};
+
+use capture_hook::config::{self, Config};
+use capture_hook::error::Error;
+use capture_hook::support::fs::read_optional;
+use capture_hook::validate::Options;
+
+/// The lists of codes that a caller gave, in the place of the project's settings.
+#[derive(Debug, Default)]
+pub struct Codes {
+    /// Codes that shall not count.
+    pub ignore: Option<Vec<String>>,
+    /// Warnings that shall count as errors.
+    pub deny: Option<Vec<String>>,
+}
+
+/// An absolute path, without `.` and, as far as names tell, without `..`.
+pub fn absolute(path: &Path) -> std::io::Result<PathBuf> {
+    let mut out = PathBuf::new();
+    for component in std::path::absolute(path)?.components() {
+        match component {
+            Component::ParentDir if matches!(out.components().next_back(), Some(Component::Normal(_))) => {
+                out.pop();
+            }
+            other => out.push(other),
+        }
+    }
+    Ok(out)
+}
+
+/// The project around an absolute path: where `.dvc` is, else where `.git` is.
+pub fn project(path: &Path) -> Option<&Path> {
+    let with = |name: &str| path.ancestors().find(|dir| dir.join(name).exists());
+    with(".dvc").or_else(|| with(".git"))
+}
+
+/// A path as reports and the dataset name it: relative to the project with `/` where it lies below it.
+pub fn shown(path: &Path, root: Option<&Path>) -> String {
+    let inside = root.and_then(|root| path.strip_prefix(root).ok()).filter(|rest| !rest.as_os_str().is_empty());
+    match inside {
+        Some(rest) => rest.components().map(|c| c.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/"),
+        None => path.to_string_lossy().into_owned(),
+    }
+}
+
+/// Which findings count: what the caller says, else what the project's `capture-hook.toml` says.
+pub fn options(root: Option<&Path>, codes: Codes) -> Result<Options, Error> {
+    let settings = match root.map(|root| read_optional(&root.join(config::FILE))).transpose()?.flatten() {
+        Some(bytes) => Config::parse(&String::from_utf8_lossy(&bytes))?,
+        None => Config::default(),
+    };
+    let ignore = codes.ignore.unwrap_or(settings.validate.ignore);
+    let deny = codes.deny.unwrap_or(settings.validate.deny);
+    Ok(Options::new(&ignore, &deny)?)
+}

@@ -1,0 +1,386 @@
+//! `RunRecorder`: plume-nav-sim's recorder, with the work done elsewhere than in the simulation's thread.
+//!
+//! A call turns its record into a line of JSON and leaves it with the library's recorder, whose thread compresses and
+//! writes without the GIL. A call waits only where the thread is several MiB behind, and then with the GIL released.
+//! What was flushed survives a kill; what was appended survives the end of the interpreter.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+
+use capture_hook::record::{self, Line, Options, Wait};
+use capture_hook::run::json;
+use memchr::memmem;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyType};
+
+use crate::encode::{Defaults, Encoder};
+use crate::errors::raised;
+
+/// How often this process was forked off another: a recorder's thread stays behind in the parent.
+static FORKS: AtomicU64 = AtomicU64::new(0);
+
+/// The recorders of this process that may hold rows still.
+static LIVE: Mutex<Vec<Weak<record::RunRecorder>>> = Mutex::new(Vec::new());
+
+/// Records one run: ``<root_dir>/<experiment>/<run_id>/`` with ``run.json``, ``steps.jsonl.gz`` and ``episodes.jsonl.gz``.
+///
+/// Takes the place of plume-nav-sim's recorder::
+///
+///     recorder = capture_hook.RunRecorder("results", experiment="demo")
+///     env = DataCaptureWrapper(env, recorder, config)
+///     ...
+///     recorder.finalize()
+///
+/// Records are plume-nav-sim's dataclasses, pydantic models of the same fields, or plain dicts; numpy scalars and arrays
+/// are understood. A row is written as ``json.dumps(..., sort_keys=True)`` writes it, ``NaN``, ``Infinity`` and
+/// ``-Infinity`` as bare tokens, and gets ``run_id`` and ``schema_version`` where it has none.
+///
+/// Every method may be called from any thread. Rows are compressed and written in a thread of their own and are in the
+/// files at most a second (where an episode ends at that moment, two) after they were appended; the files are whole gzip
+/// files at every moment, so a process that is killed leaves all rows but those of its last second, and a valid run.
+/// Rows wait in memory up to 4 MiB; then ``append_step`` waits for the disk. A forked child cannot use its parent's
+/// recorder.
+///
+/// Args:
+///     root_dir: the directory that holds experiments, by convention ``results``.
+///     experiment: the experiment's name; ``default`` where none is given.
+///     run_id: the run's id. Without one a new run is begun, ``run-<date>-<time>`` in UTC, with ``-2``, ``-3``, … where
+///         that is taken. A run that is there already goes on in new shards.
+///     rotate_size_bytes: begin a new shard (``steps.part0001.jsonl.gz``, …) once a file has grown to so many
+///         compressed bytes; ``None`` or 0: never.
+///
+/// Raises:
+///     ValueError: the experiment or the run id cannot be a directory's name.
+///     RunIOError: the directory or its files cannot be made.
+#[pyclass(module = "capture_hook", frozen, weakref)]
+pub struct RunRecorder {
+    inner: Arc<record::RunRecorder>,
+    root: PathBuf,
+    rows: Encoder,
+    defaults: Mutex<Arc<Defaults>>,
+    forks: u64,
+}
+
+#[pymethods]
+impl RunRecorder {
+    #[new]
+    #[pyo3(signature = (root_dir, *, experiment=None, run_id=None, rotate_size_bytes=None))]
+    fn new(
+        py: Python<'_>,
+        root_dir: PathBuf,
+        experiment: Option<String>,
+        run_id: Option<String>,
+        rotate_size_bytes: Option<i64>,
+    ) -> PyResult<Self> {
+        let rotate = match rotate_size_bytes {
+            None => None,
+            Some(size) => match u64::try_from(size) {
+                Ok(size) => (size > 0).then_some(size),
+                Err(_) => return Err(PyValueError::new_err(format!("rotate_size_bytes is {size}: no size of a file"))),
+            },
+        };
+        // Absolute, so that a simulation may change its directory on the way.
+        let mut options = Options::new(std::path::absolute(&root_dir)?);
+        options.experiment = experiment.filter(|name| !name.is_empty());
+        options.run_id = run_id.filter(|name| !name.is_empty());
+        options.rotate_size_bytes = rotate;
+        let schema_version = options.schema_version.as_str();
+        let inner = Arc::new(py.detach(|| record::RunRecorder::create(options)).map_err(|error| raised(py, error))?);
+        let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
+        live.retain(|recorder| recorder.strong_count() > 0);
+        live.push(Arc::downgrade(&inner));
+        drop(live);
+        let defaults = Defaults::new([("run_id", inner.key().run_id()), ("schema_version", schema_version)]);
+        Ok(Self {
+            root: inner.key().under(&root_dir),
+            rows: Encoder::sorted(),
+            defaults: Mutex::new(Arc::new(defaults)),
+            forks: FORKS.load(Ordering::Relaxed),
+            inner,
+        })
+    }
+
+    /// The run's id.
+    #[getter]
+    fn run_id(&self) -> &str {
+        self.inner.key().run_id()
+    }
+
+    /// The experiment's name.
+    #[getter]
+    fn experiment(&self) -> &str {
+        self.inner.key().experiment()
+    }
+
+    /// The run's directory, ``root_dir / experiment / run_id``.
+    #[getter]
+    fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// write_run_meta($self, meta)
+    /// --
+    ///
+    /// Writes ``run.json``. May be called again, to complete what was not known at first.
+    ///
+    /// Args:
+    ///     meta: a dataclass, a pydantic model or a dict with ``env_config`` (a dict) and, where known, ``start_time``
+    ///         (RFC 3339), ``base_seed``, ``episode_seeds``, ``package_version``, ``config_hash``, ``git_sha``, ``system``,
+    ///         ``extra``. ``run_id``, ``experiment``, ``start_time`` and ``schema_version`` are added where they are
+    ///         missing, and ``system`` is filled in (host, platform, Python's version, process, user) where it is empty.
+    ///
+    /// Raises:
+    ///     TypeError: `meta` is none of these, or holds what JSON cannot.
+    ///     RunIOError: the file cannot be written.
+    fn write_run_meta(&self, py: Python<'_>, meta: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.usable()?;
+        let payload = payload(meta)?;
+        fill_system(&payload)?;
+        let mut text = Vec::new();
+        Encoder::unsorted().value_alone(&mut text, &payload)?;
+        let value = json::parse(&text).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let object = value.as_object().ok_or_else(|| PyValueError::new_err("run metadata that is no object"))?;
+        if let Some(version) = value.get("schema_version").and_then(json::Value::as_str) {
+            let defaults = Defaults::new([("run_id", self.inner.key().run_id()), ("schema_version", version)]);
+            *self.defaults.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(defaults);
+        }
+        py.detach(|| self.inner.write_run_object(object)).map_err(|error| raised(py, error))
+    }
+
+    /// append_step($self, rec)
+    /// --
+    ///
+    /// Adds a step.
+    ///
+    /// Args:
+    ///     rec: a dataclass, a pydantic model or a dict with ``ts`` (seconds since the epoch), ``episode_id``, ``step``
+    ///         (from 1), ``action``, ``reward``, ``terminated``, ``truncated``, ``agent_position`` (``x`` and ``y`` in
+    ///         cells, or a pair), ``distance_to_goal`` (cells), and optionally ``observation_summary`` (a list of floats)
+    ///         and ``seed``. Further fields are kept.
+    ///
+    /// Raises:
+    ///     TypeError: `rec` is none of these, or holds what JSON cannot.
+    ///     RunUsageError: the run is finalized.
+    ///     RunIOError: writing failed, for this row or an earlier one.
+    fn append_step(&self, py: Python<'_>, rec: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.append(py, rec, Stream::Steps)
+    }
+
+    /// append_episode($self, rec)
+    /// --
+    ///
+    /// Adds an episode's summary, after its steps.
+    ///
+    /// Args:
+    ///     rec: a dataclass, a pydantic model or a dict with ``episode_id``, ``terminated``, ``truncated``,
+    ///         ``total_steps``, ``total_reward``, ``final_position`` (``x`` and ``y`` in cells, or a pair), and optionally
+    ///         ``final_distance_to_goal`` (cells), ``duration_ms`` and ``avg_step_time_ms`` (milliseconds). Further
+    ///         fields are kept.
+    ///
+    /// Raises:
+    ///     As :meth:`append_step`.
+    fn append_episode(&self, py: Python<'_>, rec: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.append(py, rec, Stream::Episodes)
+    }
+
+    /// flush($self)
+    /// --
+    ///
+    /// Waits until every row so far is in the files.
+    ///
+    /// Raises:
+    ///     RunUsageError: the run is finalized.
+    ///     RunIOError: writing failed.
+    fn flush(&self, py: Python<'_>) -> PyResult<()> {
+        self.usable()?;
+        py.detach(|| self.inner.flush()).map_err(|error| raised(py, error))
+    }
+
+    /// finalize($self, export_parquet=False)
+    /// --
+    ///
+    /// Ends the files, then writes ``manifest.json`` and, if asked, ``steps.parquet`` and ``episodes.parquet``.
+    ///
+    /// A manifest or a parquet file that cannot be written never makes it raise: it warns (``RuntimeWarning``), since the
+    /// capture is complete without them. A second call does nothing.
+    ///
+    /// Args:
+    ///     export_parquet: write the columnar files too.
+    ///
+    /// Raises:
+    ///     RunIOError: rows could not be written.
+    #[pyo3(signature = (export_parquet=false), text_signature = "($self, export_parquet=False)")]
+    fn finalize(&self, py: Python<'_>, export_parquet: bool) -> PyResult<()> {
+        self.usable()?;
+        let done = py.detach(|| self.inner.finalize(export_parquet)).map_err(|error| raised(py, error))?;
+        for warning in &done.warnings {
+            let message = std::ffi::CString::new(warning.to_string().replace('\0', ""))?;
+            PyErr::warn(py, &py.get_type::<pyo3::exceptions::PyRuntimeWarning>(), &message, 1)?;
+        }
+        Ok(())
+    }
+
+    fn __enter__(this: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        this
+    }
+
+    /// Finalizes the run, also where the block was left by an exception: what was recorded until then is a run.
+    #[pyo3(signature = (exc_type=None, exc_value=None, traceback=None))]
+    fn __exit__(
+        &self,
+        py: Python<'_>,
+        exc_type: Option<&Bound<'_, PyType>>,
+        exc_value: Option<&Bound<'_, PyAny>>,
+        traceback: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let _ = (exc_value, traceback);
+        match (self.finalize(py, false), exc_type) {
+            // The simulation's own failure is the one to be seen.
+            (_, Some(_)) => Ok(()),
+            (done, None) => done,
+        }
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<RunRecorder {} in {}>", self.inner.key(), self.root.display())
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Stream {
+    Steps,
+    Episodes,
+}
+
+impl RunRecorder {
+    fn append(&self, py: Python<'_>, rec: &Bound<'_, PyAny>, stream: Stream) -> PyResult<()> {
+        self.usable()?;
+        let defaults = Arc::clone(&self.defaults.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut line = LINE.take();
+        line.clear();
+        let formatted = self.rows.line(&mut line, rec, &defaults);
+        let added = formatted.and_then(|()| {
+            let row = match stream {
+                Stream::Steps => Line::Step { json: &line, ends_episode: ends_episode(&line) },
+                Stream::Episodes => Line::Episode { json: &line },
+            };
+            // Without room the wait is for the disk, and other Python threads go on meanwhile.
+            let sent = match self.inner.append_line(row, Wait::Never) {
+                Ok(false) => py.detach(|| self.inner.append_line(row, Wait::ForRoom)),
+                sent => sent,
+            };
+            sent.map(|_| ()).map_err(|error| raised(py, error))
+        });
+        LINE.set(line);
+        added
+    }
+
+    fn usable(&self) -> PyResult<()> {
+        if self.forks == FORKS.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        Err(PyRuntimeError::new_err("a recorder works in the process that made it, not in a forked child"))
+    }
+}
+
+thread_local! {
+    /// The line that a thread formats, kept for its memory.
+    static LINE: std::cell::Cell<Vec<u8>> = const { std::cell::Cell::new(Vec::new()) };
+}
+
+impl Drop for RunRecorder {
+    fn drop(&mut self) {
+        if self.usable().is_err() {
+            // Its thread does not exist here: to wait for it would be to wait for ever.
+            std::mem::forget(Arc::clone(&self.inner));
+        }
+    }
+}
+
+/// Whether a step is its episode's last: the recorder's thread waits a little for the summary then.
+fn ends_episode(line: &[u8]) -> bool {
+    ["\"terminated\": true", "\"truncated\": true"].iter().any(|end| memmem::find(line, end.as_bytes()).is_some())
+}
+
+/// A record of metadata as a dict of its own.
+fn payload<'py>(meta: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
+    let py = meta.py();
+    let made = if meta.hasattr("model_dump")? {
+        let arguments = PyDict::new(py);
+        arguments.set_item("mode", "json")?;
+        meta.call_method("model_dump", (), Some(&arguments))?
+    } else if meta.hasattr("to_dict")? {
+        meta.call_method0("to_dict")?
+    } else if meta.hasattr("__dataclass_fields__")? {
+        py.import("dataclasses")?.call_method1("asdict", (meta,))?
+    } else {
+        meta.clone()
+    };
+    // A copy: what is filled in is not the caller's.
+    Ok(py.get_type::<PyDict>().call1((made,))?.cast_into::<PyDict>()?)
+}
+
+/// Fills in `system` where it is missing, null or all nulls, as plume-nav-sim's recorders do.
+fn fill_system(payload: &Bound<'_, PyDict>) -> PyResult<()> {
+    let py = payload.py();
+    if let Some(system) = payload.get_item("system")? {
+        let empty = match system.cast::<PyDict>() {
+            Ok(members) => members.values().iter().all(|value| value.is_none()),
+            Err(_) => system.is_none(),
+        };
+        if !empty {
+            return Ok(());
+        }
+    }
+    let os = py.import("os")?;
+    let environ = os.getattr("environ")?;
+    let user = environ.call_method1("get", ("USER",))?;
+    let user = if user.is_truthy()? { user } else { environ.call_method1("get", ("USERNAME",))? };
+    let version: String = py.import("sys")?.getattr("version")?.extract()?;
+    let system = PyDict::new(py);
+    system.set_item("hostname", py.import("socket")?.call_method0("gethostname")?)?;
+    system.set_item("platform", py.import("platform")?.call_method0("platform")?)?;
+    system.set_item("python_version", version.split_whitespace().next().unwrap_or_default())?;
+    system.set_item("pid", os.call_method0("getpid")?)?;
+    system.set_item("user", user)?;
+    payload.set_item("system", system)
+}
+
+/// Puts the rows of all recorders into their files: called when the interpreter ends.
+#[pyfunction]
+pub fn _flush_all(py: Python<'_>) {
+    let live = LIVE.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    py.detach(|| {
+        for recorder in live.iter().filter_map(Weak::upgrade) {
+            // A failure was, or will be, told to whoever appends.
+            let _ = recorder.flush();
+        }
+    });
+}
+
+/// Notes that this process is a fork: called in the child.
+#[pyfunction]
+pub fn _forked() {
+    FORKS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Has Python call the two above.
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    static ONCE: OnceLock<()> = OnceLock::new();
+    let py = module.py();
+    module.add_class::<RunRecorder>()?;
+    module.add_function(wrap_pyfunction!(_flush_all, module)?)?;
+    module.add_function(wrap_pyfunction!(_forked, module)?)?;
+    if ONCE.set(()).is_ok() {
+        py.import("atexit")?.call_method1("register", (module.getattr("_flush_all")?,))?;
+        let os = py.import("os")?;
+        if os.hasattr("register_at_fork")? {
+            let arguments = PyDict::new(py);
+            arguments.set_item("after_in_child", module.getattr("_forked")?)?;
+            os.call_method("register_at_fork", (), Some(&arguments))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,418 @@
+"""The recorder: what it takes, what it writes, and what is left when things go wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import gzip
+import json
+import math
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import episode, lines, record, rows, shards, step
+
+import capture_hook
+from capture_hook import RunRecorder
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    x: int
+    y: int
+
+
+@dataclasses.dataclass
+class Row:
+    ts: float
+    episode_id: str
+    step: int
+    action: object
+    reward: float
+    agent_position: object
+    observation_summary: object = None
+    terminated: bool = False
+
+
+def written(results: Path, record: object, stem: str = "steps") -> str:
+    """The line that a record becomes."""
+    recorder = RunRecorder(results, run_id=f"r{random.getrandbits(48)}")
+    (recorder.append_step if stem == "steps" else recorder.append_episode)(record)
+    recorder.flush()
+    (line,) = lines(recorder.root, stem)
+    return line
+
+
+def test_a_dataclass_is_written_as_json_dumps_writes_it(results):
+    rng = random.Random(7)
+    recorder = RunRecorder(results, run_id="r")
+    texts = ["ep-000001", "ä\n\"\\\x7f", "\ud800x", "𝄞", "", "\x00\x1f"]
+    floats = [0.0, -0.0, 1e-5, 1e16, 1e22, 5e-324, 1.7976931348623157e308, math.inf, -math.inf, math.nan, 0.1, 123456.789]
+    expected = []
+    for n in range(3000):
+        real = rng.choice([rng.choice(floats), rng.uniform(-1e3, 1e3), rng.random() * 10.0 ** rng.randint(-30, 30)])
+        row = Row(
+            ts=1795486550.0 + rng.random(),
+            episode_id=rng.choice(texts),
+            step=rng.choice([n, -n, 2**63, -(2**70), 0]),
+            action=rng.choice([None, True, 3, {"b": 1, "a": [real]}, {3: 4}, (1, 2.5), []]),
+            reward=real,
+            agent_position=rng.choice([Cell(n, 2), {"y": 1, "x": n}]),
+            observation_summary=rng.choice([None, [real, 1.0], (real,)]),
+        )
+        recorder.append_step(row)
+        whole = {**dataclasses.asdict(row), "run_id": "r", "schema_version": "0.1"}
+        expected.append(json.dumps(whole, sort_keys=True))
+    recorder.flush()
+    assert lines(recorder.root, "steps") == expected
+
+
+def test_numpy_enums_pairs_and_points_are_understood(results):
+    class Action(enum.IntEnum):
+        UP = 3
+
+    class Mode(enum.Enum):
+        FAST = "fast"
+
+    class Point:
+        def __init__(self):
+            self.x, self.y = 4, np.int64(5)
+
+    values = [
+        (np.float32(0.5), 0.5),
+        (np.float64(0.1), 0.1),
+        (np.int16(7), 7),
+        (np.bool_(True), True),
+        (np.array([1.5, math.nan]), None),
+        (Action.UP, 3),
+        (Mode.FAST, "fast"),
+        (np.array(3), 3),
+    ]
+    for value, plain in values:
+        got = json.loads(written(results, step(action=value)))["action"]
+        assert got == plain or (plain is None and got[0] == 1.5 and math.isnan(got[1])), value
+    for position in [(4, 5), [4, 5], np.array([4, 5]), Point(), Cell(4, 5), (np.int32(4), np.int32(5))]:
+        assert json.loads(written(results, step(agent_position=position)))["agent_position"] == {"x": 4, "y": 5}
+        final = json.loads(written(results, episode(1, final_position=position), "episodes"))["final_position"]
+        assert final == {"x": 4, "y": 5}
+
+
+def test_pydantic_models_are_taken(results):
+    from datetime import datetime
+    from typing import Optional
+
+    from pydantic import BaseModel, ConfigDict, computed_field
+
+    class Position(BaseModel):
+        x: int
+        y: int
+
+    class StepModel(BaseModel):
+        model_config = ConfigDict(extra="forbid", frozen=True)
+        schema_version: str = "1.0.0"
+        ts: float
+        run_id: str
+        episode_id: str
+        step: int
+        action: int
+        reward: float
+        terminated: bool
+        truncated: bool
+        agent_position: Position
+        distance_to_goal: float
+        observation_summary: Optional[list[float]] = None
+        seed: Optional[int] = None
+
+    class Computed(StepModel):
+        @computed_field
+        def twice(self) -> float:
+            return 2 * self.reward
+
+    class Dated(StepModel):
+        at: datetime
+
+    plain = StepModel(run_id="r", **step(observation_summary=[math.nan, math.inf]))
+    dump = {**plain.model_dump(mode="json"), "observation_summary": [math.nan, math.inf]}
+    assert written(results, plain) == json.dumps(dump, sort_keys=True)
+    assert json.loads(written(results, Computed(run_id="r", **step())))["twice"] == -0.02
+    dated = Dated(run_id="r", at=datetime(2026, 1, 2, 3, 4, 5), **step())
+    assert json.loads(written(results, dated))["at"] == "2026-01-02T03:04:05"
+
+
+def test_a_first_recorders_run_is_valid(results):
+    from datetime import datetime
+    from typing import Optional
+
+    from pydantic import BaseModel
+
+    class System(BaseModel):
+        hostname: Optional[str] = None
+        pid: Optional[int] = None
+
+    class Meta(BaseModel):
+        schema_version: str = "1.0.0"
+        run_id: str
+        experiment: str
+        start_time: datetime
+        env_config: dict
+        system: System = System()
+
+    recorder = RunRecorder(results, experiment="first", run_id="r1")
+    recorder.write_run_meta(Meta(run_id="r1", experiment="first", start_time="2026-01-01T00:00:00Z", env_config={"b": 1, "a": 2}))
+    recorder.append_step(step(1, truncated=True))
+    recorder.append_episode(episode(1))
+    recorder.finalize()
+    report = capture_hook.validate_run_artifacts(recorder.root)
+    assert report["ok"], report
+    meta = json.loads((recorder.root / "run.json").read_text())
+    assert meta["start_time"] == "2026-01-01T00:00:00Z" and list(meta["env_config"]) == ["b", "a"]
+    assert meta["system"]["pid"] == os.getpid() and meta["system"]["python_version"] == sys.version.split()[0]
+    # Rows without a version of their own get the run's.
+    assert rows(recorder.root, "steps")[0]["schema_version"] == "1.0.0"
+
+
+def test_what_json_cannot_hold_is_refused_and_leaves_nothing(results):
+    recorder = RunRecorder(results, run_id="r")
+    circular: list = []
+    circular.append(circular)
+    for bad, error in [(object(), TypeError), (b"x", TypeError), (circular, ValueError), ({(1, 2): 3}, TypeError), ({1, 2}, TypeError)]:
+        with pytest.raises(error):
+            recorder.append_step(step(action=bad))
+    for bad in [3, "text", None, [1]]:
+        with pytest.raises(TypeError):
+            recorder.append_step(bad)
+
+    class Broken:
+        __dataclass_fields__ = Row.__dataclass_fields__
+
+    with pytest.raises((AttributeError, TypeError)):
+        recorder.append_step(Broken())
+    recorder.append_step(step(1))
+    recorder.flush()
+    assert len(lines(recorder.root, "steps")) == 1
+
+
+def test_threads_may_share_a_recorder(results):
+    recorder = RunRecorder(results, run_id="r")
+    each, many = 3000, 8
+
+    def work(i: int) -> None:
+        for n in range(1, each + 1):
+            recorder.append_step(step(n, episode_id=f"ep-{i}"))
+        recorder.append_episode(episode(each, episode_id=f"ep-{i}"))
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(many)]
+    [t.start() for t in threads]
+    [t.join() for t in threads]
+    recorder.finalize()
+    got = rows(recorder.root, "steps")
+    assert len(got) == each * many and len(rows(recorder.root, "episodes")) == many
+    for i in range(many):
+        assert [r["step"] for r in got if r["episode_id"] == f"ep-{i}"] == list(range(1, each + 1))
+
+
+def test_a_record_that_runs_python_code_does_no_harm(results):
+    recorder = RunRecorder(results, run_id="r")
+
+    @dataclasses.dataclass
+    class Late:
+        first: int = 0
+        second: int = 0
+
+    def second(self):
+        # Another thread gets its turn, and this one comes back in.
+        time.sleep(0.001)
+        recorder.append_step(step(2))
+        return 5
+
+    Late.second = property(second, lambda self, value: None)
+    threads = [threading.Thread(target=lambda: [recorder.append_step(Late()) for _ in range(50)]) for _ in range(4)]
+    [t.start() for t in threads]
+    [t.join(60) for t in threads]
+    recorder.finalize()
+    assert len(rows(recorder.root, "steps")) == 400
+
+
+def test_rows_reach_the_file_without_a_flush(results):
+    recorder = RunRecorder(results, run_id="r")
+    recorder.append_step(step(1))
+    end = time.monotonic() + 10
+    while not lines(recorder.root, "steps") and time.monotonic() < end:
+        time.sleep(0.05)
+    assert rows(recorder.root, "steps")[0]["step"] == 1
+
+
+KILLED = """
+import sys, capture_hook
+sys.path.insert(0, sys.argv[2])
+from conftest import step, episode
+recorder = capture_hook.RunRecorder(sys.argv[1], run_id="r")
+recorder.write_run_meta({"env_config": {}})
+n = 0
+while True:
+    n += 1
+    for k in range(1, 101):
+        recorder.append_step(step(k, episode_id=f"ep-{n}", truncated=k == 100))
+    recorder.append_episode(episode(100, episode_id=f"ep-{n}"))
+    if n % 20 == 0:
+        recorder.flush()
+        print(n, flush=True)
+"""
+
+
+def test_a_killed_process_leaves_what_was_flushed(results):
+    child = subprocess.Popen([sys.executable, "-c", KILLED, str(results), str(Path(__file__).parent)], stdout=subprocess.PIPE, text=True)
+    said = [int(child.stdout.readline()) for _ in range(10)]
+    time.sleep(random.random() / 20)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    said += [int(line) for line in child.stdout.read().split()]
+    run = results / "default" / "r"
+    # Any gzip reader takes it: the files are whole.
+    assert len(rows(run, "steps")) >= said[-1] * 100 and len(rows(run, "episodes")) >= said[-1]
+    report = capture_hook.validate_run_artifacts(run)
+    assert report["ok"], report
+
+
+def test_the_end_of_the_interpreter_writes_what_is_left(results):
+    code = "import sys; sys.path.insert(0, sys.argv[2]); import capture_hook; from conftest import step\n"
+    code += "r = capture_hook.RunRecorder(sys.argv[1], run_id='r')\n"
+    code += "for n in range(1, 5001): r.append_step(step(n))"
+    subprocess.run([sys.executable, "-c", code, str(results), str(Path(__file__).parent)], check=True)
+    assert len(rows(results / "default" / "r", "steps")) == 5000
+
+
+def test_a_forked_child_is_told_and_the_parent_goes_on(results):
+    recorder = RunRecorder(results, run_id="r")
+    recorder.append_step(step(1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
+    if pid == 0:
+        try:
+            recorder.append_step(step(2))
+        except RuntimeError:
+            del recorder
+            os._exit(7)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+    recorder.append_step(step(2))
+    recorder.finalize()
+    assert len(rows(recorder.root, "steps")) == 2
+
+
+def test_shards_are_rotated_and_numbered_for_every_loader(results):
+    recorder = RunRecorder(results, experiment="demo", run_id="r1", rotate_size_bytes=3000)
+    rng, many = random.Random(1), 20000
+    recorder.write_run_meta({"env_config": {}})
+    for n in range(1, many + 1):
+        recorder.append_step(step(n, observation_summary=[rng.random()], truncated=n == many))
+    recorder.append_episode(episode(many))
+    recorder.finalize()
+    names = [p.name for p in shards(recorder.root, "steps")]
+    assert names[:3] == ["steps.jsonl.gz", "steps.part0001.jsonl.gz", "steps.part0002.jsonl.gz"] and len(names) > 12
+    assert names == sorted(names, key=lambda name: (name != "steps.jsonl.gz", name))
+    assert [r["step"] for r in rows(recorder.root, "steps")] == list(range(1, many + 1))
+    assert capture_hook.validate_run_artifacts(recorder.root)["ok"]
+
+
+def test_finalize_writes_a_manifest_and_ends_the_run(results):
+    with RunRecorder(results, experiment="demo", run_id="r1") as recorder:
+        assert (recorder.run_id, recorder.experiment, recorder.root) == ("r1", "demo", results / "demo" / "r1")
+        record(recorder)
+    manifest = json.loads((recorder.root / "manifest.json").read_text())
+    assert manifest["run_id"] == "r1" and manifest["validation"]["ok"] and manifest["seed_summary"]["min"] == 42
+    recorder.finalize()
+    with pytest.raises(capture_hook.RunUsageError):
+        recorder.append_step(step(1))
+    with pytest.raises(ValueError):
+        recorder.append_episode(episode(1))
+
+
+def test_a_manifest_that_cannot_be_written_is_a_warning(results):
+    recorder = RunRecorder(results, run_id="r")
+    recorder.write_run_meta({"env_config": {}})
+    recorder.append_step(step(1))
+    recorder.flush()
+    # Someone cleans up too early.
+    shutil.rmtree(results)
+    with pytest.warns(RuntimeWarning):
+        recorder.finalize()
+
+
+def test_parquet_is_exported_on_request(results):
+    import pyarrow.parquet
+
+    recorder = RunRecorder(results, run_id="r")
+    recorder.write_run_meta({"env_config": {}})
+    for n in range(1, 4):
+        recorder.append_step(step(n, truncated=n == 3))
+    recorder.append_episode(episode(3))
+    recorder.finalize(export_parquet=True)
+    assert pyarrow.parquet.read_table(recorder.root / "steps.parquet")["step"].to_pylist() == [1, 2, 3]
+    assert pyarrow.parquet.read_table(recorder.root / "episodes.parquet").num_rows == 1
+    assert capture_hook.validate_run_artifacts(recorder.root)["ok"]
+
+
+def test_an_exception_in_the_block_still_finalizes(results):
+    with pytest.raises(ZeroDivisionError), RunRecorder(results, run_id="r") as recorder:
+        recorder.write_run_meta({"env_config": {}})
+        recorder.append_step(step(1))
+        raise ZeroDivisionError
+    assert (recorder.root / "manifest.json").exists() and len(rows(recorder.root, "steps")) == 1
+
+
+def test_names_that_leave_the_results_directory_are_refused(results):
+    for bad in ["../x", "a/b", "..", "a\nb", "x" * 256]:
+        with pytest.raises(ValueError):
+            RunRecorder(results, run_id=bad)
+        with pytest.raises(ValueError):
+            RunRecorder(results, experiment=bad)
+    with pytest.raises(ValueError):
+        RunRecorder(results, rotate_size_bytes=-1)
+    with pytest.raises(OSError):
+        RunRecorder(results / "file" if (results / "file").write_text("") is None else results / "file")
+    assert sorted(p.name for p in results.iterdir()) == ["file"]
+
+
+def test_two_recorders_without_an_id_do_not_meet(results):
+    a, b = RunRecorder(results), RunRecorder(str(results))
+    assert a.run_id != b.run_id and a.experiment == "default" and a.run_id.startswith("run-")
+
+
+def test_a_recorder_survives_a_change_of_directory(results, monkeypatch):
+    monkeypatch.chdir(results.parent)
+    recorder = RunRecorder("results", run_id="r", rotate_size_bytes=500)
+    monkeypatch.chdir("/")
+    rng = random.Random(2)
+    recorder.write_run_meta({"env_config": {}})
+    for n in range(1, 10001):
+        recorder.append_step(step(n, observation_summary=[rng.random()]))
+    recorder.finalize()
+    assert recorder.root == Path("results/default/r")
+    run = results / "default" / "r"
+    assert len(rows(run, "steps")) == 10000 and (run / "manifest.json").exists() and len(shards(run, "steps")) > 2
+
+
+def test_a_run_that_is_there_goes_on_in_new_shards(results):
+    first = RunRecorder(results, run_id="r")
+    first.append_step(step(1))
+    first.finalize()
+    before = (first.root / "steps.jsonl.gz").read_bytes()
+    again = RunRecorder(results, run_id="r")
+    again.append_step(step(2))
+    again.finalize()
+    assert (first.root / "steps.jsonl.gz").read_bytes() == before
+    assert [r["step"] for r in rows(first.root, "steps")] == [1, 2]
+    with gzip.open(first.root / "steps.part0001.jsonl.gz") as file:
+        assert file.read().count(b"\n") == 1

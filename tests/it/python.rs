@@ -1,0 +1,127 @@
+//! The Python package: built as `pip install ./python` builds it, installed, and tested from Python (`python/tests`) with
+//! the real plume-nav-sim, Gymnasium, Dask, pyarrow, Polars, pandas and DuckDB.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use crate::tools;
+use crate::world::{BIN, said};
+
+/// What the tests use, and what builds the wheel.
+const PACKAGES: &[&str] = &[
+    "distributed==2026.8.0",
+    "duckdb==2.0.0",
+    "gymnasium==1.4.0",
+    "maturin==1.16.0",
+    "mypy==2.4.1",
+    "numpy==2.4.6",
+    "pandas==3.1.1",
+    "plume-nav-sim==0.1.0",
+    "polars==2.1.0",
+    "pyarrow==26.0.1",
+    "pydantic==2.14.3",
+    "pytest==9.2.0",
+];
+
+#[test]
+fn the_recorder_keeps_its_promises() {
+    pytest("test_recorder.py");
+}
+
+#[test]
+fn plume_nav_sim_records_through_it_and_each_reads_the_other() {
+    pytest("test_plume_nav_sim.py");
+}
+
+#[test]
+fn reports_are_the_commands() {
+    pytest("test_reports.py");
+}
+
+#[test]
+fn tables_reach_arrow_libraries_without_a_copy() {
+    pytest("test_tables.py");
+}
+
+#[test]
+fn ingest_gives_the_commands_bytes() {
+    pytest("test_ingest.py");
+}
+
+#[test]
+fn a_cluster_ingests_each_run_once_whoever_dies() {
+    pytest("test_cluster.py");
+}
+
+#[test]
+fn the_wheel_is_whole() {
+    pytest("test_package.py");
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Runs one file of `python/tests` on the installed package.
+fn pytest(file: &str) {
+    let (python, site) = installed();
+    let temp = tempfile::Builder::new().prefix("capture-hook-py-").tempdir().unwrap();
+    let mut command = Command::new(python);
+    command
+        .args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "--basetemp"])
+        .arg(temp.path().join("t"))
+        .arg(root().join("python/tests").join(file))
+        .current_dir(temp.path())
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", temp.path())
+        .env("LC_ALL", "C.UTF-8")
+        .env("PYTHONPATH", site)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("CAPTURE_HOOK_SITE", site)
+        .env("CAPTURE_HOOK_COMMAND", BIN)
+        .env("CAPTURE_HOOK_CORPUS", root().join("tests/corpus"));
+    let said = said(&mut command);
+    assert_eq!(said.code, 0, "{}", said.all());
+}
+
+/// A Python that has everything the tests use, and the directory that the wheel is installed in.
+fn installed() -> &'static (PathBuf, PathBuf) {
+    static DONE: OnceLock<(PathBuf, PathBuf)> = OnceLock::new();
+    DONE.get_or_init(|| {
+        let bin = tools::venv("python", PACKAGES);
+        let temp = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python");
+        let (wheels, site) = (temp.join("wheels"), temp.join("site"));
+        let _ = std::fs::remove_dir_all(&temp);
+        std::fs::create_dir_all(&wheels).unwrap();
+        // The build that `pip install ./python` does, but for the profile, the program that this test run has built
+        // already, and the backend's own environment, which would be fetched anew.
+        let mut path = vec![bin.clone()];
+        path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
+        let mut wheel = Command::new(bin.join("pip"));
+        wheel
+            .args([
+                "wheel",
+                "--quiet",
+                "--no-deps",
+                "--no-build-isolation",
+                "--disable-pip-version-check",
+                "--wheel-dir",
+            ])
+            .arg(&wheels)
+            .arg(root().join("python"))
+            .env("PATH", std::env::join_paths(path).unwrap())
+            .env("MATURIN_PEP517_ARGS", "--profile dev --strip false")
+            .env("CAPTURE_HOOK_COMMAND", BIN);
+        said(&mut wheel).ok();
+        let wheel = std::fs::read_dir(&wheels).unwrap().next().unwrap().unwrap().path();
+        let mut install = Command::new(bin.join("pip"));
+        install
+            .args(["install", "--quiet", "--no-deps", "--no-index", "--disable-pip-version-check", "--target"])
+            .arg(&site)
+            .arg(wheel);
+        said(&mut install).ok();
+        (bin.join("python"), site)
+    })
+}
