@@ -51,3 +51,19 @@ fn every_corpus_run_gets_its_verdict() {
     }
     assert!(cases >= 22, "only {cases} cases");
 }
+
+#[test]
+fn a_run_recorded_with_the_package_on_pypi_raises_no_alarm() {
+    let python = crate::tools::venv("plume", &["plume-nav-sim==0.1.0"]).join("python");
+    let root = tempfile::tempdir().unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/record_pypi.py");
+    let out = std::process::Command::new(python).arg(script).arg(root.path()).output().unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let run = root.path().join("demo/r1");
+    assert!(run.join("steps.jsonl.part1.gz").is_file(), "the recorder did not rotate");
+    let report = check(&run);
+    // The script breaks one episode off.
+    assert!(report.ok && names(&report.warnings) == ["incomplete_episode"], "{report:#?}");
+    assert_eq!((report.episodes.rows, report.findings.len()), (59, 1), "{report:#?}");
+    assert!(report.steps.rows > 3000, "{report:#?}");
+}
