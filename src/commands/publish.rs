@@ -1,13 +1,125 @@
-//! `capture-hook publish`.
+//! `capture-hook publish`: select, commit through the hooks, data to the remote, git push.
+
+use std::path::PathBuf;
+
+use serde_json::json;
 
 use crate::app::{App, Outcome};
 use crate::error::{Error, Kind};
+use crate::project::Project;
+use crate::project::promote::Stop;
+use crate::project::publish::Target;
+use crate::project::workspace::Workspace;
+use crate::provenance;
 
 /// Arguments of `publish`.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+#[command(after_help = "\
+Without RUN, the selected run. Several runs make one commit, each with its trailers and its tag; the last one stays selected.
+All are validated before the first one changes anything. Only params.yaml and dvc.lock are committed, whatever else is staged.
+
+Examples:
+  capture-hook publish                        the selected run
+  capture-hook publish latest -m 'Baseline'
+  capture-hook publish --all-new --no-push")]
+pub struct Args {
+    /// Runs: paths, <experiment>/<run_id>, run ids, unique beginnings, latest, latest:<experiment>.
+    #[arg(value_name = "RUN", conflicts_with = "all_new")]
+    pub runs: Vec<String>,
+    /// Every recorded run that is not committed yet; invalid ones are told and left out.
+    #[arg(long)]
+    pub all_new: bool,
+    /// The commit's message.
+    #[arg(short, long, value_name = "MSG")]
+    pub message: Option<String>,
+    /// Commit only: send neither data nor commits.
+    #[arg(long)]
+    pub no_push: bool,
+}
 
 /// Runs the command.
-pub fn run(_app: &App, _args: &Args) -> Result<Outcome, Error> {
-    Err(Error::new(Kind::Usage, "not_built", "`publish` is not built yet"))
+pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
+    let mut project = app.project()?;
+    project.nothing_under_way()?;
+    let place = Workspace::find(&project.root)?;
+    let (runs, left_out) = runs(app, args, &project, &place)?;
+    if runs.is_empty() {
+        app.ui.status("there is no new run to publish");
+        return Ok(if left_out == 0 { Outcome::Done } else { Outcome::Wanting });
+    }
+    let done = project.publish(&place, &runs, args.message.as_deref(), &app.ui)?;
+    let head = project.repo.resolve("HEAD")?;
+    if done.committed {
+        app.ui.status(&format!("committed {} as {}", names(&done.runs), head.short()));
+        if provenance::parse(&project.repo.commit(&head)?.message).is_empty() {
+            app.ui.warn("the commit has no trailers: the hooks did not run");
+            app.ui.hint("`capture-hook install` installs them");
+        }
+        // Where post-commit ran, the tags are there.
+        project.tag_commit(&head, &[])?;
+    } else {
+        app.ui.status(&format!("{} is committed already", names(&done.runs)));
+    }
+    let pushed = if args.no_push { false } else { push(app, &project)? };
+    if app.ui.json() {
+        let runs: Vec<String> = done.runs.iter().map(ToString::to_string).collect();
+        app.ui.data_json(&json!({
+            "runs": runs, "commit": head.as_str(), "committed": done.committed,
+            "data": done.locked.version.to_string(), "pushed": pushed,
+        }));
+    } else {
+        for run in &done.runs {
+            app.ui.data(&format!("{run}\n"));
+        }
+    }
+    Ok(if left_out == 0 { Outcome::Done } else { Outcome::Wanting })
+}
+
+/// The directories of the runs to publish, and how many were left out as invalid.
+fn runs(app: &App, args: &Args, project: &Project, place: &Workspace) -> Result<(Vec<PathBuf>, usize), Error> {
+    if !args.all_new {
+        if args.runs.is_empty() {
+            let selected = place.selection()?.run_dir.ok_or(Stop::NothingSelected)?;
+            return Ok((vec![place.root.join(selected)], 0));
+        }
+        let runs = args.runs.iter().map(|run| place.run(&app.cwd, run)).collect::<Result<_, _>>()?;
+        return Ok((runs, 0));
+    }
+    let (mut good, mut left_out) = (Vec::new(), 0);
+    for run in project.new_runs(place)? {
+        match project.valid(&place.shown(&run), &app.ui) {
+            Ok(_) => good.push(run),
+            Err(stop @ Stop::Invalid { .. }) => {
+                left_out += 1;
+                app.ui.warn(&format!("left out: {stop}"));
+            }
+            Err(stop) => return Err(stop.into()),
+        }
+    }
+    Ok((good, left_out))
+}
+
+/// Data first, then git. Says whether git pushed.
+fn push(app: &App, project: &Project) -> Result<bool, Error> {
+    let needed = project.all_needed(&project.unpushed()?)?;
+    let said = project.upload(&needed, &app.ui)?;
+    app.ui.status(&format!("data: {said}"));
+    let target = project.push_target()?;
+    if target == Target::None {
+        app.ui.hint("there is no git remote to push to: `git remote add origin URL`, then `git push -u --follow-tags origin HEAD`");
+        return Ok(false);
+    }
+    if !project.repo.query(["symbolic-ref", "-q", "HEAD"])?.success() {
+        return Err(Error::new(Kind::Setup, "detached_head", "HEAD is detached: there is no branch to push")
+            .hint("`git switch -c BRANCH`, then `git push -u --follow-tags origin HEAD`"));
+    }
+    project.git_push(&target)?;
+    Ok(true)
+}
+
+fn names(runs: &[crate::run::RunKey]) -> String {
+    match runs {
+        [one] => one.to_string(),
+        many => format!("{} runs", many.len()),
+    }
 }

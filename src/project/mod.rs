@@ -15,6 +15,7 @@ pub mod merging;
 mod place;
 pub mod promote;
 pub mod proof;
+pub mod publish;
 pub mod records;
 pub mod remote;
 pub mod retrieve;

@@ -49,6 +49,9 @@ pub enum Stop {
     /// The working tree's `dvc.lock` holds changes of other stages that are not staged.
     #[error("dvc.lock holds changes of other stages that are not staged")]
     OtherStages,
+    /// No run is selected.
+    #[error("no run is selected")]
+    NothingSelected,
     /// The selected run is not there.
     #[error("the selected run {run_dir} is not there")]
     NoRun {
@@ -159,7 +162,9 @@ impl Explain for Stop {
     fn kind(&self) -> Kind {
         match self {
             Self::Invalid { .. } | Self::Lost { .. } | Self::Changed { .. } | Self::Unknown { .. } => Kind::Wanting,
-            Self::Selection { .. } | Self::Stage | Self::OtherStages | Self::NoRun { .. } => Kind::Setup,
+            Self::Selection { .. } | Self::Stage | Self::OtherStages | Self::NothingSelected | Self::NoRun { .. } => {
+                Kind::Setup
+            }
             Self::Untrusted { .. } => Kind::Setup,
             Self::NotLocked { .. } => Kind::Program,
             Self::Dvc(error) => error.kind(),
@@ -178,6 +183,7 @@ impl Explain for Stop {
             Self::Selection { .. } => "selection_differs",
             Self::Stage => "stage_differs",
             Self::OtherStages => "lock_differs",
+            Self::NothingSelected => "no_run_selected",
             Self::NoRun { .. } => "no_such_run",
             Self::Invalid { .. } => "invalid_run",
             Self::Untrusted { .. } => "untrusted_stage",
@@ -206,7 +212,7 @@ impl Explain for Stop {
             Self::OtherStages => {
                 vec!["stage them with `git add dvc.lock`, or put it back with `git restore dvc.lock`".into()]
             }
-            Self::NoRun { .. } => vec![
+            Self::NothingSelected | Self::NoRun { .. } => vec![
                 "select a run that is there: `capture-hook runs` lists them, `capture-hook select RUN` selects".into(),
             ],
             Self::Invalid { report } => vec![
@@ -282,6 +288,34 @@ impl Project {
         self.stage_results(&wanted)?;
         self.note_workspace_at(locked.version)?;
         Ok(Promoted::Ingested { run, locked })
+    }
+
+    /// Puts the working tree's selected run into the dataset, without touching the index; also where `dvc.lock` names it
+    /// already, for its files may have changed since.
+    pub fn put(&self, hear: &dyn Hear) -> Result<(RunKey, Locked), Stop> {
+        let state = self.state(&Source::WorkTree)?;
+        let head = match self.repo.head()? {
+            Some(id) => self.locked(&Source::Commit(id))?,
+            None => None,
+        };
+        let wanted = state.wanted.clone().ok_or(ProjectError::NoStage)?;
+        let run_dir = wanted.run_dir.clone().ok_or(Stop::NothingSelected)?;
+        self.trusted(&wanted)?;
+        let report = self.valid(&run_dir, hear)?;
+        let run = RunKey::new(&report.experiment, &report.run_id)
+            .map_err(|_| Stop::Invalid { report: Box::new(report.clone()) })?;
+        let _alone = WorkLock::take(&self.state_dir())?;
+        let locked = self.ingest(&state, &wanted, &run, head.as_ref(), hear)?;
+        Ok((run, locked))
+    }
+
+    /// The files that a commit of the selection consists of, staged; relative to the top of the working tree.
+    pub fn stage_selection(&mut self) -> Result<Vec<String>, Stop> {
+        let wanted = self.state(&Source::WorkTree)?.wanted.ok_or(ProjectError::NoStage)?;
+        let mut paths = self.results_to_stage(&wanted)?;
+        paths.push(self.git_path(wanted.stage.params_file()));
+        self.repo.stage(&paths)?;
+        Ok(paths)
     }
 
     /// No run of HEAD's data version is missing from the staged one, unless that is said to be on purpose.
@@ -374,7 +408,7 @@ impl Project {
                 self.version_natively(wanted, run, hear)?;
             } else {
                 hear.status("dvc repro -s capture_ingest");
-                self.dvc()?.repro(STAGE, false)?;
+                self.dvc()?.repro(STAGE, staged.agrees())?;
             }
             let state = self.state(&Source::WorkTree)?;
             let locked = state.locked.clone().filter(|_| state.agrees());
@@ -466,8 +500,14 @@ impl Project {
         files.find(|path| !path.starts_with(&prefix) && !there(path)).map(str::to_owned)
     }
 
-    /// Stages what DVC wrote: `dvc.lock`, the dataset's `.gitignore`, and outputs that git is to keep.
+    /// Stages what DVC wrote.
     fn stage_results(&mut self, wanted: &Resolved) -> Result<(), Stop> {
+        let paths = self.results_to_stage(wanted)?;
+        Ok(self.repo.stage(&paths)?)
+    }
+
+    /// What DVC wrote: `dvc.lock`, the dataset's `.gitignore`, and outputs that git is to keep.
+    fn results_to_stage(&self, wanted: &Resolved) -> Result<Vec<String>, Stop> {
         let mut paths = vec![self.git_path(lock::FILE)];
         let (parent, name) = wanted.out_dir.rsplit_once('/').unwrap_or(("", &wanted.out_dir));
         let ignore = if parent.is_empty() { ".gitignore".to_owned() } else { format!("{parent}/.gitignore") };
@@ -483,7 +523,7 @@ impl Project {
                 paths.push(self.git_path(&out.path));
             }
         }
-        Ok(self.repo.stage(&paths)?)
+        Ok(paths)
     }
 }
 

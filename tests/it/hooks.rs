@@ -158,3 +158,37 @@ fn an_unrelated_commit_starts_no_dvc() {
     world.git(["merge", "-q", "--no-edit", "topic"]).ok();
     assert!(!trap.join("called").exists());
 }
+
+#[test]
+fn publish_commits_sends_and_pushes() {
+    let (world, first) = with_run();
+    world.git_in(".", ["init", "-q", "--bare", "origin.git"]).ok();
+    world.git(["remote", "add", "origin", world.path("origin.git").to_str().unwrap()]).ok();
+    let second = world.record("ok-pypi010");
+    let third = world.record("ok-rotated-pypi010");
+    world.record_as("bad-step-gap", "demo/bad");
+    fs::write(world.repo("other.txt"), "x").unwrap();
+    world.git(["add", "other.txt"]).ok();
+
+    // Two runs, one commit; what else is staged stays staged; the invalid run is told and left out.
+    let said = world.hook(["publish", "--all-new", "-m", "Two runs"]).fails(1);
+    assert!(said.err.contains("demo/bad") && said.err.contains("step_sequence"), "{}", said.err);
+    assert_eq!(said.out, format!("{second}\n{third}\n"));
+    assert_eq!(world.git(["log", "--format=%s", "-2"]).ok().out, "Two runs\nA run\n");
+    assert_eq!(world.git(["status", "--porcelain"]).ok().out, "A  other.txt\n");
+    let trailers = world.git(["log", "-1", "--format=%(trailers:key=Capture-Run,valueonly)"]).ok().out;
+    assert_eq!(trailers.split_whitespace().collect::<Vec<_>>(), [&second, &third]);
+    let tags = world.git_in("origin.git", ["tag"]).ok().out;
+    for key in [&first, &second, &third] {
+        assert!(tags.contains(&format!("capture/{key}\n")), "{tags}");
+    }
+    assert!(world.dvc(["status", "--cloud"]).ok().out.contains("in sync"));
+
+    // Again: nothing is left to do, and that is fine.
+    world.hook(["publish", &third]).ok();
+    assert_eq!(world.git(["log", "--format=%s", "-1"]).ok().out, "Two runs\n");
+    // An invalid one changes nothing.
+    let before = (fs::read(world.repo("params.yaml")).unwrap(), fs::read(world.repo("dvc.lock")).unwrap());
+    world.hook(["publish", "demo/bad"]).fails(1);
+    assert!(before == (fs::read(world.repo("params.yaml")).unwrap(), fs::read(world.repo("dvc.lock")).unwrap()));
+}

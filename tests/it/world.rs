@@ -199,6 +199,11 @@ impl World {
         self.run_in(".", "python3", ["-c", script, to.to_str().unwrap(), experiment, run_id]).ok();
     }
 
+    /// The directories of this world's PATH.
+    pub fn search_path(&self) -> impl Iterator<Item = PathBuf> {
+        std::env::split_paths(&self.env["PATH"]).collect::<Vec<_>>().into_iter()
+    }
+
     fn find(&self, program: &str) -> PathBuf {
         if program.contains('/') {
             return program.into();
@@ -266,7 +271,8 @@ pub fn said(command: &mut Command) -> Said {
     }
 }
 
-fn which(program: &str) -> PathBuf {
+/// Where a program of the tests' own PATH is.
+pub fn which(program: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap();
     std::env::split_paths(&path).map(|d| d.join(program)).find(|p| p.is_file()).unwrap()
 }

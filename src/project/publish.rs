@@ -1,0 +1,183 @@
+//! A commit of runs made from here, not by the user's own `git commit`, and the push behind it.
+
+use std::path::PathBuf;
+
+use super::promote::Stop;
+use super::workspace::Workspace;
+use super::{Hear, Locked, Project, ProjectError};
+use crate::error::{Error, Kind};
+use crate::git::{GitError, Range};
+use crate::run::RunKey;
+use crate::support::fs;
+
+/// What a commit of runs came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// The runs.
+    pub runs: Vec<RunKey>,
+    /// What `dvc.lock` says now.
+    pub locked: Locked,
+    /// Whether a commit was made; none is where everything was committed already.
+    pub committed: bool,
+}
+
+/// Where a branch is pushed to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// Git knows by itself.
+    Upstream,
+    /// To this remote, which becomes the branch's upstream.
+    Remote(String),
+    /// There is no remote.
+    None,
+}
+
+impl Project {
+    /// Puts these runs into the dataset and commits them through the user's hooks, all or none.
+    pub fn publish(
+        &mut self,
+        place: &Workspace,
+        runs: &[PathBuf],
+        message: Option<&str>,
+        hear: &dyn Hear,
+    ) -> Result<Published, Error> {
+        let params = self.root.join(place.params_file()?);
+        let lock = self.root.join(crate::dvc::lock::FILE);
+        let before = (fs::read_optional(&params)?, fs::read_optional(&lock)?);
+        match self.put_all(place, runs, hear) {
+            Ok((runs, locked)) => {
+                let paths = self.stage_selection()?;
+                let committed = self.commit(&paths, &runs, message)?;
+                self.note_workspace_at(locked.version)?;
+                Ok(Published { runs, locked, committed })
+            }
+            Err(error) => {
+                // Back to where it began; runs that went well are in the cache, and leave the workspace again.
+                let reached = self.locked(&super::Source::WorkTree).ok().flatten();
+                for (path, bytes) in [(params, before.0), (lock, before.1)] {
+                    match bytes {
+                        Some(bytes) => fs::write_atomic(&path, &bytes)?,
+                        None => fs::remove_all(&path)?,
+                    }
+                }
+                if let Some(reached) = reached {
+                    self.note_workspace_at(reached.version)?;
+                    self.sync(super::sync::Reach::Limited, hear)?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn put_all(&self, place: &Workspace, runs: &[PathBuf], hear: &dyn Hear) -> Result<(Vec<RunKey>, Locked), Error> {
+        // All are judged before the first one changes anything.
+        for run in runs {
+            self.valid(&place.shown(run), hear)?;
+        }
+        let mut done: Vec<RunKey> = Vec::new();
+        let mut last = None;
+        for run in runs {
+            place.select(run)?;
+            let (key, locked) = self.put(hear)?;
+            done.push(key);
+            last = Some(locked);
+        }
+        Ok((done, last.ok_or(Stop::NothingSelected)?))
+    }
+
+    /// Commits these paths and nothing else that is staged.
+    fn commit(&self, paths: &[String], runs: &[RunKey], message: Option<&str>) -> Result<bool, Error> {
+        let differs = ["--literal-pathspecs", "diff", "--cached", "--quiet", "HEAD", "--"].map(str::to_owned);
+        let unborn = self.repo.head()?.is_none();
+        if !unborn && self.repo.query(differs.into_iter().chain(paths.iter().cloned()))?.success() {
+            return Ok(false);
+        }
+        let message = message.map_or_else(|| subject(runs), str::to_owned);
+        let commit = ["--literal-pathspecs", "commit", "-q", "-m", &message, "--"].map(str::to_owned);
+        let call = self.repo.cmd(commit.into_iter().chain(paths.iter().cloned())).show_stderr();
+        call.checked(self.repo.env()).map_err(GitError::from)?;
+        Ok(true)
+    }
+
+    /// Where `git push` would send the checked-out branch.
+    pub fn push_target(&self) -> Result<Target, ProjectError> {
+        if self.repo.query(["rev-parse", "--verify", "--quiet", "@{upstream}"])?.success() {
+            return Ok(Target::Upstream);
+        }
+        if let Some(remote) = self.repo.config("remote.pushDefault")? {
+            return Ok(Target::Remote(remote));
+        }
+        let text = self.repo.query(["remote"])?.text();
+        let remotes: Vec<&str> = text.lines().collect();
+        let chosen =
+            remotes.iter().find(|name| **name == "origin").or(if remotes.len() == 1 { remotes.first() } else { None });
+        Ok(chosen.map_or(Target::None, |name| Target::Remote((*name).to_owned())))
+    }
+
+    /// Pushes the checked-out branch with the tags on it.
+    pub fn git_push(&self, target: &Target) -> Result<(), Error> {
+        let mut args = vec!["push".to_owned(), "--follow-tags".into()];
+        match target {
+            Target::None => return Ok(()),
+            Target::Upstream => {}
+            Target::Remote(remote) => args.extend(["-u".into(), "--".into(), remote.clone(), "HEAD".into()]),
+        }
+        let pushed = self.repo.cmd(args).show_stderr().checked(self.repo.env());
+        pushed.map(drop).map_err(|error| {
+            Error::from(GitError::from(error))
+                .hint("commit and data are safe: when the cause is mended, `git push --follow-tags` does the rest")
+        })
+    }
+
+    /// What the checked-out commit needs that no git remote has yet.
+    pub fn unpushed(&self) -> Result<Range, ProjectError> {
+        let include = self.repo.head()?.into_iter().collect();
+        Ok(Range { include, exclude: Vec::new(), exclude_refs: vec!["refs/remotes/*".into()] })
+    }
+}
+
+/// A commit's first line.
+fn subject(runs: &[RunKey]) -> String {
+    match runs {
+        [run] => format!("Capture {run}"),
+        runs => {
+            let mut experiments: Vec<&str> = runs.iter().map(RunKey::experiment).collect();
+            experiments.dedup();
+            format!("Capture {} runs of {}", runs.len(), experiments.join(", "))
+        }
+    }
+}
+
+impl Project {
+    /// The recorded runs that HEAD's data version does not hold, in the order in which they were recorded.
+    pub fn new_runs(&self, place: &Workspace) -> Result<Vec<PathBuf>, Error> {
+        let head = match self.repo.head()? {
+            Some(id) => self.locked(&super::Source::Commit(id))?,
+            None => None,
+        };
+        let held = match &head {
+            Some(head) => crate::dvc::fetch::listing(&self.root, self.dvc_settings()?, head.version, || self.dvc())?,
+            None => crate::dvc::listing::Listing::default(),
+        };
+        let mut runs = crate::run::find::find_runs(&place.results())?;
+        runs.retain(|run| run.key().is_none_or(|key| held.run(&key).is_empty()));
+        let mut timed: Vec<_> = runs.into_iter().map(|run| (run.start_time(), run)).collect();
+        timed.sort_by(|(a, x), (b, y)| {
+            let time = |t: &Option<(f64, String)>| t.as_ref().map_or(f64::NEG_INFINITY, |t| t.0);
+            time(a).total_cmp(&time(b)).then_with(|| x.name().cmp(&y.name()))
+        });
+        Ok(timed.into_iter().map(|(_, run)| run.dir).collect())
+    }
+
+    /// The error for a command that must not run in the middle of another operation.
+    pub fn nothing_under_way(&self) -> Result<(), Error> {
+        match self.repo.operation() {
+            None | Some(crate::git::Operation::Bisect) => Ok(()),
+            Some(operation) => {
+                let what = format!("{operation:?}").to_lowercase();
+                Err(Error::new(Kind::Setup, "operation_under_way", format!("git is in the middle of a {what}"))
+                    .hint("finish or abort it first: `git status` says how"))
+            }
+        }
+    }
+}
