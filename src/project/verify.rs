@@ -165,10 +165,14 @@ pub fn verify(subject: &Subject<'_>, progress: &dyn Progress) -> Verified {
     if subject.listing.is_none() && subject.only.is_none() {
         whole(subject, &by_run, &loose, &mut out.findings);
     }
+    // One fault, one finding: a file that is known to be wrong is not held against anything else.
+    let known: BTreeSet<String> = out.findings.iter().map(|finding| finding.file.clone()).collect();
+    let mut more = Vec::new();
     for (run, files) in &by_run {
-        against_manifest(run, files, &mut out.findings);
-        rows(run, files, &mut out.findings);
+        against_manifest(run, files, &mut more);
+        rows(run, files, &mut more);
     }
+    out.findings.extend(more.into_iter().filter(|finding| !known.contains(&finding.file)));
     out.runs = by_run.len() as u64;
     out.findings.sort();
     out

@@ -219,7 +219,7 @@ fn verify_names_what_is_missing_extra_and_changed() {
     fs::write(nav.join("notes.txt"), b"x").unwrap();
     let said = world.hook(["--json", "verify"]).fails(1);
     let found = json(&said);
-    let told: Vec<(&str, &str)> = found["findings"]
+    let mut told: Vec<(&str, &str)> = found["findings"]
         .as_array()
         .unwrap()
         .iter()

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 mod damage;
+mod docs;
 mod engine;
 mod find;
 mod hooks;
