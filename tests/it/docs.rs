@@ -134,7 +134,8 @@ fn run(world: &World, dir: &mut String, command: &str) -> Vec<String> {
     shell.args(["-c", &format!("exec 2>&1\n{command}")]).stdin(Stdio::null());
     let said = crate::world::said(&mut shell);
     let root = world.path("").to_string_lossy().trim_end_matches('/').to_owned();
-    said.out.replace(&root, "[..]").lines().map(|l| l.trim_end().to_owned()).collect()
+    let text = said.out.replace(&root, "[..]");
+    text.trim_end().lines().map(|l| l.trim_end().to_owned()).collect()
 }
 
 /// The commands of a page's console blocks, in order.
