@@ -1,13 +1,253 @@
-//! `capture-hook doctor`.
+//! `capture-hook doctor`: what is set up, what is missing, how to mend it.
+//!
+//! Changes nothing. Each check says what it found; what is missing comes with the command that mends it.
+
+use serde::Serialize;
 
 use crate::app::{App, Outcome};
-use crate::error::{Error, Kind};
+use crate::config;
+use crate::dvc::stage;
+use crate::error::Error;
+use crate::git::{HooksDirSource, Repo};
+use crate::hooks::install::{self, Hook, Standing};
+use crate::project::promote::{TRUST_SETTING, TRUSTED_CMD};
+use crate::project::{Project, Source};
 
 /// Arguments of `doctor`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Exits with 1 where something is missing.
+
+Examples:
+  capture-hook doctor             after cloning, or when something does not work
+  capture-hook doctor --json      for scripts")]
 pub struct Args {}
 
 /// Runs the command.
-pub fn run(_app: &App, _args: &Args) -> Result<Outcome, Error> {
-    Err(Error::new(Kind::Usage, "not_built", "`doctor` is not built yet"))
+pub fn run(app: &App, _args: &Args) -> Result<Outcome, Error> {
+    let checks = examine(app);
+    let ok = checks.iter().all(|check| check.state != State::Missing);
+    if app.ui.json() {
+        app.ui.data_json(&Told { ok, checks: &checks });
+    } else {
+        for check in &checks {
+            app.ui.data(&line(check));
+        }
+    }
+    Ok(if ok { Outcome::Done } else { Outcome::Wanting })
+}
+
+/// How a check ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    Ok,
+    /// Works, but worth a look.
+    Note,
+    Missing,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize)]
+struct Check {
+    name: &'static str,
+    state: State,
+    found: String,
+    mend: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Told<'a> {
+    ok: bool,
+    checks: &'a [Check],
+}
+
+fn ok(name: &'static str, found: impl Into<String>) -> Check {
+    Check { name, state: State::Ok, found: found.into(), mend: None }
+}
+
+fn note(name: &'static str, found: impl Into<String>, mend: impl Into<String>) -> Check {
+    Check { name, state: State::Note, found: found.into(), mend: Some(mend.into()) }
+}
+
+fn missing(name: &'static str, found: impl Into<String>, mend: impl Into<String>) -> Check {
+    Check { name, state: State::Missing, found: found.into(), mend: Some(mend.into()) }
+}
+
+/// What an error says, as a check that failed.
+fn failed(name: &'static str, error: impl Into<Error>, mend: &str) -> Check {
+    let error = error.into();
+    let text = std::iter::once(error.to_string()).chain(error.causes()).collect::<Vec<_>>().join(": ");
+    missing(name, text, error.hints().first().map_or(mend, String::as_str))
+}
+
+fn line(check: &Check) -> String {
+    use anstyle::{AnsiColor, Style};
+    let (mark, style) = match check.state {
+        State::Ok => ("ok", AnsiColor::Green.on_default()),
+        State::Note => ("note", AnsiColor::Yellow.on_default()),
+        State::Missing => ("missing", AnsiColor::Red.on_default().bold()),
+    };
+    let dim = Style::new().dimmed();
+    let mend = check.mend.as_ref().map(|m| format!("{:27}{dim}mend:{dim:#} {m}\n", "")).unwrap_or_default();
+    format!("{style}{mark:<8}{style:#}{:<19}{}\n{mend}", check.name, check.found)
+}
+
+fn examine(app: &App) -> Vec<Check> {
+    let mut checks = vec![ok("capture-hook", own_version(app))];
+    let repo = match Repo::open(&app.cwd, &app.env) {
+        Ok(repo) => repo,
+        Err(error) => {
+            checks.push(failed("repository", error, "git init"));
+            return checks;
+        }
+    };
+    match repo.query(["--version"]) {
+        Ok(output) => checks.push(ok("git", output.text().trim_start_matches("git version ").to_owned())),
+        Err(error) => checks.push(failed("git", error, "install git")),
+    }
+    checks.push(match repo.top() {
+        Ok(top) => ok("repository", top.display().to_string()),
+        Err(error) => failed("repository", error, "git init"),
+    });
+    checks.extend(hooks(app, &repo));
+    match Project::open(&app.cwd, &app.env) {
+        Ok(project) => checks.extend(project_checks(&project)),
+        Err(error) => checks.push(failed("project", error, "capture-hook init")),
+    }
+    checks
+}
+
+fn own_version(app: &App) -> String {
+    let place = app.binary().map(|path| format!(" at {}", path.display())).unwrap_or_default();
+    format!("{}{place}", env!("CARGO_PKG_VERSION"))
+}
+
+/// For each event, what git will run.
+fn hooks(app: &App, repo: &Repo) -> Vec<Check> {
+    let (dir, binary) = match (repo.hooks_dir().map_err(Error::from), app.binary()) {
+        (Ok(dir), Ok(binary)) => (dir, binary),
+        (Err(error), _) | (_, Err(error)) => return vec![failed("hooks", error, "capture-hook install")],
+    };
+    if dir.disabled {
+        let mend = "git config --unset core.hooksPath, or remove it from the user's settings";
+        return vec![missing("hooks", "core.hooksPath is empty: git runs no hook at all", mend)];
+    }
+    let named = match dir.source {
+        HooksDirSource::Default => "",
+        HooksDirSource::Repository => " (core.hooksPath of this repository)",
+        HooksDirSource::Outside => " (core.hooksPath of the user or the system)",
+    };
+    let mut checks = vec![ok("hooks", format!("{}{named}", dir.path.display()))];
+    match install::survey(&dir, &binary) {
+        Ok(found) => checks.extend(found.iter().map(hook)),
+        Err(error) => checks.push(failed("hooks", error, "capture-hook install")),
+    }
+    checks.push(match install::drivers_set(repo, &binary) {
+        Ok(true) => ok("merge drivers", "named in .git/config"),
+        Ok(false) => {
+            missing("merge drivers", "not named in .git/config, or for another binary", "capture-hook install")
+        }
+        Err(error) => failed("merge drivers", error, "capture-hook install"),
+    });
+    if let Ok(top) = repo.top() {
+        checks.extend(install::managers(top).iter().map(|m| note("hook manager", "there is another", m.advice())));
+    }
+    checks
+}
+
+fn hook(hook: &Hook) -> Check {
+    let also = match &hook.chained {
+        Some(path) => format!("{}, then ", path.display()),
+        None => String::new(),
+    };
+    match hook.standing {
+        Standing::Current => ok(hook.event, format!("{also}capture-hook")),
+        Standing::Outdated => note(
+            hook.event,
+            format!("{also}capture-hook, written by another version or binary"),
+            "capture-hook install",
+        ),
+        Standing::Foreign => missing(
+            hook.event,
+            "another hook, which does not call capture-hook",
+            "capture-hook install keeps it and adds ours",
+        ),
+        Standing::Nothing => missing(hook.event, "nothing runs", "capture-hook install"),
+    }
+}
+
+fn project_checks(project: &Project) -> Vec<Check> {
+    let mut checks = vec![ok("project", project.root.display().to_string())];
+    checks.push(match project.dvc() {
+        Ok(dvc) => match dvc.version_text() {
+            Ok(version) => {
+                ok("DVC", format!("{version} at {}, found by {}", dvc.path().display(), dvc.found_by().words()))
+            }
+            Err(error) => failed("DVC", error, "install DVC again"),
+        },
+        Err(error) => failed("DVC", error, "pipx install dvc"),
+    });
+    checks.extend(pipeline(project));
+    checks.extend(storage(project));
+    checks.push(match project.config() {
+        Ok(held) if held == config::Config::default() => ok("settings", "all defaults"),
+        Ok(_) => ok("settings", format!("{} (capture-hook config list)", config::FILE)),
+        Err(error) => failed("settings", error, "capture-hook config list"),
+    });
+    checks
+}
+
+/// The stage, its parameters, and whether git holds the dataset too.
+fn pipeline(project: &Project) -> Vec<Check> {
+    let state = match project.state(&Source::WorkTree) {
+        Ok(state) => state,
+        Err(error) => return vec![failed("stage", error, "capture-hook init")],
+    };
+    let Some(wanted) = &state.wanted else {
+        return vec![missing("stage", format!("no {} in {}", stage::STAGE, stage::FILE), "capture-hook init")];
+    };
+    let command = wanted.stage.command();
+    let trusted = project.repo.local_config(TRUST_SETTING).ok().flatten();
+    let mut checks = vec![if command == TRUSTED_CMD || trusted.as_deref() == Some(command.as_str()) {
+        ok("stage", format!("{} runs `{command}`", stage::STAGE))
+    } else {
+        let mend = format!("if you trust it: git config {TRUST_SETTING} '{}'", command.replace('\'', r"'\''"));
+        missing("stage", format!("runs `{command}`, which our hooks do not start"), mend)
+    }];
+    checks.push(match state.run_dir() {
+        Some(run) => ok("selected run", run.to_owned()),
+        None => note("selected run", "none", "capture-hook select latest"),
+    });
+    let held = project.repo.tracks(&project.root.join(&wanted.out_dir));
+    checks.push(if held {
+        let mend = format!("git rm -r --cached {}", wanted.out_dir);
+        missing("dataset", format!("git tracks files in {} too, which DVC versions", wanted.out_dir), mend)
+    } else {
+        match &state.locked {
+            Some(locked) => ok("dataset", format!("{}, version {}", locked.out_dir, locked.version)),
+            None => note("dataset", format!("{}, nothing ingested yet", wanted.out_dir), "capture-hook publish RUN"),
+        }
+    });
+    checks
+}
+
+/// The cache and the remote.
+fn storage(project: &Project) -> Vec<Check> {
+    let settings = match project.dvc_settings() {
+        Ok(settings) => settings,
+        Err(error) => return vec![failed("cache", error, "dvc config --list")],
+    };
+    let types: Vec<String> = settings.link_types.iter().map(|t| format!("{t:?}").to_lowercase()).collect();
+    let mut checks = vec![ok("cache", format!("{}, linked by {}", settings.cache_dir.display(), types.join(", ")))];
+    checks.push(match settings.remote() {
+        Some(remote) => match &remote.dir {
+            Some(dir) if !dir.is_dir() => {
+                note("remote", format!("{}: {} is not there", remote.name, dir.display()), "mount or make it")
+            }
+            _ => ok("remote", format!("{}: {}", remote.name, remote.url)),
+        },
+        None => missing("remote", "no default remote: data stays on this machine", "capture-hook init --remote URL"),
+    });
+    checks
 }
