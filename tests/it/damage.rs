@@ -134,7 +134,7 @@ fn one_fault_gives_one_code() {
         told(&run.steps(&lines), &["step_sequence"]);
         let mut lines = run.steps.clone();
         lines.swap(at - 1, at);
-        told(&run.steps(&lines), if at == 2 { &["step_sequence"][..] } else { &["step_sequence"] });
+        told(&run.steps(&lines), &["step_sequence"]);
     }
     told(&run.with_step(20, |line| line.replace("\"truncated\": false", "\"truncated\": true")), &["steps_after_end"]);
     told(
@@ -504,15 +504,25 @@ fn may_lose_silently(report: &Report) -> bool {
 
 #[test]
 fn thousands_of_mutated_runs() {
+    mutated_runs(0x1234_5678_9abc_def1);
+}
+
+#[test]
+fn thousands_more_of_mutated_runs() {
+    mutated_runs(0x0fed_cba9_8765_4321);
+}
+
+/// Five thousand.
+fn mutated_runs(seed: u64) {
     let run = Run::of("ok-head01");
     // A short run: the cost of a check is what it reads.
     let kept: Vec<String> = run.steps.iter().take(51).cloned().collect();
     let summaries: Vec<String> = run.episodes.iter().take(2).cloned().collect();
     run.write("episodes.jsonl.gz", &gz((summaries.join("\n") + "\n").as_bytes()));
     told(&run.steps(&kept), &[]);
-    let mut dice = Dice(0x1234_5678_9abc_def1);
+    let mut dice = Dice(seed);
     let mut verdicts = [0; 2];
-    for round in 0..10_000 {
+    for round in 0..5_000 {
         let mut lines = kept.clone();
         let mut summaries = summaries.clone();
         let mut lost = false;
@@ -555,7 +565,7 @@ fn thousands_of_mutated_runs() {
             assert!(!report.errors.is_empty() && !report.findings.is_empty());
         }
     }
-    assert!(verdicts[0] > 5000 && verdicts[1] > 300, "{verdicts:?}");
+    assert!(verdicts[0] > 2500 && verdicts[1] > 150, "{verdicts:?}");
 }
 
 #[test]
