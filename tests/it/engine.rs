@@ -16,6 +16,7 @@ use capture_hook::support::env::Env;
 use capture_hook::support::progress::Silent;
 use capture_hook::validate::Options;
 
+use crate::tools;
 use crate::world::World;
 
 const CASES: [&str; 5] = ["ok-head01", "ok-orig100", "ok-pypi010", "ok-rotated-orig100", "ok-multi-member"];
@@ -27,8 +28,8 @@ struct Pair {
 }
 
 impl Pair {
-    fn new(cache_type: &str) -> Self {
-        let mut world = World::with_project();
+    fn new(cache_type: &str, dvc: &Path) -> Self {
+        let mut world = World::with_dvc(dvc);
         world.set("CAPTURE_HOOK", "0");
         world.git_in(".", ["clone", "-q", "repo", "native"]).ok();
         for dir in ["repo", "native"] {
@@ -121,8 +122,8 @@ fn cached(dir: &Path) -> Vec<(String, u32)> {
 }
 
 /// The real DVC takes what the engine wrote for its own: status, push, pull, checkout, gc, repro.
-fn whole_way(cache_type: &str) {
-    let pair = Pair::new(cache_type);
+fn whole_way(cache_type: &str, dvc: &Path) {
+    let pair = Pair::new(cache_type, dvc);
     let world = &pair.world;
     let (mut locks, mut keys) = (Vec::new(), Vec::new());
     // The same run twice, a run recorded anew under its name, and an old one selected again are in it.
@@ -180,15 +181,20 @@ fn whole_way(cache_type: &str) {
 
 #[test]
 fn the_engine_makes_what_dvc_makes_with_copies() {
-    whole_way("copy");
+    whole_way("copy", &tools::dvc_bin());
 }
 
 #[test]
 fn the_engine_makes_what_dvc_makes_with_hard_links() {
-    whole_way("hardlink");
+    whole_way("hardlink", &tools::dvc_bin());
 }
 
 #[test]
 fn the_engine_makes_what_dvc_makes_with_symbolic_links() {
-    whole_way("symlink");
+    whole_way("symlink", &tools::dvc_bin());
+}
+
+#[test]
+fn the_engine_makes_what_an_older_dvc_makes() {
+    whole_way("copy", &tools::old_dvc_bin());
 }

@@ -15,6 +15,13 @@ pub fn dvc_bin() -> PathBuf {
     BIN.get_or_init(|| venv("dvc", &[&format!("dvc=={DVC}")])).clone()
 }
 
+/// A directory with the oldest DVC release in it that everything is tested with.
+pub fn old_dvc_bin() -> PathBuf {
+    static BIN: OnceLock<PathBuf> = OnceLock::new();
+    // Newer releases of pathspec dropped what this one imports.
+    BIN.get_or_init(|| venv("dvc-3.50", &["dvc==3.50.3", "pathspec==0.12.1"])).clone()
+}
+
 /// The `bin` directory of a virtual environment that holds exactly these requirements (and what they need).
 ///
 /// Safe to call from many tests and processes at once. `CAPTURE_HOOK_TEST_TOOLS` moves the environments elsewhere, so

@@ -53,6 +53,11 @@ pub struct World {
 impl World {
     /// An empty world: HOME with a git identity, PATH with our command, DVC and the system's programs.
     pub fn new() -> Self {
+        Self::new_with(&tools::dvc_bin())
+    }
+
+    /// The same, with the DVC of this directory.
+    pub fn new_with(dvc: &Path) -> Self {
         let root = tempfile::Builder::new().prefix("capture-hook-it-").tempdir().unwrap();
         let mut world = Self { env: BTreeMap::new(), root };
         let home = world.path("home");
@@ -64,7 +69,7 @@ impl World {
         .unwrap();
         let bin = Path::new(BIN).parent().unwrap().to_path_buf();
         let git = which("git").parent().unwrap().to_path_buf();
-        let path = std::env::join_paths([bin, tools::dvc_bin(), git, "/usr/bin".into(), "/bin".into()]).unwrap();
+        let path = std::env::join_paths([bin, dvc.to_path_buf(), git, "/usr/bin".into(), "/bin".into()]).unwrap();
         world.set("PATH", path.to_str().unwrap());
         world.set("HOME", home.to_str().unwrap());
         world.set("LC_ALL", "C.UTF-8");
@@ -92,7 +97,12 @@ impl World {
     /// A world with a repository `repo`: `git init`, `capture-hook init`, a directory remote, all committed, and one
     /// corpus run recorded under `results/`.
     pub fn with_project() -> Self {
-        let world = Self::new();
+        Self::with_dvc(&tools::dvc_bin())
+    }
+
+    /// The same, with the DVC of this directory.
+    pub fn with_dvc(dvc: &Path) -> Self {
+        let world = Self::new_with(dvc);
         let remote = world.path("dvc-remote");
         fs::create_dir_all(&remote).unwrap();
         world.git_in(".", ["init", "-q", "repo"]).ok();
