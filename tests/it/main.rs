@@ -7,6 +7,7 @@ mod damage;
 mod docs;
 mod engine;
 mod find;
+mod histories;
 mod hooks;
 mod house;
 mod ingest;
