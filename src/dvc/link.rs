@@ -103,7 +103,8 @@ impl Linker {
         }
         let made = beside(object)?;
         let hard = self.types.first() == Some(&LinkType::Hardlink) && regular(file)?.is_some_and(|meta| meta.len() > 0);
-        if !(hard && std::fs::hard_link(file, &made).is_ok()) && !reflink(file, &made, Some(0o444))? {
+        let linked = hard && std::fs::hard_link(file, &made).is_ok();
+        if !linked && !reflink(file, &made, Some(0o444))? {
             copy(file, &made, Some(0o444))?;
         }
         read_only(&made)?;

@@ -143,7 +143,7 @@ impl Locate<'_> {
         self.must_be_free(root, root)?;
         let Some((section_key, section_node)) = entries.iter().find(|(k, _)| k.text() == Some(section)) else {
             if root.flow {
-                return Ok(self.into_flow(root, &format!("{section}: {{{key}: {}}}", self.plain())));
+                return Ok(self.flow_entry(root, &format!("{section}: {{{key}: {}}}", self.plain())));
             }
             let indent = self.indent(entries.first().map_or(root, |(k, _)| k))?;
             return self.append(Some(root), whole(&indent, line_break(self.bytes)));
@@ -159,7 +159,7 @@ impl Locate<'_> {
         };
         let Some((key_node, value)) = entries.iter().find(|(k, _)| k.text() == Some(key)) else {
             let Some((first, _)) = entries.first().filter(|_| !section_node.flow) else {
-                return Ok(self.into_flow(section_node, &format!("{key}: {}", self.plain())));
+                return Ok(self.flow_entry(section_node, &format!("{key}: {}", self.plain())));
             };
             let indent = self.indent(first)?;
             self.must_be_complete(Some(root))?;
@@ -284,7 +284,7 @@ impl Locate<'_> {
     }
 
     /// A new first entry of a mapping in braces.
-    fn into_flow(&self, mapping: &Node, entry: &str) -> Splice {
+    fn flow_entry(&self, mapping: &Node, entry: &str) -> Splice {
         let at = mapping.span.start + 1;
         let empty = mapping.entries().is_none_or(<[_]>::is_empty);
         Splice { at: at..at, text: if empty { entry.to_owned() } else { format!("{entry}, ") } }
