@@ -6,6 +6,7 @@
 
 pub mod install;
 mod last;
+mod manager;
 mod post_checkout;
 mod post_commit;
 mod post_rewrite;
@@ -19,6 +20,7 @@ use std::io::Read;
 
 use crate::app::{App, Outcome};
 use crate::error::{Error, Kind};
+use crate::git::Repo;
 use crate::project::sync::{Reach, Synced, size};
 use crate::project::{ACTIVE, Project};
 
@@ -27,6 +29,9 @@ pub fn run(app: &App, event: &str, args: &[OsString]) -> Result<Outcome, Error> 
     if app.env.text("CAPTURE_HOOK") == Some("0") || app.env.get(ACTIVE).is_some() {
         return Ok(Outcome::Done);
     }
+    let told = manager::passed(event, args, &app.env, || Repo::open(&app.cwd, &app.env).ok());
+    let args = told.as_ref().map_or(args, |told| &told.args);
+    let stdin = || told.as_ref().map_or_else(stdin, |told| Ok(told.stdin.clone()));
     let result = match event {
         "pre-commit" => pre_commit::run(app),
         "prepare-commit-msg" => prepare_commit_msg::run(app, args),

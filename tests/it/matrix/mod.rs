@@ -9,8 +9,6 @@ mod follow;
 mod others;
 mod push;
 mod rewrite;
-mod safety;
-mod share;
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -133,15 +131,13 @@ pub fn script(world: &World, path: &str, text: &str) -> String {
 }
 
 fn cases() -> Vec<(&'static str, &'static Case)> {
-    let parts: [(&str, &[Case]); 8] = [
+    let parts: [(&str, &[Case]); 6] = [
         ("commit", commit::CASES),
         ("rewrite", rewrite::CASES),
         ("follow", follow::CASES),
         ("push", push::CASES),
         ("others", others::CASES),
         ("faults", faults::CASES),
-        ("share", share::CASES),
-        ("safety", safety::CASES),
     ];
     let wanted = std::env::var("CAPTURE_HOOK_CASES").unwrap_or_default();
     parts

@@ -1,2 +1,0 @@
-//! (to come)
-pub const CASES: &[super::Case] = &[];
