@@ -9,6 +9,7 @@ mod follow;
 mod others;
 mod push;
 mod rewrite;
+mod safety;
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -131,13 +132,14 @@ pub fn script(world: &World, path: &str, text: &str) -> String {
 }
 
 fn cases() -> Vec<(&'static str, &'static Case)> {
-    let parts: [(&str, &[Case]); 6] = [
+    let parts: [(&str, &[Case]); 7] = [
         ("commit", commit::CASES),
         ("rewrite", rewrite::CASES),
         ("follow", follow::CASES),
         ("push", push::CASES),
         ("others", others::CASES),
         ("faults", faults::CASES),
+        ("safety", safety::CASES),
     ];
     let wanted = std::env::var("CAPTURE_HOOK_CASES").unwrap_or_default();
     parts
