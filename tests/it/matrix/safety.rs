@@ -15,7 +15,6 @@ pub const CASES: &[Case] = &[
     Case { line: "tracked settings name no program; .venv that is tracked is not run", run: settings },
     Case { line: "an out_dir outside the project", run: out_dir },
     Case { line: ".gitattributes and merge drivers of the repository's own", run: attributes },
-    Case { line: "trailers and tags of a hostile commit are read as text", run: texts },
 ];
 
 /// A mark that a hostile program would leave.
@@ -189,17 +188,5 @@ fn attributes(world: World) {
     world.git(["commit", "-q", "-m", "x"]).ok();
     world.git(["checkout", "-q", "HEAD~1"]).ok();
     world.git(["checkout", "-q", "main"]).ok();
-    not_sprung(&world);
-}
-
-fn texts(world: World) {
-    let trap = trap(&world);
-    let message = format!("x\n\nCapture-Run: ../../../evil\nCapture-Run: demo/$({trap})\nCapture-Data: md5:../x.dir\n");
-    world.git(["commit", "-q", "--allow-empty", "-m", &message]).ok();
-    world.git(["tag", "-a", "-m", &message, "capture/%2E%2E%2Fevil/x"]).ok();
-    world.git(["tag", "-a", "-m", &message, "capture/demo/$(x)"]).ok();
-    world.hook(["tag", "--all"]).ok();
-    world.git(["commit", "-q", "--amend", "-m", "y"]).ok();
-    world.git(["push", "-q", "--tags", "origin", "main"]).ok();
     not_sprung(&world);
 }
