@@ -276,10 +276,10 @@ fn shards_in_every_order_and_fashion() {
         told(&report, &[]);
         assert_eq!((report.steps.rows, report.warnings.len()), (run.steps.len() as u64, 0));
         // Any one of them missing.
-        for n in 0..parts.len() - 1 {
+        for (n, part) in parts.iter().enumerate().take(parts.len() - 1) {
             fs::remove_file(run.dir.join(name(scheme, n))).unwrap();
             told(&check(&run.dir), &[if n == 0 { "missing_steps_jsonl_gz" } else { "shard_gap" }]);
-            run.write(&name(scheme, n), &parts[n]);
+            run.write(&name(scheme, n), part);
         }
         fs::remove_file(run.dir.join(name(scheme, parts.len() - 1))).unwrap();
         assert!(!check(&run.dir).ok, "the last shard is missing");

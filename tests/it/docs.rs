@@ -245,7 +245,7 @@ fn wild(line: &str) -> String {
     }
     let mut out = String::new();
     let mut word = String::new();
-    let mut flush = |word: &mut String, out: &mut String| {
+    let flush = |word: &mut String, out: &mut String| {
         let hex = word.chars().all(|c| c.is_ascii_hexdigit() && !c.is_ascii_uppercase());
         let id = hex && matches!(word.len(), 7 | 9 | 32 | 40) && word.chars().any(|c| c.is_ascii_digit());
         out.push_str(if id { "[..]" } else { word });

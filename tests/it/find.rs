@@ -242,7 +242,7 @@ fn verify_names_what_is_missing_extra_and_changed() {
     let said = world.hook(["verify", "--rev", "HEAD"]).fails(1);
     assert!(said.out.contains("changed"), "{}", said.out);
     // `get` does not hand out what is rotten.
-    let run = listing[0]["relpath"].as_str().unwrap().rsplitn(2, '/').nth(1).unwrap();
+    let run = listing[0]["relpath"].as_str().unwrap().rsplit_once('/').unwrap().0;
     world.hook(["get", run, "-o", "../rotten"]).fails(1);
     assert!(!world.path("rotten").exists());
 }
@@ -344,7 +344,7 @@ fn a_newcomer_finds_the_best_run_sees_it_and_gets_its_data() {
     world.git(["commit", "-qam", "The sweep"]).ok();
     world.git(["push", "-q", "--follow-tags", "-u", "origin", "main"]).ok();
     world.git_in(".", ["clone", "-q", "origin.git", "fresh"]).ok();
-    let mut said = |wanted: &[&str], args: &[&str]| {
+    let said = |wanted: &[&str], args: &[&str]| {
         let said = world.hook_in("fresh", args).ok();
         for text in wanted {
             assert!(said.all().contains(text), "`{}` does not suggest `{text}`:\n{}", args.join(" "), said.all());
