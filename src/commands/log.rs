@@ -5,7 +5,7 @@ use anstyle::{AnsiColor, Style};
 use super::complete;
 use crate::app::{App, Outcome};
 use crate::dvc::cache::Cache;
-use crate::dvc::listing::Listing;
+use crate::dvc::listing::{Entry, Listing};
 use crate::error::Error;
 use crate::output::human;
 use crate::output::json::{Log, LogRun, LogVersion};
@@ -86,17 +86,16 @@ impl Stores {
         Ok(Self { cache: project.cache()?, remote, has_remote: settings.remote().is_some() })
     }
 
-    fn remote(&self, listing: &Listing, run: &RunKey) -> &'static str {
+    fn remote(&self, entries: &[Entry]) -> &'static str {
         match (&self.remote, self.has_remote) {
-            (Some(remote), _) => share(remote, listing, run),
+            (Some(remote), _) => share(remote, entries),
             (None, true) => "unknown",
             (None, false) => "none",
         }
     }
 }
 
-fn share(store: &Cache, listing: &Listing, run: &RunKey) -> &'static str {
-    let entries = listing.run(run);
+fn share(store: &Cache, entries: &[Entry]) -> &'static str {
     match entries.iter().filter(|entry| store.has(entry.md5)).count() {
         0 => "none",
         n if n == entries.len() => "all",
@@ -112,10 +111,11 @@ fn version(
     stores: &Stores,
 ) -> Result<LogVersion, Error> {
     let locked = &change.locked;
-    let listing = project.listing(locked.version)?;
     let tags = history.tags_at(&change.commit.id);
     let mut runs = Vec::new();
     for run in change.brought.iter().filter(|run| only.is_none_or(|only| only == *run)) {
+        let entries = history.entries(locked.version, run);
+        let listing = entries.as_ref().and_then(|entries| Listing::new(entries.clone()).ok());
         let record = project.record(run, locked, listing.as_ref())?;
         let tag = tags.iter().find(|tag| tag.name.run == *run);
         let said = tag.and_then(|tag| tag.record.as_ref());
@@ -125,8 +125,8 @@ fn version(
             config_hash: record.config.or_else(|| said?.config.clone()),
             steps: record.steps.or_else(|| said?.steps),
             episodes: record.episodes.or_else(|| said?.episodes),
-            cache: listing.as_ref().map_or("none", |listing| share(&stores.cache, listing, run)),
-            remote: listing.as_ref().map_or("unknown", |listing| stores.remote(listing, run)),
+            cache: entries.as_ref().map_or("none", |entries| share(&stores.cache, entries)),
+            remote: entries.as_ref().map_or("unknown", |entries| stores.remote(entries)),
         });
     }
     Ok(LogVersion {

@@ -12,21 +12,21 @@ use crate::support::fs::{create_dir_all, write_atomic};
 Examples:
   capture-hook man | man -l -                        the manual page of the whole
   capture-hook man runs | man -l -                   the page of one command
-  capture-hook man --out ~/.local/share/man/man1     writes all pages there: `man capture-hook-runs`")]
+  capture-hook man --dir ~/.local/share/man/man1     writes all pages there: `man capture-hook-runs`")]
 pub struct Args {
     /// The command whose page to print.
     #[arg(value_name = "COMMAND")]
     command: Option<String>,
     /// Write every page to this directory.
-    #[arg(short, long, value_name = "DIR", conflicts_with = "command")]
-    out: Option<PathBuf>,
+    #[arg(long, value_name = "DIR", conflicts_with = "command")]
+    dir: Option<PathBuf>,
 }
 
 /// Runs the command.
 pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     let mut root = (app.command)();
     root.build();
-    if let Some(dir) = &args.out {
+    if let Some(dir) = &args.dir {
         let dir = app.cwd.join(dir);
         create_dir_all(&dir)?;
         let n = write_all(&root, &dir)?;

@@ -7,6 +7,7 @@ mod autostage;
 pub mod cache;
 pub mod checkout;
 pub mod closure;
+pub mod delta;
 pub mod engine;
 pub mod fetch;
 pub mod ini;

@@ -321,7 +321,7 @@ impl Project {
     pub fn place(&self, catalog: &Catalog, run: &Known, commit: Option<&Oid>) -> Result<Option<Place>, ProjectError> {
         if let Some(commit) = commit {
             return match self.version_at(commit)? {
-                Some(version) => self.cached_run(version, &run.key),
+                Some(version) => self.cached_run(&catalog.history, version, &run.key),
                 None => Ok(None),
             };
         }
@@ -329,7 +329,7 @@ impl Project {
             return Ok(Some(Place::Dataset(run.key.under(&self.root.join(&catalog.out_dir)))));
         }
         if let Some(version) = self.newest_version(catalog, &run.key)
-            && let Some(place) = self.cached_run(version, &run.key)?
+            && let Some(place) = self.cached_run(&catalog.history, version, &run.key)?
         {
             return Ok(Some(place));
         }

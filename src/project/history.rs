@@ -2,21 +2,23 @@
 //!
 //! Read from commits and DVC's `.dir` objects, not from tags: a run is found where its tag was lost, or a server squashed
 //! the commit that brought it. Where a `.dir` object is not in this clone, the commit's own trailers are believed instead,
-//! and [`Change::partial`] says so. Nothing is fetched. Cost: a tree look-up a commit, and each distinct `.dir` once.
+//! and [`Change::partial`] says so. Nothing is fetched. Cost: a tree look-up a commit, and each distinct `.dir` read once,
+//! but only where it differs from its parent's is it parsed.
 
-use std::collections::hash_map::DefaultHasher;
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::hash::{Hash, Hasher};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 
 use super::tags::RunTag;
 use super::{Locked, Project, ProjectError, Source};
 use crate::dvc::cache::Cache;
+use crate::dvc::delta::{self, Delta};
+use crate::dvc::listing::{Entry, Listing};
 use crate::dvc::version::DataVersion;
 use crate::git::{Commit, Oid, Range};
 use crate::provenance;
 use crate::run::RunKey;
+use crate::support::fs::read_optional;
 
 /// A commit that changed what `dvc.lock` says about the dataset.
 #[derive(Debug, Clone)]
@@ -36,7 +38,7 @@ pub struct Change {
 }
 
 /// The dataset's changes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct History {
     /// Newest first: a commit before its parents.
     pub changes: Vec<Change>,
@@ -44,26 +46,59 @@ pub struct History {
     pub commits: usize,
     /// Run tags, by name.
     pub tags: Vec<RunTag>,
-    /// What each data version holds, where this clone knows.
-    contents: HashMap<DataVersion, Contents>,
+    /// Runs that no change is known to have brought, and that data versions at the edge of what is known hold.
+    held: BTreeSet<RunKey>,
+    lists: RefCell<Lists>,
 }
 
-/// The runs of a data version, each with a mark of its files' names and bytes; sorted by run.
-type Contents = Vec<(RunKey, u64)>;
+/// The last few lists of files that were read, as bytes.
+#[derive(Debug)]
+struct Lists {
+    cache: Cache,
+    recent: VecDeque<(DataVersion, Option<Arc<Vec<u8>>>)>,
+}
 
-impl History {
-    /// The runs of a data version; `None` where this clone does not have its `.dir` object.
-    #[must_use]
-    pub fn runs(&self, version: DataVersion) -> Option<Vec<&RunKey>> {
-        Some(self.contents.get(&version)?.iter().map(|(key, _)| key).collect())
+impl Lists {
+    fn new(cache: Cache) -> Self {
+        Self { cache, recent: VecDeque::new() }
     }
 
-    /// A mark of a run's files in a data version: two are equal where the files are.
+    /// The list's bytes; `None` where this clone does not have it.
+    fn get(&mut self, version: DataVersion) -> Option<Arc<Vec<u8>>> {
+        const KEPT: usize = 6;
+        if let Some((_, bytes)) = self.recent.iter().find(|(have, _)| *have == version) {
+            return bytes.clone();
+        }
+        let bytes = read_optional(&self.cache.listing_path(version)).ok().flatten().map(Arc::new);
+        self.recent.push_front((version, bytes.clone()));
+        self.recent.truncate(KEPT);
+        bytes
+    }
+}
+
+impl History {
+    /// A run's files in a data version, empty where it does not hold the run; `None` where this clone does not have the
+    /// version's list of files, or it is damaged.
     #[must_use]
-    pub fn mark(&self, version: DataVersion, run: &RunKey) -> Option<u64> {
-        let contents = self.contents.get(&version)?;
-        let at = contents.binary_search_by(|(key, _)| key.cmp(run)).ok()?;
-        contents.get(at).map(|(_, mark)| *mark)
+    pub fn entries(&self, version: DataVersion, run: &RunKey) -> Option<Vec<Entry>> {
+        let list = self.lists.borrow_mut().get(version)?;
+        delta::entries(&list, run).ok()
+    }
+
+    /// Whether a data version holds a run; `None` where this clone cannot tell.
+    #[must_use]
+    pub fn holds(&self, version: DataVersion, run: &RunKey) -> Option<bool> {
+        self.entries(version, run).map(|entries| !entries.is_empty())
+    }
+
+    /// Whether two data versions hold the same files of a run, some at least; false where this clone cannot tell.
+    #[must_use]
+    pub fn same(&self, a: DataVersion, b: DataVersion, run: &RunKey) -> bool {
+        if a == b {
+            return true;
+        }
+        let entries = self.entries(a, run);
+        entries.as_ref().is_some_and(|entries| !entries.is_empty()) && entries == self.entries(b, run)
     }
 
     /// The tags of a run, lowest version first.
@@ -96,10 +131,8 @@ impl History {
                 out.entry(run.clone()).or_insert(None).get_or_insert(change);
             }
         }
-        for (run, _) in self.contents.values().flatten() {
-            if !out.contains_key(run) {
-                out.insert(run.clone(), None);
-            }
+        for run in &self.held {
+            out.entry(run.clone()).or_insert(None);
         }
         for tag in &self.tags {
             out.entry(tag.name.run.clone()).or_insert(None);
@@ -154,24 +187,30 @@ impl Project {
                 drafts.push((commit, locked, parents));
             }
         }
-        let versions: HashSet<DataVersion> = drafts
-            .iter()
-            .flat_map(|(_, locked, parents)| parents.iter().flatten().chain([locked]).map(|l| l.version))
-            .collect();
-        let contents = read_all(&self.cache()?, versions.into_iter().collect());
         let head = self.repo.head()?;
         let on_head: HashSet<Oid> = match head {
             Some(head) => self.repo.walk(&Range { include: vec![head], ..Range::default() })?.into_iter().collect(),
             None => HashSet::new(),
         };
+        let cache = self.cache()?;
+        let deltas = deltas(&cache, &drafts);
+        let mut held = BTreeSet::new();
         let changes = drafts
             .into_iter()
-            .map(|(commit, locked, parents)| {
+            .zip(deltas)
+            .map(|((commit, locked, _), found)| {
                 let on_head = on_head.contains(&commit.id);
-                change(commit, locked, &parents, &contents, on_head)
+                held.extend(found.held);
+                let (partial, delta) = match found.delta {
+                    Some(delta) => (false, delta),
+                    None => (true, from_trailers(&commit, &locked)),
+                };
+                let (brought, gone) = (delta.brought.into_iter().collect(), delta.gone.into_iter().collect());
+                Change { commit, locked, brought, gone, partial, on_head }
             })
             .collect();
-        Ok(History { changes, commits: commits.len(), tags: self.run_tags()?, contents })
+        let lists = RefCell::new(Lists::new(cache));
+        Ok(History { changes, commits: commits.len(), tags: self.run_tags()?, held, lists })
     }
 
     /// What a commit's `dvc.lock` says; one that cannot be understood says nothing here (`check` reports it).
@@ -183,75 +222,73 @@ impl Project {
     }
 }
 
-fn change(
-    commit: Commit,
-    locked: Locked,
-    parents: &[Option<Locked>],
-    contents: &HashMap<DataVersion, Contents>,
-    on_head: bool,
-) -> Change {
-    let new = contents.get(&locked.version);
-    let olds: Vec<Option<&Contents>> = parents.iter().flatten().map(|p| contents.get(&p.version)).collect();
-    let known: Vec<&Contents> = olds.iter().copied().flatten().collect();
-    let partial = new.is_none() || known.len() < olds.len();
-    let (mut brought, mut gone) = (Vec::new(), Vec::new());
-    match new {
-        Some(new) if !partial => {
-            let has = |old: &Contents, key: &RunKey| {
-                old.binary_search_by(|(have, _)| have.cmp(key)).ok().and_then(|at| old.get(at)).map(|(_, mark)| *mark)
-            };
-            brought.extend(
-                new.iter()
-                    .filter(|(key, mark)| known.iter().all(|old| has(old, key) != Some(*mark)))
-                    .map(|(key, _)| key.clone()),
-            );
-            for old in &known {
-                gone.extend(old.iter().map(|(key, _)| key).filter(|key| has(new, key).is_none()).cloned());
-            }
-        }
-        _ => {
-            let records = provenance::parse(&commit.message);
-            brought.extend(records.into_iter().filter(|r| r.data == locked.version).map(|r| r.run));
-        }
-    }
-    for runs in [&mut brought, &mut gone] {
-        runs.sort();
-        runs.dedup();
-    }
-    Change { commit, locked, brought, gone, partial, on_head }
+/// A change that is being looked at: the commit, its data version, its parents' data versions.
+type Draft = (Commit, Locked, Vec<Option<Locked>>);
+
+/// What a change's lists of files say.
+#[derive(Debug, Default)]
+struct Found {
+    /// What it brought; `None` where a list is not in this clone.
+    delta: Option<Delta>,
+    /// The runs it holds, where it is not known which of them it brought.
+    held: Vec<RunKey>,
 }
 
-/// What these data versions hold, those whose `.dir` object is here and whole; read by several threads.
-fn read_all(cache: &Cache, versions: Vec<DataVersion>) -> HashMap<DataVersion, Contents> {
-    let next = AtomicUsize::new(0);
-    let out = Mutex::new(HashMap::with_capacity(versions.len()));
-    let work = || {
-        while let Some(version) = versions.get(next.fetch_add(1, Ordering::Relaxed)) {
-            // A damaged object is as good as none here; `verify` tells of it.
-            let Ok(Some(listing)) = cache.listing(*version) else { continue };
-            let mut contents: Contents = listing
-                .runs()
-                .map(|run| {
-                    let mut mark = DefaultHasher::new();
-                    for entry in run.entries {
-                        (entry.relpath.as_str(), entry.md5).hash(&mut mark);
-                    }
-                    (run.key, mark.finish())
-                })
-                .collect();
-            contents.sort();
-            out.lock().unwrap_or_else(PoisonError::into_inner).insert(*version, contents);
-        }
+/// What each change brought over its parents; worked out by several threads, each on a stretch of history.
+fn deltas(cache: &Cache, drafts: &[Draft]) -> Vec<Found> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let stretch = drafts.len().div_ceil(threads).max(1);
+    let look = |drafts: &[Draft]| {
+        let mut lists = Lists::new(cache.clone());
+        drafts.iter().map(|(_, locked, parents)| delta_of(&mut lists, locked, parents)).collect::<Vec<_>>()
     };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(versions.len());
-    if threads <= 1 {
-        work();
-    } else {
-        std::thread::scope(|scope| {
-            for _ in 0..threads {
-                scope.spawn(work);
+    std::thread::scope(|scope| {
+        let look = &look;
+        let workers: Vec<_> = drafts.chunks(stretch).map(|part| scope.spawn(move || look(part))).collect();
+        // A thread that panicked says nothing: its stretch counts as not known.
+        let parts = workers.into_iter().zip(drafts.chunks(stretch));
+        parts.flat_map(|(worker, part)| worker.join().unwrap_or_else(|_| unknown(part.len()))).collect()
+    })
+}
+
+fn unknown(n: usize) -> Vec<Found> {
+    (0..n).map(|_| Found::default()).collect()
+}
+
+fn delta_of(lists: &mut Lists, locked: &Locked, parents: &[Option<Locked>]) -> Found {
+    let Some(new) = lists.get(locked.version) else { return Found::default() };
+    let mut delta: Option<Delta> = None;
+    let mut known = true;
+    for parent in parents.iter().flatten() {
+        let one = match lists.get(parent.version) {
+            Some(old) => delta::between(&old, &new).ok(),
+            None => None,
+        };
+        match (one, &mut delta) {
+            (None, _) => known = false,
+            // Brought is what no parent holds so; gone, what any parent held.
+            (Some(one), Some(all)) => {
+                all.brought.retain(|run| one.brought.contains(run));
+                all.gone.extend(one.gone);
             }
-        });
+            (Some(one), none) => *none = Some(one),
+        }
     }
-    out.into_inner().unwrap_or_else(PoisonError::into_inner)
+    if known && delta.is_some() {
+        return Found { delta, held: Vec::new() };
+    }
+    // The first data version, or one whose parents' are not here.
+    let Ok(listing) = Listing::parse(&new) else { return Found::default() };
+    let runs: Vec<RunKey> = listing.runs().map(|run| run.key).collect();
+    if known {
+        let brought = runs.into_iter().collect();
+        return Found { delta: Some(Delta { brought, gone: BTreeSet::new() }), held: Vec::new() };
+    }
+    Found { delta: None, held: runs }
+}
+
+/// What a commit says of itself, where its lists of files are not here.
+fn from_trailers(commit: &Commit, locked: &Locked) -> Delta {
+    let records = provenance::parse(&commit.message).into_iter().filter(|record| record.data == locked.version);
+    Delta { brought: records.map(|record| record.run).collect(), gone: BTreeSet::new() }
 }

@@ -209,11 +209,10 @@ impl Project {
         };
         let version = self.version_at(head)?;
         let history = &catalog.history;
-        let mark = version.and_then(|version| history.mark(version, &run));
         let tag = history.tags_of(&run).into_iter().rev().find(|tag| {
             let at = tag.tag.commit.as_ref().and_then(|commit| self.version_at(commit).ok().flatten());
             let at = at.or_else(|| tag.record.as_ref().map(|record| record.data));
-            at.is_some() && (at == version || (mark.is_some() && at.and_then(|at| history.mark(at, &run)) == mark))
+            at.zip(version).is_some_and(|(at, version)| history.same(at, version, &run))
         });
         match tag {
             Some(tag) => {

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use super::history::History;
 use super::{Project, ProjectError};
 use crate::dvc::cache::Cache;
-use crate::dvc::listing::{Entry, Listing};
+use crate::dvc::listing::Entry;
 use crate::dvc::version::DataVersion;
 use crate::figures::{self, FiguresError, KeyFigures, Trace};
 use crate::run::RunKey;
@@ -122,12 +123,13 @@ impl Place {
 
 impl Project {
     /// A run in a data version, where this clone's cache has its files; `None` where it has none of them.
-    pub fn cached_run(&self, version: DataVersion, key: &RunKey) -> Result<Option<Place>, ProjectError> {
-        Ok(self.listing(version)?.and_then(|listing| self.cached_entries(&listing, key).ok().flatten()))
-    }
-
-    fn cached_entries(&self, listing: &Listing, key: &RunKey) -> Result<Option<Place>, ProjectError> {
-        let entries = listing.run(key).to_vec();
+    pub fn cached_run(
+        &self,
+        history: &History,
+        version: DataVersion,
+        key: &RunKey,
+    ) -> Result<Option<Place>, ProjectError> {
+        let Some(entries) = history.entries(version, key) else { return Ok(None) };
         let cache = self.cache()?;
         let any = entries.iter().any(|entry| cache.has(entry.md5));
         Ok(any.then(|| Place::Cache { cache, entries, key: key.clone() }))

@@ -6,6 +6,7 @@ use super::history::{Change, History};
 use super::retrieve::RetrieveError;
 use super::tags::RunTag;
 use super::{Project, ProjectError, Source};
+use crate::dvc::listing::Listing;
 use crate::dvc::version::DataVersion;
 use crate::git::{Commit, Oid, Range};
 use crate::provenance::{self, Record};
@@ -183,17 +184,16 @@ impl Project {
     /// Why a record is not true of a data version; `None` where it is, or cannot be told here.
     fn why_false(&self, record: &Record, version: DataVersion, history: &History) -> Option<String> {
         if record.data != version {
-            let same = history.mark(record.data, &record.run);
-            if same.is_some() && same == history.mark(version, &record.run) {
+            if history.same(record.data, version, &record.run) {
                 return None;
             }
             return Some(format!("it names data version {}, the commit's is {version}", record.data));
         }
-        let runs = history.runs(version)?;
-        if !runs.contains(&&record.run) {
+        let entries = history.entries(version, &record.run)?;
+        if entries.is_empty() {
             return Some(format!("data version {version} does not hold the run"));
         }
-        let listing = self.listing(version).ok()??;
+        let listing = Listing::new(entries).ok()?;
         let locked = super::Locked {
             version,
             out_dir: String::new(),
@@ -216,8 +216,7 @@ impl Project {
     fn names_data(&self, tag: &RunTag, version: DataVersion, history: &History) -> bool {
         let at = tag.tag.commit.as_ref().and_then(|commit| self.version_at(commit).ok().flatten());
         let Some(at) = at.or_else(|| tag.record.as_ref().map(|record| record.data)) else { return false };
-        let mark = history.mark(version, &tag.name.run);
-        at == version || (mark.is_some() && history.mark(at, &tag.name.run) == mark)
+        history.same(at, version, &tag.name.run)
     }
 
     /// Whether a run's tag names a commit that holds the run, and says what is so.
@@ -236,8 +235,7 @@ impl Project {
         let Some(version) = self.version_at(commit)? else {
             return Ok(claim("the commit that it names holds no data version".into()));
         };
-        let holds = history.runs(version).map(|runs| runs.contains(&&tag.name.run));
-        if holds == Some(false) {
+        if history.holds(version, &tag.name.run) == Some(false) {
             return Ok(claim(format!("data version {version} of its commit does not hold the run")));
         }
         Ok(tag.record.as_ref().and_then(|record| self.why_false(record, version, history)).and_then(claim))

@@ -332,7 +332,7 @@ fn the_shell_completes_runs_tags_and_experiments() {
     }
     let page = world.hook(["man", "runs"]).ok().out;
     assert!(page.contains(".TH") && page.contains("capture\\-hook\\-runs"), "{page}");
-    world.hook(["man", "--out", "../man"]).ok();
+    world.hook(["man", "--dir", "../man"]).ok();
     assert!(world.path("man/capture-hook.1").is_file() && world.path("man/capture-hook-verify.1").is_file());
 }
 
