@@ -31,6 +31,7 @@ From a shell: ``python -m capture_hook.dask results --out-dir data/captures``.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import contextlib
 import json
 import os
@@ -214,11 +215,25 @@ def _name(run_dir: str) -> tuple[str, str]:
 
 
 def _run(client: Client, tasks: dict[str, str], out: str, retries: int) -> dict[str, Verdict]:
+    verdicts = _round(client, tasks, out, retries)
+    # The scheduler blames a dead worker on every run that it held, begun or not. Those it gave up on are tried once more,
+    # one by one: what is lost then is lost by itself.
+    for real, verdict in list(verdicts.items()):
+        if verdict.status == "lost":
+            verdicts.update(_round(client, {real: tasks[real]}, out, retries))
+    return verdicts
+
+
+def _round(client: Client, tasks: dict[str, str], out: str, retries: int) -> dict[str, Verdict]:
+    """Ingests these runs and waits for all of them."""
     from distributed import as_completed
 
     futures = {
-        # Not pure: the same run may be ingested again later, and must not be answered from memory. The absolute path, links and all: the dataset says where a run came from as a serial ingest would say it.
-        client.submit(_ingest_one, shown, os.path.abspath(shown), out, capture_hook.__version__, retries=retries, pure=False): real
+        # Not pure: the same run may be ingested again later, and must not be answered from memory. The absolute path,
+        # links and all: the dataset says where a run came from as a serial ingest would say it.
+        client.submit(
+            _ingest_one, shown, os.path.abspath(shown), out, capture_hook.__version__, retries=retries, pure=False
+        ): real
         for real, shown in tasks.items()
     }
     verdicts: dict[str, Verdict] = {}
@@ -234,19 +249,21 @@ def _run(client: Client, tasks: dict[str, str], out: str, retries: int) -> dict[
 
 
 def _verdict(shown: str, future: Any) -> Verdict:
-    """What a finished task says, or what its end means."""
+    """What a task's end means. Waits where the result went with its worker, and the task runs once more."""
+    from concurrent.futures import CancelledError
+
     from distributed.scheduler import KilledWorker
 
-    if future.status == "finished":
+    try:
         done: Verdict = future.result()
         return done
-    if future.status == "cancelled":
+    except (CancelledError, asyncio.CancelledError):
         return Verdict(shown, "failed", errors=("cancelled",), message="the task was cancelled")
-    error = future.exception()
-    if isinstance(error, KilledWorker):
+    except KilledWorker as error:
         return Verdict(shown, "lost", errors=("worker_killed",), message=f"every worker that took it died: {error}")
-    code = error.code if isinstance(error, CaptureHookError) else type(error).__name__
-    return Verdict(shown, "failed", errors=(code,), message=str(error))
+    except Exception as error:
+        code = error.code if isinstance(error, CaptureHookError) else type(error).__name__
+        return Verdict(shown, "failed", errors=(code,), message=str(error))
 
 
 def _ingest_one(shown: str, run_dir: str, out: str, version: str) -> Verdict:

@@ -93,11 +93,12 @@ fn paths(world: World) {
 }
 
 fn amend(world: World) {
-    for args in [&["--no-edit"][..], &["-m", "new words"], &["-F", "readme.txt"], &["-C", "HEAD"]] {
+    let ways = [&["--no-edit"][..], &["-m", "new words"], &["-F", "readme.txt"], &["-C", "HEAD"]];
+    for (number, args) in ways.iter().enumerate() {
         let before = id(&world, "HEAD");
         world
             .git(
-                ["commit", "-q", "--amend", "--date", &format!("2026-01-01T00:00:{:02}", args.len())]
+                ["commit", "-q", "--amend", "--date", &format!("2026-01-01T00:00:{number:02}")]
                     .iter()
                     .copied()
                     .chain(args.iter().copied()),
