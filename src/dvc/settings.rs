@@ -58,6 +58,9 @@ pub struct Settings {
     pub hardlink_lock: bool,
     /// What is set that only DVC does right, in words.
     pub beyond_us: Vec<String>,
+    /// Settings of the tracked `.dvc/config` that name a file in which a remote's client may find a program to run (an AWS
+    /// configuration's `credential_process`): nothing is fetched unasked with such.
+    pub names_credentials: Vec<String>,
 }
 
 /// Settings that cannot be read.
@@ -110,15 +113,21 @@ impl Settings {
             no_scm: false,
             hardlink_lock: false,
             beyond_us: Vec::new(),
+            names_credentials: Vec::new(),
         };
+        let tracked = dvc_dir.join("config");
         let layers = [system_dir(env), global_dir(env)]
             .into_iter()
             .flatten()
             .map(|dir| dir.join("config"))
-            .chain([dvc_dir.join("config"), dvc_dir.join("config.local")]);
+            .chain([tracked.clone(), dvc_dir.join("config.local")]);
         for path in layers {
             if let Some(bytes) = fs::read_optional(&path)? {
-                settings.layer(&path, &String::from_utf8_lossy(&bytes), env)?;
+                let text = String::from_utf8_lossy(&bytes);
+                settings.layer(&path, &text, env)?;
+                if path == tracked {
+                    settings.names_credentials = credentials(&text);
+                }
             }
         }
         Ok(settings)
@@ -193,6 +202,15 @@ impl Settings {
             _ => {}
         }
     }
+}
+
+/// The remotes' settings in a `.dvc/config` that name a file of credentials.
+fn credentials(text: &str) -> Vec<String> {
+    let lines = ini::parse(text).unwrap_or_default();
+    let ours = |key: &str| matches!(key, "configpath" | "credentialpath");
+    let named =
+        lines.iter().filter(|line| ours(&line.key)).filter_map(|line| Some((named(&line.section, "remote")?, line)));
+    named.map(|(remote, line)| format!("{} of remote `{remote}`", line.key)).collect()
 }
 
 /// `name` of a section `kind "name"`.
@@ -306,5 +324,14 @@ mod tests {
         let (_dir, settings) = settings(&[("repo/.dvc/config", config)]);
         assert_eq!(settings.beyond_us.len(), 2, "{:?}", settings.beyond_us);
         assert_eq!(settings.remotes["w"].dir, None);
+    }
+
+    #[test]
+    fn a_tracked_file_of_credentials_is_noticed_the_users_own_is_fine() {
+        let config = "['remote \"s\"']\n    url = s3://b/k\n    configpath = aws.ini\n";
+        let (_dir, tracked) = settings(&[("repo/.dvc/config", config)]);
+        assert_eq!(tracked.names_credentials, ["configpath of remote `s`"]);
+        let (_dir, own) = settings(&[("repo/.dvc/config.local", config), ("home/.config/dvc/config", config)]);
+        assert!(own.names_credentials.is_empty());
     }
 }

@@ -34,6 +34,13 @@ pub enum Reach {
     SelectedRun,
 }
 
+/// Why nothing is fetched unless the user asks, where that is so: a cloned repository must not choose, by way of a remote's
+/// client, what runs on this machine.
+fn not_unasked(settings: &Settings, reach: Reach) -> Option<String> {
+    let setting = settings.names_credentials.first().filter(|_| reach != Reach::All)?;
+    Some(format!("the tracked .dvc/config sets {setting}, so data comes when you ask for it"))
+}
+
 /// What became of a sync.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Synced {
@@ -110,10 +117,13 @@ impl Project {
     pub(super) fn follow(&self, locked: &Locked, reach: Reach, hear: &dyn Hear) -> Result<Synced, SyncError> {
         let settings = self.dvc_settings()?;
         let synced = match self.follow_natively(settings, locked, reach, hear) {
-            Err(SyncError::Checkout(CheckoutError::BeyondUs(why))) => {
-                hear.status(&format!("DVC does this: {why}"));
-                by_dvc(self.dvc()?.pull(&[STAGE]).map(drop))
-            }
+            Err(SyncError::Checkout(CheckoutError::BeyondUs(why))) => match not_unasked(settings, reach) {
+                Some(why) => Ok(Synced::Missing { why }),
+                None => {
+                    hear.status(&format!("DVC does this: {why}"));
+                    by_dvc(self.dvc()?.pull(&[STAGE]).map(drop))
+                }
+            },
             Err(SyncError::Fetch(error)) => Ok(Synced::Missing { why: error.to_string() }),
             other => other,
         }?;
@@ -132,11 +142,14 @@ impl Project {
         hear: &dyn Hear,
     ) -> Result<Synced, SyncError> {
         let config = self.config()?;
-        let fetch = config.pull.auto || reach == Reach::All;
+        let refused = not_unasked(settings, reach);
+        let fetch = (config.pull.auto && refused.is_none()) || reach == Reach::All;
         let cache = Cache::of(settings);
         let to = match cache.listing(locked.version).map_err(ProjectError::from)? {
             Some(listing) => listing,
-            None if !fetch => return Ok(Synced::Missing { why: "pull.auto is off".into() }),
+            None if !fetch => {
+                return Ok(Synced::Missing { why: refused.unwrap_or_else(|| "pull.auto is off".into()) });
+            }
             None => fetch::listing(&self.root, settings, locked.version, || self.dvc())?,
         };
         let from = match self.workspace_version()? {
@@ -175,7 +188,7 @@ impl Project {
         let part = to.runs().filter(|run| here(run.entries)).flat_map(|run| run.entries.to_vec()).collect();
         let part = Listing::new(part).unwrap_or_default();
         if part.is_empty() {
-            return Ok(Synced::Missing { why: format!("{} to fetch", size(missing)) });
+            return Ok(Synced::Missing { why: refused.unwrap_or_else(|| format!("{} to fetch", size(missing))) });
         }
         let done = switch(&part)?;
         let left = missing_bytes(settings, &cache, &to, &[], locked);
