@@ -48,10 +48,18 @@ impl Entry {
     }
 }
 
-/// Whether a path with `/` stays inside the directory it is relative to.
+/// Whether a path with `/` stays inside the directory it is relative to, and out of git's and DVC's own: a file there can
+/// change what they do.
 #[must_use]
 pub fn safe_path(path: &str) -> bool {
-    !path.is_empty() && !path.contains(['\\', '\0']) && path.split('/').all(|part| !matches!(part, "" | "." | ".."))
+    let plain = |part: &str| {
+        // As file systems may read it: without case, without the characters that HFS+ ignores, or by its short name.
+        let ignored = |c: &char| matches!(c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}');
+        let read: String = part.chars().filter(|c| !ignored(c)).collect::<String>().to_ascii_lowercase();
+        let read = read.trim_end_matches(['.', ' ']);
+        !read.is_empty() && !matches!(read, ".git" | "git~1" | ".dvc" | "dvc~1")
+    };
+    !path.is_empty() && !path.contains(['\\', '\0']) && path.split('/').all(plain)
 }
 
 /// The files of one run in a listing.
@@ -252,6 +260,29 @@ mod tests {
 
     fn entry(relpath: &str) -> Entry {
         Entry { relpath: relpath.into(), md5: Oid::of(relpath.as_bytes()) }
+    }
+
+    #[test]
+    fn a_path_leads_neither_out_nor_into_gits_and_dvcs_own_directories() {
+        for safe in ["data/captures", "a/b.git", "x/.gitignore", "..a/b", "é/x"] {
+            assert!(safe_path(safe), "{safe}");
+        }
+        for bad in [
+            "",
+            "/a",
+            "a//b",
+            "a/../b",
+            ".",
+            "a\\b",
+            ".git",
+            "a/.GIT/config",
+            ".g\u{200c}it/x",
+            "git~1",
+            ".dvc/tmp",
+            ".git./x",
+        ] {
+            assert!(!safe_path(bad), "{bad}");
+        }
     }
 
     #[test]

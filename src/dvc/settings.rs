@@ -58,8 +58,8 @@ pub struct Settings {
     pub hardlink_lock: bool,
     /// What is set that only DVC does right, in words.
     pub beyond_us: Vec<String>,
-    /// Settings of the tracked `.dvc/config` that name a file in which a remote's client may find a program to run (an AWS
-    /// configuration's `credential_process`): nothing is fetched unasked with such.
+    /// Settings of the tracked `.dvc/config` that name a program, or a file in which a remote's client may find one to run
+    /// (WebDAV's `bearer_token_command`, an AWS configuration's `credential_process`): nothing is fetched unasked with such.
     pub names_credentials: Vec<String>,
 }
 
@@ -204,10 +204,10 @@ impl Settings {
     }
 }
 
-/// The remotes' settings in a `.dvc/config` that name a file of credentials.
+/// The remotes' settings in a `.dvc/config` by which a program may be started for the sake of credentials.
 fn credentials(text: &str) -> Vec<String> {
     let lines = ini::parse(text).unwrap_or_default();
-    let ours = |key: &str| matches!(key, "configpath" | "credentialpath");
+    let ours = |key: &str| matches!(key, "bearer_token_command" | "configpath" | "credentialpath");
     let named =
         lines.iter().filter(|line| ours(&line.key)).filter_map(|line| Some((named(&line.section, "remote")?, line)));
     named.map(|(remote, line)| format!("{} of remote `{remote}`", line.key)).collect()
