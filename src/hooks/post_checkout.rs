@@ -56,7 +56,7 @@ pub fn merge(app: &App, args: &[OsString]) -> Result<Outcome, Error> {
     } else {
         match project.repo.find_commit_id("ORIG_HEAD")? {
             Some(before) => differs(&project, &before, &head)?,
-            None => true,
+            None => !project.workspace_is_at(project.version_at(&head)?)?,
         }
     };
     if changed || project.sync_due() {
