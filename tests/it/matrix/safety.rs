@@ -15,6 +15,7 @@ pub const CASES: &[Case] = &[
     Case { line: "tracked settings name no program; .venv that is tracked is not run", run: settings },
     Case { line: "an out_dir outside the project", run: out_dir },
     Case { line: ".gitattributes and merge drivers of the repository's own", run: attributes },
+    Case { line: "trailers and tags of a hostile commit are read as text", run: texts },
 ];
 
 /// A mark that a hostile program would leave.
@@ -73,8 +74,8 @@ fn run_names(world: World) {
     assert!(new.iter().all(|path| path.contains(".dvc/tmp") || path.starts_with("dvc-site")), "{new:?}");
 }
 
-/// Commits a `dvc.lock` whose data version holds one file at this path.
-fn hostile_version(world: &World, relpath: &str) {
+/// Commits a `dvc.lock` whose dataset is this directory and holds one file at this path.
+fn hostile_version(world: &World, out_dir: &str, relpath: &str) {
     let text = "evil";
     let md5 = |bytes: &str| {
         fs::write(world.path("bytes"), bytes).unwrap();
@@ -90,20 +91,39 @@ fn hostile_version(world: &World, relpath: &str) {
     }
     let lock = fs::read_to_string(world.repo("dvc.lock")).unwrap();
     let old = lock.lines().find_map(|l| l.trim().strip_prefix("md5: ")).unwrap().to_owned();
-    fs::write(world.repo("dvc.lock"), lock.replace(&old, &format!("{name}.dir"))).unwrap();
+    fs::write(
+        world.repo("dvc.lock"),
+        lock.replace(&old, &format!("{name}.dir")).replace("path: data/captures", &format!("path: {out_dir}")),
+    )
+    .unwrap();
     world.git(["commit", "-q", "--no-verify", "-am", "evil"]).ok();
     world.git(["checkout", "-q", "HEAD~1"]).ok();
 }
 
 fn data_paths(world: World) {
     let outside = fs::read_to_string(world.path("home/.gitconfig")).unwrap();
-    for relpath in
-        ["../../../home/.gitconfig", "../../.git/hooks/pre-commit", "/tmp/capture-hook-evil", "a/../../../x/y"]
-    {
+    for relpath in [
+        "../../../home/.gitconfig",
+        "../../.git/hooks/pre-commit",
+        "/tmp/capture-hook-evil",
+        "a/../../../x/y",
+        "demo/x/.git/config",
+    ] {
         world.git(["checkout", "-q", "-B", "evil", "main"]).ok();
-        hostile_version(&world, relpath);
+        hostile_version(&world, "data/captures", relpath);
         let said = world.git(["checkout", "evil"]).ok();
         assert!(said.err.contains("leads out of the dataset"), "{relpath}: {}", said.err);
+        world.git(["checkout", "-q", "main"]).ok();
+    }
+    // A file in git's own directory can change what git does: `commondir` names another configuration.
+    for (out_dir, relpath) in [(".git", "commondir"), (".GIT/worktrees/x", "commondir"), (".dvc", "tmp/x/y")] {
+        world.git(["checkout", "-q", "-B", "evil", "main"]).ok();
+        hostile_version(&world, out_dir, relpath);
+        let said = world.git(["checkout", "evil"]).ok();
+        assert!(said.err.contains("warning:") || said.err.contains("error:"), "{out_dir}: {}", said.err);
+        assert!(!world.repo(out_dir).join(relpath).exists(), "{out_dir}");
+        world.hook(["pull"]).fails(1);
+        assert!(!world.repo(out_dir).join(relpath).exists(), "{out_dir}");
         world.git(["checkout", "-q", "main"]).ok();
     }
     assert_eq!(fs::read_to_string(world.path("home/.gitconfig")).unwrap(), outside);
@@ -120,8 +140,8 @@ fn links(world: World) {
     std::os::unix::fs::symlink(&outside, world.repo("data/captures")).unwrap();
     world.git(["add", "-f", "data/captures"]).ok();
     select(&world, SECOND);
-    let said = world.git(["commit", "-q", "-am", "x"]);
-    assert_ne!(said.code, 0, "{}", said.all());
+    let said = world.git(["commit", "-q", "-am", "x"]).fails(1);
+    assert!(said.err.contains("so runs could get lost"), "{}", said.err);
     assert_eq!(tree(&outside).len(), 0);
     world.git(["commit", "-q", "--no-verify", "-am", "x"]).ok();
     world.git(["checkout", "-q", "main"]).ok();
@@ -169,8 +189,8 @@ fn out_dir(world: World) {
         select(&world, SECOND);
         let new = fs::read_to_string(&path).unwrap().replace("out_dir: data/captures", &format!("out_dir: {dir}"));
         fs::write(&path, new).unwrap();
-        let said = world.git(["commit", "-am", "x"]);
-        assert_ne!(said.code, 0, "{dir}: {}", said.all());
+        let said = world.git(["commit", "-am", "x"]).fails(1);
+        assert!(said.err.contains("is not a path inside the project"), "{dir}: {}", said.err);
         assert!(!world.path("outside").exists() && !std::path::Path::new("/tmp/capture-hook-outside").exists());
         assert!(!world.repo(".git/hooks").join("demo").exists());
         fs::write(&path, text).unwrap();
@@ -188,5 +208,22 @@ fn attributes(world: World) {
     world.git(["commit", "-q", "-m", "x"]).ok();
     world.git(["checkout", "-q", "HEAD~1"]).ok();
     world.git(["checkout", "-q", "main"]).ok();
+    not_sprung(&world);
+}
+
+fn texts(world: World) {
+    let trap = trap(&world);
+    let message = format!("x\n\nCapture-Run: ../../../evil\nCapture-Run: demo/$({trap})\nCapture-Data: md5:../x.dir\n");
+    world.git(["commit", "-q", "--allow-empty", "-m", &message]).ok();
+    world.git(["tag", "-a", "-m", &message, "capture/%2E%2E%2Fevil/x"]).ok();
+    world.git(["tag", "-a", "-m", &message, "capture/demo/$(x)"]).ok();
+    world.hook(["tag", "--all"]).ok();
+    let evil = |tag: &&String| !tag.starts_with(&format!("capture/{FIRST}"));
+    let made: Vec<_> = super::tags(&world).iter().filter(evil).cloned().collect();
+    assert_eq!(made, ["capture/%2E%2E%2Fevil/x", "capture/demo/$(x)"], "only those that the hostile side made");
+    world.git(["commit", "-q", "--amend", "--allow-empty", "-m", "y"]).ok();
+    let format = "--format=%(trailers:key=Capture-Run)";
+    assert_eq!(world.git(["log", "-1", format]).ok().out.trim(), "");
+    world.git(["push", "-q", "--tags", "origin", "main"]).ok();
     not_sprung(&world);
 }
