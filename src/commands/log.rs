@@ -5,7 +5,7 @@ use anstyle::{AnsiColor, Style};
 use super::complete;
 use crate::app::{App, Outcome};
 use crate::dvc::cache::Cache;
-use crate::dvc::listing::{Entry, Listing};
+use crate::dvc::listing::Entry;
 use crate::error::Error;
 use crate::output::human;
 use crate::output::json::{Log, LogRun, LogVersion};
@@ -115,8 +115,7 @@ fn version(
     let mut runs = Vec::new();
     for run in change.brought.iter().filter(|run| only.is_none_or(|only| only == *run)) {
         let entries = history.entries(locked.version, run);
-        let listing = entries.as_ref().and_then(|entries| Listing::new(entries.clone()).ok());
-        let record = project.record(run, locked, listing.as_ref())?;
+        let record = project.record_of(run, locked, entries.as_deref().unwrap_or_default())?;
         let tag = tags.iter().find(|tag| tag.name.run == *run);
         let said = tag.and_then(|tag| tag.record.as_ref());
         runs.push(LogRun {

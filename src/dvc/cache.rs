@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::listing::{Listing, ListingError};
 use super::settings::Settings;
+use super::text::TextFile;
 use super::version::{DataVersion, Oid};
 use crate::error::{Explain, Kind};
 use crate::support::fs::{self, FsError};
@@ -114,35 +115,51 @@ impl Cache {
 
     /// A `.dir` object, its bytes checked against its name; `None` where the cache does not have it.
     pub fn listing(&self, version: DataVersion) -> Result<Option<Listing>, CacheError> {
+        let Some(bytes) = fs::read_optional(&self.listing_path(version))? else { return Ok(None) };
+        self.whole(version, DataVersion::of(&bytes))?;
         let path = self.listing_path(version);
-        let Some(bytes) = fs::read_optional(&path)? else { return Ok(None) };
-        if Oid::of(&bytes) != version.oid() {
-            return Err(CacheError::Damaged { path });
-        }
         Listing::parse(&bytes).map(Some).map_err(|source| CacheError::Listing { path, source })
+    }
+
+    /// A `.dir` object's text as it lies there, not checked against its name; `None` where the cache does not have it.
+    pub fn list(&self, version: DataVersion) -> Result<Option<TextFile>, CacheError> {
+        Ok(TextFile::open(&self.listing_path(version))?)
+    }
+
+    /// An error where the bytes of a `.dir` object are of another version than its name says.
+    pub fn whole(&self, version: DataVersion, of_bytes: DataVersion) -> Result<(), CacheError> {
+        if version == of_bytes { Ok(()) } else { Err(CacheError::Damaged { path: self.listing_path(version) }) }
     }
 
     /// Puts a `.dir` object into the cache, read-only as DVC does.
     pub fn put_listing(&self, listing: &Listing) -> Result<DataVersion, CacheError> {
-        let bytes = listing.to_bytes();
-        let version = DataVersion::new(Oid::of(&bytes));
-        self.put_listing_bytes(version, &bytes)?;
-        Ok(version)
+        self.put_list(&listing.to_bytes())
     }
 
-    /// Puts the bytes of a `.dir` object into the cache, where they are what the version's name says.
+    /// Puts the bytes of a `.dir` object from elsewhere into the cache, where they are what the version's name says.
     pub fn put_listing_bytes(&self, version: DataVersion, bytes: &[u8]) -> Result<(), CacheError> {
-        let path = self.listing_path(version);
-        if Oid::of(bytes) != version.oid() {
-            return Err(CacheError::Damaged { path });
-        }
-        if path.is_file() {
-            return Ok(());
-        }
-        if let Some(dir) = path.parent() {
-            fs::create_dir_all(dir)?;
-        }
-        Ok(fs::write_read_only(&path, bytes)?)
+        self.whole(version, DataVersion::of(bytes))?;
+        self.put_list(bytes).map(drop)
+    }
+
+    /// Puts the bytes of a `.dir` object into the cache. Its name is worked out while they are written: both grow with the
+    /// dataset.
+    pub fn put_list(&self, bytes: &[u8]) -> Result<DataVersion, CacheError> {
+        fs::create_dir_all(&self.objects)?;
+        std::thread::scope(|scope| {
+            let name = scope.spawn(|| DataVersion::of(bytes));
+            let unnamed = fs::Unnamed::write_read_only(&self.objects, bytes)?;
+            // A thread that panicked has named nothing.
+            let version = name.join().unwrap_or_else(|_| DataVersion::of(bytes));
+            let path = self.listing_path(version);
+            if !path.is_file() {
+                if let Some(dir) = path.parent() {
+                    fs::create_dir_all(dir)?;
+                }
+                unnamed.name(&path)?;
+            }
+            Ok(version)
+        })
     }
 
     /// A file's size, where the cache has it.

@@ -1,19 +1,37 @@
-//! What differs between two `.dir` objects, and one run's entries in one, without reading either whole.
+//! What differs between two `.dir` objects, one run's entries in one, and one with a run's entries replaced, without parsing
+//! any whole.
 //!
 //! A list of files is sorted, so two versions of a dataset share almost all of their text: what is equal at both ends is
-//! skipped as bytes, and only the rest is parsed. This relies on how DVC writes the object (see `listing`); text of any
-//! other form is parsed whole. Bytes are not checked against the object's name: whoever hands data out does that.
+//! skipped as bytes, and only the rest is parsed; a run's entries are found by bisection. This relies on how DVC writes the
+//! object (see `listing`); text of any other form is parsed whole. Bytes are not checked against the object's name: whoever
+//! hands data out, or writes a version made from another, does that.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use memchr::memmem;
 
 use super::listing::{Entry, Listing, ListingError};
+use super::text::Text;
 use super::version::Oid;
 use crate::run::RunKey;
+use crate::support::fs::FsError;
 
 const OPEN: &[u8] = b"{\"md5\"";
 const NEXT: &[u8] = b"}, {\"md5\"";
+/// How much text is looked at around a place; no entry is as long, for no path is.
+const WINDOW: usize = 1 << 15;
+
+/// A list that cannot be looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum DeltaError {
+    /// It is none.
+    #[error(transparent)]
+    Listing(#[from] ListingError),
+    /// It cannot be read.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+}
 
 /// The runs whose files two lists hold differently.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,23 +43,27 @@ pub struct Delta {
 }
 
 /// What `new` holds differently from `old`.
-pub fn between(old: &[u8], new: &[u8]) -> Result<Delta, ListingError> {
-    if old == new {
+pub fn between(old: &(impl Text + ?Sized), new: &(impl Text + ?Sized)) -> Result<Delta, DeltaError> {
+    let front = common_start(old, new)?;
+    if front == old.size() && front == new.size() {
         return Ok(Delta::default());
     }
-    match middle(old, new).and_then(|(old, new)| Some((parsed(old)?, parsed(new)?))) {
-        Some((old_part, new_part)) => {
-            let holds = |run: &RunKey| !entries(new, run).unwrap_or_default().is_empty();
-            Ok(compare(&old_part, &new_part, holds))
-        }
-        None => {
-            let (old, new) = (Listing::parse(old)?, Listing::parse(new)?);
-            Ok(compare(&old, &new, |run| !new.run(run).is_empty()))
-        }
+    if let Some((old_part, new_part)) = middle(old, new, front)? {
+        let mut fault = None;
+        let delta = compare(&old_part, &new_part, |run| match entries(new, run) {
+            Ok(entries) => !entries.is_empty(),
+            Err(error) => {
+                fault = Some(error);
+                false
+            }
+        });
+        return fault.map_or(Ok(delta), Err);
     }
+    let (old, new) = (Listing::parse(&old.whole()?)?, Listing::parse(&new.whole()?)?);
+    Ok(compare(&old, &new, |run| !new.run(run).is_empty()))
 }
 
-fn compare(old: &Listing, new: &Listing, new_holds: impl Fn(&RunKey) -> bool) -> Delta {
+fn compare(old: &Listing, new: &Listing, mut new_holds: impl FnMut(&RunKey) -> bool) -> Delta {
     let differing = |of: &Listing, than: &Listing| -> BTreeSet<RunKey> {
         let other = |entry: &&Entry| than.get(&entry.relpath).map(|have| have.md5) != Some(entry.md5);
         of.entries().iter().filter(other).filter_map(Entry::run).collect()
@@ -58,24 +80,53 @@ fn compare(old: &Listing, new: &Listing, new_holds: impl Fn(&RunKey) -> bool) ->
     delta
 }
 
-/// The differing parts of both, cut at whole entries.
-fn middle<'a>(old: &'a [u8], new: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
-    let short = old.len().min(new.len());
-    let front = common(old.iter(), new.iter(), short);
-    let back = common(old.iter().rev(), new.iter().rev(), short - front);
+/// The differing parts of both, cut at whole entries, where they share `front` bytes at their start.
+fn middle(
+    old: &(impl Text + ?Sized),
+    new: &(impl Text + ?Sized),
+    front: usize,
+) -> Result<Option<(Listing, Listing)>, FsError> {
+    let back = common_end(old, new, front)?;
     // Back to the start of the entry in which they part.
-    let start = memmem::rfind(new.get(..front)?, OPEN)?;
+    let from = front.saturating_sub(WINDOW);
+    let Some(start) = memmem::rfind(&new.part(from..front)?, OPEN).map(|at| from + at) else { return Ok(None) };
     // On to the end of the entry after which they are one again; its brace must be of the common end.
-    let end = |text: &[u8]| -> Option<usize> {
-        let tail = text.get(text.len() - back..)?;
-        let at = memmem::find(tail, NEXT).or_else(|| memmem::find(tail, b"}]"))?;
-        Some(text.len() - back + at + 1)
-    };
-    Some((old.get(start..end(old)?)?, new.get(start..end(new)?)?))
+    let tail = new.size() - back;
+    let after = new.part(tail..tail + back.min(WINDOW))?;
+    let Some(at) = memmem::find(&after, NEXT).or_else(|| memmem::find(&after, b"}]")) else { return Ok(None) };
+    let old_part = old.part(start..old.size() - back + at + 1)?;
+    let new_part = new.part(start..tail + at + 1)?;
+    Ok(parsed(&old_part).zip(parsed(&new_part)))
 }
 
-fn common<'a>(a: impl Iterator<Item = &'a u8>, b: impl Iterator<Item = &'a u8>, most: usize) -> usize {
-    a.zip(b).take(most).take_while(|(a, b)| a == b).count()
+/// How many bytes two texts share at their start.
+fn common_start(a: &(impl Text + ?Sized), b: &(impl Text + ?Sized)) -> Result<usize, FsError> {
+    let most = a.size().min(b.size());
+    let mut at = 0;
+    while at < most {
+        let block = at..most.min(at + WINDOW);
+        let (a, b) = (a.part(block.clone())?, b.part(block.clone())?);
+        if a != b {
+            return Ok(at + a.iter().zip(b.iter()).take_while(|(a, b)| a == b).count());
+        }
+        at = block.end;
+    }
+    Ok(most)
+}
+
+/// How many bytes two texts share at their end, without those that they are known to share at their start.
+fn common_end(a: &(impl Text + ?Sized), b: &(impl Text + ?Sized), front: usize) -> Result<usize, FsError> {
+    let most = a.size().min(b.size()) - front;
+    let mut shared = 0;
+    while shared < most {
+        let next = most.min(shared + WINDOW);
+        let (a, b) = (a.part(a.size() - next..a.size() - shared)?, b.part(b.size() - next..b.size() - shared)?);
+        if a != b {
+            return Ok(shared + a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count());
+        }
+        shared = next;
+    }
+    Ok(most)
 }
 
 /// Entries without the brackets around them.
@@ -84,37 +135,115 @@ fn parsed(part: &[u8]) -> Option<Listing> {
 }
 
 /// One run's entries in a list; empty where it holds no such run.
-pub fn entries(list: &[u8], run: &RunKey) -> Result<Vec<Entry>, ListingError> {
-    let whole = || Ok(Listing::parse(list)?.run(run).to_vec());
-    let Some(needle) = needle(run) else { return whole() };
-    if !list.starts_with(b"[{\"md5\": \"") {
-        return whole();
+pub fn entries(list: &(impl Text + ?Sized), run: &RunKey) -> Result<Vec<Entry>, DeltaError> {
+    if let Some(span) = span(list, run)?
+        && let Some(listing) = parsed(&list.part(span)?)
+    {
+        return Ok(listing.entries().to_vec());
     }
-    let Some(first) = memmem::find(list, &needle) else { return Ok(Vec::new()) };
-    let Some(start) = memmem::rfind(list.get(..first).unwrap_or_default(), OPEN) else { return whole() };
-    let mut end = start;
-    loop {
-        let rest = list.get(end..).unwrap_or_default();
-        let Some(length) = memmem::find(rest, NEXT).map_or_else(|| memmem::rfind(rest, b"}]"), Some) else {
-            return whole();
-        };
-        let entry = rest.get(..length).unwrap_or_default();
-        if memmem::find(entry, &needle).is_none() {
+    Ok(Listing::parse(&list.whole()?)?.run(run).to_vec())
+}
+
+/// The list with one run's files replaced by these, whose paths are relative to the run's folder.
+pub fn with_run(
+    list: &[u8],
+    run: &RunKey,
+    files: impl IntoIterator<Item = (String, Oid)>,
+) -> Result<Vec<u8>, DeltaError> {
+    let files = files.into_iter().map(|(path, md5)| Entry { relpath: format!("{run}/{path}"), md5 });
+    let new = Listing::new(files.collect())?;
+    if let Some(entry) = new.entries().iter().find(|entry| !entry.is_safe()) {
+        return Err(ListingError(format!("`{}` leaves the directory", entry.relpath)).into());
+    }
+    if let Some(span) = span(list, run)?
+        && let Some(text) = spliced(list, run, span, &new)
+    {
+        return Ok(text);
+    }
+    let old = Listing::parse(list)?;
+    let others = old.entries().iter().filter(|entry| entry.run().as_ref() != Some(run));
+    Ok(Listing::new(others.chain(new.entries()).cloned().collect())?.to_bytes())
+}
+
+fn spliced(list: &[u8], run: &RunKey, span: Range<usize>, new: &Listing) -> Option<Vec<u8>> {
+    // Bisection trusts the order; a run whose entries lie elsewhere too would be in the new list twice.
+    if memmem::find_iter(list, &needle(run)?).any(|at| !span.contains(&at)) {
+        return None;
+    }
+    let before = list.get(1..span.start)?;
+    let after = list.get(span.end..list.len() - 1)?;
+    let new = new.to_bytes();
+    let parts = [
+        before.strip_suffix(b", ").unwrap_or(before),
+        new.get(1..new.len() - 1)?,
+        after.strip_prefix(b", ").unwrap_or(after),
+    ];
+    let mut text = Vec::with_capacity(list.len() + new.len() + 4);
+    text.push(b'[');
+    for part in parts.into_iter().filter(|part| !part.is_empty()) {
+        if text.len() > 1 {
+            text.extend_from_slice(b", ");
+        }
+        text.extend_from_slice(part);
+    }
+    text.push(b']');
+    Some(text)
+}
+
+/// Where a run's entries lie in the text, from the first's opening brace to the last's closing one; empty, and where they
+/// would begin, for a run that it does not hold. `None`: text of another form.
+fn span(list: &(impl Text + ?Sized), run: &RunKey) -> Result<Option<Range<usize>>, FsError> {
+    let len = list.size();
+    if *list.part(0..3)? == *b"[]" {
+        return Ok(Some(1..1));
+    }
+    if *list.part(0..10)? != *b"[{\"md5\": \"" || *list.part(len - 2..len)? != *b"}]" {
+        return Ok(None);
+    }
+    let prefix = format!("{run}/");
+    let Some(start) = first(list, |path| path >= prefix.as_str())? else { return Ok(None) };
+    let (mut end, mut next) = (start, start);
+    while next < len - 1 {
+        let Some((entry, after)) = entry_at(list, next)? else { return Ok(None) };
+        if !entry.relpath.starts_with(&prefix) {
             break;
         }
-        end += length + 1;
-        // The comma and the blank before the next one.
-        match list.get(end..end + 2) {
-            Some(b", ") => end += 2,
-            _ => break,
+        (end, next) = (after, after + COMMA.len());
+    }
+    Ok(Some(start..end))
+}
+
+/// What stands between two entries.
+const COMMA: &[u8] = b", ";
+
+/// Where the first entry begins whose path is so, when all after it are, too; the closing bracket's place where none is.
+fn first(list: &(impl Text + ?Sized), is: impl Fn(&str) -> bool) -> Result<Option<usize>, FsError> {
+    let last = list.size() - 1;
+    let (mut low, mut high) = (1, last);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let from = low.max(middle.saturating_sub(WINDOW));
+        let before = list.part(from..high.min(middle + OPEN.len()))?;
+        let Some(start) = memmem::rfind(&before, OPEN).map(|at| from + at) else { return Ok(None) };
+        let Some((entry, end)) = entry_at(list, start)? else { return Ok(None) };
+        if is(&entry.relpath) {
+            high = start;
+        } else {
+            low = (end + COMMA.len()).min(last);
         }
     }
-    let part = list.get(start..end).unwrap_or_default();
-    let part = part.strip_suffix(b", ").unwrap_or(part);
-    match parsed(part) {
-        Some(listing) => Ok(listing.run(run).to_vec()),
-        None => whole(),
-    }
+    Ok(Some(low))
+}
+
+/// The entry that begins at a place, and where it ends.
+fn entry_at(list: &(impl Text + ?Sized), start: usize) -> Result<Option<(Entry, usize)>, FsError> {
+    let rest = list.part(start..start + WINDOW)?;
+    let found = memmem::find(&rest, NEXT).or_else(|| rest.len().checked_sub(2).filter(|_| rest.len() < WINDOW));
+    let listing = found.and_then(|length| parsed(rest.get(..=length)?));
+    Ok(listing.as_ref().and_then(|listing| match (listing.entries(), found) {
+        ([entry], Some(length)) => Some((entry.clone(), start + length + 1)),
+        _ => None,
+    }))
 }
 
 /// How an entry of the run looks in the text: `"relpath": "<run>/`, escaped as DVC does it.
@@ -143,9 +272,33 @@ mod tests {
     fn runs_that_came_changed_and_went_are_told() {
         let old = listing(&[("a/1/x", 1), ("a/2/x", 1), ("a/2/y", 1), ("a/3/x", 1), ("b/1/x", 1), ("loose", 1)]);
         let new = listing(&[("a/1/x", 1), ("a/2/x", 1), ("a/3/x", 2), ("b/0/x", 1), ("b/2/ü\"}, {x", 1), ("loose", 2)]);
-        let delta = between(&old.to_bytes(), &new.to_bytes()).unwrap();
+        let delta = between(&old.to_bytes()[..], &new.to_bytes()[..]).unwrap();
         assert_eq!((delta.brought, delta.gone), (runs(&["a/2", "a/3", "b/0", "b/2"]), runs(&["b/1"])));
-        assert_eq!(between(b"[]", &new.to_bytes()).unwrap().brought.len(), 5);
+        assert_eq!(between(&b"[]"[..], &new.to_bytes()[..]).unwrap().brought.len(), 5);
+    }
+
+    #[test]
+    fn one_run_is_replaced_and_the_others_kept() {
+        let list = listing(&[("e/a/x", 1), ("e/b/x", 1), ("e/b/y", 1), ("e/c/x", 1)]).to_bytes();
+        let run = "e/b".parse().unwrap();
+        let new = with_run(&list, &run, [("z".to_owned(), Oid::of(&[2]))]).unwrap();
+        assert_eq!(new, listing(&[("e/a/x", 1), ("e/b/z", 2), ("e/c/x", 1)]).to_bytes());
+        assert!(with_run(&list, &run, [("../z".to_owned(), Oid::of(b"z"))]).is_err());
+    }
+
+    #[test]
+    fn text_of_another_form_is_parsed_whole() {
+        let ours = listing(&[("e/a/x", 1), ("e/b/x", 1), ("e/c/x", 1)]);
+        let text = String::from_utf8(ours.to_bytes()).unwrap();
+        let mut rows: Vec<&str> = text[1..text.len() - 1].split(", {").collect();
+        let first = rows.remove(0);
+        let shuffled = format!("[{{{}, {first}]", rows.join(", {"));
+        for other in [text.replace(", ", ","), format!(" {text}"), shuffled] {
+            let run: RunKey = "e/a".parse().unwrap();
+            let new = with_run(other.as_bytes(), &run, [("x".to_owned(), Oid::of(&[3]))]).unwrap();
+            let is = Listing::parse(&new).unwrap();
+            assert_eq!(is, listing(&[("e/a/x", 3), ("e/b/x", 1), ("e/c/x", 1)]), "{other}");
+        }
     }
 
     proptest! {
@@ -158,11 +311,20 @@ mod tests {
                 listing(&files.iter().map(|(path, byte)| (path.as_str(), *byte)).collect::<Vec<_>>())
             };
             let (old, new) = (make(&old), make(&new));
-            let short = between(&old.to_bytes(), &new.to_bytes()).unwrap();
+            let short = between(&old.to_bytes()[..], &new.to_bytes()[..]).unwrap();
             let long = compare(&old, &new, |run| !new.run(run).is_empty());
             prop_assert_eq!(&short, &long);
+            let text = new.to_bytes();
             for run in old.runs().chain(new.runs()) {
-                prop_assert_eq!(entries(&new.to_bytes(), &run.key).unwrap(), new.run(&run.key));
+                prop_assert_eq!(entries(&text[..], &run.key).unwrap(), new.run(&run.key));
+                if !run.entries.iter().all(Entry::is_safe) {
+                    continue;
+                }
+                let file = |entry: &Entry| (entry.relpath.rsplit('/').next().unwrap().to_owned(), entry.md5);
+                let with = with_run(&text, &run.key, run.entries.iter().map(file)).unwrap();
+                let others = new.entries().iter().filter(|entry| entry.run().as_ref() != Some(&run.key));
+                let whole = Listing::new(others.chain(run.entries).cloned().collect()).unwrap();
+                prop_assert_eq!(with, whole.to_bytes());
             }
         }
     }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::cache::{Cache, CacheError};
+use super::delta::{self, DeltaError};
 use super::link::{Linker, hash};
 use super::listing::{Entry, Listing, ListingError, safe_path};
 use super::lock::{self, Lock, LockError};
@@ -16,6 +17,7 @@ use super::lock_text;
 use super::project_lock::{LockedError, ProjectLock};
 use super::settings::Settings;
 use super::stage::{PARAMS_FILE, Resolved, STAGE};
+use super::text::Text;
 use super::version::{DataVersion, Oid};
 use crate::error::{Explain, Kind};
 use crate::params::{self, Value};
@@ -49,6 +51,15 @@ pub enum EngineError {
     /// Input or output.
     #[error(transparent)]
     Fs(#[from] FsError),
+}
+
+impl From<DeltaError> for EngineError {
+    fn from(error: DeltaError) -> Self {
+        match error {
+            DeltaError::Listing(error) => error.into(),
+            DeltaError::Fs(error) => error.into(),
+        }
+    }
 }
 
 impl Explain for EngineError {
@@ -97,8 +108,8 @@ pub struct Work<'a> {
     pub settings: &'a Settings,
     /// The stage, resolved from the params file as it lies in the workspace.
     pub stage: &'a Resolved,
-    /// The runs whose folders in the dataset are new or changed.
-    pub runs: &'a [RunKey],
+    /// The run whose folder in the dataset is new or changed.
+    pub run: &'a RunKey,
     /// How long to wait for another DVC.
     pub patience: Duration,
 }
@@ -153,7 +164,7 @@ pub fn is_within(root: &Path, settings: &Settings, stage: &Resolved) -> Result<(
     Ok(())
 }
 
-/// Versions runs that lie in the dataset's folder.
+/// Versions a run that lies in the dataset's folder.
 pub fn version(work: &Work<'_>) -> Result<Versioned, EngineError> {
     is_within(work.root, work.settings, work.stage)?;
     let _lock = ProjectLock::take(work.root, work.patience)?;
@@ -163,28 +174,37 @@ pub fn version(work: &Work<'_>) -> Result<Versioned, EngineError> {
     let out_dir = &work.stage.out_dir;
     let mut linker = Linker::of(work.settings);
     let before = lock.capture().and_then(|stage| stage.out(out_dir));
-    let old = match before.map(|item| (item, item.version())) {
-        Some((_, Some(version))) => linker.cache().listing(version)?.ok_or(EngineError::NoListing(version))?,
-        Some((_, None)) => return Err(EngineError::BeyondUs("dvc.lock holds objects of DVC 2".into())),
-        None => Listing::default(),
+    let old = match before.map(|item| item.version()) {
+        Some(Some(version)) => Some((version, linker.cache().list(version)?.ok_or(EngineError::NoListing(version))?)),
+        Some(None) => return Err(EngineError::BeyondUs("dvc.lock holds objects of DVC 2".into())),
+        None => None,
+    };
+    let old_list = match &old {
+        Some((_, list)) => list.whole()?,
+        None => b"[]".into(),
     };
     let dataset = work.root.join(out_dir);
-    let mut listing = old.clone();
-    let mut sizes = Sizes { total: before.map_or(Some(0), |item| item.size) };
-    for key in work.runs {
-        let files = run_files(&dataset, key)?;
-        sizes.replace(linker.cache(), old.run(key), &files);
+    let files = run_files(&dataset, work.run)?;
+    let list = delta::with_run(&old_list, work.run, files.iter().map(|file| (file.relpath.clone(), file.oid)))?;
+    let replaced = delta::entries(&*old_list, work.run)?;
+    // The old list, which the new one is made from, must be what its name says; hashing it takes as long as the rest.
+    let version = std::thread::scope(|scope| {
+        let hashed = scope.spawn(|| DataVersion::of(&old_list));
         for file in &files {
             linker.take(file.oid, &file.path)?;
         }
-        listing = listing.with_run(key, files.into_iter().map(|file| (file.relpath, file.oid)))?;
-    }
-    let version = linker.cache().put_listing(&listing)?;
-    let size = match sizes.total {
-        Some(size) => size,
-        None => sum(linker.cache(), &dataset, &listing)?,
+        let version = linker.cache().put_list(&list)?;
+        if let Some((named, _)) = &old {
+            // A thread that panicked has found nothing.
+            linker.cache().whole(*named, hashed.join().map_err(|_| EngineError::NoListing(*named))?)?;
+        }
+        Ok::<_, EngineError>(version)
+    })?;
+    let total = before.map_or(Some((0, 0)), |item| item.size.zip(item.nfiles));
+    let (size, nfiles) = match total.and_then(|total| moved(linker.cache(), total, &replaced, &files)) {
+        Some(total) => total,
+        None => sum(linker.cache(), &dataset, &Listing::parse(&list)?)?,
     };
-    let nfiles = listing.len() as u64;
     let value = record(work, &mut linker, (version, size, nfiles))?;
     let lines = lock_text::stage(STAGE, &value)
         .ok_or_else(|| EngineError::BeyondUs("a parameter holds a value that only DVC writes".into()))?;
@@ -248,30 +268,24 @@ fn run_files(dataset: &Path, key: &RunKey) -> Result<Vec<RunFile>, EngineError> 
     found.into_iter().map(file).collect()
 }
 
-/// The dataset's bytes, kept by what comes and goes; `None` once that is not known.
-struct Sizes {
-    total: Option<u64>,
+/// The dataset's bytes and number of files, by what comes and goes; `None` where that is not known.
+fn moved(cache: &Cache, (size, nfiles): (u64, u64), old: &[Entry], new: &[RunFile]) -> Option<(u64, u64)> {
+    let gone = old.iter().try_fold(0_u64, |sum, entry| sum.checked_add(cache.size(entry.md5)?))?;
+    let come = new.iter().try_fold(0_u64, |sum, file| sum.checked_add(file.size))?;
+    let size = size.checked_sub(gone)?.checked_add(come)?;
+    let nfiles = nfiles.checked_sub(old.len() as u64)?.checked_add(new.len() as u64)?;
+    Some((size, nfiles))
 }
 
-impl Sizes {
-    fn replace(&mut self, cache: &Cache, old: &[Entry], new: &[RunFile]) {
-        let gone = old.iter().try_fold(0_u64, |sum, entry| sum.checked_add(cache.size(entry.md5)?));
-        let come = new.iter().try_fold(0_u64, |sum, file| sum.checked_add(file.size));
-        self.total = match (self.total, gone, come) {
-            (Some(total), Some(gone), Some(come)) => total.checked_sub(gone).and_then(|n| n.checked_add(come)),
-            _ => None,
-        };
-    }
-}
-
-/// The bytes of every file of a listing, from the cache or the workspace.
-fn sum(cache: &Cache, dataset: &Path, listing: &Listing) -> Result<u64, EngineError> {
-    listing.entries().iter().filter(|entry| entry.is_safe()).try_fold(0_u64, |sum, entry| {
+/// The bytes of every file of a listing, from the cache or the workspace, and their number.
+fn sum(cache: &Cache, dataset: &Path, listing: &Listing) -> Result<(u64, u64), EngineError> {
+    let size = listing.entries().iter().filter(|entry| entry.is_safe()).try_fold(0_u64, |sum, entry| {
         let here = || std::fs::metadata(dataset.join(&entry.relpath)).ok().map(|meta| meta.len());
         let size = cache.size(entry.md5).or_else(here);
         let size = size.ok_or_else(|| EngineError::BeyondUs(format!("the size of {} is not known", entry.relpath)))?;
-        Ok(sum.saturating_add(size))
-    })
+        Ok::<_, EngineError>(sum.saturating_add(size))
+    })?;
+    Ok((size, listing.len() as u64))
 }
 
 /// The stage as DVC records it.

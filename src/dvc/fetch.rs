@@ -85,8 +85,24 @@ pub fn listing(
     dvc: impl FnOnce() -> Result<Dvc, ProgramError>,
 ) -> Result<Listing, FetchError> {
     let cache = Cache::of(settings);
-    if let Some(listing) = cache.listing(version)? {
-        return Ok(listing);
+    bring(root, settings, version, dvc)?;
+    match cache.listing(version)? {
+        Some(listing) => Ok(listing),
+        // Taken away by another process, just now.
+        None => Err(FetchError::NoRemote(version)),
+    }
+}
+
+/// Sees to it that the cache has the list of files of a data version; one that is there is not looked into.
+pub fn bring(
+    root: &Path,
+    settings: &Settings,
+    version: DataVersion,
+    dvc: impl FnOnce() -> Result<Dvc, ProgramError>,
+) -> Result<(), FetchError> {
+    let cache = Cache::of(settings);
+    if cache.has_listing(version) {
+        return Ok(());
     }
     let remote = settings.remote().ok_or(FetchError::NoRemote(version))?;
     let bytes = match &remote.dir {
@@ -106,6 +122,5 @@ pub fn listing(
             fs::read(&to)?
         }
     };
-    cache.put_listing_bytes(version, &bytes)?;
-    cache.listing(version)?.ok_or_else(|| FetchError::NotThere { version, remote: remote.name.clone() })
+    Ok(cache.put_listing_bytes(version, &bytes)?)
 }

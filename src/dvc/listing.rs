@@ -133,7 +133,7 @@ impl Listing {
     /// The data version with exactly these files.
     #[must_use]
     pub fn version(&self) -> DataVersion {
-        DataVersion::new(Oid::of(&self.to_bytes()))
+        DataVersion::of(&self.to_bytes())
     }
 
     /// All files, sorted by path.
@@ -186,22 +186,6 @@ impl Listing {
         let start = self.entries.partition_point(|e| e.relpath < prefix);
         let len = self.entries.get(start..).unwrap_or_default().partition_point(|e| e.relpath.starts_with(&prefix));
         start..start + len
-    }
-
-    /// The same listing with one run's files replaced by these, whose paths are relative to the run's folder.
-    pub fn with_run(&self, key: &RunKey, files: impl IntoIterator<Item = (String, Oid)>) -> Result<Self, ListingError> {
-        let range = self.run_range(key);
-        let mut new: Vec<Entry> =
-            files.into_iter().map(|(path, md5)| Entry { relpath: format!("{key}/{path}"), md5 }).collect();
-        new.sort();
-        if let Some(entry) = new.iter().find(|e| !e.is_safe()) {
-            return Err(ListingError(format!("`{}` leaves the directory", entry.relpath)));
-        }
-        let mut entries = Vec::with_capacity(self.entries.len() + new.len());
-        entries.extend_from_slice(self.entries.get(..range.start).unwrap_or_default());
-        entries.append(&mut new);
-        entries.extend_from_slice(self.entries.get(range.end..).unwrap_or_default());
-        Self::new(entries)
     }
 }
 
@@ -318,15 +302,6 @@ mod tests {
         assert_eq!(runs, [("e/r-1".into(), 1), ("e/r.1".into(), 1), ("e/r".into(), 2), ("e/r0".into(), 1)]);
         assert_eq!(listing.other().map(|e| e.relpath.as_str()).collect::<Vec<_>>(), ["e/top"]);
         assert_eq!(listing.run(&"e/r".parse().unwrap()).len(), 2);
-    }
-
-    #[test]
-    fn one_run_is_replaced_and_the_others_kept() {
-        let listing = Listing::new(["e/a/x", "e/b/x", "e/b/y", "e/c/x"].map(entry).to_vec()).unwrap();
-        let new = listing.with_run(&"e/b".parse().unwrap(), [("z".to_owned(), Oid::of(b"z"))]).unwrap();
-        let paths: Vec<_> = new.entries().iter().map(|e| e.relpath.as_str()).collect();
-        assert_eq!(paths, ["e/a/x", "e/b/z", "e/c/x"]);
-        assert!(listing.with_run(&"e/b".parse().unwrap(), [("../z".to_owned(), Oid::of(b"z"))]).is_err());
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub mod project_lock;
 pub mod scratch;
 pub mod settings;
 pub mod stage;
+pub mod text;
 pub mod version;
 
 pub use version::{DataVersion, Oid};

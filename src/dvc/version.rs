@@ -97,6 +97,12 @@ impl DataVersion {
         Self(oid)
     }
 
+    /// The version whose `.dir` object has these bytes.
+    #[must_use]
+    pub fn of(list: &[u8]) -> Self {
+        Self(Oid::of(list))
+    }
+
     /// The name of the `.dir` object, without `.dir`.
     #[must_use]
     pub fn oid(self) -> Oid {

@@ -67,11 +67,10 @@ fn trailers(project: &Project, words: &[&str], message: &Message) -> Result<Vec<
     let Some(new) = project.locked(&Source::Index)? else { return Ok(Vec::new()) };
     let known: Vec<Oid> = parents.into_iter().filter(|id| repo.has_object(id)).collect();
     let brought = project.brought(Some(&new), &project.locked_at_all(&known)?)?;
-    let listing = project.listing(new.version)?;
     let old = provenance::parse(&message.body);
     let mut records = Vec::new();
     for run in &brought.runs {
-        let mut record = project.record(run, &new, listing.as_ref())?;
+        let mut record = project.record(run, &new)?;
         // What this clone has no data for, an earlier message may know.
         if let Some(old) = old.iter().find(|old| old.run == *run && old.data == new.version) {
             record.config = record.config.or_else(|| old.config.clone());

@@ -6,19 +6,18 @@
 //! but only where it differs from its parent's is it parsed.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use super::lists::{Found, Lists};
 use super::tags::RunTag;
 use super::{Locked, Project, ProjectError, Source};
 use crate::dvc::cache::Cache;
-use crate::dvc::delta::{self, Delta};
-use crate::dvc::listing::{Entry, Listing};
+use crate::dvc::delta::Delta;
+use crate::dvc::listing::Entry;
 use crate::dvc::version::DataVersion;
 use crate::git::{Commit, Oid, Range};
 use crate::provenance;
 use crate::run::RunKey;
-use crate::support::fs::read_optional;
 
 /// A commit that changed what `dvc.lock` says about the dataset.
 #[derive(Debug, Clone)]
@@ -51,38 +50,12 @@ pub struct History {
     lists: RefCell<Lists>,
 }
 
-/// The last few lists of files that were read, as bytes.
-#[derive(Debug)]
-struct Lists {
-    cache: Cache,
-    recent: VecDeque<(DataVersion, Option<Arc<Vec<u8>>>)>,
-}
-
-impl Lists {
-    fn new(cache: Cache) -> Self {
-        Self { cache, recent: VecDeque::new() }
-    }
-
-    /// The list's bytes; `None` where this clone does not have it.
-    fn get(&mut self, version: DataVersion) -> Option<Arc<Vec<u8>>> {
-        const KEPT: usize = 6;
-        if let Some((_, bytes)) = self.recent.iter().find(|(have, _)| *have == version) {
-            return bytes.clone();
-        }
-        let bytes = read_optional(&self.cache.listing_path(version)).ok().flatten().map(Arc::new);
-        self.recent.push_front((version, bytes.clone()));
-        self.recent.truncate(KEPT);
-        bytes
-    }
-}
-
 impl History {
     /// A run's files in a data version, empty where it does not hold the run; `None` where this clone does not have the
     /// version's list of files, or it is damaged.
     #[must_use]
     pub fn entries(&self, version: DataVersion, run: &RunKey) -> Option<Vec<Entry>> {
-        let list = self.lists.borrow_mut().get(version)?;
-        delta::entries(&list, run).ok()
+        self.lists.borrow_mut().entries(version, run)
     }
 
     /// Whether a data version holds a run; `None` where this clone cannot tell.
@@ -225,22 +198,15 @@ impl Project {
 /// A change that is being looked at: the commit, its data version, its parents' data versions.
 type Draft = (Commit, Locked, Vec<Option<Locked>>);
 
-/// What a change's lists of files say.
-#[derive(Debug, Default)]
-struct Found {
-    /// What it brought; `None` where a list is not in this clone.
-    delta: Option<Delta>,
-    /// The runs it holds, where it is not known which of them it brought.
-    held: Vec<RunKey>,
-}
-
 /// What each change brought over its parents; worked out by several threads, each on a stretch of history.
 fn deltas(cache: &Cache, drafts: &[Draft]) -> Vec<Found> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let stretch = drafts.len().div_ceil(threads).max(1);
     let look = |drafts: &[Draft]| {
         let mut lists = Lists::new(cache.clone());
-        drafts.iter().map(|(_, locked, parents)| delta_of(&mut lists, locked, parents)).collect::<Vec<_>>()
+        let olds = |parents: &[Option<Locked>]| parents.iter().flatten().map(|p| p.version).collect::<Vec<_>>();
+        let found = drafts.iter().map(|(_, locked, parents)| lists.change(locked.version, olds(parents)));
+        found.collect::<Vec<_>>()
     };
     std::thread::scope(|scope| {
         let look = &look;
@@ -253,38 +219,6 @@ fn deltas(cache: &Cache, drafts: &[Draft]) -> Vec<Found> {
 
 fn unknown(n: usize) -> Vec<Found> {
     (0..n).map(|_| Found::default()).collect()
-}
-
-fn delta_of(lists: &mut Lists, locked: &Locked, parents: &[Option<Locked>]) -> Found {
-    let Some(new) = lists.get(locked.version) else { return Found::default() };
-    let mut delta: Option<Delta> = None;
-    let mut known = true;
-    for parent in parents.iter().flatten() {
-        let one = match lists.get(parent.version) {
-            Some(old) => delta::between(&old, &new).ok(),
-            None => None,
-        };
-        match (one, &mut delta) {
-            (None, _) => known = false,
-            // Brought is what no parent holds so; gone, what any parent held.
-            (Some(one), Some(all)) => {
-                all.brought.retain(|run| one.brought.contains(run));
-                all.gone.extend(one.gone);
-            }
-            (Some(one), none) => *none = Some(one),
-        }
-    }
-    if known && delta.is_some() {
-        return Found { delta, held: Vec::new() };
-    }
-    // The first data version, or one whose parents' are not here.
-    let Ok(listing) = Listing::parse(&new) else { return Found::default() };
-    let runs: Vec<RunKey> = listing.runs().map(|run| run.key).collect();
-    if known {
-        let brought = runs.into_iter().collect();
-        return Found { delta: Some(Delta { brought, gone: BTreeSet::new() }), held: Vec::new() };
-    }
-    Found { delta: None, held: runs }
 }
 
 /// What a commit says of itself, where its lists of files are not here.

@@ -10,6 +10,7 @@ pub mod compare;
 mod error;
 pub mod history;
 pub mod journey;
+pub mod lists;
 mod lock;
 pub mod merging;
 mod place;
@@ -65,6 +66,7 @@ pub struct Project {
     pub env: Env,
     settings: OnceCell<Settings>,
     locked: RefCell<HashMap<Oid, Option<Locked>>>,
+    lists: RefCell<Option<lists::Lists>>,
 }
 
 /// Who hears what a long piece of work says.
@@ -124,7 +126,15 @@ impl Project {
     pub fn at(repo: Repo, root: PathBuf, env: &Env) -> Self {
         let inner = repo.top().ok().and_then(|top| root.strip_prefix(top).ok()).map(slashed).unwrap_or_default();
         let prefix = if inner.is_empty() { inner } else { format!("{inner}/") };
-        Self { repo, root, prefix, env: env.clone(), settings: OnceCell::new(), locked: RefCell::new(HashMap::new()) }
+        Self {
+            repo,
+            root,
+            prefix,
+            env: env.clone(),
+            settings: OnceCell::new(),
+            locked: RefCell::new(HashMap::new()),
+            lists: RefCell::new(None),
+        }
     }
 
     /// A file of the project as git names it: relative to the top of the working tree.

@@ -5,6 +5,7 @@
 //! fails or is interrupted, `dvc.lock` and the run's folder are put back. The dataset never loses a run on the way: what
 //! HEAD's data version holds is in the workspace before DVC looks at it, and no other run differs afterwards.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,12 +13,14 @@ use super::lock::WorkLock;
 use super::sync::{Reach, SyncError};
 use super::{Hear, Locked, Project, ProjectError, Source, State};
 use crate::config::Engine;
+use crate::dvc::delta::Delta;
 use crate::dvc::engine::{self, EngineError};
 use crate::dvc::fetch::{self, FetchError};
 use crate::dvc::listing::{Listing, safe_path};
 use crate::dvc::lock::{self, Lock, LockedStage};
 use crate::dvc::program::ProgramError;
 use crate::dvc::stage::{Resolved, STAGE};
+use crate::dvc::version::DataVersion;
 use crate::error::{Explain, Kind};
 use crate::git::{GitError, Operation};
 use crate::ingest;
@@ -325,14 +328,30 @@ impl Project {
             self.repo.config_bool(ALLOW_LOSS)? == Some(true) || self.repo.operation() == Some(Operation::Revert);
         // Without a dataset in what is staged, the stage itself goes: that is no accident of a run.
         let Some(staged) = staged.filter(|_| !on_purpose) else { return Ok(()) };
-        let Some(old) = self.listing(head.version)? else {
-            return Err(Stop::Unknown { version: head.version.to_string() });
-        };
-        let Some(new) = self.listing(staged.version)? else {
-            return Err(Stop::Unknown { version: staged.version.to_string() });
-        };
-        let lost: Vec<RunKey> = old.runs().filter(|run| new.run(&run.key).is_empty()).map(|run| run.key).collect();
-        if lost.is_empty() { Ok(()) } else { Err(Stop::Lost { runs: lost }) }
+        let runs = self.delta(head.version, staged.version)?.gone;
+        if runs.is_empty() { Ok(()) } else { Err(Stop::Lost { runs: runs.into_iter().collect() }) }
+    }
+
+    /// What the new data version holds differently from the old one; a stop where that cannot be known here.
+    fn delta(&self, old: DataVersion, new: DataVersion) -> Result<Delta, Stop> {
+        let mut lists = self.lists()?;
+        let unknown = [old, new].into_iter().find(|version| lists.get(*version).is_none()).unwrap_or(new);
+        lists.change(new, [old]).delta.ok_or_else(|| Stop::Unknown { version: unknown.to_string() })
+    }
+
+    /// Every run of the old data version but `run` is in the new one, with the same files.
+    fn others_kept(&self, old: DataVersion, new: DataVersion, run: &RunKey) -> Result<(), Stop> {
+        let delta = self.delta(old, new)?;
+        let mut lists = self.lists()?;
+        let others = |runs: BTreeSet<RunKey>| runs.into_iter().filter(|other| other != run).collect::<Vec<_>>();
+        let (lost, mut changed) = (others(delta.gone), others(delta.brought));
+        // Another run may be new, too: several are put one after the other.
+        changed.retain(|run| lists.entries(old, run).is_none_or(|entries| !entries.is_empty()));
+        match (lost.is_empty(), changed.is_empty()) {
+            (false, _) => Err(Stop::Lost { runs: lost }),
+            (true, false) => Err(Stop::Changed { runs: changed }),
+            (true, true) => Ok(()),
+        }
     }
 
     /// DVC works on the working tree: it must want what is staged.
@@ -396,12 +415,12 @@ impl Project {
         let run_dir = wanted.run_dir.clone().unwrap_or_default();
         let before = head.or(staged.locked.as_ref()).filter(|locked| locked.out_dir == wanted.out_dir);
         let native = self.within_native(wanted, hear)?;
-        let committed = |locked: &Locked| match native {
+        match before {
             // Nothing but the new run's folder is looked at, so nothing else need be in the workspace.
-            true => Ok(fetch::listing(&self.root, self.dvc_settings()?, locked.version, || self.dvc())?),
-            false => self.committed_runs(locked, run, hear),
-        };
-        let old = before.map(committed).transpose()?;
+            Some(locked) if native => fetch::bring(&self.root, self.dvc_settings()?, locked.version, || self.dvc())?,
+            Some(locked) => self.committed_runs(locked, run, hear)?,
+            None => {}
+        }
         let undo = Undo::before(self, &wanted.out_dir, run)?;
         let work = || -> Result<Locked, Stop> {
             if native {
@@ -413,12 +432,11 @@ impl Project {
             let state = self.state(&Source::WorkTree)?;
             let locked = state.locked.clone().filter(|_| state.agrees());
             let locked = locked.ok_or_else(|| Stop::NotLocked { run_dir: run_dir.clone() })?;
-            let new = self.listing(locked.version)?.unwrap_or_default();
-            if new.run(run).is_empty() {
+            if self.lists()?.entries(locked.version, run).is_none_or(|entries| entries.is_empty()) {
                 return Err(Stop::NotLocked { run_dir: run_dir.clone() });
             }
-            if let Some(old) = &old {
-                others_kept(old, &new, run)?;
+            if let Some(before) = before {
+                self.others_kept(before.version, locked.version, run)?;
             }
             Ok(locked)
         };
@@ -469,14 +487,14 @@ impl Project {
             root: &self.root,
             settings: self.dvc_settings()?,
             stage: wanted,
-            runs: std::slice::from_ref(run),
+            run,
             patience: Duration::from_secs(60),
         })?;
         Ok(())
     }
 
     /// The runs of the committed data version, all but `run` known to be in the workspace.
-    fn committed_runs(&self, locked: &Locked, run: &RunKey, hear: &dyn Hear) -> Result<Listing, Stop> {
+    fn committed_runs(&self, locked: &Locked, run: &RunKey, hear: &dyn Hear) -> Result<(), Stop> {
         let unknown = || Stop::Unknown { version: locked.version.to_string() };
         let listing = fetch::listing(&self.root, self.dvc_settings()?, locked.version, || self.dvc())?;
         let missing = || self.first_missing(&listing, &locked.out_dir, run);
@@ -486,7 +504,7 @@ impl Project {
             self.follow(locked, Reach::All, hear)?;
         }
         match missing() {
-            None => Ok(listing),
+            None => Ok(()),
             Some(_) => Err(unknown()),
         }
     }
@@ -525,17 +543,6 @@ impl Project {
         }
         Ok(paths)
     }
-}
-
-/// Every run of `old` but `run` is in `new`, with the same files.
-fn others_kept(old: &Listing, new: &Listing, run: &RunKey) -> Result<(), Stop> {
-    let others = || old.runs().filter(|other| other.key != *run);
-    let lost: Vec<RunKey> = others().filter(|o| new.run(&o.key).is_empty()).map(|o| o.key).collect();
-    if !lost.is_empty() {
-        return Err(Stop::Lost { runs: lost });
-    }
-    let changed: Vec<RunKey> = others().filter(|o| new.run(&o.key) != o.entries).map(|o| o.key).collect();
-    if changed.is_empty() { Ok(()) } else { Err(Stop::Changed { runs: changed }) }
 }
 
 /// The state that DVC is about to change, kept until it went well.

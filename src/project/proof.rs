@@ -6,7 +6,6 @@ use super::history::{Change, History};
 use super::retrieve::RetrieveError;
 use super::tags::RunTag;
 use super::{Project, ProjectError, Source};
-use crate::dvc::listing::Listing;
 use crate::dvc::version::DataVersion;
 use crate::git::{Commit, Oid, Range};
 use crate::provenance::{self, Record};
@@ -193,7 +192,6 @@ impl Project {
         if entries.is_empty() {
             return Some(format!("data version {version} does not hold the run"));
         }
-        let listing = Listing::new(entries).ok()?;
         let locked = super::Locked {
             version,
             out_dir: String::new(),
@@ -202,7 +200,7 @@ impl Project {
             nfiles: None,
             cmd: String::new(),
         };
-        let is = self.record(&record.run, &locked, Some(&listing)).ok()?;
+        let is = self.record_of(&record.run, &locked, &entries).ok()?;
         let differs = |said: &Option<String>, is: &Option<String>| said.is_some() && is.is_some() && said != is;
         if differs(&record.manifest, &is.manifest) {
             return Some("the manifest's SHA-256 is another one".into());

@@ -6,9 +6,9 @@
 
 use sha2::{Digest, Sha256};
 
-use super::selection::{Locked, run_of};
+use super::selection::Locked;
 use super::{Project, ProjectError, Source};
-use crate::dvc::listing::Listing;
+use crate::dvc::listing::{Entry, Listing};
 use crate::dvc::version::{DataVersion, Oid as ObjectId};
 use crate::git::Oid;
 use crate::provenance::Record;
@@ -43,35 +43,18 @@ impl Project {
         if !parents.is_empty() && parents.iter().all(same) {
             return Ok(brought);
         }
-        let Some(listing) = self.listing(new.version)? else {
-            brought.partial = true;
-            return Ok(brought);
-        };
-        let keys: Vec<RunKey> = listing.runs().map(|run| run.key).collect();
-        let mut olds = Vec::new();
-        for parent in parents.iter().flatten() {
-            match self.listing(parent.version)? {
-                Some(old) => olds.push(old),
-                None => brought.partial = true,
+        let mut lists = self.lists()?;
+        match lists.change(new.version, parents.iter().flatten().map(|parent| parent.version)).delta {
+            Some(delta) => {
+                brought.runs = delta.brought.into_iter().collect();
+                brought.gone = delta.gone.into_iter().collect();
             }
-        }
-        if !brought.partial {
-            for run in listing.runs() {
-                if olds.iter().all(|old| old.run(&run.key) != run.entries) {
-                    brought.runs.push(run.key);
-                }
-            }
-            for old in &olds {
-                let gone = old.runs().filter(|run| listing.run(&run.key).is_empty()).map(|run| run.key);
-                brought.gone.extend(gone);
-            }
-            brought.gone.sort();
-            brought.gone.dedup();
+            None => brought.partial = true,
         }
         let selection_changed =
             parents.iter().all(|p| p.as_ref().and_then(|p| p.run_dir.as_ref()) != new.run_dir.as_ref());
         if selection_changed
-            && let Some(key) = new.run_dir.as_deref().and_then(|dir| run_of(dir, &keys))
+            && let Some(key) = new.run_dir.as_deref().and_then(|dir| lists.named(new.version, dir))
             && !brought.runs.contains(&key)
         {
             brought.runs.push(key);
@@ -103,7 +86,13 @@ impl Project {
     }
 
     /// The record of a run in a data version; what this clone has no data for is left out.
-    pub fn record(&self, run: &RunKey, locked: &Locked, listing: Option<&Listing>) -> Result<Record, ProjectError> {
+    pub fn record(&self, run: &RunKey, locked: &Locked) -> Result<Record, ProjectError> {
+        let entries = self.lists()?.entries(locked.version, run).unwrap_or_default();
+        self.record_of(run, locked, &entries)
+    }
+
+    /// The record of a run that has these files in a data version.
+    pub fn record_of(&self, run: &RunKey, locked: &Locked, entries: &[Entry]) -> Result<Record, ProjectError> {
         let mut record = Record {
             run: run.clone(),
             config: None,
@@ -112,10 +101,9 @@ impl Project {
             steps: None,
             episodes: None,
         };
-        let Some(listing) = listing else { return Ok(record) };
         let read = |name: &str| -> Result<Option<Vec<u8>>, ProjectError> {
             let relpath = format!("{run}/{name}");
-            let Some(entry) = listing.get(&relpath) else { return Ok(None) };
+            let Some(entry) = entries.iter().find(|entry| entry.relpath == relpath) else { return Ok(None) };
             self.object(entry.md5, locked, &relpath)
         };
         if let Some(bytes) = read("manifest.json")? {

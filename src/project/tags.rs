@@ -4,7 +4,6 @@
 //! tag that others may have is not moved.
 
 use super::{Locked, Project, ProjectError, Source};
-use crate::dvc::listing::Listing;
 use crate::git::{NewTag, Oid, Tag};
 use crate::provenance::{self, Record, TAG_PREFIX, TagName, parse_tag_name, tag_name};
 use crate::support::fs;
@@ -83,7 +82,6 @@ impl Project {
         let Some(locked) = self.locked(&Source::Commit(commit.clone()))?.filter(|_| !runs.is_empty()) else {
             return Ok(Vec::new());
         };
-        let listing = self.listing(locked.version)?;
         let mut done = Vec::new();
         for run in &runs {
             let own: Vec<&RunTag> = tags.iter().filter(|tag| tag.name.run == *run).collect();
@@ -91,10 +89,10 @@ impl Project {
             if own.iter().any(moving) {
                 continue;
             }
-            let record = self.record(run, &locked, listing.as_ref())?;
+            let record = self.record(run, &locked)?;
             let mut same = None;
             for tag in &own {
-                if self.same_data(tag, &record, listing.as_ref())? {
+                if self.same_data(tag, &record)? {
                     same = Some(tag.tag.name.clone());
                     break;
                 }
@@ -117,7 +115,7 @@ impl Project {
     }
 
     /// Whether a tag names the same data of its run as this record does.
-    fn same_data(&self, tag: &RunTag, record: &Record, listing: Option<&Listing>) -> Result<bool, ProjectError> {
+    fn same_data(&self, tag: &RunTag, record: &Record) -> Result<bool, ProjectError> {
         let tagged = match &tag.tag.commit {
             Some(commit) if self.repo.has_object(commit) => self.locked(&Source::Commit(commit.clone()))?,
             _ => None,
@@ -126,10 +124,11 @@ impl Project {
         if version == Some(record.data) {
             return Ok(true);
         }
-        if let (Some(version), Some(new)) = (version, listing)
-            && let Some(old) = self.listing(version)?
+        let mut lists = self.lists()?;
+        if let Some(old) = version.and_then(|version| lists.entries(version, &record.run))
+            && let Some(new) = lists.entries(record.data, &record.run)
         {
-            return Ok(old.run(&record.run) == new.run(&record.run));
+            return Ok(old == new);
         }
         // Without the listing of the tagged data, the manifest (which names every file's hash) decides.
         let old = tag.record.as_ref().and_then(|r| r.manifest.as_ref());
@@ -142,18 +141,17 @@ impl Project {
         let tags = self.run_tags()?;
         for (old, new) in pairs {
             let Some(locked) = self.locked(&Source::Commit(new.clone()))? else { continue };
-            let listing = self.listing(locked.version)?;
             for tag in tags.iter().filter(|tag| tag.tag.commit.as_ref() == Some(old)) {
                 let name = tag.tag.name.clone();
                 if self.was_pushed(&tag.tag)? {
                     done.push(Tagged::Left { tag: name });
                     continue;
                 }
-                if listing.as_ref().is_some_and(|listing| listing.run(&tag.name.run).is_empty()) {
+                if self.lists()?.entries(locked.version, &tag.name.run).is_some_and(|entries| entries.is_empty()) {
                     done.push(Tagged::Orphaned { tag: name });
                     continue;
                 }
-                let mut record = self.record(&tag.name.run, &locked, listing.as_ref())?;
+                let mut record = self.record(&tag.name.run, &locked)?;
                 if let Some(old) = &tag.record {
                     record.config = record.config.or_else(|| old.config.clone());
                     record.manifest = record.manifest.or_else(|| old.manifest.clone());

@@ -92,16 +92,27 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
     sync_dir(dir)
 }
 
-/// Makes a file that is to stay as it is: whole or not at all, read-only for everyone. One that is there already, with
-/// the same name, is replaced; `bytes` must then be the same, as they are where the name is made from them.
-pub fn write_read_only(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
-    let dir = parent(path);
-    let mut temp = tempfile::Builder::new().prefix(".capture-hook-").tempfile_in(dir).at("write in", dir)?;
-    temp.write_all(bytes).at("write", path)?;
-    set_mode(temp.as_file(), 0o444).at("set the mode of", path)?;
-    temp.as_file().sync_all().at("write", path)?;
-    temp.persist(path).map_err(|e| e.error).at("replace", path)?;
-    Ok(())
+/// A file that is to stay as it is, whole, and read-only for everyone, before it has its name: dropped, it is gone.
+pub struct Unnamed {
+    temp: tempfile::NamedTempFile,
+}
+
+impl Unnamed {
+    /// Writes it, into a directory of the file system where it will have its name.
+    pub fn write_read_only(dir: &Path, bytes: &[u8]) -> Result<Self, FsError> {
+        let mut temp = tempfile::Builder::new().prefix(".capture-hook-").tempfile_in(dir).at("write in", dir)?;
+        temp.write_all(bytes).at("write in", dir)?;
+        set_mode(temp.as_file(), 0o444).at("set the mode of a file in", dir)?;
+        temp.as_file().sync_all().at("write in", dir)?;
+        Ok(Self { temp })
+    }
+
+    /// Gives it its name. A file that has it already is replaced; its bytes must then be the same, as they are where the
+    /// name is made from them.
+    pub fn name(self, path: &Path) -> Result<(), FsError> {
+        self.temp.persist(path).map_err(|e| e.error).at("replace", path)?;
+        Ok(())
+    }
 }
 
 /// Copies a file to where its name says what is in it: whole or not at all, read-only for everyone. The directory is made.

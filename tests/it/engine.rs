@@ -81,7 +81,7 @@ impl Pair {
             root: &root,
             settings: &self.settings(),
             stage: &stage,
-            runs: &[key],
+            run: &key,
             patience: Duration::from_secs(5),
         };
         version(&work).unwrap();

@@ -1,0 +1,115 @@
+//! The lists of files that data versions name, as they lie in this clone's cache: one run's files in one, and what one
+//! brings over others.
+//!
+//! Lists are compared as bytes, in their files (see `dvc::delta`), so that what every commit asks costs little however
+//! many runs there are. They are not checked against their names here: whoever writes from one, or hands data out, does that.
+
+use std::cell::RefMut;
+use std::collections::{BTreeSet, VecDeque};
+use std::rc::Rc;
+
+use super::selection::run_of;
+use super::{Project, ProjectError};
+use crate::dvc::cache::Cache;
+use crate::dvc::delta::{self, Delta};
+use crate::dvc::listing::{Entry, Listing};
+use crate::dvc::text::{Text, TextFile};
+use crate::dvc::version::DataVersion;
+use crate::run::RunKey;
+
+/// The last few lists of files that were looked at.
+#[derive(Debug)]
+pub struct Lists {
+    cache: Cache,
+    recent: VecDeque<(DataVersion, Rc<TextFile>)>,
+}
+
+/// What one data version holds differently from others.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// What it brought; `None` where a list is not in this clone, or not to be read.
+    pub delta: Option<Delta>,
+    /// The runs it holds, where it is not known which of them it brought.
+    pub held: Vec<RunKey>,
+}
+
+impl Lists {
+    /// Those of a cache.
+    #[must_use]
+    pub fn new(cache: Cache) -> Self {
+        Self { cache, recent: VecDeque::new() }
+    }
+
+    /// A list; `None` where this clone does not have it.
+    pub fn get(&mut self, version: DataVersion) -> Option<Rc<TextFile>> {
+        const KEPT: usize = 6;
+        if let Some((_, list)) = self.recent.iter().find(|(have, _)| *have == version) {
+            return Some(list.clone());
+        }
+        let list = Rc::new(self.cache.list(version).ok().flatten()?);
+        self.recent.push_front((version, list.clone()));
+        self.recent.truncate(KEPT);
+        Some(list)
+    }
+
+    /// A run's files in a data version, empty where it does not hold the run; `None` where this clone does not have the
+    /// version's list of files, or it is damaged.
+    pub fn entries(&mut self, version: DataVersion, run: &RunKey) -> Option<Vec<Entry>> {
+        delta::entries(&*self.get(version)?, run).ok()
+    }
+
+    /// What a data version brings over all of these. Gone is what any of them held.
+    pub fn change(&mut self, new: DataVersion, olds: impl IntoIterator<Item = DataVersion>) -> Found {
+        let Some(list) = self.get(new) else { return Found::default() };
+        let mut delta: Option<Delta> = None;
+        let mut known = true;
+        for old in olds {
+            let one = self.get(old).and_then(|old| delta::between(&*old, &*list).ok());
+            match (one, &mut delta) {
+                (None, _) => known = false,
+                (Some(one), Some(all)) => {
+                    all.brought.retain(|run| one.brought.contains(run));
+                    all.gone.extend(one.gone);
+                }
+                (Some(one), none) => *none = Some(one),
+            }
+        }
+        if known && delta.is_some() {
+            return Found { delta, held: Vec::new() };
+        }
+        // The first data version, or one whose parents' are not here.
+        let Some(listing) = parse(&list) else { return Found::default() };
+        let runs: Vec<RunKey> = listing.runs().map(|run| run.key).collect();
+        if known {
+            let brought = runs.into_iter().collect();
+            return Found { delta: Some(Delta { brought, gone: BTreeSet::new() }), held: Vec::new() };
+        }
+        Found { delta: None, held: runs }
+    }
+
+    /// The run of a data version that a `run_dir` names (see [`run_of`]).
+    pub fn named(&mut self, version: DataVersion, run_dir: &str) -> Option<RunKey> {
+        let mut parts = run_dir.trim_end_matches('/').rsplit('/');
+        if let (Some(run_id), Some(experiment)) = (parts.next(), parts.next())
+            && let Ok(run) = RunKey::new(experiment, run_id)
+            && self.entries(version, &run).is_some_and(|entries| !entries.is_empty())
+        {
+            return Some(run);
+        }
+        let listing = parse(&*self.get(version)?)?;
+        let runs: Vec<RunKey> = listing.runs().map(|run| run.key).collect();
+        run_of(run_dir, &runs)
+    }
+}
+
+fn parse(list: &TextFile) -> Option<Listing> {
+    Listing::parse(&list.whole().ok()?).ok()
+}
+
+impl Project {
+    /// The lists of files in this clone.
+    pub fn lists(&self) -> Result<RefMut<'_, Lists>, ProjectError> {
+        let cache = self.cache()?;
+        Ok(RefMut::map(self.lists.borrow_mut(), |lists| lists.get_or_insert_with(|| Lists::new(cache))))
+    }
+}
