@@ -341,6 +341,9 @@ impl Dvc {
                 return Ok(output);
             }
             let busy = says_busy(&output) || (self.show && project_lock::is_held(&self.root));
+            if !busy && project_lock::mend_notes(&self.root) {
+                continue;
+            }
             if !busy {
                 return Err(cmd.failed(&output).into());
             }

@@ -68,6 +68,19 @@ pub fn is_held(root: &Path) -> bool {
     matches!(file.try_lock(), Err(std::fs::TryLockError::WouldBlock))
 }
 
+/// Removes DVC's notes of who reads and writes what (`dvc/rwlock.py`), where a DVC that was killed in the middle of
+/// writing them left them broken: every later DVC would refuse to start. Says whether it did.
+pub fn mend_notes(root: &Path) -> bool {
+    let notes = root.join(".dvc/tmp/rwlock");
+    let Ok(guard) = OpenOptions::new().read(true).write(true).open(notes.with_extension("lock")) else { return false };
+    // Whoever writes them holds this lock: what is broken now was left so.
+    if guard.try_lock().is_err() {
+        return false;
+    }
+    let Ok(Some(bytes)) = fs::read_optional(&notes) else { return false };
+    serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).is_err() && std::fs::remove_file(&notes).is_ok()
+}
+
 /// The lock, held until dropped.
 #[derive(Debug)]
 pub struct ProjectLock {
@@ -118,5 +131,22 @@ mod tests {
         assert!(matches!(error, LockedError::Busy { holder: Some(pid), .. } if pid == std::process::id()));
         drop(lock);
         ProjectLock::take(dir.path(), Duration::ZERO).unwrap();
+    }
+
+    #[test]
+    fn broken_notes_go_once_nobody_writes_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let (notes, guard) = (dir.path().join(".dvc/tmp/rwlock"), dir.path().join(".dvc/tmp/rwlock.lock"));
+        assert!(!mend_notes(dir.path()));
+        std::fs::create_dir_all(guard.parent().unwrap()).unwrap();
+        std::fs::write(&guard, "").unwrap();
+        std::fs::write(&notes, "{}").unwrap();
+        assert!(!mend_notes(dir.path()) && notes.exists());
+        std::fs::write(&notes, "").unwrap();
+        let writer = File::open(&guard).unwrap();
+        writer.lock().unwrap();
+        assert!(!mend_notes(dir.path()) && notes.exists());
+        drop(writer);
+        assert!(mend_notes(dir.path()) && !notes.exists());
     }
 }
