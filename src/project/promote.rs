@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::lock::WorkLock;
-use super::sync::{Reach, SyncError};
+use super::sync::{Reach, SyncError, Synced};
 use super::{Hear, Locked, Project, ProjectError, Source, State};
 use crate::config::Engine;
 use crate::dvc::delta::Delta;
@@ -91,6 +91,14 @@ pub enum Stop {
         /// The data version.
         version: String,
     },
+    /// The committed runs cannot all be brought into the workspace.
+    #[error("not every committed run can be brought into the workspace, so runs could get lost: {why}")]
+    NotHere {
+        /// Why not.
+        why: String,
+        /// What to do.
+        advice: &'static str,
+    },
     /// DVC did its work, but `dvc.lock` does not hold the run.
     #[error("`dvc repro` went well, but dvc.lock does not hold {run_dir}")]
     NotLocked {
@@ -164,7 +172,11 @@ fn findings(report: &Report) -> String {
 impl Explain for Stop {
     fn kind(&self) -> Kind {
         match self {
-            Self::Invalid { .. } | Self::Lost { .. } | Self::Changed { .. } | Self::Unknown { .. } => Kind::Wanting,
+            Self::Invalid { .. }
+            | Self::Lost { .. }
+            | Self::Changed { .. }
+            | Self::Unknown { .. }
+            | Self::NotHere { .. } => Kind::Wanting,
             Self::Selection { .. } | Self::Stage | Self::OtherStages | Self::NothingSelected | Self::NoRun { .. } => {
                 Kind::Setup
             }
@@ -193,6 +205,7 @@ impl Explain for Stop {
             Self::Lost { .. } => "runs_lost",
             Self::Changed { .. } => "runs_changed",
             Self::Unknown { .. } => "data_version_unknown",
+            Self::NotHere { .. } => "runs_not_here",
             Self::NotLocked { .. } => "not_locked",
             Self::Dvc(error) => error.code(),
             Self::Engine(error) => error.code(),
@@ -238,10 +251,12 @@ impl Explain for Stop {
                 format!("to drop them on purpose: `git -c {ALLOW_LOSS}=true commit`"),
             ],
             Self::Changed { .. } => vec![
-                "put them back: `capture-hook pull`; or give the changed run another id and record it anew".into(),
+                "to put them back, remove their folders from the dataset, then `capture-hook pull`".into(),
+                "or give the changed run another id and record it anew".into(),
                 format!("to commit the change on purpose: `dvc commit`, then `git -c {ALLOW_LOSS}=true commit`"),
             ],
             Self::Unknown { .. } => vec!["bring it here: `capture-hook pull`, then run the same command again".into()],
+            Self::NotHere { advice, .. } => vec![(*advice).into()],
             Self::NotLocked { .. } => vec!["`dvc repro -s capture_ingest` shows what DVC makes of the stage".into()],
             Self::Dvc(error) => error.hints(),
             Self::Engine(error) => error.hints(),
@@ -495,18 +510,27 @@ impl Project {
 
     /// The runs of the committed data version, all but `run` known to be in the workspace.
     fn committed_runs(&self, locked: &Locked, run: &RunKey, hear: &dyn Hear) -> Result<(), Stop> {
-        let unknown = || Stop::Unknown { version: locked.version.to_string() };
         let listing = fetch::listing(&self.root, self.dvc_settings()?, locked.version, || self.dvc())?;
         let missing = || self.first_missing(&listing, &locked.out_dir, run);
         // A `git reset` tells nobody: runs of another version would slip into this one.
+        let mut became = None;
         if !self.workspace_is_at(Some(locked.version))? || missing().is_some() {
             hear.status("bringing the committed runs into the workspace first");
-            self.follow(locked, Reach::All, hear)?;
+            became = Some(self.follow(locked, Reach::All, hear)?);
         }
-        match missing() {
-            None => Ok(()),
-            Some(_) => Err(unknown()),
-        }
+        let Some(file) = missing() else { return Ok(()) };
+        let is_link = std::fs::symlink_metadata(self.root.join(&locked.out_dir)).is_ok_and(|meta| meta.is_symlink());
+        let (why, advice) = match became {
+            _ if is_link => (
+                format!("{} is a link, and the dataset is not kept behind one", locked.out_dir),
+                "remove the link, then `capture-hook pull`",
+            ),
+            Some(Synced::Missing { why }) => {
+                (why, "bring them here: `capture-hook pull`, then run the same command again")
+            }
+            _ => (format!("something else is in the place of {file}"), "move it away, then `capture-hook pull`"),
+        };
+        Err(Stop::NotHere { why, advice })
     }
 
     /// The first file of a listing that is not in the workspace, `except` one run's.

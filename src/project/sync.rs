@@ -156,6 +156,7 @@ impl Project {
             Some(version) => cache.listing(version).map_err(ProjectError::from)?.unwrap_or_default(),
             None => Listing::default(),
         };
+        let from = if reach == Reach::All { self.still_there(from, &locked.out_dir) } else { from };
         let switch = |to: &Listing| self.switch(settings, &locked.out_dir, &from, to);
         let done = switch(&to)?;
         if done.missing.is_empty() {
@@ -195,6 +196,16 @@ impl Project {
         Ok(if done.kept.is_empty() { Synced::Partly { missing: left } } else { Synced::Unsaved { kept: done.kept } })
     }
 
+    /// A listing without the files that were removed by hand: they come back when the user asks.
+    fn still_there(&self, listing: Listing, out_dir: &str) -> Listing {
+        let dataset = self.root.join(out_dir);
+        let there = |entry: &&Entry| std::fs::symlink_metadata(dataset.join(&entry.relpath)).is_ok();
+        match listing.entries().iter().all(|entry| there(&entry)) {
+            true => listing,
+            false => Listing::new(listing.entries().iter().filter(there).cloned().collect()).unwrap_or_default(),
+        }
+    }
+
     fn switch(&self, settings: &Settings, out_dir: &str, from: &Listing, to: &Listing) -> Result<Switched, SyncError> {
         let switch = Switch { root: &self.root, settings, out_dir, from, to, patience: PATIENCE };
         Ok(checkout::switch(&switch)?)
@@ -224,6 +235,7 @@ impl Project {
             Some(version) => self.listing(version)?.map(|listing| only(&listing)).unwrap_or_default(),
             None => Listing::default(),
         };
+        let from = self.still_there(from, &locked.out_dir);
         let done = self.switch(settings, &locked.out_dir, &from, &to)?;
         if done.missing.is_empty() {
             return Ok(outcome(done));

@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use crate::tools;
 
@@ -46,7 +47,7 @@ impl Said {
 
 /// The surroundings of one test.
 pub struct World {
-    root: tempfile::TempDir,
+    root: Arc<tempfile::TempDir>,
     env: BTreeMap<String, String>,
 }
 
@@ -59,7 +60,7 @@ impl World {
     /// The same, with the DVC of this directory.
     pub fn new_with(dvc: &Path) -> Self {
         let root = tempfile::Builder::new().prefix("capture-hook-it-").tempdir().unwrap();
-        let mut world = Self { env: BTreeMap::new(), root };
+        let mut world = Self { env: BTreeMap::new(), root: Arc::new(root) };
         let home = world.path("home");
         fs::create_dir_all(&home).unwrap();
         fs::write(
@@ -80,18 +81,29 @@ impl World {
         world
     }
 
-    /// A world like this one, to do something else in: everything copied, the DVC remote's address with it.
+    /// A world like this one, to do something else in: everything copied, the DVC remote's address and the links to
+    /// DVC's cache with it.
     pub fn twin(&self) -> Self {
         let twin = Self::new();
         let said =
             said(Command::new("cp").arg("-a").arg(format!("{}/.", self.root.path().display())).arg(twin.root.path()));
         said.ok();
+        let (from, to) = (self.root.path(), twin.root.path());
         let local = twin.repo(".dvc/config.local");
         if let Ok(text) = fs::read_to_string(&local) {
-            let (from, to) = (self.root.path().to_str().unwrap(), twin.root.path().to_str().unwrap());
-            fs::write(&local, text.replace(from, to)).unwrap();
+            fs::write(&local, text.replace(from.to_str().unwrap(), to.to_str().unwrap())).unwrap();
+        }
+        for path in files(&twin.repo("data")) {
+            let Ok(target) = fs::read_link(&path) else { continue };
+            fs::remove_file(&path).unwrap();
+            std::os::unix::fs::symlink(to.join(target.strip_prefix(from).unwrap()), &path).unwrap();
         }
         twin
+    }
+
+    /// The world's directory, kept while this is.
+    pub fn keep(&self) -> Arc<tempfile::TempDir> {
+        Arc::clone(&self.root)
     }
 
     /// A world with a repository `repo`: `git init`, `capture-hook init`, a directory remote, all committed, and one
@@ -249,6 +261,19 @@ pub fn copy_dir(from: &Path, to: &Path) {
             fs::copy(entry.path(), &target).unwrap();
         }
     }
+}
+
+/// Every file below a directory, links to files too; links to directories are not entered.
+pub fn files(dir: &Path) -> Vec<PathBuf> {
+    let mut out = Vec::new();
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        if entry.file_type().unwrap().is_dir() {
+            out.extend(files(&entry.path()));
+        } else {
+            out.push(entry.path());
+        }
+    }
+    out
 }
 
 /// Every file below a directory with its bytes, by relative path.

@@ -10,14 +10,11 @@ use crate::world::{World, tree};
 
 pub const CASES: &[Case] = &[
     Case { line: "commit of a staged selection", run: staged },
-    Case { line: "commit -a", run: all },
     Case { line: "commit -p: only the staged part of params.yaml counts", run: patch },
     Case { line: "commit -o / with paths: the real index is right afterwards", run: paths },
     Case { line: "commit --amend, with and without a message: trailers once, the tag follows", run: amend },
-    Case { line: "commit --amend to another run keeps the one that was there", run: amend_other },
     Case { line: "commit --no-verify: no false trailer or tag, and the next commit mends it", run: no_verify },
     Case { line: "the root commit", run: root },
-    Case { line: "a commit that concludes a merge with conflicts", run: merge_conflict },
     Case { line: "from a subdirectory, in a path with blanks and quotes", run: odd_path },
     Case { line: "a selection in the working tree that is not the staged one stops it", run: differs },
     Case { line: "conflict markers in params.yaml and dvc.lock are named with their line", run: markers },
@@ -30,6 +27,13 @@ pub const CASES: &[Case] = &[
     Case { line: "core.autostage on, under commit -a", run: autostage },
     Case { line: "an empty commit, and one before DVC was set up", run: empty },
     Case { line: "changes of other stages in dvc.lock are not swept in", run: other_stages },
+];
+
+/// With each type of links to DVC's cache.
+pub const DATA: &[Case] = &[
+    Case { line: "commit -a", run: all },
+    Case { line: "commit --amend to another run keeps the one that was there", run: amend_other },
+    Case { line: "a commit that concludes a merge with conflicts", run: merge_conflict },
     Case { line: "a run committed again with other data gets @v2", run: again },
 ];
 

@@ -6,22 +6,27 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{Case, FIRST, SECOND, THIRD, clean, commit_run, id, runs_at, runs_in, script, tags};
+use super::{Case, FIRST, SECOND, THIRD, clean, commit_run, id, runs_at, runs_in, script, settled, tags};
 use crate::hooks::{select, select_in};
 use crate::world::{World, copy_dir, tree};
 
 pub const CASES: &[Case] = &[
-    Case { line: "kill -9 at many moments of a commit", run: killed_commit },
-    Case { line: "kill -9 at many moments of a checkout", run: killed_checkout },
     Case { line: "kill -9 at many moments of a push", run: killed_push },
-    Case { line: "Ctrl-C while DVC works: the old state is back", run: interrupted },
-    Case { line: "DVC fails in the middle: the old state is back", run: dvc_fails },
     Case { line: "disk full", run: disk_full },
     Case { line: "a read-only cache", run: read_only_cache },
     Case { line: "DVC's lock held for a while, and for too long", run: lock_held },
-    Case { line: "two commits in two worktrees at once", run: two_at_once },
     Case { line: "a remote that is down: push stops, commit and checkout go on", run: remote_down },
     Case { line: "a damaged object in the cache", run: damaged },
+    Case { line: "DVC's own notes, left broken by a DVC that was killed", run: broken_notes },
+];
+
+/// With each type of links to DVC's cache.
+pub const DATA: &[Case] = &[
+    Case { line: "kill -9 at many moments of a commit", run: killed_commit },
+    Case { line: "kill -9 at many moments of a checkout", run: killed_checkout },
+    Case { line: "Ctrl-C while DVC works: the old state is back", run: interrupted },
+    Case { line: "DVC fails in the middle: the old state is back", run: dvc_fails },
+    Case { line: "two commits in two worktrees at once", run: two_at_once },
 ];
 
 /// Starts git in a group of its own, so that it can be killed with all that it started.
@@ -109,7 +114,7 @@ fn killed_checkout(world: World) {
         }
         world.hook(["pull"]).ok();
         assert_eq!(runs_in(&world, "repo"), [SECOND, FIRST]);
-        clean(&world);
+        settled(&world);
     }
 }
 
@@ -290,5 +295,13 @@ fn damaged(world: World) {
     assert!(said.err.contains("damaged") && said.err.contains(&version[2..]), "{}", said.err);
     fs::remove_file(&object).unwrap();
     world.hook(["pull"]).ok();
+    clean(&world);
+}
+
+fn broken_notes(world: World) {
+    // DVC empties this file, then writes it: a kill between the two stops every later DVC.
+    fs::write(world.repo(".dvc/tmp/rwlock"), "").unwrap();
+    assert!(world.dvc(["repro", "-f", "capture_ingest"]).fails(255).err.contains("RWLock-file"));
+    commit_run(&world, SECOND);
     clean(&world);
 }

@@ -2,28 +2,32 @@
 
 use std::fs;
 
-use super::{Case, FIRST, SECOND, THIRD, clean, commit_run, runs_at, runs_in, script};
+use super::{Case, FIRST, SECOND, THIRD, clean, commit_run, runs_at, runs_in, script, settled};
 use crate::world::{World, tree};
 
 pub const CASES: &[Case] = &[
+    Case { line: "checkout of files, checkout -b: nothing moves", run: nothing_to_do },
+    Case { line: "bisect", run: bisect },
+    Case { line: "in the middle of a rebase nothing is fetched", run: rebase_stops },
+    Case { line: "a broken .dvc/config, dvc.lock or capture-hook.toml fails no checkout", run: broken },
+    Case { line: "a branch without DVC", run: without_dvc },
+];
+
+/// With each type of links to DVC's cache.
+pub const DATA: &[Case] = &[
     Case { line: "checkout of another data version, from the cache", run: checkout },
     Case { line: "checkout of a version that is only on the remote: pulled", run: pulled },
     Case { line: "checkout while the remote is away: git goes on, the message tells what to do", run: offline },
     Case { line: "unsaved changes in the dataset win", run: unsaved },
     Case { line: "a run that DVC does not know of is not removed", run: unknown_run },
-    Case { line: "checkout of files, checkout -b: nothing moves", run: nothing_to_do },
     Case { line: "more than pull.max_bytes: the selected run, and the command for the rest", run: too_much },
     Case { line: "merge, fast-forward", run: forward },
     Case { line: "merge of two branches that each added a run: no conflict, both runs", run: both },
     Case { line: "merge --squash", run: squash },
     Case { line: "pull, and pull --rebase", run: git_pull },
-    Case { line: "bisect", run: bisect },
     Case { line: "worktree add: shares the cache, has the data", run: worktree },
     Case { line: "clone with the hooks from a template: the selected run", run: clone },
-    Case { line: "in the middle of a rebase nothing is fetched", run: rebase_stops },
     Case { line: "reset --hard and stash fire nothing: the next commit is right all the same", run: reset },
-    Case { line: "a broken .dvc/config, dvc.lock or capture-hook.toml fails no checkout", run: broken },
-    Case { line: "a branch without DVC", run: without_dvc },
 ];
 
 fn two_versions(world: &World) {
@@ -50,7 +54,7 @@ fn pulled(world: World) {
     only_remote_all(&world);
     world.git(["checkout", "-q", "main"]).ok();
     assert!(tree(&world.repo("data/captures")) == new);
-    clean(&world);
+    settled(&world);
 }
 
 /// Empties DVC's cache, having sent all data to the remote.
@@ -72,7 +76,7 @@ fn offline(world: World) {
     world.hook(["pull"]).fails(4);
     fs::rename(world.path("away"), world.path("dvc-remote")).unwrap();
     world.hook(["pull"]).ok();
-    clean(&world);
+    settled(&world);
     assert_eq!(runs_in(&world, "repo"), [SECOND, FIRST]);
 }
 

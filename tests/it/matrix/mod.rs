@@ -1,7 +1,7 @@
 //! The hard cases: real git, real DVC, one line a case, and a table of all of them.
 //!
 //! Each case gets a world of its own, copied from one that is made once. A case fails by panicking; the table says which
-//! did. `cargo test --test it matrix:: -- --nocapture` prints it; `CAPTURE_HOOK_CASES=push` runs the lines that hold a word.
+//! did. The lines that touch data (`DATA` of a part) run with DVC's cache as copies, hard links and symbolic links. `cargo test --test it matrix:: -- --nocapture` prints it; `CAPTURE_HOOK_CASES=push` runs the lines that hold a word.
 
 mod commit;
 mod faults;
@@ -10,15 +10,20 @@ mod others;
 mod push;
 mod rewrite;
 mod safety;
+mod share;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::Instant;
 
+use md5::{Digest, Md5};
+
 use crate::hooks::select;
-use crate::world::{World, tree};
+use crate::world::{World, files, tree};
 
 /// One line of the matrix.
 pub struct Case {
@@ -27,6 +32,9 @@ pub struct Case {
     /// Does it.
     pub run: fn(World),
 }
+
+/// How a dataset's files can be tied to DVC's cache.
+const CACHE_TYPES: [&str; 3] = ["copy", "hardlink", "symlink"];
 
 /// The key of the run that every world has committed.
 pub const FIRST: &str = "nav/run-20261124-021550";
@@ -60,15 +68,11 @@ fn made(cache_type: &str) -> World {
     world
 }
 
-fn template() -> &'static World {
-    static WORLD: OnceLock<World> = OnceLock::new();
-    WORLD.get_or_init(|| made("copy"))
-}
-
 /// A world for a case, with this type of links to DVC's cache.
-pub fn world_with(cache_type: &str) -> World {
-    // Links point into the world they were made in: only copies can be copied.
-    if cache_type == "copy" { template().twin() } else { made(cache_type) }
+fn world_with(cache_type: &'static str) -> World {
+    static WORLDS: [OnceLock<World>; 3] = [const { OnceLock::new() }; 3];
+    let at = CACHE_TYPES.iter().position(|known| *known == cache_type).unwrap();
+    WORLDS[at].get_or_init(|| made(cache_type)).twin()
 }
 
 /// Selects a run and commits it.
@@ -113,12 +117,43 @@ pub fn id(world: &World, rev: &str) -> String {
     world.git(["rev-parse", "--verify", &format!("{rev}^{{commit}}")]).ok().out.trim().to_owned()
 }
 
-/// Nothing is left to commit, and DVC says that all is well.
+/// Nothing is left to commit, DVC says that all is well, and the dataset is tied to the cache as the settings want it.
 #[track_caller]
 pub fn clean(world: &World) {
+    settled(world);
+    let local = fs::read_to_string(world.repo(".dvc/config.local")).unwrap_or_default();
+    let Some(wanted) = CACHE_TYPES.into_iter().find(|name| local.contains(&format!("type = {name}"))) else { return };
+    for path in files(&world.repo("data/captures")) {
+        assert_eq!(link_type(&path), wanted, "{}", path.display());
+    }
+}
+
+/// The same but for the ties: a hard link whose object was removed from the cache is a file of its own from then on.
+#[track_caller]
+pub fn settled(world: &World) {
     assert_eq!(world.git(["status", "--porcelain"]).ok().out, "");
     let status = world.dvc(["status"]).ok().out;
     assert!(status.contains("up to date"), "{status}");
+}
+
+/// How a file of the dataset is tied to DVC's cache.
+fn link_type(path: &Path) -> &'static str {
+    let meta = fs::symlink_metadata(path).unwrap();
+    match meta.is_symlink() {
+        true => "symlink",
+        false if std::os::unix::fs::MetadataExt::nlink(&meta) > 1 => "hardlink",
+        false => "copy",
+    }
+}
+
+/// Every object of DVC's cache is what its name says: nothing was written through a link.
+fn cache_is_whole(root: &Path) {
+    let cache = root.join("repo/.dvc/cache/files/md5");
+    for path in files(&cache) {
+        let name = path.strip_prefix(&cache).unwrap().to_str().unwrap().replace('/', "");
+        let md5: String = Md5::digest(fs::read(&path).unwrap()).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(name.trim_end_matches(".dir"), md5, "{} was changed", path.display());
+    }
 }
 
 /// A program of the test's own, in a directory of the world.
@@ -131,47 +166,65 @@ pub fn script(world: &World, path: &str, text: &str) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-fn cases() -> Vec<(&'static str, &'static Case)> {
-    let parts: [(&str, &[Case]); 7] = [
-        ("commit", commit::CASES),
-        ("rewrite", rewrite::CASES),
-        ("follow", follow::CASES),
-        ("push", push::CASES),
-        ("others", others::CASES),
-        ("faults", faults::CASES),
-        ("safety", safety::CASES),
+/// A line to run: its part of the matrix, how DVC's cache is linked, the case.
+type Row = (&'static str, &'static str, &'static Case);
+
+fn rows() -> Vec<Row> {
+    let (copy, all) = (&CACHE_TYPES[..1], &CACHE_TYPES[..]);
+    let parts: [(&str, &[&'static str], &[Case]); 14] = [
+        ("commit", copy, commit::CASES),
+        ("commit", all, commit::DATA),
+        ("rewrite", copy, rewrite::CASES),
+        ("rewrite", all, rewrite::DATA),
+        ("follow", copy, follow::CASES),
+        ("follow", all, follow::DATA),
+        ("push", copy, push::CASES),
+        ("push", all, push::DATA),
+        ("share", copy, share::CASES),
+        ("share", all, share::DATA),
+        ("others", copy, others::CASES),
+        ("faults", copy, faults::CASES),
+        ("faults", all, faults::DATA),
+        ("safety", copy, safety::CASES),
     ];
     let wanted = std::env::var("CAPTURE_HOOK_CASES").unwrap_or_default();
-    parts
-        .into_iter()
-        .flat_map(|(part, cases)| cases.iter().map(move |case| (part, case)))
-        .filter(|(part, case)| format!("{part} {}", case.line).contains(&wanted))
-        .collect()
+    let rows = parts.into_iter().flat_map(|(part, types, cases)| {
+        cases.iter().flat_map(move |case| types.iter().map(move |kind| (part, *kind, case)))
+    });
+    rows.filter(|(part, kind, case)| format!("{part} {kind} {part} {}", case.line).contains(&wanted)).collect()
 }
 
 #[test]
 fn every_line_holds() {
-    let cases = cases();
-    assert!(!cases.is_empty(), "no line holds the word in CAPTURE_HOOK_CASES");
-    template();
-    let (next, results) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let rows = rows();
+    assert!(!rows.is_empty(), "no line holds the word in CAPTURE_HOOK_CASES");
+    let (next, results) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(2, |n| n.get()).min(4) {
             scope.spawn(|| {
-                while let Some((part, case)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some((_, kind, case)) = rows.get(at) else { break };
                     let started = Instant::now();
-                    let went = catch_unwind(AssertUnwindSafe(|| (case.run)(world_with("copy"))));
-                    let row = (*part, case.line, went.is_ok(), started.elapsed().as_secs_f64());
-                    results.lock().unwrap().push(row);
+                    let went = catch_unwind(AssertUnwindSafe(|| {
+                        let world = world_with(kind);
+                        let root = world.keep();
+                        (case.run)(world);
+                        cache_is_whole(root.path());
+                    }));
+                    results.lock().unwrap().insert(at, (went.is_ok(), started.elapsed().as_secs_f64()));
                 }
             });
         }
     });
-    let mut results = results.into_inner().unwrap();
-    results.sort_by_key(|(part, line, ..)| cases.iter().position(|(p, c)| (p, c.line) == (part, line)));
-    for (part, line, ok, seconds) in &results {
-        eprintln!("{:4}  {part:8} {seconds:6.1} s  {line}", if *ok { "ok" } else { "FAIL" });
+    let results = results.into_inner().unwrap();
+    let mut failed = Vec::new();
+    for (at, (ok, seconds)) in &results {
+        let (part, kind, case) = rows[*at];
+        eprintln!("{:4}  {part:8} {kind:8} {seconds:6.1} s  {}", if *ok { "ok" } else { "FAIL" }, case.line);
+        if !ok {
+            failed.push(format!("{} ({kind})", case.line));
+        }
     }
-    let failed: Vec<_> = results.iter().filter(|row| !row.2).map(|row| row.1).collect();
     assert!(failed.is_empty(), "{} of {} lines do not hold:\n{}", failed.len(), results.len(), failed.join("\n"));
 }

@@ -16,9 +16,11 @@ pub const CASES: &[Case] = &[
     Case { line: "git's refusal after the data went is harmless", run: refused },
     Case { line: "a chained pre-push gets git's lines, and its failure counts", run: chained },
     Case { line: "capture-hook push: REV, ranges, the default", run: by_hand },
-    Case { line: "a shallow clone", run: shallow },
     Case { line: "a push of many refs at once: standard input is read to its end", run: many_refs },
 ];
+
+/// With each type of links to DVC's cache.
+pub const DATA: &[Case] = &[Case { line: "a shallow clone", run: shallow }];
 
 /// Whether the DVC remote has what a revision's `dvc.lock` names, every object of it.
 fn has_data(world: &World, rev: &str) -> bool {

@@ -7,19 +7,23 @@ use crate::hooks::select;
 use crate::world::World;
 
 pub const CASES: &[Case] = &[
-    Case { line: "rebase: trailers and tags follow, the data of both sides is kept", run: rebase },
     Case { line: "rebase that only goes forward: the workspace follows", run: rebase_forward },
     Case { line: "fixup and autosquash of a capture commit: one set of trailers, the tag follows", run: fixup },
     Case { line: "squash of two capture commits: both runs, once each", run: squash },
     Case { line: "reword in a rebase", run: reword },
     Case { line: "a tag that was pushed stays, with a warning", run: pushed },
     Case { line: "a tag that was pushed by itself stays too", run: pushed_tag },
-    Case { line: "cherry-pick: no tag, trailers once, the workspace follows", run: cherry_pick },
-    Case { line: "revert: no tag, no trailer, the tag of the run is untouched", run: revert },
     Case { line: "revert --no-commit, then commit", run: revert_no_commit },
     Case { line: "dvc exp run and exp save: no tag", run: experiments },
     Case { line: "capture-hook tag makes missing tags again", run: tag_again },
     Case { line: "a signed tag, where the user signs tags; a key that fails loses nothing", run: signed },
+];
+
+/// With each type of links to DVC's cache.
+pub const DATA: &[Case] = &[
+    Case { line: "rebase: trailers and tags follow, the data of both sides is kept", run: rebase },
+    Case { line: "cherry-pick: no tag, trailers once, the workspace follows", run: cherry_pick },
+    Case { line: "revert: no tag, no trailer, the tag of the run is untouched", run: revert },
     Case { line: "rebase --abort: the workspace is as before", run: abort },
 ];
 
