@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::git::{HooksDirSource, Repo};
 use crate::hooks::install::{self, Hook, Standing};
 use crate::project::promote::{TRUST_SETTING, TRUSTED_CMD};
+use crate::project::setup::without_secret;
 use crate::project::{Project, Source};
 
 /// Arguments of `doctor`.
@@ -245,7 +246,7 @@ fn storage(project: &Project) -> Vec<Check> {
             Some(dir) if !dir.is_dir() => {
                 note("remote", format!("{}: {} is not there", remote.name, dir.display()), "mount or make it")
             }
-            _ => ok("remote", format!("{}: {}", remote.name, remote.url)),
+            _ => ok("remote", format!("{}: {}", remote.name, without_secret(&remote.url))),
         },
         None => missing("remote", "no default remote: data stays on this machine", "capture-hook init --remote URL"),
     });

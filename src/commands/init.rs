@@ -8,7 +8,7 @@ use crate::error::{Error, Kind};
 use crate::git::Repo;
 use crate::hooks::install;
 use crate::project::Project;
-use crate::project::setup::{Step, holds_secret};
+use crate::project::setup::{Step, holds_secret, without_secret};
 use crate::support::process::quoted;
 
 /// Arguments of `init`.
@@ -100,7 +100,7 @@ fn remote(app: &App, project: &Project, url: &str) -> Result<Step, Error> {
             format!(
                 "kept: the default is {} ({}); `dvc remote modify {} url {}` changes it",
                 have.name,
-                have.url,
+                without_secret(&have.url),
                 have.name,
                 quoted(url.as_ref())
             )

@@ -118,7 +118,8 @@ pub fn bring(
             let (shard, rest) = hex.split_at(2);
             let url = format!("remote://{}/files/md5/{shard}/{rest}.dir", remote.name);
             let dvc = dvc().map_err(program)?;
-            dvc.call(["get-url", "-q", "--", url.as_str(), &to.to_string_lossy()]).map_err(program)?;
+            // Not `-q`: that leaves out why it failed.
+            dvc.call(["get-url", "--", url.as_str(), &to.to_string_lossy()]).map_err(program)?;
             fs::read(&to)?
         }
     };

@@ -200,7 +200,23 @@ fn plain(path: &Path) -> PathBuf {
 pub fn holds_secret(url: &str) -> bool {
     let Some((_, rest)) = url.split_once("://") else { return false };
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    host.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
+    match host.rsplit_once('@') {
+        Some((user, _)) => user.contains(':'),
+        // Keys of object stores hold slashes: what follows the colon is one, unless it is a port.
+        None => {
+            let port = |text: &str| text.len() <= 5 && text.bytes().all(|byte| byte.is_ascii_digit());
+            rest.contains('@') && host.split_once(':').is_some_and(|(_, after)| !port(after))
+        }
+    }
+}
+
+/// An address as it may be shown: without the password that somebody put into it.
+#[must_use]
+pub fn without_secret(url: &str) -> String {
+    match (holds_secret(url), url.split_once("://"), url.rsplit_once('@')) {
+        (true, Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
+        _ => url.to_owned(),
+    }
 }
 
 fn end_line(bytes: &mut Vec<u8>) {
@@ -357,6 +373,9 @@ mod tests {
     #[test]
     fn a_password_in_an_address_is_seen() {
         assert!(holds_secret("https://me:secret@host/x") && holds_secret("s3://key:secret@bucket"));
+        assert_eq!(without_secret("s3://key:sec/ret@bucket/x"), "s3://…@bucket/x");
+        assert_eq!(without_secret("ssh://me@host:22/x"), "ssh://me@host:22/x");
+        assert!(holds_secret("s3://key:sec/ret@bucket/x") && !holds_secret("http://host:8080/a@b"));
         assert!(!holds_secret("s3://bucket/a:b@c") && !holds_secret("ssh://me@host:22/x") && !holds_secret("/a:b@c"));
     }
 }

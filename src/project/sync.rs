@@ -124,7 +124,7 @@ impl Project {
                     by_dvc(self.dvc()?.pull(&[STAGE]).map(drop))
                 }
             },
-            Err(SyncError::Fetch(error)) => Ok(Synced::Missing { why: error.to_string() }),
+            Err(SyncError::Fetch(error)) => Ok(Synced::Missing { why: with_cause(&error) }),
             other => other,
         }?;
         if matches!(synced, Synced::Done { .. } | Synced::Partly { .. } | Synced::Unsaved { .. }) {
@@ -153,7 +153,11 @@ impl Project {
             None => fetch::listing(&self.root, settings, locked.version, || self.dvc())?,
         };
         let from = match self.workspace_version()? {
-            Some(version) => cache.listing(version).map_err(ProjectError::from)?.unwrap_or_default(),
+            Some(version) => match cache.listing(version).map_err(ProjectError::from)? {
+                // Without it, nothing that the old version held could be told from unsaved work.
+                None if fetch => fetch::listing(&self.root, settings, version, || self.dvc()).unwrap_or_default(),
+                listing => listing.unwrap_or_default(),
+            },
             None => Listing::default(),
         };
         let from = if reach == Reach::All { self.still_there(from, &locked.out_dir) } else { from };
@@ -336,11 +340,25 @@ fn by_dvc(result: Result<(), ProgramError>) -> Result<Synced, SyncError> {
             if said.contains("without confirmation") {
                 return Ok(Synced::Unsaved { kept: Vec::new() });
             }
-            let line = said.lines().find(|line| line.starts_with("ERROR")).or_else(|| said.lines().last());
-            let why = line.unwrap_or_default().trim_start_matches("ERROR: ").to_owned();
-            Ok(Synced::Missing { why })
+            Ok(Synced::Missing { why: error_line(&said).to_owned() })
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// The line that tells what went wrong, of all that DVC said.
+fn error_line(said: &str) -> &str {
+    let line = said.lines().find(|line| line.starts_with("ERROR")).or_else(|| said.lines().last());
+    line.unwrap_or_default().trim_start_matches("ERROR: ")
+}
+
+/// Why a list of files cannot be had, with DVC's own reason.
+fn with_cause(error: &FetchError) -> String {
+    match error {
+        FetchError::Program { source: ProgramError::Process(ProcessError::Failed { said, .. }), .. } => {
+            format!("{error}: {}", error_line(said))
+        }
+        _ => error.to_string(),
     }
 }
 

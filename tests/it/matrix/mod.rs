@@ -9,6 +9,7 @@ mod follow;
 mod others;
 mod push;
 mod rewrite;
+mod s3;
 mod safety;
 mod share;
 
@@ -171,7 +172,7 @@ type Row = (&'static str, &'static str, &'static Case);
 
 fn rows() -> Vec<Row> {
     let (copy, all) = (&CACHE_TYPES[..1], &CACHE_TYPES[..]);
-    let parts: [(&str, &[&'static str], &[Case]); 14] = [
+    let parts: [(&str, &[&'static str], &[Case]); 15] = [
         ("commit", copy, commit::CASES),
         ("commit", all, commit::DATA),
         ("rewrite", copy, rewrite::CASES),
@@ -182,6 +183,7 @@ fn rows() -> Vec<Row> {
         ("push", all, push::DATA),
         ("share", copy, share::CASES),
         ("share", all, share::DATA),
+        ("s3", copy, s3::CASES),
         ("others", copy, others::CASES),
         ("faults", copy, faults::CASES),
         ("faults", all, faults::DATA),
