@@ -21,8 +21,8 @@ must see the same file system and have the same version of capture-hook installe
         cluster.scale(jobs=20)
         verdicts = ingest_many(runs, "data/captures", client=cluster)
 
-Each run is one task that puts a folder in place whole or not at all, so a worker may die at any moment: the scheduler
-gives the run to another, and no half run is ever seen. What input or output failed on is tried again; an invalid run is
+Each run's folder is put in place whole or not at all, so a worker may die at any moment: the scheduler gives its runs to
+another, and no half run is ever seen. What input or output failed on is tried again; an invalid run is
 not, it gets its verdict. ``capture-hook publish`` then commits all that came in as one data version.
 
 From a shell: ``python -m capture_hook.dask results --out-dir data/captures``.
@@ -215,32 +215,43 @@ def _name(run_dir: str) -> tuple[str, str]:
 
 
 def _run(client: Client, tasks: dict[str, str], out: str, retries: int) -> dict[str, Verdict]:
-    verdicts = _round(client, tasks, out, retries)
+    # A task costs the scheduler milliseconds, as much as a small run takes: several runs share one, as long as there
+    # are tasks enough to keep every worker busy to the end.
+    size = max(1, min(8, len(tasks) // (4 * sum(client.nthreads().values()) or 1)))
+    verdicts = _round(client, tasks, out, retries, size)
+    # What failed among others is tried by itself, as often as was asked for.
+    alone = {real: tasks[real] for real, verdict in verdicts.items() if size > 1 and verdict.status == "failed"}
+    verdicts.update(_round(client, alone, out, retries, 1))
     # The scheduler blames a dead worker on every run that it held, begun or not. Those it gave up on are tried once more,
     # one by one: what is lost then is lost by itself.
     for real, verdict in list(verdicts.items()):
         if verdict.status == "lost":
-            verdicts.update(_round(client, {real: tasks[real]}, out, retries))
+            verdicts.update(_round(client, {real: tasks[real]}, out, retries, 1))
     return verdicts
 
 
-def _round(client: Client, tasks: dict[str, str], out: str, retries: int) -> dict[str, Verdict]:
-    """Ingests these runs and waits for all of them."""
+def _round(client: Client, tasks: dict[str, str], out: str, retries: int, size: int) -> dict[str, Verdict]:
+    """Ingests these runs, ``size`` of them a task, and waits for all."""
     from distributed import as_completed
 
-    futures = {
-        # Not pure: the same run may be ingested again later, and must not be answered from memory. The absolute path,
-        # links and all: the dataset says where a run came from as a serial ingest would say it.
-        client.submit(
-            _ingest_one, shown, os.path.abspath(shown), out, capture_hook.__version__, retries=retries, pure=False
-        ): real
-        for real, shown in tasks.items()
-    }
+    names = list(tasks)
+    batches = [names[at : at + size] for at in range(0, len(names), size)]
+    # Not pure: the same run may be ingested again later, and must not be answered from memory. The absolute path, links
+    # and all: the dataset says where a run came from as a serial ingest would say it.
+    submitted = client.map(
+        _ingest_batch,
+        [[(tasks[real], os.path.abspath(tasks[real])) for real in batch] for batch in batches],
+        out=out,
+        version=capture_hook.__version__,
+        retries=retries if size == 1 else 0,
+        pure=False,
+    )
+    futures = dict(zip(submitted, batches))
     verdicts: dict[str, Verdict] = {}
     try:
         for future in as_completed(list(futures), loop=client.loop):
-            real = futures[future]
-            verdicts[real] = _verdict(tasks[real], future)
+            batch = futures[future]
+            verdicts.update(zip(batch, _verdicts([tasks[real] for real in batch], future)))
             future.release()
     except BaseException:
         client.cancel(list(futures))
@@ -248,22 +259,40 @@ def _round(client: Client, tasks: dict[str, str], out: str, retries: int) -> dic
     return verdicts
 
 
-def _verdict(shown: str, future: Any) -> Verdict:
-    """What a task's end means. Waits where the result went with its worker, and the task runs once more."""
+def _verdicts(shown: list[str], future: Any) -> list[Verdict]:
+    """What a task's end means for its runs. Waits where the result went with its worker, and the task runs once more."""
     from concurrent.futures import CancelledError
 
     from distributed.scheduler import KilledWorker
 
+    status, code = "failed", "cancelled"
     try:
-        done: Verdict = future.result()
+        done: list[Verdict] = future.result()
         return done
     except (CancelledError, asyncio.CancelledError):
-        return Verdict(shown, "failed", errors=("cancelled",), message="the task was cancelled")
+        message = "the task was cancelled"
     except KilledWorker as error:
-        return Verdict(shown, "lost", errors=("worker_killed",), message=f"every worker that took it died: {error}")
+        status, code, message = "lost", "worker_killed", f"every worker that took it died: {error}"
     except Exception as error:
-        code = error.code if isinstance(error, CaptureHookError) else type(error).__name__
-        return Verdict(shown, "failed", errors=(code,), message=str(error))
+        code, message = _code(error), str(error)
+    return [Verdict(run_dir, status, errors=(code,), message=message) for run_dir in shown]
+
+
+def _code(error: BaseException) -> str:
+    return error.code if isinstance(error, CaptureHookError) else type(error).__name__
+
+
+def _ingest_batch(batch: list[tuple[str, str]], out: str, version: str) -> list[Verdict]:
+    """Some runs, on a worker. What one by itself raises is tried again; one among others leaves that to the client."""
+    if len(batch) == 1:
+        return [_ingest_one(*batch[0], out, version)]
+    verdicts = []
+    for shown, run_dir in batch:
+        try:
+            verdicts.append(_ingest_one(shown, run_dir, out, version))
+        except RunIOError as error:
+            verdicts.append(Verdict(shown, "failed", errors=(_code(error),), message=str(error)))
+    return verdicts
 
 
 def _ingest_one(shown: str, run_dir: str, out: str, version: str) -> Verdict:
@@ -272,7 +301,8 @@ def _ingest_one(shown: str, run_dir: str, out: str, version: str) -> Verdict:
         message = f"this worker has capture-hook {capture_hook.__version__}, the client {version}"
         return Verdict(shown, "failed", errors=("version_mismatch",), message=message)
     try:
-        done = capture_hook.ingest(run_dir, out)
+        # The other cores have runs of their own.
+        done = capture_hook.ingest(run_dir, out, one_thread=True)
     except InvalidRunError as error:
         report = error.report or {}
         rows = {part: report.get(part, {}).get("rows") for part in ("steps", "episodes")}

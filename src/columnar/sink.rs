@@ -1,4 +1,4 @@
-//! A scan's rows into parquet files, in a thread of its own.
+//! A scan's rows into parquet files, in a thread of its own or in the scan's.
 //!
 //! Batches move to the thread and back, at most a few at a time: memory does not grow with the run.
 
@@ -23,13 +23,15 @@ const WAITING: usize = 1;
 /// Writes `steps.parquet` and `episodes.parquet` into a directory. The files are complete after [`ParquetSink::finish`].
 pub struct ParquetSink {
     dir: PathBuf,
+    one_thread: bool,
     running: Option<Running>,
 }
 
-struct Running {
-    batches: Sender<Batch>,
-    used: Receiver<StepRows>,
-    thread: JoinHandle<Result<(), Error>>,
+enum Running {
+    /// Rows are written where they come.
+    Here(Box<Files>),
+    /// Rows go to a thread.
+    Thread { batches: Sender<Batch>, used: Receiver<StepRows>, thread: JoinHandle<Result<(), Error>> },
 }
 
 enum Batch {
@@ -38,24 +40,29 @@ enum Batch {
 }
 
 impl ParquetSink {
-    /// A sink that writes into `dir`, which must be there.
+    /// A sink that writes into `dir`, which must be there; on the scan's thread alone, or on one of its own beside it.
     #[must_use]
-    pub fn new(dir: &Path) -> Self {
-        Self { dir: dir.to_path_buf(), running: None }
+    pub fn new(dir: &Path, one_thread: bool) -> Self {
+        Self { dir: dir.to_path_buf(), one_thread, running: None }
     }
 
     /// Ends the files and waits for them. Without a run ([`RowSink::begin`] was never called) there are none.
     pub fn finish(self) -> Result<(), Error> {
-        self.running.map_or(Ok(()), Running::join)
+        self.running.map_or(Ok(()), Running::finish)
     }
 
     fn send(&mut self, batch: Batch) -> Result<Option<StepRows>, SinkError> {
-        let Some(running) = &self.running else { return Err("rows came before the run they belong to".into()) };
-        if running.batches.send(batch).is_ok() {
-            return Ok(running.used.try_recv().ok());
+        match &mut self.running {
+            None => return Err("rows came before the run they belong to".into()),
+            Some(Running::Here(files)) => return Ok(files.write(batch)?),
+            Some(Running::Thread { batches, used, .. }) => {
+                if batches.send(batch).is_ok() {
+                    return Ok(used.try_recv().ok());
+                }
+            }
         }
         // The thread has ended early: it says why.
-        match self.running.take().map(Running::join) {
+        match self.running.take().map(Running::finish) {
             Some(Err(error)) => Err(error.into()),
             _ => Err(Error::Ended.into()),
         }
@@ -63,21 +70,30 @@ impl ParquetSink {
 }
 
 impl Running {
-    fn join(self) -> Result<(), Error> {
-        drop(self.batches);
-        self.thread.join().map_err(|_| Error::Ended)?
+    fn finish(self) -> Result<(), Error> {
+        match self {
+            Self::Here(files) => files.finish(),
+            Self::Thread { batches, thread, .. } => {
+                drop(batches);
+                thread.join().map_err(|_| Error::Ended)?
+            }
+        }
     }
 }
 
 impl RowSink for ParquetSink {
     fn begin(&mut self, key: &RunKey, _: &RunMeta) -> Result<(), SinkError> {
+        if self.one_thread {
+            self.running = Some(Running::Here(Box::new(Files::new(&self.dir, key)?)));
+            return Ok(());
+        }
         let (batches, incoming) = bounded(WAITING);
         let (give_back, used) = unbounded();
         let (dir, key) = (self.dir.clone(), key.clone());
         let thread = std::thread::Builder::new()
             .name("parquet".into())
             .spawn(move || write(&dir, &key, &incoming, &give_back))?;
-        self.running = Some(Running { batches, used, thread });
+        self.running = Some(Running::Thread { batches, used, thread });
         Ok(())
     }
 
@@ -92,27 +108,55 @@ impl RowSink for ParquetSink {
 }
 
 fn write(dir: &Path, key: &RunKey, incoming: &Receiver<Batch>, give_back: &Sender<StepRows>) -> Result<(), Error> {
-    let (steps_path, episodes_path) = (dir.join(STEPS_PARQUET), dir.join(EPISODES_PARQUET));
-    let open = |path: &Path| File::create_new(path).at("create", path).map(BufWriter::new);
-    let steps_failed = |error| Error::parquet(&steps_path, error);
-    let episodes_failed = |error| Error::parquet(&episodes_path, error);
-    let mut steps = StepsFile::new(key, open(&steps_path)?).map_err(steps_failed)?;
-    let mut episodes = EpisodesFile::new(key, open(&episodes_path)?).map_err(episodes_failed)?;
+    let mut files = Files::new(dir, key)?;
     for batch in incoming {
-        match batch {
-            Batch::Steps(mut rows) => {
-                steps.write(&rows).map_err(steps_failed)?;
-                rows.clear();
-                // Nobody needs the memory if the scan is over.
-                let _ = give_back.send(rows);
-            }
-            Batch::Episodes(rows) => episodes.write(&rows).map_err(episodes_failed)?,
+        if let Some(rows) = files.write(batch)? {
+            // Nobody needs the memory if the scan is over.
+            let _ = give_back.send(rows);
         }
     }
-    let steps = steps.finish().map_err(steps_failed)?;
-    let episodes = episodes.finish().map_err(episodes_failed)?;
-    for (out, path) in [(steps, &steps_path), (episodes, &episodes_path)] {
-        out.into_inner().map_err(std::io::IntoInnerError::into_error).at("write", path)?;
+    files.finish()
+}
+
+/// The two files in the making.
+struct Files {
+    steps: StepsFile<BufWriter<File>>,
+    steps_path: PathBuf,
+    episodes: EpisodesFile<BufWriter<File>>,
+    episodes_path: PathBuf,
+}
+
+impl Files {
+    fn new(dir: &Path, key: &RunKey) -> Result<Self, Error> {
+        let (steps_path, episodes_path) = (dir.join(STEPS_PARQUET), dir.join(EPISODES_PARQUET));
+        let open = |path: &Path| File::create_new(path).at("create", path).map(BufWriter::new);
+        let steps = StepsFile::new(key, open(&steps_path)?).map_err(|error| Error::parquet(&steps_path, error))?;
+        let episodes =
+            EpisodesFile::new(key, open(&episodes_path)?).map_err(|error| Error::parquet(&episodes_path, error))?;
+        Ok(Self { steps, steps_path, episodes, episodes_path })
     }
-    Ok(())
+
+    /// Writes rows; gives back a batch that is done with.
+    fn write(&mut self, batch: Batch) -> Result<Option<StepRows>, Error> {
+        match batch {
+            Batch::Steps(mut rows) => {
+                self.steps.write(&rows).map_err(|error| Error::parquet(&self.steps_path, error))?;
+                rows.clear();
+                Ok(Some(rows))
+            }
+            Batch::Episodes(rows) => {
+                self.episodes.write(&rows).map_err(|error| Error::parquet(&self.episodes_path, error))?;
+                Ok(None)
+            }
+        }
+    }
+
+    fn finish(self) -> Result<(), Error> {
+        let steps = self.steps.finish().map_err(|error| Error::parquet(&self.steps_path, error))?;
+        let episodes = self.episodes.finish().map_err(|error| Error::parquet(&self.episodes_path, error))?;
+        for (out, path) in [(steps, &self.steps_path), (episodes, &self.episodes_path)] {
+            out.into_inner().map_err(std::io::IntoInnerError::into_error).at("write", path)?;
+        }
+        Ok(())
+    }
 }

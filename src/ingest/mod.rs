@@ -175,7 +175,7 @@ pub fn ingest(request: &Request, progress: &dyn Progress) -> Result<Ingested, Er
     place::refuse_unsafe(request)?;
     let staging = Staging::open(request)?;
     let folder = staging.folder();
-    let mut sink = ParquetSink::new(&folder);
+    let mut sink = ParquetSink::new(&folder, request.options.one_thread);
     let mut options = request.options.clone();
     options.hash = true;
     let scan = validate::scan(&request.run_dir, &request.shown_as, &options, &mut sink, progress)?;

@@ -61,7 +61,7 @@ fn try_complete(root: &Path, key: &RunKey, export_parquet: bool, done: &mut Fina
     let beside = root.parent().unwrap_or(root);
     let temp = tempfile::Builder::new().prefix(".capture-hook-").tempdir_in(beside).at("write in", beside)?;
     let scan = if export_parquet {
-        let mut sink = ParquetSink::new(temp.path());
+        let mut sink = ParquetSink::new(temp.path(), false);
         let scan = validate::scan(root, &shown, &options, &mut sink, &Silent)?;
         sink.finish()?;
         scan

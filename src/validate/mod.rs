@@ -37,6 +37,8 @@ pub struct Options {
     deny: Vec<Code>,
     /// Hash every file (needed for a manifest); without it only files whose hash a manifest names are hashed.
     pub hash: bool,
+    /// Work on the calling thread alone; without it several share the work. For one of many runs that are read at once.
+    pub one_thread: bool,
 }
 
 /// A setting that validation cannot follow.
@@ -92,7 +94,7 @@ impl Options {
         if let Some(code) = ignore.iter().find(|code| deny.contains(code)) {
             return Err(OptionsError::Both(*code));
         }
-        Ok(Self { ignore, deny, hash: false })
+        Ok(Self { ignore, deny, ..Self::default() })
     }
 }
 

@@ -88,6 +88,7 @@ pub(super) fn run(
     let context = Context {
         layout: &layout,
         hash,
+        one_thread: options.one_thread,
         run_id: meta.as_ref().map(|m| m.run_id.as_str()),
         schema: meta.as_ref().and_then(RunMeta::schema).unwrap_or(SchemaVersion::V0_1),
         progress,
@@ -243,6 +244,7 @@ impl Names {
 struct Context<'a> {
     layout: &'a Layout,
     hash: bool,
+    one_thread: bool,
     run_id: Option<&'a str>,
     schema: SchemaVersion,
     progress: &'a dyn Progress,
@@ -483,6 +485,15 @@ impl Streams {
             at: 0,
             done: false,
         };
+        let mut reading = Reading::new(Stream::Steps);
+        if context.one_thread {
+            let mut spare = Vec::new();
+            while let Some(event) = source.next(spare).transpose() {
+                let block = self.steps_event(event?, &mut reading, &mut summaries, context, findings, sink)?;
+                spare = block.unwrap_or_default();
+            }
+            return self.finish(&mut summaries, context, findings, sink);
+        }
         std::thread::scope(|scope| {
             let (events, to_judge): (Sender<Result<Event, FsError>>, _) = bounded(AHEAD);
             let (spares, to_inflate): (Sender<Vec<u8>>, Receiver<Vec<u8>>) = unbounded();
@@ -494,7 +505,6 @@ impl Streams {
                     }
                 }
             });
-            let mut reading = Reading::new(Stream::Steps);
             for event in to_judge {
                 if let Some(block) = self.steps_event(event?, &mut reading, &mut summaries, context, findings, sink)? {
                     // The other side may be done already.

@@ -123,6 +123,39 @@ fn the_same_run_gives_the_same_bytes_elsewhere_and_later() {
 }
 
 #[test]
+fn one_thread_gives_the_bytes_and_the_report_that_several_give() {
+    use capture_hook::ingest::{Request, ingest};
+    use capture_hook::support::progress::Silent;
+    use capture_hook::validate::{self, Options};
+
+    let temp = tempfile::tempdir().unwrap();
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
+    let cases = fs::read_dir(corpus).unwrap().map(|e| e.unwrap()).filter(|e| e.path().is_dir());
+    for case in cases.map(|e| e.file_name().into_string().unwrap()) {
+        let (run_dir, _) = corpus_run(&case);
+        let reports = [false, true].map(|one_thread| {
+            let mut options = Options::default();
+            options.one_thread = one_thread;
+            validate::check(&run_dir, "results/x", &options, &Silent)
+                .map(|report| serde_json::to_value(report).unwrap())
+        });
+        assert_eq!(reports[0].as_ref().unwrap(), reports[1].as_ref().unwrap(), "{case}");
+    }
+    for case in GOOD {
+        let trees = [false, true].map(|one_thread| {
+            let out_dir = temp.path().join(one_thread.to_string());
+            let mut options = Options::default();
+            options.one_thread = one_thread;
+            let (root, shown_as) = (temp.path().to_path_buf(), "results/x".to_owned());
+            let done =
+                ingest(&Request { run_dir: corpus_run(case).0, shown_as, out_dir, root, options }, &Silent).unwrap();
+            tree(&done.destination)
+        });
+        assert_eq!(trees[0], trees[1], "{case}");
+    }
+}
+
+#[test]
 fn pyarrow_duckdb_and_polars_read_what_the_json_lines_say() {
     let world = project();
     for case in GOOD {
