@@ -163,7 +163,7 @@ fn ask(
     if versions.is_empty() {
         return Ok(out);
     }
-    let scratch = Scratch::new(root, &settings.cache_dir)?;
+    let scratch = Scratch::new(root, settings)?;
     let mut names = BTreeMap::new();
     for version in versions {
         names.insert(scratch.add(*version)?, *version);

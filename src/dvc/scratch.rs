@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use super::ini::{self, Setting};
-use super::settings::SettingsError;
+use super::settings::{Settings, SettingsError};
 use super::version::DataVersion;
 use crate::support::fs::{self, At, FsError};
 
@@ -30,8 +30,8 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// A project with the settings of the one at `root`, which keeps its objects in `cache`.
-    pub fn new(root: &Path, cache: &Path) -> Result<Self, SettingsError> {
+    /// A project with the settings of the one at `root`: its cache, its remotes, the remote that its dataset goes to.
+    pub fn new(root: &Path, effective: &Settings) -> Result<Self, SettingsError> {
         let real = root.join(".dvc");
         let parent = real.join("tmp");
         fs::create_dir_all(&parent)?;
@@ -53,7 +53,8 @@ impl Scratch {
                 }
             }
             let ours = |s: &Setting| {
-                matches!((s.section.as_str(), s.key.as_str()), ("core", "no_scm" | "autostage") | ("cache", "dir"))
+                let ours = [("core", "no_scm"), ("core", "autostage"), ("core", "remote"), ("cache", "dir")];
+                ours.contains(&(s.section.as_str(), s.key.as_str()))
             };
             settings.retain(|s| !ours(s));
             fs::write_atomic(&own.join(name), ini::write(&settings).as_bytes())?;
@@ -68,7 +69,10 @@ impl Scratch {
         let mut settings = ini::parse(&String::from_utf8_lossy(&text))
             .map_err(|error| SettingsError::Syntax { path: local.clone(), error })?;
         settings.push(setting("core", "no_scm", "true"));
-        settings.push(setting("cache", "dir", &cache.to_string_lossy()));
+        settings.push(setting("cache", "dir", &effective.cache_dir.to_string_lossy()));
+        if let Some(remote) = &effective.default_remote {
+            settings.push(setting("core", "remote", remote));
+        }
         fs::write_atomic(&local, ini::write(&settings).as_bytes())?;
         Ok(Self { dir })
     }

@@ -8,7 +8,9 @@
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
+use super::cache::Cache;
 use super::ini::{self, IniError};
+use super::listing::Entry;
 use crate::error::{Explain, Kind};
 use crate::support::env::Env;
 use crate::support::fs::{self, FsError};
@@ -35,6 +37,15 @@ pub struct Remote {
     pub url: String,
     /// The directory, where the remote is one on this machine and laid out as a cache is.
     pub dir: Option<PathBuf>,
+}
+
+impl Remote {
+    /// How many bytes these objects have there; `None` where the remote is no directory.
+    #[must_use]
+    pub fn bytes(&self, entries: &[Entry]) -> Option<u64> {
+        let there = Cache::at(self.dir.as_ref()?);
+        Some(entries.iter().filter_map(|entry| there.size(entry.md5)).sum())
+    }
 }
 
 /// DVC's settings, as they hold.

@@ -99,6 +99,8 @@ pub struct Out {
     pub cache: bool,
     /// Whether DVC leaves it in place before the stage runs.
     pub persist: bool,
+    /// The remote it goes to, where that is not the default one.
+    pub remote: Option<String>,
 }
 
 /// A params file that the stage depends on.
@@ -271,7 +273,7 @@ fn texts(node: &Node) -> Option<Vec<String>> {
 
 fn out(node: &Node, kind: OutKind) -> Option<Out> {
     if let Some(path) = node.text() {
-        return Some(Out { path: path.to_owned(), kind, cache: true, persist: false });
+        return Some(Out { path: path.to_owned(), kind, cache: true, persist: false, remote: None });
     }
     let [(path, flags)] = node.entries()? else { return None };
     let flag = |key: &str| match flags.get(key).and_then(Node::to_value) {
@@ -283,6 +285,7 @@ fn out(node: &Node, kind: OutKind) -> Option<Out> {
         kind,
         cache: flag("cache").unwrap_or(true),
         persist: flag("persist").unwrap_or(false),
+        remote: flags.get("remote").and_then(Node::text).map(str::to_lowercase),
     })
 }
 
@@ -343,7 +346,7 @@ mod tests {
         assert_eq!(resolved.run_dir.as_deref(), Some("results/demo/r1"));
         assert_eq!(
             resolved.stage.outs,
-            [Out { path: "data/captures".into(), kind: OutKind::Data, cache: true, persist: true }]
+            [Out { path: "data/captures".into(), kind: OutKind::Data, cache: true, persist: true, remote: None }]
         );
     }
 

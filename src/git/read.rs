@@ -196,6 +196,15 @@ impl Repo {
         Ok(text.split('\0').filter(|path| path.ends_with(end)).map(str::to_owned).collect())
     }
 
+    /// Whether the index holds a file below this directory.
+    pub fn index_holds_below(&self, dir: &str) -> Result<bool, GitError> {
+        if let Some(index) = self.lib_index() {
+            return Ok(index.find_prefix(format!("{dir}/")).is_ok());
+        }
+        let output = self.query(["ls-files", "-z", "--full-name", "--", &format!(":(top,literal){dir}/")])?;
+        Ok(!output.stdout.is_empty())
+    }
+
     /// A blob's bytes.
     pub fn blob(&self, id: &Oid) -> Result<Vec<u8>, GitError> {
         if let Some(lib) = &self.lib {

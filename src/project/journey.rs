@@ -1,10 +1,12 @@
 //! How far the selected run is: recorded, valid, ingested, committed, tagged, pushed; and what to type next.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use super::catalog::Catalog;
 use super::retrieve::RetrieveError;
 use super::{Project, ProjectError, Source, State};
+use crate::dvc::listing::Entry;
 use crate::git::Oid;
 use crate::run::RunKey;
 use crate::run::layout::Layout;
@@ -290,8 +292,24 @@ impl Project {
         }
         if self.sync_due() {
             notes.push("the workspace's data is to follow a checkout still: `capture-hook pull`".into());
+        } else if self.lags()? {
+            notes.push("the workspace's data is another commit's: `capture-hook pull`".into());
         }
         Ok(notes)
+    }
+}
+
+impl Project {
+    /// Whether the workspace holds visibly other files than `dvc.lock` names: `git reset`, `stash` and `am` call no hook.
+    fn lags(&self) -> Result<bool, ProjectError> {
+        let Some(locked) = self.locked(&Source::WorkTree)? else { return Ok(false) };
+        let Some(at) = self.workspace_version()?.filter(|at| *at != locked.version) else { return Ok(false) };
+        let (Some(old), Some(new)) = (self.listing(at)?, self.listing(locked.version)?) else { return Ok(true) };
+        let there =
+            |entry: &&Entry| std::fs::symlink_metadata(self.root.join(&locked.out_dir).join(&entry.relpath)).is_ok();
+        let named: HashSet<&str> = new.entries().iter().map(|entry| entry.relpath.as_str()).collect();
+        let stale = old.entries().iter().filter(|entry| !named.contains(entry.relpath.as_str()));
+        Ok(!new.entries().iter().all(|entry| there(&entry)) || stale.clone().any(|entry| there(&entry)))
     }
 }
 

@@ -157,7 +157,14 @@ impl Project {
     /// DVC's settings.
     pub fn dvc_settings(&self) -> Result<&Settings, ProjectError> {
         if self.settings.get().is_none() {
-            let settings = Settings::read(&self.root, &self.env)?;
+            let mut settings = Settings::read(&self.root, &self.env)?;
+            // An output's own remote goes before the default one.
+            if let Ok(State { wanted: Some(wanted), .. }) = self.state(&Source::WorkTree)
+                && let Some(own) = wanted.stage.outs.iter().find(|out| out.path.trim_end_matches('/') == wanted.out_dir)
+                && own.remote.is_some()
+            {
+                settings.default_remote.clone_from(&own.remote);
+            }
             let _ = self.settings.set(settings);
         }
         self.settings.get().ok_or_else(|| ProjectError::NoDvcProject { dir: self.root.clone() })

@@ -26,6 +26,7 @@ use crate::git::{GitError, Operation};
 use crate::ingest;
 use crate::run::RunKey;
 use crate::support::fs::{self, At, FsError};
+use crate::support::process::quoted;
 use crate::validate::{self, OptionsError, Report, ScanError};
 
 /// The command that hooks run without being told that it is trusted.
@@ -97,7 +98,13 @@ pub enum Stop {
         /// Why not.
         why: String,
         /// What to do.
-        advice: &'static str,
+        advice: String,
+    },
+    /// Git tracks the dataset's files as well.
+    #[error("{out_dir} is tracked by git too, and DVC versions only what git does not")]
+    TrackedByGit {
+        /// The dataset, relative to the top of the working tree.
+        out_dir: String,
     },
     /// DVC did its work, but `dvc.lock` does not hold the run.
     #[error("`dvc repro` went well, but dvc.lock does not hold {run_dir}")]
@@ -180,7 +187,7 @@ impl Explain for Stop {
             Self::Selection { .. } | Self::Stage | Self::OtherStages | Self::NothingSelected | Self::NoRun { .. } => {
                 Kind::Setup
             }
-            Self::Untrusted { .. } => Kind::Setup,
+            Self::Untrusted { .. } | Self::TrackedByGit { .. } => Kind::Setup,
             Self::NotLocked { .. } => Kind::Program,
             Self::Dvc(error) => error.kind(),
             Self::Engine(error) => error.kind(),
@@ -206,6 +213,7 @@ impl Explain for Stop {
             Self::Changed { .. } => "runs_changed",
             Self::Unknown { .. } => "data_version_unknown",
             Self::NotHere { .. } => "runs_not_here",
+            Self::TrackedByGit { .. } => "tracked_by_git",
             Self::NotLocked { .. } => "not_locked",
             Self::Dvc(error) => error.code(),
             Self::Engine(error) => error.code(),
@@ -232,18 +240,12 @@ impl Explain for Stop {
                 "select a run that is there: `capture-hook runs` lists them, `capture-hook select RUN` selects".into(),
             ],
             Self::Invalid { report } => vec![
-                format!(
-                    "`capture-hook validate {}` shows everything",
-                    crate::support::process::quoted(report.run_dir.as_ref())
-                ),
+                format!("`capture-hook validate {}` shows everything", quoted(report.run_dir.as_ref())),
                 "select another run: `capture-hook select RUN`; nothing was changed".into(),
             ],
             Self::Untrusted { cmd } => vec![
                 "hooks run no other command of a repository unasked".into(),
-                format!(
-                    "if you trust it here: `git config {TRUST_SETTING} {}`",
-                    crate::support::process::quoted(cmd.as_ref())
-                ),
+                format!("if you trust it here: `git config {TRUST_SETTING} {}`", quoted(cmd.as_ref())),
             ],
             Self::Lost { .. } => vec![
                 "bring them back: `git restore --source=HEAD --staged --worktree dvc.lock`, then `capture-hook pull`"
@@ -256,7 +258,11 @@ impl Explain for Stop {
                 format!("to commit the change on purpose: `dvc commit`, then `git -c {ALLOW_LOSS}=true commit`"),
             ],
             Self::Unknown { .. } => vec!["bring it here: `capture-hook pull`, then run the same command again".into()],
-            Self::NotHere { advice, .. } => vec![(*advice).into()],
+            Self::NotHere { advice, .. } => vec![advice.clone()],
+            Self::TrackedByGit { out_dir } => vec![
+                format!("take it out of git, the files stay: `git rm -r --cached {}`", quoted(out_dir.as_ref())),
+                "then commit again; it stays out, for init has it ignored".into(),
+            ],
             Self::NotLocked { .. } => vec!["`dvc repro -s capture_ingest` shows what DVC makes of the stage".into()],
             Self::Dvc(error) => error.hints(),
             Self::Engine(error) => error.hints(),
@@ -339,12 +345,16 @@ impl Project {
     /// No run of HEAD's data version is missing from the staged one, unless that is said to be on purpose.
     fn no_run_lost(&self, head: Option<&Locked>, staged: Option<&Locked>) -> Result<(), Stop> {
         let Some(head) = head.filter(|head| staged.map(|s| s.version) != Some(head.version)) else { return Ok(()) };
-        let on_purpose =
-            self.repo.config_bool(ALLOW_LOSS)? == Some(true) || self.repo.operation() == Some(Operation::Revert);
+        let on_purpose = self.on_purpose()?;
         // Without a dataset in what is staged, the stage itself goes: that is no accident of a run.
         let Some(staged) = staged.filter(|_| !on_purpose) else { return Ok(()) };
         let runs = self.delta(head.version, staged.version)?.gone;
         if runs.is_empty() { Ok(()) } else { Err(Stop::Lost { runs: runs.into_iter().collect() }) }
+    }
+
+    /// Whether the user says that runs may go, or undoes a commit.
+    fn on_purpose(&self) -> Result<bool, GitError> {
+        Ok(self.repo.config_bool(ALLOW_LOSS)? == Some(true) || self.repo.operation() == Some(Operation::Revert))
     }
 
     /// What the new data version holds differently from the old one; a stop where that cannot be known here.
@@ -428,12 +438,19 @@ impl Project {
         hear: &dyn Hear,
     ) -> Result<Locked, Stop> {
         let run_dir = wanted.run_dir.clone().unwrap_or_default();
-        let before = head.or(staged.locked.as_ref()).filter(|locked| locked.out_dir == wanted.out_dir);
-        let native = self.within_native(wanted, hear)?;
+        let tracked = self.git_path(&wanted.out_dir);
+        if self.repo.index_holds_below(&tracked)? {
+            return Err(Stop::TrackedByGit { out_dir: tracked });
+        }
+        let before = head.or(staged.locked.as_ref());
+        let moves = before.is_some_and(|locked| locked.out_dir != wanted.out_dir);
+        // On purpose, a dataset may begin anew elsewhere.
+        let before = before.filter(|_| !(moves && self.on_purpose().unwrap_or(false)));
+        let native = !moves && self.within_native(wanted, hear)?;
         match before {
             // Nothing but the new run's folder is looked at, so nothing else need be in the workspace.
             Some(locked) if native => fetch::bring(&self.root, self.dvc_settings()?, locked.version, || self.dvc())?,
-            Some(locked) => self.committed_runs(locked, run, hear)?,
+            Some(locked) => self.committed_runs(locked, wanted, run, hear)?,
             None => {}
         }
         let undo = Undo::before(self, &wanted.out_dir, run)?;
@@ -509,26 +526,35 @@ impl Project {
     }
 
     /// The runs of the committed data version, all but `run` known to be in the workspace.
-    fn committed_runs(&self, locked: &Locked, run: &RunKey, hear: &dyn Hear) -> Result<(), Stop> {
+    fn committed_runs(&self, locked: &Locked, wanted: &Resolved, run: &RunKey, hear: &dyn Hear) -> Result<(), Stop> {
         let listing = fetch::listing(&self.root, self.dvc_settings()?, locked.version, || self.dvc())?;
-        let missing = || self.first_missing(&listing, &locked.out_dir, run);
+        let missing = || self.first_missing(&listing, &wanted.out_dir, run);
         // A `git reset` tells nobody: runs of another version would slip into this one.
         let mut became = None;
-        if !self.workspace_is_at(Some(locked.version))? || missing().is_some() {
+        let moves = locked.out_dir != wanted.out_dir;
+        if !moves && (!self.workspace_is_at(Some(locked.version))? || missing().is_some()) {
             hear.status("bringing the committed runs into the workspace first");
             became = Some(self.follow(locked, Reach::All, hear)?);
         }
         let Some(file) = missing() else { return Ok(()) };
         let is_link = std::fs::symlink_metadata(self.root.join(&locked.out_dir)).is_ok_and(|meta| meta.is_symlink());
         let (why, advice) = match became {
+            _ if moves => (
+                format!("{} is to be the dataset, and {file} is not in it", wanted.out_dir),
+                format!(
+                    "move the dataset there: `mv {} {}`; to begin anew: `git -c {ALLOW_LOSS}=true commit`",
+                    quoted(locked.out_dir.as_ref()),
+                    quoted(wanted.out_dir.as_ref())
+                ),
+            ),
             _ if is_link => (
                 format!("{} is a link, and the dataset is not kept behind one", locked.out_dir),
-                "remove the link, then `capture-hook pull`",
+                "remove the link, then `capture-hook pull`".into(),
             ),
             Some(Synced::Missing { why }) => {
-                (why, "bring them here: `capture-hook pull`, then run the same command again")
+                (why, "bring them here: `capture-hook pull`, then run the same command again".into())
             }
-            _ => (format!("something else is in the place of {file}"), "move it away, then `capture-hook pull`"),
+            _ => (format!("something else is in the place of {file}"), "move it away, then `capture-hook pull`".into()),
         };
         Err(Stop::NotHere { why, advice })
     }

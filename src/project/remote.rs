@@ -52,7 +52,7 @@ impl Project {
 
     fn asked(&self, versions: &[DataVersion]) -> Result<Vec<Lack>, RetrieveError> {
         let settings = self.dvc_settings()?;
-        let scratch = Scratch::new(&self.root, &settings.cache_dir).map_err(ProjectError::from)?;
+        let scratch = Scratch::new(&self.root, settings).map_err(ProjectError::from)?;
         let mut names = Vec::new();
         for version in versions {
             names.push((scratch.add(*version)?, *version));

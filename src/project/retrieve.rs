@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use md5::{Digest, Md5};
 
+use super::sync::no_room;
 use super::verify::{Finding, Store, Subject, verify};
 use super::{Project, ProjectError};
 use crate::dvc::cache::Cache;
@@ -48,6 +49,14 @@ pub enum RetrieveError {
         /// What is wrong.
         findings: Vec<Finding>,
     },
+    /// There is no room for it.
+    #[error("{run} cannot be fetched: {why}")]
+    NoRoom {
+        /// The run.
+        run: RunKey,
+        /// How much it needs, and how much there is.
+        why: String,
+    },
     /// The destination is taken.
     #[error("{} is there already", path.display())]
     Taken {
@@ -73,6 +82,7 @@ impl Explain for RetrieveError {
         match self {
             Self::NotInVersion { .. } => Kind::Setup,
             Self::Missing { .. } | Self::Damaged { .. } => Kind::Wanting,
+            Self::NoRoom { .. } => Kind::Io,
             Self::Taken { .. } => Kind::Usage,
             Self::Fetch(error) => error.kind(),
             Self::Dvc(error) => error.kind(),
@@ -86,6 +96,7 @@ impl Explain for RetrieveError {
             Self::NotInVersion { .. } => "no_such_run",
             Self::Missing { .. } => "data_missing",
             Self::Damaged { .. } => "data_damaged",
+            Self::NoRoom { .. } => "no_room",
             Self::Taken { .. } => "destination_taken",
             Self::Fetch(error) => error.code(),
             Self::Dvc(error) => error.code(),
@@ -105,6 +116,9 @@ impl Explain for RetrieveError {
             }
             Self::Damaged { .. } => {
                 vec!["`capture-hook verify --rev REV` names damaged objects of the cache; remove them, then get it again".into()]
+            }
+            Self::NoRoom { .. } => {
+                vec!["`dvc gc` frees what no commit in the workspace needs; `dvc cache dir` moves the cache".into()]
             }
             Self::Taken { .. } => vec!["`-o DIR` names another place, `--force` replaces it".into()],
             Self::Fetch(error) => error.hints(),
@@ -196,12 +210,15 @@ impl Project {
         let settings = self.dvc_settings()?;
         let remote = settings.remote().ok_or(FetchError::NoRemote(wanted.version))?;
         if let Some(dir) = &remote.dir {
+            if let Some(why) = no_room(&settings.cache_dir, remote.bytes(&first).unwrap_or(0)) {
+                return Err(RetrieveError::NoRoom { run: wanted.run.clone(), why });
+            }
             let remote = Cache::at(dir);
             for entry in first.iter().filter(|entry| remote.has(entry.md5)) {
                 take(&remote.path(entry.md5), &cache.path(entry.md5), entry.md5)?;
             }
         } else {
-            let scratch = Scratch::new(&self.root, &settings.cache_dir).map_err(ProjectError::from)?;
+            let scratch = Scratch::new(&self.root, settings).map_err(ProjectError::from)?;
             let name = scratch.add(wanted.version)?;
             self.dvc()?.in_project(scratch.root()).fetch(&[&format!("{name}/{}", wanted.run)])?;
         }

@@ -10,6 +10,7 @@ use crate::dvc::stage::{self, DEFAULT_OUT_DIR, OUT_DIR, RUN_DIR, Stage};
 use crate::params::yaml::{self, Node};
 use crate::params::{self, Value, value};
 use crate::support::fs;
+use crate::support::process::quoted;
 
 /// The reference `dvc.yaml`.
 pub const DVC_YAML: &str = include_str!("../../dvc.yaml");
@@ -60,6 +61,10 @@ impl Project {
         )?);
         let (parent, name) = out_dir.rsplit_once('/').unwrap_or(("", &out_dir));
         steps.push(self.ignore(parent, name, "")?);
+        if self.repo.index_holds_below(&self.git_path(&out_dir))? {
+            let note = format!("is tracked by git too: `git rm -r --cached {}` takes it out", quoted(out_dir.as_ref()));
+            steps.push(Step::kept(&*out_dir, note));
+        }
         steps.push(self.attributes()?);
         if !self.prefix.is_empty() {
             let dir = self.prefix.trim_end_matches('/');

@@ -169,6 +169,9 @@ impl Project {
         let missing = missing_bytes(settings, &cache, &to, &done.missing, locked);
         let all = reach == Reach::All || (reach == Reach::Limited && missing <= config.pull.max_bytes);
         if fetch && all {
+            if let Some(why) = no_room(&settings.cache_dir, missing) {
+                return Ok(Synced::Missing { why });
+            }
             hear.status(&format!("fetching data of {}: {}", locked.version, size(missing)));
             return match self.fetch(locked, None) {
                 Ok(()) => finish(switch(&to)?, missing),
@@ -181,6 +184,9 @@ impl Project {
         {
             let whole = to.entries().len().max(1) as u64;
             let share = missing / whole * to.run(&run).len() as u64;
+            if let Some(why) = no_room(&settings.cache_dir, share) {
+                return Ok(Synced::Missing { why });
+            }
             if share <= config.pull.max_bytes || reach == Reach::Limited {
                 hear.status(&format!("fetching {run} of {}", locked.version));
                 if let Err(SyncError::Dvc(error)) = self.fetch(locked, Some(&run)) {
@@ -218,7 +224,7 @@ impl Project {
     /// Brings the objects of a data version, or of one run in it, into the cache. The workspace is not touched.
     fn fetch(&self, locked: &Locked, run: Option<&RunKey>) -> Result<(), SyncError> {
         let settings = self.dvc_settings()?;
-        let scratch = Scratch::new(&self.root, &settings.cache_dir).map_err(ProjectError::from)?;
+        let scratch = Scratch::new(&self.root, settings).map_err(ProjectError::from)?;
         let name = scratch.add(locked.version)?;
         let target = match run {
             Some(run) => format!("{name}/{run}"),
@@ -243,6 +249,10 @@ impl Project {
         let done = self.switch(settings, &locked.out_dir, &from, &to)?;
         if done.missing.is_empty() {
             return Ok(outcome(done));
+        }
+        let missing = settings.remote().and_then(|remote| remote.bytes(&done.missing)).unwrap_or(0);
+        if let Some(why) = no_room(&settings.cache_dir, missing) {
+            return Ok(Synced::Missing { why });
         }
         hear.status(&format!("fetching {run} of {}", locked.version));
         match self.fetch(locked, Some(run)) {
@@ -360,6 +370,12 @@ fn with_cause(error: &FetchError) -> String {
         }
         _ => error.to_string(),
     }
+}
+
+/// Why so many bytes cannot be fetched, where the disk has no room for them. A full disk stops more than us.
+pub(super) fn no_room(cache: &Path, bytes: u64) -> Option<String> {
+    let free = fs::free_bytes(cache).filter(|free| *free < bytes && bytes != u64::MAX)?;
+    Some(format!("{} to fetch, and {} are free for {}", size(bytes), size(free), cache.display()))
 }
 
 /// About how many bytes of a data version the cache lacks: a directory remote tells the sizes of files, of any other only

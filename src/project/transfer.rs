@@ -208,7 +208,7 @@ impl Project {
 
     fn upload_by_dvc(&self, needed: &[Needed]) -> Result<String, TransferError> {
         let settings = self.dvc_settings()?;
-        let scratch = Scratch::new(&self.root, &settings.cache_dir).map_err(ProjectError::from)?;
+        let scratch = Scratch::new(&self.root, settings).map_err(ProjectError::from)?;
         for one in needed {
             scratch.add(one.version).map_err(ProjectError::from)?;
         }

@@ -249,6 +249,14 @@ fn parent(path: &Path) -> &Path {
     }
 }
 
+/// How many bytes can still be written where a path is, or will be; `None` where the file system does not tell.
+#[must_use]
+pub fn free_bytes(path: &Path) -> Option<u64> {
+    let there = path.ancestors().find(|dir| dir.is_dir())?;
+    let stat = rustix::fs::statvfs(there).ok()?;
+    stat.f_bavail.checked_mul(stat.f_frsize)
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {

@@ -7,7 +7,7 @@ use crate::world::{World, tree};
 
 pub const CASES: &[Case] = &[
     Case { line: "checkout of files, checkout -b: nothing moves", run: nothing_to_do },
-    Case { line: "bisect", run: bisect },
+    Case { line: "bisect: each step has its data, from the remote too", run: bisect },
     Case { line: "in the middle of a rebase nothing is fetched", run: rebase_stops },
     Case { line: "a broken .dvc/config, dvc.lock or capture-hook.toml fails no checkout", run: broken },
     Case { line: "a branch without DVC", run: without_dvc },
@@ -189,6 +189,16 @@ fn bisect(world: World) {
     world.git(["bisect", "reset"]).ok();
     assert_eq!(runs_in(&world, "repo"), [SECOND, FIRST, THIRD]);
     clean(&world);
+    // A program that judges each step needs its data: it is fetched within pull.max_bytes, as in any checkout.
+    world.hook(["push", &format!("{good}..HEAD")]).ok();
+    world.git(["checkout", "-q", &good]).ok();
+    fs::remove_dir_all(world.repo(".dvc/cache")).unwrap();
+    world.git(["bisect", "start", "main", &good]).ok();
+    assert_eq!(runs_in(&world, "repo"), [SECOND, FIRST]);
+    let judge = format!("test ! -e data/captures/{THIRD}/run.json");
+    let said = world.git(["bisect", "run", "sh", "-c", &judge]).ok();
+    assert!(said.out.contains(&format!("{} is the first bad commit", super::id(&world, "main"))), "{}", said.out);
+    world.git(["bisect", "reset"]).ok();
 }
 
 fn clean_but_untracked(world: &World) {

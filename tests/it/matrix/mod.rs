@@ -6,6 +6,7 @@
 mod commit;
 mod faults;
 mod follow;
+mod odd;
 mod others;
 mod push;
 mod rewrite;
@@ -69,11 +70,13 @@ fn made(cache_type: &str) -> World {
     world
 }
 
+/// The worlds that cases get copies of, one a type of links, made when first asked for.
+type Worlds = [OnceLock<World>; 3];
+
 /// A world for a case, with this type of links to DVC's cache.
-fn world_with(cache_type: &'static str) -> World {
-    static WORLDS: [OnceLock<World>; 3] = [const { OnceLock::new() }; 3];
+fn world_with(worlds: &Worlds, cache_type: &'static str) -> World {
     let at = CACHE_TYPES.iter().position(|known| *known == cache_type).unwrap();
-    WORLDS[at].get_or_init(|| made(cache_type)).twin()
+    worlds[at].get_or_init(|| made(cache_type)).twin()
 }
 
 /// Selects a run and commits it.
@@ -172,7 +175,7 @@ type Row = (&'static str, &'static str, &'static Case);
 
 fn rows() -> Vec<Row> {
     let (copy, all) = (&CACHE_TYPES[..1], &CACHE_TYPES[..]);
-    let parts: [(&str, &[&'static str], &[Case]); 15] = [
+    let parts: [(&str, &[&'static str], &[Case]); 16] = [
         ("commit", copy, commit::CASES),
         ("commit", all, commit::DATA),
         ("rewrite", copy, rewrite::CASES),
@@ -184,6 +187,7 @@ fn rows() -> Vec<Row> {
         ("share", copy, share::CASES),
         ("share", all, share::DATA),
         ("s3", copy, s3::CASES),
+        ("odd", copy, odd::CASES),
         ("others", copy, others::CASES),
         ("faults", copy, faults::CASES),
         ("faults", all, faults::DATA),
@@ -200,6 +204,7 @@ fn rows() -> Vec<Row> {
 fn every_line_holds() {
     let rows = rows();
     assert!(!rows.is_empty(), "no line holds the word in CAPTURE_HOOK_CASES");
+    let worlds: Worlds = [const { OnceLock::new() }; 3];
     let (next, results) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(2, |n| n.get()).min(4) {
@@ -209,7 +214,7 @@ fn every_line_holds() {
                     let Some((_, kind, case)) = rows.get(at) else { break };
                     let started = Instant::now();
                     let went = catch_unwind(AssertUnwindSafe(|| {
-                        let world = world_with(kind);
+                        let world = world_with(&worlds, kind);
                         let root = world.keep();
                         (case.run)(world);
                         cache_is_whole(root.path());

@@ -16,6 +16,8 @@ pub const CASES: &[Case] = &[
     Case { line: "git's refusal after the data went is harmless", run: refused },
     Case { line: "a chained pre-push gets git's lines, and its failure counts", run: chained },
     Case { line: "capture-hook push: REV, ranges, the default", run: by_hand },
+    Case { line: "a tag of a tag, --atomic", run: nested_and_atomic },
+    Case { line: "over a commit that this clone does not have", run: unknown_remote_commit },
     Case { line: "a push of many refs at once: standard input is read to its end", run: many_refs },
 ];
 
@@ -184,6 +186,35 @@ fn shallow(world: World) {
     world.git_in("clone", ["push", "-q", "origin", "main"]).ok();
     world.git(["fetch", "-q"]).ok();
     assert!(has_data(&world, "origin/main"));
+}
+
+fn nested_and_atomic(world: World) {
+    commit_run(&world, SECOND);
+    world.git(["tag", "-a", "-m", "x", "outer", &format!("capture/{SECOND}")]).ok();
+    world.git(["tag", "-a", "-m", "x", "outermost", "outer"]).ok();
+    world.git(["push", "-q", "origin", "outermost"]).ok();
+    assert!(has_data(&world, "main"));
+    world.git(["push", "-q", "origin", "main"]).ok();
+    world.git(["checkout", "-q", "-b", "topic"]).ok();
+    commit_run(&world, THIRD);
+    world.git(["checkout", "-q", "-b", "behind", "HEAD~2"]).ok();
+    // One of two refs is refused: git pushes neither, and data that went early is no harm.
+    world.git(["push", "-q", "--atomic", "origin", "topic", "behind:main"]).fails(1);
+    assert!(!world.git_in("origin.git", ["branch"]).ok().out.contains("topic"));
+    world.git(["push", "-q", "--atomic", "origin", "topic", "behind"]).ok();
+    assert!(has_data(&world, "topic") && has_data(&world, "behind"));
+}
+
+fn unknown_remote_commit(world: World) {
+    world.git(["push", "-q", "origin", "main"]).ok();
+    world.git_in(".", ["clone", "-q", "origin.git", "other"]).ok();
+    world.git_in("other", ["commit", "-q", "--allow-empty", "-m", "not ours"]).ok();
+    world.git_in("other", ["push", "-q", "origin", "main"]).ok();
+    commit_run(&world, SECOND);
+    // Git sends the hook an id that no object here has.
+    world.git(["push", "-q", "origin", "main"]).fails(1);
+    world.git(["push", "-q", "--force", "origin", "main"]).ok();
+    assert!(has_data(&world, "main"));
 }
 
 fn many_refs(world: World) {
