@@ -6,6 +6,7 @@
 mod commit;
 mod faults;
 mod follow;
+mod managers;
 mod odd;
 mod others;
 mod push;
@@ -175,7 +176,7 @@ type Row = (&'static str, &'static str, &'static Case);
 
 fn rows() -> Vec<Row> {
     let (copy, all) = (&CACHE_TYPES[..1], &CACHE_TYPES[..]);
-    let parts: [(&str, &[&'static str], &[Case]); 16] = [
+    let parts: [(&str, &[&'static str], &[Case]); 17] = [
         ("commit", copy, commit::CASES),
         ("commit", all, commit::DATA),
         ("rewrite", copy, rewrite::CASES),
@@ -188,6 +189,7 @@ fn rows() -> Vec<Row> {
         ("share", all, share::DATA),
         ("s3", copy, s3::CASES),
         ("odd", copy, odd::CASES),
+        ("managers", copy, managers::CASES),
         ("others", copy, others::CASES),
         ("faults", copy, faults::CASES),
         ("faults", all, faults::DATA),

@@ -1,7 +1,6 @@
-//! Living with others: hooks that were there, hook managers, worktrees, submodules, odd places.
+//! Living with others: hooks that were there, worktrees, submodules, odd places.
 
 use std::fs;
-use std::path::Path;
 
 use super::{Case, FIRST, SECOND, THIRD, clean, commit_run, runs_at, script, tags};
 use crate::hooks::{select, select_in};
@@ -13,9 +12,6 @@ pub const CASES: &[Case] = &[
     Case { line: "a chained hook's failure stops the commit, its arguments arrive", run: chained_fails },
     Case { line: "install twice, after another tool wrote over us, and two hooks in one place", run: reinstall },
     Case { line: "core.hooksPath: local, global, empty", run: hooks_path },
-    Case { line: "pre-commit runs beside us, in either order of installing", run: pre_commit },
-    Case { line: "our hooks through pre-commit's configuration (.pre-commit-hooks.yaml)", run: pre_commit_hooks },
-    Case { line: "husky's directory in core.hooksPath", run: husky },
     Case { line: "a linked worktree: its own index, its own rebase", run: worktree },
     Case { line: "a submodule", run: submodule },
     Case { line: "DVC in a subdirectory of the repository", run: subdirectory },
@@ -110,79 +106,6 @@ fn hooks_path(world: World) {
     world.git(["config", "--global", "core.hooksPath", ""]).ok();
     let said = world.hook(["install"]).fails(3);
     assert!(said.err.contains("set to nothing"), "{}", said.err);
-}
-
-fn with_pre_commit(world: &mut World) {
-    let bin = tools::venv("pre-commit", &["pre-commit==4.3.0"]);
-    let path = std::env::join_paths(std::iter::once(bin).chain(world.search_path())).unwrap();
-    world.set("PATH", path.to_str().unwrap());
-}
-
-fn pre_commit(mut world: World) {
-    with_pre_commit(&mut world);
-    let config = "repos:\n- repo: local\n  hooks:\n  - {id: log, name: log, language: system, entry: sh -c 'echo ran >> .git/log', always_run: true, pass_filenames: false}\n";
-    fs::write(world.repo(".pre-commit-config.yaml"), config).unwrap();
-    world.git(["add", ".pre-commit-config.yaml"]).ok();
-    let ran = |world: &World| fs::read_to_string(world.repo(".git/log")).unwrap_or_default().lines().count();
-    world.run_in("repo", "pre-commit", ["install"]).ok();
-    commit_run(&world, SECOND);
-    assert_eq!((ran(&world), tags(&world).len()), (1, 2), "they wrote over ours, and call it");
-    let said = world.hook(["install"]).ok();
-    assert!(said.err.contains("pre-commit manages hooks here"), "{}", said.err);
-    commit_run(&world, THIRD);
-    assert_eq!((ran(&world), tags(&world).len()), (2, 3), "ours calls theirs");
-    clean(&world);
-}
-
-fn pre_commit_hooks(mut world: World) {
-    with_pre_commit(&mut world);
-    world.hook(["uninstall"]).ok();
-    // The hooks as this project publishes them, in a repository of their own.
-    world.git_in(".", ["init", "-q", "published"]).ok();
-    let published = Path::new(env!("CARGO_MANIFEST_DIR")).join(".pre-commit-hooks.yaml");
-    fs::copy(published, world.path("published/.pre-commit-hooks.yaml")).unwrap();
-    world.git_in("published", ["add", "-A"]).ok();
-    world.git_in("published", ["commit", "-q", "-m", "x"]).ok();
-    let rev = world.git_in("published", ["rev-parse", "HEAD"]).ok().out;
-    let ids = [
-        "pre-commit",
-        "prepare-commit-msg",
-        "commit-msg",
-        "post-commit",
-        "post-rewrite",
-        "post-checkout",
-        "post-merge",
-        "pre-push",
-    ];
-    let hooks: String = ids.iter().map(|id| format!("  - id: capture-hook-{id}\n")).collect();
-    let config =
-        format!("repos:\n- repo: {}\n  rev: {}\n  hooks:\n{hooks}", world.path("published").display(), rev.trim());
-    fs::write(world.repo(".pre-commit-config.yaml"), config).unwrap();
-    let types: Vec<String> = ids.iter().flat_map(|id| ["-t".to_owned(), (*id).to_owned()]).collect();
-    world.run_in("repo", "pre-commit", ["install".to_owned()].into_iter().chain(types)).ok();
-    world.git(["add", ".pre-commit-config.yaml"]).ok();
-    world.git(["commit", "-q", "-m", "pre-commit"]).ok();
-    commit_run(&world, SECOND);
-    clean(&world);
-    assert_eq!(super::trailer(&world, "HEAD", "Capture-Run"), [SECOND]);
-    assert_eq!(tags(&world).len(), 2);
-    world.git(["checkout", "-q", "HEAD~1"]).ok();
-    assert_eq!(super::runs_in(&world, "repo"), [FIRST]);
-    world.git(["checkout", "-q", "main"]).ok();
-    world.git(["push", "-q", "origin", "main"]).ok();
-    assert!(world.path("dvc-remote/files").exists());
-}
-
-fn husky(world: World) {
-    world.hook(["uninstall"]).ok();
-    world.git(["config", "core.hooksPath", ".husky/_"]).ok();
-    script(&world, "repo/.husky/_/pre-commit", "#!/bin/sh\nsh -e \"$(dirname \"$0\")/../pre-commit\" \"$@\"\n");
-    script(&world, "repo/.husky/pre-commit", "echo ran >> log\n");
-    let said = world.hook(["install"]).ok();
-    assert!(said.err.contains("husky"), "{}", said.err);
-    commit_run(&world, SECOND);
-    assert_eq!(fs::read_to_string(world.repo("log")).unwrap(), "ran\n");
-    assert_eq!(tags(&world).len(), 2);
 }
 
 fn worktree(mut world: World) {

@@ -1,0 +1,179 @@
+//! Programs that manage hooks themselves, for real, from the package index: in either order of installing, and with our hooks
+//! in their configuration.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{Case, FIRST, SECOND, THIRD, clean, commit_run, id, runs_in, script, tags, trailer};
+use crate::tools;
+use crate::world::{BIN, World};
+
+pub const CASES: &[Case] = &[
+    Case {
+        line: "pre-commit runs beside us, in either order of installing",
+        run: |w| beside(w, pre_commit(), "pre-commit"),
+    },
+    Case { line: "prek runs beside us, in either order of installing", run: |w| beside(w, prek(), "prek") },
+    Case {
+        line: "our hooks through pre-commit's configuration (.pre-commit-hooks.yaml)",
+        run: |w| listed(w, pre_commit(), "pre-commit"),
+    },
+    Case {
+        line: "our hooks through prek's configuration (.pre-commit-hooks.yaml)",
+        run: |w| listed(w, prek(), "prek"),
+    },
+    Case { line: "lefthook runs beside us; installed after us it is told, and mended", run: lefthook_beside },
+    Case { line: "our hooks through lefthook's configuration", run: lefthook_listed },
+    Case { line: "husky's directory in core.hooksPath", run: husky },
+    Case {
+        line: "every event twice, as hooks of git's configuration and of the directory: everything once",
+        run: twice,
+    },
+];
+
+const EVENTS: [&str; 8] = [
+    "pre-commit",
+    "prepare-commit-msg",
+    "commit-msg",
+    "post-commit",
+    "post-rewrite",
+    "post-checkout",
+    "post-merge",
+    "pre-push",
+];
+
+fn pre_commit() -> PathBuf {
+    tools::venv("pre-commit", &["pre-commit==4.3.0"])
+}
+
+fn prek() -> PathBuf {
+    tools::venv("prek", &["prek==0.5.11"])
+}
+
+fn with(world: &mut World, bin: PathBuf) {
+    let path = std::env::join_paths(std::iter::once(bin).chain(world.search_path())).unwrap();
+    world.set("PATH", path.to_str().unwrap());
+}
+
+fn beside(mut world: World, bin: PathBuf, program: &str) {
+    with(&mut world, bin);
+    let config = "repos:\n- repo: local\n  hooks:\n  - {id: log, name: log, language: system, entry: sh -c 'echo ran >> .git/log', always_run: true, pass_filenames: false}\n";
+    fs::write(world.repo(".pre-commit-config.yaml"), config).unwrap();
+    world.git(["add", ".pre-commit-config.yaml"]).ok();
+    let ran = |world: &World| fs::read_to_string(world.repo(".git/log")).unwrap_or_default().lines().count();
+    world.run_in("repo", program, ["install"]).ok();
+    commit_run(&world, SECOND);
+    assert_eq!((ran(&world), tags(&world).len()), (1, 2), "they wrote over ours, and call it");
+    let said = world.hook(["install"]).ok();
+    assert!(said.err.contains("pre-commit manages hooks here"), "{}", said.err);
+    commit_run(&world, THIRD);
+    assert_eq!((ran(&world), tags(&world).len()), (2, 3), "ours calls theirs");
+    clean(&world);
+}
+
+/// The hooks as this project publishes them, in a repository of their own, listed in a configuration.
+fn listed(mut world: World, bin: PathBuf, program: &str) {
+    with(&mut world, bin);
+    world.hook(["uninstall"]).ok();
+    world.git_in(".", ["init", "-q", "published"]).ok();
+    let published = Path::new(env!("CARGO_MANIFEST_DIR")).join(".pre-commit-hooks.yaml");
+    fs::copy(published, world.path("published/.pre-commit-hooks.yaml")).unwrap();
+    world.git_in("published", ["add", "-A"]).ok();
+    world.git_in("published", ["commit", "-q", "-m", "x"]).ok();
+    let rev = world.git_in("published", ["rev-parse", "HEAD"]).ok().out;
+    let hooks: String = EVENTS.iter().map(|event| format!("  - id: capture-hook-{event}\n")).collect();
+    let config =
+        format!("repos:\n- repo: {}\n  rev: {}\n  hooks:\n{hooks}", world.path("published").display(), rev.trim());
+    fs::write(world.repo(".pre-commit-config.yaml"), config).unwrap();
+    let types: Vec<String> = EVENTS.iter().flat_map(|event| ["-t".to_owned(), (*event).to_owned()]).collect();
+    world.run_in("repo", program, ["install".to_owned()].into_iter().chain(types)).ok();
+    world.git(["add", ".pre-commit-config.yaml"]).ok();
+    world.git(["commit", "-q", "-m", "their configuration"]).ok();
+    all_events(&world);
+}
+
+/// A commit, an amend, a checkout, a push: each does what it does with hooks of our own.
+fn all_events(world: &World) {
+    commit_run(world, SECOND);
+    clean(world);
+    assert_eq!(trailer(world, "HEAD", "Capture-Run"), [SECOND]);
+    assert_eq!(tags(world).len(), 2);
+    world.git(["commit", "-q", "--amend", "-m", "other words"]).ok();
+    assert_eq!(id(world, &format!("capture/{SECOND}")), id(world, "HEAD"));
+    world.git(["checkout", "-q", "HEAD~1"]).ok();
+    assert_eq!(runs_in(world, "repo"), [FIRST]);
+    world.git(["checkout", "-q", "main"]).ok();
+    assert_eq!(runs_in(world, "repo"), [SECOND, FIRST]);
+    world.git(["push", "-q", "origin", "main"]).ok();
+    assert!(world.dvc(["status", "-c"]).ok().out.contains("in sync"));
+}
+
+fn lefthook(world: &mut World, config: &str) {
+    with(world, tools::venv("lefthook", &["lefthook==2.2.2"]));
+    fs::write(world.repo("lefthook.yml"), config).unwrap();
+    world.git(["add", "lefthook.yml"]).ok();
+    world.git(["commit", "-q", "-m", "lefthook"]).ok();
+}
+
+fn lefthook_beside(mut world: World) {
+    let job = |event: &str| format!("{event}:\n  commands:\n    log:\n      run: echo {event} >> .git/log\n");
+    lefthook(&mut world, &EVENTS.map(job).concat());
+    let ran = |world: &World| fs::read_to_string(world.repo(".git/log")).unwrap_or_default();
+    // It puts aside what it finds, and does not call it.
+    world.run_in("repo", "lefthook", ["install"]).ok();
+    let said = world.hook(["doctor"]).fails(1);
+    assert!(said.all().contains("another hook, which does not call capture-hook"), "{}", said.all());
+    let said = world.hook(["install"]).ok();
+    assert!(said.err.contains("lefthook manages hooks here"), "{}", said.err);
+    all_events(&world);
+    for event in ["pre-commit", "prepare-commit-msg", "post-commit", "post-rewrite", "post-checkout", "pre-push"] {
+        assert!(ran(&world).contains(event), "{event}");
+    }
+    // Before us, it is chained as any other.
+    world.hook(["uninstall"]).ok();
+    fs::remove_file(world.repo(".git/log")).unwrap();
+    world.run_in("repo", "lefthook", ["install", "--force"]).ok();
+    world.hook(["install"]).ok();
+    commit_run(&world, THIRD);
+    assert_eq!((ran(&world).matches("pre-commit").count(), tags(&world).len()), (1, 3));
+}
+
+fn lefthook_listed(mut world: World) {
+    world.hook(["uninstall"]).ok();
+    // As the guide has it.
+    let guide = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/pre-commit.md")).unwrap();
+    let (_, rest) = guide.split_once("# lefthook.yml\n").expect("the guide shows a lefthook.yml");
+    lefthook(&mut world, rest.split("```").next().unwrap());
+    world.run_in("repo", "lefthook", ["install"]).ok();
+    all_events(&world);
+}
+
+fn husky(world: World) {
+    world.hook(["uninstall"]).ok();
+    world.git(["config", "core.hooksPath", ".husky/_"]).ok();
+    script(&world, "repo/.husky/_/pre-commit", "#!/bin/sh\nsh -e \"$(dirname \"$0\")/../pre-commit\" \"$@\"\n");
+    script(&world, "repo/.husky/pre-commit", "echo ran >> log\n");
+    let said = world.hook(["install"]).ok();
+    assert!(said.err.contains("husky"), "{}", said.err);
+    commit_run(&world, SECOND);
+    assert_eq!(fs::read_to_string(world.repo("log")).unwrap(), "ran\n");
+    assert_eq!(tags(&world).len(), 2);
+}
+
+fn twice(world: World) {
+    // What git's own configuration runs comes before the directory's hook; a chained hook stands in for it here.
+    for event in EVENTS {
+        let path = format!("repo/.git/hooks/{event}.capture-hook-chained");
+        script(&world, &path, &format!("#!/bin/sh\nexec '{BIN}' hook {event} \"$@\"\n"));
+    }
+    all_events(&world);
+    let body = world.git(["log", "-1", "--format=%B"]).ok().out;
+    assert_eq!(body.matches("Capture-Run:").count(), 1, "{body}");
+    world.git(["checkout", "-q", "-b", "topic", "HEAD~1"]).ok();
+    commit_run(&world, THIRD);
+    world.git(["merge", "-q", "--no-edit", "main"]).ok();
+    assert_eq!(runs_in(&world, "repo"), [SECOND, FIRST, THIRD]);
+    world.git(["rebase", "-q", "main"]).ok();
+    assert_eq!(tags(&world).len(), 3);
+    clean(&world);
+}
