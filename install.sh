@@ -60,7 +60,7 @@ venv=$home/dvc
 if [ "$uninstall" = yes ]; then
     say "Removing capture-hook from $prefix"
     if [ -L "$bin/dvc" ] && [ "$(readlink "$bin/dvc")" = "$venv/bin/dvc" ]; then rm -f "$bin/dvc"; fi
-    rm -f "$bin/capture-hook" \
+    rm -f "$bin/capture-hook" "$bin/git-merge-capture-hook" \
         "$share/bash-completion/completions/capture-hook" \
         "$share/zsh/site-functions/_capture-hook" \
         "$share/fish/vendor_completions.d/capture-hook.fish" \
@@ -137,6 +137,7 @@ place() { # FROM TO
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 place "$built" "$bin/capture-hook"
+place "$here/hooks/git-merge-capture-hook" "$bin/git-merge-capture-hook"
 "$built" completions bash >"$scratch/bash"
 "$built" completions zsh >"$scratch/zsh"
 "$built" completions fish >"$scratch/fish"

@@ -1,4 +1,5 @@
-"""The build backend (PEP 517): maturin, and then the `capture-hook` command put into the wheel that it made.
+"""The build backend (PEP 517): maturin, and then the `capture-hook` command put into the wheel that it made, with the
+merge strategy that git looks for beside it.
 
 maturin packages a library or a program, not both. Wrapping the command's code in a Python entry point would make
 every git hook pay for a Python start (20 ms and more, where a hook with nothing to do may take 5 ms in all), and would
@@ -46,25 +47,27 @@ def build_editable(wheel_directory, config_settings=None, metadata_directory=Non
 
 
 def _add_command(wheel: Path) -> None:
-    """Puts the command into a wheel's `scripts` and its hash into the wheel's RECORD."""
-    command = _command()
+    """Puts the command and git's merge strategy into a wheel's `scripts`, and their hashes into the wheel's RECORD."""
+    programs = [_command(), Path(__file__).parent.parent / "hooks" / "git-merge-capture-hook"]
     with zipfile.ZipFile(wheel) as old:
         entries = [(info, old.read(info)) for info in old.infolist()]
     record = next(info.filename for info, _ in entries if info.filename.endswith(".dist-info/RECORD"))
-    name = f"{record.removesuffix('.dist-info/RECORD')}.data/scripts/{command.name}"
-    program = command.read_bytes()
-    digest = base64.urlsafe_b64encode(hashlib.sha256(program).digest()).rstrip(b"=").decode()
-    info = zipfile.ZipInfo(name, date_time=entries[0][0].date_time)
-    info.external_attr = 0o100755 << 16
-    info.compress_type = zipfile.ZIP_DEFLATED
-    entries.insert(-1, (info, program))
+    lines = b""
+    # A source distribution has the command's sources, and not the strategy's script.
+    for path in filter(Path.is_file, programs):
+        name = f"{record.removesuffix('.dist-info/RECORD')}.data/scripts/{path.name}"
+        program = path.read_bytes()
+        digest = base64.urlsafe_b64encode(hashlib.sha256(program).digest()).rstrip(b"=").decode()
+        lines += f"{name},sha256={digest},{len(program)}\n".encode()
+        info = zipfile.ZipInfo(name, date_time=entries[0][0].date_time)
+        info.external_attr = 0o100755 << 16
+        info.compress_type = zipfile.ZIP_DEFLATED
+        entries.insert(-1, (info, program))
     # Beside the old one and then in its place: a build that is interrupted leaves no half wheel.
     handle, temporary = tempfile.mkstemp(dir=wheel.parent, suffix=".whl.part")
     with os.fdopen(handle, "wb") as file, zipfile.ZipFile(file, "w") as new:
         for entry, data in entries:
-            if entry.filename == record:
-                data = data.rstrip(b"\n") + f"\n{name},sha256={digest},{len(program)}\n".encode()
-            new.writestr(entry, data)
+            new.writestr(entry, data.rstrip(b"\n") + b"\n" + lines if entry.filename == record else data)
     shutil.copymode(wheel, temporary)
     os.replace(temporary, wheel)
 

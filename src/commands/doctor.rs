@@ -9,7 +9,7 @@ use crate::config;
 use crate::dvc::stage;
 use crate::error::Error;
 use crate::git::{HooksDirSource, Repo};
-use crate::hooks::install::{self, Hook, Standing};
+use crate::hooks::install::{self, Hook, Octopus, Standing};
 use crate::project::promote::{TRUST_SETTING, TRUSTED_CMD};
 use crate::project::setup::without_secret;
 use crate::project::{Project, Source};
@@ -151,6 +151,16 @@ fn hooks(app: &App, repo: &Repo) -> Vec<Check> {
         }
         Err(error) => failed("merge drivers", error, "capture-hook install"),
     });
+    match install::octopus(repo) {
+        Ok(Octopus::Ours) => checks.push(ok("octopus merges", "pull.octopus = capture-hook: they ask the merge drivers")),
+        Ok(Octopus::Lost) => checks.push(missing(
+            "octopus merges",
+            "pull.octopus names capture-hook, and there is no git-merge-capture-hook on PATH: git refuses to merge several branches",
+            "capture-hook install",
+        )),
+        Ok(Octopus::Other) => {}
+        Err(error) => checks.push(failed("octopus merges", error, "capture-hook install")),
+    }
     if let Ok(top) = repo.top() {
         checks.extend(install::managers(top).iter().map(|m| note("hook manager", "there is another", m.advice())));
     }

@@ -47,6 +47,11 @@ impl Repo {
         Ok(true)
     }
 
+    /// Removes a setting from this repository's own file.
+    pub fn unset_local_config(&self, key: &str) -> Result<(), GitError> {
+        self.git(["config", "--local", "--unset-all", key]).map(drop)
+    }
+
     /// Removes a section from this repository's own file; one that is not there is fine. Says whether it was.
     pub fn remove_local_section(&self, section: &str) -> Result<bool, GitError> {
         Ok(self.query(["config", "--local", "--remove-section", section])?.success())

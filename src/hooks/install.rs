@@ -236,7 +236,7 @@ pub fn install(repo: &Repo, binary: &Path, force: bool) -> Result<Installed, Ins
         make_executable(&hook.path)?;
         done.written.push(hook.event);
     }
-    done.drivers = set_drivers(repo, binary)?;
+    done.drivers = set_drivers(repo, binary)? | set_octopus(repo)?;
     Ok(done)
 }
 
@@ -268,6 +268,9 @@ pub fn uninstall(repo: &Repo, binary: &Path) -> Result<Uninstalled, InstallError
     for driver in DRIVERS {
         done.drivers |= repo.remove_local_section(&format!("merge.{}", driver.name))?;
     }
+    if repo.local_config(OCTOPUS)?.as_deref() == Some(STRATEGY) {
+        repo.unset_local_config(OCTOPUS)?;
+    }
     Ok(done)
 }
 
@@ -292,6 +295,45 @@ fn set_drivers(repo: &Repo, binary: &Path) -> Result<bool, GitError> {
         wrote |= repo.set_local_config(&format!("merge.{}.driver", driver.name), &line)?;
     }
     Ok(wrote)
+}
+
+/// The setting that names the strategy for merges of several branches, and ours: see `hooks/git-merge-capture-hook`.
+const OCTOPUS: &str = "pull.octopus";
+const STRATEGY: &str = "capture-hook";
+
+/// How merges of several branches at once are made here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Octopus {
+    /// By our strategy, which asks the merge drivers.
+    Ours,
+    /// By our strategy, which git would not find: it stops such merges.
+    Lost,
+    /// By another, git's own or the user's choice.
+    Other,
+}
+
+/// How merges of several branches at once are made here.
+pub fn octopus(repo: &Repo) -> Result<Octopus, GitError> {
+    let ours = repo.config(OCTOPUS)?.as_deref() == Some(STRATEGY);
+    let there = repo.env().which(&format!("git-merge-{STRATEGY}")).is_some();
+    Ok(match (ours, there) {
+        (true, true) => Octopus::Ours,
+        (true, false) => Octopus::Lost,
+        (false, _) => Octopus::Other,
+    })
+}
+
+/// Git's own strategy for several branches asks no merge driver. Ours is named where git finds it on `PATH` and the user
+/// has not chosen one; where it is gone, it is not left to stop merges.
+fn set_octopus(repo: &Repo) -> Result<bool, GitError> {
+    let there = repo.env().which(&format!("git-merge-{STRATEGY}")).is_some();
+    match (repo.config(OCTOPUS)?.as_deref(), there) {
+        (None, true) => repo.set_local_config(OCTOPUS, STRATEGY),
+        (Some(STRATEGY), false) if repo.local_config(OCTOPUS)?.as_deref() == Some(STRATEGY) => {
+            repo.unset_local_config(OCTOPUS).map(|()| true)
+        }
+        _ => Ok(false),
+    }
 }
 
 /// Git hands the line to `sh`, with the file names put in quoted.

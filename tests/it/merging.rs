@@ -72,6 +72,64 @@ fn sorted<const N: usize>(keys: [&String; N]) -> Vec<String> {
     keys
 }
 
+/// The directory of the merge strategy, which `install.sh` puts beside the command.
+fn with_strategy(world: &mut World) {
+    let hooks = Path::new(env!("CARGO_MANIFEST_DIR")).join("hooks");
+    let path = world.get("PATH");
+    world.set("PATH", &format!("{}:{path}", hooks.display()));
+}
+
+#[test]
+fn several_branches_merge_at_once() {
+    let (mut world, a) = project();
+    with_strategy(&mut world);
+    world.hook(["install"]).ok();
+    let mut keys = vec![a];
+    for (branch, case) in [("b", CASES[1]), ("c", CASES[2]), ("d", CASES[3])] {
+        switch(&world, &["-b", branch, "main"]);
+        keys.push(add(&world, case));
+    }
+    let b = keys[1].clone();
+    keys.sort();
+    switch(&world, &["main"]);
+    world.git(["commit", "-q", "--allow-empty", "-m", "main goes on"]).ok();
+    world.set("CAPTURE_HOOK", "1");
+    fs::write(world.repo("note.txt"), "not committed\n").unwrap();
+    world.git(["merge", "-q", "-m", "all", "b", "c", "d"]).ok();
+    let parents = world.git(["log", "-1", "--format=%P"]).ok().out;
+    assert_eq!(parents.split_whitespace().count(), 4, "{parents}");
+    // As after merges one by one: main selected nothing new, b did, and then kept it.
+    assert_eq!(selected(&world), b);
+    assert_eq!(world.git(["status", "--porcelain"]).ok().out, "?? note.txt\n");
+    assert!(world.dvc(["status"]).ok().out.contains("up to date"), "the workspace does not hold the merged dataset");
+    assert_eq!(runs(&world), keys);
+
+    // What conflicts is left to merges of one branch each, with nothing changed.
+    for (branch, text) in [("e", "1"), ("f", "2")] {
+        world.git(["checkout", "-q", "-b", branch, "main"]).ok();
+        fs::write(world.repo("clash.txt"), text).unwrap();
+        world.git(["add", "clash.txt"]).ok();
+        world.git(["commit", "-q", "-m", branch]).ok();
+    }
+    world.git(["checkout", "-q", "main"]).ok();
+    let said = world.git(["merge", "e", "f"]).fails(2);
+    assert!(said.err.contains("`git merge f` shows the conflict"), "{}", said.err);
+    assert_eq!(world.git(["status", "--porcelain"]).ok().out, "?? note.txt\n");
+
+    // Without the strategy on PATH nothing is left to stop such merges, and uninstall takes the setting away.
+    let ours = |world: &World| world.git(["config", "--local", "pull.octopus"]).out;
+    assert_eq!(ours(&world), "capture-hook\n");
+    let path = world.get("PATH");
+    world.set("PATH", path.split_once(':').unwrap().1);
+    assert!(world.hook(["doctor"]).all().contains("no git-merge-capture-hook on PATH"));
+    world.hook(["install"]).ok();
+    assert_eq!(ours(&world), "");
+    world.set("PATH", &path);
+    world.hook(["install"]).ok();
+    world.hook(["uninstall"]).ok();
+    assert_eq!(ours(&world), "");
+}
+
 #[test]
 fn a_merge_unites_the_runs_and_keeps_the_current_selection() {
     let (world, a) = project();

@@ -134,6 +134,11 @@ impl World {
         self.path("repo").join(relative)
     }
 
+    /// A variable of the environment.
+    pub fn get(&self, name: &str) -> String {
+        self.env[name].clone()
+    }
+
     /// Sets an environment variable for everything that follows.
     pub fn set(&mut self, name: &str, value: &str) {
         self.env.insert(name.into(), value.into());
