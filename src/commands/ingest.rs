@@ -10,6 +10,7 @@ use crate::app::{App, Outcome};
 use crate::dvc::stage::{DEFAULT_OUT_DIR, PARAMS_FILE};
 use crate::error::{Error, Kind};
 use crate::ingest::{self, Ingested, Request, ingest};
+use crate::project::views;
 use crate::project::workspace::{Workspace, WorkspaceError, normal};
 
 /// Arguments of `ingest`.
@@ -76,6 +77,10 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
         })
         .collect();
     let done = work(app, &requests, args.jobs);
+    // As the stage's command it also writes what DVC's own views show of the selected run.
+    if !named && let [Ok(ingested)] = done.as_slice() {
+        views::write(&place.root, &out_dir, &ingested.key)?;
+    }
     tell(app, &place, done)
 }
 

@@ -126,7 +126,7 @@ fn hooks(app: &App, project: &Project) -> Result<Vec<Step>, Error> {
         let note = format!("kept what was there, it still runs: {}", done.chained.join(", "));
         steps.push(Step::changed(dir, note));
     }
-    let note = "the merge drivers for dvc.lock and params.yaml";
+    let note = "the merge drivers";
     steps.push(if done.drivers { Step::changed(".git/config", note) } else { Step::kept(".git/config", note) });
     Ok(steps)
 }

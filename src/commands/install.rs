@@ -51,7 +51,7 @@ fn said(done: &Installed) -> Vec<String> {
         lines.push(format!("kept the hooks that were there, they still run: {}", done.chained.join(", ")));
     }
     if done.drivers {
-        lines.push("named the merge drivers for dvc.lock and params.yaml in .git/config".into());
+        lines.push("named the merge drivers in .git/config".into());
     }
     lines
 }

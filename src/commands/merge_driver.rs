@@ -1,8 +1,8 @@
-//! `capture-hook merge-driver`: what git calls to merge `dvc.lock` and `params.yaml`.
+//! `capture-hook merge-driver`: what git calls to merge `dvc.lock`, `params.yaml` and the files of DVC's views.
 //!
-//! Git's settings `merge.capture-lock.driver` and `merge.capture-params.driver`, written by `init` and `install`, name it;
-//! `.gitattributes` names those for the two files. It runs at the top of the working tree. Exit 0 is a clean merge, 1 a
-//! conflict; anything over 128 would stop git, and does not happen.
+//! Git's settings `merge.capture-lock.driver`, `….capture-params.…` and `….capture-views.…`, written by `init` and
+//! `install`, name it; `.gitattributes` names those for their files. It runs at the top of the working tree. Exit 0 is a
+//! clean merge, 1 a conflict; anything over 128 would stop git, and does not happen.
 
 use std::path::{Path, PathBuf};
 
@@ -19,6 +19,8 @@ pub enum What {
     Lock,
     /// `params.yaml`
     Params,
+    /// `metrics/capture.json` and the files beside it
+    Views,
 }
 
 /// Arguments of `merge-driver`: git's placeholders, in this order.
@@ -63,6 +65,7 @@ fn merge(app: &App, args: &Args) -> Result<Ended, Error> {
     let path = args.path.clone().filter(|p| !p.starts_with('%')).unwrap_or_else(|| match args.what {
         What::Lock => crate::dvc::lock::FILE.to_owned(),
         What::Params => crate::dvc::stage::PARAMS_FILE.to_owned(),
+        What::Views => crate::project::views::METRICS.to_owned(),
     });
     let label = |at: usize, other: &str| {
         let given = args.labels.get(at).filter(|l| !l.is_empty() && !l.starts_with('%'));
@@ -81,6 +84,7 @@ fn merge(app: &App, args: &Args) -> Result<Ended, Error> {
     };
     Ok(match args.what {
         What::Params => merging::params(&files, &app.env)?,
+        What::Views => merging::views(&files)?,
         What::Lock => {
             let root = app.cwd.join(Path::new(&files.path).parent().unwrap_or(Path::new("")));
             let project = Project::at(repo, root, &app.env);

@@ -284,6 +284,7 @@ struct Driver {
 const DRIVERS: &[Driver] = &[
     Driver { name: "capture-lock", title: "dvc.lock, run by run", kind: "lock" },
     Driver { name: "capture-params", title: "params.yaml, value by value", kind: "params" },
+    Driver { name: "capture-views", title: "what DVC's views show, the selected run's", kind: "views" },
 ];
 
 /// Names the merge drivers in the repository's own settings. Says whether something was written.

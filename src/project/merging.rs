@@ -1,10 +1,12 @@
-//! What git's merge drivers do: `dvc.lock` merged by its meaning, `params.yaml` with the selection settled first.
+//! What git's merge drivers do: `dvc.lock` merged by its meaning, `params.yaml` with the selection settled first, the files
+//! of DVC's views by the run that they show.
 //!
 //! A driver must never stop git itself. Whatever is not understood is merged as text, as git would have done it, and the
 //! reason is said; a conflict has markers and is an ordinary conflict.
 
 use std::path::{Path, PathBuf};
 
+use super::views;
 use crate::dvc::cache::Cache;
 use crate::dvc::fetch;
 use crate::dvc::listing::Listing;
@@ -183,6 +185,25 @@ pub fn params(files: &Files, env: &Env) -> Result<Ended, FsError> {
     let mut ended = text(files, &files.base, &files.ours, &files.theirs, env)?;
     ended.notes.extend(note);
     Ok(ended)
+}
+
+/// Merges a file that shows the selected run (`metrics/capture.json`): whole, the one whose run the merged `params.yaml`
+/// selects.
+pub fn views(files: &Files) -> Result<Ended, FsError> {
+    let [base, ours, theirs] = files.read()?;
+    let (b, o, t) = (views::shows(&base), views::shows(&ours), views::shows(&theirs));
+    let side = match files.prefer {
+        // One selected another run: the figures are that one's, whatever became of the other's.
+        _ if b == o && b != t => Prefer::Theirs,
+        _ if b == t && b != o => Prefer::Ours,
+        prefer => prefer,
+    };
+    let taken = match side {
+        Prefer::Ours => &ours,
+        Prefer::Theirs => &theirs,
+    };
+    fs::write_atomic(&files.ours, taken)?;
+    Ok(Ended { clean: true, notes: Vec::new() })
 }
 
 fn leaf(file: &str) -> Leaf<'_> {

@@ -28,6 +28,7 @@ pub mod sync;
 pub mod tags;
 pub mod transfer;
 pub mod verify;
+pub mod views;
 pub mod workspace;
 
 use std::cell::{OnceCell, RefCell};

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::lock::WorkLock;
 use super::sync::{Reach, SyncError, Synced};
-use super::{Hear, Locked, Project, ProjectError, Source, State};
+use super::{Hear, Locked, Project, ProjectError, Source, State, views};
 use crate::config::Engine;
 use crate::dvc::delta::Delta;
 use crate::dvc::engine::{self, EngineError};
@@ -301,7 +301,10 @@ impl Project {
         self.no_run_lost(head.as_ref(), staged.locked.as_ref())?;
         let Some(wanted) = staged.wanted.clone() else { return Ok(Promoted::Nothing) };
         self.work_tree_agrees(&wanted)?;
-        let (Some(run_dir), false) = (wanted.run_dir.clone(), staged.agrees()) else { return Ok(Promoted::Nothing) };
+        let (Some(run_dir), false) = (wanted.run_dir.clone(), staged.agrees()) else {
+            self.views_follow(&staged)?;
+            return Ok(Promoted::Nothing);
+        };
         self.trusted(&wanted)?;
         self.other_stages_staged()?;
         let report = self.valid(&run_dir, hear)?;
@@ -522,6 +525,7 @@ impl Project {
             run,
             patience: Duration::from_secs(60),
         })?;
+        views::write(&self.root, &self.root.join(&wanted.out_dir), run)?;
         Ok(())
     }
 
@@ -586,6 +590,7 @@ impl Project {
                 paths.push(self.git_path(&ignore));
             }
         }
+        paths.extend(self.views_to_stage()?);
         for out in wanted.stage.outs.iter().filter(|out| !out.cache && safe_path(&out.path)) {
             if self.root.join(&out.path).exists() {
                 paths.push(self.git_path(&out.path));
@@ -607,7 +612,8 @@ impl Undo {
     fn before(project: &Project, out_dir: &str, run: &RunKey) -> Result<Self, Stop> {
         let mut files = Vec::new();
         let ignore = Path::new(out_dir).parent().unwrap_or(Path::new("")).join(".gitignore");
-        for path in [project.root.join(lock::FILE), project.root.join(ignore)] {
+        let views = views::FILES.iter().map(|file| project.root.join(file));
+        for path in [project.root.join(lock::FILE), project.root.join(ignore)].into_iter().chain(views) {
             let bytes = fs::read_optional(&path)?;
             files.push((path, bytes));
         }

@@ -147,7 +147,11 @@ impl Project {
 
     fn attributes(&self) -> Result<Step, ProjectError> {
         const FILE: &str = ".gitattributes";
-        const LINES: &[&str] = &["/dvc.lock merge=capture-lock -text", "/params.yaml merge=capture-params"];
+        const LINES: &[&str] = &[
+            "/dvc.lock merge=capture-lock -text",
+            "/params.yaml merge=capture-params",
+            "/metrics/capture* merge=capture-views -text",
+        ];
         let path = self.root.join(FILE);
         let mut bytes = fs::read_optional(&path)?.unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -174,7 +178,7 @@ impl Project {
             bytes.extend_from_slice(format!("{line}\n").as_bytes());
         }
         fs::write_atomic(&path, &bytes)?;
-        Ok(Step::changed(FILE, "named the merge drivers for dvc.lock and params.yaml"))
+        Ok(Step::changed(FILE, "named the merge drivers"))
     }
 
     /// The address of a remote as DVC is to be given it: a path is made absolute, as typed in `cwd`.
@@ -238,11 +242,17 @@ fn line_break(bytes: &[u8]) -> &'static str {
 
 /// The stage of the reference file, each line indented by `indent` from where it stands under `stages`.
 fn stage_block(indent: &str, newline: &str) -> String {
-    let lines = DVC_YAML.lines().skip_while(|line| *line != "stages:").skip(1);
+    let lines = DVC_YAML.lines().skip_while(|line| *line != "stages:").skip(1).take_while(|line| line.starts_with(' '));
     lines.map(|line| format!("{indent}{}{newline}", line.strip_prefix("  ").unwrap_or(line))).collect()
 }
 
-/// A `dvc.yaml` with the stage added, and every byte that was there kept.
+/// What the reference file says of DVC's views, behind the stage.
+fn views_block(newline: &str) -> String {
+    let lines = DVC_YAML.lines().skip_while(|line| *line != "metrics:");
+    lines.map(|line| format!("{line}{newline}")).collect()
+}
+
+/// A `dvc.yaml` with the stage added, with DVC's views where it has none of its own, and every byte that was there kept.
 fn with_stage(bytes: &[u8]) -> Result<Vec<u8>, ProjectError> {
     let newline = line_break(bytes);
     let read = |bytes: &[u8]| yaml::document(bytes).map_err(|e| ProjectError::from(stage::StageError::Yaml(e)));
@@ -281,20 +291,29 @@ fn with_stage(bytes: &[u8]) -> Result<Vec<u8>, ProjectError> {
             out.extend_from_slice(format!("stages:{newline}{}", stage_block("  ", newline)).as_bytes());
         }
     }
+    let own = |key: &str| root.as_ref().is_some_and(|root| root.get(key).is_some());
+    let views = !own("metrics") && !own("plots");
+    if views {
+        if out.last() != Some(&b'\n') {
+            out.extend_from_slice(newline.as_bytes());
+        }
+        out.extend_from_slice(views_block(newline).as_bytes());
+    }
     // What was there must read as before.
     let new = read(&out)?;
     let value = |root: &Option<Node>| root.as_ref().map_or(Value::Map(Vec::new()), value::lenient);
-    let kept = without_stage(value(&new)) == without_stage(value(&root));
+    let kept = without_ours(value(&new), views) == without_ours(value(&root), views);
     if !kept || Stage::parse(&out)?.is_none() {
         return Err(refuse(stage::FILE, "adding the stage would change what is there"));
     }
     Ok(out)
 }
 
-/// The value without our stage, and without `stages` where nothing else is in it.
-fn without_stage(value: Value) -> Value {
+/// The value without our stage, without `stages` where nothing else is in it, and without the `views` that were added.
+fn without_ours(value: Value, views: bool) -> Value {
     let Value::Map(entries) = value else { return value };
     let entries = entries.into_iter().filter_map(|(key, value)| match value {
+        _ if views && (key == "metrics" || key == "plots") => None,
         Value::Map(stages) if key == "stages" => {
             let stages: Vec<_> = stages.into_iter().filter(|(name, _)| name != stage::STAGE).collect();
             (!stages.is_empty()).then_some((key, Value::Map(stages)))
@@ -357,6 +376,7 @@ mod tests {
                 assert!(lines.any(|have| have == line), "{line:?} of {text:?} is gone in {new:?}");
             }
             assert_eq!(new.contains("\r\n"), text.contains("\r\n"));
+            assert_eq!(new.contains("metrics/capture.json"), !text.contains("metrics"), "{new}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::world::{World, tree};
+use crate::world::{VIEWS, World, tree};
 
 /// Points `params.yaml` at a run.
 pub fn select(world: &World, key: &str) {
@@ -36,7 +36,7 @@ fn a_commit_with_a_selected_run_holds_its_data() {
 
     assert_eq!(world.git(["status", "--porcelain"]).ok().out, "", "{}", said.all());
     let files = world.git(["show", "--format=", "--name-only", "HEAD"]).ok().out;
-    assert_eq!(files, "dvc.lock\nparams.yaml\n");
+    assert_eq!(files, format!("dvc.lock\n{VIEWS}params.yaml\n"));
     let status = world.dvc(["status"]).ok().out;
     assert!(status.contains("up to date"), "{status}");
 

@@ -21,4 +21,5 @@ mod record;
 mod select;
 mod tools;
 mod validate;
+mod views;
 mod world;

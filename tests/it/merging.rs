@@ -13,7 +13,7 @@ fn add(world: &World, case: &str) -> String {
     let key = world.record(case);
     set_params(&world.repo("params.yaml"), &key);
     world.dvc(["repro", "-q", "-s", "capture_ingest"]).ok();
-    world.git(["add", "params.yaml", "dvc.lock", "data/.gitignore"]).ok();
+    world.git(["add", "params.yaml", "dvc.lock", "data/.gitignore", "metrics"]).ok();
     world.git(["commit", "-q", "-m", &key]).ok();
     key
 }
@@ -63,6 +63,7 @@ fn selected(world: &World) -> String {
     };
     let (params, lock) = (value(&read("params.yaml")), value(&read("dvc.lock")));
     assert_eq!(params, lock, "params.yaml and dvc.lock name different runs");
+    assert!(read("metrics/capture.json").contains(&format!("\"run\": \"{params}\"")), "the metrics are another run's");
     params
 }
 
@@ -209,7 +210,7 @@ fn a_list_of_files_that_is_missing_is_fetched() {
     world.git_in(".", ["clone", "-q", "repo", "clone"]).ok();
     world.git_in("clone", ["checkout", "-q", "feature"]).ok();
     world.git_in("clone", ["checkout", "-q", "main"]).ok();
-    for kind in ["lock", "params"] {
+    for kind in ["lock", "params", "views"] {
         let name = format!("merge.capture-{kind}.driver");
         let line = world.git(["config", &name]).ok().out;
         world.git_in("clone", ["config", &name, line.trim()]).ok();

@@ -12,6 +12,9 @@ use crate::tools;
 /// The built command.
 pub const BIN: &str = env!("CARGO_BIN_EXE_capture-hook");
 
+/// The files of DVC's views, as a commit of a run lists them.
+pub const VIEWS: &str = "metrics/capture-episodes.csv\nmetrics/capture-steps.csv\nmetrics/capture.json\n";
+
 /// What a program said.
 #[derive(Debug, Clone)]
 pub struct Said {

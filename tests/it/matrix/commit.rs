@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use super::{Case, FIRST, SECOND, THIRD, clean, commit_run, id, runs_at, script, tags, trailer};
 use crate::hooks::select;
-use crate::world::{World, tree};
+use crate::world::{VIEWS, World, tree};
 
 pub const CASES: &[Case] = &[
     Case { line: "commit of a staged selection", run: staged },
@@ -52,7 +52,7 @@ fn all(world: World) {
     commit_run(&world, SECOND);
     clean(&world);
     let files = world.git(["show", "--format=", "--name-only"]).ok().out;
-    assert_eq!(files, "dvc.lock\nparams.yaml\nreadme.txt\n");
+    assert_eq!(files, format!("dvc.lock\n{VIEWS}params.yaml\nreadme.txt\n"));
 }
 
 fn patch(world: World) {
@@ -90,7 +90,7 @@ fn paths(world: World) {
         // What else was staged is staged still; nothing is half undone.
         assert_eq!(world.git(["status", "--porcelain"]).ok().out, "M  readme.txt\n");
         assert!(runs_at(&world, "HEAD").contains(&key.to_owned()));
-        assert_eq!(world.git(["show", "--format=", "--name-only"]).ok().out, "dvc.lock\nparams.yaml\n");
+        assert_eq!(world.git(["show", "--format=", "--name-only"]).ok().out, format!("dvc.lock\n{VIEWS}params.yaml\n"));
     }
     world.git(["commit", "-q", "-m", "y"]).ok();
     clean(&world);
@@ -272,7 +272,7 @@ fn other_index(mut world: World) {
     world.set("GIT_INDEX_FILE", index.to_str().unwrap());
     world.git(["add", "params.yaml"]).ok();
     world.git(["commit", "-q", "-m", "x"]).ok();
-    assert_eq!(world.git(["show", "--format=", "--name-only"]).ok().out, "dvc.lock\nparams.yaml\n");
+    assert_eq!(world.git(["show", "--format=", "--name-only"]).ok().out, format!("dvc.lock\n{VIEWS}params.yaml\n"));
     assert_eq!(world.git(["status", "--porcelain"]).ok().out, "");
 }
 
@@ -306,7 +306,8 @@ fn empty(world: World) {
 fn other_stages(world: World) {
     let path = world.repo("dvc.yaml");
     let text = fs::read_to_string(&path).unwrap();
-    fs::write(&path, format!("{text}  other:\n    cmd: echo 1 > other.txt\n    outs:\n    - other.txt\n")).unwrap();
+    let other = "stages:\n  other:\n    cmd: echo 1 > other.txt\n    outs:\n    - other.txt\n";
+    fs::write(&path, text.replace("stages:\n", other)).unwrap();
     world.dvc(["repro", "-q", "-s", "other"]).ok();
     world.git(["add", "dvc.yaml", ".gitignore"]).ok();
     select(&world, SECOND);

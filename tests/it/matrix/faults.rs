@@ -144,7 +144,9 @@ fn slow_dvc(world: &mut World, after: &str) {
 
 fn state(world: &World) -> (String, Vec<u8>, Vec<u8>, std::collections::BTreeMap<String, Vec<u8>>) {
     let read = |file: &str| fs::read(world.repo(file)).unwrap();
-    (id(world, "HEAD"), read("dvc.lock"), read("params.yaml"), tree(&world.repo("data")))
+    let mut files = tree(&world.repo("data"));
+    files.extend(tree(&world.repo("metrics")));
+    (id(world, "HEAD"), read("dvc.lock"), read("params.yaml"), files)
 }
 
 fn interrupted(mut world: World) {

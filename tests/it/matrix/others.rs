@@ -5,7 +5,7 @@ use std::fs;
 use super::{Case, FIRST, SECOND, THIRD, clean, commit_run, runs_at, script, tags};
 use crate::hooks::{select, select_in};
 use crate::tools;
-use crate::world::{World, copy_dir};
+use crate::world::{VIEWS, World, copy_dir};
 
 pub const CASES: &[Case] = &[
     Case { line: "a shell hook, a binary and a link are chained, and restored to the bit", run: chained },
@@ -153,7 +153,7 @@ fn subdirectory(world: World) {
     world.git_in("mono/sim/deep", ["commit", "-q", "-am", "x"]).ok();
     assert_eq!(world.git_in("mono", ["status", "--porcelain"]).ok().out, "");
     let files = world.git_in("mono", ["show", "--format=", "--name-only"]).ok().out;
-    assert_eq!(files, "sim/dvc.lock\nsim/params.yaml\n");
+    assert_eq!(files, format!("sim/dvc.lock\n{}sim/params.yaml\n", VIEWS.replace("metrics/", "sim/metrics/")));
     select_in(&world, "mono/sim", THIRD);
     world.git_in("mono", ["commit", "-q", "-m", "y", "--", "sim/params.yaml"]).ok();
     assert_eq!(world.git_in("mono", ["status", "--porcelain"]).ok().out, "");
