@@ -8,7 +8,7 @@ use super::{Hear, Locked, Project, ProjectError};
 use crate::error::{Error, Kind};
 use crate::git::{GitError, Range};
 use crate::run::RunKey;
-use crate::support::fs;
+use crate::support::fs::{self, FsError};
 
 /// What a commit of runs came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,9 +41,14 @@ impl Project {
         message: Option<&str>,
         hear: &dyn Hear,
     ) -> Result<Published, Error> {
-        let params = self.root.join(place.params_file()?);
-        let lock = self.root.join(crate::dvc::lock::FILE);
-        let before = (fs::read_optional(&params)?, fs::read_optional(&lock)?);
+        let params = place.params_file()?;
+        let files = [params.as_str(), crate::dvc::lock::FILE].into_iter().chain(super::views::FILES.iter().copied());
+        let before: Vec<_> = files
+            .map(|file| {
+                let path = self.root.join(file);
+                Ok((fs::read_optional(&path)?, path))
+            })
+            .collect::<Result<_, FsError>>()?;
         match self.put_all(place, runs, hear) {
             Ok((runs, locked)) => {
                 let paths = self.stage_selection()?;
@@ -54,7 +59,7 @@ impl Project {
             Err(error) => {
                 // Back to where it began; runs that went well are in the cache, and leave the workspace again.
                 let reached = self.locked(&super::Source::WorkTree).ok().flatten();
-                for (path, bytes) in [(params, before.0), (lock, before.1)] {
+                for (bytes, path) in before {
                     match bytes {
                         Some(bytes) => fs::write_atomic(&path, &bytes)?,
                         None => fs::remove_all(&path)?,
