@@ -1,10 +1,15 @@
 //! Random histories on real git with the hooks installed, looked at by the real DVC after every step: the workspace is what
-//! `dvc.lock` says, the dataset holds every run that its history put in, and in the end every tag's data comes back from the
-//! remote. `CAPTURE_HOOK_TEST_STEPS` makes them longer.
+//! `dvc.lock` says, byte for byte what DVC itself writes of it, the dataset holds every run that its history put in, and in
+//! the end every tag's data comes back from the remote. `CAPTURE_HOOK_TEST_STEPS` makes them longer, `CAPTURE_HOOK_TEST_SEED`
+//! others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
+use crate::tools;
 use crate::world::World;
 
 const CASES: [&str; 3] = ["ok-head01", "ok-orig100", "ok-pypi010"];
@@ -19,13 +24,46 @@ impl Dice {
     }
 }
 
+/// DVC's command line in one process: see `dvc_many.py`.
+struct Dvc {
+    child: Child,
+    ask: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Dvc {
+    fn start(world: &World) -> Self {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/dvc_many.py");
+        let mut python = world.command(tools::dvc_bin().join("python"), "repo");
+        let mut child = python.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (ask, answers) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+        Self { child, ask, answers }
+    }
+
+    fn call(&mut self, dir: &Path, args: &[&str]) -> (i64, String) {
+        writeln!(self.ask, "{}", serde_json::json!([dir, args])).unwrap();
+        let mut line = String::new();
+        self.answers.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("dvc {args:?}: {error}: {line}"))
+    }
+}
+
+impl Drop for Dvc {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 struct History {
     world: World,
+    dvc: Dvc,
     dice: Dice,
     /// The runs that each branch's tip must hold.
     branches: BTreeMap<String, BTreeSet<String>>,
     current: String,
     made: usize,
+    clones: usize,
     done: Vec<String>,
 }
 
@@ -38,7 +76,19 @@ impl History {
         world.git_in(".", ["init", "-q", "--bare", "origin.git"]).ok();
         world.git(["remote", "add", "origin", world.path("origin.git").to_str().unwrap()]).ok();
         let branches = BTreeMap::from([("main".to_owned(), BTreeSet::new())]);
-        Self { world, dice: Dice(seed), branches, current: "main".into(), made: 0, done: Vec::new() }
+        let dvc = Dvc::start(&world);
+        let mut history = Self {
+            world,
+            dvc,
+            dice: Dice(seed),
+            branches,
+            current: "main".into(),
+            made: 0,
+            clones: 0,
+            done: Vec::new(),
+        };
+        history.commit_a_run();
+        history
     }
 
     fn other(&mut self) -> Option<String> {
@@ -66,7 +116,7 @@ impl History {
     }
 
     fn step(&mut self) {
-        match (self.dice.roll(10), self.other()) {
+        match (self.dice.roll(24) / 2, self.other()) {
             (0 | 1, _) if self.branches.len() < 5 => {
                 let name = format!("b{}", self.done.len());
                 let runs = self.runs().clone();
@@ -88,18 +138,48 @@ impl History {
                 let theirs = self.branches[&other].clone();
                 self.runs().extend(theirs);
             }
-            (6, _) if self.made > 0 => self.git(&["commit", "-q", "--amend", "--allow-empty", "-m", "amended"]),
+            (6, _) => self.git(&["commit", "-q", "--amend", "--allow-empty", "-m", "amended"]),
             (7, _) => self.git(&["push", "-q", "--force", "--follow-tags", "origin", "HEAD"]),
+            // Half as often as the rest: it takes longest.
+            (8, _) if self.dice.roll(2) == 0 => self.move_to_a_clone(),
             _ => self.commit_a_run(),
         }
+    }
+
+    fn clone_origin(&self) {
+        self.world.git_in(".", ["clone", "-q", "--branch", &self.current, "origin.git", "clone"]).ok();
+        // The data remote's address is this machine's own affair, where it is not tracked.
+        let local = self.world.repo(".dvc/config.local");
+        if local.exists() {
+            fs::copy(local, self.world.path("clone/.dvc/config.local")).unwrap();
+        }
+    }
+
+    /// Goes on in a clone of what was pushed, without the results that were recorded here.
+    fn move_to_a_clone(&mut self) {
+        self.git(&["push", "-q", "--force", "--all", "--follow-tags", "origin"]);
+        self.clone_origin();
+        self.clones += 1;
+        let world = &self.world;
+        fs::rename(world.repo(""), world.path(format!("left-{}", self.clones))).unwrap();
+        fs::rename(world.path("clone"), world.path("repo")).unwrap();
+        for name in self.branches.keys().filter(|name| **name != self.current) {
+            world.git(["branch", "-q", name, &format!("origin/{name}")]).ok();
+        }
+        world.hook(["-q", "install"]).ok();
+        world.hook(["-q", "pull"]).ok();
+        self.done.push(format!("# clone {}", self.clones));
     }
 
     /// What must hold after every step.
     fn check(&mut self) {
         let story = self.done.join("\n");
-        let status = self.world.dvc(["status"]).ok();
-        let fresh = self.made == 0;
-        assert!(fresh || status.out.contains("up to date"), "{}\n{story}", status.all());
+        let repo = self.world.repo("");
+        let (code, said) = self.dvc.call(&repo, &["status"]);
+        assert!(code == 0 && said.contains("up to date"), "{said}\n{story}");
+        // What DVC would write of this workspace is what is there: the list of files, sizes and numbers, every byte.
+        let (code, said) = self.dvc.call(&repo, &["commit", "-f", "-q"]);
+        assert_eq!(code, 0, "{said}\n{story}");
         assert_eq!(self.world.git(["status", "--porcelain"]).ok().out, "", "{story}");
         let mut there = BTreeSet::new();
         for experiment in fs::read_dir(self.world.repo("data/captures")).into_iter().flatten().flatten() {
@@ -114,13 +194,8 @@ impl History {
     fn all_comes_back(&mut self) {
         self.git(&["push", "-q", "--force", "--all", "origin"]);
         self.git(&["push", "-q", "--tags", "origin"]);
+        self.clone_origin();
         let world = &self.world;
-        world.git_in(".", ["clone", "-q", "origin.git", "clone"]).ok();
-        // The remote's address is this machine's own affair.
-        let local = world.repo(".dvc/config.local");
-        if local.exists() {
-            fs::copy(local, world.path("clone/.dvc/config.local")).unwrap();
-        }
         let tags = world.git_in("clone", ["tag", "--list", "capture/*"]).ok().out;
         assert!(tags.lines().count() >= self.made, "{} runs, and only these tags:\n{tags}", self.made);
         let branches: Vec<String> = self.branches.keys().map(|name| format!("origin/{name}")).collect();
@@ -130,8 +205,8 @@ impl History {
                 continue;
             }
             world.hook_in("clone", ["-q", "pull"]).ok();
-            let status = world.dvc_in("clone", ["status"]).ok();
-            assert!(status.out.contains("up to date"), "{rev}: {}\n{}", status.all(), self.done.join("\n"));
+            let (code, said) = self.dvc.call(&world.path("clone"), &["status"]);
+            assert!(code == 0 && said.contains("up to date"), "{rev}: {said}\n{}", self.done.join("\n"));
             if let Some(run) = rev.strip_prefix("capture/") {
                 let run = run.split('@').next().unwrap();
                 assert!(world.path("clone/data/captures").join(run).join("steps.parquet").exists(), "{rev}");
@@ -140,9 +215,10 @@ impl History {
     }
 }
 
-fn live(engine: &str, seed: u64, steps: usize) {
-    let steps = std::env::var("CAPTURE_HOOK_TEST_STEPS").ok().and_then(|n| n.parse().ok()).unwrap_or(steps);
-    let mut history = History::new(engine, seed);
+fn live(engine: &str, steps: usize) {
+    let given = |name: &str| std::env::var(name).ok().and_then(|n| n.parse().ok());
+    let steps = given("CAPTURE_HOOK_TEST_STEPS").unwrap_or(steps as u64);
+    let mut history = History::new(engine, given("CAPTURE_HOOK_TEST_SEED").unwrap_or(1));
     for _ in 0..steps {
         history.step();
         history.check();
@@ -152,5 +228,10 @@ fn live(engine: &str, seed: u64, steps: usize) {
 
 #[test]
 fn a_random_history_with_the_native_engine() {
-    live("native", 1, 40);
+    live("native", 200);
+}
+
+#[test]
+fn a_random_history_with_dvc() {
+    live("dvc", 20);
 }
