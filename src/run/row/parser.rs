@@ -1,310 +1,18 @@
-//! One row of a run: which fields there are, and how a line becomes typed values and faults.
-//!
-//! This is the general way, right for every line. `run::fast` reads most lines much faster and must agree with it.
-//! Both rows, a step's and an episode's, fit one [`Row`], which is used again for every line.
+//! The general reader of rows: any JSON object, its members in any order, every fault told.
 
 use std::ops::Range;
 
-use super::json::{self, Reason, Value};
-use super::layout::Stream;
-use super::lex::{self, Cursor, Kind, ParseError};
-use super::schema::SchemaVersion;
-
-/// A field's place in a [`Row`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Slot {
-    /// `run_id`
-    RunId,
-    /// `episode_id`
-    EpisodeId,
-    /// `schema_version`
-    Schema,
-    /// `agent_position`, `final_position`
-    Position,
-    /// `observation_summary`
-    Observation,
-    /// `terminated`
-    Terminated,
-    /// `truncated`
-    Truncated,
-    /// `step`, `total_steps`
-    Count,
-    /// `action`
-    Action,
-    /// `x` of the position
-    X,
-    /// `y` of the position
-    Y,
-    /// `seed`
-    Seed,
-    /// `ts`
-    Ts,
-    /// `reward`, `total_reward`
-    Reward,
-    /// `distance_to_goal`, `final_distance_to_goal`
-    Distance,
-    /// `duration_ms`
-    Duration,
-    /// `avg_step_time_ms`
-    AvgStep,
-}
-
-const SLOTS: usize = 17;
-const FIRST_BOOL: usize = Slot::Terminated as usize;
-const FIRST_INT: usize = Slot::Count as usize;
-const FIRST_FLOAT: usize = Slot::Ts as usize;
-
-/// A set of slots.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Slots(pub(super) u32);
-
-impl Slots {
-    /// Whether the slot is in it.
-    #[must_use]
-    #[inline]
-    pub fn has(self, slot: Slot) -> bool {
-        self.0 & (1 << slot as u8) != 0
-    }
-
-    /// Puts a slot in.
-    #[inline]
-    pub fn add(&mut self, slot: Slot) {
-        self.0 |= 1 << slot as u8;
-    }
-
-    /// Whether nothing is in it.
-    #[must_use]
-    pub fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-}
-
-/// What a field's value must be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Type {
-    Text,
-    Schema,
-    Bool,
-    /// 64-bit, at least this.
-    Int(i64),
-    Float,
-    /// At least 0.
-    Positive,
-    Floats,
-    Position,
-}
-
-impl Type {
-    fn wanted(self) -> &'static str {
-        match self {
-            Self::Text | Self::Schema => "a text",
-            Self::Bool => "a bool",
-            Self::Int(_) => "an int",
-            Self::Float | Self::Positive => "a number",
-            Self::Floats => "a list of numbers",
-            Self::Position => "an object with x and y",
-        }
-    }
-}
-
-/// Whether a field must be there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Need {
-    Required,
-    /// May be absent or null.
-    Optional,
-}
-
-struct Field {
-    name: &'static str,
-    slot: Slot,
-    kind: Type,
-    need: Need,
-}
-
-const fn field(name: &'static str, slot: Slot, kind: Type, need: Need) -> Field {
-    Field { name, slot, kind, need }
-}
-
-use Need::{Optional, Required};
-
-static STEP: [Field; 13] = [
-    field("ts", Slot::Ts, Type::Float, Required),
-    field("run_id", Slot::RunId, Type::Text, Required),
-    field("episode_id", Slot::EpisodeId, Type::Text, Required),
-    field("step", Slot::Count, Type::Int(1), Required),
-    field("action", Slot::Action, Type::Int(i64::MIN), Required),
-    field("reward", Slot::Reward, Type::Float, Required),
-    field("terminated", Slot::Terminated, Type::Bool, Required),
-    field("truncated", Slot::Truncated, Type::Bool, Required),
-    field("agent_position", Slot::Position, Type::Position, Required),
-    field("distance_to_goal", Slot::Distance, Type::Positive, Required),
-    field("observation_summary", Slot::Observation, Type::Floats, Optional),
-    field("seed", Slot::Seed, Type::Int(i64::MIN), Optional),
-    field("schema_version", Slot::Schema, Type::Schema, Optional),
-];
-
-static EPISODE: [Field; 11] = [
-    field("run_id", Slot::RunId, Type::Text, Required),
-    field("episode_id", Slot::EpisodeId, Type::Text, Required),
-    field("terminated", Slot::Terminated, Type::Bool, Required),
-    field("truncated", Slot::Truncated, Type::Bool, Required),
-    field("total_steps", Slot::Count, Type::Int(0), Required),
-    field("total_reward", Slot::Reward, Type::Float, Required),
-    field("final_position", Slot::Position, Type::Position, Required),
-    field("final_distance_to_goal", Slot::Distance, Type::Positive, Optional),
-    field("duration_ms", Slot::Duration, Type::Positive, Optional),
-    field("avg_step_time_ms", Slot::AvgStep, Type::Positive, Optional),
-    field("schema_version", Slot::Schema, Type::Schema, Optional),
-];
-
-static XY: [Field; 2] =
-    [field("x", Slot::X, Type::Int(i64::MIN), Required), field("y", Slot::Y, Type::Int(i64::MIN), Required)];
-
-fn fields(stream: Stream) -> &'static [Field] {
-    match stream {
-        Stream::Steps => &STEP,
-        Stream::Episodes => &EPISODE,
-    }
-}
-
-/// What is wrong with a value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
-    /// A required field is not there.
-    Missing(String),
-    /// A value is of another type than it must be: field, what it must be, what it is.
-    WrongType(String, &'static str, String),
-    /// A number is out of its range: field, why.
-    OutOfRange(String, String),
-    /// A number is `NaN` or infinite: field, the value.
-    NonFinite(String, String),
-    /// A text holds a lone surrogate, which UTF-8 cannot: field.
-    Surrogate(String),
-    /// A schema version that we cannot read.
-    Schema(String),
-    /// A field that the schema does not know; its name as written, with its quotes, in [`Row::extra`].
-    Unknown(Range<usize>),
-}
-
-/// Why a line is no row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BadLine {
-    /// It is not UTF-8, from this byte on.
-    Utf8(usize),
-    /// It is not JSON.
-    Json(ParseError),
-    /// It is JSON, but no object.
-    NotAnObject(&'static str),
-}
-
-/// One row. Values whose slot is in `bad`, or not in `present`, mean nothing.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Row {
-    /// Fields that are there and not null.
-    pub present: Slots,
-    /// Fields that are missing, or whose value breaks a rule.
-    pub bad: Slots,
-    /// The row has a fault that keeps it from being told in columns.
-    pub lossy: bool,
-    /// What is wrong.
-    pub faults: Vec<Fault>,
-    /// `run_id`
-    pub run_id: String,
-    /// `episode_id`
-    pub episode_id: String,
-    /// `schema_version`, where the row has one that we can read.
-    pub schema: Option<SchemaVersion>,
-    /// `observation_summary`
-    pub observation: Vec<f64>,
-    /// Unknown fields as one JSON object, empty where there are none.
-    pub extra: String,
-    /// Unknown fields of the position, as an object in the making.
-    extra_of_position: String,
-    pub(super) bools: [bool; 2],
-    pub(super) ints: [i64; 5],
-    pub(super) floats: [f64; 5],
-}
-
-impl Row {
-    /// Whether the field is there and good.
-    #[must_use]
-    #[inline]
-    pub fn good(&self, slot: Slot) -> bool {
-        Slots(self.present.0 & !self.bad.0).has(slot)
-    }
-
-    /// A bool's value.
-    #[must_use]
-    #[inline]
-    pub fn bool(&self, slot: Slot) -> bool {
-        self.bools.get((slot as usize).wrapping_sub(FIRST_BOOL)).copied().unwrap_or_default()
-    }
-
-    /// An integer's value.
-    #[must_use]
-    #[inline]
-    pub fn int(&self, slot: Slot) -> i64 {
-        self.ints.get((slot as usize).wrapping_sub(FIRST_INT)).copied().unwrap_or_default()
-    }
-
-    /// A number's value.
-    #[must_use]
-    #[inline]
-    pub fn float(&self, slot: Slot) -> f64 {
-        self.floats.get((slot as usize).wrapping_sub(FIRST_FLOAT)).copied().unwrap_or_default()
-    }
-
-    #[inline]
-    pub(super) fn set_bool(&mut self, slot: Slot, value: bool) {
-        if let Some(place) = self.bools.get_mut((slot as usize).wrapping_sub(FIRST_BOOL)) {
-            *place = value;
-        }
-    }
-
-    #[inline]
-    pub(super) fn set_int(&mut self, slot: Slot, value: i64) {
-        if let Some(place) = self.ints.get_mut((slot as usize).wrapping_sub(FIRST_INT)) {
-            *place = value;
-        }
-    }
-
-    #[inline]
-    pub(super) fn set_float(&mut self, slot: Slot, value: f64) {
-        if let Some(place) = self.floats.get_mut((slot as usize).wrapping_sub(FIRST_FLOAT)) {
-            *place = value;
-        }
-    }
-
-    fn clear(&mut self) {
-        self.present = Slots::default();
-        self.bad = Slots::default();
-        self.lossy = false;
-        self.faults.clear();
-        self.run_id.clear();
-        self.episode_id.clear();
-        self.schema = None;
-        self.observation.clear();
-        self.extra.clear();
-        self.extra_of_position.clear();
-        self.bools = Default::default();
-        self.ints = Default::default();
-        self.floats = Default::default();
-        // One huge row shall not cost its memory for ever.
-        self.extra.shrink_to(64 << 10);
-        self.observation.shrink_to(64 << 10);
-    }
-
-    fn fault(&mut self, slot: Slot, fault: Fault) {
-        self.bad.add(slot);
-        self.faults.push(fault);
-    }
-}
+use super::fields::Need::Optional;
+use super::fields::{Field, Type, XY, fields};
+use super::{BadLine, Fault, Row, SLOTS, Slot};
+use crate::run::json::{self, Reason, Value};
+use crate::run::layout::Stream;
+use crate::run::lex::{self, Cursor, Kind, ParseError};
+use crate::run::schema::SchemaVersion;
 
 /// A value's place in a line whose layout may be that of the next line too.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Seen {
+pub(in crate::run) struct Seen {
     /// What it is; an unknown field has none.
     pub slot: Option<Slot>,
     /// The key with its quotes, where the field is unknown.
@@ -320,9 +28,9 @@ pub struct RowParser {
     /// Where each known field's value stands in the line, and what kind it is: the last one, where a key comes twice.
     found: [Option<(Kind, Range<usize>)>; SLOTS],
     /// The values of the line in the order of its bytes; not kept up where `irregular`.
-    pub(super) seen: Vec<Seen>,
+    pub(in crate::run) seen: Vec<Seen>,
     /// The line is no model for the next: a key comes twice, a position has more than x and y, or there are too many.
-    pub(super) irregular: bool,
+    pub(in crate::run) irregular: bool,
     /// Where the unknown keys stand in `extra`.
     unknown: Vec<(Range<usize>, Range<usize>)>,
 }
@@ -631,7 +339,7 @@ fn decode(raw: &[u8]) -> Option<String> {
 }
 
 /// Adds a member to an object in the making, and says where its key and value stand.
-pub(super) fn push_member(
+pub(in crate::run) fn push_member(
     object: &mut String,
     line: &[u8],
     key: &Range<usize>,
@@ -659,7 +367,7 @@ fn number(kind: Kind, value: &[u8]) -> f64 {
 }
 
 /// Reads a list of numbers; else says what is in it.
-pub(super) fn floats(list: &[u8], out: &mut Vec<f64>) -> Result<(), String> {
+pub(in crate::run) fn floats(list: &[u8], out: &mut Vec<f64>) -> Result<(), String> {
     let mut at = Cursor::new(list);
     let strange = |_| "what is no list".to_owned();
     at.expect(b'[').map_err(strange)?;
@@ -700,134 +408,5 @@ fn excerpt(value: &[u8]) -> String {
     match text.char_indices().nth(MOST) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text.into_owned(),
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    const STEP: &str = r#"{"ts": 1.5, "run_id": "r", "episode_id": "e", "step": 2, "action": 0, "reward": -0.01, "terminated": false, "truncated": true, "agent_position": {"x": 3, "y": 4}, "distance_to_goal": 5.0, "observation_summary": [0.5, NaN, 2], "seed": 7, "schema_version": "0.1"}"#;
-
-    fn parse(line: &str) -> Result<Row, BadLine> {
-        let mut row = Row::default();
-        RowParser::new(Stream::Steps).parse(line.as_bytes(), &mut row).map(|()| row)
-    }
-
-    #[test]
-    fn a_row_is_read_whole() {
-        let row = parse(&format!(" {STEP} \r\n")).unwrap();
-        assert_eq!((row.faults.as_slice(), row.lossy), (&[][..], false));
-        assert_eq!((row.run_id.as_str(), row.episode_id.as_str(), row.schema), ("r", "e", Some(SchemaVersion::V0_1)));
-        let ints = [Slot::Count, Slot::Action, Slot::X, Slot::Y, Slot::Seed].map(|s| row.int(s));
-        assert_eq!(ints, [2, 0, 3, 4, 7]);
-        assert_eq!([Slot::Ts, Slot::Reward, Slot::Distance].map(|s| row.float(s)), [1.5, -0.01, 5.0]);
-        assert_eq!((row.bool(Slot::Terminated), row.bool(Slot::Truncated)), (false, true));
-        assert!(row.observation.len() == 3 && row.observation[1].is_nan());
-        assert_eq!(row.extra, "");
-    }
-
-    /// The row with one text replaced; its faults.
-    fn faults(from: &str, to: &str) -> Vec<Fault> {
-        assert!(STEP.contains(from));
-        parse(&STEP.replace(from, to)).unwrap().faults
-    }
-
-    #[test]
-    fn integral_floats_are_ints_and_bools_are_not() {
-        for (from, to) in [
-            ("\"step\": 2", "\"step\": 2.0"),
-            ("\"step\": 2", "\"step\": 2e0"),
-            ("\"seed\": 7", "\"seed\": null"),
-            ("\"reward\": -0.01", "\"reward\": 3"),
-            ("[0.5, NaN, 2]", "null"),
-            ("[0.5, NaN, 2]", "[ ]"),
-            ("\"action\": 0", "\"action\": -0"),
-            ("\"seed\": 7", "\"seed\": -9223372036854775808"),
-            ("\"step\": 2", "\"step\": true, \"step\": 2"),
-            ("\"step\"", "\"\\u0073tep\""),
-        ] {
-            assert_eq!(faults(from, to), [], "{to}");
-        }
-        for (from, to) in [
-            ("\"step\": 2", "\"step\": true"),
-            ("\"step\": 2", "\"step\": 2.5"),
-            ("\"step\": 2", "\"step\": \"2\""),
-            ("\"step\": 2", "\"step\": null"),
-            ("\"terminated\": false", "\"terminated\": 0"),
-            ("\"run_id\": \"r\"", "\"run_id\": 5"),
-            ("[0.5, NaN, 2]", "[0.5, null]"),
-            ("[0.5, NaN, 2]", "[true]"),
-            ("[0.5, NaN, 2]", "3"),
-            ("{\"x\": 3, \"y\": 4}", "[3, 4]"),
-            ("\"x\": 3", "\"x\": 3.5"),
-            ("\"reward\": -0.01", "\"reward\": true"),
-            ("\"0.1\"", "0.1"),
-        ] {
-            assert!(matches!(faults(from, to)[..], [Fault::WrongType(..)]), "{to}: {:?}", faults(from, to));
-        }
-    }
-
-    #[test]
-    fn ranges_and_finiteness() {
-        for (from, to) in [
-            ("\"step\": 2", "\"step\": 0"),
-            ("\"step\": 2", "\"step\": -1.0"),
-            ("\"seed\": 7", "\"seed\": 9223372036854775808"),
-            ("\"seed\": 7", "\"seed\": 1e19"),
-            ("5.0", "-0.5"),
-        ] {
-            assert!(matches!(faults(from, to)[..], [Fault::OutOfRange(..)]), "{to}: {:?}", faults(from, to));
-        }
-        let huge = format!("\"reward\": {}", "9".repeat(400));
-        assert!(matches!(faults("\"reward\": -0.01", &huge)[..], [Fault::OutOfRange(..)]));
-        for (from, to) in
-            [("1.5", "NaN"), ("-0.01", "-Infinity"), ("5.0", "1e999"), ("\"step\": 2", "\"step\": Infinity")]
-        {
-            assert!(matches!(faults(from, to)[..], [Fault::NonFinite(..)]), "{to}: {:?}", faults(from, to));
-        }
-        assert_eq!(faults("5.0", "-0.0"), []);
-    }
-
-    #[test]
-    fn what_is_missing_or_strange_is_told_once() {
-        assert_eq!(faults("\"ts\": 1.5, ", ""), [Fault::Missing("ts".into())]);
-        assert_eq!(faults("\"x\": 3, ", ""), [Fault::Missing("agent_position.x".into())]);
-        assert_eq!(faults("\"0.1\"", "\"9\""), [Fault::Schema("\"9\"".into())]);
-        assert_eq!(faults("\"e\"", "\"\\ud800\""), [Fault::Surrogate("episode_id".into())]);
-        assert_eq!(faults("\"seed\": 7, ", ""), []);
-    }
-
-    #[test]
-    fn unknown_fields_are_kept() {
-        let extra = |to: &str| parse(&STEP.replace("\"seed\": 7", to)).unwrap().extra;
-        assert_eq!(extra(r#""wind": {"u": NaN}, "n":1"#), r#"{"wind": {"u": NaN}, "n": 1}"#);
-        assert_eq!(extra(r#""a": 1, "b": 2, "a": 3"#), r#"{"b": 2, "a": 3}"#);
-        let nested = parse(&STEP.replace("\"x\": 3", "\"x\": 3, \"z\": [1]")).unwrap();
-        assert_eq!(nested.extra, r#"{"agent_position": {"z": [1]}}"#);
-        assert!(matches!(nested.faults[..], [Fault::Unknown(_)]));
-    }
-
-    #[test]
-    fn lines_that_are_no_rows() {
-        assert_eq!(parse("[1]"), Err(BadLine::NotAnObject("a list")));
-        assert_eq!(parse(" NaN "), Err(BadLine::NotAnObject("a float")));
-        for bad in [
-            "{",
-            "",
-            "{\"a\": 1} x",
-            "{\"a\": 1}{}",
-            "[1",
-            "nope",
-            "{\"agent_position\": {\"x\": 1,}}",
-            "{\"agent_position\": {",
-        ] {
-            assert!(matches!(parse(bad), Err(BadLine::Json(_))), "{bad}");
-        }
-        let mut row = Row::default();
-        assert_eq!(RowParser::new(Stream::Steps).parse(b"{\"a\": \"\xff\"}", &mut row), Err(BadLine::Utf8(7)));
-        let deep = format!("{{\"a\": {}1{}}}", "[".repeat(5000), "]".repeat(5000));
-        assert!(matches!(parse(&deep), Err(BadLine::Json(ParseError { reason: Reason::Depth, .. }))));
     }
 }

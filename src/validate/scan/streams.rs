@@ -1,436 +1,55 @@
-//! The one pass over a run: inflating on a thread of its own, parsing and judging on the caller's, summaries read beside
-//! the steps that they sum up.
+//! Both streams, being read: steps on the caller's thread, summaries beside the steps that they sum up.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::Path;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
-use sha2::{Digest, Sha256};
 
-use super::code::Code;
-use super::episodes::{Loss, Matcher, Summary};
-use super::findings::{Collector, FileId, Place};
-use super::manifest::{Found, Manifest};
-use super::rows::{EpisodeBatch, StepBatch, place, shorten, tell_bad_line, tell_faults, whole};
-use super::seeds::Seeds;
-use super::steps::{Step, Steps, final_of};
-use super::{Options, Report, RowSink, Scan, ScanError, ScannedFile, SeedSummary, SinkError, StreamReport};
+use super::Context;
+use super::files::FileList;
 use crate::run::fast::FastParser;
 use crate::run::gzip::Damage;
-use crate::run::json::hex;
-use crate::run::layout::{EPISODES, Layout, MANIFEST, RUN_JSON, STEPS, Scheme, Shards, Stream, shard_name};
-use crate::run::meta::{self, RunMeta};
-use crate::run::open::{self, Stamp};
-use crate::run::reader::{Event, FileEnd, LineSource, MAX_LINE};
+use crate::run::layout::{EPISODES, STEPS, Stream};
+use crate::run::open::Stamp;
+use crate::run::reader::{Event, LineSource, MAX_LINE};
 use crate::run::row::{Row, Slot};
-use crate::run::schema::SchemaVersion;
-use crate::run::{RunKey, why_unsafe};
 use crate::support::fs::{At, FsError};
-use crate::support::progress::Progress;
+use crate::validate::code::Code;
+use crate::validate::episodes::{Loss, Matcher, Summary};
+use crate::validate::findings::{Collector, FileId, Place};
+use crate::validate::rows::{EpisodeBatch, StepBatch, place, tell_bad_line, tell_faults, whole};
+use crate::validate::seeds::Seeds;
+use crate::validate::steps::{Step, Steps, final_of};
+use crate::validate::{RowSink, ScanError, ScannedFile, SeedSummary};
 
 /// How many blocks may wait between the threads.
 const AHEAD: usize = 3;
 
-/// What every file was when it was read.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Stamps(BTreeMap<String, Stamp>);
-
-impl Stamps {
-    /// Makes sure that the directory holds the same files in the same state.
-    pub fn check(&self, layout: &Layout, shown_as: &str) -> Result<(), ScanError> {
-        let changed = |file: &str| ScanError::Changed { run_dir: shown_as.to_owned(), file: file.to_owned() };
-        let now = Layout::open(&layout.dir).map_err(|_| changed("the directory"))?;
-        let (old, new) = (layout.recorder_files(), now.recorder_files());
-        if let Some(name) = old.iter().find(|n| !new.contains(n)).or_else(|| new.iter().find(|n| !old.contains(n))) {
-            return Err(changed(name));
-        }
-        for (name, stamp) in &self.0 {
-            if Stamp::at(&layout.dir.join(name)).ok().as_ref() != Some(stamp) {
-                return Err(changed(name));
-            }
-        }
-        Ok(())
-    }
-}
-
-pub(super) fn run(
-    run_dir: &Path,
-    shown_as: &str,
-    options: &Options,
-    sink: &mut dyn RowSink,
-    progress: &dyn Progress,
-) -> Result<Scan, ScanError> {
-    let mut findings = Collector::new(options);
-    let layout = match Layout::open(run_dir) {
-        Ok(layout) => layout,
-        Err(error) if matches!(error.source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            findings.add(Code::RunDirNotFound, Place { hard: true, ..Place::default() }, || {
-                format!("there is no directory {shown_as}")
-            });
-            Layout::absent(run_dir)
-        }
-        Err(error) => return Err(error.into()),
-    };
-    let absent = !run_dir.is_dir();
-    let mut stamps = Stamps::default();
-    let run_json = small_file(&layout, layout.run_json, RUN_JSON, &mut stamps)?;
-    let manifest_bytes = small_file(&layout, layout.manifest, MANIFEST, &mut stamps)?;
-    let manifest = manifest_bytes.as_deref().map(Manifest::read);
-
-    let run_file = findings.new_file(RUN_JSON);
-    let meta = if absent { None } else { judge_meta(&layout, run_json.as_deref(), run_file, &mut findings) };
-    let names = Names::of(run_dir, meta.as_ref());
-    let key = meta.as_ref().and_then(|_| names.judge(run_file, &mut findings));
-
-    let hash = options.hash || manifest.as_ref().is_some_and(Manifest::has_hashes);
-    let context = Context {
-        layout: &layout,
-        hash,
-        one_thread: options.one_thread,
-        run_id: meta.as_ref().map(|m| m.run_id.as_str()),
-        schema: meta.as_ref().and_then(RunMeta::schema).unwrap_or(SchemaVersion::V0_1),
-        progress,
-        shown_as,
-    };
-    let mut streams = Streams::new(&context, sink.wants_rows() && key.is_some(), &mut findings);
-    if let (true, Some(key), Some(meta)) = (streams.to_sink, &key, &meta) {
-        sink.begin(key, meta).map_err(|e| context.sink_error(e))?;
-    }
-    if !absent {
-        judge_layout(&layout, &mut streams, &mut findings);
-        streams.read(&context, &mut findings, sink)?;
-    }
-    let outcome = streams.outcome();
-    let mut files = outcome.files;
-    stamps.0.extend(outcome.stamps);
-    for (name, bytes) in [(RUN_JSON, &run_json), (MANIFEST, &manifest_bytes)] {
-        if let Some(bytes) = bytes {
-            let sha256 = if hash { hex(&Sha256::digest(bytes)) } else { String::new() };
-            files.push(ScannedFile { path: name.into(), bytes: bytes.len() as u64, sha256, rows: None });
-        }
-    }
-    for name in &layout.parquet {
-        let wanted = options.hash || manifest.as_ref().is_some_and(|m| m.has_hash(name));
-        files.push(opaque_file(&layout, name, wanted, &mut stamps)?);
-    }
-    files.sort_by(|a, b| a.path.cmp(&b.path));
-    if let Some(manifest) = &manifest {
-        let file = findings.file(MANIFEST);
-        let found = Found { meta: meta.as_ref(), files: &files, rows: outcome.whole_rows };
-        manifest.compare(file, &found, &mut findings);
-    }
-    if !absent {
-        stamps.check(&layout, shown_as)?;
-    }
-    let told = findings.finish();
-    let stream = |stream: Stream, rows: u64| {
-        let ids = outcome.ids.get(&stream).map(Vec::as_slice).unwrap_or_default();
-        StreamReport { ok: !absent && !told.bad_files.iter().any(|id| ids.contains(id)), rows }
-    };
-    let report = Report {
-        run_dir: shown_as.into(),
-        experiment: names.experiment,
-        run_id: names.run_id,
-        ok: told.errors.is_empty(),
-        steps: stream(Stream::Steps, outcome.rows[0]),
-        episodes: stream(Stream::Episodes, outcome.rows[1]),
-        errors: told.errors,
-        warnings: told.warnings,
-        findings: told.findings,
-    };
-    Ok(Scan { report, key, meta, run_json, manifest: manifest_bytes, layout, files, seeds: outcome.seeds, stamps })
-}
-
-/// A small file's bytes; a link out of the directory and the like is not there.
-fn small_file(layout: &Layout, there: bool, name: &str, stamps: &mut Stamps) -> Result<Option<Vec<u8>>, FsError> {
-    if !there {
-        return Ok(None);
-    }
-    let path = layout.dir.join(name);
-    let file = open::regular(&path)?;
-    let stamp = Stamp::of(&file.metadata().at("look at", &path)?);
-    stamps.0.insert(name.into(), stamp);
-    let mut bytes = Vec::new();
-    file.take(meta::MAX_BYTES + 1).read_to_end(&mut bytes).at("read", &path)?;
-    Ok(Some(bytes))
-}
-
-/// A file whose content is not looked at.
-fn opaque_file(layout: &Layout, name: &str, hash: bool, stamps: &mut Stamps) -> Result<ScannedFile, FsError> {
-    let path = layout.dir.join(name);
-    let mut file: File = open::regular(&path)?;
-    let stamp = Stamp::of(&file.metadata().at("look at", &path)?);
-    let mut sha256 = String::new();
-    if hash {
-        let mut hasher = Sha256::new();
-        let mut chunk = vec![0; 256 << 10];
-        loop {
-            let n = file.read(&mut chunk).at("read", &path)?;
-            if n == 0 {
-                break;
-            }
-            hasher.update(&chunk[..n]);
-        }
-        sha256 = hex(&hasher.finalize());
-    }
-    let bytes = stamp.bytes;
-    stamps.0.insert(name.into(), stamp);
-    Ok(ScannedFile { path: name.into(), bytes, sha256, rows: None })
-}
-
-fn judge_meta(layout: &Layout, bytes: Option<&[u8]>, file: FileId, findings: &mut Collector<'_>) -> Option<RunMeta> {
-    let place = Place { file: Some(file), hard: true, ..Place::default() };
-    let Some(bytes) = bytes else {
-        if !layout.escapes.iter().any(|e| e == RUN_JSON) {
-            findings.add(Code::MissingRunJson, place, || format!("there is no file {RUN_JSON}"));
-        }
-        return None;
-    };
-    if bytes.len() as u64 > meta::MAX_BYTES {
-        findings.add(Code::InvalidRunJson, place, || format!("larger than {} MiB", meta::MAX_BYTES >> 20));
-        return None;
-    }
-    match RunMeta::parse(bytes) {
-        Ok(meta) => {
-            if meta.schema().is_none() {
-                findings.add(Code::UnsupportedSchemaVersion, place, || {
-                    format!("schema_version is `{}`; 0.1 and 1.0.0 can be read", shorten(&meta.schema_version))
-                });
-            }
-            Some(meta)
-        }
-        Err(error) => {
-            findings.add(Code::InvalidRunJson, place, || error.to_string());
-            None
-        }
-    }
-}
-
-/// What the run is called.
-struct Names {
-    experiment: String,
-    run_id: String,
-}
-
-impl Names {
-    /// From `run.json`, else from the directories.
-    fn of(run_dir: &Path, meta: Option<&RunMeta>) -> Self {
-        let dir = std::path::absolute(run_dir).unwrap_or_else(|_| run_dir.to_path_buf());
-        // `..` and links make the written path say little.
-        let plain = dir.components().all(|c| !matches!(c, std::path::Component::ParentDir));
-        let dir = if plain { dir } else { dir.canonicalize().unwrap_or(dir) };
-        let name = |path: Option<&Path>| {
-            path.and_then(Path::file_name).map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
-        };
-        let experiment = meta.and_then(|m| m.experiment.clone()).unwrap_or_else(|| name(dir.parent()));
-        Self { experiment, run_id: meta.map_or_else(|| name(Some(&dir)), |m| m.run_id.clone()) }
-    }
-
-    fn judge(&self, file: FileId, findings: &mut Collector<'_>) -> Option<RunKey> {
-        for (name, text) in [("run_id", &self.run_id), ("experiment", &self.experiment)] {
-            if let Some(why) = why_unsafe(text) {
-                let place = Place { file: Some(file), hard: true, ..Place::default() };
-                findings.add(Code::UnsafeRunId, place, || {
-                    format!("{name} `{}` cannot name a directory: {why}", shorten(text))
-                });
-            }
-        }
-        RunKey::new(&self.experiment, &self.run_id).ok()
-    }
-}
-
-struct Context<'a> {
-    layout: &'a Layout,
-    hash: bool,
-    one_thread: bool,
-    run_id: Option<&'a str>,
-    schema: SchemaVersion,
-    progress: &'a dyn Progress,
-    shown_as: &'a str,
-}
-
-impl Context<'_> {
-    fn sink_error(&self, source: SinkError) -> ScanError {
-        ScanError::Sink { run_dir: self.shown_as.into(), source }
-    }
-}
-
-/// Tells what is missing and what is strange in the directory.
-fn judge_layout(layout: &Layout, streams: &mut Streams, findings: &mut Collector<'_>) {
-    for name in &layout.escapes {
-        let file = findings.file(name);
-        let place = Place { file: Some(file), hard: true, ..Place::default() };
-        findings.add(Code::SymlinkEscape, place, || {
-            "the link leads out of the run's directory; it was not followed".into()
-        });
-    }
-    judge_shards(layout, Stream::Steps, &mut streams.steps_loss, findings);
-    judge_shards(layout, Stream::Episodes, &mut streams.episodes_loss, findings);
-    for name in &layout.unrecognized {
-        let file = findings.file(name);
-        let place = Place { file: Some(file), ..Place::default() };
-        findings.add(Code::UnrecognizedFile, place, || "no recorder writes such a file".into());
-    }
-}
-
-fn judge_shards(layout: &Layout, stream: Stream, loss: &mut Loss, findings: &mut Collector<'_>) {
-    let shards = layout.shards(stream);
-    let base = findings.file(stream.base());
-    let escaped: Vec<u64> = layout
-        .escapes
-        .iter()
-        .filter_map(|e| shard_name(e))
-        .filter(|(s, _)| *s == stream)
-        .map(|(_, s)| s.number)
-        .collect();
-    let base_escaped = layout.escapes.iter().any(|e| e == stream.base());
-    loss.unbounded |= !escaped.is_empty();
-    if !shards.has_base() && !base_escaped {
-        let code = if stream == Stream::Steps { Code::MissingSteps } else { Code::MissingEpisodes };
-        let place = Place { file: Some(base), hard: true, ..Place::default() };
-        let odd = shards.unreadable.iter().any(|n| n == stream.base());
-        findings.add(code, place, || {
-            let why = if odd { "is there, but is no regular file" } else { "is not there" };
-            format!("{} {why}", stream.base())
-        });
-        loss.unbounded = true;
-    }
-    let mut known = escaped;
-    for name in shards.unreadable.iter().filter(|n| *n != stream.base()) {
-        let file = findings.file(name);
-        let place = Place { file: Some(file), hard: true, ..Place::default() };
-        findings.add(Code::ShardGap, place, || "the shard is there, but is no regular file".into());
-        known.extend(shard_name(name).map(|(_, s)| s.number));
-        loss.unbounded = true;
-    }
-    known.extend(shards.files.iter().map(|s| s.number));
-    // The base file's absence has a code of its own.
-    known.push(0);
-    known.sort_unstable();
-    for pair in known.windows(2) {
-        let (Some(before), Some(after)) = (pair.first(), pair.last()) else { continue };
-        let missing = (after - before).saturating_sub(1);
-        if missing == 0 {
-            continue;
-        }
-        loss.unbounded = true;
-        for n in 0..missing.min(10) {
-            let name = missing_name(shards, stream, before + 1 + n, *after);
-            let count = if n == 9 { missing - 9 } else { 1 };
-            let place = Place { file: Some(base), hard: true, ..Place::default() };
-            findings.add_many(Code::ShardGap, place, count, || format!("shard {} is missing: {name}", before + 1 + n));
-        }
-    }
-    for (first, second) in shards.doubles() {
-        let file = findings.file(&second.name);
-        let place = Place { file: Some(file), ..Place::default() };
-        findings.add(Code::UnrecognizedFile, place, || {
-            format!("shard {} is there twice; this was read after {}", second.number, first.name)
-        });
-    }
-}
-
-/// What a missing shard would be called, after the fashion of the one behind it.
-fn missing_name(shards: &Shards, stream: Stream, number: u64, after: u64) -> String {
-    let model = shards.files.iter().find(|s| s.number == after);
-    let stem = stream.stem();
-    match model.map(|m| (m.scheme, m.name.bytes().filter(u8::is_ascii_digit).count())) {
-        Some((Scheme::PartFirst, digits)) => format!("{stem}.part{number:0digits$}.jsonl.gz"),
-        Some((_, digits)) => format!("{stem}.jsonl.part{number:0digits$}.gz"),
-        None => format!("{stem} part {number}"),
-    }
-}
-
-/// Which files of a stream follow a gap.
-fn gaps_before(shards: &Shards, layout: &Layout, stream: Stream) -> Vec<bool> {
-    let lost: Vec<u64> = layout
-        .escapes
-        .iter()
-        .chain(&shards.unreadable)
-        .filter_map(|n| shard_name(n))
-        .filter(|(s, _)| *s == stream)
-        .map(|(_, s)| s.number)
-        .collect();
-    let mut next = 0;
-    shards
-        .files
-        .iter()
-        .map(|shard| {
-            let gap = shard.number > next || lost.contains(&shard.number) && shard.number > 0;
-            next = shard.number.saturating_add(1);
-            gap
-        })
-        .collect()
-}
-
 /// What the streams gave.
-struct Outcome {
-    files: Vec<ScannedFile>,
-    stamps: BTreeMap<String, Stamp>,
-    rows: [u64; 2],
+pub(super) struct Outcome {
+    pub files: Vec<ScannedFile>,
+    pub stamps: BTreeMap<String, Stamp>,
+    pub rows: [u64; 2],
     /// Rows, where all could be read.
-    whole_rows: [Option<u64>; 2],
-    ids: BTreeMap<Stream, Vec<FileId>>,
-    seeds: Option<SeedSummary>,
+    pub whole_rows: [Option<u64>; 2],
+    pub ids: BTreeMap<Stream, Vec<FileId>>,
+    pub seeds: Option<SeedSummary>,
 }
 
 /// Both streams, being read.
-struct Streams {
-    to_sink: bool,
-    steps: Steps,
-    matcher: Matcher,
-    seeds: Seeds,
-    seed_summary: Option<SeedSummary>,
-    steps_loss: Loss,
-    episodes_loss: Loss,
-    steps_rows: u64,
-    step_files: FileList,
-    episode_files: FileList,
-    step_batch: StepBatch,
-    episode_batch: EpisodeBatch,
-    episodes_rows: u64,
-}
-
-/// The files of a stream, and what was seen of them.
-struct FileList {
-    names: Vec<String>,
-    ids: Vec<FileId>,
-    /// Every file that a finding about this stream may name.
-    all: Vec<FileId>,
-    gaps: Vec<bool>,
-    ends: Vec<(FileEnd, u64)>,
-    damaged: bool,
-}
-
-impl FileList {
-    fn of(layout: &Layout, stream: Stream, findings: &mut Collector<'_>) -> Self {
-        let shards = layout.shards(stream);
-        // The base file comes first, also where it is not there, for what is told of it.
-        let base = findings.new_file(stream.base());
-        let ids: Vec<FileId> = shards
-            .files
-            .iter()
-            .map(|s| if s.scheme == Scheme::Base { base } else { findings.new_file(&s.name) })
-            .collect();
-        let mut all = ids.clone();
-        all.push(base);
-        let odd = shards.unreadable.iter().chain(&layout.escapes);
-        all.extend(odd.filter(|n| shard_name(n).is_some_and(|(s, _)| s == stream)).map(|n| findings.file(n)));
-        Self {
-            names: shards.files.iter().map(|s| s.name.clone()).collect(),
-            ids,
-            all,
-            gaps: gaps_before(shards, layout, stream),
-            ends: Vec::new(),
-            damaged: false,
-        }
-    }
-
-    fn id(&self, number: usize) -> FileId {
-        self.ids.get(number).copied().unwrap_or_default()
-    }
+pub(super) struct Streams {
+    pub to_sink: bool,
+    pub steps: Steps,
+    pub matcher: Matcher,
+    pub seeds: Seeds,
+    pub seed_summary: Option<SeedSummary>,
+    pub steps_loss: Loss,
+    pub episodes_loss: Loss,
+    pub steps_rows: u64,
+    pub step_files: FileList,
+    pub episode_files: FileList,
+    pub step_batch: StepBatch,
+    pub episode_batch: EpisodeBatch,
+    pub episodes_rows: u64,
 }
 
 /// A place in a stream that is being read.
@@ -449,7 +68,7 @@ impl Reading {
 }
 
 impl Streams {
-    fn new(context: &Context<'_>, to_sink: bool, findings: &mut Collector<'_>) -> Self {
+    pub fn new(context: &Context<'_>, to_sink: bool, findings: &mut Collector<'_>) -> Self {
         Self {
             to_sink,
             steps: Steps::new(),
@@ -467,7 +86,7 @@ impl Streams {
         }
     }
 
-    fn read(
+    pub fn read(
         &mut self,
         context: &Context<'_>,
         findings: &mut Collector<'_>,
@@ -777,7 +396,7 @@ impl Streams {
         Ok(())
     }
 
-    fn outcome(self) -> Outcome {
+    pub fn outcome(self) -> Outcome {
         let mut out = Outcome {
             files: Vec::new(),
             stamps: BTreeMap::new(),

@@ -1,0 +1,102 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+
+fn program(path: &Path, script: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, script).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+struct Place {
+    dir: tempfile::TempDir,
+    env: Env,
+}
+
+impl Place {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        program(&root.join("path/dvc"), "#!/bin/sh\necho 3.67.1\n");
+        program(&root.join("repo/.venv/bin/dvc"), "#!/bin/sh\necho 3.50.0\n");
+        program(&root.join("home/.local/share/capture-hook/dvc/bin/dvc"), "#!/bin/sh\necho 2.9.0\n");
+        let path = format!("{}:/usr/bin:/bin", root.join("path").display());
+        let env = Env::from_vars([("HOME", root.join("home").display().to_string()), ("PATH", path)]);
+        Self { dir, env }
+    }
+
+    fn find(&self, git_config: Option<&str>, tracked: bool) -> Result<Dvc, ProgramError> {
+        let root = self.dir.path().join("repo");
+        Dvc::find(&Search {
+            root: &root,
+            env: &self.env,
+            git_config,
+            venv_parents: &[&root],
+            tracked: &|_| tracked,
+            own_dir: None,
+        })
+    }
+}
+
+#[test]
+fn the_order_holds() {
+    let mut place = Place::new();
+    assert_eq!(place.find(None, false).unwrap().found_by(), FoundBy::ProjectVenv);
+    assert_eq!(place.find(None, true).unwrap().found_by(), FoundBy::Path);
+    assert_eq!(place.find(Some("dvc"), false).unwrap().found_by(), FoundBy::GitConfig);
+    place.env = place.env.with("CAPTURE_HOOK_DVC", place.dir.path().join("path/dvc"));
+    assert_eq!(place.find(Some("/nothing"), false).unwrap().found_by(), FoundBy::Environment);
+}
+
+#[test]
+fn one_that_is_named_and_missing_is_an_error_not_a_guess() {
+    let place = Place::new();
+    assert!(matches!(place.find(Some("/nothing/dvc"), false), Err(ProgramError::NotAProgram { .. })));
+    assert!(matches!(place.find(Some("bin/dvc"), false), Err(ProgramError::NotAProgram { .. })));
+}
+
+#[test]
+fn an_old_release_is_refused() {
+    let mut place = Place::new();
+    place.env = place.env.with("PATH", "/usr/bin:/bin");
+    let dvc = place.find(None, true).unwrap();
+    assert_eq!(dvc.found_by(), FoundBy::PrivateVenv);
+    assert!(matches!(dvc.version(), Err(ProgramError::TooOld { .. })));
+}
+
+#[test]
+fn the_release_is_asked_once_until_the_program_changes() {
+    let place = Place::new();
+    let path = place.dir.path().join("path/dvc");
+    program(&path, &format!("#!/bin/sh\necho x >> {}/asked\necho 3.50.1\n", place.dir.path().display()));
+    for _ in 0..3 {
+        assert_eq!(place.find(None, true).unwrap().version().unwrap(), Version { major: 3, minor: 50 });
+    }
+    assert_eq!(std::fs::read_to_string(place.dir.path().join("asked")).unwrap(), "x\n");
+    program(&path, "#!/bin/sh\necho 3.67.1\n#\n");
+    assert_eq!(place.find(None, true).unwrap().version().unwrap(), Version { major: 3, minor: 67 });
+}
+
+#[test]
+fn git_variables_do_not_reach_dvc() {
+    let mut place = Place::new();
+    place.env = place.env.with("GIT_INDEX_FILE", "x");
+    program(&place.dir.path().join("path/dvc"), "#!/bin/sh\nenv\n");
+    let said = place.find(None, true).unwrap().call(["x"]).unwrap().text();
+    assert!(said.contains("DVC_NO_ANALYTICS=1") && !said.contains("GIT_INDEX_FILE"), "{said}");
+}
+
+#[test]
+fn a_busy_project_is_waited_for_and_then_named() {
+    let place = Place::new();
+    let root = place.dir.path().join("repo");
+    program(
+        &place.dir.path().join("path/dvc"),
+        "#!/bin/sh\necho 'ERROR: Unable to acquire lock. Most' >&2\nexit 255\n",
+    );
+    std::fs::create_dir_all(root.join(".dvc/tmp")).unwrap();
+    std::fs::write(root.join(".dvc/tmp/lock"), " 4242\n").unwrap();
+    let error = place.find(None, true).unwrap().patient(Duration::from_millis(400)).call(["push"]).unwrap_err();
+    assert!(matches!(error, ProgramError::Busy { holder: Some(4242), .. }), "{error:?}");
+}

@@ -1,0 +1,158 @@
+#![allow(clippy::unwrap_used)]
+
+use proptest::prelude::*;
+
+use super::*;
+
+const STEP: &str = r#"{"action": 0, "agent_position": {"x": 14, "y": 19}, "distance_to_goal": 5.0, "episode_id": "ep-000001", "observation_summary": [0.9692331552505493], "reward": 1.0, "run_id": "r", "schema_version": "0.1", "seed": 41, "step": 1, "terminated": true, "truncated": false, "ts": 1795486550.153067}
+"#;
+const COMPACT: &str = r#"{"schema_version":"1.0.0","ts":1795486546.191627,"run_id":"r","episode_id":"ep-000000","step":1,"action":2,"reward":-0.01,"terminated":false,"truncated":false,"agent_position":{"x":15,"y":22},"distance_to_goal":10.44030650891055,"observation_summary":[0.6849070191383362],"seed":41,"wind":{"u":[1]},"wind2":"é"}
+"#;
+const EPISODE: &str = r#"{"avg_step_time_ms": 0.20947265625, "duration_ms": 0.20947265625, "episode_id": "ep-000001", "final_distance_to_goal": 5.0, "final_position": {"x": 14, "y": 19}, "run_id": "r", "terminated": true, "total_reward": 1.0, "total_steps": 1, "truncated": false}
+"#;
+
+/// The same value, `NaN` and the sign of zero included.
+fn same(a: &Row, b: &Row) -> bool {
+    let bits = |v: &[f64]| v.iter().map(|f| f.to_bits()).collect::<Vec<_>>();
+    // Values without a field mean nothing.
+    let clean = |row: &Row| {
+        let mut row = row.clone();
+        (row.observation, row.floats) = (Vec::new(), [0.0; 5]);
+        row
+    };
+    let floats = |row: &Row| {
+        [Slot::Ts, Slot::Reward, Slot::Distance, Slot::Duration, Slot::AvgStep]
+            .map(|s| if row.present.has(s) { row.float(s) } else { 0.0 })
+    };
+    let ok = clean(a) == clean(b) && bits(&a.observation) == bits(&b.observation);
+    ok && bits(&floats(a)) == bits(&floats(b))
+}
+
+/// Both ways agree on a line that follows another.
+fn agree(stream: Stream, first: &str, then: &[u8]) {
+    let (mut fast, mut general) = (FastParser::new(stream), RowParser::new(stream));
+    let (mut a, mut b) = (Row::default(), Row::default());
+    fast.parse(first.as_bytes(), &mut a).unwrap();
+    let result = fast.parse(then, &mut a);
+    assert_eq!(result, general.parse(then, &mut b), "{}", String::from_utf8_lossy(then));
+    if result.is_ok() {
+        assert!(same(&a, &b), "{}\n{a:?}\n{b:?}", String::from_utf8_lossy(then));
+    }
+}
+
+#[test]
+fn a_line_like_the_one_before_is_read_fast() {
+    for (stream, line) in [(Stream::Steps, STEP), (Stream::Steps, COMPACT), (Stream::Episodes, EPISODE)] {
+        agree(stream, line, line.as_bytes());
+        let mut parser = RowParser::new(stream);
+        let mut row = Row::default();
+        parser.parse(line.as_bytes(), &mut row).unwrap();
+        let model = Model::of(line.as_bytes(), &parser, &row);
+        assert_eq!(model.read(line.as_bytes(), &mut row, stream), Some(()));
+        let next = line.replace("ep-00000", "ep-1").replace("14", "-7").replace("5.0", "2.5e-07").replace("41", "null");
+        assert_eq!(model.read(next.as_bytes(), &mut row, stream), Some(()), "{next}");
+    }
+}
+
+#[test]
+fn numbers_are_read_as_the_general_way_does() {
+    for number in [
+        "0",
+        "-0",
+        "0.0",
+        "-0.0",
+        "1",
+        "-1",
+        "01",
+        "1.",
+        ".5",
+        "1.5e",
+        "1.5e5",
+        "1.5E+05",
+        "1.5e-400",
+        "1.5e400",
+        "1e5",
+        "1.0e5",
+        "123456789012345678",
+        "1234567890123456789",
+        "12345678901234567890",
+        "9223372036854775808",
+        "0.1234567890123456789",
+        "0.12345678901234567890",
+        "1795486550.153067",
+        "0.30000000000000004",
+        "5e-324",
+        "2.2250738585072014e-308",
+        "179769313486231570000.0",
+        "9007199254740993.0",
+        "0.00000000000000000000000001",
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "-NaN",
+        "true",
+        "null",
+        "\"1\"",
+        "1.5e005",
+        "1.0e00",
+        "1.0e0",
+        "1.5e+-5",
+        "1.5e--5",
+        "99999999.99999999",
+        "12345678.12345678",
+        "1234567:.0",
+        "0.1234567/",
+        "1 ",
+        "[1]",
+    ] {
+        for (line, from) in [
+            (STEP, "5.0"),
+            (STEP, "41"),
+            (STEP, "0.9692331552505493"),
+            (STEP, "1795486550.153067"),
+            (STEP, "\"step\": 1"),
+        ] {
+            let to = if from.starts_with('"') { format!("\"step\": {number}") } else { number.to_owned() };
+            agree(Stream::Steps, line, line.replace(from, &to).as_bytes());
+        }
+        agree(Stream::Episodes, EPISODE, EPISODE.replace("5.0", number).as_bytes());
+    }
+}
+
+fn any_number() -> impl Strategy<Value = String> {
+    prop_oneof![
+        any::<f64>().prop_map(|f| format!("{f:?}")),
+        (-100.0..100.0).prop_map(|f: f64| format!("{f:?}")),
+        any::<i64>().prop_map(|i| i.to_string()),
+        "-?[0-9]{1,20}(\\.[0-9]{1,25})?([eE][+-]?[0-9]{1,3})?",
+        "[-0-9.eE+]{1,8}",
+        Just("NaN".to_owned()),
+        Just("null".to_owned()),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4000))]
+
+    #[test]
+    fn any_number_in_any_place(number in any_number(), place in 0..7_usize) {
+        let from = ["5.0", "41", "0.9692331552505493", "1795486550.153067", "14", "\"reward\": 1.0", "\"step\": 1,"][place];
+        let to = match place {
+            5 => format!("\"reward\": {number}"),
+            6 => format!("\"step\": {number},"),
+            _ => number.clone(),
+        };
+        agree(Stream::Steps, STEP, STEP.replace(from, &to).as_bytes());
+    }
+
+    #[test]
+    fn any_damage(at in 0..400_usize, byte in any::<u8>(), cut in 0..5_usize, which in 0..3_usize, often in any::<bool>()) {
+        let (stream, line) = [(Stream::Steps, STEP), (Stream::Steps, COMPACT), (Stream::Episodes, EPISODE)][which];
+        let mut bad = line.as_bytes().to_vec();
+        let at = at % bad.len();
+        let byte = if often { b"0123456789.,:{}[]\"e-\\n "[usize::from(byte) % 23] } else { byte };
+        let end = (at + cut).min(bad.len());
+        bad.splice(at..end, [byte]);
+        agree(stream, line, &bad);
+    }
+}

@@ -1,0 +1,220 @@
+//! One row of a run: which fields there are, and how a line becomes typed values and faults.
+//!
+//! This is the general way, right for every line. `run::fast` reads most lines much faster and must agree with it.
+//! Both rows, a step's and an episode's, fit one [`Row`], which is used again for every line.
+
+mod fields;
+mod parser;
+#[cfg(test)]
+mod tests;
+
+pub use parser::RowParser;
+pub(super) use parser::push_member;
+
+use std::ops::Range;
+
+use super::lex::ParseError;
+use super::schema::SchemaVersion;
+
+/// A field's place in a [`Row`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Slot {
+    /// `run_id`
+    RunId,
+    /// `episode_id`
+    EpisodeId,
+    /// `schema_version`
+    Schema,
+    /// `agent_position`, `final_position`
+    Position,
+    /// `observation_summary`
+    Observation,
+    /// `terminated`
+    Terminated,
+    /// `truncated`
+    Truncated,
+    /// `step`, `total_steps`
+    Count,
+    /// `action`
+    Action,
+    /// `x` of the position
+    X,
+    /// `y` of the position
+    Y,
+    /// `seed`
+    Seed,
+    /// `ts`
+    Ts,
+    /// `reward`, `total_reward`
+    Reward,
+    /// `distance_to_goal`, `final_distance_to_goal`
+    Distance,
+    /// `duration_ms`
+    Duration,
+    /// `avg_step_time_ms`
+    AvgStep,
+}
+
+const SLOTS: usize = 17;
+const FIRST_BOOL: usize = Slot::Terminated as usize;
+const FIRST_INT: usize = Slot::Count as usize;
+const FIRST_FLOAT: usize = Slot::Ts as usize;
+
+/// A set of slots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Slots(pub(super) u32);
+
+impl Slots {
+    /// Whether the slot is in it.
+    #[must_use]
+    #[inline]
+    pub fn has(self, slot: Slot) -> bool {
+        self.0 & (1 << slot as u8) != 0
+    }
+
+    /// Puts a slot in.
+    #[inline]
+    pub fn add(&mut self, slot: Slot) {
+        self.0 |= 1 << slot as u8;
+    }
+
+    /// Whether nothing is in it.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// What is wrong with a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// A required field is not there.
+    Missing(String),
+    /// A value is of another type than it must be: field, what it must be, what it is.
+    WrongType(String, &'static str, String),
+    /// A number is out of its range: field, why.
+    OutOfRange(String, String),
+    /// A number is `NaN` or infinite: field, the value.
+    NonFinite(String, String),
+    /// A text holds a lone surrogate, which UTF-8 cannot: field.
+    Surrogate(String),
+    /// A schema version that we cannot read.
+    Schema(String),
+    /// A field that the schema does not know; its name as written, with its quotes, in [`Row::extra`].
+    Unknown(Range<usize>),
+}
+
+/// Why a line is no row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BadLine {
+    /// It is not UTF-8, from this byte on.
+    Utf8(usize),
+    /// It is not JSON.
+    Json(ParseError),
+    /// It is JSON, but no object.
+    NotAnObject(&'static str),
+}
+
+/// One row. Values whose slot is in `bad`, or not in `present`, mean nothing.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Row {
+    /// Fields that are there and not null.
+    pub present: Slots,
+    /// Fields that are missing, or whose value breaks a rule.
+    pub bad: Slots,
+    /// The row has a fault that keeps it from being told in columns.
+    pub lossy: bool,
+    /// What is wrong.
+    pub faults: Vec<Fault>,
+    /// `run_id`
+    pub run_id: String,
+    /// `episode_id`
+    pub episode_id: String,
+    /// `schema_version`, where the row has one that we can read.
+    pub schema: Option<SchemaVersion>,
+    /// `observation_summary`
+    pub observation: Vec<f64>,
+    /// Unknown fields as one JSON object, empty where there are none.
+    pub extra: String,
+    /// Unknown fields of the position, as an object in the making.
+    extra_of_position: String,
+    pub(super) bools: [bool; 2],
+    pub(super) ints: [i64; 5],
+    pub(super) floats: [f64; 5],
+}
+
+impl Row {
+    /// Whether the field is there and good.
+    #[must_use]
+    #[inline]
+    pub fn good(&self, slot: Slot) -> bool {
+        Slots(self.present.0 & !self.bad.0).has(slot)
+    }
+
+    /// A bool's value.
+    #[must_use]
+    #[inline]
+    pub fn bool(&self, slot: Slot) -> bool {
+        self.bools.get((slot as usize).wrapping_sub(FIRST_BOOL)).copied().unwrap_or_default()
+    }
+
+    /// An integer's value.
+    #[must_use]
+    #[inline]
+    pub fn int(&self, slot: Slot) -> i64 {
+        self.ints.get((slot as usize).wrapping_sub(FIRST_INT)).copied().unwrap_or_default()
+    }
+
+    /// A number's value.
+    #[must_use]
+    #[inline]
+    pub fn float(&self, slot: Slot) -> f64 {
+        self.floats.get((slot as usize).wrapping_sub(FIRST_FLOAT)).copied().unwrap_or_default()
+    }
+
+    #[inline]
+    pub(super) fn set_bool(&mut self, slot: Slot, value: bool) {
+        if let Some(place) = self.bools.get_mut((slot as usize).wrapping_sub(FIRST_BOOL)) {
+            *place = value;
+        }
+    }
+
+    #[inline]
+    pub(super) fn set_int(&mut self, slot: Slot, value: i64) {
+        if let Some(place) = self.ints.get_mut((slot as usize).wrapping_sub(FIRST_INT)) {
+            *place = value;
+        }
+    }
+
+    #[inline]
+    pub(super) fn set_float(&mut self, slot: Slot, value: f64) {
+        if let Some(place) = self.floats.get_mut((slot as usize).wrapping_sub(FIRST_FLOAT)) {
+            *place = value;
+        }
+    }
+
+    fn clear(&mut self) {
+        self.present = Slots::default();
+        self.bad = Slots::default();
+        self.lossy = false;
+        self.faults.clear();
+        self.run_id.clear();
+        self.episode_id.clear();
+        self.schema = None;
+        self.observation.clear();
+        self.extra.clear();
+        self.extra_of_position.clear();
+        self.bools = Default::default();
+        self.ints = Default::default();
+        self.floats = Default::default();
+        // One huge row shall not cost its memory for ever.
+        self.extra.shrink_to(64 << 10);
+        self.observation.shrink_to(64 << 10);
+    }
+
+    fn fault(&mut self, slot: Slot, fault: Fault) {
+        self.bad.add(slot);
+        self.faults.push(fault);
+    }
+}

@@ -1,0 +1,156 @@
+//! What lies in a run's directory: the files of a stream in order, and what is missing or strange among them.
+
+use super::streams::Streams;
+use crate::run::layout::{Layout, Scheme, Shards, Stream, shard_name};
+use crate::run::reader::FileEnd;
+use crate::validate::code::Code;
+use crate::validate::episodes::Loss;
+use crate::validate::findings::{Collector, FileId, Place};
+
+/// The files of a stream, and what was seen of them.
+pub(super) struct FileList {
+    pub names: Vec<String>,
+    pub ids: Vec<FileId>,
+    /// Every file that a finding about this stream may name.
+    pub all: Vec<FileId>,
+    pub gaps: Vec<bool>,
+    pub ends: Vec<(FileEnd, u64)>,
+    pub damaged: bool,
+}
+
+impl FileList {
+    pub fn of(layout: &Layout, stream: Stream, findings: &mut Collector<'_>) -> Self {
+        let shards = layout.shards(stream);
+        // The base file comes first, also where it is not there, for what is told of it.
+        let base = findings.new_file(stream.base());
+        let ids: Vec<FileId> = shards
+            .files
+            .iter()
+            .map(|s| if s.scheme == Scheme::Base { base } else { findings.new_file(&s.name) })
+            .collect();
+        let mut all = ids.clone();
+        all.push(base);
+        let odd = shards.unreadable.iter().chain(&layout.escapes);
+        all.extend(odd.filter(|n| shard_name(n).is_some_and(|(s, _)| s == stream)).map(|n| findings.file(n)));
+        Self {
+            names: shards.files.iter().map(|s| s.name.clone()).collect(),
+            ids,
+            all,
+            gaps: gaps_before(shards, layout, stream),
+            ends: Vec::new(),
+            damaged: false,
+        }
+    }
+
+    pub fn id(&self, number: usize) -> FileId {
+        self.ids.get(number).copied().unwrap_or_default()
+    }
+}
+
+/// Tells what is missing and what is strange in the directory.
+pub(super) fn judge_layout(layout: &Layout, streams: &mut Streams, findings: &mut Collector<'_>) {
+    for name in &layout.escapes {
+        let file = findings.file(name);
+        let place = Place { file: Some(file), hard: true, ..Place::default() };
+        findings.add(Code::SymlinkEscape, place, || {
+            "the link leads out of the run's directory; it was not followed".into()
+        });
+    }
+    judge_shards(layout, Stream::Steps, &mut streams.steps_loss, findings);
+    judge_shards(layout, Stream::Episodes, &mut streams.episodes_loss, findings);
+    for name in &layout.unrecognized {
+        let file = findings.file(name);
+        let place = Place { file: Some(file), ..Place::default() };
+        findings.add(Code::UnrecognizedFile, place, || "no recorder writes such a file".into());
+    }
+}
+
+fn judge_shards(layout: &Layout, stream: Stream, loss: &mut Loss, findings: &mut Collector<'_>) {
+    let shards = layout.shards(stream);
+    let base = findings.file(stream.base());
+    let escaped: Vec<u64> = layout
+        .escapes
+        .iter()
+        .filter_map(|e| shard_name(e))
+        .filter(|(s, _)| *s == stream)
+        .map(|(_, s)| s.number)
+        .collect();
+    let base_escaped = layout.escapes.iter().any(|e| e == stream.base());
+    loss.unbounded |= !escaped.is_empty();
+    if !shards.has_base() && !base_escaped {
+        let code = if stream == Stream::Steps { Code::MissingSteps } else { Code::MissingEpisodes };
+        let place = Place { file: Some(base), hard: true, ..Place::default() };
+        let odd = shards.unreadable.iter().any(|n| n == stream.base());
+        findings.add(code, place, || {
+            let why = if odd { "is there, but is no regular file" } else { "is not there" };
+            format!("{} {why}", stream.base())
+        });
+        loss.unbounded = true;
+    }
+    let mut known = escaped;
+    for name in shards.unreadable.iter().filter(|n| *n != stream.base()) {
+        let file = findings.file(name);
+        let place = Place { file: Some(file), hard: true, ..Place::default() };
+        findings.add(Code::ShardGap, place, || "the shard is there, but is no regular file".into());
+        known.extend(shard_name(name).map(|(_, s)| s.number));
+        loss.unbounded = true;
+    }
+    known.extend(shards.files.iter().map(|s| s.number));
+    // The base file's absence has a code of its own.
+    known.push(0);
+    known.sort_unstable();
+    for pair in known.windows(2) {
+        let (Some(before), Some(after)) = (pair.first(), pair.last()) else { continue };
+        let missing = (after - before).saturating_sub(1);
+        if missing == 0 {
+            continue;
+        }
+        loss.unbounded = true;
+        for n in 0..missing.min(10) {
+            let name = missing_name(shards, stream, before + 1 + n, *after);
+            let count = if n == 9 { missing - 9 } else { 1 };
+            let place = Place { file: Some(base), hard: true, ..Place::default() };
+            findings.add_many(Code::ShardGap, place, count, || format!("shard {} is missing: {name}", before + 1 + n));
+        }
+    }
+    for (first, second) in shards.doubles() {
+        let file = findings.file(&second.name);
+        let place = Place { file: Some(file), ..Place::default() };
+        findings.add(Code::UnrecognizedFile, place, || {
+            format!("shard {} is there twice; this was read after {}", second.number, first.name)
+        });
+    }
+}
+
+/// What a missing shard would be called, after the fashion of the one behind it.
+fn missing_name(shards: &Shards, stream: Stream, number: u64, after: u64) -> String {
+    let model = shards.files.iter().find(|s| s.number == after);
+    let stem = stream.stem();
+    match model.map(|m| (m.scheme, m.name.bytes().filter(u8::is_ascii_digit).count())) {
+        Some((Scheme::PartFirst, digits)) => format!("{stem}.part{number:0digits$}.jsonl.gz"),
+        Some((_, digits)) => format!("{stem}.jsonl.part{number:0digits$}.gz"),
+        None => format!("{stem} part {number}"),
+    }
+}
+
+/// Which files of a stream follow a gap.
+fn gaps_before(shards: &Shards, layout: &Layout, stream: Stream) -> Vec<bool> {
+    let lost: Vec<u64> = layout
+        .escapes
+        .iter()
+        .chain(&shards.unreadable)
+        .filter_map(|n| shard_name(n))
+        .filter(|(s, _)| *s == stream)
+        .map(|(_, s)| s.number)
+        .collect();
+    let mut next = 0;
+    shards
+        .files
+        .iter()
+        .map(|shard| {
+            let gap = shard.number > next || lost.contains(&shard.number) && shard.number > 0;
+            next = shard.number.saturating_add(1);
+            gap
+        })
+        .collect()
+}
