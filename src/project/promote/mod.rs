@@ -5,29 +5,31 @@
 //! fails or is interrupted, `dvc.lock` and the run's folder are put back. The dataset never loses a run on the way: what
 //! HEAD's data version holds is in the workspace before DVC looks at it, and no other run differs afterwards.
 
+mod stop;
+mod undo;
+
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use stop::Stop;
+use undo::Undo;
+
 use super::lock::WorkLock;
-use super::sync::{Reach, SyncError, Synced};
+use super::sync::{Reach, Synced};
 use super::{Hear, Locked, Project, ProjectError, Source, State, views};
 use crate::config::Engine;
 use crate::dvc::delta::Delta;
 use crate::dvc::engine::{self, EngineError};
-use crate::dvc::fetch::{self, FetchError};
+use crate::dvc::fetch::{self};
 use crate::dvc::listing::{Listing, safe_path};
 use crate::dvc::lock::{self, Lock, LockedStage};
-use crate::dvc::program::ProgramError;
 use crate::dvc::stage::{Resolved, STAGE};
 use crate::dvc::version::DataVersion;
-use crate::error::{Explain, Kind};
 use crate::git::{GitError, Operation};
 use crate::ingest;
 use crate::run::RunKey;
-use crate::support::fs::{self, At, FsError};
 use crate::support::process::quoted;
-use crate::validate::{self, OptionsError, Report, ScanError};
+use crate::validate::{self, Report};
 
 /// The command that hooks run without being told that it is trusted.
 pub const TRUSTED_CMD: &str = "capture-hook ingest";
@@ -35,246 +37,6 @@ pub const TRUSTED_CMD: &str = "capture-hook ingest";
 pub const TRUST_SETTING: &str = "capture-hook.stageCmd";
 /// The one-off setting for a commit that drops runs from the dataset on purpose.
 pub const ALLOW_LOSS: &str = "capture-hook.allowLoss";
-
-/// Why a commit stops.
-#[derive(Debug, thiserror::Error)]
-pub enum Stop {
-    /// The working tree and the index disagree about the selection.
-    #[error("params.yaml selects {} in the working tree, but what is staged selects {}", said(work), said(staged))]
-    Selection {
-        /// Staged.
-        staged: Option<String>,
-        /// In the working tree.
-        work: Option<String>,
-    },
-    /// The working tree and the index disagree about the stage.
-    #[error("the stage `capture_ingest` in the working tree is not the staged one")]
-    Stage,
-    /// The working tree's `dvc.lock` holds changes of other stages that are not staged.
-    #[error("dvc.lock holds changes of other stages that are not staged")]
-    OtherStages,
-    /// No run is selected.
-    #[error("no run is selected")]
-    NothingSelected,
-    /// The selected run is not there.
-    #[error("the selected run {run_dir} is not there")]
-    NoRun {
-        /// As `params.yaml` names it.
-        run_dir: String,
-    },
-    /// The selected run is invalid.
-    #[error("the selected run {} is invalid{}", report.run_dir, findings(report))]
-    Invalid {
-        /// What is wrong.
-        report: Box<Report>,
-    },
-    /// The stage runs a command that nobody has trusted here.
-    #[error("the stage `capture_ingest` runs `{cmd}`, which is not `capture-hook ingest`")]
-    Untrusted {
-        /// The command.
-        cmd: String,
-    },
-    /// The commit would drop runs from the dataset.
-    #[error("the dataset would lose {}", list(runs))]
-    Lost {
-        /// Which.
-        runs: Vec<RunKey>,
-    },
-    /// The commit would change other runs.
-    #[error("the dataset in the workspace differs from the committed one in {}", list(runs))]
-    Changed {
-        /// Which.
-        runs: Vec<RunKey>,
-    },
-    /// What HEAD's data version holds is not known here.
-    #[error("this clone does not have the committed data version {version}, so runs could get lost")]
-    Unknown {
-        /// The data version.
-        version: String,
-    },
-    /// The committed runs cannot all be brought into the workspace.
-    #[error("not every committed run can be brought into the workspace, so runs could get lost: {why}")]
-    NotHere {
-        /// Why not.
-        why: String,
-        /// What to do.
-        advice: String,
-    },
-    /// Git tracks the dataset's files as well.
-    #[error("{out_dir} is tracked by git too, and DVC versions only what git does not")]
-    TrackedByGit {
-        /// The dataset, relative to the top of the working tree.
-        out_dir: String,
-    },
-    /// DVC did its work, but `dvc.lock` does not hold the run.
-    #[error("`dvc repro` went well, but dvc.lock does not hold {run_dir}")]
-    NotLocked {
-        /// As `params.yaml` names it.
-        run_dir: String,
-    },
-    /// DVC.
-    #[error(transparent)]
-    Dvc(#[from] ProgramError),
-    /// The native engine.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// Ingest, in the native engine.
-    #[error(transparent)]
-    Ingest(#[from] ingest::Error),
-    /// The list of files of the committed data version.
-    #[error(transparent)]
-    Fetch(#[from] FetchError),
-    /// The committed runs could not be brought into the workspace.
-    #[error(transparent)]
-    Sync(#[from] SyncError),
-    /// Validation could not be done.
-    #[error(transparent)]
-    Scan(#[from] ScanError),
-    /// Settings of validation.
-    #[error(transparent)]
-    Options(#[from] OptionsError),
-    /// The project.
-    #[error(transparent)]
-    Project(#[from] ProjectError),
-}
-
-impl From<GitError> for Stop {
-    fn from(error: GitError) -> Self {
-        Self::Project(error.into())
-    }
-}
-
-impl From<FsError> for Stop {
-    fn from(error: FsError) -> Self {
-        Self::Project(error.into())
-    }
-}
-
-fn said(selection: &Option<String>) -> String {
-    selection.as_ref().map_or_else(|| "no run".into(), |dir| dir.escape_debug().to_string())
-}
-
-fn list(runs: &[RunKey]) -> String {
-    const SHOWN: usize = 5;
-    let names: Vec<String> = runs.iter().take(SHOWN).map(|key| key.to_string().escape_debug().to_string()).collect();
-    let more = runs.len().saturating_sub(SHOWN);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("{} {}{more}", if runs.len() == 1 { "the run" } else { "the runs" }, names.join(", "))
-}
-
-/// The errors of a report, a line each: file, line, code and reason.
-fn findings(report: &Report) -> String {
-    let mut text = String::new();
-    for finding in report.findings.iter().filter(|f| f.severity == validate::Severity::Error) {
-        let file = finding.file.as_deref().unwrap_or("run");
-        let line = finding.line.map(|n| format!(":{n}")).unwrap_or_default();
-        text.push_str(&format!("\n    {file}{line}: {}: {}", finding.code.as_str(), finding.message));
-        if finding.count > 1 {
-            text.push_str(&format!(" (1 of {})", finding.count));
-        }
-    }
-    text
-}
-
-impl Explain for Stop {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::Invalid { .. }
-            | Self::Lost { .. }
-            | Self::Changed { .. }
-            | Self::Unknown { .. }
-            | Self::NotHere { .. } => Kind::Wanting,
-            Self::Selection { .. } | Self::Stage | Self::OtherStages | Self::NothingSelected | Self::NoRun { .. } => {
-                Kind::Setup
-            }
-            Self::Untrusted { .. } | Self::TrackedByGit { .. } => Kind::Setup,
-            Self::NotLocked { .. } => Kind::Program,
-            Self::Dvc(error) => error.kind(),
-            Self::Engine(error) => error.kind(),
-            Self::Ingest(error) => error.kind(),
-            Self::Fetch(error) => error.kind(),
-            Self::Sync(error) => error.kind(),
-            Self::Scan(error) => error.kind(),
-            Self::Options(error) => error.kind(),
-            Self::Project(error) => error.kind(),
-        }
-    }
-
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Selection { .. } => "selection_differs",
-            Self::Stage => "stage_differs",
-            Self::OtherStages => "lock_differs",
-            Self::NothingSelected => "no_run_selected",
-            Self::NoRun { .. } => "no_such_run",
-            Self::Invalid { .. } => "invalid_run",
-            Self::Untrusted { .. } => "untrusted_stage",
-            Self::Lost { .. } => "runs_lost",
-            Self::Changed { .. } => "runs_changed",
-            Self::Unknown { .. } => "data_version_unknown",
-            Self::NotHere { .. } => "runs_not_here",
-            Self::TrackedByGit { .. } => "tracked_by_git",
-            Self::NotLocked { .. } => "not_locked",
-            Self::Dvc(error) => error.code(),
-            Self::Engine(error) => error.code(),
-            Self::Ingest(error) => error.code(),
-            Self::Fetch(error) => error.code(),
-            Self::Sync(error) => error.code(),
-            Self::Scan(error) => error.code(),
-            Self::Options(error) => error.code(),
-            Self::Project(error) => error.code(),
-        }
-    }
-
-    fn hints(&self) -> Vec<String> {
-        match self {
-            Self::Selection { .. } => vec![
-                "to commit the working tree's selection: `git add params.yaml`".into(),
-                "to commit the staged one: `git restore params.yaml`".into(),
-            ],
-            Self::Stage => vec!["stage it with `git add dvc.yaml`, or put it back with `git restore dvc.yaml`".into()],
-            Self::OtherStages => {
-                vec!["stage them with `git add dvc.lock`, or put it back with `git restore dvc.lock`".into()]
-            }
-            Self::NothingSelected | Self::NoRun { .. } => vec![
-                "select a run that is there: `capture-hook runs` lists them, `capture-hook select RUN` selects".into(),
-            ],
-            Self::Invalid { report } => vec![
-                format!("`capture-hook validate {}` shows everything", quoted(report.run_dir.as_ref())),
-                "select another run: `capture-hook select RUN`; nothing was changed".into(),
-            ],
-            Self::Untrusted { cmd } => vec![
-                "hooks run no other command of a repository unasked".into(),
-                format!("if you trust it here: `git config {TRUST_SETTING} {}`", quoted(cmd.as_ref())),
-            ],
-            Self::Lost { .. } => vec![
-                "bring them back: `git restore --source=HEAD --staged --worktree dvc.lock`, then `capture-hook pull`"
-                    .into(),
-                format!("to drop them on purpose: `git -c {ALLOW_LOSS}=true commit`"),
-            ],
-            Self::Changed { .. } => vec![
-                "to put them back, remove their folders from the dataset, then `capture-hook pull`".into(),
-                "or give the changed run another id and record it anew".into(),
-                format!("to commit the change on purpose: `dvc commit`, then `git -c {ALLOW_LOSS}=true commit`"),
-            ],
-            Self::Unknown { .. } => vec!["bring it here: `capture-hook pull`, then run the same command again".into()],
-            Self::NotHere { advice, .. } => vec![advice.clone()],
-            Self::TrackedByGit { out_dir } => vec![
-                format!("take it out of git, the files stay: `git rm -r --cached {}`", quoted(out_dir.as_ref())),
-                "then commit again; it stays out, for init has it ignored".into(),
-            ],
-            Self::NotLocked { .. } => vec!["`dvc repro -s capture_ingest` shows what DVC makes of the stage".into()],
-            Self::Dvc(error) => error.hints(),
-            Self::Engine(error) => error.hints(),
-            Self::Ingest(error) => error.hints(),
-            Self::Fetch(error) => error.hints(),
-            Self::Sync(error) => error.hints(),
-            Self::Scan(error) => error.hints(),
-            Self::Options(error) => error.hints(),
-            Self::Project(error) => error.hints(),
-        }
-    }
-}
 
 /// What became of a commit's selection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -598,77 +360,4 @@ impl Project {
         }
         Ok(paths)
     }
-}
-
-/// The state that DVC is about to change, kept until it went well.
-struct Undo {
-    files: Vec<(PathBuf, Option<Vec<u8>>)>,
-    folder: PathBuf,
-    /// Hard links to the folder's files; `None` where there was no folder.
-    kept: Option<tempfile::TempDir>,
-}
-
-impl Undo {
-    fn before(project: &Project, out_dir: &str, run: &RunKey) -> Result<Self, Stop> {
-        let mut files = Vec::new();
-        let ignore = Path::new(out_dir).parent().unwrap_or(Path::new("")).join(".gitignore");
-        let views = views::FILES.iter().map(|file| project.root.join(file));
-        for path in [project.root.join(lock::FILE), project.root.join(ignore)].into_iter().chain(views) {
-            let bytes = fs::read_optional(&path)?;
-            files.push((path, bytes));
-        }
-        let folder = run.under(&project.root.join(out_dir));
-        let kept = if folder.is_dir() {
-            let parent = project.root.join(".dvc").join("tmp");
-            fs::create_dir_all(&parent)?;
-            let dir =
-                tempfile::Builder::new().prefix("capture-hook-undo-").tempdir_in(&parent).at("write in", &parent)?;
-            link_tree(&folder, &dir.path().join("run"))?;
-            Some(dir)
-        } else {
-            None
-        };
-        Ok(Self { files, folder, kept })
-    }
-
-    fn undo(self) -> Result<(), FsError> {
-        for (path, bytes) in &self.files {
-            match bytes {
-                Some(bytes) if fs::read_optional(path)?.as_deref() != Some(bytes) => fs::write_atomic(path, bytes)?,
-                Some(_) => {}
-                None => fs::remove_all(path)?,
-            }
-        }
-        match &self.kept {
-            Some(kept) => fs::replace_dir(&kept.path().join("run"), &self.folder),
-            None => {
-                fs::remove_all(&self.folder)?;
-                // The experiment's directory, and the dataset's, where this run was the first.
-                for dir in self.folder.ancestors().skip(1).take(2) {
-                    if std::fs::remove_dir(dir).is_err() {
-                        break;
-                    }
-                }
-                Ok(())
-            }
-        }
-    }
-
-    fn forget(self) {}
-}
-
-/// The same files under another name: hard links where the file system can, else copies.
-fn link_tree(from: &Path, to: &Path) -> Result<(), FsError> {
-    fs::create_dir_all(to)?;
-    for entry in std::fs::read_dir(from).at("list", from)? {
-        let entry = entry.at("list", from)?;
-        let (source, target) = (entry.path(), to.join(entry.file_name()));
-        let kind = entry.file_type().at("look at", &source)?;
-        if kind.is_dir() {
-            link_tree(&source, &target)?;
-        } else if std::fs::hard_link(&source, &target).is_err() {
-            std::fs::copy(&source, &target).at("copy", &source)?;
-        }
-    }
-    Ok(())
 }
