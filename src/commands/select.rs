@@ -1,30 +1,37 @@
 //! `capture-hook select`: validates a run and points params.yaml at it.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 
 use crate::app::{App, Outcome};
 use crate::error::{Error, Kind};
+use crate::output::{Choice, human, pick};
 use crate::project::workspace::Workspace;
+use crate::run::find::find_runs;
 use crate::validate::{self, Report};
 
 /// Arguments of `select`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 RUN is a path, EXPERIMENT/RUN_ID, a run id, or a unique beginning of one;
-`latest` and `latest:EXPERIMENT` name the newest run.
+`latest` and `latest:EXPERIMENT` name the newest run. Without RUN, on a
+terminal, you pick from a list: arrows, a line's number, or text that filters;
+Enter selects, Esc leaves everything as it is.
 
 One value in params.yaml changes, ingest_capture.run_dir, and nothing else:
 comments, quoting, order and line ends stay. The next `git commit` that holds
 params.yaml puts the run into the dataset.
 
 Examples:
+  capture-hook select                      pick from a list
   capture-hook select demo/r1
   capture-hook select results/demo/r1
   capture-hook select latest && git commit -m 'New run' params.yaml")]
 pub struct Args {
     /// The run.
     #[arg(value_name = "RUN", add = super::complete::runs())]
-    pub run: String,
+    pub run: Option<String>,
     /// Select it even if it is invalid (a commit will still refuse it).
     #[arg(long)]
     pub force: bool,
@@ -43,9 +50,19 @@ struct Shown<'a> {
 /// Runs the command.
 pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     let workspace = Workspace::find(&app.cwd)?;
-    let dir = workspace.run(&app.cwd, &args.run)?;
+    let dir = match &args.run {
+        Some(run) => workspace.run(&app.cwd, run)?,
+        None => match picked(app, &workspace)? {
+            Some(dir) => dir,
+            None => {
+                app.ui.status("nothing was changed");
+                return Ok(Outcome::Wanting);
+            }
+        },
+    };
+    let run = args.run.clone().unwrap_or_else(|| workspace.shown(&dir));
     if !dir.is_dir() {
-        return Err(Error::new(Kind::Setup, "no_such_run", format!("there is no run `{}`", args.run))
+        return Err(Error::new(Kind::Setup, "no_such_run", format!("there is no run `{run}`"))
             .hint("`capture-hook runs` lists the runs there are"));
     }
     let progress = app.ui.progress("validating", Some(Workspace::bytes(&dir)));
@@ -55,8 +72,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
         show_faults(app, &report);
         if !args.force {
             app.ui.hint(&format!(
-                "nothing was changed; `capture-hook validate {}` shows the whole report, `--force` selects the run anyway",
-                args.run
+                "nothing was changed; `capture-hook validate {run}` shows the whole report, `--force` selects the run anyway"
             ));
             return Ok(Outcome::Wanting);
         }
@@ -81,6 +97,42 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
         app.ui.data(&format!("{}: {} is selected already\n", pointed.file, pointed.new));
     }
     Ok(Outcome::Done)
+}
+
+/// The recorded run that the user picks, newest first; `None` where they leave it.
+fn picked(app: &App, workspace: &Workspace) -> Result<Option<PathBuf>, Error> {
+    let missing = || {
+        Error::new(Kind::Usage, "usage", "which run? RUN is missing, and there is no terminal to ask on")
+            .hint("`capture-hook runs` lists the runs there are; `capture-hook select latest` takes the newest")
+    };
+    if app.ui.json() {
+        return Err(missing());
+    }
+    let mut runs: Vec<_> = find_runs(&workspace.results())?.into_iter().map(|run| (run.start_time(), run)).collect();
+    if runs.is_empty() {
+        return Err(Error::new(Kind::Setup, "no_such_run", "there is no run to select yet")
+            .hint("record one under results/, or see how it goes: `capture-hook demo`"));
+    }
+    runs.sort_by(|(a, x), (b, y)| {
+        let time = |t: &Option<(f64, String)>| t.as_ref().map_or(f64::NEG_INFINITY, |t| t.0);
+        time(b).total_cmp(&time(a)).then_with(|| y.name().cmp(&x.name()))
+    });
+    let selected = workspace.selection()?.run_dir;
+    let width = runs.iter().map(|(_, run)| run.name().chars().count()).max().unwrap_or_default();
+    let lines: Vec<String> = runs
+        .iter()
+        .map(|(start, run)| {
+            let day = start.as_ref().map_or("-", |(_, text)| text.get(..16).unwrap_or(text)).replace('T', " ");
+            let mark = if selected.as_deref() == Some(&workspace.shown(&run.dir)) { "  selected" } else { "" };
+            human::plain(&format!("{:width$}  {day}{mark}", run.name()))
+        })
+        .collect();
+    let asked = pick("Which run? (text filters, Enter selects, Esc leaves)", &lines);
+    match asked.map_err(|e| Error::new(Kind::Io, "terminal", format!("the terminal cannot be read: {e}")))? {
+        Choice::Line(at) => Ok(runs.into_iter().nth(at).map(|(_, run)| run.dir)),
+        Choice::Nothing => Ok(None),
+        Choice::NoTerminal => Err(missing()),
+    }
 }
 
 fn show_faults(app: &App, report: &Report) {

@@ -5,12 +5,14 @@
 pub mod human;
 pub mod json;
 mod pager;
+mod pick;
 pub mod plot;
 mod sparkline;
 pub mod table;
 mod ui;
 pub mod validation;
 
+pub use pick::{Choice, pick};
 pub use sparkline::sparkline;
 
 pub use ui::{Bar, ColorWhen, Ui, UiOptions};

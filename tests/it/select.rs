@@ -86,3 +86,64 @@ fn a_run_outside_the_project_and_no_run_at_all() {
     world.hook(["select", outside.to_str().unwrap()]).fails(2);
     world.hook(["select", "nothing/there"]).fails(3);
 }
+
+/// Starts a command on a terminal of its own, types keys (each once the text before it was shown), and prints what it said,
+/// how it ended, and whether the terminal is as before.
+const ON_A_TERMINAL: &str = r#"
+import os, pty, select, sys, termios, time
+pid, fd = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[1], sys.argv[1:2] + sys.argv[2].split())
+before = termios.tcgetattr(fd)
+said = b""
+for wanted, keys in zip(sys.argv[3::2], sys.argv[4::2]):
+    end = time.monotonic() + 60
+    while wanted.encode() not in said:
+        assert time.monotonic() < end, said
+        if select.select([fd], [], [], 1)[0]:
+            said += os.read(fd, 65536)
+    # What comes after it counts from here.
+    said = said[said.index(wanted.encode()) + len(wanted):]
+    time.sleep(0.2)
+    os.write(fd, keys.encode().decode("unicode_escape").encode())
+rest = b""
+try:
+    while chunk := os.read(fd, 65536):
+        rest += chunk
+except OSError:
+    pass
+code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+shown = rest.rfind(b"\x1b[?25h") > rest.rfind(b"\x1b[?25l") or b"\x1b[?25l" not in rest
+print(rest.decode(), "exit", code, "cursor", shown)
+"#;
+
+fn on_a_terminal(world: &World, typed: &[(&str, &str)]) -> String {
+    let mut args = vec!["-c", ON_A_TERMINAL, crate::world::BIN, "select"];
+    args.extend(typed.iter().flat_map(|(wanted, keys)| [*wanted, *keys]));
+    world.run_in("repo", "python3", args).ok().out
+}
+
+#[test]
+fn without_a_run_one_is_picked_on_a_terminal() {
+    let mut world = project();
+    world.set("TERM", "xterm-256color");
+    let (nav, plume) = ("nav/run-20261124-021550", "plume/run-20261124-021546");
+    let params = || fs::read_to_string(world.repo("params.yaml")).unwrap();
+    let before = params();
+    // Esc and Ctrl-C leave everything as it is, the terminal too.
+    for keys in ["\\x1b", "\\x03", "plume\\x03"] {
+        let said = on_a_terminal(&world, &[("Which run?", keys)]);
+        assert!(said.contains("nothing was changed") && said.ends_with("exit 1 cursor True\n"), "{keys}: {said}");
+        assert_eq!(params(), before);
+    }
+    // The newest is first; an arrow goes down, a number to its line, text filters.
+    for (keys, run) in [("\\r", nav), ("\\x1b[B\\r", plume), ("1\\r", nav), ("2\\r", plume), ("NAV 0215\\r", nav)] {
+        let said = on_a_terminal(&world, &[(plume, keys)]);
+        assert!(said.ends_with("exit 0 cursor True\n"), "{keys}: {said}");
+        assert!(params().contains(&format!("run_dir: results/{run}")), "{keys}: {said}");
+    }
+    // Without a terminal nobody is asked.
+    let said = world.hook(["select"]).fails(2);
+    assert!(said.err.contains("capture-hook select latest"), "{}", said.err);
+    world.hook(["--json", "select"]).fails(2);
+}
