@@ -48,13 +48,15 @@ def build_editable(wheel_directory, config_settings=None, metadata_directory=Non
 
 def _add_command(wheel: Path) -> None:
     """Puts the command and git's merge strategy into a wheel's `scripts`, and their hashes into the wheel's RECORD."""
-    programs = [_command(), Path(__file__).parent.parent / "hooks" / "git-merge-capture-hook"]
+    # In the repository this package lies in a folder of the workspace, in a source distribution at its top.
+    here = Path(__file__).parent
+    strategy = Path("hooks", "git-merge-capture-hook")
+    programs = [_command(), next(top / strategy for top in (here, here.parent) if (top / strategy).is_file())]
     with zipfile.ZipFile(wheel) as old:
         entries = [(info, old.read(info)) for info in old.infolist()]
     record = next(info.filename for info, _ in entries if info.filename.endswith(".dist-info/RECORD"))
     lines = b""
-    # A source distribution has the command's sources, and not the strategy's script.
-    for path in filter(Path.is_file, programs):
+    for path in programs:
         name = f"{record.removesuffix('.dist-info/RECORD')}.data/scripts/{path.name}"
         program = path.read_bytes()
         digest = base64.urlsafe_b64encode(hashlib.sha256(program).digest()).rstrip(b"=").decode()
@@ -79,7 +81,6 @@ def _command() -> Path:
     # `locked`, as for the module: the program is made of the versions that were tested.
     build = ["cargo", "build", "--release", "--locked", "--package", "capture-hook", "--bin", "capture-hook"]
     build += ["--message-format", "json-render-diagnostics"]
-    # In the repository this package lies in a folder of the workspace, in a source distribution at its top.
     made = subprocess.run(build, stdout=subprocess.PIPE, check=False)
     if made.returncode != 0:
         sys.exit(f"building the capture-hook command failed: {' '.join(build)}")
