@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use capture_hook::error::Error;
 use capture_hook::ingest::{self, Request};
+use capture_hook::run::find;
 use capture_hook::support::progress::Silent;
 use pyo3::prelude::*;
 
@@ -132,25 +133,11 @@ fn request(run_dir: &Path, out_dir: &Path, codes: Codes) -> std::io::Result<Resu
 ///
 /// Returns:
 ///     The directories that hold anything a recorder writes, sorted; none where there is no such directory.
+///
+/// Raises:
+///     RunIOError: a directory cannot be listed.
 #[pyfunction]
-pub fn find_runs(py: Python<'_>, results_dir: PathBuf) -> Vec<PathBuf> {
-    py.detach(|| {
-        let experiments = entries(&results_dir);
-        experiments.iter().flat_map(|dir| entries(dir)).filter(|dir| entries(dir).iter().any(|f| recorded(f))).collect()
-    })
-}
-
-/// What lies in a directory, sorted.
-fn entries(dir: &Path) -> Vec<PathBuf> {
-    let mut entries: Vec<PathBuf> =
-        std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
-    entries.sort();
-    entries
-}
-
-/// Whether a file is one that recorders write.
-fn recorded(file: &Path) -> bool {
-    let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let rows = |stem| name.starts_with(stem) && Path::new(name).extension().is_some_and(|end| end == "gz");
-    name == "run.json" || rows("steps.") || rows("episodes.")
+pub fn find_runs(py: Python<'_>, results_dir: PathBuf) -> PyResult<Vec<PathBuf>> {
+    let found = py.detach(|| find::find_runs(&results_dir)).map_err(|error| raised(py, error))?;
+    Ok(found.into_iter().map(|run| run.dir).collect())
 }
