@@ -107,6 +107,8 @@ impl Linker {
         if !linked && !reflink(file, &made, Some(0o444))? {
             copy(file, &made, Some(0o444))?;
         }
+        // An object must be whole on the disk when it has its name.
+        File::open(&made).and_then(|made| made.sync_data()).at("write", &made)?;
         read_only(&made)?;
         std::fs::rename(&made, object).at("replace", object)?;
         Ok(())
@@ -212,10 +214,6 @@ fn copy(from: &Path, to: &Path, mode: Option<u32>) -> Result<(), FsError> {
     let mut file = new_file(to, mode)?;
     std::io::copy(&mut source, &mut file).at("copy to", to)?;
     file.flush().at("write", to)?;
-    if mode.is_some() {
-        // An object must be whole when it has its name.
-        file.sync_data().at("write", to)?;
-    }
     Ok(())
 }
 
