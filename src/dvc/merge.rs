@@ -4,7 +4,13 @@
 //! different ways is a [`Clash`]: the stage's lines stand in the result twice, between git's markers, which name both data
 //! versions. What is not understood is an error, and the caller merges the text as git would.
 
+mod text;
+mod unite;
+
 use std::collections::BTreeMap;
+
+use text::{assemble, complete, prove, same};
+use unite::unite;
 
 use super::listing::{Entry, Listing, ListingError};
 use super::lock::{Item, Lock, LockError, LockedStage};
@@ -164,60 +170,6 @@ pub fn merge(sides: &Sides<'_>, objects: &mut dyn Objects) -> Result<Merged, Mer
         prove(&bytes, &want)?;
     }
     Ok(Merged { bytes, clashes: work.clashes, listings: work.listings, added: work.added, other_selection: work.other })
-}
-
-/// The frame's text with its stages replaced by these lines, one element a stage; further elements follow the last stage.
-fn assemble(frame_bytes: &[u8], frame: &Lock, lines: &[Vec<u8>]) -> Result<Vec<u8>, MergeError> {
-    let (kept, new) = lines.split_at_checked(frame.stages.len()).unwrap_or((lines, &[]));
-    if frame.stages.is_empty() {
-        if !frame.other.is_empty() {
-            return Err(MergeError::Text("there are no stages to merge".into()));
-        }
-        return Ok([lock_text::HEAD.as_bytes(), &new.concat()].concat());
-    }
-    let (mut out, mut at) = (Vec::new(), 0);
-    for (stage, text) in frame.stages.iter().zip(kept) {
-        out.extend_from_slice(frame_bytes.get(at..stage.span.start).unwrap_or_default());
-        out.extend_from_slice(text);
-        at = stage.span.end;
-    }
-    out.extend(new.iter().flatten());
-    out.extend_from_slice(frame_bytes.get(at..).unwrap_or_default());
-    Ok(out)
-}
-
-/// The result must say what was meant: texts of two files were put together.
-fn prove(bytes: &[u8], want: &[(String, Value)]) -> Result<(), MergeError> {
-    let fail = || MergeError::Text("the stages cannot be put together".to_owned());
-    let lock = Lock::parse(bytes).map_err(|_| fail())?;
-    let is = |name: &String, value: &Value| lock.stage(name).is_some_and(|stage| same(&stage.to_value(), value));
-    if lock.stages.len() == want.len() && want.iter().all(|(name, value)| is(name, value)) {
-        Ok(())
-    } else {
-        Err(fail())
-    }
-}
-
-/// Whether two values are equal, whatever the order of keys.
-fn same(a: &Value, b: &Value) -> bool {
-    match (a, b) {
-        (Value::Map(a), Value::Map(b)) => {
-            a.len() == b.len() && a.iter().all(|(k, v)| b.iter().any(|(l, w)| k == l && same(v, w)))
-        }
-        (Value::List(a), Value::List(b)) => a.len() == b.len() && a.iter().zip(b).all(|(v, w)| same(v, w)),
-        (Value::Float(a), Value::Float(b)) => a.to_bits() == b.to_bits(),
-        // What is not read cannot be told to be equal.
-        (Value::Unread, _) | (_, Value::Unread) => false,
-        _ => a == b,
-    }
-}
-
-fn complete(lines: &[u8]) -> Vec<u8> {
-    let mut lines = lines.to_vec();
-    if !lines.is_empty() && !lines.ends_with(b"\n") {
-        lines.push(b'\n');
-    }
-    lines
 }
 
 enum Resolved<'a> {
@@ -463,65 +415,6 @@ impl<'a> Work<'a> {
         ]
         .concat()
     }
-}
-
-/// What three listings make together.
-struct United {
-    entries: Vec<Entry>,
-    clashes: Vec<Clash>,
-    added: (Vec<RunKey>, Vec<RunKey>),
-}
-
-fn unite(base: &Listing, ours: &Listing, theirs: &Listing) -> United {
-    /// One run's files, or one file of no run.
-    #[derive(Default)]
-    struct Part<'a> {
-        base: &'a [Entry],
-        ours: &'a [Entry],
-        theirs: &'a [Entry],
-    }
-    let mut runs: BTreeMap<RunKey, Part<'_>> = BTreeMap::new();
-    for run in base.runs() {
-        runs.entry(run.key).or_default().base = run.entries;
-    }
-    for run in ours.runs() {
-        runs.entry(run.key).or_default().ours = run.entries;
-    }
-    for run in theirs.runs() {
-        runs.entry(run.key).or_default().theirs = run.entries;
-    }
-    let mut united = United { entries: Vec::new(), clashes: Vec::new(), added: Default::default() };
-    for (key, part) in runs {
-        if part.base.is_empty() && part.theirs.is_empty() {
-            united.added.0.push(key.clone());
-        } else if part.base.is_empty() && part.ours.is_empty() {
-            united.added.1.push(key.clone());
-        }
-        match three(Some(part.base), Some(part.ours), Some(part.theirs)) {
-            Ok(entries) => united.entries.extend_from_slice(entries.unwrap_or_default()),
-            Err(()) => united.clashes.push(Clash::Run(key)),
-        }
-    }
-    let mut files: BTreeMap<&str, [Option<&Entry>; 3]> = BTreeMap::new();
-    for (at, list) in [base, ours, theirs].into_iter().enumerate() {
-        for entry in list.other() {
-            files.entry(&entry.relpath).or_default()[at] = Some(entry);
-        }
-    }
-    for (path, [b, o, t]) in files {
-        match three(b, o, t) {
-            Ok(entry) => united.entries.extend(entry.cloned()),
-            Err(()) => united.clashes.push(Clash::File(path.to_owned())),
-        }
-    }
-    // A file where the other side has a directory.
-    united.entries.sort();
-    let under =
-        |pair: &[Entry]| pair[1].relpath.strip_prefix(&pair[0].relpath).is_some_and(|rest| rest.starts_with('/'));
-    let inside: Vec<Clash> =
-        united.entries.windows(2).filter(|pair| under(pair)).map(|pair| Clash::File(pair[0].relpath.clone())).collect();
-    united.clashes.extend(inside);
-    united
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! What lies in a run's directory: the files of a stream in order, and what is missing or strange among them.
 
-use super::streams::Streams;
 use crate::run::layout::{Layout, Scheme, Shards, Stream, shard_name};
 use crate::run::reader::FileEnd;
 use crate::validate::code::Code;
@@ -48,7 +47,7 @@ impl FileList {
 }
 
 /// Tells what is missing and what is strange in the directory.
-pub(super) fn judge_layout(layout: &Layout, streams: &mut Streams, findings: &mut Collector<'_>) {
+pub(super) fn judge_layout(layout: &Layout, losses: [(Stream, &mut Loss); 2], findings: &mut Collector<'_>) {
     for name in &layout.escapes {
         let file = findings.file(name);
         let place = Place { file: Some(file), hard: true, ..Place::default() };
@@ -56,8 +55,9 @@ pub(super) fn judge_layout(layout: &Layout, streams: &mut Streams, findings: &mu
             "the link leads out of the run's directory; it was not followed".into()
         });
     }
-    judge_shards(layout, Stream::Steps, &mut streams.steps_loss, findings);
-    judge_shards(layout, Stream::Episodes, &mut streams.episodes_loss, findings);
+    for (stream, loss) in losses {
+        judge_shards(layout, stream, loss, findings);
+    }
     for name in &layout.unrecognized {
         let file = findings.file(name);
         let place = Place { file: Some(file), ..Place::default() };

@@ -93,7 +93,7 @@ pub(super) fn run(
         sink.begin(key, meta).map_err(|e| context.sink_error(e))?;
     }
     if !absent {
-        judge_layout(&layout, &mut streams, &mut findings);
+        judge_layout(&layout, streams.losses(), &mut findings);
         streams.read(&context, &mut findings, sink)?;
     }
     let outcome = streams.outcome();

@@ -86,6 +86,11 @@ impl Streams {
         }
     }
 
+    /// What is known to be missing of each stream.
+    pub fn losses(&mut self) -> [(Stream, &mut Loss); 2] {
+        [(Stream::Steps, &mut self.steps_loss), (Stream::Episodes, &mut self.episodes_loss)]
+    }
+
     pub fn read(
         &mut self,
         context: &Context<'_>,

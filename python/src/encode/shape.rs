@@ -1,0 +1,119 @@
+//! How a Python type's values are written, found out once from one of them.
+
+use capture_hook::run::json::write_str;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
+
+/// The members whose values are positions.
+pub(super) const POSITIONS: [&str; 2] = ["agent_position", "final_position"];
+
+/// How the values of a type are written.
+pub(super) enum Shape {
+    /// A dataclass or a plain pydantic model: these attributes, sorted by name.
+    Fields(Vec<Field>),
+    /// A pydantic model that serialises itself in its own way: `model_dump(mode="json")`.
+    Dump,
+    /// A mapping that is not a dict.
+    Mapping,
+    /// Subclasses of int, float and str: as the base class prints them.
+    Int,
+    Float,
+    Str,
+    /// A subclass of list or tuple.
+    Sequence,
+    /// An enum member: its value.
+    Enum,
+    /// A numpy scalar or array, or anything with `tolist`.
+    ToList,
+    /// Something with `x` and `y`, where a position is expected.
+    Point,
+    /// Nothing that JSON can hold.
+    Unknown,
+}
+
+/// An attribute of a record.
+pub(super) struct Field {
+    pub name: Py<PyString>,
+    pub text: String,
+    /// `"name": `
+    pub key: Vec<u8>,
+    pub position: bool,
+}
+
+/// How a type's values are written, found out from one of them.
+pub(super) fn shape(sort_keys: bool, value: &Bound<'_, PyAny>, kind: &Bound<'_, PyType>) -> PyResult<Shape> {
+    let py = value.py();
+    let is_enum = || -> PyResult<bool> { kind.is_subclass(&py.import("enum")?.getattr("Enum")?) };
+    // As `json` does: an IntEnum is an int.
+    if kind.is_subclass_of::<PyInt>()? {
+        return Ok(Shape::Int);
+    }
+    if kind.is_subclass_of::<PyFloat>()? {
+        return Ok(Shape::Float);
+    }
+    if kind.is_subclass_of::<PyString>()? && !is_enum()? {
+        return Ok(Shape::Str);
+    }
+    if kind.is_subclass_of::<PyList>()? || kind.is_subclass_of::<PyTuple>()? {
+        return Ok(Shape::Sequence);
+    }
+    if kind.is_subclass_of::<PyDict>()? || value.cast::<pyo3::types::PyMapping>().is_ok() {
+        return Ok(Shape::Mapping);
+    }
+    if is_enum()? {
+        return Ok(Shape::Enum);
+    }
+    if kind.hasattr("__dataclass_fields__")? {
+        let listed = py.import("dataclasses")?.call_method1("fields", (kind,))?;
+        let names = listed.try_iter()?.map(|f| f?.getattr("name")?.extract()).collect::<PyResult<Vec<String>>>()?;
+        return Ok(Shape::Fields(fields_of(py, names, sort_keys)));
+    }
+    if let Ok(fields) = kind.getattr("model_fields") {
+        if serialises_itself(kind)? {
+            return Ok(Shape::Dump);
+        }
+        let names = fields.try_iter()?.map(|name| name?.extract()).collect::<PyResult<Vec<String>>>()?;
+        return Ok(Shape::Fields(fields_of(py, names, sort_keys)));
+    }
+    if value.hasattr("tolist")? {
+        return Ok(Shape::ToList);
+    }
+    if value.hasattr("x")? && value.hasattr("y")? {
+        return Ok(Shape::Point);
+    }
+    Ok(Shape::Unknown)
+}
+
+/// Whether a pydantic model's JSON is more than its fields: serialisers, computed fields, aliases, extra members.
+fn serialises_itself(kind: &Bound<'_, PyType>) -> PyResult<bool> {
+    let decorators = kind.getattr("__pydantic_decorators__")?;
+    for name in ["field_serializers", "model_serializers", "computed_fields"] {
+        if decorators.getattr(name)?.len()? > 0 {
+            return Ok(true);
+        }
+    }
+    let config = kind.getattr("model_config")?;
+    if config.call_method1("get", ("extra",))?.extract::<Option<String>>()?.as_deref() == Some("allow") {
+        return Ok(true);
+    }
+    for field in kind.getattr("model_fields")?.call_method0("values")?.try_iter()? {
+        if field?.getattr("exclude")?.is_truthy()? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn fields_of(py: Python<'_>, mut names: Vec<String>, sort_keys: bool) -> Vec<Field> {
+    if sort_keys {
+        names.sort();
+    }
+    let field = |text: String| {
+        let mut key = Vec::new();
+        write_str(&mut key, &text);
+        key.extend_from_slice(b": ");
+        let position = POSITIONS.contains(&text.as_str());
+        Field { name: PyString::intern(py, &text).unbind(), text, key, position }
+    };
+    names.into_iter().map(field).collect()
+}
