@@ -32,9 +32,9 @@ struct Dvc {
 }
 
 impl Dvc {
-    fn start(world: &World) -> Self {
+    fn start(world: &World, bin: &Path) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/dvc_many.py");
-        let mut python = world.command(tools::dvc_bin().join("python"), "repo");
+        let mut python = world.command(bin.join("python"), "repo");
         let mut child = python.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (ask, answers) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
         Self { child, ask, answers }
@@ -68,15 +68,15 @@ struct History {
 }
 
 impl History {
-    fn new(engine: &str, seed: u64) -> Self {
-        let world = World::with_project();
+    fn new(engine: &str, dvc: &Path, seed: u64) -> Self {
+        let world = World::with_dvc(dvc);
         fs::write(world.repo("capture-hook.toml"), format!("engine = \"{engine}\"\n")).unwrap();
         world.git(["add", "-A"]).ok();
         world.git(["commit", "-q", "-m", "settings"]).ok();
         world.git_in(".", ["init", "-q", "--bare", "origin.git"]).ok();
         world.git(["remote", "add", "origin", world.path("origin.git").to_str().unwrap()]).ok();
         let branches = BTreeMap::from([("main".to_owned(), BTreeSet::new())]);
-        let dvc = Dvc::start(&world);
+        let dvc = Dvc::start(&world, dvc);
         let mut history = Self {
             world,
             dvc,
@@ -215,10 +215,10 @@ impl History {
     }
 }
 
-fn live(engine: &str, steps: usize) {
+fn live(engine: &str, dvc: &Path, steps: usize) {
     let given = |name: &str| std::env::var(name).ok().and_then(|n| n.parse().ok());
     let steps = given("CAPTURE_HOOK_TEST_STEPS").unwrap_or(steps as u64);
-    let mut history = History::new(engine, given("CAPTURE_HOOK_TEST_SEED").unwrap_or(1));
+    let mut history = History::new(engine, dvc, given("CAPTURE_HOOK_TEST_SEED").unwrap_or(1));
     for _ in 0..steps {
         history.step();
         history.check();
@@ -228,10 +228,16 @@ fn live(engine: &str, steps: usize) {
 
 #[test]
 fn a_random_history_with_the_native_engine() {
-    live("native", 200);
+    live("native", &tools::dvc_bin(), 200);
 }
 
 #[test]
 fn a_random_history_with_dvc() {
-    live("dvc", 20);
+    live("dvc", &tools::dvc_bin(), 20);
+}
+
+#[test]
+fn random_histories_with_an_older_dvc() {
+    live("native", &tools::old_dvc_bin(), 30);
+    live("dvc", &tools::old_dvc_bin(), 10);
 }
