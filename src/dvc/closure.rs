@@ -130,10 +130,7 @@ fn lacking_in(
         if !list && look == Look::AtLists {
             continue;
         }
-        let listing = match here.listing(*version)? {
-            None if !list => place.listing(*version)?,
-            listing => listing,
-        };
+        let listing = if list { here.listing(*version)? } else { place.listing(*version)? };
         let mut files = Vec::new();
         for entry in listing.as_ref().map(Listing::entries).unwrap_or_default() {
             if there.contains(&entry.md5) {

@@ -18,7 +18,6 @@ pub mod promote;
 pub mod proof;
 pub mod publish;
 pub mod records;
-pub mod remote;
 pub mod retrieve;
 pub mod selecting;
 pub mod selection;

@@ -257,7 +257,7 @@ impl Project {
             });
             return Ok(());
         };
-        for lack in lacks {
+        for (version, lack) in lacks {
             let files = match lack.files.as_slice() {
                 [] => "its list of files is not on the remote".to_owned(),
                 [only] => format!("{only} is not on the remote"),
@@ -266,10 +266,10 @@ impl Project {
             claims.push(Claim {
                 weight: Weight::Error,
                 code: "data_missing",
-                commit: commits.get(&lack.version).map(|id| (*id).clone()),
+                commit: commits.get(&version).map(|id| (*id).clone()),
                 tag: None,
                 run: None,
-                message: format!("data version {}: {files}", lack.version),
+                message: format!("data version {version}: {files}"),
             });
         }
         Ok(())

@@ -12,6 +12,7 @@ use super::sync::no_room;
 use super::verify::{Finding, Store, Subject, verify};
 use super::{Project, ProjectError};
 use crate::dvc::cache::Cache;
+use crate::dvc::closure::ClosureError;
 use crate::dvc::fetch::{self, FetchError};
 use crate::dvc::listing::{Entry, Listing};
 use crate::dvc::program::ProgramError;
@@ -69,6 +70,9 @@ pub enum RetrieveError {
     /// DVC.
     #[error(transparent)]
     Dvc(#[from] ProgramError),
+    /// What the remote has could not be told.
+    #[error(transparent)]
+    Closure(#[from] ClosureError),
     /// The project.
     #[error(transparent)]
     Project(#[from] ProjectError),
@@ -86,6 +90,7 @@ impl Explain for RetrieveError {
             Self::Taken { .. } => Kind::Usage,
             Self::Fetch(error) => error.kind(),
             Self::Dvc(error) => error.kind(),
+            Self::Closure(error) => error.kind(),
             Self::Project(error) => error.kind(),
             Self::Fs(error) => error.kind(),
         }
@@ -100,6 +105,7 @@ impl Explain for RetrieveError {
             Self::Taken { .. } => "destination_taken",
             Self::Fetch(error) => error.code(),
             Self::Dvc(error) => error.code(),
+            Self::Closure(error) => error.code(),
             Self::Project(error) => error.code(),
             Self::Fs(error) => error.code(),
         }
@@ -123,6 +129,7 @@ impl Explain for RetrieveError {
             Self::Taken { .. } => vec!["`-o DIR` names another place, `--force` replaces it".into()],
             Self::Fetch(error) => error.hints(),
             Self::Dvc(error) => error.hints(),
+            Self::Closure(error) => error.hints(),
             Self::Project(error) => error.hints(),
             Self::Fs(error) => error.hints(),
         }

@@ -6,9 +6,10 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::retrieve::RetrieveError;
 use super::sync::size;
 use super::{Hear, Project, ProjectError, Source};
-use crate::dvc::closure::{self, ClosureError, Look};
+use crate::dvc::closure::{self, ClosureError, Lack, Look};
 use crate::dvc::program::ProgramError;
 use crate::dvc::scratch::Scratch;
 use crate::dvc::version::DataVersion;
@@ -125,6 +126,15 @@ impl Explain for TransferError {
 }
 
 impl Project {
+    /// What the DVC remote lacks of these versions, every file looked up; `None` where no remote is set.
+    pub fn remote_lacks(&self, versions: &[DataVersion]) -> Result<Option<BTreeMap<DataVersion, Lack>>, RetrieveError> {
+        let settings = self.dvc_settings()?;
+        if settings.remote().is_none() {
+            return Ok(None);
+        }
+        Ok(Some(closure::lacking_there(&self.root, settings, versions, Look::AtFiles, || self.dvc())?))
+    }
+
     /// The data versions that the commits of a range need.
     pub fn all_needed(&self, range: &Range) -> Result<Vec<Needed>, ProjectError> {
         let mut found: BTreeMap<DataVersion, Needed> = BTreeMap::new();
