@@ -23,7 +23,7 @@ code 1 where one does not. Missing trailers, tags and runs that a commit drops a
 such commits): `--strict` counts them.")]
 pub struct Args {
     /// The commits: A..B, or all that A reaches.
-    #[arg(value_name = "RANGE", default_value = "HEAD")]
+    #[arg(value_name = "RANGE", default_value = "HEAD", add = super::complete::tags())]
     range: String,
     /// Ask whether every data version is on the DVC remote.
     #[arg(long)]

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use serde_json::{Value, json};
 use toml_edit::{DocumentMut, Item, Table};
 
@@ -36,11 +37,13 @@ enum Action {
     /// Print a setting's value.
     Get {
         /// The setting, such as `push.policy`.
+        #[arg(add = keys())]
         key: String,
     },
     /// Change a setting.
     Set {
         /// The setting, such as `push.policy`.
+        #[arg(add = keys())]
         key: String,
         /// Its new value; a list's items apart by commas.
         value: String,
@@ -100,6 +103,11 @@ const KNOWN: &[Known] = &[
         of: |c| json!(c.validate.deny),
     },
 ];
+
+/// What a shell may put where a setting's name belongs.
+fn keys() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| KNOWN.iter().map(|known| CompletionCandidate::new(known.key)).collect())
+}
 
 /// Runs the command.
 pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {

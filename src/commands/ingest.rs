@@ -30,7 +30,7 @@ Examples:
   capture-hook ingest --run-dir /scratch/results/demo/r1 --out-dir data/captures")]
 pub struct Args {
     /// Runs to ingest: paths, <experiment>/<run_id>, run ids, unique prefixes, latest or latest:<experiment>.
-    #[arg(value_name = "RUN", conflicts_with_all = ["all", "run_dir"])]
+    #[arg(value_name = "RUN", conflicts_with_all = ["all", "run_dir"], add = super::complete::runs())]
     pub runs: Vec<String>,
     /// Ingest every run in the results directory.
     #[arg(long, conflicts_with = "run_dir")]

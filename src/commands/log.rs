@@ -27,7 +27,7 @@ TAG is the number of the run's tag on that commit: v1 is capture/<experiment>/<r
 History is read from commits and DVC's .dir objects, so a run shows up even where its tag was lost.")]
 pub struct Args {
     /// Only what brought this run.
-    #[arg(value_name = "RUN", add = complete::runs())]
+    #[arg(value_name = "RUN|TAG", add = complete::runs_and_tags())]
     run: Option<String>,
     /// At most so many data versions.
     #[arg(short = 'n', long, value_name = "N")]

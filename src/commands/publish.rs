@@ -24,7 +24,7 @@ Examples:
   capture-hook publish --all-new --no-push")]
 pub struct Args {
     /// Runs: paths, <experiment>/<run_id>, run ids, unique beginnings, latest, latest:<experiment>.
-    #[arg(value_name = "RUN", conflicts_with = "all_new")]
+    #[arg(value_name = "RUN", conflicts_with = "all_new", add = super::complete::runs())]
     pub runs: Vec<String>,
     /// Every recorded run that is not committed yet; invalid ones are told and left out.
     #[arg(long)]

@@ -17,7 +17,7 @@ Examples:
   capture-hook push v1.0..HEAD")]
 pub struct Args {
     /// Commits, tags, or ranges A..B. Default: all commits that no git remote has yet.
-    #[arg(value_name = "REV")]
+    #[arg(value_name = "REV", add = super::complete::tags())]
     pub revs: Vec<String>,
 }
 

@@ -25,7 +25,7 @@ Every byte is read. Exit code 1 where something is missing, extra or changed, wh
 parquet file has other rows than the JSON lines.")]
 pub struct Args {
     /// The runs to prove; all where none is named.
-    #[arg(value_name = "RUN", add = complete::runs())]
+    #[arg(value_name = "RUN|TAG", add = complete::runs_and_tags())]
     runs: Vec<String>,
     /// Prove the data of this revision in DVC's cache instead of the workspace.
     #[arg(long, value_name = "REV", add = complete::tags())]

@@ -1,6 +1,7 @@
 //! Finding, seeing, comparing, proving and getting back runs: every command as a user meets it, every JSON against its
 //! schema in `docs/schemas/`, and a newcomer's way from a bare clone to a run's data.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -97,13 +98,37 @@ fn every_json_output_fits_its_schema() {
     ask("uninstall", &["uninstall"]);
     ask("manifest", &["manifest", SWEEP]);
     ask("ingest", &["ingest"]);
+    ask("publish", &["publish", "--no-push", SWEEP]);
+    ask("publish", &["publish", SWEEP]);
+    ask("doctor", &["doctor"]);
+    ask("pull", &["pull"]);
+    ask("pull", &["pull", NAV, "latest:plume"]);
+    ask("demo", &["demo", "../demo"]);
+    ask("config", &["config", "get", "push.policy"]);
     ask("error", &["show", "nobody"]);
     ask("error", &["show", "run-2026"]);
     ask("error", &["no-such-command"]);
     ask("error", &["config", "get", "push.polcy"]);
+    ask("error", &["pull", "no-such-run"]);
+    ask("error", &["publish", "no-such-run"]);
     fs::remove_file(world.repo("data/captures").join(NAV).join("run.json")).unwrap();
     ask("verify", &["verify"]);
     fits(&world, &pairs);
+    // None is left out: every schema was asked for, and every command has one but those that print no result.
+    let asked: BTreeSet<String> = pairs.iter().map(|(schema, _)| (*schema).to_owned()).collect();
+    let schemas: BTreeSet<String> = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schemas"))
+        .unwrap()
+        .map(|file| file.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(asked, schemas);
+    world.hook(["man", "--dir", "../man"]).ok();
+    for page in fs::read_dir(world.path("man")).unwrap() {
+        let name = page.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned();
+        let Some(command) = name.strip_prefix("capture-hook-") else { continue };
+        let command = command.split('-').next().unwrap();
+        let silent = ["completions", "man", "hook", "merge", "help"].contains(&command);
+        assert!(silent || schemas.contains(command), "{command} has no schema");
+    }
 }
 
 #[test]
@@ -325,7 +350,16 @@ fn the_shell_completes_runs_tags_and_experiments() {
     assert!(found.contains(NAV), "{found}");
     assert!(complete(&["capture-hook", "show", "capture/"]).contains(&format!("capture/{PLUME}")));
     assert!(complete(&["capture-hook", "runs", "--experiment", "sw"]).contains("sweep"));
-    assert!(complete(&["capture-hook", "select", "plu"]).contains(PLUME));
+    assert!(complete(&["capture-hook", "config", "set", "push."]).contains("push.policy"));
+    for command in
+        ["select", "publish", "pull", "log", "verify", "ingest", "validate", "manifest", "get", "plot", "diff"]
+    {
+        assert!(complete(&["capture-hook", command, "plu"]).contains(PLUME), "{command}");
+    }
+    for command in ["push", "check", "pull", "log", "verify", "get", "plot", "diff"] {
+        let found = complete(&["capture-hook", command, "capture/p"]);
+        assert!(found.contains(&format!("capture/{PLUME}")), "{command}: {found}");
+    }
     for shell in ["bash", "zsh", "fish"] {
         let script = world.hook(["completions", shell]).ok().out;
         assert!(script.contains("capture-hook") && script.contains("COMPLETE"), "{script}");
