@@ -6,7 +6,7 @@
 //! object (see `listing`); text of any other form is parsed whole. Bytes are not checked against the object's name: whoever
 //! hands data out, or writes a version made from another, does that.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 
 use memchr::memmem;
@@ -144,24 +144,21 @@ pub fn entries(list: &(impl Text + ?Sized), run: &RunKey) -> Result<Vec<Entry>, 
     Ok(Listing::parse(&list.whole()?)?.run(run).to_vec())
 }
 
-/// The list with one run's files replaced by these, whose paths are relative to the run's folder.
-pub fn with_run(
-    list: &[u8],
-    run: &RunKey,
-    files: impl IntoIterator<Item = (String, Oid)>,
-) -> Result<Vec<u8>, DeltaError> {
-    let files = files.into_iter().map(|(path, md5)| Entry { relpath: format!("{run}/{path}"), md5 });
-    let new = Listing::new(files.collect())?;
+/// The list with the files of some runs replaced by these. Of one run, nothing else is parsed.
+pub fn with_runs(list: &[u8], runs: &[RunKey], files: Vec<Entry>) -> Result<Vec<u8>, DeltaError> {
+    let new = Listing::new(files)?;
     if let Some(entry) = new.entries().iter().find(|entry| !entry.is_safe()) {
         return Err(ListingError(format!("`{}` leaves the directory", entry.relpath)).into());
     }
-    if let Some(span) = span(list, run)?
+    if let [run] = runs
+        && let Some(span) = span(list, run)?
         && let Some(text) = spliced(list, run, span, &new)
     {
         return Ok(text);
     }
     let old = Listing::parse(list)?;
-    let others = old.entries().iter().filter(|entry| entry.run().as_ref() != Some(run));
+    let replaced: HashSet<&RunKey> = runs.iter().collect();
+    let others = old.entries().iter().filter(|entry| entry.run().is_none_or(|run| !replaced.contains(&run)));
     Ok(Listing::new(others.chain(new.entries()).cloned().collect())?.to_bytes())
 }
 
@@ -281,9 +278,14 @@ mod tests {
     fn one_run_is_replaced_and_the_others_kept() {
         let list = listing(&[("e/a/x", 1), ("e/b/x", 1), ("e/b/y", 1), ("e/c/x", 1)]).to_bytes();
         let run = "e/b".parse().unwrap();
-        let new = with_run(&list, &run, [("z".to_owned(), Oid::of(&[2]))]).unwrap();
+        let file = |path: &str, byte| Entry { relpath: path.into(), md5: Oid::of(&[byte]) };
+        let new = with_runs(&list, &[run], vec![file("e/b/z", 2)]).unwrap();
         assert_eq!(new, listing(&[("e/a/x", 1), ("e/b/z", 2), ("e/c/x", 1)]).to_bytes());
-        assert!(with_run(&list, &run, [("../z".to_owned(), Oid::of(b"z"))]).is_err());
+        assert!(with_runs(&list, &["e/b".parse().unwrap()], vec![file("e/b/../z", 2)]).is_err());
+        let runs = ["e/c".parse().unwrap(), "d/a".parse().unwrap()];
+        let new = with_runs(&list, &runs, vec![file("e/c/y", 2), file("d/a/x", 3)]).unwrap();
+        let all = [("d/a/x", 3), ("e/a/x", 1), ("e/b/x", 1), ("e/b/y", 1), ("e/c/y", 2)];
+        assert_eq!(new, listing(&all).to_bytes());
     }
 
     #[test]
@@ -295,7 +297,8 @@ mod tests {
         let shuffled = format!("[{{{}, {first}]", rows.join(", {"));
         for other in [text.replace(", ", ","), format!(" {text}"), shuffled] {
             let run: RunKey = "e/a".parse().unwrap();
-            let new = with_run(other.as_bytes(), &run, [("x".to_owned(), Oid::of(&[3]))]).unwrap();
+            let file = Entry { relpath: "e/a/x".into(), md5: Oid::of(&[3]) };
+            let new = with_runs(other.as_bytes(), &[run], vec![file]).unwrap();
             let is = Listing::parse(&new).unwrap();
             assert_eq!(is, listing(&[("e/a/x", 3), ("e/b/x", 1), ("e/c/x", 1)]), "{other}");
         }
@@ -320,8 +323,7 @@ mod tests {
                 if !run.entries.iter().all(Entry::is_safe) {
                     continue;
                 }
-                let file = |entry: &Entry| (entry.relpath.rsplit('/').next().unwrap().to_owned(), entry.md5);
-                let with = with_run(&text, &run.key, run.entries.iter().map(file)).unwrap();
+                let with = with_runs(&text, std::slice::from_ref(&run.key), run.entries.to_vec()).unwrap();
                 let others = new.entries().iter().filter(|entry| entry.run().as_ref() != Some(&run.key));
                 let whole = Listing::new(others.chain(run.entries).cloned().collect()).unwrap();
                 prop_assert_eq!(with, whole.to_bytes());

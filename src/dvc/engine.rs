@@ -108,8 +108,8 @@ pub struct Work<'a> {
     pub settings: &'a Settings,
     /// The stage, resolved from the params file as it lies in the workspace.
     pub stage: &'a Resolved,
-    /// The run whose folder in the dataset is new or changed.
-    pub run: &'a RunKey,
+    /// The runs whose folders in the dataset are new or changed.
+    pub runs: &'a [RunKey],
     /// How long to wait for another DVC.
     pub patience: Duration,
 }
@@ -164,7 +164,7 @@ pub fn is_within(root: &Path, settings: &Settings, stage: &Resolved) -> Result<(
     Ok(())
 }
 
-/// Versions a run that lies in the dataset's folder.
+/// Versions runs that lie in the dataset's folder.
 pub fn version(work: &Work<'_>) -> Result<Versioned, EngineError> {
     is_within(work.root, work.settings, work.stage)?;
     let _lock = ProjectLock::take(work.root, work.patience)?;
@@ -184,9 +184,13 @@ pub fn version(work: &Work<'_>) -> Result<Versioned, EngineError> {
         None => b"[]".into(),
     };
     let dataset = work.root.join(out_dir);
-    let files = run_files(&dataset, work.run)?;
-    let list = delta::with_run(&old_list, work.run, files.iter().map(|file| (file.relpath.clone(), file.oid)))?;
-    let replaced = delta::entries(&*old_list, work.run)?;
+    let (mut files, mut replaced) = (Vec::new(), Vec::new());
+    for run in work.runs {
+        files.extend(run_files(&dataset, run)?);
+        replaced.extend(delta::entries(&*old_list, run)?);
+    }
+    let entry = |file: &RunFile| Entry { relpath: file.relpath.clone(), md5: file.oid };
+    let list = delta::with_runs(&old_list, work.runs, files.iter().map(entry).collect())?;
     // The old list, which the new one is made from, must be what its name says; hashing it takes as long as the rest.
     let version = std::thread::scope(|scope| {
         let hashed = scope.spawn(|| DataVersion::of(&old_list));
@@ -224,11 +228,10 @@ struct RunFile {
     size: u64,
 }
 
-/// A run's files, hashed.
+/// A run's files, hashed; their paths relative to the dataset.
 fn run_files(dataset: &Path, key: &RunKey) -> Result<Vec<RunFile>, EngineError> {
-    let folder = key.under(dataset);
     let mut found = Vec::new();
-    let mut todo = vec![(folder.clone(), String::new())];
+    let mut todo = vec![(key.under(dataset), format!("{key}/"))];
     while let Some((dir, prefix)) = todo.pop() {
         let entries = match std::fs::read_dir(&dir) {
             Ok(entries) => entries,

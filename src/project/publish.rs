@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::promote::Stop;
+use super::promote::{Recorded, Stop};
 use super::workspace::Workspace;
 use super::{Hear, Locked, Project, ProjectError};
 use crate::error::{Error, Kind};
@@ -76,18 +76,18 @@ impl Project {
 
     fn put_all(&self, place: &Workspace, runs: &[PathBuf], hear: &dyn Hear) -> Result<(Vec<RunKey>, Locked), Error> {
         // All are judged before the first one changes anything.
-        for run in runs {
-            self.valid(&place.shown(run), hear)?;
-        }
-        let mut done: Vec<RunKey> = Vec::new();
+        let recorded = runs.iter().map(|run| self.recorded(&place.shown(run), hear));
+        let recorded: Vec<Recorded> = recorded.collect::<Result<_, Stop>>()?;
+        // All at once, however many: DVC looks at the whole dataset each time.
+        let at_once = if self.puts_many()? { recorded.len().max(1) } else { 1 };
         let mut last = None;
-        for run in runs {
-            place.select(run)?;
-            let (key, locked) = self.put(hear)?;
-            done.push(key);
-            last = Some(locked);
+        for (paths, runs) in runs.chunks(at_once).zip(recorded.chunks(at_once)) {
+            if let Some(selected) = paths.last() {
+                place.select(selected)?;
+                last = Some(self.put(runs, hear)?);
+            }
         }
-        Ok((done, last.ok_or(Stop::NothingSelected)?))
+        Ok((recorded.into_iter().map(|run| run.key).collect(), last.ok_or(Stop::NothingSelected)?))
     }
 
     /// Commits these paths and nothing else that is staged.

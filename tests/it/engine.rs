@@ -81,7 +81,7 @@ impl Pair {
             root: &root,
             settings: &self.settings(),
             stage: &stage,
-            run: &key,
+            runs: std::slice::from_ref(&key),
             patience: Duration::from_secs(5),
         };
         version(&work).unwrap();

@@ -174,6 +174,7 @@ fn publish_commits_sends_and_pushes() {
     let said = world.hook(["publish", "--all-new", "-m", "Two runs"]).fails(1);
     assert!(said.err.contains("demo/bad") && said.err.contains("step_sequence"), "{}", said.err);
     assert_eq!(said.out, format!("{second}\n{third}\n"));
+    assert_eq!(said.err.matches("dvc repro").count(), 1, "{}", said.err);
     assert_eq!(world.git(["log", "--format=%s", "-2"]).ok().out, "Two runs\nA run\n");
     assert_eq!(world.git(["status", "--porcelain"]).ok().out, "A  other.txt\n");
     let trailers = world.git(["log", "-1", "--format=%(trailers:key=Capture-Run,valueonly)"]).ok().out;
@@ -191,4 +192,40 @@ fn publish_commits_sends_and_pushes() {
     let before = (fs::read(world.repo("params.yaml")).unwrap(), fs::read(world.repo("dvc.lock")).unwrap());
     world.hook(["publish", "demo/bad"]).fails(1);
     assert!(before == (fs::read(world.repo("params.yaml")).unwrap(), fs::read(world.repo("dvc.lock")).unwrap()));
+}
+
+#[test]
+fn publish_of_many_is_one_version_with_either_engine_or_nothing() {
+    let (world, _) = with_run();
+    let runs = |world: &World| tree(&world.repo("data/captures")).into_keys().collect::<Vec<_>>();
+    let (before, lock) = (runs(&world), fs::read(world.repo("dvc.lock")).unwrap());
+    for n in 0..3 {
+        world.record_as("ok-pypi010", &format!("many/a{n}"));
+    }
+    // DVC refuses: everything is as it was.
+    let stage = fs::read_to_string(world.repo("dvc.yaml")).unwrap();
+    let broken =
+        stage.replace("    cmd: capture-hook ingest\n", "    cmd: capture-hook ingest\n    deps:\n    - gone.txt\n");
+    assert_ne!(broken, stage);
+    fs::write(world.repo("dvc.yaml"), broken).unwrap();
+    let said = world.hook(["publish", "--all-new"]);
+    assert!(said.code != 0 && said.err.contains("gone.txt"), "{}", said.all());
+    assert!(before == runs(&world) && lock == fs::read(world.repo("dvc.lock")).unwrap(), "{}", said.all());
+    fs::write(world.repo("dvc.yaml"), stage).unwrap();
+    assert_eq!(world.git(["status", "--porcelain"]).ok().out, "");
+
+    // By DVC, by the native engine: the same dataset, as DVC itself writes it.
+    for (engine, experiment) in [("dvc", "many"), ("native", "more")] {
+        fs::write(world.repo("capture-hook.toml"), format!("engine = \"{engine}\"\n")).unwrap();
+        for n in 0..3 {
+            world.record_as("ok-pypi010", &format!("{experiment}/a{n}"));
+        }
+        let said = world.hook(["publish", "--all-new"]).ok();
+        assert_eq!(said.out, format!("{experiment}/a0\n{experiment}/a1\n{experiment}/a2\n"));
+        let lock = fs::read(world.repo("dvc.lock")).unwrap();
+        world.dvc(["commit", "-f", "-q"]).ok();
+        assert_eq!(lock, fs::read(world.repo("dvc.lock")).unwrap(), "{engine}");
+        let tags = world.git(["tag", "--points-at", "HEAD"]).ok().out;
+        assert_eq!(tags.lines().count(), 3, "{tags}");
+    }
 }

@@ -8,7 +8,7 @@
 mod stop;
 mod undo;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 pub use stop::Stop;
@@ -37,6 +37,15 @@ pub const TRUSTED_CMD: &str = "capture-hook ingest";
 pub const TRUST_SETTING: &str = "capture-hook.stageCmd";
 /// The one-off setting for a commit that drops runs from the dataset on purpose.
 pub const ALLOW_LOSS: &str = "capture-hook.allowLoss";
+
+/// A recorded run that is valid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// Its directory, relative to the project.
+    pub run_dir: String,
+    /// Its name in the dataset.
+    pub key: RunKey,
+}
 
 /// What became of a commit's selection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,33 +78,35 @@ impl Project {
         };
         self.trusted(&wanted)?;
         self.other_stages_staged()?;
-        let report = self.valid(&run_dir, hear)?;
-        let run = RunKey::new(&report.experiment, &report.run_id)
-            .map_err(|_| Stop::Invalid { report: Box::new(report.clone()) })?;
+        let run = self.recorded(&run_dir, hear)?;
         let _alone = WorkLock::take(&self.state_dir())?;
-        let locked = self.ingest(&staged, &wanted, &run, head.as_ref(), hear)?;
+        let runs = [run];
+        let locked = self.ingest(&staged, &wanted, &runs, head.as_ref(), hear)?;
         self.stage_results(&wanted)?;
         self.note_workspace_at(locked.version)?;
-        Ok(Promoted::Ingested { run, locked })
+        let [run] = runs;
+        Ok(Promoted::Ingested { run: run.key, locked })
     }
 
-    /// Puts the working tree's selected run into the dataset, without touching the index; also where `dvc.lock` names it
-    /// already, for its files may have changed since.
-    pub fn put(&self, hear: &dyn Hear) -> Result<(RunKey, Locked), Stop> {
+    /// Puts these runs into the dataset as one data version, without touching the index; also where `dvc.lock` names them
+    /// already, for their files may have changed since. The last one is the working tree's selected run. Others go with it
+    /// only where the stage's command is ours ([`Project::puts_many`]).
+    pub fn put(&self, runs: &[Recorded], hear: &dyn Hear) -> Result<Locked, Stop> {
         let state = self.state(&Source::WorkTree)?;
         let head = match self.repo.head()? {
             Some(id) => self.locked(&Source::Commit(id))?,
             None => None,
         };
         let wanted = state.wanted.clone().ok_or(ProjectError::NoStage)?;
-        let run_dir = wanted.run_dir.clone().ok_or(Stop::NothingSelected)?;
         self.trusted(&wanted)?;
-        let report = self.valid(&run_dir, hear)?;
-        let run = RunKey::new(&report.experiment, &report.run_id)
-            .map_err(|_| Stop::Invalid { report: Box::new(report.clone()) })?;
         let _alone = WorkLock::take(&self.state_dir())?;
-        let locked = self.ingest(&state, &wanted, &run, head.as_ref(), hear)?;
-        Ok((run, locked))
+        self.ingest(&state, &wanted, runs, head.as_ref(), hear)
+    }
+
+    /// Whether several runs can be put into the dataset at once: the stage's command does to one what is done here.
+    pub fn puts_many(&self) -> Result<bool, Stop> {
+        let wanted = self.state(&Source::WorkTree)?.wanted;
+        Ok(wanted.is_some_and(|wanted| wanted.stage.command() == TRUSTED_CMD))
     }
 
     /// The files that a commit of the selection consists of, staged; relative to the top of the working tree.
@@ -129,11 +140,12 @@ impl Project {
         lists.change(new, [old]).delta.ok_or_else(|| Stop::Unknown { version: unknown.to_string() })
     }
 
-    /// Every run of the old data version but `run` is in the new one, with the same files.
-    fn others_kept(&self, old: DataVersion, new: DataVersion, run: &RunKey) -> Result<(), Stop> {
+    /// Every run of the old data version but those that were put is in the new one, with the same files.
+    fn others_kept(&self, old: DataVersion, new: DataVersion, put: &[Recorded]) -> Result<(), Stop> {
         let delta = self.delta(old, new)?;
         let mut lists = self.lists()?;
-        let others = |runs: BTreeSet<RunKey>| runs.into_iter().filter(|other| other != run).collect::<Vec<_>>();
+        let put: HashSet<&RunKey> = put.iter().map(|run| &run.key).collect();
+        let others = |runs: BTreeSet<RunKey>| runs.into_iter().filter(|other| !put.contains(other)).collect::<Vec<_>>();
         let (lost, mut changed) = (others(delta.gone), others(delta.brought));
         // Another run may be new, too: several are put one after the other.
         changed.retain(|run| lists.entries(old, run).is_none_or(|entries| !entries.is_empty()));
@@ -181,6 +193,15 @@ impl Project {
         if others(&work) == others(&staged) { Ok(()) } else { Err(Stop::OtherStages) }
     }
 
+    /// A recorded run, validated; an invalid one is a reason to stop.
+    pub fn recorded(&self, run_dir: &str, hear: &dyn Hear) -> Result<Recorded, Stop> {
+        let report = self.valid(run_dir, hear)?;
+        match RunKey::new(&report.experiment, &report.run_id) {
+            Ok(key) => Ok(Recorded { run_dir: run_dir.to_owned(), key }),
+            Err(_) => Err(Stop::Invalid { report: Box::new(report) }),
+        }
+    }
+
     /// Validates a run; an invalid one is a reason to stop.
     pub fn valid(&self, run_dir: &str, hear: &dyn Hear) -> Result<Report, Stop> {
         let dir = self.root.join(run_dir);
@@ -198,11 +219,12 @@ impl Project {
         &self,
         staged: &State,
         wanted: &Resolved,
-        run: &RunKey,
+        runs: &[Recorded],
         head: Option<&Locked>,
         hear: &dyn Hear,
     ) -> Result<Locked, Stop> {
-        let run_dir = wanted.run_dir.clone().unwrap_or_default();
+        let Some((selected, others)) = runs.split_last() else { return Err(Stop::NothingSelected) };
+        let not_locked = || Stop::NotLocked { run_dir: selected.run_dir.clone() };
         let tracked = self.git_path(&wanted.out_dir);
         if self.repo.index_holds_below(&tracked)? {
             return Err(Stop::TrackedByGit { out_dir: tracked });
@@ -215,25 +237,32 @@ impl Project {
         match before {
             // Nothing but the new run's folder is looked at, so nothing else need be in the workspace.
             Some(locked) if native => fetch::bring(&self.root, self.dvc_settings()?, locked.version, || self.dvc())?,
-            Some(locked) => self.committed_runs(locked, wanted, run, hear)?,
+            Some(locked) => self.committed_runs(locked, wanted, &selected.key, hear)?,
             None => {}
         }
-        let undo = Undo::before(self, &wanted.out_dir, run)?;
+        let undo = Undo::before(self, &wanted.out_dir, runs)?;
         let work = || -> Result<Locked, Stop> {
+            for other in others {
+                self.ingest_here(wanted, other, hear)?;
+            }
             if native {
-                self.version_natively(wanted, run, hear)?;
+                self.ingest_here(wanted, selected, hear)?;
+                self.version_natively(wanted, runs)?;
+                views::write(&self.root, &self.root.join(&wanted.out_dir), &selected.key)?;
             } else {
                 hear.status("dvc repro -s capture_ingest");
                 self.dvc()?.repro(STAGE, staged.agrees())?;
             }
             let state = self.state(&Source::WorkTree)?;
             let locked = state.locked.clone().filter(|_| state.agrees());
-            let locked = locked.ok_or_else(|| Stop::NotLocked { run_dir: run_dir.clone() })?;
-            if self.lists()?.entries(locked.version, run).is_none_or(|entries| entries.is_empty()) {
-                return Err(Stop::NotLocked { run_dir: run_dir.clone() });
+            let locked = locked.ok_or_else(not_locked)?;
+            for run in runs {
+                if self.lists()?.entries(locked.version, &run.key).is_none_or(|entries| entries.is_empty()) {
+                    return Err(Stop::NotLocked { run_dir: run.run_dir.clone() });
+                }
             }
             if let Some(before) = before {
-                self.others_kept(before.version, locked.version, run)?;
+                self.others_kept(before.version, locked.version, runs)?;
             }
             Ok(locked)
         };
@@ -266,28 +295,31 @@ impl Project {
         }
     }
 
-    /// Ingests and versions the run without DVC, as DVC would.
-    fn version_natively(&self, wanted: &Resolved, run: &RunKey, hear: &dyn Hear) -> Result<(), Stop> {
-        let run_dir = wanted.run_dir.clone().unwrap_or_default();
+    /// Puts a run's folder into the dataset, as the stage's command does.
+    fn ingest_here(&self, wanted: &Resolved, run: &Recorded, hear: &dyn Hear) -> Result<(), Stop> {
         let config = self.config()?;
         let request = ingest::Request {
-            run_dir: self.root.join(&run_dir),
-            shown_as: run_dir,
+            run_dir: self.root.join(&run.run_dir),
+            shown_as: run.run_dir.clone(),
             out_dir: self.root.join(&wanted.out_dir),
             root: self.root.clone(),
             options: validate::Options::new(&config.validate.ignore, &config.validate.deny)?,
         };
-        let progress = hear.progress(&format!("ingesting {run}"), None);
+        let progress = hear.progress(&format!("ingesting {}", run.key), None);
         ingest::ingest(&request, progress.as_ref())?;
-        drop(progress);
+        Ok(())
+    }
+
+    /// Versions runs that lie in the dataset without DVC, as DVC would.
+    fn version_natively(&self, wanted: &Resolved, runs: &[Recorded]) -> Result<(), Stop> {
+        let runs: Vec<RunKey> = runs.iter().map(|run| run.key.clone()).collect();
         engine::version(&engine::Work {
             root: &self.root,
             settings: self.dvc_settings()?,
             stage: wanted,
-            run,
+            runs: &runs,
             patience: Duration::from_secs(60),
         })?;
-        views::write(&self.root, &self.root.join(&wanted.out_dir), run)?;
         Ok(())
     }
 

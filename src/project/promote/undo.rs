@@ -2,22 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Stop;
+use super::{Recorded, Stop};
 use crate::dvc::lock;
 use crate::project::{Project, views};
-use crate::run::RunKey;
 use crate::support::fs::{self, At, FsError};
 
 /// The state that DVC is about to change, kept until it went well.
 pub(super) struct Undo {
     files: Vec<(PathBuf, Option<Vec<u8>>)>,
-    folder: PathBuf,
-    /// Hard links to the folder's files; `None` where there was no folder.
-    kept: Option<tempfile::TempDir>,
+    /// The runs' folders, each with hard links to its files; without where there was no folder.
+    folders: Vec<(PathBuf, Option<tempfile::TempDir>)>,
 }
 
 impl Undo {
-    pub fn before(project: &Project, out_dir: &str, run: &RunKey) -> Result<Self, Stop> {
+    pub fn before(project: &Project, out_dir: &str, runs: &[Recorded]) -> Result<Self, Stop> {
         let mut files = Vec::new();
         let ignore = Path::new(out_dir).parent().unwrap_or(Path::new("")).join(".gitignore");
         let views = views::FILES.iter().map(|file| project.root.join(file));
@@ -25,18 +23,23 @@ impl Undo {
             let bytes = fs::read_optional(&path)?;
             files.push((path, bytes));
         }
-        let folder = run.under(&project.root.join(out_dir));
-        let kept = if folder.is_dir() {
-            let parent = project.root.join(".dvc").join("tmp");
+        let parent = project.root.join(".dvc").join("tmp");
+        let kept = |folder: &Path| -> Result<Option<tempfile::TempDir>, FsError> {
+            if !folder.is_dir() {
+                return Ok(None);
+            }
             fs::create_dir_all(&parent)?;
-            let dir =
-                tempfile::Builder::new().prefix("capture-hook-undo-").tempdir_in(&parent).at("write in", &parent)?;
-            link_tree(&folder, &dir.path().join("run"))?;
-            Some(dir)
-        } else {
-            None
+            let dir = tempfile::Builder::new().prefix("capture-hook-undo-").tempdir_in(&parent);
+            let dir = dir.at("write in", &parent)?;
+            link_tree(folder, &dir.path().join("run"))?;
+            Ok(Some(dir))
         };
-        Ok(Self { files, folder, kept })
+        let mut folders = Vec::new();
+        for run in runs {
+            let folder = run.key.under(&project.root.join(out_dir));
+            folders.push((folder.clone(), kept(&folder)?));
+        }
+        Ok(Self { files, folders })
     }
 
     pub fn undo(self) -> Result<(), FsError> {
@@ -47,19 +50,21 @@ impl Undo {
                 None => fs::remove_all(path)?,
             }
         }
-        match &self.kept {
-            Some(kept) => fs::replace_dir(&kept.path().join("run"), &self.folder),
-            None => {
-                fs::remove_all(&self.folder)?;
-                // The experiment's directory, and the dataset's, where this run was the first.
-                for dir in self.folder.ancestors().skip(1).take(2) {
-                    if std::fs::remove_dir(dir).is_err() {
-                        break;
+        for (folder, kept) in &self.folders {
+            match kept {
+                Some(kept) => fs::replace_dir(&kept.path().join("run"), folder)?,
+                None => {
+                    fs::remove_all(folder)?;
+                    // The experiment's directory, and the dataset's, where this run was the first.
+                    for dir in folder.ancestors().skip(1).take(2) {
+                        if std::fs::remove_dir(dir).is_err() {
+                            break;
+                        }
                     }
                 }
-                Ok(())
             }
         }
+        Ok(())
     }
 
     pub fn forget(self) {}
