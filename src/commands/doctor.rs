@@ -8,7 +8,7 @@ use crate::app::{App, Outcome};
 use crate::config;
 use crate::dvc::stage;
 use crate::error::Error;
-use crate::git::{HooksDirSource, Repo};
+use crate::git::{ConfiguredHook, HooksDirSource, Repo};
 use crate::hooks::install::{self, Hook, Octopus, Standing};
 use crate::project::promote::{TRUST_SETTING, TRUSTED_CMD};
 use crate::project::setup::without_secret;
@@ -141,7 +141,10 @@ fn hooks(app: &App, repo: &Repo) -> Vec<Check> {
     };
     let mut checks = vec![ok("hooks", format!("{}{named}", dir.path.display()))];
     match install::survey(&dir, &binary) {
-        Ok(found) => checks.extend(found.iter().map(hook)),
+        Ok(found) => {
+            let configured = repo.configured_hooks().unwrap_or_default();
+            checks.extend(found.iter().map(|one| hook(one, &configured)));
+        }
         Err(error) => checks.push(failed("hooks", error, "capture-hook install")),
     }
     checks.push(match install::drivers_set(repo, &binary) {
@@ -167,11 +170,15 @@ fn hooks(app: &App, repo: &Repo) -> Vec<Check> {
     checks
 }
 
-fn hook(hook: &Hook) -> Check {
-    let also = match &hook.chained {
-        Some(path) => format!("{}, then ", path.display()),
-        None => String::new(),
-    };
+fn hook(hook: &Hook, configured: &[ConfiguredHook]) -> Check {
+    let configured: Vec<&ConfiguredHook> = configured.iter().filter(|one| one.event == hook.event).collect();
+    let named = configured.iter().map(|one| format!("{} of git's settings (`{}`)", one.name, one.command));
+    let before: Vec<String> = named.chain(hook.chained.iter().map(|path| path.display().to_string())).collect();
+    let also: String = before.iter().map(|one| format!("{one}, then ")).collect();
+    let ours = format!("capture-hook hook {}", hook.event);
+    if hook.standing != Standing::Current && configured.iter().any(|one| one.command.contains(&ours)) {
+        return ok(hook.event, before.join(", then "));
+    }
     match hook.standing {
         Standing::Current => ok(hook.event, format!("{also}capture-hook")),
         Standing::Outdated => note(

@@ -3,44 +3,76 @@
 //! With it on, DVC stages what it wrote at the end of every command; inside a hook git holds the index, and DVC dies on
 //! `index.lock` with the work done and the exit code 255. DVC has no flag or variable for it: only `.dvc/config.local`
 //! overrides the project's config. So where the setting is on, that file says `false` for the length of the call and
-//! is put back byte for byte afterwards.
+//! is put back byte for byte afterwards; where we were killed meanwhile, by the next call.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::ini::{self, Setting};
 use super::settings::{Settings, SettingsError};
 use crate::support::env::Env;
-use crate::support::fs;
+use crate::support::fs::{self, At, FsError};
 
 /// Puts `.dvc/config.local` back when dropped.
 pub struct AutostageOff {
-    put_back: Option<(PathBuf, Option<Vec<u8>>)>,
+    put_back: Option<(PathBuf, PathBuf)>,
 }
 
 impl AutostageOff {
     /// Switches the setting off where it is on.
     pub fn for_project(root: &Path, env: &Env) -> Result<Self, SettingsError> {
+        let path = root.join(".dvc").join("config.local");
+        let kept = root.join(".dvc").join("tmp").join("config.local.capture-hook");
+        // Ours, from a call that was killed: nobody has changed it since.
+        if let Some(before) = fs::read_optional(&kept)? {
+            if fs::read_optional(&path)? == Some(switched_off(&path, &before)?) {
+                put_back(&path, &before)?;
+            }
+            fs::remove_all(&kept)?;
+        }
         if !Settings::read(root, env)?.autostage {
             return Ok(Self { put_back: None });
         }
-        let path = root.join(".dvc").join("config.local");
-        let before = fs::read_optional(&path)?;
-        let text = String::from_utf8_lossy(before.as_deref().unwrap_or_default()).into_owned();
-        let mut settings = ini::parse(&text).map_err(|error| SettingsError::Syntax { path: path.clone(), error })?;
-        settings.retain(|s| (s.section.as_str(), s.key.as_str()) != ("core", "autostage"));
-        settings.push(Setting { section: "core".into(), key: "autostage".into(), values: vec!["false".into()] });
-        fs::write_atomic(&path, ini::write(&settings).as_bytes())?;
-        Ok(Self { put_back: Some((path, before)) })
+        let before = fs::read_optional(&path)?.unwrap_or_default();
+        let off = switched_off(&path, &before)?;
+        keep(&kept, &before)?;
+        fs::write_atomic(&path, &off)?;
+        Ok(Self { put_back: Some((path, kept)) })
     }
+}
+
+/// The file's text with the setting off.
+fn switched_off(path: &Path, text: &[u8]) -> Result<Vec<u8>, SettingsError> {
+    let mut settings = ini::parse(&String::from_utf8_lossy(text))
+        .map_err(|error| SettingsError::Syntax { path: path.to_path_buf(), error })?;
+    settings.retain(|s| (s.section.as_str(), s.key.as_str()) != ("core", "autostage"));
+    settings.push(Setting { section: "core".into(), key: "autostage".into(), values: vec!["false".into()] });
+    Ok(ini::write(&settings).into_bytes())
+}
+
+/// Keeps the file's bytes for the owner's eyes alone: there may be passwords in them.
+fn keep(kept: &Path, bytes: &[u8]) -> Result<(), FsError> {
+    let dir = kept.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(dir)?;
+    let mut temp = tempfile::Builder::new().prefix(fs::TEMP).tempfile_in(dir).at("write in", dir)?;
+    temp.write_all(bytes).at("write", kept)?;
+    temp.persist(kept).map_err(|e| e.error).at("replace", kept)?;
+    Ok(())
+}
+
+/// The file as it was; one that was empty says as much as none.
+fn put_back(path: &Path, before: &[u8]) -> Result<(), FsError> {
+    if before.is_empty() { fs::remove_all(path) } else { fs::write_atomic(path, before) }
 }
 
 impl Drop for AutostageOff {
     fn drop(&mut self) {
         // Nothing better can be done about a failure here; the next call tries again from the file as it is.
-        match self.put_back.take() {
-            Some((path, Some(before))) => drop(fs::write_atomic(&path, &before)),
-            Some((path, None)) => drop(fs::remove_all(&path)),
-            None => {}
+        if let Some((path, kept)) = self.put_back.take()
+            && let Ok(Some(before)) = fs::read_optional(&kept)
+            && put_back(&path, &before).is_ok()
+        {
+            let _ = fs::remove_all(&kept);
         }
     }
 }
@@ -69,6 +101,12 @@ mod tests {
             }
             drop(off);
             assert_eq!(std::fs::read_to_string(&path).ok().as_deref(), local);
+            // Killed, the next call puts it back.
+            std::mem::forget(AutostageOff::for_project(dir.path(), &env).unwrap());
+            assert!(!Settings::read(dir.path(), &env).unwrap().autostage);
+            drop(AutostageOff::for_project(dir.path(), &env).unwrap());
+            assert_eq!(std::fs::read_to_string(&path).ok().as_deref(), local);
+            assert!(std::fs::read_dir(dir.path().join(".dvc/tmp")).unwrap().next().is_none());
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Source: `dvc_objects/fs/generic.py` (the order of tries), `dvc_data/hashfile/checkout.py` and `…/db/local.py` (modes).
 //! Objects are read-only for everyone. A hard or symbolic link shares the object's file; a copy, with or without shared
-//! blocks, has the mode of any new file. Every file appears whole: it is made beside its place and renamed onto it.
+//! blocks, has the mode of any new file. Every file appears whole: it is made aside and renamed onto its place.
 
 use std::fs::{File, Metadata};
 use std::io::{Read, Write};
@@ -52,7 +52,8 @@ impl Linker {
 
     /// The file beside its place, by the first link type that works; those that did not are not tried again.
     fn make(&mut self, object: &Path, meta: &Metadata, target: &Path) -> Result<PathBuf, FsError> {
-        let made = beside(target)?;
+        // Not in the dataset: what a killed process left there would be taken for a file of the run.
+        let made = unused(&fs::aside(parent(target)))?;
         loop {
             let Some(&kind) = self.types.first() else {
                 copy(object, &made, None)?;
@@ -101,7 +102,7 @@ impl Linker {
         if let Some(shard) = object.parent() {
             self.make_dir(shard)?;
         }
-        let made = beside(object)?;
+        let made = unused(parent(object))?;
         let hard = self.types.first() == Some(&LinkType::Hardlink) && regular(file)?.is_some_and(|meta| meta.len() > 0);
         let linked = hard && std::fs::hard_link(file, &made).is_ok();
         if !linked && !reflink(file, &made, Some(0o444))? {
@@ -178,10 +179,13 @@ fn regular(path: &Path) -> Result<Option<Metadata>, FsError> {
     }
 }
 
-/// A name beside a path that nothing has.
-fn beside(target: &Path) -> Result<PathBuf, FsError> {
-    let dir = target.parent().unwrap_or(Path::new("."));
-    let temp = tempfile::Builder::new().prefix(".capture-hook-").tempfile_in(dir).at("write in", dir)?;
+fn parent(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("."))
+}
+
+/// A name in a directory that nothing has.
+fn unused(dir: &Path) -> Result<PathBuf, FsError> {
+    let temp = tempfile::Builder::new().prefix(fs::TEMP).tempfile_in(dir).at("write in", dir)?;
     let path = temp.path().to_path_buf();
     temp.close().at("remove", &path)?;
     Ok(path)

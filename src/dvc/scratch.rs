@@ -111,7 +111,10 @@ fn remove_stale(parent: &Path) {
         .into_iter()
         .flatten()
         .flatten()
-        .filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX))
+        .filter(|entry| {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            [fs::TEMP, "capture-hook-"].iter().any(|prefix| name.starts_with(prefix))
+        })
         .filter(|entry| {
             let time = entry.metadata().and_then(|meta| meta.modified());
             time.is_ok_and(|time| time.elapsed().is_ok_and(|age| age > old))

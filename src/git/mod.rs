@@ -7,6 +7,7 @@
 
 mod caller;
 mod config;
+mod configured;
 mod error;
 mod hooks_dir;
 mod message;
@@ -18,6 +19,7 @@ mod tips;
 mod write;
 
 pub use caller::CommitCall;
+pub use configured::ConfiguredHook;
 pub use error::GitError;
 pub use hooks_dir::{HooksDir, HooksDirSource};
 pub use message::{Message, add_trailers};

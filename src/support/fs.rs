@@ -76,12 +76,42 @@ pub fn create_dir_all(path: &Path) -> Result<(), FsError> {
     fs::create_dir_all(path).at("create the directory", path)
 }
 
+/// What the names of files begin with that are not whole yet.
+pub const TEMP: &str = ".capture-hook-";
+
+/// A directory to make a file in that is then renamed into `dir`: the `.dvc/tmp` of the project around it, which neither git
+/// nor DVC looks into, so that a process that is killed leaves nothing where it counts; `dir` itself where that is on
+/// another file system, or not there. No link is followed.
+#[must_use]
+pub fn aside(dir: &Path) -> PathBuf {
+    let is_root = |dir: &&Path| dir.join(".dvc").exists() || dir.join(".git").exists();
+    let Some(dvc) = dir.ancestors().find(is_root).map(|root| root.join(".dvc")) else { return dir.to_path_buf() };
+    let tmp = dvc.join("tmp");
+    let real = |path: &Path| fs::symlink_metadata(path).ok().filter(fs::Metadata::is_dir);
+    match (real(&dvc), real(&tmp), fs::metadata(dir)) {
+        (Some(_), Some(tmp_meta), Ok(dir_meta)) if same_device(&tmp_meta, &dir_meta) => tmp,
+        _ => dir.to_path_buf(),
+    }
+}
+
+#[cfg(unix)]
+fn same_device(a: &fs::Metadata, b: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    a.dev() == b.dev()
+}
+
+#[cfg(not(unix))]
+fn same_device(_: &fs::Metadata, _: &fs::Metadata) -> bool {
+    false
+}
+
 /// Replaces a file's content whole: a reader sees the old bytes or the new, a crash leaves one of them. The mode of an
 /// existing file is kept; an existing link is replaced, not followed.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
     let dir = parent(path);
     let mode = fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file).map(|m| m.permissions());
-    let mut temp = tempfile::Builder::new().prefix(".capture-hook-").tempfile_in(dir).at("write in", dir)?;
+    let aside = aside(dir);
+    let mut temp = tempfile::Builder::new().prefix(TEMP).tempfile_in(&aside).at("write in", &aside)?;
     temp.write_all(bytes).at("write", path)?;
     match mode {
         Some(mode) => temp.as_file().set_permissions(mode).at("set the mode of", path)?,

@@ -8,11 +8,14 @@ use std::time::{Duration, Instant};
 
 use super::{Case, FIRST, SECOND, THIRD, clean, commit_run, id, runs_at, runs_in, script, settled, tags};
 use crate::hooks::{select, select_in};
-use crate::world::{World, copy_dir, tree};
+use crate::world::{World, copy_dir, files, tree};
 
 pub const CASES: &[Case] = &[
     Case { line: "kill -9 at many moments of a push", run: killed_push },
+    Case { line: "kill -9 at many moments of a commit, native engine", run: |w| killed_commit(native(w)) },
+    Case { line: "two commits in two worktrees at once, native engine", run: |w| two_at_once(native(w)) },
     Case { line: "disk full", run: disk_full },
+    Case { line: "disk full, native engine", run: |w| disk_full(native(w)) },
     Case { line: "a read-only cache", run: read_only_cache },
     Case { line: "DVC's lock held for a while, and for too long", run: lock_held },
     Case { line: "a remote that is down: push stops, commit and checkout go on", run: remote_down },
@@ -29,6 +32,14 @@ pub const DATA: &[Case] = &[
     Case { line: "two commits in two worktrees at once", run: two_at_once },
 ];
 
+/// The same world, its runs versioned without DVC.
+fn native(world: World) -> World {
+    fs::write(world.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
+    world.git(["add", "capture-hook.toml"]).ok();
+    world.git(["commit", "-q", "-m", "native"]).ok();
+    world
+}
+
 /// Starts git in a group of its own, so that it can be killed with all that it started.
 fn start(world: &World, args: &[&str]) -> Child {
     use std::os::unix::process::CommandExt;
@@ -40,20 +51,26 @@ fn start(world: &World, args: &[&str]) -> Child {
 /// Kills every process that works in this world.
 fn kill_all(world: &World, child: &mut Child) {
     let root = world.path("");
-    for process in fs::read_dir("/proc").unwrap().flatten() {
-        let Ok(pid) = process.file_name().to_str().unwrap().parse::<i32>() else { continue };
-        if fs::read_link(process.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(&root)) {
-            let _ = rustix::process::kill_process(
-                rustix::process::Pid::from_raw(pid).unwrap(),
-                rustix::process::Signal::KILL,
-            );
+    // One that is being started while the list is read is in the next.
+    let mut quiet = 0;
+    while quiet < 2 {
+        quiet += 1;
+        for process in fs::read_dir("/proc").unwrap().flatten() {
+            let Ok(pid) = process.file_name().to_str().unwrap().parse::<i32>() else { continue };
+            if fs::read_link(process.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(&root)) {
+                let pid = rustix::process::Pid::from_raw(pid).unwrap();
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+                quiet = 0;
+            }
         }
     }
     let _ = child.wait();
     // What a killed git leaves is for the user to remove, as git itself says.
-    let _ = fs::remove_file(world.repo(".git/index.lock"));
-    let _ = fs::remove_file(world.repo(".git/HEAD.lock"));
-    let _ = fs::remove_file(world.repo(".git/refs/heads/main.lock"));
+    for lock in files(&world.repo(".git")).iter().filter(|path| path.extension().is_some_and(|e| e == "lock")) {
+        if !lock.starts_with(world.repo(".git/capture-hook")) {
+            fs::remove_file(lock).unwrap();
+        }
+    }
 }
 
 /// Moments from the start of a command to its end.
@@ -70,6 +87,12 @@ fn no_leftovers(world: &World) {
                 || (path.contains("capture-hook-undo-") || path.contains("capture-hook-scratch-"))
         })
         .collect();
+    assert!(odd.is_empty(), "{odd:?}");
+}
+
+/// No file that was never finished lies where it would be taken for a run's.
+fn nothing_in_the_dataset(world: &World) {
+    let odd: Vec<_> = tree(&world.repo("data")).into_keys().filter(|path| path.contains(".capture-hook-")).collect();
     assert!(odd.is_empty(), "{odd:?}");
 }
 
@@ -95,6 +118,7 @@ fn killed_commit(world: World) {
         assert_eq!(runs_at(&world, "HEAD"), [SECOND, FIRST], "{moment:?}");
         assert_eq!(tags(&world).len(), 2, "{moment:?}");
         clean(&world);
+        nothing_in_the_dataset(&world);
     }
 }
 
@@ -115,6 +139,7 @@ fn killed_checkout(world: World) {
         world.hook(["pull"]).ok();
         assert_eq!(runs_in(&world, "repo"), [SECOND, FIRST]);
         settled(&world);
+        nothing_in_the_dataset(&world);
     }
 }
 
