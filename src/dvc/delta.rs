@@ -93,9 +93,11 @@ fn middle(
     // On to the end of the entry after which they are one again; its brace must be of the common end.
     let tail = new.size() - back;
     let after = new.part(tail..tail + back.min(WINDOW))?;
-    let Some(at) = memmem::find(&after, NEXT).or_else(|| memmem::find(&after, b"}]")) else { return Ok(None) };
-    let old_part = old.part(start..old.size() - back + at + 1)?;
-    let new_part = new.part(start..tail + at + 1)?;
+    // Runs added behind all others leave no whole entry there: then both go on to the bracket.
+    let entry_end = memmem::find(&after, NEXT).or_else(|| memmem::find(&after, b"}]"));
+    let rest = entry_end.map_or(1, |at| back - at - 1);
+    let old_part = old.part(start..old.size().saturating_sub(rest))?;
+    let new_part = new.part(start..new.size().saturating_sub(rest))?;
     Ok(parsed(&old_part).zip(parsed(&new_part)))
 }
 
@@ -272,6 +274,37 @@ mod tests {
         let delta = between(&old.to_bytes()[..], &new.to_bytes()[..]).unwrap();
         assert_eq!((delta.brought, delta.gone), (runs(&["a/2", "a/3", "b/0", "b/2"]), runs(&["b/1"])));
         assert_eq!(between(&b"[]"[..], &new.to_bytes()[..]).unwrap().brought.len(), 5);
+    }
+
+    /// A list that must not be read whole.
+    struct InParts(Vec<u8>);
+
+    impl Text for InParts {
+        fn size(&self) -> usize {
+            self.0.len()
+        }
+
+        fn part(&self, range: Range<usize>) -> Result<std::borrow::Cow<'_, [u8]>, FsError> {
+            assert!(range.len() < 2 * WINDOW, "{range:?} of {}", self.size());
+            self.0[..].part(range)
+        }
+    }
+
+    #[test]
+    fn a_run_more_is_found_without_parsing_all() {
+        let names: Vec<String> = (0..4000).map(|n| format!("e/run-{n:04}/x")).collect();
+        let all: Vec<(&str, u8)> = names.iter().map(|name| (name.as_str(), 1)).collect();
+        let new = InParts(listing(&all).to_bytes());
+        // The second, one amid the others, and the last of all, as most new runs are.
+        for at in [1, 2000, 3999] {
+            let mut fewer = all.clone();
+            let (path, _) = fewer.remove(at);
+            let old = InParts(listing(&fewer).to_bytes());
+            let run: RunKey = path.trim_end_matches("/x").parse().unwrap();
+            let delta = between(&old, &new).unwrap();
+            assert_eq!((delta.brought, delta.gone.len()), (BTreeSet::from([run.clone()]), 0), "{path}");
+            assert_eq!(between(&new, &old).unwrap().gone, BTreeSet::from([run]), "{path}");
+        }
     }
 
     #[test]
