@@ -148,7 +148,7 @@ fn text(show: &Show, summary: &Summary) -> String {
 fn recorder(show: &Show) -> String {
     let mut parts = Vec::new();
     if let Some(version) = &show.package_version {
-        parts.push(format!("plume-nav-sim {}", human::plain(version)));
+        parts.push(format!("package {}", human::plain(version)));
     }
     if let Some(schema) = &show.schema_version {
         parts.push(format!("schema {}", human::plain(schema)));

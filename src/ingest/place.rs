@@ -1,12 +1,12 @@
 //! Putting a finished folder in its place, whole; and the places where nothing may be put.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use super::{Error, Request};
 use crate::run::RunKey;
-use crate::support::fs::{At, create_dir_all, replace_dir};
+use crate::support::fs::{At, create_dir_all, replace_dir, same_bytes};
 
 /// Puts the finished folder where it belongs, unless the same is there. Gives the place, and whether anything changed.
 pub(super) fn place(folder: &Path, key: &RunKey, request: &Request) -> Result<(PathBuf, bool), Error> {
@@ -90,36 +90,4 @@ fn same_content(a: &Path, b: &Path) -> bool {
     };
     let (Some(ours), Some(theirs)) = (names(a), names(b)) else { return false };
     ours == theirs && ours.iter().all(|name| same_bytes(&a.join(name), &b.join(name)).unwrap_or(false))
-}
-
-fn same_bytes(a: &Path, b: &Path) -> io::Result<bool> {
-    let (of_a, of_b) = (fs::metadata(a)?, fs::metadata(b)?);
-    if !of_a.is_file() || !of_b.is_file() || of_a.len() != of_b.len() {
-        return Ok(false);
-    }
-    let (mut a, mut b) = (File::open(a)?, File::open(b)?);
-    let (mut from_a, mut from_b) = (vec![0; 64 << 10], vec![0; 64 << 10]);
-    loop {
-        let (n, m) = (fill_buffer(&mut a, &mut from_a)?, fill_buffer(&mut b, &mut from_b)?);
-        if from_a.get(..n) != from_b.get(..m) {
-            return Ok(false);
-        }
-        if n < from_a.len() {
-            return Ok(true);
-        }
-    }
-}
-
-/// Reads until the buffer is full or the file ends.
-fn fill_buffer(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match file.read(rest) {
-            Ok(0) => break,
-            Ok(n) => filled += n,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }

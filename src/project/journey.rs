@@ -1,5 +1,6 @@
 //! How far the selected run is: recorded, valid, ingested, committed, tagged, pushed; and what to type next.
 
+use std::collections::BTreeSet;
 use std::collections::HashSet;
 use std::path::Path;
 
@@ -9,7 +10,8 @@ use super::{Project, ProjectError, Source, State};
 use crate::dvc::listing::Entry;
 use crate::git::Oid;
 use crate::run::RunKey;
-use crate::run::layout::Layout;
+use crate::run::layout::{Layout, MANIFEST};
+use crate::support::fs::same_bytes;
 use crate::support::process::quoted;
 use crate::support::progress::Progress;
 use crate::validate::{self, Options};
@@ -313,16 +315,12 @@ impl Project {
     }
 }
 
-/// A file of a recorded run that the ingested copy does not have so; told by names and sizes.
+/// A recorder's file that a recorded run and its ingested copy do not have alike, byte by byte.
 fn changed_since(recorded: &Path, ingested: &Path) -> Option<String> {
-    let layout = Layout::open(recorded).ok()?;
-    if !ingested.is_dir() {
-        return None;
-    }
-    let size = |path: &Path| std::fs::metadata(path).ok().map(|meta| meta.len());
-    layout
-        .recorder_files()
-        .into_iter()
-        .filter(|name| !name.ends_with(".parquet"))
-        .find(|name| size(&recorded.join(name)) != size(&ingested.join(name)))
+    let (here, there) = (Layout::open(recorded).ok()?, Layout::open(ingested).ok()?);
+    // Ingest makes parquet, and a manifest where the recorder wrote none.
+    let made = |name: &String| name.ends_with(".parquet") || (name == MANIFEST && !recorded.join(name).exists());
+    let names: BTreeSet<String> = here.recorder_files().into_iter().chain(there.recorder_files()).collect();
+    let same = |name: &String| same_bytes(&recorded.join(name), &ingested.join(name)).unwrap_or(false);
+    names.into_iter().filter(|name| !made(name)).find(|name| !same(name))
 }

@@ -4,7 +4,7 @@
 //! a path that is a hard link or a symlink into DVC's cache is replaced, its target untouched.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Explain, Kind};
@@ -285,6 +285,39 @@ pub fn free_bytes(path: &Path) -> Option<u64> {
     let there = path.ancestors().find(|dir| dir.is_dir())?;
     let stat = rustix::fs::statvfs(there).ok()?;
     stat.f_bavail.checked_mul(stat.f_frsize)
+}
+
+/// Whether both are files, with the same bytes.
+pub fn same_bytes(a: &Path, b: &Path) -> io::Result<bool> {
+    let (of_a, of_b) = (fs::metadata(a)?, fs::metadata(b)?);
+    if !of_a.is_file() || !of_b.is_file() || of_a.len() != of_b.len() {
+        return Ok(false);
+    }
+    let (mut a, mut b) = (File::open(a)?, File::open(b)?);
+    let (mut from_a, mut from_b) = (vec![0; 64 << 10], vec![0; 64 << 10]);
+    loop {
+        let (n, m) = (fill_buffer(&mut a, &mut from_a)?, fill_buffer(&mut b, &mut from_b)?);
+        if from_a.get(..n) != from_b.get(..m) {
+            return Ok(false);
+        }
+        if n < from_a.len() {
+            return Ok(true);
+        }
+    }
+}
+
+/// Reads until the buffer is full or the file ends.
+fn fill_buffer(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match file.read(rest) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
 }
 
 #[cfg(test)]

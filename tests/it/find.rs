@@ -230,6 +230,22 @@ fn status_leads_from_nothing_to_pushed() {
     assert!(said.out.ends_with("nothing to do\n"), "{}", said.out);
     world.git(["tag", "-d", &format!("capture/{NAV}")]).ok();
     assert_eq!(next().unwrap(), "capture-hook tag");
+    world.hook(["tag"]).ok();
+    // A file of the same size, recorded anew, counts as another; what status says next leads on.
+    let run_json = world.repo("results").join(NAV).join("run.json");
+    let text = fs::read_to_string(&run_json).unwrap();
+    let other = text.replace("15489", "15490");
+    assert!(other != text && other.len() == text.len());
+    fs::write(&run_json, &other).unwrap();
+    let said = world.hook(["status"]).ok();
+    assert!(said.out.contains("run.json is not as it was ingested"), "{}", said.out);
+    assert_eq!(next().unwrap(), "dvc repro -f capture_ingest");
+    world.dvc(["repro", "-q", "-f", "capture_ingest"]).ok();
+    assert_eq!(next().unwrap(), format!("capture-hook publish {NAV}"));
+    world.hook(["publish", "--no-push", NAV]).ok();
+    assert_eq!(world.git(["tag", "--points-at", "HEAD"]).ok().out, format!("capture/{NAV}@v2\n"));
+    assert_eq!(fs::read_to_string(world.repo("data/captures").join(NAV).join("run.json")).unwrap(), other);
+    assert_eq!(next().unwrap(), "git push --follow-tags");
 }
 
 #[test]
