@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::world::{World, copy_dir, tree};
+use crate::world::{VIEWS, World, copy_dir, tree};
 
 const NAV: &str = "nav/run-20261124-021550";
 const PLUME: &str = "plume/run-20261124-021546";
@@ -167,4 +167,18 @@ fn ignored_files_stop_no_commit() {
     commit(&world, "ok-head01");
     assert_eq!(world.git(["ls-files", "metrics"]).ok().out, "metrics/capture.json\n");
     assert_eq!(world.git(["status", "--porcelain"]).ok().out, "");
+}
+
+#[test]
+fn several_runs_published_at_once_leave_the_selected_one_shown() {
+    for engine in ["dvc", "native"] {
+        let world = World::with_project();
+        world.hook(["config", "set", "engine", engine]).ok();
+        world.git(["add", "-A"]).ok();
+        world.git(["commit", "-qm", "Engine", "--allow-empty"]).ok();
+        let (first, last) = (world.record("ok-orig100"), world.record("ok-head01"));
+        world.hook(["publish", "--no-push", &first, &last]).ok();
+        in_step(&world, &last);
+        assert_eq!(world.git(["ls-files", "metrics"]).ok().out, VIEWS);
+    }
 }
