@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::CompleteEnv;
 
@@ -110,7 +111,7 @@ pub fn main() -> ExitCode {
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return refused(&error),
+        Err(error) => return refused(&meant(error)),
     };
     let ui = Ui::new(UiOptions { json: cli.json, quiet: cli.quiet, verbose: cli.verbose, color: cli.color });
     match dispatch(cli, ui.clone()) {
@@ -121,6 +122,23 @@ pub fn main() -> ExitCode {
             ExitCode::from(error.kind().exit_code())
         }
     }
+}
+
+/// A mistyped command with the ones that are a slip or two away: clap's own measure thinks little of swapped letters.
+fn meant(mut error: clap::Error) -> clap::Error {
+    const SLIPS: usize = 2;
+    if let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidSubcommand).cloned() {
+        let command = Cli::command();
+        let names = command.get_subcommands().filter(|command| !command.is_hide_set()).map(clap::Command::get_name);
+        let mut near: Vec<(usize, &str)> =
+            names.map(|name| (strsim::damerau_levenshtein(name, &typed), name)).filter(|(n, _)| *n <= SLIPS).collect();
+        near.sort_unstable();
+        if let Some((least, _)) = near.first().copied() {
+            let nearest = near.iter().filter(|(n, _)| *n == least).map(|(_, name)| (*name).to_owned());
+            error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(nearest.collect()));
+        }
+    }
+    error
 }
 
 /// Help and version to stdout; a wrong command line to stderr, as JSON where that was asked for.

@@ -189,8 +189,10 @@ fn a_mistyped_name_gets_the_one_meant() {
     for run in [NAV, PLUME, SWEEP] {
         assert!(said.err.contains(run), "{}", said.err);
     }
-    let said = world.hook(["shwo"]).fails(2);
-    assert!(said.err.contains("'show'"), "{}", said.err);
+    for (typed, meant) in [("shwo", "'show'"), ("lgo", "'log'"), ("stauts", "'status'"), ("rusn", "'runs'")] {
+        let said = world.hook([typed]).fails(2);
+        assert!(said.err.contains(meant) && !said.err.contains("'plot'"), "{}", said.err);
+    }
     let said = world.hook(["config", "set", "push.polcy", "off"]).fails(2);
     assert!(said.err.contains("`push.policy`"), "{}", said.err);
     assert!(!world.repo("capture-hook.toml").exists());
