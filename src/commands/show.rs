@@ -128,7 +128,7 @@ fn text(show: &Show, summary: &Summary) -> String {
     } else {
         line("commit", format!("{DIM}none yet{DIM:#}"));
     }
-    line("configuration", show.config_hash.as_ref().map(|hash| format!("sha256:{hash}")).unwrap_or_default());
+    line("configuration", show.config_hash.as_ref().map(|hash| short_hash(hash)).unwrap_or_default());
     for (key, value) in config_lines(summary) {
         line("", format!("{key} {DIM}={DIM:#} {value}"));
     }
@@ -143,6 +143,12 @@ fn text(show: &Show, summary: &Summary) -> String {
     let bytes: u64 = show.files.iter().filter_map(|file| file.bytes).sum();
     line("files", format!("{}, {}", show.files.len(), human::bytes(bytes)));
     out
+}
+
+/// As much of a hash as a line of 80 columns has room for, and more than anyone compares; `--json` has all of it.
+fn short_hash(hash: &str) -> String {
+    const DIGITS: usize = 48;
+    hash.get(..DIGITS).map_or_else(|| format!("sha256:{hash}"), |start| format!("sha256:{start}…"))
 }
 
 fn recorder(show: &Show) -> String {

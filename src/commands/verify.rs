@@ -123,12 +123,12 @@ fn tell(app: &App, verified: &Verified, locked: Option<&Locked>, result: &Verify
         None => "no data version yet: manifests alone".into(),
     };
     if result.ok {
-        text.push_str(&format!("{GOOD}all as recorded{GOOD:#}: {read} ({against})\n"));
+        text.push_str(&format!("{GOOD}all as recorded{GOOD:#}: {read}\n{against}\n"));
     } else {
         let runs: BTreeSet<_> = verified.findings.iter().filter_map(|f| f.run()).collect();
         let n = human::plural(verified.findings.len() as u64, "finding");
         text.push_str(&format!(
-            "{BAD}{n}{BAD:#} in {} of {read} ({against})\n",
+            "{BAD}{n}{BAD:#} in {} of {read}\n{against}\n",
             human::plural(runs.len() as u64, "run")
         ));
     }

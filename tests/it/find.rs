@@ -199,6 +199,33 @@ fn a_mistyped_name_gets_the_one_meant() {
 }
 
 #[test]
+fn what_people_read_fits_80_columns() {
+    let world = world();
+    let both = [NAV, PLUME];
+    let views: [&[&str]; 12] = [
+        &["runs"],
+        &["log"],
+        &["log", NAV],
+        &["show", NAV],
+        &["show", SWEEP],
+        &["diff", both[0], both[1]],
+        &["status"],
+        &["verify"],
+        &["check"],
+        &["check", "--remote"],
+        &["config", "list"],
+        &["validate", "--all"],
+    ];
+    for args in views {
+        let said = world.hook(args);
+        assert!(!said.out.is_empty(), "{args:?}: {}", said.err);
+        for line in said.out.lines().filter(|line| !line.starts_with("error data_missing")) {
+            assert!(line.chars().count() <= 80, "{args:?}: {line}");
+        }
+    }
+}
+
+#[test]
 fn settings_are_read_and_changed() {
     let world = world();
     fs::write(world.repo("capture-hook.toml"), "# ours\n[push]\npolicy = \"off\" # for now\n").unwrap();
