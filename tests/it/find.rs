@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::select::on_a_terminal;
 use crate::tools;
 use crate::world::{Said, World, tree};
 
@@ -223,6 +224,28 @@ fn what_people_read_fits_80_columns() {
             assert!(line.chars().count() <= 80, "{args:?}: {line}");
         }
     }
+}
+
+#[test]
+fn on_a_terminal_long_results_are_paged_and_no_color_is_heeded() {
+    let mut world = world();
+    world.set("TERM", "xterm-256color");
+    world.set("GIT_PAGER", "sed s/^/PAGED:/");
+    let coloured = on_a_terminal(&world, &format!("show {NAV}"), &[]);
+    assert!(coloured.lines().next().unwrap().starts_with("PAGED:") && coloured.contains("\u{1b}["), "{coloured}");
+    // What fits the screen is not paged.
+    let short = on_a_terminal(&world, "runs", &[]);
+    assert!(short.contains(NAV) && short.contains("\u{1b}[") && !short.contains("PAGED:"), "{short}");
+    let never = on_a_terminal(&world, "--color never runs", &[]);
+    assert!(never.contains(NAV) && !never.contains("\u{1b}["), "{never}");
+    world.set("NO_COLOR", "1");
+    for command in ["runs".to_owned(), format!("show {NAV}"), "status".into()] {
+        let said = on_a_terminal(&world, &command, &[]);
+        assert!(said.contains("/run-2026") && !said.contains("\u{1b}["), "{command}: {said}");
+    }
+    // Quiet is about what is said beside the result.
+    let said = world.hook(["-q", "select", "latest"]).ok();
+    assert!(!said.out.is_empty() && said.err.is_empty(), "{}", said.all());
 }
 
 #[test]

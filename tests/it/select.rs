@@ -87,14 +87,14 @@ fn a_run_outside_the_project_and_no_run_at_all() {
     world.hook(["select", "nothing/there"]).fails(3);
 }
 
-/// Starts a command on a terminal of its own, types keys (each once the text before it was shown), and prints what it said,
+/// Starts a command on a terminal of its own, of 10 lines and 80 columns, types keys (each once the text before it was shown), and prints what it said,
 /// how it ended, and whether the terminal is as before.
 const ON_A_TERMINAL: &str = r#"
-import os, pty, select, sys, termios, time
+import fcntl, os, pty, select, struct, sys, termios, time
 pid, fd = pty.fork()
 if pid == 0:
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 10, 80, 0, 0))
     os.execv(sys.argv[1], sys.argv[1:2] + sys.argv[2].split())
-before = termios.tcgetattr(fd)
 said = b""
 for wanted, keys in zip(sys.argv[3::2], sys.argv[4::2]):
     end = time.monotonic() + 60
@@ -117,8 +117,9 @@ shown = rest.rfind(b"\x1b[?25h") > rest.rfind(b"\x1b[?25l") or b"\x1b[?25l" not 
 print(rest.decode(), "exit", code, "cursor", shown)
 "#;
 
-fn on_a_terminal(world: &World, typed: &[(&str, &str)]) -> String {
-    let mut args = vec!["-c", ON_A_TERMINAL, crate::world::BIN, "select"];
+/// What a command says on a terminal, with what is typed there.
+pub fn on_a_terminal(world: &World, command: &str, typed: &[(&str, &str)]) -> String {
+    let mut args = vec!["-c", ON_A_TERMINAL, crate::world::BIN, command];
     args.extend(typed.iter().flat_map(|(wanted, keys)| [*wanted, *keys]));
     world.run_in("repo", "python3", args).ok().out
 }
@@ -132,13 +133,13 @@ fn without_a_run_one_is_picked_on_a_terminal() {
     let before = params();
     // Esc and Ctrl-C leave everything as it is, the terminal too.
     for keys in ["\\x1b", "\\x03", "plume\\x03"] {
-        let said = on_a_terminal(&world, &[("Which run?", keys)]);
+        let said = on_a_terminal(&world, "select", &[("Which run?", keys)]);
         assert!(said.contains("nothing was changed") && said.ends_with("exit 1 cursor True\n"), "{keys}: {said}");
         assert_eq!(params(), before);
     }
     // The newest is first; an arrow goes down, a number to its line, text filters.
     for (keys, run) in [("\\r", nav), ("\\x1b[B\\r", plume), ("1\\r", nav), ("2\\r", plume), ("NAV 0215\\r", nav)] {
-        let said = on_a_terminal(&world, &[(plume, keys)]);
+        let said = on_a_terminal(&world, "select", &[(plume, keys)]);
         assert!(said.ends_with("exit 0 cursor True\n"), "{keys}: {said}");
         assert!(params().contains(&format!("run_dir: results/{run}")), "{keys}: {said}");
     }
