@@ -9,8 +9,22 @@ case $0 in */*) chained="${0%/*}/$hook.capture-hook-chained" ;; *) chained="./$h
 [ "${CAPTURE_HOOK_CHAINING-}" = "$hook $PWD" ] && exit 0
 [ -x "$chained" ] || chained=
 
+# A script for sh runs under the name that it had: some, husky's for one, go by it.
+call_chained() {
+    first=
+    { IFS= read -r first <"$chained"; } 2>/dev/null || :
+    case $first in
+        '#!/bin/sh' | '#!/usr/bin/env sh')
+            # shellcheck disable=SC2016 # expanded by that sh
+            CAPTURE_HOOK_CHAINING="$hook $PWD" sh -c '. "$0.capture-hook-chained"' \
+                "${chained%.capture-hook-chained}" "$@"
+            ;;
+        *) CAPTURE_HOOK_CHAINING="$hook $PWD" "$chained" "$@" ;;
+    esac
+}
+
 run_chained() {
-    CAPTURE_HOOK_CHAINING="$hook $PWD" "$chained" "$@" || exit "$?"
+    call_chained "$@" || exit "$?"
 }
 
 # CAPTURE_HOOK=0 turns us off for one command; CAPTURE_HOOK_ACTIVE says that one of us called git.
@@ -41,7 +55,7 @@ if [ -n "$chained" ]; then
             # Both read what git sends on standard input.
             input=$(cat)
             feed() { if [ -n "$input" ]; then printf '%s\n' "$input"; fi; }
-            feed 2>/dev/null | CAPTURE_HOOK_CHAINING="$hook $PWD" "$chained" "$@" || exit "$?"
+            feed 2>/dev/null | call_chained "$@" || exit "$?"
             feed 2>/dev/null | "$binary" hook "$hook" "$@"
             exit "$?"
             ;;

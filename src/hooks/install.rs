@@ -213,7 +213,9 @@ pub fn install(repo: &Repo, binary: &Path, force: bool) -> Result<Installed, Ins
     }
     let hooks = survey(&dir, binary)?;
     for hook in &hooks {
-        if let (Standing::Foreign, Some(kept), false) = (hook.standing, &hook.chained, force) {
+        if let (Standing::Foreign, Some(kept), false) = (hook.standing, &hook.chained, force)
+            && !same(&hook.path, kept)?
+        {
             return Err(InstallError::Two { hook: hook.path.clone(), kept: kept.clone() });
         }
     }
@@ -225,9 +227,11 @@ pub fn install(repo: &Repo, binary: &Path, force: bool) -> Result<Installed, Ins
         }
         if hook.standing == Standing::Foreign {
             let kept = dir.path.join(format!("{}{CHAINED}", hook.event));
-            if hook.chained.is_some() {
+            if let Some(kept) = &hook.chained
+                && !same(&hook.path, kept)?
+            {
                 let older = dir.path.join(format!("{}{CHAINED}.old", hook.event));
-                fs::rename(&kept, &older).at("move aside", &kept)?;
+                fs::rename(kept, &older).at("move aside", kept)?;
             }
             fs::rename(&hook.path, &kept).at("move aside", &hook.path)?;
             done.chained.push(hook.event);
@@ -238,6 +242,12 @@ pub fn install(repo: &Repo, binary: &Path, force: bool) -> Result<Installed, Ins
     }
     done.drivers = set_drivers(repo, binary)? | set_octopus(repo)?;
     Ok(done)
+}
+
+/// Whether a hook is the one that was moved aside: a hook manager has written it again.
+fn same(hook: &Path, kept: &Path) -> Result<bool, FsError> {
+    let file = |path: &Path| fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file());
+    Ok(file(hook) && file(kept) && crate::support::fs::read(hook)? == crate::support::fs::read(kept)?)
 }
 
 /// What [`uninstall`] did.

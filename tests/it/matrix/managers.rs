@@ -151,13 +151,33 @@ fn lefthook_listed(mut world: World) {
 fn husky(world: World) {
     world.hook(["uninstall"]).ok();
     world.git(["config", "core.hooksPath", ".husky/_"]).ok();
-    script(&world, "repo/.husky/_/pre-commit", "#!/bin/sh\nsh -e \"$(dirname \"$0\")/../pre-commit\" \"$@\"\n");
+    // As husky 9 writes them: one script for all events, which goes by the name it is called by.
+    let stub = "#!/usr/bin/env sh\n. \"$(dirname \"$0\")/h\"";
+    let runner = "#!/usr/bin/env sh\nn=$(basename \"$0\")\ns=$(dirname \"$(dirname \"$0\")\")/$n\n\
+                  [ ! -f \"$s\" ] && exit 0\nsh -e \"$s\" \"$@\"\nexit $?\n";
+    script(&world, "repo/.husky/_/h", runner);
+    for event in EVENTS {
+        script(&world, &format!("repo/.husky/_/{event}"), stub);
+    }
     script(&world, "repo/.husky/pre-commit", "echo ran >> log\n");
+    script(&world, "repo/.husky/pre-push", "cat > pushed\n");
     let said = world.hook(["install"]).ok();
     assert!(said.err.contains("husky"), "{}", said.err);
     commit_run(&world, SECOND);
     assert_eq!(fs::read_to_string(world.repo("log")).unwrap(), "ran\n");
     assert_eq!(tags(&world).len(), 2);
+    world.git_in(".", ["init", "-q", "--bare", "husky.git"]).ok();
+    world.git(["push", "-q", "../husky.git", "HEAD"]).ok();
+    assert!(fs::read_to_string(world.repo("pushed")).unwrap().contains("HEAD"));
+    // husky writes its own again at each `npm install`; ours go back as often as need be.
+    for event in EVENTS {
+        script(&world, &format!("repo/.husky/_/{event}"), stub);
+    }
+    world.hook(["install"]).ok();
+    world.git(["commit", "-q", "--allow-empty", "-m", "again"]).ok();
+    assert_eq!(fs::read_to_string(world.repo("log")).unwrap(), "ran\nran\n");
+    world.hook(["uninstall"]).ok();
+    assert_eq!(fs::read_to_string(world.repo(".husky/_/pre-commit")).unwrap(), stub);
 }
 
 fn twice(world: World) {
