@@ -22,6 +22,7 @@ pub mod scratch;
 pub mod settings;
 pub mod stage;
 pub mod text;
+pub mod unfinished;
 pub mod version;
 
 pub use version::{DataVersion, Oid};

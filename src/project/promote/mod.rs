@@ -24,6 +24,7 @@ use crate::dvc::fetch::{self};
 use crate::dvc::listing::{Listing, safe_path};
 use crate::dvc::lock::{self, Lock, LockedStage};
 use crate::dvc::stage::{Resolved, STAGE};
+use crate::dvc::unfinished;
 use crate::dvc::version::DataVersion;
 use crate::git::{GitError, Operation};
 use crate::ingest;
@@ -31,6 +32,8 @@ use crate::run::RunKey;
 use crate::support::process::quoted;
 use crate::validate::{self, Report};
 
+/// How long to wait for another DVC.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// The command that hooks run without being told that it is trusted.
 pub const TRUSTED_CMD: &str = "capture-hook ingest";
 /// The setting, in `.git/config` alone, that trusts another one.
@@ -318,7 +321,7 @@ impl Project {
             settings: self.dvc_settings()?,
             stage: wanted,
             runs: &runs,
-            patience: Duration::from_secs(60),
+            patience: PATIENCE,
         })?;
         Ok(())
     }
@@ -326,6 +329,7 @@ impl Project {
     /// The runs of the committed data version, all but `run` known to be in the workspace.
     fn committed_runs(&self, locked: &Locked, wanted: &Resolved, run: &RunKey, hear: &dyn Hear) -> Result<(), Stop> {
         let listing = fetch::listing(&self.root, self.dvc_settings()?, locked.version, || self.dvc())?;
+        unfinished::remove(&self.root, &self.root.join(&wanted.out_dir), PATIENCE).map_err(EngineError::from)?;
         let missing = || self.first_missing(&listing, &wanted.out_dir, run);
         // A `git reset` tells nobody: runs of another version would slip into this one.
         let mut became = None;

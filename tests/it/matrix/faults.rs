@@ -27,6 +27,7 @@ pub const CASES: &[Case] = &[
 pub const DATA: &[Case] = &[
     Case { line: "kill -9 at many moments of a commit", run: killed_commit },
     Case { line: "kill -9 at many moments of a checkout", run: killed_checkout },
+    Case { line: "what a killed DVC left unfinished in the dataset is no file of a run", run: unfinished },
     Case { line: "Ctrl-C while DVC works: the old state is back", run: interrupted },
     Case { line: "DVC fails in the middle: the old state is back", run: dvc_fails },
     Case { line: "two commits in two worktrees at once", run: two_at_once },
@@ -120,6 +121,16 @@ fn killed_commit(world: World) {
         clean(&world);
         nothing_in_the_dataset(&world);
     }
+}
+
+fn unfinished(world: World) {
+    // As DVC names the copy of a linked file that it is about to untie.
+    let copy = world.repo("data/captures").join(FIRST).join(".Zk3_9-aBcDeFgHiJkLmNoP.tmp");
+    fs::write(&copy, "half").unwrap();
+    commit_run(&world, SECOND);
+    assert!(!copy.exists());
+    assert_eq!(runs_at(&world, "HEAD"), [SECOND, FIRST]);
+    clean(&world);
 }
 
 fn killed_checkout(world: World) {
