@@ -1,4 +1,4 @@
-//! Data that several share: a dataset that never shrinks, in a clone that never pulled too, and a real object store.
+//! A dataset that several share never shrinks: clones that never pulled, offline, runs removed or changed in the workspace.
 
 use std::fs;
 use std::path::PathBuf;
