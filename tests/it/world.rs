@@ -62,7 +62,12 @@ impl World {
 
     /// The same, with the DVC of this directory.
     pub fn new_with(dvc: &Path) -> Self {
-        let root = tempfile::Builder::new().prefix("capture-hook-it-").tempdir().unwrap();
+        Self::new_in(dvc, &std::env::temp_dir())
+    }
+
+    /// The same, below this directory.
+    fn new_in(dvc: &Path, parent: &Path) -> Self {
+        let root = tempfile::Builder::new().prefix("capture-hook-it-").tempdir_in(parent).unwrap();
         let mut world = Self { env: BTreeMap::new(), root: Arc::new(root) };
         let home = world.path("home");
         fs::create_dir_all(&home).unwrap();
@@ -82,6 +87,21 @@ impl World {
         world.set("GIT_TERMINAL_PROMPT", "0");
         world.set("DVC_SITE_CACHE_DIR", world.path("dvc-site").to_str().unwrap());
         world
+    }
+
+    /// An empty world that lives as long as the process: a fixture that tests copy. It lies in `target/tmp`, where the next
+    /// process removes what an earlier one left (statics are never dropped).
+    pub fn fixture() -> Self {
+        let fixtures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fixtures");
+        let own = fixtures.join(std::process::id().to_string());
+        for dir in fs::read_dir(&fixtures).into_iter().flatten().flatten() {
+            let live = Path::new("/proc").join(dir.file_name()).exists();
+            if Path::new("/proc/self").exists() && !live {
+                let _ = fs::remove_dir_all(dir.path());
+            }
+        }
+        fs::create_dir_all(&own).unwrap();
+        Self::new_in(&tools::dvc_bin(), &own)
     }
 
     /// A world like this one, to do something else in: everything copied, the DVC remote's address and the links to

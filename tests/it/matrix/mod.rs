@@ -49,7 +49,7 @@ pub const THIRD: &str = "sweep/run-20260106-041";
 /// A project with the first run committed and tagged, two more recorded, an empty git remote `origin`, and a directory
 /// remote that DVC knows by local settings.
 fn made(cache_type: &str) -> World {
-    let world = World::new();
+    let world = World::fixture();
     fs::create_dir_all(world.path("dvc-remote")).unwrap();
     world.git_in(".", ["init", "-q", "repo"]).ok();
     world.git_in(".", ["init", "-q", "--bare", "origin.git"]).ok();
@@ -78,6 +78,12 @@ type Worlds = [OnceLock<World>; 3];
 fn world_with(worlds: &Worlds, cache_type: &'static str) -> World {
     let at = CACHE_TYPES.iter().position(|known| *known == cache_type).unwrap();
     worlds[at].get_or_init(|| made(cache_type)).twin()
+}
+
+/// A copy of the project that `made` describes, its cache copied: for a test that stands outside the matrix.
+pub fn committed() -> World {
+    static MADE: OnceLock<World> = OnceLock::new();
+    MADE.get_or_init(|| made("copy")).twin()
 }
 
 /// Selects a run and commits it.
