@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use capture_hook::error::Error;
 use capture_hook::ingest::{self, Request};
-use capture_hook::run::find;
+use capture_hook::run::discover::run_directories;
 use capture_hook::support::progress::Silent;
 use pyo3::prelude::*;
 
@@ -132,12 +132,16 @@ fn request(run_dir: &Path, out_dir: &Path, codes: Codes) -> std::io::Result<Resu
 ///     results_dir: a directory that holds experiments, ``<results_dir>/<experiment>/<run_id>/``.
 ///
 /// Returns:
-///     The directories that hold anything a recorder writes, sorted; none where there is no such directory.
+///     The directories that hold anything a recorder writes, each once (a link to one that is listed is not), sorted;
+///     none where there is no such directory.
 ///
 /// Raises:
 ///     RunIOError: a directory cannot be listed.
 #[pyfunction]
 pub fn find_runs(py: Python<'_>, results_dir: PathBuf) -> PyResult<Vec<PathBuf>> {
-    let found = py.detach(|| find::find_runs(&results_dir)).map_err(|error| raised(py, error))?;
-    Ok(found.into_iter().map(|run| run.dir).collect())
+    let (runs, unread) = py.detach(|| run_directories(&results_dir)).map_err(|error| raised(py, error))?;
+    match unread.into_iter().next() {
+        Some(error) => Err(raised(py, error)),
+        None => Ok(runs),
+    }
 }

@@ -12,6 +12,7 @@ use crate::error::{Error, Kind};
 use crate::ingest::{self, Ingested, Request, ingest};
 use crate::project::views;
 use crate::project::workspace::{Workspace, WorkspaceError, normal};
+use crate::run::discover::{DuplicateRuns, RunDir};
 
 /// Arguments of `ingest`.
 #[derive(Debug, clap::Args)]
@@ -55,12 +56,16 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
         (Some(dir), _) => app.cwd.join(dir),
         (None, selection) => place.root.join(selection.as_ref().map_or(DEFAULT_OUT_DIR, |s| &s.out_dir)),
     };
+    let mut left_out = Vec::new();
     let runs: Vec<PathBuf> = if args.all {
-        place.runs()?
+        let found = place.discover()?;
+        left_out = found.left_out;
+        once(&place, found.runs)?
     } else if let Some(dir) = &args.run_dir {
         vec![app.cwd.join(dir)]
     } else if !args.runs.is_empty() {
-        args.runs.iter().map(|run| place.run(&app.cwd, run)).collect::<Result<_, _>>()?
+        let dirs = args.runs.iter().map(|run| place.run(&app.cwd, run)).collect::<Result<Vec<_>, _>>()?;
+        once(&place, dirs.iter().map(|dir| RunDir::read(dir)).collect())?
     } else {
         let (dir, file) = selection.map_or((None, PARAMS_FILE.into()), |s| (s.run_dir, s.file));
         vec![place.root.join(dir.ok_or(WorkspaceError::NothingSelected { file })?)]
@@ -81,7 +86,18 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     if !named && let [Ok(ingested)] = done.as_slice() {
         views::write(&place.root, &out_dir, &ingested.key)?;
     }
-    tell(app, &place, done)
+    for run in &left_out {
+        app.ui.warn(&run.to_string());
+    }
+    match tell(app, &place, done)? {
+        Outcome::Done if !left_out.is_empty() => Ok(Outcome::Wanting),
+        outcome => Ok(outcome),
+    }
+}
+
+/// The directories of these runs, each name once; several runs of one name that differ stop everything.
+fn once(place: &Workspace, runs: Vec<RunDir>) -> Result<Vec<PathBuf>, DuplicateRuns> {
+    Ok(place.distinct(runs)?.into_iter().map(|run| run.dir).collect())
 }
 
 /// Ingests all, several at once. Results in the order of the requests.

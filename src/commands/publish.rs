@@ -11,6 +11,7 @@ use crate::project::promote::Stop;
 use crate::project::publish::Target;
 use crate::project::workspace::Workspace;
 use crate::provenance;
+use crate::run::discover::RunDir;
 
 /// Arguments of `publish`.
 #[derive(Debug, clap::Args)]
@@ -75,18 +76,21 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     Ok(if left_out == 0 { Outcome::Done } else { Outcome::Wanting })
 }
 
-/// The directories of the runs to publish, and how many were left out as invalid.
+/// The directories of the runs to publish, and how many were left out.
 fn runs(app: &App, args: &Args, project: &Project, place: &Workspace) -> Result<(Vec<PathBuf>, usize), Error> {
     if !args.all_new {
         if args.runs.is_empty() {
             let selected = place.selection()?.run_dir.ok_or(Stop::NothingSelected)?;
             return Ok((vec![place.root.join(selected)], 0));
         }
-        let runs = args.runs.iter().map(|run| place.run(&app.cwd, run)).collect::<Result<_, _>>()?;
-        return Ok((runs, 0));
+        let dirs = args.runs.iter().map(|run| place.run(&app.cwd, run)).collect::<Result<Vec<_>, _>>()?;
+        let runs = place.distinct(dirs.iter().map(|dir| RunDir::read(dir)).collect())?;
+        return Ok((runs.into_iter().map(|run| run.dir).collect(), 0));
     }
-    let (mut good, mut left_out) = (Vec::new(), 0);
-    for run in project.new_runs(place)? {
+    let new = project.new_runs(place)?;
+    new.left_out.iter().for_each(|line| app.ui.warn(line));
+    let (mut good, mut left_out) = (Vec::new(), new.left_out.len());
+    for run in new.runs {
         match project.valid(&place.shown(&run), &app.ui) {
             Ok(_) => good.push(run),
             Err(stop @ Stop::Invalid { .. }) => {

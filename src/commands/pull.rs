@@ -6,9 +6,11 @@ use crate::app::{App, Outcome};
 use crate::dvc::fetch;
 use crate::error::{Error, Kind};
 use crate::output::human;
+use crate::project::catalog::{Catalog, Known, RunError, Sighting};
 use crate::project::sync::{Reach, Synced, size};
 use crate::project::{Project, Source};
 use crate::run::RunKey;
+use crate::run::resolve::ResolveError;
 
 /// Arguments of `pull`.
 #[derive(Debug, clap::Args)]
@@ -56,9 +58,11 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
         pulled.push(taken(project.sync(Reach::All, &app.ui)?, None, locked.out_dir.clone())?);
     } else {
         let listing = fetch::listing(&project.root, project.dvc_settings()?, locked.version, || project.dvc())?;
-        let known: Vec<RunKey> = listing.runs().map(|run| run.key).collect();
+        let catalog = project.catalog()?;
+        let known = |key| catalog.get(&key).unwrap_or(Known { key, seen: Sighting::default() });
+        let held: Vec<Known> = listing.runs().map(|run| known(run.key)).collect();
         for query in &args.runs {
-            let run = one_of(app, &project, query, &known)?;
+            let run = held_run(app, &project, &catalog, query, &held)?;
             let synced = project.pull_run(&locked, &run, &app.ui)?;
             let one = taken(synced, Some(run.to_string()), format!("{}/{run}", locked.out_dir))?;
             if !app.ui.json() {
@@ -107,28 +111,18 @@ fn tell(app: &App, pulled: &Pulled) {
     }
 }
 
-/// The one run of the data version that the user means.
-fn one_of(app: &App, project: &Project, query: &str, known: &[RunKey]) -> Result<RunKey, Error> {
-    let query = query.trim_end_matches('/');
-    let exact = |key: &&RunKey| key.to_string() == query || key.run_id() == query;
-    let begins = |key: &&RunKey| key.run_id().starts_with(query) || key.to_string().starts_with(query);
-    for found in [known.iter().filter(exact).collect::<Vec<_>>(), known.iter().filter(begins).collect()] {
-        match found.as_slice() {
-            [] => {}
-            [one] => return Ok((*one).clone()),
-            several => {
-                let names: Vec<String> = several.iter().map(ToString::to_string).collect();
-                let message = format!("`{query}` means {} runs: {}", names.len(), names.join(", "));
-                return Err(Error::new(Kind::Setup, "ambiguous_run", message).hint("type more of the name"));
-            }
+/// The run of the data version that the user means.
+fn held_run(app: &App, project: &Project, catalog: &Catalog, query: &str, held: &[Known]) -> Result<RunKey, Error> {
+    let target = match project.resolve_among(catalog, &app.cwd, query, held) {
+        Err(RunError::Resolve(error @ ResolveError::NotFound { .. })) => {
+            project.resolve_run(catalog, &app.cwd, query).map_err(|_| error)?
         }
+        other => other?,
+    };
+    if held.iter().any(|run| run.key == target.key) {
+        return Ok(target.key);
     }
-    // A path, a tag, `latest`: as every command takes them.
-    let run = project.resolve_run(&project.catalog()?, &app.cwd, query)?.key;
-    if known.contains(&run) {
-        return Ok(run);
-    }
-    let name = human::plain(&run.to_string());
+    let name = human::plain(&target.key.to_string());
     Err(Error::new(Kind::Setup, "no_such_run", format!("the checked-out data version holds no run {name}"))
         .hint(format!("`capture-hook log {name}` lists the commits that hold it")))
 }

@@ -8,7 +8,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::complete;
 use crate::app::{App, Outcome};
-use crate::error::Error;
+use crate::error::{Error, Explain};
 use crate::figures::{self, KeyFigures};
 use crate::output::human;
 use crate::output::json::{RunRow, Runs};
@@ -16,6 +16,7 @@ use crate::output::table::{Cell, Column, Table, styled};
 use crate::project::catalog::{Catalog, Known};
 use crate::project::history::Change;
 use crate::project::{Place, Project};
+use crate::run::StartTime;
 use crate::run::json::Value;
 use crate::support::progress::Progress;
 
@@ -72,6 +73,13 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
         let pager = project.repo.config("core.pager")?;
         app.ui.page(&table(app, &rows), &app.env, pager.as_deref());
     }
+    for run in &catalog.left_out {
+        app.ui.warn(&run.to_string());
+    }
+    if !catalog.duplicates.0.is_empty() {
+        app.ui.warn(&catalog.duplicates.to_string());
+        catalog.duplicates.hints().iter().for_each(|hint| app.ui.hint(hint));
+    }
     Ok(Outcome::Done)
 }
 
@@ -122,6 +130,7 @@ fn row(catalog: &Catalog, known: &Known, change: Option<&Change>, place: Option<
         run_id: key.run_id().into(),
         start_time: None,
         recorded: known.seen.recorded.clone(),
+        duplicates: catalog.duplicates.0.get(key).cloned().unwrap_or_default(),
         in_dataset: known.seen.in_dataset,
         selected: catalog.selected.as_ref() == Some(key),
         commit: change.map(|c| c.commit.id.to_string()),
@@ -166,7 +175,7 @@ fn sort(rows: &mut [RunRow], by: Sort) {
     };
     rows.sort_by(|a, b| {
         let first = match by {
-            Sort::Time => b.start_time.cmp(&a.start_time),
+            Sort::Time => age(b).cmp(&age(a)),
             Sort::Reward => known(figure(a, |f| f.mean_reward), figure(b, |f| f.mean_reward), false),
             Sort::Success => known(figure(a, |f| f.success_rate), figure(b, |f| f.success_rate), false),
             Sort::Steps => known(figure(a, |f| f.mean_steps), figure(b, |f| f.mean_steps), true),
@@ -174,6 +183,12 @@ fn sort(rows: &mut [RunRow], by: Sort) {
         };
         first.then_with(|| a.run.cmp(&b.run))
     });
+}
+
+/// What runs are ordered by in time, `latest` last.
+fn age(row: &RunRow) -> (StartTime, &str, &str) {
+    let start = row.start_time.as_deref().map_or_else(StartTime::default, StartTime::new);
+    (start, &row.experiment, &row.run_id)
 }
 
 fn table(app: &App, rows: &[RunRow]) -> String {

@@ -8,13 +8,13 @@ use crate::app::{App, Outcome};
 use crate::error::{Error, Kind};
 use crate::output::{Choice, human, pick};
 use crate::project::workspace::Workspace;
-use crate::run::find::find_runs;
+use crate::run::discover::RunDir;
 use crate::validate::{self, Report};
 
 /// Arguments of `select`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-RUN is a path, EXPERIMENT/RUN_ID, a run id, or a unique beginning of one;
+RUN is a path, EXPERIMENT/RUN_ID, a run id, a tag, or a unique beginning of one;
 `latest` and `latest:EXPERIMENT` name the newest run. Without RUN, on a
 terminal, you pick from a list: arrows, a line's number, or text that filters;
 Enter selects, Esc leaves everything as it is.
@@ -108,28 +108,34 @@ fn picked(app: &App, workspace: &Workspace) -> Result<Option<PathBuf>, Error> {
     if app.ui.json() {
         return Err(missing());
     }
-    let mut runs: Vec<_> = find_runs(&workspace.results())?.into_iter().map(|run| (run.start_time(), run)).collect();
+    let found = workspace.discover()?;
+    for run in &found.left_out {
+        app.ui.warn(&run.to_string());
+    }
+    let mut runs = found.runs;
     if runs.is_empty() {
         return Err(Error::new(Kind::Setup, "no_such_run", "there is no run to select yet")
             .hint("record one under results/, or see how it goes: `capture-hook demo`"));
     }
-    runs.sort_by(|(a, x), (b, y)| {
-        let time = |t: &Option<(f64, String)>| t.as_ref().map_or(f64::NEG_INFINITY, |t| t.0);
-        time(b).total_cmp(&time(a)).then_with(|| y.name().cmp(&x.name()))
-    });
+    runs.sort_by(|a, b| (&b.start, &b.key).cmp(&(&a.start, &a.key)));
     let selected = workspace.selection()?.run_dir;
-    let width = runs.iter().map(|(_, run)| run.name().chars().count()).max().unwrap_or_default();
+    let name = |run: &RunDir| {
+        // A directory that is not called as its run is named too.
+        let (name, dir) = (run.name(), workspace.shown(&run.dir));
+        if dir.ends_with(&format!("/{name}")) { name } else { format!("{name} ({dir})") }
+    };
+    let width = runs.iter().map(|run| name(run).chars().count()).max().unwrap_or_default();
     let lines: Vec<String> = runs
         .iter()
-        .map(|(start, run)| {
-            let day = start.as_ref().map_or("-", |(_, text)| text.get(..16).unwrap_or(text)).replace('T', " ");
+        .map(|run| {
+            let day = run.start.text().map_or("-", |text| text.get(..16).unwrap_or(text)).replace('T', " ");
             let mark = if selected.as_deref() == Some(&workspace.shown(&run.dir)) { "  selected" } else { "" };
-            human::plain(&format!("{:width$}  {day}{mark}", run.name()))
+            human::plain(&format!("{:width$}  {day}{mark}", name(run)))
         })
         .collect();
     let asked = pick("Which run? (text filters, Enter selects, Esc leaves)", &lines);
     match asked.map_err(|e| Error::new(Kind::Io, "terminal", format!("the terminal cannot be read: {e}")))? {
-        Choice::Line(at) => Ok(runs.into_iter().nth(at).map(|(_, run)| run.dir)),
+        Choice::Line(at) => Ok(runs.into_iter().nth(at).map(|run| run.dir)),
         Choice::Nothing => Ok(None),
         Choice::NoTerminal => Err(missing()),
     }

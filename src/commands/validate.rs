@@ -8,7 +8,8 @@ use crate::app::{App, Outcome};
 use crate::error::{Error, Kind};
 use crate::output::{human, validation};
 use crate::project::workspace::{Workspace, WorkspaceError, normal};
-use crate::run::find::FindError;
+use crate::run::discover::{LeftOut, RunDir};
+use crate::run::resolve::ResolveError;
 use crate::validate::{self, Report};
 
 const AFTER_HELP: &str = "\
@@ -62,7 +63,7 @@ struct Output<'a> {
 pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     let workspace = Workspace::find(&app.cwd)?;
     let options = workspace.validation()?;
-    let (dirs, missing) = wanted(app, args, &workspace)?;
+    let Wanted { dirs, missing, left_out } = wanted(app, args, &workspace)?;
     let mut reports = Vec::with_capacity(dirs.len());
     for dir in &dirs {
         let shown = workspace.shown(dir);
@@ -74,25 +75,42 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
         }
         reports.push(report);
     }
-    let ok = reports.iter().all(|report| report.ok);
+    // Valid runs of one name that differ cannot all get into the dataset.
+    let valid = dirs.iter().zip(&reports).filter(|(_, report)| report.ok).map(|(dir, _)| RunDir::read(dir));
+    let duplicates = workspace.duplicates(&valid.collect::<Vec<_>>());
+    let ok = reports.iter().all(|report| report.ok) && left_out.is_empty() && duplicates.0.is_empty();
     if app.ui.json() {
         app.ui.data_json(&Output { ok, runs: &reports });
     } else if args.all {
         let bad = reports.iter().filter(|report| !report.ok).count();
         app.ui.status(&format!("{} of {} valid", reports.len() - bad, human::plural(reports.len() as u64, "run")));
     }
+    for run in &left_out {
+        app.ui.warn(&run.to_string());
+    }
     match missing {
         // The report says so too, for scripts that read it.
         Some(error) => Err(error.into()),
+        None if !duplicates.0.is_empty() => Err(duplicates.into()),
         None if ok => Ok(Outcome::Done),
         None => Ok(Outcome::Wanting),
     }
 }
 
-/// The directories to look at, and the first that is not there.
-fn wanted(app: &App, args: &Args, workspace: &Workspace) -> Result<(Vec<PathBuf>, Option<WorkspaceError>), Error> {
+/// What to look at.
+#[derive(Default)]
+struct Wanted {
+    dirs: Vec<PathBuf>,
+    /// Why the first that is not there is not.
+    missing: Option<WorkspaceError>,
+    left_out: Vec<LeftOut>,
+}
+
+fn wanted(app: &App, args: &Args, workspace: &Workspace) -> Result<Wanted, Error> {
     if args.all {
-        return Ok((workspace.runs()?, None));
+        let found = workspace.discover()?;
+        let dirs = found.runs.into_iter().map(|run| run.dir).collect();
+        return Ok(Wanted { dirs, left_out: found.left_out, ..Wanted::default() });
     }
     if args.runs.is_empty() {
         let selection = workspace.selection()?;
@@ -104,18 +122,18 @@ fn wanted(app: &App, args: &Args, workspace: &Workspace) -> Result<(Vec<PathBuf>
             )
             .hint("`capture-hook select RUN` selects one; `capture-hook validate RUN` checks one without"));
         };
-        return Ok((vec![workspace.root.join(run_dir)], None));
+        return Ok(Wanted { dirs: vec![workspace.root.join(run_dir)], ..Wanted::default() });
     }
-    let (mut dirs, mut missing) = (Vec::new(), None);
+    let mut wanted = Wanted::default();
     for query in &args.runs {
         match workspace.run(&app.cwd, query) {
-            Ok(dir) => dirs.push(dir),
-            Err(error @ WorkspaceError::Find(FindError::NotFound { .. })) if query.contains('/') => {
-                dirs.push(normal(&app.cwd.join(query)));
-                missing.get_or_insert(error);
+            Ok(dir) => wanted.dirs.push(dir),
+            Err(error @ WorkspaceError::Resolve(ResolveError::NotFound { .. })) if query.contains('/') => {
+                wanted.dirs.push(normal(&app.cwd.join(query)));
+                wanted.missing.get_or_insert(error);
             }
             Err(error) => return Err(error.into()),
         }
     }
-    Ok((dirs, missing))
+    Ok(wanted)
 }

@@ -27,6 +27,8 @@ pub struct RunRow {
     pub start_time: Option<String>,
     /// Its directory under results, relative to the project; `null` where it is not there.
     pub recorded: Option<String>,
+    /// All directories under results that have its name, if several do and they differ.
+    pub duplicates: Vec<String>,
     /// Whether its folder is in the workspace's dataset.
     pub in_dataset: bool,
     /// Whether `params.yaml` names it.

@@ -9,21 +9,20 @@ use std::path::{Path, PathBuf};
 
 use super::history::{Change, History};
 use super::selection::run_of;
+use super::workspace::Workspace;
 use super::{Place, Project, ProjectError, Source};
 use crate::dvc::version::DataVersion;
 use crate::error::{Explain, Kind};
 use crate::git::Oid;
-use crate::provenance::parse_tag_name;
-use crate::run::RunKey;
+use crate::run::discover::{DuplicateRuns, LeftOut, RunDir, is_run};
 use crate::run::json::Value;
-use crate::run::layout::RUN_JSON;
-use crate::run::meta::RunMeta;
-use crate::support::fs::read_optional;
+use crate::run::resolve::{Candidate, ResolveError, ResolvedRun, RunQuery, resolve};
+use crate::run::{RunKey, StartTime};
 
 /// A run that is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sighting {
-    /// Its directory under results, relative to the project.
+    /// Its directory under results, relative to the project: the first, if several have its name.
     pub recorded: Option<String>,
     /// Whether its folder is in the workspace's dataset.
     pub in_dataset: bool,
@@ -40,6 +39,16 @@ pub struct Known {
     pub seen: Sighting,
 }
 
+impl Candidate for Known {
+    fn key(&self) -> Option<&RunKey> {
+        Some(&self.key)
+    }
+
+    fn dir(&self) -> Option<&Path> {
+        self.seen.recorded.as_deref().map(Path::new)
+    }
+}
+
 /// All runs.
 #[derive(Debug)]
 pub struct Catalog {
@@ -50,6 +59,10 @@ pub struct Catalog {
     pub selected: Option<RunKey>,
     /// The dataset's directory, relative to the project.
     pub out_dir: String,
+    /// The names that several recorded runs have which differ.
+    pub duplicates: DuplicateRuns,
+    /// Recorded runs that are left out.
+    pub left_out: Vec<LeftOut>,
 }
 
 /// What a RUN means.
@@ -63,25 +76,12 @@ pub struct Target {
     pub dir: Option<PathBuf>,
 }
 
-/// A RUN that means none, or several.
+/// A RUN whose data cannot be found.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// None.
-    #[error("there is no run `{query}`")]
-    NoSuchRun {
-        /// As typed.
-        query: String,
-        /// What may have been meant, best first.
-        near: Vec<String>,
-    },
-    /// Several.
-    #[error("`{query}` may mean {} runs: {}", candidates.len(), listed(candidates))]
-    Ambiguous {
-        /// As typed.
-        query: String,
-        /// All that it may mean.
-        candidates: Vec<String>,
-    },
+    /// It means no run, or several.
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
     /// It is known, and its data is not in this clone.
     #[error("the data of {run} is not in this clone")]
     NotHere {
@@ -93,28 +93,18 @@ pub enum RunError {
     Project(#[from] ProjectError),
 }
 
-fn listed(candidates: &[String]) -> String {
-    const MOST: usize = 8;
-    let mut text = candidates.iter().take(MOST).cloned().collect::<Vec<_>>().join(", ");
-    if candidates.len() > MOST {
-        text.push_str(&format!(", and {} more", candidates.len() - MOST));
-    }
-    text
-}
-
 impl Explain for RunError {
     fn kind(&self) -> Kind {
         match self {
-            Self::NoSuchRun { .. } | Self::NotHere { .. } => Kind::Setup,
-            Self::Ambiguous { .. } => Kind::Usage,
+            Self::Resolve(error) => error.kind(),
+            Self::NotHere { .. } => Kind::Setup,
             Self::Project(error) => error.kind(),
         }
     }
 
     fn code(&self) -> &'static str {
         match self {
-            Self::NoSuchRun { .. } => "no_such_run",
-            Self::Ambiguous { .. } => "ambiguous_run",
+            Self::Resolve(error) => error.code(),
             Self::NotHere { .. } => "run_not_here",
             Self::Project(error) => error.code(),
         }
@@ -122,11 +112,7 @@ impl Explain for RunError {
 
     fn hints(&self) -> Vec<String> {
         match self {
-            Self::NoSuchRun { near, .. } => {
-                let meant = near.first().map(|_| format!("did you mean {}?", near.join(" or ")));
-                meant.into_iter().chain(["`capture-hook runs` lists the runs there are".into()]).collect()
-            }
-            Self::Ambiguous { .. } => vec!["type more of its name, or experiment/run_id".into()],
+            Self::Resolve(error) => error.hints(),
             Self::NotHere { run } => {
                 let run = crate::support::process::quoted(run.as_ref());
                 vec![format!("`capture-hook pull {run}` brings it")]
@@ -153,39 +139,6 @@ impl Catalog {
     pub fn get(&self, key: &RunKey) -> Option<Known> {
         self.runs.get(key).map(|seen| Known { key: key.clone(), seen: seen.clone() })
     }
-
-    /// The runs that a text without meaning of its own may mean: by name, by id, by a unique start of either.
-    fn candidates(&self, query: &str) -> Vec<&RunKey> {
-        let text = query.trim_end_matches('/');
-        let name = |key: &&RunKey| key.to_string() == text;
-        let id = |key: &&RunKey| key.run_id() == text;
-        let starts = |key: &&RunKey| key.run_id().starts_with(text) || key.to_string().starts_with(text);
-        let all = || self.runs.keys();
-        [all().filter(name).collect(), all().filter(id).collect(), all().filter(starts).collect::<Vec<_>>()]
-            .into_iter()
-            .find(|found: &Vec<&RunKey>| !found.is_empty())
-            .unwrap_or_default()
-    }
-
-    fn unknown(&self, query: &str) -> RunError {
-        let mut near: Vec<(usize, String)> = self
-            .runs
-            .keys()
-            .map(|key| {
-                let name = key.to_string();
-                let distance =
-                    strsim::damerau_levenshtein(&name, query).min(strsim::damerau_levenshtein(key.run_id(), query));
-                (distance, name)
-            })
-            .filter(|(distance, _)| *distance <= (query.chars().count() / 3).max(2))
-            .collect();
-        near.sort();
-        let best = near.first().map_or(0, |(distance, _)| *distance);
-        near.retain(|(distance, _)| *distance <= best + 1);
-        near.truncate(3);
-        let near = near.into_iter().map(|(_, name)| format!("`{name}`")).collect();
-        RunError::NoSuchRun { query: query.into(), near }
-    }
 }
 
 impl Project {
@@ -194,10 +147,20 @@ impl Project {
         let history = self.history()?;
         let out_dir = self.dataset_dir()?;
         let mut runs: BTreeMap<RunKey, Sighting> = BTreeMap::new();
-        let results = self.config()?.results_dir;
-        for (key, dir) in self.recorded_in(&results) {
-            runs.entry(key).or_default().recorded.get_or_insert(dir);
+        let workspace = Workspace { root: self.root.clone(), config: self.config()? };
+        let mut recorded = workspace.discover()?;
+        for run in &recorded.runs {
+            match &run.key {
+                Some(key) => {
+                    runs.entry(key.clone()).or_default().recorded.get_or_insert_with(|| workspace.shown(&run.dir));
+                }
+                None => {
+                    let why = "its run_id or experiment cannot name a directory".into();
+                    recorded.left_out.push(LeftOut { path: run.dir.clone(), why });
+                }
+            }
         }
+        let duplicates = workspace.duplicates(&recorded.runs);
         for key in run_folders(&self.root.join(&out_dir)) {
             runs.entry(key).or_default().in_dataset = true;
         }
@@ -210,12 +173,12 @@ impl Project {
             // A pipeline that cannot be read selects nothing; `status` says what is wrong with it.
             Err(_) => None,
         };
-        let recorded = run_dir.as_deref().and_then(|dir| {
-            let dir = dir.trim_end_matches('/');
-            runs.iter().find(|(_, seen)| seen.recorded.as_deref() == Some(dir)).map(|(key, _)| key.clone())
+        let selected = run_dir.as_deref().and_then(|run_dir| {
+            let dir = self.root.join(run_dir);
+            if is_run(&dir) { RunDir::read(&dir).key } else { run_of(run_dir, &keys) }
         });
-        let selected = recorded.or_else(|| run_dir.as_deref().and_then(|dir| run_of(dir, &keys)));
-        Ok(Catalog { runs, history, selected, out_dir })
+        let left_out = recorded.left_out;
+        Ok(Catalog { runs, history, selected, out_dir, duplicates, left_out })
     }
 
     /// The dataset's directory, relative to the project: what the pipeline says, else what `dvc.lock` does.
@@ -231,89 +194,48 @@ impl Project {
         Ok(crate::dvc::stage::DEFAULT_OUT_DIR.to_owned())
     }
 
-    /// The runs recorded under a results directory, each with its directory relative to the project.
-    fn recorded_in(&self, results: &str) -> Vec<(RunKey, String)> {
-        if !crate::dvc::listing::safe_path(results) {
-            return Vec::new();
-        }
-        let root = self.root.join(results);
-        let mut out = Vec::new();
-        for experiment in dirs(&root) {
-            for run in dirs(&root.join(&experiment)) {
-                let dir = root.join(&experiment).join(&run);
-                if let Some(key) = key_of(&dir, &experiment, &run) {
-                    out.push((key, format!("{results}/{experiment}/{run}")));
-                }
-            }
-        }
-        out
-    }
-
-    /// The run that a RUN means: a directory, a run's tag, `latest`, `latest:EXPERIMENT`, or (the start of) a name.
+    /// The run that a RUN means.
     pub fn resolve_run(&self, catalog: &Catalog, cwd: &Path, query: &str) -> Result<Target, RunError> {
-        if let Some(target) = self.typed_dir(catalog, cwd, query) {
-            return Ok(target);
-        }
-        let tag = query.strip_prefix("refs/tags/").unwrap_or(query);
-        if let Some(name) = parse_tag_name(tag)
-            && let Some(tag) = catalog.history.tags.iter().find(|t| t.name == name)
-        {
-            return Ok(Target { key: name.run, commit: tag.tag.commit.clone(), dir: None });
-        }
-        if query == "latest" || query.starts_with("latest:") {
-            return self.latest(catalog, query);
-        }
-        match catalog.candidates(query).as_slice() {
-            [] => Err(catalog.unknown(query)),
-            [key] => Ok(Target { key: (*key).clone(), commit: None, dir: None }),
-            many => Err(RunError::Ambiguous {
-                query: query.into(),
-                candidates: many.iter().map(ToString::to_string).collect(),
-            }),
-        }
+        self.resolve_among(catalog, cwd, query, &catalog.runs().collect::<Vec<_>>())
     }
 
-    fn typed_dir(&self, catalog: &Catalog, cwd: &Path, query: &str) -> Option<Target> {
-        let dir = cwd.join(query);
-        if !dir.join(RUN_JSON).is_file() {
-            return None;
-        }
+    /// The run that a RUN means among some of the known runs.
+    pub fn resolve_among(
+        &self,
+        catalog: &Catalog,
+        cwd: &Path,
+        query: &str,
+        known: &[Known],
+    ) -> Result<Target, RunError> {
+        let tag = |name: &str| catalog.history.tags.iter().find(|tag| tag.tag.name == name);
+        let start = |run: &Known| self.start_time(catalog, run);
+        let found = match resolve(RunQuery { text: query, cwd }, known, |name| tag(name).is_some(), start)? {
+            ResolvedRun::Run(run) | ResolvedRun::RunAt(run) => {
+                Some(Target { key: run.key.clone(), commit: None, dir: None })
+            }
+            ResolvedRun::Dir(dir) => self.typed_dir(catalog, dir),
+            ResolvedRun::Tag(name) => {
+                tag(&name).map(|tag| Target { key: tag.name.run.clone(), commit: tag.tag.commit.clone(), dir: None })
+            }
+        };
+        Ok(found.ok_or_else(|| ResolveError::NotFound { query: query.into(), near: Vec::new() })?)
+    }
+
+    fn typed_dir(&self, catalog: &Catalog, dir: PathBuf) -> Option<Target> {
         let real = dir.canonicalize().ok()?;
-        let dataset = self.root.join(&catalog.out_dir).canonicalize().ok();
-        let name = |path: &Path| path.file_name().map(|n| n.to_string_lossy().into_owned());
-        let (run, experiment) = (name(&real)?, real.parent().and_then(name).unwrap_or_default());
-        if dataset.is_some_and(|dataset| real.starts_with(dataset)) {
-            let key = RunKey::new(&experiment, &run).ok()?;
+        let key = RunDir::read(&real).key.filter(|_| is_run(&real))?;
+        let dataset = self.root.join(&catalog.out_dir).canonicalize();
+        if dataset.is_ok_and(|dataset| real.starts_with(dataset)) {
             return catalog.get(&key).map(|known| Target { key: known.key, commit: None, dir: None });
         }
-        key_of(&real, &experiment, &run).map(|key| Target { key, commit: None, dir: Some(dir) })
-    }
-
-    /// The run that began last, by `start_time`, then name.
-    fn latest(&self, catalog: &Catalog, query: &str) -> Result<Target, RunError> {
-        let experiment = query.strip_prefix("latest:");
-        let newest = catalog
-            .runs()
-            .filter(|run| experiment.is_none_or(|e| run.key.experiment() == e))
-            .map(|run| (self.start_time(catalog, &run).unwrap_or_default(), run.key))
-            .max();
-        match newest {
-            Some((_, key)) => Ok(Target { key, commit: None, dir: None }),
-            None => {
-                let mut near: Vec<String> =
-                    catalog.runs().map(|run| format!("`latest:{}`", run.key.experiment())).collect();
-                near.dedup();
-                near.truncate(3);
-                Err(RunError::NoSuchRun { query: query.into(), near })
-            }
-        }
+        Some(Target { key, commit: None, dir: Some(dir) })
     }
 
     /// When a run began, as its recorder wrote it.
-    #[must_use]
-    pub fn start_time(&self, catalog: &Catalog, run: &Known) -> Option<String> {
-        let place = self.place(catalog, run, None).ok().flatten()?;
-        place.run_json()?.get("start_time").and_then(Value::as_str).map(str::to_owned)
+    pub fn start_time(&self, catalog: &Catalog, run: &Known) -> StartTime {
+        let run_json = self.place(catalog, run, None).ok().flatten().and_then(|place| place.run_json());
+        let text = run_json.as_ref().and_then(|run| run.get("start_time")).and_then(Value::as_str);
+        text.map_or_else(StartTime::default, StartTime::new)
     }
 
     /// Where a run's bytes lie: at a commit where one is named, else the dataset, the cache, results; `None` where this
@@ -352,17 +274,11 @@ impl Project {
         }
         let not_here = || RunError::NotHere { run: target.key.to_string() };
         let known = catalog.get(&target.key).ok_or_else(not_here)?;
-        self.place(catalog, &known, target.commit.as_ref())?.ok_or_else(not_here)
-    }
-}
-
-/// The name of a run in results: what `run.json` says, else the directories.
-fn key_of(dir: &Path, experiment: &str, run: &str) -> Option<RunKey> {
-    let bytes = read_optional(&dir.join(RUN_JSON)).ok()??;
-    match RunMeta::parse(&bytes) {
-        Ok(meta) => RunKey::new(meta.experiment.as_deref().unwrap_or(experiment), &meta.run_id).ok(),
-        // Damaged runs are listed too: by their directory.
-        Err(_) => RunKey::new(experiment, run).ok(),
+        let place = self.place(catalog, &known, target.commit.as_ref())?.ok_or_else(not_here)?;
+        match catalog.duplicates.of(&target.key) {
+            Some(duplicates) if matches!(place, Place::Recorded(_)) => Err(ResolveError::from(duplicates).into()),
+            _ => Ok(place),
+        }
     }
 }
 

@@ -292,6 +292,10 @@ impl Project {
         } else if !new.is_empty() {
             notes.push(format!("{} recorded runs are in no commit: `capture-hook runs --new`", new.len()));
         }
+        notes.extend(catalog.left_out.iter().map(ToString::to_string));
+        if !catalog.duplicates.0.is_empty() {
+            notes.push(format!("{}: neither is taken", catalog.duplicates));
+        }
         if self.sync_due() {
             notes.push("the workspace's data is to follow a checkout still: `capture-hook pull`".into());
         } else if self.lags()? {

@@ -21,6 +21,15 @@ pub struct Published {
     pub committed: bool,
 }
 
+/// Recorded runs that are not committed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NewRuns {
+    /// Their directories, in the order in which they were recorded.
+    pub runs: Vec<PathBuf>,
+    /// What is left out, each in words.
+    pub left_out: Vec<String>,
+}
+
 /// Where a branch is pushed to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
@@ -76,6 +85,7 @@ impl Project {
 
     fn put_all(&self, place: &Workspace, runs: &[PathBuf], hear: &dyn Hear) -> Result<(Vec<RunKey>, Locked), Error> {
         // All are judged before the first one changes anything.
+        runs.iter().try_for_each(|run| place.run_dir(run).map(drop))?;
         let recorded = runs.iter().map(|run| self.recorded(&place.shown(run), hear));
         let recorded: Vec<Recorded> = recorded.collect::<Result<_, Stop>>()?;
         // All at once, however many: DVC looks at the whole dataset each time.
@@ -154,8 +164,8 @@ fn subject(runs: &[RunKey]) -> String {
 }
 
 impl Project {
-    /// The recorded runs that HEAD's data version does not hold, in the order in which they were recorded.
-    pub fn new_runs(&self, place: &Workspace) -> Result<Vec<PathBuf>, Error> {
+    /// The recorded runs that HEAD's data version does not hold.
+    pub fn new_runs(&self, place: &Workspace) -> Result<NewRuns, Error> {
         let head = match self.repo.head()? {
             Some(id) => self.locked(&super::Source::Commit(id))?,
             None => None,
@@ -164,14 +174,18 @@ impl Project {
             Some(head) => crate::dvc::fetch::listing(&self.root, self.dvc_settings()?, head.version, || self.dvc())?,
             None => crate::dvc::listing::Listing::default(),
         };
-        let mut runs = crate::run::find::find_runs(&place.results())?;
-        runs.retain(|run| run.key().is_none_or(|key| held.run(&key).is_empty()));
-        let mut timed: Vec<_> = runs.into_iter().map(|run| (run.start_time(), run)).collect();
-        timed.sort_by(|(a, x), (b, y)| {
-            let time = |t: &Option<(f64, String)>| t.as_ref().map_or(f64::NEG_INFINITY, |t| t.0);
-            time(a).total_cmp(&time(b)).then_with(|| x.name().cmp(&y.name()))
-        });
-        Ok(timed.into_iter().map(|(_, run)| run.dir).collect())
+        let found = place.discover()?;
+        let mut new = NewRuns { runs: Vec::new(), left_out: found.left_out.iter().map(ToString::to_string).collect() };
+        let mut runs = place.distinct(found.runs)?;
+        runs.retain(|run| run.key.as_ref().is_none_or(|key| held.run(key).is_empty()));
+        runs.sort_by(|a, b| (&a.start, &a.key).cmp(&(&b.start, &b.key)));
+        for run in runs {
+            match place.run_dir(&run.dir) {
+                Ok(_) => new.runs.push(run.dir),
+                Err(error) => new.left_out.push(format!("left out: {error}")),
+            }
+        }
+        Ok(new)
     }
 
     /// The error for a command that must not run in the middle of another operation.

@@ -1,13 +1,14 @@
 //! Points `params.yaml` (or the params file that `dvc.yaml` names) at a run: one value changes, and not one other byte.
 
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use super::setup::PARAMS_YAML;
-use super::workspace::{Workspace, WorkspaceError};
-use crate::dvc::stage::PARAMS_FILE;
+use super::workspace::{Workspace, WorkspaceError, normal};
+use crate::dvc::stage::{PARAMS_FILE, is_selection};
 use crate::error::{Explain, Kind};
 use crate::params::ParamsError;
 use crate::params::edit::{Leaf, set};
+use crate::run::discover::RunDir;
 use crate::support::fs::{self, At, FsError};
 
 /// What a selection changed.
@@ -37,6 +38,9 @@ pub enum SelectError {
     /// Its path cannot be written into a file.
     #[error("the path {0} is not UTF-8")]
     NotText(String),
+    /// Its path would read as no selection.
+    #[error("the path {} reads as a placeholder, so a params file that names it selects no run", .0.escape_debug())]
+    Placeholder(String),
     /// The params file leads out of the project.
     #[error("{0} is a link that leads out of the project")]
     LinkOutside(String),
@@ -54,7 +58,7 @@ pub enum SelectError {
 impl Explain for SelectError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Outside { .. } | Self::NotText(_) => Kind::Usage,
+            Self::Outside { .. } | Self::NotText(_) | Self::Placeholder(_) => Kind::Usage,
             Self::LinkOutside(_) => Kind::Setup,
             Self::Workspace(error) => error.kind(),
             Self::Params(error) => error.kind(),
@@ -66,6 +70,7 @@ impl Explain for SelectError {
         match self {
             Self::Outside { .. } => "run_outside_project",
             Self::NotText(_) => "path_not_utf8",
+            Self::Placeholder(_) => "path_is_placeholder",
             Self::LinkOutside(_) => "link_outside_project",
             Self::Workspace(error) => error.code(),
             Self::Params(error) => error.code(),
@@ -76,7 +81,11 @@ impl Explain for SelectError {
     fn hints(&self) -> Vec<String> {
         match self {
             Self::Outside { .. } => vec!["copy the run's directory below results/ first".into()],
-            Self::NotText(_) | Self::LinkOutside(_) => Vec::new(),
+            Self::NotText(_) => vec!["give the run's directory another name".into()],
+            Self::Placeholder(_) => {
+                vec!["give the run's directory a name without `<…>`, such as the run's id without them".into()]
+            }
+            Self::LinkOutside(_) => Vec::new(),
             Self::Workspace(error) => error.hints(),
             Self::Params(error) => {
                 let mut hints = error.hints();
@@ -90,28 +99,36 @@ impl Explain for SelectError {
     }
 }
 
-/// A run's directory as the params file names it: relative to the root, with `/`.
-pub fn written(root: &Path, run: &Path) -> Result<String, SelectError> {
-    let inside = run.strip_prefix(root).ok().filter(|rest| rest.components().next().is_some());
-    let Some(inside) = inside else {
-        return Err(SelectError::Outside { run: run.display().to_string(), root: root.display().to_string() });
-    };
-    let mut parts = Vec::new();
-    for part in inside.components() {
-        match part {
-            Component::Normal(name) => {
-                parts.push(name.to_str().ok_or_else(|| SelectError::NotText(run.display().to_string()))?);
-            }
-            _ => return Err(SelectError::Outside { run: run.display().to_string(), root: root.display().to_string() }),
-        }
-    }
-    Ok(parts.join("/"))
-}
-
 impl Workspace {
+    /// A run's directory as the params file names it: relative to the root with `/`, by the directory itself and not by a
+    /// link to it. An error if no params file can name it.
+    pub fn run_dir(&self, run: &Path) -> Result<String, SelectError> {
+        let by_name = path_below(&self.root, run);
+        let real = self.real_path(run).filter(|real| {
+            // Behind a link the run may have another name: then the link is what is meant.
+            RunDir::read(&self.root.join(real)).key == RunDir::read(run).key
+        });
+        let Some(path) = real.or(by_name) else {
+            return Err(SelectError::Outside { run: run.display().to_string(), root: self.root.display().to_string() });
+        };
+        let parts: Option<Vec<&str>> = path.components().map(|part| part.as_os_str().to_str()).collect();
+        let path = parts.ok_or_else(|| SelectError::NotText(run.display().to_string()))?.join("/");
+        if is_selection(&path) { Ok(path) } else { Err(SelectError::Placeholder(path)) }
+    }
+
+    /// Where a run's directory really lies, relative to the root; `None` if that is outside. The results directory may
+    /// itself be a link to a larger disk: below it a run is named by it.
+    fn real_path(&self, run: &Path) -> Option<PathBuf> {
+        let real = run.canonicalize().ok()?;
+        let below = |dir: &Path| path_below(&dir.canonicalize().ok()?, &real);
+        let results = path_below(&self.root, &normal(&self.results()));
+        let in_results = results.and_then(|results| Some(results.join(below(&self.results())?)));
+        in_results.or_else(|| below(&self.root))
+    }
+
     /// Points the params file at a run's directory (absolute, without `..`). The file is written whole, at once.
     pub fn select(&self, run: &Path) -> Result<Pointed, SelectError> {
-        let new = written(&self.root, run)?;
+        let new = self.run_dir(run)?;
         let file = self.params_file()?;
         let mut path = self.root.join(&file);
         if std::fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_symlink()) {
@@ -137,4 +154,11 @@ impl Workspace {
         }
         Ok(Pointed { file, old: edited.old.filter(|_| !missing), new, changed })
     }
+}
+
+/// A path relative to a directory that it lies in, by names alone.
+fn path_below(dir: &Path, path: &Path) -> Option<PathBuf> {
+    let inside = path.strip_prefix(dir).ok()?;
+    let plain = inside.components().all(|part| matches!(part, Component::Normal(_)));
+    (plain && inside.components().next().is_some()).then(|| inside.components().collect())
 }

@@ -10,7 +10,9 @@ use crate::dvc::listing::safe_path;
 use crate::dvc::stage::{self, DEFAULT_OUT_DIR, OUT_DIR, PARAMS_FILE, RUN_DIR, Stage, StageError, is_selection};
 use crate::error::{Explain, Kind};
 use crate::params::{self, ParamsError};
-use crate::run::find::{self, FindError};
+use crate::provenance::parse_tag_name;
+use crate::run::discover::{self, Discovered, DuplicateRuns, RunDir};
+use crate::run::resolve::{ResolveError, ResolvedRun, RunQuery, resolve};
 use crate::support::fs::{FsError, read_optional};
 use crate::validate::{Options, OptionsError};
 
@@ -67,7 +69,7 @@ pub enum WorkspaceError {
     },
     /// The run that the user names.
     #[error(transparent)]
-    Find(#[from] FindError),
+    Resolve(#[from] ResolveError),
     /// The disk failed.
     #[error(transparent)]
     Fs(#[from] FsError),
@@ -81,7 +83,7 @@ impl Explain for WorkspaceError {
             Self::Stage(error) => error.kind(),
             Self::Params(error) => error.kind(),
             Self::NotAPath { .. } | Self::NothingSelected { .. } => Kind::Setup,
-            Self::Find(error) => error.kind(),
+            Self::Resolve(error) => error.kind(),
             Self::Fs(error) => error.kind(),
         }
     }
@@ -94,7 +96,7 @@ impl Explain for WorkspaceError {
             Self::Params(error) => error.code(),
             Self::NotAPath { .. } => "invalid_params",
             Self::NothingSelected { .. } => "no_run_selected",
-            Self::Find(error) => error.code(),
+            Self::Resolve(error) => error.code(),
             Self::Fs(error) => error.code(),
         }
     }
@@ -112,7 +114,7 @@ impl Explain for WorkspaceError {
                     "or name it: `capture-hook ingest RUN`".into(),
                 ]
             }
-            Self::Find(error) => error.hints(),
+            Self::Resolve(error) => error.hints(),
             Self::Fs(error) => error.hints(),
         }
     }
@@ -171,16 +173,38 @@ impl Workspace {
         Ok(Selection { run_dir, out_dir, file })
     }
 
-    /// The directories of all runs in the results directory, sorted.
-    pub fn runs(&self) -> Result<Vec<PathBuf>, WorkspaceError> {
-        Ok(find::find_runs(&self.results())?.into_iter().map(|run| run.dir).collect())
+    /// The runs in the results directory, and what is left out of them.
+    pub fn discover(&self) -> Result<Discovered, FsError> {
+        discover::discover_runs(&self.results())
     }
 
-    /// The directory of a run that the user names: a path, `<experiment>/<run_id>`, a run id, a unique beginning of one,
-    /// `latest`, `latest:<experiment>`.
+    /// Each of these runs once; an error if several have one name and differ.
+    pub fn distinct(&self, runs: Vec<RunDir>) -> Result<Vec<RunDir>, DuplicateRuns> {
+        discover::distinct_runs(runs, |dir| self.shown(dir))
+    }
+
+    /// The names that several of these runs have which differ.
+    #[must_use]
+    pub fn duplicates(&self, runs: &[RunDir]) -> DuplicateRuns {
+        discover::duplicate_runs(runs, |dir| self.shown(dir))
+    }
+
+    /// The directory of the recorded run that the user names.
     pub fn run(&self, cwd: &Path, query: &str) -> Result<PathBuf, WorkspaceError> {
-        let found = find::find_runs(&self.results())?;
-        Ok(normal(&find::resolve(query, &found, cwd)?.dir))
+        let found = self.discover()?.runs;
+        let is_tag = |name: &str| parse_tag_name(name).is_some();
+        let key = match resolve(RunQuery { text: query, cwd }, &found, is_tag, |run| run.start.clone())? {
+            ResolvedRun::Dir(dir) => return Ok(as_listed(&found, &dir)),
+            ResolvedRun::RunAt(run) | ResolvedRun::Run(run @ RunDir { key: None, .. }) => return Ok(run.dir.clone()),
+            ResolvedRun::Run(RunDir { key: Some(key), .. }) => key.clone(),
+            ResolvedRun::Tag(name) => match parse_tag_name(&name) {
+                Some(name) => name.run,
+                None => return Err(not_found(query)),
+            },
+        };
+        let of_name = found.into_iter().filter(|run| run.key.as_ref() == Some(&key)).collect();
+        let run = self.distinct(of_name).map_err(ResolveError::from)?.into_iter().next();
+        run.map(|run| run.dir).ok_or_else(|| not_found(query))
     }
 
     /// How many bytes the files in a run's directory have.
@@ -203,6 +227,21 @@ impl Workspace {
         };
         inside.and_then(names).unwrap_or_else(|| path.display().to_string())
     }
+}
+
+fn not_found(query: &str) -> WorkspaceError {
+    ResolveError::NotFound { query: query.into(), near: Vec::new() }.into()
+}
+
+/// A directory by the name that it is listed under, if it is; a link to a listed run is that run.
+fn as_listed(found: &[RunDir], dir: &Path) -> PathBuf {
+    let dir = normal(dir);
+    if found.iter().any(|run| run.dir == dir) {
+        return dir;
+    }
+    let Ok(real) = dir.canonicalize() else { return dir };
+    let listed = found.iter().find(|run| run.dir.canonicalize().is_ok_and(|other| other == real));
+    listed.map_or(dir, |run| run.dir.clone())
 }
 
 /// A path without `.` and, as far as names tell, without `..`.

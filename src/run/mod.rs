@@ -3,8 +3,8 @@
 //! Bytes and paths in, values out. This room knows the three recorders in the field and judges nothing beyond what can be
 //! read: rules live in `validate`.
 
+pub mod discover;
 pub mod fast;
-pub mod find;
 pub mod gzip;
 mod ids;
 pub mod json;
@@ -13,8 +13,11 @@ pub mod lex;
 pub mod meta;
 pub mod open;
 pub mod reader;
+pub mod resolve;
 pub mod row;
 pub mod rows;
 pub mod schema;
+mod start_time;
 
 pub use ids::{RunKey, UnsafeId, is_safe_segment, why_unsafe};
+pub use start_time::StartTime;

@@ -186,7 +186,7 @@ fn a_mistyped_name_gets_the_one_meant() {
     let world = world();
     let said = world.hook(["show", "nav/run-20261124-021505"]).fails(3);
     assert!(said.err.contains(&format!("did you mean `{NAV}`?")), "{}", said.err);
-    let said = world.hook(["show", "run-2026"]).fails(2);
+    let said = world.hook(["show", "run-2026"]).fails(3);
     for run in [NAV, PLUME, SWEEP] {
         assert!(said.err.contains(run), "{}", said.err);
     }

@@ -6,6 +6,7 @@
 mod damage;
 mod docs;
 mod engine;
+mod field_runs;
 mod find;
 mod histories;
 mod hooks;

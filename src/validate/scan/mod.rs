@@ -18,6 +18,7 @@ use super::findings::{Collector, FileId, Place};
 use super::manifest::{Found, Manifest};
 use super::rows::shorten;
 use super::{Options, Report, RowSink, Scan, ScanError, ScannedFile, SinkError, StreamReport};
+use crate::run::discover::directory_names;
 use crate::run::json::hex;
 use crate::run::layout::{Layout, MANIFEST, RUN_JSON, Stream};
 use crate::run::meta::{self, RunMeta};
@@ -211,15 +212,11 @@ struct Names {
 impl Names {
     /// From `run.json`, else from the directories.
     fn of(run_dir: &Path, meta: Option<&RunMeta>) -> Self {
-        let dir = std::path::absolute(run_dir).unwrap_or_else(|_| run_dir.to_path_buf());
-        // `..` and links make the written path say little.
-        let plain = dir.components().all(|c| !matches!(c, std::path::Component::ParentDir));
-        let dir = if plain { dir } else { dir.canonicalize().unwrap_or(dir) };
-        let name = |path: Option<&Path>| {
-            path.and_then(Path::file_name).map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
-        };
-        let experiment = meta.and_then(|m| m.experiment.clone()).unwrap_or_else(|| name(dir.parent()));
-        Self { experiment, run_id: meta.map_or_else(|| name(Some(&dir)), |m| m.run_id.clone()) }
+        let (experiment, run_id) = directory_names(run_dir);
+        Self {
+            experiment: meta.and_then(|m| m.experiment.clone()).unwrap_or(experiment),
+            run_id: meta.map_or(run_id, |m| m.run_id.clone()),
+        }
     }
 
     fn judge(&self, file: FileId, findings: &mut Collector<'_>) -> Option<RunKey> {

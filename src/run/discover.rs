@@ -1,0 +1,326 @@
+//! The run directories on disk: each once, with the name that `run.json` gives it, and which of them share a name.
+//!
+//! A link to a directory that is listed already is no run of its own. Two directories with one name and the same files are
+//! one run; with other files neither is taken unless a path names it ([`DuplicateRuns`]).
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use super::layout::{EPISODES, Layout, RUN_JSON, STEPS};
+use super::meta::{self, RunMeta};
+use super::{RunKey, StartTime, open};
+use crate::error::{Explain, Kind};
+use crate::support::fs::{At, FsError, same_bytes};
+
+/// A run's directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunDir {
+    /// The directory.
+    pub dir: PathBuf,
+    /// The run's name: what `run.json` says, else what the directories are called. `None` if that is not safe.
+    pub key: Option<RunKey>,
+    /// When the run began.
+    pub start: StartTime,
+}
+
+impl RunDir {
+    /// Reads which run a directory holds.
+    #[must_use]
+    pub fn read(dir: &Path) -> Self {
+        let meta = read_meta(dir);
+        let (mut experiment, mut run_id) = directory_names(dir);
+        let mut start = StartTime::default();
+        if let Some(meta) = meta {
+            experiment = meta.experiment.unwrap_or(experiment);
+            run_id = meta.run_id;
+            start = StartTime::new(&meta.start_time);
+        }
+        Self { dir: dir.to_path_buf(), key: RunKey::new(&experiment, &run_id).ok(), start }
+    }
+
+    /// The run's name, or what its directories are called if it has none.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.key.as_ref().map_or_else(|| joined_names(&self.dir), ToString::to_string)
+    }
+}
+
+/// A run directory that cannot be worked with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The directory.
+    pub path: PathBuf,
+    /// Why.
+    pub why: String,
+}
+
+impl fmt::Display for LeftOut {
+    /// The path escaped: no byte of it reaches a terminal as it is.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "left out: {}: {}", self.path.as_os_str().as_encoded_bytes().escape_ascii(), self.why)
+    }
+}
+
+/// What lies under a results directory.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Discovered {
+    /// The runs, valid or not, sorted by directory.
+    pub runs: Vec<RunDir>,
+    /// What is left out, sorted. To be told: nothing is left out in silence.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// All runs `<results_dir>/<experiment>/<run_id>/`. A results directory that is not there holds none.
+pub fn discover_runs(results_dir: &Path) -> Result<Discovered, FsError> {
+    let (dirs, unread) = run_directories(results_dir)?;
+    let cannot_list = |error: FsError| LeftOut { why: format!("cannot list it: {}", error.source), path: error.path };
+    let mut found = Discovered { runs: Vec::new(), left_out: unread.into_iter().map(cannot_list).collect() };
+    for dir in dirs {
+        if dir.strip_prefix(results_dir).is_ok_and(|name| name.to_str().is_none()) {
+            let why = "its name is not UTF-8, so no file can name it; give the directory another name".into();
+            found.left_out.push(LeftOut { path: dir, why });
+        } else {
+            found.runs.push(RunDir::read(&dir));
+        }
+    }
+    Ok(found)
+}
+
+/// The directories of all runs under a results directory, each once, sorted; and why directories of experiments cannot be
+/// listed.
+pub fn run_directories(results_dir: &Path) -> Result<(Vec<PathBuf>, Vec<FsError>), FsError> {
+    let (mut own, mut links, mut unread) = (Vec::new(), Vec::new(), Vec::new());
+    for (experiment, linked) in subdirectories(results_dir)? {
+        let dirs = match subdirectories(&experiment) {
+            Ok(dirs) => dirs,
+            Err(error) => {
+                unread.push(error);
+                continue;
+            }
+        };
+        for (dir, is_link) in dirs {
+            if is_run(&dir) {
+                if linked || is_link {
+                    links.push((linked, dir));
+                } else {
+                    own.push(dir);
+                }
+            }
+        }
+    }
+    if !links.is_empty() {
+        let mut seen: HashSet<PathBuf> = own.iter().filter_map(|dir| dir.canonicalize().ok()).collect();
+        // Of several links to one directory elsewhere the first stands for it, the experiment's own before a linked one's.
+        links.sort();
+        let links = links.into_iter().map(|(_, dir)| dir);
+        own.extend(links.filter(|dir| dir.canonicalize().is_ok_and(|real| seen.insert(real))));
+    }
+    own.sort();
+    Ok((own, unread))
+}
+
+/// Whether a directory looks like a run's, whole or not.
+#[must_use]
+pub fn is_run(dir: &Path) -> bool {
+    [RUN_JSON, STEPS, EPISODES].iter().any(|name| fs::symlink_metadata(dir.join(name)).is_ok())
+}
+
+/// The directories in a directory, and whether each is a link to one.
+fn subdirectories(dir: &Path) -> Result<Vec<(PathBuf, bool)>, FsError> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(error).at("list", dir),
+    };
+    let mut out = Vec::new();
+    for entry in entries {
+        let entry = entry.at("list", dir)?;
+        let kind = entry.file_type().at("look at", &entry.path())?;
+        if kind.is_dir() || kind.is_symlink() && entry.path().is_dir() {
+            out.push((entry.path(), kind.is_symlink()));
+        }
+    }
+    Ok(out)
+}
+
+/// What the directories of a run are called: the experiment's and the run's, read lossily. `..` is followed first.
+#[must_use]
+pub fn directory_names(dir: &Path) -> (String, String) {
+    let full = std::path::absolute(dir).unwrap_or_else(|_| dir.to_path_buf());
+    // `..` and links make the written path say little.
+    let plain = full.components().all(|part| part != Component::ParentDir);
+    let full = if plain { full } else { full.canonicalize().unwrap_or(full) };
+    let name = |path: Option<&Path>| {
+        path.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    };
+    (name(full.parent()), name(Some(&full)))
+}
+
+/// The directories' names, joined.
+pub(super) fn joined_names(dir: &Path) -> String {
+    let (experiment, run_id) = directory_names(dir);
+    format!("{experiment}/{run_id}")
+}
+
+/// What `run.json` says; `None` if it cannot be read.
+fn read_meta(dir: &Path) -> Option<RunMeta> {
+    let file = open::regular(&dir.join(RUN_JSON)).ok()?;
+    let mut bytes = Vec::new();
+    io::Read::read_to_end(&mut io::Read::take(file, meta::MAX_BYTES), &mut bytes).ok()?;
+    RunMeta::parse(&bytes).ok()
+}
+
+/// Runs that share a name and differ.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", describe_duplicates(.0))]
+pub struct DuplicateRuns(
+    /// Each name, and all directories that have it, as messages name them.
+    pub BTreeMap<RunKey, Vec<String>>,
+);
+
+impl DuplicateRuns {
+    /// This name's part of it, if it is one of them.
+    #[must_use]
+    pub fn of(&self, key: &RunKey) -> Option<Self> {
+        self.0.get_key_value(key).map(|(key, dirs)| Self(BTreeMap::from([(key.clone(), dirs.clone())])))
+    }
+}
+
+fn describe_duplicates(groups: &BTreeMap<RunKey, Vec<String>>) -> String {
+    let texts = groups.iter().map(|(key, dirs)| {
+        let dirs: Vec<String> = dirs.iter().map(|dir| dir.escape_debug().to_string()).collect();
+        format!("several runs are called {}, and they differ: {}", key.to_string().escape_debug(), dirs.join(", "))
+    });
+    texts.collect::<Vec<_>>().join("; ")
+}
+
+impl Explain for DuplicateRuns {
+    fn kind(&self) -> Kind {
+        Kind::Setup
+    }
+
+    fn code(&self) -> &'static str {
+        "duplicate_run"
+    }
+
+    fn hints(&self) -> Vec<String> {
+        vec![
+            "remove all but one of them, or record the others anew, each with a run_id of its own".into(),
+            "to take one of them as it is, name it alone, by its path".into(),
+        ]
+    }
+}
+
+/// Each run once: of several directories with one name the first, if all hold the same files. `show` names a directory in
+/// the error.
+pub fn distinct_runs(runs: Vec<RunDir>, show: impl Fn(&Path) -> String) -> Result<Vec<RunDir>, DuplicateRuns> {
+    let duplicates = duplicate_runs(&runs, show);
+    if !duplicates.0.is_empty() {
+        return Err(duplicates);
+    }
+    let mut seen = BTreeSet::new();
+    Ok(runs.into_iter().filter(|run| run.key.as_ref().is_none_or(|key| seen.insert(key.clone()))).collect())
+}
+
+/// The names that several runs share which differ.
+pub fn duplicate_runs(runs: &[RunDir], show: impl Fn(&Path) -> String) -> DuplicateRuns {
+    let mut groups: BTreeMap<&RunKey, Vec<&Path>> = BTreeMap::new();
+    for run in runs {
+        if let Some(key) = &run.key {
+            groups.entry(key).or_default().push(&run.dir);
+        }
+    }
+    let differ = |dirs: &[&Path]| dirs.windows(2).any(|pair| !matches!(pair, [a, b] if same_run(a, b)));
+    let groups = groups.into_iter().filter(|(_, dirs)| differ(dirs));
+    DuplicateRuns(groups.map(|(key, dirs)| (key.clone(), dirs.into_iter().map(&show).collect())).collect())
+}
+
+/// Whether two directories hold the same recorder's files, byte for byte.
+fn same_run(a: &Path, b: &Path) -> bool {
+    let files = |dir: &Path| Layout::open(dir).map(|layout| layout.recorder_files());
+    let (Ok(ours), Ok(theirs)) = (files(a), files(b)) else { return false };
+    a == b || ours == theirs && ours.iter().all(|name| same_bytes(&a.join(name), &b.join(name)).unwrap_or(false))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn run(results: &Path, dir: &str, run_id: &str) {
+        let dir = results.join(dir);
+        fs::create_dir_all(&dir).unwrap();
+        let text = format!(r#"{{"schema_version":"0.1","run_id":"{run_id}","start_time":"t","env_config":{{}}}}"#);
+        fs::write(dir.join(RUN_JSON), text).unwrap();
+    }
+
+    fn names(found: &Discovered) -> Vec<String> {
+        found.runs.iter().map(|run| format!("{} {}", joined_names(&run.dir), run.name())).collect()
+    }
+
+    #[test]
+    fn a_run_is_called_what_its_metadata_say() {
+        let dir = tempfile::tempdir().unwrap();
+        run(dir.path(), "demo/r1", "r1");
+        run(dir.path(), "demo/again", "r2");
+        run(dir.path(), "demo/bad", "../x");
+        fs::create_dir_all(dir.path().join("demo/empty")).unwrap();
+        fs::create_dir_all(dir.path().join("demo/broken")).unwrap();
+        fs::write(dir.path().join("demo/broken").join(STEPS), "").unwrap();
+        let found = discover_runs(dir.path()).unwrap();
+        let expected = ["demo/again demo/r2", "demo/bad demo/bad", "demo/broken demo/broken", "demo/r1 demo/r1"];
+        assert_eq!(names(&found), expected);
+        assert_eq!(found.runs[1].key, None);
+        assert_eq!(discover_runs(&dir.path().join("nothing")).unwrap(), Discovered::default());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_to_listed_runs_are_none_and_one_link_stands_for_a_run_elsewhere() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().unwrap();
+        let (results, elsewhere) = (dir.path().join("results"), dir.path().join("elsewhere"));
+        run(&results, "demo/r1", "r1");
+        run(&elsewhere, "far/r9", "r9");
+        symlink("r1", results.join("demo/latest")).unwrap();
+        symlink("demo", results.join("again")).unwrap();
+        symlink(elsewhere.join("far/r9"), results.join("demo/x")).unwrap();
+        symlink("x", results.join("demo/y")).unwrap();
+        let found = discover_runs(&results).unwrap();
+        assert_eq!(names(&found), ["demo/r1 demo/r1", "demo/x demo/r9"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_name_that_is_not_utf8_is_left_out_and_told_escaped() {
+        use std::os::unix::ffi::OsStrExt;
+        let dir = tempfile::tempdir().unwrap();
+        run(dir.path(), "demo/r1", "r1");
+        run(dir.path(), "demo/odd", "odd");
+        let odd = std::ffi::OsStr::from_bytes(b"caf\xe9\x1b");
+        fs::rename(dir.path().join("demo/odd"), dir.path().join("demo").join(odd)).unwrap();
+        let found = discover_runs(dir.path()).unwrap();
+        assert_eq!(names(&found), ["demo/r1 demo/r1"]);
+        let told = found.left_out[0].to_string();
+        assert!(told.contains("caf\\xe9\\x1b") && told.is_ascii(), "{told}");
+    }
+
+    #[test]
+    fn one_name_counts_once_where_the_files_are_the_same_and_stops_where_they_differ() {
+        let dir = tempfile::tempdir().unwrap();
+        run(dir.path(), "demo/r1", "r1");
+        run(dir.path(), "demo/r1-copy", "r1");
+        run(dir.path(), "demo/r2", "r2");
+        let distinct = || distinct_runs(discover_runs(dir.path()).unwrap().runs, joined_names);
+        let kept: Vec<String> = distinct().unwrap().iter().map(|run| joined_names(&run.dir)).collect();
+        assert_eq!(kept, ["demo/r1", "demo/r2"]);
+        fs::write(dir.path().join("demo/r1-copy").join(STEPS), "x").unwrap();
+        let error = distinct().unwrap_err();
+        assert_eq!(error.to_string(), "several runs are called demo/r1, and they differ: demo/r1, demo/r1-copy");
+    }
+}

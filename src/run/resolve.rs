@@ -1,0 +1,335 @@
+//! Which run a user means by what was typed for RUN: one order and one rule for near misses, for every command.
+//!
+//! In this order: the path of a run, `experiment/run_id`, a run id, a tag, a unique beginning of either name, `latest` or
+//! `latest:EXPERIMENT`. Commands differ in the runs that they have to offer alone.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::discover::{DuplicateRuns, RunDir, is_run, joined_names};
+use super::{RunKey, StartTime};
+use crate::error::{Explain, Kind};
+
+/// What was typed, and where.
+#[derive(Debug, Clone, Copy)]
+pub struct RunQuery<'a> {
+    /// The text.
+    pub text: &'a str,
+    /// The directory that a path in it is relative to.
+    pub cwd: &'a Path,
+}
+
+/// A run that a query may mean.
+pub trait Candidate {
+    /// Its name; `None` for a recorded run whose name is not safe.
+    fn key(&self) -> Option<&RunKey>;
+
+    /// The directory that it lies in, whose name may be typed too.
+    fn dir(&self) -> Option<&Path> {
+        None
+    }
+}
+
+impl Candidate for RunKey {
+    fn key(&self) -> Option<&RunKey> {
+        Some(self)
+    }
+}
+
+impl Candidate for RunDir {
+    fn key(&self) -> Option<&RunKey> {
+        self.key.as_ref()
+    }
+
+    fn dir(&self) -> Option<&Path> {
+        Some(&self.dir)
+    }
+}
+
+/// What a query means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ResolvedRun<'a, C> {
+    /// This directory, which may hold a run or not.
+    Dir(PathBuf),
+    /// This candidate, by its name; others may share it.
+    Run(&'a C),
+    /// This candidate and no other, by its directory's name.
+    RunAt(&'a C),
+    /// A run's tag, by its name.
+    Tag(String),
+}
+
+/// A query that means no run, or too many.
+#[derive(Debug, thiserror::Error)]
+pub enum ResolveError {
+    /// No run is called so.
+    #[error("there is no run `{}`", query.escape_debug())]
+    NotFound {
+        /// As typed.
+        query: String,
+        /// Names near it, best first.
+        near: Vec<String>,
+    },
+    /// Several runs are called so.
+    #[error("`{}` may mean {} runs: {}", query.escape_debug(), candidates.len(), listed(candidates))]
+    Ambiguous {
+        /// As typed.
+        query: String,
+        /// The name of each, sorted.
+        candidates: Vec<String>,
+    },
+    /// Several directories have the name that was meant, and differ.
+    #[error(transparent)]
+    Duplicate(#[from] DuplicateRuns),
+}
+
+fn listed(candidates: &[String]) -> String {
+    const MOST: usize = 8;
+    let mut text: Vec<String> = candidates.iter().take(MOST).map(|name| name.escape_debug().to_string()).collect();
+    if candidates.len() > MOST {
+        text.push(format!("and {} more", candidates.len() - MOST));
+    }
+    text.join(", ")
+}
+
+impl Explain for ResolveError {
+    fn kind(&self) -> Kind {
+        Kind::Setup
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } => "no_such_run",
+            Self::Ambiguous { .. } => "ambiguous_run",
+            Self::Duplicate(error) => error.code(),
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::NotFound { near, .. } => {
+                let names: Vec<String> = near.iter().map(|name| format!("`{}`", name.escape_debug())).collect();
+                let meant = (!names.is_empty()).then(|| format!("did you mean {}?", names.join(" or ")));
+                meant.into_iter().chain(["`capture-hook runs` lists the runs there are".into()]).collect()
+            }
+            Self::Ambiguous { .. } => vec!["type more of its name, or experiment/run_id".into()],
+            Self::Duplicate(error) => error.hints(),
+        }
+    }
+}
+
+/// Resolves a query among these runs. `is_tag` says whether a run's tag has this name; `start` when a run began.
+pub fn resolve<'a, C: Candidate>(
+    query: RunQuery<'_>,
+    candidates: &'a [C],
+    is_tag: impl Fn(&str) -> bool,
+    start: impl Fn(&C) -> StartTime,
+) -> Result<ResolvedRun<'a, C>, ResolveError> {
+    let not_found = |near| ResolveError::NotFound { query: query.text.into(), near };
+    if query.text.is_empty() {
+        return Err(not_found(Vec::new()));
+    }
+    let dir = query.cwd.join(query.text);
+    if is_run(&dir) {
+        return Ok(ResolvedRun::Dir(dir));
+    }
+    let text = query.text.trim_end_matches('/');
+    let names: Vec<Name<'a, C>> = candidates.iter().flat_map(names_of).collect();
+    for rank in RANKS {
+        if let Some(run) = only(query, names.iter().filter(|name| name.rank == rank && name.typed == text))? {
+            return Ok(run);
+        }
+    }
+    let tag = text.strip_prefix("refs/tags/").unwrap_or(text);
+    if is_tag(tag) {
+        return Ok(ResolvedRun::Tag(tag.to_owned()));
+    }
+    let experiment = latest(text);
+    match only(query, names.iter().filter(|name| name.typed.starts_with(text))) {
+        // What several names begin with is no unique beginning: `latest` is left then.
+        Err(_) if experiment.is_some() => {}
+        other => {
+            if let Some(run) = other? {
+                return Ok(run);
+            }
+        }
+    }
+    if let Some(experiment) = experiment {
+        let among = |candidate: &&C| {
+            candidate.key().is_some_and(|key| experiment.is_none_or(|experiment| key.experiment() == experiment))
+        };
+        let newest = candidates.iter().filter(among).max_by_key(|candidate| (start(candidate), candidate.key()));
+        return newest.map(ResolvedRun::Run).ok_or_else(|| {
+            let mut near: Vec<String> =
+                candidates.iter().filter_map(|c| Some(format!("latest:{}", c.key()?.experiment()))).collect();
+            near.sort();
+            near.dedup();
+            near.truncate(3);
+            not_found(near)
+        });
+    }
+    // A directory without a run in it, written as a path: whoever asked says what is missing.
+    if (text.contains('/') || text.starts_with('.')) && dir.is_dir() {
+        return Ok(ResolvedRun::Dir(dir));
+    }
+    Err(not_found(near(text, &names)))
+}
+
+/// A name by which a run may be typed.
+struct Name<'a, C> {
+    run: &'a C,
+    /// What goes before what: `experiment/run_id`, the run id, then the same of its directories.
+    rank: usize,
+    typed: String,
+    /// The name that `typed` is, or ends: what is shown.
+    whole: String,
+}
+
+const RANKS: std::ops::Range<usize> = 0..4;
+/// From this rank on a name is that of directories.
+const BY_DIRECTORY: usize = 2;
+
+fn names_of<C: Candidate>(run: &C) -> Vec<Name<'_, C>> {
+    let mut names = Vec::new();
+    for (rank, whole) in [(0, run.key().map(ToString::to_string)), (BY_DIRECTORY, run.dir().map(joined_names))] {
+        let Some(whole) = whole else { continue };
+        let last = whole.split_once('/').map_or(&*whole, |(_, last)| last).to_owned();
+        names.push(Name { run, rank, typed: whole.clone(), whole: whole.clone() });
+        names.push(Name { run, rank: rank + 1, typed: last, whole });
+    }
+    names
+}
+
+/// `latest`: any experiment's; `latest:EXPERIMENT`: that one's.
+fn latest(text: &str) -> Option<Option<&str>> {
+    match text.strip_prefix("latest")? {
+        "" => Some(None),
+        rest => rest.strip_prefix(':').map(Some),
+    }
+}
+
+/// The one run that these name; several directories of one run are one here.
+fn only<'n, 'a: 'n, C: Candidate>(
+    query: RunQuery<'_>,
+    names: impl Iterator<Item = &'n Name<'a, C>>,
+) -> Result<Option<ResolvedRun<'a, C>>, ResolveError> {
+    let mut found: Vec<&Name<'a, C>> = names.collect();
+    // The names of one run stand together.
+    found.dedup_by(|a, b| std::ptr::eq(a.run, b.run));
+    let Some((first, rest)) = found.split_first() else { return Ok(None) };
+    let key = first.run.key();
+    if rest.is_empty() && first.rank >= BY_DIRECTORY {
+        return Ok(Some(ResolvedRun::RunAt(first.run)));
+    }
+    if rest.iter().all(|other| key.is_some() && other.run.key() == key) {
+        return Ok(Some(ResolvedRun::Run(first.run)));
+    }
+    let mut candidates: Vec<String> = found.into_iter().map(|name| name.whole.clone()).collect();
+    candidates.sort();
+    candidates.dedup();
+    Err(ResolveError::Ambiguous { query: query.text.into(), candidates })
+}
+
+/// Names that differ from the text by few letters, best first.
+fn near<C>(text: &str, names: &[Name<'_, C>]) -> Vec<String> {
+    let most = (text.chars().count() / 3).max(2);
+    let mut near: Vec<(usize, &str)> = names
+        .iter()
+        .map(|name| (strsim::damerau_levenshtein(&name.typed, text), name.whole.as_str()))
+        .filter(|(distance, _)| *distance <= most)
+        .collect();
+    near.sort_unstable();
+    let best = near.first().map_or(0, |(distance, _)| *distance);
+    let mut seen = BTreeSet::new();
+    near.retain(|(distance, name)| *distance <= best + 1 && seen.insert(*name));
+    near.into_iter().take(3).map(|(_, name)| name.to_owned()).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn results(runs: &[(&str, &str, &str)]) -> (tempfile::TempDir, Vec<RunDir>) {
+        let root = tempfile::tempdir().unwrap();
+        for (dir, run_id, start) in runs {
+            let run = root.path().join("results").join(dir);
+            fs::create_dir_all(&run).unwrap();
+            let meta =
+                format!(r#"{{"schema_version":"0.1","run_id":"{run_id}","start_time":"{start}","env_config":{{}}}}"#);
+            fs::write(run.join("run.json"), meta).unwrap();
+        }
+        let found = super::super::discover::discover_runs(&root.path().join("results")).unwrap();
+        (root, found.runs)
+    }
+
+    fn meant(text: &str, cwd: &Path, runs: &[RunDir]) -> Result<String, ResolveError> {
+        let is_tag = |name: &str| name == "capture/nav/x-one";
+        match resolve(RunQuery { text, cwd }, runs, is_tag, |run| run.start.clone())? {
+            ResolvedRun::Dir(dir) => Ok(format!("dir {}", dir.strip_prefix(cwd).unwrap().display())),
+            ResolvedRun::Run(run) => Ok(run.name()),
+            ResolvedRun::RunAt(run) => Ok(format!("at {}", run.name())),
+            ResolvedRun::Tag(tag) => Ok(format!("tag {tag}")),
+        }
+    }
+
+    #[test]
+    fn a_run_is_meant_by_what_names_it() {
+        let (root, runs) = results(&[
+            ("demo/r1", "r1", "2026-01-01T00:00:00Z"),
+            ("demo/r10", "r10", "2026-01-03T00:00:00+02:00"),
+            ("nav/r1", "r1", "2026-01-02T23:00:00"),
+            ("nav/x-one", "x-one", "nonsense"),
+            ("nav/renamed", "r7", "nonsense"),
+        ]);
+        let meant = |text: &str| meant(text, root.path(), &runs);
+        for (text, expected) in [
+            ("results/demo/r1", "dir results/demo/r1"),
+            ("./results/demo/r1/", "dir results/demo/r1"),
+            ("results/demo", "dir results/demo"),
+            ("demo/r1", "demo/r1"),
+            ("demo/r10", "demo/r10"),
+            ("r10", "demo/r10"),
+            ("nav/renamed", "at nav/r7"),
+            ("renamed", "at nav/r7"),
+            ("capture/nav/x-one", "tag capture/nav/x-one"),
+            ("refs/tags/capture/nav/x-one", "tag capture/nav/x-one"),
+            ("x", "nav/x-one"),
+            ("nav/x", "nav/x-one"),
+            ("latest", "nav/r1"),
+            ("latest:demo", "demo/r10"),
+        ] {
+            assert_eq!(meant(text).unwrap(), expected, "{text}");
+        }
+        let Err(ResolveError::Ambiguous { candidates, .. }) = meant("r1") else { panic!("not ambiguous") };
+        assert_eq!(candidates, ["demo/r1", "nav/r1"]);
+        for text in ["", "nope", "demo/zzzzzzz", "results/none"] {
+            assert!(matches!(meant(text), Err(ResolveError::NotFound { .. })), "{text}");
+        }
+        for (text, expected) in
+            [("demo/r3", &["demo/r1", "demo/r10"][..]), ("latest:dmo", &["latest:demo", "latest:nav"])]
+        {
+            let Err(ResolveError::NotFound { near, .. }) = meant(text) else { panic!("{text} was found") };
+            assert_eq!(near.get(..2).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn each_kind_of_name_goes_before_the_next() {
+        let (root, runs) = results(&[
+            ("a/x", "x", "2026-01-01T00:00:00Z"),
+            ("x/a", "a", "2026-01-02T00:00:00Z"),
+            ("b/latest", "latest", "2025-01-01T00:00:00Z"),
+            ("b/capture", "capture", "2025-01-01T00:00:00Z"),
+        ]);
+        let meant = |text: &str, cwd: &Path| meant(text, cwd, &runs);
+        // A run id before a beginning; in its experiment's directory, the path before all.
+        assert_eq!(meant("x", root.path()).unwrap(), "a/x");
+        assert_eq!(meant("a", root.path()).unwrap(), "x/a");
+        assert_eq!(meant("latest", root.path()).unwrap(), "b/latest");
+        assert_eq!(meant("latest:x", root.path()).unwrap(), "x/a");
+        assert_eq!(meant("a", &root.path().join("results/x")).unwrap(), "dir a");
+        assert_eq!(meant("b/c", root.path()).unwrap(), "b/capture");
+    }
+}

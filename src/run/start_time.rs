@@ -1,0 +1,47 @@
+//! When a run began: the one order of runs in time.
+
+/// When a run began, as its recorder wrote it. Ordered by instant, then by text; what is no time, or is not known, comes
+/// first. Whoever orders runs compares their keys last.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StartTime {
+    instant: Option<jiff::Timestamp>,
+    text: Option<String>,
+}
+
+impl StartTime {
+    /// Reads a time as recorders write it: ISO 8601, UTC if no offset is named.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        let instant = text.parse::<jiff::Timestamp>().ok().or_else(|| {
+            let civil: jiff::civil::DateTime = text.trim().parse().ok()?;
+            jiff::tz::Offset::UTC.to_timestamp(civil).ok()
+        });
+        Self { instant, text: Some(text.to_owned()) }
+    }
+
+    /// The text as written; `None` if it is not known.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        self.text.as_deref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_ordered_by_instant_then_by_text() {
+        let order = [
+            StartTime::default(),
+            StartTime::new("nonsense"),
+            StartTime::new("soon"),
+            StartTime::new("2026-01-03T00:00:00+02:00"),
+            StartTime::new("2026-01-02T23:00:00"),
+            StartTime::new("2026-01-02T23:00:00Z"),
+            StartTime::new("2026-01-02T23:00:00.000000001Z"),
+            StartTime::new("2026-01-02T20:00:00-04:00"),
+        ];
+        assert!(order.is_sorted_by(|a, b| a < b), "{order:?}");
+    }
+}

@@ -1,0 +1,279 @@
+//! Runs as they lie on the disks of people who share machines, copy directories and use one output directory again: none is
+//! lost, taken for another, or left out in silence.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
+
+use serde_json::Value;
+
+use crate::matrix::{FIRST, SECOND, THIRD, committed, id, runs_in};
+use crate::world::{Said, World, copy_dir, tree};
+
+/// The prepared project with the native engine: no test here is about how DVC versions a run.
+fn world() -> World {
+    let world = committed();
+    fs::write(world.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
+    world
+}
+
+/// Records a run in a directory that need not be called as the run is.
+fn record_at(world: &World, case: &str, key: &str, dir: &str) {
+    let aside = world.path("aside");
+    let there = world.repo("results").join(key);
+    let moved = there.exists();
+    if moved {
+        fs::rename(&there, &aside).unwrap();
+    }
+    world.record_as(case, key);
+    if key != dir {
+        let to = world.repo("results").join(dir);
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::rename(&there, to).unwrap();
+    }
+    if moved {
+        fs::rename(&aside, &there).unwrap();
+    }
+}
+
+/// Changes one field of a run's `run.json`.
+fn set_field(world: &World, dir: &str, field: &str, value: &str) {
+    let path = world.repo("results").join(dir).join("run.json");
+    let mut meta: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    meta[field] = value.into();
+    fs::write(&path, meta.to_string()).unwrap();
+}
+
+fn json(said: &Said) -> Value {
+    serde_json::from_str(&said.out).unwrap_or_else(|e| panic!("{e}: {}", said.all()))
+}
+
+/// What `params.yaml` selects.
+fn selected(world: &World) -> String {
+    let text = fs::read_to_string(world.repo("params.yaml")).unwrap();
+    text.lines().find_map(|line| line.trim().strip_prefix("run_dir: ")).unwrap().to_owned()
+}
+
+/// 12-B2: two directories whose runs have one name and differ stop every command that takes several runs, both named.
+#[test]
+fn two_directories_with_one_key_stop_with_both_named() {
+    let world = world();
+    record_at(&world, "ok-head01", "demo/r1", "demo/r1");
+    record_at(&world, "ok-pypi010", "demo/r1", "demo/r1-nodeB");
+    let (head, data, params) = (id(&world, "HEAD"), tree(&world.repo("data")), selected(&world));
+    let both = ["results/demo/r1", "results/demo/r1-nodeB"];
+    for command in [
+        &["publish", "--all-new", "--no-push"][..],
+        &["publish", "--no-push", both[0], both[1]],
+        &["ingest", "--all"],
+        &["ingest", "demo/r1"],
+        &["validate", "--all"],
+        &["validate", "demo/r1"],
+        &["select", "r1"],
+        &["show", "demo/r1"],
+    ] {
+        let said = world.hook([&["--json"], command].concat()).fails(3);
+        assert!(said.err.contains("\"duplicate_run\""), "{command:?}: {}", said.err);
+        assert!(both.iter().all(|dir| said.err.contains(dir)), "{command:?}: {}", said.err);
+    }
+    assert_eq!((id(&world, "HEAD"), tree(&world.repo("data")), selected(&world)), (head, data, params));
+    assert_eq!(json(&world.hook(["--json", "validate", "--all"]))["ok"], false);
+    for command in ["runs", "status"] {
+        let said = world.hook([command]).ok();
+        assert!(both.iter().all(|dir| said.err.contains(dir)), "{command}: {}", said.all());
+    }
+    let runs = json(&world.hook(["--json", "runs"]).ok());
+    let row = runs["runs"].as_array().unwrap().iter().find(|row| row["run"] == "demo/r1").unwrap();
+    assert_eq!(row["duplicates"].as_array().unwrap().len(), 2, "{row}");
+    // A path is one of them, and no other.
+    world.hook(["select", both[1]]).ok();
+    assert_eq!(selected(&world), both[1]);
+    // The sibling: other experiments' directories, one experiment in `run.json`.
+    fs::remove_dir_all(world.repo("results/demo/r1")).unwrap();
+    record_at(&world, "ok-head01", "demo/r1", "a/r1");
+    let said = world.hook(["ingest", "--all"]).fails(3);
+    assert!(said.err.contains("results/a/r1") && said.err.contains(both[1]), "{}", said.err);
+}
+
+/// 12-B2: of two directories with one run and the same bytes one counts.
+#[test]
+fn a_copied_run_directory_counts_once() {
+    let world = world();
+    record_at(&world, "ok-head01", "demo/r1", "demo/r1");
+    copy_dir(&world.repo("results/demo/r1"), &world.repo("results/backup/r1"));
+    world.hook(["validate", "--all"]).ok();
+    assert!(!world.hook(["runs"]).ok().err.contains("differ"));
+    let said = world.hook(["publish", "--all-new", "--no-push"]).ok();
+    let published: Vec<&str> = said.out.lines().collect();
+    assert_eq!(published.len(), 3, "{}", said.out);
+    assert!(published.contains(&"demo/r1"), "{}", said.out);
+    assert_eq!(runs_in(&world, "repo"), ["demo/r1", SECOND, FIRST, THIRD].map(String::from));
+}
+
+/// 12-B3: a link to a run is no run, and selecting it selects the run that it leads to now.
+#[test]
+fn a_moved_link_selects_the_run_that_it_leads_to() {
+    let world = world();
+    for (case, key) in [("ok-head01", "demo/r1"), ("ok-pypi010", "demo/r2")] {
+        record_at(&world, case, key, key);
+    }
+    let link = world.repo("results/demo/latest");
+    for (run, typed) in [("r1", "results/demo/latest"), ("r2", "./results/demo/latest/")] {
+        let _ = fs::remove_file(&link);
+        symlink(run, &link).unwrap();
+        world.hook(["select", typed]).ok();
+        assert_eq!(selected(&world), format!("results/demo/{run}"));
+        world.git(["commit", "-q", "-am", run]).ok();
+        assert!(runs_in(&world, "repo").contains(&format!("demo/{run}")));
+    }
+    // From beside it, and by the run's own path.
+    world.hook_in("repo/results/demo", ["select", "latest"]).ok();
+    assert_eq!(selected(&world), "results/demo/r2");
+    world.hook(["select", "results/demo/r2"]).ok();
+    assert_eq!(selected(&world), "results/demo/r2");
+    // The sibling: a linked experiment, and a link to a run elsewhere in the project, which is one.
+    symlink("demo", world.repo("results/current")).unwrap();
+    fs::create_dir_all(world.repo("old/demo")).unwrap();
+    record_at(&world, "ok-head01", "demo/r3", "demo/r3");
+    fs::rename(world.repo("results/demo/r3"), world.repo("old/demo/r3")).unwrap();
+    symlink("../../old/demo/r3", world.repo("results/demo/moved")).unwrap();
+    let said = world.hook(["publish", "--all-new", "--no-push"]).ok();
+    let mut published: Vec<&str> = said.out.lines().collect();
+    published.sort_unstable();
+    assert_eq!(published, ["demo/r3", SECOND, THIRD], "{}", said.all());
+    world.hook(["select", "results/demo/moved"]).ok();
+    assert_eq!(selected(&world), "old/demo/r3");
+}
+
+/// 12-G39: `latest` is the run that began last by the clock, for every command that knows the word.
+#[test]
+fn latest_is_one_run_by_instant() {
+    let world = world();
+    let times = [
+        ("time/by-text", "2026-01-02T01:00:00Z"),
+        // 04:30 UTC of the same day.
+        ("time/by-instant", "2026-01-01T23:30:00-05:00"),
+        ("time/by-nothing", "yesterday"),
+    ];
+    for (key, start) in times {
+        record_at(&world, "ok-pypi010", key, key);
+        set_field(&world, key, "start_time", start);
+    }
+    let shown = json(&world.hook(["--json", "show", "latest:time"]).ok());
+    assert_eq!(shown["run"], "time/by-instant");
+    let runs = json(&world.hook(["--json", "runs", "-e", "time"]).ok());
+    let order: Vec<&str> = runs["runs"].as_array().unwrap().iter().map(|row| row["run"].as_str().unwrap()).collect();
+    assert_eq!(order, ["time/by-instant", "time/by-text", "time/by-nothing"]);
+    world.hook(["select", "latest:time"]).ok();
+    assert_eq!(selected(&world), "results/time/by-instant");
+    // What is published in time's order leaves the last one selected.
+    for key in [SECOND, THIRD] {
+        fs::remove_dir_all(world.repo("results").join(key)).unwrap();
+    }
+    let said = world.hook(["publish", "--all-new", "--no-push"]).ok();
+    let published: Vec<&str> = said.out.lines().collect();
+    assert_eq!(published, ["time/by-nothing", "time/by-text", "time/by-instant"]);
+    assert_eq!(selected(&world), "results/time/by-instant");
+    let said = world.hook(["pull", "latest:time"]).ok();
+    assert!(said.out.contains("time/by-instant"), "{}", said.out);
+}
+
+/// 12-G40: a run whose path reads as a placeholder is refused when it is selected; others are published without it.
+#[test]
+fn a_run_id_that_reads_as_a_placeholder_is_refused_at_once() {
+    let world = world();
+    let before = selected(&world);
+    for odd in ["demo/a<b>c", "<old>/r1"] {
+        record_at(&world, "ok-pypi010", odd, odd);
+        let path = format!("results/{odd}");
+        for command in [&["select", &path][..], &["select", "--force", odd], &["publish", "--no-push", odd]] {
+            let said = world.hook(command).fails(2);
+            assert!(said.err.contains(&path) && said.err.contains("placeholder"), "{command:?}: {}", said.err);
+        }
+        assert_eq!(selected(&world), before);
+    }
+    let said = world.hook(["publish", "--all-new", "--no-push"]).fails(1);
+    assert_eq!(said.out.lines().collect::<Vec<_>>().len(), 2, "{}", said.all());
+    assert!(said.err.contains("results/demo/a<b>c") && said.err.contains("results/<old>/r1"), "{}", said.err);
+    assert_eq!(runs_in(&world, "repo"), [SECOND, FIRST, THIRD].map(String::from));
+    // In a directory without such a name the run is one like others.
+    fs::rename(world.repo("results/demo/a<b>c"), world.repo("results/demo/abc")).unwrap();
+    world.hook(["publish", "--no-push", "results/demo/abc"]).ok();
+    assert!(runs_in(&world, "repo").contains(&"demo/a<b>c".to_owned()));
+}
+
+/// 12-G41: a run directory whose name is not UTF-8 is left out and named, escaped; the others go on.
+#[test]
+fn a_directory_that_is_not_utf8_holds_nobody_up() {
+    let world = world();
+    record_at(&world, "ok-pypi010", "demo/odd", "demo/odd");
+    record_at(&world, "ok-pypi010", "odd/r1", "odd/r1");
+    let name = OsStr::from_bytes(b"caf\xe9");
+    fs::rename(world.repo("results/demo/odd"), world.repo("results/demo").join(name)).unwrap();
+    fs::rename(world.repo("results/odd"), world.repo("results").join(name)).unwrap();
+    for command in [&["validate", "--all"][..], &["ingest", "--all"], &["publish", "--all-new", "--no-push"]] {
+        let said = world.hook(command).fails(1);
+        for odd in ["results/demo/caf\\xe9", "results/caf\\xe9/r1"] {
+            assert!(said.err.contains(odd), "{command:?}: {}", said.err);
+        }
+    }
+    assert_eq!(runs_in(&world, "repo"), [SECOND, FIRST, THIRD].map(String::from));
+    for command in ["runs", "status"] {
+        let said = world.hook([command]).ok();
+        assert!(said.err.contains("caf\\xe9"), "{command}: {}", said.all());
+    }
+}
+
+/// 12-49: a RUN is read in one order, an ambiguous one is one error, and a near miss has one hint, in every command.
+#[test]
+fn every_command_reads_a_run_alike() {
+    let world = world();
+    world.git(["tag", "-a", "-m", "another of the name", "capture/demo/nothing"]).ok();
+    let commands: [&[&str]; 11] = [
+        &["select"],
+        &["validate"],
+        &["ingest"],
+        &["manifest"],
+        &["publish", "--no-push"],
+        &["show"],
+        &["log"],
+        &["diff", FIRST],
+        &["plot"],
+        &["get"],
+        &["verify"],
+    ];
+    let error = |command: &[&str], query: &str| {
+        let said = world.hook([&["--json"], command, &[query]].concat()).fails(3);
+        let text = said.err.trim().lines().last().unwrap().to_owned();
+        let error: Value = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{command:?}: {e}: {}", said.err));
+        error["error"].clone()
+    };
+    for command in commands {
+        let ambiguous = error(command, "run-2026");
+        assert_eq!(ambiguous["code"], "ambiguous_run", "{command:?}");
+        assert!(ambiguous["message"].as_str().unwrap().contains(SECOND), "{command:?}: {ambiguous}");
+        let near = error(command, "dmeo/run-20260105-041");
+        assert_eq!(near["code"], "no_such_run", "{command:?}");
+        assert!(near["hint"].as_str().unwrap().contains(&format!("did you mean `{SECOND}`?")), "{command:?}: {near}");
+    }
+    // `pull` knows the runs of a data version: one is ambiguous among several of these alone.
+    let near = error(&["pull"], "nva/run-20261124-021550");
+    assert!(near["hint"].as_str().unwrap().contains(&format!("did you mean `{FIRST}`?")), "{near}");
+    assert_eq!(error(&["pull"], SECOND)["code"], "no_such_run");
+    for query in ["run-2026", "latest", FIRST, &format!("results/{FIRST}"), &format!("capture/{FIRST}")] {
+        let said = world.hook(["pull", query]).ok();
+        assert_eq!(said.out, format!("data/captures/{FIRST}\n"), "{query}");
+    }
+    // One order: a run's id goes before a beginning and before `latest`, a path before all.
+    record_at(&world, "ok-pypi010", "demo/latest", "demo/latest");
+    set_field(&world, "demo/latest", "start_time", "2001-01-01T00:00:00Z");
+    for query in ["latest", "demo/latest", "results/demo/latest", "lates"] {
+        world.hook(["select", query]).ok();
+        assert_eq!(selected(&world), "results/demo/latest", "{query}");
+        assert_eq!(json(&world.hook(["--json", "show", query]).ok())["run"], "demo/latest", "{query}");
+    }
+    let tag = format!("capture/{FIRST}");
+    world.hook(["select", &tag]).ok();
+    assert_eq!(selected(&world), format!("results/{FIRST}"));
+}
