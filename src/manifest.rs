@@ -3,7 +3,6 @@
 //! Made where the recorder made none. It is a function of the run and nothing else, apart from `created_at` where a
 //! recorder finalizes: no host, no absolute path. One that is there is never rewritten.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -38,7 +37,7 @@ impl Entry {
     /// A file as it lies in `dir`.
     pub fn of_file(dir: &Path, name: &str) -> Result<Self, FsError> {
         let path = dir.join(name);
-        let mut file = File::open(&path).at("read", &path)?;
+        let mut file = fs::open(&path)?;
         let (mut hash, mut bytes, mut buffer) = (Sha256::new(), 0, vec![0; 256 << 10]);
         loop {
             match file.read(&mut buffer) {

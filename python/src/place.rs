@@ -4,7 +4,8 @@ use std::path::{Component, Path, PathBuf};
 
 use capture_hook::config::{self, Config};
 use capture_hook::error::Error;
-use capture_hook::support::fs::read_optional;
+use capture_hook::support::beneath::Root;
+use capture_hook::support::limits;
 use capture_hook::validate::Options;
 
 /// The lists of codes that a caller gave, in the place of the project's settings.
@@ -47,7 +48,8 @@ pub fn shown(path: &Path, root: Option<&Path>) -> String {
 
 /// Which findings count: what the caller says, else what the project's `capture-hook.toml` says.
 pub fn options(root: Option<&Path>, codes: Codes) -> Result<Options, Error> {
-    let settings = match root.map(|root| read_optional(&root.join(config::FILE))).transpose()?.flatten() {
+    let read = |root| Root::at(root).read(config::FILE, limits::TEXT);
+    let settings = match root.map(read).transpose()?.flatten() {
         Some(bytes) => Config::parse(&String::from_utf8_lossy(&bytes))?,
         None => Config::default(),
     };

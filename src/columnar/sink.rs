@@ -14,7 +14,7 @@ use crate::run::RunKey;
 use crate::run::layout::{EPISODES_PARQUET, STEPS_PARQUET};
 use crate::run::meta::RunMeta;
 use crate::run::rows::{EpisodeRows, StepRows};
-use crate::support::fs::At;
+use crate::support::fs::{self, At};
 use crate::validate::{RowSink, SinkError};
 
 /// How many batches may wait for the thread.
@@ -129,7 +129,7 @@ struct Files {
 impl Files {
     fn new(dir: &Path, key: &RunKey) -> Result<Self, Error> {
         let (steps_path, episodes_path) = (dir.join(STEPS_PARQUET), dir.join(EPISODES_PARQUET));
-        let open = |path: &Path| File::create_new(path).at("create", path).map(BufWriter::new);
+        let open = |path: &Path| fs::create_new(path).map(BufWriter::new);
         let steps = StepsFile::new(key, open(&steps_path)?).map_err(|error| Error::parquet(&steps_path, error))?;
         let episodes =
             EpisodesFile::new(key, open(&episodes_path)?).map_err(|error| Error::parquet(&episodes_path, error))?;

@@ -12,7 +12,8 @@ use crate::error::{Error, Kind};
 use crate::output::json::{Setting, Settings};
 use crate::output::table::{Column, Table as Rows};
 use crate::project::Project;
-use crate::support::fs::{read_optional, write_atomic};
+use crate::support::beneath::Root;
+use crate::support::limits;
 use crate::validate;
 
 /// Arguments of `config`.
@@ -111,8 +112,9 @@ fn keys() -> ArgValueCandidates {
 
 /// Runs the command.
 pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
-    let path = file(app)?;
-    let bytes = read_optional(&path)?.unwrap_or_default();
+    let root = root(app)?;
+    let files = Root::at(&root);
+    let bytes = files.read(FILE, limits::TEXT)?.unwrap_or_default();
     let text = String::from_utf8(bytes)
         .map_err(|_| Error::new(Kind::Setup, "invalid_config", format!("{FILE} is not UTF-8 text")))?;
     match &args.action {
@@ -154,7 +156,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
             })?;
             validate::Options::new(&config.validate.ignore, &config.validate.deny)?;
             if new != text {
-                write_atomic(&path, new.as_bytes())?;
+                files.write_atomic(FILE, new.as_bytes())?;
             }
             if app.ui.json() {
                 app.ui.data_json(&Settings { settings: vec![setting(known, &config, &document)] });
@@ -169,12 +171,11 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
 }
 
 /// Where the settings lie: at the project's root, in a repository without DVC at its top.
-fn file(app: &App) -> Result<PathBuf, Error> {
-    let dir = match Project::open(&app.cwd, &app.env) {
+fn root(app: &App) -> Result<PathBuf, Error> {
+    Ok(match Project::open(&app.cwd, &app.env) {
         Ok(project) => project.root,
         Err(_) => crate::git::Repo::open(&app.cwd, &app.env)?.top()?.to_path_buf(),
-    };
-    Ok(dir.join(FILE))
+    })
 }
 
 fn read(text: &str) -> Result<(Config, DocumentMut), Error> {

@@ -53,7 +53,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     let named = args.all || args.run_dir.is_some() || !args.runs.is_empty();
     let selection = if named && args.out_dir.is_some() { None } else { Some(place.selection()?) };
     let out_dir = match (&args.out_dir, &selection) {
-        (Some(dir), _) => app.cwd.join(dir),
+        (Some(dir), _) => normal(&app.cwd.join(dir)),
         (None, selection) => place.root.join(selection.as_ref().map_or(DEFAULT_OUT_DIR, |s| &s.out_dir)),
     };
     let mut left_out = Vec::new();

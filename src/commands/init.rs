@@ -3,7 +3,6 @@
 use serde::Serialize;
 
 use crate::app::{App, Outcome};
-use crate::dvc::settings::Settings;
 use crate::error::{Error, Kind};
 use crate::git::Repo;
 use crate::hooks::install;
@@ -89,7 +88,7 @@ fn dvc_project(app: &App, args: &Args, steps: &mut Vec<Step>) -> Result<Project,
 fn remote(app: &App, project: &Project, url: &str) -> Result<Step, Error> {
     let what = "DVC remote";
     let address = Project::remote_address(url, &app.cwd);
-    let settings = Settings::read(&project.root, &app.env)?;
+    let settings = project.read_dvc_settings()?;
     if let Some(have) = settings.remote() {
         let same = have.url == url
             || have.url == address

@@ -8,10 +8,18 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use md5::{Digest, Md5};
+
 use super::ini::{self, Setting};
 use super::settings::{Settings, SettingsError};
+use crate::support::aside::{TEMP, passing_dir};
+use crate::support::beneath::Root;
 use crate::support::env::Env;
 use crate::support::fs::{self, At, FsError};
+use crate::support::limits;
+
+/// The file that overrides, relative to the project's root.
+const LOCAL: &str = ".dvc/config.local";
 
 /// Puts `.dvc/config.local` back when dropped.
 pub struct AutostageOff {
@@ -21,24 +29,31 @@ pub struct AutostageOff {
 impl AutostageOff {
     /// Switches the setting off where it is on.
     pub fn for_project(root: &Path, env: &Env) -> Result<Self, SettingsError> {
-        let path = root.join(".dvc").join("config.local");
-        let kept = root.join(".dvc").join("tmp").join("config.local.capture-hook");
+        let (files, path) = (Root::at(root), root.join(LOCAL));
+        let kept = kept(root)?;
         // Ours, from a call that was killed: nobody has changed it since.
-        if let Some(before) = fs::read_optional(&kept)? {
-            if fs::read_optional(&path)? == Some(switched_off(&path, &before)?) {
-                put_back(&path, &before)?;
+        if let Some(before) = fs::read_within(&kept, limits::TEXT)? {
+            if files.read(LOCAL, limits::TEXT)? == Some(switched_off(&path, &before)?) {
+                put_back(files, &before)?;
             }
             fs::remove_all(&kept)?;
         }
         if !Settings::read(root, env)?.autostage {
             return Ok(Self { put_back: None });
         }
-        let before = fs::read_optional(&path)?.unwrap_or_default();
+        let before = files.read(LOCAL, limits::TEXT)?.unwrap_or_default();
         let off = switched_off(&path, &before)?;
         keep(&kept, &before)?;
-        fs::write_atomic(&path, &off)?;
-        Ok(Self { put_back: Some((path, kept)) })
+        files.write_atomic(LOCAL, &off)?;
+        Ok(Self { put_back: Some((root.to_path_buf(), kept)) })
     }
+}
+
+/// Where the file's bytes are kept meanwhile. One directory may serve several projects.
+fn kept(root: &Path) -> Result<PathBuf, FsError> {
+    let digest = Md5::digest(root.as_os_str().as_encoded_bytes());
+    let name: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(passing_dir(root)?.join(format!("config.local-{name}")))
 }
 
 /// The file's text with the setting off.
@@ -53,24 +68,23 @@ fn switched_off(path: &Path, text: &[u8]) -> Result<Vec<u8>, SettingsError> {
 /// Keeps the file's bytes for the owner's eyes alone: there may be passwords in them.
 fn keep(kept: &Path, bytes: &[u8]) -> Result<(), FsError> {
     let dir = kept.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(dir)?;
-    let mut temp = tempfile::Builder::new().prefix(fs::TEMP).tempfile_in(dir).at("write in", dir)?;
+    let mut temp = tempfile::Builder::new().prefix(TEMP).tempfile_in(dir).at("write in", dir)?;
     temp.write_all(bytes).at("write", kept)?;
     temp.persist(kept).map_err(|e| e.error).at("replace", kept)?;
     Ok(())
 }
 
 /// The file as it was; one that was empty says as much as none.
-fn put_back(path: &Path, before: &[u8]) -> Result<(), FsError> {
-    if before.is_empty() { fs::remove_all(path) } else { fs::write_atomic(path, before) }
+fn put_back(files: Root<'_>, before: &[u8]) -> Result<(), FsError> {
+    if before.is_empty() { files.remove_all(LOCAL) } else { files.write_atomic(LOCAL, before) }
 }
 
 impl Drop for AutostageOff {
     fn drop(&mut self) {
         // Nothing better can be done about a failure here; the next call tries again from the file as it is.
-        if let Some((path, kept)) = self.put_back.take()
-            && let Ok(Some(before)) = fs::read_optional(&kept)
-            && put_back(&path, &before).is_ok()
+        if let Some((root, kept)) = self.put_back.take()
+            && let Ok(Some(before)) = fs::read_within(&kept, limits::TEXT)
+            && put_back(Root::at(&root), &before).is_ok()
         {
             let _ = fs::remove_all(&kept);
         }

@@ -11,6 +11,7 @@ use super::text::TextFile;
 use super::version::{DataVersion, Oid};
 use crate::error::{Explain, Kind};
 use crate::support::fs::{self, FsError};
+use crate::support::limits;
 
 /// A cache that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -115,7 +116,7 @@ impl Cache {
 
     /// A `.dir` object, its bytes checked against its name; `None` where the cache does not have it.
     pub fn listing(&self, version: DataVersion) -> Result<Option<Listing>, CacheError> {
-        let Some(bytes) = fs::read_optional(&self.listing_path(version))? else { return Ok(None) };
+        let Some(bytes) = fs::read_within(&self.listing_path(version), limits::LIST)? else { return Ok(None) };
         self.whole(version, DataVersion::of(&bytes))?;
         let path = self.listing_path(version);
         Listing::parse(&bytes).map(Some).map_err(|source| CacheError::Listing { path, source })

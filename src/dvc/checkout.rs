@@ -6,6 +6,7 @@
 
 use std::collections::HashSet;
 use std::fs::Metadata;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,7 +17,8 @@ use super::settings::Settings;
 use super::version::Oid;
 use crate::error::{Explain, Kind};
 use crate::run::RunKey;
-use crate::support::fs::{At, FsError, remove_all};
+use crate::support::beneath::{FileKind, Root};
+use crate::support::fs::{At, FsError};
 
 /// Which change to make.
 pub struct Switch<'a> {
@@ -120,7 +122,8 @@ pub fn switch(switch: &Switch<'_>) -> Result<Switched, CheckoutError> {
         return Ok(Switched { missing, ..Switched::default() });
     }
     let _lock = ProjectLock::take(switch.root, switch.patience)?;
-    let mut work = Work { switch, linker, real: HashSet::new(), done: Switched::default() };
+    let files = Root::at(switch.root);
+    let mut work = Work { switch, files, linker, real: HashSet::new(), done: Switched::default() };
     let mut emptied: Vec<PathBuf> = Vec::new();
     for change in &remove {
         work.remove(change, &mut emptied)?;
@@ -128,11 +131,11 @@ pub fn switch(switch: &Switch<'_>) -> Result<Switched, CheckoutError> {
     for change in &write {
         work.write(change)?;
     }
-    let dataset = switch.root.join(switch.out_dir);
+    let dataset = Path::new(switch.out_dir);
     for dir in emptied {
         // Up to the dataset itself, as long as nothing is left in it.
-        for dir in dir.ancestors().take_while(|dir| *dir != dataset && dir.starts_with(&dataset)) {
-            if std::fs::remove_dir(dir).is_err() {
+        for dir in dir.ancestors().take_while(|dir| *dir != dataset && dir.starts_with(dataset)) {
+            if !files.remove_empty_dir(dir) {
                 break;
             }
         }
@@ -194,6 +197,7 @@ fn difference<'a>(from: &'a Listing, to: &'a Listing) -> (Vec<Change<'a>>, Vec<C
 
 struct Work<'a> {
     switch: &'a Switch<'a>,
+    files: Root<'a>,
     linker: Linker,
     /// Directories that were seen to be none but directories, from the root on.
     real: HashSet<PathBuf>,
@@ -219,7 +223,7 @@ impl Work<'_> {
             There::Nothing => {}
             There::Unsaved => self.done.kept.push(change.relpath.to_owned()),
             There::Saved(_) => {
-                remove_all(&path)?;
+                self.files.remove_all(&path)?;
                 self.done.removed += 1;
                 if let Some(dir) = path.parent()
                     && emptied.last().map(PathBuf::as_path) != Some(dir)
@@ -242,55 +246,53 @@ impl Work<'_> {
             There::Unsaved => self.done.kept.push(change.relpath.to_owned()),
             There::Saved(oid) if oid == to => {}
             There::Saved(_) | There::Nothing => {
-                self.linker.place(to, &path)?;
+                self.linker.place(to, self.files, &path)?;
                 self.done.written += 1;
             }
         }
         Ok(())
     }
 
+    /// Relative to the project's root.
     fn path(&self, change: &Change<'_>) -> PathBuf {
-        self.switch.root.join(self.switch.out_dir).join(change.relpath)
+        Path::new(self.switch.out_dir).join(change.relpath)
     }
 
     /// Whether every directory on the way to a path is one, and no link. Missing ones are made where `make` says so.
     fn leads_straight(&mut self, path: &Path, make: bool) -> Result<bool, FsError> {
-        let Some(inside) = path.parent().and_then(|dir| dir.strip_prefix(self.switch.root).ok()) else {
-            return Ok(false);
-        };
-        let mut dir = self.switch.root.to_path_buf();
-        for part in inside.components() {
-            dir.push(part);
-            if self.real.contains(&dir) {
-                continue;
-            }
-            match std::fs::symlink_metadata(&dir) {
-                Ok(meta) if meta.is_dir() => {}
-                Ok(_) => return Ok(false),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound && make => {
-                    std::fs::create_dir(&dir).at("create the directory", &dir)?;
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
-                Err(error) => return Err(error).at("look at", &dir),
-            }
-            self.real.insert(dir.clone());
+        let Some(dir) = path.parent() else { return Ok(false) };
+        if self.real.contains(dir) {
+            return Ok(true);
         }
-        Ok(true)
+        let made = match make {
+            true => self.files.create_dir_all(dir).map(|()| true),
+            false => self.files.kind(dir).map(|kind| kind == FileKind::Directory),
+        };
+        match made {
+            Ok(true) => {
+                self.real.insert(dir.to_path_buf());
+                Ok(true)
+            }
+            Ok(false) => Ok(false),
+            Err(error) if error.refused().is_some() || error.source.kind() == ErrorKind::NotADirectory => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     fn there(&self, path: &Path, change: &Change<'_>) -> Result<There, FsError> {
-        let meta = match std::fs::symlink_metadata(path) {
+        let full = self.switch.root.join(path);
+        let meta = match std::fs::symlink_metadata(&full) {
             Ok(meta) => meta,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(There::Nothing),
-            Err(error) => return Err(error).at("look at", path),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(There::Nothing),
+            Err(error) => return Err(error).at("look at", &full),
         };
         let known = [change.from, change.to];
         if meta.is_dir() {
             // An empty directory holds no work; one that is not empty stays.
-            return Ok(if std::fs::remove_dir(path).is_ok() { There::Nothing } else { There::Unsaved });
+            return Ok(if self.files.remove_empty_dir(path) { There::Nothing } else { There::Unsaved });
         }
         for oid in known.into_iter().flatten() {
-            if self.is_object(path, &meta, oid) {
+            if self.is_object(&full, &meta, oid) {
                 return Ok(There::Saved(oid));
             }
         }
@@ -302,7 +304,7 @@ impl Work<'_> {
         if known.into_iter().flatten().all(|oid| size(oid).is_some_and(|n| n != meta.len())) {
             return Ok(There::Unsaved);
         }
-        let (oid, _) = hash(path)?;
+        let (oid, _) = hash(&full)?;
         Ok(if known.contains(&Some(oid)) { There::Saved(oid) } else { There::Unsaved })
     }
 

@@ -22,7 +22,9 @@ use super::version::{DataVersion, Oid};
 use crate::error::{Explain, Kind};
 use crate::params::{self, Value};
 use crate::run::RunKey;
-use crate::support::fs::{self, At, FsError};
+use crate::support::beneath::Root;
+use crate::support::fs::{At, FsError};
+use crate::support::limits;
 
 /// Why the engine did not version a run. `dvc.lock` is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -150,15 +152,13 @@ pub fn is_within(root: &Path, settings: &Settings, stage: &Resolved) -> Result<(
         return beyond(format!("the output `{}` is no path in the project", out.path));
     }
     // DVC leaves ignored files out of a directory.
-    let mut dir = root.to_path_buf();
+    let files = Root::at(root);
+    let mut dir = PathBuf::new();
     for part in std::iter::once("").chain(stage.out_dir.split('/')) {
         dir.push(part);
-        let rules = fs::read_optional(&dir.join(".dvcignore"))?.unwrap_or_default();
+        let rules = files.read(dir.join(".dvcignore"), limits::TEXT)?.unwrap_or_default();
         if String::from_utf8_lossy(&rules).lines().any(|l| !l.trim().is_empty() && !l.trim_start().starts_with('#')) {
             return beyond("there are rules in .dvcignore".into());
-        }
-        if !part.is_empty() && std::fs::symlink_metadata(&dir).is_ok_and(|meta| meta.is_symlink()) {
-            return beyond(format!("{} is a link", dir.display()));
         }
     }
     Ok(())
@@ -168,8 +168,8 @@ pub fn is_within(root: &Path, settings: &Settings, stage: &Resolved) -> Result<(
 pub fn version(work: &Work<'_>) -> Result<Versioned, EngineError> {
     is_within(work.root, work.settings, work.stage)?;
     let _lock = ProjectLock::take(work.root, work.patience)?;
-    let path = work.root.join(lock::FILE);
-    let bytes = fs::read_optional(&path)?.unwrap_or_default();
+    let project = Root::at(work.root);
+    let bytes = project.read(lock::FILE, limits::LOCK)?.unwrap_or_default();
     let lock = Lock::parse(&bytes)?;
     let out_dir = &work.stage.out_dir;
     let mut linker = Linker::of(work.settings);
@@ -183,6 +183,7 @@ pub fn version(work: &Work<'_>) -> Result<Versioned, EngineError> {
         Some((_, list)) => list.whole()?,
         None => b"[]".into(),
     };
+    project.check_dir(out_dir)?;
     let dataset = work.root.join(out_dir);
     let (mut files, mut replaced) = (Vec::new(), Vec::new());
     for run in work.runs {
@@ -195,7 +196,7 @@ pub fn version(work: &Work<'_>) -> Result<Versioned, EngineError> {
     let version = std::thread::scope(|scope| {
         let hashed = scope.spawn(|| DataVersion::of(&old_list));
         for file in &files {
-            linker.take(file.oid, &file.path)?;
+            linker.take(file.oid, project, &Path::new(out_dir).join(&file.relpath))?;
         }
         let version = linker.cache().put_list(&list)?;
         if let Some((named, _)) = &old {
@@ -216,14 +217,13 @@ pub fn version(work: &Work<'_>) -> Result<Versioned, EngineError> {
         .ok_or_else(|| EngineError::BeyondUs("dvc.lock has no stages and more than stages".into()))?;
     let changed = lock.capture().is_none_or(|stage| stage.to_value() != value);
     if changed {
-        fs::write_atomic(&path, &new)?;
+        project.write_atomic(lock::FILE, &new)?;
     }
     Ok(Versioned { version, size, nfiles, changed })
 }
 
 struct RunFile {
     relpath: String,
-    path: PathBuf,
     oid: Oid,
     size: u64,
 }
@@ -266,7 +266,7 @@ fn run_files(dataset: &Path, key: &RunKey) -> Result<Vec<RunFile>, EngineError> 
     found.sort();
     let file = |(relpath, path): (String, PathBuf)| {
         let (oid, size) = hash(&path)?;
-        Ok(RunFile { relpath, path, oid, size })
+        Ok(RunFile { relpath, oid, size })
     };
     found.into_iter().map(file).collect()
 }
@@ -342,7 +342,7 @@ fn record(work: &Work<'_>, linker: &mut Linker, data: (DataVersion, u64, u64)) -
         }
         let (oid, size) = hash(&path)?;
         if out.cache {
-            linker.take(oid, &path)?;
+            linker.take(oid, Root::at(work.root), Path::new(&out.path))?;
         }
         outs.push(file(&out.path, oid, size));
     }
@@ -369,7 +369,7 @@ fn params(work: &Work<'_>) -> Result<Value, EngineError> {
         if !safe_path(&dep.file) {
             return Err(EngineError::BeyondUs(format!("the params file `{}` is outside the project", dep.file)));
         }
-        let bytes = fs::read_optional(&work.root.join(&dep.file))?;
+        let bytes = Root::at(work.root).read(&dep.file, limits::TEXT)?;
         let bytes = bytes.ok_or_else(|| EngineError::BeyondUs(format!("there is no {}", dep.file)))?;
         let values = params::load(&dep.file, &bytes).map_err(|e| EngineError::BeyondUs(e.to_string()))?;
         let mut keys: Vec<String> = match (&values, dep.keys.is_empty()) {

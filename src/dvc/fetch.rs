@@ -11,7 +11,9 @@ use super::program::{Dvc, ProgramError};
 use super::settings::Settings;
 use super::version::DataVersion;
 use crate::error::{Explain, Kind};
+use crate::support::aside::passing_dir;
 use crate::support::fs::{self, At, FsError};
+use crate::support::limits;
 
 /// A data version whose list of files cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -106,12 +108,11 @@ pub fn bring(
     }
     let remote = settings.remote().ok_or(FetchError::NoRemote(version))?;
     let bytes = match &remote.dir {
-        Some(dir) => fs::read_optional(&Cache::at(dir).listing_path(version))?
+        Some(dir) => fs::read_within(&Cache::at(dir).listing_path(version), limits::LIST)?
             .ok_or_else(|| FetchError::NotThere { version, remote: remote.name.clone() })?,
         None => {
             let program = |source| FetchError::Program { version, source };
-            let tmp = root.join(".dvc").join("tmp");
-            fs::create_dir_all(&tmp)?;
+            let tmp = passing_dir(root)?;
             let dir = tempfile::Builder::new().prefix("capture-hook-").tempdir_in(&tmp).at("write in", &tmp)?;
             let to = dir.path().join("listing");
             let hex = version.oid().to_string();

@@ -4,6 +4,8 @@
 //! Objects are read-only for everyone. A hard or symbolic link shares the object's file; a copy, with or without shared
 //! blocks, has the mode of any new file. Every file appears whole: it is made aside and renamed onto its place.
 
+#![expect(clippy::disallowed_methods, reason = "objects of DVC's cache, and files made aside")]
+
 use std::fs::{File, Metadata};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -13,6 +15,8 @@ use md5::{Digest, Md5};
 use super::cache::Cache;
 use super::settings::{LinkType, Settings};
 use super::version::Oid;
+use crate::support::aside::{TEMP, aside};
+use crate::support::beneath::Root;
 use crate::support::fs::{self, At, FsError};
 
 /// Moves files between workspace and cache.
@@ -36,13 +40,13 @@ impl Linker {
         &self.cache
     }
 
-    /// Puts an object's bytes at a path in the workspace, whose directory is there; what was there is replaced.
+    /// Puts an object's bytes at a path of the project, whose directory is there; what was there is replaced.
     /// `false`: the cache does not have the object.
-    pub fn place(&mut self, oid: Oid, target: &Path) -> Result<bool, FsError> {
+    pub fn place(&mut self, oid: Oid, files: Root<'_>, target: &Path) -> Result<bool, FsError> {
         let object = self.cache.path(oid);
         let Some(meta) = regular(&object)? else { return Ok(false) };
-        let made = self.make(&object, &meta, target)?;
-        std::fs::rename(&made, target).at("replace", target)?;
+        let made = self.make(&object, &meta, &files.path().join(target))?;
+        files.rename_in(&made, target)?;
         // A rename onto another name of the same file does nothing, and leaves both.
         if made.symlink_metadata().is_ok() {
             fs::remove_all(&made)?;
@@ -53,7 +57,7 @@ impl Linker {
     /// The file beside its place, by the first link type that works; those that did not are not tried again.
     fn make(&mut self, object: &Path, meta: &Metadata, target: &Path) -> Result<PathBuf, FsError> {
         // Not in the dataset: what a killed process left there would be taken for a file of the run.
-        let made = unused(&fs::aside(parent(target)))?;
+        let made = unused(&aside(parent(target)))?;
         loop {
             let Some(&kind) = self.types.first() else {
                 copy(object, &made, None)?;
@@ -85,28 +89,30 @@ impl Linker {
         }
     }
 
-    /// Takes a file of the workspace into the cache and ties it to its object. `oid` is the name of its bytes.
-    pub fn take(&mut self, oid: Oid, file: &Path) -> Result<(), FsError> {
-        let object = self.cache.path(oid);
+    /// Takes a file of the project into the cache and ties it to its object. `oid` is the name of its bytes.
+    pub fn take(&mut self, oid: Oid, files: Root<'_>, file: &Path) -> Result<(), FsError> {
+        let (object, full) = (self.cache.path(oid), files.path().join(file));
         if regular(&object)?.is_none() {
-            self.add(&object, file)?;
+            self.add(&object, files, file)?;
         }
         let links = self.types.first().is_some_and(|kind| matches!(kind, LinkType::Hardlink | LinkType::Symlink));
-        if links && !self.is_tied(&object, file)? {
-            self.place(oid, file)?;
+        if links && !self.is_tied(&object, &full)? {
+            self.place(oid, files, file)?;
         }
         Ok(())
     }
 
-    fn add(&self, object: &Path, file: &Path) -> Result<(), FsError> {
+    fn add(&self, object: &Path, files: Root<'_>, file: &Path) -> Result<(), FsError> {
         if let Some(shard) = object.parent() {
             self.make_dir(shard)?;
         }
         let made = unused(parent(object))?;
-        let hard = self.types.first() == Some(&LinkType::Hardlink) && regular(file)?.is_some_and(|meta| meta.len() > 0);
-        let linked = hard && std::fs::hard_link(file, &made).is_ok();
-        if !linked && !reflink(file, &made, Some(0o444))? {
-            copy(file, &made, Some(0o444))?;
+        let full = files.path().join(file);
+        let hard =
+            self.types.first() == Some(&LinkType::Hardlink) && regular(&full)?.is_some_and(|meta| meta.len() > 0);
+        let linked = hard && files.hard_link(file, &made).is_ok();
+        if !linked && !reflink(&full, &made, Some(0o444))? {
+            copy(&full, &made, Some(0o444))?;
         }
         // An object must be whole on the disk when it has its name.
         File::open(&made).and_then(|made| made.sync_data()).at("write", &made)?;
@@ -141,7 +147,7 @@ impl Linker {
 
 /// The name of a file's bytes, and how many there are. Links are followed.
 pub fn hash(path: &Path) -> Result<(Oid, u64), FsError> {
-    let mut file = File::open(path).at("read", path)?;
+    let mut file = fs::open(path)?;
     let (mut md5, mut size) = (Md5::new(), 0_u64);
     let mut buffer = vec![0; 1 << 17];
     loop {
@@ -185,7 +191,7 @@ fn parent(path: &Path) -> &Path {
 
 /// A name in a directory that nothing has.
 fn unused(dir: &Path) -> Result<PathBuf, FsError> {
-    let temp = tempfile::Builder::new().prefix(fs::TEMP).tempfile_in(dir).at("write in", dir)?;
+    let temp = tempfile::Builder::new().prefix(TEMP).tempfile_in(dir).at("write in", dir)?;
     let path = temp.path().to_path_buf();
     temp.close().at("remove", &path)?;
     Ok(path)
@@ -203,7 +209,7 @@ fn symlink(_: &Path, _: &Path) -> bool {
 
 #[cfg(target_os = "linux")]
 fn reflink(from: &Path, to: &Path, mode: Option<u32>) -> Result<bool, FsError> {
-    let source = File::open(from).at("read", from)?;
+    let source = fs::open(from)?;
     let file = new_file(to, mode)?;
     Ok(rustix::fs::ioctl_ficlone(&file, &source).is_ok())
 }
@@ -214,7 +220,7 @@ fn reflink(_: &Path, _: &Path, _: Option<u32>) -> Result<bool, FsError> {
 }
 
 fn copy(from: &Path, to: &Path, mode: Option<u32>) -> Result<(), FsError> {
-    let mut source = File::open(from).at("read", from)?;
+    let mut source = fs::open(from)?;
     let mut file = new_file(to, mode)?;
     std::io::copy(&mut source, &mut file).at("copy to", to)?;
     file.flush().at("write", to)?;
@@ -274,14 +280,15 @@ mod tests {
             std::fs::write(&a, "text").unwrap();
             let (oid, size) = hash(&a).unwrap();
             assert_eq!((oid, size), (Oid::of(b"text"), 4));
-            linker.take(oid, &a).unwrap();
+            let files = Root::at(dir.path());
+            linker.take(oid, files, Path::new("a")).unwrap();
             let object = linker.cache.path(oid);
             let mode = |path: &Path| std::fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777;
             assert_eq!(mode(&object), 0o444);
             std::fs::write(&b, "other").unwrap();
             // Twice: a second time changes nothing and leaves nothing behind.
             for _ in 0..2 {
-                assert!(linker.place(oid, &b).unwrap());
+                assert!(linker.place(oid, files, Path::new("b")).unwrap());
             }
             for path in [&a, &b] {
                 assert_eq!(std::fs::read(path).unwrap(), b"text");
@@ -303,7 +310,8 @@ mod tests {
     #[test]
     fn an_object_that_is_not_there_is_told() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(!linker(dir.path(), &[LinkType::Copy]).place(Oid::of(b"x"), &dir.path().join("x")).unwrap());
+        let mut linker = linker(dir.path(), &[LinkType::Copy]);
+        assert!(!linker.place(Oid::of(b"x"), Root::at(dir.path()), Path::new("x")).unwrap());
         assert!(!dir.path().join("x").exists());
     }
 }

@@ -330,6 +330,7 @@ impl Dvc {
     }
 
     fn once<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Result<Output, ProgramError> {
+        project_lock::refuse_links(&self.root)?;
         let mut cmd = Cmd::new(&self.path).args(args).dir(&self.root);
         if self.show {
             cmd = cmd.show_stderr();

@@ -1,15 +1,19 @@
 //! A passing DVC project beside the real one, to move data of any version without touching the workspace.
 //!
 //! DVC's `push` and `fetch` work on what the workspace's files name. A push may carry older commits, and a fetch may want a
-//! version that is not checked out: for these, a project is made under `.dvc/tmp`, with the same settings (paths made
-//! absolute: cache, remotes, key files), without git, and with one `.dvc` file a version. It goes when it is dropped.
+//! version that is not checked out: for these, a project is made among our passing files (`support::aside`), with the same
+//! settings (paths made absolute: cache, remotes, key files), without git, and with one `.dvc` file a version. It goes when
+//! it is dropped.
 
 use std::path::{Path, PathBuf};
 
 use super::ini::{self, Setting};
 use super::settings::{Settings, SettingsError};
 use super::version::DataVersion;
+use crate::support::aside::{TEMP, passing_dir};
+use crate::support::beneath::Root;
 use crate::support::fs::{self, At, FsError};
+use crate::support::limits;
 
 /// The settings that hold paths relative to the config file (source: `_map_dirs` in `dvc/config.py`).
 const PATH_KEYS: &[&str] = &[
@@ -33,15 +37,14 @@ impl Scratch {
     /// A project with the settings of the one at `root`: its cache, its remotes, the remote that its dataset goes to.
     pub fn new(root: &Path, effective: &Settings) -> Result<Self, SettingsError> {
         let real = root.join(".dvc");
-        let parent = real.join("tmp");
-        fs::create_dir_all(&parent)?;
+        let parent = passing_dir(root)?;
         remove_stale(&parent);
         let dir = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&parent).at("write in", &parent)?;
         let own = dir.path().join(".dvc");
         fs::create_dir_all(&own)?;
         for name in ["config", "config.local"] {
             let path = real.join(name);
-            let Some(bytes) = fs::read_optional(&path)? else { continue };
+            let Some(bytes) = Root::at(root).read(Path::new(".dvc").join(name), limits::TEXT)? else { continue };
             let mut settings = ini::parse(&String::from_utf8_lossy(&bytes))
                 .map_err(|error| SettingsError::Syntax { path: path.clone(), error })?;
             for setting in &mut settings {
@@ -113,7 +116,7 @@ fn remove_stale(parent: &Path) {
         .flatten()
         .filter(|entry| {
             let name = entry.file_name().to_string_lossy().into_owned();
-            [fs::TEMP, "capture-hook-"].iter().any(|prefix| name.starts_with(prefix))
+            [TEMP, "capture-hook-"].iter().any(|prefix| name.starts_with(prefix))
         })
         .filter(|entry| {
             let time = entry.metadata().and_then(|meta| meta.modified());

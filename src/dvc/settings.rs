@@ -12,8 +12,10 @@ use super::cache::Cache;
 use super::ini::{self, IniError};
 use super::listing::Entry;
 use crate::error::{Explain, Kind};
+use crate::support::beneath::Root;
 use crate::support::env::Env;
 use crate::support::fs::{self, FsError};
+use crate::support::limits;
 
 /// How a file in the workspace is tied to its bytes in the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -126,17 +128,17 @@ impl Settings {
             beyond_us: Vec::new(),
             names_credentials: Vec::new(),
         };
-        let tracked = dvc_dir.join("config");
-        let layers = [system_dir(env), global_dir(env)]
-            .into_iter()
-            .flatten()
-            .map(|dir| dir.join("config"))
-            .chain([tracked.clone(), dvc_dir.join("config.local")]);
-        for path in layers {
-            if let Some(bytes) = fs::read_optional(&path)? {
+        for dir in [system_dir(env), global_dir(env)].into_iter().flatten() {
+            let path = dir.join("config");
+            if let Some(bytes) = fs::read_within(&path, limits::TEXT)? {
+                settings.layer(&path, &String::from_utf8_lossy(&bytes), env)?;
+            }
+        }
+        for name in ["config", "config.local"] {
+            if let Some(bytes) = Root::at(root).read(Path::new(".dvc").join(name), limits::TEXT)? {
                 let text = String::from_utf8_lossy(&bytes);
-                settings.layer(&path, &text, env)?;
-                if path == tracked {
+                settings.layer(&dvc_dir.join(name), &text, env)?;
+                if name == "config" {
                     settings.names_credentials = credentials(&text);
                 }
             }

@@ -9,7 +9,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::Path;
 
-use crate::support::fs::{At, FsError};
+use crate::support::fs::{self, At, FsError};
 
 /// Bytes to look at in parts.
 pub trait Text {
@@ -47,11 +47,7 @@ pub struct TextFile {
 impl TextFile {
     /// Opens a file; `None` where there is none.
     pub fn open(path: &Path) -> Result<Option<Self>, FsError> {
-        let file = match File::open(path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error).at("read", path),
-        };
+        let Some(file) = fs::open_optional(path)? else { return Ok(None) };
         let size = file.metadata().at("look at", path)?.len();
         Ok(Some(Self { file, size: usize::try_from(size).unwrap_or(usize::MAX), path: path.to_path_buf() }))
     }

@@ -7,27 +7,29 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::project_lock::{LockedError, ProjectLock};
-use crate::support::fs::remove_all;
+use crate::support::beneath::Root;
 
-/// Removes such files; how many there were. Waits for a DVC that is at work, whose files they are.
-pub fn remove(root: &Path, dataset: &Path, patience: Duration) -> Result<usize, LockedError> {
-    if find(dataset).is_empty() {
+/// Removes such files of a dataset, whose directory is relative to the project's root; how many there were. Waits for a DVC
+/// that is at work, whose files they are.
+pub fn remove(root: &Path, out_dir: &str, patience: Duration) -> Result<usize, LockedError> {
+    let files = Root::at(root);
+    files.check_dir(out_dir)?;
+    if find(files, out_dir).is_empty() {
         return Ok(0);
     }
     let _lock = ProjectLock::take(root, patience)?;
     // One that cannot be removed is told by whoever finds the run changed.
-    Ok(find(dataset).iter().filter(|path| remove_all(path).is_ok()).count())
+    Ok(find(files, out_dir).iter().filter(|path| files.remove_all(path).is_ok()).count())
 }
 
-fn find(dataset: &Path) -> Vec<PathBuf> {
-    let (mut found, mut todo) = (Vec::new(), vec![dataset.to_path_buf()]);
+fn find(files: Root<'_>, out_dir: &str) -> Vec<PathBuf> {
+    let (mut found, mut todo) = (Vec::new(), vec![PathBuf::from(out_dir)]);
     while let Some(dir) = todo.pop() {
-        for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        for entry in std::fs::read_dir(files.path().join(&dir)).into_iter().flatten().flatten() {
+            let path = dir.join(entry.file_name());
             match entry.file_type() {
-                Ok(kind) if kind.is_dir() => todo.push(entry.path()),
-                Ok(kind) if kind.is_file() && is_unfinished(&entry.file_name().to_string_lossy()) => {
-                    found.push(entry.path());
-                }
+                Ok(kind) if kind.is_dir() => todo.push(path),
+                Ok(kind) if kind.is_file() && is_unfinished(&entry.file_name().to_string_lossy()) => found.push(path),
                 _ => {}
             }
         }

@@ -12,6 +12,7 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 use super::collect::{Collector, StepColumns, Trace};
 use super::key::{EpisodeColumns, KeyCollector, KeyFigures};
 use crate::error::{Explain, Kind};
+use crate::support::fs;
 
 /// A parquet file of a run that cannot be read for figures.
 #[derive(Debug, thiserror::Error)]
@@ -98,7 +99,7 @@ pub fn trace(path: &Path) -> Result<Trace, FiguresError> {
 }
 
 fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, FiguresError> {
-    let file = File::open(path).map_err(|source| FiguresError::Open { path: path.into(), source })?;
+    let file = fs::open(path).map_err(|error| FiguresError::Open { path: path.into(), source: error.source })?;
     ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| bad(path, e))
 }
 

@@ -3,8 +3,10 @@
 //! Paths are relative to the top of the working tree, with `/`. An entry is told by its object id, so that "did this
 //! file change" costs no read of its content.
 
+use std::ffi::OsStr;
 use std::fmt;
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use super::error::GitError;
 use super::repo::Repo;
@@ -63,6 +65,14 @@ pub struct Entry {
     pub id: Oid,
     /// The file mode: `0o100644`, `0o100755`, `0o120000` for a link.
     pub mode: u32,
+}
+
+impl Entry {
+    /// Whether it is a regular file.
+    #[must_use]
+    pub fn is_file(&self) -> bool {
+        self.mode & 0o170_000 == 0o100_000
+    }
 }
 
 /// A commit's own facts.
@@ -172,17 +182,8 @@ impl Repo {
             return Ok(index.get_path(Path::new(path), 0).map(|e| Entry { id: e.id.into(), mode: e.mode }));
         }
         let output = self.query(["ls-files", "-s", "-z", "--full-name", "--", path])?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        Ok(text.split('\0').find_map(|line| {
-            let (facts, name) = line.split_once('\t')?;
-            let words: Vec<&str> = facts.split(' ').collect();
-            match words.as_slice() {
-                [mode, id, "0"] if name == path => {
-                    Some(Entry { id: Oid::parse(id)?, mode: u32::from_str_radix(mode, 8).ok()? })
-                }
-                _ => None,
-            }
-        }))
+        let mut lines = output.stdout.split(|byte| *byte == 0).filter_map(index_line);
+        Ok(lines.find(|(_, stage, name)| *stage == 0 && name == Path::new(path)).map(|(entry, ..)| entry))
     }
 
     /// The paths in the index that end so (`/.dvc/config`): a scan in memory.
@@ -217,14 +218,49 @@ impl Repo {
         Ok(self.cmd(["cat-file", "blob", id.as_str()]).checked(self.env())?.stdout)
     }
 
-    /// A file's bytes in a commit.
-    pub fn file_at(&self, commit: &Oid, path: &str) -> Result<Option<Vec<u8>>, GitError> {
-        self.entry_at(commit, path)?.map(|entry| self.blob(&entry.id)).transpose()
+    /// How many bytes a blob has, unpacked.
+    pub fn blob_size(&self, id: &Oid) -> Result<u64, GitError> {
+        if let Some(lib) = &self.lib {
+            let header = id.lib().and_then(|oid| lib.odb()?.read_header(oid));
+            let (size, _) = header.map_err(|source| GitError::Read { what: format!("blob {id}"), source })?;
+            return Ok(size as u64);
+        }
+        let text = self.cmd(["cat-file", "-s", id.as_str()]).checked(self.env())?.text();
+        // What git says is a number.
+        Ok(text.parse().unwrap_or(u64::MAX))
     }
 
-    /// A file's bytes in the index that counts.
-    pub fn file_in_index(&self, path: &str) -> Result<Option<Vec<u8>>, GitError> {
-        self.index_entry(path)?.map(|entry| self.blob(&entry.id)).transpose()
+    /// The first name on the way to a path of the working tree, or anything below that path, that git tracks as a link or as
+    /// another repository.
+    pub fn tracked_link(&self, path: &Path) -> Result<Option<PathBuf>, GitError> {
+        let Some(top) = self.work_tree.as_deref() else { return Ok(None) };
+        let Ok(inner) = path.strip_prefix(top) else { return Ok(None) };
+        let mut at = PathBuf::new();
+        for name in inner.components() {
+            at.push(name);
+            let Some(text) = at.to_str() else { return Ok(None) };
+            if self.index_entry(text)?.is_some_and(|entry| !entry.is_file()) {
+                return Ok(Some(top.join(at)));
+            }
+        }
+        Ok(self.index_below(&at)?.into_iter().find(|(entry, _)| !entry.is_file()).map(|(_, path)| top.join(path)))
+    }
+
+    /// What the index holds below a directory.
+    fn index_below(&self, dir: &Path) -> Result<Vec<(Entry, PathBuf)>, GitError> {
+        let prefix = format!("{}/", dir.display());
+        if let Some(index) = self.lib_index() {
+            let Ok(first) = index.find_prefix(&prefix) else { return Ok(Vec::new()) };
+            let rest = (first..index.len()).map_while(|at| index.get(at));
+            let below = rest.take_while(|e| e.path.starts_with(prefix.as_bytes()));
+            let entry = |e: git2::IndexEntry| {
+                (Entry { id: e.id.into(), mode: e.mode }, PathBuf::from(OsStr::from_bytes(&e.path)))
+            };
+            return Ok(below.map(entry).collect());
+        }
+        let output = self.query(["ls-files", "-s", "-z", "--full-name", "--", &format!(":(top,literal){prefix}")])?;
+        let lines = output.stdout.split(|byte| *byte == 0);
+        Ok(lines.filter_map(index_line).map(|(entry, _, path)| (entry, path)).collect())
     }
 
     /// The index, read once; `None` where libgit2 cannot read it (a sparse or split index).
@@ -237,6 +273,17 @@ impl Repo {
     pub fn forget_index(&mut self) {
         self.index.take();
     }
+}
+
+/// A line of `git ls-files -s -z`: the entry, its stage (0 where it is not in conflict), the path.
+fn index_line(line: &[u8]) -> Option<(Entry, u8, PathBuf)> {
+    let at = line.iter().position(|byte| *byte == b'\t')?;
+    let facts = std::str::from_utf8(line.get(..at)?).ok()?;
+    let path = PathBuf::from(OsStr::from_bytes(line.get(at + 1..)?));
+    let words: Vec<&str> = facts.split(' ').collect();
+    let [mode, id, stage] = words.as_slice() else { return None };
+    let entry = Entry { id: Oid::parse(id)?, mode: u32::from_str_radix(mode, 8).ok()? };
+    Some((entry, stage.parse().ok()?, path))
 }
 
 fn id_tree<'r>(lib: &'r git2::Repository, commit: &Oid) -> Result<git2::Tree<'r>, git2::Error> {

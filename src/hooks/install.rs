@@ -4,14 +4,13 @@
 //! exactly as it was. A hooks directory outside the repository is written to only when forced: other repositories would
 //! share it. Beside the shims, the merge drivers are named in the repository's own git settings.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::shim::{self, CHAINED, EVENTS};
 use crate::error::{Explain, Kind};
 use crate::git::{GitError, HooksDir, HooksDirSource, Repo};
-use crate::support::fs::{At, FsError};
+use crate::support::fs::{self, FsError};
 use crate::support::process::quoted_path;
 
 /// Why hooks could not be installed.
@@ -168,12 +167,12 @@ pub fn survey(dir: &HooksDir, binary: &Path) -> Result<Vec<Hook>, InstallError> 
         .map(|&event| {
             let path = dir.path.join(event);
             let kept = dir.path.join(format!("{event}{CHAINED}"));
-            let standing = match fs::symlink_metadata(&path) {
+            let standing = match std::fs::symlink_metadata(&path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Standing::Nothing,
                 Err(error) => return Err(FsError { action: "look at", path, source: error }.into()),
                 Ok(meta) if meta.is_file() => {
-                    let bytes = crate::support::fs::read(&path)?;
-                    if bytes == shim::text(event, binary).as_bytes() && crate::support::fs::is_executable(&path) {
+                    let bytes = fs::read(&path)?;
+                    if bytes == shim::text(event, binary).as_bytes() && fs::is_executable(&path) {
                         Standing::Current
                     } else if shim::is_ours(&bytes) {
                         Standing::Outdated
@@ -183,7 +182,7 @@ pub fn survey(dir: &HooksDir, binary: &Path) -> Result<Vec<Hook>, InstallError> 
                 }
                 Ok(_) => Standing::Foreign,
             };
-            let chained = fs::symlink_metadata(&kept).is_ok().then_some(kept);
+            let chained = std::fs::symlink_metadata(&kept).is_ok().then_some(kept);
             Ok(Hook { event, path, standing, chained })
         })
         .collect()
@@ -219,7 +218,7 @@ pub fn install(repo: &Repo, binary: &Path, force: bool) -> Result<Installed, Ins
             return Err(InstallError::Two { hook: hook.path.clone(), kept: kept.clone() });
         }
     }
-    crate::support::fs::create_dir_all(&dir.path)?;
+    fs::create_dir_all(&dir.path)?;
     let mut done = Installed { dir: dir.path.clone(), ..Installed::default() };
     for hook in hooks {
         if hook.standing == Standing::Current {
@@ -231,13 +230,13 @@ pub fn install(repo: &Repo, binary: &Path, force: bool) -> Result<Installed, Ins
                 && !same(&hook.path, kept)?
             {
                 let older = dir.path.join(format!("{}{CHAINED}.old", hook.event));
-                fs::rename(kept, &older).at("move aside", kept)?;
+                fs::rename(kept, &older)?;
             }
-            fs::rename(&hook.path, &kept).at("move aside", &hook.path)?;
+            fs::rename(&hook.path, &kept)?;
             done.chained.push(hook.event);
         }
-        crate::support::fs::write_atomic(&hook.path, shim::text(hook.event, binary).as_bytes())?;
-        make_executable(&hook.path)?;
+        fs::write_atomic(&hook.path, shim::text(hook.event, binary).as_bytes())?;
+        fs::make_executable(&hook.path)?;
         done.written.push(hook.event);
     }
     done.drivers = set_drivers(repo, binary)? | set_octopus(repo)?;
@@ -246,8 +245,8 @@ pub fn install(repo: &Repo, binary: &Path, force: bool) -> Result<Installed, Ins
 
 /// Whether a hook is the one that was moved aside: a hook manager has written it again.
 fn same(hook: &Path, kept: &Path) -> Result<bool, FsError> {
-    let file = |path: &Path| fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file());
-    Ok(file(hook) && file(kept) && crate::support::fs::read(hook)? == crate::support::fs::read(kept)?)
+    let file = |path: &Path| std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file());
+    Ok(file(hook) && file(kept) && fs::read(hook)? == fs::read(kept)?)
 }
 
 /// What [`uninstall`] did.
@@ -267,11 +266,11 @@ pub fn uninstall(repo: &Repo, binary: &Path) -> Result<Uninstalled, InstallError
     let mut done = Uninstalled::default();
     for hook in survey(&dir, binary)? {
         if matches!(hook.standing, Standing::Current | Standing::Outdated) {
-            crate::support::fs::remove_all(&hook.path)?;
+            fs::remove_all(&hook.path)?;
             done.removed.push(hook.event);
         }
         if let (Some(kept), true) = (&hook.chained, hook.standing != Standing::Foreign) {
-            fs::rename(kept, &hook.path).at("put back", kept)?;
+            fs::rename(kept, &hook.path)?;
             done.restored.push(hook.event);
         }
     }
@@ -361,16 +360,4 @@ pub fn drivers_set(repo: &Repo, binary: &Path) -> Result<bool, GitError> {
         }
     }
     Ok(true)
-}
-
-#[cfg(unix)]
-fn make_executable(path: &Path) -> Result<(), FsError> {
-    use std::os::unix::fs::PermissionsExt;
-    let mode = 0o777 & !crate::support::fs::umask();
-    fs::set_permissions(path, fs::Permissions::from_mode(mode | 0o100)).at("make executable", path)
-}
-
-#[cfg(not(unix))]
-fn make_executable(_: &Path) -> Result<(), FsError> {
-    Ok(())
 }

@@ -4,7 +4,7 @@
 //! of DVC and of readers, and renamed into place; what is there already and is the same, byte for byte, is left alone, so
 //! that DVC's links stay. Nothing is ever written through a link, into the run's directory, or into another run's folder.
 
-use std::fs;
+use std::io::Write;
 use std::path::{Component, Path, PathBuf};
 
 use crate::columnar::{self, ParquetSink};
@@ -13,7 +13,7 @@ use crate::manifest::{Entry, Manifest};
 use crate::run::RunKey;
 use crate::run::json::{Layout, Object, Value};
 use crate::run::layout::{DATASET_INDEX, EPISODES_PARQUET, MANIFEST, STEPS_PARQUET};
-use crate::support::fs::{At, FsError};
+use crate::support::fs::{self, At, FsError};
 use crate::support::progress::Progress;
 use crate::validate::{self, Options, Report, Scan, ScanError, Severity};
 
@@ -193,11 +193,9 @@ fn fill(folder: &Path, scan: &Scan, key: &RunKey, request: &Request, sink: Parqu
     let recorded = || scan.files.iter().filter(|file| !made_here(&file.path));
     for file in recorded() {
         let (from, to) = (request.run_dir.join(&file.path), folder.join(&file.path));
-        let copied = fs::copy(&from, &to).at("copy", &from)?;
-        if copied != file.bytes {
+        if fs::copy_new(&from, &to)? != file.bytes {
             return Err(changed(request, &file.path));
         }
-        plain_mode(&to)?;
     }
     // What was copied is what was judged.
     scan.unchanged()?;
@@ -245,20 +243,7 @@ fn source(request: &Request, key: &RunKey) -> String {
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
-    fs::write(path, bytes).at("write", path)
-}
-
-/// The mode of a new file, whatever the recorder's had.
-fn plain_mode(path: &Path) -> Result<(), FsError> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = 0o666 & !crate::support::fs::umask();
-        fs::set_permissions(path, fs::Permissions::from_mode(mode)).at("set the mode of", path)?;
-    }
-    #[cfg(not(unix))]
-    let _ = path;
-    Ok(())
+    fs::create_new(path)?.write_all(bytes).at("write", path)
 }
 
 fn changed(request: &Request, file: &str) -> Error {

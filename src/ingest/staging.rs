@@ -3,17 +3,19 @@
 //! A lock beside each folder says that its maker lives; what the dead left is removed by the next one to come. On the same
 //! machine, that is: some cluster file systems keep locks to a machine, and a folder's name says which one made it.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::TryLockError;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::Request;
-use crate::support::fs::{At, FsError, create_dir_all, remove_all};
+use crate::support::aside::aside;
+use crate::support::fs::{self, At, FsError, remove_all};
 
 /// A folder in the making, removed when dropped.
 pub(super) struct Staging {
     dir: PathBuf,
     name: String,
-    _lock: File,
+    _lock: std::fs::File,
 }
 
 /// What the names of this machine's folders begin with.
@@ -40,7 +42,7 @@ impl Staging {
             }
             let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
             let staging = Self { dir, name, _lock: file };
-            fs::create_dir(staging.folder()).at("create the directory", &staging.folder())?;
+            fs::create_dir_all(&staging.folder())?;
             return Ok(staging);
         }
     }
@@ -58,46 +60,23 @@ impl Drop for Staging {
     }
 }
 
-/// DVC's own scratch space, which git ignores; beside the dataset where that is not the project's or on another file system;
-/// in the dataset where that is a file system of its own.
+/// Among our passing files; beside the dataset where those are on another file system; in the dataset where that is a file
+/// system of its own.
 fn staging_dir(request: &Request) -> Result<PathBuf, FsError> {
     let beside = request.out_dir.parent().unwrap_or(&request.root);
-    create_dir_all(beside)?;
+    fs::create_dir_all(beside)?;
     let there = if request.out_dir.is_dir() { &request.out_dir } else { beside };
-    let dvc = request.root.join(".dvc");
-    let scratch = dvc.join("tmp");
-    let inside = |path: &Path| {
-        let real = |path: &Path| path.canonicalize().ok();
-        real(path).zip(real(&request.root)).is_some_and(|(path, root)| path.starts_with(root))
-    };
-    if dvc.is_dir()
-        && inside(&dvc)
-        && fs::create_dir_all(&scratch).is_ok()
-        && inside(&scratch)
-        && same_device(&scratch, there)
-    {
-        return Ok(scratch);
-    }
-    Ok(if same_device(beside, there) { beside.to_path_buf() } else { there.to_path_buf() })
-}
-
-#[cfg(unix)]
-fn same_device(a: &Path, b: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    fs::metadata(a).is_ok_and(|a| fs::metadata(b).is_ok_and(|b| a.dev() == b.dev()))
-}
-
-#[cfg(not(unix))]
-fn same_device(_: &Path, _: &Path) -> bool {
-    true
+    let dir = aside(there);
+    let device = |path: &Path| std::fs::metadata(path).map(|meta| meta.dev()).ok();
+    Ok(if dir == there && device(beside) == device(there) { beside.to_path_buf() } else { dir })
 }
 
 /// Removes what processes that were killed have left.
 fn remove_leftovers(dir: &Path, prefix: &str) {
-    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let Some(stem) = name.strip_suffix(".lock").filter(|stem| stem.starts_with(prefix)) else { continue };
-        let Ok(lock) = File::open(entry.path()) else { continue };
+        let Ok(lock) = fs::open(&entry.path()) else { continue };
         match lock.try_lock() {
             Ok(()) => {
                 // Its maker is gone: the lock goes last, so that a second attempt finds the rest.

@@ -19,7 +19,7 @@ impl WorkLock {
     pub fn take(state_dir: &Path) -> Result<Self, FsError> {
         fs::create_dir_all(state_dir)?;
         let path = state_dir.join("lock");
-        let file = File::options().create(true).truncate(false).write(true).open(&path).at("open", &path)?;
+        let file = fs::open_lock(&path)?;
         let until = Instant::now() + PATIENCE;
         loop {
             match file.try_lock() {

@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::views;
+use super::{Project, views};
 use crate::dvc::cache::Cache;
 use crate::dvc::fetch;
 use crate::dvc::listing::Listing;
@@ -84,11 +84,11 @@ pub fn prefer(labels: &[String; 3], env: &Env, replaying: bool) -> Prefer {
     if !merging && (replaying || replayed || theirs == "local") { Prefer::Theirs } else { Prefer::Ours }
 }
 
-/// Merges `dvc.lock`. `root` is the DVC project's directory; `dvc` is asked for only where a list of files must be fetched
+/// Merges `dvc.lock` of a project; `dvc` is asked for only where a list of files must be fetched
 /// from a remote that is no directory.
 pub fn lock(
     files: &Files,
-    root: &Path,
+    project: &Project,
     env: &Env,
     dvc: &mut dyn FnMut() -> Result<Dvc, ProgramError>,
 ) -> Result<Ended, FsError> {
@@ -103,9 +103,9 @@ pub fn lock(
         marker: files.marker,
         prefer: files.prefer,
     };
-    let tried = Settings::read(root, env).map_err(|e| e.to_string()).and_then(|settings| {
+    let tried = project.read_dvc_settings().map_err(|e| with_cause(&e)).and_then(|settings| {
         let cache = Cache::of(&settings);
-        let mut store = Store { root, settings: &settings, cache: &cache, dvc };
+        let mut store = Store { root: &project.root, settings: &settings, cache: &cache, dvc };
         let merged = merge::merge(&sides, &mut store).map_err(|e| e.to_string())?;
         // The list of files first: a dvc.lock must never name one that is not there.
         for listing in &merged.listings {
@@ -145,6 +145,10 @@ fn lock_notes(files: &Files, merged: &Merged) -> Vec<String> {
     notes
 }
 
+fn with_cause(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
+}
+
 struct Store<'a> {
     root: &'a Path,
     settings: &'a Settings,
@@ -154,10 +158,7 @@ struct Store<'a> {
 
 impl Objects for Store<'_> {
     fn listing(&mut self, version: DataVersion) -> Result<Listing, String> {
-        fetch::listing(self.root, self.settings, version, &mut *self.dvc).map_err(|e| {
-            let cause = std::error::Error::source(&e).map(|c| format!(": {c}")).unwrap_or_default();
-            format!("{e}{cause}")
-        })
+        fetch::listing(self.root, self.settings, version, &mut *self.dvc).map_err(|e| with_cause(&e))
     }
 
     fn size(&mut self, oid: Oid) -> Option<u64> {

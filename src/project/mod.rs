@@ -39,8 +39,10 @@ use crate::dvc::cache::Cache;
 use crate::dvc::program::{Dvc, ProgramError, Search};
 use crate::dvc::settings::Settings;
 use crate::git::{Oid, Repo};
+use crate::support::beneath::{FileKind, Root};
 use crate::support::env::Env;
-use crate::support::fs;
+use crate::support::fs::{At, FsError, Refused};
+use crate::support::limits;
 use crate::support::progress::Progress;
 
 pub use error::ProjectError;
@@ -157,7 +159,7 @@ impl Project {
     /// DVC's settings.
     pub fn dvc_settings(&self) -> Result<&Settings, ProjectError> {
         if self.settings.get().is_none() {
-            let mut settings = Settings::read(&self.root, &self.env)?;
+            let mut settings = self.read_dvc_settings()?;
             // An output's own remote goes before the default one.
             if let Ok(State { wanted: Some(wanted), .. }) = self.state(&Source::WorkTree)
                 && let Some(own) = wanted.stage.outs.iter().find(|out| out.path.trim_end_matches('/') == wanted.out_dir)
@@ -168,6 +170,22 @@ impl Project {
             let _ = self.settings.set(settings);
         }
         self.settings.get().ok_or_else(|| ProjectError::NoDvcProject { dir: self.root.clone() })
+    }
+
+    /// DVC's settings as the files say. A cache behind links is the user's own affair, unless git tracks them: a repository
+    /// must not choose where objects are written.
+    pub fn read_dvc_settings(&self) -> Result<Settings, ProjectError> {
+        let settings = Settings::read(&self.root, &self.env)?;
+        match self.repo.tracked_link(&settings.cache_dir)? {
+            Some(link) => Err(Refused::Link(link.clone()).into()).at("use the cache behind", &link).map_err(Into::into),
+            None => Ok(settings),
+        }
+    }
+
+    /// The project's files, in the working tree.
+    #[must_use]
+    pub fn files(&self) -> Root<'_> {
+        Root::at(&self.root)
     }
 
     /// DVC's cache.
@@ -196,27 +214,40 @@ impl Project {
     /// yet, it shares the main working tree's.
     pub fn share_cache(&self, hear: &dyn Hear) -> Result<(), ProjectError> {
         let linked = self.repo.git_dir() != self.repo.common_dir();
-        let local = self.root.join(".dvc").join("config.local");
-        let Some(main) = self.repo.common_dir().parent().filter(|_| linked && !local.exists()) else { return Ok(()) };
+        let local = ".dvc/config.local";
+        let Some(main) = self.repo.common_dir().parent().filter(|_| linked) else { return Ok(()) };
         let main = main.join(&self.prefix);
         let own = self.root.join(".dvc").join("cache");
-        if !is_dvc_root(&main) || Settings::read(&self.root, &self.env)?.cache_dir != own {
+        if !is_dvc_root(&main)
+            || self.files().kind(local)? != FileKind::Absent
+            || self.read_dvc_settings()?.cache_dir != own
+        {
             return Ok(());
         }
-        let shared = Settings::read(&main, &self.env)?.cache_dir;
+        let env = self.env.clone().without_git();
+        let shared = Self::at(Repo::open(&main, &env)?, main.clone(), &env).read_dvc_settings()?.cache_dir;
         let text = format!("[cache]\n    dir = {}\n", shared.display());
-        fs::write_atomic(&local, text.as_bytes())?;
+        self.files().write_atomic(local, text.as_bytes())?;
         hear.status(&format!("this working tree shares DVC's cache of {}", main.display()));
         Ok(())
     }
 
     /// A file's bytes as the index, a commit or the working tree has them.
     pub fn file(&self, source: &Source, file: &str) -> Result<Option<Vec<u8>>, ProjectError> {
-        Ok(match source {
-            Source::Index => self.repo.file_in_index(&self.git_path(file))?,
-            Source::Commit(id) => self.repo.file_at(id, &self.git_path(file))?,
-            Source::WorkTree => fs::read_optional(&self.root.join(file))?,
-        })
+        let limit = if file == crate::dvc::lock::FILE { limits::LOCK } else { limits::TEXT };
+        let path = self.git_path(file);
+        let entry = match source {
+            Source::Index => self.repo.index_entry(&path)?,
+            Source::Commit(id) => self.repo.entry_at(id, &path)?,
+            Source::WorkTree => return Ok(self.files().read(file, limit)?),
+        };
+        let refused = |refused: Refused| FsError { action: "read", path: path.clone().into(), source: refused.into() };
+        match entry {
+            None => Ok(None),
+            Some(entry) if !entry.is_file() => Err(refused(Refused::Link(path.clone().into())).into()),
+            Some(entry) if self.repo.blob_size(&entry.id)? > limit => Err(refused(Refused::TooLarge(limit)).into()),
+            Some(entry) => Ok(Some(self.repo.blob(&entry.id)?)),
+        }
     }
 
     /// Where capture-hook keeps its own state of this repository.
@@ -232,7 +263,7 @@ fn is_dvc_root(dir: &Path) -> bool {
 }
 
 fn names_the_stage(dir: &Path) -> bool {
-    let bytes = fs::read_optional(&dir.join(crate::dvc::stage::FILE)).ok().flatten().unwrap_or_default();
+    let bytes = Root::at(dir).read(crate::dvc::stage::FILE, limits::TEXT).ok().flatten().unwrap_or_default();
     String::from_utf8_lossy(&bytes).contains(crate::dvc::stage::STAGE)
 }
 

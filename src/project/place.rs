@@ -11,7 +11,8 @@ use crate::figures::{self, FiguresError, KeyFigures, Trace};
 use crate::run::RunKey;
 use crate::run::json::{self, Value};
 use crate::run::layout::{DATASET_INDEX, EPISODES_PARQUET, MANIFEST, RUN_JSON, STEPS_PARQUET};
-use crate::support::fs;
+use crate::run::open;
+use crate::support::{fs, limits};
 
 /// Where a run lies.
 #[derive(Debug, Clone)]
@@ -48,12 +49,11 @@ impl Place {
     /// A small file's bytes, where it is there and can be read.
     #[must_use]
     pub fn bytes(&self, name: &str) -> Option<Vec<u8>> {
-        let path = self.file(name)?;
-        let size = std::fs::metadata(&path).ok()?.len();
-        if size > crate::run::meta::MAX_BYTES {
-            return None;
+        match self {
+            Self::Recorded(dir) => open::small_file(dir, name).ok()?,
+            // A link leads into DVC's cache.
+            Self::Dataset(_) | Self::Cache { .. } => fs::read_within(&self.file(name)?, limits::RUN_FILE).ok()?,
         }
-        fs::read_optional(&path).ok()?
     }
 
     /// A JSON file of the run (`run.json`, `manifest.json`), where it is there and can be read.

@@ -8,7 +8,8 @@ use super::{Hear, Locked, Project, ProjectError};
 use crate::error::{Error, Kind};
 use crate::git::{GitError, Range};
 use crate::run::RunKey;
-use crate::support::fs::{self, FsError};
+use crate::support::fs::FsError;
+use crate::support::limits;
 
 /// What a commit of runs came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,13 +52,10 @@ impl Project {
         hear: &dyn Hear,
     ) -> Result<Published, Error> {
         let params = place.params_file()?;
-        let files = [params.as_str(), crate::dvc::lock::FILE].into_iter().chain(super::views::FILES.iter().copied());
-        let before: Vec<_> = files
-            .map(|file| {
-                let path = self.root.join(file);
-                Ok((fs::read_optional(&path)?, path))
-            })
-            .collect::<Result<_, FsError>>()?;
+        let views = super::views::to_write(self.files())?;
+        let files = [params.as_str(), crate::dvc::lock::FILE].into_iter().chain(views.iter().copied());
+        let before: Vec<_> =
+            files.map(|file| Ok((file, self.files().read(file, limits::LOCK)?))).collect::<Result<_, FsError>>()?;
         match self.put_all(place, runs, hear) {
             Ok((runs, locked)) => {
                 let paths = self.stage_selection()?;
@@ -68,10 +66,10 @@ impl Project {
             Err(error) => {
                 // Back to where it began; runs that went well are in the cache, and leave the workspace again.
                 let reached = self.locked(&super::Source::WorkTree).ok().flatten();
-                for (bytes, path) in before {
+                for (file, bytes) in before {
                     match bytes {
-                        Some(bytes) => fs::write_atomic(&path, &bytes)?,
-                        None => fs::remove_all(&path)?,
+                        Some(bytes) => self.files().write_atomic(file, &bytes)?,
+                        None => self.files().remove_all(file)?,
                     }
                 }
                 if let Some(reached) = reached {

@@ -4,6 +4,8 @@
 //! the selection of `dvc.lock` changed. Everything is derived from `dvc.lock` and DVC's `.dir` objects; where this clone
 //! does not have those objects, only what `dvc.lock` itself says is known.
 
+use std::path::Path;
+
 use sha2::{Digest, Sha256};
 
 use super::selection::Locked;
@@ -14,7 +16,7 @@ use crate::git::Oid;
 use crate::provenance::Record;
 use crate::run::RunKey;
 use crate::run::json::{self, Value};
-use crate::support::fs;
+use crate::support::{fs, limits};
 
 /// What one state brings over others.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -119,13 +121,15 @@ impl Project {
 
     /// An object's bytes: from the cache, else from the workspace where the same bytes lie there.
     fn object(&self, id: ObjectId, locked: &Locked, relpath: &str) -> Result<Option<Vec<u8>>, ProjectError> {
-        if let Some(bytes) = fs::read_optional(&self.cache()?.path(id))? {
+        if let Some(bytes) = fs::read_within(&self.cache()?.path(id), limits::RUN_FILE)? {
             return Ok(Some(bytes));
         }
         if !crate::dvc::listing::safe_path(relpath) || !crate::dvc::listing::safe_path(&locked.out_dir) {
             return Ok(None);
         }
-        let bytes = fs::read_optional(&self.root.join(&locked.out_dir).join(relpath))?;
+        let file = Path::new(&locked.out_dir).join(relpath);
+        // Where it is no file of the project's own (a link into a cache that lacks the object), it tells nothing.
+        let bytes = self.files().read(file, limits::RUN_FILE).ok().flatten();
         Ok(bytes.filter(|bytes| ObjectId::of(bytes) == id))
     }
 }

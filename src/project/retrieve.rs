@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use md5::{Digest, Md5};
@@ -250,16 +251,14 @@ fn copy(from: &Path, to: &Path) -> Result<u64, FsError> {
     if let Some(parent) = to.parent() {
         fs::create_dir_all(parent)?;
     }
-    let mut source = std::fs::File::open(from).at("read", from)?;
-    let mut target = std::fs::File::create_new(to).at("write", to)?;
-    io::copy(&mut source, &mut target).at("write", to)
+    fs::copy_new(from, to)
 }
 
 /// Copies an object into the cache under its name, if its bytes are right; others are left, and found missing later.
 fn take(from: &Path, to: &Path, oid: Oid) -> Result<(), FsError> {
     let parent = to.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(parent)?;
-    let mut source = std::fs::File::open(from).at("read", from)?;
+    let mut source = fs::open(from)?;
     let mut target = tempfile::NamedTempFile::new_in(parent).at("write in", parent)?;
     let mut hash = Md5::new();
     let mut buffer = vec![0; 1 << 17];
@@ -275,13 +274,9 @@ fn take(from: &Path, to: &Path, oid: Oid) -> Result<(), FsError> {
     if Oid::from_digest(hash.finalize().into()) != oid {
         return Ok(());
     }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // As DVC leaves its objects: nobody writes to them.
-        let mode = std::fs::Permissions::from_mode(0o444);
-        std::fs::set_permissions(target.path(), mode).at("write", to)?;
-    }
+    // As DVC leaves its objects: nobody writes to them. An object must be whole on the disk when it has its name.
+    let mode = std::fs::Permissions::from_mode(0o444);
+    target.as_file().set_permissions(mode).and_then(|()| target.as_file().sync_data()).at("write", to)?;
     match target.persist_noclobber(to) {
         Ok(_) => Ok(()),
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),

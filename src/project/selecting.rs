@@ -9,7 +9,9 @@ use crate::error::{Explain, Kind};
 use crate::params::ParamsError;
 use crate::params::edit::{Leaf, set};
 use crate::run::discover::RunDir;
-use crate::support::fs::{self, At, FsError};
+use crate::support::beneath::Root;
+use crate::support::fs::FsError;
+use crate::support::limits;
 
 /// What a selection changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,9 +43,6 @@ pub enum SelectError {
     /// Its path would read as no selection.
     #[error("the path {} reads as a placeholder, so a params file that names it selects no run", .0.escape_debug())]
     Placeholder(String),
-    /// The params file leads out of the project.
-    #[error("{0} is a link that leads out of the project")]
-    LinkOutside(String),
     /// Where the project is not as it should be.
     #[error(transparent)]
     Workspace(#[from] WorkspaceError),
@@ -59,7 +58,6 @@ impl Explain for SelectError {
     fn kind(&self) -> Kind {
         match self {
             Self::Outside { .. } | Self::NotText(_) | Self::Placeholder(_) => Kind::Usage,
-            Self::LinkOutside(_) => Kind::Setup,
             Self::Workspace(error) => error.kind(),
             Self::Params(error) => error.kind(),
             Self::Fs(error) => error.kind(),
@@ -71,7 +69,6 @@ impl Explain for SelectError {
             Self::Outside { .. } => "run_outside_project",
             Self::NotText(_) => "path_not_utf8",
             Self::Placeholder(_) => "path_is_placeholder",
-            Self::LinkOutside(_) => "link_outside_project",
             Self::Workspace(error) => error.code(),
             Self::Params(error) => error.code(),
             Self::Fs(error) => error.code(),
@@ -85,7 +82,6 @@ impl Explain for SelectError {
             Self::Placeholder(_) => {
                 vec!["give the run's directory a name without `<…>`, such as the run's id without them".into()]
             }
-            Self::LinkOutside(_) => Vec::new(),
             Self::Workspace(error) => error.hints(),
             Self::Params(error) => {
                 let mut hints = error.hints();
@@ -130,17 +126,8 @@ impl Workspace {
     pub fn select(&self, run: &Path) -> Result<Pointed, SelectError> {
         let new = self.run_dir(run)?;
         let file = self.params_file()?;
-        let mut path = self.root.join(&file);
-        if std::fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_symlink()) {
-            // The file that is meant changes, the link stays.
-            let real = std::fs::canonicalize(&path).at("follow", &path)?;
-            let root = std::fs::canonicalize(&self.root).at("follow", &self.root)?;
-            if !real.starts_with(root) {
-                return Err(SelectError::LinkOutside(file));
-            }
-            path = real;
-        }
-        let there = fs::read_optional(&path)?;
+        let files = Root::at(&self.root);
+        let there = files.read(&file, limits::TEXT)?;
         let missing = there.is_none();
         let bytes = there.unwrap_or_else(|| {
             // A new file explains itself.
@@ -150,7 +137,7 @@ impl Workspace {
         let edited = set(leaf, &bytes, &new)?;
         let changed = missing || edited.bytes != bytes;
         if changed {
-            fs::write_atomic(&path, &edited.bytes)?;
+            files.write_atomic(&file, &edited.bytes)?;
         }
         Ok(Pointed { file, old: edited.old.filter(|_| !missing), new, changed })
     }

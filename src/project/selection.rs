@@ -4,12 +4,14 @@
 //! so nothing grows with it.
 
 use super::{Project, ProjectError};
-use crate::dvc::lock::{self, Lock};
+use crate::dvc::lock::{self, Lock, LockError};
 use crate::dvc::stage::{self, OUT_DIR, Resolved, Stage};
 use crate::dvc::version::DataVersion;
 use crate::git::Oid;
 use crate::params::Value;
 use crate::run::RunKey;
+use crate::support::fs::Refused;
+use crate::support::limits;
 
 /// Which state of the tracked files is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,6 +108,20 @@ impl Project {
         Ok(State { wanted, locked: self.locked(source)? })
     }
 
+    /// An error where the dataset, or another output of the stage, lies behind a link: DVC removes and writes outputs, and
+    /// follows links.
+    pub fn check_outputs(&self, wanted: &Resolved) -> Result<(), ProjectError> {
+        self.files().check_dir(&wanted.out_dir)?;
+        for out in &wanted.stage.outs {
+            match self.files().kind(&out.path) {
+                Err(error) if matches!(error.refused(), Some(Refused::Link(_))) => return Err(error.into()),
+                // What else is odd about it, DVC says.
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// What `dvc.lock` says in one state of the tracked files; `None` where there is no such file, or no dataset in it.
     pub fn locked(&self, source: &Source) -> Result<Option<Locked>, ProjectError> {
         let path = self.git_path(lock::FILE);
@@ -120,6 +136,13 @@ impl Project {
         let Some(entry) = entry else { return Ok(None) };
         if let Some(known) = self.locked.borrow().get(&entry.id) {
             return Ok(known.clone());
+        }
+        let refused = |why: String| Err(LockError::NotUnderstood { line: 1, message: why }.into());
+        if !entry.is_file() {
+            return refused("it is a link, and a repository's links are not followed".into());
+        }
+        if self.repo.blob_size(&entry.id)? > limits::LOCK {
+            return refused(format!("it is larger than {} MiB", limits::LOCK >> 20));
         }
         let locked = Locked::of(&Lock::parse(&self.repo.blob(&entry.id)?)?);
         self.locked.borrow_mut().insert(entry.id, locked.clone());

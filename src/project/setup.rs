@@ -9,7 +9,7 @@ use super::{Project, ProjectError, ROOT_SETTING};
 use crate::dvc::stage::{self, DEFAULT_OUT_DIR, OUT_DIR, RUN_DIR, Stage};
 use crate::params::yaml::{self, Node};
 use crate::params::{self, Value, value};
-use crate::support::fs;
+use crate::support::limits;
 use crate::support::process::quoted;
 
 /// The reference `dvc.yaml`.
@@ -76,33 +76,33 @@ impl Project {
     }
 
     fn set_up_stage(&self) -> Result<Step, ProjectError> {
-        let path = self.root.join(stage::FILE);
-        let Some(bytes) = fs::read_optional(&path)? else {
-            fs::write_atomic(&path, DVC_YAML.as_bytes())?;
+        let files = self.files();
+        let Some(bytes) = files.read(stage::FILE, limits::TEXT)? else {
+            files.write_atomic(stage::FILE, DVC_YAML.as_bytes())?;
             return Ok(Step::changed(stage::FILE, "the stage capture_ingest"));
         };
         if Stage::parse(&bytes)?.is_some() {
             return Ok(Step::kept(stage::FILE, "has the stage capture_ingest"));
         }
-        fs::write_atomic(&path, &with_stage(&bytes)?)?;
+        files.write_atomic(stage::FILE, &with_stage(&bytes)?)?;
         Ok(Step::changed(stage::FILE, "added the stage capture_ingest"))
     }
 
     fn set_up_params(&self) -> Result<Step, ProjectError> {
-        let dvc_yaml = fs::read_optional(&self.root.join(stage::FILE))?.unwrap_or_default();
+        let files = self.files();
+        let dvc_yaml = files.read(stage::FILE, limits::TEXT)?.unwrap_or_default();
         let stage = Stage::parse(&dvc_yaml)?.ok_or(ProjectError::NoStage)?;
         let file = stage.params_file().to_owned();
-        let path = self.root.join(&file);
-        let Some(bytes) = fs::read_optional(&path)? else {
+        let Some(bytes) = files.read(&file, limits::TEXT)? else {
             if file == stage::PARAMS_FILE {
-                fs::write_atomic(&path, PARAMS_YAML.as_bytes())?;
+                files.write_atomic(&file, PARAMS_YAML.as_bytes())?;
                 return Ok(Step::changed(file, "no run is selected yet"));
             }
             return Err(refuse(&file, "the stage names it, and it is not there"));
         };
         let values = params::load(&file, &bytes).map_err(stage::StageError::from)?;
         if values.at("ingest_capture").is_none_or(|v| *v == Value::Null) && file == stage::PARAMS_FILE {
-            fs::write_atomic(&path, &with_params(&bytes)?)?;
+            files.write_atomic(&file, &with_params(&bytes)?)?;
             return Ok(Step::changed(file, "added ingest_capture; no run is selected yet"));
         }
         let mut new = bytes.clone();
@@ -116,7 +116,7 @@ impl Project {
         if new == bytes {
             return Ok(Step::kept(file, "has ingest_capture"));
         }
-        fs::write_atomic(&path, &new)?;
+        files.write_atomic(&file, &new)?;
         Ok(Step::changed(file, "added what ingest_capture lacked"))
     }
 
@@ -130,18 +130,16 @@ impl Project {
         if self.repo.query(["check-ignore", "-q", "--no-index", "--", &probe])?.success() {
             return Ok(Step::kept(file, note));
         }
-        let path = self.root.join(&file);
-        let mut bytes = fs::read_optional(&path)?.unwrap_or_default();
+        let files = self.files();
+        let mut bytes = files.read(&file, limits::TEXT)?.unwrap_or_default();
         end_line(&mut bytes);
         if !why.is_empty() {
             bytes.extend_from_slice(format!("# {why}\n").as_bytes());
         }
         // DVC writes its own rule in this form, and looks for it before it does.
         bytes.extend_from_slice(format!("/{name}{}\n", if why.is_empty() { "" } else { "/" }).as_bytes());
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent)?;
-        }
-        fs::write_atomic(&path, &bytes)?;
+        files.create_dir_all(dir)?;
+        files.write_atomic(&file, &bytes)?;
         Ok(Step::changed(file, note))
     }
 
@@ -152,8 +150,7 @@ impl Project {
             "/params.yaml merge=capture-params",
             "/metrics/capture* merge=capture-views -text",
         ];
-        let path = self.root.join(FILE);
-        let mut bytes = fs::read_optional(&path)?.unwrap_or_default();
+        let mut bytes = self.files().read(FILE, limits::TEXT)?.unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let missing: Vec<&str> = LINES
             .iter()
@@ -177,7 +174,7 @@ impl Project {
         for line in missing {
             bytes.extend_from_slice(format!("{line}\n").as_bytes());
         }
-        fs::write_atomic(&path, &bytes)?;
+        self.files().write_atomic(FILE, &bytes)?;
         Ok(Step::changed(FILE, "named the merge drivers"))
     }
 

@@ -120,6 +120,9 @@ impl Project {
             Err(SyncError::Checkout(CheckoutError::BeyondUs(why))) => match not_unasked(settings, reach) {
                 Some(why) => Ok(Synced::Missing { why }),
                 None => {
+                    if let Some(wanted) = self.state(&Source::WorkTree)?.wanted {
+                        self.check_outputs(&wanted)?;
+                    }
                     hear.status(&format!("DVC does this: {why}"));
                     by_dvc(self.dvc()?.pull(&[STAGE]).map(drop))
                 }

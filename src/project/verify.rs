@@ -22,6 +22,7 @@ use crate::manifest;
 use crate::run::RunKey;
 use crate::run::layout::{MANIFEST, Stream, shard_name};
 use crate::support::progress::Progress;
+use crate::support::{fs, limits};
 
 /// What is wrong with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -240,7 +241,13 @@ fn read_all<'j>(jobs: &'j [Job], progress: &dyn Progress) -> Vec<(&'j Job, io::R
 
 fn read(path: &Path, file: &str, progress: &dyn Progress) -> io::Result<Facts> {
     let name = file.rsplit('/').next().unwrap_or(file);
-    let mut source = Hashing { file: File::open(path)?, md5: Md5::new(), sha256: Sha256::new(), bytes: 0, progress };
+    let mut source = Hashing {
+        file: fs::open(path).map_err(|e| e.source)?,
+        md5: Md5::new(),
+        sha256: Sha256::new(),
+        bytes: 0,
+        progress,
+    };
     let mut rows = shard_name(name).map(|_| count_lines(&mut source));
     // What follows the last line of a damaged shard counts for the hashes too.
     io::copy(&mut source, &mut io::sink())?;
@@ -324,7 +331,7 @@ fn whole(
 
 fn against_manifest(run: &RunKey, files: &BTreeMap<String, (&Job, Facts)>, findings: &mut Vec<Finding>) {
     let Some((job, _)) = files.get(MANIFEST) else { return };
-    let entries = crate::support::fs::read_optional(&job.path).ok().flatten();
+    let entries = fs::read_within(&job.path, limits::RUN_FILE).ok().flatten();
     let Some(entries) = entries.as_deref().and_then(manifest::entries) else {
         let message = "it is no manifest".into();
         findings.push(Finding { file: job.file.clone(), problem: Problem::Unreadable, message });

@@ -15,7 +15,9 @@ use crate::figures::{self, Band, KeyFigures, Trace};
 use crate::params::yaml;
 use crate::run::RunKey;
 use crate::run::layout::{EPISODES_PARQUET, STEPS_PARQUET};
-use crate::support::fs;
+use crate::support::beneath::Root;
+use crate::support::fs::FsError;
+use crate::support::limits;
 
 /// The run's key figures.
 pub const METRICS: &str = "metrics/capture.json";
@@ -36,10 +38,16 @@ fn declared(dvc_yaml: &[u8]) -> bool {
     metrics.iter().any(|item| item.text() == Some(METRICS))
 }
 
+/// The files that may be written: all where the `dvc.yaml` of the working tree declares them, else none.
+pub fn to_write(files: Root<'_>) -> Result<&'static [&'static str], FsError> {
+    let dvc_yaml = files.read(stage::FILE, limits::TEXT)?.unwrap_or_default();
+    Ok(if declared(&dvc_yaml) { FILES } else { &[] })
+}
+
 /// Writes the files for a run in the dataset, where the `dvc.yaml` at `root` declares them.
 pub fn write(root: &Path, out_dir: &Path, run: &RunKey) -> Result<(), ProjectError> {
-    let dvc_yaml = fs::read_optional(&root.join(stage::FILE))?.unwrap_or_default();
-    if !declared(&dvc_yaml) {
+    let files = Root::at(root);
+    if to_write(files)?.is_empty() {
         return Ok(());
     }
     let folder = run.under(out_dir);
@@ -47,12 +55,9 @@ pub fn write(root: &Path, out_dir: &Path, run: &RunKey) -> Result<(), ProjectErr
     let (key, trace) = (figures::key_figures(&steps, &episodes)?, figures::trace(&steps)?);
     let texts = [metrics(run, &key), step_rows(run, &trace), episode_rows(run, &trace)];
     for (name, text) in FILES.iter().zip(texts) {
-        let path = root.join(name);
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent)?;
-        }
-        if fs::read_optional(&path)?.as_deref() != Some(text.as_bytes()) {
-            fs::write_atomic(&path, text.as_bytes())?;
+        files.create_dir_all(Path::new(name).parent().unwrap_or(Path::new("")))?;
+        if files.read(name, limits::TEXT)?.as_deref() != Some(text.as_bytes()) {
+            files.write_atomic(name, text.as_bytes())?;
         }
     }
     Ok(())

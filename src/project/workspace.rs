@@ -13,7 +13,9 @@ use crate::params::{self, ParamsError};
 use crate::provenance::parse_tag_name;
 use crate::run::discover::{self, Discovered, DuplicateRuns, RunDir};
 use crate::run::resolve::{ResolveError, ResolvedRun, RunQuery, resolve};
-use crate::support::fs::{FsError, read_optional};
+use crate::support::beneath::Root;
+use crate::support::fs::FsError;
+use crate::support::limits;
 use crate::validate::{Options, OptionsError};
 
 /// The project around a directory.
@@ -125,7 +127,7 @@ impl Workspace {
     pub fn find(cwd: &Path) -> Result<Self, WorkspaceError> {
         let with = |name: &str| cwd.ancestors().find(|dir| dir.join(name).exists());
         let root = with(".dvc").or_else(|| with(".git")).unwrap_or(cwd).to_path_buf();
-        let config = match read_optional(&root.join(config::FILE))? {
+        let config = match Root::at(&root).read(config::FILE, limits::TEXT)? {
             Some(bytes) => Config::parse(&String::from_utf8_lossy(&bytes))?,
             None => Config::default(),
         };
@@ -145,7 +147,7 @@ impl Workspace {
 
     /// The params file that the stage depends on, relative to the root.
     pub fn params_file(&self) -> Result<String, WorkspaceError> {
-        let stage = match read_optional(&self.root.join(stage::FILE))? {
+        let stage = match Root::at(&self.root).read(stage::FILE, limits::TEXT)? {
             Some(bytes) => Stage::parse(&bytes)?,
             None => None,
         };
@@ -159,7 +161,7 @@ impl Workspace {
     /// What the parameters that the stage depends on say.
     pub fn selection(&self) -> Result<Selection, WorkspaceError> {
         let file = self.params_file()?;
-        let values = match read_optional(&self.root.join(&file))? {
+        let values = match Root::at(&self.root).read(&file, limits::TEXT)? {
             Some(bytes) => params::load(&file, &bytes)?,
             None => params::Value::Map(Vec::new()),
         };

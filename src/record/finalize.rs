@@ -7,7 +7,7 @@ use crate::columnar::{self, ParquetSink};
 use crate::manifest::{Entry, Manifest};
 use crate::run::RunKey;
 use crate::run::layout::{EPISODES_PARQUET, MANIFEST, STEPS_PARQUET};
-use crate::support::fs::{At, FsError, remove_all, write_atomic};
+use crate::support::fs::{At, FsError, remove_all, rename, write_atomic};
 use crate::support::progress::Silent;
 use crate::validate::{self, NoSink, Options, Report, ScanError};
 
@@ -73,7 +73,7 @@ fn try_complete(root: &Path, key: &RunKey, export_parquet: bool, done: &mut Fina
         let (from, to) = (temp.path().join(name), root.join(name));
         if from.exists() {
             parquet.push(Entry::of_file(temp.path(), name)?);
-            std::fs::rename(&from, &to).at("write", &to)?;
+            rename(&from, &to)?;
         }
     }
     if let Some(mut manifest) = Manifest::of(&scan) {

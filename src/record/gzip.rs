@@ -4,13 +4,13 @@
 //! trailer that was there. A process that is killed leaves a file that every gzip reader takes, with all rows up to the
 //! last sync; nothing has to be repaired. The compressor's window is kept, so the file is as small as if written at once.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 
-use crate::support::fs::{At, FsError};
+use crate::support::fs::{At, FsError, create_new};
 
 /// Magic, deflate, no flags, no time, no extra flags, unknown system: the same bytes on every machine.
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
@@ -38,7 +38,7 @@ pub(super) struct LiveGzip {
 impl LiveGzip {
     /// A new file, which must not be there yet; empty, and valid already.
     pub(super) fn create(path: &Path) -> Result<Self, FsError> {
-        let file = OpenOptions::new().write(true).create_new(true).open(path).at("create", path)?;
+        let file = create_new(path)?;
         let mut this = Self {
             path: path.to_path_buf(),
             file,

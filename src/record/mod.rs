@@ -16,7 +16,7 @@ use crate::run::json::{Layout, Object, Value};
 use crate::run::schema::SchemaVersion;
 use crate::run::{RunKey, UnsafeId};
 use crate::support::env::Env;
-use crate::support::fs::{self, At, FsError};
+use crate::support::fs::{self, FsError};
 
 mod finalize;
 mod gzip;
@@ -286,10 +286,8 @@ fn new_run(root: &Path, experiment: &str) -> Result<(RunKey, PathBuf), Error> {
         let key = RunKey::new(experiment, &run_id)?;
         let dir = key.under(root);
         fs::create_dir_all(&root.join(experiment))?;
-        match std::fs::create_dir(&dir) {
-            Ok(()) => return Ok((key, dir)),
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error).at("create the directory", &dir).map_err(Error::from),
+        if fs::create_dir(&dir)? {
+            return Ok((key, dir));
         }
     }
     Err(Error::Failed)

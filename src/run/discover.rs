@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use super::layout::{EPISODES, Layout, RUN_JSON, STEPS};
-use super::meta::{self, RunMeta};
+use super::meta::RunMeta;
 use super::{RunKey, StartTime, open};
 use crate::error::{Explain, Kind};
 use crate::support::fs::{At, FsError, same_bytes};
@@ -169,10 +169,7 @@ pub(super) fn joined_names(dir: &Path) -> String {
 
 /// What `run.json` says; `None` if it cannot be read.
 fn read_meta(dir: &Path) -> Option<RunMeta> {
-    let file = open::regular(&dir.join(RUN_JSON)).ok()?;
-    let mut bytes = Vec::new();
-    io::Read::read_to_end(&mut io::Read::take(file, meta::MAX_BYTES), &mut bytes).ok()?;
-    RunMeta::parse(&bytes).ok()
+    RunMeta::parse(&open::small_file(dir, RUN_JSON).ok()??).ok()
 }
 
 /// Runs that share a name and differ.

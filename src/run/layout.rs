@@ -253,7 +253,7 @@ fn shard_number(digits: &str) -> Option<u64> {
 }
 
 /// Whether a link leads out of `root` (which is canonical).
-fn leads_out(link: &Path, root: &Path) -> bool {
+pub(super) fn leads_out(link: &Path, root: &Path) -> bool {
     match link.canonicalize() {
         Ok(target) => !target.starts_with(root),
         Err(_) => !dangling_target(link).is_some_and(|target| target.starts_with(root)),

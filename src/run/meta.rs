@@ -3,9 +3,6 @@
 use crate::run::json::{self, Value};
 use crate::run::schema::SchemaVersion;
 
-/// The largest `run.json` that is read, in bytes.
-pub const MAX_BYTES: u64 = 64 << 20;
-
 /// A run's metadata. What is optional and of another type than it should be counts as absent; `raw` has it as it was.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunMeta {

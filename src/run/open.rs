@@ -1,27 +1,22 @@
 //! Opening the files of a run, which nobody vouches for, and noticing that one changed.
 
-use std::fs::{File, Metadata, OpenOptions};
-use std::io;
+use std::fs::Metadata;
 use std::path::Path;
 use std::time::SystemTime;
 
-use crate::support::fs::{At, FsError};
+use super::layout::leads_out;
+use crate::support::fs::{self, At, FsError, Refused};
+use crate::support::limits;
 
-/// Opens a regular file for reading. Anything else (a pipe, a device, a directory) is an error, and never waited for.
-pub fn regular(path: &Path) -> Result<File, FsError> {
-    let mut options = OpenOptions::new();
-    options.read(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        // A pipe put in the file's place would block for ever.
-        options.custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed());
+/// A small file of a run (`run.json`, `manifest.json`): its bytes, `None` where there is no such file. A link is followed
+/// only where it stays inside the run's directory.
+pub fn small_file(dir: &Path, name: &str) -> Result<Option<Vec<u8>>, FsError> {
+    let path = dir.join(name);
+    let is_link = std::fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_symlink());
+    if is_link && !dir.canonicalize().is_ok_and(|root| !leads_out(&path, &root)) {
+        return Err(Refused::Escape.into()).at("read", &path);
     }
-    let file = options.open(path).at("open", path)?;
-    if !file.metadata().at("look at", path)?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")).at("open", path);
-    }
-    Ok(file)
+    fs::read_within(&path, limits::RUN_FILE)
 }
 
 /// What tells one state of a file from another without reading it.

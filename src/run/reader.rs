@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
 use super::gzip::{Damage, GzipReader, Inflated};
-use super::open::{self, Stamp};
-use crate::support::fs::{At, FsError};
+use super::open::Stamp;
+use crate::support::fs::{self, At, FsError};
 use crate::support::progress::Progress;
 
 /// The longest line that is read, without its line break: 16 MiB.
@@ -97,7 +97,7 @@ impl<'a> LineSource<'a> {
             return self.block(spare).map(Some);
         }
         let Some((number, path)) = self.files.pop_front() else { return Ok(None) };
-        let file = open::regular(&path)?;
+        let file = fs::open(&path)?;
         let stamp = Stamp::of(&file.metadata().at("look at", &path)?);
         self.open = Some(Open { reader: GzipReader::new(file, self.hash), path, stamp, reported: 0 });
         Ok(Some(Event::Begin(number)))

@@ -1,12 +1,22 @@
 //! Files, written so that a crash leaves the old state or the new, and errors that name the path.
 //!
-//! Everything that capture-hook writes goes through [`write_atomic`] or [`replace_dir`]. Neither writes through a link:
-//! a path that is a hard link or a symlink into DVC's cache is replaced, its target untouched.
+//! For paths that no repository names: git's own directory, a folder in the making, DVC's cache, what the user typed. What a
+//! repository names goes through [`super::beneath`]. Nothing is written through a link: one that is a hard link or a symlink
+//! into DVC's cache is replaced, its target untouched. Only regular files are read; a pipe or a device is never waited for.
 
-use std::fs::{self, File};
+#![expect(clippy::disallowed_methods, reason = "the door itself")]
+
+use std::ffi::OsStr;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags};
+
+use super::aside::{self, TEMP};
+use super::process::quoted_path;
 use crate::error::{Explain, Kind};
 
 /// An operation on a path that failed.
@@ -21,12 +31,53 @@ pub struct FsError {
     pub source: io::Error,
 }
 
+/// What lies at a path and is not to be read, written or followed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// A link, in a path that a repository names.
+    #[error("{} is a link, and a repository's links are not followed", .0.display())]
+    Link(PathBuf),
+    /// A link of a run that leads out of the run's directory.
+    #[error("the link leads out of the run's directory")]
+    Escape,
+    /// A directory, a pipe, a device.
+    #[error("not a regular file")]
+    NotRegular,
+    /// A file with more bytes than are read of its kind.
+    #[error("larger than {} MiB", .0 >> 20)]
+    TooLarge(u64),
+    /// A path that leads out of the project.
+    #[error("the path leads out of the project")]
+    Outside,
+}
+
+impl From<Refused> for io::Error {
+    fn from(refused: Refused) -> Self {
+        Self::new(io::ErrorKind::InvalidInput, refused)
+    }
+}
+
+impl FsError {
+    /// Why the path was refused, where it was.
+    #[must_use]
+    pub fn refused(&self) -> Option<&Refused> {
+        self.source.get_ref()?.downcast_ref()
+    }
+}
+
 impl Explain for FsError {
     fn kind(&self) -> Kind {
-        Kind::Io
+        if self.refused().is_some() { Kind::Setup } else { Kind::Io }
     }
 
     fn code(&self) -> &'static str {
+        match self.refused() {
+            Some(Refused::Link(_) | Refused::Escape) => return "link_not_followed",
+            Some(Refused::NotRegular) => return "not_a_regular_file",
+            Some(Refused::TooLarge(_)) => return "file_too_large",
+            Some(Refused::Outside) => return "path_outside_project",
+            None => {}
+        }
         match self.source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "disk_full",
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => "permission_denied",
@@ -35,6 +86,19 @@ impl Explain for FsError {
     }
 
     fn hints(&self) -> Vec<String> {
+        match self.refused() {
+            Some(Refused::Link(link)) => {
+                return vec![
+                    format!("see where it leads: `ls -ld {}`", quoted_path(link)),
+                    "remove the link, or put a file or directory of the project's own in its place".into(),
+                ];
+            }
+            Some(Refused::Escape | Refused::NotRegular) => {
+                return vec![format!("see what lies there: `ls -ld {}`", quoted_path(&self.path))];
+            }
+            Some(Refused::TooLarge(_) | Refused::Outside) => return Vec::new(),
+            None => {}
+        }
         match self.source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 vec!["free some disk space and run the same command again; nothing was changed".into()]
@@ -57,17 +121,43 @@ impl<T> At<T> for io::Result<T> {
     }
 }
 
+/// Opens a regular file for reading. Anything else (a pipe, a device, a directory) is an error, and never waited for.
+pub fn open(path: &Path) -> Result<File, FsError> {
+    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).at("open", path)?;
+    if file.metadata().at("look at", path)?.is_file() {
+        Ok(file)
+    } else {
+        Err(Refused::NotRegular.into()).at("open", path)
+    }
+}
+
+/// The same; `None` where there is no such file.
+pub fn open_optional(path: &Path) -> Result<Option<File>, FsError> {
+    match open(path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if matches!(error.source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// A file's bytes.
 pub fn read(path: &Path) -> Result<Vec<u8>, FsError> {
-    fs::read(path).at("read", path)
+    let mut bytes = Vec::new();
+    open(path)?.read_to_end(&mut bytes).at("read", path)?;
+    Ok(bytes)
 }
 
 /// A file's bytes, `None` where there is no such file.
 pub fn read_optional(path: &Path) -> Result<Option<Vec<u8>>, FsError> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
-        Err(error) => Err(error).at("read", path),
+    read_within(path, u64::MAX)
+}
+
+/// The same, of a file that has no more bytes than the limit.
+pub fn read_within(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, FsError> {
+    match open_optional(path)? {
+        Some(file) => super::beneath::read_within(file, limit).at("read", path).map(Some),
+        None => Ok(None),
     }
 }
 
@@ -76,50 +166,64 @@ pub fn create_dir_all(path: &Path) -> Result<(), FsError> {
     fs::create_dir_all(path).at("create the directory", path)
 }
 
-/// What the names of files begin with that are not whole yet.
-pub const TEMP: &str = ".capture-hook-";
-
-/// A directory to make a file in that is then renamed into `dir`: the `.dvc/tmp` of the project around it, which neither git
-/// nor DVC looks into, so that a process that is killed leaves nothing where it counts; `dir` itself where that is on
-/// another file system, or not there. No link is followed.
-#[must_use]
-pub fn aside(dir: &Path) -> PathBuf {
-    let is_root = |dir: &&Path| dir.join(".dvc").exists() || dir.join(".git").exists();
-    let Some(dvc) = dir.ancestors().find(is_root).map(|root| root.join(".dvc")) else { return dir.to_path_buf() };
-    let tmp = dvc.join("tmp");
-    let real = |path: &Path| fs::symlink_metadata(path).ok().filter(fs::Metadata::is_dir);
-    match (real(&dvc), real(&tmp), fs::metadata(dir)) {
-        (Some(_), Some(tmp_meta), Ok(dir_meta)) if same_device(&tmp_meta, &dir_meta) => tmp,
-        _ => dir.to_path_buf(),
+/// Makes a directory; `false` where something has its name.
+pub fn create_dir(path: &Path) -> Result<bool, FsError> {
+    match fs::create_dir(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error).at("create the directory", path),
     }
 }
 
-#[cfg(unix)]
-fn same_device(a: &fs::Metadata, b: &fs::Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    a.dev() == b.dev()
+/// Makes a file that must not be there yet, open for writing.
+pub fn create_new(path: &Path) -> Result<File, FsError> {
+    File::create_new(path).at("create", path)
 }
 
-#[cfg(not(unix))]
-fn same_device(_: &fs::Metadata, _: &fs::Metadata) -> bool {
-    false
+/// Opens a lock file, made where it is missing, its content as it was.
+pub fn open_lock(path: &Path) -> Result<File, FsError> {
+    File::options().create(true).truncate(false).read(true).write(true).open(path).at("open", path)
+}
+
+/// Renames a file or directory; a file that has the name is replaced.
+pub fn rename(from: &Path, to: &Path) -> Result<(), FsError> {
+    fs::rename(from, to).at("rename", from)
+}
+
+/// Copies a regular file to a place where none is yet; how many bytes it has. The mode is that of any new file.
+pub fn copy_new(from: &Path, to: &Path) -> Result<u64, FsError> {
+    let mut source = open(from)?;
+    io::copy(&mut source, &mut create_new(to)?).at("copy", from)
+}
+
+/// The same files under another name: hard links where the file system can, else copies.
+pub fn link_tree(from: &Path, to: &Path) -> Result<(), FsError> {
+    create_dir_all(to)?;
+    for entry in fs::read_dir(from).at("list", from)? {
+        let entry = entry.at("list", from)?;
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        let kind = entry.file_type().at("look at", &source)?;
+        if kind.is_dir() {
+            link_tree(&source, &target)?;
+        } else if fs::hard_link(&source, &target).is_err() {
+            copy_new(&source, &target)?;
+        }
+    }
+    Ok(())
 }
 
 /// Replaces a file's content whole: a reader sees the old bytes or the new, a crash leaves one of them. The mode of an
 /// existing file is kept; an existing link is replaced, not followed.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
-    let dir = parent(path);
-    let mode = fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file).map(|m| m.permissions());
-    let aside = aside(dir);
-    let mut temp = tempfile::Builder::new().prefix(TEMP).tempfile_in(&aside).at("write in", &aside)?;
-    temp.write_all(bytes).at("write", path)?;
-    match mode {
-        Some(mode) => temp.as_file().set_permissions(mode).at("set the mode of", path)?,
-        None => set_default_mode(temp.as_file(), 0o666).at("set the mode of", path)?,
-    }
-    temp.as_file().sync_all().at("write", path)?;
-    temp.persist(path).map_err(|e| e.error).at("replace", path)?;
-    sync_dir(dir)
+    let (dir, name) = open_parent(path).at("write", path)?;
+    aside::put(dir.as_fd(), name, aside::own_dir(parent(path)).as_deref(), bytes).at("write", path)
+}
+
+/// The directory of a path, and the name in it.
+fn open_parent(path: &Path) -> io::Result<(OwnedFd, &OsStr)> {
+    let name = path.file_name().ok_or(Refused::NotRegular)?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok((rustix::fs::open(parent(path), flags, Mode::empty())?, name))
 }
 
 /// A file that is to stay as it is, whole, and read-only for everyone, before it has its name: dropped, it is gone.
@@ -130,7 +234,7 @@ pub struct Unnamed {
 impl Unnamed {
     /// Writes it, into a directory of the file system where it will have its name.
     pub fn write_read_only(dir: &Path, bytes: &[u8]) -> Result<Self, FsError> {
-        let mut temp = tempfile::Builder::new().prefix(".capture-hook-").tempfile_in(dir).at("write in", dir)?;
+        let mut temp = tempfile::Builder::new().prefix(TEMP).tempfile_in(dir).at("write in", dir)?;
         temp.write_all(bytes).at("write in", dir)?;
         set_mode(temp.as_file(), 0o444).at("set the mode of a file in", dir)?;
         temp.as_file().sync_all().at("write in", dir)?;
@@ -149,8 +253,8 @@ impl Unnamed {
 pub fn copy_read_only(from: &Path, to: &Path) -> Result<(), FsError> {
     let dir = parent(to);
     create_dir_all(dir)?;
-    let mut source = File::open(from).at("read", from)?;
-    let mut temp = tempfile::Builder::new().prefix(".capture-hook-").tempfile_in(dir).at("write in", dir)?;
+    let mut source = open(from)?;
+    let mut temp = tempfile::Builder::new().prefix(TEMP).tempfile_in(dir).at("write in", dir)?;
     io::copy(&mut source, temp.as_file_mut()).at("copy to", to)?;
     set_mode(temp.as_file(), 0o444).at("set the mode of", to)?;
     temp.as_file().sync_data().at("write", to)?;
@@ -158,31 +262,17 @@ pub fn copy_read_only(from: &Path, to: &Path) -> Result<(), FsError> {
     Ok(())
 }
 
-#[cfg(unix)]
 fn set_mode(file: &File, mode: u32) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
     file.set_permissions(fs::Permissions::from_mode(mode))
 }
 
-#[cfg(not(unix))]
-fn set_mode(_: &File, _: u32) -> io::Result<()> {
-    Ok(())
-}
-
-/// Gives a file the mode that a plain `open` would have given it (`tempfile` makes everything private).
-#[cfg(unix)]
-fn set_default_mode(file: &File, mode: u32) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(fs::Permissions::from_mode(mode & !umask()))
-}
-
-#[cfg(not(unix))]
-fn set_default_mode(_: &File, _: u32) -> io::Result<()> {
-    Ok(())
+/// Lets everyone run a file whom the mask lets.
+pub fn make_executable(path: &Path) -> Result<(), FsError> {
+    let mode = 0o777 & !umask();
+    fs::set_permissions(path, fs::Permissions::from_mode(mode | 0o100)).at("make executable", path)
 }
 
 /// The process's file mode creation mask.
-#[cfg(unix)]
 #[must_use]
 pub fn umask() -> u32 {
     use std::sync::OnceLock;
@@ -198,44 +288,9 @@ pub fn umask() -> u32 {
 /// Puts the finished directory `new` in the place of `target`, whole: a reader sees the old directory or the new one.
 /// Both must be on one file system. The old directory, if any, is removed afterwards.
 pub fn replace_dir(new: &Path, target: &Path) -> Result<(), FsError> {
-    let dir = parent(target);
-    if fs::symlink_metadata(target).is_err() {
-        fs::rename(new, target).at("rename into place", target)?;
-        return sync_dir(dir);
-    }
-    exchange(new, target)?;
-    sync_dir(dir)?;
-    // `new` now names the old directory, or link.
-    remove_all(new)
-}
-
-#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
-fn exchange(new: &Path, target: &Path) -> Result<(), FsError> {
-    use rustix::fs::{CWD, RenameFlags, renameat_with};
-    match renameat_with(CWD, new, CWD, target, RenameFlags::EXCHANGE) {
-        Ok(()) => Ok(()),
-        // Some network file systems know no exchange.
-        Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS | rustix::io::Errno::NOTSUP) => {
-            exchange_by_steps(new, target)
-        }
-        Err(error) => Err(io::Error::from(error)).at("replace", target),
-    }
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
-fn exchange(new: &Path, target: &Path) -> Result<(), FsError> {
-    exchange_by_steps(new, target)
-}
-
-fn exchange_by_steps(new: &Path, target: &Path) -> Result<(), FsError> {
-    let aside = tempfile::Builder::new().prefix(".capture-hook-").tempdir_in(parent(new)).at("write in", new)?;
-    let old = aside.path().join("old");
-    fs::rename(target, &old).at("move aside", target)?;
-    if let Err(error) = fs::rename(new, target) {
-        fs::rename(&old, target).at("move back", target)?;
-        return Err(error).at("rename into place", target);
-    }
-    fs::rename(&old, new).at("move aside", new)
+    let (dir, name) = open_parent(target).at("replace", target)?;
+    // `new` then names the old directory, or link.
+    if aside::replace_dir_at(new, dir.as_fd(), name).at("replace", target)? { remove_all(new) } else { Ok(()) }
 }
 
 /// Removes a file, link or directory tree; one that is not there is fine. Read-only directories inside are opened first.
@@ -248,28 +303,10 @@ pub fn remove_all(path: &Path) -> Result<(), FsError> {
     if meta.is_dir() { fs::remove_dir_all(path).at("remove", path) } else { fs::remove_file(path).at("remove", path) }
 }
 
-/// Makes a rename in `dir` last.
-pub fn sync_dir(dir: &Path) -> Result<(), FsError> {
-    match File::open(dir).and_then(|d| d.sync_all()) {
-        Ok(()) => Ok(()),
-        // Not every file system can sync a directory.
-        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
-        Err(error) => Err(error).at("sync", dir),
-    }
-}
-
 /// Whether a path is a file that may be executed.
 #[must_use]
 pub fn is_executable(path: &Path) -> bool {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        fs::metadata(path).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
-    }
-    #[cfg(not(unix))]
-    {
-        path.is_file()
-    }
+    fs::metadata(path).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
 }
 
 fn parent(path: &Path) -> &Path {
@@ -293,7 +330,8 @@ pub fn same_bytes(a: &Path, b: &Path) -> io::Result<bool> {
     if !of_a.is_file() || !of_b.is_file() || of_a.len() != of_b.len() {
         return Ok(false);
     }
-    let (mut a, mut b) = (File::open(a)?, File::open(b)?);
+    let open = |path| open(path).map_err(|error| error.source);
+    let (mut a, mut b) = (open(a)?, open(b)?);
     let (mut from_a, mut from_b) = (vec![0; 64 << 10], vec![0; 64 << 10]);
     loop {
         let (n, m) = (fill_buffer(&mut a, &mut from_a)?, fill_buffer(&mut b, &mut from_b)?);
@@ -335,10 +373,8 @@ mod tests {
         assert_eq!((fs::read(&cache).unwrap(), fs::read(&link).unwrap()), (b"old".to_vec(), b"new".to_vec()));
     }
 
-    #[cfg(unix)]
     #[test]
     fn the_mode_of_an_existing_file_is_kept() {
-        use std::os::unix::fs::PermissionsExt;
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("f");
         fs::write(&path, "old").unwrap();

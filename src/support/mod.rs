@@ -2,8 +2,11 @@
 //!
 //! Nothing here knows what a run, a dataset or a hook is.
 
+pub mod aside;
+pub mod beneath;
 pub mod env;
 pub mod fs;
 pub mod interactive;
+pub mod limits;
 pub mod process;
 pub mod progress;

@@ -228,6 +228,7 @@ impl Project {
     ) -> Result<Locked, Stop> {
         let Some((selected, others)) = runs.split_last() else { return Err(Stop::NothingSelected) };
         let not_locked = || Stop::NotLocked { run_dir: selected.run_dir.clone() };
+        self.check_outputs(wanted)?;
         let tracked = self.git_path(&wanted.out_dir);
         if self.repo.index_holds_below(&tracked)? {
             return Err(Stop::TrackedByGit { out_dir: tracked });
@@ -329,7 +330,7 @@ impl Project {
     /// The runs of the committed data version, all but `run` known to be in the workspace.
     fn committed_runs(&self, locked: &Locked, wanted: &Resolved, run: &RunKey, hear: &dyn Hear) -> Result<(), Stop> {
         let listing = fetch::listing(&self.root, self.dvc_settings()?, locked.version, || self.dvc())?;
-        unfinished::remove(&self.root, &self.root.join(&wanted.out_dir), PATIENCE).map_err(EngineError::from)?;
+        unfinished::remove(&self.root, &wanted.out_dir, PATIENCE).map_err(EngineError::from)?;
         let missing = || self.first_missing(&listing, &wanted.out_dir, run);
         // A `git reset` tells nobody: runs of another version would slip into this one.
         let mut became = None;
@@ -339,7 +340,6 @@ impl Project {
             became = Some(self.follow(locked, Reach::All, hear)?);
         }
         let Some(file) = missing() else { return Ok(()) };
-        let is_link = std::fs::symlink_metadata(self.root.join(&locked.out_dir)).is_ok_and(|meta| meta.is_symlink());
         let (why, advice) = match became {
             _ if moves => (
                 format!("{} is to be the dataset, and {file} is not in it", wanted.out_dir),
@@ -348,10 +348,6 @@ impl Project {
                     quoted(locked.out_dir.as_ref()),
                     quoted(wanted.out_dir.as_ref())
                 ),
-            ),
-            _ if is_link => (
-                format!("{} is a link, and the dataset is not kept behind one", locked.out_dir),
-                "remove the link, then `capture-hook pull`".into(),
             ),
             Some(Synced::Missing { why }) => {
                 (why, "bring them here: `capture-hook pull`, then run the same command again".into())

@@ -21,11 +21,12 @@ use super::{Options, Report, RowSink, Scan, ScanError, ScannedFile, SinkError, S
 use crate::run::discover::directory_names;
 use crate::run::json::hex;
 use crate::run::layout::{Layout, MANIFEST, RUN_JSON, Stream};
-use crate::run::meta::{self, RunMeta};
-use crate::run::open::{self, Stamp};
+use crate::run::meta::RunMeta;
+use crate::run::open::Stamp;
 use crate::run::schema::SchemaVersion;
 use crate::run::{RunKey, why_unsafe};
-use crate::support::fs::{At, FsError};
+use crate::support::fs::{self, At, FsError};
+use crate::support::limits;
 use crate::support::progress::Progress;
 
 /// What every file was when it was read.
@@ -144,18 +145,18 @@ fn small_file(layout: &Layout, there: bool, name: &str, stamps: &mut Stamps) -> 
         return Ok(None);
     }
     let path = layout.dir.join(name);
-    let file = open::regular(&path)?;
+    let file = fs::open(&path)?;
     let stamp = Stamp::of(&file.metadata().at("look at", &path)?);
     stamps.0.insert(name.into(), stamp);
     let mut bytes = Vec::new();
-    file.take(meta::MAX_BYTES + 1).read_to_end(&mut bytes).at("read", &path)?;
+    file.take(limits::RUN_FILE + 1).read_to_end(&mut bytes).at("read", &path)?;
     Ok(Some(bytes))
 }
 
 /// A file whose content is not looked at.
 fn opaque_file(layout: &Layout, name: &str, hash: bool, stamps: &mut Stamps) -> Result<ScannedFile, FsError> {
     let path = layout.dir.join(name);
-    let mut file: File = open::regular(&path)?;
+    let mut file: File = fs::open(&path)?;
     let stamp = Stamp::of(&file.metadata().at("look at", &path)?);
     let mut sha256 = String::new();
     if hash {
@@ -179,12 +180,14 @@ fn judge_meta(layout: &Layout, bytes: Option<&[u8]>, file: FileId, findings: &mu
     let place = Place { file: Some(file), hard: true, ..Place::default() };
     let Some(bytes) = bytes else {
         if !layout.escapes.iter().any(|e| e == RUN_JSON) {
-            findings.add(Code::MissingRunJson, place, || format!("there is no file {RUN_JSON}"));
+            let odd = std::fs::symlink_metadata(layout.dir.join(RUN_JSON)).is_ok();
+            let why = if odd { "is there, but is no regular file" } else { "is not there" };
+            findings.add(Code::MissingRunJson, place, || format!("{RUN_JSON} {why}"));
         }
         return None;
     };
-    if bytes.len() as u64 > meta::MAX_BYTES {
-        findings.add(Code::InvalidRunJson, place, || format!("larger than {} MiB", meta::MAX_BYTES >> 20));
+    if bytes.len() as u64 > limits::RUN_FILE {
+        findings.add(Code::InvalidRunJson, place, || format!("larger than {} MiB", limits::RUN_FILE >> 20));
         return None;
     }
     match RunMeta::parse(bytes) {

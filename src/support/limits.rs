@@ -1,0 +1,16 @@
+//! The most bytes that are read of a file that a stranger may have written, kind by kind.
+//!
+//! A file that is larger is an error that says so: what real projects hold is far below. Rows are read line by line and
+//! have no limit but a line's (`run::reader`).
+
+/// `capture-hook.toml`, `dvc.yaml`, a params file, `.dvc/config`, ignore rules, the files that show the selected run.
+pub const TEXT: u64 = 4 << 20;
+
+/// `dvc.lock`, which grows with every stage of the project.
+pub const LOCK: u64 = 16 << 20;
+
+/// `run.json` and `manifest.json`.
+pub const RUN_FILE: u64 = 64 << 20;
+
+/// A data version's list of files, which grows with the dataset: some two million files.
+pub const LIST: u64 = 256 << 20;
