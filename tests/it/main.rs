@@ -1,7 +1,7 @@
 //! One integration binary on real git and real DVC. `world` makes the scrubbed surroundings each test runs in; every
 //! other module tests one part of the contract as a user meets it.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, clippy::disallowed_methods)]
 
 mod damage;
 mod docs;
@@ -20,6 +20,7 @@ mod params;
 mod python;
 mod record;
 mod select;
+mod stranger_paths;
 mod tools;
 mod validate;
 mod views;
