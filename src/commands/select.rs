@@ -7,8 +7,12 @@ use serde::Serialize;
 use crate::app::{App, Outcome};
 use crate::error::{Error, Kind};
 use crate::output::{Choice, human, pick};
+use crate::project::Project;
+use crate::project::held::Held;
+use crate::project::selecting::Pointed;
 use crate::project::workspace::Workspace;
 use crate::run::discover::RunDir;
+use crate::support::process::quoted;
 use crate::validate::{self, Report};
 
 /// Arguments of `select`.
@@ -45,6 +49,7 @@ struct Shown<'a> {
     new: &'a str,
     changed: bool,
     valid: bool,
+    recorded_anew: bool,
 }
 
 /// Runs the command.
@@ -79,6 +84,8 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
         app.ui.warn(&format!("{} is invalid and selected all the same; a commit will refuse it", report.run_dir));
     }
     let pointed = workspace.select(&dir)?;
+    let (held, in_git) = compared(app, &workspace, &pointed);
+    let anew = held.as_ref().and_then(Held::lack).filter(|_| !in_git || matches!(held, Some(Held::Changed { .. })));
     if app.ui.json() {
         app.ui.data_json(&Shown {
             file: &pointed.file,
@@ -86,17 +93,39 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
             new: &pointed.new,
             changed: pointed.changed,
             valid: report.ok,
+            recorded_anew: anew.is_some(),
         });
         return Ok(Outcome::Done);
     }
     let old = pointed.old.as_deref().unwrap_or("(nothing)");
     if pointed.changed {
         app.ui.data(&format!("{}: {old} -> {}\n", pointed.file, pointed.new));
-        app.ui.hint(&format!("`git commit {} -m '…'` puts it into the dataset", pointed.file));
     } else {
         app.ui.data(&format!("{}: {} is selected already\n", pointed.file, pointed.new));
     }
+    if let Some(lack) = &anew {
+        app.ui.status(&format!("{} was recorded anew: {lack}", pointed.new));
+    }
+    if in_git && pointed.changed {
+        app.ui.hint(&format!("`git commit {} -m '…'` puts it into the dataset", pointed.file));
+    } else if !in_git && anew.is_some() {
+        // Git sees no change in the params file.
+        app.ui.hint(&format!("`capture-hook publish {}` commits it", quoted(pointed.new.as_ref())));
+    }
     Ok(Outcome::Done)
+}
+
+/// How the dataset compares with the run that was selected, if that can be told, and whether git sees the selection.
+fn compared(app: &App, workspace: &Workspace, pointed: &Pointed) -> (Option<Held>, bool) {
+    let project = Project::open(&workspace.root, &app.env).ok();
+    match project.map(|project| project.note_selection(pointed)) {
+        None => (None, true),
+        Some(Ok(selection)) => (selection.held, selection.in_git),
+        Some(Err(error)) => {
+            app.ui.warn(&format!("whether the run was recorded anew cannot be told: {error}"));
+            (None, true)
+        }
+    }
 }
 
 /// The recorded run that the user picks, newest first; `None` where they leave it.

@@ -1,7 +1,7 @@
 //! pre-commit: the selected run of the index gets into the index's data version, or the commit stops.
 //!
 //! A commit that changes none of `params.yaml`, `dvc.yaml` and `dvc.lock` is let through after three comparisons of
-//! object ids.
+//! object ids, unless `select` noted that the selected directory holds another run now.
 
 use crate::app::{App, Outcome};
 use crate::dvc::{lock, stage};
@@ -26,8 +26,11 @@ pub fn run(app: &App) -> Result<Outcome, Error> {
     Ok(Outcome::Done)
 }
 
-/// Whether the commit changes a file that says what the dataset is.
+/// Whether the commit changes a file that says what the dataset is, or the selected run was recorded anew.
 fn concerned(project: &Project) -> Result<bool, ProjectError> {
+    if project.selected_anew()?.is_some() {
+        return Ok(true);
+    }
     let head = project.repo.head()?;
     for file in [stage::PARAMS_FILE, stage::FILE, lock::FILE] {
         let path = project.git_path(file);

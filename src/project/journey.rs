@@ -1,17 +1,15 @@
 //! How far the selected run is: recorded, valid, ingested, committed, tagged, pushed; and what to type next.
 
-use std::collections::BTreeSet;
 use std::collections::HashSet;
 use std::path::Path;
 
 use super::catalog::Catalog;
+use super::held::Held;
 use super::retrieve::RetrieveError;
 use super::{Project, ProjectError, Source, State};
 use crate::dvc::listing::Entry;
 use crate::git::Oid;
 use crate::run::RunKey;
-use crate::run::layout::{Layout, MANIFEST};
-use crate::support::fs::same_bytes;
 use crate::support::process::quoted;
 use crate::support::progress::Progress;
 use crate::validate::{self, Options};
@@ -107,8 +105,8 @@ impl Project {
         let recorded = dir.join(crate::run::layout::RUN_JSON).is_file();
         let ingested = state.agrees();
         self.look_at_run(&mut way, &dir, &run_dir, recorded, ingested, progress)?;
-        self.look_at_dataset(&mut way, catalog, &state, &dir, recorded)?;
-        let committed = self.look_at_commit(&mut way, &state, &shell)?;
+        let current = self.look_at_dataset(&mut way, &state, &run_dir)?;
+        let committed = self.look_at_commit(&mut way, &state, current, &shell)?;
         self.look_at_tag(&mut way, catalog, committed.as_ref())?;
         self.look_at_remotes(&mut way, &state, committed.as_ref())?;
         Ok(way)
@@ -155,37 +153,45 @@ impl Project {
         Ok(())
     }
 
-    fn look_at_dataset(
-        &self,
-        way: &mut Journey,
-        catalog: &Catalog,
-        state: &State,
-        dir: &Path,
-        recorded: bool,
-    ) -> Result<(), RetrieveError> {
+    /// Looks whether the data version holds the selected run; false if it holds another one that was recorded there.
+    fn look_at_dataset(&self, way: &mut Journey, state: &State, run_dir: &str) -> Result<bool, RetrieveError> {
         let Some(locked) = state.locked.as_ref().filter(|_| state.agrees()) else {
             let detail = match &state.locked {
                 Some(locked) => format!("dvc.lock holds another selection ({})", locked.version),
                 None => "dvc.lock holds no data version yet".into(),
             };
             way.step("ingested", Standing::Pending, detail);
-            return Ok(());
+            return Ok(true);
         };
-        if recorded
-            && let Some(run) = &way.run
-            && let Some(name) = changed_since(dir, &run.under(&self.root.join(&catalog.out_dir)))
-        {
-            way.step("ingested", Standing::Pending, format!("{name} is not as it was ingested"));
-            way.next("dvc repro -f capture_ingest");
-            return Ok(());
+        let held = self.held(locked.version, run_dir)?;
+        if let Some(lack) = held.lack() {
+            way.step("ingested", Standing::Pending, lack);
+            return Ok(false);
         }
-        way.step("ingested", Standing::Done, format!("data version {}", locked.version));
-        Ok(())
+        if held == Held::Unknown {
+            let detail = format!("the list of files of {} is not in this clone", locked.version);
+            way.step("ingested", Standing::Unknown, detail);
+            way.next("capture-hook pull");
+        } else {
+            way.step("ingested", Standing::Done, format!("data version {}", locked.version));
+        }
+        Ok(true)
     }
 
     /// The commit at HEAD, where it holds the selection and the data version of the workspace.
-    fn look_at_commit(&self, way: &mut Journey, state: &State, shell: &str) -> Result<Option<Oid>, RetrieveError> {
+    fn look_at_commit(
+        &self,
+        way: &mut Journey,
+        state: &State,
+        current: bool,
+        shell: &str,
+    ) -> Result<Option<Oid>, RetrieveError> {
         let publish = format!("capture-hook publish {shell}");
+        if !current {
+            way.step("committed", Standing::Pending, "no commit is known to hold it as it is recorded now");
+            way.next(publish);
+            return Ok(None);
+        }
         let Some(head) = self.repo.head().map_err(ProjectError::from)? else {
             way.step("committed", Standing::Pending, "there is no commit yet");
             way.next(publish);
@@ -317,14 +323,4 @@ impl Project {
         let stale = old.entries().iter().filter(|entry| !named.contains(entry.relpath.as_str()));
         Ok(!new.entries().iter().all(|entry| there(&entry)) || stale.clone().any(|entry| there(&entry)))
     }
-}
-
-/// A recorder's file that a recorded run and its ingested copy do not have alike, byte by byte.
-fn changed_since(recorded: &Path, ingested: &Path) -> Option<String> {
-    let (here, there) = (Layout::open(recorded).ok()?, Layout::open(ingested).ok()?);
-    // Ingest makes parquet, and a manifest where the recorder wrote none.
-    let made = |name: &String| name.ends_with(".parquet") || (name == MANIFEST && !recorded.join(name).exists());
-    let names: BTreeSet<String> = here.recorder_files().into_iter().chain(there.recorder_files()).collect();
-    let same = |name: &String| same_bytes(&recorded.join(name), &ingested.join(name)).unwrap_or(false);
-    names.into_iter().filter(|name| !made(name)).find(|name| !same(name))
 }

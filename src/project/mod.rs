@@ -8,6 +8,7 @@
 pub mod catalog;
 pub mod compare;
 mod error;
+pub mod held;
 pub mod history;
 pub mod journey;
 pub mod lists;

@@ -10,6 +10,7 @@ use crate::dvc::version::DataVersion;
 use crate::git::{Commit, Oid, Range};
 use crate::provenance::{self, Record};
 use crate::run::RunKey;
+use crate::support::process::quoted;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,6 +72,9 @@ impl Project {
             proof.tags += 1;
             proof.claims.extend(self.tag_claim(tag, &history)?);
         }
+        if let Some(head) = self.repo.head().map_err(ProjectError::from)?.filter(|head| commits.contains(head)) {
+            proof.claims.extend(self.recorded_claim(&head)?);
+        }
         if remote {
             self.remote_claims(&history, &mut proof.claims)?;
         }
@@ -114,6 +118,27 @@ impl Project {
             Some(_) => "dvc.lock was made by another command or for another directory than dvc.yaml names".into(),
         };
         Ok(vec![claim("selection_not_ingested", message)])
+    }
+
+    /// Whether the run that HEAD selects was recorded anew, where this clone has its directory. Nothing that the commit says
+    /// is false then, and the new recording is in no commit all the same.
+    fn recorded_claim(&self, head: &Oid) -> Result<Option<Claim>, ProjectError> {
+        let Ok(state) = self.state(&Source::Commit(head.clone())) else { return Ok(None) };
+        let (Some(run_dir), Some(locked), true) = (state.run_dir(), &state.locked, state.agrees()) else {
+            return Ok(None);
+        };
+        let held = self.held(locked.version, run_dir)?;
+        Ok(held.lack().map(|lack| Claim {
+            weight: Weight::Warning,
+            code: "recorded_anew",
+            commit: Some(head.clone()),
+            tag: None,
+            run: None,
+            message: format!(
+                "{run_dir} was recorded anew: {lack}: `capture-hook publish {}`",
+                quoted(run_dir.as_ref())
+            ),
+        }))
     }
 
     /// Whether a commit's trailers say what it brings, no more and no less.

@@ -5,11 +5,14 @@ use std::path::PathBuf;
 use super::promote::{Recorded, Stop};
 use super::workspace::Workspace;
 use super::{Hear, Locked, Project, ProjectError};
+use crate::dvc::link::hash;
 use crate::error::{Error, Kind};
 use crate::git::{GitError, Range};
 use crate::run::RunKey;
+use crate::run::layout::RUN_JSON;
 use crate::support::fs::FsError;
 use crate::support::limits;
+use crate::support::process::quoted;
 
 /// What a commit of runs came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -175,7 +178,20 @@ impl Project {
         let found = place.discover()?;
         let mut new = NewRuns { runs: Vec::new(), left_out: found.left_out.iter().map(ToString::to_string).collect() };
         let mut runs = place.distinct(found.runs)?;
-        runs.retain(|run| run.key.as_ref().is_none_or(|key| held.run(key).is_empty()));
+        runs.retain(|run| {
+            let Some(key) = run.key.as_ref().filter(|key| !held.run(key).is_empty()) else { return true };
+            // The recorder writes when a run began: its `run.json` tells one recording from another.
+            let committed = held.get(&format!("{key}/{RUN_JSON}")).map(|entry| entry.md5);
+            let recorded = hash(&run.dir.join(RUN_JSON)).ok().map(|(md5, _)| md5);
+            if committed.is_some() && committed != recorded {
+                let (dir, name) = (place.shown(&run.dir), key.to_string());
+                new.left_out.push(format!(
+                    "left out: {dir} is not the {name} that is committed; `capture-hook publish {}` replaces that one",
+                    quoted(dir.as_ref())
+                ));
+            }
+            false
+        });
         runs.sort_by(|a, b| (&a.start, &a.key).cmp(&(&b.start, &b.key)));
         for run in runs {
             match place.run_dir(&run.dir) {

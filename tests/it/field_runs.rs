@@ -8,7 +8,8 @@ use std::os::unix::fs::symlink;
 
 use serde_json::Value;
 
-use crate::matrix::{FIRST, SECOND, THIRD, committed, id, runs_in};
+use crate::hooks::select;
+use crate::matrix::{FIRST, SECOND, THIRD, committed, id, runs_in, settled, tags};
 use crate::world::{Said, World, copy_dir, tree};
 
 /// The prepared project with the native engine: no test here is about how DVC versions a run.
@@ -144,6 +145,112 @@ fn a_moved_link_selects_the_run_that_it_leads_to() {
     assert_eq!(published, ["demo/r3", SECOND, THIRD], "{}", said.all());
     world.hook(["select", "results/demo/moved"]).ok();
     assert_eq!(selected(&world), "old/demo/r3");
+}
+
+/// 12-B3: one output directory is used again, with another run id or the same: `select`, `status` and `check` say so, and a
+/// commit takes the run that lies there now.
+#[test]
+fn a_directory_used_again_is_committed_with_the_run_that_is_in_it() {
+    let world = world();
+    let again = |case: &str, key: &str| {
+        let _ = fs::remove_dir_all(world.repo("results/demo/out"));
+        record_at(&world, case, key, "demo/out");
+    };
+    let holds = |run: &str| runs_in(&world, "repo").contains(&run.to_owned());
+    again("ok-head01", "demo/r1");
+    world.hook(["select", "results/demo/out"]).ok();
+    world.git(["commit", "-q", "-am", "r1"]).ok();
+    assert!(holds("demo/r1"));
+    world.hook(["status"]).ok();
+
+    again("ok-pypi010", "demo/r2");
+    let said = world.hook(["status", "--check"]).fails(1);
+    assert!(said.out.contains("demo/r2 is not in the data version"), "{}", said.out);
+    assert!(said.out.contains("next: capture-hook publish demo/r2\n"), "{}", said.out);
+    assert!(world.hook(["check", "HEAD~1..HEAD"]).ok().out.contains("recorded_anew"));
+    world.hook(["check", "--strict", "HEAD~1..HEAD"]).fails(1);
+    // Git sees no change: select says how to go on, and so does a commit of nothing.
+    let publish = "`capture-hook publish results/demo/out` commits it";
+    let said = world.hook(["select", "results/demo/out"]).ok();
+    assert!(said.out.contains("selected already") && said.err.contains("recorded anew"), "{}", said.all());
+    assert!(said.err.contains(publish) && !said.err.contains("git commit"), "{}", said.err);
+    assert_eq!(json(&world.hook(["--json", "select", "results/demo/out"]).ok())["recorded_anew"], true);
+    let said = world.git(["commit", "-q", "-am", "nothing"]).fails(1);
+    assert!(said.err.contains(publish), "{}", said.all());
+    assert_eq!(world.git(["status", "--porcelain", "-uno"]).ok().out, "");
+    // A commit of something else takes it.
+    fs::write(world.repo("readme.txt"), "b\n").unwrap();
+    world.git(["commit", "-q", "-am", "r2"]).ok();
+    assert!(holds("demo/r1") && holds("demo/r2"));
+    assert!(tags(&world).contains(&"capture/demo/r2".to_owned()));
+    let checked = world.hook(["check", "HEAD~1..HEAD"]).ok();
+    assert!(checked.out.starts_with("all true"), "{}", checked.out);
+    assert!(!world.hook(["select", "results/demo/out"]).ok().err.contains("anew"));
+
+    // Recorded anew under its own id; another parameter changes with it, and nobody selects anything.
+    set_field(&world, "demo/out", "start_time", "2027-01-01T00:00:00Z");
+    let said = world.hook(["status"]).ok();
+    assert!(said.out.contains("run.json is not as it was ingested"), "{}", said.out);
+    let params = fs::read_to_string(world.repo("params.yaml")).unwrap();
+    fs::write(world.repo("params.yaml"), format!("{params}rate: 0.1\n")).unwrap();
+    let said = world.git(["commit", "-q", "-am", "r2 again"]).ok();
+    assert!(said.err.contains("results/demo/out was recorded anew"), "{}", said.err);
+    assert!(tags(&world).contains(&"capture/demo/r2@v2".to_owned()));
+    let ingested = || fs::read(world.repo("data/captures/demo/r2/run.json")).unwrap();
+    assert_eq!(ingested(), fs::read(world.repo("results/demo/out/run.json")).unwrap());
+    // Who goes back to the first recording on purpose is not overruled.
+    world.git(["checkout", "-q", "HEAD~1", "--", "dvc.lock"]).ok();
+    world.git(["commit", "-q", "-m", "The first was better"]).ok();
+    assert_eq!(world.git(["diff", "HEAD~2", "HEAD", "--", "dvc.lock"]).ok().out, "");
+
+    // The sibling: DVC does the work.
+    fs::remove_file(world.repo("capture-hook.toml")).unwrap();
+    world.hook(["pull"]).ok();
+    again("ok-head01", "demo/r3");
+    world.hook(["select", "results/demo/out"]).ok();
+    fs::write(world.repo("readme.txt"), "c\n").unwrap();
+    world.git(["commit", "-q", "-am", "r3"]).ok();
+    assert!(holds("demo/r1") && holds("demo/r2") && holds("demo/r3"));
+    settled(&world);
+}
+
+/// 12-B3: a selection that names a link (an older one, or one by hand) is looked at as the run that it leads to.
+#[test]
+fn a_selected_link_that_moved_is_seen_by_status_and_commit() {
+    let world = world();
+    for (case, key) in [("ok-head01", "demo/r1"), ("ok-pypi010", "demo/r2")] {
+        record_at(&world, case, key, key);
+    }
+    let link = world.repo("results/demo/latest");
+    symlink("r1", &link).unwrap();
+    select(&world, "demo/latest");
+    world.git(["commit", "-q", "-am", "by hand"]).ok();
+    assert!(world.hook(["status"]).ok().out.starts_with("demo/r1 is selected"));
+    fs::remove_file(&link).unwrap();
+    symlink("r2", &link).unwrap();
+    let said = world.hook(["status"]).ok();
+    assert!(
+        said.out.starts_with("demo/r2 is selected") && said.out.contains("demo/r2 is not in the data version"),
+        "{}",
+        said.out
+    );
+    fs::write(world.repo("params.yaml"), fs::read_to_string(world.repo("params.yaml")).unwrap() + "rate: 1\n").unwrap();
+    world.git(["commit", "-q", "-am", "moved"]).ok();
+    assert_eq!(runs_in(&world, "repo"), ["demo/r1", "demo/r2", FIRST].map(String::from));
+}
+
+/// 12-B3: a committed run that was recorded anew under its id is no new run, and is not passed over in silence either.
+#[test]
+fn publishing_all_new_runs_replaces_no_committed_one() {
+    let world = world();
+    set_field(&world, FIRST, "start_time", "2027-01-01T00:00:00Z");
+    let committed = fs::read(world.repo("data/captures").join(FIRST).join("run.json")).unwrap();
+    let said = world.hook(["publish", "--all-new", "--no-push"]).fails(1);
+    assert!(said.err.contains(&format!("results/{FIRST} is not the {FIRST} that is committed")), "{}", said.err);
+    assert_eq!(said.out.lines().count(), 2, "{}", said.out);
+    assert_eq!(fs::read(world.repo("data/captures").join(FIRST).join("run.json")).unwrap(), committed);
+    world.hook(["publish", "--no-push", FIRST]).ok();
+    assert!(tags(&world).contains(&format!("capture/{FIRST}@v2")));
 }
 
 /// 12-G39: `latest` is the run that began last by the clock, for every command that knows the word.

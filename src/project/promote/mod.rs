@@ -14,6 +14,7 @@ use std::time::Duration;
 pub use stop::Stop;
 use undo::Undo;
 
+use super::held::Held;
 use super::lock::WorkLock;
 use super::sync::{Reach, Synced};
 use super::{Hear, Locked, Project, ProjectError, Source, State, views};
@@ -75,10 +76,11 @@ impl Project {
         self.no_run_lost(head.as_ref(), staged.locked.as_ref())?;
         let Some(wanted) = staged.wanted.clone() else { return Ok(Promoted::Nothing) };
         self.work_tree_agrees(&wanted)?;
-        let (Some(run_dir), false) = (wanted.run_dir.clone(), staged.agrees()) else {
+        let Some(run_dir) = wanted.run_dir.clone() else { return Ok(Promoted::Nothing) };
+        if staged.agrees() && !self.recorded_anew(&staged, &wanted, &run_dir, hear)? {
             self.views_follow(&staged)?;
             return Ok(Promoted::Nothing);
-        };
+        }
         self.trusted(&wanted)?;
         self.other_stages_staged()?;
         let run = self.recorded(&run_dir, hear)?;
@@ -87,8 +89,43 @@ impl Project {
         let locked = self.ingest(&staged, &wanted, &runs, head.as_ref(), hear)?;
         self.stage_results(&wanted)?;
         self.note_workspace_at(locked.version)?;
+        self.forget_selected_anew()?;
         let [run] = runs;
         Ok(Promoted::Ingested { run: run.key, locked })
+    }
+
+    /// Whether the selected directory holds another run than the one that was ingested from it, and this commit takes it:
+    /// it holds the params file, or `select` was asked. What git itself brings (a merge, a revert) is history's selection.
+    fn recorded_anew(&self, staged: &State, wanted: &Resolved, run_dir: &str, hear: &dyn Hear) -> Result<bool, Stop> {
+        let asked = self.selected_anew()?.is_some_and(|dir| dir == run_dir);
+        let by_git = self.repo.operation().is_some_and(|operation| operation != Operation::Bisect);
+        let params = self.git_path(wanted.stage.params_file());
+        let committed = match self.repo.head()? {
+            Some(head) => self.repo.entry_at(&head, &params)?,
+            None => None,
+        };
+        let in_commit = self.repo.index_entry(&params)?.map(|entry| entry.id) != committed.map(|entry| entry.id);
+        let Some(locked) = staged.locked.as_ref().filter(|_| (asked || in_commit) && !by_git) else { return Ok(false) };
+        let held = self.held(locked.version, run_dir)?;
+        let Some(lack) = held.lack() else {
+            if held == Held::Unknown {
+                hear.warn(&format!(
+                    "whether {run_dir} is in data version {} cannot be told: its list of files is not in this clone",
+                    locked.version
+                ));
+                hear.hint("`capture-hook pull` fetches it");
+            }
+            self.forget_selected_anew()?;
+            return Ok(false);
+        };
+        // Git looks at the index before the hook does: what is staged here alone makes no commit.
+        if !in_commit && self.repo.query(["diff", "--cached", "--quiet"])?.success() {
+            hear.warn(&format!("{run_dir} was recorded anew and is in no commit: {lack}"));
+            hear.hint(&format!("`capture-hook publish {}` commits it", quoted(run_dir.as_ref())));
+            return Ok(false);
+        }
+        hear.status(&format!("{run_dir} was recorded anew: {lack}"));
+        Ok(true)
     }
 
     /// Puts these runs into the dataset as one data version, without touching the index; also where `dvc.lock` names them

@@ -1,0 +1,146 @@
+//! Whether a data version holds the run that a directory holds now: asked of the run's name and files, never of its path.
+//!
+//! A directory may be recorded into again, or be a link that moves. What the recorder wrote is compared with the version's
+//! list of files; what ingest makes of it (parquet, the index, a missing manifest) is not. Files are hashed only if their
+//! sizes do not tell already.
+
+use std::path::Path;
+
+use super::selecting::Pointed;
+use super::{Project, ProjectError, Source};
+use crate::dvc::cache::Cache;
+use crate::dvc::link::hash;
+use crate::dvc::listing::Entry;
+use crate::dvc::version::DataVersion;
+use crate::run::RunKey;
+use crate::run::discover::RunDir;
+use crate::run::layout::{Layout, RUN_JSON, shard_name};
+use crate::support::fs::{self, At, FsError, read_optional};
+
+/// Notes, in the working tree's git directory, that `select` named a directory which was selected already and holds
+/// another run now: git sees no change, and the next commit looks at it all the same.
+const ANEW: &str = "capture-hook-selected-anew";
+
+/// How the run in a directory compares with a data version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Held {
+    /// The data version holds it as it is.
+    Yes,
+    /// The data version holds no such run.
+    NotHeld(RunKey),
+    /// The data version holds other files of it.
+    Changed {
+        /// The first file that differs.
+        file: String,
+    },
+    /// The directory holds no run to compare: a clone does not have the recorder's files.
+    NoRun,
+    /// This clone does not have the data version's list of files.
+    Unknown,
+}
+
+impl Held {
+    /// What the data version lacks, in words; `None` if nothing, as far as is known.
+    #[must_use]
+    pub fn lack(&self) -> Option<String> {
+        match self {
+            Self::NotHeld(run) => Some(format!("{run} is not in the data version")),
+            Self::Changed { file } => Some(format!("{file} is not as it was ingested")),
+            Self::Yes | Self::NoRun | Self::Unknown => None,
+        }
+    }
+}
+
+/// A selection, as git and the dataset have it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selected {
+    /// How the data version compares with the run; `None` if there is no data version yet.
+    pub held: Option<Held>,
+    /// Whether the params file differs from HEAD's, so that git sees something to commit.
+    pub in_git: bool,
+}
+
+impl Project {
+    /// Compares the run in a directory, relative to the project, with a data version.
+    pub fn held(&self, version: DataVersion, run_dir: &str) -> Result<Held, ProjectError> {
+        let dir = self.root.join(run_dir);
+        if std::fs::symlink_metadata(dir.join(RUN_JSON)).is_err() {
+            return Ok(Held::NoRun);
+        }
+        // A name that is not safe is in no data version; validation says what is wrong with it.
+        let Some(run) = RunDir::read(&dir).key else { return Ok(Held::NoRun) };
+        Ok(match self.lists()?.entries(version, &run) {
+            None => Held::Unknown,
+            Some(entries) if entries.is_empty() => Held::NotHeld(run),
+            Some(entries) => match first_difference(&dir, &run, &entries, &self.cache()?)? {
+                Some(file) => Held::Changed { file },
+                None => Held::Yes,
+            },
+        })
+    }
+
+    /// Looks at what was just selected: if it was recorded anew under the path that was selected and committed already,
+    /// notes it for the next commit.
+    pub fn note_selection(&self, pointed: &Pointed) -> Result<Selected, ProjectError> {
+        let head = self.repo.head()?;
+        let committed = match head {
+            Some(head) => self.file(&Source::Commit(head), &pointed.file)?,
+            None => None,
+        };
+        let in_git = committed != self.file(&Source::WorkTree, &pointed.file)?;
+        let held = match self.locked(&Source::WorkTree)? {
+            Some(locked) => Some(self.held(locked.version, &pointed.new)?),
+            None => None,
+        };
+        let anew = !in_git && held.as_ref().is_some_and(|held| held.lack().is_some());
+        if anew {
+            fs::write_atomic(&self.repo.git_dir().join(ANEW), pointed.new.as_bytes())?;
+        } else {
+            self.forget_selected_anew()?;
+        }
+        Ok(Selected { held, in_git })
+    }
+
+    /// The directory that was selected already, and that `select` found recorded anew.
+    pub fn selected_anew(&self) -> Result<Option<String>, ProjectError> {
+        let bytes = read_optional(&self.repo.git_dir().join(ANEW))?;
+        Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    /// The selection was looked at, or is another one.
+    pub fn forget_selected_anew(&self) -> Result<(), ProjectError> {
+        Ok(fs::remove_all(&self.repo.git_dir().join(ANEW))?)
+    }
+}
+
+/// The first recorder's file, `run.json` before all, that a run's directory and a data version do not have alike.
+fn first_difference(dir: &Path, run: &RunKey, entries: &[Entry], cache: &Cache) -> Result<Option<String>, FsError> {
+    let layout = Layout::open(dir)?;
+    let mut names = layout.recorder_files();
+    // Ingest makes its own parquet.
+    names.retain(|name| !name.ends_with(".parquet"));
+    names.sort_by_key(|name| name != RUN_JSON);
+    let relpath = |name: &str| format!("{run}/{name}");
+    let entry = |name: &str| entries.iter().find(|entry| entry.relpath == relpath(name));
+    for name in &names {
+        let path = dir.join(name);
+        let size = std::fs::metadata(&path).at("look at", &path)?.len();
+        match entry(name) {
+            Some(entry) if cache.size(entry.md5).is_none_or(|there| there == size) => {}
+            _ => return Ok(Some(name.clone())),
+        }
+    }
+    let own = format!("{run}/");
+    let recorded = |name: &&str| shard_name(name).is_some() || *name == RUN_JSON;
+    let held = entries.iter().filter_map(|entry| entry.relpath.strip_prefix(&own)).filter(recorded);
+    if let Some(gone) = held.into_iter().find(|held| !names.iter().any(|name| name == held)) {
+        return Ok(Some(gone.to_owned()));
+    }
+    for name in names {
+        let (md5, _) = hash(&dir.join(&name))?;
+        if entry(&name).is_none_or(|entry| entry.md5 != md5) {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
+}
