@@ -55,6 +55,10 @@ impl Hear for Ui {
         Ui::hint(self, line);
     }
 
+    fn relay(&self, line: &str) {
+        Ui::relay(self, line);
+    }
+
     fn progress(&self, what: &str, total: Option<u64>) -> Box<dyn Progress> {
         Box::new(Ui::progress(self, what, total))
     }

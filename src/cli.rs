@@ -12,6 +12,7 @@ use crate::commands;
 use crate::error::{Error, Kind};
 use crate::output::{ColorWhen, Ui, UiOptions};
 use crate::support::env::Env;
+use crate::support::visible::is_hidden;
 
 /// Make every simulation run a versioned, validated, findable dataset.
 #[derive(Debug, Parser)]
@@ -101,6 +102,7 @@ pub enum Command {
 /// Parses the command line, runs the command, prints its error, and gives the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(broken));
     // A shell that asks for completions gets them and nothing else.
     let here = std::env::current_dir().ok();
     let asked = CompleteEnv::with_factory(Cli::command)
@@ -143,19 +145,31 @@ fn meant(mut error: clap::Error) -> clap::Error {
 
 /// Help and version to stdout; a wrong command line to stderr, as JSON where that was asked for.
 fn refused(error: &clap::Error) -> ExitCode {
-    let wrong = error.use_stderr();
-    if wrong && std::env::args_os().any(|arg| arg == "--json") {
-        let ui = Ui::new(UiOptions { json: true, ..UiOptions::default() });
-        let text = error.to_string();
+    if !error.use_stderr() {
+        // A closed pipe is not an error.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let text = error.to_string();
+    let json = std::env::args_os().any(|arg| arg == "--json");
+    if json || text.contains(|c| c != '\n' && is_hidden(c)) {
+        let ui = Ui::new(UiOptions { json, ..UiOptions::default() });
         let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
         let message = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
         let hints: Vec<&str> = lines.collect();
         ui.error(&Error::new(Kind::Usage, "usage", message).hint(hints.join("\n")));
-        return ExitCode::from(Kind::Usage.exit_code());
+    } else {
+        // With clap's colours.
+        let _ = error.print();
     }
-    // A closed pipe is not an error.
-    let _ = error.print();
-    if wrong { ExitCode::from(Kind::Usage.exit_code()) } else { ExitCode::SUCCESS }
+    ExitCode::from(Kind::Usage.exit_code())
+}
+
+/// A fault of this program, which a hook's user meets in the middle of a commit: shown as every error is.
+fn broken(panic: &std::panic::PanicHookInfo<'_>) {
+    let error = Error::new(Kind::Io, "panic", format!("capture-hook broke off: {panic}"))
+        .hint("this is a fault of capture-hook: please report it with what you typed");
+    Ui::new(UiOptions::default()).error(&error);
 }
 
 fn dispatch(cli: Cli, ui: Ui) -> Result<Outcome, Error> {

@@ -14,6 +14,7 @@ use crate::run::json::{self, Layout, Object, Value};
 use crate::run::layout::MANIFEST;
 use crate::run::meta::RunMeta;
 use crate::support::fs::{self, At, FsError};
+use crate::support::process::quoted;
 use crate::support::progress::Progress;
 use crate::validate::{self, NoSink, Options, Report, Scan, ScanError, ScannedFile, SeedSummary, StreamReport};
 
@@ -208,10 +209,13 @@ impl Explain for Error {
         match self {
             Self::Exists { run_dir } => {
                 vec![format!(
-                    "`capture-hook validate {run_dir}` says whether it agrees with the files; delete it to have a new one made"
+                    "`capture-hook validate {}` says whether it agrees with the files; delete it to have a new one made",
+                    quoted(run_dir)
                 )]
             }
-            Self::NoRun { run_dir, .. } => vec![format!("`capture-hook validate {run_dir}` says what is wrong")],
+            Self::NoRun { run_dir, .. } => {
+                vec![format!("`capture-hook validate {}` says what is wrong", quoted(run_dir))]
+            }
             Self::Scan(error) => error.hints(),
             Self::Fs(error) => error.hints(),
         }

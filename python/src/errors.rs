@@ -1,6 +1,7 @@
 //! The library's errors as Python exceptions: the classes of `capture_hook/errors.py`, with `code` and `hints` set.
 
 use capture_hook::error::{Error, Kind};
+use capture_hook::support::visible::visible;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
@@ -43,13 +44,14 @@ pub fn not_found(py: Python<'_>, message: &str) -> PyErr {
 }
 
 fn exception(py: Python<'_>, class: &str, message: &str, code: &str, hints: &[String]) -> PyResult<PyErr> {
-    let made = py.import("capture_hook.errors")?.getattr(class)?.call1((message,))?;
+    let made = py.import("capture_hook.errors")?.getattr(class)?.call1((visible(message),))?;
     made.setattr("code", code)?;
-    made.setattr("hints", PyTuple::new(py, hints)?)?;
+    // A traceback goes to a terminal, and what an error quotes is a stranger's.
+    made.setattr("hints", PyTuple::new(py, hints.iter().map(visible))?)?;
     // Shown below the message in a traceback, from Python 3.11 on.
     if made.hasattr("add_note")? {
         for hint in hints {
-            made.call_method1("add_note", (format!("hint: {hint}"),))?;
+            made.call_method1("add_note", (format!("hint: {}", visible(hint)),))?;
         }
     }
     Ok(PyErr::from_value(made))

@@ -5,8 +5,8 @@ use anstyle::{AnsiColor, Style};
 use crate::app::{App, Outcome};
 use crate::error::{Error, Kind};
 use crate::git::Range;
-use crate::output::human;
 use crate::output::json::{Check, CheckFinding};
+use crate::output::{Text, human};
 use crate::project::Project;
 use crate::project::proof::{Claim, Weight};
 
@@ -67,7 +67,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
 
 fn range(project: &Project, text: &str) -> Result<Range, Error> {
     if text.contains("...") {
-        let message = format!("`{}` is not a range that is understood", human::plain(text));
+        let message = format!("`{text}` is not a range that is understood");
         return Err(Error::new(Kind::Usage, "invalid_range", message).hint("name it A..B, or one revision"));
     }
     let end = |rev: &str| project.repo.resolve(if rev.is_empty() { "HEAD" } else { rev });
@@ -77,28 +77,25 @@ fn range(project: &Project, text: &str) -> Result<Range, Error> {
     })
 }
 
-fn text(result: &Check) -> String {
+fn text(result: &Check) -> Text {
     const BAD: Style = AnsiColor::Red.on_default().bold();
     const ODD: Style = AnsiColor::Yellow.on_default().bold();
     const GOOD: Style = AnsiColor::Green.on_default();
-    let mut out = String::new();
+    let mut out = Text::new();
     for finding in &result.findings {
         let style = if finding.severity == "error" { BAD } else { ODD };
         let what = [finding.commit.as_ref().and_then(|c| c.get(..9)), finding.tag.as_deref(), finding.run.as_deref()];
-        let what: Vec<String> = what.into_iter().flatten().map(human::plain).collect();
-        let (severity, code) = (finding.severity, finding.code);
-        out.push_str(&format!(
-            "{style}{severity}{style:#} {code}: {}: {}\n",
-            what.join(" "),
-            human::plain(&finding.message)
-        ));
+        let what: Vec<&str> = what.into_iter().flatten().collect();
+        let (what, code, message) = (what.join(" "), finding.code, &finding.message);
+        out.styled(style, finding.severity).add(format!(" {code}: {what}: {message}")).end_line();
     }
     let looked = format!("{}, {}", human::plural(result.commits, "commit"), human::plural(result.tags, "run tag"));
     let remote = if result.remote { ", and the remote" } else { "" };
     if result.findings.is_empty() {
-        out.push_str(&format!("{GOOD}all true{GOOD:#}: {looked}{remote}\n"));
+        out.styled(GOOD, "all true").add(format!(": {looked}{remote}")).end_line();
     } else {
-        out.push_str(&format!("{} in {looked}{remote}\n", human::plural(result.findings.len() as u64, "finding")));
+        let findings = human::plural(result.findings.len() as u64, "finding");
+        out.add(format!("{findings} in {looked}{remote}")).end_line();
     }
     out
 }

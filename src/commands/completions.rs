@@ -33,7 +33,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     completer
         .write_registration(VARIABLE, &name, &name, OsStr::new(&name).to_string_lossy().as_ref(), &mut out)
         .map_err(|e| Error::new(Kind::Io, "io", format!("cannot write the completions: {e}")))?;
-    app.ui.data(&String::from_utf8_lossy(&out));
+    app.ui.document(&out);
     Ok(Outcome::Done)
 }
 

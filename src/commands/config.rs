@@ -142,7 +142,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
             if app.ui.json() {
                 app.ui.data_json(&Settings { settings: vec![setting] });
             } else {
-                app.ui.data(&format!("{}\n", shown(&setting.value)));
+                app.ui.value(shown(&setting.value));
             }
         }
         Action::Set { key, value } => {
@@ -162,7 +162,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
                 app.ui.data_json(&Settings { settings: vec![setting(known, &config, &document)] });
             } else {
                 let (old, new) = (shown(&(known.of)(&before)), shown(&(known.of)(&config)));
-                app.ui.data(&format!("{key}: {old} -> {new}\n"));
+                app.ui.line(&format!("{key}: {old} -> {new}"));
                 app.ui.hint(&format!("`git add {FILE}` and commit it, and the whole team has it"));
             }
         }

@@ -7,14 +7,15 @@ use super::complete;
 use crate::app::{App, Outcome};
 use crate::error::Error;
 use crate::figures::KeyFigures;
-use crate::output::human;
 use crate::output::json::{Diff, DiffFigures, DiffKey, DiffSeeds, Seeds};
 use crate::output::table::{Column, Table, shortened, styled};
+use crate::output::{Text, human};
 use crate::project::Project;
 use crate::project::catalog::Catalog;
 use crate::project::compare::{Difference, differences};
 use crate::project::summary::{Depth, Summary};
 use crate::run::json::{Object, Value};
+use crate::support::visible::visible;
 
 /// Arguments of `diff`.
 #[derive(Debug, clap::Args)]
@@ -98,9 +99,11 @@ const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 const GREEN: Style = AnsiColor::Green.on_default();
 
-fn text(diff: &Diff, width: usize) -> String {
-    let (a, b) = (human::plain(&diff.a), human::plain(&diff.b));
-    let mut out = format!("A  {BOLD}{a}{BOLD:#}\nB  {BOLD}{b}{BOLD:#}\n\n");
+fn text(diff: &Diff, width: usize) -> Text {
+    let mut out = Text::new();
+    out.add("A  ").styled(BOLD, &diff.a).end_line();
+    out.add("B  ").styled(BOLD, &diff.b).end_line();
+    out.end_line();
     let mut table = Table::new([Column::Left(""), Column::Left(""), Column::Shrink("A"), Column::Shrink("B")]);
     if diff.config.is_empty() {
         table.row(["configuration".into(), "".into(), styled("the same", GREEN), "".into()]);
@@ -111,7 +114,7 @@ fn text(diff: &Diff, width: usize) -> String {
                 if there { value_text(value).into() } else { styled("(none)", DIM) }
             };
             let section = if at == 0 { section } else { "" };
-            let name = shortened(&human::plain(&key.key), 32);
+            let name = shortened(&visible(&key.key), 32);
             table.row([section.into(), name.into(), value(&key.a, key.in_a), value(&key.b, key.in_b)]);
         }
     }
@@ -131,7 +134,7 @@ fn text(diff: &Diff, width: usize) -> String {
         let section = if at == 0 { "figures" } else { "" };
         table.row([section.into(), (*name).into(), a.into(), b.into()]);
     }
-    out.push_str(&table.render(width));
+    out.append(&table.render(width));
     out
 }
 
@@ -149,7 +152,7 @@ const FIGURES: &[Figure] = &[
 
 fn value_text(value: &Strict) -> String {
     match value {
-        Strict::String(text) => human::plain(text),
-        other => human::plain(&other.to_string()),
+        Strict::String(text) => text.clone(),
+        other => other.to_string(),
     }
 }

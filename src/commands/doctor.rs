@@ -10,9 +10,11 @@ use crate::dvc::stage;
 use crate::error::Error;
 use crate::git::{ConfiguredHook, HooksDirSource, Repo};
 use crate::hooks::install::{self, Hook, Octopus, Standing};
+use crate::output::Text;
 use crate::project::promote::{TRUST_SETTING, TRUSTED_CMD};
 use crate::project::setup::without_secret;
 use crate::project::{Project, Source};
+use crate::support::process::quoted;
 
 /// Arguments of `doctor`.
 #[derive(Debug, clap::Args)]
@@ -32,7 +34,7 @@ pub fn run(app: &App, _args: &Args) -> Result<Outcome, Error> {
         app.ui.data_json(&Told { ok, checks: &checks });
     } else {
         for check in &checks {
-            app.ui.data(&line(check));
+            app.ui.data(&text(check));
         }
     }
     Ok(if ok { Outcome::Done } else { Outcome::Wanting })
@@ -82,7 +84,7 @@ fn failed(name: &'static str, error: impl Into<Error>, mend: &str) -> Check {
     missing(name, text, error.hints().first().map_or(mend, String::as_str))
 }
 
-fn line(check: &Check) -> String {
+fn text(check: &Check) -> Text {
     use anstyle::{AnsiColor, Style};
     let (mark, style) = match check.state {
         State::Ok => ("ok", AnsiColor::Green.on_default()),
@@ -90,8 +92,12 @@ fn line(check: &Check) -> String {
         State::Missing => ("missing", AnsiColor::Red.on_default().bold()),
     };
     let dim = Style::new().dimmed();
-    let mend = check.mend.as_ref().map(|m| format!("{:27}{dim}mend:{dim:#} {m}\n", "")).unwrap_or_default();
-    format!("{style}{mark:<8}{style:#}{:<19}{}\n{mend}", check.name, check.found)
+    let mut out = Text::new();
+    out.styled(style, format!("{mark:<8}")).add(format!("{:<19}{}", check.name, check.found)).end_line();
+    if let Some(mend) = &check.mend {
+        out.add(" ".repeat(27)).styled(dim, "mend:").add(format!(" {mend}")).end_line();
+    }
+    out
 }
 
 fn examine(app: &App) -> Vec<Check> {
@@ -230,7 +236,7 @@ fn pipeline(project: &Project) -> Vec<Check> {
     let mut checks = vec![if command == TRUSTED_CMD || trusted.as_deref() == Some(command.as_str()) {
         ok("stage", format!("{} runs `{command}`", stage::STAGE))
     } else {
-        let mend = format!("if you trust it: git config {TRUST_SETTING} '{}'", command.replace('\'', r"'\''"));
+        let mend = format!("if you trust it: git config {TRUST_SETTING} {}", quoted(&command));
         missing("stage", format!("runs `{command}`, which our hooks do not start"), mend)
     }];
     checks.push(match state.run_dir() {
@@ -239,7 +245,7 @@ fn pipeline(project: &Project) -> Vec<Check> {
     });
     let held = project.repo.tracks(&project.root.join(&wanted.out_dir));
     checks.push(if held {
-        let mend = format!("git rm -r --cached {}", wanted.out_dir);
+        let mend = format!("git rm -r --cached {}", quoted(&wanted.out_dir));
         missing("dataset", format!("git tracks files in {} too, which DVC versions", wanted.out_dir), mend)
     } else {
         match &state.locked {

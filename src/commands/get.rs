@@ -13,6 +13,7 @@ use crate::project::Project;
 use crate::project::catalog::Catalog;
 use crate::project::retrieve::Wanted;
 use crate::run::RunKey;
+use crate::support::process::quoted;
 
 /// Arguments of `get`.
 #[derive(Debug, clap::Args)]
@@ -60,11 +61,10 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
             fetched: got.fetched,
         });
     } else {
-        app.ui.data(&format!("{}\n", output.display()));
+        app.ui.value(&output);
         let from = if got.fetched { "the remote" } else { "the cache" };
         let (files, bytes) = (human::plural(got.files, "file"), human::bytes(got.bytes));
-        let what = human::plain(&key.to_string());
-        app.ui.status(&format!("{what}: {files}, {bytes}, from {from}, proved against {version}"));
+        app.ui.status(&format!("{key}: {files}, {bytes}, from {from}, proved against {version}"));
     }
     Ok(Outcome::Done)
 }
@@ -79,7 +79,7 @@ fn find(
     if let Some(rev) = &args.rev {
         let commit = project.repo.resolve(rev)?;
         let version = project.version_at(&commit)?.ok_or_else(|| {
-            Error::new(Kind::Setup, "no_data_version", format!("`{}` holds no data version", human::plain(rev)))
+            Error::new(Kind::Setup, "no_data_version", format!("`{rev}` holds no data version"))
                 .hint("`capture-hook log` lists the commits that do")
         })?;
         // A run that only this revision knows is not in the catalog where its list of files was not here.
@@ -101,9 +101,9 @@ fn find(
     match project.newest_version(catalog, &target.key) {
         Some(version) => Ok((target.key, change.map(|change| change.commit.id.clone()), version)),
         None => {
-            let name = human::plain(&target.key.to_string());
+            let (name, typed) = (&target.key, quoted(target.key.to_string()));
             Err(Error::new(Kind::Setup, "not_committed", format!("no commit holds {name}"))
-                .hint(format!("it is in the workspace alone; `capture-hook publish {name}` commits it")))
+                .hint(format!("it is in the workspace alone; `capture-hook publish {typed}` commits it")))
         }
     }
 }

@@ -144,7 +144,7 @@ fn tell(app: &App, place: &Workspace, done: Vec<Result<Ingested, ingest::Error>>
                         "report": ingested.report,
                     }));
                 } else {
-                    app.ui.data(&format!("{destination}\n"));
+                    app.ui.value(&destination);
                 }
             }
             Err(error) if single => return Err(error.into()),

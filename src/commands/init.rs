@@ -100,8 +100,8 @@ fn remote(app: &App, project: &Project, url: &str) -> Result<Step, Error> {
                 "kept: the default is {} ({}); `dvc remote modify {} url {}` changes it",
                 have.name,
                 without_secret(&have.url),
-                have.name,
-                quoted(url.as_ref())
+                quoted(&have.name),
+                quoted(url)
             )
         };
         return Ok(Step::kept(what, note));

@@ -7,9 +7,9 @@ use crate::app::{App, Outcome};
 use crate::dvc::cache::Cache;
 use crate::dvc::listing::Entry;
 use crate::error::Error;
-use crate::output::human;
 use crate::output::json::{Log, LogRun, LogVersion};
 use crate::output::table::{Column, Table, styled};
+use crate::output::{Text, human};
 use crate::project::Project;
 use crate::project::history::{Change, History};
 use crate::run::RunKey;
@@ -61,7 +61,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
         app.ui.data_json(&Log { versions });
     } else if versions.is_empty() {
         match only {
-            Some(run) => app.ui.status(&format!("no commit holds {}", human::plain(&run.to_string()))),
+            Some(run) => app.ui.status(&format!("no commit holds {run}")),
             None => app.ui.status("no commit holds a data version yet"),
         }
         app.ui.hint("`capture-hook status` says what to do next");
@@ -143,7 +143,7 @@ fn version(
     })
 }
 
-fn table(app: &App, versions: &[LogVersion]) -> String {
+fn table(app: &App, versions: &[LogVersion]) -> Text {
     const YELLOW: Style = AnsiColor::Yellow.on_default();
     const GREEN: Style = AnsiColor::Green.on_default();
     const DIM: Style = Style::new().dimmed();
@@ -173,7 +173,7 @@ fn table(app: &App, versions: &[LogVersion]) -> String {
             table.row([
                 styled(commit, style),
                 date.into(),
-                human::plain(&run.run).into(),
+                (&run.run).into(),
                 run.steps.map_or_else(|| "-".into(), human::count).into(),
                 number.unwrap_or("-").into(),
                 data,
@@ -182,7 +182,7 @@ fn table(app: &App, versions: &[LogVersion]) -> String {
         }
         for run in &version.gone {
             let note = styled("removed", AnsiColor::Red.on_default());
-            table.row([styled(commit, style), date.into(), human::plain(run).into(), "".into(), "".into(), note]);
+            table.row([styled(commit, style), date.into(), run.into(), "".into(), "".into(), note]);
         }
         if version.runs.is_empty() && version.gone.is_empty() {
             let what = if version.partial { "(its data version is not in this clone)" } else { "(other files)" };

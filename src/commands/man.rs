@@ -40,7 +40,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
                 .hint("`capture-hook --help` lists them")
         })?,
     };
-    app.ui.data(&String::from_utf8_lossy(&page(command)?));
+    app.ui.document(&page(command)?);
     Ok(Outcome::Done)
 }
 

@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::manifest;
 use crate::project::workspace::Workspace;
 use crate::run::layout::MANIFEST;
+use crate::support::process::quoted;
 
 /// Arguments of `manifest`.
 #[derive(Debug, clap::Args)]
@@ -36,11 +37,11 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     if app.ui.json() {
         app.ui.data_json(&json!({"manifest": written, "ok": report.ok}));
     } else {
-        app.ui.data(&format!("{written}\n"));
+        app.ui.value(&written);
     }
     if !report.ok {
         app.ui.warn(&format!("{shown} is not valid, and the manifest says so"));
-        app.ui.hint(&format!("`capture-hook validate {shown}` says what is wrong"));
+        app.ui.hint(&format!("`capture-hook validate {}` says what is wrong", quoted(&shown)));
     }
     Ok(Outcome::Done)
 }

@@ -11,6 +11,7 @@ use crate::output::json::Plotted;
 use crate::output::plot::{self, Picture};
 use crate::project::summary::{Depth, Summary};
 use crate::support::fs::write_atomic;
+use crate::support::process::quoted;
 
 /// Arguments of `plot`.
 #[derive(Debug, clap::Args)]
@@ -56,7 +57,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
         plot::svg(&picture).into_bytes()
     };
     if to_stdout {
-        app.ui.data(&String::from_utf8_lossy(&bytes));
+        app.ui.document(&bytes);
         return Ok(Outcome::Done);
     }
     write_atomic(&app.cwd.join(&output), &bytes)?;
@@ -69,7 +70,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
             steps: trace.episodes.iter().map(|e| e.steps).sum(),
         });
     } else {
-        app.ui.data(&format!("{}\n", output.display()));
+        app.ui.value(&output);
     }
     Ok(Outcome::Done)
 }
@@ -90,7 +91,7 @@ fn format(output: &Path) -> Result<&'static str, Error> {
 
 fn unreadable(run: &str) -> Error {
     Error::new(Kind::Wanting, "unreadable_run", format!("the rows of {run} cannot be read"))
-        .hint(format!("`capture-hook validate {run}` says what is wrong"))
+        .hint(format!("`capture-hook validate {}` says what is wrong", quoted(run)))
 }
 
 fn subtitle(summary: &Summary, trace: &Trace) -> String {

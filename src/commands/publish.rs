@@ -70,7 +70,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
         }));
     } else {
         for run in &done.runs {
-            app.ui.data(&format!("{run}\n"));
+            app.ui.value(run.to_string());
         }
     }
     Ok(if left_out == 0 { Outcome::Done } else { Outcome::Wanting })
@@ -117,7 +117,7 @@ fn push(app: &App, project: &Project) -> Result<bool, Error> {
         return Err(Error::new(Kind::Setup, "detached_head", "HEAD is detached: there is no branch to push")
             .hint("`git switch -c BRANCH`, then `git push -u --follow-tags origin HEAD`"));
     }
-    project.git_push(&target)?;
+    project.git_push(&target, &app.ui)?;
     Ok(true)
 }
 

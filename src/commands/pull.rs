@@ -5,12 +5,12 @@ use serde::Serialize;
 use crate::app::{App, Outcome};
 use crate::dvc::fetch;
 use crate::error::{Error, Kind};
-use crate::output::human;
 use crate::project::catalog::{Catalog, Known, RunError, Sighting};
 use crate::project::sync::{Reach, Synced, size};
 use crate::project::{Project, Source};
 use crate::run::RunKey;
 use crate::run::resolve::ResolveError;
+use crate::support::process::quoted;
 
 /// Arguments of `pull`.
 #[derive(Debug, clap::Args)]
@@ -67,7 +67,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
             let one = taken(synced, Some(run.to_string()), format!("{}/{run}", locked.out_dir))?;
             if !app.ui.json() {
                 tell(app, &one);
-                app.ui.data(&format!("{}\n", human::plain(&one.path)));
+                app.ui.value(&one.path);
             }
             pulled.push(one);
         }
@@ -105,7 +105,7 @@ fn tell(app: &App, pulled: &Pulled) {
     } else if !pulled.complete {
         app.ui.hint("keep them with `dvc commit`, or drop them with `dvc checkout --force`, then run it again");
     } else {
-        let what = pulled.run.as_deref().map_or_else(|| "the dataset".into(), human::plain);
+        let what = pulled.run.as_deref().unwrap_or("the dataset");
         let files = if pulled.changed > 0 { format!("; files changed: {}", pulled.changed) } else { String::new() };
         app.ui.status(&format!("{what} is as dvc.lock says{files}"));
     }
@@ -122,7 +122,8 @@ fn held_run(app: &App, project: &Project, catalog: &Catalog, query: &str, held: 
     if held.iter().any(|run| run.key == target.key) {
         return Ok(target.key);
     }
-    let name = human::plain(&target.key.to_string());
-    Err(Error::new(Kind::Setup, "no_such_run", format!("the checked-out data version holds no run {name}"))
-        .hint(format!("`capture-hook log {name}` lists the commits that hold it")))
+    let run = target.key;
+    let typed = quoted(run.to_string());
+    Err(Error::new(Kind::Setup, "no_such_run", format!("the checked-out data version holds no run {run}"))
+        .hint(format!("`capture-hook log {typed}` lists the commits that hold it")))
 }

@@ -10,9 +10,9 @@ use super::complete;
 use crate::app::{App, Outcome};
 use crate::error::{Error, Explain};
 use crate::figures::{self, KeyFigures};
-use crate::output::human;
 use crate::output::json::{RunRow, Runs};
 use crate::output::table::{Cell, Column, Table, styled};
+use crate::output::{Text, human};
 use crate::project::catalog::{Catalog, Known};
 use crate::project::history::Change;
 use crate::project::{Place, Project};
@@ -191,7 +191,7 @@ fn age(row: &RunRow) -> (StartTime, &str, &str) {
     (start, &row.experiment, &row.run_id)
 }
 
-fn table(app: &App, rows: &[RunRow]) -> String {
+fn table(app: &App, rows: &[RunRow]) -> Text {
     const GREEN: Style = AnsiColor::Green.on_default();
     const YELLOW: Style = AnsiColor::Yellow.on_default();
     const DIM: Style = Style::new().dimmed();
@@ -219,8 +219,8 @@ fn table(app: &App, rows: &[RunRow]) -> String {
         let started = row.start_time.as_deref().unwrap_or("-");
         table.row([
             styled(if row.selected { "*" } else { " " }, GREEN.bold()),
-            human::plain(&row.run).into(),
-            human::plain(started.get(..10).unwrap_or(started)).into(),
+            (&row.run).into(),
+            started.get(..10).unwrap_or(started).into(),
             count(row.steps).into(),
             count(row.episodes).into(),
             figure(row, |f| f.success_rate, human::percent).into(),
@@ -247,14 +247,14 @@ fn nothing(app: &App, args: &Args, project: &Project, catalog: &Catalog) -> Resu
     experiments.dedup();
     match &args.experiment {
         Some(name) if !experiments.is_empty() => {
-            app.ui.status(&format!("there is no such run of experiment `{}`", human::plain(name)));
-            app.ui.hint(&format!("experiments: {}", human::plain(&experiments.join(", "))));
+            app.ui.status(&format!("there is no such run of experiment `{name}`"));
+            app.ui.hint(&format!("experiments: {}", experiments.join(", ")));
         }
         _ if args.new && !experiments.is_empty() => app.ui.status("every recorded run is committed"),
         _ => {
             let results = project.config()?.results_dir;
             app.ui.status("there are no runs yet");
-            app.ui.hint(&format!("recorders write them to {}/<experiment>/<run_id>/", human::plain(&results)));
+            app.ui.hint(&format!("recorders write them to {results}/<experiment>/<run_id>/"));
         }
     }
     Ok(())

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::app::{App, Outcome};
 use crate::error::{Error, Kind};
-use crate::output::{Choice, human, pick};
+use crate::output::{Choice, pick};
 use crate::project::Project;
 use crate::project::held::Held;
 use crate::project::selecting::Pointed;
@@ -77,7 +77,8 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
         show_faults(app, &report);
         if !args.force {
             app.ui.hint(&format!(
-                "nothing was changed; `capture-hook validate {run}` shows the whole report, `--force` selects the run anyway"
+                "nothing was changed; `capture-hook validate {}` shows the whole report, `--force` selects the run anyway",
+                quoted(&run)
             ));
             return Ok(Outcome::Wanting);
         }
@@ -99,18 +100,18 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     }
     let old = pointed.old.as_deref().unwrap_or("(nothing)");
     if pointed.changed {
-        app.ui.data(&format!("{}: {old} -> {}\n", pointed.file, pointed.new));
+        app.ui.line(&format!("{}: {old} -> {}", pointed.file, pointed.new));
     } else {
-        app.ui.data(&format!("{}: {} is selected already\n", pointed.file, pointed.new));
+        app.ui.line(&format!("{}: {} is selected already", pointed.file, pointed.new));
     }
     if let Some(lack) = &anew {
         app.ui.status(&format!("{} was recorded anew: {lack}", pointed.new));
     }
     if in_git && pointed.changed {
-        app.ui.hint(&format!("`git commit {} -m '…'` puts it into the dataset", pointed.file));
+        app.ui.hint(&format!("`git commit {} -m '…'` puts it into the dataset", quoted(&pointed.file)));
     } else if !in_git && anew.is_some() {
         // Git sees no change in the params file.
-        app.ui.hint(&format!("`capture-hook publish {}` commits it", quoted(pointed.new.as_ref())));
+        app.ui.hint(&format!("`capture-hook publish {}` commits it", quoted(&pointed.new)));
     }
     Ok(Outcome::Done)
 }
@@ -159,7 +160,7 @@ fn picked(app: &App, workspace: &Workspace) -> Result<Option<PathBuf>, Error> {
         .map(|run| {
             let day = run.start.text().map_or("-", |text| text.get(..16).unwrap_or(text)).replace('T', " ");
             let mark = if selected.as_deref() == Some(&workspace.shown(&run.dir)) { "  selected" } else { "" };
-            human::plain(&format!("{:width$}  {day}{mark}", name(run)))
+            format!("{:width$}  {day}{mark}", name(run))
         })
         .collect();
     let asked = pick("Which run? (text filters, Enter selects, Esc leaves)", &lines);

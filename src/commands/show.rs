@@ -7,12 +7,14 @@ use crate::app::{App, Outcome};
 use crate::error::Error;
 use crate::figures::{Curve, KeyFigures};
 use crate::output::json::{Seeds, Show, ShowFile, ShowHistory, ShowValidation};
-use crate::output::{human, sparkline};
+use crate::output::table::shortened;
+use crate::output::{Text, human, sparkline};
 use crate::project::catalog::{Catalog, Target};
 use crate::project::history::Change;
 use crate::project::summary::{Depth, Summary};
 use crate::project::{Place, Project};
 use crate::run::json::Value;
+use crate::support::visible::visible;
 use crate::validate::SeedSummary;
 
 /// Arguments of `show`.
@@ -101,48 +103,52 @@ fn seeds(seeds: SeedSummary) -> Seeds {
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 
-fn text(show: &Show, summary: &Summary) -> String {
-    let mut out = format!("{BOLD}{}{BOLD:#}\n", human::plain(&show.run));
-    let mut line = |name: &str, value: String| {
+fn text(show: &Show, summary: &Summary) -> Text {
+    let mut out = Text::new();
+    out.styled(BOLD, &show.run).end_line();
+    let mut line = |name: &str, value: Text| {
         if !value.is_empty() {
-            out.push_str(&format!("  {DIM}{name:<15} {DIM:#}{value}\n"));
+            out.add("  ").styled(DIM, format!("{name:<15} ")).append(&value).end_line();
         }
     };
-    let maybe = |value: &Option<String>| value.as_deref().map(human::plain).unwrap_or_default();
-    line("started", maybe(&show.start_time));
-    line("recorder", recorder(show));
-    line(
-        "where",
-        match &show.path {
-            Some(path) => human::plain(path),
-            None => "DVC's cache".into(),
-        },
-    );
+    line("started", show.start_time.as_deref().unwrap_or_default().into());
+    line("recorder", recorder(show).into());
+    line("where", show.path.as_deref().unwrap_or("DVC's cache").into());
     line("validation", show.validation.as_ref().map(validation).unwrap_or_default());
     if let Some(history) = &show.history {
         let commit = history.commit.get(..9).unwrap_or(&history.commit);
-        let by = format!("{}, {}", human::plain(&history.author), history.committed_at.get(..10).unwrap_or_default());
-        line("commit", format!("{commit}  {}  {DIM}({by}){DIM:#}", human::plain(&history.subject)));
-        line("tags", history.tags.iter().map(|tag| human::plain(tag)).collect::<Vec<_>>().join(", "));
-        line("data version", history.data_version.clone());
+        let day = history.committed_at.get(..10).unwrap_or_default();
+        let mut said = Text::from(format!("{commit}  {}  ", history.subject));
+        said.styled(DIM, format!("({}, {day})", history.author));
+        line("commit", said);
+        line("tags", history.tags.join(", ").into());
+        line("data version", history.data_version.as_str().into());
     } else {
-        line("commit", format!("{DIM}none yet{DIM:#}"));
+        line("commit", dim("none yet"));
     }
-    line("configuration", show.config_hash.as_ref().map(|hash| short_hash(hash)).unwrap_or_default());
+    line("configuration", show.config_hash.as_ref().map(|hash| short_hash(hash)).unwrap_or_default().into());
     for (key, value) in config_lines(summary) {
-        line("", format!("{key} {DIM}={DIM:#} {value}"));
+        let mut setting = Text::from(key);
+        setting.add(" ").styled(DIM, "=").add(format!(" {value}"));
+        line("", setting);
     }
-    line("seeds", show.seeds.as_ref().map(seed_text).unwrap_or_default());
+    line("seeds", show.seeds.as_ref().map(seed_text).unwrap_or_default().into());
     if let Some(figures) = &show.figures {
-        figure_lines(figures, &mut line);
+        figure_lines(figures, &mut |name, value| line(name, value.into()));
     }
     if let Some(trace) = &summary.trace {
-        line("distance", curve(&trace.distance));
-        line("reward so far", curve(&trace.reward));
+        line("distance", curve(&trace.distance).into());
+        line("reward so far", curve(&trace.reward).into());
     }
     let bytes: u64 = show.files.iter().filter_map(|file| file.bytes).sum();
-    line("files", format!("{}, {}", show.files.len(), human::bytes(bytes)));
+    line("files", format!("{}, {}", show.files.len(), human::bytes(bytes)).into());
     out
+}
+
+fn dim(words: &str) -> Text {
+    let mut text = Text::new();
+    text.styled(DIM, words);
+    text
 }
 
 /// As much of a hash as a line of 80 columns has room for, and more than anyone compares; `--json` has all of it.
@@ -154,27 +160,30 @@ fn short_hash(hash: &str) -> String {
 fn recorder(show: &Show) -> String {
     let mut parts = Vec::new();
     if let Some(version) = &show.package_version {
-        parts.push(format!("package {}", human::plain(version)));
+        parts.push(format!("package {version}"));
     }
     if let Some(schema) = &show.schema_version {
-        parts.push(format!("schema {}", human::plain(schema)));
+        parts.push(format!("schema {schema}"));
     }
     if let Some(sha) = &show.git_sha {
-        parts.push(format!("code {}", human::plain(sha)));
+        parts.push(format!("code {sha}"));
     }
     parts.join(", ")
 }
 
-fn validation(verdict: &ShowValidation) -> String {
+fn validation(verdict: &ShowValidation) -> Text {
     const GOOD: Style = AnsiColor::Green.on_default();
     const BAD: Style = AnsiColor::Red.on_default();
-    let codes = |codes: &[String]| codes.iter().map(|c| human::plain(c)).collect::<Vec<_>>().join(", ");
-    let mut text = if verdict.ok { format!("{GOOD}valid{GOOD:#}") } else { format!("{BAD}invalid{BAD:#}") };
+    let mut text = Text::new();
+    match verdict.ok {
+        true => text.styled(GOOD, "valid"),
+        false => text.styled(BAD, "invalid"),
+    };
     if !verdict.errors.is_empty() {
-        text.push_str(&format!(": {}", codes(&verdict.errors)));
+        text.add(format!(": {}", verdict.errors.join(", ")));
     }
     if !verdict.warnings.is_empty() {
-        text.push_str(&format!(" (warnings: {})", codes(&verdict.warnings)));
+        text.add(format!(" (warnings: {})", verdict.warnings.join(", ")));
     }
     text
 }
@@ -189,8 +198,8 @@ fn config_lines(summary: &Summary) -> Vec<(String, String)> {
     let mut lines: Vec<(String, String)> = all
         .into_iter()
         .map(|(key, value)| {
-            let value = crate::output::table::shortened(&human::plain(&value.canonical()), 48);
-            (crate::output::table::shortened(&human::plain(&key), 40), value)
+            let value = shortened(&visible(value.canonical()), 48);
+            (shortened(&visible(key), 40), value)
         })
         .collect();
     if more > 0 {

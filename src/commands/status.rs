@@ -4,7 +4,7 @@ use anstyle::{AnsiColor, Style};
 
 use crate::app::{App, Outcome};
 use crate::error::Error;
-use crate::output::human;
+use crate::output::Text;
 use crate::output::json::{Status, StatusStep};
 use crate::output::table::{Column, Table, styled};
 use crate::project::journey::{Journey, Standing};
@@ -37,7 +37,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     } else {
         app.ui.data(&text(&way, app.ui.width()));
         for note in &way.notes {
-            app.ui.hint(&human::plain(note));
+            app.ui.hint(note);
         }
     }
     Ok(if args.check && !way.done() { Outcome::Wanting } else { Outcome::Done })
@@ -58,14 +58,16 @@ fn json(way: &Journey) -> Status {
     }
 }
 
-fn text(way: &Journey, width: usize) -> String {
+fn text(way: &Journey, width: usize) -> Text {
     const BOLD: Style = Style::new().bold();
     const DIM: Style = Style::new().dimmed();
-    let mut out = match (&way.run, &way.run_dir) {
-        (Some(run), _) => format!("{BOLD}{}{BOLD:#} is selected\n", human::plain(&run.to_string())),
-        (None, Some(dir)) => format!("{BOLD}{}{BOLD:#} is selected\n", human::plain(dir)),
-        (None, None) => "no run is selected\n".into(),
+    let mut out = Text::new();
+    match (&way.run, &way.run_dir) {
+        (Some(run), _) => out.styled(BOLD, run).add(" is selected"),
+        (None, Some(dir)) => out.styled(BOLD, dir).add(" is selected"),
+        (None, None) => out.add("no run is selected"),
     };
+    out.end_line();
     let mut table = Table::new([Column::Left(""), Column::Left(""), Column::Shrink("")]);
     for step in &way.steps {
         let mark = match step.standing {
@@ -74,12 +76,13 @@ fn text(way: &Journey, width: usize) -> String {
             Standing::Failed => styled("no", AnsiColor::Red.on_default()),
             Standing::Unknown => styled("-", DIM),
         };
-        table.row([format!("  {}", step.name).into(), mark, styled(human::plain(&step.detail), DIM)]);
+        table.row([format!("  {}", step.name).into(), mark, styled(&step.detail, DIM)]);
     }
-    out.push_str(&table.render(width));
+    out.append(&table.render(width));
     match &way.next {
-        Some(next) => out.push_str(&format!("next: {BOLD}{}{BOLD:#}\n", human::plain(next))),
-        None => out.push_str("nothing to do\n"),
-    }
+        Some(next) => out.add("next: ").styled(BOLD, next),
+        None => out.add("nothing to do"),
+    };
+    out.end_line();
     out
 }

@@ -43,7 +43,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
         return Ok(Outcome::Done);
     }
     for tag in &made {
-        app.ui.data(&format!("{tag}\n"));
+        app.ui.value(tag);
     }
     if made.is_empty() {
         app.ui.status(&format!("no run tag is missing ({} there)", kept.len()));

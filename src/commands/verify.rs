@@ -7,8 +7,8 @@ use anstyle::{AnsiColor, Style};
 use super::complete;
 use crate::app::{App, Outcome};
 use crate::error::{Error, Kind};
-use crate::output::human;
 use crate::output::json::{Verify, VerifyFinding};
+use crate::output::{Text, human};
 use crate::project::verify::{Store, Subject, Verified, verify};
 use crate::project::{Locked, Project, Source};
 use crate::run::RunKey;
@@ -40,7 +40,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     let locked = project.locked(&source)?;
     if locked.is_none() && commit.is_some() {
         let rev = args.rev.as_deref().unwrap_or_default();
-        let message = format!("`{}` holds no data version", human::plain(rev));
+        let message = format!("`{rev}` holds no data version");
         return Err(
             Error::new(Kind::Setup, "no_data_version", message).hint("`capture-hook log` lists the commits that do")
         );
@@ -107,10 +107,10 @@ fn only(app: &App, project: &Project, args: &Args) -> Result<Option<BTreeSet<Run
 fn tell(app: &App, verified: &Verified, locked: Option<&Locked>, result: &Verify) {
     const BAD: Style = AnsiColor::Red.on_default();
     const GOOD: Style = AnsiColor::Green.on_default();
-    let mut text = String::new();
+    let mut text = Text::new();
     for finding in &verified.findings {
-        let problem = finding.problem.name();
-        text.push_str(&format!("{BAD}{problem:<10}{BAD:#} {}: {}\n", human::plain(&finding.file), finding.message));
+        let problem = format!("{:<10}", finding.problem.name());
+        text.styled(BAD, problem).add(format!(" {}: {}", finding.file, finding.message)).end_line();
     }
     let read = format!(
         "{}, {}, {}",
@@ -123,15 +123,13 @@ fn tell(app: &App, verified: &Verified, locked: Option<&Locked>, result: &Verify
         None => "no data version yet: manifests alone".into(),
     };
     if result.ok {
-        text.push_str(&format!("{GOOD}all as recorded{GOOD:#}: {read}\n{against}\n"));
+        text.styled(GOOD, "all as recorded").add(format!(": {read}")).end_line();
     } else {
         let runs: BTreeSet<_> = verified.findings.iter().filter_map(|f| f.run()).collect();
         let n = human::plural(verified.findings.len() as u64, "finding");
-        text.push_str(&format!(
-            "{BAD}{n}{BAD:#} in {} of {read}\n{against}\n",
-            human::plural(runs.len() as u64, "run")
-        ));
+        text.styled(BAD, n).add(format!(" in {} of {read}", human::plural(runs.len() as u64, "run"))).end_line();
     }
+    text.add(against).end_line();
     app.ui.data(&text);
     if !result.ok && result.source == "workspace" {
         app.ui.hint(

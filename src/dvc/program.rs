@@ -14,7 +14,9 @@ use super::settings::SettingsError;
 use crate::error::{Explain, Kind};
 use crate::support::env::Env;
 use crate::support::fs::{self, FsError};
+use crate::support::heard::Said;
 use crate::support::process::{Cmd, Output, ProcessError};
+use crate::support::progress::{Progress, Silent};
 
 /// The oldest release that keeps its objects where this crate reads them.
 pub const OLDEST: Version = Version { major: 3, minor: 0 };
@@ -171,7 +173,6 @@ pub struct Dvc {
     root: PathBuf,
     env: Env,
     cache_home: Option<PathBuf>,
-    show: bool,
     patience: Duration,
 }
 
@@ -198,14 +199,7 @@ impl Dvc {
             .filter(|dir| dir.is_absolute())
             .or_else(|| Some(search.env.home()?.join(".cache")));
         let patience = Duration::from_secs(60);
-        Ok(Self { path, found_by, root: search.root.to_path_buf(), env, cache_home, show: false, patience })
-    }
-
-    /// The same program with its progress shown on our standard error.
-    #[must_use]
-    pub fn showing_progress(mut self, show: bool) -> Self {
-        self.show = show;
-        self
+        Ok(Self { path, found_by, root: search.root.to_path_buf(), env, cache_home, patience })
     }
 
     /// The same program with this much patience for another DVC at work (60 s unless told).
@@ -289,7 +283,7 @@ impl Dvc {
     /// Sets a project up, as `dvc init` does.
     pub fn init(&self, in_subdirectory: bool) -> Result<(), ProgramError> {
         let flag = in_subdirectory.then_some("--subdir");
-        self.once(["init", "-q"].into_iter().chain(flag)).map(drop)
+        self.once(["init", "-q"].into_iter().chain(flag), &Silent).map(drop)
     }
 
     /// Adds a remote and makes it the default. The address may be relative to the project's root.
@@ -304,13 +298,13 @@ impl Dvc {
     }
 
     /// Sends the objects of these outputs or stages (all, where none is named) to the remote.
-    pub fn push(&self, targets: &[&str]) -> Result<Output, ProgramError> {
-        self.call(["push", "--"].iter().chain(targets).copied())
+    pub fn push(&self, targets: &[&str], progress: &dyn Progress) -> Result<Output, ProgramError> {
+        self.call_with(["push", "--"].iter().chain(targets).copied(), progress)
     }
 
     /// Brings objects of these outputs or stages into the cache.
-    pub fn fetch(&self, targets: &[&str]) -> Result<Output, ProgramError> {
-        self.call(["fetch", "--"].iter().chain(targets).copied())
+    pub fn fetch(&self, targets: &[&str], progress: &dyn Progress) -> Result<Output, ProgramError> {
+        self.call_with(["fetch", "--"].iter().chain(targets).copied(), progress)
     }
 
     /// Brings these outputs or stages into the cache and the workspace.
@@ -325,23 +319,39 @@ impl Dvc {
 
     /// Any other command; every exit code but 0 is an error.
     pub fn call<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Result<Output, ProgramError> {
-        let _off = AutostageOff::for_project(&self.root, &self.env)?;
-        self.once(args)
+        self.call_with(args, &Silent)
     }
 
-    fn once<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Result<Output, ProgramError> {
+    fn call_with<'a>(
+        &self,
+        args: impl IntoIterator<Item = &'a str>,
+        progress: &dyn Progress,
+    ) -> Result<Output, ProgramError> {
+        let _off = AutostageOff::for_project(&self.root, &self.env)?;
+        self.once(args, progress)
+    }
+
+    fn once<'a>(
+        &self,
+        args: impl IntoIterator<Item = &'a str>,
+        progress: &dyn Progress,
+    ) -> Result<Output, ProgramError> {
         project_lock::refuse_links(&self.root)?;
-        let mut cmd = Cmd::new(&self.path).args(args).dir(&self.root);
-        if self.show {
-            cmd = cmd.show_stderr();
-        }
+        let cmd = Cmd::new(&self.path).args(args).dir(&self.root);
+        // DVC draws no bars into a pipe unless it is told to.
+        let env = if progress.shows_notes() { &self.env.clone().with("DVC_IGNORE_ISATTY", "1") } else { &self.env };
+        let mut note = |said: Said<'_>| {
+            if let Said::Progress(words) = said {
+                progress.note(words);
+            }
+        };
         let started = Instant::now();
         loop {
-            let output = cmd.run(&self.env)?;
+            let output = cmd.heard(env, &mut note)?;
             if output.success() {
                 return Ok(output);
             }
-            let busy = says_busy(&output) || (self.show && project_lock::is_held(&self.root));
+            let busy = says_busy(&output);
             if !busy && project_lock::mend_notes(&self.root) {
                 continue;
             }

@@ -81,7 +81,7 @@ impl Explain for GitError {
             Self::NotARepository { .. } => vec!["`git init` makes one; `capture-hook init` sets it up".into()],
             Self::Bare { .. } => vec!["run the command in a clone with a working tree".into()],
             Self::Ownership { dir } => {
-                let dir = crate::support::process::quoted_path(dir);
+                let dir = crate::support::process::quoted(dir);
                 vec![format!("if you trust it: `git config --global --add safe.directory {dir}`")]
             }
             Self::NoProgram => vec!["install git, or put it on PATH".into()],

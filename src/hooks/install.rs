@@ -11,7 +11,7 @@ use super::shim::{self, CHAINED, EVENTS};
 use crate::error::{Explain, Kind};
 use crate::git::{GitError, HooksDir, HooksDirSource, Repo};
 use crate::support::fs::{self, FsError};
-use crate::support::process::quoted_path;
+use crate::support::process::quoted;
 
 /// Why hooks could not be installed.
 #[derive(Debug, thiserror::Error)]
@@ -77,7 +77,7 @@ impl Explain for InstallError {
             }
             Self::Disabled => vec!["`git config --show-origin core.hooksPath` shows who set it; unset it there".into()],
             Self::Two { kept, .. } => vec![
-                format!("remove one of them, or put the older back: `mv {0} {0}.old`", quoted_path(kept)),
+                format!("remove one of them, or put the older back: `mv {0} {0}.old`", quoted(kept)),
                 "`capture-hook install --force` keeps the newer one and renames the older".into(),
             ],
             Self::Git(error) => error.hints(),
@@ -348,7 +348,7 @@ fn set_octopus(repo: &Repo) -> Result<bool, GitError> {
 
 /// Git hands the line to `sh`, with the file names put in quoted.
 fn driver_line(binary: &Path, kind: &str) -> String {
-    format!("{} merge-driver {kind} %O %A %B %L %P %S %X %Y", quoted_path(binary).replace('%', "%%"))
+    format!("{} merge-driver {kind} %O %A %B %L %P %S %X %Y", quoted(binary).replace('%', "%%"))
 }
 
 /// Whether the merge drivers are named as this binary would name them.

@@ -14,6 +14,7 @@ use crate::run::RunKey;
 use crate::run::json::{Layout, Object, Value};
 use crate::run::layout::{DATASET_INDEX, EPISODES_PARQUET, MANIFEST, STEPS_PARQUET};
 use crate::support::fs::{self, At, FsError};
+use crate::support::process::quoted;
 use crate::support::progress::Progress;
 use crate::validate::{self, Options, Report, Scan, ScanError, Severity};
 
@@ -150,7 +151,7 @@ impl Explain for Error {
         match self {
             Self::NoRun(_) => vec!["`capture-hook runs` lists the runs there are".into()],
             Self::Invalid(report) => {
-                vec![format!("`capture-hook validate {}` says all that was found", report.run_dir)]
+                vec![format!("`capture-hook validate {}` says all that was found", quoted(&report.run_dir))]
             }
             Self::Outside { .. } => {
                 vec![
@@ -158,7 +159,7 @@ impl Explain for Error {
                         .into(),
                 ]
             }
-            Self::Linked(path) => vec![format!("see what is there: `ls -ld '{}'`", path.display())],
+            Self::Linked(path) => vec![format!("see what is there: `ls -ld {}`", quoted(path))],
             Self::Nested { .. } => vec!["ingest a run from where it was recorded, such as results/demo/r1".into()],
             Self::Scan(error) => error.hints(),
             Self::Columnar(error) => error.hints(),

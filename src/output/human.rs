@@ -1,6 +1,4 @@
-//! Numbers, sizes, times and names as people read them.
-
-use std::fmt::Write;
+//! Numbers, sizes and times as people read them.
 
 use jiff::Timestamp;
 
@@ -121,21 +119,6 @@ fn zoned(seconds: i64, format: &str) -> String {
     }
 }
 
-/// Text of unknown origin, with what could steer a terminal made visible.
-#[must_use]
-pub fn plain(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        // Bidirectional overrides can make a line read as something else.
-        if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
-            let _ = write!(out, "{}", c.escape_unicode());
-        } else {
-            out.push(c);
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,10 +146,5 @@ mod tests {
         assert_eq!(ago(now - 90 * 86_400, now), "2026-08-26");
         assert_eq!(ago(now + 90, now), "2026-11-24");
         assert_eq!(ago(i64::MIN, now), "-");
-    }
-
-    #[test]
-    fn text_cannot_steer_the_terminal() {
-        assert_eq!(plain("a\u{1b}[2Jb\n"), "a\\u{1b}[2Jb\\u{a}");
     }
 }

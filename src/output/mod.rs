@@ -9,10 +9,11 @@ mod pick;
 pub mod plot;
 mod sparkline;
 pub mod table;
+mod text;
 mod ui;
 pub mod validation;
 
 pub use pick::{Choice, pick};
 pub use sparkline::sparkline;
-
+pub use text::Text;
 pub use ui::{Bar, ColorWhen, Ui, UiOptions};

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use super::Ui;
+use super::{Text, Ui};
 use crate::support::env::Env;
 use crate::support::interactive;
 
@@ -17,15 +17,15 @@ impl Ui {
     }
 
     /// Prints result text; on a terminal, text of more lines than it has goes through the user's pager.
-    pub fn page(&self, text: &str, env: &Env, core_pager: Option<&str>) {
+    pub fn page(&self, text: &Text, env: &Env, core_pager: Option<&str>) {
         let rows = match terminal_size::terminal_size() {
             Some((_, rows)) if std::io::stdout().is_terminal() => usize::from(rows.0),
             _ => usize::MAX,
         };
-        let long = text.lines().count() >= rows;
+        let long = text.as_str().lines().count() >= rows;
         let coloured = || match anstream::AutoStream::choice(&std::io::stdout()) {
-            anstream::ColorChoice::Never => anstream::adapter::strip_str(text).to_string(),
-            _ => text.to_owned(),
+            anstream::ColorChoice::Never => text.plain(),
+            _ => text.as_str().to_owned(),
         };
         if !(long && interactive::page(&interactive::pager(env, core_pager), &coloured(), env)) {
             self.data(text);

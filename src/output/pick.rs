@@ -6,6 +6,8 @@ use std::io::{self, IsTerminal};
 
 use console::{Key, Term, truncate_str};
 
+use crate::support::visible::{is_hidden, visible};
+
 /// How many lines are shown at once.
 const SHOWN: usize = 12;
 /// What the terminal needs beside the list: the question, and the line for the cursor.
@@ -22,13 +24,14 @@ pub enum Choice {
     NoTerminal,
 }
 
-/// Asks for one of these lines.
+/// Asks for one of these lines, which may hold a stranger's words.
 pub fn pick(question: &str, lines: &[String]) -> io::Result<Choice> {
     let term = Term::stderr();
     if !io::stdin().is_terminal() || !term.is_term() {
         return Ok(Choice::NoTerminal);
     }
-    let mut list = List { lines, typed: String::new(), at: 0 };
+    let lines: Vec<String> = lines.iter().map(visible).collect();
+    let mut list = List { lines: &lines, typed: String::new(), at: 0 };
     term.hide_cursor()?;
     let picked = ask(&term, question, &mut list);
     term.show_cursor()?;
@@ -92,7 +95,7 @@ impl List<'_> {
                 self.typed.pop();
                 self.at = self.number().unwrap_or(0);
             }
-            Key::Char(c) if !c.is_control() => {
+            Key::Char(c) if !is_hidden(*c) => {
                 self.typed.push(*c);
                 self.at = self.number().unwrap_or(0);
             }

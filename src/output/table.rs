@@ -1,10 +1,15 @@
 //! Plain aligned tables that fit the terminal: no boxes, a dim heading, two spaces between columns.
 //!
 //! Names that are copied into the next command are never cut. Only columns that may give way (a subject line) are
-//! shortened, and columns that may be left out go first.
+//! shortened, and columns that may be left out go first. A cell's words are made visible before they are measured.
+
+use std::fmt::Display;
 
 use anstyle::Style;
 use unicode_width::UnicodeWidthStr;
+
+use super::text::Text;
+use crate::support::visible::visible;
 
 /// The width that output fits where no terminal says otherwise.
 pub const WIDTH: usize = 80;
@@ -42,15 +47,15 @@ pub struct Cell {
     style: Style,
 }
 
-impl<T: Into<String>> From<T> for Cell {
+impl<T: Display> From<T> for Cell {
     fn from(text: T) -> Self {
-        Self { text: text.into(), style: Style::new() }
+        styled(text, Style::new())
     }
 }
 
 /// A cell in a style.
-pub fn styled(text: impl Into<String>, style: Style) -> Cell {
-    Cell { text: text.into(), style }
+pub fn styled(text: impl Display, style: Style) -> Cell {
+    Cell { text: visible(text), style }
 }
 
 /// A table.
@@ -82,10 +87,10 @@ impl Table {
 
     /// The lines, each ended, at most `width` columns where that can be done. Columns in which every cell is empty go.
     #[must_use]
-    pub fn render(&self, width: usize) -> String {
+    pub fn render(&self, width: usize) -> Text {
         let mut widths: Vec<usize> = (0..self.columns.len()).map(|c| self.widest(c)).collect();
         self.fit(&mut widths, width);
-        let mut out = String::new();
+        let mut out = Text::new();
         let titles = self.columns.iter().map(|c| styled(c.title(), HEADING)).collect::<Vec<_>>();
         if self.columns.iter().any(|c| !c.title().is_empty()) {
             self.line(&mut out, &titles, &widths);
@@ -125,23 +130,20 @@ impl Table {
         }
     }
 
-    fn line(&self, out: &mut String, cells: &[Cell], widths: &[usize]) {
-        let mut text = String::new();
+    fn line(&self, out: &mut Text, cells: &[Cell], widths: &[usize]) {
         let shown = self.columns.iter().zip(cells).zip(widths).filter(|(_, w)| **w > 0);
         for (i, ((column, cell), width)) in shown.enumerate() {
-            if i > 0 {
-                text.push_str("  ");
-            }
             let short = shortened(&cell.text, *width);
             let pad = " ".repeat(width.saturating_sub(short.width()));
-            let style = cell.style;
-            match column {
-                Column::Right(_) => text.push_str(&format!("{pad}{style}{short}{style:#}")),
-                _ => text.push_str(&format!("{style}{short}{style:#}{pad}")),
+            if i > 0 {
+                out.add("  ");
             }
+            match column {
+                Column::Right(_) => out.add(pad).styled(cell.style, short),
+                _ => out.styled(cell.style, short).add(pad),
+            };
         }
-        out.push_str(text.trim_end());
-        out.push('\n');
+        out.end_line();
     }
 }
 
@@ -175,7 +177,7 @@ mod tests {
             Table::new([Column::Left("RUN"), Column::Right("STEPS"), Column::Shrink("SUBJECT"), Column::Spare("WHEN")]);
         table.row(["nav/run-20261124-021550".into(), "151".into(), "a very long subject line".into(), "now".into()]);
         table.row(["nav/r2".into(), "1,662".into(), "short".into(), "now".into()]);
-        let text = anstream::adapter::strip_str(&table.render(48)).to_string();
+        let text = table.render(48).plain();
         assert_eq!(
             text,
             "RUN                      STEPS  SUBJECT\nnav/run-20261124-021550    151  a very long sub…\nnav/r2                   1,662  short\n"
@@ -187,11 +189,20 @@ mod tests {
     fn a_column_of_nothing_is_left_out() {
         let mut table = Table::new([Column::Left("A"), Column::Left("B"), Column::Left("C")]);
         table.row(["1".into(), "".into(), "3".into()]);
-        assert_eq!(anstream::adapter::strip_str(&table.render(80)).to_string(), "A  C\n1  3\n");
+        assert_eq!(table.render(80).plain(), "A  C\n1  3\n");
     }
 
     #[test]
     fn wide_characters_count_twice() {
         assert_eq!(shortened("日本語テキスト", 7), "日本語…");
+    }
+
+    #[test]
+    fn a_cell_is_one_line_of_what_is_seen() {
+        let mut table = Table::new([Column::Left("A"), Column::Left("B")]);
+        table.row(["a\u{1b}[2J\nb".into(), "1".into()]);
+        table.row(["short".into(), "2".into()]);
+        let lines = ["A                 B", "a\\u{1b}[2J\\u{a}b  1", "short             2"];
+        assert_eq!(table.render(80).plain().lines().collect::<Vec<_>>(), lines);
     }
 }

@@ -3,7 +3,12 @@
 //! Results go to stdout, progress and diagnostics to stderr. A closed pipe is not an error. Colour follows `--color`,
 //! `NO_COLOR`, `CLICOLOR` and whether the stream is a terminal. A progress bar shows on a terminal once the work has
 //! taken half a second.
+//!
+//! Whatever is handed in may hold a stranger's text: it is made visible here (`support::visible`), not by those who call.
+//! The only bytes that go out as they are, are values for scripts where standard output is no terminal, and documents.
 
+use std::ffi::OsStr;
+use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,8 +18,10 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use serde_json::json;
 
+use super::text::Text;
 use crate::error::Error;
 use crate::support::progress::Progress;
+use crate::support::visible::{visible, visible_json, visible_lines};
 
 /// When to colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -77,44 +84,66 @@ impl Ui {
         self.options.quiet
     }
 
-    /// Prints result text to stdout, as it is (may hold ANSI styles; they are dropped where not wanted).
-    pub fn data(&self, text: &str) {
-        // A closed pipe (`| head`) ends the output, not the command.
-        let mut out = anstream::stdout().lock();
-        let _ = out.write_all(text.as_bytes());
-        let _ = out.flush();
+    /// Prints a result for people on stdout; its styles are dropped where they are not wanted.
+    pub fn data(&self, text: &Text) {
+        print(text.as_str());
+    }
+
+    /// Prints a result of one line for people on stdout.
+    pub fn line(&self, words: &str) {
+        self.data(Text::from(words).end_line());
+    }
+
+    /// Prints a result that a script may take, such as a path, as a line on stdout: as it is into a pipe or a file, made
+    /// visible on a terminal.
+    pub fn value(&self, value: impl AsRef<OsStr>) {
+        let value = value.as_ref();
+        let mut out = std::io::stdout().lock();
+        let _ = match out.is_terminal() {
+            true => out.write_all(visible(value.display()).as_bytes()),
+            false => out.write_all(value.as_encoded_bytes()),
+        }
+        .and_then(|()| out.write_all(b"\n"))
+        .and_then(|()| out.flush());
+    }
+
+    /// Prints a whole document on stdout: a picture, a manual page, a shell's script. Whoever writes it sees to it that no
+    /// name in it can break out of its place.
+    pub fn document(&self, bytes: &[u8]) {
+        let mut out = std::io::stdout().lock();
+        let _ = out.write_all(bytes).and_then(|()| out.flush());
     }
 
     /// Prints a result as JSON on stdout.
     pub fn data_json<T: Serialize>(&self, value: &T) {
         if let Ok(text) = serde_json::to_string_pretty(value) {
-            self.data(&format!("{text}\n"));
+            print(&format!("{}\n", visible_json(&text)));
         }
     }
 
     /// Says what is being done, on stderr.
     pub fn status(&self, line: &str) {
         if !self.options.quiet {
-            self.say(line);
+            say(&visible_lines(line));
         }
     }
 
     /// Says a detail that only `-v` shows.
     pub fn detail(&self, line: &str) {
         if self.options.verbose {
-            self.say(&format!("{DIM}{line}{DIM:#}"));
+            say(&format!("{DIM}{}{DIM:#}", visible_lines(line)));
         }
     }
 
     /// A warning.
     pub fn warn(&self, line: &str) {
-        self.say(&format!("{WARNING}warning:{WARNING:#} {line}"));
+        labelled(WARNING, "warning:", line);
     }
 
     /// What to do next.
     pub fn hint(&self, line: &str) {
         if !self.options.quiet {
-            self.say(&format!("{HINT}hint:{HINT:#} {line}"));
+            labelled(HINT, "hint:", line);
         }
     }
 
@@ -127,29 +156,48 @@ impl Ui {
                 message.push_str(&cause);
             }
             let hint = if error.hints().is_empty() { None } else { Some(error.hints().join("\n")) };
-            self.say(&json!({"error": {"code": error.code(), "message": message, "hint": hint}}).to_string());
+            let shown = json!({"error": {"code": error.code(), "message": message, "hint": hint}});
+            say(&visible_json(&shown.to_string()));
             return;
         }
-        self.say(&format!("{ERROR}error:{ERROR:#} {error}"));
+        labelled(ERROR, "error:", error);
         for cause in error.causes() {
-            self.say(&format!("{ERROR}caused by:{ERROR:#} {cause}"));
+            labelled(ERROR, "caused by:", cause);
         }
         for hint in error.hints() {
-            self.say(&format!("{HINT}hint:{HINT:#} {hint}"));
+            labelled(HINT, "hint:", hint);
         }
+    }
+
+    /// A line of a program that works for us, on stderr.
+    pub fn relay(&self, line: &str) {
+        say(&visible_lines(line));
     }
 
     /// A progress bar over `total` bytes of work (a spinner where the total is not known).
     #[must_use]
     pub fn progress(&self, what: &str, total: Option<u64>) -> Bar {
         let shown = !self.options.quiet && !self.options.json && std::io::stderr().is_terminal();
-        Bar { what: what.into(), total, shown, started: Instant::now(), done: AtomicU64::new(0), bar: OnceLock::new() }
+        let what = visible(what);
+        Bar { what, total, shown, started: Instant::now(), done: AtomicU64::new(0), bar: OnceLock::new() }
     }
+}
 
-    fn say(&self, line: &str) {
-        let mut err = anstream::stderr().lock();
-        let _ = writeln!(err, "{line}");
-    }
+/// A line of words after a label of ours.
+fn labelled(style: Style, label: &str, words: impl Display) {
+    say(&format!("{style}{label}{style:#} {}", visible_lines(words)));
+}
+
+/// Puts a line that is fit to be shown on stderr.
+fn say(line: &str) {
+    let _ = writeln!(anstream::stderr().lock(), "{line}");
+}
+
+/// Puts text that is fit to be shown on stdout.
+fn print(text: &str) {
+    // A closed pipe (`| head`) ends the output, not the command.
+    let mut out = anstream::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 /// A progress bar that waits half a second before it shows.
@@ -162,29 +210,44 @@ pub struct Bar {
     bar: OnceLock<indicatif::ProgressBar>,
 }
 
+impl Bar {
+    /// The bar on the terminal, once the work has taken half a second.
+    fn on_terminal(&self) -> Option<&indicatif::ProgressBar> {
+        if !self.shown || self.bar.get().is_none() && self.started.elapsed() <= Duration::from_millis(500) {
+            return None;
+        }
+        Some(self.bar.get_or_init(|| {
+            let (bar, template) = match self.total {
+                Some(total) => {
+                    (indicatif::ProgressBar::new(total), "{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}")
+                }
+                None => (indicatif::ProgressBar::new_spinner(), "{spinner} {wide_msg}"),
+            };
+            let style = indicatif::ProgressStyle::with_template(template)
+                .unwrap_or_else(|_| indicatif::ProgressStyle::default_bar());
+            bar.set_style(style.progress_chars("=> "));
+            bar.set_message(self.what.clone());
+            bar
+        }))
+    }
+}
+
 impl Progress for Bar {
     fn advance(&self, n: u64) {
         let done = self.done.fetch_add(n, Ordering::Relaxed) + n;
-        if !self.shown {
-            return;
-        }
-        if let Some(bar) = self.bar.get() {
+        if let Some(bar) = self.on_terminal() {
             bar.set_position(done);
-        } else if self.started.elapsed() > Duration::from_millis(500) {
-            self.bar.get_or_init(|| {
-                let template = "{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}";
-                let bar = match self.total {
-                    Some(total) => {
-                        let style = indicatif::ProgressStyle::with_template(template)
-                            .unwrap_or_else(|_| indicatif::ProgressStyle::default_bar());
-                        indicatif::ProgressBar::new(total).with_style(style.progress_chars("=> "))
-                    }
-                    None => indicatif::ProgressBar::new_spinner(),
-                };
-                bar.set_message(self.what.clone());
-                bar.set_position(done);
-                bar
-            });
+        }
+    }
+
+    fn shows_notes(&self) -> bool {
+        self.shown
+    }
+
+    fn note(&self, words: &str) {
+        if let Some(bar) = self.on_terminal() {
+            bar.set_message(format!("{}: {}", self.what, visible(words)));
+            bar.tick();
         }
     }
 }

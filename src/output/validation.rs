@@ -2,7 +2,8 @@
 
 use anstyle::{AnsiColor, Style};
 
-use super::human;
+use super::{Text, human};
+use crate::support::visible::visible;
 use crate::validate::{Code, Finding, Report, Severity};
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
@@ -15,7 +16,7 @@ const INDENT: &str = "    ";
 
 /// A run's report as text, ending with a line break.
 #[must_use]
-pub fn report(report: &Report) -> String {
+pub fn report(report: &Report) -> Text {
     let (style, mark, verdict) = if report.ok { (GOOD, "✓", "valid") } else { (BAD, "✗", "invalid") };
     let mut counts = vec![human::plural(report.steps.rows, "step"), human::plural(report.episodes.rows, "episode")];
     for (codes, one) in [(&report.errors, "error"), (&report.warnings, "warning")] {
@@ -24,11 +25,9 @@ pub fn report(report: &Report) -> String {
             counts.push(human::plural(total, one));
         }
     }
-    let mut out = format!(
-        "{style}{mark} {}{style:#} {DIM}is{DIM:#} {style}{verdict}{style:#}{DIM}: {}{DIM:#}\n",
-        human::plain(&report.run_dir),
-        counts.join(", "),
-    );
+    let mut out = Text::new();
+    out.styled(style, format!("{mark} {}", report.run_dir)).add(" ").styled(DIM, "is").add(" ").styled(style, verdict);
+    out.styled(DIM, format!(": {}", counts.join(", "))).end_line();
     for code in report.errors.iter().chain(&report.warnings) {
         let of_code: Vec<&Finding> = report.findings.iter().filter(|f| f.code == *code).collect();
         let Some(head) = of_code.first() else { continue };
@@ -36,15 +35,17 @@ pub fn report(report: &Report) -> String {
             Severity::Error => (BAD, "error"),
             Severity::Warning => (WARN, "warning"),
         };
-        let times =
-            if head.count > 1 { format!(" {DIM}({} times){DIM:#}", human::count(head.count)) } else { String::new() };
-        out += &format!("  {style}{word}{style:#} {code}{times}\n");
+        out.add("  ").styled(style, word).add(format!(" {code}"));
+        if head.count > 1 {
+            out.add(" ").styled(DIM, format!("({} times)", human::count(head.count)));
+        }
+        out.end_line();
         for finding in &of_code {
-            out += &wrapped(&place(finding), &human::plain(&finding.message));
+            add_wrapped(&mut out, &visible(place(finding)), &visible(&finding.message));
         }
         let shown = u64::try_from(of_code.len()).unwrap_or(u64::MAX);
         if head.count > shown {
-            out += &format!("{INDENT}{DIM}… and {} more{DIM:#}\n", human::count(head.count - shown));
+            out.add(INDENT).styled(DIM, format!("… and {} more", human::count(head.count - shown))).end_line();
         }
     }
     out
@@ -56,28 +57,31 @@ fn first(report: &Report, code: Code) -> Option<&Finding> {
 
 /// `steps.jsonl.gz:7 ep-000001`
 fn place(finding: &Finding) -> String {
-    let mut out = finding.file.as_deref().map(human::plain).unwrap_or_default().to_string();
+    let mut out = finding.file.clone().unwrap_or_default();
     if let Some(line) = finding.line {
         out += &format!(":{line}");
     }
     if let Some(id) = &finding.episode_id {
-        out += &format!(" {}", human::plain(id));
+        out += &format!(" {id}");
     }
     out
 }
 
 /// Place and message on one line where they fit, else the message below, broken at words.
-fn wrapped(place: &str, message: &str) -> String {
+fn add_wrapped(out: &mut Text, place: &str, message: &str) {
     let gap = if place.is_empty() { "" } else { "  " };
     if INDENT.len() + place.chars().count() + gap.len() + message.chars().count() <= WIDTH {
-        return format!("{INDENT}{DIM}{place}{DIM:#}{gap}{message}\n");
+        out.add(INDENT).styled(DIM, place).add(gap).add(message).end_line();
+        return;
     }
-    let mut out = if place.is_empty() { String::new() } else { format!("{INDENT}{DIM}{place}{DIM:#}\n") };
+    if !place.is_empty() {
+        out.add(INDENT).styled(DIM, place).end_line();
+    }
     let inner = format!("{INDENT}  ");
     let mut line = String::new();
     for word in message.split(' ') {
         if !line.is_empty() && inner.len() + line.chars().count() + 1 + word.chars().count() > WIDTH {
-            out += &format!("{inner}{line}\n");
+            out.add(&inner).add(&line).end_line();
             line.clear();
         }
         if !line.is_empty() {
@@ -85,6 +89,5 @@ fn wrapped(place: &str, message: &str) -> String {
         }
         line += word;
     }
-    out += &format!("{inner}{line}\n");
-    out
+    out.add(&inner).add(&line).end_line();
 }

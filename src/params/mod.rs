@@ -12,6 +12,7 @@ pub mod yaml;
 pub use value::Value;
 
 use crate::error::{Explain, Kind};
+use crate::support::process::quoted;
 
 /// A params file that cannot be read, or not edited.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -56,7 +57,7 @@ impl Explain for ParamsError {
 
     fn hints(&self) -> Vec<String> {
         match self {
-            Self::Conflict { file, .. } => vec![format!("resolve it, then `git add {file}`")],
+            Self::Conflict { file, .. } => vec![format!("resolve it, then `git add {}`", quoted(file))],
             Self::NotRead { .. } | Self::Format { .. } => Vec::new(),
         }
     }

@@ -114,7 +114,7 @@ impl Explain for RunError {
         match self {
             Self::Resolve(error) => error.hints(),
             Self::NotHere { run } => {
-                let run = crate::support::process::quoted(run.as_ref());
+                let run = crate::support::process::quoted(run);
                 vec![format!("`capture-hook pull {run}` brings it")]
             }
             Self::Project(error) => error.hints(),

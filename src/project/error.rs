@@ -11,6 +11,7 @@ use crate::error::{Explain, Kind};
 use crate::figures::FiguresError;
 use crate::git::GitError;
 use crate::support::fs::FsError;
+use crate::support::process::quoted;
 use crate::validate::{OptionsError, ScanError};
 
 /// A failure of project work.
@@ -109,7 +110,7 @@ impl Explain for ProjectError {
     fn hints(&self) -> Vec<String> {
         match self {
             Self::NoDvcProject { .. } | Self::NoStage => vec!["`capture-hook init` sets it up".into()],
-            Self::Conflict { file, .. } => vec![format!("resolve it, then `git add {file}`")],
+            Self::Conflict { file, .. } => vec![format!("resolve it, then `git add {}`", quoted(file))],
             Self::CannotAdd { .. } => {
                 vec!["add it by hand: `capture-hook init` in a scratch repository shows what it is to look like".into()]
             }

@@ -100,7 +100,7 @@ impl Project {
         };
         way.run.clone_from(&catalog.selected);
         let name = way.run.as_ref().map_or_else(|| run_dir.clone(), ToString::to_string);
-        let shell = quoted(name.as_ref());
+        let shell = quoted(&name);
         let dir = self.root.join(&run_dir);
         let recorded = dir.join(crate::run::layout::RUN_JSON).is_file();
         let ingested = state.agrees();
@@ -293,7 +293,7 @@ impl Project {
         if let [only] = new.as_slice() {
             notes.push(format!(
                 "{only} is recorded and in no commit: `capture-hook publish {}`",
-                quoted(only.to_string().as_ref())
+                quoted(only.to_string())
             ));
         } else if !new.is_empty() {
             notes.push(format!("{} recorded runs are in no commit: `capture-hook runs --new`", new.len()));

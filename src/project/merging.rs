@@ -19,7 +19,7 @@ use crate::params::edit::{Leaf, set};
 use crate::params::{self, Value};
 use crate::support::env::Env;
 use crate::support::fs::{self, FsError};
-use crate::support::process::Cmd;
+use crate::support::process::{Cmd, quoted};
 
 /// The three files that git hands to a driver, and what they are called.
 pub struct Files {
@@ -70,7 +70,8 @@ impl Files {
             Prefer::Theirs => Prefer::Ours,
         });
         let name = self.side(side);
-        format!("{kept}'s selection stays; {name} had selected {run_dir} (`capture-hook select {run_dir}` takes it)")
+        let typed = quoted(run_dir);
+        format!("{kept}'s selection stays; {name} had selected {run_dir} (`capture-hook select {typed}` takes it)")
     }
 }
 

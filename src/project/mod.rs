@@ -80,6 +80,8 @@ pub trait Hear: Sync {
     fn warn(&self, line: &str);
     /// What to do next.
     fn hint(&self, line: &str);
+    /// A line of a program that works for us, such as git.
+    fn relay(&self, line: &str);
     /// A progress bar over `total` bytes.
     fn progress(&self, what: &str, total: Option<u64>) -> Box<dyn Progress>;
 }

@@ -134,10 +134,7 @@ impl Project {
             commit: Some(head.clone()),
             tag: None,
             run: None,
-            message: format!(
-                "{run_dir} was recorded anew: {lack}: `capture-hook publish {}`",
-                quoted(run_dir.as_ref())
-            ),
+            message: format!("{run_dir} was recorded anew: {lack}: `capture-hook publish {}`", quoted(run_dir)),
         }))
     }
 

@@ -11,8 +11,10 @@ use crate::git::{GitError, Range};
 use crate::run::RunKey;
 use crate::run::layout::RUN_JSON;
 use crate::support::fs::FsError;
+use crate::support::heard::Said;
 use crate::support::limits;
-use crate::support::process::quoted;
+use crate::support::process::{Cmd, Output, quoted};
+use crate::support::visible::visible;
 
 /// What a commit of runs came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +64,7 @@ impl Project {
         match self.put_all(place, runs, hear) {
             Ok((runs, locked)) => {
                 let paths = self.stage_selection()?;
-                let committed = self.commit(&paths, &runs, message)?;
+                let committed = self.commit(&paths, &runs, message, hear)?;
                 self.note_workspace_at(locked.version)?;
                 Ok(Published { runs, locked, committed })
             }
@@ -102,7 +104,7 @@ impl Project {
     }
 
     /// Commits these paths and nothing else that is staged.
-    fn commit(&self, paths: &[String], runs: &[RunKey], message: Option<&str>) -> Result<bool, Error> {
+    fn commit(&self, paths: &[String], runs: &[RunKey], message: Option<&str>, hear: &dyn Hear) -> Result<bool, Error> {
         let differs = ["--literal-pathspecs", "diff", "--cached", "--quiet", "HEAD", "--"].map(str::to_owned);
         let unborn = self.repo.head()?.is_none();
         if !unborn && self.repo.query(differs.into_iter().chain(paths.iter().cloned()))?.success() {
@@ -110,9 +112,19 @@ impl Project {
         }
         let message = message.map_or_else(|| subject(runs), str::to_owned);
         let commit = ["--literal-pathspecs", "commit", "-q", "-m", &message, "--"].map(str::to_owned);
-        let call = self.repo.cmd(commit.into_iter().chain(paths.iter().cloned())).show_stderr();
-        call.checked(self.repo.env()).map_err(GitError::from)?;
+        self.relayed(&self.repo.cmd(commit.into_iter().chain(paths.iter().cloned())), hear)?;
         Ok(true)
+    }
+
+    /// A call of git, what it and its hooks say told as they say it; a failure does not tell it again.
+    fn relayed(&self, call: &Cmd, hear: &dyn Hear) -> Result<(), GitError> {
+        let mut relay = |said: Said<'_>| {
+            if let Said::Line(line) = said {
+                hear.relay(line);
+            }
+        };
+        let output = call.heard(self.repo.env(), &mut relay)?;
+        if output.success() { Ok(()) } else { Err(call.failed(&Output { stderr: Vec::new(), ..output }).into()) }
     }
 
     /// Where `git push` would send the checked-out branch.
@@ -131,16 +143,15 @@ impl Project {
     }
 
     /// Pushes the checked-out branch with the tags on it.
-    pub fn git_push(&self, target: &Target) -> Result<(), Error> {
+    pub fn git_push(&self, target: &Target, hear: &dyn Hear) -> Result<(), Error> {
         let mut args = vec!["push".to_owned(), "--follow-tags".into()];
         match target {
             Target::None => return Ok(()),
             Target::Upstream => {}
             Target::Remote(remote) => args.extend(["-u".into(), "--".into(), remote.clone(), "HEAD".into()]),
         }
-        let pushed = self.repo.cmd(args).show_stderr().checked(self.repo.env());
-        pushed.map(drop).map_err(|error| {
-            Error::from(GitError::from(error))
+        self.relayed(&self.repo.cmd(args), hear).map_err(|error| {
+            Error::from(error)
                 .hint("commit and data are safe: when the cause is mended, `git push --follow-tags` does the rest")
         })
     }
@@ -155,11 +166,11 @@ impl Project {
 /// A commit's first line.
 fn subject(runs: &[RunKey]) -> String {
     match runs {
-        [run] => format!("Capture {run}"),
+        [run] => format!("Capture {}", visible(run)),
         runs => {
             let mut experiments: Vec<&str> = runs.iter().map(RunKey::experiment).collect();
             experiments.dedup();
-            format!("Capture {} runs of {}", runs.len(), experiments.join(", "))
+            format!("Capture {} runs of {}", runs.len(), visible(experiments.join(", ")))
         }
     }
 }
@@ -187,7 +198,7 @@ impl Project {
                 let (dir, name) = (place.shown(&run.dir), key.to_string());
                 new.left_out.push(format!(
                     "left out: {dir} is not the {name} that is committed; `capture-hook publish {}` replaces that one",
-                    quoted(dir.as_ref())
+                    quoted(&dir)
                 ));
             }
             false

@@ -115,7 +115,7 @@ impl Explain for RetrieveError {
     fn hints(&self) -> Vec<String> {
         match self {
             Self::NotInVersion { run, .. } => {
-                let run = crate::support::process::quoted(run.to_string().as_ref());
+                let run = crate::support::process::quoted(run.to_string());
                 vec![format!("`capture-hook log {run}` lists the commits that brought it")]
             }
             Self::Missing { .. } => {
@@ -178,7 +178,7 @@ impl Project {
             return Err(RetrieveError::NotInVersion { run: wanted.run.clone(), version: wanted.version });
         }
         let cache = self.cache()?;
-        let fetched = self.bring(&cache, wanted, &entries)?;
+        let fetched = self.bring(&cache, wanted, &entries, progress)?;
         let (parent, own) = (wanted.to.parent().unwrap_or(Path::new(".")), format!("{}/", wanted.run));
         fs::create_dir_all(parent)?;
         let staging =
@@ -208,7 +208,13 @@ impl Project {
     }
 
     /// Brings what the cache lacks of a run; says whether anything was lacking.
-    fn bring(&self, cache: &Cache, wanted: Wanted<'_>, entries: &[Entry]) -> Result<bool, RetrieveError> {
+    fn bring(
+        &self,
+        cache: &Cache,
+        wanted: Wanted<'_>,
+        entries: &[Entry],
+        progress: &dyn Progress,
+    ) -> Result<bool, RetrieveError> {
         let lacking =
             |cache: &Cache| -> Vec<Entry> { entries.iter().filter(|entry| !cache.has(entry.md5)).cloned().collect() };
         let first = lacking(cache);
@@ -228,7 +234,7 @@ impl Project {
         } else {
             let scratch = Scratch::new(&self.root, settings).map_err(ProjectError::from)?;
             let name = scratch.add(wanted.version)?;
-            self.dvc()?.in_project(scratch.root()).fetch(&[&format!("{name}/{}", wanted.run)])?;
+            self.dvc()?.in_project(scratch.root()).fetch(&[&format!("{name}/{}", wanted.run)], progress)?;
         }
         let missing = lacking(cache);
         if missing.is_empty() {

@@ -62,7 +62,7 @@ impl Project {
         let (parent, name) = out_dir.rsplit_once('/').unwrap_or(("", &out_dir));
         steps.push(self.ignore(parent, name, "")?);
         if self.repo.index_holds_below(&self.git_path(&out_dir))? {
-            let note = format!("is tracked by git too: `git rm -r --cached {}` takes it out", quoted(out_dir.as_ref()));
+            let note = format!("is tracked by git too: `git rm -r --cached {}` takes it out", quoted(&out_dir));
             steps.push(Step::kept(&*out_dir, note));
         }
         steps.push(self.attributes()?);

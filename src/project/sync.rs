@@ -176,7 +176,7 @@ impl Project {
                 return Ok(Synced::Missing { why });
             }
             hear.status(&format!("fetching data of {}: {}", locked.version, size(missing)));
-            return match self.fetch(locked, None) {
+            return match self.fetch(locked, None, hear) {
                 Ok(()) => finish(switch(&to)?, missing),
                 Err(SyncError::Dvc(error)) => by_dvc(Err(error)),
                 Err(error) => Err(error),
@@ -192,7 +192,7 @@ impl Project {
             }
             if share <= config.pull.max_bytes || reach == Reach::Limited {
                 hear.status(&format!("fetching {run} of {}", locked.version));
-                if let Err(SyncError::Dvc(error)) = self.fetch(locked, Some(&run)) {
+                if let Err(SyncError::Dvc(error)) = self.fetch(locked, Some(&run), hear) {
                     return by_dvc(Err(error));
                 }
             }
@@ -225,7 +225,7 @@ impl Project {
     }
 
     /// Brings the objects of a data version, or of one run in it, into the cache. The workspace is not touched.
-    fn fetch(&self, locked: &Locked, run: Option<&RunKey>) -> Result<(), SyncError> {
+    fn fetch(&self, locked: &Locked, run: Option<&RunKey>, hear: &dyn Hear) -> Result<(), SyncError> {
         let settings = self.dvc_settings()?;
         let scratch = Scratch::new(&self.root, settings).map_err(ProjectError::from)?;
         let name = scratch.add(locked.version)?;
@@ -233,8 +233,8 @@ impl Project {
             Some(run) => format!("{name}/{run}"),
             None => name,
         };
-        let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-        self.dvc()?.showing_progress(terminal).in_project(scratch.root()).fetch(&[&target])?;
+        let progress = hear.progress("fetching", None);
+        self.dvc()?.in_project(scratch.root()).fetch(&[&target], progress.as_ref())?;
         Ok(())
     }
 
@@ -258,7 +258,7 @@ impl Project {
             return Ok(Synced::Missing { why });
         }
         hear.status(&format!("fetching {run} of {}", locked.version));
-        match self.fetch(locked, Some(run)) {
+        match self.fetch(locked, Some(run), hear) {
             Ok(()) => finish(self.switch(settings, &locked.out_dir, &from, &to)?, 0),
             Err(SyncError::Dvc(error)) => by_dvc(Err(error)),
             Err(error) => Err(error),

@@ -15,6 +15,7 @@ use crate::dvc::scratch::Scratch;
 use crate::dvc::version::DataVersion;
 use crate::error::{Explain, Kind};
 use crate::git::{Oid, Range};
+use crate::support::progress::Silent;
 
 /// A data version that is to be on the remote.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -212,11 +213,11 @@ impl Project {
                     missing => Err(TransferError::Missing { needed: missing, objects }),
                 }
             }
-            None => self.upload_by_dvc(&lacking),
+            None => self.upload_by_dvc(&lacking, hear),
         }
     }
 
-    fn upload_by_dvc(&self, needed: &[Needed]) -> Result<String, TransferError> {
+    fn upload_by_dvc(&self, needed: &[Needed], hear: &dyn Hear) -> Result<String, TransferError> {
         let settings = self.dvc_settings()?;
         let scratch = Scratch::new(&self.root, settings).map_err(ProjectError::from)?;
         for one in needed {
@@ -226,9 +227,8 @@ impl Project {
         let failed = |source: Cause| TransferError::Upload { needed: needed.to_vec(), source };
         // A progress bar is for people, and takes the words in which DVC tells what is missing: only where all is here.
         let whole = closure::lacking_here(settings, &versions).map_err(|e| failed(e.into()))?.is_empty();
-        let terminal = whole && std::io::IsTerminal::is_terminal(&std::io::stderr());
-        let dvc = self.dvc()?.showing_progress(terminal).in_project(scratch.root());
-        let output = match dvc.push(&[]) {
+        let progress = if whole { hear.progress("sending", None) } else { Box::new(Silent) };
+        let output = match self.dvc()?.in_project(scratch.root()).push(&[], progress.as_ref()) {
             Ok(output) => output,
             Err(error @ ProgramError::Process(_)) => return Err(failed(error.into())),
             Err(error) => return Err(error.into()),

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 
 use super::aside::{self, TEMP};
-use super::process::quoted_path;
+use super::process::quoted;
 use crate::error::{Explain, Kind};
 
 /// An operation on a path that failed.
@@ -89,12 +89,12 @@ impl Explain for FsError {
         match self.refused() {
             Some(Refused::Link(link)) => {
                 return vec![
-                    format!("see where it leads: `ls -ld {}`", quoted_path(link)),
+                    format!("see where it leads: `ls -ld {}`", quoted(link)),
                     "remove the link, or put a file or directory of the project's own in its place".into(),
                 ];
             }
             Some(Refused::Escape | Refused::NotRegular) => {
-                return vec![format!("see what lies there: `ls -ld {}`", quoted_path(&self.path))];
+                return vec![format!("see what lies there: `ls -ld {}`", quoted(&self.path))];
             }
             Some(Refused::TooLarge(_) | Refused::Outside) => return Vec::new(),
             None => {}

@@ -5,12 +5,13 @@
 //! A failure tells the command line, the exit status and what the program said.
 
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::env::Env;
+use super::heard::{Ear, Said};
 use crate::error::{Explain, Kind};
 
 /// A program that could not be run, or failed.
@@ -76,7 +77,7 @@ pub struct Output {
     pub exit: Option<i32>,
     /// Its standard output.
     pub stdout: Vec<u8>,
-    /// Its standard error; empty where it was shown to the user.
+    /// Its standard error, without the progress it drew where that was heard.
     pub stderr: Vec<u8>,
 }
 
@@ -102,13 +103,12 @@ pub struct Cmd {
     dir: Option<PathBuf>,
     stdin: Option<Vec<u8>>,
     timeout: Option<Duration>,
-    show_stderr: bool,
 }
 
 impl Cmd {
     /// A call of `program`: a name looked up on `PATH`, or a path.
     pub fn new(program: impl Into<OsString>) -> Self {
-        Self { program: program.into(), args: Vec::new(), dir: None, stdin: None, timeout: None, show_stderr: false }
+        Self { program: program.into(), args: Vec::new(), dir: None, stdin: None, timeout: None }
     }
 
     /// With one more argument.
@@ -146,21 +146,24 @@ impl Cmd {
         self
     }
 
-    /// Its standard error goes to ours (a progress bar) instead of being kept.
-    #[must_use]
-    pub fn show_stderr(mut self) -> Self {
-        self.show_stderr = true;
-        self
-    }
-
     /// The command line as a person would type it.
     #[must_use]
     pub fn line(&self) -> String {
-        std::iter::once(&self.program).chain(&self.args).map(|a| quoted(a)).collect::<Vec<_>>().join(" ")
+        std::iter::once(&self.program).chain(&self.args).map(quoted).collect::<Vec<_>>().join(" ")
     }
 
     /// Runs it in exactly this environment. Any exit code is fine.
     pub fn run(&self, env: &Env) -> Result<Output, ProcessError> {
+        self.run_with(env, None)
+    }
+
+    /// The same, and tells what it says on standard error as it says it.
+    pub fn heard(&self, env: &Env, hear: &mut dyn FnMut(Said<'_>)) -> Result<Output, ProcessError> {
+        self.run_with(env, Some(hear))
+    }
+
+    fn run_with(&self, env: &Env, mut hear: Option<&mut dyn FnMut(Said<'_>)>) -> Result<Output, ProcessError> {
+        let not_started = |source| ProcessError::Start { command: self.line(), source };
         let mut call =
             duct::cmd(&self.program, &self.args).full_env(env.iter()).stdout_capture().unchecked().before_spawn(
                 |command| {
@@ -172,24 +175,36 @@ impl Cmd {
             Some(bytes) => call.stdin_bytes(bytes.clone()),
             None => call.stdin_null(),
         };
-        if !self.show_stderr {
-            call = call.stderr_capture();
-        }
+        let mut ear = None;
+        call = if hear.is_some() {
+            let (listens, writer) = Ear::new().map_err(not_started)?;
+            ear = Some(listens);
+            call.stderr_file(writer)
+        } else {
+            call.stderr_capture()
+        };
         if let Some(dir) = &self.dir {
             call = call.dir(dir);
         }
         let signals = Signals::watch();
-        let handle = call.start().map_err(|source| ProcessError::Start { command: self.line(), source })?;
+        let handle = call.start().map_err(not_started)?;
+        // Our end of the pipe, or it would never be at its end.
+        drop(call);
         let deadline = self.timeout.map(|limit| Instant::now() + limit);
         loop {
-            let output = handle
-                .wait_timeout(Duration::from_millis(100))
-                .map_err(|source| ProcessError::Start { command: self.line(), source })?;
+            if let (Some(ear), Some(hear)) = (&mut ear, &mut hear) {
+                ear.listen(hear);
+            }
+            let output = handle.wait_timeout(Duration::from_millis(100)).map_err(not_started)?;
+            let mut heard = || match (ear.take(), &mut hear) {
+                (Some(ear), Some(hear)) => Some(ear.finish(hear)),
+                _ => None,
+            };
             if let Some(output) = output {
                 return Ok(Output {
                     exit: output.status.code(),
                     stdout: output.stdout.clone(),
-                    stderr: output.stderr.clone(),
+                    stderr: heard().unwrap_or_else(|| output.stderr.clone()),
                 });
             }
             if let Some(signal) = signals.caught() {
@@ -199,7 +214,8 @@ impl Cmd {
             if let (Some(deadline), Some(limit)) = (deadline, self.timeout)
                 && Instant::now() >= deadline
             {
-                let said = end_group(&handle, rustix_term());
+                let (stdout, stderr) = end_group(&handle, rustix_term());
+                let said = last_lines(&[&heard().unwrap_or(stderr), &stdout]);
                 return Err(ProcessError::TimedOut { command: self.line(), limit, said });
             }
         }
@@ -247,22 +263,18 @@ fn indented(said: &str) -> String {
     said.lines().map(|line| format!("\n    {line}")).collect()
 }
 
-/// An argument as a POSIX shell would need it.
+/// An argument as a shell needs it. Every command that a message names goes through here, so that what is pasted does what
+/// it says, whatever a repository calls its runs, files and branches.
 #[must_use]
-pub fn quoted(arg: &OsStr) -> String {
-    let text = arg.to_string_lossy();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,{}^~".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
+pub fn quoted(arg: impl AsRef<OsStr>) -> String {
+    let text = arg.as_ref().to_string_lossy();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,^~".contains(c);
+    // A shell makes a home directory of `~`, and zsh a program's path of `=`, at the beginning.
+    if !text.is_empty() && text.chars().all(plain) && !text.starts_with(['~', '=']) {
         text.into_owned()
     } else {
         format!("'{}'", text.replace('\'', r"'\''"))
     }
-}
-
-/// A path as a POSIX shell would need it.
-#[must_use]
-pub fn quoted_path(path: &Path) -> String {
-    quoted(path.as_os_str())
 }
 
 #[cfg(unix)]
@@ -278,8 +290,9 @@ fn rustix_term() -> i32 {
     signal_hook::consts::SIGTERM
 }
 
-/// Sends the signal to the program's whole group, gives it two seconds, then kills it. Returns what it had said.
-fn end_group(handle: &duct::Handle, signal: i32) -> String {
+/// Sends the signal to the program's whole group, gives it two seconds, then kills it. Returns what it had said on standard
+/// output and standard error.
+fn end_group(handle: &duct::Handle, signal: i32) -> (Vec<u8>, Vec<u8>) {
     let send = |signal: i32| {
         #[cfg(unix)]
         for pid in handle.pids() {
@@ -297,7 +310,7 @@ fn end_group(handle: &duct::Handle, signal: i32) -> String {
         send(signal_hook::consts::SIGKILL);
         ended = handle.wait_timeout(Duration::from_secs(2)).ok().flatten();
     }
-    ended.map(|o| last_lines(&[&o.stderr, &o.stdout])).unwrap_or_default()
+    ended.map(|output| (output.stdout.clone(), output.stderr.clone())).unwrap_or_default()
 }
 
 /// Watches for the signals that ask us to stop, while a program in a group of its own runs.
@@ -356,7 +369,7 @@ mod tests {
     fn a_timeout_ends_what_the_program_started_too() {
         let dir = tempfile::tempdir().unwrap();
         let mark = dir.path().join("mark");
-        let script = format!("(sleep 1.5; touch {}) & sleep 30", quoted_path(&mark));
+        let script = format!("(sleep 1.5; touch {}) & sleep 30", quoted(&mark));
         let error = sh(&script).timeout(Duration::from_millis(300)).run(&Env::snapshot()).unwrap_err();
         assert!(matches!(error, ProcessError::TimedOut { .. }), "{error}");
         std::thread::sleep(Duration::from_secs(2));
@@ -367,6 +380,29 @@ mod tests {
     fn a_failure_says_what_the_program_said() {
         let error = sh("echo why >&2; exit 3").checked(&Env::snapshot()).unwrap_err().to_string();
         assert!(error.contains("exit code 3") && error.contains("why"), "{error}");
+    }
+
+    #[test]
+    fn what_is_heard_is_heard_at_once_and_kept() {
+        let mut said = Vec::new();
+        let script = "printf 'one\\n 10%%\\r 20%%\\r' >&2; head -c 300000 /dev/zero >&2; echo >&2; echo out; exit 3";
+        let mut hear = |one: Said<'_>| match one {
+            Said::Line(line) => said.push(line.len().to_string()),
+            Said::Progress(words) => said.push(words.to_owned()),
+        };
+        let output = sh(script).heard(&Env::snapshot(), &mut hear).unwrap();
+        assert_eq!((output.exit, output.text()), (Some(3), "out".into()));
+        assert_eq!(said[..3], ["3", " 10%", " 20%"]);
+        assert_eq!(output.stderr, b"one\n");
+    }
+
+    #[test]
+    fn what_a_shell_would_read_otherwise_is_quoted() {
+        let same = ["demo/r1", "HEAD~3", "-o", "a.b_c", "x=1", "user@host:path"];
+        assert_eq!(same.map(quoted), same);
+        let odd = ["", "a b", "$(x)", "a;b", "`x`", "{a,b}", "~x", "=x", "é", "a\nb", "!x", "*"];
+        assert!(odd.iter().all(|text| quoted(text) == format!("'{text}'")));
+        assert_eq!(quoted("it's"), r"'it'\''s'");
     }
 
     #[test]

@@ -4,6 +4,14 @@
 pub trait Progress: Sync {
     /// `n` more units (bytes of input, unless the work says otherwise) are done.
     fn advance(&self, n: u64);
+
+    /// What a program that works for us shows of its own progress just now: a line of its words.
+    fn note(&self, _words: &str) {}
+
+    /// Whether such notes are shown to anybody.
+    fn shows_notes(&self) -> bool {
+        false
+    }
 }
 
 /// Nobody listens.

@@ -11,9 +11,10 @@ use serde::Serialize;
 use crate::app::{App, Outcome};
 use crate::dvc::program::{Dvc, Search};
 use crate::error::{Error, Kind};
+use crate::output::Text;
 use crate::support::env::Env;
 use crate::support::fs::At;
-use crate::support::process::{Cmd, quoted_path};
+use crate::support::process::{Cmd, quoted};
 
 mod plume;
 mod recording;
@@ -40,7 +41,7 @@ pub struct Args {
 pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     if let Some(root) = &args.record {
         let recorded = recording::record(&app.cwd.join(root), args.seed)?;
-        app.ui.data(&format!("{}\n", root.join(recorded).display()));
+        app.ui.value(root.join(recorded));
         return Ok(Outcome::Done);
     }
     let dir = scratch(app, args.dir.as_deref())?;
@@ -127,7 +128,7 @@ impl<'a> Tour<'a> {
     fn walk(&mut self) -> Result<(), Error> {
         let repo = self.dir.join("project");
         crate::support::fs::create_dir_all(&self.dir.join("dvc-remote"))?;
-        self.say(&format!("The whole way, in {}\n", self.dir.display()));
+        self.say(Text::from(format!("The whole way, in {}", self.dir.display())).end_line());
 
         self.step("Set a repository up");
         let outside = self.dir.clone();
@@ -171,38 +172,41 @@ impl<'a> Tour<'a> {
         self.run(&repo, &["ls", "data/captures/demo"])?;
         self.run(&repo, &["capture-hook", "verify"])?;
 
-        let (look, remove) = (quoted_path(&repo), quoted_path(&self.dir));
-        self.say(&format!(
-            "\nDone. Look around:  cd {look} && capture-hook log\nRemove it all:      rm -rf {remove}\n"
-        ));
+        let (look, remove) = (quoted(&repo), quoted(&self.dir));
+        let mut text = Text::new();
+        text.end_line().add(format!("Done. Look around:  cd {look} && capture-hook log")).end_line();
+        text.add(format!("Remove it all:      rm -rf {remove}")).end_line();
+        self.say(&text);
         Ok(())
     }
 
     fn step(&mut self, title: &str) {
         self.number += 1;
         title.clone_into(&mut self.title);
-        let bold = anstyle::Style::new().bold();
-        self.say(&format!("\n{bold}{}. {title}{bold:#}\n", self.number));
+        let mut text = Text::new();
+        text.end_line().styled(anstyle::Style::new().bold(), format!("{}. {title}", self.number)).end_line();
+        self.say(&text);
     }
 
     /// Shows a command, runs it, and shows what it said.
     fn run(&mut self, dir: &Path, words: &[&str]) -> Result<(), Error> {
         let cmd = Cmd::new(words[0]).args(&words[1..]).dir(dir).timeout(Duration::from_secs(600));
         let line = cmd.line();
-        let dim = anstyle::Style::new().dimmed();
-        self.say(&format!("{dim}${dim:#} {line}\n"));
+        let mut text = Text::new();
+        text.styled(anstyle::Style::new().dimmed(), "$").add(format!(" {line}")).end_line();
+        self.say(&text);
         let output = cmd.checked(&self.env)?;
         let mut said = String::from_utf8_lossy(&output.stdout).into_owned();
         said.push_str(&String::from_utf8_lossy(&output.stderr));
         let said = said.trim_end().to_owned();
         for text in said.lines() {
-            self.say(&format!("{}\n", format!("  {text}").trim_end()));
+            self.say(Text::from(format!("  {text}")).end_line());
         }
         self.told.push(Step { title: self.title.clone(), command: line, output: said });
         Ok(())
     }
 
-    fn say(&self, text: &str) {
+    fn say(&self, text: &Text) {
         if !self.app.ui.json() {
             self.app.ui.data(text);
         }

@@ -11,6 +11,7 @@ mod scene;
 mod svg;
 
 use crate::figures::{Episode, Grid, Trace};
+use crate::support::visible::visible;
 use axes::{INK, SOFT};
 use scene::{Rect, Scene, Text};
 
@@ -78,8 +79,8 @@ pub fn png(picture: &Picture<'_>) -> Option<Vec<u8>> {
 
 fn compose(picture: &Picture<'_>) -> Scene {
     let mut scene = Scene::new(1200.0, 840.0, format!("Run {}: {}", picture.title, picture.subtitle));
-    scene.text(Text::new((40.0, 46.0), 24.0, INK, shortened(picture.title, 80)).bold());
-    scene.text(Text::new((40.0, 72.0), 14.0, SOFT, shortened(picture.subtitle, 150)));
+    scene.text(Text::new((40.0, 46.0), 24.0, INK, shortened(&visible(picture.title), 80)).bold());
+    scene.text(Text::new((40.0, 72.0), 14.0, SOFT, shortened(&visible(picture.subtitle), 150)));
     map::draw(&mut scene, Rect { x: 40.0, y: 130.0, w: 540.0, h: 600.0 }, picture);
     charts::distance(&mut scene, Rect { x: 670.0, y: 130.0, w: 490.0, h: 170.0 }, picture);
     charts::reward(&mut scene, Rect { x: 670.0, y: 380.0, w: 490.0, h: 170.0 }, picture);

@@ -1,4 +1,9 @@
-//! A picture as a flat list of shapes, in pixels from the top left. Both writers (SVG, PNG) draw the same list.
+//! A picture as a flat list of shapes, in pixels from the top left. Both writers (SVG, PNG) draw the same list. What it
+//! says is made visible here.
+
+use std::fmt::Display;
+
+use crate::support::visible::visible;
 
 /// A colour, `0xRRGGBB`, and how opaque it is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -135,9 +140,9 @@ pub struct Scene {
 
 impl Scene {
     /// An empty white picture.
-    pub fn new(width: f32, height: f32, title: impl Into<String>) -> Self {
+    pub fn new(width: f32, height: f32, title: impl Display) -> Self {
         let ground = Shape::Rect(Rect { x: 0.0, y: 0.0, w: width, h: height }, solid(0xFF_FF_FF));
-        Self { width, height, title: title.into(), shapes: vec![ground] }
+        Self { width, height, title: visible(title), shapes: vec![ground] }
     }
 
     /// Adds a shape in front.
@@ -153,8 +158,8 @@ impl Scene {
 
 impl Text {
     /// Text that starts at a point.
-    pub fn new(at: (f32, f32), size: f32, rgb: u32, text: impl Into<String>) -> Self {
-        let text = text.into();
+    pub fn new(at: (f32, f32), size: f32, rgb: u32, text: impl Display) -> Self {
+        let text = visible(text);
         Self { x: at.0, y: at.1, size, anchor: Anchor::Start, rgb, up: false, bold: false, text }
     }
 

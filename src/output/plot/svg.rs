@@ -131,8 +131,8 @@ fn escaped(text: &str) -> String {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
-            // XML has no way to write a control character.
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => out.push('\u{fffd}'),
+            // XML has no way to write these; a scene's words hold no control character.
+            '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }
@@ -145,10 +145,13 @@ mod tests {
 
     #[test]
     fn a_name_cannot_break_out_of_its_text() {
-        let mut scene = Scene::new(10.0, 10.0, "<a> & \u{1}");
+        let mut scene = Scene::new(10.0, 10.0, "<a> & \u{1}\u{ffff}");
         scene.text(Text::new((0.0, 0.0), 10.0, 0, "</text><script>"));
         let svg = write(&scene);
-        assert!(svg.contains("&lt;/text&gt;&lt;script&gt;") && svg.contains("<title>&lt;a&gt; &amp; \u{fffd}</title>"));
+        assert!(
+            svg.contains("&lt;/text&gt;&lt;script&gt;")
+                && svg.contains("<title>&lt;a&gt; &amp; \\u{1}\u{fffd}</title>")
+        );
         assert!(!svg.contains("<script"));
     }
 

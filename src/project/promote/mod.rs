@@ -121,7 +121,7 @@ impl Project {
         // Git looks at the index before the hook does: what is staged here alone makes no commit.
         if !in_commit && self.repo.query(["diff", "--cached", "--quiet"])?.success() {
             hear.warn(&format!("{run_dir} was recorded anew and is in no commit: {lack}"));
-            hear.hint(&format!("`capture-hook publish {}` commits it", quoted(run_dir.as_ref())));
+            hear.hint(&format!("`capture-hook publish {}` commits it", quoted(run_dir)));
             return Ok(false);
         }
         hear.status(&format!("{run_dir} was recorded anew: {lack}"));
@@ -382,8 +382,8 @@ impl Project {
                 format!("{} is to be the dataset, and {file} is not in it", wanted.out_dir),
                 format!(
                     "move the dataset there: `mv {} {}`; to begin anew: `git -c {ALLOW_LOSS}=true commit`",
-                    quoted(locked.out_dir.as_ref()),
-                    quoted(wanted.out_dir.as_ref())
+                    quoted(&locked.out_dir),
+                    quoted(&wanted.out_dir)
                 ),
             ),
             Some(Synced::Missing { why }) => {

@@ -218,12 +218,12 @@ impl Explain for Stop {
                 "select a run that is there: `capture-hook runs` lists them, `capture-hook select RUN` selects".into(),
             ],
             Self::Invalid { report } => vec![
-                format!("`capture-hook validate {}` shows everything", quoted(report.run_dir.as_ref())),
+                format!("`capture-hook validate {}` shows everything", quoted(&report.run_dir)),
                 "select another run: `capture-hook select RUN`; nothing was changed".into(),
             ],
             Self::Untrusted { cmd } => vec![
                 "hooks run no other command of a repository unasked".into(),
-                format!("if you trust it here: `git config {TRUST_SETTING} {}`", quoted(cmd.as_ref())),
+                format!("if you trust it here: `git config {TRUST_SETTING} {}`", quoted(cmd)),
             ],
             Self::Lost { .. } => vec![
                 "bring them back: `git restore --source=HEAD --staged --worktree dvc.lock`, then `capture-hook pull`"
@@ -238,7 +238,7 @@ impl Explain for Stop {
             Self::Unknown { .. } => vec!["bring it here: `capture-hook pull`, then run the same command again".into()],
             Self::NotHere { advice, .. } => vec![advice.clone()],
             Self::TrackedByGit { out_dir } => vec![
-                format!("take it out of git, the files stay: `git rm -r --cached {}`", quoted(out_dir.as_ref())),
+                format!("take it out of git, the files stay: `git rm -r --cached {}`", quoted(out_dir)),
                 "then commit again; it stays out, for init has it ignored".into(),
             ],
             Self::NotLocked { .. } => vec!["`dvc repro -s capture_ingest` shows what DVC makes of the stage".into()],

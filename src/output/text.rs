@@ -1,0 +1,90 @@
+//! Text with styles for the terminal, which cannot hold an escape sequence but ours.
+//!
+//! Words and styles go in apart from each other: words are made visible on the way in, whoever wrote them, and styles are
+//! values of this program. So nobody who adds a name need ask where it comes from.
+
+use std::fmt::Display;
+
+use anstyle::Style;
+
+use crate::support::visible::visible;
+
+/// Text for the terminal.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Text(String);
+
+impl Text {
+    /// No text.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds words; a line break in them is spelled out, too.
+    pub fn add(&mut self, words: impl Display) -> &mut Self {
+        self.0.push_str(&visible(words));
+        self
+    }
+
+    /// Adds words in a style.
+    pub fn styled(&mut self, style: Style, words: impl Display) -> &mut Self {
+        let words = visible(words);
+        if !words.is_empty() {
+            // The style's own escape sequences: the one place where any get into a text.
+            self.0.push_str(&format!("{style}{words}{style:#}"));
+        }
+        self
+    }
+
+    /// Adds another text.
+    pub fn append(&mut self, text: &Self) -> &mut Self {
+        self.0.push_str(&text.0);
+        self
+    }
+
+    /// Ends the line, without blanks at its end.
+    pub fn end_line(&mut self) -> &mut Self {
+        self.0.truncate(self.0.trim_end_matches(' ').len());
+        self.0.push('\n');
+        self
+    }
+
+    /// Whether there is no text.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The text with the styles' escape sequences.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The text without styles.
+    #[must_use]
+    pub fn plain(&self) -> String {
+        anstream::adapter::strip_str(&self.0).to_string()
+    }
+}
+
+impl<T: Display> From<T> for Text {
+    fn from(words: T) -> Self {
+        let mut text = Self::new();
+        text.add(words);
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_cannot_bring_a_style_or_a_line() {
+        let mut text = Text::new();
+        text.styled(Style::new().bold(), "a\u{1b}[0mb").add(" \n\u{1b}]0;title\u{7}  ").end_line();
+        assert_eq!(text.as_str(), "\u{1b}[1ma\\u{1b}[0mb\u{1b}[0m \\u{a}\\u{1b}]0;title\\u{7}\n");
+        assert_eq!(text.plain(), "a\\u{1b}[0mb \\u{a}\\u{1b}]0;title\\u{7}\n");
+    }
+}

@@ -1,0 +1,118 @@
+//! Text of unknown origin, made visible: what a terminal would obey, hide or reorder is spelled out as `\u{1b}`.
+//!
+//! Names, messages and settings of a repository are a stranger's. An escape sequence in one steers the terminal, a
+//! bidirectional override makes a line read as another, and a name with a zero-width character looks like one without. All
+//! that reaches a person goes through here, in `output` for the command and in the Python module for exceptions.
+
+use std::fmt::{self, Display, Write};
+
+/// Text as a terminal may show it, on one line: line breaks and tabs are spelled out, too. Doing it twice changes nothing.
+#[must_use]
+pub fn visible(text: impl Display) -> String {
+    let mut out = Spelled(String::new());
+    // Writing to a string cannot fail; a `Display` that gives up has no more to say.
+    let _ = write!(out, "{text}");
+    out.0
+}
+
+/// Text of several lines as a terminal may show it, tabs as blanks. A line after the first is indented, so that none can
+/// pose as a line of our own, such as `hint: …`.
+#[must_use]
+pub fn visible_lines(text: impl Display) -> String {
+    const INDENT: &str = "    ";
+    let text = text.to_string().replace('\t', INDENT);
+    let mut out = String::with_capacity(text.len());
+    for (at, line) in text.lines().enumerate() {
+        if at > 0 {
+            out.push('\n');
+            out.push_str(if line.is_empty() || line.starts_with(INDENT) { "" } else { INDENT });
+        }
+        out.push_str(&visible(line));
+    }
+    out
+}
+
+/// JSON text in which every character that is not seen is written `\u001b`: the same value, safe to look at. Outside of
+/// strings JSON holds no such character but line breaks.
+#[must_use]
+pub fn visible_json(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_hidden(c) && c != '\n' {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// Whether a terminal obeys a character, shows nothing for it, or shows others differently because of it: Unicode's
+/// controls (Cc), formats (Cf: bidirectional, zero width, tags), line and paragraph separators, and all that it calls
+/// ignorable by default, such as variation selectors.
+#[must_use]
+pub fn is_hidden(c: char) -> bool {
+    if matches!(c, ' '..='~') {
+        return false;
+    }
+    c.is_control()
+        || matches!(c,
+            // Ignorable by default.
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}'
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
+            // Line and paragraph separator.
+            | '\u{2028}'..='\u{2029}'
+            // Formats that are not ignorable: marks before Arabic and Kaithi numbers, annotations, Egyptian joiners.
+            | '\u{600}'..='\u{605}' | '\u{6dd}' | '\u{70f}' | '\u{890}'..='\u{891}' | '\u{8e2}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}')
+}
+
+struct Spelled(String);
+
+impl Write for Spelled {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for c in text.chars() {
+            if is_hidden(c) {
+                write!(self.0, "{}", c.escape_unicode())?;
+            } else {
+                self.0.push(c);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_steers_a_terminal_is_spelled_out() {
+        let text = "a\u{1b}[2Jb\n\u{9b}31m\u{202e}x\u{200b}y\u{2028}\u{e0041}\u{fe0f}\u{7f}";
+        let shown = visible(text);
+        assert_eq!(shown, "a\\u{1b}[2Jb\\u{a}\\u{9b}31m\\u{202e}x\\u{200b}y\\u{2028}\\u{e0041}\\u{fe0f}\\u{7f}");
+        assert_eq!(visible(&shown), shown);
+        assert_eq!(visible("日本語 é e\u{301} ✨ \u{a0}"), "日本語 é e\u{301} ✨ \u{a0}");
+    }
+
+    #[test]
+    fn a_line_break_in_a_message_makes_no_line_of_ours() {
+        assert_eq!(
+            visible_lines("no run\nhint: run it\n    already so\r\nend"),
+            "no run\n    hint: run it\n    already so\n    end"
+        );
+        assert_eq!(visible_lines("a\tb\rc"), "a    b\\u{d}c");
+    }
+
+    #[test]
+    fn json_keeps_its_value() {
+        let value = serde_json::json!({"a\u{7f}": "\u{1b}\u{9b}\u{202e}\u{e0041}é\n", "b": [1]});
+        let text = visible_json(&serde_json::to_string_pretty(&value).unwrap_or_default());
+        assert!(text.contains("\\udb40\\udc41") && !text.contains(|c| c != '\n' && is_hidden(c)), "{text}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).ok(), Some(value));
+    }
+}
