@@ -105,7 +105,7 @@ pub fn main() -> ExitCode {
     std::panic::set_hook(Box::new(broken));
     // A shell that asks for completions gets them and nothing else.
     let here = std::env::current_dir().ok();
-    let asked = CompleteEnv::with_factory(Cli::command)
+    let asked = CompleteEnv::with_factory(|| commands::complete::guarded(Cli::command()))
         .var(commands::completions::VARIABLE)
         .try_complete(std::env::args_os(), here.as_deref());
     if let Ok(true) = asked {

@@ -1,9 +1,47 @@
-//! What a shell may put where a run, a tag or an experiment belongs. Quiet: a shell waits, and nothing may be printed.
+//! What a shell may put where a run, a tag, an experiment or a path belongs. Quiet: a shell waits, and nothing may be
+//! printed.
+//!
+//! bash puts a candidate onto the command line as it is, and whoever names a run `$(…)` would have it run at ENTER. Shells
+//! quote in different ways, so only what needs no quoting in any of them is offered. The rest can be typed; where nothing
+//! is offered, bash falls back to completing files by itself, quoted as it should be.
 
-use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
+use std::ffi::OsStr;
+
+use clap_complete::engine::{
+    ArgValueCandidates, ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter,
+};
 
 use crate::project::Project;
 use crate::support::env::Env;
+use crate::support::visible::is_hidden;
+
+/// The command line with completions of paths by the same rule: clap's own would offer every file name as it is.
+#[must_use]
+pub fn guarded(command: clap::Command) -> clap::Command {
+    let guard = |arg: clap::Arg| {
+        let named = arg.get::<ArgValueCandidates>().is_some() || arg.get::<ArgValueCompleter>().is_some();
+        let plain = matches!(arg.get_value_hint(), clap::ValueHint::Unknown | clap::ValueHint::Other);
+        if named || plain || !arg.get_possible_values().is_empty() {
+            arg
+        } else {
+            arg.add(ArgValueCompleter::new(paths))
+        }
+    };
+    command.mut_args(guard).mut_subcommands(guarded)
+}
+
+/// Candidates for a path.
+fn paths(current: &OsStr) -> Vec<CompletionCandidate> {
+    PathCompleter::any().complete(current).into_iter().filter(|path| needs_no_quoting(path.get_value())).collect()
+}
+
+/// Whether every shell takes it for one word that means nothing but itself, and no command takes it for an option.
+fn needs_no_quoting(word: &OsStr) -> bool {
+    let plain = |c: char| c.is_alphanumeric() && !is_hidden(c);
+    let first = |c: char| plain(c) || "_./".contains(c);
+    let inside = |c: char| first(c) || "-+:=@".contains(c);
+    word.to_str().is_some_and(|word| word.starts_with(first) && word.chars().all(inside))
+}
 
 /// Candidates for a RUN.
 pub fn runs() -> ArgValueCandidates {
@@ -42,5 +80,50 @@ pub fn experiments() -> ArgValueCandidates {
 
 fn names(of: impl Fn(&Project) -> Option<Vec<String>>) -> Vec<CompletionCandidate> {
     let project = std::env::current_dir().ok().and_then(|cwd| Project::open(&cwd, &Env::snapshot()).ok());
-    project.and_then(|project| of(&project)).unwrap_or_default().into_iter().map(CompletionCandidate::new).collect()
+    let names = project.and_then(|project| of(&project)).unwrap_or_default();
+    names.into_iter().filter(|name| needs_no_quoting(name.as_ref())).map(CompletionCandidate::new).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_any_shell_would_read_otherwise_is_left_out() {
+        let offered = ["demo/r1", "capture/demo/r1@v2", "latest:demo", "a=b", "größe-1", ".hidden", "/tmp/x"];
+        assert!(offered.iter().all(|word| needs_no_quoting(word.as_ref())));
+        let left_out = [
+            "",
+            "$(x)",
+            "`x`",
+            "a;b",
+            "a b",
+            "a'b",
+            "a\"b",
+            "a&b",
+            "a|b",
+            "a>b",
+            "*",
+            "a?",
+            "[a]",
+            "{a,b}",
+            "~x",
+            "=x",
+            "-f",
+            "@x",
+            "%1",
+            "!x",
+            "#x",
+            "a\\b",
+            "a\nb",
+            "a\u{b}b",
+            "a\u{202e}b",
+            "\u{3164}",
+            "a\u{2019}b",
+            "a\u{a0}b",
+        ];
+        for word in left_out {
+            assert!(!needs_no_quoting(word.as_ref()), "{word:?}");
+        }
+    }
 }
