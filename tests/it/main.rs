@@ -21,6 +21,7 @@ mod python;
 mod record;
 mod select;
 mod stranger_paths;
+mod stranger_screens;
 mod tools;
 mod validate;
 mod views;

@@ -1,0 +1,557 @@
+//! What a person sees of a stranger's repository: nothing in it steers the terminal, hides, gets onto a command line as
+//! more than a name, or is left out of a verdict in silence.
+
+use std::fs;
+use std::io::Write;
+use std::process::Stdio;
+
+use capture_hook::support::visible::is_hidden;
+
+use crate::matrix::{FIRST, SECOND, THIRD, committed, script};
+use crate::world::{BIN, World};
+
+/// What a terminal obeys: a title, concealed text, C1's own clearing of the screen.
+const STEER: &str = "\u{1b}]0;owned\u{7}\u{1b}[8mconcealed\u{9b}2J";
+/// What it does not show, or shows in another order: no control character, so that refs and paths may hold it.
+const HIDE: &str = "\u{202e}\u{200b}\u{2028}\u{e0041}\u{ad}\u{feff}";
+
+/// The characters of both, as YAML, JSON and TOML write them in double quotes.
+fn quoted() -> String {
+    let mut out = String::new();
+    for c in STEER.chars().chain(HIDE.chars()) {
+        match u32::from(c) {
+            0x20..0x7f => out.push(c),
+            n @ 0..0x10000 => out += &format!("\\u{n:04x}"),
+            // A pair for JSON, which is no escape in YAML or TOML: theirs have eight digits.
+            n => out += &format!("\\U{n:08x}"),
+        }
+    }
+    out
+}
+
+/// Runs each command line into pipes and on a terminal, checks that none lets through what no terminal should obey or
+/// hide, and gives all that was shown.
+#[track_caller]
+fn screens(world: &World, lines: &[&[&str]]) -> String {
+    let lines: Vec<Vec<&str>> =
+        lines.iter().map(|line| if line[0] == "git" { line.to_vec() } else { [&[BIN], *line].concat() }).collect();
+    let harness = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/on_screens.py");
+    let mut python = world.command("python3", "repo");
+    python.env("GIT_PAGER", "cat").env("TERM", "xterm-256color");
+    let mut child = python.arg(harness).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(serde_json::to_string(&lines).unwrap().as_bytes()).unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let said: Vec<[String; 2]> = serde_json::from_slice(&output.stdout).unwrap();
+    let mut all = String::new();
+    for (line, [piped, shown]) in lines.iter().zip(said) {
+        for (how, text) in [("into a pipe", piped), ("on a terminal", shown)] {
+            let bytes: Vec<u8> = text.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
+            let text = String::from_utf8(bytes).unwrap_or_else(|e| panic!("{line:?} {how}: {e}"));
+            let raw = without_our_own(&text);
+            let at = raw.find(is_hidden);
+            assert!(at.is_none(), "{line:?} {how}: {:?}", raw.get(at.unwrap_or(0).saturating_sub(60)..));
+            all += &text;
+        }
+    }
+    all
+}
+
+/// Text without line ends, git's tabs, our colours and the moves of our progress bars.
+fn without_our_own(text: &str) -> String {
+    let mut out = text.replace(['\n', '\r'], "").replace("\t", "    ");
+    for moves in ["\u{1b}[2K", "\u{1b}[K", "\u{1b}[1A", "\u{1b}[?25l", "\u{1b}[?25h"] {
+        out = out.replace(moves, "");
+    }
+    for colours in ["", "0", "1", "2", "31", "32", "33", "36"] {
+        out = out.replace(&format!("\u{1b}[{colours}m"), "");
+    }
+    out
+}
+
+/// The payload was shown, spelled out.
+#[track_caller]
+fn shown(said: &str, what: &str) {
+    assert!(said.contains(what), "{what} is not shown:\n{said}");
+}
+
+/// A world whose runs are versioned without a start of DVC.
+fn native() -> World {
+    let world = committed();
+    fs::write(world.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
+    world.git(["add", "-A"]).ok();
+    world.git(["commit", "-q", "-m", "settings"]).ok();
+    world
+}
+
+/// Replaces text in a tracked file.
+#[track_caller]
+fn edit(world: &World, file: &str, from: &str, to: &str) {
+    let text = fs::read_to_string(world.repo(file)).unwrap();
+    assert!(text.contains(from), "{file}: {text}");
+    fs::write(world.repo(file), text.replace(from, to)).unwrap();
+}
+
+/// The line of a file that begins so, blanks apart.
+fn line_of(world: &World, file: &str, start: &str) -> String {
+    let text = fs::read_to_string(world.repo(file)).unwrap();
+    text.lines().find(|line| line.trim_start().trim_start_matches("- ").starts_with(start)).unwrap().to_owned()
+}
+
+const SPELLED: &str = "\\u{1b}]0;owned\\u{7}\\u{1b}[8mconcealed\\u{9b}2J";
+const SPELLED_HIDE: &str = "\\u{202e}\\u{200b}\\u{2028}\\u{e0041}\\u{ad}\\u{feff}";
+
+/// 11-18: commit subjects, authors, trailers, tag names and messages.
+#[test]
+fn what_commits_and_tags_say_is_spelled_out() {
+    let world = native();
+    let text = format!("{STEER}{HIDE}");
+    let message = format!("{text}\n\nCapture-Run: {FIRST}{HIDE}\nCapture-Data: md5:{STEER}\n");
+    // The run's own commit, made again in the stranger's words.
+    world.git(["reset", "-q", "--hard", "HEAD~1"]).ok();
+    world.git(["tag", "-d", &format!("capture/{FIRST}")]).ok();
+    let author = format!("--author=A{text} <a{HIDE}@b>");
+    let no_hooks = ["-c", "core.hooksPath=/dev/null"];
+    world
+        .git([&no_hooks[..], &["commit", "-q", "--amend", "--cleanup=verbatim", &author, "-m", &message]].concat())
+        .ok();
+    world.git(["tag", "-a", "-m", &message, &format!("capture/nav/x{HIDE}")]).ok();
+    world.git(["tag", &format!("v1{HIDE}\u{9b}")]).ok();
+    let rev = format!("HEAD{STEER}");
+    let range = format!("{rev}..HEAD");
+    let said = screens(
+        &world,
+        &[
+            &["log"],
+            &["log", "--json"],
+            &["show", FIRST],
+            &["show", FIRST, "--json"],
+            &["runs"],
+            &["check"],
+            &["check", "--json"],
+            &["check", &range],
+            &["status"],
+            &["get", FIRST, "--rev", &rev],
+            &["verify", "--rev", &rev],
+            &["tag", "--all"],
+        ],
+    );
+    shown(&said, &format!("{SPELLED}{SPELLED_HIDE}"));
+    shown(&said, "\\u001b]0;owned\\u0007\\u001b[8mconcealed\\u009b2J\\u202e\\u200b\\u2028\\udb40\\udc41\\u00ad\\ufeff");
+}
+
+/// Gives a recorded run a stranger's metadata, rows and files.
+const POISON: &str = r#"
+import gzip, json, pathlib, sys
+root, text, hide = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+meta = json.loads((root / "run.json").read_text())
+meta.update(package_version=text, git_sha=text, system={text: text}, start_time="2026-01-05T" + text)
+meta["env_config"].update({text: text, "goal_radius": text})
+(root / "run.json").write_text(json.dumps(meta))
+(root / ("notes" + text)).write_text("x")
+(root / "manifest.json").write_text(json.dumps({"config_hash": text, "run_id": text, "files": [{"path": "gone" + hide, "bytes": 1, "sha256": text}]}))
+for path in root.glob("*.gz"):
+    rows = [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines() if line.strip()]
+    for row in rows:
+        row["episode_id"] += text
+        row[text] = text
+    if path.name.startswith("steps"):
+        rows[3]["step"] += 7
+        rows[5]["reward"] = text
+    path.write_bytes(gzip.compress("".join(json.dumps(row) + chr(10) for row in rows).encode()))
+"#;
+
+/// 11-18: run ids, experiments, metadata, configurations, episode ids, unknown fields, file names, manifests of runs; in
+/// pictures too.
+#[test]
+fn what_runs_hold_is_spelled_out() {
+    let world = native();
+    let text = format!("{STEER}{HIDE}");
+    let odd = format!("demo{HIDE}/r1{HIDE}");
+    world.record_as("ok-pypi010", &odd);
+    let poisoned = world.repo("results").join(&odd);
+    let poison = |with: &str| world.run_in(".", "python3", ["-c", POISON, poisoned.to_str().unwrap(), with, HIDE]).ok();
+    // A name that is no name for a run, in its metadata alone.
+    world.record_as("ok-pypi010", "demo/unsafe");
+    let meta = world.repo("results/demo/unsafe/run.json");
+    let mut said: serde_json::Value = serde_json::from_slice(&fs::read(&meta).unwrap()).unwrap();
+    for key in ["run_id", "experiment", "schema_version"] {
+        said[key] = text.clone().into();
+    }
+    fs::write(&meta, said.to_string()).unwrap();
+    let path = format!("results/{odd}");
+    let picture = format!("../{HIDE}.svg");
+    poison(&text);
+    let seen = screens(
+        &world,
+        &[
+            &["runs"],
+            &["runs", "--json"],
+            &["runs", "-e", &text],
+            &["validate", "--all"],
+            &["validate", "--all", "--json"],
+            &["show", &path],
+            &["show", &path, "--json"],
+            &["diff", FIRST, &path],
+            &["diff", FIRST, &path, "--json"],
+            &["select", &path],
+            &["select", "--force", &path],
+            &["status"],
+            &["doctor"],
+            &["ingest", "--run-dir", &path],
+            &["manifest", &path],
+            &["publish", "--no-push"],
+            &["git", "commit", "-q", "-am", "x"],
+        ],
+    );
+    shown(&seen, &format!("{SPELLED}{SPELLED_HIDE}"));
+    world.hook(["plot", &path, "-o", &picture]).ok();
+    let svg = fs::read_to_string(world.repo(&picture)).unwrap();
+    assert!(!svg.contains(|c| c != '\n' && is_hidden(c)) && svg.contains(SPELLED_HIDE), "{svg}");
+    // What a script takes is as it is where nobody looks.
+    world.git(["checkout", "-q", "params.yaml"]).ok();
+    world.hook(["plot", FIRST, "-o", &picture]).ok();
+    assert_eq!(world.hook(["plot", FIRST, "-o", &picture]).ok().out, format!("{picture}\n"));
+}
+
+/// Makes a project a stranger's.
+type Put<'a> = &'a dyn Fn(&World);
+
+/// 11-18: parameters, stages, locks, settings and DVC's settings, in commands and in hooks.
+#[test]
+fn what_tracked_files_say_is_spelled_out() {
+    let text = quoted();
+    let everything: &[&[&str]] = &[
+        &["status"],
+        &["status", "--json"],
+        &["doctor"],
+        &["doctor", "--json"],
+        &["validate"],
+        &["log"],
+        &["check"],
+        &["config", "list"],
+        &["push"],
+        &["init", "--no-hooks", "--remote", "/nowhere"],
+        &["git", "commit", "-q", "-am", "x"],
+        &["git", "push", "-q", "origin", "HEAD:refs/heads/x"],
+        // The hooks of a checkout and of a merge read what is there.
+        &["git", "checkout", "-q", "-f", "-"],
+        &["git", "checkout", "-q", "-f", "-"],
+    ];
+    let world = native();
+    let remote = format!("[core]\n    remote = x{STEER}\n['remote \"x{STEER}\"']\n    url = /nowhere/{STEER}{HIDE}\n");
+    let states: [(&str, Put<'_>); 9] = [
+        ("run_dir", &|world| {
+            let line = line_of(world, "params.yaml", "run_dir:");
+            edit(world, "params.yaml", &line, &format!("  run_dir: \"results/{text}\""));
+        }),
+        ("out_dir", &|world| {
+            let line = line_of(world, "params.yaml", "out_dir:");
+            edit(world, "params.yaml", &line, &format!("  out_dir: \"../{text}\""));
+        }),
+        ("cmd", &|world| edit(world, "dvc.yaml", "cmd: capture-hook ingest", &format!("cmd: \"echo {text}\""))),
+        ("lock, stage", &|world| edit(world, "dvc.lock", "stages:\n", &format!("stages:\n  \"{text}\":\n    x: 1\n"))),
+        ("lock, run", &|world| {
+            edit(world, "dvc.lock", &format!("results/{FIRST}"), &format!("\"results/demo/{text}\""));
+        }),
+        ("settings, code", &|world| {
+            fs::write(world.repo("capture-hook.toml"), format!("[validate]\nignore = [\"{text}\"]\n")).unwrap();
+        }),
+        ("settings, key", &|world| fs::write(world.repo("capture-hook.toml"), format!("\"{text}\" = 1\n")).unwrap()),
+        ("settings, value", &|world| {
+            fs::write(world.repo("capture-hook.toml"), format!("engine = \"{text}\"\n")).unwrap()
+        }),
+        ("remote", &|world| {
+            fs::write(world.repo(".dvc/config"), &remote).unwrap();
+            fs::remove_file(world.repo(".dvc/config.local")).unwrap();
+        }),
+    ];
+    for (what, put) in states {
+        let world = world.twin();
+        world.git(["checkout", "-q", "-b", "strange"]).ok();
+        put(&world);
+        world.git(["-c", "core.hooksPath=/dev/null", "commit", "-q", "-am", "strange"]).ok();
+        world.git(["-c", "core.hooksPath=/dev/null", "checkout", "-q", "main"]).ok();
+        world.git(["-c", "core.hooksPath=/dev/null", "checkout", "-q", "strange"]).ok();
+        fs::write(world.repo("readme.txt"), what).unwrap();
+        // Something for pre-commit to look at.
+        fs::write(world.repo("params.yaml"), fs::read_to_string(world.repo("params.yaml")).unwrap() + "# x\n").unwrap();
+        let said = screens(&world, everything);
+        assert!(said.contains("\\u{1b}]0;owned") || said.contains("\\u001b]0;owned"), "{what}: not shown\n{said}");
+    }
+}
+
+/// 11-18: a data version's list of files, branch names, DVC's and git's own words, and what was typed.
+#[test]
+fn what_lists_branches_and_other_programs_say_is_spelled_out() {
+    let mut world = native();
+    // A list of files, and a lock that names it.
+    let md5 = |bytes: &str| {
+        fs::write(world.path("bytes"), bytes).unwrap();
+        world.run_in(".", "md5sum", ["bytes"]).ok().out[..32].to_owned()
+    };
+    let path = |name: &str| serde_json::to_string(&format!("demo/r{HIDE}/{name}{STEER}{HIDE}")).unwrap();
+    let none = "0".repeat(32);
+    let list = format!(
+        "[{{\"md5\": \"{none}\", \"relpath\": {}}}, {{\"md5\": \"{none}\", \"relpath\": {}}}]",
+        path("a"),
+        path("b")
+    );
+    let name = md5(&list);
+    let cache = world.repo(".dvc/cache/files/md5").join(&name[..2]);
+    fs::create_dir_all(&cache).unwrap();
+    fs::write(cache.join(format!("{}.dir", &name[2..])), &list).unwrap();
+    world.git(["checkout", "-q", "-b", &format!("b{HIDE}")]).ok();
+    let old = line_of(&world, "dvc.lock", "md5:");
+    edit(&world, "dvc.lock", old.trim().trim_start_matches("md5: "), &format!("{name}.dir"));
+    let no_hooks = ["-c", "core.hooksPath=/dev/null"];
+    world.git([&no_hooks[..], &["commit", "-q", "-am", "list"]].concat()).ok();
+    let run = format!("demo/r{HIDE}");
+    let typed = format!("x{STEER}{HIDE}");
+    let gif = format!("{typed}.gif");
+    let said = screens(
+        &world,
+        &[
+            &["log"],
+            &["runs"],
+            &["show", &run],
+            &["get", &run, "-o", "../got"],
+            &["verify"],
+            &["verify", "--rev", "HEAD"],
+            &["status"],
+            &["pull"],
+            &["pull", &run],
+            &["push"],
+            &["git", "checkout", "-q", "main"],
+            &["git", "checkout", "-q", "-"],
+            // What is typed, or pasted.
+            &["show", &typed],
+            &[&typed],
+            &["runs", "--sort", &typed],
+            &["--json", "runs", "--sort", &typed],
+            &["config", "get", &typed],
+            &["config", "set", "push.policy", &typed],
+            &["-C", &typed, "status"],
+            &["man", &typed],
+            &["plot", FIRST, "-o", &gif],
+            &["init", "--remote", &format!("s3://u:p@{typed}")],
+            &["hook", &typed],
+        ],
+    );
+    shown(&said, SPELLED_HIDE);
+    shown(&said, SPELLED);
+    // A merge driver names both sides.
+    world.git(["checkout", "-q", "-f", "main"]).ok();
+    world.git(["checkout", "-q", "-b", &format!("other{HIDE}")]).ok();
+    for (key, branch) in [(SECOND, ""), (THIRD, "main")] {
+        if !branch.is_empty() {
+            world.git(["checkout", "-q", branch]).ok();
+        }
+        crate::hooks::select(&world, key);
+        world.git([&no_hooks[..], &["commit", "-q", "-am", key]].concat()).ok();
+    }
+    let merge = ["git", "merge", "-q", "--no-edit", &format!("other{HIDE}")];
+    shown(&screens(&world, &[&merge[..]]), &format!("other{SPELLED_HIDE} had selected"));
+    world.git(["merge", "--abort"]);
+    world.git(["reset", "-q", "--hard"]).ok();
+    // So does the strategy for several branches at once; it is a script.
+    for branch in ["one", "two"] {
+        world.git(["checkout", "-q", "-b", &format!("{branch}{HIDE}$(touch${{IFS}}pwned)"), "main"]).ok();
+        fs::write(world.repo("readme.txt"), branch).unwrap();
+        world.git([&no_hooks[..], &["commit", "-q", "-am", branch]].concat()).ok();
+    }
+    world.git(["checkout", "-q", "main"]).ok();
+    let [one, two] = ["one", "two"].map(|branch| format!("{branch}{HIDE}$(touch${{IFS}}pwned)"));
+    let path = format!("{}/hooks:{}", env!("CARGO_MANIFEST_DIR"), world.get("PATH"));
+    world.set("PATH", &path);
+    let merge = ["git", "merge", "-q", "-s", "capture-hook", &one, &two];
+    shown(&screens(&world, &[&merge[..]]), "merge the branches one at a time: `git merge ");
+    // DVC's words on a stage that it does not understand, and the words of the other side of a push.
+    script(&world, "origin.git/hooks/pre-receive", &format!("#!/bin/sh\nprintf '{STEER}{HIDE}\\n' >&2\nexit 1\n"));
+    shown(&screens(&world, &[&["publish", SECOND]]), &format!("{SPELLED}{SPELLED_HIDE}"));
+    fs::remove_file(world.repo("capture-hook.toml")).unwrap();
+    let stage = format!("stages:\n  other:\n    cmd: \"{0}\"\n    \"{0}\": 1\n", quoted());
+    edit(&world, "dvc.yaml", "stages:\n", &stage);
+    crate::hooks::select(&world, THIRD);
+    world.git(["add", "-A"]).ok();
+    shown(&screens(&world, &[&["git", "commit", "-q", "-m", "x"]]), "dvc repro");
+}
+
+/// 11-19: every character that Python's Unicode calls a control, a format or a separator of lines, and those that change
+/// the character before them, in a name.
+#[test]
+fn no_character_that_is_not_seen_is_printed() {
+    let world = native();
+    let list = "import sys, unicodedata as u\n\
+        odd = [c for c in map(chr, range(1, 0x110000)) if u.category(c) in ('Cc', 'Cf', 'Zl', 'Zp')]\n\
+        odd += map(chr, [*range(0xfe00, 0xfe10), *range(0xe0100, 0xe01f0), 0x115f, 0x1160, 0x3164, 0xffa0, 0x34f, 0x17b4, 0x180b])\n\
+        sys.stdout.buffer.write(''.join(c for c in odd if c not in '\\n\\r').encode())\n";
+    let all = world.run_in(".", "python3", ["-c", list]).ok().out;
+    assert!(all.chars().count() > 400 && all.contains('\u{e0041}'));
+    fs::write(world.path("message"), format!("a{all}z\n")).unwrap();
+    world.git(["reset", "-q", "--hard", "HEAD~1"]).ok();
+    world.git(["tag", "-d", &format!("capture/{FIRST}")]).ok();
+    world
+        .git(["-c", "core.hooksPath=/dev/null", "commit", "-q", "--amend", "--cleanup=verbatim", "-F", "../message"])
+        .ok();
+    let said = screens(&world, &[&["show", FIRST], &["show", "--json", FIRST], &["log", "--json"]]);
+    for c in all.chars() {
+        assert!(!without_our_own(&said).contains(c), "{c:?}");
+        assert!(said.contains(&c.escape_unicode().to_string()), "{c:?}");
+    }
+    // A sibling: two names that look alike are told apart.
+    world.record_as("ok-pypi010", "demo/same\u{2060}");
+    world.record_as("ok-pypi010", "demo/same");
+    let runs = world.hook(["runs", "--new"]).ok().out;
+    assert!(runs.contains("demo/same ") && runs.contains("demo/same\\u{2060} "), "{runs}");
+}
+
+/// What an interactive shell shows when these lines are typed, a tab for completion in them.
+fn typed(world: &World, shell: &str, lines: &[&str]) -> String {
+    let harness = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/in_shells.py");
+    let mut args = vec![harness, shell];
+    args.extend(lines);
+    world.run_in("repo", "python3", args).ok().out
+}
+
+/// 11-7: a tag, a run id, an experiment and a path that are shell code are not put onto a command line, in any shell;
+/// others are.
+#[test]
+fn completion_puts_no_name_on_the_command_line_that_a_shell_would_run() {
+    let world = committed();
+    world.git(["tag", "-m", "x", "capture/odd/$(touch${IFS}one)"]).ok();
+    world.git(["tag", "-m", "x", "capture/odder/`touch${IFS}two`"]).ok();
+    for key in ["three/x;touch three", "four/$(touch four)", "five&touch five/x", "--force/x", "six/a b"] {
+        world.record_as("ok-pypi010", key);
+    }
+    fs::create_dir_all(world.repo("seven$(touch seven)")).unwrap();
+    // The rule, for every shell: what is offered is one plain word.
+    let offered = |shell: &str, words: &[&str]| {
+        let mut command = world.command(BIN, "repo");
+        command.env("COMPLETE", shell).env("_CLAP_COMPLETE_INDEX", (words.len() - 1).to_string());
+        crate::world::said(command.arg("--").args(words)).ok().out
+    };
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        for words in [
+            &["capture-hook", "show", ""][..],
+            &["capture-hook", "check", ""],
+            &["capture-hook", "select", ""],
+            &["capture-hook", "runs", "--experiment", ""],
+            &["capture-hook", "ingest", "--run-dir", ""],
+            &["capture-hook", "-C", ""],
+            &["capture-hook", "get", "x", "-o", ""],
+        ] {
+            let offered = offered(shell, words);
+            for word in offered.lines().filter(|line| !line.starts_with('-')) {
+                let word = word.split('\t').next().unwrap();
+                let plain =
+                    |c: char| c.is_ascii_alphanumeric() || "_./-@".contains(c) || (shell == "zsh" && ":\\".contains(c));
+                assert!(word.chars().all(plain), "{shell} {words:?}: {word}");
+            }
+            assert!(!offered.contains("touch") && !offered.contains("--force/"), "{shell} {words:?}: {offered}");
+        }
+        assert!(offered(shell, &["capture-hook", "show", "nav"]).contains(FIRST), "{shell}");
+        assert!(offered(shell, &["capture-hook", "ingest", "--run-dir", "resul"]).contains("results/"), "{shell}");
+    }
+    // Real shells, ENTER and all.
+    let there = |shell: &&str| world.run_in(".", "sh", ["-c", &format!("command -v {shell}")]).code == 0;
+    for shell in ["bash", "zsh", "fish"] {
+        if !there(&shell) {
+            eprintln!("{shell} is not installed: its completion was judged by what it is given, not by what it does");
+            continue;
+        }
+        let set_up = match shell {
+            "bash" => "source <(capture-hook completions bash)",
+            "zsh" => "autoload -U compinit; compinit -u -D; source <(capture-hook completions zsh)",
+            _ => "capture-hook completions fish | source",
+        };
+        let lines = [
+            set_up,
+            "capture-hook show capture/odd/\t",
+            "capture-hook show capture/odder/\t",
+            "capture-hook select three\t",
+            "capture-hook select four\t",
+            "capture-hook runs --experiment five\t",
+            "capture-hook ingest --run-dir seven\t",
+            "capture-hook show nav\t",
+        ];
+        let said = typed(&world, shell, &lines);
+        for mark in ["one", "two", "three", "four", "five", "seven"] {
+            assert!(!world.repo(mark).exists(), "{shell} ran what is called `{mark}`:\n{said}");
+        }
+        assert!(said.contains(&format!("show {FIRST}")), "{shell} completes nothing:\n{said}");
+    }
+}
+
+/// 11-7: a command in a hint does what it says when it is pasted, whatever a repository calls its runs.
+#[test]
+fn commands_in_hints_are_quoted() {
+    let world = native();
+    let key = "demo/$(touch pwned);touch${IFS}pwned `touch pwned` 'touch pwned' \"x\"";
+    world.record_as("ok-pypi010", key);
+    let run = format!("results/{key}");
+    let rows = world.repo(&run).join("steps.jsonl.gz");
+    fs::write(&rows, &fs::read(&rows).unwrap()[..100]).unwrap();
+    let mut hints = 0;
+    for line in [
+        &["select", key][..],
+        &["manifest", key],
+        &["get", key],
+        &["ingest", "--run-dir", &run],
+        &["publish", key, "--no-push"],
+        &["pull", key],
+        &["plot", key],
+        &["status"],
+    ] {
+        let said = world.hook(line).all();
+        for command in said.split("`capture-hook ").skip(1).filter(|rest| rest.contains("touch")) {
+            hints += 1;
+            let command = command.rsplit_once('`').unwrap().0.split("` shows").next().unwrap();
+            let command = command.split("` says").next().unwrap().split("` commits").next().unwrap();
+            world.run_in("repo", "sh", ["-c", &format!("capture-hook {command}")]);
+            assert!(!world.repo("pwned").exists(), "{line:?}: `capture-hook {command}`\n{said}");
+        }
+    }
+    assert!(hints >= 4, "{hints}");
+}
+
+/// 11-7: every command in a message that holds a value quotes it by the one helper.
+#[test]
+fn no_message_names_a_command_with_an_unquoted_value() {
+    fn visit(dir: &std::path::Path, found: &mut Vec<String>, seen: &mut usize) {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                visit(&path, found, seen);
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            let lines: Vec<&str> = text.lines().collect();
+            for (at, line) in lines.iter().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
+                let spans = line.split('`').skip(1).step_by(2);
+                let command = |span: &&str| {
+                    let first = span.split(' ').next().unwrap_or_default();
+                    ["capture-hook", "git", "dvc", "mv", "ls", "rm", "cp"].contains(&first) && span.contains(' ')
+                };
+                for span in spans.filter(command) {
+                    // A constant of ours, a number, git's placeholder.
+                    let value = span.split('{').skip(1).filter_map(|rest| rest.split('}').next()).any(|name| {
+                        name.chars().any(|c| c.is_lowercase()) && !["pid"].contains(&name) || name.is_empty()
+                    });
+                    if value {
+                        *seen += 1;
+                        let around = &lines[at.saturating_sub(4)..lines.len().min(at + 5)];
+                        if !around.iter().any(|line| line.contains("quoted(")) {
+                            found.push(format!("{}:{}: `{span}`", path.display(), at + 1));
+                        }
+                    }
+                }
+            }
+        }
+    }
+    let (mut found, mut seen) = (Vec::new(), 0);
+    visit(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found, &mut seen);
+    assert!(seen > 10 && found.is_empty(), "{seen} seen:\n{}", found.join("\n"));
+}
