@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 
 import pytest
 from conftest import CASES, CORPUS, command, record, run_of
@@ -33,6 +37,25 @@ def test_it_reads_as_the_first_recorders_report_did(results):
 def test_a_directory_that_is_not_there_is_a_finding(results):
     report = capture_hook.validate_run_artifacts(results / "demo" / "none")
     assert not report["ok"] and report["errors"] == ["run_dir_not_found"]
+
+
+@pytest.mark.parametrize("file", ["capture-hook.toml", "results/demo/r1/run.json", "results/demo/r1/manifest.json"])
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_a_pipe_or_a_device_holds_nothing_up(tmp_path, file, kind):
+    """11-14, 12-B14: in a process of its own, which could else not be ended."""
+    (tmp_path / ".dvc").mkdir()
+    run = tmp_path / "results/demo/r1"
+    shutil.copytree(CORPUS / "ok-pypi010" / run_of("ok-pypi010"), run)
+    path = tmp_path / file
+    path.unlink(missing_ok=True)
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+    code = "import sys, capture_hook\ntry:\n    print(capture_hook.validate_run_artifacts(sys.argv[1])['ok'])\nexcept capture_hook.CaptureHookError as error:\n    print(error.code)"
+    said = subprocess.run([sys.executable, "-c", code, str(run)], capture_output=True, text=True, timeout=60, check=True)
+    expected = {"capture-hook.toml": {"not_a_regular_file", "link_not_followed"}, "run.json": {"False"}}
+    assert said.stdout.strip() in expected.get(path.name, {"True", "False"})
 
 
 def test_codes_can_be_ignored_and_denied():

@@ -260,9 +260,9 @@ impl Project {
     }
 }
 
-/// Whether DVC would take this directory for a project.
+/// Whether DVC would take this directory for a project. Of what is no file there, whoever reads it complains.
 fn is_dvc_root(dir: &Path) -> bool {
-    dir.join(".dvc").join("config").is_file()
+    std::fs::symlink_metadata(dir.join(".dvc").join("config")).is_ok_and(|meta| !meta.is_dir())
 }
 
 fn names_the_stage(dir: &Path) -> bool {

@@ -10,7 +10,7 @@ use crate::dvc::version::DataVersion;
 use crate::git::Oid;
 use crate::params::Value;
 use crate::run::RunKey;
-use crate::support::fs::Refused;
+use crate::support::fs::{At, Refused};
 use crate::support::limits;
 
 /// Which state of the tracked files is meant.
@@ -108,15 +108,22 @@ impl Project {
         Ok(State { wanted, locked: self.locked(source)? })
     }
 
-    /// An error where the dataset, or another output of the stage, lies behind a link: DVC removes and writes outputs, and
-    /// follows links.
-    pub fn check_outputs(&self, wanted: &Resolved) -> Result<(), ProjectError> {
+    /// An error where DVC must not work on the stage: it follows links, so an output behind one would be removed and
+    /// written elsewhere, and it reads what the stage depends on to the end, which a pipe or a device has not.
+    pub fn check_stage_files(&self, wanted: &Resolved) -> Result<(), ProjectError> {
+        let stage = &wanted.stage;
         self.files().check_dir(&wanted.out_dir)?;
-        for out in &wanted.stage.outs {
+        for out in &stage.outs {
             match self.files().kind(&out.path) {
                 Err(error) if matches!(error.refused(), Some(Refused::Link(_))) => return Err(error.into()),
                 // What else is odd about it, DVC says.
                 _ => {}
+            }
+        }
+        for file in stage.deps.iter().chain(stage.params.iter().map(|dep| &dep.file)) {
+            let path = self.root.join(file);
+            if std::fs::metadata(&path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir()) {
+                return Err(Refused::NotRegular.into()).at("have DVC read", &path).map_err(Into::into);
             }
         }
         Ok(())

@@ -121,7 +121,7 @@ impl Project {
                 Some(why) => Ok(Synced::Missing { why }),
                 None => {
                     if let Some(wanted) = self.state(&Source::WorkTree)?.wanted {
-                        self.check_outputs(&wanted)?;
+                        self.check_stage_files(&wanted)?;
                     }
                     hear.status(&format!("DVC does this: {why}"));
                     by_dvc(self.dvc()?.pull(&[STAGE]).map(drop))

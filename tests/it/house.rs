@@ -56,6 +56,25 @@ fn every_import_goes_down() {
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
+/// The rooms that work on what a repository names.
+const STRANGERS: &[&str] = &["ingest", "dvc", "project", "hooks", "commands"];
+
+#[test]
+fn what_a_repository_names_goes_through_its_door() {
+    let calls = ["read", "write_atomic", "create", "remove_all", "open", "rename", "replace_dir", "copy"];
+    let mut broken = Vec::new();
+    visit(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), "", &mut |room, file, text| {
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for (number, line) in code.lines().enumerate().filter(|_| STRANGERS.contains(&room)) {
+            let opens = calls.iter().any(|call| line.contains(&format!("fs::{call}")));
+            if opens && line.contains("root.join(") {
+                broken.push(format!("{file}:{}: use `support::beneath::Root`", number + 1));
+            }
+        }
+    });
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
 /// The rooms that a line names as `crate::room`, in comments and strings too (a doc link is an import of the mind).
 fn imports(line: &str) -> Vec<String> {
     let code = line.split("//").next().unwrap_or_default();

@@ -213,6 +213,12 @@ fn a_dataset_behind_a_link_in_the_project_is_refused() {
     let said = world.git(["commit", "-q", "-am", "x"]).fails(1);
     says(&said, "more is a link");
     untouched(&world);
+    // What the stage depends on: DVC would read it to its end.
+    fs::write(world.repo("dvc.yaml"), pipeline.replace("    outs:\n", "    deps:\n      - zero\n    outs:\n")).unwrap();
+    track_link(&world, "zero", "/dev/zero");
+    let said = bounded(&world, &["git", "commit", "-q", "-am", "x"]);
+    assert_eq!(said.code, 1, "{}", said.all());
+    says(&said, "not a regular file");
 }
 
 /// A shared cache is a link of the user's own; one that a repository brings is not written to.

@@ -265,7 +265,7 @@ impl Project {
     ) -> Result<Locked, Stop> {
         let Some((selected, others)) = runs.split_last() else { return Err(Stop::NothingSelected) };
         let not_locked = || Stop::NotLocked { run_dir: selected.run_dir.clone() };
-        self.check_outputs(wanted)?;
+        self.check_stage_files(wanted)?;
         let tracked = self.git_path(&wanted.out_dir);
         if self.repo.index_holds_below(&tracked)? {
             return Err(Stop::TrackedByGit { out_dir: tracked });
