@@ -64,7 +64,7 @@ fn what_a_repository_names_goes_through_its_door() {
     let calls = ["read", "write_atomic", "create", "remove_all", "open", "rename", "replace_dir", "copy"];
     let mut broken = Vec::new();
     visit(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), "", &mut |room, file, text| {
-        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let code = if file.ends_with("tests.rs") { "" } else { text.split("#[cfg(test)]").next().unwrap_or_default() };
         for (number, line) in code.lines().enumerate().filter(|_| STRANGERS.contains(&room)) {
             let opens = calls.iter().any(|call| line.contains(&format!("fs::{call}")));
             if opens && line.contains("root.join(") {
