@@ -12,7 +12,8 @@ use parquet::file::properties::WriterPropertiesPtr;
 use parquet::file::writer::{SerializedPageWriter, SerializedRowGroupWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 
-use crate::run::rows::{Lists, Nullable, Texts};
+use super::footer;
+use crate::run::rows::{Lists, Nullable, Texts, is_null_element};
 
 type Buffer = Arc<Mutex<TrackedWrite<Vec<u8>>>>;
 
@@ -104,26 +105,31 @@ impl Chunk {
     pub(super) fn lists(&mut self, lists: &Lists, scratch: &mut Scratch) -> Result<()> {
         const NULL: i16 = 0;
         const EMPTY: i16 = 1;
+        const NULL_ELEMENT: i16 = 2;
         const VALUE: i16 = 3;
         let (definition, repetition) = (&mut scratch.definition, &mut scratch.repetition);
         definition.clear();
         repetition.clear();
         let mut start = 0;
-        for (end, valid) in lists.ends.iter().zip(&lists.valid) {
-            let length = end.saturating_sub(start);
-            start = *end;
-            repetition.push(0);
-            definition.push(match (valid, length) {
-                (false, _) => NULL,
-                (true, 0) => EMPTY,
-                (true, _) => VALUE,
-            });
-            for _ in 1..length {
-                repetition.push(1);
-                definition.push(VALUE);
+        for (&end, valid) in lists.ends.iter().zip(&lists.valid) {
+            let list = lists.values.get(start..end).unwrap_or_default();
+            start = end;
+            if list.is_empty() {
+                repetition.push(0);
+                definition.push(if *valid { EMPTY } else { NULL });
+            }
+            for (i, element) in list.iter().enumerate() {
+                repetition.push(i16::from(i > 0));
+                definition.push(if is_null_element(*element) { NULL_ELEMENT } else { VALUE });
             }
         }
-        self.write::<DoubleType>(&lists.values, Some(&scratch.definition), Some(&scratch.repetition))
+        let mut values = lists.values.as_slice();
+        if definition.contains(&NULL_ELEMENT) {
+            scratch.floats.clear();
+            scratch.floats.extend(values.iter().filter(|element| !is_null_element(**element)));
+            values = &scratch.floats;
+        }
+        self.write::<DoubleType>(values, Some(&scratch.definition), Some(&scratch.repetition))
     }
 
     /// Ends the column and appends it to the row group.
@@ -131,6 +137,7 @@ impl Chunk {
         let mut close = self.writer.close()?;
         close.offset_index = None;
         close.column_index = None;
+        close.metadata = footer::bounds(close.metadata)?;
         let buffer = Arc::try_unwrap(self.buffer)
             .map_err(|_| ParquetError::General("a column is still being written".into()))?
             .into_inner()

@@ -11,11 +11,14 @@ use crate::error::{Explain, Kind};
 use crate::support::fs::FsError;
 
 mod chunk;
+mod compare;
+mod footer;
 mod runs;
 mod schema;
 mod sink;
 mod table;
 
+pub use compare::same_rows;
 pub use sink::ParquetSink;
 pub use table::{EpisodesFile, StepsFile};
 

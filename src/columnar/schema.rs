@@ -48,7 +48,7 @@ const EPISODES: &str = "message episodes {
 
 /// Who wrote a file. Not capture-hook's version: a run's parquet must not change with it. The number grows when the bytes
 /// written for the same rows change.
-const CREATED_BY: &str = "capture-hook version 1.0.0 (build parquet)";
+const CREATED_BY: &str = "capture-hook version 2.0.0 (build parquet)";
 
 /// The columns of `steps.parquet`.
 pub(super) fn steps() -> Result<Arc<SchemaDescriptor>> {

@@ -9,6 +9,7 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor};
 
 use super::chunk::{Chunk, Scratch};
+use super::footer::TypeOrder;
 use super::runs::Runs;
 use super::schema;
 use crate::run::RunKey;
@@ -37,7 +38,7 @@ struct Table<C, W: Write> {
     key: RunKey,
     schema: SchemaDescPtr,
     properties: WriterPropertiesPtr,
-    file: SerializedFileWriter<W>,
+    file: SerializedFileWriter<TypeOrder<W>>,
     columns: Option<C>,
     rows: usize,
     bytes: usize,
@@ -47,6 +48,7 @@ struct Table<C, W: Write> {
 impl<C: Columns, W: Write + Send> Table<C, W> {
     fn new(key: &RunKey, out: W) -> Result<Self> {
         let (schema, properties) = (C::schema()?, schema::properties()?);
+        let out = TypeOrder::new(out, &schema);
         let file = SerializedFileWriter::new(out, schema.root_schema_ptr(), Arc::clone(&properties))?;
         let scratch = Scratch::default();
         Ok(Self { key: key.clone(), schema, properties, file, columns: None, rows: 0, bytes: 0, scratch })
@@ -76,7 +78,7 @@ impl<C: Columns, W: Write + Send> Table<C, W> {
 
     fn finish(mut self) -> Result<W> {
         self.end_group()?;
-        self.file.into_inner()
+        self.file.into_inner()?.finish()
     }
 }
 

@@ -63,10 +63,14 @@ fn same(a: &Value, b: &Value) -> bool {
         (Some(a), Some(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
         // Integers beyond 53 bits are told apart by their digits.
         _ => match (a.as_f64(), b.as_f64()) {
-            (Some(x), Some(y)) if !(a.kind() == "int" && b.kind() == "int") => x == y || x.total_cmp(&y).is_eq(),
+            (Some(x), Some(y)) if !(is_int(a) && is_int(b)) => x == y || x.total_cmp(&y).is_eq(),
             _ => a.canonical() == b.canonical(),
         },
     }
+}
+
+fn is_int(value: &Value) -> bool {
+    matches!(value, Value::Int(_) | Value::BigInt(_))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::ops::Range;
 use super::layout::Stream;
 use super::lex::Cursor;
 use super::row::{BadLine, Fault, Row, RowParser, Slot, Slots, push_member};
+use super::rows::NULL_ELEMENT;
 use super::schema::SchemaVersion;
 
 /// Reads the rows of a stream.
@@ -366,7 +367,7 @@ fn leading_zero(rest: &[u8]) -> Option<(i64, usize)> {
     int(rest).map(|(value, n)| (value, n + 1))
 }
 
-/// Takes a list of numbers.
+/// Takes a list of numbers, of which some may be null.
 #[inline]
 fn floats(rest: &[u8], out: &mut Vec<f64>) -> Option<usize> {
     if rest.first() != Some(&b'[') {
@@ -383,6 +384,7 @@ fn floats(rest: &[u8], out: &mut Vec<f64>) -> Option<usize> {
             None if value.starts_with(b"NaN") => (f64::NAN, 3),
             None if value.starts_with(b"Infinity") => (f64::INFINITY, 8),
             None if value.starts_with(b"-Infinity") => (f64::NEG_INFINITY, 9),
+            None if value.starts_with(b"null") => (NULL_ELEMENT, 4),
             None => return None,
         };
         out.push(float);

@@ -109,17 +109,17 @@ impl Value {
         matches!(self, Self::Null)
     }
 
-    /// What kind of value it is, for messages: `null`, `bool`, `int`, `float`, `text`, `list`, `object`.
+    /// What kind of value it is, for messages: `null`, `a bool`, `an int`, …
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",
-            Self::Bool(_) => "bool",
-            Self::Int(_) | Self::BigInt(_) => "int",
-            Self::Float(_) => "float",
-            Self::Text(_) => "text",
-            Self::Array(_) => "list",
-            Self::Object(_) => "object",
+            Self::Bool(_) => "a bool",
+            Self::Int(_) | Self::BigInt(_) => "an int",
+            Self::Float(_) => "a float",
+            Self::Text(_) => "a text",
+            Self::Array(_) => "a list",
+            Self::Object(_) => "an object",
         }
     }
 

@@ -229,6 +229,12 @@ impl Layout {
     }
 }
 
+/// What to type for a run's directory that is written with backslashes.
+#[must_use]
+pub fn slash_hint(run_dir: &str) -> Option<String> {
+    run_dir.contains('\\').then(|| format!("write it with `/`: {}", run_dir.replace('\\', "/")))
+}
+
 /// Reads a shard's name, in either scheme.
 #[must_use]
 pub fn shard_name(name: &str) -> Option<(Stream, Shard)> {

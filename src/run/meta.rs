@@ -1,6 +1,9 @@
 //! `run.json`: what a run says of itself.
 
+use std::fmt;
+
 use crate::run::json::{self, Value};
+use crate::run::lex::{Cursor, ParseError, Reason};
 use crate::run::schema::SchemaVersion;
 
 /// A run's metadata. What is optional and of another type than it should be counts as absent; `raw` has it as it was.
@@ -28,20 +31,49 @@ pub struct RunMeta {
     pub raw: Value,
 }
 
+/// A place in a text, as editors count it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LineColumn {
+    /// From 1.
+    pub line: u64,
+    /// Characters, from 1.
+    pub column: u64,
+}
+
+impl LineColumn {
+    fn of(text: &[u8], offset: usize) -> Self {
+        let before = String::from_utf8_lossy(text.get(..offset).unwrap_or(text)).into_owned();
+        let count = |text: &str, of: fn(&char) -> bool| text.chars().filter(of).count() as u64 + 1;
+        let last = before.rsplit_once('\n').map_or(before.as_str(), |(_, last)| last);
+        Self { line: count(&before, |c| *c == '\n'), column: count(last, |_| true) }
+    }
+}
+
+impl fmt::Display for LineColumn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, column {}", self.line, self.column)
+    }
+}
+
 /// Why a `run.json` cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MetaError {
     /// It is not JSON.
-    #[error("not JSON: {0}")]
-    Parse(#[from] json::ParseError),
+    #[error("not JSON: {reason}")]
+    Parse {
+        /// What is wrong.
+        reason: Reason,
+        /// Where.
+        at: LineColumn,
+    },
     /// It is JSON, but no object.
-    #[error("a {0}, where an object belongs")]
+    #[error("{0}, where an object belongs")]
     NotAnObject(&'static str),
     /// A required field is not there.
     #[error("`{0}` is missing")]
     Missing(&'static str),
     /// A field is of another type than it must be.
-    #[error("`{field}` is a {found}, where {wanted} belongs")]
+    #[error("`{field}` is {found}, where {wanted} belongs")]
     WrongType {
         /// Which field.
         field: &'static str,
@@ -49,33 +81,54 @@ pub enum MetaError {
         wanted: &'static str,
         /// What it is.
         found: &'static str,
+        /// Where.
+        at: LineColumn,
     },
     /// A text holds a lone surrogate.
-    #[error("`{0}` holds a lone surrogate, which no UTF-8 text can")]
-    Surrogate(&'static str),
+    #[error("`{field}` holds a lone surrogate, which no UTF-8 text can")]
+    Surrogate {
+        /// Which field.
+        field: &'static str,
+        /// Where.
+        at: LineColumn,
+    },
+}
+
+impl MetaError {
+    /// Where it is wrong, where that is one place.
+    #[must_use]
+    pub fn at(&self) -> Option<LineColumn> {
+        match self {
+            Self::Parse { at, .. } | Self::WrongType { at, .. } | Self::Surrogate { at, .. } => Some(*at),
+            Self::NotAnObject(_) | Self::Missing(_) => None,
+        }
+    }
 }
 
 impl RunMeta {
     /// Reads the bytes of a `run.json`.
     pub fn parse(bytes: &[u8]) -> Result<Self, MetaError> {
-        let raw = json::parse(bytes)?;
+        let raw = json::parse(bytes)
+            .map_err(|ParseError { offset, reason }| MetaError::Parse { reason, at: LineColumn::of(bytes, offset) })?;
+        let text = |field: &'static str| text(&raw, bytes, field);
         if raw.as_object().is_none() {
             return Err(MetaError::NotAnObject(raw.kind()));
         }
         let experiment = match raw.get("experiment") {
             None | Some(Value::Null) => None,
-            Some(_) => Some(text(&raw, "experiment")?),
+            Some(_) => Some(text("experiment")?),
         };
         let env_config = raw.get("env_config").ok_or(MetaError::Missing("env_config"))?;
         if env_config.as_object().is_none() {
-            return Err(MetaError::WrongType { field: "env_config", wanted: "an object", found: env_config.kind() });
+            let (field, at) = ("env_config", place_of(bytes, "env_config"));
+            return Err(MetaError::WrongType { field, wanted: "an object", found: env_config.kind(), at });
         }
         let optional = |field: &str| raw.get(field).and_then(Value::as_str).map(str::to_owned);
         Ok(Self {
-            schema_version: text(&raw, "schema_version")?,
-            run_id: text(&raw, "run_id")?,
+            schema_version: text("schema_version")?,
+            run_id: text("run_id")?,
             experiment,
-            start_time: text(&raw, "start_time")?,
+            start_time: text("start_time")?,
             env_config: env_config.clone(),
             package_version: optional("package_version"),
             config_hash: optional("config_hash"),
@@ -92,12 +145,41 @@ impl RunMeta {
     }
 }
 
-fn text(raw: &Value, field: &'static str) -> Result<String, MetaError> {
+fn text(raw: &Value, bytes: &[u8], field: &'static str) -> Result<String, MetaError> {
+    let at = || place_of(bytes, field);
     match raw.get(field) {
         None => Err(MetaError::Missing(field)),
-        Some(Value::Text(text)) => text.as_str().map(str::to_owned).ok_or(MetaError::Surrogate(field)),
-        Some(other) => Err(MetaError::WrongType { field, wanted: "a text", found: other.kind() }),
+        Some(Value::Text(text)) => {
+            text.as_str().map(str::to_owned).ok_or_else(|| MetaError::Surrogate { field, at: at() })
+        }
+        Some(other) => Err(MetaError::WrongType { field, wanted: "a text", found: other.kind(), at: at() }),
     }
+}
+
+/// Where an object's member has its value, the last one where there are several.
+fn place_of(object: &[u8], field: &str) -> LineColumn {
+    let mut found = 0;
+    let mut at = Cursor::new(object);
+    let mut members = || -> Result<(), ParseError> {
+        at.space();
+        at.expect(b'{')?;
+        loop {
+            at.space();
+            let key = at.text()?;
+            at.space();
+            at.expect(b':')?;
+            at.space();
+            if object.get(key).is_some_and(|key| key == format!("\"{field}\"").as_bytes()) {
+                found = at.offset();
+            }
+            at.value(1)?;
+            at.space();
+            at.expect(b',')?;
+        }
+    };
+    // It ends where no member follows.
+    let _ = members();
+    LineColumn::of(object, found)
 }
 
 #[cfg(test)]
@@ -123,17 +205,23 @@ mod tests {
         let cases = [
             ("", "not JSON"),
             ("[]", "a list, where an object belongs"),
-            (&GOOD.replace("\"r1\"", "5"), "`run_id` is a int"),
+            (&GOOD.replace("\"r1\"", "5"), "`run_id` is an int, where a text belongs (line 1, column 37)"),
             (&GOOD.replace("\"r1\"", "\"\\ud800\""), "lone surrogate"),
             (&GOOD.replace("\"start_time\": \"t\", ", ""), "`start_time` is missing"),
-            (&GOOD.replace("{\"a\": NaN}", "null"), "`env_config` is a null"),
-            (&GOOD.replace("\"extra\": 1", "\"experiment\": 3"), "`experiment` is a int"),
+            (&GOOD.replace("{\"a\": NaN}", "null"), "`env_config` is null, where"),
+            (&GOOD.replace("\"extra\": 1", "\"experiment\": 3"), "`experiment` is an int"),
             (&GOOD.replace("\"0.1\"", "0.1"), "`schema_version` is a float"),
             (&format!("\u{feff}{GOOD}"), "byte order mark"),
+            ("{\n  \"é\": 1,\n  \"é\": nope}", "not JSON: unexpected character (line 3, column 8)"),
+            (
+                &format!("{{\n\"run_id\": 1,\n{}", &GOOD[1..].replace("\"r1\"", "[]")),
+                "is a list, where a text belongs (line 3, column 36)",
+            ),
             (&format!("{GOOD}x"), "more text"),
         ];
         for (text, why) in cases {
-            let error = RunMeta::parse(text.as_bytes()).unwrap_err().to_string();
+            let error = RunMeta::parse(text.as_bytes()).unwrap_err();
+            let error = format!("{error} ({})", error.at().map(|at| at.to_string()).unwrap_or_default());
             assert!(error.contains(why), "{text}: {error}");
         }
     }

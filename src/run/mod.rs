@@ -18,6 +18,7 @@ pub mod row;
 pub mod rows;
 pub mod schema;
 mod start_time;
+pub mod strict;
 
 pub use ids::{RunKey, UnsafeId, is_safe_segment, why_unsafe};
 pub use start_time::StartTime;

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::discover::{DuplicateRuns, RunDir, is_run, joined_names};
+use super::layout::slash_hint;
 use super::{RunKey, StartTime};
 use crate::error::{Explain, Kind};
 
@@ -107,10 +108,14 @@ impl Explain for ResolveError {
 
     fn hints(&self) -> Vec<String> {
         match self {
-            Self::NotFound { near, .. } => {
+            Self::NotFound { query, near } => {
                 let names: Vec<String> = near.iter().map(|name| format!("`{}`", name.escape_debug())).collect();
                 let meant = (!names.is_empty()).then(|| format!("did you mean {}?", names.join(" or ")));
-                meant.into_iter().chain(["`capture-hook runs` lists the runs there are".into()]).collect()
+                slash_hint(query)
+                    .into_iter()
+                    .chain(meant)
+                    .chain(["`capture-hook runs` lists the runs there are".into()])
+                    .collect()
             }
             Self::Ambiguous { .. } => vec!["type more of its name, or experiment/run_id".into()],
             Self::Duplicate(error) => error.hints(),

@@ -77,10 +77,21 @@ impl<T: Copy + Default> Nullable<T> {
     }
 }
 
+/// An element of a list that the recorder wrote as `null`: a `NaN` that no number in JSON gives. It stays a `NaN` in
+/// memory, and is null again in parquet.
+pub const NULL_ELEMENT: f64 = f64::from_bits(0x7ff8_0000_6e75_6c6c);
+
+/// Whether a list's element is [`NULL_ELEMENT`].
+#[must_use]
+#[inline]
+pub fn is_null_element(element: f64) -> bool {
+    element.to_bits() == NULL_ELEMENT.to_bits()
+}
+
 /// Lists of numbers, end to end in one buffer, a mark for each whether it is there.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Lists {
-    /// All lists' values, end to end; may hold `NaN` and infinities.
+    /// All lists' values, end to end; may hold `NaN`, infinities and [`NULL_ELEMENT`].
     pub values: Vec<f64>,
     /// Where each row's list ends in `values` (a null's is where it starts).
     pub ends: Vec<usize>,

@@ -35,6 +35,37 @@ pub(super) struct Final {
     pub flags: Option<Flags>,
 }
 
+/// The sum of an episode's rewards.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Rewards {
+    sum: f64,
+    /// Of their sizes.
+    sizes: f64,
+    /// As a simulation has it that adds them up, in order, in 32 bits.
+    single: f32,
+}
+
+impl Rewards {
+    /// With one more.
+    #[allow(clippy::cast_possible_truncation)]
+    pub fn and(self, reward: f64) -> Self {
+        Self { sum: self.sum + reward, sizes: self.sizes + reward.abs(), single: self.single + reward as f32 }
+    }
+
+    /// What is wrong with a total, if anything.
+    fn differs(&self, total: f64) -> Option<String> {
+        let single = f64::from(self.single);
+        let near = |sum: f64, slack: f64| (total - sum).abs() <= TOLERANCE * total.abs().max(sum.abs()) + slack;
+        if !self.sum.is_finite() || near(self.sum, 1e-9 * self.sizes) || single.is_finite() && near(single, 0.0) {
+            return None;
+        }
+        Some(format!(
+            "total_reward is {total}, but the steps' rewards add up to {} ({} in 32-bit floats)",
+            self.sum, self.single
+        ))
+    }
+}
+
 /// A segment of steps.
 #[derive(Debug, Clone)]
 pub(super) struct Segment {
@@ -46,8 +77,8 @@ pub(super) struct Segment {
     /// Where it ends.
     pub last_file: FileId,
     pub rows: u64,
-    /// Sum of the rewards, and of their sizes; none where one could not be read.
-    pub reward: Option<(f64, f64)>,
+    /// Sum of the rewards; none where one could not be read.
+    pub reward: Option<Rewards>,
     pub last: Final,
     /// The last step of the last row.
     pub step: i64,
@@ -180,6 +211,12 @@ impl Matcher {
         waiting.summaries.push_back(summary);
     }
 
+    /// Whether there are steps, and none of them ends its episode: so, no summary is missing.
+    pub fn only_unfinished(&self) -> bool {
+        let mut waiting = self.waiting.values().flat_map(|waiting| &waiting.segments).peekable();
+        waiting.peek().is_some() && waiting.all(|segment| segment.finished() != Some(true))
+    }
+
     /// Both streams are at their end: decides about what waits.
     pub fn finish(&mut self, steps: Loss, episodes: Loss, findings: &mut Collector<'_>) {
         let mut lone_segments: Vec<(Box<str>, Segment)> = Vec::new();
@@ -278,14 +315,11 @@ impl Matcher {
                 }
             }
         }
-        if whole && let (Some(total), Some((sum, sizes))) = (summary.reward, segment.reward) {
-            let difference = (total - sum).abs();
-            let allowed = TOLERANCE * total.abs().max(sum.abs()) + 1e-9 * sizes;
-            if sum.is_finite() && difference > allowed {
-                findings.add(Code::EpisodeRewardMismatch, place, || {
-                    format!("total_reward is {total}, but the steps' rewards add up to {sum}")
-                });
-            }
+        if whole
+            && let (Some(total), Some(rewards)) = (summary.reward, segment.reward)
+            && let Some(message) = rewards.differs(total)
+        {
+            findings.add(Code::EpisodeRewardMismatch, place, || message);
         }
         if !(segment.open_end || segment.disordered || segment.after_end) {
             let differences = differences(&summary.last, &segment.last);

@@ -25,10 +25,12 @@ mod report;
 mod rows;
 mod scan;
 mod seeds;
+mod single;
 mod steps;
 
 pub use code::{Code, Severity};
 pub use report::{Finding, Report, StreamReport};
+pub use single::{BrokenRule, RowJudge};
 
 /// What a scan takes: which run, and what counts.
 #[derive(Debug, Clone, Default)]

@@ -6,6 +6,7 @@ use super::code::Code;
 use super::findings::{Collector, FileId, Place};
 use super::{RowSink, SinkError};
 use crate::run::json::Reason;
+use crate::run::reader::MAX_LINE;
 use crate::run::row::{BadLine, Fault, Row, Slot};
 use crate::run::rows::{EpisodeRows, EpisodeSpan, StepRows};
 use crate::run::schema::SchemaVersion;
@@ -15,6 +16,21 @@ const BATCH_ROWS: usize = 8192;
 
 /// How many values of lists, or bytes of text, a batch holds before it goes early.
 const BATCH_VALUES: usize = 512 << 10;
+
+/// Whether a line is longer than any that is read.
+pub(super) fn too_long(line: &[u8]) -> bool {
+    line.len() > MAX_LINE && {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        line.strip_suffix(b"\r").unwrap_or(line).len() > MAX_LINE
+    }
+}
+
+/// Tells that a line is too long.
+pub(super) fn tell_too_long(place: Place<'_>, findings: &mut Collector<'_>) {
+    let place = Place { hard: true, ..place };
+    findings
+        .add(Code::LineTooLong, place, || format!("the line is longer than {} MiB; it was not read", MAX_LINE >> 20));
+}
 
 /// Tells why a line is no row.
 pub(super) fn tell_bad_line(bad: &BadLine, place: Place<'_>, findings: &mut Collector<'_>) {
@@ -47,9 +63,13 @@ pub(super) fn tell_faults(row: &Row, run_id: Option<&str>, place: Place<'_>, fin
             Fault::Schema(version) => findings.add(Code::UnsupportedSchemaVersion, place, || {
                 format!("schema_version is {version}; 0.1 and 1.0.0 can be read")
             }),
-            Fault::Unknown(name) => findings.add(Code::UnknownField, Place { hard: false, ..place }, || {
-                format!("the field {} is in no schema; it is kept", row.extra.get(name.clone()).unwrap_or_default())
-            }),
+            Fault::TimeGoesBack(field, value) => {
+                findings.add(Code::TimeGoesBack, Place { hard: false, ..place }, || {
+                    format!("`{field}` is {value}: the clock was set back")
+                });
+            }
+            Fault::Unknown(name) => tell_unknown(row.extra.get(name.clone()).unwrap_or_default(), place, findings),
+            Fault::UnknownInside(name) => tell_unknown(name, place, findings),
         }
     }
     if let Some(run_id) = run_id
@@ -60,6 +80,12 @@ pub(super) fn tell_faults(row: &Row, run_id: Option<&str>, place: Place<'_>, fin
             format!("run_id is `{}`, but `{run_id}` in run.json", shorten(&row.run_id))
         });
     }
+}
+
+fn tell_unknown(name: &str, place: Place<'_>, findings: &mut Collector<'_>) {
+    findings.add(Code::UnknownField, Place { hard: false, ..place }, || {
+        format!("the field {name} is in no schema; it is kept")
+    });
 }
 
 /// The beginning of a text for a message.

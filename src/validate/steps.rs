@@ -1,7 +1,7 @@
 //! The rules for steps: segments, their order and their end, time.
 
 use super::code::Code;
-use super::episodes::{Final, Flags, Segment};
+use super::episodes::{Final, Flags, Rewards, Segment};
 use super::findings::{Collector, FileId, Place};
 use crate::run::row::{Row, Slot};
 
@@ -27,11 +27,13 @@ pub(super) struct Steps {
     /// Whole episodes may be lost since last asked.
     shifted: bool,
     time: f64,
+    /// The episode of the row before this one, where that is its step 0: not placed, but known to be of it.
+    zeroth: Option<String>,
 }
 
 impl Steps {
     pub fn new() -> Self {
-        Self { current: None, next: 0, unread: 0, gap: false, shifted: false, time: f64::NEG_INFINITY }
+        Self { current: None, next: 0, unread: 0, gap: false, shifted: false, time: f64::NEG_INFINITY, zeroth: None }
     }
 
     /// A line could not be read, or not placed.
@@ -84,11 +86,26 @@ impl Steps {
             }
             self.time = time;
         }
+        let zeroth = self.zeroth.take();
+        if is_step_zero(row) {
+            self.zeroth = Some(row.episode_id.clone());
+            return Step::Unplaced;
+        }
         if !row.good(Slot::EpisodeId) || !row.good(Slot::Count) {
             self.unread();
             return Step::Unplaced;
         }
-        let step = row.int(Slot::Count);
+        let placed = self.place(row, row.int(Slot::Count), file, line, findings);
+        if zeroth.is_some_and(|id| id == row.episode_id)
+            && let Some((_, segment)) = &mut self.current
+        {
+            segment.partial = true;
+        }
+        placed
+    }
+
+    /// Finds a row's place in its segment.
+    fn place(&mut self, row: &Row, step: i64, file: FileId, line: u64, findings: &mut Collector<'_>) -> Step {
         if self.unread == 0
             && !self.gap
             && step != 1
@@ -159,7 +176,7 @@ impl Steps {
             line,
             last_file: file,
             rows: 0,
-            reward: Some((0.0, 0.0)),
+            reward: Some(Rewards::default()),
             last: Final { position: None, distance: None, flags: None },
             step,
             partial: step != 1 && may_start,
@@ -182,6 +199,12 @@ impl Steps {
 
 fn id_of(row: &Row) -> Option<&str> {
     row.good(Slot::EpisodeId).then_some(row.episode_id.as_str())
+}
+
+/// Whether a row is a step 0, though steps are counted from 1, and nothing else is wrong with its place.
+fn is_step_zero(row: &Row) -> bool {
+    let told = row.present.has(Slot::Count) && !row.good(Slot::Count) && !row.lossy;
+    told && row.int(Slot::Count) == 0 && row.good(Slot::EpisodeId)
 }
 
 /// A row of the same episode that is not the next step, or comes after the end.
@@ -213,13 +236,7 @@ fn count(segment: &mut Segment, row: &Row, step: i64, file: FileId) {
     segment.rows += 1;
     segment.step = step;
     segment.last_file = file;
-    segment.reward = match segment.reward {
-        Some((sum, sizes)) if row.good(Slot::Reward) => {
-            let reward = row.float(Slot::Reward);
-            Some((sum + reward, sizes + reward.abs()))
-        }
-        _ => None,
-    };
+    segment.reward = segment.reward.filter(|_| row.good(Slot::Reward)).map(|sum| sum.and(row.float(Slot::Reward)));
     segment.last = final_of(row);
 }
 

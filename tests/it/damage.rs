@@ -158,7 +158,10 @@ fn one_fault_gives_one_code() {
     told(&change(1, "\"total_steps\": 50", "\"total_steps\": 51"), &["episode_steps_mismatch"]);
     told(&change(1, "\"total_reward\": -0.5", "\"total_reward\": -0.6"), &["episode_reward_mismatch"]);
     told(&change(1, "\"total_reward\": ", "\"total_reward\": Infinity, \"t\": "), &["non_finite"]);
-    told(&change(1, "\"duration_ms\": ", "\"duration_ms\": -"), &["out_of_range"]);
+    told(&change(1, "\"final_distance_to_goal\": ", "\"final_distance_to_goal\": -"), &["out_of_range"]);
+    let report = change(1, "\"duration_ms\": ", "\"duration_ms\": -");
+    told(&report, &[]);
+    assert_eq!(report.warnings, [Code::TimeGoesBack]);
     told(&change(1, "\"truncated\": true", "\"truncated\": false"), &["episode_final_mismatch"]);
     told(&change(1, "{", "{{"), &["invalid_json"]);
     told(&change(1, "\"episode_id\"", "\"id\""), &["missing_field"]);

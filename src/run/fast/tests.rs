@@ -50,6 +50,7 @@ fn a_line_like_the_one_before_is_read_fast() {
         let model = Model::of(line.as_bytes(), &parser, &row);
         assert_eq!(model.read(line.as_bytes(), &mut row, stream), Some(()));
         let next = line.replace("ep-00000", "ep-1").replace("14", "-7").replace("5.0", "2.5e-07").replace("41", "null");
+        let next = next.replace("[0.9692331552505493]", "[null, 0.5,null]");
         assert_eq!(model.read(next.as_bytes(), &mut row, stream), Some(()), "{next}");
     }
 }
@@ -109,6 +110,7 @@ fn numbers_are_read_as_the_general_way_does() {
             (STEP, "5.0"),
             (STEP, "41"),
             (STEP, "0.9692331552505493"),
+            (COMPACT, "[1]"),
             (STEP, "1795486550.153067"),
             (STEP, "\"step\": 1"),
         ] {

@@ -37,7 +37,7 @@ pub enum Reason {
     #[error("not UTF-8")]
     Utf8,
     /// A byte order mark before the value.
-    #[error("unexpected byte order mark")]
+    #[error("unexpected byte order mark (BOM)")]
     Bom,
     /// Lists and objects in each other, over [`MAX_DEPTH`].
     #[error("nested too deep (over {MAX_DEPTH} levels)")]

@@ -14,6 +14,8 @@ pub(super) enum Type {
     Float,
     /// At least 0.
     Positive,
+    /// Time that went by: below 0 where the clock was set back, which is told.
+    Elapsed,
     Floats,
     Position,
 }
@@ -24,7 +26,7 @@ impl Type {
             Self::Text | Self::Schema => "a text",
             Self::Bool => "a bool",
             Self::Int(_) => "an int",
-            Self::Float | Self::Positive => "a number",
+            Self::Float | Self::Positive | Self::Elapsed => "a number",
             Self::Floats => "a list of numbers",
             Self::Position => "an object with x and y",
         }
@@ -78,8 +80,8 @@ static EPISODE: [Field; 11] = [
     field("total_reward", Slot::Reward, Type::Float, Required),
     field("final_position", Slot::Position, Type::Position, Required),
     field("final_distance_to_goal", Slot::Distance, Type::Positive, Optional),
-    field("duration_ms", Slot::Duration, Type::Positive, Optional),
-    field("avg_step_time_ms", Slot::AvgStep, Type::Positive, Optional),
+    field("duration_ms", Slot::Duration, Type::Elapsed, Optional),
+    field("avg_step_time_ms", Slot::AvgStep, Type::Elapsed, Optional),
     field("schema_version", Slot::Schema, Type::Schema, Optional),
 ];
 

@@ -101,8 +101,12 @@ pub enum Fault {
     Surrogate(String),
     /// A schema version that we cannot read.
     Schema(String),
+    /// Time that went by is below 0, which keeps nobody from using the row: field, the value.
+    TimeGoesBack(String, String),
     /// A field that the schema does not know; its name as written, with its quotes, in [`Row::extra`].
     Unknown(Range<usize>),
+    /// A field of the position that the schema does not know: both names with a dot between, quoted.
+    UnknownInside(String),
 }
 
 /// Why a line is no row.
@@ -133,9 +137,10 @@ pub struct Row {
     pub episode_id: String,
     /// `schema_version`, where the row has one that we can read.
     pub schema: Option<SchemaVersion>,
-    /// `observation_summary`
+    /// `observation_summary`; an element that is null is [`NULL_ELEMENT`](super::rows::NULL_ELEMENT).
     pub observation: Vec<f64>,
-    /// Unknown fields as one JSON object, empty where there are none.
+    /// Unknown fields as one JSON object that every reader takes (see [`push_strict`](super::strict::push_strict)), empty
+    /// where there are none.
     pub extra: String,
     /// Unknown fields of the position, as an object in the making.
     extra_of_position: String,

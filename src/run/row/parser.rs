@@ -8,7 +8,9 @@ use super::{BadLine, Fault, Row, SLOTS, Slot};
 use crate::run::json::{self, Reason, Value};
 use crate::run::layout::Stream;
 use crate::run::lex::{self, Cursor, Kind, ParseError};
+use crate::run::rows::NULL_ELEMENT;
 use crate::run::schema::SchemaVersion;
+use crate::run::strict::push_strict;
 
 /// A value's place in a line whose layout may be that of the next line too.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +35,12 @@ pub struct RowParser {
     pub(in crate::run) irregular: bool,
     /// Where the unknown keys stand in `extra`.
     unknown: Vec<(Range<usize>, Range<usize>)>,
+    /// The unknown keys of the position, with their quotes.
+    unknown_inside: Vec<String>,
 }
+
+/// What no line may begin with, though an editor may have put it there.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// How many values a line may have that is a model for the next.
 const MAX_SEEN: usize = 64;
@@ -42,7 +49,14 @@ impl RowParser {
     /// A reader of this stream's rows.
     #[must_use]
     pub fn new(stream: Stream) -> Self {
-        Self { stream, found: [const { None }; SLOTS], seen: Vec::new(), irregular: false, unknown: Vec::new() }
+        Self {
+            stream,
+            found: [const { None }; SLOTS],
+            seen: Vec::new(),
+            irregular: false,
+            unknown: Vec::new(),
+            unknown_inside: Vec::new(),
+        }
     }
 
     /// Reads one line (with or without its line break). An `Ok` row may have faults.
@@ -71,6 +85,9 @@ impl RowParser {
 
     /// Finds the line's fields.
     fn members(&mut self, line: &[u8], row: &mut Row) -> Result<(), BadLine> {
+        if line.starts_with(BYTE_ORDER_MARK) {
+            return Err(BadLine::Json(ParseError { offset: 0, reason: Reason::Bom }));
+        }
         let mut at = Cursor::new(line);
         at.space();
         if at.peek() != Some(b'{') {
@@ -113,6 +130,7 @@ impl RowParser {
                         self.irregular |= self.found[slot as usize].take().is_some();
                     }
                     row.extra_of_position.clear();
+                    self.unknown_inside.clear();
                     self.object(at, line, row, &XY, depth + 1)?;
                     Kind::Object
                 }
@@ -136,7 +154,8 @@ impl RowParser {
                 None => {
                     self.irregular = true;
                     let inside = nested_extra.get_or_insert_with(String::new);
-                    push_member(inside, line, &key, &value);
+                    let (key, _) = push_member(inside, line, &key, &value);
+                    self.unknown_inside.push(inside.get(key).unwrap_or_default().to_owned());
                 }
             }
             at.space();
@@ -206,7 +225,7 @@ impl RowParser {
                 Some(int) => {
                     row.set_int(slot, int);
                     if int < least {
-                        row.fault(slot, Fault::OutOfRange(name(), format!("{int}, below {least}")));
+                        row.fault(slot, Fault::OutOfRange(name(), below(&int.to_string(), least)));
                     }
                 }
                 None => {
@@ -221,7 +240,7 @@ impl RowParser {
                     Some(int) => {
                         row.set_int(slot, int);
                         if int < least {
-                            row.fault(slot, Fault::OutOfRange(name(), format!("{}, below {least}", excerpt(value))));
+                            row.fault(slot, Fault::OutOfRange(name(), below(&excerpt(value), least)));
                         }
                     }
                     None => {
@@ -240,7 +259,7 @@ impl RowParser {
                     }
                 }
             }
-            (Type::Float | Type::Positive, Kind::Int | Kind::Float) => {
+            (Type::Float | Type::Positive | Type::Elapsed, Kind::Int | Kind::Float) => {
                 let float = number(kind, value);
                 row.set_float(slot, float);
                 if kind == Kind::Int && !float.is_finite() {
@@ -250,6 +269,8 @@ impl RowParser {
                     row.fault(slot, Fault::NonFinite(name(), excerpt(value)));
                 } else if field.kind == Type::Positive && float < 0.0 {
                     row.fault(slot, Fault::OutOfRange(name(), format!("{}, below 0", excerpt(value))));
+                } else if field.kind == Type::Elapsed && float < 0.0 {
+                    row.faults.push(Fault::TimeGoesBack(name(), excerpt(value)));
                 }
             }
             (Type::Floats, Kind::List) => {
@@ -266,23 +287,25 @@ impl RowParser {
 
     /// Closes the object of unknown fields; where a key comes twice, the last one holds, as in Python.
     fn finish_extra(&mut self, row: &mut Row) {
-        if !row.extra_of_position.is_empty() && row.good(Slot::Position) {
-            let outer = if self.stream == Stream::Steps { "agent_position" } else { "final_position" };
-            let inside = std::mem::take(&mut row.extra_of_position);
-            let text = format!("\"{outer}\"{inside}");
-            let (key, value) = (0..outer.len() + 2, outer.len() + 2..text.len());
-            self.unknown.push(push_member(&mut row.extra, text.as_bytes(), &key, &value));
-        }
-        row.extra_of_position.clear();
         if self.unknown.len() > 1 && self.has_double(&row.extra) {
             self.irregular = true;
             self.drop_doubles(row);
         }
-        if !row.extra.is_empty() {
-            row.extra.push('}');
-        }
         for (key, _) in &self.unknown {
             row.faults.push(Fault::Unknown(key.clone()));
+        }
+        if !row.extra_of_position.is_empty() && row.good(Slot::Position) {
+            let outer = if self.stream == Stream::Steps { "agent_position" } else { "final_position" };
+            let text = format!("\"{outer}\"{}", row.extra_of_position);
+            let (key, value) = (0..outer.len() + 2, outer.len() + 2..text.len());
+            push_member(&mut row.extra, text.as_bytes(), &key, &value);
+            for key in &self.unknown_inside {
+                row.faults.push(Fault::UnknownInside(format!("\"{outer}.{}", key.trim_start_matches('"'))));
+            }
+        }
+        row.extra_of_position.clear();
+        if !row.extra.is_empty() {
+            row.extra.push('}');
         }
     }
 
@@ -338,7 +361,7 @@ fn decode(raw: &[u8]) -> Option<String> {
     }
 }
 
-/// Adds a member to an object in the making, and says where its key and value stand.
+/// Adds a member to an object in the making, as every reader takes it, and says where its key and value stand.
 pub(in crate::run) fn push_member(
     object: &mut String,
     line: &[u8],
@@ -350,11 +373,11 @@ pub(in crate::run) fn push_member(
     };
     object.push_str(if object.is_empty() { "{" } else { ", " });
     let start = object.len();
-    object.push_str(text(key));
+    push_strict(object, text(key));
     let key_end = object.len();
     object.push_str(": ");
     let value_start = object.len();
-    object.push_str(text(value));
+    push_strict(object, text(value));
     (start..key_end, value_start..object.len())
 }
 
@@ -366,7 +389,7 @@ fn number(kind: Kind, value: &[u8]) -> f64 {
     }
 }
 
-/// Reads a list of numbers; else says what is in it.
+/// Reads a list of numbers, of which some may be null; else says what is in it.
 pub(in crate::run) fn floats(list: &[u8], out: &mut Vec<f64>) -> Result<(), String> {
     let mut at = Cursor::new(list);
     let strange = |_| "what is no list".to_owned();
@@ -382,6 +405,7 @@ pub(in crate::run) fn floats(list: &[u8], out: &mut Vec<f64>) -> Result<(), Stri
         let value = list.get(start..at.offset()).unwrap_or_default();
         match kind {
             Kind::Int | Kind::Float => out.push(number(kind, value)),
+            Kind::Null => out.push(NULL_ELEMENT),
             _ => return Err(format!("a list with {} in it", shown(kind, value))),
         }
         at.space();
@@ -390,6 +414,12 @@ pub(in crate::run) fn floats(list: &[u8], out: &mut Vec<f64>) -> Result<(), Stri
         }
         at.expect(b',').map_err(strange)?;
     }
+}
+
+/// Why an integer is too small. Only steps begin at 1.
+fn below(int: &str, least: i64) -> String {
+    let hint = if least == 1 { ": the steps of an episode are counted from 1" } else { "" };
+    format!("{int}, below {least}{hint}")
 }
 
 /// A value for a message.

@@ -39,6 +39,7 @@ fn integral_floats_are_ints_and_bools_are_not() {
         ("\"reward\": -0.01", "\"reward\": 3"),
         ("[0.5, NaN, 2]", "null"),
         ("[0.5, NaN, 2]", "[ ]"),
+        ("[0.5, NaN, 2]", "[0.5, null]"),
         ("\"action\": 0", "\"action\": -0"),
         ("\"seed\": 7", "\"seed\": -9223372036854775808"),
         ("\"step\": 2", "\"step\": true, \"step\": 2"),
@@ -53,7 +54,8 @@ fn integral_floats_are_ints_and_bools_are_not() {
         ("\"step\": 2", "\"step\": null"),
         ("\"terminated\": false", "\"terminated\": 0"),
         ("\"run_id\": \"r\"", "\"run_id\": 5"),
-        ("[0.5, NaN, 2]", "[0.5, null]"),
+        ("[0.5, NaN, 2]", "[[null]]"),
+        ("\"reward\": -0.01", "\"reward\": null"),
         ("[0.5, NaN, 2]", "[true]"),
         ("[0.5, NaN, 2]", "3"),
         ("{\"x\": 3, \"y\": 4}", "[3, 4]"),
@@ -97,11 +99,12 @@ fn what_is_missing_or_strange_is_told_once() {
 #[test]
 fn unknown_fields_are_kept() {
     let extra = |to: &str| parse(&STEP.replace("\"seed\": 7", to)).unwrap().extra;
-    assert_eq!(extra(r#""wind": {"u": NaN}, "n":1"#), r#"{"wind": {"u": NaN}, "n": 1}"#);
+    assert_eq!(extra(r#""wind": {"u": NaN}, "n":1"#), r#"{"wind": {"u": "NaN"}, "n": 1}"#);
     assert_eq!(extra(r#""a": 1, "b": 2, "a": 3"#), r#"{"b": 2, "a": 3}"#);
-    let nested = parse(&STEP.replace("\"x\": 3", "\"x\": 3, \"z\": [1]")).unwrap();
-    assert_eq!(nested.extra, r#"{"agent_position": {"z": [1]}}"#);
-    assert!(matches!(nested.faults[..], [Fault::Unknown(_)]));
+    let nested = parse(&STEP.replace("\"x\": 3", "\"x\": 3, \"z\": [NaN], \"n\": 0")).unwrap();
+    assert_eq!(nested.extra, r#"{"agent_position": {"z": ["NaN"], "n": 0}}"#);
+    let named = |name: &str| Fault::UnknownInside(format!("\"agent_position.{name}\""));
+    assert_eq!(nested.faults, [named("z"), named("n")]);
 }
 
 #[test]
@@ -124,4 +127,6 @@ fn lines_that_are_no_rows() {
     assert_eq!(RowParser::new(Stream::Steps).parse(b"{\"a\": \"\xff\"}", &mut row), Err(BadLine::Utf8(7)));
     let deep = format!("{{\"a\": {}1{}}}", "[".repeat(5000), "]".repeat(5000));
     assert!(matches!(parse(&deep), Err(BadLine::Json(ParseError { reason: Reason::Depth, .. }))));
+    let marked = Err(BadLine::Json(ParseError { offset: 0, reason: Reason::Bom }));
+    assert_eq!(parse(&format!("\u{feff}{STEP}")), marked);
 }

@@ -20,7 +20,7 @@ use super::rows::shorten;
 use super::{Options, Report, RowSink, Scan, ScanError, ScannedFile, SinkError, StreamReport};
 use crate::run::discover::directory_names;
 use crate::run::json::hex;
-use crate::run::layout::{Layout, MANIFEST, RUN_JSON, Stream};
+use crate::run::layout::{Layout, MANIFEST, RUN_JSON, Stream, slash_hint};
 use crate::run::meta::RunMeta;
 use crate::run::open::Stamp;
 use crate::run::schema::SchemaVersion;
@@ -63,7 +63,8 @@ pub(super) fn run(
         Ok(layout) => layout,
         Err(error) if matches!(error.source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             findings.add(Code::RunDirNotFound, Place { hard: true, ..Place::default() }, || {
-                format!("there is no directory {shown_as}")
+                let hint = slash_hint(shown_as).map(|hint| format!("; {hint}")).unwrap_or_default();
+                format!("there is no directory {shown_as}{hint}")
             });
             Layout::absent(run_dir)
         }
@@ -200,7 +201,11 @@ fn judge_meta(layout: &Layout, bytes: Option<&[u8]>, file: FileId, findings: &mu
             Some(meta)
         }
         Err(error) => {
-            findings.add(Code::InvalidRunJson, place, || error.to_string());
+            let place = Place { line: error.at().map(|at| at.line), ..place };
+            findings.add(Code::InvalidRunJson, place, || match error.at() {
+                Some(at) => format!("{error} ({at})"),
+                None => error.to_string(),
+            });
             None
         }
     }

@@ -10,13 +10,15 @@ use crate::run::fast::FastParser;
 use crate::run::gzip::Damage;
 use crate::run::layout::{EPISODES, STEPS, Stream};
 use crate::run::open::Stamp;
-use crate::run::reader::{Event, LineSource, MAX_LINE};
+use crate::run::reader::{Event, LineSource};
 use crate::run::row::{Row, Slot};
 use crate::support::fs::{At, FsError};
 use crate::validate::code::Code;
 use crate::validate::episodes::{Loss, Matcher, Summary};
 use crate::validate::findings::{Collector, FileId, Place};
-use crate::validate::rows::{EpisodeBatch, StepBatch, place, tell_bad_line, tell_faults, whole};
+use crate::validate::rows::{
+    EpisodeBatch, StepBatch, place, tell_bad_line, tell_faults, tell_too_long, too_long, whole,
+};
 use crate::validate::seeds::Seeds;
 use crate::validate::steps::{Step, Steps, final_of};
 use crate::validate::{RowSink, ScanError, ScannedFile, SeedSummary};
@@ -151,11 +153,16 @@ impl Streams {
             self.matcher.segment(&id, segment, findings);
         }
         while self.next_summary(summaries, context, findings, sink)? {}
+        // A run that was stopped in its first episode has no summary to show.
+        let none_due = self.matcher.only_unfinished() && !self.episodes_loss.unbounded;
         let empty = [
             (Code::NoSteps, STEPS, self.steps_rows, &mut self.steps_loss, &self.step_files),
             (Code::NoEpisodes, EPISODES, self.episodes_rows, &mut self.episodes_loss, &self.episode_files),
         ];
         for (code, base, rows, loss, files) in empty {
+            if code == Code::NoEpisodes && none_due {
+                continue;
+            }
             // A file of no bytes is both: damaged, and nothing to read.
             let no_bytes = files.ends.len() == 1 && files.ends.iter().all(|(end, _)| end.bytes == 0);
             if rows == 0 && (!loss.unbounded || no_bytes) {
@@ -448,21 +455,8 @@ impl Summaries<'_> {
     }
 }
 
-fn too_long(line: &[u8]) -> bool {
-    line.len() > MAX_LINE && {
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
-        line.strip_suffix(b"\r").unwrap_or(line).len() > MAX_LINE
-    }
-}
-
 fn is_blank(line: &[u8]) -> bool {
     line.iter().all(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n'))
-}
-
-fn tell_too_long(place: Place<'_>, findings: &mut Collector<'_>) {
-    let place = Place { hard: true, ..place };
-    findings
-        .add(Code::LineTooLong, place, || format!("the line is longer than {} MiB; it was not read", MAX_LINE >> 20));
 }
 
 fn tell_damage(damage: &Damage, file: FileId, findings: &mut Collector<'_>) {

@@ -1,0 +1,185 @@
+//! The order of float columns, declared as every reader takes it.
+//!
+//! A file says how each column's smallest and largest values were found. The crate's writer says `IEEE_754_TOTAL_ORDER` of
+//! floats and has no option for another order; readers older than that word refuse the whole file (Polars before 1.44) or
+//! do without the statistics (pyarrow). [`TypeOrder`] writes a file through, but for the list of orders at the end of its
+//! footer: there it puts the order that the type defines, which is as long. The statistics keep to that order ([`bounds`]).
+
+use std::io::{self, Write};
+
+use parquet::basic::Type;
+use parquet::errors::{ParquetError, Result};
+use parquet::file::metadata::ColumnChunkMetaData;
+use parquet::file::statistics::{Statistics, ValueStatistics};
+use parquet::schema::types::SchemaDescriptor;
+
+/// What follows the orders: the footer's length, four bytes, and `PAR1`.
+const BEHIND: usize = 8;
+/// `ColumnOrder.TYPE_ORDER`, in Thrift's compact protocol: field 1, an empty struct.
+const BY_TYPE: [u8; 3] = [0x1c, 0, 0];
+/// `ColumnOrder.IEEE_754_TOTAL_ORDER`: field 2.
+const TOTAL: [u8; 3] = [0x2c, 0, 0];
+
+/// Writes a parquet file through; [`TypeOrder::finish`] completes it.
+pub(super) struct TypeOrder<W> {
+    out: W,
+    /// The end of what came: it is not known to be a file's end before that.
+    held: Vec<u8>,
+    /// The orders as the crate writes them.
+    declared: Vec<u8>,
+    /// The orders as they are to be.
+    wanted: Vec<u8>,
+}
+
+impl<W: Write> TypeOrder<W> {
+    pub(super) fn new(out: W, schema: &SchemaDescriptor) -> Self {
+        Self { out, held: Vec::new(), declared: orders(schema, TOTAL), wanted: orders(schema, BY_TYPE) }
+    }
+
+    /// Writes the end of a file that came whole.
+    pub(super) fn finish(mut self) -> Result<W> {
+        let behind = self.held.strip_prefix(self.declared.as_slice());
+        let behind = behind.ok_or_else(|| ParquetError::General("the footer does not end as expected".into()))?;
+        self.out.write_all(&self.wanted)?;
+        self.out.write_all(behind)?;
+        Ok(self.out)
+    }
+}
+
+impl<W: Write> Write for TypeOrder<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let kept = self.declared.len() + BEHIND;
+        let through = (self.held.len() + bytes.len()).saturating_sub(kept);
+        let old = through.min(self.held.len());
+        let (now, end) = bytes.split_at(through - old);
+        self.out.write_all(self.held.get(..old).unwrap_or_default())?;
+        self.out.write_all(now)?;
+        self.held.drain(..old);
+        self.held.extend_from_slice(end);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// The footer's last field, `7: list<ColumnOrder> column_orders`, with this order for floats, and the footer's end.
+fn orders(schema: &SchemaDescriptor, of_floats: [u8; 3]) -> Vec<u8> {
+    // One field on from `created_by`: a list. Of structs: up to 14 of them are counted in the same byte.
+    let mut bytes = vec![0x19];
+    let mut count = schema.num_columns();
+    if count < 15 {
+        bytes.push(u8::try_from(count << 4).unwrap_or_default() | 0xc);
+    } else {
+        bytes.push(0xfc);
+        while count >= 0x80 {
+            bytes.push(u8::try_from(count & 0x7f).unwrap_or_default() | 0x80);
+            count >>= 7;
+        }
+        bytes.push(u8::try_from(count).unwrap_or_default());
+    }
+    for column in schema.columns() {
+        let float = matches!(column.physical_type(), Type::FLOAT | Type::DOUBLE);
+        bytes.extend(if float { of_floats } else { BY_TYPE });
+    }
+    bytes.push(0);
+    bytes
+}
+
+/// A chunk's metadata with the bounds of its floats as type order wants them. Zero, of which there are two, is the smaller
+/// as a lower bound and the larger as an upper one. A chunk with a `NaN` has no bounds: type order leaves `NaN` out of
+/// them, and readers that take it for the largest number (DuckDB, Polars) would not look for it behind them.
+pub(super) fn bounds(metadata: ColumnChunkMetaData) -> Result<ColumnChunkMetaData> {
+    let Some(Statistics::Double(floats)) = metadata.statistics() else { return Ok(metadata) };
+    let nans = floats.nan_count_opt();
+    let bound = |value: Option<&f64>, zero: f64| {
+        let value = value.copied().filter(|value| nans == Some(0) && !value.is_nan())?;
+        Some(if value == 0.0 { zero } else { value })
+    };
+    let (min, max) = (bound(floats.min_opt(), -0.0), bound(floats.max_opt(), 0.0));
+    let floats = ValueStatistics::new(min, max, None, floats.null_count_opt(), false).with_nan_count(nans);
+    metadata.into_builder().set_statistics(Statistics::Double(floats)).build()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use parquet::basic::{ColumnOrder, SortOrder};
+    use parquet::data_type::DoubleType;
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::file::writer::SerializedFileWriter;
+    use parquet::schema::parser::parse_message_type;
+
+    use super::*;
+
+    /// Takes a few bytes at a time.
+    struct Slow<W>(W);
+
+    impl<W: Write> Write for Slow<W> {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.write(bytes.get(..7).unwrap_or(bytes))
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            self.0.flush()
+        }
+    }
+
+    #[test]
+    fn any_number_of_columns_is_declared_in_type_order_and_reads_as_before() {
+        for columns in [1, 14, 15, 127, 128, 300] {
+            let fields: String = (0..columns).map(|i| format!("required double c{i}; ")).collect();
+            let root = Arc::new(parse_message_type(&format!("message m {{ {fields}}}")).unwrap());
+            let out = Slow(TypeOrder::new(Vec::new(), &SchemaDescriptor::new(Arc::clone(&root))));
+            let mut writer = SerializedFileWriter::new(out, root, Arc::default()).unwrap();
+            let mut group = writer.next_row_group().unwrap();
+            while let Some(mut column) = group.next_column().unwrap() {
+                column.typed::<DoubleType>().write_batch(&[0.5, -1.5], None, None).unwrap();
+                column.close().unwrap();
+            }
+            group.close().unwrap();
+            let file = writer.into_inner().unwrap().0.finish().unwrap();
+            let reader = SerializedFileReader::new(Bytes::from(file)).unwrap();
+            let orders = reader.metadata().file_metadata().column_orders().unwrap();
+            assert_eq!(*orders, vec![ColumnOrder::TYPE_DEFINED_ORDER(SortOrder::SIGNED); columns]);
+            assert_eq!(
+                reader.get_row_iter(None).unwrap().filter(|row| row.as_ref().unwrap().len() == columns).count(),
+                2
+            );
+        }
+    }
+
+    #[test]
+    fn what_does_not_end_as_expected_is_an_error() {
+        let root = Arc::new(parse_message_type("message m { required double c; }").unwrap());
+        let mut out = TypeOrder::new(Vec::new(), &SchemaDescriptor::new(root));
+        out.write_all(b"PAR1 and no footer at all PAR1").unwrap();
+        assert!(out.finish().is_err());
+    }
+
+    #[test]
+    fn bounds_are_those_of_type_order() {
+        let schema = SchemaDescriptor::new(Arc::new(parse_message_type("message m { required double c; }").unwrap()));
+        let bits = |value: Option<&f64>| value.map(|value| value.to_bits());
+        for (min, max, nans, wanted) in [
+            (-1.5, 2.5, Some(0), Some((-1.5, 2.5))),
+            (0.0, 0.0, Some(0), Some((-0.0, 0.0))),
+            (-2.0, -0.0, Some(0), Some((-2.0, 0.0))),
+            (f64::NEG_INFINITY, f64::INFINITY, Some(0), Some((f64::NEG_INFINITY, f64::INFINITY))),
+            (1.0, 2.0, Some(1), None),
+            (f64::NAN, f64::NAN, Some(2), None),
+        ] {
+            let floats = ValueStatistics::new(Some(min), Some(max), None, Some(3), false).with_nan_count(nans);
+            let chunk = ColumnChunkMetaData::builder(schema.column(0)).set_statistics(Statistics::Double(floats));
+            let chunk = bounds(chunk.build().unwrap()).unwrap();
+            let Some(Statistics::Double(made)) = chunk.statistics() else { panic!("no statistics") };
+            assert_eq!(bits(made.min_opt()), wanted.map(|(min, _): (f64, f64)| min.to_bits()));
+            assert_eq!(bits(made.max_opt()), wanted.map(|(_, max)| max.to_bits()));
+            assert_eq!((made.null_count_opt(), made.nan_count_opt()), (Some(3), nans));
+        }
+    }
+}
