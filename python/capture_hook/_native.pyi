@@ -95,5 +95,6 @@ def ingest(
     ignore: Sequence[str] | None = None,
     deny: Sequence[str] | None = None,
     one_thread: bool = False,
+    force: bool = False,
 ) -> Ingested: ...
 def find_runs(results_dir: _Path) -> list[Path]: ...

@@ -24,7 +24,7 @@ pub struct Ingested {
     /// The run's id.
     #[pyo3(get)]
     run_id: String,
-    /// Whether anything was written: not where the folder was there already, with the same bytes.
+    /// Whether anything was written: not where the run was in the dataset already.
     #[pyo3(get)]
     changed: bool,
     /// What validation found, as :func:`validate_run_artifacts` reports it.
@@ -49,15 +49,16 @@ impl Ingested {
     }
 }
 
-/// ingest(run_dir, out_dir, *, ignore=None, deny=None, one_thread=False)
+/// ingest(run_dir, out_dir, *, ignore=None, deny=None, one_thread=False, force=False)
 /// --
 ///
 /// Validates a run by every rule and puts it into the dataset.
 ///
 /// ``<out_dir>/<experiment>/<run_id>/`` gets every file of the recorder byte for byte, a manifest, ``steps.parquet``,
 /// ``episodes.parquet`` and ``DATASET_INDEX.json``: what ``capture-hook ingest`` writes, byte for byte. The folder is put in
-/// place whole, the run's directory is not touched. The same run gives the same bytes wherever and whenever. Several
-/// threads and processes may ingest into one dataset at once.
+/// place whole, the run's directory is not touched. The same run gives the same bytes wherever and whenever; one that is in
+/// the dataset already stays as it is, also where an older version put it there. Several threads and processes may ingest
+/// into one dataset at once.
 ///
 /// Args:
 ///     run_dir: the run's directory, ``<results>/<experiment>/<run_id>``.
@@ -66,6 +67,7 @@ impl Ingested {
 ///         ``capture-hook.toml`` of the project around the dataset says.
 ///     one_thread: whether to work on the calling thread alone, as suits one process of many that ingest at once; by
 ///         default three threads share the work, and one run takes about half the time. The bytes are the same.
+///     force: write parquet, manifest and index anew also where the run is in the dataset already.
 ///
 /// Returns:
 ///     The folder, the run's names and the report.
@@ -78,7 +80,10 @@ impl Ingested {
 ///
 /// The GIL is released while it works.
 #[pyfunction]
-#[pyo3(name = "ingest", signature = (run_dir, out_dir, *, ignore=None, deny=None, one_thread=false))]
+#[pyo3(
+    name = "ingest",
+    signature = (run_dir, out_dir, *, ignore=None, deny=None, one_thread=false, force=false),
+)]
 pub fn ingest_run(
     py: Python<'_>,
     run_dir: PathBuf,
@@ -86,9 +91,11 @@ pub fn ingest_run(
     ignore: Option<Vec<String>>,
     deny: Option<Vec<String>>,
     one_thread: bool,
+    force: bool,
 ) -> PyResult<Ingested> {
     let mut request = request(&run_dir, &out_dir, Codes { ignore, deny })?.map_err(|error| raised(py, error))?;
     request.options.one_thread = one_thread;
+    request.force = force;
     let done = py.detach(|| ingest::ingest(&request, &Silent));
     match done {
         Ok(done) => Ok(Ingested {
@@ -120,6 +127,7 @@ fn request(run_dir: &Path, out_dir: &Path, codes: Codes) -> std::io::Result<Resu
         run_dir,
         out_dir,
         options,
+        force: false,
     }))
 }
 

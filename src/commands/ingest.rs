@@ -19,7 +19,8 @@ use crate::run::discover::{DuplicateRuns, RunDir};
 #[command(after_help = "\
 Validates a run by every rule and puts it into the dataset: <out_dir>/<experiment>/<run_id>/ gets every file of the recorder
 byte for byte, a manifest, steps.parquet, episodes.parquet and DATASET_INDEX.json. An invalid run is refused, and nothing
-changes. The folder is put in place whole. The same run gives the same bytes wherever and whenever.
+changes. The folder is put in place whole. The same run gives the same bytes wherever and whenever. A run that is in the
+dataset already stays as it is, also where an older version of capture-hook put it there.
 
 Without arguments it ingests the run that params.yaml selects: that is how the stage capture_ingest in dvc.yaml calls it.
 The dataset changes on disk only; commit params.yaml, or use `capture-hook publish`, to have DVC and git version it.
@@ -42,6 +43,9 @@ pub struct Args {
     /// The dataset's directory, instead of what params.yaml says.
     #[arg(long, value_name = "P")]
     pub out_dir: Option<PathBuf>,
+    /// Write parquet, manifest and index anew also where the run is in the dataset already.
+    #[arg(long)]
+    pub force: bool,
     /// How many runs to work on at once (default: as many as there are processors).
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
@@ -79,6 +83,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
             out_dir: out_dir.clone(),
             root: place.root.clone(),
             options: options.clone(),
+            force: args.force,
         })
         .collect();
     let done = work(app, &requests, args.jobs);

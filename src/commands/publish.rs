@@ -22,6 +22,7 @@ All are validated before the first one changes anything. Only params.yaml and dv
 Examples:
   capture-hook publish                        the selected run
   capture-hook publish latest -m 'Baseline'
+  capture-hook publish --force demo/r1        parquet of an older version, written anew
   capture-hook publish --all-new --no-push")]
 pub struct Args {
     /// Runs: paths, <experiment>/<run_id>, run ids, unique beginnings, latest, latest:<experiment>.
@@ -30,6 +31,9 @@ pub struct Args {
     /// Every recorded run that is not committed yet; invalid ones are told and left out.
     #[arg(long)]
     pub all_new: bool,
+    /// Write parquet, manifest and index of runs that are committed already anew, as this version does.
+    #[arg(long, conflicts_with = "all_new")]
+    pub force: bool,
     /// The commit's message.
     #[arg(short, long, value_name = "MSG")]
     pub message: Option<String>,
@@ -43,12 +47,16 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     let mut project = app.project()?;
     project.nothing_under_way()?;
     let place = Workspace::find(&project.root)?;
+    if args.force && !project.puts_many()? {
+        let message = "--force works only where the stage's command is `capture-hook ingest`";
+        return Err(Error::new(Kind::Usage, "untrusted_stage", message).hint("have the stage's own command do it"));
+    }
     let (runs, left_out) = runs(app, args, &project, &place)?;
     if runs.is_empty() {
         app.ui.status("there is no new run to publish");
         return Ok(if left_out == 0 { Outcome::Done } else { Outcome::Wanting });
     }
-    let done = project.publish(&place, &runs, args.message.as_deref(), &app.ui)?;
+    let done = project.publish(&place, &runs, args.message.as_deref(), args.force, &app.ui)?;
     let head = project.repo.resolve("HEAD")?;
     if done.committed {
         app.ui.status(&format!("committed {} as {}", names(&done.runs), head.short()));

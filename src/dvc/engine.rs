@@ -222,6 +222,12 @@ pub fn version(work: &Work<'_>) -> Result<Versioned, EngineError> {
     Ok(Versioned { version, size, nfiles, changed })
 }
 
+/// A run's files as they lie in the dataset's folder, hashed, sorted by path.
+pub fn files(dataset: &Path, run: &RunKey) -> Result<Vec<Entry>, EngineError> {
+    let files = run_files(dataset, run)?;
+    Ok(files.into_iter().map(|file| Entry { relpath: file.relpath, md5: file.oid }).collect())
+}
+
 struct RunFile {
     relpath: String,
     oid: Oid,

@@ -84,6 +84,8 @@ pub struct Merged {
     pub listings: Vec<Listing>,
     /// The runs that only one side added: ours, theirs.
     pub added: (Vec<RunKey>, Vec<RunKey>),
+    /// Runs whose recorder files are the same on both sides, and what was made of them is not: ours stand.
+    pub alike: Vec<RunKey>,
     /// The selection that did not stand, with the side it came from.
     pub other_selection: Option<(String, Prefer)>,
 }
@@ -131,8 +133,15 @@ pub fn merge(sides: &Sides<'_>, objects: &mut dyn Objects) -> Result<Merged, Mer
     let (ours, theirs) = (read(sides.ours, sides.ours_name)?, read(sides.theirs, sides.theirs_name)?);
     // A virtual ancestor of a criss-cross merge can hold markers. Without an ancestor nothing is taken for deleted.
     let base = Lock::parse(sides.base).unwrap_or_default();
-    let mut work =
-        Work { sides, objects, clashes: Vec::new(), listings: Vec::new(), added: Default::default(), other: None };
+    let mut work = Work {
+        sides,
+        objects,
+        clashes: Vec::new(),
+        listings: Vec::new(),
+        added: Default::default(),
+        alike: Vec::new(),
+        other: None,
+    };
 
     // The frame is the text that keeps its lines; the other side's stages are put into it.
     let theirs_frames = ours.stages.is_empty() || (ours.other == base.other && theirs.other != base.other);
@@ -169,7 +178,8 @@ pub fn merge(sides: &Sides<'_>, objects: &mut dyn Objects) -> Result<Merged, Mer
     if work.clashes.is_empty() {
         prove(&bytes, &want)?;
     }
-    Ok(Merged { bytes, clashes: work.clashes, listings: work.listings, added: work.added, other_selection: work.other })
+    let Work { clashes, listings, added, alike, other, .. } = work;
+    Ok(Merged { bytes, clashes, listings, added, alike, other_selection: other })
 }
 
 enum Resolved<'a> {
@@ -191,6 +201,7 @@ struct Work<'a> {
     clashes: Vec<Clash>,
     listings: Vec<Listing>,
     added: (Vec<RunKey>, Vec<RunKey>),
+    alike: Vec<RunKey>,
     other: Option<(String, Prefer)>,
 }
 
@@ -349,6 +360,7 @@ impl<'a> Work<'a> {
         let nfiles = listing.len() as i128;
         let size = self.size(&listing, [(ours, &our_list), (theirs, &their_list)], base.map(|b| (b, &base_list)));
         self.added = united.added;
+        self.alike = united.alike;
         if version != our_version && version != their_version {
             self.listings.push(listing);
         }

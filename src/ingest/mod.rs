@@ -1,8 +1,9 @@
 //! A run's folder in the dataset: validated, completed with manifest, parquet and index, and put in place whole.
 //!
 //! A pure function of the run: no clock, host or absolute path gets in. The folder is made beside the dataset, out of sight
-//! of DVC and of readers, and renamed into place; what is there already and is the same, byte for byte, is left alone, so
-//! that DVC's links stay. Nothing is ever written through a link, into the run's directory, or into another run's folder.
+//! of DVC and of readers, and renamed into place. A folder that holds the run already is left alone, so that DVC's links
+//! stay, and its data version: the recorder's files byte for byte, and derived files that say the same, whatever version
+//! wrote them. Nothing is ever written through a link, into the run's directory, or into another run's folder.
 
 use std::io::Write;
 use std::path::{Component, Path, PathBuf};
@@ -12,7 +13,7 @@ use crate::error::{Explain, Kind};
 use crate::manifest::{Entry, Manifest};
 use crate::run::RunKey;
 use crate::run::json::{Layout, Object, Value};
-use crate::run::layout::{DATASET_INDEX, EPISODES_PARQUET, MANIFEST, STEPS_PARQUET};
+use crate::run::layout::{DATASET_INDEX, EPISODES_PARQUET, MANIFEST, STEPS_PARQUET, slash_hint};
 use crate::support::fs::{self, At, FsError};
 use crate::support::process::quoted;
 use crate::support::progress::Progress;
@@ -36,6 +37,8 @@ pub struct Request {
     pub root: PathBuf,
     /// Which findings count.
     pub options: Options,
+    /// Write the derived files anew also where the run is in the dataset already, by an older version.
+    pub force: bool,
 }
 
 /// A run that is in the dataset.
@@ -47,7 +50,7 @@ pub struct Ingested {
     pub key: RunKey,
     /// What validation found.
     pub report: Report,
-    /// Whether anything was written; false where the folder was there, with the same bytes.
+    /// Whether anything was written; false where the run was in the dataset already.
     pub changed: bool,
 }
 
@@ -149,7 +152,9 @@ impl Explain for Error {
 
     fn hints(&self) -> Vec<String> {
         match self {
-            Self::NoRun(_) => vec!["`capture-hook runs` lists the runs there are".into()],
+            Self::NoRun(run) => {
+                vec![slash_hint(run).unwrap_or_else(|| "`capture-hook runs` lists the runs there are".into())]
+            }
             Self::Invalid(report) => {
                 vec![format!("`capture-hook validate {}` says all that was found", quoted(&report.run_dir))]
             }
@@ -188,10 +193,19 @@ pub fn ingest(request: &Request, progress: &dyn Progress) -> Result<Ingested, Er
     Ok(Ingested { destination, key, report: scan.report, changed })
 }
 
+/// Whether a file of a run's folder in the dataset is none of the recorder's, but made here from those.
+#[must_use]
+pub fn is_derived(name: &str, run_dir: &Path) -> bool {
+    match name {
+        STEPS_PARQUET | EPISODES_PARQUET | DATASET_INDEX => true,
+        MANIFEST => !run_dir.join(MANIFEST).exists(),
+        _ => false,
+    }
+}
+
 /// Makes the run's folder complete: recorder files, parquet, index, manifest.
 fn fill(folder: &Path, scan: &Scan, key: &RunKey, request: &Request, sink: ParquetSink) -> Result<(), Error> {
-    let made_here = |name: &str| matches!(name, STEPS_PARQUET | EPISODES_PARQUET | DATASET_INDEX);
-    let recorded = || scan.files.iter().filter(|file| !made_here(&file.path));
+    let recorded = || scan.files.iter().filter(|file| !is_derived(&file.path, &request.run_dir));
     for file in recorded() {
         let (from, to) = (request.run_dir.join(&file.path), folder.join(&file.path));
         if fs::copy_new(&from, &to)? != file.bytes {

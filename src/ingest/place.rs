@@ -1,15 +1,21 @@
 //! Putting a finished folder in its place, whole; and the places where nothing may be put.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use super::{Error, Request};
+use super::{Error, Request, is_derived};
+use crate::columnar::same_rows;
+use crate::manifest::{self, Entry};
 use crate::run::RunKey;
+use crate::run::json;
+use crate::run::layout::{DATASET_INDEX, EPISODES_PARQUET, MANIFEST, STEPS_PARQUET};
 use crate::support::beneath::{FileKind, Root};
-use crate::support::fs::{At, FsError, Refused, same_bytes};
+use crate::support::fs::{At, FsError, Refused, read_optional, same_bytes};
 
-/// Puts the finished folder where it belongs, unless the same is there. Gives the place, and whether anything changed.
+/// Puts the finished folder where it belongs, unless the run is there. Gives the place, and whether anything changed.
 pub(super) fn place(folder: &Path, key: &RunKey, request: &Request) -> Result<(PathBuf, bool), Error> {
     const TRIES: usize = 10;
     let inner = inner(request)?;
@@ -17,7 +23,9 @@ pub(super) fn place(folder: &Path, key: &RunKey, request: &Request) -> Result<(P
     let destination = key.under(&request.out_dir);
     // Once more, now that everything on the way is made: it may have come in between.
     root.create_dir_all(inner.join(key.experiment())).map_err(linked)?;
-    if root.kind(&target).map_err(linked)? == FileKind::Directory && same_content(folder, &destination) {
+    let alike =
+        |name: &str| !request.force && is_derived(name, &request.run_dir) && says_the_same(name, &destination, folder);
+    if root.kind(&target).map_err(linked)? == FileKind::Directory && same_files(folder, &destination, alike) {
         return Ok((destination, false));
     }
     for attempt in 1.. {
@@ -93,14 +101,54 @@ fn real_path(path: &Path) -> Option<PathBuf> {
     }
 }
 
-/// Whether two directories hold the same files with the same bytes, and nothing else.
-fn same_content(a: &Path, b: &Path) -> bool {
-    let names = |dir: &Path| -> Option<Vec<_>> {
-        let mut names: Vec<_> =
-            fs::read_dir(dir).ok()?.map(|e| e.ok().map(|e| e.file_name())).collect::<Option<_>>()?;
-        names.sort();
-        Some(names)
+/// Whether two directories hold regular files of the same names, with the same bytes or `alike` otherwise.
+fn same_files(new: &Path, old: &Path, alike: impl Fn(&str) -> bool) -> bool {
+    let (Some(ours), Some(theirs)) = (names(new), names(old)) else { return false };
+    let regular = |name: &OsString| fs::metadata(old.join(name)).is_ok_and(|meta| meta.is_file());
+    let same = |name: &OsString| {
+        same_bytes(&new.join(name), &old.join(name)).unwrap_or(false) || name.to_str().is_some_and(&alike)
     };
-    let (Some(ours), Some(theirs)) = (names(a), names(b)) else { return false };
-    ours == theirs && ours.iter().all(|name| same_bytes(&a.join(name), &b.join(name)).unwrap_or(false))
+    ours == theirs && ours.iter().all(regular) && ours.iter().all(same)
+}
+
+/// The names in a directory, sorted.
+fn names(dir: &Path) -> Option<Vec<OsString>> {
+    let mut names: Vec<_> = fs::read_dir(dir).ok()?.map(|e| e.ok().map(|e| e.file_name())).collect::<Option<_>>()?;
+    names.sort();
+    Some(names)
+}
+
+/// Whether a derived file that an older version wrote is whole and says of the run what the new one says.
+fn says_the_same(name: &str, old: &Path, new: &Path) -> bool {
+    let (old_file, new_file) = (old.join(name), new.join(name));
+    match name {
+        STEPS_PARQUET | EPISODES_PARQUET => same_rows(&old_file, &new_file),
+        // The run may have been moved since.
+        DATASET_INDEX => same_members(&old_file, &new_file, &["source"]),
+        MANIFEST => same_members(&old_file, &new_file, &["files", "generator", "validation"]) && names_all(old),
+        _ => false,
+    }
+}
+
+/// Whether two JSON objects have the same members, but for some.
+fn same_members(old: &Path, new: &Path, but: &[&str]) -> bool {
+    let members = |path: &Path| -> Option<BTreeMap<String, String>> {
+        let value = json::parse(&read_optional(path).ok()??).ok()?;
+        let members = value.as_object()?.iter().map(|(key, value)| (key.to_string(), value.canonical()));
+        Some(members.filter(|(key, _)| !but.contains(&key.as_str())).collect())
+    };
+    members(old).is_some_and(|old| Some(old) == members(new))
+}
+
+/// Whether a folder's manifest names every other file of it as it is.
+fn names_all(folder: &Path) -> bool {
+    let entries = read_optional(&folder.join(MANIFEST)).ok().flatten().and_then(|bytes| manifest::entries(&bytes));
+    let (Some(entries), Some(names)) = (entries, names(folder)) else { return false };
+    names.iter().filter(|name| *name != MANIFEST).all(|name| {
+        let file = name.to_str().and_then(|name| Entry::of_file(folder, name).ok());
+        let same = |file: &Entry, entry: &Entry| {
+            (&file.path, file.bytes, &file.sha256) == (&entry.path, entry.bytes, &entry.sha256)
+        };
+        file.is_some_and(|file| entries.iter().any(|entry| same(&file, entry)))
+    })
 }

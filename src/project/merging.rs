@@ -131,6 +131,11 @@ pub fn lock(
 fn lock_notes(files: &Files, merged: &Merged) -> Vec<String> {
     let mut notes: Vec<String> =
         merged.clashes.iter().map(|clash| format!("conflict in {}: {clash}", files.path)).collect();
+    let kept = files.side(Prefer::Ours);
+    let alike = merged.alike.iter().filter(|_| merged.clashes.is_empty());
+    notes.extend(alike.map(|run| {
+        format!("{}: both sides ingested {run}, by different versions of capture-hook; {kept}'s files stay", files.path)
+    }));
     let (ours, theirs) = &merged.added;
     if merged.clashes.is_empty() && !merged.listings.is_empty() {
         let runs = |n: usize| if n == 1 { "1 run".to_owned() } else { format!("{n} runs") };

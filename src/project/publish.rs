@@ -48,12 +48,14 @@ pub enum Target {
 }
 
 impl Project {
-    /// Puts these runs into the dataset and commits them through the user's hooks, all or none.
+    /// Puts these runs into the dataset and commits them through the user's hooks, all or none. With `force`, committed
+    /// runs get derived files anew.
     pub fn publish(
         &mut self,
         place: &Workspace,
         runs: &[PathBuf],
         message: Option<&str>,
+        force: bool,
         hear: &dyn Hear,
     ) -> Result<Published, Error> {
         let params = place.params_file()?;
@@ -61,7 +63,7 @@ impl Project {
         let files = [params.as_str(), crate::dvc::lock::FILE].into_iter().chain(views.iter().copied());
         let before: Vec<_> =
             files.map(|file| Ok((file, self.files().read(file, limits::LOCK)?))).collect::<Result<_, FsError>>()?;
-        match self.put_all(place, runs, hear) {
+        match self.put_all(place, runs, force, hear) {
             Ok((runs, locked)) => {
                 let paths = self.stage_selection()?;
                 let committed = self.commit(&paths, &runs, message, hear)?;
@@ -86,7 +88,13 @@ impl Project {
         }
     }
 
-    fn put_all(&self, place: &Workspace, runs: &[PathBuf], hear: &dyn Hear) -> Result<(Vec<RunKey>, Locked), Error> {
+    fn put_all(
+        &self,
+        place: &Workspace,
+        runs: &[PathBuf],
+        force: bool,
+        hear: &dyn Hear,
+    ) -> Result<(Vec<RunKey>, Locked), Error> {
         // All are judged before the first one changes anything.
         runs.iter().try_for_each(|run| place.run_dir(run).map(drop))?;
         let recorded = runs.iter().map(|run| self.recorded(&place.shown(run), hear));
@@ -97,7 +105,7 @@ impl Project {
         for (paths, runs) in runs.chunks(at_once).zip(recorded.chunks(at_once)) {
             if let Some(selected) = paths.last() {
                 place.select(selected)?;
-                last = Some(self.put(runs, hear)?);
+                last = Some(self.put(runs, force, hear)?);
             }
         }
         Ok((recorded.into_iter().map(|run| run.key).collect(), last.ok_or(Stop::NothingSelected)?))

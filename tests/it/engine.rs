@@ -68,6 +68,7 @@ impl Pair {
             out_dir: root.join("data/captures"),
             root: root.clone(),
             options: Options::default(),
+            force: false,
         };
         // Where a run lies is told in its index: the native repository has it in the same place.
         let to = root.join("results").join(key);

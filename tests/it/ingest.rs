@@ -147,8 +147,8 @@ fn one_thread_gives_the_bytes_and_the_report_that_several_give() {
             let mut options = Options::default();
             options.one_thread = one_thread;
             let (root, shown_as) = (temp.path().to_path_buf(), "results/x".to_owned());
-            let done =
-                ingest(&Request { run_dir: corpus_run(case).0, shown_as, out_dir, root, options }, &Silent).unwrap();
+            let run_dir = corpus_run(case).0;
+            let done = ingest(&Request { run_dir, shown_as, out_dir, root, options, force: false }, &Silent).unwrap();
             tree(&done.destination)
         });
         assert_eq!(trees[0], trees[1], "{case}");
@@ -207,7 +207,7 @@ fn pyarrow_duckdb_and_polars_read_what_the_json_lines_say() {
 
 /// Compares a dataset's parquet with its JSON lines through pyarrow, DuckDB and Polars.
 fn read_back(dataset: &Path, at_least: u64) {
-    let bin = tools::venv("analysis", &["pyarrow==26.0.1", "duckdb==2.0.0", "polars==2.1.0", "pandas==3.1.1"]);
+    let bin = tools::newest_readers();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/read_back.py");
     let out = said(Command::new(bin.join("python")).arg(script).arg(dataset)).ok().out;
     assert!(out.trim().parse::<u64>().unwrap() >= at_least, "{out}");

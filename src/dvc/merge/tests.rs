@@ -56,6 +56,27 @@ fn text(merged: &Merged) -> String {
 }
 
 #[test]
+fn one_recording_that_two_versions_ingested_is_no_clash() {
+    let mut store = Store::default();
+    let run = |steps: &'static str, derived: &'static str| {
+        let files = ["DATASET_INDEX.json", "manifest.json", "steps.jsonl.gz", "steps.parquet"];
+        let bytes = move |name: &&str| if name.ends_with(".gz") { steps } else { derived };
+        files.map(|name| (format!("e/a/{name}"), bytes(&name)))
+    };
+    let mut lock = |steps, derived| {
+        let files = run(steps, derived);
+        store.lock("e/a", &files.each_ref().map(|(path, bytes)| (path.as_str(), *bytes)))
+    };
+    let (none, ours, theirs, other) = (lock("", ""), lock("s", "old"), lock("s", "new"), lock("t", "new"));
+    for base in ["", none.as_str()] {
+        let merged = store.merge(base, &ours, &theirs, Prefer::Theirs).unwrap();
+        assert_eq!((text(&merged), merged.clashes, merged.alike), (ours.clone(), vec![], vec!["e/a".parse().unwrap()]));
+        let merged = store.merge(base, &ours, &other, Prefer::Theirs).unwrap();
+        assert_eq!(merged.clashes, [Clash::Run("e/a".parse().unwrap())]);
+    }
+}
+
+#[test]
 fn two_branches_that_each_added_a_run_unite() {
     let mut store = Store::default();
     let base = store.lock("e/a", &[("e/a/f", "a")]);

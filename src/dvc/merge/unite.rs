@@ -5,12 +5,26 @@ use std::collections::BTreeMap;
 use super::{Clash, three};
 use crate::dvc::listing::{Entry, Listing};
 use crate::run::RunKey;
+use crate::run::layout::{DATASET_INDEX, EPISODES_PARQUET, MANIFEST, STEPS_PARQUET};
 
 /// What three listings make together.
 pub(super) struct United {
     pub entries: Vec<Entry>,
     pub clashes: Vec<Clash>,
     pub added: (Vec<RunKey>, Vec<RunKey>),
+    pub alike: Vec<RunKey>,
+}
+
+/// Whether a run's files on both sides are one recording: they differ only in what ingest makes of the recorder's files,
+/// which two versions of capture-hook may make differently.
+fn one_recording(ours: &[Entry], theirs: &[Entry]) -> bool {
+    let made = |entry: &&Entry| {
+        let name = entry.relpath.rsplit('/').next().unwrap_or_default();
+        matches!(name, STEPS_PARQUET | EPISODES_PARQUET | DATASET_INDEX | MANIFEST)
+    };
+    let recorded = |entries: &'_ [Entry]| entries.iter().filter(|entry| !made(entry)).cloned().collect::<Vec<_>>();
+    let ours = recorded(ours);
+    !ours.is_empty() && ours == recorded(theirs)
 }
 
 /// Unites two listings run by run, against their common ancestor's.
@@ -32,7 +46,7 @@ pub(super) fn unite(base: &Listing, ours: &Listing, theirs: &Listing) -> United 
     for run in theirs.runs() {
         runs.entry(run.key).or_default().theirs = run.entries;
     }
-    let mut united = United { entries: Vec::new(), clashes: Vec::new(), added: Default::default() };
+    let mut united = United { entries: Vec::new(), clashes: Vec::new(), added: Default::default(), alike: Vec::new() };
     for (key, part) in runs {
         if part.base.is_empty() && part.theirs.is_empty() {
             united.added.0.push(key.clone());
@@ -41,6 +55,10 @@ pub(super) fn unite(base: &Listing, ours: &Listing, theirs: &Listing) -> United 
         }
         match three(Some(part.base), Some(part.ours), Some(part.theirs)) {
             Ok(entries) => united.entries.extend_from_slice(entries.unwrap_or_default()),
+            Err(()) if one_recording(part.ours, part.theirs) => {
+                united.entries.extend_from_slice(part.ours);
+                united.alike.push(key);
+            }
             Err(()) => united.clashes.push(Clash::Run(key)),
         }
     }

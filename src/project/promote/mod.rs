@@ -5,6 +5,7 @@
 //! fails or is interrupted, `dvc.lock` and the run's folder are put back. The dataset never loses a run on the way: what
 //! HEAD's data version holds is in the workspace before DVC looks at it, and no other run differs afterwards.
 
+mod committed;
 mod stop;
 mod undo;
 
@@ -86,7 +87,7 @@ impl Project {
         let run = self.recorded(&run_dir, hear)?;
         let _alone = WorkLock::take(&self.state_dir())?;
         let runs = [run];
-        let locked = self.ingest(&staged, &wanted, &runs, head.as_ref(), hear)?;
+        let locked = self.ingest(&staged, &wanted, &runs, head.as_ref(), false, hear)?;
         self.stage_results(&wanted)?;
         self.note_workspace_at(locked.version)?;
         self.forget_selected_anew()?;
@@ -130,8 +131,8 @@ impl Project {
 
     /// Puts these runs into the dataset as one data version, without touching the index; also where `dvc.lock` names them
     /// already, for their files may have changed since. The last one is the working tree's selected run. Others go with it
-    /// only where the stage's command is ours ([`Project::puts_many`]).
-    pub fn put(&self, runs: &[Recorded], hear: &dyn Hear) -> Result<Locked, Stop> {
+    /// only where the stage's command is ours ([`Project::puts_many`]). With `force`, committed runs get derived files anew.
+    pub fn put(&self, runs: &[Recorded], force: bool, hear: &dyn Hear) -> Result<Locked, Stop> {
         let state = self.state(&Source::WorkTree)?;
         let head = match self.repo.head()? {
             Some(id) => self.locked(&Source::Commit(id))?,
@@ -140,7 +141,7 @@ impl Project {
         let wanted = state.wanted.clone().ok_or(ProjectError::NoStage)?;
         self.trusted(&wanted)?;
         let _alone = WorkLock::take(&self.state_dir())?;
-        self.ingest(&state, &wanted, runs, head.as_ref(), hear)
+        self.ingest(&state, &wanted, runs, head.as_ref(), force, hear)
     }
 
     /// Whether several runs can be put into the dataset at once: the stage's command does to one what is done here.
@@ -261,9 +262,10 @@ impl Project {
         wanted: &Resolved,
         runs: &[Recorded],
         head: Option<&Locked>,
+        force: bool,
         hear: &dyn Hear,
     ) -> Result<Locked, Stop> {
-        let Some((selected, others)) = runs.split_last() else { return Err(Stop::NothingSelected) };
+        let Some(selected) = runs.last() else { return Err(Stop::NothingSelected) };
         let not_locked = || Stop::NotLocked { run_dir: selected.run_dir.clone() };
         self.check_stage_files(wanted)?;
         let tracked = self.git_path(&wanted.out_dir);
@@ -283,11 +285,19 @@ impl Project {
         }
         let undo = Undo::before(self, &wanted.out_dir, runs)?;
         let work = || -> Result<Locked, Stop> {
-            for other in others {
-                self.ingest_here(wanted, other, hear)?;
+            for run in runs {
+                let committed = before.map_or(Ok(Vec::new()), |locked| self.committed_files(locked.version, run))?;
+                let ours = wanted.stage.command() == TRUSTED_CMD;
+                // The stage's command does it, but for what it does not know of: what is committed, and `force`.
+                if run == selected && !native && !(ours && (force || !committed.is_empty())) {
+                    continue;
+                }
+                self.ingest_here(wanted, run, force, hear)?;
+                if let Some(locked) = before.filter(|_| !force && !committed.is_empty()) {
+                    self.keep_committed(locked.version, &committed, &wanted.out_dir, run, hear)?;
+                }
             }
             if native {
-                self.ingest_here(wanted, selected, hear)?;
                 self.version_natively(wanted, runs)?;
                 views::write(&self.root, &self.root.join(&wanted.out_dir), &selected.key)?;
             } else {
@@ -337,7 +347,7 @@ impl Project {
     }
 
     /// Puts a run's folder into the dataset, as the stage's command does.
-    fn ingest_here(&self, wanted: &Resolved, run: &Recorded, hear: &dyn Hear) -> Result<(), Stop> {
+    fn ingest_here(&self, wanted: &Resolved, run: &Recorded, force: bool, hear: &dyn Hear) -> Result<(), Stop> {
         let config = self.config()?;
         let request = ingest::Request {
             run_dir: self.root.join(&run.run_dir),
@@ -345,6 +355,7 @@ impl Project {
             out_dir: self.root.join(&wanted.out_dir),
             root: self.root.clone(),
             options: validate::Options::new(&config.validate.ignore, &config.validate.deny)?,
+            force,
         };
         let progress = hear.progress(&format!("ingesting {}", run.key), None);
         ingest::ingest(&request, progress.as_ref())?;

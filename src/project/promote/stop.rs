@@ -8,8 +8,10 @@ use crate::error::{Explain, Kind};
 use crate::git::GitError;
 use crate::ingest;
 use crate::project::ProjectError;
+use crate::project::retrieve::RetrieveError;
 use crate::project::sync::SyncError;
 use crate::run::RunKey;
+use crate::run::layout::slash_hint;
 use crate::support::fs::FsError;
 use crate::support::process::quoted;
 use crate::validate::{self, OptionsError, Report, ScanError};
@@ -90,6 +92,14 @@ pub enum Stop {
         /// As `params.yaml` names it.
         run_dir: String,
     },
+    /// A committed run's files, which it keeps, cannot be had.
+    #[error("{run} is committed already, and its committed files cannot be had")]
+    Committed {
+        /// The run.
+        run: RunKey,
+        /// Why not.
+        source: Box<RetrieveError>,
+    },
     /// DVC.
     #[error(transparent)]
     Dvc(#[from] ProgramError),
@@ -167,6 +177,7 @@ impl Explain for Stop {
             }
             Self::Untrusted { .. } | Self::TrackedByGit { .. } => Kind::Setup,
             Self::NotLocked { .. } => Kind::Program,
+            Self::Committed { source, .. } => source.kind(),
             Self::Dvc(error) => error.kind(),
             Self::Engine(error) => error.kind(),
             Self::Ingest(error) => error.kind(),
@@ -193,6 +204,7 @@ impl Explain for Stop {
             Self::NotHere { .. } => "runs_not_here",
             Self::TrackedByGit { .. } => "tracked_by_git",
             Self::NotLocked { .. } => "not_locked",
+            Self::Committed { source, .. } => source.code(),
             Self::Dvc(error) => error.code(),
             Self::Engine(error) => error.code(),
             Self::Ingest(error) => error.code(),
@@ -214,6 +226,7 @@ impl Explain for Stop {
             Self::OtherStages => {
                 vec!["stage them with `git add dvc.lock`, or put it back with `git restore dvc.lock`".into()]
             }
+            Self::NoRun { run_dir } if run_dir.contains('\\') => slash_hint(run_dir).into_iter().collect(),
             Self::NothingSelected | Self::NoRun { .. } => vec![
                 "select a run that is there: `capture-hook runs` lists them, `capture-hook select RUN` selects".into(),
             ],
@@ -242,6 +255,11 @@ impl Explain for Stop {
                 "then commit again; it stays out, for init has it ignored".into(),
             ],
             Self::NotLocked { .. } => vec!["`dvc repro -s capture_ingest` shows what DVC makes of the stage".into()],
+            Self::Committed { run, source } => {
+                let run = quoted(run.to_string());
+                let anew = format!("to have them written anew instead: `capture-hook publish --force {run}`");
+                source.hints().into_iter().chain([anew]).collect()
+            }
             Self::Dvc(error) => error.hints(),
             Self::Engine(error) => error.hints(),
             Self::Ingest(error) => error.hints(),

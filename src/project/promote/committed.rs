@@ -1,0 +1,41 @@
+//! A committed run that is ingested again keeps the files that are committed.
+//!
+//! A newer capture-hook may derive other bytes from the same rows. That makes no other run of it, and no data version of
+//! its own: where the recorder's files are the committed ones, the committed folder is what goes into the workspace.
+
+use super::{Recorded, Stop};
+use crate::dvc::engine;
+use crate::dvc::listing::Entry;
+use crate::dvc::version::DataVersion;
+use crate::project::held::Held;
+use crate::project::retrieve::Wanted;
+use crate::project::{Hear, Project};
+
+impl Project {
+    /// The files that a data version has of a run; empty where it does not hold the run.
+    pub(super) fn committed_files(&self, version: DataVersion, run: &Recorded) -> Result<Vec<Entry>, Stop> {
+        Ok(self.lists()?.entries(version, &run.key).unwrap_or_default())
+    }
+
+    /// Puts a run's committed folder back, where the one that was just made differs from it in derived files alone.
+    pub(super) fn keep_committed(
+        &self,
+        version: DataVersion,
+        committed: &[Entry],
+        out_dir: &str,
+        run: &Recorded,
+        hear: &dyn Hear,
+    ) -> Result<(), Stop> {
+        let dataset = self.root.join(out_dir);
+        let same = engine::files(&dataset, &run.key)? == committed;
+        if same || self.held(version, &run.run_dir)? != Held::Yes {
+            return Ok(());
+        }
+        hear.status(&format!("{} is committed already: its files stay as they are", run.key));
+        let to = run.key.under(&dataset);
+        let progress = hear.progress(&format!("getting {}", run.key), None);
+        self.retrieve(Wanted { run: &run.key, version, to: &to, replace: true }, progress.as_ref())
+            .map(drop)
+            .map_err(|source| Stop::Committed { run: run.key.clone(), source: Box::new(source) })
+    }
+}
