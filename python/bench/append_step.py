@@ -20,11 +20,11 @@ from plume_nav_sim.data_capture.schemas import Position, StepRecord
 from capture_hook import RunRecorder as Ours
 
 
-def steps(count: int) -> list[StepRecord]:
+def steps(count: int, run_id: str) -> list[StepRecord]:
     return [
         StepRecord(
             ts=1795486550.123456 + n / 7919,
-            run_id="run-20260101-000000",
+            run_id=run_id,
             episode_id=f"ep-{n // 1000:06d}",
             step=n % 1000 + 1,
             action=n % 4,
@@ -52,10 +52,10 @@ def measure(recorder, records: list[StepRecord]) -> tuple[float, float]:
 
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
-    records = steps(count)
     figures: dict[str, list[tuple[float, float]]] = {"plume-nav-sim": [], "capture-hook": []}
     with tempfile.TemporaryDirectory() as temp:
         for round in range(5):
+            records = steps(count, f"r{round}")
             for name, recorder in [("plume-nav-sim", Theirs), ("capture-hook", Ours)]:
                 made = recorder(Path(temp) / name, run_id=f"r{round}")
                 figures[name].append(measure(made, records))

@@ -17,8 +17,8 @@ use shape::{Field, POSITIONS, Shape, shape};
 
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
 
-/// Deeper records are taken for circular ones, as `json` takes them.
-const MAX_DEPTH: usize = 200;
+/// Deeper records are taken for circular ones, as `json` takes them; what is read back may be no deeper.
+const MAX_DEPTH: usize = capture_hook::run::json::MAX_DEPTH;
 
 /// How many types are remembered; a program that makes classes as it goes shall not fill the memory.
 const MAX_SHAPES: usize = 64;
@@ -168,7 +168,7 @@ impl Encoder {
         let pair = match &layout.shape {
             Shape::Fields(fields) => return self.fields(out, value, fields, &NONE, depth),
             Shape::Point => (value.getattr(intern!(py, "x"))?, value.getattr(intern!(py, "y"))?),
-            Shape::ToList => return self.position(out, &value.call_method0(intern!(py, "tolist"))?, depth + 1),
+            Shape::ToList => return self.position(out, &listed(value)?, depth + 1),
             Shape::Sequence if value.len()? == 2 => (value.get_item(0)?, value.get_item(1)?),
             _ => return self.value(out, value, depth),
         };
@@ -182,7 +182,7 @@ impl Encoder {
 
     fn value(&self, out: &mut Vec<u8>, value: &Bound<'_, PyAny>, depth: usize) -> PyResult<()> {
         if depth > MAX_DEPTH {
-            return Err(PyValueError::new_err("a record nested too deeply, or circular"));
+            return Err(PyValueError::new_err(format!("a record nested over {MAX_DEPTH} levels deep, or circular")));
         }
         // Exact types first: all that a plain record holds.
         if value.is_exact_instance_of::<PyFloat>() {
@@ -232,11 +232,8 @@ impl Encoder {
                 Err(_) => self.items(out, value.cast::<PyList>()?.iter(), depth),
             },
             Shape::Enum => self.value(out, &value.getattr(intern!(py, "value"))?, depth + 1),
-            Shape::ToList => self.value(out, &value.call_method0(intern!(py, "tolist"))?, depth + 1),
-            Shape::Point | Shape::Unknown => Err(PyTypeError::new_err(format!(
-                "Object of type {} is not JSON serializable",
-                value.get_type().fully_qualified_name()?
-            ))),
+            Shape::ToList => self.value(out, &listed(value)?, depth + 1),
+            Shape::Point | Shape::Unknown => Err(not_json(value)?),
         }
     }
 
@@ -407,6 +404,25 @@ fn text(out: &mut Vec<u8>, value: &Bound<'_, PyString>) -> PyResult<()> {
         Err(error) => return Err(error),
     }
     Ok(())
+}
+
+/// What `tolist` makes of a value: lists, and numbers of Python's own.
+fn listed<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let py = value.py();
+    let made = value.call_method0(intern!(py, "tolist"))?;
+    if !made.get_type().is(value.get_type()) {
+        return Ok(made);
+    }
+    // A long double stays one; Python's float, and every reader of a run, has a double.
+    if !value.is_instance(&py.import("numbers")?.getattr("Real")?)? {
+        return Err(not_json(value)?);
+    }
+    py.get_type::<PyFloat>().call1((value,))
+}
+
+fn not_json(value: &Bound<'_, PyAny>) -> PyResult<PyErr> {
+    let name = value.get_type().fully_qualified_name()?;
+    Ok(PyTypeError::new_err(format!("Object of type {name} is not JSON serializable")))
 }
 
 fn dumped<'py>(model: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {

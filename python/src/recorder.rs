@@ -17,6 +17,7 @@ use pyo3::types::{PyDict, PyType};
 
 use crate::encode::{Defaults, Encoder};
 use crate::errors::raised;
+use crate::place::{self, Codes};
 
 /// How often this process was forked off another: a recorder's thread stays behind in the parent.
 static FORKS: AtomicU64 = AtomicU64::new(0);
@@ -34,7 +35,7 @@ static LIVE: Mutex<Vec<Weak<record::RunRecorder>>> = Mutex::new(Vec::new());
 ///     recorder.finalize()
 ///
 /// Records are plume-nav-sim's dataclasses, pydantic models of the same fields, or plain dicts; numpy scalars and arrays
-/// are understood. A row is written as ``json.dumps(..., sort_keys=True)`` writes it, ``NaN``, ``Infinity`` and
+/// are understood (a ``longdouble`` as the nearest double). A row is written as ``json.dumps(..., sort_keys=True)`` writes it, ``NaN``, ``Infinity`` and
 /// ``-Infinity`` as bare tokens, and gets ``run_id`` and ``schema_version`` where it has none.
 ///
 /// Every method may be called from any thread. Rows are compressed and written in a thread of their own and are in the
@@ -53,6 +54,7 @@ static LIVE: Mutex<Vec<Weak<record::RunRecorder>>> = Mutex::new(Vec::new());
 ///
 /// Raises:
 ///     ValueError: the experiment or the run id cannot be a directory's name.
+///     CaptureHookError: ``capture-hook.toml`` of the project around `root_dir` is not valid.
 ///     RunIOError: the directory or its files cannot be made.
 #[pyclass(module = "capture_hook", frozen, weakref)]
 pub struct RunRecorder {
@@ -86,6 +88,7 @@ impl RunRecorder {
         options.experiment = experiment.filter(|name| !name.is_empty());
         options.run_id = run_id.filter(|name| !name.is_empty());
         options.rotate_size_bytes = rotate;
+        options.rules = place::options(place::project(&options.root), Codes::default()).map_err(|e| raised(py, e))?;
         let schema_version = options.schema_version.as_str();
         let inner = Arc::new(py.detach(|| record::RunRecorder::create(options)).map_err(|error| raised(py, error))?);
         let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -133,6 +136,7 @@ impl RunRecorder {
     ///
     /// Raises:
     ///     TypeError: `meta` is none of these, or holds what JSON cannot.
+    ///     RunUsageError: `meta` would make the run invalid.
     ///     RunIOError: the file cannot be written.
     fn write_run_meta(&self, py: Python<'_>, meta: &Bound<'_, PyAny>) -> PyResult<()> {
         self.usable()?;
@@ -142,11 +146,12 @@ impl RunRecorder {
         Encoder::unsorted().value_alone(&mut text, &payload)?;
         let value = json::parse(&text).map_err(|error| PyValueError::new_err(error.to_string()))?;
         let object = value.as_object().ok_or_else(|| PyValueError::new_err("run metadata that is no object"))?;
+        py.detach(|| self.inner.write_run_object(object)).map_err(|error| raised(py, error))?;
         if let Some(version) = value.get("schema_version").and_then(json::Value::as_str) {
             let defaults = Defaults::new([("run_id", self.inner.key().run_id()), ("schema_version", version)]);
             *self.defaults.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(defaults);
         }
-        py.detach(|| self.inner.write_run_object(object)).map_err(|error| raised(py, error))
+        Ok(())
     }
 
     /// append_step($self, rec)
@@ -160,9 +165,12 @@ impl RunRecorder {
     ///         cells, or a pair), ``distance_to_goal`` (cells), and optionally ``observation_summary`` (a list of floats)
     ///         and ``seed``. Further fields are kept.
     ///
+    /// A row that would make the run invalid is refused at once: a field that is missing or of another type, a number
+    /// that is not finite or beyond 64 bits, a step below 1. What `[validate]` in ``capture-hook.toml`` ignores is taken.
+    ///
     /// Raises:
     ///     TypeError: `rec` is none of these, or holds what JSON cannot.
-    ///     RunUsageError: the run is finalized.
+    ///     RunUsageError: the row would make the run invalid (``code`` says by which rule), or the run is finalized.
     ///     RunIOError: writing failed, for this row or an earlier one.
     fn append_step(&self, py: Python<'_>, rec: &Bound<'_, PyAny>) -> PyResult<()> {
         self.append(py, rec, Stream::Steps)

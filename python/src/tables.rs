@@ -104,8 +104,9 @@ impl ArrowTable {
 ///     An Arrow table with the columns of ``steps.parquet``: ``schema_version``, ``experiment``, ``run_id``,
 ///     ``episode_id`` (text), ``episode_index`` (int, from 0), ``step`` (int, from 1), ``ts`` (float, seconds since the
 ///     epoch), ``action`` (int), ``reward`` (float), ``terminated``, ``truncated`` (bool), ``agent_x``, ``agent_y`` (int,
-///     cells), ``distance_to_goal`` (float, cells), ``observation_summary`` (list of float, may be null), ``seed`` (int, may
-///     be null), ``extra`` (JSON text of unknown fields, may be null).
+///     cells), ``distance_to_goal`` (float, cells), ``observation_summary`` (list of float, may be null; an element that
+///     the recorder wrote as null is ``NaN``, and null in ``steps.parquet``), ``seed`` (int, may be null), ``extra`` (JSON
+///     text of unknown fields, may be null; ``NaN`` and infinities are texts in it).
 ///
 /// Raises:
 ///     RunNotFoundError: there is no such directory.

@@ -5,18 +5,26 @@
 //! their own; it may be shared between threads. The files are whole gzip files at every moment: a process that is killed
 //! leaves every row that was flushed, by default all but those of the last second.
 //!
+//! What validation would call an error of a row, or of `run.json`, later, is refused at once, and nothing else is: rows and
+//! metadata are judged by its own rules.
+//!
 //! [`RunRecorder::finalize`] ends the files and then writes `manifest.json` and, if asked, parquet. Nothing that goes wrong
 //! with those fails the capture: it is reported in [`Finalized::warnings`].
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::error::{Explain, Kind};
 use crate::run::json::{Layout, Object, Value};
+use crate::run::layout::{RUN_JSON, Stream};
+use crate::run::meta::RunMeta;
 use crate::run::schema::SchemaVersion;
-use crate::run::{RunKey, UnsafeId};
+use crate::run::{RunKey, UnsafeId, why_unsafe};
 use crate::support::env::Env;
 use crate::support::fs::{self, FsError};
+use crate::validate::{self, BrokenRule, Code, RowJudge};
 
 mod finalize;
 mod gzip;
@@ -38,6 +46,14 @@ pub enum Error {
     /// The experiment's or the run's name cannot be a directory's.
     #[error(transparent)]
     Unsafe(#[from] UnsafeId),
+    /// A row, or the metadata, breaks a rule that the run would be invalid by.
+    #[error("{what} is not recorded: {rule}")]
+    Refused {
+        /// Which file's.
+        what: &'static str,
+        /// Which rule.
+        rule: BrokenRule,
+    },
     /// A file cannot be written.
     #[error(transparent)]
     Fs(#[from] FsError),
@@ -56,7 +72,7 @@ impl Explain for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Unsafe(error) => error.kind(),
-            Self::Closed => Kind::Usage,
+            Self::Closed | Self::Refused { .. } => Kind::Usage,
             Self::Fs(_) | Self::Thread(_) | Self::Failed => Kind::Io,
         }
     }
@@ -65,6 +81,7 @@ impl Explain for Error {
         match self {
             Self::Unsafe(error) => error.code(),
             Self::Fs(error) => error.code(),
+            Self::Refused { rule, .. } => rule.code.as_str(),
             Self::Thread(_) => "io",
             Self::Failed => "recorder_failed",
             Self::Closed => "recorder_closed",
@@ -75,6 +92,10 @@ impl Explain for Error {
         match self {
             Self::Unsafe(error) => error.hints(),
             Self::Fs(error) => error.hints(),
+            Self::Refused { rule, .. } if rule.code.ignorable() => {
+                let code = rule.code;
+                vec![format!("to record it all the same, add \"{code}\" to [validate] ignore in capture-hook.toml")]
+            }
             _ => Vec::new(),
         }
     }
@@ -96,6 +117,8 @@ pub struct Options {
     pub flush_every: Duration,
     /// What `schema_version` says.
     pub schema_version: SchemaVersion,
+    /// Which findings count: a row that would be an error by them is refused.
+    pub rules: validate::Options,
 }
 
 impl Options {
@@ -109,6 +132,7 @@ impl Options {
             rotate_size_bytes: None,
             flush_every: Duration::from_secs(1),
             schema_version: SchemaVersion::V0_1,
+            rules: validate::Options::default(),
         }
     }
 }
@@ -139,7 +163,13 @@ pub struct RunRecorder {
     key: RunKey,
     root: PathBuf,
     common: Common,
+    judge: Mutex<RowJudge>,
     worker: Worker,
+}
+
+thread_local! {
+    /// The line that a thread formats, kept for its memory.
+    static LINE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 impl RunRecorder {
@@ -159,6 +189,7 @@ impl RunRecorder {
         let episodes = Shards::open(&root, "episodes", options.rotate_size_bytes)?;
         Ok(Self {
             common: Common::new(key.run_id(), options.schema_version.as_str()),
+            judge: Mutex::new(RowJudge::new(key.run_id(), options.rules)),
             worker: Worker::start(steps, episodes, options.flush_every).map_err(Error::Thread)?,
             key,
             root,
@@ -212,30 +243,52 @@ impl RunRecorder {
             }
         }
         let text = Value::Object(meta).dump(Layout::PRETTY);
-        Ok(fs::write_atomic(&self.root.join("run.json"), text.as_bytes())?)
+        self.judge_meta(text.as_bytes()).map_err(|rule| Error::Refused { what: RUN_JSON, rule })?;
+        Ok(fs::write_atomic(&self.root.join(RUN_JSON), text.as_bytes())?)
+    }
+
+    /// The rules for metadata, and that it is this run's.
+    fn judge_meta(&self, text: &[u8]) -> Result<(), BrokenRule> {
+        let broken = |code, message| Err(BrokenRule { code, message });
+        let meta = match RunMeta::parse(text) {
+            Ok(meta) => meta,
+            Err(error) => return broken(Code::InvalidRunJson, error.to_string()),
+        };
+        if meta.schema().is_none() {
+            let message = format!("schema_version is `{}`; 0.1 and 1.0.0 can be read", meta.schema_version);
+            return broken(Code::UnsupportedSchemaVersion, message);
+        }
+        if let Some(why) = meta.experiment.as_deref().and_then(why_unsafe) {
+            return broken(Code::UnsafeRunId, format!("experiment cannot name a directory: {why}"));
+        }
+        if meta.run_id != self.key.run_id() {
+            let message = format!("run_id is `{}`, but the run is `{}`", meta.run_id, self.key.run_id());
+            return broken(Code::RunIdMismatch, message);
+        }
+        Ok(())
     }
 
     /// Adds a step.
     pub fn append_step(&self, step: &Step<'_>) -> Result<(), Error> {
         let row = Row::Step { ends_episode: step.terminated || step.truncated };
-        self.worker.append(row, |out| self.common.step(out, step))
+        self.append(row, |out| self.common.step(out, step))
     }
 
     /// Adds an episode's summary, after its steps.
     pub fn append_episode(&self, episode: &Episode<'_>) -> Result<(), Error> {
-        self.worker.append(Row::Episode, |out| self.common.episode(out, episode))
+        self.append(Row::Episode, |out| self.common.episode(out, episode))
     }
 
     /// Adds a step with any fields; `run_id` and `schema_version` are added where they are missing.
     pub fn append_step_object(&self, step: &Object) -> Result<(), Error> {
         let ends = |key| step.get(key).and_then(Value::as_bool).unwrap_or(false);
         let row = Row::Step { ends_episode: ends("terminated") || ends("truncated") };
-        self.worker.append(row, |out| self.common.object(out, step))
+        self.append(row, |out| self.common.object(out, step))
     }
 
     /// Adds an episode's summary with any fields; `run_id` and `schema_version` are added where they are missing.
     pub fn append_episode_object(&self, episode: &Object) -> Result<(), Error> {
-        self.worker.append(Row::Episode, |out| self.common.object(out, episode))
+        self.append(Row::Episode, |out| self.common.object(out, episode))
     }
 
     /// Adds a row that is formatted already: one JSON object, in one line with its end, with `run_id` and
@@ -245,7 +298,27 @@ impl RunRecorder {
             Line::Step { json, ends_episode } => (Row::Step { ends_episode }, json),
             Line::Episode { json } => (Row::Episode, json),
         };
-        self.worker.append_if(wait, row, |out| out.extend_from_slice(json))
+        self.judge(row, json)?;
+        self.worker.append_if(wait, row, json)
+    }
+
+    /// Formats a row as a line, judges it, and adds it.
+    fn append(&self, row: Row, format: impl FnOnce(&mut Vec<u8>)) -> Result<(), Error> {
+        let mut line = LINE.take();
+        line.clear();
+        format(&mut line);
+        let added = self.judge(row, &line).and_then(|()| self.worker.append_if(Wait::ForRoom, row, &line));
+        LINE.set(line);
+        added.map(drop)
+    }
+
+    fn judge(&self, row: Row, line: &[u8]) -> Result<(), Error> {
+        let (stream, what) = match row {
+            Row::Step { .. } => (Stream::Steps, "the step"),
+            Row::Episode => (Stream::Episodes, "the episode"),
+        };
+        let judged = self.judge.lock().unwrap_or_else(PoisonError::into_inner).judge(stream, line);
+        judged.map_err(|rule| Error::Refused { what, rule })
     }
 
     /// Waits until every row so far is in the files.

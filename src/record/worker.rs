@@ -93,13 +93,8 @@ impl Worker {
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
 
-    /// Adds one row, which `format` appends to the buffer as a line.
-    pub(super) fn append(&self, row: Row, format: impl FnOnce(&mut Vec<u8>)) -> Result<(), Error> {
-        self.append_if(Wait::ForRoom, row, format).map(|_| ())
-    }
-
-    /// [`Worker::append`], or `false` where there is no room and the caller would not wait.
-    pub(super) fn append_if(&self, wait: Wait, row: Row, format: impl FnOnce(&mut Vec<u8>)) -> Result<bool, Error> {
+    /// Adds one row, a line with its end; or `false` where there is no room and the caller would not wait.
+    pub(super) fn append_if(&self, wait: Wait, row: Row, line: &[u8]) -> Result<bool, Error> {
         let mut state = self.shared.lock();
         while state.waiting() >= MOST && !state.failed && !state.closed {
             if wait == Wait::Never {
@@ -111,11 +106,11 @@ impl Worker {
         let before = state.waiting();
         match row {
             Row::Step { ends_episode } => {
-                format(&mut state.steps);
+                state.steps.extend_from_slice(line);
                 state.summary_due = ends_episode;
             }
             Row::Episode => {
-                format(&mut state.episodes);
+                state.episodes.extend_from_slice(line);
                 state.summary_due = false;
             }
         }

@@ -262,16 +262,20 @@ fn a_manifest_that_cannot_be_made_does_not_fail_the_capture() {
 fn rows_with_fields_of_their_own_are_kept() {
     let dir = tempfile::tempdir().unwrap();
     let recorder = RunRecorder::create(options(dir.path())).unwrap();
-    recorder
-        .append_step_object(&Object::new().with("step", 1i64).with("ü", "\u{1f600}").with("a", f64::INFINITY))
-        .unwrap();
-    recorder.append_episode_object(&Object::new().with("run_id", "other")).unwrap();
+    let at = Value::Object(Object::new().with("x", 1i64).with("y", 2i64));
+    let common = || Object::new().with("episode_id", "e").with("terminated", true).with("truncated", false);
+    let step = common().with("step", 1i64).with("ts", 0.5).with("action", 0i64).with("reward", 0.25);
+    let step = step.with("agent_position", at.clone()).with("distance_to_goal", 1.5);
+    recorder.append_step_object(&step.with("ü", "\u{1f600}").with("a", f64::INFINITY)).unwrap();
+    let episode = common().with("total_steps", 1i64).with("total_reward", 0.25).with("final_position", at);
+    recorder.append_episode_object(&episode.with("schema_version", "1.0.0")).unwrap();
     recorder.finalize(false).unwrap();
-    let expected = r#"{"a": Infinity, "run_id": "r1", "schema_version": "0.1", "step": 1, "\u00fc": "\ud83d\ude00"}"#;
+    let expected = r#"{"a": Infinity, "action": 0, "agent_position": {"x": 1, "y": 2}, "distance_to_goal": 1.5, "episode_id": "e", "reward": 0.25, "run_id": "r1", "schema_version": "0.1", "step": 1, "terminated": true, "truncated": false, "ts": 0.5, "\u00fc": "\ud83d\ude00"}"#;
     assert_eq!(lines(recorder.root(), "steps"), [expected]);
     let row = json::parse(expected.as_bytes()).unwrap();
     assert_eq!(row.dump(Layout::LINE), expected);
-    assert_eq!(lines(recorder.root(), "episodes"), [r#"{"run_id": "other", "schema_version": "0.1"}"#]);
+    let expected = r#"{"episode_id": "e", "final_position": {"x": 1, "y": 2}, "run_id": "r1", "schema_version": "1.0.0", "terminated": true, "total_reward": 0.25, "total_steps": 1, "truncated": false}"#;
+    assert_eq!(lines(recorder.root(), "episodes"), [expected]);
 }
 
 /// What [`a_killed_recorder_leaves_a_valid_run`] runs in a process of its own: records until it is killed.
