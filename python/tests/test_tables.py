@@ -6,7 +6,7 @@ import json
 import math
 
 import pytest
-from conftest import CORPUS, record, rows, run_of
+from conftest import CORPUS, record, rows, run_of, step
 
 import capture_hook
 
@@ -68,6 +68,28 @@ def test_pyarrow_polars_pandas_and_duckdb_take_it(run):
     assert pandas.DataFrame.from_arrow(steps)["step"].sum() == total
     assert duckdb.sql("select sum(step) from steps").fetchall() == [(total,)]
     assert duckdb.sql("select count(*) from steps where truncated").fetchall() == [(4,)]
+
+
+def test_a_run_without_a_finished_episode_gives_an_empty_table(results):
+    """12-G36, 12-G34: stopped in its first episode; an observation that orjson wrote a null into is NaN."""
+    import pandas
+    import polars
+    import pyarrow
+
+    recorder = capture_hook.RunRecorder(results, experiment="demo", run_id="r1")
+    recorder.write_run_meta({"env_config": {}})
+    recorder.append_step(step(1))
+    recorder.append_step(step(2, observation_summary=[None, 0.5]))
+    recorder.finalize(export_parquet=True)
+    report = capture_hook.validate_run_artifacts(recorder.root)
+    assert (report["ok"], report["warnings"], report["episodes"]) == (True, ["incomplete_episode"], {"ok": True, "rows": 0})
+    episodes = capture_hook.load_episodes(recorder.root)
+    assert (len(episodes), episodes.column_names) == (0, EPISODES)
+    assert pyarrow.table(episodes).num_rows == polars.DataFrame(episodes).height == len(pandas.DataFrame.from_arrow(episodes)) == 0
+    assert polars.read_parquet(recorder.root / "episodes.parquet").shape == (0, len(EPISODES))
+    (null, half), = pyarrow.table(capture_hook.load_steps(recorder.root))["observation_summary"].to_pylist()[1:]
+    assert math.isnan(null) and half == 0.5
+    assert polars.read_parquet(recorder.root / "steps.parquet")["observation_summary"].to_list() == [[0.5], [None, 0.5]]
 
 
 def test_nothing_is_copied(run):

@@ -109,6 +109,13 @@ struct Wanted {
 fn wanted(app: &App, args: &Args, workspace: &Workspace) -> Result<Wanted, Error> {
     if args.all {
         let found = workspace.discover()?;
+        if found.runs.is_empty() {
+            found.left_out.iter().for_each(|run| app.ui.warn(&run.to_string()));
+            let results = workspace.shown(&workspace.results());
+            return Err(Error::new(Kind::Setup, "no_such_run", format!("there is no run in {results}")).hint(
+                "recorders write <results_dir>/<experiment>/<run_id>/; `capture-hook config get results_dir` says where",
+            ));
+        }
         let dirs = found.runs.into_iter().map(|run| run.dir).collect();
         return Ok(Wanted { dirs, left_out: found.left_out, ..Wanted::default() });
     }

@@ -10,6 +10,7 @@ use super::{Project, ProjectError, Source, State};
 use crate::dvc::listing::Entry;
 use crate::git::Oid;
 use crate::run::RunKey;
+use crate::run::layout::slash_hint;
 use crate::support::process::quoted;
 use crate::support::progress::Progress;
 use crate::validate::{self, Options};
@@ -127,6 +128,7 @@ impl Project {
                 (Standing::Unknown, format!("{run_dir} is not in this clone; its data is committed"))
             } else {
                 way.next("capture-hook select latest");
+                way.notes.extend(slash_hint(run_dir));
                 (Standing::Failed, format!("{run_dir} is not there"))
             };
             way.step("recorded", standing, detail);

@@ -288,7 +288,7 @@ fn the_queries_rank_runs_the_same_in_duckdb_polars_and_pandas() {
          print(*('/'.join(run) for run in ranked), sep='\\n')\n",
         sql[0], sql[1], python[0], python[1]
     );
-    let bin = crate::tools::venv("analysis", &["pyarrow==26.0.1", "duckdb==2.0.0", "polars==2.1.0", "pandas==3.1.1"]);
+    let bin = crate::tools::newest_readers();
     let said = world.run_in("repo", bin.join("python").to_str().unwrap(), ["-c", &script]).ok();
     assert_eq!(said.out, "nav/run-20261124-021550\nplume/run-20261124-021546\nsweep/run-20260106-041\n");
     // And `runs` ranks as they do.

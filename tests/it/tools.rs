@@ -22,6 +22,13 @@ pub fn old_dvc_bin() -> PathBuf {
     BIN.get_or_init(|| venv("dvc-3.50", &["dvc==3.50.3", "pathspec==0.12.1"])).clone()
 }
 
+/// A directory with a Python in it that has the newest of every reader of parquet that people use.
+pub fn newest_readers() -> PathBuf {
+    static BIN: OnceLock<PathBuf> = OnceLock::new();
+    let readers = ["pyarrow==26.0.1", "duckdb==2.0.0", "polars==2.1.0", "pandas==3.1.1", "fastparquet==2026.9.0"];
+    BIN.get_or_init(|| venv("readers-new", &readers)).clone()
+}
+
 /// The `bin` directory of a virtual environment that holds exactly these requirements (and what they need).
 ///
 /// Safe to call from many tests and processes at once. `CAPTURE_HOOK_TEST_TOOLS` moves the environments elsewhere, so

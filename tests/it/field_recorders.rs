@@ -1,0 +1,492 @@
+//! Runs as the recorders in the field leave them, and the readers that people have: issue 12, rows 1, 34 to 38 and 42.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use capture_hook::support::progress::Silent;
+use capture_hook::validate::{self, Options, Report};
+
+use crate::matrix::{FIRST, SECOND, commit_run, committed, tags, trailer};
+use crate::tools;
+use crate::world::{BIN, Said, World, said, tree};
+
+/// A run in the making: lines of JSON as a recorder would write them.
+#[derive(Clone)]
+struct Made {
+    meta: String,
+    steps: Vec<String>,
+    episodes: Vec<String>,
+}
+
+impl Made {
+    /// One episode of so many steps, cut off at its end, with its summary.
+    fn new(steps: usize) -> Self {
+        let meta = r#"{"schema_version": "0.1", "run_id": "r1", "experiment": "demo", "start_time": "2026-01-01T00:00:00Z", "env_config": {}}"#;
+        let step = |n: usize| {
+            format!(
+                r#"{{"ts": {n}.5, "run_id": "r1", "episode_id": "ep-1", "step": {n}, "action": 0, "reward": -0.01, "terminated": false, "truncated": {}, "agent_position": {{"x": {n}, "y": 7}}, "distance_to_goal": 3.5, "observation_summary": [0.5, 0.25]}}"#,
+                n == steps
+            )
+        };
+        let episode = format!(
+            r#"{{"run_id": "r1", "episode_id": "ep-1", "terminated": false, "truncated": true, "total_steps": {steps}, "total_reward": {}, "final_position": {{"x": {steps}, "y": 7}}, "duration_ms": 12.5, "avg_step_time_ms": 1.25}}"#,
+            -0.01 * steps as f64
+        );
+        Self { meta: meta.into(), steps: (1..=steps).map(step).collect(), episodes: vec![episode] }
+    }
+
+    /// The same with a text of a step replaced; the step's number counts from 1.
+    fn step(mut self, number: usize, from: &str, to: &str) -> Self {
+        let line = &mut self.steps[number - 1];
+        assert!(line.contains(from), "{line}");
+        *line = line.replace(from, to);
+        self
+    }
+
+    /// The same with a text of the first summary replaced.
+    fn episode(mut self, from: &str, to: &str) -> Self {
+        assert!(self.episodes[0].contains(from), "{}", self.episodes[0]);
+        self.episodes[0] = self.episodes[0].replace(from, to);
+        self
+    }
+
+    /// The same, but stopped before its episode came to an end.
+    fn unfinished(mut self) -> Self {
+        self.episodes.clear();
+        let last = self.steps.len();
+        self.step(last, "\"truncated\": true", "\"truncated\": false")
+    }
+
+    /// The same without the episodes' summaries.
+    fn without_summaries(mut self) -> Self {
+        self.episodes.clear();
+        self
+    }
+
+    /// The same under another name.
+    fn named(self, run_id: &str) -> Self {
+        let rename = |line: &String| line.replace("\"run_id\": \"r1\"", &format!("\"run_id\": \"{run_id}\""));
+        Self {
+            meta: rename(&self.meta),
+            steps: self.steps.iter().map(rename).collect(),
+            episodes: self.episodes.iter().map(rename).collect(),
+        }
+    }
+
+    /// Writes it into a directory.
+    fn write(&self, dir: &Path) {
+        fs::create_dir_all(dir).unwrap();
+        fs::write(dir.join("run.json"), &self.meta).unwrap();
+        for (stem, lines) in [("steps", &self.steps), ("episodes", &self.episodes)] {
+            let file = fs::File::create(dir.join(format!("{stem}.jsonl.gz"))).unwrap();
+            let mut gzip = flate2::write::GzEncoder::new(file, flate2::Compression::default());
+            for line in lines {
+                writeln!(gzip, "{line}").unwrap();
+            }
+            gzip.finish().unwrap();
+        }
+    }
+
+    /// What validation says.
+    fn report(&self) -> Report {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("demo/r1");
+        self.write(&dir);
+        validate::check(&dir, "results/demo/r1", &Options::default(), &Silent).unwrap()
+    }
+}
+
+/// Codes and messages of a report's findings.
+fn told(report: &Report) -> Vec<(&'static str, String)> {
+    report.findings.iter().map(|f| (f.code.as_str(), f.message.clone())).collect()
+}
+
+/// The codes that make it invalid, and how often all together.
+fn errors(report: &Report) -> Vec<&'static str> {
+    report.errors.iter().map(|code| code.as_str()).collect()
+}
+
+/// A directory with settings of a project in it, but neither git nor DVC.
+fn bare() -> World {
+    let world = World::new();
+    fs::create_dir_all(world.repo(".dvc")).unwrap();
+    fs::write(world.repo(".dvc/config"), "").unwrap();
+    world
+}
+
+/// Reads a dataset with all readers of a Python environment; gives their releases.
+fn read_with(bin: &Path, dataset: &Path) -> Vec<String> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/readers.py");
+    let mut command = Command::new(bin.join("python"));
+    command.arg(script).arg(dataset).env("PYTHONDONTWRITEBYTECODE", "1");
+    said(&mut command).ok().out.lines().map(str::to_owned).collect()
+}
+
+/// 12-A1: what ingest writes opens, with true statistics, in the oldest and the newest of each reader; so do a list with a
+/// null and a `NaN` in it, unknown fields with a bare `NaN`, and a file without rows.
+#[test]
+fn every_reader_opens_a_dataset_of_three_recorders_with_true_statistics() {
+    let world = bare();
+    for case in ["ok-head01", "ok-orig100", "ok-pypi010"] {
+        world.record(case);
+    }
+    let odd = Made::new(4)
+        .step(2, "[0.5, 0.25]", "[null, NaN, -0.0, 1e-320]")
+        .step(3, "[0.5, 0.25]", "[null]")
+        .step(1, "\"action\": 0", "\"action\": 0, \"note\": {\"a\": NaN}")
+        .step(4, "\"action\": 0", "\"action\": 0, \"note\": {\"a\": -Infinity}");
+    odd.write(&world.repo("results/demo/r1"));
+    Made::new(3).unfinished().named("r2").write(&world.repo("results/demo/r2"));
+    world.hook(["ingest", "--all"]).ok();
+    let dataset = world.repo("data/captures");
+    let old = tools::venv(
+        "readers-old",
+        &[
+            "polars==0.20.31",
+            "pyarrow==14.0.2",
+            "duckdb==0.10.3",
+            "pandas==2.1.4",
+            "fastparquet==2024.2.0",
+            "numpy==1.26.4",
+        ],
+    );
+    let wanted = ["pyarrow==14.0.2", "polars==0.20.31", "duckdb==0.10.3", "pandas==2.1.4", "fastparquet==2024.2.0"];
+    assert_eq!(read_with(&old, &dataset), wanted);
+    assert_eq!(read_with(&tools::venv("readers-1.30", &["polars==1.30.0"]), &dataset), ["polars==1.30.0"]);
+    assert_eq!(read_with(&tools::newest_readers(), &dataset).len(), 5);
+}
+
+/// What an older version made of the first run: its four derived files.
+fn older() -> BTreeMap<String, Vec<u8>> {
+    let files = tree(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/older"));
+    assert!(String::from_utf8_lossy(&files["steps.parquet"]).contains("capture-hook version 1.0.0"));
+    files
+}
+
+/// 12-A1: a run that an older version put into the dataset stays as it is; what is damaged there, or was recorded anew, does
+/// not, and `--force` writes all anew.
+#[test]
+fn a_run_that_an_older_version_ingested_is_left_alone() {
+    let world = bare();
+    let key = world.record("ok-head01");
+    let run = format!("results/{key}");
+    let ingest = |more: &[&str]| {
+        let said = world.hook(["--json", "ingest", "--run-dir", &run].iter().chain(more).copied()).ok();
+        let json: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+        (json["runs"][0]["changed"].as_bool().unwrap(), tree(&world.repo(format!("data/captures/{key}"))))
+    };
+    let (_, new) = ingest(&[]);
+    let folder = world.repo(format!("data/captures/{key}"));
+    let put = |files: &BTreeMap<String, Vec<u8>>| {
+        for (name, bytes) in files {
+            fs::write(folder.join(name), bytes).unwrap();
+        }
+    };
+    put(&older());
+    let old = tree(&folder);
+    assert!(old["steps.parquet"] != new["steps.parquet"] && old["manifest.json"] != new["manifest.json"]);
+    assert_eq!(ingest(&[]), (false, old.clone()));
+    // Moved, it is the same run.
+    fs::rename(world.repo(&run), world.repo("results/moved")).unwrap();
+    let moved = world.hook(["--json", "ingest", "--run-dir", "results/moved"]).ok().out;
+    assert!(moved.contains("\"changed\": false") && tree(&folder) == old, "{moved}");
+    fs::rename(world.repo("results/moved"), world.repo(&run)).unwrap();
+    // Its manifest lies, a table is another run's, or is cut: then it is made anew.
+    let lying = String::from_utf8(old["manifest.json"].clone()).unwrap().replace("\"bytes\": 3960", "\"bytes\": 3961");
+    let other = tree(&ingest_other(&world));
+    for (name, bytes) in [
+        ("manifest.json", lying.into_bytes()),
+        ("episodes.parquet", other["episodes.parquet"].clone()),
+        ("steps.parquet", old["steps.parquet"][..2000].to_vec()),
+        ("DATASET_INDEX.json", b"{}".to_vec()),
+    ] {
+        put(&BTreeMap::from([(name.to_owned(), bytes)]));
+        assert_eq!(ingest(&[]), (true, new.clone()), "{name}");
+        put(&older());
+    }
+    assert_eq!(ingest(&["--force"]), (true, new.clone()));
+    assert_eq!(ingest(&["--force"]), (false, new));
+    // The recorder's own file differs: another recording.
+    put(&older());
+    let meta = fs::read_to_string(world.repo(&run).join("run.json")).unwrap();
+    fs::write(world.repo(&run).join("run.json"), meta.replace("\"max_steps\": 50", "\"max_steps\": 51")).unwrap();
+    let (changed, again) = ingest(&[]);
+    assert!(changed && String::from_utf8_lossy(&again["run.json"]).contains("\"max_steps\": 51"));
+}
+
+/// The folder of another run, ingested.
+fn ingest_other(world: &World) -> PathBuf {
+    let key = world.record("ok-pypi010");
+    world.hook(["ingest", "--run-dir", &format!("results/{key}")]).ok();
+    world.repo(format!("data/captures/{key}"))
+}
+
+/// A run's entries in the list of files that HEAD's dvc.lock names.
+fn entries(world: &World, key: &str) -> Vec<(String, String)> {
+    let lock = world.git(["show", "HEAD:dvc.lock"]).ok().out;
+    let version = lock.split("md5: ").filter_map(|rest| rest.get(..36)).find(|md5| md5.ends_with(".dir")).unwrap();
+    let path = world.repo(".dvc/cache/files/md5").join(&version[..2]).join(&version[2..]);
+    let list: Vec<BTreeMap<String, String>> = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    let of_run = list.into_iter().filter(|entry| entry["relpath"].starts_with(&format!("{key}/")));
+    of_run.map(|entry| (entry["relpath"].clone(), entry["md5"].clone())).collect()
+}
+
+/// 12-A1: a committed run of an older version that is selected again keeps its committed bytes, in the workspace or not,
+/// with either engine; `publish --force` writes them anew.
+#[test]
+fn a_committed_run_of_an_older_version_keeps_its_bytes() {
+    for engine in ["native", "dvc"] {
+        let world = committed();
+        fs::write(world.repo("capture-hook.toml"), format!("engine = \"{engine}\"\n")).unwrap();
+        let folder = world.repo(format!("data/captures/{FIRST}"));
+        let new = tree(&folder);
+        for (name, bytes) in older() {
+            fs::write(folder.join(name), bytes).unwrap();
+        }
+        let old = tree(&folder);
+        world.dvc(["commit", "-q", "-f", "capture_ingest"]).ok();
+        world.git(["add", "capture-hook.toml"]).ok();
+        world.git(["commit", "-q", "-am", "As an older version did it"]).ok();
+        let committed = entries(&world, FIRST);
+        commit_run(&world, SECOND);
+        let tagged = tags(&world);
+        assert_eq!(entries(&world, FIRST), committed, "{engine}: another run came");
+        // Selected again, while its folder is there, and while it is not.
+        commit_run(&world, FIRST);
+        assert_eq!(entries(&world, FIRST), committed, "{engine}: the folder was there");
+        commit_run(&world, SECOND);
+        fs::remove_dir_all(&folder).unwrap();
+        commit_run(&world, FIRST);
+        assert_eq!(entries(&world, FIRST), committed, "{engine}: the folder was gone");
+        assert_eq!(tree(&folder), old);
+        assert_eq!(trailer(&world, "HEAD", "Capture-Data"), trailer(&world, "HEAD~1", "Capture-Data"), "{engine}");
+        // The same data of the run makes no other tag of it.
+        assert_eq!(tags(&world), tagged);
+        // By its name it is the same, and nothing is left to commit.
+        let again = world.hook(["publish", FIRST, "--no-push"]).ok();
+        assert!(again.err.contains("is committed already"), "{}", again.err);
+        // On purpose it is written anew.
+        world.hook(["publish", "--force", FIRST, "--no-push"]).ok();
+        assert_ne!(entries(&world, FIRST), committed);
+        assert_eq!(tree(&folder), new, "{engine}");
+    }
+}
+
+/// 12-G34: the first recorder writes a `NaN` as null where orjson is installed: taken in an observation, kept null in
+/// parquet, and an error where a number must be.
+#[test]
+fn a_null_element_of_an_observation_is_read() {
+    let compact = r#"{"schema_version":"1.0.0","ts":2.5,"run_id":"r1","episode_id":"ep-1","step":2,"action":0,"reward":-0.01,"terminated":false,"truncated":false,"agent_position":{"x":2,"y":7},"distance_to_goal":3.5,"observation_summary":[null,0.25]}"#;
+    let mut run = Made::new(4).step(3, "[0.5, 0.25]", "[0.5, null, NaN]");
+    run.steps[1] = compact.into();
+    let report = run.report();
+    assert!(report.ok && report.warnings.is_empty(), "{report:?}");
+    for (from, to, code) in [
+        ("\"reward\": -0.01", "\"reward\": null", "wrong_type"),
+        ("\"distance_to_goal\": 3.5", "\"distance_to_goal\": null", "wrong_type"),
+        ("[0.5, 0.25]", "[0.5, [null]]", "wrong_type"),
+        ("{\"x\": 1, \"y\": 7}", "{\"x\": null, \"y\": 7}", "wrong_type"),
+    ] {
+        let report = run.clone().step(1, from, to).report();
+        assert_eq!(errors(&report), [code], "{to}: {report:?}");
+    }
+    assert_eq!(errors(&run.episode("\"total_reward\": -0.04", "\"total_reward\": null").report()), ["wrong_type"]);
+}
+
+/// 12-G35: a clock that was set back inside an episode gives a negative duration, which warns as such a `ts` does.
+#[test]
+fn a_clock_that_was_set_back_warns() {
+    let back = Made::new(3)
+        .step(3, "\"ts\": 3.5", "\"ts\": -1989.5")
+        .episode("\"duration_ms\": 12.5", "\"duration_ms\": -1993")
+        .episode("\"avg_step_time_ms\": 1.25", "\"avg_step_time_ms\": -664.3");
+    let report = back.report();
+    assert!(report.ok, "{report:?}");
+    let messages: Vec<String> = told(&report).into_iter().map(|(code, message)| format!("{code}: {message}")).collect();
+    assert_eq!(
+        messages,
+        [
+            "time_goes_back: ts is -1989.5, 1992 s earlier than the step before",
+            "time_goes_back: `duration_ms` is -1993: the clock was set back",
+            "time_goes_back: `avg_step_time_ms` is -664.3: the clock was set back",
+        ]
+    );
+    // No clock does this.
+    for (from, to, code) in [
+        ("\"duration_ms\": 12.5", "\"duration_ms\": -Infinity", "non_finite"),
+        ("\"duration_ms\": 12.5", "\"final_distance_to_goal\": -3.5, \"duration_ms\": 12.5", "out_of_range"),
+    ] {
+        assert_eq!(errors(&Made::new(3).episode(from, to).report()), [code], "{to}");
+    }
+}
+
+/// 12-G36: a run that was stopped in its first episode is valid and goes into the dataset, with an empty table of episodes; one
+/// whose finished episodes have no summary is not.
+#[test]
+fn a_run_that_was_stopped_in_its_first_episode_is_valid() {
+    let report = Made::new(5).unfinished().report();
+    assert!(report.ok, "{report:?}");
+    assert_eq!(
+        told(&report),
+        [("incomplete_episode", "the episode breaks off after 5 steps, without a summary".into())]
+    );
+    assert!(report.episodes.ok && report.episodes.rows == 0);
+    // A limit outside of what records: no episode ever ends.
+    let mut limit = Made::new(3).unfinished();
+    let again: Vec<String> = limit.steps.iter().map(|line| line.replace("ep-1", "ep-2")).collect();
+    limit.steps.extend(again);
+    let report = limit.report();
+    assert!(report.ok && report.findings.iter().filter(|f| f.code.as_str() == "incomplete_episode").count() == 2);
+    // Finished episodes without summaries, no steps at all, and a file that is no gzip.
+    assert_eq!(errors(&Made::new(5).without_summaries().report()), ["no_episodes"]);
+    let mut half = Made::new(3).unfinished();
+    half.steps.extend(Made::new(2).steps.iter().map(|line| line.replace("ep-1", "ep-2")));
+    assert_eq!(errors(&half.report()), ["no_episodes"]);
+    let mut nothing = Made::new(1).without_summaries();
+    nothing.steps.clear();
+    assert_eq!(errors(&nothing.report()), ["no_steps", "no_episodes"]);
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join("demo/r1");
+    Made::new(5).unfinished().write(&dir);
+    fs::write(dir.join("episodes.jsonl.gz"), b"").unwrap();
+    let cut = validate::check(&dir, "r", &Options::default(), &Silent).unwrap();
+    assert_eq!(errors(&cut), ["truncated_gzip", "no_episodes"]);
+
+    let world = committed();
+    fs::write(world.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
+    Made::new(5).unfinished().write(&world.repo("results/demo/r1"));
+    commit_run(&world, "demo/r1");
+    assert_eq!(trailer(&world, "HEAD", "Capture-Run"), ["demo/r1"]);
+    let show: serde_json::Value = serde_json::from_str(&world.hook(["--json", "show", "demo/r1"]).ok().out).unwrap();
+    assert_eq!((&show["figures"]["episodes"], &show["figures"]["steps"]), (&0.into(), &5.into()), "{show}");
+    for args in [&["diff", "demo/r1", FIRST][..], &["plot", "demo/r1"], &["runs"], &["verify", "demo/r1"], &["log"]] {
+        world.hook(args).ok();
+    }
+}
+
+/// 12-G37: a total that a simulation added up in 32-bit floats is its rewards' total; another is not, and the message says
+/// both sums.
+#[test]
+fn a_total_in_32_bit_floats_is_right() {
+    let sum = |reward: f32, n: usize| (0..n).fold(0.0f32, |sum, _| sum + reward);
+    let total = |run: Made, total: f64| {
+        let steps = run.steps.len();
+        run.episode(&format!("\"total_reward\": {}", -0.01 * steps as f64), &format!("\"total_reward\": {total:?}"))
+    };
+    let single = f64::from(sum(-0.01, 1000));
+    assert!((single + 10.0).abs() > 1e-6 * 10.0, "the two sums are too near: {single}");
+    assert!(total(Made::new(1000), single).report().ok);
+    // The rewards were rounded as well, and the sum printed with fewer digits.
+    let mut rounded = Made::new(1000);
+    let reward = format!("\"reward\": {}", f64::from(-0.01f32));
+    rounded.steps = rounded.steps.iter().map(|line| line.replace("\"reward\": -0.01", &reward)).collect();
+    assert!(total(rounded, (single * 1e5).round() / 1e5).report().ok);
+    let report = total(Made::new(1000), -10.01).report();
+    assert_eq!(errors(&report), ["episode_reward_mismatch"]);
+    let message = &told(&report)[0].1;
+    assert!(message.contains("add up to -9.99999") && message.contains("(-10.0001335 in 32-bit floats)"), "{message}");
+    // A sum that no 32-bit float holds allows nothing.
+    let huge = Made::new(3).step(1, "-0.01", "1e300").step(2, "-0.01", "1e300");
+    assert_eq!(errors(&total(huge, 7.0).report()), ["episode_reward_mismatch"]);
+}
+
+/// What the command says in a directory that holds this run, selected.
+fn command(run: &Made, args: &[&str]) -> Said {
+    let root = tempfile::tempdir().unwrap();
+    run.write(&root.path().join("results/demo/r1"));
+    fs::write(root.path().join("params.yaml"), "ingest_capture:\n  run_dir: results/demo/r1\n").unwrap();
+    said(Command::new(BIN).current_dir(root.path()).args(args).env("NO_COLOR", "1"))
+}
+
+/// 12-G42: what is wrong is called by its name: a field inside a position, a byte order mark.
+#[test]
+fn a_field_of_a_position_and_a_byte_order_mark_are_named() {
+    let nested = Made::new(2).step(1, "\"y\": 7", "\"y\": 7, \"z\": 1, \"heading\": NaN");
+    let report = nested.episode("\"y\": 7", "\"y\": 7, \"z\": 1").report();
+    let named = |name: &str| ("unknown_field", format!("the field \"{name}\" is in no schema; it is kept"));
+    assert_eq!(told(&report), [named("agent_position.z"), named("agent_position.heading"), named("final_position.z")]);
+    let mut marked = Made::new(2);
+    marked.steps[1].insert(0, '\u{feff}');
+    let report = marked.report();
+    assert_eq!(errors(&report), ["invalid_json"]);
+    assert!(told(&report)[0].1.contains("byte order mark (BOM)"), "{report:?}");
+    assert!(command(&marked, &["validate"]).fails(1).out.contains("byte order mark (BOM)"));
+}
+
+/// 12-G42: steps that are counted from 0 are one fault, once an episode, with the hint.
+#[test]
+fn steps_counted_from_0_are_one_code_with_a_hint() {
+    let mut run = Made::new(4);
+    let from_zero = |line: &String| {
+        let (before, step) = line.split_once("\"step\": ").unwrap();
+        let (number, behind) = step.split_once(',').unwrap();
+        format!("{before}\"step\": {},{behind}", number.parse::<u64>().unwrap() - 1)
+    };
+    let mut more = Made::new(1);
+    let rename = |line: &String| line.replace("ep-1", "ep-2");
+    more.steps = more.steps.iter().map(rename).collect();
+    more.episodes = more.episodes.iter().map(rename).collect();
+    run.steps.extend(more.steps);
+    run.episodes.extend(more.episodes);
+    run.steps = run.steps.iter().map(from_zero).collect();
+    let report = run.report();
+    assert_eq!(errors(&report), ["out_of_range"]);
+    let hint = "`step` is 0, below 1: the steps of an episode are counted from 1";
+    assert_eq!(told(&report).iter().filter(|(_, message)| message == hint).count(), 2, "{report:?}");
+    assert!(told(&report).iter().all(|(code, _)| ["out_of_range", "time_goes_back"].contains(code)), "{report:?}");
+    // A step that is missing behind it is a fault of its own.
+    run.steps.remove(1);
+    assert_eq!(errors(&run.report()), ["out_of_range", "step_sequence"]);
+}
+
+/// 12-G42: run.json's faults have their line and column, and an article that fits.
+#[test]
+fn faults_of_run_json_have_line_and_column() {
+    let mut run = Made::new(2);
+    run.meta = "{\n  \"schema_version\": \"0.1\",\n  \"run_id\": 7,\n  \"env_config\": {}\n}".into();
+    let finding = &run.report().findings[0];
+    assert_eq!(finding.code.as_str(), "invalid_run_json");
+    assert_eq!(finding.message, "`run_id` is an int, where a text belongs (line 3, column 13)");
+    assert_eq!(finding.line, Some(3));
+    run.meta = "{\n  \"é\": 1,\n  \"run_id\": \"r1\" \"x\"}".into();
+    let finding = &run.report().findings[0];
+    assert_eq!(finding.message, "not JSON: unexpected character (line 3, column 18)");
+    run.meta = "[]".into();
+    assert_eq!(run.report().findings[0].message, "a list, where an object belongs");
+}
+
+/// 12-G42: a path with backslashes gets what to type instead, wherever it is met.
+#[test]
+fn backslashes_get_a_hint() {
+    let world = committed();
+    let hint = format!("write it with `/`: results/{SECOND}");
+    let windows = format!("results\\{}", SECOND.replace('/', "\\"));
+    for args in [["select", &windows], ["validate", &windows], ["ingest", &windows]] {
+        let refused = world.hook(args).fails(3);
+        assert!(refused.err.contains(&hint), "{args:?}: {}", refused.err);
+    }
+    let params = fs::read_to_string(world.repo("params.yaml")).unwrap();
+    fs::write(world.repo("params.yaml"), params.replace(&format!("results/{FIRST}"), &format!("'{windows}'"))).unwrap();
+    assert!(world.hook(["validate"]).fails(1).out.replace("\n      ", " ").contains(&hint));
+    assert!(world.hook(["ingest"]).fails(3).err.contains(&hint));
+    assert!(world.hook(["status"]).all().contains(&hint));
+    let stopped = world.git(["commit", "-qam", "Backslashes"]).fails(1);
+    assert!(stopped.err.contains(&hint), "{}", stopped.err);
+}
+
+/// 12-G42: to validate all runs where there is none is no success.
+#[test]
+fn validate_all_without_a_run_says_so() {
+    let world = bare();
+    let none = world.hook(["validate", "--all"]).fails(3);
+    assert!(none.err.contains("there is no run in results") && none.out.is_empty(), "{none:?}");
+    let json: serde_json::Value =
+        serde_json::from_str(&world.hook(["--json", "validate", "--all"]).fails(3).err).unwrap();
+    assert_eq!(json["error"]["code"], "no_such_run");
+    fs::write(world.repo("capture-hook.toml"), "results_dir = \"runs\"\n").unwrap();
+    world.record("ok-head01");
+    assert!(world.hook(["validate", "--all"]).fails(3).err.contains("there is no run in runs"));
+}
