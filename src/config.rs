@@ -6,6 +6,7 @@
 use serde::Deserialize;
 
 use crate::error::{Explain, Kind};
+use crate::support::plain_text::too_much;
 
 /// The settings' file name, at the root of the DVC project.
 pub const FILE: &str = "capture-hook.toml";
@@ -123,6 +124,9 @@ impl Explain for ConfigError {
 impl Config {
     /// Reads settings from the text of a `capture-hook.toml`.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        if let Some(message) = too_much(text.as_bytes()) {
+            return Err(ConfigError { line: None, message });
+        }
         let at = |span: Option<std::ops::Range<usize>>| {
             span.map(|s| text[..s.start.min(text.len())].bytes().filter(|b| *b == b'\n').count() + 1)
         };

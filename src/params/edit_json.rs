@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use super::ParamsError;
 use super::edit::{Edited, Leaf, Splice, line_break};
 use super::edit_toml::{sorted, with};
 use super::value::{Value, from_json};
+use super::{ParamsError, checked_text, json};
 
 pub(super) fn set(leaf: Leaf<'_>, bytes: &[u8], text: &str) -> Result<Edited, ParamsError> {
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
@@ -14,8 +14,7 @@ pub(super) fn set(leaf: Leaf<'_>, bytes: &[u8], text: &str) -> Result<Edited, Pa
         return Ok(Edited { bytes: new.into_bytes(), old: None });
     }
     let read = |bytes: &[u8]| -> Result<Value, ParamsError> {
-        let json: serde_json::Value =
-            serde_json::from_slice(bytes).map_err(|e| leaf.refuse(e.line(), e.to_string()))?;
+        let json = checked_text(bytes).and_then(json).map_err(|(line, message)| leaf.refuse(line, message))?;
         Ok(from_json(&json))
     };
     let line = |at: usize| bytes.get(..at).unwrap_or_default().iter().filter(|b| **b == b'\n').count() + 1;

@@ -4,12 +4,12 @@ use std::ops::Range;
 
 use toml_edit::{Document, Item, TomlError};
 
-use super::ParamsError;
 use super::edit::{Edited, Leaf, Splice, line_break};
 use super::value::{Value, from_toml};
+use super::{ParamsError, checked_text};
 
 pub(super) fn set(leaf: Leaf<'_>, bytes: &[u8], text: &str) -> Result<Edited, ParamsError> {
-    let source = std::str::from_utf8(bytes).map_err(|_| leaf.refuse(1, "not UTF-8"))?;
+    let source = checked_text(bytes).map_err(|(line, message)| leaf.refuse(line, message))?;
     let fail = |e: TomlError, source: &str| {
         let before = e.span().and_then(|s| source.get(..s.start)).unwrap_or_default();
         leaf.refuse(before.matches('\n').count() + 1, e.message().trim().to_owned())

@@ -12,6 +12,7 @@ pub mod yaml;
 pub use value::Value;
 
 use crate::error::{Explain, Kind};
+use crate::support::plain_text::{first_odd, too_much};
 use crate::support::process::quoted;
 
 /// A params file that cannot be read, or not edited.
@@ -75,9 +76,11 @@ pub enum Format {
 }
 
 impl Format {
-    /// The kind that a file's name tells; DVC reads unknown ones as YAML.
+    /// The kind that a file's name tells; DVC reads unknown ones as YAML. What an ending is, is as Python's `splitext` has
+    /// it: `.json` is a name without one.
     pub fn of(file: &str) -> Result<Self, ParamsError> {
-        match file.rsplit_once('.').map(|(_, ext)| ext.to_ascii_lowercase()).as_deref() {
+        let name = file.rsplit('/').next().unwrap_or(file).trim_start_matches('.');
+        match name.rsplit_once('.').map(|(_, ext)| ext.to_ascii_lowercase()).as_deref() {
             Some("toml") => Ok(Self::Toml),
             Some("json") => Ok(Self::Json),
             Some("py") => Err(ParamsError::Format { file: file.to_owned() }),
@@ -103,7 +106,7 @@ pub fn load(file: &str, bytes: &[u8]) -> Result<Value, ParamsError> {
             value::lenient(&root)
         }
         Format::Toml => {
-            let text = std::str::from_utf8(bytes).map_err(|_| fail(1, "not UTF-8".into()))?;
+            let text = checked_text(bytes).map_err(|(line, message)| fail(line, message))?;
             let table: toml_edit::DocumentMut = text.parse().map_err(|e: toml_edit::TomlError| {
                 let before = e.span().and_then(|s| text.get(..s.start)).unwrap_or_default();
                 fail(before.matches('\n').count() + 1, e.message().trim().to_owned())
@@ -111,12 +114,35 @@ pub fn load(file: &str, bytes: &[u8]) -> Result<Value, ParamsError> {
             value::from_toml(table.as_item())
         }
         Format::Json => {
-            let json: serde_json::Value = serde_json::from_slice(bytes).map_err(|e| fail(e.line(), e.to_string()))?;
-            value::from_json(&json)
+            let text = checked_text(bytes).map_err(|(line, message)| fail(line, message))?;
+            value::from_json(&json(text).map_err(|(line, message)| fail(line, message))?)
         }
     };
     match value {
         Value::Map(_) => Ok(value),
         _ => Err(fail(1, "not a mapping".into())),
     }
+}
+
+/// The text of a params file in TOML or JSON, or the line and the reason why it is not read.
+fn checked_text(bytes: &[u8]) -> Result<&str, (usize, String)> {
+    if let Some(why) = too_much(bytes) {
+        return Err((1, why));
+    }
+    let text =
+        std::str::from_utf8(bytes).map_err(|error| (line_at(bytes, error.valid_up_to()), "not UTF-8".to_owned()))?;
+    match first_odd(text) {
+        Some(odd) => Err((odd.line, odd.to_string())),
+        None => Ok(text),
+    }
+}
+
+/// JSON as DVC reads it, with Python's `json`.
+fn json(text: &str) -> Result<crate::run::json::Value, (usize, String)> {
+    crate::run::json::parse(text.as_bytes()).map_err(|e| (line_at(text.as_bytes(), e.offset), e.reason.to_string()))
+}
+
+/// The line, from 1, that a byte is in.
+fn line_at(bytes: &[u8], at: usize) -> usize {
+    bytes.iter().take(at).filter(|b| **b == b'\n').count() + 1
 }

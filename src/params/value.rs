@@ -2,11 +2,12 @@
 //!
 //! DVC reads YAML with ruamel.yaml under YAML 1.2; [`Value::from_plain`] resolves as that does
 //! (`ruamel/yaml/resolver.py`, `implicit_resolvers`). What it reads as a date, or what cannot be told for certain, gives
-//! `None`: the caller says that it does not understand it.
+//! `None`: the caller says that it does not understand it. Where a mapping takes in entries that are not resolved here (a
+//! merge `<<`, a key that is an alias), a key that it does not write itself is [`Value::Unread`], never absent.
 
 use std::fmt;
 
-use super::yaml::{Kind, Node};
+use super::yaml::{Kind, MERGE, Node};
 
 /// A value in a params file or in `dvc.lock`.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,11 +49,15 @@ impl Value {
         }
     }
 
-    /// The value of a key of a mapping.
+    /// The value of a key of a mapping; unread where the mapping, or a part of it, is.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {
         match self {
-            Self::Map(entries) => entries.iter().find(|(k, _)| k == key).map(|(_, v)| v),
+            Self::Map(entries) => {
+                let written = entries.iter().find(|(k, _)| k == key);
+                written.or_else(|| entries.iter().find(|(k, _)| k == MERGE)).map(|(_, v)| v)
+            }
+            Self::Unread => Some(self),
             _ => None,
         }
     }
@@ -76,11 +81,11 @@ impl Value {
         if !text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)) {
             return Some(Self::Str(text.to_owned()));
         }
+        if is_float(text) {
+            return plain_float(text).map(Self::Float);
+        }
         if let Some(int) = plain_int(text) {
             return int.map(Self::Int);
-        }
-        if let Some(float) = plain_float(text) {
-            return Some(Self::Float(float));
         }
         if looks_like_date(text) { None } else { Some(Self::Str(text.to_owned())) }
     }
@@ -89,15 +94,16 @@ impl Value {
 /// The value of a YAML tree; what [`Node::to_value`] does not resolve is [`Value::Unread`] in its place.
 #[must_use]
 pub fn lenient(node: &Node) -> Value {
-    if node.tag.is_some() {
-        return node.to_value().unwrap_or(Value::Unread);
-    }
     match &node.kind {
-        Kind::Scalar { .. } | Kind::Alias(_) => node.to_value().unwrap_or(Value::Unread),
-        Kind::Sequence(items) => Value::List(items.iter().map(lenient).collect()),
-        Kind::Mapping(entries) => Value::Map(
-            entries.iter().filter_map(|(key, value)| Some((key.text()?.to_owned(), lenient(value)))).collect(),
-        ),
+        Kind::Sequence(items) if node.tag.is_none() => Value::List(items.iter().map(lenient).collect()),
+        Kind::Mapping(entries) if node.tag.is_none() => {
+            let entry = |(key, value): &(Node, Node)| match key.key_text() {
+                Some(text) => (text.to_owned(), lenient(value)),
+                None => (MERGE.to_owned(), Value::Unread),
+            };
+            Value::Map(entries.iter().map(entry).collect())
+        }
+        _ => node.to_value().unwrap_or(Value::Unread),
     }
 }
 
@@ -128,19 +134,20 @@ pub fn from_toml(item: &toml_edit::Item) -> Value {
 
 /// The value of a JSON text.
 #[must_use]
-pub fn from_json(json: &serde_json::Value) -> Value {
-    use serde_json::Value as Json;
+pub fn from_json(json: &crate::run::json::Value) -> Value {
+    use crate::run::json::{Text, Value as Json};
     match json {
         Json::Null => Value::Null,
         Json::Bool(b) => Value::Bool(*b),
-        Json::Number(n) => match (n.as_i128(), n.as_f64()) {
-            (Some(n), _) => Value::Int(n),
-            (None, Some(x)) => Value::Float(x),
-            (None, None) => Value::Unread,
-        },
-        Json::String(text) => Value::Str(text.clone()),
+        Json::Int(n) => Value::Int((*n).into()),
+        Json::BigInt(digits) => digits.parse().map_or(Value::Unread, Value::Int),
+        Json::Float(x) => Value::Float(*x),
+        Json::Text(text) => text.as_str().map_or(Value::Unread, |text| Value::Str(text.to_owned())),
         Json::Array(items) => Value::List(items.iter().map(from_json).collect()),
-        Json::Object(map) => Value::Map(map.iter().map(|(k, v)| (k.clone(), from_json(v))).collect()),
+        Json::Object(map) => {
+            let entry = |(key, value): (&Text, &Json)| Some((key.as_str()?.to_owned(), from_json(value)));
+            Value::Map(map.iter().filter_map(entry).collect())
+        }
     }
 }
 
@@ -167,19 +174,43 @@ fn plain_int(text: &str) -> Option<Option<i128>> {
     Some(magnitude.map(|n| if negative { -n } else { n }))
 }
 
-/// A number with a point or an exponent.
+/// Whether ruamel.yaml takes a plain scalar for a number with a point or an exponent. One that begins with the point has
+/// a sign in its exponent: `.5e3` is text.
+fn is_float(text: &str) -> bool {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if matches!(unsigned, ".inf" | ".Inf" | ".INF") || matches!(text, ".nan" | ".NaN" | ".NAN") {
+        return true;
+    }
+    let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
+        None => (unsigned, None),
+    };
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit() || b == b'_');
+    let power = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    match mantissa.split_once('.') {
+        Some(("", after)) => {
+            let exponent = exponent.is_none_or(|e| e.strip_prefix(['-', '+']).is_some_and(power));
+            !after.is_empty() && digits(after) && exponent
+        }
+        Some((before, after)) => {
+            let exponent = exponent.is_none_or(|e| power(e.strip_prefix(['-', '+']).unwrap_or(e)));
+            before.starts_with(|c: char| c.is_ascii_digit()) && digits(before) && digits(after) && exponent
+        }
+        None => {
+            let exponent = exponent.is_some_and(|e| power(e.strip_prefix(['-', '+']).unwrap_or(e)));
+            mantissa.starts_with(|c: char| c.is_ascii_digit()) && digits(mantissa) && exponent
+        }
+    }
+}
+
+/// The number; `None` where ruamel.yaml fails on it too (`._`).
 fn plain_float(text: &str) -> Option<f64> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     match unsigned {
-        ".inf" | ".Inf" | ".INF" => return Some(if text.starts_with('-') { f64::NEG_INFINITY } else { f64::INFINITY }),
-        ".nan" | ".NaN" | ".NAN" if unsigned == text => return Some(f64::NAN),
-        _ => {}
+        ".inf" | ".Inf" | ".INF" => Some(if text.starts_with('-') { f64::NEG_INFINITY } else { f64::INFINITY }),
+        ".nan" | ".NaN" | ".NAN" => Some(f64::NAN),
+        _ => text.replace('_', "").parse().ok(),
     }
-    let shape = |c: char| c.is_ascii_digit() || "._eE+-".contains(c);
-    if !unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.') || !unsigned.chars().all(shape) {
-        return None;
-    }
-    text.replace('_', "").parse().ok()
 }
 
 fn looks_like_date(text: &str) -> bool {
@@ -217,6 +248,12 @@ mod tests {
             ("0o17", Some(Value::Int(15))),
             ("1_000", Some(Value::Int(1000))),
             ("1e5", Some(Value::Float(1e5))),
+            ("1_0.e+5", Some(Value::Float(1e6))),
+            (".5e3", Some(Value::Str(".5e3".into()))),
+            ("-.5e-3", Some(Value::Float(-0.5e-3))),
+            ("+.nan", Some(Value::Str("+.nan".into()))),
+            ("1e", Some(Value::Str("1e".into()))),
+            ("._", None),
             ("yes", Some(Value::Str("yes".into()))),
             ("13:45", Some(Value::Str("13:45".into()))),
             ("2026-01-01", None),

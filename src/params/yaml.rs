@@ -1,20 +1,27 @@
 //! YAML as a tree whose every node knows its bytes in the text: what the params editor splices by, and what reads
 //! `dvc.yaml`, `dvc.lock` and `params.yaml`.
 //!
-//! A thin layer over `saphyr-parser`'s events (YAML 1.2). It builds the tree without recursion and with caps on depth and
-//! size, so that no text from a cloned repository can exhaust the stack; aliases stay aliases and are never expanded.
-//! Plain scalars resolve as ruamel.yaml, which DVC reads with, resolves them under YAML 1.2.
+//! A thin layer over `saphyr-parser`'s events (YAML 1.2). It builds the tree without recursion and with caps on depth,
+//! size and number of nodes, so that no text from a cloned repository can exhaust the stack or the memory; aliases stay
+//! aliases and are never expanded. Plain scalars resolve as ruamel.yaml, which DVC reads with, resolves them under YAML
+//! 1.2. What the two readers take for different things is refused with its line, in the whole text (characters,
+//! directives) or where it matters ([`Node::first_unclear`]); `tests/it/stranger_readers.rs` compares them.
+
+mod outside;
+mod places;
 
 use std::ops::Range;
 
+use places::Places;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
 use super::value::Value;
+use crate::support::plain_text::{MAX_BYTES, MAX_VALUES, first_odd};
 
-/// The largest text that is read, in bytes.
-const MAX_BYTES: usize = 64 << 20;
 /// The deepest nesting that is read.
 const MAX_DEPTH: usize = 128;
+/// The key that takes in another mapping's entries.
+pub(super) const MERGE: &str = "<<";
 
 /// A text that is not YAML, or that is not read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -115,31 +122,59 @@ impl Node {
         matches!(self.to_value(), Some(Value::Null))
     }
 
-    /// The value, `None` where it holds an alias, a merge key, a tag of its own or a date, which are not resolved here.
+    /// The value, `None` where it holds an alias, a merge key, a tag but `!!str`, or a date, which are not resolved here.
     #[must_use]
     pub fn to_value(&self) -> Option<Value> {
-        let core = self.tag.as_deref().map(|t| t.strip_prefix("tag:yaml.org,2002:"));
-        match (&self.kind, core) {
-            (_, Some(None)) | (Kind::Alias(_), _) => None,
-            (Kind::Scalar { text, .. }, Some(Some("str"))) => Some(Value::Str(text.clone())),
+        const STR: &str = "tag:yaml.org,2002:str";
+        match (&self.kind, self.tag.as_deref()) {
+            (Kind::Scalar { text, .. }, Some(STR)) => Some(Value::Str(text.clone())),
+            (_, Some(_)) | (Kind::Alias(_), _) => None,
             (Kind::Scalar { text, style: Style::Plain }, None) => Value::from_plain(text),
             (Kind::Scalar { text, .. }, None) => Some(Value::Str(text.clone())),
-            (Kind::Scalar { text, .. }, Some(Some("null" | "bool" | "int" | "float"))) => Value::from_plain(text),
-            (Kind::Scalar { .. }, Some(Some(_))) => None,
-            (Kind::Sequence(items), None | Some(Some("seq"))) => {
-                items.iter().map(Node::to_value).collect::<Option<_>>().map(Value::List)
-            }
-            (Kind::Mapping(entries), None | Some(Some("map"))) => entries
+            (Kind::Sequence(items), None) => items.iter().map(Node::to_value).collect::<Option<_>>().map(Value::List),
+            (Kind::Mapping(entries), None) => entries
                 .iter()
-                .map(|(key, value)| match (&key.kind, key.to_value()?) {
-                    (Kind::Scalar { text, style: Style::Plain }, _) if text == "<<" => None,
-                    (Kind::Scalar { text, .. }, _) => Some((text.clone(), value.to_value()?)),
-                    _ => None,
-                })
+                .map(|(key, value)| Some((key.key_text()?.to_owned(), value.to_value()?)))
                 .collect::<Option<_>>()
                 .map(Value::Map),
-            (Kind::Sequence(_) | Kind::Mapping(_), Some(Some(_))) => None,
         }
+    }
+
+    /// The text of a key that stands for itself: `None` for an alias, a collection, a tag or the merge key.
+    pub(super) fn key_text(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Scalar { text, .. } if self.tag.is_none() && text != MERGE => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The line and a description of the first place, down to this depth, that says something by way of another place:
+    /// an alias, a merge key, a tag. What is judged must stand there in so many words. Depth 0 is a mapping's keys alone.
+    #[must_use]
+    pub fn first_unclear(&self, depth: usize) -> Option<(usize, &'static str)> {
+        let mut todo = vec![(self, depth)];
+        while let Some((node, depth)) = todo.pop() {
+            match &node.kind {
+                Kind::Alias(_) => {
+                    return Some((node.line, "an alias (`*…`) stands where it is not followed; write its value out"));
+                }
+                _ if node.tag.is_some() => return Some((node.line, "a tag (`!…`) is not read here; remove it")),
+                Kind::Mapping(entries) => {
+                    if let Some((key, _)) = entries.iter().find(|(key, _)| key.key_text().is_none()) {
+                        return Some((
+                            key.line,
+                            "a key that is not plain text (a merge `<<`, an alias, a tag) is not followed here",
+                        ));
+                    }
+                    todo.extend(entries.iter().rev().filter(|_| depth > 0).map(|(_, value)| (value, depth - 1)));
+                }
+                Kind::Sequence(items) => {
+                    todo.extend(items.iter().rev().filter(|_| depth > 0).map(|item| (item, depth - 1)));
+                }
+                Kind::Scalar { .. } => {}
+            }
+        }
+        None
     }
 
     /// The first key that a mapping in this tree has twice, and the line of its second writing.
@@ -197,102 +232,42 @@ pub fn conflict_marker(bytes: &[u8]) -> Option<usize> {
     bytes.split(|b| *b == b'\n').position(marker).map(|at| at + 1)
 }
 
-/// The documents of a text. A byte order mark is skipped; an empty text has no document.
-pub fn documents(bytes: &[u8]) -> Result<Vec<Node>, YamlError> {
-    let fail = |line: usize, message: &str| YamlError { line, message: message.to_owned() };
+/// The one document of a text; `None` where the text is empty. A byte order mark at its start is skipped. Several documents
+/// are an error, and so is whatever other readers take for something else: odd characters, directives.
+pub fn document(bytes: &[u8]) -> Result<Option<Node>, YamlError> {
+    let fail = |line: usize, message: String| YamlError { line, message };
     if bytes.len() > MAX_BYTES {
-        return Err(fail(1, "the file is larger than 64 MiB"));
+        return Err(fail(1, format!("the file is larger than {} MiB", MAX_BYTES >> 20)));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let before = &bytes[..error.valid_up_to()];
-        fail(before.iter().filter(|b| **b == b'\n').count() + 1, "not UTF-8")
+        fail(before.iter().filter(|b| **b == b'\n').count() + 1, "not UTF-8".into())
     })?;
-    let bom = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-    let body = &text[bom..];
-    let place = Places::new(body, bom);
-    let mut tree = Tree { place, open: Vec::new(), done: Vec::new() };
+    let body = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if let Some(odd) = first_odd(body) {
+        return Err(fail(odd.line, odd.to_string()));
+    }
+    // Readers differ in whether a tab there is text.
+    if let Some(at) = body.lines().position(|line| line.contains('\t') && line.trim().is_empty()) {
+        return Err(fail(at + 1, "a tab in an empty line; remove it".into()));
+    }
+    // A directive changes what plain scalars and tags mean; DVC's reader heeds it.
+    if let Some(at) = body.lines().position(|line| line.starts_with('%')) {
+        return Err(fail(at + 1, "a line that begins with `%` (a YAML directive) is not read here".into()));
+    }
+    let place = Places::new(body, text.len() - body.len());
+    let mut tree = Tree { place, open: Vec::new(), done: None, nodes: 0, scalars: Vec::new(), ends_in_block: false };
     for event in Parser::new_from_str(body) {
-        let (event, span) = event.map_err(|e| fail(e.marker().line().max(1), e.info()))?;
+        let (event, span) = event.map_err(|e| fail(e.marker().line().max(1), e.info().to_owned()))?;
         tree.event(event, span)?;
     }
-    Ok(std::mem::take(&mut tree.done))
-}
-
-/// The one document of a text; `None` where the text is empty. Several documents are an error.
-pub fn document(bytes: &[u8]) -> Result<Option<Node>, YamlError> {
-    let mut documents = documents(bytes)?;
-    if let Some(second) = documents.get(1) {
-        return Err(YamlError { line: second.line, message: "a second document starts here".into() });
+    outside::check(text, &tree.scalars)?;
+    // Readers differ in whether its last line has a break.
+    if tree.ends_in_block && !body.ends_with('\n') {
+        let message = "the file ends in a block of text without a line break; end its last line, then try again";
+        return Err(fail(body.matches('\n').count() + 1, message.into()));
     }
-    Ok(documents.pop())
-}
-
-/// Turns the parser's character offsets into byte offsets.
-struct Places<'a> {
-    text: &'a [u8],
-    /// The byte offset of each character, where the text is not all ASCII.
-    offsets: Option<Vec<u32>>,
-    shift: usize,
-}
-
-impl<'a> Places<'a> {
-    fn new(text: &'a str, shift: usize) -> Self {
-        let offsets = (!text.is_ascii())
-            .then(|| text.char_indices().map(|(at, _)| u32::try_from(at).unwrap_or(u32::MAX)).collect());
-        Self { text: text.as_bytes(), offsets, shift }
-    }
-
-    fn byte(&self, index: usize) -> usize {
-        let at = match &self.offsets {
-            None => index.min(self.text.len()),
-            Some(offsets) => offsets.get(index).map_or(self.text.len(), |at| *at as usize),
-        };
-        at + self.shift
-    }
-
-    fn range(&self, span: Span) -> Range<usize> {
-        let start = self.byte(span.start.index());
-        start..self.byte(span.end.index()).max(start)
-    }
-
-    /// A scalar's own bytes. The parser's span of a quoted one runs on over what follows it, comments included.
-    /// That of a tagged one begins at the tag.
-    fn scalar(&self, range: Range<usize>, style: Style) -> Range<usize> {
-        let mut start = range.start - self.shift;
-        while style != Style::Block
-            && start < range.end - self.shift
-            && self.text.get(start).is_some_and(|b| b"!&".contains(b))
-        {
-            let rest = self.text.get(start..).unwrap_or_default();
-            let word = rest.iter().take_while(|b| !b.is_ascii_whitespace()).count();
-            let space = rest.iter().skip(word).take_while(|b| b.is_ascii_whitespace()).count();
-            start += word + space;
-        }
-        let range = (start + self.shift).min(range.end)..range.end;
-        let quote = match style {
-            Style::Single => b'\'',
-            Style::Double => b'"',
-            Style::Plain => return range,
-            Style::Block => {
-                // It runs on into the next line's indentation.
-                let text = self.text.get(range.start - self.shift..range.end - self.shift).unwrap_or_default();
-                let spaces = text.iter().rev().take_while(|b| **b == b' ').count();
-                let whole = text.len() == spaces || text.get(text.len() - spaces - 1) == Some(&b'\n');
-                return range.start..if whole { range.end - spaces } else { range.end };
-            }
-        };
-        let mut at = range.start - self.shift + 1;
-        while let Some(byte) = self.text.get(at) {
-            match byte {
-                b'\\' if quote == b'"' => at += 1,
-                b'\'' if quote == b'\'' && self.text.get(at + 1) == Some(&b'\'') => at += 1,
-                b if *b == quote => return range.start..at + 1 + self.shift,
-                _ => {}
-            }
-            at += 1;
-        }
-        range
-    }
+    Ok(tree.done)
 }
 
 /// A collection that is still being read.
@@ -305,13 +280,26 @@ struct Open {
 struct Tree<'a> {
     place: Places<'a>,
     open: Vec<Open>,
-    done: Vec<Node>,
+    done: Option<Node>,
+    /// How many nodes there are so far.
+    nodes: usize,
+    /// The bytes of every scalar so far.
+    scalars: Vec<Range<usize>>,
+    /// Whether the last of them is a block of text.
+    ends_in_block: bool,
 }
 
 impl Tree<'_> {
     fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), YamlError> {
         let range = self.place.range(span);
         let line = span.start.line().max(1);
+        if self.done.is_some() && matches!(event, Event::DocumentStart(_)) {
+            return Err(YamlError { line, message: "a second document starts here".into() });
+        }
+        self.nodes += 1;
+        if self.nodes > MAX_VALUES {
+            return Err(YamlError { line, message: format!("the file holds more than {MAX_VALUES} values") });
+        }
         let anchor = |id: usize| (id > 0).then_some(id);
         let name =
             |tag: Option<std::borrow::Cow<'_, saphyr_parser::Tag>>| tag.map(|t| format!("{}{}", t.handle, t.suffix));
@@ -323,7 +311,14 @@ impl Tree<'_> {
                     ScalarStyle::DoubleQuoted => Style::Double,
                     ScalarStyle::Literal | ScalarStyle::Folded => Style::Block,
                 };
+                let in_flow = self.open.last().is_some_and(|open| open.node.flow);
+                if style == Style::Plain && in_flow && text.starts_with([':', '?']) {
+                    let message = "a text between brackets that begins with `:` or `?`; put it in quotes";
+                    return Err(YamlError { line, message: message.into() });
+                }
                 let span = self.place.scalar(range, style);
+                self.scalars.push(span.clone());
+                self.ends_in_block = style == Style::Block;
                 let kind = Kind::Scalar { text: text.into_owned(), style };
                 self.close(Node { kind, span, line, anchor: anchor(id), tag: name(tag), flow: false });
             }
@@ -371,7 +366,7 @@ impl Tree<'_> {
 
     fn close(&mut self, node: Node) {
         let Some(open) = self.open.last_mut() else {
-            self.done.push(node);
+            self.done = Some(node);
             return;
         };
         match &mut open.node.kind {
@@ -386,81 +381,4 @@ impl Tree<'_> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    fn spans(text: &str) -> Vec<String> {
-        let mut out = Vec::new();
-        let root = document(text.as_bytes()).unwrap().unwrap();
-        let mut todo = vec![&root];
-        while let Some(node) = todo.pop() {
-            match &node.kind {
-                Kind::Scalar { .. } | Kind::Alias(_) => out.push(text[node.span.clone()].to_owned()),
-                Kind::Sequence(items) => {
-                    if node.flow {
-                        out.push(text[node.span.clone()].to_owned());
-                    }
-                    todo.extend(items.iter().rev());
-                }
-                Kind::Mapping(entries) => {
-                    if node.flow {
-                        out.push(text[node.span.clone()].to_owned());
-                    }
-                    todo.extend(entries.iter().rev().flat_map(|(k, v)| [v, k]));
-                }
-            }
-        }
-        out
-    }
-
-    #[test]
-    fn every_node_knows_its_bytes() {
-        let text = "\u{feff}# ünï\r\na: 'b ''ü'  # c\r\nm: {x: 1, y: [2, \"3\"]}\r\ns:\r\n  - p q \r\nz: k\r\n";
-        assert_eq!(
-            spans(text),
-            [
-                "a",
-                "'b ''ü'",
-                "m",
-                "{x: 1, y: [2, \"3\"]}",
-                "x",
-                "1",
-                "y",
-                "[2, \"3\"]",
-                "2",
-                "\"3\"",
-                "s",
-                "p q",
-                "z",
-                "k"
-            ]
-        );
-    }
-
-    #[test]
-    fn deep_nesting_is_refused_not_a_crash() {
-        let text = "[".repeat(100_000);
-        assert!(document(text.as_bytes()).is_err());
-        let text = "- ".repeat(100_000);
-        assert!(document(text.as_bytes()).is_err());
-    }
-
-    #[test]
-    fn conflict_markers_are_found() {
-        assert_eq!(conflict_marker(b"a: 1\r\n<<<<<<< HEAD\r\n"), Some(2));
-        assert_eq!(conflict_marker(b"a: <<<<<<< b\n<<<<<<<<\n"), None);
-    }
-
-    #[test]
-    fn a_second_document_is_an_error_with_its_line() {
-        let error = document(b"a: 1\n---\nb: 2\n").unwrap_err();
-        assert_eq!(error.line, 3, "{error}");
-    }
-
-    #[test]
-    fn duplicate_keys_are_seen() {
-        let root = document(b"a: 1\nb:\n  c: 1\n  c: 2\n").unwrap().unwrap();
-        assert_eq!(root.duplicate_key(), Some(("c".into(), 4)));
-    }
-}
+mod tests;

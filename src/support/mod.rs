@@ -9,6 +9,7 @@ pub mod fs;
 pub mod heard;
 pub mod interactive;
 pub mod limits;
+pub mod plain_text;
 pub mod process;
 pub mod progress;
 pub mod visible;
