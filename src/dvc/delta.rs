@@ -328,10 +328,11 @@ mod tests {
         let mut rows: Vec<&str> = text[1..text.len() - 1].split(", {").collect();
         let first = rows.remove(0);
         let shuffled = format!("[{{{}, {first}]", rows.join(", {"));
-        for other in [text.replace(", ", ","), format!(" {text}"), shuffled] {
-            let run: RunKey = "e/a".parse().unwrap();
-            let file = Entry { relpath: "e/a/x".into(), md5: Oid::of(&[3]) };
-            let new = with_runs(other.as_bytes(), &[run], vec![file]).unwrap();
+        let run: RunKey = "e/a".parse().unwrap();
+        let file = || vec![Entry { relpath: "e/a/x".into(), md5: Oid::of(&[3]) }];
+        assert!(with_runs(shuffled.as_bytes(), std::slice::from_ref(&run), file()).is_err());
+        for other in [text.replace(", ", ","), format!(" {text}")] {
+            let new = with_runs(other.as_bytes(), std::slice::from_ref(&run), file()).unwrap();
             let is = Listing::parse(&new).unwrap();
             assert_eq!(is, listing(&[("e/a/x", 3), ("e/b/x", 1), ("e/c/x", 1)]), "{other}");
         }

@@ -4,10 +4,11 @@
 //! `{"md5": …, "relpath": …}` sorted by `relpath`, in ASCII. The object's name is the MD5 of those bytes, `.dir` behind it.
 //! Entries are grouped by run (the first two components of the path); what lies elsewhere is kept, and called `other`.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::ops::Range;
 
-use serde::Deserialize;
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::version::{DataVersion, Oid};
 use crate::run::RunKey;
@@ -90,25 +91,18 @@ impl Listing {
         Ok(Self { entries })
     }
 
-    /// Reads a `.dir` object.
+    /// Reads a `.dir` object. One that is not sorted is none of DVC's: what looks into a list without reading all of it (see
+    /// `delta`) would not find what is in it.
     pub fn parse(bytes: &[u8]) -> Result<Self, ListingError> {
-        if let Some(entries) = parse_as_written(bytes) {
-            return Self::new(entries);
+        let entries = match parse_as_written(bytes) {
+            Some(entries) => entries,
+            None => serde_json::from_slice::<Rows>(bytes).map_err(|e| ListingError(e.to_string()))?.0,
+        };
+        match entries.windows(2).find(|pair| pair[0].relpath >= pair[1].relpath) {
+            None => Ok(Self { entries }),
+            Some([a, b]) if a.relpath == b.relpath => Err(ListingError(format!("`{}` is in it twice", a.relpath))),
+            Some(pair) => Err(ListingError(format!("`{}` is not in its place in the order", pair[1].relpath))),
         }
-        #[derive(Deserialize)]
-        struct Row {
-            md5: String,
-            relpath: String,
-        }
-        let rows: Vec<Row> = serde_json::from_slice(bytes).map_err(|e| ListingError(e.to_string()))?;
-        let entries = rows
-            .into_iter()
-            .map(|row| match row.md5.parse() {
-                Ok(md5) => Ok(Entry { relpath: row.relpath, md5 }),
-                Err(error) => Err(ListingError(format!("{error} (of `{}`)", row.relpath))),
-            })
-            .collect::<Result<_, _>>()?;
-        Self::new(entries)
     }
 
     /// The object's bytes, exactly as DVC would write them.
@@ -186,6 +180,37 @@ impl Listing {
         let start = self.entries.partition_point(|e| e.relpath < prefix);
         let len = self.entries.get(start..).unwrap_or_default().partition_point(|e| e.relpath.starts_with(&prefix));
         start..start + len
+    }
+}
+
+/// The entries of any JSON that means a list of files, taken in one by one.
+struct Rows(Vec<Entry>);
+
+impl<'de> Deserialize<'de> for Rows {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct All;
+        impl<'de> Visitor<'de> for All {
+            type Value = Rows;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of files")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<Rows, A::Error> {
+                #[derive(Deserialize)]
+                struct Row {
+                    md5: String,
+                    relpath: String,
+                }
+                let mut entries = Vec::new();
+                while let Some(Row { md5, relpath }) = rows.next_element()? {
+                    let md5 = md5.parse().map_err(|error| A::Error::custom(format!("{error} (of `{relpath}`)")))?;
+                    entries.push(Entry { relpath, md5 });
+                }
+                Ok(Rows(entries))
+            }
+        }
+        from.deserialize_seq(All)
     }
 }
 

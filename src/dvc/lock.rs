@@ -1,7 +1,8 @@
 //! `dvc.lock`, schema 2.0: what DVC recorded when it ran each stage.
 //!
 //! Source of the format: `dvc/schema.py`, `dvc/stage/serialize.py`. Bytes in, values out: a hook hands in a commit's or the
-//! index's blob. What is not understood is an error that says so, with its line; then DVC decides.
+//! index's blob. What is not understood, or what DVC's reader may take for something else, is an error that says so, with
+//! its line; then DVC decides.
 
 use std::ops::Range;
 
@@ -165,15 +166,20 @@ impl Lock {
         if let Some((key, line)) = root.duplicate_key() {
             return Err(LockError::NotUnderstood { line, message: format!("`{key}` is written twice") });
         }
-        match root.get("schema").and_then(Node::text) {
-            Some("2.0") => {}
-            Some(other) => return Err(strange(&root, &format!("schema `{other}`, where 2.0 is understood"))),
+        clear(&root)?;
+        match root.get("schema").map(|schema| (schema, schema.to_value())) {
+            Some((_, Some(Value::Str(schema)))) if schema == "2.0" => {}
+            Some((schema, _)) => {
+                let found = schema.text().unwrap_or_default();
+                return Err(strange(schema, &format!("schema `{found}`, where the text '2.0' is understood")));
+            }
             None => return Err(strange(&root, "no schema, where 2.0 is understood")),
         }
         let named = |key: &Node| key.text().map(str::to_owned).filter(|k| !matches!(k.as_str(), "schema" | "stages"));
         let other = entries.iter().filter_map(|(key, value)| Some((named(key)?, lenient(value)))).collect();
         let mut lock = Self { stages: Vec::new(), other };
         let Some(stages) = root.get("stages").filter(|node| !node.is_null()) else { return Ok(lock) };
+        clear(stages)?;
         let Some(stages) = stages.entries() else { return Err(strange(stages, "`stages` is not a mapping")) };
         for (key, node) in stages {
             lock.stages.push(stage(key, node, bytes)?);
@@ -212,6 +218,7 @@ fn stage(key: &Node, node: &Node, bytes: &[u8]) -> Result<LockedStage, LockError
     if node.entries().is_none() {
         return Err(strange(node, format!("stage `{name}` is not a mapping")));
     }
+    clear(node)?;
     let cmd = node.get("cmd").ok_or_else(|| strange(node, format!("stage `{name}` has no cmd")))?;
     let items = |key: &str| -> Result<Vec<Item>, LockError> {
         let Some(list) = node.get(key).filter(|list| !list.is_null()) else { return Ok(Vec::new()) };
@@ -220,6 +227,7 @@ fn stage(key: &Node, node: &Node, bytes: &[u8]) -> Result<LockedStage, LockError
     };
     let mut params = Vec::new();
     if let Some(files) = node.get("params").filter(|files| !files.is_null()) {
+        clear(files)?;
         let files = files.entries().ok_or_else(|| strange(files, format!("`params` of `{name}` is not a mapping")))?;
         for (file, values) in files {
             let file = file.text().ok_or_else(|| strange(file, "a params file's name is not text".into()))?;
@@ -234,21 +242,34 @@ fn stage(key: &Node, node: &Node, bytes: &[u8]) -> Result<LockedStage, LockError
     Ok(LockedStage { name, cmd: lenient(cmd), deps, params, outs, span: start..end })
 }
 
+/// An error where a mapping's own keys do not stand there in so many words.
+fn clear(node: &Node) -> Result<(), LockError> {
+    match node.first_unclear(0) {
+        Some((line, message)) => Err(LockError::NotUnderstood { line, message: message.to_owned() }),
+        None => Ok(()),
+    }
+}
+
 fn item(node: &Node) -> Result<Item, LockError> {
+    clear(node)?;
     let strange = |message: &str| LockError::NotUnderstood { line: node.line, message: message.to_owned() };
     let all = lenient(node);
-    // Keys such as md5 can look like numbers (`1234…e5…`); DVC quotes those, so the text is the value.
-    let text = |key: &str| node.get(key).and_then(Node::text).map(str::to_owned);
+    // A number or a date without quotes is no text to DVC, which fails on it.
+    let text = |key: &str| match node.get(key).map(Node::to_value) {
+        None | Some(Some(Value::Null)) => Ok(None),
+        Some(Some(Value::Str(text))) => Ok(Some(text)),
+        Some(_) => Err(strange(&format!("`{key}` is not text"))),
+    };
     let number = |key: &str| match all.get(key) {
         None | Some(Value::Null) => Ok(None),
         Some(value) => value.as_u64().map(Some).ok_or_else(|| strange(&format!("`{key}` is not a number"))),
     };
     Ok(Item {
-        path: text("path").ok_or_else(|| strange("an entry without a path"))?,
-        md5: text("md5"),
+        path: text("path")?.ok_or_else(|| strange("an entry without a path"))?,
+        md5: text("md5")?,
         size: number("size")?,
         nfiles: number("nfiles")?,
-        hash: text("hash"),
+        hash: text("hash")?,
         all,
     })
 }

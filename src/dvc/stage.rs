@@ -1,14 +1,21 @@
 //! The stage `capture_ingest` in `dvc.yaml`, its `${…}` resolved from a params file.
 //!
 //! Bytes in, values out: a hook hands in the index's blobs, a command the files. Source of the format: `dvc/schema.py` and
-//! `dvc/parsing/interpolate.py`. Only what one stage of a known shape uses is resolved; a stage that uses more (`foreach`,
-//! `matrix`, `wdir`, variables of its own) is [`StageError::BeyondUs`], and DVC decides.
+//! `dvc/parsing/`. Only what one stage of a known shape uses is resolved; a stage that uses more (`foreach`, `matrix`,
+//! `wdir`, variables of its own) is [`StageError::BeyondUs`], and DVC decides.
+//!
+//! What is judged here is what DVC does: whatever its reader may take for something else (aliases, merges, tags, values that
+//! are no text where text is meant) is an error, and so is a path that leads out of the project, for DVC removes and
+//! replaces outputs wherever they are. `tests/it/stranger_readers.rs` compares the two readers.
+
+mod interpolate;
 
 use crate::error::{Explain, Kind};
 use crate::params::yaml::{self, Node, YamlError};
 use crate::params::{self, ParamsError, Value};
 
 use super::listing::safe_path;
+use interpolate::interpolate;
 
 /// The stage's name.
 pub const STAGE: &str = "capture_ingest";
@@ -127,6 +134,8 @@ pub struct Stage {
     pub outs: Vec<Out>,
     /// Whether DVC is told to leave it alone.
     pub frozen: bool,
+    /// The files beside `params.yaml` that the pipeline's `${…}` are filled in from: its `vars`.
+    pub vars: Vec<String>,
 }
 
 /// The stage with every `${…}` resolved.
@@ -159,32 +168,40 @@ impl Stage {
         if let Some((key, line)) = root.duplicate_key() {
             return Err(StageError::Shape { line, message: format!("`{key}` is written twice") });
         }
-        let Some(stage) = root.get("stages").and_then(|stages| stages.get(STAGE)) else { return Ok(None) };
-        if stage.entries().is_none() {
-            return Err(shape(stage, "the stage is not a mapping"));
-        }
-        for key in ["foreach", "matrix", "do", "wdir", "vars"] {
-            if stage.get(key).is_some() {
-                return Err(StageError::BeyondUs(format!("the stage `{STAGE}` uses `{key}`")));
+        clear(&root, 0)?;
+        let Some(stages) = root.get("stages").filter(|node| !node.is_null()) else { return Ok(None) };
+        clear(stages, 0)?;
+        let Some(stage) = stages.get(STAGE) else { return Ok(None) };
+        let Some(entries) = stage.entries() else { return Err(shape(stage, "the stage is not a mapping")) };
+        clear(stage, 0)?;
+        for (key, value) in entries {
+            match key.text().unwrap_or_default() {
+                "cmd" | "deps" | "outs" | "metrics" | "plots" | "params" | "frozen" => clear(value, usize::MAX)?,
+                "always_changed" | "desc" | "meta" => {}
+                other => return Err(StageError::BeyondUs(format!("the stage `{STAGE}` uses `{other}`"))),
             }
         }
-        let cmd = match stage.get("cmd") {
+        let cmd = match stage.get("cmd").filter(|node| !node.is_null()) {
             Some(node) => texts(node).ok_or_else(|| shape(node, "`cmd` is neither text nor a list of texts"))?,
             None => return Err(shape(stage, "the stage has no `cmd`")),
         };
         let cmd_is_list = stage.get("cmd").is_some_and(|node| node.items().is_some());
-        let deps = match stage.get("deps") {
-            Some(node) => texts(node).ok_or_else(|| shape(node, "`deps` is not a list of paths"))?,
-            None => Vec::new(),
+        let items = |key: &str, message: &str| match stage.get(key).filter(|node| !node.is_null()) {
+            Some(node) => node.items().ok_or_else(|| shape(node, message)),
+            None => Ok(&[][..]),
         };
+        let mut deps = Vec::new();
+        for node in items("deps", "`deps` is not a list of paths")? {
+            deps.push(text(node).ok_or_else(|| shape(node, "`deps` is not a list of paths"))?);
+        }
         let mut outs = Vec::new();
         for (key, kind) in [("outs", OutKind::Data), ("metrics", OutKind::Metrics), ("plots", OutKind::Plots)] {
-            for node in stage.get(key).map(|n| n.items().unwrap_or_default()).unwrap_or_default() {
+            for node in items(key, "outputs are not a list")? {
                 outs.push(out(node, kind).ok_or_else(|| shape(node, "an output is not understood"))?);
             }
         }
         let mut params: Vec<ParamsDep> = Vec::new();
-        for node in stage.get("params").map(|n| n.items().unwrap_or_default()).unwrap_or_default() {
+        for node in items("params", "`params` is not a list")? {
             for dep in params_deps(node).ok_or_else(|| shape(node, "a parameter is not understood"))? {
                 match params.iter_mut().find(|have| have.file == dep.file) {
                     Some(have) => have.keys.extend(dep.keys),
@@ -192,8 +209,18 @@ impl Stage {
                 }
             }
         }
-        let frozen = matches!(stage.get("frozen").and_then(Node::to_value), Some(Value::Bool(true)));
-        Ok(Some(Self { cmd, cmd_is_list, deps, params, outs, frozen }))
+        let frozen = match stage.get("frozen").map(|node| (node, node.to_value())) {
+            None => false,
+            Some((_, Some(Value::Bool(frozen)))) => frozen,
+            Some((node, _)) => return Err(shape(node, "`frozen` is neither true nor false")),
+        };
+        let vars = root.get("vars").and_then(Node::items).unwrap_or_default().iter().filter_map(text).collect();
+        let stage = Self { cmd, cmd_is_list, deps, params, outs, frozen, vars };
+        let file = stage.params_file();
+        if !safe_path(file) || file.contains("${") {
+            return Err(StageError::BeyondUs(format!("the params file `{file}` is outside the project")));
+        }
+        Ok(Some(stage))
     }
 
     /// The params file that names the selected run.
@@ -201,6 +228,25 @@ impl Stage {
     pub fn params_file(&self) -> &str {
         let named = self.params.iter().find(|dep| dep.keys.iter().any(|key| key == RUN_DIR));
         named.map_or(PARAMS_FILE, |dep| &dep.file)
+    }
+
+    /// Whether DVC fills `${…}` in from this file.
+    fn fills_in_from(&self, file: &str) -> bool {
+        file == PARAMS_FILE || self.vars.iter().any(|vars| vars == file)
+    }
+
+    /// An error where the stage, resolved, names a path outside the project: DVC would remove an output there, and read
+    /// whatever a dependency is.
+    fn stays_inside(&self) -> Result<(), StageError> {
+        let paths = self.deps.iter().chain(self.outs.iter().map(|out| &out.path));
+        let mut paths = paths.chain(self.params.iter().map(|dep| &dep.file));
+        let inside = |path: &&String| safe_path(path.strip_prefix("./").unwrap_or(path).trim_end_matches('/'));
+        match paths.find(|path| !inside(path)) {
+            Some(path) => Err(StageError::BeyondUs(format!(
+                "the stage `{STAGE}` names `{path}`, which is not a path inside the project"
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// The command as one text, the lines joined.
@@ -215,7 +261,13 @@ impl Stage {
             Some(bytes) => params::load(self.params_file(), bytes)?,
             None => Value::Map(Vec::new()),
         };
-        let fill = |text: &String| interpolate(text, &values);
+        let fill = |text: &String| {
+            if text.contains("${") && !self.fills_in_from(self.params_file()) {
+                let file = self.params_file();
+                return Err(StageError::BeyondUs(format!("`{text}` is filled in from {PARAMS_FILE}, not from {file}")));
+            }
+            interpolate(text, &values)
+        };
         let stage = Self {
             cmd: self.cmd.iter().map(fill).collect::<Result<_, _>>()?,
             cmd_is_list: self.cmd_is_list,
@@ -234,6 +286,7 @@ impl Stage {
                 .map(|out| Ok(Out { path: fill(&out.path)?, ..out.clone() }))
                 .collect::<Result<_, StageError>>()?,
             frozen: self.frozen,
+            vars: self.vars.clone(),
         };
         let text = |key: &str| values.at(key).filter(|v| **v != Value::Null);
         let out_dir = match text(OUT_DIR) {
@@ -247,6 +300,7 @@ impl Stage {
         if !stage.outs.iter().any(|out| out.path.trim_end_matches('/') == out_dir) {
             return Err(StageError::BeyondUs(format!("the stage `{STAGE}` has no output `{out_dir}`")));
         }
+        stage.stays_inside()?;
         let run_dir = match text(RUN_DIR) {
             Some(Value::Str(dir)) => is_selection(dir).then(|| dir.clone()),
             Some(other) => return Err(StageError::BeyondUs(format!("{RUN_DIR} is {other}, not a path"))),
@@ -263,137 +317,57 @@ pub fn is_selection(run_dir: &str) -> bool {
     !run_dir.trim().is_empty() && !placeholder
 }
 
+/// An error where a part of the pipeline does not stand there in so many words.
+fn clear(node: &Node, depth: usize) -> Result<(), StageError> {
+    match node.first_unclear(depth) {
+        Some((line, message)) => Err(StageError::Shape { line, message: message.to_owned() }),
+        None => Ok(()),
+    }
+}
+
+/// A scalar that is text to DVC too: no number, no date.
+fn text(node: &Node) -> Option<String> {
+    match node.to_value() {
+        Some(Value::Str(text)) => Some(text),
+        _ => None,
+    }
+}
+
 fn texts(node: &Node) -> Option<Vec<String>> {
     match node.items() {
-        Some(items) => items.iter().map(|item| item.text().map(str::to_owned)).collect(),
-        None if node.is_null() => Some(Vec::new()),
-        None => Some(vec![node.text()?.to_owned()]),
+        Some(items) => items.iter().map(text).collect(),
+        None => Some(vec![text(node)?]),
     }
 }
 
 fn out(node: &Node, kind: OutKind) -> Option<Out> {
-    if let Some(path) = node.text() {
-        return Some(Out { path: path.to_owned(), kind, cache: true, persist: false, remote: None });
-    }
-    let [(path, flags)] = node.entries()? else { return None };
-    let flag = |key: &str| match flags.get(key).and_then(Node::to_value) {
-        Some(Value::Bool(value)) => Some(value),
-        _ => None,
+    let Some(entries) = node.entries() else {
+        return Some(Out { path: text(node)?, kind, cache: true, persist: false, remote: None });
     };
-    Some(Out {
-        path: path.text()?.to_owned(),
-        kind,
-        cache: flag("cache").unwrap_or(true),
-        persist: flag("persist").unwrap_or(false),
-        remote: flags.get("remote").and_then(Node::text).map(str::to_lowercase),
-    })
+    let [(path, flags)] = entries else { return None };
+    flags.entries()?;
+    let flag = |key: &str, default: bool| match flags.get(key).map(Node::to_value) {
+        None => Some(default),
+        Some(Some(Value::Bool(value))) => Some(value),
+        Some(_) => None,
+    };
+    let remote = match flags.get("remote") {
+        None => None,
+        Some(node) => Some(text(node)?.to_lowercase()),
+    };
+    Some(Out { path: text(path)?, kind, cache: flag("cache", true)?, persist: flag("persist", false)?, remote })
 }
 
 fn params_deps(node: &Node) -> Option<Vec<ParamsDep>> {
-    if let Some(key) = node.text() {
-        return Some(vec![ParamsDep { file: PARAMS_FILE.to_owned(), keys: vec![key.to_owned()] }]);
+    if let Some(key) = text(node) {
+        return Some(vec![ParamsDep { file: PARAMS_FILE.to_owned(), keys: vec![key] }]);
     }
-    let dep = |(file, keys): &(Node, Node)| Some(ParamsDep { file: file.text()?.to_owned(), keys: texts(keys)? });
+    let dep = |(file, keys): &(Node, Node)| {
+        let keys = if keys.is_null() { Vec::new() } else { texts(keys)? };
+        Some(ParamsDep { file: text(file)?, keys })
+    };
     node.entries()?.iter().map(dep).collect()
 }
 
-/// `${a.b}` replaced by the value at `a.b`; `\${` stands for itself.
-fn interpolate(text: &str, values: &Value) -> Result<String, StageError> {
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find("${") {
-        let (before, after) = rest.split_at(at);
-        let inner = &after[2..];
-        if let Some(before) = before.strip_suffix('\\') {
-            out.push_str(before);
-            out.push_str("${");
-            rest = inner;
-            continue;
-        }
-        let Some(end) = inner.find('}') else { break };
-        let key = inner[..end].trim();
-        let name = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || "_-".contains(c));
-        if !key.split('.').all(name) {
-            return Err(StageError::BeyondUs(format!("`${{{key}}}` is not understood")));
-        }
-        out.push_str(before);
-        match values.at(key) {
-            Some(Value::Str(value)) => out.push_str(value),
-            Some(Value::Int(value)) => out.push_str(&value.to_string()),
-            Some(Value::Bool(value)) => out.push_str(if *value { "true" } else { "false" }),
-            Some(value) => return Err(StageError::BeyondUs(format!("`${{{key}}}` is {value}"))),
-            None => return Err(StageError::BeyondUs(format!("nothing defines `${{{key}}}`"))),
-        }
-        rest = &inner[end + 1..];
-    }
-    out.push_str(rest);
-    Ok(out)
-}
-
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    const REFERENCE: &str = "stages:\n  capture_ingest:\n    cmd: capture-hook ingest\n    params:\n    - ingest_capture.run_dir\n    - ingest_capture.out_dir\n    outs:\n    - ${ingest_capture.out_dir}:\n        persist: true\n";
-    const PARAMS: &str = "ingest_capture:\n  run_dir: results/demo/r1\n  out_dir: data/captures\n";
-
-    #[test]
-    fn the_reference_stage_is_resolved() {
-        let stage = Stage::parse(REFERENCE.as_bytes()).unwrap().unwrap();
-        assert_eq!((stage.command().as_str(), stage.params_file()), ("capture-hook ingest", "params.yaml"));
-        let resolved = stage.resolve(Some(PARAMS.as_bytes())).unwrap();
-        assert_eq!(resolved.run_dir.as_deref(), Some("results/demo/r1"));
-        assert_eq!(
-            resolved.stage.outs,
-            [Out { path: "data/captures".into(), kind: OutKind::Data, cache: true, persist: true, remote: None }]
-        );
-    }
-
-    #[test]
-    fn a_placeholder_selects_nothing() {
-        let stage = Stage::parse(REFERENCE.as_bytes()).unwrap().unwrap();
-        for value in ["results/<experiment>/<run_id>", "''", "~", ""] {
-            let params = PARAMS.replace("results/demo/r1", value);
-            assert_eq!(stage.resolve(Some(params.as_bytes())).unwrap().run_dir, None, "{value}");
-        }
-    }
-
-    #[test]
-    fn a_dataset_outside_the_project_is_refused() {
-        let stage = Stage::parse(REFERENCE.as_bytes()).unwrap().unwrap();
-        for value in ["../x", "/tmp/x", "a/../../x", "."] {
-            let params = PARAMS.replace("data/captures", value);
-            assert!(stage.resolve(Some(params.as_bytes())).is_err(), "{value}");
-        }
-    }
-
-    #[test]
-    fn what_is_not_understood_is_said() {
-        let with = |from: &str, to: &str| Stage::parse(REFERENCE.replace(from, to).as_bytes());
-        assert!(matches!(with("    cmd:", "    wdir: x\n    cmd:"), Err(StageError::BeyondUs(_))));
-        assert!(matches!(with("    cmd:", "<<<<<<< ours\n    cmd:"), Err(StageError::Conflict { line: 3 })));
-        assert_eq!(with("capture_ingest", "other").unwrap(), None);
-        assert_eq!(Stage::parse(b"").unwrap(), None);
-        let stage = with("out_dir}:", "nothing}:").unwrap().unwrap();
-        assert!(stage.resolve(Some(PARAMS.as_bytes())).is_err());
-    }
-
-    #[test]
-    fn an_escaped_brace_stands_for_itself() {
-        let values = Value::Map(vec![("a".into(), Value::Int(1))]);
-        assert_eq!(interpolate("x\\${a}${ a }$", &values).unwrap(), "x${a}1$");
-    }
-
-    #[test]
-    fn another_params_file_is_named() {
-        let text = REFERENCE.replace(
-            "    - ingest_capture.run_dir\n    - ingest_capture.out_dir\n",
-            "    - conf/p.toml:\n      - ingest_capture.run_dir\n      - ingest_capture.out_dir\n",
-        );
-        let stage = Stage::parse(text.as_bytes()).unwrap().unwrap();
-        assert_eq!(stage.params_file(), "conf/p.toml");
-        let toml = "[ingest_capture]\nrun_dir = 'results/demo/r1'\nout_dir = 'data/captures'\n";
-        assert_eq!(stage.resolve(Some(toml.as_bytes())).unwrap().run_dir.as_deref(), Some("results/demo/r1"));
-    }
-}
+mod tests;

@@ -1,0 +1,64 @@
+//! `${…}` in a stage, as DVC fills it in (`dvc/parsing/interpolate.py`), for the names and values that one reading only has.
+
+use super::StageError;
+use crate::params::Value;
+
+/// `${a.b}` replaced by the value at `a.b`; `\${` stands for itself. What DVC may fill in otherwise is an error: names but
+/// of letters, digits, `_` and `-`, values that are no text, whole number or bool, or that hold a `${` themselves.
+pub(super) fn interpolate(text: &str, values: &Value) -> Result<String, StageError> {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("${") {
+        let (before, after) = rest.split_at(at);
+        let inner = &after[2..];
+        if let Some(before) = before.strip_suffix('\\') {
+            out.push_str(before);
+            out.push_str("${");
+            rest = inner;
+            continue;
+        }
+        let Some(end) = inner.find('}') else { break };
+        // DVC's parser skips blanks at both ends; a line break or another space is a part of the name to it.
+        let key = inner[..end].trim_matches(' ');
+        let name = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || "_-".contains(c));
+        if !key.split('.').all(name) {
+            return Err(StageError::BeyondUs(format!("`${{{key}}}` is not understood")));
+        }
+        out.push_str(before);
+        match values.at(key) {
+            Some(Value::Str(value)) if value.contains("${") => {
+                return Err(StageError::BeyondUs(format!(
+                    "`${{{key}}}` is `{value}`, which is to be filled in itself"
+                )));
+            }
+            Some(Value::Str(value)) => out.push_str(value),
+            Some(Value::Int(value)) => out.push_str(&value.to_string()),
+            Some(Value::Bool(value)) => out.push_str(if *value { "true" } else { "false" }),
+            Some(value) => return Err(StageError::BeyondUs(format!("`${{{key}}}` is {value}"))),
+            None => return Err(StageError::BeyondUs(format!("nothing defines `${{{key}}}`"))),
+        }
+        rest = &inner[end + 1..];
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_escaped_brace_stands_for_itself() {
+        let values = Value::Map(vec![("a".into(), Value::Int(1))]);
+        assert_eq!(interpolate("x\\${a}${ a }$", &values).unwrap(), "x${a}1$");
+    }
+
+    #[test]
+    fn what_dvc_fills_in_otherwise_is_refused() {
+        let values = Value::Map(vec![("a".into(), Value::Str("${b}".into())), ("b".into(), Value::Null)]);
+        for text in ["${a}", "${b}", "${b\n}", "${\u{a0}b}", "${b[0]}", "${}", "${c}"] {
+            assert!(interpolate(text, &values).is_err(), "{text:?}");
+        }
+    }
+}
