@@ -88,7 +88,7 @@ fn merge(app: &App, args: &Args) -> Result<Ended, Error> {
         What::Lock => {
             let root = app.cwd.join(Path::new(&files.path).parent().unwrap_or(Path::new("")));
             let project = Project::at(repo, root, &app.env);
-            merging::lock(&files, &project, &app.env, &mut || project.dvc())?
+            merging::lock(&files, &project)?
         }
     })
 }

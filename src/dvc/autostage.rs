@@ -58,8 +58,7 @@ fn kept(root: &Path) -> Result<PathBuf, FsError> {
 
 /// The file's text with the setting off.
 fn switched_off(path: &Path, text: &[u8]) -> Result<Vec<u8>, SettingsError> {
-    let mut settings = ini::parse(&String::from_utf8_lossy(text))
-        .map_err(|error| SettingsError::Syntax { path: path.to_path_buf(), error })?;
+    let mut settings = ini::parse(text).map_err(|error| SettingsError::Syntax { path: path.to_path_buf(), error })?;
     settings.retain(|s| (s.section.as_str(), s.key.as_str()) != ("core", "autostage"));
     settings.push(Setting { section: "core".into(), key: "autostage".into(), values: vec!["false".into()] });
     Ok(ini::write(&settings).into_bytes())

@@ -8,7 +8,7 @@ use std::path::Path;
 use super::cache::{Cache, CacheError};
 use super::listing::Listing;
 use super::program::{Dvc, ProgramError};
-use super::settings::Settings;
+use super::settings::{Settings, Stranger};
 use super::version::DataVersion;
 use crate::error::{Explain, Kind};
 use crate::support::aside::passing_dir;
@@ -29,6 +29,16 @@ pub enum FetchError {
         /// Where was looked.
         remote: String,
     },
+    /// Nobody asked, and the repository's own settings choose how its remote is reached.
+    #[error(
+        "the list of files of data version {version} is not in the cache; {stranger}, so it comes when you ask for it"
+    )]
+    NotAsked {
+        /// Which.
+        version: DataVersion,
+        /// The setting.
+        stranger: Stranger,
+    },
     /// DVC could not get it.
     #[error("the list of files of data version {version} is not in the cache, and DVC did not get it")]
     Program {
@@ -48,7 +58,7 @@ pub enum FetchError {
 impl Explain for FetchError {
     fn kind(&self) -> Kind {
         match self {
-            Self::NoRemote(_) => Kind::Setup,
+            Self::NoRemote(_) | Self::NotAsked { .. } => Kind::Setup,
             Self::NotThere { .. } => Kind::Wanting,
             Self::Program { source, .. } => source.kind(),
             Self::Cache(error) => error.kind(),
@@ -60,6 +70,7 @@ impl Explain for FetchError {
         match self {
             Self::NoRemote(_) => "no_dvc_remote",
             Self::NotThere { .. } => "data_not_on_remote",
+            Self::NotAsked { .. } => "data_not_fetched",
             Self::Program { source, .. } => source.code(),
             Self::Cache(error) => error.code(),
             Self::Fs(error) => error.code(),
@@ -72,10 +83,26 @@ impl Explain for FetchError {
             Self::NotThere { .. } => {
                 vec!["who made it must push it: `capture-hook push`, in the clone that has it".into()]
             }
+            Self::NotAsked { .. } => vec!["look into .dvc/config, then `capture-hook pull`".into()],
             Self::Program { source, .. } => source.hints(),
             Self::Cache(error) => error.hints(),
             Self::Fs(error) => error.hints(),
         }
+    }
+}
+
+/// The same as [`listing`], for a caller that nobody asked to fetch anything: DVC is not called where the repository's own
+/// settings choose what its remote's client does.
+pub fn listing_unasked(
+    root: &Path,
+    settings: &Settings,
+    version: DataVersion,
+    dvc: impl FnOnce() -> Result<Dvc, ProgramError>,
+) -> Result<Listing, FetchError> {
+    let by_dvc = settings.remote().is_some_and(|remote| remote.dir.is_none());
+    match settings.strangers.first().filter(|_| by_dvc && !Cache::of(settings).has_listing(version)) {
+        Some(stranger) => Err(FetchError::NotAsked { version, stranger: stranger.clone() }),
+        None => listing(root, settings, version, dvc),
     }
 }
 

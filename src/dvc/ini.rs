@@ -1,7 +1,13 @@
 //! The syntax of DVC's config files, as far as DVC itself writes it.
 //!
-//! DVC reads them with `configobj` and lower-cases every section and key. What `configobj` knows beyond that (nested
-//! sections, text over several lines, `%(…)s`) is refused with its line: then DVC must be asked.
+//! DVC reads them with `configobj`, which splits lines as Python's `str.splitlines` does, and lower-cases every section and
+//! key. What is read here means the same there (`tests/it/stranger_readers.rs` compares the two); what `configobj` knows
+//! beyond that, or what two spellings leave to the order of lines (nested sections, text over several lines, `%(…)s`, a
+//! section or key that is there twice), is refused with its line: then DVC must be asked.
+
+use std::collections::HashSet;
+
+use crate::support::plain_text::{first_odd, too_much};
 
 /// A line that is not understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,25 +36,60 @@ impl Setting {
     pub fn text(&self) -> String {
         self.values.join(",")
     }
+
+    /// The name in a section `kind "name"`.
+    #[must_use]
+    pub fn named(&self, kind: &str) -> Option<&str> {
+        name_of(&self.section, kind)
+    }
+}
+
+/// The kinds of sections that have names.
+const NAMED: [&str; 3] = ["remote", "machine", "db"];
+
+fn name_of<'a>(section: &'a str, kind: &str) -> Option<&'a str> {
+    section.trim().strip_prefix(kind)?.trim_start().strip_prefix('"')?.strip_suffix('"')
 }
 
 /// The settings of a file, in its order.
-pub fn parse(text: &str) -> Result<Vec<Setting>, IniError> {
+pub fn parse(bytes: &[u8]) -> Result<Vec<Setting>, IniError> {
+    let at_line = |line: usize, message: String| IniError { line, message };
+    if let Some(why) = too_much(bytes) {
+        return Err(at_line(1, why));
+    }
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let before = bytes.iter().take(error.valid_up_to()).filter(|b| **b == b'\n').count();
+        at_line(before + 1, "not UTF-8".into())
+    })?;
+    if let Some(odd) = first_odd(text) {
+        return Err(at_line(odd.line, odd.to_string()));
+    }
     let mut out = Vec::new();
     let mut section = String::new();
-    for (index, raw) in text.trim_start_matches('\u{feff}').lines().enumerate() {
-        let fail = |message: &str| IniError { line: index + 1, message: message.to_owned() };
+    let (mut sections, mut keys) = (HashSet::new(), HashSet::new());
+    for (index, raw) in text.lines().enumerate() {
+        let fail = |message: &str| at_line(index + 1, message.to_owned());
         let line = raw.trim();
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
         if let Some(rest) = line.strip_prefix('[') {
             section = section_name(rest).ok_or_else(|| fail("a section's name is not understood"))?;
+            if !sections.insert(section.clone()) {
+                return Err(fail("a section that is there already"));
+            }
             continue;
         }
+        if section.is_empty() {
+            return Err(fail("a setting outside any section"));
+        }
         let (key, value) = split_key(line).ok_or_else(|| fail("neither a section nor a setting"))?;
+        let key = key.to_lowercase();
         let values = values(value).ok_or_else(|| fail("a value is not understood"))?;
-        out.push(Setting { section: section.clone(), key: key.to_lowercase(), values });
+        if !keys.insert((section.clone(), key.clone())) {
+            return Err(fail("a setting that is there already"));
+        }
+        out.push(Setting { section: section.clone(), key, values });
     }
     Ok(out)
 }
@@ -65,15 +106,18 @@ pub fn write(settings: &[Setting]) -> String {
     }
     let mut out = String::new();
     for section in sections {
-        if !section.is_empty() {
-            out.push_str(&format!("[{}]\n", quoted(section)));
-        }
+        out.push_str(&format!("[{}]\n", quoted(section)));
         for setting in settings.iter().filter(|s| s.section == section) {
             let values: Vec<String> = setting.values.iter().map(|v| quoted(v)).collect();
-            out.push_str(&format!("    {} = {}\n", setting.key, values.join(", ")));
+            out.push_str(&format!("    {} = {}\n", quoted(&setting.key), values.join(", ")));
         }
     }
     out
+}
+
+/// A text that can be written in quotes of one kind or the other.
+fn quotable(text: &str) -> bool {
+    !(text.contains('"') && text.contains('\''))
 }
 
 fn section_name(rest: &str) -> Option<String> {
@@ -87,7 +131,15 @@ fn section_name(rest: &str) -> Option<String> {
         }
     };
     let after = after.trim_start().strip_prefix(']')?.trim_start();
-    (!name.is_empty() && (after.is_empty() || after.starts_with('#'))).then(|| name.to_lowercase())
+    if name.trim().is_empty() || !quotable(name) || !(after.is_empty() || after.starts_with('#')) {
+        return None;
+    }
+    let name = name.to_lowercase();
+    match NAMED.iter().find(|kind| name.trim().starts_with(**kind)) {
+        // DVC takes any spaces around the kind; one spelling stands for all. A kind alone would take the place of all.
+        Some(kind) => Some(format!("{kind} \"{}\"", name_of(&name, kind)?)),
+        None => Some(name),
+    }
 }
 
 fn split_key(line: &str) -> Option<(&str, &str)> {
@@ -96,10 +148,12 @@ fn split_key(line: &str) -> Option<(&str, &str)> {
             let (key, rest) = line[1..].split_once(quote)?;
             (key, rest.trim_start().strip_prefix('=')?)
         }
-        _ => line.split_once('=')?,
+        _ => {
+            let (key, rest) = line.split_once('=')?;
+            (key.trim_end(), rest)
+        }
     };
-    let key = key.trim();
-    (!key.is_empty()).then(|| (key, rest.trim()))
+    (!key.is_empty() && quotable(key)).then(|| (key, rest.trim()))
 }
 
 fn values(text: &str) -> Option<Vec<String>> {
@@ -110,25 +164,27 @@ fn values(text: &str) -> Option<Vec<String>> {
     let mut rest = text;
     loop {
         let (value, after) = match rest.chars().next() {
-            None | Some('#') => break,
+            // Nothing behind a comma: a list of one, or of none.
+            None | Some('#' | ',') if !out.is_empty() => return None,
+            None | Some('#') => return Some(vec![String::new()]),
             Some(quote @ ('"' | '\'')) => rest[1..].split_once(quote)?,
             Some(_) => {
                 let end = rest.find([',', '#']).unwrap_or(rest.len());
                 (rest[..end].trim_end(), &rest[end..])
             }
         };
+        let bare = !rest.starts_with(['"', '\'']);
+        if bare && (value.is_empty() || value.contains(['"', '\''])) {
+            return None;
+        }
         out.push(value.to_owned());
         let after = after.trim_start();
         match after.chars().next() {
-            None | Some('#') => break,
+            None | Some('#') => return Some(out),
             Some(',') => rest = after[1..].trim_start(),
             Some(_) => return None,
         }
     }
-    if out.is_empty() {
-        out.push(String::new());
-    }
-    Some(out)
 }
 
 #[cfg(test)]
@@ -140,7 +196,7 @@ mod tests {
     fn what_dvc_writes_is_read() {
         let text = "[core]\n    remote = Storage # mine\n    autostage = true\n['remote \"storage\"']\n    url = ../x\n\
                     [cache]\ntype = \"hardlink,symlink\"\nother = a, 'b # c'\nempty =\n";
-        let settings = parse(text).unwrap();
+        let settings = parse(text.as_bytes()).unwrap();
         let rows: Vec<_> = settings.iter().map(|s| (s.section.as_str(), s.key.as_str(), s.text())).collect();
         assert_eq!(
             rows,
@@ -157,10 +213,25 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_says_where() {
-        for (text, line) in
-            [("a = 1\n[[x]]\n", 2), ("x\n", 1), ("\na = '''b\n'''\n", 2), ("a = %(b)s\n", 1), ("a = 'b' c\n", 1)]
-        {
-            assert_eq!(parse(text).unwrap_err().line, line, "{text}");
+        for (text, line) in [
+            ("[a]\n[[x]]\n", 2),
+            ("a = 1\n[x]\n", 1),
+            ("[a]\nx\n", 2),
+            ("[a]\na = '''b\n'''\n", 2),
+            ("[a]\na = %(b)s\n", 2),
+            ("[a]\na = 'b' c\n", 2),
+            ("[core]\n[cache]\n[Core]\n", 3),
+            ("[core]\na = 1\nA = 2\n", 3),
+            ("[remote]\n", 1),
+            ("['remote \"a\"']\n[ remote  \"a\" ]\n", 2),
+            ("[a]\na = b,\n", 2),
+            ("[a]\na = ,\n", 2),
+            ("[a]\na = b\"c\n", 2),
+            ("# \u{2028}configpath = x\n", 1),
+            ("# x\rconfigpath = x\n", 1),
+            ("\u{feff}[core]\n", 1),
+        ] {
+            assert_eq!(parse(text.as_bytes()).unwrap_err().line, line, "{text}");
         }
     }
 }

@@ -45,11 +45,10 @@ impl Scratch {
         for name in ["config", "config.local"] {
             let path = real.join(name);
             let Some(bytes) = Root::at(root).read(Path::new(".dvc").join(name), limits::TEXT)? else { continue };
-            let mut settings = ini::parse(&String::from_utf8_lossy(&bytes))
-                .map_err(|error| SettingsError::Syntax { path: path.clone(), error })?;
+            let mut settings =
+                ini::parse(&bytes).map_err(|error| SettingsError::Syntax { path: path.clone(), error })?;
             for setting in &mut settings {
-                let remote = setting.section.trim().starts_with("remote");
-                if remote && PATH_KEYS.contains(&setting.key.as_str()) {
+                if setting.named("remote").is_some() && PATH_KEYS.contains(&setting.key.as_str()) {
                     for value in &mut setting.values {
                         *value = absolute(&real, value);
                     }
@@ -69,8 +68,7 @@ impl Scratch {
         };
         let local = own.join("config.local");
         let text = fs::read_optional(&local)?.unwrap_or_default();
-        let mut settings = ini::parse(&String::from_utf8_lossy(&text))
-            .map_err(|error| SettingsError::Syntax { path: local.clone(), error })?;
+        let mut settings = ini::parse(&text).map_err(|error| SettingsError::Syntax { path: local.clone(), error })?;
         settings.push(setting("core", "no_scm", "true"));
         settings.push(setting("cache", "dir", &effective.cache_dir.to_string_lossy()));
         if let Some(remote) = &effective.default_remote {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use super::cache::Cache;
-use super::ini::{self, IniError};
+use super::ini::{self, IniError, Setting};
 use super::listing::Entry;
 use crate::error::{Explain, Kind};
 use crate::support::beneath::Root;
@@ -71,10 +71,107 @@ pub struct Settings {
     pub hardlink_lock: bool,
     /// What is set that only DVC does right, in words.
     pub beyond_us: Vec<String>,
-    /// Settings of the tracked `.dvc/config` that name a program, or a file in which a remote's client may find one to run
-    /// (WebDAV's `bearer_token_command`, an AWS configuration's `credential_process`): nothing is fetched unasked with such.
-    pub names_credentials: Vec<String>,
+    /// Settings of files that git tracks by which a remote's client may run a program, read a file or ask a question
+    /// ([`HARMLESS`] are the others): nothing is fetched unasked with such.
+    pub strangers: Vec<Stranger>,
 }
+
+/// A setting that a repository brought, and with which nothing is fetched unless its user asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stranger {
+    /// The file, as the project names it: `.dvc/config`.
+    pub file: &'static str,
+    /// The setting: `configpath of remote "storage"`.
+    pub setting: String,
+}
+
+impl std::fmt::Display for Stranger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the tracked {} sets {}", self.file, self.setting)
+    }
+}
+
+/// The settings of a remote that are values and nothing more. Every other one names a program or a file (`configpath`,
+/// whose file may hold a `credential_process`; `bearer_token_command`; `keyfile`; Google's `…_credentials_file`, from which
+/// a Python class is made), asks a question (`ask_password`), or is not known here. Source: `dvc/config_schema.py`.
+const HARMLESS: &[&str] = &[
+    "access_key_id",
+    "account_key",
+    "account_name",
+    "acl",
+    "allow_agent",
+    "allow_anonymous_login",
+    "auth",
+    "cache_regions",
+    "checksum_jobs",
+    "client_id",
+    "client_secret",
+    "connect_timeout",
+    "connection_string",
+    "connection_timeout",
+    "custom_auth_header",
+    "data_proxy_target",
+    "endpointurl",
+    "exclude_environment_credential",
+    "exclude_managed_identity_credential",
+    "exclude_shared_token_cache_credential",
+    "exclude_visual_studio_code_credential",
+    "gdrive_acknowledge_abuse",
+    "gdrive_client_id",
+    "gdrive_client_secret",
+    "gdrive_service_account_user_email",
+    "gdrive_trash_only",
+    "gdrive_use_service_account",
+    "grant_full_control",
+    "grant_read",
+    "grant_read_acp",
+    "grant_write_acp",
+    "gss_auth",
+    "jobs",
+    "kerberos",
+    "kerberos_principal",
+    "listobjects",
+    "max_sessions",
+    "method",
+    "no_traverse",
+    "oss_endpoint",
+    "oss_key_id",
+    "oss_key_secret",
+    "passphrase",
+    "password",
+    "port",
+    "profile",
+    "projectname",
+    "protected",
+    "proxy_to",
+    "read_timeout",
+    "region",
+    "replication",
+    "sas_token",
+    "secret_access_key",
+    "session_token",
+    "shared",
+    "slow_link_warning",
+    "sse",
+    "sse_customer_algorithm",
+    "sse_customer_key",
+    "sse_kms_key_id",
+    "tenant_id",
+    "timeout",
+    "token",
+    "type",
+    "url",
+    "use_https",
+    "use_ssl",
+    "user",
+    "verify",
+    "version_aware",
+    "worktree",
+];
+/// The settings of a remote that are a bool, and harmless so: `ssl_verify` may be a file's path instead, and the others ask
+/// where they are true.
+const HARMLESS_IF: &[(&str, &[&str])] =
+    &[("ssl_verify", &["true", "false"]), ("ask_password", &["false"]), ("ask_passphrase", &["false"])];
 
 /// Settings that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -113,8 +210,14 @@ impl Explain for SettingsError {
 }
 
 impl Settings {
-    /// Reads the settings of the project at `root` (the directory that holds `.dvc`), which must be absolute.
+    /// Reads the settings of the project at `root` (the directory that holds `.dvc`), which must be absolute. Both of its
+    /// files are taken for a stranger's.
     pub fn read(root: &Path, env: &Env) -> Result<Self, SettingsError> {
+        Self::read_trusting(root, env, || false)
+    }
+
+    /// The same; `.dvc/config.local` is the user's own where `own_local` says so. It is asked only where that matters.
+    pub fn read_trusting(root: &Path, env: &Env, own_local: impl Fn() -> bool) -> Result<Self, SettingsError> {
         let dvc_dir = root.join(".dvc");
         let mut settings = Self {
             cache_dir: dvc_dir.join("cache"),
@@ -126,20 +229,23 @@ impl Settings {
             no_scm: false,
             hardlink_lock: false,
             beyond_us: Vec::new(),
-            names_credentials: Vec::new(),
+            strangers: Vec::new(),
         };
         for dir in [system_dir(env), global_dir(env)].into_iter().flatten() {
             let path = dir.join("config");
             if let Some(bytes) = fs::read_within(&path, limits::TEXT)? {
-                settings.layer(&path, &String::from_utf8_lossy(&bytes), env)?;
+                settings.layer(&path, &read_lines(&path, &bytes)?, env);
             }
         }
-        for name in ["config", "config.local"] {
-            if let Some(bytes) = Root::at(root).read(Path::new(".dvc").join(name), limits::TEXT)? {
-                let text = String::from_utf8_lossy(&bytes);
-                settings.layer(&dvc_dir.join(name), &text, env)?;
-                if name == "config" {
-                    settings.names_credentials = credentials(&text);
+        for (name, file) in [("config", ".dvc/config"), ("config.local", ".dvc/config.local")] {
+            let path = dvc_dir.join(name);
+            if let Some(bytes) = Root::at(root).read(file, limits::TEXT)? {
+                let lines = read_lines(&path, &bytes)?;
+                settings.layer(&path, &lines, env);
+                let strangers: Vec<Stranger> =
+                    lines.iter().filter_map(stranger).map(|setting| Stranger { file, setting }).collect();
+                if !strangers.is_empty() && !(name == "config.local" && own_local()) {
+                    settings.strangers.extend(strangers);
                 }
             }
         }
@@ -152,13 +258,12 @@ impl Settings {
         self.remotes.get(self.default_remote.as_ref()?)
     }
 
-    fn layer(&mut self, path: &Path, text: &str, env: &Env) -> Result<(), SettingsError> {
-        let lines = ini::parse(text).map_err(|error| SettingsError::Syntax { path: path.to_path_buf(), error })?;
+    fn layer(&mut self, path: &Path, lines: &[Setting], env: &Env) {
         let dir = path.parent().unwrap_or(Path::new("/"));
         for line in lines {
             let (value, yes) = (line.text(), line.text().eq_ignore_ascii_case("true"));
-            if let Some(name) = named(&line.section, "remote") {
-                self.remote_setting(&name, &line.key, &value, |url| local_path(dir, url, env));
+            if let Some(name) = line.named("remote") {
+                self.remote_setting(name, &line.key, &value, |url| local_path(dir, url, env));
                 continue;
             }
             match (line.section.as_str(), line.key.as_str()) {
@@ -177,7 +282,6 @@ impl Settings {
                 _ => {}
             }
         }
-        Ok(())
     }
 
     fn set_link_types(&mut self, value: &str) {
@@ -217,19 +321,22 @@ impl Settings {
     }
 }
 
-/// The remotes' settings in a `.dvc/config` by which a program may be started for the sake of credentials.
-fn credentials(text: &str) -> Vec<String> {
-    let lines = ini::parse(text).unwrap_or_default();
-    let ours = |key: &str| matches!(key, "bearer_token_command" | "configpath" | "credentialpath");
-    let named =
-        lines.iter().filter(|line| ours(&line.key)).filter_map(|line| Some((named(&line.section, "remote")?, line)));
-    named.map(|(remote, line)| format!("{} of remote `{remote}`", line.key)).collect()
+fn read_lines(path: &Path, bytes: &[u8]) -> Result<Vec<Setting>, SettingsError> {
+    ini::parse(bytes).map_err(|error| SettingsError::Syntax { path: path.to_path_buf(), error })
 }
 
-/// `name` of a section `kind "name"`.
-fn named(section: &str, kind: &str) -> Option<String> {
-    let name = section.trim().strip_prefix(kind)?.trim_start().strip_prefix('"')?.strip_suffix('"')?;
-    Some(name.to_owned())
+/// A setting that is not harmless, in words.
+fn stranger(line: &Setting) -> Option<String> {
+    let key = line.key.as_str();
+    if line.section == "core" && key == "site_cache_dir" {
+        // DVC unpickles what it finds there.
+        return Some("core.site_cache_dir".into());
+    }
+    let remote = line.named("remote")?;
+    let value = line.text().to_lowercase();
+    let harmless = HARMLESS.contains(&key)
+        || HARMLESS_IF.iter().any(|(name, values)| *name == key && values.contains(&value.as_str()));
+    (!harmless).then(|| format!("{key} of remote `{remote}`"))
 }
 
 /// A path as DVC resolves it; `None` for a URL.
@@ -340,11 +447,26 @@ mod tests {
     }
 
     #[test]
-    fn a_tracked_file_of_credentials_is_noticed_the_users_own_is_fine() {
-        let config = "['remote \"s\"']\n    url = s3://b/k\n    configpath = aws.ini\n";
+    fn what_a_tracked_file_may_start_or_ask_is_noticed_the_users_own_is_fine() {
+        let config = "['remote \"s\"']\n    url = s3://b/k\n    configpath = aws.ini\n    profile = x\n";
         let (_dir, tracked) = settings(&[("repo/.dvc/config", config)]);
-        assert_eq!(tracked.names_credentials, ["configpath of remote `s`"]);
-        let (_dir, own) = settings(&[("repo/.dvc/config.local", config), ("home/.config/dvc/config", config)]);
-        assert!(own.names_credentials.is_empty());
+        assert_eq!(tracked.strangers[0].to_string(), "the tracked .dvc/config sets configpath of remote `s`");
+        assert_eq!(tracked.strangers.len(), 1);
+        let (dir, local) = settings(&[("repo/.dvc/config.local", config), ("home/.config/dvc/config", config)]);
+        assert_eq!(local.strangers[0].file, ".dvc/config.local");
+        let env = Env::from_vars([("HOME", dir.path().join("home"))]);
+        let own = Settings::read_trusting(&dir.path().join("repo"), &env, || true).unwrap();
+        assert!(own.strangers.is_empty());
+        for (line, harmless) in [
+            ("ask_password = true", false),
+            ("ask_password = False", true),
+            ("ssl_verify = ca.pem", false),
+            ("ssl_verify = false", true),
+            ("some_new_key = x", false),
+        ] {
+            let text = format!("['remote \"s\"']\n    {line}\n");
+            let (_dir, settings) = settings(&[("repo/.dvc/config", &text)]);
+            assert_eq!(settings.strangers.is_empty(), harmless, "{line}");
+        }
     }
 }

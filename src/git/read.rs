@@ -206,6 +206,21 @@ impl Repo {
         Ok(!output.stdout.is_empty())
     }
 
+    /// Whether git tracks what lies at this path: the file itself, or a link or another repository in the place of a
+    /// directory on the way to it. Case does not count, for some file systems do not know it.
+    pub fn index_covers(&self, path: &str) -> Result<bool, GitError> {
+        let path = path.as_bytes();
+        let covers = |entry: &[u8]| {
+            let start = path.get(..entry.len()).is_some_and(|start| start.eq_ignore_ascii_case(entry));
+            start && matches!(path.get(entry.len()), None | Some(b'/'))
+        };
+        if let Some(index) = self.lib_index() {
+            return Ok(index.iter().any(|entry| covers(&entry.path)));
+        }
+        let output = self.cmd(["ls-files", "-z", "--full-name", "--", ":(top)"]).checked(self.env())?;
+        Ok(output.stdout.split(|byte| *byte == 0).any(|entry| !entry.is_empty() && covers(entry)))
+    }
+
     /// A blob's bytes.
     pub fn blob(&self, id: &Oid) -> Result<Vec<u8>, GitError> {
         if let Some(lib) = &self.lib {

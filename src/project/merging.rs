@@ -11,7 +11,6 @@ use crate::dvc::cache::Cache;
 use crate::dvc::fetch;
 use crate::dvc::listing::Listing;
 use crate::dvc::merge::{self, Merged, Objects, Prefer, Sides};
-use crate::dvc::program::{Dvc, ProgramError};
 use crate::dvc::settings::Settings;
 use crate::dvc::stage::{RUN_DIR, is_selection};
 use crate::dvc::version::{DataVersion, Oid};
@@ -85,14 +84,9 @@ pub fn prefer(labels: &[String; 3], env: &Env, replaying: bool) -> Prefer {
     if !merging && (replaying || replayed || theirs == "local") { Prefer::Theirs } else { Prefer::Ours }
 }
 
-/// Merges `dvc.lock` of a project; `dvc` is asked for only where a list of files must be fetched
-/// from a remote that is no directory.
-pub fn lock(
-    files: &Files,
-    project: &Project,
-    env: &Env,
-    dvc: &mut dyn FnMut() -> Result<Dvc, ProgramError>,
-) -> Result<Ended, FsError> {
+/// Merges `dvc.lock` of a project. DVC is called only where a list of files must be fetched from a remote that is no
+/// directory, and where the repository's settings do not choose what that starts: nobody asked to fetch.
+pub fn lock(files: &Files, project: &Project) -> Result<Ended, FsError> {
     let [base, ours, theirs] = files.read()?;
     let [_, ours_name, theirs_name] = &files.labels;
     let sides = Sides {
@@ -106,7 +100,7 @@ pub fn lock(
     };
     let tried = project.read_dvc_settings().map_err(|e| with_cause(&e)).and_then(|settings| {
         let cache = Cache::of(&settings);
-        let mut store = Store { root: &project.root, settings: &settings, cache: &cache, dvc };
+        let mut store = Store { project, settings: &settings, cache: &cache };
         let merged = merge::merge(&sides, &mut store).map_err(|e| e.to_string())?;
         // The list of files first: a dvc.lock must never name one that is not there.
         for listing in &merged.listings {
@@ -120,7 +114,7 @@ pub fn lock(
             Ok(Ended { clean: merged.clashes.is_empty(), notes: lock_notes(files, &merged) })
         }
         Err(why) => {
-            let mut ended = text(files, &files.base, &files.ours, &files.theirs, env)?;
+            let mut ended = text(files, &files.base, &files.ours, &files.theirs, &project.env)?;
             ended.notes.insert(0, format!("{} is merged as text: {why}", files.path));
             // Two versions whose lines happen not to touch say nothing about the runs in them.
             Ok(Ended { clean: false, ..ended })
@@ -156,15 +150,15 @@ fn with_cause(error: &dyn std::error::Error) -> String {
 }
 
 struct Store<'a> {
-    root: &'a Path,
+    project: &'a Project,
     settings: &'a Settings,
     cache: &'a Cache,
-    dvc: &'a mut dyn FnMut() -> Result<Dvc, ProgramError>,
 }
 
 impl Objects for Store<'_> {
     fn listing(&mut self, version: DataVersion) -> Result<Listing, String> {
-        fetch::listing(self.root, self.settings, version, &mut *self.dvc).map_err(|e| with_cause(&e))
+        let dvc = || self.project.dvc();
+        fetch::listing_unasked(&self.project.root, self.settings, version, dvc).map_err(|e| with_cause(&e))
     }
 
     fn size(&mut self, oid: Oid) -> Option<u64> {

@@ -178,7 +178,7 @@ impl Project {
     /// DVC's settings as the files say. A cache behind links is the user's own affair, unless git tracks them: a repository
     /// must not choose where objects are written.
     pub fn read_dvc_settings(&self) -> Result<Settings, ProjectError> {
-        let settings = Settings::read(&self.root, &self.env)?;
+        let settings = Settings::read_trusting(&self.root, &self.env, || self.local_settings_are_own())?;
         match self.repo.tracked_link(&settings.cache_dir)? {
             Some(link) => Err(Refused::Link(link.clone()).into()).at("use the cache behind", &link).map_err(Into::into),
             None => Ok(settings),
@@ -189,6 +189,15 @@ impl Project {
     #[must_use]
     pub fn files(&self) -> Root<'_> {
         Root::at(&self.root)
+    }
+
+    /// Whether `.dvc/config.local` is the user's own: git tracks neither it nor a link on the way to it, and `.dvc` is no
+    /// repository of another (a submodule stays there when its commit goes).
+    #[must_use]
+    pub fn local_settings_are_own(&self) -> bool {
+        let another = std::fs::symlink_metadata(self.root.join(".dvc").join(".git")).is_ok();
+        // What cannot be asked is not trusted.
+        !another && matches!(self.repo.index_covers(&self.git_path(".dvc/config.local")), Ok(false))
     }
 
     /// DVC's cache.

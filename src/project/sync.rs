@@ -37,8 +37,8 @@ pub enum Reach {
 /// Why nothing is fetched unless the user asks, where that is so: a cloned repository must not choose, by way of a remote's
 /// client, what runs on this machine.
 fn not_unasked(settings: &Settings, reach: Reach) -> Option<String> {
-    let setting = settings.names_credentials.first().filter(|_| reach != Reach::All)?;
-    Some(format!("the tracked .dvc/config sets {setting}, so data comes when you ask for it"))
+    let stranger = settings.strangers.first().filter(|_| reach != Reach::All)?;
+    Some(format!("{stranger}, so data comes when you ask for it"))
 }
 
 /// What became of a sync.
