@@ -9,6 +9,7 @@ use clap_complete::CompleteEnv;
 
 use crate::app::{App, Outcome};
 use crate::commands;
+use crate::dvc::guard::{self, Asked};
 use crate::error::{Error, Kind};
 use crate::output::{ColorWhen, Ui, UiOptions};
 use crate::support::env::Env;
@@ -111,6 +112,9 @@ pub fn main() -> ExitCode {
     if let Ok(true) = asked {
         return ExitCode::SUCCESS;
     }
+    if let Some(asked) = guard::asked(&std::env::args_os().collect::<Vec<_>>(), &Env::snapshot()) {
+        return as_shell(asked);
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return refused(&meant(error)),
@@ -124,6 +128,20 @@ pub fn main() -> ExitCode {
             ExitCode::from(error.kind().exit_code())
         }
     }
+}
+
+/// DVC calls us as its shell: the command that was judged runs, no other.
+fn as_shell(asked: Asked) -> ExitCode {
+    let error = match asked {
+        Asked::Judged(cmd, env) => Error::from(cmd.become_it(&env)),
+        Asked::Other { command, judged } => {
+            let message = format!("DVC would run `{command}`, which is not what was judged: `{judged}`");
+            Error::new(Kind::Setup, "stage_command_differs", message)
+                .hint("`dvc stage list` says what DVC makes of dvc.yaml")
+        }
+    };
+    Ui::new(UiOptions::default()).error(&error);
+    ExitCode::from(error.kind().exit_code())
 }
 
 /// A mistyped command with the ones that are a slip or two away: clap's own measure thinks little of swapped letters.

@@ -10,6 +10,7 @@ pub mod closure;
 pub mod delta;
 pub mod engine;
 pub mod fetch;
+pub mod guard;
 pub mod ini;
 pub mod link;
 pub mod listing;

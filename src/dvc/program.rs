@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::autostage::AutostageOff;
+use super::guard::guarded;
 use super::project_lock;
 use super::settings::SettingsError;
 use crate::error::{Explain, Kind};
 use crate::support::env::Env;
 use crate::support::fs::{self, FsError};
 use crate::support::heard::Said;
-use crate::support::process::{Cmd, Output, ProcessError};
+use crate::support::process::{Cmd, Output, ProcessError, own_path};
 use crate::support::progress::{Progress, Silent};
 
 /// The oldest release that keeps its objects where this crate reads them.
@@ -188,6 +189,8 @@ impl Dvc {
             .with("DVC_DAEMON", "1")
             .with("LC_MESSAGES", "C")
             .with("PYTHONIOENCODING", "utf-8:surrogateescape")
+            // It reads its settings in the locale's encoding, and some make a line break of a letter's second byte.
+            .with("PYTHONUTF8", "1")
             .with("GIT_TERMINAL_PROMPT", "0");
         if let Some(dir) = search.own_dir {
             env = env.with_path_first(dir);
@@ -291,10 +294,16 @@ impl Dvc {
         self.call(["remote", "add", "-q", "-d", "--", name, url]).map(drop)
     }
 
-    /// Runs one stage, no other, where its command, parameters or inputs changed; `force`: in any case.
-    pub fn repro(&self, stage: &str, force: bool) -> Result<Output, ProgramError> {
+    /// Runs one stage, no other, where its command, parameters or inputs changed; `force`: in any case. Whatever DVC reads
+    /// in `dvc.yaml`, it starts these commands alone ([`super::guard`]).
+    pub fn repro(&self, stage: &str, force: bool, commands: &[String]) -> Result<Output, ProgramError> {
+        let own = own_path(&self.env).ok_or_else(|| ProcessError::Start {
+            command: "capture-hook".into(),
+            source: std::io::Error::other("this program cannot tell where it lies"),
+        })?;
+        let guarded = Self { env: guarded(self.env.clone(), &own, commands), ..self.clone() };
         let flag = force.then_some("--force");
-        self.call(["repro", "--single-item"].into_iter().chain(flag).chain(["--", stage]))
+        guarded.call(["repro", "--single-item"].into_iter().chain(flag).chain(["--", stage]))
     }
 
     /// Sends the objects of these outputs or stages (all, where none is named) to the remote.

@@ -227,6 +227,18 @@ impl Cmd {
         if output.success() { Ok(output) } else { Err(self.failed(&output)) }
     }
 
+    /// Becomes that program: it gets our terminal and streams, and its exit code is ours. Returns only where that failed.
+    #[must_use]
+    pub fn become_it(&self, env: &Env) -> ProcessError {
+        use std::os::unix::process::CommandExt;
+        let mut command = std::process::Command::new(&self.program);
+        command.args(&self.args).env_clear().envs(env.iter());
+        if let Some(dir) = &self.dir {
+            command.current_dir(dir);
+        }
+        ProcessError::Start { command: self.line(), source: command.exec() }
+    }
+
     /// The error for an output that should have been a success.
     #[must_use]
     pub fn failed(&self, output: &Output) -> ProcessError {

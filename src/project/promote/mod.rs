@@ -302,7 +302,7 @@ impl Project {
                 views::write(&self.root, &self.root.join(&wanted.out_dir), &selected.key)?;
             } else {
                 hear.status("dvc repro -s capture_ingest");
-                self.dvc()?.repro(STAGE, staged.agrees())?;
+                self.dvc()?.repro(STAGE, staged.agrees(), &wanted.stage.cmd)?;
             }
             let state = self.state(&Source::WorkTree)?;
             let locked = state.locked.clone().filter(|_| state.agrees());

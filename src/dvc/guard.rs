@@ -1,0 +1,84 @@
+//! Only the command that was judged runs.
+//!
+//! DVC runs a stage's command with the program that `SHELL` names: `$SHELL -c COMMAND`, a line at a time
+//! (`dvc/stage/run.py`). While we call `dvc repro`, that program is this one. It is handed every command as DVC read it, and
+//! hands on to the user's own shell only what was judged: whatever DVC's reader makes of `dvc.yaml`, or whoever changes the
+//! file meanwhile, nothing else starts.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use crate::support::env::Env;
+use crate::support::process::Cmd;
+
+/// The commands that may run, a line each.
+const COMMANDS: &str = "CAPTURE_HOOK_STAGE_COMMANDS";
+/// The user's own shell, empty where none was named.
+const SHELL: &str = "CAPTURE_HOOK_STAGE_SHELL";
+
+/// The environment for a DVC that may run these commands alone, by way of `program`, which is this one.
+#[must_use]
+pub fn guarded(env: Env, program: &Path, commands: &[String]) -> Env {
+    let shell = env.get("SHELL").unwrap_or_default().to_owned();
+    env.with("SHELL", program).with(SHELL, shell).with(COMMANDS, commands.join("\n"))
+}
+
+/// What DVC asks of its shell.
+#[derive(Debug)]
+pub enum Asked {
+    /// To run a command that was judged: the user's shell with it, and the environment that is the user's again.
+    Judged(Cmd, Env),
+    /// To run another one.
+    Other {
+        /// The command.
+        command: String,
+        /// What was judged.
+        judged: String,
+    },
+}
+
+/// What this call asks, where it is DVC that calls us as its shell; `None` for any other call.
+#[must_use]
+pub fn asked(args: &[OsString], env: &Env) -> Option<Asked> {
+    let [_, flag, command] = args else { return None };
+    let judged = env.get(COMMANDS).filter(|_| flag == "-c")?.to_str()?;
+    match command.to_str().filter(|command| judged.lines().any(|line| line == *command)) {
+        Some(command) => {
+            let shell = env.get(SHELL).map_or_else(|| OsString::from("/bin/sh"), OsString::from);
+            // As DVC calls these: what the user's own files do to a shell shall not matter.
+            let flags: &[&str] = match Path::new(&shell).file_name().and_then(|name| name.to_str()) {
+                Some("bash") => &["--noprofile", "--norc"],
+                Some("zsh") => &["--no-rcs"],
+                _ => &[],
+            };
+            let cmd = Cmd::new(shell.clone()).args(flags.iter().copied()).args(["-c", command]);
+            Some(Asked::Judged(cmd, env.clone().without(COMMANDS).without(SHELL).with("SHELL", shell)))
+        }
+        None => Some(Asked::Other { command: command.to_string_lossy().into_owned(), judged: judged.to_owned() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(env: &Env, command: &str) -> Option<Asked> {
+        asked(&["capture-hook".into(), "-c".into(), command.into()], env)
+    }
+
+    #[test]
+    fn only_what_was_judged_is_handed_on() {
+        let user = Env::from_vars([("SHELL", "/bin/bash"), ("A", "1")]);
+        assert!(call(&user, "capture-hook ingest").is_none());
+        let env = guarded(user, Path::new("/x/capture-hook"), &["one".into(), "two\nthree".into()]);
+        assert_eq!(env.text("SHELL"), Some("/x/capture-hook"));
+        for command in ["one", "two", "three"] {
+            let Some(Asked::Judged(cmd, env)) = call(&env, command) else { panic!("{command}") };
+            assert_eq!(cmd.line(), format!("/bin/bash --noprofile --norc -c {command}"));
+            assert_eq!((env.text("SHELL"), env.iter().count()), (Some("/bin/bash"), 2));
+        }
+        for command in ["on", "one ", "one; x", "", "one\ntwo", "two\u{2028}three"] {
+            assert!(matches!(call(&env, command), Some(Asked::Other { .. })), "{command:?}");
+        }
+    }
+}
