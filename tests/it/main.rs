@@ -22,6 +22,7 @@ mod python;
 mod record;
 mod select;
 mod stranger_paths;
+mod stranger_readers;
 mod stranger_screens;
 mod tools;
 mod validate;

@@ -1,0 +1,93 @@
+//! What holds for any bytes that a stranger puts into a file, one function a kind of file: nothing panics, and what is read
+//! is what is written again. `tests/it/stranger_readers.rs` runs these a fixed number of times and compares with DVC's own
+//! readers; the targets in `fuzz_targets/` run them for as long as one likes.
+
+use capture_hook::config::Config;
+use capture_hook::dvc::delta;
+use capture_hook::dvc::ini;
+use capture_hook::dvc::listing::Listing;
+use capture_hook::dvc::lock::Lock;
+use capture_hook::dvc::lock_text;
+use capture_hook::dvc::stage::{RUN_DIR, Resolved, Stage};
+use capture_hook::params::edit::{Leaf, set};
+use capture_hook::params::{self, Value};
+use capture_hook::provenance;
+
+/// A params file, its kind told by its name. What the editor sets is read back, and it reads what the reader does.
+pub fn params(file: &str, bytes: &[u8]) -> Option<Value> {
+    let read = params::load(file, bytes).ok();
+    let leaf = Leaf { file, section: "ingest_capture", key: "run_dir" };
+    if let Ok(edited) = set(leaf, bytes, "results/e/0042") {
+        let again = params::load(file, &edited.bytes).expect("what was edited is read");
+        assert_eq!(again.at(RUN_DIR), Some(&Value::Str("results/e/0042".into())));
+    }
+    read
+}
+
+/// A `dvc.yaml` and the `params.yaml` beside it, resolved: every path in it stays inside the project.
+pub fn pipeline(dvc_yaml: &[u8], params: &[u8]) -> Option<Resolved> {
+    let resolved = Stage::parse(dvc_yaml).ok()??.resolve(Some(params)).ok()?;
+    let paths = resolved.stage.outs.iter().map(|out| &out.path).chain(&resolved.stage.deps).chain([&resolved.out_dir]);
+    for path in paths {
+        assert!(!path.starts_with('/') && !path.split('/').any(|part| part == ".." || part == ".git"), "{path}");
+    }
+    Some(resolved)
+}
+
+/// A `dvc.lock`: a stage that is written again is the same stage.
+pub fn lock(bytes: &[u8]) -> Option<Lock> {
+    let lock = Lock::parse(bytes).ok()?;
+    for stage in &lock.stages {
+        let value = stage.to_value();
+        let Some(lines) = lock_text::stage(&stage.name, &value) else { continue };
+        let alone = Lock::parse(format!("{}{lines}", lock_text::HEAD).as_bytes()).expect("what is written is read");
+        assert_eq!(alone.stages[0].to_value(), value, "{lines}");
+        assert!(bytes.get(stage.span.clone()).is_some());
+    }
+    Some(lock)
+}
+
+/// A `.dvc/config`: settings that are written again are the same settings.
+pub fn config(bytes: &[u8]) -> Option<Vec<ini::Setting>> {
+    let settings = ini::parse(bytes).ok()?;
+    let mut again = ini::parse(ini::write(&settings).as_bytes()).expect("what is written is read");
+    // Sections come together when they are written.
+    let key = |s: &ini::Setting| (s.section.clone(), s.key.clone());
+    let mut sorted = settings.clone();
+    sorted.sort_by_key(key);
+    again.sort_by_key(key);
+    assert_eq!(again, sorted);
+    Some(settings)
+}
+
+/// A list of files: written again it is the same list, and the ways that do not parse it whole agree with the one that does.
+pub fn list(bytes: &[u8]) -> Option<Listing> {
+    let listing = Listing::parse(bytes);
+    let empty = delta::between(&b"[]"[..], bytes);
+    let Ok(listing) = listing else { return None };
+    let delta = empty.expect("what is parsed whole is compared");
+    let runs: Vec<_> = listing.runs().map(|run| run.key).collect();
+    assert_eq!(delta.brought.into_iter().collect::<Vec<_>>(), {
+        let mut runs = runs.clone();
+        runs.sort();
+        runs.dedup();
+        runs
+    });
+    for run in &runs {
+        assert_eq!(delta::entries(bytes, run).expect("a run is found"), listing.run(run));
+    }
+    assert_eq!(Listing::parse(&listing.to_bytes()).as_ref(), Ok(&listing));
+    Some(listing)
+}
+
+/// A `capture-hook.toml`.
+pub fn settings(bytes: &[u8]) -> Option<Config> {
+    Config::parse(&String::from_utf8_lossy(bytes)).ok()
+}
+
+/// A commit's or tag's message: the records in it, written again, are the same records.
+pub fn trailers(bytes: &[u8]) {
+    let records = provenance::parse(bytes);
+    let text: String = records.iter().map(ToString::to_string).collect();
+    assert_eq!(provenance::parse(text.as_bytes()), records);
+}

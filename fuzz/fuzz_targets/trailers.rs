@@ -1,0 +1,10 @@
+//! The message of a commit or a tag.
+#![no_main]
+
+#[path = "../bodies.rs"]
+#[allow(dead_code)]
+mod bodies;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    bodies::trailers(bytes);
+});

@@ -1,0 +1,405 @@
+//! A file of a stranger is read the same way by us, who judge it, and by DVC, which uses it; and it costs little however
+//! it is made.
+
+#[path = "../../fuzz/bodies.rs"]
+mod bodies;
+mod readers;
+mod soup;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use capture_hook::dvc::ini::Setting;
+use capture_hook::dvc::stage::Resolved;
+use capture_hook::params::Value;
+use capture_hook::run::json::{Object, Value as Json};
+
+use crate::hooks::select;
+use crate::matrix::{SECOND, THIRD, commit_run, committed, script};
+use crate::tools;
+use crate::world::{BIN, Said, World};
+use readers::{Readers, same};
+use soup::Dice;
+
+/// How many texts a comparison looks at. `CAPTURE_HOOK_TEST_STEPS` makes it longer, `CAPTURE_HOOK_TEST_SEED` another.
+fn texts(usual: u64) -> (u64, Dice) {
+    let given = |name: &str| std::env::var(name).ok().and_then(|n| n.parse().ok());
+    (given("CAPTURE_HOOK_TEST_STEPS").unwrap_or(usual), Dice(given("CAPTURE_HOOK_TEST_SEED").unwrap_or(1)))
+}
+
+const PARAMS: &str = "lr: 0.1\ningest_capture:\n  run_dir: results/demo/r1\n  out_dir: data/captures\nlist: [1, a]\n";
+
+/// Both of the readers that DVC has for YAML (ruamel.yaml's own parser, and libyaml where that is installed) read in every
+/// text that we read the very values that we do.
+#[test]
+fn yaml_that_is_read_here_is_read_so_by_dvc() {
+    let (steps, mut dice) = texts(6_000);
+    let mut dvc = Readers::of_dvc(&tools::dvc_bin());
+    let mut libyaml = Readers::of_yaml(&tools::venv("yaml", &["pyyaml==6.0.2", "ruamel.yaml==0.18.10"]));
+    let mut compared = 0;
+    for _ in 0..steps {
+        let seed = if dice.roll(8) == 0 { PARAMS.to_owned() } else { soup::document(&mut dice) };
+        let times = dice.roll(3);
+        let text = soup::mutated(&mut dice, &seed, times);
+        let Some(ours) = bodies::params("params.yaml", text.as_bytes()) else { continue };
+        for (name, readers) in [("ruamel.yaml", &mut dvc), ("libyaml", &mut libyaml)] {
+            if let Some(theirs) = readers.read("yaml", &[text.as_bytes()]) {
+                compared += 1;
+                assert!(same(&ours, &theirs), "{name}\n{text:?}\nours   {ours:?}\ntheirs {}", theirs.canonical());
+            }
+        }
+    }
+    assert!(compared as u64 > steps / 10, "only {compared} texts were read by both");
+}
+
+#[test]
+fn parameters_in_toml_and_json_that_are_read_here_are_read_so_by_dvc() {
+    let (steps, mut dice) = texts(1_500);
+    let mut dvc = Readers::of_dvc(&tools::dvc_bin());
+    let mut compared = 0;
+    for _ in 0..steps {
+        let (reader, seeds): (&str, &[&str]) =
+            if dice.roll(2) == 0 { ("toml", soup::TOML) } else { ("json", soup::JSON) };
+        let seed = dice.pick(seeds).to_owned();
+        let times = dice.roll(4);
+        let text = soup::mutated(&mut dice, &seed, times);
+        let Some(ours) = bodies::params(&format!("params.{reader}"), text.as_bytes()) else { continue };
+        if let Some(theirs) = dvc.read(reader, &[text.as_bytes()]) {
+            compared += 1;
+            assert!(same(&ours, &theirs), "{reader}\n{text:?}\nours   {ours:?}\ntheirs {}", theirs.canonical());
+        }
+    }
+    assert!(compared as u64 > steps / 10, "only {compared} texts were read by both");
+}
+
+/// Our reading of a stage as DVC tells its own.
+fn told(resolved: &Resolved) -> Json {
+    let stage = &resolved.stage;
+    let text = |text: &String| Json::from(text.as_str());
+    let list = |items: Vec<Json>| Json::Array(items);
+    let lines =
+        |text: &String| if stage.cmd_is_list { vec![text.clone()] } else { text.lines().map(str::to_owned).collect() };
+    let mut params: Vec<(&str, Vec<&String>)> = Vec::new();
+    for dep in &stage.params {
+        params.push((&dep.file, dep.keys.iter().collect()));
+    }
+    params.sort_by_key(|(file, _)| *file);
+    let params = params.into_iter().map(|(file, mut keys)| {
+        keys.sort();
+        keys.dedup();
+        list(vec![Json::from(file), list(keys.into_iter().map(text).collect())])
+    });
+    let outs = stage.outs.iter().map(|out| {
+        let remote = out.remote.as_ref().map_or(Json::Null, text);
+        list(vec![text(&out.path), Json::Bool(out.cache), Json::Bool(out.persist), remote])
+    });
+    Json::Object(
+        Object::new()
+            .with("cmd", list(stage.cmd.iter().flat_map(lines).map(|line| text(&line)).collect()))
+            .with("deps", list(stage.deps.iter().map(text).collect()))
+            .with("params", list(params.collect()))
+            .with("outs", list(outs.collect()))
+            .with("frozen", Json::Bool(stage.frozen))
+            .with("wdir", Json::from(".")),
+    )
+}
+
+/// The stage that we judge is the stage that DVC runs: command, inputs, parameters and outputs, all filled in.
+#[test]
+fn a_stage_that_is_resolved_here_is_resolved_so_by_dvc() {
+    let (steps, mut dice) = texts(1_200);
+    let mut dvc = Readers::of_dvc(&tools::dvc_bin());
+    let mut compared = 0;
+    for _ in 0..steps {
+        let (pipeline, params) = (dice.pick(soup::PIPELINES), dice.pick(soup::PIPELINE_PARAMS));
+        let (a, b) = (dice.roll(4), dice.roll(2));
+        let (pipeline, params) = (soup::mutated(&mut dice, pipeline, a), soup::mutated(&mut dice, params, b));
+        let Some(ours) = bodies::pipeline(pipeline.as_bytes(), params.as_bytes()) else { continue };
+        if let Some(theirs) = dvc.read("stage", &[pipeline.as_bytes(), params.as_bytes()]) {
+            compared += 1;
+            let ours = told(&ours);
+            let (ours, theirs) = (ours.canonical(), theirs.canonical());
+            assert_eq!(ours, theirs, "{pipeline:?}\n{params:?}");
+        }
+    }
+    assert!(compared as u64 > steps / 10, "only {compared} texts were read by both");
+}
+
+#[test]
+fn dvcs_settings_that_are_read_here_are_read_so_by_dvc() {
+    let (steps, mut dice) = texts(2_000);
+    let mut dvc = Readers::of_dvc(&tools::dvc_bin());
+    let mut compared = 0;
+    for _ in 0..steps {
+        let seed = dice.pick(soup::CONFIGS);
+        let times = dice.roll(4);
+        let text = soup::mutated(&mut dice, seed, times);
+        let Some(ours) = bodies::config(text.as_bytes()) else { continue };
+        let Some(theirs) = dvc.read("config", &[text.as_bytes()]) else { continue };
+        compared += 1;
+        let ours = sections(&ours);
+        assert!(same(&ours, &theirs), "{text:?}\nours   {ours:?}\ntheirs {}", theirs.canonical());
+    }
+    assert!(compared as u64 > steps / 10, "only {compared} texts were read by both");
+}
+
+/// Settings as DVC has them: a mapping of sections, those with names below their kinds.
+fn sections(settings: &[Setting]) -> Value {
+    let mut all: Vec<(String, Value)> = Vec::new();
+    for setting in settings {
+        let value = match setting.values.as_slice() {
+            [one] => Value::Str(one.clone()),
+            many => Value::List(many.iter().cloned().map(Value::Str).collect()),
+        };
+        let named = ["remote", "machine", "db"].into_iter().find_map(|kind| Some([kind, setting.named(kind)?]));
+        let path = match named {
+            Some([kind, name]) => vec![kind, name],
+            None => vec![setting.section.as_str()],
+        };
+        let mut at = &mut all;
+        for part in path {
+            let place = at.iter().position(|(key, _)| key == part).unwrap_or_else(|| {
+                at.push((part.to_owned(), Value::Map(Vec::new())));
+                at.len() - 1
+            });
+            let Value::Map(below) = &mut at[place].1 else { unreachable!() };
+            at = below;
+        }
+        at.push((setting.key.clone(), value));
+    }
+    Value::Map(all)
+}
+
+#[test]
+fn a_lock_that_is_read_here_is_read_so_by_dvc() {
+    let (steps, mut dice) = texts(1_200);
+    let mut dvc = Readers::of_dvc(&tools::dvc_bin());
+    let mut compared = 0;
+    for _ in 0..steps {
+        let seed = dice.pick(soup::LOCKS);
+        let times = dice.roll(3);
+        let text = soup::mutated(&mut dice, seed, times);
+        let Some(ours) = bodies::lock(text.as_bytes()) else { continue };
+        let Some(theirs) = dvc.read("lock", &[text.as_bytes()]) else { continue };
+        compared += 1;
+        let stages = ours.stages.iter().map(|stage| (stage.name.clone(), stage.to_value())).collect();
+        let ours = Value::Map(vec![("stages".into(), Value::Map(stages)), ("schema".into(), Value::Str("2.0".into()))]);
+        let ours = ours.get("stages").unwrap();
+        let theirs = theirs.as_array().unwrap()[1]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|e| e.as_array().unwrap())
+            .find(|e| e[0].as_str() == Some("stages"))
+            .map(|e| e[1].clone());
+        let Some(theirs) = theirs else {
+            assert!(*ours == Value::Map(vec![]));
+            continue;
+        };
+        assert!(same(ours, &theirs), "{text:?}\nours   {ours:?}\ntheirs {}", theirs.canonical());
+    }
+    assert!(compared as u64 > steps / 10, "only {compared} texts were read by both");
+}
+
+#[test]
+fn a_list_that_is_read_here_is_read_so_by_dvc() {
+    let (steps, mut dice) = texts(2_000);
+    let mut dvc = Readers::of_dvc(&tools::dvc_bin());
+    let mut compared = 0;
+    for _ in 0..steps {
+        let seed = dice.pick(soup::LISTS);
+        let times = dice.roll(3);
+        let text = soup::mutated_bytes(&mut dice, seed.as_bytes(), times);
+        let Some(ours) = bodies::list(&text) else { continue };
+        let Some(theirs) = dvc.read("list", &[&text]) else { continue };
+        compared += 1;
+        let ours: BTreeMap<String, String> =
+            ours.entries().iter().map(|e| (e.relpath.clone(), e.md5.to_string())).collect();
+        let pair = |entry: &Json| {
+            let pair = entry.as_array().unwrap();
+            (pair[0].as_str().unwrap_or("?").to_owned(), pair[1].as_str().unwrap_or("?").to_owned())
+        };
+        let theirs: BTreeMap<String, String> = theirs.as_array().unwrap().iter().map(pair).collect();
+        assert_eq!(ours, theirs, "{}", String::from_utf8_lossy(&text));
+    }
+    assert!(compared as u64 > steps / 10, "only {compared} texts were read by both");
+}
+
+#[test]
+fn settings_and_messages_of_any_bytes_do_no_harm() {
+    let (steps, mut dice) = texts(20_000);
+    for _ in 0..steps {
+        let times = dice.roll(6);
+        let seed = dice.pick(soup::SETTINGS);
+        bodies::settings(&soup::mutated_bytes(&mut dice, seed.as_bytes(), times));
+        let seed = dice.pick(soup::MESSAGES);
+        bodies::trailers(&soup::mutated_bytes(&mut dice, seed.as_bytes(), times));
+    }
+}
+
+/// A `dvc` of the user's own that leaves a mark where it is started, having done something first.
+fn own_dvc(world: &World, first: &str) {
+    let real = tools::dvc_bin().join("dvc");
+    let text = format!("#!/bin/sh\ntouch '{}'\n{first}\nexec '{}' \"$@\"\n", mark(world).display(), real.display());
+    let program = script(world, "own-dvc", &text);
+    world.git(["config", "capture-hook.dvc", &program]).ok();
+}
+
+fn mark(world: &World) -> PathBuf {
+    world.path("started")
+}
+
+/// 11-1: a comment that DVC's reader ends at a character where ours goes on hides no command: it is refused with its line,
+/// and nothing runs.
+#[test]
+fn a_comment_that_dvc_ends_elsewhere_hides_no_command() {
+    let world = committed();
+    select(&world, SECOND);
+    for odd in ['\u{2028}', '\u{2029}', '\u{85}'] {
+        let pipeline = format!(
+            "stages: {{capture_ingest: {{ # {odd} cmd: touch sprung, desc: \"\n  cmd: capture-hook ingest, # {odd} \",\n  \
+             params: [ingest_capture.run_dir, ingest_capture.out_dir], outs: [\"${{ingest_capture.out_dir}}\": {{persist: true}}]}}}}\n"
+        );
+        fs::write(world.repo("dvc.yaml"), pipeline).unwrap();
+        let said = world.git(["commit", "-q", "-am", "x"]).fails(1);
+        assert!(said.err.contains(&format!("dvc.yaml:1: the character U+{:04X}", u32::from(odd))), "{}", said.err);
+        let said = world.hook(["doctor"]);
+        assert!(said.code != 0 && said.all().contains("dvc.yaml:1: the character"), "{}", said.all());
+        assert!(!world.repo("sprung").exists());
+    }
+    world.git(["checkout", "-q", "-f", "HEAD", "dvc.yaml"]).ok();
+    // The parameters fill in what the stage writes: the same trick there.
+    let text = fs::read_to_string(world.repo("params.yaml")).unwrap();
+    fs::write(world.repo("params.yaml"), format!("{text}# \u{2028}x: 1\n")).unwrap();
+    let line = text.lines().count() + 1;
+    let said = world.git(["commit", "-q", "-am", "x"]).fails(1);
+    assert!(said.err.contains(&format!("params.yaml:{line}: the character U+2028")), "{}", said.err);
+}
+
+/// 11-1, a sibling: whatever DVC comes to read in `dvc.yaml` (here, a text that changes after it was judged), it starts the
+/// command that was judged and no other.
+#[test]
+fn dvc_starts_no_command_but_the_one_that_was_judged() {
+    let world = committed();
+    own_dvc(&world, "sed -i 's/cmd: capture-hook ingest/cmd: touch sprung/' dvc.yaml");
+    select(&world, SECOND);
+    let said = world.git(["commit", "-q", "-am", "x"]).fails(1);
+    assert!(said.err.contains("DVC would run `touch sprung`"), "{}", said.err);
+    assert!(mark(&world).exists() && !world.repo("sprung").exists());
+    // The right command runs as ever, in the user's own shell.
+    world.git(["checkout", "-q", "dvc.yaml"]).ok();
+    own_dvc(&world, "");
+    world.git(["commit", "-q", "-am", "x"]).ok();
+    assert!(world.repo("data/captures").join(SECOND).join("steps.parquet").exists());
+}
+
+/// A branch `evil` whose tracked settings name a remote that only DVC reads, and nothing of its data here; checked out is the
+/// commit before the first run.
+fn stranger(files: &[(&str, &str)]) -> World {
+    let world = committed();
+    own_dvc(&world, "");
+    world.git(["checkout", "-q", "-b", "evil"]).ok();
+    fs::remove_file(world.repo(".dvc/config.local")).unwrap();
+    for (path, text) in files {
+        fs::write(world.repo(path), text).unwrap();
+        world.git(["add", "-f", path]).ok();
+    }
+    world.git(["commit", "-q", "--no-verify", "-m", "evil"]).ok();
+    world.git(["checkout", "-q", "main~1"]).ok();
+    fs::remove_dir_all(world.repo(".dvc/cache")).unwrap();
+    let _ = fs::remove_file(mark(&world));
+    world
+}
+
+const REMOTE: &str = "[core]\n    remote = far\n['remote \"far\"']\n    url = s3://b/k\n";
+
+/// 11-5: a setting that only DVC's reader finds, behind a character in a comment that breaks lines for it: refused with its
+/// line, and DVC is not started by a checkout.
+#[test]
+fn a_setting_behind_a_line_break_of_dvcs_is_refused() {
+    for odd in ['\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}', '\r'] {
+        let world = stranger(&[(".dvc/config", &format!("{REMOTE}    # {odd}configpath = aws.ini\n"))]);
+        let said = world.git(["checkout", "-q", "evil"]).ok();
+        let named = format!("config:5: the character U+{:04X}", u32::from(odd));
+        assert!(said.err.contains(&named), "{odd:?}: {}", said.err);
+        assert!(!mark(&world).exists(), "{odd:?}: {}", said.err);
+    }
+}
+
+/// 11-6: what git tracks is the repository's, whatever its name; `.dvc/config.local` is the user's own where git does not
+/// track it.
+#[test]
+fn a_tracked_config_local_is_the_repositorys() {
+    let local = "['remote \"far\"']\n    configpath = aws.ini\n";
+    let world = stranger(&[(".dvc/config", REMOTE), (".dvc/config.local", local)]);
+    let said = world.git(["checkout", "-q", "evil"]).ok();
+    assert!(said.err.contains("the tracked .dvc/config.local sets configpath of remote `far`"), "{}", said.err);
+    assert!(!mark(&world).exists(), "{}", said.err);
+    // A setting that asks a question, or that nobody knows yet, is no better.
+    for line in ["ask_password = true", "some_new_key = x"] {
+        let world = stranger(&[(".dvc/config", &format!("{REMOTE}    {line}\n"))]);
+        let said = world.git(["checkout", "-q", "evil"]).ok();
+        assert!(said.err.contains("the tracked .dvc/config sets") && !mark(&world).exists(), "{line}: {}", said.err);
+    }
+    // The user's own, with the same words, is heeded: DVC is asked.
+    let world = stranger(&[(".dvc/config", REMOTE)]);
+    fs::write(world.repo(".dvc/config.local"), local).unwrap();
+    world.git(["checkout", "-q", "evil"]).ok();
+    assert!(mark(&world).exists());
+}
+
+/// 11-6, a sibling: a merge asks no remote either whose client the repository chooses; the lock file stays a conflict.
+#[test]
+fn a_merge_fetches_nothing_by_way_of_a_strangers_settings() {
+    let world = committed();
+    fs::write(world.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
+    fs::write(world.repo(".dvc/config"), format!("{REMOTE}    configpath = aws.ini\n")).unwrap();
+    world.git(["add", "-A"]).ok();
+    world.git(["commit", "-q", "-m", "settings"]).ok();
+    world.git(["checkout", "-q", "-b", "other"]).ok();
+    commit_run(&world, SECOND);
+    world.git(["checkout", "-q", "main"]).ok();
+    commit_run(&world, THIRD);
+    own_dvc(&world, "");
+    fs::remove_file(world.repo(".dvc/config.local")).unwrap();
+    fs::remove_dir_all(world.repo(".dvc/cache")).unwrap();
+    let said = world.git(["merge", "other"]).fails(1);
+    assert!(said.all().contains("the tracked .dvc/config sets configpath of remote `far`"), "{}", said.all());
+    assert!(!mark(&world).exists(), "{}", said.all());
+}
+
+/// `capture-hook` with so much memory to ask for, in KiB.
+fn within(world: &World, kib: u64, args: &[&str]) -> Said {
+    let script = format!("ulimit -v {kib}; exec \"$0\" \"$@\"");
+    world.run_in("repo", "sh", ["-c", &script, BIN].into_iter().chain(args.iter().copied()))
+}
+
+/// 11-15: a params file, or our settings, of a size or number of values that nobody writes is an error with little memory.
+#[test]
+fn a_huge_params_file_is_an_error_and_costs_little() {
+    let world = committed();
+    let path = world.repo("params.yaml");
+    let text = fs::read_to_string(&path).unwrap();
+    let dense = |bytes: usize| format!("{text}dense: [{}1]\n", "1,".repeat(bytes / 2));
+    for (params, why) in [
+        (dense(62 << 20), "params.yaml:1: the file is larger than 4 MiB"),
+        (dense((4 << 20) - 1000), "the file holds more than 200000 values"),
+        (format!("{text}{}", "? a\n".repeat(1_000_000)), "the file holds more than 200000 values"),
+        (format!("{text}deep: {}", "{a: ".repeat(900_000)), "nested deeper than 128 levels"),
+    ] {
+        fs::write(&path, params).unwrap();
+        let said = within(&world, 500_000, &["status"]);
+        assert!(said.code != 0 && said.err.contains(why), "{} {}", said.code, said.err);
+    }
+    fs::write(&path, text).unwrap();
+    let list = "'x',".repeat(1_000_000);
+    fs::write(world.repo("capture-hook.toml"), format!("[validate]\nignore = [{list}]\n")).unwrap();
+    let said = within(&world, 500_000, &["status"]);
+    assert!(
+        said.code != 0 && said.err.contains("the file holds more than 200000 values"),
+        "{} {}",
+        said.code,
+        said.err
+    );
+}
