@@ -12,6 +12,7 @@ use crate::error::{Explain, Kind};
 use crate::params::Value;
 use crate::params::value::lenient;
 use crate::params::yaml::{self, Node, YamlError};
+use crate::support::limits;
 
 /// The lock file, at the project's root.
 pub const FILE: &str = "dvc.lock";
@@ -157,9 +158,8 @@ impl Lock {
         if let Some(line) = yaml::conflict_marker(bytes) {
             return Err(LockError::Conflict { line });
         }
-        let Some(root) = yaml::document(bytes).map_err(LockError::Yaml)?.filter(|root| !root.is_null()) else {
-            return Ok(Self::default());
-        };
+        let root = yaml::document_within(bytes, limits::LOCK, limits::LOCK_VALUES).map_err(LockError::Yaml)?;
+        let Some(root) = root.filter(|root| !root.is_null()) else { return Ok(Self::default()) };
         let strange =
             |node: &Node, message: &str| LockError::NotUnderstood { line: node.line, message: message.to_owned() };
         let Some(entries) = root.entries() else { return Err(strange(&root, "not a mapping")) };

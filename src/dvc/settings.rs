@@ -242,10 +242,10 @@ impl Settings {
             if let Some(bytes) = Root::at(root).read(file, limits::TEXT)? {
                 let lines = read_lines(&path, &bytes)?;
                 settings.layer(&path, &lines, env);
-                let strangers: Vec<Stranger> =
-                    lines.iter().filter_map(stranger).map(|setting| Stranger { file, setting }).collect();
-                if !strangers.is_empty() && !(name == "config.local" && own_local()) {
-                    settings.strangers.extend(strangers);
+                let mut strangers = lines.iter().filter_map(stranger).peekable();
+                let own = strangers.peek().is_some() && name == "config.local" && own_local();
+                if !own {
+                    settings.strangers.extend(strangers.map(|setting| Stranger { file, setting }));
                 }
             }
         }

@@ -16,7 +16,8 @@ use places::Places;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
 use super::value::Value;
-use crate::support::plain_text::{MAX_BYTES, MAX_VALUES, first_odd};
+use crate::support::limits;
+use crate::support::plain_text::{first_odd, too_large, too_many};
 
 /// The deepest nesting that is read.
 const MAX_DEPTH: usize = 128;
@@ -235,9 +236,14 @@ pub fn conflict_marker(bytes: &[u8]) -> Option<usize> {
 /// The one document of a text; `None` where the text is empty. A byte order mark at its start is skipped. Several documents
 /// are an error, and so is whatever other readers take for something else: odd characters, directives.
 pub fn document(bytes: &[u8]) -> Result<Option<Node>, YamlError> {
+    document_within(bytes, limits::TEXT, limits::VALUES)
+}
+
+/// The same, of a text of at most so many bytes and values.
+pub fn document_within(bytes: &[u8], most_bytes: u64, most_values: usize) -> Result<Option<Node>, YamlError> {
     let fail = |line: usize, message: String| YamlError { line, message };
-    if bytes.len() > MAX_BYTES {
-        return Err(fail(1, format!("the file is larger than {} MiB", MAX_BYTES >> 20)));
+    if let Some(why) = too_large(bytes, most_bytes) {
+        return Err(fail(1, why));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let before = &bytes[..error.valid_up_to()];
@@ -256,12 +262,20 @@ pub fn document(bytes: &[u8]) -> Result<Option<Node>, YamlError> {
         return Err(fail(at + 1, "a line that begins with `%` (a YAML directive) is not read here".into()));
     }
     let place = Places::new(body, text.len() - body.len());
-    let mut tree = Tree { place, open: Vec::new(), done: None, nodes: 0, scalars: Vec::new(), ends_in_block: false };
+    let mut tree = Tree {
+        place,
+        open: Vec::new(),
+        done: None,
+        nodes: 0,
+        most_nodes: most_values,
+        scalars: Vec::new(),
+        ends_in_block: false,
+    };
     for event in Parser::new_from_str(body) {
         let (event, span) = event.map_err(|e| fail(e.marker().line().max(1), e.info().to_owned()))?;
         tree.event(event, span)?;
     }
-    outside::check(text, &tree.scalars)?;
+    outside::check(text, text.len() - body.len(), &tree.scalars)?;
     // Readers differ in whether its last line has a break.
     if tree.ends_in_block && !body.ends_with('\n') {
         let message = "the file ends in a block of text without a line break; end its last line, then try again";
@@ -283,6 +297,8 @@ struct Tree<'a> {
     done: Option<Node>,
     /// How many nodes there are so far.
     nodes: usize,
+    /// How many there may be.
+    most_nodes: usize,
     /// The bytes of every scalar so far.
     scalars: Vec<Range<usize>>,
     /// Whether the last of them is a block of text.
@@ -297,8 +313,8 @@ impl Tree<'_> {
             return Err(YamlError { line, message: "a second document starts here".into() });
         }
         self.nodes += 1;
-        if self.nodes > MAX_VALUES {
-            return Err(YamlError { line, message: format!("the file holds more than {MAX_VALUES} values") });
+        if self.nodes > self.most_nodes {
+            return Err(YamlError { line, message: too_many(self.most_nodes) });
         }
         let anchor = |id: usize| (id > 0).then_some(id);
         let name =

@@ -14,3 +14,9 @@ pub const RUN_FILE: u64 = 64 << 20;
 
 /// A data version's list of files, which grows with the dataset: some two million files.
 pub const LIST: u64 = 256 << 20;
+
+/// The values that a text of settings or parameters may hold: each costs some hundred bytes of memory.
+pub const VALUES: usize = 200_000;
+
+/// The values that a `dvc.lock` may hold: some ten thousand stages.
+pub const LOCK_VALUES: usize = 400_000;

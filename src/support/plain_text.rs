@@ -7,10 +7,7 @@
 
 use std::fmt;
 
-/// The largest text of settings, parameters or a pipeline that is read, in bytes. DVC itself needs a minute for it.
-pub const MAX_BYTES: usize = 4 << 20;
-/// The most values that one text may hold: each costs some hundred bytes of memory.
-pub const MAX_VALUES: usize = 200_000;
+use super::limits;
 
 /// A character that is refused, and where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,11 +56,20 @@ pub fn first_odd(text: &str) -> Option<Odd> {
 /// allows for. Said before a parser sees it, for those build all of it in memory.
 #[must_use]
 pub fn too_much(bytes: &[u8]) -> Option<String> {
-    if bytes.len() > MAX_BYTES {
-        return Some(format!("the file is larger than {} MiB", MAX_BYTES >> 20));
-    }
-    let values = bytes.iter().filter(|b| b"=,:[{.".contains(b)).count();
-    (values > MAX_VALUES).then(|| format!("the file holds more than {MAX_VALUES} values"))
+    let values = || bytes.iter().filter(|b| b"=,:[{.".contains(b)).count();
+    too_large(bytes, limits::TEXT).or_else(|| (values() > limits::VALUES).then(|| too_many(limits::VALUES)))
+}
+
+/// Why a text is too large, where it is.
+#[must_use]
+pub fn too_large(bytes: &[u8], limit: u64) -> Option<String> {
+    (bytes.len() as u64 > limit).then(|| format!("the file is larger than {} MiB", limit >> 20))
+}
+
+/// That a text holds too many values.
+#[must_use]
+pub fn too_many(limit: usize) -> String {
+    format!("the file holds more than {limit} values")
 }
 
 #[cfg(test)]

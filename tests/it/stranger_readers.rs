@@ -383,7 +383,7 @@ fn a_huge_params_file_is_an_error_and_costs_little() {
     let text = fs::read_to_string(&path).unwrap();
     let dense = |bytes: usize| format!("{text}dense: [{}1]\n", "1,".repeat(bytes / 2));
     for (params, why) in [
-        (dense(62 << 20), "params.yaml:1: the file is larger than 4 MiB"),
+        (dense(62 << 20), "larger than 4 MiB"),
         (dense((4 << 20) - 1000), "the file holds more than 200000 values"),
         (format!("{text}{}", "? a\n".repeat(1_000_000)), "the file holds more than 200000 values"),
         (format!("{text}deep: {}", "{a: ".repeat(900_000)), "nested deeper than 128 levels"),

@@ -7,16 +7,16 @@ use std::ops::Range;
 
 use super::YamlError;
 
-/// An error at the first thing between scalars that readers take for different things. `scalars` are their bytes in the text,
-/// in order.
-pub(super) fn check(text: &str, scalars: &[Range<usize>]) -> Result<(), YamlError> {
+/// An error at the first thing between scalars, from `start` on, that readers take for different things. `scalars` are their
+/// bytes in the text, in order.
+pub(super) fn check(text: &str, start: usize, scalars: &[Range<usize>]) -> Result<(), YamlError> {
     let bytes = text.as_bytes();
     let fail = |at: usize, message: String| {
         let line = bytes.iter().take(at).filter(|b| **b == b'\n').count() + 1;
         Err(YamlError { line, message })
     };
     let mut scalars = scalars.iter().peekable();
-    let mut at = 0;
+    let mut at = start;
     while let Some(&byte) = bytes.get(at) {
         while scalars.next_if(|span| span.end <= at).is_some() {}
         if let Some(span) = scalars.next_if(|span| span.start <= at) {
@@ -32,7 +32,7 @@ pub(super) fn check(text: &str, scalars: &[Range<usize>]) -> Result<(), YamlErro
         match byte {
             b':' if at < next_scalar
                 && bytes.get(at + 1).is_some_and(|b| b",[]{}".contains(b))
-                && !bytes.get(..at).unwrap_or_default().last().is_some_and(|b| b"'\"".contains(b)) =>
+                && !bytes.get(at.wrapping_sub(1)).is_some_and(|b| b"'\"".contains(b)) =>
             {
                 return fail(at, "a colon between brackets needs a space behind it".into());
             }
@@ -40,7 +40,7 @@ pub(super) fn check(text: &str, scalars: &[Range<usize>]) -> Result<(), YamlErro
             // The head of a block of text, and the end of a document.
             b'|' | b'>' | b'+' | b'.' | b'0'..=b'9' => at += 1,
             b'#' => {
-                if !bytes.get(..at).unwrap_or_default().last().is_none_or(u8::is_ascii_whitespace) {
+                if at > start && !bytes.get(at - 1).is_some_and(u8::is_ascii_whitespace) {
                     return fail(at, "a comment needs a space before it".into());
                 }
                 let rest = bytes.get(at..).unwrap_or_default();

@@ -411,7 +411,10 @@ fn flow(dice: &mut Dice, depth: usize, out: &mut String) {
             out.push_str(dice.pick(&[": ", ": ", ":", " : ", "", ":\n"]));
         }
         match dice.roll(if depth == 0 { 4 } else { 6 }) {
-            0..4 => scalar(dice, 2, dice.0 % 3 > 0, out),
+            0..4 => {
+                let one_line = !dice.one_in(3);
+                scalar(dice, 2, one_line, out);
+            }
             4 => flow(dice, depth - 1, out),
             _ => {}
         }
