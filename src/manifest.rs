@@ -16,7 +16,9 @@ use crate::run::meta::RunMeta;
 use crate::support::fs::{self, At, FsError};
 use crate::support::process::quoted;
 use crate::support::progress::Progress;
-use crate::validate::{self, NoSink, Options, Report, Scan, ScanError, ScannedFile, SeedSummary, StreamReport};
+use crate::validate::{
+    self, Ignored, NoSink, Options, Report, Scan, ScanError, ScannedFile, SeedSummary, StreamReport,
+};
 
 /// What wrote a manifest.
 const GENERATOR: &str = env!("CARGO_PKG_NAME");
@@ -133,15 +135,39 @@ pub fn entries(manifest: &[u8]) -> Option<Vec<Entry>> {
 fn validation(report: &Report) -> Object {
     let codes = |codes: &[validate::Code]| codes.iter().map(|code| code.as_str()).collect::<Vec<_>>();
     let stream = |stream: StreamReport| Object::new().with("ok", stream.ok).with("rows", stream.rows);
-    Object::new()
+    let object = Object::new()
         .with("run_dir", report.run_dir.as_str())
         .with("experiment", report.experiment.as_str())
         .with("run_id", report.run_id.as_str())
         .with("ok", report.ok)
         .with("errors", codes(&report.errors))
-        .with("warnings", codes(&report.warnings))
-        .with("steps", stream(report.steps))
-        .with("episodes", stream(report.episodes))
+        .with("warnings", codes(&report.warnings));
+    with_ignored(object, &report.ignored).with("steps", stream(report.steps)).with("episodes", stream(report.episodes))
+}
+
+/// An object with what validation ignored, where it ignored anything.
+#[must_use]
+pub fn with_ignored(object: Object, ignored: &[Ignored]) -> Object {
+    if ignored.is_empty() {
+        return object;
+    }
+    let one = |one: &Ignored| {
+        Object::new().with("code", one.code.as_str()).with("count", one.count).with("by", one.by.as_str())
+    };
+    object.with("ignored", ignored.iter().map(one).collect::<Vec<_>>())
+}
+
+/// What such an object says was ignored.
+#[must_use]
+pub fn ignored(object: &Value) -> Vec<Ignored> {
+    let one = |one: &Value| {
+        Some(Ignored {
+            code: one.get("code")?.as_str()?.to_owned(),
+            count: one.get("count").and_then(Value::as_i64).and_then(|n| u64::try_from(n).ok())?,
+            by: one.get("by")?.as_str()?.to_owned(),
+        })
+    };
+    object.get("ignored").and_then(Value::as_array).unwrap_or_default().iter().filter_map(one).collect()
 }
 
 fn entry(file: &Entry) -> Object {

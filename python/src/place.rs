@@ -53,7 +53,8 @@ pub fn options(root: Option<&Path>, codes: Codes) -> Result<Options, Error> {
         Some(bytes) => Config::parse(&String::from_utf8_lossy(&bytes))?,
         None => Config::default(),
     };
+    let by = if codes.ignore.is_some() { "the caller" } else { config::FILE };
     let ignore = codes.ignore.unwrap_or(settings.validate.ignore);
     let deny = codes.deny.unwrap_or(settings.validate.deny);
-    Ok(Options::new(&ignore, &deny)?)
+    Ok(Options::new(&ignore, &deny, by)?)
 }

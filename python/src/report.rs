@@ -18,14 +18,15 @@ use crate::place::{self, Codes};
 ///
 /// Args:
 ///     run_dir: the run's directory, ``<results>/<experiment>/<run_id>``.
-///     ignore: codes of findings that shall not make the run invalid, and are not reported. Structure and safety codes
-///         cannot be ignored. By default what ``capture-hook.toml`` of the project around the run says.
+///     ignore: codes of findings that shall not make the run invalid; how many there were is told under ``ignored``.
+///         Structure and safety codes cannot be ignored. By default what ``capture-hook.toml`` of the project around the run says.
 ///     deny: codes of warnings that shall count as errors; by default likewise.
 ///
 /// Returns:
 ///     What ``capture-hook validate --json`` prints for the run: a dict with ``run_dir``, ``experiment``, ``run_id``,
 ///     ``ok``, ``errors`` and ``warnings`` (lists of codes), ``steps`` and ``episodes`` (``{"ok": bool, "rows": int}``),
-///     and ``findings`` (the first ten of each code, with file, line and episode). A directory that is not there is
+///     ``findings`` (the first ten of each code, with file, line and episode), and, where something was ignored,
+///     ``ignored`` (a list of ``{"code", "count", "by"}``). A directory that is not there is
 ///     reported too (``run_dir_not_found``).
 ///
 /// Raises:

@@ -94,7 +94,7 @@ const KNOWN: &[Known] = &[
     Known {
         key: "validate.ignore",
         kind: Type::List,
-        about: "finding codes that are dropped",
+        about: "finding codes that do not count",
         of: |c| json!(c.validate.ignore),
     },
     Known {
@@ -154,7 +154,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
                 let message = format!("`{value}` is no value for {key}: {}", error.message);
                 Error::new(Kind::Usage, "invalid_value", message).hint(format!("{key}: {}", known.about))
             })?;
-            validate::Options::new(&config.validate.ignore, &config.validate.deny)?;
+            validate::Options::new(&config.validate.ignore, &config.validate.deny, FILE)?;
             if new != text {
                 files.write_atomic(FILE, new.as_bytes())?;
             }

@@ -10,8 +10,8 @@ use crate::app::{App, Outcome};
 use crate::dvc::stage::{DEFAULT_OUT_DIR, PARAMS_FILE};
 use crate::error::{Error, Kind};
 use crate::ingest::{self, Ingested, Request, ingest};
-use crate::project::views;
 use crate::project::workspace::{Workspace, WorkspaceError, normal};
+use crate::project::{tell_ignored, views};
 use crate::run::discover::{DuplicateRuns, RunDir};
 
 /// Arguments of `ingest`.
@@ -149,6 +149,7 @@ fn tell(app: &App, place: &Workspace, done: Vec<Result<Ingested, ingest::Error>>
                         "report": ingested.report,
                     }));
                 } else {
+                    tell_ignored(&ingested.report, &app.ui);
                     app.ui.value(&destination);
                 }
             }

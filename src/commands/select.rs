@@ -7,13 +7,13 @@ use serde::Serialize;
 use crate::app::{App, Outcome};
 use crate::error::{Error, Kind};
 use crate::output::{Choice, pick};
-use crate::project::Project;
 use crate::project::held::Held;
 use crate::project::selecting::Pointed;
 use crate::project::workspace::Workspace;
+use crate::project::{Project, tell_ignored};
 use crate::run::discover::RunDir;
 use crate::support::process::quoted;
-use crate::validate::{self, Report};
+use crate::validate::{self, Ignored, Report};
 
 /// Arguments of `select`.
 #[derive(Debug, clap::Args)]
@@ -50,6 +50,8 @@ struct Shown<'a> {
     changed: bool,
     valid: bool,
     recorded_anew: bool,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    ignored: &'a [Ignored],
 }
 
 /// Runs the command.
@@ -95,9 +97,11 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
             changed: pointed.changed,
             valid: report.ok,
             recorded_anew: anew.is_some(),
+            ignored: &report.ignored,
         });
         return Ok(Outcome::Done);
     }
+    tell_ignored(&report, &app.ui);
     let old = pointed.old.as_deref().unwrap_or("(nothing)");
     if pointed.changed {
         app.ui.line(&format!("{}: {old} -> {}", pointed.file, pointed.new));

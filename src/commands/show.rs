@@ -15,7 +15,7 @@ use crate::project::summary::{Depth, Summary};
 use crate::project::{Place, Project};
 use crate::run::json::Value;
 use crate::support::visible::visible;
-use crate::validate::SeedSummary;
+use crate::validate::{Ignored, SeedSummary};
 
 /// Arguments of `show`.
 #[derive(Debug, clap::Args)]
@@ -79,6 +79,7 @@ fn facts(project: &Project, catalog: &Catalog, target: &Target, place: &Place, s
             ok: verdict.ok,
             errors: verdict.errors.clone(),
             warnings: verdict.warnings.clone(),
+            ignored: verdict.ignored.clone(),
         }),
         figures: summary.figures.clone(),
         files: summary.files.iter().map(|(path, bytes)| ShowFile { path: path.clone(), bytes: *bytes }).collect(),
@@ -184,6 +185,9 @@ fn validation(verdict: &ShowValidation) -> Text {
     }
     if !verdict.warnings.is_empty() {
         text.add(format!(" (warnings: {})", verdict.warnings.join(", ")));
+    }
+    if let Some(ignored) = Ignored::words(&verdict.ignored) {
+        text.add("; ").styled(AnsiColor::Yellow.on_default(), ignored);
     }
     text
 }

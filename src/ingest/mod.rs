@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::columnar::{self, ParquetSink};
 use crate::error::{Explain, Kind};
-use crate::manifest::{Entry, Manifest};
+use crate::manifest::{self, Entry, Manifest};
 use crate::run::RunKey;
 use crate::run::json::{Layout, Object, Value};
 use crate::run::layout::{DATASET_INDEX, EPISODES_PARQUET, MANIFEST, STEPS_PARQUET, slash_hint};
@@ -225,7 +225,8 @@ fn fill(folder: &Path, scan: &Scan, key: &RunKey, request: &Request, sink: Parqu
         .with("config_hash", meta.env_config.config_hash())
         .with("steps", scan.report.steps.rows)
         .with("episodes", scan.report.episodes.rows);
-    let index = Value::Object(index).dump(Layout::PRETTY) + "\n";
+    // A manifest of the recorder's says nothing of it.
+    let index = Value::Object(manifest::with_ignored(index, &scan.report.ignored)).dump(Layout::PRETTY) + "\n";
     write_new(&folder.join(DATASET_INDEX), index.as_bytes())?;
     if folder.join(MANIFEST).exists() {
         return Ok(());

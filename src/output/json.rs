@@ -6,6 +6,7 @@
 use serde::Serialize;
 
 use crate::figures::KeyFigures;
+use crate::validate::Ignored;
 
 /// `runs`
 #[derive(Debug, Serialize)]
@@ -184,6 +185,9 @@ pub struct ShowValidation {
     pub errors: Vec<String>,
     /// Warning codes.
     pub warnings: Vec<String>,
+    /// What was found and ignored, and who said so.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ignored: Vec<Ignored>,
 }
 
 /// A file of a run.

@@ -4,7 +4,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::{Text, human};
 use crate::support::visible::visible;
-use crate::validate::{Code, Finding, Report, Severity};
+use crate::validate::{Code, Finding, Ignored, Report, Severity};
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -47,6 +47,9 @@ pub fn report(report: &Report) -> Text {
         if head.count > shown {
             out.add(INDENT).styled(DIM, format!("… and {} more", human::count(head.count - shown))).end_line();
         }
+    }
+    if let Some(ignored) = Ignored::words(&report.ignored) {
+        out.add("  ").styled(WARN, ignored).end_line();
     }
     out
 }

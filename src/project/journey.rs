@@ -13,7 +13,7 @@ use crate::run::RunKey;
 use crate::run::layout::slash_hint;
 use crate::support::process::quoted;
 use crate::support::progress::Progress;
-use crate::validate::{self, Options};
+use crate::validate::{self, Ignored, Options};
 
 /// How a step stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,15 +137,23 @@ impl Project {
         }
         way.step("recorded", Standing::Done, run_dir);
         let settings = self.config()?.validate;
-        let options = Options::new(&settings.ignore, &settings.deny).map_err(ProjectError::from)?;
+        let options =
+            Options::new(&settings.ignore, &settings.deny, crate::config::FILE).map_err(ProjectError::from)?;
         let report = validate::check(dir, run_dir, &options, progress).map_err(ProjectError::from)?;
         if report.ok {
             let (steps, episodes) = (report.steps.rows, report.episodes.rows);
-            let mut detail = format!("{steps} steps, {episodes} episodes");
+            let mut remarks = Vec::new();
+            if let Some(ignored) = Ignored::words(&report.ignored) {
+                let codes: Vec<&str> = report.ignored.iter().map(|one| one.code.as_str()).collect();
+                remarks.push(format!("ignored: {}", codes.join(", ")));
+                way.notes.push(format!("the validation of {run_dir} {ignored}"));
+            }
             if !report.warnings.is_empty() {
                 let codes: Vec<&str> = report.warnings.iter().map(|code| code.as_str()).collect();
-                detail.push_str(&format!(" (warnings: {})", codes.join(", ")));
+                remarks.push(format!("warnings: {}", codes.join(", ")));
             }
+            let remarks = if remarks.is_empty() { String::new() } else { format!(" ({})", remarks.join("; ")) };
+            let detail = format!("{steps} steps, {episodes} episodes{remarks}");
             way.step("valid", Standing::Done, detail);
         } else {
             let codes: Vec<&str> = report.errors.iter().map(|code| code.as_str()).collect();

@@ -45,6 +45,7 @@ use crate::support::env::Env;
 use crate::support::fs::{At, FsError, Refused};
 use crate::support::limits;
 use crate::support::progress::Progress;
+use crate::validate::{Ignored, Report};
 
 pub use error::ProjectError;
 pub use place::Place;
@@ -84,6 +85,13 @@ pub trait Hear: Sync {
     fn relay(&self, line: &str);
     /// A progress bar over `total` bytes.
     fn progress(&self, what: &str, total: Option<u64>) -> Box<dyn Progress>;
+}
+
+/// Tells what the validation of a run ignored: nothing is left out of a verdict in silence.
+pub fn tell_ignored(report: &Report, hear: &dyn Hear) {
+    let Some(ignored) = Ignored::words(&report.ignored) else { return };
+    let line = format!("the validation of {} {ignored}", report.run_dir);
+    if Ignored::hold_an_error(&report.ignored) { hear.warn(&line) } else { hear.status(&line) }
 }
 
 impl Project {

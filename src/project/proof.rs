@@ -6,11 +6,13 @@ use super::history::{Change, History};
 use super::retrieve::RetrieveError;
 use super::tags::RunTag;
 use super::{Project, ProjectError, Source};
+use crate::config;
 use crate::dvc::version::DataVersion;
 use crate::git::{Commit, Oid, Range};
 use crate::provenance::{self, Record};
 use crate::run::RunKey;
 use crate::support::process::quoted;
+use crate::validate::Ignored;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,6 +69,9 @@ impl Project {
                 proof.claims.extend(self.selection_claims(id)?);
             }
             self.trailer_claims(&commit, changes.get(id).copied(), &history, &mut proof.claims)?;
+            if let Some(change) = changes.get(id) {
+                proof.claims.extend(self.ignored_claims(change, &history)?);
+            }
         }
         for tag in history.tags.iter().filter(|tag| tag.tag.commit.as_ref().is_some_and(|c| commits.contains(c))) {
             proof.tags += 1;
@@ -200,6 +205,36 @@ impl Project {
             claim(Weight::Warning, "run_lost", run, message);
         }
         Ok(())
+    }
+
+    /// What validation ignored of the runs that a commit brings: by their own record, else, as far as the commit's settings
+    /// tell, what it may have ignored.
+    fn ignored_claims(&self, change: &Change, history: &History) -> Result<Vec<Claim>, ProjectError> {
+        let commit = &change.commit.id;
+        let mut claims = Vec::new();
+        for run in &change.brought {
+            let entries = history.entries(change.locked.version, run).unwrap_or_default();
+            let message = match self.ignored_in(run, &change.locked, &entries)? {
+                Some(ignored) => Ignored::words(&ignored).map(|ignored| format!("the run's validation {ignored}")),
+                None => match self.config_at(&Source::Commit(commit.clone()))?.validate.ignore {
+                    codes if codes.is_empty() => None,
+                    codes => Some(format!(
+                        "{} of the commit ignores {}; whether the run has such findings is not known in this clone",
+                        config::FILE,
+                        codes.join(", ")
+                    )),
+                },
+            };
+            claims.extend(message.map(|message| Claim {
+                weight: Weight::Warning,
+                code: "findings_ignored",
+                commit: Some(commit.clone()),
+                tag: None,
+                run: Some(run.clone()),
+                message,
+            }));
+        }
+        Ok(claims)
     }
 
     /// Why a record is not true of a data version; `None` where it is, or cannot be told here.

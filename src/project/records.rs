@@ -13,10 +13,13 @@ use super::{Project, ProjectError, Source};
 use crate::dvc::listing::{Entry, Listing};
 use crate::dvc::version::{DataVersion, Oid as ObjectId};
 use crate::git::Oid;
+use crate::manifest;
 use crate::provenance::Record;
 use crate::run::RunKey;
 use crate::run::json::{self, Value};
+use crate::run::layout::DATASET_INDEX;
 use crate::support::{fs, limits};
+use crate::validate::Ignored;
 
 /// What one state brings over others.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -111,12 +114,25 @@ impl Project {
         if let Some(bytes) = read("manifest.json")? {
             record.manifest = Some(hex(&Sha256::digest(&bytes)));
         }
-        if let Some(index) = read("DATASET_INDEX.json")?.and_then(|bytes| json::parse(&bytes).ok()) {
+        if let Some(index) = read(DATASET_INDEX)?.and_then(|bytes| json::parse(&bytes).ok()) {
             record.config = index.get("config_hash").and_then(Value::as_str).map(str::to_owned);
             record.steps = index.get("steps").and_then(count);
             record.episodes = index.get("episodes").and_then(count);
         }
         Ok(record)
+    }
+
+    /// What the validation of a run that has these files ignored; `None` where this clone does not have what tells it.
+    pub fn ignored_in(
+        &self,
+        run: &RunKey,
+        locked: &Locked,
+        entries: &[Entry],
+    ) -> Result<Option<Vec<Ignored>>, ProjectError> {
+        let relpath = format!("{run}/{DATASET_INDEX}");
+        let Some(entry) = entries.iter().find(|entry| entry.relpath == relpath) else { return Ok(None) };
+        let index = self.object(entry.md5, locked, &relpath)?.and_then(|bytes| json::parse(&bytes).ok());
+        Ok(index.map(|index| manifest::ignored(&index)))
     }
 
     /// An object's bytes: from the cache, else from the workspace where the same bytes lie there.

@@ -2,11 +2,12 @@
 
 use super::{Place, Project, ProjectError};
 use crate::figures::{KeyFigures, RowFigures, Trace};
+use crate::manifest;
 use crate::run::json::Value;
 use crate::run::layout::Layout;
 use crate::run::meta::RunMeta;
 use crate::support::progress::Progress;
-use crate::validate::{self, Options, Report, SeedSummary};
+use crate::validate::{self, Ignored, Options, Report, SeedSummary};
 
 /// What validation said about a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct Verdict {
     pub errors: Vec<String>,
     /// Warning codes.
     pub warnings: Vec<String>,
+    /// What was found and ignored.
+    pub ignored: Vec<Ignored>,
 }
 
 /// A run's facts. What is not known is absent.
@@ -68,6 +71,9 @@ impl Project {
             return self.scanned(summary, dir, depth, progress);
         }
         summary.verdict = manifest.as_ref().and_then(|m| verdict(m.get("validation")?));
+        if let (Some(verdict), Some(index)) = (&mut summary.verdict, &index) {
+            verdict.ignored = manifest::ignored(index);
+        }
         summary.figures = place.parquet_figures().transpose()?;
         if depth == Depth::Trace {
             summary.trace = place.parquet_trace().transpose()?;
@@ -83,7 +89,7 @@ impl Project {
         progress: &dyn Progress,
     ) -> Result<Summary, ProjectError> {
         let config = self.config()?.validate;
-        let options = Options::new(&config.ignore, &config.deny)?;
+        let options = Options::new(&config.ignore, &config.deny, crate::config::FILE)?;
         let mut sink = if depth == Depth::Trace { RowFigures::with_trace() } else { RowFigures::default() };
         let scan = validate::scan(dir, &dir.display().to_string(), &options, &mut sink, progress)?;
         let (figures, trace) = sink.finish();
@@ -99,7 +105,12 @@ impl Project {
 
 fn of_report(report: &Report) -> Verdict {
     let names = |codes: &[validate::Code]| codes.iter().map(|code| code.as_str().to_owned()).collect();
-    Verdict { ok: report.ok, errors: names(&report.errors), warnings: names(&report.warnings) }
+    Verdict {
+        ok: report.ok,
+        errors: names(&report.errors),
+        warnings: names(&report.warnings),
+        ignored: report.ignored.clone(),
+    }
 }
 
 /// The verdict in a manifest: ours names codes, the first recorder's says only whether both streams are well.
@@ -111,7 +122,7 @@ fn verdict(validation: &Value) -> Option<Verdict> {
     let ok = |value: &Value| value.get("ok").and_then(Value::as_bool);
     let streams = || Some(ok(validation.get("steps")?)? && ok(validation.get("episodes")?)?);
     let ok = ok(validation).or_else(streams)?;
-    Some(Verdict { ok, errors: names("errors"), warnings: names("warnings") })
+    Some(Verdict { ok, errors: names("errors"), warnings: names("warnings"), ignored: manifest::ignored(validation) })
 }
 
 fn seeds(value: &Value) -> Option<SeedSummary> {

@@ -142,7 +142,7 @@ impl Workspace {
 
     /// Which findings count.
     pub fn validation(&self) -> Result<Options, WorkspaceError> {
-        Ok(Options::new(&self.config.validate.ignore, &self.config.validate.deny)?)
+        Ok(Options::new(&self.config.validate.ignore, &self.config.validate.deny, config::FILE)?)
     }
 
     /// The params file that the stage depends on, relative to the root.

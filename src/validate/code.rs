@@ -18,7 +18,7 @@ pub enum Severity {
 /// What settings may do with a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Class {
-    /// Something could not be read, or is not safe: never ignored.
+    /// Something could not be read, is not safe, or is another run's: never ignored.
     Fixed,
     /// An error that a user may choose to ignore.
     Error,
@@ -89,7 +89,7 @@ codes! {
     /// A number is `NaN` or infinite.
     NonFinite = "non_finite", Error;
     /// A row's run id is not the run's.
-    RunIdMismatch = "run_id_mismatch", Error;
+    RunIdMismatch = "run_id_mismatch", Fixed;
     /// There is no step.
     NoSteps = "no_steps", Error;
     /// There is no episode.
@@ -129,7 +129,7 @@ impl Code {
         if self.class() == Class::Warning { Severity::Warning } else { Severity::Error }
     }
 
-    /// Whether settings may ignore it: not where something could not be read in full, or is not safe.
+    /// Whether settings may ignore it: not where something could not be read in full, is not safe, or is another run's.
     #[must_use]
     pub fn ignorable(self) -> bool {
         self.class() != Class::Fixed

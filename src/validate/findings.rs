@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::Options;
 use super::code::{Code, Severity};
-use super::report::Finding;
+use super::report::{Finding, Ignored};
 
 /// How many findings of a code are kept.
 const KEPT: usize = 10;
@@ -37,7 +37,8 @@ struct Key {
     file: Option<FileId>,
     rests_on: Option<FileId>,
     garbled: bool,
-    severity: Severity,
+    /// `None` for what settings ignore.
+    severity: Option<Severity>,
 }
 
 #[derive(Debug, Default)]
@@ -60,10 +61,13 @@ struct File {
 }
 
 /// All findings, told.
+#[derive(Default)]
 pub(super) struct Told {
     pub findings: Vec<Finding>,
     pub errors: Vec<Code>,
     pub warnings: Vec<Code>,
+    /// What settings drop.
+    pub ignored: Vec<Ignored>,
     /// Files that hold an error.
     pub bad_files: Vec<FileId>,
 }
@@ -95,7 +99,7 @@ impl<'o> Collector<'o> {
 
     /// Adds a finding that stands for `count`.
     pub fn add_many(&mut self, code: Code, place: Place<'_>, count: u64, message: impl FnOnce() -> String) {
-        let Some(severity) = self.severity(code, place.hard) else { return };
+        let severity = self.severity(code, place.hard);
         // Of a corrupt file no more lines are read: what is told of one rests on what was read before.
         if self.is_corrupt(place.rests_on) || place.line.is_some() && self.is_corrupt(place.file) {
             return;
@@ -105,13 +109,15 @@ impl<'o> Collector<'o> {
         if let Some(file) = file
             && place.line.is_some()
         {
-            file.garbled |= garbles(code);
+            file.garbled |= garbles(code) && severity.is_some();
             garbled = file.garbled;
         }
         let key = Key { code, file: place.file, rests_on: place.rests_on, garbled, severity };
         let tray = self.trays.entry(key).or_default();
         tray.count = tray.count.saturating_add(count);
-        if tray.kept.len() < KEPT {
+        if let Some(severity) = severity
+            && tray.kept.len() < KEPT
+        {
             tray.kept.push(Finding {
                 severity,
                 code,
@@ -150,14 +156,20 @@ impl<'o> Collector<'o> {
     }
 
     pub fn finish(self) -> Told {
-        let mut told = Told { findings: Vec::new(), errors: Vec::new(), warnings: Vec::new(), bad_files: Vec::new() };
+        let mut told = Told::default();
         let order = |name: Option<&str>| self.files.iter().position(|f| Some(f.name.as_str()) == name);
         let mut all: BTreeMap<Code, (Severity, Tray)> = BTreeMap::new();
+        let mut ignored: BTreeMap<Code, u64> = BTreeMap::new();
         for (key, tray) in self.trays {
-            if let (Severity::Error, Some(file)) = (key.severity, key.file) {
+            let Some(severity) = key.severity else {
+                let count = ignored.entry(key.code).or_default();
+                *count = count.saturating_add(tray.count);
+                continue;
+            };
+            if let (Severity::Error, Some(file)) = (severity, key.file) {
                 told.bad_files.push(file);
             }
-            let (_, into) = all.entry(key.code).or_insert((key.severity, Tray::default()));
+            let (_, into) = all.entry(key.code).or_insert((severity, Tray::default()));
             into.count = into.count.saturating_add(tray.count);
             into.kept.extend(tray.kept);
         }
@@ -170,6 +182,11 @@ impl<'o> Collector<'o> {
             tray.kept.truncate(KEPT);
             told.findings.extend(tray.kept.into_iter().map(|f| Finding { count: tray.count, ..f }));
         }
+        let by = &self.options.by;
+        told.ignored = ignored
+            .into_iter()
+            .map(|(code, count)| Ignored { code: code.as_str().into(), count, by: by.clone() })
+            .collect();
         told.findings.sort_by_key(|f| (f.severity, order(f.file.as_deref()), f.line, f.code));
         told
     }

@@ -29,7 +29,7 @@ mod single;
 mod steps;
 
 pub use code::{Code, Severity};
-pub use report::{Finding, Report, StreamReport};
+pub use report::{Finding, Ignored, Report, StreamReport};
 pub use single::{BrokenRule, RowJudge};
 
 /// What a scan takes: which run, and what counts.
@@ -37,6 +37,8 @@ pub use single::{BrokenRule, RowJudge};
 pub struct Options {
     ignore: Vec<Code>,
     deny: Vec<Code>,
+    /// What named these codes.
+    by: String,
     /// Hash every file (needed for a manifest); without it only files whose hash a manifest names are hashed.
     pub hash: bool,
     /// Work on the calling thread alone; without it several share the work. For one of many runs that are read at once.
@@ -57,7 +59,9 @@ pub enum OptionsError {
         meant: Option<&'static str>,
     },
     /// A code that must not be ignored.
-    #[error("`{0}` cannot be ignored: what cannot be read, or is not safe, never gets into the dataset")]
+    #[error(
+        "`{0}` cannot be ignored: what cannot be read, is not safe, or is another run's, never gets into the dataset"
+    )]
     NotIgnorable(Code),
     /// A code in both lists.
     #[error("`{0}` is in both lists of [validate], ignore and deny")]
@@ -84,8 +88,8 @@ impl Explain for OptionsError {
 }
 
 impl Options {
-    /// Options from the `[validate]` lists of the settings.
-    pub fn new(ignore: &[String], deny: &[String]) -> Result<Self, OptionsError> {
+    /// Options from the `[validate]` lists of the settings; `by` is the file that holds them, or who else names the codes.
+    pub fn new(ignore: &[String], deny: &[String], by: &str) -> Result<Self, OptionsError> {
         let read = |list: &'static str, names: &[String]| {
             names.iter().map(|name| name.parse().map_err(|()| unknown(name, list))).collect::<Result<Vec<Code>, _>>()
         };
@@ -96,7 +100,7 @@ impl Options {
         if let Some(code) = ignore.iter().find(|code| deny.contains(code)) {
             return Err(OptionsError::Both(*code));
         }
-        Ok(Self { ignore, deny, ..Self::default() })
+        Ok(Self { ignore, deny, by: by.into(), ..Self::default() })
     }
 }
 

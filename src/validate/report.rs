@@ -19,12 +19,44 @@ pub struct Report {
     pub errors: Vec<Code>,
     /// The codes of all warnings, each once, in the order of [`Code`].
     pub warnings: Vec<Code>,
+    /// What was found and does not count, because settings say so.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ignored: Vec<Ignored>,
     /// The steps' files.
     pub steps: StreamReport,
     /// The episodes' files.
     pub episodes: StreamReport,
     /// The first ten findings of each code, in the order of files and lines.
     pub findings: Vec<Finding>,
+}
+
+/// Findings of one code that settings drop. They are never dropped in silence: whoever reads the verdict must see what it
+/// leaves out, and who says so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Ignored {
+    /// The code.
+    pub code: String,
+    /// How many there were.
+    pub count: u64,
+    /// What names the code: the settings' file.
+    pub by: String,
+}
+
+impl Ignored {
+    /// Several of them in words, such as `ignored step_sequence (3 times), as capture-hook.toml says`; `None` for none.
+    #[must_use]
+    pub fn words(all: &[Self]) -> Option<String> {
+        let by = &all.first()?.by;
+        let times = |n: u64| if n == 1 { "once".to_owned() } else { format!("{n} times") };
+        let codes: Vec<String> = all.iter().map(|one| format!("{} ({})", one.code, times(one.count))).collect();
+        Some(format!("ignored {}, as {by} says", codes.join(", ")))
+    }
+
+    /// Whether one of them would make the run invalid.
+    #[must_use]
+    pub fn hold_an_error(all: &[Self]) -> bool {
+        all.iter().any(|one| one.code.parse::<Code>().is_ok_and(|code| code.severity() == Severity::Error))
+    }
 }
 
 /// One stream of rows.

@@ -411,18 +411,21 @@ fn settings_ignore_and_deny() {
     run.write("steps.jsonl.gz", &gz((lines.join("\n") + "\n").as_bytes()));
     let with = |ignore: &[&str], deny: &[&str]| {
         let owned = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
-        Options::new(&owned(ignore), &owned(deny))
+        Options::new(&owned(ignore), &owned(deny), "capture-hook.toml")
             .map(|options| validate::check(&run.dir, "run", &options, &Silent).unwrap())
     };
     let report = with(&["step_sequence"], &[]).unwrap();
     assert!(report.ok && report.warnings == [Code::UnknownField], "{report:#?}");
     let report = with(&["step_sequence", "unknown_field"], &[]).unwrap();
     assert!(report.ok && report.warnings.is_empty() && report.findings.is_empty(), "{report:#?}");
+    let ignored: Vec<_> = report.ignored.iter().map(|i| (i.code.as_str(), i.count, i.by.as_str())).collect();
+    assert_eq!(ignored, [("step_sequence", 1, "capture-hook.toml"), ("unknown_field", 1, "capture-hook.toml")]);
     let report = with(&["step_sequence"], &["unknown_field"]).unwrap();
     told(&report, &["unknown_field"]);
     for bad in [
         "symlink_escape",
         "unsafe_run_id",
+        "run_id_mismatch",
         "missing_run_json",
         "invalid_json",
         "truncated_gzip",

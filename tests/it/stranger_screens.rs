@@ -8,7 +8,7 @@ use std::process::Stdio;
 use capture_hook::support::visible::is_hidden;
 
 use crate::matrix::{FIRST, SECOND, THIRD, committed, script};
-use crate::world::{BIN, World};
+use crate::world::{BIN, World, files};
 
 /// What a terminal obeys: a title, concealed text, C1's own clearing of the screen.
 const STEER: &str = "\u{1b}]0;owned\u{7}\u{1b}[8mconcealed\u{9b}2J";
@@ -554,4 +554,73 @@ fn no_message_names_a_command_with_an_unquoted_value() {
     let (mut found, mut seen) = (Vec::new(), 0);
     visit(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found, &mut seen);
     assert!(seen > 10 && found.is_empty(), "{seen} seen:\n{}", found.join("\n"));
+}
+
+/// Removes a step in the middle of a run.
+const GAP: &str = "import gzip, pathlib, sys\n\
+    path = pathlib.Path(sys.argv[1]) / 'steps.jsonl.gz'\n\
+    lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)\n\
+    path.write_bytes(gzip.compress(b''.join(lines[:10] + lines[11:])))\n";
+
+/// 11-20: what a tracked `validate.ignore` drops is told by everything that tells a verdict, with the file that says so.
+#[test]
+fn every_verdict_tells_what_settings_ignore() {
+    let world = native();
+    let manifest = |key: &str| fs::read_to_string(world.repo("data/captures").join(key).join("manifest.json")).unwrap();
+    assert!(!manifest(FIRST).contains("ignored"));
+    // One run without a manifest of its recorder's, and one with: that one is never rewritten.
+    let plume = world.record("ok-orig100");
+    for key in [SECOND, plume.as_str()] {
+        world.run_in("repo", "python3", ["-c", GAP, &format!("results/{key}")]).ok();
+        world.hook(["validate", key]).fails(1);
+    }
+    let settings = "engine = \"native\"\n[validate]\nignore = [\"step_sequence\"]\n";
+    fs::write(world.repo("capture-hook.toml"), settings).unwrap();
+    world.git(["commit", "-q", "-am", "settings"]).ok();
+    let told = |said: &str, what: &str| {
+        assert!(said.contains("ignored step_sequence (once), as capture-hook.toml says"), "{what}:\n{said}");
+    };
+    for key in [SECOND, plume.as_str()] {
+        told(&world.hook(["validate", key]).ok().out, "validate");
+        let said: serde_json::Value = serde_json::from_str(&world.hook(["validate", "--json", key]).ok().out).unwrap();
+        let first = serde_json::json!({"code": "step_sequence", "count": 1, "by": "capture-hook.toml"});
+        assert_eq!(said["runs"][0]["ignored"][0], first, "{said}");
+        assert_eq!(said["runs"][0]["ok"], true);
+        let said = world.hook(["select", key]).ok().err;
+        told(&said, "select");
+        assert!(said.contains("warning: "), "{said}");
+        told(&world.git(["commit", "-q", "-am", key]).ok().err, "the commit");
+        let said = world.hook(["status"]).ok();
+        assert!(said.out.contains("(ignored: step_sequence"), "{}", said.out);
+        told(&said.err, "status");
+        told(&world.hook(["show", key]).ok().out, "show");
+        told(&world.hook(["ingest", "--run-dir", &format!("results/{key}")]).ok().err, "ingest");
+        let said: serde_json::Value = serde_json::from_str(&world.hook(["show", "--json", key]).ok().out).unwrap();
+        assert_eq!(said["validation"]["ignored"][0], first, "{said}");
+        let index = world.repo("data/captures").join(key).join("DATASET_INDEX.json");
+        assert!(fs::read_to_string(index).unwrap().contains("\"ignored\""), "{key}");
+    }
+    assert!(manifest(SECOND).contains("\"ignored\"") && !manifest(&plume).contains("\"ignored\""));
+    // History tells it of every commit, as a warning: a team may mean it.
+    let said = world.hook(["check"]).ok().out;
+    told(&said, "check");
+    assert_eq!(said.matches("findings_ignored").count(), 2, "{said}");
+    world.hook(["check", "--strict"]).fails(1);
+    // A clone that has the lists of files and not the files tells what may have been ignored.
+    for object in files(&world.repo(".dvc/cache/files")) {
+        if object.extension().is_none() {
+            fs::remove_file(object).unwrap();
+        }
+    }
+    fs::remove_dir_all(world.repo("data/captures")).unwrap();
+    let said = world.hook(["check"]).ok().out;
+    assert_eq!(
+        said.matches("ignores step_sequence; whether the run has such findings is not known").count(),
+        2,
+        "{said}"
+    );
+    // A sibling: rows that say they are another run's are nobody's to ignore.
+    fs::write(world.repo("capture-hook.toml"), "[validate]\nignore = [\"run_id_mismatch\"]\n").unwrap();
+    let said = world.hook(["validate", SECOND]).fails(3).err;
+    assert!(said.contains("`run_id_mismatch` cannot be ignored"), "{said}");
 }

@@ -18,8 +18,8 @@ use undo::Undo;
 use super::held::Held;
 use super::lock::WorkLock;
 use super::sync::{Reach, Synced};
-use super::{Hear, Locked, Project, ProjectError, Source, State, views};
-use crate::config::Engine;
+use super::{Hear, Locked, Project, ProjectError, Source, State, tell_ignored, views};
+use crate::config::{self, Engine};
 use crate::dvc::delta::Delta;
 use crate::dvc::engine::{self, EngineError};
 use crate::dvc::fetch::{self};
@@ -237,6 +237,7 @@ impl Project {
     /// A recorded run, validated; an invalid one is a reason to stop.
     pub fn recorded(&self, run_dir: &str, hear: &dyn Hear) -> Result<Recorded, Stop> {
         let report = self.valid(run_dir, hear)?;
+        tell_ignored(&report, hear);
         match RunKey::new(&report.experiment, &report.run_id) {
             Ok(key) => Ok(Recorded { run_dir: run_dir.to_owned(), key }),
             Err(_) => Err(Stop::Invalid { report: Box::new(report) }),
@@ -250,7 +251,7 @@ impl Project {
             return Err(Stop::NoRun { run_dir: run_dir.to_owned() });
         }
         let config = self.config()?;
-        let options = validate::Options::new(&config.validate.ignore, &config.validate.deny)?;
+        let options = validate::Options::new(&config.validate.ignore, &config.validate.deny, config::FILE)?;
         let progress = hear.progress(&format!("validating {run_dir}"), None);
         let report = validate::check(&dir, run_dir, &options, progress.as_ref())?;
         if report.ok { Ok(report) } else { Err(Stop::Invalid { report: Box::new(report) }) }
@@ -354,7 +355,7 @@ impl Project {
             shown_as: run.run_dir.clone(),
             out_dir: self.root.join(&wanted.out_dir),
             root: self.root.clone(),
-            options: validate::Options::new(&config.validate.ignore, &config.validate.deny)?,
+            options: validate::Options::new(&config.validate.ignore, &config.validate.deny, config::FILE)?,
             force,
         };
         let progress = hear.progress(&format!("ingesting {}", run.key), None);

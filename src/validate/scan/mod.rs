@@ -135,6 +135,7 @@ pub(super) fn run(
         episodes: stream(Stream::Episodes, outcome.rows[1]),
         errors: told.errors,
         warnings: told.warnings,
+        ignored: told.ignored,
         findings: told.findings,
     };
     Ok(Scan { report, key, meta, run_json, manifest: manifest_bytes, layout, files, seeds: outcome.seeds, stamps })
