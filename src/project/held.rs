@@ -84,7 +84,11 @@ impl Project {
     pub fn note_selection(&self, pointed: &Pointed) -> Result<Selected, ProjectError> {
         let head = self.repo.head()?;
         let committed = match head {
-            Some(head) => self.file(&Source::Commit(head), &pointed.file)?,
+            Some(head) => match self.file(&Source::Commit(head), &pointed.file) {
+                // A link, perhaps, which the file that was just written replaces.
+                Err(ProjectError::Fs(error)) if error.refused().is_some() => None,
+                committed => committed?,
+            },
             None => None,
         };
         let in_git = committed != self.file(&Source::WorkTree, &pointed.file)?;

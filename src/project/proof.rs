@@ -108,6 +108,9 @@ impl Project {
             Err(error @ (ProjectError::Lock(_) | ProjectError::Stage(_))) => {
                 return Ok(vec![claim("unreadable", error.to_string())]);
             }
+            Err(ProjectError::Fs(error)) if error.refused().is_some() => {
+                return Ok(vec![claim("unreadable", format!("{error}: {}", error.source))]);
+            }
             Err(error) => return Err(error),
         };
         if state.agrees() {

@@ -182,6 +182,15 @@ fn a_params_file_behind_a_link_is_not_edited() {
     // What is staged is a link, too: its target's name is nobody's parameters.
     let said = world.git(["commit", "-q", "-am", "x"]).fails(1);
     says(&said, "p.toml is a link");
+    world.git(["commit", "-q", "--no-verify", "-am", "x"]).ok();
+    let said = world.hook(["check", "HEAD~1..HEAD"]).fails(1);
+    assert!(said.all().contains("p.toml is a link"), "{}", said.all());
+    // A file in its place is all it takes.
+    fs::remove_file(world.repo("p.toml")).unwrap();
+    fs::write(world.repo("p.toml"), text).unwrap();
+    world.hook(["select", SECOND]).ok();
+    world.git(["commit", "-q", "-am", "y"]).ok();
+    assert_eq!(fs::read_to_string(world.repo(".git/config")).unwrap(), config);
 }
 
 /// 11-12: `data -> .git`: `ingest` made `.git/captures`; where the dataset itself is a link, it filled what that points at.
