@@ -10,6 +10,7 @@ pub mod heard;
 pub mod interactive;
 pub mod limits;
 pub mod plain_text;
+pub mod names;
 pub mod process;
 pub mod progress;
 pub mod visible;

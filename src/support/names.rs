@@ -1,0 +1,246 @@
+//! Which names files and directories may have that somebody else chose: a run's id, the dataset, a path in a list of files.
+//!
+//! Decided here alone, by text, so that what one clone commits every other can check out, and no name leads into a place
+//! whose files other programs obey. A name is read as any file system may read it: without case, without the characters
+//! that HFS+ leaves out, by its short name on NTFS, up to a stream's colon, without dots and blanks at its end. Two answers:
+//! what is refused everywhere, and what Windows alone cannot have. The disk is not looked at: see `run::dataset_dir`.
+//!
+//! Sources: git's `verify_path` (`read-cache.c`), `is_ntfs_dotgit` (`path.c`), `next_hfs_char` (`utf8.c`) and
+//! `is_valid_win32_path` (`compat/mingw.c`). Git's further rules for links named `.gitmodules` and the like do not apply:
+//! no file of a dataset is tracked by git.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// What is wrong with a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fault {
+    /// Why, to be read behind the name: `is git's own directory`.
+    pub why: &'static str,
+    /// Whether every other system takes it.
+    pub windows_only: bool,
+}
+
+impl Fault {
+    /// Whether it counts on this system.
+    #[must_use]
+    pub fn holds_here(&self) -> bool {
+        !self.windows_only || cfg!(windows)
+    }
+}
+
+/// A path that is refused, for the sake of one of its names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// The name.
+    pub name: String,
+    /// What is wrong with it.
+    pub why: &'static str,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` {}", self.name.escape_debug(), self.why)
+    }
+}
+
+/// Names that belong to programs, which obey what lies there.
+const TAKEN: &[(&str, &str)] = &[
+    (".git", "is git's own directory"),
+    (".dvc", "is DVC's own directory"),
+    (".dvcignore", "holds rules for DVC, which saves no dataset with such a file in it"),
+    (".venv", PYTHON),
+    ("pyvenv.cfg", PYTHON),
+    ("conda-meta", PYTHON),
+    ("site-packages", PYTHON),
+    ("dist-packages", PYTHON),
+    ("__pycache__", PYTHON),
+    ("node_modules", "holds programs of Node's"),
+    (".husky", HOOKS),
+    (".githooks", HOOKS),
+];
+const PYTHON: &str = "belongs to a Python environment";
+const HOOKS: &str = "holds git hooks";
+
+/// Programs that we start, by their names without an ending.
+const PROGRAMS: &[&str] = &["dvc", "capture-hook"];
+
+/// What is wrong with a name, here or on another system. `None`: every system takes it, and it means nothing to any.
+#[must_use]
+pub fn fault(name: &str) -> Option<Fault> {
+    let everywhere = |why| Some(Fault { why, windows_only: false });
+    if name.is_empty() {
+        return everywhere("is empty");
+    }
+    if name.contains(['/', '\\']) {
+        return everywhere("holds a path separator");
+    }
+    if name.contains('\0') {
+        return everywhere("holds a null character");
+    }
+    if matches!(&*without_ignored(name), "" | "." | "..") {
+        return everywhere("names a directory above or itself");
+    }
+    if let Some(why) = taken(&folded(name)) {
+        return everywhere(why);
+    }
+    on_windows(name).map(|why| Fault { why, windows_only: true })
+}
+
+/// The first name of a path with `/` that this system must not be given.
+#[must_use]
+pub fn refused(path: &str) -> Option<Refused> {
+    for name in path.split('/') {
+        if let Some(fault) = fault(name).filter(Fault::holds_here) {
+            return Some(Refused { name: name.to_owned(), why: fault.why });
+        }
+    }
+    is_program(path).then(|| Refused { name: path.to_owned(), why: "is where a program lies" })
+}
+
+/// Whether a path with `/` stays inside the directory that it is relative to, and leads nowhere where programs look.
+#[must_use]
+pub fn safe_path(path: &str) -> bool {
+    refused(path).is_none()
+}
+
+/// Whether some file system may take two names for one.
+#[must_use]
+pub fn same(a: &str, b: &str) -> bool {
+    a == b || folded(a) == folded(b)
+}
+
+/// Whether a path ends as that of a program that we start: `bin/dvc`, `Scripts/dvc.exe`.
+fn is_program(path: &str) -> bool {
+    let mut names = path.rsplit('/');
+    let (Some(name), Some(dir)) = (names.next(), names.next()) else { return false };
+    let name = folded(name);
+    let stem = name.split('.').next().unwrap_or_default();
+    PROGRAMS.contains(&stem) && matches!(&*folded(dir), "bin" | "scripts")
+}
+
+/// What a name belongs to, by its long or short name; the name is folded.
+fn taken(name: &str) -> Option<&'static str> {
+    let short = name.split_once('~').filter(|(_, n)| n.len() == 1 && n.bytes().all(|b| b.is_ascii_digit()));
+    let is = |long: &str| name == long || short.is_some_and(|(base, _)| base == short_base(long));
+    TAKEN.iter().find(|(long, _)| is(long)).map(|(_, why)| *why)
+}
+
+/// What stands before the `~1` in the short name that NTFS gives a file: `.git` is `GIT~1`.
+fn short_base(long: &str) -> &str {
+    let base = long.trim_start_matches('.');
+    base.get(..6).unwrap_or(base)
+}
+
+/// A name as file systems may compare it.
+fn folded(name: &str) -> Cow<'_, str> {
+    let plain = |b: u8| b.is_ascii_graphic() && !b.is_ascii_uppercase() && b != b':';
+    if name.bytes().all(plain) && !name.ends_with('.') {
+        return Cow::Borrowed(name);
+    }
+    let name = without_ignored(name);
+    let name = name.split(':').next().unwrap_or_default().trim_end_matches(['.', ' ']);
+    // By way of the upper case: some letters have none of their own in lower case, as the long s.
+    Cow::Owned(name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect())
+}
+
+/// A name without the characters that HFS+ leaves out when it compares names.
+fn without_ignored(name: &str) -> Cow<'_, str> {
+    let ignored =
+        |c: char| matches!(c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}');
+    if name.contains(ignored) { Cow::Owned(name.replace(ignored, "")) } else { Cow::Borrowed(name) }
+}
+
+/// Why Windows cannot have a name.
+fn on_windows(name: &str) -> Option<&'static str> {
+    if name.ends_with(['.', ' ']) {
+        Some("ends with a dot or a blank, which Windows drops")
+    } else if name.contains(['<', '>', ':', '"', '|', '?', '*']) {
+        Some("holds one of < > : \" | ? *, which Windows does not take")
+    } else if name.contains(|c: char| c < ' ') {
+        Some("holds a control character, which Windows does not take")
+    } else if is_device(name) {
+        Some("is a device's name on Windows")
+    } else {
+        None
+    }
+}
+
+/// Whether Windows takes a name for a device, whatever follows its first dot.
+fn is_device(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or_default().trim_end_matches(' ').to_ascii_uppercase();
+    let port =
+        |rest: &str| matches!(rest, "¹" | "²" | "³") || rest.len() == 1 && rest.bytes().all(|b| b.is_ascii_digit());
+    matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$")
+        || stem.strip_prefix("COM").or_else(|| stem.strip_prefix("LPT")).is_some_and(port)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_leads_neither_out_nor_where_programs_look() {
+        for safe in [
+            "data/captures",
+            "a/b.git",
+            "x/.gitignore",
+            "..a/b",
+            "é/x",
+            "bin/x",
+            "demo/dvc/run.json",
+            "git-1/x",
+            "venv/x",
+            "demo/a~1",
+            "demo/.gitmodules/x",
+        ] {
+            assert_eq!(refused(safe), None, "{safe}");
+        }
+        for bad in [
+            "",
+            "/a",
+            "a//b",
+            "a/../b",
+            ".",
+            "a\\b",
+            "a/.\u{200c}./b",
+            ".git",
+            "a/.GIT/config",
+            ".g\u{200c}it/x",
+            ".g\u{131}t/x",
+            "git~1",
+            "a/.git ",
+            ".git./x",
+            ".git::$INDEX_ALLOCATION/x",
+            ".git. . :x",
+            ".dvc/tmp",
+            "DVC~1/tmp",
+            "a/.dvcignore",
+            ".venv/lib/x.pth",
+            "VENV~1/x",
+            "lib/python3.11/site-packages/zz.pth",
+            "x/SITE-P~1/zz.pth",
+            "x/\u{17f}ite-packages/zz.pth",
+            "a/pyvenv.cfg",
+            "node_modules/x",
+            ".Hus\u{212a}y/pre-commit",
+            "x/bin/dvc",
+            "x/Scripts/DVC.exe",
+        ] {
+            assert!(refused(bad).is_some(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_windows_alone_cannot_have_is_told_apart() {
+        for name in
+            ["a:b", "x?", "a\"b", "<", "r1.", "r1 ", "...", "a\tb", "CON", "nul.txt", "Com1", "lpt\u{b2}.x", "aux "]
+        {
+            assert_eq!(fault(name).map(|fault| fault.windows_only), Some(true), "{name}");
+        }
+        for name in ["r1", "-n", "a b", "r1; touch x $(touch y)", "console", "com", "com10", "nul-1", "ünï 🦀", ".r1"]
+        {
+            assert_eq!(fault(name), None, "{name}");
+        }
+    }
+}
