@@ -6,6 +6,7 @@
 use serde::Deserialize;
 
 use crate::error::{Explain, Kind};
+use crate::run::include::Include;
 use crate::support::plain_text::too_much;
 
 /// The settings' file name, at the root of the DVC project.
@@ -43,6 +44,8 @@ pub struct Config {
     pub engine: Engine,
     /// Where recorders write runs, relative to the project's root.
     pub results_dir: String,
+    /// `[ingest]`
+    pub ingest: Ingest,
     /// `[pull]`
     pub pull: Pull,
     /// `[push]`
@@ -56,11 +59,20 @@ impl Default for Config {
         Self {
             engine: Engine::default(),
             results_dir: "results".into(),
+            ingest: Ingest::default(),
             pull: Pull::default(),
             push: Push::default(),
             validate: Validate::default(),
         }
     }
+}
+
+/// `[ingest]`: what of a run goes into the dataset.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ingest {
+    /// Files beside the recorder's, by patterns relative to the run's directory.
+    pub include: Include,
 }
 
 /// `[pull]`: what checkout and merge fetch unasked.
@@ -152,6 +164,13 @@ mod tests {
         let error = Config::parse("engine = \"dvc\"\n[push]\ncommand = \"rm\"\n").unwrap_err();
         assert_eq!(error.line, Some(3), "{error}");
         assert!(error.message.contains("command"), "{error}");
+    }
+
+    #[test]
+    fn a_pattern_that_leads_out_of_the_run_is_refused_with_its_line() {
+        let error = Config::parse("[ingest]\ninclude = [\"*.mp4\", \"../x\"]\n").unwrap_err();
+        assert_eq!(error.line, Some(2), "{error}");
+        assert!(error.message.contains("`../x`"), "{error}");
     }
 
     #[test]

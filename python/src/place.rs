@@ -46,7 +46,8 @@ pub fn shown(path: &Path, root: Option<&Path>) -> String {
     }
 }
 
-/// Which findings count: what the caller says, else what the project's `capture-hook.toml` says.
+/// Which findings count: what the caller says, else what the project's `capture-hook.toml` says; and which files belong to
+/// a run, as that file says.
 pub fn options(root: Option<&Path>, codes: Codes) -> Result<Options, Error> {
     let read = |root| Root::at(root).read(config::FILE, limits::TEXT);
     let settings = match root.map(read).transpose()?.flatten() {
@@ -56,5 +57,7 @@ pub fn options(root: Option<&Path>, codes: Codes) -> Result<Options, Error> {
     let by = if codes.ignore.is_some() { "the caller" } else { config::FILE };
     let ignore = codes.ignore.unwrap_or(settings.validate.ignore);
     let deny = codes.deny.unwrap_or(settings.validate.deny);
-    Ok(Options::new(&ignore, &deny, by)?)
+    let mut options = Options::new(&ignore, &deny, by)?;
+    options.include = settings.ingest.include;
+    Ok(options)
 }

@@ -8,10 +8,12 @@ use toml_edit::{DocumentMut, Item, Table};
 
 use crate::app::{App, Outcome};
 use crate::config::{Config, FILE};
+use crate::dvc::stage;
 use crate::error::{Error, Kind};
 use crate::output::json::{Setting, Settings};
 use crate::output::table::{Column, Table as Rows};
 use crate::project::Project;
+use crate::run::include;
 use crate::support::beneath::Root;
 use crate::support::limits;
 use crate::validate;
@@ -25,6 +27,7 @@ Examples:
   capture-hook config set push.policy warn
   capture-hook config set pull.max_bytes 5GiB
   capture-hook config set validate.ignore unknown_field,time_goes_back
+  capture-hook config set ingest.include '*.mp4,video/**'
 
 Settings live in capture-hook.toml at the project's root, which is tracked: commit it, and the whole team has them.
 No setting there names a program to run; the dvc program is named by `git config capture-hook.dvc` or CAPTURE_HOOK_DVC.")]
@@ -78,6 +81,12 @@ const KNOWN: &[Known] = &[
         of: |c| json!(format!("{:?}", c.engine).to_lowercase()),
     },
     Known { key: "results_dir", kind: Type::Text, about: "where recorders write runs", of: |c| json!(c.results_dir) },
+    Known {
+        key: include::SETTING,
+        kind: Type::List,
+        about: "files beside the recorder's to take",
+        of: |c| json!(c.ingest.include),
+    },
     Known { key: "pull.auto", kind: Type::Flag, about: "checkout and merge bring data", of: |c| json!(c.pull.auto) },
     Known {
         key: "pull.max_bytes",
@@ -155,15 +164,26 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
                 Error::new(Kind::Usage, "invalid_value", message).hint(format!("{key}: {}", known.about))
             })?;
             validate::Options::new(&config.validate.ignore, &config.validate.deny, FILE)?;
+            let dvc_yaml = match (known.key, Project::open(&app.cwd, &app.env)) {
+                // The stage depends on it, so that DVC sees what changes it.
+                (include::SETTING, Ok(project)) if !config.ingest.include.patterns().is_empty() => {
+                    project.with_include_dependency()?
+                }
+                _ => None,
+            };
             if new != text {
                 files.write_atomic(FILE, new.as_bytes())?;
+            }
+            if let Some(bytes) = &dvc_yaml {
+                files.write_atomic(stage::FILE, bytes)?;
             }
             if app.ui.json() {
                 app.ui.data_json(&Settings { settings: vec![setting(known, &config, &document)] });
             } else {
                 let (old, new) = (shown(&(known.of)(&before)), shown(&(known.of)(&config)));
                 app.ui.line(&format!("{key}: {old} -> {new}"));
-                app.ui.hint(&format!("`git add {FILE}` and commit it, and the whole team has it"));
+                let changed = if dvc_yaml.is_some() { format!("{FILE} {}", stage::FILE) } else { FILE.to_owned() };
+                app.ui.hint(&format!("`git add {changed}` and commit it, and the whole team has it"));
             }
         }
     }
@@ -317,7 +337,7 @@ mod tests {
     fn every_setting_is_known() {
         // Each key of the settings' own Debug form has an entry.
         let all = "engine = \"native\"\nresults_dir = \"r\"\n[pull]\nauto = false\nmax_bytes = 1\n[push]\npolicy = \"off\"\n\
-                   [validate]\nignore = [\"unknown_field\"]\ndeny = [\"time_goes_back\"]\n";
+                   [ingest]\ninclude = [\"*.mp4\"]\n[validate]\nignore = [\"unknown_field\"]\ndeny = [\"time_goes_back\"]\n";
         let (config, document) = read(all).unwrap();
         for known in KNOWN {
             let setting = setting(known, &config, &document);

@@ -8,6 +8,7 @@ use crate::app::{App, Outcome};
 use crate::error::{Error, Kind};
 use crate::output::{Choice, pick};
 use crate::project::held::Held;
+use crate::project::include::LooseFiles;
 use crate::project::selecting::Pointed;
 use crate::project::workspace::Workspace;
 use crate::project::{Project, tell_ignored};
@@ -86,6 +87,10 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
         }
         app.ui.warn(&format!("{} is invalid and selected all the same; a commit will refuse it", report.run_dir));
     }
+    let include = &workspace.config.ingest.include;
+    let mut loose = LooseFiles::default();
+    loose.add(&dir, &report, include);
+    loose.tell(include, &app.ui);
     let pointed = workspace.select(&dir)?;
     let (held, in_git) = compared(app, &workspace, &pointed);
     let anew = held.as_ref().and_then(Held::lack).filter(|_| !in_git || matches!(held, Some(Held::Changed { .. })));

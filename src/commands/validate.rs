@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::app::{App, Outcome};
 use crate::error::{Error, Kind};
 use crate::output::{human, validation};
+use crate::project::include::LooseFiles;
 use crate::project::workspace::{Workspace, WorkspaceError, normal};
 use crate::run::discover::{LeftOut, RunDir};
 use crate::run::resolve::ResolveError;
@@ -75,6 +76,10 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
         }
         reports.push(report);
     }
+    // The reports name what is left out; how to take it is said once.
+    let include = &workspace.config.ingest.include;
+    let mut loose = LooseFiles::default();
+    dirs.iter().zip(&reports).for_each(|(dir, report)| loose.add(dir, report, include));
     // Valid runs of one name that differ cannot all get into the dataset.
     let valid = dirs.iter().zip(&reports).filter(|(_, report)| report.ok).map(|(dir, _)| RunDir::read(dir));
     let duplicates = workspace.duplicates(&valid.collect::<Vec<_>>());
@@ -84,6 +89,9 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     } else if args.all {
         let bad = reports.iter().filter(|report| !report.ok).count();
         app.ui.status(&format!("{} of {} valid", reports.len() - bad, human::plural(reports.len() as u64, "run")));
+    }
+    if let Some(hint) = loose.hint(include).filter(|_| !app.ui.json()) {
+        app.ui.hint(&hint);
     }
     for run in &left_out {
         app.ui.warn(&run.to_string());

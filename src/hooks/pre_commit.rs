@@ -1,9 +1,10 @@
 //! pre-commit: the selected run of the index gets into the index's data version, or the commit stops.
 //!
-//! A commit that changes none of `params.yaml`, `dvc.yaml` and `dvc.lock` is let through after three comparisons of
-//! object ids, unless `select` noted that the selected directory holds another run now.
+//! A commit that changes none of `params.yaml`, `dvc.yaml`, `dvc.lock` and `capture-hook.toml` is let through after four
+//! comparisons of object ids, unless `select` noted that the selected directory holds another run now.
 
 use crate::app::{App, Outcome};
+use crate::config;
 use crate::dvc::{lock, stage};
 use crate::error::Error;
 use crate::git::Repo;
@@ -32,7 +33,7 @@ fn concerned(project: &Project) -> Result<bool, ProjectError> {
         return Ok(true);
     }
     let head = project.repo.head()?;
-    for file in [stage::PARAMS_FILE, stage::FILE, lock::FILE] {
+    for file in [stage::PARAMS_FILE, stage::FILE, lock::FILE, config::FILE] {
         let path = project.git_path(file);
         let staged = project.repo.index_entry(&path)?;
         let committed = match &head {

@@ -208,6 +208,9 @@ fn fill(folder: &Path, scan: &Scan, key: &RunKey, request: &Request, sink: Parqu
     let recorded = || scan.files.iter().filter(|file| !is_derived(&file.path, &request.run_dir));
     for file in recorded() {
         let (from, to) = (request.run_dir.join(&file.path), folder.join(&file.path));
+        if let Some(dir) = to.parent() {
+            fs::create_dir_all(dir)?;
+        }
         if fs::copy_new(&from, &to)? != file.bytes {
             return Err(changed(request, &file.path));
         }

@@ -111,9 +111,20 @@ fn same_files(new: &Path, old: &Path, alike: impl Fn(&str) -> bool) -> bool {
     ours == theirs && ours.iter().all(regular) && ours.iter().all(same)
 }
 
-/// The names in a directory, sorted.
+/// The names of the files in a directory tree, relative to it, sorted.
 fn names(dir: &Path) -> Option<Vec<OsString>> {
-    let mut names: Vec<_> = fs::read_dir(dir).ok()?.map(|e| e.ok().map(|e| e.file_name())).collect::<Option<_>>()?;
+    let (mut names, mut open) = (Vec::new(), vec![PathBuf::new()]);
+    while let Some(inner) = open.pop() {
+        for entry in fs::read_dir(dir.join(&inner)).ok()? {
+            let entry = entry.ok()?;
+            let path = inner.join(entry.file_name());
+            if entry.file_type().ok()?.is_dir() {
+                open.push(path);
+            } else {
+                names.push(path.into_os_string());
+            }
+        }
+    }
     names.sort();
     Some(names)
 }

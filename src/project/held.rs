@@ -4,18 +4,18 @@
 //! list of files; what ingest makes of it (parquet, the index, a missing manifest) is not. Files are hashed only if their
 //! sizes do not tell already.
 
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use super::selecting::Pointed;
 use super::{Project, ProjectError, Source};
-use crate::dvc::cache::Cache;
 use crate::dvc::link::hash;
 use crate::dvc::listing::Entry;
-use crate::dvc::version::DataVersion;
+use crate::dvc::version::{DataVersion, Oid};
 use crate::run::RunKey;
 use crate::run::discover::RunDir;
-use crate::run::layout::{Layout, RUN_JSON, shard_name};
-use crate::support::fs::{self, At, FsError, read_optional};
+use crate::run::layout::{DATASET_INDEX, EPISODES_PARQUET, Layout, MANIFEST, RUN_JSON, STEPS_PARQUET};
+use crate::support::fs::{self, At, read_optional};
 
 /// Notes, in the working tree's git directory, that `select` named a directory which was selected already and holds
 /// another run now: git sees no change, and the next commit looks at it all the same.
@@ -72,7 +72,7 @@ impl Project {
         Ok(match self.lists()?.entries(version, &run) {
             None => Held::Unknown,
             Some(entries) if entries.is_empty() => Held::NotHeld(run),
-            Some(entries) => match first_difference(&dir, &run, &entries, &self.cache()?)? {
+            Some(entries) => match self.first_difference(&dir, &run, &entries)? {
                 Some(file) => Held::Changed { file },
                 None => Held::Yes,
             },
@@ -115,36 +115,37 @@ impl Project {
     pub fn forget_selected_anew(&self) -> Result<(), ProjectError> {
         Ok(fs::remove_all(&self.repo.git_dir().join(ANEW))?)
     }
-}
 
-/// The first recorder's file, `run.json` before all, that a run's directory and a data version do not have alike.
-fn first_difference(dir: &Path, run: &RunKey, entries: &[Entry], cache: &Cache) -> Result<Option<String>, FsError> {
-    let layout = Layout::open(dir)?;
-    let mut names = layout.recorder_files();
-    // Ingest makes its own parquet.
-    names.retain(|name| !name.ends_with(".parquet"));
-    names.sort_by_key(|name| name != RUN_JSON);
-    let relpath = |name: &str| format!("{run}/{name}");
-    let entry = |name: &str| entries.iter().find(|entry| entry.relpath == relpath(name));
-    for name in &names {
-        let path = dir.join(name);
-        let size = std::fs::metadata(&path).at("look at", &path)?.len();
-        match entry(name) {
-            Some(entry) if cache.size(entry.md5).is_none_or(|there| there == size) => {}
-            _ => return Ok(Some(name.clone())),
+    /// The first file, `run.json` before all, that a run's directory and a data version do not have alike.
+    fn first_difference(&self, dir: &Path, run: &RunKey, entries: &[Entry]) -> Result<Option<String>, ProjectError> {
+        let cache = self.cache()?;
+        let own = format!("{run}/");
+        let held: HashMap<&str, Oid> =
+            entries.iter().filter_map(|entry| Some((entry.relpath.strip_prefix(&own)?, entry.md5))).collect();
+        let mut names = Layout::open_with(dir, &self.config()?.ingest.include)?.dataset_files();
+        // Ingest makes its own parquet.
+        names.retain(|name| !matches!(name.as_str(), STEPS_PARQUET | EPISODES_PARQUET));
+        names.sort_by_key(|name| name != RUN_JSON);
+        for name in &names {
+            let path = dir.join(name);
+            let size = std::fs::metadata(&path).at("look at", &path)?.len();
+            match held.get(name.as_str()) {
+                Some(md5) if cache.size(*md5).is_none_or(|there| there == size) => {}
+                _ => return Ok(Some(name.clone())),
+            }
         }
-    }
-    let own = format!("{run}/");
-    let recorded = |name: &&str| shard_name(name).is_some() || *name == RUN_JSON;
-    let held = entries.iter().filter_map(|entry| entry.relpath.strip_prefix(&own)).filter(recorded);
-    if let Some(gone) = held.into_iter().find(|held| !names.iter().any(|name| name == held)) {
-        return Ok(Some(gone.to_owned()));
-    }
-    for name in names {
-        let (md5, _) = hash(&dir.join(&name))?;
-        if entry(&name).is_none_or(|entry| entry.md5 != md5) {
-            return Ok(Some(name));
+        // Ingest adds these, the manifest where the recorder wrote none.
+        let mut known: BTreeSet<&str> = names.iter().map(String::as_str).collect();
+        known.extend([STEPS_PARQUET, EPISODES_PARQUET, DATASET_INDEX, MANIFEST]);
+        if let Some(gone) = held.keys().filter(|name| !known.contains(*name)).min() {
+            return Ok(Some((*gone).to_owned()));
         }
+        for name in names {
+            let (md5, _) = hash(&dir.join(&name))?;
+            if held.get(name.as_str()) != Some(&md5) {
+                return Ok(Some(name));
+            }
+        }
+        Ok(None)
     }
-    Ok(None)
 }

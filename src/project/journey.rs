@@ -13,7 +13,7 @@ use crate::run::RunKey;
 use crate::run::layout::slash_hint;
 use crate::support::process::quoted;
 use crate::support::progress::Progress;
-use crate::validate::{self, Ignored, Options};
+use crate::validate::{self, Ignored};
 
 /// How a step stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,9 +136,7 @@ impl Project {
             return Ok(());
         }
         way.step("recorded", Standing::Done, run_dir);
-        let settings = self.config()?.validate;
-        let options =
-            Options::new(&settings.ignore, &settings.deny, crate::config::FILE).map_err(ProjectError::from)?;
+        let options = self.validation()?;
         let report = validate::check(dir, run_dir, &options, progress).map_err(ProjectError::from)?;
         if report.ok {
             let (steps, episodes) = (report.steps.rows, report.episodes.rows);
@@ -174,6 +172,10 @@ impl Project {
             return Ok(true);
         };
         let held = self.held(locked.version, run_dir)?;
+        if !state.include_agrees() && held != Held::NoRun {
+            way.step("ingested", Standing::Pending, "it was ingested with other patterns than ingest.include holds");
+            return Ok(false);
+        }
         if let Some(lack) = held.lack() {
             way.step("ingested", Standing::Pending, lack);
             return Ok(false);

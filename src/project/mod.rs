@@ -10,6 +10,7 @@ pub mod compare;
 mod error;
 pub mod held;
 pub mod history;
+pub mod include;
 pub mod journey;
 pub mod lists;
 mod lock;
@@ -45,7 +46,7 @@ use crate::support::env::Env;
 use crate::support::fs::{At, FsError, Refused};
 use crate::support::limits;
 use crate::support::progress::Progress;
-use crate::validate::{Ignored, Report};
+use crate::validate::{Ignored, Options, OptionsError, Report};
 
 pub use error::ProjectError;
 pub use place::Place;
@@ -167,6 +168,11 @@ impl Project {
         Ok(Config::parse(&String::from_utf8_lossy(&bytes))?)
     }
 
+    /// Which findings count, and which files belong to a run, by the working tree's settings.
+    pub fn validation(&self) -> Result<Options, ProjectError> {
+        Ok(validation(&self.config()?)?)
+    }
+
     /// DVC's settings.
     pub fn dvc_settings(&self) -> Result<&Settings, ProjectError> {
         if self.settings.get().is_none() {
@@ -275,6 +281,13 @@ impl Project {
     pub fn state_dir(&self) -> PathBuf {
         self.repo.state_dir()
     }
+}
+
+/// Which findings count, and which files belong to a run.
+pub fn validation(config: &Config) -> Result<Options, OptionsError> {
+    let mut options = Options::new(&config.validate.ignore, &config.validate.deny, crate::config::FILE)?;
+    options.include = config.ingest.include.clone();
+    Ok(options)
 }
 
 /// Whether DVC would take this directory for a project. Of what is no file there, whoever reads it complains.

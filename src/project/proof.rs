@@ -64,7 +64,7 @@ impl Project {
         for id in &commits {
             proof.commits += 1;
             let commit = self.repo.commit(id).map_err(ProjectError::from)?;
-            // What decides is in three files: the same three need no second look.
+            // What decides is in four files: the same four need no second look.
             if seen.insert(self.deciding(id)?) {
                 proof.claims.extend(self.selection_claims(id)?);
             }
@@ -86,11 +86,16 @@ impl Project {
         Ok(proof)
     }
 
-    fn deciding(&self, commit: &Oid) -> Result<[Option<Oid>; 3], ProjectError> {
+    fn deciding(&self, commit: &Oid) -> Result<[Option<Oid>; 4], ProjectError> {
         let entry = |file: &str| -> Result<Option<Oid>, ProjectError> {
             Ok(self.repo.entry_at(commit, &self.git_path(file))?.map(|entry| entry.id))
         };
-        Ok([entry(crate::dvc::lock::FILE)?, entry(crate::dvc::stage::FILE)?, entry(crate::dvc::stage::PARAMS_FILE)?])
+        Ok([
+            entry(crate::dvc::lock::FILE)?,
+            entry(crate::dvc::stage::FILE)?,
+            entry(crate::dvc::stage::PARAMS_FILE)?,
+            entry(crate::config::FILE)?,
+        ])
     }
 
     /// Whether `params.yaml` and `dvc.lock` of a commit agree.
@@ -105,7 +110,7 @@ impl Project {
         };
         let state = match self.state(&Source::Commit(commit.clone())) {
             Ok(state) => state,
-            Err(error @ (ProjectError::Lock(_) | ProjectError::Stage(_))) => {
+            Err(error @ (ProjectError::Lock(_) | ProjectError::Stage(_) | ProjectError::Config(_))) => {
                 return Ok(vec![claim("unreadable", error.to_string())]);
             }
             Err(ProjectError::Fs(error)) if error.refused().is_some() => {
@@ -114,7 +119,9 @@ impl Project {
             Err(error) => return Err(error),
         };
         if state.agrees() {
-            return Ok(Vec::new());
+            let message = "dvc.lock was made with other patterns than ingest.include of capture-hook.toml holds".into();
+            let stale = Claim { weight: Weight::Warning, ..claim("include_not_ingested", message) };
+            return Ok(if state.include_agrees() { Vec::new() } else { vec![stale] });
         }
         let wanted = state.run_dir().unwrap_or_default();
         let message = match &state.locked {
@@ -259,6 +266,7 @@ impl Project {
             size: None,
             nfiles: None,
             cmd: String::new(),
+            include: None,
         };
         let is = self.record_of(&record.run, &locked, &entries).ok()?;
         let differs = |said: &Option<String>, is: &Option<String>| said.is_some() && is.is_some() && said != is;

@@ -3,7 +3,7 @@
 //! `params.yaml` and `dvc.yaml` say what is wanted, `dvc.lock` what DVC last made of it. Nothing here looks at the dataset,
 //! so nothing grows with it.
 
-use super::{Project, ProjectError};
+use super::{Project, ProjectError, include};
 use crate::dvc::lock::{self, Lock, LockError};
 use crate::dvc::stage::{self, OUT_DIR, Resolved, Stage};
 use crate::dvc::version::DataVersion;
@@ -39,6 +39,8 @@ pub struct Locked {
     pub nfiles: Option<u64>,
     /// The command that made it.
     pub cmd: String,
+    /// Which files beside the recorder's were taken; `None` if the stage did not depend on that.
+    pub include: Option<Vec<String>>,
 }
 
 impl Locked {
@@ -58,6 +60,7 @@ impl Locked {
                 Value::Str(cmd) => cmd.clone(),
                 other => other.to_string(),
             },
+            include: include::recorded(&stage.params),
         })
     }
 }
@@ -69,6 +72,8 @@ pub struct State {
     pub wanted: Option<Resolved>,
     /// What `dvc.lock` holds; `None` where nothing was ingested yet.
     pub locked: Option<Locked>,
+    /// Which files beside the recorder's are wanted; `None` if the stage does not depend on that.
+    pub include: Option<Vec<String>>,
 }
 
 impl State {
@@ -90,13 +95,20 @@ impl State {
                 && locked.cmd == wanted.stage.command()
         })
     }
+
+    /// Whether the data version was made with the wanted files beside the recorder's, as far as the stage depends on them.
+    #[must_use]
+    pub fn include_agrees(&self) -> bool {
+        let locked = self.locked.as_ref().and_then(|locked| locked.include.as_ref());
+        self.include.is_none() || self.locked.is_none() || locked == self.include.as_ref()
+    }
 }
 
 impl Project {
     /// What is wanted and what is there, in one state of the tracked files.
     pub fn state(&self, source: &Source) -> Result<State, ProjectError> {
         let Some(dvc_yaml) = self.file(source, stage::FILE)? else {
-            return Ok(State { wanted: None, locked: self.locked(source)? });
+            return Ok(State { wanted: None, locked: self.locked(source)?, include: None });
         };
         let wanted = match Stage::parse(&dvc_yaml)? {
             Some(stage) => {
@@ -105,7 +117,11 @@ impl Project {
             }
             None => None,
         };
-        Ok(State { wanted, locked: self.locked(source)? })
+        let include = match &wanted {
+            Some(wanted) => self.include_of(source, &wanted.stage)?,
+            None => None,
+        };
+        Ok(State { wanted, locked: self.locked(source)?, include })
     }
 
     /// An error where DVC must not work on the stage: it follows links, so an output behind one would be removed and

@@ -52,7 +52,14 @@ impl Project {
     /// Puts everything but DVC itself, the remote and the hooks in place.
     pub fn set_up(&self) -> Result<Vec<Step>, ProjectError> {
         let mut steps = vec![self.set_up_stage()?, self.set_up_params()?];
-        let results = self.config()?.results_dir;
+        let config = self.config()?;
+        if !config.ingest.include.patterns().is_empty()
+            && let Some(bytes) = self.with_include_dependency()?
+        {
+            self.files().write_atomic(stage::FILE, &bytes)?;
+            steps.push(Step::changed(stage::FILE, "the stage depends on ingest.include"));
+        }
+        let results = config.results_dir;
         let out_dir = self.state(&super::Source::WorkTree)?.wanted.map_or(DEFAULT_OUT_DIR.to_owned(), |w| w.out_dir);
         steps.push(self.ignore(
             "",
@@ -232,7 +239,7 @@ fn end_line(bytes: &mut Vec<u8>) {
 }
 
 /// The text's own line break.
-fn line_break(bytes: &[u8]) -> &'static str {
+pub(super) fn line_break(bytes: &[u8]) -> &'static str {
     let at = bytes.iter().position(|b| *b == b'\n');
     if at.is_some_and(|at| at > 0 && bytes.get(at - 1) == Some(&b'\r')) { "\r\n" } else { "\n" }
 }
@@ -307,7 +314,7 @@ fn with_stage(bytes: &[u8]) -> Result<Vec<u8>, ProjectError> {
 }
 
 /// The value without our stage, without `stages` where nothing else is in it, and without the `views` that were added.
-fn without_ours(value: Value, views: bool) -> Value {
+pub(super) fn without_ours(value: Value, views: bool) -> Value {
     let Value::Map(entries) = value else { return value };
     let entries = entries.into_iter().filter_map(|(key, value)| match value {
         _ if views && (key == "metrics" || key == "plots") => None,

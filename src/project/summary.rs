@@ -1,13 +1,17 @@
 //! One run's facts, wherever its bytes lie: metadata, what validation said, key figures, files.
 
+use std::path::PathBuf;
+
+use super::verify::walk;
 use super::{Place, Project, ProjectError};
 use crate::figures::{KeyFigures, RowFigures, Trace};
 use crate::manifest;
+use crate::run::include::Include;
 use crate::run::json::Value;
 use crate::run::layout::Layout;
 use crate::run::meta::RunMeta;
 use crate::support::progress::Progress;
-use crate::validate::{self, Ignored, Options, Report, SeedSummary};
+use crate::validate::{self, Ignored, Report, SeedSummary};
 
 /// What validation said about a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,7 +59,7 @@ pub enum Depth {
 impl Project {
     /// A run's facts. From parquet where the dataset has it; a recorded run is scanned, and judged on the way.
     pub fn summary(&self, place: &Place, depth: Depth, progress: &dyn Progress) -> Result<Summary, ProjectError> {
-        let mut summary = Summary { files: files(place), ..Summary::default() };
+        let mut summary = Summary { files: files(place, &self.config()?.ingest.include), ..Summary::default() };
         summary.meta = place.bytes("run.json").and_then(|bytes| RunMeta::parse(&bytes).ok());
         let (manifest, index) = (place.manifest(), place.index());
         let text = |value: &Option<Value>| {
@@ -88,8 +92,7 @@ impl Project {
         depth: Depth,
         progress: &dyn Progress,
     ) -> Result<Summary, ProjectError> {
-        let config = self.config()?.validate;
-        let options = Options::new(&config.ignore, &config.deny, crate::config::FILE)?;
+        let options = self.validation()?;
         let mut sink = if depth == Depth::Trace { RowFigures::with_trace() } else { RowFigures::default() };
         let scan = validate::scan(dir, &dir.display().to_string(), &options, &mut sink, progress)?;
         let (figures, trace) = sink.finish();
@@ -134,20 +137,16 @@ fn seeds(value: &Value) -> Option<SeedSummary> {
     })
 }
 
-fn files(place: &Place) -> Vec<(String, Option<u64>)> {
-    let size = |path: std::path::PathBuf| std::fs::metadata(path).ok().filter(|m| m.is_file()).map(|m| m.len());
+fn files(place: &Place, include: &Include) -> Vec<(String, Option<u64>)> {
+    let size = |path: PathBuf| std::fs::metadata(path).ok().filter(|m| m.is_file()).map(|m| m.len());
     match place {
         Place::Recorded(dir) => {
-            let names = Layout::open(dir).map(|layout| layout.recorder_files()).unwrap_or_default();
+            let names = Layout::open_with(dir, include).map(|layout| layout.dataset_files()).unwrap_or_default();
             names.into_iter().map(|name| (name.clone(), size(dir.join(name)))).collect()
         }
         Place::Dataset(dir) => {
-            let mut names: Vec<String> = std::fs::read_dir(dir)
-                .into_iter()
-                .flatten()
-                .flatten()
-                .filter_map(|entry| entry.file_name().into_string().ok())
-                .collect();
+            let mut names = Vec::new();
+            walk(dir, "", &mut names);
             names.sort();
             names.into_iter().map(|name| (name.clone(), size(dir.join(name)))).collect()
         }

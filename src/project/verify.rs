@@ -401,7 +401,7 @@ fn run_of(file: &str) -> Option<RunKey> {
 }
 
 /// Every file below a directory, as `/` paths. What DVC never tracks is passed over.
-fn walk(dir: &Path, prefix: &str, out: &mut Vec<String>) {
+pub(super) fn walk(dir: &Path, prefix: &str, out: &mut Vec<String>) {
     for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
         let Ok(name) = entry.file_name().into_string() else { continue };
         let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}/{name}") };

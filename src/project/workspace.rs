@@ -142,7 +142,7 @@ impl Workspace {
 
     /// Which findings count.
     pub fn validation(&self) -> Result<Options, WorkspaceError> {
-        Ok(Options::new(&self.config.validate.ignore, &self.config.validate.deny, config::FILE)?)
+        Ok(super::validation(&self.config)?)
     }
 
     /// The params file that the stage depends on, relative to the root.
@@ -182,13 +182,13 @@ impl Workspace {
 
     /// Each of these runs once; an error if several have one name and differ.
     pub fn distinct(&self, runs: Vec<RunDir>) -> Result<Vec<RunDir>, DuplicateRuns> {
-        discover::distinct_runs(runs, |dir| self.shown(dir))
+        discover::distinct_runs(runs, &self.config.ingest.include, |dir| self.shown(dir))
     }
 
     /// The names that several of these runs have which differ.
     #[must_use]
     pub fn duplicates(&self, runs: &[RunDir]) -> DuplicateRuns {
-        discover::duplicate_runs(runs, |dir| self.shown(dir))
+        discover::duplicate_runs(runs, &self.config.ingest.include, |dir| self.shown(dir))
     }
 
     /// The directory of the recorded run that the user names.

@@ -9,6 +9,7 @@ use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
+use super::include::Include;
 use super::layout::{EPISODES, Layout, RUN_JSON, STEPS};
 use super::meta::RunMeta;
 use super::{RunKey, StartTime, open};
@@ -215,8 +216,12 @@ impl Explain for DuplicateRuns {
 
 /// Each run once: of several directories with one name the first, if all hold the same files. `show` names a directory in
 /// the error.
-pub fn distinct_runs(runs: Vec<RunDir>, show: impl Fn(&Path) -> String) -> Result<Vec<RunDir>, DuplicateRuns> {
-    let duplicates = duplicate_runs(&runs, show);
+pub fn distinct_runs(
+    runs: Vec<RunDir>,
+    include: &Include,
+    show: impl Fn(&Path) -> String,
+) -> Result<Vec<RunDir>, DuplicateRuns> {
+    let duplicates = duplicate_runs(&runs, include, show);
     if !duplicates.0.is_empty() {
         return Err(duplicates);
     }
@@ -225,21 +230,22 @@ pub fn distinct_runs(runs: Vec<RunDir>, show: impl Fn(&Path) -> String) -> Resul
 }
 
 /// The names that several runs share which differ.
-pub fn duplicate_runs(runs: &[RunDir], show: impl Fn(&Path) -> String) -> DuplicateRuns {
+pub fn duplicate_runs(runs: &[RunDir], include: &Include, show: impl Fn(&Path) -> String) -> DuplicateRuns {
     let mut groups: BTreeMap<&RunKey, Vec<&Path>> = BTreeMap::new();
     for run in runs {
         if let Some(key) = &run.key {
             groups.entry(key).or_default().push(&run.dir);
         }
     }
-    let differ = |dirs: &[&Path]| dirs.windows(2).any(|pair| !matches!(pair, [a, b] if same_run(a, b)));
+    let differ = |dirs: &[&Path]| dirs.windows(2).any(|pair| !matches!(pair, [a, b] if same_run(a, b, include)));
     let groups = groups.into_iter().filter(|(_, dirs)| differ(dirs));
     DuplicateRuns(groups.map(|(key, dirs)| (key.clone(), dirs.into_iter().map(&show).collect())).collect())
 }
 
-/// Whether two directories hold the same recorder's files, byte for byte.
-fn same_run(a: &Path, b: &Path) -> bool {
-    let files = |dir: &Path| Layout::open(dir).map(|layout| layout.recorder_files());
+/// Whether two directories give the same files to the dataset, byte for byte.
+#[must_use]
+pub fn same_run(a: &Path, b: &Path, include: &Include) -> bool {
+    let files = |dir: &Path| Layout::open_with(dir, include).map(|layout| layout.dataset_files());
     let (Ok(ours), Ok(theirs)) = (files(a), files(b)) else { return false };
     a == b || ours == theirs && ours.iter().all(|name| same_bytes(&a.join(name), &b.join(name)).unwrap_or(false))
 }
@@ -313,7 +319,7 @@ mod tests {
         run(dir.path(), "demo/r1", "r1");
         run(dir.path(), "demo/r1-copy", "r1");
         run(dir.path(), "demo/r2", "r2");
-        let distinct = || distinct_runs(discover_runs(dir.path()).unwrap().runs, joined_names);
+        let distinct = || distinct_runs(discover_runs(dir.path()).unwrap().runs, &Include::default(), joined_names);
         let kept: Vec<String> = distinct().unwrap().iter().map(|run| joined_names(&run.dir)).collect();
         assert_eq!(kept, ["demo/r1", "demo/r2"]);
         fs::write(dir.path().join("demo/r1-copy").join(STEPS), "x").unwrap();

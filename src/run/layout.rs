@@ -6,8 +6,10 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
+use super::beside::{Beside, is_file, leads_out};
+use super::include::Include;
 use crate::support::fs::{At, FsError};
 
 /// The run's metadata.
@@ -134,14 +136,22 @@ pub struct Layout {
     pub dataset_index: bool,
     /// Links that lead out of the directory, as relative `/` paths, sorted. Their targets count as not there.
     pub escapes: Vec<String>,
-    /// What no recorder writes, sorted: relative names, a directory's with `/` behind it.
+    /// Files beside the recorder's that go into the dataset, as relative `/` paths, sorted.
+    pub included: Vec<String>,
+    /// What no recorder writes and does not, sorted: relative `/` paths, a directory's with `/` behind it.
     pub unrecognized: Vec<String>,
 }
 
 impl Layout {
     /// Looks into a run's directory. An error of kind `NotFound` or `NotADirectory` means that there is none.
     pub fn open(dir: &Path) -> Result<Self, FsError> {
+        Self::open_with(dir, &Include::default())
+    }
+
+    /// The same, with these files beside the recorder's.
+    pub fn open_with(dir: &Path, include: &Include) -> Result<Self, FsError> {
         let mut layout = Self::absent(dir);
+        let mut beside = Beside::default();
         let root = dir.canonicalize().at("look at", dir)?;
         let mut entries: Vec<fs::DirEntry> =
             fs::read_dir(dir).at("list", dir)?.collect::<io::Result<_>>().at("list", dir)?;
@@ -154,21 +164,23 @@ impl Layout {
                 layout.escapes.push(name);
                 continue;
             }
-            let is_file =
-                if kind.is_symlink() { fs::metadata(&path).is_ok_and(|m| m.is_file()) } else { kind.is_file() };
             // A name that is not UTF-8 is none of ours, even if its lossy form looks so.
-            let ours = entry.file_name().to_str().is_some() && layout.place(&name, is_file);
-            let shown = name.clone();
-            if !ours {
-                layout.unrecognized.push(if kind.is_dir() { format!("{name}/") } else { name });
-            }
-            if kind.is_dir() {
-                find_escapes(&path, &shown, &root, &mut layout.escapes);
+            let utf8 = entry.file_name().to_str().is_some();
+            if !(utf8 && layout.place(&name, is_file(&path, kind))) {
+                beside.look_at(&path, name, utf8, kind, &root, include);
+            } else if kind.is_dir() {
+                let mut below = Beside::default();
+                below.look_into(&path, &name, utf8, &root, include);
+                layout.escapes.append(&mut below.escapes);
             }
         }
+        layout.escapes.append(&mut beside.escapes);
+        (layout.included, layout.unrecognized) = (beside.included, beside.unrecognized);
         layout.steps.files.sort();
         layout.episodes.files.sort();
         layout.escapes.sort();
+        layout.included.sort();
+        layout.unrecognized.sort();
         Ok(layout)
     }
 
@@ -184,6 +196,7 @@ impl Layout {
             parquet: Vec::new(),
             dataset_index: false,
             escapes: Vec::new(),
+            included: Vec::new(),
             unrecognized: Vec::new(),
         }
     }
@@ -205,6 +218,15 @@ impl Layout {
         out.extend(self.run_json.then(|| RUN_JSON.to_owned()));
         out.extend(self.manifest.then(|| MANIFEST.to_owned()));
         out.into_iter().collect()
+    }
+
+    /// Every file that goes into the dataset as it is, sorted: the recorder's, and those beside them.
+    #[must_use]
+    pub fn dataset_files(&self) -> Vec<String> {
+        let mut out = self.recorder_files();
+        out.extend_from_slice(&self.included);
+        out.sort();
+        out
     }
 
     /// Puts a name where it belongs; false for one that no recorder writes.
@@ -256,55 +278,6 @@ fn shard_number(digits: &str) -> Option<u64> {
     let all = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
     // Too large for 64 bits: it is a shard all the same, and there is a gap before it.
     all.then(|| digits.parse().unwrap_or(u64::MAX))
-}
-
-/// Whether a link leads out of `root` (which is canonical).
-pub(super) fn leads_out(link: &Path, root: &Path) -> bool {
-    match link.canonicalize() {
-        Ok(target) => !target.starts_with(root),
-        Err(_) => !dangling_target(link).is_some_and(|target| target.starts_with(root)),
-    }
-}
-
-/// Where a link to nothing would lead: its deepest directory that exists, made canonical, and the rest by its names.
-fn dangling_target(link: &Path) -> Option<PathBuf> {
-    let dir = link.parent()?.canonicalize().ok()?;
-    let mut at = dir;
-    for component in fs::read_link(link).ok()?.components() {
-        match component {
-            Component::Prefix(_) | Component::RootDir => at = PathBuf::from(component.as_os_str()),
-            Component::CurDir => {}
-            Component::ParentDir => {
-                at.pop();
-            }
-            Component::Normal(name) => {
-                let next = at.join(name);
-                at = match next.canonicalize() {
-                    Ok(real) => real,
-                    // A link to nothing within a link to nothing: no way to say where it ends.
-                    Err(_) if fs::symlink_metadata(&next).is_ok() => return None,
-                    Err(_) => next,
-                };
-            }
-        }
-    }
-    Some(at)
-}
-
-/// Finds the links below a directory of the run that lead out of `root`, without following any. A directory that cannot
-/// be listed is passed over: nothing in it is read.
-fn find_escapes(dir: &Path, name: &str, root: &Path, out: &mut Vec<String>) {
-    let mut open = vec![(dir.to_path_buf(), name.to_owned())];
-    while let Some((dir, name)) = open.pop() {
-        for entry in fs::read_dir(&dir).into_iter().flatten().flatten() {
-            let name = format!("{name}/{}", entry.file_name().to_string_lossy());
-            match entry.file_type() {
-                Ok(kind) if kind.is_symlink() && leads_out(&entry.path(), root) => out.push(name),
-                Ok(kind) if kind.is_dir() => open.push((entry.path(), name)),
-                _ => {}
-            }
-        }
-    }
 }
 
 #[cfg(test)]

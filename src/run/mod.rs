@@ -3,10 +3,12 @@
 //! Bytes and paths in, values out. This room knows the three recorders in the field and judges nothing beyond what can be
 //! read: rules live in `validate`.
 
+mod beside;
 pub mod discover;
 pub mod fast;
 pub mod gzip;
 mod ids;
+pub mod include;
 pub mod json;
 pub mod layout;
 pub mod lex;

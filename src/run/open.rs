@@ -4,7 +4,7 @@ use std::fs::Metadata;
 use std::path::Path;
 use std::time::SystemTime;
 
-use super::layout::leads_out;
+use super::beside::leads_out;
 use crate::support::fs::{self, At, FsError, Refused};
 use crate::support::limits;
 

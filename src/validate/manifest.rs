@@ -18,6 +18,8 @@ pub(super) struct Manifest {
 pub(super) struct Found<'a> {
     pub meta: Option<&'a RunMeta>,
     pub files: &'a [ScannedFile],
+    /// What lies in the directory and is no file of the run.
+    pub left_out: &'a [String],
     /// Rows read of steps and episodes; none where not all could be read.
     pub rows: [Option<u64>; 2],
 }
@@ -52,6 +54,9 @@ impl Manifest {
             let Some(path) = entry.get("path").and_then(Value::as_str).filter(|p| *p != MANIFEST) else { continue };
             match found.files.iter().find(|f| f.path == path) {
                 Some(file) => compare_file(entry, file, &mut tell),
+                None if found.left_out.iter().any(|name| name == path) => {
+                    tell(format!("`{path}` is listed, but is not put into the dataset"));
+                }
                 None => tell(format!("`{path}` is listed, but is not there")),
             }
         }

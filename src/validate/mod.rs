@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::error::{Explain, Kind};
 use crate::run::RunKey;
+use crate::run::include::Include;
 use crate::run::layout::Layout;
 use crate::run::meta::RunMeta;
 use crate::run::rows::{EpisodeRows, StepRows};
@@ -39,6 +40,8 @@ pub struct Options {
     deny: Vec<Code>,
     /// What named these codes.
     by: String,
+    /// Which files beside the recorder's belong to the run.
+    pub include: Include,
     /// Hash every file (needed for a manifest); without it only files whose hash a manifest names are hashed.
     pub hash: bool,
     /// Work on the calling thread alone; without it several share the work. For one of many runs that are read at once.
@@ -190,7 +193,7 @@ pub struct Scan {
     pub manifest: Option<Vec<u8>>,
     /// What lies in the directory.
     pub layout: Layout,
-    /// Every recorder file, sorted by name: `run.json`, all shards, `manifest.json`, parquet.
+    /// Every file of the run, sorted by path: `run.json`, all shards, `manifest.json`, parquet, and those beside them.
     pub files: Vec<ScannedFile>,
     /// The steps' seeds; none where no step has one.
     pub seeds: Option<SeedSummary>,

@@ -6,6 +6,7 @@
 //! HEAD's data version holds is in the workspace before DVC looks at it, and no other run differs afterwards.
 
 mod committed;
+mod stale;
 mod stop;
 mod undo;
 
@@ -15,11 +16,11 @@ use std::time::Duration;
 pub use stop::Stop;
 use undo::Undo;
 
-use super::held::Held;
+use super::include::{self, LooseFiles};
 use super::lock::WorkLock;
 use super::sync::{Reach, Synced};
 use super::{Hear, Locked, Project, ProjectError, Source, State, tell_ignored, views};
-use crate::config::{self, Engine};
+use crate::config::Engine;
 use crate::dvc::delta::Delta;
 use crate::dvc::engine::{self, EngineError};
 use crate::dvc::fetch::{self};
@@ -50,6 +51,8 @@ pub struct Recorded {
     pub run_dir: String,
     /// Its name in the dataset.
     pub key: RunKey,
+    /// What validation found.
+    pub report: Report,
 }
 
 /// What became of a commit's selection.
@@ -76,9 +79,9 @@ impl Project {
         };
         self.no_run_lost(head.as_ref(), staged.locked.as_ref())?;
         let Some(wanted) = staged.wanted.clone() else { return Ok(Promoted::Nothing) };
-        self.work_tree_agrees(&wanted)?;
+        self.work_tree_agrees(&staged, &wanted)?;
         let Some(run_dir) = wanted.run_dir.clone() else { return Ok(Promoted::Nothing) };
-        if staged.agrees() && !self.recorded_anew(&staged, &wanted, &run_dir, hear)? {
+        if staged.agrees() && !self.is_stale(&staged, &wanted, &run_dir, hear)? {
             self.views_follow(&staged)?;
             return Ok(Promoted::Nothing);
         }
@@ -93,40 +96,6 @@ impl Project {
         self.forget_selected_anew()?;
         let [run] = runs;
         Ok(Promoted::Ingested { run: run.key, locked })
-    }
-
-    /// Whether the selected directory holds another run than the one that was ingested from it, and this commit takes it:
-    /// it holds the params file, or `select` was asked. What git itself brings (a merge, a revert) is history's selection.
-    fn recorded_anew(&self, staged: &State, wanted: &Resolved, run_dir: &str, hear: &dyn Hear) -> Result<bool, Stop> {
-        let asked = self.selected_anew()?.is_some_and(|dir| dir == run_dir);
-        let by_git = self.repo.operation().is_some_and(|operation| operation != Operation::Bisect);
-        let params = self.git_path(wanted.stage.params_file());
-        let committed = match self.repo.head()? {
-            Some(head) => self.repo.entry_at(&head, &params)?,
-            None => None,
-        };
-        let in_commit = self.repo.index_entry(&params)?.map(|entry| entry.id) != committed.map(|entry| entry.id);
-        let Some(locked) = staged.locked.as_ref().filter(|_| (asked || in_commit) && !by_git) else { return Ok(false) };
-        let held = self.held(locked.version, run_dir)?;
-        let Some(lack) = held.lack() else {
-            if held == Held::Unknown {
-                hear.warn(&format!(
-                    "whether {run_dir} is in data version {} cannot be told: its list of files is not in this clone",
-                    locked.version
-                ));
-                hear.hint("`capture-hook pull` fetches it");
-            }
-            self.forget_selected_anew()?;
-            return Ok(false);
-        };
-        // Git looks at the index before the hook does: what is staged here alone makes no commit.
-        if !in_commit && self.repo.query(["diff", "--cached", "--quiet"])?.success() {
-            hear.warn(&format!("{run_dir} was recorded anew and is in no commit: {lack}"));
-            hear.hint(&format!("`capture-hook publish {}` commits it", quoted(run_dir)));
-            return Ok(false);
-        }
-        hear.status(&format!("{run_dir} was recorded anew: {lack}"));
-        Ok(true)
     }
 
     /// Puts these runs into the dataset as one data version, without touching the index; also where `dvc.lock` names them
@@ -198,11 +167,14 @@ impl Project {
     }
 
     /// DVC works on the working tree: it must want what is staged.
-    fn work_tree_agrees(&self, wanted: &Resolved) -> Result<(), Stop> {
-        let work = self.state(&Source::WorkTree)?.wanted;
+    fn work_tree_agrees(&self, staged: &State, wanted: &Resolved) -> Result<(), Stop> {
+        let State { wanted: work, include, .. } = self.state(&Source::WorkTree)?;
         let selected = work.as_ref().and_then(|w| w.run_dir.clone());
         if selected != wanted.run_dir {
             return Err(Stop::Selection { staged: wanted.run_dir.clone(), work: selected });
+        }
+        if wanted.run_dir.is_some() && include != staged.include {
+            return Err(Stop::Include);
         }
         match work {
             Some(work) if work.stage == wanted.stage && work.out_dir == wanted.out_dir => Ok(()),
@@ -239,7 +211,7 @@ impl Project {
         let report = self.valid(run_dir, hear)?;
         tell_ignored(&report, hear);
         match RunKey::new(&report.experiment, &report.run_id) {
-            Ok(key) => Ok(Recorded { run_dir: run_dir.to_owned(), key }),
+            Ok(key) => Ok(Recorded { run_dir: run_dir.to_owned(), key, report }),
             Err(_) => Err(Stop::Invalid { report: Box::new(report) }),
         }
     }
@@ -250,8 +222,7 @@ impl Project {
         if !dir.is_dir() {
             return Err(Stop::NoRun { run_dir: run_dir.to_owned() });
         }
-        let config = self.config()?;
-        let options = validate::Options::new(&config.validate.ignore, &config.validate.deny, config::FILE)?;
+        let options = self.validation()?;
         let progress = hear.progress(&format!("validating {run_dir}"), None);
         let report = validate::check(&dir, run_dir, &options, progress.as_ref())?;
         if report.ok { Ok(report) } else { Err(Stop::Invalid { report: Box::new(report) }) }
@@ -273,6 +244,7 @@ impl Project {
         if self.repo.index_holds_below(&tracked)? {
             return Err(Stop::TrackedByGit { out_dir: tracked });
         }
+        self.check_include(wanted, runs, hear)?;
         let before = head.or(staged.locked.as_ref());
         let moves = before.is_some_and(|locked| locked.out_dir != wanted.out_dir);
         // On purpose, a dataset may begin anew elsewhere.
@@ -332,6 +304,24 @@ impl Project {
         }
     }
 
+    /// Tells what lies beside the recorder's files and is not put into the dataset; an error if DVC would miss the setting.
+    fn check_include(&self, wanted: &Resolved, runs: &[Recorded], hear: &dyn Hear) -> Result<(), Stop> {
+        if self.is_include_missing(&wanted.stage)? {
+            return Err(Stop::IncludeMissing);
+        }
+        let include = self.config()?.ingest.include;
+        let mut loose = LooseFiles::default();
+        for run in runs {
+            loose.add(&self.root.join(&run.run_dir), &run.report, &include);
+        }
+        loose.tell(&include, hear);
+        if !include.patterns().is_empty() && !include::is_dependency(&wanted.stage) {
+            hear.warn("the stage does not depend on ingest.include, so DVC does not see when it changes");
+            hear.hint("`capture-hook init` adds it to dvc.yaml");
+        }
+        Ok(())
+    }
+
     /// Whether the native engine is chosen and can do this project's work as DVC would.
     fn within_native(&self, wanted: &Resolved, hear: &dyn Hear) -> Result<bool, Stop> {
         if self.config()?.engine != Engine::Native || wanted.stage.command() != TRUSTED_CMD {
@@ -349,13 +339,12 @@ impl Project {
 
     /// Puts a run's folder into the dataset, as the stage's command does.
     fn ingest_here(&self, wanted: &Resolved, run: &Recorded, force: bool, hear: &dyn Hear) -> Result<(), Stop> {
-        let config = self.config()?;
         let request = ingest::Request {
             run_dir: self.root.join(&run.run_dir),
             shown_as: run.run_dir.clone(),
             out_dir: self.root.join(&wanted.out_dir),
             root: self.root.clone(),
-            options: validate::Options::new(&config.validate.ignore, &config.validate.deny, config::FILE)?,
+            options: self.validation()?,
             force,
         };
         let progress = hear.progress(&format!("ingesting {}", run.key), None);

@@ -30,6 +30,12 @@ pub enum Stop {
     /// The working tree and the index disagree about the stage.
     #[error("the stage `capture_ingest` in the working tree is not the staged one")]
     Stage,
+    /// The working tree's settings and the staged ones disagree about what goes into the dataset.
+    #[error("ingest.include of capture-hook.toml in the working tree is not the staged one")]
+    Include,
+    /// The stage depends on a setting that is nowhere.
+    #[error("dvc.yaml depends on ingest.include, and capture-hook.toml does not hold it: DVC refuses to run")]
+    IncludeMissing,
     /// The working tree's `dvc.lock` holds changes of other stages that are not staged.
     #[error("dvc.lock holds changes of other stages that are not staged")]
     OtherStages,
@@ -172,9 +178,13 @@ impl Explain for Stop {
             | Self::Changed { .. }
             | Self::Unknown { .. }
             | Self::NotHere { .. } => Kind::Wanting,
-            Self::Selection { .. } | Self::Stage | Self::OtherStages | Self::NothingSelected | Self::NoRun { .. } => {
-                Kind::Setup
-            }
+            Self::Selection { .. }
+            | Self::Stage
+            | Self::Include
+            | Self::IncludeMissing
+            | Self::OtherStages
+            | Self::NothingSelected
+            | Self::NoRun { .. } => Kind::Setup,
             Self::Untrusted { .. } | Self::TrackedByGit { .. } => Kind::Setup,
             Self::NotLocked { .. } => Kind::Program,
             Self::Committed { source, .. } => source.kind(),
@@ -193,6 +203,8 @@ impl Explain for Stop {
         match self {
             Self::Selection { .. } => "selection_differs",
             Self::Stage => "stage_differs",
+            Self::Include => "settings_differ",
+            Self::IncludeMissing => "setting_missing",
             Self::OtherStages => "lock_differs",
             Self::NothingSelected => "no_run_selected",
             Self::NoRun { .. } => "no_such_run",
@@ -223,6 +235,12 @@ impl Explain for Stop {
                 "to commit the staged one: `git restore params.yaml`".into(),
             ],
             Self::Stage => vec!["stage it with `git add dvc.yaml`, or put it back with `git restore dvc.yaml`".into()],
+            Self::Include => vec![
+                "stage it with `git add capture-hook.toml`, or put it back with `git restore capture-hook.toml`".into(),
+            ],
+            Self::IncludeMissing => {
+                vec!["set it: `capture-hook config set ingest.include ''` takes no files beside the recorder's".into()]
+            }
             Self::OtherStages => {
                 vec!["stage them with `git add dvc.lock`, or put it back with `git restore dvc.lock`".into()]
             }

@@ -1,5 +1,6 @@
 //! What lies in a run's directory: the files of a stream in order, and what is missing or strange among them.
 
+use crate::run::include::{Include, SETTING, may_be_taken};
 use crate::run::layout::{Layout, Scheme, Shards, Stream, shard_name};
 use crate::run::reader::FileEnd;
 use crate::validate::code::Code;
@@ -47,7 +48,12 @@ impl FileList {
 }
 
 /// Tells what is missing and what is strange in the directory.
-pub(super) fn judge_layout(layout: &Layout, losses: [(Stream, &mut Loss); 2], findings: &mut Collector<'_>) {
+pub(super) fn judge_layout(
+    layout: &Layout,
+    include: &Include,
+    losses: [(Stream, &mut Loss); 2],
+    findings: &mut Collector<'_>,
+) {
     for name in &layout.escapes {
         let file = findings.file(name);
         let place = Place { file: Some(file), hard: true, ..Place::default() };
@@ -61,7 +67,16 @@ pub(super) fn judge_layout(layout: &Layout, losses: [(Stream, &mut Loss); 2], fi
     for name in &layout.unrecognized {
         let file = findings.file(name);
         let place = Place { file: Some(file), ..Place::default() };
-        findings.add(Code::UnrecognizedFile, place, || "no recorder writes such a file".into());
+        findings.add(Code::UnrecognizedFile, place, || {
+            let path = name.trim_end_matches('/');
+            if !may_be_taken(path) {
+                "no recorder writes such a file, and no dataset may hold one".into()
+            } else if include.takes(path) {
+                format!("`{SETTING}` names it, and it is no regular file: it is not put into the dataset")
+            } else {
+                format!("no recorder writes such a file: it is not put into the dataset unless `{SETTING}` names it")
+            }
+        });
     }
 }
 

@@ -19,6 +19,7 @@ use super::manifest::{Found, Manifest};
 use super::rows::shorten;
 use super::{Options, Report, RowSink, Scan, ScanError, ScannedFile, SinkError, StreamReport};
 use crate::run::discover::directory_names;
+use crate::run::include::Include;
 use crate::run::json::hex;
 use crate::run::layout::{Layout, MANIFEST, RUN_JSON, Stream, slash_hint};
 use crate::run::meta::RunMeta;
@@ -31,18 +32,22 @@ use crate::support::progress::Progress;
 
 /// What every file was when it was read.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Stamps(BTreeMap<String, Stamp>);
+pub(super) struct Stamps {
+    files: BTreeMap<String, Stamp>,
+    include: Include,
+}
 
 impl Stamps {
     /// Makes sure that the directory holds the same files in the same state.
     pub fn check(&self, layout: &Layout, shown_as: &str) -> Result<(), ScanError> {
         let changed = |file: &str| ScanError::Changed { run_dir: shown_as.to_owned(), file: file.to_owned() };
-        let now = Layout::open(&layout.dir).map_err(|_| changed("the directory"))?;
-        let (old, new) = (layout.recorder_files(), now.recorder_files());
-        if let Some(name) = old.iter().find(|n| !new.contains(n)).or_else(|| new.iter().find(|n| !old.contains(n))) {
-            return Err(changed(name));
+        let now = Layout::open_with(&layout.dir, &self.include).map_err(|_| changed("the directory"))?;
+        let (old, new) = (layout.dataset_files(), now.dataset_files());
+        if old != new {
+            let new_or_gone = old.iter().find(|n| !new.contains(n)).or_else(|| new.iter().find(|n| !old.contains(n)));
+            return Err(changed(new_or_gone.map_or("the directory", String::as_str)));
         }
-        for (name, stamp) in &self.0 {
+        for (name, stamp) in &self.files {
             if Stamp::at(&layout.dir.join(name)).ok().as_ref() != Some(stamp) {
                 return Err(changed(name));
             }
@@ -59,7 +64,7 @@ pub(super) fn run(
     progress: &dyn Progress,
 ) -> Result<Scan, ScanError> {
     let mut findings = Collector::new(options);
-    let layout = match Layout::open(run_dir) {
+    let layout = match Layout::open_with(run_dir, &options.include) {
         Ok(layout) => layout,
         Err(error) if matches!(error.source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             findings.add(Code::RunDirNotFound, Place { hard: true, ..Place::default() }, || {
@@ -71,7 +76,7 @@ pub(super) fn run(
         Err(error) => return Err(error.into()),
     };
     let absent = !run_dir.is_dir();
-    let mut stamps = Stamps::default();
+    let mut stamps = Stamps { files: BTreeMap::new(), include: options.include.clone() };
     let run_json = small_file(&layout, layout.run_json, RUN_JSON, &mut stamps)?;
     let manifest_bytes = small_file(&layout, layout.manifest, MANIFEST, &mut stamps)?;
     let manifest = manifest_bytes.as_deref().map(Manifest::read);
@@ -96,26 +101,27 @@ pub(super) fn run(
         sink.begin(key, meta).map_err(|e| context.sink_error(e))?;
     }
     if !absent {
-        judge_layout(&layout, streams.losses(), &mut findings);
+        judge_layout(&layout, &options.include, streams.losses(), &mut findings);
         streams.read(&context, &mut findings, sink)?;
     }
     let outcome = streams.outcome();
     let mut files = outcome.files;
-    stamps.0.extend(outcome.stamps);
+    stamps.files.extend(outcome.stamps);
     for (name, bytes) in [(RUN_JSON, &run_json), (MANIFEST, &manifest_bytes)] {
         if let Some(bytes) = bytes {
             let sha256 = if hash { hex(&Sha256::digest(bytes)) } else { String::new() };
             files.push(ScannedFile { path: name.into(), bytes: bytes.len() as u64, sha256, rows: None });
         }
     }
-    for name in &layout.parquet {
+    for name in layout.parquet.iter().chain(&layout.included) {
         let wanted = options.hash || manifest.as_ref().is_some_and(|m| m.has_hash(name));
         files.push(opaque_file(&layout, name, wanted, &mut stamps)?);
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     if let Some(manifest) = &manifest {
         let file = findings.file(MANIFEST);
-        let found = Found { meta: meta.as_ref(), files: &files, rows: outcome.whole_rows };
+        let (left_out, rows) = (layout.unrecognized.as_slice(), outcome.whole_rows);
+        let found = Found { meta: meta.as_ref(), files: &files, left_out, rows };
         manifest.compare(file, &found, &mut findings);
     }
     if !absent {
@@ -149,7 +155,7 @@ fn small_file(layout: &Layout, there: bool, name: &str, stamps: &mut Stamps) -> 
     let path = layout.dir.join(name);
     let file = fs::open(&path)?;
     let stamp = Stamp::of(&file.metadata().at("look at", &path)?);
-    stamps.0.insert(name.into(), stamp);
+    stamps.files.insert(name.into(), stamp);
     let mut bytes = Vec::new();
     file.take(limits::RUN_FILE + 1).read_to_end(&mut bytes).at("read", &path)?;
     Ok(Some(bytes))
@@ -174,7 +180,7 @@ fn opaque_file(layout: &Layout, name: &str, hash: bool, stamps: &mut Stamps) -> 
         sha256 = hex(&hasher.finalize());
     }
     let bytes = stamp.bytes;
-    stamps.0.insert(name.into(), stamp);
+    stamps.files.insert(name.into(), stamp);
     Ok(ScannedFile { path: name.into(), bytes, sha256, rows: None })
 }
 

@@ -1,0 +1,215 @@
+//! Files beside a recorder's (`ingest.include`): what of a run is left out, and the stage's dependency on the setting, by which
+//! DVC sees that it changed.
+
+use std::path::Path;
+
+use super::{Hear, Project, ProjectError, Source, setup};
+use crate::config;
+use crate::dvc::stage::{self, STAGE, Stage, StageError};
+use crate::params::yaml::{self, Node};
+use crate::params::{self, Value, value};
+use crate::run::include::{Include, SETTING};
+use crate::run::layout::Layout;
+use crate::support::limits;
+use crate::validate::{Code, Report};
+
+/// What of valid runs is not put into the dataset.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LooseFiles {
+    runs: Vec<(String, Vec<String>)>,
+}
+
+impl LooseFiles {
+    /// Adds what lies in a valid run's directory and is no file of the run, unless the settings ignore it.
+    pub fn add(&mut self, dir: &Path, report: &Report, include: &Include) {
+        if !report.warnings.contains(&Code::UnrecognizedFile) {
+            return;
+        }
+        // Listed anew, for a report holds the first few only. A directory that is gone by now has nothing to tell.
+        let names = Layout::open_with(dir, include).map(|layout| layout.unrecognized).unwrap_or_default();
+        if !names.is_empty() {
+            self.runs.push((report.run_dir.clone(), names));
+        }
+    }
+
+    /// Tells it: a line for each of the first few runs, and the command that takes the files too.
+    pub fn tell(&self, include: &Include, hear: &dyn Hear) {
+        self.lines().iter().for_each(|line| hear.warn(line));
+        if let Some(hint) = self.hint(include) {
+            hear.hint(&hint);
+        }
+    }
+
+    /// A line for each run, for the first few.
+    fn lines(&self) -> Vec<String> {
+        const RUNS: usize = 5;
+        const NAMES: usize = 5;
+        let list = |names: &[String]| {
+            let shown: Vec<String> = names.iter().take(NAMES).map(|name| name.escape_debug().to_string()).collect();
+            let more = names.len().saturating_sub(NAMES);
+            format!("{}{}", shown.join(", "), if more > 0 { format!(" and {more} more") } else { String::new() })
+        };
+        let mut lines: Vec<String> = self
+            .runs
+            .iter()
+            .take(RUNS)
+            .map(|(run_dir, names)| format!("not put into the dataset: {} of {}", list(names), run_dir.escape_debug()))
+            .collect();
+        if self.runs.len() > RUNS {
+            lines.push(format!("nor files of {} other runs", self.runs.len() - RUNS));
+        }
+        lines
+    }
+
+    /// The command that takes the files too, if one can.
+    #[must_use]
+    pub fn hint(&self, include: &Include) -> Option<String> {
+        let names = self.runs.iter().flat_map(|(_, names)| names.iter().map(String::as_str));
+        Some(format!("`{}` takes them too", include.command_to_take(names)?))
+    }
+}
+
+/// Whether DVC sees a change of the setting.
+#[must_use]
+pub fn is_dependency(stage: &Stage) -> bool {
+    let named = |key: &String| key == SETTING || SETTING.starts_with(&format!("{key}."));
+    stage.params.iter().any(|dep| dep.file == config::FILE && (dep.keys.is_empty() || dep.keys.iter().any(named)))
+}
+
+/// The patterns that a stage's recorded parameters hold; `None` if the stage did not depend on them.
+#[must_use]
+pub fn recorded(params: &[(String, Value)]) -> Option<Vec<String>> {
+    let (_, values) = params.iter().find(|(file, _)| file == config::FILE)?;
+    // DVC writes a dotted name as one key.
+    let Value::List(patterns) = values.get(SETTING).or_else(|| values.at(SETTING))? else { return None };
+    patterns.iter().map(|pattern| pattern.as_str().map(str::to_owned)).collect()
+}
+
+impl Project {
+    /// The patterns that the stage depends on, in one state of the tracked files; `None` if it does not.
+    pub(super) fn include_of(&self, source: &Source, stage: &Stage) -> Result<Option<Vec<String>>, ProjectError> {
+        if !is_dependency(stage) {
+            return Ok(None);
+        }
+        Ok(Some(self.config_at(source)?.ingest.include.patterns().to_vec()))
+    }
+
+    /// Whether the working tree's stage depends on the setting, and no settings file holds it: DVC refuses to run then.
+    pub fn is_include_missing(&self, stage: &Stage) -> Result<bool, ProjectError> {
+        if !is_dependency(stage) {
+            return Ok(false);
+        }
+        let bytes = self.files().read(config::FILE, limits::TEXT)?.unwrap_or_default();
+        let values = params::load(config::FILE, &bytes).map_err(StageError::from)?;
+        Ok(values.at(SETTING).is_none())
+    }
+
+    /// The `dvc.yaml` whose stage depends on the setting; `None` if it does already, or there is no stage.
+    pub fn with_include_dependency(&self) -> Result<Option<Vec<u8>>, ProjectError> {
+        let Some(bytes) = self.files().read(stage::FILE, limits::TEXT)? else { return Ok(None) };
+        match Stage::parse(&bytes)? {
+            Some(stage) if !is_dependency(&stage) => Ok(Some(with_dependency(&bytes, &stage)?)),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Adds the dependency behind the stage's other parameters, every byte that was there kept.
+fn with_dependency(bytes: &[u8], before: &Stage) -> Result<Vec<u8>, ProjectError> {
+    let by_hand = || {
+        let message = format!(
+            "the parameters of the stage `{STAGE}` are not written as a block; add `- {}: [{SETTING}]` to them",
+            config::FILE
+        );
+        ProjectError::CannotAdd { file: stage::FILE.to_owned(), message }
+    };
+    let read = |bytes: &[u8]| yaml::document(bytes).map_err(|error| ProjectError::from(StageError::Yaml(error)));
+    let root = read(bytes)?;
+    let params = root.as_ref().and_then(|root| root.get("stages")?.get(STAGE)?.get("params")).filter(|node| !node.flow);
+    let (Some(first), Some(last)) =
+        (params.and_then(Node::items).and_then(<[Node]>::first), params.and_then(Node::items).and_then(<[Node]>::last))
+    else {
+        return Err(by_hand());
+    };
+    let start = bytes.get(..first.span.start).unwrap_or_default();
+    let line = start.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+    let before_item = String::from_utf8_lossy(start.get(line..).unwrap_or_default()).into_owned();
+    let indent =
+        before_item.strip_suffix("- ").filter(|indent| indent.chars().all(|c| c == ' ')).ok_or_else(by_hand)?;
+    let newline = setup::line_break(bytes);
+    let text = format!("{indent}- {}:{newline}{indent}    - {SETTING}{newline}", config::FILE);
+    // Behind the line on which the last parameter ends, and behind the break that a block may end with.
+    let end = last.span.end;
+    let rest = bytes.get(end..).unwrap_or_default();
+    let whole = end > 0 && bytes.get(end - 1) == Some(&b'\n');
+    let at = if whole { end } else { rest.iter().position(|b| *b == b'\n').map_or(bytes.len(), |at| end + at + 1) };
+    let mut out = bytes.to_vec();
+    let lead = if at > 0 && bytes.get(at - 1) != Some(&b'\n') { newline } else { "" };
+    out.splice(at..at, format!("{lead}{text}").into_bytes());
+    // What was there must read as before.
+    let after = Stage::parse(&out)?;
+    let same = after.as_ref().is_some_and(|after| {
+        let mut params = after.params.clone();
+        for dep in params.iter_mut().filter(|dep| dep.file == config::FILE) {
+            dep.keys.retain(|key| key != SETTING);
+        }
+        params.retain(|dep| dep.file != config::FILE || before.params.contains(dep));
+        is_dependency(after) && Stage { params, ..after.clone() } == *before
+    });
+    let others = |root: Option<Node>| {
+        let value = root.as_ref().map_or(Value::Map(Vec::new()), value::lenient);
+        setup::without_ours(value, false)
+    };
+    if same && others(read(&out)?) == others(root) { Ok(out) } else { Err(by_hand()) }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn added(dvc_yaml: &str) -> Result<String, ProjectError> {
+        let stage = Stage::parse(dvc_yaml.as_bytes()).unwrap().unwrap();
+        with_dependency(dvc_yaml.as_bytes(), &stage).map(|bytes| String::from_utf8(bytes).unwrap())
+    }
+
+    #[test]
+    fn the_dependency_goes_behind_the_other_parameters() {
+        let new = added(setup::DVC_YAML).unwrap();
+        let lines =
+            "      - ingest_capture.out_dir\n      - capture-hook.toml:\n          - ingest.include\n    outs:\n";
+        assert!(new.contains(lines), "{new}");
+        assert!(is_dependency(&Stage::parse(new.as_bytes()).unwrap().unwrap()));
+        let head = "stages:\n  capture_ingest:\n    cmd: capture-hook ingest\n    outs: [data/captures]\n    params:\n";
+        for params in [
+            "    - ingest_capture.run_dir # which\n    - train.yaml:\n      - lr\n# end\n",
+            "      - ingest_capture.run_dir",
+            "    - capture-hook.toml:\n        - engine\n    - ingest_capture.run_dir\n  other:\n    cmd: x\n",
+        ] {
+            let text = format!("{head}{params}");
+            for text in [text.clone(), text.replace('\n', "\r\n")] {
+                let new = added(&text).unwrap();
+                let mut lines = new.lines();
+                for line in text.lines() {
+                    assert!(lines.any(|have| have == line), "{line:?} of {text:?} is gone in {new:?}");
+                }
+                assert!(is_dependency(&Stage::parse(new.as_bytes()).unwrap().unwrap()), "{new}");
+                assert_eq!(new.contains("\r\n"), text.contains("\r\n"));
+            }
+        }
+        let error = added(&format!("{}    params: [ingest_capture.run_dir]\n", head.replace("    params:\n", "")));
+        assert!(error.unwrap_err().to_string().contains("- capture-hook.toml: [ingest.include]"));
+    }
+
+    #[test]
+    fn patterns_are_read_from_a_lock_in_either_form() {
+        let list = Value::List(vec![Value::Str("*.mp4".into())]);
+        let file = |value: Value| vec![(config::FILE.to_owned(), value)];
+        let dotted = file(Value::Map(vec![(SETTING.to_owned(), list.clone())]));
+        let nested = file(Value::Map(vec![("ingest".to_owned(), Value::Map(vec![("include".to_owned(), list)]))]));
+        for params in [dotted, nested] {
+            assert_eq!(recorded(&params).unwrap(), ["*.mp4"]);
+        }
+        assert_eq!(recorded(&[]), None);
+    }
+}

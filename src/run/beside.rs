@@ -1,0 +1,99 @@
+//! What lies beside a recorder's files in a run's directory: what goes into the dataset with them, what does not, and links
+//! that lead out of the directory. Links to directories are not followed.
+
+use std::fs::{self, FileType};
+use std::path::{Component, Path, PathBuf};
+
+use super::include::Include;
+
+/// What was found; all paths with `/`, relative to the run's directory.
+#[derive(Debug, Default)]
+pub(super) struct Beside {
+    /// Files that go into the dataset.
+    pub included: Vec<String>,
+    /// What does not: files, and directories of which nothing does, with `/` behind them.
+    pub unrecognized: Vec<String>,
+    /// Links that lead out. Their targets are not touched.
+    pub escapes: Vec<String>,
+}
+
+impl Beside {
+    /// Looks at an entry of the run's directory that no recorder writes. `name` is lossy if it is not `utf8`, and cannot be
+    /// taken then. `root` is the run's directory, canonical.
+    pub fn look_at(&mut self, path: &Path, name: String, utf8: bool, kind: FileType, root: &Path, include: &Include) {
+        if kind.is_dir() {
+            self.look_into(path, &name, utf8, root, include);
+        } else if utf8 && is_file(path, kind) && include.takes(&name) {
+            self.included.push(name);
+        } else {
+            self.unrecognized.push(name);
+        }
+    }
+
+    /// Looks into a directory of the run.
+    pub fn look_into(&mut self, dir: &Path, name: &str, utf8: bool, root: &Path, include: &Include) {
+        let (mut taken, mut left) = (Vec::new(), Vec::new());
+        let mut open = vec![(dir.to_path_buf(), name.to_owned(), utf8)];
+        while let Some((dir, name, utf8)) = open.pop() {
+            let Ok(entries) = fs::read_dir(&dir) else {
+                left.push(format!("{name}/"));
+                continue;
+            };
+            for entry in entries.flatten() {
+                let (path, own) = (entry.path(), entry.file_name());
+                let utf8 = utf8 && own.to_str().is_some();
+                let name = format!("{name}/{}", own.to_string_lossy());
+                match entry.file_type() {
+                    Ok(kind) if kind.is_symlink() && leads_out(&path, root) => self.escapes.push(name),
+                    Ok(kind) if kind.is_dir() => open.push((path, name, utf8)),
+                    Ok(kind) if utf8 && is_file(&path, kind) && include.takes(&name) => taken.push(name),
+                    _ => left.push(name),
+                }
+            }
+        }
+        if taken.is_empty() {
+            self.unrecognized.push(format!("{name}/"));
+        } else {
+            self.unrecognized.append(&mut left);
+        }
+        self.included.append(&mut taken);
+    }
+}
+
+/// Whether a path is a regular file, or a link to one.
+pub(super) fn is_file(path: &Path, kind: FileType) -> bool {
+    if kind.is_symlink() { fs::metadata(path).is_ok_and(|meta| meta.is_file()) } else { kind.is_file() }
+}
+
+/// Whether a link leads out of `root` (which is canonical).
+pub(super) fn leads_out(link: &Path, root: &Path) -> bool {
+    match link.canonicalize() {
+        Ok(target) => !target.starts_with(root),
+        Err(_) => !dangling_target(link).is_some_and(|target| target.starts_with(root)),
+    }
+}
+
+/// Where a link to nothing would lead: its deepest directory that exists, made canonical, and the rest by its names.
+fn dangling_target(link: &Path) -> Option<PathBuf> {
+    let dir = link.parent()?.canonicalize().ok()?;
+    let mut at = dir;
+    for component in fs::read_link(link).ok()?.components() {
+        match component {
+            Component::Prefix(_) | Component::RootDir => at = PathBuf::from(component.as_os_str()),
+            Component::CurDir => {}
+            Component::ParentDir => {
+                at.pop();
+            }
+            Component::Normal(name) => {
+                let next = at.join(name);
+                at = match next.canonicalize() {
+                    Ok(real) => real,
+                    // A link to nothing within a link to nothing: no way to say where it ends.
+                    Err(_) if fs::symlink_metadata(&next).is_ok() => return None,
+                    Err(_) => next,
+                };
+            }
+        }
+    }
+    Some(at)
+}

@@ -1,0 +1,251 @@
+//! Which files beside a recorder's go into the dataset with it: patterns relative to the run's directory.
+//!
+//! In a pattern `*` stands for any text within a name, `?` for one character, `**` for any directories, or none; all else
+//! stands for itself. A pattern that matches a directory takes all that is in it. What the recorder or ingest writes, and
+//! what no data version may hold, is never taken by a pattern.
+
+use serde::{Deserialize, Serialize};
+
+use super::layout::{DATASET_INDEX, EPISODES_PARQUET, MANIFEST, RUN_JSON, STEPS_PARQUET, shard_name};
+use crate::support::names;
+
+/// The setting that holds the patterns.
+pub const SETTING: &str = "ingest.include";
+
+/// Patterns of files that go into the dataset beside the recorder's.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<String>", into = "Vec<String>")]
+pub struct Include {
+    patterns: Vec<String>,
+}
+
+/// A pattern that names nothing in a run's directory.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the pattern `{}` {why}", pattern.escape_debug())]
+pub struct PatternError {
+    /// The pattern.
+    pub pattern: String,
+    /// What is wrong with it.
+    pub why: &'static str,
+}
+
+impl TryFrom<Vec<String>> for Include {
+    type Error = PatternError;
+
+    fn try_from(patterns: Vec<String>) -> Result<Self, PatternError> {
+        for pattern in &patterns {
+            if let Some(why) = fault(pattern) {
+                return Err(PatternError { pattern: pattern.clone(), why });
+            }
+        }
+        Ok(Self { patterns })
+    }
+}
+
+impl From<Include> for Vec<String> {
+    fn from(include: Include) -> Self {
+        include.patterns
+    }
+}
+
+/// What is wrong with a pattern.
+fn fault(pattern: &str) -> Option<&'static str> {
+    let names = || pattern.trim_end_matches('/').split('/');
+    if pattern.starts_with('/') {
+        Some("is absolute: patterns are relative to the run's directory")
+    } else if names().any(|name| name.is_empty() || name == "." || name == "..") {
+        Some("has an empty name, `.` or `..` in it: patterns are relative to the run's directory")
+    } else if pattern.contains('\\') || pattern.chars().any(char::is_control) {
+        Some("holds a backslash or a control character")
+    } else {
+        None
+    }
+}
+
+impl Include {
+    /// The patterns as they were written.
+    #[must_use]
+    pub fn patterns(&self) -> &[String] {
+        &self.patterns
+    }
+
+    /// Whether a file goes into the dataset, by its path with `/` relative to the run's directory.
+    #[must_use]
+    pub fn takes(&self, path: &str) -> bool {
+        let names: Vec<&str> = path.split('/').collect();
+        let taken = |pattern: &String| {
+            let pattern: Vec<&str> = pattern.trim_end_matches('/').split('/').collect();
+            // The file itself, or a directory on the way to it.
+            (1..=names.len()).any(|depth| names.get(..depth).is_some_and(|names| matches_path(&pattern, names)))
+        };
+        self.patterns.iter().any(taken) && may_be_taken(path)
+    }
+
+    /// The command that takes these files too, or the first kinds of them, which are named as `Layout::unrecognized` does;
+    /// `None` if no pattern can take any.
+    #[must_use]
+    pub fn command_to_take<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
+        const MOST: usize = 12;
+        let mut patterns = self.patterns.clone();
+        for name in names {
+            if patterns.len() >= self.patterns.len() + MOST {
+                break;
+            }
+            let taken = self.takes(name.trim_end_matches('/'));
+            let Some(pattern) = pattern_for(name).filter(|_| !taken) else { continue };
+            if !patterns.contains(&pattern) {
+                patterns.push(pattern);
+            }
+        }
+        if patterns.len() == self.patterns.len() {
+            return None;
+        }
+        // Quoted always: a shell would take `*` for files of its own.
+        Some(format!("capture-hook config set {SETTING} '{}'", patterns.join(",").replace('\'', "?")))
+    }
+}
+
+/// Whether a path may be taken at all: it is none of the recorder's or of ingest's own, and every clone can check it out.
+#[must_use]
+pub fn may_be_taken(path: &str) -> bool {
+    let first = path.split('/').next().unwrap_or_default();
+    let own = matches!(first, RUN_JSON | MANIFEST | DATASET_INDEX | STEPS_PARQUET | EPISODES_PARQUET);
+    // DVC leaves Mercurial's directory out of what it saves.
+    let saved = !path.split('/').any(|name| name.eq_ignore_ascii_case(".hg"));
+    !own && shard_name(first).is_none() && saved && names::safe_path(path)
+}
+
+/// A pattern for a file or directory that names its like in other runs too.
+fn pattern_for(name: &str) -> Option<String> {
+    let path = name.trim_end_matches('/');
+    if !may_be_taken(path) {
+        return None;
+    }
+    // What has a meaning in a pattern, or in a list of them, is any character.
+    let literal = |text: &str| {
+        let odd = |c: char| "*?,'\\ ".contains(c) || c.is_control();
+        text.chars().map(|c| if odd(c) { '?' } else { c }).collect::<String>()
+    };
+    let (dir, last) = path.rsplit_once('/').unwrap_or(("", path));
+    let plain = |ext: &str| !ext.is_empty() && ext.bytes().all(|b| b.is_ascii_alphanumeric());
+    let pattern = match last.rsplit_once('.') {
+        Some((stem, ext)) if !stem.is_empty() && plain(ext) => format!("*.{ext}"),
+        _ if path.len() < name.len() => format!("{}/**", literal(last)),
+        _ => literal(last),
+    };
+    Some(if dir.is_empty() { pattern } else { format!("{}/{pattern}", literal(dir)) })
+}
+
+fn matches_path(pattern: &[&str], names: &[&str]) -> bool {
+    wild(pattern, names, |part| *part == "**", |part, name| matches_name(part, name))
+}
+
+fn matches_name(pattern: &str, name: &str) -> bool {
+    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    wild(&pattern, &name, |c| *c == '*', |p, c| *p == '?' || p == c)
+}
+
+/// Whether a pattern matches all of a text: a star takes any stretch of it, everything else one part. A star that took too
+/// little takes one part more; those before it need not be tried again.
+fn wild<P, T>(pattern: &[P], text: &[T], is_star: impl Fn(&P) -> bool, one: impl Fn(&P, &T) -> bool) -> bool {
+    let (mut at, mut next) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while let Some(part) = text.get(next) {
+        match pattern.get(at) {
+            Some(wanted) if is_star(wanted) => {
+                at += 1;
+                star = Some((at, next));
+            }
+            Some(wanted) if one(wanted, part) => {
+                at += 1;
+                next += 1;
+            }
+            _ => {
+                let Some((behind, taken)) = star else { return false };
+                (at, next) = (behind, taken + 1);
+                star = Some((behind, next));
+            }
+        }
+    }
+    pattern.get(at..).unwrap_or_default().iter().all(is_star)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn include(patterns: &[&str]) -> Include {
+        patterns.iter().map(|p| (*p).to_owned()).collect::<Vec<_>>().try_into().unwrap()
+    }
+
+    #[test]
+    fn a_pattern_takes_names_directories_and_what_is_below_them() {
+        for (pattern, path, taken) in [
+            ("*.mp4", "a.mp4", true),
+            ("*.mp4", "video/a.mp4", false),
+            ("*.mp4", "a.mp4x", false),
+            ("**/*.mp4", "a.mp4", true),
+            ("**/*.mp4", "x/y/a.mp4", true),
+            ("video/**", "video/x/a.mp4", true),
+            ("video/**", "videos/a.mp4", false),
+            ("video", "video/x/a.mp4", true),
+            ("video/", "video/a.mp4", true),
+            ("*.zarr", "field.zarr/0/0.0", true),
+            ("**/b/**/c", "a/b/x/y/c", true),
+            ("**/b/**/c", "a/b/x/y/d", false),
+            ("a?.npz", "ab.npz", true),
+            ("a?.npz", "a.npz", false),
+            ("*a*b*", "xxaxxbxx", true),
+            ("*a*b*", "xxbxxaxx", false),
+            ("[ab].npz", "a.npz", false),
+        ] {
+            assert_eq!(include(&[pattern]).takes(path), taken, "{pattern} {path}");
+        }
+        assert!(!include(&[]).takes("a.mp4"));
+    }
+
+    #[test]
+    fn what_is_the_recorders_or_ingests_or_no_data_is_never_taken() {
+        let all = include(&["**", "*", "**/*"]);
+        for path in [
+            "run.json",
+            "manifest.json",
+            "steps.jsonl.gz",
+            "episodes.part0001.jsonl.gz",
+            "steps.parquet",
+            "steps.parquet/x",
+            "DATASET_INDEX.json",
+            ".git/config",
+            "x/.GIT/config",
+            "x/.dvcignore",
+            ".dvc/config",
+            ".hg/hgrc",
+            "a/../b",
+        ] {
+            assert!(!all.takes(path), "{path}");
+        }
+        assert!(all.takes("notes.txt") && all.takes("copy/run.json"));
+    }
+
+    #[test]
+    fn a_pattern_that_leads_out_is_refused() {
+        for pattern in ["", "/x", "../x", "a/../b", "./x", "a//b", "/", "a\\b", "a\nb", "**/.."] {
+            assert!(Include::try_from(vec![pattern.to_owned()]).is_err(), "{pattern:?}");
+        }
+    }
+
+    #[test]
+    fn the_command_to_type_takes_what_was_left_out_and_keeps_what_was_taken() {
+        let command =
+            include(&["*.npz"]).command_to_take(["a.mp4", "b.mp4", "frames/", "x.zarr/", "no,te", "v/a b.txt"]);
+        let patterns = "*.npz,*.mp4,frames/**,*.zarr,no?te,v/*.txt";
+        assert_eq!(command.unwrap(), format!("capture-hook config set ingest.include '{patterns}'"));
+        let taken = include(&patterns.split(',').collect::<Vec<_>>());
+        for path in ["a.mp4", "frames/x/1.png", "x.zarr/0", "no,te", "v/a b.txt"] {
+            assert!(taken.takes(path), "{path}");
+        }
+        // Nothing that a pattern could change.
+        assert_eq!(include(&["pipe"]).command_to_take(["pipe", ".dvcignore", "run.json/"]), None);
+    }
+}
