@@ -23,7 +23,9 @@ must see the same file system and have the same version of capture-hook installe
 
 Each run's folder is put in place whole or not at all, so a worker may die at any moment: the scheduler gives its runs to
 another, and no half run is ever seen. What input or output failed on is tried again; an invalid run is
-not, it gets its verdict. ``capture-hook publish`` then commits all that came in as one data version.
+not, it gets its verdict. Runs wait for a worker as long as it takes (a job in Slurm's queue, an adaptive cluster); where the
+cluster does nothing although it could, they are given to it once more, and then reported as lost: a call always ends.
+``capture-hook publish`` then commits all that came in as one data version.
 
 From a shell: ``python -m capture_hook.dask results --out-dir data/captures``.
 """
@@ -34,7 +36,9 @@ import argparse
 import asyncio
 import contextlib
 import json
+import logging
 import os
+import queue
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -46,11 +50,16 @@ from capture_hook.errors import CaptureHookError, InvalidRunError, RunIOError
 
 if TYPE_CHECKING:
     import pandas
-    from distributed import Client
+    from distributed import Client, Future
 
 __all__ = ["Verdict", "Verdicts", "ingest_many", "main"]
 
 Pathish = str | os.PathLike[str]
+
+_QUIET = 30.0
+"""After so many seconds in which no task ended, the cluster is asked what it does."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -61,7 +70,8 @@ class Verdict:
     """The run, as it was given."""
     status: str
     """``ingested``, ``invalid`` (it breaks the rules), ``failed`` (it could not be read or written), ``lost`` (every worker
-    that took it died), ``duplicate`` (another run directory has the same experiment and id)."""
+    that took it died, or the cluster has no worker left, or does nothing with it), ``duplicate`` (another run directory has
+    the same experiment and id)."""
     experiment: str | None = None
     run_id: str | None = None
     destination: str | None = None
@@ -137,6 +147,8 @@ class Verdicts(Sequence[Verdict]):
         for v in self._verdicts:
             name = f"{v.experiment}/{v.run_id}" if v.run_id else v.run_dir
             why = ", ".join(v.errors) or v.message or ", ".join(v.warnings)
+            if v.status == "lost":
+                why = v.message or why
             rows.append((name, v.status, _number(v.steps), _number(v.episodes), why))
         widths = [max(len(row[i]) for row in rows) for i in range(4)]
         lines = []
@@ -197,7 +209,10 @@ def ingest_many(
             taken[name] = run_dir
             tasks[real] = run_dir
     if tasks:
-        with _connected(client, min(workers, len(tasks)) if workers else None, len(tasks)) as connected:
+        with (
+            _connected(client, min(workers, len(tasks)) if workers else None, len(tasks)) as connected,
+            _workers_kept(connected.cluster),
+        ):
             verdicts.update(_run(connected, tasks, out, retries))
     return Verdicts(verdicts[os.path.realpath(run_dir)] for run_dir in given)
 
@@ -219,21 +234,21 @@ def _run(client: Client, tasks: dict[str, str], out: str, retries: int) -> dict[
     # are tasks enough to keep every worker busy to the end.
     size = max(1, min(8, len(tasks) // (4 * sum(client.nthreads().values()) or 1)))
     verdicts = _round(client, tasks, out, retries, size)
-    # What failed among others is tried by itself, as often as was asked for.
-    alone = {real: tasks[real] for real, verdict in verdicts.items() if size > 1 and verdict.status == "failed"}
-    verdicts.update(_round(client, alone, out, retries, 1))
-    # The scheduler blames a dead worker on every run that it held, begun or not. Those it gave up on are tried once more,
-    # one by one: what is lost then is lost by itself.
-    for real, verdict in list(verdicts.items()):
-        if verdict.status == "lost":
-            verdicts.update(_round(client, {real: tasks[real]}, out, retries, 1))
+    # What failed among others is tried by itself, as often as was asked for. The scheduler blames a dead worker on every
+    # run that it held, begun or not: those it gave up on are tried once more, one by one. What is lost then is lost by itself.
+    failed = {real: tasks[real] for real, verdict in verdicts.items() if size > 1 and verdict.status == "failed"}
+    killed = [{real: tasks[real]} for real, verdict in verdicts.items() if verdict.errors == ("worker_killed",)]
+    for again in [failed, *killed]:
+        # A cluster without workers would only be waited for once more.
+        if not any(verdict.errors == ("no_worker",) for verdict in verdicts.values()):
+            verdicts.update(_round(client, again, out, retries, 1))
     return verdicts
 
 
-def _round(client: Client, tasks: dict[str, str], out: str, retries: int, size: int) -> dict[str, Verdict]:
-    """Ingests these runs, ``size`` of them a task, and waits for all."""
-    from distributed import as_completed
-
+def _round(
+    client: Client, tasks: dict[str, str], out: str, retries: int, size: int, given: int = 1
+) -> dict[str, Verdict]:
+    """Ingests these runs, ``size`` of them a task, and waits for all; ``given``: how often the cluster has got them now."""
     names = list(tasks)
     batches = [names[at : at + size] for at in range(0, len(names), size)]
     # Not pure: the same run may be ingested again later, and must not be answered from memory. The absolute path, links
@@ -246,36 +261,132 @@ def _round(client: Client, tasks: dict[str, str], out: str, retries: int, size: 
         retries=retries if size == 1 else 0,
         pure=False,
     )
-    futures = dict(zip(submitted, batches))
+    pending = dict(zip(submitted, batches))
+    ended: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
+    for future in submitted:
+        future.add_done_callback(ended.put)
     verdicts: dict[str, Verdict] = {}
+    why: str | None = None
     try:
-        for future in as_completed(list(futures), loop=client.loop):
-            batch = futures[future]
-            verdicts.update(zip(batch, _verdicts([tasks[real] for real in batch], future)))
-            future.release()
+        while pending:
+            end, before = _next(ended), why
+            if end:
+                why, (future, outcome) = None, end
+                batch = pending.pop(future)
+                verdicts.update(zip(batch, _verdicts([tasks[real] for real in batch], outcome)))
+                future.release()
+                continue
+            why = _standstill(client)
+            if why == "waiting" != before:
+                _log.warning("there is no worker; %d tasks wait for one", len(pending))
+            # Between two tasks a worker does nothing, too: once is no standstill.
+            if why == "no_worker" or why == before == "no_progress":
+                break
     except BaseException:
-        client.cancel(list(futures))
+        client.cancel(list(pending))
         raise
+    if why:
+        left = {real: tasks[real] for batch in pending.values() for real in batch}
+        client.cancel(list(pending))
+        if why == "no_progress" and given == 1:
+            _log.warning("no worker did anything for %g s; %d runs are given to the cluster again", 2 * _QUIET, len(left))
+            verdicts.update(_round(client, left, out, retries, 1, given=2))
+        else:
+            verdicts.update({real: _lost(run_dir, why) for real, run_dir in left.items()})
     return verdicts
 
 
-def _verdicts(shown: list[str], future: Any) -> list[Verdict]:
-    """What a task's end means for its runs. Waits where the result went with its worker, and the task runs once more."""
+def _next(ended: queue.SimpleQueue[Future[Any]]) -> tuple[Future[Any], Any] | None:
+    """A task that ended, with what it returned or raised; ``None`` where none did for a while."""
+    try:
+        future = ended.get(timeout=_QUIET)
+    except queue.Empty:
+        return None
+    try:
+        return future, future.result(timeout=_QUIET)
+    except (Exception, asyncio.CancelledError) as error:
+        if isinstance(error, asyncio.TimeoutError) and future.status not in ("error", "cancelled"):
+            # The result went with its worker, and the task runs once more.
+            future.add_done_callback(ended.put)
+            return None
+        return future, error
+
+
+def _standstill(client: Client) -> str | None:
+    """Why no task ends, as a code; ``None`` where the cluster works, or does not say.
+
+    Nothing is concluded from the time that passes: a run may take hours, a job may stand in a queue for days.
+    """
+    try:
+        workers = client.scheduler_info(n_workers=-1)["workers"].values()
+        if not workers:
+            return "waiting" if _may_come(client.cluster) else "no_worker"
+        # Of paused workers, which are short of memory, none can do anything: that may pass.
+        if not any(worker["status"] == "running" for worker in workers) or client.call_stack():
+            return None
+    except Exception:
+        # The scheduler, or a worker that it asked, does not answer. It will give that worker up by itself.
+        return None
+    return "no_progress"
+
+
+def _may_come(cluster: Any) -> bool:
+    """Whether a worker may come to a cluster that has none. Only of one made in this process anything is known."""
+    from distributed import SpecCluster, Status
+
+    if not isinstance(cluster, SpecCluster) or _adapts(cluster):
+        return True
+    # A process that is started again and again, a job that waits for its turn.
+    return any(worker.status not in (Status.closed, Status.failed) for worker in cluster.workers.values())
+
+
+def _adapts(cluster: Any) -> bool:
+    """Whether a cluster decides by itself how many workers it has."""
+    return getattr(cluster, "_adaptive", None) is not None
+
+
+@contextlib.contextmanager
+def _workers_kept(cluster: Any) -> Iterator[None]:
+    """Keeps a cluster on this machine from giving up a worker that is only being started again.
+
+    Some seconds after a worker's death Dask looks whether one of its name is there, and else closes for good the nanny that
+    starts it (``SpecCluster._update_worker_status``). Where another death has just taken the new one, as a run that kills
+    each worker does, the cluster so ends up without any, with the runs still in its queue.
+    """
+    import dask
+    from distributed import LocalCluster
+
+    if not isinstance(cluster, LocalCluster) or _adapts(cluster):
+        yield
+        return
+    with dask.config.set({"distributed.deploy.lost-worker-timeout": "365 days"}):
+        yield
+
+
+def _verdicts(shown: list[str], outcome: Any) -> list[Verdict]:
+    """What a task's end means for its runs."""
     from concurrent.futures import CancelledError
 
     from distributed.scheduler import KilledWorker
 
-    status, code = "failed", "cancelled"
-    try:
-        done: list[Verdict] = future.result()
+    if not isinstance(outcome, BaseException):
+        done: list[Verdict] = outcome
         return done
-    except (CancelledError, asyncio.CancelledError):
-        message = "the task was cancelled"
-    except KilledWorker as error:
-        status, code, message = "lost", "worker_killed", f"every worker that took it died: {error}"
-    except Exception as error:
-        code, message = _code(error), str(error)
+    status, code, message = "failed", _code(outcome), str(outcome)
+    if isinstance(outcome, (CancelledError, asyncio.CancelledError)):
+        code, message = "cancelled", "the task was cancelled"
+    elif isinstance(outcome, KilledWorker):
+        status, code, message = "lost", "worker_killed", f"every worker that took it died: {outcome}"
     return [Verdict(run_dir, status, errors=(code,), message=message) for run_dir in shown]
+
+
+def _lost(run_dir: str, code: str) -> Verdict:
+    """A run that the cluster did nothing with."""
+    message = {
+        "no_worker": "the cluster has no worker left, and none is on its way: give it some, `cluster.scale(2)`",
+        "no_progress": "the cluster was given the run twice, and its workers did nothing: restart it, `client.restart()`",
+    }[code]
+    return Verdict(run_dir, "lost", errors=(code,), message=message)
 
 
 def _code(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import random
@@ -13,11 +14,14 @@ import threading
 import time
 from pathlib import Path
 
+import dask
 import pytest
 from conftest import CORPUS, record, run_of, tree
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, Nanny, Scheduler, SpecCluster
+from distributed.deploy.spec import ProcessInterface
 
 import capture_hook
+import capture_hook.dask
 from capture_hook.dask import ingest_many, main
 
 RUNS = 200
@@ -40,8 +44,12 @@ def many(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def cluster():
     """Two worker processes of one thread, with a nanny each that starts another where one dies."""
-    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+    with local_cluster(2) as cluster:
         yield cluster
+
+
+def local_cluster(workers: int, **options) -> LocalCluster:
+    return LocalCluster(n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, **options)
 
 
 def everything(path: Path) -> dict[str, bytes]:
@@ -141,15 +149,17 @@ capture_hook.ingest = ingest
 
 def test_what_can_be_retried_is_and_what_cannot_is_reported(many, tmp_path):
     # Faults put into the workers: one run kills every worker that takes it, one fails twice, one for ever. Several runs
-    # share a task at first, so that others are in it with them.
+    # share a task at first, so that others are in it with them. Dask gives a worker up that is not there again in time,
+    # 15 s after its death, and by then it may have died once more: here no worker starts quickly enough.
     faults = tmp_path / "faults.py"
     faults.write_text(f"FOLDER = {str(tmp_path)!r}\n{FAULTS}")
     runs = capture_hook.find_runs(many / "results")[:40]
     names = [run.name for run in runs]
     assert {"r000", "r003", "r006"} <= set(names)
-    with LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, preload=[str(faults)]
-    ) as cluster:
+    with (
+        dask.config.set({"distributed.deploy.lost-worker-timeout": "50ms"}),
+        local_cluster(2, preload=[str(faults)]) as cluster,
+    ):
         verdicts = ingest_many(runs, tmp_path / "out", cluster, retries=2)
     status = dict(zip(names, [v.status for v in verdicts]))
     assert (status.pop("r000"), status.pop("r006")) == ("lost", "failed"), str(verdicts)
@@ -159,6 +169,99 @@ def test_what_can_be_retried_is_and_what_cannot_is_reported(many, tmp_path):
     assert tries["r003"] >= 3 and tries["r006"] >= 3 and tries["r000"] > 1
     message = verdicts[names.index("r006")].message
     assert message == "the disk failed" and not verdicts.ok
+
+
+FORGETFUL = """
+def dask_setup(worker):
+    give, forgotten = worker.stream_handlers["compute-task"], []
+
+    def forget(**task):
+        if "_ingest_batch" in str(task["key"]) and len(forgotten) < MOST:
+            forgotten.append(task["key"])
+        else:
+            give(**task)
+
+    worker.stream_handlers["compute-task"] = forget
+"""
+
+
+@pytest.mark.parametrize("most, status", [(1, "ingested"), (1000, "lost")])
+def test_what_a_worker_forgets_is_given_to_it_again_and_then_reported(many, tmp_path, monkeypatch, most, status):
+    # The scheduler says that the worker has the task, the worker knows of none: nothing would ever happen.
+    monkeypatch.setattr(capture_hook.dask, "_QUIET", 1.0)
+    forgetful = tmp_path / "forgetful.py"
+    forgetful.write_text(f"MOST = {most}\n{FORGETFUL}")
+    runs = capture_hook.find_runs(many / "results")[:3]
+    with local_cluster(1, preload=[str(forgetful)]) as cluster:
+        verdicts = ingest_many(runs, tmp_path / "out", cluster)
+    assert verdicts.counts() == {status: 3}, str(verdicts)
+    if status == "lost":
+        assert {v.errors for v in verdicts} == {("no_progress",)} and "client.restart()" in str(verdicts)
+
+
+def test_a_cluster_whose_workers_are_gone_for_good_says_so(many, tmp_path, monkeypatch):
+    monkeypatch.setattr(capture_hook.dask, "_QUIET", 0.5)
+    runs = capture_hook.find_runs(many / "results")[:3]
+    with local_cluster(0) as cluster:
+        verdicts = ingest_many(runs, tmp_path / "out", cluster)
+    assert verdicts.counts() == {"lost": 3} and {v.errors for v in verdicts} == {("no_worker",)}, str(verdicts)
+    assert "cluster.scale" in str(verdicts)
+
+
+class Job(ProcessInterface):
+    """A worker as a batch system gives it: the job is accepted at once, and begins when its turn comes."""
+
+    def __init__(self, address: str, turn: asyncio.Event, **_) -> None:
+        super().__init__()
+        self.address, self.turn, self.nanny = address, turn, None
+
+    async def start(self) -> None:
+        await super().start()
+        self.waiting = asyncio.ensure_future(self.begin())
+
+    async def begin(self) -> None:
+        await self.turn.wait()
+        self.nanny = await Nanny(self.address, nthreads=1)
+
+    async def close(self) -> None:
+        self.waiting.cancel()
+        if self.nanny:
+            await self.nanny.close()
+        await super().close()
+
+
+@pytest.mark.parametrize("kind", ["a scheduler's address", "adaptive", "a batch system"])
+def test_runs_wait_for_a_worker_that_may_come(many, tmp_path, monkeypatch, caplog, kind):
+    monkeypatch.setattr(capture_hook.dask, "_QUIET", 0.2)
+    runs = capture_hook.find_runs(many / "results")[:3]
+    turn = asyncio.Event()
+    if kind == "a batch system":
+        worker = {"cls": Job, "options": {"turn": turn}}
+        scheduler = {"cls": Scheduler, "options": {"dashboard": False, "dashboard_address": None}}
+        cluster = SpecCluster(workers={"job": worker}, scheduler=scheduler)
+    else:
+        cluster = local_cluster(0)
+    with cluster:
+
+        def give_one() -> None:
+            # When the wait has been told, and gone on for a while.
+            while "there is no worker" not in caplog.text:
+                time.sleep(0.01)
+            time.sleep(1)
+            if kind == "adaptive":
+                cluster.adapt(minimum=1, maximum=1)
+            elif kind == "a batch system":
+                cluster.loop.add_callback(turn.set)
+            else:
+                cluster.scale(1)
+
+        if kind == "adaptive":
+            cluster.adapt(minimum=0, maximum=0)
+        giver = threading.Thread(target=give_one, daemon=True)
+        giver.start()
+        verdicts = ingest_many(runs, tmp_path / "out", cluster.scheduler_address if kind.endswith("address") else cluster)
+        giver.join()
+    assert verdicts.ok, str(verdicts)
 
 
 def test_nothing_to_do_starts_nothing(tmp_path):
