@@ -16,6 +16,7 @@ mod house;
 mod ingest;
 mod install;
 mod json;
+mod limits;
 mod matrix;
 mod merging;
 mod params;

@@ -4,9 +4,15 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use crate::tools;
-use crate::world::{BIN, said};
+use crate::world::{BIN, said, said_within};
+
+/// How long one test in Python may take. Then every thread's stack is shown, and its file ends.
+const TEST: &str = "faulthandler_timeout=300";
+/// How long a file of them may take, and a build of the wheel.
+const FILE: Duration = Duration::from_secs(30 * 60);
 
 /// What the tests use, and what builds the wheel.
 const PACKAGES: &[&str] = &[
@@ -69,7 +75,8 @@ fn pytest(file: &str) {
     let temp = tempfile::Builder::new().prefix("capture-hook-py-").tempdir().unwrap();
     let mut command = Command::new(python);
     command
-        .args(["-m", "pytest", "-q", "-p", "no:cacheprovider", "--basetemp"])
+        .args(["-m", "pytest", "-v", "-p", "no:cacheprovider", "-o", TEST, "-o", "faulthandler_exit_on_timeout=true"])
+        .arg("--basetemp")
         .arg(temp.path().join("t"))
         .arg(root().join("python/tests").join(file))
         .current_dir(temp.path())
@@ -82,7 +89,7 @@ fn pytest(file: &str) {
         .env("CAPTURE_HOOK_SITE", site)
         .env("CAPTURE_HOOK_COMMAND", BIN)
         .env("CAPTURE_HOOK_CORPUS", root().join("tests/corpus"));
-    let said = said(&mut command);
+    let said = said_within(FILE, &mut command);
     assert_eq!(said.code, 0, "{}", said.all());
 }
 
@@ -114,7 +121,7 @@ fn installed() -> &'static (PathBuf, PathBuf) {
             .env("PATH", std::env::join_paths(path).unwrap())
             .env("MATURIN_PEP517_ARGS", "--profile dev --strip false")
             .env("CAPTURE_HOOK_COMMAND", BIN);
-        said(&mut wheel).ok();
+        said_within(FILE, &mut wheel).ok();
         let wheel = std::fs::read_dir(&wheels).unwrap().next().unwrap().unwrap().path();
         let mut install = Command::new(bin.join("pip"));
         install

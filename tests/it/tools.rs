@@ -5,6 +5,10 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::time::Duration;
+
+/// How long it may take to fetch and install packages.
+const INSTALL: Duration = Duration::from_secs(30 * 60);
 
 /// The DVC release that the tests use.
 pub const DVC: &str = "3.67.1";
@@ -56,6 +60,5 @@ pub fn venv(name: &str, requirements: &[&str]) -> PathBuf {
 }
 
 fn must(command: &mut Command) {
-    let status = command.status().unwrap_or_else(|e| panic!("cannot start {command:?}: {e}"));
-    assert!(status.success(), "{command:?} failed");
+    crate::world::said_within(INSTALL, command).ok();
 }

@@ -6,7 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::limits::{self, Watch};
 use crate::tools;
 
 /// The built command.
@@ -50,6 +52,8 @@ impl Said {
 
 /// The surroundings of one test.
 pub struct World {
+    // Before the directory: what still works there when a test fails is ended first.
+    _watch: Option<Watch>,
     root: Arc<tempfile::TempDir>,
     env: BTreeMap<String, String>,
 }
@@ -68,7 +72,8 @@ impl World {
     /// The same, below this directory.
     fn new_in(dvc: &Path, parent: &Path) -> Self {
         let root = tempfile::Builder::new().prefix("capture-hook-it-").tempdir_in(parent).unwrap();
-        let mut world = Self { env: BTreeMap::new(), root: Arc::new(root) };
+        let watch = Some(Watch::over(root.path()));
+        let mut world = Self { _watch: watch, env: BTreeMap::new(), root: Arc::new(root) };
         let home = world.path("home");
         fs::create_dir_all(&home).unwrap();
         fs::write(
@@ -101,7 +106,8 @@ impl World {
             }
         }
         fs::create_dir_all(&own).unwrap();
-        Self::new_in(&tools::dvc_bin(), &own)
+        // It outlives every test.
+        Self { _watch: None, ..Self::new_in(&tools::dvc_bin(), &own) }
     }
 
     /// A world like this one, to do something else in: everything copied, the DVC remote's address and the links to
@@ -322,10 +328,17 @@ pub fn tree(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     out
 }
 
-/// Runs a prepared command and keeps what it said.
+/// Runs a prepared command, without input, and keeps what it said.
+#[track_caller]
 pub fn said(command: &mut Command) -> Said {
+    said_within(limits::PROGRAM, command)
+}
+
+/// The same with another limit of time.
+#[track_caller]
+pub fn said_within(limit: Duration, command: &mut Command) -> Said {
     let line = format!("{command:?}");
-    let output = command.output().unwrap_or_else(|e| panic!("cannot start {line}: {e}"));
+    let output = limits::output(command, limit);
     Said {
         code: output.status.code().unwrap_or(-1),
         out: String::from_utf8_lossy(&output.stdout).into_owned(),

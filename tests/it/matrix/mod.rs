@@ -17,7 +17,6 @@ mod share;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
@@ -221,12 +220,15 @@ fn every_line_holds() {
                     let at = next.fetch_add(1, Ordering::Relaxed);
                     let Some((_, kind, case)) = rows.get(at) else { break };
                     let started = Instant::now();
-                    let went = catch_unwind(AssertUnwindSafe(|| {
+                    // A thread of its own, so that whatever fails or takes too long is told under the line's name.
+                    let line = std::thread::Builder::new().name(format!("{} ({kind})", case.line));
+                    let went = line.spawn_scoped(scope, || {
                         let world = world_with(&worlds, kind);
                         let root = world.keep();
                         (case.run)(world);
                         cache_is_whole(root.path());
-                    }));
+                    });
+                    let went = went.unwrap().join();
                     results.lock().unwrap().insert(at, (went.is_ok(), started.elapsed().as_secs_f64()));
                 }
             });
