@@ -271,8 +271,9 @@ impl Project {
                 }
             }
             if native {
-                self.version_natively(wanted, runs)?;
+                // Before dvc.lock, as in the stage's command: where it names the run, a commit need not do anything more.
                 views::write(&self.root, &self.root.join(&wanted.out_dir), &selected.key)?;
+                self.version_natively(wanted, runs)?;
             } else {
                 hear.status("dvc repro -s capture_ingest");
                 self.dvc()?.repro(STAGE, staged.agrees(), &wanted.stage.cmd)?;

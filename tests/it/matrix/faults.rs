@@ -8,11 +8,14 @@ use std::time::{Duration, Instant};
 
 use super::{Case, FIRST, SECOND, THIRD, clean, commit_run, id, runs_at, runs_in, script, settled, tags};
 use crate::hooks::{select, select_in};
-use crate::world::{World, copy_dir, files, tree};
+use crate::limits::Running;
+use crate::world::{VIEWS, World, copy_dir, files, tree};
 
 pub const CASES: &[Case] = &[
     Case { line: "kill -9 at many moments of a push", run: killed_push },
     Case { line: "kill -9 at many moments of a commit, native engine", run: |w| killed_commit(native(w)) },
+    Case { line: "kill -9 the moment dvc.lock names the run, native engine", run: killed_at_the_lock },
+    Case { line: "kill -9 the moment HEAD has moved, native engine", run: killed_at_head },
     Case { line: "two commits in two worktrees at once, native engine", run: |w| two_at_once(native(w)) },
     Case { line: "disk full", run: disk_full },
     Case { line: "disk full, native engine", run: |w| disk_full(native(w)) },
@@ -51,19 +54,10 @@ fn start(world: &World, args: &[&str]) -> Child {
 
 /// Kills every process that works in this world.
 fn kill_all(world: &World, child: &mut Child) {
-    let root = world.path("");
     // One that is being started while the list is read is in the next.
     let mut quiet = 0;
     while quiet < 2 {
-        quiet += 1;
-        for process in fs::read_dir("/proc").unwrap().flatten() {
-            let Ok(pid) = process.file_name().to_str().unwrap().parse::<i32>() else { continue };
-            if fs::read_link(process.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(&root)) {
-                let pid = rustix::process::Pid::from_raw(pid).unwrap();
-                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-                quiet = 0;
-            }
-        }
+        quiet = if Running::now().within(&world.path("")).kill() == 0 { quiet + 1 } else { 0 };
     }
     let _ = child.wait();
     // What a killed git leaves is for the user to remove, as git itself says.
@@ -111,16 +105,55 @@ fn killed_commit(world: World) {
         let mut child = start(&world, &["commit", "-q", "-am", "x"]);
         std::thread::sleep(moment);
         kill_all(&world, &mut child);
-        if id(&world, "HEAD") == head {
-            let again = world.git(["commit", "-q", "-am", "x"]);
-            assert_eq!(again.code, 0, "after {moment:?}: {}", again.all());
-        }
-        world.hook(["tag"]).ok();
-        assert_eq!(runs_at(&world, "HEAD"), [SECOND, FIRST], "{moment:?}");
-        assert_eq!(tags(&world).len(), 2, "{moment:?}");
-        clean(&world);
-        nothing_in_the_dataset(&world);
+        goes_on(&world, &head);
     }
+}
+
+/// After a commit of the second run was killed, the same command again, or what git itself advises, ends well.
+#[track_caller]
+fn goes_on(world: &World, head: &str) {
+    if id(world, "HEAD") == head {
+        world.git(["commit", "-q", "-am", "x"]).ok();
+    } else {
+        // Git moves HEAD first and writes the index afterwards: killed in between, it leaves the old one. This is what git
+        // says to type where it cannot write the index.
+        world.git(["restore", "--staged", ":/"]).ok();
+    }
+    world.hook(["tag"]).ok();
+    assert_eq!(runs_at(world, "HEAD"), [SECOND, FIRST]);
+    assert_eq!(tags(world).len(), 2);
+    for view in VIEWS.lines() {
+        let shown = world.git(["show", &format!("HEAD:{view}")]).ok().out;
+        assert!(shown.contains(SECOND), "{view} shows another run: {shown}");
+    }
+    clean(world);
+    nothing_in_the_dataset(world);
+}
+
+/// Kills a commit of the second run the moment a file is another than it was.
+fn killed_when_changed(world: World, file: &str) {
+    let world = native(world);
+    let head = id(&world, "HEAD");
+    let (path, before) = (world.repo(file), fs::read(world.repo(file)).unwrap());
+    select(&world, SECOND);
+    let mut child = start(&world, &["commit", "-q", "-am", "x"]);
+    while fs::read(&path).is_ok_and(|now| now == before) && child.try_wait().unwrap().is_none() {
+        std::thread::yield_now();
+    }
+    // Git and its hook at once, then what they started.
+    let _ =
+        rustix::process::kill_process_group(rustix::process::Pid::from_child(&child), rustix::process::Signal::KILL);
+    kill_all(&world, &mut child);
+    goes_on(&world, &head);
+}
+
+fn killed_at_the_lock(world: World) {
+    // The files of DVC's views were written afterwards: the commit that went on showed the run before.
+    killed_when_changed(world, "dvc.lock");
+}
+
+fn killed_at_head(world: World) {
+    killed_when_changed(world, ".git/refs/heads/main");
 }
 
 fn unfinished(world: World) {
