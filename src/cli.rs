@@ -12,7 +12,9 @@ use crate::commands;
 use crate::dvc::guard::{self, Asked};
 use crate::error::{Error, Kind};
 use crate::output::{ColorWhen, Ui, UiOptions};
+use crate::support::apart;
 use crate::support::env::Env;
+use crate::support::prompts::Prompts;
 use crate::support::visible::is_hidden;
 
 /// Make every simulation run a versioned, validated, findable dataset.
@@ -100,10 +102,18 @@ pub enum Command {
     MergeDriver(commands::merge_driver::Args),
 }
 
+/// The exit code that says that another program was not started, as shells have it.
+const NOT_STARTED: u8 = 127;
+
 /// Parses the command line, runs the command, prints its error, and gives the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
     std::panic::set_hook(Box::new(broken));
+    // A hook starts what might ask something by way of this program: see `support::prompts`.
+    if let Some(error) = apart::become_another(std::env::args_os()) {
+        Ui::new(UiOptions::default()).error(&error.into());
+        return ExitCode::from(NOT_STARTED);
+    }
     // A shell that asks for completions gets them and nothing else.
     let here = std::env::current_dir().ok();
     let asked = CompleteEnv::with_factory(|| commands::complete::guarded(Cli::command()))
@@ -197,7 +207,11 @@ fn dispatch(cli: Cli, ui: Ui) -> Result<Outcome, Error> {
         Some(dir) => here.join(dir),
         None => here,
     };
-    let app = App { cwd, env: Env::snapshot(), ui, command: Cli::command };
+    let prompts = match cli.command {
+        Command::Hook(_) | Command::MergeDriver(_) => Prompts::nowhere(),
+        _ => Prompts::OnTerminal,
+    };
+    let app = App { cwd, env: Env::snapshot().prompting(prompts), ui, command: Cli::command };
     match cli.command {
         Command::Init(args) => commands::init::run(&app, &args),
         Command::Install(args) => commands::install::run(&app, &args),

@@ -286,12 +286,12 @@ impl Dvc {
     /// Sets a project up, as `dvc init` does.
     pub fn init(&self, in_subdirectory: bool) -> Result<(), ProgramError> {
         let flag = in_subdirectory.then_some("--subdir");
-        self.once(["init", "-q"].into_iter().chain(flag), &Silent).map(drop)
+        self.run(&self.cmd(["init", "-q"].into_iter().chain(flag)), &Silent).map(drop)
     }
 
     /// Adds a remote and makes it the default. The address may be relative to the project's root.
     pub fn remote_add(&self, name: &str, url: &str) -> Result<(), ProgramError> {
-        self.call(["remote", "add", "-q", "-d", "--", name, url]).map(drop)
+        self.here(["remote", "add", "-q", "-d", "--", name, url]).map(drop)
     }
 
     /// Runs one stage, no other, where its command, parameters or inputs changed; `force`: in any case. Whatever DVC reads
@@ -303,7 +303,7 @@ impl Dvc {
         })?;
         let guarded = Self { env: guarded(self.env.clone(), &own, commands), ..self.clone() };
         let flag = force.then_some("--force");
-        guarded.call(["repro", "--single-item"].into_iter().chain(flag).chain(["--", stage]))
+        guarded.here(["repro", "--single-item"].into_iter().chain(flag).chain(["--", stage]))
     }
 
     /// Sends the objects of these outputs or stages (all, where none is named) to the remote.
@@ -323,10 +323,10 @@ impl Dvc {
 
     /// Brings these outputs or stages from the cache into the workspace.
     pub fn checkout(&self, targets: &[&str]) -> Result<Output, ProgramError> {
-        self.call(["checkout", "--"].iter().chain(targets).copied())
+        self.here(["checkout", "--"].iter().chain(targets).copied())
     }
 
-    /// Any other command; every exit code but 0 is an error.
+    /// Any other command, which may go to the remote and ask for its password; every exit code but 0 is an error.
     pub fn call<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Result<Output, ProgramError> {
         self.call_with(args, &Silent)
     }
@@ -337,16 +337,22 @@ impl Dvc {
         progress: &dyn Progress,
     ) -> Result<Output, ProgramError> {
         let _off = AutostageOff::for_project(&self.root, &self.env)?;
-        self.once(args, progress)
+        self.run(&self.cmd(args).may_ask(), progress)
     }
 
-    fn once<'a>(
-        &self,
-        args: impl IntoIterator<Item = &'a str>,
-        progress: &dyn Progress,
-    ) -> Result<Output, ProgramError> {
+    /// A command that works on this machine alone.
+    fn here<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Result<Output, ProgramError> {
+        let _off = AutostageOff::for_project(&self.root, &self.env)?;
+        self.run(&self.cmd(args), &Silent)
+    }
+
+    fn cmd<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Cmd {
+        Cmd::new(&self.path).args(args).dir(&self.root)
+    }
+
+    /// Runs a command, again where another DVC was at work.
+    fn run(&self, cmd: &Cmd, progress: &dyn Progress) -> Result<Output, ProgramError> {
         project_lock::refuse_links(&self.root)?;
-        let cmd = Cmd::new(&self.path).args(args).dir(&self.root);
         // DVC draws no bars into a pipe unless it is told to.
         let env = if progress.shows_notes() { &self.env.clone().with("DVC_IGNORE_ISATTY", "1") } else { &self.env };
         let mut note = |said: Said<'_>| {

@@ -62,7 +62,8 @@ impl Repo {
             args.push("-f");
         }
         args.extend(["--", tag.name, tag.commit.as_str()]);
-        self.git_with(args, tag.message.as_bytes().to_vec())?;
+        // It may be signed.
+        self.cmd(args).stdin(tag.message.as_bytes().to_vec()).may_ask().checked(self.env())?;
         Ok(())
     }
 

@@ -120,17 +120,19 @@ impl Project {
         }
         let message = message.map_or_else(|| subject(runs), str::to_owned);
         let commit = ["--literal-pathspecs", "commit", "-q", "-m", &message, "--"].map(str::to_owned);
-        self.relayed(&self.repo.cmd(commit.into_iter().chain(paths.iter().cloned())), hear)?;
+        self.relayed(self.repo.cmd(commit.into_iter().chain(paths.iter().cloned())), hear)?;
         Ok(true)
     }
 
     /// A call of git, what it and its hooks say told as they say it; a failure does not tell it again.
-    fn relayed(&self, call: &Cmd, hear: &dyn Hear) -> Result<(), GitError> {
+    fn relayed(&self, call: Cmd, hear: &dyn Hear) -> Result<(), GitError> {
         let mut relay = |said: Said<'_>| {
             if let Said::Line(line) = said {
                 hear.relay(line);
             }
         };
+        // A commit may be signed, and the remote may want a password.
+        let call = call.may_ask();
         let output = call.heard(self.repo.env(), &mut relay)?;
         if output.success() { Ok(()) } else { Err(call.failed(&Output { stderr: Vec::new(), ..output }).into()) }
     }
@@ -158,7 +160,7 @@ impl Project {
             Target::Upstream => {}
             Target::Remote(remote) => args.extend(["-u".into(), "--".into(), remote.clone(), "HEAD".into()]),
         }
-        self.relayed(&self.repo.cmd(args), hear).map_err(|error| {
+        self.relayed(self.repo.cmd(args), hear).map_err(|error| {
             Error::from(error)
                 .hint("commit and data are safe: when the cause is mended, `git push --follow-tags` does the rest")
         })

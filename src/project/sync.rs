@@ -349,14 +349,23 @@ fn finish(done: Switched, missing: u64) -> Result<Synced, SyncError> {
 fn by_dvc(result: Result<(), ProgramError>) -> Result<Synced, SyncError> {
     match result {
         Ok(()) => Ok(Synced::Done { changed: 0 }),
-        Err(ProgramError::Process(ProcessError::Failed { said, .. })) => {
-            if said.contains("without confirmation") {
-                return Ok(Synced::Unsaved { kept: Vec::new() });
-            }
-            Ok(Synced::Missing { why: error_line(&said).to_owned() })
+        Err(ProgramError::Process(ProcessError::Failed { said, .. })) if said.contains("without confirmation") => {
+            Ok(Synced::Unsaved { kept: Vec::new() })
+        }
+        Err(ProgramError::Process(error @ (ProcessError::Failed { .. } | ProcessError::Stopped { .. }))) => {
+            Ok(Synced::Missing { why: reason(&error) })
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// What went wrong with DVC, in a line.
+fn reason(error: &ProcessError) -> String {
+    let line = match error {
+        ProcessError::Failed { said, .. } if !said.is_empty() => error_line(said).to_owned(),
+        error => error.to_string(),
+    };
+    error.hints().iter().fold(line, |line, hint| format!("{line}; {hint}"))
 }
 
 /// The line that tells what went wrong, of all that DVC said.
@@ -368,9 +377,7 @@ fn error_line(said: &str) -> &str {
 /// Why a list of files cannot be had, with DVC's own reason.
 fn with_cause(error: &FetchError) -> String {
     match error {
-        FetchError::Program { source: ProgramError::Process(ProcessError::Failed { said, .. }), .. } => {
-            format!("{error}: {}", error_line(said))
-        }
+        FetchError::Program { source: ProgramError::Process(cause), .. } => format!("{error}: {}", reason(cause)),
         _ => error.to_string(),
     }
 }

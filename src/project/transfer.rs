@@ -116,10 +116,17 @@ impl Explain for TransferError {
             Self::Missing { .. } => {
                 vec!["push from the clone that has the data, or bring it here: `capture-hook pull`".into()]
             }
-            Self::Upload { .. } => vec![
-                "send the data by itself first, with its progress shown: `capture-hook push`".into(),
-                "to push git all the same, once: `git push --no-verify`".into(),
-            ],
+            Self::Upload { source, .. } => {
+                let mut hints = match source {
+                    Cause::Dvc(error) => error.hints(),
+                    Cause::Closure(error) => error.hints(),
+                };
+                hints.extend([
+                    "send the data by itself first, with its progress shown: `capture-hook push`".into(),
+                    "to push git all the same, once: `git push --no-verify`".into(),
+                ]);
+                hints
+            }
             Self::Project(error) => error.hints(),
             Self::Dvc(error) => error.hints(),
         }

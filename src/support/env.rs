@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use super::prompts::Prompts;
+
 /// The names that `git rev-parse --local-env-vars` prints: they tie a git call to one repository and must not leak to
 /// another (DVC's own git calls, a test's scratch repository).
 pub const GIT_LOCAL_VARS: &[&str] = &[
@@ -32,18 +34,31 @@ pub const GIT_LOCAL_VARS: &[&str] = &[
 #[derive(Debug, Clone, Default)]
 pub struct Env {
     vars: BTreeMap<OsString, OsString>,
+    prompts: Prompts,
 }
 
 impl Env {
     /// The environment of this process.
     #[must_use]
     pub fn snapshot() -> Self {
-        Self { vars: std::env::vars_os().collect() }
+        Self { vars: std::env::vars_os().collect(), prompts: Prompts::default() }
     }
 
     /// An environment of exactly these variables.
     pub fn from_vars<K: Into<OsString>, V: Into<OsString>>(vars: impl IntoIterator<Item = (K, V)>) -> Self {
-        Self { vars: vars.into_iter().map(|(k, v)| (k.into(), v.into())).collect() }
+        Self { vars: vars.into_iter().map(|(k, v)| (k.into(), v.into())).collect(), prompts: Prompts::default() }
+    }
+
+    /// The same environment, for programs that may ask the user something there.
+    #[must_use]
+    pub fn prompting(self, prompts: Prompts) -> Self {
+        Self { prompts, ..self }
+    }
+
+    /// Where programs may ask the user something.
+    #[must_use]
+    pub fn prompts(&self) -> &Prompts {
+        &self.prompts
     }
 
     /// A variable's value; an empty one counts as unset.

@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows what a run, a dataset or a hook is.
 
+pub mod apart;
 pub mod aside;
 pub mod beneath;
 pub mod env;
@@ -13,4 +14,5 @@ pub mod names;
 pub mod plain_text;
 pub mod process;
 pub mod progress;
+pub mod prompts;
 pub mod visible;

@@ -2,7 +2,9 @@
 //!
 //! A [`Cmd`] is an argument vector, never a shell line. Both pipes are drained at once (duct's threads), a program gets
 //! no terminal input, and it runs in a process group of its own: a timeout or a Ctrl-C ends it with all that it started.
-//! A failure tells the command line, the exit status and what the program said.
+//! One that may ask for a password shares the terminal of a command that was typed, and has none in a hook ([`Prompts`]).
+//! One that the system stops, as it does where a program asks from the background, counts as failed: it would stand there
+//! for ever. A failure tells the command line, the exit status and what the program said.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -10,8 +12,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGTERM};
+
 use super::env::Env;
 use super::heard::{Ear, Said};
+use super::prompts::{self, Prompts};
 use crate::error::{Explain, Kind};
 
 /// A program that could not be run, or failed.
@@ -35,6 +40,16 @@ pub enum ProcessError {
         /// The exit code, where there was one.
         exit: Option<i32>,
         /// What it said on both streams, last lines.
+        said: String,
+        /// Whether it seems to have wanted to ask something, and had no terminal to do so.
+        asked: bool,
+    },
+    /// The system stopped it in the middle: it wanted to ask something on a terminal that it does not have. It was ended.
+    #[error("`{command}` was stopped: it wanted to use the terminal, which is not its own here{}", indented(said))]
+    Stopped {
+        /// The command line.
+        command: String,
+        /// What it had said.
         said: String,
     },
     /// It did not end in time, and was ended.
@@ -64,8 +79,16 @@ impl Explain for ProcessError {
         match self {
             Self::Start { .. } => "program_not_started",
             Self::Failed { .. } => "program_failed",
+            Self::Stopped { .. } => "program_stopped",
             Self::TimedOut { .. } => "program_timed_out",
             Self::Interrupted { .. } => "interrupted",
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Stopped { .. } | Self::Failed { asked: true, .. } => vec![prompts::ADVICE.into()],
+            _ => Vec::new(),
         }
     }
 }
@@ -79,6 +102,8 @@ pub struct Output {
     pub stdout: Vec<u8>,
     /// Its standard error, without the progress it drew where that was heard.
     pub stderr: Vec<u8>,
+    /// Whether it may have wanted to ask something, and had no terminal to do so.
+    pub could_not_ask: bool,
 }
 
 impl Output {
@@ -103,12 +128,13 @@ pub struct Cmd {
     dir: Option<PathBuf>,
     stdin: Option<Vec<u8>>,
     timeout: Option<Duration>,
+    may_ask: bool,
 }
 
 impl Cmd {
     /// A call of `program`: a name looked up on `PATH`, or a path.
     pub fn new(program: impl Into<OsString>) -> Self {
-        Self { program: program.into(), args: Vec::new(), dir: None, stdin: None, timeout: None }
+        Self { program: program.into(), args: Vec::new(), dir: None, stdin: None, timeout: None, may_ask: false }
     }
 
     /// With one more argument.
@@ -146,6 +172,13 @@ impl Cmd {
         self
     }
 
+    /// It may ask for a password or a passphrase: on the terminal of a command that was typed; in a hook it fails.
+    #[must_use]
+    pub fn may_ask(mut self) -> Self {
+        self.may_ask = true;
+        self
+    }
+
     /// The command line as a person would type it.
     #[must_use]
     pub fn line(&self) -> String {
@@ -164,13 +197,19 @@ impl Cmd {
 
     fn run_with(&self, env: &Env, mut hear: Option<&mut dyn FnMut(Said<'_>)>) -> Result<Output, ProcessError> {
         let not_started = |source| ProcessError::Start { command: self.line(), source };
-        let mut call =
-            duct::cmd(&self.program, &self.args).full_env(env.iter()).stdout_capture().unchecked().before_spawn(
-                |command| {
-                    own_group(command);
-                    Ok(())
-                },
-            );
+        let shares_terminal = self.may_ask && *env.prompts() == Prompts::OnTerminal;
+        let mut call = match env.prompts() {
+            // It makes a session of its own, and with it a group, which the leader of a group could not.
+            Prompts::Nowhere { through } if self.may_ask => {
+                duct::cmd(through, prompts::to_become(&self.program, &self.args))
+            }
+            _ if shares_terminal => duct::cmd(&self.program, &self.args),
+            _ => duct::cmd(&self.program, &self.args).before_spawn(|command| {
+                own_group(command);
+                Ok(())
+            }),
+        };
+        call = call.full_env(env.iter()).stdout_capture().unchecked();
         call = match &self.stdin {
             Some(bytes) => call.stdin_bytes(bytes.clone()),
             None => call.stdin_null(),
@@ -205,16 +244,25 @@ impl Cmd {
                     exit: output.status.code(),
                     stdout: output.stdout.clone(),
                     stderr: heard().unwrap_or_else(|| output.stderr.clone()),
+                    could_not_ask: self.may_ask && matches!(env.prompts(), Prompts::Nowhere { .. }),
                 });
             }
             if let Some(signal) = signals.caught() {
-                end_group(&handle, signal);
+                // The terminal sends Ctrl-C to everybody on it.
+                if !(shares_terminal && signal == SIGINT && has_ended(&handle)) {
+                    end(&handle, signal);
+                }
                 return Err(ProcessError::Interrupted { command: self.line() });
+            }
+            if !shares_terminal && is_stopped(&handle) {
+                let (stdout, stderr) = end(&handle, SIGTERM);
+                let said = last_lines(&[&heard().unwrap_or(stderr), &stdout]);
+                return Err(ProcessError::Stopped { command: self.line(), said });
             }
             if let (Some(deadline), Some(limit)) = (deadline, self.timeout)
                 && Instant::now() >= deadline
             {
-                let (stdout, stderr) = end_group(&handle, rustix_term());
+                let (stdout, stderr) = end(&handle, SIGTERM);
                 let said = last_lines(&[&heard().unwrap_or(stderr), &stdout]);
                 return Err(ProcessError::TimedOut { command: self.line(), limit, said });
             }
@@ -242,6 +290,7 @@ impl Cmd {
     /// The error for an output that should have been a success.
     #[must_use]
     pub fn failed(&self, output: &Output) -> ProcessError {
+        let said = last_lines(&[&output.stderr, &output.stdout]);
         ProcessError::Failed {
             command: self.line(),
             status: match output.exit {
@@ -249,7 +298,8 @@ impl Cmd {
                 None => "a signal".into(),
             },
             exit: output.exit,
-            said: last_lines(&[&output.stderr, &output.stdout]),
+            asked: output.could_not_ask && prompts::tells_of_asking(&said),
+            said,
         }
     }
 }
@@ -298,31 +348,47 @@ fn own_group(command: &mut std::process::Command) {
 #[cfg(not(unix))]
 fn own_group(_: &mut std::process::Command) {}
 
-fn rustix_term() -> i32 {
-    signal_hook::consts::SIGTERM
-}
+/// How long a program that was told to end may take to do so.
+const GRACE: Duration = Duration::from_secs(2);
 
-/// Sends the signal to the program's whole group, gives it two seconds, then kills it. Returns what it had said on standard
-/// output and standard error.
-fn end_group(handle: &duct::Handle, signal: i32) -> (Vec<u8>, Vec<u8>) {
+/// Sends the signal to the program, with its whole group where it has one, gives it a moment, then kills it. Returns what
+/// it had said on standard output and standard error.
+fn end(handle: &duct::Handle, signal: i32) -> (Vec<u8>, Vec<u8>) {
     let send = |signal: i32| {
-        #[cfg(unix)]
-        for pid in handle.pids() {
-            use rustix::process::{Pid, Signal, kill_process_group};
-            let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-            if let (Some(pid), Some(signal)) = (pid, Signal::from_named_raw(signal)) {
-                // The group may be gone already.
-                let _ = kill_process_group(pid, signal);
+        for pid in pids(handle) {
+            use rustix::process::{Signal, kill_process, kill_process_group};
+            if let Some(signal) = Signal::from_named_raw(signal) {
+                // It may be gone already.
+                let _ = kill_process_group(pid, signal).or_else(|_| kill_process(pid, signal));
             }
         }
     };
     send(signal);
-    let mut ended = handle.wait_timeout(Duration::from_secs(2)).ok().flatten();
+    // One that is stopped hears nothing else.
+    send(SIGCONT);
+    let mut ended = handle.wait_timeout(GRACE).ok().flatten();
     if ended.is_none() {
-        send(signal_hook::consts::SIGKILL);
-        ended = handle.wait_timeout(Duration::from_secs(2)).ok().flatten();
+        send(SIGKILL);
+        ended = handle.wait_timeout(GRACE).ok().flatten();
     }
     ended.map(|output| (output.stdout.clone(), output.stderr.clone())).unwrap_or_default()
+}
+
+/// Whether the program ends within a moment.
+fn has_ended(handle: &duct::Handle) -> bool {
+    matches!(handle.wait_timeout(GRACE), Ok(Some(_)))
+}
+
+/// Whether the system has stopped the program.
+fn is_stopped(handle: &duct::Handle) -> bool {
+    use rustix::process::{WaitId, WaitIdOptions, waitid};
+    // Its end is for duct to learn.
+    let look = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    pids(handle).any(|pid| matches!(waitid(WaitId::Pid(pid), look), Ok(Some(status)) if status.stopped()))
+}
+
+fn pids(handle: &duct::Handle) -> impl Iterator<Item = rustix::process::Pid> {
+    handle.pids().into_iter().filter_map(|pid| rustix::process::Pid::from_raw(i32::try_from(pid).ok()?))
 }
 
 /// Watches for the signals that ask us to stop, while a program in a group of its own runs.
@@ -333,7 +399,6 @@ struct Signals {
 
 impl Signals {
     fn watch() -> Self {
-        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
         let caught = Arc::new(AtomicUsize::new(0));
         let ids = [SIGINT, SIGTERM, SIGHUP]
             .into_iter()
@@ -363,63 +428,4 @@ impl Drop for Signals {
 
 #[cfg(all(test, unix))]
 #[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    fn sh(script: &str) -> Cmd {
-        Cmd::new("/bin/sh").args(["-c", script])
-    }
-
-    #[test]
-    fn more_than_a_pipe_holds_on_both_streams_does_not_hang() {
-        let script = "head -c 300000 /dev/zero; head -c 300000 /dev/zero >&2";
-        let output = sh(script).run(&Env::snapshot()).unwrap();
-        assert_eq!((output.stdout.len(), output.stderr.len()), (300_000, 300_000));
-    }
-
-    #[test]
-    fn a_timeout_ends_what_the_program_started_too() {
-        let dir = tempfile::tempdir().unwrap();
-        let mark = dir.path().join("mark");
-        let script = format!("(sleep 1.5; touch {}) & sleep 30", quoted(&mark));
-        let error = sh(&script).timeout(Duration::from_millis(300)).run(&Env::snapshot()).unwrap_err();
-        assert!(matches!(error, ProcessError::TimedOut { .. }), "{error}");
-        std::thread::sleep(Duration::from_secs(2));
-        assert!(!mark.exists());
-    }
-
-    #[test]
-    fn a_failure_says_what_the_program_said() {
-        let error = sh("echo why >&2; exit 3").checked(&Env::snapshot()).unwrap_err().to_string();
-        assert!(error.contains("exit code 3") && error.contains("why"), "{error}");
-    }
-
-    #[test]
-    fn what_is_heard_is_heard_at_once_and_kept() {
-        let mut said = Vec::new();
-        let script = "printf 'one\\n 10%%\\r 20%%\\r' >&2; head -c 300000 /dev/zero >&2; echo >&2; echo out; exit 3";
-        let mut hear = |one: Said<'_>| match one {
-            Said::Line(line) => said.push(line.len().to_string()),
-            Said::Progress(words) => said.push(words.to_owned()),
-        };
-        let output = sh(script).heard(&Env::snapshot(), &mut hear).unwrap();
-        assert_eq!((output.exit, output.text()), (Some(3), "out".into()));
-        assert_eq!(said[..3], ["3", " 10%", " 20%"]);
-        assert_eq!(output.stderr, b"one\n");
-    }
-
-    #[test]
-    fn what_a_shell_would_read_otherwise_is_quoted() {
-        let same = ["demo/r1", "HEAD~3", "-o", "a.b_c", "x=1", "user@host:path"];
-        assert_eq!(same.map(quoted), same);
-        let odd = ["", "a b", "$(x)", "a;b", "`x`", "{a,b}", "~x", "=x", "é", "a\nb", "!x", "*"];
-        assert!(odd.iter().all(|text| quoted(text) == format!("'{text}'")));
-        assert_eq!(quoted("it's"), r"'it'\''s'");
-    }
-
-    #[test]
-    fn the_environment_is_exactly_the_given_one() {
-        let output = Cmd::new("/usr/bin/env").run(&Env::from_vars([("A", "1")])).unwrap();
-        assert_eq!(output.text(), "A=1");
-    }
-}
+mod tests;

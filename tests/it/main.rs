@@ -26,6 +26,7 @@ mod select;
 mod stranger_paths;
 mod stranger_readers;
 mod stranger_screens;
+mod terminal_children;
 mod tools;
 mod validate;
 mod views;

@@ -1,0 +1,68 @@
+use super::*;
+
+fn sh(script: &str) -> Cmd {
+    Cmd::new("/bin/sh").args(["-c", script])
+}
+
+#[test]
+fn more_than_a_pipe_holds_on_both_streams_does_not_hang() {
+    let script = "head -c 300000 /dev/zero; head -c 300000 /dev/zero >&2";
+    let output = sh(script).run(&Env::snapshot()).unwrap();
+    assert_eq!((output.stdout.len(), output.stderr.len()), (300_000, 300_000));
+}
+
+#[test]
+fn a_timeout_ends_what_the_program_started_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let mark = dir.path().join("mark");
+    let script = format!("(sleep 1.5; touch {}) & sleep 30", quoted(&mark));
+    let error = sh(&script).timeout(Duration::from_millis(300)).run(&Env::snapshot()).unwrap_err();
+    assert!(matches!(error, ProcessError::TimedOut { .. }), "{error}");
+    std::thread::sleep(Duration::from_secs(2));
+    assert!(!mark.exists());
+}
+
+#[test]
+fn a_program_that_is_stopped_counts_as_failed_and_is_ended() {
+    let dir = tempfile::tempdir().unwrap();
+    let mark = dir.path().join("mark");
+    let script = format!("echo asking >&2; kill -STOP 0; touch {}", quoted(&mark));
+    let error = sh(&script).run(&Env::snapshot()).unwrap_err();
+    assert!(matches!(&error, ProcessError::Stopped { said, .. } if said == "asking"), "{error}");
+    assert!(!mark.exists() && error.hints()[0].contains("terminal"));
+}
+
+#[test]
+fn a_failure_says_what_the_program_said() {
+    let error = sh("echo why >&2; exit 3").checked(&Env::snapshot()).unwrap_err().to_string();
+    assert!(error.contains("exit code 3") && error.contains("why"), "{error}");
+}
+
+#[test]
+fn what_is_heard_is_heard_at_once_and_kept() {
+    let mut said = Vec::new();
+    let script = "printf 'one\\n 10%%\\r 20%%\\r' >&2; head -c 300000 /dev/zero >&2; echo >&2; echo out; exit 3";
+    let mut hear = |one: Said<'_>| match one {
+        Said::Line(line) => said.push(line.len().to_string()),
+        Said::Progress(words) => said.push(words.to_owned()),
+    };
+    let output = sh(script).heard(&Env::snapshot(), &mut hear).unwrap();
+    assert_eq!((output.exit, output.text()), (Some(3), "out".into()));
+    assert_eq!(said[..3], ["3", " 10%", " 20%"]);
+    assert_eq!(output.stderr, b"one\n");
+}
+
+#[test]
+fn what_a_shell_would_read_otherwise_is_quoted() {
+    let same = ["demo/r1", "HEAD~3", "-o", "a.b_c", "x=1", "user@host:path"];
+    assert_eq!(same.map(quoted), same);
+    let odd = ["", "a b", "$(x)", "a;b", "`x`", "{a,b}", "~x", "=x", "é", "a\nb", "!x", "*"];
+    assert!(odd.iter().all(|text| quoted(text) == format!("'{text}'")));
+    assert_eq!(quoted("it's"), r"'it'\''s'");
+}
+
+#[test]
+fn the_environment_is_exactly_the_given_one() {
+    let output = Cmd::new("/usr/bin/env").run(&Env::from_vars([("A", "1")])).unwrap();
+    assert_eq!(output.text(), "A=1");
+}
