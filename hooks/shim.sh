@@ -1,5 +1,5 @@
 #!/bin/sh
-# capture-hook shim, version 1. Written by `capture-hook install`, taken away by `capture-hook uninstall`.
+# capture-hook shim, version 2. Written by `capture-hook install`, taken away by `capture-hook uninstall`.
 # The hook that was here before, if any, lies beside it as NAME.capture-hook-chained, and still runs, first.
 hook='@HOOK@'
 installed='@BINARY@'
@@ -33,19 +33,33 @@ if [ "${CAPTURE_HOOK-}" = 0 ] || [ -n "${CAPTURE_HOOK_ACTIVE-}" ]; then
     exit 0
 fi
 
+# Whether a file lies in the working tree, at whose top git calls hooks.
+is_inside() {
+    dir=$(CDPATH='' cd -P -- "${1%/*}" 2>/dev/null && pwd -P)
+    case $dir/ in "$(pwd -P)"/*) ;; *) return 1 ;; esac
+}
+
 binary=$(command -v capture-hook)
-# A relative entry of PATH must not let a repository choose the program.
+# Neither a relative entry of PATH nor one in the working tree must let a repository choose the program.
 case $binary in /* | [A-Za-z]:*) ;; *) binary=$installed ;; esac
+missing="there is no capture-hook on PATH, nor at $installed"
+if is_inside "$binary"; then
+    binary=$installed
+    if is_inside "$binary" && [ -n "$(git ls-files -- ":(icase,literal)$binary")" ]; then
+        missing="git tracks $binary, so it is not run"
+        binary=
+    fi
+fi
 if [ ! -x "$binary" ]; then
     if [ -n "$chained" ]; then run_chained "$@"; fi
     case $hook in
         pre-commit | pre-push)
-            echo "error: $hook: there is no capture-hook on PATH, nor at $installed" >&2
+            echo "error: $hook: $missing" >&2
             echo "hint: install it again, or turn the hooks off for one command: CAPTURE_HOOK=0 git ..." >&2
             exit 1
             ;;
     esac
-    echo "warning: $hook: there is no capture-hook on PATH, nor at $installed: not run" >&2
+    echo "warning: $hook: $missing: not run" >&2
     exit 0
 fi
 

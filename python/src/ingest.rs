@@ -120,12 +120,17 @@ pub fn ingest_run(
 fn request(run_dir: &Path, out_dir: &Path, codes: Codes) -> std::io::Result<Result<Request, Error>> {
     let (run_dir, out_dir) = (place::absolute(run_dir)?, place::absolute(out_dir)?);
     let project = place::project(&out_dir).map(Path::to_path_buf);
+    let off_limits = match project.as_deref().map(place::off_limits).transpose() {
+        Ok(found) => found.unwrap_or_default(),
+        Err(error) => return Ok(Err(error)),
+    };
     Ok(place::options(project.as_deref(), codes).map(|options| Request {
         shown_as: place::shown(&run_dir, project.as_deref()),
         // Outside a project the directory that the dataset lies in is as good as one.
         root: project.or_else(|| out_dir.parent().map(Path::to_path_buf)).unwrap_or_else(|| out_dir.clone()),
         run_dir,
         out_dir,
+        off_limits,
         options,
         force: false,
     }))

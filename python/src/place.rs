@@ -3,8 +3,12 @@
 use std::path::{Component, Path, PathBuf};
 
 use capture_hook::config::{self, Config};
+use capture_hook::dvc::settings::Settings;
 use capture_hook::error::Error;
+use capture_hook::git::Repo;
+use capture_hook::run::dataset_dir::OffLimits;
 use capture_hook::support::beneath::Root;
+use capture_hook::support::env::Env;
 use capture_hook::support::limits;
 use capture_hook::validate::Options;
 
@@ -35,6 +39,16 @@ pub fn absolute(path: &Path) -> std::io::Result<PathBuf> {
 pub fn project(path: &Path) -> Option<&Path> {
     let with = |name: &str| path.ancestors().find(|dir| dir.join(name).exists());
     with(".dvc").or_else(|| with(".git"))
+}
+
+/// The project's directories that are not for data: what git and DVC are told. Without a repository or settings, none.
+pub fn off_limits(root: &Path) -> Result<Vec<OffLimits>, Error> {
+    let env = Env::snapshot();
+    let mut found = Settings::read(root, &env)?.off_limits();
+    if let Ok(repo) = Repo::open(root, &env) {
+        found.extend(repo.off_limits()?);
+    }
+    Ok(found)
 }
 
 /// A path as reports and the dataset name it: relative to the project with `/` where it lies below it.

@@ -203,15 +203,21 @@ fn hook(hook: &Hook, configured: &[ConfiguredHook]) -> Check {
 
 fn project_checks(project: &Project) -> Vec<Check> {
     let mut checks = vec![ok("project", project.root.display().to_string())];
-    checks.push(match project.dvc() {
-        Ok(dvc) => match dvc.version_text() {
-            Ok(version) => {
-                ok("DVC", format!("{version} at {}, found by {}", dvc.path().display(), dvc.found_by().words()))
+    match project.dvc() {
+        Ok(dvc) => {
+            checks.push(match dvc.version_text() {
+                Ok(version) => {
+                    ok("DVC", format!("{version} at {}, found by {}", dvc.path().display(), dvc.found_by().words()))
+                }
+                Err(error) => failed("DVC", error, "install DVC again"),
+            });
+            for (path, why) in dvc.passed_over() {
+                let mend = "take it off PATH, or make its environment anew outside of what git has had to do with";
+                checks.push(note("another DVC", format!("{} is not run: {why}", path.display()), mend));
             }
-            Err(error) => failed("DVC", error, "install DVC again"),
-        },
-        Err(error) => failed("DVC", error, "pipx install dvc"),
-    });
+        }
+        Err(error) => checks.push(failed("DVC", error, "pipx install dvc")),
+    }
     checks.extend(pipeline(project));
     checks.extend(storage(project));
     checks.push(match project.config() {
@@ -243,8 +249,10 @@ fn pipeline(project: &Project) -> Vec<Check> {
         Some(run) => ok("selected run", run.to_owned()),
         None => note("selected run", "none", "capture-hook select latest"),
     });
-    let held = project.repo.tracks(&project.root.join(&wanted.out_dir));
-    checks.push(if held {
+    let held = project.repo.index_holds_below(&project.git_path(&wanted.out_dir));
+    checks.push(if let Err(error) = project.check_dataset_dir(&wanted.out_dir) {
+        failed("dataset", error, "capture-hook config list")
+    } else if held.unwrap_or(false) {
         let mend = format!("git rm -r --cached {}", quoted(&wanted.out_dir));
         missing("dataset", format!("git tracks files in {} too, which DVC versions", wanted.out_dir), mend)
     } else {
@@ -263,7 +271,13 @@ fn storage(project: &Project) -> Vec<Check> {
         Err(error) => return vec![failed("cache", error, "dvc config --list")],
     };
     let types: Vec<String> = settings.link_types.iter().map(|t| format!("{t:?}").to_lowercase()).collect();
-    let mut checks = vec![ok("cache", format!("{}, linked by {}", settings.cache_dir.display(), types.join(", ")))];
+    let cache = format!("{}, linked by {}", settings.cache_dir.display(), types.join(", "));
+    let mut checks = vec![if settings.cache_is_tracked {
+        let mend = "dvc cache dir --local .dvc/cache, or take it out of git: git rm -r --cached DIR";
+        missing("cache", format!("{cache}; git tracks files of it, so no checkout brings data unasked"), mend)
+    } else {
+        ok("cache", cache)
+    }];
     checks.push(match settings.remote() {
         Some(remote) => match &remote.dir {
             Some(dir) if !dir.is_dir() => {

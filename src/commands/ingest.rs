@@ -11,7 +11,7 @@ use crate::dvc::stage::{DEFAULT_OUT_DIR, PARAMS_FILE};
 use crate::error::{Error, Kind};
 use crate::ingest::{self, Ingested, Request, ingest};
 use crate::project::workspace::{Workspace, WorkspaceError, normal};
-use crate::project::{tell_ignored, views};
+use crate::project::{Project, tell_ignored, views};
 use crate::run::discover::{DuplicateRuns, RunDir};
 
 /// Arguments of `ingest`.
@@ -75,6 +75,11 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
         vec![place.root.join(dir.ok_or(WorkspaceError::NothingSelected { file })?)]
     };
     let options = place.validation()?;
+    // Without git or DVC around it, the directories' names alone tell what is not for data.
+    let off_limits = match Project::open(&place.root, &app.env) {
+        Ok(project) => project.off_limits()?,
+        Err(_) => Vec::new(),
+    };
     let requests: Vec<Request> = runs
         .iter()
         .map(|run_dir| Request {
@@ -82,6 +87,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
             shown_as: place.shown(&normal(run_dir)),
             out_dir: out_dir.clone(),
             root: place.root.clone(),
+            off_limits: off_limits.clone(),
             options: options.clone(),
             force: args.force,
         })

@@ -76,13 +76,21 @@ fn dvc_project(app: &App, args: &Args, steps: &mut Vec<Step>) -> Result<Project,
         && (!args.subdir || project.root == app.cwd)
     {
         steps.push(Step::kept(".dvc", "a DVC project is there"));
+        steps.extend(trust_venv(&project)?);
         return Ok(project);
     }
     let root = if args.subdir { app.cwd.clone() } else { top.clone() };
     let project = Project::at(repo, root.clone(), &app.env);
+    steps.extend(trust_venv(&project)?);
     project.dvc()?.init(root != top)?;
     steps.push(Step::changed(".dvc", "dvc init"));
     Ok(project)
+}
+
+/// The owner is at the keyboard: a `.venv` of theirs may be called from now on.
+fn trust_venv(project: &Project) -> Result<Option<Step>, Error> {
+    let named = project.trust_own_venv()?;
+    Ok(named.map(|dvc| Step::changed(".git/config", format!("names the `dvc` to call, {}", dvc.display()))))
 }
 
 fn remote(app: &App, project: &Project, url: &str) -> Result<Step, Error> {

@@ -4,6 +4,7 @@ use crate::app::{App, Outcome};
 use crate::error::Error;
 use crate::git::Repo;
 use crate::hooks::install::{self, Installed};
+use crate::project::Project;
 
 /// Arguments of `install`.
 #[derive(Debug, clap::Args)]
@@ -24,16 +25,25 @@ pub struct Args {
 pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     let repo = Repo::open(&app.cwd, &app.env)?;
     let done = install::install(&repo, &app.binary()?, args.force)?;
+    let managers = install::managers(repo.top()?);
+    let dvc = match Project::find(repo, &app.cwd, &app.env)? {
+        Some(project) => project.trust_own_venv()?,
+        None => None,
+    };
     if app.ui.json() {
         app.ui.data_json(&serde_json::json!({
             "dir": done.dir, "written": done.written, "chained": done.chained, "merge_drivers": done.drivers,
+            "trusted_dvc": dvc,
         }));
         return Ok(Outcome::Done);
     }
     for line in said(&done) {
         app.ui.status(&line);
     }
-    for manager in install::managers(repo.top()?) {
+    if let Some(dvc) = dvc {
+        app.ui.status(&format!("named the `dvc` to call in .git/config: {}", dvc.display()));
+    }
+    for manager in managers {
         app.ui.hint(manager.advice());
     }
     Ok(Outcome::Done)

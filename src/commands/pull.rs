@@ -44,6 +44,7 @@ struct Pulled {
     changed: usize,
     missing_bytes: u64,
     unsaved: Vec<String>,
+    refused: Vec<String>,
 }
 
 /// Runs the command.
@@ -82,12 +83,16 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
 }
 
 fn taken(synced: Synced, run: Option<String>, path: String) -> Result<Pulled, Error> {
-    let mut pulled = Pulled { run, path, complete: true, changed: 0, missing_bytes: 0, unsaved: Vec::new() };
+    let mut pulled =
+        Pulled { run, path, complete: true, changed: 0, missing_bytes: 0, unsaved: Vec::new(), refused: Vec::new() };
     match synced {
         Synced::Nothing => {}
         Synced::Done { changed } => pulled.changed = changed,
         Synced::Partly { missing } => (pulled.complete, pulled.missing_bytes) = (false, missing),
         Synced::Unsaved { kept } => (pulled.complete, pulled.unsaved) = (false, kept),
+        Synced::Refused { changed, paths } => {
+            (pulled.complete, pulled.changed, pulled.refused) = (false, changed, paths);
+        }
         Synced::Missing { why } => {
             return Err(Error::new(Kind::Program, "data_missing", format!("data could not be had: {why}"))
                 .hint("`dvc remote list` shows where it is looked for; it may not have been pushed yet"));
@@ -102,6 +107,8 @@ fn tell(app: &App, pulled: &Pulled) {
     }
     if pulled.missing_bytes > 0 {
         app.ui.warn(&format!("{} are still missing", size(pulled.missing_bytes)));
+    } else if !pulled.refused.is_empty() {
+        app.ui.status(&format!("all else of the dataset is as dvc.lock says; files changed: {}", pulled.changed));
     } else if !pulled.complete {
         app.ui.hint("keep them with `dvc commit`, or drop them with `dvc checkout --force`, then run it again");
     } else {

@@ -11,14 +11,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::link::{Linker, hash, same_file};
-use super::listing::{Entry, Listing, safe_path};
+use super::listing::{Entry, Listing};
 use super::project_lock::{LockedError, ProjectLock};
 use super::settings::Settings;
 use super::version::Oid;
 use crate::error::{Explain, Kind};
 use crate::run::RunKey;
+use crate::run::dataset_dir::Environments;
 use crate::support::beneath::{FileKind, Root};
 use crate::support::fs::{At, FsError};
+use crate::support::names;
 
 /// Which change to make.
 pub struct Switch<'a> {
@@ -52,9 +54,14 @@ pub struct Switched {
 /// Why a change was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckoutError {
-    /// A path leads out of the dataset.
-    #[error("the data version names `{0}`, which leads out of the dataset")]
-    Unsafe(String),
+    /// A path leads out of the dataset, or to where programs look.
+    #[error("the data version names `{}`, which is not checked out: {why}", path.escape_debug())]
+    Unsafe {
+        /// The path, relative to the dataset, or the dataset's own.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The settings hold what only DVC does.
     #[error("only DVC can do this: {0}")]
     BeyondUs(String),
@@ -69,7 +76,7 @@ pub enum CheckoutError {
 impl Explain for CheckoutError {
     fn kind(&self) -> Kind {
         match self {
-            Self::Unsafe(_) => Kind::Wanting,
+            Self::Unsafe { .. } => Kind::Wanting,
             Self::BeyondUs(_) => Kind::Setup,
             Self::Locked(error) => error.kind(),
             Self::Fs(error) => error.kind(),
@@ -78,7 +85,7 @@ impl Explain for CheckoutError {
 
     fn code(&self) -> &'static str {
         match self {
-            Self::Unsafe(_) => "unsafe_path",
+            Self::Unsafe { .. } => "unsafe_path",
             Self::BeyondUs(_) => "beyond_native_checkout",
             Self::Locked(error) => error.code(),
             Self::Fs(error) => error.code(),
@@ -87,7 +94,7 @@ impl Explain for CheckoutError {
 
     fn hints(&self) -> Vec<String> {
         match self {
-            Self::Unsafe(_) => vec!["do not check this commit's data out; tell who made it".into()],
+            Self::Unsafe { .. } => vec!["do not check this commit's data out; tell who made it".into()],
             Self::BeyondUs(_) => vec!["`dvc checkout` does it".into()],
             Self::Locked(error) => error.hints(),
             Self::Fs(error) => error.hints(),
@@ -103,14 +110,10 @@ pub fn switch(switch: &Switch<'_>) -> Result<Switched, CheckoutError> {
     if switch.settings.hardlink_lock {
         return Err(CheckoutError::BeyondUs("core.hardlink_lock is set".into()));
     }
-    if !safe_path(switch.out_dir) {
-        return Err(CheckoutError::Unsafe(switch.out_dir.to_owned()));
-    }
     let held = held(switch);
     let (write, remove) = difference(&held, switch.to);
-    if let Some(entry) = write.iter().chain(&remove).find(|change| !safe_path(change.relpath)) {
-        return Err(CheckoutError::Unsafe(entry.relpath.to_owned()));
-    }
+    let paths = write.iter().chain(&remove).map(|change| change.relpath);
+    refuse_unsafe(switch.root, switch.out_dir, paths)?;
     let linker = Linker::of(switch.settings);
     let missing: Vec<Entry> = write
         .iter()
@@ -141,6 +144,32 @@ pub fn switch(switch: &Switch<'_>) -> Result<Switched, CheckoutError> {
         }
     }
     Ok(work.done)
+}
+
+/// An error where the dataset, or a path in it, leads out, to where programs look, or into a virtual environment.
+pub fn refuse_unsafe<'a>(
+    root: &Path,
+    out_dir: &str,
+    paths: impl IntoIterator<Item = &'a str>,
+) -> Result<(), CheckoutError> {
+    let refuse = |path: &str, why: String| Err(CheckoutError::Unsafe { path: path.to_owned(), why });
+    if let Some(why) = names::refused(out_dir) {
+        return refuse(out_dir, why.to_string());
+    }
+    let dataset = root.join(out_dir);
+    let (mut environments, mut last) = (Environments::default(), None);
+    for path in paths {
+        if let Some(why) = names::refused(path) {
+            return refuse(path, why.to_string());
+        }
+        let dir = path.rsplit_once('/').map_or("", |(dir, _)| dir);
+        if last.replace(dir) != Some(dir)
+            && let Some(env) = environments.around(root, &dataset.join(dir))
+        {
+            return refuse(path, format!("it lies in the Python environment {}", env.display()));
+        }
+    }
+    Ok(())
 }
 
 /// The old listing without the runs whose folders are not there: pulled in part, or deleted by hand.
@@ -456,7 +485,7 @@ mod tests {
         let none = Listing::default();
         for path in ["../x", "/tmp/x", "e/../../x", "e//x", "e\\..\\x", "./x"] {
             let bad = place.listing(&[(path, "1")]);
-            assert!(matches!(place.switch(&none, &bad), Err(CheckoutError::Unsafe(_))), "{path}");
+            assert!(matches!(place.switch(&none, &bad), Err(CheckoutError::Unsafe { .. })), "{path}");
         }
         let outside = place.dir.path().join("outside");
         std::fs::create_dir_all(&outside).unwrap();
@@ -465,5 +494,16 @@ mod tests {
         let done = place.switch(&none, &place.listing(&[("e/a/f", "1")])).unwrap();
         assert_eq!((done.written, done.kept.len()), (0, 1));
         assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn nothing_is_put_into_an_environment_in_the_dataset() {
+        let place = Place::new(&[LinkType::Copy]);
+        std::fs::create_dir_all(place.path("env")).unwrap();
+        std::fs::write(place.path("env/pyvenv.cfg"), "").unwrap();
+        let bad = place.listing(&[("e/a/f", "1"), ("env/lib/x.pth", "2")]);
+        let error = place.switch(&Listing::default(), &bad).unwrap_err().to_string();
+        assert!(error.contains("env/lib/x.pth") && error.contains("Python environment"), "{error}");
+        assert!(!place.path("env/lib").exists() && !place.path("e").exists(), "nothing was touched");
     }
 }

@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use memchr::memmem;
 
-use super::listing::{Entry, Listing, ListingError};
+use super::listing::{Entry, Listing, ListingError, Refusal};
 use super::text::Text;
 use super::version::Oid;
 use crate::run::RunKey;
@@ -40,6 +40,8 @@ pub struct Delta {
     pub brought: BTreeSet<RunKey>,
     /// Runs of the old list that the new one does not hold at all.
     pub gone: BTreeSet<RunKey>,
+    /// What the new list brings that no checkout takes.
+    pub refused: Vec<Refusal>,
 }
 
 /// What `new` holds differently from `old`.
@@ -68,7 +70,10 @@ fn compare(old: &Listing, new: &Listing, mut new_holds: impl FnMut(&RunKey) -> b
         let other = |entry: &&Entry| than.get(&entry.relpath).map(|have| have.md5) != Some(entry.md5);
         of.entries().iter().filter(other).filter_map(Entry::run).collect()
     };
-    let mut delta = Delta { brought: differing(new, old), gone: BTreeSet::new() };
+    let mut delta = Delta { brought: differing(new, old), ..Delta::default() };
+    for entry in new.entries().iter().filter(|entry| old.get(&entry.relpath).is_none()) {
+        delta.refused.extend(Refusal::of(&entry.relpath));
+    }
     // A run that only lost files is brought anew; one that lost all is gone.
     for run in differing(old, new) {
         if new_holds(&run) {

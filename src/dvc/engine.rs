@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::cache::{Cache, CacheError};
 use super::delta::{self, DeltaError};
 use super::link::{Linker, hash};
-use super::listing::{Entry, Listing, ListingError, safe_path};
+use super::listing::{Entry, Listing, ListingError};
 use super::lock::{self, Lock, LockError};
 use super::lock_text;
 use super::project_lock::{LockedError, ProjectLock};
@@ -25,6 +25,7 @@ use crate::run::RunKey;
 use crate::support::beneath::Root;
 use crate::support::fs::{At, FsError};
 use crate::support::limits;
+use crate::support::names::safe_path;
 
 /// Why the engine did not version a run. `dvc.lock` is as it was.
 #[derive(Debug, thiserror::Error)]

@@ -2,7 +2,8 @@
 //!
 //! Source: `dvc_objects/fs/generic.py` (the order of tries), `dvc_data/hashfile/checkout.py` and `…/db/local.py` (modes).
 //! Objects are read-only for everyone. A hard or symbolic link shares the object's file; a copy, with or without shared
-//! blocks, has the mode of any new file. Every file appears whole: it is made aside and renamed onto its place.
+//! blocks, has the mode of any new file. Every file appears whole: it is made aside and renamed onto its place. None can be
+//! executed, or written to through a link, whatever mode the object came with.
 
 #![expect(clippy::disallowed_methods, reason = "objects of DVC's cache, and files made aside")]
 
@@ -67,8 +68,9 @@ impl Linker {
                 LinkType::Reflink => reflink(object, &made, None),
                 // DVC makes empty files anew: many would use up the links that a file may have.
                 LinkType::Hardlink if meta.len() == 0 => copy(object, &made, None).map(|()| true),
-                LinkType::Hardlink => Ok(std::fs::hard_link(object, &made).is_ok()),
-                LinkType::Symlink => Ok(symlink(object, &made)),
+                LinkType::Hardlink | LinkType::Symlink if is_program(meta) => Err(executable(object)),
+                LinkType::Hardlink => Ok(std::fs::hard_link(protected(object, meta), &made).is_ok()),
+                LinkType::Symlink => Ok(symlink(protected(object, meta), &made)),
                 LinkType::Copy => copy(object, &made, None).map(|()| true),
             }?;
             if done {
@@ -183,6 +185,35 @@ fn regular(path: &Path) -> Result<Option<Metadata>, FsError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).at("look at", path),
     }
+}
+
+/// Whether an object can be executed. DVC's never are: it did not come by DVC or by us.
+fn is_program(meta: &Metadata) -> bool {
+    mode(meta) & 0o111 != 0
+}
+
+fn executable(object: &Path) -> FsError {
+    let why = "it can be executed, as no object of DVC's can: remove it, and fetch it again with `capture-hook pull`";
+    FsError { action: "link", path: object.to_path_buf(), source: std::io::Error::other(why) }
+}
+
+/// The object, read-only: a link to it is not to be written through. As for DVC it is no fault if that cannot be had, for a
+/// shared cache holds files of others, and some file systems know no modes.
+fn protected<'o>(object: &'o Path, meta: &Metadata) -> &'o Path {
+    if mode(meta) & 0o222 != 0 {
+        let _ = read_only(object);
+    }
+    object
+}
+
+#[cfg(unix)]
+fn mode(meta: &Metadata) -> u32 {
+    std::os::unix::fs::MetadataExt::mode(meta)
+}
+
+#[cfg(not(unix))]
+fn mode(_: &Metadata) -> u32 {
+    0
 }
 
 fn parent(path: &Path) -> &Path {
@@ -304,6 +335,26 @@ mod tests {
             }
             let names = std::fs::read_dir(dir.path()).unwrap().count();
             assert_eq!((names, std::fs::read_dir(object.parent().unwrap()).unwrap().count()), (3, 1), "{types:?}");
+        }
+    }
+
+    #[test]
+    fn no_mode_of_an_object_reaches_the_workspace() {
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        for kind in [LinkType::Copy, LinkType::Reflink, LinkType::Hardlink, LinkType::Symlink] {
+            let dir = tempfile::tempdir().unwrap();
+            let mut linker = linker(dir.path(), &[kind, LinkType::Copy]);
+            let (files, target) = (Root::at(dir.path()), dir.path().join("x"));
+            let object = linker.cache.path(Oid::of(b"x"));
+            std::fs::create_dir_all(object.parent().unwrap()).unwrap();
+            std::fs::write(&object, "x").unwrap();
+            std::fs::set_permissions(&object, std::fs::Permissions::from_mode(0o777)).unwrap();
+            let linked = matches!(kind, LinkType::Hardlink | LinkType::Symlink);
+            assert_eq!(linker.place(Oid::of(b"x"), files, Path::new("x")).is_err(), linked, "{kind:?}");
+            assert!(!target.exists() || mode(&target) & 0o111 == 0, "{kind:?}");
+            std::fs::set_permissions(&object, std::fs::Permissions::from_mode(0o666)).unwrap();
+            linker.place(Oid::of(b"x"), files, Path::new("x")).unwrap();
+            assert_eq!(mode(&target) & 0o222 == 0, linked, "{kind:?}");
         }
     }
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::version::{DataVersion, Oid};
 use crate::run::RunKey;
+use crate::support::names::{self, Refused};
 
 /// Bytes that are not a `.dir` object.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,11 +29,10 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Whether the path stays inside the directory on every system: no empty, `.` or `..` component, no backslash, no
-    /// NUL, not absolute.
+    /// Whether the path may be checked out: see `support::names`.
     #[must_use]
     pub fn is_safe(&self) -> bool {
-        safe_path(&self.relpath)
+        names::safe_path(&self.relpath)
     }
 
     /// The run that the file belongs to.
@@ -49,18 +49,27 @@ impl Entry {
     }
 }
 
-/// Whether a path with `/` stays inside the directory it is relative to, and out of git's and DVC's own: a file there can
-/// change what they do.
-#[must_use]
-pub fn safe_path(path: &str) -> bool {
-    let plain = |part: &str| {
-        // As file systems may read it: without case, without the characters that HFS+ ignores, or by its short name.
-        let ignored = |c: &char| matches!(c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}');
-        let read: String = part.chars().filter(|c| !ignored(c)).collect::<String>().to_ascii_lowercase();
-        let read = read.trim_end_matches(['.', ' ']);
-        !read.is_empty() && !matches!(read, ".git" | "git~1" | ".dvc" | "dvc~1")
-    };
-    !path.is_empty() && !path.contains(['\\', '\0']) && path.split('/').all(plain)
+/// What of a data version no checkout takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// A run's folder, or a file that lies in none; relative to the dataset.
+    pub path: String,
+    /// Which name in it is refused, and why.
+    pub why: Refused,
+}
+
+impl Refusal {
+    /// Of a file's path, relative to the dataset.
+    #[must_use]
+    pub fn of(path: &str) -> Option<Self> {
+        names::refused(path).map(|why| Self { path: path.to_owned(), why })
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.path.escape_debug(), self.why)
+    }
 }
 
 /// The files of one run in a listing.
@@ -162,6 +171,25 @@ impl Listing {
             let key = entries.first()?.run()?;
             Some(RunEntries { key, entries })
         })
+    }
+
+    /// The listing without what no checkout takes, and that. A run goes whole: without one of its files it is none.
+    #[must_use]
+    pub fn without_refused(self) -> (Self, Vec<Refusal>) {
+        if self.entries.iter().all(Entry::is_safe) {
+            return (self, Vec::new());
+        }
+        let (mut kept, mut refused) = (Vec::with_capacity(self.entries.len()), Vec::new());
+        for entries in self.entries.chunk_by(|a, b| a.run_prefix().is_some() && a.run_prefix() == b.run_prefix()) {
+            match entries.iter().find_map(|entry| Refusal::of(&entry.relpath)) {
+                None => kept.extend_from_slice(entries),
+                Some(refusal) => {
+                    let run = entries.first().and_then(Entry::run_prefix).map(str::to_owned);
+                    refused.push(Refusal { path: run.unwrap_or(refusal.path), why: refusal.why });
+                }
+            }
+        }
+        (Self { entries: kept }, refused)
     }
 
     /// The files that lie in no run's folder.
@@ -272,26 +300,15 @@ mod tests {
     }
 
     #[test]
-    fn a_path_leads_neither_out_nor_into_gits_and_dvcs_own_directories() {
-        for safe in ["data/captures", "a/b.git", "x/.gitignore", "..a/b", "é/x"] {
-            assert!(safe_path(safe), "{safe}");
-        }
-        for bad in [
-            "",
-            "/a",
-            "a//b",
-            "a/../b",
-            ".",
-            "a\\b",
-            ".git",
-            "a/.GIT/config",
-            ".g\u{200c}it/x",
-            "git~1",
-            ".dvc/tmp",
-            ".git./x",
-        ] {
-            assert!(!safe_path(bad), "{bad}");
-        }
+    fn a_run_that_no_checkout_takes_keeps_no_other_back() {
+        let paths =
+            ["a/r1/x", "a/r1/y", "b/.git /x", "b/.git /y", "b/r2/x", "b/r2/site-packages/z", "loose", "../up", "../x"];
+        let all = Listing::new(paths.map(entry).to_vec()).unwrap();
+        let (kept, refused) = all.without_refused();
+        assert_eq!(kept, Listing::new(["a/r1/x", "a/r1/y", "loose"].map(entry).to_vec()).unwrap());
+        let refused: Vec<&str> = refused.iter().map(|refusal| refusal.path.as_str()).collect();
+        assert_eq!(refused, ["../up", "../x", "b/.git ", "b/r2"]);
+        assert_eq!(kept.clone().without_refused(), (kept, Vec::new()));
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! The `dvc` program: which one, in which environment, and what to do when another DVC holds the project's lock.
 //!
-//! Looked for in this order: `CAPTURE_HOOK_DVC`, `git config capture-hook.dvc`, `.venv/bin/dvc` in the project (where git
-//! tracks nothing of it: a cloned repository must not choose what we run), `PATH`, and the private environment that
-//! `install.sh` makes. It runs without git's variables for this repository, without analytics and background processes,
-//! never asks anything, and finds this very capture-hook first on its `PATH`.
+//! Looked for in this order: `CAPTURE_HOOK_DVC`, `git config capture-hook.dvc`, `PATH`, and the private environment that
+//! `install.sh` makes. The caller judges one before anything of it is run: a cloned repository must not choose what we run.
+//! One that is named and refused is an error; on `PATH` the next one is taken. It runs without git's variables for this
+//! repository, without analytics and background processes, never asks anything, and finds this very capture-hook first on its
+//! `PATH`.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ use crate::error::{Explain, Kind};
 use crate::support::env::Env;
 use crate::support::fs::{self, FsError};
 use crate::support::heard::Said;
-use crate::support::process::{Cmd, Output, ProcessError, own_path};
+use crate::support::process::{Cmd, Output, ProcessError, own_path, quoted};
 use crate::support::progress::{Progress, Silent};
 
 /// The oldest release that keeps its objects where this crate reads them.
@@ -34,6 +35,20 @@ pub enum ProgramError {
         /// What named it.
         named_by: &'static str,
         /// The name.
+        path: PathBuf,
+    },
+    /// Somebody else may have put it where it is.
+    #[error("{} is not run: {why}", path.display())]
+    Refused {
+        /// Where it is.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
+    /// There is one in the repository, which its owner has not named.
+    #[error("the only `dvc` here is the repository's {}, and nobody has said that it is to be trusted", path.display())]
+    Untrusted {
+        /// Where it is.
         path: PathBuf,
     },
     /// An older release than this crate works with.
@@ -66,7 +81,11 @@ pub enum ProgramError {
 impl Explain for ProgramError {
     fn kind(&self) -> Kind {
         match self {
-            Self::NotFound | Self::NotAProgram { .. } | Self::TooOld { .. } => Kind::Setup,
+            Self::NotFound
+            | Self::NotAProgram { .. }
+            | Self::Refused { .. }
+            | Self::Untrusted { .. }
+            | Self::TooOld { .. } => Kind::Setup,
             Self::Busy { .. } => Kind::Program,
             Self::Process(error) => error.kind(),
             Self::Settings(error) => error.kind(),
@@ -78,6 +97,8 @@ impl Explain for ProgramError {
         match self {
             Self::NotFound => "dvc_not_found",
             Self::NotAProgram { .. } => "dvc_not_a_program",
+            Self::Refused { .. } => "dvc_refused",
+            Self::Untrusted { .. } => "dvc_not_trusted",
             Self::TooOld { .. } => "dvc_too_old",
             Self::Busy { .. } => "dvc_busy",
             Self::Process(ProcessError::Failed { .. }) => "dvc_failed",
@@ -89,10 +110,16 @@ impl Explain for ProgramError {
 
     fn hints(&self) -> Vec<String> {
         match self {
-            Self::NotFound => vec![
-                "install it: `pipx install dvc` (add `[s3]`, `[gs]`, `[ssh]`… for such a remote)".into(),
-                "or name one: `git config capture-hook.dvc /path/to/dvc`".into(),
+            Self::NotFound => install(),
+            Self::Refused { .. } => vec![
+                "what is in the repository may be somebody else's: name a `dvc` outside of it, as in \
+                 `git config capture-hook.dvc ~/.venvs/dvc/bin/dvc`"
+                    .into(),
             ],
+            Self::Untrusted { path } => {
+                let trust = format!("if it is yours: `git config capture-hook.dvc {}`", quoted(path));
+                std::iter::once(trust).chain(install()).collect()
+            }
             Self::NotAProgram { .. } => vec!["correct or unset it, then `capture-hook doctor`".into()],
             Self::TooOld { .. } => vec!["`pip install --upgrade dvc`, in the environment it is in".into()],
             Self::Busy { holder: Some(pid), .. } => {
@@ -112,6 +139,14 @@ impl Explain for ProgramError {
     }
 }
 
+/// How to have one.
+fn install() -> Vec<String> {
+    vec![
+        "install it: `pipx install dvc` (add `[s3]`, `[gs]`, `[ssh]`… for such a remote)".into(),
+        "or name one: `git config capture-hook.dvc /path/to/dvc`".into(),
+    ]
+}
+
 /// A release of DVC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version {
@@ -128,8 +163,6 @@ pub enum FoundBy {
     Environment,
     /// `git config capture-hook.dvc`.
     GitConfig,
-    /// `.venv/bin/dvc` in the project or the repository.
-    ProjectVenv,
     /// `PATH`.
     Path,
     /// The private environment that `install.sh` made.
@@ -143,7 +176,6 @@ impl FoundBy {
         match self {
             Self::Environment => "CAPTURE_HOOK_DVC",
             Self::GitConfig => "git config capture-hook.dvc",
-            Self::ProjectVenv => ".venv in the project",
             Self::Path => "PATH",
             Self::PrivateVenv => "capture-hook's own environment",
         }
@@ -158,10 +190,10 @@ pub struct Search<'a> {
     pub env: &'a Env,
     /// The value of `git config capture-hook.dvc`.
     pub git_config: Option<&'a str>,
-    /// The directories whose `.venv` counts: the project's root and the repository's top.
-    pub venv_parents: &'a [&'a Path],
-    /// Whether git tracks this path, or anything below it.
-    pub tracked: &'a dyn Fn(&Path) -> bool,
+    /// Why a program is not run, for all that may have put it there.
+    pub why_not: &'a dyn Fn(&Path) -> Option<String>,
+    /// Programs in the repository that run only once somebody has named them: told of where there is no other.
+    pub unnamed: &'a [PathBuf],
     /// The directory of this capture-hook, for the stage's command to find.
     pub own_dir: Option<&'a Path>,
 }
@@ -171,6 +203,7 @@ pub struct Search<'a> {
 pub struct Dvc {
     path: PathBuf,
     found_by: FoundBy,
+    passed_over: Vec<(PathBuf, String)>,
     root: PathBuf,
     env: Env,
     cache_home: Option<PathBuf>,
@@ -180,7 +213,8 @@ pub struct Dvc {
 impl Dvc {
     /// Looks for the program. Nothing is started.
     pub fn find(search: &Search<'_>) -> Result<Self, ProgramError> {
-        let (path, found_by) = locate(search)?;
+        let mut passed_over = Vec::new();
+        let (path, found_by) = locate(search, &mut passed_over)?;
         let mut env = search
             .env
             .clone()
@@ -202,7 +236,8 @@ impl Dvc {
             .filter(|dir| dir.is_absolute())
             .or_else(|| Some(search.env.home()?.join(".cache")));
         let patience = Duration::from_secs(60);
-        Ok(Self { path, found_by, root: search.root.to_path_buf(), env, cache_home, patience })
+        let root = search.root.to_path_buf();
+        Ok(Self { path, found_by, passed_over, root, env, cache_home, patience })
     }
 
     /// The same program with this much patience for another DVC at work (60 s unless told).
@@ -236,6 +271,12 @@ impl Dvc {
     #[must_use]
     pub fn found_by(&self) -> FoundBy {
         self.found_by
+    }
+
+    /// Those that came before it and are not run, with the reasons.
+    #[must_use]
+    pub fn passed_over(&self) -> &[(PathBuf, String)] {
+        &self.passed_over
     }
 
     /// Its release as it tells it (`3.67.1`); remembered by path and time, so that Python starts once for it.
@@ -295,7 +336,8 @@ impl Dvc {
     }
 
     /// Runs one stage, no other, where its command, parameters or inputs changed; `force`: in any case. Whatever DVC reads
-    /// in `dvc.yaml`, it starts these commands alone ([`super::guard`]).
+    /// in `dvc.yaml`, it starts these commands alone ([`super::guard`]); and it takes no output from its run cache, which may be somebody
+    /// else's.
     pub fn repro(&self, stage: &str, force: bool, commands: &[String]) -> Result<Output, ProgramError> {
         let own = own_path(&self.env).ok_or_else(|| ProcessError::Start {
             command: "capture-hook".into(),
@@ -303,7 +345,7 @@ impl Dvc {
         })?;
         let guarded = Self { env: guarded(self.env.clone(), &own, commands), ..self.clone() };
         let flag = force.then_some("--force");
-        guarded.here(["repro", "--single-item"].into_iter().chain(flag).chain(["--", stage]))
+        guarded.here(["repro", "--single-item", "--no-run-cache"].into_iter().chain(flag).chain(["--", stage]))
     }
 
     /// Sends the objects of these outputs or stages (all, where none is named) to the remote.
@@ -388,32 +430,40 @@ fn says_busy(output: &Output) -> bool {
     said.contains("Unable to acquire lock") || said.contains("is busy, it is being blocked by")
 }
 
-fn locate(search: &Search<'_>) -> Result<(PathBuf, FoundBy), ProgramError> {
+/// The first that may be run. What is refused on `PATH` is noted.
+fn locate(search: &Search<'_>, passed_over: &mut Vec<(PathBuf, String)>) -> Result<(PathBuf, FoundBy), ProgramError> {
     let named = [
         (search.env.get("CAPTURE_HOOK_DVC").map(PathBuf::from), FoundBy::Environment),
         (search.git_config.filter(|v| !v.trim().is_empty()).map(PathBuf::from), FoundBy::GitConfig),
     ];
     for (path, found_by) in named {
-        if let Some(path) = path {
-            let program = named_program(&path, search.env);
-            return match program {
-                Some(program) => Ok((program, found_by)),
-                None => Err(ProgramError::NotAProgram { named_by: found_by.words(), path }),
-            };
+        let Some(path) = path else { continue };
+        let Some(program) = named_program(&path, search.env) else {
+            return Err(ProgramError::NotAProgram { named_by: found_by.words(), path });
+        };
+        return match (search.why_not)(&program) {
+            None => Ok((program, found_by)),
+            Some(why) => Err(ProgramError::Refused { path: program, why }),
+        };
+    }
+    let private = private_venv(search.env).map(|dir| dir.join("bin").join("dvc")).filter(|p| fs::is_executable(p));
+    let on_path = search.env.which_all("dvc").map(|program| (program, FoundBy::Path));
+    for (program, found_by) in on_path.chain(private.map(|program| (program, FoundBy::PrivateVenv))) {
+        match (search.why_not)(&program) {
+            None => return Ok((program, found_by)),
+            Some(why) => passed_over.push((program, why)),
         }
     }
-    for parent in search.venv_parents {
-        if let Some(program) = venv_program(parent, search.tracked) {
-            return Ok((program, FoundBy::ProjectVenv));
-        }
+    if let Some((path, why)) = passed_over.first().cloned() {
+        return Err(ProgramError::Refused { path, why });
     }
-    if let Some(program) = search.env.which("dvc") {
-        return Ok((program, FoundBy::Path));
-    }
-    match private_venv(search.env).map(|dir| dir.join("bin").join("dvc")).filter(|p| fs::is_executable(p)) {
-        Some(program) => Ok((program, FoundBy::PrivateVenv)),
-        None => Err(ProgramError::NotFound),
-    }
+    Err(match search.unnamed.first() {
+        None => ProgramError::NotFound,
+        Some(path) => match (search.why_not)(path) {
+            None => ProgramError::Untrusted { path: path.clone() },
+            Some(why) => ProgramError::Refused { path: path.clone(), why },
+        },
+    })
 }
 
 /// The private environment that `install.sh` makes.
@@ -432,18 +482,6 @@ fn named_program(path: &Path, env: &Env) -> Option<PathBuf> {
         return env.which(path.to_str()?);
     }
     (path.is_absolute() && fs::is_executable(&path)).then_some(path)
-}
-
-/// `.venv/bin/dvc`, where git tracks neither any of `.venv` nor what the program is a link to.
-fn venv_program(parent: &Path, tracked: &dyn Fn(&Path) -> bool) -> Option<PathBuf> {
-    let venv = parent.join(".venv");
-    let program = venv.join("bin").join("dvc");
-    if !fs::is_executable(&program) {
-        return None;
-    }
-    let real = std::fs::canonicalize(&program).ok()?;
-    let real_venv = std::fs::canonicalize(&venv).ok()?;
-    (!tracked(&venv) && !tracked(&real) && !tracked(&real_venv)).then_some(program)
 }
 
 #[cfg(test)]

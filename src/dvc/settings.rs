@@ -12,6 +12,7 @@ use super::cache::Cache;
 use super::ini::{self, IniError, Setting};
 use super::listing::Entry;
 use crate::error::{Explain, Kind};
+use crate::run::dataset_dir::OffLimits;
 use crate::support::beneath::Root;
 use crate::support::env::Env;
 use crate::support::fs::{self, FsError};
@@ -69,6 +70,8 @@ pub struct Settings {
     pub no_scm: bool,
     /// Whether DVC locks by hard links.
     pub hardlink_lock: bool,
+    /// Whether git tracks files of the cache: then others put its objects there, with modes of their choice.
+    pub cache_is_tracked: bool,
     /// What is set that only DVC does right, in words.
     pub beyond_us: Vec<String>,
     /// Settings of files that git tracks by which a remote's client may run a program, read a file or ask a question
@@ -228,6 +231,7 @@ impl Settings {
             autostage: false,
             no_scm: false,
             hardlink_lock: false,
+            cache_is_tracked: false,
             beyond_us: Vec::new(),
             strangers: Vec::new(),
         };
@@ -250,6 +254,22 @@ impl Settings {
             }
         }
         Ok(settings)
+    }
+
+    /// Git tracks files of the cache: its objects are copied, whatever the settings say, so that no file of the workspace is
+    /// one that git put into the cache.
+    pub fn take_cache_for_strange(&mut self) {
+        self.cache_is_tracked = true;
+        self.link_types = vec![LinkType::Copy];
+    }
+
+    /// The directories in which data would be taken for DVC's own objects.
+    #[must_use]
+    pub fn off_limits(&self) -> Vec<OffLimits> {
+        let remotes = self.remotes.values().filter_map(|remote| remote.dir.clone());
+        let mut found: Vec<OffLimits> = remotes.map(|dir| OffLimits { dir, what: "a remote of DVC's" }).collect();
+        found.push(OffLimits { dir: self.cache_dir.clone(), what: "DVC's cache" });
+        found
     }
 
     /// The default remote; without a setting, none (DVC does not guess either).
@@ -332,8 +352,14 @@ fn stranger(line: &Setting) -> Option<String> {
         // DVC unpickles what it finds there.
         return Some("core.site_cache_dir".into());
     }
-    let remote = line.named("remote")?;
     let value = line.text().to_lowercase();
+    let of_another = |home: &str| !home.is_empty() && !home.starts_with('/');
+    let address = || value.contains("://") || value.strip_prefix('~').is_some_and(of_another);
+    if line.section == "cache" && key == "dir" && address() {
+        // Nobody but DVC can tell where that is, so that git may track the objects in it.
+        return Some("cache.dir, to an address".into());
+    }
+    let remote = line.named("remote")?;
     let harmless = HARMLESS.contains(&key)
         || HARMLESS_IF.iter().any(|(name, values)| *name == key && values.contains(&value.as_str()));
     (!harmless).then(|| format!("{key} of remote `{remote}`"))
@@ -467,6 +493,10 @@ mod tests {
             let text = format!("['remote \"s\"']\n    {line}\n");
             let (_dir, settings) = settings(&[("repo/.dvc/config", &text)]);
             assert_eq!(settings.strangers.is_empty(), harmless, "{line}");
+        }
+        for (dir, harmless) in [("../store", true), ("~/store", true), ("~eve/store", false), ("file://store", false)] {
+            let (_dir, settings) = settings(&[("repo/.dvc/config", &format!("[cache]\n    dir = {dir}\n"))]);
+            assert_eq!(settings.strangers.is_empty(), harmless, "{dir}");
         }
     }
 }

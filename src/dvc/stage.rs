@@ -13,8 +13,7 @@ mod interpolate;
 use crate::error::{Explain, Kind};
 use crate::params::yaml::{self, Node, YamlError};
 use crate::params::{self, ParamsError, Value};
-
-use super::listing::safe_path;
+use crate::support::names::{self, Refused, safe_path};
 use interpolate::interpolate;
 
 /// The stage's name.
@@ -53,6 +52,14 @@ pub enum StageError {
     /// Right for DVC, but more than is read here.
     #[error("{FILE}: {0}")]
     BeyondUs(String),
+    /// The dataset would lie outside the project, or where programs look.
+    #[error("{OUT_DIR} `{}` cannot be the dataset: {why}", out_dir.escape_debug())]
+    Misplaced {
+        /// The parameter.
+        out_dir: String,
+        /// What is wrong with it.
+        why: Refused,
+    },
     /// The params file.
     #[error(transparent)]
     Params(#[from] ParamsError),
@@ -68,6 +75,7 @@ impl Explain for StageError {
             Self::Conflict { .. } => "merge_conflict",
             Self::Yaml(_) | Self::Shape { .. } => "invalid_dvc_yaml",
             Self::BeyondUs(_) => "stage_not_understood",
+            Self::Misplaced { .. } => "dataset_misplaced",
             Self::Params(error) => error.code(),
         }
     }
@@ -79,6 +87,10 @@ impl Explain for StageError {
             Self::BeyondUs(_) => {
                 vec![format!("`capture-hook init` in a scratch repository shows the stage `{STAGE}` as it is meant")]
             }
+            Self::Misplaced { .. } => vec![
+                format!("set {OUT_DIR} to a directory of the project, such as {DEFAULT_OUT_DIR}"),
+                "on a branch of somebody else's: do not check its data out, and tell who made it".into(),
+            ],
             Self::Params(error) => error.hints(),
         }
     }
@@ -294,8 +306,8 @@ impl Stage {
             Some(other) => return Err(StageError::BeyondUs(format!("{OUT_DIR} is {other}, not a path"))),
             None => DEFAULT_OUT_DIR.to_owned(),
         };
-        if !safe_path(&out_dir) {
-            return Err(StageError::BeyondUs(format!("{OUT_DIR} `{out_dir}` is not a path inside the project")));
+        if let Some(why) = names::refused(&out_dir) {
+            return Err(StageError::Misplaced { out_dir, why });
         }
         if !stage.outs.iter().any(|out| out.path.trim_end_matches('/') == out_dir) {
             return Err(StageError::BeyondUs(format!("the stage `{STAGE}` has no output `{out_dir}`")));

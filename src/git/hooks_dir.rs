@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::GitError;
 use super::repo::Repo;
+use crate::run::dataset_dir::OffLimits;
 
 /// Who named the hooks directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +54,13 @@ impl Repo {
             .flatten()
             .any(|root| real(&path).starts_with(real(root)));
         Ok(HooksDir { path, source, inside, disabled })
+    }
+
+    /// The directories in which data would be taken for git's own files, or be run by it.
+    pub fn off_limits(&self) -> Result<Vec<OffLimits>, GitError> {
+        let own = |dir: &Path| OffLimits { dir: dir.to_path_buf(), what: "git's directory" };
+        let hooks = OffLimits { dir: self.hooks_dir()?.path, what: "git's hooks" };
+        Ok(vec![hooks, own(&self.git_dir), own(&self.common_dir)])
     }
 }
 

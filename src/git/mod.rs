@@ -16,6 +16,7 @@ mod refs;
 mod repo;
 mod state;
 mod tips;
+mod tracked;
 mod write;
 
 pub use caller::CommitCall;

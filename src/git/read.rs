@@ -279,7 +279,7 @@ impl Repo {
     }
 
     /// The index, read once; `None` where libgit2 cannot read it (a sparse or split index).
-    fn lib_index(&self) -> Option<&git2::Index> {
+    pub(super) fn lib_index(&self) -> Option<&git2::Index> {
         self.lib.as_ref()?;
         self.index.get_or_init(|| git2::Index::open(&self.index_file).ok()).as_ref()
     }

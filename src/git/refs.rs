@@ -144,15 +144,6 @@ impl Repo {
         let text = crate::support::fs::read_optional(&self.git_dir.join("MERGE_HEAD"))?.unwrap_or_default();
         Ok(String::from_utf8_lossy(&text).lines().filter_map(Oid::parse).collect())
     }
-
-    /// Whether the index holds this path (absolute), or something below it.
-    #[must_use]
-    pub fn tracks(&self, path: &std::path::Path) -> bool {
-        let Some(inner) = self.work_tree.as_deref().and_then(|top| path.strip_prefix(top).ok()) else { return false };
-        let args = [std::ffi::OsStr::new("--literal-pathspecs"), "ls-files".as_ref(), "-z".as_ref(), "--".as_ref()];
-        let args = args.into_iter().chain([inner.as_os_str()]);
-        self.query(args).is_ok_and(|output| !output.stdout.is_empty())
-    }
 }
 
 /// A move of HEAD.

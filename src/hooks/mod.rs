@@ -82,7 +82,8 @@ fn stdin() -> Result<Vec<u8>, Error> {
 /// Brings the workspace to the checked-out data version, and tells how far that went.
 fn follow(app: &App, project: &Project, reach: Reach) -> Result<(), Error> {
     match project.sync(reach, &app.ui)? {
-        Synced::Nothing | Synced::Done { .. } => {}
+        // What was refused was said.
+        Synced::Nothing | Synced::Done { .. } | Synced::Refused { .. } => {}
         Synced::Partly { missing } => {
             app.ui.status(&format!("{} of the dataset are not here; `capture-hook pull` brings them", size(missing)));
         }

@@ -12,6 +12,7 @@ use crate::columnar::{self, ParquetSink};
 use crate::error::{Explain, Kind};
 use crate::manifest::{self, Entry, Manifest};
 use crate::run::RunKey;
+use crate::run::dataset_dir::{Misplaced, OffLimits};
 use crate::run::json::{Layout, Object, Value};
 use crate::run::layout::{DATASET_INDEX, EPISODES_PARQUET, MANIFEST, STEPS_PARQUET, slash_hint};
 use crate::support::fs::{self, At, FsError};
@@ -35,6 +36,8 @@ pub struct Request {
     pub out_dir: PathBuf,
     /// The project's root, absolute: the dataset lies in it, and paths in the dataset are relative to it.
     pub root: PathBuf,
+    /// The project's directories that are not for data.
+    pub off_limits: Vec<OffLimits>,
     /// Which findings count.
     pub options: Options,
     /// Write the derived files anew also where the run is in the dataset already, by an older version.
@@ -63,14 +66,9 @@ pub enum Error {
     /// The run is not valid.
     #[error("{} is not valid, so it is not ingested{}", .0.run_dir, findings(.0))]
     Invalid(Box<Report>),
-    /// The dataset would lie outside the project.
-    #[error("the dataset {} leads out of the project {}", out_dir.display(), root.display())]
-    Outside {
-        /// The dataset's directory.
-        out_dir: PathBuf,
-        /// The project.
-        root: PathBuf,
-    },
+    /// The dataset would lie outside the project, or in a place that is not for data.
+    #[error(transparent)]
+    Misplaced(#[from] Misplaced),
     /// The run's folder would lie behind a link, or a file is in the way.
     #[error("{} is not a directory of its own, so nothing is written there", .0.display())]
     Linked(PathBuf),
@@ -130,7 +128,8 @@ impl Explain for Error {
         match self {
             Self::NoRun(_) => Kind::Setup,
             Self::Invalid(_) => Kind::Wanting,
-            Self::Outside { .. } | Self::Linked(_) | Self::Nested { .. } => Kind::Usage,
+            // The place is named on the command line, or by the stage that calls it.
+            Self::Misplaced(_) | Self::Linked(_) | Self::Nested { .. } => Kind::Usage,
             Self::Scan(error) => error.kind(),
             Self::Columnar(error) => error.kind(),
             Self::Fs(error) => error.kind(),
@@ -141,7 +140,7 @@ impl Explain for Error {
         match self {
             Self::NoRun(_) => "run_dir_not_found",
             Self::Invalid(_) => "invalid_run",
-            Self::Outside { .. } => "dataset_outside_project",
+            Self::Misplaced(error) => error.code(),
             Self::Linked(_) => "dataset_linked",
             Self::Nested { .. } => "run_in_dataset",
             Self::Scan(error) => error.code(),
@@ -158,12 +157,7 @@ impl Explain for Error {
             Self::Invalid(report) => {
                 vec![format!("`capture-hook validate {}` says all that was found", quoted(&report.run_dir))]
             }
-            Self::Outside { .. } => {
-                vec![
-                    "set ingest_capture.out_dir in params.yaml to a directory of the project, such as data/captures"
-                        .into(),
-                ]
-            }
+            Self::Misplaced(error) => error.hints(),
             Self::Linked(path) => vec![format!("see what is there: `ls -ld {}`", quoted(path))],
             Self::Nested { .. } => vec!["ingest a run from where it was recorded, such as results/demo/r1".into()],
             Self::Scan(error) => error.hints(),

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use super::{Error, Request, is_derived};
 use crate::columnar::same_rows;
 use crate::manifest::{self, Entry};
-use crate::run::RunKey;
 use crate::run::json;
 use crate::run::layout::{DATASET_INDEX, EPISODES_PARQUET, MANIFEST, STEPS_PARQUET};
+use crate::run::{RunKey, dataset_dir};
 use crate::support::beneath::{FileKind, Root};
 use crate::support::fs::{At, FsError, Refused, read_optional, same_bytes};
 
@@ -45,15 +45,12 @@ pub(super) fn place(folder: &Path, key: &RunKey, request: &Request) -> Result<(P
     Ok((destination, true))
 }
 
-/// Refuses a dataset outside the project or behind a link, and a run and a dataset that lie in each other.
+/// Refuses a dataset behind a link, or in a place that is not for data, and a run and a dataset that lie in each other.
 pub(super) fn refuse_unsafe(request: &Request) -> Result<(), Error> {
-    let outside = || Error::Outside { out_dir: request.out_dir.clone(), root: request.root.clone() };
-    let root = request.root.canonicalize().at("look at", &request.root)?;
-    let out_dir = real_path(&request.out_dir).ok_or_else(outside)?;
-    if out_dir == root || !out_dir.starts_with(&root) {
-        return Err(outside());
+    if let Ok(inner) = inner(request) {
+        Root::at(&request.root).check_dir(inner).map_err(linked)?;
     }
-    Root::at(&request.root).check_dir(inner(request)?).map_err(linked)?;
+    let out_dir = dataset_dir::check(&request.root, &request.out_dir, &request.off_limits)?;
     let run = request.run_dir.canonicalize().at("look at", &request.run_dir)?;
     if run.starts_with(&out_dir) || out_dir.starts_with(&run) {
         return Err(Error::Nested { run: request.shown_as.clone(), out_dir: request.out_dir.clone() });
@@ -68,7 +65,7 @@ fn inner(request: &Request) -> Result<&Path, Error> {
     let above: Vec<&Path> = request.out_dir.ancestors().collect();
     let found = above.into_iter().rev().find(|dir| dir.canonicalize().is_ok_and(|dir| dir == root));
     let inner = found.and_then(|dir| request.out_dir.strip_prefix(dir).ok());
-    inner.ok_or_else(|| Error::Outside { out_dir: request.out_dir.clone(), root: request.root.clone() })
+    inner.ok_or_else(|| dataset_dir::outside(&request.root, &request.out_dir).into())
 }
 
 /// An error that names the link, or whatever else is in the way of a directory.
@@ -77,27 +74,6 @@ fn linked(error: FsError) -> Error {
         Some(Refused::Link(path)) => Error::Linked(path.clone()),
         _ if error.source.kind() == io::ErrorKind::NotADirectory => Error::Linked(error.path),
         _ => Error::Fs(error),
-    }
-}
-
-/// Where a path really leads: links followed as far as it exists, the rest by its names. `None` where the rest has a `..`
-/// or stands behind a link to nothing.
-fn real_path(path: &Path) -> Option<PathBuf> {
-    let mut rest = Vec::new();
-    let mut at = path;
-    loop {
-        if let Ok(real) = at.canonicalize() {
-            return Some(rest.iter().rev().fold(real, |path, name| path.join(name)));
-        }
-        if fs::symlink_metadata(at).is_ok() {
-            return None;
-        }
-        match at.components().next_back()? {
-            Component::Normal(name) => rest.push(name.to_owned()),
-            Component::CurDir => {}
-            _ => return None,
-        }
-        at = at.parent()?;
     }
 }
 

@@ -10,6 +10,7 @@ use crate::dvc::stage::StageError;
 use crate::error::{Explain, Kind};
 use crate::figures::FiguresError;
 use crate::git::GitError;
+use crate::run::dataset_dir::Misplaced;
 use crate::support::fs::FsError;
 use crate::support::process::quoted;
 use crate::validate::{OptionsError, ScanError};
@@ -63,6 +64,9 @@ pub enum ProjectError {
     /// The `[validate]` settings.
     #[error(transparent)]
     Validate(#[from] OptionsError),
+    /// A dataset where none may be.
+    #[error(transparent)]
+    Misplaced(#[from] Misplaced),
     /// A run that could not be scanned.
     #[error(transparent)]
     Scan(#[from] ScanError),
@@ -85,6 +89,7 @@ impl ProjectError {
             Self::Lock(error) => Some(error),
             Self::Cache(error) => Some(error),
             Self::Validate(error) => Some(error),
+            Self::Misplaced(error) => Some(error),
             Self::Scan(error) => Some(error),
             Self::Figures(error) => Some(error),
             Self::Fs(error) => Some(error),

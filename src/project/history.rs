@@ -224,5 +224,5 @@ fn unknown(n: usize) -> Vec<Found> {
 /// What a commit says of itself, where its lists of files are not here.
 fn from_trailers(commit: &Commit, locked: &Locked) -> Delta {
     let records = provenance::parse(&commit.message).into_iter().filter(|record| record.data == locked.version);
-    Delta { brought: records.map(|record| record.run).collect(), gone: BTreeSet::new() }
+    Delta { brought: records.map(|record| record.run).collect(), ..Delta::default() }
 }

@@ -70,6 +70,7 @@ impl Lists {
                 (Some(one), Some(all)) => {
                     all.brought.retain(|run| one.brought.contains(run));
                     all.gone.extend(one.gone);
+                    all.refused.retain(|refusal| one.refused.contains(refusal));
                 }
                 (Some(one), none) => *none = Some(one),
             }
@@ -81,8 +82,9 @@ impl Lists {
         let Some(listing) = parse(&list) else { return Found::default() };
         let runs: Vec<RunKey> = listing.runs().map(|run| run.key).collect();
         if known {
-            let brought = runs.into_iter().collect();
-            return Found { delta: Some(Delta { brought, gone: BTreeSet::new() }), held: Vec::new() };
+            let (_, refused) = listing.without_refused();
+            let delta = Delta { brought: runs.into_iter().collect(), gone: BTreeSet::new(), refused };
+            return Found { delta: Some(delta), held: Vec::new() };
         }
         Found { delta: None, held: runs }
     }

@@ -131,6 +131,9 @@ fn lock_notes(files: &Files, merged: &Merged) -> Vec<String> {
         format!("{}: both sides ingested {run}, by different versions of capture-hook; {kept}'s files stay", files.path)
     }));
     let (ours, theirs) = &merged.added;
+    for refusal in merged.listings.iter().flat_map(|listing| listing.clone().without_refused().1) {
+        notes.push(format!("{}: the dataset holds what no checkout takes: {refusal}", files.path));
+    }
     if merged.clashes.is_empty() && !merged.listings.is_empty() {
         let runs = |n: usize| if n == 1 { "1 run".to_owned() } else { format!("{n} runs") };
         notes.push(format!(

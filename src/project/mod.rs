@@ -7,6 +7,7 @@
 
 pub mod catalog;
 pub mod compare;
+mod dataset_dir;
 mod error;
 pub mod held;
 pub mod history;
@@ -16,6 +17,7 @@ pub mod lists;
 mod lock;
 pub mod merging;
 mod place;
+pub mod programs;
 pub mod promote;
 pub mod proof;
 pub mod publish;
@@ -118,7 +120,7 @@ impl Project {
 
     /// A project not at the top of the working tree.
     fn named(repo: &Repo, top: &Path) -> Result<Option<PathBuf>, ProjectError> {
-        if let Some(dir) = repo.config(ROOT_SETTING)?.filter(|dir| crate::dvc::listing::safe_path(dir)) {
+        if let Some(dir) = repo.config(ROOT_SETTING)?.filter(|dir| crate::support::names::safe_path(dir)) {
             let dir = top.join(dir);
             return Ok(is_dvc_root(&dir).then_some(dir));
         }
@@ -126,7 +128,7 @@ impl Project {
             .index_paths_ending("/.dvc/config")?
             .iter()
             .filter_map(|path| path.strip_suffix("/.dvc/config"))
-            .filter(|dir| crate::dvc::listing::safe_path(dir))
+            .filter(|dir| crate::support::names::safe_path(dir))
             .map(|dir| top.join(dir))
             .filter(|dir| is_dvc_root(dir))
             .collect();
@@ -184,6 +186,10 @@ impl Project {
             {
                 settings.default_remote.clone_from(&own.remote);
             }
+            let real = settings.cache_dir.canonicalize().unwrap_or_else(|_| settings.cache_dir.clone());
+            if self.repo.tracks(&settings.cache_dir)? || self.repo.tracks(&real)? {
+                settings.take_cache_for_strange();
+            }
             let _ = self.settings.set(settings);
         }
         self.settings.get().ok_or_else(|| ProjectError::NoDvcProject { dir: self.root.clone() })
@@ -224,13 +230,12 @@ impl Project {
     pub fn dvc(&self) -> Result<Dvc, ProgramError> {
         let setting = self.repo.config(DVC_SETTING).ok().flatten();
         let own = crate::support::process::own_path(&self.env);
-        let top = self.repo.top().unwrap_or(&self.root);
         let dvc = Dvc::find(&Search {
             root: &self.root,
             env: &self.env,
             git_config: setting.as_deref(),
-            venv_parents: &[&self.root, top],
-            tracked: &|path| self.repo.tracks(path),
+            why_not: &|program| self.why_not_run(program),
+            unnamed: &self.venv_programs(),
             own_dir: own.as_deref().and_then(Path::parent),
         })?;
         Ok(dvc.with_env(ACTIVE, "1"))

@@ -140,7 +140,7 @@ impl Project {
         if let Some(bytes) = fs::read_within(&self.cache()?.path(id), limits::RUN_FILE)? {
             return Ok(Some(bytes));
         }
-        if !crate::dvc::listing::safe_path(relpath) || !crate::dvc::listing::safe_path(&locked.out_dir) {
+        if !crate::support::names::safe_path(relpath) || !crate::support::names::safe_path(&locked.out_dir) {
             return Ok(None);
         }
         let file = Path::new(&locked.out_dir).join(relpath);

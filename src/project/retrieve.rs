@@ -22,6 +22,7 @@ use crate::dvc::version::{DataVersion, Oid};
 use crate::error::{Explain, Kind};
 use crate::run::RunKey;
 use crate::support::fs::{self, At, FsError};
+use crate::support::names;
 use crate::support::progress::Progress;
 
 /// Why a run could not be had.
@@ -188,9 +189,9 @@ impl Project {
         let mut bytes = 0;
         for entry in &entries {
             let name = entry.relpath.strip_prefix(&own).unwrap_or(&entry.relpath);
-            if !entry.is_safe() {
+            if let Some(refused) = names::refused(&entry.relpath) {
                 let problem = super::verify::Problem::Unreadable;
-                let message = "its path leaves the dataset".into();
+                let message = format!("no checkout takes it: {refused}");
                 let findings = vec![Finding { file: entry.relpath.clone(), problem, message }];
                 return Err(RetrieveError::Damaged { run: wanted.run.clone(), findings });
             }

@@ -12,11 +12,10 @@ use super::{Hear, Locked, Project, ProjectError, Source};
 use crate::dvc::cache::Cache;
 use crate::dvc::checkout::{self, CheckoutError, Switch, Switched};
 use crate::dvc::fetch::{self, FetchError};
-use crate::dvc::listing::{Entry, Listing};
+use crate::dvc::listing::{Entry, Listing, Refusal};
 use crate::dvc::program::ProgramError;
 use crate::dvc::scratch::Scratch;
 use crate::dvc::settings::Settings;
-use crate::dvc::stage::STAGE;
 use crate::dvc::version::DataVersion;
 use crate::error::{Explain, Kind};
 use crate::run::RunKey;
@@ -41,6 +40,28 @@ fn not_unasked(settings: &Settings, reach: Reach) -> Option<String> {
     Some(format!("{stranger}, so data comes when you ask for it"))
 }
 
+/// What is told of a cache that git tracks, and the way out.
+fn strange_cache(settings: &Settings) -> String {
+    let dir = settings.cache_dir.display();
+    format!(
+        "git tracks files of DVC's cache {dir}, which others put there (`dvc cache dir --local .dvc/cache` takes another one)"
+    )
+}
+
+/// Says what of a data version is not checked out.
+fn say_refused(refused: &[Refusal], hear: &dyn Hear) {
+    const SHOWN: usize = 10;
+    for refusal in refused.iter().take(SHOWN) {
+        hear.warn(&format!("not checked out: {refusal}"));
+    }
+    if refused.len() > SHOWN {
+        hear.warn(&format!("not checked out, for such reasons: {} more", refused.len() - SHOWN));
+    }
+    if !refused.is_empty() {
+        hear.hint("tell who committed it; all else of the dataset is not held back by it");
+    }
+}
+
 /// What became of a sync.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Synced {
@@ -60,6 +81,13 @@ pub enum Synced {
     Unsaved {
         /// Relative to the dataset; empty where DVC itself did the work and did not tell.
         kept: Vec<String>,
+    },
+    /// The workspace is as `dvc.lock` says, but for what no checkout takes; that was said.
+    Refused {
+        /// How many files were written or removed.
+        changed: usize,
+        /// Runs, or files that lie in none; relative to the dataset.
+        paths: Vec<String>,
     },
     /// Nothing was changed: the data is neither here nor to be had.
     Missing {
@@ -115,26 +143,59 @@ impl Project {
 
     /// The same, by whoever holds the lock already.
     pub(super) fn follow(&self, locked: &Locked, reach: Reach, hear: &dyn Hear) -> Result<Synced, SyncError> {
+        self.check_dataset_dir(&locked.out_dir)?;
         let settings = self.dvc_settings()?;
-        let synced = match self.follow_natively(settings, locked, reach, hear) {
+        if settings.cache_is_tracked && reach != Reach::All {
+            let why = format!("{}, so data comes when you ask for it", strange_cache(settings));
+            return Ok(Synced::Missing { why });
+        }
+        let mut refused = Vec::new();
+        let synced = match self.follow_natively(settings, locked, reach, hear, &mut refused) {
             Err(SyncError::Checkout(CheckoutError::BeyondUs(why))) => match not_unasked(settings, reach) {
                 Some(why) => Ok(Synced::Missing { why }),
-                None => {
-                    if let Some(wanted) = self.state(&Source::WorkTree)?.wanted {
-                        self.check_stage_files(&wanted)?;
-                    }
-                    hear.status(&format!("DVC does this: {why}"));
-                    by_dvc(self.dvc()?.pull(&[STAGE]).map(drop))
-                }
+                None => self.follow_by_dvc(settings, locked, &why, hear),
             },
-            Err(SyncError::Fetch(error)) => Ok(Synced::Missing { why: with_cause(&error) }),
             other => other,
-        }?;
-        if matches!(synced, Synced::Done { .. } | Synced::Partly { .. } | Synced::Unsaved { .. }) {
+        };
+        let mut synced = match synced {
+            Err(SyncError::Fetch(error)) => Synced::Missing { why: with_cause(&error) },
+            other => other?,
+        };
+        say_refused(&refused, hear);
+        if let (Synced::Done { changed }, false) = (&synced, refused.is_empty()) {
+            let paths = refused.into_iter().map(|refusal| refusal.path).collect();
+            synced = Synced::Refused { changed: *changed, paths };
+        }
+        if !matches!(synced, Synced::Nothing | Synced::Missing { .. }) {
             self.note_workspace_at(locked.version)?;
             fs::remove_all(&self.repo.git_dir().join(DUE))?;
         }
         Ok(synced)
+    }
+
+    /// Has DVC fetch and check out the dataset, which only DVC can: all of what we would refuse is refused before it starts.
+    fn follow_by_dvc(
+        &self,
+        settings: &Settings,
+        locked: &Locked,
+        why: &str,
+        hear: &dyn Hear,
+    ) -> Result<Synced, SyncError> {
+        if settings.cache_is_tracked {
+            return Ok(Synced::Missing {
+                why: format!("only DVC can do this ({why}), and {}", strange_cache(settings)),
+            });
+        }
+        let listing = fetch::listing(&self.root, settings, locked.version, || self.dvc())?;
+        let paths = listing.entries().iter().map(|entry| entry.relpath.as_str());
+        checkout::refuse_unsafe(&self.root, &locked.out_dir, paths)?;
+        if let Some(wanted) = self.state(&Source::WorkTree)?.wanted {
+            self.check_stage_files(&wanted)?;
+        }
+        self.files().check_dir(&locked.out_dir)?;
+        hear.status(&format!("DVC does this: {why}"));
+        // The dataset alone: DVC would make any other output of the stage executable where `dvc.lock` says so.
+        by_dvc(self.dvc()?.pull(&[&locked.out_dir]).map(drop))
     }
 
     fn follow_natively(
@@ -143,18 +204,21 @@ impl Project {
         locked: &Locked,
         reach: Reach,
         hear: &dyn Hear,
+        left_out: &mut Vec<Refusal>,
     ) -> Result<Synced, SyncError> {
         let config = self.config()?;
         let refused = not_unasked(settings, reach);
         let fetch = (config.pull.auto && refused.is_none()) || reach == Reach::All;
         let cache = Cache::of(settings);
-        let to = match cache.listing(locked.version).map_err(ProjectError::from)? {
+        let listing = match cache.listing(locked.version).map_err(ProjectError::from)? {
             Some(listing) => listing,
             None if !fetch => {
                 return Ok(Synced::Missing { why: refused.unwrap_or_else(|| "pull.auto is off".into()) });
             }
             None => fetch::listing(&self.root, settings, locked.version, || self.dvc())?,
         };
+        let to;
+        (to, *left_out) = listing.without_refused();
         let from = match self.workspace_version()? {
             Some(version) => match cache.listing(version).map_err(ProjectError::from)? {
                 // Without it, nothing that the old version held could be told from unsaved work.
@@ -163,6 +227,7 @@ impl Project {
             },
             None => Listing::default(),
         };
+        let (from, _) = from.without_refused();
         let from = if reach == Reach::All { self.still_there(from, &locked.out_dir) } else { from };
         let switch = |to: &Listing| self.switch(settings, &locked.out_dir, &from, to);
         let done = switch(&to)?;
@@ -240,6 +305,7 @@ impl Project {
 
     /// Brings one run of the checked-out data version into the workspace.
     pub fn pull_run(&self, locked: &Locked, run: &RunKey, hear: &dyn Hear) -> Result<Synced, SyncError> {
+        self.check_dataset_dir(&locked.out_dir)?;
         let settings = self.dvc_settings()?;
         let _alone = WorkLock::take(&self.state_dir())?;
         let only = |listing: &Listing| Listing::new(listing.run(run).to_vec()).unwrap_or_default();

@@ -15,12 +15,13 @@ use md5::{Digest, Md5};
 use sha2::Sha256;
 
 use crate::dvc::cache::Cache;
-use crate::dvc::listing::{Entry, Listing, safe_path};
+use crate::dvc::listing::{Entry, Listing};
 use crate::dvc::version::{DataVersion, Oid};
 use crate::figures;
 use crate::manifest;
 use crate::run::RunKey;
 use crate::run::layout::{MANIFEST, Stream, shard_name};
+use crate::support::names::{refused, safe_path};
 use crate::support::progress::Progress;
 use crate::support::{fs, limits};
 
@@ -187,8 +188,8 @@ fn jobs(subject: &Subject<'_>, findings: &mut Vec<Finding>) -> Vec<Job> {
     let mut listed = BTreeSet::new();
     for entry in entries.into_iter().filter(|entry| wanted(&entry.relpath)) {
         listed.insert(entry.relpath.as_str());
-        if !entry.is_safe() {
-            let message = "its path leaves the dataset".into();
+        if let Some(refused) = refused(&entry.relpath) {
+            let message = format!("no checkout takes it: {refused}");
             findings.push(Finding { file: entry.relpath.clone(), problem: Problem::Unreadable, message });
             continue;
         }

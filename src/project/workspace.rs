@@ -6,7 +6,6 @@
 use std::path::{Component, Path, PathBuf};
 
 use crate::config::{self, Config, ConfigError};
-use crate::dvc::listing::safe_path;
 use crate::dvc::stage::{self, DEFAULT_OUT_DIR, OUT_DIR, PARAMS_FILE, RUN_DIR, Stage, StageError, is_selection};
 use crate::error::{Explain, Kind};
 use crate::params::{self, ParamsError};
@@ -16,6 +15,7 @@ use crate::run::resolve::{ResolveError, ResolvedRun, RunQuery, resolve};
 use crate::support::beneath::Root;
 use crate::support::fs::FsError;
 use crate::support::limits;
+use crate::support::names::safe_path;
 use crate::validate::{Options, OptionsError};
 
 /// The project around a directory.

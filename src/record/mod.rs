@@ -178,7 +178,7 @@ impl RunRecorder {
         let experiment = options.experiment.as_deref().unwrap_or("default");
         let (key, root) = match &options.run_id {
             Some(run_id) => {
-                let key = RunKey::new(experiment, run_id)?;
+                let key = RunKey::of_new_run(experiment, run_id)?;
                 let root = key.under(&options.root);
                 fs::create_dir_all(&root)?;
                 (key, root)
@@ -356,7 +356,7 @@ fn new_run(root: &Path, experiment: &str) -> Result<(RunKey, PathBuf), Error> {
     let stamp = jiff::Timestamp::now().strftime("run-%Y%m%d-%H%M%S").to_string();
     for n in 1u32.. {
         let run_id = if n == 1 { stamp.clone() } else { format!("{stamp}-{n}") };
-        let key = RunKey::new(experiment, &run_id)?;
+        let key = RunKey::of_new_run(experiment, &run_id)?;
         let dir = key.under(root);
         fs::create_dir_all(&root.join(experiment))?;
         if fs::create_dir(&dir)? {

@@ -1,7 +1,8 @@
 //! The name of a run: `<experiment>/<run_id>`, safe by construction.
 //!
 //! Both halves become directory names in the dataset and parts of tag names, so a key that exists can be joined to a
-//! path without leaving it: no separator, no `..`, no control character.
+//! path without leaving it, or leading where programs look: `support::names` decides. A new run's name must do on every
+//! system; one that is read, of a run that somebody committed long ago, on this one.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,32 +11,25 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Explain, Kind};
+use crate::support::names::{self, Fault};
 
 /// The longest file name that common file systems take, in bytes.
 const MAX_BYTES: usize = 255;
 
-/// Whether a text may be one half of a run's name: not empty, not `.` or `..`, at most 255 bytes, without `/`, `\` and
-/// control characters.
-#[must_use]
-pub fn is_safe_segment(text: &str) -> bool {
-    why_unsafe(text).is_none()
-}
-
-/// What makes a text unfit to be a run id or an experiment's name.
+/// What makes a text unfit to be a new run's id or experiment, to be read behind it; on any system, for the run shall be
+/// checked out on all of them.
 #[must_use]
 pub fn why_unsafe(text: &str) -> Option<&'static str> {
-    if text.is_empty() {
-        Some("it is empty")
-    } else if text == "." || text == ".." {
-        Some("it names a directory above or itself")
-    } else if text.len() > MAX_BYTES {
-        Some("it is longer than 255 bytes")
-    } else if text.contains(['/', '\\']) {
-        Some("it holds a path separator")
+    why_not(text, |_| true)
+}
+
+fn why_not(text: &str, counts: impl Fn(&Fault) -> bool) -> Option<&'static str> {
+    if text.len() > MAX_BYTES {
+        Some("is longer than 255 bytes")
     } else if text.chars().any(char::is_control) {
-        Some("it holds a control character")
+        Some("holds a control character")
     } else {
-        None
+        names::fault(text).filter(counts).map(|fault| fault.why)
     }
 }
 
@@ -49,11 +43,11 @@ pub struct RunKey {
 
 /// A text that names no run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` is no run name: {why}", text.escape_debug())]
+#[error("`{}` is no run name: it {why}", text.escape_debug())]
 pub struct UnsafeId {
     /// The text.
     pub text: String,
-    /// What is wrong with it.
+    /// What is wrong with it, to be read behind it.
     pub why: &'static str,
 }
 
@@ -72,10 +66,19 @@ impl Explain for UnsafeId {
 }
 
 impl RunKey {
-    /// A run's name from its halves.
+    /// The name of a run that there is, from its halves.
     pub fn new(experiment: &str, run_id: &str) -> Result<Self, UnsafeId> {
+        Self::unless(experiment, run_id, |text| why_not(text, Fault::holds_here))
+    }
+
+    /// The name of a run that is to be, from its halves: one that every system takes.
+    pub fn of_new_run(experiment: &str, run_id: &str) -> Result<Self, UnsafeId> {
+        Self::unless(experiment, run_id, why_unsafe)
+    }
+
+    fn unless(experiment: &str, run_id: &str, why: impl Fn(&str) -> Option<&'static str>) -> Result<Self, UnsafeId> {
         for text in [experiment, run_id] {
-            if let Some(why) = why_unsafe(text) {
+            if let Some(why) = why(text) {
                 return Err(UnsafeId { text: text.into(), why });
             }
         }
@@ -113,7 +116,7 @@ impl FromStr for RunKey {
     fn from_str(text: &str) -> Result<Self, UnsafeId> {
         match text.split_once('/') {
             Some((experiment, run_id)) => Self::new(experiment, run_id),
-            None => Err(UnsafeId { text: text.into(), why: "it has no `/` between experiment and run id" }),
+            None => Err(UnsafeId { text: text.into(), why: "has no `/` between experiment and run id" }),
         }
     }
 }
@@ -139,16 +142,28 @@ mod tests {
 
     #[test]
     fn a_key_cannot_leave_its_folder() {
-        for bad in ["", ".", "..", "a/b", "a\\b", "a\0b", "a\nb", "a\u{7f}", "a\u{85}b", &"x".repeat(256)] {
+        let long = "x".repeat(256);
+        let bad =
+            ["", ".", "..", "a/b", "a\\b", "a\0b", "a\nb", "a\u{7f}", "a\u{85}b", ".git ", "git~1", ".venv", &long];
+        for bad in bad {
             assert!(RunKey::new("demo", bad).is_err(), "{bad:?}");
             assert!(RunKey::new(bad, "r1").is_err(), "{bad:?}");
         }
-        for good in ["r1", "r1; touch x $(touch y)", "...", "-n", "Ünïcode 🦀", &"x".repeat(255)] {
-            let key = RunKey::new("demo", good).unwrap();
+        for good in ["r1", "r1; touch x $(touch y)", "-n", "Ünïcode 🦀", &"x".repeat(255)] {
+            let key = RunKey::of_new_run("demo", good).unwrap();
             assert!(key.under(Path::new("/data")).starts_with("/data/demo"), "{good:?}");
             assert_eq!(key.to_string().parse::<RunKey>().unwrap(), key);
         }
         assert!("demo/r1/x".parse::<RunKey>().is_err());
         assert!("demo".parse::<RunKey>().is_err());
+    }
+
+    #[test]
+    fn a_new_run_has_a_name_that_every_system_takes() {
+        for name in ["a:b", "x?", "...", "r1 ", "CON"] {
+            assert!(RunKey::of_new_run("demo", name).is_err() && RunKey::of_new_run(name, "r1").is_err(), "{name}");
+            // One that was committed before is read where it can be.
+            assert_eq!(RunKey::new("demo", name).is_ok(), !cfg!(windows), "{name}");
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! read: rules live in `validate`.
 
 mod beside;
+pub mod dataset_dir;
 pub mod discover;
 pub mod fast;
 pub mod gzip;
@@ -22,5 +23,5 @@ pub mod schema;
 mod start_time;
 pub mod strict;
 
-pub use ids::{RunKey, UnsafeId, is_safe_segment, why_unsafe};
+pub use ids::{RunKey, UnsafeId, why_unsafe};
 pub use start_time::StartTime;

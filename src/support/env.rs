@@ -114,14 +114,19 @@ impl Env {
         }
     }
 
-    /// The first executable of this name on `PATH`. Relative entries of `PATH` are skipped: they would let a cloned
+    /// The executables of this name on `PATH`, in its order. Relative entries of `PATH` are skipped: they would let a cloned
     /// repository choose the program.
+    pub fn which_all(&self, program: &str) -> impl Iterator<Item = PathBuf> {
+        std::env::split_paths(self.get("PATH").unwrap_or_default())
+            .filter(|dir| dir.is_absolute())
+            .map(move |dir| dir.join(program))
+            .filter(|path| super::fs::is_executable(path))
+    }
+
+    /// The first of them.
     #[must_use]
     pub fn which(&self, program: &str) -> Option<PathBuf> {
-        std::env::split_paths(self.get("PATH")?)
-            .filter(|dir| dir.is_absolute())
-            .map(|dir| dir.join(program))
-            .find(|path| super::fs::is_executable(path))
+        self.which_all(program).next()
     }
 
     /// The user's home directory.

@@ -67,6 +67,7 @@ impl Pair {
             shown_as: format!("results/{key}"),
             out_dir: root.join("data/captures"),
             root: root.clone(),
+            off_limits: Vec::new(),
             options: Options::default(),
             force: false,
         };

@@ -147,8 +147,9 @@ fn one_thread_gives_the_bytes_and_the_report_that_several_give() {
             let mut options = Options::default();
             options.one_thread = one_thread;
             let (root, shown_as) = (temp.path().to_path_buf(), "results/x".to_owned());
-            let run_dir = corpus_run(case).0;
-            let done = ingest(&Request { run_dir, shown_as, out_dir, root, options, force: false }, &Silent).unwrap();
+            let (run_dir, off_limits) = (corpus_run(case).0, Vec::new());
+            let request = Request { run_dir, shown_as, out_dir, root, off_limits, options, force: false };
+            let done = ingest(&request, &Silent).unwrap();
             tree(&done.destination)
         });
         assert_eq!(trees[0], trees[1], "{case}");

@@ -24,6 +24,7 @@ mod python;
 mod record;
 mod select;
 mod stranger_paths;
+mod stranger_programs;
 mod stranger_readers;
 mod stranger_screens;
 mod terminal_children;

@@ -108,12 +108,13 @@ impl<'a> Tour<'a> {
             .with("DVC_NO_ANALYTICS", "1")
             .with("NO_COLOR", "1");
         // So that the commands shown are found as they are typed, DVC's own included.
+        let here = app.project().ok();
         let dvc = Dvc::find(&Search {
             root: dir,
             env: &app.env,
             git_config: None,
-            venv_parents: &[],
-            tracked: &|_| true,
+            why_not: &|program| here.as_ref()?.why_not_run(program),
+            unnamed: &[],
             own_dir: exe.parent(),
         })?;
         if let Some(bin) = dvc.path().parent() {

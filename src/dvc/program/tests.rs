@@ -26,14 +26,19 @@ impl Place {
         Self { dir, env }
     }
 
-    fn find(&self, git_config: Option<&str>, tracked: bool) -> Result<Dvc, ProgramError> {
+    fn find(&self, git_config: Option<&str>) -> Result<Dvc, ProgramError> {
+        self.find_unless(git_config, &|_| false)
+    }
+
+    /// The same, where these programs are not to be run.
+    fn find_unless(&self, git_config: Option<&str>, refused: &dyn Fn(&Path) -> bool) -> Result<Dvc, ProgramError> {
         let root = self.dir.path().join("repo");
         Dvc::find(&Search {
             root: &root,
             env: &self.env,
             git_config,
-            venv_parents: &[&root],
-            tracked: &|_| tracked,
+            why_not: &|path| refused(path).then(|| "git tracks it".into()),
+            unnamed: &[root.join(".venv/bin/dvc")],
             own_dir: None,
         })
     }
@@ -42,25 +47,45 @@ impl Place {
 #[test]
 fn the_order_holds() {
     let mut place = Place::new();
-    assert_eq!(place.find(None, false).unwrap().found_by(), FoundBy::ProjectVenv);
-    assert_eq!(place.find(None, true).unwrap().found_by(), FoundBy::Path);
-    assert_eq!(place.find(Some("dvc"), false).unwrap().found_by(), FoundBy::GitConfig);
+    assert_eq!(place.find(None).unwrap().found_by(), FoundBy::Path);
+    assert_eq!(place.find(Some("dvc")).unwrap().found_by(), FoundBy::GitConfig);
     place.env = place.env.with("CAPTURE_HOOK_DVC", place.dir.path().join("path/dvc"));
-    assert_eq!(place.find(Some("/nothing"), false).unwrap().found_by(), FoundBy::Environment);
+    assert_eq!(place.find(Some("/nothing")).unwrap().found_by(), FoundBy::Environment);
+}
+
+#[test]
+fn one_in_the_repository_runs_once_it_is_named() {
+    let mut place = Place::new();
+    let venv = place.dir.path().join("repo/.venv/bin/dvc");
+    place.env = Env::from_vars([("PATH", "/usr/bin:/bin")]);
+    assert!(matches!(place.find(None), Err(ProgramError::Untrusted { path }) if path == venv));
+    assert!(matches!(place.find_unless(None, &|_| true), Err(ProgramError::Refused { .. })));
+    assert_eq!(place.find(venv.to_str()).unwrap().path(), venv);
+}
+
+#[test]
+fn one_that_is_refused_is_not_run_and_told() {
+    let mut place = Place::new();
+    let own = |path: &Path| path.ends_with("path/dvc");
+    let dvc = place.find_unless(None, &own).unwrap();
+    assert_eq!((dvc.found_by(), dvc.passed_over().len()), (FoundBy::PrivateVenv, 1));
+    // One that somebody named is not replaced by another in silence.
+    place.env = place.env.with("CAPTURE_HOOK_DVC", place.dir.path().join("path/dvc"));
+    assert!(matches!(place.find_unless(None, &own), Err(ProgramError::Refused { .. })));
 }
 
 #[test]
 fn one_that_is_named_and_missing_is_an_error_not_a_guess() {
     let place = Place::new();
-    assert!(matches!(place.find(Some("/nothing/dvc"), false), Err(ProgramError::NotAProgram { .. })));
-    assert!(matches!(place.find(Some("bin/dvc"), false), Err(ProgramError::NotAProgram { .. })));
+    assert!(matches!(place.find(Some("/nothing/dvc")), Err(ProgramError::NotAProgram { .. })));
+    assert!(matches!(place.find(Some("bin/dvc")), Err(ProgramError::NotAProgram { .. })));
 }
 
 #[test]
 fn an_old_release_is_refused() {
     let mut place = Place::new();
     place.env = place.env.with("PATH", "/usr/bin:/bin");
-    let dvc = place.find(None, true).unwrap();
+    let dvc = place.find(None).unwrap();
     assert_eq!(dvc.found_by(), FoundBy::PrivateVenv);
     assert!(matches!(dvc.version(), Err(ProgramError::TooOld { .. })));
 }
@@ -71,11 +96,11 @@ fn the_release_is_asked_once_until_the_program_changes() {
     let path = place.dir.path().join("path/dvc");
     program(&path, &format!("#!/bin/sh\necho x >> {}/asked\necho 3.50.1\n", place.dir.path().display()));
     for _ in 0..3 {
-        assert_eq!(place.find(None, true).unwrap().version().unwrap(), Version { major: 3, minor: 50 });
+        assert_eq!(place.find(None).unwrap().version().unwrap(), Version { major: 3, minor: 50 });
     }
     assert_eq!(std::fs::read_to_string(place.dir.path().join("asked")).unwrap(), "x\n");
     program(&path, "#!/bin/sh\necho 3.67.1\n#\n");
-    assert_eq!(place.find(None, true).unwrap().version().unwrap(), Version { major: 3, minor: 67 });
+    assert_eq!(place.find(None).unwrap().version().unwrap(), Version { major: 3, minor: 67 });
 }
 
 #[test]
@@ -83,7 +108,7 @@ fn git_variables_do_not_reach_dvc() {
     let mut place = Place::new();
     place.env = place.env.with("GIT_INDEX_FILE", "x");
     program(&place.dir.path().join("path/dvc"), "#!/bin/sh\nenv\n");
-    let said = place.find(None, true).unwrap().call(["x"]).unwrap().text();
+    let said = place.find(None).unwrap().call(["x"]).unwrap().text();
     assert!(said.contains("DVC_NO_ANALYTICS=1") && !said.contains("GIT_INDEX_FILE"), "{said}");
 }
 
@@ -97,6 +122,6 @@ fn a_busy_project_is_waited_for_and_then_named() {
     );
     std::fs::create_dir_all(root.join(".dvc/tmp")).unwrap();
     std::fs::write(root.join(".dvc/tmp/lock"), " 4242\n").unwrap();
-    let error = place.find(None, true).unwrap().patient(Duration::from_millis(400)).call(["push"]).unwrap_err();
+    let error = place.find(None).unwrap().patient(Duration::from_millis(400)).call(["push"]).unwrap_err();
     assert!(matches!(error, ProgramError::Busy { holder: Some(4242), .. }), "{error:?}");
 }

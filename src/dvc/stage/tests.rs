@@ -27,11 +27,12 @@ fn a_placeholder_selects_nothing() {
 }
 
 #[test]
-fn a_dataset_outside_the_project_is_refused() {
+fn a_dataset_outside_the_project_or_among_programs_is_refused() {
     let stage = Stage::parse(REFERENCE.as_bytes()).unwrap().unwrap();
-    for value in ["../x", "/tmp/x", "a/../../x", "."] {
+    for value in ["../x", "/tmp/x", "a/../../x", ".", ".git/x", ".venv"] {
         let params = PARAMS.replace("data/captures", value);
-        assert!(stage.resolve(Some(params.as_bytes())).is_err(), "{value}");
+        let error = stage.resolve(Some(params.as_bytes())).unwrap_err();
+        assert!(matches!(error, StageError::Misplaced { .. }), "{value}: {error}");
     }
 }
 

@@ -24,7 +24,7 @@ use crate::config::Engine;
 use crate::dvc::delta::Delta;
 use crate::dvc::engine::{self, EngineError};
 use crate::dvc::fetch::{self};
-use crate::dvc::listing::{Listing, safe_path};
+use crate::dvc::listing::{Listing, Refusal};
 use crate::dvc::lock::{self, Lock, LockedStage};
 use crate::dvc::stage::{Resolved, STAGE};
 use crate::dvc::unfinished;
@@ -32,6 +32,7 @@ use crate::dvc::version::DataVersion;
 use crate::git::{GitError, Operation};
 use crate::ingest;
 use crate::run::RunKey;
+use crate::support::names::safe_path;
 use crate::support::process::quoted;
 use crate::validate::{self, Report};
 
@@ -78,6 +79,7 @@ impl Project {
             None => None,
         };
         self.no_run_lost(head.as_ref(), staged.locked.as_ref())?;
+        self.nothing_refused(head.as_ref(), staged.locked.as_ref())?;
         let Some(wanted) = staged.wanted.clone() else { return Ok(Promoted::Nothing) };
         self.work_tree_agrees(&staged, &wanted)?;
         let Some(run_dir) = wanted.run_dir.clone() else { return Ok(Promoted::Nothing) };
@@ -138,6 +140,19 @@ impl Project {
         if runs.is_empty() { Ok(()) } else { Err(Stop::Lost { runs: runs.into_iter().collect() }) }
     }
 
+    /// What is staged brings nothing to the dataset that no clone would check out. What a merged branch has, it has.
+    fn nothing_refused(&self, head: Option<&Locked>, staged: Option<&Locked>) -> Result<(), Stop> {
+        let Some(staged) = staged.filter(|staged| head.map(|head| head.version) != Some(staged.version)) else {
+            return Ok(());
+        };
+        let mut olds: Vec<DataVersion> = head.into_iter().map(|head| head.version).collect();
+        for merged in self.repo.merge_heads()? {
+            olds.extend(self.version_at(&merged)?);
+        }
+        let refused = self.lists()?.change(staged.version, olds).delta.and_then(|mut delta| delta.refused.pop());
+        refused.map_or(Ok(()), |refusal| Err(Stop::Refused { refusal }))
+    }
+
     /// Whether the user says that runs may go, or undoes a commit.
     fn on_purpose(&self) -> Result<bool, GitError> {
         Ok(self.repo.config_bool(ALLOW_LOSS)? == Some(true) || self.repo.operation() == Some(Operation::Revert))
@@ -150,9 +165,20 @@ impl Project {
         lists.change(new, [old]).delta.ok_or_else(|| Stop::Unknown { version: unknown.to_string() })
     }
 
-    /// Every run of the old data version but those that were put is in the new one, with the same files.
-    fn others_kept(&self, old: DataVersion, new: DataVersion, put: &[Recorded]) -> Result<(), Stop> {
-        let delta = self.delta(old, new)?;
+    /// Every run of the old data version but those that were put, or dropped on purpose, is in the new one, with the same
+    /// files; and nothing has come that no clone checks out.
+    fn others_kept(
+        &self,
+        old: DataVersion,
+        new: DataVersion,
+        put: &[Recorded],
+        dropped: &[Refusal],
+    ) -> Result<(), Stop> {
+        let mut delta = self.delta(old, new)?;
+        if let Some(refusal) = delta.refused.pop() {
+            return Err(Stop::Refused { refusal });
+        }
+        delta.gone.retain(|run| dropped.iter().all(|refusal| refusal.path != run.to_string()));
         let mut lists = self.lists()?;
         let put: HashSet<&RunKey> = put.iter().map(|run| &run.key).collect();
         let others = |runs: BTreeSet<RunKey>| runs.into_iter().filter(|other| !put.contains(other)).collect::<Vec<_>>();
@@ -240,6 +266,7 @@ impl Project {
         let Some(selected) = runs.last() else { return Err(Stop::NothingSelected) };
         let not_locked = || Stop::NotLocked { run_dir: selected.run_dir.clone() };
         self.check_stage_files(wanted)?;
+        self.check_dataset_dir(&wanted.out_dir)?;
         let tracked = self.git_path(&wanted.out_dir);
         if self.repo.index_holds_below(&tracked)? {
             return Err(Stop::TrackedByGit { out_dir: tracked });
@@ -250,12 +277,15 @@ impl Project {
         // On purpose, a dataset may begin anew elsewhere.
         let before = before.filter(|_| !(moves && self.on_purpose().unwrap_or(false)));
         let native = !moves && self.within_native(wanted, hear)?;
-        match before {
+        let dropped = match before {
             // Nothing but the new run's folder is looked at, so nothing else need be in the workspace.
-            Some(locked) if native => fetch::bring(&self.root, self.dvc_settings()?, locked.version, || self.dvc())?,
+            Some(locked) if native => {
+                fetch::bring(&self.root, self.dvc_settings()?, locked.version, || self.dvc())?;
+                Vec::new()
+            }
             Some(locked) => self.committed_runs(locked, wanted, &selected.key, hear)?,
-            None => {}
-        }
+            None => Vec::new(),
+        };
         let undo = Undo::before(self, &wanted.out_dir, runs)?;
         let work = || -> Result<Locked, Stop> {
             for run in runs {
@@ -287,7 +317,7 @@ impl Project {
                 }
             }
             if let Some(before) = before {
-                self.others_kept(before.version, locked.version, runs)?;
+                self.others_kept(before.version, locked.version, runs, &dropped)?;
             }
             Ok(locked)
         };
@@ -345,6 +375,7 @@ impl Project {
             shown_as: run.run_dir.clone(),
             out_dir: self.root.join(&wanted.out_dir),
             root: self.root.clone(),
+            off_limits: self.off_limits()?,
             options: self.validation()?,
             force,
         };
@@ -366,9 +397,18 @@ impl Project {
         Ok(())
     }
 
-    /// The runs of the committed data version, all but `run` known to be in the workspace.
-    fn committed_runs(&self, locked: &Locked, wanted: &Resolved, run: &RunKey, hear: &dyn Hear) -> Result<(), Stop> {
-        let listing = fetch::listing(&self.root, self.dvc_settings()?, locked.version, || self.dvc())?;
+    /// Sees to it that the runs of the committed data version, all but `run`, are in the workspace. Gives those that no
+    /// checkout takes, where the user says that runs may go.
+    fn committed_runs(
+        &self,
+        locked: &Locked,
+        wanted: &Resolved,
+        run: &RunKey,
+        hear: &dyn Hear,
+    ) -> Result<Vec<Refusal>, Stop> {
+        let all = fetch::listing(&self.root, self.dvc_settings()?, locked.version, || self.dvc())?;
+        let (listing, refused) = all.clone().without_refused();
+        let may_go = !refused.is_empty() && self.on_purpose()?;
         unfinished::remove(&self.root, &wanted.out_dir, PATIENCE).map_err(EngineError::from)?;
         let missing = || self.first_missing(&listing, &wanted.out_dir, run);
         // A `git reset` tells nobody: runs of another version would slip into this one.
@@ -378,7 +418,17 @@ impl Project {
             hear.status("bringing the committed runs into the workspace first");
             became = Some(self.follow(locked, Reach::All, hear)?);
         }
-        let Some(file) = missing() else { return Ok(()) };
+        let Some(file) = missing() else {
+            // Who committed them has them in the workspace.
+            let gone = !may_go && self.first_missing(&all, &wanted.out_dir, run).is_some();
+            return match refused.first().filter(|_| gone) {
+                None => Ok(refused),
+                Some(refusal) => Err(Stop::NotHere {
+                    why: format!("no checkout takes {refusal}"),
+                    advice: format!("to drop it from the dataset: `git -c {ALLOW_LOSS}=true commit`"),
+                }),
+            };
+        };
         let (why, advice) = match became {
             _ if moves => (
                 format!("{} is to be the dataset, and {file} is not in it", wanted.out_dir),

@@ -3,6 +3,7 @@
 use super::{ALLOW_LOSS, TRUST_SETTING};
 use crate::dvc::engine::EngineError;
 use crate::dvc::fetch::FetchError;
+use crate::dvc::listing::Refusal;
 use crate::dvc::program::ProgramError;
 use crate::error::{Explain, Kind};
 use crate::git::GitError;
@@ -85,6 +86,12 @@ pub enum Stop {
         why: String,
         /// What to do.
         advice: String,
+    },
+    /// The commit would bring something to the dataset that no clone checks out.
+    #[error("the dataset would hold what no clone checks out: {refusal}")]
+    Refused {
+        /// What.
+        refusal: Refusal,
     },
     /// Git tracks the dataset's files as well.
     #[error("{out_dir} is tracked by git too, and DVC versions only what git does not")]
@@ -177,7 +184,8 @@ impl Explain for Stop {
             | Self::Lost { .. }
             | Self::Changed { .. }
             | Self::Unknown { .. }
-            | Self::NotHere { .. } => Kind::Wanting,
+            | Self::NotHere { .. }
+            | Self::Refused { .. } => Kind::Wanting,
             Self::Selection { .. }
             | Self::Stage
             | Self::Include
@@ -214,6 +222,7 @@ impl Explain for Stop {
             Self::Changed { .. } => "runs_changed",
             Self::Unknown { .. } => "data_version_unknown",
             Self::NotHere { .. } => "runs_not_here",
+            Self::Refused { .. } => "unsafe_path",
             Self::TrackedByGit { .. } => "tracked_by_git",
             Self::NotLocked { .. } => "not_locked",
             Self::Committed { source, .. } => source.code(),
@@ -268,6 +277,9 @@ impl Explain for Stop {
             ],
             Self::Unknown { .. } => vec!["bring it here: `capture-hook pull`, then run the same command again".into()],
             Self::NotHere { advice, .. } => vec![advice.clone()],
+            Self::Refused { .. } => {
+                vec!["give it another name, or take it out of the dataset's directory, then `dvc commit` and commit again".into()]
+            }
             Self::TrackedByGit { out_dir } => vec![
                 format!("take it out of git, the files stay: `git rm -r --cached {}`", quoted(out_dir)),
                 "then commit again; it stays out, for init has it ignored".into(),

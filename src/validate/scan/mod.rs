@@ -239,7 +239,7 @@ impl Names {
             if let Some(why) = why_unsafe(text) {
                 let place = Place { file: Some(file), hard: true, ..Place::default() };
                 findings.add(Code::UnsafeRunId, place, || {
-                    format!("{name} `{}` cannot name a directory: {why}", shorten(text))
+                    format!("{name} `{}` cannot name a directory: it {why}", shorten(text))
                 });
             }
         }

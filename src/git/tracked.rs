@@ -1,0 +1,152 @@
+//! Whether git has ever put something at a path of the working tree: what is tracked now, what was at an earlier place of HEAD,
+//! submodules.
+//!
+//! Asked before a program in the working tree is run, or objects of a cache in it are believed. Names are compared as any
+//! file system may read them. An entry on the way to the path counts as one at it: a tracked link leads to it.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use super::error::GitError;
+use super::read::Oid;
+use super::repo::Repo;
+use crate::support::{fs, names};
+
+impl Repo {
+    /// Whether the index or HEAD holds this path (absolute), something below it, or a link on the way to it.
+    pub fn tracks(&self, path: &Path) -> Result<bool, GitError> {
+        let Some(parts) = self.parts(path) else { return Ok(false) };
+        if self.index_holds(&parts)? {
+            return Ok(true);
+        }
+        let head: Vec<Oid> = self.head()?.into_iter().collect();
+        self.commits_hold(&head, &parts)
+    }
+
+    /// Whether one of the commits at which HEAD has stood in this working tree holds the path, as [`Repo::tracks`] means it.
+    /// Git takes a file away again when it goes on to a commit without it, but not on every way (`git reset`, submodules).
+    pub fn has_tracked(&self, path: &Path) -> Result<bool, GitError> {
+        let Some(parts) = self.parts(path) else { return Ok(false) };
+        self.commits_hold(&self.head_positions()?, &parts)
+    }
+
+    /// Where submodules lie, or lay: git leaves one behind when it goes on to a commit without it. Absolute.
+    #[must_use]
+    pub fn submodules(&self) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        let mut todo = vec![self.git_dir().join("modules")];
+        if self.common_dir() != self.git_dir() {
+            todo.push(self.common_dir().join("modules"));
+        }
+        while let Some(dir) = todo.pop() {
+            // A module's name may hold slashes, and a module modules of its own.
+            if dir.join("HEAD").exists() {
+                let config = git2::Config::open(&dir.join("config"));
+                if let Ok(tree) = config.and_then(|config| config.get_string("core.worktree")) {
+                    let tree = dir.join(tree);
+                    found.push(tree.canonicalize().unwrap_or(tree));
+                }
+                todo.push(dir.join("modules"));
+                continue;
+            }
+            let entries = std::fs::read_dir(&dir).into_iter().flatten().flatten();
+            todo.extend(entries.filter(|e| e.file_type().is_ok_and(|kind| kind.is_dir())).map(|e| e.path()));
+        }
+        found
+    }
+
+    /// The tops of this repository's other working trees.
+    #[must_use]
+    pub fn other_work_trees(&self) -> Vec<PathBuf> {
+        let common = self.common_dir();
+        let main = common.parent().filter(|_| common.file_name().is_some_and(|name| name == ".git"));
+        let linked = std::fs::read_dir(common.join("worktrees")).into_iter().flatten().flatten();
+        let linked = linked.filter_map(|entry| {
+            let bytes = fs::read_optional(&entry.path().join("gitdir")).ok()??;
+            Path::new(String::from_utf8_lossy(&bytes).trim()).parent().map(Path::to_path_buf)
+        });
+        let own = self.work_tree.as_deref().and_then(|top| top.canonicalize().ok());
+        let all = main.map(Path::to_path_buf).into_iter().chain(linked);
+        all.filter_map(|top| top.canonicalize().ok()).filter(|top| Some(top) != own.as_ref()).collect()
+    }
+
+    /// A path's names below the top of the working tree; `None` for a path that does not lie there.
+    fn parts(&self, path: &Path) -> Option<Vec<String>> {
+        let top = self.work_tree.as_deref()?;
+        let inner = match path.strip_prefix(top) {
+            Ok(inner) => inner,
+            Err(_) => path.strip_prefix(top.canonicalize().ok()?).ok()?,
+        };
+        Some(inner.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect())
+    }
+
+    fn index_holds(&self, parts: &[String]) -> Result<bool, GitError> {
+        let is = |path: &[u8]| {
+            let path = String::from_utf8_lossy(path);
+            path.split('/').zip(parts).all(|(a, b)| names::same(a, b))
+        };
+        if let Some(index) = self.lib_index() {
+            return Ok(index.iter().any(|entry| is(&entry.path)));
+        }
+        let listed = self.git(["ls-files", "-z", "--full-name"])?.stdout;
+        Ok(listed.split(|byte| *byte == 0).any(|path| !path.is_empty() && is(path)))
+    }
+
+    fn commits_hold(&self, commits: &[Oid], parts: &[String]) -> Result<bool, GitError> {
+        if let Some(lib) = &self.lib {
+            let holds = |commit: &Oid| -> Result<bool, git2::Error> {
+                tree_holds(lib, &lib.find_commit(commit.lib()?)?.tree()?, parts)
+            };
+            // A commit that is gone cannot be asked, and nobody can go back to it.
+            return Ok(commits.iter().any(|commit| holds(commit).unwrap_or(false)));
+        }
+        let mut ask = String::new();
+        for commit in commits {
+            for end in 1..=parts.len() {
+                ask.push_str(&format!("{commit}:{}\n", parts.get(..end).unwrap_or_default().join("/")));
+            }
+        }
+        let told = self.git_with(["cat-file", "--batch-check=%(objecttype)"], ask.into_bytes())?.text();
+        let mut lines = told.lines();
+        Ok(commits.iter().any(|_| {
+            let on_the_way: Vec<&str> = lines.by_ref().take(parts.len()).collect();
+            let held = |kind: &str| matches!(kind, "blob" | "tree" | "commit");
+            on_the_way.last().is_some_and(|kind| held(kind))
+                || on_the_way.iter().any(|kind| *kind == "blob" || *kind == "commit")
+        }))
+    }
+
+    /// The commits at which HEAD has stood in this working tree, as its log tells.
+    fn head_positions(&self) -> Result<Vec<Oid>, GitError> {
+        let mut seen = HashSet::new();
+        let mut positions: Vec<Oid> = self.head()?.into_iter().collect();
+        match fs::read_optional(&self.git_dir().join("logs/HEAD"))? {
+            Some(log) => {
+                for line in String::from_utf8_lossy(&log).lines() {
+                    positions.extend(line.split(' ').take(2).filter_map(Oid::parse));
+                }
+            }
+            None => {
+                let log = self.query(["reflog", "--format=%H", "HEAD"])?;
+                positions.extend(log.text().lines().filter_map(Oid::parse));
+            }
+        }
+        positions.retain(|id| !id.is_null() && seen.insert(id.clone()));
+        Ok(positions)
+    }
+}
+
+/// Whether a tree holds the path, or what is no directory on the way to it.
+fn tree_holds(lib: &git2::Repository, tree: &git2::Tree<'_>, parts: &[String]) -> Result<bool, git2::Error> {
+    let Some((first, rest)) = parts.split_first() else { return Ok(true) };
+    for entry in tree {
+        if !names::same(&String::from_utf8_lossy(entry.name_bytes()), first) {
+            continue;
+        }
+        let is_tree = entry.kind() == Some(git2::ObjectType::Tree);
+        if rest.is_empty() || !is_tree || tree_holds(lib, &lib.find_tree(entry.id())?, rest)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,197 @@
+//! Which `dvc` is run, where one lies in the repository.
+//!
+//! Whoever makes a repository can have git put files into the working tree of everybody who clones it: tracked files,
+//! submodules, and what git leaves behind of either; and our checkout puts the dataset there. A `dvc` in the repository is
+//! therefore judged each time before it is run, with the whole environment that it reads: SECURITY.md has the rule. A `.venv`
+//! that nobody asked for is not even looked for; its owner names it once, in this clone's own git settings.
+
+use std::collections::VecDeque;
+use std::path::{Component, Path, PathBuf};
+
+use super::{DVC_SETTING, Project, ProjectError, Source};
+use crate::git::{GitError, Repo};
+use crate::run::dataset_dir::is_environment;
+use crate::support::fs;
+
+impl Project {
+    /// Why this program (absolute) is not run; `None`: git and our own checkout cannot have put it, or what it reads, there.
+    #[must_use]
+    pub fn why_not_run(&self, program: &Path) -> Option<String> {
+        let trees = self.work_trees();
+        places(program).iter().find_map(|place| {
+            // One working tree may lie in another.
+            let around = trees.iter().filter(|tree| *place != tree.top && place.starts_with(&tree.top));
+            let tree = around.max_by_key(|tree| tree.top.components().count())?;
+            match self.why_not_run_at(tree, place) {
+                Ok(why) => why,
+                Err(error) => Some(format!("it is not known what git put there: {error}")),
+            }
+        })
+    }
+
+    /// Names the `dvc` of the project's own `.venv` in this clone's git settings, if nothing names one yet and nobody else can
+    /// have put it there. For commands that the owner types. Gives the program that is named now.
+    pub fn trust_own_venv(&self) -> Result<Option<PathBuf>, ProjectError> {
+        if self.repo.config(DVC_SETTING)?.is_some_and(|value| !value.trim().is_empty()) {
+            return Ok(None);
+        }
+        let Some(program) = self.venv_programs().into_iter().find(|program| self.why_not_run(program).is_none()) else {
+            return Ok(None);
+        };
+        self.repo.set_local_config(DVC_SETTING, &program.to_string_lossy())?;
+        Ok(Some(program))
+    }
+
+    /// The `dvc` of a `.venv` at the project's root or at the top of the working tree, where there is one.
+    #[must_use]
+    pub fn venv_programs(&self) -> Vec<PathBuf> {
+        let mut parents = vec![self.root.as_path()];
+        parents.extend(self.repo.top().ok().filter(|top| *top != self.root));
+        let programs = parents.into_iter().map(|dir| dir.join(".venv").join("bin").join("dvc"));
+        programs.filter(|program| fs::is_executable(program)).collect()
+    }
+
+    fn why_not_run_at(&self, tree: &WorkTree, place: &Path) -> Result<Option<String>, GitError> {
+        let repo = tree.repo.as_ref().unwrap_or(&self.repo);
+        let below = |dir: &&Path| *dir != tree.top;
+        if let Some(dir) = place.ancestors().take_while(below).find(|dir| dir.join(".git").symlink_metadata().is_ok()) {
+            return Ok(Some(format!(
+                "{} is a repository of its own, as a submodule is that git left behind",
+                dir.display()
+            )));
+        }
+        for dir in what_it_reads(&tree.top, place) {
+            if repo.tracks(&dir)? {
+                return Ok(Some(format!("git tracks {}, or files in it", dir.display())));
+            }
+            if repo.has_tracked(&dir)? {
+                return Ok(Some(format!("git tracked {}, or files in it, at another commit", dir.display())));
+            }
+            let overlaps = |other: &Path| other.starts_with(&dir) || dir.starts_with(other);
+            if let Some(module) = repo.submodules().iter().find(|module| overlaps(module)) {
+                return Ok(Some(format!("git put the submodule {} there", module.display())));
+            }
+            let datasets = self.datasets().into_iter().map(|out_dir| tree.top.join(&self.prefix).join(out_dir));
+            if let Some(dataset) = datasets.into_iter().find(|dataset| overlaps(dataset)) {
+                return Ok(Some(format!("the dataset {} lies around it, or in it", dataset.display())));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The directories that the working tree's files name as the dataset, relative to the root.
+    fn datasets(&self) -> Vec<String> {
+        let locked = self.locked(&Source::WorkTree).ok().flatten().map(|locked| locked.out_dir);
+        let wanted = self.state(&Source::WorkTree).ok().and_then(|state| state.wanted).map(|wanted| wanted.out_dir);
+        locked.into_iter().chain(wanted).collect()
+    }
+
+    /// Every working tree of the repository: all of them share its settings, and a program may lie in another one.
+    fn work_trees(&self) -> Vec<WorkTree> {
+        let own = self.repo.top().ok().and_then(|top| top.canonicalize().ok());
+        let own = own.map(|top| WorkTree { top, repo: None });
+        let others = self.repo.other_work_trees().into_iter().filter_map(|top| {
+            let repo = Repo::open(&top, &self.env.clone().without_git()).ok()?;
+            Some(WorkTree { top, repo: Some(repo) })
+        });
+        own.into_iter().chain(others).collect()
+    }
+}
+
+/// A working tree of the repository.
+struct WorkTree {
+    /// Its top, links resolved.
+    top: PathBuf,
+    /// `None`: the one that we work in.
+    repo: Option<Repo>,
+}
+
+/// Where a file lies and by which links a path leads to it, each with its own directory's links resolved: whoever can put
+/// something at one of these places chooses the file.
+fn places(path: &Path) -> Vec<PathBuf> {
+    const MOST_LINKS: usize = 40;
+    let (mut at, mut out, mut links) = (PathBuf::new(), Vec::new(), 0);
+    let mut rest: VecDeque<PathBuf> = parts(path).collect();
+    while let Some(part) = rest.pop_front() {
+        match part.components().next() {
+            Some(Component::ParentDir) => {
+                at.pop();
+            }
+            Some(Component::Normal(_)) => {
+                let here = at.join(&part);
+                match std::fs::read_link(&here) {
+                    Ok(target) if links < MOST_LINKS => {
+                        links += 1;
+                        out.push(here);
+                        for part in parts(&target).rev() {
+                            rest.push_front(part);
+                        }
+                    }
+                    _ => at = here,
+                }
+            }
+            // The root: an absolute link begins anew.
+            Some(_) => at = part,
+            None => {}
+        }
+    }
+    out.push(at);
+    out
+}
+
+fn parts(path: &Path) -> impl DoubleEndedIterator<Item = PathBuf> {
+    let parts: Vec<PathBuf> = path
+        .components()
+        .filter(|part| *part != Component::CurDir)
+        .map(|part| PathBuf::from(part.as_os_str()))
+        .collect();
+    parts.into_iter()
+}
+
+/// The directories, below the top of a working tree, whose files decide what a program does: its Python environment, else
+/// the directory that it lies in, for scripts look there for modules; a file at the top by itself.
+fn what_it_reads(top: &Path, place: &Path) -> Vec<PathBuf> {
+    let below = |dir: &&Path| *dir != top;
+    let dirs = || place.ancestors().skip(1).take_while(below);
+    if let Some(env) = dirs().find(|dir| is_environment(dir)) {
+        return vec![env.to_path_buf()];
+    }
+    let mut read = vec![dirs().next().unwrap_or(place).to_path_buf()];
+    if is_environment(top) {
+        read.extend(["lib", "lib64", "Lib"].map(|name| top.join(name)));
+    }
+    read
+}
+
+#[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_link_on_the_way_to_a_program_counts() {
+        let temp = tempfile::tempdir().unwrap();
+        let root = temp.path().canonicalize().unwrap();
+        std::fs::create_dir_all(root.join("envs/a/bin")).unwrap();
+        std::fs::write(root.join("envs/a/bin/dvc-3"), "").unwrap();
+        std::os::unix::fs::symlink("dvc-3", root.join("envs/a/bin/dvc")).unwrap();
+        std::os::unix::fs::symlink(root.join("envs/../envs/a"), root.join(".venv")).unwrap();
+        let found = places(&root.join("x/../.venv/bin/dvc"));
+        let expected = [".venv", "envs/a/bin/dvc", "envs/a/bin/dvc-3"].map(|place| root.join(place));
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_program_reads_its_environment() {
+        let temp = tempfile::tempdir().unwrap();
+        let top = temp.path();
+        std::fs::create_dir_all(top.join(".venv/bin")).unwrap();
+        assert_eq!(what_it_reads(top, &top.join(".venv/bin/dvc")), [top.join(".venv/bin")]);
+        std::fs::write(top.join(".venv/pyvenv.cfg"), "").unwrap();
+        assert_eq!(what_it_reads(top, &top.join(".venv/bin/dvc")), [top.join(".venv")]);
+        assert_eq!(what_it_reads(top, &top.join(".venv")), [top.join(".venv")]);
+        assert_eq!(what_it_reads(top, &top.join("dvc")), [top.join("dvc")]);
+        std::fs::write(top.join("pyvenv.cfg"), "").unwrap();
+        assert!(what_it_reads(top, &top.join("bin/dvc")).contains(&top.join("lib")));
+    }
+}

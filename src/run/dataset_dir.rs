@@ -1,0 +1,199 @@
+//! Where the dataset may lie: in a directory of the project that is for data, and for nothing that programs obey.
+//!
+//! Who clones a repository lets it choose the dataset's directory and the paths in it; files in a virtual environment, among
+//! git's hooks or in DVC's cache would run, or be run by, programs of the victim's. `support::names` refuses such places by
+//! their names; here the disk is asked, links resolved: a virtual environment goes by any name.
+
+use std::collections::HashMap;
+use std::path::{Component, Path, PathBuf};
+
+use crate::error::{Explain, Kind};
+use crate::support::names;
+
+/// A directory that is not for data, whatever its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OffLimits {
+    /// Where it is, absolute.
+    pub dir: PathBuf,
+    /// What it is: `DVC's cache`.
+    pub what: &'static str,
+}
+
+/// A directory that cannot be the dataset.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{} cannot be the dataset: it {why}", dir.display())]
+pub struct Misplaced {
+    /// The directory.
+    pub dir: PathBuf,
+    /// Why not, to be read behind it.
+    pub why: String,
+}
+
+impl Explain for Misplaced {
+    fn kind(&self) -> Kind {
+        Kind::Wanting
+    }
+
+    fn code(&self) -> &'static str {
+        "dataset_misplaced"
+    }
+
+    fn hints(&self) -> Vec<String> {
+        vec![
+            "set ingest_capture.out_dir in params.yaml to a directory of the project, such as data/captures".into(),
+            "on a branch of somebody else's: do not check its data out, and tell who made it".into(),
+        ]
+    }
+}
+
+/// Where the dataset of the project at `root` really lies, its directory (absolute) checked. An error if that leads out of the
+/// project, into a place whose name tells that it is not for data, or into a virtual environment, and if it is, holds or
+/// lies in one of `others`.
+pub fn check(root: &Path, dir: &Path, others: &[OffLimits]) -> Result<PathBuf, Misplaced> {
+    let misplaced = |why: String| Err(Misplaced { dir: dir.to_path_buf(), why });
+    let outside = || Err(outside(root, dir));
+    let (Ok(real_root), Some(real)) = (root.canonicalize(), real_path(dir)) else { return outside() };
+    let Some(inner) = real.strip_prefix(&real_root).ok().filter(|inner| !inner.as_os_str().is_empty()) else {
+        return outside();
+    };
+    for part in inner {
+        if let Some(refused) = names::refused(&part.to_string_lossy()) {
+            return misplaced(format!("lies where {refused}"));
+        }
+    }
+    for other in others {
+        // One that lies around the project says nothing of what is in it.
+        let inside = |dir: &PathBuf| *dir != real_root && dir.starts_with(&real_root);
+        let Some(other_dir) = real_path(&other.dir).filter(inside) else { continue };
+        if real.starts_with(&other_dir) || other_dir.starts_with(&real) {
+            return misplaced(format!("is, holds or lies in {}, {}", other.what, other.dir.display()));
+        }
+    }
+    match Environments::default().around(&real_root, &real) {
+        Some(env) => misplaced(format!("lies in the Python environment {}", env.display())),
+        None => Ok(real),
+    }
+}
+
+/// The error for a directory that does not lie in the project.
+#[must_use]
+pub fn outside(root: &Path, dir: &Path) -> Misplaced {
+    Misplaced { dir: dir.to_path_buf(), why: format!("leads out of the project {}", root.display()) }
+}
+
+/// Python environments in a project, each directory looked at once.
+#[derive(Debug, Default)]
+pub struct Environments {
+    seen: HashMap<PathBuf, bool>,
+}
+
+impl Environments {
+    /// The environment below `root` in which a directory lies, or would lie. Both have no links on their way.
+    pub fn around(&mut self, root: &Path, dir: &Path) -> Option<PathBuf> {
+        let below = |at: &&Path| *at != root && at.starts_with(root);
+        if let Some(env) = dir.ancestors().take_while(below).find(|at| self.is_one(at)) {
+            return Some(env.to_path_buf());
+        }
+        // A project may be an environment itself: data is no part of it, its programs and packages are.
+        let first = dir.strip_prefix(root).ok()?.components().next()?.as_os_str();
+        let own =
+            ["bin", "scripts", "lib", "lib64", "include"].iter().any(|own| names::same(own, &first.to_string_lossy()));
+        (own && self.is_one(root)).then(|| root.join(first))
+    }
+
+    fn is_one(&mut self, dir: &Path) -> bool {
+        if let Some(known) = self.seen.get(dir) {
+            return *known;
+        }
+        let is = is_environment(dir);
+        self.seen.insert(dir.to_path_buf(), is);
+        is
+    }
+}
+
+/// Whether a directory is a Python environment: one of `venv`'s and its like, or one of conda's.
+#[must_use]
+pub fn is_environment(dir: &Path) -> bool {
+    ["pyvenv.cfg", "conda-meta"].iter().any(|mark| dir.join(mark).symlink_metadata().is_ok())
+}
+
+/// Where a path really leads: links followed as far as it exists, the rest by its names. `None` where the rest has a `..`
+/// or stands behind a link to nothing.
+#[must_use]
+pub fn real_path(path: &Path) -> Option<PathBuf> {
+    let mut rest = Vec::new();
+    let mut at = path;
+    loop {
+        if let Ok(real) = at.canonicalize() {
+            return Some(rest.iter().rev().fold(real, |path, name| path.join(name)));
+        }
+        if at.symlink_metadata().is_ok() {
+            return None;
+        }
+        match at.components().next_back()? {
+            Component::Normal(name) => rest.push(name.to_owned()),
+            Component::CurDir => {}
+            _ => return None,
+        }
+        at = at.parent()?;
+    }
+}
+
+#[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_dataset_lies_apart_from_what_programs_obey() {
+        let temp = tempfile::tempdir().unwrap();
+        let root = temp.path().join("repo");
+        for dir in ["tools/env/lib", "conda/conda-meta", "store/files", ".git", "hooks", "data"] {
+            std::fs::create_dir_all(root.join(dir)).unwrap();
+        }
+        std::fs::write(root.join("tools/env/pyvenv.cfg"), "").unwrap();
+        std::os::unix::fs::symlink(".git", root.join("link")).unwrap();
+        std::os::unix::fs::symlink("tools/env", root.join("alias")).unwrap();
+        let others = [
+            OffLimits { dir: root.join("store"), what: "DVC's cache" },
+            OffLimits { dir: root.join("hooks"), what: "git's hooks" },
+        ];
+        let said = |dir: &str| check(&root, &root.join(dir), &others).err().map(|misplaced| misplaced.why);
+        for fine in ["data/captures", "tools", "tools/envy", "captures", "storey"] {
+            assert_eq!(said(fine), None, "{fine}");
+        }
+        for (bad, why) in [
+            ("..", "leads out"),
+            (".", "leads out"),
+            ("x/../../y", "leads out"),
+            ("link", "git's own"),
+            ("link/x", "git's own"),
+            (".venv/x", "Python environment"),
+            ("tools/env", "tools/env"),
+            ("tools/env/data/captures", "tools/env"),
+            ("alias/x", "tools/env"),
+            ("conda/x", "conda"),
+            ("store", "DVC's cache"),
+            ("store/files/x", "DVC's cache"),
+            ("hooks/x", "git's hooks"),
+            ("a/node_modules", "Node's"),
+        ] {
+            assert!(said(bad).is_some_and(|said| said.contains(why)), "{bad}: {:?}", said(bad));
+        }
+        // What holds one of them is refused as well; one that holds the project is none of its places.
+        let others = |dir: &str| [OffLimits { dir: root.join(dir), what: "DVC's cache" }];
+        assert!(check(&root, &root.join("data"), &others("data/store")).is_err());
+        assert!(check(&root, &root.join("data"), &others("..")).is_ok());
+    }
+
+    #[test]
+    fn a_project_that_is_an_environment_keeps_its_data_out_of_the_packages() {
+        let temp = tempfile::tempdir().unwrap();
+        let root = temp.path();
+        std::fs::write(root.join("pyvenv.cfg"), "").unwrap();
+        assert!(check(root, &root.join("data/captures"), &[]).is_ok());
+        for bad in ["lib/x", "Lib", "bin"] {
+            assert!(check(root, &root.join(bad), &[]).is_err(), "{bad}");
+        }
+    }
+}
