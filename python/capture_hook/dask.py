@@ -35,6 +35,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import filecmp
 import json
 import logging
 import os
@@ -71,7 +72,7 @@ class Verdict:
     status: str
     """``ingested``, ``invalid`` (it breaks the rules), ``failed`` (it could not be read or written), ``lost`` (every worker
     that took it died, or the cluster has no worker left, or does nothing with it), ``duplicate`` (another run directory has
-    the same experiment and id)."""
+    the same experiment and id, and differs)."""
     experiment: str | None = None
     run_id: str | None = None
     destination: str | None = None
@@ -169,7 +170,8 @@ def ingest_many(
     """Validates and ingests runs on a Dask cluster, each exactly once.
 
     Args:
-        run_dirs: run directories, ``results/<experiment>/<run_id>``. One that is named twice is ingested once.
+        run_dirs: run directories, ``results/<experiment>/<run_id>``. One that is named twice, or is a copy of
+            another, is ingested once.
         out_dir: the dataset, by convention ``data/captures``; made where it is missing.
         client: a ``distributed.Client``, a cluster object (``LocalCluster``, ``SLURMCluster``, …) or a scheduler's
             address; ``None`` starts a cluster on this machine for this call.
@@ -192,29 +194,50 @@ def ingest_many(
     except OSError as error:
         raise RunIOError(f"cannot make the dataset directory {out}: {error}") from error
 
-    # One task a run: names that lead to the same directory are the same run, and of two directories with the same
-    # experiment and id the first is taken, since both would go to the same folder.
-    tasks: dict[str, str] = {}
-    taken: dict[tuple[str, str], str] = {}
-    verdicts: dict[str, Verdict] = {}
+    # One task a run: names that lead to the same directory are the same run, and so are directories with the same bytes. Of
+    # several that differ and have the same experiment and id none is taken, since all would go to the same folder.
+    named: dict[tuple[str, str], dict[str, str]] = {}
     for run_dir in given:
         real = os.path.realpath(run_dir)
-        if real in tasks or real in verdicts:
-            continue
-        name = _name(real)
-        if name in taken:
-            message = f"{taken[name]} goes to the same folder of the dataset"
-            verdicts[real] = Verdict(run_dir, "duplicate", *name, errors=("duplicate_run",), message=message)
+        named.setdefault(_name(real), {}).setdefault(real, run_dir)
+    tasks: dict[str, str] = {}
+    copies: dict[str, str] = {}
+    verdicts: dict[str, Verdict] = {}
+    for name, dirs in named.items():
+        first = next(iter(dirs))
+        if all(_same_files(first, real) for real in dirs):
+            tasks[first] = dirs[first]
+            copies.update(dict.fromkeys(dirs, first))
         else:
-            taken[name] = run_dir
-            tasks[real] = run_dir
+            message = f"several runs are called {'/'.join(name)}, and they differ: {', '.join(dirs.values())}"
+            for real, run_dir in dirs.items():
+                verdicts[real] = Verdict(run_dir, "duplicate", *name, errors=("duplicate_run",), message=message)
     if tasks:
         with (
             _connected(client, min(workers, len(tasks)) if workers else None, len(tasks)) as connected,
             _workers_kept(connected.cluster),
         ):
             verdicts.update(_run(connected, tasks, out, retries))
-    return Verdicts(verdicts[os.path.realpath(run_dir)] for run_dir in given)
+    reals = [os.path.realpath(run_dir) for run_dir in given]
+    return Verdicts(verdicts[copies.get(real, real)] for real in reals)
+
+
+def _same_files(a: str, b: str) -> bool:
+    """Whether two directories hold the same files, byte for byte."""
+    if a == b:
+        return True
+
+    def files(top: str) -> list[str]:
+        return sorted(os.path.relpath(os.path.join(dir, name), top) for dir, _, names in os.walk(top) for name in names)
+
+    try:
+        names = files(a)
+        return names == files(b) and all(
+            filecmp.cmp(os.path.join(a, name), os.path.join(b, name), shallow=False) for name in names
+        )
+    except OSError:
+        # What cannot be read is not known to be the same.
+        return False
 
 
 def _name(run_dir: str) -> tuple[str, str]:

@@ -101,7 +101,7 @@ def test_every_run_gets_its_verdict(many, cluster, tmp_path):
     (tmp_path / "link").symlink_to(good)
     given = [good, bad, tmp_path / "none" / "r", orig, tmp_path / "link", torn, twin]
     verdicts = ingest_many(map(str, given), tmp_path / "out", cluster)
-    assert [v.status for v in verdicts] == ["ingested", "invalid", "failed", "ingested", "ingested", "invalid", "duplicate"]
+    assert [v.status for v in verdicts] == ["ingested", "invalid", "failed", "ingested", "ingested", "invalid", "ingested"]
     assert not verdicts.ok and verdicts[1].errors == ("step_sequence",) and verdicts[5].errors == ("truncated_gzip",)
     assert verdicts[0].steps and verdicts[0].destination == str(tmp_path / "out" / run_of("ok-head01"))
     assert len(capture_hook.find_runs(tmp_path / "out")) == 2
@@ -110,6 +110,12 @@ def test_every_run_gets_its_verdict(many, cluster, tmp_path):
     assert json.loads(json.dumps(verdicts.to_dicts()))[1]["errors"] == ["step_sequence"]
     table = str(verdicts).splitlines()
     assert len(table) == 8 and table[0].split()[:2] == ["run", "status"] and "step_sequence" in table[2]
+    # 12-B2: a copy counts once; of runs of one name that differ none is taken, and both are named.
+    (twin / "notes.txt").write_text("another")
+    differing = ingest_many([good, twin, orig], tmp_path / "differing", cluster)
+    assert [v.status for v in differing] == ["duplicate", "duplicate", "ingested"]
+    assert all(str(good) in v.message and str(twin) in v.message for v in differing[:2])
+    assert len(capture_hook.find_runs(tmp_path / "differing")) == 1
     # What cannot be read is no reason to stop, nor what is there already.
     again = ingest_many([good, orig], tmp_path / "out", cluster.scheduler_address)
     assert again.ok
