@@ -103,3 +103,12 @@ def test_runs_are_found(results):
     found = capture_hook.find_runs(results)
     assert found == [results / "a" / "r1", results / "a" / "r2", results / "b" / "r1"]
     assert capture_hook.find_runs(os.fspath(results) + "/none") == []
+
+
+def test_what_an_exception_quotes_is_spelled_out(tmp_path):
+    run = tmp_path / "demo" / "r\x1b]0;owned\x07\u202e"
+    shutil.copytree(CORPUS / "bad-step-gap" / run_of("bad-step-gap"), run)
+    with pytest.raises(capture_hook.InvalidRunError) as caught:
+        capture_hook.ingest(run, tmp_path / "data")
+    said = str(caught.value) + "".join(getattr(caught.value, "__notes__", []))
+    assert "r\\u{1b}]0;owned\\u{7}\\u{202e}" in said and not set("\x1b\x07\u202e") & set(said), said

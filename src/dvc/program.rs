@@ -398,8 +398,12 @@ impl Dvc {
         // DVC draws no bars into a pipe unless it is told to.
         let env = if progress.shows_notes() { &self.env.clone().with("DVC_IGNORE_ISATTY", "1") } else { &self.env };
         let mut note = |said: Said<'_>| {
-            if let Said::Progress(words) = said {
-                progress.note(words);
+            // What DVC draws before a bar has anything to say.
+            const EMPTY: &str = "!";
+            if let Said::Progress(words) = said
+                && words.trim() != EMPTY
+            {
+                progress.note(words.trim());
             }
         };
         let started = Instant::now();

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::app::App;
 use crate::git::Repo;
 use crate::support::fs;
+use crate::support::visible::visible_json;
 
 /// The file's name in the state directory.
 pub const FILE: &str = "last.json";
@@ -37,7 +38,8 @@ pub fn note(app: &App, event: &str, error: Option<&crate::error::Error>) {
         hint: error.filter(|e| !e.hints().is_empty()).map(|e| e.hints().join("\n")),
     };
     let dir = repo.state_dir();
-    if let Ok(bytes) = serde_json::to_vec_pretty(&last) {
-        let _ = fs::create_dir_all(&dir).and_then(|()| fs::write_atomic(&dir.join(FILE), &bytes));
+    if let Ok(text) = serde_json::to_string_pretty(&last) {
+        let _ =
+            fs::create_dir_all(&dir).and_then(|()| fs::write_atomic(&dir.join(FILE), visible_json(&text).as_bytes()));
     }
 }

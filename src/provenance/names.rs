@@ -1,11 +1,12 @@
 //! Run names as tag names.
 //!
 //! `capture/<experiment>/<run_id>`, and `…@v2`, `…@v3` where the same run was committed with other data. A run id may
-//! hold what a ref may not (`git check-ref-format`): those characters become `%` and two hex digits a byte, `%` and `@`
-//! too, so that every tag name means one run and one number.
+//! hold what a ref may not (`git check-ref-format`), or nobody sees: those characters become `%` and two hex digits a byte,
+//! `%` and `@` too, so that every tag name means one run and one number.
 
 use super::escape::{self, unescape};
 use crate::run::RunKey;
+use crate::support::visible::is_hidden;
 
 /// What a run tag's name means.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,7 +44,8 @@ fn escape(text: &str) -> String {
     let lock = text.to_ascii_lowercase().ends_with(".lock").then(|| text.len() - ".lock".len());
     escape::escape(text, |at, c| {
         matches!(c, ' ' | '~' | '^' | ':' | '?' | '*' | '[' | '\\' | '%' | '@')
-            || c.is_ascii_control()
+            // What a ref must not hold, and what git would print as it is.
+            || is_hidden(c)
             // No component starts or ends with a dot, ends with `.lock`, or holds two dots in a row.
             || (c == '.' && (at == 0 || at == last || Some(at) == lock || text[at + 1..].starts_with('.')))
             // A name that starts so would be read as an option.
@@ -72,6 +74,7 @@ mod tests {
         assert_eq!(tag_name(&name("a b/r1; touch x $(touch y)", 1)), "capture/a%20b/r1;%20touch%20x%20$(touch%20y)");
         assert_eq!(tag_name(&name("demo/r@v2", 1)), "capture/demo/r%40v2");
         assert_eq!(tag_name(&name("demo/x.lock", 1)), "capture/demo/x%2Elock");
+        assert_eq!(tag_name(&name("demo/r\u{202e}1", 1)), "capture/demo/r%E2%80%AE1");
     }
 
     #[test]

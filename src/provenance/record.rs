@@ -8,6 +8,7 @@ use std::fmt;
 use super::escape::{self, unescape};
 use crate::dvc::version::DataVersion;
 use crate::run::RunKey;
+use crate::support::visible::{is_hidden, visible};
 
 const RUN: &str = "Capture-Run";
 const CONFIG: &str = "Capture-Config";
@@ -70,7 +71,7 @@ pub fn tag_message(record: &Record) -> String {
         (Some(steps), Some(episodes)) => format!(": {}, {}", count(steps, "step"), count(episodes, "episode")),
         _ => String::new(),
     };
-    format!("Capture {}{rows}\n\n{record}", record.run.to_string().escape_debug())
+    format!("Capture {}{rows}\n\n{record}", visible(&record.run))
 }
 
 fn count(n: u64, what: &str) -> String {
@@ -147,8 +148,8 @@ fn data_version(value: &str) -> Option<DataVersion> {
 fn escape(text: &str) -> String {
     let (first, last) = (text.len() - text.trim_start().len(), text.trim_end().len());
     escape::escape(text, |at, c| {
-        // Line breaks that some readers know beside `\n` are no text either.
-        c == '%' || c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') || at < first || at >= last
+        // Line breaks that some readers know beside `\n` are no text either, and git prints a message as it is.
+        c == '%' || is_hidden(c) || at < first || at >= last
     })
 }
 

@@ -241,7 +241,9 @@ fn what_tracked_files_say_is_spelled_out() {
         &["git", "checkout", "-q", "-f", "-"],
     ];
     let world = native();
-    let remote = format!("[core]\n    remote = x{STEER}\n['remote \"x{STEER}\"']\n    url = /nowhere/{STEER}{HIDE}\n");
+    // DVC's settings with a control character are refused.
+    let odd = "\u{202e}\u{200b}\u{e0041}";
+    let remote = format!("[core]\n    remote = x{odd}\n['remote \"x{odd}\"']\n    url = /nowhere/{odd}\n");
     let states: [(&str, Put<'_>); 9] = [
         ("run_dir", &|world| {
             let line = line_of(world, "params.yaml", "run_dir:");
@@ -279,7 +281,8 @@ fn what_tracked_files_say_is_spelled_out() {
         // Something for pre-commit to look at.
         fs::write(world.repo("params.yaml"), fs::read_to_string(world.repo("params.yaml")).unwrap() + "# x\n").unwrap();
         let said = screens(&world, everything);
-        assert!(said.contains("\\u{1b}]0;owned") || said.contains("\\u001b]0;owned"), "{what}: not shown\n{said}");
+        let spelled = if what == "remote" { "x\\u{202e}\\u{200b}\\u{e0041}" } else { "\\u{1b}]0;owned" };
+        assert!(said.contains(spelled), "{what}: not shown\n{said}");
     }
 }
 
@@ -406,6 +409,15 @@ fn no_character_that_is_not_seen_is_printed() {
     world.record_as("ok-pypi010", "demo/same");
     let runs = world.hook(["runs", "--new"]).ok().out;
     assert!(runs.contains("demo/same ") && runs.contains("demo/same\\u{2060} "), "{runs}");
+    // What we write into git, which prints it as it is.
+    world.hook(["select", "demo/same\u{2060}"]).ok();
+    world.git(["commit", "-q", "-am", "x"]).ok();
+    let said = world.git(["log", "-1", "--format=%B%d"]).ok().out;
+    assert!(
+        said.contains("Capture-Run: demo/same%E2%81%A0\n") && said.contains("capture/demo/same%E2%81%A0"),
+        "{said}"
+    );
+    assert!(world.hook(["show", "capture/demo/same%E2%81%A0"]).ok().out.starts_with("demo/same\\u{2060}\n"));
 }
 
 /// What an interactive shell shows when these lines are typed, a tab for completion in them.
