@@ -163,7 +163,7 @@ fn what_it_reads(top: &Path, place: &Path) -> Vec<PathBuf> {
     read
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
