@@ -36,7 +36,12 @@ impl App {
             .ok_or_else(|| Error::new(Kind::Io, "io", "cannot tell where this program lies"))
     }
 
-    /// The project around the working directory.
+    /// Every project of the repository, for a hook.
+    pub fn projects(&self) -> Result<Vec<Project>, Error> {
+        Ok(Project::all(&self.cwd, &self.env)?)
+    }
+
+    /// The project that the working directory stands in.
     pub fn project(&self) -> Result<Project, Error> {
         Ok(Project::open(&self.cwd, &self.env)?)
     }

@@ -9,6 +9,7 @@ use crate::output::json::{Check, CheckFinding};
 use crate::output::{Text, human};
 use crate::project::Project;
 use crate::project::proof::{Claim, Weight};
+use crate::support::process::quoted;
 
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]
@@ -37,7 +38,7 @@ pub struct Args {
 pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     let project = app.project()?;
     let range = range(&project, &args.range)?;
-    let proof = project.prove(&range, args.remote)?;
+    let proof = project.prove(&range, args.remote, &app.ui)?;
     let counts = |claim: &Claim| claim.weight == Weight::Error || args.strict;
     let result = Check {
         ok: !proof.claims.iter().any(counts),
@@ -61,6 +62,10 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
         app.ui.data_json(&result);
     } else {
         app.ui.data(&text(&result));
+        for other in project.others()? {
+            let dir = quoted(project.from_here(other));
+            app.ui.hint(&format!("another project of this repository: `capture-hook -C {dir} check`"));
+        }
     }
     Ok(if result.ok { Outcome::Done } else { Outcome::Wanting })
 }

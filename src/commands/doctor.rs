@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::app::{App, Outcome};
 use crate::config;
-use crate::dvc::stage;
+use crate::dvc::{ignore, stage};
 use crate::error::Error;
 use crate::git::{ConfiguredHook, HooksDirSource, Repo};
 use crate::hooks::install::{self, Hook, Octopus, Standing};
@@ -14,6 +14,7 @@ use crate::output::Text;
 use crate::project::promote::{TRUST_SETTING, TRUSTED_CMD};
 use crate::project::setup::without_secret;
 use crate::project::{Project, Source};
+use crate::run::layout;
 use crate::support::process::quoted;
 
 /// Arguments of `doctor`.
@@ -219,6 +220,7 @@ fn project_checks(project: &Project) -> Vec<Check> {
         Err(error) => checks.push(failed("DVC", error, "pipx install dvc")),
     }
     checks.extend(pipeline(project));
+    checks.extend(left_out(project));
     checks.extend(storage(project));
     checks.push(match project.config() {
         Ok(held) if held == config::Config::default() => ok("settings", "all defaults"),
@@ -264,6 +266,40 @@ fn pipeline(project: &Project) -> Vec<Check> {
     checks
 }
 
+/// Whether DVC's ignore rules would leave files of a run out of the dataset. DVC is asked only where there are rules.
+fn left_out(project: &Project) -> Option<Check> {
+    const NAME: &str = "ignore rules";
+    const FILES: [&str; 7] = [
+        layout::RUN_JSON,
+        layout::STEPS,
+        layout::EPISODES,
+        layout::MANIFEST,
+        layout::STEPS_PARQUET,
+        layout::EPISODES_PARQUET,
+        layout::DATASET_INDEX,
+    ];
+    let wanted = project.state(&Source::WorkTree).ok()?.wanted?;
+    let selected = wanted.run_dir.as_deref().and_then(|dir| dir.trim_end_matches('/').rsplit('/').nth(1));
+    let folder = format!("{}/{}", wanted.out_dir, selected.unwrap_or("experiment"));
+    let rule_files = match ignore::rule_files(project.files(), &folder) {
+        Ok(files) if files.is_empty() => return None,
+        Ok(files) => files.join(", "),
+        Err(error) => return Some(failed(NAME, error, "see what lies there")),
+    };
+    let probes = FILES.map(|name| format!("{folder}/run/{name}"));
+    Some(match project.dvc().and_then(|dvc| ignore::ignored(&dvc, &probes)) {
+        Ok(ignored) => match ignored.first() {
+            None => ok(NAME, format!("{rule_files}: none meets a run's files")),
+            Some(first) => {
+                let names: Vec<&str> = ignored.iter().filter_map(|one| one.path.rsplit('/').next()).collect();
+                let found = format!("{} leaves {} of every run out of the dataset", first.rule, names.join(", "));
+                missing(NAME, found, "take the rule out, or add a line that excepts the dataset's files")
+            }
+        },
+        Err(error) => failed(NAME, error, "dvc check-ignore"),
+    })
+}
+
 /// The cache and the remote.
 fn storage(project: &Project) -> Vec<Check> {
     let settings = match project.dvc_settings() {
@@ -278,6 +314,17 @@ fn storage(project: &Project) -> Vec<Check> {
     } else {
         ok("cache", cache)
     }];
+    if let Ok(Some(shared)) = project.shared_cache()
+        && shared != settings.cache_dir
+    {
+        let found =
+            format!("{} is this working tree's own; the clone's is {}", settings.cache_dir.display(), shared.display());
+        checks.push(missing(
+            "shared cache",
+            found,
+            "capture-hook install, unless you named it in .dvc/config.local yourself",
+        ));
+    }
     checks.push(match settings.remote() {
         Some(remote) => match &remote.dir {
             Some(dir) if !dir.is_dir() => {

@@ -56,7 +56,8 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
             .hint("name it without: credentials belong in `dvc remote modify --local`, or where the cloud's own tools keep them"));
     }
     let mut steps = Vec::new();
-    let project = dvc_project(app, args, &mut steps)?;
+    let mut project = dvc_project(app, args, &mut steps)?;
+    project.share_cache(&app.ui)?;
     steps.extend(project.set_up()?);
     if let Some(url) = &args.remote {
         steps.push(remote(app, &project, url)?);
@@ -75,6 +76,7 @@ fn dvc_project(app: &App, args: &Args, steps: &mut Vec<Step>) -> Result<Project,
     if let Some(project) = Project::find(Repo::open(&app.cwd, &app.env)?, &app.cwd, &app.env)?
         && (!args.subdir || project.root == app.cwd)
     {
+        project.checked_out()?;
         steps.push(Step::kept(".dvc", "a DVC project is there"));
         steps.extend(trust_venv(&project)?);
         return Ok(project);

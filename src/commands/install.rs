@@ -4,7 +4,6 @@ use crate::app::{App, Outcome};
 use crate::error::Error;
 use crate::git::Repo;
 use crate::hooks::install::{self, Installed};
-use crate::project::Project;
 
 /// Arguments of `install`.
 #[derive(Debug, clap::Args)]
@@ -26,10 +25,11 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     let repo = Repo::open(&app.cwd, &app.env)?;
     let done = install::install(&repo, &app.binary()?, args.force)?;
     let managers = install::managers(repo.top()?);
-    let dvc = match Project::find(repo, &app.cwd, &app.env)? {
-        Some(project) => project.trust_own_venv()?,
-        None => None,
-    };
+    let mut dvc = None;
+    for mut project in app.projects()?.into_iter().filter(|project| project.checked_out().is_ok()) {
+        project.share_cache(&app.ui)?;
+        dvc = dvc.or(project.trust_own_venv()?);
+    }
     if app.ui.json() {
         app.ui.data_json(&serde_json::json!({
             "dir": done.dir, "written": done.written, "chained": done.chained, "merge_drivers": done.drivers,

@@ -49,7 +49,8 @@ struct Pulled {
 
 /// Runs the command.
 pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
-    let project = app.project()?;
+    let mut project = app.project()?;
+    project.share_cache(&app.ui)?;
     let Some(locked) = project.locked(&Source::WorkTree)? else {
         return Err(Error::new(Kind::Setup, "no_dataset", "dvc.lock holds no dataset: nothing was ingested yet")
             .hint("record a run, then `capture-hook select RUN` and commit"));

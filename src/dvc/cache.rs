@@ -13,6 +13,9 @@ use crate::error::{Explain, Kind};
 use crate::support::fs::{self, FsError};
 use crate::support::limits;
 
+/// The mode of a shared cache's directories (source: `dvc_data/hashfile/db/local.py`).
+const GROUP_DIR: u32 = 0o2775;
+
 /// A cache that cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
@@ -63,19 +66,21 @@ impl Explain for CacheError {
 pub struct Cache {
     dir: PathBuf,
     objects: PathBuf,
+    /// Whether a group shares it: whoever is in it may add objects.
+    shared: bool,
 }
 
 impl Cache {
     /// The cache that the settings name.
     #[must_use]
     pub fn of(settings: &Settings) -> Self {
-        Self::at(&settings.cache_dir)
+        Self { shared: settings.shared, ..Self::at(&settings.cache_dir) }
     }
 
     /// The cache in a directory (`.dvc/cache`). A directory remote has the same layout.
     #[must_use]
     pub fn at(dir: &Path) -> Self {
-        Self { dir: dir.to_path_buf(), objects: dir.join("files").join("md5") }
+        Self { dir: dir.to_path_buf(), objects: dir.join("files").join("md5"), shared: false }
     }
 
     /// The directory of the cache.
@@ -146,7 +151,7 @@ impl Cache {
     /// Puts the bytes of a `.dir` object into the cache. Its name is worked out while they are written: both grow with the
     /// dataset.
     pub fn put_list(&self, bytes: &[u8]) -> Result<DataVersion, CacheError> {
-        fs::create_dir_all(&self.objects)?;
+        self.make_dir(&self.objects)?;
         std::thread::scope(|scope| {
             let name = scope.spawn(|| DataVersion::of(bytes));
             let unnamed = fs::Unnamed::write_read_only(&self.objects, bytes)?;
@@ -155,12 +160,42 @@ impl Cache {
             let path = self.listing_path(version);
             if !path.is_file() {
                 if let Some(dir) = path.parent() {
-                    fs::create_dir_all(dir)?;
+                    self.make_dir(dir)?;
                 }
                 unnamed.name(&path)?;
             }
             Ok(version)
         })
+    }
+
+    /// Makes a directory of the cache, and those above it: of a shared one each so that the group may write there, as DVC
+    /// does it. One that is there keeps its mode.
+    pub fn make_dir(&self, dir: &Path) -> Result<(), FsError> {
+        if !self.shared {
+            return fs::create_dir_all(dir);
+        }
+        let missing: Vec<&Path> = dir.ancestors().take_while(|above| !above.is_dir()).collect();
+        for dir in missing.into_iter().rev() {
+            if fs::create_dir(dir)? {
+                fs::set_dir_mode(dir, GROUP_DIR)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes over every object of another cache that this one lacks. The other one stays as it is.
+    pub fn take_over(&self, other: &Self) -> Result<(), FsError> {
+        let shards = std::fs::read_dir(&other.objects).into_iter().flatten().flatten();
+        for object in shards.flat_map(|shard| std::fs::read_dir(shard.path()).into_iter().flatten().flatten()) {
+            let from = object.path();
+            let (Ok(inner), Ok(kind)) = (from.strip_prefix(&other.objects), object.file_type()) else { continue };
+            let to = self.objects.join(inner);
+            if kind.is_file() && !to.is_file() {
+                self.make_dir(to.parent().unwrap_or(&self.objects))?;
+                fs::copy_read_only(&from, &to)?;
+            }
+        }
+        Ok(())
     }
 
     /// A file's size, where the cache has it.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::cache::{Cache, CacheError};
 use super::delta::{self, DeltaError};
+use super::ignore::rule_files;
 use super::link::{Linker, hash};
 use super::listing::{Entry, Listing, ListingError};
 use super::lock::{self, Lock, LockError};
@@ -130,8 +131,8 @@ pub struct Versioned {
     pub changed: bool,
 }
 
-/// Whether the engine can do this project's work; `Err` names what only DVC does.
-pub fn is_within(root: &Path, settings: &Settings, stage: &Resolved) -> Result<(), EngineError> {
+/// Whether the engine can do this project's work for these runs; `Err` names what only DVC does.
+pub fn is_within(root: &Path, settings: &Settings, stage: &Resolved, runs: &[RunKey]) -> Result<(), EngineError> {
     let beyond = |why: String| Err(EngineError::BeyondUs(why));
     if let Some(why) = settings.beyond_us.first() {
         return beyond(why.clone());
@@ -154,12 +155,10 @@ pub fn is_within(root: &Path, settings: &Settings, stage: &Resolved) -> Result<(
     }
     // DVC leaves ignored files out of a directory.
     let files = Root::at(root);
-    let mut dir = PathBuf::new();
-    for part in std::iter::once("").chain(stage.out_dir.split('/')) {
-        dir.push(part);
-        let rules = files.read(dir.join(".dvcignore"), limits::TEXT)?.unwrap_or_default();
-        if String::from_utf8_lossy(&rules).lines().any(|l| !l.trim().is_empty() && !l.trim_start().starts_with('#')) {
-            return beyond("there are rules in .dvcignore".into());
+    let experiments = runs.iter().map(|run| format!("{}/{}", stage.out_dir, run.experiment()));
+    for dir in experiments.chain([stage.out_dir.clone()]) {
+        if let Some(file) = rule_files(files, &dir)?.first() {
+            return beyond(format!("there are rules in {file}"));
         }
     }
     Ok(())
@@ -167,7 +166,7 @@ pub fn is_within(root: &Path, settings: &Settings, stage: &Resolved) -> Result<(
 
 /// Versions runs that lie in the dataset's folder.
 pub fn version(work: &Work<'_>) -> Result<Versioned, EngineError> {
-    is_within(work.root, work.settings, work.stage)?;
+    is_within(work.root, work.settings, work.stage, work.runs)?;
     let _lock = ProjectLock::take(work.root, work.patience)?;
     let project = Root::at(work.root);
     let bytes = project.read(lock::FILE, limits::LOCK)?.unwrap_or_default();

@@ -97,7 +97,6 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<Setting>, IniError> {
 /// Settings as text that `configobj` reads back as the same settings.
 #[must_use]
 pub fn write(settings: &[Setting]) -> String {
-    let quoted = |text: &str| if text.contains('"') { format!("'{text}'") } else { format!("\"{text}\"") };
     let mut sections: Vec<&str> = Vec::new();
     for setting in settings {
         if !sections.contains(&setting.section.as_str()) {
@@ -118,6 +117,37 @@ pub fn write(settings: &[Setting]) -> String {
 /// A text that can be written in quotes of one kind or the other.
 fn quotable(text: &str) -> bool {
     !(text.contains('"') && text.contains('\''))
+}
+
+/// A text with one setting (section, key, value) added, with a comment above it, and every line that was there kept.
+#[must_use]
+pub fn with_setting(text: &str, (section, key, value): (&str, &str, &str), comment: &str) -> String {
+    let setting = format!("    {comment}\n    {key} = {}\n", quoted(value));
+    let is_header = |line: &str| {
+        let name = line.trim().strip_prefix('[').and_then(section_name);
+        name.is_some_and(|name| name == section)
+    };
+    let mut out = String::new();
+    let mut added = false;
+    for line in text.split_inclusive('\n') {
+        out.push_str(line);
+        if !line.ends_with('\n') {
+            out.push('\n');
+        }
+        if !added && is_header(line) {
+            out.push_str(&setting);
+            added = true;
+        }
+    }
+    if !added {
+        out.push_str(&format!("[{section}]\n{setting}"));
+    }
+    out
+}
+
+/// A value as `configobj` reads it back.
+fn quoted(text: &str) -> String {
+    if text.contains('"') { format!("'{text}'") } else { format!("\"{text}\"") }
 }
 
 fn section_name(rest: &str) -> Option<String> {
@@ -209,6 +239,16 @@ mod tests {
                 ("cache", "empty", String::new()),
             ]
         );
+    }
+
+    #[test]
+    fn a_setting_is_added_to_its_section() {
+        let with = |text: &str| with_setting(text, ("cache", "dir", "../a b"), "# why");
+        let line = "    # why\n    dir = \"../a b\"\n";
+        assert_eq!(with(""), format!("[cache]\n{line}"));
+        assert_eq!(with("[core]\n    a = 1"), format!("[core]\n    a = 1\n[cache]\n{line}"));
+        assert_eq!(with("[ 'cache' ] # x\ntype = copy\n"), format!("[ 'cache' ] # x\n{line}type = copy\n"));
+        assert!(parse(with("[cache]\ntype = copy\n").as_bytes()).unwrap().iter().any(|s| s.text() == "../a b"));
     }
 
     #[test]

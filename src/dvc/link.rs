@@ -25,14 +25,13 @@ use crate::support::fs::{self, At, FsError};
 pub struct Linker {
     cache: Cache,
     types: Vec<LinkType>,
-    shared: bool,
 }
 
 impl Linker {
     /// For the cache and link types of these settings.
     #[must_use]
     pub fn of(settings: &Settings) -> Self {
-        Self { cache: Cache::of(settings), types: settings.link_types.clone(), shared: settings.shared }
+        Self { cache: Cache::of(settings), types: settings.link_types.clone() }
     }
 
     /// The cache.
@@ -106,7 +105,7 @@ impl Linker {
 
     fn add(&self, object: &Path, files: Root<'_>, file: &Path) -> Result<(), FsError> {
         if let Some(shard) = object.parent() {
-            self.make_dir(shard)?;
+            self.cache.make_dir(shard)?;
         }
         let made = unused(parent(object))?;
         let full = files.path().join(file);
@@ -120,20 +119,6 @@ impl Linker {
         File::open(&made).and_then(|made| made.sync_data()).at("write", &made)?;
         read_only(&made)?;
         std::fs::rename(&made, object).at("replace", object)?;
-        Ok(())
-    }
-
-    fn make_dir(&self, dir: &Path) -> Result<(), FsError> {
-        if dir.is_dir() {
-            return Ok(());
-        }
-        fs::create_dir_all(dir)?;
-        #[cfg(unix)]
-        if self.shared {
-            use std::os::unix::fs::PermissionsExt;
-            // Another user's directory keeps its mode.
-            let _ = std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o2775));
-        }
         Ok(())
     }
 
@@ -293,7 +278,7 @@ mod tests {
     use super::*;
 
     fn linker(dir: &Path, types: &[LinkType]) -> Linker {
-        Linker { cache: Cache::at(&dir.join("cache")), types: types.to_vec(), shared: false }
+        Linker { cache: Cache::at(&dir.join("cache")), types: types.to_vec() }
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod delta;
 pub mod engine;
 pub mod fetch;
 pub mod guard;
+pub mod ignore;
 pub mod ini;
 pub mod link;
 pub mod listing;

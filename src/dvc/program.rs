@@ -132,7 +132,7 @@ impl Explain for ProgramError {
                 "wait for it and run the same command again".into(),
                 "on NFS, `dvc config core.hardlink_lock true` helps where locks get stuck".into(),
             ],
-            Self::Process(error) => error.hints(),
+            Self::Process(error) => known_way_out(error).into_iter().chain(error.hints()).collect(),
             Self::Settings(error) => error.hints(),
             Self::Fs(error) => error.hints(),
         }
@@ -327,12 +327,12 @@ impl Dvc {
     /// Sets a project up, as `dvc init` does.
     pub fn init(&self, in_subdirectory: bool) -> Result<(), ProgramError> {
         let flag = in_subdirectory.then_some("--subdir");
-        self.run(&self.cmd(["init", "-q"].into_iter().chain(flag)), &Silent).map(drop)
+        self.run(&self.cmd(std::iter::once("init").chain(flag)), &Silent).map(drop)
     }
 
     /// Adds a remote and makes it the default. The address may be relative to the project's root.
     pub fn remote_add(&self, name: &str, url: &str) -> Result<(), ProgramError> {
-        self.here(["remote", "add", "-q", "-d", "--", name, url]).map(drop)
+        self.here(["remote", "add", "-d", "--", name, url]).map(drop)
     }
 
     /// Runs one stage, no other, where its command, parameters or inputs changed; `force`: in any case. Whatever DVC reads
@@ -417,7 +417,7 @@ impl Dvc {
                 continue;
             }
             if !busy {
-                return Err(cmd.failed(&output).into());
+                return Err(cmd.failed(&with_reason(output)).into());
             }
             if started.elapsed() >= self.patience {
                 return Err(ProgramError::Busy { holder: project_lock::holder(&self.root), waited: started.elapsed() });
@@ -426,6 +426,46 @@ impl Dvc {
             std::thread::sleep(Duration::from_millis(300));
         }
     }
+}
+
+/// What DVC said of a failure, as it is to be shown: its `ERROR:` lines and what led there, never the footer that asks for a
+/// visit to its support page.
+fn with_reason(output: Output) -> Output {
+    const FOOTER: &str = "https://dvc.org/support";
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let lines: Vec<&str> = said.lines().filter(|line| !line.contains(FOOTER)).collect();
+    let told = lines.iter().any(|line| line.starts_with(REASON));
+    // What the stage printed would push the reason out of sight.
+    let stdout = if told { Vec::new() } else { output.stdout };
+    Output { stdout, stderr: lines.join("\n").into_bytes(), ..output }
+}
+
+/// How the line begins in which DVC says why it failed.
+pub const REASON: &str = "ERROR: ";
+
+/// Settings of git's and DVC's own that DVC fails with: what it says then, and the way out.
+const KNOWN: &[(&str, &str)] = &[
+    (
+        "extensions.refstorage",
+        "DVC cannot read git's reftable (extensions.refStorage): `git refs migrate --ref-format=files` makes plain files of it",
+    ),
+    (
+        "unknown object format 'sha256'",
+        "DVC cannot read a SHA-256 repository (extensions.objectFormat): a new one needs `git init --object-format=sha1`",
+    ),
+    (
+        "Checksum mismatch: Expected",
+        "DVC cannot read a split index (core.splitIndex): `git config core.splitIndex false && git update-index --no-split-index`",
+    ),
+    (
+        "aborted by the user",
+        "DVC is set to ask before it works (core.interactive): `dvc config --local core.interactive false`",
+    ),
+];
+
+fn known_way_out(error: &ProcessError) -> Option<String> {
+    let ProcessError::Failed { said, .. } = error else { return None };
+    KNOWN.iter().find(|(words, _)| said.contains(words)).map(|(_, hint)| (*hint).to_owned())
 }
 
 /// Whether DVC gave up because of its own lock. It exits with 255 for everything that goes wrong.

@@ -36,24 +36,13 @@ pub struct Scratch {
 impl Scratch {
     /// A project with the settings of the one at `root`: its cache, its remotes, the remote that its dataset goes to.
     pub fn new(root: &Path, effective: &Settings) -> Result<Self, SettingsError> {
-        let real = root.join(".dvc");
         let parent = passing_dir(root)?;
         remove_stale(&parent);
         let dir = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&parent).at("write in", &parent)?;
         let own = dir.path().join(".dvc");
         fs::create_dir_all(&own)?;
         for name in ["config", "config.local"] {
-            let path = real.join(name);
-            let Some(bytes) = Root::at(root).read(Path::new(".dvc").join(name), limits::TEXT)? else { continue };
-            let mut settings =
-                ini::parse(&bytes).map_err(|error| SettingsError::Syntax { path: path.clone(), error })?;
-            for setting in &mut settings {
-                if setting.named("remote").is_some() && PATH_KEYS.contains(&setting.key.as_str()) {
-                    for value in &mut setting.values {
-                        *value = absolute(&real, value);
-                    }
-                }
-            }
+            let Some(mut settings) = anchored(root, name)? else { continue };
             let ours = |s: &Setting| {
                 let ours = [("core", "no_scm"), ("core", "autostage"), ("core", "remote"), ("cache", "dir")];
                 ours.contains(&(s.section.as_str(), s.key.as_str()))
@@ -91,6 +80,22 @@ impl Scratch {
         fs::write_atomic(&self.root().join(format!("{name}.dvc")), text.as_bytes())?;
         Ok(name)
     }
+}
+
+/// The settings of one of a project's files, `config` or `config.local`, the paths of its remotes made absolute; `None` where
+/// there is no such file.
+pub fn anchored(root: &Path, name: &str) -> Result<Option<Vec<Setting>>, SettingsError> {
+    let dir = root.join(".dvc");
+    let Some(bytes) = Root::at(root).read(Path::new(".dvc").join(name), limits::TEXT)? else { return Ok(None) };
+    let mut settings = ini::parse(&bytes).map_err(|error| SettingsError::Syntax { path: dir.join(name), error })?;
+    for setting in &mut settings {
+        if setting.named("remote").is_some() && PATH_KEYS.contains(&setting.key.as_str()) {
+            for value in &mut setting.values {
+                *value = absolute(&dir, value);
+            }
+        }
+    }
+    Ok(Some(settings))
 }
 
 const PREFIX: &str = "capture-hook-scratch-";

@@ -6,6 +6,9 @@ use crate::error::{Explain, Kind};
 use crate::support::fs::FsError;
 use crate::support::process::ProcessError;
 
+/// How a shallow clone gets the rest of history.
+pub const UNSHALLOW: &str = "`git fetch --unshallow` (`fetch-depth: 0` of actions/checkout)";
+
 /// A git operation that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum GitError {
@@ -35,6 +38,8 @@ pub enum GitError {
     NoSuchRevision {
         /// As the user typed it.
         rev: String,
+        /// Whether the clone is shallow: then the name may be one that was not fetched.
+        shallow: bool,
     },
     /// An object that history names is not here (a shallow or partial clone), or is broken.
     #[error("cannot read {what}")]
@@ -85,14 +90,14 @@ impl Explain for GitError {
                 vec![format!("if you trust it: `git config --global --add safe.directory {dir}`")]
             }
             Self::NoProgram => vec!["install git, or put it on PATH".into()],
+            Self::NoSuchRevision { shallow: true, .. } => {
+                vec![format!("this clone is shallow, so its history and branches are not all here: {UNSHALLOW}")]
+            }
             Self::NoSuchRevision { .. } => {
                 vec!["`git log --oneline` lists commits, `git tag -l 'capture/*'` runs".into()]
             }
             Self::Read { .. } => {
-                vec![
-                    "in a shallow or partial clone, `git fetch --unshallow` or `git fetch --refetch` brings the rest"
-                        .into(),
-                ]
+                vec![format!("in a shallow clone {UNSHALLOW} brings it, in a partial one `git fetch --refetch`")]
             }
             Self::Program(error) => error.hints(),
             Self::Fs(error) => error.hints(),

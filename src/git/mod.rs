@@ -21,7 +21,7 @@ mod write;
 
 pub use caller::CommitCall;
 pub use configured::ConfiguredHook;
-pub use error::GitError;
+pub use error::{GitError, UNSHALLOW};
 pub use hooks_dir::{HooksDir, HooksDirSource};
 pub use message::{Message, add_trailers};
 pub use read::{Commit, Entry, Oid};

@@ -3,6 +3,7 @@
 //! Paths are relative to the top of the working tree, with `/`. An entry is told by its object id, so that "did this
 //! file change" costs no read of its content.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
@@ -120,7 +121,14 @@ impl Repo {
 
     /// The commit that a name typed by the user means.
     pub fn resolve(&self, rev: &str) -> Result<Oid, GitError> {
-        self.find_commit_id(rev)?.ok_or_else(|| GitError::NoSuchRevision { rev: rev.to_owned() })
+        let shallow = || !self.shallow_ends().unwrap_or_default().is_empty();
+        self.find_commit_id(rev)?.ok_or_else(|| GitError::NoSuchRevision { rev: rev.to_owned(), shallow: shallow() })
+    }
+
+    /// The commits at which a shallow clone's history ends; none in any other clone.
+    pub fn shallow_ends(&self) -> Result<HashSet<Oid>, GitError> {
+        let text = crate::support::fs::read_optional(&self.common_dir.join("shallow"))?.unwrap_or_default();
+        Ok(String::from_utf8_lossy(&text).lines().filter_map(Oid::parse).collect())
     }
 
     /// A commit's facts.
@@ -137,7 +145,7 @@ impl Repo {
             });
         }
         let format = "--format=%P%n%ct%n%an%n%B";
-        let output = self.cmd(["log", "-1", format, id.as_str(), "--"]).checked(self.env())?;
+        let output = self.cmd(["log", "-1", "--no-show-signature", format, id.as_str(), "--"]).checked(self.env())?;
         let mut parts = output.stdout.splitn(4, |b| *b == b'\n');
         let mut line = || String::from_utf8_lossy(parts.next().unwrap_or_default()).into_owned();
         let (parents, time, author) = (line(), line(), line());
@@ -164,7 +172,9 @@ impl Repo {
                 Err(source) => Err(GitError::Read { what: format!("{path} of commit {commit}"), source }),
             };
         }
-        let output = self.cmd(["ls-tree", "-z", "--full-tree", commit.as_str(), "--", path]).checked(self.env())?;
+        let output = self
+            .cmd(["--literal-pathspecs", "ls-tree", "-z", "--full-tree", commit.as_str(), "--", path])
+            .checked(self.env())?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let mut words = text.split(['\t', '\0']).next().unwrap_or_default().split(' ');
         let (mode, kind, id) = (words.next(), words.next(), words.next());
@@ -181,20 +191,36 @@ impl Repo {
         if let Some(index) = self.lib_index() {
             return Ok(index.get_path(Path::new(path), 0).map(|e| Entry { id: e.id.into(), mode: e.mode }));
         }
-        let output = self.query(["ls-files", "-s", "-z", "--full-name", "--", path])?;
+        let output = self.query(["--literal-pathspecs", "ls-files", "-s", "-z", "--full-name", "--", path])?;
         let mut lines = output.stdout.split(|byte| *byte == 0).filter_map(index_line);
         Ok(lines.find(|(_, stage, name)| *stage == 0 && name == Path::new(path)).map(|(entry, ..)| entry))
     }
 
-    /// The paths in the index that end so (`/.dvc/config`): a scan in memory.
-    pub fn index_paths_ending(&self, end: &str) -> Result<Vec<String>, GitError> {
-        if let Some(index) = self.lib_index() {
-            let ends = index.iter().filter(|e| e.path.ends_with(end.as_bytes()));
-            return Ok(ends.map(|e| String::from_utf8_lossy(&e.path).into_owned()).collect());
+    /// The files of this name (`.dvc/config`), in any directory, that the index holds: a scan in memory. Where the index is
+    /// empty, as in a clone without a checkout, those that HEAD holds.
+    pub fn tracked_files_named(&self, name: &str) -> Result<Vec<String>, GitError> {
+        let named = |path: &[u8]| {
+            let dir = path.strip_suffix(name.as_bytes());
+            dir.is_some_and(|dir| dir.is_empty() || dir.ends_with(b"/"))
+        };
+        let text = |path: &[u8]| String::from_utf8_lossy(path).into_owned();
+        let said = |output: Vec<u8>| output.split(|byte| *byte == 0).filter(|path| named(path)).map(text).collect();
+        let (found, empty): (Vec<String>, bool) = match self.lib_index() {
+            Some(index) => {
+                let found = index.iter().filter(|entry| named(&entry.path)).map(|entry| text(&entry.path));
+                (found.collect(), index.is_empty())
+            }
+            None => {
+                let found: Vec<String> =
+                    said(self.query(["ls-files", "-z", "--full-name", "--", &format!(":(top,glob)**/{name}")])?.stdout);
+                let empty = found.is_empty() && self.query(["ls-files", "-z"])?.stdout.is_empty();
+                (found, empty)
+            }
+        };
+        if !empty || self.head()?.is_none() {
+            return Ok(found);
         }
-        let output = self.query(["ls-files", "-z", "--full-name", "--", &format!(":(glob)**{end}")])?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        Ok(text.split('\0').filter(|path| path.ends_with(end)).map(str::to_owned).collect())
+        Ok(said(self.query(["ls-tree", "-r", "-z", "--name-only", "--full-tree", "HEAD"])?.stdout))
     }
 
     /// Whether the index holds a file below this directory.

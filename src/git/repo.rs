@@ -2,6 +2,7 @@
 //!
 //! Git exports `GIT_DIR`, `GIT_INDEX_FILE` and `GIT_WORK_TREE` to hooks, relative to the directory it starts them in.
 //! They are honoured, and made absolute at once: our own git calls keep them, and run at the top of the working tree.
+//! Variables that change what a git call means are kept from ours ([`OF_THE_USERS_CALLS`]).
 
 use std::cell::OnceCell;
 use std::ffi::{OsStr, OsString};
@@ -10,6 +11,17 @@ use std::path::{Path, PathBuf};
 use super::error::GitError;
 use crate::support::env::Env;
 use crate::support::process::{Cmd, Output, ProcessError};
+
+/// Variables that a user sets for the git commands that he types, and that would give our own calls another meaning: how a
+/// path is matched, what a difference is shown by.
+const OF_THE_USERS_CALLS: &[&str] = &[
+    "GIT_LITERAL_PATHSPECS",
+    "GIT_GLOB_PATHSPECS",
+    "GIT_NOGLOB_PATHSPECS",
+    "GIT_ICASE_PATHSPECS",
+    "GIT_EXTERNAL_DIFF",
+    "GIT_DIFF_OPTS",
+];
 
 /// A git repository, with the index and working tree that git (or the user) means.
 pub struct Repo {
@@ -26,6 +38,7 @@ pub struct Repo {
 impl Repo {
     /// The repository that git's variables name, else the one around `cwd` (absolute).
     pub fn open(cwd: &Path, env: &Env) -> Result<Self, GitError> {
+        let env = &OF_THE_USERS_CALLS.iter().fold(env.clone(), |env, name| env.without(name));
         let absolute = |name: &str| env.get(name).map(|value| clean(&cwd.join(value)));
         let (given_dir, given_tree) = (absolute("GIT_DIR"), absolute("GIT_WORK_TREE"));
         let opened = match &given_dir {
@@ -47,8 +60,7 @@ impl Repo {
             Ok(lib) => {
                 let work_tree = match (&given_tree, &given_dir) {
                     (Some(tree), _) => Some(tree.clone()),
-                    // As git does it: a GIT_DIR without a GIT_WORK_TREE means that we are at the top.
-                    (None, Some(_)) if !lib.is_bare() => lib.workdir().map(clean).or_else(|| Some(cwd.to_path_buf())),
+                    (None, Some(_)) if !lib.is_bare() => Some(tree_of(&lib).unwrap_or_else(|| cwd.to_path_buf())),
                     _ => lib.workdir().map(clean),
                 };
                 Self {
@@ -130,6 +142,20 @@ impl Repo {
         &self.common_dir
     }
 
+    /// The main working tree, whose linked ones the others are; `None` where the clone is bare, or its tree is not known.
+    #[must_use]
+    pub fn main_tree(&self) -> Option<PathBuf> {
+        let flags = git2::RepositoryOpenFlags::NO_SEARCH | git2::RepositoryOpenFlags::NO_DOTGIT;
+        match git2::Repository::open_ext(&self.common_dir, flags, std::iter::empty::<&OsStr>()) {
+            Ok(main) if main.is_bare() => None,
+            Ok(main) => tree_of(&main),
+            Err(_) => {
+                let bare = self.config_bool("core.bare").ok().flatten() == Some(true);
+                self.common_dir.parent().filter(|_| self.common_dir.ends_with(".git") && !bare).map(Path::to_path_buf)
+            }
+        }
+    }
+
     /// The index that counts: git's `GIT_INDEX_FILE`, else the working tree's own.
     #[must_use]
     pub fn index_file(&self) -> &Path {
@@ -172,6 +198,19 @@ impl Repo {
     pub fn cmd<A: Into<OsString>>(&self, args: impl IntoIterator<Item = A>) -> Cmd {
         Cmd::new("git").args(args).dir(self.work_tree.as_deref().unwrap_or(&self.git_dir))
     }
+}
+
+/// The working tree of a repository that is known by `GIT_DIR` alone: the one that `core.worktree` names, or the one whose
+/// `.git` it is. `None` where it is neither: then git takes the directory that it is called in, whatever lies beside the git
+/// directory (`git init --separate-git-dir`).
+fn tree_of(lib: &git2::Repository) -> Option<PathBuf> {
+    let tree = lib.workdir().map(clean)?;
+    let named = lib.config().is_ok_and(|config| config.get_entry("core.worktree").is_ok());
+    let beside = || {
+        let flags = git2::RepositoryOpenFlags::NO_SEARCH;
+        git2::Repository::open_ext(&tree, flags, std::iter::empty::<&OsStr>())
+    };
+    (named || beside().is_ok_and(|found| found.path() == lib.path())).then_some(tree)
 }
 
 /// The environment for a git call that only reads.

@@ -39,7 +39,7 @@ pub fn note(app: &App, event: &str, error: Option<&crate::error::Error>) {
     };
     let dir = repo.state_dir();
     if let Ok(text) = serde_json::to_string_pretty(&last) {
-        let _ =
-            fs::create_dir_all(&dir).and_then(|()| fs::write_atomic(&dir.join(FILE), visible_json(&text).as_bytes()));
+        let bytes = visible_json(&text);
+        let _ = fs::create_shared_dir(&dir).and_then(|_| fs::write_shared(&dir.join(FILE), bytes.as_bytes()));
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! The only room that knows what git passes to hooks. Each event is thin: it looks at the few object ids that tell whether
 //! there is anything to do, leaves in milliseconds where there is not, and else calls into `project`. A `post-*` event
-//! never fails; what it could not do it says, and notes in `.git/capture-hook/last.json`.
+//! never fails; what it could not do it says, and notes in `.git/capture-hook/last.json`. Each serves every DVC project of the
+//! repository; one that is not checked out is told of as soon as there is something to do for it.
 
 pub mod install;
 mod last;
@@ -53,13 +54,7 @@ pub fn run(app: &App, event: &str, args: &[OsString]) -> Result<Outcome, Error> 
         // The message is worth a warning, not a lost commit: what is missing can be made up for.
         Err(error) if event.starts_with("post-") || event.ends_with("-msg") => {
             last::note(app, event, Some(&error));
-            app.ui.warn(&format!("{event}: {error}"));
-            for cause in error.causes() {
-                app.ui.warn(&cause);
-            }
-            for hint in error.hints() {
-                app.ui.hint(hint);
-            }
+            warn(app, event, &error);
             Ok(Outcome::Done)
         }
         Err(error) => {
@@ -67,6 +62,30 @@ pub fn run(app: &App, event: &str, args: &[OsString]) -> Result<Outcome, Error> 
             Err(error)
         }
     }
+}
+
+/// Tells of a failure that does not fail the event.
+fn warn(app: &App, event: &str, error: &Error) {
+    app.ui.warn(&format!("{event}: {error}"));
+    for cause in error.causes() {
+        app.ui.warn(&cause);
+    }
+    for hint in error.hints() {
+        app.ui.hint(hint);
+    }
+}
+
+/// Serves every project of the repository in turn. One that fails holds up no other; the last failure is the outcome.
+fn each(app: &App, event: &str, serve: impl Fn(&mut Project) -> Result<(), Error>) -> Result<Outcome, Error> {
+    let mut failed = None;
+    for mut project in app.projects()? {
+        if let Err(error) = serve(&mut project)
+            && let Some(before) = failed.replace(error)
+        {
+            warn(app, event, &before);
+        }
+    }
+    failed.map_or(Ok(Outcome::Done), Err)
 }
 
 /// All that git sends, read to its end in any case: git must not find the pipe closed.

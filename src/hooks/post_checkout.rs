@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use crate::app::{App, Outcome};
 use crate::dvc::lock;
 use crate::error::Error;
-use crate::git::{Oid, Repo};
+use crate::git::Oid;
 use crate::project::sync::Reach;
 use crate::project::{Project, ProjectError, Source};
 
@@ -18,51 +18,66 @@ pub fn checkout(app: &App, args: &[OsString]) -> Result<Outcome, Error> {
         return Ok(Outcome::Done);
     }
     let (Some(old), Some(new)) = (Oid::parse(old), Oid::parse(new)) else { return Ok(Outcome::Done) };
-    let repo = Repo::open(&app.cwd, &app.env)?;
-    let Some(project) = Project::find(repo, &app.cwd, &app.env)? else { return Ok(Outcome::Done) };
+    super::each(app, "post-checkout", |project| checked_out(app, project, &old, &new))
+}
+
+fn checked_out(app: &App, project: &mut Project, old: &Oid, new: &Oid) -> Result<(), Error> {
     if old.is_null() {
         // A fresh clone or working tree: the selected run, to start with.
         if project.locked(&Source::WorkTree)?.is_some() {
+            project.checked_out()?;
             project.share_cache(&app.ui)?;
-            super::follow(app, &project, Reach::SelectedRun)?;
+            super::follow(app, project, Reach::SelectedRun)?;
         }
-        return Ok(Outcome::Done);
+        return Ok(());
     }
-    let changed = old != new && differs(&project, &old, &new)?;
+    let changed = old != new && differs(project, old, new)?;
     if project.repo.rebasing() {
         // What has nothing to replay ends here, and git calls nobody afterwards.
-        if changed && project.repo.reaches(&new, &old)? {
-            super::follow(app, &project, Reach::Limited)?;
+        if changed && project.repo.reaches(new, old)? {
+            follow(app, project)?;
         } else if changed {
             project.note_sync_due()?;
         }
-        return Ok(Outcome::Done);
+        return Ok(());
     }
     if changed || project.sync_due() {
-        super::follow(app, &project, Reach::Limited)?;
+        follow(app, project)?;
     }
-    Ok(Outcome::Done)
+    Ok(())
 }
 
 /// post-merge: `1` after `git merge --squash`, which commits nothing.
 pub fn merge(app: &App, args: &[OsString]) -> Result<Outcome, Error> {
-    let repo = Repo::open(&app.cwd, &app.env)?;
-    let Some(project) = Project::find(repo, &app.cwd, &app.env)? else { return Ok(Outcome::Done) };
-    let Some(head) = project.repo.head()? else { return Ok(Outcome::Done) };
     let squash = args.first().is_some_and(|arg| arg == "1");
+    super::each(app, "post-merge", |project| merged(app, project, squash))
+}
+
+fn merged(app: &App, project: &mut Project, squash: bool) -> Result<(), Error> {
+    let Some(head) = project.repo.head()? else { return Ok(()) };
     let changed = if squash {
         let path = project.git_path(lock::FILE);
         project.repo.index_entry(&path)? != project.repo.entry_at(&head, &path)?
     } else {
         match project.repo.find_commit_id("ORIG_HEAD")? {
-            Some(before) => differs(&project, &before, &head)?,
+            Some(before) => differs(project, &before, &head)?,
             None => !project.workspace_is_at(project.version_at(&head)?)?,
         }
     };
     if changed || project.sync_due() {
-        super::follow(app, &project, Reach::Limited)?;
+        follow(app, project)?;
     }
-    Ok(Outcome::Done)
+    Ok(())
+}
+
+/// The workspace follows, where there is one: a sparse checkout that leaves the whole project out has none.
+fn follow(app: &App, project: &mut Project) -> Result<(), Error> {
+    if project.locked(&Source::WorkTree)?.is_none() {
+        return Ok(());
+    }
+    project.checked_out()?;
+    project.share_cache(&app.ui)?;
+    super::follow(app, project, Reach::Limited)
 }
 
 /// Whether two commits have different data versions.

@@ -3,7 +3,7 @@
 use crate::app::{App, Outcome};
 use crate::dvc::lock;
 use crate::error::Error;
-use crate::git::{Commit, Operation, Repo};
+use crate::git::{Commit, Operation};
 use crate::project::sync::Reach;
 use crate::project::tags::Tagged;
 use crate::project::{Project, ProjectError};
@@ -13,30 +13,33 @@ const EXPERIMENT: &str = "dvc: commit experiment";
 
 /// Runs the event.
 pub fn run(app: &App) -> Result<Outcome, Error> {
-    let repo = Repo::open(&app.cwd, &app.env)?;
-    let Some(project) = Project::find(repo, &app.cwd, &app.env)? else { return Ok(Outcome::Done) };
-    let Some(head) = project.repo.head()? else { return Ok(Outcome::Done) };
+    super::each(app, "post-commit", |project| tag_and_follow(app, project))
+}
+
+fn tag_and_follow(app: &App, project: &Project) -> Result<(), Error> {
+    let Some(head) = project.repo.head()? else { return Ok(()) };
     let commit = project.repo.commit(&head)?;
-    if !concerned(&project, &commit)? || project.repo.rebasing() || commit.subject().starts_with(EXPERIMENT) {
-        return Ok(Outcome::Done);
+    if !concerned(project, &commit)? || project.repo.rebasing() || commit.subject().starts_with(EXPERIMENT) {
+        return Ok(());
     }
+    project.checked_out()?;
     let last = project.repo.last_move();
     let moved = last.as_ref().map(|m| m.message.as_str()).unwrap_or_default();
     let replayed = matches!(project.repo.operation(), Some(Operation::CherryPick | Operation::Revert))
         || ["cherry-pick", "revert", "commit (cherry-pick)"].iter().any(|how| moved.starts_with(how));
     // Where no pre-commit has put the data into the workspace (a pick, a revert, a merge), it follows now.
     if !project.workspace_is_at(project.version_at(&head)?)? {
-        super::follow(app, &project, Reach::Limited)?;
+        super::follow(app, project, Reach::Limited)?;
     }
     if replayed {
-        return Ok(Outcome::Done);
+        return Ok(());
     }
     let amended = last.as_ref().filter(|m| m.message.starts_with("commit (amend)")).map(|m| m.old.clone());
     let done = project.tag_commit(&head, amended.as_slice()).map_err(|error| {
         Error::from(error).hint("the commit is made; `capture-hook tag` makes the tags that are missing")
     })?;
     say(app, &done);
-    Ok(Outcome::Done)
+    Ok(())
 }
 
 /// Whether the commit changes `dvc.lock` over its first parent.

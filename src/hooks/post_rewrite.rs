@@ -3,14 +3,16 @@
 use crate::app::{App, Outcome};
 use crate::dvc::lock;
 use crate::error::Error;
-use crate::git::{Oid, Repo};
+use crate::git::Oid;
 use crate::project::sync::Reach;
 use crate::project::{Project, ProjectError};
 
 /// Runs the event with the pairs that git sends: old commit, new commit, a line each.
 pub fn run(app: &App, stdin: &[u8]) -> Result<Outcome, Error> {
-    let repo = Repo::open(&app.cwd, &app.env)?;
-    let Some(project) = Project::find(repo, &app.cwd, &app.env)? else { return Ok(Outcome::Done) };
+    super::each(app, "post-rewrite", |project| retag_and_follow(app, project, stdin))
+}
+
+fn retag_and_follow(app: &App, project: &Project, stdin: &[u8]) -> Result<(), Error> {
     let text = String::from_utf8_lossy(stdin);
     let pairs = text.lines().filter_map(|line| {
         let mut words = line.split_ascii_whitespace();
@@ -18,17 +20,18 @@ pub fn run(app: &App, stdin: &[u8]) -> Result<Outcome, Error> {
     });
     let mut concerned = Vec::new();
     for (old, new) in pairs {
-        if changes_lock(&project, &old)? || changes_lock(&project, &new)? {
+        if changes_lock(project, &old)? || changes_lock(project, &new)? {
             concerned.push((old, new));
         }
     }
     if !concerned.is_empty() {
+        project.checked_out()?;
         super::post_commit::say(app, &project.retag(&concerned)?);
     }
     if project.sync_due() || (!concerned.is_empty() && project.repo.rebasing()) {
-        super::follow(app, &project, Reach::Limited)?;
+        super::follow(app, project, Reach::Limited)?;
     }
-    Ok(Outcome::Done)
+    Ok(())
 }
 
 fn changes_lock(project: &Project, id: &Oid) -> Result<bool, ProjectError> {

@@ -7,28 +7,40 @@ use crate::app::{App, Outcome};
 use crate::config;
 use crate::dvc::{lock, stage};
 use crate::error::Error;
-use crate::git::Repo;
 use crate::project::promote::Promoted;
 use crate::project::{Project, ProjectError};
 
 /// Runs the event.
 pub fn run(app: &App) -> Result<Outcome, Error> {
-    let repo = Repo::open(&app.cwd, &app.env)?;
-    let Some(mut project) = Project::find(repo, &app.cwd, &app.env)? else { return Ok(Outcome::Done) };
-    if !concerned(&project)? {
-        return Ok(Outcome::Done);
+    let mut concerned = Vec::new();
+    for project in app.projects()? {
+        if is_concerned(&project)? {
+            project.checked_out()?;
+            concerned.push(project);
+        }
     }
-    match project.promote(&app.ui)? {
-        Promoted::Nothing => {}
-        Promoted::Ingested { run, locked } => {
-            app.ui.status(&format!("{run} is in {}, version {}", locked.out_dir, locked.version));
+    // Of several projects, none is touched while one of them would stop the commit.
+    let mut work = Vec::new();
+    for project in &concerned {
+        work.push(project.prepare(&app.ui)?);
+    }
+    for (project, prepared) in concerned.iter_mut().zip(work) {
+        match project.promote(prepared, &app.ui)? {
+            Promoted::Nothing => {}
+            Promoted::Ingested { run, locked } => {
+                app.ui.status(&format!(
+                    "{run} is in {}, version {}",
+                    project.git_path(&locked.out_dir),
+                    locked.version
+                ));
+            }
         }
     }
     Ok(Outcome::Done)
 }
 
 /// Whether the commit changes a file that says what the dataset is, or the selected run was recorded anew.
-fn concerned(project: &Project) -> Result<bool, ProjectError> {
+fn is_concerned(project: &Project) -> Result<bool, ProjectError> {
     if project.selected_anew()?.is_some() {
         return Ok(true);
     }

@@ -7,9 +7,8 @@ use std::ffi::OsString;
 
 use crate::app::{App, Outcome};
 use crate::config::PushPolicy;
-use crate::error::{Error, Explain};
-use crate::git::{Oid, Range, Repo};
-use crate::project::transfer::TransferError;
+use crate::error::Error;
+use crate::git::{Oid, Range};
 use crate::project::{Project, ProjectError};
 use crate::provenance::TAG_PREFIX;
 
@@ -27,34 +26,40 @@ pub fn run(app: &App, args: &[OsString], stdin: &[u8]) -> Result<Outcome, Error>
     if lines.is_empty() {
         return Ok(Outcome::Done);
     }
-    let repo = Repo::open(&app.cwd, &app.env)?;
-    let Some(project) = Project::find(repo, &app.cwd, &app.env)? else { return Ok(Outcome::Done) };
-    let needed = project.needed(&range(&project, args, &lines)?)?;
-    if !needed.is_empty() {
-        let policy = project.config()?.push.policy;
-        let result = if policy == PushPolicy::Off { Ok(String::new()) } else { project.upload(&needed, &app.ui) };
-        match (result, policy) {
-            (Ok(said), _) => app.ui.detail(&said),
-            (Err(error), PushPolicy::Warn) => warn(app, &error),
-            (Err(error), _) => return Err(error.into()),
-        }
+    let projects = app.projects()?;
+    for project in &projects {
+        send(app, project, &range(project, args, &lines)?)?;
     }
     let tags: Vec<Oid> = lines
         .iter()
         .filter(|line| line.local_ref.strip_prefix("refs/tags/").is_some_and(|name| name.starts_with(TAG_PREFIX)))
         .map(|line| line.local.clone())
         .collect();
-    if !tags.is_empty() {
-        project.note_pushed_tags(&tags)?;
+    // The data is there: that a note of it cannot be written stops no push.
+    if let Some(project) = projects.first().filter(|_| !tags.is_empty())
+        && let Err(error) = project.note_pushed_tags(&tags)
+    {
+        super::warn(app, "pre-push", &error.into());
     }
     Ok(Outcome::Done)
 }
 
-fn warn(app: &App, error: &TransferError) {
-    app.ui.warn(&error.to_string());
-    for hint in error.hints() {
-        app.ui.hint(&hint);
+/// Sends what the DVC remote lacks of one project's data in these commits.
+fn send(app: &App, project: &Project, range: &Range) -> Result<(), Error> {
+    let needed = project.needed(range)?;
+    if needed.is_empty() {
+        return Ok(());
     }
+    let policy = project.config()?.push.policy;
+    if policy == PushPolicy::Off {
+        return Ok(());
+    }
+    match project.checked_out().map_err(Error::from).and_then(|()| Ok(project.upload(&needed, &app.ui)?)) {
+        Ok(said) => app.ui.detail(&said),
+        Err(error) if policy == PushPolicy::Warn => super::warn(app, "pre-push", &error),
+        Err(error) => return Err(error),
+    }
+    Ok(())
 }
 
 /// The commits that the remote is about to get.

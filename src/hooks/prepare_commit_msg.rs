@@ -20,18 +20,22 @@ pub fn run(app: &App, args: &[OsString]) -> Result<Outcome, Error> {
     let Some(file) = args.first() else {
         return Err(Error::new(Kind::Usage, "usage", "prepare-commit-msg needs the message's file"));
     };
-    let repo = Repo::open(&app.cwd, &app.env)?;
-    let Some(project) = Project::find(repo, &app.cwd, &app.env)? else { return Ok(Outcome::Done) };
+    let projects = app.projects()?;
+    let Some(Project { repo, .. }) = projects.first() else { return Ok(Outcome::Done) };
     let path = app.cwd.join(file);
     let bytes = fs::read(&path)?;
     let mut message = Message::parse(&bytes);
     let words: Vec<&str> = args.iter().skip(1).filter_map(|a| a.to_str()).collect();
-    let trailers = trailers(&project, &words, &message)?;
+    let mut all = Vec::new();
+    for project in &projects {
+        all.extend(trailers(project, &words, &message)?);
+    }
+    let trailers = all;
     let dropped = message.drop_lines(provenance::is_trailer);
     if trailers.is_empty() && !dropped {
         return Ok(Outcome::Done);
     }
-    let new = if trailers.is_empty() { message.to_bytes() } else { add_trailers(&project.repo, &message, &trailers)? };
+    let new = if trailers.is_empty() { message.to_bytes() } else { add_trailers(repo, &message, &trailers)? };
     if new != bytes {
         fs::write_atomic(&path, &new)?;
     }
@@ -65,6 +69,7 @@ fn trailers(project: &Project, words: &[&str], message: &Message) -> Result<Vec<
         return Ok(Vec::new());
     }
     let Some(new) = project.locked(&Source::Index)? else { return Ok(Vec::new()) };
+    project.checked_out()?;
     let known: Vec<Oid> = parents.into_iter().filter(|id| repo.has_object(id)).collect();
     let brought = project.brought(Some(&new), &project.locked_at_all(&known)?)?;
     let old = provenance::parse(&message.body);

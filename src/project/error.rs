@@ -24,6 +24,24 @@ pub enum ProjectError {
         /// The repository's top.
         dir: PathBuf,
     },
+    /// A DVC project that git tracks and that is not in the working tree.
+    #[error("the working tree {} lacks {file}, which the repository holds: its DVC project is not checked out", top.display())]
+    NotCheckedOut {
+        /// The project's settings, relative to the top of the working tree.
+        file: String,
+        /// The top.
+        top: PathBuf,
+        /// What brings it.
+        command: String,
+        /// Whether git was told its directory and not the working tree, which is then where the command was called.
+        adrift: bool,
+    },
+    /// Several DVC projects, none of which the command stands in.
+    #[error("there are several DVC projects in this repository: {}", list(dirs))]
+    SeveralProjects {
+        /// Relative to the top of the working tree.
+        dirs: Vec<String>,
+    },
     /// A DVC project without our stage.
     #[error("dvc.yaml has no stage `capture_ingest`")]
     NoStage,
@@ -78,10 +96,20 @@ pub enum ProjectError {
     Fs(#[from] FsError),
 }
 
+fn list(dirs: &[String]) -> String {
+    let names: Vec<&str> = dirs.iter().map(|dir| if dir.is_empty() { "." } else { dir }).collect();
+    names.join(", ")
+}
+
 impl ProjectError {
     fn inner(&self) -> Option<&dyn Explain> {
         match self {
-            Self::NoDvcProject { .. } | Self::NoStage | Self::Conflict { .. } | Self::CannotAdd { .. } => None,
+            Self::NoDvcProject { .. }
+            | Self::NotCheckedOut { .. }
+            | Self::SeveralProjects { .. }
+            | Self::NoStage
+            | Self::Conflict { .. }
+            | Self::CannotAdd { .. } => None,
             Self::Git(error) => Some(error),
             Self::Config(error) => Some(error),
             Self::Settings(error) => Some(error),
@@ -105,6 +133,8 @@ impl Explain for ProjectError {
     fn code(&self) -> &'static str {
         match self {
             Self::NoDvcProject { .. } => "no_dvc_project",
+            Self::NotCheckedOut { .. } => "project_not_checked_out",
+            Self::SeveralProjects { .. } => "several_projects",
             Self::NoStage => "no_stage",
             Self::Conflict { .. } => "merge_conflict",
             Self::CannotAdd { .. } => "cannot_add",
@@ -115,6 +145,14 @@ impl Explain for ProjectError {
     fn hints(&self) -> Vec<String> {
         match self {
             Self::NoDvcProject { .. } | Self::NoStage => vec!["`capture-hook init` sets it up".into()],
+            Self::NotCheckedOut { adrift: true, .. } => {
+                vec!["GIT_DIR alone makes this directory the working tree: unset it, or set GIT_WORK_TREE, too".into()]
+            }
+            Self::NotCheckedOut { command, .. } => vec![format!("`{command}` brings it")],
+            Self::SeveralProjects { dirs } => {
+                let dir = dirs.iter().find(|dir| !dir.is_empty()).map(quoted).unwrap_or_default();
+                vec![format!("run the command in the directory of one, or name it: `capture-hook -C {dir} …`")]
+            }
             Self::Conflict { file, .. } => vec![format!("resolve it, then `git add {}`", quoted(file))],
             Self::CannotAdd { .. } => {
                 vec!["add it by hand: `capture-hook init` in a scratch repository shows what it is to look like".into()]

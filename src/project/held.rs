@@ -98,7 +98,7 @@ impl Project {
         };
         let anew = !in_git && held.as_ref().is_some_and(|held| held.lack().is_some());
         if anew {
-            fs::write_atomic(&self.repo.git_dir().join(ANEW), pointed.new.as_bytes())?;
+            fs::write_atomic(&self.mark(ANEW), pointed.new.as_bytes())?;
         } else {
             self.forget_selected_anew()?;
         }
@@ -107,13 +107,13 @@ impl Project {
 
     /// The directory that was selected already, and that `select` found recorded anew.
     pub fn selected_anew(&self) -> Result<Option<String>, ProjectError> {
-        let bytes = read_optional(&self.repo.git_dir().join(ANEW))?;
+        let bytes = read_optional(&self.mark(ANEW))?;
         Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     }
 
     /// The selection was looked at, or is another one.
     pub fn forget_selected_anew(&self) -> Result<(), ProjectError> {
-        Ok(fs::remove_all(&self.repo.git_dir().join(ANEW))?)
+        Ok(fs::remove_all(&self.mark(ANEW))?)
     }
 
     /// The first file, `run.json` before all, that a run's directory and a data version do not have alike.

@@ -5,16 +5,19 @@
 //! many runs there are. They are not checked against their names here: whoever writes from one, or hands data out, does that.
 
 use std::cell::RefMut;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use super::selection::run_of;
-use super::{Project, ProjectError};
+use super::sync::with_cause;
+use super::{Hear, Project, ProjectError};
 use crate::dvc::cache::Cache;
 use crate::dvc::delta::{self, Delta};
+use crate::dvc::fetch;
 use crate::dvc::listing::{Entry, Listing};
 use crate::dvc::text::{Text, TextFile};
 use crate::dvc::version::DataVersion;
+use crate::git::Oid;
 use crate::run::RunKey;
 
 /// The last few lists of files that were looked at.
@@ -101,6 +104,73 @@ impl Lists {
         let listing = parse(&*self.get(version)?)?;
         let runs: Vec<RunKey> = listing.runs().map(|run| run.key).collect();
         run_of(run_dir, &runs)
+    }
+}
+
+/// The lists that commits need, fetched where this clone does not have them.
+pub struct FetchedLists<'p> {
+    project: &'p Project,
+    cache: Cache,
+    hear: &'p dyn Hear,
+    /// Those that could not be had, and why not.
+    missing: BTreeMap<DataVersion, String>,
+}
+
+impl<'p> FetchedLists<'p> {
+    /// For the commits of a project.
+    pub fn new(project: &'p Project, hear: &'p dyn Hear) -> Result<Self, ProjectError> {
+        Ok(Self { project, cache: project.cache()?, hear, missing: BTreeMap::new() })
+    }
+
+    /// Fetches what is needed to tell what a commit brings: its own list and its parents'.
+    pub fn fetch_for(&mut self, commit: &Oid) -> Result<(), ProjectError> {
+        for version in self.versions_for(commit)? {
+            self.fetch(version);
+        }
+        Ok(())
+    }
+
+    /// Fetches the list of one commit.
+    pub fn fetch_at(&mut self, commit: Option<&Oid>) -> Result<(), ProjectError> {
+        if let Some(commit) = commit.filter(|commit| self.project.repo.has_object(commit))
+            && let Some(version) = self.project.version_at(commit)?
+        {
+            self.fetch(version);
+        }
+        Ok(())
+    }
+
+    /// The lists that were needed for a commit and could not be had, and why not.
+    pub fn missing_for(&self, commit: &Oid) -> Result<Vec<(DataVersion, &str)>, ProjectError> {
+        let versions = self.versions_for(commit)?.into_iter();
+        Ok(versions.filter_map(|version| Some((version, self.missing.get(&version)?.as_str()))).collect())
+    }
+
+    fn versions_for(&self, commit: &Oid) -> Result<Vec<DataVersion>, ProjectError> {
+        let Some(own) = self.project.version_at(commit)? else { return Ok(Vec::new()) };
+        let mut versions = Vec::new();
+        for parent in self.project.repo.commit(commit)?.parents.iter().filter(|id| self.project.repo.has_object(id)) {
+            versions.extend(self.project.version_at(parent)?);
+        }
+        if versions.contains(&own) {
+            return Ok(Vec::new());
+        }
+        versions.push(own);
+        Ok(versions)
+    }
+
+    fn fetch(&mut self, version: DataVersion) {
+        if self.cache.has_listing(version) || self.missing.contains_key(&version) {
+            return;
+        }
+        let fetched = self.project.dvc_settings().map_err(|error| error.to_string()).and_then(|settings| {
+            self.hear.status(&format!("fetching the list of files of {version}"));
+            let dvc = || self.project.dvc();
+            fetch::bring(&self.project.root, settings, version, dvc).map_err(|error| with_cause(&error))
+        });
+        if let Err(why) = fetched {
+            self.missing.insert(version, why);
+        }
     }
 }
 

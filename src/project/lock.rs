@@ -17,7 +17,7 @@ pub struct WorkLock {
 impl WorkLock {
     /// Waits for the lock in the state directory.
     pub fn take(state_dir: &Path) -> Result<Self, FsError> {
-        fs::create_dir_all(state_dir)?;
+        fs::create_shared_dir(state_dir)?;
         let path = state_dir.join("lock");
         let file = fs::open_lock(&path)?;
         let until = Instant::now() + PATIENCE;

@@ -1,6 +1,7 @@
 //! One repository as capture-hook sees it: git, DVC, settings and dataset together.
 //!
-//! [`Project`] is the git repository plus the DVC project in it (at its top or in a subdirectory). What hooks and commands
+//! [`Project`] is the git repository plus a DVC project in it (at its top or in a subdirectory; there may be several, and each
+//! command works on the one that it stands in). What hooks and commands
 //! share lies here: what is selected and which data version holds ([`selection`]), what a commit says about runs
 //! ([`records`], [`tags`]), putting a run into a commit ([`promote`]), the workspace following git ([`sync`]), and data
 //! going to the remote ([`transfer`]).
@@ -26,6 +27,7 @@ pub mod retrieve;
 pub mod selecting;
 pub mod selection;
 pub mod setup;
+mod sharing;
 pub mod summary;
 pub mod sync;
 pub mod tags;
@@ -35,7 +37,7 @@ pub mod views;
 pub mod workspace;
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use crate::config::Config;
@@ -43,10 +45,12 @@ use crate::dvc::cache::Cache;
 use crate::dvc::program::{Dvc, ProgramError, Search};
 use crate::dvc::settings::Settings;
 use crate::git::{Oid, Repo};
-use crate::support::beneath::{FileKind, Root};
+use crate::support::beneath::Root;
 use crate::support::env::Env;
 use crate::support::fs::{At, FsError, Refused};
 use crate::support::limits;
+use crate::support::names::safe_path;
+use crate::support::process::quoted;
 use crate::support::progress::Progress;
 use crate::validate::{Ignored, Options, OptionsError, Report};
 
@@ -54,7 +58,7 @@ pub use error::ProjectError;
 pub use place::Place;
 pub use selection::{Locked, Source, State};
 
-/// The setting that names the DVC project's directory, where it is not found by itself.
+/// The setting that names the DVC project for commands that stand in none of several.
 pub const ROOT_SETTING: &str = "capture-hook.root";
 /// The setting that names the `dvc` program.
 const DVC_SETTING: &str = "capture-hook.dvc";
@@ -74,6 +78,7 @@ pub struct Project {
     settings: OnceCell<Settings>,
     locked: RefCell<HashMap<Oid, Option<Locked>>>,
     lists: RefCell<Option<lists::Lists>>,
+    others: OnceCell<Vec<String>>,
 }
 
 /// Who hears what a long piece of work says.
@@ -98,58 +103,129 @@ pub fn tell_ignored(report: &Report, hear: &dyn Hear) {
 }
 
 impl Project {
-    /// The project around `cwd`; an error that says what is missing where there is none.
+    /// The project that a command at `cwd` works on: the one that `cwd` stands in, else the one that git's settings name,
+    /// else the only one. An error that says what is missing where there is none, where it is not checked out, or where
+    /// there are several to choose from.
     pub fn open(cwd: &Path, env: &Env) -> Result<Self, ProjectError> {
         let repo = Repo::open(cwd, env)?;
         let top = repo.top()?.to_path_buf();
-        Self::find(repo, cwd, env)?.ok_or(ProjectError::NoDvcProject { dir: top })
+        let project = Self::find(repo, cwd, env)?.ok_or(ProjectError::NoDvcProject { dir: top })?;
+        project.checked_out()?;
+        Ok(project)
     }
 
-    /// The project in a repository: the nearest `.dvc` at or above `cwd`, else the one that git's settings name, else the
-    /// one that the index holds. `None` where there is none: a hook then has nothing to do.
+    /// The same; `None` where the repository holds no project. One that is not checked out is one, too.
     pub fn find(repo: Repo, cwd: &Path, env: &Env) -> Result<Option<Self>, ProjectError> {
         let top = repo.top()?.to_path_buf();
-        let above = cwd.ancestors().take_while(|dir| dir.starts_with(&top)).find(|dir| is_dvc_root(dir));
-        let root = match above {
-            Some(dir) => Some(dir.to_path_buf()),
-            None if is_dvc_root(&top) => Some(top.clone()),
-            None => Self::named(&repo, &top)?,
+        // A working directory may be named by way of a link.
+        let real = cwd.canonicalize().ok().filter(|real| !cwd.starts_with(&top) && real.starts_with(&top));
+        let cwd = real.as_deref().unwrap_or(cwd);
+        let dirs = project_dirs(&repo, cwd)?;
+        let around = dirs.iter().filter(|dir| cwd.starts_with(top.join(dir))).max_by_key(|dir| dir.len());
+        let dir = match (around, dirs.as_slice()) {
+            (Some(dir), _) | (None, [dir]) => dir.clone(),
+            (None, []) => return Ok(None),
+            (None, _) => match named_dir(&repo)?.filter(|named| dirs.contains(named)) {
+                Some(named) => named,
+                None => {
+                    let mut ours = dirs.iter().filter(|dir| names_the_stage(&top.join(dir)));
+                    match (ours.next(), ours.next()) {
+                        (Some(only), None) => only.clone(),
+                        _ => return Err(ProjectError::SeveralProjects { dirs }),
+                    }
+                }
+            },
         };
-        Ok(root.map(|root| Self::at(repo, root, env)))
+        Ok(Some(Self::at(repo, top.join(dir), env)))
     }
 
-    /// A project not at the top of the working tree.
-    fn named(repo: &Repo, top: &Path) -> Result<Option<PathBuf>, ProjectError> {
-        if let Some(dir) = repo.config(ROOT_SETTING)?.filter(|dir| crate::support::names::safe_path(dir)) {
-            let dir = top.join(dir);
-            return Ok(is_dvc_root(&dir).then_some(dir));
+    /// Every project of the repository, those too that are not checked out. Hooks serve them in turn.
+    pub fn all(cwd: &Path, env: &Env) -> Result<Vec<Self>, ProjectError> {
+        let repo = Repo::open(cwd, env)?;
+        let top = repo.top()?.to_path_buf();
+        let dirs = project_dirs(&repo, cwd)?;
+        let mut first = Some(repo);
+        let project = |dir: String| -> Result<Self, ProjectError> {
+            let repo = match first.take() {
+                Some(repo) => repo,
+                None => Repo::open(cwd, env)?,
+            };
+            Ok(Self::at(repo, top.join(dir), env))
+        };
+        dirs.into_iter().map(project).collect()
+    }
+
+    /// An error where the repository holds the project and the working tree lacks it, with the command that brings it.
+    pub fn checked_out(&self) -> Result<(), ProjectError> {
+        if is_dvc_root(&self.root) {
+            return Ok(());
         }
-        let mut dirs: Vec<PathBuf> = repo
-            .index_paths_ending("/.dvc/config")?
-            .iter()
-            .filter_map(|path| path.strip_suffix("/.dvc/config"))
-            .filter(|dir| crate::support::names::safe_path(dir))
-            .map(|dir| top.join(dir))
-            .filter(|dir| is_dvc_root(dir))
-            .collect();
-        dirs.sort();
-        let ours = dirs.iter().position(|dir| names_the_stage(dir));
-        Ok(ours.or(if dirs.is_empty() { None } else { Some(0) }).map(|at| dirs.swap_remove(at)))
+        let top = self.repo.top()?.to_path_buf();
+        let sparse = self.repo.config_bool("core.sparseCheckout")? == Some(true);
+        let command = if sparse {
+            let dirs: Vec<String> = self.own_dirs()?.iter().map(quoted).collect();
+            format!("git sparse-checkout add {}", dirs.join(" "))
+        } else {
+            format!("git restore --source=HEAD --staged --worktree -- {}", quoted(self.git_path(".dvc")))
+        };
+        let adrift = self.env.get("GIT_DIR").is_some() && self.env.get("GIT_WORK_TREE").is_none();
+        Err(ProjectError::NotCheckedOut { file: self.git_path(DVC_CONFIG), top, command, adrift })
+    }
+
+    /// The tracked directories that the project's work needs, relative to the top of the working tree.
+    fn own_dirs(&self) -> Result<Vec<String>, ProjectError> {
+        if !self.prefix.is_empty() {
+            return Ok(vec![self.prefix.trim_end_matches('/').to_owned()]);
+        }
+        let wanted = self.state(&Source::Index).ok().and_then(|state| state.wanted);
+        let above_data = wanted.and_then(|wanted| Some(wanted.out_dir.rsplit_once('/')?.0.to_owned()));
+        let mut dirs = vec![".dvc".to_owned()];
+        for dir in above_data.into_iter().chain([views::DIR.to_owned()]) {
+            if self.repo.index_holds_below(&dir)? {
+                dirs.push(dir);
+            }
+        }
+        Ok(dirs)
+    }
+
+    /// The other projects of the repository: their directories as prefixes, like [`Project::prefix`].
+    pub fn others(&self) -> Result<&[String], ProjectError> {
+        if self.others.get().is_none() {
+            let dirs = project_dirs(&self.repo, self.repo.top()?)?;
+            let prefixes = dirs.iter().map(|dir| prefix_of(dir)).filter(|prefix| *prefix != self.prefix);
+            let _ = self.others.set(prefixes.collect());
+        }
+        Ok(self.others.get().map(Vec::as_slice).unwrap_or_default())
+    }
+
+    /// The directory of another project as it is typed in this one's.
+    #[must_use]
+    pub fn from_here(&self, other: &str) -> String {
+        let up = "../".repeat(self.prefix.matches('/').count());
+        let path = format!("{up}{}", other.trim_end_matches('/'));
+        path.trim_end_matches('/').to_owned()
+    }
+
+    /// A file of the working tree's git directory in which something about this project is noted.
+    fn mark(&self, name: &str) -> PathBuf {
+        let dir = self.prefix.trim_end_matches('/').replace('%', "%25").replace('/', "%2F");
+        let end = if dir.is_empty() { dir } else { format!("-{dir}") };
+        self.repo.git_dir().join(format!("{name}{end}"))
     }
 
     /// The project in this directory of the repository.
     #[must_use]
     pub fn at(repo: Repo, root: PathBuf, env: &Env) -> Self {
         let inner = repo.top().ok().and_then(|top| root.strip_prefix(top).ok()).map(slashed).unwrap_or_default();
-        let prefix = if inner.is_empty() { inner } else { format!("{inner}/") };
         Self {
             repo,
             root,
-            prefix,
+            prefix: prefix_of(&inner),
             env: env.clone(),
             settings: OnceCell::new(),
             locked: RefCell::new(HashMap::new()),
             lists: RefCell::new(None),
+            others: OnceCell::new(),
         }
     }
 
@@ -241,28 +317,6 @@ impl Project {
         Ok(dvc.with_env(ACTIVE, "1"))
     }
 
-    /// A new linked working tree would have a cache of its own, with nothing in it: where it has no settings of its own
-    /// yet, it shares the main working tree's.
-    pub fn share_cache(&self, hear: &dyn Hear) -> Result<(), ProjectError> {
-        let linked = self.repo.git_dir() != self.repo.common_dir();
-        let local = ".dvc/config.local";
-        let Some(main) = self.repo.common_dir().parent().filter(|_| linked) else { return Ok(()) };
-        let main = main.join(&self.prefix);
-        let own = self.root.join(".dvc").join("cache");
-        if !is_dvc_root(&main)
-            || self.files().kind(local)? != FileKind::Absent
-            || self.read_dvc_settings()?.cache_dir != own
-        {
-            return Ok(());
-        }
-        let env = self.env.clone().without_git();
-        let shared = Self::at(Repo::open(&main, &env)?, main.clone(), &env).read_dvc_settings()?.cache_dir;
-        let text = format!("[cache]\n    dir = {}\n", shared.display());
-        self.files().write_atomic(local, text.as_bytes())?;
-        hear.status(&format!("this working tree shares DVC's cache of {}", main.display()));
-        Ok(())
-    }
-
     /// A file's bytes as the index, a commit or the working tree has them.
     pub fn file(&self, source: &Source, file: &str) -> Result<Option<Vec<u8>>, ProjectError> {
         let limit = if file == crate::dvc::lock::FILE { limits::LOCK } else { limits::TEXT };
@@ -295,9 +349,40 @@ pub fn validation(config: &Config) -> Result<Options, OptionsError> {
     Ok(options)
 }
 
+/// The file that makes a directory a DVC project.
+const DVC_CONFIG: &str = ".dvc/config";
+
 /// Whether DVC would take this directory for a project. Of what is no file there, whoever reads it complains.
 fn is_dvc_root(dir: &Path) -> bool {
-    std::fs::symlink_metadata(dir.join(".dvc").join("config")).is_ok_and(|meta| !meta.is_dir())
+    std::fs::symlink_metadata(dir.join(DVC_CONFIG)).is_ok_and(|meta| !meta.is_dir())
+}
+
+/// The directories of the repository's DVC projects, relative to its top, sorted: those that git tracks, whether they are
+/// checked out or not, and those that lie in the working tree at its top, around `cwd`, or where git's settings say.
+fn project_dirs(repo: &Repo, cwd: &Path) -> Result<Vec<String>, ProjectError> {
+    let top = repo.top()?;
+    let tracked = repo.tracked_files_named(DVC_CONFIG)?;
+    let tracked = tracked.iter().filter_map(|path| path.strip_suffix(DVC_CONFIG));
+    let mut dirs: BTreeSet<String> = tracked.map(|dir| dir.trim_end_matches('/').to_owned()).collect();
+    let around = cwd.ancestors().filter(|dir| is_dvc_root(dir)).filter_map(|dir| dir.strip_prefix(top).ok());
+    dirs.extend(around.map(slashed));
+    dirs.extend(named_dir(repo)?.filter(|dir| is_dvc_root(&top.join(dir))));
+    if is_dvc_root(top) {
+        dirs.insert(String::new());
+    }
+    dirs.retain(|dir| dir.is_empty() || safe_path(dir));
+    Ok(dirs.into_iter().collect())
+}
+
+/// The project's directory that git's settings name.
+fn named_dir(repo: &Repo) -> Result<Option<String>, ProjectError> {
+    let named = repo.config(ROOT_SETTING)?.map(|dir| dir.trim_end_matches('/').to_owned());
+    Ok(named.filter(|dir| safe_path(dir)))
+}
+
+/// A directory as what stands before the names of its files: empty, or with a slash at its end.
+fn prefix_of(dir: &str) -> String {
+    if dir.is_empty() { String::new() } else { format!("{dir}/") }
 }
 
 fn names_the_stage(dir: &Path) -> bool {

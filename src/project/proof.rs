@@ -3,12 +3,13 @@
 use std::collections::{HashMap, HashSet};
 
 use super::history::{Change, History};
+use super::lists::FetchedLists;
 use super::retrieve::RetrieveError;
 use super::tags::RunTag;
-use super::{Project, ProjectError, Source};
+use super::{Hear, Project, ProjectError, Source};
 use crate::config;
 use crate::dvc::version::DataVersion;
-use crate::git::{Commit, Oid, Range};
+use crate::git::{Commit, Oid, Range, UNSHALLOW};
 use crate::provenance::{self, Record};
 use crate::run::RunKey;
 use crate::support::process::quoted;
@@ -55,10 +56,20 @@ pub struct Proof {
 
 impl Project {
     /// Proves the commits of a range and the run tags on them; with `remote`, that their data is on the DVC remote.
-    pub fn prove(&self, range: &Range, remote: bool) -> Result<Proof, RetrieveError> {
+    pub fn prove(&self, range: &Range, remote: bool, hear: &dyn Hear) -> Result<Proof, RetrieveError> {
         let mut proof = Proof { remote, ..Proof::default() };
         let commits = self.repo.walk(range).map_err(ProjectError::from)?;
+        let mut lists = FetchedLists::new(self, hear)?;
+        for id in &commits {
+            lists.fetch_for(id)?;
+        }
         let history = self.history_of(range)?;
+        for tag in &history.tags {
+            if history.changes.iter().any(|change| change.brought.contains(&tag.name.run)) {
+                lists.fetch_at(tag.tag.commit.as_ref())?;
+            }
+        }
+        let ends = self.repo.shallow_ends().map_err(ProjectError::from)?;
         let changes: HashMap<&Oid, &Change> = history.changes.iter().map(|c| (&c.commit.id, c)).collect();
         let mut seen = HashSet::new();
         for id in &commits {
@@ -68,7 +79,20 @@ impl Project {
             if seen.insert(self.deciding(id)?) {
                 proof.claims.extend(self.selection_claims(id)?);
             }
-            self.trailer_claims(&commit, changes.get(id).copied(), &history, &mut proof.claims)?;
+            if ends.contains(id) {
+                let message =
+                    format!("the clone is shallow: what came before this commit was not looked at; {UNSHALLOW}");
+                proof.claims.push(Claim {
+                    weight: Weight::Warning,
+                    code: "shallow",
+                    commit: Some(id.clone()),
+                    tag: None,
+                    run: None,
+                    message,
+                });
+                continue;
+            }
+            self.trailer_claims(&commit, changes.get(id).copied(), &history, &lists, &mut proof.claims)?;
             if let Some(change) = changes.get(id) {
                 proof.claims.extend(self.ignored_claims(change, &history)?);
             }
@@ -159,6 +183,7 @@ impl Project {
         commit: &Commit,
         change: Option<&Change>,
         history: &History,
+        lists: &FetchedLists<'_>,
         claims: &mut Vec<Claim>,
     ) -> Result<(), ProjectError> {
         let records = provenance::parse(&commit.message);
@@ -171,6 +196,11 @@ impl Project {
             None => self.lenient(&commit.id)?,
         };
         for record in &records {
+            if locked.as_ref().map(|locked| locked.version) != Some(record.data)
+                && self.is_of_another(record.data, &commit.id)?
+            {
+                continue;
+            }
             // A squashed commit carries the trailers of what went into it: older versions may still be named.
             let Some(why) = locked.as_ref().map_or_else(
                 || Some("the commit holds no data version".to_owned()),
@@ -182,17 +212,18 @@ impl Project {
         }
         let Some(change) = change else { return Ok(()) };
         if change.partial {
-            claims.push(Claim {
-                weight: Weight::Warning,
-                code: "not_in_clone",
-                commit: Some(commit.id.clone()),
-                tag: None,
-                run: None,
-                message: format!(
-                    "the list of files of {} is not in this clone: `capture-hook pull`",
-                    change.locked.version
-                ),
-            });
+            for (version, why) in lists.missing_for(&commit.id)? {
+                claims.push(Claim {
+                    weight: Weight::Warning,
+                    code: "not_in_clone",
+                    commit: Some(commit.id.clone()),
+                    tag: None,
+                    run: None,
+                    message: format!(
+                        "what the commit brings is not known without the list of files of {version}: {why}"
+                    ),
+                });
+            }
         }
         let mut claim = |weight, code, run: &RunKey, message: String| {
             let (commit, run) = (Some(commit.id.clone()), Some(run.clone()));

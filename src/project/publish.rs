@@ -60,6 +60,7 @@ impl Project {
     ) -> Result<Published, Error> {
         let params = place.params_file()?;
         let views = super::views::to_write(self.files())?;
+        self.share_cache(hear)?;
         let files = [params.as_str(), crate::dvc::lock::FILE].into_iter().chain(views.iter().copied());
         let before: Vec<_> =
             files.map(|file| Ok((file, self.files().read(file, limits::LOCK)?))).collect::<Result<_, FsError>>()?;

@@ -230,7 +230,7 @@ impl Project {
             }
             let remote = Cache::at(dir);
             for entry in first.iter().filter(|entry| remote.has(entry.md5)) {
-                take(&remote.path(entry.md5), &cache.path(entry.md5), entry.md5)?;
+                take(&remote.path(entry.md5), cache, entry.md5)?;
             }
         } else {
             let scratch = Scratch::new(&self.root, settings).map_err(ProjectError::from)?;
@@ -262,9 +262,10 @@ fn copy(from: &Path, to: &Path) -> Result<u64, FsError> {
 }
 
 /// Copies an object into the cache under its name, if its bytes are right; others are left, and found missing later.
-fn take(from: &Path, to: &Path, oid: Oid) -> Result<(), FsError> {
+fn take(from: &Path, cache: &Cache, oid: Oid) -> Result<(), FsError> {
+    let to = &cache.path(oid);
     let parent = to.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(parent)?;
+    cache.make_dir(parent)?;
     let mut source = fs::open(from)?;
     let mut target = tempfile::NamedTempFile::new_in(parent).at("write in", parent)?;
     let mut hash = Md5::new();

@@ -147,7 +147,26 @@ impl Project {
 
     /// What `dvc.lock` says in one state of the tracked files; `None` where there is no such file, or no dataset in it.
     pub fn locked(&self, source: &Source) -> Result<Option<Locked>, ProjectError> {
-        let path = self.git_path(lock::FILE);
+        self.locked_in(&self.prefix, source)
+    }
+
+    /// Whether a commit's `dvc.lock` of another project in the repository names this data version.
+    pub fn is_of_another(&self, version: DataVersion, commit: &Oid) -> Result<bool, ProjectError> {
+        for prefix in self.others()? {
+            let locked = match self.locked_in(prefix, &Source::Commit(commit.clone())) {
+                Err(ProjectError::Lock(_)) => None,
+                other => other?,
+            };
+            if locked.is_some_and(|locked| locked.version == version) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// What the `dvc.lock` of the project with this prefix says; of the working tree, our own alone.
+    fn locked_in(&self, prefix: &str, source: &Source) -> Result<Option<Locked>, ProjectError> {
+        let path = format!("{prefix}{}", lock::FILE);
         let entry = match source {
             Source::Index => self.repo.index_entry(&path)?,
             Source::Commit(id) => self.repo.entry_at(id, &path)?,

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Project, ProjectError, ROOT_SETTING};
+use super::{Project, ProjectError};
 use crate::dvc::stage::{self, DEFAULT_OUT_DIR, OUT_DIR, RUN_DIR, Stage};
 use crate::params::yaml::{self, Node};
 use crate::params::{self, Value, value};
@@ -73,12 +73,6 @@ impl Project {
             steps.push(Step::kept(&*out_dir, note));
         }
         steps.push(self.attributes()?);
-        if !self.prefix.is_empty() {
-            let dir = self.prefix.trim_end_matches('/');
-            let wrote = self.repo.set_local_config(ROOT_SETTING, dir)?;
-            let note = format!("names the project's directory, {dir}");
-            steps.push(if wrote { Step::changed(".git/config", note) } else { Step::kept(".git/config", note) });
-        }
         Ok(steps)
     }
 

@@ -13,7 +13,7 @@ use crate::dvc::cache::Cache;
 use crate::dvc::checkout::{self, CheckoutError, Switch, Switched};
 use crate::dvc::fetch::{self, FetchError};
 use crate::dvc::listing::{Entry, Listing, Refusal};
-use crate::dvc::program::ProgramError;
+use crate::dvc::program::{ProgramError, REASON};
 use crate::dvc::scratch::Scratch;
 use crate::dvc::settings::Settings;
 use crate::dvc::version::DataVersion;
@@ -106,18 +106,18 @@ const PATIENCE: Duration = Duration::from_secs(30);
 impl Project {
     /// Notes that the workspace is to follow later: a rebase is under way.
     pub fn note_sync_due(&self) -> Result<(), ProjectError> {
-        Ok(fs::write_atomic(&self.repo.git_dir().join(DUE), b"")?)
+        Ok(fs::write_atomic(&self.mark(DUE), b"")?)
     }
 
     /// Whether a sync was put off.
     #[must_use]
     pub fn sync_due(&self) -> bool {
-        self.repo.git_dir().join(DUE).exists()
+        self.mark(DUE).exists()
     }
 
     /// The data version that the workspace was last brought to. Nothing tells what was done to it since.
     pub fn workspace_version(&self) -> Result<Option<DataVersion>, ProjectError> {
-        let text = fs::read_optional(&self.repo.git_dir().join(AT))?.unwrap_or_default();
+        let text = fs::read_optional(&self.mark(AT))?.unwrap_or_default();
         Ok(String::from_utf8_lossy(&text).trim().parse().ok())
     }
 
@@ -131,7 +131,7 @@ impl Project {
         if self.workspace_is_at(Some(version))? {
             return Ok(());
         }
-        Ok(fs::write_atomic(&self.repo.git_dir().join(AT), format!("{version}\n").as_bytes())?)
+        Ok(fs::write_atomic(&self.mark(AT), format!("{version}\n").as_bytes())?)
     }
 
     /// Brings the workspace to the data version of the working tree's `dvc.lock`.
@@ -168,7 +168,7 @@ impl Project {
         }
         if !matches!(synced, Synced::Nothing | Synced::Missing { .. }) {
             self.note_workspace_at(locked.version)?;
-            fs::remove_all(&self.repo.git_dir().join(DUE))?;
+            fs::remove_all(&self.mark(DUE))?;
         }
         Ok(synced)
     }
@@ -436,12 +436,12 @@ fn reason(error: &ProcessError) -> String {
 
 /// The line that tells what went wrong, of all that DVC said.
 fn error_line(said: &str) -> &str {
-    let line = said.lines().find(|line| line.starts_with("ERROR")).or_else(|| said.lines().last());
-    line.unwrap_or_default().trim_start_matches("ERROR: ")
+    let line = said.lines().find(|line| line.starts_with(REASON)).or_else(|| said.lines().last());
+    line.unwrap_or_default().trim_start_matches(REASON)
 }
 
 /// Why a list of files cannot be had, with DVC's own reason.
-fn with_cause(error: &FetchError) -> String {
+pub(super) fn with_cause(error: &FetchError) -> String {
     match error {
         FetchError::Program { source: ProgramError::Process(cause), .. } => format!("{error}: {}", reason(cause)),
         _ => error.to_string(),

@@ -1,7 +1,7 @@
 //! Run tags: made for what a commit brings, moved with a commit that was rewritten, never taken from data they name.
 //!
-//! A run's tag that exists with the same data stays where it is; with other data the run gets the next number (`@v2`). A
-//! tag that others may have is not moved.
+//! A run's tag that exists with the same data stays where it is; with other data the run gets the next number (`@v2`), as does a
+//! run of the same name in another project of the repository. A tag that others may have is not moved.
 
 use super::{Locked, Project, ProjectError, Source};
 use crate::git::{NewTag, Oid, Tag};
@@ -50,8 +50,28 @@ pub struct RunTag {
 }
 
 impl Project {
-    /// All run tags of the repository.
+    /// The run tags of this project.
     pub fn run_tags(&self) -> Result<Vec<RunTag>, ProjectError> {
+        let mut own = Vec::new();
+        for tag in self.all_run_tags()? {
+            if self.is_own(&tag)? {
+                own.push(tag);
+            }
+        }
+        Ok(own)
+    }
+
+    /// Whether a run tag names data of this project: not that which another project of the repository has at its commit.
+    fn is_own(&self, tag: &RunTag) -> Result<bool, ProjectError> {
+        let (Some(record), Some(commit)) = (&tag.record, &tag.tag.commit) else { return Ok(true) };
+        if self.others()?.is_empty() || !self.repo.has_object(commit) {
+            return Ok(true);
+        }
+        Ok(self.version_at(commit)? == Some(record.data) || !self.is_of_another(record.data, commit)?)
+    }
+
+    /// The run tags of every project in the repository.
+    fn all_run_tags(&self) -> Result<Vec<RunTag>, ProjectError> {
         let tags = self.repo.tags(TAG_PREFIX)?;
         let known = |tag: Tag| {
             let name = parse_tag_name(&tag.name)?;
@@ -64,12 +84,12 @@ impl Project {
     /// Makes the tags for the runs that a commit brings, where they are missing. `rewritten` names commits whose tags are
     /// about to move here: a run tagged there is left to that.
     pub fn tag_commit(&self, commit: &Oid, rewritten: &[Oid]) -> Result<Vec<Tagged>, ProjectError> {
-        self.tag_runs(commit, &mut self.run_tags()?, rewritten)
+        self.tag_runs(commit, &mut self.all_run_tags()?, rewritten)
     }
 
     /// The same for many commits, the oldest first.
     pub fn tag_commits(&self, commits: &[Oid]) -> Result<Vec<Tagged>, ProjectError> {
-        let mut tags = self.run_tags()?;
+        let mut tags = self.all_run_tags()?;
         let mut done = Vec::new();
         for commit in commits {
             done.extend(self.tag_runs(commit, &mut tags, &[])?);
@@ -85,14 +105,17 @@ impl Project {
         let mut done = Vec::new();
         for run in &runs {
             let own: Vec<&RunTag> = tags.iter().filter(|tag| tag.name.run == *run).collect();
-            let moving = |tag: &&RunTag| tag.tag.commit.as_ref().is_some_and(|c| rewritten.contains(c));
-            if own.iter().any(moving) {
+            let mut moving = false;
+            for tag in own.iter().filter(|tag| tag.tag.commit.as_ref().is_some_and(|c| rewritten.contains(c))) {
+                moving |= self.is_own(tag)?;
+            }
+            if moving {
                 continue;
             }
             let record = self.record(run, &locked)?;
             let mut same = None;
             for tag in &own {
-                if self.same_data(tag, &record)? {
+                if self.is_own(tag)? && self.same_data(tag, &record)? {
                     same = Some(tag.tag.name.clone());
                     break;
                 }
@@ -203,8 +226,8 @@ impl Project {
             return Ok(());
         }
         let text: String = known.iter().map(|id| format!("{id}\n")).collect();
-        fs::create_dir_all(&self.state_dir())?;
-        Ok(fs::write_atomic(&self.state_dir().join(PUSHED), text.as_bytes())?)
+        fs::create_shared_dir(&self.state_dir())?;
+        Ok(fs::write_shared(&self.state_dir().join(PUSHED), text.as_bytes())?)
     }
 }
 

@@ -19,6 +19,8 @@ use crate::support::beneath::Root;
 use crate::support::fs::FsError;
 use crate::support::limits;
 
+/// The directory that they lie in.
+pub const DIR: &str = "metrics";
 /// The run's key figures.
 pub const METRICS: &str = "metrics/capture.json";
 /// Distance and reward over steps.

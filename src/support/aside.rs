@@ -18,7 +18,7 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::beneath::Root;
-use super::fs::{self, At, FsError};
+use super::fs::{self, FsError};
 
 /// What the names of files begin with that are not whole yet.
 pub const TEMP: &str = ".capture-hook-";
@@ -45,10 +45,7 @@ fn make_own_dir(git: &Path) -> Result<PathBuf, FsError> {
     let mut dir = git.to_path_buf();
     for name in ["capture-hook", "tmp"] {
         dir.push(name);
-        if fs::create_dir(&dir)? {
-            let mode = std::fs::metadata(git).at("look at", git)?.permissions();
-            std::fs::set_permissions(&dir, mode).at("set the mode of", &dir)?;
-        }
+        fs::create_shared_dir(&dir)?;
     }
     Ok(dir)
 }

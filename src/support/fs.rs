@@ -103,10 +103,27 @@ impl Explain for FsError {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 vec!["free some disk space and run the same command again; nothing was changed".into()]
             }
-            io::ErrorKind::PermissionDenied => vec!["check who owns the path: `ls -ld` shows it".into()],
+            io::ErrorKind::PermissionDenied => match state_dir(&self.path) {
+                Some((dir, group)) => {
+                    let dir = quoted(dir);
+                    vec![
+                        format!("another user made it; with his rights or root's: `chgrp -R {group} {dir} && chmod -R g+rwX {dir}`"),
+                        "`git config core.sharedRepository group` keeps what git and capture-hook make open to the group".into(),
+                    ]
+                }
+                None => vec!["check who owns the path: `ls -ld` shows it".into()],
+            },
             _ => Vec::new(),
         }
     }
+}
+
+/// Our own directory in a git directory, if a path lies there, and the group that the git directory belongs to.
+fn state_dir(path: &Path) -> Option<(&Path, u32)> {
+    use std::os::unix::fs::MetadataExt;
+    let dir = path.ancestors().find(|dir| dir.file_name().is_some_and(|name| name == "capture-hook"))?;
+    let git = dir.parent().filter(|git| git.join("HEAD").exists())?;
+    Some((dir, fs::metadata(git).ok()?.gid()))
 }
 
 /// Adds the path and the verb to an I/O result.
@@ -180,9 +197,59 @@ pub fn create_new(path: &Path) -> Result<File, FsError> {
     File::create_new(path).at("create", path)
 }
 
-/// Opens a lock file, made where it is missing, its content as it was.
+/// Opens a lock file, made where it is missing, its content as it was. Another user's that cannot be written serves as well:
+/// a lock is taken of an open file, not written to it.
 pub fn open_lock(path: &Path) -> Result<File, FsError> {
-    File::options().create(true).truncate(false).read(true).write(true).open(path).at("open", path)
+    match File::options().create(true).truncate(false).read(true).write(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            File::open(path).map_err(|_| error).at("open", path)
+        }
+        opened => {
+            let file = opened.at("open", path)?;
+            as_open_as_dir(path);
+            Ok(file)
+        }
+    }
+}
+
+/// Makes a directory in one of git's, for whoever git lets write there; `false` where something has its name.
+pub fn create_shared_dir(path: &Path) -> Result<bool, FsError> {
+    let made = create_dir(path)?;
+    if made {
+        let above = parent(path);
+        let mode = fs::metadata(above).at("look at", above)?.permissions().mode();
+        set_dir_mode(path, mode)?;
+    }
+    Ok(made)
+}
+
+/// Replaces a file in such a directory whole, for whoever may write in the directory.
+pub fn write_shared(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
+    write_atomic(path, bytes)?;
+    as_open_as_dir(path);
+    Ok(())
+}
+
+/// Lets those read and write a file of ours who may write in its directory. Another user's file is his to open.
+fn as_open_as_dir(path: &Path) {
+    let mode = |path: &Path| fs::metadata(path).map(|meta| meta.permissions().mode());
+    if let (Ok(dir), Ok(own)) = (mode(parent(path)), mode(path)) {
+        let group = if dir & 0o020 == 0 { 0 } else { 0o060 };
+        let others = if dir & 0o002 == 0 { 0 } else { 0o006 };
+        if own | group | others != own {
+            let _ = set_file_mode(path, own | group | others);
+        }
+    }
+}
+
+/// Sets a file's mode.
+pub fn set_file_mode(path: &Path, mode: u32) -> Result<(), FsError> {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o777)).at("set the mode of", path)
+}
+
+/// Sets a directory's mode.
+pub fn set_dir_mode(path: &Path, mode: u32) -> Result<(), FsError> {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o7777)).at("set the mode of", path)
 }
 
 /// Renames a file or directory; a file that has the name is replaced.

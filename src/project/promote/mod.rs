@@ -6,6 +6,7 @@
 //! HEAD's data version holds is in the workspace before DVC looks at it, and no other run differs afterwards.
 
 mod committed;
+mod ignored;
 mod stale;
 mod stop;
 mod undo;
@@ -56,6 +57,26 @@ pub struct Recorded {
     pub report: Report,
 }
 
+/// What is to be done for a commit, after every reason to stop it was looked for.
+#[derive(Debug)]
+pub enum Prepared {
+    /// Nothing.
+    Nothing,
+    /// The selected run is in the dataset: DVC's views are to show it.
+    Views(Box<State>),
+    /// The selected run is to be put into the dataset.
+    Run(Box<Job>),
+}
+
+/// A run that is to be put into a commit.
+#[derive(Debug)]
+pub struct Job {
+    staged: State,
+    wanted: Resolved,
+    run: Recorded,
+    head: Option<Locked>,
+}
+
 /// What became of a commit's selection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Promoted {
@@ -71,8 +92,8 @@ pub enum Promoted {
 }
 
 impl Project {
-    /// Sees to it that the selected run of the index is in the index's data version.
-    pub fn promote(&mut self, hear: &dyn Hear) -> Result<Promoted, Stop> {
+    /// Looks at what is staged: what there is to do for the commit, or why it stops. Changes nothing.
+    pub fn prepare(&self, hear: &dyn Hear) -> Result<Prepared, Stop> {
         let staged = self.state(&Source::Index)?;
         let head = match self.repo.head()? {
             Some(id) => self.locked(&Source::Commit(id))?,
@@ -80,22 +101,37 @@ impl Project {
         };
         self.no_run_lost(head.as_ref(), staged.locked.as_ref())?;
         self.nothing_refused(head.as_ref(), staged.locked.as_ref())?;
-        let Some(wanted) = staged.wanted.clone() else { return Ok(Promoted::Nothing) };
+        let Some(wanted) = staged.wanted.clone() else { return Ok(Prepared::Nothing) };
         self.work_tree_agrees(&staged, &wanted)?;
-        let Some(run_dir) = wanted.run_dir.clone() else { return Ok(Promoted::Nothing) };
+        let Some(run_dir) = wanted.run_dir.clone() else { return Ok(Prepared::Nothing) };
         if staged.agrees() && !self.is_stale(&staged, &wanted, &run_dir, hear)? {
-            self.views_follow(&staged)?;
-            return Ok(Promoted::Nothing);
+            return Ok(Prepared::Views(Box::new(staged)));
         }
         self.trusted(&wanted)?;
         self.other_stages_staged()?;
         let run = self.recorded(&run_dir, hear)?;
+        Ok(Prepared::Run(Box::new(Job { staged, wanted, run, head })))
+    }
+
+    /// Sees to it that the selected run of the index is in the index's data version.
+    pub fn promote(&mut self, prepared: Prepared, hear: &dyn Hear) -> Result<Promoted, Stop> {
+        let Job { staged, wanted, run, head } = match prepared {
+            Prepared::Nothing => return Ok(Promoted::Nothing),
+            Prepared::Views(staged) => {
+                self.views_follow(&staged)?;
+                return Ok(Promoted::Nothing);
+            }
+            Prepared::Run(job) => *job,
+        };
         let _alone = WorkLock::take(&self.state_dir())?;
+        self.share_cache(hear)?;
         let runs = [run];
         let locked = self.ingest(&staged, &wanted, &runs, head.as_ref(), false, hear)?;
         self.stage_results(&wanted)?;
-        self.note_workspace_at(locked.version)?;
-        self.forget_selected_anew()?;
+        // The data is in the commit: that a note of it cannot be written stops nothing.
+        if let Err(error) = self.note_workspace_at(locked.version).and_then(|()| self.forget_selected_anew()) {
+            hear.warn(&error.to_string());
+        }
         let [run] = runs;
         Ok(Promoted::Ingested { run: run.key, locked })
     }
@@ -276,7 +312,7 @@ impl Project {
         let moves = before.is_some_and(|locked| locked.out_dir != wanted.out_dir);
         // On purpose, a dataset may begin anew elsewhere.
         let before = before.filter(|_| !(moves && self.on_purpose().unwrap_or(false)));
-        let native = !moves && self.within_native(wanted, hear)?;
+        let native = !moves && self.within_native(wanted, runs, hear)?;
         let dropped = match before {
             // Nothing but the new run's folder is looked at, so nothing else need be in the workspace.
             Some(locked) if native => {
@@ -312,9 +348,7 @@ impl Project {
             let locked = state.locked.clone().filter(|_| state.agrees());
             let locked = locked.ok_or_else(not_locked)?;
             for run in runs {
-                if self.lists()?.entries(locked.version, &run.key).is_none_or(|entries| entries.is_empty()) {
-                    return Err(Stop::NotLocked { run_dir: run.run_dir.clone() });
-                }
+                self.all_versioned(&locked.out_dir, locked.version, run)?;
             }
             if let Some(before) = before {
                 self.others_kept(before.version, locked.version, runs, &dropped)?;
@@ -354,11 +388,12 @@ impl Project {
     }
 
     /// Whether the native engine is chosen and can do this project's work as DVC would.
-    fn within_native(&self, wanted: &Resolved, hear: &dyn Hear) -> Result<bool, Stop> {
+    fn within_native(&self, wanted: &Resolved, runs: &[Recorded], hear: &dyn Hear) -> Result<bool, Stop> {
         if self.config()?.engine != Engine::Native || wanted.stage.command() != TRUSTED_CMD {
             return Ok(false);
         }
-        match engine::is_within(&self.root, self.dvc_settings()?, wanted) {
+        let runs: Vec<RunKey> = runs.iter().map(|run| run.key.clone()).collect();
+        match engine::is_within(&self.root, self.dvc_settings()?, wanted, &runs) {
             Ok(()) => Ok(true),
             Err(EngineError::BeyondUs(why)) => {
                 hear.status(&format!("engine = \"native\" leaves this to DVC: {why}"));

@@ -113,6 +113,16 @@ pub enum Stop {
         /// Why not.
         source: Box<RetrieveError>,
     },
+    /// The data version lacks files that ingest wrote.
+    #[error("the data version would lack {} of {run}: DVC ignores {}{}", few(files), if files.len() == 1 { "it" } else { "them" }, by(rules))]
+    LeftOut {
+        /// The run.
+        run: RunKey,
+        /// The files, relative to the project.
+        files: Vec<String>,
+        /// The rules that leave them out: `.dvcignore:3:*.gz`.
+        rules: Vec<String>,
+    },
     /// DVC.
     #[error(transparent)]
     Dvc(#[from] ProgramError),
@@ -163,6 +173,20 @@ fn list(runs: &[RunKey]) -> String {
     format!("{} {}{more}", if runs.len() == 1 { "the run" } else { "the runs" }, names.join(", "))
 }
 
+/// The first few of a list.
+fn few(files: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let names: Vec<String> = files.iter().take(SHOWN).map(|file| file.escape_debug().to_string()).collect();
+    match files.len().saturating_sub(SHOWN) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
+    }
+}
+
+fn by(rules: &[String]) -> String {
+    if rules.is_empty() { String::new() } else { format!(" ({})", few(rules)) }
+}
+
 /// The errors of a report, a line each: file, line, code and reason.
 fn findings(report: &Report) -> String {
     let mut text = String::new();
@@ -193,7 +217,7 @@ impl Explain for Stop {
             | Self::OtherStages
             | Self::NothingSelected
             | Self::NoRun { .. } => Kind::Setup,
-            Self::Untrusted { .. } | Self::TrackedByGit { .. } => Kind::Setup,
+            Self::Untrusted { .. } | Self::TrackedByGit { .. } | Self::LeftOut { .. } => Kind::Setup,
             Self::NotLocked { .. } => Kind::Program,
             Self::Committed { source, .. } => source.kind(),
             Self::Dvc(error) => error.kind(),
@@ -226,6 +250,7 @@ impl Explain for Stop {
             Self::TrackedByGit { .. } => "tracked_by_git",
             Self::NotLocked { .. } => "not_locked",
             Self::Committed { source, .. } => source.code(),
+            Self::LeftOut { .. } => "ignored_by_dvc",
             Self::Dvc(error) => error.code(),
             Self::Engine(error) => error.code(),
             Self::Ingest(error) => error.code(),
@@ -289,6 +314,13 @@ impl Explain for Stop {
                 let run = quoted(run.to_string());
                 let anew = format!("to have them written anew instead: `capture-hook publish --force {run}`");
                 source.hints().into_iter().chain([anew]).collect()
+            }
+            Self::LeftOut { rules, .. } => {
+                let file = rules.first().and_then(|rule| rule.split_once(':')).map_or(".dvcignore", |(file, _)| file);
+                vec![format!(
+                    "take the rule out of {}, or add a line that excepts the run's files; nothing was changed",
+                    quoted(file)
+                )]
             }
             Self::Dvc(error) => error.hints(),
             Self::Engine(error) => error.hints(),
