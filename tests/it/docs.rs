@@ -108,11 +108,16 @@ fn start(text: &str) -> World {
     world.git_in(".", ["init", "-q", "--bare", "origin.git"]).ok();
     world.git(["remote", "add", "origin", "../origin.git"]).ok();
     runs(&world);
-    if name == "runs" {
+    if name == "runs" || name == "clone" {
         for key in ["nav/run-20261124-021550", "plume/run-20261124-021546"] {
             world.hook(["select", key]).ok();
             world.git(["commit", "-qam", &format!("Add {key}")]).ok();
         }
+    }
+    if name == "clone" {
+        world.git(["push", "-q", "--follow-tags", "origin", "main"]).ok();
+        fs::rename(world.repo(""), world.path("made-here")).unwrap();
+        world.git_in(".", ["clone", "-q", "origin.git", "repo"]).ok();
     }
     world
 }

@@ -160,8 +160,6 @@ fn subdirectory(world: World) {
     world.git_in("mono", ["checkout", "-q", "HEAD~1"]).ok();
     assert_eq!(super::runs_in(&world, "mono/sim"), [SECOND]);
     assert!(world.dvc_in("mono/sim", ["status"]).ok().out.contains("up to date"));
-    // Without the local setting too, as in a clone.
-    world.git_in("mono", ["config", "--unset", "capture-hook.root"]).ok();
     world.git_in("mono", ["checkout", "-q", "main"]).ok();
     assert_eq!(super::runs_in(&world, "mono/sim"), [SECOND, THIRD]);
 }
