@@ -19,7 +19,7 @@ pub(super) struct United {
 /// which two versions of capture-hook may make differently.
 fn one_recording(ours: &[Entry], theirs: &[Entry]) -> bool {
     let made = |entry: &&Entry| {
-        let name = entry.relpath.rsplit('/').next().unwrap_or_default();
+        let name = entry.relpath.splitn(3, '/').nth(2).unwrap_or_default();
         matches!(name, STEPS_PARQUET | EPISODES_PARQUET | DATASET_INDEX | MANIFEST)
     };
     let recorded = |entries: &'_ [Entry]| entries.iter().filter(|entry| !made(entry)).cloned().collect::<Vec<_>>();

@@ -7,7 +7,7 @@ use super::{Recorded, Stop};
 use crate::dvc::engine;
 use crate::dvc::listing::Entry;
 use crate::dvc::version::DataVersion;
-use crate::project::held::Held;
+use crate::ingest::is_derived;
 use crate::project::retrieve::Wanted;
 use crate::project::{Hear, Project};
 
@@ -27,8 +27,13 @@ impl Project {
         hear: &dyn Hear,
     ) -> Result<(), Stop> {
         let dataset = self.root.join(out_dir);
-        let same = engine::files(&dataset, &run.key)? == committed;
-        if same || self.held(version, &run.run_dir)? != Held::Yes {
+        let made = engine::files(&dataset, &run.key)?;
+        let (prefix, run_dir) = (format!("{}/", run.key), self.root.join(&run.run_dir));
+        let derived =
+            |entry: &Entry| entry.relpath.strip_prefix(&prefix).is_some_and(|name| is_derived(name, &run_dir));
+        // Of what the recorder, or the user, put there.
+        let given = |files: &[Entry]| files.iter().filter(|file| !derived(file)).cloned().collect::<Vec<_>>();
+        if made == committed || given(&made) != given(committed) {
             return Ok(());
         }
         hear.status(&format!("{} is committed already: its files stay as they are", run.key));
