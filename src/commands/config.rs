@@ -16,6 +16,7 @@ use crate::project::Project;
 use crate::run::include;
 use crate::support::beneath::Root;
 use crate::support::limits;
+use crate::support::process::quoted;
 use crate::validate;
 
 /// Arguments of `config`.
@@ -182,7 +183,8 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
             } else {
                 let (old, new) = (shown(&(known.of)(&before)), shown(&(known.of)(&config)));
                 app.ui.line(&format!("{key}: {old} -> {new}"));
-                let changed = if dvc_yaml.is_some() { format!("{FILE} {}", stage::FILE) } else { FILE.to_owned() };
+                let changed = [FILE].into_iter().chain(dvc_yaml.map(|_| stage::FILE)).map(quoted);
+                let changed = changed.collect::<Vec<_>>().join(" ");
                 app.ui.hint(&format!("`git add {changed}` and commit it, and the whole team has it"));
             }
         }
