@@ -234,7 +234,7 @@ impl Project {
         if done.missing.is_empty() {
             return Ok(outcome(done));
         }
-        let missing = missing_bytes(settings, &cache, &to, &done.missing, locked);
+        let missing = missing_bytes(settings, &cache, &to, locked);
         let all = reach == Reach::All || (reach == Reach::Limited && missing <= config.pull.max_bytes);
         if fetch && all {
             if let Some(why) = no_room(&settings.cache_dir, missing) {
@@ -270,7 +270,7 @@ impl Project {
             return Ok(Synced::Missing { why: refused.unwrap_or_else(|| format!("{} to fetch", size(missing))) });
         }
         let done = switch(&part)?;
-        let left = missing_bytes(settings, &cache, &to, &[], locked);
+        let left = missing_bytes(settings, &cache, &to, locked);
         Ok(if done.kept.is_empty() { Synced::Partly { missing: left } } else { Synced::Unsaved { kept: done.kept } })
     }
 
@@ -456,11 +456,11 @@ pub(super) fn no_room(cache: &Path, bytes: u64) -> Option<String> {
 
 /// About how many bytes of a data version the cache lacks: a directory remote tells the sizes of files, of any other only
 /// the whole is known, from `dvc.lock`.
-fn missing_bytes(settings: &Settings, cache: &Cache, to: &Listing, missing: &[Entry], locked: &Locked) -> u64 {
+fn missing_bytes(settings: &Settings, cache: &Cache, to: &Listing, locked: &Locked) -> u64 {
     let len = |path: &Path| std::fs::metadata(path).map(|meta| meta.len());
     if let Some(dir) = settings.remote().and_then(|remote| remote.dir.as_ref()) {
         let there = Cache::at(dir);
-        let lacks = to.entries().iter().filter(|entry| missing.contains(entry) || !cache.has(entry.md5));
+        let lacks = to.entries().iter().filter(|entry| !cache.has(entry.md5));
         return lacks.map(|entry| len(&there.path(entry.md5)).unwrap_or(0)).sum();
     }
     let have: u64 = to.entries().iter().filter_map(|entry| len(&cache.path(entry.md5)).ok()).sum();
