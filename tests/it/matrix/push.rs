@@ -118,7 +118,7 @@ fn policies(world: World) {
     fs::remove_dir_all(world.repo(".dvc/cache")).unwrap();
     fs::write(world.repo("capture-hook.toml"), "[push]\npolicy = \"warn\"\n").unwrap();
     let said = world.git(["push", "origin", "main"]).ok();
-    assert!(said.err.contains("warning: data of"), "{}", said.err);
+    assert!(said.err.contains("warning: pre-push: data of"), "{}", said.err);
     fs::write(world.repo("capture-hook.toml"), "[push]\npolicy = \"off\"\n").unwrap();
     let said = world.git(["push", "-q", "origin", "main:refs/heads/other"]).ok();
     assert_eq!(said.err, "");
