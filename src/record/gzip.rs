@@ -67,11 +67,18 @@ impl LiveGzip {
 
     /// Puts everything that was written into the file.
     pub(super) fn sync(&mut self) -> Result<(), FsError> {
-        if !self.dirty {
-            return Ok(());
-        }
-        self.settle()?;
-        self.write_out(&LAST_BLOCK)
+        self.compress_all()?;
+        self.write_compressed()
+    }
+
+    /// The first half of [`LiveGzip::sync`]: compresses everything that was written.
+    pub(super) fn compress_all(&mut self) -> Result<(), FsError> {
+        if self.dirty { self.settle() } else { Ok(()) }
+    }
+
+    /// The second half, one write: what was compressed is in the file.
+    pub(super) fn write_compressed(&mut self) -> Result<(), FsError> {
+        if self.dirty { self.write_out(&LAST_BLOCK) } else { Ok(()) }
     }
 
     /// Ends the file and makes it last.

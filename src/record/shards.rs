@@ -52,8 +52,14 @@ impl Shards {
         Ok(())
     }
 
-    pub(super) fn sync(&mut self) -> Result<(), FsError> {
-        self.current.sync()
+    /// Compresses what was written; see [`LiveGzip::compress_all`].
+    pub(super) fn compress_all(&mut self) -> Result<(), FsError> {
+        self.current.compress_all()
+    }
+
+    /// Puts into the file what was compressed; see [`LiveGzip::write_compressed`].
+    pub(super) fn write_compressed(&mut self) -> Result<(), FsError> {
+        self.current.write_compressed()
     }
 
     pub(super) fn finish(self) -> Result<(), FsError> {

@@ -217,8 +217,11 @@ impl Files {
             }
             let age = self.synced.elapsed();
             if flush || age >= self.flush_every && (!summary_due || age >= self.flush_every.saturating_mul(2)) {
-                self.steps.sync()?;
-                self.episodes.sync()?;
+                // The two writes come close together: a kill between them leaves an episode without its summary.
+                self.steps.compress_all()?;
+                self.episodes.compress_all()?;
+                self.steps.write_compressed()?;
+                self.episodes.write_compressed()?;
                 self.synced = Instant::now();
                 self.dirty = false;
                 shared.lock().done = asked;
