@@ -9,7 +9,8 @@ use crate::config;
 use crate::dvc::{ignore, stage};
 use crate::error::Error;
 use crate::git::{ConfiguredHook, HooksDirSource, Repo};
-use crate::hooks::install::{self, Hook, Octopus, Standing};
+use crate::hooks::install::{self, Octopus};
+use crate::hooks::survey::{self, Hook, Standing};
 use crate::output::Text;
 use crate::project::promote::{TRUST_SETTING, TRUSTED_CMD};
 use crate::project::setup::without_secret;
@@ -147,7 +148,7 @@ fn hooks(app: &App, repo: &Repo) -> Vec<Check> {
         HooksDirSource::Outside => " (core.hooksPath of the user or the system)",
     };
     let mut checks = vec![ok("hooks", format!("{}{named}", dir.path.display()))];
-    match install::survey(&dir, &binary) {
+    match survey::survey(repo, &dir, &binary) {
         Ok(found) => {
             let configured = repo.configured_hooks().unwrap_or_default();
             checks.extend(found.iter().map(|one| hook(one, &configured)));
@@ -172,21 +173,30 @@ fn hooks(app: &App, repo: &Repo) -> Vec<Check> {
         Err(error) => checks.push(failed("octopus merges", error, "capture-hook install")),
     }
     if let Ok(top) = repo.top() {
-        checks.extend(install::managers(top).iter().map(|m| note("hook manager", "there is another", m.advice())));
+        checks.extend(survey::managers(top).iter().map(|m| note("hook manager", "there is another", m.advice())));
     }
     checks
 }
 
 fn hook(hook: &Hook, configured: &[ConfiguredHook]) -> Check {
-    let configured: Vec<&ConfiguredHook> = configured.iter().filter(|one| one.event == hook.event).collect();
-    let named = configured.iter().map(|one| format!("{} of git's settings (`{}`)", one.name, one.command));
+    let here = configured.iter().filter(|one| one.event == hook.event);
+    let named = here.map(|one| format!("{} of git's settings (`{}`)", one.name, one.command));
     let before: Vec<String> = named.chain(hook.chained.iter().map(|path| path.display().to_string())).collect();
     let also: String = before.iter().map(|one| format!("{one}, then ")).collect();
-    let ours = format!("capture-hook hook {}", hook.event);
-    if hook.standing != Standing::Current && configured.iter().any(|one| one.command.contains(&ours)) {
+    if matches!(hook.standing, Standing::Nothing | Standing::Foreign) && hook.reaches_us(configured) {
         return ok(hook.event, before.join(", then "));
     }
     match hook.standing {
+        Standing::Through(manager) => ok(hook.event, format!("{}'s script, which calls capture-hook", manager.name())),
+        Standing::Loop(manager) => missing(
+            hook.event,
+            format!(
+                "{}'s script and an older shim of ours call each other: {}",
+                manager.name(),
+                what_fails(hook.event)
+            ),
+            "capture-hook install",
+        ),
         Standing::Current => ok(hook.event, format!("{also}capture-hook")),
         Standing::Outdated => note(
             hook.event,
@@ -199,6 +209,15 @@ fn hook(hook: &Hook, configured: &[ConfiguredHook]) -> Check {
             "capture-hook install keeps it and adds ours",
         ),
         Standing::Nothing => missing(hook.event, "nothing runs", "capture-hook install"),
+    }
+}
+
+/// What a hook that always fails stops.
+fn what_fails(event: &str) -> &'static str {
+    match event {
+        "pre-commit" | "prepare-commit-msg" | "commit-msg" => "every commit fails now",
+        "pre-push" => "every push fails now",
+        _ => "it fails each time",
     }
 }
 

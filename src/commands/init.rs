@@ -6,6 +6,7 @@ use crate::app::{App, Outcome};
 use crate::error::{Error, Kind};
 use crate::git::Repo;
 use crate::hooks::install;
+use crate::hooks::survey;
 use crate::project::Project;
 use crate::project::setup::{Step, holds_secret, without_secret};
 use crate::support::process::quoted;
@@ -152,7 +153,7 @@ fn show(app: &App, project: &Project, steps: &[Step]) {
         app.ui.status(&format!("{mark}  {}: {}", step.what, step.note));
     }
     if let Ok(top) = project.repo.top() {
-        for manager in install::managers(top) {
+        for manager in survey::managers(top) {
             app.ui.hint(manager.advice());
         }
     }

@@ -4,12 +4,12 @@
 //! exactly as it was. A hooks directory outside the repository is written to only when forced: other repositories would
 //! share it. Beside the shims, the merge drivers are named in the repository's own git settings.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
-use super::shim::{self, CHAINED, EVENTS};
+use super::shim::{self, CHAINED};
+use super::survey::{Hook, Standing, survey, written_by};
 use crate::error::{Explain, Kind};
-use crate::git::{GitError, HooksDir, HooksDirSource, Repo};
+use crate::git::{GitError, HooksDirSource, Repo};
 use crate::support::fs::{self, FsError};
 use crate::support::process::quoted;
 
@@ -86,108 +86,6 @@ impl Explain for InstallError {
     }
 }
 
-/// What stands in the place of one hook.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// Nothing.
-    Nothing,
-    /// Our shim, as this version writes it.
-    Current,
-    /// Our shim, written by another version or for another binary.
-    Outdated,
-    /// Somebody else's.
-    Foreign,
-}
-
-/// One hook of the repository.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hook {
-    /// The event's name.
-    pub event: &'static str,
-    /// Where git looks for it.
-    pub path: PathBuf,
-    /// What stands there.
-    pub standing: Standing,
-    /// The hook that we moved aside and still run, where there is one.
-    pub chained: Option<PathBuf>,
-}
-
-/// Tools that manage hooks themselves and could write over ours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Manager {
-    /// pre-commit or prek.
-    PreCommit,
-    /// husky.
-    Husky,
-    /// lefthook.
-    Lefthook,
-}
-
-impl Manager {
-    /// What to know about living with it.
-    #[must_use]
-    pub fn advice(self) -> &'static str {
-        match self {
-            Self::PreCommit => {
-                "pre-commit manages hooks here: run `capture-hook install` again after `pre-commit install`, or list our \
-                 hooks in .pre-commit-config.yaml"
-            }
-            Self::Husky => {
-                "husky manages hooks here: run `capture-hook install` again after husky, or add `capture-hook hook NAME \
-                 \"$@\"` to .husky/NAME"
-            }
-            Self::Lefthook => {
-                "lefthook manages hooks here: run `capture-hook install` again after `lefthook install`, or list \
-                 `capture-hook hook NAME {0}` in lefthook.yml"
-            }
-        }
-    }
-}
-
-/// The hook managers that this working tree is set up for.
-#[must_use]
-pub fn managers(top: &Path) -> Vec<Manager> {
-    let marks: &[(&str, Manager)] = &[
-        (".pre-commit-config.yaml", Manager::PreCommit),
-        (".husky", Manager::Husky),
-        ("lefthook.yml", Manager::Lefthook),
-        (".lefthook.yml", Manager::Lefthook),
-        ("lefthook.toml", Manager::Lefthook),
-    ];
-    let mut found: Vec<Manager> =
-        marks.iter().filter(|(name, _)| top.join(name).exists()).map(|(_, manager)| *manager).collect();
-    found.dedup();
-    found
-}
-
-/// What stands in the hooks directory, event by event.
-pub fn survey(dir: &HooksDir, binary: &Path) -> Result<Vec<Hook>, InstallError> {
-    EVENTS
-        .iter()
-        .map(|&event| {
-            let path = dir.path.join(event);
-            let kept = dir.path.join(format!("{event}{CHAINED}"));
-            let standing = match std::fs::symlink_metadata(&path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Standing::Nothing,
-                Err(error) => return Err(FsError { action: "look at", path, source: error }.into()),
-                Ok(meta) if meta.is_file() => {
-                    let bytes = fs::read(&path)?;
-                    if bytes == shim::text(event, binary).as_bytes() && fs::is_executable(&path) {
-                        Standing::Current
-                    } else if shim::is_ours(&bytes) {
-                        Standing::Outdated
-                    } else {
-                        Standing::Foreign
-                    }
-                }
-                Ok(_) => Standing::Foreign,
-            };
-            let chained = std::fs::symlink_metadata(&kept).is_ok().then_some(kept);
-            Ok(Hook { event, path, standing, chained })
-        })
-        .collect()
-}
-
 /// What [`install`] did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Installed {
@@ -210,9 +108,11 @@ pub fn install(repo: &Repo, binary: &Path, force: bool) -> Result<Installed, Ins
     if !dir.inside && !force {
         return Err(InstallError::Outside { dir: dir.path, source_of: dir.source });
     }
-    let hooks = survey(&dir, binary)?;
-    for hook in &hooks {
-        if let (Standing::Foreign, Some(kept), false) = (hook.standing, &hook.chained, force)
+    let hooks = survey(repo, &dir, binary)?;
+    for hook in hooks.iter().filter(|hook| is_others(hook)) {
+        if let Some(kept) = &hook.chained
+            && !force
+            && !hook.calls_aside()
             && !same(&hook.path, kept)?
         {
             return Err(InstallError::Two { hook: hook.path.clone(), kept: kept.clone() });
@@ -221,32 +121,72 @@ pub fn install(repo: &Repo, binary: &Path, force: bool) -> Result<Installed, Ins
     fs::create_dir_all(&dir.path)?;
     let mut done = Installed { dir: dir.path.clone(), ..Installed::default() };
     for hook in hooks {
-        if hook.standing == Standing::Current {
+        if let Some(aside) = stays_behind(&hook)? {
+            if write_shim(aside, hook.event, binary)? {
+                done.written.push(hook.event);
+            }
             continue;
         }
-        if hook.standing == Standing::Foreign {
-            let kept = dir.path.join(format!("{}{CHAINED}", hook.event));
-            if let Some(kept) = &hook.chained
-                && !same(&hook.path, kept)?
-            {
-                let older = dir.path.join(format!("{}{CHAINED}.old", hook.event));
-                fs::rename(kept, &older)?;
-            }
-            fs::rename(&hook.path, &kept)?;
+        if is_others(&hook) {
+            keep(&dir.path, &hook)?;
             done.chained.push(hook.event);
+        } else if let Some(aside) = &hook.aside {
+            // A manager put it there and would call us through it, behind ourselves.
+            fs::remove_all(aside)?;
         }
-        fs::write_atomic(&hook.path, shim::text(hook.event, binary).as_bytes())?;
-        fs::make_executable(&hook.path)?;
-        done.written.push(hook.event);
+        if write_shim(&hook.path, hook.event, binary)? {
+            done.written.push(hook.event);
+        }
     }
     done.drivers = set_drivers(repo, binary)? | set_octopus(repo)?;
     Ok(done)
 }
 
-/// Whether a hook is the one that was moved aside: a hook manager has written it again.
+/// Whether a hook in place is somebody else's, to be kept.
+fn is_others(hook: &Hook) -> bool {
+    matches!(hook.standing, Standing::Foreign | Standing::Through(_) | Standing::Loop(_))
+}
+
+/// Our shim, if it stays where a hook manager moved it to: the manager calls it there, and it calls the hook that we keep. In
+/// front it would have two hooks to call; and a hook in the manager's own place is lost when that is installed again.
+fn stays_behind(hook: &Hook) -> Result<Option<&Path>, FsError> {
+    let (Some(aside), Some(kept), true) = (&hook.aside, &hook.chained, hook.calls_aside()) else { return Ok(None) };
+    Ok(if same(&hook.path, kept)? { None } else { Some(aside) })
+}
+
+/// Writes our shim. Says whether something changed.
+fn write_shim(path: &Path, event: &str, binary: &Path) -> Result<bool, FsError> {
+    let text = shim::text(event, binary);
+    if fs::is_executable(path) && fs::read_optional(path)?.as_deref() == Some(text.as_bytes()) {
+        return Ok(false);
+    }
+    fs::write_atomic(path, text.as_bytes())?;
+    fs::make_executable(path)?;
+    Ok(true)
+}
+
+/// Moves a foreign hook aside, where our shim calls it. Another one that we kept is renamed.
+fn keep(dir: &Path, hook: &Hook) -> Result<(), FsError> {
+    let place = dir.join(format!("{}{CHAINED}", hook.event));
+    if let Some(kept) = &hook.chained
+        && !same(&hook.path, kept)?
+    {
+        fs::rename(kept, &dir.join(format!("{}{CHAINED}.old", hook.event)))?;
+    }
+    if let Some(aside) = &hook.aside {
+        fs::remove_all(aside)?;
+    }
+    fs::rename(&hook.path, &place)
+}
+
+/// Whether a hook is the one that was moved aside, or a newer one of the same hook manager.
 fn same(hook: &Path, kept: &Path) -> Result<bool, FsError> {
     let file = |path: &Path| std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file());
-    Ok(file(hook) && file(kept) && fs::read(hook)? == fs::read(kept)?)
+    if !file(hook) || !file(kept) {
+        return Ok(false);
+    }
+    let manager = written_by(hook)?;
+    Ok(manager.is_some() && manager == written_by(kept)? || fs::read(hook)? == fs::read(kept)?)
 }
 
 /// What [`uninstall`] did.
@@ -264,15 +204,26 @@ pub struct Uninstalled {
 pub fn uninstall(repo: &Repo, binary: &Path) -> Result<Uninstalled, InstallError> {
     let dir = repo.hooks_dir()?;
     let mut done = Uninstalled::default();
-    for hook in survey(&dir, binary)? {
+    for hook in survey(repo, &dir, binary)? {
         if matches!(hook.standing, Standing::Current | Standing::Outdated) {
             fs::remove_all(&hook.path)?;
             done.removed.push(hook.event);
         }
-        if let (Some(kept), true) = (&hook.chained, hook.standing != Standing::Foreign) {
-            fs::rename(kept, &hook.path)?;
-            done.restored.push(hook.event);
+        if let Some(aside) = &hook.aside {
+            fs::remove_all(aside)?;
         }
+        let Some(kept) = &hook.chained else { continue };
+        if !is_others(&hook) {
+            fs::rename(kept, &hook.path)?;
+        } else if same(&hook.path, kept)? {
+            fs::remove_all(kept)?;
+            continue;
+        } else if let Some(aside) = &hook.aside {
+            fs::rename(kept, aside)?;
+        } else {
+            continue;
+        }
+        done.restored.push(hook.event);
     }
     for driver in DRIVERS {
         done.drivers |= repo.remove_local_section(&format!("merge.{}", driver.name))?;

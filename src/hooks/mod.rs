@@ -15,6 +15,7 @@ mod pre_commit;
 mod pre_push;
 mod prepare_commit_msg;
 pub mod shim;
+pub mod survey;
 
 use std::ffi::OsString;
 use std::io::Read;

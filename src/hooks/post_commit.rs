@@ -1,12 +1,13 @@
 //! post-commit: the run tags of a new commit; the workspace follows where the commit's data was not made here.
 
 use crate::app::{App, Outcome};
-use crate::dvc::lock;
+use crate::dvc::{lock, stage};
 use crate::error::Error;
 use crate::git::{Commit, Operation};
 use crate::project::sync::Reach;
 use crate::project::tags::Tagged;
-use crate::project::{Project, ProjectError};
+use crate::project::{Project, ProjectError, Source};
+use crate::support::process::quoted;
 
 /// How DVC's own experiment commits are titled.
 const EXPERIMENT: &str = "dvc: commit experiment";
@@ -19,8 +20,11 @@ pub fn run(app: &App) -> Result<Outcome, Error> {
 fn tag_and_follow(app: &App, project: &Project) -> Result<(), Error> {
     let Some(head) = project.repo.head()? else { return Ok(()) };
     let commit = project.repo.commit(&head)?;
-    if !concerned(project, &commit)? || project.repo.rebasing() || commit.subject().starts_with(EXPERIMENT) {
+    if project.repo.rebasing() || commit.subject().starts_with(EXPERIMENT) {
         return Ok(());
+    }
+    if !changes(project, &commit, lock::FILE)? {
+        return left_out(app, project, &commit);
     }
     project.checked_out()?;
     let last = project.repo.last_move();
@@ -42,14 +46,27 @@ fn tag_and_follow(app: &App, project: &Project) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether the commit changes `dvc.lock` over its first parent.
-fn concerned(project: &Project, commit: &Commit) -> Result<bool, ProjectError> {
-    let path = project.git_path(lock::FILE);
+/// Whether the commit changes a file of the project over its first parent.
+fn changes(project: &Project, commit: &Commit, file: &str) -> Result<bool, ProjectError> {
+    let path = project.git_path(file);
     let own = project.repo.entry_at(&commit.id, &path)?;
     match commit.parents.first() {
         Some(parent) if project.repo.has_object(parent) => Ok(project.repo.entry_at(parent, &path)? != own),
         _ => Ok(own.is_some()),
     }
+}
+
+/// Tells of a commit that selects a run and does not hold it: no pre-commit of ours ran.
+fn left_out(app: &App, project: &Project, commit: &Commit) -> Result<(), Error> {
+    if !changes(project, commit, stage::PARAMS_FILE)? {
+        return Ok(());
+    }
+    let Ok(state) = project.state(&Source::Commit(commit.id.clone())) else { return Ok(()) };
+    let Some(run_dir) = state.run_dir().filter(|_| !state.agrees()) else { return Ok(()) };
+    app.ui.warn(&format!("the commit selects {run_dir} and does not hold its data: the pre-commit hook did not run"));
+    app.ui.hint(&format!("`capture-hook publish {}` commits the data", quoted(run_dir)));
+    app.ui.hint("`capture-hook doctor` says what stands in the hook's place");
+    Ok(())
 }
 
 /// Tells what became of tags.

@@ -35,6 +35,12 @@ pub fn is_ours(bytes: &[u8]) -> bool {
     String::from_utf8_lossy(head).lines().nth(1).is_some_and(|line| line.starts_with(MARK))
 }
 
+/// Whether a shim of ours sees that pre-commit or prek calls it, and does not call them back. Those before version 3 did not.
+#[must_use]
+pub fn knows_legacy_calls(shim: &[u8]) -> bool {
+    String::from_utf8_lossy(shim).contains("PRE_COMMIT_RUNNING_LEGACY")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{Case, FIRST, SECOND, THIRD, clean, commit_run, id, runs_in, script, tags, trailer};
+use crate::hooks::select;
 use crate::tools;
-use crate::world::{BIN, World};
+use crate::world::{BIN, World, files};
 
 pub const CASES: &[Case] = &[
     Case {
@@ -25,6 +26,25 @@ pub const CASES: &[Case] = &[
     Case { line: "lefthook runs beside us; installed after us it is told, and mended", run: lefthook_beside },
     Case { line: "our hooks through lefthook's configuration", run: lefthook_listed },
     Case { line: "husky's directory in core.hooksPath", run: husky },
+    Case {
+        line: "pre-commit and us, installed in every order: everything once",
+        run: |w| in_every_order(w, &Framework { bin: pre_commit, program: "pre-commit" }),
+    },
+    Case {
+        line: "prek and us, installed in every order: everything once",
+        run: |w| in_every_order(w, &Framework { bin: prek, program: "prek" }),
+    },
+    Case {
+        line: "lefthook and us, installed in every order: told when it is in front, else everything once",
+        run: |w| in_every_order(w, &Lefthook),
+    },
+    Case {
+        line: "husky and us, installed in every order: told when it is in front, else everything once",
+        run: |w| in_every_order(w, &Husky),
+    },
+    Case { line: "an older shim and pre-commit call each other: doctor says it, install mends it", run: older_loop },
+    Case { line: "a hook of one's own, capture-hook, pre-commit: install and uninstall keep all", run: own_hook },
+    Case { line: "pre-commit install -f drops our pre-commit hook: the commit tells", run: forced },
     Case {
         line: "every event twice, as hooks of git's configuration and of the directory: everything once",
         run: twice,
@@ -148,17 +168,23 @@ fn lefthook_listed(mut world: World) {
     all_events(&world);
 }
 
+/// The stub that husky 9 writes for every event: it goes by the name it is called by.
+const HUSKY: &str = "#!/usr/bin/env sh\n. \"$(dirname \"$0\")/h\"";
+
+/// husky's own directory, as husky 9 writes it.
+fn write_husky(world: &World) {
+    let runner = "#!/usr/bin/env sh\nn=$(basename \"$0\")\ns=$(dirname \"$(dirname \"$0\")\")/$n\n\
+                  [ ! -f \"$s\" ] && exit 0\nsh -e \"$s\" \"$@\"\nexit $?\n";
+    script(world, "repo/.husky/_/h", runner);
+    for event in EVENTS {
+        script(world, &format!("repo/.husky/_/{event}"), HUSKY);
+    }
+}
+
 fn husky(world: World) {
     world.hook(["uninstall"]).ok();
     world.git(["config", "core.hooksPath", ".husky/_"]).ok();
-    // As husky 9 writes them: one script for all events, which goes by the name it is called by.
-    let stub = "#!/usr/bin/env sh\n. \"$(dirname \"$0\")/h\"";
-    let runner = "#!/usr/bin/env sh\nn=$(basename \"$0\")\ns=$(dirname \"$(dirname \"$0\")\")/$n\n\
-                  [ ! -f \"$s\" ] && exit 0\nsh -e \"$s\" \"$@\"\nexit $?\n";
-    script(&world, "repo/.husky/_/h", runner);
-    for event in EVENTS {
-        script(&world, &format!("repo/.husky/_/{event}"), stub);
-    }
+    write_husky(&world);
     script(&world, "repo/.husky/pre-commit", "echo ran >> log\n");
     script(&world, "repo/.husky/pre-push", "cat > pushed\n");
     let said = world.hook(["install"]).ok();
@@ -170,14 +196,205 @@ fn husky(world: World) {
     world.git(["push", "-q", "../husky.git", "HEAD"]).ok();
     assert!(fs::read_to_string(world.repo("pushed")).unwrap().contains("HEAD"));
     // husky writes its own again at each `npm install`; ours go back as often as need be.
-    for event in EVENTS {
-        script(&world, &format!("repo/.husky/_/{event}"), stub);
-    }
+    write_husky(&world);
     world.hook(["install"]).ok();
     world.git(["commit", "-q", "--allow-empty", "-m", "again"]).ok();
     assert_eq!(fs::read_to_string(world.repo("log")).unwrap(), "ran\nran\n");
     world.hook(["uninstall"]).ok();
-    assert_eq!(fs::read_to_string(world.repo(".husky/_/pre-commit")).unwrap(), stub);
+    assert_eq!(fs::read_to_string(world.repo(".husky/_/pre-commit")).unwrap(), HUSKY);
+}
+
+/// A hook manager that a test installs.
+trait Installs {
+    /// Puts its program and its configuration, which logs each pre-commit in `.git/log`, into the world.
+    fn prepare(&self, world: &mut World);
+    /// Installs its hooks, as its users do, however often.
+    fn install(&self, world: &World);
+    /// Whether it calls a hook of ours that it finds.
+    fn calls_what_it_finds(&self) -> bool;
+}
+
+struct Framework {
+    bin: fn() -> PathBuf,
+    program: &'static str,
+}
+
+impl Installs for Framework {
+    fn prepare(&self, world: &mut World) {
+        with(world, (self.bin)());
+        let hook = |event: &str| {
+            format!(
+                "  - {{id: {event}, name: {event}, language: system, stages: [{event}], entry: sh -c 'echo {event} >> .git/log', always_run: true, pass_filenames: false}}\n"
+            )
+        };
+        let hooks = [hook("pre-commit"), hook("pre-push")].concat();
+        fs::write(world.repo(".pre-commit-config.yaml"), format!("repos:\n- repo: local\n  hooks:\n{hooks}")).unwrap();
+    }
+
+    fn install(&self, world: &World) {
+        world.run_in("repo", self.program, ["install", "-t", "pre-commit", "-t", "pre-push"]).ok();
+    }
+
+    fn calls_what_it_finds(&self) -> bool {
+        true
+    }
+}
+
+struct Lefthook;
+
+impl Installs for Lefthook {
+    fn prepare(&self, world: &mut World) {
+        with(world, tools::venv("lefthook", &["lefthook==2.2.2"]));
+        let job = |event: &str| format!("{event}:\n  commands: {{log: {{run: echo {event} >> .git/log}}}}\n");
+        fs::write(world.repo("lefthook.yml"), ["pre-commit", "pre-push"].map(job).concat()).unwrap();
+    }
+
+    fn install(&self, world: &World) {
+        world.run_in("repo", "lefthook", ["install"]).ok();
+    }
+
+    fn calls_what_it_finds(&self) -> bool {
+        false
+    }
+}
+
+struct Husky;
+
+impl Installs for Husky {
+    fn prepare(&self, world: &mut World) {
+        for event in ["pre-commit", "pre-push"] {
+            script(world, &format!("repo/.husky/{event}"), &format!("echo {event} >> .git/log\n"));
+        }
+    }
+
+    fn install(&self, world: &World) {
+        world.git(["config", "core.hooksPath", ".husky/_"]).ok();
+        write_husky(world);
+    }
+
+    fn calls_what_it_finds(&self) -> bool {
+        false
+    }
+}
+
+/// All orders of three installations in which we are, and a longer one; `P` is the manager's, `C` ours.
+const ORDERS: [&str; 8] = ["PPC", "PCP", "PCC", "CPP", "CPC", "CCP", "CPCP", "PCPC"];
+
+fn in_every_order(mut world: World, manager: &dyn Installs) {
+    fs::write(world.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
+    manager.prepare(&mut world);
+    world.git(["add", "-A"]).ok();
+    world.git(["commit", "-q", "-m", "a hook manager"]).ok();
+    for (at, order) in ORDERS.iter().enumerate() {
+        for dir in [".git/hooks", ".husky/_"] {
+            let _ = fs::remove_dir_all(world.repo(dir));
+        }
+        let _ = world.git(["config", "--unset", "core.hooksPath"]);
+        for step in order.chars() {
+            match step {
+                'P' => manager.install(&world),
+                _ => drop(world.hook(["install"]).ok()),
+            }
+        }
+        if order.ends_with('P') && !manager.calls_what_it_finds() {
+            let said = world.hook(["doctor"]).fails(1);
+            assert!(
+                said.out.contains("pre-commit         another hook, which does not call"),
+                "{order}: {}",
+                said.all()
+            );
+            world.hook(["install"]).ok();
+        }
+        let said = world.hook(["doctor"]).ok();
+        assert!(!said.out.contains("mend: capture-hook install"), "{order}: {}", said.all());
+        once_each(&world, order, &format!("order/r{at}"));
+    }
+}
+
+/// A commit of a new run and a push: the run is ingested, named and tagged, its data sent, the manager's own hooks ran once.
+fn once_each(world: &World, order: &str, key: &str) {
+    let log = world.repo(".git/log");
+    let _ = fs::remove_file(&log);
+    world.record_as("ok-pypi010", key);
+    select(world, key);
+    let said = world.git(["commit", "-q", "-am", key]);
+    assert_eq!(said.code, 0, "{order}: {}", said.all());
+    assert_eq!(trailer(world, "HEAD", "Capture-Run"), [key], "{order}");
+    assert_eq!(id(world, &format!("capture/{key}")), id(world, "HEAD"), "{order}");
+    let sent = || files(&world.path("dvc-remote")).len();
+    let before = sent();
+    let said = world.git(["push", "-q", "origin", "main"]);
+    assert_eq!(said.code, 0, "{order}: {}", said.all());
+    assert!(sent() > before, "{order}: no data was sent\n{}", said.all());
+    assert_eq!(fs::read_to_string(&log).unwrap(), "pre-commit\npre-push\n", "{order}");
+}
+
+/// The shim as it was before it saw that pre-commit calls it.
+fn made_older(shim: &Path) {
+    let text = fs::read_to_string(shim).unwrap();
+    fs::write(shim, text.replace("_RUNNING_LEGACY", "_NOTHING")).unwrap();
+}
+
+fn older_loop(mut world: World) {
+    let manager = Framework { bin: pre_commit, program: "pre-commit" };
+    manager.prepare(&mut world);
+    fs::remove_dir_all(world.repo(".git/hooks")).unwrap();
+    manager.install(&world);
+    world.hook(["install"]).ok();
+    manager.install(&world);
+    for event in ["pre-commit", "pre-push"] {
+        made_older(&world.repo(format!(".git/hooks/{event}.legacy")));
+    }
+    world.git(["add", ".pre-commit-config.yaml"]).ok();
+    let said = world.git(["commit", "-q", "-m", "x"]).fails(1);
+    assert!(said.err.contains("migration mode"), "{}", said.err);
+    let said = world.hook(["doctor"]).fails(1);
+    for words in ["every commit fails now", "every push fails now", "mend: capture-hook install"] {
+        assert!(said.out.contains(words), "no {words:?} in\n{}", said.out);
+    }
+    world.hook(["install"]).ok();
+    once_each(&world, "PCP with an older shim, then C", "order/older");
+}
+
+fn own_hook(mut world: World) {
+    let manager = Framework { bin: pre_commit, program: "pre-commit" };
+    manager.prepare(&mut world);
+    fs::remove_dir_all(world.repo(".git/hooks")).unwrap();
+    let own = script(&world, "repo/.git/hooks/pre-commit", "#!/bin/sh\necho own >> .git/own\n");
+    world.hook(["install"]).ok();
+    manager.install(&world);
+    once_each(&world, "own, C, P", "order/one");
+    world.hook(["install"]).ok();
+    once_each(&world, "own, C, P, C", "order/two");
+    manager.install(&world);
+    once_each(&world, "own, C, P, C, P", "order/three");
+    assert_eq!(fs::read_to_string(world.repo(".git/own")).unwrap(), "own\n".repeat(3));
+    world.hook(["uninstall"]).ok();
+    let left: Vec<_> = files(&world.repo(".git/hooks"))
+        .into_iter()
+        .filter(|file| fs::read_to_string(file).unwrap().contains("capture-hook"))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+    // What is left is pre-commit, and the hook of one's own as the one that it calls.
+    assert!(fs::read_to_string(&own).unwrap().contains("generated by pre-commit"));
+    world.git(["commit", "-q", "--allow-empty", "-m", "x"]).ok();
+    assert_eq!(fs::read_to_string(world.repo(".git/own")).unwrap(), "own\n".repeat(4));
+}
+
+fn forced(mut world: World) {
+    let manager = Framework { bin: pre_commit, program: "pre-commit" };
+    manager.prepare(&mut world);
+    world.run_in("repo", "pre-commit", ["install", "-f"]).ok();
+    select(&world, SECOND);
+    world.git(["add", ".pre-commit-config.yaml"]).ok();
+    let said = world.git(["commit", "-q", "-am", "x"]).ok();
+    assert!(said.err.contains("does not hold its data: the pre-commit hook did not run"), "{}", said.err);
+    let said = world.git(["commit", "-q", "--allow-empty", "-m", "code"]).ok();
+    assert!(!said.err.contains("capture-hook") && !said.err.contains("did not run"), "once: {}", said.err);
+    world.hook(["install"]).ok();
+    world.hook(["publish", "--no-push", SECOND]).ok();
+    assert_eq!(tags(&world).len(), 2);
+    clean(&world);
 }
 
 fn twice(world: World) {
