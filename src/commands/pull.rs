@@ -6,8 +6,8 @@ use crate::app::{App, Outcome};
 use crate::dvc::fetch;
 use crate::error::{Error, Kind};
 use crate::project::catalog::{Catalog, Known, RunError, Sighting};
-use crate::project::sync::{Reach, Synced, size};
-use crate::project::{Project, Source};
+use crate::project::sync::{Synced, size};
+use crate::project::{self, Project, Source};
 use crate::run::RunKey;
 use crate::run::resolve::ResolveError;
 use crate::support::process::quoted;
@@ -16,15 +16,20 @@ use crate::support::process::quoted;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Without RUN, the whole dataset of the checked-out commit comes, whatever its size.
-A run of another revision: `capture-hook get RUN --rev REV`.
+A run of another revision: `capture-hook get RUN --rev REV`. Files that were changed by hand are told, and left as they are
+without --force.
 
 Examples:
   capture-hook pull
-  capture-hook pull demo/r1")]
+  capture-hook pull demo/r1
+  capture-hook pull --force                  the committed files in the place of changed ones")]
 pub struct Args {
     /// Runs of the checked-out data version: <experiment>/<run_id>, a run id, the beginning of one, a tag, latest.
     #[arg(value_name = "RUN|TAG", add = super::complete::runs_and_tags())]
     pub runs: Vec<String>,
+    /// Replace files that were changed, and remove those that were added to committed runs.
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// What `--json` prints.
@@ -57,7 +62,8 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     };
     let mut pulled = Vec::new();
     if args.runs.is_empty() {
-        pulled.push(taken(project.sync(Reach::All, &app.ui)?, None, locked.out_dir.clone())?);
+        let all = project.pull(&locked, None, args.force, &app.ui)?;
+        pulled.push(taken(all, None, locked.out_dir.clone())?);
     } else {
         let listing = fetch::listing(&project.root, project.dvc_settings()?, locked.version, || project.dvc())?;
         let catalog = project.catalog()?;
@@ -65,10 +71,10 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
         let held: Vec<Known> = listing.runs().map(|run| known(run.key)).collect();
         for query in &args.runs {
             let run = held_run(app, &project, &catalog, query, &held)?;
-            let synced = project.pull_run(&locked, &run, &app.ui)?;
-            let one = taken(synced, Some(run.to_string()), format!("{}/{run}", locked.out_dir))?;
+            let one = project.pull(&locked, Some(&run), args.force, &app.ui)?;
+            let one = taken(one, Some(run.to_string()), format!("{}/{run}", locked.out_dir))?;
             if !app.ui.json() {
-                tell(app, &one);
+                tell(app, args, &one);
                 app.ui.value(&one.path);
             }
             pulled.push(one);
@@ -78,21 +84,31 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     if app.ui.json() {
         app.ui.data_json(&Shown { data_version: locked.version.to_string(), complete, pulled });
     } else if args.runs.is_empty() {
-        pulled.iter().for_each(|all| tell(app, all));
+        pulled.iter().for_each(|all| tell(app, args, all));
     }
     Ok(if complete { Outcome::Done } else { Outcome::Wanting })
 }
 
-fn taken(synced: Synced, run: Option<String>, path: String) -> Result<Pulled, Error> {
-    let mut pulled =
-        Pulled { run, path, complete: true, changed: 0, missing_bytes: 0, unsaved: Vec::new(), refused: Vec::new() };
-    match synced {
+fn taken(done: project::pull::Pulled, run: Option<String>, path: String) -> Result<Pulled, Error> {
+    let mut pulled = Pulled {
+        run,
+        path,
+        complete: done.kept.is_empty(),
+        changed: done.replaced,
+        missing_bytes: 0,
+        unsaved: done.kept,
+        refused: Vec::new(),
+    };
+    match done.synced {
         Synced::Nothing => {}
-        Synced::Done { changed } => pulled.changed = changed,
+        Synced::Done { changed } => pulled.changed += changed,
         Synced::Partly { missing } => (pulled.complete, pulled.missing_bytes) = (false, missing),
-        Synced::Unsaved { kept } => (pulled.complete, pulled.unsaved) = (false, kept),
+        // Which they are, DVC did not tell.
+        Synced::Unsaved { .. } => pulled.complete = false,
         Synced::Refused { changed, paths } => {
-            (pulled.complete, pulled.changed, pulled.refused) = (false, changed, paths);
+            pulled.complete = false;
+            pulled.changed += changed;
+            pulled.refused = paths;
         }
         Synced::Missing { why } => {
             return Err(Error::new(Kind::Program, "data_missing", format!("data could not be had: {why}"))
@@ -102,20 +118,34 @@ fn taken(synced: Synced, run: Option<String>, path: String) -> Result<Pulled, Er
     Ok(pulled)
 }
 
-fn tell(app: &App, pulled: &Pulled) {
-    for path in &pulled.unsaved {
-        app.ui.warn(&format!("left as it is, with edits that DVC has not saved: {path}"));
+fn tell(app: &App, args: &Args, pulled: &Pulled) {
+    const SHOWN: usize = 10;
+    for path in pulled.unsaved.iter().take(SHOWN) {
+        app.ui.warn(&format!("left as it is, with changes that are in no commit: {path}"));
     }
+    if pulled.unsaved.len() > SHOWN {
+        app.ui.warn(&format!("left as they are, for such changes: {} more", pulled.unsaved.len() - SHOWN));
+    }
+    let files = if pulled.changed > 0 { format!("; files changed: {}", pulled.changed) } else { String::new() };
+    let what = pulled.run.as_deref().unwrap_or("the dataset");
     if pulled.missing_bytes > 0 {
         app.ui.warn(&format!("{} are still missing", size(pulled.missing_bytes)));
-    } else if !pulled.refused.is_empty() {
-        app.ui.status(&format!("all else of the dataset is as dvc.lock says; files changed: {}", pulled.changed));
-    } else if !pulled.complete {
-        app.ui.hint("keep them with `dvc commit`, or drop them with `dvc checkout --force`, then run it again");
-    } else {
-        let what = pulled.run.as_deref().unwrap_or("the dataset");
-        let files = if pulled.changed > 0 { format!("; files changed: {}", pulled.changed) } else { String::new() };
+    } else if pulled.complete {
         app.ui.status(&format!("{what} is as dvc.lock says{files}"));
+    } else if !pulled.refused.is_empty() || !pulled.unsaved.is_empty() {
+        app.ui.status(&format!("all else of {what} is as dvc.lock says{files}"));
+    }
+    let other_reason = pulled.missing_bytes > 0 || !pulled.refused.is_empty();
+    if pulled.complete || (pulled.unsaved.is_empty() && other_reason) {
+        return;
+    }
+    if args.force {
+        app.ui.hint("nothing is put in their place: move them away, then run it again");
+    } else {
+        let typed: String = pulled.run.iter().map(|run| format!(" {}", quoted(run))).collect();
+        app.ui.hint(&format!(
+            "`capture-hook pull --force{typed}` puts the committed files in their place; `dvc commit` keeps the changes"
+        ));
     }
 }
 

@@ -9,9 +9,10 @@ use crate::app::{App, Outcome};
 use crate::error::{Error, Kind};
 use crate::output::json::{Verify, VerifyFinding};
 use crate::output::{Text, human};
-use crate::project::verify::{Store, Subject, Verified, verify};
+use crate::project::verify::{Finding, Problem, Store, Subject, Verified, WHOLE, verify};
 use crate::project::{Locked, Project, Source};
 use crate::run::RunKey;
+use crate::support::process::quoted;
 
 /// Arguments of `verify`.
 #[derive(Debug, clap::Args)]
@@ -22,7 +23,7 @@ Examples:
   capture-hook verify --rev v1.0             the cached data of a revision, without touching the workspace
 
 Every byte is read. Exit code 1 where something is missing, extra or changed, where a manifest disagrees, or where a
-parquet file has other rows than the JSON lines.")]
+parquet file has other rows than the JSON lines; 3 where nothing of it is in this clone.")]
 pub struct Args {
     /// The runs to prove; all where none is named.
     #[arg(value_name = "RUN|TAG", add = complete::runs_and_tags())]
@@ -48,9 +49,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     let listing = locked.as_ref().map(|locked| project.listing(locked.version)).transpose()?.flatten();
     if listing.is_none() && commit.is_some() {
         let version = locked.as_ref().map(|l| l.version.to_string()).unwrap_or_default();
-        let message = format!("data version {version} is not in this clone");
-        return Err(Error::new(Kind::Setup, "data_not_here", message)
-            .hint("check the commit out and `capture-hook pull`, or `capture-hook get RUN --rev REV`"));
+        return Err(not_here(args, &version));
     }
     let only = only(app, &project, args)?;
     let out_dir = locked.as_ref().map_or_else(|| project.dataset_dir(), |locked| Ok(locked.out_dir.clone()))?;
@@ -65,6 +64,17 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     let bar = app.ui.progress("verifying", locked.as_ref().filter(|_| only.is_none()).and_then(|l| l.size));
     let verified = verify(&subject, &bar);
     drop(bar);
+    if verified.nothing_here() {
+        let unknown = |run: &&RunKey| listing.as_ref().is_some_and(|listing| listing.run(run).is_empty());
+        return Err(match &locked {
+            Some(locked) => match only.iter().flatten().find(unknown) {
+                Some(run) => not_held(run, &locked.version.to_string()),
+                None => not_here(args, &locked.version.to_string()),
+            },
+            None => Error::new(Kind::Setup, "no_dataset", "there is no dataset yet: nothing was verified")
+                .hint("record a run, then `capture-hook select RUN` and commit"),
+        });
+    }
     let result = Verify {
         ok: verified.findings.is_empty(),
         source: if commit.is_some() { "cache" } else { "workspace" },
@@ -90,6 +100,30 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
         tell(app, &verified, locked.as_ref(), &result);
     }
     Ok(if result.ok { Outcome::Done } else { Outcome::Wanting })
+}
+
+/// The error where nothing of what was asked for is in this clone.
+fn not_here(args: &Args, version: &str) -> Error {
+    let runs: Vec<String> = args.runs.iter().map(quoted).collect();
+    let (named, typed) = if runs.is_empty() {
+        (format!("data version {version}"), String::new())
+    } else {
+        (format!("{} of data version {version}", args.runs.join(", ")), format!(" {}", runs.join(" ")))
+    };
+    let error = Error::new(Kind::Setup, "data_not_here", format!("{named} is not in this clone: nothing was verified"));
+    match &args.rev {
+        None => error.hint(format!("`capture-hook pull{typed}` brings it")),
+        Some(rev) => {
+            let run = runs.first().map_or("RUN", String::as_str);
+            error.hint(format!("`capture-hook get {run} --rev {}` gets a run of it, and verifies that", quoted(rev)))
+        }
+    }
+}
+
+fn not_held(run: &RunKey, version: &str) -> Error {
+    let typed = quoted(run.to_string());
+    Error::new(Kind::Setup, "no_such_run", format!("data version {version} does not hold {run}: nothing was verified"))
+        .hint(format!("`capture-hook log {typed}` lists the commits that hold it"))
 }
 
 fn only(app: &App, project: &Project, args: &Args) -> Result<Option<BTreeSet<RunKey>>, Error> {
@@ -127,13 +161,30 @@ fn tell(app: &App, verified: &Verified, locked: Option<&Locked>, result: &Verify
     } else {
         let runs: BTreeSet<_> = verified.findings.iter().filter_map(|f| f.run()).collect();
         let n = human::plural(verified.findings.len() as u64, "finding");
-        text.styled(BAD, n).add(format!(" in {} of {read}", human::plural(runs.len() as u64, "run"))).end_line();
+        let runs = human::plural(runs.len() as u64, "run");
+        text.styled(BAD, n).add(format!(" in {runs}; read: {read}")).end_line();
     }
     text.add(against).end_line();
     app.ui.data(&text);
     if !result.ok && result.source == "workspace" {
-        app.ui.hint(
-            "`dvc checkout --force` brings the committed data back from the cache, `capture-hook pull` from the remote",
-        );
+        app.ui.hint(&way_back(verified));
+    }
+}
+
+/// What to type about findings in the workspace.
+fn way_back(verified: &Verified) -> String {
+    let of = |problem| verified.findings.iter().any(|finding| finding.problem == problem);
+    match verified.findings.iter().find_map(Finding::run) {
+        Some(run) if verified.not_committed == 0 => {
+            let run = quoted(run.to_string());
+            format!("the files are as they were committed: `capture-hook log {run}` lists the commits")
+        }
+        _ if verified.findings.iter().any(|finding| finding.file == WHOLE) => {
+            "`capture-hook pull` fetches the list, and tells which files differ".into()
+        }
+        _ if [Problem::Changed, Problem::Extra, Problem::Unreadable].into_iter().any(of) => {
+            "`capture-hook pull --force` puts the committed files in the place of others".into()
+        }
+        _ => "`capture-hook pull` brings what is missing".into(),
     }
 }

@@ -109,7 +109,7 @@ fn follow(app: &App, project: &Project, reach: Reach) -> Result<(), Error> {
         }
         Synced::Unsaved { kept } => {
             app.ui.warn(&format!("left as they are, with edits that DVC has not saved: {}", some(&kept)));
-            app.ui.hint("keep them with `dvc commit`, or drop them with `dvc checkout --force`");
+            app.ui.hint("keep them with `dvc commit`, or drop them with `capture-hook pull --force`");
         }
         Synced::Missing { why } => {
             app.ui.warn(&format!("the dataset of this commit is not here: {why}"));

@@ -273,7 +273,7 @@ pub struct Status {
 /// One step of the way.
 #[derive(Debug, Clone, Serialize)]
 pub struct StatusStep {
-    /// `recorded`, `valid`, `ingested`, `committed`, `tagged`, `pushed`.
+    /// `recorded`, `valid`, `ingested`, `committed`, `tagged`, `pushed`; `workspace`: whether the dataset is as `dvc.lock` says.
     pub step: &'static str,
     /// `done`, `pending`, `failed`, or `unknown`.
     pub state: &'static str,
@@ -326,7 +326,7 @@ pub struct Verify {
 pub struct VerifyFinding {
     /// The run; `null` for a file that lies in none.
     pub run: Option<String>,
-    /// The file, relative to the dataset.
+    /// The file, relative to the dataset; a run's folder with `/` at its end, where nothing of the run is there.
     pub file: String,
     /// `missing`, `extra`, `changed`, `unreadable`, `manifest`, `rows`.
     pub problem: &'static str,

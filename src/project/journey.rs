@@ -1,13 +1,12 @@
-//! How far the selected run is: recorded, valid, ingested, committed, tagged, pushed; and what to type next.
+//! How far the selected run is: recorded, valid, ingested, committed, tagged, pushed; whether the workspace holds the dataset;
+//! and what to type next.
 
-use std::collections::HashSet;
 use std::path::Path;
 
 use super::catalog::Catalog;
 use super::held::Held;
 use super::retrieve::RetrieveError;
 use super::{Project, ProjectError, Source, State};
-use crate::dvc::listing::Entry;
 use crate::git::Oid;
 use crate::run::RunKey;
 use crate::run::layout::slash_hint;
@@ -74,13 +73,13 @@ impl Journey {
         !self.steps.iter().any(|step| matches!(step.standing, Standing::Pending | Standing::Failed))
     }
 
-    fn step(&mut self, name: &'static str, standing: Standing, detail: impl Into<String>) -> bool {
+    pub(super) fn step(&mut self, name: &'static str, standing: Standing, detail: impl Into<String>) -> bool {
         self.steps.push(Step { name, standing, detail: detail.into() });
         standing == Standing::Done
     }
 
     /// The first thing to do wins.
-    fn next(&mut self, command: impl Into<String>) {
+    pub(super) fn next(&mut self, command: impl Into<String>) {
         self.next.get_or_insert(command.into());
     }
 }
@@ -97,6 +96,7 @@ impl Project {
         let Some(run_dir) = way.run_dir.clone() else {
             let any = catalog.runs().any(|run| run.seen.recorded.is_some());
             way.next = Some(if any { "capture-hook select latest".into() } else { "capture-hook demo".into() });
+            self.look_at_workspace(&mut way, &state, progress)?;
             return Ok(way);
         };
         way.run.clone_from(&catalog.selected);
@@ -110,6 +110,7 @@ impl Project {
         let committed = self.look_at_commit(&mut way, &state, current, &shell)?;
         self.look_at_tag(&mut way, catalog, committed.as_ref())?;
         self.look_at_remotes(&mut way, &state, committed.as_ref())?;
+        self.look_at_workspace(&mut way, &state, progress)?;
         Ok(way)
     }
 
@@ -314,25 +315,6 @@ impl Project {
         if !catalog.duplicates.0.is_empty() {
             notes.push(format!("{}: neither is taken", catalog.duplicates));
         }
-        if self.sync_due() {
-            notes.push("the workspace's data is to follow a checkout still: `capture-hook pull`".into());
-        } else if self.lags()? {
-            notes.push("the workspace's data is another commit's: `capture-hook pull`".into());
-        }
         Ok(notes)
-    }
-}
-
-impl Project {
-    /// Whether the workspace holds visibly other files than `dvc.lock` names: `git reset`, `stash` and `am` call no hook.
-    fn lags(&self) -> Result<bool, ProjectError> {
-        let Some(locked) = self.locked(&Source::WorkTree)? else { return Ok(false) };
-        let Some(at) = self.workspace_version()?.filter(|at| *at != locked.version) else { return Ok(false) };
-        let (Some(old), Some(new)) = (self.listing(at)?, self.listing(locked.version)?) else { return Ok(true) };
-        let there =
-            |entry: &&Entry| std::fs::symlink_metadata(self.root.join(&locked.out_dir).join(&entry.relpath)).is_ok();
-        let named: HashSet<&str> = new.entries().iter().map(|entry| entry.relpath.as_str()).collect();
-        let stale = old.entries().iter().filter(|entry| !named.contains(entry.relpath.as_str()));
-        Ok(!new.entries().iter().all(|entry| there(&entry)) || stale.clone().any(|entry| there(&entry)))
     }
 }

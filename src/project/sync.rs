@@ -101,7 +101,7 @@ const DUE: &str = "capture-hook-sync-due";
 /// The data version that the workspace was last brought to, in the working tree's git directory.
 const AT: &str = "capture-hook-at";
 /// How long to wait for another DVC.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Project {
     /// Notes that the workspace is to follow later: a rebase is under way.
@@ -275,7 +275,7 @@ impl Project {
     }
 
     /// A listing without the files that were removed by hand: they come back when the user asks.
-    fn still_there(&self, listing: Listing, out_dir: &str) -> Listing {
+    pub(super) fn still_there(&self, listing: Listing, out_dir: &str) -> Listing {
         let dataset = self.root.join(out_dir);
         let there = |entry: &&Entry| std::fs::symlink_metadata(dataset.join(&entry.relpath)).is_ok();
         match listing.entries().iter().all(|entry| there(&entry)) {
@@ -284,13 +284,19 @@ impl Project {
         }
     }
 
-    fn switch(&self, settings: &Settings, out_dir: &str, from: &Listing, to: &Listing) -> Result<Switched, SyncError> {
-        let switch = Switch { root: &self.root, settings, out_dir, from, to, patience: PATIENCE };
+    pub(super) fn switch(
+        &self,
+        settings: &Settings,
+        out_dir: &str,
+        from: &Listing,
+        to: &Listing,
+    ) -> Result<Switched, SyncError> {
+        let switch = Switch { root: &self.root, settings, out_dir, from, to, patience: PATIENCE, force: false };
         Ok(checkout::switch(&switch)?)
     }
 
     /// Brings the objects of a data version, or of one run in it, into the cache. The workspace is not touched.
-    fn fetch(&self, locked: &Locked, run: Option<&RunKey>, hear: &dyn Hear) -> Result<(), SyncError> {
+    pub(super) fn fetch(&self, locked: &Locked, run: Option<&RunKey>, hear: &dyn Hear) -> Result<(), SyncError> {
         let settings = self.dvc_settings()?;
         let scratch = Scratch::new(&self.root, settings).map_err(ProjectError::from)?;
         let name = scratch.add(locked.version)?;
@@ -301,34 +307,6 @@ impl Project {
         let progress = hear.progress("fetching", None);
         self.dvc()?.in_project(scratch.root()).fetch(&[&target], progress.as_ref())?;
         Ok(())
-    }
-
-    /// Brings one run of the checked-out data version into the workspace.
-    pub fn pull_run(&self, locked: &Locked, run: &RunKey, hear: &dyn Hear) -> Result<Synced, SyncError> {
-        self.check_dataset_dir(&locked.out_dir)?;
-        let settings = self.dvc_settings()?;
-        let _alone = WorkLock::take(&self.state_dir())?;
-        let only = |listing: &Listing| Listing::new(listing.run(run).to_vec()).unwrap_or_default();
-        let to = only(&fetch::listing(&self.root, settings, locked.version, || self.dvc())?);
-        let from = match self.workspace_version()? {
-            Some(version) => self.listing(version)?.map(|listing| only(&listing)).unwrap_or_default(),
-            None => Listing::default(),
-        };
-        let from = self.still_there(from, &locked.out_dir);
-        let done = self.switch(settings, &locked.out_dir, &from, &to)?;
-        if done.missing.is_empty() {
-            return Ok(outcome(done));
-        }
-        let missing = settings.remote().and_then(|remote| remote.bytes(&done.missing)).unwrap_or(0);
-        if let Some(why) = no_room(&settings.cache_dir, missing) {
-            return Ok(Synced::Missing { why });
-        }
-        hear.status(&format!("fetching {run} of {}", locked.version));
-        match self.fetch(locked, Some(run), hear) {
-            Ok(()) => finish(self.switch(settings, &locked.out_dir, &from, &to)?, 0),
-            Err(SyncError::Dvc(error)) => by_dvc(Err(error)),
-            Err(error) => Err(error),
-        }
     }
 
     /// The run that `dvc.lock` was made from, by its name in the dataset.
@@ -395,7 +373,7 @@ impl Explain for SyncError {
     }
 }
 
-fn outcome(done: Switched) -> Synced {
+pub(super) fn outcome(done: Switched) -> Synced {
     if done.kept.is_empty() {
         Synced::Done { changed: done.written + done.removed }
     } else {
@@ -404,7 +382,7 @@ fn outcome(done: Switched) -> Synced {
 }
 
 /// The outcome after a fetch that went well.
-fn finish(done: Switched, missing: u64) -> Result<Synced, SyncError> {
+pub(super) fn finish(done: Switched, missing: u64) -> Result<Synced, SyncError> {
     if done.missing.is_empty() {
         return Ok(outcome(done));
     }
@@ -412,7 +390,7 @@ fn finish(done: Switched, missing: u64) -> Result<Synced, SyncError> {
 }
 
 /// DVC's failures that are no faults: unsaved edits, data that cannot be had.
-fn by_dvc(result: Result<(), ProgramError>) -> Result<Synced, SyncError> {
+pub(super) fn by_dvc(result: Result<(), ProgramError>) -> Result<Synced, SyncError> {
     match result {
         Ok(()) => Ok(Synced::Done { changed: 0 }),
         Err(ProgramError::Process(ProcessError::Failed { said, .. })) if said.contains("without confirmation") => {

@@ -7,8 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use flate2::bufread::MultiGzDecoder;
 use md5::{Digest, Md5};
@@ -23,7 +21,7 @@ use crate::run::RunKey;
 use crate::run::layout::{MANIFEST, Stream, shard_name};
 use crate::support::names::{refused, safe_path};
 use crate::support::progress::Progress;
-use crate::support::{fs, limits};
+use crate::support::{fs, limits, parallel};
 
 /// What is wrong with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,7 +58,7 @@ impl Problem {
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
-    /// The file, relative to the dataset.
+    /// The file, relative to the dataset; a run's folder, with `/` at its end, where nothing of the run is there.
     pub file: String,
     /// What is wrong.
     pub problem: Problem,
@@ -76,6 +74,9 @@ impl Finding {
     }
 }
 
+/// The file of a finding that concerns the dataset as a whole.
+pub const WHOLE: &str = ".";
+
 /// What was looked at and what was found.
 #[derive(Debug, Default)]
 pub struct Verified {
@@ -87,6 +88,16 @@ pub struct Verified {
     pub bytes: u64,
     /// Findings, sorted by file.
     pub findings: Vec<Finding>,
+    /// How many of them say that the bytes are not the committed ones. The others are of files as they were committed.
+    pub not_committed: usize,
+}
+
+impl Verified {
+    /// Whether nothing was looked at, for nothing is there.
+    #[must_use]
+    pub fn nothing_here(&self) -> bool {
+        self.files == 0 && self.findings.iter().all(|finding| finding.problem == Problem::Missing)
+    }
 }
 
 /// What to prove.
@@ -109,6 +120,15 @@ pub enum Store<'a> {
     Workspace(&'a Path),
     /// DVC's cache.
     Cache(&'a Cache),
+}
+
+impl Store<'_> {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Workspace(_) => "the workspace",
+            Self::Cache(_) => "DVC's cache",
+        }
+    }
 }
 
 /// A file to read.
@@ -134,10 +154,10 @@ struct Facts {
 pub fn verify(subject: &Subject<'_>, progress: &dyn Progress) -> Verified {
     let mut out = Verified::default();
     let jobs = jobs(subject, &mut out.findings);
-    let read = read_all(&jobs, progress);
+    let read = parallel::map(&jobs, |job| read(&job.path, &job.file, progress));
     let mut by_run: BTreeMap<RunKey, BTreeMap<String, (&Job, Facts)>> = BTreeMap::new();
     let mut loose = Vec::new();
-    for (job, result) in read {
+    for (job, result) in jobs.iter().zip(read) {
         let facts = match result {
             Ok(facts) => facts,
             Err(error) => {
@@ -164,10 +184,11 @@ pub fn verify(subject: &Subject<'_>, progress: &dyn Progress) -> Verified {
             None => loose.push((job, facts)),
         }
     }
-    if subject.listing.is_none() && subject.only.is_none() {
+    if subject.listing.is_none() && subject.only.is_none() && out.files > 0 {
         whole(subject, &by_run, &loose, &mut out.findings);
     }
     // One fault, one finding: a file that is known to be wrong is not held against anything else.
+    out.not_committed = out.findings.len();
     let known: BTreeSet<String> = out.findings.iter().map(|finding| finding.file.clone()).collect();
     let mut more = Vec::new();
     for (run, files) in &by_run {
@@ -185,27 +206,10 @@ fn jobs(subject: &Subject<'_>, findings: &mut Vec<Finding>) -> Vec<Job> {
     let wanted = |file: &str| subject.only.is_none_or(|only| run_of(file).is_some_and(|run| only.contains(&run)));
     let mut jobs = Vec::new();
     let entries: Vec<&Entry> = subject.listing.map(|l| l.entries().iter().collect()).unwrap_or_default();
-    let mut listed = BTreeSet::new();
-    for entry in entries.into_iter().filter(|entry| wanted(&entry.relpath)) {
-        listed.insert(entry.relpath.as_str());
-        if let Some(refused) = refused(&entry.relpath) {
-            let message = format!("no checkout takes it: {refused}");
-            findings.push(Finding { file: entry.relpath.clone(), problem: Problem::Unreadable, message });
-            continue;
-        }
-        let path = match subject.store {
-            Store::Workspace(dir) => dir.join(&entry.relpath),
-            Store::Cache(cache) => cache.path(entry.md5),
-        };
-        if path.is_file() {
-            jobs.push(Job { file: entry.relpath.clone(), path, expected: Some(entry.md5), extra: false });
-        } else {
-            let message = match subject.store {
-                Store::Workspace(_) => "it is not in the workspace",
-                Store::Cache(_) => "it is not in DVC's cache",
-            };
-            findings.push(Finding { file: entry.relpath.clone(), problem: Problem::Missing, message: message.into() });
-        }
+    let entries: Vec<&Entry> = entries.into_iter().filter(|entry| wanted(&entry.relpath)).collect();
+    let listed: BTreeSet<&str> = entries.iter().map(|entry| entry.relpath.as_str()).collect();
+    for entries in entries.chunk_by(|a, b| a.run().is_some() && a.run() == b.run()) {
+        listed_jobs(subject.store, entries, &mut jobs, findings);
     }
     if let Store::Workspace(dir) = subject.store {
         let mut names = Vec::new();
@@ -221,23 +225,35 @@ fn jobs(subject: &Subject<'_>, findings: &mut Vec<Finding>) -> Vec<Job> {
     jobs
 }
 
-/// Reads every file once, by several threads.
-fn read_all<'j>(jobs: &'j [Job], progress: &dyn Progress) -> Vec<(&'j Job, io::Result<Facts>)> {
-    let next = AtomicUsize::new(0);
-    let out = Mutex::new(Vec::with_capacity(jobs.len()));
-    let work = || {
-        while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let facts = read(&job.path, &job.file, progress);
-            out.lock().unwrap_or_else(PoisonError::into_inner).push((job, facts));
+/// The files of one run, or one that lies in none, as a data version lists them. A run of which nothing is there is one
+/// finding.
+fn listed_jobs(store: Store<'_>, entries: &[&Entry], jobs: &mut Vec<Job>, findings: &mut Vec<Finding>) {
+    let (mut found, mut missing) = (Vec::new(), Vec::new());
+    for entry in entries {
+        let finding = |problem, message| Finding { file: entry.relpath.clone(), problem, message };
+        if let Some(refused) = refused(&entry.relpath) {
+            findings.push(finding(Problem::Unreadable, format!("no checkout takes it: {refused}")));
+            continue;
         }
-    };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(jobs.len().max(1));
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(work);
+        let path = match store {
+            Store::Workspace(dir) => dir.join(&entry.relpath),
+            Store::Cache(cache) => cache.path(entry.md5),
+        };
+        if path.is_file() {
+            found.push(Job { file: entry.relpath.clone(), path, expected: Some(entry.md5), extra: false });
+        } else {
+            missing.push(finding(Problem::Missing, format!("it is not in {}", store.words())));
         }
-    });
-    out.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+    let run = entries.first().and_then(|entry| entry.run());
+    match run.filter(|_| missing.len() == entries.len()) {
+        Some(run) => {
+            let message = format!("nothing of the run is in {}", store.words());
+            findings.push(Finding { file: format!("{run}/"), problem: Problem::Missing, message });
+        }
+        None => findings.extend(missing),
+    }
+    jobs.extend(found);
 }
 
 fn read(path: &Path, file: &str, progress: &dyn Progress) -> io::Result<Facts> {
@@ -323,10 +339,10 @@ fn whole(
     let is = Listing::new(entries).map(|listing| listing.version());
     if is.ok() != Some(version) {
         let message = format!(
-            "the workspace is not data version {version}, whose list of files is not in this clone: which file differs \
-             cannot be told"
+            "the files of the workspace are not those of data version {version}; its list of files is not in this clone, so \
+             that it cannot be told which of them differ"
         );
-        findings.push(Finding { file: ".".into(), problem: Problem::Changed, message });
+        findings.push(Finding { file: WHOLE.into(), problem: Problem::Changed, message });
     }
 }
 
@@ -395,7 +411,7 @@ fn rows(run: &RunKey, files: &BTreeMap<String, (&Job, Facts)>, findings: &mut Ve
 }
 
 /// The run of a file in the dataset: its first two folders.
-fn run_of(file: &str) -> Option<RunKey> {
+pub(super) fn run_of(file: &str) -> Option<RunKey> {
     let mut parts = file.splitn(3, '/');
     let (experiment, run, _) = (parts.next()?, parts.next()?, parts.next()?);
     RunKey::new(experiment, run).ok()

@@ -11,6 +11,7 @@ pub mod heard;
 pub mod interactive;
 pub mod limits;
 pub mod names;
+pub mod parallel;
 pub mod plain_text;
 pub mod process;
 pub mod progress;

@@ -156,6 +156,7 @@ fn whole_way(cache_type: &str, dvc: &Path) {
             from: &from,
             to: &to,
             patience: Duration::from_secs(5),
+            force: false,
         };
         let done = switch(&change).unwrap();
         assert!(done.kept.is_empty() && done.missing.is_empty(), "{done:?}");
