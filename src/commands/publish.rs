@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::app::{App, Outcome};
 use crate::error::{Error, Kind};
+use crate::hooks;
 use crate::project::Project;
 use crate::project::promote::Stop;
 use crate::project::publish::Target;
@@ -62,7 +63,6 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
         app.ui.status(&format!("committed {} as {}", names(&done.runs), head.short()));
         if provenance::parse(&project.repo.commit(&head)?.message).is_empty() {
             app.ui.warn("the commit has no trailers: the hooks did not run");
-            app.ui.hint("`capture-hook install` installs them");
         }
         // Where post-commit ran, the tags are there.
         project.tag_commit(&head, &[])?;
@@ -81,6 +81,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
             app.ui.value(run.to_string());
         }
     }
+    hooks::warn_unreached(app, &project.repo);
     Ok(if left_out == 0 { Outcome::Done } else { Outcome::Wanting })
 }
 

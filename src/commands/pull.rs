@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::app::{App, Outcome};
 use crate::dvc::fetch;
 use crate::error::{Error, Kind};
+use crate::hooks;
 use crate::project::catalog::{Catalog, Known, RunError, Sighting};
 use crate::project::sync::{Synced, size};
 use crate::project::{self, Project, Source};
@@ -86,6 +87,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     } else if args.runs.is_empty() {
         pulled.iter().for_each(|all| tell(app, args, all));
     }
+    hooks::warn_unreached(app, &project.repo);
     Ok(if complete { Outcome::Done } else { Outcome::Wanting })
 }
 

@@ -10,6 +10,7 @@ use super::complete;
 use crate::app::{App, Outcome};
 use crate::error::{Error, Explain};
 use crate::figures::{self, KeyFigures};
+use crate::hooks;
 use crate::output::json::{RunRow, Runs};
 use crate::output::table::{Cell, Column, Table, styled};
 use crate::output::{Text, human};
@@ -80,6 +81,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
         app.ui.warn(&catalog.duplicates.to_string());
         catalog.duplicates.hints().iter().for_each(|hint| app.ui.hint(hint));
     }
+    hooks::warn_unreached(app, &project.repo);
     Ok(Outcome::Done)
 }
 

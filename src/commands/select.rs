@@ -6,6 +6,8 @@ use serde::Serialize;
 
 use crate::app::{App, Outcome};
 use crate::error::{Error, Kind};
+use crate::git::Repo;
+use crate::hooks;
 use crate::output::{Choice, pick};
 use crate::project::held::Held;
 use crate::project::include::LooseFiles;
@@ -93,6 +95,8 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     loose.tell(include, &app.ui);
     let pointed = workspace.select(&dir)?;
     let (held, in_git) = compared(app, &workspace, &pointed);
+    let repo = Repo::open(&workspace.root, &app.env).ok();
+    let warn_of_hooks = || repo.as_ref().is_some_and(|repo| hooks::warn_unreached(app, repo));
     let anew = held.as_ref().and_then(Held::lack).filter(|_| !in_git || matches!(held, Some(Held::Changed { .. })));
     if app.ui.json() {
         app.ui.data_json(&Shown {
@@ -104,6 +108,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
             recorded_anew: anew.is_some(),
             ignored: &report.ignored,
         });
+        warn_of_hooks();
         return Ok(Outcome::Done);
     }
     tell_ignored(&report, &app.ui);
@@ -116,6 +121,8 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     if let Some(lack) = &anew {
         app.ui.status(&format!("{} was recorded anew: {lack}", pointed.new));
     }
+    // The commit that is hinted at takes the run by them.
+    warn_of_hooks();
     if in_git && pointed.changed {
         app.ui.hint(&format!("`git commit {} -m '…'` puts it into the dataset", quoted(&pointed.file)));
     } else if !in_git && anew.is_some() {

@@ -4,6 +4,7 @@ use anstyle::{AnsiColor, Style};
 
 use crate::app::{App, Outcome};
 use crate::error::Error;
+use crate::hooks;
 use crate::output::Text;
 use crate::output::json::{Status, StatusStep};
 use crate::output::table::{Column, Table, styled};
@@ -30,15 +31,22 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     let project = app.project()?;
     let catalog = project.catalog()?;
     let bar = app.ui.progress("validating", None);
-    let way = project.journey(&catalog, &bar)?;
+    let mut way = project.journey(&catalog, &bar)?;
     drop(bar);
+    let unreached = hooks::unreached(app, &project.repo);
+    if unreached.is_some() {
+        // What else is to be typed counts on them.
+        way.next = Some("capture-hook install".into());
+    }
     if app.ui.json() {
+        way.notes.extend(unreached);
         app.ui.data_json(&json(&way));
     } else {
         app.ui.data(&text(&way, app.ui.width()));
         for note in &way.notes {
             app.ui.hint(note);
         }
+        hooks::warn_unreached(app, &project.repo);
     }
     Ok(if args.check && !way.done() { Outcome::Wanting } else { Outcome::Done })
 }

@@ -76,6 +76,31 @@ fn warn(app: &App, event: &str, error: &Error) {
     }
 }
 
+/// Warns if git does not call our hooks in this clone: a command that counts on them, or was typed instead of them, ends so.
+/// Says whether it is so; what cannot be told is not warned of.
+pub fn warn_unreached(app: &App, repo: &Repo) -> bool {
+    let Some(missing) = unreached(app, repo) else { return false };
+    app.ui.warn(&missing);
+    app.ui.hint("`capture-hook install` puts them in place");
+    true
+}
+
+/// Which of our hooks git does not call in this clone, in words; none if they are turned off on purpose.
+#[must_use]
+pub fn unreached(app: &App, repo: &Repo) -> Option<String> {
+    if app.env.text("CAPTURE_HOOK") == Some("0") {
+        return None;
+    }
+    let events = survey::unreached(repo, &app.binary().ok()?).ok()?;
+    if events.len() == shim::EVENTS.len() {
+        return Some(
+            "git calls no hook of capture-hook in this clone: a commit ingests no run, a push sends no data".into(),
+        );
+    }
+    let named = format!("git does not call these hooks of capture-hook in this clone: {}", events.join(", "));
+    (!events.is_empty()).then_some(named)
+}
+
 /// Serves every project of the repository in turn. One that fails holds up no other; the last failure is the outcome.
 fn each(app: &App, event: &str, serve: impl Fn(&mut Project) -> Result<(), Error>) -> Result<Outcome, Error> {
     let mut failed = None;

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::history::{Change, History};
 use super::lists::FetchedLists;
 use super::retrieve::RetrieveError;
+use super::selection::run_of;
 use super::tags::RunTag;
 use super::{Hear, Project, ProjectError, Source};
 use crate::config;
@@ -77,7 +78,7 @@ impl Project {
             let commit = self.repo.commit(id).map_err(ProjectError::from)?;
             // What decides is in four files: the same four need no second look.
             if seen.insert(self.deciding(id)?) {
-                proof.claims.extend(self.selection_claims(id)?);
+                proof.claims.extend(self.selection_claims(id, &history)?);
             }
             if ends.contains(id) {
                 let message =
@@ -123,7 +124,7 @@ impl Project {
     }
 
     /// Whether `params.yaml` and `dvc.lock` of a commit agree.
-    fn selection_claims(&self, commit: &Oid) -> Result<Vec<Claim>, ProjectError> {
+    fn selection_claims(&self, commit: &Oid, history: &History) -> Result<Vec<Claim>, ProjectError> {
         let claim = |code, message: String| Claim {
             weight: Weight::Error,
             code,
@@ -156,7 +157,29 @@ impl Project {
             ),
             Some(_) => "dvc.lock was made by another command or for another directory than dvc.yaml names".into(),
         };
-        Ok(vec![claim("selection_not_ingested", message)])
+        let gap = claim("selection_not_ingested", message);
+        Ok(vec![match self.ingested_later(commit, wanted, history)? {
+            Some(later) => {
+                let message = format!("{}; {} ingested the run later", gap.message, later.short());
+                Claim { weight: Weight::Warning, message, ..gap }
+            }
+            None => gap,
+        }])
+    }
+
+    /// The first commit after this one that holds the run of a directory which this one selects, and does not hold itself.
+    fn ingested_later(&self, commit: &Oid, run_dir: &str, history: &History) -> Result<Option<Oid>, ProjectError> {
+        let runs: Vec<RunKey> = history.all_runs().into_keys().collect();
+        let run = run_of(run_dir, &runs);
+        for change in history.changes.iter().rev().filter(|change| change.commit.id != *commit) {
+            let locked = &change.locked;
+            let selected = locked.run_dir.as_deref() == Some(run_dir);
+            let holds = selected || run.as_ref().is_some_and(|run| history.holds(locked.version, run) == Some(true));
+            if holds && self.repo.reaches(&change.commit.id, commit)? {
+                return Ok(Some(change.commit.id.clone()));
+            }
+        }
+        Ok(None)
     }
 
     /// Whether the run that HEAD selects was recorded anew, where this clone has its directory. Nothing that the commit says

@@ -11,6 +11,7 @@ mod field_git;
 mod field_include;
 mod field_recorders;
 mod field_runs;
+mod field_setups;
 mod find;
 mod histories;
 mod hooks;
