@@ -205,13 +205,15 @@ fn plain(path: &Path) -> PathBuf {
 /// Whether an address carries a user's password, which a tracked file must not hold.
 #[must_use]
 pub fn holds_secret(url: &str) -> bool {
-    let Some((_, rest)) = url.split_once("://") else { return false };
+    let Some((scheme, rest)) = url.split_once("://") else { return false };
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
     match host.rsplit_once('@') {
         Some((user, _)) => user.contains(':'),
-        // Keys of object stores hold slashes: what follows the colon is one, unless it is a port.
+        // Keys of object stores hold slashes: what follows the colon is one, unless it is a port, which buckets have not.
         None => {
-            let port = |text: &str| text.len() <= 5 && text.bytes().all(|byte| byte.is_ascii_digit());
+            let bucket = ["s3", "gs", "azure", "oss"].contains(&scheme.to_ascii_lowercase().as_str());
+            let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+            let port = |text: &str| !bucket && (1..=5).contains(&text.len()) && digits(text);
             rest.contains('@') && host.split_once(':').is_some_and(|(_, after)| !port(after))
         }
     }
@@ -398,6 +400,8 @@ mod tests {
         assert!(holds_secret("https://me:secret@host/x") && holds_secret("s3://key:secret@bucket"));
         assert_eq!(without_secret("s3://key:sec/ret@bucket/x"), "s3://…@bucket/x");
         assert_eq!(without_secret("ssh://me@host:22/x"), "ssh://me@host:22/x");
+        // Secrets that begin with a slash, or as a port does.
+        assert!(holds_secret("s3://key:/secret@bucket/x") && holds_secret("s3://key:443/ret@bucket/x"));
         assert!(holds_secret("s3://key:sec/ret@bucket/x") && !holds_secret("http://host:8080/a@b"));
         assert!(!holds_secret("s3://bucket/a:b@c") && !holds_secret("ssh://me@host:22/x") && !holds_secret("/a:b@c"));
     }
