@@ -112,7 +112,7 @@ fn taken(done: project::pull::Pulled, run: Option<String>, path: String) -> Resu
             pulled.changed += changed;
             pulled.refused = paths;
         }
-        Synced::Missing { why } => {
+        Synced::Missing { why } | Synced::Left { what: why } => {
             return Err(Error::new(Kind::Program, "data_missing", format!("data could not be had: {why}"))
                 .hint("`dvc remote list` shows where it is looked for; it may not have been pushed yet"));
         }

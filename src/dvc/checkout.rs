@@ -35,6 +35,8 @@ pub struct Switch<'a> {
     pub from: &'a Listing,
     /// What it shall hold.
     pub to: &'a Listing,
+    /// The most files to write or remove; where there are more, nothing is touched.
+    pub most: usize,
     /// How long to wait for another DVC.
     pub patience: Duration,
     /// Whether files with unsaved work are replaced and removed, too. What is no file stays.
@@ -76,6 +78,9 @@ pub enum CheckoutError {
         /// The dataset, relative to the root.
         out_dir: String,
     },
+    /// More files than may be touched.
+    #[error("{0} files are to be written or removed")]
+    TooMany(usize),
     /// Another DVC is at work.
     #[error(transparent)]
     Locked(#[from] LockedError),
@@ -88,7 +93,7 @@ impl Explain for CheckoutError {
     fn kind(&self) -> Kind {
         match self {
             Self::Unsafe { .. } => Kind::Wanting,
-            Self::BeyondUs(_) | Self::BeyondUsByForce { .. } => Kind::Setup,
+            Self::BeyondUs(_) | Self::BeyondUsByForce { .. } | Self::TooMany(_) => Kind::Setup,
             Self::Locked(error) => error.kind(),
             Self::Fs(error) => error.kind(),
         }
@@ -98,6 +103,7 @@ impl Explain for CheckoutError {
         match self {
             Self::Unsafe { .. } => "unsafe_path",
             Self::BeyondUs(_) | Self::BeyondUsByForce { .. } => "beyond_native_checkout",
+            Self::TooMany(_) => "too_many_files",
             Self::Locked(error) => error.code(),
             Self::Fs(error) => error.code(),
         }
@@ -111,6 +117,7 @@ impl Explain for CheckoutError {
                 "`dvc checkout --force {}` does it; it removes runs that are in no commit, too",
                 quoted(out_dir)
             )],
+            Self::TooMany(_) => vec!["`capture-hook pull` does it".into()],
             Self::Locked(error) => error.hints(),
             Self::Fs(error) => error.hints(),
         }
@@ -138,6 +145,10 @@ pub fn switch(switch: &Switch<'_>) -> Result<Switched, CheckoutError> {
         .collect();
     if !missing.is_empty() || (write.is_empty() && remove.is_empty()) {
         return Ok(Switched { missing, ..Switched::default() });
+    }
+    let count = write.len() + remove.len();
+    if count > switch.most {
+        return Err(CheckoutError::TooMany(count));
     }
     let _lock = ProjectLock::take(switch.root, switch.patience)?;
     let files = Root::at(switch.root);

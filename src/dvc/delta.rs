@@ -16,11 +16,16 @@ use super::text::Text;
 use super::version::Oid;
 use crate::run::RunKey;
 use crate::support::fs::FsError;
+use crate::support::limits;
 
 const OPEN: &[u8] = b"{\"md5\"";
 const NEXT: &[u8] = b"}, {\"md5\"";
 /// How much text is looked at around a place; no entry is as long, for no path is.
 const WINDOW: usize = 1 << 15;
+/// How much of a list is parsed at once: with its entries some hundred MiB of memory.
+const PARSED: usize = 32 << 20;
+/// How much of a list is parsed at a time where only its runs are asked for.
+const STRIDE: usize = 1 << 20;
 
 /// A list that cannot be looked at.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +36,9 @@ pub enum DeltaError {
     /// It cannot be read.
     #[error(transparent)]
     Fs(#[from] FsError),
+    /// It is of a size that no dataset has.
+    #[error("the list of files {0}")]
+    TooMuch(String),
 }
 
 /// The runs whose files two lists hold differently.
@@ -59,10 +67,83 @@ pub fn between(old: &(impl Text + ?Sized), new: &(impl Text + ?Sized)) -> Result
                 false
             }
         });
+        within_limit(delta.brought.len() + delta.gone.len())?;
         return fault.map_or(Ok(delta), Err);
     }
-    let (old, new) = (Listing::parse(&old.whole()?)?, Listing::parse(&new.whole()?)?);
-    Ok(compare(&old, &new, |run| !new.run(run).is_empty()))
+    let (old, new) = (whole(old)?, whole(new)?);
+    let delta = compare(&old, &new, |run| !new.run(run).is_empty());
+    within_limit(delta.brought.len() + delta.gone.len())?;
+    Ok(delta)
+}
+
+/// The runs that a list holds, sorted, and what of it no checkout takes. It is read in parts: a long one costs its runs'
+/// names in memory, and no more.
+pub fn runs_in(list: &(impl Text + ?Sized)) -> Result<(Vec<RunKey>, Vec<Refusal>), DeltaError> {
+    let mut found = RunsIn::default();
+    if !is_as_written(list)? {
+        found.take(whole(list)?)?;
+        return Ok((found.runs, found.refused));
+    }
+    let (mut at, end) = (1, list.size() - 1);
+    while at < end {
+        let block = list.part(at..end.min(at + STRIDE))?;
+        let length = match at + block.len() < end {
+            true => memmem::rfind(&block, NEXT).map_or(block.len(), |brace| brace + 1),
+            false => block.len(),
+        };
+        let part = [b"[", block.get(..length).unwrap_or_default(), b"]"].concat();
+        found.take(Listing::parse(&part)?)?;
+        at += length + COMMA.len();
+    }
+    Ok((found.runs, found.refused))
+}
+
+/// What [`runs_in`] found so far.
+#[derive(Default)]
+struct RunsIn {
+    runs: Vec<RunKey>,
+    refused: Vec<Refusal>,
+    last: String,
+}
+
+impl RunsIn {
+    /// Takes in the next part; a run may go on from the last one.
+    fn take(&mut self, part: Listing) -> Result<(), DeltaError> {
+        let Some((first, last)) = part.entries().first().zip(part.entries().last()) else { return Ok(()) };
+        if first.relpath <= self.last {
+            return Err(ListingError(format!("`{}` is not in its place in the order", first.relpath)).into());
+        }
+        self.last.clone_from(&last.relpath);
+        let is_next = |run: &RunKey| self.runs.last() != Some(run);
+        let runs: Vec<RunKey> = part.runs().map(|run| run.key).filter(is_next).collect();
+        self.runs.extend(runs);
+        let is_next = |refusal: &Refusal| self.refused.last().map(|last| &last.path) != Some(&refusal.path);
+        let refused: Vec<Refusal> = part.without_refused().1.into_iter().filter(is_next).collect();
+        self.refused.extend(refused);
+        within_limit(self.runs.len().max(self.refused.len()))
+    }
+}
+
+/// An error where there are more runs, or refused files, than any dataset has.
+fn within_limit(count: usize) -> Result<(), DeltaError> {
+    if count <= limits::RUNS {
+        return Ok(());
+    }
+    Err(DeltaError::TooMuch(format!("names more than {} runs", limits::RUNS)))
+}
+
+/// A list that must be parsed at once.
+fn whole(list: &(impl Text + ?Sized)) -> Result<Listing, DeltaError> {
+    if list.size() > PARSED {
+        return Err(DeltaError::TooMuch(format!("is larger than {} MiB, and not as DVC writes it", PARSED >> 20)));
+    }
+    Ok(Listing::parse(&list.whole()?)?)
+}
+
+/// Whether a text begins and ends as DVC writes a list that is not empty.
+fn is_as_written(list: &(impl Text + ?Sized)) -> Result<bool, FsError> {
+    let len = list.size();
+    Ok(*list.part(0..10)? == *b"[{\"md5\": \"" && *list.part(len - 2..len)? == *b"}]")
 }
 
 fn compare(old: &Listing, new: &Listing, mut new_holds: impl FnMut(&RunKey) -> bool) -> Delta {
@@ -90,7 +171,7 @@ fn middle(
     old: &(impl Text + ?Sized),
     new: &(impl Text + ?Sized),
     front: usize,
-) -> Result<Option<(Listing, Listing)>, FsError> {
+) -> Result<Option<(Listing, Listing)>, DeltaError> {
     let back = common_end(old, new, front)?;
     // Back to the start of the entry in which they part.
     let from = front.saturating_sub(WINDOW);
@@ -101,8 +182,11 @@ fn middle(
     // Runs added behind all others leave no whole entry there: then both go on to the bracket.
     let entry_end = memmem::find(&after, NEXT).or_else(|| memmem::find(&after, b"}]"));
     let rest = entry_end.map_or(1, |at| back - at - 1);
-    let old_part = old.part(start..old.size().saturating_sub(rest))?;
-    let new_part = new.part(start..new.size().saturating_sub(rest))?;
+    let [old_end, new_end] = [old.size(), new.size()].map(|size| size.saturating_sub(rest));
+    if old_end.max(new_end).saturating_sub(start) > PARSED {
+        return Err(DeltaError::TooMuch(format!("differs in more than {} MiB from another", PARSED >> 20)));
+    }
+    let (old_part, new_part) = (old.part(start..old_end)?, new.part(start..new_end)?);
     Ok(parsed(&old_part).zip(parsed(&new_part)))
 }
 
@@ -148,7 +232,7 @@ pub fn entries(list: &(impl Text + ?Sized), run: &RunKey) -> Result<Vec<Entry>, 
     {
         return Ok(listing.entries().to_vec());
     }
-    Ok(Listing::parse(&list.whole()?)?.run(run).to_vec())
+    Ok(whole(list)?.run(run).to_vec())
 }
 
 /// The list with the files of some runs replaced by these. Of one run, nothing else is parsed.
@@ -201,7 +285,7 @@ fn span(list: &(impl Text + ?Sized), run: &RunKey) -> Result<Option<Range<usize>
     if *list.part(0..3)? == *b"[]" {
         return Ok(Some(1..1));
     }
-    if *list.part(0..10)? != *b"[{\"md5\": \"" || *list.part(len - 2..len)? != *b"}]" {
+    if !is_as_written(list)? {
         return Ok(None);
     }
     let prefix = format!("{run}/");
@@ -327,6 +411,20 @@ mod tests {
     }
 
     #[test]
+    fn the_runs_of_a_long_list_are_found_part_by_part() {
+        let names: Vec<String> = (0..60_000).map(|n| format!("e/run-{:05}/{}", n / 4, n % 4)).collect();
+        let all: Vec<(&str, u8)> = names.iter().map(|name| (name.as_str(), 1)).collect();
+        let list = listing(&all);
+        assert!(list.to_bytes().len() > 3 * STRIDE);
+        let (runs, refused) = runs_in(&list.to_bytes()[..]).unwrap();
+        assert_eq!((runs.len(), refused.len()), (15_000, 0));
+        assert_eq!(runs, list.runs().map(|run| run.key).collect::<Vec<_>>());
+        let swapped = [&list.to_bytes()[..], &listing(&[("a/b/x", 1)]).to_bytes()].concat();
+        let swapped = String::from_utf8(swapped).unwrap().replace("][", ", ");
+        assert!(runs_in(swapped.as_bytes()).is_err(), "the last is not in its place");
+    }
+
+    #[test]
     fn text_of_another_form_is_parsed_whole() {
         let ours = listing(&[("e/a/x", 1), ("e/b/x", 1), ("e/c/x", 1)]);
         let text = String::from_utf8(ours.to_bytes()).unwrap();
@@ -357,6 +455,9 @@ mod tests {
             let long = compare(&old, &new, |run| !new.run(run).is_empty());
             prop_assert_eq!(&short, &long);
             let text = new.to_bytes();
+            let (runs, refused) = runs_in(&text[..]).unwrap();
+            prop_assert_eq!(runs, new.runs().map(|run| run.key).collect::<Vec<_>>());
+            prop_assert_eq!(refused, new.clone().without_refused().1);
             for run in old.runs().chain(new.runs()) {
                 prop_assert_eq!(entries(&text[..], &run.key).unwrap(), new.run(&run.key));
                 if !run.entries.iter().all(Entry::is_safe) {

@@ -62,6 +62,7 @@ impl From<DeltaError> for EngineError {
         match error {
             DeltaError::Listing(error) => error.into(),
             DeltaError::Fs(error) => error.into(),
+            DeltaError::TooMuch(_) => Self::BeyondUs(error.to_string()),
         }
     }
 }

@@ -136,6 +136,10 @@ fn follow(app: &App, project: &Project, reach: Reach) -> Result<(), Error> {
             app.ui.warn(&format!("left as they are, with edits that DVC has not saved: {}", some(&kept)));
             app.ui.hint("keep them with `dvc commit`, or drop them with `capture-hook pull --force`");
         }
+        Synced::Left { what } => {
+            app.ui.warn(&format!("the dataset is left as it is: {what} is more than a hook does"));
+            app.ui.hint("`capture-hook pull` does it");
+        }
         Synced::Missing { why } => {
             app.ui.warn(&format!("the dataset of this commit is not here: {why}"));
             app.ui.hint("`capture-hook pull` brings it when the DVC remote can be reached");

@@ -61,7 +61,7 @@ pub struct Catalog {
     pub out_dir: String,
     /// The names that several recorded runs have which differ.
     pub duplicates: DuplicateRuns,
-    /// Recorded runs that are left out.
+    /// Recorded runs, and data versions' lists of files, that are left out.
     pub left_out: Vec<LeftOut>,
 }
 
@@ -177,7 +177,11 @@ impl Project {
             let dir = self.root.join(run_dir);
             if is_run(&dir) { RunDir::read(&dir).key } else { run_of(run_dir, &keys) }
         });
-        let left_out = recorded.left_out;
+        let mut left_out = recorded.left_out;
+        let cache = self.cache()?;
+        for (version, why) in &history.left_out {
+            left_out.push(LeftOut { path: cache.listing_path(*version), why: why.clone() });
+        }
         Ok(Catalog { runs, history, selected, out_dir, duplicates, left_out })
     }
 

@@ -45,6 +45,12 @@ pub struct History {
     pub commits: usize,
     /// Run tags, by name.
     pub tags: Vec<RunTag>,
+    /// Data versions whose lists are here and cannot be looked through, and why not.
+    pub left_out: BTreeMap<DataVersion, String>,
+    /// Where in `changes` each run was brought last.
+    newest: HashMap<RunKey, usize>,
+    /// Where in `tags` the tags of each run are, lowest version first.
+    tags_by_run: HashMap<RunKey, Vec<usize>>,
     /// Runs that no change is known to have brought, and that data versions at the edge of what is known hold.
     held: BTreeSet<RunKey>,
     lists: RefCell<Lists>,
@@ -77,9 +83,8 @@ impl History {
     /// The tags of a run, lowest version first.
     #[must_use]
     pub fn tags_of(&self, run: &RunKey) -> Vec<&RunTag> {
-        let mut tags: Vec<&RunTag> = self.tags.iter().filter(|tag| tag.name.run == *run).collect();
-        tags.sort_by_key(|tag| tag.name.version);
-        tags
+        let places = self.tags_by_run.get(run).into_iter().flatten();
+        places.filter_map(|at| self.tags.get(*at)).collect()
     }
 
     /// The tags of a commit's runs.
@@ -91,7 +96,7 @@ impl History {
     /// The newest change that brought a run.
     #[must_use]
     pub fn newest(&self, run: &RunKey) -> Option<&Change> {
-        self.changes.iter().find(|change| change.brought.contains(run))
+        self.changes.get(*self.newest.get(run)?)
     }
 
     /// Every run that history knows, each with the newest change that brought it. A run that only data versions of
@@ -99,16 +104,9 @@ impl History {
     #[must_use]
     pub fn all_runs(&self) -> BTreeMap<RunKey, Option<&Change>> {
         let mut out: BTreeMap<RunKey, Option<&Change>> = BTreeMap::new();
-        for change in &self.changes {
-            for run in &change.brought {
-                out.entry(run.clone()).or_insert(None).get_or_insert(change);
-            }
-        }
-        for run in &self.held {
+        out.extend(self.newest.iter().map(|(run, at)| (run.clone(), self.changes.get(*at))));
+        for run in self.held.iter().chain(self.tags_by_run.keys()) {
             out.entry(run.clone()).or_insert(None);
-        }
-        for tag in &self.tags {
-            out.entry(tag.name.run.clone()).or_insert(None);
         }
         out
     }
@@ -167,13 +165,14 @@ impl Project {
         };
         let cache = self.cache()?;
         let deltas = deltas(&cache, &drafts);
-        let mut held = BTreeSet::new();
-        let changes = drafts
+        let (mut held, mut left_out) = (BTreeSet::new(), BTreeMap::new());
+        let changes: Vec<Change> = drafts
             .into_iter()
             .zip(deltas)
             .map(|((commit, locked, _), found)| {
                 let on_head = on_head.contains(&commit.id);
                 held.extend(found.held);
+                left_out.extend(found.left_out.map(|why| (locked.version, why)));
                 let (partial, delta) = match found.delta {
                     Some(delta) => (false, delta),
                     None => (true, from_trailers(&commit, &locked)),
@@ -183,7 +182,9 @@ impl Project {
             })
             .collect();
         let lists = RefCell::new(Lists::new(cache));
-        Ok(History { changes, commits: commits.len(), tags: self.run_tags()?, held, lists })
+        let tags = self.run_tags()?;
+        let (newest, tags_by_run) = (newest(&changes), by_run(&tags));
+        Ok(History { changes, commits: commits.len(), tags, left_out, newest, tags_by_run, held, lists })
     }
 
     /// What a commit's `dvc.lock` says; one that cannot be understood says nothing here (`check` reports it).
@@ -193,6 +194,28 @@ impl Project {
             other => other,
         }
     }
+}
+
+/// Where each run was brought last.
+fn newest(changes: &[Change]) -> HashMap<RunKey, usize> {
+    let mut newest = HashMap::new();
+    for (at, change) in changes.iter().enumerate() {
+        for run in &change.brought {
+            newest.entry(run.clone()).or_insert(at);
+        }
+    }
+    newest
+}
+
+/// Where the tags of each run are, lowest version first.
+fn by_run(tags: &[RunTag]) -> HashMap<RunKey, Vec<usize>> {
+    let mut order: Vec<(usize, &RunTag)> = tags.iter().enumerate().collect();
+    order.sort_by_key(|(_, tag)| tag.name.version);
+    let mut by_run: HashMap<RunKey, Vec<usize>> = HashMap::new();
+    for (at, tag) in order {
+        by_run.entry(tag.name.run.clone()).or_default().push(at);
+    }
+    by_run
 }
 
 /// A change that is being looked at: the commit, its data version, its parents' data versions.

@@ -14,8 +14,8 @@ use super::{Hear, Project, ProjectError};
 use crate::dvc::cache::Cache;
 use crate::dvc::delta::{self, Delta};
 use crate::dvc::fetch;
-use crate::dvc::listing::{Entry, Listing};
-use crate::dvc::text::{Text, TextFile};
+use crate::dvc::listing::Entry;
+use crate::dvc::text::TextFile;
 use crate::dvc::version::DataVersion;
 use crate::git::Oid;
 use crate::run::RunKey;
@@ -34,6 +34,8 @@ pub struct Found {
     pub delta: Option<Delta>,
     /// The runs it holds, where it is not known which of them it brought.
     pub held: Vec<RunKey>,
+    /// Why its list is left out, where it is here and cannot be looked through.
+    pub left_out: Option<String>,
 }
 
 impl Lists {
@@ -79,17 +81,18 @@ impl Lists {
             }
         }
         if known && delta.is_some() {
-            return Found { delta, held: Vec::new() };
+            return Found { delta, ..Found::default() };
         }
         // The first data version, or one whose parents' are not here.
-        let Some(listing) = parse(&list) else { return Found::default() };
-        let runs: Vec<RunKey> = listing.runs().map(|run| run.key).collect();
+        let (held, refused) = match delta::runs_in(&*list) {
+            Ok(found) => found,
+            Err(error) => return Found { left_out: Some(error.to_string()), ..Found::default() },
+        };
         if known {
-            let (_, refused) = listing.without_refused();
-            let delta = Delta { brought: runs.into_iter().collect(), gone: BTreeSet::new(), refused };
-            return Found { delta: Some(delta), held: Vec::new() };
+            let delta = Delta { brought: held.into_iter().collect(), gone: BTreeSet::new(), refused };
+            return Found { delta: Some(delta), ..Found::default() };
         }
-        Found { delta: None, held: runs }
+        Found { held, ..Found::default() }
     }
 
     /// The run of a data version that a `run_dir` names (see [`run_of`]).
@@ -101,8 +104,7 @@ impl Lists {
         {
             return Some(run);
         }
-        let listing = parse(&*self.get(version)?)?;
-        let runs: Vec<RunKey> = listing.runs().map(|run| run.key).collect();
+        let (runs, _) = delta::runs_in(&*self.get(version)?).ok()?;
         run_of(run_dir, &runs)
     }
 }
@@ -172,10 +174,6 @@ impl<'p> FetchedLists<'p> {
             self.missing.insert(version, why);
         }
     }
-}
-
-fn parse(list: &TextFile) -> Option<Listing> {
-    Listing::parse(&list.whole().ok()?).ok()
 }
 
 impl Project {

@@ -94,7 +94,8 @@ impl Project {
             None => Listing::default(),
         };
         let from = self.still_there(from, &locked.out_dir);
-        let done = self.switch(settings, &locked.out_dir, &from, &to)?;
+        let switch = || self.switch(settings, &locked.out_dir, &from, &to, usize::MAX);
+        let done = switch()?;
         if done.missing.is_empty() {
             return Ok(outcome(done));
         }
@@ -104,7 +105,7 @@ impl Project {
         }
         hear.status(&format!("fetching {run} of {}", locked.version));
         match self.fetch(locked, Some(run), hear) {
-            Ok(()) => finish(self.switch(settings, &locked.out_dir, &from, &to)?, 0),
+            Ok(()) => finish(switch()?, 0),
             Err(SyncError::Dvc(error)) => by_dvc(Err(error)),
             Err(error) => Err(error),
         }
@@ -131,7 +132,8 @@ impl Project {
         let (root, out_dir) = (&self.root, locked.out_dir.as_str());
         let patience = super::sync::PATIENCE;
         let switch = || {
-            let switch = Switch { root, settings, out_dir, from: &from, to: &to, patience, force: true };
+            let (most, force) = (usize::MAX, true);
+            let switch = Switch { root, settings, out_dir, from: &from, to: &to, most, patience, force };
             checkout::switch(&switch).map_err(|error| match error {
                 CheckoutError::BeyondUs(why) => CheckoutError::BeyondUsByForce { why, out_dir: out_dir.to_owned() },
                 error => error,

@@ -4,23 +4,27 @@
 //! `pull.max_bytes`, else the selected run alone is. Edits in the dataset that DVC has not saved win: those files stay as
 //! they are. Nothing here fails a git command.
 
+mod error;
+
 use std::path::Path;
 use std::time::Duration;
+
+pub use error::SyncError;
+pub(super) use error::{by_dvc, with_cause};
 
 use super::lock::WorkLock;
 use super::{Hear, Locked, Project, ProjectError, Source};
 use crate::dvc::cache::Cache;
 use crate::dvc::checkout::{self, CheckoutError, Switch, Switched};
-use crate::dvc::fetch::{self, FetchError};
+use crate::dvc::fetch;
 use crate::dvc::listing::{Entry, Listing, Refusal};
-use crate::dvc::program::{ProgramError, REASON};
 use crate::dvc::scratch::Scratch;
 use crate::dvc::settings::Settings;
+use crate::dvc::text::Text;
 use crate::dvc::version::DataVersion;
-use crate::error::{Explain, Kind};
 use crate::run::RunKey;
 use crate::support::fs;
-use crate::support::process::ProcessError;
+use crate::support::limits;
 
 /// How far a sync may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +93,11 @@ pub enum Synced {
         /// Runs, or files that lie in none; relative to the dataset.
         paths: Vec<String>,
     },
+    /// Nothing was changed: it is more than a hook does unasked.
+    Left {
+        /// What is too much.
+        what: String,
+    },
     /// Nothing was changed: the data is neither here nor to be had.
     Missing {
         /// Why.
@@ -149,12 +158,18 @@ impl Project {
             let why = format!("{}, so data comes when you ask for it", strange_cache(settings));
             return Ok(Synced::Missing { why });
         }
+        if let Some(what) = self.long_list(settings, locked, reach)? {
+            return Ok(Synced::Left { what });
+        }
         let mut refused = Vec::new();
         let synced = match self.follow_natively(settings, locked, reach, hear, &mut refused) {
             Err(SyncError::Checkout(CheckoutError::BeyondUs(why))) => match not_unasked(settings, reach) {
                 Some(why) => Ok(Synced::Missing { why }),
                 None => self.follow_by_dvc(settings, locked, &why, hear),
             },
+            Err(SyncError::Checkout(CheckoutError::TooMany(count))) => {
+                Ok(Synced::Left { what: format!("{count} files to write or remove") })
+            }
             other => other,
         };
         let mut synced = match synced {
@@ -166,11 +181,24 @@ impl Project {
             let paths = refused.into_iter().map(|refusal| refusal.path).collect();
             synced = Synced::Refused { changed: *changed, paths };
         }
-        if !matches!(synced, Synced::Nothing | Synced::Missing { .. }) {
+        if !matches!(synced, Synced::Nothing | Synced::Left { .. } | Synced::Missing { .. }) {
             self.note_workspace_at(locked.version)?;
             fs::remove_all(&self.mark(DUE))?;
         }
         Ok(synced)
+    }
+
+    /// What a hook does not look into: the list of the data version, or of what the workspace holds, that is here and long.
+    fn long_list(&self, settings: &Settings, locked: &Locked, reach: Reach) -> Result<Option<String>, ProjectError> {
+        let cache = Cache::of(settings);
+        let versions = [Some(locked.version), self.workspace_version()?];
+        for version in versions.into_iter().flatten().filter(|_| reach != Reach::All) {
+            let bytes = cache.list(version)?.map_or(0, |list| list.size() as u64);
+            if bytes > limits::UNASKED_LIST {
+                return Ok(Some(format!("a list of files of {}", size(bytes))));
+            }
+        }
+        Ok(None)
     }
 
     /// Has DVC fetch and check out the dataset, which only DVC can: all of what we would refuse is refused before it starts.
@@ -210,13 +238,16 @@ impl Project {
         let refused = not_unasked(settings, reach);
         let fetch = (config.pull.auto && refused.is_none()) || reach == Reach::All;
         let cache = Cache::of(settings);
-        let listing = match cache.listing(locked.version).map_err(ProjectError::from)? {
-            Some(listing) => listing,
-            None if !fetch => {
+        if !cache.has_listing(locked.version) {
+            if !fetch {
                 return Ok(Synced::Missing { why: refused.unwrap_or_else(|| "pull.auto is off".into()) });
             }
-            None => fetch::listing(&self.root, settings, locked.version, || self.dvc())?,
-        };
+            fetch::bring(&self.root, settings, locked.version, || self.dvc())?;
+            if let Some(what) = self.long_list(settings, locked, reach)? {
+                return Ok(Synced::Left { what });
+            }
+        }
+        let listing = fetch::listing(&self.root, settings, locked.version, || self.dvc())?;
         let to;
         (to, *left_out) = listing.without_refused();
         let from = match self.workspace_version()? {
@@ -229,7 +260,8 @@ impl Project {
         };
         let (from, _) = from.without_refused();
         let from = if reach == Reach::All { self.still_there(from, &locked.out_dir) } else { from };
-        let switch = |to: &Listing| self.switch(settings, &locked.out_dir, &from, to);
+        let most = if reach == Reach::All { usize::MAX } else { limits::UNASKED_FILES };
+        let switch = |to: &Listing| self.switch(settings, &locked.out_dir, &from, to, most);
         let done = switch(&to)?;
         if done.missing.is_empty() {
             return Ok(outcome(done));
@@ -290,8 +322,9 @@ impl Project {
         out_dir: &str,
         from: &Listing,
         to: &Listing,
+        most: usize,
     ) -> Result<Switched, SyncError> {
-        let switch = Switch { root: &self.root, settings, out_dir, from, to, patience: PATIENCE, force: false };
+        let switch = Switch { root: &self.root, settings, out_dir, from, to, most, patience: PATIENCE, force: false };
         Ok(checkout::switch(&switch)?)
     }
 
@@ -327,52 +360,6 @@ impl Project {
     }
 }
 
-/// Why a sync could not be done.
-#[derive(Debug, thiserror::Error)]
-pub enum SyncError {
-    /// The project.
-    #[error(transparent)]
-    Project(#[from] ProjectError),
-    /// DVC.
-    #[error(transparent)]
-    Dvc(#[from] ProgramError),
-    /// The workspace could not be changed.
-    #[error(transparent)]
-    Checkout(#[from] CheckoutError),
-    /// The list of files of a data version.
-    #[error(transparent)]
-    Fetch(#[from] FetchError),
-    /// A file.
-    #[error(transparent)]
-    Fs(#[from] fs::FsError),
-}
-
-impl SyncError {
-    fn inner(&self) -> &dyn Explain {
-        match self {
-            Self::Project(error) => error,
-            Self::Dvc(error) => error,
-            Self::Checkout(error) => error,
-            Self::Fetch(error) => error,
-            Self::Fs(error) => error,
-        }
-    }
-}
-
-impl Explain for SyncError {
-    fn kind(&self) -> Kind {
-        self.inner().kind()
-    }
-
-    fn code(&self) -> &'static str {
-        self.inner().code()
-    }
-
-    fn hints(&self) -> Vec<String> {
-        self.inner().hints()
-    }
-}
-
 pub(super) fn outcome(done: Switched) -> Synced {
     if done.kept.is_empty() {
         Synced::Done { changed: done.written + done.removed }
@@ -387,43 +374,6 @@ pub(super) fn finish(done: Switched, missing: u64) -> Result<Synced, SyncError> 
         return Ok(outcome(done));
     }
     Ok(Synced::Missing { why: format!("the DVC remote does not have all of it ({} asked for)", size(missing)) })
-}
-
-/// DVC's failures that are no faults: unsaved edits, data that cannot be had.
-pub(super) fn by_dvc(result: Result<(), ProgramError>) -> Result<Synced, SyncError> {
-    match result {
-        Ok(()) => Ok(Synced::Done { changed: 0 }),
-        Err(ProgramError::Process(ProcessError::Failed { said, .. })) if said.contains("without confirmation") => {
-            Ok(Synced::Unsaved { kept: Vec::new() })
-        }
-        Err(ProgramError::Process(error @ (ProcessError::Failed { .. } | ProcessError::Stopped { .. }))) => {
-            Ok(Synced::Missing { why: reason(&error) })
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// What went wrong with DVC, in a line.
-fn reason(error: &ProcessError) -> String {
-    let line = match error {
-        ProcessError::Failed { said, .. } if !said.is_empty() => error_line(said).to_owned(),
-        error => error.to_string(),
-    };
-    error.hints().iter().fold(line, |line, hint| format!("{line}; {hint}"))
-}
-
-/// The line that tells what went wrong, of all that DVC said.
-fn error_line(said: &str) -> &str {
-    let line = said.lines().find(|line| line.starts_with(REASON)).or_else(|| said.lines().last());
-    line.unwrap_or_default().trim_start_matches(REASON)
-}
-
-/// Why a list of files cannot be had, with DVC's own reason.
-pub(super) fn with_cause(error: &FetchError) -> String {
-    match error {
-        FetchError::Program { source: ProgramError::Process(cause), .. } => format!("{error}: {}", reason(cause)),
-        _ => error.to_string(),
-    }
 }
 
 /// Why so many bytes cannot be fetched, where the disk has no room for them. A full disk stops more than us.

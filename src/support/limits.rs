@@ -20,3 +20,12 @@ pub const VALUES: usize = 200_000;
 
 /// The values that a `dvc.lock` may hold: some ten thousand stages.
 pub const LOCK_VALUES: usize = 400_000;
+
+/// The runs that a data version may hold, or change.
+pub const RUNS: usize = 250_000;
+
+/// A data version's list that a hook looks into: some 300,000 files, a second or two of work.
+pub const UNASKED_LIST: u64 = 32 << 20;
+
+/// The files that a hook writes or removes in the workspace: some seconds of work.
+pub const UNASKED_FILES: usize = 50_000;

@@ -155,6 +155,7 @@ fn whole_way(cache_type: &str, dvc: &Path) {
             out_dir: "data/captures",
             from: &from,
             to: &to,
+            most: usize::MAX,
             patience: Duration::from_secs(5),
             force: false,
         };

@@ -22,7 +22,7 @@ fn not_sprung(world: &World) {
 }
 
 /// An object in a cache; its name.
-fn object(cache: &Path, bytes: &str, dir: bool) -> String {
+pub fn object(cache: &Path, bytes: &str, dir: bool) -> String {
     let name: String = Md5::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     let name = if dir { format!("{name}.dir") } else { name };
     let path = cache.join("files/md5").join(&name[..2]).join(&name[2..]);
@@ -53,7 +53,7 @@ fn version(world: &World, cache: &str, more: bool, added: &[(&str, &str)]) -> St
 }
 
 /// Has `dvc.lock` name this dataset, in this directory.
-fn lock(world: &World, out_dir: &str, version: &str) {
+pub fn lock(world: &World, out_dir: &str, version: &str) {
     let lock = fs::read_to_string(world.repo("dvc.lock")).unwrap();
     let old = lock.lines().find_map(|line| line.trim().strip_prefix("md5: ")).unwrap().to_owned();
     let new = lock.replace(&old, version).replace("path: data/captures", &format!("path: {out_dir}"));
@@ -61,7 +61,7 @@ fn lock(world: &World, out_dir: &str, version: &str) {
 }
 
 /// A commit on the branch `evil`, which begins at main, of all that `make` did; main is checked out afterwards. No hook runs.
-fn evil(world: &World, make: impl FnOnce()) {
+pub fn evil(world: &World, make: impl FnOnce()) {
     let git = |args: &[&str]| {
         let mut command = world.command("git", "repo");
         crate::world::said(command.env("CAPTURE_HOOK", "0").args(args)).ok();

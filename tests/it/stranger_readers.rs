@@ -16,7 +16,8 @@ use capture_hook::params::Value;
 use capture_hook::run::json::{Object, Value as Json};
 
 use crate::hooks::select;
-use crate::matrix::{SECOND, THIRD, commit_run, committed, script};
+use crate::matrix::{FIRST, SECOND, THIRD, commit_run, committed, script};
+use crate::stranger_programs::{evil, lock, object};
 use crate::tools;
 use crate::world::{BIN, Said, World};
 use readers::{Readers, same};
@@ -402,4 +403,48 @@ fn a_huge_params_file_is_an_error_and_costs_little() {
         said.code,
         said.err
     );
+}
+
+/// A branch `evil` whose dataset has so many files, all with the same text, five in each run; whether the cache has that text.
+fn countless(world: &World, files: usize, in_run: usize, here: bool) {
+    let cache = world.repo(".dvc/cache");
+    let text = object(&cache, "one text", false);
+    let row = |n: usize| format!("{{\"md5\": \"{text}\", \"relpath\": \"e/run-{:07}/{}\"}}", n / in_run, n % in_run);
+    let rows: Vec<String> = (0..files).map(row).collect();
+    let version = object(&cache, &format!("[{}]", rows.join(", ")), true);
+    if !here {
+        fs::remove_file(cache.join("files/md5").join(&text[..2]).join(&text[2..])).unwrap();
+    }
+    evil(world, || lock(world, "data/captures", &version));
+}
+
+/// 11-16: a checkout of a list of 100,000 files does not hold anybody up: what a hook would do for long is left to a command,
+/// and that is said.
+#[test]
+fn a_checkout_of_countless_files_is_left_to_a_command() {
+    for (files, here, why) in [
+        (100_000, false, "the dataset of this commit is not here"),
+        (60_000, true, "the dataset is left as it is: 600"),
+        (480_000, true, "the dataset is left as it is: a list of files of 3"),
+    ] {
+        let world = committed();
+        countless(&world, files, 5, here);
+        let said = world.git(["checkout", "-q", "evil"]).ok();
+        assert!(said.err.contains(why) && said.err.contains("`capture-hook pull`"), "{files} {here}: {}", said.err);
+        assert!(world.repo("data/captures").join(FIRST).exists() && !world.repo("data/captures/e").exists());
+        // On the way back there is nothing to do, and no word of it.
+        assert_eq!(world.git(["checkout", "-q", "main"]).ok().err, "");
+    }
+}
+
+/// 11-16, a sibling: runs beyond all number cost little memory, are left out, and that is said.
+#[test]
+fn a_list_of_countless_runs_is_left_out_and_said() {
+    let world = committed();
+    countless(&world, 250_001, 1, false);
+    let said = within(&world, 400_000, &["runs"]).ok();
+    assert!(said.err.contains("left out: ") && said.err.contains("names more than 250000 runs"), "{}", said.err);
+    assert!(said.out.contains(FIRST) && !said.out.contains("run-0000001"), "{}", said.out);
+    let said = within(&world, 400_000, &["log"]);
+    assert!(!said.all().contains("panicked") && said.code < 3, "{}", said.all());
 }

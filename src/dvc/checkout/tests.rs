@@ -39,6 +39,7 @@ impl Place {
             out_dir: "data/captures",
             from,
             to,
+            most: usize::MAX,
             patience: Duration::ZERO,
             force: false,
         })

@@ -473,7 +473,7 @@ impl Project {
                     quoted(&wanted.out_dir)
                 ),
             ),
-            Some(Synced::Missing { why }) => {
+            Some(Synced::Missing { why } | Synced::Left { what: why }) => {
                 (why, "bring them here: `capture-hook pull`, then run the same command again".into())
             }
             _ => (format!("something else is in the place of {file}"), "move it away, then `capture-hook pull`".into()),
