@@ -1,6 +1,6 @@
 //! `capture-hook ingest`: the stage's command.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -10,9 +10,11 @@ use crate::app::{App, Outcome};
 use crate::dvc::stage::{DEFAULT_OUT_DIR, PARAMS_FILE};
 use crate::error::{Error, Kind};
 use crate::ingest::{self, Ingested, Request, ingest};
-use crate::project::workspace::{Workspace, WorkspaceError, normal};
-use crate::project::{Project, tell_ignored, views};
+use crate::project::workspace::{Selection, Workspace, WorkspaceError, normal};
+use crate::project::{Project, ProjectError, tell_ignored, views};
+use crate::run::dataset_dir;
 use crate::run::discover::{DuplicateRuns, RunDir};
+use crate::support::beneath::Root;
 
 /// Arguments of `ingest`.
 #[derive(Debug, clap::Args)]
@@ -23,6 +25,7 @@ changes. The folder is put in place whole. The same run gives the same bytes whe
 dataset already stays as it is, also where an older version of capture-hook put it there.
 
 Without arguments it ingests the run that params.yaml selects: that is how the stage capture_ingest in dvc.yaml calls it.
+Where no run is selected, the dataset stays as it is.
 The dataset changes on disk only; commit params.yaml, or use `capture-hook publish`, to have DVC and git version it.
 
 Examples:
@@ -71,8 +74,14 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
         let dirs = args.runs.iter().map(|run| place.run(&app.cwd, run)).collect::<Result<Vec<_>, _>>()?;
         once(&place, dirs.iter().map(|dir| RunDir::read(dir)).collect())?
     } else {
-        let (dir, file) = selection.map_or((None, PARAMS_FILE.into()), |s| (s.run_dir, s.file));
-        vec![place.root.join(dir.ok_or(WorkspaceError::NothingSelected { file })?)]
+        match selection {
+            Some(Selection { run_dir: Some(dir), .. }) => vec![place.root.join(dir)],
+            Some(selection) if place.stage()?.is_some() => return leave(app, &place, &selection.file, &out_dir),
+            selection => {
+                let file = selection.map_or_else(|| PARAMS_FILE.into(), |selection| selection.file);
+                return Err(WorkspaceError::NothingSelected { file }.into());
+            }
+        }
     };
     let options = place.validation()?;
     // Without git or DVC around it, the directories' names alone tell what is not for data.
@@ -104,6 +113,26 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
         Outcome::Done if !left_out.is_empty() => Ok(Outcome::Wanting),
         outcome => Ok(outcome),
     }
+}
+
+/// Without a selection there is nothing to put into the dataset. DVC takes what lies there for the whole of it, and wants
+/// the directory itself.
+fn leave(app: &App, place: &Workspace, file: &str, out_dir: &Path) -> Result<Outcome, Error> {
+    let shown = place.shown(out_dir);
+    match Project::open(&place.root, &app.env) {
+        Ok(project) => {
+            project.check_dataset_dir(&shown)?;
+            project.whole_dataset_is_in(&shown)?;
+        }
+        Err(_) => drop(dataset_dir::check(&place.root, out_dir, &[]).map_err(ProjectError::from)?),
+    }
+    Root::at(&place.root).create_dir_all(&shown).map_err(WorkspaceError::from)?;
+    app.ui.status(&format!("no run is selected in {file}: {shown} stays as it is"));
+    app.ui.hint("`capture-hook select RUN` selects one");
+    if app.ui.json() {
+        app.ui.data_json(&json!({"runs": []}));
+    }
+    Ok(Outcome::Done)
 }
 
 /// The directories of these runs, each name once; several runs of one name that differ stop everything.

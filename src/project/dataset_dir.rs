@@ -1,6 +1,6 @@
 //! Where this project's dataset may lie: what `run::dataset_dir` must be told of git and DVC.
 
-use super::{Project, ProjectError};
+use super::{Project, ProjectError, Source};
 use crate::run::dataset_dir::{OffLimits, check};
 
 impl Project {
@@ -15,5 +15,20 @@ impl Project {
     pub fn check_dataset_dir(&self, out_dir: &str) -> Result<(), ProjectError> {
         check(&self.root, &self.root.join(out_dir), &self.off_limits()?)?;
         Ok(())
+    }
+
+    /// An error if a directory lacks a file of the data version that `dvc.lock` names: who records it as the dataset now would
+    /// leave that out.
+    pub fn whole_dataset_is_in(&self, out_dir: &str) -> Result<(), ProjectError> {
+        let Some(locked) = self.locked(&Source::WorkTree)? else { return Ok(()) };
+        let missing = match self.listing(locked.version)? {
+            Some(listing) => {
+                let dir = self.root.join(out_dir);
+                let mut paths = listing.entries().iter().map(|entry| &entry.relpath);
+                paths.find(|path| !dir.join(path).is_file()).cloned()
+            }
+            None => Some(format!("the list of files of data version {}", locked.version)),
+        };
+        missing.map_or(Ok(()), |file| Err(ProjectError::NotAllHere { out_dir: out_dir.to_owned(), file }))
     }
 }

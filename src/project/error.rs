@@ -45,6 +45,14 @@ pub enum ProjectError {
     /// A DVC project without our stage.
     #[error("dvc.yaml has no stage `capture_ingest`")]
     NoStage,
+    /// A dataset that would be recorded without some of its files.
+    #[error("{out_dir} is not all here, and would be recorded without the rest: {file} is missing")]
+    NotAllHere {
+        /// The dataset's directory, relative to the project.
+        out_dir: String,
+        /// What is missing.
+        file: String,
+    },
     /// A merge that is not resolved, in a file that decides.
     #[error("{file}:{line}: a merge conflict is not resolved")]
     Conflict {
@@ -108,6 +116,7 @@ impl ProjectError {
             | Self::NotCheckedOut { .. }
             | Self::SeveralProjects { .. }
             | Self::NoStage
+            | Self::NotAllHere { .. }
             | Self::Conflict { .. }
             | Self::CannotAdd { .. } => None,
             Self::Git(error) => Some(error),
@@ -127,7 +136,8 @@ impl ProjectError {
 
 impl Explain for ProjectError {
     fn kind(&self) -> Kind {
-        self.inner().map_or(Kind::Setup, Explain::kind)
+        let own = if matches!(self, Self::NotAllHere { .. }) { Kind::Wanting } else { Kind::Setup };
+        self.inner().map_or(own, Explain::kind)
     }
 
     fn code(&self) -> &'static str {
@@ -136,6 +146,7 @@ impl Explain for ProjectError {
             Self::NotCheckedOut { .. } => "project_not_checked_out",
             Self::SeveralProjects { .. } => "several_projects",
             Self::NoStage => "no_stage",
+            Self::NotAllHere { .. } => "runs_not_here",
             Self::Conflict { .. } => "merge_conflict",
             Self::CannotAdd { .. } => "cannot_add",
             _ => self.inner().map_or("project", Explain::code),
@@ -145,6 +156,7 @@ impl Explain for ProjectError {
     fn hints(&self) -> Vec<String> {
         match self {
             Self::NoDvcProject { .. } | Self::NoStage => vec!["`capture-hook init` sets it up".into()],
+            Self::NotAllHere { .. } => vec!["`capture-hook pull` brings it".into()],
             Self::NotCheckedOut { adrift: true, .. } => {
                 vec!["GIT_DIR alone makes this directory the working tree: unset it, or set GIT_WORK_TREE, too".into()]
             }

@@ -64,7 +64,7 @@ pub enum WorkspaceError {
         found: String,
     },
     /// No run is selected.
-    #[error("no run is selected: {file} has no {RUN_DIR}")]
+    #[error("no run is selected: {RUN_DIR} of {file} names none")]
     NothingSelected {
         /// The parameters' file.
         file: String,
@@ -145,12 +145,17 @@ impl Workspace {
         Ok(super::validation(&self.config)?)
     }
 
+    /// The stage as `dvc.yaml` writes it; `None` if there is none.
+    pub fn stage(&self) -> Result<Option<Stage>, WorkspaceError> {
+        match Root::at(&self.root).read(stage::FILE, limits::TEXT)? {
+            Some(bytes) => Ok(Stage::parse(&bytes)?),
+            None => Ok(None),
+        }
+    }
+
     /// The params file that the stage depends on, relative to the root.
     pub fn params_file(&self) -> Result<String, WorkspaceError> {
-        let stage = match Root::at(&self.root).read(stage::FILE, limits::TEXT)? {
-            Some(bytes) => Stage::parse(&bytes)?,
-            None => None,
-        };
+        let stage = self.stage()?;
         let file = stage.as_ref().map_or(PARAMS_FILE, Stage::params_file);
         if !safe_path(file) {
             return Err(StageError::BeyondUs(format!("the params file `{file}` is outside the project")).into());

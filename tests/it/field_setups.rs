@@ -3,9 +3,9 @@
 
 use std::fs;
 
-use crate::hooks::select_in;
-use crate::matrix::{SECOND, THIRD, committed};
-use crate::world::{BIN, Said, World, said};
+use crate::hooks::{select, select_in};
+use crate::matrix::{FIRST, SECOND, THIRD, commit_run, committed, runs_in, settled, trailer};
+use crate::world::{BIN, Said, World, said, tree};
 
 const UNREACHED: &str = "warning: git calls no hook of capture-hook in this clone";
 const INSTALL: &str = "hint: `capture-hook install` puts them in place";
@@ -99,4 +99,59 @@ fn a_selection_that_no_later_commit_ingested_stays_an_error() {
     // One of several runs that a later commit brings closes it, too.
     world.hook_in("clone", ["publish", "--no-push", SECOND, THIRD]).ok();
     assert!(world.hook_in("clone", ["check"]).ok().out.contains("ingested the run later"));
+}
+
+/// Puts the placeholder back: no run is selected.
+fn unselect(world: &World) {
+    select(world, "<experiment>/<run_id>");
+}
+
+#[test]
+fn dvc_repro_goes_well_before_a_run_is_selected() {
+    for engine in ["dvc", "native"] {
+        let world = World::with_project();
+        world.dvc(["repro"]).ok();
+        let status = world.dvc(["status"]).ok().out;
+        assert!(status.contains("up to date"), "{engine}: {status}");
+        world.hook(["config", "set", "engine", engine]).ok();
+        world.git(["add", "-A"]).ok();
+        world.git(["commit", "-q", "-m", "an empty dataset"]).ok();
+        // The first run goes into it as ever.
+        let key = world.record("ok-head01");
+        select(&world, &key);
+        world.git(["commit", "-q", "-am", "A run"]).ok();
+        assert_eq!(runs_in(&world, "repo"), [key.as_str()], "{engine}");
+        assert_eq!(trailer(&world, "HEAD", "Capture-Run"), [key], "{engine}");
+        settled(&world);
+        let said = world.hook(["check"]).ok();
+        assert!(said.out.contains("all true"), "{engine}: {}", said.out);
+        world.hook(["push"]).ok();
+    }
+}
+
+#[test]
+fn without_a_selection_dvc_repro_leaves_the_dataset_as_it_is() {
+    let world = committed();
+    let version = |world: &World| {
+        let lock = fs::read_to_string(world.repo("dvc.lock")).unwrap();
+        lock.lines().find_map(|line| line.trim().strip_prefix("md5: ").map(str::to_owned)).unwrap()
+    };
+    let (before, held) = (version(&world), tree(&world.repo("data/captures")));
+    unselect(&world);
+    world.dvc(["repro"]).ok();
+    assert_eq!((version(&world), tree(&world.repo("data/captures"))), (before.clone(), held));
+    world.git(["commit", "-q", "-am", "no selection"]).ok();
+    settled(&world);
+    // A dataset that is here in part, or not at all, is not recorded as the whole.
+    let lock = fs::read(world.repo("dvc.lock")).unwrap();
+    fs::remove_file(world.repo("data/captures").join(FIRST).join("run.json")).unwrap();
+    for part in ["run.json is missing", "is missing"] {
+        let said = world.dvc(["repro", "-f"]).fails(255);
+        assert!(said.err.contains(part) && said.err.contains("`capture-hook pull` brings it"), "{}", said.all());
+        assert_eq!(fs::read(world.repo("dvc.lock")).unwrap(), lock);
+        let _ = fs::remove_dir_all(world.repo("data/captures"));
+    }
+    world.hook(["pull"]).ok();
+    commit_run(&world, SECOND);
+    assert_eq!(runs_in(&world, "repo"), [SECOND, FIRST]);
 }

@@ -431,12 +431,14 @@ fn a_run_that_changes_while_it_is_read_is_refused() {
 fn without_a_selection_the_next_step_is_named() {
     let world = project();
     fs::write(world.repo("params.yaml"), "ingest_capture:\n  run_dir: results/<experiment>/<run_id>\n").unwrap();
+    fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/dvc.yaml"), world.repo("dvc.yaml")).unwrap();
+    let said = world.hook(["ingest"]).ok();
+    assert!(said.err.contains("no run is selected") && said.err.contains("capture-hook select"), "{}", said.err);
+    assert!(world.repo("data/captures").is_dir(), "DVC wants it");
+    // Where there is no such stage, nothing is made.
+    fs::remove_file(world.repo("dvc.yaml")).unwrap();
     let refused = world.hook(["ingest"]).fails(3);
-    assert!(
-        refused.err.contains("no run is selected") && refused.err.contains("capture-hook select"),
-        "{}",
-        refused.err
-    );
+    assert!(refused.err.contains("names none"), "{}", refused.err);
     let refused = world.hook(["ingest", "--run-dir", "results/no/such"]).fails(3);
     assert!(refused.err.contains("results/no/such"), "{}", refused.err);
 }
