@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::app::{App, Outcome};
 use crate::error::{Error, Kind};
-use crate::hooks;
+use crate::hooks::{self, say_tags};
 use crate::project::Project;
 use crate::project::promote::Stop;
 use crate::project::publish::Target;
@@ -65,7 +65,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
             app.ui.warn("the commit has no trailers: the hooks did not run");
         }
         // Where post-commit ran, the tags are there.
-        project.tag_commit(&head, &[])?;
+        say_tags(app, project.tag_commit(&head, &[], &app.ui)?);
     } else {
         app.ui.status(&format!("{} is committed already", names(&done.runs)));
     }
@@ -125,6 +125,9 @@ fn push(app: &App, project: &Project) -> Result<bool, Error> {
     if !project.repo.query(["symbolic-ref", "-q", "HEAD"])?.success() {
         return Err(Error::new(Kind::Setup, "detached_head", "HEAD is detached: there is no branch to push")
             .hint("`git switch -c BRANCH`, then `git push -u --follow-tags origin HEAD`"));
+    }
+    if !needed.is_empty() {
+        super::tag::catch_up(app, project)?;
     }
     project.git_push(&target, &app.ui)?;
     Ok(true)

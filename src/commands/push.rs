@@ -26,6 +26,9 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     let project = app.project()?;
     let needed = needed(&project, &args.revs)?;
     let said = project.upload(&needed, &app.ui)?;
+    if !needed.is_empty() {
+        super::tag::catch_up(app, &project)?;
+    }
     if app.ui.json() {
         let versions: Vec<_> = needed
             .iter()

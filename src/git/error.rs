@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::error::{Explain, Kind};
 use crate::support::fs::FsError;
-use crate::support::process::ProcessError;
+use crate::support::process::{ProcessError, quoted};
 
 /// How a shallow clone gets the rest of history.
 pub const UNSHALLOW: &str = "`git fetch --unshallow` (`fetch-depth: 0` of actions/checkout)";
@@ -49,6 +49,20 @@ pub enum GitError {
         /// Why not.
         source: git2::Error,
     },
+    /// Another git is at work, and was for some seconds.
+    #[error("another git holds {}", lock.display())]
+    Locked {
+        /// The lock file.
+        lock: PathBuf,
+    },
+    /// A tag of the user's, which git cannot keep together with one of ours.
+    #[error("the tag {by} is in the way of {tag}: git keeps no two tags of which one is the other's directory")]
+    TagInTheWay {
+        /// The tag that was to be made.
+        tag: String,
+        /// The one that is there.
+        by: String,
+    },
     /// A git call failed.
     #[error(transparent)]
     Program(#[from] ProcessError),
@@ -63,6 +77,8 @@ impl Explain for GitError {
             Self::NotARepository { .. } | Self::Bare { .. } | Self::Ownership { .. } | Self::NoProgram => Kind::Setup,
             Self::NoSuchRevision { .. } => Kind::Setup,
             Self::Read { .. } => Kind::Io,
+            Self::Locked { .. } => Kind::Program,
+            Self::TagInTheWay { .. } => Kind::Setup,
             Self::Program(error) => error.kind(),
             Self::Fs(error) => error.kind(),
         }
@@ -76,6 +92,8 @@ impl Explain for GitError {
             Self::NoProgram => "no_git_program",
             Self::NoSuchRevision { .. } => "no_such_revision",
             Self::Read { .. } => "git_read",
+            Self::Locked { .. } => "git_locked",
+            Self::TagInTheWay { .. } => "tag_in_the_way",
             Self::Program(error) => error.code(),
             Self::Fs(error) => error.code(),
         }
@@ -86,7 +104,7 @@ impl Explain for GitError {
             Self::NotARepository { .. } => vec!["`git init` makes one; `capture-hook init` sets it up".into()],
             Self::Bare { .. } => vec!["run the command in a clone with a working tree".into()],
             Self::Ownership { dir } => {
-                let dir = crate::support::process::quoted(dir);
+                let dir = quoted(dir);
                 vec![format!("if you trust it: `git config --global --add safe.directory {dir}`")]
             }
             Self::NoProgram => vec!["install git, or put it on PATH".into()],
@@ -98,6 +116,14 @@ impl Explain for GitError {
             }
             Self::Read { .. } => {
                 vec![format!("in a shallow clone {UNSHALLOW} brings it, in a partial one `git fetch --refetch`")]
+            }
+            Self::Locked { lock } => vec![
+                "let it end (an editor may have started it), then run the same command again".into(),
+                format!("if no git is at work here, one that was killed left it: `rm {}`", quoted(lock)),
+            ],
+            Self::TagInTheWay { by, .. } => {
+                let (old, new) = (quoted(by), quoted(format!("{}-old", by.replace('/', "-"))));
+                vec![format!("give it another name, such as {new}: `git tag {new} {old} && git tag -d {old}`")]
             }
             Self::Program(error) => error.hints(),
             Self::Fs(error) => error.hints(),

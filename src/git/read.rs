@@ -24,6 +24,12 @@ impl Oid {
         hex.then(|| Self(text.to_ascii_lowercase()))
     }
 
+    /// Git's "no object": all zeros.
+    #[must_use]
+    pub fn null() -> Self {
+        Self("0".repeat(40))
+    }
+
     /// Whether it is git's "no object": all zeros.
     #[must_use]
     pub fn is_null(&self) -> bool {

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use super::error::GitError;
-use super::read::Oid;
+use super::locks::Told;
+use super::read::{Entry, Oid};
 use super::repo::Repo;
+use crate::support::fs;
 
 /// A commit of some paths only (`git commit -- PATH`, `-o`): git builds it in a passing index, while the real index
 /// waits, already written, as `index.lock` for the commit to go well.
@@ -37,34 +39,78 @@ impl Repo {
     }
 
     /// Stages files as the working tree has them, paths relative to its top. In a partial commit both the commit's index
-    /// and the real one get them: git would else show the change as undone afterwards.
-    pub fn stage(&mut self, paths: &[String]) -> Result<(), GitError> {
+    /// and the real one get them: git would else show the change as undone afterwards. Waits for another git.
+    pub fn stage(&mut self, paths: &[String], told: Told<'_>) -> Result<(), GitError> {
         if paths.is_empty() {
             return Ok(());
         }
-        let args = || {
-            let fixed = ["--literal-pathspecs", "add", "--"].into_iter().map(str::to_owned);
-            fixed.chain(paths.iter().cloned())
-        };
-        self.git(args())?;
+        let fixed = ["--literal-pathspecs", "add", "--"].into_iter().map(str::to_owned);
+        let add = self.cmd(fixed.chain(paths.iter().cloned()));
+        self.patiently(told, || add.checked(self.env()))?;
         if let Some(partial) = self.partial_commit() {
             let env = self.env().clone().with("GIT_INDEX_FILE", partial.real_index);
-            self.cmd(args()).checked(&env)?;
+            self.patiently(told, || add.checked(&env))?;
         }
         self.forget_index();
         Ok(())
     }
 
-    /// Makes an annotated tag: signed where the user's git signs tags.
-    pub fn make_tag(&self, tag: NewTag<'_>) -> Result<(), GitError> {
+    /// Gives files of the index the entries that they had before; none takes a file out of it. Waits for another git.
+    pub fn restore_entries(&mut self, before: &[(String, Option<Entry>)], told: Told<'_>) -> Result<(), GitError> {
+        self.forget_index();
+        let mut lines = String::new();
+        for (path, entry) in before {
+            if self.index_entry(path)? == *entry {
+                continue;
+            }
+            let gone = Entry { id: Oid::null(), mode: 0 };
+            let Entry { id, mode } = entry.as_ref().unwrap_or(&gone);
+            lines.push_str(&format!("{mode:o} {id} 0\t{path}\0"));
+        }
+        if !lines.is_empty() {
+            let call = self.cmd(["update-index", "-z", "--index-info"]).stdin(lines.into_bytes());
+            self.patiently(told, || call.checked(self.env()))?;
+            self.forget_index();
+        }
+        Ok(())
+    }
+
+    /// Makes an annotated tag: signed where the user's git signs tags. Waits for another git; leaves nothing where it fails.
+    pub fn make_tag(&self, tag: NewTag<'_>, told: Told<'_>) -> Result<(), GitError> {
         let mut args = vec!["tag", "-a", "--cleanup=verbatim", "-F", "-"];
         if tag.replace {
-            args.push("-f");
+            // A moved tag is told from one that was fetched by its log.
+            args.extend(["-f", "--create-reflog"]);
         }
         args.extend(["--", tag.name, tag.commit.as_str()]);
+        // Git keeps a message for the user to go on with, and this one is none of his.
+        let left = self.git_dir.join("TAG_EDITMSG");
+        let was_there = left.exists();
         // It may be signed.
-        self.cmd(args).stdin(tag.message.as_bytes().to_vec()).may_ask().checked(self.env())?;
-        Ok(())
+        let call = self.cmd(args).stdin(tag.message.as_bytes().to_vec()).may_ask();
+        let Err(error) = self.patiently(told, || call.checked(self.env())) else { return Ok(()) };
+        if !was_there {
+            fs::remove_all(&left)?;
+        }
+        match self.tag_in_the_way(tag.name)? {
+            Some(by) => Err(GitError::TagInTheWay { tag: tag.name.to_owned(), by }),
+            None => Err(error),
+        }
+    }
+
+    /// A tag that git cannot keep together with one of this name: one is the other's directory.
+    fn tag_in_the_way(&self, name: &str) -> Result<Option<String>, GitError> {
+        let mut above = Vec::new();
+        for (at, _) in name.match_indices('/') {
+            above.push(format!("refs/tags/{}", name.get(..at).unwrap_or_default()));
+        }
+        // A pattern that ends with a slash matches what lies below, and one without the name itself, too.
+        above.push(format!("refs/tags/{name}/"));
+        let fixed = ["for-each-ref", "--format=%(refname)"].into_iter().map(str::to_owned);
+        let listed = self.query(fixed.chain(above.iter().cloned()))?.text();
+        let blocks =
+            |full: &&str| above.iter().any(|a| full == a || (a.ends_with('/') && full.starts_with(a.as_str())));
+        Ok(listed.lines().find(blocks).and_then(|full| full.strip_prefix("refs/tags/")).map(str::to_owned))
     }
 
     /// Whether the working tree or the index differs from HEAD in tracked files.

@@ -20,6 +20,8 @@ pub mod survey;
 use std::ffi::OsString;
 use std::io::Read;
 
+pub use post_commit::say as say_tags;
+
 use crate::app::{App, Outcome};
 use crate::error::{Error, Kind};
 use crate::git::Repo;

@@ -2,7 +2,7 @@
 
 use crate::app::{App, Outcome};
 use crate::dvc::{lock, stage};
-use crate::error::Error;
+use crate::error::{Error, Explain};
 use crate::git::{Commit, Operation};
 use crate::project::sync::Reach;
 use crate::project::tags::Tagged;
@@ -11,6 +11,9 @@ use crate::support::process::quoted;
 
 /// How DVC's own experiment commits are titled.
 const EXPERIMENT: &str = "dvc: commit experiment";
+
+/// What makes up for a tag that could not be made.
+const LATER: &str = "the commit is made; `capture-hook tag` makes the tags that are missing";
 
 /// Runs the event.
 pub fn run(app: &App) -> Result<Outcome, Error> {
@@ -39,10 +42,9 @@ fn tag_and_follow(app: &App, project: &Project) -> Result<(), Error> {
         return Ok(());
     }
     let amended = last.as_ref().filter(|m| m.message.starts_with("commit (amend)")).map(|m| m.old.clone());
-    let done = project.tag_commit(&head, amended.as_slice()).map_err(|error| {
-        Error::from(error).hint("the commit is made; `capture-hook tag` makes the tags that are missing")
-    })?;
-    say(app, &done);
+    let done =
+        project.tag_commit(&head, amended.as_slice(), &app.ui).map_err(|error| Error::from(error).hint(LATER))?;
+    say(app, done);
     Ok(())
 }
 
@@ -70,8 +72,8 @@ fn left_out(app: &App, project: &Project, commit: &Commit) -> Result<(), Error> 
 }
 
 /// Tells what became of tags.
-pub fn say(app: &App, done: &[Tagged]) {
-    let mut made = false;
+pub fn say(app: &App, done: Vec<Tagged>) {
+    let (mut made, mut failed, mut hints) = (false, false, Vec::new());
     for tagged in done {
         match tagged {
             Tagged::Made { tag } => {
@@ -79,6 +81,9 @@ pub fn say(app: &App, done: &[Tagged]) {
                 app.ui.status(&format!("tagged {tag}"));
             }
             Tagged::Moved { tag } => app.ui.status(&format!("moved the tag {tag} to the rewritten commit")),
+            Tagged::CaughtUp { tag } => app.ui.status(&format!(
+                "moved the tag {tag}, whose commit no branch holds any more, to the commit that brings the same data"
+            )),
             Tagged::Kept { tag } => app.ui.detail(&format!("{tag} names this data already")),
             Tagged::Left { tag } => {
                 app.ui.warn(&format!("the tag {tag} was pushed already, and stays on the commit before the rewrite"));
@@ -86,9 +91,20 @@ pub fn say(app: &App, done: &[Tagged]) {
             Tagged::Orphaned { tag } => {
                 app.ui.warn(&format!("the tag {tag} stays: the rewritten commit does not hold its run"));
             }
+            Tagged::Failed { tag, error } => {
+                app.ui.warn(&format!("the tag {tag} is not made: {error}"));
+                failed = true;
+                hints.extend(error.hints());
+            }
         }
     }
     if made {
         app.ui.detail("`git push --follow-tags` sends commit, tag and data");
+    }
+    if failed {
+        // One thing in the way of several tags is told once.
+        hints.dedup();
+        hints.push(LATER.into());
+        hints.iter().for_each(|hint| app.ui.hint(hint));
     }
 }

@@ -26,7 +26,7 @@ fn retag_and_follow(app: &App, project: &Project, stdin: &[u8]) -> Result<(), Er
     }
     if !concerned.is_empty() {
         project.checked_out()?;
-        super::post_commit::say(app, &project.retag(&concerned)?);
+        super::post_commit::say(app, project.retag(&concerned, &app.ui)?);
     }
     if project.sync_due() || (!concerned.is_empty() && project.repo.rebasing()) {
         super::follow(app, project, Reach::Limited)?;

@@ -7,7 +7,7 @@ use crate::app::{App, Outcome};
 use crate::config;
 use crate::dvc::{lock, stage};
 use crate::error::Error;
-use crate::project::promote::Promoted;
+use crate::project::promote::{Prepared, Promoted, Undo};
 use crate::project::{Project, ProjectError};
 
 /// Runs the event.
@@ -24,19 +24,29 @@ pub fn run(app: &App) -> Result<Outcome, Error> {
     for project in &concerned {
         work.push(project.prepare(&app.ui)?);
     }
+    let mut undos = Vec::new();
     for (project, prepared) in concerned.iter_mut().zip(work) {
-        match project.promote(prepared, &app.ui)? {
-            Promoted::Nothing => {}
-            Promoted::Ingested { run, locked } => {
-                app.ui.status(&format!(
-                    "{run} is in {}, version {}",
-                    project.git_path(&locked.out_dir),
-                    locked.version
-                ));
+        let mut undo = Undo::new(project);
+        let done = promote(app, project, prepared, &mut undo);
+        undos.push(undo);
+        if let Err(error) = done {
+            // What another project has put into the commit goes with it.
+            for (project, undo) in concerned.iter_mut().zip(undos) {
+                undo.undo(&mut project.repo, &app.ui);
             }
+            return Err(error);
         }
     }
     Ok(Outcome::Done)
+}
+
+fn promote(app: &App, project: &mut Project, prepared: Prepared, undo: &mut Undo) -> Result<(), Error> {
+    if let Promoted::Ingested { run, locked } = project.promote(prepared, undo, &app.ui)? {
+        // Git is about to take these locks, and no hook is told where it cannot.
+        project.repo.await_head(&|line| app.ui.status(line)).map_err(ProjectError::from)?;
+        app.ui.status(&format!("{run} is in {}, version {}", project.git_path(&locked.out_dir), locked.version));
+    }
+    Ok(())
 }
 
 /// Whether the commit changes a file that says what the dataset is, or the selected run was recorded anew.

@@ -9,6 +9,7 @@ use crate::app::{App, Outcome};
 use crate::config::PushPolicy;
 use crate::error::Error;
 use crate::git::{Oid, Range};
+use crate::project::tags::Tagged;
 use crate::project::{Project, ProjectError};
 use crate::provenance::TAG_PREFIX;
 
@@ -50,6 +51,7 @@ fn send(app: &App, project: &Project, range: &Range) -> Result<(), Error> {
     if needed.is_empty() {
         return Ok(());
     }
+    move_tags(app, project, range);
     let policy = project.config()?.push.policy;
     if policy == PushPolicy::Off {
         return Ok(());
@@ -60,6 +62,23 @@ fn send(app: &App, project: &Project, range: &Range) -> Result<(), Error> {
         Err(error) => return Err(error),
     }
     Ok(())
+}
+
+/// Moves the tags that were left behind by a rewrite that no hook was told of. It stops no push.
+fn move_tags(app: &App, project: &Project, range: &Range) {
+    let move_all = || -> Result<Vec<Tagged>, ProjectError> {
+        let mut commits = project.repo.walk(range)?;
+        commits.reverse();
+        project.move_left_tags(&commits, &app.ui)
+    };
+    match move_all() {
+        Ok(moved) if moved.is_empty() => {}
+        Ok(moved) => {
+            super::say_tags(app, moved);
+            app.ui.hint("git has chosen what this push sends already: `git push --follow-tags` sends the tags, too");
+        }
+        Err(error) => super::warn(app, "pre-push", &error.into()),
+    }
 }
 
 /// The commits that the remote is about to get.

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::catalog::Catalog;
 use super::held::Held;
 use super::retrieve::RetrieveError;
+use super::tags::RunTag;
 use super::{Project, ProjectError, Source, State};
 use crate::git::Oid;
 use crate::run::RunKey;
@@ -232,20 +233,25 @@ impl Project {
         };
         let version = self.version_at(head)?;
         let history = &catalog.history;
-        let tag = history.tags_of(&run).into_iter().rev().find(|tag| {
+        let names_it = |tag: &&RunTag| {
             let at = tag.tag.commit.as_ref().and_then(|commit| self.version_at(commit).ok().flatten());
             let at = at.or_else(|| tag.record.as_ref().map(|record| record.data));
             at.zip(version).is_some_and(|(at, version)| history.same(at, version, &run))
-        });
-        match tag {
-            Some(tag) => {
+        };
+        let mut left_behind = None;
+        for tag in history.tags_of(&run).into_iter().rev().filter(names_it) {
+            if !self.is_left_behind(tag, Some(head))? {
                 way.step("tagged", Standing::Done, tag.tag.name.clone());
+                return Ok(());
             }
-            None => {
-                way.step("tagged", Standing::Pending, "no tag names this data of the run");
-                way.next("capture-hook tag");
-            }
+            left_behind = Some(tag);
         }
+        let detail = match left_behind {
+            Some(tag) => format!("no branch holds the commit of {}", tag.tag.name),
+            None => "no tag names this data of the run".into(),
+        };
+        way.step("tagged", Standing::Pending, detail);
+        way.next("capture-hook tag");
         Ok(())
     }
 

@@ -257,9 +257,20 @@ impl Project {
                 let message = "the commit brings the run, and no trailer says so".into();
                 claim(Weight::Warning, "trailer_missing", run, message);
             }
-            let tagged =
-                history.tags_of(run).into_iter().any(|tag| self.names_data(tag, change.locked.version, history));
-            if !tagged {
+            let mut tags = history.tags_of(run);
+            tags.retain(|tag| self.names_data(tag, change.locked.version, history));
+            let mut left_behind = None;
+            for tag in &tags {
+                if !self.is_left_behind(tag, Some(&commit.id))? {
+                    left_behind = None;
+                    break;
+                }
+                left_behind = Some(&tag.tag.name);
+            }
+            if let Some(tag) = left_behind {
+                let message = format!("no branch holds the commit of {tag}: `capture-hook tag --all` moves it");
+                claim(Weight::Warning, "tag_missing", run, message);
+            } else if tags.is_empty() {
                 let message = "no tag names this data of the run: `capture-hook tag --all` makes it".into();
                 claim(Weight::Warning, "tag_missing", run, message);
             }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::promote::{Recorded, Stop};
+use super::promote::{Recorded, Stop, Undo};
 use super::workspace::Workspace;
 use super::{Hear, Locked, Project, ProjectError};
 use crate::dvc::link::hash;
@@ -10,9 +10,7 @@ use crate::error::{Error, Kind};
 use crate::git::{GitError, Range};
 use crate::run::RunKey;
 use crate::run::layout::RUN_JSON;
-use crate::support::fs::FsError;
 use crate::support::heard::Said;
-use crate::support::limits;
 use crate::support::process::{Cmd, Output, quoted};
 use crate::support::visible::visible;
 
@@ -59,34 +57,35 @@ impl Project {
         hear: &dyn Hear,
     ) -> Result<Published, Error> {
         let params = place.params_file()?;
-        let views = super::views::to_write(self.files())?;
+        self.takes(&[crate::dvc::lock::FILE, &params])?;
+        self.repo.await_head(&|line| hear.status(line)).map_err(ProjectError::from)?;
         self.share_cache(hear)?;
-        let files = [params.as_str(), crate::dvc::lock::FILE].into_iter().chain(views.iter().copied());
-        let before: Vec<_> =
-            files.map(|file| Ok((file, self.files().read(file, limits::LOCK)?))).collect::<Result<_, FsError>>()?;
-        match self.put_all(place, runs, force, hear) {
-            Ok((runs, locked)) => {
-                let paths = self.stage_selection()?;
-                let committed = self.commit(&paths, &runs, message, hear)?;
-                self.note_workspace_at(locked.version)?;
-                Ok(Published { runs, locked, committed })
-            }
-            Err(error) => {
-                // Back to where it began; runs that went well are in the cache, and leave the workspace again.
-                let reached = self.locked(&super::Source::WorkTree).ok().flatten();
-                for (file, bytes) in before {
-                    match bytes {
-                        Some(bytes) => self.files().write_atomic(file, &bytes)?,
-                        None => self.files().remove_all(file)?,
-                    }
-                }
-                if let Some(reached) = reached {
-                    self.note_workspace_at(reached.version)?;
-                    self.sync(super::sync::Reach::Limited, hear)?;
-                }
-                Err(error)
-            }
+        let head = self.repo.head().map_err(ProjectError::from)?;
+        let mut undo = Undo::new(self);
+        undo.keep(&params)?;
+        undo.keep(crate::dvc::lock::FILE)?;
+        undo.keep_views()?;
+        let done = self.put_and_commit(place, runs, (message, force), &mut undo, hear);
+        // A commit that is made stays, whatever failed after it.
+        if done.is_err() && self.repo.head().map_err(ProjectError::from)? == head {
+            undo.undo(&mut self.repo, hear);
         }
+        done
+    }
+
+    fn put_and_commit(
+        &mut self,
+        place: &Workspace,
+        runs: &[PathBuf],
+        (message, force): (Option<&str>, bool),
+        undo: &mut Undo,
+        hear: &dyn Hear,
+    ) -> Result<Published, Error> {
+        let (runs, locked) = self.put_all(place, runs, force, undo, hear)?;
+        let paths = self.stage_selection(undo, hear)?;
+        let committed = self.commit(&paths, &runs, message, hear)?;
+        self.note_workspace_at(locked.version)?;
+        Ok(Published { runs, locked, committed })
     }
 
     fn put_all(
@@ -94,6 +93,7 @@ impl Project {
         place: &Workspace,
         runs: &[PathBuf],
         force: bool,
+        undo: &mut Undo,
         hear: &dyn Hear,
     ) -> Result<(Vec<RunKey>, Locked), Error> {
         // All are judged before the first one changes anything.
@@ -106,7 +106,7 @@ impl Project {
         for (paths, runs) in runs.chunks(at_once).zip(recorded.chunks(at_once)) {
             if let Some(selected) = paths.last() {
                 place.select(selected)?;
-                last = Some(self.put(runs, force, hear)?);
+                last = Some(self.put(runs, force, undo, hear)?);
             }
         }
         Ok((recorded.into_iter().map(|run| run.key).collect(), last.ok_or(Stop::NothingSelected)?))

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Project, ProjectError};
+use crate::dvc::lock;
 use crate::dvc::stage::{self, DEFAULT_OUT_DIR, OUT_DIR, RUN_DIR, Stage};
 use crate::params::yaml::{self, Node};
 use crate::params::{self, Value, value};
@@ -72,7 +73,30 @@ impl Project {
             let note = format!("is tracked by git too: `git rm -r --cached {}` takes it out", quoted(&out_dir));
             steps.push(Step::kept(&*out_dir, note));
         }
+        steps.extend(self.take_into_git()?);
         steps.push(self.attributes()?);
+        Ok(steps)
+    }
+
+    /// Excepts the files that every commit of a run needs from rules that ignore them (`*.lock`, in a user's own settings).
+    fn take_into_git(&self) -> Result<Vec<Step>, ProjectError> {
+        const FILE: &str = ".gitignore";
+        let mut steps = Vec::new();
+        for file in [lock::FILE, stage::FILE, stage::PARAMS_FILE] {
+            let path = self.git_path(file);
+            let Some(rule) = self.repo.ignoring_rule(&path)? else { continue };
+            let mut bytes = self.files().read(FILE, limits::TEXT)?.unwrap_or_default();
+            let except = format!("!/{file}");
+            if String::from_utf8_lossy(&bytes).lines().any(|line| line == except) {
+                // A directory is ignored whole, and of it nothing can be excepted.
+                steps.push(Step::kept(FILE, format!("{file} is ignored by git all the same: {rule}")));
+                continue;
+            }
+            end_line(&mut bytes);
+            bytes.extend_from_slice(format!("# Every commit of a run needs it.\n{except}\n").as_bytes());
+            self.files().write_atomic(FILE, &bytes)?;
+            steps.push(Step::changed(FILE, format!("{file} is excepted from {rule}")));
+        }
         Ok(steps)
     }
 

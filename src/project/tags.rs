@@ -1,15 +1,17 @@
 //! Run tags: made for what a commit brings, moved with a commit that was rewritten, never taken from data they name.
 //!
 //! A run's tag that exists with the same data stays where it is; with other data the run gets the next number (`@v2`), as does a
-//! run of the same name in another project of the repository. A tag that others may have is not moved.
+//! run of the same name in another project of the repository. One that is left on a commit which nothing holds any more
+//! (`git reset --soft`, `git replay`: no hook is told) moves to the commit that brings the same data. A tag that others may have
+//! is not moved.
 
-use super::{Locked, Project, ProjectError, Source};
-use crate::git::{NewTag, Oid, Tag};
-use crate::provenance::{self, Record, TAG_PREFIX, TagName, parse_tag_name, tag_name};
+use super::{Hear, Locked, Project, ProjectError, Source};
+use crate::git::{GitError, NewTag, Oid, Tag};
+use crate::provenance::{self, Record, TAG_PREFIX, TagName, parse_tag, tag_name};
 use crate::support::fs;
 
 /// What became of one tag.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Tagged {
     /// Made.
     Made {
@@ -26,6 +28,11 @@ pub enum Tagged {
         /// Its name.
         tag: String,
     },
+    /// Moved from a commit that nothing holds any more to one that brings the same data.
+    CaughtUp {
+        /// Its name.
+        tag: String,
+    },
     /// Left on a rewritten commit: others may have it.
     Left {
         /// Its name.
@@ -36,6 +43,22 @@ pub enum Tagged {
         /// Its name.
         tag: String,
     },
+    /// It could not be made, or moved.
+    Failed {
+        /// Its name.
+        tag: String,
+        /// Why not.
+        error: GitError,
+    },
+}
+
+/// What may be done for the runs of a commit.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    /// Tags that are missing are made.
+    Made,
+    /// They are left missing; those that were left behind are moved all the same.
+    Left,
 }
 
 /// A run tag.
@@ -74,7 +97,7 @@ impl Project {
     fn all_run_tags(&self) -> Result<Vec<RunTag>, ProjectError> {
         let tags = self.repo.tags(TAG_PREFIX)?;
         let known = |tag: Tag| {
-            let name = parse_tag_name(&tag.name)?;
+            let name = parse_tag(&tag.name, &tag.message)?;
             let record = provenance::parse(&tag.message).into_iter().find(|record| record.run == name.run);
             Some(RunTag { name, tag, record })
         };
@@ -83,58 +106,127 @@ impl Project {
 
     /// Makes the tags for the runs that a commit brings, where they are missing. `rewritten` names commits whose tags are
     /// about to move here: a run tagged there is left to that.
-    pub fn tag_commit(&self, commit: &Oid, rewritten: &[Oid]) -> Result<Vec<Tagged>, ProjectError> {
-        self.tag_runs(commit, &mut self.all_run_tags()?, rewritten)
+    pub fn tag_commit(&self, commit: &Oid, rewritten: &[Oid], hear: &dyn Hear) -> Result<Vec<Tagged>, ProjectError> {
+        let mut tags = self.all_run_tags()?;
+        Ok(self.tag_runs(commit, &mut tags, (rewritten, Missing::Made), hear)?.0)
     }
 
     /// The same for many commits, the oldest first.
-    pub fn tag_commits(&self, commits: &[Oid]) -> Result<Vec<Tagged>, ProjectError> {
+    pub fn tag_commits(&self, commits: &[Oid], hear: &dyn Hear) -> Result<Vec<Tagged>, ProjectError> {
+        self.tag_all(commits, Missing::Made, hear)
+    }
+
+    /// Moves the tags that were left behind to those of these commits, the oldest first, that bring the same data.
+    pub fn move_left_tags(&self, commits: &[Oid], hear: &dyn Hear) -> Result<Vec<Tagged>, ProjectError> {
+        let done = self.tag_all(commits, Missing::Left, hear)?;
+        Ok(done
+            .into_iter()
+            .filter(|tagged| matches!(tagged, Tagged::CaughtUp { .. } | Tagged::Failed { .. }))
+            .collect())
+    }
+
+    fn tag_all(&self, commits: &[Oid], missing: Missing, hear: &dyn Hear) -> Result<Vec<Tagged>, ProjectError> {
         let mut tags = self.all_run_tags()?;
         let mut done = Vec::new();
         for commit in commits {
-            done.extend(self.tag_runs(commit, &mut tags, &[])?);
+            let (tagged, go_on) = self.tag_runs(commit, &mut tags, (&[], missing), hear)?;
+            done.extend(tagged);
+            if !go_on {
+                break;
+            }
         }
         Ok(done)
     }
 
-    fn tag_runs(&self, commit: &Oid, tags: &mut Vec<RunTag>, rewritten: &[Oid]) -> Result<Vec<Tagged>, ProjectError> {
+    /// Says what became of the tags, and whether it is any use to go on: what keeps one tag from being made may keep all.
+    fn tag_runs(
+        &self,
+        commit: &Oid,
+        tags: &mut Vec<RunTag>,
+        (rewritten, missing): (&[Oid], Missing),
+        hear: &dyn Hear,
+    ) -> Result<(Vec<Tagged>, bool), ProjectError> {
         let runs = self.brought_by(commit)?.runs;
-        let Some(locked) = self.locked(&Source::Commit(commit.clone()))?.filter(|_| !runs.is_empty()) else {
-            return Ok(Vec::new());
-        };
         let mut done = Vec::new();
+        let Some(locked) = self.locked(&Source::Commit(commit.clone()))?.filter(|_| !runs.is_empty()) else {
+            return Ok((done, true));
+        };
         for run in &runs {
-            let own: Vec<&RunTag> = tags.iter().filter(|tag| tag.name.run == *run).collect();
+            let own: Vec<usize> = (0..tags.len()).filter(|at| tags[*at].name.run == *run).collect();
             let mut moving = false;
-            for tag in own.iter().filter(|tag| tag.tag.commit.as_ref().is_some_and(|c| rewritten.contains(c))) {
+            let on_rewritten = |tag: &RunTag| tag.tag.commit.as_ref().is_some_and(|c| rewritten.contains(c));
+            for tag in own.iter().map(|at| &tags[*at]).filter(|tag| on_rewritten(tag)) {
                 moving |= self.is_own(tag)?;
             }
             if moving {
                 continue;
             }
             let record = self.record(run, &locked)?;
-            let mut same = None;
-            for tag in &own {
-                if self.is_own(tag)? && self.same_data(tag, &record)? {
-                    same = Some(tag.tag.name.clone());
-                    break;
+            let version = match self.same_tag(commit, tags, &own, &record)? {
+                Same::Stays(at) => {
+                    done.push(Tagged::Kept { tag: tags[at].tag.name.clone() });
+                    continue;
                 }
-            }
-            if let Some(tag) = same {
-                done.push(Tagged::Kept { tag });
-                continue;
-            }
-            let version = own.iter().map(|tag| tag.name.version).max().map_or(1, |v| v + 1);
+                Same::Left(at) => tags[at].name.version,
+                Same::None if missing == Missing::Left => continue,
+                Same::None => own.iter().map(|at| tags[*at].name.version).max().map_or(1, |v| v + 1),
+            };
             let name = TagName { run: run.clone(), version };
             let tag = tag_name(&name);
+            let old = tags.iter().position(|known| known.tag.name == tag);
             let message = provenance::tag_message(&record);
-            self.repo.make_tag(NewTag { name: &tag, commit, message: &message, replace: false })?;
-            let made =
-                Tag { name: tag.clone(), commit: Some(commit.clone()), object: None, message: message.into_bytes() };
-            tags.push(RunTag { name, tag: made, record: Some(record) });
-            done.push(Tagged::Made { tag });
+            let new = NewTag { name: &tag, commit, message: &message, replace: old.is_some() };
+            if let Err(error) = self.repo.make_tag(new, &|line| hear.status(line)) {
+                let go_on = matches!(error, GitError::TagInTheWay { .. });
+                done.push(Tagged::Failed { tag, error });
+                if go_on {
+                    continue;
+                }
+                return Ok((done, false));
+            }
+            done.push(match old {
+                Some(_) => Tagged::CaughtUp { tag: tag.clone() },
+                None => Tagged::Made { tag: tag.clone() },
+            });
+            let made = Tag { name: tag, commit: Some(commit.clone()), object: None, message: message.into_bytes() };
+            let made = RunTag { name, tag: made, record: Some(record) };
+            match old {
+                Some(at) => tags[at] = made,
+                None => tags.push(made),
+            }
         }
-        Ok(done)
+        Ok((done, true))
+    }
+
+    /// The tag of a commit's run, among those of the run, that names the same data: one that stays, else one that was left
+    /// behind.
+    fn same_tag(&self, commit: &Oid, tags: &[RunTag], own: &[usize], record: &Record) -> Result<Same, ProjectError> {
+        let mut left = Same::None;
+        for at in own.iter().copied() {
+            let Some(tag) = tags.get(at) else { continue };
+            if !self.is_own(tag)? || !self.same_data(tag, record)? {
+                continue;
+            }
+            if !self.is_left_behind(tag, Some(commit))? {
+                return Ok(Same::Stays(at));
+            }
+            left = Same::Left(at);
+        }
+        Ok(left)
+    }
+
+    /// Whether a tag may move because its commit is held by nothing but run tags: it was made here, and nobody else can have
+    /// it. Not where `from`, a commit that is held, reaches it.
+    pub fn is_left_behind(&self, tag: &RunTag, from: Option<&Oid>) -> Result<bool, ProjectError> {
+        let Some(commit) = &tag.tag.commit else { return Ok(false) };
+        if let Some(from) = from
+            && self.repo.reaches(from, commit)?
+        {
+            return Ok(false);
+        }
+        Ok(!self.repo.is_held(commit, TAG_PREFIX)?
+            && !self.was_pushed(&tag.tag)?
+            && (self.repo.was_committed_here(commit) || self.repo.was_tagged_here(&tag.tag.name)))
     }
 
     /// Whether a tag names the same data of its run as this record does.
@@ -159,7 +251,7 @@ impl Project {
     }
 
     /// Moves the run tags of a rewritten commit to its successor, and makes those that the successor lacks.
-    pub fn retag(&self, pairs: &[(Oid, Oid)]) -> Result<Vec<Tagged>, ProjectError> {
+    pub fn retag(&self, pairs: &[(Oid, Oid)], hear: &dyn Hear) -> Result<Vec<Tagged>, ProjectError> {
         let mut done = Vec::new();
         let tags = self.run_tags()?;
         for (old, new) in pairs {
@@ -182,15 +274,18 @@ impl Project {
                     record.episodes = record.episodes.or(old.episodes);
                 }
                 let message = provenance::tag_message(&record);
-                self.repo.make_tag(NewTag { name: &name, commit: new, message: &message, replace: true })?;
-                done.push(Tagged::Moved { tag: name });
+                let moved = NewTag { name: &name, commit: new, message: &message, replace: true };
+                done.push(match self.repo.make_tag(moved, &|line| hear.status(line)) {
+                    Ok(()) => Tagged::Moved { tag: name },
+                    Err(error) => Tagged::Failed { tag: name, error },
+                });
             }
         }
         let mut news: Vec<&Oid> = pairs.iter().map(|(_, new)| new).collect();
         news.dedup();
         for new in news {
-            let made = self.tag_commit(new, &[])?;
-            done.extend(made.into_iter().filter(|tagged| matches!(tagged, Tagged::Made { .. })));
+            let made = self.tag_commit(new, &[], hear)?;
+            done.extend(made.into_iter().filter(|tagged| !matches!(tagged, Tagged::Kept { .. })));
         }
         Ok(done)
     }
@@ -229,6 +324,16 @@ impl Project {
         fs::create_shared_dir(&self.state_dir())?;
         Ok(fs::write_shared(&self.state_dir().join(PUSHED), text.as_bytes())?)
     }
+}
+
+/// A tag of the same data, by its place among all.
+enum Same {
+    /// There is none.
+    None,
+    /// It stays where it is.
+    Stays(usize),
+    /// It was left behind, and moves.
+    Left(usize),
 }
 
 /// The file in the state directory that lists pushed tag objects, one a line.

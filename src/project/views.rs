@@ -9,7 +9,8 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::{Project, ProjectError, Source, State};
+use super::promote::Undo;
+use super::{Hear, Project, ProjectError, Source, State};
 use crate::dvc::stage;
 use crate::figures::{self, Band, KeyFigures, Trace};
 use crate::params::yaml;
@@ -90,9 +91,7 @@ impl Project {
         for file in FILES.iter().filter(|file| self.root.join(file).is_file()) {
             let path = self.git_path(file);
             // Most are tracked already, and no rule concerns them then.
-            if self.repo.index_entry(&path)?.is_some()
-                || !self.repo.query(["check-ignore", "-q", "--", path.as_str()])?.success()
-            {
+            if self.repo.why_ignored(&path)?.is_none() {
                 out.push(path);
             }
         }
@@ -101,7 +100,7 @@ impl Project {
 
     /// Sees to it that a commit whose selection is in the dataset already shows that run: where DVC was called by hand, or
     /// `dvc.yaml` has just come to declare the files.
-    pub fn views_follow(&mut self, staged: &State) -> Result<(), ProjectError> {
+    pub fn views_follow(&mut self, staged: &State, undo: &mut Undo, hear: &dyn Hear) -> Result<(), ProjectError> {
         let (Some(run_dir), Some(locked)) = (staged.run_dir(), &staged.locked) else { return Ok(()) };
         let paths = self.views_to_stage()?;
         let shown = self.file(&Source::WorkTree, METRICS)?.and_then(|file| shows(&file));
@@ -109,16 +108,17 @@ impl Project {
         let (Some(run_id), Some(experiment)) = (names.next(), names.next()) else { return Ok(()) };
         // A recorder may have named the experiment otherwise; the id is the directory's name.
         if shown.is_some_and(|run| run.rsplit('/').next() == Some(run_id)) {
-            return Ok(self.repo.stage(&paths)?);
+            return undo.stage(&mut self.repo, &paths, hear);
         }
         let out_dir = self.root.join(&locked.out_dir);
         let Ok(run) = RunKey::new(experiment, run_id) else { return Ok(()) };
         if !run.under(&out_dir).join(STEPS_PARQUET).is_file() || !self.workspace_is_at(Some(locked.version))? {
             return Ok(());
         }
+        undo.keep_views()?;
         write(&self.root, &out_dir, &run)?;
         let paths = self.views_to_stage()?;
-        Ok(self.repo.stage(&paths)?)
+        undo.stage(&mut self.repo, &paths, hear)
     }
 }
 

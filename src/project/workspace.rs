@@ -9,7 +9,7 @@ use crate::config::{self, Config, ConfigError};
 use crate::dvc::stage::{self, DEFAULT_OUT_DIR, OUT_DIR, PARAMS_FILE, RUN_DIR, Stage, StageError, is_selection};
 use crate::error::{Explain, Kind};
 use crate::params::{self, ParamsError};
-use crate::provenance::parse_tag_name;
+use crate::provenance::{is_tag_of, parse_tag};
 use crate::run::discover::{self, Discovered, DuplicateRuns, RunDir};
 use crate::run::resolve::{ResolveError, ResolvedRun, RunQuery, resolve};
 use crate::support::beneath::Root;
@@ -199,15 +199,13 @@ impl Workspace {
     /// The directory of the recorded run that the user names.
     pub fn run(&self, cwd: &Path, query: &str) -> Result<PathBuf, WorkspaceError> {
         let found = self.discover()?.runs;
-        let is_tag = |name: &str| parse_tag_name(name).is_some();
+        let tagged = |name: &str| found.iter().filter_map(|run| run.key.clone()).find(|run| is_tag_of(name, run));
+        let is_tag = |name: &str| tagged(name).is_some() || parse_tag(name, b"").is_some();
         let key = match resolve(RunQuery { text: query, cwd }, &found, is_tag, |run| run.start.clone())? {
             ResolvedRun::Dir(dir) => return Ok(as_listed(&found, &dir)),
             ResolvedRun::RunAt(run) | ResolvedRun::Run(run @ RunDir { key: None, .. }) => return Ok(run.dir.clone()),
             ResolvedRun::Run(RunDir { key: Some(key), .. }) => key.clone(),
-            ResolvedRun::Tag(name) => match parse_tag_name(&name) {
-                Some(name) => name.run,
-                None => return Err(not_found(query)),
-            },
+            ResolvedRun::Tag(name) => tagged(&name).ok_or_else(|| not_found(query))?,
         };
         let of_name = found.into_iter().filter(|run| run.key.as_ref() == Some(&key)).collect();
         let run = self.distinct(of_name).map_err(ResolveError::from)?.into_iter().next();

@@ -12,6 +12,8 @@ mod field_include;
 mod field_recorders;
 mod field_runs;
 mod field_setups;
+mod field_stops;
+mod field_tags;
 mod find;
 mod histories;
 mod hooks;

@@ -7,6 +7,7 @@
 
 mod committed;
 mod ignored;
+mod staging;
 mod stale;
 mod stop;
 mod undo;
@@ -15,7 +16,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 pub use stop::Stop;
-use undo::Undo;
+pub use undo::Undo;
 
 use super::include::{self, LooseFiles};
 use super::lock::WorkLock;
@@ -27,13 +28,12 @@ use crate::dvc::engine::{self, EngineError};
 use crate::dvc::fetch::{self};
 use crate::dvc::listing::{Listing, Refusal};
 use crate::dvc::lock::{self, Lock, LockedStage};
-use crate::dvc::stage::{Resolved, STAGE};
+use crate::dvc::stage::{self, Resolved, STAGE};
 use crate::dvc::unfinished;
 use crate::dvc::version::DataVersion;
 use crate::git::{GitError, Operation};
 use crate::ingest;
 use crate::run::RunKey;
-use crate::support::names::safe_path;
 use crate::support::process::quoted;
 use crate::validate::{self, Report};
 
@@ -77,6 +77,20 @@ pub struct Job {
     head: Option<Locked>,
 }
 
+/// Runs to put into the dataset.
+#[derive(Clone, Copy)]
+struct Ingest<'a> {
+    /// What decides.
+    staged: &'a State,
+    wanted: &'a Resolved,
+    /// The last one is the selected one.
+    runs: &'a [Recorded],
+    /// What HEAD holds.
+    head: Option<&'a Locked>,
+    /// Whether committed runs get derived files anew.
+    force: bool,
+}
+
 /// What became of a commit's selection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Promoted {
@@ -107,18 +121,21 @@ impl Project {
         if staged.agrees() && !self.is_stale(&staged, &wanted, &run_dir, hear)? {
             return Ok(Prepared::Views(Box::new(staged)));
         }
+        self.takes(&[lock::FILE])?;
+        self.repo.await_head(&|line| hear.status(line))?;
         self.trusted(&wanted)?;
         self.other_stages_staged()?;
         let run = self.recorded(&run_dir, hear)?;
         Ok(Prepared::Run(Box::new(Job { staged, wanted, run, head })))
     }
 
-    /// Sees to it that the selected run of the index is in the index's data version.
-    pub fn promote(&mut self, prepared: Prepared, hear: &dyn Hear) -> Result<Promoted, Stop> {
+    /// Sees to it that the selected run of the index is in the index's data version. What `undo` keeps is to be put back
+    /// where that, or what the caller does after it, fails.
+    pub fn promote(&mut self, prepared: Prepared, undo: &mut Undo, hear: &dyn Hear) -> Result<Promoted, Stop> {
         let Job { staged, wanted, run, head } = match prepared {
             Prepared::Nothing => return Ok(Promoted::Nothing),
             Prepared::Views(staged) => {
-                self.views_follow(&staged)?;
+                self.views_follow(&staged, undo, hear)?;
                 return Ok(Promoted::Nothing);
             }
             Prepared::Run(job) => *job,
@@ -126,8 +143,9 @@ impl Project {
         let _alone = WorkLock::take(&self.state_dir())?;
         self.share_cache(hear)?;
         let runs = [run];
-        let locked = self.ingest(&staged, &wanted, &runs, head.as_ref(), false, hear)?;
-        self.stage_results(&wanted)?;
+        let work = Ingest { staged: &staged, wanted: &wanted, runs: &runs, head: head.as_ref(), force: false };
+        let locked = self.ingest(&work, undo, hear)?;
+        self.stage_results(&wanted, undo, hear)?;
         // The data is in the commit: that a note of it cannot be written stops nothing.
         if let Err(error) = self.note_workspace_at(locked.version).and_then(|()| self.forget_selected_anew()) {
             hear.warn(&error.to_string());
@@ -139,7 +157,7 @@ impl Project {
     /// Puts these runs into the dataset as one data version, without touching the index; also where `dvc.lock` names them
     /// already, for their files may have changed since. The last one is the working tree's selected run. Others go with it
     /// only where the stage's command is ours ([`Project::puts_many`]). With `force`, committed runs get derived files anew.
-    pub fn put(&self, runs: &[Recorded], force: bool, hear: &dyn Hear) -> Result<Locked, Stop> {
+    pub fn put(&self, runs: &[Recorded], force: bool, undo: &mut Undo, hear: &dyn Hear) -> Result<Locked, Stop> {
         let state = self.state(&Source::WorkTree)?;
         let head = match self.repo.head()? {
             Some(id) => self.locked(&Source::Commit(id))?,
@@ -148,22 +166,14 @@ impl Project {
         let wanted = state.wanted.clone().ok_or(ProjectError::NoStage)?;
         self.trusted(&wanted)?;
         let _alone = WorkLock::take(&self.state_dir())?;
-        self.ingest(&state, &wanted, runs, head.as_ref(), force, hear)
+        let work = Ingest { staged: &state, wanted: &wanted, runs, head: head.as_ref(), force };
+        self.ingest(&work, undo, hear)
     }
 
     /// Whether several runs can be put into the dataset at once: the stage's command does to one what is done here.
     pub fn puts_many(&self) -> Result<bool, Stop> {
         let wanted = self.state(&Source::WorkTree)?.wanted;
         Ok(wanted.is_some_and(|wanted| wanted.stage.command() == TRUSTED_CMD))
-    }
-
-    /// The files that a commit of the selection consists of, staged; relative to the top of the working tree.
-    pub fn stage_selection(&mut self) -> Result<Vec<String>, Stop> {
-        let wanted = self.state(&Source::WorkTree)?.wanted.ok_or(ProjectError::NoStage)?;
-        let mut paths = self.results_to_stage(&wanted)?;
-        paths.push(self.git_path(wanted.stage.params_file()));
-        self.repo.stage(&paths)?;
-        Ok(paths)
     }
 
     /// No run of HEAD's data version is missing from the staged one, unless that is said to be on purpose.
@@ -233,6 +243,7 @@ impl Project {
         let State { wanted: work, include, .. } = self.state(&Source::WorkTree)?;
         let selected = work.as_ref().and_then(|w| w.run_dir.clone());
         if selected != wanted.run_dir {
+            self.sees(wanted.stage.params_file())?;
             return Err(Stop::Selection { staged: wanted.run_dir.clone(), work: selected });
         }
         if wanted.run_dir.is_some() && include != staged.include {
@@ -241,7 +252,7 @@ impl Project {
         match work {
             Some(work) if work.stage == wanted.stage && work.out_dir == wanted.out_dir => Ok(()),
             _ if wanted.run_dir.is_none() => Ok(()),
-            _ => Err(Stop::Stage),
+            _ => self.sees(stage::FILE).and(Err(Stop::Stage)),
         }
     }
 
@@ -290,15 +301,8 @@ impl Project {
         if report.ok { Ok(report) } else { Err(Stop::Invalid { report: Box::new(report) }) }
     }
 
-    fn ingest(
-        &self,
-        staged: &State,
-        wanted: &Resolved,
-        runs: &[Recorded],
-        head: Option<&Locked>,
-        force: bool,
-        hear: &dyn Hear,
-    ) -> Result<Locked, Stop> {
+    fn ingest(&self, work: &Ingest<'_>, undo: &mut Undo, hear: &dyn Hear) -> Result<Locked, Stop> {
+        let Ingest { staged, wanted, runs, head, force } = *work;
         let Some(selected) = runs.last() else { return Err(Stop::NothingSelected) };
         let not_locked = || Stop::NotLocked { run_dir: selected.run_dir.clone() };
         self.check_stage_files(wanted)?;
@@ -313,6 +317,9 @@ impl Project {
         // On purpose, a dataset may begin anew elsewhere.
         let before = before.filter(|_| !(moves && self.on_purpose().unwrap_or(false)));
         let native = !moves && self.within_native(wanted, runs, hear)?;
+        if !native {
+            self.dvc_takes()?;
+        }
         let dropped = match before {
             // Nothing but the new run's folder is looked at, so nothing else need be in the workspace.
             Some(locked) if native => {
@@ -322,51 +329,37 @@ impl Project {
             Some(locked) => self.committed_runs(locked, wanted, &selected.key, hear)?,
             None => Vec::new(),
         };
-        let undo = Undo::before(self, &wanted.out_dir, runs)?;
-        let work = || -> Result<Locked, Stop> {
-            for run in runs {
-                let committed = before.map_or(Ok(Vec::new()), |locked| self.committed_files(locked.version, run))?;
-                let ours = wanted.stage.command() == TRUSTED_CMD;
-                // The stage's command does it, but for what it does not know of: what is committed, and `force`.
-                if run == selected && !native && !(ours && (force || !committed.is_empty())) {
-                    continue;
-                }
-                self.ingest_here(wanted, run, force, hear)?;
-                if let Some(locked) = before.filter(|_| !force && !committed.is_empty()) {
-                    self.keep_committed(locked.version, &committed, &wanted.out_dir, run, hear)?;
-                }
+        undo.keep_dataset(&wanted.out_dir, runs)?;
+        for run in runs {
+            let committed = before.map_or(Ok(Vec::new()), |locked| self.committed_files(locked.version, run))?;
+            let ours = wanted.stage.command() == TRUSTED_CMD;
+            // The stage's command does it, but for what it does not know of: what is committed, and `force`.
+            if run == selected && !native && !(ours && (force || !committed.is_empty())) {
+                continue;
             }
-            if native {
-                // Before dvc.lock, as in the stage's command: where it names the run, a commit need not do anything more.
-                views::write(&self.root, &self.root.join(&wanted.out_dir), &selected.key)?;
-                self.version_natively(wanted, runs)?;
-            } else {
-                hear.status("dvc repro -s capture_ingest");
-                self.dvc()?.repro(STAGE, staged.agrees(), &wanted.stage.cmd)?;
-            }
-            let state = self.state(&Source::WorkTree)?;
-            let locked = state.locked.clone().filter(|_| state.agrees());
-            let locked = locked.ok_or_else(not_locked)?;
-            for run in runs {
-                self.all_versioned(&locked.out_dir, locked.version, run)?;
-            }
-            if let Some(before) = before {
-                self.others_kept(before.version, locked.version, runs, &dropped)?;
-            }
-            Ok(locked)
-        };
-        match work() {
-            Ok(locked) => {
-                undo.forget();
-                Ok(locked)
-            }
-            Err(stop) => {
-                if let Err(error) = undo.undo() {
-                    hear.warn(&format!("the state before could not be put back: {error}: {}", error.source));
-                }
-                Err(stop)
+            self.ingest_here(wanted, run, force, hear)?;
+            if let Some(locked) = before.filter(|_| !force && !committed.is_empty()) {
+                self.keep_committed(locked.version, &committed, &wanted.out_dir, run, hear)?;
             }
         }
+        if native {
+            // Before dvc.lock, as in the stage's command: where it names the run, a commit need not do anything more.
+            views::write(&self.root, &self.root.join(&wanted.out_dir), &selected.key)?;
+            self.version_natively(wanted, runs)?;
+        } else {
+            hear.status("dvc repro -s capture_ingest");
+            self.dvc()?.repro(STAGE, staged.agrees(), &wanted.stage.cmd)?;
+        }
+        let state = self.state(&Source::WorkTree)?;
+        let locked = state.locked.clone().filter(|_| state.agrees());
+        let locked = locked.ok_or_else(not_locked)?;
+        for run in runs {
+            self.all_versioned(&locked.out_dir, locked.version, run)?;
+        }
+        if let Some(before) = before {
+            self.others_kept(before.version, locked.version, runs, &dropped)?;
+        }
+        Ok(locked)
     }
 
     /// Tells what lies beside the recorder's files and is not put into the dataset; an error if DVC would miss the setting.
@@ -488,32 +481,5 @@ impl Project {
         let there = |path: &str| std::fs::metadata(root.join(path)).is_ok_and(|meta| meta.is_file());
         let mut files = listing.entries().iter().map(|entry| entry.relpath.as_str());
         files.find(|path| !path.starts_with(&prefix) && !there(path)).map(str::to_owned)
-    }
-
-    /// Stages what DVC wrote.
-    fn stage_results(&mut self, wanted: &Resolved) -> Result<(), Stop> {
-        let paths = self.results_to_stage(wanted)?;
-        Ok(self.repo.stage(&paths)?)
-    }
-
-    /// What DVC wrote: `dvc.lock`, the dataset's `.gitignore`, and outputs that git is to keep.
-    fn results_to_stage(&self, wanted: &Resolved) -> Result<Vec<String>, Stop> {
-        let mut paths = vec![self.git_path(lock::FILE)];
-        let (parent, name) = wanted.out_dir.rsplit_once('/').unwrap_or(("", &wanted.out_dir));
-        let ignore = if parent.is_empty() { ".gitignore".to_owned() } else { format!("{parent}/.gitignore") };
-        if let Some(work) = self.file(&Source::WorkTree, &ignore)? {
-            let names = |bytes: &[u8]| String::from_utf8_lossy(bytes).lines().any(|line| line == format!("/{name}"));
-            let staged = self.file(&Source::Index, &ignore)?;
-            if names(&work) && !staged.is_some_and(|bytes| names(&bytes)) {
-                paths.push(self.git_path(&ignore));
-            }
-        }
-        paths.extend(self.views_to_stage()?);
-        for out in wanted.stage.outs.iter().filter(|out| !out.cache && safe_path(&out.path)) {
-            if self.root.join(&out.path).exists() {
-                paths.push(self.git_path(&out.path));
-            }
-        }
-        Ok(paths)
     }
 }

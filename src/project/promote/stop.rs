@@ -6,7 +6,7 @@ use crate::dvc::fetch::FetchError;
 use crate::dvc::listing::Refusal;
 use crate::dvc::program::ProgramError;
 use crate::error::{Explain, Kind};
-use crate::git::GitError;
+use crate::git::{GitError, HidingFlag};
 use crate::ingest;
 use crate::project::ProjectError;
 use crate::project::retrieve::RetrieveError;
@@ -123,6 +123,26 @@ pub enum Stop {
         /// The rules that leave them out: `.dvcignore:3:*.gz`.
         rules: Vec<String>,
     },
+    /// A rule keeps a file out of git that the commit needs.
+    #[error("git ignores {file} ({rule}), so {}", if *tracked { "DVC refuses to work with it" } else { "no commit can hold it" })]
+    Ignored {
+        /// Relative to the top of the working tree.
+        file: String,
+        /// The rule: `.gitignore:3:*.lock`.
+        rule: String,
+        /// Whether git tracks it all the same.
+        tracked: bool,
+    },
+    /// A flag of the index hides a file that the commit needs.
+    #[error("{file} has the flag {} in git's index, so git does not see how it differs", flag.name())]
+    Hidden {
+        /// Relative to the top of the working tree.
+        file: String,
+        /// Which.
+        flag: HidingFlag,
+        /// Whether the working tree is a sparse one, where git sets the flag by itself.
+        sparse: bool,
+    },
     /// DVC.
     #[error(transparent)]
     Dvc(#[from] ProgramError),
@@ -218,6 +238,7 @@ impl Explain for Stop {
             | Self::NothingSelected
             | Self::NoRun { .. } => Kind::Setup,
             Self::Untrusted { .. } | Self::TrackedByGit { .. } | Self::LeftOut { .. } => Kind::Setup,
+            Self::Ignored { .. } | Self::Hidden { .. } => Kind::Setup,
             Self::NotLocked { .. } => Kind::Program,
             Self::Committed { source, .. } => source.kind(),
             Self::Dvc(error) => error.kind(),
@@ -251,6 +272,8 @@ impl Explain for Stop {
             Self::NotLocked { .. } => "not_locked",
             Self::Committed { source, .. } => source.code(),
             Self::LeftOut { .. } => "ignored_by_dvc",
+            Self::Ignored { .. } => "ignored_by_git",
+            Self::Hidden { .. } => "hidden_from_git",
             Self::Dvc(error) => error.code(),
             Self::Engine(error) => error.code(),
             Self::Ingest(error) => error.code(),
@@ -322,6 +345,24 @@ impl Explain for Stop {
                     quoted(file)
                 )]
             }
+            Self::Ignored { file, rule, .. } => {
+                let (name, by) = (file.rsplit('/').next().unwrap_or(file), rule.split(':').next().unwrap_or_default());
+                let dir = file.strip_suffix(name).unwrap_or_default();
+                vec![format!(
+                    "add the line `!/{name}` to {} (`capture-hook init` does), or take the rule out of {}; nothing was changed",
+                    quoted(format!("{dir}.gitignore")),
+                    quoted(by)
+                )]
+            }
+            Self::Hidden { file, sparse: true, .. } => {
+                let dir = file.rsplit_once('/').map_or(file.as_str(), |(dir, _)| dir);
+                vec![format!("check it out: `git sparse-checkout add {}`; nothing was changed", quoted(dir))]
+            }
+            Self::Hidden { file, flag, .. } => vec![format!(
+                "take it away: `git update-index --no-{} {}`; nothing was changed",
+                flag.name(),
+                quoted(file)
+            )],
             Self::Dvc(error) => error.hints(),
             Self::Engine(error) => error.hints(),
             Self::Ingest(error) => error.hints(),

@@ -1,0 +1,111 @@
+//! Who holds a commit: which refs and working trees reach it, and whether it was made in this clone.
+
+use std::path::PathBuf;
+
+use super::error::GitError;
+use super::read::Oid;
+use super::repo::Repo;
+use crate::support::fs;
+
+/// Refs by which git itself keeps old states for a while.
+const OLD_STATES: &[&str] = &["refs/original/", "refs/rewritten/", "refs/bisect/", "refs/stash"];
+
+impl Repo {
+    /// Whether a ref, or the HEAD of a working tree, reaches the commit; tags whose names start with `but` do not count. True
+    /// where that cannot be told.
+    pub fn is_held(&self, commit: &Oid, but: &str) -> Result<bool, GitError> {
+        let contains = format!("--contains={commit}");
+        let listed = self.query(["for-each-ref", &contains, "--format=%(refname)"])?;
+        if !listed.success() {
+            return Ok(true);
+        }
+        let holds = |name: &str| {
+            let tag = name.strip_prefix("refs/tags/").is_some_and(|tag| tag.starts_with(but));
+            !tag && !OLD_STATES.iter().any(|old| name.starts_with(old))
+        };
+        if listed.text().lines().any(holds) {
+            return Ok(true);
+        }
+        // Each working tree has a HEAD of its own, which may be detached.
+        let trees = self.query(["worktree", "list", "--porcelain"])?;
+        let heads = trees.text();
+        for head in heads.lines().filter_map(|line| Oid::parse(line.strip_prefix("HEAD ")?)).filter(|id| !id.is_null())
+        {
+            if self.reaches(&head, commit)? {
+                return Ok(true);
+            }
+        }
+        Ok(!trees.success())
+    }
+
+    /// Whether the commit was made in this clone, as the logs of its working trees' HEADs tell; false where they do not.
+    #[must_use]
+    pub fn was_committed_here(&self, commit: &Oid) -> bool {
+        let made = |line: &str| {
+            let (facts, how) = line.split_once('\t').unwrap_or((line, ""));
+            facts.split(' ').nth(1) == Some(commit.as_str()) && makes_a_commit(how)
+        };
+        let logs = self.head_logs().into_iter().filter_map(|log| fs::read_optional(&log).ok().flatten());
+        let mut logs = logs.peekable();
+        if logs.peek().is_some() {
+            return logs.any(|log| String::from_utf8_lossy(&log).lines().any(made));
+        }
+        let listed = self.query(["reflog", "--format=%H %gs", "HEAD"]).map(|output| output.text()).unwrap_or_default();
+        let mut lines = listed.lines().filter_map(|line| line.split_once(' '));
+        lines.any(|(id, how)| id == commit.as_str() && makes_a_commit(how))
+    }
+
+    fn head_logs(&self) -> Vec<PathBuf> {
+        let linked = std::fs::read_dir(self.common_dir.join("worktrees")).into_iter().flatten().flatten();
+        let dirs = [self.git_dir.clone(), self.common_dir.clone()].into_iter().chain(linked.map(|entry| entry.path()));
+        dirs.map(|dir| dir.join("logs/HEAD")).collect()
+    }
+
+    /// Whether a tag was made in this clone, as its own log tells; most tags have none.
+    #[must_use]
+    pub fn was_tagged_here(&self, tag: &str) -> bool {
+        // `git reflog` shows what names a commit alone.
+        let log = fs::read_optional(&self.common_dir.join("logs/refs/tags").join(tag)).ok().flatten();
+        let log = log.unwrap_or_default();
+        String::from_utf8_lossy(&log).lines().last().is_some_and(|line| line.contains("\ttag: tagging "))
+    }
+}
+
+/// Whether what a log says of a move of HEAD made the commit, rather than went to it.
+fn makes_a_commit(how: &str) -> bool {
+    let by = ["commit", "cherry-pick", "revert", "am"].iter().any(|by| how.starts_with(by));
+    let picked = ["(pick)", "(reword)", "(edit)", "(squash)", "(fixup)", "(continue)", "(merge)", "Merge made by"];
+    (by || picked.iter().any(|mark| how.contains(mark))) && !how.starts_with("checkout")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_tells_who_made_a_commit() {
+        for how in [
+            "commit: x",
+            "commit (amend): x",
+            "commit (initial): x",
+            "rebase (pick): x",
+            "rebase -i (fixup): x",
+            "merge b: Merge made by the 'ort' strategy.",
+            "pull --rebase (pick): x",
+            "cherry-pick: x",
+        ] {
+            assert!(makes_a_commit(how), "{how}");
+        }
+        for how in [
+            "checkout: moving from main to (pick)",
+            "clone: from /x",
+            "reset: moving to HEAD~1",
+            "pull: Fast-forward",
+            "merge origin/main: Fast-forward",
+            "rebase (start): checkout main",
+            "",
+        ] {
+            assert!(!makes_a_commit(how), "{how}");
+        }
+    }
+}
