@@ -178,13 +178,22 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
             if let Some(bytes) = &dvc_yaml {
                 files.write_atomic(stage::FILE, bytes)?;
             }
+            let ignored = match (known.key, Project::open(&app.cwd, &app.env)) {
+                ("results_dir", Ok(project)) => Some(project.ignore_results(&config.results_dir)?),
+                _ => None,
+            };
+            let ignored = ignored.filter(|step| step.changed);
             if app.ui.json() {
                 app.ui.data_json(&Settings { settings: vec![setting(known, &config, &document)] });
             } else {
                 let (old, new) = (shown(&(known.of)(&before)), shown(&(known.of)(&config)));
                 app.ui.line(&format!("{key}: {old} -> {new}"));
-                let changed = [FILE].into_iter().chain(dvc_yaml.map(|_| stage::FILE)).map(quoted);
-                let changed = changed.collect::<Vec<_>>().join(" ");
+                if let Some(step) = &ignored {
+                    app.ui.status(&format!("{}: {}", step.what, step.note));
+                }
+                let also =
+                    dvc_yaml.map(|_| stage::FILE).into_iter().chain(ignored.as_ref().map(|step| step.what.as_str()));
+                let changed = [FILE].into_iter().chain(also).map(quoted).collect::<Vec<_>>().join(" ");
                 app.ui.hint(&format!("`git add {changed}` and commit it, and the whole team has it"));
             }
         }

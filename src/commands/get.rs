@@ -23,7 +23,7 @@ Examples:
   capture-hook get capture/nav/r1@v2 -o /tmp/r1        as that tag has it
   capture-hook get nav/r1 --rev HEAD~3 -o old/r1       as it was three commits ago
 
-The workspace stays as it is. Bytes come from DVC's cache, else from the remote; they are proved against the data version
+The workspace stays as it is, and git is told to ignore a directory in the working tree (info/exclude). Bytes come from DVC's cache, else from the remote; they are proved against the data version
 and the run's manifest before the directory appears, whole or not at all.")]
 pub struct Args {
     /// The run or its tag.
@@ -50,6 +50,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     let bar = app.ui.progress("getting the run", None);
     let got = project.retrieve(Wanted { run: &key, version, to: &to, replace: args.force }, &bar)?;
     drop(bar);
+    let excluded = project.repo.exclude_here(&to);
     if app.ui.json() {
         app.ui.data_json(&Got {
             run: key.to_string(),
@@ -65,6 +66,16 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
         let from = if got.fetched { "the remote" } else { "the cache" };
         let (files, bytes) = (human::plural(got.files, "file"), human::bytes(got.bytes));
         app.ui.status(&format!("{key}: {files}, {bytes}, from {from}, proved against {version}"));
+    }
+    match excluded {
+        Ok(None) => {}
+        Ok(Some(dir)) => {
+            app.ui.status(&format!("git ignores {dir}/ in this clone (info/exclude): no commit takes it along"))
+        }
+        Err(error) => {
+            app.ui.warn(&format!("git does not ignore {}: {error}", output.display()));
+            app.ui.hint("`git add -A` would take it into the next commit");
+        }
     }
     Ok(Outcome::Done)
 }

@@ -1,5 +1,7 @@
 //! `capture-hook init`: sets a repository up.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 
 use crate::app::{App, Outcome};
@@ -141,6 +143,14 @@ fn hooks(app: &App, project: &Project) -> Result<Vec<Step>, Error> {
     Ok(steps)
 }
 
+/// A file of the project as it is named in the directory where the command was called.
+fn from_cwd(app: &App, project: &Project, file: &str) -> PathBuf {
+    match app.cwd.strip_prefix(&project.root) {
+        Ok(inner) => inner.components().map(|_| "..").collect::<PathBuf>().join(file),
+        Err(_) => project.root.join(file),
+    }
+}
+
 fn show(app: &App, project: &Project, steps: &[Step]) {
     let changed = steps.iter().any(|step| step.changed);
     if app.ui.json() {
@@ -157,10 +167,14 @@ fn show(app: &App, project: &Project, steps: &[Step]) {
             app.ui.hint(manager.advice());
         }
     }
-    if changed {
-        app.ui.hint("commit it: `git add -A && git commit -m 'Set up capture-hook'`");
-    } else {
+    if !changed {
         app.ui.status("everything is in place: nothing was changed");
+    }
+    // By name: whatever else lies in the working tree is not to get into this commit.
+    let files = project.set_up_to_commit().unwrap_or_default();
+    if !files.is_empty() {
+        let names: Vec<String> = files.iter().map(|file| quoted(from_cwd(app, project, file))).collect();
+        app.ui.hint(&format!("commit it: `git add {} && git commit -m 'Set up capture-hook'`", names.join(" ")));
     }
     app.ui.hint("then record a run under results/, and `capture-hook select latest && git commit -am 'A run'`");
 }

@@ -52,6 +52,13 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
         let message = "--force works only where the stage's command is `capture-hook ingest`";
         return Err(Error::new(Kind::Usage, "untrusted_stage", message).hint("have the stage's own command do it"));
     }
+    let detached = !project.repo.query(["symbolic-ref", "-q", "HEAD"])?.success();
+    if detached && !args.no_push && project.push_target()? != Target::None {
+        let message = "HEAD is detached: a commit would be on no branch, and there is no branch to push";
+        return Err(Error::new(Kind::Setup, "detached_head", message)
+            .hint("`git switch -c NAME` makes a branch here; then run the same command again")
+            .hint("`--no-push` commits all the same"));
+    }
     let (runs, left_out) = runs(app, args, &project, &place)?;
     if runs.is_empty() {
         app.ui.status("there is no new run to publish");
@@ -66,6 +73,10 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
         }
         // Where post-commit ran, the tags are there.
         say_tags(app, project.tag_commit(&head, &[], &app.ui)?);
+        if detached {
+            app.ui.warn(&format!("HEAD is detached: {} is on no branch", head.short()));
+            app.ui.hint("`git switch -c NAME` makes a branch of it");
+        }
     } else {
         app.ui.status(&format!("{} is committed already", names(&done.runs)));
     }
@@ -121,10 +132,6 @@ fn push(app: &App, project: &Project) -> Result<bool, Error> {
     if target == Target::None {
         app.ui.hint("there is no git remote to push to: `git remote add origin URL`, then `git push -u --follow-tags origin HEAD`");
         return Ok(false);
-    }
-    if !project.repo.query(["symbolic-ref", "-q", "HEAD"])?.success() {
-        return Err(Error::new(Kind::Setup, "detached_head", "HEAD is detached: there is no branch to push")
-            .hint("`git switch -c BRANCH`, then `git push -u --follow-tags origin HEAD`"));
     }
     if !needed.is_empty() {
         super::tag::catch_up(app, project)?;

@@ -9,6 +9,7 @@ mod caller;
 mod config;
 mod configured;
 mod error;
+mod exclude;
 mod hidden;
 mod holders;
 mod hooks_dir;

@@ -6,11 +6,13 @@
 use std::path::{Path, PathBuf};
 
 use super::{Project, ProjectError};
+use crate::config;
 use crate::dvc::lock;
 use crate::dvc::stage::{self, DEFAULT_OUT_DIR, OUT_DIR, RUN_DIR, Stage};
 use crate::params::yaml::{self, Node};
 use crate::params::{self, Value, value};
 use crate::support::limits;
+use crate::support::names::safe_path;
 use crate::support::process::quoted;
 
 /// The reference `dvc.yaml`.
@@ -60,13 +62,8 @@ impl Project {
             self.files().write_atomic(stage::FILE, &bytes)?;
             steps.push(Step::changed(stage::FILE, "the stage depends on ingest.include"));
         }
-        let results = config.results_dir;
         let out_dir = self.state(&super::Source::WorkTree)?.wanted.map_or(DEFAULT_OUT_DIR.to_owned(), |w| w.out_dir);
-        steps.push(self.ignore(
-            "",
-            &results,
-            "Recorded runs: what counts of them is in the dataset, which DVC versions.",
-        )?);
+        steps.push(self.ignore_results(&config.results_dir)?);
         let (parent, name) = out_dir.rsplit_once('/').unwrap_or(("", &out_dir));
         steps.push(self.ignore(parent, name, "")?);
         if self.repo.index_holds_below(&self.git_path(&out_dir))? {
@@ -145,15 +142,47 @@ impl Project {
         Ok(Step::changed(file, "added what ingest_capture lacked"))
     }
 
+    /// Sees to it that git ignores the directory where recorders write, relative to the project.
+    pub fn ignore_results(&self, results: &str) -> Result<Step, ProjectError> {
+        let dir = results.trim_end_matches('/');
+        if !safe_path(dir) {
+            return Ok(Step::kept(results, "lies outside of the project, which git does not look at"));
+        }
+        self.ignore("", dir, "Recorded runs: what counts of them is in the dataset, which DVC versions.")
+    }
+
+    /// The files and directories of a set-up that git has something to commit of, relative to the project.
+    pub fn set_up_to_commit(&self) -> Result<Vec<String>, ProjectError> {
+        let wanted = self.state(&super::Source::WorkTree)?.wanted;
+        let params = wanted.as_ref().map_or(stage::PARAMS_FILE, |wanted| wanted.stage.params_file());
+        let out_dir = wanted.as_ref().map_or(DEFAULT_OUT_DIR, |wanted| &wanted.out_dir);
+        let ignore = out_dir.rsplit_once('/').map(|(parent, _)| format!("{parent}/.gitignore"));
+        let written = [".dvc", ".dvcignore", ".gitattributes", ".gitignore", stage::FILE, params, config::FILE];
+        let mut found = Vec::new();
+        for file in written.map(str::to_owned).into_iter().chain(ignore) {
+            let path = self.git_path(&file);
+            let status = ["--literal-pathspecs", "status", "--porcelain", "--untracked-files=all", "--", &path];
+            if !self.repo.git(status)?.stdout.is_empty() {
+                found.push(file);
+            }
+        }
+        Ok(found)
+    }
+
     /// Sees to it that git ignores `name` in the project's directory `dir`.
     fn ignore(&self, dir: &str, name: &str, why: &str) -> Result<Step, ProjectError> {
         let file = if dir.is_empty() { ".gitignore".to_owned() } else { format!("{dir}/.gitignore") };
         let full = if dir.is_empty() { name.to_owned() } else { format!("{dir}/{name}") };
-        let note = format!("{full}/ is ignored by git");
-        let probe = self.git_path(&format!("{full}/x"));
-        // Asked of git: a rule may stand anywhere. A file that is tracked all the same is not ignored.
-        if self.repo.query(["check-ignore", "-q", "--no-index", "--", &probe])?.success() {
-            return Ok(Step::kept(file, note));
+        // A link is no directory to git, whatever it leads to: a rule for directories does not mean it.
+        let is_link = std::fs::symlink_metadata(self.root.join(&full)).is_ok_and(|meta| meta.is_symlink());
+        let (probe, note) = match is_link {
+            true => (full.clone(), format!("{full} is ignored by git")),
+            false => (format!("{full}/x"), format!("{full}/ is ignored by git")),
+        };
+        match self.repo.ignores(&self.git_path(&probe))? {
+            Some(true) => return Ok(Step::kept(file, note)),
+            Some(false) => {}
+            None => return Ok(Step::kept(file, format!("{full}/ lies where git does not look"))),
         }
         let files = self.files();
         let mut bytes = files.read(&file, limits::TEXT)?.unwrap_or_default();
@@ -162,7 +191,7 @@ impl Project {
             bytes.extend_from_slice(format!("# {why}\n").as_bytes());
         }
         // DVC writes its own rule in this form, and looks for it before it does.
-        bytes.extend_from_slice(format!("/{name}{}\n", if why.is_empty() { "" } else { "/" }).as_bytes());
+        bytes.extend_from_slice(format!("/{name}\n").as_bytes());
         files.create_dir_all(dir)?;
         files.write_atomic(&file, &bytes)?;
         Ok(Step::changed(file, note))

@@ -4,7 +4,7 @@
 use std::fs;
 
 use crate::hooks::{select, select_in};
-use crate::matrix::{FIRST, SECOND, THIRD, commit_run, committed, runs_in, settled, trailer};
+use crate::matrix::{FIRST, SECOND, THIRD, commit_run, committed, id, runs_in, settled, trailer};
 use crate::world::{BIN, Said, World, said, tree};
 
 const UNREACHED: &str = "warning: git calls no hook of capture-hook in this clone";
@@ -154,4 +154,126 @@ fn without_a_selection_dvc_repro_leaves_the_dataset_as_it_is() {
     world.hook(["pull"]).ok();
     commit_run(&world, SECOND);
     assert_eq!(runs_in(&world, "repo"), [SECOND, FIRST]);
+}
+
+/// The command in backticks of a hint, to be typed.
+#[track_caller]
+fn hinted(said: &Said, before: &str) -> String {
+    let line = said.err.lines().find(|line| line.contains(before)).unwrap_or_else(|| panic!("{}", said.all()));
+    line.split('`').nth(1).unwrap().to_owned()
+}
+
+/// Types a line into a shell.
+#[track_caller]
+fn typed(world: &World, dir: &str, line: &str) -> Said {
+    world.run_in(dir, "sh", ["-c", line]).ok()
+}
+
+#[test]
+fn the_first_commit_takes_what_init_wrote_and_nothing_else() {
+    for (dir, args) in [("repo", vec!["init"]), ("repo/sub dir", vec!["init", "--subdir"])] {
+        let world = World::new();
+        world.git_in(".", ["init", "-q", "repo"]).ok();
+        fs::create_dir_all(world.path(dir)).unwrap();
+        for file in [".venv/pyvenv.cfg", "wandb/run.log", "secret.env"] {
+            fs::create_dir_all(world.repo(file).parent().unwrap()).unwrap();
+            fs::write(world.repo(file), "x").unwrap();
+        }
+        let said = world.hook_in(dir, args.clone()).ok();
+        let line = hinted(&said, "hint: commit it");
+        // A second one says it again, for as long as it is not done.
+        assert_eq!(hinted(&world.hook_in(dir, args.clone()).ok(), "hint: commit it"), line);
+        typed(&world, dir, &line);
+        let left = world.git(["status", "--porcelain"]).ok().out;
+        assert_eq!(left, "?? .venv/\n?? secret.env\n?? wandb/\n", "{line}");
+        assert!(!world.hook_in(dir, args).ok().err.contains("commit it"));
+    }
+}
+
+#[test]
+fn a_run_that_was_got_gets_into_no_commit() {
+    let world = committed();
+    let (_, id) = FIRST.split_once('/').unwrap();
+    let said = world.hook(["get", FIRST]).ok();
+    assert!(said.err.contains(&format!("git ignores {id}/ in this clone")), "{}", said.err);
+    let said = world.hook(["get", FIRST, "-o", "old [1]/*r"]).ok();
+    assert!(said.err.contains("git ignores old [1]/*r/ in this clone"), "{}", said.err);
+    // Where git ignores it, or does not look, there is nothing to say.
+    for place in ["results/got/r1", "../got", id] {
+        let said = world.hook(["get", FIRST, "--force", "-o", place]).ok();
+        assert!(!said.err.contains("ignores"), "{place}: {}", said.err);
+    }
+    world.git(["add", "-A"]).ok();
+    assert_eq!(world.git(["status", "--porcelain"]).ok().out, "");
+    // The rules mean these directories alone.
+    fs::create_dir_all(world.repo("old 1")).unwrap();
+    fs::write(world.repo("old 1/r"), "mine").unwrap();
+    assert_eq!(world.git(["status", "--porcelain"]).ok().out, "?? \"old 1/\"\n");
+}
+
+#[test]
+fn another_results_dir_is_ignored_as_init_does_it() {
+    let world = committed();
+    let said = world.hook(["config", "set", "results_dir", "out/runs"]).ok();
+    assert!(said.err.contains(".gitignore: out/runs/ is ignored by git"), "{}", said.err);
+    let line = hinted(&said, "and the whole team has it");
+    fs::create_dir_all(world.repo("out/runs/demo/r1")).unwrap();
+    fs::write(world.repo("out/runs/demo/r1/run.json"), "{}").unwrap();
+    typed(&world, "repo", &line);
+    assert_eq!(world.git(["status", "--porcelain"]).ok().out, "M  .gitignore\nA  capture-hook.toml\n");
+    // One that is ignored already, or lies elsewhere, needs no rule.
+    for dir in ["results", "/scratch/runs", "../runs"] {
+        let said = world.hook(["config", "set", "results_dir", dir]);
+        assert!(!said.err.contains("ignored"), "{}", said.all());
+    }
+    let rules = fs::read_to_string(world.repo(".gitignore")).unwrap();
+    assert_eq!(rules.matches("/out/runs").count(), 1, "{rules}");
+}
+
+#[test]
+fn results_that_is_a_link_is_ignored_too() {
+    let world = World::new();
+    world.git_in(".", ["init", "-q", "repo"]).ok();
+    fs::create_dir_all(world.path("scratch")).unwrap();
+    std::os::unix::fs::symlink("../scratch", world.repo("results")).unwrap();
+    let said = world.hook(["init"]).ok();
+    assert!(said.err.contains(".gitignore: results is ignored by git"), "{}", said.err);
+    typed(&world, "repo", &hinted(&said, "hint: commit it"));
+    assert_eq!(world.git(["status", "--porcelain"]).ok().out, "");
+    // A directory that becomes a link later; the rule of an older version meant directories alone.
+    let rules = fs::read_to_string(world.repo(".gitignore")).unwrap();
+    fs::write(world.repo(".gitignore"), rules.replace("/results\n", "/results/\n")).unwrap();
+    assert!(world.git(["status", "--porcelain"]).ok().out.contains("?? results"));
+    world.hook(["init"]).ok();
+    assert!(!world.git(["status", "--porcelain"]).ok().out.contains("results"));
+    // Runs are recorded and committed through it.
+    let key = world.record("ok-head01");
+    world.hook(["select", &key]).ok();
+    world.git(["commit", "-q", "-am", "A run"]).ok();
+    assert_eq!(trailer(&world, "HEAD", "Capture-Run"), [key]);
+    // A results directory behind a link: git does not look there.
+    let said = world.hook(["config", "set", "results_dir", "results/more"]).ok();
+    assert!(!said.err.contains("ignored"), "{}", said.err);
+}
+
+#[test]
+fn publish_on_a_detached_head_says_so_before_or_after() {
+    let world = committed();
+    world.git(["checkout", "-q", "--detach"]).ok();
+    let (head, lock) = (id(&world, "HEAD"), fs::read(world.repo("dvc.lock")).unwrap());
+    let said = world.hook(["publish", SECOND]).fails(3);
+    assert!(said.err.contains("HEAD is detached") && said.err.contains("git switch -c NAME"), "{}", said.err);
+    assert_eq!((id(&world, "HEAD"), fs::read(world.repo("dvc.lock")).unwrap()), (head, lock));
+    assert_eq!(world.git(["status", "--porcelain"]).ok().out, "");
+    // Who wants the commit all the same is told where it is.
+    let said = world.hook(["publish", "--no-push", SECOND]).ok();
+    assert!(said.err.contains("is on no branch") && said.err.contains("git switch -c NAME"), "{}", said.err);
+    world.git(["switch", "-q", "-c", "kept"]).ok();
+    let said = world.hook(["publish", SECOND]).ok();
+    assert!(!said.err.contains("detached"), "{}", said.err);
+    assert!(world.git(["ls-remote", "origin"]).ok().out.contains("refs/heads/kept"));
+    // Without a remote to push to, the commit is all that is wanted.
+    world.git(["remote", "remove", "origin"]).ok();
+    world.git(["checkout", "-q", "--detach"]).ok();
+    assert!(world.hook(["publish", THIRD]).ok().err.contains("is on no branch"));
 }
