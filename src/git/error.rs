@@ -115,7 +115,9 @@ impl Explain for GitError {
                 vec!["`git log --oneline` lists commits, `git tag -l 'capture/*'` runs".into()]
             }
             Self::Read { .. } => {
-                vec![format!("in a shallow clone {UNSHALLOW} brings it, in a partial one `git fetch --refetch`")]
+                vec![format!(
+                    "in a shallow clone {UNSHALLOW} brings it, in a partial one `capture-hook log` (hooks fetch nothing)"
+                )]
             }
             Self::Locked { lock } => vec![
                 "let it end (an editor may have started it), then run the same command again".into(),

@@ -15,6 +15,7 @@ mod holders;
 mod hooks_dir;
 mod locks;
 mod message;
+mod partial;
 mod read;
 mod refs;
 mod repo;

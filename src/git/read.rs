@@ -166,30 +166,14 @@ impl Repo {
 
     /// A file's entry in a commit; `None` where the commit has no such file.
     pub fn entry_at(&self, commit: &Oid, path: &str) -> Result<Option<Entry>, GitError> {
-        if let Some(lib) = &self.lib {
-            let tree =
-                id_tree(lib, commit).map_err(|source| GitError::Read { what: format!("commit {commit}"), source })?;
-            return match tree.get_path(Path::new(path)) {
-                Ok(entry) if entry.kind() == Some(git2::ObjectType::Blob) => {
-                    Ok(Some(Entry { id: entry.id().into(), mode: u32::try_from(entry.filemode()).unwrap_or_default() }))
-                }
-                Ok(_) => Ok(None),
-                Err(error) if error.code() == git2::ErrorCode::NotFound => Ok(None),
-                Err(source) => Err(GitError::Read { what: format!("{path} of commit {commit}"), source }),
-            };
-        }
-        let output = self
-            .cmd(["--literal-pathspecs", "ls-tree", "-z", "--full-tree", commit.as_str(), "--", path])
-            .checked(self.env())?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let mut words = text.split(['\t', '\0']).next().unwrap_or_default().split(' ');
-        let (mode, kind, id) = (words.next(), words.next(), words.next());
-        Ok(match (mode, kind, id.and_then(Oid::parse)) {
-            (Some(mode), Some("blob"), Some(id)) => {
-                Some(Entry { id, mode: u32::from_str_radix(mode, 8).unwrap_or_default() })
-            }
-            _ => None,
-        })
+        self.read_object(
+            |lib| lib_entry_at(lib, commit, path),
+            || format!("{path} of commit {commit}"),
+            |env| {
+                let args = ["--literal-pathspecs", "ls-tree", "-z", "--full-tree", commit.as_str(), "--", path];
+                Ok(tree_line(&self.cmd(args).checked(env)?.stdout))
+            },
+        )
     }
 
     /// A file's entry in the index that counts; `None` where it has none, or one in conflict.
@@ -255,26 +239,21 @@ impl Repo {
 
     /// A blob's bytes.
     pub fn blob(&self, id: &Oid) -> Result<Vec<u8>, GitError> {
-        if let Some(lib) = &self.lib {
-            let read = id.lib().and_then(|oid| lib.find_blob(oid));
-            return match read {
-                Ok(blob) => Ok(blob.content().to_vec()),
-                Err(source) => Err(GitError::Read { what: format!("blob {id}"), source }),
-            };
-        }
-        Ok(self.cmd(["cat-file", "blob", id.as_str()]).checked(self.env())?.stdout)
+        self.read_object(
+            |lib| Ok(lib.find_blob(id.lib()?)?.content().to_vec()),
+            || format!("blob {id}"),
+            |env| Ok(self.cmd(["cat-file", "blob", id.as_str()]).checked(env)?.stdout),
+        )
     }
 
     /// How many bytes a blob has, unpacked.
     pub fn blob_size(&self, id: &Oid) -> Result<u64, GitError> {
-        if let Some(lib) = &self.lib {
-            let header = id.lib().and_then(|oid| lib.odb()?.read_header(oid));
-            let (size, _) = header.map_err(|source| GitError::Read { what: format!("blob {id}"), source })?;
-            return Ok(size as u64);
-        }
-        let text = self.cmd(["cat-file", "-s", id.as_str()]).checked(self.env())?.text();
-        // What git says is a number.
-        Ok(text.parse().unwrap_or(u64::MAX))
+        self.read_object(
+            |lib| Ok(lib.odb()?.read_header(id.lib()?)?.0 as u64),
+            || format!("blob {id}"),
+            // What git says is a number.
+            |env| Ok(self.cmd(["cat-file", "-s", id.as_str()]).checked(env)?.text().parse().unwrap_or(u64::MAX)),
+        )
     }
 
     /// The first name on the way to a path of the working tree, or anything below that path, that git tracks as a link or as
@@ -333,6 +312,27 @@ fn index_line(line: &[u8]) -> Option<(Entry, u8, PathBuf)> {
     Some((entry, stage.parse().ok()?, path))
 }
 
-fn id_tree<'r>(lib: &'r git2::Repository, commit: &Oid) -> Result<git2::Tree<'r>, git2::Error> {
-    lib.find_commit(commit.lib()?)?.tree()
+pub(super) fn lib_entry_at(lib: &git2::Repository, commit: &Oid, path: &str) -> Result<Option<Entry>, git2::Error> {
+    let tree = lib.find_commit(commit.lib()?)?.tree()?;
+    match tree.get_path(Path::new(path)) {
+        Ok(entry) if entry.kind() == Some(git2::ObjectType::Blob) => {
+            Ok(Some(Entry { id: entry.id().into(), mode: u32::try_from(entry.filemode()).unwrap_or_default() }))
+        }
+        Ok(_) => Ok(None),
+        // Not an object that is missing: a name that is not in a tree.
+        Err(error) if error.code() == git2::ErrorCode::NotFound && error.class() == git2::ErrorClass::Tree => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// A line of `git ls-tree -z`.
+fn tree_line(listed: &[u8]) -> Option<Entry> {
+    let text = String::from_utf8_lossy(listed).into_owned();
+    let mut words = text.split(['\t', '\0']).next().unwrap_or_default().split(' ');
+    match (words.next(), words.next(), words.next().and_then(Oid::parse)) {
+        (Some(mode), Some("blob"), Some(id)) => {
+            Some(Entry { id, mode: u32::from_str_radix(mode, 8).unwrap_or_default() })
+        }
+        _ => None,
+    }
 }

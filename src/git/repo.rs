@@ -214,7 +214,7 @@ fn tree_of(lib: &git2::Repository) -> Option<PathBuf> {
 }
 
 /// The environment for a git call that only reads.
-fn reading(env: &Env) -> Env {
+pub(super) fn reading(env: &Env) -> Env {
     env.clone()
         .with("LC_ALL", "C")
         .with("GIT_OPTIONAL_LOCKS", "0")

@@ -83,11 +83,12 @@ fn follow(app: &App, project: &mut Project) -> Result<(), Error> {
 /// Whether two commits have different data versions.
 fn differs(project: &Project, old: &Oid, new: &Oid) -> Result<bool, ProjectError> {
     let path = project.git_path(lock::FILE);
-    let before = if project.repo.has_object(old) { project.repo.entry_at(old, &path)? } else { None };
+    let known = project.repo.knows_file(old, &path);
+    let before = if known { project.repo.entry_at(old, &path)? } else { None };
     let after = project.repo.entry_at(new, &path)?;
     if before.map(|e| e.id) == after.map(|e| e.id) {
         return Ok(false);
     }
-    let before = if project.repo.has_object(old) { project.version_at(old)? } else { None };
+    let before = if known { project.version_at(old)? } else { None };
     Ok(before != project.version_at(new)?)
 }

@@ -53,7 +53,7 @@ fn changes(project: &Project, commit: &Commit, file: &str) -> Result<bool, Proje
     let path = project.git_path(file);
     let own = project.repo.entry_at(&commit.id, &path)?;
     match commit.parents.first() {
-        Some(parent) if project.repo.has_object(parent) => Ok(project.repo.entry_at(parent, &path)? != own),
+        Some(parent) if project.repo.knows_file(parent, &path) => Ok(project.repo.entry_at(parent, &path)? != own),
         _ => Ok(own.is_some()),
     }
 }

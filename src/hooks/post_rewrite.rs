@@ -38,7 +38,7 @@ fn changes_lock(project: &Project, id: &Oid) -> Result<bool, ProjectError> {
     let path = project.git_path(lock::FILE);
     let own = project.repo.entry_at(id, &path)?;
     match project.repo.commit(id)?.parents.first() {
-        Some(parent) if project.repo.has_object(parent) => Ok(project.repo.entry_at(parent, &path)? != own),
+        Some(parent) if project.repo.knows_file(parent, &path) => Ok(project.repo.entry_at(parent, &path)? != own),
         _ => Ok(own.is_some()),
     }
 }

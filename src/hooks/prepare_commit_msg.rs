@@ -50,29 +50,47 @@ fn trailers(project: &Project, words: &[&str], message: &Message) -> Result<Vec<
     let staged = repo.index_entry(&path)?.map(|e| e.id);
     let at = |id: &Oid| -> Result<Option<Oid>, ProjectError> { Ok(repo.entry_at(id, &path)?.map(|e| e.id)) };
     let mut parents: Vec<Oid> = head.iter().cloned().chain(repo.merge_heads()?).collect();
+    // The commit that is amended over parents which a shallow or partial clone does not know: what it brought, it says.
+    let mut over = None;
     if let Some(head) = &head {
         // Whether this amends matters only where HEAD itself brought something.
-        let own = repo.commit(head)?.parents;
-        let mut brings = own.is_empty() && at(head)?.is_some();
-        for parent in &own {
-            brings |= repo.has_object(parent) && at(parent)? != at(head)?;
+        let own = repo.commit(head)?;
+        let is_known = project.knows_parents(&own)?;
+        let mut brings = !is_known || (own.parents.is_empty() && at(head)?.is_some());
+        for parent in own.parents.iter().filter(|_| is_known) {
+            brings |= at(parent)? != at(head)?;
         }
         if brings && amending(repo, words) {
-            parents = own;
+            if is_known {
+                parents = own.parents;
+            } else {
+                // What git amends at a shallow clone's end has no parents any more.
+                parents.retain(|_| !own.parents.is_empty());
+                over = Some(own);
+            }
         }
     }
-    let mut same = !parents.is_empty() || staged.is_none();
+    let mut same = over.is_none() && (!parents.is_empty() || staged.is_none());
     for parent in &parents {
-        same &= repo.has_object(parent) && at(parent)? == staged;
+        same &= project.knows(parent) && at(parent)? == staged;
     }
     if same {
         return Ok(Vec::new());
     }
     let Some(new) = project.locked(&Source::Index)? else { return Ok(Vec::new()) };
     project.checked_out()?;
-    let known: Vec<Oid> = parents.into_iter().filter(|id| repo.has_object(id)).collect();
-    let brought = project.brought(Some(&new), &project.locked_at_all(&known)?)?;
-    let old = provenance::parse(&message.body);
+    let known: Vec<Oid> = parents.into_iter().filter(|id| project.knows(id)).collect();
+    let mut brought = project.brought(Some(&new), &project.locked_at_all(&known)?)?;
+    let mut old = provenance::parse(&message.body);
+    if let Some(over) = over
+        && let Some(own) = project.version_at(&over.id)?
+    {
+        brought.runs.extend(project.told_runs(&over.message, own, new.version)?);
+        brought.runs.sort();
+        brought.runs.dedup();
+        // With `--amend -m`, the message is another one.
+        old.extend(provenance::parse(&over.message));
+    }
     let mut records = Vec::new();
     for run in &brought.runs {
         let mut record = project.record(run, &new)?;

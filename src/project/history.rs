@@ -123,6 +123,7 @@ impl Project {
     pub fn history_of(&self, range: &Range) -> Result<History, ProjectError> {
         let commits = self.repo.walk(range)?;
         let lock = self.git_path(crate::dvc::lock::FILE);
+        self.repo.bring_files(&commits, std::slice::from_ref(&lock))?;
         let mut entries: HashMap<Oid, Option<Oid>> = HashMap::with_capacity(commits.len());
         let mut entry = |id: &Oid| -> Result<Option<Oid>, ProjectError> {
             if let Some(known) = entries.get(id) {
@@ -138,8 +139,8 @@ impl Project {
             let commit = self.repo.commit(id)?;
             let mut same = false;
             for parent in &commit.parents {
-                // A shallow clone does not have the parents of its last commits.
-                same |= self.repo.has_object(parent) && entry(parent)?.as_ref() == Some(&blob);
+                // A shallow clone does not have the parents of its last commits, nor a partial one their trees.
+                same |= self.knows(parent) && entry(parent)?.as_ref() == Some(&blob);
             }
             if same {
                 continue;
@@ -147,7 +148,7 @@ impl Project {
             let Some(locked) = self.lenient(id)? else { continue };
             let mut parents = Vec::new();
             for parent in &commit.parents {
-                if self.repo.has_object(parent) {
+                if self.knows(parent) {
                     parents.push(self.lenient(parent)?);
                 }
             }

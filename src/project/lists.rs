@@ -134,7 +134,7 @@ impl<'p> FetchedLists<'p> {
 
     /// Fetches the list of one commit.
     pub fn fetch_at(&mut self, commit: Option<&Oid>) -> Result<(), ProjectError> {
-        if let Some(commit) = commit.filter(|commit| self.project.repo.has_object(commit))
+        if let Some(commit) = commit.filter(|commit| self.project.knows(commit))
             && let Some(version) = self.project.version_at(commit)?
         {
             self.fetch(version);
@@ -151,7 +151,7 @@ impl<'p> FetchedLists<'p> {
     fn versions_for(&self, commit: &Oid) -> Result<Vec<DataVersion>, ProjectError> {
         let Some(own) = self.project.version_at(commit)? else { return Ok(Vec::new()) };
         let mut versions = Vec::new();
-        for parent in self.project.repo.commit(commit)?.parents.iter().filter(|id| self.project.repo.has_object(id)) {
+        for parent in self.project.repo.commit(commit)?.parents.iter().filter(|id| self.project.knows(id)) {
             versions.extend(self.project.version_at(parent)?);
         }
         if versions.contains(&own) {

@@ -10,11 +10,15 @@ use super::tags::RunTag;
 use super::{Hear, Project, ProjectError, Source};
 use crate::config;
 use crate::dvc::version::DataVersion;
+use crate::dvc::{lock, stage};
 use crate::git::{Commit, Oid, Range, UNSHALLOW};
 use crate::provenance::{self, Record};
 use crate::run::RunKey;
 use crate::support::process::quoted;
 use crate::validate::Ignored;
+
+/// The files that decide what a commit selects and holds.
+const DECIDING: [&str; 4] = [lock::FILE, stage::FILE, stage::PARAMS_FILE, config::FILE];
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,6 +64,8 @@ impl Project {
     pub fn prove(&self, range: &Range, remote: bool, hear: &dyn Hear) -> Result<Proof, RetrieveError> {
         let mut proof = Proof { remote, ..Proof::default() };
         let commits = self.repo.walk(range).map_err(ProjectError::from)?;
+        let deciding = DECIDING.map(|file| self.git_path(file));
+        self.repo.bring_files(&commits, &deciding).map_err(ProjectError::from)?;
         let mut lists = FetchedLists::new(self, hear)?;
         for id in &commits {
             lists.fetch_for(id)?;
@@ -111,16 +117,9 @@ impl Project {
         Ok(proof)
     }
 
-    fn deciding(&self, commit: &Oid) -> Result<[Option<Oid>; 4], ProjectError> {
-        let entry = |file: &str| -> Result<Option<Oid>, ProjectError> {
-            Ok(self.repo.entry_at(commit, &self.git_path(file))?.map(|entry| entry.id))
-        };
-        Ok([
-            entry(crate::dvc::lock::FILE)?,
-            entry(crate::dvc::stage::FILE)?,
-            entry(crate::dvc::stage::PARAMS_FILE)?,
-            entry(crate::config::FILE)?,
-        ])
+    fn deciding(&self, commit: &Oid) -> Result<Vec<Option<Oid>>, ProjectError> {
+        let entry = |file| Ok(self.repo.entry_at(commit, &self.git_path(file))?.map(|entry| entry.id));
+        DECIDING.iter().map(|file| entry(file)).collect()
     }
 
     /// Whether `params.yaml` and `dvc.lock` of a commit agree.

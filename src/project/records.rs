@@ -14,7 +14,7 @@ use crate::dvc::listing::{Entry, Listing};
 use crate::dvc::version::{DataVersion, Oid as ObjectId};
 use crate::git::Oid;
 use crate::manifest;
-use crate::provenance::Record;
+use crate::provenance::{self, Record};
 use crate::run::RunKey;
 use crate::run::json::{self, Value};
 use crate::run::layout::DATASET_INDEX;
@@ -74,9 +74,25 @@ impl Project {
         if new.is_none() {
             return Ok(Brought::default());
         }
-        let parents = self.repo.commit(commit)?.parents;
-        let parents = self.locked_at_all(&parents)?;
+        let commit = self.repo.commit(commit)?;
+        if !self.knows_parents(&commit)? {
+            let told = new.as_ref().map(|new| self.told_runs(&commit.message, new.version, new.version)).transpose()?;
+            return Ok(Brought { runs: told.unwrap_or_default(), partial: true, ..Brought::default() });
+        }
+        let parents = self.locked_at_all(&commit.parents)?;
         self.brought(new.as_ref(), &parents)
+    }
+
+    /// The runs that a commit's message says it brings with its own data version, without those that `new` is known not to
+    /// hold.
+    pub fn told_runs(&self, message: &[u8], own: DataVersion, new: DataVersion) -> Result<Vec<RunKey>, ProjectError> {
+        let mut lists = self.lists()?;
+        let told = provenance::parse(message).into_iter().filter(|record| record.data == own);
+        let mut runs: Vec<RunKey> = told.map(|record| record.run).collect();
+        runs.retain(|run| lists.entries(new, run).is_none_or(|entries| !entries.is_empty()));
+        runs.sort();
+        runs.dedup();
+        Ok(runs)
     }
 
     /// What `dvc.lock` says in each of these commits. Locks that cannot be understood say nothing.

@@ -7,7 +7,7 @@ use super::{Project, ProjectError, include};
 use crate::dvc::lock::{self, Lock, LockError};
 use crate::dvc::stage::{self, OUT_DIR, Resolved, Stage};
 use crate::dvc::version::DataVersion;
-use crate::git::Oid;
+use crate::git::{Commit, Oid};
 use crate::params::Value;
 use crate::run::RunKey;
 use crate::support::fs::{At, Refused};
@@ -148,6 +148,19 @@ impl Project {
     /// What `dvc.lock` says in one state of the tracked files; `None` where there is no such file, or no dataset in it.
     pub fn locked(&self, source: &Source) -> Result<Option<Locked>, ProjectError> {
         self.locked_in(&self.prefix, source)
+    }
+
+    /// Whether this clone can tell what `dvc.lock` is in a commit; not beyond the ends of a shallow or partial one.
+    #[must_use]
+    pub fn knows(&self, commit: &Oid) -> bool {
+        self.repo.knows_file(commit, &self.git_path(lock::FILE))
+    }
+
+    /// Whether this clone can tell what `dvc.lock` was before a commit: it knows all its parents, or there are none anywhere.
+    pub fn knows_parents(&self, commit: &Commit) -> Result<bool, ProjectError> {
+        // A commit at which a shallow clone ends looks like one without parents.
+        let is_cut = commit.parents.is_empty() && self.repo.shallow_ends()?.contains(&commit.id);
+        Ok(!is_cut && commit.parents.iter().all(|parent| self.knows(parent)))
     }
 
     /// Whether a commit's `dvc.lock` of another project in the repository names this data version.

@@ -87,7 +87,7 @@ impl Project {
     /// Whether a run tag names data of this project: not that which another project of the repository has at its commit.
     fn is_own(&self, tag: &RunTag) -> Result<bool, ProjectError> {
         let (Some(record), Some(commit)) = (&tag.record, &tag.tag.commit) else { return Ok(true) };
-        if self.others()?.is_empty() || !self.repo.has_object(commit) {
+        if self.others()?.is_empty() || !self.knows(commit) {
             return Ok(true);
         }
         Ok(self.version_at(commit)? == Some(record.data) || !self.is_of_another(record.data, commit)?)
@@ -232,7 +232,7 @@ impl Project {
     /// Whether a tag names the same data of its run as this record does.
     fn same_data(&self, tag: &RunTag, record: &Record) -> Result<bool, ProjectError> {
         let tagged = match &tag.tag.commit {
-            Some(commit) if self.repo.has_object(commit) => self.locked(&Source::Commit(commit.clone()))?,
+            Some(commit) if self.knows(commit) => self.locked(&Source::Commit(commit.clone()))?,
             _ => None,
         };
         let version = tagged.map(|l: Locked| l.version).or_else(|| tag.record.as_ref().map(|r| r.data));

@@ -167,8 +167,8 @@ impl Project {
             outside.extend(self.repo.commit(id)?.parents.into_iter().filter(|p| !inside.contains(p)));
         }
         if !found.is_empty() {
-            // A parent that a shallow clone does not have tells nothing.
-            for id in outside.iter().filter(|id| self.repo.has_object(id)) {
+            // A parent that a shallow or partial clone does not have tells nothing.
+            for id in outside.iter().filter(|id| self.knows(id)) {
                 if let Some(version) = self.version_at(id)? {
                     found.remove(&version);
                 }

@@ -6,6 +6,7 @@
 mod damage;
 mod docs;
 mod engine;
+mod field_clones;
 mod field_data;
 mod field_git;
 mod field_include;
