@@ -62,6 +62,10 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
         app.ui.data_json(&result);
     } else {
         app.ui.data(&text(&result));
+        if result.findings.iter().any(|finding| finding.code == "data_missing" && finding.commit.is_some()) {
+            let rev = if args.range == "HEAD" { String::new() } else { format!(" {}", quoted(&args.range)) };
+            app.ui.hint(&format!("`capture-hook push --all{rev}` sends all of it that this clone has"));
+        }
         for other in project.others()? {
             let dir = quoted(project.from_here(other));
             app.ui.hint(&format!("another project of this repository: `capture-hook -C {dir} check`"));

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::app::{App, Outcome};
+use crate::dvc::closure::Look;
 use crate::error::{Error, Kind};
 use crate::hooks::{self, say_tags};
 use crate::project::Project;
@@ -126,8 +127,8 @@ fn runs(app: &App, args: &Args, project: &Project, place: &Workspace) -> Result<
 /// Data first, then git. Says whether git pushed.
 fn push(app: &App, project: &Project) -> Result<bool, Error> {
     let needed = project.all_needed(&project.unpushed()?)?;
-    let said = project.upload(&needed, &app.ui)?;
-    app.ui.status(&format!("data: {said}"));
+    let done = project.upload(&needed, Look::AtLists, &app.ui)?;
+    app.ui.status(&format!("data: {}", done.said));
     let target = project.push_target()?;
     if target == Target::None {
         app.ui.hint("there is no git remote to push to: `git remote add origin URL`, then `git push -u --follow-tags origin HEAD`");

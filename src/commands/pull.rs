@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::app::{App, Outcome};
+use crate::dvc::absent::AbsentRemote;
 use crate::dvc::fetch;
 use crate::error::{Error, Kind};
 use crate::hooks;
@@ -64,7 +65,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     let mut pulled = Vec::new();
     if args.runs.is_empty() {
         let all = project.pull(&locked, None, args.force, &app.ui)?;
-        pulled.push(taken(all, None, locked.out_dir.clone())?);
+        pulled.push(taken(&project, all, None, locked.out_dir.clone())?);
     } else {
         let listing = fetch::listing(&project.root, project.dvc_settings()?, locked.version, || project.dvc())?;
         let catalog = project.catalog()?;
@@ -73,7 +74,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
         for query in &args.runs {
             let run = held_run(app, &project, &catalog, query, &held)?;
             let one = project.pull(&locked, Some(&run), args.force, &app.ui)?;
-            let one = taken(one, Some(run.to_string()), format!("{}/{run}", locked.out_dir))?;
+            let one = taken(&project, one, Some(run.to_string()), format!("{}/{run}", locked.out_dir))?;
             if !app.ui.json() {
                 tell(app, args, &one);
                 app.ui.value(&one.path);
@@ -91,7 +92,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     Ok(if complete { Outcome::Done } else { Outcome::Wanting })
 }
 
-fn taken(done: project::pull::Pulled, run: Option<String>, path: String) -> Result<Pulled, Error> {
+fn taken(project: &Project, done: project::pull::Pulled, run: Option<String>, path: String) -> Result<Pulled, Error> {
     let mut pulled = Pulled {
         run,
         path,
@@ -104,7 +105,7 @@ fn taken(done: project::pull::Pulled, run: Option<String>, path: String) -> Resu
     match done.synced {
         Synced::Nothing => {}
         Synced::Done { changed } => pulled.changed += changed,
-        Synced::Partly { missing } => (pulled.complete, pulled.missing_bytes) = (false, missing),
+        Synced::Partly { missing, .. } => (pulled.complete, pulled.missing_bytes) = (false, missing),
         // Which they are, DVC did not tell.
         Synced::Unsaved { .. } => pulled.complete = false,
         Synced::Refused { changed, paths } => {
@@ -113,8 +114,11 @@ fn taken(done: project::pull::Pulled, run: Option<String>, path: String) -> Resu
             pulled.refused = paths;
         }
         Synced::Missing { why } | Synced::Left { what: why } => {
-            return Err(Error::new(Kind::Program, "data_missing", format!("data could not be had: {why}"))
-                .hint("`dvc remote list` shows where it is looked for; it may not have been pushed yet"));
+            let hint = match AbsentRemote::of(project.dvc_settings()?) {
+                Some(absent) => absent.hints().swap_remove(0),
+                None => "`dvc remote list` shows where it is looked for; it may not have been pushed yet".into(),
+            };
+            return Err(Error::new(Kind::Program, "data_missing", format!("data could not be had: {why}")).hint(hint));
         }
     }
     Ok(pulled)

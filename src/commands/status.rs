@@ -88,9 +88,10 @@ fn text(way: &Journey, width: usize) -> Text {
     }
     out.append(&table.render(width));
     match &way.next {
-        Some(next) => out.add("next: ").styled(BOLD, next),
-        None => out.add("nothing to do"),
+        Some(next) => out.add("next: ").styled(BOLD, next).end_line(),
+        None if way.done() => out.add("nothing to do").end_line(),
+        // What is to be done, no command here does: the notes tell.
+        None => &mut out,
     };
-    out.end_line();
     out
 }

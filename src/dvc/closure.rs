@@ -25,6 +25,17 @@ pub struct Lack {
     pub files: Vec<String>,
 }
 
+impl Lack {
+    /// Whether some of it is not in the other place either.
+    #[must_use]
+    pub fn is_nowhere(&self, there: Option<&Self>) -> bool {
+        there.is_some_and(|there| {
+            let files: HashSet<&String> = there.files.iter().collect();
+            (self.list && there.list) || self.files.iter().any(|file| files.contains(file))
+        })
+    }
+}
+
 /// How thoroughly to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Look {
@@ -83,14 +94,21 @@ impl Explain for ClosureError {
     fn hints(&self) -> Vec<String> {
         match self {
             Self::NoRemote => vec!["name one: `dvc remote add -d storage URL` (a directory, s3://…, ssh://…)".into()],
-            Self::Program(error) => error.hints(),
-            Self::Answer(_) => Vec::new(),
+            Self::Program(error) => match error.hints() {
+                hints if hints.is_empty() => vec![LOOK_AT_REMOTE.into()],
+                hints => hints,
+            },
+            Self::Answer(_) => vec![LOOK_AT_REMOTE.into()],
             Self::Cache(error) => error.hints(),
             Self::Settings(error) => error.hints(),
             Self::Fs(error) => error.hints(),
         }
     }
 }
+
+/// What to type where nothing more is known.
+const LOOK_AT_REMOTE: &str =
+    "`dvc remote list` shows the remote's address, `dvc status --cloud -v` what DVC meets there";
 
 /// What the cache lacks of each of these versions; those that lack nothing are left out.
 pub fn lacking_here(
@@ -198,15 +216,20 @@ pub struct Sent {
 }
 
 /// Sends what a directory remote lacks of these versions: every file first, then the list that vouches for them.
-pub fn send(settings: &Settings, remote: &Path, versions: &[DataVersion]) -> Result<Sent, ClosureError> {
+pub fn send(settings: &Settings, remote: &Path, versions: &[DataVersion], look: Look) -> Result<Sent, ClosureError> {
     let (here, there) = (Cache::of(settings), Cache::at(remote));
     let mut sent = Sent::default();
     let mut known: HashSet<Oid> = HashSet::new();
     for version in versions {
-        if there.has_listing(*version) {
+        let has_list = there.has_listing(*version);
+        if has_list && look == Look::AtLists {
             continue;
         }
-        let Some(listing) = here.listing(*version)? else {
+        let listing = match here.listing(*version)? {
+            None if has_list => there.listing(*version)?,
+            listing => listing,
+        };
+        let Some(listing) = listing else {
             sent.missing.insert(*version, Lack { list: true, files: Vec::new() });
             continue;
         };
@@ -226,14 +249,14 @@ pub fn send(settings: &Settings, remote: &Path, versions: &[DataVersion]) -> Res
                 None => lack.files.push(entry.relpath.clone()),
             }
         }
-        if lack.files.is_empty() {
+        if !lack.files.is_empty() {
+            lack.list = !has_list;
+            sent.missing.insert(*version, lack);
+        } else if !has_list {
             let bytes = listing.to_bytes();
             there.put_listing_bytes(*version, &bytes)?;
             sent.objects += 1;
             sent.bytes += bytes.len() as u64;
-        } else {
-            lack.list = true;
-            sent.missing.insert(*version, lack);
         }
     }
     Ok(sent)
@@ -284,8 +307,8 @@ mod tests {
         let remote = place.dir.path().join("remote");
         let (a, b) = (place.version(&[("e/a/f", "1")]), place.version(&[("e/a/f", "1"), ("e/b/f", "2")]));
         assert_eq!(place.lacking(&[a, b], Look::AtLists).len(), 2);
-        assert_eq!(send(&place.settings, &remote, &[a, b]).unwrap().objects, 4);
-        assert_eq!(send(&place.settings, &remote, &[a, b]).unwrap(), Sent::default());
+        assert_eq!(send(&place.settings, &remote, &[a, b], Look::AtLists).unwrap().objects, 4);
+        assert_eq!(send(&place.settings, &remote, &[a, b], Look::AtFiles).unwrap(), Sent::default());
         for look in [Look::AtLists, Look::AtFiles] {
             assert_eq!(place.lacking(&[a, b], look), BTreeMap::new());
         }
@@ -293,6 +316,10 @@ mod tests {
         assert_eq!(place.lacking(&[a, b], Look::AtLists), BTreeMap::new());
         let lack = Lack { list: false, files: vec!["e/b/f".into()] };
         assert_eq!(place.lacking(&[a, b], Look::AtFiles), BTreeMap::from([(b, lack)]));
+        // What was lost there is sent again by whoever looks at the files.
+        assert_eq!(send(&place.settings, &remote, &[a, b], Look::AtLists).unwrap(), Sent::default());
+        assert_eq!(send(&place.settings, &remote, &[a, b], Look::AtFiles).unwrap().objects, 1);
+        assert_eq!(place.lacking(&[a, b], Look::AtFiles), BTreeMap::new());
     }
 
     #[test]
@@ -302,7 +329,10 @@ mod tests {
         let version = place.version(&[("e/a/f", "1"), ("e/b/f", "2")]);
         std::fs::remove_file(Cache::of(&place.settings).path(Oid::of(b"2"))).unwrap();
         let lack = Lack { list: true, files: vec!["e/b/f".into()] };
-        assert_eq!(send(&place.settings, &remote, &[version]).unwrap().missing, BTreeMap::from([(version, lack)]));
+        assert_eq!(
+            send(&place.settings, &remote, &[version], Look::AtLists).unwrap().missing,
+            BTreeMap::from([(version, lack)])
+        );
         assert!(!Cache::at(&remote).has_listing(version));
         assert_eq!(lacking_here(&place.settings, &[version]).unwrap()[&version].files, ["e/b/f"]);
         let unknown = DataVersion::new(Oid::of(b"?"));

@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use super::absent::AbsentRemote;
 use super::cache::{Cache, CacheError};
 use super::listing::Listing;
 use super::program::{Dvc, ProgramError};
@@ -28,6 +29,14 @@ pub enum FetchError {
         version: DataVersion,
         /// Where was looked.
         remote: String,
+    },
+    /// The remote's directory is not there.
+    #[error("data version {version} is not all in the cache, and {absent}")]
+    Absent {
+        /// Which.
+        version: DataVersion,
+        /// What is not there.
+        absent: AbsentRemote,
     },
     /// Nobody asked, and the repository's own settings choose how its remote is reached.
     #[error(
@@ -58,7 +67,7 @@ pub enum FetchError {
 impl Explain for FetchError {
     fn kind(&self) -> Kind {
         match self {
-            Self::NoRemote(_) | Self::NotAsked { .. } => Kind::Setup,
+            Self::NoRemote(_) | Self::Absent { .. } | Self::NotAsked { .. } => Kind::Setup,
             Self::NotThere { .. } => Kind::Wanting,
             Self::Program { source, .. } => source.kind(),
             Self::Cache(error) => error.kind(),
@@ -70,6 +79,7 @@ impl Explain for FetchError {
         match self {
             Self::NoRemote(_) => "no_dvc_remote",
             Self::NotThere { .. } => "data_not_on_remote",
+            Self::Absent { .. } => "remote_absent",
             Self::NotAsked { .. } => "data_not_fetched",
             Self::Program { source, .. } => source.code(),
             Self::Cache(error) => error.code(),
@@ -80,6 +90,7 @@ impl Explain for FetchError {
     fn hints(&self) -> Vec<String> {
         match self {
             Self::NoRemote(_) => vec!["name one: `dvc remote add -d NAME URL`".into()],
+            Self::Absent { absent, .. } => absent.hints().into_iter().take(1).collect(),
             Self::NotThere { .. } => {
                 vec!["who made it must push it: `capture-hook push`, in the clone that has it".into()]
             }
@@ -134,6 +145,9 @@ pub fn bring(
         return Ok(());
     }
     let remote = settings.remote().ok_or(FetchError::NoRemote(version))?;
+    if let Some(absent) = AbsentRemote::of(settings) {
+        return Err(FetchError::Absent { version, absent });
+    }
     let bytes = match &remote.dir {
         Some(dir) => fs::read_within(&Cache::at(dir).listing_path(version), limits::LIST)?
             .ok_or_else(|| FetchError::NotThere { version, remote: remote.name.clone() })?,

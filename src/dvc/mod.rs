@@ -3,6 +3,7 @@
 //! `lock`, `listing`, `cache`, `settings` and `stage` read what DVC 3 writes, each naming its source. Whatever they do not
 //! understand they say, and the caller lets DVC decide.
 
+pub mod absent;
 mod autostage;
 pub mod cache;
 pub mod checkout;

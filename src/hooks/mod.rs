@@ -131,8 +131,11 @@ fn follow(app: &App, project: &Project, reach: Reach) -> Result<(), Error> {
     match project.sync(reach, &app.ui)? {
         // What was refused was said.
         Synced::Nothing | Synced::Done { .. } | Synced::Refused { .. } => {}
-        Synced::Partly { missing } => {
-            app.ui.status(&format!("{} of the dataset are not here; `capture-hook pull` brings them", size(missing)));
+        Synced::Partly { files, missing } => {
+            let size = if missing == u64::MAX { "size unknown".into() } else { size(missing) };
+            app.ui.status(&format!(
+                "of the dataset are not here: {files} files ({size}); `capture-hook pull` brings them"
+            ));
         }
         Synced::Unsaved { kept } => {
             app.ui.warn(&format!("left as they are, with edits that DVC has not saved: {}", some(&kept)));

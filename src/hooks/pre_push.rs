@@ -7,6 +7,7 @@ use std::ffi::OsString;
 
 use crate::app::{App, Outcome};
 use crate::config::PushPolicy;
+use crate::dvc::closure::Look;
 use crate::error::Error;
 use crate::git::{Oid, Range};
 use crate::project::tags::Tagged;
@@ -56,8 +57,12 @@ fn send(app: &App, project: &Project, range: &Range) -> Result<(), Error> {
     if policy == PushPolicy::Off {
         return Ok(());
     }
-    match project.checked_out().map_err(Error::from).and_then(|()| Ok(project.upload(&needed, &app.ui)?)) {
-        Ok(said) => app.ui.detail(&said),
+    match project
+        .checked_out()
+        .map_err(Error::from)
+        .and_then(|()| Ok(project.upload(&needed, Look::AtLists, &app.ui)?))
+    {
+        Ok(done) => app.ui.detail(&done.said),
         Err(error) if policy == PushPolicy::Warn => super::warn(app, "pre-push", &error),
         Err(error) => return Err(error),
     }

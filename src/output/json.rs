@@ -355,7 +355,7 @@ pub struct CheckFinding {
     /// `error` or `warning`.
     pub severity: &'static str,
     /// `selection_not_ingested`, `trailer_missing`, `trailer_false`, `tag_missing`, `tag_false`, `run_lost`,
-    /// `data_missing`, `unreadable`, `not_in_clone`.
+    /// `data_missing`, `remote_absent`, `unreadable`, `not_in_clone`.
     pub code: &'static str,
     /// The commit.
     pub commit: Option<String>,

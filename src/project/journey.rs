@@ -110,7 +110,8 @@ impl Project {
         let current = self.look_at_dataset(&mut way, &state, &run_dir)?;
         let committed = self.look_at_commit(&mut way, &state, current, &shell)?;
         self.look_at_tag(&mut way, catalog, committed.as_ref())?;
-        self.look_at_remotes(&mut way, &state, committed.as_ref())?;
+        let version = state.locked.as_ref().map(|locked| locked.version);
+        self.look_at_remotes(&mut way, version, committed.as_ref())?;
         self.look_at_workspace(&mut way, &state, progress)?;
         Ok(way)
     }
@@ -252,54 +253,6 @@ impl Project {
         };
         way.step("tagged", Standing::Pending, detail);
         way.next("capture-hook tag");
-        Ok(())
-    }
-
-    fn look_at_remotes(&self, way: &mut Journey, state: &State, committed: Option<&Oid>) -> Result<(), RetrieveError> {
-        let Some(head) = committed else {
-            way.step("pushed", Standing::Pending, "not committed yet");
-            return Ok(());
-        };
-        let mut details = Vec::new();
-        let mut standing = Standing::Done;
-        let dir_remote = self.dvc_settings()?.remote().map(|remote| remote.dir.is_some());
-        match (dir_remote, &state.locked) {
-            (None, _) => {
-                way.notes.push("no DVC remote is set: `dvc remote add -d storage URL`".into());
-                details.push("data: there is no DVC remote".to_owned());
-                standing = Standing::Unknown;
-            }
-            (Some(true), Some(locked)) => {
-                let lacks = self.remote_lacks(&[locked.version])?.unwrap_or_default();
-                if lacks.is_empty() {
-                    details.push("data: on the DVC remote".into());
-                } else {
-                    details.push("data: not all on the DVC remote".into());
-                    standing = Standing::Pending;
-                }
-            }
-            // Another kind of remote would have to be asked over the network: `check --remote` does.
-            _ => details.push("data: went with the push (`capture-hook check --remote` asks)".into()),
-        }
-        let remotes = self.repo.query(["remote"]).map_err(ProjectError::from)?;
-        if remotes.text().is_empty() {
-            details.push("git: there is no remote".into());
-            if standing == Standing::Done {
-                standing = Standing::Unknown;
-            } else if standing == Standing::Pending {
-                way.next("capture-hook push");
-            }
-        } else if self.repo.on_a_remote(head).map_err(ProjectError::from)? {
-            details.push("git: pushed".into());
-            if standing == Standing::Pending {
-                way.next("capture-hook push");
-            }
-        } else {
-            details.push("git: not pushed".into());
-            standing = Standing::Pending;
-            way.next("git push --follow-tags");
-        }
-        way.step("pushed", standing, details.join("; "));
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use super::selection::run_of;
 use super::tags::RunTag;
 use super::{Hear, Project, ProjectError, Source};
 use crate::config;
+use crate::dvc::closure;
 use crate::dvc::version::DataVersion;
 use crate::dvc::{lock, stage};
 use crate::git::{Commit, Oid, Range, UNSHALLOW};
@@ -378,31 +379,44 @@ impl Project {
         }
         let mut versions: Vec<DataVersion> = commits.keys().copied().collect();
         versions.sort();
-        let Some(lacks) = self.remote_lacks(&versions)? else {
-            claims.push(Claim {
-                weight: Weight::Error,
-                code: "data_missing",
-                commit: None,
-                tag: None,
-                run: None,
-                message: "no DVC remote is set: `dvc remote add -d storage URL`".into(),
-            });
-            return Ok(());
+        let claim = |code, commit: Option<Oid>, message: String| Claim {
+            weight: Weight::Error,
+            code,
+            commit,
+            tag: None,
+            run: None,
+            message,
         };
+        let lacks = match self.remote_lacks(&versions) {
+            Ok(Some(lacks)) => lacks,
+            Ok(None) => {
+                let message = "no DVC remote is set: `dvc remote add -d storage URL`".into();
+                claims.push(claim("data_missing", None, message));
+                return Ok(());
+            }
+            Err(RetrieveError::Absent(absent)) => {
+                claims.push(claim("remote_absent", None, format!("{absent}: {}", absent.hints().join("; "))));
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        let lacking: Vec<DataVersion> = lacks.keys().copied().collect();
+        let here = closure::lacking_here(self.dvc_settings()?, &lacking)?;
         for (version, lack) in lacks {
             let files = match lack.files.as_slice() {
                 [] => "its list of files is not on the remote".to_owned(),
                 [only] => format!("{only} is not on the remote"),
                 [first, rest @ ..] => format!("{first} and {} more are not on the remote", rest.len()),
             };
-            claims.push(Claim {
-                weight: Weight::Error,
-                code: "data_missing",
-                commit: commits.get(&version).map(|id| (*id).clone()),
-                tag: None,
-                run: None,
-                message: format!("data version {version}: {files}"),
-            });
+            let commit = commits.get(&version).copied();
+            let way_out = match commit {
+                Some(commit) if !lack.is_nowhere(here.get(&version)) => {
+                    format!("`capture-hook push {}` sends it", commit.short())
+                }
+                _ => "nor in this clone: the one that has it can send it by `capture-hook push --all`".into(),
+            };
+            let message = format!("data version {version}: {files}; {way_out}");
+            claims.push(claim("data_missing", commit.cloned(), message));
         }
         Ok(())
     }

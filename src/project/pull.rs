@@ -105,7 +105,7 @@ impl Project {
         }
         hear.status(&format!("fetching {run} of {}", locked.version));
         match self.fetch(locked, Some(run), hear) {
-            Ok(()) => finish(switch()?, 0),
+            Ok(()) => finish(switch()?),
             Err(SyncError::Dvc(error)) => by_dvc(Err(error)),
             Err(error) => Err(error),
         }
@@ -145,7 +145,7 @@ impl Project {
         }
         hear.status(&format!("fetching data of {}", locked.version));
         match self.fetch(locked, run, hear) {
-            Ok(()) => finish(switch()?, 0),
+            Ok(()) => finish(switch()?),
             Err(SyncError::Dvc(error)) => by_dvc(Err(error)),
             Err(error) => Err(error),
         }

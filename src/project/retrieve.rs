@@ -12,6 +12,7 @@ use md5::{Digest, Md5};
 use super::sync::no_room;
 use super::verify::{Finding, Store, Subject, verify};
 use super::{Project, ProjectError};
+use crate::dvc::absent::AbsentRemote;
 use crate::dvc::cache::Cache;
 use crate::dvc::closure::ClosureError;
 use crate::dvc::fetch::{self, FetchError};
@@ -66,6 +67,9 @@ pub enum RetrieveError {
         /// The destination.
         path: PathBuf,
     },
+    /// The remote's directory is not where it was.
+    #[error(transparent)]
+    Absent(AbsentRemote),
     /// The list of files could not be had.
     #[error(transparent)]
     Fetch(#[from] FetchError),
@@ -86,7 +90,7 @@ pub enum RetrieveError {
 impl Explain for RetrieveError {
     fn kind(&self) -> Kind {
         match self {
-            Self::NotInVersion { .. } => Kind::Setup,
+            Self::NotInVersion { .. } | Self::Absent(_) => Kind::Setup,
             Self::Missing { .. } | Self::Damaged { .. } => Kind::Wanting,
             Self::NoRoom { .. } => Kind::Io,
             Self::Taken { .. } => Kind::Usage,
@@ -105,6 +109,7 @@ impl Explain for RetrieveError {
             Self::Damaged { .. } => "data_damaged",
             Self::NoRoom { .. } => "no_room",
             Self::Taken { .. } => "destination_taken",
+            Self::Absent(_) => "remote_absent",
             Self::Fetch(error) => error.code(),
             Self::Dvc(error) => error.code(),
             Self::Closure(error) => error.code(),
@@ -128,6 +133,7 @@ impl Explain for RetrieveError {
             Self::NoRoom { .. } => {
                 vec!["`dvc gc` frees what no commit in the workspace needs; `dvc cache dir` moves the cache".into()]
             }
+            Self::Absent(absent) => absent.hints(),
             Self::Taken { .. } => vec!["`-o DIR` names another place, `--force` replaces it".into()],
             Self::Fetch(error) => error.hints(),
             Self::Dvc(error) => error.hints(),

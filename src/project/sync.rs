@@ -14,9 +14,10 @@ pub(super) use error::{by_dvc, with_cause};
 
 use super::lock::WorkLock;
 use super::{Hear, Locked, Project, ProjectError, Source};
+use crate::dvc::absent::AbsentRemote;
 use crate::dvc::cache::Cache;
 use crate::dvc::checkout::{self, CheckoutError, Switch, Switched};
-use crate::dvc::fetch;
+use crate::dvc::fetch::{self, FetchError};
 use crate::dvc::listing::{Entry, Listing, Refusal};
 use crate::dvc::scratch::Scratch;
 use crate::dvc::settings::Settings;
@@ -78,7 +79,9 @@ pub enum Synced {
     },
     /// Only a part was brought: the rest is too much to fetch unasked.
     Partly {
-        /// About how many bytes are missing.
+        /// How many files are missing.
+        files: usize,
+        /// About how many bytes they have; `u64::MAX` where that is not known.
         missing: u64,
     },
     /// Some files hold work that DVC has not saved, and were left; the rest is as `dvc.lock` says.
@@ -274,7 +277,7 @@ impl Project {
             }
             hear.status(&format!("fetching data of {}: {}", locked.version, size(missing)));
             return match self.fetch(locked, None, hear) {
-                Ok(()) => finish(switch(&to)?, missing),
+                Ok(()) => finish(switch(&to)?),
                 Err(SyncError::Dvc(error)) => by_dvc(Err(error)),
                 Err(error) => Err(error),
             };
@@ -282,15 +285,18 @@ impl Project {
         if let Some(run) = self.selected_run(locked, Some(&to)).filter(|_| fetch)
             && done.missing.iter().any(|entry| entry.run().as_ref() == Some(&run))
         {
-            let whole = to.entries().len().max(1) as u64;
-            let share = missing / whole * to.run(&run).len() as u64;
+            let entries = to.run(&run);
+            let share =
+                bytes_there(settings, &cache, entries).unwrap_or_else(|| share_of(missing, entries.len(), to.len()));
             if let Some(why) = no_room(&settings.cache_dir, share) {
                 return Ok(Synced::Missing { why });
             }
             if share <= config.pull.max_bytes || reach == Reach::Limited {
                 hear.status(&format!("fetching {run} of {}", locked.version));
-                if let Err(SyncError::Dvc(error)) = self.fetch(locked, Some(&run), hear) {
-                    return by_dvc(Err(error));
+                match self.fetch(locked, Some(&run), hear) {
+                    Ok(()) => {}
+                    Err(SyncError::Dvc(error)) => return by_dvc(Err(error)),
+                    Err(error) => return Err(error),
                 }
             }
         }
@@ -302,8 +308,9 @@ impl Project {
             return Ok(Synced::Missing { why: refused.unwrap_or_else(|| format!("{} to fetch", size(missing))) });
         }
         let done = switch(&part)?;
-        let left = missing_bytes(settings, &cache, &to, locked);
-        Ok(if done.kept.is_empty() { Synced::Partly { missing: left } } else { Synced::Unsaved { kept: done.kept } })
+        let missing = missing_bytes(settings, &cache, &to, locked);
+        let files = to.entries().iter().filter(|entry| !cache.has(entry.md5)).count();
+        Ok(if done.kept.is_empty() { Synced::Partly { files, missing } } else { Synced::Unsaved { kept: done.kept } })
     }
 
     /// A listing without the files that were removed by hand: they come back when the user asks.
@@ -331,6 +338,9 @@ impl Project {
     /// Brings the objects of a data version, or of one run in it, into the cache. The workspace is not touched.
     pub(super) fn fetch(&self, locked: &Locked, run: Option<&RunKey>, hear: &dyn Hear) -> Result<(), SyncError> {
         let settings = self.dvc_settings()?;
+        if let Some(absent) = AbsentRemote::of(settings) {
+            return Err(FetchError::Absent { version: locked.version, absent }.into());
+        }
         let scratch = Scratch::new(&self.root, settings).map_err(ProjectError::from)?;
         let name = scratch.add(locked.version)?;
         let target = match run {
@@ -369,11 +379,13 @@ pub(super) fn outcome(done: Switched) -> Synced {
 }
 
 /// The outcome after a fetch that went well.
-pub(super) fn finish(done: Switched, missing: u64) -> Result<Synced, SyncError> {
-    if done.missing.is_empty() {
-        return Ok(outcome(done));
-    }
-    Ok(Synced::Missing { why: format!("the DVC remote does not have all of it ({} asked for)", size(missing)) })
+pub(super) fn finish(done: Switched) -> Result<Synced, SyncError> {
+    let Some(first) = done.missing.first() else { return Ok(outcome(done)) };
+    let more = match done.missing.len() - 1 {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Ok(Synced::Missing { why: format!("the DVC remote does not have {}{more}", first.relpath.escape_debug()) })
 }
 
 /// Why so many bytes cannot be fetched, where the disk has no room for them. A full disk stops more than us.
@@ -382,17 +394,32 @@ pub(super) fn no_room(cache: &Path, bytes: u64) -> Option<String> {
     Some(format!("{} to fetch, and {} are free for {}", size(bytes), size(free), cache.display()))
 }
 
-/// About how many bytes of a data version the cache lacks: a directory remote tells the sizes of files, of any other only
-/// the whole is known, from `dvc.lock`.
+/// How many bytes of these files the cache lacks, if the remote is a directory and has them all.
+fn bytes_there(settings: &Settings, cache: &Cache, entries: &[Entry]) -> Option<u64> {
+    let there = Cache::at(settings.remote()?.dir.as_ref()?);
+    entries.iter().filter(|entry| !cache.has(entry.md5)).map(|entry| there.size(entry.md5)).sum()
+}
+
+/// About how many bytes of a data version the cache lacks: a directory remote tells the sizes of files; of any other only the
+/// whole is known, from `dvc.lock`. `u64::MAX` where neither tells.
 fn missing_bytes(settings: &Settings, cache: &Cache, to: &Listing, locked: &Locked) -> u64 {
-    let len = |path: &Path| std::fs::metadata(path).map(|meta| meta.len());
-    if let Some(dir) = settings.remote().and_then(|remote| remote.dir.as_ref()) {
-        let there = Cache::at(dir);
-        let lacks = to.entries().iter().filter(|entry| !cache.has(entry.md5));
-        return lacks.map(|entry| len(&there.path(entry.md5)).unwrap_or(0)).sum();
+    if let Some(bytes) = bytes_there(settings, cache, to.entries()) {
+        return bytes;
     }
-    let have: u64 = to.entries().iter().filter_map(|entry| len(&cache.path(entry.md5)).ok()).sum();
-    locked.size.unwrap_or(u64::MAX).saturating_sub(have)
+    let have: u64 = to.entries().iter().filter_map(|entry| cache.size(entry.md5)).sum();
+    match locked.size.map_or(u64::MAX, |size| size.saturating_sub(have)) {
+        0 if !to.entries().iter().all(|entry| cache.has(entry.md5)) => u64::MAX,
+        bytes => bytes,
+    }
+}
+
+/// What some of a number of files have of all bytes, if they are alike. What is not known stays so.
+fn share_of(bytes: u64, some: usize, all: usize) -> u64 {
+    if bytes == u64::MAX {
+        return bytes;
+    }
+    let share = u128::from(bytes) * some as u128 / all.max(1) as u128;
+    u64::try_from(share).unwrap_or(u64::MAX)
 }
 
 /// A size for people.
@@ -420,5 +447,12 @@ mod tests {
         assert_eq!(size(17), "17 bytes");
         assert_eq!(size(1536), "1.5 KiB");
         assert_eq!(size(3 << 30), "3.0 GiB");
+    }
+
+    #[test]
+    fn a_share_of_little_is_not_nothing() {
+        assert_eq!(share_of(100, 7, 300), 2);
+        assert_eq!(share_of(u64::MAX, 1, 2), u64::MAX);
+        assert_eq!(share_of(5, 1, 0), 5);
     }
 }

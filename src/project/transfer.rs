@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, HashSet};
 use super::retrieve::RetrieveError;
 use super::sync::size;
 use super::{Hear, Project, ProjectError, Source};
-use crate::dvc::closure::{self, ClosureError, Lack, Look};
+use crate::dvc::absent::AbsentRemote;
+use crate::dvc::closure::{self, ClosureError, Lack, Look, Sent};
 use crate::dvc::program::ProgramError;
 use crate::dvc::scratch::Scratch;
 use crate::dvc::version::DataVersion;
@@ -39,6 +40,9 @@ pub enum TransferError {
         /// What was to go there.
         needed: Vec<Needed>,
     },
+    /// The remote's directory is not where it was.
+    #[error(transparent)]
+    Absent(AbsentRemote),
     /// Data that is neither here nor there.
     #[error("data of {} is neither in this clone nor on the DVC remote ({objects} objects)", list(needed))]
     Missing {
@@ -89,7 +93,7 @@ fn list(needed: &[Needed]) -> String {
 impl Explain for TransferError {
     fn kind(&self) -> Kind {
         match self {
-            Self::NoRemote { .. } => Kind::Setup,
+            Self::NoRemote { .. } | Self::Absent(_) => Kind::Setup,
             Self::Missing { .. } => Kind::Wanting,
             Self::Upload { source: Cause::Dvc(error), .. } => error.kind(),
             Self::Upload { source: Cause::Closure(error), .. } => error.kind(),
@@ -101,6 +105,7 @@ impl Explain for TransferError {
     fn code(&self) -> &'static str {
         match self {
             Self::NoRemote { .. } => "no_dvc_remote",
+            Self::Absent(_) => "remote_absent",
             Self::Missing { .. } => "data_missing",
             Self::Upload { .. } => "upload_failed",
             Self::Project(error) => error.code(),
@@ -113,8 +118,11 @@ impl Explain for TransferError {
             Self::NoRemote { .. } => {
                 vec!["name one: `dvc remote add -d storage URL` (a directory, s3://…, ssh://…)".into()]
             }
+            Self::Absent(absent) => {
+                absent.hints().into_iter().chain([format!("to push git all the same, once: {NO_VERIFY}")]).collect()
+            }
             Self::Missing { .. } => {
-                vec!["push from the clone that has the data, or bring it here: `capture-hook pull`".into()]
+                vec!["the clone that has the data can send it: `capture-hook push --all` there".into()]
             }
             Self::Upload { source, .. } => {
                 let mut hints = match source {
@@ -123,7 +131,7 @@ impl Explain for TransferError {
                 };
                 hints.extend([
                     "send the data by itself first, with its progress shown: `capture-hook push`".into(),
-                    "to push git all the same, once: `git push --no-verify`".into(),
+                    format!("to push git all the same, once: {NO_VERIFY}"),
                 ]);
                 hints
             }
@@ -133,12 +141,33 @@ impl Explain for TransferError {
     }
 }
 
+/// How to push without the hook.
+const NO_VERIFY: &str = "`git push --no-verify`";
+
+/// What became of an upload.
+#[derive(Debug)]
+pub struct Uploaded {
+    /// In words.
+    pub said: String,
+    /// The data versions of which the remote lacked something.
+    pub sent: Vec<DataVersion>,
+}
+
+impl Uploaded {
+    fn nothing(said: &str) -> Self {
+        Self { said: said.into(), sent: Vec::new() }
+    }
+}
+
 impl Project {
     /// What the DVC remote lacks of these versions, every file looked up; `None` where no remote is set.
     pub fn remote_lacks(&self, versions: &[DataVersion]) -> Result<Option<BTreeMap<DataVersion, Lack>>, RetrieveError> {
         let settings = self.dvc_settings()?;
         if settings.remote().is_none() {
             return Ok(None);
+        }
+        if let Some(absent) = self.absent_remote()? {
+            return Err(RetrieveError::Absent(absent));
         }
         Ok(Some(closure::lacking_there(&self.root, settings, versions, Look::AtFiles, || self.dvc())?))
     }
@@ -191,37 +220,51 @@ impl Project {
         }))
     }
 
-    /// Sends what the remote lacks of these versions. Says how it went, in words.
-    pub fn upload(&self, needed: &[Needed], hear: &dyn Hear) -> Result<String, TransferError> {
+    /// Sends what the remote lacks of these versions. A directory is asked for lists of files, or for every file.
+    pub fn upload(&self, needed: &[Needed], look: Look, hear: &dyn Hear) -> Result<Uploaded, TransferError> {
         let settings = self.dvc_settings()?;
         if needed.is_empty() {
-            return Ok("nothing to send".into());
+            return Ok(Uploaded::nothing("nothing to send"));
         }
         let Some(remote) = settings.remote() else {
             return Err(TransferError::NoRemote { needed: needed.to_vec() });
         };
+        if let Some(absent) = self.absent_remote()? {
+            return Err(TransferError::Absent(absent));
+        }
         let failed = |source: ClosureError| TransferError::Upload { needed: needed.to_vec(), source: source.into() };
         let versions: Vec<DataVersion> = needed.iter().map(|n| n.version).collect();
         let dvc = || self.dvc();
-        let lacks = closure::lacking_there(&self.root, settings, &versions, Look::AtLists, dvc).map_err(failed)?;
+        let lacks = closure::lacking_there(&self.root, settings, &versions, look, dvc).map_err(failed)?;
         let lacking: Vec<Needed> = needed.iter().filter(|n| lacks.contains_key(&n.version)).cloned().collect();
-        if lacking.is_empty() {
-            return Ok("the DVC remote has everything".into());
-        }
-        hear.status(&format!("sending data of {} to the DVC remote", list(&lacking)));
-        match &remote.dir {
-            Some(dir) => {
-                let versions: Vec<DataVersion> = lacking.iter().map(|n| n.version).collect();
-                let sent = closure::send(settings, dir, &versions).map_err(failed)?;
-                let missing = |n: &&Needed| sent.missing.contains_key(&n.version);
-                let objects = sent.missing.values().map(|lack| lack.files.len() + usize::from(lack.list)).sum();
-                match lacking.iter().filter(missing).cloned().collect::<Vec<_>>() {
-                    missing if missing.is_empty() => Ok(format!("sent {} objects, {}", sent.objects, size(sent.bytes))),
-                    missing => Err(TransferError::Missing { needed: missing, objects }),
+        let sent: Vec<DataVersion> = lacking.iter().map(|n| n.version).collect();
+        let said = if lacking.is_empty() {
+            "the DVC remote has everything".to_owned()
+        } else {
+            hear.status(&format!("sending data of {} to the DVC remote", list(&lacking)));
+            match &remote.dir {
+                Some(dir) => {
+                    Self::upload_natively(closure::send(settings, dir, &sent, look).map_err(failed)?, &lacking)?
                 }
+                None => self.upload_by_dvc(&lacking, hear)?,
             }
-            None => self.upload_by_dvc(&lacking, hear),
+        };
+        self.note_sent(remote, &versions);
+        if let Some(why) = self.uncommitted_remote()? {
+            hear.warn(&why.to_string());
+            hear.hint(&why.hint());
         }
+        Ok(Uploaded { said, sent })
+    }
+
+    /// What natively sent data comes to, in words.
+    fn upload_natively(sent: Sent, lacking: &[Needed]) -> Result<String, TransferError> {
+        if sent.missing.is_empty() {
+            return Ok(format!("sent {} objects, {}", sent.objects, size(sent.bytes)));
+        }
+        let objects = sent.missing.values().map(|lack| lack.files.len() + usize::from(lack.list)).sum();
+        let needed = lacking.iter().filter(|n| sent.missing.contains_key(&n.version)).cloned().collect();
+        Err(TransferError::Missing { needed, objects })
     }
 
     fn upload_by_dvc(&self, needed: &[Needed], hear: &dyn Hear) -> Result<String, TransferError> {

@@ -177,3 +177,156 @@ fn verify_tells_what_is_not_known_from_what_is_wrong() {
     let said = world.hook(["verify"]).fails(1);
     assert!(said.err.contains("as they were committed") && !said.err.contains("pull"), "{}", said.err);
 }
+
+/// Runs the command that `status` names, in a shell as a user does.
+fn do_next(world: &World) {
+    let next = next(world).unwrap();
+    world.run_in("repo", "sh", ["-c", &next]).ok();
+}
+
+/// An object of the DVC remote at `dir` that is no list of files.
+fn some_object(world: &World, dir: &str) -> std::path::PathBuf {
+    let mut objects = files(&world.path(dir).join("files/md5"));
+    objects.retain(|path| path.extension().is_none());
+    objects.sort();
+    objects.remove(0)
+}
+
+/// 12-54, 12-31: what the DVC remote lost, or a new one lacks, is sent by the command that is named.
+#[test]
+fn a_remote_that_lost_data_gets_it_again_by_the_command_that_is_named() {
+    let world = pushed("native");
+    commit_run(&world, SECOND);
+    world.git(["push", "-q", "origin", "main"]).ok();
+    assert_eq!(next(&world), None);
+    fs::remove_file(some_object(&world, "dvc-remote")).unwrap();
+    assert_eq!(step(&world, "repo", "pushed").0, "pending");
+    do_next(&world);
+    assert_eq!(next(&world), None);
+    world.hook(["check", "--remote"]).ok();
+    // The sibling: another remote in its place, and empty. The data of older commits is asked for by itself.
+    fs::create_dir(world.path("another")).unwrap();
+    world.dvc(["remote", "modify", "--local", "storage", "url", world.path("another").to_str().unwrap()]).ok();
+    assert_eq!(next(&world).as_deref(), Some("capture-hook push"));
+    let said = world.hook(["push"]).ok();
+    assert!(said.err.contains("`capture-hook push --all`"), "{}", said.err);
+    assert_eq!(next(&world), None);
+    let said = world.hook(["check", "--remote"]).fails(1);
+    assert!(
+        said.out.contains("`capture-hook push ") && said.err.contains("`capture-hook push --all`"),
+        "{}",
+        said.all()
+    );
+    world.hook(["push", "--all"]).ok();
+    world.hook(["check", "--remote"]).ok();
+    // What this clone does not have either is not asked of it.
+    let object = some_object(&world, "another");
+    fs::remove_file(&object).unwrap();
+    fs::remove_file(world.repo(".dvc/cache").join(object.strip_prefix(world.path("another")).unwrap())).unwrap();
+    assert_eq!(next(&world), None);
+    assert!(step(&world, "repo", "pushed").1.contains("nor in this clone"));
+    let said = world.hook(["check", "--remote"]).fails(1);
+    assert!(said.out.contains("nor in this clone: "), "{}", said.out);
+}
+
+/// 12-54: a directory remote that is not mounted is called absent, and nothing is sent to where it was.
+#[test]
+fn a_remote_that_is_not_mounted_is_called_absent_and_not_made_anew() {
+    let world = pushed("native");
+    clone(&world, "fresh");
+    let (remote, away) = (world.path("dvc-remote"), world.path("unplugged"));
+    fs::rename(&remote, &away).unwrap();
+    let absent = format!("{} of the DVC remote `storage` is not there", remote.display());
+    commit_run(&world, SECOND);
+    let stopped = |dir: &str, code: i32, args: &[&str]| {
+        let said = world.run_in(dir, args[0], &args[1..]).fails(code);
+        assert!(said.all().contains(&absent) && said.all().contains("mount it"), "{args:?}: {}", said.all());
+        assert!(!remote.exists(), "{args:?}");
+    };
+    stopped("repo", 1, &["git", "push", "-q", "origin", "main"]);
+    stopped("repo", 3, &["capture-hook", "push"]);
+    stopped("repo", 1, &["capture-hook", "check", "--remote"]);
+    stopped("fresh", 4, &["capture-hook", "pull"]);
+    let (state, detail) = step(&world, "repo", "pushed");
+    assert!(state == "pending" && detail.contains(&absent), "{detail}");
+    assert_eq!(next(&world), None);
+    assert!(!world.hook(["status"]).ok().out.contains("nothing to do"));
+    // A clone that never saw it: git's remote has data, so that DVC's has, too.
+    fs::write(world.path("fresh/words.txt"), "x").unwrap();
+    world.hook_in("fresh", ["install"]).ok();
+    stopped("fresh", 3, &["capture-hook", "push"]);
+    // The sibling: the empty directory that a share is mounted on.
+    fs::create_dir(&remote).unwrap();
+    let said = world.git(["push", "-q", "origin", "main"]).fails(1);
+    assert!(said.err.contains("is empty, and data was in it before"), "{}", said.err);
+    assert!(files(&remote).is_empty());
+    fs::remove_dir(&remote).unwrap();
+    fs::rename(&away, &remote).unwrap();
+    world.git(["push", "-q", "origin", "main"]).ok();
+    assert_eq!(next(&world), None);
+    // Meant to begin anew, it does, by the command that was named.
+    fs::remove_dir_all(&remote).unwrap();
+    let status = status(&world, "repo");
+    let notes: Vec<&str> = status["notes"].as_array().unwrap().iter().map(|note| note.as_str().unwrap()).collect();
+    let hint = notes.iter().find(|note| note.contains("mkdir -p")).unwrap();
+    let command = hint.split('`').nth(1).unwrap();
+    world.run_in("repo", "sh", ["-c", command]).ok();
+    world.hook(["check", "--remote"]).ok();
+}
+
+/// The sibling: a remote that nobody has sent anything to is made by the first push.
+#[test]
+fn a_new_remote_is_made_by_the_first_push() {
+    let world = committed();
+    fs::remove_dir_all(world.path("dvc-remote")).unwrap();
+    world.git(["push", "-q", "--follow-tags", "-u", "origin", "main"]).ok();
+    assert!(step(&world, "repo", "pushed").1.contains("data: on the DVC remote"));
+}
+
+/// 12-60: data that did not go with a push is not said to have gone.
+#[test]
+fn data_of_a_stopped_push_is_not_said_to_be_pushed() {
+    let world = pushed("native");
+    world.dvc(["remote", "modify", "--local", "storage", "url", "http://127.0.0.1:9/data"]).ok();
+    commit_run(&world, SECOND);
+    world.git(["push", "-q", "origin", "main"]).fails(1);
+    let (state, detail) = step(&world, "repo", "pushed");
+    assert_eq!((state.as_str(), detail.as_str()), ("pending", "data: goes with the push; git: not pushed"));
+    // Nor is it an error without a command to type.
+    let said = world.hook(["check", "--remote"]).fails(1);
+    assert!(said.err.contains("hint: `capture-hook push --all`"), "{}", said.err);
+    // The sibling: git was pushed all the same.
+    world.git(["push", "-q", "--no-verify", "origin", "main"]).ok();
+    let (state, detail) = step(&world, "repo", "pushed");
+    assert!(state == "unknown" && detail.contains("not known to be on the DVC remote"), "{detail}");
+}
+
+/// 12-48: data whose size nobody knows is not called nothing.
+#[test]
+fn data_that_is_not_here_is_counted_or_its_size_unknown() {
+    let world = pushed("native");
+    commit_run(&world, SECOND);
+    world.git(["push", "-q", "origin", "main"]).ok();
+    let away = world.path("away");
+    fs::create_dir(&away).unwrap();
+    // The remote holds the selected run alone, and the data version is as large as that.
+    for file in files(&world.repo("data/captures").join(FIRST)) {
+        let md5 = world.run_in(".", "md5sum", [file.to_str().unwrap()]).ok().out;
+        let object = world.path("dvc-remote/files/md5").join(&md5[..2]).join(&md5[2..32]);
+        fs::rename(&object, away.join(&md5[..32])).unwrap();
+    }
+    let lock = fs::read_to_string(world.repo("dvc.lock")).unwrap();
+    let line = lock.lines().find(|line| line.trim().starts_with("size: ")).unwrap();
+    fs::write(world.repo("dvc.lock"), lock.replace(line.trim(), "size: 0")).unwrap();
+    world.git(["commit", "-q", "--no-verify", "-am", "a size"]).ok();
+    world.git(["push", "-q", "--no-verify", "origin", "main"]).ok();
+    let template = world.path("template/hooks");
+    fs::create_dir_all(&template).unwrap();
+    fs::copy(world.repo(".git/hooks/post-checkout"), template.join("post-checkout")).unwrap();
+    let settings = fs::read_to_string(world.repo(".dvc/config.local")).unwrap();
+    fs::create_dir_all(world.path("home/.config/dvc")).unwrap();
+    fs::write(world.path("home/.config/dvc/config"), settings).unwrap();
+    let template = format!("--template={}", world.path("template").display());
+    let said = world.git_in(".", ["clone", "-q", &template, "origin.git", "clone"]).ok();
+    assert!(said.err.contains("files (size unknown)") && !said.err.contains("0 bytes"), "{}", said.err);
+}

@@ -133,6 +133,7 @@ fn whole_way(_: World) {
     assert!(world.dvc(["status", "-c"]).ok().out.contains("in sync"));
     heard.hear(world.git(["push", "--follow-tags", "origin", "main"])).ok();
     heard.hear(world.hook(["check", "--remote"])).ok();
+    assert!(heard.hear(world.hook(["status"])).ok().out.contains("data: sent to the DVC remote; git: pushed"));
     let data = tree(&world.repo("data/captures"));
 
     // In the environment, as CI has them.
