@@ -62,6 +62,8 @@ pub enum Command {
     Publish(commands::publish::Args),
     /// Send the data that commits need to the DVC remote.
     Push(commands::push::Args),
+    /// Settle a run that both sides of a merge changed, and unite all others.
+    Resolve(commands::resolve::Args),
     /// Check commits as the hooks do, for CI.
     Check(commands::check::Args),
     /// Make missing run tags again from history.
@@ -222,6 +224,7 @@ fn dispatch(cli: Cli, ui: Ui) -> Result<Outcome, Error> {
         Command::Ingest(args) => commands::ingest::run(&app, &args),
         Command::Publish(args) => commands::publish::run(&app, &args),
         Command::Push(args) => commands::push::run(&app, &args),
+        Command::Resolve(args) => commands::resolve::run(&app, &args),
         Command::Check(args) => commands::check::run(&app, &args),
         Command::Tag(args) => commands::tag::run(&app, &args),
         Command::Status(args) => commands::status::run(&app, &args),

@@ -7,10 +7,12 @@
 use std::path::{Path, PathBuf};
 
 use crate::app::{App, Outcome};
+use crate::dvc::merge::Prefer;
 use crate::error::Error;
-use crate::git::Repo;
+use crate::git::{Entry, Favored, GitCall, Oid, Repo};
 use crate::project::Project;
-use crate::project::merging::{self, Ended, Files};
+use crate::project::merging::{self, Ended, Files, Remade};
+use crate::support::limits;
 
 /// Which file is merged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -73,14 +75,25 @@ fn merge(app: &App, args: &Args) -> Result<Ended, Error> {
     };
     let labels = [label(0, "base"), label(1, "ours"), label(2, "theirs")];
     let repo = Repo::open(&app.cwd, &app.env)?;
+    let caller = repo.caller();
+    let favored = favored(&repo, caller.as_ref());
+    let prefer = merging::prefer(&labels, &app.env, caller.as_ref(), repo.rebasing());
+    // A stash that is put back at the end of a rebase is no part of its last merge.
+    let stash = labels[0] == "Stash base" || caller.as_ref().is_some_and(|call| call.command == "stash");
+    let remade = match repo.remaking().filter(|_| !stash) {
+        Some(original) => Some(remade(&repo, &original, &path)?),
+        None => None,
+    };
     let files = Files {
         base: app.cwd.join(&args.base),
         ours: app.cwd.join(&args.ours),
         theirs: app.cwd.join(&args.theirs),
         marker: args.marker.as_deref().and_then(|n| n.parse().ok()).filter(|n| (1..=1000).contains(n)).unwrap_or(7),
-        prefer: merging::prefer(&labels, &app.env, repo.rebasing()),
+        prefer: favored.unwrap_or(prefer),
+        favored,
+        remade,
         path,
-        labels,
+        labels: labels.map(shown),
     };
     Ok(match args.what {
         What::Params => merging::params(&files, &app.env)?,
@@ -91,4 +104,42 @@ fn merge(app: &App, args: &Args) -> Result<Ended, Error> {
             merging::lock(&files, &project)?
         }
     })
+}
+
+/// The side that git was told to take of whatever both changed: by the command that called us, or when the rebase that goes
+/// on now was begun.
+fn favored(repo: &Repo, caller: Option<&GitCall>) -> Option<Prefer> {
+    let call = caller?;
+    let kept = || repo.rebase_options().iter().filter_map(|option| Favored::named(option)).next_back();
+    let favored = call.favors().or_else(|| if call.command == "rebase" { kept() } else { None });
+    favored.map(|side| match side {
+        Favored::Ours => Prefer::Ours,
+        Favored::Theirs => Prefer::Theirs,
+    })
+}
+
+/// A file in the merge that a rebase makes again, and in that merge's parents.
+fn remade(repo: &Repo, merge: &Oid, path: &str) -> Result<Remade, Error> {
+    let file = |commit: Option<&Oid>| -> Result<Vec<u8>, Error> {
+        let entry = match commit {
+            Some(commit) => repo.entry_at(commit, path)?,
+            None => None,
+        };
+        match entry.filter(Entry::is_file) {
+            Some(entry) if repo.blob_size(&entry.id)? <= limits::LOCK => Ok(repo.blob(&entry.id)?),
+            _ => Ok(Vec::new()),
+        }
+    };
+    let parents = repo.commit(merge)?.parents;
+    Ok(Remade { merge: file(Some(merge))?, parents: [file(parents.first())?, file(parents.get(1))?] })
+}
+
+/// What a side is called, as its user knows it: a rebase keeps the branches of the merges that it makes again under names of
+/// its own, and where git knows no name, it gives a commit's id.
+fn shown(label: String) -> String {
+    match (label.strip_prefix("refs/rewritten/"), Oid::parse(&label)) {
+        (Some(name), _) => name.to_owned(),
+        (None, Some(id)) => id.short().to_owned(),
+        (None, None) => label,
+    }
 }

@@ -20,6 +20,7 @@ pub mod plot;
 pub mod publish;
 pub mod pull;
 pub mod push;
+pub mod resolve;
 pub mod runs;
 pub mod select;
 pub mod show;

@@ -54,7 +54,11 @@ impl Explain for LockError {
 
     fn hints(&self) -> Vec<String> {
         match self {
-            Self::Conflict { .. } => vec![format!("resolve it, then `git add {FILE}`")],
+            Self::Conflict { .. } => vec![
+                "`capture-hook resolve RUN --ours`, `--theirs` or `--both` settles a run that both sides changed"
+                    .into(),
+                format!("anything else: edit it, then `git add {FILE}`"),
+            ],
             Self::Yaml(_) | Self::NotUnderstood { .. } => {
                 vec![format!("`git checkout HEAD -- {FILE}` brings the committed one back")]
             }

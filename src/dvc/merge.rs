@@ -4,11 +4,13 @@
 //! different ways is a [`Clash`]: the stage's lines stand in the result twice, between git's markers, which name both data
 //! versions. What is not understood is an error, and the caller merges the text as git would.
 
+mod decided;
 mod text;
 mod unite;
 
 use std::collections::BTreeMap;
 
+pub use decided::{Choice, Decided, Prefer};
 use text::{assemble, complete, prove, same};
 use unite::unite;
 
@@ -19,15 +21,6 @@ use super::stage::{RUN_DIR, STAGE};
 use super::version::{DataVersion, Oid};
 use crate::params::value::Value;
 use crate::run::RunKey;
-
-/// Whose selection stands where both sides selected another run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Prefer {
-    /// The current branch's (a merge).
-    Ours,
-    /// The replayed commit's (rebase, cherry-pick).
-    Theirs,
-}
 
 /// The three versions and how to call the sides.
 pub struct Sides<'a> {
@@ -45,6 +38,8 @@ pub struct Sides<'a> {
     pub marker: usize,
     /// Whose selection stands.
     pub prefer: Prefer,
+    /// What was decided about what both changed.
+    pub decided: &'a Decided,
 }
 
 /// Something that both sides changed in different ways.
@@ -86,6 +81,10 @@ pub struct Merged {
     pub added: (Vec<RunKey>, Vec<RunKey>),
     /// Runs whose recorder files are the same on both sides, and what was made of them is not: ours stand.
     pub alike: Vec<RunKey>,
+    /// Runs that both sides changed and that a decision settles, each with what it was.
+    pub settled: Vec<(RunKey, Choice)>,
+    /// Runs whose other side's files stand beside them, each with the name that those have.
+    pub kept: Vec<(RunKey, RunKey)>,
     /// The selection that did not stand, with the side it came from.
     pub other_selection: Option<(String, Prefer)>,
 }
@@ -140,6 +139,8 @@ pub fn merge(sides: &Sides<'_>, objects: &mut dyn Objects) -> Result<Merged, Mer
         listings: Vec::new(),
         added: Default::default(),
         alike: Vec::new(),
+        settled: Vec::new(),
+        kept: Vec::new(),
         other: None,
     };
 
@@ -178,8 +179,8 @@ pub fn merge(sides: &Sides<'_>, objects: &mut dyn Objects) -> Result<Merged, Mer
     if work.clashes.is_empty() {
         prove(&bytes, &want)?;
     }
-    let Work { clashes, listings, added, alike, other, .. } = work;
-    Ok(Merged { bytes, clashes, listings, added, alike, other_selection: other })
+    let Work { clashes, listings, added, alike, settled, kept, other, .. } = work;
+    Ok(Merged { bytes, clashes, listings, added, alike, settled, kept, other_selection: other })
 }
 
 enum Resolved<'a> {
@@ -202,6 +203,8 @@ struct Work<'a> {
     listings: Vec<Listing>,
     added: (Vec<RunKey>, Vec<RunKey>),
     alike: Vec<RunKey>,
+    settled: Vec<(RunKey, Choice)>,
+    kept: Vec<(RunKey, RunKey)>,
     other: Option<(String, Prefer)>,
 }
 
@@ -217,6 +220,16 @@ fn three<T: PartialEq>(base: Option<T>, ours: Option<T>, theirs: Option<T>) -> R
 }
 
 impl<'a> Work<'a> {
+    /// The same; where both changed it, the favoured side's.
+    fn three<T: PartialEq + Clone>(
+        &self,
+        base: Option<T>,
+        ours: Option<T>,
+        theirs: Option<T>,
+    ) -> Result<Option<T>, ()> {
+        three(base, ours.clone(), theirs.clone()).or_else(|()| self.sides.decided.pick(ours, theirs).ok_or(()))
+    }
+
     fn stage(&mut self, name: &str, (base, ours, theirs): Three<'a>) -> Result<Resolved<'a>, MergeError> {
         let equal = |a: Option<&LockedStage>, b: Option<&LockedStage>| match (a, b) {
             (Some(a), Some(b)) => same(&a.to_value(), &b.to_value()),
@@ -225,16 +238,21 @@ impl<'a> Work<'a> {
         };
         let ours_text =
             |stage: Option<&'a LockedStage>| stage.map_or(Resolved::Gone, |s| Resolved::Same(s, self.sides.ours));
+        let theirs_text =
+            |stage: Option<&'a LockedStage>| stage.map_or(Resolved::Gone, |s| Resolved::Same(s, self.sides.theirs));
         if equal(ours, theirs) || equal(theirs, base) {
             return Ok(ours_text(ours));
         }
         if equal(ours, base) {
-            return Ok(theirs.map_or(Resolved::Gone, |s| Resolved::Same(s, self.sides.theirs)));
+            return Ok(theirs_text(theirs));
         }
         let before = self.clashes.len();
         let value = match (ours, theirs) {
             (Some(ours), Some(theirs)) if name == STAGE => self.capture(base, ours, theirs)?,
             _ => {
+                if let Some(text) = self.sides.decided.pick(ours_text(ours), theirs_text(theirs)) {
+                    return Ok(text);
+                }
                 self.clash(name, "the record");
                 Value::Null
             }
@@ -254,7 +272,7 @@ impl<'a> Work<'a> {
         theirs: &LockedStage,
     ) -> Result<Value, MergeError> {
         let mut entries = Vec::new();
-        match three(base.map(|b| &b.cmd), Some(&ours.cmd), Some(&theirs.cmd)) {
+        match self.three(base.map(|b| &b.cmd), Some(&ours.cmd), Some(&theirs.cmd)) {
             Ok(cmd) => entries.push(("cmd".to_owned(), cmd.cloned().unwrap_or(Value::Null))),
             Err(()) => self.clash(STAGE, "the command"),
         }
@@ -297,10 +315,13 @@ impl<'a> Work<'a> {
                     self.other = dropped.as_ref().and_then(Value::as_str).map(|run| (run.to_owned(), side));
                     kept
                 }
-                Err(()) => {
-                    self.clash(STAGE, &format!("parameter {key}"));
-                    None
-                }
+                Err(()) => match self.sides.decided.pick(o, t) {
+                    Some(favored) => favored,
+                    None => {
+                        self.clash(STAGE, &format!("parameter {key}"));
+                        None
+                    }
+                },
             };
             if let Some(merged) = merged {
                 files.entry(file).or_default().insert(key, merged);
@@ -332,7 +353,10 @@ impl<'a> Work<'a> {
                         Prefer::Ours => o.all,
                         Prefer::Theirs => t.all,
                     }),
-                    _ => self.clash(STAGE, path),
+                    (o, t) => match self.sides.decided.pick(o, t) {
+                        Some(favored) => out.extend(favored.map(|item| item.all)),
+                        None => self.clash(STAGE, path),
+                    },
                 },
             }
         }
@@ -350,7 +374,7 @@ impl<'a> Work<'a> {
             Some(version) => get(version).unwrap_or_default(),
             None => Listing::default(),
         };
-        let united = unite(&base_list, &our_list, &their_list);
+        let united = unite(&base_list, &our_list, &their_list, self.sides.decided);
         if !united.clashes.is_empty() {
             self.clashes.extend(united.clashes);
             return Ok(None);
@@ -358,9 +382,11 @@ impl<'a> Work<'a> {
         let listing = Listing::new(united.entries)?;
         let version = listing.version();
         let nfiles = listing.len() as i128;
-        let size = self.size(&listing, [(ours, &our_list), (theirs, &their_list)], base.map(|b| (b, &base_list)));
         self.added = united.added;
         self.alike = united.alike;
+        self.settled = united.settled;
+        self.kept = united.kept;
+        let size = self.size(&listing, [(ours, &our_list), (theirs, &their_list)], base.map(|b| (b, &base_list)));
         if version != our_version && version != their_version {
             self.listings.push(listing);
         }
@@ -405,7 +431,8 @@ impl<'a> Work<'a> {
         let both = |e: &&Entry| their_list.get(&e.relpath) == Some(*e) && base_list.get(&e.relpath) != Some(*e);
         let dropped = |e: &&Entry| our_list.get(&e.relpath) != Some(*e) && their_list.get(&e.relpath) != Some(*e);
         let overlap = our_list.entries().iter().any(|e| both(&e)) || base_list.entries().iter().any(|e| dropped(&e));
-        if overlap { None } else { ours.size?.checked_add(theirs.size?)?.checked_sub(base_size) }
+        let left_out = !self.alike.is_empty() || !self.settled.is_empty();
+        if overlap || left_out { None } else { ours.size?.checked_add(theirs.size?)?.checked_sub(base_size) }
     }
 
     /// Both sides' lines between markers.

@@ -1,34 +1,46 @@
-//! Which git command called this hook, as its command line tells.
+//! Which git command called this hook or merge driver, as its command line tells.
 //!
 //! Git tells `prepare-commit-msg` that a commit is amended only where the message comes from the amended one; after
-//! `--amend -m TEXT` nothing but the caller's command line does. It is read from `/proc`, else asked of `ps`; where neither
-//! is to be had, nothing is known.
+//! `--amend -m TEXT` nothing but the caller's command line does. It tells a merge driver neither what it merges for, before
+//! git 2.44, nor the side that `-X` favours. The command line is read from `/proc`, else asked of `ps`; where neither is to
+//! be had, nothing is known.
 
 use std::path::Path;
 
 use super::repo::Repo;
 
-/// A `git commit` that called us.
+/// A git command that called us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GitCall {
+    /// Its name: `commit`.
+    pub command: String,
+    /// What follows it, up to `--`.
+    args: Vec<String>,
+}
+
+/// A side of a merge that git was told to take where both changed a thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CommitCall {
-    /// Whether it replaces HEAD.
-    pub amends: bool,
+pub enum Favored {
+    /// `-X ours`
+    Ours,
+    /// `-X theirs`
+    Theirs,
 }
 
 /// How many processes up to look: a hook manager may stand between git and us.
 const DEPTH: usize = 6;
 
 impl Repo {
-    /// The `git commit` that called us; `None` where none did, or it cannot be told.
+    /// The git command that called us, the nearest one; `None` where it cannot be told.
     #[must_use]
-    pub fn calling_commit(&self) -> Option<CommitCall> {
+    pub fn caller(&self) -> Option<GitCall> {
         let mut pid = u32::try_from(rustix::process::getppid()?.as_raw_nonzero().get()).ok()?;
         for _ in 0..DEPTH {
             let (parent, args) = process(self, pid)?;
-            if let Some(call) = commit_call(&args) {
-                return Some(call);
+            if is_git(&args) {
+                return GitCall::parse(&args);
             }
-            if is_git(&args) || parent <= 1 {
+            if parent <= 1 {
                 return None;
             }
             pid = parent;
@@ -37,31 +49,76 @@ impl Repo {
     }
 }
 
-fn is_git(args: &[String]) -> bool {
-    args.first().and_then(|arg| Path::new(arg).file_name()).is_some_and(|name| name == "git")
+impl GitCall {
+    /// A git command line; `None` where it names no command.
+    #[must_use]
+    pub fn parse(args: &[String]) -> Option<Self> {
+        let mut rest = args.iter().skip(1);
+        // Git's own options, some with a value of their own, come before the command.
+        while let Some(arg) = rest.next() {
+            match arg.as_str() {
+                "-c" | "-C" | "--git-dir" | "--work-tree" | "--namespace" | "--exec-path" | "--config-env" => {
+                    rest.next();
+                }
+                option if option.starts_with('-') => {}
+                command => {
+                    let args = rest.take_while(|arg| *arg != "--").cloned().collect();
+                    return Some(Self { command: command.to_owned(), args });
+                }
+            }
+        }
+        None
+    }
+
+    /// Whether it is a `git commit` that replaces HEAD.
+    #[must_use]
+    pub fn amends(&self) -> bool {
+        // Git takes any abbreviation that means one option.
+        self.command == "commit" && self.args.iter().any(|o| o.len() > 3 && "--amend".starts_with(o.as_str()))
+    }
+
+    /// The side that its merge strategy is to favour (`-X ours`, `-X theirs`); the last one counts.
+    #[must_use]
+    pub fn favors(&self) -> Option<Favored> {
+        const TAKES: [&str; 5] = ["merge", "pull", "cherry-pick", "revert", "rebase"];
+        if !TAKES.contains(&self.command.as_str()) {
+            return None;
+        }
+        let mut favored = None;
+        let mut rest = self.args.iter();
+        while let Some(arg) = rest.next() {
+            let value = match arg.split_once('=') {
+                // Shorter ones may mean `--strategy`.
+                Some((name, value)) if name.len() > 10 && "--strategy-option".starts_with(name) => Some(value),
+                _ if arg == "-X" || (arg.len() > 10 && "--strategy-option".starts_with(arg.as_str())) => {
+                    rest.next().map(String::as_str)
+                }
+                _ if matches!(arg.as_str(), "-m" | "-F" | "-s") => {
+                    rest.next();
+                    None
+                }
+                _ => arg.strip_prefix("-X"),
+            };
+            favored = value.and_then(Favored::named).or(favored);
+        }
+        favored
+    }
 }
 
-fn commit_call(args: &[String]) -> Option<CommitCall> {
-    if !is_git(args) {
-        return None;
-    }
-    let mut rest = args.iter().skip(1);
-    // Git's own options, some with a value of their own, come before the command.
-    while let Some(arg) = rest.next() {
-        match arg.as_str() {
-            "-c" | "-C" | "--git-dir" | "--work-tree" | "--namespace" | "--exec-path" | "--config-env" => {
-                rest.next();
-            }
-            "commit" => {
-                let mut options = rest.take_while(|arg| *arg != "--");
-                // Git takes any abbreviation that means one option.
-                return Some(CommitCall { amends: options.any(|o| o.len() > 3 && "--amend".starts_with(o.as_str())) });
-            }
-            option if option.starts_with('-') => {}
-            _ => return None,
+impl Favored {
+    /// The side that an option of a strategy names; `None` for another option.
+    #[must_use]
+    pub fn named(option: &str) -> Option<Self> {
+        match option {
+            "ours" => Some(Self::Ours),
+            "theirs" => Some(Self::Theirs),
+            _ => None,
         }
     }
-    None
+}
+
+fn is_git(args: &[String]) -> bool {
+    args.first().and_then(|arg| Path::new(arg).file_name()).is_some_and(|name| name == "git")
 }
 
 #[cfg(target_os = "linux")]
@@ -88,21 +145,41 @@ fn process(repo: &Repo, pid: u32) -> Option<(u32, Vec<String>)> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
-    fn amends(line: &str) -> Option<bool> {
+    fn call(line: &str) -> GitCall {
         let args: Vec<String> = line.split(' ').map(str::to_owned).collect();
-        commit_call(&args).map(|call| call.amends)
+        assert!(is_git(&args), "{line}");
+        GitCall::parse(&args).unwrap()
     }
 
     #[test]
     fn an_amending_commit_is_told_from_a_plain_one() {
-        assert_eq!(amends("git commit --amend -m x"), Some(true));
-        assert_eq!(amends("/usr/bin/git -c a.b=c -C dir commit -m x --ame"), Some(true));
-        assert_eq!(amends("git commit -m x"), Some(false));
-        assert_eq!(amends("git commit -m x -- --amend"), Some(false));
-        assert_eq!(amends("git rebase -i main"), None);
-        assert_eq!(amends("sh commit --amend"), None);
+        assert!(call("git commit --amend -m x").amends());
+        assert!(call("/usr/bin/git -c a.b=c -C dir commit -m x --ame").amends());
+        assert!(!call("git commit -m x").amends());
+        assert!(!call("git commit -m x -- --amend").amends());
+        assert!(!call("git rebase -i --amend main").amends());
+        assert!(!is_git(&["sh".into(), "commit".into()]));
+    }
+
+    #[test]
+    fn the_side_that_a_strategy_favours_is_the_last_one_named() {
+        for (line, favored) in [
+            ("git merge -X theirs b", Some(Favored::Theirs)),
+            ("git merge -Xours b", Some(Favored::Ours)),
+            ("git merge --strategy-option=theirs b", Some(Favored::Theirs)),
+            ("git rebase --strategy-opt ours -X theirs b", Some(Favored::Theirs)),
+            ("git merge -X theirs -X patience b", Some(Favored::Theirs)),
+            ("git merge -s ours b", None),
+            ("git merge --strategy=ours b", None),
+            ("git merge -m -Xtheirs b", None),
+            ("git merge b -- -Xtheirs", None),
+            ("git stash apply -Xtheirs", None),
+        ] {
+            assert_eq!(call(line).favors(), favored, "{line}");
+        }
     }
 }

@@ -24,7 +24,7 @@ mod tips;
 mod tracked;
 mod write;
 
-pub use caller::CommitCall;
+pub use caller::{Favored, GitCall};
 pub use configured::ConfiguredHook;
 pub use error::{GitError, UNSHALLOW};
 pub use hidden::HidingFlag;
@@ -34,5 +34,5 @@ pub use message::{Message, add_trailers};
 pub use read::{Commit, Entry, Oid};
 pub use refs::{Move, Range, Tag};
 pub use repo::Repo;
-pub use state::Operation;
+pub use state::{Operation, merged_branches};
 pub use write::{NewTag, PartialCommit};

@@ -186,6 +186,15 @@ impl Repo {
         Ok(lines.find(|(_, stage, name)| *stage == 0 && name == Path::new(path)).map(|(entry, ..)| entry))
     }
 
+    /// What the index holds in conflict, each with its stage: 1 the common ancestor's, 2 the current side's, 3 the other's.
+    /// With `undone`, the conflicts that were resolved since, and that `git checkout -m` brings back.
+    pub fn conflicts(&self, undone: bool) -> Result<Vec<(PathBuf, u8, Entry)>, GitError> {
+        let which = if undone { "--resolve-undo" } else { "--unmerged" };
+        let output = self.query(["ls-files", which, "-z", "--full-name"])?;
+        let lines = output.stdout.split(|byte| *byte == 0).filter_map(index_line);
+        Ok(lines.map(|(entry, stage, path)| (path, stage, entry)).collect())
+    }
+
     /// The files of this name (`.dvc/config`), in any directory, that the index holds: a scan in memory. Where the index is
     /// empty, as in a clone without a checkout, those that HEAD holds.
     pub fn tracked_files_named(&self, name: &str) -> Result<Vec<String>, GitError> {

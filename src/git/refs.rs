@@ -102,6 +102,18 @@ impl Repo {
         Ok(self.query(["merge-base", "--is-ancestor", ancestor.as_str(), commit.as_str()])?.success())
     }
 
+    /// The best common ancestors of two commits; none where this clone knows of none.
+    pub fn merge_bases(&self, a: &Oid, b: &Oid) -> Result<Vec<Oid>, GitError> {
+        if let Some(lib) = &self.lib
+            && let (Ok(a), Ok(b)) = (a.lib(), b.lib())
+            && let Ok(bases) = lib.merge_bases(a, b)
+        {
+            return Ok(bases.iter().map(|id| (*id).into()).collect());
+        }
+        let output = self.query(["merge-base", "--all", a.as_str(), b.as_str()])?;
+        Ok(output.text().lines().filter_map(Oid::parse).collect())
+    }
+
     /// Where all branches stand, remote-tracking ones too.
     pub fn branches(&self) -> Result<Vec<Oid>, GitError> {
         let output = self.query(["for-each-ref", "--format=%(objectname)", "refs/heads", "refs/remotes"])?;

@@ -3,7 +3,10 @@
 //! The marks are looked up where `git rev-parse --git-path` would find them: in the working tree's own git directory,
 //! so that a linked worktree does not see its neighbour's rebase.
 
+use super::read::Oid;
 use super::repo::Repo;
+use crate::support::env::Env;
+use crate::support::fs;
 
 /// An operation of git that is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,10 +47,35 @@ impl Repo {
     /// Whether the rebase under way is about to put a change into the commit before (`fixup`, `squash`).
     #[must_use]
     pub fn squashing(&self) -> bool {
-        let done = crate::support::fs::read_optional(&self.git_dir.join("rebase-merge/done")).ok().flatten();
-        let done = String::from_utf8_lossy(&done.unwrap_or_default()).into_owned();
-        let step = done.lines().rfind(|line| !line.trim().is_empty() && !line.starts_with('#')).unwrap_or_default();
+        let step = self.rebase_step().unwrap_or_default();
         matches!(step.split_ascii_whitespace().next(), Some("fixup" | "f" | "squash" | "s"))
+    }
+
+    /// The merge commit that the rebase under way (`--rebase-merges`) is making again.
+    #[must_use]
+    pub fn remaking(&self) -> Option<Oid> {
+        let step = self.rebase_step()?;
+        let mut words = step.split_ascii_whitespace();
+        let (command, option, original) = (words.next()?, words.next()?, words.next()?);
+        let remade = matches!(command, "merge" | "m") && matches!(option, "-C" | "-c");
+        if remade { self.find_commit_id(original).ok().flatten() } else { None }
+    }
+
+    /// The line of its plan that the rebase under way is at.
+    fn rebase_step(&self) -> Option<String> {
+        let done = fs::read_optional(&self.git_dir.join("rebase-merge/done")).ok().flatten()?;
+        let done = String::from_utf8_lossy(&done);
+        done.lines().rfind(|line| !line.trim().is_empty() && !line.starts_with('#')).map(str::to_owned)
+    }
+
+    /// The options of the merge strategy (`-X`) with which the rebase under way was begun.
+    #[must_use]
+    pub fn rebase_options(&self) -> Vec<String> {
+        let kept = fs::read_optional(&self.git_dir.join("rebase-merge/strategy_opts")).ok().flatten();
+        let kept = String::from_utf8_lossy(&kept.unwrap_or_default()).into_owned();
+        // Each is quoted, and has its dashes where an older git wrote it.
+        let plain = |word: &str| word.trim_matches(['"', '\'', '-']).to_owned();
+        kept.split_ascii_whitespace().map(plain).collect()
     }
 
     /// Whether several picks or reverts are being worked off.
@@ -55,4 +83,10 @@ impl Repo {
     pub fn sequencing(&self) -> bool {
         self.git_dir.join("sequencer").exists()
     }
+}
+
+/// The branches that the `git merge` which called us merges, as it says in the environment: each commit's id, and what the
+/// user called it. Whatever that merge starts finds them there too, `git stash apply` for one.
+pub fn merged_branches(env: &Env) -> impl Iterator<Item = (&str, &str)> {
+    env.iter().filter_map(|(name, value)| Some((name.to_str()?.strip_prefix("GITHEAD_")?, value.to_str()?)))
 }

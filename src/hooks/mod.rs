@@ -35,6 +35,12 @@ pub fn run(app: &App, event: &str, args: &[OsString]) -> Result<Outcome, Error> 
     }
     let told = manager::passed(event, args, &app.env, || Repo::open(&app.cwd, &app.env).ok());
     let args = told.as_ref().map_or(args, |told| &told.args);
+    if event == "commit-msg"
+        && let Err(error) = pre_commit::merged(app)
+    {
+        last::note(app, event, Some(&error));
+        return Err(error);
+    }
     let stdin = || told.as_ref().map_or_else(stdin, |told| Ok(told.stdin.clone()));
     let result = match event {
         "pre-commit" => pre_commit::run(app),

@@ -1,12 +1,14 @@
 //! pre-commit: the selected run of the index gets into the index's data version, or the commit stops.
 //!
 //! A commit that changes none of `params.yaml`, `dvc.yaml`, `dvc.lock` and `capture-hook.toml` is let through after four
-//! comparisons of object ids, unless `select` noted that the selected directory holds another run now.
+//! comparisons of object ids, unless `select` noted that the selected directory holds another run now. A merge must hold
+//! the runs of every side; one that git commits by itself calls commit-msg, not pre-commit, so that this is looked at there.
 
 use crate::app::{App, Outcome};
 use crate::config;
 use crate::dvc::{lock, stage};
 use crate::error::Error;
+use crate::git::merged_branches;
 use crate::project::promote::{Prepared, Promoted, Undo};
 use crate::project::{Project, ProjectError};
 
@@ -17,6 +19,8 @@ pub fn run(app: &App) -> Result<Outcome, Error> {
         if is_concerned(&project)? {
             project.checked_out()?;
             concerned.push(project);
+        } else {
+            project.merge_keeps_runs()?;
         }
     }
     // Of several projects, none is touched while one of them would stop the commit.
@@ -45,6 +49,16 @@ fn promote(app: &App, project: &mut Project, prepared: Prepared, undo: &mut Undo
         // Git is about to take these locks, and no hook is told where it cannot.
         project.repo.await_head(&|line| app.ui.status(line)).map_err(ProjectError::from)?;
         app.ui.status(&format!("{run} is in {}, version {}", project.git_path(&locked.out_dir), locked.version));
+    }
+    Ok(())
+}
+
+/// commit-msg, of a merge that `git merge` commits: it names the branches in the environment.
+pub fn merged(app: &App) -> Result<(), Error> {
+    if merged_branches(&app.env).next().is_some() {
+        for project in app.projects()? {
+            project.merge_keeps_runs()?;
+        }
     }
     Ok(())
 }

@@ -111,8 +111,8 @@ fn trailers(project: &Project, words: &[&str], message: &Message) -> Result<Vec<
 /// Whether HEAD is about to be replaced. Git says so by `commit HEAD`, unless a message was given (`--amend -m`): then its
 /// command line tells, and in a rebase the step that it is at.
 fn amending(repo: &Repo, words: &[&str]) -> bool {
-    match repo.calling_commit() {
-        Some(call) => call.amends,
+    match repo.caller().filter(|call| call.command == "commit") {
+        Some(call) => call.amends(),
         None => words == ["commit", "HEAD"] || (repo.rebasing() && repo.squashing()),
     }
 }

@@ -227,12 +227,16 @@ impl Project {
 
     fn typed_dir(&self, catalog: &Catalog, dir: PathBuf) -> Option<Target> {
         let real = dir.canonicalize().ok()?;
-        let key = RunDir::read(&real).key.filter(|_| is_run(&real))?;
+        if !is_run(&real) {
+            return None;
+        }
         let dataset = self.root.join(&catalog.out_dir).canonicalize();
-        if dataset.is_ok_and(|dataset| real.starts_with(dataset)) {
+        if let Some(folder) = dataset.ok().and_then(|dataset| real.strip_prefix(dataset).ok()) {
+            // By its folder: what its own metadata says may be the name that it was recorded under.
+            let key: RunKey = folder.to_str()?.parse().ok()?;
             return catalog.get(&key).map(|known| Target { key: known.key, commit: None, dir: None });
         }
-        Some(Target { key, commit: None, dir: Some(dir) })
+        Some(Target { key: RunDir::read(&real).key?, commit: None, dir: Some(dir) })
     }
 
     /// When a run began, as its recorder wrote it.

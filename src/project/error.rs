@@ -61,6 +61,14 @@ pub enum ProjectError {
         /// From 1.
         line: usize,
     },
+    /// A conflict that git made because it does not know the merge drivers here.
+    #[error("{conflict}")]
+    NoDrivers {
+        /// The conflict.
+        conflict: Box<ProjectError>,
+        /// What ends the operation that made it: `git merge --abort`.
+        abort: &'static str,
+    },
     /// A file that is there, and that nothing can be added to without changing it.
     #[error("cannot add to {file}: {message}")]
     CannotAdd {
@@ -119,6 +127,7 @@ impl ProjectError {
             | Self::NotAllHere { .. }
             | Self::Conflict { .. }
             | Self::CannotAdd { .. } => None,
+            Self::NoDrivers { conflict, .. } => Some(conflict.as_ref()),
             Self::Git(error) => Some(error),
             Self::Config(error) => Some(error),
             Self::Settings(error) => Some(error),
@@ -166,6 +175,9 @@ impl Explain for ProjectError {
                 vec![format!("run the command in the directory of one, or name it: `capture-hook -C {dir} …`")]
             }
             Self::Conflict { file, .. } => vec![format!("resolve it, then `git add {}`", quoted(file))],
+            Self::NoDrivers { abort, .. } => vec![format!(
+                "git did not know how to merge these files in this clone: `{abort} && capture-hook install`, then the same again"
+            )],
             Self::CannotAdd { .. } => {
                 vec!["add it by hand: `capture-hook init` in a scratch repository shows what it is to look like".into()]
             }

@@ -148,6 +148,12 @@ impl<'p> FetchedLists<'p> {
         Ok(versions.filter_map(|version| Some((version, self.missing.get(&version)?.as_str()))).collect())
     }
 
+    /// Why a list could not be had.
+    #[must_use]
+    pub fn why_missing(&self, version: DataVersion) -> Option<&str> {
+        self.missing.get(&version).map(String::as_str)
+    }
+
     fn versions_for(&self, commit: &Oid) -> Result<Vec<DataVersion>, ProjectError> {
         let Some(own) = self.project.version_at(commit)? else { return Ok(Vec::new()) };
         let mut versions = Vec::new();
@@ -161,7 +167,8 @@ impl<'p> FetchedLists<'p> {
         Ok(versions)
     }
 
-    fn fetch(&mut self, version: DataVersion) {
+    /// Fetches one list.
+    pub fn fetch(&mut self, version: DataVersion) {
         if self.cache.has_listing(version) || self.missing.contains_key(&version) {
             return;
         }

@@ -4,16 +4,18 @@
 //! A driver must never stop git itself. Whatever is not understood is merged as text, as git would have done it, and the
 //! reason is said; a conflict has markers and is an ordinary conflict.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::{Project, views};
 use crate::dvc::cache::Cache;
 use crate::dvc::fetch;
 use crate::dvc::listing::Listing;
-use crate::dvc::merge::{self, Merged, Objects, Prefer, Sides};
+use crate::dvc::lock::Lock;
+use crate::dvc::merge::{self, Choice, Clash, Decided, Merged, Objects, Prefer, Sides};
 use crate::dvc::settings::Settings;
 use crate::dvc::stage::{RUN_DIR, is_selection};
 use crate::dvc::version::{DataVersion, Oid};
+use crate::git::{GitCall, merged_branches};
 use crate::params::edit::{Leaf, set};
 use crate::params::{self, Value};
 use crate::support::env::Env;
@@ -36,6 +38,18 @@ pub struct Files {
     pub labels: [String; 3],
     /// Whose selection stands where both sides selected another run.
     pub prefer: Prefer,
+    /// The side that git was told to take of whatever both changed (`-X ours`, `-X theirs`).
+    pub favored: Option<Prefer>,
+    /// The merge that is made again, if a rebase does that: its selection stands.
+    pub remade: Option<Remade>,
+}
+
+/// The same file in a merge that is made again, and in the parents that the merge had.
+pub struct Remade {
+    /// In the merge.
+    pub merge: Vec<u8>,
+    /// In its first parent, and in its second.
+    pub parents: [Vec<u8>; 2],
 }
 
 /// How a driver ended.
@@ -62,6 +76,20 @@ impl Files {
         }
     }
 
+    /// Whose selection stands, given how a version of the file names its own: the side's that selects what the merge which
+    /// is made again selected, or where neither does, the side's that it took.
+    fn preferred(&self, ours: &[u8], theirs: &[u8], selection: impl Fn(&[u8]) -> Option<String>) -> Prefer {
+        let Some(Remade { merge, parents: [first, second] }) = &self.remade else { return self.prefer };
+        let kept = selection(merge);
+        if kept == selection(ours) {
+            Prefer::Ours
+        } else if kept == selection(theirs) || (kept == selection(second) && kept != selection(first)) {
+            Prefer::Theirs
+        } else {
+            Prefer::Ours
+        }
+    }
+
     /// A line about a selection that did not stand.
     fn dropped(&self, run_dir: &str, side: Prefer) -> String {
         let kept = self.side(match side {
@@ -75,13 +103,25 @@ impl Files {
 }
 
 /// Whose selection stands: a merge keeps the current branch's, a replay (rebase, cherry-pick, stash) takes the replayed
-/// one. Git tells a driver so only by its labels and by what it puts into the environment.
+/// one. Git's labels tell a driver so (from 2.44 on), else the command that called it. That a variable of `git merge` is there
+/// tells nothing: a stash that a merge puts back (`--autostash`) inherits it.
 #[must_use]
-pub fn prefer(labels: &[String; 3], env: &Env, replaying: bool) -> Prefer {
+pub fn prefer(labels: &[String; 3], env: &Env, caller: Option<&GitCall>, rebasing: bool) -> Prefer {
     let [base, _, theirs] = labels;
-    let merging = env.iter().any(|(name, _)| name.to_string_lossy().starts_with("GITHEAD_"));
     let replayed = base.starts_with("parent of ") || base == "constructed merge base" || base == "Stash base";
-    if !merging && (replaying || replayed || theirs == "local") { Prefer::Theirs } else { Prefer::Ours }
+    if replayed || matches!(theirs.as_str(), "local" | "Stashed changes") {
+        return Prefer::Theirs;
+    }
+    let merged = merged_branches(env).any(|(id, name)| theirs == id || theirs == name);
+    if merged || theirs.starts_with("parent of ") {
+        return Prefer::Ours;
+    }
+    match caller.map(|call| call.command.as_str()) {
+        Some("stash" | "cherry-pick" | "rebase" | "am" | "checkout" | "switch") => Prefer::Theirs,
+        Some("merge" | "pull" | "merge-tree" | "revert") => Prefer::Ours,
+        _ if rebasing => Prefer::Theirs,
+        _ => Prefer::Ours,
+    }
 }
 
 /// Merges `dvc.lock` of a project. DVC is called only where a list of files must be fetched from a remote that is no
@@ -89,6 +129,8 @@ pub fn prefer(labels: &[String; 3], env: &Env, replaying: bool) -> Prefer {
 pub fn lock(files: &Files, project: &Project) -> Result<Ended, FsError> {
     let [base, ours, theirs] = files.read()?;
     let [_, ours_name, theirs_name] = &files.labels;
+    let selection = |bytes: &[u8]| Lock::parse(bytes).ok()?.run_dir().map(str::to_owned);
+    let decided = Decided { favored: files.favored, ..Decided::default() };
     let sides = Sides {
         base: &base,
         ours: &ours,
@@ -96,25 +138,17 @@ pub fn lock(files: &Files, project: &Project) -> Result<Ended, FsError> {
         ours_name,
         theirs_name,
         marker: files.marker,
-        prefer: files.prefer,
+        prefer: files.preferred(&ours, &theirs, selection),
+        decided: &decided,
     };
-    let tried = project.read_dvc_settings().map_err(|e| with_cause(&e)).and_then(|settings| {
-        let cache = Cache::of(&settings);
-        let mut store = Store { project, settings: &settings, cache: &cache };
-        let merged = merge::merge(&sides, &mut store).map_err(|e| e.to_string())?;
-        // The list of files first: a dvc.lock must never name one that is not there.
-        for listing in &merged.listings {
-            cache.put_listing(listing).map_err(|e| e.to_string())?;
-        }
-        Ok(merged)
-    });
+    let tried = project.unite(&sides);
     match tried {
         Ok(merged) => {
             fs::write_atomic(&files.ours, &merged.bytes)?;
             Ok(Ended { clean: merged.clashes.is_empty(), notes: lock_notes(files, &merged) })
         }
         Err(why) => {
-            let mut ended = text(files, &files.base, &files.ours, &files.theirs, &project.env)?;
+            let mut ended = text(files, None, &project.env)?;
             ended.notes.insert(0, format!("{} is merged as text: {why}", files.path));
             // Two versions whose lines happen not to touch say nothing about the runs in them.
             Ok(Ended { clean: false, ..ended })
@@ -125,6 +159,18 @@ pub fn lock(files: &Files, project: &Project) -> Result<Ended, FsError> {
 fn lock_notes(files: &Files, merged: &Merged) -> Vec<String> {
     let mut notes: Vec<String> =
         merged.clashes.iter().map(|clash| format!("conflict in {}: {clash}", files.path)).collect();
+    for clash in &merged.clashes {
+        if let Clash::Run(run) = clash {
+            let (run, [_, ours, theirs]) = (quoted(run.to_string()), &files.labels);
+            notes.push(format!(
+                "`capture-hook resolve {run} --ours` takes the files of {ours}, `--theirs` those of {theirs}, `--both` keeps both"
+            ));
+        }
+    }
+    for (run, choice) in merged.settled.iter().filter(|_| merged.clashes.is_empty()) {
+        let kept = files.side(if *choice == Choice::Theirs { Prefer::Theirs } else { Prefer::Ours });
+        notes.push(format!("{}: both sides have other files in run {run}; {kept}'s stay, as -X says", files.path));
+    }
     let kept = files.side(Prefer::Ours);
     let alike = merged.alike.iter().filter(|_| merged.clashes.is_empty());
     notes.extend(alike.map(|run| {
@@ -146,6 +192,21 @@ fn lock_notes(files: &Files, merged: &Merged) -> Vec<String> {
         ));
     }
     notes
+}
+
+impl Project {
+    /// Merges two sides of `dvc.lock`; new lists of files are put into the cache. The error says why that cannot be done.
+    pub(super) fn unite(&self, sides: &Sides<'_>) -> Result<Merged, String> {
+        let settings = self.read_dvc_settings().map_err(|e| with_cause(&e))?;
+        let cache = Cache::of(&settings);
+        let mut store = Store { project: self, settings: &settings, cache: &cache };
+        let merged = merge::merge(sides, &mut store).map_err(|e| e.to_string())?;
+        // The list of files first: a dvc.lock must never name one that is not there.
+        for listing in &merged.listings {
+            cache.put_listing(listing).map_err(|e| e.to_string())?;
+        }
+        Ok(merged)
+    }
 }
 
 fn with_cause(error: &dyn std::error::Error) -> String {
@@ -173,7 +234,7 @@ impl Objects for Store<'_> {
 pub fn params(files: &Files, env: &Env) -> Result<Ended, FsError> {
     let [base, ours, theirs] = files.read()?;
     let Some((run_dir, note)) = settle(files, [&base, &ours, &theirs]) else {
-        return text(files, &files.base, &files.ours, &files.theirs, env);
+        return text(files, files.favored, env);
     };
     // With one and the same selection in all three, the text merge has nothing to say about it.
     let settled: Option<Vec<Vec<u8>>> = [&base, &ours, &theirs]
@@ -182,11 +243,11 @@ pub fn params(files: &Files, env: &Env) -> Result<Ended, FsError> {
             if bytes.is_empty() { Some(Vec::new()) } else { Some(set(leaf(&files.path), bytes, &run_dir).ok()?.bytes) }
         })
         .collect();
-    let Some(settled) = settled else { return text(files, &files.base, &files.ours, &files.theirs, env) };
+    let Some(settled) = settled else { return text(files, files.favored, env) };
     for (path, bytes) in [&files.base, &files.ours, &files.theirs].into_iter().zip(&settled) {
         fs::write_atomic(path, bytes)?;
     }
-    let mut ended = text(files, &files.base, &files.ours, &files.theirs, env)?;
+    let mut ended = text(files, files.favored, env)?;
     ended.notes.extend(note);
     Ok(ended)
 }
@@ -196,7 +257,7 @@ pub fn params(files: &Files, env: &Env) -> Result<Ended, FsError> {
 pub fn views(files: &Files) -> Result<Ended, FsError> {
     let [base, ours, theirs] = files.read()?;
     let (b, o, t) = (views::shows(&base), views::shows(&ours), views::shows(&theirs));
-    let side = match files.prefer {
+    let side = match files.preferred(&ours, &theirs, views::shows) {
         // One selected another run: the figures are that one's, whatever became of the other's.
         _ if b == o && b != t => Prefer::Theirs,
         _ if b == t && b != o => Prefer::Ours,
@@ -229,7 +290,8 @@ fn settle(files: &Files, [base, ours, theirs]: [&[u8]; 3]) -> Option<(String, Op
         let kept = if b == o { t } else { o };
         return Some((kept?, None));
     }
-    let (kept, dropped, side) = match files.prefer {
+    let prefer = files.preferred(ours, theirs, |bytes| selected(bytes).flatten());
+    let (kept, dropped, side) = match prefer {
         Prefer::Ours => (o, t, Prefer::Theirs),
         Prefer::Theirs => (t, o, Prefer::Ours),
     };
@@ -237,14 +299,17 @@ fn settle(files: &Files, [base, ours, theirs]: [&[u8]; 3]) -> Option<(String, Op
     Some((kept?, note))
 }
 
-/// Git's own text merge, its result written to `ours`.
-fn text(files: &Files, base: &Path, ours: &Path, theirs: &Path, env: &Env) -> Result<Ended, FsError> {
+/// Git's own text merge, its result written to `ours`. Of what both sides changed, the favoured side's is taken.
+fn text(files: &Files, favored: Option<Prefer>, env: &Env) -> Result<Ended, FsError> {
+    let Files { base, ours, theirs, .. } = files;
     let [base_name, ours_name, theirs_name] = &files.labels;
+    let favor = favored.map(|side| if side == Prefer::Ours { "--ours" } else { "--theirs" });
     let cmd = Cmd::new("git")
         .arg("merge-file")
+        .args(favor)
         .args(["-q", "-p", &format!("--marker-size={}", files.marker)])
         .args(["-L", ours_name, "-L", base_name, "-L", theirs_name])
-        .args([ours, base, theirs].map(Path::as_os_str));
+        .args([ours, base, theirs].map(|path| path.as_os_str()));
     match cmd.run(env) {
         // The exit code counts the conflicts; 255 is a failure.
         Ok(output) if output.exit.is_some_and(|code| (0..=127).contains(&code)) => {
@@ -296,6 +361,8 @@ mod tests {
             marker: 7,
             labels: ["1234567".into(), "HEAD".into(), "feature".into()],
             prefer,
+            favored: None,
+            remade: None,
         };
         Case { _dir: dir, files, env: Env::snapshot().without_git() }
     }
@@ -358,12 +425,59 @@ mod tests {
     #[test]
     fn a_merge_is_told_from_a_replay() {
         let labels = |base: &str, theirs: &str| [base.to_owned(), "HEAD".to_owned(), theirs.to_owned()];
-        let merge_env = Env::from_vars([("GITHEAD_1234", "feature")]);
+        let told = |base, theirs, env: &Env, rebasing| prefer(&labels(base, theirs), env, None, rebasing);
+        let merging = Env::from_vars([("GITHEAD_1234", "feature")]);
         let none = Env::default();
-        assert_eq!(prefer(&labels("1234567", "feature"), &merge_env, false), Prefer::Ours);
-        assert_eq!(prefer(&labels("parent of 1234567 (x)", "1234567 (x)"), &none, false), Prefer::Theirs);
-        assert_eq!(prefer(&labels("1234567 (x)", "parent of 1234567 (x)"), &none, false), Prefer::Ours);
-        assert_eq!(prefer(&labels("", ""), &none, true), Prefer::Theirs);
-        assert_eq!(prefer(&labels("Stash base", "Stashed changes"), &none, false), Prefer::Theirs);
+        assert_eq!(told("1234567", "feature", &merging, false), Prefer::Ours);
+        assert_eq!(told("1234567", "1234", &merging, true), Prefer::Ours);
+        assert_eq!(told("parent of 1234567 (x)", "1234567 (x)", &none, false), Prefer::Theirs);
+        assert_eq!(told("1234567 (x)", "parent of 1234567 (x)", &none, true), Prefer::Ours);
+        assert_eq!(told("base", "theirs", &none, true), Prefer::Theirs);
+        // A stash that a merge puts back inherits the merge's variables.
+        assert_eq!(told("Stash base", "Stashed changes", &merging, false), Prefer::Theirs);
+    }
+
+    #[test]
+    fn without_gits_labels_the_command_tells() {
+        let labels = ["base", "ours", "theirs"].map(str::to_owned);
+        let merging = Env::from_vars([("GITHEAD_1234", "feature")]);
+        for (line, side) in [
+            ("merge feature", Prefer::Ours),
+            ("stash apply 1234", Prefer::Theirs),
+            ("cherry-pick feature", Prefer::Theirs),
+            ("revert HEAD", Prefer::Ours),
+        ] {
+            let words: Vec<String> = format!("git {line}").split(' ').map(str::to_owned).collect();
+            assert_eq!(prefer(&labels, &merging, GitCall::parse(&words).as_ref(), false), side, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_merge_that_is_made_again_keeps_its_selection() {
+        let select = |run: &str| BASE.replace("e/a", run);
+        // What the merge selected, its parents; then the sides, and whose stands.
+        for (merge, first, second, ours, theirs, kept) in [
+            ("e/b", "e/b", "e/c", "e/b", "e/c", "e/b"),
+            ("e/c", "e/b", "e/c", "e/b", "e/c", "e/c"),
+            ("e/c", "e/a", "e/c", "e/x", "e/c", "e/c"),
+            ("e/a", "e/a", "e/c", "e/x", "e/c", "e/x"),
+            ("e/c", "e/b", "e/c", "e/b", "e/y", "e/y"),
+        ] {
+            let mut case = case(BASE, &select(ours), &select(theirs), Prefer::Theirs);
+            let bytes = |run| select(run).into_bytes();
+            case.files.remade = Some(Remade { merge: bytes(merge), parents: [bytes(first), bytes(second)] });
+            assert_eq!(merged(&case).1, select(kept), "{merge} of {first} and {second}: {ours}, {theirs}");
+        }
+    }
+
+    #[test]
+    fn a_favoured_side_settles_other_values_too() {
+        let ours = BASE.replace("e/a", "e/b").replace("lr: 1", "lr: 2");
+        let theirs = BASE.replace("e/a", "e/c").replace("lr: 1", "lr: 3");
+        let mut case = case(BASE, &ours, &theirs, Prefer::Theirs);
+        case.files.favored = Some(Prefer::Theirs);
+        let (ended, text) = merged(&case);
+        assert!(ended.clean);
+        assert_eq!(text, theirs);
     }
 }

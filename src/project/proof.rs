@@ -101,7 +101,9 @@ impl Project {
                 continue;
             }
             self.trailer_claims(&commit, changes.get(id).copied(), &history, &lists, &mut proof.claims)?;
-            if let Some(change) = changes.get(id) {
+            let change = changes.get(id).copied();
+            self.loss_claims(&commit, change, &mut lists, &mut proof.claims)?;
+            if let Some(change) = change {
                 proof.claims.extend(self.ignored_claims(change, &history)?);
             }
         }
@@ -275,9 +277,40 @@ impl Project {
                 claim(Weight::Warning, "tag_missing", run, message);
             }
         }
-        for run in &change.gone {
+        Ok(())
+    }
+
+    /// The runs of a parent's dataset that a commit's does not hold: of a merge, whichever side they were on.
+    fn loss_claims(
+        &self,
+        commit: &Commit,
+        change: Option<&Change>,
+        lists: &mut FetchedLists<'_>,
+        claims: &mut Vec<Claim>,
+    ) -> Result<(), ProjectError> {
+        let mut warn = |code, run: Option<RunKey>, message: String| {
+            let (commit, weight) = (Some(commit.id.clone()), Weight::Warning);
+            claims.push(Claim { weight, code, commit, tag: None, run, message });
+        };
+        let gone = match change {
+            _ if commit.parents.len() > 1 => {
+                let source = Source::Commit(commit.id.clone());
+                let loss = self.loss(&source, &commit.parents, &mut |version| lists.fetch(version))?;
+                // Of a commit that changes the dataset, that was said.
+                for version in loss.unknown.iter().filter(|_| change.is_none()) {
+                    let why = lists.why_missing(*version).unwrap_or("it is not in this clone");
+                    let message =
+                        format!("what the merge drops is not known without the list of files of {version}: {why}");
+                    warn("not_in_clone", None, message);
+                }
+                loss.runs.into_iter().collect()
+            }
+            Some(change) => change.gone.clone(),
+            None => Vec::new(),
+        };
+        for run in gone {
             let message = "a parent of the commit holds the run, the commit does not".into();
-            claim(Weight::Warning, "run_lost", run, message);
+            warn("run_lost", Some(run), message);
         }
         Ok(())
     }

@@ -7,11 +7,17 @@ use super::{Project, ProjectError, include};
 use crate::dvc::lock::{self, Lock, LockError};
 use crate::dvc::stage::{self, OUT_DIR, Resolved, Stage};
 use crate::dvc::version::DataVersion;
-use crate::git::{Commit, Oid};
+use crate::error::Explain;
+use crate::git::{Commit, Oid, Operation};
 use crate::params::Value;
 use crate::run::RunKey;
 use crate::support::fs::{At, Refused};
 use crate::support::limits;
+
+/// The code of every error that says that conflict markers stand in a file.
+const MERGE_CONFLICT: &str = "merge_conflict";
+/// The setting in which `install` names the first of the merge drivers to git.
+const DRIVER_SETTING: &str = "merge.capture-lock.driver";
 
 /// Which state of the tracked files is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,21 +113,41 @@ impl State {
 impl Project {
     /// What is wanted and what is there, in one state of the tracked files.
     pub fn state(&self, source: &Source) -> Result<State, ProjectError> {
-        let Some(dvc_yaml) = self.file(source, stage::FILE)? else {
-            return Ok(State { wanted: None, locked: self.locked(source)?, include: None });
-        };
-        let wanted = match Stage::parse(&dvc_yaml)? {
-            Some(stage) => {
-                let params = self.file(source, stage.params_file())?;
-                Some(stage.resolve(params.as_deref())?)
-            }
-            None => None,
-        };
+        let wanted = self.wanted(source)?;
         let include = match &wanted {
             Some(wanted) => self.include_of(source, &wanted.stage)?,
             None => None,
         };
         Ok(State { wanted, locked: self.locked(source)?, include })
+    }
+
+    /// The stage as `dvc.yaml` and the parameters give it, in one state of the tracked files; `None` where there is no stage.
+    pub fn wanted(&self, source: &Source) -> Result<Option<Resolved>, ProjectError> {
+        let Some(dvc_yaml) = self.file(source, stage::FILE)? else { return Ok(None) };
+        let read = || -> Result<Option<Resolved>, ProjectError> {
+            let Some(stage) = Stage::parse(&dvc_yaml)? else { return Ok(None) };
+            let params = self.file(source, stage.params_file())?;
+            Ok(Some(stage.resolve(params.as_deref())?))
+        };
+        read().map_err(|error| self.by_no_driver(error))
+    }
+
+    /// A conflict, told with the way out where git made it without the merge drivers; any other error as it is.
+    fn by_no_driver(&self, error: ProjectError) -> ProjectError {
+        let abort = match self.repo.operation() {
+            _ if error.code() != MERGE_CONFLICT => None,
+            Some(Operation::Merge) => Some("git merge --abort"),
+            Some(Operation::Rebase) => Some("git rebase --abort"),
+            Some(Operation::CherryPick) => Some("git cherry-pick --abort"),
+            Some(Operation::Revert) => Some("git revert --abort"),
+            Some(Operation::Bisect) | None => None,
+        };
+        match abort {
+            Some(abort) if matches!(self.repo.config(DRIVER_SETTING), Ok(None)) => {
+                ProjectError::NoDrivers { conflict: Box::new(error), abort }
+            }
+            _ => error,
+        }
     }
 
     /// An error where DVC must not work on the stage: it follows links, so an output behind one would be removed and
@@ -185,7 +211,8 @@ impl Project {
             Source::Commit(id) => self.repo.entry_at(id, &path)?,
             Source::WorkTree => {
                 let Some(bytes) = self.file(source, lock::FILE)? else { return Ok(None) };
-                return Ok(Locked::of(&Lock::parse(&bytes)?));
+                let lock = Lock::parse(&bytes).map_err(|error| self.by_no_driver(error.into()))?;
+                return Ok(Locked::of(&lock));
             }
         };
         let Some(entry) = entry else { return Ok(None) };

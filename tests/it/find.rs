@@ -106,6 +106,18 @@ fn every_json_output_fits_its_schema() {
     ask("pull", &["pull", NAV, "latest:plume"]);
     ask("demo", &["demo", "../demo"]);
     ask("config", &["config", "get", "push.policy"]);
+    ask("error", &["resolve", NAV, "--ours"]);
+    fs::write(world.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
+    for (branch, case) in [("other", "ok-pypi010"), ("main", "ok-rotated-pypi010")] {
+        world.git(["checkout", "-q", "-B", branch, "main"]).ok();
+        fs::remove_dir_all(world.repo("results").join(NAV)).unwrap();
+        world.record_as(case, NAV);
+        world.hook(["publish", "--no-push", NAV]).ok();
+        world.git(["checkout", "-q", "-B", "main", "HEAD"]).ok();
+        world.git(["reset", "-q", "--hard", if branch == "other" { "main~1" } else { "main" }]).ok();
+    }
+    world.git(["merge", "other"]).fails(1);
+    ask("resolve", &["resolve", NAV, "--both"]);
     ask("error", &["show", "nobody"]);
     ask("error", &["show", "run-2026"]);
     ask("error", &["no-such-command"]);

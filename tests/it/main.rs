@@ -10,6 +10,7 @@ mod field_clones;
 mod field_data;
 mod field_git;
 mod field_include;
+mod field_merges;
 mod field_recorders;
 mod field_runs;
 mod field_setups;

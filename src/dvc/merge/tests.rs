@@ -38,6 +38,15 @@ impl Store {
     }
 
     fn merge(&mut self, base: &str, ours: &str, theirs: &str, prefer: Prefer) -> Result<Merged, MergeError> {
+        self.merge_as(&Decided::default(), [base, ours, theirs], prefer)
+    }
+
+    fn merge_as(
+        &mut self,
+        decided: &Decided,
+        [base, ours, theirs]: [&str; 3],
+        prefer: Prefer,
+    ) -> Result<Merged, MergeError> {
         let sides = Sides {
             base: base.as_bytes(),
             ours: ours.as_bytes(),
@@ -46,6 +55,7 @@ impl Store {
             theirs_name: "feature",
             marker: 7,
             prefer,
+            decided,
         };
         merge(&sides, self)
     }
@@ -125,6 +135,40 @@ fn other_files_in_the_same_run_are_a_conflict_that_names_both_versions() {
             version(&theirs)
         )
     );
+}
+
+#[test]
+fn a_decision_settles_one_run_and_all_others_unite() {
+    let mut store = Store::default();
+    let base = store.lock("e/a", &[("e/a/f", "a")]);
+    let ours = store.lock("e/b", &[("e/a/f", "a"), ("e/b/f", "1"), ("e/c/f", "c"), ("e/b-theirs/f", "x")]);
+    let theirs = store.lock("e/b", &[("e/a/f", "a"), ("e/b/f", "2"), ("e/b/g", "2"), ("e/d/f", "d")]);
+    let run: RunKey = "e/b".parse().unwrap();
+    let common = [("e/a/f", "a"), ("e/c/f", "c"), ("e/d/f", "d"), ("e/b-theirs/f", "x")];
+    let both = [("e/b/f", "1"), ("e/b-theirs2/f", "2"), ("e/b-theirs2/g", "2")];
+    for (choice, files) in [
+        (Choice::Ours, &[("e/b/f", "1")][..]),
+        (Choice::Theirs, &[("e/b/f", "2"), ("e/b/g", "2")]),
+        (Choice::Both, &both),
+    ] {
+        let decided = Decided { runs: BTreeMap::from([(run.clone(), choice)]), favored: None };
+        let merged = store.merge_as(&decided, [&base, &ours, &theirs], Prefer::Ours).unwrap();
+        assert_eq!(text(&merged), store.lock("e/b", &[&common, files].concat()), "{choice:?}");
+        assert_eq!(merged.settled, [(run.clone(), choice)]);
+        assert_eq!(merged.kept.is_empty(), choice != Choice::Both);
+    }
+    // Another run that both sides changed stays a conflict, unless git favours a side.
+    let decided = Decided { runs: BTreeMap::from([("e/x".parse().unwrap(), Choice::Ours)]), favored: None };
+    let merged = store.merge_as(&decided, [&base, &ours, &theirs], Prefer::Ours).unwrap();
+    assert_eq!(merged.clashes, [Clash::Run(run)]);
+    let favored = Decided { favored: Some(Prefer::Theirs), ..Decided::default() };
+    let merged = store.merge_as(&favored, [&base, &ours, &theirs], Prefer::Ours).unwrap();
+    assert_eq!(text(&merged), store.lock("e/b", &[&common, &[("e/b/f", "2"), ("e/b/g", "2")][..]].concat()));
+    // What one side has removed, git leaves to the user.
+    let removed = store.lock("e/c", &[("e/c/f", "c")]);
+    let changed = store.lock("e/a", &[("e/a/f", "b")]);
+    let merged = store.merge_as(&favored, [&base, &changed, &removed], Prefer::Ours).unwrap();
+    assert_eq!(merged.clashes, [Clash::Run("e/a".parse().unwrap())]);
 }
 
 #[test]

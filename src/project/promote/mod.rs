@@ -7,6 +7,7 @@
 
 mod committed;
 mod ignored;
+mod kept;
 mod staging;
 mod stale;
 mod stop;
@@ -113,7 +114,7 @@ impl Project {
             Some(id) => self.locked(&Source::Commit(id))?,
             None => None,
         };
-        self.no_run_lost(head.as_ref(), staged.locked.as_ref())?;
+        self.keeps_runs()?;
         self.nothing_refused(head.as_ref(), staged.locked.as_ref())?;
         let Some(wanted) = staged.wanted.clone() else { return Ok(Prepared::Nothing) };
         self.work_tree_agrees(&staged, &wanted)?;
@@ -174,16 +175,6 @@ impl Project {
     pub fn puts_many(&self) -> Result<bool, Stop> {
         let wanted = self.state(&Source::WorkTree)?.wanted;
         Ok(wanted.is_some_and(|wanted| wanted.stage.command() == TRUSTED_CMD))
-    }
-
-    /// No run of HEAD's data version is missing from the staged one, unless that is said to be on purpose.
-    fn no_run_lost(&self, head: Option<&Locked>, staged: Option<&Locked>) -> Result<(), Stop> {
-        let Some(head) = head.filter(|head| staged.map(|s| s.version) != Some(head.version)) else { return Ok(()) };
-        let on_purpose = self.on_purpose()?;
-        // Without a dataset in what is staged, the stage itself goes: that is no accident of a run.
-        let Some(staged) = staged.filter(|_| !on_purpose) else { return Ok(()) };
-        let runs = self.delta(head.version, staged.version)?.gone;
-        if runs.is_empty() { Ok(()) } else { Err(Stop::Lost { runs: runs.into_iter().collect() }) }
     }
 
     /// What is staged brings nothing to the dataset that no clone would check out. What a merged branch has, it has.

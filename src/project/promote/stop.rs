@@ -67,6 +67,14 @@ pub enum Stop {
         /// Which.
         runs: Vec<RunKey>,
     },
+    /// The merge would drop runs that a merged branch, or HEAD, holds.
+    #[error("the merge would lose {}", list(runs))]
+    LostInMerge {
+        /// Which.
+        runs: Vec<RunKey>,
+        /// Whether `dvc.lock` was in conflict and was settled, which git can undo.
+        was_in_conflict: bool,
+    },
     /// The commit would change other runs.
     #[error("the dataset in the workspace differs from the committed one in {}", list(runs))]
     Changed {
@@ -76,6 +84,12 @@ pub enum Stop {
     /// What HEAD's data version holds is not known here.
     #[error("this clone does not have the committed data version {version}, so runs could get lost")]
     Unknown {
+        /// The data version.
+        version: String,
+    },
+    /// What a side of the merge holds is not known here.
+    #[error("this clone does not have data version {version} of a side of the merge, so runs could get lost")]
+    UnknownInMerge {
         /// The data version.
         version: String,
     },
@@ -226,8 +240,10 @@ impl Explain for Stop {
         match self {
             Self::Invalid { .. }
             | Self::Lost { .. }
+            | Self::LostInMerge { .. }
             | Self::Changed { .. }
             | Self::Unknown { .. }
+            | Self::UnknownInMerge { .. }
             | Self::NotHere { .. }
             | Self::Refused { .. } => Kind::Wanting,
             Self::Selection { .. }
@@ -263,9 +279,9 @@ impl Explain for Stop {
             Self::NoRun { .. } => "no_such_run",
             Self::Invalid { .. } => "invalid_run",
             Self::Untrusted { .. } => "untrusted_stage",
-            Self::Lost { .. } => "runs_lost",
+            Self::Lost { .. } | Self::LostInMerge { .. } => "runs_lost",
             Self::Changed { .. } => "runs_changed",
-            Self::Unknown { .. } => "data_version_unknown",
+            Self::Unknown { .. } | Self::UnknownInMerge { .. } => "data_version_unknown",
             Self::NotHere { .. } => "runs_not_here",
             Self::Refused { .. } => "unsafe_path",
             Self::TrackedByGit { .. } => "tracked_by_git",
@@ -318,12 +334,26 @@ impl Explain for Stop {
                     .into(),
                 format!("to drop them on purpose: `git -c {ALLOW_LOSS}=true commit`"),
             ],
+            Self::LostInMerge { was_in_conflict, .. } => vec![
+                if *was_in_conflict {
+                    "bring the conflict back: `git checkout -m -- dvc.lock`; then `capture-hook resolve RUN --ours` (or \
+                     `--theirs`, `--both`) settles the run that both sides changed, and keeps every other"
+                        .into()
+                } else {
+                    "merge again, without `-s ours`: `git merge --abort` ends this merge first".into()
+                },
+                format!("to drop them on purpose: `git -c {ALLOW_LOSS}=true commit`"),
+            ],
             Self::Changed { .. } => vec![
                 "to put them back, remove their folders from the dataset, then `capture-hook pull`".into(),
                 "or give the changed run another id and record it anew".into(),
                 format!("to commit the change on purpose: `dvc commit`, then `git -c {ALLOW_LOSS}=true commit`"),
             ],
             Self::Unknown { .. } => vec!["bring it here: `capture-hook pull`, then run the same command again".into()],
+            Self::UnknownInMerge { .. } => vec![
+                "fetch the lists of files: `capture-hook check MERGE_HEAD`; then run the same command again".into(),
+                format!("to go on without knowing: `git -c {ALLOW_LOSS}=true commit`"),
+            ],
             Self::NotHere { advice, .. } => vec![advice.clone()],
             Self::Refused { .. } => {
                 vec!["give it another name, or take it out of the dataset's directory, then `dvc commit` and commit again".into()]
