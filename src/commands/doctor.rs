@@ -6,6 +6,8 @@ use serde::Serialize;
 
 use crate::app::{App, Outcome};
 use crate::config;
+use crate::dvc::absent::AbsentRemote;
+use crate::dvc::settings::Settings;
 use crate::dvc::{ignore, stage};
 use crate::error::Error;
 use crate::git::{ConfiguredHook, HooksDirSource, Repo};
@@ -344,14 +346,32 @@ fn storage(project: &Project) -> Vec<Check> {
             "capture-hook install, unless you named it in .dvc/config.local yourself",
         ));
     }
-    checks.push(match settings.remote() {
-        Some(remote) => match &remote.dir {
-            Some(dir) if !dir.is_dir() => {
-                note("remote", format!("{}: {} is not there", remote.name, dir.display()), "mount or make it")
-            }
-            _ => ok("remote", format!("{}: {}", remote.name, without_secret(&remote.url))),
+    checks.extend(remote(project, settings));
+    checks
+}
+
+/// The default remote: whether it is there, whether DVC can reach it, whether others know of it.
+fn remote(project: &Project, settings: &Settings) -> Vec<Check> {
+    const NAME: &str = "remote";
+    let Some(remote) = settings.remote() else {
+        let mend = "capture-hook init --remote URL";
+        return vec![missing(NAME, "no default remote: data stays on this machine", mend)];
+    };
+    let shown = format!("{}: {}", remote.name, without_secret(&remote.url));
+    // That there is no DVC to ask is told elsewhere.
+    let plugin = project.dvc().map_or(Ok(None), |dvc| dvc.missing_plugin(remote));
+    let mut checks = vec![match plugin {
+        Ok(Some(plugin)) => {
+            missing(NAME, format!("{shown}, which DVC cannot reach without {}", plugin.package), plugin.install)
+        }
+        Ok(None) => match AbsentRemote::of(settings) {
+            Some(absent) => note(NAME, absent.to_string(), "mount it; the first push makes a new one"),
+            None => ok(NAME, shown),
         },
-        None => missing("remote", "no default remote: data stays on this machine", "capture-hook init --remote URL"),
-    });
+        Err(error) => failed(NAME, error, "dvc version"),
+    }];
+    if let Ok(Some(why)) = project.uncommitted_remote() {
+        checks.push(note(NAME, why.to_string(), why.command()));
+    }
     checks
 }

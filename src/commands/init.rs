@@ -10,7 +10,7 @@ use crate::git::Repo;
 use crate::hooks::install;
 use crate::hooks::survey;
 use crate::project::Project;
-use crate::project::setup::{Step, holds_secret, without_secret};
+use crate::project::setup::{Step, holds_secret};
 use crate::support::process::quoted;
 
 /// Arguments of `init`.
@@ -62,13 +62,15 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     let mut project = dvc_project(app, args, &mut steps)?;
     project.share_cache(&app.ui)?;
     steps.extend(project.set_up()?);
-    if let Some(url) = &args.remote {
-        steps.push(remote(app, &project, url)?);
-    }
+    steps.push(match &args.remote {
+        Some(url) => project.set_up_remote(url, &app.cwd)?,
+        None => project.remote_step()?,
+    });
     if !args.no_hooks {
         steps.extend(hooks(app, &project)?);
     }
     show(app, &project, &steps);
+    tell_missing_plugin(app, &project)?;
     Ok(Outcome::Done)
 }
 
@@ -80,6 +82,9 @@ fn dvc_project(app: &App, args: &Args, steps: &mut Vec<Step>) -> Result<Project,
         && (!args.subdir || project.root == app.cwd)
     {
         project.checked_out()?;
+        if let Some(url) = &args.remote {
+            project.check_remote(url, &app.cwd)?;
+        }
         steps.push(Step::kept(".dvc", "a DVC project is there"));
         steps.extend(trust_venv(&project)?);
         return Ok(project);
@@ -98,31 +103,16 @@ fn trust_venv(project: &Project) -> Result<Option<Step>, Error> {
     Ok(named.map(|dvc| Step::changed(".git/config", format!("names the `dvc` to call, {}", dvc.display()))))
 }
 
-fn remote(app: &App, project: &Project, url: &str) -> Result<Step, Error> {
-    let what = "DVC remote";
-    let address = Project::remote_address(url, &app.cwd);
+/// Tells what DVC lacks to reach the remote: not before the first push.
+fn tell_missing_plugin(app: &App, project: &Project) -> Result<(), Error> {
     let settings = project.read_dvc_settings()?;
-    if let Some(have) = settings.remote() {
-        let same = have.url == url
-            || have.url == address
-            || have.dir.as_deref().is_some_and(|dir| dir.as_os_str() == address.as_str());
-        let note = if same {
-            format!("the default is {}", have.name)
-        } else {
-            format!(
-                "kept: the default is {} ({}); `dvc remote modify {} url {}` changes it",
-                have.name,
-                without_secret(&have.url),
-                quoted(&have.name),
-                quoted(url)
-            )
-        };
-        return Ok(Step::kept(what, note));
+    let Some(remote) = settings.remote() else { return Ok(()) };
+    // What cannot be asked, `doctor` tells.
+    if let Ok(Some(missing)) = project.dvc().and_then(|dvc| dvc.missing_plugin(remote)) {
+        app.ui.warn(&format!("DVC lacks {}: no data goes to {} or comes from it", missing.package, remote.name));
+        app.ui.hint(&format!("`{}` installs it", missing.install));
     }
-    let name = ["storage", "captures", "capture-hook"].into_iter().find(|name| !settings.remotes.contains_key(*name));
-    let name = name.unwrap_or("capture-hook-storage");
-    project.dvc()?.remote_add(name, &address)?;
-    Ok(Step::changed(what, format!("{name} is the default: {url}")))
+    Ok(())
 }
 
 fn hooks(app: &App, project: &Project) -> Result<Vec<Step>, Error> {
@@ -175,6 +165,9 @@ fn show(app: &App, project: &Project, steps: &[Step]) {
     if !files.is_empty() {
         let names: Vec<String> = files.iter().map(|file| quoted(from_cwd(app, project, file))).collect();
         app.ui.hint(&format!("commit it: `git add {} && git commit -m 'Set up capture-hook'`", names.join(" ")));
+    }
+    if project.read_dvc_settings().is_ok_and(|settings| settings.remote().is_none()) {
+        app.ui.hint("`capture-hook init --remote URL` names where data goes, so that others find it");
     }
     app.ui.hint("then record a run under results/, and `capture-hook select latest && git commit -am 'A run'`");
 }

@@ -19,6 +19,7 @@ pub mod listing;
 pub mod lock;
 pub mod lock_text;
 pub mod merge;
+pub mod plugin;
 pub mod program;
 pub mod project_lock;
 pub mod scratch;

@@ -267,6 +267,11 @@ impl Dvc {
         &self.path
     }
 
+    /// The environment that it runs in.
+    pub(super) fn env(&self) -> &Env {
+        &self.env
+    }
+
     /// How it was found.
     #[must_use]
     pub fn found_by(&self) -> FoundBy {
@@ -456,6 +461,10 @@ const KNOWN: &[(&str, &str)] = &[
     (
         "Checksum mismatch: Expected",
         "DVC cannot read a split index (core.splitIndex): `git config core.splitIndex false && git update-index --no-split-index`",
+    ),
+    (
+        "is supported, but requires 'dvc-",
+        "DVC lacks the package for this kind of remote: `capture-hook doctor` names the command that installs it",
     ),
     (
         "aborted by the user",

@@ -219,11 +219,19 @@ impl Settings {
         Self::read_trusting(root, env, || false)
     }
 
-    /// The same; `.dvc/config.local` is the user's own where `own_local` says so. It is asked only where that matters.
-    pub fn read_trusting(root: &Path, env: &Env, own_local: impl Fn() -> bool) -> Result<Self, SettingsError> {
-        let dvc_dir = root.join(".dvc");
-        let mut settings = Self {
-            cache_dir: dvc_dir.join("cache"),
+    /// The same of `.dvc/config` alone, without the user's and the system's settings and `.dvc/config.local`.
+    pub fn tracked(root: &Path, env: &Env) -> Result<Self, SettingsError> {
+        let mut settings = Self::defaults(root);
+        let path = root.join(".dvc/config");
+        if let Some(bytes) = Root::at(root).read(".dvc/config", limits::TEXT)? {
+            settings.layer(&path, &read_lines(&path, &bytes)?, env);
+        }
+        Ok(settings)
+    }
+
+    fn defaults(root: &Path) -> Self {
+        Self {
+            cache_dir: root.join(".dvc/cache"),
             link_types: vec![LinkType::Reflink, LinkType::Copy],
             shared: false,
             default_remote: None,
@@ -234,7 +242,13 @@ impl Settings {
             cache_is_tracked: false,
             beyond_us: Vec::new(),
             strangers: Vec::new(),
-        };
+        }
+    }
+
+    /// The same; `.dvc/config.local` is the user's own where `own_local` says so. It is asked only where that matters.
+    pub fn read_trusting(root: &Path, env: &Env, own_local: impl Fn() -> bool) -> Result<Self, SettingsError> {
+        let dvc_dir = root.join(".dvc");
+        let mut settings = Self::defaults(root);
         for dir in [system_dir(env), global_dir(env)].into_iter().flatten() {
             let path = dir.join("config");
             if let Some(bytes) = fs::read_within(&path, limits::TEXT)? {
@@ -422,81 +436,4 @@ fn global_dir(env: &Env) -> Option<PathBuf> {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    fn settings(files: &[(&str, &str)]) -> (tempfile::TempDir, Settings) {
-        let dir = tempfile::tempdir().unwrap();
-        for (path, text) in files {
-            let path = dir.path().join(path);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        }
-        let home = dir.path().join("home");
-        let env = Env::from_vars([
-            ("HOME", home.as_os_str()),
-            ("DVC_SYSTEM_CONFIG_DIR", dir.path().join("system").as_os_str()),
-        ]);
-        let settings = Settings::read(&dir.path().join("repo"), &env).unwrap();
-        (dir, settings)
-    }
-
-    #[test]
-    fn without_files_the_defaults_hold() {
-        let (dir, settings) = settings(&[]);
-        assert_eq!(settings.cache_dir, dir.path().join("repo/.dvc/cache"));
-        assert_eq!(settings.link_types, [LinkType::Reflink, LinkType::Copy]);
-        assert_eq!(settings.remote(), None);
-    }
-
-    #[test]
-    fn the_nearer_file_wins_and_paths_are_relative_to_their_file() {
-        let (dir, settings) = settings(&[
-            ("system/config", "[cache]\n    type = symlink\n[core]\n    autostage = true\n"),
-            ("home/.config/dvc/config", "[cache]\n    dir = shared\n    type = \"hardlink,copy\"\n"),
-            ("repo/.dvc/config", "[core]\n    remote = Storage\n['remote \"Storage\"']\n    url = ../../store\n"),
-            ("repo/.dvc/config.local", "[core]\n    autostage = False\n['remote \"s3\"']\n    url = s3://b/k\n"),
-        ]);
-        assert_eq!(settings.cache_dir, dir.path().join("home/.config/dvc/shared"));
-        assert_eq!(settings.link_types, [LinkType::Hardlink, LinkType::Copy]);
-        assert_eq!(settings.remote().unwrap().dir, Some(dir.path().join("store")));
-        assert!(!settings.autostage && settings.beyond_us.is_empty());
-        assert_eq!(settings.remotes["s3"].dir, None);
-    }
-
-    #[test]
-    fn what_only_dvc_does_right_is_said() {
-        let config = "[cache]\n    local = x\n['remote \"w\"']\n    url = /w\n    worktree = true\n";
-        let (_dir, settings) = settings(&[("repo/.dvc/config", config)]);
-        assert_eq!(settings.beyond_us.len(), 2, "{:?}", settings.beyond_us);
-        assert_eq!(settings.remotes["w"].dir, None);
-    }
-
-    #[test]
-    fn what_a_tracked_file_may_start_or_ask_is_noticed_the_users_own_is_fine() {
-        let config = "['remote \"s\"']\n    url = s3://b/k\n    configpath = aws.ini\n    profile = x\n";
-        let (_dir, tracked) = settings(&[("repo/.dvc/config", config)]);
-        assert_eq!(tracked.strangers[0].to_string(), "the tracked .dvc/config sets configpath of remote `s`");
-        assert_eq!(tracked.strangers.len(), 1);
-        let (dir, local) = settings(&[("repo/.dvc/config.local", config), ("home/.config/dvc/config", config)]);
-        assert_eq!(local.strangers[0].file, ".dvc/config.local");
-        let env = Env::from_vars([("HOME", dir.path().join("home"))]);
-        let own = Settings::read_trusting(&dir.path().join("repo"), &env, || true).unwrap();
-        assert!(own.strangers.is_empty());
-        for (line, harmless) in [
-            ("ask_password = true", false),
-            ("ask_password = False", true),
-            ("ssl_verify = ca.pem", false),
-            ("ssl_verify = false", true),
-            ("some_new_key = x", false),
-        ] {
-            let text = format!("['remote \"s\"']\n    {line}\n");
-            let (_dir, settings) = settings(&[("repo/.dvc/config", &text)]);
-            assert_eq!(settings.strangers.is_empty(), harmless, "{line}");
-        }
-        for (dir, harmless) in [("../store", true), ("~/store", true), ("~eve/store", false), ("file://store", false)] {
-            let (_dir, settings) = settings(&[("repo/.dvc/config", &format!("[cache]\n    dir = {dir}\n"))]);
-            assert_eq!(settings.strangers.is_empty(), harmless, "{dir}");
-        }
-    }
-}
+mod tests;

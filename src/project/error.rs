@@ -42,6 +42,16 @@ pub enum ProjectError {
         /// Relative to the top of the working tree.
         dirs: Vec<String>,
     },
+    /// Another default remote than the one that is to be set up.
+    #[error("the DVC remote is `{name}` already, at {address}")]
+    OtherRemote {
+        /// Its name.
+        name: String,
+        /// Its address, without a password.
+        address: String,
+        /// What gives it the other one.
+        command: String,
+    },
     /// A DVC project without our stage.
     #[error("dvc.yaml has no stage `capture_ingest`")]
     NoStage,
@@ -123,6 +133,7 @@ impl ProjectError {
             Self::NoDvcProject { .. }
             | Self::NotCheckedOut { .. }
             | Self::SeveralProjects { .. }
+            | Self::OtherRemote { .. }
             | Self::NoStage
             | Self::NotAllHere { .. }
             | Self::Conflict { .. }
@@ -145,7 +156,11 @@ impl ProjectError {
 
 impl Explain for ProjectError {
     fn kind(&self) -> Kind {
-        let own = if matches!(self, Self::NotAllHere { .. }) { Kind::Wanting } else { Kind::Setup };
+        let own = match self {
+            Self::NotAllHere { .. } => Kind::Wanting,
+            Self::OtherRemote { .. } => Kind::Usage,
+            _ => Kind::Setup,
+        };
         self.inner().map_or(own, Explain::kind)
     }
 
@@ -154,6 +169,7 @@ impl Explain for ProjectError {
             Self::NoDvcProject { .. } => "no_dvc_project",
             Self::NotCheckedOut { .. } => "project_not_checked_out",
             Self::SeveralProjects { .. } => "several_projects",
+            Self::OtherRemote { .. } => "remote_set",
             Self::NoStage => "no_stage",
             Self::NotAllHere { .. } => "runs_not_here",
             Self::Conflict { .. } => "merge_conflict",
@@ -173,6 +189,9 @@ impl Explain for ProjectError {
             Self::SeveralProjects { dirs } => {
                 let dir = dirs.iter().find(|dir| !dir.is_empty()).map(quoted).unwrap_or_default();
                 vec![format!("run the command in the directory of one, or name it: `capture-hook -C {dir} …`")]
+            }
+            Self::OtherRemote { command, .. } => {
+                vec![format!("`{command}` changes it; then `capture-hook push --all` sends all data there")]
             }
             Self::Conflict { file, .. } => vec![format!("resolve it, then `git add {}`", quoted(file))],
             Self::NoDrivers { abort, .. } => vec![format!(

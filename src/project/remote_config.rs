@@ -1,15 +1,24 @@
-//! Which of DVC's files names the remote: the tracked one, as it is committed or not, or this clone's own.
+//! Which of DVC's files names the remote: the tracked one, as it is committed or not, or this clone's own; and naming one.
 
 use std::fmt;
+use std::path::{Component, Path, PathBuf};
 
+use super::setup::{Step, without_secret};
+use super::sharing::path_from;
 use super::{Project, ProjectError, Source};
 use crate::dvc::ini;
+use crate::dvc::settings::Remote;
+use crate::error::Error;
+use crate::support::limits;
 use crate::support::process::quoted;
 
 /// DVC's settings that git tracks.
 pub(super) const CONFIG: &str = ".dvc/config";
 /// This clone's own.
 const LOCAL: &str = ".dvc/config.local";
+
+/// What a step of `init` is about.
+const REMOTE: &str = "DVC remote";
 
 /// The default remote, as one file of settings names it. DVC writes names in lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,11 +44,17 @@ pub struct UncommittedRemote {
 }
 
 impl UncommittedRemote {
+    /// What commits them.
+    #[must_use]
+    pub fn command(&self) -> String {
+        let path = quoted(&self.path);
+        format!("git add {path} && git commit -m 'Name the DVC remote' -- {path}")
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> String {
-        let path = quoted(&self.path);
-        format!("`git add {path} && git commit -m 'Name the DVC remote' -- {path}`")
+        format!("`{}`", self.command())
     }
 }
 
@@ -70,11 +85,71 @@ impl Project {
         Ok(Some(UncommittedRemote { name: here.name, path }))
     }
 
+    /// An error if the project has another default remote than the one that is asked for.
+    pub fn check_remote(&self, url: &str, cwd: &Path) -> Result<(), ProjectError> {
+        let settings = self.read_dvc_settings()?;
+        match settings.remote().filter(|have| !self.is_at(have, url, cwd)) {
+            None => Ok(()),
+            Some(have) => match self.remote_command(url)? {
+                // The user's or the system's settings name it: the project's own go before them.
+                None => Ok(()),
+                Some(command) => Err(ProjectError::OtherRemote {
+                    name: have.name.clone(),
+                    address: without_secret(&have.url),
+                    command,
+                }),
+            },
+        }
+    }
+
+    /// Makes an address the default remote.
+    pub fn set_up_remote(&self, url: &str, cwd: &Path) -> Result<Step, Error> {
+        let settings = self.read_dvc_settings()?;
+        if let Some(have) = settings.remote().filter(|have| self.is_at(have, url, cwd)) {
+            return Ok(Step::kept(REMOTE, format!("the default is {}", have.name)));
+        }
+        let taken = |name: &&str| !settings.remotes.contains_key(*name);
+        let name = ["storage", "captures", "capture-hook"].into_iter().find(taken).unwrap_or("capture-hook-storage");
+        self.dvc()?.remote_add(name, &self.remote_address(url, cwd))?;
+        Ok(Step::changed(REMOTE, format!("{name} is the default: {url}")))
+    }
+
+    /// What is said of the default remote where none was asked for.
+    pub fn remote_step(&self) -> Result<Step, ProjectError> {
+        Ok(Step::kept(
+            REMOTE,
+            match self.read_dvc_settings()?.remote() {
+                Some(have) => format!("the default is {}", have.name),
+                None => "none: data stays on this machine".into(),
+            },
+        ))
+    }
+
+    /// Whether a remote has this address, as it is typed in `cwd`.
+    fn is_at(&self, have: &Remote, url: &str, cwd: &Path) -> bool {
+        let address = self.remote_address(url, cwd);
+        let dir = plain(&self.root.join(&address));
+        have.url == url || have.url == address || have.dir.as_ref() == Some(&dir)
+    }
+
+    /// The address of a remote as DVC is to be given it in the project's root, where it is called: a relative path, typed in
+    /// `cwd`, is one from there. DVC writes it relative to its settings, so that a clone beside this one finds the remote.
+    fn remote_address(&self, url: &str, cwd: &Path) -> String {
+        if url.contains("://") || url.starts_with('~') {
+            return url.to_owned();
+        }
+        if Path::new(url).is_absolute() {
+            return plain(Path::new(url)).to_string_lossy().into_owned();
+        }
+        let real = |dir: &Path| dir.canonicalize().unwrap_or_else(|_| dir.to_path_buf());
+        path_from(&real(&self.root), &plain(&real(cwd).join(url))).to_string_lossy().into_owned()
+    }
+
     /// The command that gives the default remote another address, by the file of the project that names it; `None` where
     /// none does, but the user's or the system's settings.
-    pub fn remote_command(&self, url: &str) -> Result<Option<String>, ProjectError> {
+    fn remote_command(&self, url: &str) -> Result<Option<String>, ProjectError> {
         let named = |file| -> Result<Option<Named>, ProjectError> {
-            Ok(self.files().read(file, crate::support::limits::TEXT)?.as_deref().and_then(named_in))
+            Ok(self.files().read(file, limits::TEXT)?.as_deref().and_then(named_in))
         };
         let (local, tracked) = (named(LOCAL)?, named(CONFIG)?);
         let (named, flag) = match (local, tracked) {
@@ -84,6 +159,21 @@ impl Project {
         };
         Ok(Some(format!("dvc remote modify {flag}{} url {}", quoted(&named.name), quoted(url))))
     }
+}
+
+/// The path without `.` and `..` components, by text alone.
+fn plain(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                out.pop();
+            }
+            part => out.push(part),
+        }
+    }
+    out
 }
 
 #[cfg(test)]

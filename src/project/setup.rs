@@ -3,8 +3,6 @@
 //! What is there is kept, to the byte: text is added where something is missing, and the result is read again before it is
 //! written. A second run finds everything in place and writes nothing.
 
-use std::path::{Path, PathBuf};
-
 use super::{Project, ProjectError};
 use crate::config;
 use crate::dvc::lock;
@@ -231,28 +229,6 @@ impl Project {
         self.files().write_atomic(FILE, &bytes)?;
         Ok(Step::changed(FILE, "named the merge drivers"))
     }
-
-    /// The address of a remote as DVC is to be given it: a path is made absolute, as typed in `cwd`.
-    #[must_use]
-    pub fn remote_address(url: &str, cwd: &Path) -> String {
-        let local = !url.contains("://") && !url.starts_with('~');
-        if local { plain(&cwd.join(url)).to_string_lossy().into_owned() } else { url.to_owned() }
-    }
-}
-
-/// The path without `.` and `..` components, by text alone.
-fn plain(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            std::path::Component::CurDir => {}
-            std::path::Component::ParentDir => {
-                out.pop();
-            }
-            part => out.push(part),
-        }
-    }
-    out
 }
 
 /// Whether an address carries a user's password, which a tracked file must not hold.

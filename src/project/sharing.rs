@@ -3,7 +3,8 @@
 //! A linked working tree would have a cache of its own, which `git worktree remove` takes along. It shares the main working
 //! tree's; where the clone is bare and has none, one in git's common directory. A line of ours in the working tree's own
 //! `.dvc/config.local` says so, relative to that file, so that it holds when all of them move together; it is looked at again
-//! before anything is written to the cache. A cache that the user named there stays. A `config.local` of the main working
+//! before anything is written to the cache. A cache that the user named there stays. So too with a remote that the tracked
+//! settings name relative to themselves: it is where the main working tree finds it. A `config.local` of the main working
 //! tree (remotes, credentials) is taken over by a working tree that has none, if git ignores the file there.
 
 use std::os::unix::fs::PermissionsExt;
@@ -24,6 +25,9 @@ const LOCAL: &str = ".dvc/config.local";
 /// What stands before our line in it.
 const MARK: &str = "# capture-hook: the cache that all working trees of this clone share";
 
+/// What stands before our line about a remote.
+const REMOTE_MARK: &str = "# capture-hook: where the main working tree finds the remote";
+
 /// The main working tree's project.
 struct Main {
     root: PathBuf,
@@ -38,32 +42,63 @@ impl Project {
         if self.repo.index_entry(&self.git_path(LOCAL))?.is_some() {
             return Ok(());
         }
-        let own = self.read_dvc_settings()?.cache_dir;
+        let own = self.read_dvc_settings()?;
         let bytes = self.files().read(LOCAL, limits::TEXT)?;
         let text = String::from_utf8_lossy(bytes.as_deref().unwrap_or_default()).into_owned();
         let kept = without_ours(&text);
-        if own == shared || names_cache(&kept) {
+        let main = self.main_project()?;
+        let remote = main.as_ref().map(|main| self.relative_remote(main, &kept)).transpose()?.flatten();
+        let remote_found = remote
+            .as_ref()
+            .is_none_or(|(name, dir)| own.remotes.get(name).is_some_and(|remote| remote.dir.as_ref() == Some(dir)));
+        let cache_found = own.cache_dir == shared || names_cache(&kept);
+        if cache_found && remote_found {
             return Ok(());
         }
-        Cache::at(&shared).take_over(&Cache::at(&own))?;
-        let main = self.main_project()?;
-        let mut told = format!("this working tree shares DVC's cache {}", shared.display());
+        let mut told = Vec::new();
+        if !cache_found {
+            Cache::at(&shared).take_over(&Cache::at(&own.cache_dir))?;
+            told.push(format!("this working tree shares DVC's cache {}", shared.display()));
+        }
         let mut base = kept.clone();
         if kept.trim().is_empty()
             && let Some(main) = &main
             && let Some(settings) = self.taken_over(main)?
         {
-            told.push_str(&format!(", and takes over the settings of {}", main.root.join(LOCAL).display()));
+            told.push(format!("takes over the settings of {}", main.root.join(LOCAL).display()));
             base = settings;
             self.copy_mode(&main.root.join(LOCAL))?;
         }
-        let value = relative(&self.root.join(".dvc"), &shared).display().to_string();
-        let new = ini::with_setting(&base, ("cache", "dir", &value), MARK);
-        self.files().write_atomic(LOCAL, new.as_bytes())?;
+        let value = |dir: &Path| relative(&self.root.join(".dvc"), dir).display().to_string();
+        if !names_cache(&base) {
+            base = ini::with_setting(&base, ("cache", "dir", &value(&shared)), MARK);
+        }
+        if let Some((name, dir)) = &remote {
+            told.push(format!("finds the DVC remote `{name}` at {}", dir.display()));
+            base = ini::with_setting(&base, (&format!("remote \"{name}\""), "url", &value(dir)), REMOTE_MARK);
+        }
+        self.files().write_atomic(LOCAL, base.as_bytes())?;
         self.settings.take();
         self.lists.take();
-        hear.status(&told);
+        hear.status(&told.join(", and "));
         Ok(())
+    }
+
+    /// The default remote and its directory, if the tracked settings name it relative to themselves, and the main working tree
+    /// finds it elsewhere than this one would. A remote that this one's own settings name is theirs.
+    fn relative_remote(&self, main: &Main, kept: &str) -> Result<Option<(String, PathBuf)>, ProjectError> {
+        let Some((theirs, dir)) = main.settings.remote().and_then(|remote| Some((remote, remote.dir.as_ref()?))) else {
+            return Ok(None);
+        };
+        let own = Settings::tracked(&self.root, &self.env)?;
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        let moves =
+            own.remotes.get(&theirs.name).is_some_and(|own| own.url == theirs.url && own.dir.as_ref() != Some(dir));
+        let named = ini::parse(kept.as_bytes()).map_or(true, |settings| {
+            settings.iter().any(|s| s.named("remote") == Some(&theirs.name) && s.key == "url")
+        });
+        let ours = moves && !named && theirs.name.chars().all(is_plain);
+        Ok(ours.then(|| (theirs.name.clone(), dir.clone())))
     }
 
     /// The cache that a linked working tree is to share; `None` in the main one.
@@ -119,15 +154,16 @@ fn without_ours(text: &str) -> String {
     let mut out = String::new();
     let mut lines = text.split_inclusive('\n');
     while let Some(line) = lines.next() {
-        if line.trim() == MARK {
+        if [MARK, REMOTE_MARK].contains(&line.trim()) {
             // And the setting that it stands above.
             lines.next();
         } else {
             out.push_str(line);
         }
     }
-    // The section that we made for it.
-    if out.trim() == "[cache]" { String::new() } else { out }
+    // The sections that we made for it.
+    let is_header = |line: &str| line.trim().is_empty() || line.trim().starts_with('[');
+    if out.lines().all(is_header) { String::new() } else { out }
 }
 
 /// Whether settings name a cache. What is not understood might.
@@ -138,9 +174,12 @@ fn names_cache(text: &str) -> bool {
 /// A path as it is named from a directory; both absolute and without `..`. What has nothing in common stays absolute.
 fn relative(from: &Path, to: &Path) -> PathBuf {
     let common = from.components().zip(to.components()).take_while(|(a, b)| a == b).count();
-    if common <= 1 {
-        return to.to_path_buf();
-    }
+    if common <= 1 { to.to_path_buf() } else { path_from(from, to) }
+}
+
+/// The same, relative in any case.
+pub(super) fn path_from(from: &Path, to: &Path) -> PathBuf {
+    let common = from.components().zip(to.components()).take_while(|(a, b)| a == b).count();
     let up = from.components().skip(common).map(|_| Component::ParentDir);
     up.chain(to.components().skip(common)).collect()
 }
@@ -154,6 +193,8 @@ mod tests {
         let ours = format!("[cache]\n    {MARK}\n    dir = \"../x\"\n");
         assert_eq!(without_ours(&ours), "");
         assert_eq!(without_ours(&format!("{ours}    type = symlink\n")), "[cache]\n    type = symlink\n");
+        let both = format!("{ours}[remote \"s\"]\n    {REMOTE_MARK}\n    url = \"../x\"\n");
+        assert_eq!(without_ours(&both), "");
         assert_eq!(without_ours("[cache]\n    dir = /nowhere/at/all\n"), "");
         for users in ["[cache]\n    dir = /\n", "[cache]\n    dir = ../x\n", "[core]\n    remote = s\n"] {
             assert_eq!(without_ours(users), users);

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::matrix::{FIRST, SECOND, commit_run, committed};
+use crate::matrix::{FIRST, SECOND, commit_run, committed, runs_in};
+use crate::tools;
 use crate::world::{World, files};
 
 /// The prepared project, its data pushed. With the native engine, where the point is not what DVC does.
@@ -329,4 +330,113 @@ fn data_that_is_not_here_is_counted_or_its_size_unknown() {
     let template = format!("--template={}", world.path("template").display());
     let said = world.git_in(".", ["clone", "-q", &template, "origin.git", "clone"]).ok();
     assert!(said.err.contains("files (size unknown)") && !said.err.contains("0 bytes"), "{}", said.err);
+}
+
+/// 12-56: a remote that stands in an uncommitted `.dvc/config` alone is told with every push of data, and by `status`, with the
+/// command that mends it.
+#[test]
+fn a_remote_that_no_commit_names_is_told_with_every_push() {
+    let world = committed();
+    let remote = world.path("dvc-remote");
+    fs::remove_file(world.repo(".dvc/config.local")).unwrap();
+    let said = world.hook(["init"]).ok();
+    assert!(said.err.contains("data stays on this machine") && said.err.contains("init --remote URL"), "{}", said.err);
+    world.hook(["init", "--remote", remote.to_str().unwrap()]).ok();
+    let told =
+        |said: &str| said.contains("nobody else finds the data") && said.contains("git add .dvc/config && git commit");
+    let said = world.git(["push", "-q", "--follow-tags", "-u", "origin", "main"]).ok();
+    assert!(told(&said.err), "{}", said.err);
+    let said = world.hook(["status"]).ok();
+    assert!(told(&said.err), "{}", said.err);
+    assert!(world.hook(["doctor"]).ok().out.contains("nobody else finds the data"));
+    world
+        .run_in("repo", "sh", ["-c", "git add .dvc/config && git commit -m 'Name the DVC remote' -- .dvc/config"])
+        .ok();
+    assert!(!told(&world.hook(["status"]).ok().err));
+    commit_run(&world, SECOND);
+    let said = world.git(["push", "-q", "--follow-tags", "origin", "main"]).ok();
+    assert!(!told(&said.err), "{}", said.err);
+    // The sibling: another address than the commit's; and a remote of this clone's own is its user's affair.
+    fs::create_dir(world.path("another")).unwrap();
+    world.dvc(["remote", "modify", "storage", "url", world.path("another").to_str().unwrap()]).ok();
+    assert!(told(&world.hook(["push"]).ok().err));
+    world.git(["checkout", "-q", ".dvc/config"]).ok();
+    world.dvc(["remote", "modify", "--local", "storage", "url", world.path("another").to_str().unwrap()]).ok();
+    assert!(!told(&world.hook(["push"]).ok().err));
+}
+
+/// 12-59: another remote than the default one is not ignored: `init` names the one that is set, and what changes it.
+#[test]
+fn init_with_another_remote_fails_and_names_the_one_that_is_set() {
+    let world = World::with_project();
+    let config = fs::read_to_string(world.repo(".dvc/config")).unwrap();
+    fs::remove_file(world.repo("params.yaml")).unwrap();
+    let said = world.hook(["init", "--remote", "../new"]).fails(2);
+    let old = world.path("dvc-remote");
+    assert!(said.err.contains(&format!("`storage` already, at {}", old.display())), "{}", said.err);
+    assert!(!world.repo("params.yaml").exists(), "nothing was set up");
+    let command = said.err.split('`').find(|part| part.starts_with("dvc remote modify")).unwrap().to_owned();
+    assert_eq!(fs::read_to_string(world.repo(".dvc/config")).unwrap(), config);
+    world.run_in("repo", "sh", ["-c", &command]).ok();
+    assert!(fs::read_to_string(world.repo(".dvc/config")).unwrap().contains("url = ../../new"));
+    // Then it is the one that is asked for; with a slash at its end, too.
+    world.hook(["init", "--remote", "../new/"]).ok();
+    // The sibling: one of this clone's own settings; one of the user's is no obstacle.
+    world.dvc(["remote", "add", "-q", "--local", "-d", "mine", "../mine"]).ok();
+    let said = world.hook(["init", "--remote", "../new"]).fails(2);
+    assert!(
+        said.err.contains("`mine` already") && said.err.contains("dvc remote modify --local mine url"),
+        "{}",
+        said.err
+    );
+    fs::remove_file(world.repo(".dvc/config.local")).unwrap();
+    fs::write(world.repo(".dvc/config"), "").unwrap();
+    let global = world.path("home/.config/dvc/config");
+    fs::create_dir_all(global.parent().unwrap()).unwrap();
+    fs::write(&global, "[core]\n    remote = lab\n['remote \"lab\"']\n    url = /lab\n").unwrap();
+    world.hook(["init", "--remote", "../new"]).ok();
+    assert!(fs::read_to_string(world.repo(".dvc/config")).unwrap().contains("remote = storage"));
+}
+
+/// 12-33: a relative remote is written as DVC writes one, so that clones find it beside themselves.
+#[test]
+fn a_relative_remote_is_found_from_every_clone_beside_it() {
+    let world = committed();
+    fs::remove_file(world.repo(".dvc/config.local")).unwrap();
+    fs::create_dir_all(world.repo("sub/deep")).unwrap();
+    world.hook_in("repo/sub/deep", ["init", "--remote", "../../../store"]).ok();
+    let config = fs::read_to_string(world.repo(".dvc/config")).unwrap();
+    assert!(config.contains("url = ../../store\n"), "{config}");
+    world.git(["commit", "-q", "-am", "A remote beside the clones"]).ok();
+    world.git(["push", "-q", "--follow-tags", "-u", "origin", "main"]).ok();
+    assert!(world.path("store/files/md5").is_dir());
+    world.git_in(".", ["clone", "-q", "origin.git", "clone"]).ok();
+    world.hook_in("clone", ["pull"]).ok();
+    assert_eq!(runs_in(&world, "clone"), [FIRST]);
+    // The sibling: a linked worktree at another depth finds what the main working tree finds, DVC too.
+    world.git(["worktree", "add", "-q", "-b", "other", "../trees/deep/one"]).ok();
+    fs::remove_dir_all(world.repo(".dvc/cache")).unwrap();
+    fs::remove_dir_all(world.path("trees/deep/one/data/captures")).unwrap();
+    world.hook_in("trees/deep/one", ["pull"]).ok();
+    assert_eq!(runs_in(&world, "trees/deep/one"), [FIRST]);
+    assert!(world.dvc_in("trees/deep/one", ["status", "--cloud"]).ok().out.contains("in sync"));
+    assert!(!world.path("trees/store").exists() && !world.path("trees/deep/store").exists());
+}
+
+/// 12-45: a kind of remote that DVC lacks the package for is told by `init` and `doctor`, with the command that installs it.
+#[test]
+fn a_remote_that_dvc_cannot_reach_is_told_with_the_package_it_lacks() {
+    let world = committed();
+    let pip = tools::dvc_bin().canonicalize().unwrap().join("pip");
+    fs::remove_file(world.repo(".dvc/config.local")).unwrap();
+    let said = world.hook(["init", "--remote", "ssh://host/captures"]).ok();
+    let command = format!("{} install dvc-ssh", pip.display());
+    assert!(said.err.contains("DVC lacks dvc-ssh") && said.err.contains(&command), "{}", said.err);
+    let said = world.hook(["doctor"]).fails(1);
+    assert!(said.out.contains("cannot reach without dvc-ssh") && said.out.contains(&command), "{}", said.out);
+    // The sibling: whoever pushes all the same is told, too; a kind that DVC brings along is no fault.
+    let said = world.git(["push", "-q", "origin", "main"]).fails(1);
+    assert!(said.err.contains("dvc-ssh"), "{}", said.err);
+    world.dvc(["remote", "modify", "storage", "url", "https://127.0.0.1:9/x"]).ok();
+    assert!(!world.hook(["doctor"]).ok().out.contains("without dvc-"));
 }

@@ -168,7 +168,7 @@ fn whole_way(_: World) {
     let address = format!("s3://{}:{}@captures/data", store.key, store.secret);
     world.dvc_in("third", ["remote", "modify", "--local", "storage", "url", &address]).ok();
     heard.hear(world.hook_in("third", ["doctor"]));
-    heard.hear(world.hook_in("third", ["init", "--remote", "s3://other/data"])).ok();
+    heard.hear(world.hook_in("third", ["init", "--remote", "s3://other/data"])).fails(2);
     heard.tells_nothing(&world, &store.secret, &["third/.dvc/config.local"]);
 }
 

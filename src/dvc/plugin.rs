@@ -1,0 +1,123 @@
+//! The parts of DVC that reach a kind of remote: packages of their own (`dvc-s3`), which have to be installed beside it.
+//!
+//! Source: `dvc_objects/fs/__init__.py` and `dvc/info.py`.
+
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use super::program::{Dvc, ProgramError};
+use super::settings::Remote;
+use crate::support::fs;
+use crate::support::process::{Cmd, quoted};
+
+/// Kinds of addresses and the packages that reach them.
+const PACKAGES: &[(&str, &str)] = &[
+    ("azure", "dvc-azure"),
+    ("gdrive", "dvc-gdrive"),
+    ("gs", "dvc-gs"),
+    ("hdfs", "dvc-hdfs"),
+    ("http", "dvc-http"),
+    ("https", "dvc-http"),
+    ("oss", "dvc-oss"),
+    ("s3", "dvc-s3"),
+    ("ssh", "dvc-ssh"),
+    ("webdav", "dvc-webdav"),
+    ("webdavs", "dvc-webdav"),
+    ("webhdfs", "dvc-webhdfs"),
+];
+
+/// A package that a remote needs and DVC does not have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingPlugin {
+    /// The package.
+    pub package: &'static str,
+    /// The command that installs it.
+    pub install: String,
+}
+
+impl Dvc {
+    /// What DVC lacks to reach a remote. It is asked where the address is of a kind that needs a package.
+    pub fn missing_plugin(&self, remote: &Remote) -> Result<Option<MissingPlugin>, ProgramError> {
+        let Some((scheme, _)) = remote.url.split_once("://") else { return Ok(None) };
+        let Some((_, package)) = PACKAGES.iter().find(|(known, _)| *known == scheme) else { return Ok(None) };
+        if self.supports(scheme)? {
+            return Ok(None);
+        }
+        Ok(Some(MissingPlugin { package, install: install_command(self.path(), package) }))
+    }
+
+    fn supports(&self, scheme: &str) -> Result<bool, ProgramError> {
+        // In no project: there it would fail for the very package that is asked for.
+        let cmd = Cmd::new(self.path()).arg("version").dir(Path::new("/")).timeout(Duration::from_secs(60));
+        let said = cmd.checked(self.env())?.text();
+        let (_, supported) = said.split_once("Supports:").unwrap_or_default();
+        Ok(supported.split([',', '\n']).any(|one| one.split_whitespace().next() == Some(scheme)))
+    }
+}
+
+/// The command that installs a package beside a `dvc` program, by the way that the program was installed.
+fn install_command(program: &Path, package: &str) -> String {
+    let real = program.canonicalize().unwrap_or_else(|_| program.to_path_buf());
+    let bin = interpreter(&real).and_then(|python| Some(python.parent()?.to_path_buf()));
+    let bin = bin.or_else(|| Some(real.parent()?.to_path_buf())).unwrap_or_default();
+    let parts: Vec<&str> = bin.components().filter_map(|part| part.as_os_str().to_str()).collect();
+    let below = |above: [&str; 2]| {
+        let at = parts.windows(2).position(|pair| pair == above)?;
+        parts.get(at + 2).map(quoted)
+    };
+    if let Some(name) = below(["pipx", "venvs"]) {
+        return format!("pipx inject {name} {package}");
+    }
+    if let Some(name) = below(["uv", "tools"]) {
+        return format!("uv tool install --with {package} {name}");
+    }
+    let pip = bin.join("pip");
+    if pip.is_file() {
+        return format!("{} install {package}", quoted(pip));
+    }
+    match ["python", "python3"].map(|name| bin.join(name)).into_iter().find(|python| python.is_file()) {
+        Some(python) => format!("uv pip install --python {} {package}", quoted(python)),
+        None => format!("pip install {package}"),
+    }
+}
+
+/// The interpreter that a script names.
+fn interpreter(script: &Path) -> Option<PathBuf> {
+    const LINE: u64 = 1 << 20;
+    let bytes = fs::read_within(script, LINE).ok()??;
+    let line = bytes.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
+    let path = PathBuf::from(std::str::from_utf8(line).ok()?.split_whitespace().next()?);
+    // `env` looks for one on PATH.
+    let is_python = path.file_name()?.to_str()?.starts_with("python");
+    (is_python && path.components().next() == Some(Component::RootDir)).then_some(path)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_is_installed_as_dvc_itself_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let made = |bin: &str, files: &[&str]| {
+            let bin = dir.path().join(bin);
+            std::fs::create_dir_all(&bin).unwrap();
+            for file in files {
+                std::fs::write(bin.join(file), "").unwrap();
+            }
+            install_command(&bin.join("dvc"), "dvc-s3")
+        };
+        assert_eq!(made("pipx/venvs/dvc/bin", &["dvc", "python"]), "pipx inject dvc dvc-s3");
+        assert_eq!(made("uv/tools/dvc/bin", &["dvc", "python"]), "uv tool install --with dvc-s3 dvc");
+        let pip = made("a b/bin", &["dvc", "python", "pip"]);
+        assert!(pip.starts_with('\'') && pip.ends_with("/a b/bin/pip' install dvc-s3"), "{pip}");
+        let uv = made("venv/bin", &["dvc", "python"]);
+        assert!(uv.starts_with("uv pip install --python /") && uv.ends_with("/venv/bin/python dvc-s3"), "{uv}");
+        assert_eq!(made("bin", &["dvc"]), "pip install dvc-s3");
+        // A script elsewhere that names its interpreter.
+        let script = dir.path().join("bin/dvc");
+        std::fs::write(&script, format!("#!{}/venv/bin/python -E\n", dir.path().display())).unwrap();
+        assert_eq!(install_command(&script, "dvc-s3"), uv);
+    }
+}
