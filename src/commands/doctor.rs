@@ -262,7 +262,9 @@ fn pipeline(project: &Project) -> Vec<Check> {
     };
     let command = wanted.stage.command();
     let trusted = project.repo.local_config(TRUST_SETTING).ok().flatten();
-    let mut checks = vec![if command == TRUSTED_CMD || trusted.as_deref() == Some(command.as_str()) {
+    let mut checks = vec![if let Some(why) = wanted.unversioned() {
+        failed("stage", why, "dvc stage list")
+    } else if command == TRUSTED_CMD || trusted.as_deref() == Some(command.as_str()) {
         ok("stage", format!("{} runs `{command}`", stage::STAGE))
     } else {
         let mend = format!("if you trust it: git config {TRUST_SETTING} {}", quoted(&command));

@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 
 use super::autostage::AutostageOff;
 use super::guard::guarded;
+use super::interpreter;
 use super::project_lock;
+use super::reason::{known_way_out, says_busy, with_reason};
 use super::settings::SettingsError;
 use crate::error::{Explain, Kind};
 use crate::support::env::Env;
@@ -51,6 +53,14 @@ pub enum ProgramError {
         /// Where it is.
         path: PathBuf,
     },
+    /// A script whose interpreter is gone: its environment was moved, or its Python was.
+    #[error("{} cannot be started: its interpreter {} is not there", path.display(), interpreter.display())]
+    NoInterpreter {
+        /// Where it is.
+        path: PathBuf,
+        /// What it names.
+        interpreter: PathBuf,
+    },
     /// An older release than this crate works with.
     #[error("DVC {version} at {} is too old; {}.{} or newer is needed", path.display(), OLDEST.major, OLDEST.minor)]
     TooOld {
@@ -85,6 +95,7 @@ impl Explain for ProgramError {
             | Self::NotAProgram { .. }
             | Self::Refused { .. }
             | Self::Untrusted { .. }
+            | Self::NoInterpreter { .. }
             | Self::TooOld { .. } => Kind::Setup,
             Self::Busy { .. } => Kind::Program,
             Self::Process(error) => error.kind(),
@@ -99,6 +110,7 @@ impl Explain for ProgramError {
             Self::NotAProgram { .. } => "dvc_not_a_program",
             Self::Refused { .. } => "dvc_refused",
             Self::Untrusted { .. } => "dvc_not_trusted",
+            Self::NoInterpreter { .. } => "dvc_without_interpreter",
             Self::TooOld { .. } => "dvc_too_old",
             Self::Busy { .. } => "dvc_busy",
             Self::Process(ProcessError::Failed { .. }) => "dvc_failed",
@@ -119,6 +131,17 @@ impl Explain for ProgramError {
             Self::Untrusted { path } => {
                 let trust = format!("if it is yours: `git config capture-hook.dvc {}`", quoted(path));
                 std::iter::once(trust).chain(install()).collect()
+            }
+            Self::NoInterpreter { path, .. } => {
+                let dir = path.parent().and_then(Path::parent).unwrap_or(path);
+                let (dir, pip) = (quoted(dir), quoted(dir.join("bin").join("pip")));
+                vec![
+                    format!(
+                        "make its environment anew: `python3 -m venv --clear {dir}`, then `{pip} install dvc` and what else \
+                         was in it"
+                    ),
+                    "or name another one: `git config capture-hook.dvc /path/to/dvc`".into(),
+                ]
             }
             Self::NotAProgram { .. } => vec!["correct or unset it, then `capture-hook doctor`".into()],
             Self::TooOld { .. } => vec!["`pip install --upgrade dvc`, in the environment it is in".into()],
@@ -433,56 +456,6 @@ impl Dvc {
     }
 }
 
-/// What DVC said of a failure, as it is to be shown: its `ERROR:` lines and what led there, never the footer that asks for a
-/// visit to its support page.
-fn with_reason(output: Output) -> Output {
-    const FOOTER: &str = "https://dvc.org/support";
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    let lines: Vec<&str> = said.lines().filter(|line| !line.contains(FOOTER)).collect();
-    let told = lines.iter().any(|line| line.starts_with(REASON));
-    // What the stage printed would push the reason out of sight.
-    let stdout = if told { Vec::new() } else { output.stdout };
-    Output { stdout, stderr: lines.join("\n").into_bytes(), ..output }
-}
-
-/// How the line begins in which DVC says why it failed.
-pub const REASON: &str = "ERROR: ";
-
-/// Settings of git's and DVC's own that DVC fails with: what it says then, and the way out.
-const KNOWN: &[(&str, &str)] = &[
-    (
-        "extensions.refstorage",
-        "DVC cannot read git's reftable (extensions.refStorage): `git refs migrate --ref-format=files` makes plain files of it",
-    ),
-    (
-        "unknown object format 'sha256'",
-        "DVC cannot read a SHA-256 repository (extensions.objectFormat): a new one needs `git init --object-format=sha1`",
-    ),
-    (
-        "Checksum mismatch: Expected",
-        "DVC cannot read a split index (core.splitIndex): `git config core.splitIndex false && git update-index --no-split-index`",
-    ),
-    (
-        "is supported, but requires 'dvc-",
-        "DVC lacks the package for this kind of remote: `capture-hook doctor` names the command that installs it",
-    ),
-    (
-        "aborted by the user",
-        "DVC is set to ask before it works (core.interactive): `dvc config --local core.interactive false`",
-    ),
-];
-
-fn known_way_out(error: &ProcessError) -> Option<String> {
-    let ProcessError::Failed { said, .. } = error else { return None };
-    KNOWN.iter().find(|(words, _)| said.contains(words)).map(|(_, hint)| (*hint).to_owned())
-}
-
-/// Whether DVC gave up because of its own lock. It exits with 255 for everything that goes wrong.
-fn says_busy(output: &Output) -> bool {
-    let said = String::from_utf8_lossy(&output.stderr);
-    said.contains("Unable to acquire lock") || said.contains("is busy, it is being blocked by")
-}
-
 /// The first that may be run. What is refused on `PATH` is noted.
 fn locate(search: &Search<'_>, passed_over: &mut Vec<(PathBuf, String)>) -> Result<(PathBuf, FoundBy), ProgramError> {
     let named = [
@@ -495,17 +468,27 @@ fn locate(search: &Search<'_>, passed_over: &mut Vec<(PathBuf, String)>) -> Resu
             return Err(ProgramError::NotAProgram { named_by: found_by.words(), path });
         };
         return match (search.why_not)(&program) {
-            None => Ok((program, found_by)),
+            None => startable(program).map(|program| (program, found_by)),
             Some(why) => Err(ProgramError::Refused { path: program, why }),
         };
     }
+    let mut dead = None;
     let private = private_venv(search.env).map(|dir| dir.join("bin").join("dvc")).filter(|p| fs::is_executable(p));
     let on_path = search.env.which_all("dvc").map(|program| (program, FoundBy::Path));
     for (program, found_by) in on_path.chain(private.map(|program| (program, FoundBy::PrivateVenv))) {
         match (search.why_not)(&program) {
-            None => return Ok((program, found_by)),
+            None => match startable(program.clone()) {
+                Ok(program) => return Ok((program, found_by)),
+                Err(error) => {
+                    passed_over.push((program, "its interpreter is not there".into()));
+                    dead = dead.or(Some(error));
+                }
+            },
             Some(why) => passed_over.push((program, why)),
         }
+    }
+    if let Some(error) = dead {
+        return Err(error);
     }
     if let Some((path, why)) = passed_over.first().cloned() {
         return Err(ProgramError::Refused { path, why });
@@ -513,10 +496,21 @@ fn locate(search: &Search<'_>, passed_over: &mut Vec<(PathBuf, String)>) -> Resu
     Err(match search.unnamed.first() {
         None => ProgramError::NotFound,
         Some(path) => match (search.why_not)(path) {
-            None => ProgramError::Untrusted { path: path.clone() },
+            None => match startable(path.clone()) {
+                Ok(path) => ProgramError::Untrusted { path },
+                Err(error) => error,
+            },
             Some(why) => ProgramError::Refused { path: path.clone(), why },
         },
     })
+}
+
+/// The program, if the system can start it.
+fn startable(path: PathBuf) -> Result<PathBuf, ProgramError> {
+    match interpreter::missing(&path) {
+        None => Ok(path),
+        Some(interpreter) => Err(ProgramError::NoInterpreter { path, interpreter }),
+    }
 }
 
 /// The private environment that `install.sh` makes.

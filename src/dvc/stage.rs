@@ -9,17 +9,22 @@
 //! replaces outputs wherever they are. `tests/it/stranger_readers.rs` compares the two readers.
 
 mod interpolate;
+mod unversioned;
 
 use crate::error::{Explain, Kind};
 use crate::params::yaml::{self, Node, YamlError};
 use crate::params::{self, ParamsError, Value};
 use crate::support::names::{self, Refused, safe_path};
-use interpolate::interpolate;
+use crate::support::process::quoted;
+use interpolate::{Unfillable, interpolate};
+pub use unversioned::Unversioned;
 
 /// The stage's name.
 pub const STAGE: &str = "capture_ingest";
 /// The pipeline's file, at the project's root.
 pub const FILE: &str = "dvc.yaml";
+/// The section of the parameters that is ours.
+const SECTION: &str = "ingest_capture";
 /// The parameter that names the selected run.
 pub const RUN_DIR: &str = "ingest_capture.run_dir";
 /// The parameter that names the dataset.
@@ -52,6 +57,22 @@ pub enum StageError {
     /// Right for DVC, but more than is read here.
     #[error("{FILE}: {0}")]
     BeyondUs(String),
+    /// The params file is not there.
+    #[error("{file} is not there, and {FILE} takes the parameter {key} from it")]
+    NoParamsFile {
+        /// The file, relative to the project's root.
+        file: String,
+        /// What is wanted of it.
+        key: String,
+    },
+    /// A parameter that the stage is filled in from is not in the params file.
+    #[error("{file} has no {key}, which the stage `{STAGE}` of {FILE} is filled in from")]
+    Unfilled {
+        /// The file, relative to the project's root.
+        file: String,
+        /// What is wanted of it.
+        key: String,
+    },
     /// The dataset would lie outside the project, or where programs look.
     #[error("{OUT_DIR} `{}` cannot be the dataset: {why}", out_dir.escape_debug())]
     Misplaced {
@@ -75,6 +96,8 @@ impl Explain for StageError {
             Self::Conflict { .. } => "merge_conflict",
             Self::Yaml(_) | Self::Shape { .. } => "invalid_dvc_yaml",
             Self::BeyondUs(_) => "stage_not_understood",
+            Self::NoParamsFile { .. } => "no_params_file",
+            Self::Unfilled { .. } => "invalid_params",
             Self::Misplaced { .. } => "dataset_misplaced",
             Self::Params(error) => error.code(),
         }
@@ -87,6 +110,12 @@ impl Explain for StageError {
             Self::BeyondUs(_) => {
                 vec![format!("`capture-hook init` in a scratch repository shows the stage `{STAGE}` as it is meant")]
             }
+            Self::NoParamsFile { file, .. } => vec![format!(
+                "if it was removed: `git restore --source=HEAD --staged --worktree {}`; if it was moved: name it in {FILE}, under \
+                 `vars` and under `params` of the stage `{STAGE}`; if git never had it: `capture-hook init`",
+                quoted(file)
+            )],
+            Self::Unfilled { .. } => vec![format!("`capture-hook init` adds what is missing of {SECTION}")],
             Self::Misplaced { .. } => vec![
                 format!("set {OUT_DIR} to a directory of the project, such as {DEFAULT_OUT_DIR}"),
                 "on a branch of somebody else's: do not check its data out, and tell who made it".into(),
@@ -267,6 +296,17 @@ impl Stage {
         self.cmd.join("\n")
     }
 
+    /// The error for a parameter that is not in the one file that is read here; another of `vars` may have it.
+    fn unfilled(&self, error: Unfillable, is_there: bool) -> StageError {
+        let file = self.params_file().to_owned();
+        match error {
+            Unfillable::Odd(message) => StageError::BeyondUs(message),
+            Unfillable::Undefined(key) if !is_there => StageError::NoParamsFile { file, key },
+            Unfillable::Undefined(key) if key.starts_with(SECTION) => StageError::Unfilled { file, key },
+            Unfillable::Undefined(key) => StageError::BeyondUs(format!("nothing defines `${{{key}}}`")),
+        }
+    }
+
     /// Resolves `${…}` from the bytes of [`Stage::params_file`] (`None`: there is no such file).
     pub fn resolve(&self, params_file: Option<&[u8]>) -> Result<Resolved, StageError> {
         let values = match params_file {
@@ -278,7 +318,7 @@ impl Stage {
                 let file = self.params_file();
                 return Err(StageError::BeyondUs(format!("`{text}` is filled in from {PARAMS_FILE}, not from {file}")));
             }
-            interpolate(text, &values)
+            interpolate(text, &values).map_err(|error| self.unfilled(error, params_file.is_some()))
         };
         let stage = Self {
             cmd: self.cmd.iter().map(fill).collect::<Result<_, _>>()?,

@@ -35,6 +35,7 @@ impl Leaf<'_> {
 /// Sets a parameter to a text. What is missing is added; an empty `bytes` is a new file. A file that cannot be edited so
 /// is an error, with the line that is in the way.
 pub fn set(leaf: Leaf<'_>, bytes: &[u8], text: &str) -> Result<Edited, ParamsError> {
+    super::refuse_binary(leaf.file, bytes)?;
     if let Some(line) = yaml::conflict_marker(bytes) {
         return Err(ParamsError::Conflict { file: leaf.file.to_owned(), line });
     }

@@ -36,6 +36,12 @@ pub enum ParamsError {
         /// What is wrong there.
         message: String,
     },
+    /// The file holds no text.
+    #[error("{file} is not text: it is encrypted, or in another encoding than UTF-8")]
+    NotText {
+        /// The file, as the caller named it.
+        file: String,
+    },
     /// The file's kind is not one that is read here.
     #[error("{file}: parameters are read from .yaml, .yml, .toml and .json files only")]
     Format {
@@ -52,13 +58,19 @@ impl Explain for ParamsError {
     fn code(&self) -> &'static str {
         match self {
             Self::Conflict { .. } => "merge_conflict",
-            Self::NotRead { .. } | Self::Format { .. } => "invalid_params",
+            Self::NotRead { .. } | Self::NotText { .. } | Self::Format { .. } => "invalid_params",
         }
     }
 
     fn hints(&self) -> Vec<String> {
         match self {
             Self::Conflict { file, .. } => vec![format!("resolve it, then `git add {}`", quoted(file))],
+            // Git's filters are not asked: the hooks read what a commit holds.
+            Self::NotText { .. } => vec![
+                "an encrypted file must be unlocked here, and hooks read what git holds of it: keep `ingest_capture` in a file \
+                 that is not encrypted, and name that one in dvc.yaml (`vars`, and `params` of the stage)"
+                    .into(),
+            ],
             Self::NotRead { .. } | Self::Format { .. } => Vec::new(),
         }
     }
@@ -92,6 +104,7 @@ impl Format {
 /// The values of a params file. An empty file is an empty mapping. `file` names it in errors and tells its kind.
 pub fn load(file: &str, bytes: &[u8]) -> Result<Value, ParamsError> {
     let format = Format::of(file)?;
+    refuse_binary(file, bytes)?;
     if let Some(line) = yaml::conflict_marker(bytes) {
         return Err(ParamsError::Conflict { file: file.to_owned(), line });
     }
@@ -122,6 +135,13 @@ pub fn load(file: &str, bytes: &[u8]) -> Result<Value, ParamsError> {
         Value::Map(_) => Ok(value),
         _ => Err(fail(1, "not a mapping".into())),
     }
+}
+
+/// An error for bytes that are no text, as git tells them apart: encrypted ones look so.
+fn refuse_binary(file: &str, bytes: &[u8]) -> Result<(), ParamsError> {
+    const LOOKED_AT: usize = 8000;
+    let is_binary = bytes.iter().take(LOOKED_AT).any(|byte| *byte == 0);
+    if is_binary { Err(ParamsError::NotText { file: file.to_owned() }) } else { Ok(()) }
 }
 
 /// The text of a params file in TOML or JSON, or the line and the reason why it is not read.

@@ -8,6 +8,8 @@ use super::held::Held;
 use super::retrieve::RetrieveError;
 use super::tags::RunTag;
 use super::{Project, ProjectError, Source, State};
+use crate::dvc::stage::{Resolved, Unversioned};
+use crate::error::Explain;
 use crate::git::Oid;
 use crate::run::RunKey;
 use crate::run::layout::slash_hint;
@@ -166,6 +168,13 @@ impl Project {
 
     /// Looks whether the data version holds the selected run; false if it holds another one that was recorded there.
     fn look_at_dataset(&self, way: &mut Journey, state: &State, run_dir: &str) -> Result<bool, RetrieveError> {
+        let unversioned = state.wanted.as_ref().and_then(Resolved::unversioned);
+        if let Some(why) = unversioned.filter(|why| !state.agrees() || *why != Unversioned::Frozen) {
+            way.step("ingested", Standing::Failed, why.to_string());
+            way.next("capture-hook doctor");
+            way.notes.extend(why.hints());
+            return Ok(false);
+        }
         let Some(locked) = state.locked.as_ref().filter(|_| state.agrees()) else {
             let detail = match &state.locked {
                 Some(locked) => format!("dvc.lock holds another selection ({})", locked.version),

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::path::{Component, Path, PathBuf};
 
 use super::{DVC_SETTING, Project, ProjectError, Source};
+use crate::dvc::interpreter;
 use crate::git::{GitError, Repo};
 use crate::run::dataset_dir::is_environment;
 use crate::support::fs;
@@ -35,9 +36,9 @@ impl Project {
         if self.repo.config(DVC_SETTING)?.is_some_and(|value| !value.trim().is_empty()) {
             return Ok(None);
         }
-        let Some(program) = self.venv_programs().into_iter().find(|program| self.why_not_run(program).is_none()) else {
-            return Ok(None);
-        };
+        let may_run =
+            |program: &PathBuf| interpreter::missing(program).is_none() && self.why_not_run(program).is_none();
+        let Some(program) = self.venv_programs().into_iter().find(may_run) else { return Ok(None) };
         self.repo.set_local_config(DVC_SETTING, &program.to_string_lossy())?;
         Ok(Some(program))
     }

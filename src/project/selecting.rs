@@ -129,10 +129,12 @@ impl Workspace {
         let files = Root::at(&self.root);
         let there = files.read(&file, limits::TEXT)?;
         let missing = there.is_none();
-        let bytes = there.unwrap_or_else(|| {
+        let bytes = match there {
+            Some(bytes) => bytes,
             // A new file explains itself.
-            if file == PARAMS_FILE { PARAMS_YAML.as_bytes().to_vec() } else { Vec::new() }
-        });
+            None if file == PARAMS_FILE => self.without_params(&file, PARAMS_YAML.as_bytes().to_vec())?,
+            None => self.without_params(&file, Vec::new())?,
+        };
         let leaf = Leaf { file: &file, section: "ingest_capture", key: "run_dir" };
         let edited = set(leaf, &bytes, &new)?;
         let changed = missing || edited.bytes != bytes;

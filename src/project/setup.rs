@@ -114,6 +114,10 @@ impl Project {
         let stage = Stage::parse(&dvc_yaml)?.ok_or(ProjectError::NoStage)?;
         let file = stage.params_file().to_owned();
         let Some(bytes) = files.read(&file, limits::TEXT)? else {
+            if self.repo.tracks(&self.root.join(&file))? {
+                let key = RUN_DIR.to_owned();
+                return Err(stage::StageError::NoParamsFile { file, key }.into());
+            }
             if file == stage::PARAMS_FILE {
                 files.write_atomic(&file, PARAMS_YAML.as_bytes())?;
                 return Ok(Step::changed(file, "no run is selected yet"));

@@ -163,12 +163,20 @@ impl Workspace {
         Ok(file.to_owned())
     }
 
+    /// What stands for a params file that is not there: an error if the stage wants one.
+    pub fn without_params<T>(&self, file: &str, empty: T) -> Result<T, WorkspaceError> {
+        match self.stage()? {
+            Some(_) => Err(StageError::NoParamsFile { file: file.to_owned(), key: RUN_DIR.to_owned() }.into()),
+            None => Ok(empty),
+        }
+    }
+
     /// What the parameters that the stage depends on say.
     pub fn selection(&self) -> Result<Selection, WorkspaceError> {
         let file = self.params_file()?;
         let values = match Root::at(&self.root).read(&file, limits::TEXT)? {
             Some(bytes) => params::load(&file, &bytes)?,
-            None => params::Value::Map(Vec::new()),
+            None => self.without_params(&file, params::Value::Map(Vec::new()))?,
         };
         let path = |key: &'static str| match values.at(key) {
             None | Some(params::Value::Null) => Ok(None),

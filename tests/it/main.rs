@@ -11,6 +11,7 @@ mod field_data;
 mod field_git;
 mod field_include;
 mod field_merges;
+mod field_pipeline;
 mod field_recorders;
 mod field_runs;
 mod field_setups;

@@ -56,12 +56,14 @@ fn what_cannot_be_edited_is_refused_untouched() {
 fn a_missing_file_is_made_and_other_formats_are_edited() {
     let world = project();
     let key = world.record("ok-head01");
+    let stage = fs::read_to_string(world.repo("dvc.yaml")).unwrap();
+    // A pipeline wants the file that it has lost, not a new one.
     fs::remove_file(world.repo("params.yaml")).unwrap();
+    fs::remove_file(world.repo("dvc.yaml")).unwrap();
     world.hook(["select", &key]).ok();
     let text = fs::read_to_string(world.repo("params.yaml")).unwrap();
     assert!(text.contains(&format!("run_dir: results/{key}")) && text.contains("out_dir: data/captures"), "{text}");
 
-    let stage = fs::read_to_string(world.repo("dvc.yaml")).unwrap();
     for (file, before, after) in [
         ("p.toml", "[ingest_capture]\nrun_dir = 'x' # c\nout_dir = 'data/captures'\n", "run_dir = 'results/KEY' # c"),
         (

@@ -1,11 +1,19 @@
 //! `${…}` in a stage, as DVC fills it in (`dvc/parsing/interpolate.py`), for the names and values that one reading only has.
 
-use super::StageError;
 use crate::params::Value;
+
+/// Why a text is not filled in.
+#[derive(Debug)]
+pub(super) enum Unfillable {
+    /// DVC may read it otherwise.
+    Odd(String),
+    /// There is no such parameter.
+    Undefined(String),
+}
 
 /// `${a.b}` replaced by the value at `a.b`; `\${` stands for itself. What DVC may fill in otherwise is an error: names but
 /// of letters, digits, `_` and `-`, values that are no text, whole number or bool, or that hold a `${` themselves.
-pub(super) fn interpolate(text: &str, values: &Value) -> Result<String, StageError> {
+pub(super) fn interpolate(text: &str, values: &Value) -> Result<String, Unfillable> {
     let mut out = String::new();
     let mut rest = text;
     while let Some(at) = rest.find("${") {
@@ -22,20 +30,18 @@ pub(super) fn interpolate(text: &str, values: &Value) -> Result<String, StageErr
         let key = inner[..end].trim_matches(' ');
         let name = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || "_-".contains(c));
         if !key.split('.').all(name) {
-            return Err(StageError::BeyondUs(format!("`${{{key}}}` is not understood")));
+            return Err(Unfillable::Odd(format!("`${{{key}}}` is not understood")));
         }
         out.push_str(before);
         match values.at(key) {
             Some(Value::Str(value)) if value.contains("${") => {
-                return Err(StageError::BeyondUs(format!(
-                    "`${{{key}}}` is `{value}`, which is to be filled in itself"
-                )));
+                return Err(Unfillable::Odd(format!("`${{{key}}}` is `{value}`, which is to be filled in itself")));
             }
             Some(Value::Str(value)) => out.push_str(value),
             Some(Value::Int(value)) => out.push_str(&value.to_string()),
             Some(Value::Bool(value)) => out.push_str(if *value { "true" } else { "false" }),
-            Some(value) => return Err(StageError::BeyondUs(format!("`${{{key}}}` is {value}"))),
-            None => return Err(StageError::BeyondUs(format!("nothing defines `${{{key}}}`"))),
+            Some(value) => return Err(Unfillable::Odd(format!("`${{{key}}}` is {value}"))),
+            None => return Err(Unfillable::Undefined(key.to_owned())),
         }
         rest = &inner[end + 1..];
     }

@@ -296,6 +296,9 @@ impl Project {
         let Ingest { staged, wanted, runs, head, force } = *work;
         let Some(selected) = runs.last() else { return Err(Stop::NothingSelected) };
         let not_locked = || Stop::NotLocked { run_dir: selected.run_dir.clone() };
+        if let Some(why) = wanted.unversioned() {
+            return Err(why.into());
+        }
         self.check_stage_files(wanted)?;
         self.check_dataset_dir(&wanted.out_dir)?;
         let tracked = self.git_path(&wanted.out_dir);

@@ -5,6 +5,7 @@ use crate::dvc::engine::EngineError;
 use crate::dvc::fetch::FetchError;
 use crate::dvc::listing::Refusal;
 use crate::dvc::program::ProgramError;
+use crate::dvc::stage::Unversioned;
 use crate::error::{Explain, Kind};
 use crate::git::{GitError, HidingFlag};
 use crate::ingest;
@@ -40,6 +41,9 @@ pub enum Stop {
     /// The working tree's `dvc.lock` holds changes of other stages that are not staged.
     #[error("dvc.lock holds changes of other stages that are not staged")]
     OtherStages,
+    /// The stage's settings keep DVC from versioning anything.
+    #[error(transparent)]
+    Unversioned(#[from] Unversioned),
     /// No run is selected.
     #[error("no run is selected")]
     NothingSelected,
@@ -257,6 +261,7 @@ impl Explain for Stop {
             Self::Ignored { .. } | Self::Hidden { .. } => Kind::Setup,
             Self::NotLocked { .. } => Kind::Program,
             Self::Committed { source, .. } => source.kind(),
+            Self::Unversioned(error) => error.kind(),
             Self::Dvc(error) => error.kind(),
             Self::Engine(error) => error.kind(),
             Self::Ingest(error) => error.kind(),
@@ -290,6 +295,7 @@ impl Explain for Stop {
             Self::LeftOut { .. } => "ignored_by_dvc",
             Self::Ignored { .. } => "ignored_by_git",
             Self::Hidden { .. } => "hidden_from_git",
+            Self::Unversioned(error) => error.code(),
             Self::Dvc(error) => error.code(),
             Self::Engine(error) => error.code(),
             Self::Ingest(error) => error.code(),
@@ -393,6 +399,7 @@ impl Explain for Stop {
                 flag.name(),
                 quoted(file)
             )],
+            Self::Unversioned(error) => error.hints(),
             Self::Dvc(error) => error.hints(),
             Self::Engine(error) => error.hints(),
             Self::Ingest(error) => error.hints(),

@@ -3,7 +3,8 @@
 use super::Synced;
 use crate::dvc::checkout::CheckoutError;
 use crate::dvc::fetch::FetchError;
-use crate::dvc::program::{ProgramError, REASON};
+use crate::dvc::program::ProgramError;
+use crate::dvc::reason::REASON;
 use crate::error::{Explain, Kind};
 use crate::project::ProjectError;
 use crate::support::fs;

@@ -1,0 +1,48 @@
+//! The interpreter that a script names in its first line, which the system starts in its place.
+//!
+//! A Python environment that was moved, or whose Python was upgraded away, has scripts that name an interpreter which is not
+//! there. The system says of that what it says of a missing program, and names the script.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use crate::support::fs;
+
+/// The interpreter that a script needs and that is not there; `None` for all that can be started, as far as can be told.
+#[must_use]
+pub fn missing(script: &Path) -> Option<PathBuf> {
+    let mut head = Vec::new();
+    fs::open(script).ok()?.take(4096).read_to_end(&mut head).ok()?;
+    let named = named(&String::from_utf8_lossy(&head))?;
+    (named.is_absolute() && !named.exists()).then_some(named)
+}
+
+/// pip writes a line for `sh` where the path is too long for the system, or holds blanks:
+/// `'''exec' "/path/to/python" "$0" "$@"`.
+fn named(head: &str) -> Option<PathBuf> {
+    let mut lines = head.lines();
+    let first = lines.next()?.strip_prefix("#!")?.trim();
+    let by_shell = lines.next().and_then(|line| line.strip_prefix("'''exec' "));
+    let path = match by_shell {
+        Some(rest) => match rest.strip_prefix('"') {
+            Some(quoted) => quoted.split('"').next()?,
+            None => rest.split(' ').next()?,
+        },
+        None => first.split([' ', '\t']).next()?,
+    };
+    Some(path.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_interpreter_is_read_as_the_system_and_pips_shell_line_have_it() {
+        let named = |head: &str| named(head).map(|path| path.display().to_string());
+        assert_eq!(named("#! /v/bin/python -E\nimport x\n").as_deref(), Some("/v/bin/python"));
+        assert_eq!(named("#!/bin/sh\n'''exec' \"/a b/python\" \"$0\" \"$@\"\n' '''\n").as_deref(), Some("/a b/python"));
+        assert_eq!(named("#!/bin/sh\n'''exec' /long/python \"$0\" \"$@\"\n").as_deref(), Some("/long/python"));
+        assert_eq!(named("\u{7f}ELF"), None);
+    }
+}

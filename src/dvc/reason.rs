@@ -1,0 +1,59 @@
+//! What DVC says of its failures: the reason, and the way out where it is known.
+
+use crate::support::process::{Output, ProcessError};
+
+/// What DVC said of a failure, as it is to be shown: its `ERROR:` lines and what led there, never the footer that asks for a
+/// visit to its support page.
+pub(super) fn with_reason(output: Output) -> Output {
+    const FOOTER: &str = "https://dvc.org/support";
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let lines: Vec<&str> = said.lines().filter(|line| !line.contains(FOOTER)).collect();
+    let told = lines.iter().any(|line| line.starts_with(REASON));
+    // What the stage printed would push the reason out of sight.
+    let stdout = if told { Vec::new() } else { output.stdout };
+    Output { stdout, stderr: lines.join("\n").into_bytes(), ..output }
+}
+
+/// How the line begins in which DVC says why it failed.
+pub const REASON: &str = "ERROR: ";
+
+/// Set-ups that DVC fails with: what it says then, and the way out.
+const KNOWN: &[(&str, &str)] = &[
+    (
+        "extensions.refstorage",
+        "DVC cannot read git's reftable (extensions.refStorage): `git refs migrate --ref-format=files` makes plain files of it",
+    ),
+    (
+        "unknown object format 'sha256'",
+        "DVC cannot read a SHA-256 repository (extensions.objectFormat): a new one needs `git init --object-format=sha1`",
+    ),
+    (
+        "Checksum mismatch: Expected",
+        "DVC cannot read a split index (core.splitIndex): `git config core.splitIndex false && git update-index --no-split-index`",
+    ),
+    (
+        "is supported, but requires 'dvc-",
+        "DVC lacks the package for this kind of remote: `capture-hook doctor` names the command that installs it",
+    ),
+    (
+        "No module named 'dvc",
+        "the environment of this `dvc` was made for another Python: make it anew (`python3 -m venv --clear DIR`, then \
+         `DIR/bin/pip install dvc`), or name another `dvc`: `git config capture-hook.dvc /path/to/dvc`",
+    ),
+    (
+        "aborted by the user",
+        "DVC is set to ask before it works (core.interactive): `dvc config --local core.interactive false`",
+    ),
+];
+
+/// The way out of a failure, if it is one that is known.
+pub(super) fn known_way_out(error: &ProcessError) -> Option<String> {
+    let ProcessError::Failed { said, .. } = error else { return None };
+    KNOWN.iter().find(|(words, _)| said.contains(words)).map(|(_, hint)| (*hint).to_owned())
+}
+
+/// Whether DVC gave up because of its own lock. It exits with 255 for everything that goes wrong.
+pub(super) fn says_busy(output: &Output) -> bool {
+    let said = String::from_utf8_lossy(&output.stderr);
+    said.contains("Unable to acquire lock") || said.contains("is busy, it is being blocked by")
+}

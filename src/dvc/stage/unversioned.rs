@@ -1,0 +1,55 @@
+//! Settings of the stage under which DVC versions no run: it would do nothing, or keep no copy, and call that a success.
+
+use super::{FILE, Resolved, STAGE};
+use crate::error::{Explain, Kind};
+
+/// Why DVC would not version a run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unversioned {
+    /// `frozen: true`.
+    #[error("the stage `{STAGE}` is frozen in {FILE}: DVC does not run it, so no run gets into the dataset")]
+    Frozen,
+    /// `cache: false` at the dataset.
+    #[error(
+        "`{out_dir}` has `cache: false` in {FILE}: DVC keeps no copy of it, so no push sends it and no checkout brings it back"
+    )]
+    NotCached {
+        /// The dataset's directory.
+        out_dir: String,
+    },
+}
+
+impl Explain for Unversioned {
+    fn kind(&self) -> Kind {
+        Kind::Setup
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Frozen => "stage_frozen",
+            Self::NotCached { .. } => "dataset_not_cached",
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        let line = match self {
+            Self::Frozen => "frozen: true",
+            Self::NotCached { .. } => "cache: false",
+        };
+        // `dvc unfreeze` refuses a stage with `${…}` in it.
+        vec![format!("take `{line}` out of {FILE}, `git add {FILE}`, then run the same command again")]
+    }
+}
+
+impl Resolved {
+    /// Why DVC would version no run of this stage; `None` if it does.
+    #[must_use]
+    pub fn unversioned(&self) -> Option<Unversioned> {
+        let is_dataset = |path: &str| path.trim_end_matches('/') == self.out_dir;
+        if self.stage.frozen {
+            return Some(Unversioned::Frozen);
+        }
+        let uncached = self.stage.outs.iter().any(|out| is_dataset(&out.path) && !out.cache);
+        uncached.then(|| Unversioned::NotCached { out_dir: self.out_dir.clone() })
+    }
+}
