@@ -158,7 +158,7 @@ fn with_dependency(bytes: &[u8], before: &Stage) -> Result<Vec<u8>, ProjectError
     });
     let others = |root: Option<Node>| {
         let value = root.as_ref().map_or(Value::Map(Vec::new()), value::lenient);
-        setup::without_ours(value, false)
+        setup::without_ours(value)
     };
     if same && others(read(&out)?) == others(root) { Ok(out) } else { Err(by_hand()) }
 }

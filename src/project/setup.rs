@@ -3,6 +3,8 @@
 //! What is there is kept, to the byte: text is added where something is missing, and the result is read again before it is
 //! written. A second run finds everything in place and writes nothing.
 
+mod declare;
+
 use super::{Project, ProjectError};
 use crate::config;
 use crate::dvc::lock;
@@ -102,10 +104,12 @@ impl Project {
             return Ok(Step::changed(stage::FILE, "the stage capture_ingest"));
         };
         if Stage::parse(&bytes)?.is_some() {
-            return Ok(Step::kept(stage::FILE, "has the stage capture_ingest"));
+            let advice = declare::advice(declare::lacking(&bytes));
+            return Ok(Step::kept(stage::FILE, format!("has the stage capture_ingest{advice}")));
         }
-        files.write_atomic(stage::FILE, &with_stage(&bytes)?)?;
-        Ok(Step::changed(stage::FILE, "added the stage capture_ingest"))
+        let (bytes, by_hand) = declare::with_views(&with_stage(&bytes)?);
+        files.write_atomic(stage::FILE, &bytes)?;
+        Ok(Step::changed(stage::FILE, format!("added the stage capture_ingest{}", declare::advice(&by_hand))))
     }
 
     fn set_up_params(&self) -> Result<Step, ProjectError> {
@@ -279,13 +283,17 @@ fn stage_block(indent: &str, newline: &str) -> String {
     lines.map(|line| format!("{indent}{}{newline}", line.strip_prefix("  ").unwrap_or(line))).collect()
 }
 
-/// What the reference file says of DVC's views, behind the stage.
-fn views_block(newline: &str) -> String {
-    let lines = DVC_YAML.lines().skip_while(|line| *line != "metrics:");
-    lines.map(|line| format!("{line}{newline}")).collect()
+/// The end of a block whose last node ends here: behind its line, with the comment that may stand there.
+fn after_line(bytes: &[u8], end: usize) -> usize {
+    // A block's value may end behind its last line break.
+    if end > 0 && bytes.get(end - 1) == Some(&b'\n') {
+        return end;
+    }
+    let rest = bytes.get(end..).unwrap_or_default();
+    rest.iter().position(|b| *b == b'\n').map_or(bytes.len(), |at| end + at + 1)
 }
 
-/// A `dvc.yaml` with the stage added, with DVC's views where it has none of its own, and every byte that was there kept.
+/// A `dvc.yaml` with the stage added, and every byte that was there kept.
 fn with_stage(bytes: &[u8]) -> Result<Vec<u8>, ProjectError> {
     let newline = line_break(bytes);
     let read = |bytes: &[u8]| yaml::document(bytes).map_err(|e| ProjectError::from(stage::StageError::Yaml(e)));
@@ -305,11 +313,7 @@ fn with_stage(bytes: &[u8]) -> Result<Vec<u8>, ProjectError> {
             if !indent.chars().all(|c| c == ' ') {
                 return Err(refuse(stage::FILE, "`stages` is not written as a block"));
             }
-            let end = value.span.end.max(key.span.end);
-            let rest = bytes.get(end..).unwrap_or_default();
-            let at = rest.iter().position(|b| *b == b'\n').map_or(bytes.len(), |at| end + at + 1);
-            // A block's value may end behind its last line break.
-            let at = if end > 0 && bytes.get(end - 1) == Some(&b'\n') { end } else { at };
+            let at = after_line(bytes, value.span.end.max(key.span.end));
             let mut block = stage_block(&indent, newline);
             if at > 0 && bytes.get(at - 1) != Some(&b'\n') {
                 block.insert_str(0, newline);
@@ -324,29 +328,20 @@ fn with_stage(bytes: &[u8]) -> Result<Vec<u8>, ProjectError> {
             out.extend_from_slice(format!("stages:{newline}{}", stage_block("  ", newline)).as_bytes());
         }
     }
-    let own = |key: &str| root.as_ref().is_some_and(|root| root.get(key).is_some());
-    let views = !own("metrics") && !own("plots");
-    if views {
-        if out.last() != Some(&b'\n') {
-            out.extend_from_slice(newline.as_bytes());
-        }
-        out.extend_from_slice(views_block(newline).as_bytes());
-    }
     // What was there must read as before.
     let new = read(&out)?;
     let value = |root: &Option<Node>| root.as_ref().map_or(Value::Map(Vec::new()), value::lenient);
-    let kept = without_ours(value(&new), views) == without_ours(value(&root), views);
+    let kept = without_ours(value(&new)) == without_ours(value(&root));
     if !kept || Stage::parse(&out)?.is_none() {
         return Err(refuse(stage::FILE, "adding the stage would change what is there"));
     }
     Ok(out)
 }
 
-/// The value without our stage, without `stages` where nothing else is in it, and without the `views` that were added.
-pub(super) fn without_ours(value: Value, views: bool) -> Value {
+/// The value without our stage, and without `stages` where nothing else is in it.
+pub(super) fn without_ours(value: Value) -> Value {
     let Value::Map(entries) = value else { return value };
     let entries = entries.into_iter().filter_map(|(key, value)| match value {
-        _ if views && (key == "metrics" || key == "plots") => None,
         Value::Map(stages) if key == "stages" => {
             let stages: Vec<_> = stages.into_iter().filter(|(name, _)| name != stage::STAGE).collect();
             (!stages.is_empty()).then_some((key, Value::Map(stages)))
@@ -409,7 +404,6 @@ mod tests {
                 assert!(lines.any(|have| have == line), "{line:?} of {text:?} is gone in {new:?}");
             }
             assert_eq!(new.contains("\r\n"), text.contains("\r\n"));
-            assert_eq!(new.contains("metrics/capture.json"), !text.contains("metrics"), "{new}");
         }
     }
 

@@ -25,9 +25,9 @@ pub const DIR: &str = "metrics";
 /// The run's key figures.
 pub const METRICS: &str = "metrics/capture.json";
 /// Distance and reward over steps.
-const STEPS: &str = "metrics/capture-steps.csv";
+pub const STEPS: &str = "metrics/capture-steps.csv";
 /// How long episodes were.
-const EPISODES: &str = "metrics/capture-episodes.csv";
+pub const EPISODES: &str = "metrics/capture-episodes.csv";
 /// All of them.
 pub const FILES: &[&str] = &[METRICS, STEPS, EPISODES];
 
@@ -35,7 +35,7 @@ pub const FILES: &[&str] = &[METRICS, STEPS, EPISODES];
 const ROWS: usize = 200;
 
 /// Whether a `dvc.yaml` declares these files.
-fn declared(dvc_yaml: &[u8]) -> bool {
+pub(super) fn declared(dvc_yaml: &[u8]) -> bool {
     let Ok(Some(root)) = yaml::document(dvc_yaml) else { return false };
     let metrics = root.get("metrics").and_then(|node| node.items()).unwrap_or_default();
     metrics.iter().any(|item| item.text() == Some(METRICS))

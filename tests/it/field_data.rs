@@ -440,3 +440,53 @@ fn a_remote_that_dvc_cannot_reach_is_told_with_the_package_it_lacks() {
     world.dvc(["remote", "modify", "storage", "url", "https://127.0.0.1:9/x"]).ok();
     assert!(!world.hook(["doctor"]).ok().out.contains("without dvc-"));
 }
+
+/// 12-62: a pipeline with metrics and plots of its own shows runs in `dvc metrics` and `dvc plots`, beside its own.
+#[test]
+fn metrics_of_ones_own_stand_beside_those_of_runs() {
+    let world = World::new();
+    world.git_in(".", ["init", "-q", "repo"]).ok();
+    world.dvc(["init", "-q"]).ok();
+    let own = "# mine\nmetrics:\n- m.json # keep\nplots:\n- p.csv:\n    x: a\n";
+    fs::write(world.repo("dvc.yaml"), own).unwrap();
+    fs::write(world.repo("m.json"), "{\"loss\": 1}").unwrap();
+    fs::write(world.repo("p.csv"), "a,b\n1,2\n").unwrap();
+    let said = world.hook(["init"]).ok();
+    assert!(!said.err.contains("by hand") && !said.err.contains("add `- "), "{}", said.err);
+    world.git(["add", "-A"]).ok();
+    world.git(["commit", "-q", "-m", "set up"]).ok();
+    let key = world.record("ok-head01");
+    world.hook(["select", &key]).ok();
+    world.git(["commit", "-q", "-am", "A run"]).ok();
+    let metrics: Value = serde_json::from_str(&world.dvc(["metrics", "show", "--json"]).ok().out).unwrap();
+    let data = &metrics[""]["data"];
+    assert_eq!(data["m.json"]["data"]["loss"], 1, "{metrics}");
+    assert_eq!(data["metrics/capture.json"]["data"]["run"], key.as_str(), "{metrics}");
+    let plots = world.dvc(["plots", "diff", "--json"]).ok().out;
+    assert!(plots.contains("p.csv") && plots.contains("Reward so far"), "{plots}");
+}
+
+/// The sibling: where nothing can be added without changing what is there, `init` says what to add; so too for a pipeline that
+/// has the stage already. What it says, works.
+#[test]
+fn what_cannot_be_added_to_metrics_is_said() {
+    let world = World::with_project();
+    let text = fs::read_to_string(world.repo("dvc.yaml")).unwrap();
+    let stage = &text[..text.find("metrics:\n").unwrap()];
+    let words = "add `- metrics/capture.json` under `metrics:`";
+    for (text, told) in [
+        (format!("{stage}metrics:\n- m.json\n"), true),
+        ("metrics:\n".to_owned(), true),
+        (format!("{stage}metrics:\n- m.json\n- metrics/capture.json\n"), false),
+    ] {
+        fs::write(world.repo("dvc.yaml"), &text).unwrap();
+        let said = world.hook(["init"]).ok();
+        assert_eq!(said.err.contains(words), told, "{text}: {}", said.err);
+    }
+    let key = world.record("ok-head01");
+    world.hook(["select", &key]).ok();
+    fs::write(world.repo("m.json"), "{}").unwrap();
+    world.git(["add", "m.json"]).ok();
+    world.git(["commit", "-q", "-am", "A run"]).ok();
+    assert!(world.dvc(["metrics", "show", "--json"]).ok().out.contains(&key));
+}
