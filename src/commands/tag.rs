@@ -32,6 +32,8 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
         include.extend(project.repo.branches()?);
     }
     let mut commits = project.repo.walk(&Range { include, ..Range::default() })?;
+    let foreign = project.foreign(&commits)?;
+    commits.retain(|id| !foreign.contains(id));
     commits.reverse();
     let (mut made, mut moved, mut kept) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let mut failed = Vec::new();

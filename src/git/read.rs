@@ -164,6 +164,14 @@ impl Repo {
         })
     }
 
+    /// A commit's parents, in order.
+    pub fn parents(&self, id: &Oid) -> Result<Vec<Oid>, GitError> {
+        let Some(lib) = &self.lib else { return Ok(self.commit(id)?.parents) };
+        let read = id.lib().and_then(|oid| lib.find_commit(oid));
+        let commit = read.map_err(|source| GitError::Read { what: format!("commit {id}"), source })?;
+        Ok(commit.parent_ids().map(Into::into).collect())
+    }
+
     /// A file's entry in a commit; `None` where the commit has no such file.
     pub fn entry_at(&self, commit: &Oid, path: &str) -> Result<Option<Entry>, GitError> {
         self.read_object(

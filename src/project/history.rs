@@ -119,11 +119,13 @@ impl Project {
         self.history_of(&Range { include: tips, ..Range::default() })
     }
 
-    /// The dataset's history in a range of commits.
+    /// The dataset's history in a range of commits; what is another project's, merged in, is left out.
     pub fn history_of(&self, range: &Range) -> Result<History, ProjectError> {
-        let commits = self.repo.walk(range)?;
+        let mut commits = self.repo.walk(range)?;
         let lock = self.git_path(crate::dvc::lock::FILE);
         self.repo.bring_files(&commits, std::slice::from_ref(&lock))?;
+        let foreign = self.foreign(&commits)?;
+        commits.retain(|id| !foreign.contains(id));
         let mut entries: HashMap<Oid, Option<Oid>> = HashMap::with_capacity(commits.len());
         let mut entry = |id: &Oid| -> Result<Option<Oid>, ProjectError> {
             if let Some(known) = entries.get(id) {
@@ -183,7 +185,8 @@ impl Project {
             })
             .collect();
         let lists = RefCell::new(Lists::new(cache));
-        let tags = self.run_tags()?;
+        let mut tags = self.run_tags()?;
+        tags.retain(|tag| tag.tag.commit.as_ref().is_none_or(|commit| !foreign.contains(commit)));
         let (newest, tags_by_run) = (newest(&changes), by_run(&tags));
         Ok(History { changes, commits: commits.len(), tags, left_out, newest, tags_by_run, held, lists })
     }

@@ -132,6 +132,13 @@ impl<'p> FetchedLists<'p> {
         Ok(())
     }
 
+    /// Makes again what could not be fetched, as far as that can be proved.
+    pub fn rebuild(&mut self) -> Result<(), ProjectError> {
+        self.project.rebuild_lists(self.missing.keys().copied(), Some(self.hear))?;
+        self.missing.retain(|version, _| !self.cache.has_listing(*version));
+        Ok(())
+    }
+
     /// Fetches the list of one commit.
     pub fn fetch_at(&mut self, commit: Option<&Oid>) -> Result<(), ProjectError> {
         if let Some(commit) = commit.filter(|commit| self.project.knows(commit))

@@ -41,6 +41,13 @@ impl Project {
         for parent in over {
             let Some(version) = self.version_of(parent)?.filter(|version| Some(*version) != new) else { continue };
             let others: Vec<&Oid> = parents.iter().filter(|other| *other != parent).collect();
+            // Another project's history, that comes into a subdirectory, has a dataset of its own.
+            if let Some(first) = parents.first().filter(|first| *first != parent)
+                && self.version_of(first)? == new
+                && self.began_apart(first, parent)?
+            {
+                continue;
+            }
             if self.is_superseded(parent, version, new, &others)? {
                 continue;
             }

@@ -222,6 +222,8 @@ struct Store<'a> {
 impl Objects for Store<'_> {
     fn listing(&mut self, version: DataVersion) -> Result<Listing, String> {
         let dvc = || self.project.dvc();
+        // A merge needs its base's list, too, which may be an older one.
+        self.project.rebuild_lists([version], None).map_err(|e| with_cause(&e))?;
         fetch::listing_unasked(&self.project.root, self.settings, version, dvc).map_err(|e| with_cause(&e))
     }
 

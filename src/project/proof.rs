@@ -64,13 +64,19 @@ impl Project {
     /// Proves the commits of a range and the run tags on them; with `remote`, that their data is on the DVC remote.
     pub fn prove(&self, range: &Range, remote: bool, hear: &dyn Hear) -> Result<Proof, RetrieveError> {
         let mut proof = Proof { remote, ..Proof::default() };
-        let commits = self.repo.walk(range).map_err(ProjectError::from)?;
+        let mut commits = self.repo.walk(range).map_err(ProjectError::from)?;
         let deciding = DECIDING.map(|file| self.git_path(file));
         self.repo.bring_files(&commits, &deciding).map_err(ProjectError::from)?;
+        let foreign = self.foreign(&commits)?;
+        if !foreign.is_empty() {
+            hear.status(&format!("left out: commits of another project's history, merged in: {}", foreign.len()));
+        }
+        commits.retain(|id| !foreign.contains(id));
         let mut lists = FetchedLists::new(self, hear)?;
         for id in &commits {
             lists.fetch_for(id)?;
         }
+        lists.rebuild()?;
         let history = self.history_of(range)?;
         for tag in &history.tags {
             if history.changes.iter().any(|change| change.brought.contains(&tag.name.run)) {

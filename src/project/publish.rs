@@ -194,7 +194,7 @@ impl Project {
             None => None,
         };
         let held = match &head {
-            Some(head) => crate::dvc::fetch::listing(&self.root, self.dvc_settings()?, head.version, || self.dvc())?,
+            Some(head) => self.listing_fetched(head.version)?,
             None => crate::dvc::listing::Listing::default(),
         };
         let found = place.discover()?;

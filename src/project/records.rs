@@ -68,7 +68,7 @@ impl Project {
         Ok(brought)
     }
 
-    /// What a commit brings over its parents.
+    /// What a commit brings over its parents; where that cannot be told here, what it says it brings.
     pub fn brought_by(&self, commit: &Oid) -> Result<Brought, ProjectError> {
         let new = self.locked(&Source::Commit(commit.clone()))?;
         if new.is_none() {
@@ -80,7 +80,13 @@ impl Project {
             return Ok(Brought { runs: told.unwrap_or_default(), partial: true, ..Brought::default() });
         }
         let parents = self.locked_at_all(&commit.parents)?;
-        self.brought(new.as_ref(), &parents)
+        let mut brought = self.brought(new.as_ref(), &parents)?;
+        if let Some(new) = new.filter(|_| brought.partial) {
+            brought.runs.extend(self.told_runs(&commit.message, new.version, new.version)?);
+            brought.runs.sort();
+            brought.runs.dedup();
+        }
+        Ok(brought)
     }
 
     /// The runs that a commit's message says it brings with its own data version, without those that `new` is known not to
@@ -104,6 +110,19 @@ impl Project {
                 other => other,
             })
             .collect()
+    }
+
+    /// The record of a run that a commit brings; what this clone has no data for is as the commit says.
+    pub fn record_at(&self, run: &RunKey, locked: &Locked, commit: &Oid) -> Result<Record, ProjectError> {
+        let mut record = self.record(run, locked)?;
+        if record.config.is_none() || record.manifest.is_none() {
+            let mut told = provenance::parse(&self.repo.commit(commit)?.message).into_iter();
+            if let Some(told) = told.rfind(|told| told.run == *run && told.data == locked.version) {
+                record.config = record.config.or(told.config);
+                record.manifest = record.manifest.or(told.manifest);
+            }
+        }
+        Ok(record)
     }
 
     /// The record of a run in a data version; what this clone has no data for is left out.

@@ -171,6 +171,7 @@ pub struct Got {
 impl Project {
     /// The list of a data version's files, from the cache, else from the remote.
     pub fn listing_fetched(&self, version: DataVersion) -> Result<Listing, RetrieveError> {
+        self.bring_list(self.dvc_settings()?, version)?;
         Ok(fetch::listing(&self.root, self.dvc_settings()?, version, || self.dvc())?)
     }
 

@@ -204,7 +204,7 @@ impl Project {
     }
 
     /// What the `dvc.lock` of the project with this prefix says; of the working tree, our own alone.
-    fn locked_in(&self, prefix: &str, source: &Source) -> Result<Option<Locked>, ProjectError> {
+    pub(super) fn locked_in(&self, prefix: &str, source: &Source) -> Result<Option<Locked>, ProjectError> {
         let path = format!("{prefix}{}", lock::FILE);
         let entry = match source {
             Source::Index => self.repo.index_entry(&path)?,

@@ -243,9 +243,12 @@ impl Project {
         let cache = Cache::of(settings);
         if !cache.has_listing(locked.version) {
             if !fetch {
+                self.rebuild_lists([locked.version], Some(hear))?;
+            }
+            if !fetch && !cache.has_listing(locked.version) {
                 return Ok(Synced::Missing { why: refused.unwrap_or_else(|| "pull.auto is off".into()) });
             }
-            fetch::bring(&self.root, settings, locked.version, || self.dvc())?;
+            self.bring_list(settings, locked.version)?;
             if let Some(what) = self.long_list(settings, locked, reach)? {
                 return Ok(Synced::Left { what });
             }
@@ -256,7 +259,9 @@ impl Project {
         let from = match self.workspace_version()? {
             Some(version) => match cache.listing(version).map_err(ProjectError::from)? {
                 // Without it, nothing that the old version held could be told from unsaved work.
-                None if fetch => fetch::listing(&self.root, settings, version, || self.dvc()).unwrap_or_default(),
+                None if fetch && self.bring_list(settings, version).is_ok() => {
+                    cache.listing(version).ok().flatten().unwrap_or_default()
+                }
                 listing => listing.unwrap_or_default(),
             },
             None => Listing::default(),

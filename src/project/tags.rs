@@ -161,7 +161,7 @@ impl Project {
             if moving {
                 continue;
             }
-            let record = self.record(run, &locked)?;
+            let record = self.record_at(run, &locked, commit)?;
             let version = match self.same_tag(commit, tags, &own, &record)? {
                 Same::Stays(at) => {
                     done.push(Tagged::Kept { tag: tags[at].tag.name.clone() });

@@ -10,7 +10,7 @@ use super::retrieve::RetrieveError;
 use super::sync::size;
 use super::{Hear, Project, ProjectError, Source};
 use crate::dvc::absent::AbsentRemote;
-use crate::dvc::closure::{self, ClosureError, Lack, Look, Sent};
+use crate::dvc::closure::{self, ClosureError, Lack, Look};
 use crate::dvc::program::ProgramError;
 use crate::dvc::scratch::Scratch;
 use crate::dvc::version::DataVersion;
@@ -44,12 +44,12 @@ pub enum TransferError {
     #[error(transparent)]
     Absent(AbsentRemote),
     /// Data that is neither here nor there.
-    #[error("data of {} is neither in this clone nor on the DVC remote ({objects} objects)", list(needed))]
+    #[error("data of {} is neither in this clone nor on the DVC remote: {}", list(needed), few(what))]
     Missing {
         /// The versions in question.
         needed: Vec<Needed>,
-        /// How many objects.
-        objects: usize,
+        /// What is missing, in words: lists of files, and files.
+        what: Vec<String>,
     },
     /// The upload failed.
     #[error("data of {} did not get to the DVC remote", list(needed))]
@@ -90,6 +90,16 @@ fn list(needed: &[Needed]) -> String {
     names.join(", ")
 }
 
+/// The first few of what is missing.
+fn few(what: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let names: Vec<String> = what.iter().take(SHOWN).map(|one| one.escape_debug().to_string()).collect();
+    match what.len().saturating_sub(SHOWN) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
+    }
+}
+
 impl Explain for TransferError {
     fn kind(&self) -> Kind {
         match self {
@@ -122,7 +132,11 @@ impl Explain for TransferError {
                 absent.hints().into_iter().chain([format!("to push git all the same, once: {NO_VERIFY}")]).collect()
             }
             Self::Missing { .. } => {
-                vec!["the clone that has the data can send it: `capture-hook push --all` there".into()]
+                vec![
+                    "a clone that has it, where `dvc gc` removed nothing, can send it: `capture-hook push --all` there"
+                        .into(),
+                    format!("to push git all the same, once: {NO_VERIFY}"),
+                ]
             }
             Self::Upload { source, .. } => {
                 let mut hints = match source {
@@ -227,27 +241,38 @@ impl Project {
             return Ok(Uploaded::nothing("nothing to send"));
         }
         let Some(remote) = settings.remote() else {
-            return Err(TransferError::NoRemote { needed: needed.to_vec() });
+            let needed = self.without_theirs(needed.to_vec(), hear)?;
+            if needed.is_empty() {
+                return Ok(Uploaded::nothing("nothing to send"));
+            }
+            return Err(TransferError::NoRemote { needed });
         };
         if let Some(absent) = self.absent_remote()? {
             return Err(TransferError::Absent(absent));
         }
         let failed = |source: ClosureError| TransferError::Upload { needed: needed.to_vec(), source: source.into() };
-        let versions: Vec<DataVersion> = needed.iter().map(|n| n.version).collect();
+        let mut versions: Vec<DataVersion> = needed.iter().map(|n| n.version).collect();
         let dvc = || self.dvc();
         let lacks = closure::lacking_there(&self.root, settings, &versions, look, dvc).map_err(failed)?;
         let lacking: Vec<Needed> = needed.iter().filter(|n| lacks.contains_key(&n.version)).cloned().collect();
-        let sent: Vec<DataVersion> = lacking.iter().map(|n| n.version).collect();
+        self.rebuild_lists(lacking.iter().map(|n| n.version), Some(hear))?;
+        let mut sent: Vec<DataVersion> = lacking.iter().map(|n| n.version).collect();
         let said = if lacking.is_empty() {
             "the DVC remote has everything".to_owned()
         } else {
             hear.status(&format!("sending data of {} to the DVC remote", list(&lacking)));
-            match &remote.dir {
+            let (said, theirs) = match &remote.dir {
                 Some(dir) => {
-                    Self::upload_natively(closure::send(settings, dir, &sent, look).map_err(failed)?, &lacking)?
+                    let done = closure::send(settings, dir, &sent, look).map_err(failed)?;
+                    let theirs = self.others_missing(&lacking, &done.missing, hear)?;
+                    (format!("sent {} objects, {}", done.objects, size(done.bytes)), theirs)
                 }
                 None => self.upload_by_dvc(&lacking, hear)?,
+            };
+            for versions in [&mut sent, &mut versions] {
+                versions.retain(|version| !theirs.contains(version));
             }
+            said
         };
         self.note_sent(remote, &versions);
         if let Some(why) = self.uncommitted_remote()? {
@@ -257,17 +282,12 @@ impl Project {
         Ok(Uploaded { said, sent })
     }
 
-    /// What natively sent data comes to, in words.
-    fn upload_natively(sent: Sent, lacking: &[Needed]) -> Result<String, TransferError> {
-        if sent.missing.is_empty() {
-            return Ok(format!("sent {} objects, {}", sent.objects, size(sent.bytes)));
-        }
-        let objects = sent.missing.values().map(|lack| lack.files.len() + usize::from(lack.list)).sum();
-        let needed = lacking.iter().filter(|n| sent.missing.contains_key(&n.version)).cloned().collect();
-        Err(TransferError::Missing { needed, objects })
-    }
-
-    fn upload_by_dvc(&self, needed: &[Needed], hear: &dyn Hear) -> Result<String, TransferError> {
+    /// Has DVC send data. Says how it went, in words, and what was left out as another project's.
+    fn upload_by_dvc(
+        &self,
+        needed: &[Needed],
+        hear: &dyn Hear,
+    ) -> Result<(String, HashSet<DataVersion>), TransferError> {
         let settings = self.dvc_settings()?;
         let scratch = Scratch::new(&self.root, settings).map_err(ProjectError::from)?;
         for one in needed {
@@ -276,19 +296,52 @@ impl Project {
         let versions: Vec<DataVersion> = needed.iter().map(|n| n.version).collect();
         let failed = |source: Cause| TransferError::Upload { needed: needed.to_vec(), source };
         // A progress bar is for people, and takes the words in which DVC tells what is missing: only where all is here.
-        let whole = closure::lacking_here(settings, &versions).map_err(|e| failed(e.into()))?.is_empty();
-        let progress = if whole { hear.progress("sending", None) } else { Box::new(Silent) };
+        let lacks = closure::lacking_here(settings, &versions).map_err(|e| failed(e.into()))?;
+        let progress = if lacks.is_empty() { hear.progress("sending", None) } else { Box::new(Silent) };
         let output = match self.dvc()?.in_project(scratch.root()).push(&[], progress.as_ref()) {
             Ok(output) => output,
             Err(error @ ProgramError::Process(_)) => return Err(failed(error.into())),
             Err(error) => return Err(error.into()),
         };
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        if let Some((_, missing)) = said.split_once(MISSING) {
-            let objects = missing.lines().filter(|line| line.trim_start().starts_with("md5:")).count();
-            return Err(TransferError::Missing { needed: needed.to_vec(), objects });
+        let theirs = if String::from_utf8_lossy(&output.stderr).contains(MISSING) {
+            self.others_missing(needed, &lacks, hear)?
+        } else {
+            HashSet::new()
+        };
+        Ok((output.text().lines().last().unwrap_or("sent").to_owned(), theirs))
+    }
+
+    /// The versions that are neither here nor there and another project's; an error where one is this project's own.
+    fn others_missing(
+        &self,
+        needed: &[Needed],
+        missing: &BTreeMap<DataVersion, Lack>,
+        hear: &dyn Hear,
+    ) -> Result<HashSet<DataVersion>, TransferError> {
+        let ours = needed.iter().filter(|n| missing.contains_key(&n.version)).cloned().collect();
+        let ours = self.without_theirs(ours, hear)?;
+        let lacks = ours.iter().filter_map(|n| Some((n.version, missing.get(&n.version)?)));
+        let what: Vec<String> = lacks
+            .flat_map(|(version, lack)| match lack.files.as_slice() {
+                [] => vec![format!("the list of files of {version}")],
+                files => files.to_vec(),
+            })
+            .collect();
+        if ours.is_empty() {
+            Ok(missing.keys().copied().collect())
+        } else {
+            Err(TransferError::Missing { needed: ours, what })
         }
-        Ok(output.text().lines().last().unwrap_or("sent").to_owned())
+    }
+
+    /// Without what another project's history needs, that was merged in: its data is its own affair.
+    fn without_theirs(&self, needed: Vec<Needed>, hear: &dyn Hear) -> Result<Vec<Needed>, TransferError> {
+        let theirs = if needed.is_empty() { HashSet::new() } else { self.foreign_versions()? };
+        let (theirs, ours): (Vec<Needed>, Vec<Needed>) = needed.into_iter().partition(|n| theirs.contains(&n.version));
+        if !theirs.is_empty() {
+            hear.status(&format!("not sent: data of another project's history, merged in: {}", list(&theirs)));
+        }
+        Ok(ours)
     }
 }
 

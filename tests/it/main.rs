@@ -9,6 +9,7 @@ mod engine;
 mod field_clones;
 mod field_data;
 mod field_git;
+mod field_history;
 mod field_include;
 mod field_merges;
 mod field_pipeline;

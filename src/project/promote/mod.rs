@@ -197,6 +197,7 @@ impl Project {
 
     /// What the new data version holds differently from the old one; a stop where that cannot be known here.
     fn delta(&self, old: DataVersion, new: DataVersion) -> Result<Delta, Stop> {
+        self.rebuild_lists([old, new], None)?;
         let mut lists = self.lists()?;
         let unknown = [old, new].into_iter().find(|version| lists.get(*version).is_none()).unwrap_or(new);
         lists.change(new, [old]).delta.ok_or_else(|| Stop::Unknown { version: unknown.to_string() })
@@ -317,7 +318,7 @@ impl Project {
         let dropped = match before {
             // Nothing but the new run's folder is looked at, so nothing else need be in the workspace.
             Some(locked) if native => {
-                fetch::bring(&self.root, self.dvc_settings()?, locked.version, || self.dvc())?;
+                self.bring_list(self.dvc_settings()?, locked.version)?;
                 Vec::new()
             }
             Some(locked) => self.committed_runs(locked, wanted, &selected.key, hear)?,
@@ -428,6 +429,7 @@ impl Project {
         run: &RunKey,
         hear: &dyn Hear,
     ) -> Result<Vec<Refusal>, Stop> {
+        self.bring_list(self.dvc_settings()?, locked.version)?;
         let all = fetch::listing(&self.root, self.dvc_settings()?, locked.version, || self.dvc())?;
         let (listing, refused) = all.clone().without_refused();
         let may_go = !refused.is_empty() && self.on_purpose()?;
