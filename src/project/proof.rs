@@ -450,7 +450,7 @@ impl Project {
             let commit = commits.get(&version).copied();
             let way_out = match commit {
                 Some(commit) if !lack.is_nowhere(here.get(&version)) => {
-                    format!("`capture-hook push {}` sends it", commit.short())
+                    format!("`capture-hook push {}` sends it", quoted(commit.short()))
                 }
                 _ => "nor in this clone: the one that has it can send it by `capture-hook push --all`".into(),
             };
