@@ -366,9 +366,10 @@ fn remote(project: &Project, settings: &Settings) -> Vec<Check> {
         Ok(Some(plugin)) => {
             missing(NAME, format!("{shown}, which DVC cannot reach without {}", plugin.package), plugin.install)
         }
-        Ok(None) => match AbsentRemote::of(settings) {
-            Some(absent) => note(NAME, absent.to_string(), "mount it; the first push makes a new one"),
-            None => ok(NAME, shown),
+        Ok(None) => match (project.absent_remote(), AbsentRemote::of(settings)) {
+            (Ok(Some(absent)), _) => note(NAME, absent.to_string(), absent.hints().join("; ")),
+            (_, Some(_)) => note(NAME, format!("{shown} is not there yet"), "capture-hook push makes it"),
+            _ => ok(NAME, shown),
         },
         Err(error) => failed(NAME, error, "dvc version"),
     }];

@@ -97,7 +97,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     if app.ui.json() {
         app.ui.data_json(&result);
     } else {
-        tell(app, &verified, locked.as_ref(), &result);
+        tell(app, &verified, locked.as_ref(), &result, args.rev.as_deref());
     }
     Ok(if result.ok { Outcome::Done } else { Outcome::Wanting })
 }
@@ -138,7 +138,7 @@ fn only(app: &App, project: &Project, args: &Args) -> Result<Option<BTreeSet<Run
     Ok(Some(only))
 }
 
-fn tell(app: &App, verified: &Verified, locked: Option<&Locked>, result: &Verify) {
+fn tell(app: &App, verified: &Verified, locked: Option<&Locked>, result: &Verify, rev: Option<&str>) {
     const BAD: Style = AnsiColor::Red.on_default();
     const GOOD: Style = AnsiColor::Green.on_default();
     let mut text = Text::new();
@@ -166,9 +166,30 @@ fn tell(app: &App, verified: &Verified, locked: Option<&Locked>, result: &Verify
     }
     text.add(against).end_line();
     app.ui.data(&text);
-    if !result.ok && result.source == "workspace" {
-        app.ui.hint(&way_back(verified));
+    if !result.ok {
+        match rev {
+            None => app.ui.hint(&way_back(verified)),
+            Some(rev) => anew(verified, rev).iter().for_each(|hint| app.ui.hint(hint)),
+        }
     }
+}
+
+/// What to type about findings in the cache.
+fn anew(verified: &Verified, rev: &str) -> Vec<String> {
+    const SHOWN: usize = 5;
+    let mut hints = Vec::new();
+    if !verified.damaged.is_empty() {
+        let objects: Vec<String> = verified.damaged.iter().take(SHOWN).map(quoted).collect();
+        let more = if verified.damaged.len() > SHOWN { ", and so with the others" } else { "" };
+        hints.push(format!("take what is damaged out of the cache: `rm -f {}`{more}", objects.join(" ")));
+    }
+    if let Some(run) =
+        verified.findings.iter().find(|finding| finding.problem != Problem::Manifest).and_then(Finding::run)
+    {
+        let run = quoted(run.to_string());
+        hints.push(format!("`capture-hook get {run} --rev {}` fetches what the cache lacks of a run", quoted(rev)));
+    }
+    hints
 }
 
 /// What to type about findings in the workspace.

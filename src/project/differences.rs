@@ -41,7 +41,7 @@ pub struct Before(HashMap<String, Stat>);
 pub struct Differences {
     /// Files with other bytes, or something else in their place.
     pub changed: Vec<String>,
-    /// Files that are not there, of runs that are.
+    /// Files that are not there, or lead to no object of the cache, of runs that are.
     pub missing: Vec<String>,
     /// Files that the data version does not hold, in runs that it holds or in none.
     pub added: Vec<String>,
@@ -78,6 +78,7 @@ impl Project {
         progress: &dyn Progress,
     ) -> Result<Differences, ProjectError> {
         let dataset = self.root.join(comparison.out_dir);
+        let cache = self.cache()?;
         let mut known = KnownFiles::read(self.mark(KNOWN));
         let mut found = Differences::default();
         let entries = present_entries(comparison, &dataset, &mut found);
@@ -85,8 +86,11 @@ impl Project {
         for entry in entries {
             let path = dataset.join(&entry.relpath);
             let Ok(meta) = std::fs::metadata(&path) else {
-                let is_link = std::fs::symlink_metadata(&path).is_ok();
-                if is_link { &mut found.changed } else { &mut found.missing }.push(entry.relpath.clone());
+                let to = std::fs::read_link(&path);
+                // DVC's own link to an object that is gone is no change.
+                let missing =
+                    std::fs::symlink_metadata(&path).is_err() || to.is_ok_and(|to| to == cache.path(entry.md5));
+                if missing { &mut found.missing } else { &mut found.changed }.push(entry.relpath.clone());
                 continue;
             };
             found.here += 1;

@@ -56,9 +56,12 @@ impl Project {
             self.differences(&comparison, progress.as_ref())
         };
         let mut found = compare(Some(&before))?;
-        if force && found.local().next().is_some() {
+        // Missing is, after a sync, only what a link of DVC's leads to.
+        if !found.missing.is_empty() || (force && found.local().next().is_some()) {
+            let local = if force { found.clone() } else { Differences::default() };
+            let wanting = Differences { missing: found.missing.clone(), ..local };
             let _alone = WorkLock::take(&self.state_dir())?;
-            match self.replace(locked, run, &listing, &found, hear)? {
+            match self.replace(locked, run, &listing, &wanting, hear)? {
                 Synced::Done { changed } => pulled.replaced = changed,
                 Synced::Unsaved { .. } => {}
                 other => {
@@ -68,7 +71,8 @@ impl Project {
             }
             found = compare(None)?;
         }
-        pulled.kept = found.local().cloned().collect();
+        // Where something is in the way, what is missing stays so.
+        pulled.kept = found.local().chain(&found.missing).cloned().collect();
         if let Synced::Unsaved { kept } = &pulled.synced {
             // Of runs that the data version does not hold.
             let there = |file: &&String| std::fs::symlink_metadata(self.root.join(&locked.out_dir).join(file)).is_ok();
@@ -111,7 +115,7 @@ impl Project {
         }
     }
 
-    /// Puts the committed files in the place of those with local changes, and removes what was added.
+    /// Puts the committed files in the place of those with local changes and of missing ones, and removes what was added.
     fn replace(
         &self,
         locked: &Locked,
@@ -121,7 +125,8 @@ impl Project {
         hear: &dyn Hear,
     ) -> Result<Synced, SyncError> {
         let settings = self.dvc_settings()?;
-        let to: Vec<Entry> = found.changed.iter().filter_map(|file| listing.get(file)).cloned().collect();
+        let files = found.changed.iter().chain(&found.missing);
+        let to: Vec<Entry> = files.filter_map(|file| listing.get(file)).cloned().collect();
         let to = Listing::new(to).unwrap_or_default();
         let added = found.added.iter().filter(|file| safe_path(file));
         let from = added.map(|file| Entry { relpath: file.clone(), md5: Oid::of(b"") }).collect();

@@ -231,6 +231,9 @@ impl Project {
         }
         let settings = self.dvc_settings()?;
         let remote = settings.remote().ok_or(FetchError::NoRemote(wanted.version))?;
+        if let Some(absent) = AbsentRemote::of(settings) {
+            return Err(RetrieveError::Absent(absent));
+        }
         if let Some(dir) = &remote.dir {
             if let Some(why) = no_room(&settings.cache_dir, remote.bytes(&first).unwrap_or(0)) {
                 return Err(RetrieveError::NoRoom { run: wanted.run.clone(), why });

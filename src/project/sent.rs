@@ -56,7 +56,7 @@ impl Project {
     }
 
     /// The default remote, if it is a directory that held data and is not there, or empty. One that is new is none.
-    pub(super) fn absent_remote(&self) -> Result<Option<AbsentRemote>, ProjectError> {
+    pub fn absent_remote(&self) -> Result<Option<AbsentRemote>, ProjectError> {
         let Some(remote) = self.dvc_settings()?.remote() else { return Ok(None) };
         let Some(absent) = AbsentRemote::without_data(remote) else { return Ok(None) };
         let id = format!("{} ", id_of(remote));

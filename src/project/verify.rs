@@ -90,6 +90,8 @@ pub struct Verified {
     pub findings: Vec<Finding>,
     /// How many of them say that the bytes are not the committed ones. The others are of files as they were committed.
     pub not_committed: usize,
+    /// Objects of the cache whose bytes are not what their names say.
+    pub damaged: Vec<PathBuf>,
 }
 
 impl Verified {
@@ -173,7 +175,13 @@ pub fn verify(subject: &Subject<'_>, progress: &dyn Progress) -> Verified {
             let message = "not in the committed data version".into();
             out.findings.push(Finding { file: job.file.clone(), problem: Problem::Extra, message });
         } else if let Some(expected) = job.expected.filter(|expected| *expected != facts.md5) {
-            let message = format!("its MD5 is {}, committed was {expected}", facts.md5);
+            let message = match subject.store {
+                Store::Workspace(_) => format!("its MD5 is {}, committed was {expected}", facts.md5),
+                Store::Cache(_) => {
+                    out.damaged.push(job.path.clone());
+                    format!("the object {} is damaged: its MD5 is {}", job.path.display(), facts.md5)
+                }
+            };
             out.findings.push(Finding { file: job.file.clone(), problem: Problem::Changed, message });
         }
         match run_of(&job.file) {
@@ -197,6 +205,8 @@ pub fn verify(subject: &Subject<'_>, progress: &dyn Progress) -> Verified {
     }
     out.findings.extend(more.into_iter().filter(|finding| !known.contains(&finding.file)));
     out.runs = by_run.len() as u64;
+    out.damaged.sort();
+    out.damaged.dedup();
     out.findings.sort();
     out
 }

@@ -63,7 +63,7 @@ impl Project {
 }
 
 fn tell(way: &mut Journey, found: &Differences, runs: usize, files: usize) {
-    if found.here == 0 && found.local().next().is_none() {
+    if found.here == 0 && found.absent.len() == runs && found.local().next().is_none() {
         way.step(STEP, Standing::Unknown, "the dataset is not in this clone: `capture-hook pull` brings it");
     } else if found.local().next().is_some() {
         let lists = [("changed", &found.changed), ("added", &found.added), ("missing", &found.missing)];

@@ -117,6 +117,27 @@ fn a_cache_that_was_written_through_is_mended_by_a_forced_pull() {
     assert_eq!(step(&world, "repo", "workspace").0, "done");
 }
 
+/// The sibling: links into a cache that was emptied, and that `pull` fills again.
+#[test]
+fn links_into_an_emptied_cache_are_missing_and_come_back() {
+    let world = pushed("native");
+    let local = fs::read_to_string(world.repo(".dvc/config.local")).unwrap();
+    fs::write(world.repo(".dvc/config.local"), local.replace("type = copy", "type = symlink")).unwrap();
+    fs::remove_dir_all(world.repo("data/captures").join(FIRST)).unwrap();
+    world.hook(["pull"]).ok();
+    fs::remove_dir_all(world.repo(".dvc/cache/files")).unwrap();
+    world.hook(["pull"]).ok();
+    world.hook(["verify"]).ok();
+    for object in files(&world.repo(".dvc/cache/files")).iter().filter(|path| path.extension().is_none()) {
+        fs::remove_file(object).unwrap();
+    }
+    let (_, detail) = step(&world, "repo", "workspace");
+    assert!(detail.starts_with("missing: "), "{detail}");
+    do_next(&world);
+    world.hook(["verify"]).ok();
+    assert_eq!(next(&world), None);
+}
+
 /// 12-55: `verify` in a clone without data says that nothing was verified, and never reads like damage.
 #[test]
 fn verify_in_a_fresh_clone_verifies_nothing_and_says_so() {
@@ -170,6 +191,18 @@ fn verify_tells_what_is_not_known_from_what_is_wrong() {
     let said = world.hook(["verify"]).fails(1);
     assert!(said.out.contains("list of files is not in this clone"), "{}", said.out);
     assert!(said.err.contains("`capture-hook pull` fetches the list"), "{}", said.err);
+    // An object of the cache that is damaged is named, and mended by what is advised.
+    let world = pushed("native");
+    let object = some_object(&world, "repo/.dvc/cache");
+    fs::remove_file(&object).unwrap();
+    fs::write(&object, "rotten").unwrap();
+    let said = world.hook(["verify", "--rev", "HEAD"]).fails(1);
+    assert!(said.out.contains(object.to_str().unwrap()), "{}", said.out);
+    let commands: Vec<&str> = said.err.split('`').skip(1).step_by(2).collect();
+    assert!(commands.len() == 2 && commands[0].starts_with("rm -f "), "{}", said.err);
+    world.run_in("repo", "sh", ["-c", commands[0]]).ok();
+    world.run_in("repo", "sh", ["-c", &format!("{} -o ../got", commands[1])]).ok();
+    world.hook(["verify", "--rev", "HEAD"]).ok();
     // What was committed wrongly is not mended by bringing it back.
     let world = pushed("native");
     let parquet = world.repo("data/captures").join(FIRST).join("steps.parquet");
@@ -370,11 +403,11 @@ fn a_remote_that_no_commit_names_is_told_with_every_push() {
 fn init_with_another_remote_fails_and_names_the_one_that_is_set() {
     let world = World::with_project();
     let config = fs::read_to_string(world.repo(".dvc/config")).unwrap();
-    fs::remove_file(world.repo("params.yaml")).unwrap();
+    fs::remove_file(world.repo(".gitattributes")).unwrap();
     let said = world.hook(["init", "--remote", "../new"]).fails(2);
     let old = world.path("dvc-remote");
     assert!(said.err.contains(&format!("`storage` already, at {}", old.display())), "{}", said.err);
-    assert!(!world.repo("params.yaml").exists(), "nothing was set up");
+    assert!(!world.repo(".gitattributes").exists(), "nothing was set up");
     let command = said.err.split('`').find(|part| part.starts_with("dvc remote modify")).unwrap().to_owned();
     assert_eq!(fs::read_to_string(world.repo(".dvc/config")).unwrap(), config);
     world.run_in("repo", "sh", ["-c", &command]).ok();
