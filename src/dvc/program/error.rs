@@ -1,0 +1,156 @@
+//! Why DVC cannot be used, or failed, and what to type then.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::OLDEST;
+use crate::dvc::reason::known_way_out;
+use crate::dvc::settings::SettingsError;
+use crate::error::{Explain, Kind};
+use crate::support::fs::FsError;
+use crate::support::process::{ProcessError, quoted};
+
+/// A DVC that cannot be used, or failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ProgramError {
+    /// There is none.
+    #[error("no `dvc` program found")]
+    NotFound,
+    /// The one that was named is none.
+    #[error("{named_by} names `{}`, which is no program that can be run", path.display())]
+    NotAProgram {
+        /// What named it.
+        named_by: &'static str,
+        /// The name.
+        path: PathBuf,
+    },
+    /// Somebody else may have put it where it is.
+    #[error("{} is not run: {why}", path.display())]
+    Refused {
+        /// Where it is.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
+    /// There is one in the repository, which its owner has not named.
+    #[error("the only `dvc` here is the repository's {}, and nobody has said that it is to be trusted", path.display())]
+    Untrusted {
+        /// Where it is.
+        path: PathBuf,
+    },
+    /// A script whose interpreter is gone: its environment was moved, or its Python was.
+    #[error("{} cannot be started: its interpreter {} is not there", path.display(), interpreter.display())]
+    NoInterpreter {
+        /// Where it is.
+        path: PathBuf,
+        /// What it names.
+        interpreter: PathBuf,
+    },
+    /// An older release than this crate works with.
+    #[error("DVC {version} at {} is too old; {}.{} or newer is needed", path.display(), OLDEST.major, OLDEST.minor)]
+    TooOld {
+        /// What it is.
+        version: String,
+        /// Where it is.
+        path: PathBuf,
+    },
+    /// Another DVC worked in this project all the time.
+    #[error("another DVC{} is at work in this project; waited {} s for it", holder.map(|pid| format!(" (process {pid})")).unwrap_or_default(), waited.as_secs())]
+    Busy {
+        /// Its process id, where DVC's lock tells it.
+        holder: Option<u32>,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// It failed, or could not be started.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// DVC's settings cannot be read.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// A file of ours.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+}
+
+impl Explain for ProgramError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NotFound
+            | Self::NotAProgram { .. }
+            | Self::Refused { .. }
+            | Self::Untrusted { .. }
+            | Self::NoInterpreter { .. }
+            | Self::TooOld { .. } => Kind::Setup,
+            Self::Busy { .. } => Kind::Program,
+            Self::Process(error) => error.kind(),
+            Self::Settings(error) => error.kind(),
+            Self::Fs(error) => error.kind(),
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound => "dvc_not_found",
+            Self::NotAProgram { .. } => "dvc_not_a_program",
+            Self::Refused { .. } => "dvc_refused",
+            Self::Untrusted { .. } => "dvc_not_trusted",
+            Self::NoInterpreter { .. } => "dvc_without_interpreter",
+            Self::TooOld { .. } => "dvc_too_old",
+            Self::Busy { .. } => "dvc_busy",
+            Self::Process(ProcessError::Failed { .. }) => "dvc_failed",
+            Self::Process(error) => error.code(),
+            Self::Settings(error) => error.code(),
+            Self::Fs(error) => error.code(),
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::NotFound => install(),
+            Self::Refused { .. } => vec![
+                "what is in the repository may be somebody else's: name a `dvc` outside of it, as in \
+                 `git config capture-hook.dvc ~/.venvs/dvc/bin/dvc`"
+                    .into(),
+            ],
+            Self::Untrusted { path } => {
+                let trust = format!("if it is yours: `git config capture-hook.dvc {}`", quoted(path));
+                std::iter::once(trust).chain(install()).collect()
+            }
+            Self::NoInterpreter { path, .. } => {
+                let dir = path.parent().and_then(Path::parent).unwrap_or(path);
+                let (dir, pip) = (quoted(dir), quoted(dir.join("bin").join("pip")));
+                vec![
+                    format!(
+                        "make its environment anew: `python3 -m venv --clear {dir}`, then `{pip} install dvc` and what else \
+                         was in it"
+                    ),
+                    "or name another one: `git config capture-hook.dvc /path/to/dvc`".into(),
+                ]
+            }
+            Self::NotAProgram { .. } => vec!["correct or unset it, then `capture-hook doctor`".into()],
+            Self::TooOld { .. } => vec!["`pip install --upgrade dvc`, in the environment it is in".into()],
+            Self::Busy { holder: Some(pid), .. } => {
+                vec![
+                    format!("`ps -p {pid}` shows what it is; wait for it, or end it"),
+                    "then run the same command again".into(),
+                ]
+            }
+            Self::Busy { holder: None, .. } => vec![
+                "wait for it and run the same command again".into(),
+                "on NFS, `dvc config core.hardlink_lock true` helps where locks get stuck".into(),
+            ],
+            Self::Process(error) => known_way_out(error).into_iter().chain(error.hints()).collect(),
+            Self::Settings(error) => error.hints(),
+            Self::Fs(error) => error.hints(),
+        }
+    }
+}
+
+/// How to have one.
+fn install() -> Vec<String> {
+    vec![
+        "install it: `pipx install dvc` (add `[s3]`, `[gs]`, `[ssh]`… for such a remote)".into(),
+        "or name one: `git config capture-hook.dvc /path/to/dvc`".into(),
+    ]
+}
