@@ -22,7 +22,7 @@ impl Project {
     ) -> Result<(), ProjectError> {
         let Some(locked) = &state.locked else { return Ok(()) };
         if self.sync_due() {
-            way.step(STEP, Standing::Pending, "it is to follow a checkout still");
+            way.step(STEP, Standing::Pending, "it is to follow a checkout still: `capture-hook pull`");
             way.next("capture-hook pull");
             return Ok(());
         }
@@ -39,7 +39,7 @@ impl Project {
         if let Some(old) = old
             && self.is_behind(locked, old, &found)?
         {
-            way.step(STEP, Standing::Pending, "its data is another commit's");
+            way.step(STEP, Standing::Pending, "its data is another commit's: `capture-hook pull`");
             way.next("capture-hook pull");
             return Ok(());
         }
