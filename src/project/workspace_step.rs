@@ -76,7 +76,11 @@ fn tell(way: &mut Journey, found: &Differences, runs: usize, files: usize) {
                 .into(),
         );
     } else if !found.missing.is_empty() {
-        way.step(STEP, Standing::Pending, format!("missing: {}", first_of(&found.missing)));
+        way.step(
+            STEP,
+            Standing::Pending,
+            format!("missing: {}; `capture-hook pull` brings it", first_of(&found.missing)),
+        );
         way.next("capture-hook pull");
     } else if found.unread > 0 {
         let detail = format!("{} of it were not read: `capture-hook pull` compares them", size(found.unread));

@@ -14,6 +14,7 @@ mod field_include;
 mod field_merges;
 mod field_pipeline;
 mod field_recorders;
+mod field_remotes;
 mod field_runs;
 mod field_setups;
 mod field_stops;
