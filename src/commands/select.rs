@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::app::{App, Outcome};
-use crate::error::{Error, Kind};
+use crate::error::{Error, Explain, Kind};
 use crate::git::Repo;
 use crate::hooks;
 use crate::output::{Choice, pick};
@@ -123,7 +123,11 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     }
     // The commit that is hinted at takes the run by them.
     warn_of_hooks();
-    if in_git && pointed.changed {
+    let hidden = Project::open(&workspace.root, &app.env).ok().and_then(|project| project.sees(&pointed.file).err());
+    if let Some(stop) = hidden {
+        app.ui.warn(&stop.to_string());
+        stop.hints().iter().for_each(|hint| app.ui.hint(hint));
+    } else if in_git && pointed.changed {
         app.ui.hint(&format!("`git commit {} -m '…'` puts it into the dataset", quoted(&pointed.file)));
     } else if !in_git && anew.is_some() {
         // Git sees no change in the params file.

@@ -1,6 +1,7 @@
 //! Who holds a commit: which refs and working trees reach it, and whether it was made in this clone.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use super::error::GitError;
 use super::read::Oid;
@@ -38,6 +39,25 @@ impl Repo {
         Ok(!trees.success())
     }
 
+    /// Whether a remote's branch once held the commit, as the logs of remote-tracking branches tell: a push without our hook
+    /// leaves a trace there.
+    pub fn was_on_a_remote(&self, commit: &Oid) -> Result<bool, GitError> {
+        let mut positions = BTreeSet::new();
+        for log in files_below(&self.common_dir.join("logs/refs/remotes")) {
+            let text = fs::read_optional(&log)?.unwrap_or_default();
+            let lines = String::from_utf8_lossy(&text).into_owned();
+            positions.extend(lines.lines().filter_map(|line| Oid::parse(line.split(' ').nth(1)?)));
+        }
+        positions.retain(|id| !id.is_null());
+        if positions.is_empty() {
+            return Ok(false);
+        }
+        let lines: String = positions.iter().map(|id| format!("^{id}\n")).collect();
+        let args = ["rev-list", "--max-count=1", "--ignore-missing", "--stdin"];
+        let beyond = self.git_with(args, format!("{commit}\n{lines}").into_bytes())?;
+        Ok(beyond.text().is_empty())
+    }
+
     /// Whether the commit was made in this clone, as the logs of its working trees' HEADs tell; false where they do not.
     #[must_use]
     pub fn was_committed_here(&self, commit: &Oid) -> bool {
@@ -69,6 +89,22 @@ impl Repo {
         let log = log.unwrap_or_default();
         String::from_utf8_lossy(&log).lines().last().is_some_and(|line| line.contains("\ttag: tagging "))
     }
+}
+
+/// The files below a directory of git's; it holds no links.
+fn files_below(dir: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut todo = vec![dir.to_path_buf()];
+    while let Some(dir) = todo.pop() {
+        for entry in std::fs::read_dir(&dir).into_iter().flatten().flatten() {
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => todo.push(entry.path()),
+                Ok(kind) if kind.is_file() => files.push(entry.path()),
+                _ => {}
+            }
+        }
+    }
+    files
 }
 
 /// Whether what a log says of a move of HEAD made the commit, rather than went to it.

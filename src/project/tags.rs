@@ -226,6 +226,7 @@ impl Project {
         }
         Ok(!self.repo.is_held(commit, TAG_PREFIX)?
             && !self.was_pushed(&tag.tag)?
+            && !self.repo.was_on_a_remote(commit)?
             && (self.repo.was_committed_here(commit) || self.repo.was_tagged_here(&tag.tag.name)))
     }
 

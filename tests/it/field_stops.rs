@@ -253,7 +253,13 @@ fn a_flag_that_hides_a_file_is_named_and_nothing_is_staged() {
     world.git(["commit", "-q", "-am", "code"]).ok();
     world.git(["update-index", "--no-skip-worktree", "params.yaml"]).ok();
     world.hook(["publish", "--no-push", SECOND]).ok();
-    // The siblings: a commit of the user's own, the other flag, other files.
+    // The siblings: a selection that git would not see, a commit of the user's own, the other flag, other files.
+    world.git(["update-index", "--assume-unchanged", "params.yaml"]).ok();
+    let said = world.hook(["select", THIRD]).ok();
+    assert!(said.err.contains("`git update-index --no-assume-unchanged params.yaml`"), "{}", said.err);
+    assert!(!said.err.contains("git commit"), "{}", said.err);
+    world.git(["update-index", "--no-assume-unchanged", "params.yaml"]).ok();
+    world.git(["checkout", "-q", "params.yaml"]).ok();
     for (flag, file) in [("assume-unchanged", "dvc.lock"), ("skip-worktree", "metrics/capture.json")] {
         world.git(["update-index", &format!("--{flag}"), file]).ok();
         select(&world, THIRD);

@@ -54,6 +54,16 @@ fn a_commit_that_is_made_again_takes_its_tag_along() {
     assert_eq!(id(&world, &tag(SECOND)), pushed);
     assert_eq!(tags(&world), [tag(SECOND), tag(FIRST)]);
     assert!(world.hook(["status"]).ok().out.contains(&tag(SECOND)));
+    // Nor does one that went without our hook.
+    commit_run(&world, THIRD);
+    let pushed_so = id(&world, "HEAD");
+    world.git(["push", "-q", "--no-verify", "--force", "--follow-tags", "origin", "main"]).ok();
+    world.git(["reset", "-q", "--soft", "HEAD~1"]).ok();
+    world.git(["commit", "-q", "-m", "third"]).ok();
+    world.hook(["push"]).ok();
+    world.git(["push", "-q", "--force", "origin", "main"]).ok();
+    world.hook(["tag", "--all"]).ok();
+    assert_eq!(id(&world, &tag(THIRD)), pushed_so);
     // Nor in another clone, which nobody told that it was pushed.
     let url = format!("file://{}", world.path("origin.git").display());
     world.git_in(".", ["clone", "-q", &url, "clone"]).ok();

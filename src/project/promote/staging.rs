@@ -72,7 +72,7 @@ impl Project {
     }
 
     /// An error where a flag hides from git how a file differs.
-    pub(super) fn sees(&self, file: &str) -> Result<(), Stop> {
+    pub fn sees(&self, file: &str) -> Result<(), Stop> {
         let path = self.git_path(file);
         let Some(flag) = self.repo.hiding_flag(&path)? else { return Ok(()) };
         let sparse = self.repo.config_bool("core.sparseCheckout")? == Some(true);

@@ -392,13 +392,11 @@ impl Explain for Stop {
             }
             Self::Hidden { file, sparse: true, .. } => {
                 let dir = file.rsplit_once('/').map_or(file.as_str(), |(dir, _)| dir);
-                vec![format!("check it out: `git sparse-checkout add {}`; nothing was changed", quoted(dir))]
+                vec![format!("check it out: `git sparse-checkout add {}`", quoted(dir))]
             }
-            Self::Hidden { file, flag, .. } => vec![format!(
-                "take it away: `git update-index --no-{} {}`; nothing was changed",
-                flag.name(),
-                quoted(file)
-            )],
+            Self::Hidden { file, flag, .. } => {
+                vec![format!("take it away: `git update-index --no-{} {}`", flag.name(), quoted(file))]
+            }
             Self::Unversioned(error) => error.hints(),
             Self::Dvc(error) => error.hints(),
             Self::Engine(error) => error.hints(),
