@@ -95,7 +95,7 @@ fn merge(app: &App, args: &Args) -> Result<Ended, Error> {
         path,
         labels: labels.map(shown),
     };
-    Ok(match args.what {
+    let ended = match args.what {
         What::Params => merging::params(&files, &app.env)?,
         What::Views => merging::views(&files)?,
         What::Lock => {
@@ -103,7 +103,8 @@ fn merge(app: &App, args: &Args) -> Result<Ended, Error> {
             let project = Project::at(repo, root, &app.env);
             merging::lock(&files, &project)?
         }
-    })
+    };
+    Ok(if files.makes_ancestor() { Ended { notes: Vec::new(), ..ended } } else { ended })
 }
 
 /// The side that git was told to take of whatever both changed: by the command that called us, or when the rebase that goes

@@ -375,6 +375,10 @@ impl<'a> Work<'a> {
             None => Listing::default(),
         };
         let united = unite(&base_list, &our_list, &their_list, self.sides.decided);
+        self.added = united.added;
+        self.alike = united.alike;
+        self.settled = united.settled;
+        self.kept = united.kept;
         if !united.clashes.is_empty() {
             self.clashes.extend(united.clashes);
             return Ok(None);
@@ -382,10 +386,6 @@ impl<'a> Work<'a> {
         let listing = Listing::new(united.entries)?;
         let version = listing.version();
         let nfiles = listing.len() as i128;
-        self.added = united.added;
-        self.alike = united.alike;
-        self.settled = united.settled;
-        self.kept = united.kept;
         let size = self.size(&listing, [(ours, &our_list), (theirs, &their_list)], base.map(|b| (b, &base_list)));
         if version != our_version && version != their_version {
             self.listings.push(listing);
@@ -431,7 +431,7 @@ impl<'a> Work<'a> {
         let both = |e: &&Entry| their_list.get(&e.relpath) == Some(*e) && base_list.get(&e.relpath) != Some(*e);
         let dropped = |e: &&Entry| our_list.get(&e.relpath) != Some(*e) && their_list.get(&e.relpath) != Some(*e);
         let overlap = our_list.entries().iter().any(|e| both(&e)) || base_list.entries().iter().any(|e| dropped(&e));
-        let left_out = !self.alike.is_empty() || !self.settled.is_empty();
+        let left_out = !self.alike.is_empty() || self.settled.iter().any(|(_, choice)| *choice != Choice::Both);
         if overlap || left_out { None } else { ours.size?.checked_add(theirs.size?)?.checked_sub(base_size) }
     }
 

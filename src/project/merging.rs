@@ -67,6 +67,12 @@ impl Files {
         Ok([fs::read(&self.base)?, fs::read(&self.ours)?, fs::read(&self.theirs)?])
     }
 
+    /// Whether git makes the common ancestor of a criss-cross merge, which nobody sees.
+    #[must_use]
+    pub fn makes_ancestor(&self) -> bool {
+        self.labels[1].starts_with("Temporary merge branch")
+    }
+
     /// The other side's name, and the current one's.
     fn side(&self, side: Prefer) -> &str {
         let [_, ours, theirs] = &self.labels;
@@ -130,7 +136,7 @@ pub fn lock(files: &Files, project: &Project) -> Result<Ended, FsError> {
     let [base, ours, theirs] = files.read()?;
     let [_, ours_name, theirs_name] = &files.labels;
     let selection = |bytes: &[u8]| Lock::parse(bytes).ok()?.run_dir().map(str::to_owned);
-    let decided = Decided { favored: files.favored, ..Decided::default() };
+    let decided = Decided { favored: files.favored, ancestor: files.makes_ancestor(), ..Decided::default() };
     let sides = Sides {
         base: &base,
         ours: &ours,
@@ -228,7 +234,9 @@ impl Objects for Store<'_> {
     }
 
     fn size(&mut self, oid: Oid) -> Option<u64> {
-        self.cache.size(oid)
+        // A clone need not have the files of a branch that it merges; a directory tells their sizes.
+        let remote = self.settings.remote().and_then(|remote| remote.dir.as_ref());
+        self.cache.size(oid).or_else(|| Cache::at(remote?).size(oid))
     }
 }
 

@@ -210,7 +210,7 @@ impl Project {
         let selects =
             |side: &[u8]| selected.is_some() && Lock::parse(side).is_ok_and(|l| l.run_dir() == selected.as_deref());
         let prefer = if selects(theirs) && !selects(ours) { Prefer::Theirs } else { Prefer::Ours };
-        let decided = Decided { runs, favored: None };
+        let decided = Decided { runs, ..Decided::default() };
         let (ours_name, theirs_name) = ("ours", "theirs");
         let sides = Sides { base, ours, theirs, ours_name, theirs_name, marker: MARKER, prefer, decided: &decided };
         self.unite(&sides).map_err(|why| SettleError::NotMerged { why })

@@ -252,6 +252,40 @@ fn several_disputed_runs_are_settled_one_by_one() {
     clean(&world);
 }
 
+/// 12-B4, a sibling: where branches have merged each other, and settled a run in different ways, that run alone is disputed
+/// again; what git makes of the ancestors is not shown.
+#[test]
+fn a_criss_cross_disputes_no_more_than_it_must() {
+    let other = "demo/other";
+    let world = world();
+    commit_anew(&world, "ok-pypi010", other);
+    for (branch, case) in [("feature", "ok-pypi010"), ("main", "ok-head01")] {
+        world.git(["checkout", "-q", "-B", branch, if branch == "main" { "main" } else { "HEAD" }]).ok();
+        commit_anew(&world, case, SAME);
+        world.git(["branch", &format!("{branch}-before")]).ok();
+    }
+    for (branch, merged) in [("main", "feature-before"), ("feature", "main-before")] {
+        world.git(["checkout", "-q", branch]).ok();
+        world.git(["merge", merged]).fails(1);
+        world.hook(["resolve", SAME, "--ours"]).ok();
+        world.git(["commit", "-q", "--no-edit"]).ok();
+    }
+    world.git(["checkout", "-q", "main"]).ok();
+    commit_anew(&world, "ok-head01", other);
+    let files = files_of(&world, other);
+    world.git(["checkout", "-q", "feature"]).ok();
+    commit_run(&world, SECOND);
+    let said = world.git(["merge", "main"]).fails(1);
+    assert!(!said.all().contains("Temporary merge branch"), "{}", said.all());
+    let disputed = |key: &str| said.all().contains(&format!("other files in run {key}"));
+    assert!(disputed(SAME) && !disputed(other), "{}", said.all());
+    world.hook(["resolve", SAME, "--ours"]).ok();
+    world.git(["commit", "-q", "--no-edit"]).ok();
+    assert_eq!(runs_in(&world, "repo"), [other, SECOND, SAME, FIRST]);
+    assert_eq!(files_of(&world, other), files);
+    clean(&world);
+}
+
 /// 12-B10: a merge that a rebase makes again keeps what it selected, and nothing calls a branch by the rebase's own names.
 #[test]
 fn a_merge_that_is_made_again_keeps_what_it_selected() {
@@ -304,6 +338,7 @@ fn a_dispute_in_a_merge_that_is_made_again_names_the_branch() {
     world.git(["rebase", "--continue"]).ok();
     assert_eq!(runs_at(&world, "HEAD"), [SECOND, SAME, FIRST, THIRD]);
     clean(&world);
+    assert_eq!(findings(&world), ["recorded_anew -"]);
 }
 
 /// 12-B8: a selection that is not committed yet survives what git puts aside and back around a fast-forward or a merge.

@@ -31,6 +31,9 @@ pub struct Decided {
     pub runs: BTreeMap<RunKey, Choice>,
     /// The side that is to be taken of everything else, where git was told so (`-X ours`, `-X theirs`).
     pub favored: Option<Prefer>,
+    /// Whether what is made is no commit's but the common ancestor of a criss-cross merge: what is disputed is left out of
+    /// it, so that it is held by neither side's word.
+    pub ancestor: bool,
 }
 
 impl Decided {

@@ -151,19 +151,23 @@ fn a_decision_settles_one_run_and_all_others_unite() {
         (Choice::Theirs, &[("e/b/f", "2"), ("e/b/g", "2")]),
         (Choice::Both, &both),
     ] {
-        let decided = Decided { runs: BTreeMap::from([(run.clone(), choice)]), favored: None };
+        let decided = Decided { runs: BTreeMap::from([(run.clone(), choice)]), ..Decided::default() };
         let merged = store.merge_as(&decided, [&base, &ours, &theirs], Prefer::Ours).unwrap();
         assert_eq!(text(&merged), store.lock("e/b", &[&common, files].concat()), "{choice:?}");
         assert_eq!(merged.settled, [(run.clone(), choice)]);
         assert_eq!(merged.kept.is_empty(), choice != Choice::Both);
     }
     // Another run that both sides changed stays a conflict, unless git favours a side.
-    let decided = Decided { runs: BTreeMap::from([("e/x".parse().unwrap(), Choice::Ours)]), favored: None };
+    let decided = Decided { runs: BTreeMap::from([("e/x".parse().unwrap(), Choice::Ours)]), ..Decided::default() };
     let merged = store.merge_as(&decided, [&base, &ours, &theirs], Prefer::Ours).unwrap();
     assert_eq!(merged.clashes, [Clash::Run(run)]);
     let favored = Decided { favored: Some(Prefer::Theirs), ..Decided::default() };
     let merged = store.merge_as(&favored, [&base, &ours, &theirs], Prefer::Ours).unwrap();
     assert_eq!(text(&merged), store.lock("e/b", &[&common, &[("e/b/f", "2"), ("e/b/g", "2")][..]].concat()));
+    // An ancestor of several holds what they agree on.
+    let ancestor = Decided { ancestor: true, ..Decided::default() };
+    let merged = store.merge_as(&ancestor, [&base, &ours, &theirs], Prefer::Ours).unwrap();
+    assert_eq!((text(&merged), merged.clashes), (store.lock("e/b", &common), vec![]));
     // What one side has removed, git leaves to the user.
     let removed = store.lock("e/c", &[("e/c/f", "c")]);
     let changed = store.lock("e/a", &[("e/a/f", "b")]);

@@ -93,6 +93,7 @@ pub(super) fn unite(base: &Listing, ours: &Listing, theirs: &Listing, decided: &
                         united.alike.push(key);
                         continue;
                     }
+                    None if decided.ancestor => continue,
                     None => {
                         united.clashes.push(Clash::Run(key));
                         continue;
@@ -129,6 +130,7 @@ pub(super) fn unite(base: &Listing, ours: &Listing, theirs: &Listing, decided: &
             Ok(entry) => united.entries.extend(entry.cloned()),
             Err(()) => match decided.pick(o, t) {
                 Some(favored) => united.entries.extend(favored.cloned()),
+                None if decided.ancestor => {}
                 None => united.clashes.push(Clash::File(path.to_owned())),
             },
         }

@@ -28,6 +28,7 @@ impl Project {
         if (loss.runs.is_empty() && loss.unknown.is_empty()) || self.on_purpose()? {
             return Ok(());
         }
+        self.checked_out()?;
         if !loss.runs.is_empty() {
             let runs = loss.runs.into_iter().collect();
             return Err(match merged.is_empty() {
