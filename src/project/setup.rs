@@ -179,6 +179,8 @@ impl Project {
     fn ignore(&self, dir: &str, name: &str, why: &str) -> Result<Step, ProjectError> {
         let file = if dir.is_empty() { ".gitignore".to_owned() } else { format!("{dir}/.gitignore") };
         let full = if dir.is_empty() { name.to_owned() } else { format!("{dir}/{name}") };
+        // Git would say of what lies behind a link that it does not look there; a rule is not to be written there either.
+        self.files().check_dir(dir)?;
         // A link is no directory to git, whatever it leads to: a rule for directories does not mean it.
         let is_link = std::fs::symlink_metadata(self.root.join(&full)).is_ok_and(|meta| meta.is_symlink());
         let (probe, note) = match is_link {
