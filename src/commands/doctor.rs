@@ -188,6 +188,14 @@ fn hook(hook: &Hook, configured: &[ConfiguredHook]) -> Check {
     if matches!(hook.standing, Standing::Nothing | Standing::Foreign) && hook.reaches_us(configured) {
         return ok(hook.event, before.join(", then "));
     }
+    if let Some(gone) = &hook.gone {
+        let found = format!("a script here starts {}, which is not there: {}", gone.display(), what_fails(hook.event));
+        let mend = match &hook.chained {
+            Some(kept) => format!("install it again, and its hooks; to do without: rm {}", quoted(kept)),
+            None => "install it again, and its hooks".into(),
+        };
+        return missing(hook.event, found, mend);
+    }
     match hook.standing {
         Standing::Through(manager) => ok(hook.event, format!("{}'s script, which calls capture-hook", manager.name())),
         Standing::Loop(manager) => missing(

@@ -43,6 +43,8 @@ pub struct Hook {
     pub chained: Option<PathBuf>,
     /// Our shim, where a hook manager moved it aside.
     pub aside: Option<PathBuf>,
+    /// The program that a hook manager's script here starts, if that is gone: the script fails each time.
+    pub gone: Option<PathBuf>,
 }
 
 impl Hook {
@@ -184,8 +186,14 @@ fn look_at(repo: &Repo, dir: &HooksDir, binary: &Path, event: &'static str) -> R
         standing: Standing::Nothing,
         chained: std::fs::symlink_metadata(&kept).is_ok().then_some(kept),
         aside: shim_aside(&path)?,
+        gone: None,
         path,
     };
+    for script in hook.chained.iter().chain([&hook.path]) {
+        if std::fs::symlink_metadata(script).is_ok_and(|meta| meta.is_file()) {
+            hook.gone = hook.gone.or(gone(repo, &fs::read(script)?));
+        }
+    }
     hook.standing = match std::fs::symlink_metadata(&hook.path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Standing::Nothing,
         Err(source) => return Err(FsError { action: "look at", path: hook.path, source }.into()),
@@ -236,6 +244,18 @@ fn others(repo: &Repo, hook: &Hook, bytes: &[u8]) -> Result<Standing, FsError> {
     }
     let told = repo.top().is_ok_and(|top| manager.is_told_to_call(Root::at(top), hook.event));
     Ok(if told { Standing::Through(manager) } else { Standing::Foreign })
+}
+
+/// The program that a script of pre-commit's or prek's starts, if neither that nor one on `PATH` is there.
+fn gone(repo: &Repo, script: &[u8]) -> Option<PathBuf> {
+    let text = String::from_utf8_lossy(script);
+    let named = [("INSTALL_PYTHON=", "pre-commit"), ("PREK=", "prek")];
+    let mut found = named.iter().filter_map(|(line, name)| {
+        let path = text.lines().find_map(|have| have.strip_prefix(line))?.trim_matches(['"', '\'']);
+        Some((PathBuf::from(path), *name))
+    });
+    let (path, name) = found.next()?;
+    (path.is_absolute() && !fs::is_executable(&path) && repo.env().which(name).is_none()).then_some(path)
 }
 
 /// The manager that wrote the hook at a path, if it is a file and one did.

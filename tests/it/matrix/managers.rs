@@ -43,6 +43,7 @@ pub const CASES: &[Case] = &[
         run: |w| in_every_order(w, &Husky),
     },
     Case { line: "an older shim and pre-commit call each other: doctor says it, install mends it", run: older_loop },
+    Case { line: "pre-commit and prek are gone, their scripts are not: doctor says what fails", run: gone },
     Case { line: "a hook of one's own, capture-hook, pre-commit: install and uninstall keep all", run: own_hook },
     Case { line: "pre-commit install -f drops our pre-commit hook: the commit tells", run: forced },
     Case {
@@ -354,6 +355,33 @@ fn older_loop(mut world: World) {
     }
     world.hook(["install"]).ok();
     once_each(&world, "PCP with an older shim, then C", "order/older");
+}
+
+fn gone(mut world: World) {
+    let path = world.get("PATH");
+    let pre_commit = Framework { bin: pre_commit, program: "pre-commit" };
+    let prek = Framework { bin: prek, program: "prek" };
+    for (manager, line) in [(pre_commit, "INSTALL_PYTHON="), (prek, "PREK=")] {
+        let program = manager.program;
+        fs::remove_dir_all(world.repo(".git/hooks")).unwrap();
+        manager.prepare(&mut world);
+        manager.install(&world);
+        world.hook(["install"]).ok();
+        assert!(!world.hook(["doctor"]).all().contains("fails now"), "{program}");
+        let kept = world.repo(".git/hooks/pre-commit.capture-hook-chained");
+        let text = fs::read_to_string(&kept).unwrap();
+        let at = text.lines().find(|have| have.starts_with(line)).unwrap();
+        fs::write(&kept, text.replace(at, &format!("{line}/gone/{program}"))).unwrap();
+        // As long as there is one on PATH, it serves.
+        assert!(!world.hook(["doctor"]).all().contains("fails now"), "{program}");
+        world.set("PATH", &path);
+        let said = world.hook(["doctor"]).fails(1);
+        let words = format!("a script here starts /gone/{program}, which is not there: every commit fails now");
+        assert!(said.out.contains(&words), "{}", said.out);
+        assert_ne!(world.git(["commit", "-q", "--allow-empty", "-m", "x"]).code, 0, "{program}");
+        fs::remove_file(&kept).unwrap();
+        world.git(["commit", "-q", "--allow-empty", "-m", "x"]).ok();
+    }
 }
 
 fn own_hook(mut world: World) {
