@@ -99,7 +99,7 @@ impl Project {
             if !meta.is_file() {
                 found.changed.push(entry.relpath.clone());
             } else if written || known.holds(&entry.relpath, entry.md5, &stat) {
-                known.note(&entry.relpath, entry.md5, stat);
+                // What was written is not noted: another program may have been at work as well.
             } else if bytes.saturating_add(stat.size) > comparison.max_bytes {
                 found.unread = found.unread.saturating_add(stat.size);
             } else {
