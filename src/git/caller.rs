@@ -8,6 +8,8 @@
 use std::path::Path;
 
 use super::repo::Repo;
+#[cfg(target_os = "linux")]
+use crate::support::process::quoted;
 
 /// A git command that called us.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +47,37 @@ impl Repo {
             }
             pid = parent;
         }
+        None
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Repo {
+    /// Another git that is at work in this repository, as a message names it; `None` where there is none, or that cannot be
+    /// told.
+    pub(super) fn other_git(&self) -> Option<String> {
+        let mut above = vec![std::process::id()];
+        while let Some((parent, _)) = above.last().and_then(|pid| process(self, *pid)).filter(|(parent, _)| *parent > 1)
+        {
+            above.push(parent);
+        }
+        let places: Vec<&Path> = self.work_tree.as_deref().into_iter().chain([self.git_dir.as_path()]).collect();
+        let pids =
+            std::fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        pids.filter(|pid: &u32| !above.contains(pid)).find_map(|pid| {
+            let cwd = std::fs::read_link(Path::new("/proc").join(pid.to_string()).join("cwd")).ok()?;
+            places.iter().find(|place| cwd.starts_with(place))?;
+            let (_, args) = process(self, pid)?;
+            // No more of its command line: an address may hold a password.
+            let call = GitCall::parse(&args).filter(|_| is_git(&args))?;
+            Some(format!("`git {}`, process {pid}", quoted(call.command)))
+        })
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+impl Repo {
+    pub(super) fn other_git(&self) -> Option<String> {
         None
     }
 }

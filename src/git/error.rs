@@ -50,10 +50,12 @@ pub enum GitError {
         source: git2::Error,
     },
     /// Another git is at work, and was for some seconds.
-    #[error("another git holds {}", lock.display())]
+    #[error("another git{} holds {}", named(by.as_ref()), lock.display())]
     Locked {
         /// The lock file.
         lock: PathBuf,
+        /// A git that is at work in the repository, where one is seen.
+        by: Option<String>,
     },
     /// A tag of the user's, which git cannot keep together with one of ours.
     #[error("the tag {by} is in the way of {tag}: git keeps no two tags of which one is the other's directory")]
@@ -69,6 +71,10 @@ pub enum GitError {
     /// A file of the repository could not be read or written.
     #[error(transparent)]
     Fs(#[from] FsError),
+}
+
+fn named(by: Option<&String>) -> String {
+    by.map(|by| format!(" ({by})")).unwrap_or_default()
 }
 
 impl Explain for GitError {
@@ -119,7 +125,7 @@ impl Explain for GitError {
                     "in a shallow clone {UNSHALLOW} brings it, in a partial one `capture-hook log` (hooks fetch nothing)"
                 )]
             }
-            Self::Locked { lock } => vec![
+            Self::Locked { lock, .. } => vec![
                 "let it end (an editor may have started it), then run the same command again".into(),
                 format!("if no git is at work here, one that was killed left it: `rm {}`", quoted(lock)),
             ],

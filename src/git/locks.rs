@@ -30,10 +30,10 @@ impl<'a> Wait<'a> {
     }
 
     /// Waits a moment; an error where that took too long.
-    fn on(&mut self, lock: &Path) -> Result<(), GitError> {
+    fn on(&mut self, repo: &Repo, lock: &Path) -> Result<(), GitError> {
         let waited = self.began.elapsed();
         if waited >= PATIENCE {
-            return Err(GitError::Locked { lock: lock.to_path_buf() });
+            return Err(GitError::Locked { lock: lock.to_path_buf(), by: repo.other_git() });
         }
         if waited >= QUIET
             && let Some(told) = self.told.take()
@@ -59,7 +59,7 @@ impl Repo {
                 Err(error) => error,
             };
             match self.held_lock(&error) {
-                Some(lock) => wait.on(&lock)?,
+                Some(lock) => wait.on(self, &lock)?,
                 None => return Err(error.into()),
             }
         }
@@ -70,7 +70,7 @@ impl Repo {
     pub fn await_head(&self, told: Told<'_>) -> Result<(), GitError> {
         let mut wait = Wait::begin(told);
         while let Some(lock) = self.head_locks().into_iter().find(|lock| lock.exists()) {
-            wait.on(&lock)?;
+            wait.on(self, &lock)?;
         }
         Ok(())
     }

@@ -86,11 +86,20 @@ fn another_git_that_does_not_end_stops_the_commit_and_nothing_has_changed() {
     let _ = fs::remove_file(world.repo(".git/index.lock"));
     world.git(["commit", "-q", "-m", "x"]).ok();
     assert_eq!(world.git(["status", "--porcelain"]).ok().out, "");
-    // The sibling: a command of ours.
+    // The sibling: a command of ours, while a commit of the user's waits for his editor elsewhere.
     let before = state(&world);
-    fs::write(world.repo(".git/index.lock"), "").unwrap();
+    let mut command = world.command(crate::world::which("git"), "repo");
+    command.args(["commit", "--allow-empty", "-a"]).env("GIT_EDITOR", "sleep 60 #").env("CAPTURE_HOOK", "0");
+    let mut waiting = command.spawn().unwrap();
+    while !world.repo(".git/index.lock").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
     let said = world.hook(["publish", "--no-push", THIRD]).fails(4);
-    assert!(said.err.contains("another git holds") && said.err.contains("index.lock"), "{}", said.err);
+    let who = format!("another git (`git commit`, process {}) holds", waiting.id());
+    assert!(said.err.contains(&who) && said.err.contains("index.lock"), "{}", said.err);
+    waiting.kill().unwrap();
+    waiting.wait().unwrap();
+    let _ = fs::remove_file(world.repo(".git/index.lock"));
     assert!(state(&world) == before);
 }
 
