@@ -1,6 +1,6 @@
 """Runs a command on a terminal of its own, as a person does, and prints what the screen showed.
 
-on_terminal.py LIMIT QUESTION ANSWER PROGRAM ARGS…: each time the screen shows QUESTION, ANSWER is typed; with an empty one
+on_terminal.py LIMIT QUESTION ANSWER PROGRAM ARGS…: each time the screen asks QUESTION in secret, ANSWER is typed; with an empty one
 nobody answers. What has not ended after LIMIT seconds is killed, and the exit code is 124. The terminal stops what writes to
 it from the background (`stty tostop`), as some people have it.
 """
@@ -29,7 +29,9 @@ while status is None or select.select([terminal], [], [], 0)[0]:
             # Nobody has the terminal open any more.
             status = status if status is not None else os.waitpid(pid, 0)[1]
             break
-    if answer and screen.count(question) > answered:
+    # Who asks for a secret turns the echo off behind the question, and drops what was typed before.
+    hidden = not termios.tcgetattr(terminal)[3] & termios.ECHO
+    if answer and hidden and screen.count(question) > answered:
         answered += 1
         os.write(terminal, answer + b"\n")
     if status is None:
