@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::promote::{Recorded, Stop, Undo};
 use super::workspace::Workspace;
-use super::{Hear, Locked, Project, ProjectError};
+use super::{Hear, Locked, Project, ProjectError, Source};
 use crate::dvc::link::hash;
 use crate::error::{Error, Kind};
 use crate::git::{GitError, Range};
@@ -81,10 +81,11 @@ impl Project {
         undo: &mut Undo,
         hear: &dyn Hear,
     ) -> Result<Published, Error> {
+        let before = self.locked(&Source::WorkTree)?.map(|before| before.version);
         let (runs, locked) = self.put_all(place, runs, force, undo, hear)?;
         let paths = self.stage_selection(undo, hear)?;
         let committed = self.commit(&paths, &runs, message, hear)?;
-        self.note_workspace_at(locked.version)?;
+        self.note_runs_added(before, locked.version)?;
         Ok(Published { runs, locked, committed })
     }
 

@@ -146,6 +146,15 @@ impl Project {
         Ok(fs::write_atomic(&self.mark(AT), format!("{version}\n").as_bytes())?)
     }
 
+    /// Notes that runs were added to the workspace, which makes one data version the next. A workspace that was at neither is to
+    /// follow yet: a `git reset`, or a rebase that replays nothing, tells nobody.
+    pub(super) fn note_runs_added(&self, before: Option<DataVersion>, now: DataVersion) -> Result<(), ProjectError> {
+        match self.workspace_version()? {
+            Some(at) if at != now && before.is_some_and(|before| at != before) => self.note_sync_due(),
+            _ => self.note_workspace_at(now),
+        }
+    }
+
     /// Brings the workspace to the data version of the working tree's `dvc.lock`.
     pub fn sync(&self, reach: Reach, hear: &dyn Hear) -> Result<Synced, SyncError> {
         let Some(locked) = self.locked(&Source::WorkTree)? else { return Ok(Synced::Nothing) };

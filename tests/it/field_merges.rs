@@ -435,3 +435,40 @@ fn a_merge_without_the_drivers_says_how_to_get_them() {
         world.hook_in("clone", ["check"]).ok();
     }
 }
+
+/// 12-4, a sibling: git ends a rebase that has nothing to replay without a word to any hook; the next commit of a run brings
+/// the workspace along.
+#[test]
+fn a_commit_behind_a_rebase_that_replayed_nothing_brings_the_workspace_along() {
+    let world = world();
+    world.git(["branch", "other"]).ok();
+    commit_run(&world, SECOND);
+    world.git(["checkout", "-q", "other"]).ok();
+    world.git(["cherry-pick", "-x", "main"]).ok();
+    commit_run(&world, THIRD);
+    world.git(["checkout", "-q", "main"]).ok();
+    world.git(["rebase", "-q", "other"]).ok();
+    assert_eq!(id(&world, "main"), id(&world, "other"));
+    world.record_as("ok-orig100", "demo/next");
+    commit_run(&world, "demo/next");
+    follows(&world, &[FIRST, SECOND, THIRD, "demo/next"]);
+}
+
+/// 12-4, another sibling: `git reset` tells nobody either.
+#[test]
+fn a_commit_behind_a_reset_takes_the_dropped_run_out_of_the_workspace() {
+    let world = world();
+    commit_run(&world, SECOND);
+    world.git(["reset", "-q", "--hard", "HEAD~1"]).ok();
+    commit_run(&world, THIRD);
+    follows(&world, &[FIRST, THIRD]);
+}
+
+/// The workspace holds these runs and no others, as `dvc.lock` says.
+#[track_caller]
+fn follows(world: &World, runs: &[&str]) {
+    let mut runs: Vec<&str> = runs.to_vec();
+    runs.sort_unstable();
+    assert_eq!(runs_in(world, "repo"), runs);
+    clean(world);
+}

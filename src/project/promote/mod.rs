@@ -148,7 +148,8 @@ impl Project {
         let locked = self.ingest(&work, undo, hear)?;
         self.stage_results(&wanted, undo, hear)?;
         // The data is in the commit: that a note of it cannot be written stops nothing.
-        if let Err(error) = self.note_workspace_at(locked.version).and_then(|()| self.forget_selected_anew()) {
+        let before = head.or(staged.locked).map(|before| before.version);
+        if let Err(error) = self.note_runs_added(before, locked.version).and_then(|()| self.forget_selected_anew()) {
             hear.warn(&error.to_string());
         }
         let [run] = runs;
