@@ -6,7 +6,7 @@
 //! be called instead.
 
 use std::collections::BTreeMap;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use super::cache::Cache;
 use super::ini::{self, IniError, Setting};
@@ -394,22 +394,7 @@ fn local_path(dir: &Path, value: &str, env: &Env) -> Option<PathBuf> {
         Some(_) => return None,
         None => dir.join(value),
     };
-    Some(plain(&path))
-}
-
-/// The path without `.` and `..`, by its text alone, as Python's `os.path.abspath` has it.
-fn plain(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                out.pop();
-            }
-            other => out.push(other),
-        }
-    }
-    out
+    Some(fs::without_dots(&path))
 }
 
 fn system_dir(env: &Env) -> Option<PathBuf> {

@@ -1,7 +1,7 @@
 //! Which of DVC's files names the remote: the tracked one, as it is committed or not, or this clone's own; and naming one.
 
 use std::fmt;
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
 use super::setup::{Step, without_secret};
 use super::sharing::path_from;
@@ -9,6 +9,7 @@ use super::{Project, ProjectError, Source};
 use crate::dvc::ini;
 use crate::dvc::settings::Remote;
 use crate::error::Error;
+use crate::support::fs::without_dots;
 use crate::support::limits;
 use crate::support::process::quoted;
 
@@ -128,7 +129,7 @@ impl Project {
     /// Whether a remote has this address, as it is typed in `cwd`.
     fn is_at(&self, have: &Remote, url: &str, cwd: &Path) -> bool {
         let address = self.remote_address(url, cwd);
-        let dir = plain(&self.root.join(&address));
+        let dir = without_dots(&self.root.join(&address));
         have.url == url || have.url == address || have.dir.as_ref() == Some(&dir)
     }
 
@@ -139,10 +140,10 @@ impl Project {
             return url.to_owned();
         }
         if Path::new(url).is_absolute() {
-            return plain(Path::new(url)).to_string_lossy().into_owned();
+            return without_dots(Path::new(url)).to_string_lossy().into_owned();
         }
         let real = |dir: &Path| dir.canonicalize().unwrap_or_else(|_| dir.to_path_buf());
-        path_from(&real(&self.root), &plain(&real(cwd).join(url))).to_string_lossy().into_owned()
+        path_from(&real(&self.root), &without_dots(&real(cwd).join(url))).to_string_lossy().into_owned()
     }
 
     /// The command that gives the default remote another address, by the file of the project that names it; `None` where
@@ -159,21 +160,6 @@ impl Project {
         };
         Ok(Some(format!("dvc remote modify {flag}{} url {}", quoted(&named.name), quoted(url))))
     }
-}
-
-/// The path without `.` and `..` components, by text alone.
-fn plain(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                out.pop();
-            }
-            part => out.push(part),
-        }
-    }
-    out
 }
 
 #[cfg(test)]
