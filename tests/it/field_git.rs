@@ -6,17 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::hooks::{select, select_in};
-use crate::matrix::{FIRST, SECOND, THIRD, committed, id, runs_at, runs_in, script, tags, trailer};
+use crate::matrix::{FIRST, SECOND, THIRD, committed, committed_natively, id, runs_at, runs_in, script, tags, trailer};
 use crate::world::{World, copy_dir, files, tree};
-
-/// The prepared project with the native engine, where the point is not what DVC does.
-fn world() -> World {
-    let world = committed();
-    fs::write(world.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
-    world.git(["add", "capture-hook.toml"]).ok();
-    world.git(["commit", "-q", "-m", "The native engine"]).ok();
-    world
-}
 
 /// A clone of the repository at `dir`, with the DVC remote known and the hooks installed. What it clones is pushed first.
 fn clone(world: &World, dir: &str, options: &[&str]) {
@@ -35,7 +26,7 @@ fn clone(world: &World, dir: &str, options: &[&str]) {
 /// 12-B5: a rule of DVC's that meets a run's files stops the commit, with the files and the rule; nothing has changed.
 #[test]
 fn a_run_that_dvc_would_ignore_in_part_is_not_committed() {
-    let world = world();
+    let world = committed_natively();
     let doctor = |code: i32| world.hook(["doctor"]).fails(code).out;
     assert!(!doctor(0).contains("ignore rules"));
     // DVC does the work wherever there are rules; those in a directory above the dataset count, too.
@@ -74,7 +65,7 @@ fn a_run_that_dvc_would_ignore_in_part_is_not_committed() {
 /// where git is, and `core.worktree` is heeded.
 #[test]
 fn a_git_directory_elsewhere_is_served_like_any_other() {
-    let mut world = world();
+    let mut world = committed_natively();
     fs::create_dir(world.path("gits")).unwrap();
     world.git(["init", "-q", "--separate-git-dir", "../gits/repo.git"]).ok();
     assert!(world.repo(".git").is_file());
@@ -112,7 +103,7 @@ fn a_git_directory_elsewhere_is_served_like_any_other() {
 /// brings it, `init` sets nothing up anew, commands say the same.
 #[test]
 fn a_project_that_is_not_checked_out_is_one_all_the_same() {
-    let world = world();
+    let world = committed_natively();
     let before = fs::read(world.repo(".dvc/config")).unwrap();
     // Git removes what it ignores below a directory that leaves the cone, DVC's cache with it.
     copy_dir(&world.repo(".dvc/cache"), &world.path("kept-cache"));
@@ -161,7 +152,7 @@ fn mode(path: &Path) -> u32 {
 /// 12-B9: worktrees of a bare clone share one cache in its git directory, which no `git worktree remove` takes along.
 #[test]
 fn worktrees_of_a_bare_clone_share_one_cache() {
-    let mut world = world();
+    let mut world = committed_natively();
     world.git(["push", "-q", "--follow-tags", "origin", "main"]).ok();
     world.git_in(".", ["clone", "-q", "--bare", "origin.git", "team.git"]).ok();
     world.git_in("team.git", ["worktree", "add", "-q", "../one", "main"]).ok();
@@ -197,7 +188,7 @@ fn worktrees_of_a_bare_clone_share_one_cache() {
 /// settings name a cache relative to the main one.
 #[test]
 fn a_linked_worktree_finds_cache_and_remotes_wherever_it_lies() {
-    let world = world();
+    let world = committed_natively();
     world.git(["worktree", "add", "-q", "-b", "other", "../trees/deep/one"]).ok();
     let local = |tree: &str| fs::read_to_string(world.path(tree).join(".dvc/config.local")).unwrap();
     assert!(local("trees/deep/one").contains("dir = \"../../../../repo/.dvc/cache\""), "{}", local("trees/deep/one"));
@@ -255,7 +246,7 @@ fn a_linked_worktree_finds_cache_and_remotes_wherever_it_lies() {
 /// 12-E18: with `cache.shared = group`, every directory that comes to be in the cache is open to the group.
 #[test]
 fn a_shared_cache_stays_open_to_the_group() {
-    let world = world();
+    let world = committed_natively();
     world.git(["push", "-q", "origin", "main"]).ok();
     let cache = world.path("fresh/deep/cache");
     world.dvc(["config", "--local", "cache.dir", cache.to_str().unwrap()]).ok();
@@ -279,7 +270,7 @@ fn a_shared_cache_stays_open_to_the_group() {
 /// that is closed is told with the command that opens it; a note that cannot be written stops no push.
 #[test]
 fn users_who_share_a_repository_do_not_lock_each_other_out() {
-    let world = world();
+    let world = committed_natively();
     world.git(["config", "core.sharedRepository", "group"]).ok();
     let state = world.repo(".git/capture-hook");
     fs::remove_dir_all(&state).unwrap();
@@ -321,7 +312,7 @@ fn users_who_share_a_repository_do_not_lock_each_other_out() {
 /// 12-E23: a shallow clone says that it is one, and what brings the rest, wherever its history's end matters.
 #[test]
 fn a_shallow_clone_is_called_one() {
-    let world = world();
+    let world = committed_natively();
     world.git(["branch", "old", "HEAD~1"]).ok();
     world.git(["push", "-q", "origin", "old"]).ok();
     clone(&world, "shallow", &["--depth", "1"]);
@@ -340,7 +331,7 @@ fn a_shallow_clone_is_called_one() {
 /// 12-E24: `check` in a fresh clone fetches the lists that it needs and nothing else, and names one that cannot be had.
 #[test]
 fn check_proves_a_fresh_clone() {
-    let world = world();
+    let world = committed_natively();
     for key in [SECOND, THIRD] {
         select(&world, key);
         world.git(["commit", "-q", "-am", key]).ok();

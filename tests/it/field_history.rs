@@ -3,17 +3,8 @@
 use std::fs;
 
 use crate::hooks::{select, select_in};
-use crate::matrix::{FIRST, SECOND, THIRD, commit_run, committed, id, runs_in, tags};
+use crate::matrix::{FIRST, SECOND, THIRD, commit_run, committed_natively, id, runs_in, tags};
 use crate::world::{World, copy_dir, corpus_run, files};
-
-/// The prepared project with the native engine: no test here is about how DVC versions a run.
-fn world() -> World {
-    let world = committed();
-    fs::write(world.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
-    world.git(["add", "capture-hook.toml"]).ok();
-    world.git(["commit", "-q", "-m", "The native engine"]).ok();
-    world
-}
 
 /// Records a run in another repository and commits it there.
 fn commit_in(world: &World, dir: &str, case: &str) {
@@ -59,7 +50,7 @@ fn add_subtree(world: &World, squash: bool) {
 #[test]
 fn another_projects_history_that_is_merged_in_refuses_no_push() {
     for (tracked_remote, squash) in [(true, false), (false, true)] {
-        let world = world();
+        let world = committed_natively();
         let runs = world.hook(["runs"]).ok().out;
         another_project(&world, tracked_remote);
         add_subtree(&world, squash);
@@ -102,7 +93,7 @@ fn another_projects_history_that_is_merged_in_refuses_no_push() {
 /// by itself.
 #[test]
 fn own_data_is_missed_beside_another_projects_history() {
-    let world = world();
+    let world = committed_natively();
     another_project(&world, false);
     add_subtree(&world, false);
     commit_run(&world, SECOND);
@@ -116,7 +107,7 @@ fn own_data_is_missed_beside_another_projects_history() {
     assert!(said.err.contains(&format!("{SECOND}/steps.parquet")), "{}", said.err);
     assert!(!said.err.contains("vendor") && !version.is_empty(), "{}", said.err);
     // Merged at its own place, nothing is another project's: the dataset has the runs of both.
-    let world = self::world();
+    let world = self::committed_natively();
     world.git(["checkout", "-q", "--orphan", "apart"]).ok();
     world.git(["commit", "-q", "-m", "from here on"]).ok();
     commit_run(&world, SECOND);
@@ -137,7 +128,7 @@ fn lists(world: &World, dir: &str) -> usize {
 /// 12-F30: `dvc gc -w` before a push removes older lists of files; they are made again from the newest one, and proved.
 #[test]
 fn lists_that_gc_removed_are_made_again_for_a_push() {
-    let world = world();
+    let world = committed_natively();
     // A branch and a merge among them, and a run that only one of the older versions lacks.
     world.git(["checkout", "-q", "-b", "side"]).ok();
     commit_run(&world, SECOND);
@@ -166,7 +157,7 @@ fn lists_that_gc_removed_are_made_again_for_a_push() {
 /// 12-F30, siblings: a checkout, a merge and a commit on an older state, with no remote at all.
 #[test]
 fn lists_that_gc_removed_are_made_again_for_other_work() {
-    let world = world();
+    let world = committed_natively();
     let local = fs::read_to_string(world.repo(".dvc/config.local")).unwrap();
     fs::write(world.repo(".dvc/config.local"), local.replace("remote = storage", "")).unwrap();
     world.git(["branch", "old"]).ok();
@@ -188,7 +179,7 @@ fn lists_that_gc_removed_are_made_again_for_other_work() {
 /// 12-F30: what cannot be proved is not made; what is missing is named.
 #[test]
 fn a_list_that_cannot_be_proved_is_named() {
-    let world = world();
+    let world = committed_natively();
     commit_run(&world, SECOND);
     let lock = fs::read_to_string(world.repo("dvc.lock")).unwrap();
     let version = lock.split_whitespace().find(|word| word.ends_with(".dir")).unwrap().to_owned();

@@ -6,22 +6,13 @@ use std::fs;
 use serde_json::Value;
 
 use crate::hooks::select;
-use crate::matrix::{FIRST, SECOND, THIRD, clean, commit_run, committed, id, runs_at, runs_in, tags};
+use crate::matrix::{FIRST, SECOND, THIRD, clean, commit_run, committed_natively, id, runs_at, runs_in, tags};
 use crate::world::{Said, World, tree};
 
 /// A run that branches record differently.
 const SAME: &str = "demo/same";
 /// How the other side's files of it are called, once both are kept.
 const BESIDE: &str = "demo/same-theirs";
-
-/// The prepared project with the native engine: no test here is about how DVC versions a run.
-fn world() -> World {
-    let world = committed();
-    fs::write(world.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
-    world.git(["add", "capture-hook.toml"]).ok();
-    world.git(["commit", "-q", "-m", "settings"]).ok();
-    world
-}
 
 /// Records a run anew, and commits it.
 fn commit_anew(world: &World, case: &str, key: &str) {
@@ -33,7 +24,7 @@ fn commit_anew(world: &World, case: &str, key: &str) {
 
 /// `feature` and `main` have both recorded these runs, and each has added one of its own.
 fn disputed(keys: &[&str]) -> World {
-    let world = world();
+    let world = committed_natively();
     world.git(["checkout", "-q", "-b", "feature"]).ok();
     commit_run(&world, SECOND);
     for key in keys {
@@ -49,7 +40,7 @@ fn disputed(keys: &[&str]) -> World {
 
 /// `feature` and `main` have each added a run to the first, and selected it.
 fn two_sides() -> World {
-    let world = world();
+    let world = committed_natively();
     world.git(["checkout", "-q", "-b", "feature"]).ok();
     commit_run(&world, SECOND);
     world.git(["checkout", "-q", "main"]).ok();
@@ -257,7 +248,7 @@ fn several_disputed_runs_are_settled_one_by_one() {
 #[test]
 fn a_criss_cross_disputes_no_more_than_it_must() {
     let other = "demo/other";
-    let world = world();
+    let world = committed_natively();
     commit_anew(&world, "ok-pypi010", other);
     for (branch, case) in [("feature", "ok-pypi010"), ("main", "ok-head01")] {
         world.git(["checkout", "-q", "-B", branch, if branch == "main" { "main" } else { "HEAD" }]).ok();
@@ -440,7 +431,7 @@ fn a_merge_without_the_drivers_says_how_to_get_them() {
 /// the workspace along.
 #[test]
 fn a_commit_behind_a_rebase_that_replayed_nothing_brings_the_workspace_along() {
-    let world = world();
+    let world = committed_natively();
     world.git(["branch", "other"]).ok();
     commit_run(&world, SECOND);
     world.git(["checkout", "-q", "other"]).ok();
@@ -457,7 +448,7 @@ fn a_commit_behind_a_rebase_that_replayed_nothing_brings_the_workspace_along() {
 /// 12-4, another sibling: `git reset` tells nobody either.
 #[test]
 fn a_commit_behind_a_reset_takes_the_dropped_run_out_of_the_workspace() {
-    let world = world();
+    let world = committed_natively();
     commit_run(&world, SECOND);
     world.git(["reset", "-q", "--hard", "HEAD~1"]).ok();
     commit_run(&world, THIRD);

@@ -4,7 +4,7 @@
 use std::fs;
 
 use crate::hooks::{select, select_in};
-use crate::matrix::{FIRST, SECOND, THIRD, commit_run, committed, id, runs_in, settled, trailer};
+use crate::matrix::{FIRST, SECOND, THIRD, commit_run, committed, committed_natively, id, runs_in, settled, trailer};
 use crate::world::{BIN, Said, World, said, tree};
 
 const UNREACHED: &str = "warning: git calls no hook of capture-hook in this clone";
@@ -12,10 +12,7 @@ const INSTALL: &str = "hint: `capture-hook install` puts them in place";
 
 /// A world with a run committed and pushed, and a clone of it, `clone`, without hooks.
 fn with_bare_clone() -> World {
-    let world = committed();
-    fs::write(world.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
-    world.git(["add", "-A"]).ok();
-    world.git(["commit", "-q", "-m", "settings"]).ok();
+    let world = committed_natively();
     world.git(["push", "-q", "--follow-tags", "origin", "main"]).ok();
     world.git_in(".", ["clone", "-q", "origin.git", "clone"]).ok();
     fs::copy(world.repo(".dvc/config.local"), world.path("clone/.dvc/config.local")).unwrap();

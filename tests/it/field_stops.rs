@@ -4,17 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use crate::hooks::select;
-use crate::matrix::{FIRST, SECOND, THIRD, committed, id, runs_in, script, tags, trailer};
+use crate::matrix::{FIRST, SECOND, THIRD, committed, committed_natively, id, runs_in, script, tags, trailer};
 use crate::world::{World, tree};
-
-/// The prepared project with the native engine, where the point is not what DVC does.
-fn world() -> World {
-    let world = committed();
-    fs::write(world.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
-    world.git(["add", "capture-hook.toml"]).ok();
-    world.git(["commit", "-q", "-m", "The native engine"]).ok();
-    world
-}
 
 /// All that a stopped commit must leave as it was: HEAD, the index, files of the project, tags.
 fn state(world: &World) -> (String, String, Vec<String>, BTreeMap<String, Vec<u8>>) {
@@ -51,7 +42,7 @@ fn lock_after_dvc(world: &mut World, lock: &str, seconds: &str) {
 /// 12-D15: another git (an editor's) that holds the index for a moment is waited for.
 #[test]
 fn another_git_that_is_at_work_for_a_moment_is_waited_for() {
-    let world = world();
+    let world = committed_natively();
     select(&world, SECOND);
     world.git(["add", "params.yaml"]).ok();
     lock_in_a_hook(&world, ".git/index.lock", "2.5");
@@ -72,7 +63,7 @@ fn another_git_that_is_at_work_for_a_moment_is_waited_for() {
 /// 12-D15: one that does not end stops the commit with nothing changed, and is named with its lock file.
 #[test]
 fn another_git_that_does_not_end_stops_the_commit_and_nothing_has_changed() {
-    let world = world();
+    let world = committed_natively();
     select(&world, SECOND);
     world.git(["add", "params.yaml"]).ok();
     let before = state(&world);
@@ -126,7 +117,7 @@ fn a_lock_on_head_or_its_branch_stops_the_commit_and_nothing_has_changed() {
 /// 12-D15: a tag that cannot be made stops no commit; what is missing is said with the command that makes it.
 #[test]
 fn a_tag_that_cannot_be_made_is_made_later() {
-    let world = world();
+    let world = committed_natively();
     world.git(["config", "tag.gpgSign", "true"]).ok();
     world.git(["config", "gpg.program", "/bin/false"]).ok();
     select(&world, SECOND);
@@ -144,7 +135,7 @@ fn a_tag_that_cannot_be_made_is_made_later() {
 /// 12-D15: a hook of the user's that refuses what `publish` commits, and a second project that fails after the first one.
 #[test]
 fn whatever_stops_a_commit_all_of_it_is_undone() {
-    let world = world();
+    let world = committed_natively();
     let before = state(&world);
     script(&world, "repo/.git/hooks/commit-msg.capture-hook-chained", "#!/bin/sh\necho no ticket >&2\nexit 1\n");
     let said = world.hook(["publish", "--no-push", SECOND, THIRD]).fails(4);
@@ -212,7 +203,7 @@ fn a_rule_that_ignores_dvc_lock_is_named_and_init_excepts_the_file() {
     }
     // A tracked file is in git whatever the rules say, and DVC looks at the rules all the same.
     for engine in ["native", "dvc"] {
-        let world = world();
+        let world = committed_natively();
         fs::write(world.repo("capture-hook.toml"), format!("engine = \"{engine}\"\n")).unwrap();
         fs::write(world.repo(".git/info/exclude"), "*.lock\n").unwrap();
         select(&world, SECOND);
@@ -251,7 +242,7 @@ fn rules_over_other_files_of_a_commit() {
 /// 12-D17: a flag that hides a file from git is named with the command that takes it away, and nothing stays staged.
 #[test]
 fn a_flag_that_hides_a_file_is_named_and_nothing_is_staged() {
-    let world = world();
+    let world = committed_natively();
     world.git(["update-index", "--skip-worktree", "params.yaml"]).ok();
     let before = state(&world);
     let said = world.hook(["publish", "--no-push", SECOND]).fails(3);

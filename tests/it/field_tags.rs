@@ -6,17 +6,8 @@ use std::fs;
 use serde_json::Value;
 
 use crate::hooks::select;
-use crate::matrix::{FIRST, SECOND, THIRD, commit_run, committed, id, tags};
+use crate::matrix::{FIRST, SECOND, THIRD, commit_run, committed_natively, id, tags};
 use crate::world::{Said, World};
-
-/// The prepared project with the native engine: no test here is about how DVC versions a run.
-fn world() -> World {
-    let world = committed();
-    fs::write(world.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
-    world.git(["add", "capture-hook.toml"]).ok();
-    world.git(["commit", "-q", "-m", "The native engine"]).ok();
-    world
-}
 
 fn tag(key: &str) -> String {
     format!("capture/{key}")
@@ -34,7 +25,7 @@ fn tags_there(world: &World) -> String {
 /// 12-F26: a commit that is undone and made again takes its tag along, and the tag is pushed with it.
 #[test]
 fn a_commit_that_is_made_again_takes_its_tag_along() {
-    let world = world();
+    let world = committed_natively();
     commit_run(&world, SECOND);
     let old = id(&world, "HEAD");
     world.git(["reset", "-q", "--soft", "HEAD~1"]).ok();
@@ -78,7 +69,7 @@ fn a_commit_that_is_made_again_takes_its_tag_along() {
 /// a push moves it.
 #[test]
 fn a_tag_that_a_rewrite_left_behind_is_known_and_moves() {
-    let world = world();
+    let world = committed_natively();
     world.git(["checkout", "-q", "-b", "topic"]).ok();
     commit_run(&world, SECOND);
     world.git(["checkout", "-q", "main"]).ok();
@@ -139,7 +130,7 @@ fn a_tag_that_a_rewrite_left_behind_is_known_and_moves() {
 /// 12-F26: what something of the user's holds stays: a tag of his own, a working tree that stands there.
 #[test]
 fn a_tag_on_a_commit_that_somebody_holds_stays() {
-    let world = world();
+    let world = committed_natively();
     for hold in [&["tag", "mine"][..], &["worktree", "add", "-q", "--detach", "../tree"]] {
         commit_run(&world, SECOND);
         let held = id(&world, "HEAD");
@@ -155,7 +146,7 @@ fn a_tag_on_a_commit_that_somebody_holds_stays() {
 /// 12-F27: a run whose name is too long for a ref's file is tagged by a shortened name, and found by it.
 #[test]
 fn a_name_that_is_too_long_for_a_tag_is_shortened() {
-    let world = world();
+    let world = committed_natively();
     // By itself, and by what a ref cannot hold; of two that begin alike each has its own.
     let runs = ["r".repeat(251), "r".repeat(252), "a b".repeat(60)].map(|id| format!("demo/{id}"));
     for key in &runs {
@@ -215,7 +206,7 @@ fn a_tag_of_the_users_that_is_in_the_way_is_named() {
 /// 12-F28: of several runs of a commit, one whose tag is blocked keeps no other from being tagged.
 #[test]
 fn a_blocked_tag_keeps_no_other_back() {
-    let world = world();
+    let world = committed_natively();
     world.git(["tag", "capture/demo"]).ok();
     let said = world.hook(["publish", "--no-push", SECOND, THIRD]).ok();
     assert!(said.err.contains("the tag capture/demo is in the way"), "{}", said.err);

@@ -7,15 +7,12 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use crate::hooks::select;
-use crate::matrix::{FIRST, SECOND, commit_run, committed};
+use crate::matrix::{FIRST, SECOND, commit_run, committed_natively};
 use crate::world::{BIN, Said, World, tree};
 
 /// The project of the matrix with the native engine, and a directory `outside` with a file in it.
 fn world() -> World {
-    let world = committed();
-    fs::write(world.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
-    world.git(["add", "capture-hook.toml"]).ok();
-    world.git(["commit", "-q", "-m", "The native engine"]).ok();
+    let world = committed_natively();
     fs::create_dir_all(world.path("outside")).unwrap();
     fs::write(world.path("outside/theirs"), "theirs\n").unwrap();
     world

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 
 use crate::hooks::select;
-use crate::matrix::{FIRST, SECOND, committed, tags};
+use crate::matrix::{FIRST, SECOND, committed_natively, tags};
 use crate::world::{BIN, Said, World, said};
 
 /// What every hook tells whose program wanted to ask.
@@ -28,15 +28,6 @@ fn git(world: &World, args: &[&str]) -> Said {
     on_terminal(world, "git", args, "", "")
 }
 
-/// A project whose commits ask no DVC.
-fn native() -> World {
-    let world = committed();
-    fs::write(world.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
-    world.git(["add", "-A"]).ok();
-    world.git(["commit", "-q", "-m", "Native"]).ok();
-    world
-}
-
 /// Commits a run on a terminal: its tag would be signed with a key that wants a passphrase.
 fn commit_with_a_locked_key(world: &World, question: &str, signature: &str) {
     world.git(["config", "tag.gpgSign", "true"]).ok();
@@ -54,7 +45,7 @@ fn commit_with_a_locked_key(world: &World, question: &str, signature: &str) {
 /// 12-C13: an SSH key with a passphrase, no agent, `tag.gpgSign=true`: the commit is made, the tag is left to a command.
 #[test]
 fn a_commit_does_not_wait_for_the_passphrase_of_an_ssh_key() {
-    let world = native();
+    let world = committed_natively();
     let key = world.path("home/key").to_str().unwrap().to_owned();
     world.run_in(".", "ssh-keygen", ["-q", "-t", "ed25519", "-N", "secret", "-f", &key]).ok();
     world.git(["config", "gpg.format", "ssh"]).ok();
@@ -65,7 +56,7 @@ fn a_commit_does_not_wait_for_the_passphrase_of_an_ssh_key() {
 /// 12-C13, sibling: a GnuPG key whose passphrase is asked for on the terminal.
 #[test]
 fn a_commit_does_not_wait_for_the_passphrase_of_a_gpg_key() {
-    let world = native();
+    let world = committed_natively();
     let home = world.path("home/.gnupg");
     fs::create_dir_all(&home).unwrap();
     fs::set_permissions(&home, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
@@ -116,7 +107,7 @@ fn set_remote(world: &World, port: &str, password: &str) {
 /// 12-C13: a DVC remote with `ask_password`: push, checkout, pull and commit end by themselves, and the commands ask.
 #[test]
 fn nothing_waits_for_the_password_of_a_remote() {
-    let world = native();
+    let world = committed_natively();
     let server = Server::start(&world);
     world.git(["branch", "first"]).ok();
     select(&world, SECOND);
@@ -158,7 +149,7 @@ fn nothing_waits_for_the_password_of_a_remote() {
 /// 12-C13, sibling: a terminal that stops what writes to it from the background does not stop DVC's progress bar.
 #[test]
 fn a_progress_bar_is_not_stopped_by_the_terminal() {
-    let world = native();
+    let world = committed_natively();
     let _server = Server::start(&world);
     let asking = fs::read_to_string(world.repo(".dvc/config.local")).unwrap();
     let saved = asking.replace("ask_password = true", "password = secret");

@@ -85,6 +85,15 @@ pub fn committed() -> World {
     MADE.get_or_init(|| made("copy")).twin()
 }
 
+/// The same with the native engine, for a test that is not about how DVC versions a run.
+pub fn committed_natively() -> World {
+    let world = committed();
+    fs::write(world.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
+    world.git(["add", "capture-hook.toml"]).ok();
+    world.git(["commit", "-q", "-m", "The native engine"]).ok();
+    world
+}
+
 /// Selects a run and commits it.
 pub fn commit_run(world: &World, key: &str) {
     select(world, key);
