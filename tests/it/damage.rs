@@ -11,7 +11,7 @@ use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 
-use crate::world::{copy_dir, corpus_run};
+use crate::env::{copy_dir, corpus_run};
 
 fn check(run: &Path) -> Report {
     validate::check(run, "run", &Options::default(), &Silent).unwrap()

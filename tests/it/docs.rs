@@ -2,7 +2,7 @@
 //!
 //! A block's lines that start with `$ ` are commands (a line ending in `\` goes on); the rest is their output, both streams
 //! together. `[..]` stands for any text within a line, a line `...` for any lines. A file's blocks run one after the other
-//! in one world, in the directory of its repository; `<!-- world: NAME -->` says how that world starts, `<!-- not run -->`
+//! in one environment, in the directory of its repository; `<!-- world: NAME -->` says how that environment starts, `<!-- not run -->`
 //! before a block leaves it out (what needs a network, or another program).
 //! `CAPTURE_HOOK_DOCS_WRITE=1` writes what was printed into the files, for a person to look at.
 
@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::world::World;
+use crate::env::TestEnv;
 
 /// A command and what the page says it prints.
 #[derive(Debug, Clone)]
@@ -63,12 +63,12 @@ fn replay(page: &Path) -> Vec<String> {
     if shown.is_empty() {
         return Vec::new();
     }
-    let world = start(&text);
+    let env = start(&text);
     let mut dir = "repo".to_owned();
     let mut wrong = Vec::new();
     let mut printed = Vec::new();
     for one in &shown {
-        let is = run(&world, &mut dir, &one.command);
+        let is = run(&env, &mut dir, &one.command);
         if !write && !matches(&one.output, &is) {
             let page = page.file_name().unwrap().to_string_lossy();
             wrong.push(format!(
@@ -87,42 +87,42 @@ fn replay(page: &Path) -> Vec<String> {
     wrong
 }
 
-/// The world that a page starts in.
-fn start(text: &str) -> World {
+/// The environment that a page starts in.
+fn start(text: &str) -> TestEnv {
     let name = text.lines().find_map(|l| l.strip_prefix("<!-- world: ")?.strip_suffix(" -->")).unwrap_or("project");
-    let runs = |world: &World| {
+    let runs = |env: &TestEnv| {
         for case in ["ok-head01", "ok-orig100", "ok-rotated-pypi010"] {
-            world.record(case);
+            env.record(case);
         }
     };
     if name == "bare" {
-        let world = World::new();
-        fs::create_dir_all(world.path("dvc-remote")).unwrap();
-        world.git_in(".", ["init", "-q", "repo"]).ok();
-        world.git_in(".", ["init", "-q", "--bare", "origin.git"]).ok();
-        world.git(["remote", "add", "origin", "../origin.git"]).ok();
-        runs(&world);
-        return world;
+        let env = TestEnv::new();
+        fs::create_dir_all(env.path("dvc-remote")).unwrap();
+        env.git_in(".", ["init", "-q", "repo"]).ok();
+        env.git_in(".", ["init", "-q", "--bare", "origin.git"]).ok();
+        env.git(["remote", "add", "origin", "../origin.git"]).ok();
+        runs(&env);
+        return env;
     }
-    let world = World::with_project();
-    world.git_in(".", ["init", "-q", "--bare", "origin.git"]).ok();
-    world.git(["remote", "add", "origin", "../origin.git"]).ok();
-    runs(&world);
+    let env = TestEnv::with_project();
+    env.git_in(".", ["init", "-q", "--bare", "origin.git"]).ok();
+    env.git(["remote", "add", "origin", "../origin.git"]).ok();
+    runs(&env);
     if name == "runs" || name == "clone" {
         for key in ["nav/run-20261124-021550", "plume/run-20261124-021546"] {
-            world.hook(["select", key]).ok();
-            world.git(["commit", "-qam", &format!("Add {key}")]).ok();
+            env.hook(["select", key]).ok();
+            env.git(["commit", "-qam", &format!("Add {key}")]).ok();
         }
     }
     if name == "clone" {
-        world.git(["push", "-q", "--follow-tags", "origin", "main"]).ok();
-        fs::rename(world.repo(""), world.path("made-here")).unwrap();
-        world.git_in(".", ["clone", "-q", "origin.git", "repo"]).ok();
+        env.git(["push", "-q", "--follow-tags", "origin", "main"]).ok();
+        fs::rename(env.repo(""), env.path("made-here")).unwrap();
+        env.git_in(".", ["clone", "-q", "origin.git", "repo"]).ok();
     }
-    world
+    env
 }
 
-fn run(world: &World, dir: &mut String, command: &str) -> Vec<String> {
+fn run(env: &TestEnv, dir: &mut String, command: &str) -> Vec<String> {
     if let Some(to) = command.strip_prefix("cd ") {
         let joined = Path::new(dir.as_str()).join(to);
         let mut parts: Vec<String> = Vec::new();
@@ -135,11 +135,11 @@ fn run(world: &World, dir: &mut String, command: &str) -> Vec<String> {
         *dir = parts.join("/");
         return Vec::new();
     }
-    let mut shell: Command = world.command("/bin/sh", dir.as_str());
+    let mut shell: Command = env.command("/bin/sh", dir.as_str());
     shell.args(["-c", &format!("exec 2>&1\n{command}")]).stdin(Stdio::null());
-    let said = crate::world::said(&mut shell);
-    let root = world.path("").to_string_lossy().trim_end_matches('/').to_owned();
-    let text = said.out.replace(&root, "[..]");
+    let output = crate::env::run_command(&mut shell);
+    let root = env.path("").to_string_lossy().trim_end_matches('/').to_owned();
+    let text = output.stdout.replace(&root, "[..]");
     text.trim_end().lines().map(|l| l.trim_end().to_owned()).collect()
 }
 
@@ -234,7 +234,7 @@ fn rewritten(text: &str, shown: &[Shown], printed: &[Vec<String>]) -> String {
     out
 }
 
-/// Commit ids, data versions and days of commits as wildcards: they differ from world to world and release to release.
+/// Commit ids, data versions and days of commits as wildcards: they differ from environment to environment and release to release.
 fn wild(line: &str) -> String {
     if let Some((name, _)) = line.split_once(": sha256:").filter(|(name, _)| *name == "Capture-Manifest") {
         return format!("{name}: sha256:[..]");
@@ -271,10 +271,10 @@ fn wild(line: &str) -> String {
 /// The queries of the guide, run as they stand over runs of all three recorders: three engines, one ranking.
 #[test]
 fn the_queries_rank_runs_the_same_in_duckdb_polars_and_pandas() {
-    let world = World::with_project();
+    let env = TestEnv::with_project();
     for case in ["ok-head01", "ok-orig100", "ok-rotated-pypi010"] {
-        let key = world.record(case);
-        world.hook(["ingest", "--run-dir", &format!("results/{key}")]).ok();
+        let key = env.record(case);
+        env.hook(["ingest", "--run-dir", &format!("results/{key}")]).ok();
     }
     let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/queries.md")).unwrap();
     let blocks = |language: &str| -> Vec<String> {
@@ -294,12 +294,12 @@ fn the_queries_rank_runs_the_same_in_duckdb_polars_and_pandas() {
         sql[0], sql[1], python[0], python[1]
     );
     let bin = crate::tools::newest_readers();
-    let said = world.run_in("repo", bin.join("python").to_str().unwrap(), ["-c", &script]).ok();
-    assert_eq!(said.out, "nav/run-20261124-021550\nplume/run-20261124-021546\nsweep/run-20260106-041\n");
+    let output = env.run_in("repo", bin.join("python").to_str().unwrap(), ["-c", &script]).ok();
+    assert_eq!(output.stdout, "nav/run-20261124-021550\nplume/run-20261124-021546\nsweep/run-20260106-041\n");
     // And `runs` ranks as they do.
-    let listed = world.hook(["runs", "--sort", "reward"]).ok().out;
+    let listed = env.hook(["runs", "--sort", "reward"]).ok().stdout;
     let names: Vec<&str> = listed.lines().skip(1).flat_map(str::split_whitespace).filter(|w| w.contains('/')).collect();
-    assert_eq!(names.join("\n") + "\n", said.out);
+    assert_eq!(names.join("\n") + "\n", output.stdout);
 }
 
 #[test]

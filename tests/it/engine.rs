@@ -16,40 +16,40 @@ use capture_hook::support::env::Env;
 use capture_hook::support::progress::Silent;
 use capture_hook::validate::Options;
 
+use crate::env::TestEnv;
 use crate::tools;
-use crate::world::World;
 
 const CASES: [&str; 5] = ["ok-head01", "ok-orig100", "ok-pypi010", "ok-rotated-orig100", "ok-multi-member"];
 
 /// A repository that versions with DVC and one, `native`, that versions with the engine.
 struct Pair {
-    world: World,
-    env: Env,
+    env: TestEnv,
+    dvc_env: Env,
 }
 
 impl Pair {
     fn new(cache_type: &str, dvc: &Path) -> Self {
-        let mut world = World::with_dvc(dvc);
-        world.set("CAPTURE_HOOK", "0");
-        world.git_in(".", ["clone", "-q", "repo", "native"]).ok();
+        let mut env = TestEnv::with_dvc(dvc);
+        env.set("CAPTURE_HOOK", "0");
+        env.git_in(".", ["clone", "-q", "repo", "native"]).ok();
         for dir in ["repo", "native"] {
-            world.dvc_in(dir, ["config", "--local", "cache.type", cache_type]).ok();
+            env.dvc_in(dir, ["config", "--local", "cache.type", cache_type]).ok();
         }
-        let env = Env::from_vars([("HOME", world.path("home").display().to_string())]);
-        Self { world, env }
+        let dvc_env = Env::from_vars([("HOME", env.path("home").display().to_string())]);
+        Self { env, dvc_env }
     }
 
     fn root(&self) -> PathBuf {
-        self.world.path("native")
+        self.env.path("native")
     }
 
     fn settings(&self) -> Settings {
-        Settings::read(&self.root(), &self.env).unwrap()
+        Settings::read(&self.root(), &self.dvc_env).unwrap()
     }
 
     fn select(&self, key: &str) {
         for dir in ["repo", "native"] {
-            let path = self.world.path(dir).join("params.yaml");
+            let path = self.env.path(dir).join("params.yaml");
             let text = fs::read_to_string(&path).unwrap();
             let line = text.lines().find(|l| l.trim_start().starts_with("run_dir:")).unwrap();
             fs::write(&path, text.replace(line, &format!("  run_dir: results/{key}"))).unwrap();
@@ -59,9 +59,9 @@ impl Pair {
     /// Puts the run into both datasets and compares what came of it.
     fn add(&self, key: &str) {
         self.select(key);
-        self.world.dvc(["repro", "-q", "-f", "-s", "capture_ingest"]).ok();
+        self.env.dvc(["repro", "-q", "-f", "-s", "capture_ingest"]).ok();
         let root = self.root();
-        let from = self.world.repo("results").join(key);
+        let from = self.env.repo("results").join(key);
         let request = Request {
             run_dir: from,
             shown_as: format!("results/{key}"),
@@ -74,7 +74,7 @@ impl Pair {
         // Where a run lies is told in its index: the native repository has it in the same place.
         let to = root.join("results").join(key);
         let _ = fs::remove_dir_all(&to);
-        crate::world::copy_dir(&request.run_dir, &to);
+        crate::env::copy_dir(&request.run_dir, &to);
         ingest(&Request { run_dir: to, ..request }, &Silent).unwrap();
         let read = |file: &str| fs::read(root.join(file)).unwrap();
         let stage = Stage::parse(&read("dvc.yaml")).unwrap().unwrap().resolve(Some(&read("params.yaml"))).unwrap();
@@ -92,19 +92,19 @@ impl Pair {
 
     #[track_caller]
     fn same(&self) {
-        let lock = |dir: &str| fs::read_to_string(self.world.path(dir).join("dvc.lock")).unwrap();
+        let lock = |dir: &str| fs::read_to_string(self.env.path(dir).join("dvc.lock")).unwrap();
         assert_eq!(lock("native"), lock("repo"));
         let cache = Cache::of(&self.settings());
         let version = Lock::parse(lock("repo").as_bytes()).unwrap().data_version("data/captures").unwrap();
-        let theirs = Cache::at(&self.world.repo(".dvc/cache"));
+        let theirs = Cache::at(&self.env.repo(".dvc/cache"));
         assert_eq!(fs::read(cache.listing_path(version)).unwrap(), fs::read(theirs.listing_path(version)).unwrap());
         assert_eq!(cached(cache.dir()), cached(theirs.dir()));
     }
 
     #[track_caller]
     fn clean(&self) {
-        let status = self.world.dvc_in("native", ["status"]).ok();
-        assert!(status.out.contains("up to date"), "{}", status.out);
+        let status = self.env.dvc_in("native", ["status"]).ok();
+        assert!(status.stdout.contains("up to date"), "{}", status.stdout);
     }
 }
 
@@ -126,19 +126,19 @@ fn cached(dir: &Path) -> Vec<(String, u32)> {
 /// The real DVC takes what the engine wrote for its own: status, push, pull, checkout, gc, repro.
 fn whole_way(cache_type: &str, dvc: &Path) {
     let pair = Pair::new(cache_type, dvc);
-    let world = &pair.world;
+    let env = &pair.env;
     let (mut locks, mut keys) = (Vec::new(), Vec::new());
     // The same run twice, a run recorded anew under its name, and an old one selected again are in it.
     let history = [(0, "e/a"), (1, "e/b-1"), (2, "e/b"), (3, "d/a.x"), (4, "e/b"), (1, "e/b-1"), (0, "e/0042")];
     for (case, key) in history {
-        world.record_as(CASES[case], key);
+        env.record_as(CASES[case], key);
         pair.add(key);
         keys.push(key);
-        locks.push(fs::read(world.path("native/dvc.lock")).unwrap());
+        locks.push(fs::read(env.path("native/dvc.lock")).unwrap());
     }
     pair.clean();
-    let said = world.dvc_in("native", ["repro", "-s", "capture_ingest"]).ok();
-    assert!(said.out.contains("didn't change"), "{}", said.all());
+    let output = env.dvc_in("native", ["repro", "-s", "capture_ingest"]).ok();
+    assert!(output.stdout.contains("didn't change"), "{}", output.both());
 
     // Native checkout goes through every pair of neighbours, and DVC sees nothing to do.
     let listing = |lock: &[u8]| {
@@ -171,15 +171,15 @@ fn whole_way(cache_type: &str, dvc: &Path) {
     // Everything goes to the remote and comes back; gc keeps what the workspace names.
     fs::write(root.join("dvc.lock"), locks.last().unwrap()).unwrap();
     fs::write(root.join("params.yaml"), &params).unwrap();
-    world.dvc_in("native", ["checkout", "-q"]).ok();
-    world.dvc_in("native", ["push", "-q"]).ok();
-    world.dvc_in("native", ["gc", "-q", "-w", "-f"]).ok();
+    env.dvc_in("native", ["checkout", "-q"]).ok();
+    env.dvc_in("native", ["push", "-q"]).ok();
+    env.dvc_in("native", ["gc", "-q", "-w", "-f"]).ok();
     pair.clean();
     fs::remove_dir_all(root.join(".dvc/cache")).unwrap();
     fs::remove_dir_all(root.join("data/captures")).unwrap();
-    world.dvc_in("native", ["pull", "-q"]).ok();
+    env.dvc_in("native", ["pull", "-q"]).ok();
     pair.clean();
-    let tree = |dir: &str| crate::world::tree(&world.path(dir).join("data/captures"));
+    let tree = |dir: &str| crate::env::tree(&env.path(dir).join("data/captures"));
     assert_eq!(tree("native"), tree("repo"));
 }
 

@@ -3,43 +3,43 @@
 
 use std::fs;
 
+use crate::env::{TestEnv, copy_dir};
 use crate::hooks::select_in;
 use crate::matrix::{FIRST, SECOND, THIRD, commit_run, committed};
-use crate::world::{World, copy_dir};
 
 /// A project with two runs and a commit of code pushed, and a clone of it with the hooks and the recorder's files.
-fn cloned(filter: &[&str]) -> World {
-    let world = committed();
-    fs::write(world.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
-    world.git(["add", "capture-hook.toml"]).ok();
-    commit_run(&world, SECOND);
-    fs::write(world.repo("readme.txt"), "b\n").unwrap();
-    world.git(["commit", "-q", "-am", "code"]).ok();
-    world.git(["push", "-q", "--follow-tags", "origin", "main"]).ok();
+fn cloned(filter: &[&str]) -> TestEnv {
+    let env = committed();
+    fs::write(env.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
+    env.git(["add", "capture-hook.toml"]).ok();
+    commit_run(&env, SECOND);
+    fs::write(env.repo("readme.txt"), "b\n").unwrap();
+    env.git(["commit", "-q", "-am", "code"]).ok();
+    env.git(["push", "-q", "--follow-tags", "origin", "main"]).ok();
     for key in ["uploadpack.allowFilter", "uploadpack.allowAnySHA1InWant"] {
-        world.git_in("origin.git", ["config", key, "true"]).ok();
+        env.git_in("origin.git", ["config", key, "true"]).ok();
     }
-    let url = format!("file://{}", world.path("origin.git").display());
-    world.git_in(".", [&["clone", "-q"], filter, &[&url, "clone"]].concat()).ok();
-    fs::copy(world.repo(".dvc/config.local"), world.path("clone/.dvc/config.local")).unwrap();
-    world.hook_in("clone", ["install"]).ok();
-    copy_dir(&world.repo("results"), &world.path("clone/results"));
-    world
+    let url = format!("file://{}", env.path("origin.git").display());
+    env.git_in(".", [&["clone", "-q"], filter, &[&url, "clone"]].concat()).ok();
+    fs::copy(env.repo(".dvc/config.local"), env.path("clone/.dvc/config.local")).unwrap();
+    env.hook_in("clone", ["install"]).ok();
+    copy_dir(&env.repo("results"), &env.path("clone/results"));
+    env
 }
 
-fn git(world: &World, args: &[&str]) -> String {
-    world.git_in("clone", args).ok().out
+fn git(env: &TestEnv, args: &[&str]) -> String {
+    env.git_in("clone", args).ok().stdout
 }
 
 /// What the trailers of the clone's HEAD say.
-fn trailers(world: &World, key: &str) -> Vec<String> {
+fn trailers(env: &TestEnv, key: &str) -> Vec<String> {
     let format = format!("--format=%(trailers:key={key},valueonly)");
-    git(world, &["log", "-1", &format]).lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    git(env, &["log", "-1", &format]).lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }
 
 /// Whether an object is in the clone, nothing fetched for the answer.
-fn here(world: &World, object: &str) -> bool {
-    world.run_in("clone", "env", ["GIT_NO_LAZY_FETCH=1", "git", "cat-file", "-e", object]).code == 0
+fn here(env: &TestEnv, object: &str) -> bool {
+    env.run_in("clone", "env", ["GIT_NO_LAZY_FETCH=1", "git", "cat-file", "-e", object]).code == 0
 }
 
 /// 12-E22: in clones without old trees, or without old files, a commit and an amended one get the right trailers, hooks fetch
@@ -47,39 +47,39 @@ fn here(world: &World, object: &str) -> bool {
 #[test]
 fn partial_clones_get_right_trailers_and_commands_fetch() {
     for filter in ["--filter=tree:0", "--filter=blob:none"] {
-        let world = cloned(&[filter]);
-        let old_lock = world.git(["rev-parse", "HEAD~2:dvc.lock"]).ok().out.trim().to_owned();
-        let old_tree = world.git(["rev-parse", "HEAD~2^{tree}"]).ok().out.trim().to_owned();
-        assert!(!here(&world, &old_lock) && here(&world, &old_tree) == (filter != "--filter=tree:0"));
+        let env = cloned(&[filter]);
+        let old_lock = env.git(["rev-parse", "HEAD~2:dvc.lock"]).ok().stdout.trim().to_owned();
+        let old_tree = env.git(["rev-parse", "HEAD~2^{tree}"]).ok().stdout.trim().to_owned();
+        assert!(!here(&env, &old_lock) && here(&env, &old_tree) == (filter != "--filter=tree:0"));
         let commit = |args: &[&str], runs: &[&str]| {
-            let said = world.git_in("clone", [&["commit", "-q"], args].concat()).ok();
-            assert!(!said.err.contains("cannot"), "{filter}: {}", said.err);
-            assert_eq!(trailers(&world, "Capture-Run"), runs, "{filter} {args:?}: {}", said.err);
-            assert_eq!(trailers(&world, "Capture-Config").len(), runs.len());
+            let output = env.git_in("clone", [&["commit", "-q"], args].concat()).ok();
+            assert!(!output.stderr.contains("cannot"), "{filter}: {}", output.stderr);
+            assert_eq!(trailers(&env, "Capture-Run"), runs, "{filter} {args:?}: {}", output.stderr);
+            assert_eq!(trailers(&env, "Capture-Config").len(), runs.len());
         };
         // An amended commit over a parent that is only known by name; code alone.
         commit(&["--amend", "--allow-empty", "-m", "other words"], &[]);
-        select_in(&world, "clone", THIRD);
+        select_in(&env, "clone", THIRD);
         commit(&["-am", "third"], &[THIRD]);
         commit(&["--amend", "-m", "other words"], &[THIRD]);
-        assert_eq!(git(&world, &["tag", "--points-at", "HEAD"]), format!("capture/{THIRD}\n"));
+        assert_eq!(git(&env, &["tag", "--points-at", "HEAD"]), format!("capture/{THIRD}\n"));
         // Back at a commit that brought a run, whose parent's lock is not here.
-        git(&world, &["checkout", "-q", "--detach", "HEAD~2"]);
+        git(&env, &["checkout", "-q", "--detach", "HEAD~2"]);
         commit(&["--amend", "-m", "again"], &[SECOND]);
-        select_in(&world, "clone", THIRD);
+        select_in(&env, "clone", THIRD);
         commit(&["--amend", "-am", "and another"], &[SECOND, THIRD]);
-        git(&world, &["checkout", "-q", "main"]);
-        assert!(!here(&world, &old_lock), "{filter}: a hook has fetched");
-        let pushed = world.git_in("clone", ["push", "-q", "--follow-tags", "--force", "origin", "main"]).ok();
-        assert!(!pushed.err.contains("cannot"), "{}", pushed.err);
+        git(&env, &["checkout", "-q", "main"]);
+        assert!(!here(&env, &old_lock), "{filter}: a hook has fetched");
+        let pushed = env.git_in("clone", ["push", "-q", "--follow-tags", "--force", "origin", "main"]).ok();
+        assert!(!pushed.stderr.contains("cannot"), "{}", pushed.stderr);
         for command in ["status", "runs", "check", "log"] {
-            let said = world.hook_in("clone", [command]).ok();
-            assert!(!said.err.contains("error"), "{filter} {command}: {}", said.all());
+            let output = env.hook_in("clone", [command]).ok();
+            assert!(!output.stderr.contains("error"), "{filter} {command}: {}", output.both());
         }
-        assert!(here(&world, &old_lock));
-        let logged = world.hook_in("clone", ["log"]).ok().out;
+        assert!(here(&env, &old_lock));
+        let logged = env.hook_in("clone", ["log"]).ok().stdout;
         assert!([FIRST, SECOND, THIRD].iter().all(|run| logged.contains(run)), "{logged}");
-        let checked = world.hook_in("clone", ["check", "origin/main"]).ok().out;
+        let checked = env.hook_in("clone", ["check", "origin/main"]).ok().stdout;
         assert!(checked.starts_with("all true"), "{checked}");
     }
 }
@@ -87,22 +87,22 @@ fn partial_clones_get_right_trailers_and_commands_fetch() {
 /// 12-E22, sibling: a clone whose history ends right behind HEAD.
 #[test]
 fn an_amended_commit_of_a_shallow_clone_keeps_its_trailers() {
-    let world = cloned(&[]);
-    world.git(["branch", "second", "HEAD~1"]).ok();
-    world.git(["push", "-q", "origin", "second"]).ok();
-    fs::remove_dir_all(world.path("clone")).unwrap();
-    let url = format!("file://{}", world.path("origin.git").display());
-    world.git_in(".", ["clone", "-q", "--depth", "1", "--branch", "second", &url, "clone"]).ok();
-    fs::copy(world.repo(".dvc/config.local"), world.path("clone/.dvc/config.local")).unwrap();
-    world.hook_in("clone", ["install"]).ok();
+    let env = cloned(&[]);
+    env.git(["branch", "second", "HEAD~1"]).ok();
+    env.git(["push", "-q", "origin", "second"]).ok();
+    fs::remove_dir_all(env.path("clone")).unwrap();
+    let url = format!("file://{}", env.path("origin.git").display());
+    env.git_in(".", ["clone", "-q", "--depth", "1", "--branch", "second", &url, "clone"]).ok();
+    fs::copy(env.repo(".dvc/config.local"), env.path("clone/.dvc/config.local")).unwrap();
+    env.hook_in("clone", ["install"]).ok();
     // Its data is not here: what it says of itself is what is known.
-    world.git_in("clone", ["commit", "-q", "--amend", "-m", "other words"]).ok();
-    assert_eq!(trailers(&world, "Capture-Run"), [SECOND]);
-    assert_eq!(trailers(&world, "Capture-Config").len(), 1);
+    env.git_in("clone", ["commit", "-q", "--amend", "-m", "other words"]).ok();
+    assert_eq!(trailers(&env, "Capture-Run"), [SECOND]);
+    assert_eq!(trailers(&env, "Capture-Config").len(), 1);
     // It has no parents any more, and with the data here it is seen to bring all.
-    world.hook_in("clone", ["pull"]).ok();
-    copy_dir(&world.repo("results"), &world.path("clone/results"));
-    select_in(&world, "clone", THIRD);
-    world.git_in("clone", ["commit", "-q", "--amend", "-am", "and another"]).ok();
-    assert_eq!(trailers(&world, "Capture-Run"), [SECOND, FIRST, THIRD]);
+    env.hook_in("clone", ["pull"]).ok();
+    copy_dir(&env.repo("results"), &env.path("clone/results"));
+    select_in(&env, "clone", THIRD);
+    env.git_in("clone", ["commit", "-q", "--amend", "-am", "and another"]).ok();
+    assert_eq!(trailers(&env, "Capture-Run"), [SECOND, FIRST, THIRD]);
 }

@@ -4,183 +4,191 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use crate::env::{TestEnv, which};
 use crate::hooks::select;
 use crate::matrix::{FIRST, SECOND, clean, commit_run, committed, runs_in, script, trailer};
-use crate::world::{World, which};
 
 /// Edits a file of the repository.
-fn edit(world: &World, file: &str, from: &str, to: &str) {
-    let text = fs::read_to_string(world.repo(file)).unwrap();
+fn edit(env: &TestEnv, file: &str, from: &str, to: &str) {
+    let text = fs::read_to_string(env.repo(file)).unwrap();
     assert!(text.contains(from), "no {from:?} in\n{text}");
-    fs::write(world.repo(file), text.replace(from, to)).unwrap();
+    fs::write(env.repo(file), text.replace(from, to)).unwrap();
 }
 
 /// Every command that reads the parameters says this of them, and changes nothing.
 #[track_caller]
-fn named_by_all(world: &World, error: &str, hint: &str) {
-    let before = world.git(["status", "--porcelain"]).ok().out;
+fn named_by_all(env: &TestEnv, error: &str, hint: &str) {
+    let before = env.git(["status", "--porcelain"]).ok().stdout;
     let commands: [&[&str]; 6] =
         [&["status"], &["select", SECOND], &["publish", SECOND], &["ingest"], &["validate"], &["init"]];
     for command in commands {
-        let said = world.hook(command).fails(3);
-        assert!(said.err.starts_with(&format!("error: {error}")), "{command:?}: {}", said.all());
-        assert!(said.err.contains(hint), "{command:?}: {}", said.all());
+        let output = env.hook(command).fails(3);
+        assert!(output.stderr.starts_with(&format!("error: {error}")), "{command:?}: {}", output.both());
+        assert!(output.stderr.contains(hint), "{command:?}: {}", output.both());
     }
-    let said = world.hook(["doctor"]).fails(1);
-    assert!(said.out.contains(error) && said.out.contains(hint), "{}", said.out);
-    assert_eq!(world.git(["status", "--porcelain"]).ok().out, before);
+    let output = env.hook(["doctor"]).fails(1);
+    assert!(output.stdout.contains(error) && output.stdout.contains(hint), "{}", output.stdout);
+    assert_eq!(env.git(["status", "--porcelain"]).ok().stdout, before);
 }
 
 #[test]
 fn a_params_file_that_is_not_there_is_named() {
-    let world = committed();
+    let env = committed();
     let missing = "params.yaml is not there";
-    fs::remove_file(world.repo("params.yaml")).unwrap();
-    named_by_all(&world, missing, "git restore");
-    let said = world.git(["commit", "-q", "-am", "without it"]).fails(1);
-    assert!(said.err.contains(missing) && said.err.contains("git restore"), "{}", said.err);
+    fs::remove_file(env.repo("params.yaml")).unwrap();
+    named_by_all(&env, missing, "git restore");
+    let output = env.git(["commit", "-q", "-am", "without it"]).fails(1);
+    assert!(output.stderr.contains(missing) && output.stderr.contains("git restore"), "{}", output.stderr);
     let line =
-        said.err.lines().find(|line| line.contains("git restore")).unwrap().split('`').nth(1).unwrap().to_owned();
-    world.run_in("repo", "sh", ["-c", &line]).ok();
-    clean(&world);
+        output.stderr.lines().find(|line| line.contains("git restore")).unwrap().split('`').nth(1).unwrap().to_owned();
+    env.run_in("repo", "sh", ["-c", &line]).ok();
+    clean(&env);
     // Moved: dvc.yaml is to name the new place, and then all goes on from there.
-    fs::create_dir(world.repo("conf")).unwrap();
-    world.git(["mv", "params.yaml", "conf/capture.yaml"]).ok();
-    named_by_all(&world, missing, "name it in dvc.yaml");
-    edit(&world, "dvc.yaml", "stages:", "vars:\n  - conf/capture.yaml\nstages:");
+    fs::create_dir(env.repo("conf")).unwrap();
+    env.git(["mv", "params.yaml", "conf/capture.yaml"]).ok();
+    named_by_all(&env, missing, "name it in dvc.yaml");
+    edit(&env, "dvc.yaml", "stages:", "vars:\n  - conf/capture.yaml\nstages:");
     edit(
-        &world,
+        &env,
         "dvc.yaml",
         "      - ingest_capture.run_dir\n      - ingest_capture.out_dir\n",
         "      - conf/capture.yaml:\n          - ingest_capture.run_dir\n          - ingest_capture.out_dir\n",
     );
-    world.hook(["select", SECOND]).ok();
-    world.git(["add", "-A"]).ok();
-    world.git(["commit", "-q", "-m", "moved"]).ok();
-    assert_eq!(runs_in(&world, "repo"), [SECOND, FIRST]);
-    clean(&world);
+    env.hook(["select", SECOND]).ok();
+    env.git(["add", "-A"]).ok();
+    env.git(["commit", "-q", "-m", "moved"]).ok();
+    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST]);
+    clean(&env);
 }
 
 #[test]
 fn an_encrypted_params_file_is_named() {
-    let world = committed();
-    fs::write(world.repo("params.yaml"), b"\0GITCRYPT\0\x17\x9c\xfe\x01\x80ingest").unwrap();
-    named_by_all(&world, "params.yaml is not text", "encrypted file must be unlocked");
-    let said = world.git(["commit", "-q", "-am", "encrypted"]).fails(1);
-    assert!(said.err.contains("params.yaml is not text"), "{}", said.err);
+    let env = committed();
+    fs::write(env.repo("params.yaml"), b"\0GITCRYPT\0\x17\x9c\xfe\x01\x80ingest").unwrap();
+    named_by_all(&env, "params.yaml is not text", "encrypted file must be unlocked");
+    let output = env.git(["commit", "-q", "-am", "encrypted"]).fails(1);
+    assert!(output.stderr.contains("params.yaml is not text"), "{}", output.stderr);
     // Encrypted in git alone, by a filter: the working tree's file can be read, and the commit says the same.
-    world.git(["checkout", "-q", "HEAD", "params.yaml"]).ok();
-    let locked = script(&world, "lock.sh", "#!/bin/sh\nprintf '\\000LOCKED\\000'; cat | tr a-z b-za\n");
-    let unlocked = script(&world, "unlock.sh", "#!/bin/sh\ntail -c +9 | tr b-za a-z\n");
-    world.git(["config", "filter.crypt.clean", &locked]).ok();
-    world.git(["config", "filter.crypt.smudge", &unlocked]).ok();
-    fs::write(world.repo(".git/info/attributes"), "params.yaml filter=crypt\n").unwrap();
-    world.hook(["select", SECOND]).ok();
-    let said = world.git(["commit", "-q", "-am", "locked in git"]).fails(1);
-    assert!(said.err.contains("params.yaml is not text") && said.err.contains("what git holds of it"), "{}", said.err);
+    env.git(["checkout", "-q", "HEAD", "params.yaml"]).ok();
+    let locked = script(&env, "lock.sh", "#!/bin/sh\nprintf '\\000LOCKED\\000'; cat | tr a-z b-za\n");
+    let unlocked = script(&env, "unlock.sh", "#!/bin/sh\ntail -c +9 | tr b-za a-z\n");
+    env.git(["config", "filter.crypt.clean", &locked]).ok();
+    env.git(["config", "filter.crypt.smudge", &unlocked]).ok();
+    fs::write(env.repo(".git/info/attributes"), "params.yaml filter=crypt\n").unwrap();
+    env.hook(["select", SECOND]).ok();
+    let output = env.git(["commit", "-q", "-am", "locked in git"]).fails(1);
+    assert!(
+        output.stderr.contains("params.yaml is not text") && output.stderr.contains("what git holds of it"),
+        "{}",
+        output.stderr
+    );
 }
 
 #[test]
 fn a_parameter_that_the_stage_lacks_is_named_with_its_file() {
-    let world = committed();
-    edit(&world, "params.yaml", "  out_dir: data/captures", "  other: x");
-    let said = world.hook(["status"]).fails(3);
-    assert!(said.err.starts_with("error: params.yaml has no ingest_capture.out_dir"), "{}", said.err);
-    assert!(said.err.contains("`capture-hook init`"), "{}", said.err);
-    world.hook(["init"]).ok();
-    world.hook(["status"]).ok();
+    let env = committed();
+    edit(&env, "params.yaml", "  out_dir: data/captures", "  other: x");
+    let output = env.hook(["status"]).fails(3);
+    assert!(output.stderr.starts_with("error: params.yaml has no ingest_capture.out_dir"), "{}", output.stderr);
+    assert!(output.stderr.contains("`capture-hook init`"), "{}", output.stderr);
+    env.hook(["init"]).ok();
+    env.hook(["status"]).ok();
 }
 
 #[test]
 fn a_frozen_stage_is_named() {
     for engine in ["dvc", "native"] {
-        let world = committed();
-        fs::write(world.repo("capture-hook.toml"), format!("engine = \"{engine}\"\n")).unwrap();
-        edit(&world, "dvc.yaml", "    cmd: capture-hook ingest\n", "    cmd: capture-hook ingest\n    frozen: true\n");
-        world.git(["add", "capture-hook.toml", "dvc.yaml"]).ok();
-        world.git(["commit", "-q", "-m", "frozen"]).ok();
-        let before = fs::read(world.repo("dvc.lock")).unwrap();
-        select(&world, SECOND);
-        for said in [world.git(["commit", "-q", "-am", "x"]).fails(1), world.hook(["publish", "--no-push"]).fails(3)] {
+        let env = committed();
+        fs::write(env.repo("capture-hook.toml"), format!("engine = \"{engine}\"\n")).unwrap();
+        edit(&env, "dvc.yaml", "    cmd: capture-hook ingest\n", "    cmd: capture-hook ingest\n    frozen: true\n");
+        env.git(["add", "capture-hook.toml", "dvc.yaml"]).ok();
+        env.git(["commit", "-q", "-m", "frozen"]).ok();
+        let before = fs::read(env.repo("dvc.lock")).unwrap();
+        select(&env, SECOND);
+        for output in [env.git(["commit", "-q", "-am", "x"]).fails(1), env.hook(["publish", "--no-push"]).fails(3)] {
             let words = "the stage `capture_ingest` is frozen in dvc.yaml";
             assert!(
-                said.err.contains(words) && said.err.contains("take `frozen: true` out of dvc.yaml"),
+                output.stderr.contains(words) && output.stderr.contains("take `frozen: true` out of dvc.yaml"),
                 "{}",
-                said.err
+                output.stderr
             );
         }
-        assert_eq!(fs::read(world.repo("dvc.lock")).unwrap(), before);
-        assert!(world.hook(["status"]).ok().out.contains("is frozen in dvc.yaml"));
-        assert!(world.hook(["doctor"]).fails(1).out.contains("is frozen in dvc.yaml"));
-        edit(&world, "dvc.yaml", "    frozen: true\n", "");
-        world.git(["commit", "-q", "-am", "thawed"]).ok();
-        assert_eq!(trailer(&world, "HEAD", "Capture-Run"), [SECOND], "{engine}");
+        assert_eq!(fs::read(env.repo("dvc.lock")).unwrap(), before);
+        assert!(env.hook(["status"]).ok().stdout.contains("is frozen in dvc.yaml"));
+        assert!(env.hook(["doctor"]).fails(1).stdout.contains("is frozen in dvc.yaml"));
+        edit(&env, "dvc.yaml", "    frozen: true\n", "");
+        env.git(["commit", "-q", "-am", "thawed"]).ok();
+        assert_eq!(trailer(&env, "HEAD", "Capture-Run"), [SECOND], "{engine}");
     }
 }
 
 #[test]
 fn a_dataset_that_dvc_does_not_keep_is_named() {
-    let world = committed();
-    edit(&world, "dvc.yaml", "persist: true", "persist: true\n          cache: false");
-    select(&world, SECOND);
-    let said = world.git(["commit", "-q", "-am", "x"]).fails(1);
-    assert!(said.err.contains("`data/captures` has `cache: false`"), "{}", said.err);
-    assert!(said.err.contains("take `cache: false` out of dvc.yaml"), "{}", said.err);
-    assert!(world.hook(["doctor"]).fails(1).out.contains("cache: false"));
-    let said = world.hook(["status"]).ok();
-    assert!(said.out.contains("cache: false") && said.err.contains("take `cache: false` out"), "{}", said.all());
-    edit(&world, "dvc.yaml", "\n          cache: false", "");
-    world.git(["add", "dvc.yaml"]).ok();
-    world.git(["commit", "-q", "-am", "kept"]).ok();
-    assert_eq!(runs_in(&world, "repo"), [SECOND, FIRST]);
-    clean(&world);
+    let env = committed();
+    edit(&env, "dvc.yaml", "persist: true", "persist: true\n          cache: false");
+    select(&env, SECOND);
+    let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
+    assert!(output.stderr.contains("`data/captures` has `cache: false`"), "{}", output.stderr);
+    assert!(output.stderr.contains("take `cache: false` out of dvc.yaml"), "{}", output.stderr);
+    assert!(env.hook(["doctor"]).fails(1).stdout.contains("cache: false"));
+    let output = env.hook(["status"]).ok();
+    assert!(
+        output.stdout.contains("cache: false") && output.stderr.contains("take `cache: false` out"),
+        "{}",
+        output.both()
+    );
+    edit(&env, "dvc.yaml", "\n          cache: false", "");
+    env.git(["add", "dvc.yaml"]).ok();
+    env.git(["commit", "-q", "-am", "kept"]).ok();
+    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST]);
+    clean(&env);
 }
 
 /// A `.venv` in the repository whose `dvc` names this interpreter.
-fn venv(world: &World, interpreter: &str) -> String {
-    fs::create_dir_all(world.repo(".venv/bin")).unwrap();
-    fs::write(world.repo(".venv/pyvenv.cfg"), "home = /gone\n").unwrap();
-    fs::write(world.repo(".git/info/exclude"), ".venv/\n").unwrap();
-    script(world, "repo/.venv/bin/dvc", &format!("#!{interpreter}\nfrom dvc.cli import main\nmain()\n"))
+fn venv(env: &TestEnv, interpreter: &str) -> String {
+    fs::create_dir_all(env.repo(".venv/bin")).unwrap();
+    fs::write(env.repo(".venv/pyvenv.cfg"), "home = /gone\n").unwrap();
+    fs::write(env.repo(".git/info/exclude"), ".venv/\n").unwrap();
+    script(env, "repo/.venv/bin/dvc", &format!("#!{interpreter}\nfrom dvc.cli import main\nmain()\n"))
 }
 
 #[test]
 fn an_environment_whose_python_is_gone_is_named() {
-    let mut world = committed();
-    let gone = world.path("gone/bin/python3").to_str().unwrap().to_owned();
-    let dvc = venv(&world, &gone);
+    let mut env = committed();
+    let gone = env.path("gone/bin/python3").to_str().unwrap().to_owned();
+    let dvc = venv(&env, &gone);
     // Nobody is led into it: init names no program that cannot start.
-    world.hook(["init"]).ok();
-    world.git(["config", "--get", "capture-hook.dvc"]).fails(1);
+    env.hook(["init"]).ok();
+    env.git(["config", "--get", "capture-hook.dvc"]).fails(1);
     // One on PATH is passed over for the next.
-    let path = world.get("PATH");
-    world.set("PATH", &format!("{}:{path}", world.repo(".venv/bin").display()));
-    commit_run(&world, SECOND);
-    let said = world.hook(["doctor"]);
-    assert!(said.out.contains("its interpreter is not there"), "{}", said.out);
+    let path = env.get("PATH");
+    env.set("PATH", &format!("{}:{path}", env.repo(".venv/bin").display()));
+    commit_run(&env, SECOND);
+    let output = env.hook(["doctor"]);
+    assert!(output.stdout.contains("its interpreter is not there"), "{}", output.stdout);
     // One that is named, or the only one, is an error with the way out.
     let words = format!("{dvc} cannot be started: its interpreter {gone} is not there");
-    world.git(["config", "capture-hook.dvc", &dvc]).ok();
-    let said = world.hook(["doctor"]).fails(1);
-    assert!(said.out.contains(&words) && said.out.contains("make its environment anew"), "{}", said.out);
-    select(&world, FIRST);
-    let said = world.git(["commit", "-q", "-am", "x"]).fails(1);
-    assert!(said.err.contains(&words) && said.err.contains("make its environment anew"), "{}", said.err);
+    env.git(["config", "capture-hook.dvc", &dvc]).ok();
+    let output = env.hook(["doctor"]).fails(1);
+    assert!(output.stdout.contains(&words) && output.stdout.contains("make its environment anew"), "{}", output.stdout);
+    select(&env, FIRST);
+    let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
+    assert!(output.stderr.contains(&words) && output.stderr.contains("make its environment anew"), "{}", output.stderr);
     // As pip writes scripts whose path is long.
     let text = format!("#!/bin/sh\n'''exec' \"{gone}\" \"$0\" \"$@\"\n' '''\n");
     fs::write(&dvc, text).unwrap();
     fs::set_permissions(&dvc, fs::Permissions::from_mode(0o755)).unwrap();
-    assert!(world.git(["commit", "-q", "-am", "x"]).fails(1).err.contains(&words));
-    world.git(["config", "--unset", "capture-hook.dvc"]).ok();
-    world.git(["commit", "-q", "-am", "the first run again"]).ok();
+    assert!(env.git(["commit", "-q", "-am", "x"]).fails(1).stderr.contains(&words));
+    env.git(["config", "--unset", "capture-hook.dvc"]).ok();
+    env.git(["commit", "-q", "-am", "the first run again"]).ok();
 }
 
 #[test]
 fn an_environment_of_another_python_is_named() {
-    let world = committed();
-    let dvc = venv(&world, which("python3").to_str().unwrap());
-    world.git(["config", "capture-hook.dvc", &dvc]).ok();
-    select(&world, SECOND);
-    let said = world.git(["commit", "-q", "-am", "x"]).fails(1);
-    assert!(said.err.contains("was made for another Python"), "{}", said.err);
+    let env = committed();
+    let dvc = venv(&env, which("python3").to_str().unwrap());
+    env.git(["config", "capture-hook.dvc", &dvc]).ok();
+    select(&env, SECOND);
+    let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
+    assert!(output.stderr.contains("was made for another Python"), "{}", output.stderr);
 }

@@ -9,10 +9,10 @@ use std::process::Command;
 use capture_hook::support::progress::Silent;
 use capture_hook::validate::{self, Options, Report};
 
+use crate::env::{BIN, CommandOutput, TestEnv, run_command, tree};
 use crate::hooks::select;
 use crate::matrix::{FIRST, SECOND, commit_run, committed, tags, trailer};
 use crate::tools;
-use crate::world::{BIN, Said, World, said, tree};
 
 /// A run in the making: lines of JSON as a recorder would write them.
 #[derive(Clone)]
@@ -111,11 +111,11 @@ fn errors(report: &Report) -> Vec<&'static str> {
 }
 
 /// A directory with settings of a project in it, but neither git nor DVC.
-fn bare() -> World {
-    let world = World::new();
-    fs::create_dir_all(world.repo(".dvc")).unwrap();
-    fs::write(world.repo(".dvc/config"), "").unwrap();
-    world
+fn bare() -> TestEnv {
+    let env = TestEnv::new();
+    fs::create_dir_all(env.repo(".dvc")).unwrap();
+    fs::write(env.repo(".dvc/config"), "").unwrap();
+    env
 }
 
 /// Reads a dataset with all readers of a Python environment; gives their releases.
@@ -123,26 +123,26 @@ fn read_with(bin: &Path, dataset: &Path) -> Vec<String> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/readers.py");
     let mut command = Command::new(bin.join("python"));
     command.arg(script).arg(dataset).env("PYTHONDONTWRITEBYTECODE", "1");
-    said(&mut command).ok().out.lines().map(str::to_owned).collect()
+    run_command(&mut command).ok().stdout.lines().map(str::to_owned).collect()
 }
 
 /// 12-A1: what ingest writes opens, with true statistics, in the oldest and the newest of each reader; so do a list with a
 /// null and a `NaN` in it, unknown fields with a bare `NaN`, and a file without rows.
 #[test]
 fn every_reader_opens_a_dataset_of_three_recorders_with_true_statistics() {
-    let world = bare();
+    let env = bare();
     for case in ["ok-head01", "ok-orig100", "ok-pypi010"] {
-        world.record(case);
+        env.record(case);
     }
     let odd = Made::new(4)
         .step(2, "[0.5, 0.25]", "[null, NaN, -0.0, 1e-320]")
         .step(3, "[0.5, 0.25]", "[null]")
         .step(1, "\"action\": 0", "\"action\": 0, \"note\": {\"a\": NaN}")
         .step(4, "\"action\": 0", "\"action\": 0, \"note\": {\"a\": -Infinity}");
-    odd.write(&world.repo("results/demo/r1"));
-    Made::new(3).unfinished().named("r2").write(&world.repo("results/demo/r2"));
-    world.hook(["ingest", "--all"]).ok();
-    let dataset = world.repo("data/captures");
+    odd.write(&env.repo("results/demo/r1"));
+    Made::new(3).unfinished().named("r2").write(&env.repo("results/demo/r2"));
+    env.hook(["ingest", "--all"]).ok();
+    let dataset = env.repo("data/captures");
     let old = tools::venv(
         "readers-old",
         &[
@@ -171,16 +171,16 @@ fn older() -> BTreeMap<String, Vec<u8>> {
 /// not, and `--force` writes all anew.
 #[test]
 fn a_run_that_an_older_version_ingested_is_left_alone() {
-    let world = bare();
-    let key = world.record("ok-head01");
+    let env = bare();
+    let key = env.record("ok-head01");
     let run = format!("results/{key}");
     let ingest = |more: &[&str]| {
-        let said = world.hook(["--json", "ingest", "--run-dir", &run].iter().chain(more).copied()).ok();
-        let json: serde_json::Value = serde_json::from_str(&said.out).unwrap();
-        (json["runs"][0]["changed"].as_bool().unwrap(), tree(&world.repo(format!("data/captures/{key}"))))
+        let output = env.hook(["--json", "ingest", "--run-dir", &run].iter().chain(more).copied()).ok();
+        let json: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
+        (json["runs"][0]["changed"].as_bool().unwrap(), tree(&env.repo(format!("data/captures/{key}"))))
     };
     let (_, new) = ingest(&[]);
-    let folder = world.repo(format!("data/captures/{key}"));
+    let folder = env.repo(format!("data/captures/{key}"));
     let put = |files: &BTreeMap<String, Vec<u8>>| {
         for (name, bytes) in files {
             fs::write(folder.join(name), bytes).unwrap();
@@ -191,13 +191,13 @@ fn a_run_that_an_older_version_ingested_is_left_alone() {
     assert!(old["steps.parquet"] != new["steps.parquet"] && old["manifest.json"] != new["manifest.json"]);
     assert_eq!(ingest(&[]), (false, old.clone()));
     // Moved, it is the same run.
-    fs::rename(world.repo(&run), world.repo("results/moved")).unwrap();
-    let moved = world.hook(["--json", "ingest", "--run-dir", "results/moved"]).ok().out;
+    fs::rename(env.repo(&run), env.repo("results/moved")).unwrap();
+    let moved = env.hook(["--json", "ingest", "--run-dir", "results/moved"]).ok().stdout;
     assert!(moved.contains("\"changed\": false") && tree(&folder) == old, "{moved}");
-    fs::rename(world.repo("results/moved"), world.repo(&run)).unwrap();
+    fs::rename(env.repo("results/moved"), env.repo(&run)).unwrap();
     // Its manifest lies, a table is another run's, or is cut: then it is made anew.
     let lying = String::from_utf8(old["manifest.json"].clone()).unwrap().replace("\"bytes\": 3960", "\"bytes\": 3961");
-    let other = tree(&ingest_other(&world));
+    let other = tree(&ingest_other(&env));
     for (name, bytes) in [
         ("manifest.json", lying.into_bytes()),
         ("episodes.parquet", other["episodes.parquet"].clone()),
@@ -212,24 +212,24 @@ fn a_run_that_an_older_version_ingested_is_left_alone() {
     assert_eq!(ingest(&["--force"]), (false, new));
     // The recorder's own file differs: another recording.
     put(&older());
-    let meta = fs::read_to_string(world.repo(&run).join("run.json")).unwrap();
-    fs::write(world.repo(&run).join("run.json"), meta.replace("\"max_steps\": 50", "\"max_steps\": 51")).unwrap();
+    let meta = fs::read_to_string(env.repo(&run).join("run.json")).unwrap();
+    fs::write(env.repo(&run).join("run.json"), meta.replace("\"max_steps\": 50", "\"max_steps\": 51")).unwrap();
     let (changed, again) = ingest(&[]);
     assert!(changed && String::from_utf8_lossy(&again["run.json"]).contains("\"max_steps\": 51"));
 }
 
 /// The folder of another run, ingested.
-fn ingest_other(world: &World) -> PathBuf {
-    let key = world.record("ok-pypi010");
-    world.hook(["ingest", "--run-dir", &format!("results/{key}")]).ok();
-    world.repo(format!("data/captures/{key}"))
+fn ingest_other(env: &TestEnv) -> PathBuf {
+    let key = env.record("ok-pypi010");
+    env.hook(["ingest", "--run-dir", &format!("results/{key}")]).ok();
+    env.repo(format!("data/captures/{key}"))
 }
 
 /// A run's entries in the list of files that HEAD's dvc.lock names.
-fn entries(world: &World, key: &str) -> Vec<(String, String)> {
-    let lock = world.git(["show", "HEAD:dvc.lock"]).ok().out;
+fn entries(env: &TestEnv, key: &str) -> Vec<(String, String)> {
+    let lock = env.git(["show", "HEAD:dvc.lock"]).ok().stdout;
     let version = lock.split("md5: ").filter_map(|rest| rest.get(..36)).find(|md5| md5.ends_with(".dir")).unwrap();
-    let path = world.repo(".dvc/cache/files/md5").join(&version[..2]).join(&version[2..]);
+    let path = env.repo(".dvc/cache/files/md5").join(&version[..2]).join(&version[2..]);
     let list: Vec<BTreeMap<String, String>> = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
     let of_run = list.into_iter().filter(|entry| entry["relpath"].starts_with(&format!("{key}/")));
     of_run.map(|entry| (entry["relpath"].clone(), entry["md5"].clone())).collect()
@@ -240,61 +240,61 @@ fn entries(world: &World, key: &str) -> Vec<(String, String)> {
 #[test]
 fn a_committed_run_of_an_older_version_keeps_its_bytes() {
     for engine in ["native", "dvc"] {
-        let world = committed();
-        fs::write(world.repo("capture-hook.toml"), format!("engine = \"{engine}\"\n")).unwrap();
-        let folder = world.repo(format!("data/captures/{FIRST}"));
+        let env = committed();
+        fs::write(env.repo("capture-hook.toml"), format!("engine = \"{engine}\"\n")).unwrap();
+        let folder = env.repo(format!("data/captures/{FIRST}"));
         let new = tree(&folder);
         for (name, bytes) in older() {
             fs::write(folder.join(name), bytes).unwrap();
         }
         let old = tree(&folder);
-        world.dvc(["commit", "-q", "-f", "capture_ingest"]).ok();
-        world.git(["add", "capture-hook.toml"]).ok();
-        world.git(["commit", "-q", "-am", "As an older version did it"]).ok();
-        let committed = entries(&world, FIRST);
-        commit_run(&world, SECOND);
-        let tagged = tags(&world);
-        assert_eq!(entries(&world, FIRST), committed, "{engine}: another run came");
+        env.dvc(["commit", "-q", "-f", "capture_ingest"]).ok();
+        env.git(["add", "capture-hook.toml"]).ok();
+        env.git(["commit", "-q", "-am", "As an older version did it"]).ok();
+        let committed = entries(&env, FIRST);
+        commit_run(&env, SECOND);
+        let tagged = tags(&env);
+        assert_eq!(entries(&env, FIRST), committed, "{engine}: another run came");
         // Selected again, while its folder is there, and while it is not.
-        commit_run(&world, FIRST);
-        assert_eq!(entries(&world, FIRST), committed, "{engine}: the folder was there");
-        commit_run(&world, SECOND);
+        commit_run(&env, FIRST);
+        assert_eq!(entries(&env, FIRST), committed, "{engine}: the folder was there");
+        commit_run(&env, SECOND);
         fs::remove_dir_all(&folder).unwrap();
-        commit_run(&world, FIRST);
-        assert_eq!(entries(&world, FIRST), committed, "{engine}: the folder was gone");
+        commit_run(&env, FIRST);
+        assert_eq!(entries(&env, FIRST), committed, "{engine}: the folder was gone");
         assert_eq!(tree(&folder), old);
-        assert_eq!(trailer(&world, "HEAD", "Capture-Data"), trailer(&world, "HEAD~1", "Capture-Data"), "{engine}");
+        assert_eq!(trailer(&env, "HEAD", "Capture-Data"), trailer(&env, "HEAD~1", "Capture-Data"), "{engine}");
         // The same data of the run makes no other tag of it.
-        assert_eq!(tags(&world), tagged);
+        assert_eq!(tags(&env), tagged);
         // By its name it is the same, and nothing is left to commit.
-        let again = world.hook(["publish", FIRST, "--no-push"]).ok();
-        assert!(again.err.contains("is committed already"), "{}", again.err);
+        let again = env.hook(["publish", FIRST, "--no-push"]).ok();
+        assert!(again.stderr.contains("is committed already"), "{}", again.stderr);
         if engine == "native" {
-            without_its_files(&world, &committed);
+            without_its_files(&env, &committed);
         }
         // On purpose it is written anew.
-        world.hook(["publish", "--force", FIRST, "--no-push"]).ok();
-        assert_ne!(entries(&world, FIRST), committed);
+        env.hook(["publish", "--force", FIRST, "--no-push"]).ok();
+        assert_ne!(entries(&env, FIRST), committed);
         assert_eq!(tree(&folder), new, "{engine}");
     }
 }
 
 /// Where the committed files cannot be had, the commit stops, and nothing has changed.
-fn without_its_files(world: &World, committed: &[(String, String)]) {
-    commit_run(world, SECOND);
-    fs::remove_dir_all(world.repo(format!("data/captures/{FIRST}"))).unwrap();
+fn without_its_files(env: &TestEnv, committed: &[(String, String)]) {
+    commit_run(env, SECOND);
+    fs::remove_dir_all(env.repo(format!("data/captures/{FIRST}"))).unwrap();
     let (_, md5) = committed.iter().find(|(path, _)| path.ends_with("/steps.parquet")).unwrap();
-    let object = world.repo(".dvc/cache/files/md5").join(&md5[..2]).join(&md5[2..]);
-    let aside = world.path("aside");
+    let object = env.repo(".dvc/cache/files/md5").join(&md5[..2]).join(&md5[2..]);
+    let aside = env.path("aside");
     fs::rename(&object, &aside).unwrap();
-    select(world, FIRST);
-    let lock = fs::read(world.repo("dvc.lock")).unwrap();
-    let stopped = world.git(["commit", "-qam", "Again"]).fails(1);
+    select(env, FIRST);
+    let lock = fs::read(env.repo("dvc.lock")).unwrap();
+    let stopped = env.git(["commit", "-qam", "Again"]).fails(1);
     let why = format!("{FIRST} is committed already, and its committed files cannot be had");
-    assert!(stopped.err.contains(&why) && stopped.err.contains("steps.parquet"), "{}", stopped.err);
-    assert!(stopped.err.contains(&format!("`capture-hook publish --force {FIRST}`")), "{}", stopped.err);
-    assert_eq!(fs::read(world.repo("dvc.lock")).unwrap(), lock);
-    assert!(!world.repo(format!("data/captures/{FIRST}")).exists());
+    assert!(stopped.stderr.contains(&why) && stopped.stderr.contains("steps.parquet"), "{}", stopped.stderr);
+    assert!(stopped.stderr.contains(&format!("`capture-hook publish --force {FIRST}`")), "{}", stopped.stderr);
+    assert_eq!(fs::read(env.repo("dvc.lock")).unwrap(), lock);
+    assert!(!env.repo(format!("data/captures/{FIRST}")).exists());
     fs::rename(&aside, &object).unwrap();
 }
 
@@ -378,15 +378,15 @@ fn a_run_that_was_stopped_in_its_first_episode_is_valid() {
     let cut = validate::check(&dir, "r", &Options::default(), &Silent).unwrap();
     assert_eq!(errors(&cut), ["truncated_gzip", "no_episodes"]);
 
-    let world = committed();
-    fs::write(world.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
-    Made::new(5).unfinished().write(&world.repo("results/demo/r1"));
-    commit_run(&world, "demo/r1");
-    assert_eq!(trailer(&world, "HEAD", "Capture-Run"), ["demo/r1"]);
-    let show: serde_json::Value = serde_json::from_str(&world.hook(["--json", "show", "demo/r1"]).ok().out).unwrap();
+    let env = committed();
+    fs::write(env.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
+    Made::new(5).unfinished().write(&env.repo("results/demo/r1"));
+    commit_run(&env, "demo/r1");
+    assert_eq!(trailer(&env, "HEAD", "Capture-Run"), ["demo/r1"]);
+    let show: serde_json::Value = serde_json::from_str(&env.hook(["--json", "show", "demo/r1"]).ok().stdout).unwrap();
     assert_eq!((&show["figures"]["episodes"], &show["figures"]["steps"]), (&0.into(), &5.into()), "{show}");
     for args in [&["diff", "demo/r1", FIRST][..], &["plot", "demo/r1"], &["runs"], &["verify", "demo/r1"], &["log"]] {
-        world.hook(args).ok();
+        env.hook(args).ok();
     }
 }
 
@@ -417,11 +417,11 @@ fn a_total_in_32_bit_floats_is_right() {
 }
 
 /// What the command says in a directory that holds this run, selected.
-fn command(run: &Made, args: &[&str]) -> Said {
+fn command(run: &Made, args: &[&str]) -> CommandOutput {
     let root = tempfile::tempdir().unwrap();
     run.write(&root.path().join("results/demo/r1"));
     fs::write(root.path().join("params.yaml"), "ingest_capture:\n  run_dir: results/demo/r1\n").unwrap();
-    said(Command::new(BIN).current_dir(root.path()).args(args).env("NO_COLOR", "1"))
+    run_command(Command::new(BIN).current_dir(root.path()).args(args).env("NO_COLOR", "1"))
 }
 
 /// 12-G42: what is wrong is called by its name: a field inside a position, a byte order mark.
@@ -436,7 +436,7 @@ fn a_field_of_a_position_and_a_byte_order_mark_are_named() {
     let report = marked.report();
     assert_eq!(errors(&report), ["invalid_json"]);
     assert!(told(&report)[0].1.contains("byte order mark (BOM)"), "{report:?}");
-    assert!(command(&marked, &["validate"]).fails(1).out.contains("byte order mark (BOM)"));
+    assert!(command(&marked, &["validate"]).fails(1).stdout.contains("byte order mark (BOM)"));
 }
 
 /// 12-G42: steps that are counted from 0 are one fault, once an episode, with the hint.
@@ -484,32 +484,32 @@ fn faults_of_run_json_have_line_and_column() {
 /// 12-G42: a path with backslashes gets what to type instead, wherever it is met.
 #[test]
 fn backslashes_get_a_hint() {
-    let world = committed();
+    let env = committed();
     let hint = format!("write it with `/`: results/{SECOND}");
     let windows = format!("results\\{}", SECOND.replace('/', "\\"));
     for args in [["select", &windows], ["validate", &windows], ["ingest", &windows]] {
-        let refused = world.hook(args).fails(3);
-        assert!(refused.err.contains(&hint), "{args:?}: {}", refused.err);
+        let refused = env.hook(args).fails(3);
+        assert!(refused.stderr.contains(&hint), "{args:?}: {}", refused.stderr);
     }
-    let params = fs::read_to_string(world.repo("params.yaml")).unwrap();
-    fs::write(world.repo("params.yaml"), params.replace(&format!("results/{FIRST}"), &format!("'{windows}'"))).unwrap();
-    assert!(world.hook(["validate"]).fails(1).out.replace("\n      ", " ").contains(&hint));
-    assert!(world.hook(["ingest"]).fails(3).err.contains(&hint));
-    assert!(world.hook(["status"]).all().contains(&hint));
-    let stopped = world.git(["commit", "-qam", "Backslashes"]).fails(1);
-    assert!(stopped.err.contains(&hint), "{}", stopped.err);
+    let params = fs::read_to_string(env.repo("params.yaml")).unwrap();
+    fs::write(env.repo("params.yaml"), params.replace(&format!("results/{FIRST}"), &format!("'{windows}'"))).unwrap();
+    assert!(env.hook(["validate"]).fails(1).stdout.replace("\n      ", " ").contains(&hint));
+    assert!(env.hook(["ingest"]).fails(3).stderr.contains(&hint));
+    assert!(env.hook(["status"]).both().contains(&hint));
+    let stopped = env.git(["commit", "-qam", "Backslashes"]).fails(1);
+    assert!(stopped.stderr.contains(&hint), "{}", stopped.stderr);
 }
 
 /// 12-G42: to validate all runs where there is none is no success.
 #[test]
 fn validate_all_without_a_run_says_so() {
-    let world = bare();
-    let none = world.hook(["validate", "--all"]).fails(3);
-    assert!(none.err.contains("there is no run in results") && none.out.is_empty(), "{none:?}");
+    let env = bare();
+    let none = env.hook(["validate", "--all"]).fails(3);
+    assert!(none.stderr.contains("there is no run in results") && none.stdout.is_empty(), "{none:?}");
     let json: serde_json::Value =
-        serde_json::from_str(&world.hook(["--json", "validate", "--all"]).fails(3).err).unwrap();
+        serde_json::from_str(&env.hook(["--json", "validate", "--all"]).fails(3).stderr).unwrap();
     assert_eq!(json["error"]["code"], "no_such_run");
-    fs::write(world.repo("capture-hook.toml"), "results_dir = \"runs\"\n").unwrap();
-    world.record("ok-head01");
-    assert!(world.hook(["validate", "--all"]).fails(3).err.contains("there is no run in runs"));
+    fs::write(env.repo("capture-hook.toml"), "results_dir = \"runs\"\n").unwrap();
+    env.record("ok-head01");
+    assert!(env.hook(["validate", "--all"]).fails(3).stderr.contains("there is no run in runs"));
 }

@@ -3,171 +3,171 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use crate::env::{TestEnv, tree};
 use crate::hooks::select;
 use crate::matrix::{FIRST, SECOND, THIRD, committed, committed_natively, id, runs_in, script, tags, trailer};
-use crate::world::{World, tree};
 
 /// All that a stopped commit must leave as it was: HEAD, the index, files of the project, tags.
-fn state(world: &World) -> (String, String, Vec<String>, BTreeMap<String, Vec<u8>>) {
-    let mut files = tree(&world.repo("data"));
-    for (name, bytes) in tree(&world.repo("metrics")) {
+fn state(env: &TestEnv) -> (String, String, Vec<String>, BTreeMap<String, Vec<u8>>) {
+    let mut files = tree(&env.repo("data"));
+    for (name, bytes) in tree(&env.repo("metrics")) {
         files.insert(format!("metrics/{name}"), bytes);
     }
     for name in ["dvc.lock", "dvc.yaml", "params.yaml", ".gitignore"] {
-        if let Ok(bytes) = fs::read(world.repo(name)) {
+        if let Ok(bytes) = fs::read(env.repo(name)) {
             files.insert(name.to_owned(), bytes);
         }
     }
-    (id(world, "HEAD"), world.git(["ls-files", "-s", "-t"]).ok().out, tags(world), files)
+    (id(env, "HEAD"), env.git(["ls-files", "-s", "-t"]).ok().stdout, tags(env), files)
 }
 
 /// Has a lock file be there from the time that a hook of the user's runs, before ours, for so many seconds.
-fn lock_in_a_hook(world: &World, lock: &str, seconds: &str) {
+fn lock_in_a_hook(env: &TestEnv, lock: &str, seconds: &str) {
     let hook = ".git/hooks/pre-commit.capture-hook-chained";
     let text = format!("#!/bin/sh\n: >{lock}\n(sleep {seconds}; rm -f {lock}) >/dev/null 2>&1 &\n");
-    script(world, &format!("repo/{hook}"), &text);
+    script(env, &format!("repo/{hook}"), &text);
 }
 
 /// A DVC that does its work, and has a lock file be there afterwards for so many seconds.
-fn lock_after_dvc(world: &mut World, lock: &str, seconds: &str) {
+fn lock_after_dvc(env: &mut TestEnv, lock: &str, seconds: &str) {
     let real = crate::tools::dvc_bin().join("dvc");
     let text = format!(
         "#!/bin/sh\n\"{}\" \"$@\" || exit\n[ \"$1\" = repro ] || exit 0\n: >{lock}\n(sleep {seconds}; rm -f {lock}) >/dev/null 2>&1 &\n",
         real.display()
     );
-    let program = script(world, "bin/locking-dvc", &text);
-    world.set("CAPTURE_HOOK_DVC", &program);
+    let program = script(env, "bin/locking-dvc", &text);
+    env.set("CAPTURE_HOOK_DVC", &program);
 }
 
 /// 12-D15: another git (an editor's) that holds the index for a moment is waited for.
 #[test]
 fn another_git_that_is_at_work_for_a_moment_is_waited_for() {
-    let world = committed_natively();
-    select(&world, SECOND);
-    world.git(["add", "params.yaml"]).ok();
-    lock_in_a_hook(&world, ".git/index.lock", "2.5");
-    let said = world.git(["commit", "-q", "-m", "x"]).ok();
-    assert!(said.err.contains("another git holds") && said.err.contains("index.lock"), "{}", said.err);
-    assert_eq!(world.git(["status", "--porcelain"]).ok().out, "");
-    assert_eq!(runs_in(&world, "repo"), [SECOND, FIRST]);
+    let env = committed_natively();
+    select(&env, SECOND);
+    env.git(["add", "params.yaml"]).ok();
+    lock_in_a_hook(&env, ".git/index.lock", "2.5");
+    let output = env.git(["commit", "-q", "-m", "x"]).ok();
+    assert!(output.stderr.contains("another git holds") && output.stderr.contains("index.lock"), "{}", output.stderr);
+    assert_eq!(env.git(["status", "--porcelain"]).ok().stdout, "");
+    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST]);
     // The sibling: a tag that cannot be made at once.
-    fs::remove_file(world.repo(".git/hooks/pre-commit.capture-hook-chained")).unwrap();
-    select(&world, THIRD);
+    fs::remove_file(env.repo(".git/hooks/pre-commit.capture-hook-chained")).unwrap();
+    select(&env, THIRD);
     let lock = format!(".git/refs/tags/capture/{THIRD}.lock");
-    fs::create_dir_all(world.repo(&lock).parent().unwrap()).unwrap();
-    lock_in_a_hook(&world, &lock, "1.5");
-    world.git(["commit", "-q", "-am", "y"]).ok();
-    assert!(tags(&world).contains(&format!("capture/{THIRD}")));
+    fs::create_dir_all(env.repo(&lock).parent().unwrap()).unwrap();
+    lock_in_a_hook(&env, &lock, "1.5");
+    env.git(["commit", "-q", "-am", "y"]).ok();
+    assert!(tags(&env).contains(&format!("capture/{THIRD}")));
 }
 
 /// 12-D15: one that does not end stops the commit with nothing changed, and is named with its lock file.
 #[test]
 fn another_git_that_does_not_end_stops_the_commit_and_nothing_has_changed() {
-    let world = committed_natively();
-    select(&world, SECOND);
-    world.git(["add", "params.yaml"]).ok();
-    let before = state(&world);
-    lock_in_a_hook(&world, ".git/index.lock", "60");
-    let said = world.git(["commit", "-q", "-m", "x"]).fails(1);
+    let env = committed_natively();
+    select(&env, SECOND);
+    env.git(["add", "params.yaml"]).ok();
+    let before = state(&env);
+    lock_in_a_hook(&env, ".git/index.lock", "60");
+    let output = env.git(["commit", "-q", "-m", "x"]).fails(1);
     for words in ["another git holds", ".git/index.lock", "if no git is at work here", "rm "] {
-        assert!(said.err.contains(words), "{words}: {}", said.err);
+        assert!(output.stderr.contains(words), "{words}: {}", output.stderr);
     }
-    assert!(state(&world) == before);
-    fs::remove_file(world.repo(".git/hooks/pre-commit.capture-hook-chained")).unwrap();
-    let _ = fs::remove_file(world.repo(".git/index.lock"));
-    world.git(["commit", "-q", "-m", "x"]).ok();
-    assert_eq!(world.git(["status", "--porcelain"]).ok().out, "");
+    assert!(state(&env) == before);
+    fs::remove_file(env.repo(".git/hooks/pre-commit.capture-hook-chained")).unwrap();
+    let _ = fs::remove_file(env.repo(".git/index.lock"));
+    env.git(["commit", "-q", "-m", "x"]).ok();
+    assert_eq!(env.git(["status", "--porcelain"]).ok().stdout, "");
     // The sibling: a command of ours, while a commit of the user's waits for his editor elsewhere.
-    let before = state(&world);
-    let mut command = world.command(crate::world::which("git"), "repo");
+    let before = state(&env);
+    let mut command = env.command(crate::env::which("git"), "repo");
     command.args(["commit", "--allow-empty", "-a"]).env("GIT_EDITOR", "sleep 60 #").env("CAPTURE_HOOK", "0");
     let mut waiting = command.spawn().unwrap();
-    while !world.repo(".git/index.lock").exists() {
+    while !env.repo(".git/index.lock").exists() {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
-    let said = world.hook(["publish", "--no-push", THIRD]).fails(4);
+    let output = env.hook(["publish", "--no-push", THIRD]).fails(4);
     let who = format!("another git (`git commit`, process {}) holds", waiting.id());
-    assert!(said.err.contains(&who) && said.err.contains("index.lock"), "{}", said.err);
+    assert!(output.stderr.contains(&who) && output.stderr.contains("index.lock"), "{}", output.stderr);
     waiting.kill().unwrap();
     waiting.wait().unwrap();
-    let _ = fs::remove_file(world.repo(".git/index.lock"));
-    assert!(state(&world) == before);
+    let _ = fs::remove_file(env.repo(".git/index.lock"));
+    assert!(state(&env) == before);
 }
 
 /// 12-D15: what git takes after its hooks (HEAD, the branch) is looked at while the commit can still be undone.
 #[test]
 fn a_lock_on_head_or_its_branch_stops_the_commit_and_nothing_has_changed() {
     for lock in [".git/HEAD.lock", ".git/refs/heads/main.lock"] {
-        let mut world = committed();
-        select(&world, SECOND);
-        world.git(["add", "params.yaml"]).ok();
-        let before = state(&world);
-        lock_after_dvc(&mut world, lock, "60");
-        let said = world.git(["commit", "-q", "-m", "x"]).fails(1);
-        assert!(said.err.contains("another git holds") && said.err.contains(lock), "{}", said.err);
-        assert!(state(&world) == before);
+        let mut env = committed();
+        select(&env, SECOND);
+        env.git(["add", "params.yaml"]).ok();
+        let before = state(&env);
+        lock_after_dvc(&mut env, lock, "60");
+        let output = env.git(["commit", "-q", "-m", "x"]).fails(1);
+        assert!(output.stderr.contains("another git holds") && output.stderr.contains(lock), "{}", output.stderr);
+        assert!(state(&env) == before);
         // It is there from the beginning now: nothing is begun.
-        world.unset("CAPTURE_HOOK_DVC");
-        let said = world.git(["commit", "-q", "-m", "x"]).fails(1);
-        assert!(said.err.contains(lock) && !said.err.contains("dvc repro"), "{}", said.err);
-        assert!(state(&world) == before);
+        env.unset("CAPTURE_HOOK_DVC");
+        let output = env.git(["commit", "-q", "-m", "x"]).fails(1);
+        assert!(output.stderr.contains(lock) && !output.stderr.contains("dvc repro"), "{}", output.stderr);
+        assert!(state(&env) == before);
     }
 }
 
 /// 12-D15: a tag that cannot be made stops no commit; what is missing is said with the command that makes it.
 #[test]
 fn a_tag_that_cannot_be_made_is_made_later() {
-    let world = committed_natively();
-    world.git(["config", "tag.gpgSign", "true"]).ok();
-    world.git(["config", "gpg.program", "/bin/false"]).ok();
-    select(&world, SECOND);
-    let said = world.git(["commit", "-q", "-am", "x"]).ok();
-    assert!(said.err.contains(&format!("the tag capture/{SECOND} is not made")), "{}", said.err);
-    assert!(said.err.contains("`capture-hook tag` makes the tags that are missing"), "{}", said.err);
-    assert_eq!(trailer(&world, "HEAD", "Capture-Run"), [SECOND]);
-    assert!(!world.repo(".git/TAG_EDITMSG").exists());
-    let said = world.hook(["tag"]).fails(1);
-    assert!(said.err.contains("is not made"), "{}", said.err);
-    world.git(["config", "tag.gpgSign", "false"]).ok();
-    assert_eq!(world.hook(["tag"]).ok().out, format!("capture/{SECOND}\n"));
+    let env = committed_natively();
+    env.git(["config", "tag.gpgSign", "true"]).ok();
+    env.git(["config", "gpg.program", "/bin/false"]).ok();
+    select(&env, SECOND);
+    let output = env.git(["commit", "-q", "-am", "x"]).ok();
+    assert!(output.stderr.contains(&format!("the tag capture/{SECOND} is not made")), "{}", output.stderr);
+    assert!(output.stderr.contains("`capture-hook tag` makes the tags that are missing"), "{}", output.stderr);
+    assert_eq!(trailer(&env, "HEAD", "Capture-Run"), [SECOND]);
+    assert!(!env.repo(".git/TAG_EDITMSG").exists());
+    let output = env.hook(["tag"]).fails(1);
+    assert!(output.stderr.contains("is not made"), "{}", output.stderr);
+    env.git(["config", "tag.gpgSign", "false"]).ok();
+    assert_eq!(env.hook(["tag"]).ok().stdout, format!("capture/{SECOND}\n"));
 }
 
 /// 12-D15: a hook of the user's that refuses what `publish` commits, and a second project that fails after the first one.
 #[test]
 fn whatever_stops_a_commit_all_of_it_is_undone() {
-    let world = committed_natively();
-    let before = state(&world);
-    script(&world, "repo/.git/hooks/commit-msg.capture-hook-chained", "#!/bin/sh\necho no ticket >&2\nexit 1\n");
-    let said = world.hook(["publish", "--no-push", SECOND, THIRD]).fails(4);
-    assert!(said.err.contains("no ticket"), "{}", said.err);
-    assert!(state(&world) == before);
-    fs::remove_file(world.repo(".git/hooks/commit-msg.capture-hook-chained")).unwrap();
-    world.hook(["publish", "--no-push", SECOND, THIRD]).ok();
+    let env = committed_natively();
+    let before = state(&env);
+    script(&env, "repo/.git/hooks/commit-msg.capture-hook-chained", "#!/bin/sh\necho no ticket >&2\nexit 1\n");
+    let output = env.hook(["publish", "--no-push", SECOND, THIRD]).fails(4);
+    assert!(output.stderr.contains("no ticket"), "{}", output.stderr);
+    assert!(state(&env) == before);
+    fs::remove_file(env.repo(".git/hooks/commit-msg.capture-hook-chained")).unwrap();
+    env.hook(["publish", "--no-push", SECOND, THIRD]).ok();
 
-    let world = World::new();
-    world.git_in(".", ["init", "-q", "repo"]).ok();
+    let env = TestEnv::new();
+    env.git_in(".", ["init", "-q", "repo"]).ok();
     for (project, engine) in [("a", "native"), ("b", "dvc")] {
-        let dir = world.repo(project);
+        let dir = env.repo(project);
         fs::create_dir_all(&dir).unwrap();
-        world.hook_in(format!("repo/{project}"), ["init", "--subdir"]).ok();
+        env.hook_in(format!("repo/{project}"), ["init", "--subdir"]).ok();
         fs::write(dir.join("capture-hook.toml"), format!("engine = \"{engine}\"\n")).unwrap();
-        let (run, key) = crate::world::corpus_run("ok-pypi010");
-        crate::world::copy_dir(&run, &dir.join("results").join(key));
+        let (run, key) = crate::env::corpus_run("ok-pypi010");
+        crate::env::copy_dir(&run, &dir.join("results").join(key));
     }
-    world.git(["add", "-A"]).ok();
-    world.git(["commit", "-q", "-m", "Set up"]).ok();
-    crate::hooks::select_in(&world, "repo/a", SECOND);
-    crate::hooks::select_in(&world, "repo/b", SECOND);
-    world.git(["add", "-A"]).ok();
+    env.git(["add", "-A"]).ok();
+    env.git(["commit", "-q", "-m", "Set up"]).ok();
+    crate::hooks::select_in(&env, "repo/a", SECOND);
+    crate::hooks::select_in(&env, "repo/b", SECOND);
+    env.git(["add", "-A"]).ok();
     let state = || {
         // What is not ignored, staged or not; the dataset is.
-        let seen = world.git(["status", "--porcelain", "-uall"]).ok().out;
-        (seen, world.git(["ls-files", "-s"]).ok().out, tree(&world.repo("a/data")), tree(&world.repo("b/data")))
+        let seen = env.git(["status", "--porcelain", "-uall"]).ok().stdout;
+        (seen, env.git(["ls-files", "-s"]).ok().stdout, tree(&env.repo("a/data")), tree(&env.repo("b/data")))
     };
     let before = state();
-    let program = script(&world, "bin/broken-dvc", "#!/bin/sh\necho \"ERROR: broken\" >&2\nexit 1\n");
-    world.git(["config", "capture-hook.dvc", &program]).ok();
-    world.git(["commit", "-q", "-m", "both"]).fails(1);
+    let program = script(&env, "bin/broken-dvc", "#!/bin/sh\necho \"ERROR: broken\" >&2\nexit 1\n");
+    env.git(["config", "capture-hook.dvc", &program]).ok();
+    env.git(["commit", "-q", "-m", "both"]).fails(1);
     assert!(state() == before);
 }
 
@@ -175,101 +175,101 @@ fn whatever_stops_a_commit_all_of_it_is_undone() {
 #[test]
 fn a_rule_that_ignores_dvc_lock_is_named_and_init_excepts_the_file() {
     for engine in ["native", "dvc"] {
-        let world = World::with_project();
-        fs::write(world.repo("capture-hook.toml"), format!("engine = \"{engine}\"\n")).unwrap();
-        let key = world.record("ok-pypi010");
-        let rules = world.path("home/ignore");
+        let env = TestEnv::with_project();
+        fs::write(env.repo("capture-hook.toml"), format!("engine = \"{engine}\"\n")).unwrap();
+        let key = env.record("ok-pypi010");
+        let rules = env.path("home/ignore");
         fs::write(&rules, "# mine\n*.lock\n").unwrap();
-        world.git(["config", "--global", "core.excludesFile", rules.to_str().unwrap()]).ok();
-        select(&world, &key);
-        world.git(["add", "-A"]).ok();
-        let before = state(&world);
-        let said = world.git(["commit", "-q", "-m", "x"]).fails(1);
+        env.git(["config", "--global", "core.excludesFile", rules.to_str().unwrap()]).ok();
+        select(&env, &key);
+        env.git(["add", "-A"]).ok();
+        let before = state(&env);
+        let output = env.git(["commit", "-q", "-m", "x"]).fails(1);
         let rule = format!("{}:2:*.lock", rules.display());
-        assert!(said.err.contains(&format!("git ignores dvc.lock ({rule})")), "{}", said.err);
-        assert!(said.err.contains("`!/dvc.lock` to .gitignore"), "{}", said.err);
-        assert!(state(&world) == before);
-        world.hook(["publish", "--no-push"]).fails(3);
-        assert!(state(&world) == before);
-        world.hook(["init"]).ok();
-        let ignore = fs::read_to_string(world.repo(".gitignore")).unwrap();
+        assert!(output.stderr.contains(&format!("git ignores dvc.lock ({rule})")), "{}", output.stderr);
+        assert!(output.stderr.contains("`!/dvc.lock` to .gitignore"), "{}", output.stderr);
+        assert!(state(&env) == before);
+        env.hook(["publish", "--no-push"]).fails(3);
+        assert!(state(&env) == before);
+        env.hook(["init"]).ok();
+        let ignore = fs::read_to_string(env.repo(".gitignore")).unwrap();
         assert!(ignore.ends_with("!/dvc.lock\n"), "{ignore}");
-        world.hook(["init"]).ok();
-        assert_eq!(fs::read_to_string(world.repo(".gitignore")).unwrap(), ignore);
-        world.git(["add", "-A"]).ok();
-        world.git(["commit", "-q", "-m", "x"]).ok();
-        assert_eq!(world.git(["status", "--porcelain"]).ok().out, "");
-        assert_eq!(runs_in(&world, "repo"), [key]);
+        env.hook(["init"]).ok();
+        assert_eq!(fs::read_to_string(env.repo(".gitignore")).unwrap(), ignore);
+        env.git(["add", "-A"]).ok();
+        env.git(["commit", "-q", "-m", "x"]).ok();
+        assert_eq!(env.git(["status", "--porcelain"]).ok().stdout, "");
+        assert_eq!(runs_in(&env, "repo"), [key]);
     }
     // A tracked file is in git whatever the rules say, and DVC looks at the rules all the same.
     for engine in ["native", "dvc"] {
-        let world = committed_natively();
-        fs::write(world.repo("capture-hook.toml"), format!("engine = \"{engine}\"\n")).unwrap();
-        fs::write(world.repo(".git/info/exclude"), "*.lock\n").unwrap();
-        select(&world, SECOND);
+        let env = committed_natively();
+        fs::write(env.repo("capture-hook.toml"), format!("engine = \"{engine}\"\n")).unwrap();
+        fs::write(env.repo(".git/info/exclude"), "*.lock\n").unwrap();
+        select(&env, SECOND);
         if engine == "dvc" {
-            let before = state(&world);
-            let said = world.git(["commit", "-q", "-am", "x"]).fails(1);
-            assert!(said.err.contains("git ignores dvc.lock (.git/info/exclude:1:*.lock)"), "{}", said.err);
-            assert!(state(&world) == before);
-            world.hook(["init"]).ok();
+            let before = state(&env);
+            let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
+            assert!(output.stderr.contains("git ignores dvc.lock (.git/info/exclude:1:*.lock)"), "{}", output.stderr);
+            assert!(state(&env) == before);
+            env.hook(["init"]).ok();
         }
-        world.git(["commit", "-q", "-am", "x"]).ok();
+        env.git(["commit", "-q", "-am", "x"]).ok();
     }
 }
 
 /// 12-D16, siblings: a rule in the clone's own `info/exclude` over the params file; one over the directory of the dataset.
 #[test]
 fn rules_over_other_files_of_a_commit() {
-    let world = World::new();
-    world.git_in(".", ["init", "-q", "repo"]).ok();
-    fs::write(world.repo(".gitignore"), "/data/\n").unwrap();
-    world.hook(["init"]).ok();
-    fs::write(world.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
-    let key = world.record("ok-pypi010");
-    fs::write(world.repo(".git/info/exclude"), "params.yaml\n").unwrap();
-    world.git(["add", "-A"]).ok();
-    world.run_in("repo", "env", ["CAPTURE_HOOK=0", "git", "commit", "-q", "-m", "Set up"]).ok();
-    let before = state(&world);
-    let said = world.hook(["publish", "--no-push", &key]).fails(3);
-    assert!(said.err.contains("git ignores params.yaml (.git/info/exclude:1:params.yaml)"), "{}", said.err);
-    assert!(state(&world) == before);
-    fs::write(world.repo(".git/info/exclude"), "").unwrap();
-    world.hook(["publish", "--no-push", &key]).ok();
-    assert_eq!(runs_in(&world, "repo"), [key]);
+    let env = TestEnv::new();
+    env.git_in(".", ["init", "-q", "repo"]).ok();
+    fs::write(env.repo(".gitignore"), "/data/\n").unwrap();
+    env.hook(["init"]).ok();
+    fs::write(env.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
+    let key = env.record("ok-pypi010");
+    fs::write(env.repo(".git/info/exclude"), "params.yaml\n").unwrap();
+    env.git(["add", "-A"]).ok();
+    env.run_in("repo", "env", ["CAPTURE_HOOK=0", "git", "commit", "-q", "-m", "Set up"]).ok();
+    let before = state(&env);
+    let output = env.hook(["publish", "--no-push", &key]).fails(3);
+    assert!(output.stderr.contains("git ignores params.yaml (.git/info/exclude:1:params.yaml)"), "{}", output.stderr);
+    assert!(state(&env) == before);
+    fs::write(env.repo(".git/info/exclude"), "").unwrap();
+    env.hook(["publish", "--no-push", &key]).ok();
+    assert_eq!(runs_in(&env, "repo"), [key]);
 }
 
 /// 12-D17: a flag that hides a file from git is named with the command that takes it away, and nothing stays staged.
 #[test]
 fn a_flag_that_hides_a_file_is_named_and_nothing_is_staged() {
-    let world = committed_natively();
-    world.git(["update-index", "--skip-worktree", "params.yaml"]).ok();
-    let before = state(&world);
-    let said = world.hook(["publish", "--no-push", SECOND]).fails(3);
-    assert!(said.err.contains("params.yaml has the flag skip-worktree"), "{}", said.err);
-    assert!(said.err.contains("`git update-index --no-skip-worktree params.yaml`"), "{}", said.err);
-    assert!(state(&world) == before);
-    fs::write(world.repo("readme.txt"), "code\n").unwrap();
-    world.git(["commit", "-q", "-am", "code"]).ok();
-    world.git(["update-index", "--no-skip-worktree", "params.yaml"]).ok();
-    world.hook(["publish", "--no-push", SECOND]).ok();
+    let env = committed_natively();
+    env.git(["update-index", "--skip-worktree", "params.yaml"]).ok();
+    let before = state(&env);
+    let output = env.hook(["publish", "--no-push", SECOND]).fails(3);
+    assert!(output.stderr.contains("params.yaml has the flag skip-worktree"), "{}", output.stderr);
+    assert!(output.stderr.contains("`git update-index --no-skip-worktree params.yaml`"), "{}", output.stderr);
+    assert!(state(&env) == before);
+    fs::write(env.repo("readme.txt"), "code\n").unwrap();
+    env.git(["commit", "-q", "-am", "code"]).ok();
+    env.git(["update-index", "--no-skip-worktree", "params.yaml"]).ok();
+    env.hook(["publish", "--no-push", SECOND]).ok();
     // The siblings: a selection that git would not see, a commit of the user's own, the other flag, other files.
-    world.git(["update-index", "--assume-unchanged", "params.yaml"]).ok();
-    let said = world.hook(["select", THIRD]).ok();
-    assert!(said.err.contains("`git update-index --no-assume-unchanged params.yaml`"), "{}", said.err);
-    assert!(!said.err.contains("git commit"), "{}", said.err);
-    world.git(["update-index", "--no-assume-unchanged", "params.yaml"]).ok();
-    world.git(["checkout", "-q", "params.yaml"]).ok();
+    env.git(["update-index", "--assume-unchanged", "params.yaml"]).ok();
+    let output = env.hook(["select", THIRD]).ok();
+    assert!(output.stderr.contains("`git update-index --no-assume-unchanged params.yaml`"), "{}", output.stderr);
+    assert!(!output.stderr.contains("git commit"), "{}", output.stderr);
+    env.git(["update-index", "--no-assume-unchanged", "params.yaml"]).ok();
+    env.git(["checkout", "-q", "params.yaml"]).ok();
     for (flag, file) in [("assume-unchanged", "dvc.lock"), ("skip-worktree", "metrics/capture.json")] {
-        world.git(["update-index", &format!("--{flag}"), file]).ok();
-        select(&world, THIRD);
-        world.git(["add", "params.yaml"]).ok();
-        let before = state(&world);
-        let said = world.git(["commit", "-q", "-m", "x"]).fails(1);
-        assert!(said.err.contains(&format!("`git update-index --no-{flag} {file}`")), "{}", said.err);
-        assert!(state(&world) == before);
-        world.git(["update-index", &format!("--no-{flag}"), file]).ok();
+        env.git(["update-index", &format!("--{flag}"), file]).ok();
+        select(&env, THIRD);
+        env.git(["add", "params.yaml"]).ok();
+        let before = state(&env);
+        let output = env.git(["commit", "-q", "-m", "x"]).fails(1);
+        assert!(output.stderr.contains(&format!("`git update-index --no-{flag} {file}`")), "{}", output.stderr);
+        assert!(state(&env) == before);
+        env.git(["update-index", &format!("--no-{flag}"), file]).ok();
     }
-    world.git(["commit", "-q", "-m", "x"]).ok();
-    assert_eq!(world.git(["status", "--porcelain"]).ok().out, "");
+    env.git(["commit", "-q", "-m", "x"]).ok();
+    assert_eq!(env.git(["status", "--porcelain"]).ok().stdout, "");
 }

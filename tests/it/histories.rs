@@ -10,8 +10,8 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
+use crate::env::{CommandOutput, TestEnv};
 use crate::tools;
-use crate::world::{Said, World};
 
 const CASES: [&str; 3] = ["ok-head01", "ok-orig100", "ok-pypi010"];
 /// How often git may stop at a dispute in one merge or rebase.
@@ -40,9 +40,9 @@ struct Dvc {
 }
 
 impl Dvc {
-    fn start(world: &World, bin: &Path) -> Self {
+    fn start(env: &TestEnv, bin: &Path) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/dvc_many.py");
-        let mut python = world.command(bin.join("python"), "repo");
+        let mut python = env.command(bin.join("python"), "repo");
         let mut child = python.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (ask, answers) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
         Self { child, ask, answers }
@@ -64,7 +64,7 @@ impl Drop for Dvc {
 }
 
 struct History {
-    world: World,
+    env: TestEnv,
     dvc: Dvc,
     dice: Dice,
     /// The runs that each branch's tip must hold.
@@ -77,25 +77,17 @@ struct History {
 
 impl History {
     fn new(engine: &str, dvc: &Path, seed: u64) -> Self {
-        let mut world = World::with_dvc(dvc);
-        world.set("GIT_EDITOR", "true");
-        fs::write(world.repo("capture-hook.toml"), format!("engine = \"{engine}\"\n")).unwrap();
-        world.git(["add", "-A"]).ok();
-        world.git(["commit", "-q", "-m", "settings"]).ok();
-        world.git_in(".", ["init", "-q", "--bare", "origin.git"]).ok();
-        world.git(["remote", "add", "origin", world.path("origin.git").to_str().unwrap()]).ok();
+        let mut env = TestEnv::with_dvc(dvc);
+        env.set("GIT_EDITOR", "true");
+        fs::write(env.repo("capture-hook.toml"), format!("engine = \"{engine}\"\n")).unwrap();
+        env.git(["add", "-A"]).ok();
+        env.git(["commit", "-q", "-m", "settings"]).ok();
+        env.git_in(".", ["init", "-q", "--bare", "origin.git"]).ok();
+        env.git(["remote", "add", "origin", env.path("origin.git").to_str().unwrap()]).ok();
         let branches = BTreeMap::from([("main".to_owned(), BTreeSet::new())]);
-        let dvc = Dvc::start(&world, dvc);
-        let mut history = Self {
-            world,
-            dvc,
-            dice: Dice(seed),
-            branches,
-            current: "main".into(),
-            made: 0,
-            clones: 0,
-            done: Vec::new(),
-        };
+        let dvc = Dvc::start(&env, dvc);
+        let mut history =
+            Self { env, dvc, dice: Dice(seed), branches, current: "main".into(), made: 0, clones: 0, done: Vec::new() };
         history.commit_a_run();
         history
     }
@@ -110,22 +102,22 @@ impl History {
     }
 
     fn git(&mut self, args: &[&str]) {
-        let said = self.try_git("repo", args);
-        assert_eq!(said.code, 0, "{}\n{}", said.all(), self.story());
+        let output = self.try_git("repo", args);
+        assert_eq!(output.code, 0, "{}\n{}", output.both(), self.story());
     }
 
-    fn try_git(&mut self, dir: &str, args: &[&str]) -> Said {
+    fn try_git(&mut self, dir: &str, args: &[&str]) -> CommandOutput {
         self.done.push(format!("git -C {dir} {}", args.join(" ")));
-        let said = self.world.git_in(dir, args);
-        self.done.extend(said.all().lines().map(|line| format!("    # {line}")));
-        said
+        let output = self.env.git_in(dir, args);
+        self.done.extend(output.both().lines().map(|line| format!("    # {line}")));
+        output
     }
 
-    fn hook(&mut self, dir: &str, args: &[&str]) -> Said {
+    fn hook(&mut self, dir: &str, args: &[&str]) -> CommandOutput {
         self.done.push(format!("capture-hook -C {dir} {}", args.join(" ")));
-        let said = self.world.hook_in(dir, args);
-        assert_eq!(said.code, 0, "{}\n{}", said.all(), self.story());
-        said
+        let output = self.env.hook_in(dir, args);
+        assert_eq!(output.code, 0, "{}\n{}", output.both(), self.story());
+        output
     }
 
     fn story(&self) -> String {
@@ -142,8 +134,8 @@ impl History {
     fn record(&mut self, key: &str) {
         let case = CASES[self.dice.roll(CASES.len())];
         self.done.push(format!("# record {key} of {case}"));
-        let _ = fs::remove_dir_all(self.world.repo("results").join(key));
-        self.world.record_as(case, key);
+        let _ = fs::remove_dir_all(self.env.repo("results").join(key));
+        self.env.record_as(case, key);
     }
 
     fn commit_selected(&mut self, selected: &str, key: &str) {
@@ -162,7 +154,7 @@ impl History {
     fn commit_by_link(&mut self) {
         let key = self.new_key();
         self.record(&key);
-        let link = self.world.repo("results/links/latest");
+        let link = self.env.repo("results/links/latest");
         fs::create_dir_all(link.parent().unwrap()).unwrap();
         let _ = fs::remove_file(&link);
         symlink(Path::new("../..").join("results").join(&key), &link).unwrap();
@@ -173,10 +165,10 @@ impl History {
     fn commit_from_a_used_directory(&mut self) {
         let key = self.new_key();
         self.record(&key);
-        let dir = self.world.repo("results/out/again");
+        let dir = self.env.repo("results/out/again");
         let _ = fs::remove_dir_all(&dir);
         fs::create_dir_all(dir.parent().unwrap()).unwrap();
-        fs::rename(self.world.repo("results").join(&key), &dir).unwrap();
+        fs::rename(self.env.repo("results").join(&key), &dir).unwrap();
         self.hook("repo", &["publish", "--no-push", "results/out/again"]);
         self.runs().insert(key);
     }
@@ -191,38 +183,38 @@ impl History {
 
     /// Settles runs that both sides changed, one way or the other, until git is done. Gives the names of those that both
     /// sides' files were kept of.
-    fn settle(&mut self, dir: &str, mut said: Said, conclude: &[&str]) -> Vec<String> {
+    fn settle(&mut self, dir: &str, mut output: CommandOutput, conclude: &[&str]) -> Vec<String> {
         let mut kept = Vec::new();
         for _ in 0..MOST_DISPUTES {
-            if said.code == 0 {
+            if output.code == 0 {
                 return kept;
             }
-            let unmerged = self.world.git_in(dir, ["diff", "--name-only", "--diff-filter=U"]).ok().out;
-            assert_eq!(unmerged, "dvc.lock\n", "{}\n{}", said.all(), self.story());
+            let unmerged = self.env.git_in(dir, ["diff", "--name-only", "--diff-filter=U"]).ok().stdout;
+            assert_eq!(unmerged, "dvc.lock\n", "{}\n{}", output.both(), self.story());
             const DISPUTED: &str = "both sides have other files in run ";
-            let all = said.all();
+            let all = output.both();
             let keys: BTreeSet<&str> = all.lines().filter_map(|line| Some(line.split_once(DISPUTED)?.1)).collect();
             for key in keys {
                 let side = ["--ours", "--theirs", "--both"][self.dice.roll(3)];
-                let said = self.hook(dir, &["--json", "resolve", key, side]);
-                let shown: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+                let output = self.hook(dir, &["--json", "resolve", key, side]);
+                let shown: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
                 kept.extend(shown["kept_as"].as_str().map(str::to_owned));
             }
-            said = self.try_git(dir, conclude);
+            output = self.try_git(dir, conclude);
         }
-        panic!("disputes without end: {}\n{}", said.all(), self.story());
+        panic!("disputes without end: {}\n{}", output.both(), self.story());
     }
 
     fn merge(&mut self, other: &str, options: &[&str]) {
-        let said = self.try_git("repo", &[&["merge", "-q", "--no-edit"], options, &[other]].concat());
-        let kept = self.settle("repo", said, &["commit", "-q", "--no-edit"]);
+        let output = self.try_git("repo", &[&["merge", "-q", "--no-edit"], options, &[other]].concat());
+        let kept = self.settle("repo", output, &["commit", "-q", "--no-edit"]);
         let theirs = self.branches[other].clone();
         self.runs().extend(theirs.into_iter().chain(kept));
     }
 
     fn rebase(&mut self, other: &str, command: &[&str]) {
-        let said = self.try_git("repo", &[command, &[other]].concat());
-        self.settle("repo", said, &["rebase", "--continue"]);
+        let output = self.try_git("repo", &[command, &[other]].concat());
+        self.settle("repo", output, &["rebase", "--continue"]);
         let theirs = self.branches[other].clone();
         self.runs().extend(theirs);
         // What only a merge held, git leaves out with the merge, or asks for again.
@@ -241,7 +233,7 @@ impl History {
             1 => self.rebase(other, &["pull", "-q", "--rebase", "--autostash", "."]),
             _ => self.rebase(other, &["rebase", "-q", "--autostash", "--rebase-merges"]),
         }
-        let params = fs::read_to_string(self.world.repo("params.yaml")).unwrap();
+        let params = fs::read_to_string(self.env.repo("params.yaml")).unwrap();
         assert!(params.contains(&format!("run_dir: results/{key}\n")), "{params}\n{}", self.story());
         self.commit_selected(&key, &key);
     }
@@ -269,19 +261,19 @@ impl History {
         self.git(&["worktree", "add", "-q", "../side", other]);
         let here = self.current.clone();
         if self.dice.roll(2) == 0 {
-            let said = self.try_git("side", &["merge", "-q", "--no-edit", &here]);
-            let kept = self.settle("side", said, &["commit", "-q", "--no-edit"]);
+            let output = self.try_git("side", &["merge", "-q", "--no-edit", &here]);
+            let kept = self.settle("side", output, &["commit", "-q", "--no-edit"]);
             let ours = self.branches[&here].clone();
             self.branches.get_mut(other).unwrap().extend(ours.into_iter().chain(kept));
         }
         let key = self.new_key();
         self.record(&key);
-        let to = self.world.path("side/results").join(&key);
+        let to = self.env.path("side/results").join(&key);
         fs::create_dir_all(to.parent().unwrap()).unwrap();
-        fs::rename(self.world.repo("results").join(&key), to).unwrap();
+        fs::rename(self.env.repo("results").join(&key), to).unwrap();
         self.hook("side", &["select", &key]);
-        let said = self.try_git("side", &["commit", "-q", "-a", "-m", &key]);
-        assert_eq!(said.code, 0, "{}\n{}", said.all(), self.story());
+        let output = self.try_git("side", &["commit", "-q", "-a", "-m", &key]);
+        assert_eq!(output.code, 0, "{}\n{}", output.both(), self.story());
         self.branches.get_mut(other).unwrap().insert(key);
         // A new working tree gets the selected run, and what is in the cache.
         self.hook("side", &["-q", "pull"]);
@@ -317,11 +309,11 @@ impl History {
     }
 
     fn clone_origin(&self) {
-        self.world.git_in(".", ["clone", "-q", "--branch", &self.current, "origin.git", "clone"]).ok();
+        self.env.git_in(".", ["clone", "-q", "--branch", &self.current, "origin.git", "clone"]).ok();
         // The data remote's address is this machine's own affair, where it is not tracked.
-        let local = self.world.repo(".dvc/config.local");
+        let local = self.env.repo(".dvc/config.local");
         if local.exists() {
-            fs::copy(local, self.world.path("clone/.dvc/config.local")).unwrap();
+            fs::copy(local, self.env.path("clone/.dvc/config.local")).unwrap();
         }
     }
 
@@ -330,14 +322,14 @@ impl History {
         self.git(&["push", "-q", "--force", "--all", "--follow-tags", "origin"]);
         self.clone_origin();
         self.clones += 1;
-        let world = &self.world;
-        fs::rename(world.repo(""), world.path(format!("left-{}", self.clones))).unwrap();
-        fs::rename(world.path("clone"), world.path("repo")).unwrap();
+        let env = &self.env;
+        fs::rename(env.repo(""), env.path(format!("left-{}", self.clones))).unwrap();
+        fs::rename(env.path("clone"), env.path("repo")).unwrap();
         for name in self.branches.keys().filter(|name| **name != self.current) {
-            world.git(["branch", "-q", name, &format!("origin/{name}")]).ok();
+            env.git(["branch", "-q", name, &format!("origin/{name}")]).ok();
         }
-        world.hook(["-q", "install"]).ok();
-        world.hook(["-q", "pull"]).ok();
+        env.hook(["-q", "install"]).ok();
+        env.hook(["-q", "pull"]).ok();
         self.done.push(format!("# clone {}", self.clones));
     }
 
@@ -356,8 +348,8 @@ impl History {
 
     /// What `check` finds, but for what is so: a run's directory may hold another branch's recording.
     fn findings(&self) -> Vec<serde_json::Value> {
-        let said = self.world.hook(["--json", "check"]).ok();
-        let mut shown: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+        let output = self.env.hook(["--json", "check"]).ok();
+        let mut shown: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
         let mut findings = shown["findings"].as_array_mut().unwrap().split_off(0);
         findings.retain(|finding| finding["code"] != "recorded_anew");
         findings
@@ -366,21 +358,21 @@ impl History {
     /// That a working tree holds these runs, and is as DVC would have it.
     fn holds(&mut self, dir: &str, runs: &BTreeSet<String>) {
         let story = self.story();
-        let repo = self.world.path(dir);
-        let (code, said) = self.dvc.call(&repo, &["status"]);
-        assert!(code == 0 && said.contains("up to date"), "{said}\n{story}");
+        let repo = self.env.path(dir);
+        let (code, output) = self.dvc.call(&repo, &["status"]);
+        assert!(code == 0 && output.contains("up to date"), "{output}\n{story}");
         // What DVC would write of this workspace is what is there: the list of files, sizes and numbers, every byte.
-        let (code, said) = self.dvc.call(&repo, &["commit", "-f", "-q"]);
-        assert_eq!(code, 0, "{said}\n{story}");
-        let changed = self.world.git_in(dir, ["status", "--porcelain"]).ok().out;
-        assert_eq!(changed, "", "{}\n{story}", self.world.git_in(dir, ["diff"]).out);
+        let (code, output) = self.dvc.call(&repo, &["commit", "-f", "-q"]);
+        assert_eq!(code, 0, "{output}\n{story}");
+        let changed = self.env.git_in(dir, ["status", "--porcelain"]).ok().stdout;
+        assert_eq!(changed, "", "{}\n{story}", self.env.git_in(dir, ["diff"]).stdout);
         assert_eq!(&self.there(dir), runs, "{story}");
     }
 
     /// The runs in a working tree's dataset.
     fn there(&self, dir: &str) -> BTreeSet<String> {
         let mut there = BTreeSet::new();
-        for experiment in fs::read_dir(self.world.path(dir).join("data/captures")).into_iter().flatten().flatten() {
+        for experiment in fs::read_dir(self.env.path(dir).join("data/captures")).into_iter().flatten().flatten() {
             for run in fs::read_dir(experiment.path()).unwrap().flatten() {
                 there.insert(format!("{}/{}", experiment.file_name().display(), run.file_name().display()));
             }
@@ -393,21 +385,21 @@ impl History {
         self.git(&["push", "-q", "--force", "--all", "origin"]);
         self.git(&["push", "-q", "--tags", "origin"]);
         self.clone_origin();
-        let world = &self.world;
-        let tags = world.git_in("clone", ["tag", "--list", "capture/*"]).ok().out;
+        let env = &self.env;
+        let tags = env.git_in("clone", ["tag", "--list", "capture/*"]).ok().stdout;
         assert!(tags.lines().count() >= self.made, "{} runs, and only these tags:\n{tags}", self.made);
         let branches: Vec<String> = self.branches.keys().map(|name| format!("origin/{name}")).collect();
         for rev in tags.lines().chain(branches.iter().map(String::as_str)) {
-            world.git_in("clone", ["checkout", "-q", "--detach", rev]).ok();
-            if !world.path("clone/dvc.lock").exists() {
+            env.git_in("clone", ["checkout", "-q", "--detach", rev]).ok();
+            if !env.path("clone/dvc.lock").exists() {
                 continue;
             }
-            world.hook_in("clone", ["-q", "pull"]).ok();
-            let (code, said) = self.dvc.call(&world.path("clone"), &["status"]);
-            assert!(code == 0 && said.contains("up to date"), "{rev}: {said}\n{}", self.done.join("\n"));
+            env.hook_in("clone", ["-q", "pull"]).ok();
+            let (code, output) = self.dvc.call(&env.path("clone"), &["status"]);
+            assert!(code == 0 && output.contains("up to date"), "{rev}: {output}\n{}", self.done.join("\n"));
             if let Some(run) = rev.strip_prefix("capture/") {
                 let run = run.split('@').next().unwrap();
-                assert!(world.path("clone/data/captures").join(run).join("steps.parquet").exists(), "{rev}");
+                assert!(env.path("clone/data/captures").join(run).join("steps.parquet").exists(), "{rev}");
             }
         }
     }

@@ -2,230 +2,224 @@
 
 use std::fs;
 
-use crate::world::{VIEWS, World, tree};
+use crate::env::{TestEnv, VIEWS, tree};
 
 /// Points `params.yaml` at a run.
-pub fn select(world: &World, key: &str) {
-    select_in(world, "repo", key);
+pub fn select(env: &TestEnv, key: &str) {
+    select_in(env, "repo", key);
 }
 
 /// The same in another clone.
-pub fn select_in(world: &World, dir: &str, key: &str) {
-    let path = world.path(dir).join("params.yaml");
+pub fn select_in(env: &TestEnv, dir: &str, key: &str) {
+    let path = env.path(dir).join("params.yaml");
     let text = fs::read_to_string(&path).unwrap();
     let at = text.lines().find(|line| line.trim_start().starts_with("run_dir:")).unwrap().to_owned();
     let indent = &at[..at.len() - at.trim_start().len()];
     fs::write(&path, text.replace(&at, &format!("{indent}run_dir: results/{key}"))).unwrap();
 }
 
-/// A world with one run committed.
-fn with_run() -> (World, String) {
-    let world = World::with_project();
-    let key = world.record("ok-head01");
-    select(&world, &key);
-    world.git(["commit", "-q", "-am", "A run"]).ok();
-    (world, key)
+/// An environment with one run committed.
+fn with_run() -> (TestEnv, String) {
+    let env = TestEnv::with_project();
+    let key = env.record("ok-head01");
+    select(&env, &key);
+    env.git(["commit", "-q", "-am", "A run"]).ok();
+    (env, key)
 }
 
 #[test]
 fn a_commit_with_a_selected_run_holds_its_data() {
-    let world = World::with_project();
-    let key = world.record("ok-head01");
-    select(&world, &key);
-    let said = world.git(["commit", "-q", "-am", "A run"]).ok();
+    let env = TestEnv::with_project();
+    let key = env.record("ok-head01");
+    select(&env, &key);
+    let output = env.git(["commit", "-q", "-am", "A run"]).ok();
 
-    assert_eq!(world.git(["status", "--porcelain"]).ok().out, "", "{}", said.all());
-    let files = world.git(["show", "--format=", "--name-only", "HEAD"]).ok().out;
+    assert_eq!(env.git(["status", "--porcelain"]).ok().stdout, "", "{}", output.both());
+    let files = env.git(["show", "--format=", "--name-only", "HEAD"]).ok().stdout;
     assert_eq!(files, format!("dvc.lock\n{VIEWS}params.yaml\n"));
-    let status = world.dvc(["status"]).ok().out;
+    let status = env.dvc(["status"]).ok().stdout;
     assert!(status.contains("up to date"), "{status}");
 
-    let lock = fs::read_to_string(world.repo("dvc.lock")).unwrap();
+    let lock = fs::read_to_string(env.repo("dvc.lock")).unwrap();
     let data = lock.lines().find_map(|l| l.trim().strip_prefix("md5: ")).unwrap().to_owned();
-    let trailers = world.git(["log", "-1", "--format=%(trailers:only)"]).ok().out;
+    let trailers = env.git(["log", "-1", "--format=%(trailers:only)"]).ok().stdout;
     let lines: Vec<&str> = trailers.trim().lines().collect();
     assert_eq!(lines.len(), 4, "{trailers}");
     assert_eq!(lines[0], format!("Capture-Run: {key}"));
     assert!(lines[1].starts_with("Capture-Config: sha256:"));
     assert_eq!(lines[2], format!("Capture-Data: md5:{data}"));
-    let manifest = world.repo("data/captures").join(&key).join("manifest.json");
-    let sha = world.run_in("repo", "sha256sum", [manifest.to_str().unwrap()]).ok().out;
+    let manifest = env.repo("data/captures").join(&key).join("manifest.json");
+    let sha = env.run_in("repo", "sha256sum", [manifest.to_str().unwrap()]).ok().stdout;
     assert_eq!(lines[3], format!("Capture-Manifest: sha256:{}", &sha[..64]));
 
     let tag = format!("capture/{key}");
-    assert_eq!(world.git(["cat-file", "-t", &tag]).ok().out, "tag\n");
-    let head = world.git(["rev-parse", "HEAD"]).ok().out;
-    assert_eq!(world.git(["rev-parse", &format!("{tag}^{{}}")]).ok().out, head);
-    let message = world.git(["cat-file", "tag", &tag]).ok().out;
+    assert_eq!(env.git(["cat-file", "-t", &tag]).ok().stdout, "tag\n");
+    let head = env.git(["rev-parse", "HEAD"]).ok().stdout;
+    assert_eq!(env.git(["rev-parse", &format!("{tag}^{{}}")]).ok().stdout, head);
+    let message = env.git(["cat-file", "tag", &tag]).ok().stdout;
     assert!(message.contains("Capture-Steps: ") && message.contains(lines[2]), "{message}");
 }
 
 #[test]
 fn an_invalid_run_stops_the_commit_and_nothing_changes() {
-    let (world, _) = with_run();
-    world.record_as("bad-step-gap", "demo/bad");
-    select(&world, "demo/bad");
-    let params = fs::read(world.repo("params.yaml")).unwrap();
-    let before = (
-        world.git(["rev-parse", "HEAD"]).ok().out,
-        tree(&world.repo("data")),
-        fs::read(world.repo("dvc.lock")).unwrap(),
-    );
-    let said = world.git(["commit", "-am", "A bad run"]).fails(1);
-    assert!(said.err.contains("steps.jsonl.gz:") && said.err.contains("step_sequence"), "{}", said.err);
-    let after = (
-        world.git(["rev-parse", "HEAD"]).ok().out,
-        tree(&world.repo("data")),
-        fs::read(world.repo("dvc.lock")).unwrap(),
-    );
+    let (env, _) = with_run();
+    env.record_as("bad-step-gap", "demo/bad");
+    select(&env, "demo/bad");
+    let params = fs::read(env.repo("params.yaml")).unwrap();
+    let before =
+        (env.git(["rev-parse", "HEAD"]).ok().stdout, tree(&env.repo("data")), fs::read(env.repo("dvc.lock")).unwrap());
+    let output = env.git(["commit", "-am", "A bad run"]).fails(1);
+    assert!(output.stderr.contains("steps.jsonl.gz:") && output.stderr.contains("step_sequence"), "{}", output.stderr);
+    let after =
+        (env.git(["rev-parse", "HEAD"]).ok().stdout, tree(&env.repo("data")), fs::read(env.repo("dvc.lock")).unwrap());
     assert!(before == after);
-    assert_eq!(fs::read(world.repo("params.yaml")).unwrap(), params);
+    assert_eq!(fs::read(env.repo("params.yaml")).unwrap(), params);
 }
 
 #[test]
 fn push_clone_pull_and_an_old_tag_bring_the_data_back() {
-    let (world, first) = with_run();
-    world.git_in(".", ["init", "-q", "--bare", "origin.git"]).ok();
-    world.git(["remote", "add", "origin", world.path("origin.git").to_str().unwrap()]).ok();
-    let old = tree(&world.repo("data/captures"));
-    let second = world.record("ok-pypi010");
-    select(&world, &second);
-    world.git(["commit", "-q", "-am", "Another run"]).ok();
-    let new = tree(&world.repo("data/captures"));
+    let (env, first) = with_run();
+    env.git_in(".", ["init", "-q", "--bare", "origin.git"]).ok();
+    env.git(["remote", "add", "origin", env.path("origin.git").to_str().unwrap()]).ok();
+    let old = tree(&env.repo("data/captures"));
+    let second = env.record("ok-pypi010");
+    select(&env, &second);
+    env.git(["commit", "-q", "-am", "Another run"]).ok();
+    let new = tree(&env.repo("data/captures"));
     assert!(new.keys().any(|k| k.starts_with(&first)) && new.keys().any(|k| k.starts_with(&second)));
-    world.git(["push", "-q", "--follow-tags", "-u", "origin", "main"]).ok();
-    assert!(world.git_in("origin.git", ["tag"]).ok().out.contains(&format!("capture/{first}")));
+    env.git(["push", "-q", "--follow-tags", "-u", "origin", "main"]).ok();
+    assert!(env.git_in("origin.git", ["tag"]).ok().stdout.contains(&format!("capture/{first}")));
 
-    world.git_in(".", ["clone", "-q", "origin.git", "clone"]).ok();
+    env.git_in(".", ["clone", "-q", "origin.git", "clone"]).ok();
     assert!(
-        world.dvc_in("clone", ["status"]).ok().out.contains("not in cache")
-            || !world.path("clone/data/captures").exists()
+        env.dvc_in("clone", ["status"]).ok().stdout.contains("not in cache")
+            || !env.path("clone/data/captures").exists()
     );
-    world.hook_in("clone", ["install"]).ok();
-    world.hook_in("clone", ["pull"]).ok();
-    assert!(tree(&world.path("clone/data/captures")) == new);
+    env.hook_in("clone", ["install"]).ok();
+    env.hook_in("clone", ["pull"]).ok();
+    assert!(tree(&env.path("clone/data/captures")) == new);
 
     // The data of the old tag is in the cache: the workspace follows at once.
-    world.git_in("clone", ["checkout", "-q", &format!("capture/{first}")]).ok();
-    assert!(tree(&world.path("clone/data/captures")) == old);
-    world.git_in("clone", ["checkout", "-q", "main"]).ok();
-    assert!(tree(&world.path("clone/data/captures")) == new);
-    assert_eq!(world.git_in("clone", ["status", "--porcelain"]).ok().out, "");
+    env.git_in("clone", ["checkout", "-q", &format!("capture/{first}")]).ok();
+    assert!(tree(&env.path("clone/data/captures")) == old);
+    env.git_in("clone", ["checkout", "-q", "main"]).ok();
+    assert!(tree(&env.path("clone/data/captures")) == new);
+    assert_eq!(env.git_in("clone", ["status", "--porcelain"]).ok().stdout, "");
 }
 
 #[test]
 fn init_twice_changes_nothing_the_second_time() {
-    let world = World::new();
-    world.git_in(".", ["init", "-q", "repo"]).ok();
-    fs::write(world.repo("params.yaml"), "# mine\nlr: 0.1   # keep\n").unwrap();
-    fs::write(world.repo("dvc.yaml"), "# mine\nstages:\n    train:\n        cmd: 'true'   # keep\n").unwrap();
-    world.hook(["init", "--remote", "../remote"]).ok();
-    let tracked = |world: &World| {
-        let mut files = tree(&world.repo(""));
+    let env = TestEnv::new();
+    env.git_in(".", ["init", "-q", "repo"]).ok();
+    fs::write(env.repo("params.yaml"), "# mine\nlr: 0.1   # keep\n").unwrap();
+    fs::write(env.repo("dvc.yaml"), "# mine\nstages:\n    train:\n        cmd: 'true'   # keep\n").unwrap();
+    env.hook(["init", "--remote", "../remote"]).ok();
+    let tracked = |env: &TestEnv| {
+        let mut files = tree(&env.repo(""));
         files.retain(|name, _| !name.starts_with(".dvc/tmp") && !name.starts_with(".git/index"));
         files
     };
-    let before = tracked(&world);
+    let before = tracked(&env);
     assert!(String::from_utf8_lossy(&before["params.yaml"]).starts_with("# mine\nlr: 0.1   # keep\n"));
     assert!(
         String::from_utf8_lossy(&before["dvc.yaml"])
             .starts_with("# mine\nstages:\n    train:\n        cmd: 'true'   # keep\n")
     );
-    let said = world.hook(["init", "--remote", "../remote"]).ok();
-    let after = tracked(&world);
+    let output = env.hook(["init", "--remote", "../remote"]).ok();
+    let after = tracked(&env);
     let differing: Vec<_> =
         after.iter().filter(|(name, bytes)| before.get(*name) != Some(bytes)).map(|(n, _)| n).collect();
-    assert!(differing.is_empty() && before.len() == after.len(), "{differing:?}\n{}", said.all());
-    assert!(world.dvc(["stage", "list"]).ok().out.contains("capture_ingest"));
-    assert!(world.dvc(["remote", "list"]).ok().out.contains(world.path("remote").to_str().unwrap()));
+    assert!(differing.is_empty() && before.len() == after.len(), "{differing:?}\n{}", output.both());
+    assert!(env.dvc(["stage", "list"]).ok().stdout.contains("capture_ingest"));
+    assert!(env.dvc(["remote", "list"]).ok().stdout.contains(env.path("remote").to_str().unwrap()));
 }
 
 #[test]
 fn an_unrelated_commit_starts_no_dvc() {
-    let (mut world, _) = with_run();
-    let trap = world.path("trap");
+    let (mut env, _) = with_run();
+    let trap = env.path("trap");
     fs::create_dir_all(&trap).unwrap();
     let program = trap.join("dvc");
     fs::write(&program, format!("#!/bin/sh\ntouch {}/called\nexit 1\n", trap.display())).unwrap();
-    world.run_in(".", "chmod", ["+x", program.to_str().unwrap()]).ok();
-    world.set("CAPTURE_HOOK_DVC", program.to_str().unwrap());
-    fs::write(world.repo("notes.txt"), "x").unwrap();
-    world.git(["add", "notes.txt"]).ok();
-    world.git(["commit", "-q", "-m", "Notes"]).ok();
-    world.git(["checkout", "-q", "-b", "topic"]).ok();
-    world.git(["commit", "-q", "--amend", "-m", "Notes again"]).ok();
-    world.git(["checkout", "-q", "main"]).ok();
-    world.git(["merge", "-q", "--no-edit", "topic"]).ok();
+    env.run_in(".", "chmod", ["+x", program.to_str().unwrap()]).ok();
+    env.set("CAPTURE_HOOK_DVC", program.to_str().unwrap());
+    fs::write(env.repo("notes.txt"), "x").unwrap();
+    env.git(["add", "notes.txt"]).ok();
+    env.git(["commit", "-q", "-m", "Notes"]).ok();
+    env.git(["checkout", "-q", "-b", "topic"]).ok();
+    env.git(["commit", "-q", "--amend", "-m", "Notes again"]).ok();
+    env.git(["checkout", "-q", "main"]).ok();
+    env.git(["merge", "-q", "--no-edit", "topic"]).ok();
     assert!(!trap.join("called").exists());
 }
 
 #[test]
 fn publish_commits_sends_and_pushes() {
-    let (world, first) = with_run();
-    world.git_in(".", ["init", "-q", "--bare", "origin.git"]).ok();
-    world.git(["remote", "add", "origin", world.path("origin.git").to_str().unwrap()]).ok();
-    let second = world.record("ok-pypi010");
-    let third = world.record("ok-rotated-pypi010");
-    world.record_as("bad-step-gap", "demo/bad");
-    fs::write(world.repo("other.txt"), "x").unwrap();
-    world.git(["add", "other.txt"]).ok();
+    let (env, first) = with_run();
+    env.git_in(".", ["init", "-q", "--bare", "origin.git"]).ok();
+    env.git(["remote", "add", "origin", env.path("origin.git").to_str().unwrap()]).ok();
+    let second = env.record("ok-pypi010");
+    let third = env.record("ok-rotated-pypi010");
+    env.record_as("bad-step-gap", "demo/bad");
+    fs::write(env.repo("other.txt"), "x").unwrap();
+    env.git(["add", "other.txt"]).ok();
 
     // Two runs, one commit; what else is staged stays staged; the invalid run is told and left out.
-    let said = world.hook(["publish", "--all-new", "-m", "Two runs"]).fails(1);
-    assert!(said.err.contains("demo/bad") && said.err.contains("step_sequence"), "{}", said.err);
-    assert_eq!(said.out, format!("{second}\n{third}\n"));
-    assert_eq!(said.err.matches("dvc repro").count(), 1, "{}", said.err);
-    assert_eq!(world.git(["log", "--format=%s", "-2"]).ok().out, "Two runs\nA run\n");
-    assert_eq!(world.git(["status", "--porcelain"]).ok().out, "A  other.txt\n");
-    let trailers = world.git(["log", "-1", "--format=%(trailers:key=Capture-Run,valueonly)"]).ok().out;
+    let output = env.hook(["publish", "--all-new", "-m", "Two runs"]).fails(1);
+    assert!(output.stderr.contains("demo/bad") && output.stderr.contains("step_sequence"), "{}", output.stderr);
+    assert_eq!(output.stdout, format!("{second}\n{third}\n"));
+    assert_eq!(output.stderr.matches("dvc repro").count(), 1, "{}", output.stderr);
+    assert_eq!(env.git(["log", "--format=%s", "-2"]).ok().stdout, "Two runs\nA run\n");
+    assert_eq!(env.git(["status", "--porcelain"]).ok().stdout, "A  other.txt\n");
+    let trailers = env.git(["log", "-1", "--format=%(trailers:key=Capture-Run,valueonly)"]).ok().stdout;
     assert_eq!(trailers.split_whitespace().collect::<Vec<_>>(), [&second, &third]);
-    let tags = world.git_in("origin.git", ["tag"]).ok().out;
+    let tags = env.git_in("origin.git", ["tag"]).ok().stdout;
     for key in [&first, &second, &third] {
         assert!(tags.contains(&format!("capture/{key}\n")), "{tags}");
     }
-    assert!(world.dvc(["status", "--cloud"]).ok().out.contains("in sync"));
+    assert!(env.dvc(["status", "--cloud"]).ok().stdout.contains("in sync"));
 
     // Again: nothing is left to do, and that is fine.
-    world.hook(["publish", &third]).ok();
-    assert_eq!(world.git(["log", "--format=%s", "-1"]).ok().out, "Two runs\n");
+    env.hook(["publish", &third]).ok();
+    assert_eq!(env.git(["log", "--format=%s", "-1"]).ok().stdout, "Two runs\n");
     // An invalid one changes nothing.
-    let before = (fs::read(world.repo("params.yaml")).unwrap(), fs::read(world.repo("dvc.lock")).unwrap());
-    world.hook(["publish", "demo/bad"]).fails(1);
-    assert!(before == (fs::read(world.repo("params.yaml")).unwrap(), fs::read(world.repo("dvc.lock")).unwrap()));
+    let before = (fs::read(env.repo("params.yaml")).unwrap(), fs::read(env.repo("dvc.lock")).unwrap());
+    env.hook(["publish", "demo/bad"]).fails(1);
+    assert!(before == (fs::read(env.repo("params.yaml")).unwrap(), fs::read(env.repo("dvc.lock")).unwrap()));
 }
 
 #[test]
 fn publish_of_many_is_one_version_with_either_engine_or_nothing() {
-    let (world, _) = with_run();
-    let runs = |world: &World| tree(&world.repo("data/captures")).into_keys().collect::<Vec<_>>();
-    let (before, lock) = (runs(&world), fs::read(world.repo("dvc.lock")).unwrap());
+    let (env, _) = with_run();
+    let runs = |env: &TestEnv| tree(&env.repo("data/captures")).into_keys().collect::<Vec<_>>();
+    let (before, lock) = (runs(&env), fs::read(env.repo("dvc.lock")).unwrap());
     for n in 0..3 {
-        world.record_as("ok-pypi010", &format!("many/a{n}"));
+        env.record_as("ok-pypi010", &format!("many/a{n}"));
     }
     // DVC refuses: everything is as it was.
-    let stage = fs::read_to_string(world.repo("dvc.yaml")).unwrap();
+    let stage = fs::read_to_string(env.repo("dvc.yaml")).unwrap();
     let broken =
         stage.replace("    cmd: capture-hook ingest\n", "    cmd: capture-hook ingest\n    deps:\n    - gone.txt\n");
     assert_ne!(broken, stage);
-    fs::write(world.repo("dvc.yaml"), broken).unwrap();
-    let said = world.hook(["publish", "--all-new"]);
-    assert!(said.code != 0 && said.err.contains("gone.txt"), "{}", said.all());
-    assert!(before == runs(&world) && lock == fs::read(world.repo("dvc.lock")).unwrap(), "{}", said.all());
-    fs::write(world.repo("dvc.yaml"), stage).unwrap();
-    assert_eq!(world.git(["status", "--porcelain"]).ok().out, "");
+    fs::write(env.repo("dvc.yaml"), broken).unwrap();
+    let output = env.hook(["publish", "--all-new"]);
+    assert!(output.code != 0 && output.stderr.contains("gone.txt"), "{}", output.both());
+    assert!(before == runs(&env) && lock == fs::read(env.repo("dvc.lock")).unwrap(), "{}", output.both());
+    fs::write(env.repo("dvc.yaml"), stage).unwrap();
+    assert_eq!(env.git(["status", "--porcelain"]).ok().stdout, "");
 
     // By DVC, by the native engine: the same dataset, as DVC itself writes it.
     for (engine, experiment) in [("dvc", "many"), ("native", "more")] {
-        fs::write(world.repo("capture-hook.toml"), format!("engine = \"{engine}\"\n")).unwrap();
+        fs::write(env.repo("capture-hook.toml"), format!("engine = \"{engine}\"\n")).unwrap();
         for n in 0..3 {
-            world.record_as("ok-pypi010", &format!("{experiment}/a{n}"));
+            env.record_as("ok-pypi010", &format!("{experiment}/a{n}"));
         }
-        let said = world.hook(["publish", "--all-new"]).ok();
-        assert_eq!(said.out, format!("{experiment}/a0\n{experiment}/a1\n{experiment}/a2\n"));
-        let lock = fs::read(world.repo("dvc.lock")).unwrap();
-        world.dvc(["commit", "-f", "-q"]).ok();
-        assert_eq!(lock, fs::read(world.repo("dvc.lock")).unwrap(), "{engine}");
-        let tags = world.git(["tag", "--points-at", "HEAD"]).ok().out;
+        let output = env.hook(["publish", "--all-new"]).ok();
+        assert_eq!(output.stdout, format!("{experiment}/a0\n{experiment}/a1\n{experiment}/a2\n"));
+        let lock = fs::read(env.repo("dvc.lock")).unwrap();
+        env.dvc(["commit", "-f", "-q"]).ok();
+        assert_eq!(lock, fs::read(env.repo("dvc.lock")).unwrap(), "{engine}");
+        let tags = env.git(["tag", "--points-at", "HEAD"]).ok().stdout;
         assert_eq!(tags.lines().count(), 3, "{tags}");
     }
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use crate::env::{BIN, TestEnv, corpus_run, run_command, tree};
 use crate::tools;
-use crate::world::{BIN, World, corpus_run, said, tree};
 
 /// The corpus runs that are valid.
 const GOOD: &[&str] = &[
@@ -23,26 +23,26 @@ const GOOD: &[&str] = &[
 ];
 
 /// A project without git and DVC, which `ingest` does not need: `params.yaml` and runs.
-fn project() -> World {
-    let world = World::new();
-    fs::create_dir_all(world.repo(".dvc")).unwrap();
-    fs::write(world.repo(".dvc/config"), "").unwrap();
-    world
+fn project() -> TestEnv {
+    let env = TestEnv::new();
+    fs::create_dir_all(env.repo(".dvc")).unwrap();
+    fs::write(env.repo(".dvc/config"), "").unwrap();
+    env
 }
 
-fn select(world: &World, key: &str) {
+fn select(env: &TestEnv, key: &str) {
     let text = format!("ingest_capture:\n  run_dir: 'results/{key}'\n  out_dir: data/captures\n");
-    fs::write(world.repo("params.yaml"), text).unwrap();
+    fs::write(env.repo("params.yaml"), text).unwrap();
 }
 
-fn ingest_dir(world: &World, run_dir: &str) -> PathBuf {
-    let out = world.hook(["ingest", "--run-dir", run_dir, "--out-dir", "data/captures"]).ok().out;
-    world.repo(out.trim())
+fn ingest_dir(env: &TestEnv, run_dir: &str) -> PathBuf {
+    let out = env.hook(["ingest", "--run-dir", run_dir, "--out-dir", "data/captures"]).ok().stdout;
+    env.repo(out.trim())
 }
 
 /// Nothing is left of the making.
-fn assert_no_leftovers(world: &World) {
-    for dir in [world.repo("data"), world.repo(".dvc/tmp")] {
+fn assert_no_leftovers(env: &TestEnv) {
+    for dir in [env.repo("data"), env.repo(".dvc/tmp")] {
         let names: Vec<_> = fs::read_dir(dir).into_iter().flatten().map(|e| e.unwrap().file_name()).collect();
         assert!(names.iter().all(|n| !n.to_string_lossy().contains("capture-hook")), "{names:?}");
     }
@@ -50,13 +50,13 @@ fn assert_no_leftovers(world: &World) {
 
 #[test]
 fn the_selected_run_is_put_into_the_dataset_and_its_place_is_printed() {
-    let world = project();
-    let key = world.record("ok-head01");
-    select(&world, &key);
-    let run = tree(&world.repo(format!("results/{key}")));
-    assert_eq!(world.hook(["ingest"]).ok().out, format!("data/captures/{key}\n"));
+    let env = project();
+    let key = env.record("ok-head01");
+    select(&env, &key);
+    let run = tree(&env.repo(format!("results/{key}")));
+    assert_eq!(env.hook(["ingest"]).ok().stdout, format!("data/captures/{key}\n"));
 
-    let made = tree(&world.repo(format!("data/captures/{key}")));
+    let made = tree(&env.repo(format!("data/captures/{key}")));
     let names: Vec<&str> = made.keys().map(String::as_str).collect();
     let expected = [
         "DATASET_INDEX.json",
@@ -71,7 +71,7 @@ fn the_selected_run_is_put_into_the_dataset_and_its_place_is_printed() {
     for (name, bytes) in &run {
         assert_eq!(&made[name], bytes, "{name}");
     }
-    assert_eq!(tree(&world.repo(format!("results/{key}"))), run, "the run was written to");
+    assert_eq!(tree(&env.repo(format!("results/{key}"))), run, "the run was written to");
 
     let index: serde_json::Value = serde_json::from_slice(&made["DATASET_INDEX.json"]).unwrap();
     let hash = "10482995e40081d9d17ef888421ea49cc68e9146d59074860d1afe9aa9600f84";
@@ -95,26 +95,26 @@ fn the_selected_run_is_put_into_the_dataset_and_its_place_is_printed() {
         ["DATASET_INDEX.json", "episodes.jsonl.gz", "episodes.parquet", "run.json", "steps.jsonl.gz", "steps.parquet"]
     );
     for file in files {
-        let path = world.repo(format!("data/captures/{key}")).join(file["path"].as_str().unwrap());
-        let sum = said(Command::new("sha256sum").arg(&path)).ok().out;
+        let path = env.repo(format!("data/captures/{key}")).join(file["path"].as_str().unwrap());
+        let sum = run_command(Command::new("sha256sum").arg(&path)).ok().stdout;
         assert_eq!(file["sha256"].as_str(), sum.split(' ').next());
         assert_eq!(file["bytes"].as_u64(), Some(fs::metadata(&path).unwrap().len()));
     }
     assert_eq!(files[4]["rows"], 151);
-    assert_no_leftovers(&world);
+    assert_no_leftovers(&env);
 }
 
 #[test]
 fn the_same_run_gives_the_same_bytes_elsewhere_and_later() {
-    let worlds = [project(), project()];
+    let envs = [project(), project()];
     for case in GOOD {
         let mut made: Vec<BTreeMap<String, Vec<u8>>> = Vec::new();
-        for (i, world) in worlds.iter().enumerate() {
-            let key = world.record(case);
+        for (i, env) in envs.iter().enumerate() {
+            let key = env.record(case);
             if i == 1 {
                 std::thread::sleep(Duration::from_millis(20));
             }
-            made.push(tree(&ingest_dir(world, &format!("results/{key}"))));
+            made.push(tree(&ingest_dir(env, &format!("results/{key}"))));
         }
         assert_eq!(made[0], made[1], "{case}");
         let text = String::from_utf8_lossy(&made[0]["manifest.json"]).into_owned();
@@ -158,13 +158,13 @@ fn one_thread_gives_the_bytes_and_the_report_that_several_give() {
 
 #[test]
 fn pyarrow_duckdb_and_polars_read_what_the_json_lines_say() {
-    let world = project();
+    let env = project();
     for case in GOOD {
-        let key = world.record(case);
-        ingest_dir(&world, &format!("results/{key}"));
+        let key = env.record(case);
+        ingest_dir(&env, &format!("results/{key}"));
     }
     // And a run with everything that a row may hold.
-    let odd = world.repo("results/odd/r 'ü'");
+    let odd = env.repo("results/odd/r 'ü'");
     fs::create_dir_all(&odd).unwrap();
     fs::write(
         odd.join("run.json"),
@@ -202,77 +202,77 @@ fn pyarrow_duckdb_and_polars_read_what_the_json_lines_say() {
         std::io::Write::write_all(&mut gzip, text.as_bytes()).unwrap();
         gzip.finish().unwrap();
     }
-    ingest_dir(&world, "results/odd/r 'ü'");
-    read_back(&world.repo("data/captures"), 20_000);
+    ingest_dir(&env, "results/odd/r 'ü'");
+    read_back(&env.repo("data/captures"), 20_000);
 }
 
 /// Compares a dataset's parquet with its JSON lines through pyarrow, DuckDB and Polars.
 fn read_back(dataset: &Path, at_least: u64) {
     let bin = tools::newest_readers();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/read_back.py");
-    let out = said(Command::new(bin.join("python")).arg(script).arg(dataset)).ok().out;
+    let out = run_command(Command::new(bin.join("python")).arg(script).arg(dataset)).ok().stdout;
     assert!(out.trim().parse::<u64>().unwrap() >= at_least, "{out}");
 }
 
 #[test]
 fn an_invalid_run_is_refused_with_file_line_code_and_reason_and_nothing_changes() {
-    let world = project();
-    let good = world.record("ok-head01");
-    ingest_dir(&world, &format!("results/{good}"));
-    let before = tree(&world.repo("data"));
-    let key = world.record("bad-step-gap");
-    let refused = world.hook(["ingest", "--run-dir", &format!("results/{key}")]).fails(1);
+    let env = project();
+    let good = env.record("ok-head01");
+    ingest_dir(&env, &format!("results/{good}"));
+    let before = tree(&env.repo("data"));
+    let key = env.record("bad-step-gap");
+    let refused = env.hook(["ingest", "--run-dir", &format!("results/{key}")]).fails(1);
     assert!(
-        refused.err.contains("steps.jsonl.gz: line ") && refused.err.contains("step_sequence: "),
+        refused.stderr.contains("steps.jsonl.gz: line ") && refused.stderr.contains("step_sequence: "),
         "{}",
-        refused.err
+        refused.stderr
     );
-    assert_eq!(refused.out, "");
-    assert_eq!(tree(&world.repo("data")), before);
-    assert_no_leftovers(&world);
+    assert_eq!(refused.stdout, "");
+    assert_eq!(tree(&env.repo("data")), before);
+    assert_no_leftovers(&env);
 }
 
 #[test]
 fn an_unsafe_name_never_leaves_the_dataset() {
-    let world = project();
+    let env = project();
     let (run, _) = corpus_run("bad-traversal-run-id");
-    crate::world::copy_dir(&run, &world.repo("results/x/y"));
-    let refused = world.hook(["ingest", "--run-dir", "results/x/y"]).fails(1);
-    assert!(refused.err.contains("unsafe_run_id"), "{}", refused.err);
-    assert!(!world.repo("data/captures").exists() || tree(&world.repo("data/captures")).is_empty());
+    crate::env::copy_dir(&run, &env.repo("results/x/y"));
+    let refused = env.hook(["ingest", "--run-dir", "results/x/y"]).fails(1);
+    assert!(refused.stderr.contains("unsafe_run_id"), "{}", refused.stderr);
+    assert!(!env.repo("data/captures").exists() || tree(&env.repo("data/captures")).is_empty());
 }
 
 #[test]
 fn a_dataset_outside_the_project_or_behind_a_link_is_refused() {
-    let world = project();
-    let key = world.record("ok-head01");
+    let env = project();
+    let key = env.record("ok-head01");
     let run = format!("results/{key}");
-    fs::create_dir_all(world.path("elsewhere")).unwrap();
-    fs::create_dir_all(world.repo("data")).unwrap();
-    for out in ["../elsewhere", "data/../../elsewhere", world.path("elsewhere").to_str().unwrap(), "."] {
-        let refused = world.hook(["ingest", "--run-dir", &run, "--out-dir", out]).fails(2);
-        assert!(refused.err.contains("leads out of the project"), "{out}: {}", refused.err);
+    fs::create_dir_all(env.path("elsewhere")).unwrap();
+    fs::create_dir_all(env.repo("data")).unwrap();
+    for out in ["../elsewhere", "data/../../elsewhere", env.path("elsewhere").to_str().unwrap(), "."] {
+        let refused = env.hook(["ingest", "--run-dir", &run, "--out-dir", out]).fails(2);
+        assert!(refused.stderr.contains("leads out of the project"), "{out}: {}", refused.stderr);
     }
-    std::os::unix::fs::symlink(world.path("elsewhere"), world.repo("data/captures")).unwrap();
-    world.hook(["ingest", "--run-dir", &run]).fails(2);
-    fs::remove_file(world.repo("data/captures")).unwrap();
-    fs::create_dir_all(world.repo("data/captures")).unwrap();
-    std::os::unix::fs::symlink(world.path("elsewhere"), world.repo("data/captures/nav")).unwrap();
-    let refused = world.hook(["ingest", "--run-dir", &run]).fails(2);
-    assert!(refused.err.contains("not a directory of its own"), "{}", refused.err);
-    assert!(tree(&world.path("elsewhere")).is_empty());
-    world.hook(["ingest", "--run-dir", "results", "--out-dir", "results/out"]).fails(2);
+    std::os::unix::fs::symlink(env.path("elsewhere"), env.repo("data/captures")).unwrap();
+    env.hook(["ingest", "--run-dir", &run]).fails(2);
+    fs::remove_file(env.repo("data/captures")).unwrap();
+    fs::create_dir_all(env.repo("data/captures")).unwrap();
+    std::os::unix::fs::symlink(env.path("elsewhere"), env.repo("data/captures/nav")).unwrap();
+    let refused = env.hook(["ingest", "--run-dir", &run]).fails(2);
+    assert!(refused.stderr.contains("not a directory of its own"), "{}", refused.stderr);
+    assert!(tree(&env.path("elsewhere")).is_empty());
+    env.hook(["ingest", "--run-dir", "results", "--out-dir", "results/out"]).fails(2);
 }
 
 #[test]
 fn a_linked_cache_is_never_written_through() {
     for symbolic in [false, true] {
-        let world = project();
-        let key = world.record("ok-head01");
+        let env = project();
+        let key = env.record("ok-head01");
         let run = format!("results/{key}");
-        let folder = ingest_dir(&world, &run);
+        let folder = ingest_dir(&env, &run);
         // As DVC leaves it with `cache.type = hardlink` or `symlink`: links to read-only files.
-        let cache = world.path("cache");
+        let cache = env.path("cache");
         fs::create_dir_all(&cache).unwrap();
         for name in tree(&folder).keys() {
             let (file, cached) = (folder.join(name), cache.join(name));
@@ -290,25 +290,25 @@ fn a_linked_cache_is_never_written_through() {
         // The same run again: the links stay as they are.
         let id = |path: &Path| std::os::unix::fs::MetadataExt::ino(&fs::symlink_metadata(path).unwrap());
         let ids: Vec<u64> = before.keys().map(|name| id(&folder.join(name))).collect();
-        ingest_dir(&world, &run);
+        ingest_dir(&env, &run);
         assert_eq!(before.keys().map(|name| id(&folder.join(name))).collect::<Vec<u64>>(), ids);
         // A changed run: the folder is new, the cache as it was.
-        let meta = fs::read_to_string(world.repo(&run).join("run.json")).unwrap();
-        fs::write(world.repo(&run).join("run.json"), meta.replace("\"max_steps\": 50", "\"max_steps\": 51")).unwrap();
-        ingest_dir(&world, &run);
+        let meta = fs::read_to_string(env.repo(&run).join("run.json")).unwrap();
+        fs::write(env.repo(&run).join("run.json"), meta.replace("\"max_steps\": 50", "\"max_steps\": 51")).unwrap();
+        ingest_dir(&env, &run);
         assert!(fs::read_to_string(folder.join("run.json")).unwrap().contains("\"max_steps\": 51"));
         assert_eq!(tree(&cache), before);
         assert!(!fs::symlink_metadata(folder.join("run.json")).unwrap().is_symlink());
-        assert_no_leftovers(&world);
+        assert_no_leftovers(&env);
     }
 }
 
 #[test]
 fn a_recorders_manifest_is_copied_as_it_is_and_its_parquet_is_not() {
-    let world = project();
-    let key = world.record("ok-orig100");
-    let run = world.repo(format!("results/{key}"));
-    let folder = ingest_dir(&world, &format!("results/{key}"));
+    let env = project();
+    let key = env.record("ok-orig100");
+    let run = env.repo(format!("results/{key}"));
+    let folder = ingest_dir(&env, &format!("results/{key}"));
     let same = |name: &str| fs::read(run.join(name)).unwrap() == fs::read(folder.join(name)).unwrap();
     assert!(same("manifest.json"));
     assert!(!same("steps.parquet") && !same("episodes.parquet"));
@@ -316,11 +316,11 @@ fn a_recorders_manifest_is_copied_as_it_is_and_its_parquet_is_not() {
 
 #[test]
 fn other_runs_stay_untouched_and_several_runs_go_in_together() {
-    let world = project();
-    let keys: Vec<String> = GOOD.iter().map(|case| world.record(case)).collect();
-    let first = ingest_dir(&world, &format!("results/{}", keys[0]));
+    let env = project();
+    let keys: Vec<String> = GOOD.iter().map(|case| env.record(case)).collect();
+    let first = ingest_dir(&env, &format!("results/{}", keys[0]));
     let before = tree(&first);
-    let all = world.hook(["ingest", "--all", "--jobs", "3"]).ok().out;
+    let all = env.hook(["ingest", "--all", "--jobs", "3"]).ok().stdout;
     let mut expected: Vec<String> = keys.iter().map(|key| format!("data/captures/{key}")).collect();
     expected.sort();
     expected.dedup();
@@ -332,76 +332,76 @@ fn other_runs_stay_untouched_and_several_runs_go_in_together() {
         let key = serial.record(case);
         ingest_dir(&serial, &format!("results/{key}"));
     }
-    assert_eq!(tree(&world.repo("data/captures")), tree(&serial.repo("data/captures")));
+    assert_eq!(tree(&env.repo("data/captures")), tree(&serial.repo("data/captures")));
 }
 
 #[test]
 fn one_bad_run_among_several_is_told_and_the_others_go_in() {
-    let world = project();
-    let good = world.record("ok-pypi010");
-    let bad = world.record("bad-step-gap");
-    let said = world.hook(["ingest", "--all"]).fails(1);
-    assert_eq!(said.out, format!("data/captures/{good}\n"));
-    assert!(said.err.contains("step_sequence") && said.err.contains(&bad), "{}", said.err);
+    let env = project();
+    let good = env.record("ok-pypi010");
+    let bad = env.record("bad-step-gap");
+    let output = env.hook(["ingest", "--all"]).fails(1);
+    assert_eq!(output.stdout, format!("data/captures/{good}\n"));
+    assert!(output.stderr.contains("step_sequence") && output.stderr.contains(&bad), "{}", output.stderr);
 }
 
 #[test]
 fn many_at_once_on_the_same_run_do_no_harm() {
-    let world = project();
-    let key = world.record("ok-rotated-orig100");
+    let env = project();
+    let key = env.record("ok-rotated-orig100");
     let run = format!("results/{key}");
     let mut children: Vec<_> = (0..8)
-        .map(|_| world.command(BIN, "repo").args(["ingest", "--run-dir", &run]).stdout(Stdio::null()).spawn().unwrap())
+        .map(|_| env.command(BIN, "repo").args(["ingest", "--run-dir", &run]).stdout(Stdio::null()).spawn().unwrap())
         .collect();
     for child in &mut children {
         assert!(child.wait().unwrap().success());
     }
-    let made = tree(&world.repo(format!("data/captures/{key}")));
-    assert_eq!(made, tree(&ingest_dir(&world, &run)));
-    assert_no_leftovers(&world);
+    let made = tree(&env.repo(format!("data/captures/{key}")));
+    assert_eq!(made, tree(&ingest_dir(&env, &run)));
+    assert_no_leftovers(&env);
 }
 
 #[test]
 fn killed_midway_leaves_the_old_folder_or_the_new_one() {
-    let world = project();
-    let key = world.record("ok-rotated-orig100");
+    let env = project();
+    let key = env.record("ok-rotated-orig100");
     let run = format!("results/{key}");
-    let folder = ingest_dir(&world, &run);
+    let folder = ingest_dir(&env, &run);
     let old = tree(&folder);
-    let meta = fs::read_to_string(world.repo(&run).join("run.json")).unwrap();
-    fs::write(world.repo(&run).join("run.json"), meta.replace("\"max_steps\": 1000", "\"max_steps\": 1001")).unwrap();
+    let meta = fs::read_to_string(env.repo(&run).join("run.json")).unwrap();
+    fs::write(env.repo(&run).join("run.json"), meta.replace("\"max_steps\": 1000", "\"max_steps\": 1001")).unwrap();
     let other = project();
-    crate::world::copy_dir(&world.repo("results"), &other.repo("results"));
+    crate::env::copy_dir(&env.repo("results"), &other.repo("results"));
     let new = tree(&ingest_dir(&other, &run));
     assert_ne!(old["run.json"], new["run.json"]);
     let mut seen_old = 0;
     for round in 0..40 {
         let mut child =
-            world.command(BIN, "repo").args(["ingest", "--run-dir", &run]).stdout(Stdio::null()).spawn().unwrap();
+            env.command(BIN, "repo").args(["ingest", "--run-dir", &run]).stdout(Stdio::null()).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(round * 3));
         let _ = child.kill();
         let _ = child.wait();
         let now = tree(&folder);
         assert!(now == old || now == new, "round {round}: {:?}", now.keys());
         seen_old += usize::from(now == old);
-        let names: Vec<_> = fs::read_dir(world.repo("data/captures/plume")).unwrap().collect();
+        let names: Vec<_> = fs::read_dir(env.repo("data/captures/plume")).unwrap().collect();
         assert_eq!(names.len(), 1, "{names:?}");
     }
     assert!(seen_old > 0, "every round was too late");
-    assert_eq!(tree(&ingest_dir(&world, &run)), new);
-    assert_no_leftovers(&world);
+    assert_eq!(tree(&ingest_dir(&env, &run)), new);
+    assert_no_leftovers(&env);
 }
 
 #[test]
 fn a_run_that_changes_while_it_is_read_is_refused() {
-    let world = project();
-    let key = world.record("ok-rotated-orig100");
-    let run = world.repo(format!("results/{key}"));
+    let env = project();
+    let key = env.record("ok-rotated-orig100");
+    let run = env.repo(format!("results/{key}"));
     let part = run.join("steps.part0006.jsonl.gz");
     let bytes = fs::read(&part).unwrap();
     let mut refused = 0;
     for _ in 0..30 {
-        let mut child = world
+        let mut child = env
             .command(BIN, "repo")
             .args(["ingest", "--run-dir", &format!("results/{key}")])
             .stdout(Stdio::null())
@@ -423,38 +423,42 @@ fn a_run_that_changes_while_it_is_read_is_refused() {
         }
     }
     assert!(refused > 0);
-    let folder = ingest_dir(&world, &format!("results/{key}"));
+    let folder = ingest_dir(&env, &format!("results/{key}"));
     assert_eq!(fs::read(folder.join("steps.part0006.jsonl.gz")).unwrap(), bytes);
 }
 
 #[test]
 fn without_a_selection_the_next_step_is_named() {
-    let world = project();
-    fs::write(world.repo("params.yaml"), "ingest_capture:\n  run_dir: results/<experiment>/<run_id>\n").unwrap();
-    fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/dvc.yaml"), world.repo("dvc.yaml")).unwrap();
-    let said = world.hook(["ingest"]).ok();
-    assert!(said.err.contains("no run is selected") && said.err.contains("capture-hook select"), "{}", said.err);
-    assert!(world.repo("data/captures").is_dir(), "DVC wants it");
+    let env = project();
+    fs::write(env.repo("params.yaml"), "ingest_capture:\n  run_dir: results/<experiment>/<run_id>\n").unwrap();
+    fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/dvc.yaml"), env.repo("dvc.yaml")).unwrap();
+    let output = env.hook(["ingest"]).ok();
+    assert!(
+        output.stderr.contains("no run is selected") && output.stderr.contains("capture-hook select"),
+        "{}",
+        output.stderr
+    );
+    assert!(env.repo("data/captures").is_dir(), "DVC wants it");
     // Where there is no such stage, nothing is made.
-    fs::remove_file(world.repo("dvc.yaml")).unwrap();
-    let refused = world.hook(["ingest"]).fails(3);
-    assert!(refused.err.contains("names none"), "{}", refused.err);
-    let refused = world.hook(["ingest", "--run-dir", "results/no/such"]).fails(3);
-    assert!(refused.err.contains("results/no/such"), "{}", refused.err);
+    fs::remove_file(env.repo("dvc.yaml")).unwrap();
+    let refused = env.hook(["ingest"]).fails(3);
+    assert!(refused.stderr.contains("names none"), "{}", refused.stderr);
+    let refused = env.hook(["ingest", "--run-dir", "results/no/such"]).fails(3);
+    assert!(refused.stderr.contains("results/no/such"), "{}", refused.stderr);
 }
 
 #[test]
 fn manifest_writes_a_missing_one_and_never_another() {
-    let world = project();
-    let key = world.record("ok-head01");
-    let run = world.repo(format!("results/{key}"));
-    assert_eq!(world.hook(["manifest", &key]).ok().out, format!("results/{key}/manifest.json\n"));
+    let env = project();
+    let key = env.record("ok-head01");
+    let run = env.repo(format!("results/{key}"));
+    assert_eq!(env.hook(["manifest", &key]).ok().stdout, format!("results/{key}/manifest.json\n"));
     let text = fs::read_to_string(run.join("manifest.json")).unwrap();
     assert!(text.contains("\"rows\": 151") && text.contains("\"ok\": true"), "{text}");
-    let again = world.hook(["manifest", &key]).fails(1);
-    assert!(again.err.contains("never rewritten"), "{}", again.err);
+    let again = env.hook(["manifest", &key]).fails(1);
+    assert!(again.stderr.contains("never rewritten"), "{}", again.stderr);
     assert_eq!(fs::read_to_string(run.join("manifest.json")).unwrap(), text);
     // It agrees with the files.
-    let folder = ingest_dir(&world, &format!("results/{key}"));
+    let folder = ingest_dir(&env, &format!("results/{key}"));
     assert_eq!(fs::read_to_string(folder.join("manifest.json")).unwrap(), text);
 }

@@ -4,12 +4,12 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::world::{Said, World, said};
+use crate::env::{CommandOutput, TestEnv, run_command};
 
 /// The surroundings of a first installation: an empty HOME, and the Rust toolchain that runs these tests.
-fn installer(world: &World, path: &str, args: &[&str]) -> Command {
+fn installer(env: &TestEnv, path: &str, args: &[&str]) -> Command {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut command = world.command(root.join("install.sh"), ".");
+    let mut command = env.command(root.join("install.sh"), ".");
     command.args(args).env("PATH", path);
     for name in ["CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "CARGO_TARGET_DIR", "PYENV_ROOT"] {
         if let Some(value) = std::env::var_os(name) {
@@ -27,20 +27,20 @@ fn installer(world: &World, path: &str, args: &[&str]) -> Command {
     command
 }
 
-fn install(world: &World, args: &[&str]) -> Said {
+fn install(env: &TestEnv, args: &[&str]) -> CommandOutput {
     // Whatever this machine has, and the DVC that these tests use.
     let here = std::env::var("PATH").unwrap();
     let path = format!("{}:{here}", crate::tools::dvc_bin().display());
-    said(&mut installer(world, &path, args))
+    run_command(&mut installer(env, &path, args))
 }
 
 #[test]
 fn install_twice_demo_and_uninstall() {
-    let world = World::new();
-    let prefix = world.path("prefix");
+    let env = TestEnv::new();
+    let prefix = env.path("prefix");
     let prefix = prefix.to_str().unwrap();
 
-    let first = install(&world, &["--dev", "--prefix", prefix, "--demo"]).ok();
+    let first = install(&env, &["--dev", "--prefix", prefix, "--demo"]).ok();
     for file in [
         "bin/capture-hook",
         "share/bash-completion/completions/capture-hook",
@@ -49,25 +49,25 @@ fn install_twice_demo_and_uninstall() {
         "share/man/man1/capture-hook.1",
         "share/man/man1/capture-hook-select.1",
     ] {
-        assert!(Path::new(prefix).join(file).is_file(), "{file} is missing\n{}", first.out);
+        assert!(Path::new(prefix).join(file).is_file(), "{file} is missing\n{}", first.stdout);
     }
     for line in ["found DVC", "Select it, and commit", "capture/demo/run-0001", "Check the first run's tag out"] {
-        assert!(first.out.contains(line), "no {line:?} in\n{}", first.all());
+        assert!(first.stdout.contains(line), "no {line:?} in\n{}", first.both());
     }
 
-    let second = install(&world, &["--dev", "--prefix", prefix]).ok();
-    assert!(second.out.contains("up to date"), "{}", second.out);
+    let second = install(&env, &["--dev", "--prefix", prefix]).ok();
+    assert!(second.stdout.contains("up to date"), "{}", second.stdout);
 
-    install(&world, &["--uninstall", "--prefix", prefix]).ok();
-    let left: Vec<_> = crate::world::tree(Path::new(prefix)).into_keys().collect();
+    install(&env, &["--uninstall", "--prefix", prefix]).ok();
+    let left: Vec<_> = crate::env::tree(Path::new(prefix)).into_keys().collect();
     assert!(left.is_empty(), "left behind: {left:?}");
 }
 
 #[test]
 fn what_is_missing_is_named_with_the_command_to_get_it() {
-    let world = World::new();
+    let env = TestEnv::new();
     // A machine with the system's basic programs and nothing else.
-    let bin = world.path("bin");
+    let bin = env.path("bin");
     fs::create_dir_all(&bin).unwrap();
     let link = |name: &str| {
         let from = ["/usr/bin", "/bin"].iter().map(|d| Path::new(d).join(name)).find(|p| p.exists()).unwrap();
@@ -76,13 +76,13 @@ fn what_is_missing_is_named_with_the_command_to_get_it() {
     for name in ["sh", "dirname", "id", "cut", "cat"] {
         link(name);
     }
-    let told = said(&mut installer(&world, bin.to_str().unwrap(), &[])).fails(3);
-    assert!(told.err.contains("Rust is missing") && told.err.contains("hint:"), "{}", told.err);
+    let told = run_command(&mut installer(&env, bin.to_str().unwrap(), &[])).fails(3);
+    assert!(told.stderr.contains("Rust is missing") && told.stderr.contains("hint:"), "{}", told.stderr);
 }
 
 #[test]
 fn a_wrong_option_is_refused_with_the_usage() {
-    let world = World::new();
-    let told = install(&world, &["--prefx", "x"]).fails(2);
-    assert!(told.err.contains("--prefx") && told.err.contains("usage:"), "{}", told.err);
+    let env = TestEnv::new();
+    let told = install(&env, &["--prefx", "x"]).fails(2);
+    assert!(told.stderr.contains("--prefx") && told.stderr.contains("usage:"), "{}", told.stderr);
 }

@@ -1,4 +1,4 @@
-//! One integration binary on real git and real DVC. `world` makes the scrubbed surroundings each test runs in; every
+//! One integration binary on real git and real DVC. `env` makes the scrubbed surroundings each test runs in; every
 //! other module tests one part of the contract as a user meets it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, clippy::disallowed_methods)]
@@ -6,6 +6,7 @@
 mod damage;
 mod docs;
 mod engine;
+mod env;
 mod field_clones;
 mod field_data;
 mod field_git;
@@ -41,4 +42,3 @@ mod terminal_children;
 mod tools;
 mod validate;
 mod views;
-mod world;

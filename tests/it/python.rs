@@ -6,8 +6,8 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use crate::env::{BIN, run_command, run_command_within};
 use crate::tools;
-use crate::world::{BIN, said, said_within};
 
 /// How long one test in Python may take. Then every thread's stack is shown, and its file ends.
 const TEST: &str = "faulthandler_timeout=300";
@@ -89,8 +89,8 @@ fn pytest(file: &str) {
         .env("CAPTURE_HOOK_SITE", site)
         .env("CAPTURE_HOOK_COMMAND", BIN)
         .env("CAPTURE_HOOK_CORPUS", root().join("tests/corpus"));
-    let said = said_within(FILE, &mut command);
-    assert_eq!(said.code, 0, "{}", said.all());
+    let output = run_command_within(FILE, &mut command);
+    assert_eq!(output.code, 0, "{}", output.both());
 }
 
 /// A Python that has everything the tests use, and the directory that the wheel is installed in.
@@ -121,14 +121,14 @@ fn installed() -> &'static (PathBuf, PathBuf) {
             .env("PATH", std::env::join_paths(path).unwrap())
             .env("MATURIN_PEP517_ARGS", "--profile dev --strip false")
             .env("CAPTURE_HOOK_COMMAND", BIN);
-        said_within(FILE, &mut wheel).ok();
+        run_command_within(FILE, &mut wheel).ok();
         let wheel = std::fs::read_dir(&wheels).unwrap().next().unwrap().unwrap().path();
         let mut install = Command::new(bin.join("pip"));
         install
             .args(["install", "--quiet", "--no-deps", "--no-index", "--disable-pip-version-check", "--target"])
             .arg(&site)
             .arg(wheel);
-        said(&mut install).ok();
+        run_command(&mut install).ok();
         (bin.join("python"), site)
     })
 }

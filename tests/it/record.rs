@@ -13,7 +13,7 @@ use capture_hook::run::json::{self, Layout, Object, Value};
 use capture_hook::support::progress::Silent;
 use capture_hook::validate::{self, Report};
 
-use crate::world::{copy_dir, tree};
+use crate::env::{copy_dir, tree};
 
 fn options(root: &Path) -> Options {
     let mut options = Options::new(root);

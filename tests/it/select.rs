@@ -2,66 +2,66 @@
 
 use std::fs;
 
-use crate::world::World;
+use crate::env::TestEnv;
 
-fn project() -> World {
-    let world = World::with_project();
-    world.record("ok-head01");
-    world.record("ok-orig100");
-    world
+fn project() -> TestEnv {
+    let env = TestEnv::with_project();
+    env.record("ok-head01");
+    env.record("ok-orig100");
+    env
 }
 
 #[test]
 fn it_changes_one_value_and_prints_old_and_new() {
-    let world = project();
-    let params = world.repo("params.yaml");
+    let env = project();
+    let params = env.repo("params.yaml");
     let text = "\u{feff}# é\r\nlr: {a: [1, 'b']}\r\ningest_capture:\r\n    run_dir: \"old\" # which\r\n    out_dir: data/captures\r\n";
     fs::write(&params, text).unwrap();
-    let key = world.record("ok-pypi010");
-    let said = world.hook(["select", &key]).ok();
-    assert_eq!(said.out, format!("params.yaml: old -> results/{key}\n"));
+    let key = env.record("ok-pypi010");
+    let output = env.hook(["select", &key]).ok();
+    assert_eq!(output.stdout, format!("params.yaml: old -> results/{key}\n"));
     assert_eq!(fs::read_to_string(&params).unwrap(), text.replace("old", &format!("results/{key}")));
     // From anywhere in the repository, by a path.
-    let said = world.hook_in("repo/results/demo", ["select", key.rsplit('/').next().unwrap()]).ok();
-    assert!(said.out.contains("already"), "{}", said.out);
+    let output = env.hook_in("repo/results/demo", ["select", key.rsplit('/').next().unwrap()]).ok();
+    assert!(output.stdout.contains("already"), "{}", output.stdout);
 }
 
 #[test]
 fn an_invalid_run_is_refused_unless_forced() {
-    let world = project();
-    let before = fs::read(world.repo("params.yaml")).unwrap();
-    let key = world.record("bad-step-gap");
-    let said = world.hook(["select", &key]).fails(1);
-    assert!(said.err.contains("step_sequence") && said.err.contains("--force"), "{}", said.err);
-    assert_eq!(fs::read(world.repo("params.yaml")).unwrap(), before);
-    let said = world.hook(["--json", "select", "--force", &key]).ok();
-    assert!(said.out.contains("\"valid\": false") && said.err.contains("invalid"), "{}", said.all());
-    assert!(fs::read_to_string(world.repo("params.yaml")).unwrap().contains(&format!("run_dir: results/{key}")));
+    let env = project();
+    let before = fs::read(env.repo("params.yaml")).unwrap();
+    let key = env.record("bad-step-gap");
+    let output = env.hook(["select", &key]).fails(1);
+    assert!(output.stderr.contains("step_sequence") && output.stderr.contains("--force"), "{}", output.stderr);
+    assert_eq!(fs::read(env.repo("params.yaml")).unwrap(), before);
+    let output = env.hook(["--json", "select", "--force", &key]).ok();
+    assert!(output.stdout.contains("\"valid\": false") && output.stderr.contains("invalid"), "{}", output.both());
+    assert!(fs::read_to_string(env.repo("params.yaml")).unwrap().contains(&format!("run_dir: results/{key}")));
 }
 
 #[test]
 fn what_cannot_be_edited_is_refused_untouched() {
-    let world = project();
-    let key = world.record("ok-head01");
+    let env = project();
+    let key = env.record("ok-head01");
     for text in ["ingest_capture:\n  run_dir: a\n  run_dir: b\n", "a: 1\n---\nb: 1\n", "- a\n", "<<<<<<< HEAD\na: 1\n"]
     {
-        fs::write(world.repo("params.yaml"), text).unwrap();
-        let said = world.hook(["select", &key]).fails(3);
-        assert!(said.err.contains("params.yaml:"), "{}", said.err);
-        assert_eq!(fs::read_to_string(world.repo("params.yaml")).unwrap(), text);
+        fs::write(env.repo("params.yaml"), text).unwrap();
+        let output = env.hook(["select", &key]).fails(3);
+        assert!(output.stderr.contains("params.yaml:"), "{}", output.stderr);
+        assert_eq!(fs::read_to_string(env.repo("params.yaml")).unwrap(), text);
     }
 }
 
 #[test]
 fn a_missing_file_is_made_and_other_formats_are_edited() {
-    let world = project();
-    let key = world.record("ok-head01");
-    let stage = fs::read_to_string(world.repo("dvc.yaml")).unwrap();
+    let env = project();
+    let key = env.record("ok-head01");
+    let stage = fs::read_to_string(env.repo("dvc.yaml")).unwrap();
     // A pipeline wants the file that it has lost, not a new one.
-    fs::remove_file(world.repo("params.yaml")).unwrap();
-    fs::remove_file(world.repo("dvc.yaml")).unwrap();
-    world.hook(["select", &key]).ok();
-    let text = fs::read_to_string(world.repo("params.yaml")).unwrap();
+    fs::remove_file(env.repo("params.yaml")).unwrap();
+    fs::remove_file(env.repo("dvc.yaml")).unwrap();
+    env.hook(["select", &key]).ok();
+    let text = fs::read_to_string(env.repo("params.yaml")).unwrap();
     assert!(text.contains(&format!("run_dir: results/{key}")) && text.contains("out_dir: data/captures"), "{text}");
 
     for (file, before, after) in [
@@ -73,20 +73,20 @@ fn a_missing_file_is_made_and_other_formats_are_edited() {
         ),
     ] {
         let named = stage.replace("- ingest_capture.run_dir", &format!("- {file}: [ingest_capture.run_dir]"));
-        fs::write(world.repo("dvc.yaml"), named).unwrap();
-        fs::write(world.repo(file), before).unwrap();
-        world.hook(["select", &key]).ok();
-        let text = fs::read_to_string(world.repo(file)).unwrap();
+        fs::write(env.repo("dvc.yaml"), named).unwrap();
+        fs::write(env.repo(file), before).unwrap();
+        env.hook(["select", &key]).ok();
+        let text = fs::read_to_string(env.repo(file)).unwrap();
         assert!(text.contains(&after.replace("KEY", &key)), "{text}");
     }
 }
 
 #[test]
 fn a_run_outside_the_project_and_no_run_at_all() {
-    let world = project();
-    let (outside, _) = crate::world::corpus_run("ok-head01");
-    world.hook(["select", outside.to_str().unwrap()]).fails(2);
-    world.hook(["select", "nothing/there"]).fails(3);
+    let env = project();
+    let (outside, _) = crate::env::corpus_run("ok-head01");
+    env.hook(["select", outside.to_str().unwrap()]).fails(2);
+    env.hook(["select", "nothing/there"]).fails(3);
 }
 
 /// Starts a command on a terminal of its own, of 10 lines and 80 columns, types keys (each once the text before it was shown), and prints what it said,
@@ -120,33 +120,33 @@ print(rest.decode(), "exit", code, "cursor", shown)
 "#;
 
 /// What a command says on a terminal, with what is typed there.
-pub fn on_a_terminal(world: &World, command: &str, typed: &[(&str, &str)]) -> String {
-    let mut args = vec!["-c", ON_A_TERMINAL, crate::world::BIN, command];
+pub fn on_a_terminal(env: &TestEnv, command: &str, typed: &[(&str, &str)]) -> String {
+    let mut args = vec!["-c", ON_A_TERMINAL, crate::env::BIN, command];
     args.extend(typed.iter().flat_map(|(wanted, keys)| [*wanted, *keys]));
-    world.run_in("repo", "python3", args).ok().out
+    env.run_in("repo", "python3", args).ok().stdout
 }
 
 #[test]
 fn without_a_run_one_is_picked_on_a_terminal() {
-    let mut world = project();
-    world.set("TERM", "xterm-256color");
+    let mut env = project();
+    env.set("TERM", "xterm-256color");
     let (nav, plume) = ("nav/run-20261124-021550", "plume/run-20261124-021546");
-    let params = || fs::read_to_string(world.repo("params.yaml")).unwrap();
+    let params = || fs::read_to_string(env.repo("params.yaml")).unwrap();
     let before = params();
     // Esc and Ctrl-C leave everything as it is, the terminal too.
     for keys in ["\\x1b", "\\x03", "plume\\x03"] {
-        let said = on_a_terminal(&world, "select", &[("Which run?", keys)]);
-        assert!(said.contains("nothing was changed") && said.ends_with("exit 1 cursor True\n"), "{keys}: {said}");
+        let output = on_a_terminal(&env, "select", &[("Which run?", keys)]);
+        assert!(output.contains("nothing was changed") && output.ends_with("exit 1 cursor True\n"), "{keys}: {output}");
         assert_eq!(params(), before);
     }
     // The newest is first; an arrow goes down, a number to its line, text filters.
     for (keys, run) in [("\\r", nav), ("\\x1b[B\\r", plume), ("1\\r", nav), ("2\\r", plume), ("NAV 0215\\r", nav)] {
-        let said = on_a_terminal(&world, "select", &[(plume, keys)]);
-        assert!(said.ends_with("exit 0 cursor True\n"), "{keys}: {said}");
-        assert!(params().contains(&format!("run_dir: results/{run}")), "{keys}: {said}");
+        let output = on_a_terminal(&env, "select", &[(plume, keys)]);
+        assert!(output.ends_with("exit 0 cursor True\n"), "{keys}: {output}");
+        assert!(params().contains(&format!("run_dir: results/{run}")), "{keys}: {output}");
     }
     // Without a terminal nobody is asked.
-    let said = world.hook(["select"]).fails(2);
-    assert!(said.err.contains("capture-hook select latest"), "{}", said.err);
-    world.hook(["--json", "select"]).fails(2);
+    let output = env.hook(["select"]).fails(2);
+    assert!(output.stderr.contains("capture-hook select latest"), "{}", output.stderr);
+    env.hook(["--json", "select"]).fails(2);
 }

@@ -15,11 +15,11 @@ use capture_hook::dvc::stage::Resolved;
 use capture_hook::params::Value;
 use capture_hook::run::json::{Object, Value as Json};
 
+use crate::env::{BIN, CommandOutput, TestEnv};
 use crate::hooks::select;
 use crate::matrix::{FIRST, SECOND, THIRD, commit_run, committed, script};
 use crate::stranger_programs::{evil, lock, object};
 use crate::tools;
-use crate::world::{BIN, Said, World};
 use readers::{Readers, same};
 use soup::Dice;
 
@@ -240,77 +240,81 @@ fn settings_and_messages_of_any_bytes_do_no_harm() {
 }
 
 /// A `dvc` of the user's own that leaves a mark where it is started, having done something first.
-fn own_dvc(world: &World, first: &str) {
+fn own_dvc(env: &TestEnv, first: &str) {
     let real = tools::dvc_bin().join("dvc");
-    let text = format!("#!/bin/sh\ntouch '{}'\n{first}\nexec '{}' \"$@\"\n", mark(world).display(), real.display());
-    let program = script(world, "own-dvc", &text);
-    world.git(["config", "capture-hook.dvc", &program]).ok();
+    let text = format!("#!/bin/sh\ntouch '{}'\n{first}\nexec '{}' \"$@\"\n", mark(env).display(), real.display());
+    let program = script(env, "own-dvc", &text);
+    env.git(["config", "capture-hook.dvc", &program]).ok();
 }
 
-fn mark(world: &World) -> PathBuf {
-    world.path("started")
+fn mark(env: &TestEnv) -> PathBuf {
+    env.path("started")
 }
 
 /// 11-1: a comment that DVC's reader ends at a character where ours goes on hides no command: it is refused with its line,
 /// and nothing runs.
 #[test]
 fn a_comment_that_dvc_ends_elsewhere_hides_no_command() {
-    let world = committed();
-    select(&world, SECOND);
+    let env = committed();
+    select(&env, SECOND);
     for odd in ['\u{2028}', '\u{2029}', '\u{85}'] {
         let pipeline = format!(
             "stages: {{capture_ingest: {{ # {odd} cmd: touch sprung, desc: \"\n  cmd: capture-hook ingest, # {odd} \",\n  \
              params: [ingest_capture.run_dir, ingest_capture.out_dir], outs: [\"${{ingest_capture.out_dir}}\": {{persist: true}}]}}}}\n"
         );
-        fs::write(world.repo("dvc.yaml"), pipeline).unwrap();
-        let said = world.git(["commit", "-q", "-am", "x"]).fails(1);
-        assert!(said.err.contains(&format!("dvc.yaml:1: the character U+{:04X}", u32::from(odd))), "{}", said.err);
-        let said = world.hook(["doctor"]);
-        assert!(said.code != 0 && said.all().contains("dvc.yaml:1: the character"), "{}", said.all());
-        assert!(!world.repo("sprung").exists());
+        fs::write(env.repo("dvc.yaml"), pipeline).unwrap();
+        let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
+        assert!(
+            output.stderr.contains(&format!("dvc.yaml:1: the character U+{:04X}", u32::from(odd))),
+            "{}",
+            output.stderr
+        );
+        let output = env.hook(["doctor"]);
+        assert!(output.code != 0 && output.both().contains("dvc.yaml:1: the character"), "{}", output.both());
+        assert!(!env.repo("sprung").exists());
     }
-    world.git(["checkout", "-q", "-f", "HEAD", "dvc.yaml"]).ok();
+    env.git(["checkout", "-q", "-f", "HEAD", "dvc.yaml"]).ok();
     // The parameters fill in what the stage writes: the same trick there.
-    let text = fs::read_to_string(world.repo("params.yaml")).unwrap();
-    fs::write(world.repo("params.yaml"), format!("{text}# \u{2028}x: 1\n")).unwrap();
+    let text = fs::read_to_string(env.repo("params.yaml")).unwrap();
+    fs::write(env.repo("params.yaml"), format!("{text}# \u{2028}x: 1\n")).unwrap();
     let line = text.lines().count() + 1;
-    let said = world.git(["commit", "-q", "-am", "x"]).fails(1);
-    assert!(said.err.contains(&format!("params.yaml:{line}: the character U+2028")), "{}", said.err);
+    let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
+    assert!(output.stderr.contains(&format!("params.yaml:{line}: the character U+2028")), "{}", output.stderr);
 }
 
 /// 11-1, a sibling: whatever DVC comes to read in `dvc.yaml` (here, a text that changes after it was judged), it starts the
 /// command that was judged and no other.
 #[test]
 fn dvc_starts_no_command_but_the_one_that_was_judged() {
-    let world = committed();
-    own_dvc(&world, "sed -i 's/cmd: capture-hook ingest/cmd: touch sprung/' dvc.yaml");
-    select(&world, SECOND);
-    let said = world.git(["commit", "-q", "-am", "x"]).fails(1);
-    assert!(said.err.contains("DVC would run `touch sprung`"), "{}", said.err);
-    assert!(mark(&world).exists() && !world.repo("sprung").exists());
+    let env = committed();
+    own_dvc(&env, "sed -i 's/cmd: capture-hook ingest/cmd: touch sprung/' dvc.yaml");
+    select(&env, SECOND);
+    let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
+    assert!(output.stderr.contains("DVC would run `touch sprung`"), "{}", output.stderr);
+    assert!(mark(&env).exists() && !env.repo("sprung").exists());
     // The right command runs as ever, in the user's own shell.
-    world.git(["checkout", "-q", "dvc.yaml"]).ok();
-    own_dvc(&world, "");
-    world.git(["commit", "-q", "-am", "x"]).ok();
-    assert!(world.repo("data/captures").join(SECOND).join("steps.parquet").exists());
+    env.git(["checkout", "-q", "dvc.yaml"]).ok();
+    own_dvc(&env, "");
+    env.git(["commit", "-q", "-am", "x"]).ok();
+    assert!(env.repo("data/captures").join(SECOND).join("steps.parquet").exists());
 }
 
 /// A branch `evil` whose tracked settings name a remote that only DVC reads, and nothing of its data here; checked out is the
 /// commit before the first run.
-fn stranger(files: &[(&str, &str)]) -> World {
-    let world = committed();
-    own_dvc(&world, "");
-    world.git(["checkout", "-q", "-b", "evil"]).ok();
-    fs::remove_file(world.repo(".dvc/config.local")).unwrap();
+fn stranger(files: &[(&str, &str)]) -> TestEnv {
+    let env = committed();
+    own_dvc(&env, "");
+    env.git(["checkout", "-q", "-b", "evil"]).ok();
+    fs::remove_file(env.repo(".dvc/config.local")).unwrap();
     for (path, text) in files {
-        fs::write(world.repo(path), text).unwrap();
-        world.git(["add", "-f", path]).ok();
+        fs::write(env.repo(path), text).unwrap();
+        env.git(["add", "-f", path]).ok();
     }
-    world.git(["commit", "-q", "--no-verify", "-m", "evil"]).ok();
-    world.git(["checkout", "-q", "main~1"]).ok();
-    fs::remove_dir_all(world.repo(".dvc/cache")).unwrap();
-    let _ = fs::remove_file(mark(&world));
-    world
+    env.git(["commit", "-q", "--no-verify", "-m", "evil"]).ok();
+    env.git(["checkout", "-q", "main~1"]).ok();
+    fs::remove_dir_all(env.repo(".dvc/cache")).unwrap();
+    let _ = fs::remove_file(mark(&env));
+    env
 }
 
 const REMOTE: &str = "[core]\n    remote = far\n['remote \"far\"']\n    url = s3://b/k\n";
@@ -320,11 +324,11 @@ const REMOTE: &str = "[core]\n    remote = far\n['remote \"far\"']\n    url = s3
 #[test]
 fn a_setting_behind_a_line_break_of_dvcs_is_refused() {
     for odd in ['\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}', '\r'] {
-        let world = stranger(&[(".dvc/config", &format!("{REMOTE}    # {odd}configpath = aws.ini\n"))]);
-        let said = world.git(["checkout", "-q", "evil"]).ok();
+        let env = stranger(&[(".dvc/config", &format!("{REMOTE}    # {odd}configpath = aws.ini\n"))]);
+        let output = env.git(["checkout", "-q", "evil"]).ok();
         let named = format!("config:5: the character U+{:04X}", u32::from(odd));
-        assert!(said.err.contains(&named), "{odd:?}: {}", said.err);
-        assert!(!mark(&world).exists(), "{odd:?}: {}", said.err);
+        assert!(output.stderr.contains(&named), "{odd:?}: {}", output.stderr);
+        assert!(!mark(&env).exists(), "{odd:?}: {}", output.stderr);
     }
 }
 
@@ -333,54 +337,62 @@ fn a_setting_behind_a_line_break_of_dvcs_is_refused() {
 #[test]
 fn a_tracked_config_local_is_the_repositorys() {
     let local = "['remote \"far\"']\n    configpath = aws.ini\n";
-    let world = stranger(&[(".dvc/config", REMOTE), (".dvc/config.local", local)]);
-    let said = world.git(["checkout", "-q", "evil"]).ok();
-    assert!(said.err.contains("the tracked .dvc/config.local sets configpath of remote `far`"), "{}", said.err);
-    assert!(!mark(&world).exists(), "{}", said.err);
+    let env = stranger(&[(".dvc/config", REMOTE), (".dvc/config.local", local)]);
+    let output = env.git(["checkout", "-q", "evil"]).ok();
+    assert!(
+        output.stderr.contains("the tracked .dvc/config.local sets configpath of remote `far`"),
+        "{}",
+        output.stderr
+    );
+    assert!(!mark(&env).exists(), "{}", output.stderr);
     // A setting that asks a question, or that nobody knows yet, is no better.
     for line in ["ask_password = true", "some_new_key = x"] {
-        let world = stranger(&[(".dvc/config", &format!("{REMOTE}    {line}\n"))]);
-        let said = world.git(["checkout", "-q", "evil"]).ok();
-        assert!(said.err.contains("the tracked .dvc/config sets") && !mark(&world).exists(), "{line}: {}", said.err);
+        let env = stranger(&[(".dvc/config", &format!("{REMOTE}    {line}\n"))]);
+        let output = env.git(["checkout", "-q", "evil"]).ok();
+        assert!(
+            output.stderr.contains("the tracked .dvc/config sets") && !mark(&env).exists(),
+            "{line}: {}",
+            output.stderr
+        );
     }
     // The user's own, with the same words, is heeded: DVC is asked.
-    let world = stranger(&[(".dvc/config", REMOTE)]);
-    fs::write(world.repo(".dvc/config.local"), local).unwrap();
-    world.git(["checkout", "-q", "evil"]).ok();
-    assert!(mark(&world).exists());
+    let env = stranger(&[(".dvc/config", REMOTE)]);
+    fs::write(env.repo(".dvc/config.local"), local).unwrap();
+    env.git(["checkout", "-q", "evil"]).ok();
+    assert!(mark(&env).exists());
 }
 
 /// 11-6, a sibling: a merge asks no remote either whose client the repository chooses; the lock file stays a conflict.
 #[test]
 fn a_merge_fetches_nothing_by_way_of_a_strangers_settings() {
-    let world = committed();
-    fs::write(world.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
-    fs::write(world.repo(".dvc/config"), format!("{REMOTE}    configpath = aws.ini\n")).unwrap();
-    world.git(["add", "-A"]).ok();
-    world.git(["commit", "-q", "-m", "settings"]).ok();
-    world.git(["checkout", "-q", "-b", "other"]).ok();
-    commit_run(&world, SECOND);
-    world.git(["checkout", "-q", "main"]).ok();
-    commit_run(&world, THIRD);
-    own_dvc(&world, "");
-    fs::remove_file(world.repo(".dvc/config.local")).unwrap();
-    fs::remove_dir_all(world.repo(".dvc/cache")).unwrap();
-    let said = world.git(["merge", "other"]).fails(1);
-    assert!(said.all().contains("the tracked .dvc/config sets configpath of remote `far`"), "{}", said.all());
-    assert!(!mark(&world).exists(), "{}", said.all());
+    let env = committed();
+    fs::write(env.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
+    fs::write(env.repo(".dvc/config"), format!("{REMOTE}    configpath = aws.ini\n")).unwrap();
+    env.git(["add", "-A"]).ok();
+    env.git(["commit", "-q", "-m", "settings"]).ok();
+    env.git(["checkout", "-q", "-b", "other"]).ok();
+    commit_run(&env, SECOND);
+    env.git(["checkout", "-q", "main"]).ok();
+    commit_run(&env, THIRD);
+    own_dvc(&env, "");
+    fs::remove_file(env.repo(".dvc/config.local")).unwrap();
+    fs::remove_dir_all(env.repo(".dvc/cache")).unwrap();
+    let output = env.git(["merge", "other"]).fails(1);
+    assert!(output.both().contains("the tracked .dvc/config sets configpath of remote `far`"), "{}", output.both());
+    assert!(!mark(&env).exists(), "{}", output.both());
 }
 
 /// `capture-hook` with so much memory to ask for, in KiB.
-fn within(world: &World, kib: u64, args: &[&str]) -> Said {
+fn within(env: &TestEnv, kib: u64, args: &[&str]) -> CommandOutput {
     let script = format!("ulimit -v {kib}; exec \"$0\" \"$@\"");
-    world.run_in("repo", "sh", ["-c", &script, BIN].into_iter().chain(args.iter().copied()))
+    env.run_in("repo", "sh", ["-c", &script, BIN].into_iter().chain(args.iter().copied()))
 }
 
 /// 11-15: a params file, or our settings, of a size or number of values that nobody writes is an error with little memory.
 #[test]
 fn a_huge_params_file_is_an_error_and_costs_little() {
-    let world = committed();
-    let path = world.repo("params.yaml");
+    let env = committed();
+    let path = env.repo("params.yaml");
     let text = fs::read_to_string(&path).unwrap();
     let dense = |bytes: usize| format!("{text}dense: [{}1]\n", "1,".repeat(bytes / 2));
     for (params, why) in [
@@ -390,24 +402,24 @@ fn a_huge_params_file_is_an_error_and_costs_little() {
         (format!("{text}deep: {}", "{a: ".repeat(900_000)), "nested deeper than 128 levels"),
     ] {
         fs::write(&path, params).unwrap();
-        let said = within(&world, 500_000, &["status"]);
-        assert!(said.code != 0 && said.err.contains(why), "{} {}", said.code, said.err);
+        let output = within(&env, 500_000, &["status"]);
+        assert!(output.code != 0 && output.stderr.contains(why), "{} {}", output.code, output.stderr);
     }
     fs::write(&path, text).unwrap();
     let list = "'x',".repeat(1_000_000);
-    fs::write(world.repo("capture-hook.toml"), format!("[validate]\nignore = [{list}]\n")).unwrap();
-    let said = within(&world, 500_000, &["status"]);
+    fs::write(env.repo("capture-hook.toml"), format!("[validate]\nignore = [{list}]\n")).unwrap();
+    let output = within(&env, 500_000, &["status"]);
     assert!(
-        said.code != 0 && said.err.contains("the file holds more than 200000 values"),
+        output.code != 0 && output.stderr.contains("the file holds more than 200000 values"),
         "{} {}",
-        said.code,
-        said.err
+        output.code,
+        output.stderr
     );
 }
 
 /// A branch `evil` whose dataset has so many files, all with the same text, five in each run; whether the cache has that text.
-fn countless(world: &World, files: usize, in_run: usize, here: bool) {
-    let cache = world.repo(".dvc/cache");
+fn countless(env: &TestEnv, files: usize, in_run: usize, here: bool) {
+    let cache = env.repo(".dvc/cache");
     let text = object(&cache, "one text", false);
     let row = |n: usize| format!("{{\"md5\": \"{text}\", \"relpath\": \"e/run-{:07}/{}\"}}", n / in_run, n % in_run);
     let rows: Vec<String> = (0..files).map(row).collect();
@@ -415,7 +427,7 @@ fn countless(world: &World, files: usize, in_run: usize, here: bool) {
     if !here {
         fs::remove_file(cache.join("files/md5").join(&text[..2]).join(&text[2..])).unwrap();
     }
-    evil(world, || lock(world, "data/captures", &version));
+    evil(env, || lock(env, "data/captures", &version));
 }
 
 /// 11-16: a checkout of a list of 100,000 files does not hold anybody up: what a hook would do for long is left to a command,
@@ -427,24 +439,32 @@ fn a_checkout_of_countless_files_is_left_to_a_command() {
         (60_000, true, "the dataset is left as it is: 600"),
         (480_000, true, "the dataset is left as it is: a list of files of 3"),
     ] {
-        let world = committed();
-        countless(&world, files, 5, here);
-        let said = world.git(["checkout", "-q", "evil"]).ok();
-        assert!(said.err.contains(why) && said.err.contains("`capture-hook pull`"), "{files} {here}: {}", said.err);
-        assert!(world.repo("data/captures").join(FIRST).exists() && !world.repo("data/captures/e").exists());
+        let env = committed();
+        countless(&env, files, 5, here);
+        let output = env.git(["checkout", "-q", "evil"]).ok();
+        assert!(
+            output.stderr.contains(why) && output.stderr.contains("`capture-hook pull`"),
+            "{files} {here}: {}",
+            output.stderr
+        );
+        assert!(env.repo("data/captures").join(FIRST).exists() && !env.repo("data/captures/e").exists());
         // On the way back there is nothing to do, and no word of it.
-        assert_eq!(world.git(["checkout", "-q", "main"]).ok().err, "");
+        assert_eq!(env.git(["checkout", "-q", "main"]).ok().stderr, "");
     }
 }
 
 /// 11-16, a sibling: runs beyond all number cost little memory, are left out, and that is said.
 #[test]
 fn a_list_of_countless_runs_is_left_out_and_said() {
-    let world = committed();
-    countless(&world, 250_001, 1, false);
-    let said = within(&world, 400_000, &["runs"]).ok();
-    assert!(said.err.contains("left out: ") && said.err.contains("names more than 250000 runs"), "{}", said.err);
-    assert!(said.out.contains(FIRST) && !said.out.contains("run-0000001"), "{}", said.out);
-    let said = within(&world, 400_000, &["log"]);
-    assert!(!said.all().contains("panicked") && said.code < 3, "{}", said.all());
+    let env = committed();
+    countless(&env, 250_001, 1, false);
+    let output = within(&env, 400_000, &["runs"]).ok();
+    assert!(
+        output.stderr.contains("left out: ") && output.stderr.contains("names more than 250000 runs"),
+        "{}",
+        output.stderr
+    );
+    assert!(output.stdout.contains(FIRST) && !output.stdout.contains("run-0000001"), "{}", output.stdout);
+    let output = within(&env, 400_000, &["log"]);
+    assert!(!output.both().contains("panicked") && output.code < 3, "{}", output.both());
 }

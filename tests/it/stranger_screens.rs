@@ -7,8 +7,8 @@ use std::process::Stdio;
 
 use capture_hook::support::visible::is_hidden;
 
+use crate::env::{BIN, TestEnv, files};
 use crate::matrix::{FIRST, SECOND, THIRD, committed, script};
-use crate::world::{BIN, World, files};
 
 /// What a terminal obeys: a title, concealed text, C1's own clearing of the screen.
 const STEER: &str = "\u{1b}]0;owned\u{7}\u{1b}[8mconcealed\u{9b}2J";
@@ -32,11 +32,11 @@ fn quoted() -> String {
 /// Runs each command line into pipes and on a terminal, checks that none lets through what no terminal should obey or
 /// hide, and gives all that was shown.
 #[track_caller]
-fn screens(world: &World, lines: &[&[&str]]) -> String {
+fn screens(env: &TestEnv, lines: &[&[&str]]) -> String {
     let lines: Vec<Vec<&str>> =
         lines.iter().map(|line| if line[0] == "git" { line.to_vec() } else { [&[BIN], *line].concat() }).collect();
     let harness = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/on_screens.py");
-    let mut python = world.command("python3", "repo");
+    let mut python = env.command("python3", "repo");
     python.env("GIT_PAGER", "cat").env("TERM", "xterm-256color");
     let mut child = python.arg(harness).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
@@ -44,9 +44,9 @@ fn screens(world: &World, lines: &[&[&str]]) -> String {
     drop(stdin);
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-    let said: Vec<[String; 2]> = serde_json::from_slice(&output.stdout).unwrap();
+    let output: Vec<[String; 2]> = serde_json::from_slice(&output.stdout).unwrap();
     let mut all = String::new();
-    for (line, [piped, shown]) in lines.iter().zip(said) {
+    for (line, [piped, shown]) in lines.iter().zip(output) {
         for (how, text) in [("into a pipe", piped), ("on a terminal", shown)] {
             let bytes: Vec<u8> = text.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
             let text = String::from_utf8(bytes).unwrap_or_else(|e| panic!("{line:?} {how}: {e}"));
@@ -73,30 +73,30 @@ fn without_our_own(text: &str) -> String {
 
 /// The payload was shown, spelled out.
 #[track_caller]
-fn shown(said: &str, what: &str) {
-    assert!(said.contains(what), "{what} is not shown:\n{said}");
+fn shown(output: &str, what: &str) {
+    assert!(output.contains(what), "{what} is not shown:\n{output}");
 }
 
-/// A world whose runs are versioned without a start of DVC.
-fn native() -> World {
-    let world = committed();
-    fs::write(world.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
-    world.git(["add", "-A"]).ok();
-    world.git(["commit", "-q", "-m", "settings"]).ok();
-    world
+/// An environment whose runs are versioned without a start of DVC.
+fn native() -> TestEnv {
+    let env = committed();
+    fs::write(env.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
+    env.git(["add", "-A"]).ok();
+    env.git(["commit", "-q", "-m", "settings"]).ok();
+    env
 }
 
 /// Replaces text in a tracked file.
 #[track_caller]
-fn edit(world: &World, file: &str, from: &str, to: &str) {
-    let text = fs::read_to_string(world.repo(file)).unwrap();
+fn edit(env: &TestEnv, file: &str, from: &str, to: &str) {
+    let text = fs::read_to_string(env.repo(file)).unwrap();
     assert!(text.contains(from), "{file}: {text}");
-    fs::write(world.repo(file), text.replace(from, to)).unwrap();
+    fs::write(env.repo(file), text.replace(from, to)).unwrap();
 }
 
 /// The line of a file that begins so, blanks apart.
-fn line_of(world: &World, file: &str, start: &str) -> String {
-    let text = fs::read_to_string(world.repo(file)).unwrap();
+fn line_of(env: &TestEnv, file: &str, start: &str) -> String {
+    let text = fs::read_to_string(env.repo(file)).unwrap();
     text.lines().find(|line| line.trim_start().trim_start_matches("- ").starts_with(start)).unwrap().to_owned()
 }
 
@@ -106,23 +106,21 @@ const SPELLED_HIDE: &str = "\\u{202e}\\u{200b}\\u{2028}\\u{e0041}\\u{ad}\\u{feff
 /// 11-18: commit subjects, authors, trailers, tag names and messages.
 #[test]
 fn what_commits_and_tags_say_is_spelled_out() {
-    let world = native();
+    let env = native();
     let text = format!("{STEER}{HIDE}");
     let message = format!("{text}\n\nCapture-Run: {FIRST}{HIDE}\nCapture-Data: md5:{STEER}\n");
     // The run's own commit, made again in the stranger's words.
-    world.git(["reset", "-q", "--hard", "HEAD~1"]).ok();
-    world.git(["tag", "-d", &format!("capture/{FIRST}")]).ok();
+    env.git(["reset", "-q", "--hard", "HEAD~1"]).ok();
+    env.git(["tag", "-d", &format!("capture/{FIRST}")]).ok();
     let author = format!("--author=A{text} <a{HIDE}@b>");
     let no_hooks = ["-c", "core.hooksPath=/dev/null"];
-    world
-        .git([&no_hooks[..], &["commit", "-q", "--amend", "--cleanup=verbatim", &author, "-m", &message]].concat())
-        .ok();
-    world.git(["tag", "-a", "-m", &message, &format!("capture/nav/x{HIDE}")]).ok();
-    world.git(["tag", &format!("v1{HIDE}\u{9b}")]).ok();
+    env.git([&no_hooks[..], &["commit", "-q", "--amend", "--cleanup=verbatim", &author, "-m", &message]].concat()).ok();
+    env.git(["tag", "-a", "-m", &message, &format!("capture/nav/x{HIDE}")]).ok();
+    env.git(["tag", &format!("v1{HIDE}\u{9b}")]).ok();
     let rev = format!("HEAD{STEER}");
     let range = format!("{rev}..HEAD");
-    let said = screens(
-        &world,
+    let output = screens(
+        &env,
         &[
             &["log"],
             &["log", "--json"],
@@ -138,8 +136,11 @@ fn what_commits_and_tags_say_is_spelled_out() {
             &["tag", "--all"],
         ],
     );
-    shown(&said, &format!("{SPELLED}{SPELLED_HIDE}"));
-    shown(&said, "\\u001b]0;owned\\u0007\\u001b[8mconcealed\\u009b2J\\u202e\\u200b\\u2028\\udb40\\udc41\\u00ad\\ufeff");
+    shown(&output, &format!("{SPELLED}{SPELLED_HIDE}"));
+    shown(
+        &output,
+        "\\u001b]0;owned\\u0007\\u001b[8mconcealed\\u009b2J\\u202e\\u200b\\u2028\\udb40\\udc41\\u00ad\\ufeff",
+    );
 }
 
 /// Gives a recorded run a stranger's metadata, rows and files.
@@ -167,25 +168,25 @@ for path in root.glob("*.gz"):
 /// pictures too.
 #[test]
 fn what_runs_hold_is_spelled_out() {
-    let world = native();
+    let env = native();
     let text = format!("{STEER}{HIDE}");
     let odd = format!("demo{HIDE}/r1{HIDE}");
-    world.record_as("ok-pypi010", &odd);
-    let poisoned = world.repo("results").join(&odd);
-    let poison = |with: &str| world.run_in(".", "python3", ["-c", POISON, poisoned.to_str().unwrap(), with, HIDE]).ok();
+    env.record_as("ok-pypi010", &odd);
+    let poisoned = env.repo("results").join(&odd);
+    let poison = |with: &str| env.run_in(".", "python3", ["-c", POISON, poisoned.to_str().unwrap(), with, HIDE]).ok();
     // A name that is no name for a run, in its metadata alone.
-    world.record_as("ok-pypi010", "demo/unsafe");
-    let meta = world.repo("results/demo/unsafe/run.json");
-    let mut said: serde_json::Value = serde_json::from_slice(&fs::read(&meta).unwrap()).unwrap();
+    env.record_as("ok-pypi010", "demo/unsafe");
+    let meta = env.repo("results/demo/unsafe/run.json");
+    let mut output: serde_json::Value = serde_json::from_slice(&fs::read(&meta).unwrap()).unwrap();
     for key in ["run_id", "experiment", "schema_version"] {
-        said[key] = text.clone().into();
+        output[key] = text.clone().into();
     }
-    fs::write(&meta, said.to_string()).unwrap();
+    fs::write(&meta, output.to_string()).unwrap();
     let path = format!("results/{odd}");
     let picture = format!("../{HIDE}.svg");
     poison(&text);
     let seen = screens(
-        &world,
+        &env,
         &[
             &["runs"],
             &["runs", "--json"],
@@ -207,17 +208,17 @@ fn what_runs_hold_is_spelled_out() {
         ],
     );
     shown(&seen, &format!("{SPELLED}{SPELLED_HIDE}"));
-    world.hook(["plot", &path, "-o", &picture]).ok();
-    let svg = fs::read_to_string(world.repo(&picture)).unwrap();
+    env.hook(["plot", &path, "-o", &picture]).ok();
+    let svg = fs::read_to_string(env.repo(&picture)).unwrap();
     assert!(!svg.contains(|c| c != '\n' && is_hidden(c)) && svg.contains(SPELLED_HIDE), "{svg}");
     // What a script takes is as it is where nobody looks.
-    world.git(["checkout", "-q", "params.yaml"]).ok();
-    world.hook(["plot", FIRST, "-o", &picture]).ok();
-    assert_eq!(world.hook(["plot", FIRST, "-o", &picture]).ok().out, format!("{picture}\n"));
+    env.git(["checkout", "-q", "params.yaml"]).ok();
+    env.hook(["plot", FIRST, "-o", &picture]).ok();
+    assert_eq!(env.hook(["plot", FIRST, "-o", &picture]).ok().stdout, format!("{picture}\n"));
 }
 
 /// Makes a project a stranger's.
-type Put<'a> = &'a dyn Fn(&World);
+type Put<'a> = &'a dyn Fn(&TestEnv);
 
 /// 11-18: parameters, stages, locks, settings and DVC's settings, in commands and in hooks.
 #[test]
@@ -240,60 +241,58 @@ fn what_tracked_files_say_is_spelled_out() {
         &["git", "checkout", "-q", "-f", "-"],
         &["git", "checkout", "-q", "-f", "-"],
     ];
-    let world = native();
+    let env = native();
     // DVC's settings with a control character are refused.
     let odd = "\u{202e}\u{200b}\u{e0041}";
     let remote = format!("[core]\n    remote = x{odd}\n['remote \"x{odd}\"']\n    url = /nowhere/{odd}\n");
     let states: [(&str, Put<'_>); 9] = [
-        ("run_dir", &|world| {
-            let line = line_of(world, "params.yaml", "run_dir:");
-            edit(world, "params.yaml", &line, &format!("  run_dir: \"results/{text}\""));
+        ("run_dir", &|env| {
+            let line = line_of(env, "params.yaml", "run_dir:");
+            edit(env, "params.yaml", &line, &format!("  run_dir: \"results/{text}\""));
         }),
-        ("out_dir", &|world| {
-            let line = line_of(world, "params.yaml", "out_dir:");
-            edit(world, "params.yaml", &line, &format!("  out_dir: \"../{text}\""));
+        ("out_dir", &|env| {
+            let line = line_of(env, "params.yaml", "out_dir:");
+            edit(env, "params.yaml", &line, &format!("  out_dir: \"../{text}\""));
         }),
-        ("cmd", &|world| edit(world, "dvc.yaml", "cmd: capture-hook ingest", &format!("cmd: \"echo {text}\""))),
-        ("lock, stage", &|world| edit(world, "dvc.lock", "stages:\n", &format!("stages:\n  \"{text}\":\n    x: 1\n"))),
-        ("lock, run", &|world| {
-            edit(world, "dvc.lock", &format!("results/{FIRST}"), &format!("\"results/demo/{text}\""));
+        ("cmd", &|env| edit(env, "dvc.yaml", "cmd: capture-hook ingest", &format!("cmd: \"echo {text}\""))),
+        ("lock, stage", &|env| edit(env, "dvc.lock", "stages:\n", &format!("stages:\n  \"{text}\":\n    x: 1\n"))),
+        ("lock, run", &|env| {
+            edit(env, "dvc.lock", &format!("results/{FIRST}"), &format!("\"results/demo/{text}\""));
         }),
-        ("settings, code", &|world| {
-            fs::write(world.repo("capture-hook.toml"), format!("[validate]\nignore = [\"{text}\"]\n")).unwrap();
+        ("settings, code", &|env| {
+            fs::write(env.repo("capture-hook.toml"), format!("[validate]\nignore = [\"{text}\"]\n")).unwrap();
         }),
-        ("settings, key", &|world| fs::write(world.repo("capture-hook.toml"), format!("\"{text}\" = 1\n")).unwrap()),
-        ("settings, value", &|world| {
-            fs::write(world.repo("capture-hook.toml"), format!("engine = \"{text}\"\n")).unwrap()
-        }),
-        ("remote", &|world| {
-            fs::write(world.repo(".dvc/config"), &remote).unwrap();
-            fs::remove_file(world.repo(".dvc/config.local")).unwrap();
+        ("settings, key", &|env| fs::write(env.repo("capture-hook.toml"), format!("\"{text}\" = 1\n")).unwrap()),
+        ("settings, value", &|env| fs::write(env.repo("capture-hook.toml"), format!("engine = \"{text}\"\n")).unwrap()),
+        ("remote", &|env| {
+            fs::write(env.repo(".dvc/config"), &remote).unwrap();
+            fs::remove_file(env.repo(".dvc/config.local")).unwrap();
         }),
     ];
     for (what, put) in states {
-        let world = world.twin();
-        world.git(["checkout", "-q", "-b", "strange"]).ok();
-        put(&world);
-        world.git(["-c", "core.hooksPath=/dev/null", "commit", "-q", "-am", "strange"]).ok();
-        world.git(["-c", "core.hooksPath=/dev/null", "checkout", "-q", "main"]).ok();
-        world.git(["-c", "core.hooksPath=/dev/null", "checkout", "-q", "strange"]).ok();
-        fs::write(world.repo("readme.txt"), what).unwrap();
+        let env = env.copy();
+        env.git(["checkout", "-q", "-b", "strange"]).ok();
+        put(&env);
+        env.git(["-c", "core.hooksPath=/dev/null", "commit", "-q", "-am", "strange"]).ok();
+        env.git(["-c", "core.hooksPath=/dev/null", "checkout", "-q", "main"]).ok();
+        env.git(["-c", "core.hooksPath=/dev/null", "checkout", "-q", "strange"]).ok();
+        fs::write(env.repo("readme.txt"), what).unwrap();
         // Something for pre-commit to look at.
-        fs::write(world.repo("params.yaml"), fs::read_to_string(world.repo("params.yaml")).unwrap() + "# x\n").unwrap();
-        let said = screens(&world, everything);
+        fs::write(env.repo("params.yaml"), fs::read_to_string(env.repo("params.yaml")).unwrap() + "# x\n").unwrap();
+        let output = screens(&env, everything);
         let spelled = if what == "remote" { "x\\u{202e}\\u{200b}\\u{e0041}" } else { "\\u{1b}]0;owned" };
-        assert!(said.contains(spelled), "{what}: not shown\n{said}");
+        assert!(output.contains(spelled), "{what}: not shown\n{output}");
     }
 }
 
 /// 11-18: a data version's list of files, branch names, DVC's and git's own words, and what was typed.
 #[test]
 fn what_lists_branches_and_other_programs_say_is_spelled_out() {
-    let mut world = native();
+    let mut env = native();
     // A list of files, and a lock that names it.
     let md5 = |bytes: &str| {
-        fs::write(world.path("bytes"), bytes).unwrap();
-        world.run_in(".", "md5sum", ["bytes"]).ok().out[..32].to_owned()
+        fs::write(env.path("bytes"), bytes).unwrap();
+        env.run_in(".", "md5sum", ["bytes"]).ok().stdout[..32].to_owned()
     };
     let path = |name: &str| serde_json::to_string(&format!("demo/r{HIDE}/{name}{STEER}{HIDE}")).unwrap();
     let none = "0".repeat(32);
@@ -303,19 +302,19 @@ fn what_lists_branches_and_other_programs_say_is_spelled_out() {
         path("b")
     );
     let name = md5(&list);
-    let cache = world.repo(".dvc/cache/files/md5").join(&name[..2]);
+    let cache = env.repo(".dvc/cache/files/md5").join(&name[..2]);
     fs::create_dir_all(&cache).unwrap();
     fs::write(cache.join(format!("{}.dir", &name[2..])), &list).unwrap();
-    world.git(["checkout", "-q", "-b", &format!("b{HIDE}")]).ok();
-    let old = line_of(&world, "dvc.lock", "md5:");
-    edit(&world, "dvc.lock", old.trim().trim_start_matches("md5: "), &format!("{name}.dir"));
+    env.git(["checkout", "-q", "-b", &format!("b{HIDE}")]).ok();
+    let old = line_of(&env, "dvc.lock", "md5:");
+    edit(&env, "dvc.lock", old.trim().trim_start_matches("md5: "), &format!("{name}.dir"));
     let no_hooks = ["-c", "core.hooksPath=/dev/null"];
-    world.git([&no_hooks[..], &["commit", "-q", "-am", "list"]].concat()).ok();
+    env.git([&no_hooks[..], &["commit", "-q", "-am", "list"]].concat()).ok();
     let run = format!("demo/r{HIDE}");
     let typed = format!("x{STEER}{HIDE}");
     let gif = format!("{typed}.gif");
-    let said = screens(
-        &world,
+    let output = screens(
+        &env,
         &[
             &["log"],
             &["runs"],
@@ -343,107 +342,106 @@ fn what_lists_branches_and_other_programs_say_is_spelled_out() {
             &["hook", &typed],
         ],
     );
-    shown(&said, SPELLED_HIDE);
-    shown(&said, SPELLED);
+    shown(&output, SPELLED_HIDE);
+    shown(&output, SPELLED);
     // A merge driver names both sides.
-    world.git(["checkout", "-q", "-f", "main"]).ok();
-    world.git(["checkout", "-q", "-b", &format!("other{HIDE}")]).ok();
+    env.git(["checkout", "-q", "-f", "main"]).ok();
+    env.git(["checkout", "-q", "-b", &format!("other{HIDE}")]).ok();
     for (key, branch) in [(SECOND, ""), (THIRD, "main")] {
         if !branch.is_empty() {
-            world.git(["checkout", "-q", branch]).ok();
+            env.git(["checkout", "-q", branch]).ok();
         }
-        crate::hooks::select(&world, key);
-        world.git([&no_hooks[..], &["commit", "-q", "-am", key]].concat()).ok();
+        crate::hooks::select(&env, key);
+        env.git([&no_hooks[..], &["commit", "-q", "-am", key]].concat()).ok();
     }
     let merge = ["git", "merge", "-q", "--no-edit", &format!("other{HIDE}")];
-    shown(&screens(&world, &[&merge[..]]), &format!("other{SPELLED_HIDE} had selected"));
-    world.git(["merge", "--abort"]);
-    world.git(["reset", "-q", "--hard"]).ok();
+    shown(&screens(&env, &[&merge[..]]), &format!("other{SPELLED_HIDE} had selected"));
+    env.git(["merge", "--abort"]);
+    env.git(["reset", "-q", "--hard"]).ok();
     // So does the strategy for several branches at once; it is a script.
     for branch in ["one", "two"] {
-        world.git(["checkout", "-q", "-b", &format!("{branch}{HIDE}$(touch${{IFS}}pwned)"), "main"]).ok();
-        fs::write(world.repo("readme.txt"), branch).unwrap();
-        world.git([&no_hooks[..], &["commit", "-q", "-am", branch]].concat()).ok();
+        env.git(["checkout", "-q", "-b", &format!("{branch}{HIDE}$(touch${{IFS}}pwned)"), "main"]).ok();
+        fs::write(env.repo("readme.txt"), branch).unwrap();
+        env.git([&no_hooks[..], &["commit", "-q", "-am", branch]].concat()).ok();
     }
-    world.git(["checkout", "-q", "main"]).ok();
+    env.git(["checkout", "-q", "main"]).ok();
     let [one, two] = ["one", "two"].map(|branch| format!("{branch}{HIDE}$(touch${{IFS}}pwned)"));
-    let path = format!("{}/hooks:{}", env!("CARGO_MANIFEST_DIR"), world.get("PATH"));
-    world.set("PATH", &path);
+    let path = format!("{}/hooks:{}", env!("CARGO_MANIFEST_DIR"), env.get("PATH"));
+    env.set("PATH", &path);
     let merge = ["git", "merge", "-q", "-s", "capture-hook", &one, &two];
-    shown(&screens(&world, &[&merge[..]]), "merge the branches one at a time: `git merge ");
+    shown(&screens(&env, &[&merge[..]]), "merge the branches one at a time: `git merge ");
     // DVC's words on a stage that it does not understand, and the words of the other side of a push.
-    script(&world, "origin.git/hooks/pre-receive", &format!("#!/bin/sh\nprintf '{STEER}{HIDE}\\n' >&2\nexit 1\n"));
-    shown(&screens(&world, &[&["publish", SECOND]]), &format!("{SPELLED}{SPELLED_HIDE}"));
-    fs::remove_file(world.repo("capture-hook.toml")).unwrap();
+    script(&env, "origin.git/hooks/pre-receive", &format!("#!/bin/sh\nprintf '{STEER}{HIDE}\\n' >&2\nexit 1\n"));
+    shown(&screens(&env, &[&["publish", SECOND]]), &format!("{SPELLED}{SPELLED_HIDE}"));
+    fs::remove_file(env.repo("capture-hook.toml")).unwrap();
     let stage = format!("stages:\n  other:\n    cmd: \"{0}\"\n    \"{0}\": 1\n", quoted());
-    edit(&world, "dvc.yaml", "stages:\n", &stage);
-    crate::hooks::select(&world, THIRD);
-    world.git(["add", "-A"]).ok();
-    shown(&screens(&world, &[&["git", "commit", "-q", "-m", "x"]]), "dvc repro");
+    edit(&env, "dvc.yaml", "stages:\n", &stage);
+    crate::hooks::select(&env, THIRD);
+    env.git(["add", "-A"]).ok();
+    shown(&screens(&env, &[&["git", "commit", "-q", "-m", "x"]]), "dvc repro");
 }
 
 /// 11-19: every character that Python's Unicode calls a control, a format or a separator of lines, and those that change
 /// the character before them, in a name.
 #[test]
 fn no_character_that_is_not_seen_is_printed() {
-    let world = native();
+    let env = native();
     let list = "import sys, unicodedata as u\n\
         odd = [c for c in map(chr, range(1, 0x110000)) if u.category(c) in ('Cc', 'Cf', 'Zl', 'Zp')]\n\
         odd += map(chr, [*range(0xfe00, 0xfe10), *range(0xe0100, 0xe01f0), 0x115f, 0x1160, 0x3164, 0xffa0, 0x34f, 0x17b4, 0x180b])\n\
         sys.stdout.buffer.write(''.join(c for c in odd if c not in '\\n\\r').encode())\n";
-    let all = world.run_in(".", "python3", ["-c", list]).ok().out;
+    let all = env.run_in(".", "python3", ["-c", list]).ok().stdout;
     assert!(all.chars().count() > 400 && all.contains('\u{e0041}'));
-    fs::write(world.path("message"), format!("a{all}z\n")).unwrap();
-    world.git(["reset", "-q", "--hard", "HEAD~1"]).ok();
-    world.git(["tag", "-d", &format!("capture/{FIRST}")]).ok();
-    world
-        .git(["-c", "core.hooksPath=/dev/null", "commit", "-q", "--amend", "--cleanup=verbatim", "-F", "../message"])
+    fs::write(env.path("message"), format!("a{all}z\n")).unwrap();
+    env.git(["reset", "-q", "--hard", "HEAD~1"]).ok();
+    env.git(["tag", "-d", &format!("capture/{FIRST}")]).ok();
+    env.git(["-c", "core.hooksPath=/dev/null", "commit", "-q", "--amend", "--cleanup=verbatim", "-F", "../message"])
         .ok();
-    let said = screens(&world, &[&["show", FIRST], &["show", "--json", FIRST], &["log", "--json"]]);
+    let output = screens(&env, &[&["show", FIRST], &["show", "--json", FIRST], &["log", "--json"]]);
     for c in all.chars() {
-        assert!(!without_our_own(&said).contains(c), "{c:?}");
-        assert!(said.contains(&c.escape_unicode().to_string()), "{c:?}");
+        assert!(!without_our_own(&output).contains(c), "{c:?}");
+        assert!(output.contains(&c.escape_unicode().to_string()), "{c:?}");
     }
     // A sibling: two names that look alike are told apart.
-    world.record_as("ok-pypi010", "demo/same\u{2060}");
-    world.record_as("ok-pypi010", "demo/same");
-    let runs = world.hook(["runs", "--new"]).ok().out;
+    env.record_as("ok-pypi010", "demo/same\u{2060}");
+    env.record_as("ok-pypi010", "demo/same");
+    let runs = env.hook(["runs", "--new"]).ok().stdout;
     assert!(runs.contains("demo/same ") && runs.contains("demo/same\\u{2060} "), "{runs}");
     // What we write into git, which prints it as it is.
-    world.hook(["select", "demo/same\u{2060}"]).ok();
-    world.git(["commit", "-q", "-am", "x"]).ok();
-    let said = world.git(["log", "-1", "--format=%B%d"]).ok().out;
+    env.hook(["select", "demo/same\u{2060}"]).ok();
+    env.git(["commit", "-q", "-am", "x"]).ok();
+    let output = env.git(["log", "-1", "--format=%B%d"]).ok().stdout;
     assert!(
-        said.contains("Capture-Run: demo/same%E2%81%A0\n") && said.contains("capture/demo/same%E2%81%A0"),
-        "{said}"
+        output.contains("Capture-Run: demo/same%E2%81%A0\n") && output.contains("capture/demo/same%E2%81%A0"),
+        "{output}"
     );
-    assert!(world.hook(["show", "capture/demo/same%E2%81%A0"]).ok().out.starts_with("demo/same\\u{2060}\n"));
+    assert!(env.hook(["show", "capture/demo/same%E2%81%A0"]).ok().stdout.starts_with("demo/same\\u{2060}\n"));
 }
 
 /// What an interactive shell shows when these lines are typed, a tab for completion in them.
-fn typed(world: &World, shell: &str, lines: &[&str]) -> String {
+fn typed(env: &TestEnv, shell: &str, lines: &[&str]) -> String {
     let harness = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/in_shells.py");
     let mut args = vec![harness, shell];
     args.extend(lines);
-    world.run_in("repo", "python3", args).ok().out
+    env.run_in("repo", "python3", args).ok().stdout
 }
 
 /// 11-7: a tag, a run id, an experiment and a path that are shell code are not put onto a command line, in any shell;
 /// others are.
 #[test]
 fn completion_puts_no_name_on_the_command_line_that_a_shell_would_run() {
-    let world = committed();
-    world.git(["tag", "-m", "x", "capture/odd/$(touch${IFS}one)"]).ok();
-    world.git(["tag", "-m", "x", "capture/odder/`touch${IFS}two`"]).ok();
+    let env = committed();
+    env.git(["tag", "-m", "x", "capture/odd/$(touch${IFS}one)"]).ok();
+    env.git(["tag", "-m", "x", "capture/odder/`touch${IFS}two`"]).ok();
     for key in ["three/x;touch three", "four/$(touch four)", "five&touch five/x", "--force/x", "six/a b"] {
-        world.record_as("ok-pypi010", key);
+        env.record_as("ok-pypi010", key);
     }
-    fs::create_dir_all(world.repo("seven$(touch seven)")).unwrap();
+    fs::create_dir_all(env.repo("seven$(touch seven)")).unwrap();
     // The rule, for every shell: what is offered is one plain word.
     let offered = |shell: &str, words: &[&str]| {
-        let mut command = world.command(BIN, "repo");
+        let mut command = env.command(BIN, "repo");
         command.env("COMPLETE", shell).env("_CLAP_COMPLETE_INDEX", (words.len() - 1).to_string());
-        crate::world::said(command.arg("--").args(words)).ok().out
+        crate::env::run_command(command.arg("--").args(words)).ok().stdout
     };
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         for words in [
@@ -468,7 +466,7 @@ fn completion_puts_no_name_on_the_command_line_that_a_shell_would_run() {
         assert!(offered(shell, &["capture-hook", "ingest", "--run-dir", "resul"]).contains("results/"), "{shell}");
     }
     // Real shells, ENTER and all.
-    let there = |shell: &&str| world.run_in(".", "sh", ["-c", &format!("command -v {shell}")]).code == 0;
+    let there = |shell: &&str| env.run_in(".", "sh", ["-c", &format!("command -v {shell}")]).code == 0;
     for shell in ["bash", "zsh", "fish"] {
         if !there(&shell) {
             eprintln!("{shell} is not installed: its completion was judged by what it is given, not by what it does");
@@ -489,22 +487,22 @@ fn completion_puts_no_name_on_the_command_line_that_a_shell_would_run() {
             "capture-hook ingest --run-dir seven\t",
             "capture-hook show nav\t",
         ];
-        let said = typed(&world, shell, &lines);
+        let output = typed(&env, shell, &lines);
         for mark in ["one", "two", "three", "four", "five", "seven"] {
-            assert!(!world.repo(mark).exists(), "{shell} ran what is called `{mark}`:\n{said}");
+            assert!(!env.repo(mark).exists(), "{shell} ran what is called `{mark}`:\n{output}");
         }
-        assert!(said.contains(&format!("show {FIRST}")), "{shell} completes nothing:\n{said}");
+        assert!(output.contains(&format!("show {FIRST}")), "{shell} completes nothing:\n{output}");
     }
 }
 
 /// 11-7: a command in a hint does what it says when it is pasted, whatever a repository calls its runs.
 #[test]
 fn commands_in_hints_are_quoted() {
-    let world = native();
+    let env = native();
     let key = "demo/$(touch pwned);touch${IFS}pwned `touch pwned` 'touch pwned' \"x\"";
-    world.record_as("ok-pypi010", key);
+    env.record_as("ok-pypi010", key);
     let run = format!("results/{key}");
-    let rows = world.repo(&run).join("steps.jsonl.gz");
+    let rows = env.repo(&run).join("steps.jsonl.gz");
     fs::write(&rows, &fs::read(&rows).unwrap()[..100]).unwrap();
     let mut hints = 0;
     for line in [
@@ -517,13 +515,13 @@ fn commands_in_hints_are_quoted() {
         &["plot", key],
         &["status"],
     ] {
-        let said = world.hook(line).all();
-        for command in said.split("`capture-hook ").skip(1).filter(|rest| rest.contains("touch")) {
+        let output = env.hook(line).both();
+        for command in output.split("`capture-hook ").skip(1).filter(|rest| rest.contains("touch")) {
             hints += 1;
             let command = command.rsplit_once('`').unwrap().0.split("` shows").next().unwrap();
             let command = command.split("` says").next().unwrap().split("` commits").next().unwrap();
-            world.run_in("repo", "sh", ["-c", &format!("capture-hook {command}")]);
-            assert!(!world.repo("pwned").exists(), "{line:?}: `capture-hook {command}`\n{said}");
+            env.run_in("repo", "sh", ["-c", &format!("capture-hook {command}")]);
+            assert!(!env.repo("pwned").exists(), "{line:?}: `capture-hook {command}`\n{output}");
         }
     }
     assert!(hints >= 4, "{hints}");
@@ -577,62 +575,63 @@ const GAP: &str = "import gzip, pathlib, sys\n\
 /// 11-20: what a tracked `validate.ignore` drops is told by everything that tells a verdict, with the file that says so.
 #[test]
 fn every_verdict_tells_what_settings_ignore() {
-    let world = native();
-    let manifest = |key: &str| fs::read_to_string(world.repo("data/captures").join(key).join("manifest.json")).unwrap();
+    let env = native();
+    let manifest = |key: &str| fs::read_to_string(env.repo("data/captures").join(key).join("manifest.json")).unwrap();
     assert!(!manifest(FIRST).contains("ignored"));
     // One run without a manifest of its recorder's, and one with: that one is never rewritten.
-    let plume = world.record("ok-orig100");
+    let plume = env.record("ok-orig100");
     for key in [SECOND, plume.as_str()] {
-        world.run_in("repo", "python3", ["-c", GAP, &format!("results/{key}")]).ok();
-        world.hook(["validate", key]).fails(1);
+        env.run_in("repo", "python3", ["-c", GAP, &format!("results/{key}")]).ok();
+        env.hook(["validate", key]).fails(1);
     }
     let settings = "engine = \"native\"\n[validate]\nignore = [\"step_sequence\"]\n";
-    fs::write(world.repo("capture-hook.toml"), settings).unwrap();
-    world.git(["commit", "-q", "-am", "settings"]).ok();
-    let told = |said: &str, what: &str| {
-        assert!(said.contains("ignored step_sequence (once), as capture-hook.toml says"), "{what}:\n{said}");
+    fs::write(env.repo("capture-hook.toml"), settings).unwrap();
+    env.git(["commit", "-q", "-am", "settings"]).ok();
+    let told = |output: &str, what: &str| {
+        assert!(output.contains("ignored step_sequence (once), as capture-hook.toml says"), "{what}:\n{output}");
     };
     for key in [SECOND, plume.as_str()] {
-        told(&world.hook(["validate", key]).ok().out, "validate");
-        let said: serde_json::Value = serde_json::from_str(&world.hook(["validate", "--json", key]).ok().out).unwrap();
+        told(&env.hook(["validate", key]).ok().stdout, "validate");
+        let output: serde_json::Value =
+            serde_json::from_str(&env.hook(["validate", "--json", key]).ok().stdout).unwrap();
         let first = serde_json::json!({"code": "step_sequence", "count": 1, "by": "capture-hook.toml"});
-        assert_eq!(said["runs"][0]["ignored"][0], first, "{said}");
-        assert_eq!(said["runs"][0]["ok"], true);
-        let said = world.hook(["select", key]).ok().err;
-        told(&said, "select");
-        assert!(said.contains("warning: "), "{said}");
-        told(&world.git(["commit", "-q", "-am", key]).ok().err, "the commit");
-        let said = world.hook(["status"]).ok();
-        assert!(said.out.contains("(ignored: step_sequence"), "{}", said.out);
-        told(&said.err, "status");
-        told(&world.hook(["show", key]).ok().out, "show");
-        told(&world.hook(["ingest", "--run-dir", &format!("results/{key}")]).ok().err, "ingest");
-        let said: serde_json::Value = serde_json::from_str(&world.hook(["show", "--json", key]).ok().out).unwrap();
-        assert_eq!(said["validation"]["ignored"][0], first, "{said}");
-        let index = world.repo("data/captures").join(key).join("DATASET_INDEX.json");
+        assert_eq!(output["runs"][0]["ignored"][0], first, "{output}");
+        assert_eq!(output["runs"][0]["ok"], true);
+        let output = env.hook(["select", key]).ok().stderr;
+        told(&output, "select");
+        assert!(output.contains("warning: "), "{output}");
+        told(&env.git(["commit", "-q", "-am", key]).ok().stderr, "the commit");
+        let output = env.hook(["status"]).ok();
+        assert!(output.stdout.contains("(ignored: step_sequence"), "{}", output.stdout);
+        told(&output.stderr, "status");
+        told(&env.hook(["show", key]).ok().stdout, "show");
+        told(&env.hook(["ingest", "--run-dir", &format!("results/{key}")]).ok().stderr, "ingest");
+        let output: serde_json::Value = serde_json::from_str(&env.hook(["show", "--json", key]).ok().stdout).unwrap();
+        assert_eq!(output["validation"]["ignored"][0], first, "{output}");
+        let index = env.repo("data/captures").join(key).join("DATASET_INDEX.json");
         assert!(fs::read_to_string(index).unwrap().contains("\"ignored\""), "{key}");
     }
     assert!(manifest(SECOND).contains("\"ignored\"") && !manifest(&plume).contains("\"ignored\""));
     // History tells it of every commit, as a warning: a team may mean it.
-    let said = world.hook(["check"]).ok().out;
-    told(&said, "check");
-    assert_eq!(said.matches("findings_ignored").count(), 2, "{said}");
-    world.hook(["check", "--strict"]).fails(1);
+    let output = env.hook(["check"]).ok().stdout;
+    told(&output, "check");
+    assert_eq!(output.matches("findings_ignored").count(), 2, "{output}");
+    env.hook(["check", "--strict"]).fails(1);
     // A clone that has the lists of files and not the files tells what may have been ignored.
-    for object in files(&world.repo(".dvc/cache/files")) {
+    for object in files(&env.repo(".dvc/cache/files")) {
         if object.extension().is_none() {
             fs::remove_file(object).unwrap();
         }
     }
-    fs::remove_dir_all(world.repo("data/captures")).unwrap();
-    let said = world.hook(["check"]).ok().out;
+    fs::remove_dir_all(env.repo("data/captures")).unwrap();
+    let output = env.hook(["check"]).ok().stdout;
     assert_eq!(
-        said.matches("ignores step_sequence; whether the run has such findings is not known").count(),
+        output.matches("ignores step_sequence; whether the run has such findings is not known").count(),
         2,
-        "{said}"
+        "{output}"
     );
     // A sibling: rows that say they are another run's are nobody's to ignore.
-    fs::write(world.repo("capture-hook.toml"), "[validate]\nignore = [\"run_id_mismatch\"]\n").unwrap();
-    let said = world.hook(["validate", SECOND]).fails(3).err;
-    assert!(said.contains("`run_id_mismatch` cannot be ignored"), "{said}");
+    fs::write(env.repo("capture-hook.toml"), "[validate]\nignore = [\"run_id_mismatch\"]\n").unwrap();
+    let output = env.hook(["validate", SECOND]).fails(3).stderr;
+    assert!(output.contains("`run_id_mismatch` cannot be ignored"), "{output}");
 }

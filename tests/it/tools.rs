@@ -60,5 +60,5 @@ pub fn venv(name: &str, requirements: &[&str]) -> PathBuf {
 }
 
 fn must(command: &mut Command) {
-    crate::world::said_within(INSTALL, command).ok();
+    crate::env::run_command_within(INSTALL, command).ok();
 }

@@ -7,7 +7,7 @@ use capture_hook::support::progress::Silent;
 use capture_hook::validate::{self, Options, Report};
 use serde_json::Value;
 
-use crate::world::corpus_run;
+use crate::env::corpus_run;
 
 fn check(run: &Path) -> Report {
     validate::check(run, "run", &Options::default(), &Silent).unwrap()
@@ -69,8 +69,10 @@ fn a_run_recorded_with_the_package_on_pypi_raises_no_alarm() {
 }
 
 /// What the command says of runs of the corpus, called in `dir`.
-fn command(dir: &Path, args: &[&str]) -> crate::world::Said {
-    crate::world::said(std::process::Command::new(crate::world::BIN).current_dir(dir).args(args).env("NO_COLOR", "1"))
+fn command(dir: &Path, args: &[&str]) -> crate::env::CommandOutput {
+    crate::env::run_command(
+        std::process::Command::new(crate::env::BIN).current_dir(dir).args(args).env("NO_COLOR", "1"),
+    )
 }
 
 #[test]
@@ -78,19 +80,19 @@ fn the_command_reports_for_people_and_for_scripts() {
     let root = tempfile::tempdir().unwrap();
     let results = root.path().join("results");
     for (case, name) in [("ok-head01", "nav/good"), ("bad-step-gap", "nav/gap"), ("ok-orig100", "plume/good")] {
-        crate::world::copy_dir(&corpus_run(case).0, &results.join(name));
+        crate::env::copy_dir(&corpus_run(case).0, &results.join(name));
     }
     fs::write(root.path().join("params.yaml"), "ingest_capture:\n  run_dir: results/nav/gap\n").unwrap();
     let here = |args: &[&str]| command(root.path(), args);
     let good = here(&["validate", "results/nav/good"]).ok();
-    assert_eq!(good.out, "✓ results/nav/good is valid: 151 steps, 4 episodes\n");
+    assert_eq!(good.stdout, "✓ results/nav/good is valid: 151 steps, 4 episodes\n");
     // The selected run.
     let bad = here(&["validate"]).fails(1);
     assert_eq!(
-        bad.out,
+        bad.stdout,
         "✗ results/nav/gap is invalid: 150 steps, 4 episodes, 1 error\n  error step_sequence\n    steps.jsonl.gz:7 ep-000002  step 7 follows step 5\n"
     );
-    let json: Value = serde_json::from_str(&here(&["--json", "validate", "gap"]).fails(1).out).unwrap();
+    let json: Value = serde_json::from_str(&here(&["--json", "validate", "gap"]).fails(1).stdout).unwrap();
     assert_eq!(
         json,
         serde_json::json!({"ok": false, "runs": [{
@@ -101,7 +103,7 @@ fn the_command_reports_for_people_and_for_scripts() {
                           "episode_id": "ep-000002", "message": "step 7 follows step 5", "count": 1}],
         }]})
     );
-    let all: Value = serde_json::from_str(&here(&["validate", "--all", "--json"]).fails(1).out).unwrap();
+    let all: Value = serde_json::from_str(&here(&["validate", "--all", "--json"]).fails(1).stdout).unwrap();
     let verdicts: Vec<_> =
         all["runs"].as_array().unwrap().iter().map(|r| (r["run_dir"].as_str(), r["ok"].as_bool())).collect();
     assert_eq!(
@@ -111,11 +113,11 @@ fn the_command_reports_for_people_and_for_scripts() {
     );
     // What is not there, and what could be either.
     let missing = here(&["validate", "--json", "results/nav/none"]).fails(3);
-    assert!(missing.out.contains("run_dir_not_found") && missing.err.contains("no_such_run"), "{missing:?}");
+    assert!(missing.stdout.contains("run_dir_not_found") && missing.stderr.contains("no_such_run"), "{missing:?}");
     let either = here(&["validate", "good"]).fails(3);
-    assert!(either.err.contains("nav/good") && either.err.contains("plume/good"), "{either:?}");
+    assert!(either.stderr.contains("nav/good") && either.stderr.contains("plume/good"), "{either:?}");
     fs::write(root.path().join("capture-hook.toml"), "[validate]\nignore = [\"step_sequence\"]\n").unwrap();
     here(&["validate"]).ok();
     fs::write(root.path().join("capture-hook.toml"), "[validate]\nignore = [\"step_sequenze\"]\n").unwrap();
-    assert!(here(&["validate"]).fails(3).err.contains("did you mean `step_sequence`?"));
+    assert!(here(&["validate"]).fails(3).stderr.contains("did you mean `step_sequence`?"));
 }

@@ -5,8 +5,8 @@ use std::io::Write;
 use std::process::Stdio;
 
 use super::{Case, FIRST, SECOND, THIRD, clean, commit_run, id, runs_at, script, tags, trailer};
+use crate::env::{TestEnv, VIEWS, tree};
 use crate::hooks::select;
-use crate::world::{VIEWS, World, tree};
 
 pub const CASES: &[Case] = &[
     Case { line: "commit of a staged selection", run: staged },
@@ -37,34 +37,34 @@ pub const DATA: &[Case] = &[
     Case { line: "a run committed again with other data gets @v2", run: again },
 ];
 
-fn staged(world: World) {
-    select(&world, SECOND);
-    world.git(["add", "params.yaml"]).ok();
-    world.git(["commit", "-q", "-m", "x"]).ok();
-    clean(&world);
-    assert_eq!(runs_at(&world, "HEAD"), [SECOND, FIRST]);
-    assert_eq!(tags(&world), [format!("capture/{SECOND}"), format!("capture/{FIRST}")]);
-    assert_eq!(trailer(&world, "HEAD", "Capture-Run"), [SECOND]);
+fn staged(env: TestEnv) {
+    select(&env, SECOND);
+    env.git(["add", "params.yaml"]).ok();
+    env.git(["commit", "-q", "-m", "x"]).ok();
+    clean(&env);
+    assert_eq!(runs_at(&env, "HEAD"), [SECOND, FIRST]);
+    assert_eq!(tags(&env), [format!("capture/{SECOND}"), format!("capture/{FIRST}")]);
+    assert_eq!(trailer(&env, "HEAD", "Capture-Run"), [SECOND]);
 }
 
-fn all(world: World) {
-    fs::write(world.repo("readme.txt"), "b\n").unwrap();
-    commit_run(&world, SECOND);
-    clean(&world);
-    let files = world.git(["show", "--format=", "--name-only"]).ok().out;
+fn all(env: TestEnv) {
+    fs::write(env.repo("readme.txt"), "b\n").unwrap();
+    commit_run(&env, SECOND);
+    clean(&env);
+    let files = env.git(["show", "--format=", "--name-only"]).ok().stdout;
     assert_eq!(files, format!("dvc.lock\n{VIEWS}params.yaml\nreadme.txt\n"));
 }
 
-fn patch(world: World) {
-    let path = world.repo("params.yaml");
+fn patch(env: TestEnv) {
+    let path = env.repo("params.yaml");
     let text = fs::read_to_string(&path).unwrap();
     // Far enough apart for two hunks.
     fs::write(&path, format!("{text}{}lr: 1\n", "# -\n".repeat(12))).unwrap();
-    world.git(["commit", "-q", "-am", "more parameters"]).ok();
-    select(&world, SECOND);
+    env.git(["commit", "-q", "-am", "more parameters"]).ok();
+    select(&env, SECOND);
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replace("lr: 1", "lr: 2")).unwrap();
-    let mut command = world.command("/usr/bin/env", "repo");
+    let mut command = env.command("/usr/bin/env", "repo");
     let mut child = command
         .args(["git", "commit", "-q", "-p", "-m", "x"])
         .stdin(Stdio::piped())
@@ -73,258 +73,261 @@ fn patch(world: World) {
         .unwrap();
     child.stdin.take().unwrap().write_all(b"y\nn\n").unwrap();
     assert!(child.wait().unwrap().success());
-    let committed = world.git(["show", "HEAD:params.yaml"]).ok().out;
+    let committed = env.git(["show", "HEAD:params.yaml"]).ok().stdout;
     assert!(committed.contains(SECOND) && committed.contains("lr: 1"), "{committed}");
     assert!(fs::read_to_string(&path).unwrap().contains("lr: 2"));
-    assert_eq!(world.git(["status", "--porcelain"]).ok().out, " M params.yaml\n");
-    assert_eq!(runs_at(&world, "HEAD"), [SECOND, FIRST]);
+    assert_eq!(env.git(["status", "--porcelain"]).ok().stdout, " M params.yaml\n");
+    assert_eq!(runs_at(&env, "HEAD"), [SECOND, FIRST]);
 }
 
-fn paths(world: World) {
+fn paths(env: TestEnv) {
     for options in [&["-o", "params.yaml"][..], &["--", "params.yaml"]] {
-        fs::write(world.repo("readme.txt"), options.concat()).unwrap();
-        world.git(["add", "readme.txt"]).ok();
+        fs::write(env.repo("readme.txt"), options.concat()).unwrap();
+        env.git(["add", "readme.txt"]).ok();
         let key = if options[0] == "-o" { SECOND } else { THIRD };
-        select(&world, key);
-        world.git(["commit", "-q", "-m", "x"].iter().chain(options)).ok();
+        select(&env, key);
+        env.git(["commit", "-q", "-m", "x"].iter().chain(options)).ok();
         // What else was staged is staged still; nothing is half undone.
-        assert_eq!(world.git(["status", "--porcelain"]).ok().out, "M  readme.txt\n");
-        assert!(runs_at(&world, "HEAD").contains(&key.to_owned()));
-        assert_eq!(world.git(["show", "--format=", "--name-only"]).ok().out, format!("dvc.lock\n{VIEWS}params.yaml\n"));
+        assert_eq!(env.git(["status", "--porcelain"]).ok().stdout, "M  readme.txt\n");
+        assert!(runs_at(&env, "HEAD").contains(&key.to_owned()));
+        assert_eq!(
+            env.git(["show", "--format=", "--name-only"]).ok().stdout,
+            format!("dvc.lock\n{VIEWS}params.yaml\n")
+        );
     }
-    world.git(["commit", "-q", "-m", "y"]).ok();
-    clean(&world);
+    env.git(["commit", "-q", "-m", "y"]).ok();
+    clean(&env);
 }
 
-fn amend(world: World) {
+fn amend(env: TestEnv) {
     let ways = [&["--no-edit"][..], &["-m", "new words"], &["-F", "readme.txt"], &["-C", "HEAD"]];
     for (number, args) in ways.iter().enumerate() {
-        let before = id(&world, "HEAD");
-        world
-            .git(
-                ["commit", "-q", "--amend", "--date", &format!("2026-01-01T00:00:{number:02}")]
-                    .iter()
-                    .copied()
-                    .chain(args.iter().copied()),
-            )
-            .ok();
-        assert_ne!(id(&world, "HEAD"), before, "{args:?}");
+        let before = id(&env, "HEAD");
+        env.git(
+            ["commit", "-q", "--amend", "--date", &format!("2026-01-01T00:00:{number:02}")]
+                .iter()
+                .copied()
+                .chain(args.iter().copied()),
+        )
+        .ok();
+        assert_ne!(id(&env, "HEAD"), before, "{args:?}");
         for key in ["Capture-Run", "Capture-Config", "Capture-Data", "Capture-Manifest"] {
-            assert_eq!(trailer(&world, "HEAD", key).len(), 1, "{args:?} {key}");
+            assert_eq!(trailer(&env, "HEAD", key).len(), 1, "{args:?} {key}");
         }
-        assert_eq!(id(&world, &format!("capture/{FIRST}")), id(&world, "HEAD"), "{args:?}");
-        assert_eq!(tags(&world).len(), 1);
+        assert_eq!(id(&env, &format!("capture/{FIRST}")), id(&env, "HEAD"), "{args:?}");
+        assert_eq!(tags(&env).len(), 1);
     }
     // A later commit that brings nothing is not taken for an amended one.
-    fs::write(world.repo("readme.txt"), "b\n").unwrap();
-    world.git(["commit", "-q", "-am", "words"]).ok();
-    assert!(trailer(&world, "HEAD", "Capture-Run").is_empty());
+    fs::write(env.repo("readme.txt"), "b\n").unwrap();
+    env.git(["commit", "-q", "-am", "words"]).ok();
+    assert!(trailer(&env, "HEAD", "Capture-Run").is_empty());
 }
 
-fn amend_other(world: World) {
-    select(&world, SECOND);
-    world.git(["commit", "-q", "-a", "--amend", "--no-edit"]).ok();
-    clean(&world);
-    assert_eq!(runs_at(&world, "HEAD"), [SECOND, FIRST]);
-    assert_eq!(trailer(&world, "HEAD", "Capture-Run"), [SECOND, FIRST]);
+fn amend_other(env: TestEnv) {
+    select(&env, SECOND);
+    env.git(["commit", "-q", "-a", "--amend", "--no-edit"]).ok();
+    clean(&env);
+    assert_eq!(runs_at(&env, "HEAD"), [SECOND, FIRST]);
+    assert_eq!(trailer(&env, "HEAD", "Capture-Run"), [SECOND, FIRST]);
     for key in [FIRST, SECOND] {
-        assert_eq!(id(&world, &format!("capture/{key}")), id(&world, "HEAD"));
+        assert_eq!(id(&env, &format!("capture/{key}")), id(&env, "HEAD"));
     }
 }
 
-fn no_verify(world: World) {
-    select(&world, SECOND);
-    world.git(["commit", "-q", "--no-verify", "-am", "x"]).ok();
-    assert!(trailer(&world, "HEAD", "Capture-Run").is_empty());
-    assert_eq!(tags(&world).len(), 1);
-    fs::write(
-        world.repo("params.yaml"),
-        format!("{}# touched\n", fs::read_to_string(world.repo("params.yaml")).unwrap()),
-    )
-    .unwrap();
-    world.git(["commit", "-q", "-am", "y"]).ok();
-    clean(&world);
-    assert_eq!(trailer(&world, "HEAD", "Capture-Run"), [SECOND]);
+fn no_verify(env: TestEnv) {
+    select(&env, SECOND);
+    env.git(["commit", "-q", "--no-verify", "-am", "x"]).ok();
+    assert!(trailer(&env, "HEAD", "Capture-Run").is_empty());
+    assert_eq!(tags(&env).len(), 1);
+    fs::write(env.repo("params.yaml"), format!("{}# touched\n", fs::read_to_string(env.repo("params.yaml")).unwrap()))
+        .unwrap();
+    env.git(["commit", "-q", "-am", "y"]).ok();
+    clean(&env);
+    assert_eq!(trailer(&env, "HEAD", "Capture-Run"), [SECOND]);
 }
 
-fn root(world: World) {
-    fs::remove_dir_all(world.repo(".git")).unwrap();
-    fs::remove_file(world.repo("dvc.lock")).unwrap();
-    fs::remove_dir_all(world.repo("data")).unwrap();
-    world.git(["init", "-q"]).ok();
-    world.hook(["init"]).ok();
-    world.git(["add", "-A"]).ok();
-    world.git(["commit", "-q", "-m", "All at once"]).ok();
-    clean(&world);
-    assert_eq!(runs_at(&world, "HEAD"), [FIRST]);
-    assert_eq!(trailer(&world, "HEAD", "Capture-Run"), [FIRST]);
-    assert_eq!(tags(&world), [format!("capture/{FIRST}")]);
+fn root(env: TestEnv) {
+    fs::remove_dir_all(env.repo(".git")).unwrap();
+    fs::remove_file(env.repo("dvc.lock")).unwrap();
+    fs::remove_dir_all(env.repo("data")).unwrap();
+    env.git(["init", "-q"]).ok();
+    env.hook(["init"]).ok();
+    env.git(["add", "-A"]).ok();
+    env.git(["commit", "-q", "-m", "All at once"]).ok();
+    clean(&env);
+    assert_eq!(runs_at(&env, "HEAD"), [FIRST]);
+    assert_eq!(trailer(&env, "HEAD", "Capture-Run"), [FIRST]);
+    assert_eq!(tags(&env), [format!("capture/{FIRST}")]);
 }
 
-fn merge_conflict(world: World) {
-    world.git(["checkout", "-q", "-b", "topic", "HEAD"]).ok();
-    fs::write(world.repo("readme.txt"), "topic\n").unwrap();
-    commit_run(&world, SECOND);
-    world.git(["checkout", "-q", "main"]).ok();
-    fs::write(world.repo("readme.txt"), "main\n").unwrap();
-    commit_run(&world, THIRD);
-    world.git(["merge", "-q", "topic"]).fails(1);
-    assert_eq!(world.git(["diff", "--name-only", "--diff-filter=U"]).ok().out, "readme.txt\n");
-    fs::write(world.repo("readme.txt"), "both\n").unwrap();
-    world.git(["commit", "-q", "-am", "merged"]).ok();
-    clean(&world);
-    assert_eq!(runs_at(&world, "HEAD"), [SECOND, FIRST, THIRD]);
-    assert!(trailer(&world, "HEAD", "Capture-Run").is_empty());
-    assert_eq!(super::runs_in(&world, "repo"), [SECOND, FIRST, THIRD]);
+fn merge_conflict(env: TestEnv) {
+    env.git(["checkout", "-q", "-b", "topic", "HEAD"]).ok();
+    fs::write(env.repo("readme.txt"), "topic\n").unwrap();
+    commit_run(&env, SECOND);
+    env.git(["checkout", "-q", "main"]).ok();
+    fs::write(env.repo("readme.txt"), "main\n").unwrap();
+    commit_run(&env, THIRD);
+    env.git(["merge", "-q", "topic"]).fails(1);
+    assert_eq!(env.git(["diff", "--name-only", "--diff-filter=U"]).ok().stdout, "readme.txt\n");
+    fs::write(env.repo("readme.txt"), "both\n").unwrap();
+    env.git(["commit", "-q", "-am", "merged"]).ok();
+    clean(&env);
+    assert_eq!(runs_at(&env, "HEAD"), [SECOND, FIRST, THIRD]);
+    assert!(trailer(&env, "HEAD", "Capture-Run").is_empty());
+    assert_eq!(super::runs_in(&env, "repo"), [SECOND, FIRST, THIRD]);
 }
 
-fn odd_path(world: World) {
+fn odd_path(env: TestEnv) {
     let odd = "it's a \"repo\" $(touch x)";
-    fs::rename(world.repo(""), world.path(odd)).unwrap();
-    fs::create_dir_all(world.path(odd).join("sub dir")).unwrap();
-    crate::hooks::select_in(&world, odd, SECOND);
+    fs::rename(env.repo(""), env.path(odd)).unwrap();
+    fs::create_dir_all(env.path(odd).join("sub dir")).unwrap();
+    crate::hooks::select_in(&env, odd, SECOND);
     let sub = format!("{odd}/sub dir");
-    world.git_in(&sub, ["commit", "-q", "-am", "x"]).ok();
-    assert_eq!(world.git_in(odd, ["status", "--porcelain"]).ok().out, "");
-    assert!(world.git_in(odd, ["tag"]).ok().out.contains(SECOND));
-    assert!(!world.path(odd).join("x").exists());
+    env.git_in(&sub, ["commit", "-q", "-am", "x"]).ok();
+    assert_eq!(env.git_in(odd, ["status", "--porcelain"]).ok().stdout, "");
+    assert!(env.git_in(odd, ["tag"]).ok().stdout.contains(SECOND));
+    assert!(!env.path(odd).join("x").exists());
 }
 
-fn differs(world: World) {
-    select(&world, SECOND);
-    world.git(["add", "params.yaml"]).ok();
-    select(&world, THIRD);
-    let before = (id(&world, "HEAD"), tree(&world.repo("data")));
-    let said = world.git(["commit", "-m", "x"]).fails(1);
-    assert!(said.err.contains("git add params.yaml") && said.err.contains("git restore params.yaml"), "{}", said.err);
-    assert!(before == (id(&world, "HEAD"), tree(&world.repo("data"))));
-    world.git(["restore", "params.yaml"]).ok();
-    world.git(["commit", "-q", "-m", "x"]).ok();
-    clean(&world);
+fn differs(env: TestEnv) {
+    select(&env, SECOND);
+    env.git(["add", "params.yaml"]).ok();
+    select(&env, THIRD);
+    let before = (id(&env, "HEAD"), tree(&env.repo("data")));
+    let output = env.git(["commit", "-m", "x"]).fails(1);
+    assert!(
+        output.stderr.contains("git add params.yaml") && output.stderr.contains("git restore params.yaml"),
+        "{}",
+        output.stderr
+    );
+    assert!(before == (id(&env, "HEAD"), tree(&env.repo("data"))));
+    env.git(["restore", "params.yaml"]).ok();
+    env.git(["commit", "-q", "-m", "x"]).ok();
+    clean(&env);
 }
 
-fn markers(world: World) {
+fn markers(env: TestEnv) {
     for (file, code) in [("params.yaml", "params.yaml:"), ("dvc.lock", "dvc.lock:")] {
-        let path = world.repo(file);
+        let path = env.repo(file);
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, format!("{text}<<<<<<< HEAD\na: 1\n=======\na: 2\n>>>>>>> topic\n")).unwrap();
-        let said = world.git(["commit", "-am", "x"]).fails(1);
+        let output = env.git(["commit", "-am", "x"]).fails(1);
         let line = text.lines().count() + 1;
-        assert!(said.err.contains(&format!("{code}{line}: a merge conflict")), "{}", said.err);
+        assert!(output.stderr.contains(&format!("{code}{line}: a merge conflict")), "{}", output.stderr);
         fs::write(&path, text).unwrap();
-        world.git(["add", file]).ok();
+        env.git(["add", file]).ok();
     }
 }
 
-fn empty_message(mut world: World) {
-    select(&world, SECOND);
-    world.set("GIT_EDITOR", "true");
-    let said = world.git(["commit", "-a"]).fails(1);
-    assert!(said.err.contains("empty commit message"), "{}", said.err);
+fn empty_message(mut env: TestEnv) {
+    select(&env, SECOND);
+    env.set("GIT_EDITOR", "true");
+    let output = env.git(["commit", "-a"]).fails(1);
+    assert!(output.stderr.contains("empty commit message"), "{}", output.stderr);
     let editor =
-        script(&world, "bin/editor", "#!/bin/sh\nprintf 'words' | cat - \"$1\" > \"$1.new\" && mv \"$1.new\" \"$1\"\n");
-    world.set("GIT_EDITOR", &editor);
-    world.git(["commit", "-q", "-a"]).ok();
-    assert_eq!(world.git(["log", "-1", "--format=%s"]).ok().out, "words\n");
-    assert_eq!(trailer(&world, "HEAD", "Capture-Run"), [SECOND]);
+        script(&env, "bin/editor", "#!/bin/sh\nprintf 'words' | cat - \"$1\" > \"$1.new\" && mv \"$1.new\" \"$1\"\n");
+    env.set("GIT_EDITOR", &editor);
+    env.git(["commit", "-q", "-a"]).ok();
+    assert_eq!(env.git(["log", "-1", "--format=%s"]).ok().stdout, "words\n");
+    assert_eq!(trailer(&env, "HEAD", "Capture-Run"), [SECOND]);
 }
 
-fn template(mut world: World) {
-    select(&world, SECOND);
-    let editor = script(&world, "bin/editor", "#!/bin/sh\ncp \"$1\" \"$1.seen\"\n");
-    world.set("GIT_EDITOR", &editor);
-    world.git(["commit", "-q", "-a", "-v", "-s", "-e", "-m", "words"]).ok();
-    let seen = fs::read_to_string(world.repo(".git/COMMIT_EDITMSG.seen")).unwrap();
+fn template(mut env: TestEnv) {
+    select(&env, SECOND);
+    let editor = script(&env, "bin/editor", "#!/bin/sh\ncp \"$1\" \"$1.seen\"\n");
+    env.set("GIT_EDITOR", &editor);
+    env.git(["commit", "-q", "-a", "-v", "-s", "-e", "-m", "words"]).ok();
+    let seen = fs::read_to_string(env.repo(".git/COMMIT_EDITMSG.seen")).unwrap();
     let at = |what: &str| seen.find(what).unwrap_or_else(|| panic!("{what} not in {seen}"));
     assert!(at("Signed-off-by") < at("Capture-Run") && at("Capture-Manifest") < at("# Please"), "{seen}");
     assert!(at("Capture-Manifest") < at(">8"));
-    let body = world.git(["log", "-1", "--format=%B"]).ok().out;
+    let body = env.git(["log", "-1", "--format=%B"]).ok().stdout;
     assert!(body.contains("Ada <ada@example.org>\nCapture-Run: "), "{body}");
 }
 
-fn taken_over(world: World) {
-    fs::write(world.repo("readme.txt"), "b\n").unwrap();
-    world.git(["commit", "-q", "-a", "-C", "HEAD"]).ok();
-    assert!(trailer(&world, "HEAD", "Capture-Run").is_empty());
-    fs::write(world.repo("template"), "words\n\nCapture-Run: nav/other\nCapture-Data: md5:d41d8cd98f00b204e9800998ecf8427e.dir\nReviewed-by: B <b@example.org>\n").unwrap();
-    select(&world, SECOND);
-    world.git(["commit", "-q", "-a", "-F", "template"]).ok();
-    assert_eq!(trailer(&world, "HEAD", "Capture-Run"), [SECOND]);
-    assert_eq!(trailer(&world, "HEAD", "Capture-Data").len(), 1);
-    assert_eq!(trailer(&world, "HEAD", "Reviewed-by").len(), 1);
+fn taken_over(env: TestEnv) {
+    fs::write(env.repo("readme.txt"), "b\n").unwrap();
+    env.git(["commit", "-q", "-a", "-C", "HEAD"]).ok();
+    assert!(trailer(&env, "HEAD", "Capture-Run").is_empty());
+    fs::write(env.repo("template"), "words\n\nCapture-Run: nav/other\nCapture-Data: md5:d41d8cd98f00b204e9800998ecf8427e.dir\nReviewed-by: B <b@example.org>\n").unwrap();
+    select(&env, SECOND);
+    env.git(["commit", "-q", "-a", "-F", "template"]).ok();
+    assert_eq!(trailer(&env, "HEAD", "Capture-Run"), [SECOND]);
+    assert_eq!(trailer(&env, "HEAD", "Capture-Data").len(), 1);
+    assert_eq!(trailer(&env, "HEAD", "Reviewed-by").len(), 1);
 }
 
-fn by_hand(mut world: World) {
-    select(&world, SECOND);
-    world.dvc(["repro", "-q", "-s", "capture_ingest"]).ok();
-    let none = script(&world, "bin/no-dvc", "#!/bin/sh\nexit 9\n");
-    world.set("CAPTURE_HOOK_DVC", &none);
-    world.git(["commit", "-q", "-am", "x"]).ok();
-    world.unset("CAPTURE_HOOK_DVC");
-    clean(&world);
-    assert_eq!(trailer(&world, "HEAD", "Capture-Run"), [SECOND]);
+fn by_hand(mut env: TestEnv) {
+    select(&env, SECOND);
+    env.dvc(["repro", "-q", "-s", "capture_ingest"]).ok();
+    let none = script(&env, "bin/no-dvc", "#!/bin/sh\nexit 9\n");
+    env.set("CAPTURE_HOOK_DVC", &none);
+    env.git(["commit", "-q", "-am", "x"]).ok();
+    env.unset("CAPTURE_HOOK_DVC");
+    clean(&env);
+    assert_eq!(trailer(&env, "HEAD", "Capture-Run"), [SECOND]);
 }
 
-fn other_index(mut world: World) {
-    let index = world.path("other.index");
-    fs::copy(world.repo(".git/index"), &index).unwrap();
-    select(&world, SECOND);
-    world.set("GIT_INDEX_FILE", index.to_str().unwrap());
-    world.git(["add", "params.yaml"]).ok();
-    world.git(["commit", "-q", "-m", "x"]).ok();
-    assert_eq!(world.git(["show", "--format=", "--name-only"]).ok().out, format!("dvc.lock\n{VIEWS}params.yaml\n"));
-    assert_eq!(world.git(["status", "--porcelain"]).ok().out, "");
+fn other_index(mut env: TestEnv) {
+    let index = env.path("other.index");
+    fs::copy(env.repo(".git/index"), &index).unwrap();
+    select(&env, SECOND);
+    env.set("GIT_INDEX_FILE", index.to_str().unwrap());
+    env.git(["add", "params.yaml"]).ok();
+    env.git(["commit", "-q", "-m", "x"]).ok();
+    assert_eq!(env.git(["show", "--format=", "--name-only"]).ok().stdout, format!("dvc.lock\n{VIEWS}params.yaml\n"));
+    assert_eq!(env.git(["status", "--porcelain"]).ok().stdout, "");
 }
 
-fn nothing_selected(world: World) {
-    let path = world.repo("params.yaml");
+fn nothing_selected(env: TestEnv) {
+    let path = env.repo("params.yaml");
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replace(&format!("results/{FIRST}"), "results/<experiment>/<run_id>")).unwrap();
-    world.git(["commit", "-q", "-am", "nothing selected"]).ok();
-    assert!(trailer(&world, "HEAD", "Capture-Run").is_empty());
-    assert_eq!(tags(&world).len(), 1);
+    env.git(["commit", "-q", "-am", "nothing selected"]).ok();
+    assert!(trailer(&env, "HEAD", "Capture-Run").is_empty());
+    assert_eq!(tags(&env).len(), 1);
 }
 
-fn autostage(world: World) {
-    world.dvc(["config", "core.autostage", "true"]).ok();
-    world.git(["commit", "-q", "-am", "autostage"]).ok();
-    let local = fs::read(world.repo(".dvc/config.local")).unwrap();
-    commit_run(&world, SECOND);
-    clean(&world);
-    assert_eq!(fs::read(world.repo(".dvc/config.local")).unwrap(), local);
+fn autostage(env: TestEnv) {
+    env.dvc(["config", "core.autostage", "true"]).ok();
+    env.git(["commit", "-q", "-am", "autostage"]).ok();
+    let local = fs::read(env.repo(".dvc/config.local")).unwrap();
+    commit_run(&env, SECOND);
+    clean(&env);
+    assert_eq!(fs::read(env.repo(".dvc/config.local")).unwrap(), local);
 }
 
-fn empty(world: World) {
-    world.git(["commit", "-q", "--allow-empty", "-m", "x"]).ok();
-    assert!(trailer(&world, "HEAD", "Capture-Run").is_empty());
-    world.git_in(".", ["init", "-q", "other"]).ok();
-    world.hook_in("other", ["install"]).ok();
-    let said = world.git_in("other", ["commit", "--allow-empty", "-m", "x"]).ok();
-    assert_eq!(said.err, "");
+fn empty(env: TestEnv) {
+    env.git(["commit", "-q", "--allow-empty", "-m", "x"]).ok();
+    assert!(trailer(&env, "HEAD", "Capture-Run").is_empty());
+    env.git_in(".", ["init", "-q", "other"]).ok();
+    env.hook_in("other", ["install"]).ok();
+    let output = env.git_in("other", ["commit", "--allow-empty", "-m", "x"]).ok();
+    assert_eq!(output.stderr, "");
 }
 
-fn other_stages(world: World) {
-    let path = world.repo("dvc.yaml");
+fn other_stages(env: TestEnv) {
+    let path = env.repo("dvc.yaml");
     let text = fs::read_to_string(&path).unwrap();
     let other = "stages:\n  other:\n    cmd: echo 1 > other.txt\n    outs:\n    - other.txt\n";
     fs::write(&path, text.replace("stages:\n", other)).unwrap();
-    world.dvc(["repro", "-q", "-s", "other"]).ok();
-    world.git(["add", "dvc.yaml", ".gitignore"]).ok();
-    select(&world, SECOND);
-    let said = world.git(["commit", "-m", "x", "--", "params.yaml"]).fails(1);
-    assert!(said.err.contains("git add dvc.lock"), "{}", said.err);
-    world.git(["commit", "-q", "-am", "x"]).ok();
-    clean(&world);
-    assert_eq!(runs_at(&world, "HEAD"), [SECOND, FIRST]);
+    env.dvc(["repro", "-q", "-s", "other"]).ok();
+    env.git(["add", "dvc.yaml", ".gitignore"]).ok();
+    select(&env, SECOND);
+    let output = env.git(["commit", "-m", "x", "--", "params.yaml"]).fails(1);
+    assert!(output.stderr.contains("git add dvc.lock"), "{}", output.stderr);
+    env.git(["commit", "-q", "-am", "x"]).ok();
+    clean(&env);
+    assert_eq!(runs_at(&env, "HEAD"), [SECOND, FIRST]);
 }
 
-fn again(world: World) {
+fn again(env: TestEnv) {
     // The same run, recorded anew with another episode's worth of bytes.
-    let run = world.repo("results").join(FIRST);
+    let run = env.repo("results").join(FIRST);
     let meta = fs::read_to_string(run.join("run.json")).unwrap();
     fs::write(run.join("run.json"), format!("{meta}\n")).unwrap();
-    world.dvc(["repro", "-q", "-f", "-s", "capture_ingest"]).ok();
-    world.git(["commit", "-q", "-am", "again"]).ok();
-    assert_eq!(tags(&world), [format!("capture/{FIRST}"), format!("capture/{FIRST}@v2")]);
-    assert_eq!(trailer(&world, "HEAD", "Capture-Run"), [FIRST]);
+    env.dvc(["repro", "-q", "-f", "-s", "capture_ingest"]).ok();
+    env.git(["commit", "-q", "-am", "again"]).ok();
+    assert_eq!(tags(&env), [format!("capture/{FIRST}"), format!("capture/{FIRST}@v2")]);
+    assert_eq!(trailer(&env, "HEAD", "Capture-Run"), [FIRST]);
 }

@@ -7,9 +7,9 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use super::{Case, FIRST, SECOND, THIRD, clean, commit_run, id, runs_at, runs_in, script, settled, tags};
+use crate::env::{TestEnv, VIEWS, copy_dir, files, tree};
 use crate::hooks::{select, select_in};
 use crate::limits::Running;
-use crate::world::{VIEWS, World, copy_dir, files, tree};
 
 pub const CASES: &[Case] = &[
     Case { line: "kill -9 at many moments of a push", run: killed_push },
@@ -36,33 +36,33 @@ pub const DATA: &[Case] = &[
     Case { line: "two commits in two worktrees at once", run: two_at_once },
 ];
 
-/// The same world, its runs versioned without DVC.
-fn native(world: World) -> World {
-    fs::write(world.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
-    world.git(["add", "capture-hook.toml"]).ok();
-    world.git(["commit", "-q", "-m", "native"]).ok();
-    world
+/// The same environment, its runs versioned without DVC.
+fn native(env: TestEnv) -> TestEnv {
+    fs::write(env.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
+    env.git(["add", "capture-hook.toml"]).ok();
+    env.git(["commit", "-q", "-m", "native"]).ok();
+    env
 }
 
 /// Starts git in a group of its own, so that it can be killed with all that it started.
-fn start(world: &World, args: &[&str]) -> Child {
+fn start(env: &TestEnv, args: &[&str]) -> Child {
     use std::os::unix::process::CommandExt;
-    let mut command = world.command("/usr/bin/env", "repo");
+    let mut command = env.command("/usr/bin/env", "repo");
     command.arg("git").args(args).process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.spawn().unwrap()
 }
 
-/// Kills every process that works in this world.
-fn kill_all(world: &World, child: &mut Child) {
+/// Kills every process that works in this environment.
+fn kill_all(env: &TestEnv, child: &mut Child) {
     // One that is being started while the list is read is in the next.
     let mut quiet = 0;
     while quiet < 2 {
-        quiet = if Running::now().within(&world.path("")).kill() == 0 { quiet + 1 } else { 0 };
+        quiet = if Running::now().within(&env.path("")).kill() == 0 { quiet + 1 } else { 0 };
     }
     let _ = child.wait();
     // What a killed git leaves is for the user to remove, as git itself says.
-    for lock in files(&world.repo(".git")).iter().filter(|path| path.extension().is_some_and(|e| e == "lock")) {
-        if !lock.starts_with(world.repo(".git/capture-hook")) {
+    for lock in files(&env.repo(".git")).iter().filter(|path| path.extension().is_some_and(|e| e == "lock")) {
+        if !lock.starts_with(env.repo(".git/capture-hook")) {
             fs::remove_file(lock).unwrap();
         }
     }
@@ -73,8 +73,8 @@ fn moments(whole: Duration) -> impl Iterator<Item = Duration> {
     (1..=6).map(move |n| whole * n / 7)
 }
 
-fn no_leftovers(world: &World) {
-    let odd: Vec<_> = tree(&world.repo(""))
+fn no_leftovers(env: &TestEnv) {
+    let odd: Vec<_> = tree(&env.repo(""))
         .into_keys()
         .filter(|path| {
             let name = path.rsplit('/').next().unwrap();
@@ -86,144 +86,144 @@ fn no_leftovers(world: &World) {
 }
 
 /// No file that was never finished lies where it would be taken for a run's.
-fn nothing_in_the_dataset(world: &World) {
-    let odd: Vec<_> = tree(&world.repo("data")).into_keys().filter(|path| path.contains(".capture-hook-")).collect();
+fn nothing_in_the_dataset(env: &TestEnv) {
+    let odd: Vec<_> = tree(&env.repo("data")).into_keys().filter(|path| path.contains(".capture-hook-")).collect();
     assert!(odd.is_empty(), "{odd:?}");
 }
 
-fn killed_commit(world: World) {
+fn killed_commit(env: TestEnv) {
     let whole = {
-        let twin = world.twin();
+        let twin = env.copy();
         let started = Instant::now();
         commit_run(&twin, SECOND);
         started.elapsed()
     };
     for moment in moments(whole) {
-        let world = world.twin();
-        let head = id(&world, "HEAD");
-        select(&world, SECOND);
-        let mut child = start(&world, &["commit", "-q", "-am", "x"]);
+        let env = env.copy();
+        let head = id(&env, "HEAD");
+        select(&env, SECOND);
+        let mut child = start(&env, &["commit", "-q", "-am", "x"]);
         std::thread::sleep(moment);
-        kill_all(&world, &mut child);
-        goes_on(&world, &head);
+        kill_all(&env, &mut child);
+        goes_on(&env, &head);
     }
 }
 
 /// After a commit of the second run was killed, the same command again, or what git itself advises, ends well.
 #[track_caller]
-fn goes_on(world: &World, head: &str) {
-    if id(world, "HEAD") == head {
-        world.git(["commit", "-q", "-am", "x"]).ok();
+fn goes_on(env: &TestEnv, head: &str) {
+    if id(env, "HEAD") == head {
+        env.git(["commit", "-q", "-am", "x"]).ok();
     } else {
         // Git moves HEAD first and writes the index afterwards: killed in between, it leaves the old one. This is what git
         // says to type where it cannot write the index.
-        world.git(["restore", "--staged", ":/"]).ok();
+        env.git(["restore", "--staged", ":/"]).ok();
     }
-    world.hook(["tag"]).ok();
-    assert_eq!(runs_at(world, "HEAD"), [SECOND, FIRST]);
-    assert_eq!(tags(world).len(), 2);
+    env.hook(["tag"]).ok();
+    assert_eq!(runs_at(env, "HEAD"), [SECOND, FIRST]);
+    assert_eq!(tags(env).len(), 2);
     for view in VIEWS.lines() {
-        let shown = world.git(["show", &format!("HEAD:{view}")]).ok().out;
+        let shown = env.git(["show", &format!("HEAD:{view}")]).ok().stdout;
         assert!(shown.contains(SECOND), "{view} shows another run: {shown}");
     }
-    clean(world);
-    nothing_in_the_dataset(world);
+    clean(env);
+    nothing_in_the_dataset(env);
 }
 
 /// Kills a commit of the second run the moment a file is another than it was.
-fn killed_when_changed(world: World, file: &str) {
-    let world = native(world);
-    let head = id(&world, "HEAD");
-    let (path, before) = (world.repo(file), fs::read(world.repo(file)).unwrap());
-    select(&world, SECOND);
-    let mut child = start(&world, &["commit", "-q", "-am", "x"]);
+fn killed_when_changed(env: TestEnv, file: &str) {
+    let env = native(env);
+    let head = id(&env, "HEAD");
+    let (path, before) = (env.repo(file), fs::read(env.repo(file)).unwrap());
+    select(&env, SECOND);
+    let mut child = start(&env, &["commit", "-q", "-am", "x"]);
     while fs::read(&path).is_ok_and(|now| now == before) && child.try_wait().unwrap().is_none() {
         std::thread::yield_now();
     }
     // Git and its hook at once, then what they started.
     let _ =
         rustix::process::kill_process_group(rustix::process::Pid::from_child(&child), rustix::process::Signal::KILL);
-    kill_all(&world, &mut child);
-    goes_on(&world, &head);
+    kill_all(&env, &mut child);
+    goes_on(&env, &head);
 }
 
-fn killed_at_the_lock(world: World) {
+fn killed_at_the_lock(env: TestEnv) {
     // The files of DVC's views were written afterwards: the commit that went on showed the run before.
-    killed_when_changed(world, "dvc.lock");
+    killed_when_changed(env, "dvc.lock");
 }
 
-fn killed_at_head(world: World) {
-    killed_when_changed(world, ".git/refs/heads/main");
+fn killed_at_head(env: TestEnv) {
+    killed_when_changed(env, ".git/refs/heads/main");
 }
 
-fn unfinished(world: World) {
+fn unfinished(env: TestEnv) {
     // As DVC names the copy of a linked file that it is about to untie.
-    let copy = world.repo("data/captures").join(FIRST).join(".Zk3_9-aBcDeFgHiJkLmNoP.tmp");
+    let copy = env.repo("data/captures").join(FIRST).join(".Zk3_9-aBcDeFgHiJkLmNoP.tmp");
     fs::write(&copy, "half").unwrap();
-    commit_run(&world, SECOND);
+    commit_run(&env, SECOND);
     assert!(!copy.exists());
-    assert_eq!(runs_at(&world, "HEAD"), [SECOND, FIRST]);
-    clean(&world);
+    assert_eq!(runs_at(&env, "HEAD"), [SECOND, FIRST]);
+    clean(&env);
 }
 
-fn killed_checkout(world: World) {
-    world.git(["branch", "old"]).ok();
-    commit_run(&world, SECOND);
-    world.hook(["push", "main", "old"]).ok();
+fn killed_checkout(env: TestEnv) {
+    env.git(["branch", "old"]).ok();
+    commit_run(&env, SECOND);
+    env.hook(["push", "main", "old"]).ok();
     for n in 1..=6 {
-        let world = world.twin();
-        world.git(["checkout", "-q", "old"]).ok();
-        fs::remove_dir_all(world.repo(".dvc/cache")).unwrap();
-        let mut child = start(&world, &["checkout", "-q", "main"]);
+        let env = env.copy();
+        env.git(["checkout", "-q", "old"]).ok();
+        fs::remove_dir_all(env.repo(".dvc/cache")).unwrap();
+        let mut child = start(&env, &["checkout", "-q", "main"]);
         std::thread::sleep(Duration::from_millis(250 * n));
-        kill_all(&world, &mut child);
-        if world.git(["rev-parse", "--abbrev-ref", "HEAD"]).ok().out.trim() != "main" {
-            world.git(["checkout", "-q", "-f", "main"]).ok();
+        kill_all(&env, &mut child);
+        if env.git(["rev-parse", "--abbrev-ref", "HEAD"]).ok().stdout.trim() != "main" {
+            env.git(["checkout", "-q", "-f", "main"]).ok();
         }
-        world.hook(["pull"]).ok();
-        assert_eq!(runs_in(&world, "repo"), [SECOND, FIRST]);
-        settled(&world);
-        nothing_in_the_dataset(&world);
+        env.hook(["pull"]).ok();
+        assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST]);
+        settled(&env);
+        nothing_in_the_dataset(&env);
     }
 }
 
-fn killed_push(world: World) {
-    commit_run(&world, SECOND);
+fn killed_push(env: TestEnv) {
+    commit_run(&env, SECOND);
     for n in 1..=5 {
-        let world = world.twin();
-        let mut child = start(&world, &["push", "-q", "--follow-tags", "origin", "main"]);
+        let env = env.copy();
+        let mut child = start(&env, &["push", "-q", "--follow-tags", "origin", "main"]);
         std::thread::sleep(Duration::from_millis(8 * n * n));
-        kill_all(&world, &mut child);
-        if !world.git_in("origin.git", ["branch"]).ok().out.is_empty() {
+        kill_all(&env, &mut child);
+        if !env.git_in("origin.git", ["branch"]).ok().stdout.is_empty() {
             // Git's commits are there: so is the data.
-            assert!(world.dvc(["status", "-c"]).ok().out.contains("in sync"));
+            assert!(env.dvc(["status", "-c"]).ok().stdout.contains("in sync"));
         }
-        world.git(["push", "-q", "--follow-tags", "origin", "main"]).ok();
-        assert!(world.dvc(["status", "-c"]).ok().out.contains("in sync"));
+        env.git(["push", "-q", "--follow-tags", "origin", "main"]).ok();
+        assert!(env.dvc(["status", "-c"]).ok().stdout.contains("in sync"));
     }
 }
 
 /// A DVC that does its work and then goes on for a while, or fails.
-fn slow_dvc(world: &mut World, after: &str) {
+fn slow_dvc(env: &mut TestEnv, after: &str) {
     let real = crate::tools::dvc_bin().join("dvc");
     let text = format!("#!/bin/sh\n\"{}\" \"$@\" || exit\n{after}\n", real.display());
-    let program = script(world, "bin/slow-dvc", &text);
-    world.set("CAPTURE_HOOK_DVC", &program);
+    let program = script(env, "bin/slow-dvc", &text);
+    env.set("CAPTURE_HOOK_DVC", &program);
 }
 
-fn state(world: &World) -> (String, Vec<u8>, Vec<u8>, std::collections::BTreeMap<String, Vec<u8>>) {
-    let read = |file: &str| fs::read(world.repo(file)).unwrap();
-    let mut files = tree(&world.repo("data"));
-    files.extend(tree(&world.repo("metrics")));
-    (id(world, "HEAD"), read("dvc.lock"), read("params.yaml"), files)
+fn state(env: &TestEnv) -> (String, Vec<u8>, Vec<u8>, std::collections::BTreeMap<String, Vec<u8>>) {
+    let read = |file: &str| fs::read(env.repo(file)).unwrap();
+    let mut files = tree(&env.repo("data"));
+    files.extend(tree(&env.repo("metrics")));
+    (id(env, "HEAD"), read("dvc.lock"), read("params.yaml"), files)
 }
 
-fn interrupted(mut world: World) {
-    slow_dvc(&mut world, "touch ../worked; sleep 30");
-    select(&world, SECOND);
-    let before = state(&world);
-    let mut child = start(&world, &["commit", "-q", "-am", "x"]);
-    while !world.path("worked").exists() {
+fn interrupted(mut env: TestEnv) {
+    slow_dvc(&mut env, "touch ../worked; sleep 30");
+    select(&env, SECOND);
+    let before = state(&env);
+    let mut child = start(&env, &["commit", "-q", "-am", "x"]);
+    while !env.path("worked").exists() {
         std::thread::sleep(Duration::from_millis(50));
     }
     let group = rustix::process::Pid::from_child(&child);
@@ -231,148 +231,148 @@ fn interrupted(mut world: World) {
     let started = Instant::now();
     assert!(!child.wait().unwrap().success());
     // Git is gone at once; ours puts back what it had begun, and ends too.
-    while state(&world) != before {
+    while state(&env) != before {
         assert!(started.elapsed() < Duration::from_secs(15), "the old state does not come back");
         std::thread::sleep(Duration::from_millis(100));
     }
-    world.unset("CAPTURE_HOOK_DVC");
-    world.git(["commit", "-q", "-am", "x"]).ok();
-    clean(&world);
-    no_leftovers(&world);
+    env.unset("CAPTURE_HOOK_DVC");
+    env.git(["commit", "-q", "-am", "x"]).ok();
+    clean(&env);
+    no_leftovers(&env);
 }
 
-fn dvc_fails(mut world: World) {
-    slow_dvc(&mut world, "exit 1");
-    select(&world, SECOND);
-    let before = state(&world);
-    let said = world.git(["commit", "-am", "x"]).fails(1);
-    assert!(said.err.contains("repro"), "{}", said.err);
-    assert!(state(&world) == before);
-    world.unset("CAPTURE_HOOK_DVC");
-    world.git(["commit", "-q", "-am", "x"]).ok();
-    clean(&world);
-    no_leftovers(&world);
+fn dvc_fails(mut env: TestEnv) {
+    slow_dvc(&mut env, "exit 1");
+    select(&env, SECOND);
+    let before = state(&env);
+    let output = env.git(["commit", "-am", "x"]).fails(1);
+    assert!(output.stderr.contains("repro"), "{}", output.stderr);
+    assert!(state(&env) == before);
+    env.unset("CAPTURE_HOOK_DVC");
+    env.git(["commit", "-q", "-am", "x"]).ok();
+    clean(&env);
+    no_leftovers(&env);
 }
 
-fn disk_full(world: World) {
+fn disk_full(env: TestEnv) {
     // A file size limit stands in for a full disk: every write beyond it fails, whoever writes.
-    select(&world, THIRD);
-    let before = state(&world);
+    select(&env, THIRD);
+    let before = state(&env);
     let commit = "ulimit -f 8; trap '' XFSZ; exec git commit -q -am x";
-    let said = world.run_in("repo", "/bin/sh", ["-c", commit]);
-    assert_ne!(said.code, 0, "{}", said.all());
-    assert!(state(&world) == before, "{}", said.all());
-    world.git(["commit", "-q", "-am", "x"]).ok();
-    clean(&world);
-    no_leftovers(&world);
+    let output = env.run_in("repo", "/bin/sh", ["-c", commit]);
+    assert_ne!(output.code, 0, "{}", output.both());
+    assert!(state(&env) == before, "{}", output.both());
+    env.git(["commit", "-q", "-am", "x"]).ok();
+    clean(&env);
+    no_leftovers(&env);
 }
 
-fn read_only_cache(world: World) {
+fn read_only_cache(env: TestEnv) {
     // Root writes everywhere: a file in the place of the directory is as good.
-    select(&world, SECOND);
-    let before = state(&world);
-    let local = world.repo(".dvc/config.local");
+    select(&env, SECOND);
+    let before = state(&env);
+    let local = env.repo(".dvc/config.local");
     let text = fs::read_to_string(&local).unwrap();
-    let cache = world.path("cache");
-    copy_dir(&world.repo(".dvc/cache"), &cache);
+    let cache = env.path("cache");
+    copy_dir(&env.repo(".dvc/cache"), &cache);
     fs::write(&local, format!("{text}    dir = {}\n", cache.display())).unwrap();
     for shard in fs::read_dir(cache.join("files/md5")).unwrap().flatten() {
         fs::set_permissions(shard.path(), fs::Permissions::from_mode(0o555)).unwrap();
     }
     let blocked = (0..256).map(|n| cache.join(format!("files/md5/{n:02x}"))).filter(|path| !path.exists());
     let blocked: Vec<_> = blocked.inspect(|path| fs::write(path, "").unwrap()).collect();
-    world.git(["commit", "-q", "-am", "x"]).fails(1);
-    assert!(state(&world) == before);
+    env.git(["commit", "-q", "-am", "x"]).fails(1);
+    assert!(state(&env) == before);
     for path in blocked {
         fs::remove_file(path).unwrap();
     }
-    world.git(["commit", "-q", "-am", "x"]).ok();
-    clean(&world);
+    env.git(["commit", "-q", "-am", "x"]).ok();
+    clean(&env);
 }
 
 /// Holds DVC's lock as DVC does, for so long.
-fn hold_lock(world: &World, seconds: &str) -> Child {
+fn hold_lock(env: &TestEnv, seconds: &str) -> Child {
     let python = crate::tools::dvc_bin().join("python");
     let code = "import sys, time, zc.lockfile\nlock = zc.lockfile.LockFile('.dvc/tmp/lock')\nprint('held', flush=True)\ntime.sleep(float(sys.argv[1]))\n";
-    let mut command = world.command(python, "repo");
+    let mut command = env.command(python, "repo");
     let mut child = command.args(["-c", code, seconds]).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.as_mut().unwrap()), &mut line).unwrap();
     child
 }
 
-fn lock_held(world: World) {
-    select(&world, SECOND);
-    let mut holder = hold_lock(&world, "8");
-    world.git(["commit", "-q", "-am", "x"]).ok();
+fn lock_held(env: TestEnv) {
+    select(&env, SECOND);
+    let mut holder = hold_lock(&env, "8");
+    env.git(["commit", "-q", "-am", "x"]).ok();
     holder.wait().unwrap();
-    clean(&world);
-    let before = (id(&world, "HEAD"), fs::read(world.repo("dvc.lock")).unwrap());
-    select(&world, THIRD);
-    let mut holder = hold_lock(&world, "300");
-    let said = world.git(["commit", "-am", "y"]).fails(1);
-    assert!(said.err.contains(&format!("process {}", holder.id())), "{}", said.err);
-    assert!(before == (id(&world, "HEAD"), fs::read(world.repo("dvc.lock")).unwrap()));
+    clean(&env);
+    let before = (id(&env, "HEAD"), fs::read(env.repo("dvc.lock")).unwrap());
+    select(&env, THIRD);
+    let mut holder = hold_lock(&env, "300");
+    let output = env.git(["commit", "-am", "y"]).fails(1);
+    assert!(output.stderr.contains(&format!("process {}", holder.id())), "{}", output.stderr);
+    assert!(before == (id(&env, "HEAD"), fs::read(env.repo("dvc.lock")).unwrap()));
     holder.kill().unwrap();
     holder.wait().unwrap();
-    world.git(["commit", "-q", "-am", "y"]).ok();
-    clean(&world);
+    env.git(["commit", "-q", "-am", "y"]).ok();
+    clean(&env);
 }
 
-fn two_at_once(world: World) {
-    world.git(["branch", "other"]).ok();
-    world.git(["worktree", "add", "-q", "../tree", "other"]).ok();
-    copy_dir(&world.repo("results"), &world.path("tree/results"));
-    select(&world, SECOND);
-    select_in(&world, "tree", THIRD);
+fn two_at_once(env: TestEnv) {
+    env.git(["branch", "other"]).ok();
+    env.git(["worktree", "add", "-q", "../tree", "other"]).ok();
+    copy_dir(&env.repo("results"), &env.path("tree/results"));
+    select(&env, SECOND);
+    select_in(&env, "tree", THIRD);
     std::thread::scope(|scope| {
-        scope.spawn(|| world.git(["commit", "-q", "-am", "x"]).ok());
-        scope.spawn(|| world.git_in("tree", ["commit", "-q", "-am", "y"]).ok());
+        scope.spawn(|| env.git(["commit", "-q", "-am", "x"]).ok());
+        scope.spawn(|| env.git_in("tree", ["commit", "-q", "-am", "y"]).ok());
     });
-    assert_eq!(runs_at(&world, "main"), [SECOND, FIRST]);
-    assert_eq!(runs_at(&world, "other"), [FIRST, THIRD]);
-    clean(&world);
-    assert_eq!(world.git_in("tree", ["status", "--porcelain"]).ok().out, "");
-    assert_eq!(tags(&world).len(), 3);
+    assert_eq!(runs_at(&env, "main"), [SECOND, FIRST]);
+    assert_eq!(runs_at(&env, "other"), [FIRST, THIRD]);
+    clean(&env);
+    assert_eq!(env.git_in("tree", ["status", "--porcelain"]).ok().stdout, "");
+    assert_eq!(tags(&env).len(), 3);
 }
 
-fn remote_down(world: World) {
-    let local = world.repo(".dvc/config.local");
+fn remote_down(env: TestEnv) {
+    let local = env.repo(".dvc/config.local");
     let text = fs::read_to_string(&local).unwrap();
     let at = text.lines().find(|l| l.trim().starts_with("url")).unwrap();
     fs::write(&local, text.replace(at, "    url = http://127.0.0.1:9/data")).unwrap();
-    world.git(["branch", "old"]).ok();
-    commit_run(&world, SECOND);
-    world.git(["checkout", "-q", "old"]).ok();
-    let said = world.git(["push", "origin", "main"]).fails(1);
-    assert!(said.err.contains("error:") && said.err.contains("hint:"), "{}", said.err);
-    assert_eq!(world.git_in("origin.git", ["branch"]).ok().out, "");
+    env.git(["branch", "old"]).ok();
+    commit_run(&env, SECOND);
+    env.git(["checkout", "-q", "old"]).ok();
+    let output = env.git(["push", "origin", "main"]).fails(1);
+    assert!(output.stderr.contains("error:") && output.stderr.contains("hint:"), "{}", output.stderr);
+    assert_eq!(env.git_in("origin.git", ["branch"]).ok().stdout, "");
     fs::write(&local, text).unwrap();
-    world.git(["push", "-q", "origin", "main"]).ok();
-    no_leftovers(&world);
+    env.git(["push", "-q", "origin", "main"]).ok();
+    no_leftovers(&env);
 }
 
-fn damaged(world: World) {
-    world.git(["branch", "old"]).ok();
-    commit_run(&world, SECOND);
-    let lock = fs::read_to_string(world.repo("dvc.lock")).unwrap();
+fn damaged(env: TestEnv) {
+    env.git(["branch", "old"]).ok();
+    commit_run(&env, SECOND);
+    let lock = fs::read_to_string(env.repo("dvc.lock")).unwrap();
     let version = lock.lines().find_map(|l| l.trim().strip_prefix("md5: ")).unwrap().to_owned();
-    world.hook(["push"]).ok();
-    world.git(["checkout", "-q", "old"]).ok();
-    let object = world.repo(".dvc/cache/files/md5").join(&version[..2]).join(&version[2..]);
+    env.hook(["push"]).ok();
+    env.git(["checkout", "-q", "old"]).ok();
+    let object = env.repo(".dvc/cache/files/md5").join(&version[..2]).join(&version[2..]);
     fs::set_permissions(&object, fs::Permissions::from_mode(0o644)).unwrap();
     fs::write(&object, "[]").unwrap();
-    let said = world.git(["checkout", "main"]).ok();
-    assert!(said.err.contains("damaged") && said.err.contains(&version[2..]), "{}", said.err);
+    let output = env.git(["checkout", "main"]).ok();
+    assert!(output.stderr.contains("damaged") && output.stderr.contains(&version[2..]), "{}", output.stderr);
     fs::remove_file(&object).unwrap();
-    world.hook(["pull"]).ok();
-    clean(&world);
+    env.hook(["pull"]).ok();
+    clean(&env);
 }
 
-fn broken_notes(world: World) {
+fn broken_notes(env: TestEnv) {
     // DVC empties this file, then writes it: a kill between the two stops every later DVC.
-    fs::write(world.repo(".dvc/tmp/rwlock"), "").unwrap();
-    assert!(world.dvc(["repro", "-f", "capture_ingest"]).fails(255).err.contains("RWLock-file"));
-    commit_run(&world, SECOND);
-    clean(&world);
+    fs::write(env.repo(".dvc/tmp/rwlock"), "").unwrap();
+    assert!(env.dvc(["repro", "-f", "capture_ingest"]).fails(255).stderr.contains("RWLock-file"));
+    commit_run(&env, SECOND);
+    clean(&env);
 }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::{Case, FIRST, SECOND, THIRD, clean, commit_run, runs_at, runs_in, script, settled};
-use crate::world::{World, tree};
+use crate::env::{TestEnv, tree};
 
 pub const CASES: &[Case] = &[
     Case { line: "checkout of files, checkout -b: nothing moves", run: nothing_to_do },
@@ -30,278 +30,282 @@ pub const DATA: &[Case] = &[
     Case { line: "reset --hard and stash fire nothing: the next commit is right all the same", run: reset },
 ];
 
-fn two_versions(world: &World) {
-    world.git(["branch", "old"]).ok();
-    commit_run(world, SECOND);
+fn two_versions(env: &TestEnv) {
+    env.git(["branch", "old"]).ok();
+    commit_run(env, SECOND);
 }
 
-fn checkout(world: World) {
-    let old = tree(&world.repo("data/captures"));
-    two_versions(&world);
-    let new = tree(&world.repo("data/captures"));
-    world.git(["checkout", "-q", "old"]).ok();
-    assert!(tree(&world.repo("data/captures")) == old);
-    clean(&world);
-    world.git(["switch", "-q", "main"]).ok();
-    assert!(tree(&world.repo("data/captures")) == new);
-    clean(&world);
+fn checkout(env: TestEnv) {
+    let old = tree(&env.repo("data/captures"));
+    two_versions(&env);
+    let new = tree(&env.repo("data/captures"));
+    env.git(["checkout", "-q", "old"]).ok();
+    assert!(tree(&env.repo("data/captures")) == old);
+    clean(&env);
+    env.git(["switch", "-q", "main"]).ok();
+    assert!(tree(&env.repo("data/captures")) == new);
+    clean(&env);
 }
 
-fn pulled(world: World) {
-    two_versions(&world);
-    let new = tree(&world.repo("data/captures"));
-    world.git(["checkout", "-q", "old"]).ok();
-    only_remote_all(&world);
-    world.git(["checkout", "-q", "main"]).ok();
-    assert!(tree(&world.repo("data/captures")) == new);
-    settled(&world);
+fn pulled(env: TestEnv) {
+    two_versions(&env);
+    let new = tree(&env.repo("data/captures"));
+    env.git(["checkout", "-q", "old"]).ok();
+    only_remote_all(&env);
+    env.git(["checkout", "-q", "main"]).ok();
+    assert!(tree(&env.repo("data/captures")) == new);
+    settled(&env);
 }
 
 /// Empties DVC's cache, having sent all data to the remote.
-fn only_remote_all(world: &World) {
-    world.hook(["push", "main", "old"]).ok();
-    fs::remove_dir_all(world.repo(".dvc/cache")).unwrap();
+fn only_remote_all(env: &TestEnv) {
+    env.hook(["push", "main", "old"]).ok();
+    fs::remove_dir_all(env.repo(".dvc/cache")).unwrap();
 }
 
-fn offline(world: World) {
-    two_versions(&world);
-    world.git(["checkout", "-q", "old"]).ok();
-    only_remote_all(&world);
-    fs::rename(world.path("dvc-remote"), world.path("away")).unwrap();
-    let said = world.git(["checkout", "main"]).ok();
-    assert!(said.err.contains("capture-hook pull"), "{}", said.err);
-    assert_eq!(world.git(["rev-parse", "--abbrev-ref", "HEAD"]).ok().out, "main\n");
-    let last = fs::read_to_string(world.repo(".git/capture-hook/last.json")).unwrap();
+fn offline(env: TestEnv) {
+    two_versions(&env);
+    env.git(["checkout", "-q", "old"]).ok();
+    only_remote_all(&env);
+    fs::rename(env.path("dvc-remote"), env.path("away")).unwrap();
+    let output = env.git(["checkout", "main"]).ok();
+    assert!(output.stderr.contains("capture-hook pull"), "{}", output.stderr);
+    assert_eq!(env.git(["rev-parse", "--abbrev-ref", "HEAD"]).ok().stdout, "main\n");
+    let last = fs::read_to_string(env.repo(".git/capture-hook/last.json")).unwrap();
     assert!(last.contains("\"event\""), "{last}");
-    world.hook(["pull"]).fails(4);
-    fs::rename(world.path("away"), world.path("dvc-remote")).unwrap();
-    world.hook(["pull"]).ok();
-    settled(&world);
-    assert_eq!(runs_in(&world, "repo"), [SECOND, FIRST]);
+    env.hook(["pull"]).fails(4);
+    fs::rename(env.path("away"), env.path("dvc-remote")).unwrap();
+    env.hook(["pull"]).ok();
+    settled(&env);
+    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST]);
 }
 
-fn unsaved(world: World) {
-    two_versions(&world);
-    let edited = world.repo("data/captures").join(SECOND).join("run.json");
+fn unsaved(env: TestEnv) {
+    two_versions(&env);
+    let edited = env.repo("data/captures").join(SECOND).join("run.json");
     fs::remove_file(&edited).unwrap();
     fs::write(&edited, "{\"mine\": true}").unwrap();
-    let said = world.git(["checkout", "old"]).ok();
-    assert!(said.err.contains("not saved"), "{}", said.err);
+    let output = env.git(["checkout", "old"]).ok();
+    assert!(output.stderr.contains("not saved"), "{}", output.stderr);
     assert_eq!(fs::read_to_string(&edited).unwrap(), "{\"mine\": true}");
 }
 
-fn unknown_run(world: World) {
-    two_versions(&world);
-    let extra = world.repo("data/captures/mine/notes/x.txt");
+fn unknown_run(env: TestEnv) {
+    two_versions(&env);
+    let extra = env.repo("data/captures/mine/notes/x.txt");
     fs::create_dir_all(extra.parent().unwrap()).unwrap();
     fs::write(&extra, "x").unwrap();
-    world.git(["checkout", "-q", "old"]).ok();
+    env.git(["checkout", "-q", "old"]).ok();
     assert_eq!(fs::read_to_string(&extra).unwrap(), "x");
 }
 
-fn nothing_to_do(mut world: World) {
-    two_versions(&world);
-    let none = script(&world, "bin/no-dvc", "#!/bin/sh\necho called >&2\nexit 9\n");
-    world.set("CAPTURE_HOOK_DVC", &none);
+fn nothing_to_do(mut env: TestEnv) {
+    two_versions(&env);
+    let none = script(&env, "bin/no-dvc", "#!/bin/sh\necho called >&2\nexit 9\n");
+    env.set("CAPTURE_HOOK_DVC", &none);
     for args in
         [&["checkout", "-q", "-b", "new"][..], &["checkout", "old", "--", "readme.txt"], &["checkout", "-q", "main"]]
     {
-        let said = world.git(args).ok();
-        assert!(!said.err.contains("called") && !said.err.contains("warning"), "{args:?} {}", said.err);
+        let output = env.git(args).ok();
+        assert!(!output.stderr.contains("called") && !output.stderr.contains("warning"), "{args:?} {}", output.stderr);
     }
 }
 
-fn too_much(world: World) {
-    fs::write(world.repo("capture-hook.toml"), "[pull]\nmax_bytes = 10\n").unwrap();
-    world.git(["add", "capture-hook.toml"]).ok();
-    world.git(["commit", "-q", "-m", "little"]).ok();
-    two_versions(&world);
-    only_remote_all(&world);
-    world.git(["checkout", "-q", "old"]).ok();
-    fs::remove_dir_all(world.repo("data/captures")).unwrap();
-    fs::remove_dir_all(world.repo(".dvc/cache")).ok();
-    let said = world.git(["checkout", "main"]).ok();
-    assert_eq!(runs_in(&world, "repo"), [SECOND], "{}", said.err);
-    assert!(said.err.contains("capture-hook pull"), "{}", said.err);
-    world.hook(["pull"]).ok();
-    assert_eq!(runs_in(&world, "repo"), [SECOND, FIRST]);
-    clean(&world);
+fn too_much(env: TestEnv) {
+    fs::write(env.repo("capture-hook.toml"), "[pull]\nmax_bytes = 10\n").unwrap();
+    env.git(["add", "capture-hook.toml"]).ok();
+    env.git(["commit", "-q", "-m", "little"]).ok();
+    two_versions(&env);
+    only_remote_all(&env);
+    env.git(["checkout", "-q", "old"]).ok();
+    fs::remove_dir_all(env.repo("data/captures")).unwrap();
+    fs::remove_dir_all(env.repo(".dvc/cache")).ok();
+    let output = env.git(["checkout", "main"]).ok();
+    assert_eq!(runs_in(&env, "repo"), [SECOND], "{}", output.stderr);
+    assert!(output.stderr.contains("capture-hook pull"), "{}", output.stderr);
+    env.hook(["pull"]).ok();
+    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST]);
+    clean(&env);
 }
 
-fn forward(world: World) {
-    two_versions(&world);
-    world.git(["checkout", "-q", "old"]).ok();
-    world.git(["merge", "-q", "main"]).ok();
-    assert_eq!(runs_in(&world, "repo"), [SECOND, FIRST]);
-    clean(&world);
+fn forward(env: TestEnv) {
+    two_versions(&env);
+    env.git(["checkout", "-q", "old"]).ok();
+    env.git(["merge", "-q", "main"]).ok();
+    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST]);
+    clean(&env);
 }
 
-fn both(world: World) {
-    world.git(["checkout", "-q", "-b", "topic"]).ok();
-    commit_run(&world, SECOND);
-    world.git(["checkout", "-q", "main"]).ok();
-    commit_run(&world, THIRD);
-    let said = world.git(["merge", "--no-edit", "topic"]).ok();
-    assert_eq!(runs_at(&world, "HEAD"), [SECOND, FIRST, THIRD], "{}", said.all());
-    assert_eq!(runs_in(&world, "repo"), [SECOND, FIRST, THIRD]);
-    clean(&world);
+fn both(env: TestEnv) {
+    env.git(["checkout", "-q", "-b", "topic"]).ok();
+    commit_run(&env, SECOND);
+    env.git(["checkout", "-q", "main"]).ok();
+    commit_run(&env, THIRD);
+    let output = env.git(["merge", "--no-edit", "topic"]).ok();
+    assert_eq!(runs_at(&env, "HEAD"), [SECOND, FIRST, THIRD], "{}", output.both());
+    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST, THIRD]);
+    clean(&env);
     // In a merge the current branch's selection stays, and the output names the other.
-    assert!(fs::read_to_string(world.repo("params.yaml")).unwrap().contains(THIRD));
-    assert!(said.all().contains(SECOND), "{}", said.all());
+    assert!(fs::read_to_string(env.repo("params.yaml")).unwrap().contains(THIRD));
+    assert!(output.both().contains(SECOND), "{}", output.both());
 }
 
-fn squash(world: World) {
-    two_versions(&world);
-    world.git(["checkout", "-q", "old"]).ok();
-    world.git(["merge", "-q", "--squash", "main"]).ok();
-    assert_eq!(runs_in(&world, "repo"), [SECOND, FIRST]);
-    world.git(["commit", "-q", "-m", "squashed"]).ok();
-    clean(&world);
-    assert_eq!(super::trailer(&world, "HEAD", "Capture-Run"), [SECOND]);
+fn squash(env: TestEnv) {
+    two_versions(&env);
+    env.git(["checkout", "-q", "old"]).ok();
+    env.git(["merge", "-q", "--squash", "main"]).ok();
+    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST]);
+    env.git(["commit", "-q", "-m", "squashed"]).ok();
+    clean(&env);
+    assert_eq!(super::trailer(&env, "HEAD", "Capture-Run"), [SECOND]);
 }
 
-fn git_pull(world: World) {
-    world.git(["push", "-q", "-u", "origin", "main"]).ok();
-    world.git(["branch", "-q", "here"]).ok();
-    commit_run(&world, SECOND);
-    world.git(["push", "-q", "origin", "main"]).ok();
-    world.git(["checkout", "-q", "here"]).ok();
-    world.git(["branch", "-q", "--set-upstream-to", "origin/main"]).ok();
-    world.git(["pull", "-q"]).ok();
-    assert_eq!(runs_in(&world, "repo"), [SECOND, FIRST]);
-    world.git(["reset", "-q", "--hard", "HEAD~1"]).ok();
-    world.hook(["pull"]).ok();
-    assert_eq!(runs_in(&world, "repo"), [FIRST]);
-    commit_run(&world, THIRD);
-    world.git(["pull", "-q", "--rebase"]).ok();
-    assert_eq!(runs_in(&world, "repo"), [SECOND, FIRST, THIRD]);
-    assert_eq!(runs_at(&world, "HEAD"), [SECOND, FIRST, THIRD]);
-    clean(&world);
+fn git_pull(env: TestEnv) {
+    env.git(["push", "-q", "-u", "origin", "main"]).ok();
+    env.git(["branch", "-q", "here"]).ok();
+    commit_run(&env, SECOND);
+    env.git(["push", "-q", "origin", "main"]).ok();
+    env.git(["checkout", "-q", "here"]).ok();
+    env.git(["branch", "-q", "--set-upstream-to", "origin/main"]).ok();
+    env.git(["pull", "-q"]).ok();
+    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST]);
+    env.git(["reset", "-q", "--hard", "HEAD~1"]).ok();
+    env.hook(["pull"]).ok();
+    assert_eq!(runs_in(&env, "repo"), [FIRST]);
+    commit_run(&env, THIRD);
+    env.git(["pull", "-q", "--rebase"]).ok();
+    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST, THIRD]);
+    assert_eq!(runs_at(&env, "HEAD"), [SECOND, FIRST, THIRD]);
+    clean(&env);
 }
 
-fn bisect(world: World) {
-    let good = super::id(&world, "HEAD");
-    commit_run(&world, SECOND);
-    commit_run(&world, THIRD);
-    world.git(["bisect", "start", "HEAD", &good]).ok();
-    assert_eq!(runs_in(&world, "repo"), [SECOND, FIRST]);
-    clean_but_untracked(&world);
-    world.git(["bisect", "reset"]).ok();
-    assert_eq!(runs_in(&world, "repo"), [SECOND, FIRST, THIRD]);
-    clean(&world);
+fn bisect(env: TestEnv) {
+    let good = super::id(&env, "HEAD");
+    commit_run(&env, SECOND);
+    commit_run(&env, THIRD);
+    env.git(["bisect", "start", "HEAD", &good]).ok();
+    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST]);
+    clean_but_untracked(&env);
+    env.git(["bisect", "reset"]).ok();
+    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST, THIRD]);
+    clean(&env);
     // A program that judges each step needs its data: it is fetched within pull.max_bytes, as in any checkout.
-    world.hook(["push", &format!("{good}..HEAD")]).ok();
-    world.git(["checkout", "-q", &good]).ok();
-    fs::remove_dir_all(world.repo(".dvc/cache")).unwrap();
-    world.git(["bisect", "start", "main", &good]).ok();
-    assert_eq!(runs_in(&world, "repo"), [SECOND, FIRST]);
+    env.hook(["push", &format!("{good}..HEAD")]).ok();
+    env.git(["checkout", "-q", &good]).ok();
+    fs::remove_dir_all(env.repo(".dvc/cache")).unwrap();
+    env.git(["bisect", "start", "main", &good]).ok();
+    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST]);
     let judge = format!("test ! -e data/captures/{THIRD}/run.json");
-    let said = world.git(["bisect", "run", "sh", "-c", &judge]).ok();
-    assert!(said.out.contains(&format!("{} is the first bad commit", super::id(&world, "main"))), "{}", said.out);
-    world.git(["bisect", "reset"]).ok();
+    let output = env.git(["bisect", "run", "sh", "-c", &judge]).ok();
+    assert!(
+        output.stdout.contains(&format!("{} is the first bad commit", super::id(&env, "main"))),
+        "{}",
+        output.stdout
+    );
+    env.git(["bisect", "reset"]).ok();
 }
 
-fn clean_but_untracked(world: &World) {
-    assert_eq!(world.git(["status", "--porcelain"]).ok().out, "");
+fn clean_but_untracked(env: &TestEnv) {
+    assert_eq!(env.git(["status", "--porcelain"]).ok().stdout, "");
 }
 
-fn worktree(world: World) {
-    two_versions(&world);
-    world.git(["worktree", "add", "-q", "../tree", "old"]).ok();
-    assert_eq!(runs_in(&world, "tree"), [FIRST]);
+fn worktree(env: TestEnv) {
+    two_versions(&env);
+    env.git(["worktree", "add", "-q", "../tree", "old"]).ok();
+    assert_eq!(runs_in(&env, "tree"), [FIRST]);
     // And a commit there works as in the main one.
-    let run = world.path("tree/results").join(THIRD);
-    crate::world::copy_dir(&world.repo("results").join(THIRD), &run);
-    crate::hooks::select_in(&world, "tree", THIRD);
-    world.git_in("tree", ["commit", "-q", "-am", "x"]).ok();
-    assert_eq!(world.git_in("tree", ["status", "--porcelain"]).ok().out, "");
-    assert_eq!(runs_at(&world, "old"), [FIRST, THIRD]);
-    assert_eq!(runs_in(&world, "repo"), [SECOND, FIRST]);
+    let run = env.path("tree/results").join(THIRD);
+    crate::env::copy_dir(&env.repo("results").join(THIRD), &run);
+    crate::hooks::select_in(&env, "tree", THIRD);
+    env.git_in("tree", ["commit", "-q", "-am", "x"]).ok();
+    assert_eq!(env.git_in("tree", ["status", "--porcelain"]).ok().stdout, "");
+    assert_eq!(runs_at(&env, "old"), [FIRST, THIRD]);
+    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST]);
 }
 
-fn clone(world: World) {
-    commit_run(&world, SECOND);
-    world.git(["config", "--local", "--unset", "core.hooksPath"]);
-    let remote = world.path("dvc-remote");
-    world.dvc(["remote", "add", "-q", "-d", "-f", "shared", remote.to_str().unwrap()]).ok();
-    world.git(["commit", "-q", "-am", "a remote for all"]).ok();
-    world.git(["push", "-q", "origin", "main"]).ok();
-    let template = world.path("template/hooks");
+fn clone(env: TestEnv) {
+    commit_run(&env, SECOND);
+    env.git(["config", "--local", "--unset", "core.hooksPath"]);
+    let remote = env.path("dvc-remote");
+    env.dvc(["remote", "add", "-q", "-d", "-f", "shared", remote.to_str().unwrap()]).ok();
+    env.git(["commit", "-q", "-am", "a remote for all"]).ok();
+    env.git(["push", "-q", "origin", "main"]).ok();
+    let template = env.path("template/hooks");
     fs::create_dir_all(&template).unwrap();
-    for hook in fs::read_dir(world.repo(".git/hooks")).unwrap() {
+    for hook in fs::read_dir(env.repo(".git/hooks")).unwrap() {
         let hook = hook.unwrap();
         if !hook.file_name().to_str().unwrap().ends_with(".sample") {
             fs::copy(hook.path(), template.join(hook.file_name())).unwrap();
         }
     }
-    let template = format!("--template={}", world.path("template").display());
-    world.git_in(".", ["clone", "-q", &template, "origin.git", "clone"]).ok();
-    assert_eq!(runs_in(&world, "clone"), [SECOND]);
+    let template = format!("--template={}", env.path("template").display());
+    env.git_in(".", ["clone", "-q", &template, "origin.git", "clone"]).ok();
+    assert_eq!(runs_in(&env, "clone"), [SECOND]);
     // A clone that has one run of two loses none at its next commit.
-    crate::world::copy_dir(&world.repo("results").join(THIRD), &world.path("clone/results").join(THIRD));
-    crate::hooks::select_in(&world, "clone", THIRD);
-    world.git_in("clone", ["commit", "-q", "-am", "x"]).ok();
-    assert_eq!(runs_in(&world, "clone"), [SECOND, FIRST, THIRD]);
+    crate::env::copy_dir(&env.repo("results").join(THIRD), &env.path("clone/results").join(THIRD));
+    crate::hooks::select_in(&env, "clone", THIRD);
+    env.git_in("clone", ["commit", "-q", "-am", "x"]).ok();
+    assert_eq!(runs_in(&env, "clone"), [SECOND, FIRST, THIRD]);
 }
 
-fn rebase_stops(mut world: World) {
-    world.git(["checkout", "-q", "-b", "topic"]).ok();
-    fs::write(world.repo("readme.txt"), "topic\n").unwrap();
-    world.git(["commit", "-q", "-am", "words"]).ok();
-    world.git(["checkout", "-q", "main"]).ok();
-    fs::write(world.repo("readme.txt"), "main\n").unwrap();
-    commit_run(&world, SECOND);
-    world.git(["checkout", "-q", "topic"]).ok();
-    let none = script(&world, "bin/no-dvc", "#!/bin/sh\necho called >&2\nexit 9\n");
-    world.set("CAPTURE_HOOK_DVC", &none);
-    let said = world.git(["rebase", "main"]).fails(1);
-    assert!(!said.err.contains("called"), "{}", said.err);
-    world.unset("CAPTURE_HOOK_DVC");
-    fs::write(world.repo("readme.txt"), "both\n").unwrap();
-    world.git(["add", "readme.txt"]).ok();
-    world.set("GIT_EDITOR", "true");
-    world.git(["rebase", "--continue"]).ok();
-    assert_eq!(runs_in(&world, "repo"), [SECOND, FIRST]);
-    clean(&world);
+fn rebase_stops(mut env: TestEnv) {
+    env.git(["checkout", "-q", "-b", "topic"]).ok();
+    fs::write(env.repo("readme.txt"), "topic\n").unwrap();
+    env.git(["commit", "-q", "-am", "words"]).ok();
+    env.git(["checkout", "-q", "main"]).ok();
+    fs::write(env.repo("readme.txt"), "main\n").unwrap();
+    commit_run(&env, SECOND);
+    env.git(["checkout", "-q", "topic"]).ok();
+    let none = script(&env, "bin/no-dvc", "#!/bin/sh\necho called >&2\nexit 9\n");
+    env.set("CAPTURE_HOOK_DVC", &none);
+    let output = env.git(["rebase", "main"]).fails(1);
+    assert!(!output.stderr.contains("called"), "{}", output.stderr);
+    env.unset("CAPTURE_HOOK_DVC");
+    fs::write(env.repo("readme.txt"), "both\n").unwrap();
+    env.git(["add", "readme.txt"]).ok();
+    env.set("GIT_EDITOR", "true");
+    env.git(["rebase", "--continue"]).ok();
+    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST]);
+    clean(&env);
 }
 
-fn reset(world: World) {
-    two_versions(&world);
-    world.git(["reset", "-q", "--hard", "old"]).ok();
+fn reset(env: TestEnv) {
+    two_versions(&env);
+    env.git(["reset", "-q", "--hard", "old"]).ok();
     // The workspace still holds the second run; the commit of a third must neither lose nor smuggle.
-    assert_eq!(runs_in(&world, "repo"), [SECOND, FIRST]);
-    commit_run(&world, THIRD);
-    assert_eq!(runs_at(&world, "HEAD"), [FIRST, THIRD]);
-    clean(&world);
+    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST]);
+    commit_run(&env, THIRD);
+    assert_eq!(runs_at(&env, "HEAD"), [FIRST, THIRD]);
+    clean(&env);
 }
 
-fn broken(world: World) {
-    two_versions(&world);
-    world.git(["checkout", "-q", "old"]).ok();
+fn broken(env: TestEnv) {
+    two_versions(&env);
+    env.git(["checkout", "-q", "old"]).ok();
     for (file, text) in [("capture-hook.toml", "[nothing]\n"), (".dvc/config", "]]]\n")] {
-        let path = world.repo(file);
+        let path = env.repo(file);
         let before = fs::read(&path).ok();
         fs::write(&path, text).unwrap();
-        world.git(["checkout", "-q", "main"]).ok();
-        world.git(["checkout", "-q", "old"]).ok();
+        env.git(["checkout", "-q", "main"]).ok();
+        env.git(["checkout", "-q", "old"]).ok();
         match before {
             Some(bytes) => fs::write(&path, bytes).unwrap(),
             None => fs::remove_file(&path).unwrap(),
         }
     }
-    world.git(["checkout", "-q", "-b", "bad", "main"]).ok();
-    fs::write(world.repo("dvc.lock"), "]]]\n").unwrap();
-    world.git(["commit", "-q", "--no-verify", "-am", "bad lock"]).ok();
-    world.git(["checkout", "-q", "old"]).ok();
-    world.git(["checkout", "-q", "bad"]).ok();
+    env.git(["checkout", "-q", "-b", "bad", "main"]).ok();
+    fs::write(env.repo("dvc.lock"), "]]]\n").unwrap();
+    env.git(["commit", "-q", "--no-verify", "-am", "bad lock"]).ok();
+    env.git(["checkout", "-q", "old"]).ok();
+    env.git(["checkout", "-q", "bad"]).ok();
 }
 
-fn without_dvc(world: World) {
-    world.git(["checkout", "-q", "--orphan", "empty"]).ok();
-    world.git(["rm", "-rfq", "--cached", "."]).ok();
-    fs::write(world.repo("only.txt"), "x").unwrap();
-    world.git(["add", "only.txt"]).ok();
-    world.git(["commit", "-q", "-m", "no DVC here"]).ok();
-    world.git(["checkout", "-q", "-f", "main"]).ok();
-    clean(&world);
+fn without_dvc(env: TestEnv) {
+    env.git(["checkout", "-q", "--orphan", "empty"]).ok();
+    env.git(["rm", "-rfq", "--cached", "."]).ok();
+    fs::write(env.repo("only.txt"), "x").unwrap();
+    env.git(["add", "only.txt"]).ok();
+    env.git(["commit", "-q", "-m", "no DVC here"]).ok();
+    env.git(["checkout", "-q", "-f", "main"]).ok();
+    clean(&env);
 }

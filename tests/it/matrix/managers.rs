@@ -5,9 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{Case, FIRST, SECOND, THIRD, clean, commit_run, id, runs_in, script, tags, trailer};
+use crate::env::{BIN, TestEnv, files};
 use crate::hooks::select;
 use crate::tools;
-use crate::world::{BIN, World, files};
 
 pub const CASES: &[Case] = &[
     Case {
@@ -71,146 +71,146 @@ fn prek() -> PathBuf {
     tools::venv("prek", &["prek==0.5.11"])
 }
 
-fn with(world: &mut World, bin: PathBuf) {
-    let path = std::env::join_paths(std::iter::once(bin).chain(world.search_path())).unwrap();
-    world.set("PATH", path.to_str().unwrap());
+fn with(env: &mut TestEnv, bin: PathBuf) {
+    let path = std::env::join_paths(std::iter::once(bin).chain(env.search_path())).unwrap();
+    env.set("PATH", path.to_str().unwrap());
 }
 
-fn beside(mut world: World, bin: PathBuf, program: &str) {
-    with(&mut world, bin);
+fn beside(mut env: TestEnv, bin: PathBuf, program: &str) {
+    with(&mut env, bin);
     let config = "repos:\n- repo: local\n  hooks:\n  - {id: log, name: log, language: system, entry: sh -c 'echo ran >> .git/log', always_run: true, pass_filenames: false}\n";
-    fs::write(world.repo(".pre-commit-config.yaml"), config).unwrap();
-    world.git(["add", ".pre-commit-config.yaml"]).ok();
-    let ran = |world: &World| fs::read_to_string(world.repo(".git/log")).unwrap_or_default().lines().count();
-    world.run_in("repo", program, ["install"]).ok();
-    commit_run(&world, SECOND);
-    assert_eq!((ran(&world), tags(&world).len()), (1, 2), "they wrote over ours, and call it");
-    let said = world.hook(["install"]).ok();
-    assert!(said.err.contains("pre-commit manages hooks here"), "{}", said.err);
-    commit_run(&world, THIRD);
-    assert_eq!((ran(&world), tags(&world).len()), (2, 3), "ours calls theirs");
-    clean(&world);
+    fs::write(env.repo(".pre-commit-config.yaml"), config).unwrap();
+    env.git(["add", ".pre-commit-config.yaml"]).ok();
+    let ran = |env: &TestEnv| fs::read_to_string(env.repo(".git/log")).unwrap_or_default().lines().count();
+    env.run_in("repo", program, ["install"]).ok();
+    commit_run(&env, SECOND);
+    assert_eq!((ran(&env), tags(&env).len()), (1, 2), "they wrote over ours, and call it");
+    let output = env.hook(["install"]).ok();
+    assert!(output.stderr.contains("pre-commit manages hooks here"), "{}", output.stderr);
+    commit_run(&env, THIRD);
+    assert_eq!((ran(&env), tags(&env).len()), (2, 3), "ours calls theirs");
+    clean(&env);
 }
 
 /// The hooks as this project publishes them, in a repository of their own, listed in a configuration.
-fn listed(mut world: World, bin: PathBuf, program: &str) {
-    with(&mut world, bin);
-    world.hook(["uninstall"]).ok();
-    world.git_in(".", ["init", "-q", "published"]).ok();
+fn listed(mut env: TestEnv, bin: PathBuf, program: &str) {
+    with(&mut env, bin);
+    env.hook(["uninstall"]).ok();
+    env.git_in(".", ["init", "-q", "published"]).ok();
     let published = Path::new(env!("CARGO_MANIFEST_DIR")).join(".pre-commit-hooks.yaml");
-    fs::copy(published, world.path("published/.pre-commit-hooks.yaml")).unwrap();
-    world.git_in("published", ["add", "-A"]).ok();
-    world.git_in("published", ["commit", "-q", "-m", "x"]).ok();
-    let rev = world.git_in("published", ["rev-parse", "HEAD"]).ok().out;
+    fs::copy(published, env.path("published/.pre-commit-hooks.yaml")).unwrap();
+    env.git_in("published", ["add", "-A"]).ok();
+    env.git_in("published", ["commit", "-q", "-m", "x"]).ok();
+    let rev = env.git_in("published", ["rev-parse", "HEAD"]).ok().stdout;
     let hooks: String = EVENTS.iter().map(|event| format!("  - id: capture-hook-{event}\n")).collect();
     let config =
-        format!("repos:\n- repo: {}\n  rev: {}\n  hooks:\n{hooks}", world.path("published").display(), rev.trim());
-    fs::write(world.repo(".pre-commit-config.yaml"), config).unwrap();
+        format!("repos:\n- repo: {}\n  rev: {}\n  hooks:\n{hooks}", env.path("published").display(), rev.trim());
+    fs::write(env.repo(".pre-commit-config.yaml"), config).unwrap();
     let types: Vec<String> = EVENTS.iter().flat_map(|event| ["-t".to_owned(), (*event).to_owned()]).collect();
-    world.run_in("repo", program, ["install".to_owned()].into_iter().chain(types)).ok();
-    world.git(["add", ".pre-commit-config.yaml"]).ok();
-    world.git(["commit", "-q", "-m", "their configuration"]).ok();
-    all_events(&world);
+    env.run_in("repo", program, ["install".to_owned()].into_iter().chain(types)).ok();
+    env.git(["add", ".pre-commit-config.yaml"]).ok();
+    env.git(["commit", "-q", "-m", "their configuration"]).ok();
+    all_events(&env);
 }
 
 /// A commit, an amend, a checkout, a push: each does what it does with hooks of our own.
-fn all_events(world: &World) {
-    commit_run(world, SECOND);
-    clean(world);
-    assert_eq!(trailer(world, "HEAD", "Capture-Run"), [SECOND]);
-    assert_eq!(tags(world).len(), 2);
-    world.git(["commit", "-q", "--amend", "-m", "other words"]).ok();
-    assert_eq!(id(world, &format!("capture/{SECOND}")), id(world, "HEAD"));
-    world.git(["checkout", "-q", "HEAD~1"]).ok();
-    assert_eq!(runs_in(world, "repo"), [FIRST]);
-    world.git(["checkout", "-q", "main"]).ok();
-    assert_eq!(runs_in(world, "repo"), [SECOND, FIRST]);
-    world.git(["push", "-q", "origin", "main"]).ok();
-    assert!(world.dvc(["status", "-c"]).ok().out.contains("in sync"));
+fn all_events(env: &TestEnv) {
+    commit_run(env, SECOND);
+    clean(env);
+    assert_eq!(trailer(env, "HEAD", "Capture-Run"), [SECOND]);
+    assert_eq!(tags(env).len(), 2);
+    env.git(["commit", "-q", "--amend", "-m", "other words"]).ok();
+    assert_eq!(id(env, &format!("capture/{SECOND}")), id(env, "HEAD"));
+    env.git(["checkout", "-q", "HEAD~1"]).ok();
+    assert_eq!(runs_in(env, "repo"), [FIRST]);
+    env.git(["checkout", "-q", "main"]).ok();
+    assert_eq!(runs_in(env, "repo"), [SECOND, FIRST]);
+    env.git(["push", "-q", "origin", "main"]).ok();
+    assert!(env.dvc(["status", "-c"]).ok().stdout.contains("in sync"));
 }
 
-fn lefthook(world: &mut World, config: &str) {
-    with(world, tools::venv("lefthook", &["lefthook==2.2.2"]));
-    fs::write(world.repo("lefthook.yml"), config).unwrap();
-    world.git(["add", "lefthook.yml"]).ok();
-    world.git(["commit", "-q", "-m", "lefthook"]).ok();
+fn lefthook(env: &mut TestEnv, config: &str) {
+    with(env, tools::venv("lefthook", &["lefthook==2.2.2"]));
+    fs::write(env.repo("lefthook.yml"), config).unwrap();
+    env.git(["add", "lefthook.yml"]).ok();
+    env.git(["commit", "-q", "-m", "lefthook"]).ok();
 }
 
-fn lefthook_beside(mut world: World) {
+fn lefthook_beside(mut env: TestEnv) {
     let job = |event: &str| format!("{event}:\n  commands:\n    log:\n      run: echo {event} >> .git/log\n");
-    lefthook(&mut world, &EVENTS.map(job).concat());
-    let ran = |world: &World| fs::read_to_string(world.repo(".git/log")).unwrap_or_default();
+    lefthook(&mut env, &EVENTS.map(job).concat());
+    let ran = |env: &TestEnv| fs::read_to_string(env.repo(".git/log")).unwrap_or_default();
     // It puts aside what it finds, and does not call it.
-    world.run_in("repo", "lefthook", ["install"]).ok();
-    let said = world.hook(["doctor"]).fails(1);
-    assert!(said.all().contains("another hook, which does not call capture-hook"), "{}", said.all());
-    let said = world.hook(["install"]).ok();
-    assert!(said.err.contains("lefthook manages hooks here"), "{}", said.err);
-    all_events(&world);
+    env.run_in("repo", "lefthook", ["install"]).ok();
+    let output = env.hook(["doctor"]).fails(1);
+    assert!(output.both().contains("another hook, which does not call capture-hook"), "{}", output.both());
+    let output = env.hook(["install"]).ok();
+    assert!(output.stderr.contains("lefthook manages hooks here"), "{}", output.stderr);
+    all_events(&env);
     for event in ["pre-commit", "prepare-commit-msg", "post-commit", "post-rewrite", "post-checkout", "pre-push"] {
-        assert!(ran(&world).contains(event), "{event}");
+        assert!(ran(&env).contains(event), "{event}");
     }
     // Before us, it is chained as any other.
-    world.hook(["uninstall"]).ok();
-    fs::remove_file(world.repo(".git/log")).unwrap();
-    world.run_in("repo", "lefthook", ["install", "--force"]).ok();
-    world.hook(["install"]).ok();
-    commit_run(&world, THIRD);
-    assert_eq!((ran(&world).matches("pre-commit").count(), tags(&world).len()), (1, 3));
+    env.hook(["uninstall"]).ok();
+    fs::remove_file(env.repo(".git/log")).unwrap();
+    env.run_in("repo", "lefthook", ["install", "--force"]).ok();
+    env.hook(["install"]).ok();
+    commit_run(&env, THIRD);
+    assert_eq!((ran(&env).matches("pre-commit").count(), tags(&env).len()), (1, 3));
 }
 
-fn lefthook_listed(mut world: World) {
-    world.hook(["uninstall"]).ok();
+fn lefthook_listed(mut env: TestEnv) {
+    env.hook(["uninstall"]).ok();
     // As the guide has it.
     let guide = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/pre-commit.md")).unwrap();
     let (_, rest) = guide.split_once("# lefthook.yml\n").expect("the guide shows a lefthook.yml");
-    lefthook(&mut world, rest.split("```").next().unwrap());
-    world.run_in("repo", "lefthook", ["install"]).ok();
-    all_events(&world);
+    lefthook(&mut env, rest.split("```").next().unwrap());
+    env.run_in("repo", "lefthook", ["install"]).ok();
+    all_events(&env);
 }
 
 /// The stub that husky 9 writes for every event: it goes by the name it is called by.
 const HUSKY: &str = "#!/usr/bin/env sh\n. \"$(dirname \"$0\")/h\"";
 
 /// husky's own directory, as husky 9 writes it.
-fn write_husky(world: &World) {
+fn write_husky(env: &TestEnv) {
     let runner = "#!/usr/bin/env sh\nn=$(basename \"$0\")\ns=$(dirname \"$(dirname \"$0\")\")/$n\n\
                   [ ! -f \"$s\" ] && exit 0\nsh -e \"$s\" \"$@\"\nexit $?\n";
-    script(world, "repo/.husky/_/h", runner);
+    script(env, "repo/.husky/_/h", runner);
     for event in EVENTS {
-        script(world, &format!("repo/.husky/_/{event}"), HUSKY);
+        script(env, &format!("repo/.husky/_/{event}"), HUSKY);
     }
 }
 
-fn husky(world: World) {
-    world.hook(["uninstall"]).ok();
-    world.git(["config", "core.hooksPath", ".husky/_"]).ok();
-    write_husky(&world);
-    script(&world, "repo/.husky/pre-commit", "echo ran >> log\n");
-    script(&world, "repo/.husky/pre-push", "cat > pushed\n");
-    let said = world.hook(["install"]).ok();
-    assert!(said.err.contains("husky"), "{}", said.err);
-    commit_run(&world, SECOND);
-    assert_eq!(fs::read_to_string(world.repo("log")).unwrap(), "ran\n");
-    assert_eq!(tags(&world).len(), 2);
-    world.git_in(".", ["init", "-q", "--bare", "husky.git"]).ok();
-    world.git(["push", "-q", "../husky.git", "HEAD"]).ok();
-    assert!(fs::read_to_string(world.repo("pushed")).unwrap().contains("HEAD"));
+fn husky(env: TestEnv) {
+    env.hook(["uninstall"]).ok();
+    env.git(["config", "core.hooksPath", ".husky/_"]).ok();
+    write_husky(&env);
+    script(&env, "repo/.husky/pre-commit", "echo ran >> log\n");
+    script(&env, "repo/.husky/pre-push", "cat > pushed\n");
+    let output = env.hook(["install"]).ok();
+    assert!(output.stderr.contains("husky"), "{}", output.stderr);
+    commit_run(&env, SECOND);
+    assert_eq!(fs::read_to_string(env.repo("log")).unwrap(), "ran\n");
+    assert_eq!(tags(&env).len(), 2);
+    env.git_in(".", ["init", "-q", "--bare", "husky.git"]).ok();
+    env.git(["push", "-q", "../husky.git", "HEAD"]).ok();
+    assert!(fs::read_to_string(env.repo("pushed")).unwrap().contains("HEAD"));
     // husky writes its own again at each `npm install`; ours go back as often as need be.
-    write_husky(&world);
-    world.hook(["install"]).ok();
-    world.git(["commit", "-q", "--allow-empty", "-m", "again"]).ok();
-    assert_eq!(fs::read_to_string(world.repo("log")).unwrap(), "ran\nran\n");
-    world.hook(["uninstall"]).ok();
-    assert_eq!(fs::read_to_string(world.repo(".husky/_/pre-commit")).unwrap(), HUSKY);
+    write_husky(&env);
+    env.hook(["install"]).ok();
+    env.git(["commit", "-q", "--allow-empty", "-m", "again"]).ok();
+    assert_eq!(fs::read_to_string(env.repo("log")).unwrap(), "ran\nran\n");
+    env.hook(["uninstall"]).ok();
+    assert_eq!(fs::read_to_string(env.repo(".husky/_/pre-commit")).unwrap(), HUSKY);
 }
 
 /// A hook manager that a test installs.
 trait Installs {
-    /// Puts its program and its configuration, which logs each pre-commit in `.git/log`, into the world.
-    fn prepare(&self, world: &mut World);
+    /// Puts its program and its configuration, which logs each pre-commit in `.git/log`, into the environment.
+    fn prepare(&self, env: &mut TestEnv);
     /// Installs its hooks, as its users do, however often.
-    fn install(&self, world: &World);
+    fn install(&self, env: &TestEnv);
     /// Whether it calls a hook of ours that it finds.
     fn calls_what_it_finds(&self) -> bool;
 }
@@ -221,19 +221,19 @@ struct Framework {
 }
 
 impl Installs for Framework {
-    fn prepare(&self, world: &mut World) {
-        with(world, (self.bin)());
+    fn prepare(&self, env: &mut TestEnv) {
+        with(env, (self.bin)());
         let hook = |event: &str| {
             format!(
                 "  - {{id: {event}, name: {event}, language: system, stages: [{event}], entry: sh -c 'echo {event} >> .git/log', always_run: true, pass_filenames: false}}\n"
             )
         };
         let hooks = [hook("pre-commit"), hook("pre-push")].concat();
-        fs::write(world.repo(".pre-commit-config.yaml"), format!("repos:\n- repo: local\n  hooks:\n{hooks}")).unwrap();
+        fs::write(env.repo(".pre-commit-config.yaml"), format!("repos:\n- repo: local\n  hooks:\n{hooks}")).unwrap();
     }
 
-    fn install(&self, world: &World) {
-        world.run_in("repo", self.program, ["install", "-t", "pre-commit", "-t", "pre-push"]).ok();
+    fn install(&self, env: &TestEnv) {
+        env.run_in("repo", self.program, ["install", "-t", "pre-commit", "-t", "pre-push"]).ok();
     }
 
     fn calls_what_it_finds(&self) -> bool {
@@ -244,14 +244,14 @@ impl Installs for Framework {
 struct Lefthook;
 
 impl Installs for Lefthook {
-    fn prepare(&self, world: &mut World) {
-        with(world, tools::venv("lefthook", &["lefthook==2.2.2"]));
+    fn prepare(&self, env: &mut TestEnv) {
+        with(env, tools::venv("lefthook", &["lefthook==2.2.2"]));
         let job = |event: &str| format!("{event}:\n  commands: {{log: {{run: echo {event} >> .git/log}}}}\n");
-        fs::write(world.repo("lefthook.yml"), ["pre-commit", "pre-push"].map(job).concat()).unwrap();
+        fs::write(env.repo("lefthook.yml"), ["pre-commit", "pre-push"].map(job).concat()).unwrap();
     }
 
-    fn install(&self, world: &World) {
-        world.run_in("repo", "lefthook", ["install"]).ok();
+    fn install(&self, env: &TestEnv) {
+        env.run_in("repo", "lefthook", ["install"]).ok();
     }
 
     fn calls_what_it_finds(&self) -> bool {
@@ -262,15 +262,15 @@ impl Installs for Lefthook {
 struct Husky;
 
 impl Installs for Husky {
-    fn prepare(&self, world: &mut World) {
+    fn prepare(&self, env: &mut TestEnv) {
         for event in ["pre-commit", "pre-push"] {
-            script(world, &format!("repo/.husky/{event}"), &format!("echo {event} >> .git/log\n"));
+            script(env, &format!("repo/.husky/{event}"), &format!("echo {event} >> .git/log\n"));
         }
     }
 
-    fn install(&self, world: &World) {
-        world.git(["config", "core.hooksPath", ".husky/_"]).ok();
-        write_husky(world);
+    fn install(&self, env: &TestEnv) {
+        env.git(["config", "core.hooksPath", ".husky/_"]).ok();
+        write_husky(env);
     }
 
     fn calls_what_it_finds(&self) -> bool {
@@ -281,52 +281,52 @@ impl Installs for Husky {
 /// All orders of three installations in which we are, and a longer one; `P` is the manager's, `C` ours.
 const ORDERS: [&str; 8] = ["PPC", "PCP", "PCC", "CPP", "CPC", "CCP", "CPCP", "PCPC"];
 
-fn in_every_order(mut world: World, manager: &dyn Installs) {
-    fs::write(world.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
-    manager.prepare(&mut world);
-    world.git(["add", "-A"]).ok();
-    world.git(["commit", "-q", "-m", "a hook manager"]).ok();
+fn in_every_order(mut env: TestEnv, manager: &dyn Installs) {
+    fs::write(env.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
+    manager.prepare(&mut env);
+    env.git(["add", "-A"]).ok();
+    env.git(["commit", "-q", "-m", "a hook manager"]).ok();
     for (at, order) in ORDERS.iter().enumerate() {
         for dir in [".git/hooks", ".husky/_"] {
-            let _ = fs::remove_dir_all(world.repo(dir));
+            let _ = fs::remove_dir_all(env.repo(dir));
         }
-        let _ = world.git(["config", "--unset", "core.hooksPath"]);
+        let _ = env.git(["config", "--unset", "core.hooksPath"]);
         for step in order.chars() {
             match step {
-                'P' => manager.install(&world),
-                _ => drop(world.hook(["install"]).ok()),
+                'P' => manager.install(&env),
+                _ => drop(env.hook(["install"]).ok()),
             }
         }
         if order.ends_with('P') && !manager.calls_what_it_finds() {
-            let said = world.hook(["doctor"]).fails(1);
+            let output = env.hook(["doctor"]).fails(1);
             assert!(
-                said.out.contains("pre-commit         another hook, which does not call"),
+                output.stdout.contains("pre-commit         another hook, which does not call"),
                 "{order}: {}",
-                said.all()
+                output.both()
             );
-            world.hook(["install"]).ok();
+            env.hook(["install"]).ok();
         }
-        let said = world.hook(["doctor"]).ok();
-        assert!(!said.out.contains("mend: capture-hook install"), "{order}: {}", said.all());
-        once_each(&world, order, &format!("order/r{at}"));
+        let output = env.hook(["doctor"]).ok();
+        assert!(!output.stdout.contains("mend: capture-hook install"), "{order}: {}", output.both());
+        once_each(&env, order, &format!("order/r{at}"));
     }
 }
 
 /// A commit of a new run and a push: the run is ingested, named and tagged, its data sent, the manager's own hooks ran once.
-fn once_each(world: &World, order: &str, key: &str) {
-    let log = world.repo(".git/log");
+fn once_each(env: &TestEnv, order: &str, key: &str) {
+    let log = env.repo(".git/log");
     let _ = fs::remove_file(&log);
-    world.record_as("ok-pypi010", key);
-    select(world, key);
-    let said = world.git(["commit", "-q", "-am", key]);
-    assert_eq!(said.code, 0, "{order}: {}", said.all());
-    assert_eq!(trailer(world, "HEAD", "Capture-Run"), [key], "{order}");
-    assert_eq!(id(world, &format!("capture/{key}")), id(world, "HEAD"), "{order}");
-    let sent = || files(&world.path("dvc-remote")).len();
+    env.record_as("ok-pypi010", key);
+    select(env, key);
+    let output = env.git(["commit", "-q", "-am", key]);
+    assert_eq!(output.code, 0, "{order}: {}", output.both());
+    assert_eq!(trailer(env, "HEAD", "Capture-Run"), [key], "{order}");
+    assert_eq!(id(env, &format!("capture/{key}")), id(env, "HEAD"), "{order}");
+    let sent = || files(&env.path("dvc-remote")).len();
     let before = sent();
-    let said = world.git(["push", "-q", "origin", "main"]);
-    assert_eq!(said.code, 0, "{order}: {}", said.all());
-    assert!(sent() > before, "{order}: no data was sent\n{}", said.all());
+    let output = env.git(["push", "-q", "origin", "main"]);
+    assert_eq!(output.code, 0, "{order}: {}", output.both());
+    assert!(sent() > before, "{order}: no data was sent\n{}", output.both());
     assert_eq!(fs::read_to_string(&log).unwrap(), "pre-commit\npre-push\n", "{order}");
 }
 
@@ -336,109 +336,113 @@ fn made_older(shim: &Path) {
     fs::write(shim, text.replace("_RUNNING_LEGACY", "_NOTHING")).unwrap();
 }
 
-fn older_loop(mut world: World) {
+fn older_loop(mut env: TestEnv) {
     let manager = Framework { bin: pre_commit, program: "pre-commit" };
-    manager.prepare(&mut world);
-    fs::remove_dir_all(world.repo(".git/hooks")).unwrap();
-    manager.install(&world);
-    world.hook(["install"]).ok();
-    manager.install(&world);
+    manager.prepare(&mut env);
+    fs::remove_dir_all(env.repo(".git/hooks")).unwrap();
+    manager.install(&env);
+    env.hook(["install"]).ok();
+    manager.install(&env);
     for event in ["pre-commit", "pre-push"] {
-        made_older(&world.repo(format!(".git/hooks/{event}.legacy")));
+        made_older(&env.repo(format!(".git/hooks/{event}.legacy")));
     }
-    world.git(["add", ".pre-commit-config.yaml"]).ok();
-    let said = world.git(["commit", "-q", "-m", "x"]).fails(1);
-    assert!(said.err.contains("migration mode"), "{}", said.err);
-    let said = world.hook(["doctor"]).fails(1);
+    env.git(["add", ".pre-commit-config.yaml"]).ok();
+    let output = env.git(["commit", "-q", "-m", "x"]).fails(1);
+    assert!(output.stderr.contains("migration mode"), "{}", output.stderr);
+    let output = env.hook(["doctor"]).fails(1);
     for words in ["every commit fails now", "every push fails now", "mend: capture-hook install"] {
-        assert!(said.out.contains(words), "no {words:?} in\n{}", said.out);
+        assert!(output.stdout.contains(words), "no {words:?} in\n{}", output.stdout);
     }
-    world.hook(["install"]).ok();
-    once_each(&world, "PCP with an older shim, then C", "order/older");
+    env.hook(["install"]).ok();
+    once_each(&env, "PCP with an older shim, then C", "order/older");
 }
 
-fn gone(mut world: World) {
-    let path = world.get("PATH");
+fn gone(mut env: TestEnv) {
+    let path = env.get("PATH");
     let pre_commit = Framework { bin: pre_commit, program: "pre-commit" };
     let prek = Framework { bin: prek, program: "prek" };
     for (manager, line) in [(pre_commit, "INSTALL_PYTHON="), (prek, "PREK=")] {
         let program = manager.program;
-        fs::remove_dir_all(world.repo(".git/hooks")).unwrap();
-        manager.prepare(&mut world);
-        manager.install(&world);
-        world.hook(["install"]).ok();
-        assert!(!world.hook(["doctor"]).all().contains("fails now"), "{program}");
-        let kept = world.repo(".git/hooks/pre-commit.capture-hook-chained");
+        fs::remove_dir_all(env.repo(".git/hooks")).unwrap();
+        manager.prepare(&mut env);
+        manager.install(&env);
+        env.hook(["install"]).ok();
+        assert!(!env.hook(["doctor"]).both().contains("fails now"), "{program}");
+        let kept = env.repo(".git/hooks/pre-commit.capture-hook-chained");
         let text = fs::read_to_string(&kept).unwrap();
         let at = text.lines().find(|have| have.starts_with(line)).unwrap();
         fs::write(&kept, text.replace(at, &format!("{line}/gone/{program}"))).unwrap();
         // As long as there is one on PATH, it serves.
-        assert!(!world.hook(["doctor"]).all().contains("fails now"), "{program}");
-        world.set("PATH", &path);
-        let said = world.hook(["doctor"]).fails(1);
+        assert!(!env.hook(["doctor"]).both().contains("fails now"), "{program}");
+        env.set("PATH", &path);
+        let output = env.hook(["doctor"]).fails(1);
         let words = format!("a script here starts /gone/{program}, which is not there: every commit fails now");
-        assert!(said.out.contains(&words), "{}", said.out);
-        assert_ne!(world.git(["commit", "-q", "--allow-empty", "-m", "x"]).code, 0, "{program}");
+        assert!(output.stdout.contains(&words), "{}", output.stdout);
+        assert_ne!(env.git(["commit", "-q", "--allow-empty", "-m", "x"]).code, 0, "{program}");
         fs::remove_file(&kept).unwrap();
-        world.git(["commit", "-q", "--allow-empty", "-m", "x"]).ok();
+        env.git(["commit", "-q", "--allow-empty", "-m", "x"]).ok();
     }
 }
 
-fn own_hook(mut world: World) {
+fn own_hook(mut env: TestEnv) {
     let manager = Framework { bin: pre_commit, program: "pre-commit" };
-    manager.prepare(&mut world);
-    fs::remove_dir_all(world.repo(".git/hooks")).unwrap();
-    let own = script(&world, "repo/.git/hooks/pre-commit", "#!/bin/sh\necho own >> .git/own\n");
-    world.hook(["install"]).ok();
-    manager.install(&world);
-    once_each(&world, "own, C, P", "order/one");
-    world.hook(["install"]).ok();
-    once_each(&world, "own, C, P, C", "order/two");
-    manager.install(&world);
-    once_each(&world, "own, C, P, C, P", "order/three");
-    assert_eq!(fs::read_to_string(world.repo(".git/own")).unwrap(), "own\n".repeat(3));
-    world.hook(["uninstall"]).ok();
-    let left: Vec<_> = files(&world.repo(".git/hooks"))
+    manager.prepare(&mut env);
+    fs::remove_dir_all(env.repo(".git/hooks")).unwrap();
+    let own = script(&env, "repo/.git/hooks/pre-commit", "#!/bin/sh\necho own >> .git/own\n");
+    env.hook(["install"]).ok();
+    manager.install(&env);
+    once_each(&env, "own, C, P", "order/one");
+    env.hook(["install"]).ok();
+    once_each(&env, "own, C, P, C", "order/two");
+    manager.install(&env);
+    once_each(&env, "own, C, P, C, P", "order/three");
+    assert_eq!(fs::read_to_string(env.repo(".git/own")).unwrap(), "own\n".repeat(3));
+    env.hook(["uninstall"]).ok();
+    let left: Vec<_> = files(&env.repo(".git/hooks"))
         .into_iter()
         .filter(|file| fs::read_to_string(file).unwrap().contains("capture-hook"))
         .collect();
     assert!(left.is_empty(), "{left:?}");
     // What is left is pre-commit, and the hook of one's own as the one that it calls.
     assert!(fs::read_to_string(&own).unwrap().contains("generated by pre-commit"));
-    world.git(["commit", "-q", "--allow-empty", "-m", "x"]).ok();
-    assert_eq!(fs::read_to_string(world.repo(".git/own")).unwrap(), "own\n".repeat(4));
+    env.git(["commit", "-q", "--allow-empty", "-m", "x"]).ok();
+    assert_eq!(fs::read_to_string(env.repo(".git/own")).unwrap(), "own\n".repeat(4));
 }
 
-fn forced(mut world: World) {
+fn forced(mut env: TestEnv) {
     let manager = Framework { bin: pre_commit, program: "pre-commit" };
-    manager.prepare(&mut world);
-    world.run_in("repo", "pre-commit", ["install", "-f"]).ok();
-    select(&world, SECOND);
-    world.git(["add", ".pre-commit-config.yaml"]).ok();
-    let said = world.git(["commit", "-q", "-am", "x"]).ok();
-    assert!(said.err.contains("does not hold its data: the pre-commit hook did not run"), "{}", said.err);
-    let said = world.git(["commit", "-q", "--allow-empty", "-m", "code"]).ok();
-    assert!(!said.err.contains("capture-hook") && !said.err.contains("did not run"), "once: {}", said.err);
-    world.hook(["install"]).ok();
-    world.hook(["publish", "--no-push", SECOND]).ok();
-    assert_eq!(tags(&world).len(), 2);
-    clean(&world);
+    manager.prepare(&mut env);
+    env.run_in("repo", "pre-commit", ["install", "-f"]).ok();
+    select(&env, SECOND);
+    env.git(["add", ".pre-commit-config.yaml"]).ok();
+    let output = env.git(["commit", "-q", "-am", "x"]).ok();
+    assert!(output.stderr.contains("does not hold its data: the pre-commit hook did not run"), "{}", output.stderr);
+    let output = env.git(["commit", "-q", "--allow-empty", "-m", "code"]).ok();
+    assert!(
+        !output.stderr.contains("capture-hook") && !output.stderr.contains("did not run"),
+        "once: {}",
+        output.stderr
+    );
+    env.hook(["install"]).ok();
+    env.hook(["publish", "--no-push", SECOND]).ok();
+    assert_eq!(tags(&env).len(), 2);
+    clean(&env);
 }
 
-fn twice(world: World) {
+fn twice(env: TestEnv) {
     // What git's own configuration runs comes before the directory's hook; a chained hook stands in for it here.
     for event in EVENTS {
         let path = format!("repo/.git/hooks/{event}.capture-hook-chained");
-        script(&world, &path, &format!("#!/bin/sh\nexec '{BIN}' hook {event} \"$@\"\n"));
+        script(&env, &path, &format!("#!/bin/sh\nexec '{BIN}' hook {event} \"$@\"\n"));
     }
-    all_events(&world);
-    let body = world.git(["log", "-1", "--format=%B"]).ok().out;
+    all_events(&env);
+    let body = env.git(["log", "-1", "--format=%B"]).ok().stdout;
     assert_eq!(body.matches("Capture-Run:").count(), 1, "{body}");
-    world.git(["checkout", "-q", "-b", "topic", "HEAD~1"]).ok();
-    commit_run(&world, THIRD);
-    world.git(["merge", "-q", "--no-edit", "main"]).ok();
-    assert_eq!(runs_in(&world, "repo"), [SECOND, FIRST, THIRD]);
-    world.git(["rebase", "-q", "main"]).ok();
-    assert_eq!(tags(&world).len(), 3);
-    clean(&world);
+    env.git(["checkout", "-q", "-b", "topic", "HEAD~1"]).ok();
+    commit_run(&env, THIRD);
+    env.git(["merge", "-q", "--no-edit", "main"]).ok();
+    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST, THIRD]);
+    env.git(["rebase", "-q", "main"]).ok();
+    assert_eq!(tags(&env).len(), 3);
+    clean(&env);
 }

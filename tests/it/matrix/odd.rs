@@ -5,8 +5,8 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
 use super::{Case, FIRST, SECOND, THIRD, clean, commit_run, id, runs_at, runs_in, script, tags, trailer};
+use crate::env::{TestEnv, copy_dir, tree};
 use crate::hooks::{select, select_in};
-use crate::world::{World, copy_dir, tree};
 
 pub const CASES: &[Case] = &[
     Case { line: "what we and pre-commit call starts none of ours: the two guards", run: guards },
@@ -23,278 +23,282 @@ pub const CASES: &[Case] = &[
     Case { line: "more to pull than there is room for: told before anything is fetched", run: no_room },
 ];
 
-fn guards(mut world: World) {
-    world.git(["branch", "old"]).ok();
-    commit_run(&world, SECOND);
+fn guards(mut env: TestEnv) {
+    env.git(["branch", "old"]).ok();
+    commit_run(&env, SECOND);
     for guard in ["CAPTURE_HOOK_ACTIVE", "_PRE_COMMIT_SKIP_POST_CHECKOUT"] {
-        world.set(guard, "1");
-        assert_eq!(world.git(["checkout", "-q", "old"]).ok().err, "");
-        assert_eq!(runs_in(&world, "repo"), [SECOND, FIRST], "{guard}");
-        world.git(["checkout", "-q", "main"]).ok();
-        world.unset(guard);
+        env.set(guard, "1");
+        assert_eq!(env.git(["checkout", "-q", "old"]).ok().stderr, "");
+        assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST], "{guard}");
+        env.git(["checkout", "-q", "main"]).ok();
+        env.unset(guard);
     }
-    world.set("CAPTURE_HOOK_ACTIVE", "1");
-    select(&world, THIRD);
-    assert_eq!(world.git(["commit", "-q", "-am", "x"]).ok().err, "");
-    assert_eq!((tags(&world).len(), trailer(&world, "HEAD", "Capture-Run").len()), (2, 0));
-    world.unset("CAPTURE_HOOK_ACTIVE");
-    fs::write(
-        world.repo("params.yaml"),
-        format!("{}# touched\n", fs::read_to_string(world.repo("params.yaml")).unwrap()),
-    )
-    .unwrap();
-    world.git(["commit", "-q", "-am", "y"]).ok();
-    clean(&world);
+    env.set("CAPTURE_HOOK_ACTIVE", "1");
+    select(&env, THIRD);
+    assert_eq!(env.git(["commit", "-q", "-am", "x"]).ok().stderr, "");
+    assert_eq!((tags(&env).len(), trailer(&env, "HEAD", "Capture-Run").len()), (2, 0));
+    env.unset("CAPTURE_HOOK_ACTIVE");
+    fs::write(env.repo("params.yaml"), format!("{}# touched\n", fs::read_to_string(env.repo("params.yaml")).unwrap()))
+        .unwrap();
+    env.git(["commit", "-q", "-am", "y"]).ok();
+    clean(&env);
     // What DVC calls in its stage finds the guard.
     let seen = script(
-        &world,
+        &env,
         "bin/dvc-that-looks",
         &format!(
             "#!/bin/sh\necho \"$CAPTURE_HOOK_ACTIVE\" >> ../seen\nexec '{}' \"$@\"\n",
             crate::tools::dvc_bin().join("dvc").display()
         ),
     );
-    world.set("CAPTURE_HOOK_DVC", &seen);
-    commit_run(&world, FIRST);
-    assert!(fs::read_to_string(world.path("seen")).unwrap().lines().all(|line| !line.is_empty()));
+    env.set("CAPTURE_HOOK_DVC", &seen);
+    commit_run(&env, FIRST);
+    assert!(fs::read_to_string(env.path("seen")).unwrap().lines().all(|line| !line.is_empty()));
 }
 
-fn bare_git_dir(mut world: World) {
-    let elsewhere = world.path("elsewhere/deep");
+fn bare_git_dir(mut env: TestEnv) {
+    let elsewhere = env.path("elsewhere/deep");
     fs::create_dir_all(&elsewhere).unwrap();
     fs::write(elsewhere.join("mine.txt"), "x").unwrap();
-    select(&world, SECOND);
-    world.git(["add", "params.yaml"]).ok();
-    world.set("GIT_DIR", world.repo(".git").to_str().unwrap());
+    select(&env, SECOND);
+    env.git(["add", "params.yaml"]).ok();
+    env.set("GIT_DIR", env.repo(".git").to_str().unwrap());
     // Git takes the directory it is in for the top of the working tree; the data is where the project is.
-    world.git_in("elsewhere/deep", ["commit", "-q", "-m", "x"]).ok();
-    world.unset("GIT_DIR");
-    clean(&world);
-    assert_eq!(runs_at(&world, "HEAD"), [SECOND, FIRST]);
-    assert_eq!(trailer(&world, "HEAD", "Capture-Run"), [SECOND]);
-    assert_eq!(tree(&world.path("elsewhere")).into_keys().collect::<Vec<_>>(), ["deep/mine.txt"]);
+    env.git_in("elsewhere/deep", ["commit", "-q", "-m", "x"]).ok();
+    env.unset("GIT_DIR");
+    clean(&env);
+    assert_eq!(runs_at(&env, "HEAD"), [SECOND, FIRST]);
+    assert_eq!(trailer(&env, "HEAD", "Capture-Run"), [SECOND]);
+    assert_eq!(tree(&env.path("elsewhere")).into_keys().collect::<Vec<_>>(), ["deep/mine.txt"]);
     // With both variables, as keepers of dotfiles have them; and relative, from inside.
-    world.set("GIT_DIR", "../repo/.git");
-    world.set("GIT_WORK_TREE", "../repo");
-    select(&world, THIRD);
-    world.git_in("elsewhere", ["commit", "-q", "-am", "x"]).ok();
-    world.git_in("elsewhere", ["checkout", "-q", "HEAD~1"]).ok();
-    world.unset("GIT_WORK_TREE");
-    world.set("GIT_DIR", ".git");
-    assert_eq!(runs_in(&world, "repo"), [SECOND, FIRST]);
-    world.git(["checkout", "-q", "main"]).ok();
-    world.unset("GIT_DIR");
-    clean(&world);
-    assert_eq!(runs_in(&world, "repo"), [SECOND, FIRST, THIRD]);
+    env.set("GIT_DIR", "../repo/.git");
+    env.set("GIT_WORK_TREE", "../repo");
+    select(&env, THIRD);
+    env.git_in("elsewhere", ["commit", "-q", "-am", "x"]).ok();
+    env.git_in("elsewhere", ["checkout", "-q", "HEAD~1"]).ok();
+    env.unset("GIT_WORK_TREE");
+    env.set("GIT_DIR", ".git");
+    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST]);
+    env.git(["checkout", "-q", "main"]).ok();
+    env.unset("GIT_DIR");
+    clean(&env);
+    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST, THIRD]);
 }
 
-fn bare(world: World) {
+fn bare(env: TestEnv) {
     for command in [&["status"][..], &["install"], &["pull"], &["hook", "pre-commit"]] {
-        let said = world.hook_in("origin.git", command).fails(3);
-        assert!(said.err.contains("no working tree") && !said.err.contains("panicked"), "{command:?} {}", said.err);
+        let output = env.hook_in("origin.git", command).fails(3);
+        assert!(
+            output.stderr.contains("no working tree") && !output.stderr.contains("panicked"),
+            "{command:?} {}",
+            output.stderr
+        );
     }
     for event in ["post-checkout", "post-merge", "post-rewrite", "post-commit"] {
-        world.hook_in("origin.git", ["hook", event]).ok();
+        env.hook_in("origin.git", ["hook", event]).ok();
     }
     // A working tree of a bare repository is one like any other.
-    world.git(["push", "-q", "origin", "main"]).ok();
-    world.git_in("origin.git", ["worktree", "add", "-q", "../tree", "main"]).ok();
-    fs::copy(world.repo(".dvc/config.local"), world.path("tree/.dvc/config.local")).unwrap();
-    world.hook_in("tree", ["install"]).ok();
-    copy_dir(&world.repo("results"), &world.path("tree/results"));
-    select_in(&world, "tree", SECOND);
-    world.git_in("tree", ["commit", "-q", "-am", "x"]).ok();
-    assert_eq!(world.git_in("tree", ["status", "--porcelain"]).ok().out, "");
-    assert_eq!(runs_in(&world, "tree"), [SECOND, FIRST]);
+    env.git(["push", "-q", "origin", "main"]).ok();
+    env.git_in("origin.git", ["worktree", "add", "-q", "../tree", "main"]).ok();
+    fs::copy(env.repo(".dvc/config.local"), env.path("tree/.dvc/config.local")).unwrap();
+    env.hook_in("tree", ["install"]).ok();
+    copy_dir(&env.repo("results"), &env.path("tree/results"));
+    select_in(&env, "tree", SECOND);
+    env.git_in("tree", ["commit", "-q", "-am", "x"]).ok();
+    assert_eq!(env.git_in("tree", ["status", "--porcelain"]).ok().stdout, "");
+    assert_eq!(runs_in(&env, "tree"), [SECOND, FIRST]);
 }
 
-fn names(world: World) {
+fn names(env: TestEnv) {
     let odd = OsStr::from_bytes(b"caf\xe9 \"x\"\n.txt");
-    fs::write(world.repo(odd), "x").unwrap();
-    world.git([OsStr::new("add"), odd]).ok();
-    fs::write(world.repo("later.txt"), "x").unwrap();
-    world.git(["add", "-N", "later.txt"]).ok();
-    world.git(["mv", "readme.txt", "README.txt"]).ok();
-    select(&world, SECOND);
-    world.git(["add", "params.yaml"]).ok();
-    world.git(["commit", "-q", "-m", "x"]).ok();
-    assert_eq!(world.git(["status", "--porcelain"]).ok().out, " A later.txt\n");
-    let files = world.git(["show", "--format=", "--name-status", "-z", "-M"]).ok().out;
+    fs::write(env.repo(odd), "x").unwrap();
+    env.git([OsStr::new("add"), odd]).ok();
+    fs::write(env.repo("later.txt"), "x").unwrap();
+    env.git(["add", "-N", "later.txt"]).ok();
+    env.git(["mv", "readme.txt", "README.txt"]).ok();
+    select(&env, SECOND);
+    env.git(["add", "params.yaml"]).ok();
+    env.git(["commit", "-q", "-m", "x"]).ok();
+    assert_eq!(env.git(["status", "--porcelain"]).ok().stdout, " A later.txt\n");
+    let files = env.git(["show", "--format=", "--name-status", "-z", "-M"]).ok().stdout;
     assert!(files.contains("R100\0readme.txt\0README.txt") && files.contains("dvc.lock"), "{files:?}");
     // With paths: what was only announced stays so, in the index that git makes for the purpose too.
-    select(&world, THIRD);
-    world
-        .git([
-            OsStr::new("commit"),
-            OsStr::new("-qm"),
-            OsStr::new("y"),
-            OsStr::new("--"),
-            OsStr::new("params.yaml"),
-            odd,
-        ])
-        .ok();
-    assert_eq!(world.git(["status", "--porcelain"]).ok().out, " A later.txt\n");
-    world.git(["commit", "-q", "-am", "z"]).ok();
-    clean(&world);
-    assert_eq!(runs_at(&world, "HEAD"), [SECOND, FIRST, THIRD]);
-    world.git(["-c", "core.ignoreCase=true", "mv", "README.txt", "Readme.txt"]).ok();
-    world.git(["-c", "core.ignoreCase=true", "commit", "-q", "-m", "case"]).ok();
+    select(&env, THIRD);
+    env.git([
+        OsStr::new("commit"),
+        OsStr::new("-qm"),
+        OsStr::new("y"),
+        OsStr::new("--"),
+        OsStr::new("params.yaml"),
+        odd,
+    ])
+    .ok();
+    assert_eq!(env.git(["status", "--porcelain"]).ok().stdout, " A later.txt\n");
+    env.git(["commit", "-q", "-am", "z"]).ok();
+    clean(&env);
+    assert_eq!(runs_at(&env, "HEAD"), [SECOND, FIRST, THIRD]);
+    env.git(["-c", "core.ignoreCase=true", "mv", "README.txt", "Readme.txt"]).ok();
+    env.git(["-c", "core.ignoreCase=true", "commit", "-q", "-m", "case"]).ok();
     // The params file itself, away and back.
-    world.git(["mv", "params.yaml", "Params.yaml"]).ok();
-    let said = world.git(["commit", "-q", "-m", "away"]);
-    assert!(!said.err.contains("panicked"), "{}", said.err);
+    env.git(["mv", "params.yaml", "Params.yaml"]).ok();
+    let output = env.git(["commit", "-q", "-m", "away"]);
+    assert!(!output.stderr.contains("panicked"), "{}", output.stderr);
 }
 
-fn run_with_odd_name(world: World) {
-    fs::write(world.repo("results").join(SECOND).join(OsStr::from_bytes(b"caf\xe9.txt")), "x").unwrap();
-    select(&world, SECOND);
+fn run_with_odd_name(env: TestEnv) {
+    fs::write(env.repo("results").join(SECOND).join(OsStr::from_bytes(b"caf\xe9.txt")), "x").unwrap();
+    select(&env, SECOND);
     // No recorder writes such a file: it is told, and left out, as every file that no recorder writes.
-    let said = world.hook(["validate", SECOND]).ok();
-    assert!(said.all().contains("caf\u{fffd}.txt"), "{}", said.all());
-    world.git(["commit", "-q", "-am", "x"]).ok();
-    clean(&world);
-    assert!(!tree(&world.repo("data/captures")).keys().any(|name| name.contains("caf")));
+    let output = env.hook(["validate", SECOND]).ok();
+    assert!(output.both().contains("caf\u{fffd}.txt"), "{}", output.both());
+    env.git(["commit", "-q", "-am", "x"]).ok();
+    clean(&env);
+    assert!(!tree(&env.repo("data/captures")).keys().any(|name| name.contains("caf")));
 }
 
-fn stash(world: World) {
-    commit_run(&world, SECOND);
-    select(&world, THIRD);
-    world.hook(["ingest"]).ok();
-    world.git(["stash", "-q"]).ok();
-    fs::write(world.repo("readme.txt"), "b\n").unwrap();
-    world.git(["commit", "-q", "-am", "words"]).ok();
-    world.git(["stash", "pop", "-q"]).ok();
-    world.git(["commit", "-q", "-am", "x"]).ok();
-    clean(&world);
-    assert_eq!(runs_at(&world, "HEAD"), [SECOND, FIRST, THIRD]);
+fn stash(env: TestEnv) {
+    commit_run(&env, SECOND);
+    select(&env, THIRD);
+    env.hook(["ingest"]).ok();
+    env.git(["stash", "-q"]).ok();
+    fs::write(env.repo("readme.txt"), "b\n").unwrap();
+    env.git(["commit", "-q", "-am", "words"]).ok();
+    env.git(["stash", "pop", "-q"]).ok();
+    env.git(["commit", "-q", "-am", "x"]).ok();
+    clean(&env);
+    assert_eq!(runs_at(&env, "HEAD"), [SECOND, FIRST, THIRD]);
     // A lock that was stashed with its selection, popped on top of another run's commit, conflicts; nothing is lost.
-    world.git(["checkout", "-q", "-b", "topic", "HEAD~2"]).ok();
-    select(&world, THIRD);
-    world.dvc(["repro", "-q", "-s", "capture_ingest"]).ok();
-    world.git(["stash", "-q"]).ok();
-    world.git(["checkout", "-q", "main"]).ok();
-    world.git(["stash", "pop", "-q"]);
-    world.git(["checkout", "-q", "-f", "HEAD", "--", "."]).ok();
-    world.hook(["pull"]).ok();
-    assert_eq!(runs_in(&world, "repo"), [SECOND, FIRST, THIRD]);
+    env.git(["checkout", "-q", "-b", "topic", "HEAD~2"]).ok();
+    select(&env, THIRD);
+    env.dvc(["repro", "-q", "-s", "capture_ingest"]).ok();
+    env.git(["stash", "-q"]).ok();
+    env.git(["checkout", "-q", "main"]).ok();
+    env.git(["stash", "pop", "-q"]);
+    env.git(["checkout", "-q", "-f", "HEAD", "--", "."]).ok();
+    env.hook(["pull"]).ok();
+    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST, THIRD]);
 }
 
-fn am(world: World) {
-    world.git(["checkout", "-q", "-b", "topic"]).ok();
-    commit_run(&world, SECOND);
-    let patch = world.git(["format-patch", "-1", "--stdout"]).ok().out;
-    fs::write(world.repo(".git/patch"), patch).unwrap();
-    world.git(["checkout", "-q", "main"]).ok();
-    assert_eq!(runs_in(&world, "repo"), [FIRST]);
-    world.git(["am", "-q", ".git/patch"]).ok();
-    assert_eq!(runs_at(&world, "HEAD"), [SECOND, FIRST]);
+fn am(env: TestEnv) {
+    env.git(["checkout", "-q", "-b", "topic"]).ok();
+    commit_run(&env, SECOND);
+    let patch = env.git(["format-patch", "-1", "--stdout"]).ok().stdout;
+    fs::write(env.repo(".git/patch"), patch).unwrap();
+    env.git(["checkout", "-q", "main"]).ok();
+    assert_eq!(runs_in(&env, "repo"), [FIRST]);
+    env.git(["am", "-q", ".git/patch"]).ok();
+    assert_eq!(runs_at(&env, "HEAD"), [SECOND, FIRST]);
     // Git calls no hook that could follow; the next look says so, and the next commit is right.
-    let said = world.hook(["status"]);
-    assert!(said.all().contains("capture-hook pull"), "{}", said.all());
-    commit_run(&world, THIRD);
-    assert_eq!(runs_at(&world, "HEAD"), [SECOND, FIRST, THIRD]);
-    clean(&world);
+    let output = env.hook(["status"]);
+    assert!(output.both().contains("capture-hook pull"), "{}", output.both());
+    commit_run(&env, THIRD);
+    assert_eq!(runs_at(&env, "HEAD"), [SECOND, FIRST, THIRD]);
+    clean(&env);
 }
 
-fn tracked_twice(world: World) {
-    world.git(["add", "-f", &format!("data/captures/{FIRST}/run.json")]).ok();
-    world.git(["commit", "-q", "-m", "by mistake"]).ok();
+fn tracked_twice(env: TestEnv) {
+    env.git(["add", "-f", &format!("data/captures/{FIRST}/run.json")]).ok();
+    env.git(["commit", "-q", "-m", "by mistake"]).ok();
     for engine in ["dvc", "native"] {
-        fs::write(world.repo("capture-hook.toml"), format!("engine = \"{engine}\"\n")).unwrap();
-        select(&world, SECOND);
-        let before = (id(&world, "HEAD"), tree(&world.repo("data")));
-        let said = world.git(["commit", "-am", "x"]).fails(1);
-        assert!(said.err.contains("data/captures is tracked by git too"), "{engine} {}", said.err);
-        assert!(said.err.contains("git rm -r --cached"), "{engine} {}", said.err);
-        assert!(before == (id(&world, "HEAD"), tree(&world.repo("data"))));
+        fs::write(env.repo("capture-hook.toml"), format!("engine = \"{engine}\"\n")).unwrap();
+        select(&env, SECOND);
+        let before = (id(&env, "HEAD"), tree(&env.repo("data")));
+        let output = env.git(["commit", "-am", "x"]).fails(1);
+        assert!(output.stderr.contains("data/captures is tracked by git too"), "{engine} {}", output.stderr);
+        assert!(output.stderr.contains("git rm -r --cached"), "{engine} {}", output.stderr);
+        assert!(before == (id(&env, "HEAD"), tree(&env.repo("data"))));
     }
-    fs::remove_file(world.repo("capture-hook.toml")).unwrap();
-    let said = world.hook(["init"]);
-    assert!(said.err.contains("is tracked by git too"), "{}", said.err);
-    world.git(["rm", "-rq", "--cached", "data/captures"]).ok();
-    world.git(["commit", "-q", "-am", "x"]).ok();
-    clean(&world);
-    assert_eq!(runs_at(&world, "HEAD"), [SECOND, FIRST]);
+    fs::remove_file(env.repo("capture-hook.toml")).unwrap();
+    let output = env.hook(["init"]);
+    assert!(output.stderr.contains("is tracked by git too"), "{}", output.stderr);
+    env.git(["rm", "-rq", "--cached", "data/captures"]).ok();
+    env.git(["commit", "-q", "-am", "x"]).ok();
+    clean(&env);
+    assert_eq!(runs_at(&env, "HEAD"), [SECOND, FIRST]);
 }
 
-fn moved(world: World) {
-    commit_run(&world, SECOND);
-    let path = world.repo("params.yaml");
-    select(&world, THIRD);
+fn moved(env: TestEnv) {
+    commit_run(&env, SECOND);
+    let path = env.repo("params.yaml");
+    select(&env, THIRD);
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replace("out_dir: data/captures", "out_dir: data/runs")).unwrap();
-    let head = id(&world, "HEAD");
-    let said = world.git(["commit", "-am", "x"]).fails(1);
-    assert!(said.err.contains("data/captures") && said.err.contains("mv data/captures data/runs"), "{}", said.err);
-    assert_eq!(id(&world, "HEAD"), head);
-    fs::rename(world.repo("data/captures"), world.repo("data/runs")).unwrap();
-    world.git(["commit", "-q", "-am", "x"]).ok();
-    assert!(world.dvc(["status"]).ok().out.contains("up to date"));
-    let moved = tree(&world.repo("data/runs"));
+    let head = id(&env, "HEAD");
+    let output = env.git(["commit", "-am", "x"]).fails(1);
+    assert!(
+        output.stderr.contains("data/captures") && output.stderr.contains("mv data/captures data/runs"),
+        "{}",
+        output.stderr
+    );
+    assert_eq!(id(&env, "HEAD"), head);
+    fs::rename(env.repo("data/captures"), env.repo("data/runs")).unwrap();
+    env.git(["commit", "-q", "-am", "x"]).ok();
+    assert!(env.dvc(["status"]).ok().stdout.contains("up to date"));
+    let moved = tree(&env.repo("data/runs"));
     for key in [FIRST, SECOND, THIRD] {
         assert!(moved.contains_key(&format!("{key}/run.json")), "{key}");
     }
 }
 
-fn no_scm(world: World) {
-    let local = world.repo(".dvc/config.local");
+fn no_scm(env: TestEnv) {
+    let local = env.repo(".dvc/config.local");
     let text = fs::read_to_string(&local).unwrap();
     fs::write(&local, text.replace("[core]\n", "[core]\n    no_scm = true\n")).unwrap();
-    commit_run(&world, SECOND);
-    world.git(["push", "-q", "origin", "main"]).ok();
-    world.git(["checkout", "-q", "HEAD~1"]).ok();
-    fs::remove_dir_all(world.repo(".dvc/cache")).unwrap();
-    world.git(["checkout", "-q", "main"]).ok();
-    clean(&world);
-    assert_eq!(runs_in(&world, "repo"), [SECOND, FIRST]);
-    assert_eq!(tags(&world).len(), 2);
+    commit_run(&env, SECOND);
+    env.git(["push", "-q", "origin", "main"]).ok();
+    env.git(["checkout", "-q", "HEAD~1"]).ok();
+    fs::remove_dir_all(env.repo(".dvc/cache")).unwrap();
+    env.git(["checkout", "-q", "main"]).ok();
+    clean(&env);
+    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST]);
+    assert_eq!(tags(&env).len(), 2);
 }
 
-fn output_remote(world: World) {
-    let special = world.path("special");
+fn output_remote(env: TestEnv) {
+    let special = env.path("special");
     fs::create_dir_all(&special).unwrap();
-    world.dvc(["remote", "add", "--local", "-q", "special", special.to_str().unwrap()]).ok();
-    let path = world.repo("dvc.yaml");
+    env.dvc(["remote", "add", "--local", "-q", "special", special.to_str().unwrap()]).ok();
+    let path = env.repo("dvc.yaml");
     let text = fs::read_to_string(&path).unwrap();
     let at = text.lines().position(|line| line.trim() == "persist: true").unwrap();
     let mut lines: Vec<&str> = text.lines().collect();
     let line = lines[at].replace("persist: true", "remote: special");
     lines.insert(at, &line);
     fs::write(&path, format!("{}\n", lines.join("\n"))).unwrap();
-    commit_run(&world, SECOND);
-    clean(&world);
-    world.git(["push", "-q", "origin", "main"]).ok();
-    assert!(!tree(&world.path("special")).is_empty());
-    let status = world.dvc(["status", "-c"]).ok().out;
+    commit_run(&env, SECOND);
+    clean(&env);
+    env.git(["push", "-q", "origin", "main"]).ok();
+    assert!(!tree(&env.path("special")).is_empty());
+    let status = env.dvc(["status", "-c"]).ok().stdout;
     assert!(status.contains("in sync"), "{status}");
-    world.git(["checkout", "-q", "HEAD~1"]).ok();
-    fs::remove_dir_all(world.repo(".dvc/cache")).unwrap();
-    world.git(["checkout", "-q", "main"]).ok();
-    assert_eq!(runs_in(&world, "repo"), [SECOND, FIRST]);
-    clean(&world);
+    env.git(["checkout", "-q", "HEAD~1"]).ok();
+    fs::remove_dir_all(env.repo(".dvc/cache")).unwrap();
+    env.git(["checkout", "-q", "main"]).ok();
+    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST]);
+    clean(&env);
 }
 
-fn no_room(world: World) {
-    world.git(["branch", "old"]).ok();
-    commit_run(&world, SECOND);
-    world.hook(["push", "main", "old"]).ok();
-    world.git(["checkout", "-q", "old"]).ok();
-    fs::remove_dir_all(world.repo(".dvc/cache")).unwrap();
+fn no_room(env: TestEnv) {
+    env.git(["branch", "old"]).ok();
+    commit_run(&env, SECOND);
+    env.hook(["push", "main", "old"]).ok();
+    env.git(["checkout", "-q", "old"]).ok();
+    fs::remove_dir_all(env.repo(".dvc/cache")).unwrap();
     // One file of the second run says that it is larger than any disk; it takes no room itself.
-    let meta = world.repo("results").join(SECOND).join("run.json");
-    let md5 = world.run_in(".", "md5sum", [meta.to_str().unwrap()]).ok().out[..32].to_owned();
-    let object = world.path("dvc-remote/files/md5").join(&md5[..2]).join(&md5[2..]);
+    let meta = env.repo("results").join(SECOND).join("run.json");
+    let md5 = env.run_in(".", "md5sum", [meta.to_str().unwrap()]).ok().stdout[..32].to_owned();
+    let object = env.path("dvc-remote/files/md5").join(&md5[..2]).join(&md5[2..]);
     let bytes = fs::read(&object).unwrap();
     fs::remove_file(&object).unwrap();
     fs::File::create(&object).unwrap().set_len(1 << 43).unwrap();
-    world.git(["checkout", "-q", "main"]).ok();
+    env.git(["checkout", "-q", "main"]).ok();
     for args in [&["pull"][..], &["pull", SECOND], &["get", SECOND, "-o", "out"]] {
-        let said = world.hook(args);
-        assert!(said.code != 0 && said.err.contains("8192.0 GiB to fetch"), "{args:?} {}", said.all());
-        assert!(said.err.contains("are free"), "{args:?} {}", said.all());
+        let output = env.hook(args);
+        assert!(output.code != 0 && output.stderr.contains("8192.0 GiB to fetch"), "{args:?} {}", output.both());
+        assert!(output.stderr.contains("are free"), "{args:?} {}", output.both());
     }
-    assert_eq!(runs_in(&world, "repo"), [FIRST]);
+    assert_eq!(runs_in(&env, "repo"), [FIRST]);
     fs::write(&object, bytes).unwrap();
-    world.hook(["pull"]).ok();
-    clean(&world);
+    env.hook(["pull"]).ok();
+    clean(&env);
 }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::{Case, SECOND, THIRD, commit_run, id, script};
-use crate::world::World;
+use crate::env::TestEnv;
 
 pub const CASES: &[Case] = &[
     Case { line: "several commits: the data of each, not of the tip alone", run: several },
@@ -25,203 +25,207 @@ pub const CASES: &[Case] = &[
 pub const DATA: &[Case] = &[Case { line: "a shallow clone", run: shallow }];
 
 /// Whether the DVC remote has what a revision's `dvc.lock` names, every object of it.
-fn has_data(world: &World, rev: &str) -> bool {
-    let lock = world.git(["show", &format!("{rev}:dvc.lock")]).ok().out;
+fn has_data(env: &TestEnv, rev: &str) -> bool {
+    let lock = env.git(["show", &format!("{rev}:dvc.lock")]).ok().stdout;
     let version = lock.lines().find_map(|l| l.trim().strip_prefix("md5: ")).unwrap().to_owned();
-    let object = |name: &str| world.path("dvc-remote/files/md5").join(&name[..2]).join(&name[2..]);
+    let object = |name: &str| env.path("dvc-remote/files/md5").join(&name[..2]).join(&name[2..]);
     let Ok(list) = fs::read_to_string(object(&version)) else { return false };
     let entries: serde_json::Value = serde_json::from_str(&list).unwrap();
     entries.as_array().unwrap().iter().all(|entry| object(entry["md5"].as_str().unwrap()).exists())
 }
 
-fn several(world: World) {
-    commit_run(&world, SECOND);
-    commit_run(&world, THIRD);
+fn several(env: TestEnv) {
+    commit_run(&env, SECOND);
+    commit_run(&env, THIRD);
     // The middle commit's data version is in no other commit.
-    let said = world.git(["push", "--follow-tags", "origin", "main"]).ok();
+    let output = env.git(["push", "--follow-tags", "origin", "main"]).ok();
     for rev in ["HEAD~2", "HEAD~1", "HEAD"] {
-        assert!(has_data(&world, rev), "{rev}: {}", said.err);
+        assert!(has_data(&env, rev), "{rev}: {}", output.stderr);
     }
-    assert_eq!(world.git_in("origin.git", ["tag"]).ok().out.lines().count(), 3);
+    assert_eq!(env.git_in("origin.git", ["tag"]).ok().stdout.lines().count(), 3);
 }
 
-/// A world in which DVC must not be called.
-fn without_dvc(world: &mut World) {
-    let none = script(world, "bin/no-dvc", "#!/bin/sh\necho called >&2\nexit 9\n");
-    world.set("CAPTURE_HOOK_DVC", &none);
+/// An environment in which DVC must not be called.
+fn without_dvc(env: &mut TestEnv) {
+    let none = script(env, "bin/no-dvc", "#!/bin/sh\necho called >&2\nexit 9\n");
+    env.set("CAPTURE_HOOK_DVC", &none);
 }
 
-fn nothing_to_do(mut world: World) {
-    world.git(["push", "-q", "origin", "main", "main:refs/heads/other"]).ok();
-    without_dvc(&mut world);
-    fs::remove_dir_all(world.path("dvc-remote")).unwrap();
-    fs::remove_file(world.repo(".dvc/config.local")).unwrap();
+fn nothing_to_do(mut env: TestEnv) {
+    env.git(["push", "-q", "origin", "main", "main:refs/heads/other"]).ok();
+    without_dvc(&mut env);
+    fs::remove_dir_all(env.path("dvc-remote")).unwrap();
+    fs::remove_file(env.repo(".dvc/config.local")).unwrap();
     let quiet = |args: &[&str]| {
-        let said = world.git(args).ok();
-        assert!(!said.err.contains("called") && !said.err.contains("warning"), "{args:?} {}", said.err);
+        let output = env.git(args).ok();
+        assert!(!output.stderr.contains("called") && !output.stderr.contains("warning"), "{args:?} {}", output.stderr);
     };
     quiet(&["push", "-q", "--delete", "origin", "other"]);
     quiet(&["push", "-q", "origin", "main"]);
-    fs::write(world.repo("readme.txt"), "b\n").unwrap();
-    world.git(["commit", "-q", "-am", "words"]).ok();
+    fs::write(env.repo("readme.txt"), "b\n").unwrap();
+    env.git(["commit", "-q", "-am", "words"]).ok();
     quiet(&["push", "-q", "origin", "main"]);
     quiet(&["push", "-q", "origin", "main:refs/heads/new"]);
-    world.git(["tag", "plain"]).ok();
+    env.git(["tag", "plain"]).ok();
     quiet(&["push", "-q", "origin", "plain"]);
-    let blob = world.git(["hash-object", "-w", "readme.txt"]).ok().out;
-    world.git(["tag", "-a", "-m", "x", "of-a-blob", blob.trim()]).ok();
+    let blob = env.git(["hash-object", "-w", "readme.txt"]).ok().stdout;
+    env.git(["tag", "-a", "-m", "x", "of-a-blob", blob.trim()]).ok();
     quiet(&["push", "-q", "origin", "of-a-blob"]);
 }
 
-fn kinds(world: World) {
-    world.git(["push", "-q", "--dry-run", "origin", "main"]).ok();
-    assert!(has_data(&world, "main"));
-    assert_eq!(world.git_in("origin.git", ["branch"]).ok().out, "");
-    commit_run(&world, SECOND);
-    world.git(["push", "-q", "origin", &format!("capture/{SECOND}")]).ok();
-    assert!(has_data(&world, "main"));
-    world.git(["checkout", "-q", "-b", "topic"]).ok();
-    commit_run(&world, THIRD);
-    world.git(["push", "-q", "-u", "origin", "topic"]).ok();
-    assert!(has_data(&world, "topic"));
-    world.git(["reset", "-q", "--hard", "main"]).ok();
-    world.hook(["pull"]).ok();
-    world.record_as("ok-pypi010", "demo/another");
-    commit_run(&world, "demo/another");
-    world.git(["push", "-q", "--force", "origin", "topic"]).ok();
-    assert!(has_data(&world, "topic"));
+fn kinds(env: TestEnv) {
+    env.git(["push", "-q", "--dry-run", "origin", "main"]).ok();
+    assert!(has_data(&env, "main"));
+    assert_eq!(env.git_in("origin.git", ["branch"]).ok().stdout, "");
+    commit_run(&env, SECOND);
+    env.git(["push", "-q", "origin", &format!("capture/{SECOND}")]).ok();
+    assert!(has_data(&env, "main"));
+    env.git(["checkout", "-q", "-b", "topic"]).ok();
+    commit_run(&env, THIRD);
+    env.git(["push", "-q", "-u", "origin", "topic"]).ok();
+    assert!(has_data(&env, "topic"));
+    env.git(["reset", "-q", "--hard", "main"]).ok();
+    env.hook(["pull"]).ok();
+    env.record_as("ok-pypi010", "demo/another");
+    commit_run(&env, "demo/another");
+    env.git(["push", "-q", "--force", "origin", "topic"]).ok();
+    assert!(has_data(&env, "topic"));
 }
 
-fn addresses(world: World) {
-    commit_run(&world, SECOND);
-    world.git(["push", "-q", "../origin.git", "HEAD~1:refs/heads/main"]).ok();
-    assert!(has_data(&world, "HEAD~1") && !has_data(&world, "HEAD"));
-    world.git(["push", "-q", "--all", "origin"]).ok();
-    assert!(has_data(&world, "HEAD"));
-    commit_run(&world, THIRD);
-    world.git(["push", "-q", "--mirror", "origin"]).ok();
-    assert!(has_data(&world, "HEAD"));
+fn addresses(env: TestEnv) {
+    commit_run(&env, SECOND);
+    env.git(["push", "-q", "../origin.git", "HEAD~1:refs/heads/main"]).ok();
+    assert!(has_data(&env, "HEAD~1") && !has_data(&env, "HEAD"));
+    env.git(["push", "-q", "--all", "origin"]).ok();
+    assert!(has_data(&env, "HEAD"));
+    commit_run(&env, THIRD);
+    env.git(["push", "-q", "--mirror", "origin"]).ok();
+    assert!(has_data(&env, "HEAD"));
 }
 
-fn strict(world: World) {
-    commit_run(&world, SECOND);
+fn strict(env: TestEnv) {
+    commit_run(&env, SECOND);
     // An object of the first run's commit gets lost before anybody has it.
-    fs::remove_dir_all(world.repo(".dvc/cache")).unwrap();
-    let said = world.git(["push", "origin", "main"]).fails(1);
-    assert!(said.err.contains("neither in this clone nor on the DVC remote"), "{}", said.err);
-    assert!(said.err.contains(&id(&world, "HEAD")[..9]), "{}", said.err);
-    assert_eq!(world.git_in("origin.git", ["branch"]).ok().out, "");
-    world.git(["push", "-q", "--no-verify", "origin", "main"]).ok();
+    fs::remove_dir_all(env.repo(".dvc/cache")).unwrap();
+    let output = env.git(["push", "origin", "main"]).fails(1);
+    assert!(output.stderr.contains("neither in this clone nor on the DVC remote"), "{}", output.stderr);
+    assert!(output.stderr.contains(&id(&env, "HEAD")[..9]), "{}", output.stderr);
+    assert_eq!(env.git_in("origin.git", ["branch"]).ok().stdout, "");
+    env.git(["push", "-q", "--no-verify", "origin", "main"]).ok();
 }
 
-fn policies(world: World) {
-    fs::remove_dir_all(world.repo(".dvc/cache")).unwrap();
-    fs::write(world.repo("capture-hook.toml"), "[push]\npolicy = \"warn\"\n").unwrap();
-    let said = world.git(["push", "origin", "main"]).ok();
-    assert!(said.err.contains("warning: pre-push: data of"), "{}", said.err);
-    fs::write(world.repo("capture-hook.toml"), "[push]\npolicy = \"off\"\n").unwrap();
-    let said = world.git(["push", "-q", "origin", "main:refs/heads/other"]).ok();
-    assert_eq!(said.err, "");
+fn policies(env: TestEnv) {
+    fs::remove_dir_all(env.repo(".dvc/cache")).unwrap();
+    fs::write(env.repo("capture-hook.toml"), "[push]\npolicy = \"warn\"\n").unwrap();
+    let output = env.git(["push", "origin", "main"]).ok();
+    assert!(output.stderr.contains("warning: pre-push: data of"), "{}", output.stderr);
+    fs::write(env.repo("capture-hook.toml"), "[push]\npolicy = \"off\"\n").unwrap();
+    let output = env.git(["push", "-q", "origin", "main:refs/heads/other"]).ok();
+    assert_eq!(output.stderr, "");
 }
 
-fn no_remote(world: World) {
-    fs::remove_file(world.repo(".dvc/config.local")).unwrap();
-    let said = world.git(["push", "origin", "main"]).fails(1);
-    assert!(said.err.contains("no DVC remote") && said.err.contains("dvc remote add -d"), "{}", said.err);
+fn no_remote(env: TestEnv) {
+    fs::remove_file(env.repo(".dvc/config.local")).unwrap();
+    let output = env.git(["push", "origin", "main"]).fails(1);
+    assert!(
+        output.stderr.contains("no DVC remote") && output.stderr.contains("dvc remote add -d"),
+        "{}",
+        output.stderr
+    );
 }
 
-fn refused(world: World) {
-    script(&world, "origin.git/hooks/pre-receive", "#!/bin/sh\nexit 1\n");
-    world.git(["push", "-q", "origin", "main"]).fails(1);
-    assert!(has_data(&world, "main"));
-    fs::remove_file(world.path("origin.git/hooks/pre-receive")).unwrap();
-    world.git(["push", "-q", "origin", "main"]).ok();
+fn refused(env: TestEnv) {
+    script(&env, "origin.git/hooks/pre-receive", "#!/bin/sh\nexit 1\n");
+    env.git(["push", "-q", "origin", "main"]).fails(1);
+    assert!(has_data(&env, "main"));
+    fs::remove_file(env.path("origin.git/hooks/pre-receive")).unwrap();
+    env.git(["push", "-q", "origin", "main"]).ok();
 }
 
-fn chained(world: World) {
-    world.hook(["uninstall"]).ok();
-    script(&world, "repo/.git/hooks/pre-push", "#!/bin/sh\necho \"$@\" > args\ncat > lines\ntest ! -e refuse\n");
-    world.hook(["install"]).ok();
-    fs::write(world.repo("refuse"), "").unwrap();
-    world.git(["push", "-q", "origin", "main"]).fails(1);
-    assert!(!has_data(&world, "main"));
-    fs::remove_file(world.repo("refuse")).unwrap();
-    world.git(["push", "-q", "origin", "main"]).ok();
-    assert!(has_data(&world, "main"));
-    assert_eq!(fs::read_to_string(world.repo("args")).unwrap(), "origin ../origin.git\n");
-    let lines = fs::read_to_string(world.repo("lines")).unwrap();
-    assert_eq!(lines, format!("refs/heads/main {0} refs/heads/main {1}\n", id(&world, "main"), "0".repeat(40)));
+fn chained(env: TestEnv) {
+    env.hook(["uninstall"]).ok();
+    script(&env, "repo/.git/hooks/pre-push", "#!/bin/sh\necho \"$@\" > args\ncat > lines\ntest ! -e refuse\n");
+    env.hook(["install"]).ok();
+    fs::write(env.repo("refuse"), "").unwrap();
+    env.git(["push", "-q", "origin", "main"]).fails(1);
+    assert!(!has_data(&env, "main"));
+    fs::remove_file(env.repo("refuse")).unwrap();
+    env.git(["push", "-q", "origin", "main"]).ok();
+    assert!(has_data(&env, "main"));
+    assert_eq!(fs::read_to_string(env.repo("args")).unwrap(), "origin ../origin.git\n");
+    let lines = fs::read_to_string(env.repo("lines")).unwrap();
+    assert_eq!(lines, format!("refs/heads/main {0} refs/heads/main {1}\n", id(&env, "main"), "0".repeat(40)));
     // One that does not read what git sends does not break ours.
-    script(&world, "repo/.git/hooks/pre-push.capture-hook-chained", "#!/bin/sh\nexit 0\n");
-    commit_run(&world, SECOND);
-    world.git(["push", "-q", "origin", "main"]).ok();
-    assert!(has_data(&world, "main"));
+    script(&env, "repo/.git/hooks/pre-push.capture-hook-chained", "#!/bin/sh\nexit 0\n");
+    commit_run(&env, SECOND);
+    env.git(["push", "-q", "origin", "main"]).ok();
+    assert!(has_data(&env, "main"));
 }
 
-fn by_hand(world: World) {
-    commit_run(&world, SECOND);
-    commit_run(&world, THIRD);
-    world.hook(["push", "HEAD~1"]).ok();
-    assert!(has_data(&world, "HEAD~1") && !has_data(&world, "HEAD") && !has_data(&world, "HEAD~2"));
-    world.hook(["push", "HEAD~3..HEAD~2"]).ok();
-    assert!(has_data(&world, "HEAD~2") && !has_data(&world, "HEAD"));
-    world.hook(["push"]).ok();
-    assert!(has_data(&world, "HEAD"));
-    let said = world.hook(["push"]).ok();
-    assert!(said.err.contains("has everything"), "{}", said.err);
-    world.hook(["push", "nothing"]).fails(3);
+fn by_hand(env: TestEnv) {
+    commit_run(&env, SECOND);
+    commit_run(&env, THIRD);
+    env.hook(["push", "HEAD~1"]).ok();
+    assert!(has_data(&env, "HEAD~1") && !has_data(&env, "HEAD") && !has_data(&env, "HEAD~2"));
+    env.hook(["push", "HEAD~3..HEAD~2"]).ok();
+    assert!(has_data(&env, "HEAD~2") && !has_data(&env, "HEAD"));
+    env.hook(["push"]).ok();
+    assert!(has_data(&env, "HEAD"));
+    let output = env.hook(["push"]).ok();
+    assert!(output.stderr.contains("has everything"), "{}", output.stderr);
+    env.hook(["push", "nothing"]).fails(3);
 }
 
-fn shallow(world: World) {
-    commit_run(&world, SECOND);
-    world.git(["push", "-q", "origin", "main"]).ok();
-    let url = format!("file://{}", world.path("origin.git").display());
-    world.git_in(".", ["clone", "-q", "--depth", "1", &url, "clone"]).ok();
-    fs::copy(world.repo(".dvc/config.local"), world.path("clone/.dvc/config.local")).unwrap();
-    world.hook_in("clone", ["install"]).ok();
-    world.hook_in("clone", ["pull"]).ok();
-    crate::world::copy_dir(&world.repo("results"), &world.path("clone/results"));
-    crate::hooks::select_in(&world, "clone", THIRD);
-    world.git_in("clone", ["commit", "-q", "-am", "x"]).ok();
-    world.git_in("clone", ["push", "-q", "origin", "main"]).ok();
-    world.git(["fetch", "-q"]).ok();
-    assert!(has_data(&world, "origin/main"));
+fn shallow(env: TestEnv) {
+    commit_run(&env, SECOND);
+    env.git(["push", "-q", "origin", "main"]).ok();
+    let url = format!("file://{}", env.path("origin.git").display());
+    env.git_in(".", ["clone", "-q", "--depth", "1", &url, "clone"]).ok();
+    fs::copy(env.repo(".dvc/config.local"), env.path("clone/.dvc/config.local")).unwrap();
+    env.hook_in("clone", ["install"]).ok();
+    env.hook_in("clone", ["pull"]).ok();
+    crate::env::copy_dir(&env.repo("results"), &env.path("clone/results"));
+    crate::hooks::select_in(&env, "clone", THIRD);
+    env.git_in("clone", ["commit", "-q", "-am", "x"]).ok();
+    env.git_in("clone", ["push", "-q", "origin", "main"]).ok();
+    env.git(["fetch", "-q"]).ok();
+    assert!(has_data(&env, "origin/main"));
 }
 
-fn nested_and_atomic(world: World) {
-    commit_run(&world, SECOND);
-    world.git(["tag", "-a", "-m", "x", "outer", &format!("capture/{SECOND}")]).ok();
-    world.git(["tag", "-a", "-m", "x", "outermost", "outer"]).ok();
-    world.git(["push", "-q", "origin", "outermost"]).ok();
-    assert!(has_data(&world, "main"));
-    world.git(["push", "-q", "origin", "main"]).ok();
-    world.git(["checkout", "-q", "-b", "topic"]).ok();
-    commit_run(&world, THIRD);
-    world.git(["checkout", "-q", "-b", "behind", "HEAD~2"]).ok();
+fn nested_and_atomic(env: TestEnv) {
+    commit_run(&env, SECOND);
+    env.git(["tag", "-a", "-m", "x", "outer", &format!("capture/{SECOND}")]).ok();
+    env.git(["tag", "-a", "-m", "x", "outermost", "outer"]).ok();
+    env.git(["push", "-q", "origin", "outermost"]).ok();
+    assert!(has_data(&env, "main"));
+    env.git(["push", "-q", "origin", "main"]).ok();
+    env.git(["checkout", "-q", "-b", "topic"]).ok();
+    commit_run(&env, THIRD);
+    env.git(["checkout", "-q", "-b", "behind", "HEAD~2"]).ok();
     // One of two refs is refused: git pushes neither, and data that went early is no harm.
-    world.git(["push", "-q", "--atomic", "origin", "topic", "behind:main"]).fails(1);
-    assert!(!world.git_in("origin.git", ["branch"]).ok().out.contains("topic"));
-    world.git(["push", "-q", "--atomic", "origin", "topic", "behind"]).ok();
-    assert!(has_data(&world, "topic") && has_data(&world, "behind"));
+    env.git(["push", "-q", "--atomic", "origin", "topic", "behind:main"]).fails(1);
+    assert!(!env.git_in("origin.git", ["branch"]).ok().stdout.contains("topic"));
+    env.git(["push", "-q", "--atomic", "origin", "topic", "behind"]).ok();
+    assert!(has_data(&env, "topic") && has_data(&env, "behind"));
 }
 
-fn unknown_remote_commit(world: World) {
-    world.git(["push", "-q", "origin", "main"]).ok();
-    world.git_in(".", ["clone", "-q", "origin.git", "other"]).ok();
-    world.git_in("other", ["commit", "-q", "--allow-empty", "-m", "not ours"]).ok();
-    world.git_in("other", ["push", "-q", "origin", "main"]).ok();
-    commit_run(&world, SECOND);
+fn unknown_remote_commit(env: TestEnv) {
+    env.git(["push", "-q", "origin", "main"]).ok();
+    env.git_in(".", ["clone", "-q", "origin.git", "other"]).ok();
+    env.git_in("other", ["commit", "-q", "--allow-empty", "-m", "not ours"]).ok();
+    env.git_in("other", ["push", "-q", "origin", "main"]).ok();
+    commit_run(&env, SECOND);
     // Git sends the hook an id that no object here has.
-    world.git(["push", "-q", "origin", "main"]).fails(1);
-    world.git(["push", "-q", "--force", "origin", "main"]).ok();
-    assert!(has_data(&world, "main"));
+    env.git(["push", "-q", "origin", "main"]).fails(1);
+    env.git(["push", "-q", "--force", "origin", "main"]).ok();
+    assert!(has_data(&env, "main"));
 }
 
-fn many_refs(world: World) {
-    let head = id(&world, "HEAD");
+fn many_refs(env: TestEnv) {
+    let head = id(&env, "HEAD");
     let refs: String = (0..3000).map(|n| format!("create refs/tags/t{n} {head}\n")).collect();
-    fs::write(world.repo("refs"), refs).unwrap();
-    world.run_in("repo", "/bin/sh", ["-c", "git update-ref --stdin < refs"]).ok();
-    world.git(["push", "-q", "--tags", "origin"]).ok();
-    assert!(has_data(&world, "main"));
+    fs::write(env.repo("refs"), refs).unwrap();
+    env.run_in("repo", "/bin/sh", ["-c", "git update-ref --stdin < refs"]).ok();
+    env.git(["push", "-q", "--tags", "origin"]).ok();
+    assert!(has_data(&env, "main"));
 }

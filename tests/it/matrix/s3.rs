@@ -6,9 +6,9 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 
 use super::{Case, FIRST, SECOND, THIRD, commit_run, id, runs_in};
+use crate::env::{CommandOutput, TestEnv, copy_dir, files, tree};
 use crate::hooks::{select, select_in};
 use crate::tools;
-use crate::world::{Said, World, copy_dir, files, tree};
 
 pub const CASES: &[Case] = &[
     Case {
@@ -47,9 +47,9 @@ struct Store {
 }
 
 impl Store {
-    fn start(world: &World) -> Self {
+    fn start(env: &TestEnv) -> Self {
         let python = tools::venv("moto", &["moto[s3]==5.2.5", "flask==3.1.3", "flask-cors==6.0.5"]).join("python");
-        let mut command = world.command(python, ".");
+        let mut command = env.command(python, ".");
         let command = command.args(["-c", SERVER]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
@@ -77,139 +77,143 @@ impl Drop for Store {
 struct Heard(std::cell::RefCell<String>);
 
 impl Heard {
-    fn hear(&self, said: Said) -> Said {
-        self.0.borrow_mut().push_str(&said.all());
-        said
+    fn hear(&self, output: CommandOutput) -> CommandOutput {
+        self.0.borrow_mut().push_str(&output.both());
+        output
     }
 
     /// Neither what was said nor any file that git or we made holds the secret; `own` names the user's places for it.
     #[track_caller]
-    fn tells_nothing(&self, world: &World, secret: &str, own: &[&str]) {
+    fn tells_nothing(&self, env: &TestEnv, secret: &str, own: &[&str]) {
         assert!(!self.0.borrow().contains(secret), "{}", self.0.borrow());
-        for path in files(&world.path("")) {
-            let is_own = own.iter().any(|own| path == world.path(own));
+        for path in files(&env.path("")) {
+            let is_own = own.iter().any(|own| path == env.path(own));
             let holds = fs::read(&path).is_ok_and(|bytes| String::from_utf8_lossy(&bytes).contains(secret));
             assert!(is_own || !holds, "{} holds the secret", path.display());
         }
         for dir in ["repo", "origin.git"] {
             // Commits, tags and their messages as well as files.
-            let all = world.git_in(dir, ["rev-list", "--objects", "--all"]).ok().out;
+            let all = env.git_in(dir, ["rev-list", "--objects", "--all"]).ok().stdout;
             for object in all.lines().filter_map(|line| line.split(' ').next()) {
-                assert!(!world.git_in(dir, ["cat-file", "-p", object]).ok().out.contains(secret), "{dir} {object}");
+                assert!(!env.git_in(dir, ["cat-file", "-p", object]).ok().stdout.contains(secret), "{dir} {object}");
             }
         }
     }
 }
 
 /// A repository whose data goes to the server, its first run committed, `~/.aws/credentials` in place.
-fn project(heard: &Heard) -> (World, Store) {
-    let mut world = World::new_with(&tools::venv("dvc-s3", &[&format!("dvc[s3]=={}", tools::DVC)]));
-    let store = Store::start(&world);
-    world.set("AWS_DEFAULT_REGION", "us-east-1");
-    fs::create_dir_all(world.path("home/.aws")).unwrap();
-    fs::write(world.path("home/.aws/credentials"), store.credentials(&store.secret)).unwrap();
-    world.git_in(".", ["init", "-q", "repo"]).ok();
-    world.git_in(".", ["init", "-q", "--bare", "origin.git"]).ok();
+fn project(heard: &Heard) -> (TestEnv, Store) {
+    let mut env = TestEnv::new_with(&tools::venv("dvc-s3", &[&format!("dvc[s3]=={}", tools::DVC)]));
+    let store = Store::start(&env);
+    env.set("AWS_DEFAULT_REGION", "us-east-1");
+    fs::create_dir_all(env.path("home/.aws")).unwrap();
+    fs::write(env.path("home/.aws/credentials"), store.credentials(&store.secret)).unwrap();
+    env.git_in(".", ["init", "-q", "repo"]).ok();
+    env.git_in(".", ["init", "-q", "--bare", "origin.git"]).ok();
     let with_secret = format!("s3://{}:{}@captures/data", store.key, store.secret);
-    assert!(!heard.hear(world.hook(["init", "--remote", &with_secret])).fails(2).all().contains(&store.secret));
-    heard.hear(world.hook(["-v", "init", "--remote", "s3://captures/data"])).ok();
-    world.dvc(["remote", "modify", "storage", "endpointurl", &store.address]).ok();
-    world.git(["add", "-A"]).ok();
-    world.git(["commit", "-q", "-m", "Set up"]).ok();
-    world.git(["remote", "add", "origin", "../origin.git"]).ok();
+    assert!(!heard.hear(env.hook(["init", "--remote", &with_secret])).fails(2).both().contains(&store.secret));
+    heard.hear(env.hook(["-v", "init", "--remote", "s3://captures/data"])).ok();
+    env.dvc(["remote", "modify", "storage", "endpointurl", &store.address]).ok();
+    env.git(["add", "-A"]).ok();
+    env.git(["commit", "-q", "-m", "Set up"]).ok();
+    env.git(["remote", "add", "origin", "../origin.git"]).ok();
     for (case, key) in [("ok-head01", FIRST), ("ok-pypi010", SECOND), ("ok-rotated-pypi010", THIRD)] {
-        assert_eq!(world.record(case), key);
+        assert_eq!(env.record(case), key);
     }
-    commit_run(&world, FIRST);
-    (world, store)
+    commit_run(&env, FIRST);
+    (env, store)
 }
 
-fn whole_way(_: World) {
+fn whole_way(_: TestEnv) {
     let heard = Heard::default();
-    let (mut world, store) = project(&heard);
-    heard.hear(world.git(["push", "--follow-tags", "origin", "main"])).ok();
-    commit_run(&world, SECOND);
-    heard.hear(world.hook(["-v", "push"])).ok();
-    assert!(world.dvc(["status", "-c"]).ok().out.contains("in sync"));
-    heard.hear(world.git(["push", "--follow-tags", "origin", "main"])).ok();
-    heard.hear(world.hook(["check", "--remote"])).ok();
-    assert!(heard.hear(world.hook(["status"])).ok().out.contains("data: sent to the DVC remote; git: pushed"));
-    let data = tree(&world.repo("data/captures"));
+    let (mut env, store) = project(&heard);
+    heard.hear(env.git(["push", "--follow-tags", "origin", "main"])).ok();
+    commit_run(&env, SECOND);
+    heard.hear(env.hook(["-v", "push"])).ok();
+    assert!(env.dvc(["status", "-c"]).ok().stdout.contains("in sync"));
+    heard.hear(env.git(["push", "--follow-tags", "origin", "main"])).ok();
+    heard.hear(env.hook(["check", "--remote"])).ok();
+    assert!(heard.hear(env.hook(["status"])).ok().stdout.contains("data: sent to the DVC remote; git: pushed"));
+    let data = tree(&env.repo("data/captures"));
 
     // In the environment, as CI has them.
-    fs::remove_dir_all(world.path("home/.aws")).unwrap();
-    world.set("AWS_ACCESS_KEY_ID", &store.key);
-    world.set("AWS_SECRET_ACCESS_KEY", &store.secret);
-    world.git_in(".", ["clone", "-q", "origin.git", "clone"]).ok();
-    heard.hear(world.hook_in("clone", ["install"])).ok();
-    heard.hear(world.hook_in("clone", ["-v", "pull"])).ok();
-    assert!(tree(&world.path("clone/data/captures")) == data);
-    world.unset("AWS_ACCESS_KEY_ID");
-    world.unset("AWS_SECRET_ACCESS_KEY");
+    fs::remove_dir_all(env.path("home/.aws")).unwrap();
+    env.set("AWS_ACCESS_KEY_ID", &store.key);
+    env.set("AWS_SECRET_ACCESS_KEY", &store.secret);
+    env.git_in(".", ["clone", "-q", "origin.git", "clone"]).ok();
+    heard.hear(env.hook_in("clone", ["install"])).ok();
+    heard.hear(env.hook_in("clone", ["-v", "pull"])).ok();
+    assert!(tree(&env.path("clone/data/captures")) == data);
+    env.unset("AWS_ACCESS_KEY_ID");
+    env.unset("AWS_SECRET_ACCESS_KEY");
 
     // In DVC's local settings; and a clone that never pulled commits, switches and pushes.
-    world.git_in(".", ["clone", "-q", "origin.git", "third"]).ok();
-    heard.hear(world.hook_in("third", ["install"])).ok();
+    env.git_in(".", ["clone", "-q", "origin.git", "third"]).ok();
+    heard.hear(env.hook_in("third", ["install"])).ok();
     let local = |name: &str, value: &str| {
-        world.dvc_in("third", ["remote", "modify", "--local", "storage", name, value]).ok();
+        env.dvc_in("third", ["remote", "modify", "--local", "storage", name, value]).ok();
     };
     local("access_key_id", &store.key);
     local("secret_access_key", &store.secret);
-    copy_dir(&world.repo("results"), &world.path("third/results"));
-    select_in(&world, "third", THIRD);
-    heard.hear(world.git_in("third", ["commit", "-am", "x"])).ok();
-    assert_eq!(runs_in(&world, "third"), [SECOND, FIRST, THIRD]);
-    heard.hear(world.git_in("third", ["push", "-q", "origin", "main"])).ok();
-    fs::remove_dir_all(world.path("third/.dvc/cache")).unwrap();
-    heard.hear(world.git_in("third", ["checkout", "HEAD~2"])).ok();
-    assert_eq!(runs_in(&world, "third"), [FIRST]);
-    heard.hear(world.git_in("third", ["checkout", "main"])).ok();
+    copy_dir(&env.repo("results"), &env.path("third/results"));
+    select_in(&env, "third", THIRD);
+    heard.hear(env.git_in("third", ["commit", "-am", "x"])).ok();
+    assert_eq!(runs_in(&env, "third"), [SECOND, FIRST, THIRD]);
+    heard.hear(env.git_in("third", ["push", "-q", "origin", "main"])).ok();
+    fs::remove_dir_all(env.path("third/.dvc/cache")).unwrap();
+    heard.hear(env.git_in("third", ["checkout", "HEAD~2"])).ok();
+    assert_eq!(runs_in(&env, "third"), [FIRST]);
+    heard.hear(env.git_in("third", ["checkout", "main"])).ok();
     // Written into the address itself, it is not shown either.
     let address = format!("s3://{}:{}@captures/data", store.key, store.secret);
-    world.dvc_in("third", ["remote", "modify", "--local", "storage", "url", &address]).ok();
-    heard.hear(world.hook_in("third", ["doctor"]));
-    heard.hear(world.hook_in("third", ["init", "--remote", "s3://other/data"])).fails(2);
-    heard.tells_nothing(&world, &store.secret, &["third/.dvc/config.local"]);
+    env.dvc_in("third", ["remote", "modify", "--local", "storage", "url", &address]).ok();
+    heard.hear(env.hook_in("third", ["doctor"]));
+    heard.hear(env.hook_in("third", ["init", "--remote", "s3://other/data"])).fails(2);
+    heard.tells_nothing(&env, &store.secret, &["third/.dvc/config.local"]);
 }
 
-fn refused(_: World) {
+fn refused(_: TestEnv) {
     let heard = Heard::default();
-    let (world, store) = project(&heard);
+    let (env, store) = project(&heard);
     let wrong = "wR0ngwR0ngwR0ngwR0ngwR0ngwR0ngwR0ngwR0ng";
-    fs::write(world.path("home/.aws/credentials"), store.credentials(wrong)).unwrap();
+    fs::write(env.path("home/.aws/credentials"), store.credentials(wrong)).unwrap();
     let stops = |why: &str| {
-        let head = id(&world, "HEAD");
-        let said = heard.hear(world.git(["push", "origin", "main"])).fails(1);
-        assert!(said.err.contains(why) && said.err.contains("did not get to the DVC remote"), "{}", said.err);
-        assert_eq!(world.git_in("origin.git", ["branch"]).ok().out, "");
-        heard.hear(world.hook(["-v", "push"])).fails(4);
-        assert_eq!(id(&world, "HEAD"), head);
+        let head = id(&env, "HEAD");
+        let output = heard.hear(env.git(["push", "origin", "main"])).fails(1);
+        assert!(
+            output.stderr.contains(why) && output.stderr.contains("did not get to the DVC remote"),
+            "{}",
+            output.stderr
+        );
+        assert_eq!(env.git_in("origin.git", ["branch"]).ok().stdout, "");
+        heard.hear(env.hook(["-v", "push"])).fails(4);
+        assert_eq!(id(&env, "HEAD"), head);
     };
     stops("403");
     // The data is here, so commits go on; what is not here is told, and git does what it was asked to.
-    commit_run(&world, SECOND);
-    fs::write(world.path("home/.aws/credentials"), store.credentials(&store.secret)).unwrap();
-    heard.hear(world.git(["push", "origin", "HEAD:refs/heads/other"])).ok();
-    world.git(["checkout", "-q", "HEAD~1"]).ok();
-    fs::remove_dir_all(world.repo(".dvc/cache")).unwrap();
-    fs::write(world.path("home/.aws/credentials"), store.credentials(wrong)).unwrap();
-    let said = heard.hear(world.git(["checkout", "main"])).ok();
-    assert!(said.err.contains("is not here") && said.err.contains("capture-hook pull"), "{}", said.err);
-    let said = heard.hear(world.hook(["pull"])).fails(4);
-    assert!(said.err.contains("403"), "{}", said.err);
-    select(&world, THIRD);
-    let said = heard.hear(world.git(["commit", "-am", "x"])).fails(1);
-    assert!(said.err.contains("403"), "{}", said.err);
+    commit_run(&env, SECOND);
+    fs::write(env.path("home/.aws/credentials"), store.credentials(&store.secret)).unwrap();
+    heard.hear(env.git(["push", "origin", "HEAD:refs/heads/other"])).ok();
+    env.git(["checkout", "-q", "HEAD~1"]).ok();
+    fs::remove_dir_all(env.repo(".dvc/cache")).unwrap();
+    fs::write(env.path("home/.aws/credentials"), store.credentials(wrong)).unwrap();
+    let output = heard.hear(env.git(["checkout", "main"])).ok();
+    assert!(output.stderr.contains("is not here") && output.stderr.contains("capture-hook pull"), "{}", output.stderr);
+    let output = heard.hear(env.hook(["pull"])).fails(4);
+    assert!(output.stderr.contains("403"), "{}", output.stderr);
+    select(&env, THIRD);
+    let output = heard.hear(env.git(["commit", "-am", "x"])).fails(1);
+    assert!(output.stderr.contains("403"), "{}", output.stderr);
     // A server that is away.
-    world.dvc(["remote", "modify", "--local", "storage", "endpointurl", "http://127.0.0.1:9"]).ok();
-    let said = heard.hear(world.hook(["pull"])).fails(4);
-    assert!(said.err.contains("127.0.0.1:9"), "{}", said.err);
-    heard.tells_nothing(&world, wrong, &["home/.aws/credentials"]);
-    heard.tells_nothing(&world, &store.secret, &[]);
+    env.dvc(["remote", "modify", "--local", "storage", "endpointurl", "http://127.0.0.1:9"]).ok();
+    let output = heard.hear(env.hook(["pull"])).fails(4);
+    assert!(output.stderr.contains("127.0.0.1:9"), "{}", output.stderr);
+    heard.tells_nothing(&env, wrong, &["home/.aws/credentials"]);
+    heard.tells_nothing(&env, &store.secret, &[]);
     // Back again, with the right ones: nothing is lost.
-    world.dvc(["remote", "modify", "--local", "storage", "--unset", "endpointurl"]).ok();
-    fs::write(world.path("home/.aws/credentials"), store.credentials(&store.secret)).unwrap();
-    heard.hear(world.git(["commit", "-am", "x"])).ok();
-    assert_eq!(runs_in(&world, "repo"), [SECOND, FIRST, THIRD]);
-    heard.hear(world.git(["push", "-q", "origin", "main"])).ok();
+    env.dvc(["remote", "modify", "--local", "storage", "--unset", "endpointurl"]).ok();
+    fs::write(env.path("home/.aws/credentials"), store.credentials(&store.secret)).unwrap();
+    heard.hear(env.git(["commit", "-am", "x"])).ok();
+    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST, THIRD]);
+    heard.hear(env.git(["push", "-q", "origin", "main"])).ok();
 }

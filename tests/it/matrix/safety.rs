@@ -4,8 +4,8 @@
 use std::fs;
 
 use super::{Case, FIRST, SECOND, script};
+use crate::env::{TestEnv, tree};
 use crate::hooks::select;
-use crate::world::{World, tree};
 
 pub const CASES: &[Case] = &[
     Case { line: "a stage with another command runs only where it was trusted", run: stage_command },
@@ -19,89 +19,89 @@ pub const CASES: &[Case] = &[
 ];
 
 /// A mark that a hostile program would leave.
-fn trap(world: &World) -> String {
-    script(world, "trap.sh", &format!("#!/bin/sh\ntouch '{}'\nexit 0\n", world.path("sprung").display()))
+fn trap(env: &TestEnv) -> String {
+    script(env, "trap.sh", &format!("#!/bin/sh\ntouch '{}'\nexit 0\n", env.path("sprung").display()))
 }
 
 #[track_caller]
-fn not_sprung(world: &World) {
-    assert!(!world.path("sprung").exists());
+fn not_sprung(env: &TestEnv) {
+    assert!(!env.path("sprung").exists());
 }
 
-fn stage_command(world: World) {
-    let trap = trap(&world);
-    let path = world.repo("dvc.yaml");
+fn stage_command(env: TestEnv) {
+    let trap = trap(&env);
+    let path = env.repo("dvc.yaml");
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replace("cmd: capture-hook ingest", &format!("cmd: {trap}"))).unwrap();
-    select(&world, SECOND);
-    let said = world.git(["commit", "-am", "x"]).fails(1);
+    select(&env, SECOND);
+    let output = env.git(["commit", "-am", "x"]).fails(1);
     assert!(
-        said.err.contains("not `capture-hook ingest`") && said.err.contains("capture-hook.stageCmd"),
+        output.stderr.contains("not `capture-hook ingest`") && output.stderr.contains("capture-hook.stageCmd"),
         "{}",
-        said.err
+        output.stderr
     );
-    not_sprung(&world);
+    not_sprung(&env);
     // Only this clone's own settings can trust it.
-    world.git(["config", "capture-hook.stageCmd", &trap]).ok();
-    world.git(["commit", "-am", "x"]).fails(1);
-    assert!(world.path("sprung").exists());
+    env.git(["config", "capture-hook.stageCmd", &trap]).ok();
+    env.git(["commit", "-am", "x"]).fails(1);
+    assert!(env.path("sprung").exists());
 }
 
-fn run_names(world: World) {
+fn run_names(env: TestEnv) {
     for (at, id) in ["r1; touch x $(touch y)", "-rf", "--version", "`touch z`", "a'b$c", "%41 @{u}", "ünï 🦀"]
         .into_iter()
         .enumerate()
     {
         let key = format!("demo/{id}");
-        world.record_as("ok-pypi010", &key);
-        world.hook(["select", &format!("results/{key}")]).ok();
-        world.git(["commit", "-q", "-am", &format!("run {at}")]).ok();
-        super::clean(&world);
-        assert!(world.repo("data/captures").join(&key).join("steps.parquet").exists());
-        assert_eq!(super::tags(&world).len(), at + 2);
+        env.record_as("ok-pypi010", &key);
+        env.hook(["select", &format!("results/{key}")]).ok();
+        env.git(["commit", "-q", "-am", &format!("run {at}")]).ok();
+        super::clean(&env);
+        assert!(env.repo("data/captures").join(&key).join("steps.parquet").exists());
+        assert_eq!(super::tags(&env).len(), at + 2);
     }
     for name in ["x", "y", "z"] {
-        assert!(!world.repo(name).exists());
+        assert!(!env.repo(name).exists());
     }
-    let (from, _) = crate::world::corpus_run("bad-traversal-run-id");
-    crate::world::copy_dir(&from, &world.repo("results/demo/bad"));
-    select(&world, "demo/bad");
-    let before = tree(&world.path(""));
-    let said = world.git(["commit", "-am", "x"]).fails(1);
-    assert!(said.err.contains("unsafe_run_id"), "{}", said.err);
-    let after = tree(&world.path(""));
+    let (from, _) = crate::env::corpus_run("bad-traversal-run-id");
+    crate::env::copy_dir(&from, &env.repo("results/demo/bad"));
+    select(&env, "demo/bad");
+    let before = tree(&env.path(""));
+    let output = env.git(["commit", "-am", "x"]).fails(1);
+    assert!(output.stderr.contains("unsafe_run_id"), "{}", output.stderr);
+    let after = tree(&env.path(""));
     let new: Vec<_> = after.keys().filter(|path| !before.contains_key(*path) && !path.contains("/.git/")).collect();
     assert!(new.iter().all(|path| path.contains(".dvc/tmp") || path.starts_with("dvc-site")), "{new:?}");
 }
 
 /// Commits a `dvc.lock` whose dataset is this directory and holds one file at this path.
-fn hostile_version(world: &World, out_dir: &str, relpath: &str) {
+fn hostile_version(env: &TestEnv, out_dir: &str, relpath: &str) {
     let text = "evil";
     let md5 = |bytes: &str| {
-        fs::write(world.path("bytes"), bytes).unwrap();
-        world.run_in(".", "md5sum", ["bytes"]).ok().out[..32].to_owned()
+        fs::write(env.path("bytes"), bytes).unwrap();
+        env.run_in(".", "md5sum", ["bytes"]).ok().stdout[..32].to_owned()
     };
     let file = md5(text);
     let list = format!("[{{\"md5\": \"{file}\", \"relpath\": \"{relpath}\"}}]");
     let name = md5(&list);
-    let cache = world.repo(".dvc/cache/files/md5");
+    let cache = env.repo(".dvc/cache/files/md5");
     for (name, bytes) in [(file.clone(), text), (format!("{name}.dir"), list.as_str())] {
         fs::create_dir_all(cache.join(&name[..2])).unwrap();
         fs::write(cache.join(&name[..2]).join(&name[2..]), bytes).unwrap();
     }
-    let lock = fs::read_to_string(world.repo("dvc.lock")).unwrap();
+    let lock = fs::read_to_string(env.repo("dvc.lock")).unwrap();
     let old = lock.lines().find_map(|l| l.trim().strip_prefix("md5: ")).unwrap().to_owned();
     fs::write(
-        world.repo("dvc.lock"),
+        env.repo("dvc.lock"),
         lock.replace(&old, &format!("{name}.dir")).replace("path: data/captures", &format!("path: {out_dir}")),
     )
     .unwrap();
-    world.git(["commit", "-q", "--no-verify", "-am", "evil"]).ok();
-    world.git(["checkout", "-q", "HEAD~1"]).ok();
+    env.git(["commit", "-q", "--no-verify", "-am", "evil"]).ok();
+    env.git(["checkout", "-q", "HEAD~1"]).ok();
 }
 
-fn data_paths(world: World) {
-    let outside = fs::read_to_string(world.path("home/.gitconfig")).unwrap();
+fn data_paths(env: TestEnv) {
+    let outside = fs::read_to_string(env.path("home/.gitconfig")).unwrap();
     for relpath in [
         "../../../home/.gitconfig",
         "../../.git/hooks/pre-commit",
@@ -109,121 +109,125 @@ fn data_paths(world: World) {
         "a/../../../x/y",
         "demo/x/.git/config",
     ] {
-        world.git(["checkout", "-q", "-B", "evil", "main"]).ok();
-        hostile_version(&world, "data/captures", relpath);
-        let said = world.git(["checkout", "evil"]).ok();
-        assert!(said.err.contains("not checked out: "), "{relpath}: {}", said.err);
-        world.git(["checkout", "-q", "main"]).ok();
+        env.git(["checkout", "-q", "-B", "evil", "main"]).ok();
+        hostile_version(&env, "data/captures", relpath);
+        let output = env.git(["checkout", "evil"]).ok();
+        assert!(output.stderr.contains("not checked out: "), "{relpath}: {}", output.stderr);
+        env.git(["checkout", "-q", "main"]).ok();
     }
     // A file in git's own directory can change what git does: `commondir` names another configuration.
     for (out_dir, relpath) in [(".git", "commondir"), (".GIT/worktrees/x", "commondir"), (".dvc", "tmp/x/y")] {
-        world.git(["checkout", "-q", "-B", "evil", "main"]).ok();
-        hostile_version(&world, out_dir, relpath);
-        let said = world.git(["checkout", "evil"]).ok();
-        assert!(said.err.contains("warning:") || said.err.contains("error:"), "{out_dir}: {}", said.err);
-        assert!(!world.repo(out_dir).join(relpath).exists(), "{out_dir}");
-        world.hook(["pull"]).fails(1);
-        assert!(!world.repo(out_dir).join(relpath).exists(), "{out_dir}");
-        world.git(["checkout", "-q", "main"]).ok();
+        env.git(["checkout", "-q", "-B", "evil", "main"]).ok();
+        hostile_version(&env, out_dir, relpath);
+        let output = env.git(["checkout", "evil"]).ok();
+        assert!(output.stderr.contains("warning:") || output.stderr.contains("error:"), "{out_dir}: {}", output.stderr);
+        assert!(!env.repo(out_dir).join(relpath).exists(), "{out_dir}");
+        env.hook(["pull"]).fails(1);
+        assert!(!env.repo(out_dir).join(relpath).exists(), "{out_dir}");
+        env.git(["checkout", "-q", "main"]).ok();
     }
-    assert_eq!(fs::read_to_string(world.path("home/.gitconfig")).unwrap(), outside);
-    assert!(fs::read_to_string(world.repo(".git/hooks/pre-commit")).unwrap().contains("capture-hook shim"));
-    assert!(!world.repo("x").exists() && !std::path::Path::new("/tmp/capture-hook-evil").exists());
+    assert_eq!(fs::read_to_string(env.path("home/.gitconfig")).unwrap(), outside);
+    assert!(fs::read_to_string(env.repo(".git/hooks/pre-commit")).unwrap().contains("capture-hook shim"));
+    assert!(!env.repo("x").exists() && !std::path::Path::new("/tmp/capture-hook-evil").exists());
 }
 
-fn links(world: World) {
-    let outside = world.path("outside");
+fn links(env: TestEnv) {
+    let outside = env.path("outside");
     fs::create_dir_all(&outside).unwrap();
     // The dataset is a tracked link to a place outside.
-    world.git(["checkout", "-q", "-b", "evil"]).ok();
-    fs::remove_dir_all(world.repo("data/captures")).unwrap();
-    std::os::unix::fs::symlink(&outside, world.repo("data/captures")).unwrap();
-    world.git(["add", "-f", "data/captures"]).ok();
-    select(&world, SECOND);
-    let said = world.git(["commit", "-q", "-am", "x"]).fails(1);
-    assert!(said.err.contains("data/captures is a link") && said.err.contains("remove the link"), "{}", said.err);
+    env.git(["checkout", "-q", "-b", "evil"]).ok();
+    fs::remove_dir_all(env.repo("data/captures")).unwrap();
+    std::os::unix::fs::symlink(&outside, env.repo("data/captures")).unwrap();
+    env.git(["add", "-f", "data/captures"]).ok();
+    select(&env, SECOND);
+    let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
+    assert!(
+        output.stderr.contains("data/captures is a link") && output.stderr.contains("remove the link"),
+        "{}",
+        output.stderr
+    );
     assert_eq!(tree(&outside).len(), 0);
-    world.git(["commit", "-q", "--no-verify", "-am", "x"]).ok();
-    world.git(["checkout", "-q", "main"]).ok();
-    world.git(["checkout", "-q", "evil"]).ok();
+    env.git(["commit", "-q", "--no-verify", "-am", "x"]).ok();
+    env.git(["checkout", "-q", "main"]).ok();
+    env.git(["checkout", "-q", "evil"]).ok();
     assert_eq!(tree(&outside).len(), 0);
-    world.git(["checkout", "-q", "-f", "main"]).ok();
-    world.hook(["pull"]).ok();
+    env.git(["checkout", "-q", "-f", "main"]).ok();
+    env.hook(["pull"]).ok();
     // A file of the run is a link to somebody's secret.
-    let secret = world.path("home/secret");
+    let secret = env.path("home/secret");
     fs::write(&secret, "secret").unwrap();
-    std::os::unix::fs::symlink(&secret, world.repo("results").join(SECOND).join("notes.txt")).unwrap();
-    select(&world, SECOND);
-    let said = world.git(["commit", "-am", "x"]).fails(1);
-    assert!(said.err.contains("symlink_escape"), "{}", said.err);
-    assert!(!tree(&world.repo("data")).values().any(|bytes| bytes == b"secret"));
+    std::os::unix::fs::symlink(&secret, env.repo("results").join(SECOND).join("notes.txt")).unwrap();
+    select(&env, SECOND);
+    let output = env.git(["commit", "-am", "x"]).fails(1);
+    assert!(output.stderr.contains("symlink_escape"), "{}", output.stderr);
+    assert!(!tree(&env.repo("data")).values().any(|bytes| bytes == b"secret"));
 }
 
-fn settings(world: World) {
-    let trap = trap(&world);
+fn settings(env: TestEnv) {
+    let trap = trap(&env);
     for line in [format!("dvc = \"{trap}\""), format!("[push]\ncommand = \"{trap}\"")] {
-        fs::write(world.repo("capture-hook.toml"), line).unwrap();
-        select(&world, SECOND);
-        world.git(["commit", "-am", "x"]).fails(1);
+        fs::write(env.repo("capture-hook.toml"), line).unwrap();
+        select(&env, SECOND);
+        env.git(["commit", "-am", "x"]).fails(1);
     }
-    fs::remove_file(world.repo("capture-hook.toml")).unwrap();
-    script(&world, "repo/.venv/bin/dvc", &fs::read_to_string(&trap).unwrap());
-    script(&world, "repo/dvc", &fs::read_to_string(&trap).unwrap());
-    script(&world, "repo/capture-hook", &fs::read_to_string(&trap).unwrap());
-    world.git(["add", "-f", ".venv", "dvc", "capture-hook"]).ok();
-    world.git(["commit", "-q", "-am", "x"]).ok();
-    super::clean(&world);
-    not_sprung(&world);
-    let path = format!(".:{}", std::env::join_paths(world.search_path()).unwrap().to_str().unwrap());
-    let mut world = world;
-    world.set("PATH", &path);
-    select(&world, FIRST);
-    world.git(["commit", "-q", "-am", "y"]).ok();
-    not_sprung(&world);
+    fs::remove_file(env.repo("capture-hook.toml")).unwrap();
+    script(&env, "repo/.venv/bin/dvc", &fs::read_to_string(&trap).unwrap());
+    script(&env, "repo/dvc", &fs::read_to_string(&trap).unwrap());
+    script(&env, "repo/capture-hook", &fs::read_to_string(&trap).unwrap());
+    env.git(["add", "-f", ".venv", "dvc", "capture-hook"]).ok();
+    env.git(["commit", "-q", "-am", "x"]).ok();
+    super::clean(&env);
+    not_sprung(&env);
+    let path = format!(".:{}", std::env::join_paths(env.search_path()).unwrap().to_str().unwrap());
+    let mut env = env;
+    env.set("PATH", &path);
+    select(&env, FIRST);
+    env.git(["commit", "-q", "-am", "y"]).ok();
+    not_sprung(&env);
 }
 
-fn out_dir(world: World) {
+fn out_dir(env: TestEnv) {
     for dir in ["../outside", "/tmp/capture-hook-outside", ".git/hooks", "data/../../outside"] {
-        let path = world.repo("params.yaml");
+        let path = env.repo("params.yaml");
         let text = fs::read_to_string(&path).unwrap();
-        select(&world, SECOND);
+        select(&env, SECOND);
         let new = fs::read_to_string(&path).unwrap().replace("out_dir: data/captures", &format!("out_dir: {dir}"));
         fs::write(&path, new).unwrap();
-        let said = world.git(["commit", "-am", "x"]).fails(1);
-        assert!(said.err.contains("cannot be the dataset"), "{dir}: {}", said.err);
-        assert!(!world.path("outside").exists() && !std::path::Path::new("/tmp/capture-hook-outside").exists());
-        assert!(!world.repo(".git/hooks").join("demo").exists());
+        let output = env.git(["commit", "-am", "x"]).fails(1);
+        assert!(output.stderr.contains("cannot be the dataset"), "{dir}: {}", output.stderr);
+        assert!(!env.path("outside").exists() && !std::path::Path::new("/tmp/capture-hook-outside").exists());
+        assert!(!env.repo(".git/hooks").join("demo").exists());
         fs::write(&path, text).unwrap();
-        world.git(["add", "params.yaml"]).ok();
+        env.git(["add", "params.yaml"]).ok();
     }
 }
 
-fn attributes(world: World) {
+fn attributes(env: TestEnv) {
     // A driver that only the repository names is no driver: git takes them from local settings alone.
-    let path = world.repo(".gitattributes");
+    let path = env.repo(".gitattributes");
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, format!("{text}* filter=evil merge=evil diff=evil\n")).unwrap();
-    fs::write(world.repo(".gitconfig"), format!("[filter \"evil\"]\n\tsmudge = {}\n", trap(&world))).unwrap();
-    world.git(["add", "-A"]).ok();
-    world.git(["commit", "-q", "-m", "x"]).ok();
-    world.git(["checkout", "-q", "HEAD~1"]).ok();
-    world.git(["checkout", "-q", "main"]).ok();
-    not_sprung(&world);
+    fs::write(env.repo(".gitconfig"), format!("[filter \"evil\"]\n\tsmudge = {}\n", trap(&env))).unwrap();
+    env.git(["add", "-A"]).ok();
+    env.git(["commit", "-q", "-m", "x"]).ok();
+    env.git(["checkout", "-q", "HEAD~1"]).ok();
+    env.git(["checkout", "-q", "main"]).ok();
+    not_sprung(&env);
 }
 
-fn texts(world: World) {
-    let trap = trap(&world);
+fn texts(env: TestEnv) {
+    let trap = trap(&env);
     let message = format!("x\n\nCapture-Run: ../../../evil\nCapture-Run: demo/$({trap})\nCapture-Data: md5:../x.dir\n");
-    world.git(["commit", "-q", "--allow-empty", "-m", &message]).ok();
-    world.git(["tag", "-a", "-m", &message, "capture/%2E%2E%2Fevil/x"]).ok();
-    world.git(["tag", "-a", "-m", &message, "capture/demo/$(x)"]).ok();
-    world.hook(["tag", "--all"]).ok();
+    env.git(["commit", "-q", "--allow-empty", "-m", &message]).ok();
+    env.git(["tag", "-a", "-m", &message, "capture/%2E%2E%2Fevil/x"]).ok();
+    env.git(["tag", "-a", "-m", &message, "capture/demo/$(x)"]).ok();
+    env.hook(["tag", "--all"]).ok();
     let evil = |tag: &&String| !tag.starts_with(&format!("capture/{FIRST}"));
-    let made: Vec<_> = super::tags(&world).iter().filter(evil).cloned().collect();
+    let made: Vec<_> = super::tags(&env).iter().filter(evil).cloned().collect();
     assert_eq!(made, ["capture/%2E%2E%2Fevil/x", "capture/demo/$(x)"], "only those that the hostile side made");
-    world.git(["commit", "-q", "--amend", "--allow-empty", "-m", "y"]).ok();
+    env.git(["commit", "-q", "--amend", "--allow-empty", "-m", "y"]).ok();
     let format = "--format=%(trailers:key=Capture-Run)";
-    assert_eq!(world.git(["log", "-1", format]).ok().out.trim(), "");
-    world.git(["push", "-q", "--tags", "origin", "main"]).ok();
-    not_sprung(&world);
+    assert_eq!(env.git(["log", "-1", format]).ok().stdout.trim(), "");
+    env.git(["push", "-q", "--tags", "origin", "main"]).ok();
+    not_sprung(&env);
 }

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::{Case, FIRST, SECOND, THIRD, clean, commit_run, runs_at, runs_in};
+use crate::env::{TestEnv, copy_dir, tree};
 use crate::hooks::{select, select_in};
-use crate::world::{World, copy_dir, tree};
 
 pub const CASES: &[Case] = &[
     Case { line: "never shrink: a clone that never pulled commits a run, native engine", run: never_pulled_native },
@@ -23,158 +23,162 @@ pub const DATA: &[Case] = &[
 
 /// Commits the second run with this engine, pushes, and clones into `clone`, with hooks, settings and recorded runs, but
 /// without data.
-fn fresh_clone(world: &World, engine: &str) {
-    fs::write(world.repo("capture-hook.toml"), format!("engine = \"{engine}\"\n")).unwrap();
-    world.git(["add", "capture-hook.toml"]).ok();
-    commit_run(world, SECOND);
-    world.git(["push", "-q", "origin", "main"]).ok();
-    world.git_in(".", ["clone", "-q", "origin.git", "clone"]).ok();
-    fs::copy(world.repo(".dvc/config.local"), world.path("clone/.dvc/config.local")).unwrap();
-    world.hook_in("clone", ["install"]).ok();
-    copy_dir(&world.repo("results"), &world.path("clone/results"));
-    assert!(runs_in(world, "clone").is_empty());
+fn fresh_clone(env: &TestEnv, engine: &str) {
+    fs::write(env.repo("capture-hook.toml"), format!("engine = \"{engine}\"\n")).unwrap();
+    env.git(["add", "capture-hook.toml"]).ok();
+    commit_run(env, SECOND);
+    env.git(["push", "-q", "origin", "main"]).ok();
+    env.git_in(".", ["clone", "-q", "origin.git", "clone"]).ok();
+    fs::copy(env.repo(".dvc/config.local"), env.path("clone/.dvc/config.local")).unwrap();
+    env.hook_in("clone", ["install"]).ok();
+    copy_dir(&env.repo("results"), &env.path("clone/results"));
+    assert!(runs_in(env, "clone").is_empty());
 }
 
 /// The files that a revision's data version lists, with their hashes; from the cache of a directory.
-fn entries(world: &World, dir: &str) -> Vec<(String, String)> {
-    let lock = fs::read_to_string(world.path(dir).join("dvc.lock")).unwrap();
+fn entries(env: &TestEnv, dir: &str) -> Vec<(String, String)> {
+    let lock = fs::read_to_string(env.path(dir).join("dvc.lock")).unwrap();
     let version = lock.lines().find_map(|l| l.trim().strip_prefix("md5: ")).unwrap().to_owned();
-    let path: PathBuf = world.path(dir).join(".dvc/cache/files/md5").join(&version[..2]).join(&version[2..]);
+    let path: PathBuf = env.path(dir).join(".dvc/cache/files/md5").join(&version[..2]).join(&version[2..]);
     let list: serde_json::Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
     let text = |entry: &serde_json::Value, key: &str| entry[key].as_str().unwrap().to_owned();
     list.as_array().unwrap().iter().map(|e| (text(e, "relpath"), text(e, "md5"))).collect()
 }
 
-fn commits_in_clone(world: &World) {
-    let before = entries(world, "repo");
-    select_in(world, "clone", THIRD);
-    world.git_in("clone", ["commit", "-q", "-am", "x"]).ok();
-    let after = entries(world, "clone");
+fn commits_in_clone(env: &TestEnv) {
+    let before = entries(env, "repo");
+    select_in(env, "clone", THIRD);
+    env.git_in("clone", ["commit", "-q", "-am", "x"]).ok();
+    let after = entries(env, "clone");
     assert!(before.iter().all(|entry| after.contains(entry)), "{after:?}");
     let new = after.iter().filter(|entry| !before.contains(entry));
     assert!(new.clone().count() > 0 && new.clone().all(|(path, _)| path.starts_with(THIRD)), "{after:?}");
-    assert_eq!(world.git_in("clone", ["status", "--porcelain"]).ok().out, "");
-    world.git_in("clone", ["push", "-q", "origin", "main"]).ok();
-    world.git(["pull", "-q"]).fails(1);
-    world.git(["pull", "-q", "origin", "main"]).ok();
-    assert_eq!(runs_in(world, "repo"), [SECOND, FIRST, THIRD]);
-    assert_eq!(runs_at(world, "HEAD"), [SECOND, FIRST, THIRD]);
-    clean(world);
+    assert_eq!(env.git_in("clone", ["status", "--porcelain"]).ok().stdout, "");
+    env.git_in("clone", ["push", "-q", "origin", "main"]).ok();
+    env.git(["pull", "-q"]).fails(1);
+    env.git(["pull", "-q", "origin", "main"]).ok();
+    assert_eq!(runs_in(env, "repo"), [SECOND, FIRST, THIRD]);
+    assert_eq!(runs_at(env, "HEAD"), [SECOND, FIRST, THIRD]);
+    clean(env);
 }
 
-fn never_pulled(world: World) {
-    fresh_clone(&world, "dvc");
-    commits_in_clone(&world);
+fn never_pulled(env: TestEnv) {
+    fresh_clone(&env, "dvc");
+    commits_in_clone(&env);
     // DVC looks at the whole workspace, so all runs are in it.
-    assert_eq!(runs_in(&world, "clone"), [SECOND, FIRST, THIRD]);
+    assert_eq!(runs_in(&env, "clone"), [SECOND, FIRST, THIRD]);
 }
 
-fn never_pulled_native(world: World) {
-    fresh_clone(&world, "native");
-    commits_in_clone(&world);
-    world.hook_in("clone", ["pull"]).ok();
-    assert_eq!(runs_in(&world, "clone"), [SECOND, FIRST, THIRD]);
-    assert!(world.dvc_in("clone", ["status"]).ok().out.contains("up to date"));
+fn never_pulled_native(env: TestEnv) {
+    fresh_clone(&env, "native");
+    commits_in_clone(&env);
+    env.hook_in("clone", ["pull"]).ok();
+    assert_eq!(runs_in(&env, "clone"), [SECOND, FIRST, THIRD]);
+    assert!(env.dvc_in("clone", ["status"]).ok().stdout.contains("up to date"));
 }
 
-fn offline(world: World) {
-    fresh_clone(&world, "dvc");
+fn offline(env: TestEnv) {
+    fresh_clone(&env, "dvc");
     for engine in ["dvc", "native"] {
-        fs::write(world.path("clone/capture-hook.toml"), format!("engine = \"{engine}\"\n")).unwrap();
+        fs::write(env.path("clone/capture-hook.toml"), format!("engine = \"{engine}\"\n")).unwrap();
         let before =
-            (world.git_in("clone", ["rev-parse", "HEAD"]).ok().out, fs::read(world.path("clone/dvc.lock")).unwrap());
-        fs::rename(world.path("dvc-remote"), world.path("away")).unwrap();
-        select_in(&world, "clone", THIRD);
-        let said = world.git_in("clone", ["commit", "-am", "x"]).fails(1);
+            (env.git_in("clone", ["rev-parse", "HEAD"]).ok().stdout, fs::read(env.path("clone/dvc.lock")).unwrap());
+        fs::rename(env.path("dvc-remote"), env.path("away")).unwrap();
+        select_in(&env, "clone", THIRD);
+        let output = env.git_in("clone", ["commit", "-am", "x"]).fails(1);
         assert!(
-            said.err.contains("is not all in the cache") && said.err.contains("is not there"),
+            output.stderr.contains("is not all in the cache") && output.stderr.contains("is not there"),
             "{engine}: {}",
-            said.err
+            output.stderr
         );
-        assert!(said.err.contains("hint:"), "{engine}: {}", said.err);
+        assert!(output.stderr.contains("hint:"), "{engine}: {}", output.stderr);
         let after =
-            (world.git_in("clone", ["rev-parse", "HEAD"]).ok().out, fs::read(world.path("clone/dvc.lock")).unwrap());
-        assert!(before == after && runs_in(&world, "clone").is_empty(), "{engine}");
-        fs::rename(world.path("away"), world.path("dvc-remote")).unwrap();
+            (env.git_in("clone", ["rev-parse", "HEAD"]).ok().stdout, fs::read(env.path("clone/dvc.lock")).unwrap());
+        assert!(before == after && runs_in(&env, "clone").is_empty(), "{engine}");
+        fs::rename(env.path("away"), env.path("dvc-remote")).unwrap();
     }
     // The list of files is here, the files are not.
-    world.git_in("clone", ["checkout", "-q", "capture-hook.toml"]).ok();
-    copy_dir(&world.repo(".dvc/cache"), &world.path("clone/.dvc/cache"));
-    for file in crate::world::files(&world.path("clone/.dvc/cache")) {
+    env.git_in("clone", ["checkout", "-q", "capture-hook.toml"]).ok();
+    copy_dir(&env.repo(".dvc/cache"), &env.path("clone/.dvc/cache"));
+    for file in crate::env::files(&env.path("clone/.dvc/cache")) {
         if file.extension().is_none_or(|extension| extension != "dir") {
             fs::remove_file(file).unwrap();
         }
     }
-    fs::rename(world.path("dvc-remote"), world.path("away")).unwrap();
-    let said = world.git_in("clone", ["commit", "-am", "x"]).fails(1);
-    assert!(said.err.contains("so runs could get lost: ") && said.err.contains("capture-hook pull"), "{}", said.err);
-    fs::rename(world.path("away"), world.path("dvc-remote")).unwrap();
-    commits_in_clone(&world);
+    fs::rename(env.path("dvc-remote"), env.path("away")).unwrap();
+    let output = env.git_in("clone", ["commit", "-am", "x"]).fails(1);
+    assert!(
+        output.stderr.contains("so runs could get lost: ") && output.stderr.contains("capture-hook pull"),
+        "{}",
+        output.stderr
+    );
+    fs::rename(env.path("away"), env.path("dvc-remote")).unwrap();
+    commits_in_clone(&env);
 }
 
-fn refused(world: World) {
-    commit_run(&world, SECOND);
+fn refused(env: TestEnv) {
+    commit_run(&env, SECOND);
     // A lock that DVC made from a workspace without a run does not get in.
-    fs::remove_dir_all(world.repo("data/captures").join(FIRST)).unwrap();
-    let reselect = |world: &World| {
-        select(world, THIRD);
-        world.dvc(["repro", "-q", "-s", "capture_ingest"]).ok();
+    fs::remove_dir_all(env.repo("data/captures").join(FIRST)).unwrap();
+    let reselect = |env: &TestEnv| {
+        select(env, THIRD);
+        env.dvc(["repro", "-q", "-s", "capture_ingest"]).ok();
     };
-    reselect(&world);
-    let head = super::id(&world, "HEAD");
-    let said = world.git(["commit", "-am", "x"]).fails(1);
-    assert!(said.err.contains(&format!("the dataset would lose the run {FIRST}")), "{}", said.err);
-    assert!(said.err.contains("capture-hook.allowLoss=true"), "{}", said.err);
-    assert_eq!(super::id(&world, "HEAD"), head);
+    reselect(&env);
+    let head = super::id(&env, "HEAD");
+    let output = env.git(["commit", "-am", "x"]).fails(1);
+    assert!(output.stderr.contains(&format!("the dataset would lose the run {FIRST}")), "{}", output.stderr);
+    assert!(output.stderr.contains("capture-hook.allowLoss=true"), "{}", output.stderr);
+    assert_eq!(super::id(&env, "HEAD"), head);
     // As the hint says it is brought back, and as it says it is dropped on purpose.
-    world.git(["restore", "--source=HEAD", "--staged", "--worktree", "dvc.lock"]).ok();
-    world.hook(["pull"]).ok();
-    world.git(["commit", "-q", "-am", "x"]).ok();
-    assert_eq!(runs_at(&world, "HEAD"), [SECOND, FIRST, THIRD]);
-    clean(&world);
-    world.git(["reset", "-q", "--hard", "HEAD~1"]).ok();
-    world.hook(["pull"]).ok();
-    fs::remove_dir_all(world.repo("data/captures").join(FIRST)).unwrap();
-    reselect(&world);
-    world.git(["-c", "capture-hook.allowLoss=true", "commit", "-q", "-am", "x"]).ok();
-    assert_eq!(runs_at(&world, "HEAD"), [SECOND, THIRD]);
-    clean(&world);
+    env.git(["restore", "--source=HEAD", "--staged", "--worktree", "dvc.lock"]).ok();
+    env.hook(["pull"]).ok();
+    env.git(["commit", "-q", "-am", "x"]).ok();
+    assert_eq!(runs_at(&env, "HEAD"), [SECOND, FIRST, THIRD]);
+    clean(&env);
+    env.git(["reset", "-q", "--hard", "HEAD~1"]).ok();
+    env.hook(["pull"]).ok();
+    fs::remove_dir_all(env.repo("data/captures").join(FIRST)).unwrap();
+    reselect(&env);
+    env.git(["-c", "capture-hook.allowLoss=true", "commit", "-q", "-am", "x"]).ok();
+    assert_eq!(runs_at(&env, "HEAD"), [SECOND, THIRD]);
+    clean(&env);
 }
 
-fn removed(world: World) {
-    commit_run(&world, SECOND);
-    fs::remove_dir_all(world.repo("data/captures").join(FIRST)).unwrap();
-    fs::remove_file(world.repo("data/captures").join(SECOND).join("run.json")).unwrap();
-    commit_run(&world, THIRD);
-    assert_eq!(runs_at(&world, "HEAD"), [SECOND, FIRST, THIRD]);
-    clean(&world);
+fn removed(env: TestEnv) {
+    commit_run(&env, SECOND);
+    fs::remove_dir_all(env.repo("data/captures").join(FIRST)).unwrap();
+    fs::remove_file(env.repo("data/captures").join(SECOND).join("run.json")).unwrap();
+    commit_run(&env, THIRD);
+    assert_eq!(runs_at(&env, "HEAD"), [SECOND, FIRST, THIRD]);
+    clean(&env);
 }
 
-fn changed(world: World) {
-    let file = world.repo("data/captures").join(FIRST).join("run.json");
+fn changed(env: TestEnv) {
+    let file = env.repo("data/captures").join(FIRST).join("run.json");
     fs::remove_file(&file).unwrap();
     fs::write(&file, "{}").unwrap();
-    select(&world, SECOND);
-    let lock = fs::read(world.repo("dvc.lock")).unwrap();
-    let said = world.git(["commit", "-am", "x"]).fails(1);
-    assert!(said.err.contains(&format!("differs from the committed one in the run {FIRST}")), "{}", said.err);
-    assert_eq!(fs::read(world.repo("dvc.lock")).unwrap(), lock);
+    select(&env, SECOND);
+    let lock = fs::read(env.repo("dvc.lock")).unwrap();
+    let output = env.git(["commit", "-am", "x"]).fails(1);
+    assert!(output.stderr.contains(&format!("differs from the committed one in the run {FIRST}")), "{}", output.stderr);
+    assert_eq!(fs::read(env.repo("dvc.lock")).unwrap(), lock);
     // The edit is the user's: it stays until they decide.
     assert_eq!(fs::read(&file).unwrap(), b"{}");
     // One file alone comes back, too.
     fs::remove_file(&file).unwrap();
-    world.hook(["pull"]).ok();
-    world.git(["commit", "-q", "-am", "x"]).ok();
-    clean(&world);
+    env.hook(["pull"]).ok();
+    env.git(["commit", "-q", "-am", "x"]).ok();
+    clean(&env);
 }
 
-fn anew(world: World) {
-    commit_run(&world, SECOND);
-    let objects = tree(&world.repo(".dvc/cache/files"));
-    let meta = world.repo("results").join(SECOND).join("run.json");
+fn anew(env: TestEnv) {
+    commit_run(&env, SECOND);
+    let objects = tree(&env.repo(".dvc/cache/files"));
+    let meta = env.repo("results").join(SECOND).join("run.json");
     fs::write(&meta, format!("{}\n", fs::read_to_string(&meta).unwrap())).unwrap();
-    world.hook(["publish", SECOND, "--no-push"]).ok();
-    clean(&world);
-    let now = tree(&world.repo(".dvc/cache/files"));
+    env.hook(["publish", SECOND, "--no-push"]).ok();
+    clean(&env);
+    let now = tree(&env.repo(".dvc/cache/files"));
     assert!(now.len() > objects.len() && objects.iter().all(|(name, bytes)| now.get(name) == Some(bytes)));
 }

@@ -1,4 +1,4 @@
-//! A world of its own for one test: an empty HOME, a scrubbed environment, a scratch repository, real git and real DVC.
+//! An environment for one test: an empty HOME, no variable from outside, a scratch repository, real git and real DVC.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -19,47 +19,47 @@ pub const VIEWS: &str = "metrics/capture-episodes.csv\nmetrics/capture-steps.csv
 
 /// What a program said.
 #[derive(Debug, Clone)]
-pub struct Said {
+pub struct CommandOutput {
     /// Exit code; -1 where a signal ended it.
     pub code: i32,
     /// Standard output.
-    pub out: String,
+    pub stdout: String,
     /// Standard error.
-    pub err: String,
+    pub stderr: String,
     line: String,
 }
 
-impl Said {
+impl CommandOutput {
     /// The same, having checked that it went well.
     #[track_caller]
     pub fn ok(self) -> Self {
-        assert_eq!(self.code, 0, "`{}` failed\n--- stdout\n{}\n--- stderr\n{}", self.line, self.out, self.err);
+        assert_eq!(self.code, 0, "`{}` failed\n--- stdout\n{}\n--- stderr\n{}", self.line, self.stdout, self.stderr);
         self
     }
 
     /// The same, having checked that it failed with this code.
     #[track_caller]
     pub fn fails(self, code: i32) -> Self {
-        assert_eq!(self.code, code, "`{}`\n--- stdout\n{}\n--- stderr\n{}", self.line, self.out, self.err);
+        assert_eq!(self.code, code, "`{}`\n--- stdout\n{}\n--- stderr\n{}", self.line, self.stdout, self.stderr);
         self
     }
 
     /// Both streams.
-    pub fn all(&self) -> String {
-        format!("{}{}", self.out, self.err)
+    pub fn both(&self) -> String {
+        format!("{}{}", self.stdout, self.stderr)
     }
 }
 
 /// The surroundings of one test.
-pub struct World {
+pub struct TestEnv {
     // Before the directory: what still works there when a test fails is ended first.
     _watch: Option<Watch>,
     root: Arc<tempfile::TempDir>,
     env: BTreeMap<String, String>,
 }
 
-impl World {
-    /// An empty world: HOME with a git identity, PATH with our command, DVC and the system's programs.
+impl TestEnv {
+    /// An empty environment: HOME with a git identity, PATH with our command, DVC and the system's programs.
     pub fn new() -> Self {
         Self::new_with(&tools::dvc_bin())
     }
@@ -73,8 +73,8 @@ impl World {
     fn new_in(dvc: &Path, parent: &Path) -> Self {
         let root = tempfile::Builder::new().prefix("capture-hook-it-").tempdir_in(parent).unwrap();
         let watch = Some(Watch::over(root.path()));
-        let mut world = Self { _watch: watch, env: BTreeMap::new(), root: Arc::new(root) };
-        let home = world.path("home");
+        let mut env = Self { _watch: watch, env: BTreeMap::new(), root: Arc::new(root) };
+        let home = env.path("home");
         fs::create_dir_all(&home).unwrap();
         fs::write(
             home.join(".gitconfig"),
@@ -84,18 +84,18 @@ impl World {
         let bin = Path::new(BIN).parent().unwrap().to_path_buf();
         let git = which("git").parent().unwrap().to_path_buf();
         let path = std::env::join_paths([bin, dvc.to_path_buf(), git, "/usr/bin".into(), "/bin".into()]).unwrap();
-        world.set("PATH", path.to_str().unwrap());
-        world.set("HOME", home.to_str().unwrap());
-        world.set("LC_ALL", "C.UTF-8");
-        world.set("TMPDIR", std::env::temp_dir().to_str().unwrap());
-        world.set("DVC_NO_ANALYTICS", "1");
-        world.set("GIT_TERMINAL_PROMPT", "0");
-        world.set("DVC_SITE_CACHE_DIR", world.path("dvc-site").to_str().unwrap());
-        world
+        env.set("PATH", path.to_str().unwrap());
+        env.set("HOME", home.to_str().unwrap());
+        env.set("LC_ALL", "C.UTF-8");
+        env.set("TMPDIR", std::env::temp_dir().to_str().unwrap());
+        env.set("DVC_NO_ANALYTICS", "1");
+        env.set("GIT_TERMINAL_PROMPT", "0");
+        env.set("DVC_SITE_CACHE_DIR", env.path("dvc-site").to_str().unwrap());
+        env
     }
 
-    /// An empty world that lives as long as the process: a fixture that tests copy. It lies in `target/tmp`, where the next
-    /// process removes what an earlier one left (statics are never dropped).
+    /// An empty environment that lives as long as the process: a fixture that tests copy. It lies in `target/tmp`, where
+    /// the next process removes what an earlier one left (statics are never dropped).
     pub fn fixture() -> Self {
         let fixtures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fixtures");
         let own = fixtures.join(std::process::id().to_string());
@@ -110,50 +110,49 @@ impl World {
         Self { _watch: None, ..Self::new_in(&tools::dvc_bin(), &own) }
     }
 
-    /// A world like this one, to do something else in: everything copied, the DVC remote's address and the links to
-    /// DVC's cache with it.
-    pub fn twin(&self) -> Self {
-        let twin = Self::new();
-        let said =
-            said(Command::new("cp").arg("-a").arg(format!("{}/.", self.root.path().display())).arg(twin.root.path()));
-        said.ok();
-        let (from, to) = (self.root.path(), twin.root.path());
-        let local = twin.repo(".dvc/config.local");
+    /// A copy of this environment: every file, the DVC remote's address and the links to DVC's cache.
+    pub fn copy(&self) -> Self {
+        let copy = Self::new();
+        let output = run_command(
+            Command::new("cp").arg("-a").arg(format!("{}/.", self.root.path().display())).arg(copy.root.path()),
+        );
+        output.ok();
+        let (from, to) = (self.root.path(), copy.root.path());
+        let local = copy.repo(".dvc/config.local");
         if let Ok(text) = fs::read_to_string(&local) {
             fs::write(&local, text.replace(from.to_str().unwrap(), to.to_str().unwrap())).unwrap();
         }
-        for path in files(&twin.repo("data")) {
+        for path in files(&copy.repo("data")) {
             let Ok(target) = fs::read_link(&path) else { continue };
             fs::remove_file(&path).unwrap();
             std::os::unix::fs::symlink(to.join(target.strip_prefix(from).unwrap()), &path).unwrap();
         }
-        twin
+        copy
     }
 
-    /// The world's directory, kept while this is.
+    /// The environment's directory, kept while this is.
     pub fn keep(&self) -> Arc<tempfile::TempDir> {
         Arc::clone(&self.root)
     }
 
-    /// A world with a repository `repo`: `git init`, `capture-hook init`, a directory remote, all committed, and one
-    /// corpus run recorded under `results/`.
+    /// An environment with a repository `repo`: `git init`, `capture-hook init`, a directory remote, all committed.
     pub fn with_project() -> Self {
         Self::with_dvc(&tools::dvc_bin())
     }
 
     /// The same, with the DVC of this directory.
     pub fn with_dvc(dvc: &Path) -> Self {
-        let world = Self::new_with(dvc);
-        let remote = world.path("dvc-remote");
+        let env = Self::new_with(dvc);
+        let remote = env.path("dvc-remote");
         fs::create_dir_all(&remote).unwrap();
-        world.git_in(".", ["init", "-q", "repo"]).ok();
-        world.hook(["init", "--remote", remote.to_str().unwrap()]).ok();
-        world.git(["add", "-A"]).ok();
-        world.git(["commit", "-q", "-m", "set up capture-hook"]).ok();
-        world
+        env.git_in(".", ["init", "-q", "repo"]).ok();
+        env.hook(["init", "--remote", remote.to_str().unwrap()]).ok();
+        env.git(["add", "-A"]).ok();
+        env.git(["commit", "-q", "-m", "set up capture-hook"]).ok();
+        env
     }
 
-    /// A path in this world.
+    /// A path in this environment.
     pub fn path(&self, relative: impl AsRef<Path>) -> PathBuf {
         self.root.path().join(relative)
     }
@@ -178,53 +177,53 @@ impl World {
         self.env.remove(name);
     }
 
-    /// A program in this world's environment, ready to run in a directory of it.
+    /// A program with this environment's variables, ready to run in a directory of it.
     pub fn command(&self, program: impl AsRef<OsStr>, dir: impl AsRef<Path>) -> Command {
         let mut command = Command::new(program);
         command.current_dir(self.path(dir)).env_clear().envs(&self.env).stdin(Stdio::null());
         command
     }
 
-    /// Runs a program in a directory of this world.
+    /// Runs a program in a directory of this environment.
     pub fn run_in<A: AsRef<OsStr>>(
         &self,
         dir: impl AsRef<Path>,
         program: &str,
         args: impl IntoIterator<Item = A>,
-    ) -> Said {
+    ) -> CommandOutput {
         let program = self.find(program);
         let mut command = self.command(program, dir);
         command.args(args);
-        said(&mut command)
+        run_command(&mut command)
     }
 
     /// `git` in the repository.
-    pub fn git<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Said {
+    pub fn git<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> CommandOutput {
         self.run_in("repo", "git", args)
     }
 
-    /// `git` in a directory of this world.
-    pub fn git_in<A: AsRef<OsStr>>(&self, dir: impl AsRef<Path>, args: impl IntoIterator<Item = A>) -> Said {
+    /// `git` in a directory of this environment.
+    pub fn git_in<A: AsRef<OsStr>>(&self, dir: impl AsRef<Path>, args: impl IntoIterator<Item = A>) -> CommandOutput {
         self.run_in(dir, "git", args)
     }
 
     /// `capture-hook` in the repository.
-    pub fn hook<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Said {
+    pub fn hook<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> CommandOutput {
         self.run_in("repo", BIN, args)
     }
 
-    /// `capture-hook` in a directory of this world.
-    pub fn hook_in<A: AsRef<OsStr>>(&self, dir: impl AsRef<Path>, args: impl IntoIterator<Item = A>) -> Said {
+    /// `capture-hook` in a directory of this environment.
+    pub fn hook_in<A: AsRef<OsStr>>(&self, dir: impl AsRef<Path>, args: impl IntoIterator<Item = A>) -> CommandOutput {
         self.run_in(dir, BIN, args)
     }
 
     /// The real `dvc` in the repository.
-    pub fn dvc<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Said {
+    pub fn dvc<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> CommandOutput {
         self.run_in("repo", "dvc", args)
     }
 
-    /// The real `dvc` in a directory of this world.
-    pub fn dvc_in<A: AsRef<OsStr>>(&self, dir: impl AsRef<Path>, args: impl IntoIterator<Item = A>) -> Said {
+    /// The real `dvc` in a directory of this environment.
+    pub fn dvc_in<A: AsRef<OsStr>>(&self, dir: impl AsRef<Path>, args: impl IntoIterator<Item = A>) -> CommandOutput {
         self.run_in(dir, "dvc", args)
     }
 
@@ -255,7 +254,7 @@ impl World {
         self.run_in(".", "python3", ["-c", script, to.to_str().unwrap(), experiment, run_id]).ok();
     }
 
-    /// The directories of this world's PATH.
+    /// The directories of this environment's PATH.
     pub fn search_path(&self) -> impl Iterator<Item = PathBuf> {
         std::env::split_paths(&self.env["PATH"]).collect::<Vec<_>>().into_iter()
     }
@@ -267,7 +266,7 @@ impl World {
         std::env::split_paths(&self.env["PATH"])
             .map(|dir| dir.join(program))
             .find(|p| p.is_file())
-            .unwrap_or_else(|| panic!("no {program} on this world's PATH"))
+            .unwrap_or_else(|| panic!("no {program} on this environment's PATH"))
     }
 }
 
@@ -330,19 +329,19 @@ pub fn tree(dir: &Path) -> BTreeMap<String, Vec<u8>> {
 
 /// Runs a prepared command, without input, and keeps what it said.
 #[track_caller]
-pub fn said(command: &mut Command) -> Said {
-    said_within(limits::PROGRAM, command)
+pub fn run_command(command: &mut Command) -> CommandOutput {
+    run_command_within(limits::PROGRAM, command)
 }
 
 /// The same with another limit of time.
 #[track_caller]
-pub fn said_within(limit: Duration, command: &mut Command) -> Said {
+pub fn run_command_within(limit: Duration, command: &mut Command) -> CommandOutput {
     let line = format!("{command:?}");
     let output = limits::output(command, limit);
-    Said {
+    CommandOutput {
         code: output.status.code().unwrap_or(-1),
-        out: String::from_utf8_lossy(&output.stdout).into_owned(),
-        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         line,
     }
 }
