@@ -110,7 +110,7 @@ def test_every_run_gets_its_verdict(many, cluster, tmp_path):
     assert json.loads(json.dumps(verdicts.to_dicts()))[1]["errors"] == ["step_sequence"]
     table = str(verdicts).splitlines()
     assert len(table) == 8 and table[0].split()[:2] == ["run", "status"] and "step_sequence" in table[2]
-    # 12-B2: a copy counts once; of runs of one name that differ none is taken, and both are named.
+    # A copy counts once; of runs of one name that differ none is taken, and both are named.
     (twin / "notes.txt").write_text("another")
     differing = ingest_many([good, twin, orig], tmp_path / "differing", cluster)
     assert [v.status for v in differing] == ["duplicate", "duplicate", "ingested"]
@@ -154,6 +154,7 @@ capture_hook.ingest = ingest
 
 
 def test_what_can_be_retried_is_and_what_cannot_is_reported(many, tmp_path):
+    """K1: Of runs that kill their worker, fail for a while or fail for good, each gets its own verdict."""
     # Faults put into the workers: one run kills every worker that takes it, one fails twice, one for ever. Several runs
     # share a task at first, so that others are in it with them. Dask gives a worker up that is not there again in time,
     # 15 s after its death, and by then it may have died once more: here no worker starts quickly enough.
@@ -193,6 +194,7 @@ def dask_setup(worker):
 
 @pytest.mark.parametrize("most, status", [(1, "ingested"), (1000, "lost")])
 def test_what_a_worker_forgets_is_given_to_it_again_and_then_reported(many, tmp_path, monkeypatch, most, status):
+    """K2: A task that its worker forgot is submitted again, and reported as lost after some tries."""
     # The scheduler says that the worker has the task, the worker knows of none: nothing would ever happen.
     monkeypatch.setattr(capture_hook.dask, "_QUIET", 1.0)
     forgetful = tmp_path / "forgetful.py"
@@ -206,6 +208,7 @@ def test_what_a_worker_forgets_is_given_to_it_again_and_then_reported(many, tmp_
 
 
 def test_a_cluster_whose_workers_are_gone_for_good_says_so(many, tmp_path, monkeypatch):
+    """K1: The call ends if no worker is left and none comes, and says how to get some."""
     monkeypatch.setattr(capture_hook.dask, "_QUIET", 0.5)
     runs = capture_hook.find_runs(many / "results")[:3]
     with local_cluster(0) as cluster:
@@ -238,6 +241,7 @@ class Job(ProcessInterface):
 
 @pytest.mark.parametrize("kind", ["a scheduler's address", "adaptive", "a batch system"])
 def test_runs_wait_for_a_worker_that_may_come(many, tmp_path, monkeypatch, caplog, kind):
+    """K2: A scheduler that has no worker yet, an adaptive cluster and a batch system are waited for."""
     monkeypatch.setattr(capture_hook.dask, "_QUIET", 0.2)
     runs = capture_hook.find_runs(many / "results")[:3]
     turn = asyncio.Event()

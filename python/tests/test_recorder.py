@@ -254,7 +254,7 @@ CHANGES = [
 
 
 def test_what_validation_would_refuse_is_refused_at_once_and_nothing_else(results):
-    """12-G38."""
+    """F7: The recorder refuses exactly what validation refuses."""
     for n, (change, code) in enumerate(CHANGES):
         # As `json` writes it, the validator's word decides.
         plain = {**step(1, truncated=True), "run_id": "r1", "schema_version": "0.1", **change}
@@ -286,7 +286,7 @@ def test_what_validation_would_refuse_is_refused_at_once_and_nothing_else(result
 
 
 def test_a_refusal_names_the_field_and_leaves_the_recorder_usable(results):
-    """12-G38."""
+    """F7: A refusal names the field, and the recorder goes on."""
     recorder = RunRecorder(results, run_id="r")
     with pytest.raises(ValueError, match="the step is not recorded: `seed` is 9223372036854775808, beyond 64 bits"):
         recorder.append_step(step(1, seed=2**63))
@@ -317,7 +317,7 @@ def test_a_refusal_names_the_field_and_leaves_the_recorder_usable(results):
 
 
 def test_the_projects_settings_say_what_is_refused(results):
-    """12-G38."""
+    """F7: The project's `validate` settings apply to the recorder, too."""
     (results.parent / ".dvc").mkdir()
     (results.parent / "capture-hook.toml").write_text('[validate]\nignore = ["non_finite"]\ndeny = ["unknown_field"]\n')
     recorder = RunRecorder(results, run_id="r")

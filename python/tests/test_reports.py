@@ -42,7 +42,7 @@ def test_a_directory_that_is_not_there_is_a_finding(results):
 @pytest.mark.parametrize("file", ["capture-hook.toml", "results/demo/r1/run.json", "results/demo/r1/manifest.json"])
 @pytest.mark.parametrize("kind", ["pipe", "device"])
 def test_a_pipe_or_a_device_holds_nothing_up(tmp_path, file, kind):
-    """11-14, 12-B14: in a process of its own, which could else not be ended."""
+    """C13: In a process of its own, which could else not be ended."""
     (tmp_path / ".dvc").mkdir()
     run = tmp_path / "results/demo/r1"
     shutil.copytree(CORPUS / "ok-pypi010" / run_of("ok-pypi010"), run)

@@ -71,7 +71,7 @@ def test_pyarrow_polars_pandas_and_duckdb_take_it(run):
 
 
 def test_a_run_without_a_finished_episode_gives_an_empty_table(results):
-    """12-G36, 12-G34: stopped in its first episode; an observation that orjson wrote a null into is NaN."""
+    """F5: Stopped in its first episode; an observation that orjson wrote a null into is NaN."""
     import pandas
     import polars
     import pyarrow

@@ -129,6 +129,7 @@ mod tests {
         }
     }
 
+    /// F1: The footer declares an order for each column, for any number of columns.
     #[test]
     fn any_number_of_columns_is_declared_in_type_order_and_reads_as_before() {
         for columns in [1, 14, 15, 127, 128, 300] {
@@ -161,6 +162,7 @@ mod tests {
         assert!(out.finish().is_err());
     }
 
+    /// F1: Minimum and maximum count both zeros, and are left out if a NaN is among the values.
     #[test]
     fn bounds_are_those_of_type_order() {
         let schema = SchemaDescriptor::new(Arc::new(parse_message_type("message m { required double c; }").unwrap()));

@@ -95,6 +95,7 @@ impl Drop for AutostageOff {
 mod tests {
     use super::*;
 
+    /// E10: `core.autostage` is off during a call of DVC's, and `.dvc/config.local` is as before afterwards.
     #[test]
     fn off_for_the_call_and_then_as_before() {
         for local in [None, Some("# mine\n['remote \"s\"']\n    password = 'a\"#b'\n[core]\nautostage=true\n")] {

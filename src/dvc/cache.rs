@@ -241,6 +241,7 @@ mod tests {
         assert!(matches!(cache.listing(version), Err(CacheError::Damaged { .. })));
     }
 
+    /// D2: A cache with objects of DVC 2 is recognised.
     #[test]
     fn the_layout_of_dvc_2_is_seen() {
         let dir = tempfile::tempdir().unwrap();

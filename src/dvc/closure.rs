@@ -301,6 +301,7 @@ mod tests {
         }
     }
 
+    /// W3: Only missing objects are uploaded, and those that the remote lost are uploaded again.
     #[test]
     fn what_is_sent_is_there_and_a_second_time_nothing_goes() {
         let place = Place::new();

@@ -410,6 +410,7 @@ mod tests {
         assert_eq!(new, listing(&all).to_bytes());
     }
 
+    /// S16: A long file list is read in parts.
     #[test]
     fn the_runs_of_a_long_list_are_found_part_by_part() {
         let names: Vec<String> = (0..60_000).map(|n| format!("e/run-{:05}/{}", n / 4, n % 4)).collect();

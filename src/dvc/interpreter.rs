@@ -37,6 +37,7 @@ fn named(head: &str) -> Option<PathBuf> {
 mod tests {
     use super::*;
 
+    /// H10: A script's interpreter is read from `#!`, and from the shell line that pip writes for long paths.
     #[test]
     fn the_interpreter_is_read_as_the_system_and_pips_shell_line_have_it() {
         let named = |head: &str| named(head).map(|path| path.display().to_string());

@@ -97,6 +97,7 @@ fn interpreter(script: &Path) -> Option<PathBuf> {
 mod tests {
     use super::*;
 
+    /// W10: The command that is named installs a package the way DVC was installed: pipx, uv, pip.
     #[test]
     fn a_package_is_installed_as_dvc_itself_was() {
         let dir = tempfile::tempdir().unwrap();

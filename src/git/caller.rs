@@ -198,6 +198,7 @@ mod tests {
         assert!(!is_git(&["sh".into(), "commit".into()]));
     }
 
+    /// M17: The last `-X ours` or `-X theirs` of a command counts, in every spelling.
     #[test]
     fn the_side_that_a_strategy_favours_is_the_last_one_named() {
         for (line, favored) in [

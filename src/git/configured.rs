@@ -73,6 +73,7 @@ fn parse(listed: &str) -> Vec<ConfiguredHook> {
 mod tests {
     use super::*;
 
+    /// E11: `hook.NAME.event` and `.command` are read by git 2.54's rules.
     #[test]
     fn settings_name_hooks_as_git_reads_them() {
         let listed = "hook.a.b.event\npre-commit\0hook.a.b.command\nlint --all\0hook.a.b.event\npost-commit\0\

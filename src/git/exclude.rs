@@ -64,6 +64,7 @@ fn pattern(path: &str) -> String {
 mod tests {
     use super::*;
 
+    /// H5: A directory's name becomes a rule that ignores this directory alone.
     #[test]
     fn what_means_something_in_a_rule_is_escaped() {
         assert_eq!(pattern("old/r1"), "old/r1");

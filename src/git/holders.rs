@@ -118,6 +118,7 @@ fn makes_a_commit(how: &str) -> bool {
 mod tests {
     use super::*;
 
+    /// T1: The reflog tells commits that were made here from those that were checked out or fetched.
     #[test]
     fn a_log_tells_who_made_a_commit() {
         for how in [

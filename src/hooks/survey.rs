@@ -282,6 +282,7 @@ pub fn unreached(repo: &Repo, binary: &Path) -> Result<Vec<&'static str>, Instal
 mod tests {
     use super::*;
 
+    /// E13: A hook manager's script is recognised by its own words or its directory.
     #[test]
     fn a_managers_script_is_known_by_what_it_says_of_itself() {
         let of = |text: &str| Manager::of(Path::new("/r/.git/hooks/pre-commit"), text.as_bytes());

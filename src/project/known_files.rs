@@ -100,6 +100,7 @@ mod tests {
 
     use super::*;
 
+    /// W1: A noted hash holds until the file changes; one of a file that was just written is not noted.
     #[test]
     fn what_is_noted_holds_until_the_file_changes() {
         let dir = tempfile::tempdir().unwrap();

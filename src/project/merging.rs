@@ -419,6 +419,7 @@ mod tests {
         assert!(text.contains("run_dir: results/e/b  # which"), "{text}");
     }
 
+    /// M1: What cannot be parsed is merged line by line, with conflict markers.
     #[test]
     fn what_is_no_params_file_is_merged_as_text() {
         let case = case("a\n", "b\n", "c\n", Prefer::Ours);
@@ -447,6 +448,7 @@ mod tests {
         assert_eq!(told("Stash base", "Stashed changes", &merging, false), Prefer::Theirs);
     }
 
+    /// M16: If git gives a driver no labels, its command line says whose selection stands.
     #[test]
     fn without_gits_labels_the_command_tells() {
         let labels = ["base", "ours", "theirs"].map(str::to_owned);
@@ -462,6 +464,7 @@ mod tests {
         }
     }
 
+    /// M15: A merge made again keeps its selection, unless the side that it came from has changed.
     #[test]
     fn a_merge_that_is_made_again_keeps_its_selection() {
         let select = |run: &str| BASE.replace("e/a", run);

@@ -169,6 +169,7 @@ fn what_it_reads(top: &Path, place: &Path) -> Vec<PathBuf> {
 mod tests {
     use super::*;
 
+    /// S4: Every link on the way to a program counts as a part of it.
     #[test]
     fn every_link_on_the_way_to_a_program_counts() {
         let temp = tempfile::tempdir().unwrap();
@@ -182,6 +183,7 @@ mod tests {
         assert_eq!(found, expected);
     }
 
+    /// S4: A program's whole virtual environment counts as a part of it.
     #[test]
     fn a_program_reads_its_environment() {
         let temp = tempfile::tempdir().unwrap();

@@ -424,6 +424,7 @@ mod tests {
         assert!(with_params(b"- a\n").is_err());
     }
 
+    /// U10: A password or key in a remote's address is found, and left out of messages.
     #[test]
     fn a_password_in_an_address_is_seen() {
         assert!(holds_secret("https://me:secret@host/x") && holds_secret("s3://key:secret@bucket"));

@@ -463,6 +463,7 @@ mod tests {
         assert_eq!(size(3 << 30), "3.0 GiB");
     }
 
+    /// W6: The estimated share of a small size is not zero.
     #[test]
     fn a_share_of_little_is_not_nothing() {
         assert_eq!(share_of(100, 7, 300), 2);

@@ -139,6 +139,7 @@ mod tests {
         }
     }
 
+    /// T2: A tag name that no file can have is shortened, and still found by its run.
     #[test]
     fn a_name_that_no_file_can_have_is_shortened() {
         let most = "demo/".to_owned() + &"r".repeat(250);

@@ -144,6 +144,7 @@ pub fn real_path(path: &Path) -> Option<PathBuf> {
 mod tests {
     use super::*;
 
+    /// S2: A dataset in a virtual environment, in git's or DVC's directories or among hooks is refused.
     #[test]
     fn the_dataset_lies_apart_from_what_programs_obey() {
         let temp = tempfile::tempdir().unwrap();
@@ -186,6 +187,7 @@ mod tests {
         assert!(check(&root, &root.join("data"), &others("..")).is_ok());
     }
 
+    /// S2: In a project that is a virtual environment itself, a dataset among its packages is refused.
     #[test]
     fn a_project_that_is_an_environment_keeps_its_data_out_of_the_packages() {
         let temp = tempfile::tempdir().unwrap();

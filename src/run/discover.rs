@@ -282,6 +282,7 @@ mod tests {
         assert_eq!(discover_runs(&dir.path().join("nothing")).unwrap(), Discovered::default());
     }
 
+    /// R2: A link to a run among the runs is no second run; a link to one elsewhere is a run.
     #[cfg(unix)]
     #[test]
     fn links_to_listed_runs_are_none_and_one_link_stands_for_a_run_elsewhere() {

@@ -205,6 +205,7 @@ mod tests {
         assert!(!include(&[]).takes("a.mp4"));
     }
 
+    /// R8: No pattern takes the recorder's files, ingest's, or those of git and DVC.
     #[test]
     fn what_is_the_recorders_or_ingests_or_no_data_is_never_taken() {
         let all = include(&["**", "*", "**/*"]);

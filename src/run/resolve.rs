@@ -320,6 +320,7 @@ mod tests {
         }
     }
 
+    /// R6: A path, `latest`, a key, an id and a prefix are tried in this order.
     #[test]
     fn each_kind_of_name_goes_before_the_next() {
         let (root, runs) = results(&[

@@ -30,6 +30,7 @@ impl StartTime {
 mod tests {
     use super::*;
 
+    /// R3: Times in any zone are ordered by instant; those that cannot be parsed come first.
     #[test]
     fn times_are_ordered_by_instant_then_by_text() {
         let order = [

@@ -130,6 +130,7 @@ mod tests {
     }
 
     proptest! {
+        /// F9: What a lenient reader takes is rewritten so that a strict one reads the same.
         #[test]
         fn any_json_is_read_by_a_strict_reader(text in r#"\[(("[N\\]?[\\]?"|NaN|-?Infinity|-?[1-9]{1,3}(\.[0-9]{1,2})?(e[+-]?[0-9]{1,3})?|"\\u(d8|dc|00)00"|null|\[\]),){0,6}"end"\]"#) {
             let Ok(value) = json::parse(text.as_bytes()) else { return Ok(()) };

@@ -230,6 +230,7 @@ mod tests {
         assert_eq!(aside(&data), dir.path().join(".git/capture-hook/tmp"));
     }
 
+    /// C13: `.dvc/tmp` is not used if it is a link.
     #[test]
     fn dvcs_scratch_space_is_none_of_ours_where_it_is_a_link() {
         let dir = tempfile::tempdir().unwrap();

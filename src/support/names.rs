@@ -179,6 +179,7 @@ fn is_device(name: &str) -> bool {
 mod tests {
     use super::*;
 
+    /// S2, S17: Paths that lead out of the dataset, into `.git` or to programs are refused.
     #[test]
     fn a_path_leads_neither_out_nor_where_programs_look() {
         for safe in [
@@ -231,6 +232,7 @@ mod tests {
         }
     }
 
+    /// S17: Names that Windows alone refuses are told apart from those that every system refuses.
     #[test]
     fn what_windows_alone_cannot_have_is_told_apart() {
         for name in

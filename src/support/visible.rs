@@ -90,6 +90,7 @@ impl Write for Spelled {
 mod tests {
     use super::*;
 
+    /// S18, S19: Control characters, and those that are not seen, are written as escapes.
     #[test]
     fn what_steers_a_terminal_is_spelled_out() {
         let text = "a\u{1b}[2Jb\n\u{9b}31m\u{202e}x\u{200b}y\u{2028}\u{e0041}\u{fe0f}\u{7f}";
@@ -99,6 +100,7 @@ mod tests {
         assert_eq!(visible("日本語 é e\u{301} ✨ \u{a0}"), "日本語 é e\u{301} ✨ \u{a0}");
     }
 
+    /// S18: A line break in a value forges no hint or error line.
     #[test]
     fn a_line_break_in_a_message_makes_no_line_of_ours() {
         assert_eq!(

@@ -89,6 +89,7 @@ impl Dice {
     }
 }
 
+/// C12: Each fault, in any row, gives one finding and no others in its wake.
 #[test]
 fn one_fault_gives_one_code() {
     let run = Run::of("ok-head01");
@@ -212,6 +213,7 @@ fn one_fault_gives_one_code_where_episodes_share_an_id() {
     }
 }
 
+/// C12: A cut, a wrong checksum, trailing bytes and what is not gzip each have one code.
 #[test]
 fn gzip_damage_is_told_apart_and_alone() {
     let run = Run::of("ok-head01");
@@ -402,6 +404,7 @@ fn what_is_no_file_is_never_waited_for() {
     }
 }
 
+/// S20: `validate.ignore` drops codes, `validate.deny` makes warnings errors.
 #[test]
 fn settings_ignore_and_deny() {
     let run = Run::of("ok-head01");
@@ -508,11 +511,13 @@ fn may_lose_silently(report: &Report) -> bool {
     report.warnings.contains(&Code::IncompleteEpisode)
 }
 
+/// C12: Thousands of damaged runs each end in a report.
 #[test]
 fn thousands_of_mutated_runs() {
     mutated_runs(0x1234_5678_9abc_def1);
 }
 
+/// C12: The same with another seed.
 #[test]
 fn thousands_more_of_mutated_runs() {
     mutated_runs(0x0fed_cba9_8765_4321);
@@ -574,6 +579,7 @@ fn mutated_runs(seed: u64) {
     assert!(verdicts[0] > 2500 && verdicts[1] > 150, "{verdicts:?}");
 }
 
+/// C12: Half a gigabyte in half a megabyte, as one line, as nested lists, as countless lines.
 #[test]
 fn a_decompression_bomb_ends_in_an_error() {
     let run = Run::of("ok-head01");

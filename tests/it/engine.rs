@@ -188,16 +188,19 @@ fn the_engine_makes_what_dvc_makes_with_copies() {
     whole_way("copy", &tools::dvc_bin());
 }
 
+/// D4: The native engine and DVC write the same files, with hard links to the cache.
 #[test]
 fn the_engine_makes_what_dvc_makes_with_hard_links() {
     whole_way("hardlink", &tools::dvc_bin());
 }
 
+/// D4: The native engine and DVC write the same files, with symbolic links to the cache.
 #[test]
 fn the_engine_makes_what_dvc_makes_with_symbolic_links() {
     whole_way("symlink", &tools::dvc_bin());
 }
 
+/// D2: The native engine and the oldest supported DVC write the same files.
 #[test]
 fn the_engine_makes_what_an_older_dvc_makes() {
     whole_way("copy", &tools::old_dvc_bin());

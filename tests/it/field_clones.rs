@@ -42,8 +42,8 @@ fn here(env: &TestEnv, object: &str) -> bool {
     env.run_in("clone", "env", ["GIT_NO_LAZY_FETCH=1", "git", "cat-file", "-e", object]).code == 0
 }
 
-/// 12-E22: in clones without old trees, or without old files, a commit and an amended one get the right trailers, hooks fetch
-/// nothing, and commands have git fetch what they read.
+/// G11: In clones without old trees, or without old files, a commit and an amended one get the right trailers, hooks
+/// fetch nothing, and commands have git fetch what they read.
 #[test]
 fn partial_clones_get_right_trailers_and_commands_fetch() {
     for filter in ["--filter=tree:0", "--filter=blob:none"] {
@@ -84,7 +84,7 @@ fn partial_clones_get_right_trailers_and_commands_fetch() {
     }
 }
 
-/// 12-E22, sibling: a clone whose history ends right behind HEAD.
+/// G11: A clone whose history ends right behind HEAD.
 #[test]
 fn an_amended_commit_of_a_shallow_clone_keeps_its_trailers() {
     let env = cloned(&[]);

@@ -51,8 +51,8 @@ fn rewrite(file: &Path, bytes: &[u8]) {
     fs::write(file, bytes).unwrap();
 }
 
-/// 12-53: a changed file of the dataset, of the same size or another, is told by `status`, `verify` and `pull`, and replaced
-/// only by `pull --force`, with either engine.
+/// W1: A changed file of the dataset, of the same size or another, is told by `status`, `verify` and `pull`, and
+/// replaced only by `pull --force`, with either engine.
 #[test]
 fn a_changed_file_of_the_dataset_is_told_and_replaced_on_request() {
     for engine in ["dvc", "native"] {
@@ -88,7 +88,7 @@ fn a_changed_file_of_the_dataset_is_told_and_replaced_on_request() {
     }
 }
 
-/// The sibling: a file written through its hard link into DVC's cache, one that was added to a run, and one that is gone. What
+/// W1: A file written through its hard link into DVC's cache, one that was added to a run, and one that is gone. What
 /// is committed comes back, from the remote too; a run that is in no commit stays.
 #[test]
 fn a_cache_that_was_written_through_is_mended_by_a_forced_pull() {
@@ -120,7 +120,7 @@ fn a_cache_that_was_written_through_is_mended_by_a_forced_pull() {
     assert_eq!(step(&env, "repo", "workspace").0, "done");
 }
 
-/// The sibling: links into a cache that was emptied, and that `pull` fills again.
+/// W1: Links into a cache that was emptied, and that `pull` fills again.
 #[test]
 fn links_into_an_emptied_cache_are_missing_and_come_back() {
     let env = pushed("native");
@@ -141,7 +141,7 @@ fn links_into_an_emptied_cache_are_missing_and_come_back() {
     assert_eq!(next(&env), None);
 }
 
-/// 12-55: `verify` in a clone without data says that nothing was verified, and never reads like damage.
+/// W2: `verify` in a clone without data says that nothing was verified, and never reads like damage.
 #[test]
 fn verify_in_a_fresh_clone_verifies_nothing_and_says_so() {
     let env = pushed("native");
@@ -179,7 +179,7 @@ fn verify_in_a_fresh_clone_verifies_nothing_and_says_so() {
     env.hook_in("fresh", ["verify"]).ok();
 }
 
-/// The sibling: what the cache holds of an older revision, and a dataset of which the list of files alone is gone.
+/// W2: What the cache holds of an older revision, and a dataset of which the list of files alone is gone.
 #[test]
 fn verify_tells_what_is_not_known_from_what_is_wrong() {
     let env = pushed("native");
@@ -229,7 +229,7 @@ pub fn some_object(env: &TestEnv, dir: &str) -> std::path::PathBuf {
     objects.remove(0)
 }
 
-/// 12-62: a pipeline with metrics and plots of its own shows runs in `dvc metrics` and `dvc plots`, beside its own.
+/// W11: A pipeline with metrics and plots of its own shows runs in `dvc metrics` and `dvc plots`, beside its own.
 #[test]
 fn metrics_of_ones_own_stand_beside_those_of_runs() {
     let env = TestEnv::new();
@@ -254,7 +254,7 @@ fn metrics_of_ones_own_stand_beside_those_of_runs() {
     assert!(plots.contains("p.csv") && plots.contains("Reward so far"), "{plots}");
 }
 
-/// The sibling: where nothing can be added without changing what is there, `init` says what to add; so too for a pipeline that
+/// W11: Where nothing can be added without changing what is there, `init` says what to add; so too for a pipeline that
 /// has the stage already. What it says, works.
 #[test]
 fn what_cannot_be_added_to_metrics_is_said() {

@@ -23,7 +23,7 @@ fn clone(env: &TestEnv, dir: &str, options: &[&str]) {
     }
 }
 
-/// 12-B5: a rule of DVC's that meets a run's files stops the commit, with the files and the rule; nothing has changed.
+/// G1: A rule of DVC's that meets a run's files stops the commit, with the files and the rule; nothing has changed.
 #[test]
 fn a_run_that_dvc_would_ignore_in_part_is_not_committed() {
     let env = committed_natively();
@@ -61,8 +61,8 @@ fn a_run_that_dvc_would_ignore_in_part_is_not_committed() {
     );
 }
 
-/// 12-B7: a git directory elsewhere (`GIT_DIR` without `GIT_WORK_TREE`, as git tells its hooks of one): the working tree is
-/// where git is, and `core.worktree` is heeded.
+/// G2: A git directory elsewhere (`GIT_DIR` without `GIT_WORK_TREE`, as git tells its hooks of one): the working tree
+/// is where git is, and `core.worktree` is heeded.
 #[test]
 fn a_git_directory_elsewhere_is_served_like_any_other() {
     let mut env = committed_natively();
@@ -103,8 +103,8 @@ fn a_git_directory_elsewhere_is_served_like_any_other() {
     assert!(env.hook_in("elsewhere", ["status"]).ok().stdout.starts_with(&format!("{FIRST} is selected")));
 }
 
-/// 12-B6: a cone of a sparse checkout that leaves `.dvc` out leaves a project all the same: hooks stop with the command that
-/// brings it, `init` sets nothing up anew, commands say the same.
+/// G3: A cone of a sparse checkout that leaves `.dvc` out leaves a project all the same: hooks stop with the command
+/// that brings it, `init` sets nothing up anew, commands say the same.
 #[test]
 fn a_project_that_is_not_checked_out_is_one_all_the_same() {
     let env = committed_natively();
@@ -157,7 +157,7 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o7777
 }
 
-/// 12-B9: worktrees of a bare clone share one cache in its git directory, which no `git worktree remove` takes along.
+/// G5: Worktrees of a bare clone share one cache in its git directory, which no `git worktree remove` takes along.
 #[test]
 fn worktrees_of_a_bare_clone_share_one_cache() {
     let mut env = committed_natively();
@@ -192,7 +192,7 @@ fn worktrees_of_a_bare_clone_share_one_cache() {
     assert_eq!(runs_in(&env, "one"), [SECOND, FIRST]);
 }
 
-/// 12-E20: a linked worktree finds the clone's cache and its remotes, also after both were moved, and where the tracked
+/// G6: A linked worktree finds the clone's cache and its remotes, also after both were moved, and where the tracked
 /// settings name a cache relative to the main one.
 #[test]
 fn a_linked_worktree_finds_cache_and_remotes_wherever_it_lies() {
@@ -251,7 +251,7 @@ fn a_linked_worktree_finds_cache_and_remotes_wherever_it_lies() {
     assert_eq!(local("moved/trees/two"), named);
 }
 
-/// 12-E18: with `cache.shared = group`, every directory that comes to be in the cache is open to the group.
+/// G8: With `cache.shared = group`, every directory that comes to be in the cache is open to the group.
 #[test]
 fn a_shared_cache_stays_open_to_the_group() {
     let env = committed_natively();
@@ -274,7 +274,7 @@ fn a_shared_cache_stays_open_to_the_group() {
     }
 }
 
-/// 12-E19: what is kept in git's directory follows git's own modes; a lock that another user holds open to read serves; one
+/// G8: What is kept in git's directory follows git's own modes; a lock that another user holds open to read serves; one
 /// that is closed is told with the command that opens it; a note that cannot be written stops no push.
 #[test]
 fn users_who_share_a_repository_do_not_lock_each_other_out() {
@@ -321,7 +321,7 @@ fn users_who_share_a_repository_do_not_lock_each_other_out() {
     );
 }
 
-/// 12-E23: a shallow clone says that it is one, and what brings the rest, wherever its history's end matters.
+/// G9: A shallow clone says that it is one, and what brings the rest, wherever its history's end matters.
 #[test]
 fn a_shallow_clone_is_called_one() {
     let env = committed_natively();
@@ -344,7 +344,7 @@ fn a_shallow_clone_is_called_one() {
     assert!(env.hook_in("shallow", ["check", "--strict"]).ok().stdout.starts_with("all true"));
 }
 
-/// 12-E24: `check` in a fresh clone fetches the lists that it needs and nothing else, and names one that cannot be had.
+/// G9: `check` in a fresh clone fetches the lists that it needs and nothing else, and names one that cannot be had.
 #[test]
 fn check_proves_a_fresh_clone() {
     let env = committed_natively();
@@ -376,7 +376,7 @@ fn check_proves_a_fresh_clone() {
     env.hook_in("other", ["check", "HEAD~1..HEAD", "--strict"]).fails(1);
 }
 
-/// 12-E25: a failure of DVC's is told by its own `ERROR:` line, never by its footer, with the setting and the way out.
+/// G10: A failure of DVC's is told by its own `ERROR:` line, never by its footer, with the setting and the way out.
 #[test]
 fn dvcs_failures_are_told_by_their_reason() {
     let footer = "Having any troubles";
@@ -413,7 +413,7 @@ fn dvcs_failures_are_told_by_their_reason() {
     env.git(["commit", "-q", "-am", "x"]).ok();
 }
 
-/// 12-E21: variables for the git commands that a user types change none of our own git calls.
+/// G4: Variables for the git commands that a user types change none of our own git calls.
 #[test]
 fn the_users_pathspec_variables_change_no_call_of_ours() {
     let mut env = TestEnv::new();
@@ -444,8 +444,8 @@ fn the_users_pathspec_variables_change_no_call_of_ours() {
     assert!(env.hook_in("repo/sim[1]", ["check"]).ok().stdout.starts_with("all true"));
 }
 
-/// 12-B11: two DVC projects in one repository: hooks serve both, whichever was set up last, each command the one it stands in,
-/// and a run of one name in both has two tags.
+/// G7: Two DVC projects in one repository: hooks serve both, whichever was set up last, each command the one it stands
+/// in, and a run of one name in both has two tags.
 #[test]
 fn every_project_of_a_repository_is_served() {
     let env = TestEnv::new();

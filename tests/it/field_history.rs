@@ -46,7 +46,7 @@ fn add_subtree(env: &TestEnv, squash: bool) {
     env.git(["commit", "-q", "-m", "Merge the other project"]).ok();
 }
 
-/// 12-F29: another project's history that comes in by a subtree refuses no push, and is no history of this project's.
+/// G12: Another project's history that comes in by a subtree refuses no push, and is no history of this project's.
 #[test]
 fn another_projects_history_that_is_merged_in_refuses_no_push() {
     for (tracked_remote, squash) in [(true, false), (false, true)] {
@@ -89,8 +89,8 @@ fn another_projects_history_that_is_merged_in_refuses_no_push() {
     }
 }
 
-/// 12-F29: data that this project's own history needs is missed all the same, beside another one's and in a branch that began
-/// by itself.
+/// G12: Data that this project's own history needs is missed all the same, beside another one's and in a branch that
+/// began by itself.
 #[test]
 fn own_data_is_missed_beside_another_projects_history() {
     let env = committed_natively();
@@ -125,7 +125,7 @@ fn lists(env: &TestEnv, dir: &str) -> usize {
     files(&env.path(dir)).iter().filter(|file| file.extension().is_some_and(|e| e == "dir")).count()
 }
 
-/// 12-F30: `dvc gc -w` before a push removes older lists of files; they are made again from the newest one, and proved.
+/// G13: `dvc gc -w` before a push removes older lists of files; they are made again from the newest one, and proved.
 #[test]
 fn lists_that_gc_removed_are_made_again_for_a_push() {
     let env = committed_natively();
@@ -154,7 +154,7 @@ fn lists_that_gc_removed_are_made_again_for_a_push() {
     }
 }
 
-/// 12-F30, siblings: a checkout, a merge and a commit on an older state, with no remote at all.
+/// G13: A checkout, a merge and a commit on an older state, with no remote at all.
 #[test]
 fn lists_that_gc_removed_are_made_again_for_other_work() {
     let env = committed_natively();
@@ -176,7 +176,7 @@ fn lists_that_gc_removed_are_made_again_for_other_work() {
     assert!(env.hook(["tag", "--all"]).ok().stderr.contains("no run tag is missing"));
 }
 
-/// 12-F30: what cannot be proved is not made; what is missing is named.
+/// G13: What cannot be proved is not made; what is missing is named.
 #[test]
 fn a_list_that_cannot_be_proved_is_named() {
     let env = committed_natively();

@@ -110,19 +110,19 @@ fn goes_along(engine: &str) {
     settled(&env);
 }
 
-/// 12-B12: with the native engine, files that `ingest.include` names are in the dataset byte for byte, directories too.
+/// R8: With the native engine, files that `ingest.include` names are in the dataset byte for byte, directories too.
 #[test]
 fn included_files_go_along_with_the_native_engine() {
     goes_along("native");
 }
 
-/// 12-B12: the same by `dvc repro`, and DVC sees a change of the setting.
+/// R8: The same by `dvc repro`, and DVC sees a change of the setting.
 #[test]
 fn included_files_go_along_with_dvc() {
     goes_along("dvc");
 }
 
-/// 12-B12: what a pattern cannot mean is refused, and nothing that a dataset may not hold gets in by one.
+/// R8: What a pattern cannot mean is refused, and nothing that a dataset may not hold gets in by one.
 #[test]
 fn patterns_take_nothing_from_elsewhere_and_wait_for_nothing() {
     let env = project("native");
@@ -163,8 +163,8 @@ fn patterns_take_nothing_from_elsewhere_and_wait_for_nothing() {
     assert!(env.hook(["validate", SECOND]).fails(1).stdout.contains("symlink_escape"));
 }
 
-/// 12-B12: a repository with older settings goes on as it was; `init` adds the dependency where the setting came by hand, and a
-/// dependency on a setting that is gone is named before DVC stumbles over it.
+/// R8: A repository with older settings goes on as it was; `init` adds the dependency where the setting came by hand,
+/// and a dependency on a setting that is gone is named before DVC stumbles over it.
 #[test]
 fn the_dependency_is_added_where_it_lacks_and_its_absence_is_named() {
     let env = project("native");

@@ -75,7 +75,7 @@ fn findings(env: &TestEnv) -> Vec<String> {
     output["findings"].as_array().unwrap().iter().map(finding).collect()
 }
 
-/// 12-B4: a conflict in `dvc.lock` that is settled by one side's file would drop what the other side alone has added: the
+/// M13: A conflict in `dvc.lock` that is settled by one side's file would drop what the other side alone has added: the
 /// commit stops and says how to keep it.
 #[test]
 fn one_sides_lock_loses_no_run_of_the_other() {
@@ -103,7 +103,7 @@ fn one_sides_lock_loses_no_run_of_the_other() {
     assert_eq!(findings(&env), [] as [String; 0]);
 }
 
-/// 12-B4: what a merge drops on purpose, or without hooks, is in `check`'s findings, whichever parent held it.
+/// M13: What a merge drops on purpose, or without hooks, is in `check`'s findings, whichever parent held it.
 #[test]
 fn check_finds_a_run_that_a_merge_dropped() {
     let env = two_sides();
@@ -132,8 +132,8 @@ fn check_finds_a_run_that_a_merge_dropped() {
     assert!(output.stderr.contains(&format!("would lose the run {SECOND}")), "{}", output.stderr);
 }
 
-/// 12-B4, a sibling: a run that one side removed on purpose is gone after a merge with a branch that still held it, and
-/// nobody asks again.
+/// M13: A run that one side removed on purpose is gone after a merge with a branch that still held it, and nobody asks
+/// again.
 #[test]
 fn a_run_that_one_side_removed_on_purpose_is_no_loss() {
     let env = two_sides();
@@ -154,7 +154,8 @@ fn a_run_that_one_side_removed_on_purpose_is_no_loss() {
     assert_eq!(findings(&env), removed);
 }
 
-/// 12-B4: `resolve` settles a run and unites the others; with both kept, the other side's files stand beside it as they are.
+/// M14: `resolve` settles a run and unites the others; with both kept, the other side's files stand beside it as they
+/// are.
 #[test]
 fn a_disputed_run_is_settled_as_the_user_says() {
     let theirs_are = |env: &TestEnv| {
@@ -203,7 +204,7 @@ fn a_disputed_run_is_settled_as_the_user_says() {
     }
 }
 
-/// 12-B4, a sibling: of several disputed runs each is settled by itself, in a rebase and a stash as in a merge; what is in no
+/// M14: Of several disputed runs each is settled by itself, in a rebase and a stash as in a merge; what is in no
 /// dispute is not settled.
 #[test]
 fn several_disputed_runs_are_settled_one_by_one() {
@@ -247,8 +248,8 @@ fn several_disputed_runs_are_settled_one_by_one() {
     clean(&env);
 }
 
-/// 12-B4, a sibling: where branches have merged each other, and settled a run in different ways, that run alone is disputed
-/// again; what git makes of the ancestors is not shown.
+/// M14: Where branches have merged each other, and settled a run in different ways, that run alone is disputed again;
+/// what git makes of the ancestors is not shown.
 #[test]
 fn a_criss_cross_disputes_no_more_than_it_must() {
     let other = "demo/other";
@@ -281,7 +282,7 @@ fn a_criss_cross_disputes_no_more_than_it_must() {
     clean(&env);
 }
 
-/// 12-B10: a merge that a rebase makes again keeps what it selected, and nothing calls a branch by the rebase's own names.
+/// M15: A merge that a rebase makes again keeps what it selected, and nothing calls a branch by the rebase's own names.
 #[test]
 fn a_merge_that_is_made_again_keeps_what_it_selected() {
     for kept in [THIRD, SECOND] {
@@ -311,7 +312,7 @@ fn a_merge_that_is_made_again_keeps_what_it_selected() {
     }
 }
 
-/// 12-B10, a sibling: a dispute in a merge that is made again names the branch as its user does, in words and in markers.
+/// M15: A dispute in a merge that is made again names the branch as its user does, in words and in markers.
 #[test]
 fn a_dispute_in_a_merge_that_is_made_again_names_the_branch() {
     let mut env = disputed(&[SAME]);
@@ -336,7 +337,7 @@ fn a_dispute_in_a_merge_that_is_made_again_names_the_branch() {
     assert_eq!(findings(&env), ["recorded_anew -"]);
 }
 
-/// 12-B8: a selection that is not committed yet survives what git puts aside and back around a fast-forward or a merge.
+/// M16: A selection that is not committed yet survives what git puts aside and back around a fast-forward or a merge.
 #[test]
 fn an_uncommitted_selection_survives_autostash() {
     let env = two_sides();
@@ -375,7 +376,7 @@ fn an_uncommitted_selection_survives_autostash() {
     clean(&env);
 }
 
-/// 12-F32: `-X theirs` and `-X ours` mean the selection, too, and settle a run that both sides changed.
+/// M17: `-X theirs` and `-X ours` mean the selection, too, and settle a run that both sides changed.
 #[test]
 fn a_favoured_side_is_taken_in_the_dataset_too() {
     let env = disputed(&[SAME]);
@@ -407,7 +408,7 @@ fn a_favoured_side_is_taken_in_the_dataset_too() {
     clean(&env);
 }
 
-/// 12-I61: a clone in which git does not know the merge drivers is told the way that works.
+/// M18: A clone in which git does not know the merge drivers is told the way that works.
 #[test]
 fn a_merge_without_the_drivers_says_how_to_get_them() {
     for how in [&["merge", "--no-edit", "origin/feature"][..], &["rebase", "origin/feature"]] {
@@ -431,8 +432,8 @@ fn a_merge_without_the_drivers_says_how_to_get_them() {
     }
 }
 
-/// 12-4, a sibling: git ends a rebase that has nothing to replay without a word to any hook; the next commit of a run brings
-/// the workspace along.
+/// M19: Git ends a rebase that has nothing to replay without a word to any hook; the next commit of a run brings the
+/// workspace along.
 #[test]
 fn a_commit_behind_a_rebase_that_replayed_nothing_brings_the_workspace_along() {
     let env = committed_natively();
@@ -449,7 +450,7 @@ fn a_commit_behind_a_rebase_that_replayed_nothing_brings_the_workspace_along() {
     follows(&env, &[FIRST, SECOND, THIRD, "demo/next"]);
 }
 
-/// 12-4, another sibling: `git reset` tells nobody either.
+/// M19: `git reset` tells nobody either.
 #[test]
 fn a_commit_behind_a_reset_takes_the_dropped_run_out_of_the_workspace() {
     let env = committed_natively();

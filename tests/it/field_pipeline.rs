@@ -31,6 +31,7 @@ fn named_by_all(env: &TestEnv, error: &str, hint: &str) {
     assert_eq!(env.git(["status", "--porcelain"]).ok().stdout, before);
 }
 
+/// H8: A params file that was removed or moved is named by every command, with the way back.
 #[test]
 fn a_params_file_that_is_not_there_is_named() {
     let env = committed();
@@ -61,6 +62,7 @@ fn a_params_file_that_is_not_there_is_named() {
     clean(&env);
 }
 
+/// H8: An encrypted params file, in the working tree or in git alone, is named.
 #[test]
 fn an_encrypted_params_file_is_named() {
     let env = committed();
@@ -84,6 +86,7 @@ fn an_encrypted_params_file_is_named() {
     );
 }
 
+/// H8: A parameter that the stage needs is named with its file, and `init` adds it.
 #[test]
 fn a_parameter_that_the_stage_lacks_is_named_with_its_file() {
     let env = committed();
@@ -95,6 +98,7 @@ fn a_parameter_that_the_stage_lacks_is_named_with_its_file() {
     env.hook(["status"]).ok();
 }
 
+/// H9: `frozen: true` stops a commit and `publish`, with both engines.
 #[test]
 fn a_frozen_stage_is_named() {
     for engine in ["dvc", "native"] {
@@ -122,6 +126,7 @@ fn a_frozen_stage_is_named() {
     }
 }
 
+/// H9: `cache: false` at the dataset stops a commit; `status` and `doctor` name it.
 #[test]
 fn a_dataset_that_dvc_does_not_keep_is_named() {
     let env = committed();
@@ -152,6 +157,7 @@ fn venv(env: &TestEnv, interpreter: &str) -> String {
     script(env, "repo/.venv/bin/dvc", &format!("#!{interpreter}\nfrom dvc.cli import main\nmain()\n"))
 }
 
+/// H10: A virtual environment whose Python is gone is passed over, or named if it is the only one.
 #[test]
 fn an_environment_whose_python_is_gone_is_named() {
     let mut env = committed();
@@ -183,6 +189,7 @@ fn an_environment_whose_python_is_gone_is_named() {
     env.git(["commit", "-q", "-am", "the first run again"]).ok();
 }
 
+/// H10: A DVC in a virtual environment of another Python is named.
 #[test]
 fn an_environment_of_another_python_is_named() {
     let env = committed();

@@ -126,8 +126,8 @@ fn read_with(bin: &Path, dataset: &Path) -> Vec<String> {
     run_command(&mut command).ok().stdout.lines().map(str::to_owned).collect()
 }
 
-/// 12-A1: what ingest writes opens, with true statistics, in the oldest and the newest of each reader; so do a list with a
-/// null and a `NaN` in it, unknown fields with a bare `NaN`, and a file without rows.
+/// F1, F9: What ingest writes opens, with true statistics, in the oldest and the newest of each reader; so do a list
+/// with a null and a `NaN` in it, unknown fields with a bare `NaN`, and a file without rows.
 #[test]
 fn every_reader_opens_a_dataset_of_three_recorders_with_true_statistics() {
     let env = bare();
@@ -167,8 +167,8 @@ fn older() -> BTreeMap<String, Vec<u8>> {
     files
 }
 
-/// 12-A1: a run that an older version put into the dataset stays as it is; what is damaged there, or was recorded anew, does
-/// not, and `--force` writes all anew.
+/// F2: A run that an older version put into the dataset stays as it is; what is damaged there, or was recorded anew,
+/// does not, and `--force` writes all anew.
 #[test]
 fn a_run_that_an_older_version_ingested_is_left_alone() {
     let env = bare();
@@ -235,7 +235,7 @@ fn entries(env: &TestEnv, key: &str) -> Vec<(String, String)> {
     of_run.map(|entry| (entry["relpath"].clone(), entry["md5"].clone())).collect()
 }
 
-/// 12-A1: a committed run of an older version that is selected again keeps its committed bytes, in the workspace or not,
+/// F2: A committed run of an older version that is selected again keeps its committed bytes, in the workspace or not,
 /// with either engine; `publish --force` writes them anew.
 #[test]
 fn a_committed_run_of_an_older_version_keeps_its_bytes() {
@@ -298,7 +298,7 @@ fn without_its_files(env: &TestEnv, committed: &[(String, String)]) {
     fs::rename(&aside, &object).unwrap();
 }
 
-/// 12-G34: the first recorder writes a `NaN` as null where orjson is installed: taken in an observation, kept null in
+/// F3: The first recorder writes a `NaN` as null where orjson is installed: taken in an observation, kept null in
 /// parquet, and an error where a number must be.
 #[test]
 fn a_null_element_of_an_observation_is_read() {
@@ -319,7 +319,7 @@ fn a_null_element_of_an_observation_is_read() {
     assert_eq!(errors(&run.episode("\"total_reward\": -0.04", "\"total_reward\": null").report()), ["wrong_type"]);
 }
 
-/// 12-G35: a clock that was set back inside an episode gives a negative duration, which warns as such a `ts` does.
+/// F4: A clock that was set back inside an episode gives a negative duration, which warns as such a `ts` does.
 #[test]
 fn a_clock_that_was_set_back_warns() {
     let back = Made::new(3)
@@ -346,8 +346,8 @@ fn a_clock_that_was_set_back_warns() {
     }
 }
 
-/// 12-G36: a run that was stopped in its first episode is valid and goes into the dataset, with an empty table of episodes; one
-/// whose finished episodes have no summary is not.
+/// F5: A run that was stopped in its first episode is valid and goes into the dataset, with an empty table of episodes;
+/// one whose finished episodes have no summary is not.
 #[test]
 fn a_run_that_was_stopped_in_its_first_episode_is_valid() {
     let report = Made::new(5).unfinished().report();
@@ -390,7 +390,7 @@ fn a_run_that_was_stopped_in_its_first_episode_is_valid() {
     }
 }
 
-/// 12-G37: a total that a simulation added up in 32-bit floats is its rewards' total; another is not, and the message says
+/// F6: A total that a simulation added up in 32-bit floats is its rewards' total; another is not, and the message says
 /// both sums.
 #[test]
 fn a_total_in_32_bit_floats_is_right() {
@@ -424,7 +424,7 @@ fn command(run: &Made, args: &[&str]) -> CommandOutput {
     run_command(Command::new(BIN).current_dir(root.path()).args(args).env("NO_COLOR", "1"))
 }
 
-/// 12-G42: what is wrong is called by its name: a field inside a position, a byte order mark.
+/// F8: What is wrong is called by its name: a field inside a position, a byte order mark.
 #[test]
 fn a_field_of_a_position_and_a_byte_order_mark_are_named() {
     let nested = Made::new(2).step(1, "\"y\": 7", "\"y\": 7, \"z\": 1, \"heading\": NaN");
@@ -439,7 +439,7 @@ fn a_field_of_a_position_and_a_byte_order_mark_are_named() {
     assert!(command(&marked, &["validate"]).fails(1).stdout.contains("byte order mark (BOM)"));
 }
 
-/// 12-G42: steps that are counted from 0 are one fault, once an episode, with the hint.
+/// F8: Steps that are counted from 0 are one fault, once an episode, with the hint.
 #[test]
 fn steps_counted_from_0_are_one_code_with_a_hint() {
     let mut run = Made::new(4);
@@ -465,7 +465,7 @@ fn steps_counted_from_0_are_one_code_with_a_hint() {
     assert_eq!(errors(&run.report()), ["out_of_range", "step_sequence"]);
 }
 
-/// 12-G42: run.json's faults have their line and column, and an article that fits.
+/// F8: run.json's faults have their line and column, and an article that fits.
 #[test]
 fn faults_of_run_json_have_line_and_column() {
     let mut run = Made::new(2);
@@ -481,7 +481,7 @@ fn faults_of_run_json_have_line_and_column() {
     assert_eq!(run.report().findings[0].message, "a list, where an object belongs");
 }
 
-/// 12-G42: a path with backslashes gets what to type instead, wherever it is met.
+/// F8: A path with backslashes gets what to type instead, wherever it is met.
 #[test]
 fn backslashes_get_a_hint() {
     let env = committed();
@@ -500,7 +500,7 @@ fn backslashes_get_a_hint() {
     assert!(stopped.stderr.contains(&hint), "{}", stopped.stderr);
 }
 
-/// 12-G42: to validate all runs where there is none is no success.
+/// F8: To validate all runs where there is none is no success.
 #[test]
 fn validate_all_without_a_run_says_so() {
     let env = bare();

@@ -8,7 +8,7 @@ use crate::field_data::{clone, do_next, next, pushed, some_object, status, step}
 use crate::matrix::{FIRST, SECOND, commit_run, committed, runs_in};
 use crate::tools;
 
-/// 12-54, 12-31: what the DVC remote lost, or a new one lacks, is sent by the command that is named.
+/// W3: What the DVC remote lost, or a new one lacks, is sent by the command that is named.
 #[test]
 fn a_remote_that_lost_data_gets_it_again_by_the_command_that_is_named() {
     let env = pushed("native");
@@ -45,7 +45,7 @@ fn a_remote_that_lost_data_gets_it_again_by_the_command_that_is_named() {
     assert!(output.stdout.contains("nor in this clone: "), "{}", output.stdout);
 }
 
-/// 12-54: a directory remote that is not mounted is called absent, and nothing is sent to where it was.
+/// W4: A directory remote that is not mounted is called absent, and nothing is sent to where it was.
 #[test]
 fn a_remote_that_is_not_mounted_is_called_absent_and_not_made_anew() {
     let env = pushed("native");
@@ -90,7 +90,7 @@ fn a_remote_that_is_not_mounted_is_called_absent_and_not_made_anew() {
     env.hook(["check", "--remote"]).ok();
 }
 
-/// The sibling: a remote that nobody has sent anything to is made by the first push.
+/// W4: A remote that nobody has sent anything to is made by the first push.
 #[test]
 fn a_new_remote_is_made_by_the_first_push() {
     let env = committed();
@@ -99,7 +99,7 @@ fn a_new_remote_is_made_by_the_first_push() {
     assert!(step(&env, "repo", "pushed").1.contains("data: on the DVC remote"));
 }
 
-/// 12-60: data that did not go with a push is not said to have gone.
+/// W5: Data that did not go with a push is not said to have gone.
 #[test]
 fn data_of_a_stopped_push_is_not_said_to_be_pushed() {
     let env = pushed("native");
@@ -117,7 +117,7 @@ fn data_of_a_stopped_push_is_not_said_to_be_pushed() {
     assert!(state == "unknown" && detail.contains("not known to be on the DVC remote"), "{detail}");
 }
 
-/// 12-48: data whose size nobody knows is not called nothing.
+/// W6: Data whose size nobody knows is not called nothing.
 #[test]
 fn data_that_is_not_here_is_counted_or_its_size_unknown() {
     let env = pushed("native");
@@ -147,8 +147,8 @@ fn data_that_is_not_here_is_counted_or_its_size_unknown() {
     assert!(output.stderr.contains("files (size unknown)") && !output.stderr.contains("0 bytes"), "{}", output.stderr);
 }
 
-/// 12-56: a remote that stands in an uncommitted `.dvc/config` alone is told with every push of data, and by `status`, with the
-/// command that mends it.
+/// W7: A remote that stands in an uncommitted `.dvc/config` alone is told with every push of data, and by `status`,
+/// with the command that mends it.
 #[test]
 fn a_remote_that_no_commit_names_is_told_with_every_push() {
     let env = committed();
@@ -183,7 +183,7 @@ fn a_remote_that_no_commit_names_is_told_with_every_push() {
     assert!(!told(&env.hook(["push"]).ok().stderr));
 }
 
-/// 12-59: another remote than the default one is not ignored: `init` names the one that is set, and what changes it.
+/// W8: Another remote than the default one is not ignored: `init` names the one that is set, and what changes it.
 #[test]
 fn init_with_another_remote_fails_and_names_the_one_that_is_set() {
     let env = TestEnv::with_project();
@@ -216,7 +216,7 @@ fn init_with_another_remote_fails_and_names_the_one_that_is_set() {
     assert!(fs::read_to_string(env.repo(".dvc/config")).unwrap().contains("remote = storage"));
 }
 
-/// 12-33: a relative remote is written as DVC writes one, so that clones find it beside themselves.
+/// W9: A relative remote is written as DVC writes one, so that clones find it beside themselves.
 #[test]
 fn a_relative_remote_is_found_from_every_clone_beside_it() {
     let env = committed();
@@ -241,7 +241,8 @@ fn a_relative_remote_is_found_from_every_clone_beside_it() {
     assert!(!env.path("trees/store").exists() && !env.path("trees/deep/store").exists());
 }
 
-/// 12-45: a kind of remote that DVC lacks the package for is told by `init` and `doctor`, with the command that installs it.
+/// W10: A kind of remote that DVC lacks the package for is told by `init` and `doctor`, with the command that installs
+/// it.
 #[test]
 fn a_remote_that_dvc_cannot_reach_is_told_with_the_package_it_lacks() {
     let env = committed();

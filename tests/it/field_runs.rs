@@ -56,7 +56,7 @@ fn selected(env: &TestEnv) -> String {
     text.lines().find_map(|line| line.trim().strip_prefix("run_dir: ")).unwrap().to_owned()
 }
 
-/// 12-B2: two directories whose runs have one name and differ stop every command that takes several runs, both named.
+/// R1: Two directories whose runs have one name and differ stop every command that takes several runs, both named.
 #[test]
 fn two_directories_with_one_key_stop_with_both_named() {
     let env = project();
@@ -97,7 +97,7 @@ fn two_directories_with_one_key_stop_with_both_named() {
     assert!(output.stderr.contains("results/a/r1") && output.stderr.contains(both[1]), "{}", output.stderr);
 }
 
-/// 12-B2: of two directories with one run and the same bytes one counts.
+/// R1: Of two directories with one run and the same bytes one counts.
 #[test]
 fn a_copied_run_directory_counts_once() {
     let env = project();
@@ -112,7 +112,7 @@ fn a_copied_run_directory_counts_once() {
     assert_eq!(runs_in(&env, "repo"), ["demo/r1", SECOND, FIRST, THIRD].map(String::from));
 }
 
-/// 12-B3: a link to a run is no run, and selecting it selects the run that it leads to now.
+/// R2: A link to a run is no run, and selecting it selects the run that it leads to now.
 #[test]
 fn a_moved_link_selects_the_run_that_it_leads_to() {
     let env = project();
@@ -147,8 +147,8 @@ fn a_moved_link_selects_the_run_that_it_leads_to() {
     assert_eq!(selected(&env), "old/demo/r3");
 }
 
-/// 12-B3: one output directory is used again, with another run id or the same: `select`, `status` and `check` say so, and a
-/// commit takes the run that lies there now.
+/// R7: One output directory is used again, with another run id or the same: `select`, `status` and `check` say so, and
+/// a commit takes the run that lies there now.
 #[test]
 fn a_directory_used_again_is_committed_with_the_run_that_is_in_it() {
     let env = project();
@@ -214,7 +214,7 @@ fn a_directory_used_again_is_committed_with_the_run_that_is_in_it() {
     settled(&env);
 }
 
-/// 12-B3: a selection that names a link (an older one, or one by hand) is looked at as the run that it leads to.
+/// R2: A selection that names a link (an older one, or one by hand) is looked at as the run that it leads to.
 #[test]
 fn a_selected_link_that_moved_is_seen_by_status_and_commit() {
     let env = project();
@@ -240,7 +240,7 @@ fn a_selected_link_that_moved_is_seen_by_status_and_commit() {
     assert_eq!(runs_in(&env, "repo"), ["demo/r1", "demo/r2", FIRST].map(String::from));
 }
 
-/// 12-B3: a committed run that was recorded anew under its id is no new run, and is not passed over in silence either.
+/// R7: A committed run that was recorded anew under its id is no new run, and is not passed over in silence either.
 #[test]
 fn publishing_all_new_runs_replaces_no_committed_one() {
     let env = project();
@@ -258,7 +258,7 @@ fn publishing_all_new_runs_replaces_no_committed_one() {
     assert!(tags(&env).contains(&format!("capture/{FIRST}@v2")));
 }
 
-/// 12-G39: `latest` is the run that began last by the clock, for every command that knows the word.
+/// R3: `latest` is the run that began last by the clock, for every command that knows the word.
 #[test]
 fn latest_is_one_run_by_instant() {
     let env = project();
@@ -291,7 +291,7 @@ fn latest_is_one_run_by_instant() {
     assert!(output.stdout.contains("time/by-instant"), "{}", output.stdout);
 }
 
-/// 12-G40: a run whose path reads as a placeholder is refused when it is selected; others are published without it.
+/// R4: A run whose path reads as a placeholder is refused when it is selected; others are published without it.
 #[test]
 fn a_run_id_that_reads_as_a_placeholder_is_refused_at_once() {
     let env = project();
@@ -324,7 +324,7 @@ fn a_run_id_that_reads_as_a_placeholder_is_refused_at_once() {
     assert!(runs_in(&env, "repo").contains(&"demo/abc".to_owned()));
 }
 
-/// 12-G41: a run directory whose name is not UTF-8 is left out and named, escaped; the others go on.
+/// R5: A run directory whose name is not UTF-8 is left out and named, escaped; the others go on.
 #[test]
 fn a_directory_that_is_not_utf8_holds_nobody_up() {
     let env = project();
@@ -346,7 +346,7 @@ fn a_directory_that_is_not_utf8_holds_nobody_up() {
     }
 }
 
-/// 12-49: a RUN is read in one order, an ambiguous one is one error, and a near miss has one hint, in every command.
+/// R6: A RUN is read in one order, an ambiguous one is one error, and a near miss has one hint, in every command.
 #[test]
 fn every_command_reads_a_run_alike() {
     let env = project();

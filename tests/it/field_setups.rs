@@ -26,6 +26,7 @@ fn warns_of_hooks(output: CommandOutput) -> CommandOutput {
     output
 }
 
+/// H1: `pull`, `status`, `runs` and `select` warn that no hooks are installed.
 #[test]
 fn a_clone_without_hooks_is_told_so_by_each_command() {
     let env = with_bare_clone();
@@ -58,6 +59,7 @@ fn a_clone_without_hooks_is_told_so_by_each_command() {
     assert!(output.stdout.contains("all true"), "{}", output.stdout);
 }
 
+/// H1: Hooks that are missing or replaced are named one by one.
 #[test]
 fn hooks_that_are_missing_in_part_are_named() {
     let env = committed();
@@ -70,6 +72,7 @@ fn hooks_that_are_missing_in_part_are_named() {
     assert!(env.hook(["runs"]).ok().stderr.contains(UNREACHED));
 }
 
+/// H2: A commit without hooks is a warning in `check` once a later commit has ingested its run.
 #[test]
 fn a_selection_that_a_later_commit_ingested_is_a_warning_with_its_name() {
     let env = with_bare_clone();
@@ -91,6 +94,7 @@ fn a_selection_that_a_later_commit_ingested_is_a_warning_with_its_name() {
     env.hook_in("clone", ["check", "--strict"]).fails(1);
 }
 
+/// H2: A commit without hooks is an error in `check` as long as no later commit has ingested its run.
 #[test]
 fn a_selection_that_no_later_commit_ingested_stays_an_error() {
     let env = with_bare_clone();
@@ -115,6 +119,7 @@ fn unselect(env: &TestEnv) {
     select(env, "<experiment>/<run_id>");
 }
 
+/// H3: `dvc repro` succeeds before a run is selected, and the first run goes into that dataset.
 #[test]
 fn dvc_repro_goes_well_before_a_run_is_selected() {
     for engine in ["dvc", "native"] {
@@ -138,6 +143,7 @@ fn dvc_repro_goes_well_before_a_run_is_selected() {
     }
 }
 
+/// H3: `dvc repro` without a selection keeps the dataset, and fails if it is incomplete.
 #[test]
 fn without_a_selection_dvc_repro_leaves_the_dataset_as_it_is() {
     let env = committed();
@@ -182,6 +188,7 @@ fn typed(env: &TestEnv, dir: &str, line: &str) -> CommandOutput {
     env.run_in(dir, "sh", ["-c", line]).ok()
 }
 
+/// H4: The command that `init` names commits what `init` wrote and nothing else.
 #[test]
 fn the_first_commit_takes_what_init_wrote_and_nothing_else() {
     for (dir, args) in [("repo", vec!["init"]), ("repo/sub dir", vec!["init", "--subdir"])] {
@@ -203,6 +210,7 @@ fn the_first_commit_takes_what_init_wrote_and_nothing_else() {
     }
 }
 
+/// H5: What `get` writes into the working tree is ignored by git, in this clone.
 #[test]
 fn a_run_that_was_got_gets_into_no_commit() {
     let env = committed();
@@ -224,6 +232,7 @@ fn a_run_that_was_got_gets_into_no_commit() {
     assert_eq!(env.git(["status", "--porcelain"]).ok().stdout, "?? \"old 1/\"\n");
 }
 
+/// H5: A new `results_dir` gets its rule in `.gitignore`.
 #[test]
 fn another_results_dir_is_ignored_as_init_does_it() {
     let env = committed();
@@ -243,6 +252,7 @@ fn another_results_dir_is_ignored_as_init_does_it() {
     assert_eq!(rules.matches("/out/runs").count(), 1, "{rules}");
 }
 
+/// H6: Git ignores `results` also if it is a link, or becomes one.
 #[test]
 fn results_that_is_a_link_is_ignored_too() {
     let env = TestEnv::new();
@@ -269,6 +279,7 @@ fn results_that_is_a_link_is_ignored_too() {
     assert!(!output.stderr.contains("ignored"), "{}", output.stderr);
 }
 
+/// H7: `publish` on a detached HEAD refuses to push; with `--no-push` it warns.
 #[test]
 fn publish_on_a_detached_head_says_so_before_or_after() {
     let env = committed();

@@ -39,7 +39,7 @@ fn lock_after_dvc(env: &mut TestEnv, lock: &str, seconds: &str) {
     env.set("CAPTURE_HOOK_DVC", &program);
 }
 
-/// 12-D15: another git (an editor's) that holds the index for a moment is waited for.
+/// X1: Another git (an editor's) that holds the index for a moment is waited for.
 #[test]
 fn another_git_that_is_at_work_for_a_moment_is_waited_for() {
     let env = committed_natively();
@@ -60,7 +60,7 @@ fn another_git_that_is_at_work_for_a_moment_is_waited_for() {
     assert!(tags(&env).contains(&format!("capture/{THIRD}")));
 }
 
-/// 12-D15: one that does not end stops the commit with nothing changed, and is named with its lock file.
+/// X1: One that does not end stops the commit with nothing changed, and is named with its lock file.
 #[test]
 fn another_git_that_does_not_end_stops_the_commit_and_nothing_has_changed() {
     let env = committed_natively();
@@ -94,7 +94,7 @@ fn another_git_that_does_not_end_stops_the_commit_and_nothing_has_changed() {
     assert!(state(&env) == before);
 }
 
-/// 12-D15: what git takes after its hooks (HEAD, the branch) is looked at while the commit can still be undone.
+/// X1: What git takes after its hooks (HEAD, the branch) is looked at while the commit can still be undone.
 #[test]
 fn a_lock_on_head_or_its_branch_stops_the_commit_and_nothing_has_changed() {
     for lock in [".git/HEAD.lock", ".git/refs/heads/main.lock"] {
@@ -114,7 +114,7 @@ fn a_lock_on_head_or_its_branch_stops_the_commit_and_nothing_has_changed() {
     }
 }
 
-/// 12-D15: a tag that cannot be made stops no commit; what is missing is said with the command that makes it.
+/// X2: A tag that cannot be made stops no commit; what is missing is said with the command that makes it.
 #[test]
 fn a_tag_that_cannot_be_made_is_made_later() {
     let env = committed_natively();
@@ -132,7 +132,7 @@ fn a_tag_that_cannot_be_made_is_made_later() {
     assert_eq!(env.hook(["tag"]).ok().stdout, format!("capture/{SECOND}\n"));
 }
 
-/// 12-D15: a hook of the user's that refuses what `publish` commits, and a second project that fails after the first one.
+/// X2: A hook of the user's that refuses what `publish` commits, and a second project that fails after the first one.
 #[test]
 fn whatever_stops_a_commit_all_of_it_is_undone() {
     let env = committed_natively();
@@ -171,7 +171,7 @@ fn whatever_stops_a_commit_all_of_it_is_undone() {
     assert!(state() == before);
 }
 
-/// 12-D16: a rule that ignores what the commit needs is named before anything is written; `init` excepts the file.
+/// X3: A rule that ignores what the commit needs is named before anything is written; `init` excepts the file.
 #[test]
 fn a_rule_that_ignores_dvc_lock_is_named_and_init_excepts_the_file() {
     for engine in ["native", "dvc"] {
@@ -218,7 +218,7 @@ fn a_rule_that_ignores_dvc_lock_is_named_and_init_excepts_the_file() {
     }
 }
 
-/// 12-D16, siblings: a rule in the clone's own `info/exclude` over the params file; one over the directory of the dataset.
+/// X3: A rule in the clone's own `info/exclude` over the params file; one over the directory of the dataset.
 #[test]
 fn rules_over_other_files_of_a_commit() {
     let env = TestEnv::new();
@@ -239,7 +239,7 @@ fn rules_over_other_files_of_a_commit() {
     assert_eq!(runs_in(&env, "repo"), [key]);
 }
 
-/// 12-D17: a flag that hides a file from git is named with the command that takes it away, and nothing stays staged.
+/// X4: A flag that hides a file from git is named with the command that takes it away, and nothing stays staged.
 #[test]
 fn a_flag_that_hides_a_file_is_named_and_nothing_is_staged() {
     let env = committed_natively();

@@ -22,7 +22,7 @@ fn tags_there(env: &TestEnv) -> String {
     env.git_in("origin.git", ["tag", "-l"]).ok().stdout
 }
 
-/// 12-F26: a commit that is undone and made again takes its tag along, and the tag is pushed with it.
+/// T1: A commit that is undone and made again takes its tag along, and the tag is pushed with it.
 #[test]
 fn a_commit_that_is_made_again_takes_its_tag_along() {
     let env = committed_natively();
@@ -65,8 +65,8 @@ fn a_commit_that_is_made_again_takes_its_tag_along() {
     assert_eq!(env.git_in("clone", ["rev-parse", &format!("{}^{{}}", tag(SECOND))]).ok().stdout.trim(), pushed);
 }
 
-/// 12-F26: `git replay` and `git filter-branch` tell no hook: `status`, `check` and `tag` know the tag that was left behind, and
-/// a push moves it.
+/// T1: `git replay` and `git filter-branch` tell no hook: `status`, `check` and `tag` know the tag that was left
+/// behind, and a push moves it.
 #[test]
 fn a_tag_that_a_rewrite_left_behind_is_known_and_moves() {
     let env = committed_natively();
@@ -127,7 +127,7 @@ fn a_tag_that_a_rewrite_left_behind_is_known_and_moves() {
     }
 }
 
-/// 12-F26: what something of the user's holds stays: a tag of his own, a working tree that stands there.
+/// T1: What something of the user's holds stays: a tag of his own, a working tree that stands there.
 #[test]
 fn a_tag_on_a_commit_that_somebody_holds_stays() {
     let env = committed_natively();
@@ -143,7 +143,7 @@ fn a_tag_on_a_commit_that_somebody_holds_stays() {
     }
 }
 
-/// 12-F27: a run whose name is too long for a ref's file is tagged by a shortened name, and found by it.
+/// T2: A run whose name is too long for a ref's file is tagged by a shortened name, and found by it.
 #[test]
 fn a_name_that_is_too_long_for_a_tag_is_shortened() {
     let env = committed_natively();
@@ -178,7 +178,8 @@ fn a_name_that_is_too_long_for_a_tag_is_shortened() {
     assert_eq!(env.git(["tag", "--points-at", "HEAD"]).ok().stdout.trim(), second);
 }
 
-/// 12-F28: a tag of the user's that is in the way is named, with what gives it another name; nothing is left in git's directory.
+/// T3: A tag of the user's that is in the way is named, with what gives it another name; nothing is left in git's
+/// directory.
 #[test]
 fn a_tag_of_the_users_that_is_in_the_way_is_named() {
     for blocking in ["capture", "capture/demo", &format!("capture/{SECOND}/mine")] {
@@ -207,7 +208,7 @@ fn a_tag_of_the_users_that_is_in_the_way_is_named() {
     }
 }
 
-/// 12-F28: of several runs of a commit, one whose tag is blocked keeps no other from being tagged.
+/// T3: Of several runs of a commit, one whose tag is blocked keeps no other from being tagged.
 #[test]
 fn a_blocked_tag_keeps_no_other_back() {
     let env = committed_natively();

@@ -166,6 +166,7 @@ fn runs_are_listed_wherever_they_are() {
     assert!(none.stdout.is_empty() && none.stderr.contains("nav, plume, sweep"), "{}", none.both());
 }
 
+/// M10: `log` and `runs` find runs of a squashed commit without trailers and tags.
 #[test]
 fn a_run_is_found_where_its_tag_is_lost_and_its_commit_was_squashed() {
     let env = project();
@@ -313,6 +314,7 @@ fn status_leads_from_nothing_to_pushed() {
     assert_eq!(next().unwrap(), "git push --follow-tags");
 }
 
+/// D4: `verify` names files that are missing, extra or changed.
 #[test]
 fn verify_names_what_is_missing_extra_and_changed() {
     let env = project();
@@ -383,6 +385,7 @@ fn a_run_of_any_revision_is_got_from_cache_or_remote() {
     assert!(!env.path("never").exists());
 }
 
+/// C1, C5: `check` finds a selection without its data, and a tag on the wrong commit.
 #[test]
 fn check_finds_a_selection_that_was_not_ingested_and_a_tag_that_lies() {
     let env = project();

@@ -418,16 +418,19 @@ fn live(engine: &str, dvc: &Path, steps: usize) {
     history.all_comes_back();
 }
 
+/// M2: No run is ever lost, and every commit can be checked out again.
 #[test]
 fn a_random_history_with_the_native_engine() {
     live("native", &tools::dvc_bin(), 90);
 }
 
+/// M2: The same, with `dvc repro` in each commit.
 #[test]
 fn a_random_history_with_dvc() {
     live("dvc", &tools::dvc_bin(), 12);
 }
 
+/// M2, D2: The same with the oldest supported DVC.
 #[test]
 fn random_histories_with_an_older_dvc() {
     live("native", &tools::old_dvc_bin(), 15);

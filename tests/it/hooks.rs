@@ -27,6 +27,7 @@ fn with_run() -> (TestEnv, String) {
     (env, key)
 }
 
+/// M8: A commit of a run has its data, its trailers and an annotated tag.
 #[test]
 fn a_commit_with_a_selected_run_holds_its_data() {
     let env = TestEnv::with_project();
@@ -76,6 +77,7 @@ fn an_invalid_run_stops_the_commit_and_nothing_changes() {
     assert_eq!(fs::read(env.repo("params.yaml")).unwrap(), params);
 }
 
+/// M8: A push uploads data and annotated tags; a clone and a checkout of an old tag fetch it.
 #[test]
 fn push_clone_pull_and_an_old_tag_bring_the_data_back() {
     let (env, first) = with_run();
@@ -107,6 +109,7 @@ fn push_clone_pull_and_an_old_tag_bring_the_data_back() {
     assert_eq!(env.git_in("clone", ["status", "--porcelain"]).ok().stdout, "");
 }
 
+/// D7: `init` keeps what is there, makes git ignore the dataset, and changes nothing the second time.
 #[test]
 fn init_twice_changes_nothing_the_second_time() {
     let env = TestEnv::new();

@@ -48,6 +48,7 @@ fn assert_no_leftovers(env: &TestEnv) {
     }
 }
 
+/// C11: The run's gzip files are in the dataset byte for byte, never compressed again.
 #[test]
 fn the_selected_run_is_put_into_the_dataset_and_its_place_is_printed() {
     let env = project();
@@ -264,6 +265,7 @@ fn a_dataset_outside_the_project_or_behind_a_link_is_refused() {
     env.hook(["ingest", "--run-dir", "results", "--out-dir", "results/out"]).fails(2);
 }
 
+/// D4: Ingest replaces files that are links into the cache, and never writes into them.
 #[test]
 fn a_linked_cache_is_never_written_through() {
     for symbolic in [false, true] {
@@ -345,6 +347,7 @@ fn one_bad_run_among_several_is_told_and_the_others_go_in() {
     assert!(output.stderr.contains("step_sequence") && output.stderr.contains(&bad), "{}", output.stderr);
 }
 
+/// P8: Eight processes that ingest one run leave the same files as one.
 #[test]
 fn many_at_once_on_the_same_run_do_no_harm() {
     let env = project();
@@ -427,6 +430,7 @@ fn a_run_that_changes_while_it_is_read_is_refused() {
     assert_eq!(fs::read(folder.join("steps.part0006.jsonl.gz")).unwrap(), bytes);
 }
 
+/// H3: Ingest without a selection succeeds for DVC and names the next step.
 #[test]
 fn without_a_selection_the_next_step_is_named() {
     let env = project();

@@ -131,6 +131,7 @@ fn several_branches_merge_at_once() {
     assert_eq!(ours(&env), "");
 }
 
+/// M4: A merge unites the runs and keeps the selection of the current branch.
 #[test]
 fn a_merge_unites_the_runs_and_keeps_the_current_selection() {
     let (env, a) = project();
@@ -156,6 +157,7 @@ fn a_merge_unites_the_runs_and_keeps_the_current_selection() {
     assert_eq!(runs(&env), sorted([&a, &b, &c]));
 }
 
+/// E4, M4: A rebase, with both backends, and a cherry-pick keep the selection of the replayed commit.
 #[test]
 fn a_rebase_and_a_cherry_pick_take_the_replayed_selection() {
     let (env, a) = project();
@@ -199,6 +201,7 @@ fn a_criss_cross_merges() {
     assert_eq!(selected(&env), e);
 }
 
+/// M1: The drivers fetch a file list that is missing; if they cannot, the merge is a conflict.
 #[test]
 fn a_list_of_files_that_is_missing_is_fetched() {
     let (env, a) = project();
@@ -234,6 +237,7 @@ fn a_list_of_files_that_is_missing_is_fetched() {
     assert!(fs::read_to_string(env.path("clone/dvc.lock")).unwrap().contains("<<<<<<< HEAD"));
 }
 
+/// M5: One run with other bytes on both sides is a conflict that names the run.
 #[test]
 fn both_changed_the_same_run_is_an_ordinary_conflict() {
     let (env, _) = project();

@@ -70,6 +70,7 @@ fn edit(before: &str, value: &str) -> Option<(String, String, String)> {
     Some((before.to_owned(), String::from_utf8(after).unwrap(), value.to_owned()))
 }
 
+/// C8: YAML 1.1 and 1.2 read what `select` writes as text.
 #[test]
 fn every_value_is_read_back_as_text_by_both_readers() {
     let values = [
@@ -299,6 +300,7 @@ fn file() -> impl Strategy<Value = String> {
         })
 }
 
+/// C9: In thousands of random files an edit changes one value and no other byte.
 #[test]
 fn only_this_leaf_changes_in_thousands_of_files() {
     let mut runner = TestRunner::new_with_rng(

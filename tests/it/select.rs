@@ -39,6 +39,7 @@ fn an_invalid_run_is_refused_unless_forced() {
     assert!(fs::read_to_string(env.repo("params.yaml")).unwrap().contains(&format!("run_dir: results/{key}")));
 }
 
+/// C9: `select` refuses such a file and leaves it as it is.
 #[test]
 fn what_cannot_be_edited_is_refused_untouched() {
     let env = project();

@@ -62,7 +62,8 @@ fn bounded(env: &TestEnv, command: &[&str]) -> CommandOutput {
     output
 }
 
-/// 11-8: `.dvc/tmp` a tracked link: `git checkout`, which fetches, removed old `capture-hook-*` directories where it points.
+/// D9, C13: `.dvc/tmp` a tracked link: `git checkout`, which fetches, removed old `capture-hook-*` directories where it
+/// points.
 #[test]
 fn old_passing_files_are_removed_in_gits_directory_alone() {
     let env = project();
@@ -96,7 +97,8 @@ fn old_passing_files_are_removed_in_gits_directory_alone() {
     says(&output, "data is a link");
 }
 
-/// 11-9: `.dvc/tmp/lock` a tracked link: `git checkout`, and a clone with our hooks in git's template, truncated its target.
+/// D9, C13: `.dvc/tmp/lock` a tracked link: `git checkout`, and a clone with our hooks in git's template, truncated its
+/// target.
 #[test]
 fn a_lock_that_is_a_link_is_not_taken() {
     let env = project();
@@ -122,7 +124,7 @@ fn a_lock_that_is_a_link_is_not_taken() {
     untouched(&env);
 }
 
-/// 11-10: `metrics` a tracked link: a commit and `ingest` wrote there, as `init` did into a directory with ignore rules.
+/// C13: `metrics` a tracked link: a commit and `ingest` wrote there, as `init` did into a directory with ignore rules.
 #[test]
 fn metrics_and_ignore_rules_behind_a_link_are_not_written() {
     let env = project();
@@ -150,7 +152,7 @@ fn metrics_and_ignore_rules_behind_a_link_are_not_written() {
     untouched(&env);
 }
 
-/// 11-11: a params file behind a tracked link was edited by `select`; so was one that is a link into git's directory.
+/// C13: A params file behind a tracked link was edited by `select`; so was one that is a link into git's directory.
 #[test]
 fn a_params_file_behind_a_link_is_not_edited() {
     let env = project();
@@ -190,7 +192,8 @@ fn a_params_file_behind_a_link_is_not_edited() {
     assert_eq!(fs::read_to_string(env.repo(".git/config")).unwrap(), config);
 }
 
-/// 11-12: `data -> .git`: `ingest` made `.git/captures`; where the dataset itself is a link, it filled what that points at.
+/// C13, S12: `data -> .git`: `ingest` made `.git/captures`; where the dataset itself is a link, it filled what that
+/// points at.
 #[test]
 fn a_dataset_behind_a_link_in_the_project_is_refused() {
     let env = project();
@@ -227,7 +230,7 @@ fn a_dataset_behind_a_link_in_the_project_is_refused() {
     says(&output, "not a regular file");
 }
 
-/// A shared cache is a link of the user's own; one that a repository brings is not written to.
+/// D9, C13: A shared cache is a link of the user's own; one that a repository brings is not written to.
 #[test]
 fn a_cache_behind_a_tracked_link_is_refused_and_the_users_own_is_not() {
     let env = project();
@@ -252,7 +255,7 @@ fn a_cache_behind_a_tracked_link_is_refused_and_the_users_own_is_not() {
 /// The files that every command reads.
 const READ: &[&str] = &["capture-hook.toml", "params.yaml", "dvc.yaml", "dvc.lock", ".dvc/config", ".dvc/config.local"];
 
-/// 11-13: a tracked link to `/dev/zero` was read until memory ended: by `status`, by the hooks, by `init`.
+/// C13: A tracked link to `/dev/zero` was read until memory ended: by `status`, by the hooks, by `init`.
 #[test]
 fn a_device_in_the_place_of_a_file_is_not_read() {
     let env = project();
@@ -277,7 +280,7 @@ fn a_device_in_the_place_of_a_file_is_not_read() {
     }
 }
 
-/// 11-14, 12-B14: a pipe in the place of a file was waited for.
+/// C13: A pipe in the place of a file was waited for.
 #[test]
 fn a_pipe_in_the_place_of_a_file_is_not_waited_for() {
     let env = project();
@@ -295,8 +298,8 @@ fn a_pipe_in_the_place_of_a_file_is_not_waited_for() {
     }
 }
 
-/// 11-13, 11-14, 12-B14: `run.json` a pipe, or a link to `/dev/zero`, in any run: every command that lists runs waited, or
-/// read until memory ended.
+/// C13: `run.json` a pipe, or a link to `/dev/zero`, in any run: every command that lists runs waited, or read until
+/// memory ended.
 #[test]
 fn a_run_whose_metadata_is_no_file_holds_nothing_up() {
     let env = project();
@@ -338,7 +341,7 @@ fn a_run_whose_metadata_is_no_file_holds_nothing_up() {
     }
 }
 
-/// Of the dataset, too, a link to a device or a pipe is neither read nor waited for.
+/// C13: Of the dataset, too, a link to a device or a pipe is neither read nor waited for.
 #[test]
 fn verify_reads_regular_files_alone() {
     let env = project();

@@ -72,7 +72,7 @@ pub fn evil(env: &TestEnv, make: impl FnOnce()) {
     git(&["checkout", "-q", "main"]);
 }
 
-/// 11-2: the dataset is, or holds, a place where programs look; by `git checkout`, `pull`, `ingest` and `git commit`.
+/// S2: The dataset is, or holds, a place where programs look; by `git checkout`, `pull`, `ingest` and `git commit`.
 #[test]
 fn the_dataset_never_lies_where_programs_look() {
     let env = committed();
@@ -121,7 +121,7 @@ fn the_dataset_never_lies_where_programs_look() {
     assert_eq!(tree(&env.repo("tools")).len(), 1);
 }
 
-/// 11-2, its other half: one path of a list, in a dataset that lies where it should. The other runs come.
+/// S2: One path of a list, in a dataset that lies where it should. The other runs come.
 #[test]
 fn no_path_of_a_dataset_leads_where_programs_look() {
     let env = committed();
@@ -147,7 +147,7 @@ fn no_path_of_a_dataset_leads_where_programs_look() {
     assert!(env.repo("data/captures/good/run/data.txt").exists(), "{}", output.stderr);
 }
 
-/// 11-3: a cache that git tracks: its objects have the mode that somebody gave them, and a hard link has it, too.
+/// S3: A cache that git tracks: its objects have the mode that somebody gave them, and a hard link has it, too.
 #[test]
 fn a_cache_that_git_tracks_makes_no_program() {
     let env = committed();
@@ -193,7 +193,7 @@ fn a_cache_that_git_tracks_makes_no_program() {
     not_sprung(&env);
 }
 
-/// An object that can be executed, of a cache that git does not track: no link shares it.
+/// S3: An object that can be executed, of a cache that git does not track: no link shares it.
 #[test]
 fn no_executable_object_is_linked_to() {
     for kind in ["hardlink", "symlink"] {
@@ -211,7 +211,8 @@ fn no_executable_object_is_linked_to() {
     }
 }
 
-/// 11-4: git leaves a submodule behind when it goes on to a commit without it; `bin/dvc` in it is not run, whoever names it.
+/// S4: Git leaves a submodule behind when it goes on to a commit without it; `bin/dvc` in it is not run, whoever names
+/// it.
 #[test]
 fn a_submodule_that_git_left_behind_is_not_run() {
     let mut env = committed();
@@ -244,8 +245,8 @@ fn a_submodule_that_git_left_behind_is_not_run() {
     not_sprung(&env);
 }
 
-/// 11-4, its siblings: tracked now, tracked at a commit that `git reset` left, a submodule among the packages, the dataset
-/// around it, another working tree of the repository. And the owner's own, which is run once it is named.
+/// S4: Tracked now, tracked at a commit that `git reset` left, a submodule among the packages, the dataset around it,
+/// another working tree of the repository. And the owner's own, which is run once it is named.
 #[test]
 fn a_dvc_in_the_repository_is_run_only_where_its_owner_put_it() {
     let mut env = committed();
@@ -341,7 +342,7 @@ fn a_dvc_in_the_repository_is_run_only_where_its_owner_put_it() {
     not_sprung(&env);
 }
 
-/// A `capture-hook` in the working tree, on PATH by an activated environment: hooks do not call it.
+/// S4: A `capture-hook` in the working tree, on PATH by an activated environment: hooks do not call it.
 #[test]
 fn hooks_call_no_capture_hook_that_git_put_there() {
     let mut env = committed();
@@ -368,7 +369,7 @@ fn hooks_call_no_capture_hook_that_git_put_there() {
     not_sprung(&env);
 }
 
-/// 11-12: a link where the dataset lies, into git's own directory.
+/// S12: A link where the dataset lies, into git's own directory.
 #[test]
 fn ingest_follows_no_link_into_gits_directory() {
     let env = committed();
@@ -409,7 +410,7 @@ const UNSAFE: &[&str] = &[
     "a\u{7f}b",
 ];
 
-/// 11-17: a name that a checkout on some system would refuse does not get in.
+/// S17: A name that a checkout on some system would refuse does not get in.
 #[test]
 fn a_name_that_some_system_refuses_is_refused_at_the_first_touch() {
     let env = committed();
@@ -437,8 +438,8 @@ fn a_name_that_some_system_refuses_is_refused_at_the_first_touch() {
     assert_eq!(runs_in(&env, "repo"), [FIRST]);
 }
 
-/// 11-17, its other half: one bad run that was committed all the same keeps no other back, and one that only Windows cannot
-/// have is there on every other system.
+/// S17: One bad run that was committed all the same keeps no other back, and one that only Windows cannot have is there
+/// on every other system.
 #[test]
 fn one_bad_run_keeps_no_other_back() {
     let env = committed();

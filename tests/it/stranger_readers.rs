@@ -31,8 +31,8 @@ fn texts(usual: u64) -> (u64, Dice) {
 
 const PARAMS: &str = "lr: 0.1\ningest_capture:\n  run_dir: results/demo/r1\n  out_dir: data/captures\nlist: [1, a]\n";
 
-/// Both of the readers that DVC has for YAML (ruamel.yaml's own parser, and libyaml where that is installed) read in every
-/// text that we read the very values that we do.
+/// S1: Both of the readers that DVC has for YAML (ruamel.yaml's own parser, and libyaml where that is installed) read
+/// in every text that we read the very values that we do.
 #[test]
 fn yaml_that_is_read_here_is_read_so_by_dvc() {
     let (steps, mut dice) = texts(6_000);
@@ -54,6 +54,7 @@ fn yaml_that_is_read_here_is_read_so_by_dvc() {
     assert!(compared as u64 > steps / 10, "only {compared} texts were read by both");
 }
 
+/// S1: Of thousands of mutated TOML and JSON texts, DVC reads the same values.
 #[test]
 fn parameters_in_toml_and_json_that_are_read_here_are_read_so_by_dvc() {
     let (steps, mut dice) = texts(1_500);
@@ -106,7 +107,7 @@ fn told(resolved: &Resolved) -> Json {
     )
 }
 
-/// The stage that we judge is the stage that DVC runs: command, inputs, parameters and outputs, all filled in.
+/// S1: The stage that we judge is the stage that DVC runs: command, inputs, parameters and outputs, all filled in.
 #[test]
 fn a_stage_that_is_resolved_here_is_resolved_so_by_dvc() {
     let (steps, mut dice) = texts(1_200);
@@ -127,6 +128,7 @@ fn a_stage_that_is_resolved_here_is_resolved_so_by_dvc() {
     assert!(compared as u64 > steps / 10, "only {compared} texts were read by both");
 }
 
+/// S5: Of thousands of mutated settings, DVC reads the same values.
 #[test]
 fn dvcs_settings_that_are_read_here_are_read_so_by_dvc() {
     let (steps, mut dice) = texts(2_000);
@@ -172,6 +174,7 @@ fn sections(settings: &[Setting]) -> Value {
     Value::Map(all)
 }
 
+/// S1: Of thousands of mutated lockfiles, DVC reads the same stages.
 #[test]
 fn a_lock_that_is_read_here_is_read_so_by_dvc() {
     let (steps, mut dice) = texts(1_200);
@@ -203,6 +206,7 @@ fn a_lock_that_is_read_here_is_read_so_by_dvc() {
     assert!(compared as u64 > steps / 10, "only {compared} texts were read by both");
 }
 
+/// S1: Of thousands of mutated file lists, DVC reads the same entries.
 #[test]
 fn a_list_that_is_read_here_is_read_so_by_dvc() {
     let (steps, mut dice) = texts(2_000);
@@ -251,8 +255,8 @@ fn mark(env: &TestEnv) -> PathBuf {
     env.path("started")
 }
 
-/// 11-1: a comment that DVC's reader ends at a character where ours goes on hides no command: it is refused with its line,
-/// and nothing runs.
+/// S1: A comment that DVC's reader ends at a character where ours goes on hides no command: it is refused with its
+/// line, and nothing runs.
 #[test]
 fn a_comment_that_dvc_ends_elsewhere_hides_no_command() {
     let env = committed();
@@ -282,8 +286,8 @@ fn a_comment_that_dvc_ends_elsewhere_hides_no_command() {
     assert!(output.stderr.contains(&format!("params.yaml:{line}: the character U+2028")), "{}", output.stderr);
 }
 
-/// 11-1, a sibling: whatever DVC comes to read in `dvc.yaml` (here, a text that changes after it was judged), it starts the
-/// command that was judged and no other.
+/// S1: Whatever DVC comes to read in `dvc.yaml` (here, a text that changes after it was judged), it starts the command
+/// that was judged and no other.
 #[test]
 fn dvc_starts_no_command_but_the_one_that_was_judged() {
     let env = committed();
@@ -319,8 +323,8 @@ fn stranger(files: &[(&str, &str)]) -> TestEnv {
 
 const REMOTE: &str = "[core]\n    remote = far\n['remote \"far\"']\n    url = s3://b/k\n";
 
-/// 11-5: a setting that only DVC's reader finds, behind a character in a comment that breaks lines for it: refused with its
-/// line, and DVC is not started by a checkout.
+/// S5: A setting that only DVC's reader finds, behind a character in a comment that breaks lines for it: refused with
+/// its line, and DVC is not started by a checkout.
 #[test]
 fn a_setting_behind_a_line_break_of_dvcs_is_refused() {
     for odd in ['\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}', '\r'] {
@@ -332,7 +336,7 @@ fn a_setting_behind_a_line_break_of_dvcs_is_refused() {
     }
 }
 
-/// 11-6: what git tracks is the repository's, whatever its name; `.dvc/config.local` is the user's own where git does not
+/// S6: What git tracks is the repository's, whatever its name; `.dvc/config.local` is the user's own where git does not
 /// track it.
 #[test]
 fn a_tracked_config_local_is_the_repositorys() {
@@ -362,7 +366,7 @@ fn a_tracked_config_local_is_the_repositorys() {
     assert!(mark(&env).exists());
 }
 
-/// 11-6, a sibling: a merge asks no remote either whose client the repository chooses; the lock file stays a conflict.
+/// S6: A merge asks no remote either whose client the repository chooses; the lock file stays a conflict.
 #[test]
 fn a_merge_fetches_nothing_by_way_of_a_strangers_settings() {
     let env = committed();
@@ -388,7 +392,8 @@ fn within(env: &TestEnv, kib: u64, args: &[&str]) -> CommandOutput {
     env.run_in("repo", "sh", ["-c", &script, BIN].into_iter().chain(args.iter().copied()))
 }
 
-/// 11-15: a params file, or our settings, of a size or number of values that nobody writes is an error with little memory.
+/// S15: A params file, or our settings, of a size or number of values that nobody writes is an error with little
+/// memory.
 #[test]
 fn a_huge_params_file_is_an_error_and_costs_little() {
     let env = committed();
@@ -430,8 +435,8 @@ fn countless(env: &TestEnv, files: usize, in_run: usize, here: bool) {
     evil(env, || lock(env, "data/captures", &version));
 }
 
-/// 11-16: a checkout of a list of 100,000 files does not hold anybody up: what a hook would do for long is left to a command,
-/// and that is said.
+/// S16: A checkout of a list of 100,000 files does not hold anybody up: what a hook would do for long is left to a
+/// command, and that is said.
 #[test]
 fn a_checkout_of_countless_files_is_left_to_a_command() {
     for (files, here, why) in [
@@ -453,7 +458,7 @@ fn a_checkout_of_countless_files_is_left_to_a_command() {
     }
 }
 
-/// 11-16, a sibling: runs beyond all number cost little memory, are left out, and that is said.
+/// S16: Runs beyond all number cost little memory, are left out, and that is said.
 #[test]
 fn a_list_of_countless_runs_is_left_out_and_said() {
     let env = committed();

@@ -103,7 +103,7 @@ fn line_of(env: &TestEnv, file: &str, start: &str) -> String {
 const SPELLED: &str = "\\u{1b}]0;owned\\u{7}\\u{1b}[8mconcealed\\u{9b}2J";
 const SPELLED_HIDE: &str = "\\u{202e}\\u{200b}\\u{2028}\\u{e0041}\\u{ad}\\u{feff}";
 
-/// 11-18: commit subjects, authors, trailers, tag names and messages.
+/// S18: Commit subjects, authors, trailers, tag names and messages.
 #[test]
 fn what_commits_and_tags_say_is_spelled_out() {
     let env = native();
@@ -164,7 +164,7 @@ for path in root.glob("*.gz"):
     path.write_bytes(gzip.compress("".join(json.dumps(row) + chr(10) for row in rows).encode()))
 "#;
 
-/// 11-18: run ids, experiments, metadata, configurations, episode ids, unknown fields, file names, manifests of runs; in
+/// S18: Run ids, experiments, metadata, configurations, episode ids, unknown fields, file names, manifests of runs; in
 /// pictures too.
 #[test]
 fn what_runs_hold_is_spelled_out() {
@@ -220,7 +220,7 @@ fn what_runs_hold_is_spelled_out() {
 /// Makes a project a stranger's.
 type Put<'a> = &'a dyn Fn(&TestEnv);
 
-/// 11-18: parameters, stages, locks, settings and DVC's settings, in commands and in hooks.
+/// S18: Parameters, stages, locks, settings and DVC's settings, in commands and in hooks.
 #[test]
 fn what_tracked_files_say_is_spelled_out() {
     let text = quoted();
@@ -285,7 +285,7 @@ fn what_tracked_files_say_is_spelled_out() {
     }
 }
 
-/// 11-18: a data version's list of files, branch names, DVC's and git's own words, and what was typed.
+/// S18: A data version's list of files, branch names, DVC's and git's own words, and what was typed.
 #[test]
 fn what_lists_branches_and_other_programs_say_is_spelled_out() {
     let mut env = native();
@@ -381,7 +381,7 @@ fn what_lists_branches_and_other_programs_say_is_spelled_out() {
     shown(&screens(&env, &[&["git", "commit", "-q", "-m", "x"]]), "dvc repro");
 }
 
-/// 11-19: every character that Python's Unicode calls a control, a format or a separator of lines, and those that change
+/// S19: Every character that Python's Unicode calls a control, a format or a separator of lines, and those that change
 /// the character before them, in a name.
 #[test]
 fn no_character_that_is_not_seen_is_printed() {
@@ -426,7 +426,7 @@ fn typed(env: &TestEnv, shell: &str, lines: &[&str]) -> String {
     env.run_in("repo", "python3", args).ok().stdout
 }
 
-/// 11-7: a tag, a run id, an experiment and a path that are shell code are not put onto a command line, in any shell;
+/// S7: A tag, a run id, an experiment and a path that are shell code are not put onto a command line, in any shell;
 /// others are.
 #[test]
 fn completion_puts_no_name_on_the_command_line_that_a_shell_would_run() {
@@ -495,7 +495,7 @@ fn completion_puts_no_name_on_the_command_line_that_a_shell_would_run() {
     }
 }
 
-/// 11-7: a command in a hint does what it says when it is pasted, whatever a repository calls its runs.
+/// S7: A command in a hint does what it says when it is pasted, whatever a repository calls its runs.
 #[test]
 fn commands_in_hints_are_quoted() {
     let env = native();
@@ -527,7 +527,7 @@ fn commands_in_hints_are_quoted() {
     assert!(hints >= 4, "{hints}");
 }
 
-/// 11-7: every command in a message that holds a value quotes it by the one helper.
+/// S7: Every command in a message that holds a value quotes it by the one helper.
 #[test]
 fn no_message_names_a_command_with_an_unquoted_value() {
     fn visit(dir: &std::path::Path, found: &mut Vec<String>, seen: &mut usize) {
@@ -572,7 +572,7 @@ const GAP: &str = "import gzip, pathlib, sys\n\
     lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)\n\
     path.write_bytes(gzip.compress(b''.join(lines[:10] + lines[11:])))\n";
 
-/// 11-20: what a tracked `validate.ignore` drops is told by everything that tells a verdict, with the file that says so.
+/// S20: What a tracked `validate.ignore` drops is told by everything that tells a verdict, with the file that says so.
 #[test]
 fn every_verdict_tells_what_settings_ignore() {
     let env = native();

@@ -42,7 +42,7 @@ fn commit_with_a_locked_key(env: &TestEnv, question: &str, signature: &str) {
     assert!(env.git(["cat-file", "tag", &tag]).ok().stdout.contains(signature));
 }
 
-/// 12-C13: an SSH key with a passphrase, no agent, `tag.gpgSign=true`: the commit is made, the tag is left to a command.
+/// E12: An SSH key with a passphrase, no agent, `tag.gpgSign=true`: the commit is made, the tag is left to a command.
 #[test]
 fn a_commit_does_not_wait_for_the_passphrase_of_an_ssh_key() {
     let env = committed_natively();
@@ -53,7 +53,7 @@ fn a_commit_does_not_wait_for_the_passphrase_of_an_ssh_key() {
     commit_with_a_locked_key(&env, "Enter passphrase", "SSH SIGNATURE");
 }
 
-/// 12-C13, sibling: a GnuPG key whose passphrase is asked for on the terminal.
+/// E12: A GnuPG key whose passphrase is asked for on the terminal.
 #[test]
 fn a_commit_does_not_wait_for_the_passphrase_of_a_gpg_key() {
     let env = committed_natively();
@@ -104,7 +104,7 @@ fn set_remote(env: &TestEnv, port: &str, password: &str) {
     fs::write(env.repo(".dvc/config.local"), text).unwrap();
 }
 
-/// 12-C13: a DVC remote with `ask_password`: push, checkout, pull and commit end by themselves, and the commands ask.
+/// E12: A DVC remote with `ask_password`: push, checkout, pull and commit end by themselves, and the commands ask.
 #[test]
 fn nothing_waits_for_the_password_of_a_remote() {
     let env = committed_natively();
@@ -146,7 +146,7 @@ fn nothing_waits_for_the_password_of_a_remote() {
     drop(server);
 }
 
-/// 12-C13, sibling: a terminal that stops what writes to it from the background does not stop DVC's progress bar.
+/// E12: A terminal that stops what writes to it from the background does not stop DVC's progress bar.
 #[test]
 fn a_progress_bar_is_not_stopped_by_the_terminal() {
     let env = committed_natively();

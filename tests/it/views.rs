@@ -54,6 +54,7 @@ fn dvc_shows_a_runs_figures_between_commits() {
     assert_eq!(env.git(["status", "--porcelain"]).ok().stdout, "");
 }
 
+/// M12: Branches with different runs merge, and the metrics files show the selected run.
 #[test]
 fn branches_with_different_runs_merge_and_the_selected_run_is_shown() {
     let env = TestEnv::with_project();
@@ -92,6 +93,7 @@ fn in_step(env: &TestEnv, run: &str) {
     assert_eq!(env.git(["status", "--porcelain"]).ok().stdout, "");
 }
 
+/// M12: A run that one side alone selects is shown, though both sides changed the metrics files.
 #[test]
 fn what_only_one_side_selects_is_shown_though_both_changed_the_files() {
     let env = TestEnv::with_project();

@@ -65,6 +65,7 @@ fn text(merged: &Merged) -> String {
     String::from_utf8(merged.bytes.clone()).unwrap()
 }
 
+/// F2: Two sides that differ only in derived files of one recording do not conflict.
 #[test]
 fn one_recording_that_two_versions_ingested_is_no_clash() {
     let mut store = Store::default();
@@ -137,6 +138,7 @@ fn other_files_in_the_same_run_are_a_conflict_that_names_both_versions() {
     );
 }
 
+/// M14: One disputed run becomes ours, theirs or both; all other runs are united.
 #[test]
 fn a_decision_settles_one_run_and_all_others_unite() {
     let mut store = Store::default();

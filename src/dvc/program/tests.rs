@@ -44,6 +44,7 @@ impl Place {
     }
 }
 
+/// D2: DVC is taken from the environment, then from git's configuration, then from PATH.
 #[test]
 fn the_order_holds() {
     let mut place = Place::new();
@@ -53,6 +54,7 @@ fn the_order_holds() {
     assert_eq!(place.find(Some("/nothing")).unwrap().found_by(), FoundBy::Environment);
 }
 
+/// S4: A `dvc` in the repository is run only if the user has named it.
 #[test]
 fn one_in_the_repository_runs_once_it_is_named() {
     let mut place = Place::new();
@@ -63,6 +65,7 @@ fn one_in_the_repository_runs_once_it_is_named() {
     assert_eq!(place.find(venv.to_str()).unwrap().path(), venv);
 }
 
+/// S4: A `dvc` that git put there is passed over, or an error if it was named.
 #[test]
 fn one_that_is_refused_is_not_run_and_told() {
     let mut place = Place::new();
@@ -81,6 +84,7 @@ fn one_that_is_named_and_missing_is_an_error_not_a_guess() {
     assert!(matches!(place.find(Some("bin/dvc")), Err(ProgramError::NotAProgram { .. })));
 }
 
+/// D2: A DVC that is too old is refused.
 #[test]
 fn an_old_release_is_refused() {
     let mut place = Place::new();
@@ -90,6 +94,7 @@ fn an_old_release_is_refused() {
     assert!(matches!(dvc.version(), Err(ProgramError::TooOld { .. })));
 }
 
+/// D2: DVC's version is asked once, and again if the program changes.
 #[test]
 fn the_release_is_asked_once_until_the_program_changes() {
     let place = Place::new();
@@ -103,6 +108,7 @@ fn the_release_is_asked_once_until_the_program_changes() {
     assert_eq!(place.find(None).unwrap().version().unwrap(), Version { major: 3, minor: 67 });
 }
 
+/// E1, D3: DVC gets none of git's variables, and sends no analytics.
 #[test]
 fn git_variables_do_not_reach_dvc() {
     let mut place = Place::new();

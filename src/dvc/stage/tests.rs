@@ -62,7 +62,7 @@ fn another_params_file_is_named() {
     assert_eq!(stage.resolve(Some(toml.as_bytes())).unwrap().run_dir.as_deref(), Some("results/demo/r1"));
 }
 
-/// What DVC's reader takes from elsewhere, or for something else than text, is refused with its line.
+/// S1: What DVC's reader takes from elsewhere, or for something else than text, is refused with its line.
 #[test]
 fn what_two_readers_may_take_for_different_things_is_refused() {
     let error = |text: &str| Stage::parse(text.as_bytes()).unwrap_err().to_string();
@@ -82,7 +82,7 @@ fn what_two_readers_may_take_for_different_things_is_refused() {
     assert!(with("    outs:", "    unknown: 1\n    outs:").contains("uses `unknown`"));
 }
 
-/// DVC removes outputs before it runs the stage, and reads dependencies, wherever they are.
+/// S1: DVC removes outputs before it runs the stage, and reads dependencies, wherever they are.
 #[test]
 fn a_stage_that_reaches_out_of_the_project_is_refused() {
     for line in ["deps: [/dev/zero]", "deps: [s3://b/k]", "metrics: [{../m.json: {cache: false}}]", "plots: [/home/x]"]

@@ -98,6 +98,7 @@ fn what_is_missing_is_added() {
     }
 }
 
+/// C9: Duplicate keys, several documents, anchors, tags and tabs are refused with their line.
 #[test]
 fn what_cannot_be_edited_so_is_refused_with_its_line() {
     refused("ingest_capture:\n  run_dir: a\n  run_dir: b\n", 3);

@@ -130,6 +130,7 @@ mod tests {
         (String::from_utf8(bytes).unwrap(), by_hand)
     }
 
+    /// W11: Metrics and plots are added to lists in the style of the file.
     #[test]
     fn lists_take_more_items_as_they_are_written() {
         for (text, with) in [

@@ -136,6 +136,7 @@ fn any_number() -> impl Strategy<Value = String> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4000))]
 
+    /// F3: The fast reader and the exact one agree on any number in any field.
     #[test]
     fn any_number_in_any_place(number in any_number(), place in 0..7_usize) {
         let from = ["5.0", "41", "0.9692331552505493", "1795486550.153067", "14", "\"reward\": 1.0", "\"step\": 1,"][place];

@@ -62,6 +62,7 @@ fn what_is_no_file_of_the_project_is_not_read() {
     }
 }
 
+/// C13: Opening a path with `openat2` and step by step gives the same file or error.
 #[test]
 fn the_kernel_and_the_steps_agree() {
     let place = Place::new();

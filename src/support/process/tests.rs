@@ -22,6 +22,7 @@ fn a_timeout_ends_what_the_program_started_too() {
     assert!(!mark.exists());
 }
 
+/// E12: A program that the terminal stops counts as failed and is ended.
 #[test]
 fn a_program_that_is_stopped_counts_as_failed_and_is_ended() {
     let dir = tempfile::tempdir().unwrap();
