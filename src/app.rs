@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::error::{Error, Kind};
+use crate::error::{Error, ExitKind};
 use crate::output::Ui;
 use crate::project::{Hear, Project};
 use crate::support::env::Env;
@@ -13,8 +13,8 @@ use crate::support::progress::Progress;
 pub enum Outcome {
     /// Done: exit code 0.
     Done,
-    /// Looked, and found wanting: exit code 1. The command has said what.
-    Wanting,
+    /// The check failed: exit code 1. The command has said what.
+    CheckFailed,
 }
 
 /// What a command is handed.
@@ -33,7 +33,7 @@ impl App {
     /// Where this program lies, for the hooks to find.
     pub fn binary(&self) -> Result<PathBuf, Error> {
         crate::support::process::own_path(&self.env)
-            .ok_or_else(|| Error::new(Kind::Io, "io", "cannot tell where this program lies"))
+            .ok_or_else(|| Error::new(ExitKind::Io, "io", "cannot tell where this program lies"))
     }
 
     /// Every project of the repository, for a hook.

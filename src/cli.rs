@@ -10,7 +10,7 @@ use clap_complete::CompleteEnv;
 use crate::app::{App, Outcome};
 use crate::commands;
 use crate::dvc::guard::{self, Asked};
-use crate::error::{Error, Kind};
+use crate::error::{Error, ExitKind};
 use crate::output::{ColorWhen, Ui, UiOptions};
 use crate::support::apart;
 use crate::support::env::Env;
@@ -134,7 +134,7 @@ pub fn main() -> ExitCode {
     let ui = Ui::new(UiOptions { json: cli.json, quiet: cli.quiet, verbose: cli.verbose, color: cli.color });
     match dispatch(cli, ui.clone()) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
-        Ok(Outcome::Wanting) => ExitCode::from(Kind::Wanting.exit_code()),
+        Ok(Outcome::CheckFailed) => ExitCode::from(ExitKind::CheckFailed.exit_code()),
         Err(error) => {
             ui.error(&error);
             ExitCode::from(error.kind().exit_code())
@@ -148,7 +148,7 @@ fn as_shell(asked: Asked) -> ExitCode {
         Asked::Judged(cmd, env) => Error::from(cmd.become_it(&env)),
         Asked::Other { command, judged } => {
             let message = format!("DVC would run `{command}`, which is not what was judged: `{judged}`");
-            Error::new(Kind::Setup, "stage_command_differs", message)
+            Error::new(ExitKind::Setup, "stage_command_differs", message)
                 .hint("`dvc stage list` says what DVC makes of dvc.yaml")
         }
     };
@@ -187,24 +187,24 @@ fn refused(error: &clap::Error) -> ExitCode {
         let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
         let message = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
         let hints: Vec<&str> = lines.collect();
-        ui.error(&Error::new(Kind::Usage, "usage", message).hint(hints.join("\n")));
+        ui.error(&Error::new(ExitKind::Usage, "usage", message).hint(hints.join("\n")));
     } else {
         // With clap's colours.
         let _ = error.print();
     }
-    ExitCode::from(Kind::Usage.exit_code())
+    ExitCode::from(ExitKind::Usage.exit_code())
 }
 
 /// A fault of this program, which a hook's user meets in the middle of a commit: shown as every error is.
 fn broken(panic: &std::panic::PanicHookInfo<'_>) {
-    let error = Error::new(Kind::Io, "panic", format!("capture-hook broke off: {panic}"))
+    let error = Error::new(ExitKind::Io, "panic", format!("capture-hook broke off: {panic}"))
         .hint("this is a fault of capture-hook: please report it with what you typed");
     Ui::new(UiOptions::default()).error(&error);
 }
 
 fn dispatch(cli: Cli, ui: Ui) -> Result<Outcome, Error> {
     let here = std::env::current_dir()
-        .map_err(|e| Error::new(Kind::Io, "io", format!("cannot read the working directory: {e}")))?;
+        .map_err(|e| Error::new(ExitKind::Io, "io", format!("cannot read the working directory: {e}")))?;
     let cwd = match cli.dir {
         Some(dir) => here.join(dir),
         None => here,

@@ -5,7 +5,7 @@
 
 use serde::Deserialize;
 
-use crate::error::{Explain, Kind};
+use crate::error::{ExitKind, Explain};
 use crate::run::include::Include;
 use crate::support::plain_text::too_much;
 
@@ -120,8 +120,8 @@ pub struct ConfigError {
 }
 
 impl Explain for ConfigError {
-    fn kind(&self) -> Kind {
-        Kind::Setup
+    fn kind(&self) -> ExitKind {
+        ExitKind::Setup
     }
 
     fn code(&self) -> &'static str {

@@ -8,9 +8,9 @@ use std::fmt;
 /// The class of a failure. Its discriminant is the exit code that scripts rely on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
-pub enum Kind {
-    /// Looked, and found wanting: an invalid run, a failed verify.
-    Wanting = 1,
+pub enum ExitKind {
+    /// Looked, and it is not in order: an invalid run, a failed verify.
+    CheckFailed = 1,
     /// The command line is wrong.
     Usage = 2,
     /// Not set up: no git repository, DVC project, stage, `dvc` program, or no such run.
@@ -21,7 +21,7 @@ pub enum Kind {
     Io = 5,
 }
 
-impl Kind {
+impl ExitKind {
     /// The process exit code for this kind.
     #[must_use]
     pub fn exit_code(self) -> u8 {
@@ -32,7 +32,7 @@ impl Kind {
 /// What a room's error can say beyond its message.
 pub trait Explain: std::error::Error {
     /// The class of the failure.
-    fn kind(&self) -> Kind;
+    fn kind(&self) -> ExitKind;
     /// A stable machine-readable name, `snake_case`.
     fn code(&self) -> &'static str;
     /// What to do next, one sentence each, with a command to type where there is one.
@@ -43,7 +43,7 @@ pub trait Explain: std::error::Error {
 
 /// A failure on its way to the user.
 pub struct Error {
-    kind: Kind,
+    kind: ExitKind,
     code: &'static str,
     hints: Vec<String>,
     source: Box<dyn std::error::Error + Send + Sync>,
@@ -51,7 +51,7 @@ pub struct Error {
 
 impl Error {
     /// An error made on the spot, for a fault that belongs to no room.
-    pub fn new(kind: Kind, code: &'static str, message: impl Into<String>) -> Self {
+    pub fn new(kind: ExitKind, code: &'static str, message: impl Into<String>) -> Self {
         Self { kind, code, hints: Vec::new(), source: Box::new(Message(message.into())) }
     }
 
@@ -64,7 +64,7 @@ impl Error {
 
     /// The class of the failure.
     #[must_use]
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> ExitKind {
         self.kind
     }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use crate::error::{Explain, Kind};
+use crate::error::{ExitKind, Explain};
 use crate::run::RunKey;
 use crate::run::json::{self, Layout, Object, Value};
 use crate::run::layout::MANIFEST;
@@ -214,9 +214,9 @@ pub enum Error {
 }
 
 impl Explain for Error {
-    fn kind(&self) -> Kind {
+    fn kind(&self) -> ExitKind {
         match self {
-            Self::Exists { .. } | Self::NoRun { .. } => Kind::Wanting,
+            Self::Exists { .. } | Self::NoRun { .. } => ExitKind::CheckFailed,
             Self::Scan(error) => error.kind(),
             Self::Fs(error) => error.kind(),
         }

@@ -1,6 +1,6 @@
 //! The library's errors as Python exceptions: the classes of `capture_hook/errors.py`, with `code` and `hints` set.
 
-use capture_hook::error::{Error, Kind};
+use capture_hook::error::{Error, ExitKind};
 use capture_hook::support::visible::visible;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -10,10 +10,10 @@ pub fn raised(py: Python<'_>, error: impl Into<Error>) -> PyErr {
     let error = error.into();
     let class = match (error.kind(), error.code()) {
         (_, "run_dir_not_found" | "run_not_found") => "RunNotFoundError",
-        (Kind::Wanting, _) => "InvalidRunError",
-        (Kind::Usage, _) => "RunUsageError",
-        (Kind::Io, _) => "RunIOError",
-        (Kind::Setup | Kind::Program, _) => "CaptureHookError",
+        (ExitKind::CheckFailed, _) => "InvalidRunError",
+        (ExitKind::Usage, _) => "RunUsageError",
+        (ExitKind::Io, _) => "RunIOError",
+        (ExitKind::Setup | ExitKind::Program, _) => "CaptureHookError",
     };
     let mut message = error.to_string();
     for cause in error.causes() {

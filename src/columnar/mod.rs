@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use parquet::errors::ParquetError;
 
-use crate::error::{Explain, Kind};
+use crate::error::{ExitKind, Explain};
 use crate::support::fs::FsError;
 
 mod chunk;
@@ -54,8 +54,8 @@ impl Error {
 }
 
 impl Explain for Error {
-    fn kind(&self) -> Kind {
-        Kind::Io
+    fn kind(&self) -> ExitKind {
+        ExitKind::Io
     }
 
     fn code(&self) -> &'static str {

@@ -3,7 +3,7 @@
 use anstyle::{AnsiColor, Style};
 
 use crate::app::{App, Outcome};
-use crate::error::{Error, Kind};
+use crate::error::{Error, ExitKind};
 use crate::git::Range;
 use crate::output::json::{Check, CheckFinding};
 use crate::output::{Text, human};
@@ -71,13 +71,13 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
             app.ui.hint(&format!("another project of this repository: `capture-hook -C {dir} check`"));
         }
     }
-    Ok(if result.ok { Outcome::Done } else { Outcome::Wanting })
+    Ok(if result.ok { Outcome::Done } else { Outcome::CheckFailed })
 }
 
 fn range(project: &Project, text: &str) -> Result<Range, Error> {
     if text.contains("...") {
         let message = format!("`{text}` is not a range that is understood");
-        return Err(Error::new(Kind::Usage, "invalid_range", message).hint("name it A..B, or one revision"));
+        return Err(Error::new(ExitKind::Usage, "invalid_range", message).hint("name it A..B, or one revision"));
     }
     let end = |rev: &str| project.repo.resolve(if rev.is_empty() { "HEAD" } else { rev });
     Ok(match text.split_once("..") {

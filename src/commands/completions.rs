@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use clap_complete::env::Shells;
 
 use crate::app::{App, Outcome};
-use crate::error::{Error, Kind};
+use crate::error::{Error, ExitKind};
 
 /// Arguments of `completions`.
 #[derive(Debug, clap::Args)]
@@ -26,13 +26,13 @@ pub struct Args {
 pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     let shells = Shells::builtins();
     let completer = shells.completer(&args.shell).ok_or_else(|| {
-        Error::new(Kind::Usage, "unknown_shell", format!("there are no completions for `{}`", args.shell))
+        Error::new(ExitKind::Usage, "unknown_shell", format!("there are no completions for `{}`", args.shell))
     })?;
     let name = (app.command)().get_name().to_owned();
     let mut out = Vec::new();
     completer
         .write_registration(VARIABLE, &name, &name, OsStr::new(&name).to_string_lossy().as_ref(), &mut out)
-        .map_err(|e| Error::new(Kind::Io, "io", format!("cannot write the completions: {e}")))?;
+        .map_err(|e| Error::new(ExitKind::Io, "io", format!("cannot write the completions: {e}")))?;
     app.ui.document(&out);
     Ok(Outcome::Done)
 }

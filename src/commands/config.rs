@@ -9,7 +9,7 @@ use toml_edit::{DocumentMut, Item, Table};
 use crate::app::{App, Outcome};
 use crate::config::{Config, FILE};
 use crate::dvc::stage;
-use crate::error::{Error, Kind};
+use crate::error::{Error, ExitKind};
 use crate::output::json::{Setting, Settings};
 use crate::output::table::{Column, Table as Rows};
 use crate::project::Project;
@@ -126,7 +126,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     let files = Root::at(&root);
     let bytes = files.read(FILE, limits::TEXT)?.unwrap_or_default();
     let text = String::from_utf8(bytes)
-        .map_err(|_| Error::new(Kind::Setup, "invalid_config", format!("{FILE} is not UTF-8 text")))?;
+        .map_err(|_| Error::new(ExitKind::Setup, "invalid_config", format!("{FILE} is not UTF-8 text")))?;
     match &args.action {
         Action::List => {
             let settings: Vec<Setting> = {
@@ -162,7 +162,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
             let new = document.to_string();
             let config = Config::parse(&new).map_err(|error| {
                 let message = format!("`{value}` is no value for {key}: {}", error.message);
-                Error::new(Kind::Usage, "invalid_value", message).hint(format!("{key}: {}", known.about))
+                Error::new(ExitKind::Usage, "invalid_value", message).hint(format!("{key}: {}", known.about))
             })?;
             validate::Options::new(&config.validate.ignore, &config.validate.deny, FILE)?;
             let dvc_yaml = match (known.key, Project::open(&app.cwd, &app.env)) {
@@ -213,7 +213,7 @@ fn read(text: &str) -> Result<(Config, DocumentMut), Error> {
     let config = Config::parse(text)?;
     let document = text
         .parse::<DocumentMut>()
-        .map_err(|error| Error::new(Kind::Setup, "invalid_config", format!("{FILE}: {}", error.message())))?;
+        .map_err(|error| Error::new(ExitKind::Setup, "invalid_config", format!("{FILE}: {}", error.message())))?;
     Ok((config, document))
 }
 
@@ -225,7 +225,7 @@ fn find(key: &str) -> Result<&'static Known, Error> {
         let last = known.key.rsplit('.').next().unwrap_or(known.key);
         strsim::damerau_levenshtein(known.key, key).min(strsim::damerau_levenshtein(last, key))
     };
-    let mut error = Error::new(Kind::Usage, "unknown_setting", format!("there is no setting `{key}`"));
+    let mut error = Error::new(ExitKind::Usage, "unknown_setting", format!("there is no setting `{key}`"));
     if let Some(known) = KNOWN.iter().min_by_key(near).filter(|known| near(known) <= 3) {
         error = error.hint(format!("did you mean `{}`?", known.key));
     }
@@ -249,7 +249,7 @@ fn setting(known: &Known, config: &Config, document: &DocumentMut) -> Setting {
 /// Puts a value into the document, where it was or in its section, comments kept.
 fn put(document: &mut DocumentMut, known: &Known, value: &str) -> Result<(), Error> {
     let wrong = |wanted: &str| {
-        Error::new(Kind::Usage, "invalid_value", format!("`{value}` is no value for {}: {wanted}", known.key))
+        Error::new(ExitKind::Usage, "invalid_value", format!("`{value}` is no value for {}: {wanted}", known.key))
     };
     let new = match known.kind {
         Type::Text => toml_edit::Value::from(value),
@@ -340,7 +340,7 @@ mod tests {
     #[test]
     fn a_mistyped_setting_is_refused_with_the_one_meant() {
         let error = find("push.polcy").err().unwrap();
-        assert_eq!((error.kind(), error.hints()[0].as_str()), (Kind::Usage, "did you mean `push.policy`?"));
+        assert_eq!((error.kind(), error.hints()[0].as_str()), (ExitKind::Usage, "did you mean `push.policy`?"));
         assert_eq!(find("max_bites").err().unwrap().hints()[0], "did you mean `pull.max_bytes`?");
     }
 

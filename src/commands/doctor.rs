@@ -41,7 +41,7 @@ pub fn run(app: &App, _args: &Args) -> Result<Outcome, Error> {
             app.ui.data(&text(check));
         }
     }
-    Ok(if ok { Outcome::Done } else { Outcome::Wanting })
+    Ok(if ok { Outcome::Done } else { Outcome::CheckFailed })
 }
 
 /// How a check ended.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::complete;
 use crate::app::{App, Outcome};
 use crate::dvc::version::DataVersion;
-use crate::error::{Error, Kind};
+use crate::error::{Error, ExitKind};
 use crate::git::Oid;
 use crate::output::human;
 use crate::output::json::Got;
@@ -90,7 +90,7 @@ fn find(
     if let Some(rev) = &args.rev {
         let commit = project.repo.resolve(rev)?;
         let version = project.version_at(&commit)?.ok_or_else(|| {
-            Error::new(Kind::Setup, "no_data_version", format!("`{rev}` holds no data version"))
+            Error::new(ExitKind::Setup, "no_data_version", format!("`{rev}` holds no data version"))
                 .hint("`capture-hook log` lists the commits that do")
         })?;
         // A run that only this revision knows is not in the catalog where its list of files was not here.
@@ -113,7 +113,7 @@ fn find(
         Some(version) => Ok((target.key, change.map(|change| change.commit.id.clone()), version)),
         None => {
             let (name, typed) = (&target.key, quoted(target.key.to_string()));
-            Err(Error::new(Kind::Setup, "not_committed", format!("no commit holds {name}"))
+            Err(Error::new(ExitKind::Setup, "not_committed", format!("no commit holds {name}"))
                 .hint(format!("it is in the workspace alone; `capture-hook publish {typed}` commits it")))
         }
     }

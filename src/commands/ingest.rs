@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::app::{App, Outcome};
 use crate::dvc::stage::{DEFAULT_OUT_DIR, PARAMS_FILE};
-use crate::error::{Error, Kind};
+use crate::error::{Error, ExitKind};
 use crate::ingest::{self, Ingested, Request, ingest};
 use crate::project::workspace::{Selection, Workspace, WorkspaceError, normal};
 use crate::project::{Project, ProjectError, tell_ignored, views};
@@ -110,7 +110,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
         app.ui.warn(&run.to_string());
     }
     match tell(app, &place, done)? {
-        Outcome::Done if !left_out.is_empty() => Ok(Outcome::Wanting),
+        Outcome::Done if !left_out.is_empty() => Ok(Outcome::CheckFailed),
         outcome => Ok(outcome),
     }
 }
@@ -204,7 +204,7 @@ fn tell(app: &App, place: &Workspace, done: Vec<Result<Ingested, ingest::Error>>
     }
     match worst {
         None => Ok(Outcome::Done),
-        Some(error) if error.kind() == Kind::Wanting => Ok(Outcome::Wanting),
+        Some(error) if error.kind() == ExitKind::CheckFailed => Ok(Outcome::CheckFailed),
         Some(error) => Err(Error::new(error.kind(), error.code(), "not every run was ingested")),
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::app::{App, Outcome};
-use crate::error::{Error, Kind};
+use crate::error::{Error, ExitKind};
 use crate::git::Repo;
 use crate::hooks::install;
 use crate::hooks::survey;
@@ -55,7 +55,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     if let Some(url) = args.remote.as_deref().filter(|url| holds_secret(url)) {
         let host = url.rsplit('@').next().unwrap_or_default();
         let message = format!("the address of the remote ({host}) holds a password, and .dvc/config is tracked");
-        return Err(Error::new(Kind::Usage, "secret_in_address", message)
+        return Err(Error::new(ExitKind::Usage, "secret_in_address", message)
             .hint("name it without: credentials belong in `dvc remote modify --local`, or where the cloud's own tools keep them"));
     }
     let mut steps = Vec::new();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::app::{App, Outcome};
-use crate::error::{Error, Kind};
+use crate::error::{Error, ExitKind};
 use crate::support::fs::{create_dir_all, write_atomic};
 
 /// Arguments of `man`.
@@ -36,7 +36,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     let command = match &args.command {
         None => root,
         Some(name) => root.find_subcommand(name).cloned().ok_or_else(|| {
-            Error::new(Kind::Usage, "unknown_command", format!("there is no command `{name}`"))
+            Error::new(ExitKind::Usage, "unknown_command", format!("there is no command `{name}`"))
                 .hint("`capture-hook --help` lists them")
         })?,
     };
@@ -60,6 +60,6 @@ fn page(command: clap::Command) -> Result<Vec<u8>, Error> {
     let mut out = Vec::new();
     clap_mangen::Man::new(command)
         .render(&mut out)
-        .map_err(|e| Error::new(Kind::Io, "io", format!("cannot write the manual page: {e}")))?;
+        .map_err(|e| Error::new(ExitKind::Io, "io", format!("cannot write the manual page: {e}")))?;
     Ok(out)
 }

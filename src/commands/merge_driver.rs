@@ -60,7 +60,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     for note in &ended.notes {
         app.ui.status(&format!("capture-hook: {note}"));
     }
-    Ok(if ended.clean { Outcome::Done } else { Outcome::Wanting })
+    Ok(if ended.clean { Outcome::Done } else { Outcome::CheckFailed })
 }
 
 fn merge(app: &App, args: &Args) -> Result<Ended, Error> {

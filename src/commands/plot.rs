@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::complete;
 use crate::app::{App, Outcome};
-use crate::error::{Error, Kind};
+use crate::error::{Error, ExitKind};
 use crate::figures::{Grid, KeyFigures, Trace};
 use crate::output::human;
 use crate::output::json::Plotted;
@@ -51,7 +51,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     let picture = Picture { title: &title, subtitle: &subtitle, grid, trace };
     let to_stdout = output == Path::new("-");
     let bytes = if format == "png" {
-        let none = || Error::new(Kind::Io, "io", "there is not enough memory for the picture");
+        let none = || Error::new(ExitKind::Io, "io", "there is not enough memory for the picture");
         plot::png(&picture).ok_or_else(none)?
     } else {
         plot::svg(&picture).into_bytes()
@@ -84,13 +84,13 @@ fn format(output: &Path) -> Result<&'static str, Error> {
         Some("png") => Ok("png"),
         _ => {
             let message = format!("`{}` is neither a .svg nor a .png file", output.display());
-            Err(Error::new(Kind::Usage, "unknown_format", message).hint("name the picture FILE.svg or FILE.png"))
+            Err(Error::new(ExitKind::Usage, "unknown_format", message).hint("name the picture FILE.svg or FILE.png"))
         }
     }
 }
 
 fn unreadable(run: &str) -> Error {
-    Error::new(Kind::Wanting, "unreadable_run", format!("the rows of {run} cannot be read"))
+    Error::new(ExitKind::CheckFailed, "unreadable_run", format!("the rows of {run} cannot be read"))
         .hint(format!("`capture-hook validate {}` says what is wrong", quoted(run)))
 }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::app::{App, Outcome};
 use crate::dvc::closure::Look;
-use crate::error::{Error, Kind};
+use crate::error::{Error, ExitKind};
 use crate::hooks::{self, say_tags};
 use crate::project::Project;
 use crate::project::promote::Stop;
@@ -51,19 +51,19 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     let place = Workspace::find(&project.root)?;
     if args.force && !project.puts_many()? {
         let message = "--force works only where the stage's command is `capture-hook ingest`";
-        return Err(Error::new(Kind::Usage, "untrusted_stage", message).hint("have the stage's own command do it"));
+        return Err(Error::new(ExitKind::Usage, "untrusted_stage", message).hint("have the stage's own command do it"));
     }
     let detached = !project.repo.query(["symbolic-ref", "-q", "HEAD"])?.success();
     if detached && !args.no_push && project.push_target()? != Target::None {
         let message = "HEAD is detached: a commit would be on no branch, and there is no branch to push";
-        return Err(Error::new(Kind::Setup, "detached_head", message)
+        return Err(Error::new(ExitKind::Setup, "detached_head", message)
             .hint("`git switch -c NAME` makes a branch here; then run the same command again")
             .hint("`--no-push` commits all the same"));
     }
     let (runs, left_out) = runs(app, args, &project, &place)?;
     if runs.is_empty() {
         app.ui.status("there is no new run to publish");
-        return Ok(if left_out == 0 { Outcome::Done } else { Outcome::Wanting });
+        return Ok(if left_out == 0 { Outcome::Done } else { Outcome::CheckFailed });
     }
     let done = project.publish(&place, &runs, args.message.as_deref(), args.force, &app.ui)?;
     let head = project.repo.resolve("HEAD")?;
@@ -94,7 +94,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
         }
     }
     hooks::warn_unreached(app, &project.repo);
-    Ok(if left_out == 0 { Outcome::Done } else { Outcome::Wanting })
+    Ok(if left_out == 0 { Outcome::Done } else { Outcome::CheckFailed })
 }
 
 /// The directories of the runs to publish, and how many were left out.

@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::app::{App, Outcome};
 use crate::dvc::absent::AbsentRemote;
 use crate::dvc::fetch;
-use crate::error::{Error, Kind};
+use crate::error::{Error, ExitKind};
 use crate::hooks;
 use crate::project::catalog::{Catalog, Known, RunError, Sighting};
 use crate::project::sync::{Synced, size};
@@ -59,7 +59,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     let mut project = app.project()?;
     project.share_cache(&app.ui)?;
     let Some(locked) = project.locked(&Source::WorkTree)? else {
-        return Err(Error::new(Kind::Setup, "no_dataset", "dvc.lock holds no dataset: nothing was ingested yet")
+        return Err(Error::new(ExitKind::Setup, "no_dataset", "dvc.lock holds no dataset: nothing was ingested yet")
             .hint("record a run, then `capture-hook select RUN` and commit"));
     };
     let mut pulled = Vec::new();
@@ -89,7 +89,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
         pulled.iter().for_each(|all| tell(app, args, all));
     }
     hooks::warn_unreached(app, &project.repo);
-    Ok(if complete { Outcome::Done } else { Outcome::Wanting })
+    Ok(if complete { Outcome::Done } else { Outcome::CheckFailed })
 }
 
 fn taken(project: &Project, done: project::pull::Pulled, run: Option<String>, path: String) -> Result<Pulled, Error> {
@@ -118,7 +118,9 @@ fn taken(project: &Project, done: project::pull::Pulled, run: Option<String>, pa
                 Some(absent) => absent.hints().swap_remove(0),
                 None => "`dvc remote list` shows where it is looked for; it may not have been pushed yet".into(),
             };
-            return Err(Error::new(Kind::Program, "data_missing", format!("data could not be had: {why}")).hint(hint));
+            return Err(
+                Error::new(ExitKind::Program, "data_missing", format!("data could not be had: {why}")).hint(hint)
+            );
         }
     }
     Ok(pulled)
@@ -168,6 +170,6 @@ fn held_run(app: &App, project: &Project, catalog: &Catalog, query: &str, held: 
     }
     let run = target.key;
     let typed = quoted(run.to_string());
-    Err(Error::new(Kind::Setup, "no_such_run", format!("the checked-out data version holds no run {run}"))
+    Err(Error::new(ExitKind::Setup, "no_such_run", format!("the checked-out data version holds no run {run}"))
         .hint(format!("`capture-hook log {typed}` lists the commits that hold it")))
 }

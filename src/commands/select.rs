@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::app::{App, Outcome};
-use crate::error::{Error, Explain, Kind};
+use crate::error::{Error, ExitKind, Explain};
 use crate::git::Repo;
 use crate::hooks;
 use crate::output::{Choice, pick};
@@ -66,13 +66,13 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
             Some(dir) => dir,
             None => {
                 app.ui.status("nothing was changed");
-                return Ok(Outcome::Wanting);
+                return Ok(Outcome::CheckFailed);
             }
         },
     };
     let run = args.run.clone().unwrap_or_else(|| workspace.shown(&dir));
     if !dir.is_dir() {
-        return Err(Error::new(Kind::Setup, "no_such_run", format!("there is no run `{run}`"))
+        return Err(Error::new(ExitKind::Setup, "no_such_run", format!("there is no run `{run}`"))
             .hint("`capture-hook runs` lists the runs there are"));
     }
     let progress = app.ui.progress("validating", Some(Workspace::bytes(&dir)));
@@ -85,7 +85,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
                 "nothing was changed; `capture-hook validate {}` shows the whole report, `--force` selects the run anyway",
                 quoted(&run)
             ));
-            return Ok(Outcome::Wanting);
+            return Ok(Outcome::CheckFailed);
         }
         app.ui.warn(&format!("{} is invalid and selected all the same; a commit will refuse it", report.run_dir));
     }
@@ -152,7 +152,7 @@ fn compared(app: &App, workspace: &Workspace, pointed: &Pointed) -> (Option<Held
 /// The recorded run that the user picks, newest first; `None` where they leave it.
 fn picked(app: &App, workspace: &Workspace) -> Result<Option<PathBuf>, Error> {
     let missing = || {
-        Error::new(Kind::Usage, "usage", "which run? RUN is missing, and there is no terminal to ask on")
+        Error::new(ExitKind::Usage, "usage", "which run? RUN is missing, and there is no terminal to ask on")
             .hint("`capture-hook runs` lists the runs there are; `capture-hook select latest` takes the newest")
     };
     if app.ui.json() {
@@ -164,7 +164,7 @@ fn picked(app: &App, workspace: &Workspace) -> Result<Option<PathBuf>, Error> {
     }
     let mut runs = found.runs;
     if runs.is_empty() {
-        return Err(Error::new(Kind::Setup, "no_such_run", "there is no run to select yet")
+        return Err(Error::new(ExitKind::Setup, "no_such_run", "there is no run to select yet")
             .hint("record one under results/, or see how it goes: `capture-hook demo`"));
     }
     runs.sort_by(|a, b| (&b.start, &b.key).cmp(&(&a.start, &a.key)));
@@ -184,7 +184,7 @@ fn picked(app: &App, workspace: &Workspace) -> Result<Option<PathBuf>, Error> {
         })
         .collect();
     let asked = pick("Which run? (text filters, Enter selects, Esc leaves)", &lines);
-    match asked.map_err(|e| Error::new(Kind::Io, "terminal", format!("the terminal cannot be read: {e}")))? {
+    match asked.map_err(|e| Error::new(ExitKind::Io, "terminal", format!("the terminal cannot be read: {e}")))? {
         Choice::Line(at) => Ok(runs.into_iter().nth(at).map(|run| run.dir)),
         Choice::Nothing => Ok(None),
         Choice::NoTerminal => Err(missing()),

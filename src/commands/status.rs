@@ -48,7 +48,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
         }
         hooks::warn_unreached(app, &project.repo);
     }
-    Ok(if args.check && !way.done() { Outcome::Wanting } else { Outcome::Done })
+    Ok(if args.check && !way.done() { Outcome::CheckFailed } else { Outcome::Done })
 }
 
 fn json(way: &Journey) -> Status {

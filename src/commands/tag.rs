@@ -52,7 +52,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     }
     if !failed.is_empty() {
         say_tags(app, failed);
-        return Ok(Outcome::Wanting);
+        return Ok(Outcome::CheckFailed);
     }
     if moved.len() + made.len() > 0 {
         for tag in &moved {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::app::{App, Outcome};
-use crate::error::{Error, Kind};
+use crate::error::{Error, ExitKind};
 use crate::output::{human, validation};
 use crate::project::include::LooseFiles;
 use crate::project::workspace::{Workspace, WorkspaceError, normal};
@@ -101,7 +101,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
         Some(error) => Err(error.into()),
         None if !duplicates.0.is_empty() => Err(duplicates.into()),
         None if ok => Ok(Outcome::Done),
-        None => Ok(Outcome::Wanting),
+        None => Ok(Outcome::CheckFailed),
     }
 }
 
@@ -120,7 +120,7 @@ fn wanted(app: &App, args: &Args, workspace: &Workspace) -> Result<Wanted, Error
         if found.runs.is_empty() {
             found.left_out.iter().for_each(|run| app.ui.warn(&run.to_string()));
             let results = workspace.shown(&workspace.results());
-            return Err(Error::new(Kind::Setup, "no_such_run", format!("there is no run in {results}")).hint(
+            return Err(Error::new(ExitKind::Setup, "no_such_run", format!("there is no run in {results}")).hint(
                 "recorders write <results_dir>/<experiment>/<run_id>/; `capture-hook config get results_dir` says where",
             ));
         }
@@ -131,7 +131,7 @@ fn wanted(app: &App, args: &Args, workspace: &Workspace) -> Result<Wanted, Error
         let selection = workspace.selection()?;
         let Some(run_dir) = selection.run_dir else {
             return Err(Error::new(
-                Kind::Setup,
+                ExitKind::Setup,
                 "no_run_selected",
                 format!("no run is selected in {}", selection.file),
             )

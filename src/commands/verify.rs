@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::complete;
 use crate::app::{App, Outcome};
-use crate::error::{Error, Kind};
+use crate::error::{Error, ExitKind};
 use crate::output::json::{Verify, VerifyFinding};
 use crate::output::{Text, human};
 use crate::project::verify::{Finding, Problem, Store, Subject, Verified, WHOLE, verify};
@@ -42,9 +42,8 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     if locked.is_none() && commit.is_some() {
         let rev = args.rev.as_deref().unwrap_or_default();
         let message = format!("`{rev}` holds no data version");
-        return Err(
-            Error::new(Kind::Setup, "no_data_version", message).hint("`capture-hook log` lists the commits that do")
-        );
+        return Err(Error::new(ExitKind::Setup, "no_data_version", message)
+            .hint("`capture-hook log` lists the commits that do"));
     }
     let listing = locked.as_ref().map(|locked| project.listing(locked.version)).transpose()?.flatten();
     if listing.is_none() && commit.is_some() {
@@ -71,7 +70,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
                 Some(run) => not_held(run, &locked.version.to_string()),
                 None => not_here(args, &locked.version.to_string()),
             },
-            None => Error::new(Kind::Setup, "no_dataset", "there is no dataset yet: nothing was verified")
+            None => Error::new(ExitKind::Setup, "no_dataset", "there is no dataset yet: nothing was verified")
                 .hint("record a run, then `capture-hook select RUN` and commit"),
         });
     }
@@ -99,7 +98,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     } else {
         tell(app, &verified, locked.as_ref(), &result, args.rev.as_deref());
     }
-    Ok(if result.ok { Outcome::Done } else { Outcome::Wanting })
+    Ok(if result.ok { Outcome::Done } else { Outcome::CheckFailed })
 }
 
 /// The error where nothing of what was asked for is in this clone.
@@ -110,7 +109,8 @@ fn not_here(args: &Args, version: &str) -> Error {
     } else {
         (format!("{} of data version {version}", args.runs.join(", ")), format!(" {}", runs.join(" ")))
     };
-    let error = Error::new(Kind::Setup, "data_not_here", format!("{named} is not in this clone: nothing was verified"));
+    let error =
+        Error::new(ExitKind::Setup, "data_not_here", format!("{named} is not in this clone: nothing was verified"));
     match &args.rev {
         None => error.hint(format!("`capture-hook pull{typed}` brings it")),
         Some(rev) => {
@@ -122,8 +122,12 @@ fn not_here(args: &Args, version: &str) -> Error {
 
 fn not_held(run: &RunKey, version: &str) -> Error {
     let typed = quoted(run.to_string());
-    Error::new(Kind::Setup, "no_such_run", format!("data version {version} does not hold {run}: nothing was verified"))
-        .hint(format!("`capture-hook log {typed}` lists the commits that hold it"))
+    Error::new(
+        ExitKind::Setup,
+        "no_such_run",
+        format!("data version {version} does not hold {run}: nothing was verified"),
+    )
+    .hint(format!("`capture-hook log {typed}` lists the commits that hold it"))
 }
 
 fn only(app: &App, project: &Project, args: &Args) -> Result<Option<BTreeSet<RunKey>>, Error> {

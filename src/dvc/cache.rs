@@ -9,7 +9,7 @@ use super::listing::{Listing, ListingError};
 use super::settings::Settings;
 use super::text::TextFile;
 use super::version::{DataVersion, Oid};
-use crate::error::{Explain, Kind};
+use crate::error::{ExitKind, Explain};
 use crate::support::fs::{self, FsError};
 use crate::support::limits;
 
@@ -39,8 +39,8 @@ pub enum CacheError {
 }
 
 impl Explain for CacheError {
-    fn kind(&self) -> Kind {
-        Kind::Io
+    fn kind(&self) -> ExitKind {
+        ExitKind::Io
     }
 
     fn code(&self) -> &'static str {

@@ -15,7 +15,7 @@ use super::listing::{Entry, Listing};
 use super::project_lock::{LockedError, ProjectLock};
 use super::settings::Settings;
 use super::version::Oid;
-use crate::error::{Explain, Kind};
+use crate::error::{ExitKind, Explain};
 use crate::run::RunKey;
 use crate::run::dataset_dir::Environments;
 use crate::support::beneath::{FileKind, Root};
@@ -90,10 +90,10 @@ pub enum CheckoutError {
 }
 
 impl Explain for CheckoutError {
-    fn kind(&self) -> Kind {
+    fn kind(&self) -> ExitKind {
         match self {
-            Self::Unsafe { .. } => Kind::Wanting,
-            Self::BeyondUs(_) | Self::BeyondUsByForce { .. } | Self::TooMany(_) => Kind::Setup,
+            Self::Unsafe { .. } => ExitKind::CheckFailed,
+            Self::BeyondUs(_) | Self::BeyondUsByForce { .. } | Self::TooMany(_) => ExitKind::Setup,
             Self::Locked(error) => error.kind(),
             Self::Fs(error) => error.kind(),
         }

@@ -13,7 +13,7 @@ use super::program::{Dvc, ProgramError};
 use super::scratch::Scratch;
 use super::settings::{Settings, SettingsError};
 use super::version::{DataVersion, Oid};
-use crate::error::{Explain, Kind};
+use crate::error::{ExitKind, Explain};
 use crate::support::fs::{self, FsError};
 
 /// What is lacking of one data version.
@@ -69,11 +69,11 @@ pub enum ClosureError {
 }
 
 impl Explain for ClosureError {
-    fn kind(&self) -> Kind {
+    fn kind(&self) -> ExitKind {
         match self {
-            Self::NoRemote => Kind::Setup,
+            Self::NoRemote => ExitKind::Setup,
             Self::Program(error) => error.kind(),
-            Self::Answer(_) => Kind::Program,
+            Self::Answer(_) => ExitKind::Program,
             Self::Cache(error) => error.kind(),
             Self::Settings(error) => error.kind(),
             Self::Fs(error) => error.kind(),

@@ -20,7 +20,7 @@ use super::settings::Settings;
 use super::stage::{PARAMS_FILE, Resolved, STAGE};
 use super::text::Text;
 use super::version::{DataVersion, Oid};
-use crate::error::{Explain, Kind};
+use crate::error::{ExitKind, Explain};
 use crate::params::{self, Value};
 use crate::run::RunKey;
 use crate::support::beneath::Root;
@@ -68,10 +68,10 @@ impl From<DeltaError> for EngineError {
 }
 
 impl Explain for EngineError {
-    fn kind(&self) -> Kind {
+    fn kind(&self) -> ExitKind {
         match self {
-            Self::BeyondUs(_) | Self::NoRun(_) => Kind::Setup,
-            Self::NoListing(_) | Self::Listing(_) => Kind::Wanting,
+            Self::BeyondUs(_) | Self::NoRun(_) => ExitKind::Setup,
+            Self::NoListing(_) | Self::Listing(_) => ExitKind::CheckFailed,
             Self::Locked(error) => error.kind(),
             Self::Lock(error) => error.kind(),
             Self::Cache(error) => error.kind(),

@@ -11,7 +11,7 @@ use super::listing::Listing;
 use super::program::{Dvc, ProgramError};
 use super::settings::{Settings, Stranger};
 use super::version::DataVersion;
-use crate::error::{Explain, Kind};
+use crate::error::{ExitKind, Explain};
 use crate::support::aside::passing_dir;
 use crate::support::fs::{self, At, FsError};
 use crate::support::limits;
@@ -65,10 +65,10 @@ pub enum FetchError {
 }
 
 impl Explain for FetchError {
-    fn kind(&self) -> Kind {
+    fn kind(&self) -> ExitKind {
         match self {
-            Self::NoRemote(_) | Self::Absent { .. } | Self::NotAsked { .. } => Kind::Setup,
-            Self::NotThere { .. } => Kind::Wanting,
+            Self::NoRemote(_) | Self::Absent { .. } | Self::NotAsked { .. } => ExitKind::Setup,
+            Self::NotThere { .. } => ExitKind::CheckFailed,
             Self::Program { source, .. } => source.kind(),
             Self::Cache(error) => error.kind(),
             Self::Fs(error) => error.kind(),

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::stage::{RUN_DIR, STAGE};
 use super::version::{DataVersion, Oid};
-use crate::error::{Explain, Kind};
+use crate::error::{ExitKind, Explain};
 use crate::params::Value;
 use crate::params::value::lenient;
 use crate::params::yaml::{self, Node, YamlError};
@@ -40,8 +40,8 @@ pub enum LockError {
 }
 
 impl Explain for LockError {
-    fn kind(&self) -> Kind {
-        Kind::Setup
+    fn kind(&self) -> ExitKind {
+        ExitKind::Setup
     }
 
     fn code(&self) -> &'static str {

@@ -8,7 +8,7 @@ use std::io::{Seek, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::error::{Explain, Kind};
+use crate::error::{ExitKind, Explain};
 use crate::support::beneath::{FileKind, Root};
 use crate::support::fs::{At, FsError, Refused};
 use crate::support::limits;
@@ -30,9 +30,9 @@ pub enum LockedError {
 }
 
 impl Explain for LockedError {
-    fn kind(&self) -> Kind {
+    fn kind(&self) -> ExitKind {
         match self {
-            Self::Busy { .. } => Kind::Program,
+            Self::Busy { .. } => ExitKind::Program,
             Self::Fs(error) => error.kind(),
         }
     }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::cache::Cache;
 use super::ini::{self, IniError, Setting};
 use super::listing::Entry;
-use crate::error::{Explain, Kind};
+use crate::error::{ExitKind, Explain};
 use crate::run::dataset_dir::OffLimits;
 use crate::support::beneath::Root;
 use crate::support::env::Env;
@@ -193,10 +193,10 @@ pub enum SettingsError {
 }
 
 impl Explain for SettingsError {
-    fn kind(&self) -> Kind {
+    fn kind(&self) -> ExitKind {
         match self {
             Self::Fs(error) => error.kind(),
-            Self::Syntax { .. } => Kind::Setup,
+            Self::Syntax { .. } => ExitKind::Setup,
         }
     }
 

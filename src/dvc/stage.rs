@@ -11,7 +11,7 @@
 mod interpolate;
 mod unversioned;
 
-use crate::error::{Explain, Kind};
+use crate::error::{ExitKind, Explain};
 use crate::params::yaml::{self, Node, YamlError};
 use crate::params::{self, ParamsError, Value};
 use crate::support::names::{self, Refused, safe_path};
@@ -87,8 +87,8 @@ pub enum StageError {
 }
 
 impl Explain for StageError {
-    fn kind(&self) -> Kind {
-        Kind::Setup
+    fn kind(&self) -> ExitKind {
+        ExitKind::Setup
     }
 
     fn code(&self) -> &'static str {

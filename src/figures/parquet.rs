@@ -11,7 +11,7 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 
 use super::collect::{Collector, StepColumns, Trace};
 use super::key::{EpisodeColumns, KeyCollector, KeyFigures};
-use crate::error::{Explain, Kind};
+use crate::error::{ExitKind, Explain};
 use crate::support::fs;
 
 /// A parquet file of a run that cannot be read for figures.
@@ -36,10 +36,10 @@ pub enum FiguresError {
 }
 
 impl Explain for FiguresError {
-    fn kind(&self) -> Kind {
+    fn kind(&self) -> ExitKind {
         match self {
-            Self::Open { .. } => Kind::Io,
-            Self::Unreadable { .. } => Kind::Wanting,
+            Self::Open { .. } => ExitKind::Io,
+            Self::Unreadable { .. } => ExitKind::CheckFailed,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::error::{Explain, Kind};
+use crate::error::{ExitKind, Explain};
 use crate::support::fs::FsError;
 use crate::support::process::{ProcessError, quoted};
 
@@ -78,13 +78,15 @@ fn named(by: Option<&String>) -> String {
 }
 
 impl Explain for GitError {
-    fn kind(&self) -> Kind {
+    fn kind(&self) -> ExitKind {
         match self {
-            Self::NotARepository { .. } | Self::Bare { .. } | Self::Ownership { .. } | Self::NoProgram => Kind::Setup,
-            Self::NoSuchRevision { .. } => Kind::Setup,
-            Self::Read { .. } => Kind::Io,
-            Self::Locked { .. } => Kind::Program,
-            Self::TagInTheWay { .. } => Kind::Setup,
+            Self::NotARepository { .. } | Self::Bare { .. } | Self::Ownership { .. } | Self::NoProgram => {
+                ExitKind::Setup
+            }
+            Self::NoSuchRevision { .. } => ExitKind::Setup,
+            Self::Read { .. } => ExitKind::Io,
+            Self::Locked { .. } => ExitKind::Program,
+            Self::TagInTheWay { .. } => ExitKind::Setup,
             Self::Program(error) => error.kind(),
             Self::Fs(error) => error.kind(),
         }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::shim::{self, CHAINED};
 use super::survey::{Hook, Standing, survey, written_by};
-use crate::error::{Explain, Kind};
+use crate::error::{ExitKind, Explain};
 use crate::git::{GitError, HooksDirSource, Repo};
 use crate::support::fs::{self, FsError};
 use crate::support::process::quoted;
@@ -44,9 +44,9 @@ pub enum InstallError {
 }
 
 impl Explain for InstallError {
-    fn kind(&self) -> Kind {
+    fn kind(&self) -> ExitKind {
         match self {
-            Self::Outside { .. } | Self::Disabled | Self::Two { .. } => Kind::Setup,
+            Self::Outside { .. } | Self::Disabled | Self::Two { .. } => ExitKind::Setup,
             Self::Git(error) => error.kind(),
             Self::Fs(error) => error.kind(),
         }

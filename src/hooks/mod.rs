@@ -23,7 +23,7 @@ use std::io::Read;
 pub use post_commit::say as say_tags;
 
 use crate::app::{App, Outcome};
-use crate::error::{Error, Kind};
+use crate::error::{Error, ExitKind};
 use crate::git::Repo;
 use crate::project::sync::{Reach, Synced, size};
 use crate::project::{ACTIVE, Project};
@@ -54,7 +54,7 @@ pub fn run(app: &App, event: &str, args: &[OsString]) -> Result<Outcome, Error> 
         _ => {
             let known = shim::EVENTS.join(", ");
             return Err(
-                Error::new(Kind::Usage, "usage", format!("no hook `{event}`")).hint(format!("there are: {known}"))
+                Error::new(ExitKind::Usage, "usage", format!("no hook `{event}`")).hint(format!("there are: {known}"))
             );
         }
     };
@@ -128,7 +128,7 @@ fn stdin() -> Result<Vec<u8>, Error> {
     std::io::stdin()
         .lock()
         .read_to_end(&mut bytes)
-        .map_err(|e| Error::new(Kind::Io, "io", format!("cannot read what git sends: {e}")))?;
+        .map_err(|e| Error::new(ExitKind::Io, "io", format!("cannot read what git sends: {e}")))?;
     Ok(bytes)
 }
 

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use crate::app::{App, Outcome};
 use crate::dvc::lock;
-use crate::error::{Error, Kind};
+use crate::error::{Error, ExitKind};
 use crate::git::{Message, Oid, Repo, add_trailers};
 use crate::project::{Project, ProjectError, Source};
 use crate::provenance;
@@ -18,7 +18,7 @@ use crate::support::fs;
 /// Runs the event: the message's file, then where the message comes from, then of which commit.
 pub fn run(app: &App, args: &[OsString]) -> Result<Outcome, Error> {
     let Some(file) = args.first() else {
-        return Err(Error::new(Kind::Usage, "usage", "prepare-commit-msg needs the message's file"));
+        return Err(Error::new(ExitKind::Usage, "usage", "prepare-commit-msg needs the message's file"));
     };
     let projects = app.projects()?;
     let Some(Project { repo, .. }) = projects.first() else { return Ok(Outcome::Done) };

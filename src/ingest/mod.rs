@@ -9,7 +9,7 @@ use std::io::Write;
 use std::path::{Component, Path, PathBuf};
 
 use crate::columnar::{self, ParquetSink};
-use crate::error::{Explain, Kind};
+use crate::error::{ExitKind, Explain};
 use crate::manifest::{self, Entry, Manifest};
 use crate::run::RunKey;
 use crate::run::dataset_dir::{Misplaced, OffLimits};
@@ -124,12 +124,12 @@ impl From<ScanError> for Error {
 }
 
 impl Explain for Error {
-    fn kind(&self) -> Kind {
+    fn kind(&self) -> ExitKind {
         match self {
-            Self::NoRun(_) => Kind::Setup,
-            Self::Invalid(_) => Kind::Wanting,
+            Self::NoRun(_) => ExitKind::Setup,
+            Self::Invalid(_) => ExitKind::CheckFailed,
             // The place is named on the command line, or by the stage that calls it.
-            Self::Misplaced(_) | Self::Linked(_) | Self::Nested { .. } => Kind::Usage,
+            Self::Misplaced(_) | Self::Linked(_) | Self::Nested { .. } => ExitKind::Usage,
             Self::Scan(error) => error.kind(),
             Self::Columnar(error) => error.kind(),
             Self::Fs(error) => error.kind(),

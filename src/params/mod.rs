@@ -11,7 +11,7 @@ pub mod yaml;
 
 pub use value::Value;
 
-use crate::error::{Explain, Kind};
+use crate::error::{ExitKind, Explain};
 use crate::support::plain_text::{first_odd, too_much};
 use crate::support::process::quoted;
 
@@ -51,8 +51,8 @@ pub enum ParamsError {
 }
 
 impl Explain for ParamsError {
-    fn kind(&self) -> Kind {
-        Kind::Setup
+    fn kind(&self) -> ExitKind {
+        ExitKind::Setup
     }
 
     fn code(&self) -> &'static str {

@@ -12,7 +12,7 @@ use super::selection::run_of;
 use super::workspace::Workspace;
 use super::{Place, Project, ProjectError, Source};
 use crate::dvc::version::DataVersion;
-use crate::error::{Explain, Kind};
+use crate::error::{ExitKind, Explain};
 use crate::git::Oid;
 use crate::run::discover::{DuplicateRuns, LeftOut, RunDir, is_run};
 use crate::run::json::Value;
@@ -94,10 +94,10 @@ pub enum RunError {
 }
 
 impl Explain for RunError {
-    fn kind(&self) -> Kind {
+    fn kind(&self) -> ExitKind {
         match self {
             Self::Resolve(error) => error.kind(),
-            Self::NotHere { .. } => Kind::Setup,
+            Self::NotHere { .. } => ExitKind::Setup,
             Self::Project(error) => error.kind(),
         }
     }

@@ -7,7 +7,7 @@ use crate::dvc::cache::CacheError;
 use crate::dvc::lock::LockError;
 use crate::dvc::settings::SettingsError;
 use crate::dvc::stage::StageError;
-use crate::error::{Explain, Kind};
+use crate::error::{ExitKind, Explain};
 use crate::figures::FiguresError;
 use crate::git::GitError;
 use crate::run::dataset_dir::Misplaced;
@@ -155,11 +155,11 @@ impl ProjectError {
 }
 
 impl Explain for ProjectError {
-    fn kind(&self) -> Kind {
+    fn kind(&self) -> ExitKind {
         let own = match self {
-            Self::NotAllHere { .. } => Kind::Wanting,
-            Self::OtherRemote { .. } => Kind::Usage,
-            _ => Kind::Setup,
+            Self::NotAllHere { .. } => ExitKind::CheckFailed,
+            Self::OtherRemote { .. } => ExitKind::Usage,
+            _ => ExitKind::Setup,
         };
         self.inner().map_or(own, Explain::kind)
     }

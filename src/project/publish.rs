@@ -6,7 +6,7 @@ use super::promote::{Recorded, Stop, Undo};
 use super::workspace::Workspace;
 use super::{Hear, Locked, Project, ProjectError, Source};
 use crate::dvc::link::hash;
-use crate::error::{Error, Kind};
+use crate::error::{Error, ExitKind};
 use crate::git::{GitError, Range};
 use crate::run::RunKey;
 use crate::run::layout::RUN_JSON;
@@ -231,7 +231,7 @@ impl Project {
             None | Some(crate::git::Operation::Bisect) => Ok(()),
             Some(operation) => {
                 let what = format!("{operation:?}").to_lowercase();
-                Err(Error::new(Kind::Setup, "operation_under_way", format!("git is in the middle of a {what}"))
+                Err(Error::new(ExitKind::Setup, "operation_under_way", format!("git is in the middle of a {what}"))
                     .hint("finish or abort it first: `git status` says how"))
             }
         }

@@ -20,7 +20,7 @@ use crate::dvc::listing::{Entry, Listing};
 use crate::dvc::program::ProgramError;
 use crate::dvc::scratch::Scratch;
 use crate::dvc::version::{DataVersion, Oid};
-use crate::error::{Explain, Kind};
+use crate::error::{ExitKind, Explain};
 use crate::run::RunKey;
 use crate::support::fs::{self, At, FsError};
 use crate::support::names;
@@ -88,12 +88,12 @@ pub enum RetrieveError {
 }
 
 impl Explain for RetrieveError {
-    fn kind(&self) -> Kind {
+    fn kind(&self) -> ExitKind {
         match self {
-            Self::NotInVersion { .. } | Self::Absent(_) => Kind::Setup,
-            Self::Missing { .. } | Self::Damaged { .. } => Kind::Wanting,
-            Self::NoRoom { .. } => Kind::Io,
-            Self::Taken { .. } => Kind::Usage,
+            Self::NotInVersion { .. } | Self::Absent(_) => ExitKind::Setup,
+            Self::Missing { .. } | Self::Damaged { .. } => ExitKind::CheckFailed,
+            Self::NoRoom { .. } => ExitKind::Io,
+            Self::Taken { .. } => ExitKind::Usage,
             Self::Fetch(error) => error.kind(),
             Self::Dvc(error) => error.kind(),
             Self::Closure(error) => error.kind(),

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use super::setup::PARAMS_YAML;
 use super::workspace::{Workspace, WorkspaceError, normal};
 use crate::dvc::stage::{PARAMS_FILE, is_selection};
-use crate::error::{Explain, Kind};
+use crate::error::{ExitKind, Explain};
 use crate::params::ParamsError;
 use crate::params::edit::{Leaf, set};
 use crate::run::discover::RunDir;
@@ -55,9 +55,9 @@ pub enum SelectError {
 }
 
 impl Explain for SelectError {
-    fn kind(&self) -> Kind {
+    fn kind(&self) -> ExitKind {
         match self {
-            Self::Outside { .. } | Self::NotText(_) | Self::Placeholder(_) => Kind::Usage,
+            Self::Outside { .. } | Self::NotText(_) | Self::Placeholder(_) => ExitKind::Usage,
             Self::Workspace(error) => error.kind(),
             Self::Params(error) => error.kind(),
             Self::Fs(error) => error.kind(),

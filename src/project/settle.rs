@@ -10,7 +10,7 @@ use super::sync::{Reach, SyncError, Synced};
 use super::{Hear, Locked, Project, ProjectError, Source, views};
 use crate::dvc::lock::{self, Lock};
 use crate::dvc::merge::{Choice, Clash, Decided, Merged, Prefer, Sides};
-use crate::error::{Explain, Kind};
+use crate::error::{ExitKind, Explain};
 use crate::git::{Entry, GitError};
 use crate::run::discover::RunDir;
 use crate::run::layout::STEPS_PARQUET;
@@ -81,9 +81,9 @@ fn not_disputed(query: &str, disputed: &[RunKey], others: &[Clash]) -> String {
 }
 
 impl Explain for SettleError {
-    fn kind(&self) -> Kind {
+    fn kind(&self) -> ExitKind {
         match self {
-            Self::NoConflict { .. } | Self::NotDisputed { .. } | Self::NotMerged { .. } => Kind::Setup,
+            Self::NoConflict { .. } | Self::NotDisputed { .. } | Self::NotMerged { .. } => ExitKind::Setup,
             Self::Resolve(error) => error.kind(),
             Self::Sync(error) => error.kind(),
             Self::Project(error) => error.kind(),

@@ -14,7 +14,7 @@ use crate::dvc::closure::{self, ClosureError, Lack, Look};
 use crate::dvc::program::ProgramError;
 use crate::dvc::scratch::Scratch;
 use crate::dvc::version::DataVersion;
-use crate::error::{Explain, Kind};
+use crate::error::{ExitKind, Explain};
 use crate::git::{Oid, Range};
 use crate::support::progress::Silent;
 
@@ -101,10 +101,10 @@ fn few(what: &[String]) -> String {
 }
 
 impl Explain for TransferError {
-    fn kind(&self) -> Kind {
+    fn kind(&self) -> ExitKind {
         match self {
-            Self::NoRemote { .. } | Self::Absent(_) => Kind::Setup,
-            Self::Missing { .. } => Kind::Wanting,
+            Self::NoRemote { .. } | Self::Absent(_) => ExitKind::Setup,
+            Self::Missing { .. } => ExitKind::CheckFailed,
             Self::Upload { source: Cause::Dvc(error), .. } => error.kind(),
             Self::Upload { source: Cause::Closure(error), .. } => error.kind(),
             Self::Project(error) => error.kind(),

@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::config::{self, Config, ConfigError};
 use crate::dvc::stage::{self, DEFAULT_OUT_DIR, OUT_DIR, PARAMS_FILE, RUN_DIR, Stage, StageError, is_selection};
-use crate::error::{Explain, Kind};
+use crate::error::{ExitKind, Explain};
 use crate::params::{self, ParamsError};
 use crate::provenance::{is_tag_of, parse_tag};
 use crate::run::discover::{self, Discovered, DuplicateRuns, RunDir};
@@ -78,13 +78,13 @@ pub enum WorkspaceError {
 }
 
 impl Explain for WorkspaceError {
-    fn kind(&self) -> Kind {
+    fn kind(&self) -> ExitKind {
         match self {
             Self::Config(error) => error.kind(),
             Self::Validate(error) => error.kind(),
             Self::Stage(error) => error.kind(),
             Self::Params(error) => error.kind(),
-            Self::NotAPath { .. } | Self::NothingSelected { .. } => Kind::Setup,
+            Self::NotAPath { .. } | Self::NothingSelected { .. } => ExitKind::Setup,
             Self::Resolve(error) => error.kind(),
             Self::Fs(error) => error.kind(),
         }

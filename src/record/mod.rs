@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::error::{Explain, Kind};
+use crate::error::{ExitKind, Explain};
 use crate::run::json::{Layout, Object, Value};
 use crate::run::layout::{RUN_JSON, Stream};
 use crate::run::meta::RunMeta;
@@ -69,11 +69,11 @@ pub enum Error {
 }
 
 impl Explain for Error {
-    fn kind(&self) -> Kind {
+    fn kind(&self) -> ExitKind {
         match self {
             Self::Unsafe(error) => error.kind(),
-            Self::Closed | Self::Refused { .. } => Kind::Usage,
-            Self::Fs(_) | Self::Thread(_) | Self::Failed => Kind::Io,
+            Self::Closed | Self::Refused { .. } => ExitKind::Usage,
+            Self::Fs(_) | Self::Thread(_) | Self::Failed => ExitKind::Io,
         }
     }
 

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 
-use crate::error::{Explain, Kind};
+use crate::error::{ExitKind, Explain};
 use crate::support::names;
 
 /// A directory that is not for data, whatever its name.
@@ -30,8 +30,8 @@ pub struct Misplaced {
 }
 
 impl Explain for Misplaced {
-    fn kind(&self) -> Kind {
-        Kind::Wanting
+    fn kind(&self) -> ExitKind {
+        ExitKind::CheckFailed
     }
 
     fn code(&self) -> &'static str {

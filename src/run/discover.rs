@@ -13,7 +13,7 @@ use super::include::Include;
 use super::layout::{EPISODES, Layout, RUN_JSON, STEPS};
 use super::meta::RunMeta;
 use super::{RunKey, StartTime, open};
-use crate::error::{Explain, Kind};
+use crate::error::{ExitKind, Explain};
 use crate::support::fs::{At, FsError, same_bytes};
 
 /// A run's directory.
@@ -198,8 +198,8 @@ fn describe_duplicates(groups: &BTreeMap<RunKey, Vec<String>>) -> String {
 }
 
 impl Explain for DuplicateRuns {
-    fn kind(&self) -> Kind {
-        Kind::Setup
+    fn kind(&self) -> ExitKind {
+        ExitKind::Setup
     }
 
     fn code(&self) -> &'static str {

@@ -10,7 +10,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Explain, Kind};
+use crate::error::{ExitKind, Explain};
 use crate::support::names::{self, Fault};
 
 /// The longest file name that common file systems take, in bytes.
@@ -52,8 +52,8 @@ pub struct UnsafeId {
 }
 
 impl Explain for UnsafeId {
-    fn kind(&self) -> Kind {
-        Kind::Usage
+    fn kind(&self) -> ExitKind {
+        ExitKind::Usage
     }
 
     fn code(&self) -> &'static str {

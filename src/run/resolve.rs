@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::discover::{DuplicateRuns, RunDir, is_run, joined_names};
 use super::layout::slash_hint;
 use super::{RunKey, StartTime};
-use crate::error::{Explain, Kind};
+use crate::error::{ExitKind, Explain};
 
 /// What was typed, and where.
 #[derive(Debug, Clone, Copy)]
@@ -94,8 +94,8 @@ fn listed(candidates: &[String]) -> String {
 }
 
 impl Explain for ResolveError {
-    fn kind(&self) -> Kind {
-        Kind::Setup
+    fn kind(&self) -> ExitKind {
+        ExitKind::Setup
     }
 
     fn code(&self) -> &'static str {

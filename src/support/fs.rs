@@ -17,7 +17,7 @@ use rustix::fs::{Mode, OFlags};
 
 use super::aside::{self, TEMP};
 use super::process::quoted;
-use crate::error::{Explain, Kind};
+use crate::error::{ExitKind, Explain};
 
 /// An operation on a path that failed.
 #[derive(Debug, thiserror::Error)]
@@ -66,8 +66,8 @@ impl FsError {
 }
 
 impl Explain for FsError {
-    fn kind(&self) -> Kind {
-        if self.refused().is_some() { Kind::Setup } else { Kind::Io }
+    fn kind(&self) -> ExitKind {
+        if self.refused().is_some() { ExitKind::Setup } else { ExitKind::Io }
     }
 
     fn code(&self) -> &'static str {

@@ -17,7 +17,7 @@ use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGTERM};
 use super::env::Env;
 use super::heard::{Ear, Said};
 use super::prompts::{self, Prompts};
-use crate::error::{Explain, Kind};
+use crate::error::{ExitKind, Explain};
 
 /// A program that could not be run, or failed.
 #[derive(Debug, thiserror::Error)]
@@ -71,8 +71,8 @@ pub enum ProcessError {
 }
 
 impl Explain for ProcessError {
-    fn kind(&self) -> Kind {
-        Kind::Program
+    fn kind(&self) -> ExitKind {
+        ExitKind::Program
     }
 
     fn code(&self) -> &'static str {

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::error::{Explain, Kind};
+use crate::error::{ExitKind, Explain};
 use crate::run::RunKey;
 use crate::run::include::Include;
 use crate::run::layout::Layout;
@@ -72,8 +72,8 @@ pub enum OptionsError {
 }
 
 impl Explain for OptionsError {
-    fn kind(&self) -> Kind {
-        Kind::Setup
+    fn kind(&self) -> ExitKind {
+        ExitKind::Setup
     }
 
     fn code(&self) -> &'static str {
@@ -225,8 +225,8 @@ pub enum ScanError {
 }
 
 impl Explain for ScanError {
-    fn kind(&self) -> Kind {
-        Kind::Io
+    fn kind(&self) -> ExitKind {
+        ExitKind::Io
     }
 
     fn code(&self) -> &'static str {

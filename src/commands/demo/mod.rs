@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::app::{App, Outcome};
 use crate::dvc::program::{Dvc, Search};
-use crate::error::{Error, Kind};
+use crate::error::{Error, ExitKind};
 use crate::output::Text;
 use crate::support::env::Env;
 use crate::support::fs::At;
@@ -63,7 +63,7 @@ fn scratch(app: &App, dir: Option<&Path>) -> Result<PathBuf, Error> {
     let dir = app.cwd.join(dir);
     crate::support::fs::create_dir_all(&dir)?;
     if std::fs::read_dir(&dir).at("list", &dir)?.next().is_some() {
-        return Err(Error::new(Kind::Usage, "directory_not_empty", format!("{} is not empty", dir.display()))
+        return Err(Error::new(ExitKind::Usage, "directory_not_empty", format!("{} is not empty", dir.display()))
             .hint("name a new directory: capture-hook demo DIR"));
     }
     Ok(dir)

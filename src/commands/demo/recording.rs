@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::plume::Plume;
-use crate::error::{Error, Kind};
+use crate::error::{Error, ExitKind};
 use crate::record::{Episode, Meta, Options, Position, RunRecorder, Step};
 use crate::run::json::{Object, Value};
 
@@ -18,7 +18,7 @@ pub fn record(root: &Path, seed: u32) -> Result<PathBuf, Error> {
     options.run_id = Some(format!("run-{seed:04}"));
     let target = root.join("demo").join(format!("run-{seed:04}"));
     if target.exists() {
-        return Err(Error::new(Kind::Usage, "run_exists", format!("{} is there already", target.display()))
+        return Err(Error::new(ExitKind::Usage, "run_exists", format!("{} is there already", target.display()))
             .hint("a recorded run is never changed: choose another --seed"));
     }
     let recorder = RunRecorder::create(options)?;

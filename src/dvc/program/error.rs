@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::OLDEST;
 use crate::dvc::reason::known_way_out;
 use crate::dvc::settings::SettingsError;
-use crate::error::{Explain, Kind};
+use crate::error::{ExitKind, Explain};
 use crate::support::fs::FsError;
 use crate::support::process::{ProcessError, quoted};
 
@@ -74,15 +74,15 @@ pub enum ProgramError {
 }
 
 impl Explain for ProgramError {
-    fn kind(&self) -> Kind {
+    fn kind(&self) -> ExitKind {
         match self {
             Self::NotFound
             | Self::NotAProgram { .. }
             | Self::Refused { .. }
             | Self::Untrusted { .. }
             | Self::NoInterpreter { .. }
-            | Self::TooOld { .. } => Kind::Setup,
-            Self::Busy { .. } => Kind::Program,
+            | Self::TooOld { .. } => ExitKind::Setup,
+            Self::Busy { .. } => ExitKind::Program,
             Self::Process(error) => error.kind(),
             Self::Settings(error) => error.kind(),
             Self::Fs(error) => error.kind(),

@@ -1,7 +1,7 @@
 //! Settings of the stage under which DVC versions no run: it would do nothing, or keep no copy, and call that a success.
 
 use super::{FILE, Resolved, STAGE};
-use crate::error::{Explain, Kind};
+use crate::error::{ExitKind, Explain};
 
 /// Why DVC would not version a run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,8 +20,8 @@ pub enum Unversioned {
 }
 
 impl Explain for Unversioned {
-    fn kind(&self) -> Kind {
-        Kind::Setup
+    fn kind(&self) -> ExitKind {
+        ExitKind::Setup
     }
 
     fn code(&self) -> &'static str {

@@ -6,7 +6,7 @@ use crate::dvc::fetch::FetchError;
 use crate::dvc::listing::Refusal;
 use crate::dvc::program::ProgramError;
 use crate::dvc::stage::Unversioned;
-use crate::error::{Explain, Kind};
+use crate::error::{ExitKind, Explain};
 use crate::git::{GitError, HidingFlag};
 use crate::ingest;
 use crate::project::ProjectError;
@@ -240,7 +240,7 @@ fn findings(report: &Report) -> String {
 }
 
 impl Explain for Stop {
-    fn kind(&self) -> Kind {
+    fn kind(&self) -> ExitKind {
         match self {
             Self::Invalid { .. }
             | Self::Lost { .. }
@@ -249,17 +249,17 @@ impl Explain for Stop {
             | Self::Unknown { .. }
             | Self::UnknownInMerge { .. }
             | Self::NotHere { .. }
-            | Self::Refused { .. } => Kind::Wanting,
+            | Self::Refused { .. } => ExitKind::CheckFailed,
             Self::Selection { .. }
             | Self::Stage
             | Self::Include
             | Self::IncludeMissing
             | Self::OtherStages
             | Self::NothingSelected
-            | Self::NoRun { .. } => Kind::Setup,
-            Self::Untrusted { .. } | Self::TrackedByGit { .. } | Self::LeftOut { .. } => Kind::Setup,
-            Self::Ignored { .. } | Self::Hidden { .. } => Kind::Setup,
-            Self::NotLocked { .. } => Kind::Program,
+            | Self::NoRun { .. } => ExitKind::Setup,
+            Self::Untrusted { .. } | Self::TrackedByGit { .. } | Self::LeftOut { .. } => ExitKind::Setup,
+            Self::Ignored { .. } | Self::Hidden { .. } => ExitKind::Setup,
+            Self::NotLocked { .. } => ExitKind::Program,
             Self::Committed { source, .. } => source.kind(),
             Self::Unversioned(error) => error.kind(),
             Self::Dvc(error) => error.kind(),

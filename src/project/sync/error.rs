@@ -5,7 +5,7 @@ use crate::dvc::checkout::CheckoutError;
 use crate::dvc::fetch::FetchError;
 use crate::dvc::program::ProgramError;
 use crate::dvc::reason::REASON;
-use crate::error::{Explain, Kind};
+use crate::error::{ExitKind, Explain};
 use crate::project::ProjectError;
 use crate::support::fs;
 use crate::support::process::ProcessError;
@@ -43,7 +43,7 @@ impl SyncError {
 }
 
 impl Explain for SyncError {
-    fn kind(&self) -> Kind {
+    fn kind(&self) -> ExitKind {
         self.inner().kind()
     }
 
