@@ -137,7 +137,7 @@ pub fn main() -> ExitCode {
         Ok(Outcome::CheckFailed) => ExitCode::from(ExitKind::CheckFailed.exit_code()),
         Err(error) => {
             ui.error(&error);
-            ExitCode::from(error.kind().exit_code())
+            ExitCode::from(error.exit_kind().exit_code())
         }
     }
 }
@@ -153,7 +153,7 @@ fn as_shell(asked: Asked) -> ExitCode {
         }
     };
     Ui::new(UiOptions::default()).error(&error);
-    ExitCode::from(error.kind().exit_code())
+    ExitCode::from(error.exit_kind().exit_code())
 }
 
 /// A mistyped command with the ones that are a slip or two away: clap's own measure thinks little of swapped letters.

@@ -5,7 +5,8 @@
 
 use serde::Deserialize;
 
-use crate::error::{ExitKind, Explain};
+use crate::error::ExitKind::Setup;
+use crate::error::{Explain, Explanation};
 use crate::run::include::Include;
 use crate::support::plain_text::too_much;
 
@@ -120,16 +121,8 @@ pub struct ConfigError {
 }
 
 impl Explain for ConfigError {
-    fn kind(&self) -> ExitKind {
-        ExitKind::Setup
-    }
-
-    fn code(&self) -> &'static str {
-        "invalid_config"
-    }
-
-    fn hints(&self) -> Vec<String> {
-        vec!["`capture-hook config list` shows every setting with its default".into()]
+    fn explain(&self) -> Explanation {
+        Setup.code("invalid_config").hint("`capture-hook config list` shows every setting with its default")
     }
 }
 

@@ -1,7 +1,15 @@
-//! What every room's errors have in common: a kind (the exit code), a stable code, and hints.
+//! What all errors have in common: an exit code, a stable code and hints.
 //!
-//! Each room has its own `thiserror` enum and implements [`Explain`] for it; a command returns [`Error`], which any of
-//! them turns into by `?`. One printer (in `output`) shows it: `error:`, `caused by:`, `hint:`.
+//! - Each room has one `thiserror` enum and implements [`Explain`] for it. A variant's exit code, code and hints stand in one
+//!   arm; a variant that wraps another room's error passes on that error's own explanation.
+//! - A command returns [`Error`], into which `?` turns any of them. One printer (in `output`) shows it: `error:` the message,
+//!   `caused by:` its sources, `hint:` what to do next.
+//! - Scripts rely on the exit code ([`ExitKind`]) and on the code: neither changes without a note in the changelog.
+//! - A message is lower case without a full stop: `cannot VERB OBJECT`, or a plain statement about a named thing. What a
+//!   repository can choose is escaped in it.
+//! - A hint is one sentence, with the command to type in backticks; the most likely fix comes first.
+//! - Bad data is no error: `validate`, `verify` and `check` report it as a finding, and the command ends with exit code 1.
+//! - An error is never dropped in silence: where one is ignored on purpose, a comment says why.
 
 use std::fmt;
 
@@ -22,6 +30,12 @@ pub enum ExitKind {
 }
 
 impl ExitKind {
+    /// An explanation with this exit code, this stable code and no hint yet.
+    #[must_use]
+    pub fn code(self, code: &'static str) -> Explanation {
+        Explanation { exit: self, code, hints: Vec::new() }
+    }
+
     /// The process exit code for this kind.
     #[must_use]
     pub fn exit_code(self) -> u8 {
@@ -29,55 +43,74 @@ impl ExitKind {
     }
 }
 
-/// What a room's error can say beyond its message.
-pub trait Explain: std::error::Error {
+/// What an error says beyond its message: `Setup.code("merge_conflict").hint("resolve it, then `git add dvc.yaml`")`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
     /// The class of the failure.
-    fn kind(&self) -> ExitKind;
+    pub exit: ExitKind,
     /// A stable machine-readable name, `snake_case`.
-    fn code(&self) -> &'static str;
-    /// What to do next, one sentence each, with a command to type where there is one.
-    fn hints(&self) -> Vec<String> {
-        Vec::new()
-    }
+    pub code: &'static str,
+    /// What to do next, one sentence each, with a command to type if there is one.
+    pub hints: Vec<String>,
 }
 
-/// A failure on its way to the user.
-pub struct Error {
-    kind: ExitKind,
-    code: &'static str,
-    hints: Vec<String>,
-    source: Box<dyn std::error::Error + Send + Sync>,
-}
-
-impl Error {
-    /// An error made on the spot, for a fault that belongs to no room.
-    pub fn new(kind: ExitKind, code: &'static str, message: impl Into<String>) -> Self {
-        Self { kind, code, hints: Vec::new(), source: Box::new(Message(message.into())) }
-    }
-
-    /// The same error with one more hint.
+impl Explanation {
+    /// The same with one more hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
     }
 
+    /// The same with these hints, too.
+    #[must_use]
+    pub fn hints(mut self, hints: impl IntoIterator<Item = String>) -> Self {
+        self.hints.extend(hints);
+        self
+    }
+}
+
+/// An error that a user can be shown.
+pub trait Explain: std::error::Error {
+    /// The exit code, the stable code and the hints.
+    fn explain(&self) -> Explanation;
+}
+
+/// A failure on its way to the user.
+pub struct Error {
+    explanation: Explanation,
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl Error {
+    /// An error made on the spot, for a fault that belongs to no room.
+    pub fn new(exit: ExitKind, code: &'static str, message: impl Into<String>) -> Self {
+        Self { explanation: exit.code(code), source: Box::new(Message(message.into())) }
+    }
+
+    /// The same error with one more hint.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.explanation.hints.push(hint.into());
+        self
+    }
+
     /// The class of the failure.
     #[must_use]
-    pub fn kind(&self) -> ExitKind {
-        self.kind
+    pub fn exit_kind(&self) -> ExitKind {
+        self.explanation.exit
     }
 
     /// The stable name of the failure.
     #[must_use]
     pub fn code(&self) -> &'static str {
-        self.code
+        self.explanation.code
     }
 
     /// What to do next.
     #[must_use]
     pub fn hints(&self) -> &[String] {
-        &self.hints
+        &self.explanation.hints
     }
 
     /// The messages of the causes, outermost first, without the error's own.
@@ -101,13 +134,13 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({:?}, {})", self.source, self.kind, self.code)
+        write!(f, "{} ({:?}, {})", self.source, self.exit_kind(), self.code())
     }
 }
 
 impl<E: Explain + Send + Sync + 'static> From<E> for Error {
     fn from(error: E) -> Self {
-        Self { kind: error.kind(), code: error.code(), hints: error.hints(), source: Box::new(error) }
+        Self { explanation: error.explain(), source: Box::new(error) }
     }
 }
 

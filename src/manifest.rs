@@ -8,7 +8,8 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use crate::error::{ExitKind, Explain};
+use crate::error::ExitKind::CheckFailed;
+use crate::error::{Explain, Explanation};
 use crate::run::RunKey;
 use crate::run::json::{self, Layout, Object, Value};
 use crate::run::layout::MANIFEST;
@@ -214,36 +215,17 @@ pub enum Error {
 }
 
 impl Explain for Error {
-    fn kind(&self) -> ExitKind {
+    fn explain(&self) -> Explanation {
         match self {
-            Self::Exists { .. } | Self::NoRun { .. } => ExitKind::CheckFailed,
-            Self::Scan(error) => error.kind(),
-            Self::Fs(error) => error.kind(),
-        }
-    }
-
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Exists { .. } => "manifest_exists",
-            Self::NoRun { .. } => "invalid_run",
-            Self::Scan(error) => error.code(),
-            Self::Fs(error) => error.code(),
-        }
-    }
-
-    fn hints(&self) -> Vec<String> {
-        match self {
-            Self::Exists { run_dir } => {
-                vec![format!(
-                    "`capture-hook validate {}` says whether it agrees with the files; delete it to have a new one made",
-                    quoted(run_dir)
-                )]
-            }
-            Self::NoRun { run_dir, .. } => {
-                vec![format!("`capture-hook validate {}` says what is wrong", quoted(run_dir))]
-            }
-            Self::Scan(error) => error.hints(),
-            Self::Fs(error) => error.hints(),
+            Self::Exists { run_dir } => CheckFailed.code("manifest_exists").hint(format!(
+                "`capture-hook validate {}` says whether it agrees with the files; delete it to have a new one made",
+                quoted(run_dir)
+            )),
+            Self::NoRun { run_dir, .. } => CheckFailed
+                .code("invalid_run")
+                .hint(format!("`capture-hook validate {}` says what is wrong", quoted(run_dir))),
+            Self::Scan(error) => error.explain(),
+            Self::Fs(error) => error.explain(),
         }
     }
 }

@@ -8,7 +8,7 @@ use pyo3::types::PyTuple;
 /// An error of the library as the Python exception that fits its kind.
 pub fn raised(py: Python<'_>, error: impl Into<Error>) -> PyErr {
     let error = error.into();
-    let class = match (error.kind(), error.code()) {
+    let class = match (error.exit_kind(), error.code()) {
         (_, "run_dir_not_found" | "run_not_found") => "RunNotFoundError",
         (ExitKind::CheckFailed, _) => "InvalidRunError",
         (ExitKind::Usage, _) => "RunUsageError",

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use parquet::errors::ParquetError;
 
-use crate::error::{ExitKind, Explain};
+use crate::error::ExitKind::Io;
+use crate::error::{Explain, Explanation};
 use crate::support::fs::FsError;
 
 mod chunk;
@@ -54,21 +55,10 @@ impl Error {
 }
 
 impl Explain for Error {
-    fn kind(&self) -> ExitKind {
-        ExitKind::Io
-    }
-
-    fn code(&self) -> &'static str {
+    fn explain(&self) -> Explanation {
         match self {
-            Self::Fs(error) => error.code(),
-            Self::Parquet { .. } | Self::Ended => "io",
-        }
-    }
-
-    fn hints(&self) -> Vec<String> {
-        match self {
-            Self::Fs(error) => error.hints(),
-            _ => Vec::new(),
+            Self::Fs(error) => Explanation { exit: Io, ..error.explain() },
+            Self::Parquet { .. } | Self::Ended => Io.code("io"),
         }
     }
 }

@@ -340,7 +340,7 @@ mod tests {
     #[test]
     fn a_mistyped_setting_is_refused_with_the_one_meant() {
         let error = find("push.polcy").err().unwrap();
-        assert_eq!((error.kind(), error.hints()[0].as_str()), (ExitKind::Usage, "did you mean `push.policy`?"));
+        assert_eq!((error.exit_kind(), error.hints()[0].as_str()), (ExitKind::Usage, "did you mean `push.policy`?"));
         assert_eq!(find("max_bites").err().unwrap().hints()[0], "did you mean `pull.max_bytes`?");
     }
 

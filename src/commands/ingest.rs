@@ -193,7 +193,7 @@ fn tell(app: &App, place: &Workspace, done: Vec<Result<Ingested, ingest::Error>>
                 let error = Error::from(error);
                 app.ui.error(&error);
                 // The gravest decides the exit code.
-                if worst.as_ref().is_none_or(|worst| error.kind().exit_code() > worst.kind().exit_code()) {
+                if worst.as_ref().is_none_or(|worst| error.exit_kind().exit_code() > worst.exit_kind().exit_code()) {
                     worst = Some(error);
                 }
             }
@@ -204,7 +204,7 @@ fn tell(app: &App, place: &Workspace, done: Vec<Result<Ingested, ingest::Error>>
     }
     match worst {
         None => Ok(Outcome::Done),
-        Some(error) if error.kind() == ExitKind::CheckFailed => Ok(Outcome::CheckFailed),
-        Some(error) => Err(Error::new(error.kind(), error.code(), "not every run was ingested")),
+        Some(error) if error.exit_kind() == ExitKind::CheckFailed => Ok(Outcome::CheckFailed),
+        Some(error) => Err(Error::new(error.exit_kind(), error.code(), "not every run was ingested")),
     }
 }

@@ -79,7 +79,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     }
     if !catalog.duplicates.0.is_empty() {
         app.ui.warn(&catalog.duplicates.to_string());
-        catalog.duplicates.hints().iter().for_each(|hint| app.ui.hint(hint));
+        catalog.duplicates.explain().hints.iter().for_each(|hint| app.ui.hint(hint));
     }
     hooks::warn_unreached(app, &project.repo);
     Ok(Outcome::Done)

@@ -126,7 +126,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     let hidden = Project::open(&workspace.root, &app.env).ok().and_then(|project| project.sees(&pointed.file).err());
     if let Some(stop) = hidden {
         app.ui.warn(&stop.to_string());
-        stop.hints().iter().for_each(|hint| app.ui.hint(hint));
+        stop.explain().hints.iter().for_each(|hint| app.ui.hint(hint));
     } else if in_git && pointed.changed {
         app.ui.hint(&format!("`git commit {} -m '…'` puts it into the dataset", quoted(&pointed.file)));
     } else if !in_git && anew.is_some() {

@@ -9,7 +9,8 @@ use super::listing::{Listing, ListingError};
 use super::settings::Settings;
 use super::text::TextFile;
 use super::version::{DataVersion, Oid};
-use crate::error::{ExitKind, Explain};
+use crate::error::ExitKind::Io;
+use crate::error::{Explain, Explanation};
 use crate::support::fs::{self, FsError};
 use crate::support::limits;
 
@@ -39,24 +40,12 @@ pub enum CacheError {
 }
 
 impl Explain for CacheError {
-    fn kind(&self) -> ExitKind {
-        ExitKind::Io
-    }
-
-    fn code(&self) -> &'static str {
+    fn explain(&self) -> Explanation {
+        let again = |path: &Path| format!("remove {} and fetch it again: `capture-hook pull`", path.display());
         match self {
-            Self::Fs(error) => error.code(),
-            Self::Damaged { .. } => "cache_object_damaged",
-            Self::Listing { .. } => "cache_object_not_read",
-        }
-    }
-
-    fn hints(&self) -> Vec<String> {
-        match self {
-            Self::Fs(error) => error.hints(),
-            Self::Damaged { path } | Self::Listing { path, .. } => {
-                vec![format!("remove {} and fetch it again: `capture-hook pull`", path.display())]
-            }
+            Self::Fs(error) => Explanation { exit: Io, ..error.explain() },
+            Self::Damaged { path } => Io.code("cache_object_damaged").hint(again(path)),
+            Self::Listing { path, .. } => Io.code("cache_object_not_read").hint(again(path)),
         }
     }
 }

@@ -15,7 +15,8 @@ use super::listing::{Entry, Listing};
 use super::project_lock::{LockedError, ProjectLock};
 use super::settings::Settings;
 use super::version::Oid;
-use crate::error::{ExitKind, Explain};
+use crate::error::ExitKind::{CheckFailed, Setup};
+use crate::error::{Explain, Explanation};
 use crate::run::RunKey;
 use crate::run::dataset_dir::Environments;
 use crate::support::beneath::{FileKind, Root};
@@ -90,36 +91,19 @@ pub enum CheckoutError {
 }
 
 impl Explain for CheckoutError {
-    fn kind(&self) -> ExitKind {
+    fn explain(&self) -> Explanation {
         match self {
-            Self::Unsafe { .. } => ExitKind::CheckFailed,
-            Self::BeyondUs(_) | Self::BeyondUsByForce { .. } | Self::TooMany(_) => ExitKind::Setup,
-            Self::Locked(error) => error.kind(),
-            Self::Fs(error) => error.kind(),
-        }
-    }
-
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Unsafe { .. } => "unsafe_path",
-            Self::BeyondUs(_) | Self::BeyondUsByForce { .. } => "beyond_native_checkout",
-            Self::TooMany(_) => "too_many_files",
-            Self::Locked(error) => error.code(),
-            Self::Fs(error) => error.code(),
-        }
-    }
-
-    fn hints(&self) -> Vec<String> {
-        match self {
-            Self::Unsafe { .. } => vec!["do not check this commit's data out; tell who made it".into()],
-            Self::BeyondUs(_) => vec!["`dvc checkout` does it".into()],
-            Self::BeyondUsByForce { out_dir, .. } => vec![format!(
+            Self::Unsafe { .. } => {
+                CheckFailed.code("unsafe_path").hint("do not check this commit's data out; tell who made it")
+            }
+            Self::BeyondUs(_) => Setup.code("beyond_native_checkout").hint("`dvc checkout` does it"),
+            Self::BeyondUsByForce { out_dir, .. } => Setup.code("beyond_native_checkout").hint(format!(
                 "`dvc checkout --force {}` does it; it removes runs that are in no commit, too",
                 quoted(out_dir)
-            )],
-            Self::TooMany(_) => vec!["`capture-hook pull` does it".into()],
-            Self::Locked(error) => error.hints(),
-            Self::Fs(error) => error.hints(),
+            )),
+            Self::TooMany(_) => Setup.code("too_many_files").hint("`capture-hook pull` does it"),
+            Self::Locked(error) => error.explain(),
+            Self::Fs(error) => error.explain(),
         }
     }
 }

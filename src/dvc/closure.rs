@@ -13,7 +13,8 @@ use super::program::{Dvc, ProgramError};
 use super::scratch::Scratch;
 use super::settings::{Settings, SettingsError};
 use super::version::{DataVersion, Oid};
-use crate::error::{ExitKind, Explain};
+use crate::error::ExitKind::{Program, Setup};
+use crate::error::{Explain, Explanation};
 use crate::support::fs::{self, FsError};
 
 /// What is lacking of one data version.
@@ -69,39 +70,19 @@ pub enum ClosureError {
 }
 
 impl Explain for ClosureError {
-    fn kind(&self) -> ExitKind {
+    fn explain(&self) -> Explanation {
         match self {
-            Self::NoRemote => ExitKind::Setup,
-            Self::Program(error) => error.kind(),
-            Self::Answer(_) => ExitKind::Program,
-            Self::Cache(error) => error.kind(),
-            Self::Settings(error) => error.kind(),
-            Self::Fs(error) => error.kind(),
-        }
-    }
-
-    fn code(&self) -> &'static str {
-        match self {
-            Self::NoRemote => "no_dvc_remote",
-            Self::Program(error) => error.code(),
-            Self::Answer(_) => "dvc_answer_not_understood",
-            Self::Cache(error) => error.code(),
-            Self::Settings(error) => error.code(),
-            Self::Fs(error) => error.code(),
-        }
-    }
-
-    fn hints(&self) -> Vec<String> {
-        match self {
-            Self::NoRemote => vec!["name one: `dvc remote add -d storage URL` (a directory, s3://…, ssh://…)".into()],
-            Self::Program(error) => match error.hints() {
-                hints if hints.is_empty() => vec![LOOK_AT_REMOTE.into()],
-                hints => hints,
+            Self::NoRemote => Setup
+                .code("no_dvc_remote")
+                .hint("name one: `dvc remote add -d storage URL` (a directory, s3://…, ssh://…)"),
+            Self::Program(error) => match error.explain() {
+                explanation if explanation.hints.is_empty() => explanation.hint(LOOK_AT_REMOTE),
+                explanation => explanation,
             },
-            Self::Answer(_) => vec![LOOK_AT_REMOTE.into()],
-            Self::Cache(error) => error.hints(),
-            Self::Settings(error) => error.hints(),
-            Self::Fs(error) => error.hints(),
+            Self::Answer(_) => Program.code("dvc_answer_not_understood").hint(LOOK_AT_REMOTE),
+            Self::Cache(error) => error.explain(),
+            Self::Settings(error) => error.explain(),
+            Self::Fs(error) => error.explain(),
         }
     }
 }

@@ -20,7 +20,8 @@ use super::settings::Settings;
 use super::stage::{PARAMS_FILE, Resolved, STAGE};
 use super::text::Text;
 use super::version::{DataVersion, Oid};
-use crate::error::{ExitKind, Explain};
+use crate::error::ExitKind::{CheckFailed, Setup};
+use crate::error::{Explain, Explanation};
 use crate::params::{self, Value};
 use crate::run::RunKey;
 use crate::support::beneath::Root;
@@ -68,39 +69,16 @@ impl From<DeltaError> for EngineError {
 }
 
 impl Explain for EngineError {
-    fn kind(&self) -> ExitKind {
+    fn explain(&self) -> Explanation {
         match self {
-            Self::BeyondUs(_) | Self::NoRun(_) => ExitKind::Setup,
-            Self::NoListing(_) | Self::Listing(_) => ExitKind::CheckFailed,
-            Self::Locked(error) => error.kind(),
-            Self::Lock(error) => error.kind(),
-            Self::Cache(error) => error.kind(),
-            Self::Fs(error) => error.kind(),
-        }
-    }
-
-    fn code(&self) -> &'static str {
-        match self {
-            Self::BeyondUs(_) => "beyond_native_engine",
-            Self::NoListing(_) => "data_not_in_cache",
-            Self::NoRun(_) => "run_not_in_dataset",
-            Self::Locked(error) => error.code(),
-            Self::Lock(error) => error.code(),
-            Self::Cache(error) => error.code(),
-            Self::Listing(_) => "invalid_listing",
-            Self::Fs(error) => error.code(),
-        }
-    }
-
-    fn hints(&self) -> Vec<String> {
-        match self {
-            Self::BeyondUs(_) => vec!["set engine = \"dvc\" in capture-hook.toml".into()],
-            Self::NoListing(_) => vec!["`capture-hook pull` gets it".into()],
-            Self::NoRun(_) | Self::Listing(_) => Vec::new(),
-            Self::Locked(error) => error.hints(),
-            Self::Lock(error) => error.hints(),
-            Self::Cache(error) => error.hints(),
-            Self::Fs(error) => error.hints(),
+            Self::BeyondUs(_) => Setup.code("beyond_native_engine").hint("set engine = \"dvc\" in capture-hook.toml"),
+            Self::NoListing(_) => CheckFailed.code("data_not_in_cache").hint("`capture-hook pull` gets it"),
+            Self::NoRun(_) => Setup.code("run_not_in_dataset"),
+            Self::Locked(error) => error.explain(),
+            Self::Lock(error) => error.explain(),
+            Self::Cache(error) => error.explain(),
+            Self::Listing(_) => CheckFailed.code("invalid_listing"),
+            Self::Fs(error) => error.explain(),
         }
     }
 }

@@ -11,7 +11,8 @@ use super::listing::Listing;
 use super::program::{Dvc, ProgramError};
 use super::settings::{Settings, Stranger};
 use super::version::DataVersion;
-use crate::error::{ExitKind, Explain};
+use crate::error::ExitKind::{CheckFailed, Setup};
+use crate::error::{Explain, Explanation};
 use crate::support::aside::passing_dir;
 use crate::support::fs::{self, At, FsError};
 use crate::support::limits;
@@ -65,39 +66,19 @@ pub enum FetchError {
 }
 
 impl Explain for FetchError {
-    fn kind(&self) -> ExitKind {
+    fn explain(&self) -> Explanation {
         match self {
-            Self::NoRemote(_) | Self::Absent { .. } | Self::NotAsked { .. } => ExitKind::Setup,
-            Self::NotThere { .. } => ExitKind::CheckFailed,
-            Self::Program { source, .. } => source.kind(),
-            Self::Cache(error) => error.kind(),
-            Self::Fs(error) => error.kind(),
-        }
-    }
-
-    fn code(&self) -> &'static str {
-        match self {
-            Self::NoRemote(_) => "no_dvc_remote",
-            Self::NotThere { .. } => "data_not_on_remote",
-            Self::Absent { .. } => "remote_absent",
-            Self::NotAsked { .. } => "data_not_fetched",
-            Self::Program { source, .. } => source.code(),
-            Self::Cache(error) => error.code(),
-            Self::Fs(error) => error.code(),
-        }
-    }
-
-    fn hints(&self) -> Vec<String> {
-        match self {
-            Self::NoRemote(_) => vec!["name one: `dvc remote add -d NAME URL`".into()],
-            Self::Absent { absent, .. } => absent.hints().into_iter().take(1).collect(),
-            Self::NotThere { .. } => {
-                vec!["who made it must push it: `capture-hook push`, in the clone that has it".into()]
+            Self::NoRemote(_) => Setup.code("no_dvc_remote").hint("name one: `dvc remote add -d NAME URL`"),
+            Self::NotThere { .. } => CheckFailed
+                .code("data_not_on_remote")
+                .hint("who made it must push it: `capture-hook push`, in the clone that has it"),
+            Self::Absent { absent, .. } => Setup.code("remote_absent").hints(absent.hints().into_iter().take(1)),
+            Self::NotAsked { .. } => {
+                Setup.code("data_not_fetched").hint("look into .dvc/config, then `capture-hook pull`")
             }
-            Self::NotAsked { .. } => vec!["look into .dvc/config, then `capture-hook pull`".into()],
-            Self::Program { source, .. } => source.hints(),
-            Self::Cache(error) => error.hints(),
-            Self::Fs(error) => error.hints(),
+            Self::Program { source, .. } => source.explain(),
+            Self::Cache(error) => error.explain(),
+            Self::Fs(error) => error.explain(),
         }
     }
 }

@@ -8,7 +8,8 @@ use std::ops::Range;
 
 use super::stage::{RUN_DIR, STAGE};
 use super::version::{DataVersion, Oid};
-use crate::error::{ExitKind, Explain};
+use crate::error::ExitKind::Setup;
+use crate::error::{Explain, Explanation};
 use crate::params::Value;
 use crate::params::value::lenient;
 use crate::params::yaml::{self, Node, YamlError};
@@ -40,28 +41,15 @@ pub enum LockError {
 }
 
 impl Explain for LockError {
-    fn kind(&self) -> ExitKind {
-        ExitKind::Setup
-    }
-
-    fn code(&self) -> &'static str {
+    fn explain(&self) -> Explanation {
+        let restore = || format!("`git checkout HEAD -- {FILE}` brings the committed one back");
         match self {
-            Self::Conflict { .. } => "merge_conflict",
-            Self::Yaml(_) => "invalid_dvc_lock",
-            Self::NotUnderstood { .. } => "dvc_lock_not_understood",
-        }
-    }
-
-    fn hints(&self) -> Vec<String> {
-        match self {
-            Self::Conflict { .. } => vec![
-                "`capture-hook resolve RUN --ours`, `--theirs` or `--both` settles a run that both sides changed"
-                    .into(),
-                format!("anything else: edit it, then `git add {FILE}`"),
-            ],
-            Self::Yaml(_) | Self::NotUnderstood { .. } => {
-                vec![format!("`git checkout HEAD -- {FILE}` brings the committed one back")]
-            }
+            Self::Conflict { .. } => Setup
+                .code("merge_conflict")
+                .hint("`capture-hook resolve RUN --ours`, `--theirs` or `--both` settles a run that both sides changed")
+                .hint(format!("anything else: edit it, then `git add {FILE}`")),
+            Self::Yaml(_) => Setup.code("invalid_dvc_lock").hint(restore()),
+            Self::NotUnderstood { .. } => Setup.code("dvc_lock_not_understood").hint(restore()),
         }
     }
 }

@@ -8,7 +8,8 @@ use std::io::{Seek, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::error::{ExitKind, Explain};
+use crate::error::ExitKind::Program;
+use crate::error::{Explain, Explanation};
 use crate::support::beneath::{FileKind, Root};
 use crate::support::fs::{At, FsError, Refused};
 use crate::support::limits;
@@ -30,24 +31,10 @@ pub enum LockedError {
 }
 
 impl Explain for LockedError {
-    fn kind(&self) -> ExitKind {
+    fn explain(&self) -> Explanation {
         match self {
-            Self::Busy { .. } => ExitKind::Program,
-            Self::Fs(error) => error.kind(),
-        }
-    }
-
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Busy { .. } => "dvc_busy",
-            Self::Fs(error) => error.code(),
-        }
-    }
-
-    fn hints(&self) -> Vec<String> {
-        match self {
-            Self::Busy { .. } => vec!["wait for it and run the same command again".into()],
-            Self::Fs(error) => error.hints(),
+            Self::Busy { .. } => Program.code("dvc_busy").hint("wait for it and run the same command again"),
+            Self::Fs(error) => error.explain(),
         }
     }
 }

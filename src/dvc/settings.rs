@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use super::cache::Cache;
 use super::ini::{self, IniError, Setting};
 use super::listing::Entry;
-use crate::error::{ExitKind, Explain};
+use crate::error::ExitKind::Setup;
+use crate::error::{Explain, Explanation};
 use crate::run::dataset_dir::OffLimits;
 use crate::support::beneath::Root;
 use crate::support::env::Env;
@@ -193,22 +194,15 @@ pub enum SettingsError {
 }
 
 impl Explain for SettingsError {
-    fn kind(&self) -> ExitKind {
-        match self {
-            Self::Fs(error) => error.kind(),
-            Self::Syntax { .. } => ExitKind::Setup,
+    fn explain(&self) -> Explanation {
+        let explanation = match self {
+            Self::Fs(error) => error.explain(),
+            Self::Syntax { .. } => Setup.code("invalid_dvc_config"),
+        };
+        Explanation {
+            hints: vec!["`dvc config --list --show-origin` shows what DVC reads there".into()],
+            ..explanation
         }
-    }
-
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Fs(error) => error.code(),
-            Self::Syntax { .. } => "invalid_dvc_config",
-        }
-    }
-
-    fn hints(&self) -> Vec<String> {
-        vec!["`dvc config --list --show-origin` shows what DVC reads there".into()]
     }
 }
 

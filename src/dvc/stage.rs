@@ -11,7 +11,8 @@
 mod interpolate;
 mod unversioned;
 
-use crate::error::{ExitKind, Explain};
+use crate::error::ExitKind::Setup;
+use crate::error::{Explain, Explanation};
 use crate::params::yaml::{self, Node, YamlError};
 use crate::params::{self, ParamsError, Value};
 use crate::support::names::{self, Refused, safe_path};
@@ -87,40 +88,28 @@ pub enum StageError {
 }
 
 impl Explain for StageError {
-    fn kind(&self) -> ExitKind {
-        ExitKind::Setup
-    }
-
-    fn code(&self) -> &'static str {
+    fn explain(&self) -> Explanation {
         match self {
-            Self::Conflict { .. } => "merge_conflict",
-            Self::Yaml(_) | Self::Shape { .. } => "invalid_dvc_yaml",
-            Self::BeyondUs(_) => "stage_not_understood",
-            Self::NoParamsFile { .. } => "no_params_file",
-            Self::Unfilled { .. } => "invalid_params",
-            Self::Misplaced { .. } => "dataset_misplaced",
-            Self::Params(error) => error.code(),
-        }
-    }
-
-    fn hints(&self) -> Vec<String> {
-        match self {
-            Self::Conflict { .. } => vec![format!("resolve it, then `git add {FILE}`")],
-            Self::Yaml(_) | Self::Shape { .. } => vec!["`dvc stage list` says what DVC makes of it".into()],
-            Self::BeyondUs(_) => {
-                vec![format!("`capture-hook init` in a scratch repository shows the stage `{STAGE}` as it is meant")]
+            Self::Conflict { .. } => Setup.code("merge_conflict").hint(format!("resolve it, then `git add {FILE}`")),
+            Self::Yaml(_) | Self::Shape { .. } => {
+                Setup.code("invalid_dvc_yaml").hint("`dvc stage list` says what DVC makes of it")
             }
-            Self::NoParamsFile { file, .. } => vec![format!(
+            Self::BeyondUs(_) => Setup.code("stage_not_understood").hint(format!(
+                "`capture-hook init` in a scratch repository shows the stage `{STAGE}` as it is meant"
+            )),
+            Self::NoParamsFile { file, .. } => Setup.code("no_params_file").hint(format!(
                 "if it was removed: `git restore --source=HEAD --staged --worktree {}`; if it was moved: name it in {FILE}, under \
                  `vars` and under `params` of the stage `{STAGE}`; if git never had it: `capture-hook init`",
                 quoted(file)
-            )],
-            Self::Unfilled { .. } => vec![format!("`capture-hook init` adds what is missing of {SECTION}")],
-            Self::Misplaced { .. } => vec![
-                format!("set {OUT_DIR} to a directory of the project, such as {DEFAULT_OUT_DIR}"),
-                "on a branch of somebody else's: do not check its data out, and tell who made it".into(),
-            ],
-            Self::Params(error) => error.hints(),
+            )),
+            Self::Unfilled { .. } => {
+                Setup.code("invalid_params").hint(format!("`capture-hook init` adds what is missing of {SECTION}"))
+            }
+            Self::Misplaced { .. } => Setup
+                .code("dataset_misplaced")
+                .hint(format!("set {OUT_DIR} to a directory of the project, such as {DEFAULT_OUT_DIR}"))
+                .hint("on a branch of somebody else's: do not check its data out, and tell who made it"),
+            Self::Params(error) => error.explain(),
         }
     }
 }

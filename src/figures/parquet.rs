@@ -11,7 +11,8 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 
 use super::collect::{Collector, StepColumns, Trace};
 use super::key::{EpisodeColumns, KeyCollector, KeyFigures};
-use crate::error::{ExitKind, Explain};
+use crate::error::ExitKind::{CheckFailed, Io};
+use crate::error::{Explain, Explanation};
 use crate::support::fs;
 
 /// A parquet file of a run that cannot be read for figures.
@@ -36,22 +37,12 @@ pub enum FiguresError {
 }
 
 impl Explain for FiguresError {
-    fn kind(&self) -> ExitKind {
-        match self {
-            Self::Open { .. } => ExitKind::Io,
-            Self::Unreadable { .. } => ExitKind::CheckFailed,
-        }
-    }
-
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Open { .. } => "io",
-            Self::Unreadable { .. } => "unreadable_parquet",
-        }
-    }
-
-    fn hints(&self) -> Vec<String> {
-        vec!["`capture-hook verify` says which files of the dataset are damaged".into()]
+    fn explain(&self) -> Explanation {
+        let explanation = match self {
+            Self::Open { .. } => Io.code("io"),
+            Self::Unreadable { .. } => CheckFailed.code("unreadable_parquet"),
+        };
+        explanation.hint("`capture-hook verify` says which files of the dataset are damaged")
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::error::{ExitKind, Explain};
+use crate::error::ExitKind::{Io, Program, Setup};
+use crate::error::{Explain, Explanation};
 use crate::support::fs::FsError;
 use crate::support::process::{ProcessError, quoted};
 
@@ -78,65 +79,40 @@ fn named(by: Option<&String>) -> String {
 }
 
 impl Explain for GitError {
-    fn kind(&self) -> ExitKind {
+    fn explain(&self) -> Explanation {
         match self {
-            Self::NotARepository { .. } | Self::Bare { .. } | Self::Ownership { .. } | Self::NoProgram => {
-                ExitKind::Setup
+            Self::NotARepository { .. } => {
+                Setup.code("no_git_repository").hint("`git init` makes one; `capture-hook init` sets it up")
             }
-            Self::NoSuchRevision { .. } => ExitKind::Setup,
-            Self::Read { .. } => ExitKind::Io,
-            Self::Locked { .. } => ExitKind::Program,
-            Self::TagInTheWay { .. } => ExitKind::Setup,
-            Self::Program(error) => error.kind(),
-            Self::Fs(error) => error.kind(),
-        }
-    }
-
-    fn code(&self) -> &'static str {
-        match self {
-            Self::NotARepository { .. } => "no_git_repository",
-            Self::Bare { .. } => "bare_repository",
-            Self::Ownership { .. } => "dubious_ownership",
-            Self::NoProgram => "no_git_program",
-            Self::NoSuchRevision { .. } => "no_such_revision",
-            Self::Read { .. } => "git_read",
-            Self::Locked { .. } => "git_locked",
-            Self::TagInTheWay { .. } => "tag_in_the_way",
-            Self::Program(error) => error.code(),
-            Self::Fs(error) => error.code(),
-        }
-    }
-
-    fn hints(&self) -> Vec<String> {
-        match self {
-            Self::NotARepository { .. } => vec!["`git init` makes one; `capture-hook init` sets it up".into()],
-            Self::Bare { .. } => vec!["run the command in a clone with a working tree".into()],
+            Self::Bare { .. } => Setup.code("bare_repository").hint("run the command in a clone with a working tree"),
             Self::Ownership { dir } => {
                 let dir = quoted(dir);
-                vec![format!("if you trust it: `git config --global --add safe.directory {dir}`")]
+                Setup
+                    .code("dubious_ownership")
+                    .hint(format!("if you trust it: `git config --global --add safe.directory {dir}`"))
             }
-            Self::NoProgram => vec!["install git, or put it on PATH".into()],
-            Self::NoSuchRevision { shallow: true, .. } => {
-                vec![format!("this clone is shallow, so its history and branches are not all here: {UNSHALLOW}")]
-            }
+            Self::NoProgram => Setup.code("no_git_program").hint("install git, or put it on PATH"),
+            Self::NoSuchRevision { shallow: true, .. } => Setup
+                .code("no_such_revision")
+                .hint(format!("this clone is shallow, so its history and branches are not all here: {UNSHALLOW}")),
             Self::NoSuchRevision { .. } => {
-                vec!["`git log --oneline` lists commits, `git tag -l 'capture/*'` runs".into()]
+                Setup.code("no_such_revision").hint("`git log --oneline` lists commits, `git tag -l 'capture/*'` runs")
             }
-            Self::Read { .. } => {
-                vec![format!(
-                    "in a shallow clone {UNSHALLOW} brings it, in a partial one `capture-hook log` (hooks fetch nothing)"
-                )]
-            }
-            Self::Locked { lock, .. } => vec![
-                "let it end (an editor may have started it), then run the same command again".into(),
-                format!("if no git is at work here, one that was killed left it: `rm {}`", quoted(lock)),
-            ],
+            Self::Read { .. } => Io.code("git_read").hint(format!(
+                "in a shallow clone {UNSHALLOW} brings it, in a partial one `capture-hook log` (hooks fetch nothing)"
+            )),
+            Self::Locked { lock, .. } => Program
+                .code("git_locked")
+                .hint("let it end (an editor may have started it), then run the same command again")
+                .hint(format!("if no git is at work here, one that was killed left it: `rm {}`", quoted(lock))),
             Self::TagInTheWay { by, .. } => {
                 let (old, new) = (quoted(by), quoted(format!("{}-old", by.replace('/', "-"))));
-                vec![format!("give it another name, such as {new}: `git tag {new} {old} && git tag -d {old}`")]
+                Setup
+                    .code("tag_in_the_way")
+                    .hint(format!("give it another name, such as {new}: `git tag {new} {old} && git tag -d {old}`"))
             }
-            Self::Program(error) => error.hints(),
-            Self::Fs(error) => error.hints(),
+            Self::Program(error) => error.explain(),
+            Self::Fs(error) => error.explain(),
         }
     }
 }

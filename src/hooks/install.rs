@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use super::shim::{self, CHAINED};
 use super::survey::{Hook, Standing, survey, written_by};
-use crate::error::{ExitKind, Explain};
+use crate::error::ExitKind::Setup;
+use crate::error::{Explain, Explanation};
 use crate::git::{GitError, HooksDirSource, Repo};
 use crate::support::fs::{self, FsError};
 use crate::support::process::quoted;
@@ -44,44 +45,28 @@ pub enum InstallError {
 }
 
 impl Explain for InstallError {
-    fn kind(&self) -> ExitKind {
-        match self {
-            Self::Outside { .. } | Self::Disabled | Self::Two { .. } => ExitKind::Setup,
-            Self::Git(error) => error.kind(),
-            Self::Fs(error) => error.kind(),
-        }
-    }
-
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Outside { .. } => "hooks_dir_outside",
-            Self::Disabled => "hooks_disabled",
-            Self::Two { .. } => "two_hooks",
-            Self::Git(error) => error.code(),
-            Self::Fs(error) => error.code(),
-        }
-    }
-
-    fn hints(&self) -> Vec<String> {
+    fn explain(&self) -> Explanation {
         match self {
             Self::Outside { source_of, .. } => {
                 let whose = match source_of {
                     HooksDirSource::Outside => "your own or the system's git settings name it",
                     _ => "this repository's settings, or a link, name it",
                 };
-                vec![
-                    format!("{whose}; every repository that uses it would run our hooks"),
-                    "for hooks of this repository alone: `git config --local core.hooksPath .git/hooks`".into(),
-                    "to write there all the same: `capture-hook install --force`".into(),
-                ]
+                Setup
+                    .code("hooks_dir_outside")
+                    .hint(format!("{whose}; every repository that uses it would run our hooks"))
+                    .hint("for hooks of this repository alone: `git config --local core.hooksPath .git/hooks`")
+                    .hint("to write there all the same: `capture-hook install --force`")
             }
-            Self::Disabled => vec!["`git config --show-origin core.hooksPath` shows who set it; unset it there".into()],
-            Self::Two { kept, .. } => vec![
-                format!("remove one of them, or put the older back: `mv {0} {0}.old`", quoted(kept)),
-                "`capture-hook install --force` keeps the newer one and renames the older".into(),
-            ],
-            Self::Git(error) => error.hints(),
-            Self::Fs(error) => error.hints(),
+            Self::Disabled => Setup
+                .code("hooks_disabled")
+                .hint("`git config --show-origin core.hooksPath` shows who set it; unset it there"),
+            Self::Two { kept, .. } => Setup
+                .code("two_hooks")
+                .hint(format!("remove one of them, or put the older back: `mv {0} {0}.old`", quoted(kept)))
+                .hint("`capture-hook install --force` keeps the newer one and renames the older"),
+            Self::Git(error) => error.explain(),
+            Self::Fs(error) => error.explain(),
         }
     }
 }

@@ -94,7 +94,7 @@ pub fn say(app: &App, done: Vec<Tagged>) {
             Tagged::Failed { tag, error } => {
                 app.ui.warn(&format!("the tag {tag} is not made: {error}"));
                 failed = true;
-                hints.extend(error.hints());
+                hints.extend(error.explain().hints);
             }
         }
     }

@@ -9,7 +9,8 @@ use std::io::Write;
 use std::path::{Component, Path, PathBuf};
 
 use crate::columnar::{self, ParquetSink};
-use crate::error::{ExitKind, Explain};
+use crate::error::ExitKind::{CheckFailed, Setup, Usage};
+use crate::error::{Explain, Explanation};
 use crate::manifest::{self, Entry, Manifest};
 use crate::run::RunKey;
 use crate::run::dataset_dir::{Misplaced, OffLimits};
@@ -124,45 +125,25 @@ impl From<ScanError> for Error {
 }
 
 impl Explain for Error {
-    fn kind(&self) -> ExitKind {
+    fn explain(&self) -> Explanation {
         match self {
-            Self::NoRun(_) => ExitKind::Setup,
-            Self::Invalid(_) => ExitKind::CheckFailed,
+            Self::NoRun(run) => Setup
+                .code("run_dir_not_found")
+                .hint(slash_hint(run).unwrap_or_else(|| "`capture-hook runs` lists the runs there are".into())),
+            Self::Invalid(report) => CheckFailed
+                .code("invalid_run")
+                .hint(format!("`capture-hook validate {}` says all that was found", quoted(&report.run_dir))),
             // The place is named on the command line, or by the stage that calls it.
-            Self::Misplaced(_) | Self::Linked(_) | Self::Nested { .. } => ExitKind::Usage,
-            Self::Scan(error) => error.kind(),
-            Self::Columnar(error) => error.kind(),
-            Self::Fs(error) => error.kind(),
-        }
-    }
-
-    fn code(&self) -> &'static str {
-        match self {
-            Self::NoRun(_) => "run_dir_not_found",
-            Self::Invalid(_) => "invalid_run",
-            Self::Misplaced(error) => error.code(),
-            Self::Linked(_) => "dataset_linked",
-            Self::Nested { .. } => "run_in_dataset",
-            Self::Scan(error) => error.code(),
-            Self::Columnar(error) => error.code(),
-            Self::Fs(error) => error.code(),
-        }
-    }
-
-    fn hints(&self) -> Vec<String> {
-        match self {
-            Self::NoRun(run) => {
-                vec![slash_hint(run).unwrap_or_else(|| "`capture-hook runs` lists the runs there are".into())]
+            Self::Misplaced(error) => Explanation { exit: Usage, ..error.explain() },
+            Self::Linked(path) => {
+                Usage.code("dataset_linked").hint(format!("see what is there: `ls -ld {}`", quoted(path)))
             }
-            Self::Invalid(report) => {
-                vec![format!("`capture-hook validate {}` says all that was found", quoted(&report.run_dir))]
+            Self::Nested { .. } => {
+                Usage.code("run_in_dataset").hint("ingest a run from where it was recorded, such as results/demo/r1")
             }
-            Self::Misplaced(error) => error.hints(),
-            Self::Linked(path) => vec![format!("see what is there: `ls -ld {}`", quoted(path))],
-            Self::Nested { .. } => vec!["ingest a run from where it was recorded, such as results/demo/r1".into()],
-            Self::Scan(error) => error.hints(),
-            Self::Columnar(error) => error.hints(),
-            Self::Fs(error) => error.hints(),
+            Self::Scan(error) => error.explain(),
+            Self::Columnar(error) => error.explain(),
+            Self::Fs(error) => error.explain(),
         }
     }
 }

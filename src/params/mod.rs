@@ -11,7 +11,8 @@ pub mod yaml;
 
 pub use value::Value;
 
-use crate::error::{ExitKind, Explain};
+use crate::error::ExitKind::Setup;
+use crate::error::{Explain, Explanation};
 use crate::support::plain_text::{first_odd, too_much};
 use crate::support::process::quoted;
 
@@ -51,27 +52,17 @@ pub enum ParamsError {
 }
 
 impl Explain for ParamsError {
-    fn kind(&self) -> ExitKind {
-        ExitKind::Setup
-    }
-
-    fn code(&self) -> &'static str {
+    fn explain(&self) -> Explanation {
         match self {
-            Self::Conflict { .. } => "merge_conflict",
-            Self::NotRead { .. } | Self::NotText { .. } | Self::Format { .. } => "invalid_params",
-        }
-    }
-
-    fn hints(&self) -> Vec<String> {
-        match self {
-            Self::Conflict { file, .. } => vec![format!("resolve it, then `git add {}`", quoted(file))],
+            Self::Conflict { file, .. } => {
+                Setup.code("merge_conflict").hint(format!("resolve it, then `git add {}`", quoted(file)))
+            }
             // Git's filters are not asked: the hooks read what a commit holds.
-            Self::NotText { .. } => vec![
+            Self::NotText { .. } => Setup.code("invalid_params").hint(
                 "an encrypted file must be unlocked here, and hooks read what git holds of it: keep `ingest_capture` in a file \
-                 that is not encrypted, and name that one in dvc.yaml (`vars`, and `params` of the stage)"
-                    .into(),
-            ],
-            Self::NotRead { .. } | Self::Format { .. } => Vec::new(),
+                 that is not encrypted, and name that one in dvc.yaml (`vars`, and `params` of the stage)",
+            ),
+            Self::NotRead { .. } | Self::Format { .. } => Setup.code("invalid_params"),
         }
     }
 }

@@ -12,7 +12,8 @@ use super::selection::run_of;
 use super::workspace::Workspace;
 use super::{Place, Project, ProjectError, Source};
 use crate::dvc::version::DataVersion;
-use crate::error::{ExitKind, Explain};
+use crate::error::ExitKind::Setup;
+use crate::error::{Explain, Explanation};
 use crate::git::Oid;
 use crate::run::discover::{DuplicateRuns, LeftOut, RunDir, is_run};
 use crate::run::json::Value;
@@ -94,30 +95,14 @@ pub enum RunError {
 }
 
 impl Explain for RunError {
-    fn kind(&self) -> ExitKind {
+    fn explain(&self) -> Explanation {
         match self {
-            Self::Resolve(error) => error.kind(),
-            Self::NotHere { .. } => ExitKind::Setup,
-            Self::Project(error) => error.kind(),
-        }
-    }
-
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Resolve(error) => error.code(),
-            Self::NotHere { .. } => "run_not_here",
-            Self::Project(error) => error.code(),
-        }
-    }
-
-    fn hints(&self) -> Vec<String> {
-        match self {
-            Self::Resolve(error) => error.hints(),
+            Self::Resolve(error) => error.explain(),
             Self::NotHere { run } => {
                 let run = crate::support::process::quoted(run);
-                vec![format!("`capture-hook pull {run}` brings it")]
+                Setup.code("run_not_here").hint(format!("`capture-hook pull {run}` brings it"))
             }
-            Self::Project(error) => error.hints(),
+            Self::Project(error) => error.explain(),
         }
     }
 }

@@ -7,7 +7,8 @@ use crate::dvc::cache::CacheError;
 use crate::dvc::lock::LockError;
 use crate::dvc::settings::SettingsError;
 use crate::dvc::stage::StageError;
-use crate::error::{ExitKind, Explain};
+use crate::error::ExitKind::{CheckFailed, Setup, Usage};
+use crate::error::{Explain, Explanation};
 use crate::figures::FiguresError;
 use crate::git::GitError;
 use crate::run::dataset_dir::Misplaced;
@@ -127,80 +128,51 @@ fn list(dirs: &[String]) -> String {
     names.join(", ")
 }
 
-impl ProjectError {
-    fn inner(&self) -> Option<&dyn Explain> {
-        match self {
-            Self::NoDvcProject { .. }
-            | Self::NotCheckedOut { .. }
-            | Self::SeveralProjects { .. }
-            | Self::OtherRemote { .. }
-            | Self::NoStage
-            | Self::NotAllHere { .. }
-            | Self::Conflict { .. }
-            | Self::CannotAdd { .. } => None,
-            Self::NoDrivers { conflict, .. } => Some(conflict.as_ref()),
-            Self::Git(error) => Some(error),
-            Self::Config(error) => Some(error),
-            Self::Settings(error) => Some(error),
-            Self::Stage(error) => Some(error),
-            Self::Lock(error) => Some(error),
-            Self::Cache(error) => Some(error),
-            Self::Validate(error) => Some(error),
-            Self::Misplaced(error) => Some(error),
-            Self::Scan(error) => Some(error),
-            Self::Figures(error) => Some(error),
-            Self::Fs(error) => Some(error),
-        }
-    }
-}
-
 impl Explain for ProjectError {
-    fn kind(&self) -> ExitKind {
-        let own = match self {
-            Self::NotAllHere { .. } => ExitKind::CheckFailed,
-            Self::OtherRemote { .. } => ExitKind::Usage,
-            _ => ExitKind::Setup,
-        };
-        self.inner().map_or(own, Explain::kind)
-    }
-
-    fn code(&self) -> &'static str {
+    fn explain(&self) -> Explanation {
         match self {
-            Self::NoDvcProject { .. } => "no_dvc_project",
-            Self::NotCheckedOut { .. } => "project_not_checked_out",
-            Self::SeveralProjects { .. } => "several_projects",
-            Self::OtherRemote { .. } => "remote_set",
-            Self::NoStage => "no_stage",
-            Self::NotAllHere { .. } => "runs_not_here",
-            Self::Conflict { .. } => "merge_conflict",
-            Self::CannotAdd { .. } => "cannot_add",
-            _ => self.inner().map_or("project", Explain::code),
-        }
-    }
-
-    fn hints(&self) -> Vec<String> {
-        match self {
-            Self::NoDvcProject { .. } | Self::NoStage => vec!["`capture-hook init` sets it up".into()],
-            Self::NotAllHere { .. } => vec!["`capture-hook pull` brings it".into()],
-            Self::NotCheckedOut { adrift: true, .. } => {
-                vec!["GIT_DIR alone makes this directory the working tree: unset it, or set GIT_WORK_TREE, too".into()]
+            Self::NoDvcProject { .. } => Setup.code("no_dvc_project").hint("`capture-hook init` sets it up"),
+            Self::NoStage => Setup.code("no_stage").hint("`capture-hook init` sets it up"),
+            Self::NotCheckedOut { adrift: true, .. } => Setup
+                .code("project_not_checked_out")
+                .hint("GIT_DIR alone makes this directory the working tree: unset it, or set GIT_WORK_TREE, too"),
+            Self::NotCheckedOut { command, .. } => {
+                Setup.code("project_not_checked_out").hint(format!("`{command}` brings it"))
             }
-            Self::NotCheckedOut { command, .. } => vec![format!("`{command}` brings it")],
             Self::SeveralProjects { dirs } => {
                 let dir = dirs.iter().find(|dir| !dir.is_empty()).map(quoted).unwrap_or_default();
-                vec![format!("run the command in the directory of one, or name it: `capture-hook -C {dir} …`")]
+                Setup
+                    .code("several_projects")
+                    .hint(format!("run the command in the directory of one, or name it: `capture-hook -C {dir} …`"))
             }
-            Self::OtherRemote { command, .. } => {
-                vec![format!("`{command}` changes it; then `capture-hook push --all` sends all data there")]
+            Self::OtherRemote { command, .. } => Usage
+                .code("remote_set")
+                .hint(format!("`{command}` changes it; then `capture-hook push --all` sends all data there")),
+            Self::NotAllHere { .. } => CheckFailed.code("runs_not_here").hint("`capture-hook pull` brings it"),
+            Self::Conflict { file, .. } => {
+                Setup.code("merge_conflict").hint(format!("resolve it, then `git add {}`", quoted(file)))
             }
-            Self::Conflict { file, .. } => vec![format!("resolve it, then `git add {}`", quoted(file))],
-            Self::NoDrivers { abort, .. } => vec![format!(
-                "git did not know how to merge these files in this clone: `{abort} && capture-hook install`, then the same again"
-            )],
-            Self::CannotAdd { .. } => {
-                vec!["add it by hand: `capture-hook init` in a scratch repository shows what it is to look like".into()]
+            Self::NoDrivers { conflict, abort } => {
+                let hint = format!(
+                    "git did not know how to merge these files in this clone: `{abort} && capture-hook install`, then \
+                     the same again"
+                );
+                Explanation { hints: vec![hint], ..conflict.explain() }
             }
-            _ => self.inner().map(Explain::hints).unwrap_or_default(),
+            Self::CannotAdd { .. } => Setup
+                .code("cannot_add")
+                .hint("add it by hand: `capture-hook init` in a scratch repository shows what it is to look like"),
+            Self::Git(error) => error.explain(),
+            Self::Config(error) => error.explain(),
+            Self::Settings(error) => error.explain(),
+            Self::Stage(error) => error.explain(),
+            Self::Lock(error) => error.explain(),
+            Self::Cache(error) => error.explain(),
+            Self::Validate(error) => error.explain(),
+            Self::Misplaced(error) => error.explain(),
+            Self::Scan(error) => error.explain(),
+            Self::Figures(error) => error.explain(),
+            Self::Fs(error) => error.explain(),
         }
     }
 }

@@ -172,7 +172,7 @@ impl Project {
         if let Some(why) = unversioned.filter(|why| !state.agrees() || *why != Unversioned::Frozen) {
             way.step("ingested", Standing::Failed, why.to_string());
             way.next("capture-hook doctor");
-            way.notes.extend(why.hints());
+            way.notes.extend(why.explain().hints);
             return Ok(false);
         }
         let Some(locked) = state.locked.as_ref().filter(|_| state.agrees()) else {

@@ -20,7 +20,8 @@ use crate::dvc::listing::{Entry, Listing};
 use crate::dvc::program::ProgramError;
 use crate::dvc::scratch::Scratch;
 use crate::dvc::version::{DataVersion, Oid};
-use crate::error::{ExitKind, Explain};
+use crate::error::ExitKind::{CheckFailed, Io, Setup, Usage};
+use crate::error::{Explain, Explanation};
 use crate::run::RunKey;
 use crate::support::fs::{self, At, FsError};
 use crate::support::names;
@@ -88,58 +89,30 @@ pub enum RetrieveError {
 }
 
 impl Explain for RetrieveError {
-    fn kind(&self) -> ExitKind {
-        match self {
-            Self::NotInVersion { .. } | Self::Absent(_) => ExitKind::Setup,
-            Self::Missing { .. } | Self::Damaged { .. } => ExitKind::CheckFailed,
-            Self::NoRoom { .. } => ExitKind::Io,
-            Self::Taken { .. } => ExitKind::Usage,
-            Self::Fetch(error) => error.kind(),
-            Self::Dvc(error) => error.kind(),
-            Self::Closure(error) => error.kind(),
-            Self::Project(error) => error.kind(),
-            Self::Fs(error) => error.kind(),
-        }
-    }
-
-    fn code(&self) -> &'static str {
-        match self {
-            Self::NotInVersion { .. } => "no_such_run",
-            Self::Missing { .. } => "data_missing",
-            Self::Damaged { .. } => "data_damaged",
-            Self::NoRoom { .. } => "no_room",
-            Self::Taken { .. } => "destination_taken",
-            Self::Absent(_) => "remote_absent",
-            Self::Fetch(error) => error.code(),
-            Self::Dvc(error) => error.code(),
-            Self::Closure(error) => error.code(),
-            Self::Project(error) => error.code(),
-            Self::Fs(error) => error.code(),
-        }
-    }
-
-    fn hints(&self) -> Vec<String> {
+    fn explain(&self) -> Explanation {
         match self {
             Self::NotInVersion { run, .. } => {
                 let run = crate::support::process::quoted(run.to_string());
-                vec![format!("`capture-hook log {run}` lists the commits that brought it")]
+                Setup.code("no_such_run").hint(format!("`capture-hook log {run}` lists the commits that brought it"))
             }
-            Self::Missing { .. } => {
-                vec!["who made it must push it: `capture-hook push`, in the clone that has it".into()]
+            Self::Missing { .. } => CheckFailed
+                .code("data_missing")
+                .hint("who made it must push it: `capture-hook push`, in the clone that has it"),
+            Self::Damaged { .. } => CheckFailed.code("data_damaged").hint(
+                "`capture-hook verify --rev REV` names damaged objects of the cache; remove them, then get it again",
+            ),
+            Self::NoRoom { .. } => Io
+                .code("no_room")
+                .hint("`dvc gc` frees what no commit in the workspace needs; `dvc cache dir` moves the cache"),
+            Self::Taken { .. } => {
+                Usage.code("destination_taken").hint("`-o DIR` names another place, `--force` replaces it")
             }
-            Self::Damaged { .. } => {
-                vec!["`capture-hook verify --rev REV` names damaged objects of the cache; remove them, then get it again".into()]
-            }
-            Self::NoRoom { .. } => {
-                vec!["`dvc gc` frees what no commit in the workspace needs; `dvc cache dir` moves the cache".into()]
-            }
-            Self::Absent(absent) => absent.hints(),
-            Self::Taken { .. } => vec!["`-o DIR` names another place, `--force` replaces it".into()],
-            Self::Fetch(error) => error.hints(),
-            Self::Dvc(error) => error.hints(),
-            Self::Closure(error) => error.hints(),
-            Self::Project(error) => error.hints(),
-            Self::Fs(error) => error.hints(),
+            Self::Absent(absent) => Setup.code("remote_absent").hints(absent.hints()),
+            Self::Fetch(error) => error.explain(),
+            Self::Dvc(error) => error.explain(),
+            Self::Closure(error) => error.explain(),
+            Self::Project(error) => error.explain(),
+            Self::Fs(error) => error.explain(),
         }
     }
 }

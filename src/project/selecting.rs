@@ -5,7 +5,8 @@ use std::path::{Component, Path, PathBuf};
 use super::setup::PARAMS_YAML;
 use super::workspace::{Workspace, WorkspaceError, normal};
 use crate::dvc::stage::{PARAMS_FILE, is_selection};
-use crate::error::{ExitKind, Explain};
+use crate::error::ExitKind::Usage;
+use crate::error::{Explain, Explanation};
 use crate::params::ParamsError;
 use crate::params::edit::{Leaf, set};
 use crate::run::discover::RunDir;
@@ -55,42 +56,21 @@ pub enum SelectError {
 }
 
 impl Explain for SelectError {
-    fn kind(&self) -> ExitKind {
+    fn explain(&self) -> Explanation {
         match self {
-            Self::Outside { .. } | Self::NotText(_) | Self::Placeholder(_) => ExitKind::Usage,
-            Self::Workspace(error) => error.kind(),
-            Self::Params(error) => error.kind(),
-            Self::Fs(error) => error.kind(),
-        }
-    }
-
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Outside { .. } => "run_outside_project",
-            Self::NotText(_) => "path_not_utf8",
-            Self::Placeholder(_) => "path_is_placeholder",
-            Self::Workspace(error) => error.code(),
-            Self::Params(error) => error.code(),
-            Self::Fs(error) => error.code(),
-        }
-    }
-
-    fn hints(&self) -> Vec<String> {
-        match self {
-            Self::Outside { .. } => vec!["copy the run's directory below results/ first".into()],
-            Self::NotText(_) => vec!["give the run's directory another name".into()],
-            Self::Placeholder(_) => {
-                vec!["give the run's directory a name without `<…>`, such as the run's id without them".into()]
+            Self::Outside { .. } => {
+                Usage.code("run_outside_project").hint("copy the run's directory below results/ first")
             }
-            Self::Workspace(error) => error.hints(),
-            Self::Params(error) => {
-                let mut hints = error.hints();
-                if matches!(error, ParamsError::NotRead { .. }) {
-                    hints.push("nothing was changed; set ingest_capture.run_dir there by hand".into());
-                }
-                hints
+            Self::NotText(_) => Usage.code("path_not_utf8").hint("give the run's directory another name"),
+            Self::Placeholder(_) => Usage
+                .code("path_is_placeholder")
+                .hint("give the run's directory a name without `<…>`, such as the run's id without them"),
+            Self::Workspace(error) => error.explain(),
+            Self::Params(error @ ParamsError::NotRead { .. }) => {
+                error.explain().hint("nothing was changed; set ingest_capture.run_dir there by hand")
             }
-            Self::Fs(error) => error.hints(),
+            Self::Params(error) => error.explain(),
+            Self::Fs(error) => error.explain(),
         }
     }
 }

@@ -135,7 +135,7 @@ impl Project {
     /// A conflict, told with the way out where git made it without the merge drivers; any other error as it is.
     fn by_no_driver(&self, error: ProjectError) -> ProjectError {
         let abort = match self.repo.operation() {
-            _ if error.code() != MERGE_CONFLICT => None,
+            _ if error.explain().code != MERGE_CONFLICT => None,
             Some(Operation::Merge) => Some("git merge --abort"),
             Some(Operation::Rebase) => Some("git rebase --abort"),
             Some(Operation::CherryPick) => Some("git cherry-pick --abort"),

@@ -10,7 +10,8 @@ use super::sync::{Reach, SyncError, Synced};
 use super::{Hear, Locked, Project, ProjectError, Source, views};
 use crate::dvc::lock::{self, Lock};
 use crate::dvc::merge::{Choice, Clash, Decided, Merged, Prefer, Sides};
-use crate::error::{ExitKind, Explain};
+use crate::error::ExitKind::Setup;
+use crate::error::{Explain, Explanation};
 use crate::git::{Entry, GitError};
 use crate::run::discover::RunDir;
 use crate::run::layout::STEPS_PARQUET;
@@ -81,42 +82,24 @@ fn not_disputed(query: &str, disputed: &[RunKey], others: &[Clash]) -> String {
 }
 
 impl Explain for SettleError {
-    fn kind(&self) -> ExitKind {
+    fn explain(&self) -> Explanation {
         match self {
-            Self::NoConflict { .. } | Self::NotDisputed { .. } | Self::NotMerged { .. } => ExitKind::Setup,
-            Self::Resolve(error) => error.kind(),
-            Self::Sync(error) => error.kind(),
-            Self::Project(error) => error.kind(),
-        }
-    }
-
-    fn code(&self) -> &'static str {
-        match self {
-            Self::NoConflict { .. } => "no_conflict",
-            Self::NotDisputed { .. } => "run_not_disputed",
-            Self::NotMerged { .. } => "not_merged",
-            Self::Resolve(error) => error.code(),
-            Self::Sync(error) => error.code(),
-            Self::Project(error) => error.code(),
-        }
-    }
-
-    fn hints(&self) -> Vec<String> {
-        match self {
-            Self::NoConflict { undone: true } => {
-                vec!["it was, and was settled: `git checkout -m -- dvc.lock` brings the conflict back".into()]
+            Self::NoConflict { undone: true } => Setup
+                .code("no_conflict")
+                .hint("it was, and was settled: `git checkout -m -- dvc.lock` brings the conflict back"),
+            Self::NoConflict { undone: false } => {
+                Setup.code("no_conflict").hint("`capture-hook status` says what is to do")
             }
-            Self::NoConflict { undone: false } => vec!["`capture-hook status` says what is to do".into()],
-            Self::NotDisputed { disputed, .. } if disputed.is_empty() => {
-                vec![format!("edit {0}, then `git add {0}`", lock::FILE)]
-            }
-            Self::NotDisputed { disputed, .. } => disputed.first().map(how_to_settle).into_iter().collect(),
-            Self::NotMerged { .. } => {
-                vec!["`capture-hook check MERGE_HEAD` fetches lists of files that are not here; then again".into()]
-            }
-            Self::Resolve(error) => error.hints(),
-            Self::Sync(error) => error.hints(),
-            Self::Project(error) => error.hints(),
+            Self::NotDisputed { disputed, .. } => Setup.code("run_not_disputed").hint(match disputed.first() {
+                Some(run) => how_to_settle(run),
+                None => format!("edit {0}, then `git add {0}`", lock::FILE),
+            }),
+            Self::NotMerged { .. } => Setup
+                .code("not_merged")
+                .hint("`capture-hook check MERGE_HEAD` fetches lists of files that are not here; then again"),
+            Self::Resolve(error) => error.explain(),
+            Self::Sync(error) => error.explain(),
+            Self::Project(error) => error.explain(),
         }
     }
 }

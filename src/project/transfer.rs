@@ -14,7 +14,8 @@ use crate::dvc::closure::{self, ClosureError, Lack, Look};
 use crate::dvc::program::ProgramError;
 use crate::dvc::scratch::Scratch;
 use crate::dvc::version::DataVersion;
-use crate::error::{ExitKind, Explain};
+use crate::error::ExitKind::{CheckFailed, Setup};
+use crate::error::{Explain, Explanation};
 use crate::git::{Oid, Range};
 use crate::support::progress::Silent;
 
@@ -100,57 +101,34 @@ fn few(what: &[String]) -> String {
     }
 }
 
+impl Explain for Cause {
+    fn explain(&self) -> Explanation {
+        match self {
+            Self::Dvc(error) => error.explain(),
+            Self::Closure(error) => error.explain(),
+        }
+    }
+}
+
 impl Explain for TransferError {
-    fn kind(&self) -> ExitKind {
+    fn explain(&self) -> Explanation {
+        let anyway = || format!("to push git all the same, once: {NO_VERIFY}");
         match self {
-            Self::NoRemote { .. } | Self::Absent(_) => ExitKind::Setup,
-            Self::Missing { .. } => ExitKind::CheckFailed,
-            Self::Upload { source: Cause::Dvc(error), .. } => error.kind(),
-            Self::Upload { source: Cause::Closure(error), .. } => error.kind(),
-            Self::Project(error) => error.kind(),
-            Self::Dvc(error) => error.kind(),
-        }
-    }
-
-    fn code(&self) -> &'static str {
-        match self {
-            Self::NoRemote { .. } => "no_dvc_remote",
-            Self::Absent(_) => "remote_absent",
-            Self::Missing { .. } => "data_missing",
-            Self::Upload { .. } => "upload_failed",
-            Self::Project(error) => error.code(),
-            Self::Dvc(error) => error.code(),
-        }
-    }
-
-    fn hints(&self) -> Vec<String> {
-        match self {
-            Self::NoRemote { .. } => {
-                vec!["name one: `dvc remote add -d storage URL` (a directory, s3://…, ssh://…)".into()]
-            }
-            Self::Absent(absent) => {
-                absent.hints().into_iter().chain([format!("to push git all the same, once: {NO_VERIFY}")]).collect()
-            }
-            Self::Missing { .. } => {
-                vec![
-                    "a clone that has it, where `dvc gc` removed nothing, can send it: `capture-hook push --all` there"
-                        .into(),
-                    format!("to push git all the same, once: {NO_VERIFY}"),
-                ]
-            }
-            Self::Upload { source, .. } => {
-                let mut hints = match source {
-                    Cause::Dvc(error) => error.hints(),
-                    Cause::Closure(error) => error.hints(),
-                };
-                hints.extend([
-                    "send the data by itself first, with its progress shown: `capture-hook push`".into(),
-                    format!("to push git all the same, once: {NO_VERIFY}"),
-                ]);
-                hints
-            }
-            Self::Project(error) => error.hints(),
-            Self::Dvc(error) => error.hints(),
+            Self::NoRemote { .. } => Setup
+                .code("no_dvc_remote")
+                .hint("name one: `dvc remote add -d storage URL` (a directory, s3://…, ssh://…)"),
+            Self::Absent(absent) => Setup.code("remote_absent").hints(absent.hints()).hint(anyway()),
+            Self::Missing { .. } => CheckFailed
+                .code("data_missing")
+                .hint(
+                    "a clone that has it, where `dvc gc` removed nothing, can send it: `capture-hook push --all` there",
+                )
+                .hint(anyway()),
+            Self::Upload { source, .. } => Explanation { code: "upload_failed", ..source.explain() }
+                .hint("send the data by itself first, with its progress shown: `capture-hook push`")
+                .hint(anyway()),
+            Self::Project(error) => error.explain(),
+            Self::Dvc(error) => error.explain(),
         }
     }
 }

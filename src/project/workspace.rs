@@ -7,7 +7,8 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::config::{self, Config, ConfigError};
 use crate::dvc::stage::{self, DEFAULT_OUT_DIR, OUT_DIR, PARAMS_FILE, RUN_DIR, Stage, StageError, is_selection};
-use crate::error::{ExitKind, Explain};
+use crate::error::ExitKind::Setup;
+use crate::error::{Explain, Explanation};
 use crate::params::{self, ParamsError};
 use crate::provenance::{is_tag_of, parse_tag};
 use crate::run::discover::{self, Discovered, DuplicateRuns, RunDir};
@@ -78,46 +79,21 @@ pub enum WorkspaceError {
 }
 
 impl Explain for WorkspaceError {
-    fn kind(&self) -> ExitKind {
+    fn explain(&self) -> Explanation {
         match self {
-            Self::Config(error) => error.kind(),
-            Self::Validate(error) => error.kind(),
-            Self::Stage(error) => error.kind(),
-            Self::Params(error) => error.kind(),
-            Self::NotAPath { .. } | Self::NothingSelected { .. } => ExitKind::Setup,
-            Self::Resolve(error) => error.kind(),
-            Self::Fs(error) => error.kind(),
-        }
-    }
-
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Config(error) => error.code(),
-            Self::Validate(error) => error.code(),
-            Self::Stage(error) => error.code(),
-            Self::Params(error) => error.code(),
-            Self::NotAPath { .. } => "invalid_params",
-            Self::NothingSelected { .. } => "no_run_selected",
-            Self::Resolve(error) => error.code(),
-            Self::Fs(error) => error.code(),
-        }
-    }
-
-    fn hints(&self) -> Vec<String> {
-        match self {
-            Self::Config(error) => error.hints(),
-            Self::Validate(error) => error.hints(),
-            Self::Stage(error) => error.hints(),
-            Self::Params(error) => error.hints(),
-            Self::NotAPath { .. } => vec!["put it in quotes; `capture-hook select RUN` writes it rightly".into()],
-            Self::NothingSelected { .. } => {
-                vec![
-                    "`capture-hook runs` lists the runs there are, `capture-hook select RUN` selects one".into(),
-                    "or name it: `capture-hook ingest RUN`".into(),
-                ]
+            Self::NotAPath { .. } => {
+                Setup.code("invalid_params").hint("put it in quotes; `capture-hook select RUN` writes it rightly")
             }
-            Self::Resolve(error) => error.hints(),
-            Self::Fs(error) => error.hints(),
+            Self::NothingSelected { .. } => Setup
+                .code("no_run_selected")
+                .hint("`capture-hook runs` lists the runs there are, `capture-hook select RUN` selects one")
+                .hint("or name it: `capture-hook ingest RUN`"),
+            Self::Config(error) => error.explain(),
+            Self::Validate(error) => error.explain(),
+            Self::Stage(error) => error.explain(),
+            Self::Params(error) => error.explain(),
+            Self::Resolve(error) => error.explain(),
+            Self::Fs(error) => error.explain(),
         }
     }
 }

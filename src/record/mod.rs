@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::error::{ExitKind, Explain};
+use crate::error::ExitKind::{Io, Usage};
+use crate::error::{Explain, Explanation};
 use crate::run::json::{Layout, Object, Value};
 use crate::run::layout::{RUN_JSON, Stream};
 use crate::run::meta::RunMeta;
@@ -69,34 +70,19 @@ pub enum Error {
 }
 
 impl Explain for Error {
-    fn kind(&self) -> ExitKind {
+    fn explain(&self) -> Explanation {
         match self {
-            Self::Unsafe(error) => error.kind(),
-            Self::Closed | Self::Refused { .. } => ExitKind::Usage,
-            Self::Fs(_) | Self::Thread(_) | Self::Failed => ExitKind::Io,
-        }
-    }
-
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Unsafe(error) => error.code(),
-            Self::Fs(error) => error.code(),
-            Self::Refused { rule, .. } => rule.code.as_str(),
-            Self::Thread(_) => "io",
-            Self::Failed => "recorder_failed",
-            Self::Closed => "recorder_closed",
-        }
-    }
-
-    fn hints(&self) -> Vec<String> {
-        match self {
-            Self::Unsafe(error) => error.hints(),
-            Self::Fs(error) => error.hints(),
-            Self::Refused { rule, .. } if rule.code.ignorable() => {
+            Self::Unsafe(error) => error.explain(),
+            Self::Refused { rule, .. } => {
                 let code = rule.code;
-                vec![format!("to record it all the same, add \"{code}\" to [validate] ignore in capture-hook.toml")]
+                let hint =
+                    format!("to record it all the same, add \"{code}\" to [validate] ignore in capture-hook.toml");
+                Usage.code(code.as_str()).hints(code.ignorable().then_some(hint))
             }
-            _ => Vec::new(),
+            Self::Fs(error) => Explanation { exit: Io, ..error.explain() },
+            Self::Thread(_) => Io.code("io"),
+            Self::Failed => Io.code("recorder_failed"),
+            Self::Closed => Usage.code("recorder_closed"),
         }
     }
 }

@@ -7,7 +7,8 @@
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 
-use crate::error::{ExitKind, Explain};
+use crate::error::ExitKind::CheckFailed;
+use crate::error::{Explain, Explanation};
 use crate::support::names;
 
 /// A directory that is not for data, whatever its name.
@@ -30,19 +31,11 @@ pub struct Misplaced {
 }
 
 impl Explain for Misplaced {
-    fn kind(&self) -> ExitKind {
-        ExitKind::CheckFailed
-    }
-
-    fn code(&self) -> &'static str {
-        "dataset_misplaced"
-    }
-
-    fn hints(&self) -> Vec<String> {
-        vec![
-            "set ingest_capture.out_dir in params.yaml to a directory of the project, such as data/captures".into(),
-            "on a branch of somebody else's: do not check its data out, and tell who made it".into(),
-        ]
+    fn explain(&self) -> Explanation {
+        CheckFailed
+            .code("dataset_misplaced")
+            .hint("set ingest_capture.out_dir in params.yaml to a directory of the project, such as data/captures")
+            .hint("on a branch of somebody else's: do not check its data out, and tell who made it")
     }
 }
 

@@ -13,7 +13,8 @@ use super::include::Include;
 use super::layout::{EPISODES, Layout, RUN_JSON, STEPS};
 use super::meta::RunMeta;
 use super::{RunKey, StartTime, open};
-use crate::error::{ExitKind, Explain};
+use crate::error::ExitKind::Setup;
+use crate::error::{Explain, Explanation};
 use crate::support::fs::{At, FsError, same_bytes};
 
 /// A run's directory.
@@ -198,19 +199,11 @@ fn describe_duplicates(groups: &BTreeMap<RunKey, Vec<String>>) -> String {
 }
 
 impl Explain for DuplicateRuns {
-    fn kind(&self) -> ExitKind {
-        ExitKind::Setup
-    }
-
-    fn code(&self) -> &'static str {
-        "duplicate_run"
-    }
-
-    fn hints(&self) -> Vec<String> {
-        vec![
-            "remove all but one of them, or record the others anew, each with a run_id of its own".into(),
-            "to take one of them as it is, name it alone, by its path".into(),
-        ]
+    fn explain(&self) -> Explanation {
+        Setup
+            .code("duplicate_run")
+            .hint("remove all but one of them, or record the others anew, each with a run_id of its own")
+            .hint("to take one of them as it is, name it alone, by its path")
     }
 }
 

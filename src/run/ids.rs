@@ -10,7 +10,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{ExitKind, Explain};
+use crate::error::ExitKind::Usage;
+use crate::error::{Explain, Explanation};
 use crate::support::names::{self, Fault};
 
 /// The longest file name that common file systems take, in bytes.
@@ -52,16 +53,10 @@ pub struct UnsafeId {
 }
 
 impl Explain for UnsafeId {
-    fn kind(&self) -> ExitKind {
-        ExitKind::Usage
-    }
-
-    fn code(&self) -> &'static str {
-        "unsafe_run_id"
-    }
-
-    fn hints(&self) -> Vec<String> {
-        vec!["a run is named <experiment>/<run_id>; `capture-hook runs` lists the runs there are".into()]
+    fn explain(&self) -> Explanation {
+        Usage
+            .code("unsafe_run_id")
+            .hint("a run is named <experiment>/<run_id>; `capture-hook runs` lists the runs there are")
     }
 }
 

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use super::discover::{DuplicateRuns, RunDir, is_run, joined_names};
 use super::layout::slash_hint;
 use super::{RunKey, StartTime};
-use crate::error::{ExitKind, Explain};
+use crate::error::ExitKind::Setup;
+use crate::error::{Explain, Explanation};
 
 /// What was typed, and where.
 #[derive(Debug, Clone, Copy)]
@@ -94,31 +95,19 @@ fn listed(candidates: &[String]) -> String {
 }
 
 impl Explain for ResolveError {
-    fn kind(&self) -> ExitKind {
-        ExitKind::Setup
-    }
-
-    fn code(&self) -> &'static str {
-        match self {
-            Self::NotFound { .. } => "no_such_run",
-            Self::Ambiguous { .. } => "ambiguous_run",
-            Self::Duplicate(error) => error.code(),
-        }
-    }
-
-    fn hints(&self) -> Vec<String> {
+    fn explain(&self) -> Explanation {
         match self {
             Self::NotFound { query, near } => {
                 let names: Vec<String> = near.iter().map(|name| format!("`{}`", name.escape_debug())).collect();
                 let meant = (!names.is_empty()).then(|| format!("did you mean {}?", names.join(" or ")));
-                slash_hint(query)
-                    .into_iter()
-                    .chain(meant)
-                    .chain(["`capture-hook runs` lists the runs there are".into()])
-                    .collect()
+                Setup
+                    .code("no_such_run")
+                    .hints(slash_hint(query))
+                    .hints(meant)
+                    .hint("`capture-hook runs` lists the runs there are")
             }
-            Self::Ambiguous { .. } => vec!["type more of its name, or experiment/run_id".into()],
-            Self::Duplicate(error) => error.hints(),
+            Self::Ambiguous { .. } => Setup.code("ambiguous_run").hint("type more of its name, or experiment/run_id"),
+            Self::Duplicate(error) => error.explain(),
         }
     }
 }

@@ -17,7 +17,8 @@ use rustix::fs::{Mode, OFlags};
 
 use super::aside::{self, TEMP};
 use super::process::quoted;
-use crate::error::{ExitKind, Explain};
+use crate::error::ExitKind::{Io, Setup};
+use crate::error::{Explain, Explanation};
 
 /// An operation on a path that failed.
 #[derive(Debug, thiserror::Error)]
@@ -66,55 +67,43 @@ impl FsError {
 }
 
 impl Explain for FsError {
-    fn kind(&self) -> ExitKind {
-        if self.refused().is_some() { ExitKind::Setup } else { ExitKind::Io }
-    }
-
-    fn code(&self) -> &'static str {
+    fn explain(&self) -> Explanation {
+        let look = || format!("see what lies there: `ls -ld {}`", quoted(&self.path));
         match self.refused() {
-            Some(Refused::Link(_) | Refused::Escape) => return "link_not_followed",
-            Some(Refused::NotRegular) => return "not_a_regular_file",
-            Some(Refused::TooLarge(_)) => return "file_too_large",
-            Some(Refused::Outside) => return "path_outside_project",
-            None => {}
-        }
-        match self.source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "disk_full",
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => "permission_denied",
-            _ => "io",
-        }
-    }
-
-    fn hints(&self) -> Vec<String> {
-        match self.refused() {
-            Some(Refused::Link(link)) => {
-                return vec![
-                    format!("see where it leads: `ls -ld {}`", quoted(link)),
-                    "remove the link, or put a file or directory of the project's own in its place".into(),
-                ];
-            }
-            Some(Refused::Escape | Refused::NotRegular) => {
-                return vec![format!("see what lies there: `ls -ld {}`", quoted(&self.path))];
-            }
-            Some(Refused::TooLarge(_) | Refused::Outside) => return Vec::new(),
-            None => {}
-        }
-        match self.source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                vec!["free some disk space and run the same command again; nothing was changed".into()]
-            }
-            io::ErrorKind::PermissionDenied => match state_dir(&self.path) {
-                Some((dir, group)) => {
-                    let dir = quoted(dir);
-                    vec![
-                        format!("another user made it; with his rights or root's: `chgrp -R {group} {dir} && chmod -R g+rwX {dir}`"),
-                        "`git config core.sharedRepository group` keeps what git and capture-hook make open to the group".into(),
-                    ]
-                }
-                None => vec!["check who owns the path: `ls -ld` shows it".into()],
+            Some(Refused::Link(link)) => Setup
+                .code("link_not_followed")
+                .hint(format!("see where it leads: `ls -ld {}`", quoted(link)))
+                .hint("remove the link, or put a file or directory of the project's own in its place"),
+            Some(Refused::Escape) => Setup.code("link_not_followed").hint(look()),
+            Some(Refused::NotRegular) => Setup.code("not_a_regular_file").hint(look()),
+            Some(Refused::TooLarge(_)) => Setup.code("file_too_large"),
+            Some(Refused::Outside) => Setup.code("path_outside_project"),
+            None => match self.source.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Io
+                    .code("disk_full")
+                    .hint("free some disk space and run the same command again; nothing was changed"),
+                io::ErrorKind::PermissionDenied => Io.code("permission_denied").hints(how_to_get_access(&self.path)),
+                io::ErrorKind::ReadOnlyFilesystem => Io.code("permission_denied"),
+                _ => Io.code("io"),
             },
-            _ => Vec::new(),
         }
+    }
+}
+
+/// What helps where a path is not ours to read or write: rights for the group, if it lies in a directory that git or we made.
+fn how_to_get_access(path: &Path) -> Vec<String> {
+    match state_dir(path) {
+        Some((dir, group)) => {
+            let dir = quoted(dir);
+            vec![
+                format!(
+                    "another user made it; with his rights or root's: `chgrp -R {group} {dir} && chmod -R g+rwX {dir}`"
+                ),
+                "`git config core.sharedRepository group` keeps what git and capture-hook make open to the group"
+                    .into(),
+            ]
+        }
+        None => vec!["check who owns the path: `ls -ld` shows it".into()],
     }
 }
 

@@ -17,7 +17,8 @@ use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGTERM};
 use super::env::Env;
 use super::heard::{Ear, Said};
 use super::prompts::{self, Prompts};
-use crate::error::{ExitKind, Explain};
+use crate::error::ExitKind::Program;
+use crate::error::{Explain, Explanation};
 
 /// A program that could not be run, or failed.
 #[derive(Debug, thiserror::Error)]
@@ -71,24 +72,14 @@ pub enum ProcessError {
 }
 
 impl Explain for ProcessError {
-    fn kind(&self) -> ExitKind {
-        ExitKind::Program
-    }
-
-    fn code(&self) -> &'static str {
+    fn explain(&self) -> Explanation {
         match self {
-            Self::Start { .. } => "program_not_started",
-            Self::Failed { .. } => "program_failed",
-            Self::Stopped { .. } => "program_stopped",
-            Self::TimedOut { .. } => "program_timed_out",
-            Self::Interrupted { .. } => "interrupted",
-        }
-    }
-
-    fn hints(&self) -> Vec<String> {
-        match self {
-            Self::Stopped { .. } | Self::Failed { asked: true, .. } => vec![prompts::ADVICE.into()],
-            _ => Vec::new(),
+            Self::Start { .. } => Program.code("program_not_started"),
+            Self::Failed { asked: true, .. } => Program.code("program_failed").hint(prompts::ADVICE),
+            Self::Failed { .. } => Program.code("program_failed"),
+            Self::Stopped { .. } => Program.code("program_stopped").hint(prompts::ADVICE),
+            Self::TimedOut { .. } => Program.code("program_timed_out"),
+            Self::Interrupted { .. } => Program.code("interrupted"),
         }
     }
 }

@@ -8,7 +8,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::error::{ExitKind, Explain};
+use crate::error::ExitKind::{Io, Setup};
+use crate::error::{Explain, Explanation};
 use crate::run::RunKey;
 use crate::run::include::Include;
 use crate::run::layout::Layout;
@@ -72,21 +73,13 @@ pub enum OptionsError {
 }
 
 impl Explain for OptionsError {
-    fn kind(&self) -> ExitKind {
-        ExitKind::Setup
-    }
-
-    fn code(&self) -> &'static str {
-        "invalid_config"
-    }
-
-    fn hints(&self) -> Vec<String> {
-        match self {
-            Self::Unknown { meant: Some(meant), .. } => vec![format!("did you mean `{meant}`?")],
-            Self::Unknown { .. } => vec!["`capture-hook validate --help` lists the codes".into()],
-            Self::NotIgnorable(code) => vec![format!("remove `{code}` from [validate] ignore in capture-hook.toml")],
-            Self::Both(code) => vec![format!("remove `{code}` from one of them in capture-hook.toml")],
-        }
+    fn explain(&self) -> Explanation {
+        Setup.code("invalid_config").hint(match self {
+            Self::Unknown { meant: Some(meant), .. } => format!("did you mean `{meant}`?"),
+            Self::Unknown { .. } => "`capture-hook validate --help` lists the codes".into(),
+            Self::NotIgnorable(code) => format!("remove `{code}` from [validate] ignore in capture-hook.toml"),
+            Self::Both(code) => format!("remove `{code}` from one of them in capture-hook.toml"),
+        })
     }
 }
 
@@ -225,23 +218,13 @@ pub enum ScanError {
 }
 
 impl Explain for ScanError {
-    fn kind(&self) -> ExitKind {
-        ExitKind::Io
-    }
-
-    fn code(&self) -> &'static str {
+    fn explain(&self) -> Explanation {
         match self {
-            Self::Fs(error) => error.code(),
-            Self::Changed { .. } => "run_changed",
-            Self::Sink { .. } => "io",
-        }
-    }
-
-    fn hints(&self) -> Vec<String> {
-        match self {
-            Self::Fs(error) => error.hints(),
-            Self::Changed { .. } => vec!["wait until the recorder is done, then run the same command again".into()],
-            Self::Sink { .. } => Vec::new(),
+            Self::Fs(error) => Explanation { exit: Io, ..error.explain() },
+            Self::Changed { .. } => {
+                Io.code("run_changed").hint("wait until the recorder is done, then run the same command again")
+            }
+            Self::Sink { .. } => Io.code("io"),
         }
     }
 }

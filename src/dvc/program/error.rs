@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::OLDEST;
 use crate::dvc::reason::known_way_out;
 use crate::dvc::settings::SettingsError;
-use crate::error::{ExitKind, Explain};
+use crate::error::ExitKind::{Program, Setup};
+use crate::error::{Explain, Explanation};
 use crate::support::fs::FsError;
 use crate::support::process::{ProcessError, quoted};
 
@@ -74,81 +75,54 @@ pub enum ProgramError {
 }
 
 impl Explain for ProgramError {
-    fn kind(&self) -> ExitKind {
+    fn explain(&self) -> Explanation {
         match self {
-            Self::NotFound
-            | Self::NotAProgram { .. }
-            | Self::Refused { .. }
-            | Self::Untrusted { .. }
-            | Self::NoInterpreter { .. }
-            | Self::TooOld { .. } => ExitKind::Setup,
-            Self::Busy { .. } => ExitKind::Program,
-            Self::Process(error) => error.kind(),
-            Self::Settings(error) => error.kind(),
-            Self::Fs(error) => error.kind(),
-        }
-    }
-
-    fn code(&self) -> &'static str {
-        match self {
-            Self::NotFound => "dvc_not_found",
-            Self::NotAProgram { .. } => "dvc_not_a_program",
-            Self::Refused { .. } => "dvc_refused",
-            Self::Untrusted { .. } => "dvc_not_trusted",
-            Self::NoInterpreter { .. } => "dvc_without_interpreter",
-            Self::TooOld { .. } => "dvc_too_old",
-            Self::Busy { .. } => "dvc_busy",
-            Self::Process(ProcessError::Failed { .. }) => "dvc_failed",
-            Self::Process(error) => error.code(),
-            Self::Settings(error) => error.code(),
-            Self::Fs(error) => error.code(),
-        }
-    }
-
-    fn hints(&self) -> Vec<String> {
-        match self {
-            Self::NotFound => install(),
-            Self::Refused { .. } => vec![
-                "what is in the repository may be somebody else's: name a `dvc` outside of it, as in \
-                 `git config capture-hook.dvc ~/.venvs/dvc/bin/dvc`"
-                    .into(),
-            ],
-            Self::Untrusted { path } => {
-                let trust = format!("if it is yours: `git config capture-hook.dvc {}`", quoted(path));
-                std::iter::once(trust).chain(install()).collect()
+            Self::NotFound => Setup.code("dvc_not_found").hints(how_to_install()),
+            Self::NotAProgram { .. } => {
+                Setup.code("dvc_not_a_program").hint("correct or unset it, then `capture-hook doctor`")
             }
+            Self::Refused { .. } => Setup.code("dvc_refused").hint(
+                "what is in the repository may be somebody else's: name a `dvc` outside of it, as in \
+                 `git config capture-hook.dvc ~/.venvs/dvc/bin/dvc`",
+            ),
+            Self::Untrusted { path } => Setup
+                .code("dvc_not_trusted")
+                .hint(format!("if it is yours: `git config capture-hook.dvc {}`", quoted(path)))
+                .hints(how_to_install()),
             Self::NoInterpreter { path, .. } => {
                 let dir = path.parent().and_then(Path::parent).unwrap_or(path);
                 let (dir, pip) = (quoted(dir), quoted(dir.join("bin").join("pip")));
-                vec![
-                    format!(
+                Setup
+                    .code("dvc_without_interpreter")
+                    .hint(format!(
                         "make its environment anew: `python3 -m venv --clear {dir}`, then `{pip} install dvc` and what else \
                          was in it"
-                    ),
-                    "or name another one: `git config capture-hook.dvc /path/to/dvc`".into(),
-                ]
+                    ))
+                    .hint("or name another one: `git config capture-hook.dvc /path/to/dvc`")
             }
-            Self::NotAProgram { .. } => vec!["correct or unset it, then `capture-hook doctor`".into()],
-            Self::TooOld { .. } => vec!["`pip install --upgrade dvc`, in the environment it is in".into()],
-            Self::Busy { holder: Some(pid), .. } => {
-                vec![
-                    format!("`ps -p {pid}` shows what it is; wait for it, or end it"),
-                    "then run the same command again".into(),
-                ]
+            Self::TooOld { .. } => {
+                Setup.code("dvc_too_old").hint("`pip install --upgrade dvc`, in the environment it is in")
             }
-            Self::Busy { holder: None, .. } => vec![
-                "wait for it and run the same command again".into(),
-                "on NFS, `dvc config core.hardlink_lock true` helps where locks get stuck".into(),
-            ],
-            Self::Process(error) => known_way_out(error).into_iter().chain(error.hints()).collect(),
-            Self::Settings(error) => error.hints(),
-            Self::Fs(error) => error.hints(),
+            Self::Busy { holder: Some(pid), .. } => Program
+                .code("dvc_busy")
+                .hint(format!("`ps -p {pid}` shows what it is; wait for it, or end it"))
+                .hint("then run the same command again"),
+            Self::Busy { holder: None, .. } => Program
+                .code("dvc_busy")
+                .hint("wait for it and run the same command again")
+                .hint("on NFS, `dvc config core.hardlink_lock true` helps where locks get stuck"),
+            Self::Process(error @ ProcessError::Failed { .. }) => {
+                Program.code("dvc_failed").hints(known_way_out(error)).hints(error.explain().hints)
+            }
+            Self::Process(error) => error.explain(),
+            Self::Settings(error) => error.explain(),
+            Self::Fs(error) => error.explain(),
         }
     }
 }
 
-/// How to have one.
-fn install() -> Vec<String> {
+/// How to get one.
+fn how_to_install() -> Vec<String> {
     vec![
         "install it: `pipx install dvc` (add `[s3]`, `[gs]`, `[ssh]`… for such a remote)".into(),
         "or name one: `git config capture-hook.dvc /path/to/dvc`".into(),

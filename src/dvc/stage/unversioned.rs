@@ -1,7 +1,8 @@
 //! Settings of the stage under which DVC versions no run: it would do nothing, or keep no copy, and call that a success.
 
 use super::{FILE, Resolved, STAGE};
-use crate::error::{ExitKind, Explain};
+use crate::error::ExitKind::Setup;
+use crate::error::{Explain, Explanation};
 
 /// Why DVC would not version a run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,24 +21,13 @@ pub enum Unversioned {
 }
 
 impl Explain for Unversioned {
-    fn kind(&self) -> ExitKind {
-        ExitKind::Setup
-    }
-
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Frozen => "stage_frozen",
-            Self::NotCached { .. } => "dataset_not_cached",
-        }
-    }
-
-    fn hints(&self) -> Vec<String> {
-        let line = match self {
-            Self::Frozen => "frozen: true",
-            Self::NotCached { .. } => "cache: false",
-        };
+    fn explain(&self) -> Explanation {
         // `dvc unfreeze` refuses a stage with `${…}` in it.
-        vec![format!("take `{line}` out of {FILE}, `git add {FILE}`, then run the same command again")]
+        let take_out = |line| format!("take `{line}` out of {FILE}, `git add {FILE}`, then run the same command again");
+        match self {
+            Self::Frozen => Setup.code("stage_frozen").hint(take_out("frozen: true")),
+            Self::NotCached { .. } => Setup.code("dataset_not_cached").hint(take_out("cache: false")),
+        }
     }
 }
 

@@ -6,7 +6,8 @@ use crate::dvc::fetch::FetchError;
 use crate::dvc::listing::Refusal;
 use crate::dvc::program::ProgramError;
 use crate::dvc::stage::Unversioned;
-use crate::error::{ExitKind, Explain};
+use crate::error::ExitKind::{CheckFailed, Program, Setup};
+use crate::error::{Explain, Explanation};
 use crate::git::{GitError, HidingFlag};
 use crate::ingest;
 use crate::project::ProjectError;
@@ -240,172 +241,124 @@ fn findings(report: &Report) -> String {
 }
 
 impl Explain for Stop {
-    fn kind(&self) -> ExitKind {
+    fn explain(&self) -> Explanation {
         match self {
-            Self::Invalid { .. }
-            | Self::Lost { .. }
-            | Self::LostInMerge { .. }
-            | Self::Changed { .. }
-            | Self::Unknown { .. }
-            | Self::UnknownInMerge { .. }
-            | Self::NotHere { .. }
-            | Self::Refused { .. } => ExitKind::CheckFailed,
-            Self::Selection { .. }
-            | Self::Stage
-            | Self::Include
-            | Self::IncludeMissing
-            | Self::OtherStages
-            | Self::NothingSelected
-            | Self::NoRun { .. } => ExitKind::Setup,
-            Self::Untrusted { .. } | Self::TrackedByGit { .. } | Self::LeftOut { .. } => ExitKind::Setup,
-            Self::Ignored { .. } | Self::Hidden { .. } => ExitKind::Setup,
-            Self::NotLocked { .. } => ExitKind::Program,
-            Self::Committed { source, .. } => source.kind(),
-            Self::Unversioned(error) => error.kind(),
-            Self::Dvc(error) => error.kind(),
-            Self::Engine(error) => error.kind(),
-            Self::Ingest(error) => error.kind(),
-            Self::Fetch(error) => error.kind(),
-            Self::Sync(error) => error.kind(),
-            Self::Scan(error) => error.kind(),
-            Self::Options(error) => error.kind(),
-            Self::Project(error) => error.kind(),
-        }
-    }
-
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Selection { .. } => "selection_differs",
-            Self::Stage => "stage_differs",
-            Self::Include => "settings_differ",
-            Self::IncludeMissing => "setting_missing",
-            Self::OtherStages => "lock_differs",
-            Self::NothingSelected => "no_run_selected",
-            Self::NoRun { .. } => "no_such_run",
-            Self::Invalid { .. } => "invalid_run",
-            Self::Untrusted { .. } => "untrusted_stage",
-            Self::Lost { .. } | Self::LostInMerge { .. } => "runs_lost",
-            Self::Changed { .. } => "runs_changed",
-            Self::Unknown { .. } | Self::UnknownInMerge { .. } => "data_version_unknown",
-            Self::NotHere { .. } => "runs_not_here",
-            Self::Refused { .. } => "unsafe_path",
-            Self::TrackedByGit { .. } => "tracked_by_git",
-            Self::NotLocked { .. } => "not_locked",
-            Self::Committed { source, .. } => source.code(),
-            Self::LeftOut { .. } => "ignored_by_dvc",
-            Self::Ignored { .. } => "ignored_by_git",
-            Self::Hidden { .. } => "hidden_from_git",
-            Self::Unversioned(error) => error.code(),
-            Self::Dvc(error) => error.code(),
-            Self::Engine(error) => error.code(),
-            Self::Ingest(error) => error.code(),
-            Self::Fetch(error) => error.code(),
-            Self::Sync(error) => error.code(),
-            Self::Scan(error) => error.code(),
-            Self::Options(error) => error.code(),
-            Self::Project(error) => error.code(),
-        }
-    }
-
-    fn hints(&self) -> Vec<String> {
-        match self {
-            Self::Selection { .. } => vec![
-                "to commit the working tree's selection: `git add params.yaml`".into(),
-                "to commit the staged one: `git restore params.yaml`".into(),
-            ],
-            Self::Stage => vec!["stage it with `git add dvc.yaml`, or put it back with `git restore dvc.yaml`".into()],
-            Self::Include => vec![
-                "stage it with `git add capture-hook.toml`, or put it back with `git restore capture-hook.toml`".into(),
-            ],
-            Self::IncludeMissing => {
-                vec!["set it: `capture-hook config set ingest.include ''` takes no files beside the recorder's".into()]
+            Self::Selection { .. } => Setup
+                .code("selection_differs")
+                .hint("to commit the working tree's selection: `git add params.yaml`")
+                .hint("to commit the staged one: `git restore params.yaml`"),
+            Self::Stage => Setup
+.code("stage_differs")
+.hint("stage it with `git add dvc.yaml`, or put it back with `git restore dvc.yaml`"),
+            Self::Include => Setup
+.code("settings_differ")
+.hint("stage it with `git add capture-hook.toml`, or put it back with `git restore capture-hook.toml`"),
+            Self::IncludeMissing => Setup
+                .code("setting_missing")
+                .hint("set it: `capture-hook config set ingest.include ''` takes no files beside the recorder's"),
+            Self::OtherStages => Setup
+.code("lock_differs")
+.hint("stage them with `git add dvc.lock`, or put it back with `git restore dvc.lock`"),
+            Self::NothingSelected => Setup.code("no_run_selected").hint(SELECT_A_RUN),
+            Self::NoRun { run_dir } => {
+                Setup.code("no_such_run").hint(slash_hint(run_dir).unwrap_or_else(|| SELECT_A_RUN.into()))
             }
-            Self::OtherStages => {
-                vec!["stage them with `git add dvc.lock`, or put it back with `git restore dvc.lock`".into()]
-            }
-            Self::NoRun { run_dir } if run_dir.contains('\\') => slash_hint(run_dir).into_iter().collect(),
-            Self::NothingSelected | Self::NoRun { .. } => vec![
-                "select a run that is there: `capture-hook runs` lists them, `capture-hook select RUN` selects".into(),
-            ],
-            Self::Invalid { report } => vec![
-                format!("`capture-hook validate {}` shows everything", quoted(&report.run_dir)),
-                "select another run: `capture-hook select RUN`; nothing was changed".into(),
-            ],
-            Self::Untrusted { cmd } => vec![
-                "hooks run no other command of a repository unasked".into(),
-                format!("if you trust it here: `git config {TRUST_SETTING} {}`", quoted(cmd)),
-            ],
-            Self::Lost { .. } => vec![
-                "bring them back: `git restore --source=HEAD --staged --worktree dvc.lock`, then `capture-hook pull`"
-                    .into(),
-                format!("to drop them on purpose: `git -c {ALLOW_LOSS}=true commit`"),
-            ],
-            Self::LostInMerge { was_in_conflict, .. } => vec![
-                if *was_in_conflict {
+            Self::Invalid { report } => CheckFailed
+                .code("invalid_run")
+                .hint(format!("`capture-hook validate {}` shows everything", quoted(&report.run_dir)))
+                .hint("select another run: `capture-hook select RUN`; nothing was changed"),
+            Self::Untrusted { cmd } => Setup
+                .code("untrusted_stage")
+                .hint("hooks run no other command of a repository unasked")
+                .hint(format!("if you trust it here: `git config {TRUST_SETTING} {}`", quoted(cmd))),
+            Self::Lost { .. } => CheckFailed
+                .code("runs_lost")
+                .hint(
+                    "bring them back: `git restore --source=HEAD --staged --worktree dvc.lock`, then `capture-hook \
+                     pull`",
+                )
+                .hint(drop_on_purpose()),
+            Self::LostInMerge { was_in_conflict: true, .. } => CheckFailed
+                .code("runs_lost")
+                .hint(
                     "bring the conflict back: `git checkout -m -- dvc.lock`; then `capture-hook resolve RUN --ours` (or \
-                     `--theirs`, `--both`) settles the run that both sides changed, and keeps every other"
-                        .into()
-                } else {
-                    "merge again, without `-s ours`: `git merge --abort` ends this merge first".into()
-                },
-                format!("to drop them on purpose: `git -c {ALLOW_LOSS}=true commit`"),
-            ],
-            Self::Changed { .. } => vec![
-                "to put them back, remove their folders from the dataset, then `capture-hook pull`".into(),
-                "or give the changed run another id and record it anew".into(),
-                format!("to commit the change on purpose: `dvc commit`, then `git -c {ALLOW_LOSS}=true commit`"),
-            ],
-            Self::Unknown { .. } => vec!["bring it here: `capture-hook pull`, then run the same command again".into()],
-            Self::UnknownInMerge { .. } => vec![
-                "fetch the lists of files: `capture-hook check MERGE_HEAD`; then run the same command again".into(),
-                format!("to go on without knowing: `git -c {ALLOW_LOSS}=true commit`"),
-            ],
-            Self::NotHere { advice, .. } => vec![advice.clone()],
-            Self::Refused { .. } => {
-                vec!["give it another name, or take it out of the dataset's directory, then `dvc commit` and commit again".into()]
-            }
-            Self::TrackedByGit { out_dir } => vec![
-                format!("take it out of git, the files stay: `git rm -r --cached {}`", quoted(out_dir)),
-                "then commit again; it stays out, for init has it ignored".into(),
-            ],
-            Self::NotLocked { .. } => vec!["`dvc repro -s capture_ingest` shows what DVC makes of the stage".into()],
-            Self::Committed { run, source } => {
-                let run = quoted(run.to_string());
-                let anew = format!("to have them written anew instead: `capture-hook publish --force {run}`");
-                source.hints().into_iter().chain([anew]).collect()
-            }
-            Self::LeftOut { rules, .. } => {
-                let file = rules.first().and_then(|rule| rule.split_once(':')).map_or(".dvcignore", |(file, _)| file);
-                vec![format!(
-                    "take the rule out of {}, or add a line that excepts the run's files; nothing was changed",
-                    quoted(file)
-                )]
-            }
-            Self::Ignored { file, rule, .. } => {
-                let (name, by) = (file.rsplit('/').next().unwrap_or(file), rule.split(':').next().unwrap_or_default());
-                let dir = file.strip_suffix(name).unwrap_or_default();
-                vec![format!(
-                    "add the line `!/{name}` to {} (`capture-hook init` does), or take the rule out of {}; nothing was changed",
-                    quoted(format!("{dir}.gitignore")),
-                    quoted(by)
-                )]
-            }
-            Self::Hidden { file, sparse: true, .. } => {
-                let dir = file.rsplit_once('/').map_or(file.as_str(), |(dir, _)| dir);
-                vec![format!("check it out: `git sparse-checkout add {}`", quoted(dir))]
-            }
-            Self::Hidden { file, flag, .. } => {
-                vec![format!("take it away: `git update-index --no-{} {}`", flag.name(), quoted(file))]
-            }
-            Self::Unversioned(error) => error.hints(),
-            Self::Dvc(error) => error.hints(),
-            Self::Engine(error) => error.hints(),
-            Self::Ingest(error) => error.hints(),
-            Self::Fetch(error) => error.hints(),
-            Self::Sync(error) => error.hints(),
-            Self::Scan(error) => error.hints(),
-            Self::Options(error) => error.hints(),
-            Self::Project(error) => error.hints(),
+                     `--theirs`, `--both`) settles the run that both sides changed, and keeps every other",
+                )
+                .hint(drop_on_purpose()),
+            Self::LostInMerge { was_in_conflict: false, .. } => CheckFailed
+                .code("runs_lost")
+                .hint("merge again, without `-s ours`: `git merge --abort` ends this merge first")
+                .hint(drop_on_purpose()),
+            Self::Changed { .. } => CheckFailed
+                .code("runs_changed")
+                .hint("to put them back, remove their folders from the dataset, then `capture-hook pull`")
+                .hint("or give the changed run another id and record it anew")
+                .hint(format!("to commit the change on purpose: `dvc commit`, then `git -c {ALLOW_LOSS}=true commit`")),
+            Self::Unknown { .. } => CheckFailed
+                .code("data_version_unknown")
+                .hint("bring it here: `capture-hook pull`, then run the same command again"),
+            Self::UnknownInMerge { .. } => CheckFailed
+                .code("data_version_unknown")
+                .hint("fetch the lists of files: `capture-hook check MERGE_HEAD`; then run the same command again")
+                .hint(format!("to go on without knowing: `git -c {ALLOW_LOSS}=true commit`")),
+            Self::NotHere { advice, .. } => CheckFailed.code("runs_not_here").hint(advice),
+            Self::Refused { .. } => CheckFailed.code("unsafe_path").hint(
+                "give it another name, or take it out of the dataset's directory, then `dvc commit` and commit again",
+            ),
+            Self::TrackedByGit { out_dir } => Setup
+                .code("tracked_by_git")
+                .hint(format!("take it out of git, the files stay: `git rm -r --cached {}`", quoted(out_dir)))
+                .hint("then commit again; it stays out, for init has it ignored"),
+            Self::NotLocked { .. } => Program
+                .code("not_locked")
+                .hint("`dvc repro -s capture_ingest` shows what DVC makes of the stage"),
+            Self::Committed { run, source } => { let run = quoted(run.to_string());
+source.explain().hint(format!("to have them written anew instead: `capture-hook publish --force {run}`")) },
+            Self::LeftOut { rules, .. } => Setup.code("ignored_by_dvc").hint(except_from_dvcignore(rules)),
+            Self::Ignored { file, rule, .. } => Setup.code("ignored_by_git").hint(except_from_gitignore(file, rule)),
+            Self::Hidden { file, flag, sparse } => {
+Setup.code("hidden_from_git").hint(show_to_git(file, *flag, *sparse))
+},
+            Self::Unversioned(error) => error.explain(),
+            Self::Dvc(error) => error.explain(),
+            Self::Engine(error) => error.explain(),
+            Self::Ingest(error) => error.explain(),
+            Self::Fetch(error) => error.explain(),
+            Self::Sync(error) => error.explain(),
+            Self::Scan(error) => error.explain(),
+            Self::Options(error) => error.explain(),
+            Self::Project(error) => error.explain(),
         }
+    }
+}
+
+const SELECT_A_RUN: &str =
+    "select a run that is there: `capture-hook runs` lists them, `capture-hook select RUN` selects";
+
+fn drop_on_purpose() -> String {
+    format!("to drop them on purpose: `git -c {ALLOW_LOSS}=true commit`")
+}
+
+fn except_from_dvcignore(rules: &[String]) -> String {
+    let file = rules.first().and_then(|rule| rule.split_once(':')).map_or(".dvcignore", |(file, _)| file);
+    format!("take the rule out of {}, or add a line that excepts the run's files; nothing was changed", quoted(file))
+}
+
+fn except_from_gitignore(file: &str, rule: &str) -> String {
+    let (name, by) = (file.rsplit('/').next().unwrap_or(file), rule.split(':').next().unwrap_or_default());
+    let dir = file.strip_suffix(name).unwrap_or_default();
+    format!(
+        "add the line `!/{name}` to {} (`capture-hook init` does), or take the rule out of {}; nothing was changed",
+        quoted(format!("{dir}.gitignore")),
+        quoted(by)
+    )
+}
+
+fn show_to_git(file: &str, flag: HidingFlag, sparse: bool) -> String {
+    if sparse {
+        let dir = file.rsplit_once('/').map_or(file, |(dir, _)| dir);
+        format!("check it out: `git sparse-checkout add {}`", quoted(dir))
+    } else {
+        format!("take it away: `git update-index --no-{} {}`", flag.name(), quoted(file))
     }
 }

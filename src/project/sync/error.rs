@@ -5,7 +5,7 @@ use crate::dvc::checkout::CheckoutError;
 use crate::dvc::fetch::FetchError;
 use crate::dvc::program::ProgramError;
 use crate::dvc::reason::REASON;
-use crate::error::{ExitKind, Explain};
+use crate::error::{Explain, Explanation};
 use crate::project::ProjectError;
 use crate::support::fs;
 use crate::support::process::ProcessError;
@@ -30,29 +30,15 @@ pub enum SyncError {
     Fs(#[from] fs::FsError),
 }
 
-impl SyncError {
-    fn inner(&self) -> &dyn Explain {
-        match self {
-            Self::Project(error) => error,
-            Self::Dvc(error) => error,
-            Self::Checkout(error) => error,
-            Self::Fetch(error) => error,
-            Self::Fs(error) => error,
-        }
-    }
-}
-
 impl Explain for SyncError {
-    fn kind(&self) -> ExitKind {
-        self.inner().kind()
-    }
-
-    fn code(&self) -> &'static str {
-        self.inner().code()
-    }
-
-    fn hints(&self) -> Vec<String> {
-        self.inner().hints()
+    fn explain(&self) -> Explanation {
+        match self {
+            Self::Project(error) => error.explain(),
+            Self::Dvc(error) => error.explain(),
+            Self::Checkout(error) => error.explain(),
+            Self::Fetch(error) => error.explain(),
+            Self::Fs(error) => error.explain(),
+        }
     }
 }
 
@@ -76,7 +62,7 @@ fn reason(error: &ProcessError) -> String {
         ProcessError::Failed { said, .. } if !said.is_empty() => error_line(said).to_owned(),
         error => error.to_string(),
     };
-    error.hints().iter().fold(line, |line, hint| format!("{line}; {hint}"))
+    error.explain().hints.iter().fold(line, |line, hint| format!("{line}; {hint}"))
 }
 
 /// The line that tells what went wrong, of all that DVC said.
