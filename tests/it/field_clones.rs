@@ -3,16 +3,14 @@
 
 use std::fs;
 
-use crate::env::{TestEnv, copy_dir};
-use crate::hooks::select_in;
-use crate::matrix::{FIRST, SECOND, THIRD, commit_run, committed};
+use crate::env::{FIRST, SECOND, THIRD, TestEnv, copy_dir};
 
 /// A project with two runs and a commit of code pushed, and a clone of it with the hooks and the recorder's files.
 fn cloned(filter: &[&str]) -> TestEnv {
-    let env = committed();
+    let env = TestEnv::committed();
     fs::write(env.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
     env.git(["add", "capture-hook.toml"]).ok();
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     fs::write(env.repo("readme.txt"), "b\n").unwrap();
     env.git(["commit", "-q", "-am", "code"]).ok();
     env.git(["push", "-q", "--follow-tags", "origin", "main"]).ok();
@@ -59,14 +57,14 @@ fn partial_clones_get_right_trailers_and_commands_fetch() {
         };
         // An amended commit over a parent that is only known by name; code alone.
         commit(&["--amend", "--allow-empty", "-m", "other words"], &[]);
-        select_in(&env, "clone", THIRD);
+        env.select_in("clone", THIRD);
         commit(&["-am", "third"], &[THIRD]);
         commit(&["--amend", "-m", "other words"], &[THIRD]);
         assert_eq!(git(&env, &["tag", "--points-at", "HEAD"]), format!("capture/{THIRD}\n"));
         // Back at a commit that brought a run, whose parent's lock is not here.
         git(&env, &["checkout", "-q", "--detach", "HEAD~2"]);
         commit(&["--amend", "-m", "again"], &[SECOND]);
-        select_in(&env, "clone", THIRD);
+        env.select_in("clone", THIRD);
         commit(&["--amend", "-am", "and another"], &[SECOND, THIRD]);
         git(&env, &["checkout", "-q", "main"]);
         assert!(!here(&env, &old_lock), "{filter}: a hook has fetched");
@@ -102,7 +100,7 @@ fn an_amended_commit_of_a_shallow_clone_keeps_its_trailers() {
     // It has no parents any more, and with the data here it is seen to bring all.
     env.hook_in("clone", ["pull"]).ok();
     copy_dir(&env.repo("results"), &env.path("clone/results"));
-    select_in(&env, "clone", THIRD);
+    env.select_in("clone", THIRD);
     env.git_in("clone", ["commit", "-q", "--amend", "-am", "and another"]).ok();
     assert_eq!(trailers(&env, "Capture-Run"), [SECOND, FIRST, THIRD]);
 }

@@ -7,12 +7,11 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::env::{TestEnv, files};
-use crate::matrix::{FIRST, SECOND, commit_run, committed};
+use crate::env::{FIRST, SECOND, TestEnv, files};
 
 /// The prepared project, its data pushed. With the native engine, where the point is not what DVC does.
 pub fn pushed(engine: &str) -> TestEnv {
-    let env = committed();
+    let env = TestEnv::committed();
     fs::write(env.repo("capture-hook.toml"), format!("engine = \"{engine}\"\n")).unwrap();
     env.git(["add", "capture-hook.toml"]).ok();
     env.git(["commit", "-q", "-m", "An engine"]).ok();
@@ -145,7 +144,7 @@ fn links_into_an_emptied_cache_are_missing_and_come_back() {
 #[test]
 fn verify_in_a_fresh_clone_verifies_nothing_and_says_so() {
     let env = pushed("native");
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     clone(&env, "fresh");
     for (args, hint) in [
         (&["verify"][..], "`capture-hook pull`"),
@@ -183,7 +182,7 @@ fn verify_in_a_fresh_clone_verifies_nothing_and_says_so() {
 #[test]
 fn verify_tells_what_is_not_known_from_what_is_wrong() {
     let env = pushed("native");
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     let output = env.hook(["verify", "--rev", "HEAD~1", SECOND]).fails(3);
     assert!(output.stderr.contains(&format!("does not hold {SECOND}")), "{}", output.stderr);
     for list in files(&env.repo(".dvc/cache/files/md5")).iter().filter(|path| path.extension().is_some()) {

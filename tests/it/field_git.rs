@@ -5,9 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::env::{TestEnv, copy_dir, files, tree};
-use crate::hooks::{select, select_in};
-use crate::matrix::{FIRST, SECOND, THIRD, committed, committed_natively, id, runs_at, runs_in, script, tags, trailer};
+use crate::env::{FIRST, SECOND, THIRD, TestEnv, copy_dir, files, tree};
 
 /// A clone of the repository at `dir`, with the DVC remote known and the hooks installed. What it clones is pushed first.
 fn clone(env: &TestEnv, dir: &str, options: &[&str]) {
@@ -26,7 +24,7 @@ fn clone(env: &TestEnv, dir: &str, options: &[&str]) {
 /// G1: A rule of DVC's that meets a run's files stops the commit, with the files and the rule; nothing has changed.
 #[test]
 fn a_run_that_dvc_would_ignore_in_part_is_not_committed() {
-    let env = committed_natively();
+    let env = TestEnv::committed_native();
     let doctor = |code: i32| env.hook(["doctor"]).fails(code).stdout;
     assert!(!doctor(0).contains("ignore rules"));
     // DVC does the work wherever there are rules; those in a directory above the dataset count, too.
@@ -35,16 +33,16 @@ fn a_run_that_dvc_would_ignore_in_part_is_not_committed() {
     for (file, rule, left_out) in rules {
         fs::create_dir_all(env.repo(file).parent().unwrap()).unwrap();
         fs::write(env.repo(file), rule).unwrap();
-        select(&env, SECOND);
+        env.select(SECOND);
         let (head, lock, data) =
-            (id(&env, "HEAD"), fs::read(env.repo("dvc.lock")).unwrap(), tree(&env.repo("data/captures")));
+            (env.id("HEAD"), fs::read(env.repo("dvc.lock")).unwrap(), tree(&env.repo("data/captures")));
         let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
         let line = rule.lines().count();
         let pattern = rule.lines().last().unwrap();
         for words in [left_out, SECOND, &format!("{file}:{line}:{pattern}"), "nothing was changed"] {
             assert!(output.stderr.contains(words), "{words}: {}", output.stderr);
         }
-        assert_eq!(id(&env, "HEAD"), head);
+        assert_eq!(env.id("HEAD"), head);
         assert_eq!(fs::read(env.repo("dvc.lock")).unwrap(), lock);
         assert_eq!(tree(&env.repo("data/captures")), data);
         assert!(doctor(1).contains(&format!("{file}:{line}:{pattern} leaves")));
@@ -54,7 +52,7 @@ fn a_run_that_dvc_would_ignore_in_part_is_not_committed() {
     fs::write(env.repo(".dvcignore"), "*.gz\n!/data/captures/**\n*.tmp\n").unwrap();
     assert!(doctor(0).contains("none meets a run's files"));
     env.git(["commit", "-q", "-am", "x"]).ok();
-    assert_eq!(runs_at(&env, "HEAD"), [SECOND, FIRST]);
+    assert_eq!(env.runs_at("HEAD"), [SECOND, FIRST]);
     let listed = env.dvc(["ls", "-R", "--rev", "HEAD", ".", "data/captures"]).ok().stdout;
     assert!(
         listed.contains(&format!("{SECOND}/steps.jsonl.gz")) && listed.contains(&format!("{SECOND}/steps.parquet"))
@@ -65,26 +63,26 @@ fn a_run_that_dvc_would_ignore_in_part_is_not_committed() {
 /// is where git is, and `core.worktree` is heeded.
 #[test]
 fn a_git_directory_elsewhere_is_served_like_any_other() {
-    let mut env = committed_natively();
+    let mut env = TestEnv::committed_native();
     fs::create_dir(env.path("gits")).unwrap();
     env.git(["init", "-q", "--separate-git-dir", "../gits/repo.git"]).ok();
     assert!(env.repo(".git").is_file());
     env.hook(["install"]).ok();
-    select(&env, SECOND);
+    env.select(SECOND);
     env.git(["commit", "-q", "-am", "x"]).ok();
-    assert_eq!(trailer(&env, "HEAD", "Capture-Run"), [SECOND]);
-    assert!(tags(&env).contains(&format!("capture/{SECOND}")));
+    assert_eq!(env.trailer("HEAD", "Capture-Run"), [SECOND]);
+    assert!(env.tags().contains(&format!("capture/{SECOND}")));
     assert_eq!(env.git(["status", "--porcelain"]).ok().stdout, "");
     // The sibling: the variable exported, by whoever keeps a working tree that has no `.git` at all.
     fs::remove_file(env.repo(".git")).unwrap();
     env.set("GIT_DIR", env.path("gits/repo.git").to_str().unwrap());
-    select(&env, THIRD);
+    env.select(THIRD);
     env.git(["commit", "-q", "-am", "y"]).ok();
-    assert_eq!(trailer(&env, "HEAD", "Capture-Run"), [THIRD]);
+    assert_eq!(env.trailer("HEAD", "Capture-Run"), [THIRD]);
     assert!(env.hook(["status"]).ok().stdout.starts_with(&format!("{THIRD} is selected")));
     assert!(env.hook(["doctor"]).ok().stdout.contains(env.repo("").to_str().unwrap().trim_end_matches('/')));
     env.git(["checkout", "-q", "HEAD~1"]).ok();
-    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST]);
+    assert_eq!(env.runs_in("repo"), [SECOND, FIRST]);
     env.git(["checkout", "-q", "main"]).ok();
     // From a directory that is no working tree of it, git takes that one for it: no hook is silent.
     fs::create_dir_all(env.path("elsewhere")).unwrap();
@@ -107,7 +105,7 @@ fn a_git_directory_elsewhere_is_served_like_any_other() {
 /// that brings it, `init` sets nothing up anew, commands say the same.
 #[test]
 fn a_project_that_is_not_checked_out_is_one_all_the_same() {
-    let env = committed_natively();
+    let env = TestEnv::committed_native();
     let before = fs::read(env.repo(".dvc/config")).unwrap();
     // Git removes what it ignores below a directory that leaves the cone, DVC's cache with it.
     copy_dir(&env.repo(".dvc/cache"), &env.path("kept-cache"));
@@ -116,7 +114,7 @@ fn a_project_that_is_not_checked_out_is_one_all_the_same() {
     let add = "git sparse-checkout add .dvc data metrics";
     fs::write(env.repo("readme.txt"), "b\n").unwrap();
     assert_eq!(env.git(["commit", "-q", "-am", "words"]).ok().stderr, "");
-    select(&env, SECOND);
+    env.select(SECOND);
     let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
     assert!(output.stderr.contains("is not checked out") && output.stderr.contains(add), "{}", output.stderr);
     env.git(["checkout", "-q", "params.yaml"]).ok();
@@ -140,9 +138,9 @@ fn a_project_that_is_not_checked_out_is_one_all_the_same() {
         format!("[core]\n    remote = s\n['remote \"s\"']\n    url = {}\n", env.path("dvc-remote").display()),
     )
     .unwrap();
-    select(&env, SECOND);
+    env.select(SECOND);
     env.git(["commit", "-q", "-am", "x"]).ok();
-    assert_eq!(trailer(&env, "HEAD", "Capture-Run"), [SECOND]);
+    assert_eq!(env.trailer("HEAD", "Capture-Run"), [SECOND]);
     env.git(["push", "-q", "origin", "main"]).ok();
 
     // The sibling: nothing at all is checked out, so that the index is empty, too.
@@ -160,7 +158,7 @@ fn mode(path: &Path) -> u32 {
 /// G5: Worktrees of a bare clone share one cache in its git directory, which no `git worktree remove` takes along.
 #[test]
 fn worktrees_of_a_bare_clone_share_one_cache() {
-    let mut env = committed_natively();
+    let mut env = TestEnv::committed_native();
     env.git(["push", "-q", "--follow-tags", "origin", "main"]).ok();
     env.git_in(".", ["clone", "-q", "--bare", "origin.git", "team.git"]).ok();
     env.git_in("team.git", ["worktree", "add", "-q", "../one", "main"]).ok();
@@ -172,12 +170,12 @@ fn worktrees_of_a_bare_clone_share_one_cache() {
     // Git's own hook of a new worktree does the same; a run of it is in nobody's cache but the shared one.
     env.git_in("team.git", ["worktree", "add", "-q", "-b", "other", "../two", "main"]).ok();
     copy_dir(&env.repo("results"), &env.path("two/results"));
-    select_in(&env, "two", SECOND);
+    env.select_in("two", SECOND);
     env.git_in("two", ["commit", "-q", "-am", "x"]).ok();
     assert!(!env.path("two/.dvc/cache").exists());
     env.git_in("team.git", ["worktree", "remove", "../two"]).ok();
     env.git_in("one", ["merge", "-q", "other"]).ok();
-    assert_eq!(runs_in(&env, "one"), [SECOND, FIRST]);
+    assert_eq!(env.runs_in("one"), [SECOND, FIRST]);
     // The sibling: one that has worked with a cache of its own brings it along.
     env.set("CAPTURE_HOOK", "0");
     env.git_in("team.git", ["worktree", "add", "-q", "-b", "third", "../three", "main"]).ok();
@@ -189,14 +187,14 @@ fn worktrees_of_a_bare_clone_share_one_cache() {
     env.git_in("team.git", ["worktree", "remove", "../three"]).ok();
     fs::remove_dir_all(env.path("one/data/captures")).unwrap();
     env.hook_in("one", ["pull"]).ok();
-    assert_eq!(runs_in(&env, "one"), [SECOND, FIRST]);
+    assert_eq!(env.runs_in("one"), [SECOND, FIRST]);
 }
 
 /// G6: A linked worktree finds the clone's cache and its remotes, also after both were moved, and where the tracked
 /// settings name a cache relative to the main one.
 #[test]
 fn a_linked_worktree_finds_cache_and_remotes_wherever_it_lies() {
-    let env = committed_natively();
+    let env = TestEnv::committed_native();
     env.git(["worktree", "add", "-q", "-b", "other", "../trees/deep/one"]).ok();
     let local = |tree: &str| fs::read_to_string(env.path(tree).join(".dvc/config.local")).unwrap();
     assert!(local("trees/deep/one").contains("dir = \"../../../../repo/.dvc/cache\""), "{}", local("trees/deep/one"));
@@ -209,7 +207,7 @@ fn a_linked_worktree_finds_cache_and_remotes_wherever_it_lies() {
     env.git_in("moved/repo", ["worktree", "repair", "../trees/deep/one"]).ok();
     let commit = |key: &str| {
         copy_dir(&env.path("moved/repo/results"), &env.path(tree).join("results"));
-        select_in(&env, tree, key);
+        env.select_in(tree, key);
         env.git_in(tree, ["commit", "-q", "-am", key]).ok();
         assert!(!env.path(tree).join(".dvc/cache").exists());
     };
@@ -230,7 +228,7 @@ fn a_linked_worktree_finds_cache_and_remotes_wherever_it_lies() {
         "{}",
         local(tree)
     );
-    assert_eq!(runs_in(&env, tree).len(), 3);
+    assert_eq!(env.runs_in(tree).len(), 3);
 
     // The sibling: a tracked path relative to the main working tree, seen from another depth; a file that only its owner reads.
     fs::rename(env.path("moved/repo/.dvc/cache"), env.path("moved/shared")).unwrap();
@@ -241,7 +239,7 @@ fn a_linked_worktree_finds_cache_and_remotes_wherever_it_lies() {
     env.git_in("moved/repo", ["worktree", "add", "-q", "-b", "third", "../trees/two"]).ok();
     let two = env.hook_in("moved/trees/two", ["doctor"]).ok();
     assert!(two.stdout.contains(env.path("moved/shared").to_str().unwrap()), "{}", two.stdout);
-    assert_eq!(runs_in(&env, "moved/trees/two"), [FIRST]);
+    assert_eq!(env.runs_in("moved/trees/two"), [FIRST]);
     assert_eq!(mode(&env.path("moved/trees/two/.dvc/config.local")), 0o600);
     // A cache that the user named himself stays.
     let named = format!("[cache]\n    dir = {}\n", env.path("mine").display());
@@ -254,12 +252,12 @@ fn a_linked_worktree_finds_cache_and_remotes_wherever_it_lies() {
 /// G8: With `cache.shared = group`, every directory that comes to be in the cache is open to the group.
 #[test]
 fn a_shared_cache_stays_open_to_the_group() {
-    let env = committed_natively();
+    let env = TestEnv::committed_native();
     env.git(["push", "-q", "origin", "main"]).ok();
     let cache = env.path("fresh/deep/cache");
     env.dvc(["config", "--local", "cache.dir", cache.to_str().unwrap()]).ok();
     env.dvc(["config", "--local", "cache.shared", "group"]).ok();
-    select(&env, SECOND);
+    env.select(SECOND);
     env.git(["commit", "-q", "-am", "x"]).ok();
     // One more, of a run that is fetched.
     env.hook(["get", FIRST, "-o", "../got"]).ok();
@@ -278,12 +276,12 @@ fn a_shared_cache_stays_open_to_the_group() {
 /// that is closed is told with the command that opens it; a note that cannot be written stops no push.
 #[test]
 fn users_who_share_a_repository_do_not_lock_each_other_out() {
-    let env = committed_natively();
+    let env = TestEnv::committed_native();
     env.git(["config", "core.sharedRepository", "group"]).ok();
     let state = env.repo(".git/capture-hook");
     fs::remove_dir_all(&state).unwrap();
     fs::set_permissions(env.repo(".git"), fs::Permissions::from_mode(0o2775)).unwrap();
-    select(&env, SECOND);
+    env.select(SECOND);
     env.git(["commit", "-q", "-am", "x"]).ok();
     env.git(["push", "-q", "--follow-tags", "origin", "main"]).ok();
     assert_eq!((mode(&state), mode(&state.join("tmp"))), (0o2775, 0o2775));
@@ -296,9 +294,7 @@ fn users_who_share_a_repository_do_not_lock_each_other_out() {
     all(&env.path(""), "a+rwX");
     all(&state, "a-w,a+rX");
     let git = crate::env::which("git");
-    let wrapped = script(
-        &env,
-        "bin/git",
+    let wrapped = env.script("bin/git",
         &format!(
             "#!/bin/sh\n[ \"$(id -u)\" = 0 ] || exec {0} \"$@\"\nexec setpriv --reuid=65534 --regid=65534 --clear-groups {0} \"$@\"\n",
             git.display()
@@ -306,12 +302,12 @@ fn users_who_share_a_repository_do_not_lock_each_other_out() {
     );
     env.git(["config", "--global", "safe.directory", "*"]).ok();
     let git = |args: &[&str]| env.run_in("repo", &wrapped, args);
-    select(&env, THIRD);
+    env.select(THIRD);
     git(&["commit", "-q", "-am", "y"]).ok();
     let output = git(&["push", "-q", "--follow-tags", "origin", "main"]).ok();
     assert!(output.stderr.contains("warning: pre-push: cannot"), "{}", output.stderr);
-    assert_eq!(id(&env, "origin/main"), id(&env, "HEAD"));
-    select(&env, FIRST);
+    assert_eq!(env.id("origin/main"), env.id("HEAD"));
+    env.select(FIRST);
     all(&state.join("lock"), "a-rwx");
     let output = git(&["commit", "-q", "-am", "z"]).fails(1);
     assert!(
@@ -324,7 +320,7 @@ fn users_who_share_a_repository_do_not_lock_each_other_out() {
 /// G9: A shallow clone says that it is one, and what brings the rest, wherever its history's end matters.
 #[test]
 fn a_shallow_clone_is_called_one() {
-    let env = committed_natively();
+    let env = TestEnv::committed_native();
     env.git(["branch", "old", "HEAD~1"]).ok();
     env.git(["push", "-q", "origin", "old"]).ok();
     clone(&env, "shallow", &["--depth", "1"]);
@@ -347,9 +343,9 @@ fn a_shallow_clone_is_called_one() {
 /// G9: `check` in a fresh clone fetches the lists that it needs and nothing else, and names one that cannot be had.
 #[test]
 fn check_proves_a_fresh_clone() {
-    let env = committed_natively();
+    let env = TestEnv::committed_native();
     for key in [SECOND, THIRD] {
-        select(&env, key);
+        env.select(key);
         env.git(["commit", "-q", "-am", key]).ok();
     }
     clone(&env, "fresh", &[]);
@@ -391,8 +387,8 @@ fn dvcs_failures_are_told_by_their_reason() {
         assert!(output.stderr.contains(way_out) && !output.stderr.contains(footer), "{}", output.stderr);
     }
     // In a commit, by DVC's engine.
-    let env = committed();
-    select(&env, SECOND);
+    let env = TestEnv::committed();
+    env.select(SECOND);
     env.git(["update-index", "--split-index"]).ok();
     let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
     assert!(
@@ -432,15 +428,15 @@ fn the_users_pathspec_variables_change_no_call_of_ours() {
     let sisters = ["GIT_LITERAL_PATHSPECS", "GIT_ICASE_PATHSPECS", "GIT_NOGLOB_PATHSPECS"];
     for (name, key) in sisters.into_iter().zip([FIRST, SECOND, THIRD]) {
         env.set(name, "1");
-        select_in(&env, "repo/sim[1]", key);
+        env.select_in("repo/sim[1]", key);
         env.git(["commit", "-q", "-am", name]).ok();
         env.unset(name);
-        assert_eq!(trailer(&env, "HEAD", "Capture-Run"), [key], "{name}");
+        assert_eq!(env.trailer("HEAD", "Capture-Run"), [key], "{name}");
     }
     env.set("GIT_EXTERNAL_DIFF", "false");
     env.set("GIT_GLOB_PATHSPECS", "1");
     env.git(["checkout", "-q", "HEAD~1"]).ok();
-    assert_eq!(runs_in(&env, "repo/sim[1]"), [SECOND, FIRST]);
+    assert_eq!(env.runs_in("repo/sim[1]"), [SECOND, FIRST]);
     assert!(env.hook_in("repo/sim[1]", ["check"]).ok().stdout.starts_with("all true"));
 }
 
@@ -471,20 +467,20 @@ fn every_project_of_a_repository_is_served() {
     record("ok-rotated-pypi010", "a", "demo/r2");
     env.git(["add", "-A"]).ok();
     env.git(["commit", "-q", "-m", "Set up"]).ok();
-    let runs = |project: &str| runs_in(&env, &format!("repo/{project}"));
-    select_in(&env, "repo/a", "demo/r1");
+    let runs = |project: &str| env.runs_in(&format!("repo/{project}"));
+    env.select_in("repo/a", "demo/r1");
     env.git(["commit", "-q", "-am", "a"]).ok();
-    select_in(&env, "repo/b", "demo/r1");
+    env.select_in("repo/b", "demo/r1");
     env.git(["commit", "-q", "-am", "b"]).ok();
     assert_eq!((runs("a"), runs("b")), (vec!["demo/r1".to_owned()], vec!["demo/r1".to_owned()]));
-    assert_eq!(tags(&env), ["capture/demo/r1", "capture/demo/r1@v2"]);
+    assert_eq!(env.tags(), ["capture/demo/r1", "capture/demo/r1@v2"]);
     // One commit of both, each selection in its own dataset.
-    select_in(&env, "repo/a", "demo/r2");
-    select_in(&env, "repo/b", "demo/r2");
+    env.select_in("repo/a", "demo/r2");
+    env.select_in("repo/b", "demo/r2");
     env.git(["commit", "-q", "-am", "both"]).ok();
-    assert_eq!(trailer(&env, "HEAD", "Capture-Run"), ["demo/r2", "demo/r2"]);
+    assert_eq!(env.trailer("HEAD", "Capture-Run"), ["demo/r2", "demo/r2"]);
     assert_eq!(env.git(["status", "--porcelain"]).ok().stdout, "");
-    assert_eq!(tags(&env).len(), 4);
+    assert_eq!(env.tags().len(), 4);
     for (project, other) in [("a", "b"), ("b", "a")] {
         let dir = format!("repo/{project}");
         let checked = env.hook_in(&dir, ["check", "--strict"]).ok();
@@ -506,13 +502,13 @@ fn every_project_of_a_repository_is_served() {
     assert_eq!(runs("a").len() + runs("b").len(), 4);
     // An amended commit keeps the trailers and the tags of both.
     env.git(["commit", "-q", "--amend", "-m", "other words"]).ok();
-    assert_eq!(trailer(&env, "HEAD", "Capture-Run"), ["demo/r2", "demo/r2"]);
+    assert_eq!(env.trailer("HEAD", "Capture-Run"), ["demo/r2", "demo/r2"]);
 
     // The sibling: where one of them would stop the commit, the other is not touched either.
     record("ok-head01", "a", "demo/r3");
     fs::create_dir_all(env.repo("b/results/demo/bad")).unwrap();
     fs::write(env.repo("b/results/demo/bad/run.json"), "{}").unwrap();
-    select_in(&env, "repo/a", "demo/r3");
+    env.select_in("repo/a", "demo/r3");
     let params = fs::read_to_string(env.repo("b/params.yaml")).unwrap();
     fs::write(env.repo("b/params.yaml"), params.replace("demo/r2", "demo/bad")).unwrap();
     let lock = fs::read(env.repo("a/dvc.lock")).unwrap();

@@ -2,15 +2,13 @@
 
 use std::fs;
 
-use crate::env::{TestEnv, copy_dir, corpus_run, files};
-use crate::hooks::{select, select_in};
-use crate::matrix::{FIRST, SECOND, THIRD, commit_run, committed_natively, id, runs_in, tags};
+use crate::env::{FIRST, SECOND, THIRD, TestEnv, copy_dir, corpus_run, files};
 
 /// Records a run in another repository and commits it there.
 fn commit_in(env: &TestEnv, dir: &str, case: &str) {
     let (run, key) = corpus_run(case);
     copy_dir(&run, &env.path(dir).join("results").join(&key));
-    select_in(env, dir, &key);
+    env.select_in(dir, &key);
     env.git_in(dir, ["commit", "-q", "-am", &key]).ok();
 }
 
@@ -50,14 +48,14 @@ fn add_subtree(env: &TestEnv, squash: bool) {
 #[test]
 fn another_projects_history_that_is_merged_in_refuses_no_push() {
     for (tracked_remote, squash) in [(true, false), (false, true)] {
-        let env = committed_natively();
+        let env = TestEnv::committed_native();
         let runs = env.hook(["runs"]).ok().stdout;
         another_project(&env, tracked_remote);
         add_subtree(&env, squash);
-        commit_run(&env, SECOND);
+        env.commit_run(SECOND);
         let output = env.git(["push", "-q", "--follow-tags", "origin", "main"]).ok();
-        let pushed = id(&env, "origin/main");
-        assert_eq!(pushed, id(&env, "main"));
+        let pushed = env.id("origin/main");
+        assert_eq!(pushed, env.id("main"));
         assert!(output.stderr.contains("not sent: data of another project's history"), "{}", output.stderr);
         let checked = env.hook(["check", "--strict", "--remote"]).ok();
         assert!(checked.stdout.starts_with("all true"), "{}", checked.stdout);
@@ -81,7 +79,7 @@ fn another_projects_history_that_is_merged_in_refuses_no_push() {
         if !squash {
             env.git(["merge", "-q", "-Xsubtree=vendor/other", "-m", "Merge it again", "other/main"]).ok();
         }
-        commit_run(&env, THIRD);
+        env.commit_run(THIRD);
         env.git(["push", "-q", "--follow-tags", "origin", "main"]).ok();
         let checked = env.hook(["check", "--strict"]).ok();
         assert!(checked.stdout.starts_with("all true"), "{}", checked.stdout);
@@ -93,13 +91,13 @@ fn another_projects_history_that_is_merged_in_refuses_no_push() {
 /// began by itself.
 #[test]
 fn own_data_is_missed_beside_another_projects_history() {
-    let env = committed_natively();
+    let env = TestEnv::committed_native();
     another_project(&env, false);
     add_subtree(&env, false);
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     let lock = fs::read_to_string(env.repo("dvc.lock")).unwrap();
     let version = lock.split_whitespace().find(|word| word.ends_with(".dir")).unwrap();
-    commit_run(&env, THIRD);
+    env.commit_run(THIRD);
     let object = env.repo("data/captures").join(SECOND).join("steps.parquet");
     let md5 = env.run_in(".", "md5sum", [object.to_str().unwrap()]).ok().stdout[..32].to_owned();
     fs::remove_file(env.repo(".dvc/cache/files/md5").join(&md5[..2]).join(&md5[2..])).unwrap();
@@ -107,14 +105,14 @@ fn own_data_is_missed_beside_another_projects_history() {
     assert!(output.stderr.contains(&format!("{SECOND}/steps.parquet")), "{}", output.stderr);
     assert!(!output.stderr.contains("vendor") && !version.is_empty(), "{}", output.stderr);
     // Merged at its own place, nothing is another project's: the dataset has the runs of both.
-    let env = self::committed_natively();
+    let env = TestEnv::committed_native();
     env.git(["checkout", "-q", "--orphan", "apart"]).ok();
     env.git(["commit", "-q", "-m", "from here on"]).ok();
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     env.git(["checkout", "-q", "main"]).ok();
-    commit_run(&env, THIRD);
+    env.commit_run(THIRD);
     env.git(["merge", "-q", "--no-edit", "--allow-unrelated-histories", "apart"]).ok();
-    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST, THIRD]);
+    assert_eq!(env.runs_in("repo"), [SECOND, FIRST, THIRD]);
     assert!(!env.hook(["check"]).ok().stderr.contains("left out"));
     env.git(["push", "-q", "origin", "main"]).ok();
     assert!(env.hook(["check", "--remote"]).ok().stdout.starts_with("all true"));
@@ -128,12 +126,12 @@ fn lists(env: &TestEnv, dir: &str) -> usize {
 /// G13: `dvc gc -w` before a push removes older lists of files; they are made again from the newest one, and proved.
 #[test]
 fn lists_that_gc_removed_are_made_again_for_a_push() {
-    let env = committed_natively();
+    let env = TestEnv::committed_native();
     // A branch and a merge among them, and a run that only one of the older versions lacks.
     env.git(["checkout", "-q", "-b", "side"]).ok();
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     env.git(["checkout", "-q", "main"]).ok();
-    commit_run(&env, THIRD);
+    env.commit_run(THIRD);
     env.git(["merge", "-q", "--no-edit", "side"]).ok();
     let cache = "repo/.dvc/cache";
     assert_eq!(lists(&env, cache), 4);
@@ -145,31 +143,31 @@ fn lists_that_gc_removed_are_made_again_for_a_push() {
     assert!(env.hook(["check", "--strict", "--remote"]).ok().stdout.starts_with("all true"));
     let url = format!("file://{}", env.path("origin.git").display());
     for (rev, runs) in [("side", vec![SECOND, FIRST]), ("main~1", vec![FIRST, THIRD])] {
-        let rev = id(&env, rev);
+        let rev = env.id(rev);
         env.git_in(".", ["clone", "-q", &url, &rev]).ok();
         fs::copy(env.repo(".dvc/config.local"), env.path(&rev).join(".dvc/config.local")).unwrap();
         env.git_in(&rev, ["checkout", "-q", "--detach", &rev]).ok();
         env.hook_in(&rev, ["pull"]).ok();
-        assert_eq!(runs_in(&env, &rev), runs);
+        assert_eq!(env.runs_in(&rev), runs);
     }
 }
 
 /// G13: A checkout, a merge and a commit on an older state, with no remote at all.
 #[test]
 fn lists_that_gc_removed_are_made_again_for_other_work() {
-    let env = committed_natively();
+    let env = TestEnv::committed_native();
     let local = fs::read_to_string(env.repo(".dvc/config.local")).unwrap();
     fs::write(env.repo(".dvc/config.local"), local.replace("remote = storage", "")).unwrap();
     env.git(["branch", "old"]).ok();
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     env.dvc(["gc", "-w", "-f"]).ok();
     env.git(["checkout", "-q", "old"]).ok();
-    assert_eq!(runs_in(&env, "repo"), [FIRST]);
+    assert_eq!(env.runs_in("repo"), [FIRST]);
     env.dvc(["gc", "-w", "-f", "--rev", "main", "--num", "1"]);
-    commit_run(&env, THIRD);
-    assert_eq!(runs_in(&env, "repo"), [FIRST, THIRD]);
+    env.commit_run(THIRD);
+    assert_eq!(env.runs_in("repo"), [FIRST, THIRD]);
     env.git(["merge", "-q", "--no-edit", "main"]).ok();
-    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST, THIRD]);
+    assert_eq!(env.runs_in("repo"), [SECOND, FIRST, THIRD]);
     assert!(env.hook(["check", "--strict"]).ok().stdout.starts_with("all true"));
     env.dvc(["gc", "-w", "-f"]).ok();
     assert!(env.hook(["check", "--strict"]).ok().stdout.starts_with("all true"));
@@ -179,8 +177,8 @@ fn lists_that_gc_removed_are_made_again_for_other_work() {
 /// G13: What cannot be proved is not made; what is missing is named.
 #[test]
 fn a_list_that_cannot_be_proved_is_named() {
-    let env = committed_natively();
-    commit_run(&env, SECOND);
+    let env = TestEnv::committed_native();
+    env.commit_run(SECOND);
     let lock = fs::read_to_string(env.repo("dvc.lock")).unwrap();
     let version = lock.split_whitespace().find(|word| word.ends_with(".dir")).unwrap().to_owned();
     // Recorded anew: the older files are gone with the older list.
@@ -188,10 +186,10 @@ fn a_list_that_cannot_be_proved_is_named() {
     let text = fs::read_to_string(&meta).unwrap();
     fs::write(&meta, text.replacen('{', "{\"extra\": {\"note\": \"again\"}, ", 1)).unwrap();
     env.hook(["publish", "--no-push", SECOND]).ok();
-    assert_eq!(tags(&env).len(), 3);
+    assert_eq!(env.tags().len(), 3);
     env.dvc(["gc", "-w", "-f"]).ok();
     let output = env.git(["push", "-q", "origin", "main"]).fails(1);
     assert!(output.stderr.contains(&format!("the list of files of {version}")), "{}", output.stderr);
     assert!(output.stderr.contains("dvc gc") && !output.stderr.contains("capture-hook pull"), "{}", output.stderr);
-    select(&env, FIRST);
+    env.select(FIRST);
 }

@@ -6,13 +6,11 @@ use std::os::unix::fs::symlink;
 
 use serde_json::Value;
 
-use crate::env::{TestEnv, tree};
-use crate::hooks::select;
-use crate::matrix::{FIRST, SECOND, committed, settled};
+use crate::env::{FIRST, SECOND, TestEnv, tree};
 
 /// The prepared project, with files beside the recorder's in the second run.
 fn project(engine: &str) -> TestEnv {
-    let env = committed();
+    let env = TestEnv::committed();
     fs::write(env.repo("capture-hook.toml"), format!("engine = \"{engine}\"\n")).unwrap();
     env.git(["add", "capture-hook.toml"]).ok();
     env.git(["commit", "-q", "-m", "The engine"]).ok();
@@ -78,7 +76,7 @@ fn goes_along(engine: &str) {
     for (path, text) in BESIDE {
         assert_eq!(ingested(&env, path).unwrap(), text.as_bytes(), "{path}");
     }
-    settled(&env);
+    env.assert_committed_but_for_links();
     assert!(env.dvc(["ls", "-R", "--rev", "HEAD", ".", "data/captures"]).ok().stdout.contains("field.zarr/c/0/0"));
     let manifest: Value = serde_json::from_slice(&ingested(&env, "manifest.json").unwrap()).unwrap();
     let listed = |path: &str| manifest["files"].as_array().unwrap().iter().find(|file| file["path"] == path).cloned();
@@ -107,7 +105,7 @@ fn goes_along(engine: &str) {
     env.hook(["config", "set", "ingest.include", "*.mp4"]).ok();
     env.git(["commit", "-q", "-am", "videos alone"]).ok();
     assert!(ingested(&env, "video.mp4").is_some() && ingested(&env, "notes").is_none());
-    settled(&env);
+    env.assert_committed_but_for_links();
 }
 
 /// R8: With the native engine, files that `ingest.include` names are in the dataset byte for byte, directories too.
@@ -150,14 +148,14 @@ fn patterns_take_nothing_from_elsewhere_and_wait_for_nothing() {
     // No pattern would take these, so none is named.
     assert!(!output.stderr.contains("config set"), "{}", output.stderr);
     env.git(["add", "-A"]).ok();
-    select(&env, SECOND);
+    env.select(SECOND);
     env.git(["commit", "-q", "-am", "all there is"]).ok();
     let folder = tree(&env.repo("data/captures").join(SECOND));
     assert_eq!(folder["frames/again.mp4"], folder["video.mp4"]);
     assert!(folder["steps.parquet"].starts_with(b"PAR1"));
     let names = || folder.keys().map(String::as_str);
     assert!(!names().any(|name| name.contains(".dvcignore") || name.contains(".git") || name.contains("up/")));
-    settled(&env);
+    env.assert_committed_but_for_links();
     // A link out of the run is an error, included or not.
     symlink(env.path("home/.gitconfig"), run.join("frames/out.png")).unwrap();
     assert!(env.hook(["validate", SECOND]).fails(1).stdout.contains("symlink_escape"));
@@ -175,7 +173,7 @@ fn the_dependency_is_added_where_it_lacks_and_its_absence_is_named() {
     let hand = "engine = \"native\"\n[ingest]\ninclude = [\"*.mp4\"]\n";
     fs::write(env.repo("capture-hook.toml"), hand).unwrap();
     env.git(["add", "-A"]).ok();
-    select(&env, SECOND);
+    env.select(SECOND);
     let output = env.git(["commit", "-q", "-am", "by hand"]).ok();
     assert!(output.stderr.contains("`capture-hook init` adds it"), "{}", output.stderr);
     assert!(ingested(&env, "video.mp4").is_some());
@@ -185,7 +183,7 @@ fn the_dependency_is_added_where_it_lacks_and_its_absence_is_named() {
     env.hook(["init"]).ok();
     assert_eq!(pipeline(), new);
     env.git(["commit", "-q", "-am", "the dependency"]).ok();
-    settled(&env);
+    env.assert_committed_but_for_links();
     // The key goes, the dependency stays.
     fs::write(env.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
     let output = env.git(["commit", "-q", "-am", "no more"]).fails(1);
@@ -193,7 +191,7 @@ fn the_dependency_is_added_where_it_lacks_and_its_absence_is_named() {
     env.hook(["config", "set", "ingest.include", ""]).ok();
     env.git(["commit", "-q", "-am", "none"]).ok();
     assert!(ingested(&env, "video.mp4").is_none());
-    settled(&env);
+    env.assert_committed_but_for_links();
     // Where the run is not recorded, its data stays as it is, and is said to.
     env.hook(["config", "set", "ingest.include", "notes"]).ok();
     fs::rename(env.repo("results"), env.path("elsewhere")).unwrap();

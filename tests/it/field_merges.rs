@@ -5,9 +5,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::env::{CommandOutput, TestEnv, tree};
-use crate::hooks::select;
-use crate::matrix::{FIRST, SECOND, THIRD, clean, commit_run, committed_natively, id, runs_at, runs_in, tags};
+use crate::env::{CommandOutput, FIRST, SECOND, THIRD, TestEnv, tree};
 
 /// A run that branches record differently.
 const SAME: &str = "demo/same";
@@ -24,14 +22,14 @@ fn commit_anew(env: &TestEnv, case: &str, key: &str) {
 
 /// `feature` and `main` have both recorded these runs, and each has added one of its own.
 fn disputed(keys: &[&str]) -> TestEnv {
-    let env = committed_natively();
+    let env = TestEnv::committed_native();
     env.git(["checkout", "-q", "-b", "feature"]).ok();
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     for key in keys {
         commit_anew(&env, "ok-pypi010", key);
     }
     env.git(["checkout", "-q", "main"]).ok();
-    commit_run(&env, THIRD);
+    env.commit_run(THIRD);
     for key in keys {
         commit_anew(&env, "ok-head01", key);
     }
@@ -40,11 +38,11 @@ fn disputed(keys: &[&str]) -> TestEnv {
 
 /// `feature` and `main` have each added a run to the first, and selected it.
 fn two_sides() -> TestEnv {
-    let env = committed_natively();
+    let env = TestEnv::committed_native();
     env.git(["checkout", "-q", "-b", "feature"]).ok();
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     env.git(["checkout", "-q", "main"]).ok();
-    commit_run(&env, THIRD);
+    env.commit_run(THIRD);
     env
 }
 
@@ -81,7 +79,7 @@ fn findings(env: &TestEnv) -> Vec<String> {
 fn one_sides_lock_loses_no_run_of_the_other() {
     let env = disputed(&[SAME]);
     env.git(["merge", "feature"]).fails(1);
-    let (head, data) = (id(&env, "HEAD"), tree(&env.repo("data")));
+    let (head, data) = (env.id("HEAD"), tree(&env.repo("data")));
     for side in ["--ours", "--theirs"] {
         env.git(["checkout", side, "dvc.lock"]).ok();
         env.git(["add", "dvc.lock"]).ok();
@@ -92,14 +90,14 @@ fn one_sides_lock_loses_no_run_of_the_other() {
         {
             assert!(output.stderr.contains(hint), "{side}: {}", output.stderr);
         }
-        assert_eq!((id(&env, "HEAD"), tree(&env.repo("data"))), (head.clone(), data.clone()));
+        assert_eq!((env.id("HEAD"), tree(&env.repo("data"))), (head.clone(), data.clone()));
         // As the hint says, the conflict is back.
         env.git(["checkout", "-q", "-m", "--", "dvc.lock"]).ok();
     }
     env.hook(["resolve", SAME, "--ours"]).ok();
     env.git(["commit", "-q", "--no-edit"]).ok();
-    assert_eq!(runs_in(&env, "repo"), [SECOND, SAME, FIRST, THIRD]);
-    clean(&env);
+    assert_eq!(env.runs_in("repo"), [SECOND, SAME, FIRST, THIRD]);
+    env.assert_committed();
     assert_eq!(findings(&env), [] as [String; 0]);
 }
 
@@ -111,7 +109,7 @@ fn check_finds_a_run_that_a_merge_dropped() {
     assert!(output.stderr.contains(&format!("the merge would lose the run {SECOND}")), "{}", output.stderr);
     assert!(output.stderr.contains("`git merge --abort`"), "{}", output.stderr);
     env.git(["-c", "capture-hook.allowLoss=true", "commit", "-q", "--no-edit"]).ok();
-    assert_eq!(id(&env, "HEAD^2"), id(&env, "feature"));
+    assert_eq!(env.id("HEAD^2"), env.id("feature"));
     let lost = [format!("run_lost {SECOND}")];
     assert_eq!(findings(&env), lost);
     env.hook(["check", "--strict"]).fails(1);
@@ -145,12 +143,12 @@ fn a_run_that_one_side_removed_on_purpose_is_no_loss() {
     assert_eq!(removed, [format!("run_lost {FIRST}")]);
     env.git(["branch", "removed"]).ok();
     env.git(["merge", "-q", "--no-edit", "feature"]).ok();
-    assert_eq!(runs_at(&env, "HEAD"), [SECOND, THIRD]);
+    assert_eq!(env.runs_at("HEAD"), [SECOND, THIRD]);
     // From the other side, concluded by `git commit`.
     env.git(["checkout", "-q", "feature"]).ok();
     env.git(["merge", "-q", "--no-commit", "removed"]).ok();
     env.git(["commit", "-q", "--no-edit"]).ok();
-    assert_eq!(runs_at(&env, "HEAD"), [SECOND, THIRD]);
+    assert_eq!(env.runs_at("HEAD"), [SECOND, THIRD]);
     assert_eq!(findings(&env), removed);
 }
 
@@ -180,13 +178,13 @@ fn a_disputed_run_is_settled_as_the_user_says() {
         assert_eq!((&output["run"], &output["settled"]), (&SAME.into(), &true.into()));
         assert_eq!(output["kept_as"], if side == "--both" { BESIDE.into() } else { Value::Null });
         env.git(["commit", "-q", "--no-edit"]).ok();
-        clean(&env);
-        assert_eq!(runs_at(&env, "HEAD"), left);
+        env.assert_committed();
+        assert_eq!(env.runs_at("HEAD"), left);
         assert_eq!(selected(&env), SAME);
         let (kept, beside) = (files_of(&env, SAME), files_of(&env, BESIDE));
         if side == "--both" {
             assert_eq!((kept, beside), (ours, theirs));
-            assert!(tags(&env).contains(&format!("capture/{BESIDE}")), "{:?}", tags(&env));
+            assert!(env.tags().contains(&format!("capture/{BESIDE}")), "{:?}", env.tags());
             // The folder's name is the run's, here as anywhere in a dataset.
             for typed in [BESIDE, "data/captures/demo/same-theirs"] {
                 let output = json(&env.hook(["--json", "show", typed]).ok());
@@ -234,8 +232,8 @@ fn several_disputed_runs_are_settled_one_by_one() {
     assert!(output.stderr.contains("`git commit` concludes it"), "{}", output.stderr);
     env.git(["commit", "-q", "--no-edit"]).ok();
     let all = [SECOND, SAME, other, "demo/twice-theirs", FIRST, THIRD];
-    assert_eq!(runs_at(&env, "HEAD"), all);
-    clean(&env);
+    assert_eq!(env.runs_at("HEAD"), all);
+    env.assert_committed();
 
     env.git(["checkout", "-q", "-b", "rebased", "feature"]).ok();
     env.git(["rebase", "-q", "main"]).fails(1);
@@ -244,8 +242,8 @@ fn several_disputed_runs_are_settled_one_by_one() {
     env.git(["rebase", "--continue"]).fails(1);
     env.hook(["resolve", other, "--ours"]).ok();
     env.git(["rebase", "--continue"]).ok();
-    assert_eq!(runs_at(&env, "HEAD"), [SECOND, SAME, other, FIRST, THIRD]);
-    clean(&env);
+    assert_eq!(env.runs_at("HEAD"), [SECOND, SAME, other, FIRST, THIRD]);
+    env.assert_committed();
 }
 
 /// M14: Where branches have merged each other, and settled a run in different ways, that run alone is disputed again;
@@ -253,7 +251,7 @@ fn several_disputed_runs_are_settled_one_by_one() {
 #[test]
 fn a_criss_cross_disputes_no_more_than_it_must() {
     let other = "demo/other";
-    let env = committed_natively();
+    let env = TestEnv::committed_native();
     commit_anew(&env, "ok-pypi010", other);
     for (branch, case) in [("feature", "ok-pypi010"), ("main", "ok-head01")] {
         env.git(["checkout", "-q", "-B", branch, if branch == "main" { "main" } else { "HEAD" }]).ok();
@@ -270,16 +268,16 @@ fn a_criss_cross_disputes_no_more_than_it_must() {
     commit_anew(&env, "ok-head01", other);
     let files = files_of(&env, other);
     env.git(["checkout", "-q", "feature"]).ok();
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     let output = env.git(["merge", "main"]).fails(1);
     assert!(!output.both().contains("Temporary merge branch"), "{}", output.both());
     let disputed = |key: &str| output.both().contains(&format!("other files in run {key}"));
     assert!(disputed(SAME) && !disputed(other), "{}", output.both());
     env.hook(["resolve", SAME, "--ours"]).ok();
     env.git(["commit", "-q", "--no-edit"]).ok();
-    assert_eq!(runs_in(&env, "repo"), [other, SECOND, SAME, FIRST]);
+    assert_eq!(env.runs_in("repo"), [other, SECOND, SAME, FIRST]);
     assert_eq!(files_of(&env, other), files);
-    clean(&env);
+    env.assert_committed();
 }
 
 /// M15: A merge that a rebase makes again keeps what it selected, and nothing calls a branch by the rebase's own names.
@@ -306,8 +304,8 @@ fn a_merge_that_is_made_again_keeps_what_it_selected() {
             assert!(!output.both().contains("rewritten/"), "{}", output.both());
             assert_eq!(env.git(["log", "-1", "--format=%p"]).ok().stdout.split_whitespace().count(), 2);
             assert_eq!(selected(&env), kept, "{how:?}: {}", output.both());
-            assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST, THIRD], "{how:?}");
-            clean(&env);
+            assert_eq!(env.runs_in("repo"), [SECOND, FIRST, THIRD], "{how:?}");
+            env.assert_committed();
         }
     }
 }
@@ -332,8 +330,8 @@ fn a_dispute_in_a_merge_that_is_made_again_names_the_branch() {
     assert!(!output.both().contains("rewritten/"), "{}", output.both());
     env.hook(["resolve", SAME, "--theirs"]).ok();
     env.git(["rebase", "--continue"]).ok();
-    assert_eq!(runs_at(&env, "HEAD"), [SECOND, SAME, FIRST, THIRD]);
-    clean(&env);
+    assert_eq!(env.runs_at("HEAD"), [SECOND, SAME, FIRST, THIRD]);
+    env.assert_committed();
     assert_eq!(findings(&env), ["recorded_anew -"]);
 }
 
@@ -355,7 +353,7 @@ fn an_uncommitted_selection_survives_autostash() {
             &["pull", "--ff-only", "--autostash", ".", "main"],
             &["merge", "--autostash", "--no-ff", "--no-edit", "main"],
         ] {
-            select(&env, SECOND);
+            env.select(SECOND);
             env.git(how).ok();
             let text = fs::read_to_string(env.repo("params.yaml")).unwrap();
             assert!(text.contains(&format!("run_dir: results/{SECOND}\n")), "{how:?}: {text}");
@@ -365,15 +363,15 @@ fn an_uncommitted_selection_survives_autostash() {
         }
     }
     // The sibling: a stash by hand, under a variable of a merge that is long over.
-    select(&env, SECOND);
+    env.select(SECOND);
     env.git(["stash", "-q"]).ok();
     env.git(["merge", "-q", "main"]).ok();
     let mut git = env.command("git", "repo");
-    git.args(["stash", "pop", "-q"]).env(format!("GITHEAD_{}", id(&env, "main")), "main");
+    git.args(["stash", "pop", "-q"]).env(format!("GITHEAD_{}", env.id("main")), "main");
     crate::env::run_command(&mut git).ok();
     env.git(["commit", "-q", "-am", "mine"]).ok();
     assert_eq!(selected(&env), SECOND);
-    clean(&env);
+    env.assert_committed();
 }
 
 /// M17: `-X theirs` and `-X ours` mean the selection, too, and settle a run that both sides changed.
@@ -382,10 +380,10 @@ fn a_favoured_side_is_taken_in_the_dataset_too() {
     let env = disputed(&[SAME]);
     env.git(["checkout", "-q", "feature"]).ok();
     let theirs = files_of(&env, SAME);
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     env.git(["checkout", "-q", "main"]).ok();
     let ours = files_of(&env, SAME);
-    commit_run(&env, THIRD);
+    env.commit_run(THIRD);
     env.git(["branch", "old"]).ok();
     for how in [
         &["merge", "--no-edit", "-X", "theirs", "feature"][..],
@@ -397,15 +395,15 @@ fn a_favoured_side_is_taken_in_the_dataset_too() {
         let (run, files) =
             if how.iter().any(|arg| arg.contains("theirs")) { (SECOND, &theirs) } else { (THIRD, &ours) };
         assert_eq!((selected(&env).as_str(), &files_of(&env, SAME)), (run, files), "{how:?}");
-        assert_eq!(runs_in(&env, "repo"), [SECOND, SAME, FIRST, THIRD], "{how:?}");
+        assert_eq!(env.runs_in("repo"), [SECOND, SAME, FIRST, THIRD], "{how:?}");
         assert!(output.both().contains(&format!("other files in run {SAME}")), "{how:?}: {}", output.both());
-        clean(&env);
+        env.assert_committed();
     }
     // The sibling: a replay keeps the other side where git is told so.
     env.git(["checkout", "-q", "-b", "replayed", "feature"]).ok();
     env.git(["rebase", "-q", "-X", "ours", "old"]).ok();
     assert_eq!((selected(&env).as_str(), &files_of(&env, SAME)), (THIRD, &ours));
-    clean(&env);
+    env.assert_committed();
 }
 
 /// M18: A clone in which git does not know the merge drivers is told the way that works.
@@ -427,7 +425,7 @@ fn a_merge_without_the_drivers_says_how_to_get_them() {
         env.hook_in("clone", ["install"]).ok();
         env.git_in("clone", how).ok();
         env.hook_in("clone", ["pull"]).ok();
-        assert_eq!(runs_in(&env, "clone"), [SECOND, FIRST, THIRD]);
+        assert_eq!(env.runs_in("clone"), [SECOND, FIRST, THIRD]);
         env.hook_in("clone", ["check"]).ok();
     }
 }
@@ -436,27 +434,27 @@ fn a_merge_without_the_drivers_says_how_to_get_them() {
 /// workspace along.
 #[test]
 fn a_commit_behind_a_rebase_that_replayed_nothing_brings_the_workspace_along() {
-    let env = committed_natively();
+    let env = TestEnv::committed_native();
     env.git(["branch", "other"]).ok();
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     env.git(["checkout", "-q", "other"]).ok();
     env.git(["cherry-pick", "-x", "main"]).ok();
-    commit_run(&env, THIRD);
+    env.commit_run(THIRD);
     env.git(["checkout", "-q", "main"]).ok();
     env.git(["rebase", "-q", "other"]).ok();
-    assert_eq!(id(&env, "main"), id(&env, "other"));
+    assert_eq!(env.id("main"), env.id("other"));
     env.record_as("ok-orig100", "demo/next");
-    commit_run(&env, "demo/next");
+    env.commit_run("demo/next");
     follows(&env, &[FIRST, SECOND, THIRD, "demo/next"]);
 }
 
 /// M19: `git reset` tells nobody either.
 #[test]
 fn a_commit_behind_a_reset_takes_the_dropped_run_out_of_the_workspace() {
-    let env = committed_natively();
-    commit_run(&env, SECOND);
+    let env = TestEnv::committed_native();
+    env.commit_run(SECOND);
     env.git(["reset", "-q", "--hard", "HEAD~1"]).ok();
-    commit_run(&env, THIRD);
+    env.commit_run(THIRD);
     follows(&env, &[FIRST, THIRD]);
 }
 
@@ -465,6 +463,6 @@ fn a_commit_behind_a_reset_takes_the_dropped_run_out_of_the_workspace() {
 fn follows(env: &TestEnv, runs: &[&str]) {
     let mut runs: Vec<&str> = runs.to_vec();
     runs.sort_unstable();
-    assert_eq!(runs_in(env, "repo"), runs);
-    clean(env);
+    assert_eq!(env.runs_in("repo"), runs);
+    env.assert_committed();
 }

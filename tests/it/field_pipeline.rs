@@ -4,9 +4,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::env::{TestEnv, which};
-use crate::hooks::select;
-use crate::matrix::{FIRST, SECOND, clean, commit_run, committed, runs_in, script, trailer};
+use crate::env::{FIRST, SECOND, TestEnv, which};
 
 /// Edits a file of the repository.
 fn edit(env: &TestEnv, file: &str, from: &str, to: &str) {
@@ -34,7 +32,7 @@ fn named_by_all(env: &TestEnv, error: &str, hint: &str) {
 /// H8: A params file that was removed or moved is named by every command, with the way back.
 #[test]
 fn a_params_file_that_is_not_there_is_named() {
-    let env = committed();
+    let env = TestEnv::committed();
     let missing = "params.yaml is not there";
     fs::remove_file(env.repo("params.yaml")).unwrap();
     named_by_all(&env, missing, "git restore");
@@ -43,7 +41,7 @@ fn a_params_file_that_is_not_there_is_named() {
     let line =
         output.stderr.lines().find(|line| line.contains("git restore")).unwrap().split('`').nth(1).unwrap().to_owned();
     env.run_in("repo", "sh", ["-c", &line]).ok();
-    clean(&env);
+    env.assert_committed();
     // Moved: dvc.yaml is to name the new place, and then all goes on from there.
     fs::create_dir(env.repo("conf")).unwrap();
     env.git(["mv", "params.yaml", "conf/capture.yaml"]).ok();
@@ -58,22 +56,22 @@ fn a_params_file_that_is_not_there_is_named() {
     env.hook(["select", SECOND]).ok();
     env.git(["add", "-A"]).ok();
     env.git(["commit", "-q", "-m", "moved"]).ok();
-    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST]);
-    clean(&env);
+    assert_eq!(env.runs_in("repo"), [SECOND, FIRST]);
+    env.assert_committed();
 }
 
 /// H8: An encrypted params file, in the working tree or in git alone, is named.
 #[test]
 fn an_encrypted_params_file_is_named() {
-    let env = committed();
+    let env = TestEnv::committed();
     fs::write(env.repo("params.yaml"), b"\0GITCRYPT\0\x17\x9c\xfe\x01\x80ingest").unwrap();
     named_by_all(&env, "params.yaml is not text", "encrypted file must be unlocked");
     let output = env.git(["commit", "-q", "-am", "encrypted"]).fails(1);
     assert!(output.stderr.contains("params.yaml is not text"), "{}", output.stderr);
     // Encrypted in git alone, by a filter: the working tree's file can be read, and the commit says the same.
     env.git(["checkout", "-q", "HEAD", "params.yaml"]).ok();
-    let locked = script(&env, "lock.sh", "#!/bin/sh\nprintf '\\000LOCKED\\000'; cat | tr a-z b-za\n");
-    let unlocked = script(&env, "unlock.sh", "#!/bin/sh\ntail -c +9 | tr b-za a-z\n");
+    let locked = env.script("lock.sh", "#!/bin/sh\nprintf '\\000LOCKED\\000'; cat | tr a-z b-za\n");
+    let unlocked = env.script("unlock.sh", "#!/bin/sh\ntail -c +9 | tr b-za a-z\n");
     env.git(["config", "filter.crypt.clean", &locked]).ok();
     env.git(["config", "filter.crypt.smudge", &unlocked]).ok();
     fs::write(env.repo(".git/info/attributes"), "params.yaml filter=crypt\n").unwrap();
@@ -89,7 +87,7 @@ fn an_encrypted_params_file_is_named() {
 /// H8: A parameter that the stage needs is named with its file, and `init` adds it.
 #[test]
 fn a_parameter_that_the_stage_lacks_is_named_with_its_file() {
-    let env = committed();
+    let env = TestEnv::committed();
     edit(&env, "params.yaml", "  out_dir: data/captures", "  other: x");
     let output = env.hook(["status"]).fails(3);
     assert!(output.stderr.starts_with("error: params.yaml has no ingest_capture.out_dir"), "{}", output.stderr);
@@ -102,13 +100,13 @@ fn a_parameter_that_the_stage_lacks_is_named_with_its_file() {
 #[test]
 fn a_frozen_stage_is_named() {
     for engine in ["dvc", "native"] {
-        let env = committed();
+        let env = TestEnv::committed();
         fs::write(env.repo("capture-hook.toml"), format!("engine = \"{engine}\"\n")).unwrap();
         edit(&env, "dvc.yaml", "    cmd: capture-hook ingest\n", "    cmd: capture-hook ingest\n    frozen: true\n");
         env.git(["add", "capture-hook.toml", "dvc.yaml"]).ok();
         env.git(["commit", "-q", "-m", "frozen"]).ok();
         let before = fs::read(env.repo("dvc.lock")).unwrap();
-        select(&env, SECOND);
+        env.select(SECOND);
         for output in [env.git(["commit", "-q", "-am", "x"]).fails(1), env.hook(["publish", "--no-push"]).fails(3)] {
             let words = "the stage `capture_ingest` is frozen in dvc.yaml";
             assert!(
@@ -122,16 +120,16 @@ fn a_frozen_stage_is_named() {
         assert!(env.hook(["doctor"]).fails(1).stdout.contains("is frozen in dvc.yaml"));
         edit(&env, "dvc.yaml", "    frozen: true\n", "");
         env.git(["commit", "-q", "-am", "thawed"]).ok();
-        assert_eq!(trailer(&env, "HEAD", "Capture-Run"), [SECOND], "{engine}");
+        assert_eq!(env.trailer("HEAD", "Capture-Run"), [SECOND], "{engine}");
     }
 }
 
 /// H9: `cache: false` at the dataset stops a commit; `status` and `doctor` name it.
 #[test]
 fn a_dataset_that_dvc_does_not_keep_is_named() {
-    let env = committed();
+    let env = TestEnv::committed();
     edit(&env, "dvc.yaml", "persist: true", "persist: true\n          cache: false");
-    select(&env, SECOND);
+    env.select(SECOND);
     let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
     assert!(output.stderr.contains("`data/captures` has `cache: false`"), "{}", output.stderr);
     assert!(output.stderr.contains("take `cache: false` out of dvc.yaml"), "{}", output.stderr);
@@ -145,8 +143,8 @@ fn a_dataset_that_dvc_does_not_keep_is_named() {
     edit(&env, "dvc.yaml", "\n          cache: false", "");
     env.git(["add", "dvc.yaml"]).ok();
     env.git(["commit", "-q", "-am", "kept"]).ok();
-    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST]);
-    clean(&env);
+    assert_eq!(env.runs_in("repo"), [SECOND, FIRST]);
+    env.assert_committed();
 }
 
 /// A `.venv` in the repository whose `dvc` names this interpreter.
@@ -154,13 +152,13 @@ fn venv(env: &TestEnv, interpreter: &str) -> String {
     fs::create_dir_all(env.repo(".venv/bin")).unwrap();
     fs::write(env.repo(".venv/pyvenv.cfg"), "home = /gone\n").unwrap();
     fs::write(env.repo(".git/info/exclude"), ".venv/\n").unwrap();
-    script(env, "repo/.venv/bin/dvc", &format!("#!{interpreter}\nfrom dvc.cli import main\nmain()\n"))
+    env.script("repo/.venv/bin/dvc", &format!("#!{interpreter}\nfrom dvc.cli import main\nmain()\n"))
 }
 
 /// H10: A virtual environment whose Python is gone is passed over, or named if it is the only one.
 #[test]
 fn an_environment_whose_python_is_gone_is_named() {
-    let mut env = committed();
+    let mut env = TestEnv::committed();
     let gone = env.path("gone/bin/python3").to_str().unwrap().to_owned();
     let dvc = venv(&env, &gone);
     // Nobody is led into it: init names no program that cannot start.
@@ -169,7 +167,7 @@ fn an_environment_whose_python_is_gone_is_named() {
     // One on PATH is passed over for the next.
     let path = env.get("PATH");
     env.set("PATH", &format!("{}:{path}", env.repo(".venv/bin").display()));
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     let output = env.hook(["doctor"]);
     assert!(output.stdout.contains("its interpreter is not there"), "{}", output.stdout);
     // One that is named, or the only one, is an error with the way out.
@@ -177,7 +175,7 @@ fn an_environment_whose_python_is_gone_is_named() {
     env.git(["config", "capture-hook.dvc", &dvc]).ok();
     let output = env.hook(["doctor"]).fails(1);
     assert!(output.stdout.contains(&words) && output.stdout.contains("make its environment anew"), "{}", output.stdout);
-    select(&env, FIRST);
+    env.select(FIRST);
     let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
     assert!(output.stderr.contains(&words) && output.stderr.contains("make its environment anew"), "{}", output.stderr);
     // As pip writes scripts whose path is long.
@@ -192,10 +190,10 @@ fn an_environment_whose_python_is_gone_is_named() {
 /// H10: A DVC in a virtual environment of another Python is named.
 #[test]
 fn an_environment_of_another_python_is_named() {
-    let env = committed();
+    let env = TestEnv::committed();
     let dvc = venv(&env, which("python3").to_str().unwrap());
     env.git(["config", "capture-hook.dvc", &dvc]).ok();
-    select(&env, SECOND);
+    env.select(SECOND);
     let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
     assert!(output.stderr.contains("was made for another Python"), "{}", output.stderr);
 }

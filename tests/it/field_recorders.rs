@@ -9,9 +9,7 @@ use std::process::Command;
 use capture_hook::support::progress::Silent;
 use capture_hook::validate::{self, Options, Report};
 
-use crate::env::{BIN, CommandOutput, TestEnv, run_command, tree};
-use crate::hooks::select;
-use crate::matrix::{FIRST, SECOND, commit_run, committed, tags, trailer};
+use crate::env::{BIN, CommandOutput, FIRST, SECOND, TestEnv, run_command, tree};
 use crate::tools;
 
 /// A run in the making: lines of JSON as a recorder would write them.
@@ -240,7 +238,7 @@ fn entries(env: &TestEnv, key: &str) -> Vec<(String, String)> {
 #[test]
 fn a_committed_run_of_an_older_version_keeps_its_bytes() {
     for engine in ["native", "dvc"] {
-        let env = committed();
+        let env = TestEnv::committed();
         fs::write(env.repo("capture-hook.toml"), format!("engine = \"{engine}\"\n")).unwrap();
         let folder = env.repo(format!("data/captures/{FIRST}"));
         let new = tree(&folder);
@@ -252,20 +250,20 @@ fn a_committed_run_of_an_older_version_keeps_its_bytes() {
         env.git(["add", "capture-hook.toml"]).ok();
         env.git(["commit", "-q", "-am", "As an older version did it"]).ok();
         let committed = entries(&env, FIRST);
-        commit_run(&env, SECOND);
-        let tagged = tags(&env);
+        env.commit_run(SECOND);
+        let tagged = env.tags();
         assert_eq!(entries(&env, FIRST), committed, "{engine}: another run came");
         // Selected again, while its folder is there, and while it is not.
-        commit_run(&env, FIRST);
+        env.commit_run(FIRST);
         assert_eq!(entries(&env, FIRST), committed, "{engine}: the folder was there");
-        commit_run(&env, SECOND);
+        env.commit_run(SECOND);
         fs::remove_dir_all(&folder).unwrap();
-        commit_run(&env, FIRST);
+        env.commit_run(FIRST);
         assert_eq!(entries(&env, FIRST), committed, "{engine}: the folder was gone");
         assert_eq!(tree(&folder), old);
-        assert_eq!(trailer(&env, "HEAD", "Capture-Data"), trailer(&env, "HEAD~1", "Capture-Data"), "{engine}");
+        assert_eq!(env.trailer("HEAD", "Capture-Data"), env.trailer("HEAD~1", "Capture-Data"), "{engine}");
         // The same data of the run makes no other tag of it.
-        assert_eq!(tags(&env), tagged);
+        assert_eq!(env.tags(), tagged);
         // By its name it is the same, and nothing is left to commit.
         let again = env.hook(["publish", FIRST, "--no-push"]).ok();
         assert!(again.stderr.contains("is committed already"), "{}", again.stderr);
@@ -281,13 +279,13 @@ fn a_committed_run_of_an_older_version_keeps_its_bytes() {
 
 /// Where the committed files cannot be had, the commit stops, and nothing has changed.
 fn without_its_files(env: &TestEnv, committed: &[(String, String)]) {
-    commit_run(env, SECOND);
+    env.commit_run(SECOND);
     fs::remove_dir_all(env.repo(format!("data/captures/{FIRST}"))).unwrap();
     let (_, md5) = committed.iter().find(|(path, _)| path.ends_with("/steps.parquet")).unwrap();
     let object = env.repo(".dvc/cache/files/md5").join(&md5[..2]).join(&md5[2..]);
     let aside = env.path("aside");
     fs::rename(&object, &aside).unwrap();
-    select(env, FIRST);
+    env.select(FIRST);
     let lock = fs::read(env.repo("dvc.lock")).unwrap();
     let stopped = env.git(["commit", "-qam", "Again"]).fails(1);
     let why = format!("{FIRST} is committed already, and its committed files cannot be had");
@@ -378,11 +376,11 @@ fn a_run_that_was_stopped_in_its_first_episode_is_valid() {
     let cut = validate::check(&dir, "r", &Options::default(), &Silent).unwrap();
     assert_eq!(errors(&cut), ["truncated_gzip", "no_episodes"]);
 
-    let env = committed();
+    let env = TestEnv::committed();
     fs::write(env.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
     Made::new(5).unfinished().write(&env.repo("results/demo/r1"));
-    commit_run(&env, "demo/r1");
-    assert_eq!(trailer(&env, "HEAD", "Capture-Run"), ["demo/r1"]);
+    env.commit_run("demo/r1");
+    assert_eq!(env.trailer("HEAD", "Capture-Run"), ["demo/r1"]);
     let show: serde_json::Value = serde_json::from_str(&env.hook(["--json", "show", "demo/r1"]).ok().stdout).unwrap();
     assert_eq!((&show["figures"]["episodes"], &show["figures"]["steps"]), (&0.into(), &5.into()), "{show}");
     for args in [&["diff", "demo/r1", FIRST][..], &["plot", "demo/r1"], &["runs"], &["verify", "demo/r1"], &["log"]] {
@@ -484,7 +482,7 @@ fn faults_of_run_json_have_line_and_column() {
 /// F8: A path with backslashes gets what to type instead, wherever it is met.
 #[test]
 fn backslashes_get_a_hint() {
-    let env = committed();
+    let env = TestEnv::committed();
     let hint = format!("write it with `/`: results/{SECOND}");
     let windows = format!("results\\{}", SECOND.replace('/', "\\"));
     for args in [["select", &windows], ["validate", &windows], ["ingest", &windows]] {

@@ -3,16 +3,15 @@
 
 use std::fs;
 
-use crate::env::{TestEnv, files};
+use crate::env::{FIRST, SECOND, TestEnv, files};
 use crate::field_data::{clone, do_next, next, pushed, some_object, status, step};
-use crate::matrix::{FIRST, SECOND, commit_run, committed, runs_in};
 use crate::tools;
 
 /// W3: What the DVC remote lost, or a new one lacks, is sent by the command that is named.
 #[test]
 fn a_remote_that_lost_data_gets_it_again_by_the_command_that_is_named() {
     let env = pushed("native");
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     env.git(["push", "-q", "origin", "main"]).ok();
     assert_eq!(next(&env), None);
     fs::remove_file(some_object(&env, "dvc-remote")).unwrap();
@@ -53,7 +52,7 @@ fn a_remote_that_is_not_mounted_is_called_absent_and_not_made_anew() {
     let (remote, away) = (env.path("dvc-remote"), env.path("unplugged"));
     fs::rename(&remote, &away).unwrap();
     let absent = format!("{} of the DVC remote `storage` is not there", remote.display());
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     let stopped = |dir: &str, code: i32, args: &[&str]| {
         let output = env.run_in(dir, args[0], &args[1..]).fails(code);
         assert!(output.both().contains(&absent) && output.both().contains("mount it"), "{args:?}: {}", output.both());
@@ -93,7 +92,7 @@ fn a_remote_that_is_not_mounted_is_called_absent_and_not_made_anew() {
 /// W4: A remote that nobody has sent anything to is made by the first push.
 #[test]
 fn a_new_remote_is_made_by_the_first_push() {
-    let env = committed();
+    let env = TestEnv::committed();
     fs::remove_dir_all(env.path("dvc-remote")).unwrap();
     env.git(["push", "-q", "--follow-tags", "-u", "origin", "main"]).ok();
     assert!(step(&env, "repo", "pushed").1.contains("data: on the DVC remote"));
@@ -104,7 +103,7 @@ fn a_new_remote_is_made_by_the_first_push() {
 fn data_of_a_stopped_push_is_not_said_to_be_pushed() {
     let env = pushed("native");
     env.dvc(["remote", "modify", "--local", "storage", "url", "http://127.0.0.1:9/data"]).ok();
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     env.git(["push", "-q", "origin", "main"]).fails(1);
     let (state, detail) = step(&env, "repo", "pushed");
     assert_eq!((state.as_str(), detail.as_str()), ("pending", "data: goes with the push; git: not pushed"));
@@ -121,7 +120,7 @@ fn data_of_a_stopped_push_is_not_said_to_be_pushed() {
 #[test]
 fn data_that_is_not_here_is_counted_or_its_size_unknown() {
     let env = pushed("native");
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     env.git(["push", "-q", "origin", "main"]).ok();
     let away = env.path("away");
     fs::create_dir(&away).unwrap();
@@ -151,7 +150,7 @@ fn data_that_is_not_here_is_counted_or_its_size_unknown() {
 /// with the command that mends it.
 #[test]
 fn a_remote_that_no_commit_names_is_told_with_every_push() {
-    let env = committed();
+    let env = TestEnv::committed();
     let remote = env.path("dvc-remote");
     fs::remove_file(env.repo(".dvc/config.local")).unwrap();
     let output = env.hook(["init"]).ok();
@@ -171,7 +170,7 @@ fn a_remote_that_no_commit_names_is_told_with_every_push() {
     assert!(env.hook(["doctor"]).ok().stdout.contains("nobody else finds the data"));
     env.run_in("repo", "sh", ["-c", "git add .dvc/config && git commit -m 'Name the DVC remote' -- .dvc/config"]).ok();
     assert!(!told(&env.hook(["status"]).ok().stderr));
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     let output = env.git(["push", "-q", "--follow-tags", "origin", "main"]).ok();
     assert!(!told(&output.stderr), "{}", output.stderr);
     // The sibling: another address than the commit's; and a remote of this clone's own is its user's affair.
@@ -219,7 +218,7 @@ fn init_with_another_remote_fails_and_names_the_one_that_is_set() {
 /// W9: A relative remote is written as DVC writes one, so that clones find it beside themselves.
 #[test]
 fn a_relative_remote_is_found_from_every_clone_beside_it() {
-    let env = committed();
+    let env = TestEnv::committed();
     fs::remove_file(env.repo(".dvc/config.local")).unwrap();
     fs::create_dir_all(env.repo("sub/deep")).unwrap();
     env.hook_in("repo/sub/deep", ["init", "--remote", "../../../store"]).ok();
@@ -230,13 +229,13 @@ fn a_relative_remote_is_found_from_every_clone_beside_it() {
     assert!(env.path("store/files/md5").is_dir());
     env.git_in(".", ["clone", "-q", "origin.git", "clone"]).ok();
     env.hook_in("clone", ["pull"]).ok();
-    assert_eq!(runs_in(&env, "clone"), [FIRST]);
+    assert_eq!(env.runs_in("clone"), [FIRST]);
     // The sibling: a linked worktree at another depth finds what the main working tree finds, DVC too.
     env.git(["worktree", "add", "-q", "-b", "other", "../trees/deep/one"]).ok();
     fs::remove_dir_all(env.repo(".dvc/cache")).unwrap();
     fs::remove_dir_all(env.path("trees/deep/one/data/captures")).unwrap();
     env.hook_in("trees/deep/one", ["pull"]).ok();
-    assert_eq!(runs_in(&env, "trees/deep/one"), [FIRST]);
+    assert_eq!(env.runs_in("trees/deep/one"), [FIRST]);
     assert!(env.dvc_in("trees/deep/one", ["status", "--cloud"]).ok().stdout.contains("in sync"));
     assert!(!env.path("trees/store").exists() && !env.path("trees/deep/store").exists());
 }
@@ -245,7 +244,7 @@ fn a_relative_remote_is_found_from_every_clone_beside_it() {
 /// it.
 #[test]
 fn a_remote_that_dvc_cannot_reach_is_told_with_the_package_it_lacks() {
-    let env = committed();
+    let env = TestEnv::committed();
     let pip = tools::dvc_bin().canonicalize().unwrap().join("pip");
     fs::remove_file(env.repo(".dvc/config.local")).unwrap();
     let output = env.hook(["init", "--remote", "ssh://host/captures"]).ok();

@@ -8,13 +8,11 @@ use std::os::unix::fs::symlink;
 
 use serde_json::Value;
 
-use crate::env::{CommandOutput, TestEnv, copy_dir, tree};
-use crate::hooks::select;
-use crate::matrix::{FIRST, SECOND, THIRD, committed, id, runs_in, settled, tags};
+use crate::env::{CommandOutput, FIRST, SECOND, THIRD, TestEnv, copy_dir, tree};
 
 /// The prepared project with the native engine: no test here is about how DVC versions a run.
 fn project() -> TestEnv {
-    let env = committed();
+    let env = TestEnv::committed();
     fs::write(env.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
     env
 }
@@ -62,7 +60,7 @@ fn two_directories_with_one_key_stop_with_both_named() {
     let env = project();
     record_at(&env, "ok-head01", "demo/r1", "demo/r1");
     record_at(&env, "ok-pypi010", "demo/r1", "demo/r1-nodeB");
-    let (head, data, params) = (id(&env, "HEAD"), tree(&env.repo("data")), selected(&env));
+    let (head, data, params) = (env.id("HEAD"), tree(&env.repo("data")), selected(&env));
     let both = ["results/demo/r1", "results/demo/r1-nodeB"];
     for command in [
         &["publish", "--all-new", "--no-push"][..],
@@ -78,7 +76,7 @@ fn two_directories_with_one_key_stop_with_both_named() {
         assert!(output.stderr.contains("\"duplicate_run\""), "{command:?}: {}", output.stderr);
         assert!(both.iter().all(|dir| output.stderr.contains(dir)), "{command:?}: {}", output.stderr);
     }
-    assert_eq!((id(&env, "HEAD"), tree(&env.repo("data")), selected(&env)), (head, data, params));
+    assert_eq!((env.id("HEAD"), tree(&env.repo("data")), selected(&env)), (head, data, params));
     assert_eq!(json(&env.hook(["--json", "validate", "--all"]))["ok"], false);
     for command in ["runs", "status"] {
         let output = env.hook([command]).ok();
@@ -109,7 +107,7 @@ fn a_copied_run_directory_counts_once() {
     let published: Vec<&str> = output.stdout.lines().collect();
     assert_eq!(published.len(), 3, "{}", output.stdout);
     assert!(published.contains(&"demo/r1"), "{}", output.stdout);
-    assert_eq!(runs_in(&env, "repo"), ["demo/r1", SECOND, FIRST, THIRD].map(String::from));
+    assert_eq!(env.runs_in("repo"), ["demo/r1", SECOND, FIRST, THIRD].map(String::from));
 }
 
 /// R2: A link to a run is no run, and selecting it selects the run that it leads to now.
@@ -126,7 +124,7 @@ fn a_moved_link_selects_the_run_that_it_leads_to() {
         env.hook(["select", typed]).ok();
         assert_eq!(selected(&env), format!("results/demo/{run}"));
         env.git(["commit", "-q", "-am", run]).ok();
-        assert!(runs_in(&env, "repo").contains(&format!("demo/{run}")));
+        assert!(env.runs_in("repo").contains(&format!("demo/{run}")));
     }
     // From beside it, and by the run's own path.
     env.hook_in("repo/results/demo", ["select", "latest"]).ok();
@@ -156,7 +154,7 @@ fn a_directory_used_again_is_committed_with_the_run_that_is_in_it() {
         let _ = fs::remove_dir_all(env.repo("results/demo/out"));
         record_at(&env, case, key, "demo/out");
     };
-    let holds = |run: &str| runs_in(&env, "repo").contains(&run.to_owned());
+    let holds = |run: &str| env.runs_in("repo").contains(&run.to_owned());
     again("ok-head01", "demo/r1");
     env.hook(["select", "results/demo/out"]).ok();
     env.git(["commit", "-q", "-am", "r1"]).ok();
@@ -182,7 +180,7 @@ fn a_directory_used_again_is_committed_with_the_run_that_is_in_it() {
     fs::write(env.repo("readme.txt"), "b\n").unwrap();
     env.git(["commit", "-q", "-am", "r2"]).ok();
     assert!(holds("demo/r1") && holds("demo/r2"));
-    assert!(tags(&env).contains(&"capture/demo/r2".to_owned()));
+    assert!(env.tags().contains(&"capture/demo/r2".to_owned()));
     let checked = env.hook(["check", "HEAD~1..HEAD"]).ok();
     assert!(checked.stdout.starts_with("all true"), "{}", checked.stdout);
     assert!(!env.hook(["select", "results/demo/out"]).ok().stderr.contains("anew"));
@@ -195,7 +193,7 @@ fn a_directory_used_again_is_committed_with_the_run_that_is_in_it() {
     fs::write(env.repo("params.yaml"), format!("{params}rate: 0.1\n")).unwrap();
     let output = env.git(["commit", "-q", "-am", "r2 again"]).ok();
     assert!(output.stderr.contains("results/demo/out was recorded anew"), "{}", output.stderr);
-    assert!(tags(&env).contains(&"capture/demo/r2@v2".to_owned()));
+    assert!(env.tags().contains(&"capture/demo/r2@v2".to_owned()));
     let ingested = || fs::read(env.repo("data/captures/demo/r2/run.json")).unwrap();
     assert_eq!(ingested(), fs::read(env.repo("results/demo/out/run.json")).unwrap());
     // Who goes back to the first recording on purpose is not overruled.
@@ -211,7 +209,7 @@ fn a_directory_used_again_is_committed_with_the_run_that_is_in_it() {
     fs::write(env.repo("readme.txt"), "c\n").unwrap();
     env.git(["commit", "-q", "-am", "r3"]).ok();
     assert!(holds("demo/r1") && holds("demo/r2") && holds("demo/r3"));
-    settled(&env);
+    env.assert_committed_but_for_links();
 }
 
 /// R2: A selection that names a link (an older one, or one by hand) is looked at as the run that it leads to.
@@ -223,7 +221,7 @@ fn a_selected_link_that_moved_is_seen_by_status_and_commit() {
     }
     let link = env.repo("results/demo/latest");
     symlink("r1", &link).unwrap();
-    select(&env, "demo/latest");
+    env.select("demo/latest");
     env.git(["commit", "-q", "-am", "by hand"]).ok();
     assert!(env.hook(["status"]).ok().stdout.starts_with("demo/r1 is selected"));
     fs::remove_file(&link).unwrap();
@@ -237,7 +235,7 @@ fn a_selected_link_that_moved_is_seen_by_status_and_commit() {
     );
     fs::write(env.repo("params.yaml"), fs::read_to_string(env.repo("params.yaml")).unwrap() + "rate: 1\n").unwrap();
     env.git(["commit", "-q", "-am", "moved"]).ok();
-    assert_eq!(runs_in(&env, "repo"), ["demo/r1", "demo/r2", FIRST].map(String::from));
+    assert_eq!(env.runs_in("repo"), ["demo/r1", "demo/r2", FIRST].map(String::from));
 }
 
 /// R7: A committed run that was recorded anew under its id is no new run, and is not passed over in silence either.
@@ -255,7 +253,7 @@ fn publishing_all_new_runs_replaces_no_committed_one() {
     assert_eq!(output.stdout.lines().count(), 2, "{}", output.stdout);
     assert_eq!(fs::read(env.repo("data/captures").join(FIRST).join("run.json")).unwrap(), committed);
     env.hook(["publish", "--no-push", FIRST]).ok();
-    assert!(tags(&env).contains(&format!("capture/{FIRST}@v2")));
+    assert!(env.tags().contains(&format!("capture/{FIRST}@v2")));
 }
 
 /// R3: `latest` is the run that began last by the clock, for every command that knows the word.
@@ -317,11 +315,11 @@ fn a_run_id_that_reads_as_a_placeholder_is_refused_at_once() {
         "{}",
         output.stderr
     );
-    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST, THIRD].map(String::from));
+    assert_eq!(env.runs_in("repo"), [SECOND, FIRST, THIRD].map(String::from));
     // In a directory without such a name the run is one like others.
     fs::rename(env.repo("results/demo/a<b>c"), env.repo("results/demo/abc")).unwrap();
     env.hook(["publish", "--no-push", "results/demo/abc"]).ok();
-    assert!(runs_in(&env, "repo").contains(&"demo/abc".to_owned()));
+    assert!(env.runs_in("repo").contains(&"demo/abc".to_owned()));
 }
 
 /// R5: A run directory whose name is not UTF-8 is left out and named, escaped; the others go on.
@@ -339,7 +337,7 @@ fn a_directory_that_is_not_utf8_holds_nobody_up() {
             assert!(output.stderr.contains(odd), "{command:?}: {}", output.stderr);
         }
     }
-    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST, THIRD].map(String::from));
+    assert_eq!(env.runs_in("repo"), [SECOND, FIRST, THIRD].map(String::from));
     for command in ["runs", "status"] {
         let output = env.hook([command]).ok();
         assert!(output.stderr.contains("caf\\xe9"), "{command}: {}", output.both());

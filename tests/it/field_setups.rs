@@ -3,16 +3,14 @@
 
 use std::fs;
 
-use crate::env::{BIN, CommandOutput, TestEnv, run_command, tree};
-use crate::hooks::{select, select_in};
-use crate::matrix::{FIRST, SECOND, THIRD, commit_run, committed, committed_natively, id, runs_in, settled, trailer};
+use crate::env::{BIN, CommandOutput, FIRST, SECOND, THIRD, TestEnv, run_command, tree};
 
 const UNREACHED: &str = "warning: git calls no hook of capture-hook in this clone";
 const INSTALL: &str = "hint: `capture-hook install` puts them in place";
 
 /// An environment with a run committed and pushed, and a clone of it, `clone`, without hooks.
 fn with_bare_clone() -> TestEnv {
-    let env = committed_natively();
+    let env = TestEnv::committed_native();
     env.git(["push", "-q", "--follow-tags", "origin", "main"]).ok();
     env.git_in(".", ["clone", "-q", "origin.git", "clone"]).ok();
     fs::copy(env.repo(".dvc/config.local"), env.path("clone/.dvc/config.local")).unwrap();
@@ -62,7 +60,7 @@ fn a_clone_without_hooks_is_told_so_by_each_command() {
 /// H1: Hooks that are missing or replaced are named one by one.
 #[test]
 fn hooks_that_are_missing_in_part_are_named() {
-    let env = committed();
+    let env = TestEnv::committed();
     fs::remove_file(env.repo(".git/hooks/pre-push")).unwrap();
     fs::write(env.repo(".git/hooks/pre-commit"), "#!/bin/sh\n").unwrap();
     let output = env.hook(["status"]).ok();
@@ -76,7 +74,7 @@ fn hooks_that_are_missing_in_part_are_named() {
 #[test]
 fn a_selection_that_a_later_commit_ingested_is_a_warning_with_its_name() {
     let env = with_bare_clone();
-    select_in(&env, "clone", SECOND);
+    env.select_in("clone", SECOND);
     env.git_in("clone", ["commit", "-q", "-am", "no hook ran"]).ok();
     let output = env.hook_in("clone", ["check"]).fails(1);
     assert!(output.stdout.contains("error selection_not_ingested"), "{}", output.stdout);
@@ -98,10 +96,10 @@ fn a_selection_that_a_later_commit_ingested_is_a_warning_with_its_name() {
 #[test]
 fn a_selection_that_no_later_commit_ingested_stays_an_error() {
     let env = with_bare_clone();
-    select_in(&env, "clone", SECOND);
+    env.select_in("clone", SECOND);
     env.git_in("clone", ["commit", "-q", "-am", "no hook ran"]).ok();
     env.hook_in("clone", ["install"]).ok();
-    select_in(&env, "clone", THIRD);
+    env.select_in("clone", THIRD);
     env.git_in("clone", ["commit", "-q", "-am", "another run"]).ok();
     let output = env.hook_in("clone", ["check"]).fails(1);
     assert!(
@@ -116,7 +114,7 @@ fn a_selection_that_no_later_commit_ingested_stays_an_error() {
 
 /// Puts the placeholder back: no run is selected.
 fn unselect(env: &TestEnv) {
-    select(env, "<experiment>/<run_id>");
+    env.select("<experiment>/<run_id>");
 }
 
 /// H3: `dvc repro` succeeds before a run is selected, and the first run goes into that dataset.
@@ -132,11 +130,11 @@ fn dvc_repro_goes_well_before_a_run_is_selected() {
         env.git(["commit", "-q", "-m", "an empty dataset"]).ok();
         // The first run goes into it as ever.
         let key = env.record("ok-head01");
-        select(&env, &key);
+        env.select(&key);
         env.git(["commit", "-q", "-am", "A run"]).ok();
-        assert_eq!(runs_in(&env, "repo"), [key.as_str()], "{engine}");
-        assert_eq!(trailer(&env, "HEAD", "Capture-Run"), [key], "{engine}");
-        settled(&env);
+        assert_eq!(env.runs_in("repo"), [key.as_str()], "{engine}");
+        assert_eq!(env.trailer("HEAD", "Capture-Run"), [key], "{engine}");
+        env.assert_committed_but_for_links();
         let output = env.hook(["check"]).ok();
         assert!(output.stdout.contains("all true"), "{engine}: {}", output.stdout);
         env.hook(["push"]).ok();
@@ -146,7 +144,7 @@ fn dvc_repro_goes_well_before_a_run_is_selected() {
 /// H3: `dvc repro` without a selection keeps the dataset, and fails if it is incomplete.
 #[test]
 fn without_a_selection_dvc_repro_leaves_the_dataset_as_it_is() {
-    let env = committed();
+    let env = TestEnv::committed();
     let version = |env: &TestEnv| {
         let lock = fs::read_to_string(env.repo("dvc.lock")).unwrap();
         lock.lines().find_map(|line| line.trim().strip_prefix("md5: ").map(str::to_owned)).unwrap()
@@ -156,7 +154,7 @@ fn without_a_selection_dvc_repro_leaves_the_dataset_as_it_is() {
     env.dvc(["repro"]).ok();
     assert_eq!((version(&env), tree(&env.repo("data/captures"))), (before.clone(), held));
     env.git(["commit", "-q", "-am", "no selection"]).ok();
-    settled(&env);
+    env.assert_committed_but_for_links();
     // A dataset that is here in part, or not at all, is not recorded as the whole.
     let lock = fs::read(env.repo("dvc.lock")).unwrap();
     fs::remove_file(env.repo("data/captures").join(FIRST).join("run.json")).unwrap();
@@ -171,8 +169,8 @@ fn without_a_selection_dvc_repro_leaves_the_dataset_as_it_is() {
         let _ = fs::remove_dir_all(env.repo("data/captures"));
     }
     env.hook(["pull"]).ok();
-    commit_run(&env, SECOND);
-    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST]);
+    env.commit_run(SECOND);
+    assert_eq!(env.runs_in("repo"), [SECOND, FIRST]);
 }
 
 /// The command in backticks of a hint, to be typed.
@@ -213,7 +211,7 @@ fn the_first_commit_takes_what_init_wrote_and_nothing_else() {
 /// H5: What `get` writes into the working tree is ignored by git, in this clone.
 #[test]
 fn a_run_that_was_got_gets_into_no_commit() {
-    let env = committed();
+    let env = TestEnv::committed();
     let (_, id) = FIRST.split_once('/').unwrap();
     let output = env.hook(["get", FIRST]).ok();
     assert!(output.stderr.contains(&format!("git ignores {id}/ in this clone")), "{}", output.stderr);
@@ -235,7 +233,7 @@ fn a_run_that_was_got_gets_into_no_commit() {
 /// H5: A new `results_dir` gets its rule in `.gitignore`.
 #[test]
 fn another_results_dir_is_ignored_as_init_does_it() {
-    let env = committed();
+    let env = TestEnv::committed();
     let output = env.hook(["config", "set", "results_dir", "out/runs"]).ok();
     assert!(output.stderr.contains(".gitignore: out/runs/ is ignored by git"), "{}", output.stderr);
     let line = hinted(&output, "and the whole team has it");
@@ -273,7 +271,7 @@ fn results_that_is_a_link_is_ignored_too() {
     let key = env.record("ok-head01");
     env.hook(["select", &key]).ok();
     env.git(["commit", "-q", "-am", "A run"]).ok();
-    assert_eq!(trailer(&env, "HEAD", "Capture-Run"), [key]);
+    assert_eq!(env.trailer("HEAD", "Capture-Run"), [key]);
     // A results directory behind a link: git does not look there.
     let output = env.hook(["config", "set", "results_dir", "results/more"]).ok();
     assert!(!output.stderr.contains("ignored"), "{}", output.stderr);
@@ -282,16 +280,16 @@ fn results_that_is_a_link_is_ignored_too() {
 /// H7: `publish` on a detached HEAD refuses to push; with `--no-push` it warns.
 #[test]
 fn publish_on_a_detached_head_says_so_before_or_after() {
-    let env = committed();
+    let env = TestEnv::committed();
     env.git(["checkout", "-q", "--detach"]).ok();
-    let (head, lock) = (id(&env, "HEAD"), fs::read(env.repo("dvc.lock")).unwrap());
+    let (head, lock) = (env.id("HEAD"), fs::read(env.repo("dvc.lock")).unwrap());
     let output = env.hook(["publish", SECOND]).fails(3);
     assert!(
         output.stderr.contains("HEAD is detached") && output.stderr.contains("git switch -c NAME"),
         "{}",
         output.stderr
     );
-    assert_eq!((id(&env, "HEAD"), fs::read(env.repo("dvc.lock")).unwrap()), (head, lock));
+    assert_eq!((env.id("HEAD"), fs::read(env.repo("dvc.lock")).unwrap()), (head, lock));
     assert_eq!(env.git(["status", "--porcelain"]).ok().stdout, "");
     // Who wants the commit all the same is told where it is.
     let output = env.hook(["publish", "--no-push", SECOND]).ok();

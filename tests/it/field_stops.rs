@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use crate::env::{TestEnv, tree};
-use crate::hooks::select;
-use crate::matrix::{FIRST, SECOND, THIRD, committed, committed_natively, id, runs_in, script, tags, trailer};
+use crate::env::{FIRST, SECOND, THIRD, TestEnv, tree};
 
 /// All that a stopped commit must leave as it was: HEAD, the index, files of the project, tags.
 fn state(env: &TestEnv) -> (String, String, Vec<String>, BTreeMap<String, Vec<u8>>) {
@@ -18,14 +16,14 @@ fn state(env: &TestEnv) -> (String, String, Vec<String>, BTreeMap<String, Vec<u8
             files.insert(name.to_owned(), bytes);
         }
     }
-    (id(env, "HEAD"), env.git(["ls-files", "-s", "-t"]).ok().stdout, tags(env), files)
+    (env.id("HEAD"), env.git(["ls-files", "-s", "-t"]).ok().stdout, env.tags(), files)
 }
 
 /// Has a lock file be there from the time that a hook of the user's runs, before ours, for so many seconds.
 fn lock_in_a_hook(env: &TestEnv, lock: &str, seconds: &str) {
     let hook = ".git/hooks/pre-commit.capture-hook-chained";
     let text = format!("#!/bin/sh\n: >{lock}\n(sleep {seconds}; rm -f {lock}) >/dev/null 2>&1 &\n");
-    script(env, &format!("repo/{hook}"), &text);
+    env.script(&format!("repo/{hook}"), &text);
 }
 
 /// A DVC that does its work, and has a lock file be there afterwards for so many seconds.
@@ -35,36 +33,36 @@ fn lock_after_dvc(env: &mut TestEnv, lock: &str, seconds: &str) {
         "#!/bin/sh\n\"{}\" \"$@\" || exit\n[ \"$1\" = repro ] || exit 0\n: >{lock}\n(sleep {seconds}; rm -f {lock}) >/dev/null 2>&1 &\n",
         real.display()
     );
-    let program = script(env, "bin/locking-dvc", &text);
+    let program = env.script("bin/locking-dvc", &text);
     env.set("CAPTURE_HOOK_DVC", &program);
 }
 
 /// X1: Another git (an editor's) that holds the index for a moment is waited for.
 #[test]
 fn another_git_that_is_at_work_for_a_moment_is_waited_for() {
-    let env = committed_natively();
-    select(&env, SECOND);
+    let env = TestEnv::committed_native();
+    env.select(SECOND);
     env.git(["add", "params.yaml"]).ok();
     lock_in_a_hook(&env, ".git/index.lock", "2.5");
     let output = env.git(["commit", "-q", "-m", "x"]).ok();
     assert!(output.stderr.contains("another git holds") && output.stderr.contains("index.lock"), "{}", output.stderr);
     assert_eq!(env.git(["status", "--porcelain"]).ok().stdout, "");
-    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST]);
+    assert_eq!(env.runs_in("repo"), [SECOND, FIRST]);
     // The sibling: a tag that cannot be made at once.
     fs::remove_file(env.repo(".git/hooks/pre-commit.capture-hook-chained")).unwrap();
-    select(&env, THIRD);
+    env.select(THIRD);
     let lock = format!(".git/refs/tags/capture/{THIRD}.lock");
     fs::create_dir_all(env.repo(&lock).parent().unwrap()).unwrap();
     lock_in_a_hook(&env, &lock, "1.5");
     env.git(["commit", "-q", "-am", "y"]).ok();
-    assert!(tags(&env).contains(&format!("capture/{THIRD}")));
+    assert!(env.tags().contains(&format!("capture/{THIRD}")));
 }
 
 /// X1: One that does not end stops the commit with nothing changed, and is named with its lock file.
 #[test]
 fn another_git_that_does_not_end_stops_the_commit_and_nothing_has_changed() {
-    let env = committed_natively();
-    select(&env, SECOND);
+    let env = TestEnv::committed_native();
+    env.select(SECOND);
     env.git(["add", "params.yaml"]).ok();
     let before = state(&env);
     lock_in_a_hook(&env, ".git/index.lock", "60");
@@ -98,8 +96,8 @@ fn another_git_that_does_not_end_stops_the_commit_and_nothing_has_changed() {
 #[test]
 fn a_lock_on_head_or_its_branch_stops_the_commit_and_nothing_has_changed() {
     for lock in [".git/HEAD.lock", ".git/refs/heads/main.lock"] {
-        let mut env = committed();
-        select(&env, SECOND);
+        let mut env = TestEnv::committed();
+        env.select(SECOND);
         env.git(["add", "params.yaml"]).ok();
         let before = state(&env);
         lock_after_dvc(&mut env, lock, "60");
@@ -117,14 +115,14 @@ fn a_lock_on_head_or_its_branch_stops_the_commit_and_nothing_has_changed() {
 /// X2: A tag that cannot be made stops no commit; what is missing is said with the command that makes it.
 #[test]
 fn a_tag_that_cannot_be_made_is_made_later() {
-    let env = committed_natively();
+    let env = TestEnv::committed_native();
     env.git(["config", "tag.gpgSign", "true"]).ok();
     env.git(["config", "gpg.program", "/bin/false"]).ok();
-    select(&env, SECOND);
+    env.select(SECOND);
     let output = env.git(["commit", "-q", "-am", "x"]).ok();
     assert!(output.stderr.contains(&format!("the tag capture/{SECOND} is not made")), "{}", output.stderr);
     assert!(output.stderr.contains("`capture-hook tag` makes the tags that are missing"), "{}", output.stderr);
-    assert_eq!(trailer(&env, "HEAD", "Capture-Run"), [SECOND]);
+    assert_eq!(env.trailer("HEAD", "Capture-Run"), [SECOND]);
     assert!(!env.repo(".git/TAG_EDITMSG").exists());
     let output = env.hook(["tag"]).fails(1);
     assert!(output.stderr.contains("is not made"), "{}", output.stderr);
@@ -135,9 +133,9 @@ fn a_tag_that_cannot_be_made_is_made_later() {
 /// X2: A hook of the user's that refuses what `publish` commits, and a second project that fails after the first one.
 #[test]
 fn whatever_stops_a_commit_all_of_it_is_undone() {
-    let env = committed_natively();
+    let env = TestEnv::committed_native();
     let before = state(&env);
-    script(&env, "repo/.git/hooks/commit-msg.capture-hook-chained", "#!/bin/sh\necho no ticket >&2\nexit 1\n");
+    env.script("repo/.git/hooks/commit-msg.capture-hook-chained", "#!/bin/sh\necho no ticket >&2\nexit 1\n");
     let output = env.hook(["publish", "--no-push", SECOND, THIRD]).fails(4);
     assert!(output.stderr.contains("no ticket"), "{}", output.stderr);
     assert!(state(&env) == before);
@@ -156,8 +154,8 @@ fn whatever_stops_a_commit_all_of_it_is_undone() {
     }
     env.git(["add", "-A"]).ok();
     env.git(["commit", "-q", "-m", "Set up"]).ok();
-    crate::hooks::select_in(&env, "repo/a", SECOND);
-    crate::hooks::select_in(&env, "repo/b", SECOND);
+    env.select_in("repo/a", SECOND);
+    env.select_in("repo/b", SECOND);
     env.git(["add", "-A"]).ok();
     let state = || {
         // What is not ignored, staged or not; the dataset is.
@@ -165,7 +163,7 @@ fn whatever_stops_a_commit_all_of_it_is_undone() {
         (seen, env.git(["ls-files", "-s"]).ok().stdout, tree(&env.repo("a/data")), tree(&env.repo("b/data")))
     };
     let before = state();
-    let program = script(&env, "bin/broken-dvc", "#!/bin/sh\necho \"ERROR: broken\" >&2\nexit 1\n");
+    let program = env.script("bin/broken-dvc", "#!/bin/sh\necho \"ERROR: broken\" >&2\nexit 1\n");
     env.git(["config", "capture-hook.dvc", &program]).ok();
     env.git(["commit", "-q", "-m", "both"]).fails(1);
     assert!(state() == before);
@@ -181,7 +179,7 @@ fn a_rule_that_ignores_dvc_lock_is_named_and_init_excepts_the_file() {
         let rules = env.path("home/ignore");
         fs::write(&rules, "# mine\n*.lock\n").unwrap();
         env.git(["config", "--global", "core.excludesFile", rules.to_str().unwrap()]).ok();
-        select(&env, &key);
+        env.select(&key);
         env.git(["add", "-A"]).ok();
         let before = state(&env);
         let output = env.git(["commit", "-q", "-m", "x"]).fails(1);
@@ -199,14 +197,14 @@ fn a_rule_that_ignores_dvc_lock_is_named_and_init_excepts_the_file() {
         env.git(["add", "-A"]).ok();
         env.git(["commit", "-q", "-m", "x"]).ok();
         assert_eq!(env.git(["status", "--porcelain"]).ok().stdout, "");
-        assert_eq!(runs_in(&env, "repo"), [key]);
+        assert_eq!(env.runs_in("repo"), [key]);
     }
     // A tracked file is in git whatever the rules say, and DVC looks at the rules all the same.
     for engine in ["native", "dvc"] {
-        let env = committed_natively();
+        let env = TestEnv::committed_native();
         fs::write(env.repo("capture-hook.toml"), format!("engine = \"{engine}\"\n")).unwrap();
         fs::write(env.repo(".git/info/exclude"), "*.lock\n").unwrap();
-        select(&env, SECOND);
+        env.select(SECOND);
         if engine == "dvc" {
             let before = state(&env);
             let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
@@ -236,13 +234,13 @@ fn rules_over_other_files_of_a_commit() {
     assert!(state(&env) == before);
     fs::write(env.repo(".git/info/exclude"), "").unwrap();
     env.hook(["publish", "--no-push", &key]).ok();
-    assert_eq!(runs_in(&env, "repo"), [key]);
+    assert_eq!(env.runs_in("repo"), [key]);
 }
 
 /// X4: A flag that hides a file from git is named with the command that takes it away, and nothing stays staged.
 #[test]
 fn a_flag_that_hides_a_file_is_named_and_nothing_is_staged() {
-    let env = committed_natively();
+    let env = TestEnv::committed_native();
     env.git(["update-index", "--skip-worktree", "params.yaml"]).ok();
     let before = state(&env);
     let output = env.hook(["publish", "--no-push", SECOND]).fails(3);
@@ -262,7 +260,7 @@ fn a_flag_that_hides_a_file_is_named_and_nothing_is_staged() {
     env.git(["checkout", "-q", "params.yaml"]).ok();
     for (flag, file) in [("assume-unchanged", "dvc.lock"), ("skip-worktree", "metrics/capture.json")] {
         env.git(["update-index", &format!("--{flag}"), file]).ok();
-        select(&env, THIRD);
+        env.select(THIRD);
         env.git(["add", "params.yaml"]).ok();
         let before = state(&env);
         let output = env.git(["commit", "-q", "-m", "x"]).fails(1);

@@ -5,9 +5,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::env::{CommandOutput, TestEnv};
-use crate::hooks::select;
-use crate::matrix::{FIRST, SECOND, THIRD, commit_run, committed_natively, id, tags};
+use crate::env::{CommandOutput, FIRST, SECOND, THIRD, TestEnv};
 
 fn tag(key: &str) -> String {
     format!("capture/{key}")
@@ -25,36 +23,36 @@ fn tags_there(env: &TestEnv) -> String {
 /// T1: A commit that is undone and made again takes its tag along, and the tag is pushed with it.
 #[test]
 fn a_commit_that_is_made_again_takes_its_tag_along() {
-    let env = committed_natively();
-    commit_run(&env, SECOND);
-    let old = id(&env, "HEAD");
+    let env = TestEnv::committed_native();
+    env.commit_run(SECOND);
+    let old = env.id("HEAD");
     env.git(["reset", "-q", "--soft", "HEAD~1"]).ok();
     let output = env.git(["commit", "-q", "-m", "again"]).ok();
     assert!(output.stderr.contains(&format!("moved the tag {}", tag(SECOND))), "{}", output.stderr);
-    assert_ne!(id(&env, "HEAD"), old);
-    assert_eq!(id(&env, &tag(SECOND)), id(&env, "HEAD"));
-    assert_eq!(tags(&env), [tag(SECOND), tag(FIRST)]);
+    assert_ne!(env.id("HEAD"), old);
+    assert_eq!(env.id(&tag(SECOND)), env.id("HEAD"));
+    assert_eq!(env.tags(), [tag(SECOND), tag(FIRST)]);
     env.git(["push", "-q", "--follow-tags", "origin", "main"]).ok();
     assert!(tags_there(&env).contains(&tag(SECOND)));
     // A tag that others may have never moves.
-    let pushed = id(&env, &tag(SECOND));
+    let pushed = env.id(&tag(SECOND));
     env.git(["reset", "-q", "--soft", "HEAD~1"]).ok();
     env.git(["commit", "-q", "-m", "once more"]).ok();
     env.hook(["tag", "--all"]).ok();
     env.git(["push", "-q", "--force", "--follow-tags", "origin", "main"]).ok();
-    assert_eq!(id(&env, &tag(SECOND)), pushed);
-    assert_eq!(tags(&env), [tag(SECOND), tag(FIRST)]);
+    assert_eq!(env.id(&tag(SECOND)), pushed);
+    assert_eq!(env.tags(), [tag(SECOND), tag(FIRST)]);
     assert!(env.hook(["status"]).ok().stdout.contains(&tag(SECOND)));
     // Nor does one that went without our hook.
-    commit_run(&env, THIRD);
-    let pushed_so = id(&env, "HEAD");
+    env.commit_run(THIRD);
+    let pushed_so = env.id("HEAD");
     env.git(["push", "-q", "--no-verify", "--force", "--follow-tags", "origin", "main"]).ok();
     env.git(["reset", "-q", "--soft", "HEAD~1"]).ok();
     env.git(["commit", "-q", "-m", "third"]).ok();
     env.hook(["push"]).ok();
     env.git(["push", "-q", "--force", "origin", "main"]).ok();
     env.hook(["tag", "--all"]).ok();
-    assert_eq!(id(&env, &tag(THIRD)), pushed_so);
+    assert_eq!(env.id(&tag(THIRD)), pushed_so);
     // Nor in another clone, which nobody told that it was pushed.
     let url = format!("file://{}", env.path("origin.git").display());
     env.git_in(".", ["clone", "-q", &url, "clone"]).ok();
@@ -69,9 +67,9 @@ fn a_commit_that_is_made_again_takes_its_tag_along() {
 /// behind, and a push moves it.
 #[test]
 fn a_tag_that_a_rewrite_left_behind_is_known_and_moves() {
-    let env = committed_natively();
+    let env = TestEnv::committed_native();
     env.git(["checkout", "-q", "-b", "topic"]).ok();
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     env.git(["checkout", "-q", "main"]).ok();
     fs::write(env.repo("readme.txt"), "b\n").unwrap();
     env.git(["commit", "-q", "-am", "code"]).ok();
@@ -82,8 +80,8 @@ fn a_tag_that_a_rewrite_left_behind_is_known_and_moves() {
         env.git(["checkout", "-q", "topic"]).ok();
     };
     replay(&env);
-    let left = id(&env, &tag(SECOND));
-    assert_ne!(left, id(&env, "topic"));
+    let left = env.id(&tag(SECOND));
+    assert_ne!(left, env.id("topic"));
     let status = env.hook(["status"]).ok();
     assert!(status.stdout.contains("no branch holds the commit of capture/demo/"), "{}", status.stdout);
     assert!(status.stdout.contains("next: capture-hook tag\n"), "{}", status.stdout);
@@ -95,7 +93,7 @@ fn a_tag_that_a_rewrite_left_behind_is_known_and_moves() {
     );
     let other = env.copy();
     assert_eq!(json(&env.hook(["--json", "tag", "--all"]).ok())["moved"], serde_json::json!([tag(SECOND)]));
-    assert_eq!(id(&env, &tag(SECOND)), id(&env, "topic"));
+    assert_eq!(env.id(&tag(SECOND)), env.id("topic"));
     assert!(env.hook(["check", "--strict", "main..topic"]).ok().stdout.starts_with("all true"));
     assert!(env.hook(["tag", "--all"]).ok().stderr.contains("no run tag is missing"));
 
@@ -119,10 +117,10 @@ fn a_tag_that_a_rewrite_left_behind_is_known_and_moves() {
             &filter,
         ];
         env.run_in("repo", "env", [&run[..], &["main", "topic"]].concat()).ok();
-        assert_ne!(id(&env, &tag(SECOND)), id(&env, "topic"));
+        assert_ne!(env.id(&tag(SECOND)), env.id("topic"));
         let output = env.hook(["tag", "--all"]).ok();
         assert_eq!(output.stdout, format!("{}\n{}\n", tag(SECOND), tag(FIRST)), "{}", output.stderr);
-        assert_eq!(id(&env, &tag(SECOND)), id(&env, "topic"));
+        assert_eq!(env.id(&tag(SECOND)), env.id("topic"));
         assert!(env.hook(["check"]).ok().stdout.starts_with("all true"));
     }
 }
@@ -130,14 +128,14 @@ fn a_tag_that_a_rewrite_left_behind_is_known_and_moves() {
 /// T1: What something of the user's holds stays: a tag of his own, a working tree that stands there.
 #[test]
 fn a_tag_on_a_commit_that_somebody_holds_stays() {
-    let env = committed_natively();
+    let env = TestEnv::committed_native();
     for hold in [&["tag", "mine"][..], &["worktree", "add", "-q", "--detach", "../tree"]] {
-        commit_run(&env, SECOND);
-        let held = id(&env, "HEAD");
+        env.commit_run(SECOND);
+        let held = env.id("HEAD");
         env.git(hold).ok();
         env.git(["reset", "-q", "--soft", "HEAD~1"]).ok();
         env.git(["commit", "-q", "-m", "again"]).ok();
-        assert_eq!(id(&env, &tag(SECOND)), held, "{hold:?}");
+        assert_eq!(env.id(&tag(SECOND)), held, "{hold:?}");
         env.git(["tag", "-d", &tag(SECOND)]).ok();
         env.git(["reset", "-q", "--hard", "HEAD~1"]).ok();
     }
@@ -146,12 +144,12 @@ fn a_tag_on_a_commit_that_somebody_holds_stays() {
 /// T2: A run whose name is too long for a ref's file is tagged by a shortened name, and found by it.
 #[test]
 fn a_name_that_is_too_long_for_a_tag_is_shortened() {
-    let env = committed_natively();
+    let env = TestEnv::committed_native();
     // By itself, and by what a ref cannot hold; of two that begin alike each has its own.
     let runs = ["r".repeat(251), "r".repeat(252), "a b".repeat(60)].map(|id| format!("demo/{id}"));
     for key in &runs {
         env.record_as("ok-pypi010", key);
-        commit_run(&env, key);
+        env.commit_run(key);
         let tag = env.git(["tag", "--points-at", "HEAD"]).ok().stdout.trim().to_owned();
         assert!(tag.starts_with("capture/demo/") && tag.contains("%-") && tag.len() < 270, "{tag}");
         let status = env.hook(["--json", "status"]).ok().stdout;
@@ -160,7 +158,7 @@ fn a_name_that_is_too_long_for_a_tag_is_shortened() {
             let output = env.hook(["--json", command, &tag]).ok();
             assert!(output.stdout.contains(key.as_str()), "{command}: {}", output.both());
         }
-        select(&env, FIRST);
+        env.select(FIRST);
         env.hook(["select", &tag]).ok();
         assert!(fs::read_to_string(env.repo("params.yaml")).unwrap().contains(key.as_str()));
         env.git(["checkout", "-q", "params.yaml"]).ok();
@@ -189,7 +187,7 @@ fn a_tag_of_the_users_that_is_in_the_way_is_named() {
         assert_eq!(env.record("ok-pypi010"), SECOND);
         env.git(["tag", "-a", "-m", "mine", blocking]).ok();
         let mine = env.git(["rev-parse", &format!("{blocking}^{{}}")]).ok().stdout;
-        select(&env, SECOND);
+        env.select(SECOND);
         let output = env.git(["commit", "-q", "-am", "x"]).ok();
         assert!(
             output.stderr.contains(&format!("the tag {blocking} is in the way of {}", tag(SECOND))),
@@ -211,9 +209,9 @@ fn a_tag_of_the_users_that_is_in_the_way_is_named() {
 /// T3: Of several runs of a commit, one whose tag is blocked keeps no other from being tagged.
 #[test]
 fn a_blocked_tag_keeps_no_other_back() {
-    let env = committed_natively();
+    let env = TestEnv::committed_native();
     env.git(["tag", "capture/demo"]).ok();
     let output = env.hook(["publish", "--no-push", SECOND, THIRD]).ok();
     assert!(output.stderr.contains("the tag capture/demo is in the way"), "{}", output.stderr);
-    assert!(tags(&env).contains(&tag(THIRD)));
+    assert!(env.tags().contains(&tag(THIRD)));
 }

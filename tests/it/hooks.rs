@@ -4,25 +4,11 @@ use std::fs;
 
 use crate::env::{TestEnv, VIEWS, tree};
 
-/// Points `params.yaml` at a run.
-pub fn select(env: &TestEnv, key: &str) {
-    select_in(env, "repo", key);
-}
-
-/// The same in another clone.
-pub fn select_in(env: &TestEnv, dir: &str, key: &str) {
-    let path = env.path(dir).join("params.yaml");
-    let text = fs::read_to_string(&path).unwrap();
-    let at = text.lines().find(|line| line.trim_start().starts_with("run_dir:")).unwrap().to_owned();
-    let indent = &at[..at.len() - at.trim_start().len()];
-    fs::write(&path, text.replace(&at, &format!("{indent}run_dir: results/{key}"))).unwrap();
-}
-
 /// An environment with one run committed.
 fn with_run() -> (TestEnv, String) {
     let env = TestEnv::with_project();
     let key = env.record("ok-head01");
-    select(&env, &key);
+    env.select(&key);
     env.git(["commit", "-q", "-am", "A run"]).ok();
     (env, key)
 }
@@ -32,7 +18,7 @@ fn with_run() -> (TestEnv, String) {
 fn a_commit_with_a_selected_run_holds_its_data() {
     let env = TestEnv::with_project();
     let key = env.record("ok-head01");
-    select(&env, &key);
+    env.select(&key);
     let output = env.git(["commit", "-q", "-am", "A run"]).ok();
 
     assert_eq!(env.git(["status", "--porcelain"]).ok().stdout, "", "{}", output.both());
@@ -65,7 +51,7 @@ fn a_commit_with_a_selected_run_holds_its_data() {
 fn an_invalid_run_stops_the_commit_and_nothing_changes() {
     let (env, _) = with_run();
     env.record_as("bad-step-gap", "demo/bad");
-    select(&env, "demo/bad");
+    env.select("demo/bad");
     let params = fs::read(env.repo("params.yaml")).unwrap();
     let before =
         (env.git(["rev-parse", "HEAD"]).ok().stdout, tree(&env.repo("data")), fs::read(env.repo("dvc.lock")).unwrap());
@@ -85,7 +71,7 @@ fn push_clone_pull_and_an_old_tag_bring_the_data_back() {
     env.git(["remote", "add", "origin", env.path("origin.git").to_str().unwrap()]).ok();
     let old = tree(&env.repo("data/captures"));
     let second = env.record("ok-pypi010");
-    select(&env, &second);
+    env.select(&second);
     env.git(["commit", "-q", "-am", "Another run"]).ok();
     let new = tree(&env.repo("data/captures"));
     assert!(new.keys().any(|k| k.starts_with(&first)) && new.keys().any(|k| k.starts_with(&second)));

@@ -6,13 +6,11 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use crate::env::{BIN, CommandOutput, TestEnv, tree};
-use crate::hooks::select;
-use crate::matrix::{FIRST, SECOND, commit_run, committed_natively};
+use crate::env::{BIN, CommandOutput, FIRST, SECOND, TestEnv, tree};
 
 /// The project of the matrix with the native engine, and a directory `outside` with a file in it.
 fn project() -> TestEnv {
-    let env = committed_natively();
+    let env = TestEnv::committed_native();
     fs::create_dir_all(env.path("outside")).unwrap();
     fs::write(env.path("outside/theirs"), "theirs\n").unwrap();
     env
@@ -34,7 +32,7 @@ fn track_link(env: &TestEnv, path: &str, target: impl AsRef<Path>) {
 /// A branch `evil` with another data version and this link, and `main` checked out.
 fn evil_branch(env: &TestEnv, path: &str, target: impl AsRef<Path>) {
     env.git(["checkout", "-q", "-b", "evil"]).ok();
-    commit_run(env, SECOND);
+    env.commit_run(SECOND);
     track_link(env, path, target);
     env.git(["commit", "-q", "--no-verify", "-m", "evil"]).ok();
     env.git(["checkout", "-q", "-f", "main"]).ok();
@@ -91,7 +89,7 @@ fn old_passing_files_are_removed_in_gits_directory_alone() {
     fs::write(&leftover, "").unwrap();
     fs::write(env.repo("capture-hook.toml"), "").unwrap();
     track_link(&env, "data", "../outside");
-    select(&env, SECOND);
+    env.select(SECOND);
     let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
     assert!(leftover.exists());
     says(&output, "data is a link");
@@ -108,7 +106,7 @@ fn a_lock_that_is_a_link_is_not_taken() {
     says(&output, ".dvc/tmp/lock is a link");
     // DVC would follow it, and is not started.
     fs::write(env.repo("capture-hook.toml"), "").unwrap();
-    select(&env, FIRST);
+    env.select(FIRST);
     let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
     says(&output, ".dvc/tmp/lock is a link");
     untouched(&env);
@@ -130,7 +128,7 @@ fn metrics_and_ignore_rules_behind_a_link_are_not_written() {
     let env = project();
     track_link(&env, "metrics", "../outside");
     env.git(["commit", "-q", "--no-verify", "-m", "evil"]).ok();
-    select(&env, SECOND);
+    env.select(SECOND);
     let lock = fs::read(env.repo("dvc.lock")).unwrap();
     let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
     untouched(&env);
@@ -143,7 +141,7 @@ fn metrics_and_ignore_rules_behind_a_link_are_not_written() {
     // Where `dvc.yaml` does not declare the files, a directory of this name is the user's.
     let pipeline = fs::read_to_string(env.repo("dvc.yaml")).unwrap();
     fs::write(env.repo("dvc.yaml"), &pipeline[..pipeline.find("\nmetrics:").unwrap() + 1]).unwrap();
-    select(&env, SECOND);
+    env.select(SECOND);
     env.git(["commit", "-q", "-am", "Without views"]).ok();
     untouched(&env);
     track_link(&env, "data", "../outside");
@@ -202,7 +200,7 @@ fn a_dataset_behind_a_link_in_the_project_is_refused() {
         track_link(&env, link, target);
         let run = format!("results/{SECOND}");
         for command in [vec!["ingest"], vec!["ingest", "--run-dir", &run], vec!["ingest", "--all"]] {
-            select(&env, SECOND);
+            env.select(SECOND);
             let output = env.hook(&command);
             assert_eq!(output.code, 2, "{}", output.both());
             says(&output, &format!("{link} is not a directory of its own"));
@@ -218,7 +216,7 @@ fn a_dataset_behind_a_link_in_the_project_is_refused() {
     let pipeline = fs::read_to_string(env.repo("dvc.yaml")).unwrap();
     fs::write(env.repo("dvc.yaml"), pipeline.replace("    outs:\n", "    outs:\n      - more/theirs\n")).unwrap();
     track_link(&env, "more", "../outside");
-    select(&env, SECOND);
+    env.select(SECOND);
     let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
     says(&output, "more is a link");
     untouched(&env);
@@ -237,13 +235,13 @@ fn a_cache_behind_a_tracked_link_is_refused_and_the_users_own_is_not() {
     let (cache, shared) = (env.repo(".dvc/cache"), env.path("shared"));
     fs::rename(&cache, &shared).unwrap();
     symlink(&shared, &cache).unwrap();
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     fs::remove_file(&cache).unwrap();
     let before = tree(&shared);
     for link in [".dvc/cache", ".dvc/cache/files"] {
         let target = if link.ends_with("files") { shared.join("files") } else { shared.clone() };
         track_link(&env, link, target);
-        select(&env, crate::matrix::THIRD);
+        env.select(crate::env::THIRD);
         let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
         says(&output, &format!("{link} is a link"));
         assert!(tree(&shared) == before);
@@ -260,7 +258,7 @@ const READ: &[&str] = &["capture-hook.toml", "params.yaml", "dvc.yaml", "dvc.loc
 fn a_device_in_the_place_of_a_file_is_not_read() {
     let env = project();
     env.git(["checkout", "-q", "-b", "other"]).ok();
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     for file in READ.iter().chain(&[".gitignore"]) {
         let before = fs::read(env.repo(file)).unwrap();
         env.git(["checkout", "-q", "-B", "evil", "other"]).ok();

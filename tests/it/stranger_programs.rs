@@ -7,9 +7,7 @@ use std::path::Path;
 
 use md5::{Digest, Md5};
 
-use crate::env::{TestEnv, files, tree};
-use crate::hooks::select;
-use crate::matrix::{FIRST, SECOND, THIRD, commit_run, committed, runs_in, script};
+use crate::env::{FIRST, SECOND, THIRD, TestEnv, files, tree};
 
 /// A script that leaves a mark, and does nothing else.
 fn trap(env: &TestEnv) -> String {
@@ -75,7 +73,7 @@ pub fn evil(env: &TestEnv, make: impl FnOnce()) {
 /// S2: The dataset is, or holds, a place where programs look; by `git checkout`, `pull`, `ingest` and `git commit`.
 #[test]
 fn the_dataset_never_lies_where_programs_look() {
-    let env = committed();
+    let env = TestEnv::committed();
     fs::create_dir_all(env.repo("tools/env/lib")).unwrap();
     fs::write(env.repo("tools/env/pyvenv.cfg"), "home = /usr/bin\n").unwrap();
     fs::create_dir_all(env.repo("ci/hooks")).unwrap();
@@ -109,7 +107,7 @@ fn the_dataset_never_lies_where_programs_look() {
         let run = format!("results/{SECOND}");
         let output = env.hook(["ingest", "--run-dir", &run, "--out-dir", out_dir]).fails(2);
         assert!(output.stderr.contains("cannot be the dataset"), "{out_dir}: {}", output.stderr);
-        select(&env, SECOND);
+        env.select(SECOND);
         let text = fs::read_to_string(env.repo("params.yaml")).unwrap();
         fs::write(env.repo("params.yaml"), text.replace("data/captures", out_dir)).unwrap();
         let output = env.git(["commit", "-am", "x"]);
@@ -124,7 +122,7 @@ fn the_dataset_never_lies_where_programs_look() {
 /// S2: One path of a list, in a dataset that lies where it should. The other runs come.
 #[test]
 fn no_path_of_a_dataset_leads_where_programs_look() {
-    let env = committed();
+    let env = TestEnv::committed();
     let bad = [
         "x/a/lib/python3.11/site-packages/zz.pth",
         ".venv/bin/python",
@@ -141,7 +139,7 @@ fn no_path_of_a_dataset_leads_where_programs_look() {
     {
         assert!(output.stderr.contains(name), "{name}: {}", output.stderr);
     }
-    let mut runs = runs_in(&env, "repo");
+    let mut runs = env.runs_in("repo");
     runs.retain(|run| run != "good/run");
     assert_eq!(runs, [FIRST], "{}", output.stderr);
     assert!(env.repo("data/captures/good/run/data.txt").exists(), "{}", output.stderr);
@@ -150,7 +148,7 @@ fn no_path_of_a_dataset_leads_where_programs_look() {
 /// S3: A cache that git tracks: its objects have the mode that somebody gave them, and a hard link has it, too.
 #[test]
 fn a_cache_that_git_tracks_makes_no_program() {
-    let env = committed();
+    let env = TestEnv::committed();
     let local = fs::read_to_string(env.repo(".dvc/config.local")).unwrap();
     fs::write(env.repo(".dvc/config.local"), local.replace("type = copy", "type = hardlink")).unwrap();
     // By a setting, and in the default place.
@@ -197,7 +195,7 @@ fn a_cache_that_git_tracks_makes_no_program() {
 #[test]
 fn no_executable_object_is_linked_to() {
     for kind in ["hardlink", "symlink"] {
-        let env = committed();
+        let env = TestEnv::committed();
         let local = fs::read_to_string(env.repo(".dvc/config.local")).unwrap();
         fs::write(env.repo(".dvc/config.local"), local.replace("type = copy", &format!("type = {kind}"))).unwrap();
         let version = version(&env, ".dvc/cache", true, &[("x/y/tool", "#!/bin/sh\n")]);
@@ -215,8 +213,8 @@ fn no_executable_object_is_linked_to() {
 /// it.
 #[test]
 fn a_submodule_that_git_left_behind_is_not_run() {
-    let mut env = committed();
-    script(&env, "tool/bin/dvc", &trap(&env));
+    let mut env = TestEnv::committed();
+    env.script("tool/bin/dvc", &trap(&env));
     for args in [&["init", "-q"][..], &["add", "-A"], &["commit", "-q", "-m", "x"]] {
         env.git_in("tool", args).ok();
     }
@@ -225,7 +223,7 @@ fn a_submodule_that_git_left_behind_is_not_run() {
     });
     let dvc = env.repo(".venv/bin/dvc");
     assert!(dvc.exists(), "git leaves it there");
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     not_sprung(&env);
     // An activated environment is first on PATH: the next one is taken, and doctor says why.
     let path = env.get("PATH");
@@ -236,10 +234,10 @@ fn a_submodule_that_git_left_behind_is_not_run() {
         "{}",
         output.stdout
     );
-    commit_run(&env, THIRD);
+    env.commit_run(THIRD);
     // One that is named is not replaced in silence.
     env.git(["config", "capture-hook.dvc", dvc.to_str().unwrap()]).ok();
-    select(&env, FIRST);
+    env.select(FIRST);
     let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
     assert!(output.stderr.contains("is not run: ") && output.stderr.contains("hint: "), "{}", output.stderr);
     not_sprung(&env);
@@ -249,7 +247,7 @@ fn a_submodule_that_git_left_behind_is_not_run() {
 /// another working tree of the repository. And the owner's own, which is run once it is named.
 #[test]
 fn a_dvc_in_the_repository_is_run_only_where_its_owner_put_it() {
-    let mut env = committed();
+    let mut env = TestEnv::committed();
     let real = env.search_path().find(|dir| dir.join("dvc").is_file()).unwrap().join("dvc");
     let path = env.get("PATH");
     let rest: Vec<_> = env.search_path().filter(|dir| !dir.join("dvc").is_file()).collect();
@@ -258,7 +256,7 @@ fn a_dvc_in_the_repository_is_run_only_where_its_owner_put_it() {
     fs::create_dir_all(env.repo(".venv/lib/site-packages")).unwrap();
     fs::write(env.repo(".venv/pyvenv.cfg"), "").unwrap();
     let own = format!("#!/bin/sh\ntouch '{}'\nexec '{}' \"$@\"\n", env.path("own").display(), real.display());
-    let own = script(&env, "repo/.venv/bin/dvc", &own);
+    let own = env.script("repo/.venv/bin/dvc", &own);
     // As if all that HEAD's log tells were long ago.
     let forget = |env: &TestEnv| drop(fs::remove_file(env.repo(".git/logs/HEAD")));
     let was_run = |env: &TestEnv| fs::remove_file(env.path("own")).is_ok();
@@ -309,7 +307,7 @@ fn a_dvc_in_the_repository_is_run_only_where_its_owner_put_it() {
     assert!(output.stdout.contains(&format!("{own} is not run: ")), "{}", output.stdout);
     // One that lies in the other is a working tree too, and its own environment is the owner's.
     env.git(["worktree", "add", "-q", "--detach", "inner"]).ok();
-    let inner = script(&env, "repo/inner/env/bin/dvc", &fs::read_to_string(&own).unwrap());
+    let inner = env.script("repo/inner/env/bin/dvc", &fs::read_to_string(&own).unwrap());
     env.set("PATH", &format!("{}:{path}", env.repo("inner/env/bin").display()));
     assert!(env.hook_in("repo/inner", ["doctor"]).stdout.contains(&format!("at {inner}")));
     assert!(was_run(&env));
@@ -321,7 +319,7 @@ fn a_dvc_in_the_repository_is_run_only_where_its_owner_put_it() {
     assert!(env.hook(["doctor"]).ok().stdout.contains(&own), "nothing of somebody else's is left");
     was_run(&env);
     // A submodule among its packages, left behind.
-    script(&env, "tool/entry_points.txt", "x");
+    env.script("tool/entry_points.txt", "x");
     for args in [&["init", "-q"][..], &["add", "-A"], &["commit", "-q", "-m", "x"]] {
         env.git_in("tool", args).ok();
     }
@@ -334,7 +332,7 @@ fn a_dvc_in_the_repository_is_run_only_where_its_owner_put_it() {
     fs::remove_dir_all(env.repo(".git/modules")).unwrap();
     forget(&env);
     // The dataset lies around a directory of the owner's that is on PATH.
-    let own = script(&env, "repo/lib/dvc", &trap(&env));
+    let own = env.script("repo/lib/dvc", &trap(&env));
     env.set("PATH", &format!("{}:{path}", env.repo("lib").display()));
     lock(&env, "lib", &version(&env, ".dvc/cache", false, &[("x/y/z", "x")]));
     let output = env.hook(["doctor"]);
@@ -345,12 +343,12 @@ fn a_dvc_in_the_repository_is_run_only_where_its_owner_put_it() {
 /// S4: A `capture-hook` in the working tree, on PATH by an activated environment: hooks do not call it.
 #[test]
 fn hooks_call_no_capture_hook_that_git_put_there() {
-    let mut env = committed();
+    let mut env = TestEnv::committed();
     let trap = trap(&env);
     let path = env.get("PATH");
     env.set("PATH", &format!("{}:{path}", env.repo(".venv/bin").display()));
     evil(&env, || {
-        script(&env, "repo/.venv/bin/capture-hook", &trap);
+        env.script("repo/.venv/bin/capture-hook", &trap);
         env.git(["add", "-f", ".venv"]).ok();
     });
     env.git(["checkout", "-q", "evil"]).ok();
@@ -358,7 +356,7 @@ fn hooks_call_no_capture_hook_that_git_put_there() {
     not_sprung(&env);
     // Nor one that was installed from there, once git tracks it.
     env.git(["checkout", "-q", "main"]).ok();
-    let own = script(&env, "repo/.venv/bin/capture-hook", "#!/bin/sh\nexit 0\n");
+    let own = env.script("repo/.venv/bin/capture-hook", "#!/bin/sh\nexit 0\n");
     let hook = env.repo(".git/hooks/post-checkout");
     let text = fs::read_to_string(&hook).unwrap();
     let installed = text.lines().find(|line| line.starts_with("installed=")).unwrap();
@@ -372,7 +370,7 @@ fn hooks_call_no_capture_hook_that_git_put_there() {
 /// S12: A link where the dataset lies, into git's own directory.
 #[test]
 fn ingest_follows_no_link_into_gits_directory() {
-    let env = committed();
+    let env = TestEnv::committed();
     let before = tree(&env.repo(".git"));
     fs::remove_dir_all(env.repo("data")).unwrap();
     for (link, out_dir) in [(".git", "data/captures"), (".git/hooks", "data"), ("../.git", "sub/data")] {
@@ -413,7 +411,7 @@ const UNSAFE: &[&str] = &[
 /// S17: A name that a checkout on some system would refuse does not get in.
 #[test]
 fn a_name_that_some_system_refuses_is_refused_at_the_first_touch() {
-    let env = committed();
+    let env = TestEnv::committed();
     for name in UNSAFE {
         for key in [format!("demo/{name}"), format!("{name}/r1")] {
             env.record_as("ok-pypi010", &key);
@@ -435,14 +433,14 @@ fn a_name_that_some_system_refuses_is_refused_at_the_first_touch() {
         assert!(output.stderr.contains("unsafe_run_id"), "{key}: {}", output.stderr);
         env.git(["checkout", "-q", "params.yaml"]).ok();
     }
-    assert_eq!(runs_in(&env, "repo"), [FIRST]);
+    assert_eq!(env.runs_in("repo"), [FIRST]);
 }
 
 /// S17: One bad run that was committed all the same keeps no other back, and one that only Windows cannot have is there
 /// on every other system.
 #[test]
 fn one_bad_run_keeps_no_other_back() {
-    let env = committed();
+    let env = TestEnv::committed();
     let files = [
         ("demo/.git /run.json", "{}"),
         ("git~1/r1/run.json", "{}"),
@@ -464,7 +462,7 @@ fn one_bad_run_keeps_no_other_back() {
     evil(&env, || lock(&env, "data/captures", &bad));
     let output = env.git(["checkout", "-q", "evil"]).ok();
     assert_eq!(output.stderr.matches("not checked out: ").count(), 2, "{}", output.stderr);
-    assert_eq!(runs_in(&env, "repo"), ["demo/a:b", "demo/x?", FIRST], "{}", output.stderr);
+    assert_eq!(env.runs_in("repo"), ["demo/a:b", "demo/x?", FIRST], "{}", output.stderr);
     let output = env.hook(["--json", "pull"]).fails(1);
     let told: serde_json::Value = serde_json::from_str(&output.stdout).unwrap();
     assert_eq!(told["pulled"][0]["refused"], serde_json::json!(["demo/.git ", "git~1/r1"]));
@@ -473,7 +471,7 @@ fn one_bad_run_keeps_no_other_back() {
     env.hook(["get", "demo/a:b", "-o", "got"]).ok();
     assert!(env.repo("got/run.json").exists());
     // The native engine carries what is in; DVC would lose it, so that must be said.
-    select(&env, SECOND);
+    env.select(SECOND);
     let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
     assert!(
         output.stderr.contains("no checkout takes demo/.git ") && output.stderr.contains("allowLoss"),
@@ -481,15 +479,15 @@ fn one_bad_run_keeps_no_other_back() {
         output.stderr
     );
     fs::write(env.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     fs::remove_file(env.repo("capture-hook.toml")).unwrap();
-    select(&env, THIRD);
+    env.select(THIRD);
     env.git(["-c", "capture-hook.allowLoss=true", "commit", "-q", "-am", "x"]).ok();
     let output = env.git(["checkout", "-q", "-f", "main"]).ok();
     assert_eq!(output.stderr, "");
     let output = env.git(["checkout", "-q", "evil"]).ok();
     assert!(!output.stderr.contains("not checked out"), "{}", output.stderr);
-    assert_eq!(runs_in(&env, "repo"), ["demo/a:b", SECOND, "demo/x?", FIRST, THIRD]);
+    assert_eq!(env.runs_in("repo"), ["demo/a:b", SECOND, "demo/x?", FIRST, THIRD]);
     assert!(files_are_plain(&env));
 }
 

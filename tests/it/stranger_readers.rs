@@ -15,9 +15,7 @@ use capture_hook::dvc::stage::Resolved;
 use capture_hook::params::Value;
 use capture_hook::run::json::{Object, Value as Json};
 
-use crate::env::{BIN, CommandOutput, TestEnv};
-use crate::hooks::select;
-use crate::matrix::{FIRST, SECOND, THIRD, commit_run, committed, script};
+use crate::env::{BIN, CommandOutput, FIRST, SECOND, THIRD, TestEnv};
 use crate::stranger_programs::{evil, lock, object};
 use crate::tools;
 use readers::{Readers, same};
@@ -247,7 +245,7 @@ fn settings_and_messages_of_any_bytes_do_no_harm() {
 fn own_dvc(env: &TestEnv, first: &str) {
     let real = tools::dvc_bin().join("dvc");
     let text = format!("#!/bin/sh\ntouch '{}'\n{first}\nexec '{}' \"$@\"\n", mark(env).display(), real.display());
-    let program = script(env, "own-dvc", &text);
+    let program = env.script("own-dvc", &text);
     env.git(["config", "capture-hook.dvc", &program]).ok();
 }
 
@@ -259,8 +257,8 @@ fn mark(env: &TestEnv) -> PathBuf {
 /// line, and nothing runs.
 #[test]
 fn a_comment_that_dvc_ends_elsewhere_hides_no_command() {
-    let env = committed();
-    select(&env, SECOND);
+    let env = TestEnv::committed();
+    env.select(SECOND);
     for odd in ['\u{2028}', '\u{2029}', '\u{85}'] {
         let pipeline = format!(
             "stages: {{capture_ingest: {{ # {odd} cmd: touch sprung, desc: \"\n  cmd: capture-hook ingest, # {odd} \",\n  \
@@ -290,9 +288,9 @@ fn a_comment_that_dvc_ends_elsewhere_hides_no_command() {
 /// that was judged and no other.
 #[test]
 fn dvc_starts_no_command_but_the_one_that_was_judged() {
-    let env = committed();
+    let env = TestEnv::committed();
     own_dvc(&env, "sed -i 's/cmd: capture-hook ingest/cmd: touch sprung/' dvc.yaml");
-    select(&env, SECOND);
+    env.select(SECOND);
     let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
     assert!(output.stderr.contains("DVC would run `touch sprung`"), "{}", output.stderr);
     assert!(mark(&env).exists() && !env.repo("sprung").exists());
@@ -306,7 +304,7 @@ fn dvc_starts_no_command_but_the_one_that_was_judged() {
 /// A branch `evil` whose tracked settings name a remote that only DVC reads, and nothing of its data here; checked out is the
 /// commit before the first run.
 fn stranger(files: &[(&str, &str)]) -> TestEnv {
-    let env = committed();
+    let env = TestEnv::committed();
     own_dvc(&env, "");
     env.git(["checkout", "-q", "-b", "evil"]).ok();
     fs::remove_file(env.repo(".dvc/config.local")).unwrap();
@@ -369,15 +367,15 @@ fn a_tracked_config_local_is_the_repositorys() {
 /// S6: A merge asks no remote either whose client the repository chooses; the lock file stays a conflict.
 #[test]
 fn a_merge_fetches_nothing_by_way_of_a_strangers_settings() {
-    let env = committed();
+    let env = TestEnv::committed();
     fs::write(env.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
     fs::write(env.repo(".dvc/config"), format!("{REMOTE}    configpath = aws.ini\n")).unwrap();
     env.git(["add", "-A"]).ok();
     env.git(["commit", "-q", "-m", "settings"]).ok();
     env.git(["checkout", "-q", "-b", "other"]).ok();
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     env.git(["checkout", "-q", "main"]).ok();
-    commit_run(&env, THIRD);
+    env.commit_run(THIRD);
     own_dvc(&env, "");
     fs::remove_file(env.repo(".dvc/config.local")).unwrap();
     fs::remove_dir_all(env.repo(".dvc/cache")).unwrap();
@@ -396,7 +394,7 @@ fn within(env: &TestEnv, kib: u64, args: &[&str]) -> CommandOutput {
 /// memory.
 #[test]
 fn a_huge_params_file_is_an_error_and_costs_little() {
-    let env = committed();
+    let env = TestEnv::committed();
     let path = env.repo("params.yaml");
     let text = fs::read_to_string(&path).unwrap();
     let dense = |bytes: usize| format!("{text}dense: [{}1]\n", "1,".repeat(bytes / 2));
@@ -444,7 +442,7 @@ fn a_checkout_of_countless_files_is_left_to_a_command() {
         (60_000, true, "the dataset is left as it is: 600"),
         (480_000, true, "the dataset is left as it is: a list of files of 3"),
     ] {
-        let env = committed();
+        let env = TestEnv::committed();
         countless(&env, files, 5, here);
         let output = env.git(["checkout", "-q", "evil"]).ok();
         assert!(
@@ -461,7 +459,7 @@ fn a_checkout_of_countless_files_is_left_to_a_command() {
 /// S16: Runs beyond all number cost little memory, are left out, and that is said.
 #[test]
 fn a_list_of_countless_runs_is_left_out_and_said() {
-    let env = committed();
+    let env = TestEnv::committed();
     countless(&env, 250_001, 1, false);
     let output = within(&env, 400_000, &["runs"]).ok();
     assert!(

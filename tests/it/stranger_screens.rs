@@ -7,8 +7,7 @@ use std::process::Stdio;
 
 use capture_hook::support::visible::is_hidden;
 
-use crate::env::{BIN, TestEnv, files};
-use crate::matrix::{FIRST, SECOND, THIRD, committed, script};
+use crate::env::{BIN, FIRST, SECOND, THIRD, TestEnv, files};
 
 /// What a terminal obeys: a title, concealed text, C1's own clearing of the screen.
 const STEER: &str = "\u{1b}]0;owned\u{7}\u{1b}[8mconcealed\u{9b}2J";
@@ -79,7 +78,7 @@ fn shown(output: &str, what: &str) {
 
 /// An environment whose runs are versioned without a start of DVC.
 fn native() -> TestEnv {
-    let env = committed();
+    let env = TestEnv::committed();
     fs::write(env.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
     env.git(["add", "-A"]).ok();
     env.git(["commit", "-q", "-m", "settings"]).ok();
@@ -351,7 +350,7 @@ fn what_lists_branches_and_other_programs_say_is_spelled_out() {
         if !branch.is_empty() {
             env.git(["checkout", "-q", branch]).ok();
         }
-        crate::hooks::select(&env, key);
+        env.select(key);
         env.git([&no_hooks[..], &["commit", "-q", "-am", key]].concat()).ok();
     }
     let merge = ["git", "merge", "-q", "--no-edit", &format!("other{HIDE}")];
@@ -371,12 +370,12 @@ fn what_lists_branches_and_other_programs_say_is_spelled_out() {
     let merge = ["git", "merge", "-q", "-s", "capture-hook", &one, &two];
     shown(&screens(&env, &[&merge[..]]), "merge the branches one at a time: `git merge ");
     // DVC's words on a stage that it does not understand, and the words of the other side of a push.
-    script(&env, "origin.git/hooks/pre-receive", &format!("#!/bin/sh\nprintf '{STEER}{HIDE}\\n' >&2\nexit 1\n"));
+    env.script("origin.git/hooks/pre-receive", &format!("#!/bin/sh\nprintf '{STEER}{HIDE}\\n' >&2\nexit 1\n"));
     shown(&screens(&env, &[&["publish", SECOND]]), &format!("{SPELLED}{SPELLED_HIDE}"));
     fs::remove_file(env.repo("capture-hook.toml")).unwrap();
     let stage = format!("stages:\n  other:\n    cmd: \"{0}\"\n    \"{0}\": 1\n", quoted());
     edit(&env, "dvc.yaml", "stages:\n", &stage);
-    crate::hooks::select(&env, THIRD);
+    env.select(THIRD);
     env.git(["add", "-A"]).ok();
     shown(&screens(&env, &[&["git", "commit", "-q", "-m", "x"]]), "dvc repro");
 }
@@ -430,7 +429,7 @@ fn typed(env: &TestEnv, shell: &str, lines: &[&str]) -> String {
 /// others are.
 #[test]
 fn completion_puts_no_name_on_the_command_line_that_a_shell_would_run() {
-    let env = committed();
+    let env = TestEnv::committed();
     env.git(["tag", "-m", "x", "capture/odd/$(touch${IFS}one)"]).ok();
     env.git(["tag", "-m", "x", "capture/odder/`touch${IFS}two`"]).ok();
     for key in ["three/x;touch three", "four/$(touch four)", "five&touch five/x", "--force/x", "six/a b"] {

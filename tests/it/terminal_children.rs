@@ -6,9 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Stdio};
 
-use crate::env::{BIN, CommandOutput, TestEnv, run_command};
-use crate::hooks::select;
-use crate::matrix::{FIRST, SECOND, committed_natively, tags};
+use crate::env::{BIN, CommandOutput, FIRST, SECOND, TestEnv, run_command};
 
 /// What every hook tells whose program wanted to ask.
 const ADVICE: &str = "a hook has no terminal to ask for a password or passphrase on";
@@ -31,10 +29,10 @@ fn git(env: &TestEnv, args: &[&str]) -> CommandOutput {
 /// Commits a run on a terminal: its tag would be signed with a key that wants a passphrase.
 fn commit_with_a_locked_key(env: &TestEnv, question: &str, signature: &str) {
     env.git(["config", "tag.gpgSign", "true"]).ok();
-    select(env, SECOND);
+    env.select(SECOND);
     let output = git(env, &["commit", "-q", "-am", "x"]).ok();
     assert!(output.stdout.contains(ADVICE) && output.stdout.contains("`capture-hook tag`"), "{}", output.stdout);
-    assert_eq!(tags(env).len(), 1);
+    assert_eq!(env.tags().len(), 1);
     // Typed, it asks and is answered.
     let output = on_terminal(env, BIN, &["tag"], question, "secret").ok();
     assert!(output.stdout.contains(question), "{}", output.stdout);
@@ -45,7 +43,7 @@ fn commit_with_a_locked_key(env: &TestEnv, question: &str, signature: &str) {
 /// E12: An SSH key with a passphrase, no agent, `tag.gpgSign=true`: the commit is made, the tag is left to a command.
 #[test]
 fn a_commit_does_not_wait_for_the_passphrase_of_an_ssh_key() {
-    let env = committed_natively();
+    let env = TestEnv::committed_native();
     let key = env.path("home/key").to_str().unwrap().to_owned();
     env.run_in(".", "ssh-keygen", ["-q", "-t", "ed25519", "-N", "secret", "-f", &key]).ok();
     env.git(["config", "gpg.format", "ssh"]).ok();
@@ -56,7 +54,7 @@ fn a_commit_does_not_wait_for_the_passphrase_of_an_ssh_key() {
 /// E12: A GnuPG key whose passphrase is asked for on the terminal.
 #[test]
 fn a_commit_does_not_wait_for_the_passphrase_of_a_gpg_key() {
-    let env = committed_natively();
+    let env = TestEnv::committed_native();
     let home = env.path("home/.gnupg");
     fs::create_dir_all(&home).unwrap();
     fs::set_permissions(&home, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
@@ -107,10 +105,10 @@ fn set_remote(env: &TestEnv, port: &str, password: &str) {
 /// E12: A DVC remote with `ask_password`: push, checkout, pull and commit end by themselves, and the commands ask.
 #[test]
 fn nothing_waits_for_the_password_of_a_remote() {
-    let env = committed_natively();
+    let env = TestEnv::committed_native();
     let server = Server::start(&env);
     env.git(["branch", "first"]).ok();
-    select(&env, SECOND);
+    env.select(SECOND);
     env.git(["commit", "-q", "-am", "x"]).ok();
 
     let output = git(&env, &["push", "origin", "main"]).fails(1);
@@ -135,21 +133,21 @@ fn nothing_waits_for_the_password_of_a_remote() {
     assert!(output.stdout.contains(ADVICE) && output.stdout.contains("`capture-hook pull`"), "{}", output.stdout);
 
     // A commit needs the list of the committed runs.
-    select(&env, FIRST);
+    env.select(FIRST);
     let output = git(&env, &["commit", "-q", "-am", "y"]).fails(1);
     assert!(output.stdout.contains(ADVICE), "{}", output.stdout);
     env.git(["restore", "params.yaml"]).ok();
 
     let output = on_terminal(&env, BIN, &["pull"], question, "secret").ok();
     assert!(output.stdout.contains(question), "{}", output.stdout);
-    assert_eq!(crate::matrix::runs_in(&env, "repo"), [SECOND, FIRST]);
+    assert_eq!(env.runs_in("repo"), [SECOND, FIRST]);
     drop(server);
 }
 
 /// E12: A terminal that stops what writes to it from the background does not stop DVC's progress bar.
 #[test]
 fn a_progress_bar_is_not_stopped_by_the_terminal() {
-    let env = committed_natively();
+    let env = TestEnv::committed_native();
     let _server = Server::start(&env);
     let asking = fs::read_to_string(env.repo(".dvc/config.local")).unwrap();
     let saved = asking.replace("ask_password = true", "password = secret");

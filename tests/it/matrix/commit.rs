@@ -4,9 +4,8 @@ use std::fs;
 use std::io::Write;
 use std::process::Stdio;
 
-use super::{Case, FIRST, SECOND, THIRD, clean, commit_run, id, runs_at, script, tags, trailer};
-use crate::env::{TestEnv, VIEWS, tree};
-use crate::hooks::select;
+use super::Case;
+use crate::env::{FIRST, SECOND, THIRD, TestEnv, VIEWS, tree};
 
 pub const CASES: &[Case] = &[
     Case { line: "commit of a staged selection", run: staged },
@@ -37,31 +36,31 @@ pub const DATA: &[Case] = &[
     Case { line: "a run committed again with other data gets @v2", run: again },
 ];
 
-fn staged(env: TestEnv) {
-    select(&env, SECOND);
+fn staged(env: &mut TestEnv) {
+    env.select(SECOND);
     env.git(["add", "params.yaml"]).ok();
     env.git(["commit", "-q", "-m", "x"]).ok();
-    clean(&env);
-    assert_eq!(runs_at(&env, "HEAD"), [SECOND, FIRST]);
-    assert_eq!(tags(&env), [format!("capture/{SECOND}"), format!("capture/{FIRST}")]);
-    assert_eq!(trailer(&env, "HEAD", "Capture-Run"), [SECOND]);
+    env.assert_committed();
+    assert_eq!(env.runs_at("HEAD"), [SECOND, FIRST]);
+    assert_eq!(env.tags(), [format!("capture/{SECOND}"), format!("capture/{FIRST}")]);
+    assert_eq!(env.trailer("HEAD", "Capture-Run"), [SECOND]);
 }
 
-fn all(env: TestEnv) {
+fn all(env: &mut TestEnv) {
     fs::write(env.repo("readme.txt"), "b\n").unwrap();
-    commit_run(&env, SECOND);
-    clean(&env);
+    env.commit_run(SECOND);
+    env.assert_committed();
     let files = env.git(["show", "--format=", "--name-only"]).ok().stdout;
     assert_eq!(files, format!("dvc.lock\n{VIEWS}params.yaml\nreadme.txt\n"));
 }
 
-fn patch(env: TestEnv) {
+fn patch(env: &mut TestEnv) {
     let path = env.repo("params.yaml");
     let text = fs::read_to_string(&path).unwrap();
     // Far enough apart for two hunks.
     fs::write(&path, format!("{text}{}lr: 1\n", "# -\n".repeat(12))).unwrap();
     env.git(["commit", "-q", "-am", "more parameters"]).ok();
-    select(&env, SECOND);
+    env.select(SECOND);
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replace("lr: 1", "lr: 2")).unwrap();
     let mut command = env.command("/usr/bin/env", "repo");
@@ -77,32 +76,32 @@ fn patch(env: TestEnv) {
     assert!(committed.contains(SECOND) && committed.contains("lr: 1"), "{committed}");
     assert!(fs::read_to_string(&path).unwrap().contains("lr: 2"));
     assert_eq!(env.git(["status", "--porcelain"]).ok().stdout, " M params.yaml\n");
-    assert_eq!(runs_at(&env, "HEAD"), [SECOND, FIRST]);
+    assert_eq!(env.runs_at("HEAD"), [SECOND, FIRST]);
 }
 
-fn paths(env: TestEnv) {
+fn paths(env: &mut TestEnv) {
     for options in [&["-o", "params.yaml"][..], &["--", "params.yaml"]] {
         fs::write(env.repo("readme.txt"), options.concat()).unwrap();
         env.git(["add", "readme.txt"]).ok();
         let key = if options[0] == "-o" { SECOND } else { THIRD };
-        select(&env, key);
+        env.select(key);
         env.git(["commit", "-q", "-m", "x"].iter().chain(options)).ok();
         // What else was staged is staged still; nothing is half undone.
         assert_eq!(env.git(["status", "--porcelain"]).ok().stdout, "M  readme.txt\n");
-        assert!(runs_at(&env, "HEAD").contains(&key.to_owned()));
+        assert!(env.runs_at("HEAD").contains(&key.to_owned()));
         assert_eq!(
             env.git(["show", "--format=", "--name-only"]).ok().stdout,
             format!("dvc.lock\n{VIEWS}params.yaml\n")
         );
     }
     env.git(["commit", "-q", "-m", "y"]).ok();
-    clean(&env);
+    env.assert_committed();
 }
 
-fn amend(env: TestEnv) {
+fn amend(env: &mut TestEnv) {
     let ways = [&["--no-edit"][..], &["-m", "new words"], &["-F", "readme.txt"], &["-C", "HEAD"]];
     for (number, args) in ways.iter().enumerate() {
-        let before = id(&env, "HEAD");
+        let before = env.id("HEAD");
         env.git(
             ["commit", "-q", "--amend", "--date", &format!("2026-01-01T00:00:{number:02}")]
                 .iter()
@@ -110,43 +109,43 @@ fn amend(env: TestEnv) {
                 .chain(args.iter().copied()),
         )
         .ok();
-        assert_ne!(id(&env, "HEAD"), before, "{args:?}");
+        assert_ne!(env.id("HEAD"), before, "{args:?}");
         for key in ["Capture-Run", "Capture-Config", "Capture-Data", "Capture-Manifest"] {
-            assert_eq!(trailer(&env, "HEAD", key).len(), 1, "{args:?} {key}");
+            assert_eq!(env.trailer("HEAD", key).len(), 1, "{args:?} {key}");
         }
-        assert_eq!(id(&env, &format!("capture/{FIRST}")), id(&env, "HEAD"), "{args:?}");
-        assert_eq!(tags(&env).len(), 1);
+        assert_eq!(env.id(&format!("capture/{FIRST}")), env.id("HEAD"), "{args:?}");
+        assert_eq!(env.tags().len(), 1);
     }
     // A later commit that brings nothing is not taken for an amended one.
     fs::write(env.repo("readme.txt"), "b\n").unwrap();
     env.git(["commit", "-q", "-am", "words"]).ok();
-    assert!(trailer(&env, "HEAD", "Capture-Run").is_empty());
+    assert!(env.trailer("HEAD", "Capture-Run").is_empty());
 }
 
-fn amend_other(env: TestEnv) {
-    select(&env, SECOND);
+fn amend_other(env: &mut TestEnv) {
+    env.select(SECOND);
     env.git(["commit", "-q", "-a", "--amend", "--no-edit"]).ok();
-    clean(&env);
-    assert_eq!(runs_at(&env, "HEAD"), [SECOND, FIRST]);
-    assert_eq!(trailer(&env, "HEAD", "Capture-Run"), [SECOND, FIRST]);
+    env.assert_committed();
+    assert_eq!(env.runs_at("HEAD"), [SECOND, FIRST]);
+    assert_eq!(env.trailer("HEAD", "Capture-Run"), [SECOND, FIRST]);
     for key in [FIRST, SECOND] {
-        assert_eq!(id(&env, &format!("capture/{key}")), id(&env, "HEAD"));
+        assert_eq!(env.id(&format!("capture/{key}")), env.id("HEAD"));
     }
 }
 
-fn no_verify(env: TestEnv) {
-    select(&env, SECOND);
+fn no_verify(env: &mut TestEnv) {
+    env.select(SECOND);
     env.git(["commit", "-q", "--no-verify", "-am", "x"]).ok();
-    assert!(trailer(&env, "HEAD", "Capture-Run").is_empty());
-    assert_eq!(tags(&env).len(), 1);
+    assert!(env.trailer("HEAD", "Capture-Run").is_empty());
+    assert_eq!(env.tags().len(), 1);
     fs::write(env.repo("params.yaml"), format!("{}# touched\n", fs::read_to_string(env.repo("params.yaml")).unwrap()))
         .unwrap();
     env.git(["commit", "-q", "-am", "y"]).ok();
-    clean(&env);
-    assert_eq!(trailer(&env, "HEAD", "Capture-Run"), [SECOND]);
+    env.assert_committed();
+    assert_eq!(env.trailer("HEAD", "Capture-Run"), [SECOND]);
 }
 
-fn root(env: TestEnv) {
+fn root(env: &mut TestEnv) {
     fs::remove_dir_all(env.repo(".git")).unwrap();
     fs::remove_file(env.repo("dvc.lock")).unwrap();
     fs::remove_dir_all(env.repo("data")).unwrap();
@@ -154,34 +153,34 @@ fn root(env: TestEnv) {
     env.hook(["init"]).ok();
     env.git(["add", "-A"]).ok();
     env.git(["commit", "-q", "-m", "All at once"]).ok();
-    clean(&env);
-    assert_eq!(runs_at(&env, "HEAD"), [FIRST]);
-    assert_eq!(trailer(&env, "HEAD", "Capture-Run"), [FIRST]);
-    assert_eq!(tags(&env), [format!("capture/{FIRST}")]);
+    env.assert_committed();
+    assert_eq!(env.runs_at("HEAD"), [FIRST]);
+    assert_eq!(env.trailer("HEAD", "Capture-Run"), [FIRST]);
+    assert_eq!(env.tags(), [format!("capture/{FIRST}")]);
 }
 
-fn merge_conflict(env: TestEnv) {
+fn merge_conflict(env: &mut TestEnv) {
     env.git(["checkout", "-q", "-b", "topic", "HEAD"]).ok();
     fs::write(env.repo("readme.txt"), "topic\n").unwrap();
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     env.git(["checkout", "-q", "main"]).ok();
     fs::write(env.repo("readme.txt"), "main\n").unwrap();
-    commit_run(&env, THIRD);
+    env.commit_run(THIRD);
     env.git(["merge", "-q", "topic"]).fails(1);
     assert_eq!(env.git(["diff", "--name-only", "--diff-filter=U"]).ok().stdout, "readme.txt\n");
     fs::write(env.repo("readme.txt"), "both\n").unwrap();
     env.git(["commit", "-q", "-am", "merged"]).ok();
-    clean(&env);
-    assert_eq!(runs_at(&env, "HEAD"), [SECOND, FIRST, THIRD]);
-    assert!(trailer(&env, "HEAD", "Capture-Run").is_empty());
-    assert_eq!(super::runs_in(&env, "repo"), [SECOND, FIRST, THIRD]);
+    env.assert_committed();
+    assert_eq!(env.runs_at("HEAD"), [SECOND, FIRST, THIRD]);
+    assert!(env.trailer("HEAD", "Capture-Run").is_empty());
+    assert_eq!(env.runs_in("repo"), [SECOND, FIRST, THIRD]);
 }
 
-fn odd_path(env: TestEnv) {
+fn odd_path(env: &mut TestEnv) {
     let odd = "it's a \"repo\" $(touch x)";
     fs::rename(env.repo(""), env.path(odd)).unwrap();
     fs::create_dir_all(env.path(odd).join("sub dir")).unwrap();
-    crate::hooks::select_in(&env, odd, SECOND);
+    env.select_in(odd, SECOND);
     let sub = format!("{odd}/sub dir");
     env.git_in(&sub, ["commit", "-q", "-am", "x"]).ok();
     assert_eq!(env.git_in(odd, ["status", "--porcelain"]).ok().stdout, "");
@@ -189,24 +188,24 @@ fn odd_path(env: TestEnv) {
     assert!(!env.path(odd).join("x").exists());
 }
 
-fn differs(env: TestEnv) {
-    select(&env, SECOND);
+fn differs(env: &mut TestEnv) {
+    env.select(SECOND);
     env.git(["add", "params.yaml"]).ok();
-    select(&env, THIRD);
-    let before = (id(&env, "HEAD"), tree(&env.repo("data")));
+    env.select(THIRD);
+    let before = (env.id("HEAD"), tree(&env.repo("data")));
     let output = env.git(["commit", "-m", "x"]).fails(1);
     assert!(
         output.stderr.contains("git add params.yaml") && output.stderr.contains("git restore params.yaml"),
         "{}",
         output.stderr
     );
-    assert!(before == (id(&env, "HEAD"), tree(&env.repo("data"))));
+    assert!(before == (env.id("HEAD"), tree(&env.repo("data"))));
     env.git(["restore", "params.yaml"]).ok();
     env.git(["commit", "-q", "-m", "x"]).ok();
-    clean(&env);
+    env.assert_committed();
 }
 
-fn markers(env: TestEnv) {
+fn markers(env: &mut TestEnv) {
     for (file, code) in [("params.yaml", "params.yaml:"), ("dvc.lock", "dvc.lock:")] {
         let path = env.repo(file);
         let text = fs::read_to_string(&path).unwrap();
@@ -219,22 +218,22 @@ fn markers(env: TestEnv) {
     }
 }
 
-fn empty_message(mut env: TestEnv) {
-    select(&env, SECOND);
+fn empty_message(env: &mut TestEnv) {
+    env.select(SECOND);
     env.set("GIT_EDITOR", "true");
     let output = env.git(["commit", "-a"]).fails(1);
     assert!(output.stderr.contains("empty commit message"), "{}", output.stderr);
     let editor =
-        script(&env, "bin/editor", "#!/bin/sh\nprintf 'words' | cat - \"$1\" > \"$1.new\" && mv \"$1.new\" \"$1\"\n");
+        env.script("bin/editor", "#!/bin/sh\nprintf 'words' | cat - \"$1\" > \"$1.new\" && mv \"$1.new\" \"$1\"\n");
     env.set("GIT_EDITOR", &editor);
     env.git(["commit", "-q", "-a"]).ok();
     assert_eq!(env.git(["log", "-1", "--format=%s"]).ok().stdout, "words\n");
-    assert_eq!(trailer(&env, "HEAD", "Capture-Run"), [SECOND]);
+    assert_eq!(env.trailer("HEAD", "Capture-Run"), [SECOND]);
 }
 
-fn template(mut env: TestEnv) {
-    select(&env, SECOND);
-    let editor = script(&env, "bin/editor", "#!/bin/sh\ncp \"$1\" \"$1.seen\"\n");
+fn template(env: &mut TestEnv) {
+    env.select(SECOND);
+    let editor = env.script("bin/editor", "#!/bin/sh\ncp \"$1\" \"$1.seen\"\n");
     env.set("GIT_EDITOR", &editor);
     env.git(["commit", "-q", "-a", "-v", "-s", "-e", "-m", "words"]).ok();
     let seen = fs::read_to_string(env.repo(".git/COMMIT_EDITMSG.seen")).unwrap();
@@ -245,33 +244,33 @@ fn template(mut env: TestEnv) {
     assert!(body.contains("Ada <ada@example.org>\nCapture-Run: "), "{body}");
 }
 
-fn taken_over(env: TestEnv) {
+fn taken_over(env: &mut TestEnv) {
     fs::write(env.repo("readme.txt"), "b\n").unwrap();
     env.git(["commit", "-q", "-a", "-C", "HEAD"]).ok();
-    assert!(trailer(&env, "HEAD", "Capture-Run").is_empty());
+    assert!(env.trailer("HEAD", "Capture-Run").is_empty());
     fs::write(env.repo("template"), "words\n\nCapture-Run: nav/other\nCapture-Data: md5:d41d8cd98f00b204e9800998ecf8427e.dir\nReviewed-by: B <b@example.org>\n").unwrap();
-    select(&env, SECOND);
+    env.select(SECOND);
     env.git(["commit", "-q", "-a", "-F", "template"]).ok();
-    assert_eq!(trailer(&env, "HEAD", "Capture-Run"), [SECOND]);
-    assert_eq!(trailer(&env, "HEAD", "Capture-Data").len(), 1);
-    assert_eq!(trailer(&env, "HEAD", "Reviewed-by").len(), 1);
+    assert_eq!(env.trailer("HEAD", "Capture-Run"), [SECOND]);
+    assert_eq!(env.trailer("HEAD", "Capture-Data").len(), 1);
+    assert_eq!(env.trailer("HEAD", "Reviewed-by").len(), 1);
 }
 
-fn by_hand(mut env: TestEnv) {
-    select(&env, SECOND);
+fn by_hand(env: &mut TestEnv) {
+    env.select(SECOND);
     env.dvc(["repro", "-q", "-s", "capture_ingest"]).ok();
-    let none = script(&env, "bin/no-dvc", "#!/bin/sh\nexit 9\n");
+    let none = env.script("bin/no-dvc", "#!/bin/sh\nexit 9\n");
     env.set("CAPTURE_HOOK_DVC", &none);
     env.git(["commit", "-q", "-am", "x"]).ok();
     env.unset("CAPTURE_HOOK_DVC");
-    clean(&env);
-    assert_eq!(trailer(&env, "HEAD", "Capture-Run"), [SECOND]);
+    env.assert_committed();
+    assert_eq!(env.trailer("HEAD", "Capture-Run"), [SECOND]);
 }
 
-fn other_index(mut env: TestEnv) {
+fn other_index(env: &mut TestEnv) {
     let index = env.path("other.index");
     fs::copy(env.repo(".git/index"), &index).unwrap();
-    select(&env, SECOND);
+    env.select(SECOND);
     env.set("GIT_INDEX_FILE", index.to_str().unwrap());
     env.git(["add", "params.yaml"]).ok();
     env.git(["commit", "-q", "-m", "x"]).ok();
@@ -279,55 +278,55 @@ fn other_index(mut env: TestEnv) {
     assert_eq!(env.git(["status", "--porcelain"]).ok().stdout, "");
 }
 
-fn nothing_selected(env: TestEnv) {
+fn nothing_selected(env: &mut TestEnv) {
     let path = env.repo("params.yaml");
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replace(&format!("results/{FIRST}"), "results/<experiment>/<run_id>")).unwrap();
     env.git(["commit", "-q", "-am", "nothing selected"]).ok();
-    assert!(trailer(&env, "HEAD", "Capture-Run").is_empty());
-    assert_eq!(tags(&env).len(), 1);
+    assert!(env.trailer("HEAD", "Capture-Run").is_empty());
+    assert_eq!(env.tags().len(), 1);
 }
 
-fn autostage(env: TestEnv) {
+fn autostage(env: &mut TestEnv) {
     env.dvc(["config", "core.autostage", "true"]).ok();
     env.git(["commit", "-q", "-am", "autostage"]).ok();
     let local = fs::read(env.repo(".dvc/config.local")).unwrap();
-    commit_run(&env, SECOND);
-    clean(&env);
+    env.commit_run(SECOND);
+    env.assert_committed();
     assert_eq!(fs::read(env.repo(".dvc/config.local")).unwrap(), local);
 }
 
-fn empty(env: TestEnv) {
+fn empty(env: &mut TestEnv) {
     env.git(["commit", "-q", "--allow-empty", "-m", "x"]).ok();
-    assert!(trailer(&env, "HEAD", "Capture-Run").is_empty());
+    assert!(env.trailer("HEAD", "Capture-Run").is_empty());
     env.git_in(".", ["init", "-q", "other"]).ok();
     env.hook_in("other", ["install"]).ok();
     let output = env.git_in("other", ["commit", "--allow-empty", "-m", "x"]).ok();
     assert_eq!(output.stderr, "");
 }
 
-fn other_stages(env: TestEnv) {
+fn other_stages(env: &mut TestEnv) {
     let path = env.repo("dvc.yaml");
     let text = fs::read_to_string(&path).unwrap();
     let other = "stages:\n  other:\n    cmd: echo 1 > other.txt\n    outs:\n    - other.txt\n";
     fs::write(&path, text.replace("stages:\n", other)).unwrap();
     env.dvc(["repro", "-q", "-s", "other"]).ok();
     env.git(["add", "dvc.yaml", ".gitignore"]).ok();
-    select(&env, SECOND);
+    env.select(SECOND);
     let output = env.git(["commit", "-m", "x", "--", "params.yaml"]).fails(1);
     assert!(output.stderr.contains("git add dvc.lock"), "{}", output.stderr);
     env.git(["commit", "-q", "-am", "x"]).ok();
-    clean(&env);
-    assert_eq!(runs_at(&env, "HEAD"), [SECOND, FIRST]);
+    env.assert_committed();
+    assert_eq!(env.runs_at("HEAD"), [SECOND, FIRST]);
 }
 
-fn again(env: TestEnv) {
+fn again(env: &mut TestEnv) {
     // The same run, recorded anew with another episode's worth of bytes.
     let run = env.repo("results").join(FIRST);
     let meta = fs::read_to_string(run.join("run.json")).unwrap();
     fs::write(run.join("run.json"), format!("{meta}\n")).unwrap();
     env.dvc(["repro", "-q", "-f", "-s", "capture_ingest"]).ok();
     env.git(["commit", "-q", "-am", "again"]).ok();
-    assert_eq!(tags(&env), [format!("capture/{FIRST}"), format!("capture/{FIRST}@v2")]);
-    assert_eq!(trailer(&env, "HEAD", "Capture-Run"), [FIRST]);
+    assert_eq!(env.tags(), [format!("capture/{FIRST}"), format!("capture/{FIRST}@v2")]);
+    assert_eq!(env.trailer("HEAD", "Capture-Run"), [FIRST]);
 }

@@ -6,19 +6,18 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{Case, FIRST, SECOND, THIRD, clean, commit_run, id, runs_at, runs_in, script, settled, tags};
-use crate::env::{TestEnv, VIEWS, copy_dir, files, tree};
-use crate::hooks::{select, select_in};
+use super::Case;
+use crate::env::{FIRST, SECOND, THIRD, TestEnv, VIEWS, copy_dir, files, tree};
 use crate::limits::Running;
 
 pub const CASES: &[Case] = &[
     Case { line: "kill -9 at many moments of a push", run: killed_push },
-    Case { line: "kill -9 at many moments of a commit, native engine", run: |w| killed_commit(native(w)) },
+    Case { line: "kill -9 at many moments of a commit, native engine", run: |env| killed_commit(native(env)) },
     Case { line: "kill -9 the moment dvc.lock names the run, native engine", run: killed_at_the_lock },
     Case { line: "kill -9 the moment HEAD has moved, native engine", run: killed_at_head },
-    Case { line: "two commits in two worktrees at once, native engine", run: |w| two_at_once(native(w)) },
-    Case { line: "disk full", run: disk_full },
-    Case { line: "disk full, native engine", run: |w| disk_full(native(w)) },
+    Case { line: "two commits in two worktrees at once, native engine", run: |env| two_at_once(native(env)) },
+    Case { line: "disk full", run: |env| disk_full(env) },
+    Case { line: "disk full, native engine", run: |env| disk_full(native(env)) },
     Case { line: "a read-only cache", run: read_only_cache },
     Case { line: "DVC's lock held for a while, and for too long", run: lock_held },
     Case { line: "a remote that is down: push stops, commit and checkout go on", run: remote_down },
@@ -28,16 +27,16 @@ pub const CASES: &[Case] = &[
 
 /// With each type of links to DVC's cache.
 pub const DATA: &[Case] = &[
-    Case { line: "kill -9 at many moments of a commit", run: killed_commit },
+    Case { line: "kill -9 at many moments of a commit", run: |env| killed_commit(env) },
     Case { line: "kill -9 at many moments of a checkout", run: killed_checkout },
     Case { line: "what a killed DVC left unfinished in the dataset is no file of a run", run: unfinished },
     Case { line: "Ctrl-C while DVC works: the old state is back", run: interrupted },
     Case { line: "DVC fails in the middle: the old state is back", run: dvc_fails },
-    Case { line: "two commits in two worktrees at once", run: two_at_once },
+    Case { line: "two commits in two worktrees at once", run: |env| two_at_once(env) },
 ];
 
 /// The same environment, its runs versioned without DVC.
-fn native(env: TestEnv) -> TestEnv {
+fn native(env: &TestEnv) -> &TestEnv {
     fs::write(env.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
     env.git(["add", "capture-hook.toml"]).ok();
     env.git(["commit", "-q", "-m", "native"]).ok();
@@ -91,17 +90,17 @@ fn nothing_in_the_dataset(env: &TestEnv) {
     assert!(odd.is_empty(), "{odd:?}");
 }
 
-fn killed_commit(env: TestEnv) {
+fn killed_commit(env: &TestEnv) {
     let whole = {
         let twin = env.copy();
         let started = Instant::now();
-        commit_run(&twin, SECOND);
+        twin.commit_run(SECOND);
         started.elapsed()
     };
     for moment in moments(whole) {
         let env = env.copy();
-        let head = id(&env, "HEAD");
-        select(&env, SECOND);
+        let head = env.id("HEAD");
+        env.select(SECOND);
         let mut child = start(&env, &["commit", "-q", "-am", "x"]);
         std::thread::sleep(moment);
         kill_all(&env, &mut child);
@@ -112,7 +111,7 @@ fn killed_commit(env: TestEnv) {
 /// After a commit of the second run was killed, the same command again, or what git itself advises, ends well.
 #[track_caller]
 fn goes_on(env: &TestEnv, head: &str) {
-    if id(env, "HEAD") == head {
+    if env.id("HEAD") == head {
         env.git(["commit", "-q", "-am", "x"]).ok();
     } else {
         // Git moves HEAD first and writes the index afterwards: killed in between, it leaves the old one. This is what git
@@ -120,55 +119,55 @@ fn goes_on(env: &TestEnv, head: &str) {
         env.git(["restore", "--staged", ":/"]).ok();
     }
     env.hook(["tag"]).ok();
-    assert_eq!(runs_at(env, "HEAD"), [SECOND, FIRST]);
-    assert_eq!(tags(env).len(), 2);
+    assert_eq!(env.runs_at("HEAD"), [SECOND, FIRST]);
+    assert_eq!(env.tags().len(), 2);
     for view in VIEWS.lines() {
         let shown = env.git(["show", &format!("HEAD:{view}")]).ok().stdout;
         assert!(shown.contains(SECOND), "{view} shows another run: {shown}");
     }
-    clean(env);
+    env.assert_committed();
     nothing_in_the_dataset(env);
 }
 
 /// Kills a commit of the second run the moment a file is another than it was.
-fn killed_when_changed(env: TestEnv, file: &str) {
+fn killed_when_changed(env: &mut TestEnv, file: &str) {
     let env = native(env);
-    let head = id(&env, "HEAD");
+    let head = env.id("HEAD");
     let (path, before) = (env.repo(file), fs::read(env.repo(file)).unwrap());
-    select(&env, SECOND);
-    let mut child = start(&env, &["commit", "-q", "-am", "x"]);
+    env.select(SECOND);
+    let mut child = start(env, &["commit", "-q", "-am", "x"]);
     while fs::read(&path).is_ok_and(|now| now == before) && child.try_wait().unwrap().is_none() {
         std::thread::yield_now();
     }
     // Git and its hook at once, then what they started.
     let _ =
         rustix::process::kill_process_group(rustix::process::Pid::from_child(&child), rustix::process::Signal::KILL);
-    kill_all(&env, &mut child);
-    goes_on(&env, &head);
+    kill_all(env, &mut child);
+    goes_on(env, &head);
 }
 
-fn killed_at_the_lock(env: TestEnv) {
+fn killed_at_the_lock(env: &mut TestEnv) {
     // The files of DVC's views were written afterwards: the commit that went on showed the run before.
     killed_when_changed(env, "dvc.lock");
 }
 
-fn killed_at_head(env: TestEnv) {
+fn killed_at_head(env: &mut TestEnv) {
     killed_when_changed(env, ".git/refs/heads/main");
 }
 
-fn unfinished(env: TestEnv) {
+fn unfinished(env: &mut TestEnv) {
     // As DVC names the copy of a linked file that it is about to untie.
     let copy = env.repo("data/captures").join(FIRST).join(".Zk3_9-aBcDeFgHiJkLmNoP.tmp");
     fs::write(&copy, "half").unwrap();
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     assert!(!copy.exists());
-    assert_eq!(runs_at(&env, "HEAD"), [SECOND, FIRST]);
-    clean(&env);
+    assert_eq!(env.runs_at("HEAD"), [SECOND, FIRST]);
+    env.assert_committed();
 }
 
-fn killed_checkout(env: TestEnv) {
+fn killed_checkout(env: &mut TestEnv) {
     env.git(["branch", "old"]).ok();
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     env.hook(["push", "main", "old"]).ok();
     for n in 1..=6 {
         let env = env.copy();
@@ -181,14 +180,14 @@ fn killed_checkout(env: TestEnv) {
             env.git(["checkout", "-q", "-f", "main"]).ok();
         }
         env.hook(["pull"]).ok();
-        assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST]);
-        settled(&env);
+        assert_eq!(env.runs_in("repo"), [SECOND, FIRST]);
+        env.assert_committed_but_for_links();
         nothing_in_the_dataset(&env);
     }
 }
 
-fn killed_push(env: TestEnv) {
-    commit_run(&env, SECOND);
+fn killed_push(env: &mut TestEnv) {
+    env.commit_run(SECOND);
     for n in 1..=5 {
         let env = env.copy();
         let mut child = start(&env, &["push", "-q", "--follow-tags", "origin", "main"]);
@@ -207,7 +206,7 @@ fn killed_push(env: TestEnv) {
 fn slow_dvc(env: &mut TestEnv, after: &str) {
     let real = crate::tools::dvc_bin().join("dvc");
     let text = format!("#!/bin/sh\n\"{}\" \"$@\" || exit\n{after}\n", real.display());
-    let program = script(env, "bin/slow-dvc", &text);
+    let program = env.script("bin/slow-dvc", &text);
     env.set("CAPTURE_HOOK_DVC", &program);
 }
 
@@ -215,14 +214,14 @@ fn state(env: &TestEnv) -> (String, Vec<u8>, Vec<u8>, std::collections::BTreeMap
     let read = |file: &str| fs::read(env.repo(file)).unwrap();
     let mut files = tree(&env.repo("data"));
     files.extend(tree(&env.repo("metrics")));
-    (id(env, "HEAD"), read("dvc.lock"), read("params.yaml"), files)
+    (env.id("HEAD"), read("dvc.lock"), read("params.yaml"), files)
 }
 
-fn interrupted(mut env: TestEnv) {
-    slow_dvc(&mut env, "touch ../worked; sleep 30");
-    select(&env, SECOND);
-    let before = state(&env);
-    let mut child = start(&env, &["commit", "-q", "-am", "x"]);
+fn interrupted(env: &mut TestEnv) {
+    slow_dvc(env, "touch ../worked; sleep 30");
+    env.select(SECOND);
+    let before = state(env);
+    let mut child = start(env, &["commit", "-q", "-am", "x"]);
     while !env.path("worked").exists() {
         std::thread::sleep(Duration::from_millis(50));
     }
@@ -231,46 +230,46 @@ fn interrupted(mut env: TestEnv) {
     let started = Instant::now();
     assert!(!child.wait().unwrap().success());
     // Git is gone at once; ours puts back what it had begun, and ends too.
-    while state(&env) != before {
+    while state(env) != before {
         assert!(started.elapsed() < Duration::from_secs(15), "the old state does not come back");
         std::thread::sleep(Duration::from_millis(100));
     }
     env.unset("CAPTURE_HOOK_DVC");
     env.git(["commit", "-q", "-am", "x"]).ok();
-    clean(&env);
-    no_leftovers(&env);
+    env.assert_committed();
+    no_leftovers(env);
 }
 
-fn dvc_fails(mut env: TestEnv) {
-    slow_dvc(&mut env, "exit 1");
-    select(&env, SECOND);
-    let before = state(&env);
+fn dvc_fails(env: &mut TestEnv) {
+    slow_dvc(env, "exit 1");
+    env.select(SECOND);
+    let before = state(env);
     let output = env.git(["commit", "-am", "x"]).fails(1);
     assert!(output.stderr.contains("repro"), "{}", output.stderr);
-    assert!(state(&env) == before);
+    assert!(state(env) == before);
     env.unset("CAPTURE_HOOK_DVC");
     env.git(["commit", "-q", "-am", "x"]).ok();
-    clean(&env);
-    no_leftovers(&env);
+    env.assert_committed();
+    no_leftovers(env);
 }
 
-fn disk_full(env: TestEnv) {
+fn disk_full(env: &TestEnv) {
     // A file size limit stands in for a full disk: every write beyond it fails, whoever writes.
-    select(&env, THIRD);
-    let before = state(&env);
+    env.select(THIRD);
+    let before = state(env);
     let commit = "ulimit -f 8; trap '' XFSZ; exec git commit -q -am x";
     let output = env.run_in("repo", "/bin/sh", ["-c", commit]);
     assert_ne!(output.code, 0, "{}", output.both());
-    assert!(state(&env) == before, "{}", output.both());
+    assert!(state(env) == before, "{}", output.both());
     env.git(["commit", "-q", "-am", "x"]).ok();
-    clean(&env);
-    no_leftovers(&env);
+    env.assert_committed();
+    no_leftovers(env);
 }
 
-fn read_only_cache(env: TestEnv) {
+fn read_only_cache(env: &mut TestEnv) {
     // Root writes everywhere: a file in the place of the directory is as good.
-    select(&env, SECOND);
-    let before = state(&env);
+    env.select(SECOND);
+    let before = state(env);
     let local = env.repo(".dvc/config.local");
     let text = fs::read_to_string(&local).unwrap();
     let cache = env.path("cache");
@@ -282,12 +281,12 @@ fn read_only_cache(env: TestEnv) {
     let blocked = (0..256).map(|n| cache.join(format!("files/md5/{n:02x}"))).filter(|path| !path.exists());
     let blocked: Vec<_> = blocked.inspect(|path| fs::write(path, "").unwrap()).collect();
     env.git(["commit", "-q", "-am", "x"]).fails(1);
-    assert!(state(&env) == before);
+    assert!(state(env) == before);
     for path in blocked {
         fs::remove_file(path).unwrap();
     }
     env.git(["commit", "-q", "-am", "x"]).ok();
-    clean(&env);
+    env.assert_committed();
 }
 
 /// Holds DVC's lock as DVC does, for so long.
@@ -301,60 +300,60 @@ fn hold_lock(env: &TestEnv, seconds: &str) -> Child {
     child
 }
 
-fn lock_held(env: TestEnv) {
-    select(&env, SECOND);
-    let mut holder = hold_lock(&env, "8");
+fn lock_held(env: &mut TestEnv) {
+    env.select(SECOND);
+    let mut holder = hold_lock(env, "8");
     env.git(["commit", "-q", "-am", "x"]).ok();
     holder.wait().unwrap();
-    clean(&env);
-    let before = (id(&env, "HEAD"), fs::read(env.repo("dvc.lock")).unwrap());
-    select(&env, THIRD);
-    let mut holder = hold_lock(&env, "300");
+    env.assert_committed();
+    let before = (env.id("HEAD"), fs::read(env.repo("dvc.lock")).unwrap());
+    env.select(THIRD);
+    let mut holder = hold_lock(env, "300");
     let output = env.git(["commit", "-am", "y"]).fails(1);
     assert!(output.stderr.contains(&format!("process {}", holder.id())), "{}", output.stderr);
-    assert!(before == (id(&env, "HEAD"), fs::read(env.repo("dvc.lock")).unwrap()));
+    assert!(before == (env.id("HEAD"), fs::read(env.repo("dvc.lock")).unwrap()));
     holder.kill().unwrap();
     holder.wait().unwrap();
     env.git(["commit", "-q", "-am", "y"]).ok();
-    clean(&env);
+    env.assert_committed();
 }
 
-fn two_at_once(env: TestEnv) {
+fn two_at_once(env: &TestEnv) {
     env.git(["branch", "other"]).ok();
     env.git(["worktree", "add", "-q", "../tree", "other"]).ok();
     copy_dir(&env.repo("results"), &env.path("tree/results"));
-    select(&env, SECOND);
-    select_in(&env, "tree", THIRD);
+    env.select(SECOND);
+    env.select_in("tree", THIRD);
     std::thread::scope(|scope| {
         scope.spawn(|| env.git(["commit", "-q", "-am", "x"]).ok());
         scope.spawn(|| env.git_in("tree", ["commit", "-q", "-am", "y"]).ok());
     });
-    assert_eq!(runs_at(&env, "main"), [SECOND, FIRST]);
-    assert_eq!(runs_at(&env, "other"), [FIRST, THIRD]);
-    clean(&env);
+    assert_eq!(env.runs_at("main"), [SECOND, FIRST]);
+    assert_eq!(env.runs_at("other"), [FIRST, THIRD]);
+    env.assert_committed();
     assert_eq!(env.git_in("tree", ["status", "--porcelain"]).ok().stdout, "");
-    assert_eq!(tags(&env).len(), 3);
+    assert_eq!(env.tags().len(), 3);
 }
 
-fn remote_down(env: TestEnv) {
+fn remote_down(env: &mut TestEnv) {
     let local = env.repo(".dvc/config.local");
     let text = fs::read_to_string(&local).unwrap();
     let at = text.lines().find(|l| l.trim().starts_with("url")).unwrap();
     fs::write(&local, text.replace(at, "    url = http://127.0.0.1:9/data")).unwrap();
     env.git(["branch", "old"]).ok();
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     env.git(["checkout", "-q", "old"]).ok();
     let output = env.git(["push", "origin", "main"]).fails(1);
     assert!(output.stderr.contains("error:") && output.stderr.contains("hint:"), "{}", output.stderr);
     assert_eq!(env.git_in("origin.git", ["branch"]).ok().stdout, "");
     fs::write(&local, text).unwrap();
     env.git(["push", "-q", "origin", "main"]).ok();
-    no_leftovers(&env);
+    no_leftovers(env);
 }
 
-fn damaged(env: TestEnv) {
+fn damaged(env: &mut TestEnv) {
     env.git(["branch", "old"]).ok();
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     let lock = fs::read_to_string(env.repo("dvc.lock")).unwrap();
     let version = lock.lines().find_map(|l| l.trim().strip_prefix("md5: ")).unwrap().to_owned();
     env.hook(["push"]).ok();
@@ -366,13 +365,13 @@ fn damaged(env: TestEnv) {
     assert!(output.stderr.contains("damaged") && output.stderr.contains(&version[2..]), "{}", output.stderr);
     fs::remove_file(&object).unwrap();
     env.hook(["pull"]).ok();
-    clean(&env);
+    env.assert_committed();
 }
 
-fn broken_notes(env: TestEnv) {
+fn broken_notes(env: &mut TestEnv) {
     // DVC empties this file, then writes it: a kill between the two stops every later DVC.
     fs::write(env.repo(".dvc/tmp/rwlock"), "").unwrap();
     assert!(env.dvc(["repro", "-f", "capture_ingest"]).fails(255).stderr.contains("RWLock-file"));
-    commit_run(&env, SECOND);
-    clean(&env);
+    env.commit_run(SECOND);
+    env.assert_committed();
 }

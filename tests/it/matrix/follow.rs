@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use super::{Case, FIRST, SECOND, THIRD, clean, commit_run, runs_at, runs_in, script, settled};
-use crate::env::{TestEnv, tree};
+use super::Case;
+use crate::env::{FIRST, SECOND, THIRD, TestEnv, tree};
 
 pub const CASES: &[Case] = &[
     Case { line: "checkout of files, checkout -b: nothing moves", run: nothing_to_do },
@@ -32,29 +32,29 @@ pub const DATA: &[Case] = &[
 
 fn two_versions(env: &TestEnv) {
     env.git(["branch", "old"]).ok();
-    commit_run(env, SECOND);
+    env.commit_run(SECOND);
 }
 
-fn checkout(env: TestEnv) {
+fn checkout(env: &mut TestEnv) {
     let old = tree(&env.repo("data/captures"));
-    two_versions(&env);
+    two_versions(env);
     let new = tree(&env.repo("data/captures"));
     env.git(["checkout", "-q", "old"]).ok();
     assert!(tree(&env.repo("data/captures")) == old);
-    clean(&env);
+    env.assert_committed();
     env.git(["switch", "-q", "main"]).ok();
     assert!(tree(&env.repo("data/captures")) == new);
-    clean(&env);
+    env.assert_committed();
 }
 
-fn pulled(env: TestEnv) {
-    two_versions(&env);
+fn pulled(env: &mut TestEnv) {
+    two_versions(env);
     let new = tree(&env.repo("data/captures"));
     env.git(["checkout", "-q", "old"]).ok();
-    only_remote_all(&env);
+    only_remote_all(env);
     env.git(["checkout", "-q", "main"]).ok();
     assert!(tree(&env.repo("data/captures")) == new);
-    settled(&env);
+    env.assert_committed_but_for_links();
 }
 
 /// Empties DVC's cache, having sent all data to the remote.
@@ -63,10 +63,10 @@ fn only_remote_all(env: &TestEnv) {
     fs::remove_dir_all(env.repo(".dvc/cache")).unwrap();
 }
 
-fn offline(env: TestEnv) {
-    two_versions(&env);
+fn offline(env: &mut TestEnv) {
+    two_versions(env);
     env.git(["checkout", "-q", "old"]).ok();
-    only_remote_all(&env);
+    only_remote_all(env);
     fs::rename(env.path("dvc-remote"), env.path("away")).unwrap();
     let output = env.git(["checkout", "main"]).ok();
     assert!(output.stderr.contains("capture-hook pull"), "{}", output.stderr);
@@ -76,12 +76,12 @@ fn offline(env: TestEnv) {
     env.hook(["pull"]).fails(4);
     fs::rename(env.path("away"), env.path("dvc-remote")).unwrap();
     env.hook(["pull"]).ok();
-    settled(&env);
-    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST]);
+    env.assert_committed_but_for_links();
+    assert_eq!(env.runs_in("repo"), [SECOND, FIRST]);
 }
 
-fn unsaved(env: TestEnv) {
-    two_versions(&env);
+fn unsaved(env: &mut TestEnv) {
+    two_versions(env);
     let edited = env.repo("data/captures").join(SECOND).join("run.json");
     fs::remove_file(&edited).unwrap();
     fs::write(&edited, "{\"mine\": true}").unwrap();
@@ -90,8 +90,8 @@ fn unsaved(env: TestEnv) {
     assert_eq!(fs::read_to_string(&edited).unwrap(), "{\"mine\": true}");
 }
 
-fn unknown_run(env: TestEnv) {
-    two_versions(&env);
+fn unknown_run(env: &mut TestEnv) {
+    two_versions(env);
     let extra = env.repo("data/captures/mine/notes/x.txt");
     fs::create_dir_all(extra.parent().unwrap()).unwrap();
     fs::write(&extra, "x").unwrap();
@@ -99,9 +99,9 @@ fn unknown_run(env: TestEnv) {
     assert_eq!(fs::read_to_string(&extra).unwrap(), "x");
 }
 
-fn nothing_to_do(mut env: TestEnv) {
-    two_versions(&env);
-    let none = script(&env, "bin/no-dvc", "#!/bin/sh\necho called >&2\nexit 9\n");
+fn nothing_to_do(env: &mut TestEnv) {
+    two_versions(env);
+    let none = env.script("bin/no-dvc", "#!/bin/sh\necho called >&2\nexit 9\n");
     env.set("CAPTURE_HOOK_DVC", &none);
     for args in
         [&["checkout", "-q", "-b", "new"][..], &["checkout", "old", "--", "readme.txt"], &["checkout", "-q", "main"]]
@@ -111,97 +111,93 @@ fn nothing_to_do(mut env: TestEnv) {
     }
 }
 
-fn too_much(env: TestEnv) {
+fn too_much(env: &mut TestEnv) {
     fs::write(env.repo("capture-hook.toml"), "[pull]\nmax_bytes = 10\n").unwrap();
     env.git(["add", "capture-hook.toml"]).ok();
     env.git(["commit", "-q", "-m", "little"]).ok();
-    two_versions(&env);
-    only_remote_all(&env);
+    two_versions(env);
+    only_remote_all(env);
     env.git(["checkout", "-q", "old"]).ok();
     fs::remove_dir_all(env.repo("data/captures")).unwrap();
     fs::remove_dir_all(env.repo(".dvc/cache")).ok();
     let output = env.git(["checkout", "main"]).ok();
-    assert_eq!(runs_in(&env, "repo"), [SECOND], "{}", output.stderr);
+    assert_eq!(env.runs_in("repo"), [SECOND], "{}", output.stderr);
     assert!(output.stderr.contains("capture-hook pull"), "{}", output.stderr);
     env.hook(["pull"]).ok();
-    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST]);
-    clean(&env);
+    assert_eq!(env.runs_in("repo"), [SECOND, FIRST]);
+    env.assert_committed();
 }
 
-fn forward(env: TestEnv) {
-    two_versions(&env);
+fn forward(env: &mut TestEnv) {
+    two_versions(env);
     env.git(["checkout", "-q", "old"]).ok();
     env.git(["merge", "-q", "main"]).ok();
-    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST]);
-    clean(&env);
+    assert_eq!(env.runs_in("repo"), [SECOND, FIRST]);
+    env.assert_committed();
 }
 
-fn both(env: TestEnv) {
+fn both(env: &mut TestEnv) {
     env.git(["checkout", "-q", "-b", "topic"]).ok();
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     env.git(["checkout", "-q", "main"]).ok();
-    commit_run(&env, THIRD);
+    env.commit_run(THIRD);
     let output = env.git(["merge", "--no-edit", "topic"]).ok();
-    assert_eq!(runs_at(&env, "HEAD"), [SECOND, FIRST, THIRD], "{}", output.both());
-    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST, THIRD]);
-    clean(&env);
+    assert_eq!(env.runs_at("HEAD"), [SECOND, FIRST, THIRD], "{}", output.both());
+    assert_eq!(env.runs_in("repo"), [SECOND, FIRST, THIRD]);
+    env.assert_committed();
     // In a merge the current branch's selection stays, and the output names the other.
     assert!(fs::read_to_string(env.repo("params.yaml")).unwrap().contains(THIRD));
     assert!(output.both().contains(SECOND), "{}", output.both());
 }
 
-fn squash(env: TestEnv) {
-    two_versions(&env);
+fn squash(env: &mut TestEnv) {
+    two_versions(env);
     env.git(["checkout", "-q", "old"]).ok();
     env.git(["merge", "-q", "--squash", "main"]).ok();
-    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST]);
+    assert_eq!(env.runs_in("repo"), [SECOND, FIRST]);
     env.git(["commit", "-q", "-m", "squashed"]).ok();
-    clean(&env);
-    assert_eq!(super::trailer(&env, "HEAD", "Capture-Run"), [SECOND]);
+    env.assert_committed();
+    assert_eq!(env.trailer("HEAD", "Capture-Run"), [SECOND]);
 }
 
-fn git_pull(env: TestEnv) {
+fn git_pull(env: &mut TestEnv) {
     env.git(["push", "-q", "-u", "origin", "main"]).ok();
     env.git(["branch", "-q", "here"]).ok();
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     env.git(["push", "-q", "origin", "main"]).ok();
     env.git(["checkout", "-q", "here"]).ok();
     env.git(["branch", "-q", "--set-upstream-to", "origin/main"]).ok();
     env.git(["pull", "-q"]).ok();
-    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST]);
+    assert_eq!(env.runs_in("repo"), [SECOND, FIRST]);
     env.git(["reset", "-q", "--hard", "HEAD~1"]).ok();
     env.hook(["pull"]).ok();
-    assert_eq!(runs_in(&env, "repo"), [FIRST]);
-    commit_run(&env, THIRD);
+    assert_eq!(env.runs_in("repo"), [FIRST]);
+    env.commit_run(THIRD);
     env.git(["pull", "-q", "--rebase"]).ok();
-    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST, THIRD]);
-    assert_eq!(runs_at(&env, "HEAD"), [SECOND, FIRST, THIRD]);
-    clean(&env);
+    assert_eq!(env.runs_in("repo"), [SECOND, FIRST, THIRD]);
+    assert_eq!(env.runs_at("HEAD"), [SECOND, FIRST, THIRD]);
+    env.assert_committed();
 }
 
-fn bisect(env: TestEnv) {
-    let good = super::id(&env, "HEAD");
-    commit_run(&env, SECOND);
-    commit_run(&env, THIRD);
+fn bisect(env: &mut TestEnv) {
+    let good = env.id("HEAD");
+    env.commit_run(SECOND);
+    env.commit_run(THIRD);
     env.git(["bisect", "start", "HEAD", &good]).ok();
-    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST]);
-    clean_but_untracked(&env);
+    assert_eq!(env.runs_in("repo"), [SECOND, FIRST]);
+    clean_but_untracked(env);
     env.git(["bisect", "reset"]).ok();
-    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST, THIRD]);
-    clean(&env);
+    assert_eq!(env.runs_in("repo"), [SECOND, FIRST, THIRD]);
+    env.assert_committed();
     // A program that judges each step needs its data: it is fetched within pull.max_bytes, as in any checkout.
     env.hook(["push", &format!("{good}..HEAD")]).ok();
     env.git(["checkout", "-q", &good]).ok();
     fs::remove_dir_all(env.repo(".dvc/cache")).unwrap();
     env.git(["bisect", "start", "main", &good]).ok();
-    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST]);
+    assert_eq!(env.runs_in("repo"), [SECOND, FIRST]);
     let judge = format!("test ! -e data/captures/{THIRD}/run.json");
     let output = env.git(["bisect", "run", "sh", "-c", &judge]).ok();
-    assert!(
-        output.stdout.contains(&format!("{} is the first bad commit", super::id(&env, "main"))),
-        "{}",
-        output.stdout
-    );
+    assert!(output.stdout.contains(&format!("{} is the first bad commit", env.id("main"))), "{}", output.stdout);
     env.git(["bisect", "reset"]).ok();
 }
 
@@ -209,22 +205,22 @@ fn clean_but_untracked(env: &TestEnv) {
     assert_eq!(env.git(["status", "--porcelain"]).ok().stdout, "");
 }
 
-fn worktree(env: TestEnv) {
-    two_versions(&env);
+fn worktree(env: &mut TestEnv) {
+    two_versions(env);
     env.git(["worktree", "add", "-q", "../tree", "old"]).ok();
-    assert_eq!(runs_in(&env, "tree"), [FIRST]);
+    assert_eq!(env.runs_in("tree"), [FIRST]);
     // And a commit there works as in the main one.
     let run = env.path("tree/results").join(THIRD);
     crate::env::copy_dir(&env.repo("results").join(THIRD), &run);
-    crate::hooks::select_in(&env, "tree", THIRD);
+    env.select_in("tree", THIRD);
     env.git_in("tree", ["commit", "-q", "-am", "x"]).ok();
     assert_eq!(env.git_in("tree", ["status", "--porcelain"]).ok().stdout, "");
-    assert_eq!(runs_at(&env, "old"), [FIRST, THIRD]);
-    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST]);
+    assert_eq!(env.runs_at("old"), [FIRST, THIRD]);
+    assert_eq!(env.runs_in("repo"), [SECOND, FIRST]);
 }
 
-fn clone(env: TestEnv) {
-    commit_run(&env, SECOND);
+fn clone(env: &mut TestEnv) {
+    env.commit_run(SECOND);
     env.git(["config", "--local", "--unset", "core.hooksPath"]);
     let remote = env.path("dvc-remote");
     env.dvc(["remote", "add", "-q", "-d", "-f", "shared", remote.to_str().unwrap()]).ok();
@@ -240,23 +236,23 @@ fn clone(env: TestEnv) {
     }
     let template = format!("--template={}", env.path("template").display());
     env.git_in(".", ["clone", "-q", &template, "origin.git", "clone"]).ok();
-    assert_eq!(runs_in(&env, "clone"), [SECOND]);
+    assert_eq!(env.runs_in("clone"), [SECOND]);
     // A clone that has one run of two loses none at its next commit.
     crate::env::copy_dir(&env.repo("results").join(THIRD), &env.path("clone/results").join(THIRD));
-    crate::hooks::select_in(&env, "clone", THIRD);
+    env.select_in("clone", THIRD);
     env.git_in("clone", ["commit", "-q", "-am", "x"]).ok();
-    assert_eq!(runs_in(&env, "clone"), [SECOND, FIRST, THIRD]);
+    assert_eq!(env.runs_in("clone"), [SECOND, FIRST, THIRD]);
 }
 
-fn rebase_stops(mut env: TestEnv) {
+fn rebase_stops(env: &mut TestEnv) {
     env.git(["checkout", "-q", "-b", "topic"]).ok();
     fs::write(env.repo("readme.txt"), "topic\n").unwrap();
     env.git(["commit", "-q", "-am", "words"]).ok();
     env.git(["checkout", "-q", "main"]).ok();
     fs::write(env.repo("readme.txt"), "main\n").unwrap();
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     env.git(["checkout", "-q", "topic"]).ok();
-    let none = script(&env, "bin/no-dvc", "#!/bin/sh\necho called >&2\nexit 9\n");
+    let none = env.script("bin/no-dvc", "#!/bin/sh\necho called >&2\nexit 9\n");
     env.set("CAPTURE_HOOK_DVC", &none);
     let output = env.git(["rebase", "main"]).fails(1);
     assert!(!output.stderr.contains("called"), "{}", output.stderr);
@@ -265,22 +261,22 @@ fn rebase_stops(mut env: TestEnv) {
     env.git(["add", "readme.txt"]).ok();
     env.set("GIT_EDITOR", "true");
     env.git(["rebase", "--continue"]).ok();
-    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST]);
-    clean(&env);
+    assert_eq!(env.runs_in("repo"), [SECOND, FIRST]);
+    env.assert_committed();
 }
 
-fn reset(env: TestEnv) {
-    two_versions(&env);
+fn reset(env: &mut TestEnv) {
+    two_versions(env);
     env.git(["reset", "-q", "--hard", "old"]).ok();
     // The workspace still holds the second run; the commit of a third must neither lose nor smuggle.
-    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST]);
-    commit_run(&env, THIRD);
-    assert_eq!(runs_at(&env, "HEAD"), [FIRST, THIRD]);
-    clean(&env);
+    assert_eq!(env.runs_in("repo"), [SECOND, FIRST]);
+    env.commit_run(THIRD);
+    assert_eq!(env.runs_at("HEAD"), [FIRST, THIRD]);
+    env.assert_committed();
 }
 
-fn broken(env: TestEnv) {
-    two_versions(&env);
+fn broken(env: &mut TestEnv) {
+    two_versions(env);
     env.git(["checkout", "-q", "old"]).ok();
     for (file, text) in [("capture-hook.toml", "[nothing]\n"), (".dvc/config", "]]]\n")] {
         let path = env.repo(file);
@@ -300,12 +296,12 @@ fn broken(env: TestEnv) {
     env.git(["checkout", "-q", "bad"]).ok();
 }
 
-fn without_dvc(env: TestEnv) {
+fn without_dvc(env: &mut TestEnv) {
     env.git(["checkout", "-q", "--orphan", "empty"]).ok();
     env.git(["rm", "-rfq", "--cached", "."]).ok();
     fs::write(env.repo("only.txt"), "x").unwrap();
     env.git(["add", "only.txt"]).ok();
     env.git(["commit", "-q", "-m", "no DVC here"]).ok();
     env.git(["checkout", "-q", "-f", "main"]).ok();
-    clean(&env);
+    env.assert_committed();
 }

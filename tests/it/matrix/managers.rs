@@ -4,9 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Case, FIRST, SECOND, THIRD, clean, commit_run, id, runs_in, script, tags, trailer};
-use crate::env::{BIN, TestEnv, files};
-use crate::hooks::select;
+use super::Case;
+use crate::env::{BIN, FIRST, SECOND, THIRD, TestEnv, files};
 use crate::tools;
 
 pub const CASES: &[Case] = &[
@@ -76,25 +75,25 @@ fn with(env: &mut TestEnv, bin: PathBuf) {
     env.set("PATH", path.to_str().unwrap());
 }
 
-fn beside(mut env: TestEnv, bin: PathBuf, program: &str) {
-    with(&mut env, bin);
+fn beside(env: &mut TestEnv, bin: PathBuf, program: &str) {
+    with(env, bin);
     let config = "repos:\n- repo: local\n  hooks:\n  - {id: log, name: log, language: system, entry: sh -c 'echo ran >> .git/log', always_run: true, pass_filenames: false}\n";
     fs::write(env.repo(".pre-commit-config.yaml"), config).unwrap();
     env.git(["add", ".pre-commit-config.yaml"]).ok();
     let ran = |env: &TestEnv| fs::read_to_string(env.repo(".git/log")).unwrap_or_default().lines().count();
     env.run_in("repo", program, ["install"]).ok();
-    commit_run(&env, SECOND);
-    assert_eq!((ran(&env), tags(&env).len()), (1, 2), "they wrote over ours, and call it");
+    env.commit_run(SECOND);
+    assert_eq!((ran(env), env.tags().len()), (1, 2), "they wrote over ours, and call it");
     let output = env.hook(["install"]).ok();
     assert!(output.stderr.contains("pre-commit manages hooks here"), "{}", output.stderr);
-    commit_run(&env, THIRD);
-    assert_eq!((ran(&env), tags(&env).len()), (2, 3), "ours calls theirs");
-    clean(&env);
+    env.commit_run(THIRD);
+    assert_eq!((ran(env), env.tags().len()), (2, 3), "ours calls theirs");
+    env.assert_committed();
 }
 
 /// The hooks as this project publishes them, in a repository of their own, listed in a configuration.
-fn listed(mut env: TestEnv, bin: PathBuf, program: &str) {
-    with(&mut env, bin);
+fn listed(env: &mut TestEnv, bin: PathBuf, program: &str) {
+    with(env, bin);
     env.hook(["uninstall"]).ok();
     env.git_in(".", ["init", "-q", "published"]).ok();
     let published = Path::new(env!("CARGO_MANIFEST_DIR")).join(".pre-commit-hooks.yaml");
@@ -110,21 +109,21 @@ fn listed(mut env: TestEnv, bin: PathBuf, program: &str) {
     env.run_in("repo", program, ["install".to_owned()].into_iter().chain(types)).ok();
     env.git(["add", ".pre-commit-config.yaml"]).ok();
     env.git(["commit", "-q", "-m", "their configuration"]).ok();
-    all_events(&env);
+    all_events(env);
 }
 
 /// A commit, an amend, a checkout, a push: each does what it does with hooks of our own.
 fn all_events(env: &TestEnv) {
-    commit_run(env, SECOND);
-    clean(env);
-    assert_eq!(trailer(env, "HEAD", "Capture-Run"), [SECOND]);
-    assert_eq!(tags(env).len(), 2);
+    env.commit_run(SECOND);
+    env.assert_committed();
+    assert_eq!(env.trailer("HEAD", "Capture-Run"), [SECOND]);
+    assert_eq!(env.tags().len(), 2);
     env.git(["commit", "-q", "--amend", "-m", "other words"]).ok();
-    assert_eq!(id(env, &format!("capture/{SECOND}")), id(env, "HEAD"));
+    assert_eq!(env.id(&format!("capture/{SECOND}")), env.id("HEAD"));
     env.git(["checkout", "-q", "HEAD~1"]).ok();
-    assert_eq!(runs_in(env, "repo"), [FIRST]);
+    assert_eq!(env.runs_in("repo"), [FIRST]);
     env.git(["checkout", "-q", "main"]).ok();
-    assert_eq!(runs_in(env, "repo"), [SECOND, FIRST]);
+    assert_eq!(env.runs_in("repo"), [SECOND, FIRST]);
     env.git(["push", "-q", "origin", "main"]).ok();
     assert!(env.dvc(["status", "-c"]).ok().stdout.contains("in sync"));
 }
@@ -136,9 +135,9 @@ fn lefthook(env: &mut TestEnv, config: &str) {
     env.git(["commit", "-q", "-m", "lefthook"]).ok();
 }
 
-fn lefthook_beside(mut env: TestEnv) {
+fn lefthook_beside(env: &mut TestEnv) {
     let job = |event: &str| format!("{event}:\n  commands:\n    log:\n      run: echo {event} >> .git/log\n");
-    lefthook(&mut env, &EVENTS.map(job).concat());
+    lefthook(env, &EVENTS.map(job).concat());
     let ran = |env: &TestEnv| fs::read_to_string(env.repo(".git/log")).unwrap_or_default();
     // It puts aside what it finds, and does not call it.
     env.run_in("repo", "lefthook", ["install"]).ok();
@@ -146,27 +145,27 @@ fn lefthook_beside(mut env: TestEnv) {
     assert!(output.both().contains("another hook, which does not call capture-hook"), "{}", output.both());
     let output = env.hook(["install"]).ok();
     assert!(output.stderr.contains("lefthook manages hooks here"), "{}", output.stderr);
-    all_events(&env);
+    all_events(env);
     for event in ["pre-commit", "prepare-commit-msg", "post-commit", "post-rewrite", "post-checkout", "pre-push"] {
-        assert!(ran(&env).contains(event), "{event}");
+        assert!(ran(env).contains(event), "{event}");
     }
     // Before us, it is chained as any other.
     env.hook(["uninstall"]).ok();
     fs::remove_file(env.repo(".git/log")).unwrap();
     env.run_in("repo", "lefthook", ["install", "--force"]).ok();
     env.hook(["install"]).ok();
-    commit_run(&env, THIRD);
-    assert_eq!((ran(&env).matches("pre-commit").count(), tags(&env).len()), (1, 3));
+    env.commit_run(THIRD);
+    assert_eq!((ran(env).matches("pre-commit").count(), env.tags().len()), (1, 3));
 }
 
-fn lefthook_listed(mut env: TestEnv) {
+fn lefthook_listed(env: &mut TestEnv) {
     env.hook(["uninstall"]).ok();
     // As the guide has it.
     let guide = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/pre-commit.md")).unwrap();
     let (_, rest) = guide.split_once("# lefthook.yml\n").expect("the guide shows a lefthook.yml");
-    lefthook(&mut env, rest.split("```").next().unwrap());
+    lefthook(env, rest.split("```").next().unwrap());
     env.run_in("repo", "lefthook", ["install"]).ok();
-    all_events(&env);
+    all_events(env);
 }
 
 /// The stub that husky 9 writes for every event: it goes by the name it is called by.
@@ -176,28 +175,28 @@ const HUSKY: &str = "#!/usr/bin/env sh\n. \"$(dirname \"$0\")/h\"";
 fn write_husky(env: &TestEnv) {
     let runner = "#!/usr/bin/env sh\nn=$(basename \"$0\")\ns=$(dirname \"$(dirname \"$0\")\")/$n\n\
                   [ ! -f \"$s\" ] && exit 0\nsh -e \"$s\" \"$@\"\nexit $?\n";
-    script(env, "repo/.husky/_/h", runner);
+    env.script("repo/.husky/_/h", runner);
     for event in EVENTS {
-        script(env, &format!("repo/.husky/_/{event}"), HUSKY);
+        env.script(&format!("repo/.husky/_/{event}"), HUSKY);
     }
 }
 
-fn husky(env: TestEnv) {
+fn husky(env: &mut TestEnv) {
     env.hook(["uninstall"]).ok();
     env.git(["config", "core.hooksPath", ".husky/_"]).ok();
-    write_husky(&env);
-    script(&env, "repo/.husky/pre-commit", "echo ran >> log\n");
-    script(&env, "repo/.husky/pre-push", "cat > pushed\n");
+    write_husky(env);
+    env.script("repo/.husky/pre-commit", "echo ran >> log\n");
+    env.script("repo/.husky/pre-push", "cat > pushed\n");
     let output = env.hook(["install"]).ok();
     assert!(output.stderr.contains("husky"), "{}", output.stderr);
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     assert_eq!(fs::read_to_string(env.repo("log")).unwrap(), "ran\n");
-    assert_eq!(tags(&env).len(), 2);
+    assert_eq!(env.tags().len(), 2);
     env.git_in(".", ["init", "-q", "--bare", "husky.git"]).ok();
     env.git(["push", "-q", "../husky.git", "HEAD"]).ok();
     assert!(fs::read_to_string(env.repo("pushed")).unwrap().contains("HEAD"));
     // husky writes its own again at each `npm install`; ours go back as often as need be.
-    write_husky(&env);
+    write_husky(env);
     env.hook(["install"]).ok();
     env.git(["commit", "-q", "--allow-empty", "-m", "again"]).ok();
     assert_eq!(fs::read_to_string(env.repo("log")).unwrap(), "ran\nran\n");
@@ -264,7 +263,7 @@ struct Husky;
 impl Installs for Husky {
     fn prepare(&self, env: &mut TestEnv) {
         for event in ["pre-commit", "pre-push"] {
-            script(env, &format!("repo/.husky/{event}"), &format!("echo {event} >> .git/log\n"));
+            env.script(&format!("repo/.husky/{event}"), &format!("echo {event} >> .git/log\n"));
         }
     }
 
@@ -281,9 +280,9 @@ impl Installs for Husky {
 /// All orders of three installations in which we are, and a longer one; `P` is the manager's, `C` ours.
 const ORDERS: [&str; 8] = ["PPC", "PCP", "PCC", "CPP", "CPC", "CCP", "CPCP", "PCPC"];
 
-fn in_every_order(mut env: TestEnv, manager: &dyn Installs) {
+fn in_every_order(env: &mut TestEnv, manager: &dyn Installs) {
     fs::write(env.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
-    manager.prepare(&mut env);
+    manager.prepare(env);
     env.git(["add", "-A"]).ok();
     env.git(["commit", "-q", "-m", "a hook manager"]).ok();
     for (at, order) in ORDERS.iter().enumerate() {
@@ -293,7 +292,7 @@ fn in_every_order(mut env: TestEnv, manager: &dyn Installs) {
         let _ = env.git(["config", "--unset", "core.hooksPath"]);
         for step in order.chars() {
             match step {
-                'P' => manager.install(&env),
+                'P' => manager.install(env),
                 _ => drop(env.hook(["install"]).ok()),
             }
         }
@@ -308,7 +307,7 @@ fn in_every_order(mut env: TestEnv, manager: &dyn Installs) {
         }
         let output = env.hook(["doctor"]).ok();
         assert!(!output.stdout.contains("mend: capture-hook install"), "{order}: {}", output.both());
-        once_each(&env, order, &format!("order/r{at}"));
+        once_each(env, order, &format!("order/r{at}"));
     }
 }
 
@@ -317,11 +316,11 @@ fn once_each(env: &TestEnv, order: &str, key: &str) {
     let log = env.repo(".git/log");
     let _ = fs::remove_file(&log);
     env.record_as("ok-pypi010", key);
-    select(env, key);
+    env.select(key);
     let output = env.git(["commit", "-q", "-am", key]);
     assert_eq!(output.code, 0, "{order}: {}", output.both());
-    assert_eq!(trailer(env, "HEAD", "Capture-Run"), [key], "{order}");
-    assert_eq!(id(env, &format!("capture/{key}")), id(env, "HEAD"), "{order}");
+    assert_eq!(env.trailer("HEAD", "Capture-Run"), [key], "{order}");
+    assert_eq!(env.id(&format!("capture/{key}")), env.id("HEAD"), "{order}");
     let sent = || files(&env.path("dvc-remote")).len();
     let before = sent();
     let output = env.git(["push", "-q", "origin", "main"]);
@@ -336,13 +335,13 @@ fn made_older(shim: &Path) {
     fs::write(shim, text.replace("_RUNNING_LEGACY", "_NOTHING")).unwrap();
 }
 
-fn older_loop(mut env: TestEnv) {
+fn older_loop(env: &mut TestEnv) {
     let manager = Framework { bin: pre_commit, program: "pre-commit" };
-    manager.prepare(&mut env);
+    manager.prepare(env);
     fs::remove_dir_all(env.repo(".git/hooks")).unwrap();
-    manager.install(&env);
+    manager.install(env);
     env.hook(["install"]).ok();
-    manager.install(&env);
+    manager.install(env);
     for event in ["pre-commit", "pre-push"] {
         made_older(&env.repo(format!(".git/hooks/{event}.legacy")));
     }
@@ -354,18 +353,18 @@ fn older_loop(mut env: TestEnv) {
         assert!(output.stdout.contains(words), "no {words:?} in\n{}", output.stdout);
     }
     env.hook(["install"]).ok();
-    once_each(&env, "PCP with an older shim, then C", "order/older");
+    once_each(env, "PCP with an older shim, then C", "order/older");
 }
 
-fn gone(mut env: TestEnv) {
+fn gone(env: &mut TestEnv) {
     let path = env.get("PATH");
     let pre_commit = Framework { bin: pre_commit, program: "pre-commit" };
     let prek = Framework { bin: prek, program: "prek" };
     for (manager, line) in [(pre_commit, "INSTALL_PYTHON="), (prek, "PREK=")] {
         let program = manager.program;
         fs::remove_dir_all(env.repo(".git/hooks")).unwrap();
-        manager.prepare(&mut env);
-        manager.install(&env);
+        manager.prepare(env);
+        manager.install(env);
         env.hook(["install"]).ok();
         assert!(!env.hook(["doctor"]).both().contains("fails now"), "{program}");
         let kept = env.repo(".git/hooks/pre-commit.capture-hook-chained");
@@ -384,18 +383,18 @@ fn gone(mut env: TestEnv) {
     }
 }
 
-fn own_hook(mut env: TestEnv) {
+fn own_hook(env: &mut TestEnv) {
     let manager = Framework { bin: pre_commit, program: "pre-commit" };
-    manager.prepare(&mut env);
+    manager.prepare(env);
     fs::remove_dir_all(env.repo(".git/hooks")).unwrap();
-    let own = script(&env, "repo/.git/hooks/pre-commit", "#!/bin/sh\necho own >> .git/own\n");
+    let own = env.script("repo/.git/hooks/pre-commit", "#!/bin/sh\necho own >> .git/own\n");
     env.hook(["install"]).ok();
-    manager.install(&env);
-    once_each(&env, "own, C, P", "order/one");
+    manager.install(env);
+    once_each(env, "own, C, P", "order/one");
     env.hook(["install"]).ok();
-    once_each(&env, "own, C, P, C", "order/two");
-    manager.install(&env);
-    once_each(&env, "own, C, P, C, P", "order/three");
+    once_each(env, "own, C, P, C", "order/two");
+    manager.install(env);
+    once_each(env, "own, C, P, C, P", "order/three");
     assert_eq!(fs::read_to_string(env.repo(".git/own")).unwrap(), "own\n".repeat(3));
     env.hook(["uninstall"]).ok();
     let left: Vec<_> = files(&env.repo(".git/hooks"))
@@ -409,11 +408,11 @@ fn own_hook(mut env: TestEnv) {
     assert_eq!(fs::read_to_string(env.repo(".git/own")).unwrap(), "own\n".repeat(4));
 }
 
-fn forced(mut env: TestEnv) {
+fn forced(env: &mut TestEnv) {
     let manager = Framework { bin: pre_commit, program: "pre-commit" };
-    manager.prepare(&mut env);
+    manager.prepare(env);
     env.run_in("repo", "pre-commit", ["install", "-f"]).ok();
-    select(&env, SECOND);
+    env.select(SECOND);
     env.git(["add", ".pre-commit-config.yaml"]).ok();
     let output = env.git(["commit", "-q", "-am", "x"]).ok();
     assert!(output.stderr.contains("does not hold its data: the pre-commit hook did not run"), "{}", output.stderr);
@@ -425,24 +424,24 @@ fn forced(mut env: TestEnv) {
     );
     env.hook(["install"]).ok();
     env.hook(["publish", "--no-push", SECOND]).ok();
-    assert_eq!(tags(&env).len(), 2);
-    clean(&env);
+    assert_eq!(env.tags().len(), 2);
+    env.assert_committed();
 }
 
-fn twice(env: TestEnv) {
+fn twice(env: &mut TestEnv) {
     // What git's own configuration runs comes before the directory's hook; a chained hook stands in for it here.
     for event in EVENTS {
         let path = format!("repo/.git/hooks/{event}.capture-hook-chained");
-        script(&env, &path, &format!("#!/bin/sh\nexec '{BIN}' hook {event} \"$@\"\n"));
+        env.script(&path, &format!("#!/bin/sh\nexec '{BIN}' hook {event} \"$@\"\n"));
     }
-    all_events(&env);
+    all_events(env);
     let body = env.git(["log", "-1", "--format=%B"]).ok().stdout;
     assert_eq!(body.matches("Capture-Run:").count(), 1, "{body}");
     env.git(["checkout", "-q", "-b", "topic", "HEAD~1"]).ok();
-    commit_run(&env, THIRD);
+    env.commit_run(THIRD);
     env.git(["merge", "-q", "--no-edit", "main"]).ok();
-    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST, THIRD]);
+    assert_eq!(env.runs_in("repo"), [SECOND, FIRST, THIRD]);
     env.git(["rebase", "-q", "main"]).ok();
-    assert_eq!(tags(&env).len(), 3);
-    clean(&env);
+    assert_eq!(env.tags().len(), 3);
+    env.assert_committed();
 }

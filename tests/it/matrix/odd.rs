@@ -4,9 +4,8 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 
-use super::{Case, FIRST, SECOND, THIRD, clean, commit_run, id, runs_at, runs_in, script, tags, trailer};
-use crate::env::{TestEnv, copy_dir, tree};
-use crate::hooks::{select, select_in};
+use super::Case;
+use crate::env::{FIRST, SECOND, THIRD, TestEnv, copy_dir, tree};
 
 pub const CASES: &[Case] = &[
     Case { line: "what we and pre-commit call starts none of ours: the two guards", run: guards },
@@ -23,28 +22,27 @@ pub const CASES: &[Case] = &[
     Case { line: "more to pull than there is room for: told before anything is fetched", run: no_room },
 ];
 
-fn guards(mut env: TestEnv) {
+fn guards(env: &mut TestEnv) {
     env.git(["branch", "old"]).ok();
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     for guard in ["CAPTURE_HOOK_ACTIVE", "_PRE_COMMIT_SKIP_POST_CHECKOUT"] {
         env.set(guard, "1");
         assert_eq!(env.git(["checkout", "-q", "old"]).ok().stderr, "");
-        assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST], "{guard}");
+        assert_eq!(env.runs_in("repo"), [SECOND, FIRST], "{guard}");
         env.git(["checkout", "-q", "main"]).ok();
         env.unset(guard);
     }
     env.set("CAPTURE_HOOK_ACTIVE", "1");
-    select(&env, THIRD);
+    env.select(THIRD);
     assert_eq!(env.git(["commit", "-q", "-am", "x"]).ok().stderr, "");
-    assert_eq!((tags(&env).len(), trailer(&env, "HEAD", "Capture-Run").len()), (2, 0));
+    assert_eq!((env.tags().len(), env.trailer("HEAD", "Capture-Run").len()), (2, 0));
     env.unset("CAPTURE_HOOK_ACTIVE");
     fs::write(env.repo("params.yaml"), format!("{}# touched\n", fs::read_to_string(env.repo("params.yaml")).unwrap()))
         .unwrap();
     env.git(["commit", "-q", "-am", "y"]).ok();
-    clean(&env);
+    env.assert_committed();
     // What DVC calls in its stage finds the guard.
-    let seen = script(
-        &env,
+    let seen = env.script(
         "bin/dvc-that-looks",
         &format!(
             "#!/bin/sh\necho \"$CAPTURE_HOOK_ACTIVE\" >> ../seen\nexec '{}' \"$@\"\n",
@@ -52,40 +50,40 @@ fn guards(mut env: TestEnv) {
         ),
     );
     env.set("CAPTURE_HOOK_DVC", &seen);
-    commit_run(&env, FIRST);
+    env.commit_run(FIRST);
     assert!(fs::read_to_string(env.path("seen")).unwrap().lines().all(|line| !line.is_empty()));
 }
 
-fn bare_git_dir(mut env: TestEnv) {
+fn bare_git_dir(env: &mut TestEnv) {
     let elsewhere = env.path("elsewhere/deep");
     fs::create_dir_all(&elsewhere).unwrap();
     fs::write(elsewhere.join("mine.txt"), "x").unwrap();
-    select(&env, SECOND);
+    env.select(SECOND);
     env.git(["add", "params.yaml"]).ok();
     env.set("GIT_DIR", env.repo(".git").to_str().unwrap());
     // Git takes the directory it is in for the top of the working tree; the data is where the project is.
     env.git_in("elsewhere/deep", ["commit", "-q", "-m", "x"]).ok();
     env.unset("GIT_DIR");
-    clean(&env);
-    assert_eq!(runs_at(&env, "HEAD"), [SECOND, FIRST]);
-    assert_eq!(trailer(&env, "HEAD", "Capture-Run"), [SECOND]);
+    env.assert_committed();
+    assert_eq!(env.runs_at("HEAD"), [SECOND, FIRST]);
+    assert_eq!(env.trailer("HEAD", "Capture-Run"), [SECOND]);
     assert_eq!(tree(&env.path("elsewhere")).into_keys().collect::<Vec<_>>(), ["deep/mine.txt"]);
     // With both variables, as keepers of dotfiles have them; and relative, from inside.
     env.set("GIT_DIR", "../repo/.git");
     env.set("GIT_WORK_TREE", "../repo");
-    select(&env, THIRD);
+    env.select(THIRD);
     env.git_in("elsewhere", ["commit", "-q", "-am", "x"]).ok();
     env.git_in("elsewhere", ["checkout", "-q", "HEAD~1"]).ok();
     env.unset("GIT_WORK_TREE");
     env.set("GIT_DIR", ".git");
-    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST]);
+    assert_eq!(env.runs_in("repo"), [SECOND, FIRST]);
     env.git(["checkout", "-q", "main"]).ok();
     env.unset("GIT_DIR");
-    clean(&env);
-    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST, THIRD]);
+    env.assert_committed();
+    assert_eq!(env.runs_in("repo"), [SECOND, FIRST, THIRD]);
 }
 
-fn bare(env: TestEnv) {
+fn bare(env: &mut TestEnv) {
     for command in [&["status"][..], &["install"], &["pull"], &["hook", "pre-commit"]] {
         let output = env.hook_in("origin.git", command).fails(3);
         assert!(
@@ -103,27 +101,27 @@ fn bare(env: TestEnv) {
     fs::copy(env.repo(".dvc/config.local"), env.path("tree/.dvc/config.local")).unwrap();
     env.hook_in("tree", ["install"]).ok();
     copy_dir(&env.repo("results"), &env.path("tree/results"));
-    select_in(&env, "tree", SECOND);
+    env.select_in("tree", SECOND);
     env.git_in("tree", ["commit", "-q", "-am", "x"]).ok();
     assert_eq!(env.git_in("tree", ["status", "--porcelain"]).ok().stdout, "");
-    assert_eq!(runs_in(&env, "tree"), [SECOND, FIRST]);
+    assert_eq!(env.runs_in("tree"), [SECOND, FIRST]);
 }
 
-fn names(env: TestEnv) {
+fn names(env: &mut TestEnv) {
     let odd = OsStr::from_bytes(b"caf\xe9 \"x\"\n.txt");
     fs::write(env.repo(odd), "x").unwrap();
     env.git([OsStr::new("add"), odd]).ok();
     fs::write(env.repo("later.txt"), "x").unwrap();
     env.git(["add", "-N", "later.txt"]).ok();
     env.git(["mv", "readme.txt", "README.txt"]).ok();
-    select(&env, SECOND);
+    env.select(SECOND);
     env.git(["add", "params.yaml"]).ok();
     env.git(["commit", "-q", "-m", "x"]).ok();
     assert_eq!(env.git(["status", "--porcelain"]).ok().stdout, " A later.txt\n");
     let files = env.git(["show", "--format=", "--name-status", "-z", "-M"]).ok().stdout;
     assert!(files.contains("R100\0readme.txt\0README.txt") && files.contains("dvc.lock"), "{files:?}");
     // With paths: what was only announced stays so, in the index that git makes for the purpose too.
-    select(&env, THIRD);
+    env.select(THIRD);
     env.git([
         OsStr::new("commit"),
         OsStr::new("-qm"),
@@ -135,8 +133,8 @@ fn names(env: TestEnv) {
     .ok();
     assert_eq!(env.git(["status", "--porcelain"]).ok().stdout, " A later.txt\n");
     env.git(["commit", "-q", "-am", "z"]).ok();
-    clean(&env);
-    assert_eq!(runs_at(&env, "HEAD"), [SECOND, FIRST, THIRD]);
+    env.assert_committed();
+    assert_eq!(env.runs_at("HEAD"), [SECOND, FIRST, THIRD]);
     env.git(["-c", "core.ignoreCase=true", "mv", "README.txt", "Readme.txt"]).ok();
     env.git(["-c", "core.ignoreCase=true", "commit", "-q", "-m", "case"]).ok();
     // The params file itself, away and back.
@@ -145,92 +143,92 @@ fn names(env: TestEnv) {
     assert!(!output.stderr.contains("panicked"), "{}", output.stderr);
 }
 
-fn run_with_odd_name(env: TestEnv) {
+fn run_with_odd_name(env: &mut TestEnv) {
     fs::write(env.repo("results").join(SECOND).join(OsStr::from_bytes(b"caf\xe9.txt")), "x").unwrap();
-    select(&env, SECOND);
+    env.select(SECOND);
     // No recorder writes such a file: it is told, and left out, as every file that no recorder writes.
     let output = env.hook(["validate", SECOND]).ok();
     assert!(output.both().contains("caf\u{fffd}.txt"), "{}", output.both());
     env.git(["commit", "-q", "-am", "x"]).ok();
-    clean(&env);
+    env.assert_committed();
     assert!(!tree(&env.repo("data/captures")).keys().any(|name| name.contains("caf")));
 }
 
-fn stash(env: TestEnv) {
-    commit_run(&env, SECOND);
-    select(&env, THIRD);
+fn stash(env: &mut TestEnv) {
+    env.commit_run(SECOND);
+    env.select(THIRD);
     env.hook(["ingest"]).ok();
     env.git(["stash", "-q"]).ok();
     fs::write(env.repo("readme.txt"), "b\n").unwrap();
     env.git(["commit", "-q", "-am", "words"]).ok();
     env.git(["stash", "pop", "-q"]).ok();
     env.git(["commit", "-q", "-am", "x"]).ok();
-    clean(&env);
-    assert_eq!(runs_at(&env, "HEAD"), [SECOND, FIRST, THIRD]);
+    env.assert_committed();
+    assert_eq!(env.runs_at("HEAD"), [SECOND, FIRST, THIRD]);
     // A lock that was stashed with its selection, popped on top of another run's commit, conflicts; nothing is lost.
     env.git(["checkout", "-q", "-b", "topic", "HEAD~2"]).ok();
-    select(&env, THIRD);
+    env.select(THIRD);
     env.dvc(["repro", "-q", "-s", "capture_ingest"]).ok();
     env.git(["stash", "-q"]).ok();
     env.git(["checkout", "-q", "main"]).ok();
     env.git(["stash", "pop", "-q"]);
     env.git(["checkout", "-q", "-f", "HEAD", "--", "."]).ok();
     env.hook(["pull"]).ok();
-    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST, THIRD]);
+    assert_eq!(env.runs_in("repo"), [SECOND, FIRST, THIRD]);
 }
 
-fn am(env: TestEnv) {
+fn am(env: &mut TestEnv) {
     env.git(["checkout", "-q", "-b", "topic"]).ok();
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     let patch = env.git(["format-patch", "-1", "--stdout"]).ok().stdout;
     fs::write(env.repo(".git/patch"), patch).unwrap();
     env.git(["checkout", "-q", "main"]).ok();
-    assert_eq!(runs_in(&env, "repo"), [FIRST]);
+    assert_eq!(env.runs_in("repo"), [FIRST]);
     env.git(["am", "-q", ".git/patch"]).ok();
-    assert_eq!(runs_at(&env, "HEAD"), [SECOND, FIRST]);
+    assert_eq!(env.runs_at("HEAD"), [SECOND, FIRST]);
     // Git calls no hook that could follow; the next look says so, and the next commit is right.
     let output = env.hook(["status"]);
     assert!(output.both().contains("capture-hook pull"), "{}", output.both());
-    commit_run(&env, THIRD);
-    assert_eq!(runs_at(&env, "HEAD"), [SECOND, FIRST, THIRD]);
-    clean(&env);
+    env.commit_run(THIRD);
+    assert_eq!(env.runs_at("HEAD"), [SECOND, FIRST, THIRD]);
+    env.assert_committed();
 }
 
-fn tracked_twice(env: TestEnv) {
+fn tracked_twice(env: &mut TestEnv) {
     env.git(["add", "-f", &format!("data/captures/{FIRST}/run.json")]).ok();
     env.git(["commit", "-q", "-m", "by mistake"]).ok();
     for engine in ["dvc", "native"] {
         fs::write(env.repo("capture-hook.toml"), format!("engine = \"{engine}\"\n")).unwrap();
-        select(&env, SECOND);
-        let before = (id(&env, "HEAD"), tree(&env.repo("data")));
+        env.select(SECOND);
+        let before = (env.id("HEAD"), tree(&env.repo("data")));
         let output = env.git(["commit", "-am", "x"]).fails(1);
         assert!(output.stderr.contains("data/captures is tracked by git too"), "{engine} {}", output.stderr);
         assert!(output.stderr.contains("git rm -r --cached"), "{engine} {}", output.stderr);
-        assert!(before == (id(&env, "HEAD"), tree(&env.repo("data"))));
+        assert!(before == (env.id("HEAD"), tree(&env.repo("data"))));
     }
     fs::remove_file(env.repo("capture-hook.toml")).unwrap();
     let output = env.hook(["init"]);
     assert!(output.stderr.contains("is tracked by git too"), "{}", output.stderr);
     env.git(["rm", "-rq", "--cached", "data/captures"]).ok();
     env.git(["commit", "-q", "-am", "x"]).ok();
-    clean(&env);
-    assert_eq!(runs_at(&env, "HEAD"), [SECOND, FIRST]);
+    env.assert_committed();
+    assert_eq!(env.runs_at("HEAD"), [SECOND, FIRST]);
 }
 
-fn moved(env: TestEnv) {
-    commit_run(&env, SECOND);
+fn moved(env: &mut TestEnv) {
+    env.commit_run(SECOND);
     let path = env.repo("params.yaml");
-    select(&env, THIRD);
+    env.select(THIRD);
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replace("out_dir: data/captures", "out_dir: data/runs")).unwrap();
-    let head = id(&env, "HEAD");
+    let head = env.id("HEAD");
     let output = env.git(["commit", "-am", "x"]).fails(1);
     assert!(
         output.stderr.contains("data/captures") && output.stderr.contains("mv data/captures data/runs"),
         "{}",
         output.stderr
     );
-    assert_eq!(id(&env, "HEAD"), head);
+    assert_eq!(env.id("HEAD"), head);
     fs::rename(env.repo("data/captures"), env.repo("data/runs")).unwrap();
     env.git(["commit", "-q", "-am", "x"]).ok();
     assert!(env.dvc(["status"]).ok().stdout.contains("up to date"));
@@ -240,21 +238,21 @@ fn moved(env: TestEnv) {
     }
 }
 
-fn no_scm(env: TestEnv) {
+fn no_scm(env: &mut TestEnv) {
     let local = env.repo(".dvc/config.local");
     let text = fs::read_to_string(&local).unwrap();
     fs::write(&local, text.replace("[core]\n", "[core]\n    no_scm = true\n")).unwrap();
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     env.git(["push", "-q", "origin", "main"]).ok();
     env.git(["checkout", "-q", "HEAD~1"]).ok();
     fs::remove_dir_all(env.repo(".dvc/cache")).unwrap();
     env.git(["checkout", "-q", "main"]).ok();
-    clean(&env);
-    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST]);
-    assert_eq!(tags(&env).len(), 2);
+    env.assert_committed();
+    assert_eq!(env.runs_in("repo"), [SECOND, FIRST]);
+    assert_eq!(env.tags().len(), 2);
 }
 
-fn output_remote(env: TestEnv) {
+fn output_remote(env: &mut TestEnv) {
     let special = env.path("special");
     fs::create_dir_all(&special).unwrap();
     env.dvc(["remote", "add", "--local", "-q", "special", special.to_str().unwrap()]).ok();
@@ -265,8 +263,8 @@ fn output_remote(env: TestEnv) {
     let line = lines[at].replace("persist: true", "remote: special");
     lines.insert(at, &line);
     fs::write(&path, format!("{}\n", lines.join("\n"))).unwrap();
-    commit_run(&env, SECOND);
-    clean(&env);
+    env.commit_run(SECOND);
+    env.assert_committed();
     env.git(["push", "-q", "origin", "main"]).ok();
     assert!(!tree(&env.path("special")).is_empty());
     let status = env.dvc(["status", "-c"]).ok().stdout;
@@ -274,13 +272,13 @@ fn output_remote(env: TestEnv) {
     env.git(["checkout", "-q", "HEAD~1"]).ok();
     fs::remove_dir_all(env.repo(".dvc/cache")).unwrap();
     env.git(["checkout", "-q", "main"]).ok();
-    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST]);
-    clean(&env);
+    assert_eq!(env.runs_in("repo"), [SECOND, FIRST]);
+    env.assert_committed();
 }
 
-fn no_room(env: TestEnv) {
+fn no_room(env: &mut TestEnv) {
     env.git(["branch", "old"]).ok();
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     env.hook(["push", "main", "old"]).ok();
     env.git(["checkout", "-q", "old"]).ok();
     fs::remove_dir_all(env.repo(".dvc/cache")).unwrap();
@@ -297,8 +295,8 @@ fn no_room(env: TestEnv) {
         assert!(output.code != 0 && output.stderr.contains("8192.0 GiB to fetch"), "{args:?} {}", output.both());
         assert!(output.stderr.contains("are free"), "{args:?} {}", output.both());
     }
-    assert_eq!(runs_in(&env, "repo"), [FIRST]);
+    assert_eq!(env.runs_in("repo"), [FIRST]);
     fs::write(&object, bytes).unwrap();
     env.hook(["pull"]).ok();
-    clean(&env);
+    env.assert_committed();
 }

@@ -2,9 +2,8 @@
 
 use std::fs;
 
-use super::{Case, FIRST, SECOND, THIRD, clean, commit_run, runs_at, script, tags};
-use crate::env::{TestEnv, VIEWS, copy_dir};
-use crate::hooks::{select, select_in};
+use super::Case;
+use crate::env::{FIRST, SECOND, THIRD, TestEnv, VIEWS, copy_dir};
 use crate::tools;
 
 pub const CASES: &[Case] = &[
@@ -24,12 +23,12 @@ pub const CASES: &[Case] = &[
     Case { line: "autocrlf", run: autocrlf },
 ];
 
-fn chained(env: TestEnv) {
+fn chained(env: &mut TestEnv) {
     env.hook(["uninstall"]).ok();
     let hooks = env.repo(".git/hooks");
-    script(&env, "repo/.git/hooks/pre-commit", "#!/bin/sh\necho shell >> log\n");
+    env.script("repo/.git/hooks/pre-commit", "#!/bin/sh\necho shell >> log\n");
     fs::copy("/bin/true", hooks.join("prepare-commit-msg")).unwrap();
-    script(&env, "repo/tools/hook", "#!/bin/sh\necho link $(basename \"$0\") >> log\n");
+    env.script("repo/tools/hook", "#!/bin/sh\necho link $(basename \"$0\") >> log\n");
     std::os::unix::fs::symlink("../../tools/hook", hooks.join("post-commit")).unwrap();
     let look = || {
         let mut seen = Vec::new();
@@ -49,47 +48,47 @@ fn chained(env: TestEnv) {
     let before = look();
     let output = env.hook(["install"]).ok();
     assert!(output.stderr.contains("they still run: pre-commit, prepare-commit-msg, post-commit"), "{}", output.stderr);
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     let log = fs::read_to_string(env.repo("log")).unwrap();
     assert!(log.contains("shell\n") && log.contains("link "), "{log}");
-    assert_eq!(tags(&env).len(), 2);
+    assert_eq!(env.tags().len(), 2);
     env.hook(["uninstall"]).ok();
     assert!(look() == before);
 }
 
-fn chained_fails(env: TestEnv) {
+fn chained_fails(env: &mut TestEnv) {
     env.hook(["uninstall"]).ok();
-    script(&env, "repo/.git/hooks/commit-msg", "#!/bin/sh\ngrep -q allowed \"$1\"\n");
+    env.script("repo/.git/hooks/commit-msg", "#!/bin/sh\ngrep -q allowed \"$1\"\n");
     env.hook(["install"]).ok();
-    select(&env, SECOND);
-    let head = super::id(&env, "HEAD");
+    env.select(SECOND);
+    let head = env.id("HEAD");
     env.git(["commit", "-q", "-am", "no"]).fails(1);
-    assert_eq!(super::id(&env, "HEAD"), head);
+    assert_eq!(env.id("HEAD"), head);
     env.git(["commit", "-q", "-am", "allowed"]).ok();
-    clean(&env);
+    env.assert_committed();
 }
 
-fn reinstall(env: TestEnv) {
+fn reinstall(env: &mut TestEnv) {
     let output = env.hook(["install"]).ok();
     assert!(output.stderr.contains("are in place"), "{}", output.stderr);
-    script(&env, "repo/.git/hooks/pre-commit", "#!/bin/sh\necho other >> log\n");
+    env.script("repo/.git/hooks/pre-commit", "#!/bin/sh\necho other >> log\n");
     env.hook(["install"]).ok();
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     assert_eq!(fs::read_to_string(env.repo("log")).unwrap(), "other\n");
-    script(&env, "repo/.git/hooks/pre-commit", "#!/bin/sh\necho third >> log\n");
+    env.script("repo/.git/hooks/pre-commit", "#!/bin/sh\necho third >> log\n");
     env.hook(["install"]).fails(3);
     env.hook(["install", "--force"]).ok();
-    commit_run(&env, THIRD);
+    env.commit_run(THIRD);
     assert_eq!(fs::read_to_string(env.repo("log")).unwrap(), "other\nthird\n");
 }
 
-fn hooks_path(env: TestEnv) {
+fn hooks_path(env: &mut TestEnv) {
     env.hook(["uninstall"]).ok();
     env.git(["config", "core.hooksPath", "my hooks"]).ok();
     env.hook(["install"]).ok();
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     assert!(env.repo("my hooks/pre-commit").exists());
-    assert_eq!(tags(&env).len(), 2);
+    assert_eq!(env.tags().len(), 2);
     env.hook(["uninstall"]).ok();
     env.git(["config", "--unset", "core.hooksPath"]).ok();
     let outside = env.path("home/hooks");
@@ -102,8 +101,8 @@ fn hooks_path(env: TestEnv) {
     );
     assert!(!outside.exists());
     env.hook(["install", "--force"]).ok();
-    commit_run(&env, THIRD);
-    assert_eq!(tags(&env).len(), 3);
+    env.commit_run(THIRD);
+    assert_eq!(env.tags().len(), 3);
     // A repository without a project is left in peace by hooks of all repositories.
     env.git_in(".", ["init", "-q", "plain"]).ok();
     assert_eq!(env.git_in("plain", ["commit", "-q", "--allow-empty", "-m", "x"]).ok().both(), "");
@@ -112,7 +111,7 @@ fn hooks_path(env: TestEnv) {
     assert!(output.stderr.contains("set to nothing"), "{}", output.stderr);
 }
 
-fn worktree(mut env: TestEnv) {
+fn worktree(env: &mut TestEnv) {
     env.git(["branch", "other"]).ok();
     env.git(["worktree", "add", "-q", "../tree", "other"]).ok();
     copy_dir(&env.repo("results"), &env.path("tree/results"));
@@ -121,15 +120,15 @@ fn worktree(mut env: TestEnv) {
     env.git(["commit", "-q", "-am", "words"]).ok();
     env.set("GIT_SEQUENCE_EDITOR", "sed -i -e '1s/pick/edit/'");
     env.git(["rebase", "-q", "-i", "HEAD~1"]).ok();
-    select_in(&env, "tree", SECOND);
+    env.select_in("tree", SECOND);
     env.git_in("tree", ["commit", "-q", "-m", "x", "--", "params.yaml"]).ok();
     assert_eq!(env.git_in("tree", ["status", "--porcelain"]).ok().stdout, "");
-    assert!(tags(&env).contains(&format!("capture/{SECOND}")));
+    assert!(env.tags().contains(&format!("capture/{SECOND}")));
     env.git(["rebase", "--continue"]).ok();
-    assert_eq!(runs_at(&env, "other"), [SECOND, FIRST]);
+    assert_eq!(env.runs_at("other"), [SECOND, FIRST]);
 }
 
-fn submodule(env: TestEnv) {
+fn submodule(env: &mut TestEnv) {
     env.git_in(".", ["init", "-q", "outer"]).ok();
     env.git(["push", "-q", "--no-verify", "origin", "main"]).ok();
     let url = env.path("origin.git");
@@ -140,58 +139,58 @@ fn submodule(env: TestEnv) {
     assert!(env.path("outer/.git/modules/inner/hooks/pre-commit").exists());
     env.hook_in("outer/inner", ["pull"]).ok();
     copy_dir(&env.repo("results"), &env.path("outer/inner/results"));
-    select_in(&env, "outer/inner", SECOND);
+    env.select_in("outer/inner", SECOND);
     env.git_in("outer/inner", ["commit", "-q", "-am", "x"]).ok();
     assert_eq!(env.git_in("outer/inner", ["status", "--porcelain"]).ok().stdout, "");
     assert!(env.git_in("outer/inner", ["tag"]).ok().stdout.contains(SECOND));
 }
 
-fn subdirectory(env: TestEnv) {
+fn subdirectory(env: &mut TestEnv) {
     env.git_in(".", ["init", "-q", "mono"]).ok();
     fs::create_dir_all(env.path("mono/sim/deep")).unwrap();
     env.hook_in("mono/sim", ["init", "--subdir"]).ok();
     copy_dir(&env.repo("results"), &env.path("mono/sim/results"));
     env.git_in("mono", ["add", "-A"]).ok();
     env.git_in("mono", ["commit", "-q", "-m", "Set up"]).ok();
-    select_in(&env, "mono/sim", SECOND);
+    env.select_in("mono/sim", SECOND);
     env.git_in("mono/sim/deep", ["commit", "-q", "-am", "x"]).ok();
     assert_eq!(env.git_in("mono", ["status", "--porcelain"]).ok().stdout, "");
     let files = env.git_in("mono", ["show", "--format=", "--name-only"]).ok().stdout;
     assert_eq!(files, format!("sim/dvc.lock\n{}sim/params.yaml\n", VIEWS.replace("metrics/", "sim/metrics/")));
-    select_in(&env, "mono/sim", THIRD);
+    env.select_in("mono/sim", THIRD);
     env.git_in("mono", ["commit", "-q", "-m", "y", "--", "sim/params.yaml"]).ok();
     assert_eq!(env.git_in("mono", ["status", "--porcelain"]).ok().stdout, "");
     env.git_in("mono", ["checkout", "-q", "HEAD~1"]).ok();
-    assert_eq!(super::runs_in(&env, "mono/sim"), [SECOND]);
+    assert_eq!(env.runs_in("mono/sim"), [SECOND]);
     assert!(env.dvc_in("mono/sim", ["status"]).ok().stdout.contains("up to date"));
     env.git_in("mono", ["checkout", "-q", "main"]).ok();
-    assert_eq!(super::runs_in(&env, "mono/sim"), [SECOND, THIRD]);
+    assert_eq!(env.runs_in("mono/sim"), [SECOND, THIRD]);
 }
 
-fn bare_path(mut env: TestEnv) {
+fn bare_path(env: &mut TestEnv) {
     let dvc = tools::dvc_bin().join("dvc");
     env.git(["config", "capture-hook.dvc", dvc.to_str().unwrap()]).ok();
     env.set("PATH", "/usr/bin:/bin");
     let git = fs::canonicalize(crate::env::which("git")).unwrap();
     let run = |args: &[&str]| env.run_in("repo", git.to_str().unwrap(), args).ok();
-    select(&env, SECOND);
+    env.select(SECOND);
     run(&["commit", "-q", "-am", "x"]);
     assert_eq!(run(&["status", "--porcelain"]).stdout, "");
     assert!(run(&["tag"]).stdout.contains(SECOND));
 }
 
-fn off(mut env: TestEnv) {
-    script(&env, "repo/.git/hooks/pre-commit.capture-hook-chained", "#!/bin/sh\necho ran >> .git/log\n");
+fn off(env: &mut TestEnv) {
+    env.script("repo/.git/hooks/pre-commit.capture-hook-chained", "#!/bin/sh\necho ran >> .git/log\n");
     env.set("CAPTURE_HOOK", "0");
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     assert_eq!(fs::read_to_string(env.repo(".git/log")).unwrap(), "ran\n");
-    assert_eq!(tags(&env).len(), 1);
+    assert_eq!(env.tags().len(), 1);
     assert_eq!(env.git(["show", "--format=", "--name-only"]).ok().stdout, "params.yaml\n");
     env.set("CAPTURE_HOOK", "1");
     env.git(["commit", "-q", "--allow-empty", "-m", "x"]).ok();
 }
 
-fn no_binary(mut env: TestEnv) {
+fn no_binary(env: &mut TestEnv) {
     for hook in fs::read_dir(env.repo(".git/hooks")).unwrap() {
         let path = hook.unwrap().path();
         let text = fs::read_to_string(&path).unwrap_or_default();
@@ -215,12 +214,12 @@ fn no_binary(mut env: TestEnv) {
     env.git(["push", "-q", "--no-verify", "origin", "new"]).ok();
 }
 
-fn no_dvc(mut env: TestEnv) {
+fn no_dvc(env: &mut TestEnv) {
     let path = std::env::join_paths(env.search_path().filter(|dir| !dir.join("dvc").exists())).unwrap();
     env.set("PATH", path.to_str().unwrap());
     fs::write(env.repo("readme.txt"), "b\n").unwrap();
     env.git(["commit", "-q", "-am", "words"]).ok();
-    select(&env, SECOND);
+    env.select(SECOND);
     let output = env.git(["commit", "-am", "x"]).fails(1);
     assert!(
         output.stderr.contains("no `dvc` program found") && output.stderr.contains("pipx install dvc"),
@@ -230,8 +229,8 @@ fn no_dvc(mut env: TestEnv) {
     env.git(["checkout", "-q", "-f", "HEAD~1"]).ok();
 }
 
-fn partial_clone(env: TestEnv) {
-    commit_run(&env, SECOND);
+fn partial_clone(env: &mut TestEnv) {
+    env.commit_run(SECOND);
     env.git(["push", "-q", "origin", "main"]).ok();
     env.git_in("origin.git", ["config", "uploadpack.allowFilter", "true"]).ok();
     let url = format!("file://{}", env.path("origin.git").display());
@@ -240,7 +239,7 @@ fn partial_clone(env: TestEnv) {
     env.hook_in("odd", ["install"]).ok();
     env.hook_in("odd", ["pull"]).ok();
     copy_dir(&env.repo("results"), &env.path("odd/results"));
-    select_in(&env, "odd", THIRD);
+    env.select_in("odd", THIRD);
     env.git_in("odd", ["commit", "-q", "-m", "x", "--", "params.yaml"]).ok();
     assert_eq!(env.git_in("odd", ["status", "--porcelain"]).ok().stdout, "");
     let format = "--format=%(trailers:key=Capture-Run,valueonly)";
@@ -253,16 +252,16 @@ fn partial_clone(env: TestEnv) {
     fs::write(env.path("odd/readme.txt"), "b\n").unwrap();
     assert_eq!(env.git_in("odd", ["commit", "-q", "-am", "words"]).ok().stderr, "");
     env.git_in("odd", ["commit", "-q", "--amend", "-m", "other words"]).ok();
-    select_in(&env, "odd", FIRST);
+    env.select_in("odd", FIRST);
     env.git_in("odd", ["commit", "-q", "-am", "the first again"]).ok();
     fs::rename(env.path("away.git"), env.path("origin.git")).unwrap();
     env.git_in("odd", ["checkout", "-q", "HEAD~3"]).ok();
-    assert_eq!(super::runs_in(&env, "odd"), [SECOND, FIRST]);
+    assert_eq!(env.runs_in("odd"), [SECOND, FIRST]);
     env.git_in("odd", ["checkout", "-q", "main"]).ok();
     env.git_in("odd", ["push", "-q", "origin", "main"]).ok();
 }
 
-fn ownership(mut env: TestEnv) {
+fn ownership(env: &mut TestEnv) {
     let head = env.git(["rev-parse", "HEAD"]).ok().stdout.trim().to_owned();
     // libgit2 asks the file system for the owner; git's own tests make git itself distrust it so, and an extension that
     // libgit2 does not know makes us ask git.
@@ -283,13 +282,13 @@ fn ownership(mut env: TestEnv) {
     assert!(output.stderr.contains("safe.directory") && !output.stderr.contains("panicked"), "{}", output.stderr);
 }
 
-fn autocrlf(env: TestEnv) {
+fn autocrlf(env: &mut TestEnv) {
     env.git(["config", "core.autocrlf", "true"]).ok();
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     assert_eq!(env.git(["status", "--porcelain"]).ok().stdout, "");
     env.git(["checkout", "-q", "HEAD~1"]).ok();
     env.git(["checkout", "-q", "main"]).ok();
-    clean(&env);
-    commit_run(&env, THIRD);
-    assert_eq!(runs_at(&env, "HEAD"), [SECOND, FIRST, THIRD]);
+    env.assert_committed();
+    env.commit_run(THIRD);
+    assert_eq!(env.runs_at("HEAD"), [SECOND, FIRST, THIRD]);
 }

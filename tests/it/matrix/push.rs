@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use super::{Case, SECOND, THIRD, commit_run, id, script};
-use crate::env::TestEnv;
+use super::Case;
+use crate::env::{SECOND, THIRD, TestEnv};
 
 pub const CASES: &[Case] = &[
     Case { line: "several commits: the data of each, not of the tip alone", run: several },
@@ -34,26 +34,26 @@ fn has_data(env: &TestEnv, rev: &str) -> bool {
     entries.as_array().unwrap().iter().all(|entry| object(entry["md5"].as_str().unwrap()).exists())
 }
 
-fn several(env: TestEnv) {
-    commit_run(&env, SECOND);
-    commit_run(&env, THIRD);
+fn several(env: &mut TestEnv) {
+    env.commit_run(SECOND);
+    env.commit_run(THIRD);
     // The middle commit's data version is in no other commit.
     let output = env.git(["push", "--follow-tags", "origin", "main"]).ok();
     for rev in ["HEAD~2", "HEAD~1", "HEAD"] {
-        assert!(has_data(&env, rev), "{rev}: {}", output.stderr);
+        assert!(has_data(env, rev), "{rev}: {}", output.stderr);
     }
     assert_eq!(env.git_in("origin.git", ["tag"]).ok().stdout.lines().count(), 3);
 }
 
 /// An environment in which DVC must not be called.
 fn without_dvc(env: &mut TestEnv) {
-    let none = script(env, "bin/no-dvc", "#!/bin/sh\necho called >&2\nexit 9\n");
+    let none = env.script("bin/no-dvc", "#!/bin/sh\necho called >&2\nexit 9\n");
     env.set("CAPTURE_HOOK_DVC", &none);
 }
 
-fn nothing_to_do(mut env: TestEnv) {
+fn nothing_to_do(env: &mut TestEnv) {
     env.git(["push", "-q", "origin", "main", "main:refs/heads/other"]).ok();
-    without_dvc(&mut env);
+    without_dvc(env);
     fs::remove_dir_all(env.path("dvc-remote")).unwrap();
     fs::remove_file(env.repo(".dvc/config.local")).unwrap();
     let quiet = |args: &[&str]| {
@@ -73,48 +73,48 @@ fn nothing_to_do(mut env: TestEnv) {
     quiet(&["push", "-q", "origin", "of-a-blob"]);
 }
 
-fn kinds(env: TestEnv) {
+fn kinds(env: &mut TestEnv) {
     env.git(["push", "-q", "--dry-run", "origin", "main"]).ok();
-    assert!(has_data(&env, "main"));
+    assert!(has_data(env, "main"));
     assert_eq!(env.git_in("origin.git", ["branch"]).ok().stdout, "");
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     env.git(["push", "-q", "origin", &format!("capture/{SECOND}")]).ok();
-    assert!(has_data(&env, "main"));
+    assert!(has_data(env, "main"));
     env.git(["checkout", "-q", "-b", "topic"]).ok();
-    commit_run(&env, THIRD);
+    env.commit_run(THIRD);
     env.git(["push", "-q", "-u", "origin", "topic"]).ok();
-    assert!(has_data(&env, "topic"));
+    assert!(has_data(env, "topic"));
     env.git(["reset", "-q", "--hard", "main"]).ok();
     env.hook(["pull"]).ok();
     env.record_as("ok-pypi010", "demo/another");
-    commit_run(&env, "demo/another");
+    env.commit_run("demo/another");
     env.git(["push", "-q", "--force", "origin", "topic"]).ok();
-    assert!(has_data(&env, "topic"));
+    assert!(has_data(env, "topic"));
 }
 
-fn addresses(env: TestEnv) {
-    commit_run(&env, SECOND);
+fn addresses(env: &mut TestEnv) {
+    env.commit_run(SECOND);
     env.git(["push", "-q", "../origin.git", "HEAD~1:refs/heads/main"]).ok();
-    assert!(has_data(&env, "HEAD~1") && !has_data(&env, "HEAD"));
+    assert!(has_data(env, "HEAD~1") && !has_data(env, "HEAD"));
     env.git(["push", "-q", "--all", "origin"]).ok();
-    assert!(has_data(&env, "HEAD"));
-    commit_run(&env, THIRD);
+    assert!(has_data(env, "HEAD"));
+    env.commit_run(THIRD);
     env.git(["push", "-q", "--mirror", "origin"]).ok();
-    assert!(has_data(&env, "HEAD"));
+    assert!(has_data(env, "HEAD"));
 }
 
-fn strict(env: TestEnv) {
-    commit_run(&env, SECOND);
+fn strict(env: &mut TestEnv) {
+    env.commit_run(SECOND);
     // An object of the first run's commit gets lost before anybody has it.
     fs::remove_dir_all(env.repo(".dvc/cache")).unwrap();
     let output = env.git(["push", "origin", "main"]).fails(1);
     assert!(output.stderr.contains("neither in this clone nor on the DVC remote"), "{}", output.stderr);
-    assert!(output.stderr.contains(&id(&env, "HEAD")[..9]), "{}", output.stderr);
+    assert!(output.stderr.contains(&env.id("HEAD")[..9]), "{}", output.stderr);
     assert_eq!(env.git_in("origin.git", ["branch"]).ok().stdout, "");
     env.git(["push", "-q", "--no-verify", "origin", "main"]).ok();
 }
 
-fn policies(env: TestEnv) {
+fn policies(env: &mut TestEnv) {
     fs::remove_dir_all(env.repo(".dvc/cache")).unwrap();
     fs::write(env.repo("capture-hook.toml"), "[push]\npolicy = \"warn\"\n").unwrap();
     let output = env.git(["push", "origin", "main"]).ok();
@@ -124,7 +124,7 @@ fn policies(env: TestEnv) {
     assert_eq!(output.stderr, "");
 }
 
-fn no_remote(env: TestEnv) {
+fn no_remote(env: &mut TestEnv) {
     fs::remove_file(env.repo(".dvc/config.local")).unwrap();
     let output = env.git(["push", "origin", "main"]).fails(1);
     assert!(
@@ -134,50 +134,50 @@ fn no_remote(env: TestEnv) {
     );
 }
 
-fn refused(env: TestEnv) {
-    script(&env, "origin.git/hooks/pre-receive", "#!/bin/sh\nexit 1\n");
+fn refused(env: &mut TestEnv) {
+    env.script("origin.git/hooks/pre-receive", "#!/bin/sh\nexit 1\n");
     env.git(["push", "-q", "origin", "main"]).fails(1);
-    assert!(has_data(&env, "main"));
+    assert!(has_data(env, "main"));
     fs::remove_file(env.path("origin.git/hooks/pre-receive")).unwrap();
     env.git(["push", "-q", "origin", "main"]).ok();
 }
 
-fn chained(env: TestEnv) {
+fn chained(env: &mut TestEnv) {
     env.hook(["uninstall"]).ok();
-    script(&env, "repo/.git/hooks/pre-push", "#!/bin/sh\necho \"$@\" > args\ncat > lines\ntest ! -e refuse\n");
+    env.script("repo/.git/hooks/pre-push", "#!/bin/sh\necho \"$@\" > args\ncat > lines\ntest ! -e refuse\n");
     env.hook(["install"]).ok();
     fs::write(env.repo("refuse"), "").unwrap();
     env.git(["push", "-q", "origin", "main"]).fails(1);
-    assert!(!has_data(&env, "main"));
+    assert!(!has_data(env, "main"));
     fs::remove_file(env.repo("refuse")).unwrap();
     env.git(["push", "-q", "origin", "main"]).ok();
-    assert!(has_data(&env, "main"));
+    assert!(has_data(env, "main"));
     assert_eq!(fs::read_to_string(env.repo("args")).unwrap(), "origin ../origin.git\n");
     let lines = fs::read_to_string(env.repo("lines")).unwrap();
-    assert_eq!(lines, format!("refs/heads/main {0} refs/heads/main {1}\n", id(&env, "main"), "0".repeat(40)));
+    assert_eq!(lines, format!("refs/heads/main {0} refs/heads/main {1}\n", env.id("main"), "0".repeat(40)));
     // One that does not read what git sends does not break ours.
-    script(&env, "repo/.git/hooks/pre-push.capture-hook-chained", "#!/bin/sh\nexit 0\n");
-    commit_run(&env, SECOND);
+    env.script("repo/.git/hooks/pre-push.capture-hook-chained", "#!/bin/sh\nexit 0\n");
+    env.commit_run(SECOND);
     env.git(["push", "-q", "origin", "main"]).ok();
-    assert!(has_data(&env, "main"));
+    assert!(has_data(env, "main"));
 }
 
-fn by_hand(env: TestEnv) {
-    commit_run(&env, SECOND);
-    commit_run(&env, THIRD);
+fn by_hand(env: &mut TestEnv) {
+    env.commit_run(SECOND);
+    env.commit_run(THIRD);
     env.hook(["push", "HEAD~1"]).ok();
-    assert!(has_data(&env, "HEAD~1") && !has_data(&env, "HEAD") && !has_data(&env, "HEAD~2"));
+    assert!(has_data(env, "HEAD~1") && !has_data(env, "HEAD") && !has_data(env, "HEAD~2"));
     env.hook(["push", "HEAD~3..HEAD~2"]).ok();
-    assert!(has_data(&env, "HEAD~2") && !has_data(&env, "HEAD"));
+    assert!(has_data(env, "HEAD~2") && !has_data(env, "HEAD"));
     env.hook(["push"]).ok();
-    assert!(has_data(&env, "HEAD"));
+    assert!(has_data(env, "HEAD"));
     let output = env.hook(["push"]).ok();
     assert!(output.stderr.contains("has everything"), "{}", output.stderr);
     env.hook(["push", "nothing"]).fails(3);
 }
 
-fn shallow(env: TestEnv) {
-    commit_run(&env, SECOND);
+fn shallow(env: &mut TestEnv) {
+    env.commit_run(SECOND);
     env.git(["push", "-q", "origin", "main"]).ok();
     let url = format!("file://{}", env.path("origin.git").display());
     env.git_in(".", ["clone", "-q", "--depth", "1", &url, "clone"]).ok();
@@ -185,47 +185,47 @@ fn shallow(env: TestEnv) {
     env.hook_in("clone", ["install"]).ok();
     env.hook_in("clone", ["pull"]).ok();
     crate::env::copy_dir(&env.repo("results"), &env.path("clone/results"));
-    crate::hooks::select_in(&env, "clone", THIRD);
+    env.select_in("clone", THIRD);
     env.git_in("clone", ["commit", "-q", "-am", "x"]).ok();
     env.git_in("clone", ["push", "-q", "origin", "main"]).ok();
     env.git(["fetch", "-q"]).ok();
-    assert!(has_data(&env, "origin/main"));
+    assert!(has_data(env, "origin/main"));
 }
 
-fn nested_and_atomic(env: TestEnv) {
-    commit_run(&env, SECOND);
+fn nested_and_atomic(env: &mut TestEnv) {
+    env.commit_run(SECOND);
     env.git(["tag", "-a", "-m", "x", "outer", &format!("capture/{SECOND}")]).ok();
     env.git(["tag", "-a", "-m", "x", "outermost", "outer"]).ok();
     env.git(["push", "-q", "origin", "outermost"]).ok();
-    assert!(has_data(&env, "main"));
+    assert!(has_data(env, "main"));
     env.git(["push", "-q", "origin", "main"]).ok();
     env.git(["checkout", "-q", "-b", "topic"]).ok();
-    commit_run(&env, THIRD);
+    env.commit_run(THIRD);
     env.git(["checkout", "-q", "-b", "behind", "HEAD~2"]).ok();
     // One of two refs is refused: git pushes neither, and data that went early is no harm.
     env.git(["push", "-q", "--atomic", "origin", "topic", "behind:main"]).fails(1);
     assert!(!env.git_in("origin.git", ["branch"]).ok().stdout.contains("topic"));
     env.git(["push", "-q", "--atomic", "origin", "topic", "behind"]).ok();
-    assert!(has_data(&env, "topic") && has_data(&env, "behind"));
+    assert!(has_data(env, "topic") && has_data(env, "behind"));
 }
 
-fn unknown_remote_commit(env: TestEnv) {
+fn unknown_remote_commit(env: &mut TestEnv) {
     env.git(["push", "-q", "origin", "main"]).ok();
     env.git_in(".", ["clone", "-q", "origin.git", "other"]).ok();
     env.git_in("other", ["commit", "-q", "--allow-empty", "-m", "not ours"]).ok();
     env.git_in("other", ["push", "-q", "origin", "main"]).ok();
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     // Git sends the hook an id that no object here has.
     env.git(["push", "-q", "origin", "main"]).fails(1);
     env.git(["push", "-q", "--force", "origin", "main"]).ok();
-    assert!(has_data(&env, "main"));
+    assert!(has_data(env, "main"));
 }
 
-fn many_refs(env: TestEnv) {
-    let head = id(&env, "HEAD");
+fn many_refs(env: &mut TestEnv) {
+    let head = env.id("HEAD");
     let refs: String = (0..3000).map(|n| format!("create refs/tags/t{n} {head}\n")).collect();
     fs::write(env.repo("refs"), refs).unwrap();
     env.run_in("repo", "/bin/sh", ["-c", "git update-ref --stdin < refs"]).ok();
     env.git(["push", "-q", "--tags", "origin"]).ok();
-    assert!(has_data(&env, "main"));
+    assert!(has_data(env, "main"));
 }

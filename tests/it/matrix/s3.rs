@@ -5,9 +5,8 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 
-use super::{Case, FIRST, SECOND, THIRD, commit_run, id, runs_in};
-use crate::env::{CommandOutput, TestEnv, copy_dir, files, tree};
-use crate::hooks::{select, select_in};
+use super::Case;
+use crate::env::{CommandOutput, FIRST, SECOND, THIRD, TestEnv, copy_dir, files, tree};
 use crate::tools;
 
 pub const CASES: &[Case] = &[
@@ -120,15 +119,15 @@ fn project(heard: &Heard) -> (TestEnv, Store) {
     for (case, key) in [("ok-head01", FIRST), ("ok-pypi010", SECOND), ("ok-rotated-pypi010", THIRD)] {
         assert_eq!(env.record(case), key);
     }
-    commit_run(&env, FIRST);
+    env.commit_run(FIRST);
     (env, store)
 }
 
-fn whole_way(_: TestEnv) {
+fn whole_way(_: &mut TestEnv) {
     let heard = Heard::default();
     let (mut env, store) = project(&heard);
     heard.hear(env.git(["push", "--follow-tags", "origin", "main"])).ok();
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     heard.hear(env.hook(["-v", "push"])).ok();
     assert!(env.dvc(["status", "-c"]).ok().stdout.contains("in sync"));
     heard.hear(env.git(["push", "--follow-tags", "origin", "main"])).ok();
@@ -156,13 +155,13 @@ fn whole_way(_: TestEnv) {
     local("access_key_id", &store.key);
     local("secret_access_key", &store.secret);
     copy_dir(&env.repo("results"), &env.path("third/results"));
-    select_in(&env, "third", THIRD);
+    env.select_in("third", THIRD);
     heard.hear(env.git_in("third", ["commit", "-am", "x"])).ok();
-    assert_eq!(runs_in(&env, "third"), [SECOND, FIRST, THIRD]);
+    assert_eq!(env.runs_in("third"), [SECOND, FIRST, THIRD]);
     heard.hear(env.git_in("third", ["push", "-q", "origin", "main"])).ok();
     fs::remove_dir_all(env.path("third/.dvc/cache")).unwrap();
     heard.hear(env.git_in("third", ["checkout", "HEAD~2"])).ok();
-    assert_eq!(runs_in(&env, "third"), [FIRST]);
+    assert_eq!(env.runs_in("third"), [FIRST]);
     heard.hear(env.git_in("third", ["checkout", "main"])).ok();
     // Written into the address itself, it is not shown either.
     let address = format!("s3://{}:{}@captures/data", store.key, store.secret);
@@ -172,13 +171,13 @@ fn whole_way(_: TestEnv) {
     heard.tells_nothing(&env, &store.secret, &["third/.dvc/config.local"]);
 }
 
-fn refused(_: TestEnv) {
+fn refused(_: &mut TestEnv) {
     let heard = Heard::default();
     let (env, store) = project(&heard);
     let wrong = "wR0ngwR0ngwR0ngwR0ngwR0ngwR0ngwR0ngwR0ng";
     fs::write(env.path("home/.aws/credentials"), store.credentials(wrong)).unwrap();
     let stops = |why: &str| {
-        let head = id(&env, "HEAD");
+        let head = env.id("HEAD");
         let output = heard.hear(env.git(["push", "origin", "main"])).fails(1);
         assert!(
             output.stderr.contains(why) && output.stderr.contains("did not get to the DVC remote"),
@@ -187,11 +186,11 @@ fn refused(_: TestEnv) {
         );
         assert_eq!(env.git_in("origin.git", ["branch"]).ok().stdout, "");
         heard.hear(env.hook(["-v", "push"])).fails(4);
-        assert_eq!(id(&env, "HEAD"), head);
+        assert_eq!(env.id("HEAD"), head);
     };
     stops("403");
     // The data is here, so commits go on; what is not here is told, and git does what it was asked to.
-    commit_run(&env, SECOND);
+    env.commit_run(SECOND);
     fs::write(env.path("home/.aws/credentials"), store.credentials(&store.secret)).unwrap();
     heard.hear(env.git(["push", "origin", "HEAD:refs/heads/other"])).ok();
     env.git(["checkout", "-q", "HEAD~1"]).ok();
@@ -201,7 +200,7 @@ fn refused(_: TestEnv) {
     assert!(output.stderr.contains("is not here") && output.stderr.contains("capture-hook pull"), "{}", output.stderr);
     let output = heard.hear(env.hook(["pull"])).fails(4);
     assert!(output.stderr.contains("403"), "{}", output.stderr);
-    select(&env, THIRD);
+    env.select(THIRD);
     let output = heard.hear(env.git(["commit", "-am", "x"])).fails(1);
     assert!(output.stderr.contains("403"), "{}", output.stderr);
     // A server that is away.
@@ -214,6 +213,6 @@ fn refused(_: TestEnv) {
     env.dvc(["remote", "modify", "--local", "storage", "--unset", "endpointurl"]).ok();
     fs::write(env.path("home/.aws/credentials"), store.credentials(&store.secret)).unwrap();
     heard.hear(env.git(["commit", "-am", "x"])).ok();
-    assert_eq!(runs_in(&env, "repo"), [SECOND, FIRST, THIRD]);
+    assert_eq!(env.runs_in("repo"), [SECOND, FIRST, THIRD]);
     heard.hear(env.git(["push", "-q", "origin", "main"])).ok();
 }

@@ -3,9 +3,8 @@
 
 use std::fs;
 
-use super::{Case, FIRST, SECOND, script};
-use crate::env::{TestEnv, tree};
-use crate::hooks::select;
+use super::Case;
+use crate::env::{FIRST, SECOND, TestEnv, tree};
 
 pub const CASES: &[Case] = &[
     Case { line: "a stage with another command runs only where it was trusted", run: stage_command },
@@ -20,7 +19,7 @@ pub const CASES: &[Case] = &[
 
 /// A mark that a hostile program would leave.
 fn trap(env: &TestEnv) -> String {
-    script(env, "trap.sh", &format!("#!/bin/sh\ntouch '{}'\nexit 0\n", env.path("sprung").display()))
+    env.script("trap.sh", &format!("#!/bin/sh\ntouch '{}'\nexit 0\n", env.path("sprung").display()))
 }
 
 #[track_caller]
@@ -28,26 +27,26 @@ fn not_sprung(env: &TestEnv) {
     assert!(!env.path("sprung").exists());
 }
 
-fn stage_command(env: TestEnv) {
-    let trap = trap(&env);
+fn stage_command(env: &mut TestEnv) {
+    let trap = trap(env);
     let path = env.repo("dvc.yaml");
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replace("cmd: capture-hook ingest", &format!("cmd: {trap}"))).unwrap();
-    select(&env, SECOND);
+    env.select(SECOND);
     let output = env.git(["commit", "-am", "x"]).fails(1);
     assert!(
         output.stderr.contains("not `capture-hook ingest`") && output.stderr.contains("capture-hook.stageCmd"),
         "{}",
         output.stderr
     );
-    not_sprung(&env);
+    not_sprung(env);
     // Only this clone's own settings can trust it.
     env.git(["config", "capture-hook.stageCmd", &trap]).ok();
     env.git(["commit", "-am", "x"]).fails(1);
     assert!(env.path("sprung").exists());
 }
 
-fn run_names(env: TestEnv) {
+fn run_names(env: &mut TestEnv) {
     for (at, id) in ["r1; touch x $(touch y)", "-rf", "--version", "`touch z`", "a'b$c", "%41 @{u}", "ünï 🦀"]
         .into_iter()
         .enumerate()
@@ -56,16 +55,16 @@ fn run_names(env: TestEnv) {
         env.record_as("ok-pypi010", &key);
         env.hook(["select", &format!("results/{key}")]).ok();
         env.git(["commit", "-q", "-am", &format!("run {at}")]).ok();
-        super::clean(&env);
+        env.assert_committed();
         assert!(env.repo("data/captures").join(&key).join("steps.parquet").exists());
-        assert_eq!(super::tags(&env).len(), at + 2);
+        assert_eq!(env.tags().len(), at + 2);
     }
     for name in ["x", "y", "z"] {
         assert!(!env.repo(name).exists());
     }
     let (from, _) = crate::env::corpus_run("bad-traversal-run-id");
     crate::env::copy_dir(&from, &env.repo("results/demo/bad"));
-    select(&env, "demo/bad");
+    env.select("demo/bad");
     let before = tree(&env.path(""));
     let output = env.git(["commit", "-am", "x"]).fails(1);
     assert!(output.stderr.contains("unsafe_run_id"), "{}", output.stderr);
@@ -100,7 +99,7 @@ fn hostile_version(env: &TestEnv, out_dir: &str, relpath: &str) {
     env.git(["checkout", "-q", "HEAD~1"]).ok();
 }
 
-fn data_paths(env: TestEnv) {
+fn data_paths(env: &mut TestEnv) {
     let outside = fs::read_to_string(env.path("home/.gitconfig")).unwrap();
     for relpath in [
         "../../../home/.gitconfig",
@@ -110,7 +109,7 @@ fn data_paths(env: TestEnv) {
         "demo/x/.git/config",
     ] {
         env.git(["checkout", "-q", "-B", "evil", "main"]).ok();
-        hostile_version(&env, "data/captures", relpath);
+        hostile_version(env, "data/captures", relpath);
         let output = env.git(["checkout", "evil"]).ok();
         assert!(output.stderr.contains("not checked out: "), "{relpath}: {}", output.stderr);
         env.git(["checkout", "-q", "main"]).ok();
@@ -118,7 +117,7 @@ fn data_paths(env: TestEnv) {
     // A file in git's own directory can change what git does: `commondir` names another configuration.
     for (out_dir, relpath) in [(".git", "commondir"), (".GIT/worktrees/x", "commondir"), (".dvc", "tmp/x/y")] {
         env.git(["checkout", "-q", "-B", "evil", "main"]).ok();
-        hostile_version(&env, out_dir, relpath);
+        hostile_version(env, out_dir, relpath);
         let output = env.git(["checkout", "evil"]).ok();
         assert!(output.stderr.contains("warning:") || output.stderr.contains("error:"), "{out_dir}: {}", output.stderr);
         assert!(!env.repo(out_dir).join(relpath).exists(), "{out_dir}");
@@ -131,7 +130,7 @@ fn data_paths(env: TestEnv) {
     assert!(!env.repo("x").exists() && !std::path::Path::new("/tmp/capture-hook-evil").exists());
 }
 
-fn links(env: TestEnv) {
+fn links(env: &mut TestEnv) {
     let outside = env.path("outside");
     fs::create_dir_all(&outside).unwrap();
     // The dataset is a tracked link to a place outside.
@@ -139,7 +138,7 @@ fn links(env: TestEnv) {
     fs::remove_dir_all(env.repo("data/captures")).unwrap();
     std::os::unix::fs::symlink(&outside, env.repo("data/captures")).unwrap();
     env.git(["add", "-f", "data/captures"]).ok();
-    select(&env, SECOND);
+    env.select(SECOND);
     let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
     assert!(
         output.stderr.contains("data/captures is a link") && output.stderr.contains("remove the link"),
@@ -157,40 +156,39 @@ fn links(env: TestEnv) {
     let secret = env.path("home/secret");
     fs::write(&secret, "secret").unwrap();
     std::os::unix::fs::symlink(&secret, env.repo("results").join(SECOND).join("notes.txt")).unwrap();
-    select(&env, SECOND);
+    env.select(SECOND);
     let output = env.git(["commit", "-am", "x"]).fails(1);
     assert!(output.stderr.contains("symlink_escape"), "{}", output.stderr);
     assert!(!tree(&env.repo("data")).values().any(|bytes| bytes == b"secret"));
 }
 
-fn settings(env: TestEnv) {
-    let trap = trap(&env);
+fn settings(env: &mut TestEnv) {
+    let trap = trap(env);
     for line in [format!("dvc = \"{trap}\""), format!("[push]\ncommand = \"{trap}\"")] {
         fs::write(env.repo("capture-hook.toml"), line).unwrap();
-        select(&env, SECOND);
+        env.select(SECOND);
         env.git(["commit", "-am", "x"]).fails(1);
     }
     fs::remove_file(env.repo("capture-hook.toml")).unwrap();
-    script(&env, "repo/.venv/bin/dvc", &fs::read_to_string(&trap).unwrap());
-    script(&env, "repo/dvc", &fs::read_to_string(&trap).unwrap());
-    script(&env, "repo/capture-hook", &fs::read_to_string(&trap).unwrap());
+    env.script("repo/.venv/bin/dvc", &fs::read_to_string(&trap).unwrap());
+    env.script("repo/dvc", &fs::read_to_string(&trap).unwrap());
+    env.script("repo/capture-hook", &fs::read_to_string(&trap).unwrap());
     env.git(["add", "-f", ".venv", "dvc", "capture-hook"]).ok();
     env.git(["commit", "-q", "-am", "x"]).ok();
-    super::clean(&env);
-    not_sprung(&env);
+    env.assert_committed();
+    not_sprung(env);
     let path = format!(".:{}", std::env::join_paths(env.search_path()).unwrap().to_str().unwrap());
-    let mut env = env;
     env.set("PATH", &path);
-    select(&env, FIRST);
+    env.select(FIRST);
     env.git(["commit", "-q", "-am", "y"]).ok();
-    not_sprung(&env);
+    not_sprung(env);
 }
 
-fn out_dir(env: TestEnv) {
+fn out_dir(env: &mut TestEnv) {
     for dir in ["../outside", "/tmp/capture-hook-outside", ".git/hooks", "data/../../outside"] {
         let path = env.repo("params.yaml");
         let text = fs::read_to_string(&path).unwrap();
-        select(&env, SECOND);
+        env.select(SECOND);
         let new = fs::read_to_string(&path).unwrap().replace("out_dir: data/captures", &format!("out_dir: {dir}"));
         fs::write(&path, new).unwrap();
         let output = env.git(["commit", "-am", "x"]).fails(1);
@@ -202,32 +200,32 @@ fn out_dir(env: TestEnv) {
     }
 }
 
-fn attributes(env: TestEnv) {
+fn attributes(env: &mut TestEnv) {
     // A driver that only the repository names is no driver: git takes them from local settings alone.
     let path = env.repo(".gitattributes");
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, format!("{text}* filter=evil merge=evil diff=evil\n")).unwrap();
-    fs::write(env.repo(".gitconfig"), format!("[filter \"evil\"]\n\tsmudge = {}\n", trap(&env))).unwrap();
+    fs::write(env.repo(".gitconfig"), format!("[filter \"evil\"]\n\tsmudge = {}\n", trap(env))).unwrap();
     env.git(["add", "-A"]).ok();
     env.git(["commit", "-q", "-m", "x"]).ok();
     env.git(["checkout", "-q", "HEAD~1"]).ok();
     env.git(["checkout", "-q", "main"]).ok();
-    not_sprung(&env);
+    not_sprung(env);
 }
 
-fn texts(env: TestEnv) {
-    let trap = trap(&env);
+fn texts(env: &mut TestEnv) {
+    let trap = trap(env);
     let message = format!("x\n\nCapture-Run: ../../../evil\nCapture-Run: demo/$({trap})\nCapture-Data: md5:../x.dir\n");
     env.git(["commit", "-q", "--allow-empty", "-m", &message]).ok();
     env.git(["tag", "-a", "-m", &message, "capture/%2E%2E%2Fevil/x"]).ok();
     env.git(["tag", "-a", "-m", &message, "capture/demo/$(x)"]).ok();
     env.hook(["tag", "--all"]).ok();
     let evil = |tag: &&String| !tag.starts_with(&format!("capture/{FIRST}"));
-    let made: Vec<_> = super::tags(&env).iter().filter(evil).cloned().collect();
+    let made: Vec<_> = env.tags().iter().filter(evil).cloned().collect();
     assert_eq!(made, ["capture/%2E%2E%2Fevil/x", "capture/demo/$(x)"], "only those that the hostile side made");
     env.git(["commit", "-q", "--amend", "--allow-empty", "-m", "y"]).ok();
     let format = "--format=%(trailers:key=Capture-Run)";
     assert_eq!(env.git(["log", "-1", format]).ok().stdout.trim(), "");
     env.git(["push", "-q", "--tags", "origin", "main"]).ok();
-    not_sprung(&env);
+    not_sprung(env);
 }

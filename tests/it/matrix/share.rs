@@ -3,9 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::{Case, FIRST, SECOND, THIRD, clean, commit_run, runs_at, runs_in};
-use crate::env::{TestEnv, copy_dir, tree};
-use crate::hooks::{select, select_in};
+use super::Case;
+use crate::env::{FIRST, SECOND, THIRD, TestEnv, copy_dir, tree};
 
 pub const CASES: &[Case] = &[
     Case { line: "never shrink: a clone that never pulled commits a run, native engine", run: never_pulled_native },
@@ -26,13 +25,13 @@ pub const DATA: &[Case] = &[
 fn fresh_clone(env: &TestEnv, engine: &str) {
     fs::write(env.repo("capture-hook.toml"), format!("engine = \"{engine}\"\n")).unwrap();
     env.git(["add", "capture-hook.toml"]).ok();
-    commit_run(env, SECOND);
+    env.commit_run(SECOND);
     env.git(["push", "-q", "origin", "main"]).ok();
     env.git_in(".", ["clone", "-q", "origin.git", "clone"]).ok();
     fs::copy(env.repo(".dvc/config.local"), env.path("clone/.dvc/config.local")).unwrap();
     env.hook_in("clone", ["install"]).ok();
     copy_dir(&env.repo("results"), &env.path("clone/results"));
-    assert!(runs_in(env, "clone").is_empty());
+    assert!(env.runs_in("clone").is_empty());
 }
 
 /// The files that a revision's data version lists, with their hashes; from the cache of a directory.
@@ -47,7 +46,7 @@ fn entries(env: &TestEnv, dir: &str) -> Vec<(String, String)> {
 
 fn commits_in_clone(env: &TestEnv) {
     let before = entries(env, "repo");
-    select_in(env, "clone", THIRD);
+    env.select_in("clone", THIRD);
     env.git_in("clone", ["commit", "-q", "-am", "x"]).ok();
     let after = entries(env, "clone");
     assert!(before.iter().all(|entry| after.contains(entry)), "{after:?}");
@@ -57,34 +56,34 @@ fn commits_in_clone(env: &TestEnv) {
     env.git_in("clone", ["push", "-q", "origin", "main"]).ok();
     env.git(["pull", "-q"]).fails(1);
     env.git(["pull", "-q", "origin", "main"]).ok();
-    assert_eq!(runs_in(env, "repo"), [SECOND, FIRST, THIRD]);
-    assert_eq!(runs_at(env, "HEAD"), [SECOND, FIRST, THIRD]);
-    clean(env);
+    assert_eq!(env.runs_in("repo"), [SECOND, FIRST, THIRD]);
+    assert_eq!(env.runs_at("HEAD"), [SECOND, FIRST, THIRD]);
+    env.assert_committed();
 }
 
-fn never_pulled(env: TestEnv) {
-    fresh_clone(&env, "dvc");
-    commits_in_clone(&env);
+fn never_pulled(env: &mut TestEnv) {
+    fresh_clone(env, "dvc");
+    commits_in_clone(env);
     // DVC looks at the whole workspace, so all runs are in it.
-    assert_eq!(runs_in(&env, "clone"), [SECOND, FIRST, THIRD]);
+    assert_eq!(env.runs_in("clone"), [SECOND, FIRST, THIRD]);
 }
 
-fn never_pulled_native(env: TestEnv) {
-    fresh_clone(&env, "native");
-    commits_in_clone(&env);
+fn never_pulled_native(env: &mut TestEnv) {
+    fresh_clone(env, "native");
+    commits_in_clone(env);
     env.hook_in("clone", ["pull"]).ok();
-    assert_eq!(runs_in(&env, "clone"), [SECOND, FIRST, THIRD]);
+    assert_eq!(env.runs_in("clone"), [SECOND, FIRST, THIRD]);
     assert!(env.dvc_in("clone", ["status"]).ok().stdout.contains("up to date"));
 }
 
-fn offline(env: TestEnv) {
-    fresh_clone(&env, "dvc");
+fn offline(env: &mut TestEnv) {
+    fresh_clone(env, "dvc");
     for engine in ["dvc", "native"] {
         fs::write(env.path("clone/capture-hook.toml"), format!("engine = \"{engine}\"\n")).unwrap();
         let before =
             (env.git_in("clone", ["rev-parse", "HEAD"]).ok().stdout, fs::read(env.path("clone/dvc.lock")).unwrap());
         fs::rename(env.path("dvc-remote"), env.path("away")).unwrap();
-        select_in(&env, "clone", THIRD);
+        env.select_in("clone", THIRD);
         let output = env.git_in("clone", ["commit", "-am", "x"]).fails(1);
         assert!(
             output.stderr.contains("is not all in the cache") && output.stderr.contains("is not there"),
@@ -94,7 +93,7 @@ fn offline(env: TestEnv) {
         assert!(output.stderr.contains("hint:"), "{engine}: {}", output.stderr);
         let after =
             (env.git_in("clone", ["rev-parse", "HEAD"]).ok().stdout, fs::read(env.path("clone/dvc.lock")).unwrap());
-        assert!(before == after && runs_in(&env, "clone").is_empty(), "{engine}");
+        assert!(before == after && env.runs_in("clone").is_empty(), "{engine}");
         fs::rename(env.path("away"), env.path("dvc-remote")).unwrap();
     }
     // The list of files is here, the files are not.
@@ -113,52 +112,52 @@ fn offline(env: TestEnv) {
         output.stderr
     );
     fs::rename(env.path("away"), env.path("dvc-remote")).unwrap();
-    commits_in_clone(&env);
+    commits_in_clone(env);
 }
 
-fn refused(env: TestEnv) {
-    commit_run(&env, SECOND);
+fn refused(env: &mut TestEnv) {
+    env.commit_run(SECOND);
     // A lock that DVC made from a workspace without a run does not get in.
     fs::remove_dir_all(env.repo("data/captures").join(FIRST)).unwrap();
     let reselect = |env: &TestEnv| {
-        select(env, THIRD);
+        env.select(THIRD);
         env.dvc(["repro", "-q", "-s", "capture_ingest"]).ok();
     };
-    reselect(&env);
-    let head = super::id(&env, "HEAD");
+    reselect(env);
+    let head = env.id("HEAD");
     let output = env.git(["commit", "-am", "x"]).fails(1);
     assert!(output.stderr.contains(&format!("the dataset would lose the run {FIRST}")), "{}", output.stderr);
     assert!(output.stderr.contains("capture-hook.allowLoss=true"), "{}", output.stderr);
-    assert_eq!(super::id(&env, "HEAD"), head);
+    assert_eq!(env.id("HEAD"), head);
     // As the hint says it is brought back, and as it says it is dropped on purpose.
     env.git(["restore", "--source=HEAD", "--staged", "--worktree", "dvc.lock"]).ok();
     env.hook(["pull"]).ok();
     env.git(["commit", "-q", "-am", "x"]).ok();
-    assert_eq!(runs_at(&env, "HEAD"), [SECOND, FIRST, THIRD]);
-    clean(&env);
+    assert_eq!(env.runs_at("HEAD"), [SECOND, FIRST, THIRD]);
+    env.assert_committed();
     env.git(["reset", "-q", "--hard", "HEAD~1"]).ok();
     env.hook(["pull"]).ok();
     fs::remove_dir_all(env.repo("data/captures").join(FIRST)).unwrap();
-    reselect(&env);
+    reselect(env);
     env.git(["-c", "capture-hook.allowLoss=true", "commit", "-q", "-am", "x"]).ok();
-    assert_eq!(runs_at(&env, "HEAD"), [SECOND, THIRD]);
-    clean(&env);
+    assert_eq!(env.runs_at("HEAD"), [SECOND, THIRD]);
+    env.assert_committed();
 }
 
-fn removed(env: TestEnv) {
-    commit_run(&env, SECOND);
+fn removed(env: &mut TestEnv) {
+    env.commit_run(SECOND);
     fs::remove_dir_all(env.repo("data/captures").join(FIRST)).unwrap();
     fs::remove_file(env.repo("data/captures").join(SECOND).join("run.json")).unwrap();
-    commit_run(&env, THIRD);
-    assert_eq!(runs_at(&env, "HEAD"), [SECOND, FIRST, THIRD]);
-    clean(&env);
+    env.commit_run(THIRD);
+    assert_eq!(env.runs_at("HEAD"), [SECOND, FIRST, THIRD]);
+    env.assert_committed();
 }
 
-fn changed(env: TestEnv) {
+fn changed(env: &mut TestEnv) {
     let file = env.repo("data/captures").join(FIRST).join("run.json");
     fs::remove_file(&file).unwrap();
     fs::write(&file, "{}").unwrap();
-    select(&env, SECOND);
+    env.select(SECOND);
     let lock = fs::read(env.repo("dvc.lock")).unwrap();
     let output = env.git(["commit", "-am", "x"]).fails(1);
     assert!(output.stderr.contains(&format!("differs from the committed one in the run {FIRST}")), "{}", output.stderr);
@@ -169,16 +168,16 @@ fn changed(env: TestEnv) {
     fs::remove_file(&file).unwrap();
     env.hook(["pull"]).ok();
     env.git(["commit", "-q", "-am", "x"]).ok();
-    clean(&env);
+    env.assert_committed();
 }
 
-fn anew(env: TestEnv) {
-    commit_run(&env, SECOND);
+fn anew(env: &mut TestEnv) {
+    env.commit_run(SECOND);
     let objects = tree(&env.repo(".dvc/cache/files"));
     let meta = env.repo("results").join(SECOND).join("run.json");
     fs::write(&meta, format!("{}\n", fs::read_to_string(&meta).unwrap())).unwrap();
     env.hook(["publish", SECOND, "--no-push"]).ok();
-    clean(&env);
+    env.assert_committed();
     let now = tree(&env.repo(".dvc/cache/files"));
     assert!(now.len() > objects.len() && objects.iter().all(|(name, bytes)| now.get(name) == Some(bytes)));
 }

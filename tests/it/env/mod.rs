@@ -1,12 +1,16 @@
 //! An environment for one test: an empty HOME, no variable from outside, a scratch repository, real git and real DVC.
 
+mod fixtures;
+mod project;
+
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
+
+pub use fixtures::{CACHE_TYPES, FIRST, SECOND, THIRD};
 
 use crate::limits::{self, Watch};
 use crate::tools;
@@ -54,7 +58,7 @@ impl CommandOutput {
 pub struct TestEnv {
     // Before the directory: what still works there when a test fails is ended first.
     _watch: Option<Watch>,
-    root: Arc<tempfile::TempDir>,
+    root: tempfile::TempDir,
     env: BTreeMap<String, String>,
 }
 
@@ -73,7 +77,7 @@ impl TestEnv {
     fn new_in(dvc: &Path, parent: &Path) -> Self {
         let root = tempfile::Builder::new().prefix("capture-hook-it-").tempdir_in(parent).unwrap();
         let watch = Some(Watch::over(root.path()));
-        let mut env = Self { _watch: watch, env: BTreeMap::new(), root: Arc::new(root) };
+        let mut env = Self { _watch: watch, env: BTreeMap::new(), root };
         let home = env.path("home");
         fs::create_dir_all(&home).unwrap();
         fs::write(
@@ -128,11 +132,6 @@ impl TestEnv {
             std::os::unix::fs::symlink(to.join(target.strip_prefix(from).unwrap()), &path).unwrap();
         }
         copy
-    }
-
-    /// The environment's directory, kept while this is.
-    pub fn keep(&self) -> Arc<tempfile::TempDir> {
-        Arc::clone(&self.root)
     }
 
     /// An environment with a repository `repo`: `git init`, `capture-hook init`, a directory remote, all committed.
