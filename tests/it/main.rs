@@ -31,6 +31,7 @@ mod limits;
 mod matrix;
 mod merging;
 mod params;
+mod pins;
 mod python;
 mod record;
 mod select;

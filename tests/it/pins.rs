@@ -1,0 +1,127 @@
+//! What a change of the code's shape must leave alone, each in a file of `tests/pins/`: error codes, words, and names that
+//! persist outside of us. `PINS_WRITE=1` writes these files anew, for a person to look at.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::PathBuf;
+
+mod codes;
+mod sources;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Compares a text with the file of this name, or writes that file.
+#[track_caller]
+fn pin(name: &str, is: &str) {
+    let path = root().join("tests/pins").join(name);
+    if std::env::var_os("PINS_WRITE").is_some() {
+        fs::write(path, is).unwrap();
+        return;
+    }
+    let was = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        was == is,
+        "tests/pins/{name} is another (- pinned, + now):\n{}\nif this is meant: PINS_WRITE=1 cargo test --test it -- pins::",
+        difference(&was, is)
+    );
+}
+
+/// The lines of one text alone, with `-`, and those of the other alone, with `+`, numbered.
+fn difference(was: &str, is: &str) -> String {
+    let mut counts: BTreeMap<&str, i64> = BTreeMap::new();
+    was.lines().for_each(|line| *counts.entry(line).or_default() -= 1);
+    is.lines().for_each(|line| *counts.entry(line).or_default() += 1);
+    let mut out = Vec::new();
+    for (mark, text, sign) in [('-', was, -1), ('+', is, 1)] {
+        for (at, line) in text.lines().enumerate() {
+            let left = counts.entry(line).or_default();
+            if *left * sign > 0 {
+                *left -= sign;
+                out.push(format!("{mark} {:>4}: {line}", at + 1));
+            }
+        }
+    }
+    if out.is_empty() {
+        out.push("the same lines in another order".into());
+    }
+    out.join("\n")
+}
+
+#[test]
+fn every_error_keeps_its_code_and_exit_code() {
+    pin("codes.txt", &codes::codes(&sources::read()));
+}
+
+#[test]
+fn every_message_keeps_its_words() {
+    let texts = sources::read().iter().flat_map(sources::strings).collect::<Vec<_>>();
+    let texts = texts.iter().map(|text| without_names(text)).filter(|text| is_prose(text));
+    let mut texts: Vec<String> = texts.map(|text| one_line(&text)).collect();
+    texts.sort();
+    texts.dedup();
+    assert!(texts.len() > 400, "found only {} texts", texts.len());
+    pin("messages.txt", &(texts.join("\n") + "\n"));
+}
+
+/// Whether a text holds several words, and not only what is put in.
+fn is_prose(text: &str) -> bool {
+    let own: String = text.split('{').map(|part| part.split_once('}').map_or(part, |(_, after)| after)).collect();
+    text.contains(' ') && own.chars().any(char::is_alphabetic)
+}
+
+/// A format string without the names of what is put in, which a change of names may change.
+fn without_names(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('{') {
+        let name: &str = &after[..after.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(after.len())];
+        let ends = after[name.len()..].starts_with(['}', ':']);
+        out.push_str(before);
+        out.push('{');
+        rest = if ends { &after[name.len()..] } else { after };
+    }
+    out + rest
+}
+
+/// A text on one line.
+fn one_line(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    out
+}
+
+/// Each line of `names.txt` is a name that others rely on: settings, files in `.git`, trailers, tags. It is written by hand, and
+/// a whole string of the sources, or a part of a script.
+#[test]
+fn every_name_that_persists_is_still_there() {
+    let texts: Vec<String> = sources::read().iter().flat_map(sources::strings).collect();
+    let texts: BTreeSet<String> = texts.iter().map(|text| one_line(&without_names(text))).collect();
+    let scripts =
+        ["hooks/shim.sh", "hooks/git-merge-capture-hook"].map(|path| fs::read_to_string(root().join(path)).unwrap());
+    let names = fs::read_to_string(root().join("tests/pins/names.txt")).unwrap();
+    let names: Vec<&str> = names.lines().filter(|line| !line.is_empty() && !line.starts_with('[')).collect();
+    assert!(names.len() > 80, "read only {} names", names.len());
+    let is_there = |name: &str| texts.contains(name) || scripts.iter().any(|script| holds(script, name));
+    let gone: Vec<&str> = names.into_iter().filter(|name| !is_there(name)).collect();
+    assert!(
+        gone.is_empty(),
+        "no source holds these any more, and people's repositories do:\n{}\nif that is meant, take them out of \
+         tests/pins/names.txt",
+        gone.join("\n")
+    );
+}
+
+/// Whether a text holds a name as a whole: no letter, digit, `_` or `-` goes on with it.
+fn holds(text: &str, name: &str) -> bool {
+    let goes_on = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+    let is_whole = |at: usize| {
+        let (before, after) = (&text[..at], &text[at + name.len()..]);
+        !(name.starts_with(goes_on) && before.ends_with(goes_on)
+            || name.ends_with(goes_on) && after.starts_with(goes_on))
+    };
+    text.match_indices(name).any(|(at, _)| is_whole(at))
+}
