@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::env::{BIN, TestEnv, corpus_run, run_command, tree};
@@ -105,20 +106,33 @@ fn the_selected_run_is_put_into_the_dataset_and_its_place_is_printed() {
     assert_no_leftovers(&env);
 }
 
+/// What every valid run of the corpus becomes in the dataset: each case's files. Made once for all tests.
+pub fn ingested_corpus() -> &'static BTreeMap<&'static str, BTreeMap<String, Vec<u8>>> {
+    static MADE: OnceLock<BTreeMap<&str, BTreeMap<String, Vec<u8>>>> = OnceLock::new();
+    MADE.get_or_init(|| {
+        let env = project();
+        GOOD.iter().map(|case| (*case, ingest_alone(&env, case))).collect()
+    })
+}
+
+/// The files of a corpus run in the dataset. Nothing is left of an earlier case, which may have the same name.
+fn ingest_alone(env: &TestEnv, case: &str) -> BTreeMap<String, Vec<u8>> {
+    for dir in ["results", "data"] {
+        let _ = fs::remove_dir_all(env.repo(dir));
+    }
+    let key = env.record(case);
+    tree(&ingest_dir(env, &format!("results/{key}")))
+}
+
 #[test]
 fn the_same_run_gives_the_same_bytes_elsewhere_and_later() {
-    let envs = [project(), project()];
+    let earlier = ingested_corpus();
+    std::thread::sleep(Duration::from_millis(20));
+    let env = project();
     for case in GOOD {
-        let mut made: Vec<BTreeMap<String, Vec<u8>>> = Vec::new();
-        for (i, env) in envs.iter().enumerate() {
-            let key = env.record(case);
-            if i == 1 {
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            made.push(tree(&ingest_dir(env, &format!("results/{key}"))));
-        }
-        assert_eq!(made[0], made[1], "{case}");
-        let text = String::from_utf8_lossy(&made[0]["manifest.json"]).into_owned();
+        let made = ingest_alone(&env, case);
+        assert_eq!(made, earlier[case], "{case}");
+        let text = String::from_utf8_lossy(&made["manifest.json"]).into_owned();
         assert!(!text.contains("/tmp") && !text.contains("capture-hook-it"), "{text}");
     }
 }

@@ -1,9 +1,16 @@
-//! What a change of the code's shape must leave alone, each in a file of `tests/pins/`: error codes, words, and names that
-//! persist outside of us. `PINS_WRITE=1` writes these files anew, for a person to look at.
+//! What a change of the code's shape must leave alone, each in a file of `tests/pins/`: error codes, words, names that persist
+//! outside of us, the bytes of ingested runs, JSON schemas and help. `PINS_WRITE=1` writes these files anew, for a person to look
+//! at.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
+
+use clap::CommandFactory;
+use sha2::{Digest, Sha256};
+
+use crate::env::TestEnv;
+use crate::ingest::ingested_corpus;
 
 mod codes;
 mod sources;
@@ -124,4 +131,52 @@ fn holds(text: &str, name: &str) -> bool {
             || name.ends_with(goes_on) && after.starts_with(goes_on))
     };
     text.match_indices(name).any(|(at, _)| is_whole(at))
+}
+
+#[test]
+fn every_ingested_run_keeps_its_bytes() {
+    let files = ingested_corpus().iter().flat_map(|(case, files)| files.iter().map(move |file| (case, file)));
+    let sums = files.map(|(case, (name, bytes))| sum(bytes, &format!("{case}/{name}")));
+    pin("corpus.sha256", &sums.collect::<String>());
+}
+
+/// `schemas.sha256`: what our JSON promises, and the scripts that are copied into people's repositories.
+#[test]
+fn every_schema_and_script_keeps_its_bytes() {
+    let mut sums = Vec::new();
+    for dir in ["docs/schemas", "hooks"] {
+        for entry in fs::read_dir(root().join(dir)).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(root()).unwrap().display().to_string();
+            sums.push((name.clone(), sum(&fs::read(&path).unwrap(), &name)));
+        }
+    }
+    sums.sort();
+    assert!(sums.len() > 20, "found only {} files", sums.len());
+    pin("schemas.sha256", &sums.into_iter().map(|(_, line)| line).collect::<String>());
+}
+
+/// A line as `sha256sum` prints it.
+fn sum(bytes: &[u8], name: &str) -> String {
+    let hex: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{hex}  {name}\n")
+}
+
+#[test]
+fn every_command_keeps_its_help() {
+    let env = TestEnv::new();
+    let mut pages = Vec::new();
+    let mut todo = vec![(capture_hook::cli::Cli::command(), Vec::new())];
+    while let Some((command, words)) = todo.pop() {
+        let typed: Vec<String> = words.iter().cloned().chain(["--help".into()]).collect();
+        let page = env.hook_in(".", &typed).ok().stdout;
+        pages.push(format!("$ capture-hook {}\n{page}\n", typed.join(" ")));
+        for inner in command.get_subcommands() {
+            let words = words.iter().cloned().chain([inner.get_name().to_owned()]).collect();
+            todo.push((inner.clone(), words));
+        }
+    }
+    pages.sort();
+    assert!(pages.len() > 25, "found only {} commands", pages.len());
+    pin("help.txt", &pages.concat());
 }

@@ -1,14 +1,13 @@
 //! Every error code with its exit codes, read from the sources.
 //!
-//! A code stands beside its kind: `Kind::Setup, "no_such_run"` in a call of `new`, `Setup.code("no_such_run")`, or in the two
-//! methods `kind` and `code` of one `impl Explain`. A code whose kind is that of the error inside gets all kinds that this
-//! error can have, and the other way round.
+//! A code stands beside its kind: `Setup.code("no_such_run")`, or `ExitKind::Setup, "no_such_run"` in a call of `new`. If an
+//! `Explanation` takes its kind from the error inside, its code gets all kinds that this error can have, and the other way round.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-use super::sources::{each_level, group, is_ident, is_punct, string, strings};
+use super::sources::{each_level, group, is_ident, is_punct, string};
 
 /// Each code with its exit codes, a line each.
 pub fn codes(sources: &[TokenStream]) -> String {
@@ -18,7 +17,7 @@ pub fn codes(sources: &[TokenStream]) -> String {
         each_level(source, &mut |level| reader.beside_its_kind(level, &mut found));
     }
     for (name, body) in &reader.explains {
-        reader.of_impl(name, body, &mut found);
+        reader.beside_an_inner_error(name, body, &mut found);
     }
     assert!(found.len() > 60, "found only {} codes", found.len());
     found
@@ -40,7 +39,7 @@ struct Reader {
     exits: BTreeMap<String, u8>,
     /// The variants of each type. Types of one name count as one.
     types: BTreeMap<String, Vec<Variant>>,
-    /// The body of each `impl Explain for TYPE`.
+    /// The body of `explain` of each type.
     explains: Vec<(String, TokenStream)>,
 }
 
@@ -50,7 +49,7 @@ impl Reader {
         for source in sources {
             each_level(source, &mut |level| out.declarations(level));
         }
-        assert_eq!(out.exits.values().copied().collect::<Vec<_>>().len(), 5, "{:?}", out.exits);
+        assert_eq!(out.exits.len(), 5, "{:?}", out.exits);
         out
     }
 
@@ -58,13 +57,13 @@ impl Reader {
         for (at, token) in level.iter().enumerate() {
             let name = level.get(at + 1).map(ToString::to_string).unwrap_or_default();
             let body = level[at..].iter().find_map(|token| group(token, Delimiter::Brace));
-            if is_ident(token, "enum") && matches!(name.as_str(), "Kind" | "ExitKind") {
+            if is_ident(token, "enum") && name == "ExitKind" {
                 self.exits.extend(exits(&body.unwrap()));
             } else if is_ident(token, "enum") {
                 self.types.entry(name).or_default().extend(variants(&body.unwrap()));
             } else if is_ident(token, "Explain") && level.get(at + 1).is_some_and(|next| is_ident(next, "for")) {
                 let name = level.get(at + 2).map(ToString::to_string).unwrap_or_default();
-                self.explains.push((name, body.unwrap()));
+                self.explains.extend(method(&body.unwrap(), "explain").map(|body| (name, body)));
             }
         }
     }
@@ -81,7 +80,7 @@ impl Reader {
         out
     }
 
-    /// `new(Kind::Setup, "code"` and `Setup.code("code")`.
+    /// `new(ExitKind::Setup, "code"` and `Setup.code("code")`.
     fn beside_its_kind(&self, level: &[TokenTree], found: &mut Found) {
         for window in level.windows(2) {
             let [name, arguments] = window else { continue };
@@ -104,17 +103,8 @@ impl Reader {
         }
     }
 
-    fn of_impl(&self, name: &str, body: &TokenStream, found: &mut Found) {
-        if let Some(explain) = method(body, "explain") {
-            self.of_one_method(name, &explain, found);
-        }
-        if let (Some(kind), Some(code)) = (method(body, "kind"), method(body, "code")) {
-            self.of_two_methods(name, &kind, &code, found);
-        }
-    }
-
     /// What takes its kind or its code from the error inside: `Explanation { code: "…", ..error.explain() }`.
-    fn of_one_method(&self, name: &str, explain: &TokenStream, found: &mut Found) {
+    fn beside_an_inner_error(&self, name: &str, explain: &TokenStream, found: &mut Found) {
         for (pattern, body) in arms(explain) {
             each_level(&body, &mut |level| {
                 let made = level.windows(2).filter(|w| is_ident(&w[0], "Explanation"));
@@ -125,54 +115,14 @@ impl Reader {
                         match (&code, exits.is_empty()) {
                             (Some(code), true) => found.entry(code.clone()).or_default().extend(inside.exits),
                             (Some(code), false) => found.entry(code.clone()).or_default().extend(&exits),
-                            (None, _) => {
+                            (None, false) => {
                                 inside.codes.into_iter().for_each(|c| found.entry(c).or_default().extend(&exits))
                             }
+                            (None, true) => {}
                         }
                     }
                 }
             });
-        }
-    }
-
-    /// The kinds of one method and the codes of the other, brought together by variant.
-    fn of_two_methods(&self, name: &str, kind: &TokenStream, code: &TokenStream, found: &mut Found) {
-        if name == "FsError" {
-            // Its methods ask `refused()` first, and `kind` names what is refused first.
-            let mut first = Vec::new();
-            each_level(kind, &mut |level| first.extend(level.iter().filter_map(|token| self.exit(token))));
-            each_level(code, &mut |level| {
-                for (at, token) in level.iter().enumerate() {
-                    let refused = at > 0 && is_ident(&level[at - 1], "return");
-                    if let Some(code) = string(token) {
-                        found.entry(code).or_default().insert(first[usize::from(!refused)]);
-                    }
-                }
-            });
-            return;
-        }
-        let kinds: Vec<(Vec<String>, BTreeSet<u8>)> =
-            arms(kind).into_iter().map(|(pattern, body)| (pattern, self.exits_in(&body))).collect();
-        let of = |variant: &str| {
-            let arm = kinds.iter().find(|(pattern, _)| pattern.iter().any(|p| p == variant));
-            let arm = arm.or_else(|| kinds.iter().find(|(pattern, _)| pattern.is_empty()));
-            arm.map(|(_, exits)| exits.clone()).filter(|exits| !exits.is_empty())
-        };
-        for (pattern, body) in arms(code) {
-            // A default that stands beside a call of the error inside is never met.
-            if body.to_string().contains("Explain") {
-                continue;
-            }
-            let own = strings(&body);
-            for variant in if pattern.is_empty() { vec![String::new()] } else { pattern } {
-                let inside = self.inside(name, &variant);
-                let (exits, codes) = match of(&variant) {
-                    Some(exits) if own.is_empty() => (exits, inside.codes),
-                    Some(exits) => (exits, own.iter().cloned().collect()),
-                    None => (inside.exits, own.iter().cloned().collect()),
-                };
-                codes.into_iter().for_each(|code| found.entry(code).or_default().extend(&exits));
-            }
         }
     }
 
@@ -191,12 +141,8 @@ impl Reader {
             return;
         }
         for (_, body) in self.explains.iter().filter(|(of, _)| of == name) {
-            let own = ["kind", "code", "explain"].map(|name| method(body, name));
-            for (_, body) in own.iter().flatten().flat_map(arms) {
+            for (_, body) in arms(body) {
                 out.exits.extend(self.exits_in(&body));
-            }
-            if let Some(code) = &own[1] {
-                out.codes.extend(strings(code));
             }
             each_level(body, &mut |level| out.codes.extend(level.windows(3).filter_map(called_code)));
         }
@@ -237,7 +183,7 @@ fn called_code(tokens: &[TokenTree]) -> Option<String> {
     string(&group(arguments, Delimiter::Parenthesis)?.into_iter().next()?)
 }
 
-/// The variants of `enum Kind`, with their values.
+/// The variants of `enum ExitKind`, with their values.
 fn exits(body: &TokenStream) -> Vec<(String, u8)> {
     let tokens: Vec<TokenTree> = body.clone().into_iter().collect();
     let values = tokens.windows(3).filter(|w| is_punct(&w[1], '='));
