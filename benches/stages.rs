@@ -6,9 +6,10 @@
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
+use capture_hook::formats::json;
+use capture_hook::formats::json::{Object, Value};
 use capture_hook::record::{Episode, Meta, Options, Position, RunRecorder, Step};
 use capture_hook::run::fast::FastParser;
-use capture_hook::run::json::{self, Object, Value};
 use capture_hook::run::layout::{STEPS, Stream};
 use capture_hook::run::reader::{Event, LineSource};
 use capture_hook::run::row::Row;

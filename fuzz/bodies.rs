@@ -2,23 +2,22 @@
 //! is what is written again. `tests/it/stranger_readers.rs` runs these a fixed number of times and compares with DVC's own
 //! readers; the targets in `fuzz_targets/` run them for as long as one likes.
 
-use capture_hook::config::Config;
-use capture_hook::dvc::delta;
-use capture_hook::dvc::ini;
-use capture_hook::dvc::listing::Listing;
-use capture_hook::dvc::lock::Lock;
-use capture_hook::dvc::lock_text;
+use capture_hook::dataset::diff;
+use capture_hook::dvc::file_list::Listing;
+use capture_hook::dvc::lockfile::Lock;
+use capture_hook::dvc::lockfile_text;
 use capture_hook::dvc::stage::{RUN_DIR, Resolved, Stage};
-use capture_hook::params::edit::{Leaf, set};
-use capture_hook::params::{self, Value};
-use capture_hook::provenance;
+use capture_hook::formats::edit::{Leaf, set};
+use capture_hook::formats::{Value, ini};
+use capture_hook::project::config::Config;
+use capture_hook::{formats, history};
 
 /// A params file, its kind told by its name. What the editor sets is read back, and it reads what the reader does.
 pub fn params(file: &str, bytes: &[u8]) -> Option<Value> {
-    let read = params::load(file, bytes).ok();
+    let read = formats::load(file, bytes).ok();
     let leaf = Leaf { file, section: "ingest_capture", key: "run_dir" };
     if let Ok(edited) = set(leaf, bytes, "results/e/0042") {
-        let again = params::load(file, &edited.bytes).expect("what was edited is read");
+        let again = formats::load(file, &edited.bytes).expect("what was edited is read");
         assert_eq!(again.at(RUN_DIR), Some(&Value::Str("results/e/0042".into())));
     }
     read
@@ -39,8 +38,8 @@ pub fn lock(bytes: &[u8]) -> Option<Lock> {
     let lock = Lock::parse(bytes).ok()?;
     for stage in &lock.stages {
         let value = stage.to_value();
-        let Some(lines) = lock_text::stage(&stage.name, &value) else { continue };
-        let alone = Lock::parse(format!("{}{lines}", lock_text::HEAD).as_bytes()).expect("what is written is read");
+        let Some(lines) = lockfile_text::stage(&stage.name, &value) else { continue };
+        let alone = Lock::parse(format!("{}{lines}", lockfile_text::HEAD).as_bytes()).expect("what is written is read");
         assert_eq!(alone.stages[0].to_value(), value, "{lines}");
         assert!(bytes.get(stage.span.clone()).is_some());
     }
@@ -63,7 +62,7 @@ pub fn config(bytes: &[u8]) -> Option<Vec<ini::Setting>> {
 /// A list of files: written again it is the same list, and the ways that do not parse it whole agree with the one that does.
 pub fn list(bytes: &[u8]) -> Option<Listing> {
     let listing = Listing::parse(bytes);
-    let empty = delta::between(&b"[]"[..], bytes);
+    let empty = diff::between(&b"[]"[..], bytes);
     let Ok(listing) = listing else { return None };
     let delta = empty.expect("what is parsed whole is compared");
     let runs: Vec<_> = listing.runs().map(|run| run.key).collect();
@@ -74,7 +73,7 @@ pub fn list(bytes: &[u8]) -> Option<Listing> {
         runs
     });
     for run in &runs {
-        assert_eq!(delta::entries(bytes, run).expect("a run is found"), listing.run(run));
+        assert_eq!(diff::entries(bytes, run).expect("a run is found"), listing.run(run));
     }
     assert_eq!(Listing::parse(&listing.to_bytes()).as_ref(), Ok(&listing));
     Some(listing)
@@ -87,7 +86,7 @@ pub fn settings(bytes: &[u8]) -> Option<Config> {
 
 /// A commit's or tag's message: the records in it, written again, are the same records.
 pub fn trailers(bytes: &[u8]) {
-    let records = provenance::parse(bytes);
+    let records = history::parse(bytes);
     let text: String = records.iter().map(ToString::to_string).collect();
-    assert_eq!(provenance::parse(text.as_bytes()), records);
+    assert_eq!(history::parse(text.as_bytes()), records);
 }

@@ -9,7 +9,8 @@ use clap_complete::CompleteEnv;
 
 use crate::app::{App, Outcome};
 use crate::commands;
-use crate::dvc::guard::{self, Asked};
+use crate::dvc::guard;
+use crate::dvc::guard::Asked;
 use crate::error::{Error, ExitKind};
 use crate::output::{ColorWhen, Ui, UiOptions};
 use crate::support::apart;

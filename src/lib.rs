@@ -6,18 +6,21 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 pub mod columnar;
-pub mod config;
+pub mod commit;
+pub mod dataset;
 pub mod dvc;
 pub mod error;
-pub mod figures;
+pub mod formats;
 pub mod git;
+pub mod history;
 pub mod ingest;
 pub mod manifest;
-pub mod params;
-pub mod provenance;
+pub mod project;
 pub mod record;
 pub mod run;
+pub mod setup;
 pub mod support;
+pub mod sync;
 pub mod validate;
 
 #[cfg(feature = "cli")]
@@ -30,5 +33,3 @@ pub mod commands;
 pub mod hooks;
 #[cfg(feature = "cli")]
 pub mod output;
-#[cfg(feature = "cli")]
-pub mod project;

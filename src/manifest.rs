@@ -10,16 +10,17 @@ use sha2::{Digest, Sha256};
 
 use crate::error::ExitKind::CheckFailed;
 use crate::error::{Explain, Explanation};
+use crate::formats::json;
+use crate::formats::json::{Layout, Object, Value};
 use crate::run::RunKey;
-use crate::run::json::{self, Layout, Object, Value};
 use crate::run::layout::MANIFEST;
 use crate::run::meta::RunMeta;
-use crate::support::fs::{self, At, FsError};
+use crate::support::fs;
+use crate::support::fs::{At, FsError};
 use crate::support::process::quoted;
 use crate::support::progress::Progress;
-use crate::validate::{
-    self, Ignored, NoSink, Options, Report, Scan, ScanError, ScannedFile, SeedSummary, StreamReport,
-};
+use crate::validate;
+use crate::validate::{Ignored, NoSink, Options, Report, Scan, ScanError, ScannedFile, SeedSummary, StreamReport};
 
 /// What wrote a manifest.
 const GENERATOR: &str = env!("CARGO_PKG_NAME");

@@ -9,7 +9,7 @@ mod shape;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use capture_hook::run::json::{write_f64, write_str};
+use capture_hook::formats::json::{write_f64, write_str};
 use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -18,7 +18,7 @@ use shape::{Field, POSITIONS, Shape, shape};
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
 
 /// Deeper records are taken for circular ones, as `json` takes them; what is read back may be no deeper.
-const MAX_DEPTH: usize = capture_hook::run::json::MAX_DEPTH;
+const MAX_DEPTH: usize = capture_hook::formats::json::MAX_DEPTH;
 
 /// How many types are remembered; a program that makes classes as it goes shall not fill the memory.
 const MAX_SHAPES: usize = 64;

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use capture_hook::error::Error;
-use capture_hook::ingest::{self, Request};
+use capture_hook::ingest;
+use capture_hook::ingest::Request;
 use capture_hook::run::discover::run_directories;
 use capture_hook::support::progress::Silent;
 use pyo3::prelude::*;

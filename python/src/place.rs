@@ -2,10 +2,11 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use capture_hook::config::{self, Config};
 use capture_hook::dvc::settings::Settings;
 use capture_hook::error::Error;
 use capture_hook::git::Repo;
+use capture_hook::project::config;
+use capture_hook::project::config::Config;
 use capture_hook::run::dataset_dir::OffLimits;
 use capture_hook::support::beneath::Root;
 use capture_hook::support::env::Env;

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
-use capture_hook::record::{self, Line, Options, Wait};
-use capture_hook::run::json;
+use capture_hook::formats::json;
+use capture_hook::record;
+use capture_hook::record::{Line, Options, Wait};
 use memchr::memmem;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;

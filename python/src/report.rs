@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use capture_hook::support::progress::Silent;
-use capture_hook::validate::{self, Report};
+use capture_hook::validate;
+use capture_hook::validate::Report;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use serde_json::Value;

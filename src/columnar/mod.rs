@@ -14,14 +14,22 @@ use crate::support::fs::FsError;
 mod chunk;
 mod compare;
 mod footer;
+pub mod metrics;
+pub mod metrics_collect;
+pub mod metrics_rows;
+pub mod read;
 mod runs;
 mod schema;
 mod sink;
-mod table;
+pub mod write;
 
 pub use compare::same_rows;
+pub use metrics::{EpisodeColumns, Grid, KeyCollector, KeyFigures};
+pub use metrics_collect::{Band, Collector, Curve, Episode, Path as AgentPath, StepColumns, Trace, Visits};
+pub use metrics_rows::RowFigures;
+pub use read::{FiguresError, key_figures, parquet_rows, trace};
 pub use sink::ParquetSink;
-pub use table::{EpisodesFile, StepsFile};
+pub use write::{EpisodesFile, StepsFile};
 
 /// Parquet that could not be written.
 #[derive(Debug, thiserror::Error)]

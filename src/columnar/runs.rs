@@ -18,7 +18,7 @@ use parquet::file::statistics::{Statistics, ValueStatistics};
 use parquet::file::writer::{SerializedPageWriter, SerializedRowGroupWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 
-use super::schema::ZSTD_LEVEL;
+use crate::columnar::schema::ZSTD_LEVEL;
 
 /// The longest text that statistics hold.
 const MAX_STATISTIC: usize = 256;

@@ -14,7 +14,8 @@ use crate::run::RunKey;
 use crate::run::layout::{EPISODES_PARQUET, STEPS_PARQUET};
 use crate::run::meta::RunMeta;
 use crate::run::rows::{EpisodeRows, StepRows};
-use crate::support::fs::{self, At};
+use crate::support::fs;
+use crate::support::fs::At;
 use crate::validate::{RowSink, SinkError};
 
 /// How many batches may wait for the thread.

@@ -5,10 +5,10 @@ use anstyle::{AnsiColor, Style};
 use crate::app::{App, Outcome};
 use crate::error::{Error, ExitKind};
 use crate::git::Range;
+use crate::history::check::{Claim, Weight};
 use crate::output::json::{Check, CheckFinding};
 use crate::output::{Text, human};
 use crate::project::Project;
-use crate::project::proof::{Claim, Weight};
 use crate::support::process::quoted;
 
 /// Arguments of `check`.

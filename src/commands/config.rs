@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use toml_edit::{DocumentMut, Item, Table};
 
 use crate::app::{App, Outcome};
-use crate::config::{Config, FILE};
 use crate::dvc::stage;
 use crate::error::{Error, ExitKind};
 use crate::output::json::{Setting, Settings};
 use crate::output::table::{Column, Table as Rows};
 use crate::project::Project;
+use crate::project::config::{Config, FILE};
 use crate::run::include;
 use crate::support::beneath::Root;
 use crate::support::limits;

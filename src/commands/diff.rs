@@ -5,16 +5,16 @@ use serde_json::Value as Strict;
 
 use super::complete;
 use crate::app::{App, Outcome};
+use crate::columnar::KeyFigures;
 use crate::error::Error;
-use crate::figures::KeyFigures;
+use crate::formats::json::{Object, Value};
+use crate::history::catalog::Catalog;
+use crate::history::compare::{Difference, differences};
+use crate::history::summary::{Depth, Summary};
 use crate::output::json::{Diff, DiffFigures, DiffKey, DiffSeeds, Seeds};
 use crate::output::table::{Column, Table, shortened, styled};
 use crate::output::{Text, human};
 use crate::project::Project;
-use crate::project::catalog::Catalog;
-use crate::project::compare::{Difference, differences};
-use crate::project::summary::{Depth, Summary};
-use crate::run::json::{Object, Value};
 use crate::support::visible::visible;
 
 /// Arguments of `diff`.

@@ -5,19 +5,18 @@
 use serde::Serialize;
 
 use crate::app::{App, Outcome};
-use crate::config;
+use crate::commit::{TRUST_SETTING, TRUSTED_CMD};
 use crate::dvc::absent::AbsentRemote;
 use crate::dvc::settings::Settings;
 use crate::dvc::{ignore, stage};
 use crate::error::Error;
 use crate::git::{ConfiguredHook, HooksDirSource, Repo};
-use crate::hooks::install::{self, Octopus};
-use crate::hooks::survey::{self, Hook, Standing};
 use crate::output::Text;
-use crate::project::promote::{TRUST_SETTING, TRUSTED_CMD};
-use crate::project::setup::without_secret;
-use crate::project::{Project, Source};
+use crate::project::{Project, Source, config};
 use crate::run::layout;
+use crate::setup::hooks::Octopus;
+use crate::setup::survey::{Hook, Standing};
+use crate::setup::{hooks, survey, without_secret};
 use crate::support::process::quoted;
 
 /// Arguments of `doctor`.
@@ -157,14 +156,14 @@ fn hooks(app: &App, repo: &Repo) -> Vec<Check> {
         }
         Err(error) => checks.push(failed("hooks", error, "capture-hook install")),
     }
-    checks.push(match install::drivers_set(repo, &binary) {
+    checks.push(match hooks::drivers_set(repo, &binary) {
         Ok(true) => ok("merge drivers", "named in .git/config"),
         Ok(false) => {
             missing("merge drivers", "not named in .git/config, or for another binary", "capture-hook install")
         }
         Err(error) => failed("merge drivers", error, "capture-hook install"),
     });
-    match install::octopus(repo) {
+    match hooks::octopus(repo) {
         Ok(Octopus::Ours) => checks.push(ok("octopus merges", "pull.octopus = capture-hook: they ask the merge drivers")),
         Ok(Octopus::Lost) => checks.push(missing(
             "octopus merges",

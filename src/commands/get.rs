@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use super::complete;
 use crate::app::{App, Outcome};
-use crate::dvc::version::DataVersion;
+use crate::dataset::get::Wanted;
+use crate::dvc::hash::DataVersion;
 use crate::error::{Error, ExitKind};
 use crate::git::Oid;
+use crate::history::catalog::Catalog;
 use crate::output::human;
 use crate::output::json::Got;
 use crate::project::Project;
-use crate::project::catalog::Catalog;
-use crate::project::retrieve::Wanted;
 use crate::run::RunKey;
 use crate::support::process::quoted;
 

@@ -7,11 +7,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::json;
 
 use crate::app::{App, Outcome};
+use crate::dataset::metrics_files;
 use crate::dvc::stage::{DEFAULT_OUT_DIR, PARAMS_FILE};
 use crate::error::{Error, ExitKind};
-use crate::ingest::{self, Ingested, Request, ingest};
-use crate::project::workspace::{Selection, Workspace, WorkspaceError, normal};
-use crate::project::{Project, ProjectError, tell_ignored, views};
+use crate::ingest;
+use crate::ingest::{Ingested, Request, ingest};
+use crate::project::dir::{Selection, Workspace, WorkspaceError, normal};
+use crate::project::{Project, ProjectError, tell_ignored};
 use crate::run::dataset_dir;
 use crate::run::discover::{DuplicateRuns, RunDir};
 use crate::support::beneath::Root;
@@ -104,7 +106,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     let done = work(app, &requests, args.jobs);
     // As the stage's command it also writes what DVC's own views show of the selected run.
     if !named && let [Ok(ingested)] = done.as_slice() {
-        views::write(&place.root, &out_dir, &ingested.key)?;
+        metrics_files::write(&place.root, &out_dir, &ingested.key)?;
     }
     for run in &left_out {
         app.ui.warn(&run.to_string());

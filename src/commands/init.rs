@@ -7,10 +7,8 @@ use serde::Serialize;
 use crate::app::{App, Outcome};
 use crate::error::{Error, ExitKind};
 use crate::git::Repo;
-use crate::hooks::install;
-use crate::hooks::survey;
 use crate::project::Project;
-use crate::project::setup::{Step, holds_secret};
+use crate::setup::{Step, holds_secret, hooks, survey};
 use crate::support::process::quoted;
 
 /// Arguments of `init`.
@@ -116,7 +114,7 @@ fn tell_missing_plugin(app: &App, project: &Project) -> Result<(), Error> {
 }
 
 fn hooks(app: &App, project: &Project) -> Result<Vec<Step>, Error> {
-    let done = install::install(&project.repo, &app.binary()?, false)?;
+    let done = hooks::install(&project.repo, &app.binary()?, false)?;
     let dir = done.dir.strip_prefix(&project.root).unwrap_or(&done.dir).display().to_string();
     let mut steps = Vec::new();
     steps.push(if done.written.is_empty() {

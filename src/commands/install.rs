@@ -3,8 +3,8 @@
 use crate::app::{App, Outcome};
 use crate::error::Error;
 use crate::git::Repo;
-use crate::hooks::install::{self, Installed};
-use crate::hooks::survey;
+use crate::setup::hooks::Installed;
+use crate::setup::{hooks, survey};
 
 /// Arguments of `install`.
 #[derive(Debug, clap::Args)]
@@ -24,7 +24,7 @@ pub struct Args {
 /// Runs the command.
 pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     let repo = Repo::open(&app.cwd, &app.env)?;
-    let done = install::install(&repo, &app.binary()?, args.force)?;
+    let done = hooks::install(&repo, &app.binary()?, args.force)?;
     let managers = survey::managers(repo.top()?);
     let mut dvc = None;
     for mut project in app.projects()?.into_iter().filter(|project| project.checked_out().is_ok()) {

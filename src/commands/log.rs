@@ -5,13 +5,13 @@ use anstyle::{AnsiColor, Style};
 use super::complete;
 use crate::app::{App, Outcome};
 use crate::dvc::cache::Cache;
-use crate::dvc::listing::Entry;
+use crate::dvc::file_list::Entry;
 use crate::error::Error;
+use crate::history::{Change, History};
 use crate::output::json::{Log, LogRun, LogVersion};
 use crate::output::table::{Column, Table, styled};
 use crate::output::{Text, human};
 use crate::project::Project;
-use crate::project::history::{Change, History};
 use crate::run::RunKey;
 
 /// Arguments of `log`.

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::app::{App, Outcome};
 use crate::error::Error;
 use crate::manifest;
-use crate::project::workspace::Workspace;
+use crate::project::dir::Workspace;
 use crate::run::layout::MANIFEST;
 use crate::support::process::quoted;
 

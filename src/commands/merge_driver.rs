@@ -7,11 +7,12 @@
 use std::path::{Path, PathBuf};
 
 use crate::app::{App, Outcome};
-use crate::dvc::merge::Prefer;
+use crate::dataset::merge;
+use crate::dataset::merge::lockfile::Prefer;
+use crate::dataset::merge::{Ended, Files, Remade};
 use crate::error::Error;
 use crate::git::{Entry, Favored, GitCall, Oid, Repo};
 use crate::project::Project;
-use crate::project::merging::{self, Ended, Files, Remade};
 use crate::support::limits;
 
 /// Which file is merged.
@@ -65,9 +66,9 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
 
 fn merge(app: &App, args: &Args) -> Result<Ended, Error> {
     let path = args.path.clone().filter(|p| !p.starts_with('%')).unwrap_or_else(|| match args.what {
-        What::Lock => crate::dvc::lock::FILE.to_owned(),
+        What::Lock => crate::dvc::lockfile::FILE.to_owned(),
         What::Params => crate::dvc::stage::PARAMS_FILE.to_owned(),
-        What::Views => crate::project::views::METRICS.to_owned(),
+        What::Views => crate::dataset::metrics_files::METRICS.to_owned(),
     });
     let label = |at: usize, other: &str| {
         let given = args.labels.get(at).filter(|l| !l.is_empty() && !l.starts_with('%'));
@@ -77,7 +78,7 @@ fn merge(app: &App, args: &Args) -> Result<Ended, Error> {
     let repo = Repo::open(&app.cwd, &app.env)?;
     let caller = repo.caller();
     let favored = favored(&repo, caller.as_ref());
-    let prefer = merging::prefer(&labels, &app.env, caller.as_ref(), repo.rebasing());
+    let prefer = merge::prefer(&labels, &app.env, caller.as_ref(), repo.rebasing());
     // A stash that is put back at the end of a rebase is no part of its last merge.
     let stash = labels[0] == "Stash base" || caller.as_ref().is_some_and(|call| call.command == "stash");
     let remade = match repo.remaking().filter(|_| !stash) {
@@ -96,12 +97,12 @@ fn merge(app: &App, args: &Args) -> Result<Ended, Error> {
         labels: labels.map(shown),
     };
     let ended = match args.what {
-        What::Params => merging::params(&files, &app.env)?,
-        What::Views => merging::views(&files)?,
+        What::Params => merge::params(&files, &app.env)?,
+        What::Views => merge::views(&files)?,
         What::Lock => {
             let root = app.cwd.join(Path::new(&files.path).parent().unwrap_or(Path::new("")));
             let project = Project::at(repo, root, &app.env);
-            merging::lock(&files, &project)?
+            merge::lock(&files, &project)?
         }
     };
     Ok(if files.makes_ancestor() { Ended { notes: Vec::new(), ..ended } } else { ended })

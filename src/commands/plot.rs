@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use super::complete;
 use crate::app::{App, Outcome};
+use crate::columnar::{Grid, KeyFigures, Trace};
 use crate::error::{Error, ExitKind};
-use crate::figures::{Grid, KeyFigures, Trace};
-use crate::output::human;
+use crate::history::summary::{Depth, Summary};
 use crate::output::json::Plotted;
-use crate::output::plot::{self, Picture};
-use crate::project::summary::{Depth, Summary};
+use crate::output::plot::Picture;
+use crate::output::{human, plot};
 use crate::support::fs::write_atomic;
 use crate::support::process::quoted;
 

@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::app::{App, Outcome};
-use crate::dvc::closure::Look;
+use crate::commit::Stop;
+use crate::commit::publish::Target;
+use crate::dvc::remote::missing::Look;
 use crate::error::{Error, ExitKind};
-use crate::hooks::{self, say_tags};
+use crate::hooks::say_tags;
 use crate::project::Project;
-use crate::project::promote::Stop;
-use crate::project::publish::Target;
-use crate::project::workspace::Workspace;
-use crate::provenance;
+use crate::project::dir::Workspace;
 use crate::run::discover::RunDir;
+use crate::{history, hooks};
 
 /// Arguments of `publish`.
 #[derive(Debug, clap::Args)]
@@ -69,7 +69,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     let head = project.repo.resolve("HEAD")?;
     if done.committed {
         app.ui.status(&format!("committed {} as {}", names(&done.runs), head.short()));
-        if provenance::parse(&project.repo.commit(&head)?.message).is_empty() {
+        if history::parse(&project.repo.commit(&head)?.message).is_empty() {
             app.ui.warn("the commit has no trailers: the hooks did not run");
         }
         // Where post-commit ran, the tags are there.

@@ -4,15 +4,15 @@ use serde::Serialize;
 
 use crate::app::{App, Outcome};
 use crate::dvc::absent::AbsentRemote;
-use crate::dvc::fetch;
+use crate::dvc::remote::fetch;
 use crate::error::{Error, ExitKind};
-use crate::hooks;
-use crate::project::catalog::{Catalog, Known, RunError, Sighting};
-use crate::project::sync::{Synced, size};
-use crate::project::{self, Project, Source};
+use crate::history::catalog::{Catalog, Known, RunError, Sighting};
+use crate::project::{Project, Source};
 use crate::run::RunKey;
 use crate::run::resolve::ResolveError;
 use crate::support::process::quoted;
+use crate::sync::{Synced, size};
+use crate::{hooks, sync};
 
 /// Arguments of `pull`.
 #[derive(Debug, clap::Args)]
@@ -92,7 +92,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     Ok(if complete { Outcome::Done } else { Outcome::CheckFailed })
 }
 
-fn taken(project: &Project, done: project::pull::Pulled, run: Option<String>, path: String) -> Result<Pulled, Error> {
+fn taken(project: &Project, done: sync::pull::Pulled, run: Option<String>, path: String) -> Result<Pulled, Error> {
     let mut pulled = Pulled {
         run,
         path,

@@ -1,11 +1,11 @@
 //! `capture-hook push`: data to the DVC remote, without git.
 
 use crate::app::{App, Outcome};
-use crate::dvc::closure::Look;
+use crate::dvc::remote::missing::Look;
 use crate::error::Error;
 use crate::git::{Oid, Range};
 use crate::project::Project;
-use crate::project::transfer::Needed;
+use crate::sync::push::Needed;
 
 /// Arguments of `push`.
 #[derive(Debug, clap::Args)]

@@ -3,10 +3,11 @@
 use serde::Serialize;
 
 use crate::app::{App, Outcome};
-use crate::dvc::merge::Choice;
+use crate::commit::resolve;
+use crate::commit::resolve::{Settled, how_to_settle};
+use crate::dataset::merge::lockfile::Choice;
 use crate::error::Error;
 use crate::git::Operation;
-use crate::project::settle::{self, Settled, how_to_settle};
 use crate::project::{Project, ProjectError};
 use crate::support::process::quoted;
 
@@ -69,7 +70,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     if app.ui.json() {
         app.ui.data_json(&Shown {
             run: settled.run.to_string(),
-            choice: settle::name(choice),
+            choice: resolve::name(choice),
             kept_as: settled.kept_as.as_ref().map(ToString::to_string),
             settled: settled.locked.is_some(),
             data_version: settled.locked.as_ref().map(|locked| locked.version.to_string()),

@@ -8,18 +8,19 @@ use anstyle::{AnsiColor, Style};
 
 use super::complete;
 use crate::app::{App, Outcome};
+use crate::columnar::KeyFigures;
+use crate::dataset::location::Place;
 use crate::error::{Error, Explain};
-use crate::figures::{self, KeyFigures};
-use crate::hooks;
+use crate::formats::json::Value;
+use crate::history::Change;
+use crate::history::catalog::{Catalog, Known};
 use crate::output::json::{RunRow, Runs};
 use crate::output::table::{Cell, Column, Table, styled};
 use crate::output::{Text, human};
-use crate::project::catalog::{Catalog, Known};
-use crate::project::history::Change;
-use crate::project::{Place, Project};
+use crate::project::Project;
 use crate::run::StartTime;
-use crate::run::json::Value;
 use crate::support::progress::Progress;
+use crate::{columnar, hooks};
 
 /// Arguments of `runs`.
 #[derive(Debug, clap::Args)]
@@ -161,7 +162,7 @@ fn read(row: &mut RunRow, place: &Place) {
 }
 
 fn sort(rows: &mut [RunRow], by: Sort) {
-    let figure = |row: &RunRow, of: fn(&figures::KeyFigures) -> Option<f64>| row.figures.as_ref().and_then(of);
+    let figure = |row: &RunRow, of: fn(&columnar::KeyFigures) -> Option<f64>| row.figures.as_ref().and_then(of);
     // What is not known comes last, whatever the order.
     let known = |a: Option<f64>, b: Option<f64>, up: bool| match (a, b) {
         (Some(a), Some(b)) => {

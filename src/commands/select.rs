@@ -7,16 +7,16 @@ use serde::Serialize;
 use crate::app::{App, Outcome};
 use crate::error::{Error, ExitKind, Explain};
 use crate::git::Repo;
-use crate::hooks;
 use crate::output::{Choice, pick};
+use crate::project::dir::Workspace;
 use crate::project::held::Held;
 use crate::project::include::LooseFiles;
-use crate::project::selecting::Pointed;
-use crate::project::workspace::Workspace;
+use crate::project::select::Pointed;
 use crate::project::{Project, tell_ignored};
 use crate::run::discover::RunDir;
 use crate::support::process::quoted;
-use crate::validate::{self, Ignored, Report};
+use crate::validate::{Ignored, Report};
+use crate::{hooks, validate};
 
 /// Arguments of `select`.
 #[derive(Debug, clap::Args)]

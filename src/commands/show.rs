@@ -4,16 +4,17 @@ use anstyle::{AnsiColor, Style};
 
 use super::complete;
 use crate::app::{App, Outcome};
+use crate::columnar::{Curve, KeyFigures};
+use crate::dataset::location::Place;
 use crate::error::Error;
-use crate::figures::{Curve, KeyFigures};
+use crate::formats::json::Value;
+use crate::history::Change;
+use crate::history::catalog::{Catalog, Target};
+use crate::history::summary::{Depth, Summary};
 use crate::output::json::{Seeds, Show, ShowFile, ShowHistory, ShowValidation};
 use crate::output::table::shortened;
 use crate::output::{Text, human, sparkline};
-use crate::project::catalog::{Catalog, Target};
-use crate::project::history::Change;
-use crate::project::summary::{Depth, Summary};
-use crate::project::{Place, Project};
-use crate::run::json::Value;
+use crate::project::Project;
 use crate::support::visible::visible;
 use crate::validate::{Ignored, SeedSummary};
 
@@ -196,7 +197,7 @@ fn validation(verdict: &ShowValidation) -> Text {
 fn config_lines(summary: &Summary) -> Vec<(String, String)> {
     const MOST: usize = 16;
     let Some(meta) = &summary.meta else { return Vec::new() };
-    let mut all = crate::project::compare::flat(&meta.env_config);
+    let mut all = crate::history::compare::flat(&meta.env_config);
     let more = all.len().saturating_sub(MOST);
     all.truncate(MOST);
     let mut lines: Vec<(String, String)> = all

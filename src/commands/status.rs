@@ -4,11 +4,11 @@ use anstyle::{AnsiColor, Style};
 
 use crate::app::{App, Outcome};
 use crate::error::Error;
+use crate::history::status::{Journey, Standing};
 use crate::hooks;
 use crate::output::Text;
 use crate::output::json::{Status, StatusStep};
 use crate::output::table::{Column, Table, styled};
-use crate::project::journey::{Journey, Standing};
 
 /// Arguments of `status`.
 #[derive(Debug, clap::Args)]

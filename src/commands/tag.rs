@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use crate::app::{App, Outcome};
+use crate::commit::tags::Tagged;
 use crate::error::Error;
 use crate::git::Range;
 use crate::hooks::say_tags;
 use crate::project::Project;
-use crate::project::tags::Tagged;
 
 /// Arguments of `tag`.
 #[derive(Debug, clap::Args)]

@@ -3,7 +3,7 @@
 use crate::app::{App, Outcome};
 use crate::error::Error;
 use crate::git::Repo;
-use crate::hooks::install;
+use crate::setup::hooks;
 
 /// Arguments of `uninstall`.
 #[derive(Debug, clap::Args)]
@@ -17,7 +17,7 @@ pub struct Args {}
 /// Runs the command.
 pub fn run(app: &App, _args: &Args) -> Result<Outcome, Error> {
     let repo = Repo::open(&app.cwd, &app.env)?;
-    let done = install::uninstall(&repo, &app.binary()?)?;
+    let done = hooks::uninstall(&repo, &app.binary()?)?;
     if app.ui.json() {
         app.ui.data_json(&serde_json::json!({
             "removed": done.removed, "restored": done.restored, "merge_drivers": done.drivers,

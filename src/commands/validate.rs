@@ -7,11 +7,12 @@ use serde::Serialize;
 use crate::app::{App, Outcome};
 use crate::error::{Error, ExitKind};
 use crate::output::{human, validation};
+use crate::project::dir::{Workspace, WorkspaceError, normal};
 use crate::project::include::LooseFiles;
-use crate::project::workspace::{Workspace, WorkspaceError, normal};
 use crate::run::discover::{LeftOut, RunDir};
 use crate::run::resolve::ResolveError;
-use crate::validate::{self, Report};
+use crate::validate;
+use crate::validate::Report;
 
 const AFTER_HELP: &str = "\
 Examples:

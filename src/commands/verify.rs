@@ -6,10 +6,10 @@ use anstyle::{AnsiColor, Style};
 
 use super::complete;
 use crate::app::{App, Outcome};
+use crate::dataset::verify::{Finding, Problem, Store, Subject, Verified, WHOLE, verify};
 use crate::error::{Error, ExitKind};
 use crate::output::json::{Verify, VerifyFinding};
 use crate::output::{Text, human};
-use crate::project::verify::{Finding, Problem, Store, Subject, Verified, WHOLE, verify};
 use crate::project::{Locked, Project, Source};
 use crate::run::RunKey;
 use crate::support::process::quoted;

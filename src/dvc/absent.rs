@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::settings::{Remote, Settings};
+use crate::dvc::settings::{Remote, Settings};
 use crate::support::process::quoted;
 
 /// A remote whose directory is not there, or empty although it once held data.

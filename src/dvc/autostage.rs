@@ -10,13 +10,14 @@ use std::path::{Path, PathBuf};
 
 use md5::{Digest, Md5};
 
-use super::ini::{self, Setting};
-use super::settings::{Settings, SettingsError};
+use crate::dvc::settings::{Settings, SettingsError};
+use crate::formats::ini;
+use crate::formats::ini::Setting;
 use crate::support::aside::{TEMP, passing_dir};
 use crate::support::beneath::Root;
 use crate::support::env::Env;
-use crate::support::fs::{self, At, FsError};
-use crate::support::limits;
+use crate::support::fs::{At, FsError};
+use crate::support::{fs, limits};
 
 /// The file that overrides, relative to the project's root.
 const LOCAL: &str = ".dvc/config.local";

@@ -5,14 +5,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::listing::{Listing, ListingError};
-use super::settings::Settings;
-use super::text::TextFile;
-use super::version::{DataVersion, Oid};
+use crate::dataset::list_bytes::TextFile;
+use crate::dvc::file_list::{Listing, ListingError};
+use crate::dvc::hash::{DataVersion, Oid};
+use crate::dvc::settings::Settings;
 use crate::error::ExitKind::Io;
 use crate::error::{Explain, Explanation};
-use crate::support::fs::{self, FsError};
-use crate::support::limits;
+use crate::support::fs::FsError;
+use crate::support::{fs, limits};
 
 /// The mode of a shared cache's directories (source: `dvc_data/hashfile/db/local.py`).
 const GROUP_DIR: u32 = 0o2775;

@@ -10,11 +10,11 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::link::{Linker, hash, same_file};
-use super::listing::{Entry, Listing};
-use super::project_lock::{LockedError, ProjectLock};
-use super::settings::Settings;
-use super::version::Oid;
+use crate::dvc::file_list::{Entry, Listing};
+use crate::dvc::hash::Oid;
+use crate::dvc::link::{Linker, hash, same_file};
+use crate::dvc::mutex::{LockedError, ProjectLock};
+use crate::dvc::settings::Settings;
 use crate::error::ExitKind::{CheckFailed, Setup};
 use crate::error::{Explain, Explanation};
 use crate::run::RunKey;

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::program::{Dvc, ProgramError};
+use crate::dvc::program::{Dvc, ProgramError};
 use crate::support::beneath::Root;
 use crate::support::fs::FsError;
 use crate::support::limits;

@@ -13,12 +13,13 @@ use std::path::{Path, PathBuf};
 
 use md5::{Digest, Md5};
 
-use super::cache::Cache;
-use super::settings::{LinkType, Settings};
-use super::version::Oid;
+use crate::dvc::cache::Cache;
+use crate::dvc::hash::Oid;
+use crate::dvc::settings::{LinkType, Settings};
 use crate::support::aside::{TEMP, aside};
 use crate::support::beneath::Root;
-use crate::support::fs::{self, At, FsError};
+use crate::support::fs;
+use crate::support::fs::{At, FsError};
 
 /// Moves files between workspace and cache.
 #[derive(Debug, Clone)]

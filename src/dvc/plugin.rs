@@ -5,8 +5,8 @@
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use super::program::{Dvc, ProgramError};
-use super::settings::Remote;
+use crate::dvc::program::{Dvc, ProgramError};
+use crate::dvc::settings::Remote;
 use crate::support::fs;
 use crate::support::process::{Cmd, quoted};
 

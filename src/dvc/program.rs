@@ -11,11 +11,10 @@ mod error;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::autostage::AutostageOff;
-use super::guard::guarded;
-use super::interpreter;
-use super::project_lock;
-use super::reason::{says_busy, with_reason};
+use super::{interpreter, mutex};
+use crate::dvc::autostage::AutostageOff;
+use crate::dvc::guard::guarded;
+use crate::dvc::reason::{says_busy, with_reason};
 use crate::support::env::Env;
 use crate::support::fs;
 use crate::support::heard::Said;
@@ -279,7 +278,7 @@ impl Dvc {
 
     /// Runs a command, again where another DVC was at work.
     fn run(&self, cmd: &Cmd, progress: &dyn Progress) -> Result<Output, ProgramError> {
-        project_lock::refuse_links(&self.root)?;
+        mutex::refuse_links(&self.root)?;
         // DVC draws no bars into a pipe unless it is told to.
         let env = if progress.shows_notes() { &self.env.clone().with("DVC_IGNORE_ISATTY", "1") } else { &self.env };
         let mut note = |said: Said<'_>| {
@@ -298,14 +297,14 @@ impl Dvc {
                 return Ok(output);
             }
             let busy = says_busy(&output);
-            if !busy && project_lock::mend_notes(&self.root) {
+            if !busy && mutex::mend_notes(&self.root) {
                 continue;
             }
             if !busy {
                 return Err(cmd.failed(&with_reason(output)).into());
             }
             if started.elapsed() >= self.patience {
-                return Err(ProgramError::Busy { holder: project_lock::holder(&self.root), waited: started.elapsed() });
+                return Err(ProgramError::Busy { holder: mutex::holder(&self.root), waited: started.elapsed() });
             }
             // DVC itself has waited three seconds by now.
             std::thread::sleep(Duration::from_millis(300));

@@ -8,16 +8,17 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::cache::Cache;
-use super::ini::{self, IniError, Setting};
-use super::listing::Entry;
+use crate::dvc::cache::Cache;
+use crate::dvc::file_list::Entry;
 use crate::error::ExitKind::Setup;
 use crate::error::{Explain, Explanation};
+use crate::formats::ini;
+use crate::formats::ini::{IniError, Setting};
 use crate::run::dataset_dir::OffLimits;
 use crate::support::beneath::Root;
 use crate::support::env::Env;
-use crate::support::fs::{self, FsError};
-use crate::support::limits;
+use crate::support::fs::FsError;
+use crate::support::{fs, limits};
 
 /// How a file in the workspace is tied to its bytes in the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -13,9 +13,11 @@ mod unversioned;
 
 use crate::error::ExitKind::Setup;
 use crate::error::{Explain, Explanation};
-use crate::params::yaml::{self, Node, YamlError};
-use crate::params::{self, ParamsError, Value};
-use crate::support::names::{self, Refused, safe_path};
+use crate::formats;
+use crate::formats::yaml::{Node, YamlError};
+use crate::formats::{ParamsError, Value, yaml};
+use crate::support::names;
+use crate::support::names::{Refused, safe_path};
 use crate::support::process::quoted;
 use interpolate::{Unfillable, interpolate};
 pub use unversioned::Unversioned;
@@ -299,7 +301,7 @@ impl Stage {
     /// Resolves `${…}` from the bytes of [`Stage::params_file`] (`None`: there is no such file).
     pub fn resolve(&self, params_file: Option<&[u8]>) -> Result<Resolved, StageError> {
         let values = match params_file {
-            Some(bytes) => params::load(self.params_file(), bytes)?,
+            Some(bytes) => formats::load(self.params_file(), bytes)?,
             None => Value::Map(Vec::new()),
         };
         let fill = |text: &String| {

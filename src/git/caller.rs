@@ -7,7 +7,7 @@
 
 use std::path::Path;
 
-use super::repo::Repo;
+use crate::git::repo::Repo;
 #[cfg(target_os = "linux")]
 use crate::support::process::quoted;
 

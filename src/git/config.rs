@@ -1,7 +1,7 @@
 //! Git's settings, with one-off ones (`git -c`, `GIT_CONFIG_COUNT`) honoured.
 
-use super::error::GitError;
-use super::repo::Repo;
+use crate::git::error::GitError;
+use crate::git::repo::Repo;
 
 /// Variables that change which settings hold and that libgit2 does not know.
 const OVERRIDES: &[&str] =

@@ -1,8 +1,8 @@
 //! Hooks that git's own settings name, from git 2.54 on: `hook.<name>.event`, `hook.<name>.command`. Git runs them in the order
 //! of the settings, before the hook in the directory.
 
-use super::error::GitError;
-use super::repo::Repo;
+use crate::git::error::GitError;
+use crate::git::repo::Repo;
 
 /// One hook of one event.
 #[derive(Debug, Clone, PartialEq, Eq)]

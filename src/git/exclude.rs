@@ -2,8 +2,8 @@
 
 use std::path::{Component, Path};
 
-use super::error::GitError;
-use super::repo::Repo;
+use crate::git::error::GitError;
+use crate::git::repo::Repo;
 use crate::support::fs;
 
 impl Repo {

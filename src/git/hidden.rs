@@ -5,8 +5,8 @@ use std::path::Path;
 
 use git2::{IndexEntryExtendedFlag, IndexEntryFlag};
 
-use super::error::GitError;
-use super::repo::Repo;
+use crate::git::error::GitError;
+use crate::git::repo::Repo;
 
 /// A flag of the index that hides how a file differs from what is staged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

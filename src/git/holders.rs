@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::error::GitError;
-use super::read::Oid;
-use super::repo::Repo;
+use crate::git::error::GitError;
+use crate::git::read::Oid;
+use crate::git::repo::Repo;
 use crate::support::fs;
 
 /// Refs by which git itself keeps old states for a while.

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::error::GitError;
-use super::repo::Repo;
+use crate::git::error::GitError;
+use crate::git::repo::Repo;
 use crate::run::dataset_dir::OffLimits;
 
 /// Who named the hooks directory.

@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::error::GitError;
-use super::repo::Repo;
+use crate::git::error::GitError;
+use crate::git::repo::Repo;
 use crate::support::process::{Output, ProcessError};
 
 /// How long to wait for another git.

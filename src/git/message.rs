@@ -3,8 +3,8 @@
 //! Placing trailers is left to `git interpret-trailers`, whose rules (an existing trailer block, comments, the scissors
 //! line) are git's own. Taking our old ones out, and seeing that a message says nothing yet, is done here.
 
-use super::error::GitError;
-use super::repo::Repo;
+use crate::git::error::GitError;
+use crate::git::repo::Repo;
 
 /// The line below which git drops everything.
 const SCISSORS: &str = "------------------------ >8 ------------------------";

@@ -6,9 +6,9 @@
 
 use std::collections::BTreeSet;
 
-use super::error::GitError;
-use super::read::Oid;
-use super::repo::{Repo, reading};
+use crate::git::error::GitError;
+use crate::git::read::Oid;
+use crate::git::repo::{Repo, reading};
 use crate::support::env::Env;
 use crate::support::process::ProcessError;
 use crate::support::prompts::Prompts;

@@ -9,8 +9,8 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::error::GitError;
-use super::repo::Repo;
+use crate::git::error::GitError;
+use crate::git::repo::Repo;
 
 /// An object id: lower-case hex, 40 digits (64 in a SHA-256 repository).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

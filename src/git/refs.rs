@@ -1,8 +1,8 @@
 //! Tags, and walks through history.
 
-use super::error::GitError;
-use super::read::Oid;
-use super::repo::Repo;
+use crate::git::error::GitError;
+use crate::git::read::Oid;
+use crate::git::repo::Repo;
 
 /// A tag.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use std::cell::OnceCell;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use super::error::GitError;
+use crate::git::error::GitError;
 use crate::support::env::Env;
 use crate::support::process::{Cmd, Output, ProcessError};
 

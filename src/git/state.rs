@@ -3,8 +3,8 @@
 //! The marks are looked up where `git rev-parse --git-path` would find them: in the working tree's own git directory,
 //! so that a linked worktree does not see its neighbour's rebase.
 
-use super::read::Oid;
-use super::repo::Repo;
+use crate::git::read::Oid;
+use crate::git::repo::Repo;
 use crate::support::env::Env;
 use crate::support::fs;
 

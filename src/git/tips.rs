@@ -1,8 +1,8 @@
 //! Where history's ends are: every branch, remote branch and tag.
 
-use super::error::GitError;
-use super::read::Oid;
-use super::repo::Repo;
+use crate::git::error::GitError;
+use crate::git::read::Oid;
+use crate::git::repo::Repo;
 
 impl Repo {
     /// The commits that HEAD, branches, remote branches and tags name, each once. Refs that name something else, or what

@@ -7,9 +7,9 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use super::error::GitError;
-use super::read::Oid;
-use super::repo::Repo;
+use crate::git::error::GitError;
+use crate::git::read::Oid;
+use crate::git::repo::Repo;
 use crate::support::{fs, names};
 
 impl Repo {

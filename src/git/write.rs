@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::error::GitError;
-use super::locks::Told;
-use super::read::{Entry, Oid};
-use super::repo::Repo;
+use crate::git::error::GitError;
+use crate::git::locks::Told;
+use crate::git::read::{Entry, Oid};
+use crate::git::repo::Repo;
 use crate::support::fs;
 
 /// A commit of some paths only (`git commit -- PATH`, `-o`): git builds it in a passing index, while the real index

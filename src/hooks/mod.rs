@@ -5,7 +5,6 @@
 //! never fails; what it could not do it says, and notes in `.git/capture-hook/last.json`. Each serves every DVC project of the
 //! repository; one that is not checked out is told of as soon as there is something to do for it.
 
-pub mod install;
 mod last;
 mod manager;
 mod post_checkout;
@@ -14,8 +13,6 @@ mod post_rewrite;
 mod pre_commit;
 mod pre_push;
 mod prepare_commit_msg;
-pub mod shim;
-pub mod survey;
 
 use std::ffi::OsString;
 use std::io::Read;
@@ -25,8 +22,9 @@ pub use post_commit::say as say_tags;
 use crate::app::{App, Outcome};
 use crate::error::{Error, ExitKind};
 use crate::git::Repo;
-use crate::project::sync::{Reach, Synced, size};
 use crate::project::{ACTIVE, Project};
+use crate::setup::{shim, survey};
+use crate::sync::{Reach, Synced, size};
 
 /// Runs an event with what git passed to it.
 pub fn run(app: &App, event: &str, args: &[OsString]) -> Result<Outcome, Error> {

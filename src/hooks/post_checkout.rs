@@ -3,11 +3,11 @@
 use std::ffi::OsString;
 
 use crate::app::{App, Outcome};
-use crate::dvc::lock;
+use crate::dvc::lockfile;
 use crate::error::Error;
 use crate::git::Oid;
-use crate::project::sync::Reach;
 use crate::project::{Project, ProjectError, Source};
+use crate::sync::Reach;
 
 /// post-checkout: the commit before, the commit after, and `1` where a branch was switched (`0`: files alone).
 pub fn checkout(app: &App, args: &[OsString]) -> Result<Outcome, Error> {
@@ -56,7 +56,7 @@ pub fn merge(app: &App, args: &[OsString]) -> Result<Outcome, Error> {
 fn merged(app: &App, project: &mut Project, squash: bool) -> Result<(), Error> {
     let Some(head) = project.repo.head()? else { return Ok(()) };
     let changed = if squash {
-        let path = project.git_path(lock::FILE);
+        let path = project.git_path(lockfile::FILE);
         project.repo.index_entry(&path)? != project.repo.entry_at(&head, &path)?
     } else {
         match project.repo.find_commit_id("ORIG_HEAD")? {
@@ -82,7 +82,7 @@ fn follow(app: &App, project: &mut Project) -> Result<(), Error> {
 
 /// Whether two commits have different data versions.
 fn differs(project: &Project, old: &Oid, new: &Oid) -> Result<bool, ProjectError> {
-    let path = project.git_path(lock::FILE);
+    let path = project.git_path(lockfile::FILE);
     let known = project.repo.knows_file(old, &path);
     let before = if known { project.repo.entry_at(old, &path)? } else { None };
     let after = project.repo.entry_at(new, &path)?;

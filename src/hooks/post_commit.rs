@@ -1,13 +1,13 @@
 //! post-commit: the run tags of a new commit; the workspace follows where the commit's data was not made here.
 
 use crate::app::{App, Outcome};
-use crate::dvc::{lock, stage};
+use crate::commit::tags::Tagged;
+use crate::dvc::{lockfile, stage};
 use crate::error::{Error, Explain};
 use crate::git::{Commit, Operation};
-use crate::project::sync::Reach;
-use crate::project::tags::Tagged;
 use crate::project::{Project, ProjectError, Source};
 use crate::support::process::quoted;
+use crate::sync::Reach;
 
 /// How DVC's own experiment commits are titled.
 const EXPERIMENT: &str = "dvc: commit experiment";
@@ -26,7 +26,7 @@ fn tag_and_follow(app: &App, project: &Project) -> Result<(), Error> {
     if project.repo.rebasing() || commit.subject().starts_with(EXPERIMENT) {
         return Ok(());
     }
-    if !changes(project, &commit, lock::FILE)? {
+    if !changes(project, &commit, lockfile::FILE)? {
         return left_out(app, project, &commit);
     }
     project.checked_out()?;

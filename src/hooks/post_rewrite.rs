@@ -1,11 +1,11 @@
 //! post-rewrite: run tags follow an amend or a rebase; after a rebase the workspace follows too.
 
 use crate::app::{App, Outcome};
-use crate::dvc::lock;
+use crate::dvc::lockfile;
 use crate::error::Error;
 use crate::git::Oid;
-use crate::project::sync::Reach;
 use crate::project::{Project, ProjectError};
+use crate::sync::Reach;
 
 /// Runs the event with the pairs that git sends: old commit, new commit, a line each.
 pub fn run(app: &App, stdin: &[u8]) -> Result<Outcome, Error> {
@@ -35,7 +35,7 @@ fn retag_and_follow(app: &App, project: &Project, stdin: &[u8]) -> Result<(), Er
 }
 
 fn changes_lock(project: &Project, id: &Oid) -> Result<bool, ProjectError> {
-    let path = project.git_path(lock::FILE);
+    let path = project.git_path(lockfile::FILE);
     let own = project.repo.entry_at(id, &path)?;
     match project.repo.commit(id)?.parents.first() {
         Some(parent) if project.repo.knows_file(parent, &path) => Ok(project.repo.entry_at(parent, &path)? != own),

@@ -5,12 +5,11 @@
 //! the runs of every side; one that git commits by itself calls commit-msg, not pre-commit, so that this is looked at there.
 
 use crate::app::{App, Outcome};
-use crate::config;
-use crate::dvc::{lock, stage};
+use crate::commit::{Prepared, Promoted, Undo};
+use crate::dvc::{lockfile, stage};
 use crate::error::Error;
 use crate::git::merged_branches;
-use crate::project::promote::{Prepared, Promoted, Undo};
-use crate::project::{Project, ProjectError};
+use crate::project::{Project, ProjectError, config};
 
 /// Runs the event.
 pub fn run(app: &App) -> Result<Outcome, Error> {
@@ -69,7 +68,7 @@ fn is_concerned(project: &Project) -> Result<bool, ProjectError> {
         return Ok(true);
     }
     let head = project.repo.head()?;
-    for file in [stage::PARAMS_FILE, stage::FILE, lock::FILE, config::FILE] {
+    for file in [stage::PARAMS_FILE, stage::FILE, lockfile::FILE, config::FILE] {
         let path = project.git_path(file);
         let staged = project.repo.index_entry(&path)?;
         let committed = match &head {

@@ -6,13 +6,13 @@
 use std::ffi::OsString;
 
 use crate::app::{App, Outcome};
-use crate::config::PushPolicy;
-use crate::dvc::closure::Look;
+use crate::commit::tags::Tagged;
+use crate::dvc::remote::missing::Look;
 use crate::error::Error;
 use crate::git::{Oid, Range};
-use crate::project::tags::Tagged;
+use crate::history::TAG_PREFIX;
+use crate::project::config::PushPolicy;
 use crate::project::{Project, ProjectError};
-use crate::provenance::TAG_PREFIX;
 
 /// One ref of a push.
 #[derive(Debug, Clone, PartialEq, Eq)]

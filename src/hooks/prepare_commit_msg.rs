@@ -8,11 +8,11 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use crate::app::{App, Outcome};
-use crate::dvc::lock;
+use crate::dvc::lockfile;
 use crate::error::{Error, ExitKind};
 use crate::git::{Message, Oid, Repo, add_trailers};
+use crate::history;
 use crate::project::{Project, ProjectError, Source};
-use crate::provenance;
 use crate::support::fs;
 
 /// Runs the event: the message's file, then where the message comes from, then of which commit.
@@ -31,7 +31,7 @@ pub fn run(app: &App, args: &[OsString]) -> Result<Outcome, Error> {
         all.extend(trailers(project, &words, &message)?);
     }
     let trailers = all;
-    let dropped = message.drop_lines(provenance::is_trailer);
+    let dropped = message.drop_lines(history::is_trailer);
     if trailers.is_empty() && !dropped {
         return Ok(Outcome::Done);
     }
@@ -46,7 +46,7 @@ pub fn run(app: &App, args: &[OsString]) -> Result<Outcome, Error> {
 fn trailers(project: &Project, words: &[&str], message: &Message) -> Result<Vec<String>, Error> {
     let repo = &project.repo;
     let head = repo.head()?;
-    let path = project.git_path(lock::FILE);
+    let path = project.git_path(lockfile::FILE);
     let staged = repo.index_entry(&path)?.map(|e| e.id);
     let at = |id: &Oid| -> Result<Option<Oid>, ProjectError> { Ok(repo.entry_at(id, &path)?.map(|e| e.id)) };
     let mut parents: Vec<Oid> = head.iter().cloned().chain(repo.merge_heads()?).collect();
@@ -81,7 +81,7 @@ fn trailers(project: &Project, words: &[&str], message: &Message) -> Result<Vec<
     project.checked_out()?;
     let known: Vec<Oid> = parents.into_iter().filter(|id| project.knows(id)).collect();
     let mut brought = project.brought(Some(&new), &project.locked_at_all(&known)?)?;
-    let mut old = provenance::parse(&message.body);
+    let mut old = history::parse(&message.body);
     if let Some(over) = over
         && let Some(own) = project.version_at(&over.id)?
     {
@@ -89,7 +89,7 @@ fn trailers(project: &Project, words: &[&str], message: &Message) -> Result<Vec<
         brought.runs.sort();
         brought.runs.dedup();
         // With `--amend -m`, the message is another one.
-        old.extend(provenance::parse(&over.message));
+        old.extend(history::parse(&over.message));
     }
     let mut records = Vec::new();
     for run in &brought.runs {
@@ -105,7 +105,7 @@ fn trailers(project: &Project, words: &[&str], message: &Message) -> Result<Vec<
         let kept = old.into_iter().filter(|old| old.data == new.version && !brought.runs.contains(&old.run));
         records.extend(kept);
     }
-    Ok(records.iter().flat_map(provenance::Record::trailers).collect())
+    Ok(records.iter().flat_map(history::Record::trailers).collect())
 }
 
 /// Whether HEAD is about to be replaced. Git says so by `commit HEAD`, unless a message was given (`--amend -m`): then its
@@ -126,7 +126,7 @@ pub fn commit_msg(app: &App, args: &[OsString]) -> Result<Outcome, Error> {
 fn empty_again(app: &App, path: &Path) -> Result<Outcome, Error> {
     let bytes = fs::read(path)?;
     let mut message = Message::parse(&bytes);
-    if !message.drop_lines(provenance::is_trailer) {
+    if !message.drop_lines(history::is_trailer) {
         return Ok(Outcome::Done);
     }
     let repo = Repo::open(&app.cwd, &app.env)?;

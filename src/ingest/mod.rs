@@ -8,18 +8,20 @@
 use std::io::Write;
 use std::path::{Component, Path, PathBuf};
 
-use crate::columnar::{self, ParquetSink};
+use crate::columnar::ParquetSink;
 use crate::error::ExitKind::{CheckFailed, Setup, Usage};
 use crate::error::{Explain, Explanation};
-use crate::manifest::{self, Entry, Manifest};
+use crate::formats::json::{Layout, Object, Value};
+use crate::manifest::{Entry, Manifest};
 use crate::run::RunKey;
 use crate::run::dataset_dir::{Misplaced, OffLimits};
-use crate::run::json::{Layout, Object, Value};
 use crate::run::layout::{DATASET_INDEX, EPISODES_PARQUET, MANIFEST, STEPS_PARQUET, slash_hint};
-use crate::support::fs::{self, At, FsError};
+use crate::support::fs;
+use crate::support::fs::{At, FsError};
 use crate::support::process::quoted;
 use crate::support::progress::Progress;
-use crate::validate::{self, Options, Report, Scan, ScanError, Severity};
+use crate::validate::{Options, Report, Scan, ScanError, Severity};
+use crate::{columnar, manifest, validate};
 
 mod place;
 mod staging;

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use super::{Error, Request, is_derived};
 use crate::columnar::same_rows;
-use crate::manifest::{self, Entry};
-use crate::run::json;
+use crate::formats::json;
+use crate::manifest;
+use crate::manifest::Entry;
 use crate::run::layout::{DATASET_INDEX, EPISODES_PARQUET, MANIFEST, STEPS_PARQUET};
 use crate::run::{RunKey, dataset_dir};
 use crate::support::beneath::{FileKind, Root};

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use super::Request;
 use crate::support::aside::aside;
-use crate::support::fs::{self, At, FsError, remove_all};
+use crate::support::fs;
+use crate::support::fs::{At, FsError, remove_all};
 
 /// A folder in the making, removed when dropped.
 pub(super) struct Staging {

@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use crate::figures::KeyFigures;
+use crate::columnar::KeyFigures;
 use crate::validate::Ignored;
 
 /// `runs`

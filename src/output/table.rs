@@ -8,7 +8,7 @@ use std::fmt::Display;
 use anstyle::Style;
 use unicode_width::UnicodeWidthStr;
 
-use super::text::Text;
+use crate::output::text::Text;
 use crate::support::visible::visible;
 
 /// The width that output fits where no terminal says otherwise.

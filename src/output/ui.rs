@@ -18,8 +18,8 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use serde_json::json;
 
-use super::text::Text;
 use crate::error::Error;
+use crate::output::text::Text;
 use crate::support::progress::Progress;
 use crate::support::visible::{visible, visible_json, visible_lines};
 

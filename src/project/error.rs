@@ -2,15 +2,15 @@
 
 use std::path::PathBuf;
 
-use crate::config::ConfigError;
+use crate::columnar::FiguresError;
 use crate::dvc::cache::CacheError;
-use crate::dvc::lock::LockError;
+use crate::dvc::lockfile::LockError;
 use crate::dvc::settings::SettingsError;
 use crate::dvc::stage::StageError;
 use crate::error::ExitKind::{CheckFailed, Setup, Usage};
 use crate::error::{Explain, Explanation};
-use crate::figures::FiguresError;
 use crate::git::GitError;
+use crate::project::config::ConfigError;
 use crate::run::dataset_dir::Misplaced;
 use crate::support::fs::FsError;
 use crate::support::process::quoted;

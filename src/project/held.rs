@@ -7,15 +7,16 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
-use super::selecting::Pointed;
 use super::{Project, ProjectError, Source};
+use crate::dvc::file_list::Entry;
+use crate::dvc::hash::{DataVersion, Oid};
 use crate::dvc::link::hash;
-use crate::dvc::listing::Entry;
-use crate::dvc::version::{DataVersion, Oid};
+use crate::project::select::Pointed;
 use crate::run::RunKey;
 use crate::run::discover::RunDir;
 use crate::run::layout::{DATASET_INDEX, EPISODES_PARQUET, Layout, MANIFEST, RUN_JSON, STEPS_PARQUET};
-use crate::support::fs::{self, At, read_optional};
+use crate::support::fs;
+use crate::support::fs::{At, read_optional};
 
 /// Notes, in the working tree's git directory, that `select` named a directory which was selected already and holds
 /// another run now: git sees no change, and the next commit looks at it all the same.

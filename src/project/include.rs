@@ -3,15 +3,16 @@
 
 use std::path::Path;
 
-use super::{Hear, Project, ProjectError, Source, setup};
-use crate::config;
-use crate::dvc::stage::{self, STAGE, Stage, StageError};
-use crate::params::yaml::{self, Node};
-use crate::params::{self, Value, value};
+use super::{Hear, Project, ProjectError, Source, config};
+use crate::dvc::stage;
+use crate::dvc::stage::{STAGE, Stage, StageError};
+use crate::formats::yaml::Node;
+use crate::formats::{Value, value, yaml};
 use crate::run::include::{Include, SETTING};
 use crate::run::layout::Layout;
 use crate::support::limits;
 use crate::validate::{Code, Report};
+use crate::{formats, setup};
 
 /// What of valid runs is not put into the dataset.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -100,7 +101,7 @@ impl Project {
             return Ok(false);
         }
         let bytes = self.files().read(config::FILE, limits::TEXT)?.unwrap_or_default();
-        let values = params::load(config::FILE, &bytes).map_err(StageError::from)?;
+        let values = formats::load(config::FILE, &bytes).map_err(StageError::from)?;
         Ok(values.at(SETTING).is_none())
     }
 

@@ -1,61 +1,30 @@
 //! One repository as capture-hook sees it: git, DVC, settings and dataset together.
 //!
-//! [`Project`] is the git repository plus a DVC project in it (at its top or in a subdirectory; there may be several, and each
-//! command works on the one that it stands in). What hooks and commands
-//! share lies here: what is selected and which data version holds ([`selection`]), what a commit says about runs
-//! ([`records`], [`tags`]), putting a run into a commit ([`promote`]), the workspace following git ([`sync`]), and data
-//! going to the remote ([`transfer`]).
+//! [`Project`] is the git repository plus a DVC project in it: at its top or in a subdirectory. There may be several, and each
+//! command works on the one that it stands in.
 
-pub mod catalog;
-pub mod compare;
+pub mod config;
 mod dataset_dir;
-pub mod differences;
+pub mod dir;
 mod error;
-mod foreign;
 pub mod held;
-pub mod history;
 pub mod include;
-pub mod journey;
-mod known_files;
-pub mod lists;
-mod lock;
-pub mod loss;
-pub mod merging;
-mod place;
+pub mod mutex;
 pub mod programs;
-pub mod promote;
-pub mod proof;
-pub mod publish;
-pub mod pull;
-mod pushed_step;
-mod rebuilt;
-pub mod records;
-mod remote_config;
-pub mod retrieve;
-pub mod selecting;
-pub mod selection;
-mod sent;
-pub mod settle;
-pub mod setup;
-mod sharing;
-pub mod summary;
-pub mod sync;
-pub mod tags;
-pub mod transfer;
-pub mod verify;
-pub mod views;
-pub mod workspace;
-mod workspace_step;
+pub mod select;
+pub mod state;
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use crate::config::Config;
+use crate::dataset::file_lists::Lists;
+use crate::dataset::metrics_files;
 use crate::dvc::cache::Cache;
 use crate::dvc::program::{Dvc, ProgramError, Search};
 use crate::dvc::settings::Settings;
 use crate::git::{Oid, Repo};
+use crate::project::config::Config;
 use crate::support::beneath::Root;
 use crate::support::env::Env;
 use crate::support::fs::{At, FsError, Refused};
@@ -66,8 +35,7 @@ use crate::support::progress::Progress;
 use crate::validate::{Ignored, Options, OptionsError, Report};
 
 pub use error::ProjectError;
-pub use place::Place;
-pub use selection::{Locked, Source, State};
+pub use state::{Locked, Source, State};
 
 /// The setting that names the DVC project for commands that stand in none of several.
 pub const ROOT_SETTING: &str = "capture-hook.root";
@@ -86,9 +54,9 @@ pub struct Project {
     pub prefix: String,
     /// The environment.
     pub env: Env,
-    settings: OnceCell<Settings>,
+    pub(crate) settings: OnceCell<Settings>,
     locked: RefCell<HashMap<Oid, Option<Locked>>>,
-    lists: RefCell<Option<lists::Lists>>,
+    pub(crate) lists: RefCell<Option<Lists>>,
     others: OnceCell<Vec<String>>,
 }
 
@@ -191,7 +159,7 @@ impl Project {
         let wanted = self.state(&Source::Index).ok().and_then(|state| state.wanted);
         let above_data = wanted.and_then(|wanted| Some(wanted.out_dir.rsplit_once('/')?.0.to_owned()));
         let mut dirs = vec![".dvc".to_owned()];
-        for dir in above_data.into_iter().chain([views::DIR.to_owned()]) {
+        for dir in above_data.into_iter().chain([metrics_files::DIR.to_owned()]) {
             if self.repo.index_holds_below(&dir)? {
                 dirs.push(dir);
             }
@@ -218,7 +186,7 @@ impl Project {
     }
 
     /// A file of the working tree's git directory in which something about this project is noted.
-    fn mark(&self, name: &str) -> PathBuf {
+    pub(crate) fn mark(&self, name: &str) -> PathBuf {
         let dir = self.prefix.trim_end_matches('/').replace('%', "%25").replace('/', "%2F");
         let end = if dir.is_empty() { dir } else { format!("-{dir}") };
         self.repo.git_dir().join(format!("{name}{end}"))
@@ -253,7 +221,7 @@ impl Project {
 
     /// The settings as a commit or the index has them.
     pub fn config_at(&self, source: &Source) -> Result<Config, ProjectError> {
-        let Some(bytes) = self.file(source, crate::config::FILE)? else { return Ok(Config::default()) };
+        let Some(bytes) = self.file(source, crate::project::config::FILE)? else { return Ok(Config::default()) };
         Ok(Config::parse(&String::from_utf8_lossy(&bytes))?)
     }
 
@@ -330,7 +298,7 @@ impl Project {
 
     /// A file's bytes as the index, a commit or the working tree has them.
     pub fn file(&self, source: &Source, file: &str) -> Result<Option<Vec<u8>>, ProjectError> {
-        let limit = if file == crate::dvc::lock::FILE { limits::LOCK } else { limits::TEXT };
+        let limit = if file == crate::dvc::lockfile::FILE { limits::LOCK } else { limits::TEXT };
         let path = self.git_path(file);
         let entry = match source {
             Source::Index => self.repo.index_entry(&path)?,
@@ -355,7 +323,7 @@ impl Project {
 
 /// Which findings count, and which files belong to a run.
 pub fn validation(config: &Config) -> Result<Options, OptionsError> {
-    let mut options = Options::new(&config.validate.ignore, &config.validate.deny, crate::config::FILE)?;
+    let mut options = Options::new(&config.validate.ignore, &config.validate.deny, crate::project::config::FILE)?;
     options.include = config.ingest.include.clone();
     Ok(options)
 }
@@ -364,7 +332,7 @@ pub fn validation(config: &Config) -> Result<Options, OptionsError> {
 const DVC_CONFIG: &str = ".dvc/config";
 
 /// Whether DVC would take this directory for a project. Of what is no file there, whoever reads it complains.
-fn is_dvc_root(dir: &Path) -> bool {
+pub(crate) fn is_dvc_root(dir: &Path) -> bool {
     std::fs::symlink_metadata(dir.join(DVC_CONFIG)).is_ok_and(|meta| !meta.is_dir())
 }
 

@@ -18,14 +18,16 @@ use std::time::Duration;
 
 use crate::error::ExitKind::{Io, Usage};
 use crate::error::{Explain, Explanation};
-use crate::run::json::{Layout, Object, Value};
+use crate::formats::json::{Layout, Object, Value};
 use crate::run::layout::{RUN_JSON, Stream};
 use crate::run::meta::RunMeta;
 use crate::run::schema::SchemaVersion;
 use crate::run::{RunKey, UnsafeId, why_unsafe};
 use crate::support::env::Env;
-use crate::support::fs::{self, FsError};
-use crate::validate::{self, BrokenRule, Code, RowJudge};
+use crate::support::fs;
+use crate::support::fs::FsError;
+use crate::validate;
+use crate::validate::{BrokenRule, Code, RowJudge};
 
 mod finalize;
 mod gzip;

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use crate::run::json::{Layout, Object, Value, write_f64, write_str};
+use crate::formats::json::{Layout, Object, Value, write_f64, write_str};
 
 /// One step of an episode.
 #[derive(Debug, Clone, Copy)]
@@ -208,7 +208,7 @@ mod tests {
         let expected = r#"{"action": 2, "agent_position": {"x": 1, "y": 15}, "distance_to_goal": 18.439088914585774, "episode_id": "ep-000002", "observation_summary": [0.6537697911262512, NaN], "reward": -0.01, "run_id": "run-20261124-021550", "schema_version": "0.1", "seed": 42, "step": 1, "terminated": false, "truncated": false, "ts": 1795486550.153258}"#;
         assert_eq!(String::from_utf8_lossy(&out), format!("{expected}\n"));
         let mut again = Vec::new();
-        if let Ok(Value::Object(object)) = crate::run::json::parse(expected.as_bytes()) {
+        if let Ok(Value::Object(object)) = crate::formats::json::parse(expected.as_bytes()) {
             common.object(&mut again, &object);
         }
         assert_eq!(again, out);

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::gzip::LiveGzip;
+use crate::record::gzip::LiveGzip;
 use crate::support::fs::FsError;
 
 /// How much is compressed between two looks at the size: a few rows.

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::Error;
-use super::shards::Shards;
+use crate::record::shards::Shards;
 use crate::support::fs::FsError;
 
 /// As many waiting bytes wake the thread before its time.

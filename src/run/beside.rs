@@ -4,7 +4,7 @@
 use std::fs::{self, FileType};
 use std::path::{Component, Path, PathBuf};
 
-use super::include::Include;
+use crate::run::include::Include;
 
 /// What was found; all paths with `/`, relative to the run's directory.
 #[derive(Debug, Default)]

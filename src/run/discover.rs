@@ -4,17 +4,15 @@
 //! one run; with other files neither is taken unless a path names it ([`DuplicateRuns`]).
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::fmt;
-use std::fs;
-use std::io;
 use std::path::{Component, Path, PathBuf};
+use std::{fmt, fs, io};
 
-use super::include::Include;
-use super::layout::{EPISODES, Layout, RUN_JSON, STEPS};
-use super::meta::RunMeta;
 use super::{RunKey, StartTime, open};
 use crate::error::ExitKind::Setup;
 use crate::error::{Explain, Explanation};
+use crate::run::include::Include;
+use crate::run::layout::{EPISODES, Layout, RUN_JSON, STEPS};
+use crate::run::meta::RunMeta;
 use crate::support::fs::{At, FsError, same_bytes};
 
 /// A run's directory.

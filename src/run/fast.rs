@@ -6,11 +6,11 @@
 
 use std::ops::Range;
 
-use super::layout::Stream;
-use super::lex::Cursor;
-use super::row::{BadLine, Fault, Row, RowParser, Slot, Slots, push_member};
-use super::rows::NULL_ELEMENT;
-use super::schema::SchemaVersion;
+use crate::formats::json::scanner::Cursor;
+use crate::run::layout::Stream;
+use crate::run::row::{BadLine, Fault, Row, RowParser, Slot, Slots, push_member};
+use crate::run::rows::NULL_ELEMENT;
+use crate::run::schema::SchemaVersion;
 
 /// Reads the rows of a stream.
 #[derive(Debug)]

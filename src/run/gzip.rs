@@ -9,7 +9,7 @@ use std::io::{self, Read};
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 use sha2::{Digest, Sha256};
 
-use super::json::hex;
+use crate::formats::json::hex;
 
 /// How much is read from the file at a time.
 const CHUNK: usize = 128 << 10;

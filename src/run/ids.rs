@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ExitKind::Usage;
 use crate::error::{Explain, Explanation};
-use crate::support::names::{self, Fault};
+use crate::support::names;
+use crate::support::names::Fault;
 
 /// The longest file name that common file systems take, in bytes.
 const MAX_BYTES: usize = 255;

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::layout::{DATASET_INDEX, EPISODES_PARQUET, MANIFEST, RUN_JSON, STEPS_PARQUET, shard_name};
+use crate::run::layout::{DATASET_INDEX, EPISODES_PARQUET, MANIFEST, RUN_JSON, STEPS_PARQUET, shard_name};
 use crate::support::names;
 
 /// The setting that holds the patterns.

@@ -4,12 +4,11 @@
 //! directory; one that leads out is reported and its target never touched.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
-use super::beside::{Beside, is_file, leads_out};
-use super::include::Include;
+use crate::run::beside::{Beside, is_file, leads_out};
+use crate::run::include::Include;
 use crate::support::fs::{At, FsError};
 
 /// The run's metadata.

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use crate::run::json::{self, Value};
-use crate::run::lex::{Cursor, ParseError, Reason};
+use crate::formats::json;
+use crate::formats::json::Value;
+use crate::formats::json::scanner::{Cursor, ParseError, Reason};
 use crate::run::schema::SchemaVersion;
 
 /// A run's metadata. What is optional and of another type than it should be counts as absent; `raw` has it as it was.

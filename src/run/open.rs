@@ -4,9 +4,9 @@ use std::fs::Metadata;
 use std::path::Path;
 use std::time::SystemTime;
 
-use super::beside::leads_out;
-use crate::support::fs::{self, At, FsError, Refused};
-use crate::support::limits;
+use crate::run::beside::leads_out;
+use crate::support::fs::{At, FsError, Refused};
+use crate::support::{fs, limits};
 
 /// A small file of a run (`run.json`, `manifest.json`): its bytes, `None` where there is no such file. A link is followed
 /// only where it stays inside the run's directory.

@@ -6,9 +6,10 @@
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
-use super::gzip::{Damage, GzipReader, Inflated};
-use super::open::Stamp;
-use crate::support::fs::{self, At, FsError};
+use crate::run::gzip::{Damage, GzipReader, Inflated};
+use crate::run::open::Stamp;
+use crate::support::fs;
+use crate::support::fs::{At, FsError};
 use crate::support::progress::Progress;
 
 /// The longest line that is read, without its line break: 16 MiB.

@@ -6,11 +6,11 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::discover::{DuplicateRuns, RunDir, is_run, joined_names};
-use super::layout::slash_hint;
 use super::{RunKey, StartTime};
 use crate::error::ExitKind::Setup;
 use crate::error::{Explain, Explanation};
+use crate::run::discover::{DuplicateRuns, RunDir, is_run, joined_names};
+use crate::run::layout::slash_hint;
 
 /// What was typed, and where.
 #[derive(Debug, Clone, Copy)]
@@ -254,7 +254,7 @@ mod tests {
                 format!(r#"{{"schema_version":"0.1","run_id":"{run_id}","start_time":"{start}","env_config":{{}}}}"#);
             fs::write(run.join("run.json"), meta).unwrap();
         }
-        let found = super::super::discover::discover_runs(&root.path().join("results")).unwrap();
+        let found = crate::run::discover::discover_runs(&root.path().join("results")).unwrap();
         (root, found.runs)
     }
 

@@ -3,7 +3,7 @@
 //! A batch holds rows that were read in full; what could not be read is a finding, not a row. `run_id` and `experiment`
 //! are the same for every row of a run and are not repeated here.
 
-use super::schema::SchemaVersion;
+use crate::run::schema::SchemaVersion;
 
 /// Texts, end to end in one buffer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 //! digits. A lone surrogate becomes U+FFFD. All else stays as it is written, digit by digit; what was written, the recorder's
 //! own file has.
 
-use super::lex;
+use crate::formats::json::scanner;
 
 /// Appends a JSON value, or a key with its quotes, which `lex` has taken.
 pub fn push_strict(out: &mut String, json: &str) {
@@ -22,7 +22,7 @@ pub fn push_strict(out: &mut String, json: &str) {
         match first {
             b'"' => push_text(out, token),
             b'N' | b'I' => push_quoted(out, token),
-            b'-' | b'0'..=b'9' if lex::float(token.as_bytes()).is_infinite() => {
+            b'-' | b'0'..=b'9' if scanner::float(token.as_bytes()).is_infinite() => {
                 let sign = if first == b'-' { "-Infinity" } else { "Infinity" };
                 push_quoted(out, if token.contains(['.', 'e', 'E']) { sign } else { token });
             }
@@ -87,7 +87,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::run::json::{self, Value};
+    use crate::formats::json;
+    use crate::formats::json::Value;
 
     fn strict(json: &str) -> String {
         let mut out = String::new();

@@ -6,9 +6,9 @@
 
 use std::ffi::OsString;
 
-use super::env::Env;
-use super::process::{Cmd, ProcessError};
-use super::prompts::BECOME;
+use crate::support::env::Env;
+use crate::support::process::{Cmd, ProcessError};
+use crate::support::prompts::BECOME;
 
 /// Becomes the program that the command line names where it asks for that. Comes back only with the reason why not.
 #[must_use]

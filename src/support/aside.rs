@@ -17,8 +17,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::beneath::Root;
-use super::fs::{self, FsError};
+use super::fs;
+use crate::support::beneath::Root;
+use crate::support::fs::FsError;
 
 /// What the names of files begin with that are not whole yet.
 pub const TEMP: &str = ".capture-hook-";

@@ -16,7 +16,7 @@ use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::aside;
-use super::fs::{At, FsError, Refused, remove_all};
+use crate::support::fs::{At, FsError, Refused, remove_all};
 
 /// A project's root, and what lies beneath it. Paths are relative to it, and have no `..`.
 #[derive(Debug, Clone, Copy)]

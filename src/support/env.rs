@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use super::prompts::Prompts;
+use crate::support::prompts::Prompts;
 
 /// The names that `git rev-parse --local-env-vars` prints: they tie a git call to one repository and must not leak to
 /// another (DVC's own git calls, a test's scratch repository).

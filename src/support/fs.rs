@@ -15,10 +15,11 @@ use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
-use super::aside::{self, TEMP};
-use super::process::quoted;
+use super::aside;
 use crate::error::ExitKind::{Io, Setup};
 use crate::error::{Explain, Explanation};
+use crate::support::aside::TEMP;
+use crate::support::process::quoted;
 
 /// An operation on a path that failed.
 #[derive(Debug, thiserror::Error)]

@@ -5,7 +5,7 @@
 use std::io::{IsTerminal, Write};
 use std::process::{Command, Stdio};
 
-use super::env::Env;
+use crate::support::env::Env;
 
 /// Shows text through a pager: a command line as `GIT_PAGER` holds it, which only the user's own settings may name. Says
 /// whether it was shown; where not (standard output is no terminal, the pager does not start), the caller prints it.

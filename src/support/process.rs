@@ -14,11 +14,12 @@ use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGTERM};
 
-use super::env::Env;
-use super::heard::{Ear, Said};
-use super::prompts::{self, Prompts};
+use super::prompts;
 use crate::error::ExitKind::Program;
 use crate::error::{Explain, Explanation};
+use crate::support::env::Env;
+use crate::support::heard::{Ear, Said};
+use crate::support::prompts::Prompts;
 
 /// A program that could not be run, or failed.
 #[derive(Debug, thiserror::Error)]

@@ -6,9 +6,9 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::code::Code;
-use super::findings::{Collector, FileId, Place};
-use super::ids::SeenIds;
+use crate::validate::code::Code;
+use crate::validate::findings::{Collector, FileId, Place};
+use crate::validate::ids::SeenIds;
 
 /// Relative tolerance for sums and distances.
 const TOLERANCE: f64 = 1e-6;

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use super::Options;
-use super::code::{Code, Severity};
-use super::report::{Finding, Ignored};
+use crate::validate::code::{Code, Severity};
+use crate::validate::report::{Finding, Ignored};
 
 /// How many findings of a code are kept.
 const KEPT: usize = 10;

@@ -3,11 +3,12 @@
 //! Manifests in the field list only some files, and without hashes: what is there is compared, what is absent is not.
 
 use super::ScannedFile;
-use super::code::Code;
-use super::findings::{Collector, FileId, Place};
-use crate::run::json::{self, Value};
+use crate::formats::json;
+use crate::formats::json::Value;
 use crate::run::layout::MANIFEST;
 use crate::run::meta::RunMeta;
+use crate::validate::code::Code;
+use crate::validate::findings::{Collector, FileId, Place};
 
 /// A manifest that was there before us.
 pub(super) struct Manifest {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::code::{Code, Severity};
+use crate::validate::code::{Code, Severity};
 
 /// The report of one run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -2,14 +2,14 @@
 
 use std::collections::VecDeque;
 
-use super::code::Code;
-use super::findings::{Collector, FileId, Place};
 use super::{RowSink, SinkError};
-use crate::run::json::Reason;
+use crate::formats::json::Reason;
 use crate::run::reader::MAX_LINE;
 use crate::run::row::{BadLine, Fault, Row, Slot};
 use crate::run::rows::{EpisodeRows, EpisodeSpan, StepRows};
 use crate::run::schema::SchemaVersion;
+use crate::validate::code::Code;
+use crate::validate::findings::{Collector, FileId, Place};
 
 /// How many rows a batch holds at most.
 const BATCH_ROWS: usize = 8192;

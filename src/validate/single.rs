@@ -2,13 +2,13 @@
 //!
 //! Only what a row says of itself: its place among the others, and what a summary says of steps, a scan judges.
 
-use super::code::{Code, Severity};
-use super::findings::{Collector, Place};
-use super::rows::{tell_bad_line, tell_faults, tell_too_long, too_long};
 use super::{Finding, Options};
 use crate::run::fast::FastParser;
 use crate::run::layout::Stream;
 use crate::run::row::Row;
+use crate::validate::code::{Code, Severity};
+use crate::validate::findings::{Collector, Place};
+use crate::validate::rows::{tell_bad_line, tell_faults, tell_too_long, too_long};
 
 /// A rule that a row breaks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

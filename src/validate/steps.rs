@@ -1,9 +1,9 @@
 //! The rules for steps: segments, their order and their end, time.
 
-use super::code::Code;
-use super::episodes::{Final, Flags, Rewards, Segment};
-use super::findings::{Collector, FileId, Place};
 use crate::run::row::{Row, Slot};
+use crate::validate::code::Code;
+use crate::validate::episodes::{Final, Flags, Rewards, Segment};
+use crate::validate::findings::{Collector, FileId, Place};
 
 /// What a row did.
 pub(super) enum Step {

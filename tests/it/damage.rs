@@ -6,7 +6,8 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use capture_hook::support::progress::Silent;
-use capture_hook::validate::{self, Code, Options, Report};
+use capture_hook::validate;
+use capture_hook::validate::{Code, Options, Report};
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;

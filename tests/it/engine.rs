@@ -4,10 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use capture_hook::dataset::native::{Work, version};
 use capture_hook::dvc::cache::Cache;
 use capture_hook::dvc::checkout::{Switch, switch};
-use capture_hook::dvc::engine::{Work, version};
-use capture_hook::dvc::lock::Lock;
+use capture_hook::dvc::lockfile::Lock;
 use capture_hook::dvc::settings::Settings;
 use capture_hook::dvc::stage::Stage;
 use capture_hook::ingest::{Request, ingest};

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use capture_hook::support::progress::Silent;
-use capture_hook::validate::{self, Options, Report};
+use capture_hook::validate;
+use capture_hook::validate::{Options, Report};
 
 use crate::env::{BIN, CommandOutput, FIRST, SECOND, TestEnv, run_command, tree};
 use crate::tools;

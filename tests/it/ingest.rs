@@ -141,7 +141,8 @@ fn the_same_run_gives_the_same_bytes_elsewhere_and_later() {
 fn one_thread_gives_the_bytes_and_the_report_that_several_give() {
     use capture_hook::ingest::{Request, ingest};
     use capture_hook::support::progress::Silent;
-    use capture_hook::validate::{self, Options};
+    use capture_hook::validate;
+    use capture_hook::validate::Options;
 
     let temp = tempfile::tempdir().unwrap();
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");

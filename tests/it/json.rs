@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use capture_hook::run::json::{self, Layout};
+use capture_hook::formats::json;
+use capture_hook::formats::json::Layout;
 use proptest::prelude::*;
 
 /// Makes `count` JSON documents that try Python's corners, one a line, hex-encoded; then for each the canonical text (hex)

@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use capture_hook::params::edit::{Leaf, set};
+use capture_hook::formats::edit::{Leaf, set};
 use proptest::strategy::{Strategy, ValueTree as _};
 use proptest::test_runner::{Config, TestRunner};
 

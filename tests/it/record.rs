@@ -8,10 +8,12 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use capture_hook::formats::json;
+use capture_hook::formats::json::{Layout, Object, Value};
 use capture_hook::record::{Episode, Error, Meta, Options, Position, RunRecorder, Step};
-use capture_hook::run::json::{self, Layout, Object, Value};
 use capture_hook::support::progress::Silent;
-use capture_hook::validate::{self, Report};
+use capture_hook::validate;
+use capture_hook::validate::Report;
 
 use crate::env::{copy_dir, tree};
 

@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use capture_hook::dvc::ini::Setting;
 use capture_hook::dvc::stage::Resolved;
-use capture_hook::params::Value;
-use capture_hook::run::json::{Object, Value as Json};
+use capture_hook::formats::Value;
+use capture_hook::formats::ini::Setting;
+use capture_hook::formats::json::{Object, Value as Json};
 
 use crate::env::{BIN, CommandOutput, FIRST, SECOND, THIRD, TestEnv};
 use crate::stranger_programs::{evil, lock, object};

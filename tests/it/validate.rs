@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use capture_hook::support::progress::Silent;
-use capture_hook::validate::{self, Options, Report};
+use capture_hook::validate;
+use capture_hook::validate::{Options, Report};
 use serde_json::Value;
 
 use crate::env::corpus_run;

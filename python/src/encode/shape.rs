@@ -1,6 +1,6 @@
 //! How a Python type's values are written, found out once from one of them.
 
-use capture_hook::run::json::write_str;
+use capture_hook::formats::json::write_str;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
 

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::plume::Plume;
+use crate::commands::demo::plume::Plume;
 use crate::error::{Error, ExitKind};
+use crate::formats::json::{Object, Value};
 use crate::record::{Episode, Meta, Options, Position, RunRecorder, Step};
-use crate::run::json::{Object, Value};
 
 const EPISODES: u32 = 12;
 const PLUME: Plume = Plume { grid: (64, 64), source: (46, 40), sigma: 14.0, goal_radius: 1.0, max_steps: 150 };

@@ -1,6 +1,6 @@
 //! `${…}` in a stage, as DVC fills it in (`dvc/parsing/interpolate.py`), for the names and values that one reading only has.
 
-use crate::params::Value;
+use crate::formats::Value;
 
 /// Why a text is not filled in.
 #[derive(Debug)]

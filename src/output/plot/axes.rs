@@ -1,6 +1,6 @@
 //! Axes: round ticks, a number's short form, and the frame of a chart.
 
-use super::scene::{Anchor, Rect, Scene, Shape, Stroke, Text, clear, line, solid};
+use crate::output::plot::scene::{Anchor, Rect, Scene, Shape, Stroke, Text, clear, line, solid};
 
 /// Ink of titles.
 pub const INK: u32 = 0x1F_23_28;

@@ -1,9 +1,9 @@
 //! Distance and reward over steps (median and quartiles across episodes), and how long episodes were.
 
-use super::axes::{Axis, Chart};
-use super::scene::{Rect, Scene, Shape, clear, line, solid};
 use super::{End, Picture};
-use crate::figures::{Curve, Episode};
+use crate::columnar::{Curve, Episode};
+use crate::output::plot::axes::{Axis, Chart};
+use crate::output::plot::scene::{Rect, Scene, Shape, clear, line, solid};
 
 /// Up to so many episodes get a bar each; above, lengths are binned.
 const BARS: usize = 80;
@@ -45,7 +45,7 @@ fn steps_axis(curve: &Curve) -> Axis {
 fn band(scene: &mut Scene, chart: &Chart<'_>, curve: &Curve) {
     const RGB: u32 = 0x00_72_B2;
     let along =
-        |value: fn(&crate::figures::Band) -> f64| curve.iter().map(move |b| chart.point(b.step as f64, value(b)));
+        |value: fn(&crate::columnar::Band) -> f64| curve.iter().map(move |b| chart.point(b.step as f64, value(b)));
     let mut outline: Vec<_> = along(|b| b.high).collect();
     outline.extend(along(|b| b.low).collect::<Vec<_>>().into_iter().rev());
     if outline.len() > 2 {

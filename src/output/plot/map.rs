@@ -2,10 +2,10 @@
 //!
 //! Few episodes are drawn as paths; many as a map of how often each cell was visited, with some paths over it.
 
-use super::axes::{Axis, Chart, GRID, INK, SOFT};
-use super::scene::{Anchor, Rect, Scene, Shape, Stroke, Text, clear, line, solid};
 use super::{End, Picture};
-use crate::figures::{Grid, Path, Visits};
+use crate::columnar::{AgentPath, Grid, Visits};
+use crate::output::plot::axes::{Axis, Chart, GRID, INK, SOFT};
+use crate::output::plot::scene::{Anchor, Rect, Scene, Shape, Stroke, Text, clear, line, solid};
 
 /// Up to so many paths are all drawn; above, they would be a tangle.
 const ALL_PATHS: usize = 30;
@@ -172,7 +172,7 @@ fn source(scene: &mut Scene, chart: &Chart<'_>, grid: Grid) {
     }
 }
 
-fn trajectory(scene: &mut Scene, chart: &Chart<'_>, path: &Path, end: End, many: bool) {
+fn trajectory(scene: &mut Scene, chart: &Chart<'_>, path: &AgentPath, end: End, many: bool) {
     let points: Vec<_> = path.cells.iter().map(|c| chart.point(f64::from(c.0), f64::from(c.1))).collect();
     let (Some(first), Some(last)) = (points.first().copied(), points.last().copied()) else { return };
     let paint = solid(end.rgb());
@@ -255,7 +255,7 @@ fn legend(scene: &mut Scene, at: (f32, f32), picture: &Picture<'_>, many: bool) 
 }
 
 /// At most `most` paths, evenly spread over the run, and fewer where they are long.
-fn chosen(paths: &[Path], most: usize) -> Vec<&Path> {
+fn chosen(paths: &[AgentPath], most: usize) -> Vec<&AgentPath> {
     let points: usize = paths.iter().map(|p| p.cells.len()).sum();
     let usual = (points / paths.len().max(1)).max(1);
     let most = most.min((MAP_POINTS / usual).max(2));

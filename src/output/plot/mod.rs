@@ -10,7 +10,7 @@ mod png;
 mod scene;
 mod svg;
 
-use crate::figures::{Episode, Grid, Trace};
+use crate::columnar::{Episode, Grid, Trace};
 use crate::support::visible::visible;
 use axes::{INK, SOFT};
 use scene::{Rect, Scene, Text};

@@ -7,7 +7,7 @@ use tiny_skia::{
 };
 use ttf_parser::{Face, OutlineBuilder};
 
-use super::scene::{Anchor, Paint, Rect, Scene, Shape, Stroke, Text};
+use crate::output::plot::scene::{Anchor, Paint, Rect, Scene, Shape, Stroke, Text};
 
 const SCALE: f32 = 2.0;
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::scene::{Anchor, Paint, Scene, Shape, Stroke, Text};
+use crate::output::plot::scene::{Anchor, Paint, Scene, Shape, Stroke, Text};
 
 /// The picture as an SVG document.
 pub fn write(scene: &Scene) -> String {

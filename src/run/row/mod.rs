@@ -13,8 +13,8 @@ pub(super) use parser::push_member;
 
 use std::ops::Range;
 
-use super::lex::ParseError;
-use super::schema::SchemaVersion;
+use crate::formats::json::scanner::ParseError;
+use crate::run::schema::SchemaVersion;
 
 /// A field's place in a [`Row`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,12 +2,13 @@
 
 use std::ops::Range;
 
-use super::fields::Need::Optional;
-use super::fields::{Field, Type, XY, fields};
 use super::{BadLine, Fault, Row, SLOTS, Slot};
-use crate::run::json::{self, Reason, Value};
+use crate::formats::json;
+use crate::formats::json::scanner::{Cursor, Kind, ParseError};
+use crate::formats::json::{Reason, Value, scanner};
 use crate::run::layout::Stream;
-use crate::run::lex::{self, Cursor, Kind, ParseError};
+use crate::run::row::fields::Need::Optional;
+use crate::run::row::fields::{Field, Type, XY, fields};
 use crate::run::rows::NULL_ELEMENT;
 use crate::run::schema::SchemaVersion;
 use crate::run::strict::push_strict;
@@ -221,7 +222,7 @@ impl RowParser {
                 }
             }
             (Type::Bool, Kind::Bool(bool)) => row.set_bool(slot, bool),
-            (Type::Int(least), Kind::Int) => match lex::int(value) {
+            (Type::Int(least), Kind::Int) => match scanner::int(value) {
                 Some(int) => {
                     row.set_int(slot, int);
                     if int < least {
@@ -235,7 +236,7 @@ impl RowParser {
                 }
             },
             (Type::Int(least), Kind::Float) => {
-                let float = lex::float(value);
+                let float = scanner::float(value);
                 match json::integral(float) {
                     Some(int) => {
                         row.set_int(slot, int);
@@ -384,8 +385,8 @@ pub(in crate::run) fn push_member(
 #[allow(clippy::cast_precision_loss)]
 fn number(kind: Kind, value: &[u8]) -> f64 {
     match kind {
-        Kind::Int => lex::int(value).map_or_else(|| lex::float(value), |int| int as f64),
-        _ => lex::float(value),
+        Kind::Int => scanner::int(value).map_or_else(|| scanner::float(value), |int| int as f64),
+        _ => scanner::float(value),
     }
 }
 

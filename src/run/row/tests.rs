@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::run::json::Reason;
+use crate::formats::json::Reason;
 use crate::run::layout::Stream;
 
 const STEP: &str = r#"{"ts": 1.5, "run_id": "r", "episode_id": "e", "step": 2, "action": 0, "reward": -0.01, "terminated": false, "truncated": true, "agent_position": {"x": 3, "y": 4}, "distance_to_goal": 5.0, "observation_summary": [0.5, NaN, 2], "seed": 7, "schema_version": "0.1"}"#;

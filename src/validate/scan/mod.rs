@@ -13,22 +13,22 @@ use sha2::{Digest, Sha256};
 
 use self::files::judge_layout;
 use self::streams::Streams;
-use super::code::Code;
-use super::findings::{Collector, FileId, Place};
-use super::manifest::{Found, Manifest};
-use super::rows::shorten;
 use super::{Options, Report, RowSink, Scan, ScanError, ScannedFile, SinkError, StreamReport};
+use crate::formats::json::hex;
 use crate::run::discover::directory_names;
 use crate::run::include::Include;
-use crate::run::json::hex;
 use crate::run::layout::{Layout, MANIFEST, RUN_JSON, Stream, slash_hint};
 use crate::run::meta::RunMeta;
 use crate::run::open::Stamp;
 use crate::run::schema::SchemaVersion;
 use crate::run::{RunKey, why_unsafe};
-use crate::support::fs::{self, At, FsError};
-use crate::support::limits;
+use crate::support::fs::{At, FsError};
 use crate::support::progress::Progress;
+use crate::support::{fs, limits};
+use crate::validate::code::Code;
+use crate::validate::findings::{Collector, FileId, Place};
+use crate::validate::manifest::{Found, Manifest};
+use crate::validate::rows::shorten;
 
 /// What every file was when it was read.
 #[derive(Debug, Clone, Default)]

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use super::Context;
-use super::files::FileList;
 use crate::run::fast::FastParser;
 use crate::run::gzip::Damage;
 use crate::run::layout::{EPISODES, STEPS, Stream};
@@ -19,6 +18,7 @@ use crate::validate::findings::{Collector, FileId, Place};
 use crate::validate::rows::{
     EpisodeBatch, StepBatch, place, tell_bad_line, tell_faults, tell_too_long, too_long, whole,
 };
+use crate::validate::scan::files::FileList;
 use crate::validate::seeds::Seeds;
 use crate::validate::steps::{Step, Steps, final_of};
 use crate::validate::{RowSink, ScanError, ScannedFile, SeedSummary};

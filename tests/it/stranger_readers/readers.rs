@@ -4,8 +4,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use capture_hook::params::Value;
-use capture_hook::run::json::{self, Value as Json};
+use capture_hook::formats::json::Value as Json;
+use capture_hook::formats::{Value, json};
 
 /// The process: see `dvc_readers.py`.
 pub struct Readers {

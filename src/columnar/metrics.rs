@@ -1,0 +1,183 @@
+//! Key figures: the few numbers by which runs are compared. Deterministic: sums go in row order.
+
+use serde::Serialize;
+
+use crate::formats::json::Value;
+
+/// The few numbers that say how a run went. `None` where a run has no episode (or no finite value) to take them from.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct KeyFigures {
+    /// Episode summaries.
+    pub episodes: u64,
+    /// Step rows.
+    pub steps: u64,
+    /// Episodes that ended by reaching the goal (`terminated`).
+    pub successes: u64,
+    /// `successes` over `episodes`, 0 to 1.
+    pub success_rate: Option<f64>,
+    /// Mean of the episodes' total rewards.
+    pub mean_reward: Option<f64>,
+    /// The best total reward.
+    pub max_reward: Option<f64>,
+    /// Mean steps of an episode.
+    pub mean_steps: Option<f64>,
+    /// Mean final distance to the goal, in cells.
+    pub mean_final_distance: Option<f64>,
+    /// The smallest final distance to the goal, in cells.
+    pub min_final_distance: Option<f64>,
+}
+
+/// The columns of episode rows that key figures need; all of one length.
+#[derive(Debug, Clone, Copy)]
+pub struct EpisodeColumns<'a> {
+    /// Whether the goal was reached.
+    pub terminated: &'a [bool],
+    /// Steps in the episode.
+    pub total_steps: &'a [i64],
+    /// Sum of rewards.
+    pub total_reward: &'a [f64],
+    /// Distance to the goal at the end, where known.
+    pub final_distance: &'a [Option<f64>],
+}
+
+/// Gathers key figures, batch by batch.
+#[derive(Debug, Clone, Default)]
+pub struct KeyCollector {
+    episodes: u64,
+    successes: u64,
+    reward: Mean,
+    steps: Mean,
+    distance: Mean,
+}
+
+impl KeyCollector {
+    /// Takes one batch of episode rows.
+    pub fn episodes(&mut self, rows: EpisodeColumns<'_>) {
+        self.episodes += rows.terminated.len() as u64;
+        self.successes += rows.terminated.iter().filter(|t| **t).count() as u64;
+        rows.total_reward.iter().for_each(|r| self.reward.add(*r));
+        #[allow(clippy::cast_precision_loss)]
+        rows.total_steps.iter().for_each(|s| self.steps.add(*s as f64));
+        rows.final_distance.iter().flatten().for_each(|d| self.distance.add(*d));
+    }
+
+    /// The figures, for a run of this many step rows.
+    #[must_use]
+    pub fn finish(&self, steps: u64) -> KeyFigures {
+        #[allow(clippy::cast_precision_loss)]
+        let rate = (self.episodes > 0).then(|| self.successes as f64 / self.episodes as f64);
+        KeyFigures {
+            episodes: self.episodes,
+            steps,
+            successes: self.successes,
+            success_rate: rate,
+            mean_reward: self.reward.mean(),
+            max_reward: self.reward.max,
+            mean_steps: self.steps.mean(),
+            mean_final_distance: self.distance.mean(),
+            min_final_distance: self.distance.min,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+struct Mean {
+    n: u64,
+    sum: f64,
+    min: Option<f64>,
+    max: Option<f64>,
+}
+
+impl Mean {
+    fn add(&mut self, value: f64) {
+        if !value.is_finite() {
+            return;
+        }
+        self.n += 1;
+        self.sum += value;
+        self.min = Some(self.min.map_or(value, |m| m.min(value)));
+        self.max = Some(self.max.map_or(value, |m| m.max(value)));
+    }
+
+    fn mean(&self) -> Option<f64> {
+        #[allow(clippy::cast_precision_loss)]
+        (self.n > 0).then(|| self.sum / self.n as f64).filter(|m| m.is_finite())
+    }
+}
+
+/// The world a run took place in, as far as `env_config` tells.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Grid {
+    /// Cells across and up.
+    pub size: Option<(f64, f64)>,
+    /// Where the plume's source is.
+    pub source: Option<(f64, f64)>,
+    /// From how far the goal counts as reached.
+    pub goal_radius: Option<f64>,
+    /// Width of the plume.
+    pub sigma: Option<f64>,
+}
+
+impl Grid {
+    /// Reads what it can; a value of another type or out of all proportion is as good as absent.
+    #[must_use]
+    pub fn from_env_config(config: &Value) -> Self {
+        let pair = |value: Option<&Value>| -> Option<(f64, f64)> {
+            match value? {
+                Value::Array(xy) => match xy.as_slice() {
+                    [x, y] => Some((sane(x)?, sane(y)?)),
+                    _ => None,
+                },
+                Value::Object(xy) => Some((sane(xy.get("x")?)?, sane(xy.get("y")?)?)),
+                _ => None,
+            }
+        };
+        let plume = config.get("plume_params");
+        Self {
+            size: pair(config.get("grid_size")).filter(|(w, h)| *w >= 1.0 && *h >= 1.0),
+            source: pair(config.get("source_location")).or_else(|| pair(plume.and_then(|p| p.get("source_location")))),
+            goal_radius: config.get("goal_radius").and_then(sane).filter(|r| *r > 0.0),
+            sigma: plume.and_then(|p| p.get("sigma")).and_then(sane).filter(|s| *s > 0.0),
+        }
+    }
+}
+
+fn sane(value: &Value) -> Option<f64> {
+    value.as_f64().filter(|v| v.is_finite() && v.abs() < 1e9)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::formats::json::parse;
+
+    #[test]
+    fn figures_of_nothing_are_absent_not_zero() {
+        let figures = KeyCollector::default().finish(0);
+        assert_eq!((figures.success_rate, figures.mean_reward, figures.mean_steps), (None, None, None));
+    }
+
+    #[test]
+    fn what_is_not_finite_is_left_out_of_means() {
+        let mut key = KeyCollector::default();
+        key.episodes(EpisodeColumns {
+            terminated: &[true, false, false],
+            total_steps: &[1, 2, 3],
+            total_reward: &[1.0, f64::NAN, 2.0],
+            final_distance: &[Some(f64::INFINITY), None, Some(4.0)],
+        });
+        let figures = key.finish(6);
+        assert_eq!((figures.episodes, figures.successes, figures.mean_reward), (3, 1, Some(1.5)));
+        assert_eq!((figures.mean_final_distance, figures.mean_steps), (Some(4.0), Some(2.0)));
+    }
+
+    #[test]
+    fn a_strange_configuration_gives_no_grid_and_no_panic() {
+        let config = parse(br#"{"grid_size": [1e300, 4], "source_location": "here", "goal_radius": NaN}"#).unwrap();
+        assert_eq!(Grid::from_env_config(&config), Grid::default());
+        assert_eq!(Grid::from_env_config(&Value::Null), Grid::default());
+        let named = parse(br#"{"plume_params": {"source_location": {"x": 3, "y": 4.5}}}"#).unwrap();
+        assert_eq!(Grid::from_env_config(&named).source, Some((3.0, 4.5)));
+    }
+}

@@ -1,0 +1,364 @@
+//! Why a commit stops, in words, and what to type next.
+
+use super::{ALLOW_LOSS, TRUST_SETTING};
+use crate::dataset::get::RetrieveError;
+use crate::dataset::native::EngineError;
+use crate::dvc::file_list::Refusal;
+use crate::dvc::program::ProgramError;
+use crate::dvc::remote::fetch::FetchError;
+use crate::dvc::stage::Unversioned;
+use crate::error::ExitKind::{CheckFailed, Program, Setup};
+use crate::error::{Explain, Explanation};
+use crate::git::{GitError, HidingFlag};
+use crate::project::ProjectError;
+use crate::run::RunKey;
+use crate::run::layout::slash_hint;
+use crate::support::fs::FsError;
+use crate::support::process::quoted;
+use crate::sync::SyncError;
+use crate::validate::{OptionsError, Report, ScanError};
+use crate::{ingest, validate};
+
+/// Why a commit stops.
+#[derive(Debug, thiserror::Error)]
+pub enum Stop {
+    /// The working tree and the index disagree about the selection.
+    #[error("params.yaml selects {} in the working tree, but what is staged selects {}", said(work), said(staged))]
+    Selection {
+        /// Staged.
+        staged: Option<String>,
+        /// In the working tree.
+        work: Option<String>,
+    },
+    /// The working tree and the index disagree about the stage.
+    #[error("the stage `capture_ingest` in the working tree is not the staged one")]
+    Stage,
+    /// The working tree's settings and the staged ones disagree about what goes into the dataset.
+    #[error("ingest.include of capture-hook.toml in the working tree is not the staged one")]
+    Include,
+    /// The stage depends on a setting that is nowhere.
+    #[error("dvc.yaml depends on ingest.include, and capture-hook.toml does not hold it: DVC refuses to run")]
+    IncludeMissing,
+    /// The working tree's `dvc.lock` holds changes of other stages that are not staged.
+    #[error("dvc.lock holds changes of other stages that are not staged")]
+    OtherStages,
+    /// The stage's settings keep DVC from versioning anything.
+    #[error(transparent)]
+    Unversioned(#[from] Unversioned),
+    /// No run is selected.
+    #[error("no run is selected")]
+    NothingSelected,
+    /// The selected run is not there.
+    #[error("the selected run {run_dir} is not there")]
+    NoRun {
+        /// As `params.yaml` names it.
+        run_dir: String,
+    },
+    /// The selected run is invalid.
+    #[error("the selected run {} is invalid{}", report.run_dir, findings(report))]
+    Invalid {
+        /// What is wrong.
+        report: Box<Report>,
+    },
+    /// The stage runs a command that nobody has trusted here.
+    #[error("the stage `capture_ingest` runs `{cmd}`, which is not `capture-hook ingest`")]
+    Untrusted {
+        /// The command.
+        cmd: String,
+    },
+    /// The commit would drop runs from the dataset.
+    #[error("the dataset would lose {}", list(runs))]
+    Lost {
+        /// Which.
+        runs: Vec<RunKey>,
+    },
+    /// The merge would drop runs that a merged branch, or HEAD, holds.
+    #[error("the merge would lose {}", list(runs))]
+    LostInMerge {
+        /// Which.
+        runs: Vec<RunKey>,
+        /// Whether `dvc.lock` was in conflict and was settled, which git can undo.
+        was_in_conflict: bool,
+    },
+    /// The commit would change other runs.
+    #[error("the dataset in the workspace differs from the committed one in {}", list(runs))]
+    Changed {
+        /// Which.
+        runs: Vec<RunKey>,
+    },
+    /// What HEAD's data version holds is not known here.
+    #[error("this clone does not have the committed data version {version}, so runs could get lost")]
+    Unknown {
+        /// The data version.
+        version: String,
+    },
+    /// What a side of the merge holds is not known here.
+    #[error("this clone does not have data version {version} of a side of the merge, so runs could get lost")]
+    UnknownInMerge {
+        /// The data version.
+        version: String,
+    },
+    /// The committed runs cannot all be brought into the workspace.
+    #[error("not every committed run can be brought into the workspace, so runs could get lost: {why}")]
+    NotHere {
+        /// Why not.
+        why: String,
+        /// What to do.
+        advice: String,
+    },
+    /// The commit would bring something to the dataset that no clone checks out.
+    #[error("the dataset would hold what no clone checks out: {refusal}")]
+    Refused {
+        /// What.
+        refusal: Refusal,
+    },
+    /// Git tracks the dataset's files as well.
+    #[error("{out_dir} is tracked by git too, and DVC versions only what git does not")]
+    TrackedByGit {
+        /// The dataset, relative to the top of the working tree.
+        out_dir: String,
+    },
+    /// DVC did its work, but `dvc.lock` does not hold the run.
+    #[error("`dvc repro` went well, but dvc.lock does not hold {run_dir}")]
+    NotLocked {
+        /// As `params.yaml` names it.
+        run_dir: String,
+    },
+    /// A committed run's files, which it keeps, cannot be had.
+    #[error("{run} is committed already, and its committed files cannot be had")]
+    Committed {
+        /// The run.
+        run: RunKey,
+        /// Why not.
+        source: Box<RetrieveError>,
+    },
+    /// The data version lacks files that ingest wrote.
+    #[error("the data version would lack {} of {run}: DVC ignores {}{}", few(files), if files.len() == 1 { "it" } else { "them" }, by(rules))]
+    LeftOut {
+        /// The run.
+        run: RunKey,
+        /// The files, relative to the project.
+        files: Vec<String>,
+        /// The rules that leave them out: `.dvcignore:3:*.gz`.
+        rules: Vec<String>,
+    },
+    /// A rule keeps a file out of git that the commit needs.
+    #[error("git ignores {file} ({rule}), so {}", if *tracked { "DVC refuses to work with it" } else { "no commit can hold it" })]
+    Ignored {
+        /// Relative to the top of the working tree.
+        file: String,
+        /// The rule: `.gitignore:3:*.lock`.
+        rule: String,
+        /// Whether git tracks it all the same.
+        tracked: bool,
+    },
+    /// A flag of the index hides a file that the commit needs.
+    #[error("{file} has the flag {} in git's index, so git does not see how it differs", flag.name())]
+    Hidden {
+        /// Relative to the top of the working tree.
+        file: String,
+        /// Which.
+        flag: HidingFlag,
+        /// Whether the working tree is a sparse one, where git sets the flag by itself.
+        sparse: bool,
+    },
+    /// DVC.
+    #[error(transparent)]
+    Dvc(#[from] ProgramError),
+    /// The native engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// Ingest, in the native engine.
+    #[error(transparent)]
+    Ingest(#[from] ingest::Error),
+    /// The list of files of the committed data version.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// The committed runs could not be brought into the workspace.
+    #[error(transparent)]
+    Sync(#[from] SyncError),
+    /// Validation could not be done.
+    #[error(transparent)]
+    Scan(#[from] ScanError),
+    /// Settings of validation.
+    #[error(transparent)]
+    Options(#[from] OptionsError),
+    /// The project.
+    #[error(transparent)]
+    Project(#[from] ProjectError),
+}
+
+impl From<GitError> for Stop {
+    fn from(error: GitError) -> Self {
+        Self::Project(error.into())
+    }
+}
+
+impl From<FsError> for Stop {
+    fn from(error: FsError) -> Self {
+        Self::Project(error.into())
+    }
+}
+
+fn said(selection: &Option<String>) -> String {
+    selection.as_ref().map_or_else(|| "no run".into(), |dir| dir.escape_debug().to_string())
+}
+
+fn list(runs: &[RunKey]) -> String {
+    const SHOWN: usize = 5;
+    let names: Vec<String> = runs.iter().take(SHOWN).map(|key| key.to_string().escape_debug().to_string()).collect();
+    let more = runs.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{} {}{more}", if runs.len() == 1 { "the run" } else { "the runs" }, names.join(", "))
+}
+
+/// The first few of a list.
+fn few(files: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let names: Vec<String> = files.iter().take(SHOWN).map(|file| file.escape_debug().to_string()).collect();
+    match files.len().saturating_sub(SHOWN) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
+    }
+}
+
+fn by(rules: &[String]) -> String {
+    if rules.is_empty() { String::new() } else { format!(" ({})", few(rules)) }
+}
+
+/// The errors of a report, a line each: file, line, code and reason.
+fn findings(report: &Report) -> String {
+    let mut text = String::new();
+    for finding in report.findings.iter().filter(|f| f.severity == validate::Severity::Error) {
+        let file = finding.file.as_deref().unwrap_or("run");
+        let line = finding.line.map(|n| format!(":{n}")).unwrap_or_default();
+        text.push_str(&format!("\n    {file}{line}: {}: {}", finding.code.as_str(), finding.message));
+        if finding.count > 1 {
+            text.push_str(&format!(" (1 of {})", finding.count));
+        }
+    }
+    text
+}
+
+impl Explain for Stop {
+    fn explain(&self) -> Explanation {
+        match self {
+            Self::Selection { .. } => Setup
+                .code("selection_differs")
+                .hint("to commit the working tree's selection: `git add params.yaml`")
+                .hint("to commit the staged one: `git restore params.yaml`"),
+            Self::Stage => Setup
+.code("stage_differs")
+.hint("stage it with `git add dvc.yaml`, or put it back with `git restore dvc.yaml`"),
+            Self::Include => Setup
+.code("settings_differ")
+.hint("stage it with `git add capture-hook.toml`, or put it back with `git restore capture-hook.toml`"),
+            Self::IncludeMissing => Setup
+                .code("setting_missing")
+                .hint("set it: `capture-hook config set ingest.include ''` takes no files beside the recorder's"),
+            Self::OtherStages => Setup
+.code("lock_differs")
+.hint("stage them with `git add dvc.lock`, or put it back with `git restore dvc.lock`"),
+            Self::NothingSelected => Setup.code("no_run_selected").hint(SELECT_A_RUN),
+            Self::NoRun { run_dir } => {
+                Setup.code("no_such_run").hint(slash_hint(run_dir).unwrap_or_else(|| SELECT_A_RUN.into()))
+            }
+            Self::Invalid { report } => CheckFailed
+                .code("invalid_run")
+                .hint(format!("`capture-hook validate {}` shows everything", quoted(&report.run_dir)))
+                .hint("select another run: `capture-hook select RUN`; nothing was changed"),
+            Self::Untrusted { cmd } => Setup
+                .code("untrusted_stage")
+                .hint("hooks run no other command of a repository unasked")
+                .hint(format!("if you trust it here: `git config {TRUST_SETTING} {}`", quoted(cmd))),
+            Self::Lost { .. } => CheckFailed
+                .code("runs_lost")
+                .hint(
+                    "bring them back: `git restore --source=HEAD --staged --worktree dvc.lock`, then `capture-hook \
+                     pull`",
+                )
+                .hint(drop_on_purpose()),
+            Self::LostInMerge { was_in_conflict: true, .. } => CheckFailed
+                .code("runs_lost")
+                .hint(
+                    "bring the conflict back: `git checkout -m -- dvc.lock`; then `capture-hook resolve RUN --ours` (or \
+                     `--theirs`, `--both`) settles the run that both sides changed, and keeps every other",
+                )
+                .hint(drop_on_purpose()),
+            Self::LostInMerge { was_in_conflict: false, .. } => CheckFailed
+                .code("runs_lost")
+                .hint("merge again, without `-s ours`: `git merge --abort` ends this merge first")
+                .hint(drop_on_purpose()),
+            Self::Changed { .. } => CheckFailed
+                .code("runs_changed")
+                .hint("to put them back, remove their folders from the dataset, then `capture-hook pull`")
+                .hint("or give the changed run another id and record it anew")
+                .hint(format!("to commit the change on purpose: `dvc commit`, then `git -c {ALLOW_LOSS}=true commit`")),
+            Self::Unknown { .. } => CheckFailed
+                .code("data_version_unknown")
+                .hint("bring it here: `capture-hook pull`, then run the same command again"),
+            Self::UnknownInMerge { .. } => CheckFailed
+                .code("data_version_unknown")
+                .hint("fetch the lists of files: `capture-hook check MERGE_HEAD`; then run the same command again")
+                .hint(format!("to go on without knowing: `git -c {ALLOW_LOSS}=true commit`")),
+            Self::NotHere { advice, .. } => CheckFailed.code("runs_not_here").hint(advice),
+            Self::Refused { .. } => CheckFailed.code("unsafe_path").hint(
+                "give it another name, or take it out of the dataset's directory, then `dvc commit` and commit again",
+            ),
+            Self::TrackedByGit { out_dir } => Setup
+                .code("tracked_by_git")
+                .hint(format!("take it out of git, the files stay: `git rm -r --cached {}`", quoted(out_dir)))
+                .hint("then commit again; it stays out, for init has it ignored"),
+            Self::NotLocked { .. } => Program
+                .code("not_locked")
+                .hint("`dvc repro -s capture_ingest` shows what DVC makes of the stage"),
+            Self::Committed { run, source } => { let run = quoted(run.to_string());
+source.explain().hint(format!("to have them written anew instead: `capture-hook publish --force {run}`")) },
+            Self::LeftOut { rules, .. } => Setup.code("ignored_by_dvc").hint(except_from_dvcignore(rules)),
+            Self::Ignored { file, rule, .. } => Setup.code("ignored_by_git").hint(except_from_gitignore(file, rule)),
+            Self::Hidden { file, flag, sparse } => {
+Setup.code("hidden_from_git").hint(show_to_git(file, *flag, *sparse))
+},
+            Self::Unversioned(error) => error.explain(),
+            Self::Dvc(error) => error.explain(),
+            Self::Engine(error) => error.explain(),
+            Self::Ingest(error) => error.explain(),
+            Self::Fetch(error) => error.explain(),
+            Self::Sync(error) => error.explain(),
+            Self::Scan(error) => error.explain(),
+            Self::Options(error) => error.explain(),
+            Self::Project(error) => error.explain(),
+        }
+    }
+}
+
+const SELECT_A_RUN: &str =
+    "select a run that is there: `capture-hook runs` lists them, `capture-hook select RUN` selects";
+
+fn drop_on_purpose() -> String {
+    format!("to drop them on purpose: `git -c {ALLOW_LOSS}=true commit`")
+}
+
+fn except_from_dvcignore(rules: &[String]) -> String {
+    let file = rules.first().and_then(|rule| rule.split_once(':')).map_or(".dvcignore", |(file, _)| file);
+    format!("take the rule out of {}, or add a line that excepts the run's files; nothing was changed", quoted(file))
+}
+
+fn except_from_gitignore(file: &str, rule: &str) -> String {
+    let (name, by) = (file.rsplit('/').next().unwrap_or(file), rule.split(':').next().unwrap_or_default());
+    let dir = file.strip_suffix(name).unwrap_or_default();
+    format!(
+        "add the line `!/{name}` to {} (`capture-hook init` does), or take the rule out of {}; nothing was changed",
+        quoted(format!("{dir}.gitignore")),
+        quoted(by)
+    )
+}
+
+fn show_to_git(file: &str, flag: HidingFlag, sparse: bool) -> String {
+    if sparse {
+        let dir = file.rsplit_once('/').map_or(file, |(dir, _)| dir);
+        format!("check it out: `git sparse-checkout add {}`", quoted(dir))
+    } else {
+        format!("take it away: `git update-index --no-{} {}`", flag.name(), quoted(file))
+    }
+}

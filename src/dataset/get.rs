@@ -1,0 +1,277 @@
+//! One run of any data version, anywhere: from the cache, else from the remote, proved before it is put in place.
+//!
+//! The workspace, `dvc.lock` and the index stay as they are. What is fetched stays in the cache, as DVC would leave it.
+
+use std::collections::BTreeSet;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use md5::{Digest, Md5};
+
+use crate::dataset::verify::{Finding, Store, Subject, verify};
+use crate::dvc::absent::AbsentRemote;
+use crate::dvc::cache::Cache;
+use crate::dvc::file_list::{Entry, Listing};
+use crate::dvc::hash::{DataVersion, Oid};
+use crate::dvc::program::ProgramError;
+use crate::dvc::remote::fetch;
+use crate::dvc::remote::fetch::FetchError;
+use crate::dvc::remote::missing::ClosureError;
+use crate::dvc::temp_project::Scratch;
+use crate::error::ExitKind::{CheckFailed, Io, Setup, Usage};
+use crate::error::{Explain, Explanation};
+use crate::project::{Project, ProjectError};
+use crate::run::RunKey;
+use crate::support::fs::{At, FsError};
+use crate::support::progress::Progress;
+use crate::support::{fs, names};
+use crate::sync::no_room;
+
+/// Why a run could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum RetrieveError {
+    /// The data version does not hold it.
+    #[error("data version {version} does not hold {run}")]
+    NotInVersion {
+        /// The run.
+        run: RunKey,
+        /// The data version.
+        version: DataVersion,
+    },
+    /// A file of it is neither here nor on the remote.
+    #[error("{} of {run}'s files are neither in the cache nor on the remote: {}", files.len(), files.join(", "))]
+    Missing {
+        /// The run.
+        run: RunKey,
+        /// The files, relative to the dataset.
+        files: Vec<String>,
+    },
+    /// The bytes that came are not those that were committed.
+    #[error("what came of {run} is not what was committed: {}", findings.iter().map(|f| format!("{} ({}: {})", f.file, f.problem.name(), f.message)).collect::<Vec<_>>().join("; "))]
+    Damaged {
+        /// The run.
+        run: RunKey,
+        /// What is wrong.
+        findings: Vec<Finding>,
+    },
+    /// There is no room for it.
+    #[error("{run} cannot be fetched: {why}")]
+    NoRoom {
+        /// The run.
+        run: RunKey,
+        /// How much it needs, and how much there is.
+        why: String,
+    },
+    /// The destination is taken.
+    #[error("{} is there already", path.display())]
+    Taken {
+        /// The destination.
+        path: PathBuf,
+    },
+    /// The remote's directory is not where it was.
+    #[error(transparent)]
+    Absent(AbsentRemote),
+    /// The list of files could not be had.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// DVC.
+    #[error(transparent)]
+    Dvc(#[from] ProgramError),
+    /// What the remote has could not be told.
+    #[error(transparent)]
+    Closure(#[from] ClosureError),
+    /// The project.
+    #[error(transparent)]
+    Project(#[from] ProjectError),
+    /// A file.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+}
+
+impl Explain for RetrieveError {
+    fn explain(&self) -> Explanation {
+        match self {
+            Self::NotInVersion { run, .. } => {
+                let run = crate::support::process::quoted(run.to_string());
+                Setup.code("no_such_run").hint(format!("`capture-hook log {run}` lists the commits that brought it"))
+            }
+            Self::Missing { .. } => CheckFailed
+                .code("data_missing")
+                .hint("who made it must push it: `capture-hook push`, in the clone that has it"),
+            Self::Damaged { .. } => CheckFailed.code("data_damaged").hint(
+                "`capture-hook verify --rev REV` names damaged objects of the cache; remove them, then get it again",
+            ),
+            Self::NoRoom { .. } => Io
+                .code("no_room")
+                .hint("`dvc gc` frees what no commit in the workspace needs; `dvc cache dir` moves the cache"),
+            Self::Taken { .. } => {
+                Usage.code("destination_taken").hint("`-o DIR` names another place, `--force` replaces it")
+            }
+            Self::Absent(absent) => Setup.code("remote_absent").hints(absent.hints()),
+            Self::Fetch(error) => error.explain(),
+            Self::Dvc(error) => error.explain(),
+            Self::Closure(error) => error.explain(),
+            Self::Project(error) => error.explain(),
+            Self::Fs(error) => error.explain(),
+        }
+    }
+}
+
+/// What to get, and where to.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The run.
+    pub run: &'a RunKey,
+    /// The data version that holds it.
+    pub version: DataVersion,
+    /// The directory that becomes the run's folder.
+    pub to: &'a Path,
+    /// Whether one that is there is replaced.
+    pub replace: bool,
+}
+
+/// What was got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Got {
+    /// How many files.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Whether something came from the remote.
+    pub fetched: bool,
+}
+
+impl Project {
+    /// The list of a data version's files, from the cache, else from the remote.
+    pub fn listing_fetched(&self, version: DataVersion) -> Result<Listing, RetrieveError> {
+        self.bring_list(self.dvc_settings()?, version)?;
+        Ok(fetch::listing(&self.root, self.dvc_settings()?, version, || self.dvc())?)
+    }
+
+    /// Puts one run of a data version into a directory, whole or not at all.
+    pub fn retrieve(&self, wanted: Wanted<'_>, progress: &dyn Progress) -> Result<Got, RetrieveError> {
+        if taken(wanted.to) && !wanted.replace {
+            return Err(RetrieveError::Taken { path: wanted.to.to_path_buf() });
+        }
+        let listing = self.listing_fetched(wanted.version)?;
+        let entries = listing.run(wanted.run).to_vec();
+        if entries.is_empty() {
+            return Err(RetrieveError::NotInVersion { run: wanted.run.clone(), version: wanted.version });
+        }
+        let cache = self.cache()?;
+        let fetched = self.bring(&cache, wanted, &entries, progress)?;
+        let (parent, own) = (wanted.to.parent().unwrap_or(Path::new(".")), format!("{}/", wanted.run));
+        fs::create_dir_all(parent)?;
+        let staging =
+            tempfile::Builder::new().prefix(".capture-hook-get-").tempdir_in(parent).at("write in", parent)?;
+        // Laid out as in the dataset, so that the proof is the same.
+        let folder = wanted.run.under(staging.path());
+        let mut bytes = 0;
+        for entry in &entries {
+            let name = entry.relpath.strip_prefix(&own).unwrap_or(&entry.relpath);
+            if let Some(refused) = names::refused(&entry.relpath) {
+                let problem = super::verify::Problem::Unreadable;
+                let message = format!("no checkout takes it: {refused}");
+                let findings = vec![Finding { file: entry.relpath.clone(), problem, message }];
+                return Err(RetrieveError::Damaged { run: wanted.run.clone(), findings });
+            }
+            bytes += copy(&cache.path(entry.md5), &folder.join(name))?;
+        }
+        let only = BTreeSet::from([wanted.run.clone()]);
+        let store = Store::Workspace(staging.path());
+        let subject = Subject { store, listing: Some(&listing), version: None, only: Some(&only) };
+        let verified = verify(&subject, progress);
+        if !verified.findings.is_empty() {
+            return Err(RetrieveError::Damaged { run: wanted.run.clone(), findings: verified.findings });
+        }
+        fs::replace_dir(&folder, wanted.to)?;
+        Ok(Got { files: entries.len() as u64, bytes, fetched })
+    }
+
+    /// Brings what the cache lacks of a run; says whether anything was lacking.
+    fn bring(
+        &self,
+        cache: &Cache,
+        wanted: Wanted<'_>,
+        entries: &[Entry],
+        progress: &dyn Progress,
+    ) -> Result<bool, RetrieveError> {
+        let lacking =
+            |cache: &Cache| -> Vec<Entry> { entries.iter().filter(|entry| !cache.has(entry.md5)).cloned().collect() };
+        let first = lacking(cache);
+        if first.is_empty() {
+            return Ok(false);
+        }
+        let settings = self.dvc_settings()?;
+        let remote = settings.remote().ok_or(FetchError::NoRemote(wanted.version))?;
+        if let Some(absent) = AbsentRemote::of(settings) {
+            return Err(RetrieveError::Absent(absent));
+        }
+        if let Some(dir) = &remote.dir {
+            if let Some(why) = no_room(&settings.cache_dir, remote.bytes(&first).unwrap_or(0)) {
+                return Err(RetrieveError::NoRoom { run: wanted.run.clone(), why });
+            }
+            let remote = Cache::at(dir);
+            for entry in first.iter().filter(|entry| remote.has(entry.md5)) {
+                take(&remote.path(entry.md5), cache, entry.md5)?;
+            }
+        } else {
+            let scratch = Scratch::new(&self.root, settings).map_err(ProjectError::from)?;
+            let name = scratch.add(wanted.version)?;
+            self.dvc()?.in_project(scratch.root()).fetch(&[&format!("{name}/{}", wanted.run)], progress)?;
+        }
+        let missing = lacking(cache);
+        if missing.is_empty() {
+            return Ok(true);
+        }
+        let files = missing.into_iter().map(|entry| entry.relpath).collect();
+        Err(RetrieveError::Missing { run: wanted.run.clone(), files })
+    }
+}
+
+/// Whether something that should not be lost lies there. An empty directory does not count.
+fn taken(path: &Path) -> bool {
+    match std::fs::read_dir(path) {
+        Ok(mut entries) => entries.next().is_some(),
+        Err(_) => std::fs::symlink_metadata(path).is_ok(),
+    }
+}
+
+fn copy(from: &Path, to: &Path) -> Result<u64, FsError> {
+    if let Some(parent) = to.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    fs::copy_new(from, to)
+}
+
+/// Copies an object into the cache under its name, if its bytes are right; others are left, and found missing later.
+fn take(from: &Path, cache: &Cache, oid: Oid) -> Result<(), FsError> {
+    let to = &cache.path(oid);
+    let parent = to.parent().unwrap_or(Path::new("."));
+    cache.make_dir(parent)?;
+    let mut source = fs::open(from)?;
+    let mut target = tempfile::NamedTempFile::new_in(parent).at("write in", parent)?;
+    let mut hash = Md5::new();
+    let mut buffer = vec![0; 1 << 17];
+    loop {
+        let n = source.read(&mut buffer).at("read", from)?;
+        if n == 0 {
+            break;
+        }
+        let read = buffer.get(..n).unwrap_or_default();
+        hash.update(read);
+        target.write_all(read).at("write", to)?;
+    }
+    if Oid::from_digest(hash.finalize().into()) != oid {
+        return Ok(());
+    }
+    // As DVC leaves its objects: nobody writes to them. An object must be whole on the disk when it has its name.
+    let mode = std::fs::Permissions::from_mode(0o444);
+    target.as_file().set_permissions(mode).and_then(|()| target.as_file().sync_data()).at("write", to)?;
+    match target.persist_noclobber(to) {
+        Ok(_) => Ok(()),
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error.error).at("write", to),
+    }
+}

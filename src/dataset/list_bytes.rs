@@ -1,0 +1,90 @@
+//! A `.dir` object as text: in memory, or in its file and read where it is looked at.
+//!
+//! A list of ten thousand runs is several megabytes. What every commit asks of it (what differs from the last one, one run's
+//! entries) looks at little of it, or at each part only once.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::path::Path;
+
+use crate::support::fs;
+use crate::support::fs::{At, FsError};
+
+/// Bytes to look at in parts.
+pub trait Text {
+    /// How many bytes there are.
+    fn size(&self) -> usize;
+
+    /// The bytes in a range, or as many of them as there are.
+    fn part(&self, range: Range<usize>) -> Result<Cow<'_, [u8]>, FsError>;
+
+    /// All of them.
+    fn whole(&self) -> Result<Cow<'_, [u8]>, FsError> {
+        self.part(0..self.size())
+    }
+}
+
+impl Text for [u8] {
+    fn size(&self) -> usize {
+        self.len()
+    }
+
+    fn part(&self, range: Range<usize>) -> Result<Cow<'_, [u8]>, FsError> {
+        let end = range.end.min(self.len());
+        Ok(Cow::Borrowed(self.get(range.start.min(end)..end).unwrap_or_default()))
+    }
+}
+
+/// An open file.
+#[derive(Debug)]
+pub struct TextFile {
+    file: File,
+    size: usize,
+    path: std::path::PathBuf,
+}
+
+impl TextFile {
+    /// Opens a file; `None` where there is none.
+    pub fn open(path: &Path) -> Result<Option<Self>, FsError> {
+        let Some(file) = fs::open_optional(path)? else { return Ok(None) };
+        let size = file.metadata().at("look at", path)?.len();
+        Ok(Some(Self { file, size: usize::try_from(size).unwrap_or(usize::MAX), path: path.to_path_buf() }))
+    }
+}
+
+impl Text for TextFile {
+    fn size(&self) -> usize {
+        self.size
+    }
+
+    fn part(&self, range: Range<usize>) -> Result<Cow<'_, [u8]>, FsError> {
+        let end = range.end.min(self.size);
+        let mut bytes = vec![0; end.saturating_sub(range.start)];
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(range.start as u64)).at("read", &self.path)?;
+        file.read_exact(&mut bytes).at("read", &self.path)?;
+        Ok(Cow::Owned(bytes))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_and_its_bytes_read_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x");
+        assert!(TextFile::open(&path).unwrap().is_none());
+        let bytes: Vec<u8> = (0..=255).collect();
+        std::fs::write(&path, &bytes).unwrap();
+        let file = TextFile::open(&path).unwrap().unwrap();
+        for range in [0..0, 0..256, 10..20, 250..999, 256..300, 999..1000] {
+            assert_eq!(file.part(range.clone()).unwrap(), bytes[..].part(range).unwrap());
+        }
+        assert_eq!(file.whole().unwrap(), &bytes[..]);
+    }
+}

@@ -1,0 +1,54 @@
+//! What a merge is told: whose selection stands, and what becomes of what both sides changed.
+
+use std::collections::BTreeMap;
+
+use crate::run::RunKey;
+
+/// Whose selection stands where both sides selected another run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prefer {
+    /// The current branch's (a merge).
+    Ours,
+    /// The replayed commit's (rebase, cherry-pick).
+    Theirs,
+}
+
+/// What becomes of a run whose files both sides changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// It has the current side's files.
+    Ours,
+    /// It has the other side's.
+    Theirs,
+    /// It has the current side's, and the other side's stand under a new run id beside it.
+    Both,
+}
+
+/// What was decided about what both sides changed in different ways.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Decided {
+    /// Run by run.
+    pub runs: BTreeMap<RunKey, Choice>,
+    /// The side that is to be taken of everything else, where git was told so (`-X ours`, `-X theirs`).
+    pub favored: Option<Prefer>,
+    /// Whether what is made is no commit's but the common ancestor of a criss-cross merge: what is disputed is left out of
+    /// it, so that it is held by neither side's word.
+    pub ancestor: bool,
+}
+
+impl Decided {
+    /// What becomes of a run. A side that has removed it is taken only where the run was named: git too leaves that to the
+    /// user, whatever side it favours.
+    pub(crate) fn of(&self, run: &RunKey, removed: bool) -> Option<Choice> {
+        let favored = self.pick(Choice::Ours, Choice::Theirs).filter(|_| !removed);
+        self.runs.get(run).copied().or(favored)
+    }
+
+    /// The favoured side's, of two.
+    pub(crate) fn pick<T>(&self, ours: T, theirs: T) -> Option<T> {
+        self.favored.map(|side| match side {
+            Prefer::Ours => ours,
+            Prefer::Theirs => theirs,
+        })
+    }
+}

@@ -1,0 +1,13 @@
+//! Our dataset in a DVC project: its data versions, their file lists, and where each run's bytes are.
+
+pub mod diff;
+pub mod differences;
+pub mod file_lists;
+pub mod get;
+pub mod known_files;
+pub mod list_bytes;
+pub mod location;
+pub mod merge;
+pub mod metrics_files;
+pub mod native;
+pub mod verify;

@@ -1,0 +1,4 @@
+//! The DVC remote: what it lacks, and fetching from it.
+
+pub mod fetch;
+pub mod missing;

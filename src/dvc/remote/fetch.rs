@@ -1,0 +1,150 @@
+//! A data version's list of files, wherever it is: in the cache, on a directory remote, or on a remote that only DVC reads.
+//!
+//! `dvc fetch` would bring every file of the version. Here only the `.dir` object comes: copied from a directory remote,
+//! else by `dvc get-url remote://…`, which goes through the project's settings and credentials.
+
+use std::path::Path;
+
+use crate::dvc::absent::AbsentRemote;
+use crate::dvc::cache::{Cache, CacheError};
+use crate::dvc::file_list::Listing;
+use crate::dvc::hash::DataVersion;
+use crate::dvc::program::{Dvc, ProgramError};
+use crate::dvc::settings::{Settings, Stranger};
+use crate::error::ExitKind::{CheckFailed, Setup};
+use crate::error::{Explain, Explanation};
+use crate::support::aside::passing_dir;
+use crate::support::fs::{At, FsError};
+use crate::support::{fs, limits};
+
+/// A data version whose list of files cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// No place is known to look at.
+    #[error("the list of files of data version {0} is not in the cache, and no remote is set")]
+    NoRemote(DataVersion),
+    /// It is not on the remote either.
+    #[error("the list of files of data version {version} is neither in the cache nor on the remote `{remote}`")]
+    NotThere {
+        /// Which.
+        version: DataVersion,
+        /// Where was looked.
+        remote: String,
+    },
+    /// The remote's directory is not there.
+    #[error("data version {version} is not all in the cache, and {absent}")]
+    Absent {
+        /// Which.
+        version: DataVersion,
+        /// What is not there.
+        absent: AbsentRemote,
+    },
+    /// Nobody asked, and the repository's own settings choose how its remote is reached.
+    #[error(
+        "the list of files of data version {version} is not in the cache; {stranger}, so it comes when you ask for it"
+    )]
+    NotAsked {
+        /// Which.
+        version: DataVersion,
+        /// The setting.
+        stranger: Stranger,
+    },
+    /// DVC could not get it.
+    #[error("the list of files of data version {version} is not in the cache, and DVC did not get it")]
+    Program {
+        /// Which.
+        version: DataVersion,
+        /// What DVC said.
+        source: ProgramError,
+    },
+    /// The cache.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// Input or output.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+}
+
+impl Explain for FetchError {
+    fn explain(&self) -> Explanation {
+        match self {
+            Self::NoRemote(_) => Setup.code("no_dvc_remote").hint("name one: `dvc remote add -d NAME URL`"),
+            Self::NotThere { .. } => CheckFailed
+                .code("data_not_on_remote")
+                .hint("who made it must push it: `capture-hook push`, in the clone that has it"),
+            Self::Absent { absent, .. } => Setup.code("remote_absent").hints(absent.hints().into_iter().take(1)),
+            Self::NotAsked { .. } => {
+                Setup.code("data_not_fetched").hint("look into .dvc/config, then `capture-hook pull`")
+            }
+            Self::Program { source, .. } => source.explain(),
+            Self::Cache(error) => error.explain(),
+            Self::Fs(error) => error.explain(),
+        }
+    }
+}
+
+/// The same as [`listing`], for a caller that nobody asked to fetch anything: DVC is not called where the repository's own
+/// settings choose what its remote's client does.
+pub fn listing_unasked(
+    root: &Path,
+    settings: &Settings,
+    version: DataVersion,
+    dvc: impl FnOnce() -> Result<Dvc, ProgramError>,
+) -> Result<Listing, FetchError> {
+    let by_dvc = settings.remote().is_some_and(|remote| remote.dir.is_none());
+    match settings.strangers.first().filter(|_| by_dvc && !Cache::of(settings).has_listing(version)) {
+        Some(stranger) => Err(FetchError::NotAsked { version, stranger: stranger.clone() }),
+        None => listing(root, settings, version, dvc),
+    }
+}
+
+/// The listing of a data version; what is fetched stays in the cache. `dvc` is asked for only where it is needed.
+pub fn listing(
+    root: &Path,
+    settings: &Settings,
+    version: DataVersion,
+    dvc: impl FnOnce() -> Result<Dvc, ProgramError>,
+) -> Result<Listing, FetchError> {
+    let cache = Cache::of(settings);
+    bring(root, settings, version, dvc)?;
+    match cache.listing(version)? {
+        Some(listing) => Ok(listing),
+        // Taken away by another process, just now.
+        None => Err(FetchError::NoRemote(version)),
+    }
+}
+
+/// Sees to it that the cache has the list of files of a data version; one that is there is not looked into.
+pub fn bring(
+    root: &Path,
+    settings: &Settings,
+    version: DataVersion,
+    dvc: impl FnOnce() -> Result<Dvc, ProgramError>,
+) -> Result<(), FetchError> {
+    let cache = Cache::of(settings);
+    if cache.has_listing(version) {
+        return Ok(());
+    }
+    let remote = settings.remote().ok_or(FetchError::NoRemote(version))?;
+    if let Some(absent) = AbsentRemote::of(settings) {
+        return Err(FetchError::Absent { version, absent });
+    }
+    let bytes = match &remote.dir {
+        Some(dir) => fs::read_within(&Cache::at(dir).listing_path(version), limits::LIST)?
+            .ok_or_else(|| FetchError::NotThere { version, remote: remote.name.clone() })?,
+        None => {
+            let program = |source| FetchError::Program { version, source };
+            let tmp = passing_dir(root)?;
+            let dir = tempfile::Builder::new().prefix("capture-hook-").tempdir_in(&tmp).at("write in", &tmp)?;
+            let to = dir.path().join("listing");
+            let hex = version.oid().to_string();
+            let (shard, rest) = hex.split_at(2);
+            let url = format!("remote://{}/files/md5/{shard}/{rest}.dir", remote.name);
+            let dvc = dvc().map_err(program)?;
+            // Not `-q`: that leaves out why it failed.
+            dvc.call(["get-url", "--", url.as_str(), &to.to_string_lossy()]).map_err(program)?;
+            fs::read(&to)?
+        }
+    };
+    Ok(cache.put_listing_bytes(version, &bytes)?)
+}

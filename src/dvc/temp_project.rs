@@ -1,0 +1,135 @@
+//! A passing DVC project beside the real one, to move data of any version without touching the workspace.
+//!
+//! DVC's `push` and `fetch` work on what the workspace's files name. A push may carry older commits, and a fetch may want a
+//! version that is not checked out: for these, a project is made among our passing files (`support::aside`), with the same
+//! settings (paths made absolute: cache, remotes, key files), without git, and with one `.dvc` file a version. It goes when
+//! it is dropped.
+
+use std::path::{Path, PathBuf};
+
+use crate::dvc::hash::DataVersion;
+use crate::dvc::settings::{Settings, SettingsError};
+use crate::formats::ini;
+use crate::formats::ini::Setting;
+use crate::support::aside::{TEMP, passing_dir};
+use crate::support::beneath::Root;
+use crate::support::fs::{At, FsError};
+use crate::support::{fs, limits};
+
+/// The settings that hold paths relative to the config file (source: `_map_dirs` in `dvc/config.py`).
+const PATH_KEYS: &[&str] = &[
+    "url",
+    "gdrive_user_credentials_file",
+    "gdrive_service_account_json_file_path",
+    "credentialpath",
+    "configpath",
+    "keyfile",
+    "cert_path",
+    "key_path",
+];
+
+/// The passing project.
+#[derive(Debug)]
+pub struct Scratch {
+    dir: tempfile::TempDir,
+}
+
+impl Scratch {
+    /// A project with the settings of the one at `root`: its cache, its remotes, the remote that its dataset goes to.
+    pub fn new(root: &Path, effective: &Settings) -> Result<Self, SettingsError> {
+        let parent = passing_dir(root)?;
+        remove_stale(&parent);
+        let dir = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&parent).at("write in", &parent)?;
+        let own = dir.path().join(".dvc");
+        fs::create_dir_all(&own)?;
+        for name in ["config", "config.local"] {
+            let Some(mut settings) = anchored(root, name)? else { continue };
+            let ours = |s: &Setting| {
+                let ours = [("core", "no_scm"), ("core", "autostage"), ("core", "remote"), ("cache", "dir")];
+                ours.contains(&(s.section.as_str(), s.key.as_str()))
+            };
+            settings.retain(|s| !ours(s));
+            fs::write_atomic(&own.join(name), ini::write(&settings).as_bytes())?;
+        }
+        let setting = |section: &str, key: &str, value: &str| Setting {
+            section: section.into(),
+            key: key.into(),
+            values: vec![value.into()],
+        };
+        let local = own.join("config.local");
+        let text = fs::read_optional(&local)?.unwrap_or_default();
+        let mut settings = ini::parse(&text).map_err(|error| SettingsError::Syntax { path: local.clone(), error })?;
+        settings.push(setting("core", "no_scm", "true"));
+        settings.push(setting("cache", "dir", &effective.cache_dir.to_string_lossy()));
+        if let Some(remote) = &effective.default_remote {
+            settings.push(setting("core", "remote", remote));
+        }
+        fs::write_atomic(&local, ini::write(&settings).as_bytes())?;
+        Ok(Self { dir })
+    }
+
+    /// The project's root.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Tracks a data version, as the directory of this name in the project.
+    pub fn add(&self, version: DataVersion) -> Result<String, FsError> {
+        let name = format!("v-{}", version.oid());
+        let text = format!("outs:\n- md5: {version}\n  hash: md5\n  path: {name}\n");
+        fs::write_atomic(&self.root().join(format!("{name}.dvc")), text.as_bytes())?;
+        Ok(name)
+    }
+}
+
+/// The settings of one of a project's files, `config` or `config.local`, the paths of its remotes made absolute; `None` where
+/// there is no such file.
+pub fn anchored(root: &Path, name: &str) -> Result<Option<Vec<Setting>>, SettingsError> {
+    let dir = root.join(".dvc");
+    let Some(bytes) = Root::at(root).read(Path::new(".dvc").join(name), limits::TEXT)? else { return Ok(None) };
+    let mut settings = ini::parse(&bytes).map_err(|error| SettingsError::Syntax { path: dir.join(name), error })?;
+    for setting in &mut settings {
+        if setting.named("remote").is_some() && PATH_KEYS.contains(&setting.key.as_str()) {
+            for value in &mut setting.values {
+                *value = absolute(&dir, value);
+            }
+        }
+    }
+    Ok(Some(settings))
+}
+
+const PREFIX: &str = "capture-hook-scratch-";
+
+/// A value that DVC would read relative to the config's directory, made absolute. Addresses and `~` stay.
+fn absolute(dir: &Path, value: &str) -> String {
+    let address =
+        value.find("://").is_some_and(|at| value[..at].chars().all(|c| c.is_alphanumeric() || "_+".contains(c)));
+    if address || value.starts_with('~') || Path::new(value).is_absolute() {
+        return value.to_owned();
+    }
+    dir.join(value).to_string_lossy().into_owned()
+}
+
+/// Removes what a killed process left behind more than a day ago.
+fn remove_stale(parent: &Path) {
+    let old = std::time::Duration::from_secs(24 * 60 * 60);
+    let stale: Vec<PathBuf> = std::fs::read_dir(parent)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            [TEMP, "capture-hook-"].iter().any(|prefix| name.starts_with(prefix))
+        })
+        .filter(|entry| {
+            let time = entry.metadata().and_then(|meta| meta.modified());
+            time.is_ok_and(|time| time.elapsed().is_ok_and(|age| age > old))
+        })
+        .map(|entry| entry.path())
+        .collect();
+    for path in stale {
+        // Somebody else may have been quicker.
+        let _ = fs::remove_all(&path);
+    }
+}

@@ -1,0 +1,371 @@
+//! Sets one parameter of a params file and changes not one other byte.
+//!
+//! Locate the value's bytes, splice the raw text, read both texts again and compare: they must be equal but for this
+//! leaf, else nothing is given back. A YAML library that writes never touches the file.
+
+mod json;
+mod toml;
+
+use super::{Format, ParamsError, value, yaml, yaml_scalar};
+use crate::formats::yaml::{Kind, Node, Style};
+
+/// A params file after the edit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edited {
+    /// The file's new bytes.
+    pub bytes: Vec<u8>,
+    /// What the parameter was before; `None` where it was not there, or no text.
+    pub old: Option<String>,
+}
+
+/// What to set.
+#[derive(Debug, Clone, Copy)]
+pub struct Leaf<'a> {
+    /// The file, as errors shall name it; its ending tells its kind.
+    pub file: &'a str,
+    /// The section: `ingest_capture`.
+    pub section: &'a str,
+    /// The key in it: `run_dir`.
+    pub key: &'a str,
+}
+
+impl Leaf<'_> {
+    pub(crate) fn refuse(&self, line: usize, message: impl Into<String>) -> ParamsError {
+        ParamsError::NotRead { file: self.file.to_owned(), line, message: message.into() }
+    }
+}
+
+/// Sets a parameter to a text. What is missing is added; an empty `bytes` is a new file. A file that cannot be edited so
+/// is an error, with the line that is in the way.
+pub fn set(leaf: Leaf<'_>, bytes: &[u8], text: &str) -> Result<Edited, ParamsError> {
+    super::refuse_binary(leaf.file, bytes)?;
+    if let Some(line) = yaml::conflict_marker(bytes) {
+        return Err(ParamsError::Conflict { file: leaf.file.to_owned(), line });
+    }
+    match Format::of(leaf.file)? {
+        Format::Yaml => set_yaml(leaf, bytes, text),
+        Format::Toml => toml::set(leaf, bytes, text),
+        Format::Json => json::set(leaf, bytes, text),
+    }
+}
+
+/// A replacement of some bytes.
+#[derive(Debug)]
+pub(crate) struct Splice {
+    pub(crate) at: std::ops::Range<usize>,
+    pub(crate) text: String,
+}
+
+impl Splice {
+    pub(crate) fn apply(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut out = bytes.get(..self.at.start).unwrap_or_default().to_vec();
+        out.extend_from_slice(self.text.as_bytes());
+        out.extend_from_slice(bytes.get(self.at.end..).unwrap_or_default());
+        out
+    }
+}
+
+/// The line break that a text uses.
+pub(crate) fn line_break(bytes: &[u8]) -> &'static str {
+    match bytes.iter().position(|b| *b == b'\n') {
+        Some(at) if at > 0 && bytes.get(at - 1) == Some(&b'\r') => "\r\n",
+        _ => "\n",
+    }
+}
+
+fn set_yaml(leaf: Leaf<'_>, bytes: &[u8], text: &str) -> Result<Edited, ParamsError> {
+    let read = |bytes: &[u8]| yaml::document(bytes).map_err(|e| leaf.refuse(e.line, e.message));
+    let root = read(bytes)?;
+    if let Some((key, line)) = root.as_ref().and_then(Node::duplicate_key) {
+        return Err(leaf.refuse(line, format!("`{key}` is written twice")));
+    }
+    if let Some(line) = tab_in_indent(bytes, root.as_ref()) {
+        return Err(leaf.refuse(line, "a tab in the indentation, which YAML does not allow"));
+    }
+    let splice = Locate { leaf, bytes, text }.splice(root.as_ref())?;
+    let new = splice.apply(bytes);
+    // The proof: read again, equal but for this leaf.
+    let after = read(&new)?;
+    let proven = after.as_ref().is_some_and(|after| {
+        let is = after.get(leaf.section).and_then(|s| s.get(leaf.key)).and_then(Node::to_value);
+        is == Some(value::Value::Str(text.to_owned())) && same_but(root.as_ref(), after, &[leaf.section, leaf.key])
+    });
+    if !proven {
+        let line = bytes.get(..splice.at.start).unwrap_or_default().iter().filter(|b| **b == b'\n').count() + 1;
+        return Err(
+            leaf.refuse(line, format!("`{}.{}` cannot be changed without changing more", leaf.section, leaf.key))
+        );
+    }
+    let old = root.as_ref().and_then(|r| r.get(leaf.section)?.get(leaf.key)).filter(|n| !n.is_null());
+    Ok(Edited { bytes: new, old: old.and_then(Node::text).map(str::to_owned) })
+}
+
+/// The first line whose indentation holds a tab, outside scalars and comments.
+fn tab_in_indent(bytes: &[u8], root: Option<&Node>) -> Option<usize> {
+    let mut scalars = Vec::new();
+    let mut todo: Vec<&Node> = root.into_iter().collect();
+    while let Some(node) = todo.pop() {
+        match &node.kind {
+            Kind::Scalar { .. } => scalars.push(node.span.clone()),
+            Kind::Sequence(items) => todo.extend(items),
+            Kind::Mapping(entries) => todo.extend(entries.iter().flat_map(|(k, v)| [k, v])),
+            Kind::Alias(_) => {}
+        }
+    }
+    let mut start = 0;
+    for (index, line) in bytes.split(|b| *b == b'\n').enumerate() {
+        let indent = line.iter().take_while(|b| b" \t".contains(b)).count();
+        let (lead, rest) = line.split_at(indent);
+        let says_something = rest.first().is_some_and(|b| !b"#\r".contains(b));
+        let inside = |at: usize| scalars.iter().any(|span| span.start < at && at < span.end);
+        if says_something && lead.contains(&b'\t') && !inside(start) {
+            return Some(index + 1);
+        }
+        start += line.len() + 1;
+    }
+    None
+}
+
+/// Finds where to write what.
+struct Locate<'a> {
+    leaf: Leaf<'a>,
+    bytes: &'a [u8],
+    text: &'a str,
+}
+
+impl Locate<'_> {
+    fn splice(&self, root: Option<&Node>) -> Result<Splice, ParamsError> {
+        let Leaf { section, key, .. } = self.leaf;
+        let entry = |indent: &str, nl: &str| format!("{indent}{key}: {}{nl}", self.plain());
+        let whole = |indent: &str, nl: &str| format!("{indent}{section}:{nl}{}", entry(&format!("{indent}  "), nl));
+        let Some(root) = root.filter(|root| !(root.is_null() && root.span.is_empty())) else {
+            return self.append(None, whole("", line_break(self.bytes)));
+        };
+        let Some(entries) = root.entries() else {
+            return Err(self.leaf.refuse(root.line, "not a mapping of parameters"));
+        };
+        self.must_be_free(root, root)?;
+        let Some((section_key, section_node)) = entries.iter().find(|(k, _)| k.text() == Some(section)) else {
+            if root.flow {
+                return Ok(self.flow_entry(root, &format!("{section}: {{{key}: {}}}", self.plain())));
+            }
+            let indent = self.indent(entries.first().map_or(root, |(k, _)| k))?;
+            return self.append(Some(root), whole(&indent, line_break(self.bytes)));
+        };
+        self.must_be_free(section_node, root)?;
+        let Some(entries) = section_node.entries() else {
+            if section_node.is_null() && section_node.span.is_empty() && section_node.tag.is_none() && !root.flow {
+                let indent = format!("{}  ", self.indent(section_key)?);
+                self.colon(section_key)?;
+                return Ok(self.after_line(section_key.span.end, |nl| entry(&indent, nl)));
+            }
+            return Err(self.leaf.refuse(section_node.line, format!("`{section}` is not a mapping")));
+        };
+        let Some((key_node, value)) = entries.iter().find(|(k, _)| k.text() == Some(key)) else {
+            let Some((first, _)) = entries.first().filter(|_| !section_node.flow) else {
+                return Ok(self.flow_entry(section_node, &format!("{key}: {}", self.plain())));
+            };
+            let indent = self.indent(first)?;
+            self.must_be_complete(Some(root))?;
+            return Ok(self.after_line(section_node.span.end, |nl| entry(&indent, nl)));
+        };
+        self.must_be_free(value, root)?;
+        self.replace(key_node, value)
+    }
+
+    fn plain(&self) -> String {
+        yaml_scalar::write(self.text, Style::Plain)
+    }
+
+    fn replace(&self, key: &Node, value: &Node) -> Result<Splice, ParamsError> {
+        let name = format!("{}.{}", self.leaf.section, self.leaf.key);
+        let Kind::Scalar { style, .. } = &value.kind else {
+            let what =
+                if matches!(value.kind, Kind::Alias(_)) { "an alias of another value" } else { "not a single value" };
+            return Err(self.leaf.refuse(value.line, format!("`{name}` is {what}")));
+        };
+        if value.tag.as_deref().is_some_and(|tag| tag != "tag:yaml.org,2002:str") {
+            return Err(self.leaf.refuse(value.line, format!("`{name}` has a tag")));
+        }
+        if value.span.is_empty() {
+            if value.tag.is_some() || value.anchor.is_some() {
+                return Err(self.leaf.refuse(value.line, format!("`{name}` has an anchor or a tag and no value")));
+            }
+            let at = self.colon(key)?;
+            return Ok(Splice { at: at..at, text: format!(" {}", self.plain()) });
+        }
+        let mut text = yaml_scalar::write(self.text, *style);
+        if *style != Style::Block {
+            return Ok(Splice { at: value.span.clone(), text });
+        }
+        // The reader's span of a block of text leaves its header out.
+        let colon = self.colon(key)?;
+        let rest = self.bytes.get(colon..).unwrap_or_default();
+        let start = colon + rest.iter().take_while(|b| **b == b' ').count();
+        let written = self.bytes.get(start..value.span.end).unwrap_or_default();
+        let header = written.split(|b| *b == b'\n').next().unwrap_or_default();
+        if !header.first().is_some_and(|b| b"|>".contains(b)) || header.contains(&b'#') {
+            return Err(self.leaf.refuse(key.line, format!("`{name}` is a block of text with more than text to it")));
+        }
+        if written.ends_with(b"\n") {
+            text.push_str(line_break(self.bytes));
+        }
+        Ok(Splice { at: start..value.span.end, text })
+    }
+
+    /// The place behind the colon that follows a key.
+    fn colon(&self, key: &Node) -> Result<usize, ParamsError> {
+        let rest = self.bytes.get(key.span.end..).unwrap_or_default();
+        let space = rest.iter().take_while(|b| **b == b' ').count();
+        if rest.get(space) == Some(&b':') {
+            Ok(key.span.end + space + 1)
+        } else {
+            Err(self.leaf.refuse(key.line, format!("`{}` has no colon behind it", key.text().unwrap_or_default())))
+        }
+    }
+
+    /// The spaces before a key that begins its line.
+    fn indent(&self, key: &Node) -> Result<String, ParamsError> {
+        let before = self.bytes.get(..key.span.start).unwrap_or_default();
+        let start = before.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+        let lead = before.get(start..).unwrap_or_default();
+        let lead = if start == 0 { lead.strip_prefix("\u{feff}".as_bytes()).unwrap_or(lead) } else { lead };
+        if lead.iter().all(|b| *b == b' ') {
+            Ok(" ".repeat(lead.len()))
+        } else {
+            Err(self.leaf.refuse(key.line, format!("`{}` does not begin its line", key.text().unwrap_or_default())))
+        }
+    }
+
+    /// Refuses to go on after a block of text whose last line has no line break: giving it one would change the text.
+    fn must_be_complete(&self, root: Option<&Node>) -> Result<(), ParamsError> {
+        let mut last = root;
+        while let Some(node) = last {
+            last = match &node.kind {
+                Kind::Sequence(items) => items.last(),
+                Kind::Mapping(entries) => entries.last().map(|(_, v)| v),
+                Kind::Scalar { style: Style::Block, .. } if !self.bytes.ends_with(b"\n") => {
+                    let message =
+                        "the file ends in a block of text without a line break; end its last line, then try again";
+                    return Err(self.leaf.refuse(node.line, message));
+                }
+                Kind::Scalar { .. } | Kind::Alias(_) => None,
+            };
+        }
+        Ok(())
+    }
+
+    /// New lines at the file's end.
+    fn append(&self, root: Option<&Node>, text: String) -> Result<Splice, ParamsError> {
+        self.must_be_complete(root)?;
+        let end_marker = |line: &[u8]| line == b"..." || line.starts_with(b"... ") || line.starts_with(b"...\r");
+        if let Some(at) = self.bytes.split(|b| *b == b'\n').position(end_marker) {
+            return Err(self.leaf.refuse(at + 1, "the document ends here, and nothing can be added"));
+        }
+        let end = self.bytes.len();
+        let complete = self.bytes.is_empty() || self.bytes.ends_with(b"\n") || self.bytes == "\u{feff}".as_bytes();
+        let text = if complete { text } else { format!("{}{text}", line_break(self.bytes)) };
+        Ok(Splice { at: end..end, text })
+    }
+
+    /// New lines after the line that a place is in.
+    fn after_line(&self, place: usize, lines: impl Fn(&str) -> String) -> Splice {
+        let nl = line_break(self.bytes);
+        // A block of text ends with its line.
+        if place > 0 && self.bytes.get(place - 1) == Some(&b'\n') {
+            return Splice { at: place..place, text: lines(nl) };
+        }
+        let rest = self.bytes.get(place..).unwrap_or_default();
+        match rest.iter().position(|b| *b == b'\n') {
+            Some(at) => Splice { at: place + at + 1..place + at + 1, text: lines(nl) },
+            None => {
+                let end = self.bytes.len();
+                let text = lines(nl);
+                let text = text.strip_suffix(nl).unwrap_or(&text);
+                Splice { at: end..end, text: format!("{nl}{text}") }
+            }
+        }
+    }
+
+    /// A new first entry of a mapping in braces.
+    fn flow_entry(&self, mapping: &Node, entry: &str) -> Splice {
+        let at = mapping.span.start + 1;
+        let empty = mapping.entries().is_none_or(<[_]>::is_empty);
+        Splice { at: at..at, text: if empty { entry.to_owned() } else { format!("{entry}, ") } }
+    }
+
+    /// Refuses a node that an alias elsewhere repeats: changing it would change that too.
+    fn must_be_free(&self, node: &Node, root: &Node) -> Result<(), ParamsError> {
+        let Some(anchor) = node.anchor else { return Ok(()) };
+        let mut todo = vec![root];
+        while let Some(next) = todo.pop() {
+            match &next.kind {
+                Kind::Alias(id) if *id == anchor => {
+                    return Err(self
+                        .leaf
+                        .refuse(node.line, format!("line {} repeats this value by an alias", next.line)));
+                }
+                Kind::Sequence(items) => todo.extend(items),
+                Kind::Mapping(entries) => todo.extend(entries.iter().flat_map(|(k, v)| [k, v])),
+                Kind::Scalar { .. } | Kind::Alias(_) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether two trees are equal but for what is at a path of keys.
+fn same_but(before: Option<&Node>, after: &Node, path: &[&str]) -> bool {
+    let Some((key, rest)) = path.split_first() else { return true };
+    let empty = Vec::new();
+    let old = match before {
+        Some(node) => match node.entries() {
+            Some(entries) => entries,
+            None if node.is_null() => &empty,
+            None => return false,
+        },
+        None => &empty,
+    };
+    let Some(new) = after.entries() else { return false };
+    let is_key = |(k, _): &&(Node, Node)| k.text() == Some(*key);
+    let others = |entries: &[(Node, Node)]| {
+        entries.iter().filter(|e| !is_key(e)).map(|(k, v)| (shape(k), shape(v))).collect::<Vec<_>>()
+    };
+    let kept =
+        before.is_none_or(|b| b.is_null() || (b.anchor, &b.tag, b.flow) == (after.anchor, &after.tag, after.flow));
+    let value = |entries: &[(Node, Node)]| entries.iter().find(is_key).map(|(_, v)| v.clone());
+    let (old_value, new_value) = (value(old), value(new));
+    kept && others(old) == others(new) && new_value.is_some_and(|new| same_but(old_value.as_ref(), &new, rest))
+}
+
+/// A tree as text without places, for comparing.
+fn shape(node: &Node) -> String {
+    let mut out = String::new();
+    let mut todo = vec![Ok(node)];
+    while let Some(next) = todo.pop() {
+        match next {
+            Err(mark) => out.push(mark),
+            Ok(node) => {
+                out.push_str(&format!("{:?}{:?}{}", node.anchor, node.tag, node.flow));
+                match &node.kind {
+                    Kind::Scalar { text, style } => out.push_str(&format!("{text:?}{style:?}")),
+                    Kind::Alias(id) => out.push_str(&format!("*{id}")),
+                    Kind::Sequence(items) => {
+                        out.push('[');
+                        todo.push(Err(']'));
+                        todo.extend(items.iter().rev().map(Ok));
+                    }
+                    Kind::Mapping(entries) => {
+                        out.push('{');
+                        todo.push(Err('}'));
+                        todo.extend(entries.iter().rev().flat_map(|(k, v)| [Ok(v), Ok(k)]));
+                    }
+                }
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,242 @@
+//! Writing JSON as Python's `json.dumps` writes it (`ensure_ascii=True`).
+
+use std::io::Write;
+
+use super::{Object, Value};
+
+/// How to lay JSON out: the arguments of `json.dumps`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    /// `sort_keys`: by code point.
+    pub sort_keys: bool,
+    /// No space behind `,` and `:` (`separators=(",", ":")`).
+    pub compact: bool,
+    /// `indent`: spaces a level, each item on a line of its own.
+    pub indent: Option<usize>,
+}
+
+impl Layout {
+    /// `sort_keys=True, separators=(",", ":")`: what is hashed.
+    pub const CANONICAL: Self = Self { sort_keys: true, compact: true, indent: None };
+    /// `sort_keys=True`: the lines of the current recorder.
+    pub const LINE: Self = Self { sort_keys: true, compact: false, indent: None };
+    /// `indent=2`: files for people.
+    pub const PRETTY: Self = Self { sort_keys: false, compact: false, indent: Some(2) };
+}
+
+pub(crate) fn dump(value: &Value, layout: Layout) -> String {
+    let mut out = Vec::new();
+    write_value(&mut out, value, layout, 0);
+    // Everything written is ASCII.
+    String::from_utf8(out).unwrap_or_default()
+}
+
+fn write_value(out: &mut Vec<u8>, value: &Value, layout: Layout, depth: usize) {
+    match value {
+        Value::Null => out.extend_from_slice(b"null"),
+        Value::Bool(true) => out.extend_from_slice(b"true"),
+        Value::Bool(false) => out.extend_from_slice(b"false"),
+        Value::Int(int) => {
+            let _ = write!(out, "{int}");
+        }
+        Value::BigInt(digits) => out.extend_from_slice(digits.as_bytes()),
+        Value::Float(float) => write_f64(out, *float),
+        Value::Text(text) => write_text(out, text.as_bytes()),
+        Value::Array(items) => {
+            out.push(b'[');
+            for (i, item) in items.iter().enumerate() {
+                separate(out, layout, i, depth + 1);
+                write_value(out, item, layout, depth + 1);
+            }
+            close(out, layout, items.len(), depth, b']');
+        }
+        Value::Object(object) => write_object(out, object, layout, depth),
+    }
+}
+
+fn write_object(out: &mut Vec<u8>, object: &Object, layout: Layout, depth: usize) {
+    let mut members: Vec<_> = object.iter().collect();
+    if layout.sort_keys {
+        members.sort_by_key(|(key, _)| *key);
+    }
+    out.push(b'{');
+    for (i, (key, value)) in members.iter().enumerate() {
+        separate(out, layout, i, depth + 1);
+        write_text(out, key.as_bytes());
+        out.extend_from_slice(if layout.compact { b":" } else { b": " });
+        write_value(out, value, layout, depth + 1);
+    }
+    close(out, layout, members.len(), depth, b'}');
+}
+
+/// What stands before the `i`th item.
+fn separate(out: &mut Vec<u8>, layout: Layout, i: usize, depth: usize) {
+    match layout.indent {
+        Some(indent) => {
+            out.extend_from_slice(if i > 0 { b",\n" } else { b"\n" });
+            out.resize(out.len() + indent * depth, b' ');
+        }
+        None if i == 0 => {}
+        None => out.extend_from_slice(if layout.compact { b"," } else { b", " }),
+    }
+}
+
+fn close(out: &mut Vec<u8>, layout: Layout, items: usize, depth: usize, bracket: u8) {
+    if let (Some(indent), true) = (layout.indent, items > 0) {
+        out.push(b'\n');
+        out.resize(out.len() + indent * depth, b' ');
+    }
+    out.push(bracket);
+}
+
+/// Writes a float as Python's `repr` does, non-finite ones as the tokens `NaN`, `Infinity`, `-Infinity`.
+///
+/// The shortest digits that read back as the same number; with an exponent (of two digits at least) below 1e-4 and from
+/// 1e16 on.
+pub fn write_f64(out: &mut Vec<u8>, float: f64) {
+    if !float.is_finite() {
+        out.extend_from_slice(match float {
+            f if f.is_nan() => b"NaN".as_slice(),
+            f if f > 0.0 => b"Infinity",
+            _ => b"-Infinity",
+        });
+        return;
+    }
+    // The shortest digits that read back as the same number, the nearest of those, and of two as near the even one: so
+    // does Python, and not the standard library's formatting (1059438285926254.25 is ….2 here).
+    let mut buffer = zmij::Buffer::new();
+    let text = buffer.format_finite(float).as_bytes();
+    let (digits, exponent) = match text.iter().position(|b| *b == b'e') {
+        Some(at) => (&text[..at], text.get(at + 1..).unwrap_or_default()),
+        None => (text, b"".as_slice()),
+    };
+    if exponent.is_empty() && (float == 0.0 || float.abs() >= 1e-4) {
+        out.extend_from_slice(digits);
+        return;
+    }
+    let (sign, digits) = match digits.split_first() {
+        Some((b'-', rest)) => (b"-".as_slice(), rest),
+        _ => (b"".as_slice(), digits),
+    };
+    out.extend_from_slice(sign);
+    if exponent.is_empty() {
+        // `0.0000ddd`: below 1e-4 Python has an exponent.
+        let zeros = digits.iter().position(|b| !matches!(b, b'0' | b'.')).unwrap_or(2);
+        let mut digits = digits.iter().skip(zeros).copied();
+        out.extend(digits.next());
+        if let Some(second) = digits.next() {
+            out.extend([b'.', second]);
+            out.extend(digits);
+        }
+        let _ = write!(out, "e-{:02}", zeros - 1);
+    } else {
+        out.extend_from_slice(digits.strip_suffix(b".0").unwrap_or(digits));
+        let (sign, exponent) = match exponent.split_first() {
+            Some((b'-', rest)) => (b'-', rest),
+            Some((b'+', rest)) => (b'+', rest),
+            _ => (b'+', exponent),
+        };
+        out.extend_from_slice(&[b'e', sign]);
+        if exponent.len() < 2 {
+            out.push(b'0');
+        }
+        out.extend_from_slice(exponent);
+    }
+}
+
+/// Writes text in quotes, everything but printable ASCII escaped.
+pub fn write_str(out: &mut Vec<u8>, text: &str) {
+    write_text(out, text.as_bytes());
+}
+
+/// [`write_str`] for generalised UTF-8.
+pub(crate) fn write_text(out: &mut Vec<u8>, text: &[u8]) {
+    let plain = |b: &u8| matches!(b, b' '..=b'~') && *b != b'"' && *b != b'\\';
+    out.push(b'"');
+    if text.iter().all(plain) {
+        out.extend_from_slice(text);
+    } else {
+        for c in code_points(text) {
+            match c {
+                0x22 => out.extend_from_slice(b"\\\""),
+                0x5c => out.extend_from_slice(b"\\\\"),
+                0x0a => out.extend_from_slice(b"\\n"),
+                0x0d => out.extend_from_slice(b"\\r"),
+                0x09 => out.extend_from_slice(b"\\t"),
+                0x0c => out.extend_from_slice(b"\\f"),
+                0x08 => out.extend_from_slice(b"\\b"),
+                0x20..=0x7e => out.push(u8::try_from(c).unwrap_or_default()),
+                ..=0xffff => {
+                    let _ = write!(out, "\\u{c:04x}");
+                }
+                _ => {
+                    let above = c - 0x1_0000;
+                    let _ = write!(out, "\\u{:04x}\\u{:04x}", 0xd800 + (above >> 10), 0xdc00 + (above & 0x3ff));
+                }
+            }
+        }
+    }
+    out.push(b'"');
+}
+
+/// The code points of generalised UTF-8.
+pub(crate) fn code_points(text: &[u8]) -> impl Iterator<Item = u32> {
+    let mut bytes = text.iter().map(|b| u32::from(*b));
+    std::iter::from_fn(move || {
+        let first = bytes.next()?;
+        let (more, start) = match first {
+            0..0x80 => (0, first),
+            0x80..0xe0 => (1, first & 0x1f),
+            0xe0..0xf0 => (2, first & 0x0f),
+            _ => (3, first & 0x07),
+        };
+        Some(bytes.by_ref().take(more).fold(start, |c, b| c << 6 | b & 0x3f))
+    })
+}
+
+/// Bytes as lower-case hexadecimal.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes.iter().flat_map(|b| [b >> 4, b & 15]).map(|d| char::from(DIGITS[usize::from(d)])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn floats_are_written_as_python_repr() {
+        let cases: &[(f64, &str)] = &[
+            (0.0, "0.0"),
+            (-0.0, "-0.0"),
+            (1.0, "1.0"),
+            (-1.5, "-1.5"),
+            (1e-5, "1e-05"),
+            (1.25e-5, "1.25e-05"),
+            (0.0001, "0.0001"),
+            (0.00012, "0.00012"),
+            (1e15, "1000000000000000.0"),
+            (1e16, "1e+16"),
+            (123_456_789_012_345_680.0, "1.2345678901234568e+17"),
+            (1_234_567_890_123_456.7, "1234567890123456.8"),
+            (5e-324, "5e-324"),
+            (f64::MAX, "1.7976931348623157e+308"),
+            (f64::NAN, "NaN"),
+            (f64::INFINITY, "Infinity"),
+            (f64::NEG_INFINITY, "-Infinity"),
+        ];
+        for (float, expected) in cases {
+            let mut out = Vec::new();
+            write_f64(&mut out, *float);
+            assert_eq!(String::from_utf8_lossy(&out), *expected);
+        }
+    }
+
+    #[test]
+    fn text_is_escaped_as_python_does() {
+        let mut out = Vec::new();
+        write_str(&mut out, "a\"\\\n\t\u{7f}\u{1}é😀");
+        assert_eq!(String::from_utf8_lossy(&out), r#""a\"\\\n\t\u007f\u0001\u00e9\ud83d\ude00""#);
+    }
+}

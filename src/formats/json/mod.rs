@@ -1,0 +1,389 @@
+//! JSON as Python's `json` reads and writes it, to the byte.
+//!
+//! Every recorder in the field is Python, so what we hash and compare must be what Python would give: bare `NaN` and
+//! `Infinity` tokens, integers of any size, lone surrogates (`"\ud800"`), the last of duplicate keys in the place of the
+//! first, floats as `repr` prints them. [`parse`] accepts what `json.loads` accepts of UTF-8 text and refuses the rest with
+//! a byte offset; [`Value::canonical`] is `json.dumps(v, sort_keys=True, separators=(",", ":"))`, [`Value::config_hash`]
+//! its SHA-256.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+mod dump;
+mod parse;
+pub mod scanner;
+
+pub use dump::{Layout, hex, write_f64, write_str};
+pub use parse::{MAX_DEPTH, ParseError, Reason, parse};
+
+/// A JSON value.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// `null`
+    Null,
+    /// `true`, `false`
+    Bool(bool),
+    /// An integer: a number without a fraction and an exponent.
+    Int(i64),
+    /// An integer outside [`i64`]: its decimal digits, with a `-` where it is negative, without leading zeros.
+    BigInt(String),
+    /// A number with a fraction or an exponent, and `NaN`, `Infinity`, `-Infinity`.
+    Float(f64),
+    /// Text.
+    Text(Text),
+    /// `[…]`
+    Array(Vec<Value>),
+    /// `{…}`
+    Object(Object),
+}
+
+impl Value {
+    /// A member of an object; `None` for any other value.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.as_object()?.get(key)
+    }
+
+    /// The text, if it is one that Unicode can hold (no lone surrogate).
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => text.as_str(),
+            _ => None,
+        }
+    }
+
+    /// A 64-bit integer; an integral float counts as one, a bool does not.
+    #[must_use]
+    pub fn as_i64(&self) -> Option<i64> {
+        match self {
+            Self::Int(int) => Some(*int),
+            Self::Float(float) => integral(*float),
+            _ => None,
+        }
+    }
+
+    /// A number; an integer counts as one.
+    #[must_use]
+    #[allow(clippy::cast_precision_loss)]
+    pub fn as_f64(&self) -> Option<f64> {
+        match self {
+            Self::Int(int) => Some(*int as f64),
+            Self::BigInt(digits) => digits.parse().ok(),
+            Self::Float(float) => Some(*float),
+            _ => None,
+        }
+    }
+
+    /// A bool.
+    #[must_use]
+    pub fn as_bool(&self) -> Option<bool> {
+        match self {
+            Self::Bool(bool) => Some(*bool),
+            _ => None,
+        }
+    }
+
+    /// The items of an array.
+    #[must_use]
+    pub fn as_array(&self) -> Option<&[Value]> {
+        match self {
+            Self::Array(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// An object.
+    #[must_use]
+    pub fn as_object(&self) -> Option<&Object> {
+        match self {
+            Self::Object(object) => Some(object),
+            _ => None,
+        }
+    }
+
+    /// Whether it is `null`.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        matches!(self, Self::Null)
+    }
+
+    /// What kind of value it is, for messages: `null`, `a bool`, `an int`, …
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "a bool",
+            Self::Int(_) | Self::BigInt(_) => "an int",
+            Self::Float(_) => "a float",
+            Self::Text(_) => "a text",
+            Self::Array(_) => "a list",
+            Self::Object(_) => "an object",
+        }
+    }
+
+    /// Byte for byte what Python's `json.dumps(value, sort_keys=True, separators=(",", ":"))` gives.
+    #[must_use]
+    pub fn canonical(&self) -> String {
+        self.dump(Layout::CANONICAL)
+    }
+
+    /// Lower-case hexadecimal SHA-256 of [`Value::canonical`].
+    #[must_use]
+    pub fn config_hash(&self) -> String {
+        hex(&Sha256::digest(self.canonical().as_bytes()))
+    }
+
+    /// The value as text in a layout.
+    #[must_use]
+    pub fn dump(&self, layout: Layout) -> String {
+        dump::dump(self, layout)
+    }
+
+    /// The nearest value that strict JSON can hold, for printing: non-finite numbers become `null`, integers beyond 64
+    /// bits floats, lone surrogates U+FFFD.
+    #[must_use]
+    pub fn to_strict(&self) -> serde_json::Value {
+        use serde_json::Value as Strict;
+        match self {
+            Self::Null => Strict::Null,
+            Self::Bool(bool) => Strict::Bool(*bool),
+            Self::Int(int) => Strict::from(*int),
+            Self::BigInt(digits) => match digits.parse::<u64>() {
+                Ok(int) => Strict::from(int),
+                Err(_) => self.as_f64().map_or(Strict::Null, Strict::from),
+            },
+            Self::Float(float) => Strict::from(*float),
+            Self::Text(text) => Strict::String(text.to_string()),
+            Self::Array(items) => Strict::Array(items.iter().map(Value::to_strict).collect()),
+            Self::Object(object) => {
+                Strict::Object(object.iter().map(|(key, value)| (key.to_string(), value.to_strict())).collect())
+            }
+        }
+    }
+}
+
+/// The integer that a float is, if it is one of 64 bits.
+#[must_use]
+#[allow(clippy::cast_possible_truncation)]
+pub fn integral(float: f64) -> Option<i64> {
+    const LIMIT: f64 = 9_223_372_036_854_775_808.0; // 2^63, exact
+    (float.trunc() == float && (-LIMIT..LIMIT).contains(&float)).then_some(float as i64)
+}
+
+/// Text that may hold lone surrogates, as Python's `str` may. Ordered by code point, as Python orders it.
+///
+/// Held as generalised UTF-8: code points in UTF-8's scheme, surrogates included. Its byte order is code point order.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Text(Vec<u8>);
+
+impl Text {
+    /// The text, if Unicode can hold it.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        std::str::from_utf8(&self.0).ok()
+    }
+
+    /// Generalised UTF-8.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The code points, surrogates included.
+    pub fn code_points(&self) -> impl Iterator<Item = u32> {
+        dump::code_points(&self.0)
+    }
+
+    /// Adds a code point, which may be a surrogate.
+    fn push(&mut self, code_point: u32) {
+        match char::from_u32(code_point) {
+            Some(char) => self.0.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes()),
+            // A surrogate: three bytes, as UTF-8 would write it if it allowed it.
+            None => {
+                let low = |shift: u32| u8::try_from(code_point >> shift & 0x3f).unwrap_or_default() | 0x80;
+                self.0.extend_from_slice(&[0xed, low(6), low(0)]);
+            }
+        }
+    }
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        Self(text.as_bytes().to_vec())
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        Self(text.into_bytes())
+    }
+}
+
+impl fmt::Display for Text {
+    /// Lone surrogates show as U+FFFD.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.as_str() {
+            Some(text) => f.write_str(text),
+            None => self.code_points().try_for_each(|c| {
+                use fmt::Write;
+                f.write_char(char::from_u32(c).unwrap_or(char::REPLACEMENT_CHARACTER))
+            }),
+        }
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = Vec::new();
+        dump::write_text(&mut out, &self.0);
+        f.write_str(&String::from_utf8_lossy(&out))
+    }
+}
+
+/// An object: its members in the order of their first appearance, each key once.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Object {
+    members: Vec<(Text, Value)>,
+}
+
+impl Object {
+    /// An object without members.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many members it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether it has no members.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// A member's value.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.members.iter().find(|(have, _)| have.0 == key.as_bytes()).map(|(_, value)| value)
+    }
+
+    /// Sets a member: in its place where the key is there, else at the end.
+    pub fn insert(&mut self, key: impl Into<Text>, value: impl Into<Value>) {
+        let (key, value) = (key.into(), value.into());
+        match self.members.iter_mut().find(|(have, _)| *have == key) {
+            Some((_, have)) => *have = value,
+            None => self.members.push((key, value)),
+        }
+    }
+
+    /// The same object with one more member; see [`Object::insert`].
+    #[must_use]
+    pub fn with(mut self, key: impl Into<Text>, value: impl Into<Value>) -> Self {
+        self.insert(key, value);
+        self
+    }
+
+    /// The members, in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Text, &Value)> {
+        self.members.iter().map(|(key, value)| (key, value))
+    }
+
+    /// Members as they were read; of one key the last value holds, in the place of the first.
+    fn from_read(mut members: Vec<(Text, Value)>) -> Self {
+        // Linear for few, hashed for many: an object of a million keys must not take a million million steps.
+        let unique = if members.len() <= 16 {
+            members.iter().enumerate().all(|(i, (key, _))| members[..i].iter().all(|(other, _)| other != key))
+        } else {
+            let mut seen = std::collections::HashSet::with_capacity(members.len());
+            members.iter().all(|(key, _)| seen.insert(key.as_bytes()))
+        };
+        if !unique {
+            let mut places: HashMap<Text, usize> = HashMap::new();
+            let mut kept: Vec<(Text, Value)> = Vec::new();
+            for (key, value) in members {
+                match places.get(&key).and_then(|&at| kept.get_mut(at)) {
+                    Some(have) => have.1 = value,
+                    None => {
+                        places.insert(key.clone(), kept.len());
+                        kept.push((key, value));
+                    }
+                }
+            }
+            members = kept;
+        }
+        Self { members }
+    }
+}
+
+impl<K: Into<Text>, V: Into<Value>> FromIterator<(K, V)> for Object {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(members: I) -> Self {
+        Self::from_read(members.into_iter().map(|(key, value)| (key.into(), value.into())).collect())
+    }
+}
+
+impl From<bool> for Value {
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(value: i64) -> Self {
+        Self::Int(value)
+    }
+}
+
+impl From<u64> for Value {
+    fn from(value: u64) -> Self {
+        i64::try_from(value).map_or_else(|_| Self::BigInt(value.to_string()), Self::Int)
+    }
+}
+
+impl From<f64> for Value {
+    fn from(value: f64) -> Self {
+        Self::Float(value)
+    }
+}
+
+impl From<&str> for Value {
+    fn from(value: &str) -> Self {
+        Self::Text(value.into())
+    }
+}
+
+impl From<String> for Value {
+    fn from(value: String) -> Self {
+        Self::Text(value.into())
+    }
+}
+
+impl From<Text> for Value {
+    fn from(value: Text) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl From<Object> for Value {
+    fn from(value: Object) -> Self {
+        Self::Object(value)
+    }
+}
+
+impl<T: Into<Value>> From<Vec<T>> for Value {
+    fn from(value: Vec<T>) -> Self {
+        Self::Array(value.into_iter().map(Into::into).collect())
+    }
+}
+
+impl<T: Into<Value>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}

@@ -1,0 +1,159 @@
+//! Params files: read whole (`load`), and edited in one place to the byte (locate, splice, verify).
+//!
+//! DVC reads parameters from YAML, TOML, JSON and Python files; the last are never read here (that would run code).
+
+pub mod edit;
+pub mod ini;
+pub mod json;
+pub mod value;
+pub mod yaml;
+pub mod yaml_scalar;
+
+pub use value::Value;
+
+use crate::error::ExitKind::Setup;
+use crate::error::{Explain, Explanation};
+use crate::support::plain_text::{first_odd, too_much};
+use crate::support::process::quoted;
+
+/// A params file that cannot be read, or not edited.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ParamsError {
+    /// Git left conflict markers.
+    #[error("{file}:{line}: a merge conflict is not resolved")]
+    Conflict {
+        /// The file, as the caller named it.
+        file: String,
+        /// Line from 1.
+        line: usize,
+    },
+    /// The file is not what its name says, or holds what is not read here.
+    #[error("{file}:{line}: {message}")]
+    NotRead {
+        /// The file, as the caller named it.
+        file: String,
+        /// Line from 1.
+        line: usize,
+        /// What is wrong there.
+        message: String,
+    },
+    /// The file holds no text.
+    #[error("{file} is not text: it is encrypted, or in another encoding than UTF-8")]
+    NotText {
+        /// The file, as the caller named it.
+        file: String,
+    },
+    /// The file's kind is not one that is read here.
+    #[error("{file}: parameters are read from .yaml, .yml, .toml and .json files only")]
+    Format {
+        /// The file, as the caller named it.
+        file: String,
+    },
+}
+
+impl Explain for ParamsError {
+    fn explain(&self) -> Explanation {
+        match self {
+            Self::Conflict { file, .. } => {
+                Setup.code("merge_conflict").hint(format!("resolve it, then `git add {}`", quoted(file)))
+            }
+            // Git's filters are not asked: the hooks read what a commit holds.
+            Self::NotText { .. } => Setup.code("invalid_params").hint(
+                "an encrypted file must be unlocked here, and hooks read what git holds of it: keep `ingest_capture` in a file \
+                 that is not encrypted, and name that one in dvc.yaml (`vars`, and `params` of the stage)",
+            ),
+            Self::NotRead { .. } | Self::Format { .. } => Setup.code("invalid_params"),
+        }
+    }
+}
+
+/// What kind of params file one is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// `.yaml`, `.yml`
+    Yaml,
+    /// `.toml`
+    Toml,
+    /// `.json`
+    Json,
+}
+
+impl Format {
+    /// The kind that a file's name tells; DVC reads unknown ones as YAML. What an ending is, is as Python's `splitext` has
+    /// it: `.json` is a name without one.
+    pub fn of(file: &str) -> Result<Self, ParamsError> {
+        let name = file.rsplit('/').next().unwrap_or(file).trim_start_matches('.');
+        match name.rsplit_once('.').map(|(_, ext)| ext.to_ascii_lowercase()).as_deref() {
+            Some("toml") => Ok(Self::Toml),
+            Some("json") => Ok(Self::Json),
+            Some("py") => Err(ParamsError::Format { file: file.to_owned() }),
+            _ => Ok(Self::Yaml),
+        }
+    }
+}
+
+/// The values of a params file. An empty file is an empty mapping. `file` names it in errors and tells its kind.
+pub fn load(file: &str, bytes: &[u8]) -> Result<Value, ParamsError> {
+    let format = Format::of(file)?;
+    refuse_binary(file, bytes)?;
+    if let Some(line) = yaml::conflict_marker(bytes) {
+        return Err(ParamsError::Conflict { file: file.to_owned(), line });
+    }
+    let fail = |line: usize, message: String| ParamsError::NotRead { file: file.to_owned(), line, message };
+    let value = match format {
+        Format::Yaml => {
+            let root = yaml::document(bytes).map_err(|e| fail(e.line, e.message))?;
+            let Some(root) = root.filter(|root| !root.is_null()) else { return Ok(Value::Map(Vec::new())) };
+            if let Some((key, line)) = root.duplicate_key() {
+                return Err(fail(line, format!("`{key}` is written twice")));
+            }
+            value::lenient(&root)
+        }
+        Format::Toml => {
+            let text = checked_text(bytes).map_err(|(line, message)| fail(line, message))?;
+            let table: toml_edit::DocumentMut = text.parse().map_err(|e: toml_edit::TomlError| {
+                let before = e.span().and_then(|s| text.get(..s.start)).unwrap_or_default();
+                fail(before.matches('\n').count() + 1, e.message().trim().to_owned())
+            })?;
+            value::from_toml(table.as_item())
+        }
+        Format::Json => {
+            let text = checked_text(bytes).map_err(|(line, message)| fail(line, message))?;
+            value::from_json(&json(text).map_err(|(line, message)| fail(line, message))?)
+        }
+    };
+    match value {
+        Value::Map(_) => Ok(value),
+        _ => Err(fail(1, "not a mapping".into())),
+    }
+}
+
+/// An error for bytes that are no text, as git tells them apart: encrypted ones look so.
+fn refuse_binary(file: &str, bytes: &[u8]) -> Result<(), ParamsError> {
+    const LOOKED_AT: usize = 8000;
+    let is_binary = bytes.iter().take(LOOKED_AT).any(|byte| *byte == 0);
+    if is_binary { Err(ParamsError::NotText { file: file.to_owned() }) } else { Ok(()) }
+}
+
+/// The text of a params file in TOML or JSON, or the line and the reason why it is not read.
+fn checked_text(bytes: &[u8]) -> Result<&str, (usize, String)> {
+    if let Some(why) = too_much(bytes) {
+        return Err((1, why));
+    }
+    let text =
+        std::str::from_utf8(bytes).map_err(|error| (line_at(bytes, error.valid_up_to()), "not UTF-8".to_owned()))?;
+    match first_odd(text) {
+        Some(odd) => Err((odd.line, odd.to_string())),
+        None => Ok(text),
+    }
+}
+
+/// JSON as DVC reads it, with Python's `json`.
+fn json(text: &str) -> Result<crate::formats::json::Value, (usize, String)> {
+    crate::formats::json::parse(text.as_bytes()).map_err(|e| (line_at(text.as_bytes(), e.offset), e.reason.to_string()))
+}
+
+/// The line, from 1, that a byte is in.
+fn line_at(bytes: &[u8], at: usize) -> usize {
+    bytes.iter().take(at).filter(|b| **b == b'\n').count() + 1
+}

@@ -1,0 +1,269 @@
+//! A parameter's value, whatever file it came from, and how a plain YAML scalar becomes one.
+//!
+//! DVC reads YAML with ruamel.yaml under YAML 1.2; [`Value::from_plain`] resolves as that does
+//! (`ruamel/yaml/resolver.py`, `implicit_resolvers`). What it reads as a date, or what cannot be told for certain, gives
+//! `None`: the caller says that it does not understand it. Where a mapping takes in entries that are not resolved here (a
+//! merge `<<`, a key that is an alias), a key that it does not write itself is [`Value::Unread`], never absent.
+
+use std::fmt;
+
+use crate::formats::yaml::{Kind, MERGE, Node};
+
+/// A value in a params file or in `dvc.lock`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// `null`, `~`, nothing.
+    Null,
+    /// `true`, `false`.
+    Bool(bool),
+    /// A whole number.
+    Int(i128),
+    /// Any other number.
+    Float(f64),
+    /// Text.
+    Str(String),
+    /// A list.
+    List(Vec<Value>),
+    /// A mapping, in the file's order.
+    Map(Vec<(String, Value)>),
+    /// Something that is not resolved here: a date, an alias, a tag, a number out of range.
+    Unread,
+}
+
+impl Value {
+    /// The text, where the value is text.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::Str(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A non-negative whole number.
+    #[must_use]
+    pub fn as_u64(&self) -> Option<u64> {
+        match self {
+            Self::Int(n) => u64::try_from(*n).ok(),
+            _ => None,
+        }
+    }
+
+    /// The value of a key of a mapping; unread where the mapping, or a part of it, is.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        match self {
+            Self::Map(entries) => {
+                let written = entries.iter().find(|(k, _)| k == key);
+                written.or_else(|| entries.iter().find(|(k, _)| k == MERGE)).map(|(_, v)| v)
+            }
+            Self::Unread => Some(self),
+            _ => None,
+        }
+    }
+
+    /// The value at a dotted path of keys, as DVC names parameters.
+    #[must_use]
+    pub fn at(&self, dotted: &str) -> Option<&Value> {
+        dotted.split('.').try_fold(self, |value, key| value.get(key))
+    }
+
+    /// What a plain scalar means. `None`: a date, or nothing that is read the same everywhere.
+    #[must_use]
+    pub fn from_plain(text: &str) -> Option<Self> {
+        match text {
+            "" | "~" | "null" | "Null" | "NULL" => return Some(Self::Null),
+            "true" | "True" | "TRUE" => return Some(Self::Bool(true)),
+            "false" | "False" | "FALSE" => return Some(Self::Bool(false)),
+            "=" | "<<" => return None,
+            _ => {}
+        }
+        if !text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)) {
+            return Some(Self::Str(text.to_owned()));
+        }
+        if is_float(text) {
+            return plain_float(text).map(Self::Float);
+        }
+        if let Some(int) = plain_int(text) {
+            return int.map(Self::Int);
+        }
+        if looks_like_date(text) { None } else { Some(Self::Str(text.to_owned())) }
+    }
+}
+
+/// The value of a YAML tree; what [`Node::to_value`] does not resolve is [`Value::Unread`] in its place.
+#[must_use]
+pub fn lenient(node: &Node) -> Value {
+    match &node.kind {
+        Kind::Sequence(items) if node.tag.is_none() => Value::List(items.iter().map(lenient).collect()),
+        Kind::Mapping(entries) if node.tag.is_none() => {
+            let entry = |(key, value): &(Node, Node)| match key.key_text() {
+                Some(text) => (text.to_owned(), lenient(value)),
+                None => (MERGE.to_owned(), Value::Unread),
+            };
+            Value::Map(entries.iter().map(entry).collect())
+        }
+        _ => node.to_value().unwrap_or(Value::Unread),
+    }
+}
+
+/// The value of a TOML item.
+#[must_use]
+pub fn from_toml(item: &toml_edit::Item) -> Value {
+    use toml_edit::{Item, Value as Toml};
+    fn value(toml: &Toml) -> Value {
+        match toml {
+            Toml::String(text) => Value::Str(text.value().clone()),
+            Toml::Integer(n) => Value::Int((*n.value()).into()),
+            Toml::Float(x) => Value::Float(*x.value()),
+            Toml::Boolean(b) => Value::Bool(*b.value()),
+            Toml::Datetime(_) => Value::Unread,
+            Toml::Array(items) => Value::List(items.iter().map(value).collect()),
+            Toml::InlineTable(table) => Value::Map(table.iter().map(|(k, v)| (k.to_owned(), value(v))).collect()),
+        }
+    }
+    match item {
+        Item::None => Value::Null,
+        Item::Value(toml) => value(toml),
+        Item::Table(table) => Value::Map(table.iter().map(|(k, v)| (k.to_owned(), from_toml(v))).collect()),
+        Item::ArrayOfTables(tables) => Value::List(
+            tables.iter().map(|t| Value::Map(t.iter().map(|(k, v)| (k.to_owned(), from_toml(v))).collect())).collect(),
+        ),
+    }
+}
+
+/// The value of a JSON text.
+#[must_use]
+pub fn from_json(json: &super::json::Value) -> Value {
+    use crate::formats::json::{Text, Value as Json};
+    match json {
+        Json::Null => Value::Null,
+        Json::Bool(b) => Value::Bool(*b),
+        Json::Int(n) => Value::Int((*n).into()),
+        Json::BigInt(digits) => digits.parse().map_or(Value::Unread, Value::Int),
+        Json::Float(x) => Value::Float(*x),
+        Json::Text(text) => text.as_str().map_or(Value::Unread, |text| Value::Str(text.to_owned())),
+        Json::Array(items) => Value::List(items.iter().map(from_json).collect()),
+        Json::Object(map) => {
+            let entry = |(key, value): (&Text, &Json)| Some((key.as_str()?.to_owned(), from_json(value)));
+            Value::Map(map.iter().filter_map(entry).collect())
+        }
+    }
+}
+
+/// A whole number as YAML 1.2 and ruamel.yaml write one; the inner `None` is one that does not fit.
+fn plain_int(text: &str) -> Option<Option<i128>> {
+    let (negative, digits) = match text.strip_prefix(['-', '+']) {
+        Some(rest) => (text.starts_with('-'), rest),
+        None => (false, text),
+    };
+    let (radix, digits) = if let Some(rest) = digits.strip_prefix("0b") {
+        (2, rest)
+    } else if let Some(rest) = digits.strip_prefix("0o") {
+        (8, rest)
+    } else if let Some(rest) = digits.strip_prefix("0x") {
+        (16, rest)
+    } else {
+        (10, digits)
+    };
+    if digits.is_empty() || !digits.chars().all(|c| c == '_' || c.is_digit(radix)) {
+        return None;
+    }
+    let bare: String = digits.chars().filter(|c| *c != '_').collect();
+    let magnitude = i128::from_str_radix(&bare, radix).ok();
+    Some(magnitude.map(|n| if negative { -n } else { n }))
+}
+
+/// Whether ruamel.yaml takes a plain scalar for a number with a point or an exponent. One that begins with the point has
+/// a sign in its exponent: `.5e3` is text.
+fn is_float(text: &str) -> bool {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if matches!(unsigned, ".inf" | ".Inf" | ".INF") || matches!(text, ".nan" | ".NaN" | ".NAN") {
+        return true;
+    }
+    let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
+        None => (unsigned, None),
+    };
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit() || b == b'_');
+    let power = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    match mantissa.split_once('.') {
+        Some(("", after)) => {
+            let exponent = exponent.is_none_or(|e| e.strip_prefix(['-', '+']).is_some_and(power));
+            !after.is_empty() && digits(after) && exponent
+        }
+        Some((before, after)) => {
+            let exponent = exponent.is_none_or(|e| power(e.strip_prefix(['-', '+']).unwrap_or(e)));
+            before.starts_with(|c: char| c.is_ascii_digit()) && digits(before) && digits(after) && exponent
+        }
+        None => {
+            let exponent = exponent.is_some_and(|e| power(e.strip_prefix(['-', '+']).unwrap_or(e)));
+            mantissa.starts_with(|c: char| c.is_ascii_digit()) && digits(mantissa) && exponent
+        }
+    }
+}
+
+/// The number; `None` where ruamel.yaml fails on it too (`._`).
+fn plain_float(text: &str) -> Option<f64> {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    match unsigned {
+        ".inf" | ".Inf" | ".INF" => Some(if text.starts_with('-') { f64::NEG_INFINITY } else { f64::INFINITY }),
+        ".nan" | ".NaN" | ".NAN" => Some(f64::NAN),
+        _ => text.replace('_', "").parse().ok(),
+    }
+}
+
+fn looks_like_date(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.len() >= 8
+        && bytes[..4].iter().all(u8::is_ascii_digit)
+        && bytes[4] == b'-'
+        && bytes[5].is_ascii_digit()
+        && bytes.iter().all(|b| b.is_ascii_digit() || b"-:.TtZ+ \t".contains(b))
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("null"),
+            Self::Bool(b) => b.fmt(f),
+            Self::Int(n) => n.fmt(f),
+            Self::Float(x) => write!(f, "{x:?}"),
+            Self::Str(text) => f.write_str(text),
+            Self::List(_) => f.write_str("a list"),
+            Self::Map(_) => f.write_str("a mapping"),
+            Self::Unread => f.write_str("something that only DVC reads"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_scalars_mean_what_ruamel_reads() {
+        let cases = [
+            ("0042", Some(Value::Int(42))),
+            ("0o17", Some(Value::Int(15))),
+            ("1_000", Some(Value::Int(1000))),
+            ("1e5", Some(Value::Float(1e5))),
+            ("1_0.e+5", Some(Value::Float(1e6))),
+            (".5e3", Some(Value::Str(".5e3".into()))),
+            ("-.5e-3", Some(Value::Float(-0.5e-3))),
+            ("+.nan", Some(Value::Str("+.nan".into()))),
+            ("1e", Some(Value::Str("1e".into()))),
+            ("._", None),
+            ("yes", Some(Value::Str("yes".into()))),
+            ("13:45", Some(Value::Str("13:45".into()))),
+            ("2026-01-01", None),
+            ("~", Some(Value::Null)),
+            ("a/b", Some(Value::Str("a/b".into()))),
+            ("1.2.3", Some(Value::Str("1.2.3".into()))),
+            ("-", Some(Value::Str("-".into()))),
+        ];
+        for (text, want) in cases {
+            assert_eq!(Value::from_plain(text), want, "{text}");
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Where a node's bytes are: the parser tells characters, and counts a scalar's quotes, tags and indentation its own way.
+
+use std::ops::Range;
+
+use saphyr_parser::Span;
+
+use super::Style;
+
+/// Turns the parser's character offsets into byte offsets.
+pub(crate) struct Places<'a> {
+    text: &'a [u8],
+    /// The byte offset of each character, where the text is not all ASCII.
+    offsets: Option<Vec<u32>>,
+    shift: usize,
+}
+
+impl<'a> Places<'a> {
+    pub(crate) fn new(text: &'a str, shift: usize) -> Self {
+        let offsets = (!text.is_ascii())
+            .then(|| text.char_indices().map(|(at, _)| u32::try_from(at).unwrap_or(u32::MAX)).collect());
+        Self { text: text.as_bytes(), offsets, shift }
+    }
+
+    fn byte(&self, index: usize) -> usize {
+        let at = match &self.offsets {
+            None => index.min(self.text.len()),
+            Some(offsets) => offsets.get(index).map_or(self.text.len(), |at| *at as usize),
+        };
+        at + self.shift
+    }
+
+    pub(crate) fn range(&self, span: Span) -> Range<usize> {
+        let start = self.byte(span.start.index());
+        start..self.byte(span.end.index()).max(start)
+    }
+
+    /// A scalar's own bytes. The parser's span of a quoted one runs on over what follows it, comments included.
+    /// That of a tagged one begins at the tag.
+    pub(crate) fn scalar(&self, range: Range<usize>, style: Style) -> Range<usize> {
+        let mut start = range.start - self.shift;
+        while style != Style::Block
+            && start < range.end - self.shift
+            && self.text.get(start).is_some_and(|b| b"!&".contains(b))
+        {
+            let rest = self.text.get(start..).unwrap_or_default();
+            let word = rest.iter().take_while(|b| !b.is_ascii_whitespace()).count();
+            let space = rest.iter().skip(word).take_while(|b| b.is_ascii_whitespace()).count();
+            start += word + space;
+        }
+        let range = (start + self.shift).min(range.end)..range.end;
+        let quote = match style {
+            Style::Single => b'\'',
+            Style::Double => b'"',
+            Style::Plain => return range,
+            Style::Block => {
+                // It runs on into the next line's indentation.
+                let text = self.text.get(range.start - self.shift..range.end - self.shift).unwrap_or_default();
+                let spaces = text.iter().rev().take_while(|b| **b == b' ').count();
+                let whole = text.len() == spaces || text.get(text.len() - spaces - 1) == Some(&b'\n');
+                return range.start..if whole { range.end - spaces } else { range.end };
+            }
+        };
+        let mut at = range.start - self.shift + 1;
+        while let Some(byte) = self.text.get(at) {
+            match byte {
+                b'\\' if quote == b'"' => at += 1,
+                b'\'' if quote == b'\'' && self.text.get(at + 1) == Some(&b'\'') => at += 1,
+                b if *b == quote => return range.start..at + 1 + self.shift,
+                _ => {}
+            }
+            at += 1;
+        }
+        range
+    }
+}

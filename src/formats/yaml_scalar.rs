@@ -1,0 +1,153 @@
+//! How a text is written as a YAML scalar so that every reader reads that text.
+//!
+//! PyYAML (YAML 1.1) and ruamel.yaml (DVC's, YAML 1.2) take different plain scalars for numbers, dates, booleans and
+//! nothing: `0042`, `1e5`, `13:45`, `yes`, `0o17`, `1_000`, `2026-01-01`, `~`. Whatever either could misread is quoted; the
+//! rule here is narrower than both: a plain scalar is made of unsuspicious characters and is not a word or number to anyone.
+
+use crate::formats::yaml::Style;
+
+/// A text as a scalar: in the given style where that is safe, else in the nearest that is.
+#[must_use]
+pub fn write(text: &str, style: Style) -> String {
+    match style {
+        Style::Plain | Style::Block if plain_is_safe(text) => text.to_owned(),
+        Style::Plain | Style::Block | Style::Single if single_is_safe(text) => {
+            format!("'{}'", text.replace('\'', "''"))
+        }
+        Style::Plain | Style::Block | Style::Single | Style::Double => double(text),
+    }
+}
+
+/// Whether a plain scalar is read as this very text by every reader, in block and in flow context.
+#[must_use]
+pub fn plain_is_safe(text: &str) -> bool {
+    let Some(first) = text.chars().next() else { return false };
+    let unsuspicious = |c: char| c.is_ascii_alphanumeric() || "_./-+=@%".contains(c);
+    if !text.chars().all(unsuspicious) {
+        return false;
+    }
+    // No number, date, boolean or null of either version holds a slash.
+    if text.contains('/') {
+        return first.is_ascii_alphanumeric() || "_./".contains(first);
+    }
+    const WORDS: &[&str] = &["y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"];
+    first.is_ascii_alphabetic() && !WORDS.contains(&text.to_ascii_lowercase().as_str())
+}
+
+/// Whether single quotes keep the text: one line of printable characters.
+fn single_is_safe(text: &str) -> bool {
+    text.chars().all(is_printable)
+}
+
+/// What PyYAML and ruamel.yaml both let stand unescaped, and no reader takes for a line break.
+fn is_printable(c: char) -> bool {
+    match c {
+        ' '..='~' => true,
+        '\u{a0}'..='\u{d7ff}' => !matches!(c, '\u{2028}' | '\u{2029}'),
+        '\u{e000}'..='\u{fffd}' => c != '\u{feff}',
+        _ => c >= '\u{10000}',
+    }
+}
+
+fn double(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if is_printable(c) => out.push(c),
+            c => {
+                let code = u32::from(c);
+                out.push_str(&if code <= 0xff {
+                    format!("\\x{code:02x}")
+                } else if code <= 0xffff {
+                    format!("\\u{code:04x}")
+                } else {
+                    format!("\\U{code:08x}")
+                });
+            }
+        }
+    }
+    out.push('"');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_yaml_would_misread_is_quoted() {
+        let misread = [
+            "0042",
+            "1e5",
+            "13:45",
+            "yes",
+            "No",
+            "012",
+            "0o17",
+            "1_000",
+            "2026-01-01",
+            "a: b",
+            "#x",
+            "a #b",
+            "~",
+            "",
+            " a",
+            "a ",
+            "null",
+            "-",
+            "- a",
+            "? a",
+            "*a",
+            "&a",
+            "!a",
+            "%a",
+            "@a",
+            "`a",
+            "[a",
+            "{a",
+            "a,b",
+            "|",
+            ">",
+            "'a",
+            "\"a",
+            "y",
+            "Inf",
+            ".inf",
+            "0x1f",
+            "+1",
+            "=",
+            "<<",
+            "ü",
+            "a\u{85}b",
+            "a\nb",
+            "---",
+            "...",
+            "1.5",
+            ".5",
+            "é/b",
+        ];
+        for text in misread {
+            assert_ne!(write(text, Style::Plain), text, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_stays_plain() {
+        for text in ["results/demo/r1", "results/2026-01-01/0042", "r1", "./r", "a-b_c.d", "0042/1e5"] {
+            assert_eq!(write(text, Style::Plain), text);
+        }
+    }
+
+    #[test]
+    fn the_style_is_kept_where_it_is_safe() {
+        assert_eq!(write("a/b", Style::Single), "'a/b'");
+        assert_eq!(write("it's", Style::Single), "'it''s'");
+        assert_eq!(write("a/b", Style::Double), "\"a/b\"");
+        assert_eq!(write("a\tb", Style::Single), "\"a\\tb\"");
+    }
+}

@@ -1,0 +1,178 @@
+//! Run names as tag names.
+//!
+//! `capture/<experiment>/<run_id>`, and `…@v2`, `…@v3` where the same run was committed with other data. A run id may
+//! hold what a ref may not (`git check-ref-format`), or nobody sees: those characters become `%` and two hex digits a byte,
+//! `%` and `@` too, so that every tag name means one run and one number. A name that no file can have is shortened, with a hash
+//! of the whole behind it: which run it means, the tag's text tells.
+
+use sha2::{Digest, Sha256};
+
+use super::{escape, trailers};
+use crate::history::escape::unescape;
+use crate::run::RunKey;
+use crate::support::visible::is_hidden;
+
+/// What every run tag's name starts with.
+pub const TAG_PREFIX: &str = "capture/";
+
+/// What a run tag's name means.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TagName {
+    /// The run.
+    pub run: RunKey,
+    /// 1 for the first data that was tagged under this name, 2 for `@v2`.
+    pub version: u32,
+}
+
+/// The most bytes of a name between two slashes: git makes a file of it, and one that ends with `.lock` beside it.
+const LONGEST: usize = 250;
+/// What stands between the beginning of a shortened name and its hash. No escaped name holds it.
+const CUT: &str = "%-";
+
+/// The tag name for a run, without `refs/tags/`.
+#[must_use]
+pub fn tag_name(name: &TagName) -> String {
+    let version = if name.version > 1 { format!("@v{}", name.version) } else { String::new() };
+    let (experiment, run_id) = (short(name.run.experiment(), 0), short(name.run.run_id(), version.len()));
+    format!("{}{experiment}/{run_id}{version}", TAG_PREFIX)
+}
+
+/// What a tag name means; `None` where it is no run tag, or a shortened name.
+#[must_use]
+pub fn parse_tag_name(tag: &str) -> Option<TagName> {
+    let (base, version) = split(tag)?;
+    let (experiment, run_id) = base.split_once('/')?;
+    let run = RunKey::new(&unescape(experiment)?, &unescape(run_id)?).ok()?;
+    let name = TagName { run, version };
+    (tag_name(&name) == tag).then_some(name)
+}
+
+/// What a tag means: by its name, or, where that is a shortened one, by the run that its text tells of.
+#[must_use]
+pub fn parse_tag(tag: &str, message: &[u8]) -> Option<TagName> {
+    parse_tag_name(tag).or_else(|| {
+        let (_, version) = split(tag).filter(|(base, _)| base.contains(CUT))?;
+        let names = trailers::parse(message).into_iter().map(|record| TagName { run: record.run, version });
+        names.into_iter().find(|name| tag_name(name) == tag)
+    })
+}
+
+/// Whether this is the name of a tag of the run, whatever its number.
+#[must_use]
+pub fn is_tag_of(tag: &str, run: &RunKey) -> bool {
+    split(tag).is_some_and(|(_, version)| tag_name(&TagName { run: run.clone(), version }) == tag)
+}
+
+/// A tag name's run part and its number.
+fn split(tag: &str) -> Option<(&str, u32)> {
+    let rest = tag.strip_prefix(TAG_PREFIX)?;
+    Some(match rest.split_once('@') {
+        Some((base, version)) => (base, version.strip_prefix('v')?.parse().ok().filter(|v| *v > 1)?),
+        None => (rest, 1),
+    })
+}
+
+/// One path component of a ref, with `behind` bytes left for what comes behind it.
+fn short(text: &str, behind: usize) -> String {
+    const DIGITS: usize = 16;
+    let whole = escape(text);
+    if whole.len() + behind <= LONGEST {
+        return whole;
+    }
+    let hash: String = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = hash.get(..DIGITS).unwrap_or(&hash);
+    let mut end = LONGEST - behind - CUT.len() - DIGITS;
+    // Neither in the middle of a character nor of an escaped byte.
+    let is_cut = |end: usize| !whole.is_char_boundary(end) || whole.get(..end).is_none_or(cuts_an_escape);
+    while end > 0 && is_cut(end) {
+        end -= 1;
+    }
+    format!("{}{CUT}{hash}", whole.get(..end).unwrap_or_default())
+}
+
+fn cuts_an_escape(text: &str) -> bool {
+    text.rfind('%').is_some_and(|at| text.len() - at < 3)
+}
+
+/// One path component of a ref.
+fn escape(text: &str) -> String {
+    let last = text.len().saturating_sub(1);
+    let lock = text.to_ascii_lowercase().ends_with(".lock").then(|| text.len() - ".lock".len());
+    escape::escape(text, |at, c| {
+        matches!(c, ' ' | '~' | '^' | ':' | '?' | '*' | '[' | '\\' | '%' | '@')
+            // What a ref must not hold, and what git would print as it is.
+            || is_hidden(c)
+            // No component starts or ends with a dot, ends with `.lock`, or holds two dots in a row.
+            || (c == '.' && (at == 0 || at == last || Some(at) == lock || text[at + 1..].starts_with('.')))
+            // A name that starts so would be read as an option.
+            || (c == '-' && at == 0)
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn name(run: &str, version: u32) -> TagName {
+        TagName { run: run.parse().unwrap(), version }
+    }
+
+    #[test]
+    fn plain_names_stay_plain() {
+        assert_eq!(tag_name(&name("demo/r1", 1)), "capture/demo/r1");
+        assert_eq!(tag_name(&name("demo/run-20261124-021550", 3)), "capture/demo/run-20261124-021550@v3");
+    }
+
+    #[test]
+    fn what_a_ref_cannot_hold_is_escaped() {
+        assert_eq!(tag_name(&name("a b/r1; touch x $(touch y)", 1)), "capture/a%20b/r1;%20touch%20x%20$(touch%20y)");
+        assert_eq!(tag_name(&name("demo/r@v2", 1)), "capture/demo/r%40v2");
+        assert_eq!(tag_name(&name("demo/x.lock", 1)), "capture/demo/x%2Elock");
+        assert_eq!(tag_name(&name("demo/r\u{202e}1", 1)), "capture/demo/r%E2%80%AE1");
+    }
+
+    #[test]
+    fn other_tags_are_none_of_ours() {
+        for tag in
+            ["v1.0", "capture/x", "capture/a/b/c", "capture/a/b@v1", "capture/a/b@2", "capture/a/%41", "capture/a/%zz"]
+        {
+            assert_eq!(parse_tag_name(tag), None, "{tag}");
+        }
+    }
+
+    /// T2: A tag name that no file can have is shortened, and still found by its run.
+    #[test]
+    fn a_name_that_no_file_can_have_is_shortened() {
+        let most = "demo/".to_owned() + &"r".repeat(250);
+        assert_eq!(tag_name(&name(&most, 1)), format!("capture/{most}"));
+        // With a number behind it, it is too long, as is one that gets so by escaping.
+        for (run, version) in
+            [(most.clone(), 2), (format!("demo/{}", "?ä".repeat(80)), 1), (format!("{}/r", "~".repeat(84)), 3)]
+        {
+            let name = name(&run, version);
+            let tag = tag_name(&name);
+            assert!(tag.split('/').all(|part| part.len() <= 250) && tag.contains("%-"), "{tag}");
+            assert!(git2::Reference::is_valid_name(&format!("refs/tags/{tag}")), "{tag}");
+            assert!(parse_tag_name(&tag).is_none() && is_tag_of(&tag, &name.run));
+            let text = format!("x\n\nCapture-Run: {run}\nCapture-Data: md5:d41d8cd98f00b204e9800998ecf8427e.dir\n");
+            assert_eq!(parse_tag(&tag, text.as_bytes()), Some(name));
+            assert_eq!(parse_tag(&tag, text.replace("Capture-Run: ", "Capture-Run: x").as_bytes()), None);
+        }
+        let (a, b) = (tag_name(&name(&format!("{most}a"), 1)), tag_name(&name(&format!("{most}b"), 1)));
+        assert_ne!(a, b);
+    }
+
+    proptest! {
+        #[test]
+        fn every_run_name_comes_back_from_its_tag(experiment in "[^/\\\\\\p{C}]{1,20}", run in "[.@%~^:?* a-z-]{1,12}(\\.lock|\\.\\.)?", version in 1u32..9) {
+            if let Ok(run) = RunKey::new(&experiment, &run) {
+                let name = TagName { run, version };
+                let tag = tag_name(&name);
+                prop_assert!(git2::Reference::is_valid_name(&format!("refs/tags/{tag}")), "{tag}");
+                prop_assert_eq!(parse_tag_name(&tag), Some(name));
+            }
+        }
+    }
+}

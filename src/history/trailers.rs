@@ -1,0 +1,217 @@
+//! The record itself: encode and decode.
+//!
+//! In a commit message each run has its own four trailers, `Capture-Run` first; what follows up to the next `Capture-Run`
+//! belongs to it. Values keep to one line: `%`, control characters and outer blanks of a run's name are %-escaped.
+
+use std::fmt;
+
+use super::escape;
+use crate::dvc::hash::DataVersion;
+use crate::history::escape::unescape;
+use crate::run::RunKey;
+use crate::support::visible::{is_hidden, visible};
+
+const RUN: &str = "Capture-Run";
+const CONFIG: &str = "Capture-Config";
+const DATA: &str = "Capture-Data";
+const MANIFEST: &str = "Capture-Manifest";
+const STEPS: &str = "Capture-Steps";
+const EPISODES: &str = "Capture-Episodes";
+
+/// What ties a commit to a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The run.
+    pub run: RunKey,
+    /// The run's `config_hash`, hex.
+    pub config: Option<String>,
+    /// The data version that holds it.
+    pub data: DataVersion,
+    /// The SHA-256 of its manifest, hex.
+    pub manifest: Option<String>,
+    /// How many steps it has. In tags only.
+    pub steps: Option<u64>,
+    /// How many episodes it has. In tags only.
+    pub episodes: Option<u64>,
+}
+
+impl Record {
+    /// The trailers of a commit message.
+    #[must_use]
+    pub fn trailers(&self) -> Vec<String> {
+        let mut lines = vec![format!("{RUN}: {}", escape(&self.run.to_string()))];
+        if let Some(config) = &self.config {
+            lines.push(format!("{CONFIG}: sha256:{config}"));
+        }
+        lines.push(format!("{DATA}: md5:{}", self.data));
+        if let Some(manifest) = &self.manifest {
+            lines.push(format!("{MANIFEST}: sha256:{manifest}"));
+        }
+        lines
+    }
+}
+
+impl fmt::Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in self.trailers() {
+            writeln!(f, "{line}")?;
+        }
+        for (name, count) in [(STEPS, self.steps), (EPISODES, self.episodes)] {
+            if let Some(count) = count {
+                writeln!(f, "{name}: {count}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The message of a run's tag: a line for people, and the record.
+#[must_use]
+pub fn tag_message(record: &Record) -> String {
+    let rows = match (record.steps, record.episodes) {
+        (Some(steps), Some(episodes)) => format!(": {}, {}", count(steps, "step"), count(episodes, "episode")),
+        _ => String::new(),
+    };
+    format!("Capture {}{rows}\n\n{record}", visible(&record.run))
+}
+
+fn count(n: u64, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// Whether a line of a message is one of our trailers, well formed.
+#[must_use]
+pub fn is_trailer(line: &str) -> bool {
+    let Some((name, value)) = split(line) else { return false };
+    match name {
+        RUN => unescape(value).is_some_and(|text| text.parse::<RunKey>().is_ok()),
+        CONFIG | MANIFEST => sha256(value).is_some(),
+        DATA => data_version(value).is_some(),
+        _ => false,
+    }
+}
+
+/// The records in a commit's or a tag's message, in order. A record without its data is none.
+#[must_use]
+pub fn parse(message: &[u8]) -> Vec<Record> {
+    #[derive(Default)]
+    struct Draft {
+        run: Option<RunKey>,
+        config: Option<String>,
+        data: Option<DataVersion>,
+        manifest: Option<String>,
+        steps: Option<u64>,
+        episodes: Option<u64>,
+    }
+    let text = String::from_utf8_lossy(message);
+    let mut records = Vec::new();
+    let mut draft = Draft::default();
+    let mut finish = |draft: &mut Draft| {
+        let done = std::mem::take(draft);
+        if let (Some(run), Some(data)) = (done.run, done.data) {
+            let Draft { config, manifest, steps, episodes, .. } = done;
+            records.push(Record { run, config, data, manifest, steps, episodes });
+        }
+    };
+    for line in text.lines() {
+        let Some((name, value)) = split(line) else { continue };
+        match name {
+            RUN => {
+                finish(&mut draft);
+                draft.run = unescape(value).and_then(|text| text.parse().ok());
+            }
+            CONFIG => draft.config = sha256(value),
+            DATA => draft.data = data_version(value),
+            MANIFEST => draft.manifest = sha256(value),
+            STEPS => draft.steps = value.parse().ok(),
+            EPISODES => draft.episodes = value.parse().ok(),
+            _ => {}
+        }
+    }
+    finish(&mut draft);
+    records
+}
+
+fn split(line: &str) -> Option<(&str, &str)> {
+    let (name, value) = line.split_once(':')?;
+    name.starts_with("Capture-").then_some((name, value.trim()))
+}
+
+fn sha256(value: &str) -> Option<String> {
+    let hex = value.strip_prefix("sha256:")?;
+    (hex.len() == 64 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))).then(|| hex.to_owned())
+}
+
+fn data_version(value: &str) -> Option<DataVersion> {
+    value.strip_prefix("md5:")?.parse().ok()
+}
+
+fn escape(text: &str) -> String {
+    let (first, last) = (text.len() - text.trim_start().len(), text.trim_end().len());
+    escape::escape(text, |at, c| {
+        // Line breaks that some readers know beside `\n` are no text either, and git prints a message as it is.
+        c == '%' || is_hidden(c) || at < first || at >= last
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn record(run: RunKey) -> Record {
+        Record {
+            run,
+            config: Some("a".repeat(64)),
+            data: "d41d8cd98f00b204e9800998ecf8427e.dir".parse().unwrap(),
+            manifest: Some("0".repeat(64)),
+            steps: Some(10),
+            episodes: Some(1),
+        }
+    }
+
+    #[test]
+    fn a_tag_message_reads_well() {
+        let text = tag_message(&record("demo/r1".parse().unwrap()));
+        insta::assert_snapshot!(text, @r"
+        Capture demo/r1: 10 steps, 1 episode
+
+        Capture-Run: demo/r1
+        Capture-Config: sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+        Capture-Data: md5:d41d8cd98f00b204e9800998ecf8427e.dir
+        Capture-Manifest: sha256:0000000000000000000000000000000000000000000000000000000000000000
+        Capture-Steps: 10
+        Capture-Episodes: 1
+        ");
+    }
+
+    #[test]
+    fn several_runs_of_a_commit_stay_apart() {
+        let (a, b) = (record("demo/r1".parse().unwrap()), record("demo/r2".parse().unwrap()));
+        let message = format!("subject\n\nCapture-Run: not a run\n\n{a}{b}");
+        assert_eq!(parse(message.as_bytes()), [a, b]);
+    }
+
+    #[test]
+    fn only_well_formed_lines_are_trailers_of_ours() {
+        assert!(is_trailer("Capture-Run: demo/r1"));
+        for line in ["Capture-Run: demo", "Capture-Config: sha256:xyz", " Capture-Run: a/b", "Capture-Other: 1", "text"]
+        {
+            assert!(!is_trailer(line), "{line}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(experiment in "[^/\\\\\\p{Cc}]{1,20}", run in "[^/\\\\\\p{Cc}]{1,20}") {
+            if let Ok(run) = RunKey::new(&experiment, &run) {
+                let record = record(run);
+                for line in record.trailers() {
+                    prop_assert!(is_trailer(&line), "{}", line);
+                }
+                prop_assert_eq!(parse(tag_message(&record).as_bytes()), vec![record]);
+            }
+        }
+    }
+}

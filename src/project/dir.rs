@@ -1,0 +1,254 @@
+//! Where a command works when it needs runs and the dataset, but no git: the stage's own `ingest`, `manifest`, `validate`.
+//!
+//! Reads the working tree's files as they lie there; DVC calls the stage in the project's root, a copy of it included (an
+//! experiment's temporary workspace).
+
+use std::path::{Component, Path, PathBuf};
+
+use super::config;
+use crate::dvc::stage;
+use crate::dvc::stage::{DEFAULT_OUT_DIR, OUT_DIR, PARAMS_FILE, RUN_DIR, Stage, StageError, is_selection};
+use crate::error::ExitKind::Setup;
+use crate::error::{Explain, Explanation};
+use crate::formats;
+use crate::formats::ParamsError;
+use crate::history::{is_tag_of, parse_tag};
+use crate::project::config::{Config, ConfigError};
+use crate::run::discover;
+use crate::run::discover::{Discovered, DuplicateRuns, RunDir};
+use crate::run::resolve::{ResolveError, ResolvedRun, RunQuery, resolve};
+use crate::support::beneath::Root;
+use crate::support::fs::FsError;
+use crate::support::limits;
+use crate::support::names::safe_path;
+use crate::validate::{Options, OptionsError};
+
+/// The project around a directory.
+#[derive(Debug, Clone)]
+pub struct Workspace {
+    /// Its root: where `.dvc` is, else where `.git` is, else the directory itself. Absolute.
+    pub root: PathBuf,
+    /// Its settings.
+    pub config: Config,
+}
+
+/// What `params.yaml` says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selection {
+    /// The selected run's directory, relative to the root; `None` where none is selected.
+    pub run_dir: Option<String>,
+    /// The dataset's directory, relative to the root.
+    pub out_dir: String,
+    /// The file that says so.
+    pub file: String,
+}
+
+/// Why a place cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkspaceError {
+    /// The settings.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The `[validate]` settings.
+    #[error(transparent)]
+    Validate(#[from] OptionsError),
+    /// The pipeline.
+    #[error(transparent)]
+    Stage(#[from] StageError),
+    /// The parameters.
+    #[error(transparent)]
+    Params(#[from] ParamsError),
+    /// A parameter that is no path.
+    #[error("{file}: {key} is {found}, not a path")]
+    NotAPath {
+        /// The parameters' file.
+        file: String,
+        /// Which parameter.
+        key: &'static str,
+        /// What it is.
+        found: String,
+    },
+    /// No run is selected.
+    #[error("no run is selected: {RUN_DIR} of {file} names none")]
+    NothingSelected {
+        /// The parameters' file.
+        file: String,
+    },
+    /// The run that the user names.
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
+    /// The disk failed.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+}
+
+impl Explain for WorkspaceError {
+    fn explain(&self) -> Explanation {
+        match self {
+            Self::NotAPath { .. } => {
+                Setup.code("invalid_params").hint("put it in quotes; `capture-hook select RUN` writes it rightly")
+            }
+            Self::NothingSelected { .. } => Setup
+                .code("no_run_selected")
+                .hint("`capture-hook runs` lists the runs there are, `capture-hook select RUN` selects one")
+                .hint("or name it: `capture-hook ingest RUN`"),
+            Self::Config(error) => error.explain(),
+            Self::Validate(error) => error.explain(),
+            Self::Stage(error) => error.explain(),
+            Self::Params(error) => error.explain(),
+            Self::Resolve(error) => error.explain(),
+            Self::Fs(error) => error.explain(),
+        }
+    }
+}
+
+impl Workspace {
+    /// The project around `cwd`, which is absolute.
+    pub fn find(cwd: &Path) -> Result<Self, WorkspaceError> {
+        let with = |name: &str| cwd.ancestors().find(|dir| dir.join(name).exists());
+        let root = with(".dvc").or_else(|| with(".git")).unwrap_or(cwd).to_path_buf();
+        let config = match Root::at(&root).read(config::FILE, limits::TEXT)? {
+            Some(bytes) => Config::parse(&String::from_utf8_lossy(&bytes))?,
+            None => Config::default(),
+        };
+        Ok(Self { root, config })
+    }
+
+    /// Where recorders write.
+    #[must_use]
+    pub fn results(&self) -> PathBuf {
+        self.root.join(&self.config.results_dir)
+    }
+
+    /// Which findings count.
+    pub fn validation(&self) -> Result<Options, WorkspaceError> {
+        Ok(super::validation(&self.config)?)
+    }
+
+    /// The stage as `dvc.yaml` writes it; `None` if there is none.
+    pub fn stage(&self) -> Result<Option<Stage>, WorkspaceError> {
+        match Root::at(&self.root).read(stage::FILE, limits::TEXT)? {
+            Some(bytes) => Ok(Stage::parse(&bytes)?),
+            None => Ok(None),
+        }
+    }
+
+    /// The params file that the stage depends on, relative to the root.
+    pub fn params_file(&self) -> Result<String, WorkspaceError> {
+        let stage = self.stage()?;
+        let file = stage.as_ref().map_or(PARAMS_FILE, Stage::params_file);
+        if !safe_path(file) {
+            return Err(StageError::BeyondUs(format!("the params file `{file}` is outside the project")).into());
+        }
+        Ok(file.to_owned())
+    }
+
+    /// What stands for a params file that is not there: an error if the stage wants one.
+    pub fn without_params<T>(&self, file: &str, empty: T) -> Result<T, WorkspaceError> {
+        match self.stage()? {
+            Some(_) => Err(StageError::NoParamsFile { file: file.to_owned(), key: RUN_DIR.to_owned() }.into()),
+            None => Ok(empty),
+        }
+    }
+
+    /// What the parameters that the stage depends on say.
+    pub fn selection(&self) -> Result<Selection, WorkspaceError> {
+        let file = self.params_file()?;
+        let values = match Root::at(&self.root).read(&file, limits::TEXT)? {
+            Some(bytes) => formats::load(&file, &bytes)?,
+            None => self.without_params(&file, formats::Value::Map(Vec::new()))?,
+        };
+        let path = |key: &'static str| match values.at(key) {
+            None | Some(formats::Value::Null) => Ok(None),
+            Some(formats::Value::Str(path)) => Ok(Some(path.clone())),
+            Some(other) => Err(WorkspaceError::NotAPath { file: file.clone(), key, found: other.to_string() }),
+        };
+        let run_dir = path(RUN_DIR)?.filter(|dir| is_selection(dir));
+        let out_dir = path(OUT_DIR)?.unwrap_or_else(|| DEFAULT_OUT_DIR.into());
+        Ok(Selection { run_dir, out_dir, file })
+    }
+
+    /// The runs in the results directory, and what is left out of them.
+    pub fn discover(&self) -> Result<Discovered, FsError> {
+        discover::discover_runs(&self.results())
+    }
+
+    /// Each of these runs once; an error if several have one name and differ.
+    pub fn distinct(&self, runs: Vec<RunDir>) -> Result<Vec<RunDir>, DuplicateRuns> {
+        discover::distinct_runs(runs, &self.config.ingest.include, |dir| self.shown(dir))
+    }
+
+    /// The names that several of these runs have which differ.
+    #[must_use]
+    pub fn duplicates(&self, runs: &[RunDir]) -> DuplicateRuns {
+        discover::duplicate_runs(runs, &self.config.ingest.include, |dir| self.shown(dir))
+    }
+
+    /// The directory of the recorded run that the user names.
+    pub fn run(&self, cwd: &Path, query: &str) -> Result<PathBuf, WorkspaceError> {
+        let found = self.discover()?.runs;
+        let tagged = |name: &str| found.iter().filter_map(|run| run.key.clone()).find(|run| is_tag_of(name, run));
+        let is_tag = |name: &str| tagged(name).is_some() || parse_tag(name, b"").is_some();
+        let key = match resolve(RunQuery { text: query, cwd }, &found, is_tag, |run| run.start.clone())? {
+            ResolvedRun::Dir(dir) => return Ok(as_listed(&found, &dir)),
+            ResolvedRun::RunAt(run) | ResolvedRun::Run(run @ RunDir { key: None, .. }) => return Ok(run.dir.clone()),
+            ResolvedRun::Run(RunDir { key: Some(key), .. }) => key.clone(),
+            ResolvedRun::Tag(name) => tagged(&name).ok_or_else(|| not_found(query))?,
+        };
+        let of_name = found.into_iter().filter(|run| run.key.as_ref() == Some(&key)).collect();
+        let run = self.distinct(of_name).map_err(ResolveError::from)?.into_iter().next();
+        run.map(|run| run.dir).ok_or_else(|| not_found(query))
+    }
+
+    /// How many bytes the files in a run's directory have.
+    #[must_use]
+    pub fn bytes(dir: &Path) -> u64 {
+        let files = std::fs::read_dir(dir).into_iter().flatten().flatten();
+        files.filter_map(|file| file.metadata().ok()).filter(std::fs::Metadata::is_file).map(|meta| meta.len()).sum()
+    }
+
+    /// A path as messages and the dataset name it: relative to the root with `/` where it lies below it.
+    #[must_use]
+    pub fn shown(&self, path: &Path) -> String {
+        let inside = path.strip_prefix(&self.root).ok().filter(|rest| rest.components().next().is_some());
+        let names = |rest: &Path| {
+            let names: Option<Vec<_>> = rest
+                .components()
+                .map(|c| if let Component::Normal(name) = c { Some(name.to_string_lossy()) } else { None })
+                .collect();
+            names.map(|names| names.join("/"))
+        };
+        inside.and_then(names).unwrap_or_else(|| path.display().to_string())
+    }
+}
+
+fn not_found(query: &str) -> WorkspaceError {
+    ResolveError::NotFound { query: query.into(), near: Vec::new() }.into()
+}
+
+/// A directory by the name that it is listed under, if it is; a link to a listed run is that run.
+fn as_listed(found: &[RunDir], dir: &Path) -> PathBuf {
+    let dir = normal(dir);
+    if found.iter().any(|run| run.dir == dir) {
+        return dir;
+    }
+    let Ok(real) = dir.canonicalize() else { return dir };
+    let listed = found.iter().find(|run| run.dir.canonicalize().is_ok_and(|other| other == real));
+    listed.map_or(dir, |run| run.dir.clone())
+}
+
+/// A path without `.` and, as far as names tell, without `..`.
+#[must_use]
+pub fn normal(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir if matches!(out.components().next_back(), Some(Component::Normal(_))) => {
+                out.pop();
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}

@@ -1,0 +1,133 @@
+//! Points `params.yaml` (or the params file that `dvc.yaml` names) at a run: one value changes, and not one other byte.
+
+use std::path::{Component, Path, PathBuf};
+
+use crate::dvc::stage::{PARAMS_FILE, is_selection};
+use crate::error::ExitKind::Usage;
+use crate::error::{Explain, Explanation};
+use crate::formats::ParamsError;
+use crate::formats::edit::{Leaf, set};
+use crate::project::dir::{Workspace, WorkspaceError, normal};
+use crate::run::discover::RunDir;
+use crate::setup::PARAMS_YAML;
+use crate::support::beneath::Root;
+use crate::support::fs::FsError;
+use crate::support::limits;
+
+/// What a selection changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pointed {
+    /// The params file, relative to the root.
+    pub file: String,
+    /// The value before.
+    pub old: Option<String>,
+    /// The value now: the run's directory, relative to the root, with `/`.
+    pub new: String,
+    /// Whether the file was written.
+    pub changed: bool,
+}
+
+/// A run that cannot be selected.
+#[derive(Debug, thiserror::Error)]
+pub enum SelectError {
+    /// It lies elsewhere.
+    #[error("{run} lies outside the project {root}")]
+    Outside {
+        /// The run's directory.
+        run: String,
+        /// The project's.
+        root: String,
+    },
+    /// Its path cannot be written into a file.
+    #[error("the path {0} is not UTF-8")]
+    NotText(String),
+    /// Its path would read as no selection.
+    #[error("the path {} reads as a placeholder, so a params file that names it selects no run", .0.escape_debug())]
+    Placeholder(String),
+    /// Where the project is not as it should be.
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
+    /// The params file.
+    #[error(transparent)]
+    Params(#[from] ParamsError),
+    /// Input or output.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+}
+
+impl Explain for SelectError {
+    fn explain(&self) -> Explanation {
+        match self {
+            Self::Outside { .. } => {
+                Usage.code("run_outside_project").hint("copy the run's directory below results/ first")
+            }
+            Self::NotText(_) => Usage.code("path_not_utf8").hint("give the run's directory another name"),
+            Self::Placeholder(_) => Usage
+                .code("path_is_placeholder")
+                .hint("give the run's directory a name without `<…>`, such as the run's id without them"),
+            Self::Workspace(error) => error.explain(),
+            Self::Params(error @ ParamsError::NotRead { .. }) => {
+                error.explain().hint("nothing was changed; set ingest_capture.run_dir there by hand")
+            }
+            Self::Params(error) => error.explain(),
+            Self::Fs(error) => error.explain(),
+        }
+    }
+}
+
+impl Workspace {
+    /// A run's directory as the params file names it: relative to the root with `/`, by the directory itself and not by a
+    /// link to it. An error if no params file can name it.
+    pub fn run_dir(&self, run: &Path) -> Result<String, SelectError> {
+        let by_name = path_below(&self.root, run);
+        let real = self.real_path(run).filter(|real| {
+            // Behind a link the run may have another name: then the link is what is meant.
+            RunDir::read(&self.root.join(real)).key == RunDir::read(run).key
+        });
+        let Some(path) = real.or(by_name) else {
+            return Err(SelectError::Outside { run: run.display().to_string(), root: self.root.display().to_string() });
+        };
+        let parts: Option<Vec<&str>> = path.components().map(|part| part.as_os_str().to_str()).collect();
+        let path = parts.ok_or_else(|| SelectError::NotText(run.display().to_string()))?.join("/");
+        if is_selection(&path) { Ok(path) } else { Err(SelectError::Placeholder(path)) }
+    }
+
+    /// Where a run's directory really lies, relative to the root; `None` if that is outside. The results directory may
+    /// itself be a link to a larger disk: below it a run is named by it.
+    fn real_path(&self, run: &Path) -> Option<PathBuf> {
+        let real = run.canonicalize().ok()?;
+        let below = |dir: &Path| path_below(&dir.canonicalize().ok()?, &real);
+        let results = path_below(&self.root, &normal(&self.results()));
+        let in_results = results.and_then(|results| Some(results.join(below(&self.results())?)));
+        in_results.or_else(|| below(&self.root))
+    }
+
+    /// Points the params file at a run's directory (absolute, without `..`). The file is written whole, at once.
+    pub fn select(&self, run: &Path) -> Result<Pointed, SelectError> {
+        let new = self.run_dir(run)?;
+        let file = self.params_file()?;
+        let files = Root::at(&self.root);
+        let there = files.read(&file, limits::TEXT)?;
+        let missing = there.is_none();
+        let bytes = match there {
+            Some(bytes) => bytes,
+            // A new file explains itself.
+            None if file == PARAMS_FILE => self.without_params(&file, PARAMS_YAML.as_bytes().to_vec())?,
+            None => self.without_params(&file, Vec::new())?,
+        };
+        let leaf = Leaf { file: &file, section: "ingest_capture", key: "run_dir" };
+        let edited = set(leaf, &bytes, &new)?;
+        let changed = missing || edited.bytes != bytes;
+        if changed {
+            files.write_atomic(&file, &edited.bytes)?;
+        }
+        Ok(Pointed { file, old: edited.old.filter(|_| !missing), new, changed })
+    }
+}
+
+/// A path relative to a directory that it lies in, by names alone.
+fn path_below(dir: &Path, path: &Path) -> Option<PathBuf> {
+    let inside = path.strip_prefix(dir).ok()?;
+    let plain = inside.components().all(|part| matches!(part, Component::Normal(_)));
+    (plain && inside.components().next().is_some()).then(|| inside.components().collect())
+}

@@ -1,0 +1,444 @@
+//! Setting a repository up: the stage, the parameters, ignore rules, attributes, the default remote.
+//!
+//! What is there is kept, to the byte: text is added where something is missing, and the result is read again before it is
+//! written. A second run finds everything in place and writes nothing.
+
+mod declare;
+pub mod hooks;
+pub mod remote;
+pub mod shim;
+pub mod survey;
+pub mod worktree;
+
+use crate::dvc::stage::{DEFAULT_OUT_DIR, OUT_DIR, RUN_DIR, Stage};
+use crate::dvc::{lockfile, stage};
+use crate::formats;
+use crate::formats::yaml::Node;
+use crate::formats::{Value, value, yaml};
+use crate::project::{Project, ProjectError, config};
+use crate::support::limits;
+use crate::support::names::safe_path;
+use crate::support::process::quoted;
+
+/// The reference `dvc.yaml`.
+pub const DVC_YAML: &str = include_str!("../../dvc.yaml");
+/// The reference `params.yaml`.
+pub const PARAMS_YAML: &str = include_str!("../../params.yaml");
+
+/// What stands in `run_dir` where no run is selected.
+const PLACEHOLDER: &str = "results/<experiment>/<run_id>";
+
+/// What became of one part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The file, or what it is about.
+    pub what: String,
+    /// Whether something was written.
+    pub changed: bool,
+    /// In words.
+    pub note: String,
+}
+
+impl Step {
+    /// Something was written.
+    pub fn changed(what: impl Into<String>, note: impl Into<String>) -> Self {
+        Self { what: what.into(), changed: true, note: note.into() }
+    }
+
+    /// Everything was there.
+    pub fn kept(what: impl Into<String>, note: impl Into<String>) -> Self {
+        Self { what: what.into(), changed: false, note: note.into() }
+    }
+}
+
+/// A file that cannot be added to without changing what is in it.
+fn refuse(file: &str, message: &str) -> ProjectError {
+    ProjectError::CannotAdd { file: file.to_owned(), message: message.to_owned() }
+}
+
+impl Project {
+    /// Puts everything but DVC itself, the remote and the hooks in place.
+    pub fn set_up(&self) -> Result<Vec<Step>, ProjectError> {
+        let mut steps = vec![self.set_up_stage()?, self.set_up_params()?];
+        let config = self.config()?;
+        if !config.ingest.include.patterns().is_empty()
+            && let Some(bytes) = self.with_include_dependency()?
+        {
+            self.files().write_atomic(stage::FILE, &bytes)?;
+            steps.push(Step::changed(stage::FILE, "the stage depends on ingest.include"));
+        }
+        let out_dir =
+            self.state(&crate::project::Source::WorkTree)?.wanted.map_or(DEFAULT_OUT_DIR.to_owned(), |w| w.out_dir);
+        steps.push(self.ignore_results(&config.results_dir)?);
+        let (parent, name) = out_dir.rsplit_once('/').unwrap_or(("", &out_dir));
+        steps.push(self.ignore(parent, name, "")?);
+        if self.repo.index_holds_below(&self.git_path(&out_dir))? {
+            let note = format!("is tracked by git too: `git rm -r --cached {}` takes it out", quoted(&out_dir));
+            steps.push(Step::kept(&*out_dir, note));
+        }
+        steps.extend(self.take_into_git()?);
+        steps.push(self.attributes()?);
+        Ok(steps)
+    }
+
+    /// Excepts the files that every commit of a run needs from rules that ignore them (`*.lock`, in a user's own settings).
+    fn take_into_git(&self) -> Result<Vec<Step>, ProjectError> {
+        const FILE: &str = ".gitignore";
+        let mut steps = Vec::new();
+        for file in [lockfile::FILE, stage::FILE, stage::PARAMS_FILE] {
+            let path = self.git_path(file);
+            let Some(rule) = self.repo.ignoring_rule(&path)? else { continue };
+            let mut bytes = self.files().read(FILE, limits::TEXT)?.unwrap_or_default();
+            let except = format!("!/{file}");
+            if String::from_utf8_lossy(&bytes).lines().any(|line| line == except) {
+                // A directory is ignored whole, and of it nothing can be excepted.
+                steps.push(Step::kept(FILE, format!("{file} is ignored by git all the same: {rule}")));
+                continue;
+            }
+            end_line(&mut bytes);
+            bytes.extend_from_slice(format!("# Every commit of a run needs it.\n{except}\n").as_bytes());
+            self.files().write_atomic(FILE, &bytes)?;
+            steps.push(Step::changed(FILE, format!("{file} is excepted from {rule}")));
+        }
+        Ok(steps)
+    }
+
+    fn set_up_stage(&self) -> Result<Step, ProjectError> {
+        let files = self.files();
+        let Some(bytes) = files.read(stage::FILE, limits::TEXT)? else {
+            files.write_atomic(stage::FILE, DVC_YAML.as_bytes())?;
+            return Ok(Step::changed(stage::FILE, "the stage capture_ingest"));
+        };
+        if Stage::parse(&bytes)?.is_some() {
+            let advice = declare::advice(declare::lacking(&bytes));
+            return Ok(Step::kept(stage::FILE, format!("has the stage capture_ingest{advice}")));
+        }
+        let (bytes, by_hand) = declare::with_views(&with_stage(&bytes)?);
+        files.write_atomic(stage::FILE, &bytes)?;
+        Ok(Step::changed(stage::FILE, format!("added the stage capture_ingest{}", declare::advice(&by_hand))))
+    }
+
+    fn set_up_params(&self) -> Result<Step, ProjectError> {
+        let files = self.files();
+        let dvc_yaml = files.read(stage::FILE, limits::TEXT)?.unwrap_or_default();
+        let stage = Stage::parse(&dvc_yaml)?.ok_or(ProjectError::NoStage)?;
+        let file = stage.params_file().to_owned();
+        let Some(bytes) = files.read(&file, limits::TEXT)? else {
+            if self.repo.tracks(&self.root.join(&file))? {
+                let key = RUN_DIR.to_owned();
+                return Err(stage::StageError::NoParamsFile { file, key }.into());
+            }
+            if file == stage::PARAMS_FILE {
+                files.write_atomic(&file, PARAMS_YAML.as_bytes())?;
+                return Ok(Step::changed(file, "no run is selected yet"));
+            }
+            return Err(refuse(&file, "the stage names it, and it is not there"));
+        };
+        let values = formats::load(&file, &bytes).map_err(stage::StageError::from)?;
+        if values.at("ingest_capture").is_none_or(|v| *v == Value::Null) && file == stage::PARAMS_FILE {
+            files.write_atomic(&file, &with_params(&bytes)?)?;
+            return Ok(Step::changed(file, "added ingest_capture; no run is selected yet"));
+        }
+        let mut new = bytes.clone();
+        for (key, value) in [(RUN_DIR, PLACEHOLDER), (OUT_DIR, DEFAULT_OUT_DIR)] {
+            let Some((section, key)) = key.split_once('.') else { continue };
+            if values.at(&format!("{section}.{key}")).is_none() {
+                let leaf = formats::edit::Leaf { file: &file, section, key };
+                new = formats::edit::set(leaf, &new, value).map_err(stage::StageError::from)?.bytes;
+            }
+        }
+        if new == bytes {
+            return Ok(Step::kept(file, "has ingest_capture"));
+        }
+        files.write_atomic(&file, &new)?;
+        Ok(Step::changed(file, "added what ingest_capture lacked"))
+    }
+
+    /// Sees to it that git ignores the directory where recorders write, relative to the project.
+    pub fn ignore_results(&self, results: &str) -> Result<Step, ProjectError> {
+        let dir = results.trim_end_matches('/');
+        if !safe_path(dir) {
+            return Ok(Step::kept(results, "lies outside of the project, which git does not look at"));
+        }
+        self.ignore("", dir, "Recorded runs: what counts of them is in the dataset, which DVC versions.")
+    }
+
+    /// The files and directories of a set-up that git has something to commit of, relative to the project.
+    pub fn set_up_to_commit(&self) -> Result<Vec<String>, ProjectError> {
+        let wanted = self.state(&crate::project::Source::WorkTree)?.wanted;
+        let params = wanted.as_ref().map_or(stage::PARAMS_FILE, |wanted| wanted.stage.params_file());
+        let out_dir = wanted.as_ref().map_or(DEFAULT_OUT_DIR, |wanted| &wanted.out_dir);
+        let ignore = out_dir.rsplit_once('/').map(|(parent, _)| format!("{parent}/.gitignore"));
+        let written = [".dvc", ".dvcignore", ".gitattributes", ".gitignore", stage::FILE, params, config::FILE];
+        let mut found = Vec::new();
+        for file in written.map(str::to_owned).into_iter().chain(ignore) {
+            let path = self.git_path(&file);
+            let status = ["--literal-pathspecs", "status", "--porcelain", "--untracked-files=all", "--", &path];
+            if !self.repo.git(status)?.stdout.is_empty() {
+                found.push(file);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Sees to it that git ignores `name` in the project's directory `dir`.
+    fn ignore(&self, dir: &str, name: &str, why: &str) -> Result<Step, ProjectError> {
+        let file = if dir.is_empty() { ".gitignore".to_owned() } else { format!("{dir}/.gitignore") };
+        let full = if dir.is_empty() { name.to_owned() } else { format!("{dir}/{name}") };
+        // Git would say of what lies behind a link that it does not look there; a rule is not to be written there either.
+        self.files().check_dir(dir)?;
+        // A link is no directory to git, whatever it leads to: a rule for directories does not mean it.
+        let is_link = std::fs::symlink_metadata(self.root.join(&full)).is_ok_and(|meta| meta.is_symlink());
+        let (probe, note) = match is_link {
+            true => (full.clone(), format!("{full} is ignored by git")),
+            false => (format!("{full}/x"), format!("{full}/ is ignored by git")),
+        };
+        match self.repo.ignores(&self.git_path(&probe))? {
+            Some(true) => return Ok(Step::kept(file, note)),
+            Some(false) => {}
+            None => return Ok(Step::kept(file, format!("{full}/ lies where git does not look"))),
+        }
+        let files = self.files();
+        let mut bytes = files.read(&file, limits::TEXT)?.unwrap_or_default();
+        end_line(&mut bytes);
+        if !why.is_empty() {
+            bytes.extend_from_slice(format!("# {why}\n").as_bytes());
+        }
+        // DVC writes its own rule in this form, and looks for it before it does.
+        bytes.extend_from_slice(format!("/{name}\n").as_bytes());
+        files.create_dir_all(dir)?;
+        files.write_atomic(&file, &bytes)?;
+        Ok(Step::changed(file, note))
+    }
+
+    fn attributes(&self) -> Result<Step, ProjectError> {
+        const FILE: &str = ".gitattributes";
+        const LINES: &[&str] = &[
+            "/dvc.lock merge=capture-lock -text",
+            "/params.yaml merge=capture-params",
+            "/metrics/capture* merge=capture-views -text",
+        ];
+        let mut bytes = self.files().read(FILE, limits::TEXT)?.unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let missing: Vec<&str> = LINES
+            .iter()
+            .copied()
+            .filter(|line| {
+                let want: Vec<&str> = line.split_ascii_whitespace().collect();
+                // A rule that names another driver on purpose is kept; one for the file is enough.
+                !text.lines().any(|have| {
+                    let mut words = have.split_ascii_whitespace();
+                    let name = words.next().unwrap_or_default();
+                    name.trim_start_matches('/') == want[0].trim_start_matches('/')
+                        && words.any(|word| word.starts_with("merge="))
+                })
+            })
+            .collect();
+        if missing.is_empty() {
+            return Ok(Step::kept(FILE, "names the merge drivers"));
+        }
+        end_line(&mut bytes);
+        bytes.extend_from_slice(b"# capture-hook: branches that each added runs merge without a conflict.\n");
+        for line in missing {
+            bytes.extend_from_slice(format!("{line}\n").as_bytes());
+        }
+        self.files().write_atomic(FILE, &bytes)?;
+        Ok(Step::changed(FILE, "named the merge drivers"))
+    }
+}
+
+/// Whether an address carries a user's password, which a tracked file must not hold.
+#[must_use]
+pub fn holds_secret(url: &str) -> bool {
+    let Some((scheme, rest)) = url.split_once("://") else { return false };
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    match host.rsplit_once('@') {
+        Some((user, _)) => user.contains(':'),
+        // Keys of object stores hold slashes: what follows the colon is one, unless it is a port, which buckets have not.
+        None => {
+            let bucket = ["s3", "gs", "azure", "oss"].contains(&scheme.to_ascii_lowercase().as_str());
+            let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+            let port = |text: &str| !bucket && (1..=5).contains(&text.len()) && digits(text);
+            rest.contains('@') && host.split_once(':').is_some_and(|(_, after)| !port(after))
+        }
+    }
+}
+
+/// An address as it may be shown: without the password that somebody put into it.
+#[must_use]
+pub fn without_secret(url: &str) -> String {
+    match (holds_secret(url), url.split_once("://"), url.rsplit_once('@')) {
+        (true, Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
+        _ => url.to_owned(),
+    }
+}
+
+fn end_line(bytes: &mut Vec<u8>) {
+    if !bytes.is_empty() && bytes.last() != Some(&b'\n') {
+        bytes.push(b'\n');
+    }
+}
+
+/// The text's own line break.
+pub(crate) fn line_break(bytes: &[u8]) -> &'static str {
+    let at = bytes.iter().position(|b| *b == b'\n');
+    if at.is_some_and(|at| at > 0 && bytes.get(at - 1) == Some(&b'\r')) { "\r\n" } else { "\n" }
+}
+
+/// The stage of the reference file, each line indented by `indent` from where it stands under `stages`.
+fn stage_block(indent: &str, newline: &str) -> String {
+    let lines = DVC_YAML.lines().skip_while(|line| *line != "stages:").skip(1).take_while(|line| line.starts_with(' '));
+    lines.map(|line| format!("{indent}{}{newline}", line.strip_prefix("  ").unwrap_or(line))).collect()
+}
+
+/// The end of a block whose last node ends here: behind its line, with the comment that may stand there.
+fn after_line(bytes: &[u8], end: usize) -> usize {
+    // A block's value may end behind its last line break.
+    if end > 0 && bytes.get(end - 1) == Some(&b'\n') {
+        return end;
+    }
+    let rest = bytes.get(end..).unwrap_or_default();
+    rest.iter().position(|b| *b == b'\n').map_or(bytes.len(), |at| end + at + 1)
+}
+
+/// A `dvc.yaml` with the stage added, and every byte that was there kept.
+fn with_stage(bytes: &[u8]) -> Result<Vec<u8>, ProjectError> {
+    let newline = line_break(bytes);
+    let read = |bytes: &[u8]| yaml::document(bytes).map_err(|e| ProjectError::from(stage::StageError::Yaml(e)));
+    let root = read(bytes)?.filter(|root| !root.is_null());
+    let mut out = bytes.to_vec();
+    let stages = root.as_ref().and_then(|root| root.get("stages"));
+    match (&root, stages) {
+        (Some(root), _) if root.entries().is_none() => return Err(refuse(stage::FILE, "it is not a mapping")),
+        (_, Some(stages)) if !stages.is_null() => {
+            let last = stages.entries().and_then(|entries| entries.last());
+            let Some((key, value)) = last else {
+                return Err(refuse(stage::FILE, "`stages` is not written as a block"));
+            };
+            let start = bytes.get(..key.span.start).unwrap_or_default();
+            let line = start.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+            let indent = String::from_utf8_lossy(start.get(line..).unwrap_or_default()).into_owned();
+            if !indent.chars().all(|c| c == ' ') {
+                return Err(refuse(stage::FILE, "`stages` is not written as a block"));
+            }
+            let at = after_line(bytes, value.span.end.max(key.span.end));
+            let mut block = stage_block(&indent, newline);
+            if at > 0 && bytes.get(at - 1) != Some(&b'\n') {
+                block.insert_str(0, newline);
+            }
+            out.splice(at..at, block.into_bytes());
+        }
+        (_, Some(_)) => return Err(refuse(stage::FILE, "`stages` is empty: remove the line, and run it again")),
+        (_, None) => {
+            if !out.is_empty() && out.last() != Some(&b'\n') {
+                out.extend_from_slice(newline.as_bytes());
+            }
+            out.extend_from_slice(format!("stages:{newline}{}", stage_block("  ", newline)).as_bytes());
+        }
+    }
+    // What was there must read as before.
+    let new = read(&out)?;
+    let value = |root: &Option<Node>| root.as_ref().map_or(Value::Map(Vec::new()), value::lenient);
+    let kept = without_ours(value(&new)) == without_ours(value(&root));
+    if !kept || Stage::parse(&out)?.is_none() {
+        return Err(refuse(stage::FILE, "adding the stage would change what is there"));
+    }
+    Ok(out)
+}
+
+/// The value without our stage, and without `stages` where nothing else is in it.
+pub(crate) fn without_ours(value: Value) -> Value {
+    let Value::Map(entries) = value else { return value };
+    let entries = entries.into_iter().filter_map(|(key, value)| match value {
+        Value::Map(stages) if key == "stages" => {
+            let stages: Vec<_> = stages.into_iter().filter(|(name, _)| name != stage::STAGE).collect();
+            (!stages.is_empty()).then_some((key, Value::Map(stages)))
+        }
+        value => Some((key, value)),
+    });
+    Value::Map(entries.collect())
+}
+
+/// A `params.yaml` with `ingest_capture` added at its end, and every byte that was there kept.
+fn with_params(bytes: &[u8]) -> Result<Vec<u8>, ProjectError> {
+    let newline = line_break(bytes);
+    let file = stage::PARAMS_FILE;
+    let before = formats::load(file, bytes).map_err(stage::StageError::from)?;
+    if before.at("ingest_capture").is_some() {
+        return Err(refuse(file, "`ingest_capture` is empty: remove the line, and run it again"));
+    }
+    let mut out = bytes.to_vec();
+    if !out.is_empty() && out.last() != Some(&b'\n') {
+        out.extend_from_slice(newline.as_bytes());
+    }
+    let block = PARAMS_YAML.lines().skip_while(|line| line.starts_with('#'));
+    out.extend(block.flat_map(|line| format!("{line}{newline}").into_bytes()));
+    let after = formats::load(file, &out).map_err(stage::StageError::from)?;
+    let kept = match (before, after) {
+        (Value::Map(before), Value::Map(after)) => {
+            before == after.into_iter().filter(|(key, _)| key != "ingest_capture").collect::<Vec<_>>()
+        }
+        (before, Value::Map(after)) => before == Value::Null && after.len() == 1,
+        _ => false,
+    };
+    if kept { Ok(out) } else { Err(refuse(file, "adding `ingest_capture` would change what is there")) }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn added(text: &str) -> String {
+        String::from_utf8(with_stage(text.as_bytes()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_stage_goes_behind_the_others_in_their_indentation() {
+        for text in [
+            "# mine\nstages:\n    train:   # keep\n        cmd: 'x'\n\n# end\nmetrics:\n  - m.json\n",
+            "stages:\n  a:\n    cmd: x",
+            "stages:\r\n  a:\r\n    cmd: x\r\n",
+            "vars:\n- a: 1\n",
+            "# only a comment\n",
+            "stages:\n  a: {cmd: x}\n  b:\n    cmd: |\n      one\n      two\n",
+        ] {
+            let new = added(text);
+            let stage = Stage::parse(new.as_bytes()).unwrap().unwrap();
+            assert_eq!(stage.command(), "capture-hook ingest");
+            // Every line that was there is there, in order.
+            let mut lines = new.lines();
+            for line in text.lines() {
+                assert!(lines.any(|have| have == line), "{line:?} of {text:?} is gone in {new:?}");
+            }
+            assert_eq!(new.contains("\r\n"), text.contains("\r\n"));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_added_to_is_refused() {
+        for text in ["stages: {a: {cmd: x}}\n", "- a\n", "stages: {}\n", "stages:\n"] {
+            assert!(with_stage(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn parameters_are_kept() {
+        let text = "# mine\nlr: 0.1 # keep\nlist: [1, 2]";
+        let new = String::from_utf8(with_params(text.as_bytes()).unwrap()).unwrap();
+        assert!(new.starts_with(&format!("{text}\n")) && new.contains("\ningest_capture:\n"), "{new}");
+        assert!(with_params(b"- a\n").is_err());
+    }
+
+    /// U10: A password or key in a remote's address is found, and left out of messages.
+    #[test]
+    fn a_password_in_an_address_is_seen() {
+        assert!(holds_secret("https://me:secret@host/x") && holds_secret("s3://key:secret@bucket"));
+        assert_eq!(without_secret("s3://key:sec/ret@bucket/x"), "s3://…@bucket/x");
+        assert_eq!(without_secret("ssh://me@host:22/x"), "ssh://me@host:22/x");
+        // Secrets that begin with a slash, or as a port does.
+        assert!(holds_secret("s3://key:/secret@bucket/x") && holds_secret("s3://key:443/ret@bucket/x"));
+        assert!(holds_secret("s3://key:sec/ret@bucket/x") && !holds_secret("http://host:8080/a@b"));
+        assert!(!holds_secret("s3://bucket/a:b@c") && !holds_secret("ssh://me@host:22/x") && !holds_secret("/a:b@c"));
+    }
+}

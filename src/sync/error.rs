@@ -1,0 +1,80 @@
+//! Why a sync could not be done, and which of DVC's failures are no faults.
+
+use super::Synced;
+use crate::dvc::checkout::CheckoutError;
+use crate::dvc::program::ProgramError;
+use crate::dvc::reason::REASON;
+use crate::dvc::remote::fetch::FetchError;
+use crate::error::{Explain, Explanation};
+use crate::project::ProjectError;
+use crate::support::fs;
+use crate::support::process::ProcessError;
+
+/// Why a sync could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum SyncError {
+    /// The project.
+    #[error(transparent)]
+    Project(#[from] ProjectError),
+    /// DVC.
+    #[error(transparent)]
+    Dvc(#[from] ProgramError),
+    /// The workspace could not be changed.
+    #[error(transparent)]
+    Checkout(#[from] CheckoutError),
+    /// The list of files of a data version.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// A file.
+    #[error(transparent)]
+    Fs(#[from] fs::FsError),
+}
+
+impl Explain for SyncError {
+    fn explain(&self) -> Explanation {
+        match self {
+            Self::Project(error) => error.explain(),
+            Self::Dvc(error) => error.explain(),
+            Self::Checkout(error) => error.explain(),
+            Self::Fetch(error) => error.explain(),
+            Self::Fs(error) => error.explain(),
+        }
+    }
+}
+
+/// DVC's failures that are no faults: unsaved edits, data that cannot be had.
+pub(crate) fn by_dvc(result: Result<(), ProgramError>) -> Result<Synced, SyncError> {
+    match result {
+        Ok(()) => Ok(Synced::Done { changed: 0 }),
+        Err(ProgramError::Process(ProcessError::Failed { said, .. })) if said.contains("without confirmation") => {
+            Ok(Synced::Unsaved { kept: Vec::new() })
+        }
+        Err(ProgramError::Process(error @ (ProcessError::Failed { .. } | ProcessError::Stopped { .. }))) => {
+            Ok(Synced::Missing { why: reason(&error) })
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What went wrong with DVC, in a line.
+fn reason(error: &ProcessError) -> String {
+    let line = match error {
+        ProcessError::Failed { said, .. } if !said.is_empty() => error_line(said).to_owned(),
+        error => error.to_string(),
+    };
+    error.explain().hints.iter().fold(line, |line, hint| format!("{line}; {hint}"))
+}
+
+/// The line that tells what went wrong, of all that DVC said.
+fn error_line(said: &str) -> &str {
+    let line = said.lines().find(|line| line.starts_with(REASON)).or_else(|| said.lines().last());
+    line.unwrap_or_default().trim_start_matches(REASON)
+}
+
+/// Why a list of files cannot be had, with DVC's own reason.
+pub(crate) fn with_cause(error: &FetchError) -> String {
+    match error {
+        FetchError::Program { source: ProgramError::Process(cause), .. } => format!("{error}: {}", reason(cause)),
+        _ => error.to_string(),
+    }
+}

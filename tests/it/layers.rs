@@ -1,0 +1,134 @@
+//! Which room may import which (ARCHITECTURE.md), read from every `crate::` path.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+/// Each room's floor: a room may import rooms of a lower floor alone.
+const FLOORS: &[(&str, u8)] = &[
+    ("error", 0),
+    ("support", 1),
+    ("formats", 2),
+    ("run", 3),
+    ("git", 3),
+    ("dvc", 3),
+    ("validate", 4),
+    ("columnar", 5),
+    ("manifest", 5),
+    ("ingest", 6),
+    ("record", 6),
+    ("dataset", 6),
+    ("output", 6),
+    ("project", 7),
+    ("sync", 8),
+    ("history", 8),
+    ("setup", 8),
+    ("commit", 9),
+    ("app", 10),
+    ("hooks", 11),
+    ("commands", 12),
+    ("cli", 13),
+    ("main", 14),
+];
+
+/// Imports that still go up. This list only gets shorter: an entry that no file needs any more fails the test.
+const NOT_YET: &[(&str, &str)] = &[
+    ("dataset", "commit"),
+    ("dataset", "history"),
+    ("dataset", "project"),
+    ("dataset", "setup"),
+    ("dataset", "sync"),
+    ("dvc", "dataset"),
+    ("dvc", "run"),
+    ("git", "run"),
+    ("history", "commit"),
+    ("history", "sync"),
+    ("project", "dataset"),
+    ("project", "history"),
+    ("project", "setup"),
+];
+
+#[test]
+fn every_import_goes_down() {
+    let floors: BTreeMap<&str, u8> = FLOORS.iter().copied().collect();
+    let mut broken = Vec::new();
+    let mut excused: BTreeSet<(&str, &str)> = NOT_YET.iter().copied().collect();
+    let mut seen = 0;
+    visit(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), "", &mut |room, file, text| {
+        if room == "lib" {
+            return;
+        }
+        let Some(&floor) = floors.get(room) else {
+            broken.push(format!("{file}: the room `{room}` has no floor in tests/it/layers.rs"));
+            return;
+        };
+        for (number, line) in text.lines().enumerate() {
+            for target in imports(line) {
+                seen += 1;
+                let lower = floors.get(target.as_str()).is_some_and(|&t| t < floor);
+                if let Some(excuse) = NOT_YET.iter().find(|excuse| **excuse == (room, target.as_str())) {
+                    excused.remove(excuse);
+                } else if target != room && !lower {
+                    broken.push(format!("{file}:{}: `{room}` may not import `{target}`", number + 1));
+                }
+            }
+        }
+    });
+    assert!(seen > 10, "read only {seen} imports");
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+    assert!(excused.is_empty(), "no import needs these any more, remove them from NOT_YET: {excused:?}");
+}
+
+/// The rooms that work on what a repository names.
+const STRANGERS: &[&str] =
+    &["ingest", "dvc", "dataset", "project", "sync", "history", "setup", "commit", "hooks", "commands"];
+
+#[test]
+fn what_a_repository_names_goes_through_its_door() {
+    let calls = ["read", "write_atomic", "create", "remove_all", "open", "rename", "replace_dir", "copy"];
+    let mut broken = Vec::new();
+    visit(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), "", &mut |room, file, text| {
+        let code = if file.ends_with("tests.rs") { "" } else { text.split("#[cfg(test)]").next().unwrap_or_default() };
+        for (number, line) in code.lines().enumerate().filter(|_| STRANGERS.contains(&room)) {
+            let opens = calls.iter().any(|call| line.contains(&format!("fs::{call}")));
+            if opens && line.contains("root.join(") {
+                broken.push(format!("{file}:{}: use `support::beneath::Root`", number + 1));
+            }
+        }
+    });
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+/// The rooms that a line names as `crate::room`, in comments and strings too (a doc link is an import of the mind).
+fn imports(line: &str) -> Vec<String> {
+    let code = line.split("//").next().unwrap_or_default();
+    code.match_indices("crate::")
+        .filter(|(at, _)| !code[..*at].ends_with(|c: char| c.is_alphanumeric() || c == '_'))
+        .flat_map(|(at, found)| {
+            let rest = &code[at + found.len()..];
+            let names = match rest.strip_prefix('{') {
+                Some(group) => group.split(',').map(str::trim).collect(),
+                None => vec![rest],
+            };
+            names.into_iter().map(ident).collect::<Vec<_>>()
+        })
+        .filter(|name| !name.is_empty())
+        .collect()
+}
+
+fn ident(text: &str) -> String {
+    text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+}
+
+fn visit(dir: &Path, room: &str, f: &mut impl FnMut(&str, &str, &str)) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        let stem = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let inner = if room.is_empty() { stem.as_str() } else { room };
+        if path.is_dir() {
+            visit(&path, inner, f);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            f(inner, &path.display().to_string(), &fs::read_to_string(&path).unwrap());
+        }
+    }
+}
