@@ -1,10 +1,13 @@
-//! The guide is true: every ```console block of `docs/*.md` and the README is replayed, and must print what it shows.
+//! The guide is true: every ```console block of `docs/*.md` is replayed, and must print what it shows.
 //!
 //! A block's lines that start with `$ ` are commands (a line ending in `\` goes on); the rest is their output, both streams
 //! together. `[..]` stands for any text within a line, a line `...` for any lines. A file's blocks run one after the other
-//! in one environment, in the directory of its repository; `<!-- world: NAME -->` says how that environment starts, `<!-- not run -->`
-//! before a block leaves it out (what needs a network, or another program).
+//! in one environment, in the directory of its repository; `<!-- world: NAME -->` says how that environment starts.
 //! `CAPTURE_HOOK_DOCS_WRITE=1` writes what was printed into the files, for a person to look at.
+//!
+//! The queries of `queries.md` are run, and links from page to page must lead to a file. `readme.rs` replays the README.
+//! Not checked: blocks behind `<!-- not run -->` (they need another program, or a conflict that takes many commands), what
+//! pages show of files (YAML, JSON), what they say in words, links to headings and to other sites.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,10 +17,10 @@ use crate::env::TestEnv;
 
 /// A command and what the page says it prints.
 #[derive(Debug, Clone)]
-struct Shown {
-    line: usize,
-    command: String,
-    output: Vec<String>,
+pub struct Shown {
+    pub line: usize,
+    pub command: String,
+    pub output: Vec<String>,
 }
 
 #[test]
@@ -37,19 +40,20 @@ fn every_shown_command_prints_what_is_shown() {
 
 #[test]
 fn links_between_pages_lead_somewhere() {
-    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut seen = 0;
-    for entry in fs::read_dir(&docs).unwrap() {
-        let page = entry.unwrap().path();
-        if page.extension().is_none_or(|e| e != "md") {
-            continue;
-        }
-        let text = fs::read_to_string(&page).unwrap();
-        for part in text.split("](").skip(1) {
-            let target = part.split([')', '#']).next().unwrap();
-            if !target.is_empty() && !target.contains("://") {
-                seen += 1;
-                assert!(docs.join(target).exists(), "{}: {target}", page.display());
+    for dir in [root.to_owned(), root.join("docs")] {
+        for page in fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path()) {
+            if page.extension().is_none_or(|e| e != "md") {
+                continue;
+            }
+            let text = fs::read_to_string(&page).unwrap();
+            for part in text.split("](").skip(1) {
+                let target = part.split([')', '#']).next().unwrap();
+                if !target.is_empty() && !target.contains("://") {
+                    seen += 1;
+                    assert!(dir.join(target).exists(), "{}: {target}", page.display());
+                }
             }
         }
     }
@@ -68,7 +72,7 @@ fn replay(page: &Path) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut printed = Vec::new();
     for one in &shown {
-        let is = run(&env, &mut dir, &one.command);
+        let (_, is) = type_command(&env, &mut dir, &one.command);
         if !write && !matches(&one.output, &is) {
             let page = page.file_name().unwrap().to_string_lossy();
             wrong.push(format!(
@@ -122,7 +126,8 @@ fn start(text: &str) -> TestEnv {
     env
 }
 
-fn run(env: &TestEnv, dir: &mut String, command: &str) -> Vec<String> {
+/// Types a command in a directory of the environment, which `cd` changes; its exit code and what it printed.
+pub fn type_command(env: &TestEnv, dir: &mut String, command: &str) -> (i32, Vec<String>) {
     if let Some(to) = command.strip_prefix("cd ") {
         let joined = Path::new(dir.as_str()).join(to);
         let mut parts: Vec<String> = Vec::new();
@@ -133,18 +138,18 @@ fn run(env: &TestEnv, dir: &mut String, command: &str) -> Vec<String> {
             }
         }
         *dir = parts.join("/");
-        return Vec::new();
+        return (0, Vec::new());
     }
     let mut shell: Command = env.command("/bin/sh", dir.as_str());
     shell.args(["-c", &format!("exec 2>&1\n{command}")]).stdin(Stdio::null());
     let output = crate::env::run_command(&mut shell);
     let root = env.path("").to_string_lossy().trim_end_matches('/').to_owned();
     let text = output.stdout.replace(&root, "[..]");
-    text.trim_end().lines().map(|l| l.trim_end().to_owned()).collect()
+    (output.code, text.trim_end().lines().map(|l| l.trim_end().to_owned()).collect())
 }
 
 /// The commands of a page's console blocks, in order.
-fn commands(text: &str) -> Vec<Shown> {
+pub fn commands(text: &str) -> Vec<Shown> {
     let mut out: Vec<Shown> = Vec::new();
     let (mut inside, mut skip) = (false, false);
     let mut goes_on = false;
@@ -180,7 +185,7 @@ fn commands(text: &str) -> Vec<Shown> {
     out
 }
 
-fn matches(shown: &[String], printed: &[String]) -> bool {
+pub fn matches(shown: &[String], printed: &[String]) -> bool {
     match shown.split_first() {
         None => printed.is_empty(),
         Some((first, rest)) if first == "..." => (0..=printed.len()).any(|skip| matches(rest, &printed[skip..])),
@@ -235,7 +240,7 @@ fn rewritten(text: &str, shown: &[Shown], printed: &[Vec<String>]) -> String {
 }
 
 /// Commit ids, data versions and days of commits as wildcards: they differ from environment to environment and release to release.
-fn wild(line: &str) -> String {
+pub fn wild(line: &str) -> String {
     if let Some((name, _)) = line.split_once(": sha256:").filter(|(name, _)| *name == "Capture-Manifest") {
         return format!("{name}: sha256:[..]");
     }

@@ -2,18 +2,22 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
-use crate::env::{CommandOutput, TestEnv, run_command};
+use crate::env::{CommandOutput, TestEnv};
 
-/// The surroundings of a first installation: an empty HOME, and the Rust toolchain that runs these tests.
-fn installer(env: &TestEnv, path: &str, args: &[&str]) -> Command {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut command = env.command(root.join("install.sh"), ".");
-    command.args(args).env("PATH", path);
+/// The surroundings of a first installation: an empty HOME, whatever programs this machine has, the DVC and the Rust
+/// toolchain of these tests.
+pub fn newcomer() -> TestEnv {
+    let mut env = TestEnv::new();
+    // The demo leaves its repository there.
+    let temp = env.path("tmp");
+    fs::create_dir(&temp).unwrap();
+    env.set("TMPDIR", temp.to_str().unwrap());
+    let here = std::env::var("PATH").unwrap();
+    env.set("PATH", &format!("{}:{here}", crate::tools::dvc_bin().display()));
     for name in ["CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "CARGO_TARGET_DIR", "PYENV_ROOT"] {
-        if let Some(value) = std::env::var_os(name) {
-            command.env(name, value);
+        if let Ok(value) = std::env::var(name) {
+            env.set(name, &value);
         }
     }
     // Where the toolchain and the crates' sources lie by default.
@@ -21,26 +25,23 @@ fn installer(env: &TestEnv, path: &str, args: &[&str]) -> Command {
     for (name, default) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")] {
         let default = Path::new(&home).join(default);
         if std::env::var_os(name).is_none() && default.is_dir() {
-            command.env(name, default);
+            env.set(name, default.to_str().unwrap());
         }
     }
-    command
+    env
 }
 
 fn install(env: &TestEnv, args: &[&str]) -> CommandOutput {
-    // Whatever this machine has, and the DVC that these tests use.
-    let here = std::env::var("PATH").unwrap();
-    let path = format!("{}:{here}", crate::tools::dvc_bin().display());
-    run_command(&mut installer(env, &path, args))
+    env.run_in(".", concat!(env!("CARGO_MANIFEST_DIR"), "/install.sh"), args)
 }
 
 #[test]
-fn install_twice_demo_and_uninstall() {
-    let env = TestEnv::new();
+fn install_twice_and_uninstall() {
+    let env = newcomer();
     let prefix = env.path("prefix");
     let prefix = prefix.to_str().unwrap();
 
-    let first = install(&env, &["--dev", "--prefix", prefix, "--demo"]).ok();
+    let first = install(&env, &["--dev", "--prefix", prefix]).ok();
     for file in [
         "bin/capture-hook",
         "share/bash-completion/completions/capture-hook",
@@ -51,9 +52,7 @@ fn install_twice_demo_and_uninstall() {
     ] {
         assert!(Path::new(prefix).join(file).is_file(), "{file} is missing\n{}", first.stdout);
     }
-    for line in ["found DVC", "Select it, and commit", "capture/demo/run-0001", "Check the first run's tag out"] {
-        assert!(first.stdout.contains(line), "no {line:?} in\n{}", first.both());
-    }
+    assert!(first.stdout.contains("found DVC"), "{}", first.both());
 
     let second = install(&env, &["--dev", "--prefix", prefix]).ok();
     assert!(second.stdout.contains("up to date"), "{}", second.stdout);
@@ -65,7 +64,7 @@ fn install_twice_demo_and_uninstall() {
 
 #[test]
 fn what_is_missing_is_named_with_the_command_to_get_it() {
-    let env = TestEnv::new();
+    let mut env = newcomer();
     // A machine with the system's basic programs and nothing else.
     let bin = env.path("bin");
     fs::create_dir_all(&bin).unwrap();
@@ -76,13 +75,13 @@ fn what_is_missing_is_named_with_the_command_to_get_it() {
     for name in ["sh", "dirname", "id", "cut", "cat"] {
         link(name);
     }
-    let told = run_command(&mut installer(&env, bin.to_str().unwrap(), &[])).fails(3);
+    env.set("PATH", bin.to_str().unwrap());
+    let told = install(&env, &[]).fails(3);
     assert!(told.stderr.contains("Rust is missing") && told.stderr.contains("hint:"), "{}", told.stderr);
 }
 
 #[test]
 fn a_wrong_option_is_refused_with_the_usage() {
-    let env = TestEnv::new();
-    let told = install(&env, &["--prefx", "x"]).fails(2);
+    let told = install(&newcomer(), &["--prefx", "x"]).fails(2);
     assert!(told.stderr.contains("--prefx") && told.stderr.contains("usage:"), "{}", told.stderr);
 }

@@ -33,6 +33,7 @@ mod merging;
 mod params;
 mod pins;
 mod python;
+mod readme;
 mod record;
 mod select;
 mod stranger_paths;
