@@ -1,5 +1,5 @@
 //! Set-ups that people have: clones without our hooks, pipelines without a selection, detached heads, files that lie about,
-//! links, dead environments. The tests of hook managers are in `matrix/managers.rs`.
+//! links, dead environments. The tests of hook managers are in `managers.rs`.
 
 use std::fs;
 

@@ -16,7 +16,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 /// How long a program may take: DVC starts in seconds, and the machine may be busy with other work.
 pub const PROGRAM: Duration = Duration::from_secs(300);
-/// How long a test, or a line of the matrix, may take.
+/// How long a test may take, or a test with one type of links to DVC's cache.
 const TEST: Duration = Duration::from_secs(20 * 60);
 /// What has been ended and still does not end brings the whole run down after so long.
 const GRACE: Duration = Duration::from_secs(60);

@@ -3,10 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, clippy::disallowed_methods)]
 
+mod commit;
 mod damage;
 mod docs;
 mod engine;
 mod env;
+mod faults;
 mod field_clones;
 mod field_data;
 mod field_git;
@@ -28,18 +30,26 @@ mod install;
 mod json;
 mod layers;
 mod limits;
-mod matrix;
+mod managers;
 mod merging;
+mod odd;
+mod others;
 mod params;
 mod pins;
+mod push;
 mod python;
 mod readme;
 mod record;
+mod rewrite;
+mod s3;
+mod safety;
 mod select;
+mod share;
 mod stranger_paths;
 mod stranger_programs;
 mod stranger_readers;
 mod stranger_screens;
+mod sync;
 mod terminal_children;
 mod tools;
 mod validate;

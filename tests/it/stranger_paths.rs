@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::env::{BIN, CommandOutput, FIRST, SECOND, TestEnv, tree};
 
-/// The project of the matrix with the native engine, and a directory `outside` with a file in it.
+/// The committed project with the native engine, and a directory `outside` with a file in it.
 fn project() -> TestEnv {
     let env = TestEnv::committed_native();
     fs::create_dir_all(env.path("outside")).unwrap();

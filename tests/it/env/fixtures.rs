@@ -16,8 +16,8 @@ pub const SECOND: &str = "demo/run-20260105-041";
 pub const THIRD: &str = "sweep/run-20260106-041";
 
 impl TestEnv {
-    /// A project with [`FIRST`] committed and tagged, [`SECOND`] and [`THIRD`] recorded, an empty git remote `origin`, and a
-    /// directory remote that DVC knows by local settings. DVC copies files from its cache.
+    /// A project with [`FIRST`] committed and tagged, [`SECOND`] and [`THIRD`] recorded, an empty git remote `origin`,
+    /// and a directory remote that DVC knows by local settings. DVC copies files from its cache.
     pub fn committed() -> Self {
         Self::committed_with("copy")
     }
@@ -43,6 +43,22 @@ impl TestEnv {
         test(&mut self);
         self.assert_cache_is_whole();
     }
+}
+
+/// Runs a test with the [committed](TestEnv::committed_with) project for each type of links to DVC's cache, and names
+/// those that it failed with.
+pub fn each_cache_type(test: impl Fn(&mut TestEnv) + Sync) {
+    let name = std::thread::current().name().unwrap_or_default().to_owned();
+    let failed: Vec<&str> = CACHE_TYPES
+        .into_iter()
+        .filter(|cache_type| {
+            // A thread of its own, so that what fails or takes too long is reported with the type.
+            let thread = std::thread::Builder::new().name(format!("{name} ({cache_type})"));
+            let run = || TestEnv::committed_with(cache_type).case(&test);
+            std::thread::scope(|scope| thread.spawn_scoped(scope, run).unwrap().join()).is_err()
+        })
+        .collect();
+    assert!(failed.is_empty(), "failed with these types of links to DVC's cache: {failed:?}");
 }
 
 fn make_committed(cache_type: &str) -> TestEnv {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-pub use fixtures::{CACHE_TYPES, FIRST, SECOND, THIRD};
+pub use fixtures::{CACHE_TYPES, FIRST, SECOND, THIRD, each_cache_type};
 
 use crate::limits::{self, Watch};
 use crate::tools;
@@ -98,8 +98,8 @@ impl TestEnv {
         env
     }
 
-    /// An empty environment that lives as long as the process: a fixture that tests copy. It lies in `target/tmp`, where
-    /// the next process removes what an earlier one left (statics are never dropped).
+    /// An empty environment that lives as long as the process: a fixture that tests copy. It lies in `target/tmp`,
+    /// where the next process removes what an earlier one left (statics are never dropped).
     pub fn fixture() -> Self {
         let fixtures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fixtures");
         let own = fixtures.join(std::process::id().to_string());

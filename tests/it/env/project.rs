@@ -1,4 +1,5 @@
-//! What a test does with a project and asks of it: which runs are where, what commits and tags say, whether all is in step.
+//! What a test does with a project and asks of it: which runs are where, what commits and tags say, whether all is in
+//! step.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -77,7 +78,8 @@ impl TestEnv {
         }
     }
 
-    /// The same but for the links: a hard link whose object was removed from the cache is a file of its own from then on.
+    /// The same but for the links: a hard link whose object was removed from the cache is a file of its own from then
+    /// on.
     #[track_caller]
     pub fn assert_committed_but_for_links(&self) {
         assert_eq!(self.git(["status", "--porcelain"]).ok().stdout, "");

@@ -1,21 +1,12 @@
-//! An object store: a real S3 server on this machine that looks at who asks, DVC's own client, credentials where its users
-//! keep them. What is secret is in no output, no file of ours, no commit.
+//! An object store: a real S3 server on this machine that looks at who asks, DVC's own client, credentials where its
+//! users keep them. What is secret is in no output, no file of ours, no commit.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 
-use super::Case;
 use crate::env::{CommandOutput, FIRST, SECOND, THIRD, TestEnv, copy_dir, files, tree};
 use crate::tools;
-
-pub const CASES: &[Case] = &[
-    Case {
-        line: "S3: init, commit, push, clone, pull; credentials in ~/.aws, the environment, .dvc/config.local",
-        run: whole_way,
-    },
-    Case { line: "S3: wrong credentials, and a server that is away: told, nothing lost, no secret told", run: refused },
-];
 
 /// Starts the server, makes a bucket and a user who alone may use it, says where and who, and ends with its input.
 const SERVER: &str = r#"
@@ -123,7 +114,9 @@ fn project(heard: &Heard) -> (TestEnv, Store) {
     (env, store)
 }
 
-fn whole_way(_: &mut TestEnv) {
+/// U10: Init, commit, push, clone and pull with S3: credentials in ~/.aws, the environment, .dvc/config.local.
+#[test]
+fn s3_works_with_credentials_in_each_of_their_places() {
     let heard = Heard::default();
     let (mut env, store) = project(&heard);
     heard.hear(env.git(["push", "--follow-tags", "origin", "main"])).ok();
@@ -169,9 +162,12 @@ fn whole_way(_: &mut TestEnv) {
     heard.hear(env.hook_in("third", ["doctor"]));
     heard.hear(env.hook_in("third", ["init", "--remote", "s3://other/data"])).fails(2);
     heard.tells_nothing(&env, &store.secret, &["third/.dvc/config.local"]);
+    env.assert_cache_is_whole();
 }
 
-fn refused(_: &mut TestEnv) {
+/// U10: S3 with wrong credentials, and a server that is away: nothing is lost, and no secret is shown.
+#[test]
+fn s3_refusals_lose_nothing_and_show_no_secret() {
     let heard = Heard::default();
     let (env, store) = project(&heard);
     let wrong = "wR0ngwR0ngwR0ngwR0ngwR0ngwR0ngwR0ngwR0ng";
@@ -215,4 +211,5 @@ fn refused(_: &mut TestEnv) {
     heard.hear(env.git(["commit", "-am", "x"])).ok();
     assert_eq!(env.runs_in("repo"), [SECOND, FIRST, THIRD]);
     heard.hear(env.git(["push", "-q", "origin", "main"])).ok();
+    env.assert_cache_is_whole();
 }
