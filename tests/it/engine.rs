@@ -103,7 +103,7 @@ impl Pair {
 
     #[track_caller]
     fn clean(&self) {
-        let status = self.env.dvc_in("native", ["status"]).ok();
+        let status = self.env.ask_dvc_in("native", ["status"]).ok();
         assert!(status.stdout.contains("up to date"), "{}", status.stdout);
     }
 }

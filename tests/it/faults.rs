@@ -187,10 +187,10 @@ fn a_killed_push_can_be_repeated() {
             kill_all(&env, &mut child);
             if !env.git_in("origin.git", ["branch"]).ok().stdout.is_empty() {
                 // Git's commits are there: so is the data.
-                assert!(env.dvc(["status", "-c"]).ok().stdout.contains("in sync"));
+                assert!(env.ask_dvc(["status", "-c"]).ok().stdout.contains("in sync"));
             }
             env.git(["push", "-q", "--follow-tags", "origin", "main"]).ok();
-            assert!(env.dvc(["status", "-c"]).ok().stdout.contains("in sync"));
+            assert!(env.ask_dvc(["status", "-c"]).ok().stdout.contains("in sync"));
         }
     });
 }

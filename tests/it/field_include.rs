@@ -68,7 +68,7 @@ fn goes_along(engine: &str) {
     // That command, as it stands, and the commit that it names.
     let output = env.run_in("repo", "sh", ["-c", &command]).ok();
     assert!(output.stderr.contains("`git add capture-hook.toml dvc.yaml`"), "{}", output.stderr);
-    let status = env.dvc(["status"]).ok().stdout;
+    let status = env.ask_dvc(["status"]).ok().stdout;
     assert!(status.contains("capture_ingest") && status.contains("capture-hook.toml"), "{status}");
     env.git(["add", "capture-hook.toml", "dvc.yaml"]).ok();
     let output = env.git(["commit", "-q", "-m", "with"]).ok();

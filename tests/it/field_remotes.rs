@@ -236,7 +236,7 @@ fn a_relative_remote_is_found_from_every_clone_beside_it() {
     fs::remove_dir_all(env.path("trees/deep/one/data/captures")).unwrap();
     env.hook_in("trees/deep/one", ["pull"]).ok();
     assert_eq!(env.runs_in("trees/deep/one"), [FIRST]);
-    assert!(env.dvc_in("trees/deep/one", ["status", "--cloud"]).ok().stdout.contains("in sync"));
+    assert!(env.ask_dvc_in("trees/deep/one", ["status", "--cloud"]).ok().stdout.contains("in sync"));
     assert!(!env.path("trees/store").exists() && !env.path("trees/deep/store").exists());
 }
 

@@ -123,7 +123,7 @@ fn dvc_repro_goes_well_before_a_run_is_selected() {
     for engine in ["dvc", "native"] {
         let env = TestEnv::with_project();
         env.dvc(["repro"]).ok();
-        let status = env.dvc(["status"]).ok().stdout;
+        let status = env.ask_dvc(["status"]).ok().stdout;
         assert!(status.contains("up to date"), "{engine}: {status}");
         env.hook(["config", "set", "engine", engine]).ok();
         env.git(["add", "-A"]).ok();

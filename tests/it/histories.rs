@@ -5,10 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
 use crate::env::{CommandOutput, TestEnv};
 use crate::tools;
@@ -32,40 +30,8 @@ impl Dice {
     }
 }
 
-/// DVC's command line in one process: see `dvc_many.py`.
-struct Dvc {
-    child: Child,
-    ask: ChildStdin,
-    answers: BufReader<ChildStdout>,
-}
-
-impl Dvc {
-    fn start(env: &TestEnv, bin: &Path) -> Self {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/dvc_many.py");
-        let mut python = env.command(bin.join("python"), "repo");
-        let mut child = python.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let (ask, answers) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
-        Self { child, ask, answers }
-    }
-
-    fn call(&mut self, dir: &Path, args: &[&str]) -> (i64, String) {
-        writeln!(self.ask, "{}", serde_json::json!([dir, args])).unwrap();
-        let mut line = String::new();
-        self.answers.read_line(&mut line).unwrap();
-        serde_json::from_str(&line).unwrap_or_else(|error| panic!("dvc {args:?}: {error}: {line}"))
-    }
-}
-
-impl Drop for Dvc {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 struct History {
     env: TestEnv,
-    dvc: Dvc,
     dice: Dice,
     /// The runs that each branch's tip must hold.
     branches: BTreeMap<String, BTreeSet<String>>,
@@ -85,9 +51,8 @@ impl History {
         env.git_in(".", ["init", "-q", "--bare", "origin.git"]).ok();
         env.git(["remote", "add", "origin", env.path("origin.git").to_str().unwrap()]).ok();
         let branches = BTreeMap::from([("main".to_owned(), BTreeSet::new())]);
-        let dvc = Dvc::start(&env, dvc);
         let mut history =
-            Self { env, dvc, dice: Dice(seed), branches, current: "main".into(), made: 0, clones: 0, done: Vec::new() };
+            Self { env, dice: Dice(seed), branches, current: "main".into(), made: 0, clones: 0, done: Vec::new() };
         history.commit_a_run();
         history
     }
@@ -358,12 +323,11 @@ impl History {
     /// That a working tree holds these runs, and is as DVC would have it.
     fn holds(&mut self, dir: &str, runs: &BTreeSet<String>) {
         let story = self.story();
-        let repo = self.env.path(dir);
-        let (code, output) = self.dvc.call(&repo, &["status"]);
-        assert!(code == 0 && output.contains("up to date"), "{output}\n{story}");
+        let output = self.env.ask_dvc_in(dir, ["status"]);
+        assert!(output.code == 0 && output.stdout.contains("up to date"), "{}\n{story}", output.both());
         // What DVC would write of this workspace is what is there: the list of files, sizes and numbers, every byte.
-        let (code, output) = self.dvc.call(&repo, &["commit", "-f", "-q"]);
-        assert_eq!(code, 0, "{output}\n{story}");
+        let output = self.env.ask_dvc_in(dir, ["commit", "-f", "-q"]);
+        assert_eq!(output.code, 0, "{}\n{story}", output.both());
         let changed = self.env.git_in(dir, ["status", "--porcelain"]).ok().stdout;
         assert_eq!(changed, "", "{}\n{story}", self.env.git_in(dir, ["diff"]).stdout);
         assert_eq!(&self.there(dir), runs, "{story}");
@@ -395,8 +359,9 @@ impl History {
                 continue;
             }
             env.hook_in("clone", ["-q", "pull"]).ok();
-            let (code, output) = self.dvc.call(&env.path("clone"), &["status"]);
-            assert!(code == 0 && output.contains("up to date"), "{rev}: {output}\n{}", self.done.join("\n"));
+            let output = env.ask_dvc_in("clone", ["status"]);
+            let is_there = output.code == 0 && output.stdout.contains("up to date");
+            assert!(is_there, "{rev}: {}\n{}", output.both(), self.story());
             if let Some(run) = rev.strip_prefix("capture/") {
                 let run = run.split('@').next().unwrap();
                 assert!(env.path("clone/data/captures").join(run).join("steps.parquet").exists(), "{rev}");

@@ -105,7 +105,7 @@ fn all_events(env: &TestEnv) {
     env.git(["checkout", "-q", "main"]).ok();
     assert_eq!(env.runs_in("repo"), [SECOND, FIRST]);
     env.git(["push", "-q", "origin", "main"]).ok();
-    assert!(env.dvc(["status", "-c"]).ok().stdout.contains("in sync"));
+    assert!(env.ask_dvc(["status", "-c"]).ok().stdout.contains("in sync"));
 }
 
 fn lefthook(env: &mut TestEnv, config: &str) {

@@ -41,7 +41,7 @@ fn switch(env: &TestEnv, args: &[&str]) {
 #[track_caller]
 fn runs(env: &TestEnv) -> Vec<String> {
     env.dvc(["checkout", "-q"]).ok();
-    let status = env.dvc(["status"]).ok();
+    let status = env.ask_dvc(["status"]).ok();
     assert!(status.stdout.contains("up to date"), "{}", status.stdout);
     let mut keys = Vec::new();
     for experiment in fs::read_dir(env.repo("data/captures")).unwrap() {
@@ -102,7 +102,10 @@ fn several_branches_merge_at_once() {
     // As after merges one by one: main selected nothing new, b did, and then kept it.
     assert_eq!(selected(&env), b);
     assert_eq!(env.git(["status", "--porcelain"]).ok().stdout, "?? note.txt\n");
-    assert!(env.dvc(["status"]).ok().stdout.contains("up to date"), "the workspace does not hold the merged dataset");
+    assert!(
+        env.ask_dvc(["status"]).ok().stdout.contains("up to date"),
+        "the workspace does not hold the merged dataset"
+    );
     assert_eq!(runs(&env), keys);
 
     // What conflicts is left to merges of one branch each, with nothing changed.

@@ -254,7 +254,7 @@ fn a_moved_dataset_takes_its_runs_along() {
         assert_eq!(env.id("HEAD"), head);
         fs::rename(env.repo("data/captures"), env.repo("data/runs")).unwrap();
         env.git(["commit", "-q", "-am", "x"]).ok();
-        assert!(env.dvc(["status"]).ok().stdout.contains("up to date"));
+        assert!(env.ask_dvc(["status"]).ok().stdout.contains("up to date"));
         let moved = tree(&env.repo("data/runs"));
         for key in [FIRST, SECOND, THIRD] {
             assert!(moved.contains_key(&format!("{key}/run.json")), "{key}");
@@ -298,7 +298,7 @@ fn a_remote_of_the_output_gets_its_data() {
         env.assert_committed();
         env.git(["push", "-q", "origin", "main"]).ok();
         assert!(!tree(&env.path("special")).is_empty());
-        let status = env.dvc(["status", "-c"]).ok().stdout;
+        let status = env.ask_dvc(["status", "-c"]).ok().stdout;
         assert!(status.contains("in sync"), "{status}");
         env.git(["checkout", "-q", "HEAD~1"]).ok();
         fs::remove_dir_all(env.repo(".dvc/cache")).unwrap();

@@ -175,7 +175,7 @@ fn dvc_in_a_subdirectory_commits_its_runs() {
         assert_eq!(env.git_in("mono", ["status", "--porcelain"]).ok().stdout, "");
         env.git_in("mono", ["checkout", "-q", "HEAD~1"]).ok();
         assert_eq!(env.runs_in("mono/sim"), [SECOND]);
-        assert!(env.dvc_in("mono/sim", ["status"]).ok().stdout.contains("up to date"));
+        assert!(env.ask_dvc_in("mono/sim", ["status"]).ok().stdout.contains("up to date"));
         env.git_in("mono", ["checkout", "-q", "main"]).ok();
         assert_eq!(env.runs_in("mono/sim"), [SECOND, THIRD]);
     });

@@ -66,7 +66,7 @@ fn a_clone_that_never_pulled_loses_no_run_natively() {
         commits_in_clone(env);
         env.hook_in("clone", ["pull"]).ok();
         assert_eq!(env.runs_in("clone"), [SECOND, FIRST, THIRD]);
-        assert!(env.dvc_in("clone", ["status"]).ok().stdout.contains("up to date"));
+        assert!(env.ask_dvc_in("clone", ["status"]).ok().stdout.contains("up to date"));
     });
 }
 

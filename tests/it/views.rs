@@ -66,7 +66,7 @@ fn branches_with_different_runs_merge_and_the_selected_run_is_shown() {
     env.git(["branch", "-q", "before"]).ok();
     env.git(["merge", "-q", "--no-edit", "other"]).ok();
     in_step(&env, NAV);
-    assert_eq!(env.dvc(["status"]).ok().stdout, "Data and pipelines are up to date.\n");
+    assert_eq!(env.ask_dvc(["status"]).ok().stdout, "Data and pipelines are up to date.\n");
     // A replay takes the replayed commit's selection, and its figures.
     env.git(["checkout", "-q", "before"]).ok();
     env.git(["cherry-pick", "other"]).ok();

@@ -2,6 +2,7 @@
 
 mod fixtures;
 mod project;
+mod warm_dvc;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

@@ -37,7 +37,7 @@ impl TestEnv {
 
     /// The dataset's runs, as a revision has them, by DVC's own word.
     pub fn runs_at(&self, rev: &str) -> Vec<String> {
-        runs_of(self.dvc(["ls", "-R", "--rev", rev, ".", "data/captures"]).ok().stdout.lines())
+        runs_of(self.ask_dvc(["ls", "-R", "--rev", rev, ".", "data/captures"]).ok().stdout.lines())
     }
 
     /// The run tags.
@@ -83,7 +83,7 @@ impl TestEnv {
     #[track_caller]
     pub fn assert_committed_but_for_links(&self) {
         assert_eq!(self.git(["status", "--porcelain"]).ok().stdout, "");
-        let status = self.dvc(["status"]).ok().stdout;
+        let status = self.ask_dvc(["status"]).ok().stdout;
         assert!(status.contains("up to date"), "{status}");
     }
 
