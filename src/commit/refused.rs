@@ -177,12 +177,6 @@ pub enum Stop {
     /// The committed runs could not be brought into the workspace.
     #[error(transparent)]
     Sync(#[from] SyncError),
-    /// Validation could not be done.
-    #[error(transparent)]
-    Scan(#[from] ScanError),
-    /// Settings of validation.
-    #[error(transparent)]
-    Options(#[from] OptionsError),
     /// The project.
     #[error(transparent)]
     Project(#[from] ProjectError),
@@ -190,6 +184,18 @@ pub enum Stop {
 
 impl From<GitError> for Stop {
     fn from(error: GitError) -> Self {
+        Self::Project(error.into())
+    }
+}
+
+impl From<ScanError> for Stop {
+    fn from(error: ScanError) -> Self {
+        Self::Project(error.into())
+    }
+}
+
+impl From<OptionsError> for Stop {
+    fn from(error: OptionsError) -> Self {
         Self::Project(error.into())
     }
 }
@@ -248,17 +254,17 @@ impl Explain for Stop {
                 .hint("to commit the working tree's selection: `git add params.yaml`")
                 .hint("to commit the staged one: `git restore params.yaml`"),
             Self::Stage => Setup
-.code("stage_differs")
-.hint("stage it with `git add dvc.yaml`, or put it back with `git restore dvc.yaml`"),
+                .code("stage_differs")
+                .hint("stage it with `git add dvc.yaml`, or put it back with `git restore dvc.yaml`"),
             Self::Include => Setup
-.code("settings_differ")
-.hint("stage it with `git add capture-hook.toml`, or put it back with `git restore capture-hook.toml`"),
+                .code("settings_differ")
+                .hint("stage it with `git add capture-hook.toml`, or put it back with `git restore capture-hook.toml`"),
             Self::IncludeMissing => Setup
                 .code("setting_missing")
                 .hint("set it: `capture-hook config set ingest.include ''` takes no files beside the recorder's"),
             Self::OtherStages => Setup
-.code("lock_differs")
-.hint("stage them with `git add dvc.lock`, or put it back with `git restore dvc.lock`"),
+                .code("lock_differs")
+                .hint("stage them with `git add dvc.lock`, or put it back with `git restore dvc.lock`"),
             Self::NothingSelected => Setup.code("no_run_selected").hint(SELECT_A_RUN),
             Self::NoRun { run_dir } => {
                 Setup.code("no_such_run").hint(slash_hint(run_dir).unwrap_or_else(|| SELECT_A_RUN.into()))
@@ -278,17 +284,7 @@ impl Explain for Stop {
                      pull`",
                 )
                 .hint(drop_on_purpose()),
-            Self::LostInMerge { was_in_conflict: true, .. } => CheckFailed
-                .code("runs_lost")
-                .hint(
-                    "bring the conflict back: `git checkout -m -- dvc.lock`; then `capture-hook resolve RUN --ours` (or \
-                     `--theirs`, `--both`) settles the run that both sides changed, and keeps every other",
-                )
-                .hint(drop_on_purpose()),
-            Self::LostInMerge { was_in_conflict: false, .. } => CheckFailed
-                .code("runs_lost")
-                .hint("merge again, without `-s ours`: `git merge --abort` ends this merge first")
-                .hint(drop_on_purpose()),
+            Self::LostInMerge { was_in_conflict, .. } => lost_in_merge(*was_in_conflict),
             Self::Changed { .. } => CheckFailed
                 .code("runs_changed")
                 .hint("to put them back, remove their folders from the dataset, then `capture-hook pull`")
@@ -309,24 +305,26 @@ impl Explain for Stop {
                 .code("tracked_by_git")
                 .hint(format!("take it out of git, the files stay: `git rm -r --cached {}`", quoted(out_dir)))
                 .hint("then commit again; it stays out, for init has it ignored"),
-            Self::NotLocked { .. } => Program
-                .code("not_locked")
-                .hint("`dvc repro -s capture_ingest` shows what DVC makes of the stage"),
-            Self::Committed { run, source } => { let run = quoted(run.to_string());
-source.explain().hint(format!("to have them written anew instead: `capture-hook publish --force {run}`")) },
+            Self::NotLocked { .. } => {
+                Program.code("not_locked").hint("`dvc repro -s capture_ingest` shows what DVC makes of the stage")
+            }
+            Self::Committed { run, source } => {
+                let run = quoted(run.to_string());
+                source
+                    .explain()
+                    .hint(format!("to have them written anew instead: `capture-hook publish --force {run}`"))
+            }
             Self::LeftOut { rules, .. } => Setup.code("ignored_by_dvc").hint(except_from_dvcignore(rules)),
             Self::Ignored { file, rule, .. } => Setup.code("ignored_by_git").hint(except_from_gitignore(file, rule)),
             Self::Hidden { file, flag, sparse } => {
-Setup.code("hidden_from_git").hint(show_to_git(file, *flag, *sparse))
-},
+                Setup.code("hidden_from_git").hint(show_to_git(file, *flag, *sparse))
+            }
             Self::Unversioned(error) => error.explain(),
             Self::Dvc(error) => error.explain(),
             Self::Engine(error) => error.explain(),
             Self::Ingest(error) => error.explain(),
             Self::Fetch(error) => error.explain(),
             Self::Sync(error) => error.explain(),
-            Self::Scan(error) => error.explain(),
-            Self::Options(error) => error.explain(),
             Self::Project(error) => error.explain(),
         }
     }
@@ -334,6 +332,19 @@ Setup.code("hidden_from_git").hint(show_to_git(file, *flag, *sparse))
 
 const SELECT_A_RUN: &str =
     "select a run that is there: `capture-hook runs` lists them, `capture-hook select RUN` selects";
+
+fn lost_in_merge(was_in_conflict: bool) -> Explanation {
+    let lost = CheckFailed.code("runs_lost");
+    let lost = if was_in_conflict {
+        lost.hint(
+            "bring the conflict back: `git checkout -m -- dvc.lock`; then `capture-hook resolve RUN --ours` (or `--theirs`, \
+             `--both`) settles the run that both sides changed, and keeps every other",
+        )
+    } else {
+        lost.hint("merge again, without `-s ours`: `git merge --abort` ends this merge first")
+    };
+    lost.hint(drop_on_purpose())
+}
 
 fn drop_on_purpose() -> String {
     format!("to drop them on purpose: `git -c {ALLOW_LOSS}=true commit`")

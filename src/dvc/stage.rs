@@ -100,8 +100,8 @@ impl Explain for StageError {
                 "`capture-hook init` in a scratch repository shows the stage `{STAGE}` as it is meant"
             )),
             Self::NoParamsFile { file, .. } => Setup.code("no_params_file").hint(format!(
-                "if it was removed: `git restore --source=HEAD --staged --worktree {}`; if it was moved: name it in {FILE}, under \
-                 `vars` and under `params` of the stage `{STAGE}`; if git never had it: `capture-hook init`",
+                "if it was removed: `git restore --source=HEAD --staged --worktree {}`; if it was moved: name it in {FILE}, \
+                 under `vars` and under `params` of the stage `{STAGE}`; if git never had it: `capture-hook init`",
                 quoted(file)
             )),
             Self::Unfilled { .. } => {

@@ -59,8 +59,8 @@ impl Explain for ParamsError {
             }
             // Git's filters are not asked: the hooks read what a commit holds.
             Self::NotText { .. } => Setup.code("invalid_params").hint(
-                "an encrypted file must be unlocked here, and hooks read what git holds of it: keep `ingest_capture` in a file \
-                 that is not encrypted, and name that one in dvc.yaml (`vars`, and `params` of the stage)",
+                "an encrypted file must be unlocked here, and hooks read what git holds of it: keep `ingest_capture` in a \
+                 file that is not encrypted, and name that one in dvc.yaml (`vars`, and `params` of the stage)",
             ),
             Self::NotRead { .. } | Self::Format { .. } => Setup.code("invalid_params"),
         }

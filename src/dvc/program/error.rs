@@ -95,8 +95,8 @@ impl Explain for ProgramError {
                 Setup
                     .code("dvc_without_interpreter")
                     .hint(format!(
-                        "make its environment anew: `python3 -m venv --clear {dir}`, then `{pip} install dvc` and what else \
-                         was in it"
+                        "make its environment anew: `python3 -m venv --clear {dir}`, then `{pip} install dvc` and what \
+                         else was in it"
                     ))
                     .hint("or name another one: `git config capture-hook.dvc /path/to/dvc`")
             }
