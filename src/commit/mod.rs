@@ -388,7 +388,7 @@ impl Project {
         let runs: Vec<RunKey> = runs.iter().map(|run| run.key.clone()).collect();
         match native::is_within(&self.root, self.dvc_settings()?, wanted, &runs) {
             Ok(()) => Ok(true),
-            Err(EngineError::BeyondUs(why)) => {
+            Err(EngineError::Unsupported(why)) => {
                 hear.status(&format!("engine = \"native\" leaves this to DVC: {why}"));
                 Ok(false)
             }

@@ -2,7 +2,7 @@
 //!
 //! Only the new run is hashed and linked into the cache; the directory object is derived from the old one, and the stage's
 //! lines in `dvc.lock` are written anew. Source: `dvc/output.py` (`save`, `commit`), `dvc/stage/serialize.py`. What DVC would do
-//! otherwise (ignore rules, settings and stages beyond this) is [`EngineError::BeyondUs`]: nothing has changed then, and the
+//! otherwise (ignore rules, settings and stages beyond this) is [`EngineError::Unsupported`]: nothing has changed then, and the
 //! caller runs DVC.
 
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ use crate::support::names::safe_path;
 pub enum EngineError {
     /// DVC does here what the engine does not; DVC must be called.
     #[error("only DVC can do this: {0}")]
-    BeyondUs(String),
+    Unsupported(String),
     /// The list of files of the data version that `dvc.lock` names is not in the cache.
     #[error("the list of files of data version {0} is not in the cache")]
     NoListing(DataVersion),
@@ -65,7 +65,7 @@ impl From<DeltaError> for EngineError {
         match error {
             DeltaError::Listing(error) => error.into(),
             DeltaError::Fs(error) => error.into(),
-            DeltaError::TooMuch(_) => Self::BeyondUs(error.to_string()),
+            DeltaError::TooMuch(_) => Self::Unsupported(error.to_string()),
         }
     }
 }
@@ -73,7 +73,9 @@ impl From<DeltaError> for EngineError {
 impl Explain for EngineError {
     fn explain(&self) -> Explanation {
         match self {
-            Self::BeyondUs(_) => Setup.code("beyond_native_engine").hint("set engine = \"dvc\" in capture-hook.toml"),
+            Self::Unsupported(_) => {
+                Setup.code("beyond_native_engine").hint("set engine = \"dvc\" in capture-hook.toml")
+            }
             Self::NoListing(_) => CheckFailed.code("data_not_in_cache").hint("`capture-hook pull` gets it"),
             Self::NoRun(_) => Setup.code("run_not_in_dataset"),
             Self::Locked(error) => error.explain(),
@@ -114,8 +116,8 @@ pub struct Versioned {
 
 /// Whether the engine can do this project's work for these runs; `Err` names what only DVC does.
 pub fn is_within(root: &Path, settings: &Settings, stage: &Resolved, runs: &[RunKey]) -> Result<(), EngineError> {
-    let beyond = |why: String| Err(EngineError::BeyondUs(why));
-    if let Some(why) = settings.beyond_us.first() {
+    let beyond = |why: String| Err(EngineError::Unsupported(why));
+    if let Some(why) = settings.unsupported.first() {
         return beyond(why.clone());
     }
     if settings.hardlink_lock {
@@ -157,7 +159,7 @@ pub fn version(work: &Work<'_>) -> Result<Versioned, EngineError> {
     let before = lock.capture().and_then(|stage| stage.out(out_dir));
     let old = match before.map(|item| item.version()) {
         Some(Some(version)) => Some((version, linker.cache().list(version)?.ok_or(EngineError::NoListing(version))?)),
-        Some(None) => return Err(EngineError::BeyondUs("dvc.lock holds objects of DVC 2".into())),
+        Some(None) => return Err(EngineError::Unsupported("dvc.lock holds objects of DVC 2".into())),
         None => None,
     };
     let old_list = match &old {
@@ -193,9 +195,9 @@ pub fn version(work: &Work<'_>) -> Result<Versioned, EngineError> {
     };
     let value = record(work, &mut linker, (version, size, nfiles))?;
     let lines = lockfile_text::stage(STAGE, &value)
-        .ok_or_else(|| EngineError::BeyondUs("a parameter holds a value that only DVC writes".into()))?;
+        .ok_or_else(|| EngineError::Unsupported("a parameter holds a value that only DVC writes".into()))?;
     let new = lockfile_text::with_stage(&bytes, &lock, STAGE, &lines)
-        .ok_or_else(|| EngineError::BeyondUs("dvc.lock has no stages and more than stages".into()))?;
+        .ok_or_else(|| EngineError::Unsupported("dvc.lock has no stages and more than stages".into()))?;
     let changed = lock.capture().is_none_or(|stage| stage.to_value() != value);
     if changed {
         project.write_atomic(lockfile::FILE, &new)?;
@@ -230,10 +232,10 @@ fn run_files(dataset: &Path, key: &RunKey) -> Result<Vec<RunFile>, EngineError> 
             let path = entry.path();
             let name = entry.file_name().into_string();
             let Ok(name) = name else {
-                return Err(EngineError::BeyondUs(format!("{} is not UTF-8", path.display())));
+                return Err(EngineError::Unsupported(format!("{} is not UTF-8", path.display())));
             };
             if name == ".dvcignore" {
-                return Err(EngineError::BeyondUs(format!("{} may hold rules", path.display())));
+                return Err(EngineError::Unsupported(format!("{} may hold rules", path.display())));
             }
             // A link to a file, into the cache, stands for the file, as for DVC.
             let meta = std::fs::metadata(&path).at("look at", &path)?;
@@ -243,7 +245,7 @@ fn run_files(dataset: &Path, key: &RunKey) -> Result<Vec<RunFile>, EngineError> 
             } else if meta.is_file() {
                 found.push((relpath, path));
             } else {
-                return Err(EngineError::BeyondUs(format!("{} is no file", path.display())));
+                return Err(EngineError::Unsupported(format!("{} is no file", path.display())));
             }
         }
     }
@@ -272,7 +274,8 @@ fn sum(cache: &Cache, dataset: &Path, listing: &Listing) -> Result<(u64, u64), E
     let size = listing.entries().iter().filter(|entry| entry.is_safe()).try_fold(0_u64, |sum, entry| {
         let here = || std::fs::metadata(dataset.join(&entry.relpath)).ok().map(|meta| meta.len());
         let size = cache.size(entry.md5).or_else(here);
-        let size = size.ok_or_else(|| EngineError::BeyondUs(format!("the size of {} is not known", entry.relpath)))?;
+        let size =
+            size.ok_or_else(|| EngineError::Unsupported(format!("the size of {} is not known", entry.relpath)))?;
         Ok::<_, EngineError>(sum.saturating_add(size))
     })?;
     Ok((size, listing.len() as u64))
@@ -302,7 +305,7 @@ fn record(work: &Work<'_>, linker: &mut Linker, data: (DataVersion, u64, u64)) -
     for dep in paths {
         let path = work.root.join(dep);
         if !path.is_file() {
-            return Err(EngineError::BeyondUs(format!("the stage depends on `{dep}`, which is not there")));
+            return Err(EngineError::Unsupported(format!("the stage depends on `{dep}`, which is not there")));
         }
         let (oid, size) = hash(&path)?;
         deps.push(file(dep, oid, size));
@@ -325,7 +328,7 @@ fn record(work: &Work<'_>, linker: &mut Linker, data: (DataVersion, u64, u64)) -
         }
         let path = work.root.join(&out.path);
         if !std::fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_file() || meta.is_symlink()) || !path.is_file() {
-            return Err(EngineError::BeyondUs(format!("the output `{}` is no file", out.path)));
+            return Err(EngineError::Unsupported(format!("the output `{}` is no file", out.path)));
         }
         let (oid, size) = hash(&path)?;
         if out.cache {
@@ -354,11 +357,11 @@ fn params(work: &Work<'_>) -> Result<Value, EngineError> {
     let mut files = Vec::new();
     for dep in deps {
         if !safe_path(&dep.file) {
-            return Err(EngineError::BeyondUs(format!("the params file `{}` is outside the project", dep.file)));
+            return Err(EngineError::Unsupported(format!("the params file `{}` is outside the project", dep.file)));
         }
         let bytes = Root::at(work.root).read(&dep.file, limits::TEXT)?;
-        let bytes = bytes.ok_or_else(|| EngineError::BeyondUs(format!("there is no {}", dep.file)))?;
-        let values = formats::load(&dep.file, &bytes).map_err(|e| EngineError::BeyondUs(e.to_string()))?;
+        let bytes = bytes.ok_or_else(|| EngineError::Unsupported(format!("there is no {}", dep.file)))?;
+        let values = formats::load(&dep.file, &bytes).map_err(|e| EngineError::Unsupported(e.to_string()))?;
         let mut keys: Vec<String> = match (&values, dep.keys.is_empty()) {
             (Value::Map(entries), true) => entries.iter().map(|(key, _)| key.clone()).collect(),
             _ => dep.keys.clone(),
@@ -368,7 +371,7 @@ fn params(work: &Work<'_>) -> Result<Value, EngineError> {
         let mut entries = Vec::new();
         for key in keys {
             let value = values.at(&key).cloned();
-            let value = value.ok_or_else(|| EngineError::BeyondUs(format!("{} has no {key}", dep.file)))?;
+            let value = value.ok_or_else(|| EngineError::Unsupported(format!("{} has no {key}", dep.file)))?;
             entries.push((key, value));
         }
         files.push((dep.file.clone(), Value::Map(entries)));

@@ -70,10 +70,10 @@ pub enum CheckoutError {
     },
     /// The settings hold what only DVC does.
     #[error("only DVC can do this: {0}")]
-    BeyondUs(String),
+    Unsupported(String),
     /// The same, and local changes are to be replaced: DVC would remove runs that no data version holds, too.
     #[error("only DVC can replace local changes here: {why}")]
-    BeyondUsByForce {
+    UnsupportedByForce {
         /// The settings.
         why: String,
         /// The dataset, relative to the root.
@@ -96,8 +96,8 @@ impl Explain for CheckoutError {
             Self::Unsafe { .. } => {
                 CheckFailed.code("unsafe_path").hint("do not check this commit's data out; tell who made it")
             }
-            Self::BeyondUs(_) => Setup.code("beyond_native_checkout").hint("`dvc checkout` does it"),
-            Self::BeyondUsByForce { out_dir, .. } => Setup.code("beyond_native_checkout").hint(format!(
+            Self::Unsupported(_) => Setup.code("beyond_native_checkout").hint("`dvc checkout` does it"),
+            Self::UnsupportedByForce { out_dir, .. } => Setup.code("beyond_native_checkout").hint(format!(
                 "`dvc checkout --force {}` does it; it removes runs that are in no commit, too",
                 quoted(out_dir)
             )),
@@ -110,11 +110,11 @@ impl Explain for CheckoutError {
 
 /// Makes the change.
 pub fn switch(switch: &Switch<'_>) -> Result<Switched, CheckoutError> {
-    if let Some(why) = switch.settings.beyond_us.first() {
-        return Err(CheckoutError::BeyondUs(why.clone()));
+    if let Some(why) = switch.settings.unsupported.first() {
+        return Err(CheckoutError::Unsupported(why.clone()));
     }
     if switch.settings.hardlink_lock {
-        return Err(CheckoutError::BeyondUs("core.hardlink_lock is set".into()));
+        return Err(CheckoutError::Unsupported("core.hardlink_lock is set".into()));
     }
     let held = held(switch);
     let (write, remove) = difference(&held, switch.to);

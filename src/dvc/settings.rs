@@ -2,7 +2,7 @@
 //!
 //! Source: `dvc/config.py` and `dvc/config_schema.py`. Order, the later wins: the system's file, the user's, the
 //! project's `.dvc/config`, its `.dvc/config.local`. Paths are relative to the file that holds them. What is set there that
-//! the native engine, checkout or closure check do not do as DVC does is listed in [`Settings::beyond_us`]; then DVC must
+//! the native engine, checkout or closure check do not do as DVC does is listed in [`Settings::unsupported`]; then DVC must
 //! be called instead.
 
 use std::collections::BTreeMap;
@@ -75,7 +75,7 @@ pub struct Settings {
     /// Whether git tracks files of the cache: then others put its objects there, with modes of their choice.
     pub cache_is_tracked: bool,
     /// What is set that only DVC does right, in words.
-    pub beyond_us: Vec<String>,
+    pub unsupported: Vec<String>,
     /// Settings of files that git tracks by which a remote's client may run a program, read a file or ask a question
     /// ([`HARMLESS`] are the others): nothing is fetched unasked with such.
     pub strangers: Vec<Stranger>,
@@ -235,7 +235,7 @@ impl Settings {
             no_scm: false,
             hardlink_lock: false,
             cache_is_tracked: false,
-            beyond_us: Vec::new(),
+            unsupported: Vec::new(),
             strangers: Vec::new(),
         }
     }
@@ -302,11 +302,11 @@ impl Settings {
                 ("core", "hardlink_lock") => self.hardlink_lock = yes,
                 ("cache", "dir") => match local_path(dir, &value, env) {
                     Some(path) => self.cache_dir = path,
-                    None => self.beyond_us.push(format!("cache.dir is `{value}`")),
+                    None => self.unsupported.push(format!("cache.dir is `{value}`")),
                 },
                 ("cache", "type") => self.set_link_types(&value),
                 ("cache", "shared") => self.shared = value.eq_ignore_ascii_case("group"),
-                ("cache", "local") => self.beyond_us.push("cache.local is set".into()),
+                ("cache", "local") => self.unsupported.push("cache.local is set".into()),
                 // Everything else concerns transfers, Python or the terminal.
                 _ => {}
             }
@@ -321,7 +321,7 @@ impl Settings {
                 "hardlink" => types.push(LinkType::Hardlink),
                 "symlink" => types.push(LinkType::Symlink),
                 "copy" => types.push(LinkType::Copy),
-                _ => self.beyond_us.push(format!("cache.type holds `{name}`")),
+                _ => self.unsupported.push(format!("cache.type holds `{name}`")),
             }
         }
         if !types.is_empty() {
@@ -343,7 +343,7 @@ impl Settings {
             // Such a remote holds files under their own names.
             "worktree" | "version_aware" if value.eq_ignore_ascii_case("true") => {
                 remote.dir = None;
-                self.beyond_us.push(format!("remote `{name}` has {key}"));
+                self.unsupported.push(format!("remote `{name}` has {key}"));
             }
             _ => {}
         }

@@ -2,7 +2,7 @@
 //!
 //! Bytes in, values out: a hook hands in the index's blobs, a command the files. Source of the format: `dvc/schema.py` and
 //! `dvc/parsing/`. Only what one stage of a known shape uses is resolved; a stage that uses more (`foreach`, `matrix`,
-//! `wdir`, variables of its own) is [`StageError::BeyondUs`], and DVC decides.
+//! `wdir`, variables of its own) is [`StageError::Unsupported`], and DVC decides.
 //!
 //! What is judged here is what DVC does: whatever its reader may take for something else (aliases, merges, tags, values that
 //! are no text where text is meant) is an error, and so is a path that leads out of the project, for DVC removes and
@@ -59,7 +59,7 @@ pub enum StageError {
     },
     /// Right for DVC, but more than is read here.
     #[error("{FILE}: {0}")]
-    BeyondUs(String),
+    Unsupported(String),
     /// The params file is not there.
     #[error("{file} is not there, and {FILE} takes the parameter {key} from it")]
     NoParamsFile {
@@ -96,7 +96,7 @@ impl Explain for StageError {
             Self::Yaml(_) | Self::Shape { .. } => {
                 Setup.code("invalid_dvc_yaml").hint("`dvc stage list` says what DVC makes of it")
             }
-            Self::BeyondUs(_) => Setup.code("stage_not_understood").hint(format!(
+            Self::Unsupported(_) => Setup.code("stage_not_understood").hint(format!(
                 "`capture-hook init` in a scratch repository shows the stage `{STAGE}` as it is meant"
             )),
             Self::NoParamsFile { file, .. } => Setup.code("no_params_file").hint(format!(
@@ -210,7 +210,7 @@ impl Stage {
             match key.text().unwrap_or_default() {
                 "cmd" | "deps" | "outs" | "metrics" | "plots" | "params" | "frozen" => clear(value, usize::MAX)?,
                 "always_changed" | "desc" | "meta" => {}
-                other => return Err(StageError::BeyondUs(format!("the stage `{STAGE}` uses `{other}`"))),
+                other => return Err(StageError::Unsupported(format!("the stage `{STAGE}` uses `{other}`"))),
             }
         }
         let cmd = match stage.get("cmd").filter(|node| !node.is_null()) {
@@ -250,7 +250,7 @@ impl Stage {
         let stage = Self { cmd, cmd_is_list, deps, params, outs, frozen, vars };
         let file = stage.params_file();
         if !safe_path(file) || file.contains("${") {
-            return Err(StageError::BeyondUs(format!("the params file `{file}` is outside the project")));
+            return Err(StageError::Unsupported(format!("the params file `{file}` is outside the project")));
         }
         Ok(Some(stage))
     }
@@ -274,7 +274,7 @@ impl Stage {
         let mut paths = paths.chain(self.params.iter().map(|dep| &dep.file));
         let inside = |path: &&String| safe_path(path.strip_prefix("./").unwrap_or(path).trim_end_matches('/'));
         match paths.find(|path| !inside(path)) {
-            Some(path) => Err(StageError::BeyondUs(format!(
+            Some(path) => Err(StageError::Unsupported(format!(
                 "the stage `{STAGE}` names `{path}`, which is not a path inside the project"
             ))),
             None => Ok(()),
@@ -291,10 +291,10 @@ impl Stage {
     fn unfilled(&self, error: Unfillable, is_there: bool) -> StageError {
         let file = self.params_file().to_owned();
         match error {
-            Unfillable::Odd(message) => StageError::BeyondUs(message),
+            Unfillable::Odd(message) => StageError::Unsupported(message),
             Unfillable::Undefined(key) if !is_there => StageError::NoParamsFile { file, key },
             Unfillable::Undefined(key) if key.starts_with(SECTION) => StageError::Unfilled { file, key },
-            Unfillable::Undefined(key) => StageError::BeyondUs(format!("nothing defines `${{{key}}}`")),
+            Unfillable::Undefined(key) => StageError::Unsupported(format!("nothing defines `${{{key}}}`")),
         }
     }
 
@@ -307,7 +307,9 @@ impl Stage {
         let fill = |text: &String| {
             if text.contains("${") && !self.fills_in_from(self.params_file()) {
                 let file = self.params_file();
-                return Err(StageError::BeyondUs(format!("`{text}` is filled in from {PARAMS_FILE}, not from {file}")));
+                return Err(StageError::Unsupported(format!(
+                    "`{text}` is filled in from {PARAMS_FILE}, not from {file}"
+                )));
             }
             interpolate(text, &values).map_err(|error| self.unfilled(error, params_file.is_some()))
         };
@@ -334,19 +336,19 @@ impl Stage {
         let text = |key: &str| values.at(key).filter(|v| **v != Value::Null);
         let out_dir = match text(OUT_DIR) {
             Some(Value::Str(dir)) => dir.trim_end_matches('/').to_owned(),
-            Some(other) => return Err(StageError::BeyondUs(format!("{OUT_DIR} is {other}, not a path"))),
+            Some(other) => return Err(StageError::Unsupported(format!("{OUT_DIR} is {other}, not a path"))),
             None => DEFAULT_OUT_DIR.to_owned(),
         };
         if let Some(why) = names::refused(&out_dir) {
             return Err(StageError::Misplaced { out_dir, why });
         }
         if !stage.outs.iter().any(|out| out.path.trim_end_matches('/') == out_dir) {
-            return Err(StageError::BeyondUs(format!("the stage `{STAGE}` has no output `{out_dir}`")));
+            return Err(StageError::Unsupported(format!("the stage `{STAGE}` has no output `{out_dir}`")));
         }
         stage.stays_inside()?;
         let run_dir = match text(RUN_DIR) {
             Some(Value::Str(dir)) => is_selection(dir).then(|| dir.clone()),
-            Some(other) => return Err(StageError::BeyondUs(format!("{RUN_DIR} is {other}, not a path"))),
+            Some(other) => return Err(StageError::Unsupported(format!("{RUN_DIR} is {other}, not a path"))),
             None => None,
         };
         Ok(Resolved { stage, out_dir, run_dir, values })

@@ -138,7 +138,7 @@ impl Workspace {
         let stage = self.stage()?;
         let file = stage.as_ref().map_or(PARAMS_FILE, Stage::params_file);
         if !safe_path(file) {
-            return Err(StageError::BeyondUs(format!("the params file `{file}` is outside the project")).into());
+            return Err(StageError::Unsupported(format!("the params file `{file}` is outside the project")).into());
         }
         Ok(file.to_owned())
     }

@@ -179,7 +179,7 @@ impl Project {
         }
         let mut refused = Vec::new();
         let synced = match self.follow_natively(settings, locked, reach, hear, &mut refused) {
-            Err(SyncError::Checkout(CheckoutError::BeyondUs(why))) => match not_unasked(settings, reach) {
+            Err(SyncError::Checkout(CheckoutError::Unsupported(why))) => match not_unasked(settings, reach) {
                 Some(why) => Ok(Synced::Missing { why }),
                 None => self.follow_by_dvc(settings, locked, &why, hear),
             },

@@ -141,7 +141,9 @@ impl Project {
             let (most, force) = (usize::MAX, true);
             let switch = Switch { root, settings, out_dir, from: &from, to: &to, most, patience, force };
             checkout::switch(&switch).map_err(|error| match error {
-                CheckoutError::BeyondUs(why) => CheckoutError::BeyondUsByForce { why, out_dir: out_dir.to_owned() },
+                CheckoutError::Unsupported(why) => {
+                    CheckoutError::UnsupportedByForce { why, out_dir: out_dir.to_owned() }
+                }
                 error => error,
             })
         };

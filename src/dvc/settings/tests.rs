@@ -33,7 +33,7 @@ fn the_nearer_file_wins_and_paths_are_relative_to_their_file() {
     assert_eq!(settings.cache_dir, dir.path().join("home/.config/dvc/shared"));
     assert_eq!(settings.link_types, [LinkType::Hardlink, LinkType::Copy]);
     assert_eq!(settings.remote().unwrap().dir, Some(dir.path().join("store")));
-    assert!(!settings.autostage && settings.beyond_us.is_empty());
+    assert!(!settings.autostage && settings.unsupported.is_empty());
     assert_eq!(settings.remotes["s3"].dir, None);
 }
 
@@ -41,7 +41,7 @@ fn the_nearer_file_wins_and_paths_are_relative_to_their_file() {
 fn what_only_dvc_does_right_is_said() {
     let config = "[cache]\n    local = x\n['remote \"w\"']\n    url = /w\n    worktree = true\n";
     let (_dir, settings) = settings(&[("repo/.dvc/config", config)]);
-    assert_eq!(settings.beyond_us.len(), 2, "{:?}", settings.beyond_us);
+    assert_eq!(settings.unsupported.len(), 2, "{:?}", settings.unsupported);
     assert_eq!(settings.remotes["w"].dir, None);
 }
 

@@ -39,7 +39,7 @@ fn a_dataset_outside_the_project_or_among_programs_is_refused() {
 #[test]
 fn what_is_not_understood_is_said() {
     let with = |from: &str, to: &str| Stage::parse(REFERENCE.replace(from, to).as_bytes());
-    assert!(matches!(with("    cmd:", "    wdir: x\n    cmd:"), Err(StageError::BeyondUs(_))));
+    assert!(matches!(with("    cmd:", "    wdir: x\n    cmd:"), Err(StageError::Unsupported(_))));
     assert!(matches!(with("    cmd:", "<<<<<<< ours\n    cmd:"), Err(StageError::Conflict { line: 3 })));
     assert_eq!(with("capture_ingest", "other").unwrap(), None);
     assert_eq!(Stage::parse(b"").unwrap(), None);
