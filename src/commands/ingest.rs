@@ -12,7 +12,7 @@ use crate::dvc::stage::{DEFAULT_OUT_DIR, PARAMS_FILE};
 use crate::error::{Error, ExitKind};
 use crate::ingest;
 use crate::ingest::{Ingested, Request, ingest};
-use crate::project::dir::{Selection, Workspace, WorkspaceError, normal};
+use crate::project::dir::{Selection, Workspace, normal};
 use crate::project::{Project, ProjectError, tell_ignored};
 use crate::run::dataset_dir;
 use crate::run::discover::{DuplicateRuns, RunDir};
@@ -81,7 +81,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
             Some(selection) if place.stage()?.is_some() => return leave(app, &place, &selection.file, &out_dir),
             selection => {
                 let file = selection.map_or_else(|| PARAMS_FILE.into(), |selection| selection.file);
-                return Err(WorkspaceError::NothingSelected { file }.into());
+                return Err(ProjectError::NothingSelected { file }.into());
             }
         }
     };
@@ -128,7 +128,7 @@ fn leave(app: &App, place: &Workspace, file: &str, out_dir: &Path) -> Result<Out
         }
         Err(_) => drop(dataset_dir::check(&place.root, out_dir, &[]).map_err(ProjectError::from)?),
     }
-    Root::at(&place.root).create_dir_all(&shown).map_err(WorkspaceError::from)?;
+    Root::at(&place.root).create_dir_all(&shown).map_err(ProjectError::from)?;
     app.ui.status(&format!("no run is selected in {file}: {shown} stays as it is"));
     app.ui.hint("`capture-hook select RUN` selects one");
     if app.ui.json() {

@@ -6,8 +6,8 @@ use crate::app::{App, Outcome};
 use crate::dvc::absent::AbsentRemote;
 use crate::dvc::remote::fetch;
 use crate::error::{Error, ExitKind};
-use crate::history::catalog::{Catalog, Known, RunError, Sighting};
-use crate::project::{Project, Source};
+use crate::history::catalog::{Catalog, Known, Sighting};
+use crate::project::{Project, ProjectError, Source};
 use crate::run::RunKey;
 use crate::run::resolve::ResolveError;
 use crate::support::process::quoted;
@@ -160,7 +160,7 @@ fn tell(app: &App, args: &Args, pulled: &Pulled) {
 /// The run of the data version that the user means.
 fn held_run(app: &App, project: &Project, catalog: &Catalog, query: &str, held: &[Known]) -> Result<RunKey, Error> {
     let target = match project.resolve_among(catalog, &app.cwd, query, held) {
-        Err(RunError::Resolve(error @ ResolveError::NotFound { .. })) => {
+        Err(ProjectError::Resolve(error @ ResolveError::NotFound { .. })) => {
             project.resolve_run(catalog, &app.cwd, query).map_err(|_| error)?
         }
         other => other?,

@@ -7,7 +7,8 @@ use serde::Serialize;
 use crate::app::{App, Outcome};
 use crate::error::{Error, ExitKind};
 use crate::output::{human, validation};
-use crate::project::dir::{Workspace, WorkspaceError, normal};
+use crate::project::ProjectError;
+use crate::project::dir::{Workspace, normal};
 use crate::project::include::LooseFiles;
 use crate::run::discover::{LeftOut, RunDir};
 use crate::run::resolve::ResolveError;
@@ -111,7 +112,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
 struct Wanted {
     dirs: Vec<PathBuf>,
     /// Why the first that is not there is not.
-    missing: Option<WorkspaceError>,
+    missing: Option<ProjectError>,
     left_out: Vec<LeftOut>,
 }
 
@@ -144,7 +145,7 @@ fn wanted(app: &App, args: &Args, workspace: &Workspace) -> Result<Wanted, Error
     for query in &args.runs {
         match workspace.run(&app.cwd, query) {
             Ok(dir) => wanted.dirs.push(dir),
-            Err(error @ WorkspaceError::Resolve(ResolveError::NotFound { .. })) if query.contains('/') => {
+            Err(error @ ProjectError::Resolve(ResolveError::NotFound { .. })) if query.contains('/') => {
                 wanted.dirs.push(normal(&app.cwd.join(query)));
                 wanted.missing.get_or_insert(error);
             }

@@ -10,8 +10,6 @@ use std::path::{Path, PathBuf};
 use super::{Change, History};
 use crate::dataset::location::Place;
 use crate::dvc::hash::DataVersion;
-use crate::error::ExitKind::Setup;
-use crate::error::{Explain, Explanation};
 use crate::formats::json::Value;
 use crate::git::Oid;
 use crate::project::dir::Workspace;
@@ -76,36 +74,6 @@ pub struct Target {
     pub commit: Option<Oid>,
     /// The directory that was typed.
     pub dir: Option<PathBuf>,
-}
-
-/// A RUN whose data cannot be found.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// It means no run, or several.
-    #[error(transparent)]
-    Resolve(#[from] ResolveError),
-    /// It is known, and its data is not in this clone.
-    #[error("the data of {run} is not in this clone")]
-    NotHere {
-        /// The run.
-        run: String,
-    },
-    /// The project.
-    #[error(transparent)]
-    Project(#[from] ProjectError),
-}
-
-impl Explain for RunError {
-    fn explain(&self) -> Explanation {
-        match self {
-            Self::Resolve(error) => error.explain(),
-            Self::NotHere { run } => {
-                let run = crate::support::process::quoted(run);
-                Setup.code("run_not_here").hint(format!("`capture-hook pull {run}` brings it"))
-            }
-            Self::Project(error) => error.explain(),
-        }
-    }
 }
 
 impl Catalog {
@@ -185,7 +153,7 @@ impl Project {
     }
 
     /// The run that a RUN means.
-    pub fn resolve_run(&self, catalog: &Catalog, cwd: &Path, query: &str) -> Result<Target, RunError> {
+    pub fn resolve_run(&self, catalog: &Catalog, cwd: &Path, query: &str) -> Result<Target, ProjectError> {
         self.resolve_among(catalog, cwd, query, &catalog.runs().collect::<Vec<_>>())
     }
 
@@ -196,7 +164,7 @@ impl Project {
         cwd: &Path,
         query: &str,
         known: &[Known],
-    ) -> Result<Target, RunError> {
+    ) -> Result<Target, ProjectError> {
         let tag = |name: &str| catalog.history.tags.iter().find(|tag| tag.tag.name == name);
         let start = |run: &Known| self.start_time(catalog, run);
         let found = match resolve(RunQuery { text: query, cwd }, known, |name| tag(name).is_some(), start)? {
@@ -262,11 +230,11 @@ impl Project {
     }
 
     /// Where the bytes of what somebody typed lie; an error that says how to get them where that is nowhere here.
-    pub fn locate(&self, catalog: &Catalog, target: &Target) -> Result<Place, RunError> {
+    pub fn locate(&self, catalog: &Catalog, target: &Target) -> Result<Place, ProjectError> {
         if let Some(dir) = &target.dir {
             return Ok(Place::Recorded(dir.clone()));
         }
-        let not_here = || RunError::NotHere { run: target.key.to_string() };
+        let not_here = || ProjectError::RunNotHere { run: target.key.to_string() };
         let known = catalog.get(&target.key).ok_or_else(not_here)?;
         let place = self.place(catalog, &known, target.commit.as_ref())?.ok_or_else(not_here)?;
         match catalog.duplicates.of(&target.key) {

@@ -8,12 +8,10 @@ use std::path::{Component, Path, PathBuf};
 use super::config;
 use crate::dvc::stage;
 use crate::dvc::stage::{DEFAULT_OUT_DIR, OUT_DIR, PARAMS_FILE, RUN_DIR, Stage, StageError, is_selection};
-use crate::error::ExitKind::Setup;
-use crate::error::{Explain, Explanation};
 use crate::formats;
-use crate::formats::ParamsError;
 use crate::history::{is_tag_of, parse_tag};
-use crate::project::config::{Config, ConfigError};
+use crate::project::ProjectError;
+use crate::project::config::Config;
 use crate::run::discover;
 use crate::run::discover::{Discovered, DuplicateRuns, RunDir};
 use crate::run::resolve::{ResolveError, ResolvedRun, RunQuery, resolve};
@@ -21,7 +19,7 @@ use crate::support::beneath::Root;
 use crate::support::fs::FsError;
 use crate::support::limits;
 use crate::support::names::safe_path;
-use crate::validate::{Options, OptionsError};
+use crate::validate::Options;
 
 /// The project around a directory.
 #[derive(Debug, Clone)]
@@ -43,68 +41,9 @@ pub struct Selection {
     pub file: String,
 }
 
-/// Why a place cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum WorkspaceError {
-    /// The settings.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The `[validate]` settings.
-    #[error(transparent)]
-    Validate(#[from] OptionsError),
-    /// The pipeline.
-    #[error(transparent)]
-    Stage(#[from] StageError),
-    /// The parameters.
-    #[error(transparent)]
-    Params(#[from] ParamsError),
-    /// A parameter that is no path.
-    #[error("{file}: {key} is {found}, not a path")]
-    NotAPath {
-        /// The parameters' file.
-        file: String,
-        /// Which parameter.
-        key: &'static str,
-        /// What it is.
-        found: String,
-    },
-    /// No run is selected.
-    #[error("no run is selected: {RUN_DIR} of {file} names none")]
-    NothingSelected {
-        /// The parameters' file.
-        file: String,
-    },
-    /// The run that the user names.
-    #[error(transparent)]
-    Resolve(#[from] ResolveError),
-    /// The disk failed.
-    #[error(transparent)]
-    Fs(#[from] FsError),
-}
-
-impl Explain for WorkspaceError {
-    fn explain(&self) -> Explanation {
-        match self {
-            Self::NotAPath { .. } => {
-                Setup.code("invalid_params").hint("put it in quotes; `capture-hook select RUN` writes it rightly")
-            }
-            Self::NothingSelected { .. } => Setup
-                .code("no_run_selected")
-                .hint("`capture-hook runs` lists the runs there are, `capture-hook select RUN` selects one")
-                .hint("or name it: `capture-hook ingest RUN`"),
-            Self::Config(error) => error.explain(),
-            Self::Validate(error) => error.explain(),
-            Self::Stage(error) => error.explain(),
-            Self::Params(error) => error.explain(),
-            Self::Resolve(error) => error.explain(),
-            Self::Fs(error) => error.explain(),
-        }
-    }
-}
-
 impl Workspace {
     /// The project around `cwd`, which is absolute.
-    pub fn find(cwd: &Path) -> Result<Self, WorkspaceError> {
+    pub fn find(cwd: &Path) -> Result<Self, ProjectError> {
         let with = |name: &str| cwd.ancestors().find(|dir| dir.join(name).exists());
         let root = with(".dvc").or_else(|| with(".git")).unwrap_or(cwd).to_path_buf();
         let config = match Root::at(&root).read(config::FILE, limits::TEXT)? {
@@ -121,12 +60,12 @@ impl Workspace {
     }
 
     /// Which findings count.
-    pub fn validation(&self) -> Result<Options, WorkspaceError> {
+    pub fn validation(&self) -> Result<Options, ProjectError> {
         Ok(super::validation(&self.config)?)
     }
 
     /// The stage as `dvc.yaml` writes it; `None` if there is none.
-    pub fn stage(&self) -> Result<Option<Stage>, WorkspaceError> {
+    pub fn stage(&self) -> Result<Option<Stage>, ProjectError> {
         match Root::at(&self.root).read(stage::FILE, limits::TEXT)? {
             Some(bytes) => Ok(Stage::parse(&bytes)?),
             None => Ok(None),
@@ -134,7 +73,7 @@ impl Workspace {
     }
 
     /// The params file that the stage depends on, relative to the root.
-    pub fn params_file(&self) -> Result<String, WorkspaceError> {
+    pub fn params_file(&self) -> Result<String, ProjectError> {
         let stage = self.stage()?;
         let file = stage.as_ref().map_or(PARAMS_FILE, Stage::params_file);
         if !safe_path(file) {
@@ -144,7 +83,7 @@ impl Workspace {
     }
 
     /// What stands for a params file that is not there: an error if the stage wants one.
-    pub fn without_params<T>(&self, file: &str, empty: T) -> Result<T, WorkspaceError> {
+    pub fn without_params<T>(&self, file: &str, empty: T) -> Result<T, ProjectError> {
         match self.stage()? {
             Some(_) => Err(StageError::NoParamsFile { file: file.to_owned(), key: RUN_DIR.to_owned() }.into()),
             None => Ok(empty),
@@ -152,7 +91,7 @@ impl Workspace {
     }
 
     /// What the parameters that the stage depends on say.
-    pub fn selection(&self) -> Result<Selection, WorkspaceError> {
+    pub fn selection(&self) -> Result<Selection, ProjectError> {
         let file = self.params_file()?;
         let values = match Root::at(&self.root).read(&file, limits::TEXT)? {
             Some(bytes) => formats::load(&file, &bytes)?,
@@ -161,7 +100,7 @@ impl Workspace {
         let path = |key: &'static str| match values.at(key) {
             None | Some(formats::Value::Null) => Ok(None),
             Some(formats::Value::Str(path)) => Ok(Some(path.clone())),
-            Some(other) => Err(WorkspaceError::NotAPath { file: file.clone(), key, found: other.to_string() }),
+            Some(other) => Err(ProjectError::NotAPath { file: file.clone(), key, found: other.to_string() }),
         };
         let run_dir = path(RUN_DIR)?.filter(|dir| is_selection(dir));
         let out_dir = path(OUT_DIR)?.unwrap_or_else(|| DEFAULT_OUT_DIR.into());
@@ -185,7 +124,7 @@ impl Workspace {
     }
 
     /// The directory of the recorded run that the user names.
-    pub fn run(&self, cwd: &Path, query: &str) -> Result<PathBuf, WorkspaceError> {
+    pub fn run(&self, cwd: &Path, query: &str) -> Result<PathBuf, ProjectError> {
         let found = self.discover()?.runs;
         let tagged = |name: &str| found.iter().filter_map(|run| run.key.clone()).find(|run| is_tag_of(name, run));
         let is_tag = |name: &str| tagged(name).is_some() || parse_tag(name, b"").is_some();
@@ -222,7 +161,7 @@ impl Workspace {
     }
 }
 
-fn not_found(query: &str) -> WorkspaceError {
+fn not_found(query: &str) -> ProjectError {
     ResolveError::NotFound { query: query.into(), near: Vec::new() }.into()
 }
 

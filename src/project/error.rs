@@ -6,12 +6,14 @@ use crate::columnar::FiguresError;
 use crate::dvc::cache::CacheError;
 use crate::dvc::lockfile::LockError;
 use crate::dvc::settings::SettingsError;
-use crate::dvc::stage::StageError;
+use crate::dvc::stage::{RUN_DIR, StageError};
 use crate::error::ExitKind::{CheckFailed, Setup, Usage};
 use crate::error::{Explain, Explanation};
+use crate::formats::ParamsError;
 use crate::git::GitError;
 use crate::project::config::ConfigError;
 use crate::run::dataset_dir::Misplaced;
+use crate::run::resolve::ResolveError;
 use crate::support::fs::FsError;
 use crate::support::process::quoted;
 use crate::validate::{OptionsError, ScanError};
@@ -80,6 +82,28 @@ pub enum ProjectError {
         /// What ends the operation that made it: `git merge --abort`.
         abort: &'static str,
     },
+    /// A parameter that is no path.
+    #[error("{file}: {key} is {found}, not a path")]
+    NotAPath {
+        /// The parameters' file.
+        file: String,
+        /// Which parameter.
+        key: &'static str,
+        /// What it is.
+        found: String,
+    },
+    /// No run is selected.
+    #[error("no run is selected: {RUN_DIR} of {file} names none")]
+    NothingSelected {
+        /// The parameters' file.
+        file: String,
+    },
+    /// A run that is known, and whose data is not in this clone.
+    #[error("the data of {run} is not in this clone")]
+    RunNotHere {
+        /// The run.
+        run: String,
+    },
     /// A file that is there, and that nothing can be added to without changing it.
     #[error("cannot add to {file}: {message}")]
     CannotAdd {
@@ -100,6 +124,9 @@ pub enum ProjectError {
     /// `dvc.yaml`, or what it takes from the parameters.
     #[error(transparent)]
     Stage(#[from] StageError),
+    /// The parameters.
+    #[error(transparent)]
+    Params(#[from] ParamsError),
     /// `dvc.lock`.
     #[error(transparent)]
     Lock(#[from] LockError),
@@ -109,6 +136,9 @@ pub enum ProjectError {
     /// The `[validate]` settings.
     #[error(transparent)]
     Validate(#[from] OptionsError),
+    /// The run that the user names.
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
     /// A dataset where none may be.
     #[error(transparent)]
     Misplaced(#[from] Misplaced),
@@ -159,6 +189,16 @@ impl Explain for ProjectError {
                 );
                 Explanation { hints: vec![hint], ..conflict.explain() }
             }
+            Self::NotAPath { .. } => {
+                Setup.code("invalid_params").hint("put it in quotes; `capture-hook select RUN` writes it rightly")
+            }
+            Self::NothingSelected { .. } => Setup
+                .code("no_run_selected")
+                .hint("`capture-hook runs` lists the runs there are, `capture-hook select RUN` selects one")
+                .hint("or name it: `capture-hook ingest RUN`"),
+            Self::RunNotHere { run } => {
+                Setup.code("run_not_here").hint(format!("`capture-hook pull {}` brings it", quoted(run)))
+            }
             Self::CannotAdd { .. } => Setup
                 .code("cannot_add")
                 .hint("add it by hand: `capture-hook init` in a scratch repository shows what it is to look like"),
@@ -166,9 +206,11 @@ impl Explain for ProjectError {
             Self::Config(error) => error.explain(),
             Self::Settings(error) => error.explain(),
             Self::Stage(error) => error.explain(),
+            Self::Params(error) => error.explain(),
             Self::Lock(error) => error.explain(),
             Self::Cache(error) => error.explain(),
             Self::Validate(error) => error.explain(),
+            Self::Resolve(error) => error.explain(),
             Self::Misplaced(error) => error.explain(),
             Self::Scan(error) => error.explain(),
             Self::Figures(error) => error.explain(),

@@ -7,7 +7,8 @@ use crate::error::ExitKind::Usage;
 use crate::error::{Explain, Explanation};
 use crate::formats::ParamsError;
 use crate::formats::edit::{Leaf, set};
-use crate::project::dir::{Workspace, WorkspaceError, normal};
+use crate::project::ProjectError;
+use crate::project::dir::{Workspace, normal};
 use crate::run::discover::RunDir;
 use crate::setup::PARAMS_YAML;
 use crate::support::beneath::Root;
@@ -44,9 +45,9 @@ pub enum SelectError {
     /// Its path would read as no selection.
     #[error("the path {} reads as a placeholder, so a params file that names it selects no run", .0.escape_debug())]
     Placeholder(String),
-    /// Where the project is not as it should be.
+    /// The project.
     #[error(transparent)]
-    Workspace(#[from] WorkspaceError),
+    Project(#[from] ProjectError),
     /// The params file.
     #[error(transparent)]
     Params(#[from] ParamsError),
@@ -65,7 +66,7 @@ impl Explain for SelectError {
             Self::Placeholder(_) => Usage
                 .code("path_is_placeholder")
                 .hint("give the run's directory a name without `<…>`, such as the run's id without them"),
-            Self::Workspace(error) => error.explain(),
+            Self::Project(error) => error.explain(),
             Self::Params(error @ ParamsError::NotRead { .. }) => {
                 error.explain().hint("nothing was changed; set ingest_capture.run_dir there by hand")
             }
