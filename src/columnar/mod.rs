@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use parquet::errors::ParquetError;
 
-use crate::error::ExitKind::Io;
+use crate::error::ExitKind::{CheckFailed, Io};
 use crate::error::{Explain, Explanation};
 use crate::support::fs::FsError;
 
@@ -27,19 +27,19 @@ pub use compare::same_rows;
 pub use metrics::{EpisodeColumns, Grid, KeyCollector, KeyFigures};
 pub use metrics_collect::{Band, Collector, Curve, Episode, Path as AgentPath, StepColumns, Trace, Visits};
 pub use metrics_rows::RowFigures;
-pub use read::{FiguresError, key_figures, parquet_rows, trace};
+pub use read::{key_figures, parquet_rows, trace};
 pub use sink::ParquetSink;
 pub use write::{EpisodesFile, StepsFile};
 
-/// Parquet that could not be written.
+/// A parquet file that could not be written or read.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum ColumnarError {
     /// The disk failed.
     #[error(transparent)]
     Fs(#[from] FsError),
     /// The rows could not be encoded.
     #[error("cannot write {}", path.display())]
-    Parquet {
+    Write {
         /// The file.
         path: PathBuf,
         /// Why.
@@ -48,25 +48,44 @@ pub enum Error {
     /// The writing thread ended before its work was done.
     #[error("the thread that writes parquet ended early")]
     Ended,
+    /// A run's file cannot be opened.
+    #[error("cannot open {}", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A run's file is not the parquet that ingest writes.
+    #[error("{} cannot be read: {message}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
 }
 
-impl Error {
-    fn parquet(path: &Path, error: ParquetError) -> Self {
+impl ColumnarError {
+    fn write(path: &Path, error: ParquetError) -> Self {
         match error {
             ParquetError::External(source) => match source.downcast::<std::io::Error>() {
                 Ok(source) => FsError { action: "write", path: path.to_path_buf(), source: *source }.into(),
-                Err(source) => Self::Parquet { path: path.to_path_buf(), source: ParquetError::External(source) },
+                Err(source) => Self::Write { path: path.to_path_buf(), source: ParquetError::External(source) },
             },
-            source => Self::Parquet { path: path.to_path_buf(), source },
+            source => Self::Write { path: path.to_path_buf(), source },
         }
     }
 }
 
-impl Explain for Error {
+impl Explain for ColumnarError {
     fn explain(&self) -> Explanation {
+        const VERIFY: &str = "`capture-hook verify` says which files of the dataset are damaged";
         match self {
             Self::Fs(error) => Explanation { exit: Io, ..error.explain() },
-            Self::Parquet { .. } | Self::Ended => Io.code("io"),
+            Self::Write { .. } | Self::Ended => Io.code("io"),
+            Self::Open { .. } => Io.code("io").hint(VERIFY),
+            Self::Unreadable { .. } => CheckFailed.code("unreadable_parquet").hint(VERIFY),
         }
     }
 }

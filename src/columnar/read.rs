@@ -1,7 +1,7 @@
 //! Figures from a run's `steps.parquet` and `episodes.parquet`: only the needed columns are read.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::cast;
@@ -9,51 +9,19 @@ use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
+use crate::columnar::ColumnarError;
 use crate::columnar::metrics::{EpisodeColumns, KeyCollector, KeyFigures};
 use crate::columnar::metrics_collect::{Collector, StepColumns, Trace};
-use crate::error::ExitKind::{CheckFailed, Io};
-use crate::error::{Explain, Explanation};
 use crate::support::fs;
 
-/// A parquet file of a run that cannot be read for figures.
-#[derive(Debug, thiserror::Error)]
-pub enum FiguresError {
-    /// It cannot be opened.
-    #[error("cannot open {}", path.display())]
-    Open {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        source: std::io::Error,
-    },
-    /// It is not the parquet that ingest writes.
-    #[error("{} cannot be read: {message}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        message: String,
-    },
-}
-
-impl Explain for FiguresError {
-    fn explain(&self) -> Explanation {
-        let explanation = match self {
-            Self::Open { .. } => Io.code("io"),
-            Self::Unreadable { .. } => CheckFailed.code("unreadable_parquet"),
-        };
-        explanation.hint("`capture-hook verify` says which files of the dataset are damaged")
-    }
-}
-
 /// The rows of a parquet file, from its footer alone.
-pub fn parquet_rows(path: &Path) -> Result<u64, FiguresError> {
+pub fn parquet_rows(path: &Path) -> Result<u64, ColumnarError> {
     let builder = open(path)?;
     Ok(u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0))
 }
 
 /// Key figures of a run from its `steps.parquet` (of which only the footer is read) and `episodes.parquet`.
-pub fn key_figures(steps: &Path, episodes: &Path) -> Result<KeyFigures, FiguresError> {
+pub fn key_figures(steps: &Path, episodes: &Path) -> Result<KeyFigures, ColumnarError> {
     let steps = parquet_rows(steps)?;
     let path = episodes;
     let columns = ["terminated", "total_steps", "total_reward", "final_distance_to_goal"];
@@ -71,7 +39,7 @@ pub fn key_figures(steps: &Path, episodes: &Path) -> Result<KeyFigures, FiguresE
 }
 
 /// The trace of a run from its `steps.parquet`.
-pub fn trace(path: &Path) -> Result<Trace, FiguresError> {
+pub fn trace(path: &Path) -> Result<Trace, ColumnarError> {
     let columns = ["episode_index", "reward", "terminated", "truncated", "agent_x", "agent_y", "distance_to_goal"];
     let mut collector = Collector::default();
     for batch in batches(path, &columns)? {
@@ -89,19 +57,19 @@ pub fn trace(path: &Path) -> Result<Trace, FiguresError> {
     Ok(collector.finish())
 }
 
-fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, FiguresError> {
-    let file = fs::open(path).map_err(|error| FiguresError::Open { path: path.into(), source: error.source })?;
+fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, ColumnarError> {
+    let file = fs::open(path).map_err(|error| ColumnarError::Open { path: path.into(), source: error.source })?;
     ParquetRecordBatchReaderBuilder::try_new(file).map_err(|e| bad(path, e))
 }
 
-fn batches(path: &Path, columns: &[&str]) -> Result<ParquetRecordBatchReader, FiguresError> {
+fn batches(path: &Path, columns: &[&str]) -> Result<ParquetRecordBatchReader, ColumnarError> {
     let builder = open(path)?;
     let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
     builder.with_projection(mask).with_batch_size(8192).build().map_err(|e| bad(path, e))
 }
 
-fn bad(path: &Path, message: impl std::fmt::Display) -> FiguresError {
-    FiguresError::Unreadable { path: path.into(), message: message.to_string() }
+fn bad(path: &Path, message: impl std::fmt::Display) -> ColumnarError {
+    ColumnarError::Unreadable { path: path.into(), message: message.to_string() }
 }
 
 struct Columns<'a> {
@@ -111,25 +79,25 @@ struct Columns<'a> {
 
 impl Columns<'_> {
     /// A column as this type. Recorders' own exports may hold a narrower one.
-    fn column(&self, name: &str, wanted: &DataType) -> Result<arrow::array::ArrayRef, FiguresError> {
+    fn column(&self, name: &str, wanted: &DataType) -> Result<arrow::array::ArrayRef, ColumnarError> {
         let column =
             self.batch.column_by_name(name).ok_or_else(|| bad(self.path, format!("there is no column `{name}`")))?;
         cast(column, wanted).map_err(|e| bad(self.path, format!("column `{name}`: {e}")))
     }
 
-    fn ints(&self, name: &str) -> Result<Vec<i64>, FiguresError> {
+    fn ints(&self, name: &str) -> Result<Vec<i64>, ColumnarError> {
         Ok(self.column(name, &DataType::Int64)?.as_primitive::<Int64Type>().values().to_vec())
     }
 
-    fn floats(&self, name: &str) -> Result<Vec<f64>, FiguresError> {
+    fn floats(&self, name: &str) -> Result<Vec<f64>, ColumnarError> {
         Ok(self.column(name, &DataType::Float64)?.as_primitive::<Float64Type>().values().to_vec())
     }
 
-    fn optional_floats(&self, name: &str) -> Result<Vec<Option<f64>>, FiguresError> {
+    fn optional_floats(&self, name: &str) -> Result<Vec<Option<f64>>, ColumnarError> {
         Ok(self.column(name, &DataType::Float64)?.as_primitive::<Float64Type>().iter().collect())
     }
 
-    fn bools(&self, name: &str) -> Result<Vec<bool>, FiguresError> {
+    fn bools(&self, name: &str) -> Result<Vec<bool>, ColumnarError> {
         let column = self.column(name, &DataType::Boolean)?;
         let bools: &BooleanArray = column.as_boolean();
         Ok((0..bools.len()).map(|i| bools.is_valid(i) && bools.value(i)).collect())

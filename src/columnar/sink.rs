@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
-use super::{EpisodesFile, Error, StepsFile};
+use super::{ColumnarError, EpisodesFile, StepsFile};
 use crate::run::RunKey;
 use crate::run::layout::{EPISODES_PARQUET, STEPS_PARQUET};
 use crate::run::meta::RunMeta;
@@ -32,7 +32,7 @@ enum Running {
     /// Rows are written where they come.
     Here(Box<Files>),
     /// Rows go to a thread.
-    Thread { batches: Sender<Batch>, used: Receiver<StepRows>, thread: JoinHandle<Result<(), Error>> },
+    Thread { batches: Sender<Batch>, used: Receiver<StepRows>, thread: JoinHandle<Result<(), ColumnarError>> },
 }
 
 enum Batch {
@@ -48,7 +48,7 @@ impl ParquetSink {
     }
 
     /// Ends the files and waits for them. Without a run ([`RowSink::begin`] was never called) there are none.
-    pub fn finish(self) -> Result<(), Error> {
+    pub fn finish(self) -> Result<(), ColumnarError> {
         self.running.map_or(Ok(()), Running::finish)
     }
 
@@ -65,18 +65,18 @@ impl ParquetSink {
         // The thread has ended early: it says why.
         match self.running.take().map(Running::finish) {
             Some(Err(error)) => Err(error.into()),
-            _ => Err(Error::Ended.into()),
+            _ => Err(ColumnarError::Ended.into()),
         }
     }
 }
 
 impl Running {
-    fn finish(self) -> Result<(), Error> {
+    fn finish(self) -> Result<(), ColumnarError> {
         match self {
             Self::Here(files) => files.finish(),
             Self::Thread { batches, thread, .. } => {
                 drop(batches);
-                thread.join().map_err(|_| Error::Ended)?
+                thread.join().map_err(|_| ColumnarError::Ended)?
             }
         }
     }
@@ -108,7 +108,12 @@ impl RowSink for ParquetSink {
     }
 }
 
-fn write(dir: &Path, key: &RunKey, incoming: &Receiver<Batch>, give_back: &Sender<StepRows>) -> Result<(), Error> {
+fn write(
+    dir: &Path,
+    key: &RunKey,
+    incoming: &Receiver<Batch>,
+    give_back: &Sender<StepRows>,
+) -> Result<(), ColumnarError> {
     let mut files = Files::new(dir, key)?;
     for batch in incoming {
         if let Some(rows) = files.write(batch)? {
@@ -128,33 +133,34 @@ struct Files {
 }
 
 impl Files {
-    fn new(dir: &Path, key: &RunKey) -> Result<Self, Error> {
+    fn new(dir: &Path, key: &RunKey) -> Result<Self, ColumnarError> {
         let (steps_path, episodes_path) = (dir.join(STEPS_PARQUET), dir.join(EPISODES_PARQUET));
         let open = |path: &Path| fs::create_new(path).map(BufWriter::new);
-        let steps = StepsFile::new(key, open(&steps_path)?).map_err(|error| Error::parquet(&steps_path, error))?;
-        let episodes =
-            EpisodesFile::new(key, open(&episodes_path)?).map_err(|error| Error::parquet(&episodes_path, error))?;
+        let steps =
+            StepsFile::new(key, open(&steps_path)?).map_err(|error| ColumnarError::write(&steps_path, error))?;
+        let episodes = EpisodesFile::new(key, open(&episodes_path)?)
+            .map_err(|error| ColumnarError::write(&episodes_path, error))?;
         Ok(Self { steps, steps_path, episodes, episodes_path })
     }
 
     /// Writes rows; gives back a batch that is done with.
-    fn write(&mut self, batch: Batch) -> Result<Option<StepRows>, Error> {
+    fn write(&mut self, batch: Batch) -> Result<Option<StepRows>, ColumnarError> {
         match batch {
             Batch::Steps(mut rows) => {
-                self.steps.write(&rows).map_err(|error| Error::parquet(&self.steps_path, error))?;
+                self.steps.write(&rows).map_err(|error| ColumnarError::write(&self.steps_path, error))?;
                 rows.clear();
                 Ok(Some(rows))
             }
             Batch::Episodes(rows) => {
-                self.episodes.write(&rows).map_err(|error| Error::parquet(&self.episodes_path, error))?;
+                self.episodes.write(&rows).map_err(|error| ColumnarError::write(&self.episodes_path, error))?;
                 Ok(None)
             }
         }
     }
 
-    fn finish(self) -> Result<(), Error> {
-        let steps = self.steps.finish().map_err(|error| Error::parquet(&self.steps_path, error))?;
-        let episodes = self.episodes.finish().map_err(|error| Error::parquet(&self.episodes_path, error))?;
+    fn finish(self) -> Result<(), ColumnarError> {
+        let steps = self.steps.finish().map_err(|error| ColumnarError::write(&self.steps_path, error))?;
+        let episodes = self.episodes.finish().map_err(|error| ColumnarError::write(&self.episodes_path, error))?;
         for (out, path) in [(steps, &self.steps_path), (episodes, &self.episodes_path)] {
             out.into_inner().map_err(std::io::IntoInnerError::into_error).at("write", path)?;
         }

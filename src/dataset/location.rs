@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::columnar;
-use crate::columnar::{FiguresError, KeyFigures, Trace};
+use crate::columnar::{ColumnarError, KeyFigures, Trace};
 use crate::dvc::cache::Cache;
 use crate::dvc::file_list::Entry;
 use crate::dvc::hash::DataVersion;
@@ -93,14 +93,14 @@ impl Place {
     /// Key figures from parquet; `None` where there is none to trust: a recorder's own export is not checked against
     /// its JSON lines.
     #[must_use]
-    pub fn parquet_figures(&self) -> Option<Result<KeyFigures, FiguresError>> {
+    pub fn parquet_figures(&self) -> Option<Result<KeyFigures, ColumnarError>> {
         let (steps, episodes) = self.parquet()?;
         Some(columnar::key_figures(&steps, &episodes))
     }
 
     /// The trace from parquet.
     #[must_use]
-    pub fn parquet_trace(&self) -> Option<Result<Trace, FiguresError>> {
+    pub fn parquet_trace(&self) -> Option<Result<Trace, ColumnarError>> {
         Some(columnar::trace(&self.parquet()?.0))
     }
 

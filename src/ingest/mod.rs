@@ -8,7 +8,7 @@
 use std::io::Write;
 use std::path::{Component, Path, PathBuf};
 
-use crate::columnar::ParquetSink;
+use crate::columnar::{ColumnarError, ParquetSink};
 use crate::error::ExitKind::{CheckFailed, Setup, Usage};
 use crate::error::{Explain, Explanation};
 use crate::formats::json::{Layout, Object, Value};
@@ -21,7 +21,7 @@ use crate::support::fs::{At, FsError};
 use crate::support::process::quoted;
 use crate::support::progress::Progress;
 use crate::validate::{Options, Report, Scan, ScanError, Severity};
-use crate::{columnar, manifest, validate};
+use crate::{manifest, validate};
 
 mod place;
 mod staging;
@@ -88,7 +88,7 @@ pub enum Error {
     Scan(ScanError),
     /// Parquet could not be written.
     #[error(transparent)]
-    Columnar(#[from] columnar::Error),
+    Columnar(#[from] ColumnarError),
     /// The disk failed.
     #[error(transparent)]
     Fs(#[from] FsError),
@@ -117,7 +117,7 @@ impl From<ScanError> for Error {
     fn from(error: ScanError) -> Self {
         // What stops the sink is parquet's, and says so itself.
         match error {
-            ScanError::Sink { run_dir, source } => match source.downcast::<columnar::Error>() {
+            ScanError::Sink { run_dir, source } => match source.downcast::<ColumnarError>() {
                 Ok(error) => Self::Columnar(*error),
                 Err(source) => Self::Scan(ScanError::Sink { run_dir, source }),
             },

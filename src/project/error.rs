@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::columnar::FiguresError;
+use crate::columnar::ColumnarError;
 use crate::dvc::cache::CacheError;
 use crate::dvc::lockfile::LockError;
 use crate::dvc::settings::SettingsError;
@@ -145,9 +145,9 @@ pub enum ProjectError {
     /// A run that could not be scanned.
     #[error(transparent)]
     Scan(#[from] ScanError),
-    /// A run whose parquet cannot be read.
+    /// A run's parquet.
     #[error(transparent)]
-    Figures(#[from] FiguresError),
+    Columnar(#[from] ColumnarError),
     /// A file.
     #[error(transparent)]
     Fs(#[from] FsError),
@@ -213,7 +213,7 @@ impl Explain for ProjectError {
             Self::Resolve(error) => error.explain(),
             Self::Misplaced(error) => error.explain(),
             Self::Scan(error) => error.explain(),
-            Self::Figures(error) => error.explain(),
+            Self::Columnar(error) => error.explain(),
             Self::Fs(error) => error.explain(),
         }
     }

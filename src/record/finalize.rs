@@ -3,14 +3,14 @@
 use std::error::Error as _;
 use std::path::{Path, PathBuf};
 
-use crate::columnar::ParquetSink;
+use crate::columnar::{ColumnarError, ParquetSink};
 use crate::manifest::{Entry, Manifest};
 use crate::run::RunKey;
 use crate::run::layout::{EPISODES_PARQUET, MANIFEST, STEPS_PARQUET};
 use crate::support::fs::{At, FsError, remove_all, rename, write_atomic};
 use crate::support::progress::Silent;
+use crate::validate;
 use crate::validate::{NoSink, Options, Report, ScanError};
-use crate::{columnar, validate};
 
 /// What became of a recording.
 #[derive(Debug, Default)]
@@ -29,7 +29,7 @@ enum Failure {
     #[error(transparent)]
     Scan(#[from] ScanError),
     #[error(transparent)]
-    Columnar(#[from] columnar::Error),
+    Columnar(#[from] ColumnarError),
     #[error(transparent)]
     Fs(#[from] FsError),
 }
