@@ -1,7 +1,8 @@
 //! What all errors have in common: an exit code, a stable code and hints.
 //!
-//! - Each room has one `thiserror` enum and implements [`Explain`] for it. A variant's exit code, code and hints stand in one
-//!   arm; a variant that wraps another room's error passes on that error's own explanation.
+//! - A room has one `thiserror` enum with [`Explain`]; a second one only if callers decide by which of them it is (if `dvc`
+//!   cannot fetch a list of files, a checkout leaves the workspace alone; if its program fails, the command does).
+//! - A variant's exit code, code and hints stand in one arm. One that wraps another error passes on that one's explanation.
 //! - A command returns [`Error`], into which `?` turns any of them. One printer (in `output`) shows it: `error:` the message,
 //!   `caused by:` its sources, `hint:` what to do next.
 //! - Scripts rely on the exit code ([`ExitKind`]) and on the code: neither changes without a note in the changelog.
