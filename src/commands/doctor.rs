@@ -16,7 +16,8 @@ use crate::project::{Project, Source, config};
 use crate::run::layout;
 use crate::setup::hooks::Octopus;
 use crate::setup::survey::{Hook, Standing};
-use crate::setup::{hooks, survey, without_secret};
+use crate::setup::{hooks, survey};
+use crate::support::address::without_secret;
 use crate::support::process::quoted;
 
 /// Arguments of `doctor`.

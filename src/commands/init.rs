@@ -8,7 +8,8 @@ use crate::app::{App, Outcome};
 use crate::error::{Error, ExitKind};
 use crate::git::Repo;
 use crate::project::Project;
-use crate::setup::{Step, holds_secret, hooks, survey};
+use crate::setup::{Step, hooks, survey};
+use crate::support::address::holds_secret;
 use crate::support::process::quoted;
 
 /// Arguments of `init`.

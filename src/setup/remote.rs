@@ -3,12 +3,13 @@
 use std::fmt;
 use std::path::Path;
 
-use super::{Step, without_secret};
+use super::Step;
 use crate::dvc::settings::Remote;
 use crate::error::Error;
 use crate::formats::ini;
 use crate::project::{Project, ProjectError, Source};
 use crate::setup::worktree::path_from;
+use crate::support::address::without_secret;
 use crate::support::fs::without_dots;
 use crate::support::limits;
 use crate::support::process::quoted;

@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows what a run, a dataset or a hook is.
 
+pub mod address;
 pub mod apart;
 pub mod aside;
 pub mod beneath;
