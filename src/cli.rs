@@ -14,6 +14,7 @@ use crate::dvc::guard::Asked;
 use crate::error::{Error, ExitKind};
 use crate::output::{ColorWhen, Ui, UiOptions};
 use crate::support::apart;
+use crate::support::call_log::CallLog;
 use crate::support::env::Env;
 use crate::support::prompts::Prompts;
 use crate::support::visible::is_hidden;
@@ -31,7 +32,7 @@ pub struct Cli {
     /// Print results and errors only.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Print more of what is done.
+    /// Print more of what is done: each program that is called, its time and its exit code.
     #[arg(short, long, global = true)]
     pub verbose: bool,
     /// When to colour.
@@ -214,7 +215,12 @@ fn dispatch(cli: Cli, ui: Ui) -> Result<Outcome, Error> {
         Command::Hook(_) | Command::MergeDriver(_) => Prompts::nowhere(),
         _ => Prompts::OnTerminal,
     };
-    let app = App { cwd, env: Env::snapshot().prompting(prompts), ui, command: Cli::command };
+    let mut env = Env::snapshot().prompting(prompts);
+    if cli.verbose {
+        let ui = ui.clone();
+        env = env.logging(CallLog::to(move |line| ui.detail(line)));
+    }
+    let app = App { cwd, env, ui, command: Cli::command };
     match cli.command {
         Command::Init(args) => commands::init::run(&app, &args),
         Command::Install(args) => commands::install::run(&app, &args),

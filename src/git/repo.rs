@@ -216,6 +216,8 @@ fn tree_of(lib: &git2::Repository) -> Option<PathBuf> {
 /// The environment for a git call that only reads.
 pub(super) fn reading(env: &Env) -> Env {
     env.clone()
+        // Its words are read (`dubious ownership`), so they must not be translated. LC_MESSAGES would not do: LC_ALL goes
+        // before it, and so does LANGUAGE, but in the locale C. Git's output is UTF-8 whatever the locale.
         .with("LC_ALL", "C")
         .with("GIT_OPTIONAL_LOCKS", "0")
         .with("GIT_NO_LAZY_FETCH", "1")

@@ -26,6 +26,20 @@ pub fn without_secret(url: &str) -> String {
     }
 }
 
+/// Words that may hold addresses, such as an argument of a program, with each of them as it may be shown.
+#[must_use]
+pub fn without_secrets(words: &str) -> String {
+    words
+        .split_inclusive(char::is_whitespace)
+        .map(|word| {
+            let scheme = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+            let begin = word.find("://").map_or(0, |colon| word[..colon].trim_end_matches(scheme).len());
+            let (before, address) = word.split_at(begin);
+            format!("{before}{}", without_secret(address))
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -40,5 +54,21 @@ mod tests {
         assert!(holds_secret("s3://key:/secret@bucket/x") && holds_secret("s3://key:443/ret@bucket/x"));
         assert!(holds_secret("s3://key:sec/ret@bucket/x") && !holds_secret("http://host:8080/a@b"));
         assert!(!holds_secret("s3://bucket/a:b@c") && !holds_secret("ssh://me@host:22/x") && !holds_secret("/a:b@c"));
+    }
+
+    #[test]
+    fn an_address_may_stand_among_other_words() {
+        let hidden = [
+            ("https://me:secret@host/x", "https://…@host/x"),
+            ("--url=https://me:secret@host/x", "--url=https://…@host/x"),
+            ("remote.origin.url=ssh://me:secret@host", "remote.origin.url=ssh://…@host"),
+            ("push s3://k:a/b@c https://h/ git+https://u:p@h\n", "push s3://…@c https://h/ git+https://…@h\n"),
+        ];
+        for (words, shown) in hidden {
+            assert_eq!(without_secrets(words), shown);
+        }
+        for words in ["", "rev-parse", "://", "a@b:c", "ssh://me@host:22/x", "é://u", " two  blanks "] {
+            assert_eq!(without_secrets(words), words);
+        }
     }
 }

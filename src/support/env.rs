@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use crate::support::call_log::CallLog;
 use crate::support::prompts::Prompts;
 
 /// The names that `git rev-parse --local-env-vars` prints: they tie a git call to one repository and must not leak to
@@ -35,18 +36,19 @@ pub const GIT_LOCAL_VARS: &[&str] = &[
 pub struct Env {
     vars: BTreeMap<OsString, OsString>,
     prompts: Prompts,
+    calls: CallLog,
 }
 
 impl Env {
     /// The environment of this process.
     #[must_use]
     pub fn snapshot() -> Self {
-        Self { vars: std::env::vars_os().collect(), prompts: Prompts::default() }
+        Self { vars: std::env::vars_os().collect(), ..Self::default() }
     }
 
     /// An environment of exactly these variables.
     pub fn from_vars<K: Into<OsString>, V: Into<OsString>>(vars: impl IntoIterator<Item = (K, V)>) -> Self {
-        Self { vars: vars.into_iter().map(|(k, v)| (k.into(), v.into())).collect(), prompts: Prompts::default() }
+        Self { vars: vars.into_iter().map(|(k, v)| (k.into(), v.into())).collect(), ..Self::default() }
     }
 
     /// The same environment, for programs that may ask the user something there.
@@ -59,6 +61,18 @@ impl Env {
     #[must_use]
     pub fn prompts(&self) -> &Prompts {
         &self.prompts
+    }
+
+    /// The same environment, with a log of the programs that are called in it.
+    #[must_use]
+    pub fn logging(self, calls: CallLog) -> Self {
+        Self { calls, ..self }
+    }
+
+    /// The log of the programs that are called in this environment.
+    #[must_use]
+    pub fn calls(&self) -> &CallLog {
+        &self.calls
     }
 
     /// A variable's value; an empty one counts as unset.

@@ -6,6 +6,7 @@ pub mod address;
 pub mod apart;
 pub mod aside;
 pub mod beneath;
+pub mod call_log;
 pub mod env;
 pub mod fs;
 pub mod heard;

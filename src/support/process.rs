@@ -17,9 +17,11 @@ use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGTERM};
 use super::prompts;
 use crate::error::ExitKind::Program;
 use crate::error::{Explain, Explanation};
+use crate::support::address::without_secrets;
 use crate::support::env::Env;
 use crate::support::heard::{Ear, Said};
 use crate::support::prompts::Prompts;
+use crate::support::visible::visible;
 
 /// A program that could not be run, or failed.
 #[derive(Debug, thiserror::Error)]
@@ -187,7 +189,31 @@ impl Cmd {
         self.run_with(env, Some(hear))
     }
 
-    fn run_with(&self, env: &Env, mut hear: Option<&mut dyn FnMut(Said<'_>)>) -> Result<Output, ProcessError> {
+    /// Runs it, and adds a line to the log of calls.
+    fn run_with(&self, env: &Env, hear: Option<&mut dyn FnMut(Said<'_>)>) -> Result<Output, ProcessError> {
+        let started = Instant::now();
+        let result = self.run_unlogged(env, hear);
+        env.calls().add(|| self.logged(started.elapsed(), &result));
+        result
+    }
+
+    /// The call as the log has it, on one line without passwords: `git rev-parse @{upstream} (12 ms, exit 128)`.
+    fn logged(&self, took: Duration, result: &Result<Output, ProcessError>) -> String {
+        let words = std::iter::once(&self.program).chain(&self.args);
+        let words: Vec<String> = words.map(|word| quoted(without_secrets(&word.to_string_lossy()))).collect();
+        let end = match result {
+            Ok(Output { exit: Some(code), .. }) => format!("exit {code}"),
+            Ok(Output { exit: None, .. }) => "ended by a signal".into(),
+            Err(ProcessError::Start { .. }) => "not started".into(),
+            Err(ProcessError::Failed { status, .. }) => status.clone(),
+            Err(ProcessError::Stopped { .. }) => "stopped".into(),
+            Err(ProcessError::TimedOut { .. }) => "timed out".into(),
+            Err(ProcessError::Interrupted { .. }) => "interrupted".into(),
+        };
+        visible(format!("{} ({} ms, {end})", words.join(" "), took.as_millis()))
+    }
+
+    fn run_unlogged(&self, env: &Env, mut hear: Option<&mut dyn FnMut(Said<'_>)>) -> Result<Output, ProcessError> {
         let not_started = |source| ProcessError::Start { command: self.line(), source };
         let shares_terminal = self.may_ask && *env.prompts() == Prompts::OnTerminal;
         let mut call = match env.prompts() {

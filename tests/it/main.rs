@@ -53,4 +53,5 @@ mod sync;
 mod terminal_children;
 mod tools;
 mod validate;
+mod verbose;
 mod views;

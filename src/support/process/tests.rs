@@ -1,4 +1,5 @@
 use super::*;
+use crate::support::call_log::CallLog;
 
 fn sh(script: &str) -> Cmd {
     Cmd::new("/bin/sh").args(["-c", script])
@@ -66,4 +67,29 @@ fn what_a_shell_would_read_otherwise_is_quoted() {
 fn the_environment_is_exactly_the_given_one() {
     let output = Cmd::new("/usr/bin/env").run(&Env::from_vars([("A", "1")])).unwrap();
     assert_eq!(output.text(), "A=1");
+}
+
+#[test]
+fn the_log_has_a_line_for_each_call_with_its_time_and_end() {
+    let lines = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let to = Arc::clone(&lines);
+    let env = Env::snapshot().logging(CallLog::to(move |line| to.lock().unwrap().push(line.to_owned())));
+    sh("exit 3").run(&env).unwrap();
+    sh("exit 4").checked(&env).unwrap_err();
+    sh("kill -9 $$").run(&env).unwrap();
+    sh("sleep 30").timeout(Duration::from_millis(50)).run(&env).unwrap_err();
+    sh("kill -STOP 0").run(&env).unwrap_err();
+    sh("exit").heard(&env.clone().without("HOME"), &mut |_| ()).unwrap();
+    Cmd::new("/no/such/program")
+        .args(["a b", "\u{1b}[31m\nx\u{202e}", "--url=https://me:secret@host/x"])
+        .run(&env)
+        .unwrap_err();
+
+    let lines = lines.lock().unwrap();
+    let (calls, ends): (Vec<&str>, Vec<&str>) = lines.iter().map(|line| line.rsplit_once(" (").unwrap()).unzip();
+    assert_eq!(calls[..3], ["/bin/sh -c 'exit 3'", "/bin/sh -c 'exit 4'", "/bin/sh -c 'kill -9 $$'"]);
+    assert_eq!(calls[6], r"/no/such/program 'a b' '\u{1b}[31m\u{a}x\u{202e}' '--url=https://…@host/x'");
+    let (times, ends): (Vec<&str>, Vec<&str>) = ends.iter().map(|end| end.split_once(" ms, ").unwrap()).unzip();
+    assert_eq!(ends, ["exit 3)", "exit 4)", "ended by a signal)", "timed out)", "stopped)", "exit 0)", "not started)"]);
+    assert!(times[3].parse::<u64>().unwrap() >= 50, "{times:?}");
 }
