@@ -121,13 +121,9 @@ fn not_here(args: &Args, version: &str) -> Error {
 }
 
 fn not_held(run: &RunKey, version: &str) -> Error {
-    let typed = quoted(run.to_string());
-    Error::new(
-        ExitKind::Setup,
-        "no_such_run",
-        format!("data version {version} does not hold {run}: nothing was verified"),
-    )
-    .hint(format!("`capture-hook log {typed}` lists the commits that hold it"))
+    let message = format!("data version {version} does not hold {run}: nothing was verified");
+    let hint = format!("`capture-hook log {}` lists the commits that hold it", quoted(run.to_string()));
+    Error::new(ExitKind::Setup, "no_such_run", message).hint(hint)
 }
 
 fn only(app: &App, project: &Project, args: &Args) -> Result<Option<BTreeSet<RunKey>>, Error> {
