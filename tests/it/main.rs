@@ -23,6 +23,7 @@ mod field_setups;
 mod field_stops;
 mod field_tags;
 mod find;
+mod hard_cases;
 mod histories;
 mod hooks;
 mod ingest;
