@@ -7,13 +7,13 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use capture_hook::formats::json;
-use capture_hook::formats::json::{Object, Value};
-use capture_hook::record::{Episode, Meta, Options, Position, RunRecorder, Step};
+use capture_hook::formats::json::{JsonObject, JsonValue};
+use capture_hook::record::{EpisodeRow, GridPosition, RecordMeta, RecordOptions, RunRecorder, StepRow};
 use capture_hook::run::fast::FastParser;
-use capture_hook::run::layout::{STEPS, Stream};
-use capture_hook::run::reader::{Event, LineSource};
-use capture_hook::run::row::Row;
-use capture_hook::support::progress::Silent;
+use capture_hook::run::layout::{RunStream, STEPS};
+use capture_hook::run::reader::{LineSource, StreamEvent};
+use capture_hook::run::row::ParsedRow;
+use capture_hook::support::progress::NoProgress;
 use capture_hook::validate;
 use divan::counter::ItemsCount;
 
@@ -33,12 +33,12 @@ fn record(recorder: &RunRecorder) {
     };
     for episode in 0..EPISODES {
         let id = format!("ep-{episode:06}");
-        let (mut total, mut position) = (0.0, Position::default());
+        let (mut total, mut position) = (0.0, GridPosition::default());
         for step in 1..=STEPS_EACH {
-            position = Position { x: (random() * 64.0) as i64, y: (random() * 64.0) as i64 };
+            position = GridPosition { x: (random() * 64.0) as i64, y: (random() * 64.0) as i64 };
             total += -0.01;
             recorder
-                .append_step(&Step {
+                .append_step(&StepRow {
                     ts: 1_767_225_600.0 + f64::from(episode) + step as f64 / 1000.0 + random() / 1e4,
                     episode_id: &id,
                     step,
@@ -54,7 +54,7 @@ fn record(recorder: &RunRecorder) {
                 .unwrap();
         }
         recorder
-            .append_episode(&Episode {
+            .append_episode(&EpisodeRow {
                 episode_id: &id,
                 terminated: false,
                 truncated: true,
@@ -74,10 +74,10 @@ fn run() -> PathBuf {
     static RUN: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
     let (_, path) = RUN.get_or_init(|| {
         let dir = tempfile::tempdir().unwrap();
-        let recorder = RunRecorder::create(Options::new(dir.path())).unwrap();
-        recorder.write_run_meta(&Meta::default()).unwrap();
+        let recorder = RunRecorder::create(RecordOptions::new(dir.path())).unwrap();
+        recorder.write_run_meta(&RecordMeta::default()).unwrap();
         record(&recorder);
-        recorder.finalize(false).unwrap();
+        recorder.finalize_run(false).unwrap();
         let path = recorder.root().to_path_buf();
         (dir, path)
     });
@@ -88,11 +88,11 @@ fn run() -> PathBuf {
 fn inflate_and_split(bencher: divan::Bencher) {
     let run = run();
     bencher.counter(ItemsCount::new(ROWS)).bench_local(|| {
-        let mut source = LineSource::new(&run, [STEPS], false, &Silent);
+        let mut source = LineSource::new(&run, [STEPS], false, &NoProgress);
         let mut spare = Vec::new();
         let mut bytes = 0;
         while let Some(event) = source.next(std::mem::take(&mut spare)).unwrap() {
-            if let Event::Lines(block) = event {
+            if let StreamEvent::Lines(block) = event {
                 bytes += block.len();
                 spare = block;
             }
@@ -103,15 +103,15 @@ fn inflate_and_split(bencher: divan::Bencher) {
 
 #[divan::bench(sample_count = 5)]
 fn read_rows(bencher: divan::Bencher) {
-    let mut source = LineSource::new(&run(), [STEPS], false, &Silent);
+    let mut source = LineSource::new(&run(), [STEPS], false, &NoProgress);
     let mut text = Vec::new();
     while let Some(event) = source.next(Vec::new()).unwrap() {
-        if let Event::Lines(block) = event {
+        if let StreamEvent::Lines(block) = event {
             text.extend(block);
         }
     }
     bencher.counter(ItemsCount::new(ROWS)).bench_local(|| {
-        let (mut parser, mut row) = (FastParser::new(Stream::Steps), Row::default());
+        let (mut parser, mut row) = (FastParser::new(RunStream::Steps), ParsedRow::default());
         text.split_inclusive(|b| *b == b'\n').filter(|line| parser.parse(line, &mut row).is_ok()).count()
     });
 }
@@ -119,15 +119,15 @@ fn read_rows(bencher: divan::Bencher) {
 #[divan::bench(sample_count = 5)]
 fn validate_run(bencher: divan::Bencher) {
     let run = run();
-    bencher
-        .counter(ItemsCount::new(ROWS))
-        .bench_local(|| validate::check(&run, "run", &validate::Options::default(), &Silent).unwrap().ok);
+    bencher.counter(ItemsCount::new(ROWS)).bench_local(|| {
+        validate::validate_run(&run, "run", &validate::ValidateOptions::default(), &NoProgress).unwrap().ok
+    });
 }
 
 #[divan::bench(sample_count = 5)]
 fn record_steps(bencher: divan::Bencher) {
     bencher.counter(ItemsCount::new(ROWS)).with_inputs(|| tempfile::tempdir().unwrap()).bench_local_values(|dir| {
-        let recorder = RunRecorder::create(Options::new(dir.path())).unwrap();
+        let recorder = RunRecorder::create(RecordOptions::new(dir.path())).unwrap();
         record(&recorder);
         recorder.flush().unwrap();
         dir
@@ -138,8 +138,8 @@ fn record_steps(bencher: divan::Bencher) {
 #[divan::bench(sample_count = 20)]
 fn append_step(bencher: divan::Bencher) {
     let dir = tempfile::tempdir().unwrap();
-    let recorder = RunRecorder::create(Options::new(dir.path())).unwrap();
-    let step = Step {
+    let recorder = RunRecorder::create(RecordOptions::new(dir.path())).unwrap();
+    let step = StepRow {
         ts: 1_767_225_600.123_456,
         episode_id: "ep-000001",
         step: 17,
@@ -147,7 +147,7 @@ fn append_step(bencher: divan::Bencher) {
         reward: -0.01,
         terminated: false,
         truncated: false,
-        agent_position: Position { x: 14, y: 19 },
+        agent_position: GridPosition { x: 14, y: 19 },
         distance_to_goal: 18.439_088_914_585_774,
         observation_summary: Some(&[0.653_769_791_126_251_2]),
         seed: Some(42),
@@ -161,11 +161,14 @@ fn append_step(bencher: divan::Bencher) {
 
 #[divan::bench]
 fn config_hash(bencher: divan::Bencher) {
-    let mut config = Object::new();
+    let mut config = JsonObject::new();
     for i in 0..200i64 {
-        let inner = Object::new().with("sigma", i as f64 * 1e-7).with("grid", vec![i, i]).with("näme", "é😀");
+        let inner = JsonObject::new()
+            .with_member("sigma", i as f64 * 1e-7)
+            .with_member("grid", vec![i, i])
+            .with_member("näme", "é😀");
         config.insert(format!("key{}", i * 7919 % 200), inner);
     }
-    let text = Value::Object(config).canonical();
+    let text = JsonValue::Object(config).to_canonical();
     bencher.bench_local(|| json::parse(text.as_bytes()).unwrap().config_hash());
 }

@@ -3,29 +3,29 @@
 //! readers; the targets in `fuzz_targets/` run them for as long as one likes.
 
 use capture_hook::dataset::diff;
-use capture_hook::dvc::file_list::Listing;
-use capture_hook::dvc::lockfile::Lock;
+use capture_hook::dvc::file_list::FileList;
+use capture_hook::dvc::lockfile::Lockfile;
 use capture_hook::dvc::lockfile_text;
-use capture_hook::dvc::stage::{RUN_DIR, Resolved, Stage};
-use capture_hook::formats::edit::{Leaf, set};
-use capture_hook::formats::{Value, ini};
+use capture_hook::dvc::stage::{RUN_DIR, ResolvedStage, Stage};
+use capture_hook::formats::edit::{ParamLeaf, set_param};
+use capture_hook::formats::{ParamsValue, ini};
 use capture_hook::project::config::Config;
 use capture_hook::{formats, history};
 
 /// A params file, its kind told by its name. What the editor sets is read back, and it reads what the reader does.
-pub fn params(file: &str, bytes: &[u8]) -> Option<Value> {
-    let read = formats::load(file, bytes).ok();
-    let leaf = Leaf { file, section: "ingest_capture", key: "run_dir" };
-    if let Ok(edited) = set(leaf, bytes, "results/e/0042") {
-        let again = formats::load(file, &edited.bytes).expect("what was edited is read");
-        assert_eq!(again.at(RUN_DIR), Some(&Value::Str("results/e/0042".into())));
+pub fn params(file: &str, bytes: &[u8]) -> Option<ParamsValue> {
+    let read = formats::load_params(file, bytes).ok();
+    let leaf = ParamLeaf { file, section: "ingest_capture", key: "run_dir" };
+    if let Ok(edited) = set_param(leaf, bytes, "results/e/0042") {
+        let again = formats::load_params(file, &edited.bytes).expect("what was edited is read");
+        assert_eq!(again.at_path(RUN_DIR), Some(&ParamsValue::Str("results/e/0042".into())));
     }
     read
 }
 
 /// A `dvc.yaml` and the `params.yaml` beside it, resolved: every path in it stays inside the project.
-pub fn pipeline(dvc_yaml: &[u8], params: &[u8]) -> Option<Resolved> {
-    let resolved = Stage::parse(dvc_yaml).ok()??.resolve(Some(params)).ok()?;
+pub fn pipeline(dvc_yaml: &[u8], params: &[u8]) -> Option<ResolvedStage> {
+    let resolved = Stage::parse(dvc_yaml).ok()??.resolve_with(Some(params)).ok()?;
     let paths = resolved.stage.outs.iter().map(|out| &out.path).chain(&resolved.stage.deps).chain([&resolved.out_dir]);
     for path in paths {
         assert!(!path.starts_with('/') && !path.split('/').any(|part| part == ".." || part == ".git"), "{path}");
@@ -34,12 +34,13 @@ pub fn pipeline(dvc_yaml: &[u8], params: &[u8]) -> Option<Resolved> {
 }
 
 /// A `dvc.lock`: a stage that is written again is the same stage.
-pub fn lock(bytes: &[u8]) -> Option<Lock> {
-    let lock = Lock::parse(bytes).ok()?;
+pub fn lock(bytes: &[u8]) -> Option<Lockfile> {
+    let lock = Lockfile::parse(bytes).ok()?;
     for stage in &lock.stages {
         let value = stage.to_value();
-        let Some(lines) = lockfile_text::stage(&stage.name, &value) else { continue };
-        let alone = Lock::parse(format!("{}{lines}", lockfile_text::HEAD).as_bytes()).expect("what is written is read");
+        let Some(lines) = lockfile_text::write_stage(&stage.name, &value) else { continue };
+        let alone = Lockfile::parse(format!("{}{lines}", lockfile_text::LOCKFILE_HEAD).as_bytes())
+            .expect("what is written is read");
         assert_eq!(alone.stages[0].to_value(), value, "{lines}");
         assert!(bytes.get(stage.span.clone()).is_some());
     }
@@ -47,11 +48,11 @@ pub fn lock(bytes: &[u8]) -> Option<Lock> {
 }
 
 /// A `.dvc/config`: settings that are written again are the same settings.
-pub fn config(bytes: &[u8]) -> Option<Vec<ini::Setting>> {
+pub fn config(bytes: &[u8]) -> Option<Vec<ini::IniSetting>> {
     let settings = ini::parse(bytes).ok()?;
-    let mut again = ini::parse(ini::write(&settings).as_bytes()).expect("what is written is read");
+    let mut again = ini::parse(ini::write_settings(&settings).as_bytes()).expect("what is written is read");
     // Sections come together when they are written.
-    let key = |s: &ini::Setting| (s.section.clone(), s.key.clone());
+    let key = |s: &ini::IniSetting| (s.section.clone(), s.key.clone());
     let mut sorted = settings.clone();
     sorted.sort_by_key(key);
     again.sort_by_key(key);
@@ -60,22 +61,22 @@ pub fn config(bytes: &[u8]) -> Option<Vec<ini::Setting>> {
 }
 
 /// A list of files: written again it is the same list, and the ways that do not parse it whole agree with the one that does.
-pub fn list(bytes: &[u8]) -> Option<Listing> {
-    let listing = Listing::parse(bytes);
-    let empty = diff::between(&b"[]"[..], bytes);
+pub fn list(bytes: &[u8]) -> Option<FileList> {
+    let listing = FileList::parse(bytes);
+    let empty = diff::diff_runs(&b"[]"[..], bytes);
     let Ok(listing) = listing else { return None };
     let delta = empty.expect("what is parsed whole is compared");
     let runs: Vec<_> = listing.runs().map(|run| run.key).collect();
-    assert_eq!(delta.brought.into_iter().collect::<Vec<_>>(), {
+    assert_eq!(delta.introduced.into_iter().collect::<Vec<_>>(), {
         let mut runs = runs.clone();
         runs.sort();
         runs.dedup();
         runs
     });
     for run in &runs {
-        assert_eq!(diff::entries(bytes, run).expect("a run is found"), listing.run(run));
+        assert_eq!(diff::run_entries(bytes, run).expect("a run is found"), listing.run_entries(run));
     }
-    assert_eq!(Listing::parse(&listing.to_bytes()).as_ref(), Ok(&listing));
+    assert_eq!(FileList::parse(&listing.to_bytes()).as_ref(), Ok(&listing));
     Some(listing)
 }
 
@@ -86,7 +87,7 @@ pub fn settings(bytes: &[u8]) -> Option<Config> {
 
 /// A commit's or tag's message: the records in it, written again, are the same records.
 pub fn trailers(bytes: &[u8]) {
-    let records = history::parse(bytes);
+    let records = history::parse_trailers(bytes);
     let text: String = records.iter().map(ToString::to_string).collect();
-    assert_eq!(history::parse(text.as_bytes()), records);
+    assert_eq!(history::parse_trailers(text.as_bytes()), records);
 }

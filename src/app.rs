@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use crate::error::{Error, ExitKind};
 use crate::output::Ui;
-use crate::project::{Hear, Project};
+use crate::project::{Project, Reporter};
 use crate::support::env::Env;
 use crate::support::progress::Progress;
 
 /// What a command did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum CommandOutcome {
     /// Done: exit code 0.
     Done,
     /// The check failed: exit code 1. The command has said what.
@@ -31,40 +31,40 @@ pub struct App {
 
 impl App {
     /// Where this program lies, for the hooks to find.
-    pub fn binary(&self) -> Result<PathBuf, Error> {
-        crate::support::process::own_path(&self.env)
+    pub fn binary_path(&self) -> Result<PathBuf, Error> {
+        crate::support::process::own_program_path(&self.env)
             .ok_or_else(|| Error::new(ExitKind::Io, "io", "cannot tell where this program lies"))
     }
 
     /// Every project of the repository, for a hook.
-    pub fn projects(&self) -> Result<Vec<Project>, Error> {
-        Ok(Project::all(&self.cwd, &self.env)?)
+    pub fn open_projects(&self) -> Result<Vec<Project>, Error> {
+        Ok(Project::open_all(&self.cwd, &self.env)?)
     }
 
     /// The project that the working directory stands in.
-    pub fn project(&self) -> Result<Project, Error> {
+    pub fn open_project(&self) -> Result<Project, Error> {
         Ok(Project::open(&self.cwd, &self.env)?)
     }
 }
 
-impl Hear for Ui {
-    fn status(&self, line: &str) {
+impl Reporter for Ui {
+    fn show_status(&self, line: &str) {
         Ui::status(self, line);
     }
 
-    fn warn(&self, line: &str) {
+    fn show_warning(&self, line: &str) {
         Ui::warn(self, line);
     }
 
-    fn hint(&self, line: &str) {
+    fn show_hint(&self, line: &str) {
         Ui::hint(self, line);
     }
 
-    fn relay(&self, line: &str) {
+    fn relay_line(&self, line: &str) {
         Ui::relay(self, line);
     }
 
-    fn progress(&self, what: &str, total: Option<u64>) -> Box<dyn Progress> {
+    fn start_progress(&self, what: &str, total: Option<u64>) -> Box<dyn Progress> {
         Box::new(Ui::progress(self, what, total))
     }
 }

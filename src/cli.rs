@@ -7,16 +7,16 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::CompleteEnv;
 
-use crate::app::{App, Outcome};
+use crate::app::{App, CommandOutcome};
 use crate::commands;
 use crate::dvc::guard;
-use crate::dvc::guard::Asked;
+use crate::dvc::guard::ShellCall;
 use crate::error::{Error, ExitKind};
 use crate::output::{ColorWhen, Ui, UiOptions};
 use crate::support::apart;
 use crate::support::call_log::CallLog;
 use crate::support::env::Env;
-use crate::support::prompts::Prompts;
+use crate::support::prompts::PromptPolicy;
 use crate::support::visible::is_hidden;
 
 /// Make every simulation run a versioned, validated, findable dataset.
@@ -40,12 +40,12 @@ pub struct Cli {
     pub color: ColorWhen,
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: CliCommand,
 }
 
 /// The commands.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum CliCommand {
     /// Set a repository up: DVC, the stage, params.yaml, ignore rules, merge drivers, hooks.
     Init(commands::init::Args),
     /// Install the git hooks.
@@ -112,31 +112,31 @@ const NOT_STARTED: u8 = 127;
 /// Parses the command line, runs the command, prints its error, and gives the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    std::panic::set_hook(Box::new(broken));
+    std::panic::set_hook(Box::new(report_panic));
     // A hook starts what might ask something by way of this program: see `support::prompts`.
-    if let Some(error) = apart::become_another(std::env::args_os()) {
+    if let Some(error) = apart::exec_if_requested(std::env::args_os()) {
         Ui::new(UiOptions::default()).error(&error.into());
         return ExitCode::from(NOT_STARTED);
     }
     // A shell that asks for completions gets them and nothing else.
-    let here = std::env::current_dir().ok();
-    let asked = CompleteEnv::with_factory(|| commands::complete::guarded(Cli::command()))
+    let current_dir = std::env::current_dir().ok();
+    let asked = CompleteEnv::with_factory(|| commands::complete::guard_paths(Cli::command()))
         .var(commands::completions::VARIABLE)
-        .try_complete(std::env::args_os(), here.as_deref());
+        .try_complete(std::env::args_os(), current_dir.as_deref());
     if let Ok(true) = asked {
         return ExitCode::SUCCESS;
     }
-    if let Some(asked) = guard::asked(&std::env::args_os().collect::<Vec<_>>(), &Env::snapshot()) {
-        return as_shell(asked);
+    if let Some(asked) = guard::parse_shell_call(&std::env::args_os().collect::<Vec<_>>(), &Env::snapshot()) {
+        return run_as_shell(asked);
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return refused(&meant(error)),
+        Err(error) => return report_parse_error(&suggest_commands(error)),
     };
     let ui = Ui::new(UiOptions { json: cli.json, quiet: cli.quiet, verbose: cli.verbose, color: cli.color });
-    match dispatch(cli, ui.clone()) {
-        Ok(Outcome::Done) => ExitCode::SUCCESS,
-        Ok(Outcome::CheckFailed) => ExitCode::from(ExitKind::CheckFailed.exit_code()),
+    match dispatch_command(cli, ui.clone()) {
+        Ok(CommandOutcome::Done) => ExitCode::SUCCESS,
+        Ok(CommandOutcome::CheckFailed) => ExitCode::from(ExitKind::CheckFailed.exit_code()),
         Err(error) => {
             ui.error(&error);
             ExitCode::from(error.exit_kind().exit_code())
@@ -145,10 +145,10 @@ pub fn main() -> ExitCode {
 }
 
 /// DVC calls us as its shell: the command that was judged runs, no other.
-fn as_shell(asked: Asked) -> ExitCode {
-    let error = match asked {
-        Asked::Judged(cmd, env) => Error::from(cmd.become_it(&env)),
-        Asked::Other { command, judged } => {
+fn run_as_shell(request: ShellCall) -> ExitCode {
+    let error = match request {
+        ShellCall::Allowed(cmd, env) => Error::from(cmd.exec_program(&env)),
+        ShellCall::Other { command, allowed: judged } => {
             let message = format!("DVC would run `{command}`, which is not what was judged: `{judged}`");
             Error::new(ExitKind::Setup, "stage_command_differs", message)
                 .hint("`dvc stage list` says what DVC makes of dvc.yaml")
@@ -159,16 +159,16 @@ fn as_shell(asked: Asked) -> ExitCode {
 }
 
 /// A mistyped command with the ones that are a slip or two away: clap's own measure thinks little of swapped letters.
-fn meant(mut error: clap::Error) -> clap::Error {
+fn suggest_commands(mut error: clap::Error) -> clap::Error {
     const SLIPS: usize = 2;
     if let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidSubcommand).cloned() {
         let command = Cli::command();
         let names = command.get_subcommands().filter(|command| !command.is_hide_set()).map(clap::Command::get_name);
-        let mut near: Vec<(usize, &str)> =
+        let mut nearest_names: Vec<(usize, &str)> =
             names.map(|name| (strsim::damerau_levenshtein(name, &typed), name)).filter(|(n, _)| *n <= SLIPS).collect();
-        near.sort_unstable();
-        if let Some((least, _)) = near.first().copied() {
-            let nearest = near.iter().filter(|(n, _)| *n == least).map(|(_, name)| (*name).to_owned());
+        nearest_names.sort_unstable();
+        if let Some((fewest, _)) = nearest_names.first().copied() {
+            let nearest = nearest_names.iter().filter(|(n, _)| *n == fewest).map(|(_, name)| (*name).to_owned());
             error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(nearest.collect()));
         }
     }
@@ -176,7 +176,7 @@ fn meant(mut error: clap::Error) -> clap::Error {
 }
 
 /// Help and version to stdout; a wrong command line to stderr, as JSON where that was asked for.
-fn refused(error: &clap::Error) -> ExitCode {
+fn report_parse_error(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
         // A closed pipe is not an error.
         let _ = error.print();
@@ -198,57 +198,57 @@ fn refused(error: &clap::Error) -> ExitCode {
 }
 
 /// A fault of this program, which a hook's user meets in the middle of a commit: shown as every error is.
-fn broken(panic: &std::panic::PanicHookInfo<'_>) {
+fn report_panic(panic: &std::panic::PanicHookInfo<'_>) {
     let error = Error::new(ExitKind::Io, "panic", format!("capture-hook broke off: {panic}"))
         .hint("this is a fault of capture-hook: please report it with what you typed");
     Ui::new(UiOptions::default()).error(&error);
 }
 
-fn dispatch(cli: Cli, ui: Ui) -> Result<Outcome, Error> {
-    let here = std::env::current_dir()
+fn dispatch_command(cli: Cli, ui: Ui) -> Result<CommandOutcome, Error> {
+    let current_dir = std::env::current_dir()
         .map_err(|e| Error::new(ExitKind::Io, "io", format!("cannot read the working directory: {e}")))?;
     let cwd = match cli.dir {
-        Some(dir) => here.join(dir),
-        None => here,
+        Some(dir) => current_dir.join(dir),
+        None => current_dir,
     };
     let prompts = match cli.command {
-        Command::Hook(_) | Command::MergeDriver(_) => Prompts::nowhere(),
-        _ => Prompts::OnTerminal,
+        CliCommand::Hook(_) | CliCommand::MergeDriver(_) => PromptPolicy::for_hook(),
+        _ => PromptPolicy::OnTerminal,
     };
-    let mut env = Env::snapshot().prompting(prompts);
+    let mut env = Env::snapshot().with_prompts(prompts);
     if cli.verbose {
         let ui = ui.clone();
         env = env.logging(CallLog::to(move |line| ui.detail(line)));
     }
     let app = App { cwd, env, ui, command: Cli::command };
     match cli.command {
-        Command::Init(args) => commands::init::run(&app, &args),
-        Command::Install(args) => commands::install::run(&app, &args),
-        Command::Uninstall(args) => commands::uninstall::run(&app, &args),
-        Command::Select(args) => commands::select::run(&app, &args),
-        Command::Validate(args) => commands::validate::run(&app, &args),
-        Command::Manifest(args) => commands::manifest::run(&app, &args),
-        Command::Ingest(args) => commands::ingest::run(&app, &args),
-        Command::Publish(args) => commands::publish::run(&app, &args),
-        Command::Push(args) => commands::push::run(&app, &args),
-        Command::Resolve(args) => commands::resolve::run(&app, &args),
-        Command::Check(args) => commands::check::run(&app, &args),
-        Command::Tag(args) => commands::tag::run(&app, &args),
-        Command::Status(args) => commands::status::run(&app, &args),
-        Command::Runs(args) => commands::runs::run(&app, &args),
-        Command::Log(args) => commands::log::run(&app, &args),
-        Command::Show(args) => commands::show::run(&app, &args),
-        Command::Diff(args) => commands::diff::run(&app, &args),
-        Command::Pull(args) => commands::pull::run(&app, &args),
-        Command::Get(args) => commands::get::run(&app, &args),
-        Command::Verify(args) => commands::verify::run(&app, &args),
-        Command::Plot(args) => commands::plot::run(&app, &args),
-        Command::Doctor(args) => commands::doctor::run(&app, &args),
-        Command::Config(args) => commands::config::run(&app, &args),
-        Command::Demo(args) => commands::demo::run(&app, &args),
-        Command::Completions(args) => commands::completions::run(&app, &args),
-        Command::Man(args) => commands::man::run(&app, &args),
-        Command::Hook(args) => commands::hook::run(&app, &args),
-        Command::MergeDriver(args) => commands::merge_driver::run(&app, &args),
+        CliCommand::Init(args) => commands::init::run(&app, &args),
+        CliCommand::Install(args) => commands::install::run(&app, &args),
+        CliCommand::Uninstall(args) => commands::uninstall::run(&app, &args),
+        CliCommand::Select(args) => commands::select::run(&app, &args),
+        CliCommand::Validate(args) => commands::validate::run(&app, &args),
+        CliCommand::Manifest(args) => commands::manifest::run(&app, &args),
+        CliCommand::Ingest(args) => commands::ingest::run(&app, &args),
+        CliCommand::Publish(args) => commands::publish::run(&app, &args),
+        CliCommand::Push(args) => commands::push::run(&app, &args),
+        CliCommand::Resolve(args) => commands::resolve::run(&app, &args),
+        CliCommand::Check(args) => commands::check::run(&app, &args),
+        CliCommand::Tag(args) => commands::tag::run(&app, &args),
+        CliCommand::Status(args) => commands::status::run(&app, &args),
+        CliCommand::Runs(args) => commands::runs::run(&app, &args),
+        CliCommand::Log(args) => commands::log::run(&app, &args),
+        CliCommand::Show(args) => commands::show::run(&app, &args),
+        CliCommand::Diff(args) => commands::diff::run(&app, &args),
+        CliCommand::Pull(args) => commands::pull::run(&app, &args),
+        CliCommand::Get(args) => commands::get::run(&app, &args),
+        CliCommand::Verify(args) => commands::verify::run(&app, &args),
+        CliCommand::Plot(args) => commands::plot::run(&app, &args),
+        CliCommand::Doctor(args) => commands::doctor::run(&app, &args),
+        CliCommand::Config(args) => commands::config::run(&app, &args),
+        CliCommand::Demo(args) => commands::demo::run(&app, &args),
+        CliCommand::Completions(args) => commands::completions::run(&app, &args),
+        CliCommand::Man(args) => commands::man::run(&app, &args),
+        CliCommand::Hook(args) => commands::hook::run(&app, &args),
+        CliCommand::MergeDriver(args) => commands::merge_driver::run(&app, &args),
     }
 }

@@ -86,7 +86,7 @@ pub struct Error {
 impl Error {
     /// An error made on the spot, for a fault that belongs to no room.
     pub fn new(exit: ExitKind, code: &'static str, message: impl Into<String>) -> Self {
-        Self { explanation: exit.code(code), source: Box::new(Message(message.into())) }
+        Self { explanation: exit.code(code), source: Box::new(MessageError(message.into())) }
     }
 
     /// The same error with one more hint.
@@ -116,7 +116,7 @@ impl Error {
 
     /// The messages of the causes, outermost first, without the error's own.
     #[must_use]
-    pub fn causes(&self) -> Vec<String> {
+    pub fn cause_messages(&self) -> Vec<String> {
         let mut out = Vec::new();
         let mut next = self.source.source();
         while let Some(error) = next {
@@ -146,12 +146,12 @@ impl<E: Explain + Send + Sync + 'static> From<E> for Error {
 }
 
 #[derive(Debug)]
-struct Message(String);
+struct MessageError(String);
 
-impl fmt::Display for Message {
+impl fmt::Display for MessageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for Message {}
+impl std::error::Error for MessageError {}

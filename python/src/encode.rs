@@ -13,7 +13,7 @@ use capture_hook::formats::json::{write_f64, write_str};
 use pyo3::exceptions::{PyTypeError, PyUnicodeEncodeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use shape::{Field, POSITIONS, Shape, shape};
+use shape::{POSITIONS, ShapeField, ValueShape, find_shape};
 
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
 
@@ -25,11 +25,11 @@ const MAX_SHAPES: usize = 64;
 
 /// Members that a row gets where the record has none of that name: JSON, ready to be written.
 #[derive(Debug, Default)]
-pub struct Defaults {
+pub struct DefaultMembers {
     members: Vec<(&'static str, Vec<u8>)>,
 }
 
-impl Defaults {
+impl DefaultMembers {
     /// Text members.
     pub fn new<const N: usize>(members: [(&'static str, &str); N]) -> Self {
         let json = |text: &str| {
@@ -42,36 +42,36 @@ impl Defaults {
 }
 
 /// Writes records; remembers the types that it has met.
-pub struct Encoder {
+pub struct JsonEncoder {
     sort_keys: bool,
-    shapes: Mutex<Vec<Arc<Layout>>>,
+    shapes: Mutex<Vec<Arc<TypeLayout>>>,
 }
 
 /// A type and how its values are written.
-struct Layout {
+struct TypeLayout {
     kind: Py<PyType>,
-    shape: Shape,
+    shape: ValueShape,
 }
 
-impl Encoder {
+impl JsonEncoder {
     /// `json.dumps(…, sort_keys=True)`: rows.
-    pub fn sorted() -> Self {
+    pub fn with_sorted_keys() -> Self {
         Self { sort_keys: true, shapes: Mutex::default() }
     }
 
     /// `json.dumps(…)`: what people read.
-    pub fn unsorted() -> Self {
+    pub fn with_unsorted_keys() -> Self {
         Self { sort_keys: false, shapes: Mutex::default() }
     }
 
     /// Appends one record and a line end to `out`; on an error `out` is as it was.
-    pub fn line(&self, out: &mut Vec<u8>, record: &Bound<'_, PyAny>, defaults: &Defaults) -> PyResult<()> {
+    pub fn write_line(&self, out: &mut Vec<u8>, record: &Bound<'_, PyAny>, defaults: &DefaultMembers) -> PyResult<()> {
         let start = out.len();
-        let mut written = self.record(out, record, defaults);
+        let mut written = self.write_record(out, record, defaults);
         if written.is_err() && record.hasattr(intern!(record.py(), "model_dump"))? {
             // A model may hold what only pydantic knows how to write: dates, paths, its own types.
             out.truncate(start);
-            written = dumped(record).and_then(|dict| self.dict(out, &dict, defaults, 0));
+            written = dump_model(record).and_then(|dict| self.write_dict(out, &dict, defaults, 0));
         }
         match written {
             Ok(()) => out.push(b'\n'),
@@ -81,22 +81,22 @@ impl Encoder {
     }
 
     /// Appends a value alone.
-    pub fn value_alone(&self, out: &mut Vec<u8>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.value(out, value, 0)
+    pub fn write_document(&self, out: &mut Vec<u8>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.write_value(out, value, 0)
     }
 
-    fn record(&self, out: &mut Vec<u8>, record: &Bound<'_, PyAny>, defaults: &Defaults) -> PyResult<()> {
+    fn write_record(&self, out: &mut Vec<u8>, record: &Bound<'_, PyAny>, defaults: &DefaultMembers) -> PyResult<()> {
         if let Ok(dict) = record.cast::<PyDict>() {
-            return self.dict(out, dict, defaults, 0);
+            return self.write_dict(out, dict, defaults, 0);
         }
-        let layout = self.layout(record)?;
+        let layout = self.find_layout(record)?;
         match &layout.shape {
-            Shape::Fields(fields) => self.fields(out, record, fields, defaults, 0),
-            Shape::Dump => self.dict(out, &dumped(record)?, defaults, 0),
-            Shape::Mapping => self.dict(out, &as_dict(record)?, defaults, 0),
+            ValueShape::Fields(fields) => self.write_fields(out, record, fields, defaults, 0),
+            ValueShape::Dump => self.write_dict(out, &dump_model(record)?, defaults, 0),
+            ValueShape::Mapping => self.write_dict(out, &as_dict(record)?, defaults, 0),
             _ if record.hasattr(intern!(record.py(), "to_dict"))? => {
                 let made = record.call_method0(intern!(record.py(), "to_dict"))?;
-                self.dict(out, made.cast::<PyDict>()?, defaults, 0)
+                self.write_dict(out, made.cast::<PyDict>()?, defaults, 0)
             }
             _ => Err(PyTypeError::new_err(format!(
                 "a record is a dataclass, a pydantic model or a dict, not {}",
@@ -105,31 +105,41 @@ impl Encoder {
         }
     }
 
-    fn fields(
+    fn write_fields(
         &self,
         out: &mut Vec<u8>,
         record: &Bound<'_, PyAny>,
-        fields: &[Field],
-        defaults: &Defaults,
+        fields: &[ShapeField],
+        defaults: &DefaultMembers,
         depth: usize,
     ) -> PyResult<()> {
         let py = record.py();
-        let mut missing = Missing::of(defaults, |name| fields.iter().any(|f| f.text == name));
+        let mut missing = MissingMembers::for_record(defaults, |name| fields.iter().any(|f| f.text == name));
         let mut first = true;
         out.push(b'{');
         for field in fields {
-            missing.before(out, &field.text, &mut first);
-            separate(out, &mut first);
+            missing.write_before(out, &field.text, &mut first);
+            write_separator(out, &mut first);
             out.extend_from_slice(&field.key);
             let value = record.getattr(field.name.bind(py))?;
-            if field.position { self.position(out, &value, depth + 1) } else { self.value(out, &value, depth + 1) }?;
+            if field.position {
+                self.write_position(out, &value, depth + 1)
+            } else {
+                self.write_value(out, &value, depth + 1)
+            }?;
         }
-        missing.rest(out, &mut first);
+        missing.write_rest(out, &mut first);
         out.push(b'}');
         Ok(())
     }
 
-    fn dict(&self, out: &mut Vec<u8>, dict: &Bound<'_, PyDict>, defaults: &Defaults, depth: usize) -> PyResult<()> {
+    fn write_dict(
+        &self,
+        out: &mut Vec<u8>,
+        dict: &Bound<'_, PyDict>,
+        defaults: &DefaultMembers,
+        depth: usize,
+    ) -> PyResult<()> {
         let mut members = Vec::with_capacity(dict.len());
         for (key, value) in dict.iter() {
             members.push((key_text(&key)?, value));
@@ -137,50 +147,50 @@ impl Encoder {
         if self.sort_keys {
             members.sort_by(|(a, _), (b, _)| a.cmp(b));
         }
-        let mut missing = Missing::of(defaults, |name| members.iter().any(|(key, _)| key.is(name)));
+        let mut missing = MissingMembers::for_record(defaults, |name| members.iter().any(|(key, _)| key.equals(name)));
         let mut first = true;
         out.push(b'{');
         for (key, value) in members {
-            if let Key::Plain(text) = &key {
-                missing.before(out, text, &mut first);
+            if let JsonKey::Plain(text) = &key {
+                missing.write_before(out, text, &mut first);
             }
-            separate(out, &mut first);
+            write_separator(out, &mut first);
             key.write(out);
             out.extend_from_slice(b": ");
-            if POSITIONS.iter().any(|name| key.is(name)) {
-                self.position(out, &value, depth + 1)?;
+            if POSITIONS.iter().any(|name| key.equals(name)) {
+                self.write_position(out, &value, depth + 1)?;
             } else {
-                self.value(out, &value, depth + 1)?;
+                self.write_value(out, &value, depth + 1)?;
             }
         }
-        missing.rest(out, &mut first);
+        missing.write_rest(out, &mut first);
         out.push(b'}');
         Ok(())
     }
 
     /// A grid position: anything with `x` and `y`, or a pair of them.
-    fn position(&self, out: &mut Vec<u8>, value: &Bound<'_, PyAny>, depth: usize) -> PyResult<()> {
+    fn write_position(&self, out: &mut Vec<u8>, value: &Bound<'_, PyAny>, depth: usize) -> PyResult<()> {
         let py = value.py();
         if value.is_instance_of::<PyDict>() || value.is_none() {
-            return self.value(out, value, depth);
+            return self.write_value(out, value, depth);
         }
-        let layout = self.layout(value)?;
+        let layout = self.find_layout(value)?;
         let pair = match &layout.shape {
-            Shape::Fields(fields) => return self.fields(out, value, fields, &NONE, depth),
-            Shape::Point => (value.getattr(intern!(py, "x"))?, value.getattr(intern!(py, "y"))?),
-            Shape::ToList => return self.position(out, &listed(value)?, depth + 1),
-            Shape::Sequence if value.len()? == 2 => (value.get_item(0)?, value.get_item(1)?),
-            _ => return self.value(out, value, depth),
+            ValueShape::Fields(fields) => return self.write_fields(out, value, fields, &NONE, depth),
+            ValueShape::Point => (value.getattr(intern!(py, "x"))?, value.getattr(intern!(py, "y"))?),
+            ValueShape::ToList => return self.write_position(out, &call_tolist(value)?, depth + 1),
+            ValueShape::Sequence if value.len()? == 2 => (value.get_item(0)?, value.get_item(1)?),
+            _ => return self.write_value(out, value, depth),
         };
         out.extend_from_slice(b"{\"x\": ");
-        self.value(out, &pair.0, depth + 1)?;
+        self.write_value(out, &pair.0, depth + 1)?;
         out.extend_from_slice(b", \"y\": ");
-        self.value(out, &pair.1, depth + 1)?;
+        self.write_value(out, &pair.1, depth + 1)?;
         out.push(b'}');
         Ok(())
     }
 
-    fn value(&self, out: &mut Vec<u8>, value: &Bound<'_, PyAny>, depth: usize) -> PyResult<()> {
+    fn write_value(&self, out: &mut Vec<u8>, value: &Bound<'_, PyAny>, depth: usize) -> PyResult<()> {
         if depth > MAX_DEPTH {
             return Err(PyValueError::new_err(format!("a record nested over {MAX_DEPTH} levels deep, or circular")));
         }
@@ -190,10 +200,10 @@ impl Encoder {
             return Ok(());
         }
         if value.is_exact_instance_of::<PyInt>() {
-            return integer(out, value);
+            return write_integer(out, value);
         }
         if value.is_exact_instance_of::<PyString>() {
-            return text(out, value.cast::<PyString>()?);
+            return write_text(out, value.cast::<PyString>()?);
         }
         if let Ok(bool) = value.cast::<PyBool>() {
             out.extend_from_slice(if bool.is_true() { b"true" } else { b"false" });
@@ -204,40 +214,40 @@ impl Encoder {
             return Ok(());
         }
         if let Ok(list) = value.cast::<PyList>() {
-            return self.items(out, list.iter(), depth);
+            return self.write_items(out, list.iter(), depth);
         }
         if let Ok(dict) = value.cast::<PyDict>() {
-            return self.dict(out, dict, &NONE, depth);
+            return self.write_dict(out, dict, &NONE, depth);
         }
-        self.other(out, value, depth)
+        self.write_other(out, value, depth)
     }
 
-    fn other(&self, out: &mut Vec<u8>, value: &Bound<'_, PyAny>, depth: usize) -> PyResult<()> {
+    fn write_other(&self, out: &mut Vec<u8>, value: &Bound<'_, PyAny>, depth: usize) -> PyResult<()> {
         let py = value.py();
-        match &self.layout(value)?.shape {
-            Shape::Fields(fields) => self.fields(out, value, fields, &NONE, depth),
-            Shape::Dump => self.dict(out, &dumped(value)?, &NONE, depth),
-            Shape::Mapping => self.dict(out, &as_dict(value)?, &NONE, depth),
-            Shape::Int => {
+        match &self.find_layout(value)?.shape {
+            ValueShape::Fields(fields) => self.write_fields(out, value, fields, &NONE, depth),
+            ValueShape::Dump => self.write_dict(out, &dump_model(value)?, &NONE, depth),
+            ValueShape::Mapping => self.write_dict(out, &as_dict(value)?, &NONE, depth),
+            ValueShape::Int => {
                 let plain = py.get_type::<PyInt>().call_method1(intern!(py, "__int__"), (value,))?;
-                integer(out, &plain)
+                write_integer(out, &plain)
             }
-            Shape::Float => {
+            ValueShape::Float => {
                 write_f64(out, value.cast::<PyFloat>()?.value());
                 Ok(())
             }
-            Shape::Str => text(out, value.cast::<PyString>()?),
-            Shape::Sequence => match value.cast::<PyTuple>() {
-                Ok(tuple) => self.items(out, tuple.iter(), depth),
-                Err(_) => self.items(out, value.cast::<PyList>()?.iter(), depth),
+            ValueShape::Str => write_text(out, value.cast::<PyString>()?),
+            ValueShape::Sequence => match value.cast::<PyTuple>() {
+                Ok(tuple) => self.write_items(out, tuple.iter(), depth),
+                Err(_) => self.write_items(out, value.cast::<PyList>()?.iter(), depth),
             },
-            Shape::Enum => self.value(out, &value.getattr(intern!(py, "value"))?, depth + 1),
-            Shape::ToList => self.value(out, &listed(value)?, depth + 1),
-            Shape::Point | Shape::Unknown => Err(not_json(value)?),
+            ValueShape::Enum => self.write_value(out, &value.getattr(intern!(py, "value"))?, depth + 1),
+            ValueShape::ToList => self.write_value(out, &call_tolist(value)?, depth + 1),
+            ValueShape::Point | ValueShape::Unknown => Err(not_json(value)?),
         }
     }
 
-    fn items<'py>(
+    fn write_items<'py>(
         &self,
         out: &mut Vec<u8>,
         items: impl Iterator<Item = Bound<'py, PyAny>>,
@@ -246,21 +256,21 @@ impl Encoder {
         let mut first = true;
         out.push(b'[');
         for item in items {
-            separate(out, &mut first);
-            self.value(out, &item, depth + 1)?;
+            write_separator(out, &mut first);
+            self.write_value(out, &item, depth + 1)?;
         }
         out.push(b']');
         Ok(())
     }
 
     /// The layout of a value's type, looked at once.
-    fn layout(&self, value: &Bound<'_, PyAny>) -> PyResult<Arc<Layout>> {
+    fn find_layout(&self, value: &Bound<'_, PyAny>) -> PyResult<Arc<TypeLayout>> {
         let kind = value.get_type();
         let shapes = || self.shapes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = shapes().iter().find(|known| kind.is(&known.kind)) {
             return Ok(Arc::clone(known));
         }
-        let made = Arc::new(Layout { shape: shape(self.sort_keys, value, &kind)?, kind: kind.unbind() });
+        let made = Arc::new(TypeLayout { shape: find_shape(self.sort_keys, value, &kind)?, kind: kind.unbind() });
         let mut shapes = shapes();
         if shapes.len() < MAX_SHAPES {
             shapes.push(Arc::clone(&made));
@@ -269,32 +279,32 @@ impl Encoder {
     }
 }
 
-static NONE: Defaults = Defaults { members: Vec::new() };
+static NONE: DefaultMembers = DefaultMembers { members: Vec::new() };
 
 /// The defaults that a record lacks, written in their place among its sorted members.
-struct Missing<'a> {
+struct MissingMembers<'a> {
     names: [Option<&'a (&'static str, Vec<u8>)>; 2],
     next: usize,
 }
 
-impl<'a> Missing<'a> {
-    fn of(defaults: &'a Defaults, has: impl Fn(&str) -> bool) -> Self {
+impl<'a> MissingMembers<'a> {
+    fn for_record(defaults: &'a DefaultMembers, has: impl Fn(&str) -> bool) -> Self {
         let mut names = [None; 2];
-        let lacking = defaults.members.iter().filter(|(name, _)| !has(name));
-        for (place, member) in names.iter_mut().zip(lacking) {
-            *place = Some(member);
+        let missing = defaults.members.iter().filter(|(name, _)| !has(name));
+        for (slot, member) in names.iter_mut().zip(missing) {
+            *slot = Some(member);
         }
         Self { names, next: 0 }
     }
 
-    fn before(&mut self, out: &mut Vec<u8>, name: &str, first: &mut bool) {
+    fn write_before(&mut self, out: &mut Vec<u8>, name: &str, first: &mut bool) {
         while let Some(Some(member)) = self.names.get(self.next).filter(|m| m.is_some_and(|m| m.0 < name)) {
             write_member(out, member, first);
             self.next += 1;
         }
     }
 
-    fn rest(&mut self, out: &mut Vec<u8>, first: &mut bool) {
+    fn write_rest(&mut self, out: &mut Vec<u8>, first: &mut bool) {
         for member in self.names.iter().skip(self.next).flatten() {
             write_member(out, member, first);
         }
@@ -302,13 +312,13 @@ impl<'a> Missing<'a> {
 }
 
 fn write_member(out: &mut Vec<u8>, (name, json): &(&'static str, Vec<u8>), first: &mut bool) {
-    separate(out, first);
+    write_separator(out, first);
     write_str(out, name);
     out.extend_from_slice(b": ");
     out.extend_from_slice(json);
 }
 
-fn separate(out: &mut Vec<u8>, first: &mut bool) {
+fn write_separator(out: &mut Vec<u8>, first: &mut bool) {
     if !std::mem::take(first) {
         out.extend_from_slice(b", ");
     }
@@ -316,15 +326,15 @@ fn separate(out: &mut Vec<u8>, first: &mut bool) {
 
 /// A dict's key.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Key {
+enum JsonKey {
     /// Text that Unicode can hold, or what `json` makes of a number.
     Plain(String),
     /// Text with lone surrogates: JSON, quoted.
     Quoted(Vec<u8>),
 }
 
-impl Key {
-    fn is(&self, name: &str) -> bool {
+impl JsonKey {
+    fn equals(&self, name: &str) -> bool {
         matches!(self, Self::Plain(text) if text == name)
     }
 
@@ -337,36 +347,36 @@ impl Key {
 }
 
 /// A dict's key as `json` writes it: text as it is, numbers, bools and None as text.
-fn key_text(key: &Bound<'_, PyAny>) -> PyResult<Key> {
+fn key_text(key: &Bound<'_, PyAny>) -> PyResult<JsonKey> {
     let mut out = Vec::new();
     if let Ok(text_key) = key.cast::<PyString>() {
         if let Ok(plain) = text_key.to_str() {
-            return Ok(Key::Plain(plain.to_owned()));
+            return Ok(JsonKey::Plain(plain.to_owned()));
         }
-        text(&mut out, text_key)?;
-        return Ok(Key::Quoted(out));
+        write_text(&mut out, text_key)?;
+        return Ok(JsonKey::Quoted(out));
     }
     if let Ok(bool) = key.cast::<PyBool>() {
-        return Ok(Key::Plain(if bool.is_true() { "true" } else { "false" }.to_owned()));
+        return Ok(JsonKey::Plain(if bool.is_true() { "true" } else { "false" }.to_owned()));
     }
     if key.is_none() {
-        return Ok(Key::Plain("null".to_owned()));
+        return Ok(JsonKey::Plain("null".to_owned()));
     }
     if let Ok(float) = key.cast::<PyFloat>() {
         write_f64(&mut out, float.value());
     } else if key.is_instance_of::<PyInt>() {
-        integer(&mut out, key)?;
+        write_integer(&mut out, key)?;
     } else {
         return Err(PyTypeError::new_err(format!(
             "keys must be str, int, float, bool or None, not {}",
             key.get_type().fully_qualified_name()?
         )));
     }
-    Ok(Key::Plain(String::from_utf8_lossy(&out).into_owned()))
+    Ok(JsonKey::Plain(String::from_utf8_lossy(&out).into_owned()))
 }
 
 /// An int of any size.
-fn integer(out: &mut Vec<u8>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+fn write_integer(out: &mut Vec<u8>, value: &Bound<'_, PyAny>) -> PyResult<()> {
     use std::io::Write;
     if let Ok(small) = value.extract::<i64>() {
         let _ = write!(out, "{small}");
@@ -379,7 +389,7 @@ fn integer(out: &mut Vec<u8>, value: &Bound<'_, PyAny>) -> PyResult<()> {
 }
 
 /// Text, escaped to ASCII; lone surrogates too, which UTF-8 cannot hold.
-fn text(out: &mut Vec<u8>, value: &Bound<'_, PyString>) -> PyResult<()> {
+fn write_text(out: &mut Vec<u8>, value: &Bound<'_, PyString>) -> PyResult<()> {
     use std::io::Write;
     match value.to_str() {
         Ok(plain) => write_str(out, plain),
@@ -407,7 +417,7 @@ fn text(out: &mut Vec<u8>, value: &Bound<'_, PyString>) -> PyResult<()> {
 }
 
 /// What `tolist` makes of a value: lists, and numbers of Python's own.
-fn listed<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+fn call_tolist<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let py = value.py();
     let made = value.call_method0(intern!(py, "tolist"))?;
     if !made.get_type().is(value.get_type()) {
@@ -425,7 +435,7 @@ fn not_json(value: &Bound<'_, PyAny>) -> PyResult<PyErr> {
     Ok(PyTypeError::new_err(format!("Object of type {name} is not JSON serializable")))
 }
 
-fn dumped<'py>(model: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
+fn dump_model<'py>(model: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
     let arguments = PyDict::new(model.py());
     arguments.set_item("mode", "json")?;
     Ok(model.call_method("model_dump", (), Some(&arguments))?.cast_into::<PyDict>()?)

@@ -1,12 +1,12 @@
 //! The library's errors as Python exceptions: the classes of `capture_hook/errors.py`, with `code` and `hints` set.
 
 use capture_hook::error::{Error, ExitKind};
-use capture_hook::support::visible::visible;
+use capture_hook::support::visible::escape_control;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
 /// An error of the library as the Python exception that fits its kind.
-pub fn raised(py: Python<'_>, error: impl Into<Error>) -> PyErr {
+pub fn to_exception(py: Python<'_>, error: impl Into<Error>) -> PyErr {
     let error = error.into();
     let class = match (error.exit_kind(), error.code()) {
         (_, "run_dir_not_found" | "run_not_found") => "RunNotFoundError",
@@ -16,19 +16,19 @@ pub fn raised(py: Python<'_>, error: impl Into<Error>) -> PyErr {
         (ExitKind::Setup | ExitKind::Program, _) => "CaptureHookError",
     };
     let mut message = error.to_string();
-    for cause in error.causes() {
+    for cause in error.cause_messages() {
         // A cause that its effect quotes already says nothing new.
         if !message.contains(&cause) {
             message.push_str(": ");
             message.push_str(&cause);
         }
     }
-    exception(py, class, &message, error.code(), error.hints()).unwrap_or_else(|error| error)
+    new_exception(py, class, &message, error.code(), error.hints()).unwrap_or_else(|error| error)
 }
 
 /// The exception for a run that breaks the rules, with its report.
-pub fn invalid(py: Python<'_>, message: &str, code: &str, report: Bound<'_, PyAny>) -> PyErr {
-    let made = exception(py, "InvalidRunError", message, code, &[]);
+pub fn invalid_run(py: Python<'_>, message: &str, code: &str, report: Bound<'_, PyAny>) -> PyErr {
+    let made = new_exception(py, "InvalidRunError", message, code, &[]);
     match made {
         Ok(error) => match error.value(py).setattr("report", report) {
             Ok(()) => error,
@@ -40,18 +40,18 @@ pub fn invalid(py: Python<'_>, message: &str, code: &str, report: Bound<'_, PyAn
 
 /// The exception for a run that is not there.
 pub fn not_found(py: Python<'_>, message: &str) -> PyErr {
-    exception(py, "RunNotFoundError", message, "run_dir_not_found", &[]).unwrap_or_else(|error| error)
+    new_exception(py, "RunNotFoundError", message, "run_dir_not_found", &[]).unwrap_or_else(|error| error)
 }
 
-fn exception(py: Python<'_>, class: &str, message: &str, code: &str, hints: &[String]) -> PyResult<PyErr> {
-    let made = py.import("capture_hook.errors")?.getattr(class)?.call1((visible(message),))?;
+fn new_exception(py: Python<'_>, class: &str, message: &str, code: &str, hints: &[String]) -> PyResult<PyErr> {
+    let made = py.import("capture_hook.errors")?.getattr(class)?.call1((escape_control(message),))?;
     made.setattr("code", code)?;
     // A traceback goes to a terminal, and what an error quotes is a stranger's.
-    made.setattr("hints", PyTuple::new(py, hints.iter().map(visible))?)?;
+    made.setattr("hints", PyTuple::new(py, hints.iter().map(escape_control))?)?;
     // Shown below the message in a traceback, from Python 3.11 on.
     if made.hasattr("add_note")? {
         for hint in hints {
-            made.call_method1("add_note", (format!("hint: {}", visible(hint)),))?;
+            made.call_method1("add_note", (format!("hint: {}", escape_control(hint)),))?;
         }
     }
     Ok(PyErr::from_value(made))

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use capture_hook::error::Error;
 use capture_hook::ingest;
-use capture_hook::ingest::Request;
+use capture_hook::ingest::IngestRequest;
 use capture_hook::run::discover::run_directories;
-use capture_hook::support::progress::Silent;
+use capture_hook::support::progress::NoProgress;
 use pyo3::prelude::*;
 
-use crate::errors::{invalid, raised};
-use crate::place::{self, Codes};
+use crate::errors::{invalid_run, to_exception};
+use crate::place::{self, CodeArgs};
 use crate::report::to_python;
 
 /// A run that is in the dataset; may be used as the path of its folder.
@@ -94,39 +94,40 @@ pub fn ingest_run(
     one_thread: bool,
     force: bool,
 ) -> PyResult<Ingested> {
-    let mut request = request(&run_dir, &out_dir, Codes { ignore, deny })?.map_err(|error| raised(py, error))?;
+    let mut request =
+        build_request(&run_dir, &out_dir, CodeArgs { ignore, deny })?.map_err(|error| to_exception(py, error))?;
     request.options.one_thread = one_thread;
     request.force = force;
-    let done = py.detach(|| ingest::ingest(&request, &Silent));
+    let done = py.detach(|| ingest::ingest_run(&request, &NoProgress));
     match done {
         Ok(done) => Ok(Ingested {
             // By the name that the caller gave the dataset.
-            path: done.key.under(&out_dir),
+            path: done.key.dir_under(&out_dir),
             experiment: done.key.experiment().to_owned(),
             run_id: done.key.run_id().to_owned(),
             changed: done.changed,
             report: to_python(py, &done.report)?.unbind(),
         }),
         Err(error) => match &error {
-            ingest::Error::Invalid(report) => {
+            ingest::IngestError::Invalid(report) => {
                 let (message, report) = (error.to_string(), to_python(py, report)?);
-                Err(invalid(py, &message, "invalid_run", report))
+                Err(invalid_run(py, &message, "invalid_run", report))
             }
-            _ => Err(raised(py, error)),
+            _ => Err(to_exception(py, error)),
         },
     }
 }
 
 /// What is asked of the library; the inner error is ours, the outer the system's.
-fn request(run_dir: &Path, out_dir: &Path, codes: Codes) -> std::io::Result<Result<Request, Error>> {
-    let (run_dir, out_dir) = (place::absolute(run_dir)?, place::absolute(out_dir)?);
-    let project = place::project(&out_dir).map(Path::to_path_buf);
+fn build_request(run_dir: &Path, out_dir: &Path, codes: CodeArgs) -> std::io::Result<Result<IngestRequest, Error>> {
+    let (run_dir, out_dir) = (place::absolute_path(run_dir)?, place::absolute_path(out_dir)?);
+    let project = place::find_project(&out_dir).map(Path::to_path_buf);
     let off_limits = match project.as_deref().map(place::off_limits).transpose() {
         Ok(found) => found.unwrap_or_default(),
         Err(error) => return Ok(Err(error)),
     };
-    Ok(place::options(project.as_deref(), codes).map(|options| Request {
-        shown_as: place::shown(&run_dir, project.as_deref()),
+    Ok(place::validate_options(project.as_deref(), codes).map(|options| IngestRequest {
+        shown_as: place::display_path(&run_dir, project.as_deref()),
         // Outside a project the directory that the dataset lies in is as good as one.
         root: project.or_else(|| out_dir.parent().map(Path::to_path_buf)).unwrap_or_else(|| out_dir.clone()),
         run_dir,
@@ -153,9 +154,9 @@ fn request(run_dir: &Path, out_dir: &Path, codes: Codes) -> std::io::Result<Resu
 ///     RunIOError: a directory cannot be listed.
 #[pyfunction]
 pub fn find_runs(py: Python<'_>, results_dir: PathBuf) -> PyResult<Vec<PathBuf>> {
-    let (runs, unread) = py.detach(|| run_directories(&results_dir)).map_err(|error| raised(py, error))?;
+    let (runs, unread) = py.detach(|| run_directories(&results_dir)).map_err(|error| to_exception(py, error))?;
     match unread.into_iter().next() {
-        Some(error) => Err(raised(py, error)),
+        Some(error) => Err(to_exception(py, error)),
         None => Ok(runs),
     }
 }

@@ -18,7 +18,7 @@ mod tables;
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_function(wrap_pyfunction!(report::validate_run_artifacts, module)?)?;
-    recorder::register(module)?;
+    recorder::register_functions(module)?;
     module.add_class::<ingest::Ingested>()?;
     module.add_function(wrap_pyfunction!(ingest::ingest_run, module)?)?;
     module.add_function(wrap_pyfunction!(ingest::find_runs, module)?)?;

@@ -2,20 +2,20 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use capture_hook::dvc::settings::Settings;
+use capture_hook::dvc::settings::DvcSettings;
 use capture_hook::error::Error;
 use capture_hook::git::Repo;
 use capture_hook::project::config;
 use capture_hook::project::config::Config;
 use capture_hook::run::dataset_dir::OffLimits;
-use capture_hook::support::beneath::Root;
+use capture_hook::support::beneath::RootDir;
 use capture_hook::support::env::Env;
 use capture_hook::support::limits;
-use capture_hook::validate::Options;
+use capture_hook::validate::ValidateOptions;
 
 /// The lists of codes that a caller gave, in the place of the project's settings.
 #[derive(Debug, Default)]
-pub struct Codes {
+pub struct CodeArgs {
     /// Codes that shall not count.
     pub ignore: Option<Vec<String>>,
     /// Warnings that shall count as errors.
@@ -23,7 +23,7 @@ pub struct Codes {
 }
 
 /// An absolute path, without `.` and, as far as names tell, without `..`.
-pub fn absolute(path: &Path) -> std::io::Result<PathBuf> {
+pub fn absolute_path(path: &Path) -> std::io::Result<PathBuf> {
     let mut out = PathBuf::new();
     for component in std::path::absolute(path)?.components() {
         match component {
@@ -37,7 +37,7 @@ pub fn absolute(path: &Path) -> std::io::Result<PathBuf> {
 }
 
 /// The project around an absolute path: where `.dvc` is, else where `.git` is.
-pub fn project(path: &Path) -> Option<&Path> {
+pub fn find_project(path: &Path) -> Option<&Path> {
     let with = |name: &str| path.ancestors().find(|dir| dir.join(name).exists());
     with(".dvc").or_else(|| with(".git"))
 }
@@ -45,7 +45,7 @@ pub fn project(path: &Path) -> Option<&Path> {
 /// The project's directories that are not for data: what git and DVC are told. Without a repository or settings, none.
 pub fn off_limits(root: &Path) -> Result<Vec<OffLimits>, Error> {
     let env = Env::snapshot();
-    let mut found = Settings::read(root, &env)?.off_limits();
+    let mut found = DvcSettings::read(root, &env)?.off_limits();
     if let Ok(repo) = Repo::open(root, &env) {
         found.extend(repo.off_limits()?);
     }
@@ -53,7 +53,7 @@ pub fn off_limits(root: &Path) -> Result<Vec<OffLimits>, Error> {
 }
 
 /// A path as reports and the dataset name it: relative to the project with `/` where it lies below it.
-pub fn shown(path: &Path, root: Option<&Path>) -> String {
+pub fn display_path(path: &Path, root: Option<&Path>) -> String {
     let inside = root.and_then(|root| path.strip_prefix(root).ok()).filter(|rest| !rest.as_os_str().is_empty());
     match inside {
         Some(rest) => rest.components().map(|c| c.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/"),
@@ -63,8 +63,8 @@ pub fn shown(path: &Path, root: Option<&Path>) -> String {
 
 /// Which findings count: what the caller says, else what the project's `capture-hook.toml` says; and which files belong to
 /// a run, as that file says.
-pub fn options(root: Option<&Path>, codes: Codes) -> Result<Options, Error> {
-    let read = |root| Root::at(root).read(config::FILE, limits::TEXT);
+pub fn validate_options(root: Option<&Path>, codes: CodeArgs) -> Result<ValidateOptions, Error> {
+    let read = |root| RootDir::new(root).read(config::FILE, limits::TEXT);
     let settings = match root.map(read).transpose()?.flatten() {
         Some(bytes) => Config::parse(&String::from_utf8_lossy(&bytes))?,
         None => Config::default(),
@@ -72,7 +72,7 @@ pub fn options(root: Option<&Path>, codes: Codes) -> Result<Options, Error> {
     let by = if codes.ignore.is_some() { "the caller" } else { config::FILE };
     let ignore = codes.ignore.unwrap_or(settings.validate.ignore);
     let deny = codes.deny.unwrap_or(settings.validate.deny);
-    let mut options = Options::new(&ignore, &deny, by)?;
+    let mut options = ValidateOptions::new(&ignore, &deny, by)?;
     options.include = settings.ingest.include;
     Ok(options)
 }

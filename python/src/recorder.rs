@@ -10,15 +10,15 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use capture_hook::formats::json;
 use capture_hook::record;
-use capture_hook::record::{Line, Options, Wait};
+use capture_hook::record::{EncodedLine, RecordOptions, WaitMode};
 use memchr::memmem;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyType};
 
-use crate::encode::{Defaults, Encoder};
-use crate::errors::raised;
-use crate::place::{self, Codes};
+use crate::encode::{DefaultMembers, JsonEncoder};
+use crate::errors::to_exception;
+use crate::place::{self, CodeArgs};
 
 /// How often this process was forked off another: a recorder's thread stays behind in the parent.
 static FORKS: AtomicU64 = AtomicU64::new(0);
@@ -61,8 +61,8 @@ static LIVE: Mutex<Vec<Weak<record::RunRecorder>>> = Mutex::new(Vec::new());
 pub struct RunRecorder {
     inner: Arc<record::RunRecorder>,
     root: PathBuf,
-    rows: Encoder,
-    defaults: Mutex<Arc<Defaults>>,
+    rows: JsonEncoder,
+    defaults: Mutex<Arc<DefaultMembers>>,
     forks: u64,
 }
 
@@ -85,21 +85,23 @@ impl RunRecorder {
             },
         };
         // Absolute, so that a simulation may change its directory on the way.
-        let mut options = Options::new(std::path::absolute(&root_dir)?);
+        let mut options = RecordOptions::new(std::path::absolute(&root_dir)?);
         options.experiment = experiment.filter(|name| !name.is_empty());
         options.run_id = run_id.filter(|name| !name.is_empty());
         options.rotate_size_bytes = rotate;
-        options.rules = place::options(place::project(&options.root), Codes::default()).map_err(|e| raised(py, e))?;
+        options.rules = place::validate_options(place::find_project(&options.root), CodeArgs::default())
+            .map_err(|e| to_exception(py, e))?;
         let schema_version = options.schema_version.as_str();
-        let inner = Arc::new(py.detach(|| record::RunRecorder::create(options)).map_err(|error| raised(py, error))?);
+        let inner =
+            Arc::new(py.detach(|| record::RunRecorder::create(options)).map_err(|error| to_exception(py, error))?);
         let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
         live.retain(|recorder| recorder.strong_count() > 0);
         live.push(Arc::downgrade(&inner));
         drop(live);
-        let defaults = Defaults::new([("run_id", inner.key().run_id()), ("schema_version", schema_version)]);
+        let defaults = DefaultMembers::new([("run_id", inner.key().run_id()), ("schema_version", schema_version)]);
         Ok(Self {
-            root: inner.key().under(&root_dir),
-            rows: Encoder::sorted(),
+            root: inner.key().dir_under(&root_dir),
+            rows: JsonEncoder::with_sorted_keys(),
             defaults: Mutex::new(Arc::new(defaults)),
             forks: FORKS.load(Ordering::Relaxed),
             inner,
@@ -140,16 +142,16 @@ impl RunRecorder {
     ///     RunUsageError: `meta` would make the run invalid.
     ///     RunIOError: the file cannot be written.
     fn write_run_meta(&self, py: Python<'_>, meta: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.usable()?;
-        let payload = payload(meta)?;
+        self.check_usable()?;
+        let payload = meta_payload(meta)?;
         fill_system(&payload)?;
         let mut text = Vec::new();
-        Encoder::unsorted().value_alone(&mut text, &payload)?;
+        JsonEncoder::with_unsorted_keys().write_document(&mut text, &payload)?;
         let value = json::parse(&text).map_err(|error| PyValueError::new_err(error.to_string()))?;
         let object = value.as_object().ok_or_else(|| PyValueError::new_err("run metadata that is no object"))?;
-        py.detach(|| self.inner.write_run_object(object)).map_err(|error| raised(py, error))?;
-        if let Some(version) = value.get("schema_version").and_then(json::Value::as_str) {
-            let defaults = Defaults::new([("run_id", self.inner.key().run_id()), ("schema_version", version)]);
+        py.detach(|| self.inner.write_run_object(object)).map_err(|error| to_exception(py, error))?;
+        if let Some(version) = value.get("schema_version").and_then(json::JsonValue::as_str) {
+            let defaults = DefaultMembers::new([("run_id", self.inner.key().run_id()), ("schema_version", version)]);
             *self.defaults.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(defaults);
         }
         Ok(())
@@ -174,7 +176,7 @@ impl RunRecorder {
     ///     RunUsageError: the row would make the run invalid (``code`` says by which rule), or the run is finalized.
     ///     RunIOError: writing failed, for this row or an earlier one.
     fn append_step(&self, py: Python<'_>, rec: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.append(py, rec, Stream::Steps)
+        self.append_row(py, rec, RowStream::Steps)
     }
 
     /// append_episode($self, rec)
@@ -191,7 +193,7 @@ impl RunRecorder {
     /// Raises:
     ///     As :meth:`append_step`.
     fn append_episode(&self, py: Python<'_>, rec: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.append(py, rec, Stream::Episodes)
+        self.append_row(py, rec, RowStream::Episodes)
     }
 
     /// flush($self)
@@ -203,8 +205,8 @@ impl RunRecorder {
     ///     RunUsageError: the run is finalized.
     ///     RunIOError: writing failed.
     fn flush(&self, py: Python<'_>) -> PyResult<()> {
-        self.usable()?;
-        py.detach(|| self.inner.flush()).map_err(|error| raised(py, error))
+        self.check_usable()?;
+        py.detach(|| self.inner.flush()).map_err(|error| to_exception(py, error))
     }
 
     /// finalize($self, export_parquet=False)
@@ -222,8 +224,8 @@ impl RunRecorder {
     ///     RunIOError: rows could not be written.
     #[pyo3(signature = (export_parquet=false), text_signature = "($self, export_parquet=False)")]
     fn finalize(&self, py: Python<'_>, export_parquet: bool) -> PyResult<()> {
-        self.usable()?;
-        let done = py.detach(|| self.inner.finalize(export_parquet)).map_err(|error| raised(py, error))?;
+        self.check_usable()?;
+        let done = py.detach(|| self.inner.finalize_run(export_parquet)).map_err(|error| to_exception(py, error))?;
         for warning in &done.warnings {
             let message = std::ffi::CString::new(warning.to_string().replace('\0', ""))?;
             PyErr::warn(py, &py.get_type::<pyo3::exceptions::PyRuntimeWarning>(), &message, 1)?;
@@ -258,35 +260,35 @@ impl RunRecorder {
 }
 
 #[derive(Clone, Copy)]
-enum Stream {
+enum RowStream {
     Steps,
     Episodes,
 }
 
 impl RunRecorder {
-    fn append(&self, py: Python<'_>, rec: &Bound<'_, PyAny>, stream: Stream) -> PyResult<()> {
-        self.usable()?;
+    fn append_row(&self, py: Python<'_>, rec: &Bound<'_, PyAny>, stream: RowStream) -> PyResult<()> {
+        self.check_usable()?;
         let defaults = Arc::clone(&self.defaults.lock().unwrap_or_else(PoisonError::into_inner));
         let mut line = LINE.take();
         line.clear();
-        let formatted = self.rows.line(&mut line, rec, &defaults);
+        let formatted = self.rows.write_line(&mut line, rec, &defaults);
         let added = formatted.and_then(|()| {
             let row = match stream {
-                Stream::Steps => Line::Step { json: &line, ends_episode: ends_episode(&line) },
-                Stream::Episodes => Line::Episode { json: &line },
+                RowStream::Steps => EncodedLine::Step { json: &line, ends_episode: ends_episode(&line) },
+                RowStream::Episodes => EncodedLine::Episode { json: &line },
             };
             // Without room the wait is for the disk, and other Python threads go on meanwhile.
-            let sent = match self.inner.append_line(row, Wait::Never) {
-                Ok(false) => py.detach(|| self.inner.append_line(row, Wait::ForRoom)),
-                sent => sent,
+            let result = match self.inner.append_line(row, WaitMode::Never) {
+                Ok(false) => py.detach(|| self.inner.append_line(row, WaitMode::ForRoom)),
+                result => result,
             };
-            sent.map(|_| ()).map_err(|error| raised(py, error))
+            result.map(|_| ()).map_err(|error| to_exception(py, error))
         });
         LINE.set(line);
         added
     }
 
-    fn usable(&self) -> PyResult<()> {
+    fn check_usable(&self) -> PyResult<()> {
         if self.forks == FORKS.load(Ordering::Relaxed) {
             return Ok(());
         }
@@ -301,7 +303,7 @@ thread_local! {
 
 impl Drop for RunRecorder {
     fn drop(&mut self) {
-        if self.usable().is_err() {
+        if self.check_usable().is_err() {
             // Its thread does not exist here: to wait for it would be to wait for ever.
             std::mem::forget(Arc::clone(&self.inner));
         }
@@ -314,7 +316,7 @@ fn ends_episode(line: &[u8]) -> bool {
 }
 
 /// A record of metadata as a dict of its own.
-fn payload<'py>(meta: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
+fn meta_payload<'py>(meta: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
     let py = meta.py();
     let made = if meta.hasattr("model_dump")? {
         let arguments = PyDict::new(py);
@@ -376,7 +378,7 @@ pub fn _forked() {
 }
 
 /// Has Python call the two above.
-pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+pub fn register_functions(module: &Bound<'_, PyModule>) -> PyResult<()> {
     static ONCE: OnceLock<()> = OnceLock::new();
     let py = module.py();
     module.add_class::<RunRecorder>()?;

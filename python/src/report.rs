@@ -2,15 +2,15 @@
 
 use std::path::PathBuf;
 
-use capture_hook::support::progress::Silent;
+use capture_hook::support::progress::NoProgress;
 use capture_hook::validate;
-use capture_hook::validate::Report;
+use capture_hook::validate::ValidationReport;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use serde_json::Value;
 
-use crate::errors::raised;
-use crate::place::{self, Codes};
+use crate::errors::to_exception;
+use crate::place::{self, CodeArgs};
 
 /// validate_run_artifacts(run_dir, *, ignore=None, deny=None)
 /// --
@@ -43,22 +43,22 @@ pub fn validate_run_artifacts(
     ignore: Option<Vec<String>>,
     deny: Option<Vec<String>>,
 ) -> PyResult<Bound<'_, PyAny>> {
-    let run_dir = place::absolute(&run_dir)?;
-    let root = place::project(&run_dir);
-    let options = place::options(root, Codes { ignore, deny }).map_err(|error| raised(py, error))?;
-    let shown = place::shown(&run_dir, root);
-    let report = py.detach(|| validate::check(&run_dir, &shown, &options, &Silent));
-    to_python(py, &report.map_err(|error| raised(py, error))?)
+    let run_dir = place::absolute_path(&run_dir)?;
+    let root = place::find_project(&run_dir);
+    let options = place::validate_options(root, CodeArgs { ignore, deny }).map_err(|error| to_exception(py, error))?;
+    let shown = place::display_path(&run_dir, root);
+    let report = py.detach(|| validate::validate_run(&run_dir, &shown, &options, &NoProgress));
+    to_python(py, &report.map_err(|error| to_exception(py, error))?)
 }
 
 /// A report as a dict.
-pub fn to_python<'py>(py: Python<'py>, report: &Report) -> PyResult<Bound<'py, PyAny>> {
+pub fn to_python<'py>(py: Python<'py>, report: &ValidationReport) -> PyResult<Bound<'py, PyAny>> {
     let value =
         serde_json::to_value(report).map_err(|error| pyo3::exceptions::PyRuntimeError::new_err(error.to_string()))?;
-    json(py, value)
+    json_to_python(py, value)
 }
 
-fn json<'py>(py: Python<'py>, value: Value) -> PyResult<Bound<'py, PyAny>> {
+fn json_to_python<'py>(py: Python<'py>, value: Value) -> PyResult<Bound<'py, PyAny>> {
     Ok(match value {
         Value::Null => py.None().into_bound(py),
         Value::Bool(bool) => bool.into_pyobject(py)?.to_owned().into_any(),
@@ -73,14 +73,14 @@ fn json<'py>(py: Python<'py>, value: Value) -> PyResult<Bound<'py, PyAny>> {
         Value::Array(items) => {
             let list = PyList::empty(py);
             for item in items {
-                list.append(json(py, item)?)?;
+                list.append(json_to_python(py, item)?)?;
             }
             list.into_any()
         }
         Value::Object(members) => {
             let dict = PyDict::new(py);
             for (key, value) in members {
-                dict.set_item(key, json(py, value)?)?;
+                dict.set_item(key, json_to_python(py, value)?)?;
             }
             dict.into_any()
         }
@@ -88,7 +88,7 @@ fn json<'py>(py: Python<'py>, value: Value) -> PyResult<Bound<'py, PyAny>> {
 }
 
 /// Why a run is not taken, in one line: its first errors.
-pub fn complaint(report: &Report) -> String {
+pub fn describe_invalid(report: &ValidationReport) -> String {
     let first = report.findings.iter().find(|finding| report.errors.contains(&finding.code));
     let codes: Vec<&str> = report.errors.iter().map(|code| code.as_str()).collect();
     let at = first.map_or_else(String::new, |finding| {

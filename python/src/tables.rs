@@ -16,9 +16,9 @@ use arrow::ffi::FFI_ArrowSchema;
 use arrow::ffi_stream::FFI_ArrowArrayStream;
 use capture_hook::run::RunKey;
 use capture_hook::run::meta::RunMeta;
-use capture_hook::run::rows::{EpisodeRows, Lists, Nullable, StepRows, Texts};
+use capture_hook::run::rows::{EpisodeRows, ListColumn, NullableColumn, StepRows, TextColumn};
 use capture_hook::run::schema::SchemaVersion;
-use capture_hook::support::progress::Silent;
+use capture_hook::support::progress::NoProgress;
 use capture_hook::validate;
 use capture_hook::validate::{Code, RowSink, SinkError};
 use pyo3::exceptions::PyRuntimeError;
@@ -26,8 +26,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 
 use crate::errors;
-use crate::place::{self, Codes};
-use crate::report::{complaint, to_python};
+use crate::place::{self, CodeArgs};
+use crate::report::{describe_invalid, to_python};
 
 /// Rows as an Arrow table. Give it to whatever takes Arrow data::
 ///
@@ -71,7 +71,7 @@ impl ArrowTable {
 
     /// The schema, as a capsule of the Arrow C data interface.
     fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
-        let schema = FFI_ArrowSchema::try_from(self.schema.as_ref()).map_err(failed)?;
+        let schema = FFI_ArrowSchema::try_from(self.schema.as_ref()).map_err(arrow_failure)?;
         PyCapsule::new_with_value(py, schema, c"arrow_schema")
     }
 
@@ -118,7 +118,7 @@ impl ArrowTable {
 #[pyfunction]
 #[pyo3(signature = (run_dir, *, check=true), text_signature = "(run_dir, *, check=True)")]
 pub fn load_steps(py: Python<'_>, run_dir: PathBuf, check: bool) -> PyResult<ArrowTable> {
-    load(py, &run_dir, check, Wanted::Steps)
+    load_table(py, &run_dir, check, TableKind::Steps)
 }
 
 /// load_episodes(run_dir, *, check=True)
@@ -144,35 +144,36 @@ pub fn load_steps(py: Python<'_>, run_dir: PathBuf, check: bool) -> PyResult<Arr
 #[pyfunction]
 #[pyo3(signature = (run_dir, *, check=true), text_signature = "(run_dir, *, check=True)")]
 pub fn load_episodes(py: Python<'_>, run_dir: PathBuf, check: bool) -> PyResult<ArrowTable> {
-    load(py, &run_dir, check, Wanted::Episodes)
+    load_table(py, &run_dir, check, TableKind::Episodes)
 }
 
-fn load(py: Python<'_>, run_dir: &std::path::Path, check: bool, wanted: Wanted) -> PyResult<ArrowTable> {
-    let run_dir = place::absolute(run_dir)?;
-    let root = place::project(&run_dir);
-    let options = place::options(root, Codes::default()).map_err(|error| errors::raised(py, error))?;
-    let shown = place::shown(&run_dir, root);
-    let mut sink = Collect { wanted, schema: wanted.schema(), key: None, batches: Vec::new() };
-    let scanned = py.detach(|| validate::scan(&run_dir, &shown, &options, &mut sink, &Silent));
-    let report = scanned.map_err(|error| errors::raised(py, error))?.report;
+fn load_table(py: Python<'_>, run_dir: &std::path::Path, check: bool, kind: TableKind) -> PyResult<ArrowTable> {
+    let run_dir = place::absolute_path(run_dir)?;
+    let root = place::find_project(&run_dir);
+    let options =
+        place::validate_options(root, CodeArgs::default()).map_err(|error| errors::to_exception(py, error))?;
+    let shown = place::display_path(&run_dir, root);
+    let mut sink = TableCollector { kind, schema: kind.table_schema(), key: None, batches: Vec::new() };
+    let scanned = py.detach(|| validate::scan_run(&run_dir, &shown, &options, &mut sink, &NoProgress));
+    let report = scanned.map_err(|error| errors::to_exception(py, error))?.report;
     if report.errors.contains(&Code::RunDirNotFound) {
         return Err(errors::not_found(py, &format!("there is no run at {shown}")));
     }
     if check && !report.ok {
-        return Err(errors::invalid(py, &complaint(&report), "invalid_run", to_python(py, &report)?));
+        return Err(errors::invalid_run(py, &describe_invalid(&report), "invalid_run", to_python(py, &report)?));
     }
     Ok(ArrowTable { schema: sink.schema, batches: sink.batches })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Wanted {
+enum TableKind {
     Steps,
     Episodes,
 }
 
-impl Wanted {
+impl TableKind {
     /// The columns, as the dataset's parquet files have them.
-    fn schema(self) -> SchemaRef {
+    fn table_schema(self) -> SchemaRef {
         let text = |name| Field::new(name, DataType::Utf8, false);
         let int = |name| Field::new(name, DataType::Int64, false);
         let float = |name| Field::new(name, DataType::Float64, false);
@@ -204,21 +205,21 @@ fn list_item() -> Field {
 }
 
 /// Keeps a scan's rows as Arrow batches.
-struct Collect {
-    wanted: Wanted,
+struct TableCollector {
+    kind: TableKind,
     schema: SchemaRef,
     key: Option<RunKey>,
     batches: Vec<RecordBatch>,
 }
 
-impl Collect {
-    fn keep(&mut self, columns: Vec<ArrayRef>) -> Result<(), SinkError> {
+impl TableCollector {
+    fn push_batch(&mut self, columns: Vec<ArrayRef>) -> Result<(), SinkError> {
         self.batches.push(RecordBatch::try_new(Arc::clone(&self.schema), columns)?);
         Ok(())
     }
 
     /// The columns that say which run a row is of.
-    fn names(&self, versions: &[SchemaVersion]) -> Vec<ArrayRef> {
+    fn version_names(&self, versions: &[SchemaVersion]) -> Vec<ArrayRef> {
         let rows = versions.len();
         let (experiment, run_id) = self.key.as_ref().map_or(("", ""), |key| (key.experiment(), key.run_id()));
         let repeat =
@@ -228,85 +229,104 @@ impl Collect {
     }
 }
 
-impl RowSink for Collect {
-    fn begin(&mut self, key: &RunKey, _: &RunMeta) -> Result<(), SinkError> {
+impl RowSink for TableCollector {
+    fn begin_run(&mut self, key: &RunKey, _: &RunMeta) -> Result<(), SinkError> {
         self.key = Some(key.clone());
         Ok(())
     }
 
-    fn steps(&mut self, mut rows: StepRows) -> Result<StepRows, SinkError> {
-        if self.wanted == Wanted::Episodes || rows.is_empty() {
+    fn take_steps(&mut self, mut rows: StepRows) -> Result<StepRows, SinkError> {
+        if self.kind == TableKind::Episodes || rows.is_empty() {
             rows.clear();
             return Ok(rows);
         }
-        let mut columns = self.names(&rows.schema_version);
+        let mut columns = self.version_names(&rows.schema_version);
         let spans = &rows.episodes;
         let ids = spans.iter().flat_map(|span| std::iter::repeat_n(span.episode_id.as_str(), span.rows));
         columns.push(Arc::new(StringArray::from_iter_values(ids)));
         let indexes = spans.iter().flat_map(|span| std::iter::repeat_n(span.episode_index, span.rows));
         columns.push(Arc::new(Int64Array::from_iter_values(indexes)));
-        columns.extend([ints(rows.step), floats(rows.ts), ints(rows.action), floats(rows.reward)]);
-        columns.extend([bools(&rows.terminated), bools(&rows.truncated), ints(rows.agent_x), ints(rows.agent_y)]);
-        columns.extend([floats(rows.distance_to_goal), lists(rows.observation_summary)?, nullable_ints(rows.seed)]);
-        columns.push(extras(&rows.extra));
-        self.keep(columns)?;
+        columns.extend([int_array(rows.step), float_array(rows.ts), int_array(rows.action), float_array(rows.reward)]);
+        columns.extend([
+            bool_array(&rows.terminated),
+            bool_array(&rows.truncated),
+            int_array(rows.agent_x),
+            int_array(rows.agent_y),
+        ]);
+        columns.extend([
+            float_array(rows.distance_to_goal),
+            list_array(rows.observation_summary)?,
+            nullable_int_array(rows.seed),
+        ]);
+        columns.push(text_array(&rows.extra));
+        self.push_batch(columns)?;
         Ok(StepRows::default())
     }
 
-    fn episodes(&mut self, mut rows: EpisodeRows) -> Result<EpisodeRows, SinkError> {
-        if self.wanted == Wanted::Steps || rows.is_empty() {
+    fn take_episodes(&mut self, mut rows: EpisodeRows) -> Result<EpisodeRows, SinkError> {
+        if self.kind == TableKind::Steps || rows.is_empty() {
             rows.clear();
             return Ok(rows);
         }
-        let mut columns = self.names(&rows.schema_version);
+        let mut columns = self.version_names(&rows.schema_version);
         columns.push(Arc::new(StringArray::from_iter_values((0..rows.len()).map(|i| rows.episode_id.get(i)))));
-        columns.extend([nullable_ints(rows.episode_index), bools(&rows.terminated), bools(&rows.truncated)]);
-        columns.extend([ints(rows.total_steps), floats(rows.total_reward), ints(rows.final_x), ints(rows.final_y)]);
-        columns.extend([rows.final_distance_to_goal, rows.duration_ms, rows.avg_step_time_ms].map(nullable_floats));
-        columns.push(extras(&rows.extra));
-        self.keep(columns)?;
+        columns.extend([
+            nullable_int_array(rows.episode_index),
+            bool_array(&rows.terminated),
+            bool_array(&rows.truncated),
+        ]);
+        columns.extend([
+            int_array(rows.total_steps),
+            float_array(rows.total_reward),
+            int_array(rows.final_x),
+            int_array(rows.final_y),
+        ]);
+        columns
+            .extend([rows.final_distance_to_goal, rows.duration_ms, rows.avg_step_time_ms].map(nullable_float_array));
+        columns.push(text_array(&rows.extra));
+        self.push_batch(columns)?;
         Ok(EpisodeRows::default())
     }
 }
 
-fn ints(values: Vec<i64>) -> ArrayRef {
+fn int_array(values: Vec<i64>) -> ArrayRef {
     Arc::new(Int64Array::new(ScalarBuffer::from(values), None))
 }
 
-fn floats(values: Vec<f64>) -> ArrayRef {
+fn float_array(values: Vec<f64>) -> ArrayRef {
     Arc::new(Float64Array::new(ScalarBuffer::from(values), None))
 }
 
-fn bools(values: &[bool]) -> ArrayRef {
+fn bool_array(values: &[bool]) -> ArrayRef {
     Arc::new(BooleanArray::from(values.to_vec()))
 }
 
-fn nullable_ints(column: Nullable<i64>) -> ArrayRef {
+fn nullable_int_array(column: NullableColumn<i64>) -> ArrayRef {
     Arc::new(Int64Array::new(ScalarBuffer::from(column.values), Some(NullBuffer::from(column.valid))))
 }
 
-fn nullable_floats(column: Nullable<f64>) -> ArrayRef {
+fn nullable_float_array(column: NullableColumn<f64>) -> ArrayRef {
     Arc::new(Float64Array::new(ScalarBuffer::from(column.values), Some(NullBuffer::from(column.valid))))
 }
 
-fn lists(column: Lists) -> Result<ArrayRef, SinkError> {
+fn list_array(column: ListColumn) -> Result<ArrayRef, SinkError> {
     let mut offsets = Vec::with_capacity(column.ends.len() + 1);
     offsets.push(0i32);
     for end in column.ends {
         offsets.push(i32::try_from(end)?);
     }
-    let values = floats(column.values);
+    let values = float_array(column.values);
     let offsets = OffsetBuffer::new(ScalarBuffer::from(Buffer::from_vec(offsets)));
     let nulls = NullBuffer::from(column.valid);
     Ok(Arc::new(ListArray::try_new(Arc::new(list_item()), offsets, values, Some(nulls))?))
 }
 
 /// Unknown fields: null where there are none.
-fn extras(texts: &Texts) -> ArrayRef {
+fn text_array(texts: &TextColumn) -> ArrayRef {
     let text = |i| Some(texts.get(i)).filter(|text| !text.is_empty());
     Arc::new((0..texts.len()).map(text).collect::<StringArray>())
 }
 
-fn failed(error: ArrowError) -> PyErr {
+fn arrow_failure(error: ArrowError) -> PyErr {
     PyRuntimeError::new_err(error.to_string())
 }

@@ -13,14 +13,14 @@ use parquet::file::writer::{SerializedPageWriter, SerializedRowGroupWriter, Trac
 use parquet::schema::types::ColumnDescPtr;
 
 use super::footer;
-use crate::run::rows::{Lists, Nullable, Texts, is_null_element};
+use crate::run::rows::{ListColumn, NullableColumn, TextColumn, is_null_element};
 
-type Buffer = Arc<Mutex<TrackedWrite<Vec<u8>>>>;
+type SharedBuffer = Arc<Mutex<TrackedWrite<Vec<u8>>>>;
 
 /// Collects a column's pages.
-struct Pages(Buffer);
+struct BufferPages(SharedBuffer);
 
-impl PageWriter for Pages {
+impl PageWriter for BufferPages {
     fn write_page(&mut self, page: CompressedPage) -> Result<PageWriteSpec> {
         let mut buffer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         SerializedPageWriter::new(&mut *buffer).write_page(page)
@@ -33,7 +33,7 @@ impl PageWriter for Pages {
 
 /// Levels and packed values, used again for every batch.
 #[derive(Default)]
-pub(super) struct Scratch {
+pub(super) struct ChunkBuffer {
     definition: Vec<i16>,
     repetition: Vec<i16>,
     ints: Vec<i64>,
@@ -41,15 +41,15 @@ pub(super) struct Scratch {
     texts: Vec<ByteArray>,
 }
 
-pub(super) struct Chunk {
-    buffer: Buffer,
+pub(super) struct ColumnChunk {
+    buffer: SharedBuffer,
     writer: ColumnWriter<'static>,
 }
 
-impl Chunk {
+impl ColumnChunk {
     pub(super) fn new(column: ColumnDescPtr, properties: WriterPropertiesPtr) -> Self {
-        let buffer: Buffer = Arc::new(Mutex::new(TrackedWrite::new(Vec::new())));
-        let writer = get_column_writer(column, properties, Box::new(Pages(Arc::clone(&buffer))));
+        let buffer: SharedBuffer = Arc::new(Mutex::new(TrackedWrite::new(Vec::new())));
+        let writer = get_column_writer(column, properties, Box::new(BufferPages(Arc::clone(&buffer))));
         Self { buffer, writer }
     }
 
@@ -57,62 +57,66 @@ impl Chunk {
         get_typed_column_writer_mut::<T>(&mut self.writer).write_batch(values, levels, repeated).map(|_| ())
     }
 
-    pub(super) fn ints(&mut self, values: &[i64]) -> Result<()> {
+    pub(super) fn write_ints(&mut self, values: &[i64]) -> Result<()> {
         self.write::<Int64Type>(values, None, None)
     }
 
-    pub(super) fn floats(&mut self, values: &[f64]) -> Result<()> {
+    pub(super) fn write_floats(&mut self, values: &[f64]) -> Result<()> {
         self.write::<DoubleType>(values, None, None)
     }
 
-    pub(super) fn bools(&mut self, values: &[bool]) -> Result<()> {
+    pub(super) fn write_bools(&mut self, values: &[bool]) -> Result<()> {
         self.write::<BoolType>(values, None, None)
     }
 
-    pub(super) fn optional_ints(&mut self, values: &Nullable<i64>, scratch: &mut Scratch) -> Result<()> {
-        let packed = pack(values, &mut scratch.definition, &mut scratch.ints);
-        self.write::<Int64Type>(packed, Some(&scratch.definition), None)
+    pub(super) fn write_optional_ints(&mut self, values: &NullableColumn<i64>, buffer: &mut ChunkBuffer) -> Result<()> {
+        let packed = pack_values(values, &mut buffer.definition, &mut buffer.ints);
+        self.write::<Int64Type>(packed, Some(&buffer.definition), None)
     }
 
-    pub(super) fn optional_floats(&mut self, values: &Nullable<f64>, scratch: &mut Scratch) -> Result<()> {
-        let packed = pack(values, &mut scratch.definition, &mut scratch.floats);
-        self.write::<DoubleType>(packed, Some(&scratch.definition), None)
+    pub(super) fn write_optional_floats(
+        &mut self,
+        values: &NullableColumn<f64>,
+        buffer: &mut ChunkBuffer,
+    ) -> Result<()> {
+        let packed = pack_values(values, &mut buffer.definition, &mut buffer.floats);
+        self.write::<DoubleType>(packed, Some(&buffer.definition), None)
     }
 
-    pub(super) fn texts(&mut self, values: &Texts, scratch: &mut Scratch) -> Result<()> {
-        slices(values, &mut scratch.texts, |_| true);
-        let result = self.write::<ByteArrayType>(&scratch.texts, None, None);
-        scratch.texts.clear();
+    pub(super) fn write_texts(&mut self, values: &TextColumn, buffer: &mut ChunkBuffer) -> Result<()> {
+        slice_texts(values, &mut buffer.texts, |_| true);
+        let result = self.write::<ByteArrayType>(&buffer.texts, None, None);
+        buffer.texts.clear();
         result
     }
 
     /// Texts of which an empty one counts as null.
-    pub(super) fn optional_texts(&mut self, values: &Texts, scratch: &mut Scratch) -> Result<()> {
-        scratch.definition.clear();
+    pub(super) fn write_optional_texts(&mut self, values: &TextColumn, buffer: &mut ChunkBuffer) -> Result<()> {
+        buffer.definition.clear();
         if values.bytes.is_empty() {
-            scratch.definition.resize(values.len(), 0);
+            buffer.definition.resize(values.len(), 0);
         } else {
-            slices(values, &mut scratch.texts, |length| {
-                scratch.definition.push(i16::from(length > 0));
+            slice_texts(values, &mut buffer.texts, |length| {
+                buffer.definition.push(i16::from(length > 0));
                 length > 0
             });
         }
-        let result = self.write::<ByteArrayType>(&scratch.texts, Some(&scratch.definition), None);
-        scratch.texts.clear();
+        let result = self.write::<ByteArrayType>(&buffer.texts, Some(&buffer.definition), None);
+        buffer.texts.clear();
         result
     }
 
-    pub(super) fn lists(&mut self, lists: &Lists, scratch: &mut Scratch) -> Result<()> {
+    pub(super) fn write_lists(&mut self, column: &ListColumn, buffer: &mut ChunkBuffer) -> Result<()> {
         const NULL: i16 = 0;
         const EMPTY: i16 = 1;
         const NULL_ELEMENT: i16 = 2;
         const VALUE: i16 = 3;
-        let (definition, repetition) = (&mut scratch.definition, &mut scratch.repetition);
+        let (definition, repetition) = (&mut buffer.definition, &mut buffer.repetition);
         definition.clear();
         repetition.clear();
         let mut start = 0;
-        for (&end, valid) in lists.ends.iter().zip(&lists.valid) {
-            let list = lists.values.get(start..end).unwrap_or_default();
+        for (&end, valid) in column.ends.iter().zip(&column.valid) {
+            let list = column.values.get(start..end).unwrap_or_default();
             start = end;
             if list.is_empty() {
                 repetition.push(0);
@@ -123,13 +127,13 @@ impl Chunk {
                 definition.push(if is_null_element(*element) { NULL_ELEMENT } else { VALUE });
             }
         }
-        let mut values = lists.values.as_slice();
+        let mut values = column.values.as_slice();
         if definition.contains(&NULL_ELEMENT) {
-            scratch.floats.clear();
-            scratch.floats.extend(values.iter().filter(|element| !is_null_element(**element)));
-            values = &scratch.floats;
+            buffer.floats.clear();
+            buffer.floats.extend(values.iter().filter(|element| !is_null_element(**element)));
+            values = &buffer.floats;
         }
-        self.write::<DoubleType>(values, Some(&scratch.definition), Some(&scratch.repetition))
+        self.write::<DoubleType>(values, Some(&buffer.definition), Some(&buffer.repetition))
     }
 
     /// Ends the column and appends it to the row group.
@@ -137,7 +141,7 @@ impl Chunk {
         let mut close = self.writer.close()?;
         close.offset_index = None;
         close.column_index = None;
-        close.metadata = footer::bounds(close.metadata)?;
+        close.metadata = footer::type_order_bounds(close.metadata)?;
         let buffer = Arc::try_unwrap(self.buffer)
             .map_err(|_| ParquetError::General("a column is still being written".into()))?
             .into_inner()
@@ -147,7 +151,7 @@ impl Chunk {
 }
 
 /// The values that are there, and a level for each row: 1 where there is one.
-fn pack<'a, T: Copy>(values: &'a Nullable<T>, levels: &mut Vec<i16>, packed: &'a mut Vec<T>) -> &'a [T] {
+fn pack_values<'a, T: Copy>(values: &'a NullableColumn<T>, levels: &mut Vec<i16>, packed: &'a mut Vec<T>) -> &'a [T] {
     levels.clear();
     levels.extend(values.valid.iter().map(|valid| i16::from(*valid)));
     if values.valid.iter().all(|valid| *valid) {
@@ -159,11 +163,11 @@ fn pack<'a, T: Copy>(values: &'a Nullable<T>, levels: &mut Vec<i16>, packed: &'a
 }
 
 /// The texts whose length `wanted` agrees to, as slices of one shared copy.
-fn slices(texts: &Texts, out: &mut Vec<ByteArray>, mut wanted: impl FnMut(usize) -> bool) {
+fn slice_texts(texts: &TextColumn, out: &mut Vec<ByteArray>, mut is_selected: impl FnMut(usize) -> bool) {
     let all = Bytes::copy_from_slice(&texts.bytes);
     let mut start = 0;
     for &end in &texts.ends {
-        if wanted(end.saturating_sub(start)) {
+        if is_selected(end.saturating_sub(start)) {
             out.push(ByteArray::from(all.slice(start..end)));
         }
         start = end;

@@ -13,7 +13,7 @@ use crate::support::fs::open;
 /// Unknown fields are compared as the writer writes them today. What cannot be read is not the same.
 #[must_use]
 pub fn same_rows(old: &Path, new: &Path) -> bool {
-    let (Some(mut old), Some(mut new)) = (batches(old), batches(new)) else { return false };
+    let (Some(mut old), Some(mut new)) = (open_batches(old), open_batches(new)) else { return false };
     loop {
         match (old.next(), new.next()) {
             (None, None) => return true,
@@ -23,7 +23,7 @@ pub fn same_rows(old: &Path, new: &Path) -> bool {
     }
 }
 
-fn batches(path: &Path) -> Option<ParquetRecordBatchReader> {
+fn open_batches(path: &Path) -> Option<ParquetRecordBatchReader> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(open(path).ok()?).ok()?;
     builder.with_batch_size(8192).build().ok()
 }

@@ -2,8 +2,8 @@
 //!
 //! A file says how each column's smallest and largest values were found. The crate's writer says `IEEE_754_TOTAL_ORDER` of
 //! floats and has no option for another order; readers older than that word refuse the whole file (Polars before 1.44) or
-//! do without the statistics (pyarrow). [`TypeOrder`] writes a file through, but for the list of orders at the end of its
-//! footer: there it puts the order that the type defines, which is as long. The statistics keep to that order ([`bounds`]).
+//! do without the statistics (pyarrow). [`TypeOrderWriter`] writes a file through, but for the list of orders at the end of its
+//! footer: there it puts the order that the type defines, which is as long. The statistics keep to that order ([``]).
 
 use std::io::{self, Write};
 
@@ -20,42 +20,47 @@ const BY_TYPE: [u8; 3] = [0x1c, 0, 0];
 /// `ColumnOrder.IEEE_754_TOTAL_ORDER`: field 2.
 const TOTAL: [u8; 3] = [0x2c, 0, 0];
 
-/// Writes a parquet file through; [`TypeOrder::finish`] completes it.
-pub(super) struct TypeOrder<W> {
+/// Writes a parquet file through; [`TypeOrderWriter::finish`] completes it.
+pub(super) struct TypeOrderWriter<W> {
     out: W,
     /// The end of what came: it is not known to be a file's end before that.
-    held: Vec<u8>,
+    held_back: Vec<u8>,
     /// The orders as the crate writes them.
     declared: Vec<u8>,
     /// The orders as they are to be.
-    wanted: Vec<u8>,
+    expected: Vec<u8>,
 }
 
-impl<W: Write> TypeOrder<W> {
+impl<W: Write> TypeOrderWriter<W> {
     pub(super) fn new(out: W, schema: &SchemaDescriptor) -> Self {
-        Self { out, held: Vec::new(), declared: orders(schema, TOTAL), wanted: orders(schema, BY_TYPE) }
+        Self {
+            out,
+            held_back: Vec::new(),
+            declared: column_orders(schema, TOTAL),
+            expected: column_orders(schema, BY_TYPE),
+        }
     }
 
     /// Writes the end of a file that came whole.
     pub(super) fn finish(mut self) -> Result<W> {
-        let behind = self.held.strip_prefix(self.declared.as_slice());
+        let behind = self.held_back.strip_prefix(self.declared.as_slice());
         let behind = behind.ok_or_else(|| ParquetError::General("the footer does not end as expected".into()))?;
-        self.out.write_all(&self.wanted)?;
+        self.out.write_all(&self.expected)?;
         self.out.write_all(behind)?;
         Ok(self.out)
     }
 }
 
-impl<W: Write> Write for TypeOrder<W> {
+impl<W: Write> Write for TypeOrderWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let kept = self.declared.len() + BEHIND;
-        let through = (self.held.len() + bytes.len()).saturating_sub(kept);
-        let old = through.min(self.held.len());
+        let tail_bytes = self.declared.len() + BEHIND;
+        let through = (self.held_back.len() + bytes.len()).saturating_sub(tail_bytes);
+        let old = through.min(self.held_back.len());
         let (now, end) = bytes.split_at(through - old);
-        self.out.write_all(self.held.get(..old).unwrap_or_default())?;
+        self.out.write_all(self.held_back.get(..old).unwrap_or_default())?;
         self.out.write_all(now)?;
-        self.held.drain(..old);
-        self.held.extend_from_slice(end);
+        self.held_back.drain(..old);
+        self.held_back.extend_from_slice(end);
         Ok(bytes.len())
     }
 
@@ -65,7 +70,7 @@ impl<W: Write> Write for TypeOrder<W> {
 }
 
 /// The footer's last field, `7: list<ColumnOrder> column_orders`, with this order for floats, and the footer's end.
-fn orders(schema: &SchemaDescriptor, of_floats: [u8; 3]) -> Vec<u8> {
+fn column_orders(schema: &SchemaDescriptor, of_floats: [u8; 3]) -> Vec<u8> {
     // One field on from `created_by`: a list. Of structs: up to 14 of them are counted in the same byte.
     let mut bytes = vec![0x19];
     let mut count = schema.num_columns();
@@ -90,7 +95,7 @@ fn orders(schema: &SchemaDescriptor, of_floats: [u8; 3]) -> Vec<u8> {
 /// A chunk's metadata with the bounds of its floats as type order wants them. Zero, of which there are two, is the smaller
 /// as a lower bound and the larger as an upper one. A chunk with a `NaN` has no bounds: type order leaves `NaN` out of
 /// them, and readers that take it for the largest number (DuckDB, Polars) would not look for it behind them.
-pub(super) fn bounds(metadata: ColumnChunkMetaData) -> Result<ColumnChunkMetaData> {
+pub(super) fn type_order_bounds(metadata: ColumnChunkMetaData) -> Result<ColumnChunkMetaData> {
     let Some(Statistics::Double(floats)) = metadata.statistics() else { return Ok(metadata) };
     let nans = floats.nan_count_opt();
     let bound = |value: Option<&f64>, zero: f64| {
@@ -117,9 +122,9 @@ mod tests {
     use super::*;
 
     /// Takes a few bytes at a time.
-    struct Slow<W>(W);
+    struct ShortWriter<W>(W);
 
-    impl<W: Write> Write for Slow<W> {
+    impl<W: Write> Write for ShortWriter<W> {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.write(bytes.get(..7).unwrap_or(bytes))
         }
@@ -131,11 +136,11 @@ mod tests {
 
     /// F1: The footer declares an order for each column, for any number of columns.
     #[test]
-    fn any_number_of_columns_is_declared_in_type_order_and_reads_as_before() {
+    fn any_number_of_columns_is_declared_in_type_order() {
         for columns in [1, 14, 15, 127, 128, 300] {
             let fields: String = (0..columns).map(|i| format!("required double c{i}; ")).collect();
             let root = Arc::new(parse_message_type(&format!("message m {{ {fields}}}")).unwrap());
-            let out = Slow(TypeOrder::new(Vec::new(), &SchemaDescriptor::new(Arc::clone(&root))));
+            let out = ShortWriter(TypeOrderWriter::new(Vec::new(), &SchemaDescriptor::new(Arc::clone(&root))));
             let mut writer = SerializedFileWriter::new(out, root, Arc::default()).unwrap();
             let mut group = writer.next_row_group().unwrap();
             while let Some(mut column) = group.next_column().unwrap() {
@@ -157,7 +162,7 @@ mod tests {
     #[test]
     fn what_does_not_end_as_expected_is_an_error() {
         let root = Arc::new(parse_message_type("message m { required double c; }").unwrap());
-        let mut out = TypeOrder::new(Vec::new(), &SchemaDescriptor::new(root));
+        let mut out = TypeOrderWriter::new(Vec::new(), &SchemaDescriptor::new(root));
         out.write_all(b"PAR1 and no footer at all PAR1").unwrap();
         assert!(out.finish().is_err());
     }
@@ -167,7 +172,7 @@ mod tests {
     fn bounds_are_those_of_type_order() {
         let schema = SchemaDescriptor::new(Arc::new(parse_message_type("message m { required double c; }").unwrap()));
         let bits = |value: Option<&f64>| value.map(|value| value.to_bits());
-        for (min, max, nans, wanted) in [
+        for (min, max, nans, expected) in [
             (-1.5, 2.5, Some(0), Some((-1.5, 2.5))),
             (0.0, 0.0, Some(0), Some((-0.0, 0.0))),
             (-2.0, -0.0, Some(0), Some((-2.0, 0.0))),
@@ -177,10 +182,10 @@ mod tests {
         ] {
             let floats = ValueStatistics::new(Some(min), Some(max), None, Some(3), false).with_nan_count(nans);
             let chunk = ColumnChunkMetaData::builder(schema.column(0)).set_statistics(Statistics::Double(floats));
-            let chunk = bounds(chunk.build().unwrap()).unwrap();
+            let chunk = type_order_bounds(chunk.build().unwrap()).unwrap();
             let Some(Statistics::Double(made)) = chunk.statistics() else { panic!("no statistics") };
-            assert_eq!(bits(made.min_opt()), wanted.map(|(min, _): (f64, f64)| min.to_bits()));
-            assert_eq!(bits(made.max_opt()), wanted.map(|(_, max)| max.to_bits()));
+            assert_eq!(bits(made.min_opt()), expected.map(|(min, _): (f64, f64)| min.to_bits()));
+            assert_eq!(bits(made.max_opt()), expected.map(|(_, max)| max.to_bits()));
             assert_eq!((made.null_count_opt(), made.nan_count_opt()), (Some(3), nans));
         }
     }

@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
-use crate::formats::json::Value;
+use crate::formats::json::JsonValue;
 
 /// The few numbers that say how a run went. `None` where a run has no episode (or no finite value) to take them from.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct KeyFigures {
+pub struct RunMetrics {
     /// Episode summaries.
     pub episodes: u64,
     /// Step rows.
@@ -42,31 +42,31 @@ pub struct EpisodeColumns<'a> {
 
 /// Gathers key figures, batch by batch.
 #[derive(Debug, Clone, Default)]
-pub struct KeyCollector {
+pub struct MetricsCollector {
     episodes: u64,
     successes: u64,
-    reward: Mean,
-    steps: Mean,
-    distance: Mean,
+    reward: RunningMean,
+    steps: RunningMean,
+    distance: RunningMean,
 }
 
-impl KeyCollector {
+impl MetricsCollector {
     /// Takes one batch of episode rows.
-    pub fn episodes(&mut self, rows: EpisodeColumns<'_>) {
+    pub fn add_episodes(&mut self, rows: EpisodeColumns<'_>) {
         self.episodes += rows.terminated.len() as u64;
         self.successes += rows.terminated.iter().filter(|t| **t).count() as u64;
-        rows.total_reward.iter().for_each(|r| self.reward.add(*r));
+        rows.total_reward.iter().for_each(|r| self.reward.add_value(*r));
         #[allow(clippy::cast_precision_loss)]
-        rows.total_steps.iter().for_each(|s| self.steps.add(*s as f64));
-        rows.final_distance.iter().flatten().for_each(|d| self.distance.add(*d));
+        rows.total_steps.iter().for_each(|s| self.steps.add_value(*s as f64));
+        rows.final_distance.iter().flatten().for_each(|d| self.distance.add_value(*d));
     }
 
     /// The figures, for a run of this many step rows.
     #[must_use]
-    pub fn finish(&self, steps: u64) -> KeyFigures {
+    pub fn finish(&self, steps: u64) -> RunMetrics {
         #[allow(clippy::cast_precision_loss)]
         let rate = (self.episodes > 0).then(|| self.successes as f64 / self.episodes as f64);
-        KeyFigures {
+        RunMetrics {
             episodes: self.episodes,
             steps,
             successes: self.successes,
@@ -81,15 +81,15 @@ impl KeyCollector {
 }
 
 #[derive(Debug, Clone, Default)]
-struct Mean {
+struct RunningMean {
     n: u64,
     sum: f64,
     min: Option<f64>,
     max: Option<f64>,
 }
 
-impl Mean {
-    fn add(&mut self, value: f64) {
+impl RunningMean {
+    fn add_value(&mut self, value: f64) {
         if !value.is_finite() {
             return;
         }
@@ -107,7 +107,7 @@ impl Mean {
 
 /// The world a run took place in, as far as `env_config` tells.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Grid {
+pub struct PlumeGrid {
     /// Cells across and up.
     pub size: Option<(f64, f64)>,
     /// Where the plume's source is.
@@ -118,17 +118,17 @@ pub struct Grid {
     pub sigma: Option<f64>,
 }
 
-impl Grid {
+impl PlumeGrid {
     /// Reads what it can; a value of another type or out of all proportion is as good as absent.
     #[must_use]
-    pub fn from_env_config(config: &Value) -> Self {
-        let pair = |value: Option<&Value>| -> Option<(f64, f64)> {
+    pub fn from_env_config(config: &JsonValue) -> Self {
+        let pair = |value: Option<&JsonValue>| -> Option<(f64, f64)> {
             match value? {
-                Value::Array(xy) => match xy.as_slice() {
-                    [x, y] => Some((sane(x)?, sane(y)?)),
+                JsonValue::Array(xy) => match xy.as_slice() {
+                    [x, y] => Some((finite_number(x)?, finite_number(y)?)),
                     _ => None,
                 },
-                Value::Object(xy) => Some((sane(xy.get("x")?)?, sane(xy.get("y")?)?)),
+                JsonValue::Object(xy) => Some((finite_number(xy.get("x")?)?, finite_number(xy.get("y")?)?)),
                 _ => None,
             }
         };
@@ -136,13 +136,13 @@ impl Grid {
         Self {
             size: pair(config.get("grid_size")).filter(|(w, h)| *w >= 1.0 && *h >= 1.0),
             source: pair(config.get("source_location")).or_else(|| pair(plume.and_then(|p| p.get("source_location")))),
-            goal_radius: config.get("goal_radius").and_then(sane).filter(|r| *r > 0.0),
-            sigma: plume.and_then(|p| p.get("sigma")).and_then(sane).filter(|s| *s > 0.0),
+            goal_radius: config.get("goal_radius").and_then(finite_number).filter(|r| *r > 0.0),
+            sigma: plume.and_then(|p| p.get("sigma")).and_then(finite_number).filter(|s| *s > 0.0),
         }
     }
 }
 
-fn sane(value: &Value) -> Option<f64> {
+fn finite_number(value: &JsonValue) -> Option<f64> {
     value.as_f64().filter(|v| v.is_finite() && v.abs() < 1e9)
 }
 
@@ -153,31 +153,31 @@ mod tests {
     use crate::formats::json::parse;
 
     #[test]
-    fn figures_of_nothing_are_absent_not_zero() {
-        let figures = KeyCollector::default().finish(0);
-        assert_eq!((figures.success_rate, figures.mean_reward, figures.mean_steps), (None, None, None));
+    fn metrics_of_nothing_are_absent_not_zero() {
+        let metrics = MetricsCollector::default().finish(0);
+        assert_eq!((metrics.success_rate, metrics.mean_reward, metrics.mean_steps), (None, None, None));
     }
 
     #[test]
     fn what_is_not_finite_is_left_out_of_means() {
-        let mut key = KeyCollector::default();
-        key.episodes(EpisodeColumns {
+        let mut key = MetricsCollector::default();
+        key.add_episodes(EpisodeColumns {
             terminated: &[true, false, false],
             total_steps: &[1, 2, 3],
             total_reward: &[1.0, f64::NAN, 2.0],
             final_distance: &[Some(f64::INFINITY), None, Some(4.0)],
         });
-        let figures = key.finish(6);
-        assert_eq!((figures.episodes, figures.successes, figures.mean_reward), (3, 1, Some(1.5)));
-        assert_eq!((figures.mean_final_distance, figures.mean_steps), (Some(4.0), Some(2.0)));
+        let metrics = key.finish(6);
+        assert_eq!((metrics.episodes, metrics.successes, metrics.mean_reward), (3, 1, Some(1.5)));
+        assert_eq!((metrics.mean_final_distance, metrics.mean_steps), (Some(4.0), Some(2.0)));
     }
 
     #[test]
     fn a_strange_configuration_gives_no_grid_and_no_panic() {
         let config = parse(br#"{"grid_size": [1e300, 4], "source_location": "here", "goal_radius": NaN}"#).unwrap();
-        assert_eq!(Grid::from_env_config(&config), Grid::default());
-        assert_eq!(Grid::from_env_config(&Value::Null), Grid::default());
+        assert_eq!(PlumeGrid::from_env_config(&config), PlumeGrid::default());
+        assert_eq!(PlumeGrid::from_env_config(&JsonValue::Null), PlumeGrid::default());
         let named = parse(br#"{"plume_params": {"source_location": {"x": 3, "y": 4.5}}}"#).unwrap();
-        assert_eq!(Grid::from_env_config(&named).source, Some((3.0, 4.5)));
+        assert_eq!(PlumeGrid::from_env_config(&named).source, Some((3.0, 4.5)));
     }
 }

@@ -34,7 +34,7 @@ pub struct StepColumns<'a> {
 
 /// How an episode went.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Episode {
+pub struct PlotEpisode {
     /// Its segment number.
     pub index: i64,
     /// Steps seen.
@@ -51,19 +51,19 @@ pub struct Episode {
 
 /// Where an episode's agent went: its cells in order, repeats dropped.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Path {
-    /// The episode, as an index into [`Trace::episodes`].
+pub struct AgentPath {
+    /// The episode, as an index into [`PlotData::episodes`].
     pub episode: usize,
     /// Cells.
     pub cells: Vec<(i32, i32)>,
 }
 
 /// How often each cell was stood on.
-pub type Visits = HashMap<(i32, i32), u64>;
+pub type CellVisits = HashMap<(i32, i32), u64>;
 
 /// Median and quartiles over episodes, at one step.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Band {
+pub struct QuartileBand {
     /// The step, from 1.
     pub step: u64,
     /// First quartile.
@@ -75,43 +75,43 @@ pub struct Band {
 }
 
 /// A quantity over steps.
-pub type Curve = Vec<Band>;
+pub type BandCurve = Vec<QuartileBand>;
 
 /// What a run's plots show.
 #[derive(Debug, Clone, Default)]
-pub struct Trace {
+pub struct PlotData {
     /// All episodes, in file order.
-    pub episodes: Vec<Episode>,
+    pub episodes: Vec<PlotEpisode>,
     /// Distance to the goal.
-    pub distance: Curve,
+    pub distance: BandCurve,
     /// Reward summed since the episode's start.
-    pub reward: Curve,
+    pub reward: BandCurve,
     /// Paths: of every episode, or of every n-th where there are too many points to keep.
-    pub paths: Vec<Path>,
+    pub paths: Vec<AgentPath>,
     /// Visits of cells.
-    pub visits: Visits,
+    pub visits: CellVisits,
 }
 
-/// Gathers a [`Trace`], batch by batch.
+/// Gathers a [`PlotData`], batch by batch.
 #[derive(Debug)]
-pub struct Collector {
-    episodes: Vec<Episode>,
-    samples: Vec<Samples>,
+pub struct PlotCollector {
+    episodes: Vec<PlotEpisode>,
+    samples: Vec<EpisodeSamples>,
     stride: u64,
-    paths: Vec<Path>,
+    paths: Vec<AgentPath>,
     path_points: usize,
     keep_every: usize,
-    visits: Visits,
+    visits: CellVisits,
 }
 
 /// Two curves' values of one episode, at the sampled steps.
 #[derive(Debug, Default)]
-struct Samples {
+struct EpisodeSamples {
     distance: Vec<f64>,
     reward: Vec<f64>,
 }
 
-impl Default for Collector {
+impl Default for PlotCollector {
     fn default() -> Self {
         Self {
             episodes: Vec::new(),
@@ -120,14 +120,14 @@ impl Default for Collector {
             paths: Vec::new(),
             path_points: 0,
             keep_every: 1,
-            visits: Visits::new(),
+            visits: CellVisits::new(),
         }
     }
 }
 
-impl Collector {
+impl PlotCollector {
     /// Takes one batch of step rows. Columns of unequal length are read as far as the shortest.
-    pub fn steps(&mut self, rows: StepColumns<'_>) {
+    pub fn add_steps(&mut self, rows: StepColumns<'_>) {
         let numbers = rows.reward.iter().zip(rows.distance);
         let cells = rows.x.iter().zip(rows.y);
         let ends = rows.terminated.iter().zip(rows.truncated);
@@ -136,26 +136,26 @@ impl Collector {
         for (((index, (reward, distance)), (x, y)), (terminated, truncated)) in
             rows.episode_index.iter().zip(numbers).zip(cells).zip(ends)
         {
-            let cell = (clamp(*x), clamp(*y));
+            let cell = (clamp_cell(*x), clamp_cell(*y));
             if self.episodes.last().is_none_or(|e| e.index != *index) {
-                self.open(*index);
+                self.open_episode(*index);
             }
-            self.value(*reward, *distance, *terminated, *truncated);
-            self.cell(cell);
+            self.add_value(*reward, *distance, *terminated, *truncated);
+            self.add_cell(cell);
             // An agent often turns on the spot: one count for the whole stay.
             if run_length > 0 && run_cell == cell {
                 run_length += 1;
             } else {
-                self.visit(run_cell, run_length);
+                self.count_visit(run_cell, run_length);
                 (run_cell, run_length) = (cell, 1);
             }
         }
-        self.visit(run_cell, run_length);
+        self.count_visit(run_cell, run_length);
     }
 
-    fn open(&mut self, index: i64) {
+    fn open_episode(&mut self, index: i64) {
         let episode = self.episodes.len();
-        self.episodes.push(Episode {
+        self.episodes.push(PlotEpisode {
             index,
             steps: 0,
             terminated: false,
@@ -163,13 +163,13 @@ impl Collector {
             reward: 0.0,
             distance: None,
         });
-        self.samples.push(Samples::default());
+        self.samples.push(EpisodeSamples::default());
         if episode.is_multiple_of(self.keep_every) {
-            self.paths.push(Path { episode, cells: Vec::new() });
+            self.paths.push(AgentPath { episode, cells: Vec::new() });
         }
     }
 
-    fn value(&mut self, reward: f64, distance: f64, terminated: bool, truncated: bool) {
+    fn add_value(&mut self, reward: f64, distance: f64, terminated: bool, truncated: bool) {
         let (Some(episode), Some(samples)) = (self.episodes.last_mut(), self.samples.last_mut()) else { return };
         episode.steps += 1;
         (episode.terminated, episode.truncated) = (terminated, truncated);
@@ -184,12 +184,12 @@ impl Collector {
             samples.reward.push(episode.reward);
             if samples.distance.len() > SAMPLES {
                 self.stride *= 2;
-                self.samples.iter_mut().for_each(Samples::thin);
+                self.samples.iter_mut().for_each(EpisodeSamples::thin_out);
             }
         }
     }
 
-    fn cell(&mut self, cell: (i32, i32)) {
+    fn add_cell(&mut self, cell: (i32, i32)) {
         let episode = self.episodes.len().saturating_sub(1);
         let Some(path) = self.paths.last_mut().filter(|p| p.episode == episode) else { return };
         if path.cells.last() == Some(&cell) {
@@ -215,7 +215,7 @@ impl Collector {
         self.path_points = self.paths.iter().map(|p| p.cells.len()).sum();
     }
 
-    fn visit(&mut self, cell: (i32, i32), times: u64) {
+    fn count_visit(&mut self, cell: (i32, i32), times: u64) {
         if times == 0 {
             return;
         }
@@ -228,17 +228,17 @@ impl Collector {
 
     /// The trace of all that was taken.
     #[must_use]
-    pub fn finish(self) -> Trace {
+    pub fn finish(self) -> PlotData {
         let width = self.samples.iter().map(|s| s.distance.len()).max().unwrap_or(0);
-        let last = |e: &Episode| e.distance.unwrap_or(f64::NAN);
-        let distance = curve(width, self.stride, &self.samples, &self.episodes, |s| &s.distance, last);
-        let reward = curve(width, self.stride, &self.samples, &self.episodes, |s| &s.reward, |e| e.reward);
-        Trace { episodes: self.episodes, distance, reward, paths: self.paths, visits: self.visits }
+        let last = |e: &PlotEpisode| e.distance.unwrap_or(f64::NAN);
+        let distance = build_curve(width, self.stride, &self.samples, &self.episodes, |s| &s.distance, last);
+        let reward = build_curve(width, self.stride, &self.samples, &self.episodes, |s| &s.reward, |e| e.reward);
+        PlotData { episodes: self.episodes, distance, reward, paths: self.paths, visits: self.visits }
     }
 }
 
-impl Samples {
-    fn thin(&mut self) {
+impl EpisodeSamples {
+    fn thin_out(&mut self) {
         for values in [&mut self.distance, &mut self.reward] {
             let mut at = 0_usize;
             values.retain(|_| {
@@ -249,41 +249,41 @@ impl Samples {
     }
 }
 
-fn curve(
+fn build_curve(
     width: usize,
     stride: u64,
-    samples: &[Samples],
-    episodes: &[Episode],
-    of: impl Fn(&Samples) -> &Vec<f64>,
-    last: impl Fn(&Episode) -> f64,
-) -> Curve {
+    samples: &[EpisodeSamples],
+    episodes: &[PlotEpisode],
+    of: impl Fn(&EpisodeSamples) -> &Vec<f64>,
+    last: impl Fn(&PlotEpisode) -> f64,
+) -> BandCurve {
     let mut column = Vec::with_capacity(samples.len());
     let mut out = Vec::with_capacity(width);
     for at in 0..width {
         column.clear();
         let values = samples.iter().zip(episodes).map(|(s, e)| of(s).get(at).copied().unwrap_or_else(|| last(e)));
         column.extend(values.filter(|v| v.is_finite()));
-        if let Some((low, mid, high)) = quartiles(&mut column) {
-            out.push(Band { step: 1 + at as u64 * stride, low, mid, high });
+        if let Some((low, mid, high)) = quartiles_of(&mut column) {
+            out.push(QuartileBand { step: 1 + at as u64 * stride, low, mid, high });
         }
     }
     out
 }
 
 /// Quartiles by linear interpolation between the order statistics (numpy's and pandas' default).
-fn quartiles(values: &mut [f64]) -> Option<(f64, f64, f64)> {
+fn quartiles_of(values: &mut [f64]) -> Option<(f64, f64, f64)> {
     values.sort_unstable_by(f64::total_cmp);
-    Some((quantile(values, 0.25)?, quantile(values, 0.5)?, quantile(values, 0.75)?))
+    Some((quantile_of(values, 0.25)?, quantile_of(values, 0.5)?, quantile_of(values, 0.75)?))
 }
 
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-fn quantile(sorted: &[f64], q: f64) -> Option<f64> {
+fn quantile_of(sorted: &[f64], q: f64) -> Option<f64> {
     let at = q * sorted.len().checked_sub(1)? as f64;
     let (low, high) = (sorted.get(at.floor() as usize)?, sorted.get(at.ceil() as usize)?);
     Some(low + (high - low) * (at - at.floor()))
 }
 
-fn clamp(cell: i64) -> i32 {
+fn clamp_cell(cell: i64) -> i32 {
     i32::try_from(cell).unwrap_or(if cell < 0 { i32::MIN } else { i32::MAX })
 }
 
@@ -292,12 +292,12 @@ fn clamp(cell: i64) -> i32 {
 mod tests {
     use super::*;
 
-    fn feed(collector: &mut Collector, index: i64, values: &[f64], ends: bool) {
+    fn feed_collector(collector: &mut PlotCollector, index: i64, values: &[f64], ends: bool) {
         let n = values.len();
         let mut terminated = vec![false; n];
         terminated[n - 1] = ends;
         let x: Vec<i64> = (0..n as i64).collect();
-        collector.steps(StepColumns {
+        collector.add_steps(StepColumns {
             episode_index: &vec![index; n],
             reward: values,
             distance: values,
@@ -310,36 +310,36 @@ mod tests {
 
     #[test]
     fn quartiles_are_over_all_episodes_also_after_one_ended() {
-        let mut collector = Collector::default();
-        feed(&mut collector, 0, &[5.0], true);
-        feed(&mut collector, 1, &[1.0, 2.0, 3.0], false);
-        let trace = collector.finish();
-        let mids: Vec<f64> = trace.distance.iter().map(|b| b.mid).collect();
+        let mut collector = PlotCollector::default();
+        feed_collector(&mut collector, 0, &[5.0], true);
+        feed_collector(&mut collector, 1, &[1.0, 2.0, 3.0], false);
+        let plot_data = collector.finish();
+        let mids: Vec<f64> = plot_data.distance.iter().map(|b| b.mid).collect();
         assert_eq!(mids, [3.0, 3.5, 4.0]);
-        assert_eq!(trace.distance[0].low, 2.0);
-        let sums: Vec<f64> = trace.reward.iter().map(|b| b.high).collect();
+        assert_eq!(plot_data.distance[0].low, 2.0);
+        let sums: Vec<f64> = plot_data.reward.iter().map(|b| b.high).collect();
         assert_eq!(sums, [4.0, 4.5, 5.75]);
-        assert!(trace.episodes[0].terminated && !trace.episodes[1].terminated);
+        assert!(plot_data.episodes[0].terminated && !plot_data.episodes[1].terminated);
     }
 
     #[test]
     fn a_long_episode_is_sampled_at_exact_steps() {
-        let mut collector = Collector::default();
+        let mut collector = PlotCollector::default();
         let values: Vec<f64> = (1..=10_000).map(f64::from).collect();
-        feed(&mut collector, 0, &[0.0; 3], false);
-        feed(&mut collector, 1, &values, false);
-        let trace = collector.finish();
-        assert!(trace.distance.len() <= SAMPLES && trace.distance.len() > SAMPLES / 2);
+        feed_collector(&mut collector, 0, &[0.0; 3], false);
+        feed_collector(&mut collector, 1, &values, false);
+        let plot_data = collector.finish();
+        assert!(plot_data.distance.len() <= SAMPLES && plot_data.distance.len() > SAMPLES / 2);
         // Two episodes, one of them at 0: the median is half the other's value at that very step.
-        for band in trace.distance.iter().skip(3) {
+        for band in plot_data.distance.iter().skip(3) {
             assert_eq!(band.mid * 2.0, band.step as f64);
         }
     }
 
     #[test]
     fn nan_and_far_away_cells_do_no_harm() {
-        let mut collector = Collector::default();
-        collector.steps(StepColumns {
+        let mut collector = PlotCollector::default();
+        collector.add_steps(StepColumns {
             episode_index: &[0, 0],
             reward: &[f64::NAN, 1.0],
             distance: &[f64::INFINITY, f64::NAN],
@@ -348,20 +348,20 @@ mod tests {
             terminated: &[false, true],
             truncated: &[false, false],
         });
-        let trace = collector.finish();
-        assert!(trace.distance.is_empty());
-        assert_eq!(trace.episodes[0].reward, 1.0);
-        assert_eq!(trace.visits.len(), 2);
+        let plot_data = collector.finish();
+        assert!(plot_data.distance.is_empty());
+        assert_eq!(plot_data.episodes[0].reward, 1.0);
+        assert_eq!(plot_data.visits.len(), 2);
     }
 
     #[test]
     fn too_many_paths_thin_out_evenly() {
-        let mut collector = Collector::default();
+        let mut collector = PlotCollector::default();
         let values = vec![0.0; PATH_POINTS / 4];
         for index in 0..16 {
-            feed(&mut collector, index, &values, true);
+            feed_collector(&mut collector, index, &values, true);
         }
-        let kept: Vec<usize> = collector.finish().paths.iter().map(|p| p.episode).collect();
-        assert_eq!(kept, [0, 4, 8, 12]);
+        let kept_episodes: Vec<usize> = collector.finish().paths.iter().map(|p| p.episode).collect();
+        assert_eq!(kept_episodes, [0, 4, 8, 12]);
     }
 }

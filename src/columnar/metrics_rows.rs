@@ -1,7 +1,7 @@
 //! Figures from JSON lines: a sink for the one pass that reads and judges them.
 
-use crate::columnar::metrics::{EpisodeColumns, KeyCollector, KeyFigures};
-use crate::columnar::metrics_collect::{Collector, StepColumns, Trace};
+use crate::columnar::metrics::{EpisodeColumns, MetricsCollector, RunMetrics};
+use crate::columnar::metrics_collect::{PlotCollector, PlotData, StepColumns};
 use crate::run::RunKey;
 use crate::run::meta::RunMeta;
 use crate::run::rows::{EpisodeRows, StepRows};
@@ -9,40 +9,40 @@ use crate::validate::{RowSink, SinkError};
 
 /// Gathers key figures and, where wanted, the trace of a run while it is scanned.
 #[derive(Debug, Default)]
-pub struct RowFigures {
-    key: KeyCollector,
-    trace: Option<Collector>,
+pub struct MetricsSink {
+    metrics: MetricsCollector,
+    plot_data: Option<PlotCollector>,
     steps: u64,
     indices: Vec<i64>,
 }
 
-impl RowFigures {
+impl MetricsSink {
     /// Gathers the trace too.
     #[must_use]
-    pub fn with_trace() -> Self {
-        Self { trace: Some(Collector::default()), ..Self::default() }
+    pub fn with_plot_data() -> Self {
+        Self { plot_data: Some(PlotCollector::default()), ..Self::default() }
     }
 
     /// The figures, and the trace where it was wanted.
     #[must_use]
-    pub fn finish(self) -> (KeyFigures, Option<Trace>) {
-        (self.key.finish(self.steps), self.trace.map(Collector::finish))
+    pub fn finish(self) -> (RunMetrics, Option<PlotData>) {
+        (self.metrics.finish(self.steps), self.plot_data.map(PlotCollector::finish))
     }
 }
 
-impl RowSink for RowFigures {
-    fn begin(&mut self, _: &RunKey, _: &RunMeta) -> Result<(), SinkError> {
+impl RowSink for MetricsSink {
+    fn begin_run(&mut self, _: &RunKey, _: &RunMeta) -> Result<(), SinkError> {
         Ok(())
     }
 
-    fn steps(&mut self, rows: StepRows) -> Result<StepRows, SinkError> {
+    fn take_steps(&mut self, rows: StepRows) -> Result<StepRows, SinkError> {
         self.steps += rows.len() as u64;
-        if let Some(trace) = &mut self.trace {
+        if let Some(plot_data) = &mut self.plot_data {
             self.indices.clear();
             for span in &rows.episodes {
                 self.indices.extend(std::iter::repeat_n(span.episode_index, span.rows));
             }
-            trace.steps(StepColumns {
+            plot_data.add_steps(StepColumns {
                 episode_index: &self.indices,
                 reward: &rows.reward,
                 distance: &rows.distance_to_goal,
@@ -55,10 +55,10 @@ impl RowSink for RowFigures {
         Ok(rows)
     }
 
-    fn episodes(&mut self, rows: EpisodeRows) -> Result<EpisodeRows, SinkError> {
+    fn take_episodes(&mut self, rows: EpisodeRows) -> Result<EpisodeRows, SinkError> {
         let distance = &rows.final_distance_to_goal;
         let final_distance: Vec<Option<f64>> = (0..rows.len()).map(|i| distance.get(i)).collect();
-        self.key.episodes(EpisodeColumns {
+        self.metrics.add_episodes(EpisodeColumns {
             terminated: &rows.terminated,
             total_steps: &rows.total_steps,
             total_reward: &rows.total_reward,

@@ -24,10 +24,12 @@ mod sink;
 pub mod write;
 
 pub use compare::same_rows;
-pub use metrics::{EpisodeColumns, Grid, KeyCollector, KeyFigures};
-pub use metrics_collect::{Band, Collector, Curve, Episode, Path as AgentPath, StepColumns, Trace, Visits};
-pub use metrics_rows::RowFigures;
-pub use read::{key_figures, parquet_rows, trace};
+pub use metrics::{EpisodeColumns, MetricsCollector, PlumeGrid, RunMetrics};
+pub use metrics_collect::{
+    AgentPath, BandCurve, CellVisits, PlotCollector, PlotData, PlotEpisode, QuartileBand, StepColumns,
+};
+pub use metrics_rows::MetricsSink;
+pub use read::{count_parquet_rows, read_plot_data, read_run_metrics};
 pub use sink::ParquetSink;
 pub use write::{EpisodesFile, StepsFile};
 

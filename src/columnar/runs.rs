@@ -28,31 +28,31 @@ pub(super) trait RunValue: Clone + Ord + std::hash::Hash {
     /// How it is passed.
     type Ref: ?Sized;
     /// Whether it is this value.
-    fn is(&self, value: &Self::Ref) -> bool;
+    fn equals(&self, value: &Self::Ref) -> bool;
     /// It, kept.
-    fn own(value: &Self::Ref) -> Self;
+    fn to_owned_value(value: &Self::Ref) -> Self;
     /// Appends it in parquet's plain encoding.
-    fn plain(&self, out: &mut Vec<u8>);
+    fn write_plain(&self, out: &mut Vec<u8>);
     /// The column's smallest and largest value.
-    fn statistics(min: Self, max: Self) -> Option<Statistics>;
+    fn to_statistics(min: Self, max: Self) -> Option<Statistics>;
 }
 
 impl RunValue for i64 {
     type Ref = Self;
 
-    fn is(&self, value: &Self) -> bool {
+    fn equals(&self, value: &Self) -> bool {
         self == value
     }
 
-    fn own(value: &Self) -> Self {
+    fn to_owned_value(value: &Self) -> Self {
         *value
     }
 
-    fn plain(&self, out: &mut Vec<u8>) {
+    fn write_plain(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.to_le_bytes());
     }
 
-    fn statistics(min: Self, max: Self) -> Option<Statistics> {
+    fn to_statistics(min: Self, max: Self) -> Option<Statistics> {
         let statistics = ValueStatistics::new(Some(min), Some(max), None, Some(0), false);
         Some(Statistics::Int64(statistics.with_backwards_compatible_min_max(true)))
     }
@@ -61,20 +61,20 @@ impl RunValue for i64 {
 impl RunValue for Box<str> {
     type Ref = str;
 
-    fn is(&self, value: &str) -> bool {
+    fn equals(&self, value: &str) -> bool {
         **self == *value
     }
 
-    fn own(value: &str) -> Self {
+    fn to_owned_value(value: &str) -> Self {
         value.into()
     }
 
-    fn plain(&self, out: &mut Vec<u8>) {
+    fn write_plain(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&u32::try_from(self.len()).unwrap_or_default().to_le_bytes());
         out.extend_from_slice(self.as_bytes());
     }
 
-    fn statistics(min: Self, max: Self) -> Option<Statistics> {
+    fn to_statistics(min: Self, max: Self) -> Option<Statistics> {
         let value = |text: Self| ByteArray::from(text.as_bytes().to_vec());
         let fits = min.len() <= MAX_STATISTIC && max.len() <= MAX_STATISTIC;
         fits.then(|| {
@@ -84,9 +84,9 @@ impl RunValue for Box<str> {
 }
 
 /// The column of one row group.
-pub(super) struct Runs<V> {
+pub(super) struct RunColumn<V> {
     column: ColumnDescPtr,
-    places: HashMap<V, u32>,
+    positions: HashMap<V, u32>,
     dictionary: Vec<u8>,
     /// Index and length of each run.
     runs: Vec<(u32, u32)>,
@@ -94,26 +94,26 @@ pub(super) struct Runs<V> {
     rows: u32,
 }
 
-impl<V: RunValue> Runs<V> {
+impl<V: RunValue> RunColumn<V> {
     pub(super) fn new(column: ColumnDescPtr) -> Self {
-        Self { column, places: HashMap::new(), dictionary: Vec::new(), runs: Vec::new(), last: None, rows: 0 }
+        Self { column, positions: HashMap::new(), dictionary: Vec::new(), runs: Vec::new(), last: None, rows: 0 }
     }
 
     /// Adds rows of one value.
     pub(super) fn push(&mut self, value: &V::Ref, rows: usize) -> Result<()> {
-        let rows = u32::try_from(rows).map_err(|_| too_many())?;
-        self.rows = self.rows.checked_add(rows).ok_or_else(too_many)?;
+        let rows = u32::try_from(rows).map_err(|_| too_many_rows())?;
+        self.rows = self.rows.checked_add(rows).ok_or_else(too_many_rows)?;
         if let (Some(last), Some(run)) = (&self.last, self.runs.last_mut())
-            && last.is(value)
+            && last.equals(value)
         {
             run.1 += rows;
             return Ok(());
         }
-        let value = V::own(value);
-        let next = u32::try_from(self.places.len()).map_err(|_| too_many())?;
+        let value = V::to_owned_value(value);
+        let next = u32::try_from(self.positions.len()).map_err(|_| too_many_rows())?;
         let dictionary = &mut self.dictionary;
-        let index = *self.places.entry(value.clone()).or_insert_with(|| {
-            value.plain(dictionary);
+        let index = *self.positions.entry(value.clone()).or_insert_with(|| {
+            value.write_plain(dictionary);
             next
         });
         self.last = Some(value);
@@ -123,7 +123,7 @@ impl<V: RunValue> Runs<V> {
 
     /// Ends the column and appends it to the row group.
     pub(super) fn append_to<W: Write + Send>(self, group: &mut SerializedRowGroupWriter<'_, W>) -> Result<()> {
-        let distinct = u32::try_from(self.places.len()).map_err(|_| too_many())?;
+        let distinct = u32::try_from(self.positions.len()).map_err(|_| too_many_rows())?;
         let width = u32::BITS - distinct.saturating_sub(1).leading_zeros();
         let mut indices = vec![u8::try_from(width).unwrap_or_default()];
         for (index, length) in self.runs {
@@ -138,13 +138,13 @@ impl<V: RunValue> Runs<V> {
         }
         let mut sink = TrackedWrite::new(Vec::new());
         let mut pages = SerializedPageWriter::new(&mut sink);
-        let dictionary = pages.write_page(compressed(&self.dictionary, |buf| Page::DictionaryPage {
+        let dictionary = pages.write_page(compress_page(&self.dictionary, |buf| Page::DictionaryPage {
             buf,
             num_values: distinct,
             encoding: Encoding::PLAIN,
             is_sorted: false,
         })?)?;
-        let data = pages.write_page(compressed(&indices, |buf| Page::DataPage {
+        let data = pages.write_page(compress_page(&indices, |buf| Page::DataPage {
             buf,
             num_values: self.rows,
             encoding: Encoding::RLE_DICTIONARY,
@@ -152,8 +152,8 @@ impl<V: RunValue> Runs<V> {
             rep_level_encoding: Encoding::RLE,
             statistics: None,
         })?)?;
-        let size = |bytes: usize| i64::try_from(bytes).map_err(|_| too_many());
-        let offset = |offset: u64| i64::try_from(offset).map_err(|_| too_many());
+        let size = |bytes: usize| i64::try_from(bytes).map_err(|_| too_many_rows());
+        let offset = |offset: u64| i64::try_from(offset).map_err(|_| too_many_rows());
         let mut metadata = ColumnChunkMetaData::builder(self.column)
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
             .set_encodings(vec![Encoding::PLAIN, Encoding::RLE, Encoding::RLE_DICTIONARY])
@@ -162,8 +162,8 @@ impl<V: RunValue> Runs<V> {
             .set_total_compressed_size(size(dictionary.compressed_size + data.compressed_size)?)
             .set_dictionary_page_offset(Some(offset(dictionary.offset)?))
             .set_data_page_offset(offset(data.offset)?);
-        let (min, max) = (self.places.keys().min().cloned(), self.places.keys().max().cloned());
-        if let Some(statistics) = min.zip(max).and_then(|(min, max)| V::statistics(min, max)) {
+        let (min, max) = (self.positions.keys().min().cloned(), self.positions.keys().max().cloned());
+        if let Some(statistics) = min.zip(max).and_then(|(min, max)| V::to_statistics(min, max)) {
             metadata = metadata.set_statistics(statistics);
         }
         let close = ColumnCloseResult {
@@ -178,11 +178,11 @@ impl<V: RunValue> Runs<V> {
     }
 }
 
-fn compressed(bytes: &[u8], page: impl FnOnce(Bytes) -> Page) -> Result<CompressedPage> {
+fn compress_page(bytes: &[u8], page: impl FnOnce(Bytes) -> Page) -> Result<CompressedPage> {
     let packed = zstd::bulk::compress(bytes, ZSTD_LEVEL).map_err(|e| ParquetError::External(Box::new(e)))?;
     Ok(CompressedPage::new(page(packed.into()), bytes.len()))
 }
 
-fn too_many() -> ParquetError {
+fn too_many_rows() -> ParquetError {
     ParquetError::General("too many rows in a row group".into())
 }

@@ -51,12 +51,12 @@ const EPISODES: &str = "message episodes {
 const CREATED_BY: &str = "capture-hook version 2.0.0 (build parquet)";
 
 /// The columns of `steps.parquet`.
-pub(super) fn steps() -> Result<Arc<SchemaDescriptor>> {
+pub(super) fn steps_schema() -> Result<Arc<SchemaDescriptor>> {
     Ok(Arc::new(SchemaDescriptor::new(Arc::new(parse_message_type(STEPS)?))))
 }
 
 /// The columns of `episodes.parquet`.
-pub(super) fn episodes() -> Result<Arc<SchemaDescriptor>> {
+pub(super) fn episodes_schema() -> Result<Arc<SchemaDescriptor>> {
     Ok(Arc::new(SchemaDescriptor::new(Arc::new(parse_message_type(EPISODES)?))))
 }
 
@@ -65,7 +65,7 @@ pub(super) const ZSTD_LEVEL: i32 = 1;
 
 /// How columns are encoded: only what every reader in use takes, Spark's vectorised one included (so, no byte stream
 /// split); dictionaries where values repeat, none where they hardly ever do.
-pub(super) fn properties() -> Result<Arc<WriterProperties>> {
+pub(super) fn writer_properties() -> Result<Arc<WriterProperties>> {
     let column = |name: &str| ColumnPath::from(name);
     let list = ColumnPath::new(vec!["observation_summary".into(), "list".into(), "element".into()]);
     let mut properties = WriterProperties::builder()

@@ -19,23 +19,23 @@ use crate::support::fs::At;
 use crate::validate::{RowSink, SinkError};
 
 /// How many batches may wait for the thread.
-const WAITING: usize = 1;
+const MAX_WAITING_BATCHES: usize = 1;
 
 /// Writes `steps.parquet` and `episodes.parquet` into a directory. The files are complete after [`ParquetSink::finish`].
 pub struct ParquetSink {
     dir: PathBuf,
     one_thread: bool,
-    running: Option<Running>,
+    running: Option<SinkState>,
 }
 
-enum Running {
+enum SinkState {
     /// Rows are written where they come.
-    Here(Box<Files>),
+    SameThread(Box<ParquetFiles>),
     /// Rows go to a thread.
-    Thread { batches: Sender<Batch>, used: Receiver<StepRows>, thread: JoinHandle<Result<(), ColumnarError>> },
+    Thread { batches: Sender<RowBatch>, used: Receiver<StepRows>, thread: JoinHandle<Result<(), ColumnarError>> },
 }
 
-enum Batch {
+enum RowBatch {
     Steps(StepRows),
     Episodes(EpisodeRows),
 }
@@ -47,33 +47,33 @@ impl ParquetSink {
         Self { dir: dir.to_path_buf(), one_thread, running: None }
     }
 
-    /// Ends the files and waits for them. Without a run ([`RowSink::begin`] was never called) there are none.
+    /// Ends the files and waits for them. Without a run ([`RowSink::begin_run`] was never called) there are none.
     pub fn finish(self) -> Result<(), ColumnarError> {
-        self.running.map_or(Ok(()), Running::finish)
+        self.running.map_or(Ok(()), SinkState::finish)
     }
 
-    fn send(&mut self, batch: Batch) -> Result<Option<StepRows>, SinkError> {
+    fn send_batch(&mut self, batch: RowBatch) -> Result<Option<StepRows>, SinkError> {
         match &mut self.running {
             None => return Err("rows came before the run they belong to".into()),
-            Some(Running::Here(files)) => return Ok(files.write(batch)?),
-            Some(Running::Thread { batches, used, .. }) => {
+            Some(SinkState::SameThread(files)) => return Ok(files.write(batch)?),
+            Some(SinkState::Thread { batches, used, .. }) => {
                 if batches.send(batch).is_ok() {
                     return Ok(used.try_recv().ok());
                 }
             }
         }
         // The thread has ended early: it says why.
-        match self.running.take().map(Running::finish) {
+        match self.running.take().map(SinkState::finish) {
             Some(Err(error)) => Err(error.into()),
             _ => Err(ColumnarError::Ended.into()),
         }
     }
 }
 
-impl Running {
+impl SinkState {
     fn finish(self) -> Result<(), ColumnarError> {
         match self {
-            Self::Here(files) => files.finish(),
+            Self::SameThread(files) => files.finish(),
             Self::Thread { batches, thread, .. } => {
                 drop(batches);
                 thread.join().map_err(|_| ColumnarError::Ended)?
@@ -83,38 +83,38 @@ impl Running {
 }
 
 impl RowSink for ParquetSink {
-    fn begin(&mut self, key: &RunKey, _: &RunMeta) -> Result<(), SinkError> {
+    fn begin_run(&mut self, key: &RunKey, _: &RunMeta) -> Result<(), SinkError> {
         if self.one_thread {
-            self.running = Some(Running::Here(Box::new(Files::new(&self.dir, key)?)));
+            self.running = Some(SinkState::SameThread(Box::new(ParquetFiles::new(&self.dir, key)?)));
             return Ok(());
         }
-        let (batches, incoming) = bounded(WAITING);
+        let (batches, incoming) = bounded(MAX_WAITING_BATCHES);
         let (give_back, used) = unbounded();
         let (dir, key) = (self.dir.clone(), key.clone());
         let thread = std::thread::Builder::new()
             .name("parquet".into())
-            .spawn(move || write(&dir, &key, &incoming, &give_back))?;
-        self.running = Some(Running::Thread { batches, used, thread });
+            .spawn(move || write_batches(&dir, &key, &incoming, &give_back))?;
+        self.running = Some(SinkState::Thread { batches, used, thread });
         Ok(())
     }
 
-    fn steps(&mut self, rows: StepRows) -> Result<StepRows, SinkError> {
-        Ok(self.send(Batch::Steps(rows))?.unwrap_or_default())
+    fn take_steps(&mut self, rows: StepRows) -> Result<StepRows, SinkError> {
+        Ok(self.send_batch(RowBatch::Steps(rows))?.unwrap_or_default())
     }
 
-    fn episodes(&mut self, rows: EpisodeRows) -> Result<EpisodeRows, SinkError> {
-        self.send(Batch::Episodes(rows))?;
+    fn take_episodes(&mut self, rows: EpisodeRows) -> Result<EpisodeRows, SinkError> {
+        self.send_batch(RowBatch::Episodes(rows))?;
         Ok(EpisodeRows::default())
     }
 }
 
-fn write(
+fn write_batches(
     dir: &Path,
     key: &RunKey,
-    incoming: &Receiver<Batch>,
+    incoming: &Receiver<RowBatch>,
     give_back: &Sender<StepRows>,
 ) -> Result<(), ColumnarError> {
-    let mut files = Files::new(dir, key)?;
+    let mut files = ParquetFiles::new(dir, key)?;
     for batch in incoming {
         if let Some(rows) = files.write(batch)? {
             // Nobody needs the memory if the scan is over.
@@ -125,14 +125,14 @@ fn write(
 }
 
 /// The two files in the making.
-struct Files {
+struct ParquetFiles {
     steps: StepsFile<BufWriter<File>>,
     steps_path: PathBuf,
     episodes: EpisodesFile<BufWriter<File>>,
     episodes_path: PathBuf,
 }
 
-impl Files {
+impl ParquetFiles {
     fn new(dir: &Path, key: &RunKey) -> Result<Self, ColumnarError> {
         let (steps_path, episodes_path) = (dir.join(STEPS_PARQUET), dir.join(EPISODES_PARQUET));
         let open = |path: &Path| fs::create_new(path).map(BufWriter::new);
@@ -144,14 +144,14 @@ impl Files {
     }
 
     /// Writes rows; gives back a batch that is done with.
-    fn write(&mut self, batch: Batch) -> Result<Option<StepRows>, ColumnarError> {
+    fn write(&mut self, batch: RowBatch) -> Result<Option<StepRows>, ColumnarError> {
         match batch {
-            Batch::Steps(mut rows) => {
+            RowBatch::Steps(mut rows) => {
                 self.steps.write(&rows).map_err(|error| ColumnarError::write(&self.steps_path, error))?;
                 rows.clear();
                 Ok(Some(rows))
             }
-            Batch::Episodes(rows) => {
+            RowBatch::Episodes(rows) => {
                 self.episodes.write(&rows).map_err(|error| ColumnarError::write(&self.episodes_path, error))?;
                 Ok(None)
             }

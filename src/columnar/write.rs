@@ -9,9 +9,9 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor};
 
 use super::schema;
-use crate::columnar::chunk::{Chunk, Scratch};
-use crate::columnar::footer::TypeOrder;
-use crate::columnar::runs::Runs;
+use crate::columnar::chunk::{ChunkBuffer, ColumnChunk};
+use crate::columnar::footer::TypeOrderWriter;
+use crate::columnar::runs::RunColumn;
 use crate::run::RunKey;
 use crate::run::rows::{EpisodeRows, StepRows};
 use crate::run::schema::SchemaVersion;
@@ -23,50 +23,50 @@ const GROUP_ROWS: usize = 256 << 10;
 const GROUP_BYTES: usize = 16 << 20;
 
 /// The columns of one row group.
-trait Columns: Sized {
+trait TableColumns: Sized {
     type Rows;
-    fn schema() -> Result<Arc<SchemaDescriptor>>;
+    fn table_schema() -> Result<Arc<SchemaDescriptor>>;
     fn new(schema: &SchemaDescriptor, properties: &WriterPropertiesPtr) -> Self;
-    fn write(&mut self, key: &RunKey, rows: &Self::Rows, scratch: &mut Scratch) -> Result<()>;
+    fn write(&mut self, key: &RunKey, rows: &Self::Rows, buffer: &mut ChunkBuffer) -> Result<()>;
     /// Rows, and bytes of their variable part.
-    fn size(rows: &Self::Rows) -> (usize, usize);
+    fn rows_and_bytes(rows: &Self::Rows) -> (usize, usize);
     fn append_to<W: Write + Send>(self, group: &mut SerializedRowGroupWriter<'_, W>) -> Result<()>;
 }
 
 /// A parquet file under construction.
-struct Table<C, W: Write> {
+struct ParquetTable<C, W: Write> {
     key: RunKey,
     schema: SchemaDescPtr,
     properties: WriterPropertiesPtr,
-    file: SerializedFileWriter<TypeOrder<W>>,
+    file: SerializedFileWriter<TypeOrderWriter<W>>,
     columns: Option<C>,
     rows: usize,
     bytes: usize,
-    scratch: Scratch,
+    buffer: ChunkBuffer,
 }
 
-impl<C: Columns, W: Write + Send> Table<C, W> {
+impl<C: TableColumns, W: Write + Send> ParquetTable<C, W> {
     fn new(key: &RunKey, out: W) -> Result<Self> {
-        let (schema, properties) = (C::schema()?, schema::properties()?);
-        let out = TypeOrder::new(out, &schema);
+        let (schema, properties) = (C::table_schema()?, schema::writer_properties()?);
+        let out = TypeOrderWriter::new(out, &schema);
         let file = SerializedFileWriter::new(out, schema.root_schema_ptr(), Arc::clone(&properties))?;
-        let scratch = Scratch::default();
-        Ok(Self { key: key.clone(), schema, properties, file, columns: None, rows: 0, bytes: 0, scratch })
+        let buffer = ChunkBuffer::default();
+        Ok(Self { key: key.clone(), schema, properties, file, columns: None, rows: 0, bytes: 0, buffer })
     }
 
     fn write(&mut self, rows: &C::Rows) -> Result<()> {
-        let (count, bytes) = C::size(rows);
+        let (count, bytes) = C::rows_and_bytes(rows);
         if count == 0 {
             return Ok(());
         }
         let columns = self.columns.get_or_insert_with(|| C::new(&self.schema, &self.properties));
-        columns.write(&self.key, rows, &mut self.scratch)?;
+        columns.write(&self.key, rows, &mut self.buffer)?;
         self.rows += count;
         self.bytes += bytes;
-        if self.rows >= GROUP_ROWS || self.bytes >= GROUP_BYTES { self.end_group() } else { Ok(()) }
+        if self.rows >= GROUP_ROWS || self.bytes >= GROUP_BYTES { self.finish_group() } else { Ok(()) }
     }
 
-    fn end_group(&mut self) -> Result<()> {
+    fn finish_group(&mut self) -> Result<()> {
         if let Some(columns) = self.columns.take() {
             let mut group = self.file.next_row_group()?;
             columns.append_to(&mut group)?;
@@ -77,18 +77,18 @@ impl<C: Columns, W: Write + Send> Table<C, W> {
     }
 
     fn finish(mut self) -> Result<W> {
-        self.end_group()?;
+        self.finish_group()?;
         self.file.into_inner()?.finish()
     }
 }
 
 /// `steps.parquet` under construction.
-pub struct StepsFile<W: Write + Send>(Table<StepColumns, W>);
+pub struct StepsFile<W: Write + Send>(ParquetTable<StepColumnWriters, W>);
 
 impl<W: Write + Send> StepsFile<W> {
     /// An empty file of a run.
     pub fn new(key: &RunKey, out: W) -> Result<Self> {
-        Table::new(key, out).map(Self)
+        ParquetTable::new(key, out).map(Self)
     }
 
     /// Adds a batch.
@@ -103,12 +103,12 @@ impl<W: Write + Send> StepsFile<W> {
 }
 
 /// `episodes.parquet` under construction.
-pub struct EpisodesFile<W: Write + Send>(Table<EpisodeColumns, W>);
+pub struct EpisodesFile<W: Write + Send>(ParquetTable<EpisodeColumnWriters, W>);
 
 impl<W: Write + Send> EpisodesFile<W> {
     /// An empty file of a run.
     pub fn new(key: &RunKey, out: W) -> Result<Self> {
-        Table::new(key, out).map(Self)
+        ParquetTable::new(key, out).map(Self)
     }
 
     /// Adds a batch.
@@ -122,41 +122,41 @@ impl<W: Write + Send> EpisodesFile<W> {
     }
 }
 
-struct StepColumns {
-    schema_version: Runs<Box<str>>,
-    experiment: Runs<Box<str>>,
-    run_id: Runs<Box<str>>,
-    episode_id: Runs<Box<str>>,
-    episode_index: Runs<i64>,
-    step: Chunk,
-    ts: Chunk,
-    action: Chunk,
-    reward: Chunk,
-    terminated: Chunk,
-    truncated: Chunk,
-    agent_x: Chunk,
-    agent_y: Chunk,
-    distance_to_goal: Chunk,
-    observation_summary: Chunk,
-    seed: Chunk,
-    extra: Chunk,
+struct StepColumnWriters {
+    schema_version: RunColumn<Box<str>>,
+    experiment: RunColumn<Box<str>>,
+    run_id: RunColumn<Box<str>>,
+    episode_id: RunColumn<Box<str>>,
+    episode_index: RunColumn<i64>,
+    step: ColumnChunk,
+    ts: ColumnChunk,
+    action: ColumnChunk,
+    reward: ColumnChunk,
+    terminated: ColumnChunk,
+    truncated: ColumnChunk,
+    agent_x: ColumnChunk,
+    agent_y: ColumnChunk,
+    distance_to_goal: ColumnChunk,
+    observation_summary: ColumnChunk,
+    seed: ColumnChunk,
+    extra: ColumnChunk,
 }
 
-impl Columns for StepColumns {
+impl TableColumns for StepColumnWriters {
     type Rows = StepRows;
 
-    fn schema() -> Result<Arc<SchemaDescriptor>> {
-        schema::steps()
+    fn table_schema() -> Result<Arc<SchemaDescriptor>> {
+        schema::steps_schema()
     }
 
     fn new(schema: &SchemaDescriptor, properties: &WriterPropertiesPtr) -> Self {
-        let chunk = |i: usize| Chunk::new(schema.column(i), Arc::clone(properties));
+        let chunk = |i: usize| ColumnChunk::new(schema.column(i), Arc::clone(properties));
         Self {
-            schema_version: Runs::new(schema.column(0)),
-            experiment: Runs::new(schema.column(1)),
-            run_id: Runs::new(schema.column(2)),
-            episode_id: Runs::new(schema.column(3)),
-            episode_index: Runs::new(schema.column(4)),
+            schema_version: RunColumn::new(schema.column(0)),
+            experiment: RunColumn::new(schema.column(1)),
+            run_id: RunColumn::new(schema.column(2)),
+            episode_id: RunColumn::new(schema.column(3)),
+            episode_index: RunColumn::new(schema.column(4)),
             step: chunk(5),
             ts: chunk(6),
             action: chunk(7),
@@ -172,7 +172,7 @@ impl Columns for StepColumns {
         }
     }
 
-    fn write(&mut self, key: &RunKey, rows: &StepRows, scratch: &mut Scratch) -> Result<()> {
+    fn write(&mut self, key: &RunKey, rows: &StepRows, buffer: &mut ChunkBuffer) -> Result<()> {
         push_versions(&mut self.schema_version, &rows.schema_version)?;
         self.experiment.push(key.experiment(), rows.len())?;
         self.run_id.push(key.run_id(), rows.len())?;
@@ -180,21 +180,21 @@ impl Columns for StepColumns {
             self.episode_id.push(span.episode_id.as_str(), span.rows)?;
             self.episode_index.push(&span.episode_index, span.rows)?;
         }
-        self.step.ints(&rows.step)?;
-        self.ts.floats(&rows.ts)?;
-        self.action.ints(&rows.action)?;
-        self.reward.floats(&rows.reward)?;
-        self.terminated.bools(&rows.terminated)?;
-        self.truncated.bools(&rows.truncated)?;
-        self.agent_x.ints(&rows.agent_x)?;
-        self.agent_y.ints(&rows.agent_y)?;
-        self.distance_to_goal.floats(&rows.distance_to_goal)?;
-        self.observation_summary.lists(&rows.observation_summary, scratch)?;
-        self.seed.optional_ints(&rows.seed, scratch)?;
-        self.extra.optional_texts(&rows.extra, scratch)
+        self.step.write_ints(&rows.step)?;
+        self.ts.write_floats(&rows.ts)?;
+        self.action.write_ints(&rows.action)?;
+        self.reward.write_floats(&rows.reward)?;
+        self.terminated.write_bools(&rows.terminated)?;
+        self.truncated.write_bools(&rows.truncated)?;
+        self.agent_x.write_ints(&rows.agent_x)?;
+        self.agent_y.write_ints(&rows.agent_y)?;
+        self.distance_to_goal.write_floats(&rows.distance_to_goal)?;
+        self.observation_summary.write_lists(&rows.observation_summary, buffer)?;
+        self.seed.write_optional_ints(&rows.seed, buffer)?;
+        self.extra.write_optional_texts(&rows.extra, buffer)
     }
 
-    fn size(rows: &StepRows) -> (usize, usize) {
+    fn rows_and_bytes(rows: &StepRows) -> (usize, usize) {
         (rows.len(), rows.observation_summary.values.len() * size_of::<f64>() + rows.extra.bytes.len())
     }
 
@@ -219,37 +219,37 @@ impl Columns for StepColumns {
     }
 }
 
-struct EpisodeColumns {
-    schema_version: Runs<Box<str>>,
-    experiment: Runs<Box<str>>,
-    run_id: Runs<Box<str>>,
-    episode_id: Chunk,
-    episode_index: Chunk,
-    terminated: Chunk,
-    truncated: Chunk,
-    total_steps: Chunk,
-    total_reward: Chunk,
-    final_x: Chunk,
-    final_y: Chunk,
-    final_distance_to_goal: Chunk,
-    duration_ms: Chunk,
-    avg_step_time_ms: Chunk,
-    extra: Chunk,
+struct EpisodeColumnWriters {
+    schema_version: RunColumn<Box<str>>,
+    experiment: RunColumn<Box<str>>,
+    run_id: RunColumn<Box<str>>,
+    episode_id: ColumnChunk,
+    episode_index: ColumnChunk,
+    terminated: ColumnChunk,
+    truncated: ColumnChunk,
+    total_steps: ColumnChunk,
+    total_reward: ColumnChunk,
+    final_x: ColumnChunk,
+    final_y: ColumnChunk,
+    final_distance_to_goal: ColumnChunk,
+    duration_ms: ColumnChunk,
+    avg_step_time_ms: ColumnChunk,
+    extra: ColumnChunk,
 }
 
-impl Columns for EpisodeColumns {
+impl TableColumns for EpisodeColumnWriters {
     type Rows = EpisodeRows;
 
-    fn schema() -> Result<Arc<SchemaDescriptor>> {
-        schema::episodes()
+    fn table_schema() -> Result<Arc<SchemaDescriptor>> {
+        schema::episodes_schema()
     }
 
     fn new(schema: &SchemaDescriptor, properties: &WriterPropertiesPtr) -> Self {
-        let chunk = |i: usize| Chunk::new(schema.column(i), Arc::clone(properties));
+        let chunk = |i: usize| ColumnChunk::new(schema.column(i), Arc::clone(properties));
         Self {
-            schema_version: Runs::new(schema.column(0)),
-            experiment: Runs::new(schema.column(1)),
-            run_id: Runs::new(schema.column(2)),
+            schema_version: RunColumn::new(schema.column(0)),
+            experiment: RunColumn::new(schema.column(1)),
+            run_id: RunColumn::new(schema.column(2)),
             episode_id: chunk(3),
             episode_index: chunk(4),
             terminated: chunk(5),
@@ -265,25 +265,25 @@ impl Columns for EpisodeColumns {
         }
     }
 
-    fn write(&mut self, key: &RunKey, rows: &EpisodeRows, scratch: &mut Scratch) -> Result<()> {
+    fn write(&mut self, key: &RunKey, rows: &EpisodeRows, buffer: &mut ChunkBuffer) -> Result<()> {
         push_versions(&mut self.schema_version, &rows.schema_version)?;
         self.experiment.push(key.experiment(), rows.len())?;
         self.run_id.push(key.run_id(), rows.len())?;
-        self.episode_id.texts(&rows.episode_id, scratch)?;
-        self.episode_index.optional_ints(&rows.episode_index, scratch)?;
-        self.terminated.bools(&rows.terminated)?;
-        self.truncated.bools(&rows.truncated)?;
-        self.total_steps.ints(&rows.total_steps)?;
-        self.total_reward.floats(&rows.total_reward)?;
-        self.final_x.ints(&rows.final_x)?;
-        self.final_y.ints(&rows.final_y)?;
-        self.final_distance_to_goal.optional_floats(&rows.final_distance_to_goal, scratch)?;
-        self.duration_ms.optional_floats(&rows.duration_ms, scratch)?;
-        self.avg_step_time_ms.optional_floats(&rows.avg_step_time_ms, scratch)?;
-        self.extra.optional_texts(&rows.extra, scratch)
+        self.episode_id.write_texts(&rows.episode_id, buffer)?;
+        self.episode_index.write_optional_ints(&rows.episode_index, buffer)?;
+        self.terminated.write_bools(&rows.terminated)?;
+        self.truncated.write_bools(&rows.truncated)?;
+        self.total_steps.write_ints(&rows.total_steps)?;
+        self.total_reward.write_floats(&rows.total_reward)?;
+        self.final_x.write_ints(&rows.final_x)?;
+        self.final_y.write_ints(&rows.final_y)?;
+        self.final_distance_to_goal.write_optional_floats(&rows.final_distance_to_goal, buffer)?;
+        self.duration_ms.write_optional_floats(&rows.duration_ms, buffer)?;
+        self.avg_step_time_ms.write_optional_floats(&rows.avg_step_time_ms, buffer)?;
+        self.extra.write_optional_texts(&rows.extra, buffer)
     }
 
-    fn size(rows: &EpisodeRows) -> (usize, usize) {
+    fn rows_and_bytes(rows: &EpisodeRows) -> (usize, usize) {
         (rows.len(), rows.episode_id.bytes.len() + rows.extra.bytes.len())
     }
 
@@ -307,7 +307,7 @@ impl Columns for EpisodeColumns {
 }
 
 /// Adds the rows' schema versions, which are one and the same as a rule.
-fn push_versions(column: &mut Runs<Box<str>>, versions: &[SchemaVersion]) -> Result<()> {
+fn push_versions(column: &mut RunColumn<Box<str>>, versions: &[SchemaVersion]) -> Result<()> {
     versions.chunk_by(|a, b| a == b).try_for_each(|run| match run.first() {
         Some(version) => column.push(version.as_str(), run.len()),
         None => Ok(()),

@@ -2,14 +2,14 @@
 
 use anstyle::{AnsiColor, Style};
 
-use crate::app::{App, Outcome};
+use crate::app::{App, CommandOutcome};
 use crate::error::{Error, ExitKind};
-use crate::git::Range;
-use crate::history::check::{Claim, Weight};
-use crate::output::json::{Check, CheckFinding};
-use crate::output::{Text, human};
+use crate::git::CommitRange;
+use crate::history::check::{CheckFinding, CheckSeverity};
+use crate::output::json::{CheckFindingJson, CheckJson};
+use crate::output::{StyledText, human};
 use crate::project::Project;
-use crate::support::process::quoted;
+use crate::support::process::shell_quote;
 
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]
@@ -24,7 +24,7 @@ code 1 where one does not. Missing trailers, tags and runs that a commit drops a
 such commits): `--strict` counts them.")]
 pub struct Args {
     /// The commits: A..B, or all that A reaches.
-    #[arg(value_name = "RANGE", default_value = "HEAD", add = super::complete::tags())]
+    #[arg(value_name = "RANGE", default_value = "HEAD", add = super::complete::tag_candidates())]
     range: String,
     /// Ask whether every data version is on the DVC remote.
     #[arg(long)]
@@ -35,76 +35,80 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
-    let project = app.project()?;
-    let range = range(&project, &args.range)?;
-    let proof = project.prove(&range, args.remote, &app.ui)?;
-    let counts = |claim: &Claim| claim.weight == Weight::Error || args.strict;
-    let result = Check {
-        ok: !proof.claims.iter().any(counts),
-        commits: proof.commits,
-        tags: proof.tags,
-        remote: proof.remote,
-        findings: proof
-            .claims
+pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
+    let project = app.open_project()?;
+    let range = parse_range(&project, &args.range)?;
+    let report = project.check_history(&range, args.remote, &app.ui)?;
+    let counts = |check_finding: &CheckFinding| check_finding.severity == CheckSeverity::Error || args.strict;
+    let result = CheckJson {
+        ok: !report.findings.iter().any(counts),
+        commits: report.commits,
+        tags: report.tags,
+        remote: report.remote,
+        findings: report
+            .findings
             .iter()
-            .map(|claim| CheckFinding {
-                severity: if claim.weight == Weight::Error { "error" } else { "warning" },
-                code: claim.code,
-                commit: claim.commit.as_ref().map(ToString::to_string),
-                tag: claim.tag.clone(),
-                run: claim.run.as_ref().map(ToString::to_string),
-                message: claim.message.clone(),
+            .map(|check_finding| CheckFindingJson {
+                severity: if check_finding.severity == CheckSeverity::Error { "error" } else { "warning" },
+                code: check_finding.code,
+                commit: check_finding.commit.as_ref().map(ToString::to_string),
+                tag: check_finding.tag.clone(),
+                run: check_finding.run.as_ref().map(ToString::to_string),
+                message: check_finding.message.clone(),
             })
             .collect(),
     };
     if app.ui.json() {
-        app.ui.data_json(&result);
+        app.ui.print_json(&result);
     } else {
-        app.ui.data(&text(&result));
+        app.ui.print_text(&render_text(&result));
         if result.findings.iter().any(|finding| finding.code == "data_missing" && finding.commit.is_some()) {
-            let rev = if args.range == "HEAD" { String::new() } else { format!(" {}", quoted(&args.range)) };
+            let rev = if args.range == "HEAD" { String::new() } else { format!(" {}", shell_quote(&args.range)) };
             app.ui.hint(&format!("`capture-hook push --all{rev}` sends all of it that this clone has"));
         }
-        for other in project.others()? {
-            let dir = quoted(project.from_here(other));
+        for other in project.other_prefixes()? {
+            let dir = shell_quote(project.path_to_project(other));
             app.ui.hint(&format!("another project of this repository: `capture-hook -C {dir} check`"));
         }
     }
-    Ok(if result.ok { Outcome::Done } else { Outcome::CheckFailed })
+    Ok(if result.ok { CommandOutcome::Done } else { CommandOutcome::CheckFailed })
 }
 
-fn range(project: &Project, text: &str) -> Result<Range, Error> {
+fn parse_range(project: &Project, text: &str) -> Result<CommitRange, Error> {
     if text.contains("...") {
         let message = format!("`{text}` is not a range that is understood");
         return Err(Error::new(ExitKind::Usage, "invalid_range", message).hint("name it A..B, or one revision"));
     }
-    let end = |rev: &str| project.repo.resolve(if rev.is_empty() { "HEAD" } else { rev });
+    let end = |rev: &str| project.repo.resolve_commit(if rev.is_empty() { "HEAD" } else { rev });
     Ok(match text.split_once("..") {
-        Some((from, to)) => Range { include: vec![end(to)?], exclude: vec![end(from)?], ..Range::default() },
-        None => Range { include: vec![end(text)?], ..Range::default() },
+        Some((from, to)) => {
+            CommitRange { include: vec![end(to)?], exclude: vec![end(from)?], ..CommitRange::default() }
+        }
+        None => CommitRange { include: vec![end(text)?], ..CommitRange::default() },
     })
 }
 
-fn text(result: &Check) -> Text {
+fn render_text(result: &CheckJson) -> StyledText {
     const BAD: Style = AnsiColor::Red.on_default().bold();
     const ODD: Style = AnsiColor::Yellow.on_default().bold();
     const GOOD: Style = AnsiColor::Green.on_default();
-    let mut out = Text::new();
+    let mut out = StyledText::new();
     for finding in &result.findings {
         let style = if finding.severity == "error" { BAD } else { ODD };
-        let what = [finding.commit.as_ref().and_then(|c| c.get(..9)), finding.tag.as_deref(), finding.run.as_deref()];
-        let what: Vec<&str> = what.into_iter().flatten().collect();
-        let (what, code, message) = (what.join(" "), finding.code, &finding.message);
-        out.styled(style, finding.severity).add(format!(" {code}: {what}: {message}")).end_line();
+        let subject =
+            [finding.commit.as_ref().and_then(|c| c.get(..9)), finding.tag.as_deref(), finding.run.as_deref()];
+        let subject: Vec<&str> = subject.into_iter().flatten().collect();
+        let (subject, code, message) = (subject.join(" "), finding.code, &finding.message);
+        out.push_styled(style, finding.severity).push_str(format!(" {code}: {subject}: {message}")).end_line();
     }
-    let looked = format!("{}, {}", human::plural(result.commits, "commit"), human::plural(result.tags, "run tag"));
+    let summary =
+        format!("{}, {}", human::format_plural(result.commits, "commit"), human::format_plural(result.tags, "run tag"));
     let remote = if result.remote { ", and the remote" } else { "" };
     if result.findings.is_empty() {
-        out.styled(GOOD, "all true").add(format!(": {looked}{remote}")).end_line();
+        out.push_styled(GOOD, "all true").push_str(format!(": {summary}{remote}")).end_line();
     } else {
-        let findings = human::plural(result.findings.len() as u64, "finding");
-        out.add(format!("{findings} in {looked}{remote}")).end_line();
+        let findings = human::format_plural(result.findings.len() as u64, "finding");
+        out.push_str(format!("{findings} in {summary}{remote}")).end_line();
     }
     out
 }

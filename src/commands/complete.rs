@@ -17,21 +17,21 @@ use crate::support::visible::is_hidden;
 
 /// The command line with completions of paths by the same rule: clap's own would offer every file name as it is.
 #[must_use]
-pub fn guarded(command: clap::Command) -> clap::Command {
+pub fn guard_paths(command: clap::Command) -> clap::Command {
     let guard = |arg: clap::Arg| {
         let named = arg.get::<ArgValueCandidates>().is_some() || arg.get::<ArgValueCompleter>().is_some();
-        let plain = matches!(arg.get_value_hint(), clap::ValueHint::Unknown | clap::ValueHint::Other);
-        if named || plain || !arg.get_possible_values().is_empty() {
+        let is_plain = matches!(arg.get_value_hint(), clap::ValueHint::Unknown | clap::ValueHint::Other);
+        if named || is_plain || !arg.get_possible_values().is_empty() {
             arg
         } else {
-            arg.add(ArgValueCompleter::new(paths))
+            arg.add(ArgValueCompleter::new(complete_paths))
         }
     };
-    command.mut_args(guard).mut_subcommands(guarded)
+    command.mut_args(guard).mut_subcommands(guard_paths)
 }
 
 /// Candidates for a path.
-fn paths(current: &OsStr) -> Vec<CompletionCandidate> {
+fn complete_paths(current: &OsStr) -> Vec<CompletionCandidate> {
     PathCompleter::any().complete(current).into_iter().filter(|path| needs_no_quoting(path.get_value())).collect()
 }
 
@@ -44,15 +44,15 @@ fn needs_no_quoting(word: &OsStr) -> bool {
 }
 
 /// Candidates for a RUN.
-pub fn runs() -> ArgValueCandidates {
-    ArgValueCandidates::new(|| names(|project| Some(project.catalog().ok()?.names())))
+pub fn run_candidates() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| name_candidates(|project| Some(project.load_catalog().ok()?.run_names())))
 }
 
 /// Candidates for a RUN or a run's tag.
-pub fn runs_and_tags() -> ArgValueCandidates {
+pub fn run_and_tag_candidates() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
-        names(|project| {
-            let mut names = project.catalog().ok()?.names();
+        name_candidates(|project| {
+            let mut names = project.load_catalog().ok()?.run_names();
             names.extend(project.run_tags().ok()?.into_iter().map(|tag| tag.tag.name));
             Some(names)
         })
@@ -60,17 +60,17 @@ pub fn runs_and_tags() -> ArgValueCandidates {
 }
 
 /// Candidates for a revision: run tags.
-pub fn tags() -> ArgValueCandidates {
+pub fn tag_candidates() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
-        names(|project| Some(project.run_tags().ok()?.into_iter().map(|tag| tag.tag.name).collect()))
+        name_candidates(|project| Some(project.run_tags().ok()?.into_iter().map(|tag| tag.tag.name).collect()))
     })
 }
 
 /// Candidates for an experiment.
-pub fn experiments() -> ArgValueCandidates {
+pub fn experiment_candidates() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
-        names(|project| {
-            let catalog = project.catalog().ok()?;
+        name_candidates(|project| {
+            let catalog = project.load_catalog().ok()?;
             let mut names: Vec<String> = catalog.runs().map(|run| run.key.experiment().to_owned()).collect();
             names.dedup();
             Some(names)
@@ -78,7 +78,7 @@ pub fn experiments() -> ArgValueCandidates {
     })
 }
 
-fn names(of: impl Fn(&Project) -> Option<Vec<String>>) -> Vec<CompletionCandidate> {
+fn name_candidates(of: impl Fn(&Project) -> Option<Vec<String>>) -> Vec<CompletionCandidate> {
     let project = std::env::current_dir().ok().and_then(|cwd| Project::open(&cwd, &Env::snapshot()).ok());
     let names = project.and_then(|project| of(&project)).unwrap_or_default();
     names.into_iter().filter(|name| needs_no_quoting(name.as_ref())).map(CompletionCandidate::new).collect()

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 
 use clap_complete::env::Shells;
 
-use crate::app::{App, Outcome};
+use crate::app::{App, CommandOutcome};
 use crate::error::{Error, ExitKind};
 
 /// Arguments of `completions`.
@@ -23,7 +23,7 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
+pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let shells = Shells::builtins();
     let completer = shells.completer(&args.shell).ok_or_else(|| {
         Error::new(ExitKind::Usage, "unknown_shell", format!("there are no completions for `{}`", args.shell))
@@ -33,8 +33,8 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     completer
         .write_registration(VARIABLE, &name, &name, OsStr::new(&name).to_string_lossy().as_ref(), &mut out)
         .map_err(|e| Error::new(ExitKind::Io, "io", format!("cannot write the completions: {e}")))?;
-    app.ui.document(&out);
-    Ok(Outcome::Done)
+    app.ui.print_bytes(&out);
+    Ok(CommandOutcome::Done)
 }
 
 /// The variable by which the shell's script asks for completions.

@@ -6,17 +6,17 @@ use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
 use serde_json::{Value, json};
 use toml_edit::{DocumentMut, Item, Table};
 
-use crate::app::{App, Outcome};
+use crate::app::{App, CommandOutcome};
 use crate::dvc::stage;
 use crate::error::{Error, ExitKind};
-use crate::output::json::{Setting, Settings};
-use crate::output::table::{Column, Table as Rows};
+use crate::output::json::{SettingJson, SettingsJson};
+use crate::output::table::{Column, TextTable as Rows};
 use crate::project::Project;
 use crate::project::config::{Config, FILE};
 use crate::run::include;
-use crate::support::beneath::Root;
+use crate::support::beneath::RootDir;
 use crate::support::limits;
-use crate::support::process::quoted;
+use crate::support::process::shell_quote;
 use crate::validate;
 
 /// Arguments of `config`.
@@ -34,21 +34,21 @@ Settings live in capture-hook.toml at the project's root, which is tracked: comm
 No setting there names a program to run; the dvc program is named by `git config capture-hook.dvc` or CAPTURE_HOOK_DVC.")]
 pub struct Args {
     #[command(subcommand)]
-    action: Action,
+    action: ConfigAction,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum Action {
+enum ConfigAction {
     /// Print a setting's value.
     Get {
         /// The setting, such as `push.policy`.
-        #[arg(add = keys())]
+        #[arg(add = setting_candidates())]
         key: String,
     },
     /// Change a setting.
     Set {
         /// The setting, such as `push.policy`.
-        #[arg(add = keys())]
+        #[arg(add = setting_candidates())]
         key: String,
         /// Its new value; a list's items apart by commas.
         value: String,
@@ -59,7 +59,7 @@ enum Action {
 
 /// What a setting holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Type {
+enum SettingType {
     Text,
     Flag,
     Bytes,
@@ -67,107 +67,122 @@ enum Type {
 }
 
 /// A setting that there is.
-struct Known {
+struct SettingSpec {
     key: &'static str,
-    kind: Type,
+    kind: SettingType,
     about: &'static str,
-    of: fn(&Config) -> Value,
+    value: fn(&Config) -> Value,
 }
 
-const KNOWN: &[Known] = &[
-    Known {
+const SETTINGS: &[SettingSpec] = &[
+    SettingSpec {
         key: "engine",
-        kind: Type::Text,
+        kind: SettingType::Text,
         about: "who versions the dataset: dvc, native",
-        of: |c| json!(format!("{:?}", c.engine).to_lowercase()),
+        value: |c| json!(format!("{:?}", c.engine).to_lowercase()),
     },
-    Known { key: "results_dir", kind: Type::Text, about: "where recorders write runs", of: |c| json!(c.results_dir) },
-    Known {
-        key: include::SETTING,
-        kind: Type::List,
+    SettingSpec {
+        key: "results_dir",
+        kind: SettingType::Text,
+        about: "where recorders write runs",
+        value: |c| json!(c.results_dir),
+    },
+    SettingSpec {
+        key: include::SETTING_KEY,
+        kind: SettingType::List,
         about: "files beside the recorder's to take",
-        of: |c| json!(c.ingest.include),
+        value: |c| json!(c.ingest.include),
     },
-    Known { key: "pull.auto", kind: Type::Flag, about: "checkout and merge bring data", of: |c| json!(c.pull.auto) },
-    Known {
+    SettingSpec {
+        key: "pull.auto",
+        kind: SettingType::Flag,
+        about: "checkout and merge bring data",
+        value: |c| json!(c.pull.auto),
+    },
+    SettingSpec {
         key: "pull.max_bytes",
-        kind: Type::Bytes,
+        kind: SettingType::Bytes,
         about: "the most bytes fetched unasked",
-        of: |c| json!(c.pull.max_bytes),
+        value: |c| json!(c.pull.max_bytes),
     },
-    Known {
+    SettingSpec {
         key: "push.policy",
-        kind: Type::Text,
+        kind: SettingType::Text,
         about: "unsent data: strict, warn, off",
-        of: |c| json!(format!("{:?}", c.push.policy).to_lowercase()),
+        value: |c| json!(format!("{:?}", c.push.policy).to_lowercase()),
     },
-    Known {
+    SettingSpec {
         key: "validate.ignore",
-        kind: Type::List,
+        kind: SettingType::List,
         about: "finding codes that do not count",
-        of: |c| json!(c.validate.ignore),
+        value: |c| json!(c.validate.ignore),
     },
-    Known {
+    SettingSpec {
         key: "validate.deny",
-        kind: Type::List,
+        kind: SettingType::List,
         about: "warning codes that count as errors",
-        of: |c| json!(c.validate.deny),
+        value: |c| json!(c.validate.deny),
     },
 ];
 
 /// What a shell may put where a setting's name belongs.
-fn keys() -> ArgValueCandidates {
-    ArgValueCandidates::new(|| KNOWN.iter().map(|known| CompletionCandidate::new(known.key)).collect())
+fn setting_candidates() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| SETTINGS.iter().map(|spec| CompletionCandidate::new(spec.key)).collect())
 }
 
 /// Runs the command.
-pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
-    let root = root(app)?;
-    let files = Root::at(&root);
+pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
+    let root = find_root(app)?;
+    let files = RootDir::new(&root);
     let bytes = files.read(FILE, limits::TEXT)?.unwrap_or_default();
     let text = String::from_utf8(bytes)
         .map_err(|_| Error::new(ExitKind::Setup, "invalid_config", format!("{FILE} is not UTF-8 text")))?;
     match &args.action {
-        Action::List => {
-            let settings: Vec<Setting> = {
-                let (config, document) = read(&text)?;
-                KNOWN.iter().map(|known| setting(known, &config, &document)).collect()
+        ConfigAction::List => {
+            let settings: Vec<SettingJson> = {
+                let (config, document) = parse_settings(&text)?;
+                SETTINGS.iter().map(|spec| describe_setting(spec, &config, &document)).collect()
             };
             if app.ui.json() {
-                app.ui.data_json(&Settings { settings });
+                app.ui.print_json(&SettingsJson { settings });
             } else {
                 let columns =
                     [Column::Left("SETTING"), Column::Left("VALUE"), Column::Left("FROM"), Column::Shrink("WHAT FOR")];
                 let mut rows = Rows::new(columns);
                 for s in &settings {
-                    rows.row([s.key.as_str().into(), shown(&s.value).into(), s.source.into(), s.about.into()]);
+                    rows.push_row([
+                        s.key.as_str().into(),
+                        display_value(&s.value).into(),
+                        s.source.into(),
+                        s.about.into(),
+                    ]);
                 }
-                app.ui.data(&rows.render(app.ui.width()));
+                app.ui.print_text(&rows.render_text(app.ui.terminal_width()));
             }
         }
-        Action::Get { key } => {
-            let known = find(key)?;
-            let (config, document) = read(&text)?;
-            let setting = setting(known, &config, &document);
+        ConfigAction::Get { key } => {
+            let spec = find_setting(key)?;
+            let (config, document) = parse_settings(&text)?;
+            let setting = describe_setting(spec, &config, &document);
             if app.ui.json() {
-                app.ui.data_json(&Settings { settings: vec![setting] });
+                app.ui.print_json(&SettingsJson { settings: vec![setting] });
             } else {
-                app.ui.value(shown(&setting.value));
+                app.ui.print_value(display_value(&setting.value));
             }
         }
-        Action::Set { key, value } => {
-            let known = find(key)?;
-            let (before, mut document) = read(&text)?;
-            put(&mut document, known, value)?;
+        ConfigAction::Set { key, value } => {
+            let spec = find_setting(key)?;
+            let (before, mut document) = parse_settings(&text)?;
+            set_value(&mut document, spec, value)?;
             let new = document.to_string();
             let config = Config::parse(&new).map_err(|error| {
                 let message = format!("`{value}` is no value for {key}: {}", error.message);
-                Error::new(ExitKind::Usage, "invalid_value", message).hint(format!("{key}: {}", known.about))
+                Error::new(ExitKind::Usage, "invalid_value", message).hint(format!("{key}: {}", spec.about))
             })?;
-            validate::Options::new(&config.validate.ignore, &config.validate.deny, FILE)?;
-            let dvc_yaml = match (known.key, Project::open(&app.cwd, &app.env)) {
+            validate::ValidateOptions::new(&config.validate.ignore, &config.validate.deny, FILE)?;
+            let dvc_yaml = match (spec.key, Project::open(&app.cwd, &app.env)) {
                 // The stage depends on it, so that DVC sees what changes it.
-                (include::SETTING, Ok(project)) if !config.ingest.include.patterns().is_empty() => {
+                (include::SETTING_KEY, Ok(project)) if !config.ingest.include.patterns().is_empty() => {
                     project.with_include_dependency()?
                 }
                 _ => None,
@@ -178,38 +193,38 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
             if let Some(bytes) = &dvc_yaml {
                 files.write_atomic(stage::FILE, bytes)?;
             }
-            let ignored = match (known.key, Project::open(&app.cwd, &app.env)) {
+            let ignored = match (spec.key, Project::open(&app.cwd, &app.env)) {
                 ("results_dir", Ok(project)) => Some(project.ignore_results(&config.results_dir)?),
                 _ => None,
             };
             let ignored = ignored.filter(|step| step.changed);
             if app.ui.json() {
-                app.ui.data_json(&Settings { settings: vec![setting(known, &config, &document)] });
+                app.ui.print_json(&SettingsJson { settings: vec![describe_setting(spec, &config, &document)] });
             } else {
-                let (old, new) = (shown(&(known.of)(&before)), shown(&(known.of)(&config)));
-                app.ui.line(&format!("{key}: {old} -> {new}"));
+                let (old, new) = (display_value(&(spec.value)(&before)), display_value(&(spec.value)(&config)));
+                app.ui.print_line(&format!("{key}: {old} -> {new}"));
                 if let Some(step) = &ignored {
                     app.ui.status(&format!("{}: {}", step.what, step.note));
                 }
                 let also =
                     dvc_yaml.map(|_| stage::FILE).into_iter().chain(ignored.as_ref().map(|step| step.what.as_str()));
-                let changed = [FILE].into_iter().chain(also).map(quoted).collect::<Vec<_>>().join(" ");
+                let changed = [FILE].into_iter().chain(also).map(shell_quote).collect::<Vec<_>>().join(" ");
                 app.ui.hint(&format!("`git add {changed}` and commit it, and the whole team has it"));
             }
         }
     }
-    Ok(Outcome::Done)
+    Ok(CommandOutcome::Done)
 }
 
 /// Where the settings lie: at the project's root, in a repository without DVC at its top.
-fn root(app: &App) -> Result<PathBuf, Error> {
+fn find_root(app: &App) -> Result<PathBuf, Error> {
     Ok(match Project::open(&app.cwd, &app.env) {
         Ok(project) => project.root,
         Err(_) => crate::git::Repo::open(&app.cwd, &app.env)?.top()?.to_path_buf(),
     })
 }
 
-fn read(text: &str) -> Result<(Config, DocumentMut), Error> {
+fn parse_settings(text: &str) -> Result<(Config, DocumentMut), Error> {
     let config = Config::parse(text)?;
     let document = text
         .parse::<DocumentMut>()
@@ -217,58 +232,60 @@ fn read(text: &str) -> Result<(Config, DocumentMut), Error> {
     Ok((config, document))
 }
 
-fn find(key: &str) -> Result<&'static Known, Error> {
-    if let Some(known) = KNOWN.iter().find(|known| known.key == key) {
-        return Ok(known);
+fn find_setting(key: &str) -> Result<&'static SettingSpec, Error> {
+    if let Some(spec) = SETTINGS.iter().find(|spec| spec.key == key) {
+        return Ok(spec);
     }
-    let near = |known: &&Known| {
-        let last = known.key.rsplit('.').next().unwrap_or(known.key);
-        strsim::damerau_levenshtein(known.key, key).min(strsim::damerau_levenshtein(last, key))
+    let near = |spec: &&SettingSpec| {
+        let last = spec.key.rsplit('.').next().unwrap_or(spec.key);
+        strsim::damerau_levenshtein(spec.key, key).min(strsim::damerau_levenshtein(last, key))
     };
     let mut error = Error::new(ExitKind::Usage, "unknown_setting", format!("there is no setting `{key}`"));
-    if let Some(known) = KNOWN.iter().min_by_key(near).filter(|known| near(known) <= 3) {
-        error = error.hint(format!("did you mean `{}`?", known.key));
+    if let Some(spec) = SETTINGS.iter().min_by_key(near).filter(|spec| near(spec) <= 3) {
+        error = error.hint(format!("did you mean `{}`?", spec.key));
     }
     Err(error.hint("`capture-hook config list` shows every setting"))
 }
 
-fn setting(known: &Known, config: &Config, document: &DocumentMut) -> Setting {
+fn describe_setting(spec: &SettingSpec, config: &Config, document: &DocumentMut) -> SettingJson {
     let mut item: Option<&Item> = Some(document.as_item());
-    for part in known.key.split('.') {
+    for part in spec.key.split('.') {
         item = item.and_then(|item| item.get(part));
     }
-    Setting {
-        key: known.key.into(),
-        value: (known.of)(config),
+    SettingJson {
+        key: spec.key.into(),
+        value: (spec.value)(config),
         source: if item.is_some_and(|item| !item.is_none()) { FILE } else { "default" },
-        default: (known.of)(&Config::default()),
-        about: known.about,
+        default: (spec.value)(&Config::default()),
+        about: spec.about,
     }
 }
 
 /// Puts a value into the document, where it was or in its section, comments kept.
-fn put(document: &mut DocumentMut, known: &Known, value: &str) -> Result<(), Error> {
-    let wrong = |wanted: &str| {
-        Error::new(ExitKind::Usage, "invalid_value", format!("`{value}` is no value for {}: {wanted}", known.key))
+fn set_value(document: &mut DocumentMut, spec: &SettingSpec, value: &str) -> Result<(), Error> {
+    let invalid_value = |expected: &str| {
+        Error::new(ExitKind::Usage, "invalid_value", format!("`{value}` is no value for {}: {expected}", spec.key))
     };
-    let new = match known.kind {
-        Type::Text => toml_edit::Value::from(value),
-        Type::Flag => match value {
+    let new = match spec.kind {
+        SettingType::Text => toml_edit::Value::from(value),
+        SettingType::Flag => match value {
             "true" | "yes" | "on" => true.into(),
             "false" | "no" | "off" => false.into(),
-            _ => return Err(wrong("true or false")),
+            _ => return Err(invalid_value("true or false")),
         },
-        Type::Bytes => bytes(value).ok_or_else(|| wrong("bytes, as in 5000000, 500MB or 2GiB"))?.into(),
-        Type::List => {
+        SettingType::Bytes => {
+            parse_bytes(value).ok_or_else(|| invalid_value("bytes, as in 5000000, 500MB or 2GiB"))?.into()
+        }
+        SettingType::List => {
             let items = value.split(',').map(str::trim).filter(|item| !item.is_empty());
             toml_edit::Value::Array(items.collect())
         }
     };
-    let (table, name) = match known.key.split_once('.') {
-        None => (document.as_table_mut() as &mut dyn toml_edit::TableLike, known.key),
+    let (table, name) = match spec.key.split_once('.') {
+        None => (document.as_table_mut() as &mut dyn toml_edit::TableLike, spec.key),
         Some((section, name)) => {
             let item = document.entry(section).or_insert_with(|| Item::Table(Table::new()));
-            let table = item.as_table_like_mut().ok_or_else(|| wrong("its section is not a table"))?;
+            let table = item.as_table_like_mut().ok_or_else(|| invalid_value("its section is not a table"))?;
             (table, name)
         }
     };
@@ -286,7 +303,7 @@ fn put(document: &mut DocumentMut, known: &Known, value: &str) -> Result<(), Err
 }
 
 /// `5000000`, `500MB`, `2GiB`; at most what TOML's integers hold.
-fn bytes(text: &str) -> Option<i64> {
+fn parse_bytes(text: &str) -> Option<i64> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let factor: i64 = match unit.trim().to_ascii_lowercase().as_str() {
@@ -304,11 +321,11 @@ fn bytes(text: &str) -> Option<i64> {
     number.parse::<i64>().ok()?.checked_mul(factor)
 }
 
-fn shown(value: &Value) -> String {
+fn display_value(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Array(items) => {
-            let items: Vec<String> = items.iter().map(shown).collect();
+            let items: Vec<String> = items.iter().map(display_value).collect();
             if items.is_empty() { "(none)".into() } else { items.join(",") }
         }
         other => other.to_string(),
@@ -320,9 +337,9 @@ fn shown(value: &Value) -> String {
 mod tests {
     use super::*;
 
-    fn after(text: &str, key: &str, value: &str) -> String {
-        let (_, mut document) = read(text).unwrap();
-        put(&mut document, find(key).unwrap(), value).unwrap();
+    fn text_after_set(text: &str, key: &str, value: &str) -> String {
+        let (_, mut document) = parse_settings(text).unwrap();
+        set_value(&mut document, find_setting(key).unwrap(), value).unwrap();
         document.to_string()
     }
 
@@ -330,18 +347,18 @@ mod tests {
     fn comments_and_order_stay() {
         let text = "# ours\nengine = \"dvc\" # for now\n\n[push]\n# careful\npolicy = 'strict' # team rule\n";
         assert_eq!(
-            after(text, "push.policy", "warn"),
+            text_after_set(text, "push.policy", "warn"),
             "# ours\nengine = \"dvc\" # for now\n\n[push]\n# careful\npolicy = \"warn\" # team rule\n"
         );
-        assert_eq!(after("", "pull.max_bytes", "2GiB"), "[pull]\nmax_bytes = 2147483648\n");
-        assert_eq!(after("push.policy = \"off\"\n", "push.policy", "warn"), "push.policy = \"warn\"\n");
+        assert_eq!(text_after_set("", "pull.max_bytes", "2GiB"), "[pull]\nmax_bytes = 2147483648\n");
+        assert_eq!(text_after_set("push.policy = \"off\"\n", "push.policy", "warn"), "push.policy = \"warn\"\n");
     }
 
     #[test]
-    fn a_mistyped_setting_is_refused_with_the_one_meant() {
-        let error = find("push.polcy").err().unwrap();
+    fn a_mistyped_setting_is_refused_with_a_suggestion() {
+        let error = find_setting("push.polcy").err().unwrap();
         assert_eq!((error.exit_kind(), error.hints()[0].as_str()), (ExitKind::Usage, "did you mean `push.policy`?"));
-        assert_eq!(find("max_bites").err().unwrap().hints()[0], "did you mean `pull.max_bytes`?");
+        assert_eq!(find_setting("max_bites").err().unwrap().hints()[0], "did you mean `pull.max_bytes`?");
     }
 
     #[test]
@@ -349,11 +366,11 @@ mod tests {
         // Each key of the settings' own Debug form has an entry.
         let all = "engine = \"native\"\nresults_dir = \"r\"\n[pull]\nauto = false\nmax_bytes = 1\n[push]\npolicy = \"off\"\n\
                    [ingest]\ninclude = [\"*.mp4\"]\n[validate]\nignore = [\"unknown_field\"]\ndeny = [\"time_goes_back\"]\n";
-        let (config, document) = read(all).unwrap();
-        for known in KNOWN {
-            let setting = setting(known, &config, &document);
-            assert_eq!(setting.source, FILE, "{}", known.key);
-            assert_ne!(setting.value, setting.default, "{}", known.key);
+        let (config, document) = parse_settings(all).unwrap();
+        for spec in SETTINGS {
+            let setting = describe_setting(spec, &config, &document);
+            assert_eq!(setting.source, FILE, "{}", spec.key);
+            assert_ne!(setting.value, setting.default, "{}", spec.key);
         }
     }
 }

@@ -4,18 +4,18 @@ use anstyle::{AnsiColor, Style};
 use serde_json::Value as Strict;
 
 use super::complete;
-use crate::app::{App, Outcome};
-use crate::columnar::KeyFigures;
+use crate::app::{App, CommandOutcome};
+use crate::columnar::RunMetrics;
 use crate::error::Error;
-use crate::formats::json::{Object, Value};
+use crate::formats::json::{JsonObject, JsonValue};
 use crate::history::catalog::Catalog;
-use crate::history::compare::{Difference, differences};
-use crate::history::summary::{Depth, Summary};
-use crate::output::json::{Diff, DiffFigures, DiffKey, DiffSeeds, Seeds};
-use crate::output::table::{Column, Table, shortened, styled};
-use crate::output::{Text, human};
+use crate::history::compare::{ValueDifference, compare_values};
+use crate::history::summary::{RunSummary, SummaryDepth};
+use crate::output::json::{DiffJson, DiffKeyJson, DiffMetricsJson, DiffSeedsJson, SeedsJson};
+use crate::output::table::{Column, TextTable, shorten_text, styled_cell};
+use crate::output::{StyledText, human};
 use crate::project::Project;
-use crate::support::visible::visible;
+use crate::support::visible::escape_control;
 
 /// Arguments of `diff`.
 #[derive(Debug, clap::Args)]
@@ -26,67 +26,70 @@ Examples:
   capture-hook diff nav/r1 latest --json | jq .config")]
 pub struct Args {
     /// A run or its tag.
-    #[arg(value_name = "A", add = complete::runs_and_tags())]
+    #[arg(value_name = "A", add = complete::run_and_tag_candidates())]
     a: String,
     /// Another.
-    #[arg(value_name = "B", add = complete::runs_and_tags())]
+    #[arg(value_name = "B", add = complete::run_and_tag_candidates())]
     b: String,
 }
 
 /// Runs the command.
-pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
-    let project = app.project()?;
-    let catalog = project.catalog()?;
-    let (name_a, a) = read(app, &project, &catalog, &args.a)?;
-    let (name_b, b) = read(app, &project, &catalog, &args.b)?;
-    let config = |summary: &Summary| {
-        summary.meta.as_ref().map_or_else(|| Value::from(Object::new()), |meta| meta.env_config.clone())
+pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
+    let project = app.open_project()?;
+    let catalog = project.load_catalog()?;
+    let (name_a, a) = read_summary(app, &project, &catalog, &args.a)?;
+    let (name_b, b) = read_summary(app, &project, &catalog, &args.b)?;
+    let config = |summary: &RunSummary| {
+        summary.meta.as_ref().map_or_else(|| JsonValue::from(JsonObject::new()), |meta| meta.env_config.clone())
     };
-    let seeds = |s: &Summary| s.seeds.map(|s| Seeds { unique_count: s.unique_count, min: s.min, max: s.max });
+    let seeds = |s: &RunSummary| s.seeds.map(|s| SeedsJson { unique_count: s.unique_count, min: s.min, max: s.max });
     let (seeds_a, seeds_b) = (seeds(&a), seeds(&b));
-    let diff = Diff {
+    let diff = DiffJson {
         same_config: a.config_hash.is_some() && a.config_hash == b.config_hash,
-        config: differences(&config(&a), &config(&b)).into_iter().map(key).collect(),
-        seeds: DiffSeeds { same: seeds_a == seeds_b, a: seeds_a, b: seeds_b },
-        metadata: differences(&metadata(&a), &metadata(&b)).into_iter().map(key).collect(),
-        figures: DiffFigures { a: a.figures, b: b.figures },
+        config: compare_values(&config(&a), &config(&b)).into_iter().map(diff_key).collect(),
+        seeds: DiffSeedsJson { same: seeds_a == seeds_b, a: seeds_a, b: seeds_b },
+        metadata: compare_values(&comparable_metadata(&a), &comparable_metadata(&b))
+            .into_iter()
+            .map(diff_key)
+            .collect(),
+        metrics: DiffMetricsJson { a: a.metrics, b: b.metrics },
         a: name_a,
         b: name_b,
     };
     if app.ui.json() {
-        app.ui.data_json(&diff);
+        app.ui.print_json(&diff);
     } else {
-        let pager = project.repo.config("core.pager")?;
-        app.ui.page(&text(&diff, app.ui.width()), &app.env, pager.as_deref());
+        let pager = project.repo.config_value("core.pager")?;
+        app.ui.page_text(&render_text(&diff, app.ui.terminal_width()), &app.env, pager.as_deref());
     }
-    Ok(Outcome::Done)
+    Ok(CommandOutcome::Done)
 }
 
-fn read(app: &App, project: &Project, catalog: &Catalog, query: &str) -> Result<(String, Summary), Error> {
+fn read_summary(app: &App, project: &Project, catalog: &Catalog, query: &str) -> Result<(String, RunSummary), Error> {
     let target = project.resolve_run(catalog, &app.cwd, query)?;
-    let place = project.locate(catalog, &target)?;
+    let location = project.locate_run(catalog, &target)?;
     let bar = app.ui.progress("reading the run", None);
     let name = match &target.commit {
         // Two versions of one run are told apart by what was typed.
         Some(_) => query.to_owned(),
         None => target.key.to_string(),
     };
-    Ok((name, project.summary(&place, Depth::Figures, &bar)?))
+    Ok((name, project.summarize_run(&location, SummaryDepth::Metrics, &bar)?))
 }
 
 /// What is worth comparing beside the configuration.
-fn metadata(summary: &Summary) -> Value {
+fn comparable_metadata(summary: &RunSummary) -> JsonValue {
     let raw = summary.meta.as_ref().map(|meta| &meta.raw);
     ["schema_version", "package_version", "git_sha", "base_seed", "system"]
         .into_iter()
         .filter_map(|key| Some((key, raw?.get(key)?.clone())))
-        .collect::<Object>()
+        .collect::<JsonObject>()
         .into()
 }
 
-fn key(difference: Difference) -> DiffKey {
-    let strict = |value: &Option<Value>| value.as_ref().map_or(Strict::Null, Value::to_strict);
-    DiffKey {
+fn diff_key(difference: ValueDifference) -> DiffKeyJson {
+    let strict = |value: &Option<JsonValue>| value.as_ref().map_or(Strict::Null, JsonValue::to_strict);
+    DiffKeyJson {
         key: difference.key,
         a: strict(&difference.a),
         b: strict(&difference.b),
@@ -99,55 +102,55 @@ const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 const GREEN: Style = AnsiColor::Green.on_default();
 
-fn text(diff: &Diff, width: usize) -> Text {
-    let mut out = Text::new();
-    out.add("A  ").styled(BOLD, &diff.a).end_line();
-    out.add("B  ").styled(BOLD, &diff.b).end_line();
+fn render_text(diff: &DiffJson, width: usize) -> StyledText {
+    let mut out = StyledText::new();
+    out.push_str("A  ").push_styled(BOLD, &diff.a).end_line();
+    out.push_str("B  ").push_styled(BOLD, &diff.b).end_line();
     out.end_line();
-    let mut table = Table::new([Column::Left(""), Column::Left(""), Column::Shrink("A"), Column::Shrink("B")]);
+    let mut table = TextTable::new([Column::Left(""), Column::Left(""), Column::Shrink("A"), Column::Shrink("B")]);
     if diff.config.is_empty() {
-        table.row(["configuration".into(), "".into(), styled("the same", GREEN), "".into()]);
+        table.push_row(["configuration".into(), "".into(), styled_cell("the same", GREEN), "".into()]);
     }
     for (section, keys) in [("configuration", &diff.config), ("metadata", &diff.metadata)] {
         for (at, key) in keys.iter().enumerate() {
-            let value = |value: &Strict, there: bool| {
-                if there { value_text(value).into() } else { styled("(none)", DIM) }
+            let value = |value: &Strict, is_present: bool| {
+                if is_present { value_text(value).into() } else { styled_cell("(none)", DIM) }
             };
             let section = if at == 0 { section } else { "" };
-            let name = shortened(&visible(&key.key), 32);
-            table.row([section.into(), name.into(), value(&key.a, key.in_a), value(&key.b, key.in_b)]);
+            let name = shorten_text(&escape_control(&key.key), 32);
+            table.push_row([section.into(), name.into(), value(&key.a, key.in_a), value(&key.b, key.in_b)]);
         }
     }
-    let seeds = |seeds: &Option<Seeds>| match seeds {
+    let seeds = |seeds: &Option<SeedsJson>| match seeds {
         None => "(none)".to_owned(),
         Some(s) if s.min == s.max => s.min.to_string(),
         Some(s) => format!("{} to {} ({})", s.min, s.max, s.unique_count),
     };
     if diff.seeds.same {
-        table.row(["seeds".into(), "".into(), styled(format!("the same: {}", seeds(&diff.seeds.a)), GREEN)]);
+        table.push_row(["seeds".into(), "".into(), styled_cell(format!("the same: {}", seeds(&diff.seeds.a)), GREEN)]);
     } else {
-        table.row(["seeds".into(), "".into(), seeds(&diff.seeds.a).into(), seeds(&diff.seeds.b).into()]);
+        table.push_row(["seeds".into(), "".into(), seeds(&diff.seeds.a).into(), seeds(&diff.seeds.b).into()]);
     }
-    for (at, (name, of)) in FIGURES.iter().enumerate() {
-        let value = |figures: &Option<KeyFigures>| figures.as_ref().map_or_else(|| "-".into(), of);
-        let (a, b) = (value(&diff.figures.a), value(&diff.figures.b));
+    for (at, (name, value_of)) in METRIC_COLUMNS.iter().enumerate() {
+        let value = |metrics: &Option<RunMetrics>| metrics.as_ref().map_or_else(|| "-".into(), value_of);
+        let (a, b) = (value(&diff.metrics.a), value(&diff.metrics.b));
         let section = if at == 0 { "figures" } else { "" };
-        table.row([section.into(), (*name).into(), a.into(), b.into()]);
+        table.push_row([section.into(), (*name).into(), a.into(), b.into()]);
     }
-    out.append(&table.render(width));
+    out.push_text(&table.render_text(width));
     out
 }
 
-type Figure = (&'static str, fn(&KeyFigures) -> String);
+type MetricColumn = (&'static str, fn(&RunMetrics) -> String);
 
-const FIGURES: &[Figure] = &[
-    ("episodes", |f| human::count(f.episodes)),
-    ("steps", |f| human::count(f.steps)),
-    ("success", |f| f.success_rate.map_or_else(|| "-".into(), human::percent)),
-    ("mean reward", |f| human::maybe(f.mean_reward)),
-    ("best reward", |f| human::maybe(f.max_reward)),
-    ("mean steps", |f| human::maybe(f.mean_steps)),
-    ("mean final distance", |f| human::maybe(f.mean_final_distance)),
+const METRIC_COLUMNS: &[MetricColumn] = &[
+    ("episodes", |f| human::format_count(f.episodes)),
+    ("steps", |f| human::format_count(f.steps)),
+    ("success", |f| f.success_rate.map_or_else(|| "-".into(), human::format_percent)),
+    ("mean reward", |f| human::format_optional(f.mean_reward)),
+    ("best reward", |f| human::format_optional(f.max_reward)),
+    ("mean steps", |f| human::format_optional(f.mean_steps)),
+    ("mean final distance", |f| human::format_optional(f.mean_final_distance)),
 ];
 
 fn value_text(value: &Strict) -> String {

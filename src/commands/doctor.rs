@@ -4,21 +4,21 @@
 
 use serde::Serialize;
 
-use crate::app::{App, Outcome};
+use crate::app::{App, CommandOutcome};
 use crate::commit::{TRUST_SETTING, TRUSTED_CMD};
 use crate::dvc::absent::AbsentRemote;
-use crate::dvc::settings::Settings;
+use crate::dvc::settings::DvcSettings;
 use crate::dvc::{ignore, stage};
 use crate::error::Error;
 use crate::git::{ConfiguredHook, HooksDirSource, Repo};
-use crate::output::Text;
-use crate::project::{Project, Source, config};
+use crate::output::StyledText;
+use crate::project::{GitTree, Project, config};
 use crate::run::layout;
-use crate::setup::hooks::Octopus;
-use crate::setup::survey::{Hook, Standing};
+use crate::setup::hooks::OctopusStrategy;
+use crate::setup::survey::{GitHook, HookState};
 use crate::setup::{hooks, survey};
 use crate::support::address::without_secret;
-use crate::support::process::quoted;
+use crate::support::process::shell_quote;
 
 /// Arguments of `doctor`.
 #[derive(Debug, clap::Args)]
@@ -31,23 +31,23 @@ Examples:
 pub struct Args {}
 
 /// Runs the command.
-pub fn run(app: &App, _args: &Args) -> Result<Outcome, Error> {
-    let checks = examine(app);
-    let ok = checks.iter().all(|check| check.state != State::Missing);
+pub fn run(app: &App, _args: &Args) -> Result<CommandOutcome, Error> {
+    let checks = run_checks(app);
+    let ok = checks.iter().all(|check| check.state != CheckState::Missing);
     if app.ui.json() {
-        app.ui.data_json(&Told { ok, checks: &checks });
+        app.ui.print_json(&DoctorJson { ok, checks: &checks });
     } else {
         for check in &checks {
-            app.ui.data(&text(check));
+            app.ui.print_text(&render_text(check));
         }
     }
-    Ok(if ok { Outcome::Done } else { Outcome::CheckFailed })
+    Ok(if ok { CommandOutcome::Done } else { CommandOutcome::CheckFailed })
 }
 
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum State {
+enum CheckState {
     Ok,
     /// Works, but worth a look.
     Note,
@@ -56,149 +56,158 @@ enum State {
 
 /// One thing that was looked at.
 #[derive(Debug, Serialize)]
-struct Check {
+struct DoctorCheck {
     name: &'static str,
-    state: State,
+    state: CheckState,
     found: String,
-    mend: Option<String>,
+    #[serde(rename = "mend")]
+    fix: Option<String>,
 }
 
 #[derive(Serialize)]
-struct Told<'a> {
+struct DoctorJson<'a> {
     ok: bool,
-    checks: &'a [Check],
+    checks: &'a [DoctorCheck],
 }
 
-fn ok(name: &'static str, found: impl Into<String>) -> Check {
-    Check { name, state: State::Ok, found: found.into(), mend: None }
+fn check_ok(name: &'static str, found: impl Into<String>) -> DoctorCheck {
+    DoctorCheck { name, state: CheckState::Ok, found: found.into(), fix: None }
 }
 
-fn note(name: &'static str, found: impl Into<String>, mend: impl Into<String>) -> Check {
-    Check { name, state: State::Note, found: found.into(), mend: Some(mend.into()) }
+fn check_note(name: &'static str, found: impl Into<String>, fix: impl Into<String>) -> DoctorCheck {
+    DoctorCheck { name, state: CheckState::Note, found: found.into(), fix: Some(fix.into()) }
 }
 
-fn missing(name: &'static str, found: impl Into<String>, mend: impl Into<String>) -> Check {
-    Check { name, state: State::Missing, found: found.into(), mend: Some(mend.into()) }
+fn check_missing(name: &'static str, found: impl Into<String>, fix: impl Into<String>) -> DoctorCheck {
+    DoctorCheck { name, state: CheckState::Missing, found: found.into(), fix: Some(fix.into()) }
 }
 
 /// What an error says, as a check that failed.
-fn failed(name: &'static str, error: impl Into<Error>, mend: &str) -> Check {
+fn check_failed(name: &'static str, error: impl Into<Error>, fix: &str) -> DoctorCheck {
     let error = error.into();
-    let text = std::iter::once(error.to_string()).chain(error.causes()).collect::<Vec<_>>().join(": ");
-    missing(name, text, error.hints().first().map_or(mend, String::as_str))
+    let text = std::iter::once(error.to_string()).chain(error.cause_messages()).collect::<Vec<_>>().join(": ");
+    check_missing(name, text, error.hints().first().map_or(fix, String::as_str))
 }
 
-fn text(check: &Check) -> Text {
+fn render_text(check: &DoctorCheck) -> StyledText {
     use anstyle::{AnsiColor, Style};
     let (mark, style) = match check.state {
-        State::Ok => ("ok", AnsiColor::Green.on_default()),
-        State::Note => ("note", AnsiColor::Yellow.on_default()),
-        State::Missing => ("missing", AnsiColor::Red.on_default().bold()),
+        CheckState::Ok => ("ok", AnsiColor::Green.on_default()),
+        CheckState::Note => ("note", AnsiColor::Yellow.on_default()),
+        CheckState::Missing => ("missing", AnsiColor::Red.on_default().bold()),
     };
     let dim = Style::new().dimmed();
-    let mut out = Text::new();
-    out.styled(style, format!("{mark:<8}")).add(format!("{:<19}{}", check.name, check.found)).end_line();
-    if let Some(mend) = &check.mend {
-        out.add(" ".repeat(27)).styled(dim, "mend:").add(format!(" {mend}")).end_line();
+    let mut out = StyledText::new();
+    out.push_styled(style, format!("{mark:<8}")).push_str(format!("{:<19}{}", check.name, check.found)).end_line();
+    if let Some(fix) = &check.fix {
+        out.push_str(" ".repeat(27)).push_styled(dim, "mend:").push_str(format!(" {fix}")).end_line();
     }
     out
 }
 
-fn examine(app: &App) -> Vec<Check> {
-    let mut checks = vec![ok("capture-hook", own_version(app))];
+fn run_checks(app: &App) -> Vec<DoctorCheck> {
+    let mut checks = vec![check_ok("capture-hook", own_version(app))];
     let repo = match Repo::open(&app.cwd, &app.env) {
         Ok(repo) => repo,
         Err(error) => {
-            checks.push(failed("repository", error, "git init"));
+            checks.push(check_failed("repository", error, "git init"));
             return checks;
         }
     };
-    match repo.query(["--version"]) {
-        Ok(output) => checks.push(ok("git", output.text().trim_start_matches("git version ").to_owned())),
-        Err(error) => checks.push(failed("git", error, "install git")),
+    match repo.query_git(["--version"]) {
+        Ok(output) => checks.push(check_ok("git", output.stdout_text().trim_start_matches("git version ").to_owned())),
+        Err(error) => checks.push(check_failed("git", error, "install git")),
     }
     checks.push(match repo.top() {
-        Ok(top) => ok("repository", top.display().to_string()),
-        Err(error) => failed("repository", error, "git init"),
+        Ok(top) => check_ok("repository", top.display().to_string()),
+        Err(error) => check_failed("repository", error, "git init"),
     });
-    checks.extend(hooks(app, &repo));
+    checks.extend(check_hooks(app, &repo));
     match Project::open(&app.cwd, &app.env) {
-        Ok(project) => checks.extend(project_checks(&project)),
-        Err(error) => checks.push(failed("project", error, "capture-hook init")),
+        Ok(project) => checks.extend(check_project(&project)),
+        Err(error) => checks.push(check_failed("project", error, "capture-hook init")),
     }
     checks
 }
 
 fn own_version(app: &App) -> String {
-    let place = app.binary().map(|path| format!(" at {}", path.display())).unwrap_or_default();
-    format!("{}{place}", env!("CARGO_PKG_VERSION"))
+    let location = app.binary_path().map(|path| format!(" at {}", path.display())).unwrap_or_default();
+    format!("{}{location}", env!("CARGO_PKG_VERSION"))
 }
 
 /// For each event, what git will run.
-fn hooks(app: &App, repo: &Repo) -> Vec<Check> {
-    let (dir, binary) = match (repo.hooks_dir().map_err(Error::from), app.binary()) {
+fn check_hooks(app: &App, repo: &Repo) -> Vec<DoctorCheck> {
+    let (dir, binary) = match (repo.hooks_dir().map_err(Error::from), app.binary_path()) {
         (Ok(dir), Ok(binary)) => (dir, binary),
-        (Err(error), _) | (_, Err(error)) => return vec![failed("hooks", error, "capture-hook install")],
+        (Err(error), _) | (_, Err(error)) => return vec![check_failed("hooks", error, "capture-hook install")],
     };
     if dir.disabled {
-        let mend = "git config --unset core.hooksPath, or remove it from the user's settings";
-        return vec![missing("hooks", "core.hooksPath is empty: git runs no hook at all", mend)];
+        let fix = "git config --unset core.hooksPath, or remove it from the user's settings";
+        return vec![check_missing("hooks", "core.hooksPath is empty: git runs no hook at all", fix)];
     }
     let named = match dir.source {
         HooksDirSource::Default => "",
         HooksDirSource::Repository => " (core.hooksPath of this repository)",
         HooksDirSource::Outside => " (core.hooksPath of the user or the system)",
     };
-    let mut checks = vec![ok("hooks", format!("{}{named}", dir.path.display()))];
-    match survey::survey(repo, &dir, &binary) {
-        Ok(found) => {
+    let mut checks = vec![check_ok("hooks", format!("{}{named}", dir.path.display()))];
+    match survey::inspect_hooks(repo, &dir, &binary) {
+        Ok(surveyed) => {
             let configured = repo.configured_hooks().unwrap_or_default();
-            checks.extend(found.iter().map(|one| hook(one, &configured)));
+            checks.extend(surveyed.iter().map(|one| check_hook(one, &configured)));
         }
-        Err(error) => checks.push(failed("hooks", error, "capture-hook install")),
+        Err(error) => checks.push(check_failed("hooks", error, "capture-hook install")),
     }
-    checks.push(match hooks::drivers_set(repo, &binary) {
-        Ok(true) => ok("merge drivers", "named in .git/config"),
+    checks.push(match hooks::are_drivers_set(repo, &binary) {
+        Ok(true) => check_ok("merge drivers", "named in .git/config"),
         Ok(false) => {
-            missing("merge drivers", "not named in .git/config, or for another binary", "capture-hook install")
+            check_missing("merge drivers", "not named in .git/config, or for another binary", "capture-hook install")
         }
-        Err(error) => failed("merge drivers", error, "capture-hook install"),
+        Err(error) => check_failed("merge drivers", error, "capture-hook install"),
     });
-    match hooks::octopus(repo) {
-        Ok(Octopus::Ours) => checks.push(ok("octopus merges", "pull.octopus = capture-hook: they ask the merge drivers")),
-        Ok(Octopus::Lost) => checks.push(missing(
+    match hooks::octopus_strategy(repo) {
+        Ok(OctopusStrategy::Ours) => checks.push(check_ok("octopus merges", "pull.octopus = capture-hook: they ask the merge drivers")),
+        Ok(OctopusStrategy::Lost) => checks.push(check_missing(
             "octopus merges",
             "pull.octopus names capture-hook, and there is no git-merge-capture-hook on PATH: git refuses to merge several branches",
             "capture-hook install",
         )),
-        Ok(Octopus::Other) => {}
-        Err(error) => checks.push(failed("octopus merges", error, "capture-hook install")),
+        Ok(OctopusStrategy::Other) => {}
+        Err(error) => checks.push(check_failed("octopus merges", error, "capture-hook install")),
     }
     if let Ok(top) = repo.top() {
-        checks.extend(survey::managers(top).iter().map(|m| note("hook manager", "there is another", m.advice())));
+        checks.extend(
+            survey::find_managers(top).iter().map(|m| check_note("hook manager", "there is another", m.advice())),
+        );
     }
     checks
 }
 
-fn hook(hook: &Hook, configured: &[ConfiguredHook]) -> Check {
-    let here = configured.iter().filter(|one| one.event == hook.event);
-    let named = here.map(|one| format!("{} of git's settings (`{}`)", one.name, one.command));
+fn check_hook(hook: &GitHook, configured: &[ConfiguredHook]) -> DoctorCheck {
+    let of_event = configured.iter().filter(|one| one.event == hook.event);
+    let named = of_event.map(|one| format!("{} of git's settings (`{}`)", one.name, one.command));
     let before: Vec<String> = named.chain(hook.chained.iter().map(|path| path.display().to_string())).collect();
     let also: String = before.iter().map(|one| format!("{one}, then ")).collect();
-    if matches!(hook.standing, Standing::Nothing | Standing::Foreign) && hook.reaches_us(configured) {
-        return ok(hook.event, before.join(", then "));
+    if matches!(hook.state, HookState::Nothing | HookState::Foreign) && hook.reaches_us(configured) {
+        return check_ok(hook.event, before.join(", then "));
     }
-    if let Some(gone) = &hook.gone {
-        let found = format!("a script here starts {}, which is not there: {}", gone.display(), what_fails(hook.event));
-        let mend = match &hook.chained {
-            Some(kept) => format!("install it again, and its hooks; to do without: rm {}", quoted(kept)),
+    if let Some(missing_program) = &hook.missing_program {
+        let found = format!(
+            "a script here starts {}, which is not there: {}",
+            missing_program.display(),
+            what_fails(hook.event)
+        );
+        let fix = match &hook.chained {
+            Some(kept_hook) => format!("install it again, and its hooks; to do without: rm {}", shell_quote(kept_hook)),
             None => "install it again, and its hooks".into(),
         };
-        return missing(hook.event, found, mend);
+        return check_missing(hook.event, found, fix);
     }
-    match hook.standing {
-        Standing::Through(manager) => ok(hook.event, format!("{}'s script, which calls capture-hook", manager.name())),
-        Standing::Loop(manager) => missing(
+    match hook.state {
+        HookState::Through(manager) => {
+            check_ok(hook.event, format!("{}'s script, which calls capture-hook", manager.name()))
+        }
+        HookState::Loop(manager) => check_missing(
             hook.event,
             format!(
                 "{}'s script and an older shim of ours call each other: {}",
@@ -207,18 +216,18 @@ fn hook(hook: &Hook, configured: &[ConfiguredHook]) -> Check {
             ),
             "capture-hook install",
         ),
-        Standing::Current => ok(hook.event, format!("{also}capture-hook")),
-        Standing::Outdated => note(
+        HookState::Current => check_ok(hook.event, format!("{also}capture-hook")),
+        HookState::Outdated => check_note(
             hook.event,
             format!("{also}capture-hook, written by another version or binary"),
             "capture-hook install",
         ),
-        Standing::Foreign => missing(
+        HookState::Foreign => check_missing(
             hook.event,
             "another hook, which does not call capture-hook",
             "capture-hook install keeps it and adds ours",
         ),
-        Standing::Nothing => missing(hook.event, "nothing runs", "capture-hook install"),
+        HookState::Nothing => check_missing(hook.event, "nothing runs", "capture-hook install"),
     }
 }
 
@@ -231,74 +240,79 @@ fn what_fails(event: &str) -> &'static str {
     }
 }
 
-fn project_checks(project: &Project) -> Vec<Check> {
-    let mut checks = vec![ok("project", project.root.display().to_string())];
-    match project.dvc() {
+fn check_project(project: &Project) -> Vec<DoctorCheck> {
+    let mut checks = vec![check_ok("project", project.root.display().to_string())];
+    match project.find_dvc() {
         Ok(dvc) => {
-            checks.push(match dvc.version_text() {
-                Ok(version) => {
-                    ok("DVC", format!("{version} at {}, found by {}", dvc.path().display(), dvc.found_by().words()))
-                }
-                Err(error) => failed("DVC", error, "install DVC again"),
+            checks.push(match dvc.read_release() {
+                Ok(version) => check_ok(
+                    "DVC",
+                    format!("{version} at {}, found by {}", dvc.path().display(), dvc.found_by().source_name()),
+                ),
+                Err(error) => check_failed("DVC", error, "install DVC again"),
             });
             for (path, why) in dvc.passed_over() {
-                let mend = "take it off PATH, or make its environment anew outside of what git has had to do with";
-                checks.push(note("another DVC", format!("{} is not run: {why}", path.display()), mend));
+                let fix = "take it off PATH, or make its environment anew outside of what git has had to do with";
+                checks.push(check_note("another DVC", format!("{} is not run: {why}", path.display()), fix));
             }
         }
-        Err(error) => checks.push(failed("DVC", error, "pipx install dvc")),
+        Err(error) => checks.push(check_failed("DVC", error, "pipx install dvc")),
     }
-    checks.extend(pipeline(project));
-    checks.extend(left_out(project));
-    checks.extend(storage(project));
-    checks.push(match project.config() {
-        Ok(held) if held == config::Config::default() => ok("settings", "all defaults"),
-        Ok(_) => ok("settings", format!("{} (capture-hook config list)", config::FILE)),
-        Err(error) => failed("settings", error, "capture-hook config list"),
+    checks.extend(check_pipeline(project));
+    checks.extend(check_ignore_rules(project));
+    checks.extend(check_storage(project));
+    checks.push(match project.read_config() {
+        Ok(config) if config == config::Config::default() => check_ok("settings", "all defaults"),
+        Ok(_) => check_ok("settings", format!("{} (capture-hook config list)", config::FILE)),
+        Err(error) => check_failed("settings", error, "capture-hook config list"),
     });
     checks
 }
 
 /// The stage, its parameters, and whether git holds the dataset too.
-fn pipeline(project: &Project) -> Vec<Check> {
-    let state = match project.state(&Source::WorkTree) {
+fn check_pipeline(project: &Project) -> Vec<DoctorCheck> {
+    let state = match project.dataset_state(&GitTree::WorkTree) {
         Ok(state) => state,
-        Err(error) => return vec![failed("stage", error, "capture-hook init")],
+        Err(error) => return vec![check_failed("stage", error, "capture-hook init")],
     };
-    let Some(wanted) = &state.wanted else {
-        return vec![missing("stage", format!("no {} in {}", stage::STAGE, stage::FILE), "capture-hook init")];
+    let Some(stage) = &state.stage else {
+        return vec![check_missing("stage", format!("no {} in {}", stage::STAGE, stage::FILE), "capture-hook init")];
     };
-    let command = wanted.stage.command();
+    let command = stage.stage.command_text();
     let trusted = project.repo.local_config(TRUST_SETTING).ok().flatten();
-    let mut checks = vec![if let Some(why) = wanted.unversioned() {
-        failed("stage", why, "dvc stage list")
+    let mut checks = vec![if let Some(why) = stage.why_unversioned() {
+        check_failed("stage", why, "dvc stage list")
     } else if command == TRUSTED_CMD || trusted.as_deref() == Some(command.as_str()) {
-        ok("stage", format!("{} runs `{command}`", stage::STAGE))
+        check_ok("stage", format!("{} runs `{command}`", stage::STAGE))
     } else {
-        let mend = format!("if you trust it: git config {TRUST_SETTING} {}", quoted(&command));
-        missing("stage", format!("runs `{command}`, which our hooks do not start"), mend)
+        let fix = format!("if you trust it: git config {TRUST_SETTING} {}", shell_quote(&command));
+        check_missing("stage", format!("runs `{command}`, which our hooks do not start"), fix)
     }];
     checks.push(match state.run_dir() {
-        Some(run) => ok("selected run", run.to_owned()),
-        None => note("selected run", "none", "capture-hook select latest"),
+        Some(run) => check_ok("selected run", run.to_owned()),
+        None => check_note("selected run", "none", "capture-hook select latest"),
     });
-    let held = project.repo.index_holds_below(&project.git_path(&wanted.out_dir));
-    checks.push(if let Err(error) = project.check_dataset_dir(&wanted.out_dir) {
-        failed("dataset", error, "capture-hook config list")
-    } else if held.unwrap_or(false) {
-        let mend = format!("git rm -r --cached {}", quoted(&wanted.out_dir));
-        missing("dataset", format!("git tracks files in {} too, which DVC versions", wanted.out_dir), mend)
+    let is_tracked = project.repo.index_holds_below(&project.git_path(&stage.out_dir));
+    checks.push(if let Err(error) = project.check_dataset_dir(&stage.out_dir) {
+        check_failed("dataset", error, "capture-hook config list")
+    } else if is_tracked.unwrap_or(false) {
+        let fix = format!("git rm -r --cached {}", shell_quote(&stage.out_dir));
+        check_missing("dataset", format!("git tracks files in {} too, which DVC versions", stage.out_dir), fix)
     } else {
-        match &state.locked {
-            Some(locked) => ok("dataset", format!("{}, version {}", locked.out_dir, locked.version)),
-            None => note("dataset", format!("{}, nothing ingested yet", wanted.out_dir), "capture-hook publish RUN"),
+        match &state.record {
+            Some(dataset_record) => {
+                check_ok("dataset", format!("{}, version {}", dataset_record.out_dir, dataset_record.version))
+            }
+            None => {
+                check_note("dataset", format!("{}, nothing ingested yet", stage.out_dir), "capture-hook publish RUN")
+            }
         }
     });
     checks
 }
 
 /// Whether DVC's ignore rules would leave files of a run out of the dataset. DVC is asked only where there are rules.
-fn left_out(project: &Project) -> Option<Check> {
+fn check_ignore_rules(project: &Project) -> Option<DoctorCheck> {
     const NAME: &str = "ignore rules";
     const FILES: [&str; 7] = [
         layout::RUN_JSON,
@@ -309,80 +323,80 @@ fn left_out(project: &Project) -> Option<Check> {
         layout::EPISODES_PARQUET,
         layout::DATASET_INDEX,
     ];
-    let wanted = project.state(&Source::WorkTree).ok()?.wanted?;
-    let selected = wanted.run_dir.as_deref().and_then(|dir| dir.trim_end_matches('/').rsplit('/').nth(1));
-    let folder = format!("{}/{}", wanted.out_dir, selected.unwrap_or("experiment"));
-    let rule_files = match ignore::rule_files(project.files(), &folder) {
+    let stage = project.dataset_state(&GitTree::WorkTree).ok()?.stage?;
+    let selected = stage.run_dir.as_deref().and_then(|dir| dir.trim_end_matches('/').rsplit('/').nth(1));
+    let folder = format!("{}/{}", stage.out_dir, selected.unwrap_or("experiment"));
+    let rule_files = match ignore::rule_files(project.root_files(), &folder) {
         Ok(files) if files.is_empty() => return None,
         Ok(files) => files.join(", "),
-        Err(error) => return Some(failed(NAME, error, "see what lies there")),
+        Err(error) => return Some(check_failed(NAME, error, "see what lies there")),
     };
     let probes = FILES.map(|name| format!("{folder}/run/{name}"));
-    Some(match project.dvc().and_then(|dvc| ignore::ignored(&dvc, &probes)) {
+    Some(match project.find_dvc().and_then(|dvc| ignore::find_ignored(&dvc, &probes)) {
         Ok(ignored) => match ignored.first() {
-            None => ok(NAME, format!("{rule_files}: none meets a run's files")),
+            None => check_ok(NAME, format!("{rule_files}: none meets a run's files")),
             Some(first) => {
                 let names: Vec<&str> = ignored.iter().filter_map(|one| one.path.rsplit('/').next()).collect();
                 let found = format!("{} leaves {} of every run out of the dataset", first.rule, names.join(", "));
-                missing(NAME, found, "take the rule out, or add a line that excepts the dataset's files")
+                check_missing(NAME, found, "take the rule out, or add a line that excepts the dataset's files")
             }
         },
-        Err(error) => failed(NAME, error, "dvc check-ignore"),
+        Err(error) => check_failed(NAME, error, "dvc check-ignore"),
     })
 }
 
 /// The cache and the remote.
-fn storage(project: &Project) -> Vec<Check> {
+fn check_storage(project: &Project) -> Vec<DoctorCheck> {
     let settings = match project.dvc_settings() {
         Ok(settings) => settings,
-        Err(error) => return vec![failed("cache", error, "dvc config --list")],
+        Err(error) => return vec![check_failed("cache", error, "dvc config --list")],
     };
     let types: Vec<String> = settings.link_types.iter().map(|t| format!("{t:?}").to_lowercase()).collect();
     let cache = format!("{}, linked by {}", settings.cache_dir.display(), types.join(", "));
     let mut checks = vec![if settings.cache_is_tracked {
         let mend = "dvc cache dir --local .dvc/cache, or take it out of git: git rm -r --cached DIR";
-        missing("cache", format!("{cache}; git tracks files of it, so no checkout brings data unasked"), mend)
+        check_missing("cache", format!("{cache}; git tracks files of it, so no checkout brings data unasked"), mend)
     } else {
-        ok("cache", cache)
+        check_ok("cache", cache)
     }];
     if let Ok(Some(shared)) = project.shared_cache()
         && shared != settings.cache_dir
     {
         let found =
             format!("{} is this working tree's own; the clone's is {}", settings.cache_dir.display(), shared.display());
-        checks.push(missing(
+        checks.push(check_missing(
             "shared cache",
             found,
             "capture-hook install, unless you named it in .dvc/config.local yourself",
         ));
     }
-    checks.extend(remote(project, settings));
+    checks.extend(check_remote(project, settings));
     checks
 }
 
 /// The default remote: whether it is there, whether DVC can reach it, whether others know of it.
-fn remote(project: &Project, settings: &Settings) -> Vec<Check> {
+fn check_remote(project: &Project, settings: &DvcSettings) -> Vec<DoctorCheck> {
     const NAME: &str = "remote";
-    let Some(remote) = settings.remote() else {
-        let mend = "capture-hook init --remote URL";
-        return vec![missing(NAME, "no default remote: data stays on this machine", mend)];
+    let Some(remote) = settings.default_remote() else {
+        let fix = "capture-hook init --remote URL";
+        return vec![check_missing(NAME, "no default remote: data stays on this machine", fix)];
     };
     let shown = format!("{}: {}", remote.name, without_secret(&remote.url));
     // That there is no DVC to ask is told elsewhere.
-    let plugin = project.dvc().map_or(Ok(None), |dvc| dvc.missing_plugin(remote));
+    let plugin = project.find_dvc().map_or(Ok(None), |dvc| dvc.missing_plugin(remote));
     let mut checks = vec![match plugin {
         Ok(Some(plugin)) => {
-            missing(NAME, format!("{shown}, which DVC cannot reach without {}", plugin.package), plugin.install)
+            check_missing(NAME, format!("{shown}, which DVC cannot reach without {}", plugin.package), plugin.install)
         }
-        Ok(None) => match (project.absent_remote(), AbsentRemote::of(settings)) {
-            (Ok(Some(absent)), _) => note(NAME, absent.to_string(), absent.hints().join("; ")),
-            (_, Some(_)) => note(NAME, format!("{shown} is not there yet"), "capture-hook push makes it"),
-            _ => ok(NAME, shown),
+        Ok(None) => match (project.absent_remote(), AbsentRemote::from_settings(settings)) {
+            (Ok(Some(absent)), _) => check_note(NAME, absent.to_string(), absent.hints().join("; ")),
+            (_, Some(_)) => check_note(NAME, format!("{shown} is not there yet"), "capture-hook push makes it"),
+            _ => check_ok(NAME, shown),
         },
-        Err(error) => failed(NAME, error, "dvc version"),
+        Err(error) => check_failed(NAME, error, "dvc version"),
     }];
     if let Ok(Some(why)) = project.uncommitted_remote() {
-        checks.push(note(NAME, why.to_string(), why.command()));
+        checks.push(check_note(NAME, why.to_string(), why.command()));
     }
     checks
 }

@@ -3,17 +3,17 @@
 use std::path::PathBuf;
 
 use super::complete;
-use crate::app::{App, Outcome};
-use crate::dataset::get::Wanted;
+use crate::app::{App, CommandOutcome};
+use crate::dataset::get::GetRequest;
 use crate::dvc::hash::DataVersion;
 use crate::error::{Error, ExitKind};
 use crate::git::Oid;
 use crate::history::catalog::Catalog;
 use crate::output::human;
-use crate::output::json::Got;
+use crate::output::json::GetJson;
 use crate::project::Project;
 use crate::run::RunKey;
-use crate::support::process::quoted;
+use crate::support::process::shell_quote;
 
 /// Arguments of `get`.
 #[derive(Debug, clap::Args)]
@@ -27,10 +27,10 @@ The workspace stays as it is, and git is told to ignore a directory in the worki
 and the run's manifest before the directory appears, whole or not at all.")]
 pub struct Args {
     /// The run or its tag.
-    #[arg(value_name = "RUN|TAG", add = complete::runs_and_tags())]
+    #[arg(value_name = "RUN|TAG", add = complete::run_and_tag_candidates())]
     run: String,
     /// The commit, branch or tag whose data is wanted.
-    #[arg(long, value_name = "REV", add = complete::tags())]
+    #[arg(long, value_name = "REV", add = complete::tag_candidates())]
     rev: Option<String>,
     /// The directory that becomes the run's folder [default: ./<run_id>].
     #[arg(short, long, value_name = "DIR")]
@@ -41,30 +41,30 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
-    let project = app.project()?;
-    let catalog = project.catalog()?;
-    let (key, commit, version) = find(app, &project, &catalog, args)?;
+pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
+    let project = app.open_project()?;
+    let catalog = project.load_catalog()?;
+    let (key, commit, version) = find_version(app, &project, &catalog, args)?;
     let output = args.output.clone().unwrap_or_else(|| PathBuf::from(key.run_id()));
     let to = app.cwd.join(&output);
     let bar = app.ui.progress("getting the run", None);
-    let got = project.retrieve(Wanted { run: &key, version, to: &to, replace: args.force }, &bar)?;
+    let outcome = project.get_run(GetRequest { run: &key, version, to: &to, replace: args.force }, &bar)?;
     drop(bar);
-    let excluded = project.repo.exclude_here(&to);
+    let excluded = project.repo.exclude_dir(&to);
     if app.ui.json() {
-        app.ui.data_json(&Got {
+        app.ui.print_json(&GetJson {
             run: key.to_string(),
             data_version: version.to_string(),
             commit: commit.map(|commit| commit.to_string()),
             path: output.to_string_lossy().into_owned(),
-            files: got.files,
-            bytes: got.bytes,
-            fetched: got.fetched,
+            files: outcome.files,
+            bytes: outcome.bytes,
+            fetched: outcome.fetched,
         });
     } else {
-        app.ui.value(&output);
-        let from = if got.fetched { "the remote" } else { "the cache" };
-        let (files, bytes) = (human::plural(got.files, "file"), human::bytes(got.bytes));
+        app.ui.print_value(&output);
+        let from = if outcome.fetched { "the remote" } else { "the cache" };
+        let (files, bytes) = (human::format_plural(outcome.files, "file"), human::format_bytes(outcome.bytes));
         app.ui.status(&format!("{key}: {files}, {bytes}, from {from}, proved against {version}"));
     }
     match excluded {
@@ -77,19 +77,19 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
             app.ui.hint("`git add -A` would take it into the next commit");
         }
     }
-    Ok(Outcome::Done)
+    Ok(CommandOutcome::Done)
 }
 
 /// Which run of which data version.
-fn find(
+fn find_version(
     app: &App,
     project: &Project,
     catalog: &Catalog,
     args: &Args,
 ) -> Result<(RunKey, Option<Oid>, DataVersion), Error> {
     if let Some(rev) = &args.rev {
-        let commit = project.repo.resolve(rev)?;
-        let version = project.version_at(&commit)?.ok_or_else(|| {
+        let commit = project.repo.resolve_commit(rev)?;
+        let version = project.data_version_at(&commit)?.ok_or_else(|| {
             Error::new(ExitKind::Setup, "no_data_version", format!("`{rev}` holds no data version"))
                 .hint("`capture-hook log` lists the commits that do")
         })?;
@@ -104,15 +104,15 @@ fn find(
     }
     let target = project.resolve_run(catalog, &app.cwd, &args.run)?;
     if let Some(commit) = target.commit
-        && let Some(version) = project.version_at(&commit)?
+        && let Some(version) = project.data_version_at(&commit)?
     {
         return Ok((target.key, Some(commit), version));
     }
-    let change = catalog.history.newest(&target.key);
-    match project.newest_version(catalog, &target.key) {
+    let change = catalog.history.latest_commit(&target.key);
+    match project.latest_version(catalog, &target.key) {
         Some(version) => Ok((target.key, change.map(|change| change.commit.id.clone()), version)),
         None => {
-            let (name, typed) = (&target.key, quoted(target.key.to_string()));
+            let (name, typed) = (&target.key, shell_quote(target.key.to_string()));
             Err(Error::new(ExitKind::Setup, "not_committed", format!("no commit holds {name}"))
                 .hint(format!("it is in the workspace alone; `capture-hook publish {typed}` commits it")))
         }

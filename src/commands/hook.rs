@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use crate::app::{App, Outcome};
+use crate::app::{App, CommandOutcome};
 use crate::error::Error;
 use crate::hooks;
 
@@ -17,6 +17,6 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
+pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     hooks::run(app, &args.event, &args.args)
 }

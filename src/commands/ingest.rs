@@ -6,17 +6,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
 
-use crate::app::{App, Outcome};
+use crate::app::{App, CommandOutcome};
 use crate::dataset::metrics_files;
 use crate::dvc::stage::{DEFAULT_OUT_DIR, PARAMS_FILE};
 use crate::error::{Error, ExitKind};
 use crate::ingest;
-use crate::ingest::{Ingested, Request, ingest};
-use crate::project::dir::{Selection, Workspace, normal};
-use crate::project::{Project, ProjectError, tell_ignored};
+use crate::ingest::{IngestOutcome, IngestRequest, ingest_run};
+use crate::project::dir::{ProjectDir, RunSelection, normalize_path};
+use crate::project::{Project, ProjectError, report_ignored};
 use crate::run::dataset_dir;
 use crate::run::discover::{DuplicateRuns, RunDir};
-use crate::support::beneath::Root;
+use crate::support::beneath::RootDir;
 
 /// Arguments of `ingest`.
 #[derive(Debug, clap::Args)]
@@ -37,7 +37,7 @@ Examples:
   capture-hook ingest --run-dir /scratch/results/demo/r1 --out-dir data/captures")]
 pub struct Args {
     /// Runs to ingest: paths, <experiment>/<run_id>, run ids, unique prefixes, latest or latest:<experiment>.
-    #[arg(value_name = "RUN", conflicts_with_all = ["all", "run_dir"], add = super::complete::runs())]
+    #[arg(value_name = "RUN", conflicts_with_all = ["all", "run_dir"], add = super::complete::run_candidates())]
     pub runs: Vec<String>,
     /// Ingest every run in the results directory.
     #[arg(long, conflicts_with = "run_dir")]
@@ -57,124 +57,134 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
-    let place = Workspace::find(&app.cwd)?;
-    let named = args.all || args.run_dir.is_some() || !args.runs.is_empty();
-    let selection = if named && args.out_dir.is_some() { None } else { Some(place.selection()?) };
+pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
+    let project_dir = ProjectDir::find(&app.cwd)?;
+    let is_named = args.all || args.run_dir.is_some() || !args.runs.is_empty();
+    let selection = if is_named && args.out_dir.is_some() { None } else { Some(project_dir.read_selection()?) };
     let out_dir = match (&args.out_dir, &selection) {
-        (Some(dir), _) => normal(&app.cwd.join(dir)),
-        (None, selection) => place.root.join(selection.as_ref().map_or(DEFAULT_OUT_DIR, |s| &s.out_dir)),
+        (Some(dir), _) => normalize_path(&app.cwd.join(dir)),
+        (None, selection) => project_dir.root.join(selection.as_ref().map_or(DEFAULT_OUT_DIR, |s| &s.out_dir)),
     };
     let mut left_out = Vec::new();
     let runs: Vec<PathBuf> = if args.all {
-        let found = place.discover()?;
+        let found = project_dir.discover_runs()?;
         left_out = found.left_out;
-        once(&place, found.runs)?
+        distinct_dirs(&project_dir, found.runs)?
     } else if let Some(dir) = &args.run_dir {
         vec![app.cwd.join(dir)]
     } else if !args.runs.is_empty() {
-        let dirs = args.runs.iter().map(|run| place.run(&app.cwd, run)).collect::<Result<Vec<_>, _>>()?;
-        once(&place, dirs.iter().map(|dir| RunDir::read(dir)).collect())?
+        let dirs = args.runs.iter().map(|run| project_dir.resolve_run(&app.cwd, run)).collect::<Result<Vec<_>, _>>()?;
+        distinct_dirs(&project_dir, dirs.iter().map(|dir| RunDir::read(dir)).collect())?
     } else {
         match selection {
-            Some(Selection { run_dir: Some(dir), .. }) => vec![place.root.join(dir)],
-            Some(selection) if place.stage()?.is_some() => return leave(app, &place, &selection.file, &out_dir),
+            Some(RunSelection { run_dir: Some(dir), .. }) => vec![project_dir.root.join(dir)],
+            Some(selection) if project_dir.read_stage()?.is_some() => {
+                return leave_dataset(app, &project_dir, &selection.file, &out_dir);
+            }
             selection => {
                 let file = selection.map_or_else(|| PARAMS_FILE.into(), |selection| selection.file);
                 return Err(ProjectError::NothingSelected { file }.into());
             }
         }
     };
-    let options = place.validation()?;
+    let options = project_dir.validate_options()?;
     // Without git or DVC around it, the directories' names alone tell what is not for data.
-    let off_limits = match Project::open(&place.root, &app.env) {
+    let off_limits = match Project::open(&project_dir.root, &app.env) {
         Ok(project) => project.off_limits()?,
         Err(_) => Vec::new(),
     };
-    let requests: Vec<Request> = runs
+    let requests: Vec<IngestRequest> = runs
         .iter()
-        .map(|run_dir| Request {
-            run_dir: normal(run_dir),
-            shown_as: place.shown(&normal(run_dir)),
+        .map(|run_dir| IngestRequest {
+            run_dir: normalize_path(run_dir),
+            shown_as: project_dir.relative_display(&normalize_path(run_dir)),
             out_dir: out_dir.clone(),
-            root: place.root.clone(),
+            root: project_dir.root.clone(),
             off_limits: off_limits.clone(),
             options: options.clone(),
             force: args.force,
         })
         .collect();
-    let done = work(app, &requests, args.jobs);
+    let done = ingest_all(app, &requests, args.jobs);
     // As the stage's command it also writes what DVC's own views show of the selected run.
-    if !named && let [Ok(ingested)] = done.as_slice() {
-        metrics_files::write(&place.root, &out_dir, &ingested.key)?;
+    if !is_named && let [Ok(ingested)] = done.as_slice() {
+        metrics_files::write_metrics_files(&project_dir.root, &out_dir, &ingested.key)?;
     }
     for run in &left_out {
         app.ui.warn(&run.to_string());
     }
-    match tell(app, &place, done)? {
-        Outcome::Done if !left_out.is_empty() => Ok(Outcome::CheckFailed),
+    match report_results(app, &project_dir, done)? {
+        CommandOutcome::Done if !left_out.is_empty() => Ok(CommandOutcome::CheckFailed),
         outcome => Ok(outcome),
     }
 }
 
 /// Without a selection there is nothing to put into the dataset. DVC takes what lies there for the whole of it, and wants
 /// the directory itself.
-fn leave(app: &App, place: &Workspace, file: &str, out_dir: &Path) -> Result<Outcome, Error> {
-    let shown = place.shown(out_dir);
-    match Project::open(&place.root, &app.env) {
+fn leave_dataset(app: &App, project_dir: &ProjectDir, file: &str, out_dir: &Path) -> Result<CommandOutcome, Error> {
+    let shown = project_dir.relative_display(out_dir);
+    match Project::open(&project_dir.root, &app.env) {
         Ok(project) => {
             project.check_dataset_dir(&shown)?;
-            project.whole_dataset_is_in(&shown)?;
+            project.require_complete_dataset(&shown)?;
         }
-        Err(_) => drop(dataset_dir::check(&place.root, out_dir, &[]).map_err(ProjectError::from)?),
+        Err(_) => drop(dataset_dir::check_dataset_dir(&project_dir.root, out_dir, &[]).map_err(ProjectError::from)?),
     }
-    Root::at(&place.root).create_dir_all(&shown).map_err(ProjectError::from)?;
+    RootDir::new(&project_dir.root).create_dir_all(&shown).map_err(ProjectError::from)?;
     app.ui.status(&format!("no run is selected in {file}: {shown} stays as it is"));
     app.ui.hint("`capture-hook select RUN` selects one");
     if app.ui.json() {
-        app.ui.data_json(&json!({"runs": []}));
+        app.ui.print_json(&json!({"runs": []}));
     }
-    Ok(Outcome::Done)
+    Ok(CommandOutcome::Done)
 }
 
 /// The directories of these runs, each name once; several runs of one name that differ stop everything.
-fn once(place: &Workspace, runs: Vec<RunDir>) -> Result<Vec<PathBuf>, DuplicateRuns> {
-    Ok(place.distinct(runs)?.into_iter().map(|run| run.dir).collect())
+fn distinct_dirs(project_dir: &ProjectDir, runs: Vec<RunDir>) -> Result<Vec<PathBuf>, DuplicateRuns> {
+    Ok(project_dir.distinct_runs(runs)?.into_iter().map(|run| run.dir).collect())
 }
 
 /// Ingests all, several at once. Results in the order of the requests.
-fn work(app: &App, requests: &[Request], jobs: Option<u16>) -> Vec<Result<Ingested, ingest::Error>> {
+fn ingest_all(
+    app: &App,
+    requests: &[IngestRequest],
+    jobs: Option<u16>,
+) -> Vec<Result<IngestOutcome, ingest::IngestError>> {
     let processors = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let jobs = jobs.map_or_else(processors, usize::from).min(requests.len());
     let bar =
-        app.ui.progress("ingesting", Some(requests.iter().map(|request| Workspace::bytes(&request.run_dir)).sum()));
+        app.ui.progress("ingesting", Some(requests.iter().map(|request| ProjectDir::dir_size(&request.run_dir)).sum()));
     let next = AtomicUsize::new(0);
-    let done = Mutex::new(Vec::new());
+    let results = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..jobs {
             scope.spawn(|| {
                 loop {
                     let at = next.fetch_add(1, Ordering::Relaxed);
                     let Some(request) = requests.get(at) else { break };
-                    let result = ingest(request, &bar);
-                    done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((at, result));
+                    let result = ingest_run(request, &bar);
+                    results.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((at, result));
                 }
             });
         }
     });
-    let mut done = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    done.sort_by_key(|(at, _)| *at);
-    done.into_iter().map(|(_, result)| result).collect()
+    let mut results = results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    results.sort_by_key(|(at, _)| *at);
+    results.into_iter().map(|(_, result)| result).collect()
 }
 
-fn tell(app: &App, place: &Workspace, done: Vec<Result<Ingested, ingest::Error>>) -> Result<Outcome, Error> {
-    let single = done.len() == 1;
+fn report_results(
+    app: &App,
+    project_dir: &ProjectDir,
+    done: Vec<Result<IngestOutcome, ingest::IngestError>>,
+) -> Result<CommandOutcome, Error> {
+    let is_single = done.len() == 1;
     let mut worst: Option<Error> = None;
     let mut rows = Vec::new();
     for result in done {
         match result {
             Ok(ingested) => {
-                let destination = place.shown(&ingested.destination);
+                let destination = project_dir.relative_display(&ingested.destination);
                 for code in &ingested.report.warnings {
                     app.ui.detail(&format!("{}: warning: {code}", ingested.key));
                 }
@@ -186,11 +196,11 @@ fn tell(app: &App, place: &Workspace, done: Vec<Result<Ingested, ingest::Error>>
                         "report": ingested.report,
                     }));
                 } else {
-                    tell_ignored(&ingested.report, &app.ui);
-                    app.ui.value(&destination);
+                    report_ignored(&ingested.report, &app.ui);
+                    app.ui.print_value(&destination);
                 }
             }
-            Err(error) if single => return Err(error.into()),
+            Err(error) if is_single => return Err(error.into()),
             Err(error) => {
                 let error = Error::from(error);
                 app.ui.error(&error);
@@ -202,11 +212,11 @@ fn tell(app: &App, place: &Workspace, done: Vec<Result<Ingested, ingest::Error>>
         }
     }
     if app.ui.json() {
-        app.ui.data_json(&json!({"runs": rows}));
+        app.ui.print_json(&json!({"runs": rows}));
     }
     match worst {
-        None => Ok(Outcome::Done),
-        Some(error) if error.exit_kind() == ExitKind::CheckFailed => Ok(Outcome::CheckFailed),
+        None => Ok(CommandOutcome::Done),
+        Some(error) if error.exit_kind() == ExitKind::CheckFailed => Ok(CommandOutcome::CheckFailed),
         Some(error) => Err(Error::new(error.exit_kind(), error.code(), "not every run was ingested")),
     }
 }

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::app::{App, Outcome};
+use crate::app::{App, CommandOutcome};
 use crate::error::{Error, ExitKind};
 use crate::git::Repo;
 use crate::project::Project;
-use crate::setup::{Step, hooks, survey};
+use crate::setup::{SetupChange, hooks, survey};
 use crate::support::address::holds_secret;
-use crate::support::process::quoted;
+use crate::support::process::shell_quote;
 
 /// Arguments of `init`.
 #[derive(Debug, clap::Args)]
@@ -36,21 +36,21 @@ pub struct Args {
 
 /// What `--json` prints.
 #[derive(Serialize)]
-struct Shown<'a> {
+struct InitJson<'a> {
     root: String,
     changed: bool,
-    steps: Vec<ShownStep<'a>>,
+    steps: Vec<InitStepJson<'a>>,
 }
 
 #[derive(Serialize)]
-struct ShownStep<'a> {
+struct InitStepJson<'a> {
     what: &'a str,
     changed: bool,
     note: &'a str,
 }
 
 /// Runs the command.
-pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
+pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     if let Some(url) = args.remote.as_deref().filter(|url| holds_secret(url)) {
         let host = url.rsplit('@').next().unwrap_or_default();
         let message = format!("the address of the remote ({host}) holds a password, and .dvc/config is tracked");
@@ -60,75 +60,79 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     let mut steps = Vec::new();
     let mut project = dvc_project(app, args, &mut steps)?;
     project.share_cache(&app.ui)?;
-    steps.extend(project.set_up()?);
+    steps.extend(project.set_up_files()?);
     steps.push(match &args.remote {
         Some(url) => project.set_up_remote(url, &app.cwd)?,
         None => project.remote_step()?,
     });
     if !args.no_hooks {
-        steps.extend(hooks(app, &project)?);
+        steps.extend(install_hooks(app, &project)?);
     }
-    show(app, &project, &steps);
-    tell_missing_plugin(app, &project)?;
-    Ok(Outcome::Done)
+    print_changes(app, &project, &steps);
+    warn_missing_plugin(app, &project)?;
+    Ok(CommandOutcome::Done)
 }
 
 /// The DVC project that is there, or a new one.
-fn dvc_project(app: &App, args: &Args, steps: &mut Vec<Step>) -> Result<Project, Error> {
+fn dvc_project(app: &App, args: &Args, steps: &mut Vec<SetupChange>) -> Result<Project, Error> {
     let repo = Repo::open(&app.cwd, &app.env)?;
     let top = repo.top()?.to_path_buf();
     if let Some(project) = Project::find(Repo::open(&app.cwd, &app.env)?, &app.cwd, &app.env)?
         && (!args.subdir || project.root == app.cwd)
     {
-        project.checked_out()?;
+        project.require_checked_out()?;
         if let Some(url) = &args.remote {
             project.check_remote(url, &app.cwd)?;
         }
-        steps.push(Step::kept(".dvc", "a DVC project is there"));
+        steps.push(SetupChange::unchanged(".dvc", "a DVC project is there"));
         steps.extend(trust_venv(&project)?);
         return Ok(project);
     }
     let root = if args.subdir { app.cwd.clone() } else { top.clone() };
     let project = Project::at(repo, root.clone(), &app.env);
     steps.extend(trust_venv(&project)?);
-    project.dvc()?.init(root != top)?;
-    steps.push(Step::changed(".dvc", "dvc init"));
+    project.find_dvc()?.init(root != top)?;
+    steps.push(SetupChange::written(".dvc", "dvc init"));
     Ok(project)
 }
 
 /// The owner is at the keyboard: a `.venv` of theirs may be called from now on.
-fn trust_venv(project: &Project) -> Result<Option<Step>, Error> {
+fn trust_venv(project: &Project) -> Result<Option<SetupChange>, Error> {
     let named = project.trust_own_venv()?;
-    Ok(named.map(|dvc| Step::changed(".git/config", format!("names the `dvc` to call, {}", dvc.display()))))
+    Ok(named.map(|dvc| SetupChange::written(".git/config", format!("names the `dvc` to call, {}", dvc.display()))))
 }
 
 /// Tells what DVC lacks to reach the remote: not before the first push.
-fn tell_missing_plugin(app: &App, project: &Project) -> Result<(), Error> {
+fn warn_missing_plugin(app: &App, project: &Project) -> Result<(), Error> {
     let settings = project.read_dvc_settings()?;
-    let Some(remote) = settings.remote() else { return Ok(()) };
+    let Some(remote) = settings.default_remote() else { return Ok(()) };
     // What cannot be asked, `doctor` tells.
-    if let Ok(Some(missing)) = project.dvc().and_then(|dvc| dvc.missing_plugin(remote)) {
-        app.ui.warn(&format!("DVC lacks {}: no data goes to {} or comes from it", missing.package, remote.name));
-        app.ui.hint(&format!("`{}` installs it", missing.install));
+    if let Ok(Some(plugin)) = project.find_dvc().and_then(|dvc| dvc.missing_plugin(remote)) {
+        app.ui.warn(&format!("DVC lacks {}: no data goes to {} or comes from it", plugin.package, remote.name));
+        app.ui.hint(&format!("`{}` installs it", plugin.install));
     }
     Ok(())
 }
 
-fn hooks(app: &App, project: &Project) -> Result<Vec<Step>, Error> {
-    let done = hooks::install(&project.repo, &app.binary()?, false)?;
+fn install_hooks(app: &App, project: &Project) -> Result<Vec<SetupChange>, Error> {
+    let done = hooks::install_hooks(&project.repo, &app.binary_path()?, false)?;
     let dir = done.dir.strip_prefix(&project.root).unwrap_or(&done.dir).display().to_string();
     let mut steps = Vec::new();
     steps.push(if done.written.is_empty() {
-        Step::kept(dir.clone(), "the hooks are in place")
+        SetupChange::unchanged(dir.clone(), "the hooks are in place")
     } else {
-        Step::changed(dir.clone(), done.written.join(", "))
+        SetupChange::written(dir.clone(), done.written.join(", "))
     });
     if !done.chained.is_empty() {
         let note = format!("kept what was there, it still runs: {}", done.chained.join(", "));
-        steps.push(Step::changed(dir, note));
+        steps.push(SetupChange::written(dir, note));
     }
     let note = "the merge drivers";
-    steps.push(if done.drivers { Step::changed(".git/config", note) } else { Step::kept(".git/config", note) });
+    steps.push(if done.drivers {
+        SetupChange::written(".git/config", note)
+    } else {
+        SetupChange::unchanged(".git/config", note)
+    });
     Ok(steps)
 }
 
@@ -140,11 +144,11 @@ fn from_cwd(app: &App, project: &Project, file: &str) -> PathBuf {
     }
 }
 
-fn show(app: &App, project: &Project, steps: &[Step]) {
+fn print_changes(app: &App, project: &Project, steps: &[SetupChange]) {
     let changed = steps.iter().any(|step| step.changed);
     if app.ui.json() {
-        let steps = steps.iter().map(|s| ShownStep { what: &s.what, changed: s.changed, note: &s.note }).collect();
-        app.ui.data_json(&Shown { root: project.root.display().to_string(), changed, steps });
+        let steps = steps.iter().map(|s| InitStepJson { what: &s.what, changed: s.changed, note: &s.note }).collect();
+        app.ui.print_json(&InitJson { root: project.root.display().to_string(), changed, steps });
         return;
     }
     for step in steps {
@@ -152,7 +156,7 @@ fn show(app: &App, project: &Project, steps: &[Step]) {
         app.ui.status(&format!("{mark}  {}: {}", step.what, step.note));
     }
     if let Ok(top) = project.repo.top() {
-        for manager in survey::managers(top) {
+        for manager in survey::find_managers(top) {
             app.ui.hint(manager.advice());
         }
     }
@@ -162,10 +166,10 @@ fn show(app: &App, project: &Project, steps: &[Step]) {
     // By name: whatever else lies in the working tree is not to get into this commit.
     let files = project.set_up_to_commit().unwrap_or_default();
     if !files.is_empty() {
-        let names: Vec<String> = files.iter().map(|file| quoted(from_cwd(app, project, file))).collect();
+        let names: Vec<String> = files.iter().map(|file| shell_quote(from_cwd(app, project, file))).collect();
         app.ui.hint(&format!("commit it: `git add {} && git commit -m 'Set up capture-hook'`", names.join(" ")));
     }
-    if project.read_dvc_settings().is_ok_and(|settings| settings.remote().is_none()) {
+    if project.read_dvc_settings().is_ok_and(|settings| settings.default_remote().is_none()) {
         app.ui.hint("`capture-hook init --remote URL` names where data goes, so that others find it");
     }
     app.ui.hint("then record a run under results/, and `capture-hook select latest && git commit -am 'A run'`");

@@ -1,9 +1,9 @@
 //! `capture-hook install`: the git hooks alone.
 
-use crate::app::{App, Outcome};
+use crate::app::{App, CommandOutcome};
 use crate::error::Error;
 use crate::git::Repo;
-use crate::setup::hooks::Installed;
+use crate::setup::hooks::InstallOutcome;
 use crate::setup::{hooks, survey};
 
 /// Arguments of `install`.
@@ -22,23 +22,23 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
+pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let repo = Repo::open(&app.cwd, &app.env)?;
-    let done = hooks::install(&repo, &app.binary()?, args.force)?;
-    let managers = survey::managers(repo.top()?);
+    let done = hooks::install_hooks(&repo, &app.binary_path()?, args.force)?;
+    let managers = survey::find_managers(repo.top()?);
     let mut dvc = None;
-    for mut project in app.projects()?.into_iter().filter(|project| project.checked_out().is_ok()) {
+    for mut project in app.open_projects()?.into_iter().filter(|project| project.require_checked_out().is_ok()) {
         project.share_cache(&app.ui)?;
         dvc = dvc.or(project.trust_own_venv()?);
     }
     if app.ui.json() {
-        app.ui.data_json(&serde_json::json!({
+        app.ui.print_json(&serde_json::json!({
             "dir": done.dir, "written": done.written, "chained": done.chained, "merge_drivers": done.drivers,
             "trusted_dvc": dvc,
         }));
-        return Ok(Outcome::Done);
+        return Ok(CommandOutcome::Done);
     }
-    for line in said(&done) {
+    for line in describe_changes(&done) {
         app.ui.status(&line);
     }
     if let Some(dvc) = dvc {
@@ -47,11 +47,11 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
     for manager in managers {
         app.ui.hint(manager.advice());
     }
-    Ok(Outcome::Done)
+    Ok(CommandOutcome::Done)
 }
 
 /// What was done, a line each.
-fn said(done: &Installed) -> Vec<String> {
+fn describe_changes(done: &InstallOutcome) -> Vec<String> {
     let mut lines = Vec::new();
     if done.written.is_empty() {
         lines.push(format!("the hooks in {} are in place", done.dir.display()));

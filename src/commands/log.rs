@@ -3,14 +3,14 @@
 use anstyle::{AnsiColor, Style};
 
 use super::complete;
-use crate::app::{App, Outcome};
+use crate::app::{App, CommandOutcome};
 use crate::dvc::cache::Cache;
-use crate::dvc::file_list::Entry;
+use crate::dvc::file_list::FileEntry;
 use crate::error::Error;
-use crate::history::{Change, History};
-use crate::output::json::{Log, LogRun, LogVersion};
-use crate::output::table::{Column, Table, styled};
-use crate::output::{Text, human};
+use crate::history::{DatasetCommit, History};
+use crate::output::json::{LogJson, LogRunJson, LogVersionJson};
+use crate::output::table::{Column, TextTable, styled_cell};
+use crate::output::{StyledText, human};
 use crate::project::Project;
 use crate::run::RunKey;
 
@@ -27,7 +27,7 @@ TAG is the number of the run's tag on that commit: v1 is capture/<experiment>/<r
 History is read from commits and DVC's .dir objects, so a run shows up even where its tag was lost.")]
 pub struct Args {
     /// Only what brought this run.
-    #[arg(value_name = "RUN|TAG", add = complete::runs_and_tags())]
+    #[arg(value_name = "RUN|TAG", add = complete::run_and_tag_candidates())]
     run: Option<String>,
     /// At most so many data versions.
     #[arg(short = 'n', long, value_name = "N")]
@@ -35,30 +35,30 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
-    let project = app.project()?;
+pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
+    let project = app.open_project()?;
     let catalog;
     let (history, only): (&History, Option<RunKey>) = match &args.run {
         Some(query) => {
-            catalog = project.catalog()?;
+            catalog = project.load_catalog()?;
             let target = project.resolve_run(&catalog, &app.cwd, query)?;
             (&catalog.history, Some(target.key))
         }
-        None => (&project.history()?, None),
+        None => (&project.load_history()?, None),
     };
-    let changes: Vec<&Change> = history
-        .changes
+    let changes: Vec<&DatasetCommit> = history
+        .dataset_commits
         .iter()
-        .filter(|change| only.as_ref().is_none_or(|run| change.brought.contains(run)))
+        .filter(|change| only.as_ref().is_none_or(|run| change.introduced.contains(run)))
         .take(args.number.unwrap_or(usize::MAX))
         .collect();
-    let stores = Stores::of(&project)?;
+    let stores = DataStores::for_project(&project)?;
     let mut versions = Vec::new();
     for change in changes {
-        versions.push(version(&project, history, change, only.as_ref(), &stores)?);
+        versions.push(version_json(&project, history, change, only.as_ref(), &stores)?);
     }
     if app.ui.json() {
-        app.ui.data_json(&Log { versions });
+        app.ui.print_json(&LogJson { versions });
     } else if versions.is_empty() {
         match only {
             Some(run) => app.ui.status(&format!("no commit holds {run}")),
@@ -66,88 +66,88 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
         }
         app.ui.hint("`capture-hook status` says what to do next");
     } else {
-        let pager = project.repo.config("core.pager")?;
-        app.ui.page(&table(app, &versions), &app.env, pager.as_deref());
+        let pager = project.repo.config_value("core.pager")?;
+        app.ui.page_text(&render_table(app, &versions), &app.env, pager.as_deref());
     }
-    Ok(Outcome::Done)
+    Ok(CommandOutcome::Done)
 }
 
 /// Where a run's bytes can be looked for without asking DVC.
-struct Stores {
+struct DataStores {
     cache: Cache,
     remote: Option<Cache>,
     has_remote: bool,
 }
 
-impl Stores {
-    fn of(project: &Project) -> Result<Self, Error> {
+impl DataStores {
+    fn for_project(project: &Project) -> Result<Self, Error> {
         let settings = project.dvc_settings()?;
-        let remote = settings.remote().and_then(|remote| remote.dir.as_deref()).map(Cache::at);
-        Ok(Self { cache: project.cache()?, remote, has_remote: settings.remote().is_some() })
+        let remote = settings.default_remote().and_then(|remote| remote.dir.as_deref()).map(Cache::in_dir);
+        Ok(Self { cache: project.open_cache()?, remote, has_remote: settings.default_remote().is_some() })
     }
 
-    fn remote(&self, entries: &[Entry]) -> &'static str {
+    fn share_on_remote(&self, entries: &[FileEntry]) -> &'static str {
         match (&self.remote, self.has_remote) {
-            (Some(remote), _) => share(remote, entries),
+            (Some(remote), _) => stored_share(remote, entries),
             (None, true) => "unknown",
             (None, false) => "none",
         }
     }
 }
 
-fn share(store: &Cache, entries: &[Entry]) -> &'static str {
-    match entries.iter().filter(|entry| store.has(entry.md5)).count() {
+fn stored_share(store: &Cache, entries: &[FileEntry]) -> &'static str {
+    match entries.iter().filter(|entry| store.has_object(entry.md5)).count() {
         0 => "none",
         n if n == entries.len() => "all",
         _ => "some",
     }
 }
 
-fn version(
+fn version_json(
     project: &Project,
     history: &History,
-    change: &Change,
+    change: &DatasetCommit,
     only: Option<&RunKey>,
-    stores: &Stores,
-) -> Result<LogVersion, Error> {
-    let locked = &change.locked;
+    stores: &DataStores,
+) -> Result<LogVersionJson, Error> {
+    let dataset_record = &change.record;
     let tags = history.tags_at(&change.commit.id);
     let mut runs = Vec::new();
-    for run in change.brought.iter().filter(|run| only.is_none_or(|only| only == *run)) {
-        let entries = history.entries(locked.version, run);
-        let record = project.record_of(run, locked, entries.as_deref().unwrap_or_default())?;
+    for run in change.introduced.iter().filter(|run| only.is_none_or(|only| only == *run)) {
+        let entries = history.run_entries(dataset_record.version, run);
+        let record = project.run_record_of(run, dataset_record, entries.as_deref().unwrap_or_default())?;
         let tag = tags.iter().find(|tag| tag.name.run == *run);
-        let said = tag.and_then(|tag| tag.record.as_ref());
-        runs.push(LogRun {
+        let tag_record = tag.and_then(|tag| tag.record.as_ref());
+        runs.push(LogRunJson {
             run: run.to_string(),
             tag: tag.map(|tag| tag.tag.name.clone()),
-            config_hash: record.config.or_else(|| said?.config.clone()),
-            steps: record.steps.or_else(|| said?.steps),
-            episodes: record.episodes.or_else(|| said?.episodes),
-            cache: entries.as_ref().map_or("none", |entries| share(&stores.cache, entries)),
-            remote: entries.as_ref().map_or("unknown", |entries| stores.remote(entries)),
+            config_hash: record.config.or_else(|| tag_record?.config.clone()),
+            steps: record.steps.or_else(|| tag_record?.steps),
+            episodes: record.episodes.or_else(|| tag_record?.episodes),
+            cache: entries.as_ref().map_or("none", |entries| stored_share(&stores.cache, entries)),
+            remote: entries.as_ref().map_or("unknown", |entries| stores.share_on_remote(entries)),
         });
     }
-    Ok(LogVersion {
+    Ok(LogVersionJson {
         commit: change.commit.id.to_string(),
-        committed_at: human::iso(change.commit.time),
+        committed_at: human::format_iso(change.commit.time),
         author: change.commit.author.clone(),
         subject: change.commit.subject(),
         on_head: change.on_head,
-        data_version: locked.version.to_string(),
-        size: locked.size,
-        files: locked.nfiles,
+        data_version: dataset_record.version.to_string(),
+        size: dataset_record.size,
+        files: dataset_record.nfiles,
         runs,
-        gone: change.gone.iter().map(ToString::to_string).collect(),
+        removed: change.removed.iter().map(ToString::to_string).collect(),
         partial: change.partial,
     })
 }
 
-fn table(app: &App, versions: &[LogVersion]) -> Text {
+fn render_table(app: &App, versions: &[LogVersionJson]) -> StyledText {
     const YELLOW: Style = AnsiColor::Yellow.on_default();
     const GREEN: Style = AnsiColor::Green.on_default();
     const DIM: Style = Style::new().dimmed();
-    let mut table = Table::new([
+    let mut table = TextTable::new([
         Column::Left("COMMIT"),
         Column::Left("DATE"),
         Column::Left("RUN"),
@@ -163,31 +163,31 @@ fn table(app: &App, versions: &[LogVersion]) -> Text {
         for run in &version.runs {
             let number = run.tag.as_ref().map(|tag| tag.rsplit_once('@').map_or("v1", |(_, v)| v));
             let data = match (run.cache, run.remote) {
-                ("all", "all") => styled("here, remote", GREEN),
-                ("all", _) => styled("here", GREEN),
-                (_, "all") => styled("remote", DIM),
-                ("some", _) => styled("in part", YELLOW),
-                (_, "unknown") => styled("not here", DIM),
-                _ => styled("nowhere", AnsiColor::Red.on_default()),
+                ("all", "all") => styled_cell("here, remote", GREEN),
+                ("all", _) => styled_cell("here", GREEN),
+                (_, "all") => styled_cell("remote", DIM),
+                ("some", _) => styled_cell("in part", YELLOW),
+                (_, "unknown") => styled_cell("not here", DIM),
+                _ => styled_cell("nowhere", AnsiColor::Red.on_default()),
             };
-            table.row([
-                styled(commit, style),
+            table.push_row([
+                styled_cell(commit, style),
                 date.into(),
                 (&run.run).into(),
-                run.steps.map_or_else(|| "-".into(), human::count).into(),
+                run.steps.map_or_else(|| "-".into(), human::format_count).into(),
                 number.unwrap_or("-").into(),
                 data,
                 run.config_hash.as_deref().and_then(|hash| hash.get(..8)).unwrap_or("-").into(),
             ]);
         }
-        for run in &version.gone {
-            let note = styled("removed", AnsiColor::Red.on_default());
-            table.row([styled(commit, style), date.into(), run.into(), "".into(), "".into(), note]);
+        for run in &version.removed {
+            let note = styled_cell("removed", AnsiColor::Red.on_default());
+            table.push_row([styled_cell(commit, style), date.into(), run.into(), "".into(), "".into(), note]);
         }
-        if version.runs.is_empty() && version.gone.is_empty() {
+        if version.runs.is_empty() && version.removed.is_empty() {
             let what = if version.partial { "(its data version is not in this clone)" } else { "(other files)" };
-            table.row([styled(commit, style), date.into(), styled(what, DIM)]);
+            table.push_row([styled_cell(commit, style), date.into(), styled_cell(what, DIM)]);
         }
     }
-    table.render(app.ui.width())
+    table.render_text(app.ui.terminal_width())
 }

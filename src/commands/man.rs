@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::app::{App, Outcome};
+use crate::app::{App, CommandOutcome};
 use crate::error::{Error, ExitKind};
 use crate::support::fs::{create_dir_all, write_atomic};
 
@@ -23,7 +23,7 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
+pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let mut root = (app.command)();
     root.build();
     if let Some(dir) = &args.dir {
@@ -31,7 +31,7 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
         create_dir_all(&dir)?;
         let n = write_all(&root, &dir)?;
         app.ui.status(&format!("{n} manual pages in {}", dir.display()));
-        return Ok(Outcome::Done);
+        return Ok(CommandOutcome::Done);
     }
     let command = match &args.command {
         None => root,
@@ -40,8 +40,8 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
                 .hint("`capture-hook --help` lists them")
         })?,
     };
-    app.ui.document(&page(command)?);
-    Ok(Outcome::Done)
+    app.ui.print_bytes(&render_page(command)?);
+    Ok(CommandOutcome::Done)
 }
 
 /// The pages of the whole and of every command that is not hidden; how many there are.
@@ -50,13 +50,13 @@ fn write_all(root: &clap::Command, dir: &Path) -> Result<usize, Error> {
     let mut n = 0;
     for command in std::iter::once(root).chain(commands) {
         let name = command.get_display_name().unwrap_or_else(|| command.get_name());
-        write_atomic(&dir.join(format!("{name}.1")), &page(command.clone())?)?;
+        write_atomic(&dir.join(format!("{name}.1")), &render_page(command.clone())?)?;
         n += 1;
     }
     Ok(n)
 }
 
-fn page(command: clap::Command) -> Result<Vec<u8>, Error> {
+fn render_page(command: clap::Command) -> Result<Vec<u8>, Error> {
     let mut out = Vec::new();
     clap_mangen::Man::new(command)
         .render(&mut out)

@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use crate::app::{App, Outcome};
+use crate::app::{App, CommandOutcome};
 use crate::error::Error;
 use crate::manifest;
-use crate::project::dir::Workspace;
+use crate::project::dir::ProjectDir;
 use crate::run::layout::MANIFEST;
-use crate::support::process::quoted;
+use crate::support::process::shell_quote;
 
 /// Arguments of `manifest`.
 #[derive(Debug, clap::Args)]
@@ -21,27 +21,27 @@ Examples:
   capture-hook manifest latest")]
 pub struct Args {
     /// The run: a path, <experiment>/<run_id>, a run id, a unique prefix of one, latest or latest:<experiment>.
-    #[arg(value_name = "RUN", add = super::complete::runs())]
+    #[arg(value_name = "RUN", add = super::complete::run_candidates())]
     pub run: String,
 }
 
 /// Runs the command.
-pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
-    let place = Workspace::find(&app.cwd)?;
-    let dir = place.run(&app.cwd, &args.run)?;
-    let shown = place.shown(&dir);
-    let bar = app.ui.progress("reading", Some(Workspace::bytes(&dir)));
-    let report = manifest::write(&dir, &shown, &place.validation()?, &bar)?;
+pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
+    let project_dir = ProjectDir::find(&app.cwd)?;
+    let dir = project_dir.resolve_run(&app.cwd, &args.run)?;
+    let shown = project_dir.relative_display(&dir);
+    let bar = app.ui.progress("reading", Some(ProjectDir::dir_size(&dir)));
+    let report = manifest::write_manifest(&dir, &shown, &project_dir.validate_options()?, &bar)?;
     drop(bar);
     let written = format!("{shown}/{MANIFEST}");
     if app.ui.json() {
-        app.ui.data_json(&json!({"manifest": written, "ok": report.ok}));
+        app.ui.print_json(&json!({"manifest": written, "ok": report.ok}));
     } else {
-        app.ui.value(&written);
+        app.ui.print_value(&written);
     }
     if !report.ok {
         app.ui.warn(&format!("{shown} is not valid, and the manifest says so"));
-        app.ui.hint(&format!("`capture-hook validate {}` says what is wrong", quoted(&shown)));
+        app.ui.hint(&format!("`capture-hook validate {}` says what is wrong", shell_quote(&shown)));
     }
-    Ok(Outcome::Done)
+    Ok(CommandOutcome::Done)
 }

@@ -6,31 +6,33 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::app::{App, Outcome};
+use crate::app::{App, CommandOutcome};
 use crate::dataset::merge;
-use crate::dataset::merge::lockfile::Prefer;
-use crate::dataset::merge::{Ended, Files, Remade};
+use crate::dataset::merge::lockfile::MergeSide;
+use crate::dataset::merge::{MergeInput, MergeOutcome, RemadeMerge};
 use crate::error::Error;
-use crate::git::{Entry, Favored, GitCall, Oid, Repo};
+use crate::git::{FavoredSide, GitCall, GitEntry, Oid, Repo};
 use crate::project::Project;
 use crate::support::limits;
 
 /// Which file is merged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum What {
+pub enum MergeTarget {
     /// `dvc.lock`
-    Lock,
+    #[value(name = "lock")]
+    Lockfile,
     /// `params.yaml`
     Params,
     /// `metrics/capture.json` and the files beside it
-    Views,
+    #[value(name = "views")]
+    MetricsFiles,
 }
 
 /// Arguments of `merge-driver`: git's placeholders, in this order.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Which file is merged.
-    pub what: What,
+    pub what: MergeTarget,
     /// %O, the common ancestor's version.
     pub base: PathBuf,
     /// %A, the current version; the result goes here.
@@ -49,26 +51,26 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
-    let ended = match merge(app, args) {
-        Ok(ended) => ended,
+pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
+    let outcome = match merge_files(app, args) {
+        Ok(outcome) => outcome,
         Err(error) => {
             // The file is as git left it, "ours"; it stays a conflict.
             app.ui.error(&error);
-            Ended { clean: false, notes: Vec::new() }
+            MergeOutcome { clean: false, notes: Vec::new() }
         }
     };
-    for note in &ended.notes {
+    for note in &outcome.notes {
         app.ui.status(&format!("capture-hook: {note}"));
     }
-    Ok(if ended.clean { Outcome::Done } else { Outcome::CheckFailed })
+    Ok(if outcome.clean { CommandOutcome::Done } else { CommandOutcome::CheckFailed })
 }
 
-fn merge(app: &App, args: &Args) -> Result<Ended, Error> {
+fn merge_files(app: &App, args: &Args) -> Result<MergeOutcome, Error> {
     let path = args.path.clone().filter(|p| !p.starts_with('%')).unwrap_or_else(|| match args.what {
-        What::Lock => crate::dvc::lockfile::FILE.to_owned(),
-        What::Params => crate::dvc::stage::PARAMS_FILE.to_owned(),
-        What::Views => crate::dataset::metrics_files::METRICS.to_owned(),
+        MergeTarget::Lockfile => crate::dvc::lockfile::FILE.to_owned(),
+        MergeTarget::Params => crate::dvc::stage::PARAMS_FILE.to_owned(),
+        MergeTarget::MetricsFiles => crate::dataset::metrics_files::METRICS.to_owned(),
     });
     let label = |at: usize, other: &str| {
         let given = args.labels.get(at).filter(|l| !l.is_empty() && !l.starts_with('%'));
@@ -76,69 +78,75 @@ fn merge(app: &App, args: &Args) -> Result<Ended, Error> {
     };
     let labels = [label(0, "base"), label(1, "ours"), label(2, "theirs")];
     let repo = Repo::open(&app.cwd, &app.env)?;
-    let caller = repo.caller();
-    let favored = favored(&repo, caller.as_ref());
-    let prefer = merge::prefer(&labels, &app.env, caller.as_ref(), repo.rebasing());
+    let caller = repo.find_caller();
+    let favored = favored_side(&repo, caller.as_ref());
+    let preferred = merge::preferred_side(&labels, &app.env, caller.as_ref(), repo.is_rebasing());
     // A stash that is put back at the end of a rebase is no part of its last merge.
-    let stash = labels[0] == "Stash base" || caller.as_ref().is_some_and(|call| call.command == "stash");
-    let remade = match repo.remaking().filter(|_| !stash) {
-        Some(original) => Some(remade(&repo, &original, &path)?),
+    let is_stash = labels[0] == "Stash base" || caller.as_ref().is_some_and(|call| call.command == "stash");
+    let remade = match repo.remade_merge().filter(|_| !is_stash) {
+        Some(original) => Some(read_remade(&repo, &original, &path)?),
         None => None,
     };
-    let files = Files {
+    let files = MergeInput {
         base: app.cwd.join(&args.base),
         ours: app.cwd.join(&args.ours),
         theirs: app.cwd.join(&args.theirs),
-        marker: args.marker.as_deref().and_then(|n| n.parse().ok()).filter(|n| (1..=1000).contains(n)).unwrap_or(7),
-        prefer: favored.unwrap_or(prefer),
+        marker_size: args
+            .marker
+            .as_deref()
+            .and_then(|n| n.parse().ok())
+            .filter(|n| (1..=1000).contains(n))
+            .unwrap_or(7),
+        preferred: favored.unwrap_or(preferred),
         favored,
         remade,
         path,
-        labels: labels.map(shown),
+        labels: labels.map(display_label),
     };
-    let ended = match args.what {
-        What::Params => merge::params(&files, &app.env)?,
-        What::Views => merge::views(&files)?,
-        What::Lock => {
+    let outcome = match args.what {
+        MergeTarget::Params => merge::merge_params_file(&files, &app.env)?,
+        MergeTarget::MetricsFiles => merge::merge_metrics_file(&files)?,
+        MergeTarget::Lockfile => {
             let root = app.cwd.join(Path::new(&files.path).parent().unwrap_or(Path::new("")));
             let project = Project::at(repo, root, &app.env);
-            merge::lock(&files, &project)?
+            merge::merge_lockfile(&files, &project)?
         }
     };
-    Ok(if files.makes_ancestor() { Ended { notes: Vec::new(), ..ended } } else { ended })
+    Ok(if files.makes_virtual_ancestor() { MergeOutcome { notes: Vec::new(), ..outcome } } else { outcome })
 }
 
 /// The side that git was told to take of whatever both changed: by the command that called us, or when the rebase that goes
 /// on now was begun.
-fn favored(repo: &Repo, caller: Option<&GitCall>) -> Option<Prefer> {
+fn favored_side(repo: &Repo, caller: Option<&GitCall>) -> Option<MergeSide> {
     let call = caller?;
-    let kept = || repo.rebase_options().iter().filter_map(|option| Favored::named(option)).next_back();
-    let favored = call.favors().or_else(|| if call.command == "rebase" { kept() } else { None });
+    let rebase_option =
+        || repo.rebase_options().iter().filter_map(|option| FavoredSide::from_option(option)).next_back();
+    let favored = call.favored_side().or_else(|| if call.command == "rebase" { rebase_option() } else { None });
     favored.map(|side| match side {
-        Favored::Ours => Prefer::Ours,
-        Favored::Theirs => Prefer::Theirs,
+        FavoredSide::Ours => MergeSide::Ours,
+        FavoredSide::Theirs => MergeSide::Theirs,
     })
 }
 
 /// A file in the merge that a rebase makes again, and in that merge's parents.
-fn remade(repo: &Repo, merge: &Oid, path: &str) -> Result<Remade, Error> {
+fn read_remade(repo: &Repo, merge: &Oid, path: &str) -> Result<RemadeMerge, Error> {
     let file = |commit: Option<&Oid>| -> Result<Vec<u8>, Error> {
         let entry = match commit {
             Some(commit) => repo.entry_at(commit, path)?,
             None => None,
         };
-        match entry.filter(Entry::is_file) {
-            Some(entry) if repo.blob_size(&entry.id)? <= limits::LOCK => Ok(repo.blob(&entry.id)?),
+        match entry.filter(GitEntry::is_file) {
+            Some(entry) if repo.blob_size(&entry.id)? <= limits::LOCKFILE => Ok(repo.read_blob(&entry.id)?),
             _ => Ok(Vec::new()),
         }
     };
-    let parents = repo.commit(merge)?.parents;
-    Ok(Remade { merge: file(Some(merge))?, parents: [file(parents.first())?, file(parents.get(1))?] })
+    let parents = repo.read_commit(merge)?.parents;
+    Ok(RemadeMerge { merge: file(Some(merge))?, parents: [file(parents.first())?, file(parents.get(1))?] })
 }
 
 /// What a side is called, as its user knows it: a rebase keeps the branches of the merges that it makes again under names of
 /// its own, and where git knows no name, it gives a commit's id.
-fn shown(label: String) -> String {
+fn display_label(label: String) -> String {
     match (label.strip_prefix("refs/rewritten/"), Oid::parse(&label)) {
         (Some(name), _) => name.to_owned(),
         (None, Some(id)) => id.short().to_owned(),

@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use super::complete;
-use crate::app::{App, Outcome};
-use crate::columnar::{Grid, KeyFigures, Trace};
+use crate::app::{App, CommandOutcome};
+use crate::columnar::{PlotData, PlumeGrid, RunMetrics};
 use crate::error::{Error, ExitKind};
-use crate::history::summary::{Depth, Summary};
-use crate::output::json::Plotted;
-use crate::output::plot::Picture;
+use crate::history::summary::{RunSummary, SummaryDepth};
+use crate::output::json::PlotJson;
+use crate::output::plot::RunPlot;
 use crate::output::{human, plot};
 use crate::support::fs::write_atomic;
-use crate::support::process::quoted;
+use crate::support::process::shell_quote;
 
 /// Arguments of `plot`.
 #[derive(Debug, clap::Args)]
@@ -25,7 +25,7 @@ The picture shows where the agents went over the plume's grid, the distance to t
 and quartiles over episodes; an episode that has ended keeps its last value), and how long episodes were.")]
 pub struct Args {
     /// The run or its tag: a path, experiment/run_id, a run id or a unique start of one, latest, latest:EXPERIMENT.
-    #[arg(value_name = "RUN|TAG", add = complete::runs_and_tags())]
+    #[arg(value_name = "RUN|TAG", add = complete::run_and_tag_candidates())]
     run: String,
     /// Where to: FILE.svg or FILE.png; `-` is SVG on standard output [default: <experiment>-<run_id>.svg].
     #[arg(short, long, value_name = "FILE")]
@@ -33,49 +33,49 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
-    let project = app.project()?;
-    let catalog = project.catalog()?;
+pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
+    let project = app.open_project()?;
+    let catalog = project.load_catalog()?;
     let target = project.resolve_run(&catalog, &app.cwd, &args.run)?;
     let default = PathBuf::from(format!("{}-{}.svg", target.key.experiment(), target.key.run_id()));
     let output = args.output.clone().unwrap_or(default);
-    let format = format(&output)?;
-    let place = project.locate(&catalog, &target)?;
+    let format = picture_format(&output)?;
+    let location = project.locate_run(&catalog, &target)?;
     let bar = app.ui.progress("reading the run", None);
-    let summary = project.summary(&place, Depth::Trace, &bar)?;
+    let summary = project.summarize_run(&location, SummaryDepth::PlotData, &bar)?;
     drop(bar);
-    let trace = summary.trace.as_ref().ok_or_else(|| unreadable(&target.key.to_string()))?;
+    let plot_data = summary.plot_data.as_ref().ok_or_else(|| unreadable_run(&target.key.to_string()))?;
     let title = target.key.to_string();
-    let subtitle = subtitle(&summary, trace);
-    let grid = summary.meta.as_ref().map(|meta| Grid::from_env_config(&meta.env_config)).unwrap_or_default();
-    let picture = Picture { title: &title, subtitle: &subtitle, grid, trace };
+    let subtitle = plot_subtitle(&summary, plot_data);
+    let grid = summary.meta.as_ref().map(|meta| PlumeGrid::from_env_config(&meta.env_config)).unwrap_or_default();
+    let picture = RunPlot { title: &title, subtitle: &subtitle, grid, plot_data };
     let to_stdout = output == Path::new("-");
     let bytes = if format == "png" {
-        let none = || Error::new(ExitKind::Io, "io", "there is not enough memory for the picture");
-        plot::png(&picture).ok_or_else(none)?
+        let out_of_memory = || Error::new(ExitKind::Io, "io", "there is not enough memory for the picture");
+        plot::render_png(&picture).ok_or_else(out_of_memory)?
     } else {
-        plot::svg(&picture).into_bytes()
+        plot::render_svg(&picture).into_bytes()
     };
     if to_stdout {
-        app.ui.document(&bytes);
-        return Ok(Outcome::Done);
+        app.ui.print_bytes(&bytes);
+        return Ok(CommandOutcome::Done);
     }
     write_atomic(&app.cwd.join(&output), &bytes)?;
     if app.ui.json() {
-        app.ui.data_json(&Plotted {
+        app.ui.print_json(&PlotJson {
             run: title,
             path: output.to_string_lossy().into_owned(),
             format,
-            episodes: trace.episodes.len() as u64,
-            steps: trace.episodes.iter().map(|e| e.steps).sum(),
+            episodes: plot_data.episodes.len() as u64,
+            steps: plot_data.episodes.iter().map(|e| e.steps).sum(),
         });
     } else {
-        app.ui.value(&output);
+        app.ui.print_value(&output);
     }
-    Ok(Outcome::Done)
+    Ok(CommandOutcome::Done)
 }
 
-fn format(output: &Path) -> Result<&'static str, Error> {
+fn picture_format(output: &Path) -> Result<&'static str, Error> {
     if output == Path::new("-") {
         return Ok("svg");
     }
@@ -89,17 +89,18 @@ fn format(output: &Path) -> Result<&'static str, Error> {
     }
 }
 
-fn unreadable(run: &str) -> Error {
+fn unreadable_run(run: &str) -> Error {
     Error::new(ExitKind::CheckFailed, "unreadable_run", format!("the rows of {run} cannot be read"))
-        .hint(format!("`capture-hook validate {}` says what is wrong", quoted(run)))
+        .hint(format!("`capture-hook validate {}` says what is wrong", shell_quote(run)))
 }
 
-fn subtitle(summary: &Summary, trace: &Trace) -> String {
-    let steps: u64 = trace.episodes.iter().map(|e| e.steps).sum();
-    let mut parts = vec![human::plural(trace.episodes.len() as u64, "episode"), human::plural(steps, "step")];
-    if let Some(KeyFigures { success_rate: Some(rate), mean_reward, .. }) = &summary.figures {
-        parts.push(format!("{} reached the goal", human::percent(*rate)));
-        parts.extend(mean_reward.map(|reward| format!("mean reward {}", human::number(reward))));
+fn plot_subtitle(summary: &RunSummary, plot_data: &PlotData) -> String {
+    let steps: u64 = plot_data.episodes.iter().map(|e| e.steps).sum();
+    let mut parts =
+        vec![human::format_plural(plot_data.episodes.len() as u64, "episode"), human::format_plural(steps, "step")];
+    if let Some(RunMetrics { success_rate: Some(rate), mean_reward, .. }) = &summary.metrics {
+        parts.push(format!("{} reached the goal", human::format_percent(*rate)));
+        parts.extend(mean_reward.map(|reward| format!("mean reward {}", human::format_number(reward))));
     }
     if let Some(meta) = &summary.meta {
         parts.push(meta.start_time.clone());

@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use crate::app::{App, Outcome};
-use crate::commit::Stop;
-use crate::commit::publish::Target;
-use crate::dvc::remote::missing::Look;
+use crate::app::{App, CommandOutcome};
+use crate::commit::CommitRefused;
+use crate::commit::publish::PushTarget;
+use crate::dvc::remote::missing::CheckDepth;
 use crate::error::{Error, ExitKind};
 use crate::hooks::say_tags;
 use crate::project::Project;
-use crate::project::dir::Workspace;
+use crate::project::dir::ProjectDir;
 use crate::run::discover::RunDir;
 use crate::{history, hooks};
 
@@ -28,7 +28,7 @@ Examples:
   capture-hook publish --all-new --no-push")]
 pub struct Args {
     /// Runs: paths, <experiment>/<run_id>, run ids, unique beginnings, latest, latest:<experiment>.
-    #[arg(value_name = "RUN", conflicts_with = "all_new", add = super::complete::runs())]
+    #[arg(value_name = "RUN", conflicts_with = "all_new", add = super::complete::run_candidates())]
     pub runs: Vec<String>,
     /// Every recorded run that is not committed yet; invalid ones are told and left out.
     #[arg(long)]
@@ -45,31 +45,31 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
-    let mut project = app.project()?;
-    project.nothing_under_way()?;
-    let place = Workspace::find(&project.root)?;
-    if args.force && !project.puts_many()? {
+pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
+    let mut project = app.open_project()?;
+    project.refuse_during_operation()?;
+    let project_dir = ProjectDir::find(&project.root)?;
+    if args.force && !project.can_ingest_many()? {
         let message = "--force works only where the stage's command is `capture-hook ingest`";
         return Err(Error::new(ExitKind::Usage, "untrusted_stage", message).hint("have the stage's own command do it"));
     }
-    let detached = !project.repo.query(["symbolic-ref", "-q", "HEAD"])?.success();
-    if detached && !args.no_push && project.push_target()? != Target::None {
+    let detached = !project.repo.query_git(["symbolic-ref", "-q", "HEAD"])?.success();
+    if detached && !args.no_push && project.push_target()? != PushTarget::None {
         let message = "HEAD is detached: a commit would be on no branch, and there is no branch to push";
         return Err(Error::new(ExitKind::Setup, "detached_head", message)
             .hint("`git switch -c NAME` makes a branch here; then run the same command again")
             .hint("`--no-push` commits all the same"));
     }
-    let (runs, left_out) = runs(app, args, &project, &place)?;
+    let (runs, left_out) = select_runs(app, args, &project, &project_dir)?;
     if runs.is_empty() {
         app.ui.status("there is no new run to publish");
-        return Ok(if left_out == 0 { Outcome::Done } else { Outcome::CheckFailed });
+        return Ok(if left_out == 0 { CommandOutcome::Done } else { CommandOutcome::CheckFailed });
     }
-    let done = project.publish(&place, &runs, args.message.as_deref(), args.force, &app.ui)?;
-    let head = project.repo.resolve("HEAD")?;
-    if done.committed {
-        app.ui.status(&format!("committed {} as {}", names(&done.runs), head.short()));
-        if history::parse(&project.repo.commit(&head)?.message).is_empty() {
+    let outcome = project.publish_runs(&project_dir, &runs, args.message.as_deref(), args.force, &app.ui)?;
+    let head = project.repo.resolve_commit("HEAD")?;
+    if outcome.committed {
+        app.ui.status(&format!("committed {} as {}", describe_runs(&outcome.runs), head.short()));
+        if history::parse_trailers(&project.repo.read_commit(&head)?.message).is_empty() {
             app.ui.warn("the commit has no trailers: the hooks did not run");
         }
         // Where post-commit ran, the tags are there.
@@ -79,69 +79,74 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
             app.ui.hint("`git switch -c NAME` makes a branch of it");
         }
     } else {
-        app.ui.status(&format!("{} is committed already", names(&done.runs)));
+        app.ui.status(&format!("{} is committed already", describe_runs(&outcome.runs)));
     }
-    let pushed = if args.no_push { false } else { push(app, &project)? };
+    let pushed = if args.no_push { false } else { push_all(app, &project)? };
     if app.ui.json() {
-        let runs: Vec<String> = done.runs.iter().map(ToString::to_string).collect();
-        app.ui.data_json(&json!({
-            "runs": runs, "commit": head.as_str(), "committed": done.committed,
-            "data": done.locked.version.to_string(), "pushed": pushed,
+        let runs: Vec<String> = outcome.runs.iter().map(ToString::to_string).collect();
+        app.ui.print_json(&json!({
+            "runs": runs, "commit": head.as_str(), "committed": outcome.committed,
+            "data": outcome.record.version.to_string(), "pushed": pushed,
         }));
     } else {
-        for run in &done.runs {
-            app.ui.value(run.to_string());
+        for run in &outcome.runs {
+            app.ui.print_value(run.to_string());
         }
     }
     hooks::warn_unreached(app, &project.repo);
-    Ok(if left_out == 0 { Outcome::Done } else { Outcome::CheckFailed })
+    Ok(if left_out == 0 { CommandOutcome::Done } else { CommandOutcome::CheckFailed })
 }
 
 /// The directories of the runs to publish, and how many were left out.
-fn runs(app: &App, args: &Args, project: &Project, place: &Workspace) -> Result<(Vec<PathBuf>, usize), Error> {
+fn select_runs(
+    app: &App,
+    args: &Args,
+    project: &Project,
+    project_dir: &ProjectDir,
+) -> Result<(Vec<PathBuf>, usize), Error> {
     if !args.all_new {
         if args.runs.is_empty() {
-            let selected = place.selection()?.run_dir.ok_or(Stop::NothingSelected)?;
-            return Ok((vec![place.root.join(selected)], 0));
+            let selected = project_dir.read_selection()?.run_dir.ok_or(CommitRefused::NothingSelected)?;
+            return Ok((vec![project_dir.root.join(selected)], 0));
         }
-        let dirs = args.runs.iter().map(|run| place.run(&app.cwd, run)).collect::<Result<Vec<_>, _>>()?;
-        let runs = place.distinct(dirs.iter().map(|dir| RunDir::read(dir)).collect())?;
+        let dirs = args.runs.iter().map(|run| project_dir.resolve_run(&app.cwd, run)).collect::<Result<Vec<_>, _>>()?;
+        let runs = project_dir.distinct_runs(dirs.iter().map(|dir| RunDir::read(dir)).collect())?;
         return Ok((runs.into_iter().map(|run| run.dir).collect(), 0));
     }
-    let new = project.new_runs(place)?;
+    let new = project.new_runs(project_dir)?;
     new.left_out.iter().for_each(|line| app.ui.warn(line));
-    let (mut good, mut left_out) = (Vec::new(), new.left_out.len());
+    let (mut valid, mut left_out) = (Vec::new(), new.left_out.len());
     for run in new.runs {
-        match project.valid(&place.shown(&run), &app.ui) {
-            Ok(_) => good.push(run),
-            Err(stop @ Stop::Invalid { .. }) => {
+        match project.validate_run(&project_dir.relative_display(&run), &app.ui) {
+            Ok(_) => valid.push(run),
+            Err(refused @ CommitRefused::Invalid { .. }) => {
                 left_out += 1;
-                app.ui.warn(&format!("left out: {stop}"));
+                app.ui.warn(&format!("left out: {refused}"));
             }
-            Err(stop) => return Err(stop.into()),
+            Err(refused) => return Err(refused.into()),
         }
     }
-    Ok((good, left_out))
+    Ok((valid, left_out))
 }
 
 /// Data first, then git. Says whether git pushed.
-fn push(app: &App, project: &Project) -> Result<bool, Error> {
-    let needed = project.all_needed(&project.unpushed()?)?;
-    let done = project.upload(&needed, Look::AtLists, &app.ui)?;
-    app.ui.status(&format!("data: {}", done.said));
+fn push_all(app: &App, project: &Project) -> Result<bool, Error> {
+    let required = project.all_required_versions(&project.unpushed_range()?)?;
+    let upload = project.upload_versions(&required, CheckDepth::ListsOnly, &app.ui)?;
+    app.ui.status(&format!("data: {}", upload.message));
     let target = project.push_target()?;
-    if target == Target::None {
+    if target == PushTarget::None {
         app.ui.hint("there is no git remote to push to: `git remote add origin URL`, then `git push -u --follow-tags origin HEAD`");
         return Ok(false);
     }
-    if !needed.is_empty() {
-        super::tag::catch_up(app, project)?;
+    if !required.is_empty() {
+        super::tag::move_left_tags(app, project)?;
     }
-    project.git_push(&target, &app.ui)?;
+    project.push_branch(&target, &app.ui)?;
     Ok(true)
 }
 
-fn names(runs: &[crate::run::RunKey]) -> String {
+fn describe_runs(runs: &[crate::run::RunKey]) -> String {
     match runs {
         [one] => one.to_string(),
         many => format!("{} runs", many.len()),

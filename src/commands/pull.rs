@@ -2,16 +2,16 @@
 
 use serde::Serialize;
 
-use crate::app::{App, Outcome};
+use crate::app::{App, CommandOutcome};
 use crate::dvc::absent::AbsentRemote;
 use crate::dvc::remote::fetch;
 use crate::error::{Error, ExitKind};
-use crate::history::catalog::{Catalog, Known, Sighting};
-use crate::project::{Project, ProjectError, Source};
+use crate::history::catalog::{Catalog, CatalogRun, RunSources};
+use crate::project::{GitTree, Project, ProjectError};
 use crate::run::RunKey;
 use crate::run::resolve::ResolveError;
-use crate::support::process::quoted;
-use crate::sync::{Synced, size};
+use crate::support::process::shell_quote;
+use crate::sync::{SyncOutcome, format_bytes};
 use crate::{hooks, sync};
 
 /// Arguments of `pull`.
@@ -27,7 +27,7 @@ Examples:
   capture-hook pull --force                  the committed files in the place of changed ones")]
 pub struct Args {
     /// Runs of the checked-out data version: <experiment>/<run_id>, a run id, the beginning of one, a tag, latest.
-    #[arg(value_name = "RUN|TAG", add = super::complete::runs_and_tags())]
+    #[arg(value_name = "RUN|TAG", add = super::complete::run_and_tag_candidates())]
     pub runs: Vec<String>,
     /// Replace files that were changed, and remove those that were added to committed runs.
     #[arg(long)]
@@ -36,15 +36,15 @@ pub struct Args {
 
 /// What `--json` prints.
 #[derive(Serialize)]
-struct Shown {
+struct PullJson {
     data_version: String,
     complete: bool,
-    pulled: Vec<Pulled>,
+    pulled: Vec<PulledJson>,
 }
 
 /// What became of a run, or of the whole dataset.
 #[derive(Serialize)]
-struct Pulled {
+struct PulledJson {
     run: Option<String>,
     path: String,
     complete: bool,
@@ -55,66 +55,74 @@ struct Pulled {
 }
 
 /// Runs the command.
-pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
-    let mut project = app.project()?;
+pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
+    let mut project = app.open_project()?;
     project.share_cache(&app.ui)?;
-    let Some(locked) = project.locked(&Source::WorkTree)? else {
+    let Some(dataset_record) = project.dataset_record(&GitTree::WorkTree)? else {
         return Err(Error::new(ExitKind::Setup, "no_dataset", "dvc.lock holds no dataset: nothing was ingested yet")
             .hint("record a run, then `capture-hook select RUN` and commit"));
     };
     let mut pulled = Vec::new();
     if args.runs.is_empty() {
-        let all = project.pull(&locked, None, args.force, &app.ui)?;
-        pulled.push(taken(&project, all, None, locked.out_dir.clone())?);
+        let outcome = project.pull_data(&dataset_record, None, args.force, &app.ui)?;
+        pulled.push(pulled_json(&project, outcome, None, dataset_record.out_dir.clone())?);
     } else {
-        let listing = fetch::listing(&project.root, project.dvc_settings()?, locked.version, || project.dvc())?;
-        let catalog = project.catalog()?;
-        let known = |key| catalog.get(&key).unwrap_or(Known { key, seen: Sighting::default() });
-        let held: Vec<Known> = listing.runs().map(|run| known(run.key)).collect();
+        let file_list = fetch::read_file_list(&project.root, project.dvc_settings()?, dataset_record.version, || {
+            project.find_dvc()
+        })?;
+        let catalog = project.load_catalog()?;
+        let catalog_run = |key| catalog.get(&key).unwrap_or(CatalogRun { key, sources: RunSources::default() });
+        let held_runs: Vec<CatalogRun> = file_list.runs().map(|run| catalog_run(run.key)).collect();
         for query in &args.runs {
-            let run = held_run(app, &project, &catalog, query, &held)?;
-            let one = project.pull(&locked, Some(&run), args.force, &app.ui)?;
-            let one = taken(&project, one, Some(run.to_string()), format!("{}/{run}", locked.out_dir))?;
+            let run = resolve_held_run(app, &project, &catalog, query, &held_runs)?;
+            let run_outcome = project.pull_data(&dataset_record, Some(&run), args.force, &app.ui)?;
+            let run_outcome =
+                pulled_json(&project, run_outcome, Some(run.to_string()), format!("{}/{run}", dataset_record.out_dir))?;
             if !app.ui.json() {
-                tell(app, args, &one);
-                app.ui.value(&one.path);
+                report_pulled(app, args, &run_outcome);
+                app.ui.print_value(&run_outcome.path);
             }
-            pulled.push(one);
+            pulled.push(run_outcome);
         }
     }
-    let complete = pulled.iter().all(|one| one.complete);
+    let complete = pulled.iter().all(|run_outcome| run_outcome.complete);
     if app.ui.json() {
-        app.ui.data_json(&Shown { data_version: locked.version.to_string(), complete, pulled });
+        app.ui.print_json(&PullJson { data_version: dataset_record.version.to_string(), complete, pulled });
     } else if args.runs.is_empty() {
-        pulled.iter().for_each(|all| tell(app, args, all));
+        pulled.iter().for_each(|outcome| report_pulled(app, args, outcome));
     }
     hooks::warn_unreached(app, &project.repo);
-    Ok(if complete { Outcome::Done } else { Outcome::CheckFailed })
+    Ok(if complete { CommandOutcome::Done } else { CommandOutcome::CheckFailed })
 }
 
-fn taken(project: &Project, done: sync::pull::Pulled, run: Option<String>, path: String) -> Result<Pulled, Error> {
-    let mut pulled = Pulled {
+fn pulled_json(
+    project: &Project,
+    outcome: sync::pull::PullOutcome,
+    run: Option<String>,
+    path: String,
+) -> Result<PulledJson, Error> {
+    let mut pulled = PulledJson {
         run,
         path,
-        complete: done.kept.is_empty(),
-        changed: done.replaced,
+        complete: outcome.local_changes.is_empty(),
+        changed: outcome.replaced,
         missing_bytes: 0,
-        unsaved: done.kept,
+        unsaved: outcome.local_changes,
         refused: Vec::new(),
     };
-    match done.synced {
-        Synced::Nothing => {}
-        Synced::Done { changed } => pulled.changed += changed,
-        Synced::Partly { missing, .. } => (pulled.complete, pulled.missing_bytes) = (false, missing),
+    match outcome.sync {
+        SyncOutcome::NoDataset => {}
+        SyncOutcome::Done { changed } => pulled.changed += changed,
+        SyncOutcome::Partial { missing, .. } => (pulled.complete, pulled.missing_bytes) = (false, missing),
         // Which they are, DVC did not tell.
-        Synced::Unsaved { .. } => pulled.complete = false,
-        Synced::Refused { changed, paths } => {
+        SyncOutcome::LocalChanges { .. } => pulled.complete = false,
+        SyncOutcome::Refused { changed, paths } => {
             pulled.complete = false;
             pulled.changed += changed;
             pulled.refused = paths;
         }
-        Synced::Missing { why } | Synced::Left { what: why } => {
-            let hint = match AbsentRemote::of(project.dvc_settings()?) {
+        SyncOutcome::Missing { why } | SyncOutcome::TooLarge { reason: why } => {
+            let hint = match AbsentRemote::from_settings(project.dvc_settings()?) {
                 Some(absent) => absent.hints().swap_remove(0),
                 None => "`dvc remote list` shows where it is looked for; it may not have been pushed yet".into(),
             };
@@ -126,7 +134,7 @@ fn taken(project: &Project, done: sync::pull::Pulled, run: Option<String>, path:
     Ok(pulled)
 }
 
-fn tell(app: &App, args: &Args, pulled: &Pulled) {
+fn report_pulled(app: &App, args: &Args, pulled: &PulledJson) {
     const SHOWN: usize = 10;
     for path in pulled.unsaved.iter().take(SHOWN) {
         app.ui.warn(&format!("left as it is, with changes that are in no commit: {path}"));
@@ -137,7 +145,7 @@ fn tell(app: &App, args: &Args, pulled: &Pulled) {
     let files = if pulled.changed > 0 { format!("; files changed: {}", pulled.changed) } else { String::new() };
     let what = pulled.run.as_deref().unwrap_or("the dataset");
     if pulled.missing_bytes > 0 {
-        app.ui.warn(&format!("{} are still missing", size(pulled.missing_bytes)));
+        app.ui.warn(&format!("{} are still missing", format_bytes(pulled.missing_bytes)));
     } else if pulled.complete {
         app.ui.status(&format!("{what} is as dvc.lock says{files}"));
     } else if !pulled.refused.is_empty() || !pulled.unsaved.is_empty() {
@@ -150,7 +158,7 @@ fn tell(app: &App, args: &Args, pulled: &Pulled) {
     if args.force {
         app.ui.hint("nothing is put in their place: move them away, then run it again");
     } else {
-        let typed: String = pulled.run.iter().map(|run| format!(" {}", quoted(run))).collect();
+        let typed: String = pulled.run.iter().map(|run| format!(" {}", shell_quote(run))).collect();
         app.ui.hint(&format!(
             "`capture-hook pull --force{typed}` puts the committed files in their place; `dvc commit` keeps the changes"
         ));
@@ -158,18 +166,24 @@ fn tell(app: &App, args: &Args, pulled: &Pulled) {
 }
 
 /// The run of the data version that the user means.
-fn held_run(app: &App, project: &Project, catalog: &Catalog, query: &str, held: &[Known]) -> Result<RunKey, Error> {
-    let target = match project.resolve_among(catalog, &app.cwd, query, held) {
+fn resolve_held_run(
+    app: &App,
+    project: &Project,
+    catalog: &Catalog,
+    query: &str,
+    held_runs: &[CatalogRun],
+) -> Result<RunKey, Error> {
+    let target = match project.resolve_among(catalog, &app.cwd, query, held_runs) {
         Err(ProjectError::Resolve(error @ ResolveError::NotFound { .. })) => {
             project.resolve_run(catalog, &app.cwd, query).map_err(|_| error)?
         }
         other => other?,
     };
-    if held.iter().any(|run| run.key == target.key) {
+    if held_runs.iter().any(|run| run.key == target.key) {
         return Ok(target.key);
     }
     let run = target.key;
-    let typed = quoted(run.to_string());
+    let typed = shell_quote(run.to_string());
     Err(Error::new(ExitKind::Setup, "no_such_run", format!("the checked-out data version holds no run {run}"))
         .hint(format!("`capture-hook log {typed}` lists the commits that hold it")))
 }

@@ -1,11 +1,11 @@
 //! `capture-hook push`: data to the DVC remote, without git.
 
-use crate::app::{App, Outcome};
-use crate::dvc::remote::missing::Look;
+use crate::app::{App, CommandOutcome};
+use crate::dvc::remote::missing::CheckDepth;
 use crate::error::Error;
-use crate::git::{Oid, Range};
+use crate::git::{CommitRange, Oid};
 use crate::project::Project;
-use crate::sync::push::Needed;
+use crate::sync::push::RequiredVersion;
 
 /// Arguments of `push`.
 #[derive(Debug, clap::Args)]
@@ -20,7 +20,7 @@ Examples:
   capture-hook push v1.0..HEAD")]
 pub struct Args {
     /// Commits, tags, or ranges A..B. Default: HEAD, and all commits that no git remote has yet.
-    #[arg(value_name = "REV", add = super::complete::tags())]
+    #[arg(value_name = "REV", add = super::complete::tag_candidates())]
     pub revs: Vec<String>,
     /// All commits that REV (default: HEAD) reaches.
     #[arg(long)]
@@ -28,55 +28,62 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
-    let project = app.project()?;
-    let needed = needed(&project, args)?;
-    let done = project.upload(&needed, Look::AtFiles, &app.ui)?;
-    if !needed.is_empty() {
-        super::tag::catch_up(app, &project)?;
+pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
+    let project = app.open_project()?;
+    let required = required_versions(&project, args)?;
+    let upload = project.upload_versions(&required, CheckDepth::AllFiles, &app.ui)?;
+    if !required.is_empty() {
+        super::tag::move_left_tags(app, &project)?;
     }
     if app.ui.json() {
-        let versions: Vec<_> = needed
+        let versions: Vec<_> = required
             .iter()
             .map(|n| serde_json::json!({"version": n.version.to_string(), "commit": n.commit.as_str()}))
             .collect();
-        app.ui.data_json(&serde_json::json!({"versions": versions, "said": done.said}));
-        return Ok(Outcome::Done);
+        app.ui.print_json(&serde_json::json!({"versions": versions, "said": upload.message}));
+        return Ok(CommandOutcome::Done);
     }
-    app.ui.status(&done.said);
+    app.ui.status(&upload.message);
     // What git's remotes have went with its data: the remote lost it since, or is another one.
-    let lost = |n: &&Needed| done.sent.contains(&n.version) && project.repo.on_a_remote(&n.commit).unwrap_or(false);
-    if !args.all && needed.iter().any(|n| lost(&n)) {
+    let is_lost = |n: &&RequiredVersion| {
+        upload.uploaded.contains(&n.version) && project.repo.is_on_remote(&n.commit).unwrap_or(false)
+    };
+    if !args.all && required.iter().any(|n| is_lost(&n)) {
         app.ui.hint("the remote may lack older data, too: `capture-hook push --all` sends it");
     }
-    Ok(Outcome::Done)
+    Ok(CommandOutcome::Done)
 }
 
-fn needed(project: &Project, args: &Args) -> Result<Vec<Needed>, Error> {
-    let mut needed = Vec::new();
+fn required_versions(project: &Project, args: &Args) -> Result<Vec<RequiredVersion>, Error> {
+    let mut required = Vec::new();
     if args.revs.is_empty() {
         let head: Vec<Oid> = project.repo.find_commit_id("HEAD")?.into_iter().collect();
         let exclude_refs = if args.all { Vec::new() } else { vec!["refs/remotes/*".into()] };
         for commit in &head {
-            needed.extend(project.needed_by(commit)?);
+            required.extend(project.required_version_of(commit)?);
         }
-        needed.extend(project.all_needed(&Range { include: head, exclude: Vec::new(), exclude_refs })?);
+        required.extend(project.all_required_versions(&CommitRange {
+            include: head,
+            exclude: Vec::new(),
+            exclude_refs,
+        })?);
     }
     for rev in &args.revs {
         match rev.split_once("..") {
             Some((from, to)) => {
-                let end = |rev: &str| project.repo.resolve(if rev.is_empty() { "HEAD" } else { rev });
-                let range = Range { include: vec![end(to)?], exclude: vec![end(from)?], exclude_refs: Vec::new() };
-                needed.extend(project.all_needed(&range)?);
+                let end = |rev: &str| project.repo.resolve_commit(if rev.is_empty() { "HEAD" } else { rev });
+                let range =
+                    CommitRange { include: vec![end(to)?], exclude: vec![end(from)?], exclude_refs: Vec::new() };
+                required.extend(project.all_required_versions(&range)?);
             }
             None if args.all => {
-                let include = vec![project.repo.resolve(rev)?];
-                needed.extend(project.all_needed(&Range { include, ..Range::default() })?);
+                let include = vec![project.repo.resolve_commit(rev)?];
+                required.extend(project.all_required_versions(&CommitRange { include, ..CommitRange::default() })?);
             }
-            None => needed.extend(project.needed_by(&project.repo.resolve(rev)?)?),
+            None => required.extend(project.required_version_of(&project.repo.resolve_commit(rev)?)?),
         }
     }
-    needed.sort_by_key(|n| n.version);
-    needed.dedup_by_key(|n| n.version);
-    Ok(needed)
+    required.sort_by_key(|n| n.version);
+    required.dedup_by_key(|n| n.version);
+    Ok(required)
 }

@@ -2,14 +2,14 @@
 
 use serde::Serialize;
 
-use crate::app::{App, Outcome};
+use crate::app::{App, CommandOutcome};
 use crate::commit::resolve;
-use crate::commit::resolve::{Settled, how_to_settle};
-use crate::dataset::merge::lockfile::Choice;
+use crate::commit::resolve::{ConflictOutcome, resolve_hint};
+use crate::dataset::merge::lockfile::RunChoice;
 use crate::error::Error;
-use crate::git::Operation;
+use crate::git::GitOperation;
 use crate::project::{Project, ProjectError};
-use crate::support::process::quoted;
+use crate::support::process::shell_quote;
 
 /// Arguments of `resolve`.
 #[derive(Debug, clap::Args)]
@@ -25,17 +25,17 @@ Examples:
   capture-hook get demo/r1 --rev MERGE_HEAD -o ../their-r1     look at the other side's first")]
 pub struct Args {
     /// The run.
-    #[arg(value_name = "RUN", add = super::complete::runs())]
+    #[arg(value_name = "RUN", add = super::complete::run_candidates())]
     pub run: String,
     /// Which files it is to have.
     #[command(flatten)]
-    pub side: Side,
+    pub side: SideArgs,
 }
 
 /// Whose files.
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
-pub struct Side {
+pub struct SideArgs {
     /// The current side's files stay.
     #[arg(long)]
     pub ours: bool,
@@ -49,69 +49,75 @@ pub struct Side {
 
 /// What `--json` prints.
 #[derive(Serialize)]
-struct Shown {
+struct ResolveJson {
     run: String,
     choice: &'static str,
     kept_as: Option<String>,
-    settled: bool,
+    #[serde(rename = "settled")]
+    resolved: bool,
     data_version: Option<String>,
     disputed: Vec<String>,
 }
 
 /// Runs the command.
-pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
-    let mut project = app.project()?;
+pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
+    let mut project = app.open_project()?;
     let choice = match args.side {
-        Side { theirs: true, .. } => Choice::Theirs,
-        Side { both: true, .. } => Choice::Both,
-        Side { .. } => Choice::Ours,
+        SideArgs { theirs: true, .. } => RunChoice::Theirs,
+        SideArgs { both: true, .. } => RunChoice::Both,
+        SideArgs { .. } => RunChoice::Ours,
     };
-    let settled = project.settle(&app.cwd, &args.run, choice, &app.ui)?;
+    let outcome = project.resolve_conflict(&app.cwd, &args.run, choice, &app.ui)?;
     if app.ui.json() {
-        app.ui.data_json(&Shown {
-            run: settled.run.to_string(),
-            choice: resolve::name(choice),
-            kept_as: settled.kept_as.as_ref().map(ToString::to_string),
-            settled: settled.locked.is_some(),
-            data_version: settled.locked.as_ref().map(|locked| locked.version.to_string()),
-            disputed: settled.disputed.iter().map(ToString::to_string).collect(),
+        app.ui.print_json(&ResolveJson {
+            run: outcome.run.to_string(),
+            choice: resolve::choice_name(choice),
+            kept_as: outcome.kept_as.as_ref().map(ToString::to_string),
+            resolved: outcome.record.is_some(),
+            data_version: outcome.record.as_ref().map(|dataset_record| dataset_record.version.to_string()),
+            disputed: outcome.disputed.iter().map(ToString::to_string).collect(),
         });
-        return Ok(Outcome::Done);
+        return Ok(CommandOutcome::Done);
     }
-    let run = &settled.run;
-    match (choice, &settled.kept_as) {
-        (Choice::Ours, _) => app.ui.line(&format!("{run}: our files stay")),
-        (Choice::Theirs, _) => app.ui.line(&format!("{run}: their files stay")),
-        (Choice::Both, Some(name)) => app.ui.line(&format!("{run}: our files stay; theirs are {name}")),
-        (Choice::Both, None) => app.ui.line(&format!("{run}: the files of the side that has it stay")),
+    let run = &outcome.run;
+    match (choice, &outcome.kept_as) {
+        (RunChoice::Ours, _) => app.ui.print_line(&format!("{run}: our files stay")),
+        (RunChoice::Theirs, _) => app.ui.print_line(&format!("{run}: their files stay")),
+        (RunChoice::Both, Some(name)) => app.ui.print_line(&format!("{run}: our files stay; theirs are {name}")),
+        (RunChoice::Both, None) => app.ui.print_line(&format!("{run}: the files of the side that has it stay")),
     }
-    tell_rest(app, &project, &settled)?;
-    Ok(Outcome::Done)
+    report_remaining(app, &project, &outcome)?;
+    Ok(CommandOutcome::Done)
 }
 
 /// What is left to do.
-fn tell_rest(app: &App, project: &Project, settled: &Settled) -> Result<(), Error> {
-    for clash in &settled.others {
-        app.ui.warn(&format!("dvc.lock stays in conflict: {clash}"));
+fn report_remaining(app: &App, project: &Project, outcome: &ConflictOutcome) -> Result<(), Error> {
+    for conflict in &outcome.others {
+        app.ui.warn(&format!("dvc.lock stays in conflict: {conflict}"));
     }
-    for run in &settled.disputed {
+    for run in &outcome.disputed {
         app.ui.status(&format!("{run} is disputed still"));
-        app.ui.hint(&how_to_settle(run));
+        app.ui.hint(&resolve_hint(run));
     }
-    let Some(locked) = &settled.locked else { return Ok(()) };
-    app.ui.status(&format!("dvc.lock holds every other run of both sides: data version {}", locked.version));
-    let mut left: Vec<String> =
-        project.repo.conflicts(false).map_err(ProjectError::from)?.into_iter().map(|(path, ..)| quoted(path)).collect();
-    left.dedup();
-    let conclude = match project.repo.operation() {
-        Some(Operation::Rebase) => "git rebase --continue",
-        Some(Operation::CherryPick) => "git cherry-pick --continue",
-        Some(Operation::Revert) => "git revert --continue",
+    let Some(dataset_record) = &outcome.record else { return Ok(()) };
+    app.ui.status(&format!("dvc.lock holds every other run of both sides: data version {}", dataset_record.version));
+    let mut remaining: Vec<String> = project
+        .repo
+        .index_conflicts(false)
+        .map_err(ProjectError::from)?
+        .into_iter()
+        .map(|(path, ..)| shell_quote(path))
+        .collect();
+    remaining.dedup();
+    let conclude = match project.repo.current_operation() {
+        Some(GitOperation::Rebase) => "git rebase --continue",
+        Some(GitOperation::CherryPick) => "git cherry-pick --continue",
+        Some(GitOperation::Revert) => "git revert --continue",
         _ => "git commit",
     };
-    app.ui.hint(&match left.as_slice() {
+    app.ui.hint(&match remaining.as_slice() {
         [] => format!("`{conclude}` concludes it"),
-        left => format!("settle what else is in conflict ({}), then `{conclude}`", left.join(", ")),
+        remaining => format!("settle what else is in conflict ({}), then `{conclude}`", remaining.join(", ")),
     });
     Ok(())
 }

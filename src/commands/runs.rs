@@ -7,16 +7,16 @@ use std::sync::{Mutex, PoisonError};
 use anstyle::{AnsiColor, Style};
 
 use super::complete;
-use crate::app::{App, Outcome};
-use crate::columnar::KeyFigures;
-use crate::dataset::location::Place;
+use crate::app::{App, CommandOutcome};
+use crate::columnar::RunMetrics;
+use crate::dataset::location::RunLocation;
 use crate::error::{Error, Explain};
-use crate::formats::json::Value;
-use crate::history::Change;
-use crate::history::catalog::{Catalog, Known};
-use crate::output::json::{RunRow, Runs};
-use crate::output::table::{Cell, Column, Table, styled};
-use crate::output::{Text, human};
+use crate::formats::json::JsonValue;
+use crate::history::DatasetCommit;
+use crate::history::catalog::{Catalog, CatalogRun};
+use crate::output::json::{RunJson, RunsJson};
+use crate::output::table::{Cell, Column, TextTable, styled_cell};
+use crate::output::{StyledText, human};
 use crate::project::Project;
 use crate::run::StartTime;
 use crate::support::progress::Progress;
@@ -37,18 +37,18 @@ SUCCESS is the share of episodes that reached the goal, REWARD the mean reward o
 known once it is ingested (`capture-hook show RUN` works them out).")]
 pub struct Args {
     /// Only the runs of this experiment.
-    #[arg(short, long, value_name = "EXPERIMENT", add = complete::experiments())]
+    #[arg(short, long, value_name = "EXPERIMENT", add = complete::experiment_candidates())]
     experiment: Option<String>,
     /// What comes first: the newest, the highest reward or success, the fewest steps, or by name.
     #[arg(long, value_name = "KEY", default_value = "time")]
-    sort: Sort,
+    sort: RunSort,
     /// Only runs that are in no commit.
     #[arg(long)]
     new: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Sort {
+enum RunSort {
     Time,
     Reward,
     Success,
@@ -57,23 +57,23 @@ enum Sort {
 }
 
 /// Runs the command.
-pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
-    let project = app.project()?;
-    let catalog = project.catalog()?;
-    let wanted: Vec<Known> = catalog
+pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
+    let project = app.open_project()?;
+    let catalog = project.load_catalog()?;
+    let selected_runs: Vec<CatalogRun> = catalog
         .runs()
         .filter(|run| args.experiment.as_deref().is_none_or(|e| run.key.experiment() == e))
-        .filter(|run| !args.new || !run.seen.in_history)
+        .filter(|run| !args.new || !run.sources.in_history)
         .collect();
-    let mut rows = facts(app, &project, &catalog, &wanted)?;
-    sort(&mut rows, args.sort);
+    let mut rows = run_rows(app, &project, &catalog, &selected_runs)?;
+    sort_rows(&mut rows, args.sort);
     if app.ui.json() {
-        app.ui.data_json(&Runs { runs: rows });
+        app.ui.print_json(&RunsJson { runs: rows });
     } else if rows.is_empty() {
-        nothing(app, args, &project, &catalog)?;
+        report_no_runs(app, args, &project, &catalog)?;
     } else {
-        let pager = project.repo.config("core.pager")?;
-        app.ui.page(&table(app, &rows), &app.env, pager.as_deref());
+        let pager = project.repo.config_value("core.pager")?;
+        app.ui.page_text(&render_table(app, &rows), &app.env, pager.as_deref());
     }
     for run in &catalog.left_out {
         app.ui.warn(&run.to_string());
@@ -83,29 +83,34 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
         catalog.duplicates.explain().hints.iter().for_each(|hint| app.ui.hint(hint));
     }
     hooks::warn_unreached(app, &project.repo);
-    Ok(Outcome::Done)
+    Ok(CommandOutcome::Done)
 }
 
 /// Each run's row. What lies in files is read by several threads.
-fn facts(app: &App, project: &Project, catalog: &Catalog, wanted: &[Known]) -> Result<Vec<RunRow>, Error> {
+fn run_rows(
+    app: &App,
+    project: &Project,
+    catalog: &Catalog,
+    catalog_runs: &[CatalogRun],
+) -> Result<Vec<RunJson>, Error> {
     let mut drafts = Vec::new();
-    for known in wanted {
-        let change = catalog.history.newest(&known.key);
-        let place = project.place(catalog, known, None)?;
-        drafts.push((row(catalog, known, change, place.as_ref()), place));
+    for catalog_run in catalog_runs {
+        let change = catalog.history.latest_commit(&catalog_run.key);
+        let location = project.run_location(catalog, catalog_run, None)?;
+        drafts.push((draft_row(catalog, catalog_run, change, location.as_ref()), location));
     }
     let bar = app.ui.progress("reading runs", None);
-    let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::with_capacity(drafts.len())));
+    let (next_index, finished) = (AtomicUsize::new(0), Mutex::new(Vec::with_capacity(drafts.len())));
     let work = || {
         loop {
-            let at = next.fetch_add(1, Order::Relaxed);
-            let Some((row, place)) = drafts.get(at) else { break };
+            let at = next_index.fetch_add(1, Order::Relaxed);
+            let Some((row, location)) = drafts.get(at) else { break };
             let mut row = row.clone();
-            if let Some(place) = place {
-                read(&mut row, place);
+            if let Some(location) = location {
+                fill_from_files(&mut row, location);
             }
-            bar.advance(1);
-            done.lock().unwrap_or_else(PoisonError::into_inner).push(row);
+            bar.advance_by(1);
+            finished.lock().unwrap_or_else(PoisonError::into_inner).push(row);
         }
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(drafts.len().max(1));
@@ -114,59 +119,64 @@ fn facts(app: &App, project: &Project, catalog: &Catalog, wanted: &[Known]) -> R
             scope.spawn(work);
         }
     });
-    Ok(done.into_inner().unwrap_or_else(PoisonError::into_inner))
+    Ok(finished.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
-fn row(catalog: &Catalog, known: &Known, change: Option<&Change>, place: Option<&Place>) -> RunRow {
-    let key = &known.key;
+fn draft_row(
+    catalog: &Catalog,
+    catalog_run: &CatalogRun,
+    change: Option<&DatasetCommit>,
+    location: Option<&RunLocation>,
+) -> RunJson {
+    let key = &catalog_run.key;
     let tags = catalog.history.tags_of(key);
     let record = tags.last().and_then(|tag| tag.record.as_ref());
-    let here = match place {
-        None | Some(Place::Recorded(_)) if known.seen.in_history => "none",
-        Some(Place::Cache { cache, entries, .. }) if !entries.iter().all(|e| cache.has(e.md5)) => "some",
+    let cached_share = match location {
+        None | Some(RunLocation::Recorded(_)) if catalog_run.sources.in_history => "none",
+        Some(RunLocation::Cache { cache, entries, .. }) if !entries.iter().all(|e| cache.has_object(e.md5)) => "some",
         None => "none",
         Some(_) => "all",
     };
-    RunRow {
+    RunJson {
         run: key.to_string(),
         experiment: key.experiment().into(),
         run_id: key.run_id().into(),
         start_time: None,
-        recorded: known.seen.recorded.clone(),
+        recorded: catalog_run.sources.recorded.clone(),
         duplicates: catalog.duplicates.0.get(key).cloned().unwrap_or_default(),
-        in_dataset: known.seen.in_dataset,
+        in_dataset: catalog_run.sources.in_dataset,
         selected: catalog.selected.as_ref() == Some(key),
         commit: change.map(|c| c.commit.id.to_string()),
-        committed_at: change.map(|c| human::iso(c.commit.time)),
-        data_version: change.map(|c| c.locked.version.to_string()).or_else(|| record.map(|r| r.data.to_string())),
+        committed_at: change.map(|c| human::format_iso(c.commit.time)),
+        data_version: change.map(|c| c.record.version.to_string()).or_else(|| record.map(|r| r.data.to_string())),
         tags: tags.iter().map(|tag| tag.tag.name.clone()).collect(),
-        here,
+        cached: cached_share,
         config_hash: record.and_then(|r| r.config.clone()),
         steps: record.and_then(|r| r.steps),
         episodes: record.and_then(|r| r.episodes),
-        figures: None,
+        metrics: None,
     }
 }
 
 /// What a run's own files add.
-fn read(row: &mut RunRow, place: &Place) {
-    let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).map(str::to_owned);
-    if let Some(run) = place.run_json() {
+fn fill_from_files(row: &mut RunJson, location: &RunLocation) {
+    let text = |value: &JsonValue, key: &str| value.get(key).and_then(JsonValue::as_str).map(str::to_owned);
+    if let Some(run) = location.read_run_json() {
         row.start_time = text(&run, "start_time");
-        row.config_hash = run.get("env_config").map(Value::config_hash).or(row.config_hash.take());
+        row.config_hash = run.get("env_config").map(JsonValue::config_hash).or(row.config_hash.take());
     }
-    if let Some(Ok(figures)) = place.parquet_figures() {
-        (row.steps, row.episodes) = (Some(figures.steps), Some(figures.episodes));
-        row.figures = Some(figures);
+    if let Some(Ok(metrics)) = location.read_metrics() {
+        (row.steps, row.episodes) = (Some(metrics.steps), Some(metrics.episodes));
+        row.metrics = Some(metrics);
     }
 }
 
-fn sort(rows: &mut [RunRow], by: Sort) {
-    let figure = |row: &RunRow, of: fn(&columnar::KeyFigures) -> Option<f64>| row.figures.as_ref().and_then(of);
+fn sort_rows(rows: &mut [RunJson], by: RunSort) {
+    let metric_of = |row: &RunJson, of: fn(&columnar::RunMetrics) -> Option<f64>| row.metrics.as_ref().and_then(of);
     // What is not known comes last, whatever the order.
-    let known = |a: Option<f64>, b: Option<f64>, up: bool| match (a, b) {
+    let compare_known = |a: Option<f64>, b: Option<f64>, ascending: bool| match (a, b) {
         (Some(a), Some(b)) => {
-            if up {
+            if ascending {
                 a.total_cmp(&b)
             } else {
                 b.total_cmp(&a)
@@ -178,27 +188,29 @@ fn sort(rows: &mut [RunRow], by: Sort) {
     };
     rows.sort_by(|a, b| {
         let first = match by {
-            Sort::Time => age(b).cmp(&age(a)),
-            Sort::Reward => known(figure(a, |f| f.mean_reward), figure(b, |f| f.mean_reward), false),
-            Sort::Success => known(figure(a, |f| f.success_rate), figure(b, |f| f.success_rate), false),
-            Sort::Steps => known(figure(a, |f| f.mean_steps), figure(b, |f| f.mean_steps), true),
-            Sort::Name => Ordering::Equal,
+            RunSort::Time => start_order(b).cmp(&start_order(a)),
+            RunSort::Reward => compare_known(metric_of(a, |f| f.mean_reward), metric_of(b, |f| f.mean_reward), false),
+            RunSort::Success => {
+                compare_known(metric_of(a, |f| f.success_rate), metric_of(b, |f| f.success_rate), false)
+            }
+            RunSort::Steps => compare_known(metric_of(a, |f| f.mean_steps), metric_of(b, |f| f.mean_steps), true),
+            RunSort::Name => Ordering::Equal,
         };
         first.then_with(|| a.run.cmp(&b.run))
     });
 }
 
 /// What runs are ordered by in time, `latest` last.
-fn age(row: &RunRow) -> (StartTime, &str, &str) {
+fn start_order(row: &RunJson) -> (StartTime, &str, &str) {
     let start = row.start_time.as_deref().map_or_else(StartTime::default, StartTime::new);
     (start, &row.experiment, &row.run_id)
 }
 
-fn table(app: &App, rows: &[RunRow]) -> Text {
+fn render_table(app: &App, rows: &[RunJson]) -> StyledText {
     const GREEN: Style = AnsiColor::Green.on_default();
     const YELLOW: Style = AnsiColor::Yellow.on_default();
     const DIM: Style = Style::new().dimmed();
-    let mut table = Table::new([
+    let mut table = TextTable::new([
         Column::Left(""),
         Column::Left("RUN"),
         Column::Spare("STARTED"),
@@ -208,35 +220,35 @@ fn table(app: &App, rows: &[RunRow]) -> Text {
         Column::Right("REWARD"),
         Column::Left("STATE"),
     ]);
-    let count = |n: Option<u64>| n.map_or_else(|| "-".into(), human::count);
-    let figure = |row: &RunRow, of: fn(&KeyFigures) -> Option<f64>, say: fn(f64) -> String| {
-        row.figures.as_ref().and_then(of).map_or_else(|| "-".into(), say)
+    let count = |n: Option<u64>| n.map_or_else(|| "-".into(), human::format_count);
+    let metric_text = |row: &RunJson, of: fn(&RunMetrics) -> Option<f64>, say: fn(f64) -> String| {
+        row.metrics.as_ref().and_then(of).map_or_else(|| "-".into(), say)
     };
     for row in rows {
-        let state: Cell = match state(row) {
-            "new" => styled("new", YELLOW),
-            "ingested" => styled("ingested", YELLOW),
-            "elsewhere" => styled("elsewhere", DIM),
-            state => styled(state, GREEN),
+        let state: Cell = match run_state(row) {
+            "new" => styled_cell("new", YELLOW),
+            "ingested" => styled_cell("ingested", YELLOW),
+            "elsewhere" => styled_cell("elsewhere", DIM),
+            state => styled_cell(state, GREEN),
         };
         let started = row.start_time.as_deref().unwrap_or("-");
-        table.row([
-            styled(if row.selected { "*" } else { " " }, GREEN.bold()),
+        table.push_row([
+            styled_cell(if row.selected { "*" } else { " " }, GREEN.bold()),
             (&row.run).into(),
             started.get(..10).unwrap_or(started).into(),
             count(row.steps).into(),
             count(row.episodes).into(),
-            figure(row, |f| f.success_rate, human::percent).into(),
-            figure(row, |f| f.mean_reward, human::number).into(),
+            metric_text(row, |f| f.success_rate, human::format_percent).into(),
+            metric_text(row, |f| f.mean_reward, human::format_number).into(),
             state,
         ]);
     }
-    table.render(app.ui.width())
+    table.render_text(app.ui.terminal_width())
 }
 
-fn state(row: &RunRow) -> &'static str {
+fn run_state(row: &RunJson) -> &'static str {
     match (row.commit.is_some() || !row.tags.is_empty(), row.in_dataset, row.recorded.is_some()) {
-        (true, ..) if row.here == "all" => "committed",
+        (true, ..) if row.cached == "all" => "committed",
         (true, ..) => "elsewhere",
         (false, true, _) => "ingested",
         (false, false, true) => "new",
@@ -245,7 +257,7 @@ fn state(row: &RunRow) -> &'static str {
     }
 }
 
-fn nothing(app: &App, args: &Args, project: &Project, catalog: &Catalog) -> Result<(), Error> {
+fn report_no_runs(app: &App, args: &Args, project: &Project, catalog: &Catalog) -> Result<(), Error> {
     let mut experiments: Vec<String> = catalog.runs().map(|run| run.key.experiment().to_owned()).collect();
     experiments.dedup();
     match &args.experiment {
@@ -255,7 +267,7 @@ fn nothing(app: &App, args: &Args, project: &Project, catalog: &Catalog) -> Resu
         }
         _ if args.new && !experiments.is_empty() => app.ui.status("every recorded run is committed"),
         _ => {
-            let results = project.config()?.results_dir;
+            let results = project.read_config()?.results_dir;
             app.ui.status("there are no runs yet");
             app.ui.hint(&format!("recorders write them to {results}/<experiment>/<run_id>/"));
         }

@@ -4,18 +4,18 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::app::{App, Outcome};
+use crate::app::{App, CommandOutcome};
 use crate::error::{Error, ExitKind, Explain};
 use crate::git::Repo;
-use crate::output::{Choice, pick};
-use crate::project::dir::Workspace;
-use crate::project::held::Held;
+use crate::output::{PickOutcome, pick_line};
+use crate::project::dir::ProjectDir;
+use crate::project::held::RunMatch;
 use crate::project::include::LooseFiles;
-use crate::project::select::Pointed;
-use crate::project::{Project, tell_ignored};
+use crate::project::select::SelectionChange;
+use crate::project::{Project, report_ignored};
 use crate::run::discover::RunDir;
-use crate::support::process::quoted;
-use crate::validate::{Ignored, Report};
+use crate::support::process::shell_quote;
+use crate::validate::{IgnoredFinding, ValidationReport};
 use crate::{hooks, validate};
 
 /// Arguments of `select`.
@@ -37,7 +37,7 @@ Examples:
   capture-hook select latest && git commit -m 'New run' params.yaml")]
 pub struct Args {
     /// The run.
-    #[arg(value_name = "RUN", add = super::complete::runs())]
+    #[arg(value_name = "RUN", add = super::complete::run_candidates())]
     pub run: Option<String>,
     /// Select it even if it is invalid (a commit will still refuse it).
     #[arg(long)]
@@ -46,7 +46,7 @@ pub struct Args {
 
 /// What `--json` prints.
 #[derive(Serialize)]
-struct Shown<'a> {
+struct SelectJson<'a> {
     file: &'a str,
     old: Option<&'a str>,
     new: &'a str,
@@ -54,94 +54,100 @@ struct Shown<'a> {
     valid: bool,
     recorded_anew: bool,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    ignored: &'a [Ignored],
+    ignored: &'a [IgnoredFinding],
 }
 
 /// Runs the command.
-pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
-    let workspace = Workspace::find(&app.cwd)?;
+pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
+    let project_dir = ProjectDir::find(&app.cwd)?;
     let dir = match &args.run {
-        Some(run) => workspace.run(&app.cwd, run)?,
-        None => match picked(app, &workspace)? {
+        Some(run) => project_dir.resolve_run(&app.cwd, run)?,
+        None => match pick_run(app, &project_dir)? {
             Some(dir) => dir,
             None => {
                 app.ui.status("nothing was changed");
-                return Ok(Outcome::CheckFailed);
+                return Ok(CommandOutcome::CheckFailed);
             }
         },
     };
-    let run = args.run.clone().unwrap_or_else(|| workspace.shown(&dir));
+    let run = args.run.clone().unwrap_or_else(|| project_dir.relative_display(&dir));
     if !dir.is_dir() {
         return Err(Error::new(ExitKind::Setup, "no_such_run", format!("there is no run `{run}`"))
             .hint("`capture-hook runs` lists the runs there are"));
     }
-    let progress = app.ui.progress("validating", Some(Workspace::bytes(&dir)));
-    let report = validate::check(&dir, &workspace.shown(&dir), &workspace.validation()?, &progress)?;
+    let progress = app.ui.progress("validating", Some(ProjectDir::dir_size(&dir)));
+    let report =
+        validate::validate_run(&dir, &project_dir.relative_display(&dir), &project_dir.validate_options()?, &progress)?;
     drop(progress);
     if !report.ok {
-        show_faults(app, &report);
+        warn_findings(app, &report);
         if !args.force {
             app.ui.hint(&format!(
                 "nothing was changed; `capture-hook validate {}` shows the whole report, `--force` selects the run anyway",
-                quoted(&run)
+                shell_quote(&run)
             ));
-            return Ok(Outcome::CheckFailed);
+            return Ok(CommandOutcome::CheckFailed);
         }
         app.ui.warn(&format!("{} is invalid and selected all the same; a commit will refuse it", report.run_dir));
     }
-    let include = &workspace.config.ingest.include;
+    let include = &project_dir.config.ingest.include;
     let mut loose = LooseFiles::default();
-    loose.add(&dir, &report, include);
-    loose.tell(include, &app.ui);
-    let pointed = workspace.select(&dir)?;
-    let (held, in_git) = compared(app, &workspace, &pointed);
-    let repo = Repo::open(&workspace.root, &app.env).ok();
+    loose.add_run(&dir, &report, include);
+    loose.report_to(include, &app.ui);
+    let change = project_dir.select_run(&dir)?;
+    let (comparison, in_git) = compare_with_dataset(app, &project_dir, &change);
+    let repo = Repo::open(&project_dir.root, &app.env).ok();
     let warn_of_hooks = || repo.as_ref().is_some_and(|repo| hooks::warn_unreached(app, repo));
-    let anew = held.as_ref().and_then(Held::lack).filter(|_| !in_git || matches!(held, Some(Held::Changed { .. })));
+    let recorded_anew = comparison
+        .as_ref()
+        .and_then(RunMatch::mismatch)
+        .filter(|_| !in_git || matches!(comparison, Some(RunMatch::Changed { .. })));
     if app.ui.json() {
-        app.ui.data_json(&Shown {
-            file: &pointed.file,
-            old: pointed.old.as_deref(),
-            new: &pointed.new,
-            changed: pointed.changed,
+        app.ui.print_json(&SelectJson {
+            file: &change.file,
+            old: change.old.as_deref(),
+            new: &change.new,
+            changed: change.changed,
             valid: report.ok,
-            recorded_anew: anew.is_some(),
+            recorded_anew: recorded_anew.is_some(),
             ignored: &report.ignored,
         });
         warn_of_hooks();
-        return Ok(Outcome::Done);
+        return Ok(CommandOutcome::Done);
     }
-    tell_ignored(&report, &app.ui);
-    let old = pointed.old.as_deref().unwrap_or("(nothing)");
-    if pointed.changed {
-        app.ui.line(&format!("{}: {old} -> {}", pointed.file, pointed.new));
+    report_ignored(&report, &app.ui);
+    let old = change.old.as_deref().unwrap_or("(nothing)");
+    if change.changed {
+        app.ui.print_line(&format!("{}: {old} -> {}", change.file, change.new));
     } else {
-        app.ui.line(&format!("{}: {} is selected already", pointed.file, pointed.new));
+        app.ui.print_line(&format!("{}: {} is selected already", change.file, change.new));
     }
-    if let Some(lack) = &anew {
-        app.ui.status(&format!("{} was recorded anew: {lack}", pointed.new));
+    if let Some(difference) = &recorded_anew {
+        app.ui.status(&format!("{} was recorded anew: {difference}", change.new));
     }
     // The commit that is hinted at takes the run by them.
     warn_of_hooks();
-    let hidden = Project::open(&workspace.root, &app.env).ok().and_then(|project| project.sees(&pointed.file).err());
-    if let Some(stop) = hidden {
-        app.ui.warn(&stop.to_string());
-        stop.explain().hints.iter().for_each(|hint| app.ui.hint(hint));
-    } else if in_git && pointed.changed {
-        app.ui.hint(&format!("`git commit {} -m '…'` puts it into the dataset", quoted(&pointed.file)));
-    } else if !in_git && anew.is_some() {
+    let refused = Project::open(&project_dir.root, &app.env)
+        .ok()
+        .and_then(|project| project.check_visible_to_git(&change.file).err());
+    if let Some(refusal) = refused {
+        app.ui.warn(&refusal.to_string());
+        refusal.explain().hints.iter().for_each(|hint| app.ui.hint(hint));
+    } else if in_git && change.changed {
+        app.ui.hint(&format!("`git commit {} -m '…'` puts it into the dataset", shell_quote(&change.file)));
+    } else if !in_git && recorded_anew.is_some() {
         // Git sees no change in the params file.
-        app.ui.hint(&format!("`capture-hook publish {}` commits it", quoted(&pointed.new)));
+        app.ui.hint(&format!("`capture-hook publish {}` commits it", shell_quote(&change.new)));
     }
-    Ok(Outcome::Done)
+    Ok(CommandOutcome::Done)
 }
 
 /// How the dataset compares with the run that was selected, if that can be told, and whether git sees the selection.
-fn compared(app: &App, workspace: &Workspace, pointed: &Pointed) -> (Option<Held>, bool) {
-    let project = Project::open(&workspace.root, &app.env).ok();
-    match project.map(|project| project.note_selection(pointed)) {
+fn compare_with_dataset(app: &App, project_dir: &ProjectDir, change: &SelectionChange) -> (Option<RunMatch>, bool) {
+    let project = Project::open(&project_dir.root, &app.env).ok();
+    match project.map(|project| project.note_selection(change)) {
         None => (None, true),
-        Some(Ok(selection)) => (selection.held, selection.in_git),
+        Some(Ok(selection)) => (selection.run_match, selection.in_git),
         Some(Err(error)) => {
             app.ui.warn(&format!("whether the run was recorded anew cannot be told: {error}"));
             (None, true)
@@ -150,7 +156,7 @@ fn compared(app: &App, workspace: &Workspace, pointed: &Pointed) -> (Option<Held
 }
 
 /// The recorded run that the user picks, newest first; `None` where they leave it.
-fn picked(app: &App, workspace: &Workspace) -> Result<Option<PathBuf>, Error> {
+fn pick_run(app: &App, project_dir: &ProjectDir) -> Result<Option<PathBuf>, Error> {
     let missing = || {
         Error::new(ExitKind::Usage, "usage", "which run? RUN is missing, and there is no terminal to ask on")
             .hint("`capture-hook runs` lists the runs there are; `capture-hook select latest` takes the newest")
@@ -158,7 +164,7 @@ fn picked(app: &App, workspace: &Workspace) -> Result<Option<PathBuf>, Error> {
     if app.ui.json() {
         return Err(missing());
     }
-    let found = workspace.discover()?;
+    let found = project_dir.discover_runs()?;
     for run in &found.left_out {
         app.ui.warn(&run.to_string());
     }
@@ -168,10 +174,10 @@ fn picked(app: &App, workspace: &Workspace) -> Result<Option<PathBuf>, Error> {
             .hint("record one under results/, or see how it goes: `capture-hook demo`"));
     }
     runs.sort_by(|a, b| (&b.start, &b.key).cmp(&(&a.start, &a.key)));
-    let selected = workspace.selection()?.run_dir;
+    let selected = project_dir.read_selection()?.run_dir;
     let name = |run: &RunDir| {
         // A directory that is not called as its run is named too.
-        let (name, dir) = (run.name(), workspace.shown(&run.dir));
+        let (name, dir) = (run.name(), project_dir.relative_display(&run.dir));
         if dir.ends_with(&format!("/{name}")) { name } else { format!("{name} ({dir})") }
     };
     let width = runs.iter().map(|run| name(run).chars().count()).max().unwrap_or_default();
@@ -179,19 +185,20 @@ fn picked(app: &App, workspace: &Workspace) -> Result<Option<PathBuf>, Error> {
         .iter()
         .map(|run| {
             let day = run.start.text().map_or("-", |text| text.get(..16).unwrap_or(text)).replace('T', " ");
-            let mark = if selected.as_deref() == Some(&workspace.shown(&run.dir)) { "  selected" } else { "" };
+            let mark =
+                if selected.as_deref() == Some(&project_dir.relative_display(&run.dir)) { "  selected" } else { "" };
             format!("{:width$}  {day}{mark}", name(run))
         })
         .collect();
-    let asked = pick("Which run? (text filters, Enter selects, Esc leaves)", &lines);
-    match asked.map_err(|e| Error::new(ExitKind::Io, "terminal", format!("the terminal cannot be read: {e}")))? {
-        Choice::Line(at) => Ok(runs.into_iter().nth(at).map(|run| run.dir)),
-        Choice::Nothing => Ok(None),
-        Choice::NoTerminal => Err(missing()),
+    let choice = pick_line("Which run? (text filters, Enter selects, Esc leaves)", &lines);
+    match choice.map_err(|e| Error::new(ExitKind::Io, "terminal", format!("the terminal cannot be read: {e}")))? {
+        PickOutcome::Line(at) => Ok(runs.into_iter().nth(at).map(|run| run.dir)),
+        PickOutcome::Cancelled => Ok(None),
+        PickOutcome::NoTerminal => Err(missing()),
     }
 }
 
-fn show_faults(app: &App, report: &Report) {
+fn warn_findings(app: &App, report: &ValidationReport) {
     app.ui.warn(&format!("{} is not a valid run", report.run_dir));
     for finding in &report.findings {
         let line = finding.line.map(|n| format!(":{n}")).unwrap_or_default();

@@ -3,20 +3,20 @@
 use anstyle::{AnsiColor, Style};
 
 use super::complete;
-use crate::app::{App, Outcome};
-use crate::columnar::{Curve, KeyFigures};
-use crate::dataset::location::Place;
+use crate::app::{App, CommandOutcome};
+use crate::columnar::{BandCurve, RunMetrics};
+use crate::dataset::location::RunLocation;
 use crate::error::Error;
-use crate::formats::json::Value;
-use crate::history::Change;
-use crate::history::catalog::{Catalog, Target};
-use crate::history::summary::{Depth, Summary};
-use crate::output::json::{Seeds, Show, ShowFile, ShowHistory, ShowValidation};
-use crate::output::table::shortened;
-use crate::output::{Text, human, sparkline};
+use crate::formats::json::JsonValue;
+use crate::history::DatasetCommit;
+use crate::history::catalog::{Catalog, RunTarget};
+use crate::history::summary::{RunSummary, SummaryDepth};
+use crate::output::json::{SeedsJson, ShowFileJson, ShowHistoryJson, ShowJson, ShowValidationJson};
+use crate::output::table::shorten_text;
+use crate::output::{StyledText, human, render_sparkline};
 use crate::project::Project;
-use crate::support::visible::visible;
-use crate::validate::{Ignored, SeedSummary};
+use crate::support::visible::escape_control;
+use crate::validate::{IgnoredFinding, SeedSummary};
 
 /// Arguments of `show`.
 #[derive(Debug, clap::Args)]
@@ -29,127 +29,133 @@ Examples:
   capture-hook show latest:nav --json | jq .figures")]
 pub struct Args {
     /// The run or its tag: a path, experiment/run_id, a run id or a unique start of one, latest, latest:EXPERIMENT.
-    #[arg(value_name = "RUN|TAG", default_value = "latest", add = complete::runs_and_tags())]
+    #[arg(value_name = "RUN|TAG", default_value = "latest", add = complete::run_and_tag_candidates())]
     run: String,
 }
 
 /// Runs the command.
-pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
-    let project = app.project()?;
-    let catalog = project.catalog()?;
+pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
+    let project = app.open_project()?;
+    let catalog = project.load_catalog()?;
     let target = project.resolve_run(&catalog, &app.cwd, &args.run)?;
-    let place = project.locate(&catalog, &target)?;
-    let depth = if app.ui.json() { Depth::Figures } else { Depth::Trace };
+    let location = project.locate_run(&catalog, &target)?;
+    let depth = if app.ui.json() { SummaryDepth::Metrics } else { SummaryDepth::PlotData };
     let bar = app.ui.progress("reading the run", None);
-    let summary = project.summary(&place, depth, &bar)?;
+    let summary = project.summarize_run(&location, depth, &bar)?;
     drop(bar);
-    let shown = facts(&project, &catalog, &target, &place, &summary);
+    let shown = show_json(&project, &catalog, &target, &location, &summary);
     if app.ui.json() {
-        app.ui.data_json(&shown);
+        app.ui.print_json(&shown);
     } else {
-        let pager = project.repo.config("core.pager")?;
-        app.ui.page(&text(&shown, &summary), &app.env, pager.as_deref());
+        let pager = project.repo.config_value("core.pager")?;
+        app.ui.page_text(&render_text(&shown, &summary), &app.env, pager.as_deref());
     }
-    Ok(Outcome::Done)
+    Ok(CommandOutcome::Done)
 }
 
-fn facts(project: &Project, catalog: &Catalog, target: &Target, place: &Place, summary: &Summary) -> Show {
+fn show_json(
+    project: &Project,
+    catalog: &Catalog,
+    target: &RunTarget,
+    location: &RunLocation,
+    summary: &RunSummary,
+) -> ShowJson {
     let meta = summary.meta.as_ref();
-    let strict = |key: &str| meta.and_then(|m| m.raw.get(key)).filter(|v| !v.is_null()).map(Value::to_strict);
+    let strict = |key: &str| meta.and_then(|m| m.raw.get(key)).filter(|v| !v.is_null()).map(JsonValue::to_strict);
     let change = match &target.commit {
-        Some(commit) => catalog.history.changes.iter().find(|change| change.commit.id == *commit),
-        None => catalog.history.newest(&target.key),
+        Some(commit) => catalog.history.dataset_commits.iter().find(|change| change.commit.id == *commit),
+        None => catalog.history.latest_commit(&target.key),
     };
-    Show {
+    ShowJson {
         run: target.key.to_string(),
         experiment: target.key.experiment().into(),
         run_id: target.key.run_id().into(),
-        source: place.words(),
-        path: place.dir().map(|dir| dir.strip_prefix(&project.root).unwrap_or(dir).to_string_lossy().into_owned()),
+        source: location.label(),
+        path: location.dir().map(|dir| dir.strip_prefix(&project.root).unwrap_or(dir).to_string_lossy().into_owned()),
         start_time: meta.map(|m| m.start_time.clone()),
         schema_version: meta.map(|m| m.schema_version.clone()),
         package_version: meta.and_then(|m| m.package_version.clone()),
         git_sha: meta.and_then(|m| m.git_sha.clone()),
         base_seed: meta.and_then(|m| m.base_seed),
-        seeds: summary.seeds.map(seeds),
+        seeds: summary.seeds.map(seeds_json),
         config_hash: summary.config_hash.clone(),
         env_config: meta.map(|m| m.env_config.to_strict()),
         system: strict("system"),
-        history: change.map(|change| history(catalog, target, change)),
-        validation: summary.verdict.as_ref().map(|verdict| ShowValidation {
+        history: change.map(|change| history_json(catalog, target, change)),
+        validation: summary.verdict.as_ref().map(|verdict| ShowValidationJson {
             ok: verdict.ok,
             errors: verdict.errors.clone(),
             warnings: verdict.warnings.clone(),
             ignored: verdict.ignored.clone(),
         }),
-        figures: summary.figures.clone(),
-        files: summary.files.iter().map(|(path, bytes)| ShowFile { path: path.clone(), bytes: *bytes }).collect(),
+        metrics: summary.metrics.clone(),
+        files: summary.files.iter().map(|(path, bytes)| ShowFileJson { path: path.clone(), bytes: *bytes }).collect(),
     }
 }
 
-fn history(catalog: &Catalog, target: &Target, change: &Change) -> ShowHistory {
-    ShowHistory {
+fn history_json(catalog: &Catalog, target: &RunTarget, change: &DatasetCommit) -> ShowHistoryJson {
+    ShowHistoryJson {
         commit: change.commit.id.to_string(),
-        committed_at: human::iso(change.commit.time),
+        committed_at: human::format_iso(change.commit.time),
         author: change.commit.author.clone(),
         subject: change.commit.subject(),
-        data_version: change.locked.version.to_string(),
+        data_version: change.record.version.to_string(),
         tags: catalog.history.tags_of(&target.key).iter().map(|tag| tag.tag.name.clone()).collect(),
     }
 }
 
-fn seeds(seeds: SeedSummary) -> Seeds {
-    Seeds { unique_count: seeds.unique_count, min: seeds.min, max: seeds.max }
+fn seeds_json(seeds: SeedSummary) -> SeedsJson {
+    SeedsJson { unique_count: seeds.unique_count, min: seeds.min, max: seeds.max }
 }
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 
-fn text(show: &Show, summary: &Summary) -> Text {
-    let mut out = Text::new();
-    out.styled(BOLD, &show.run).end_line();
-    let mut line = |name: &str, value: Text| {
+fn render_text(show: &ShowJson, summary: &RunSummary) -> StyledText {
+    let mut out = StyledText::new();
+    out.push_styled(BOLD, &show.run).end_line();
+    let mut line = |name: &str, value: StyledText| {
         if !value.is_empty() {
-            out.add("  ").styled(DIM, format!("{name:<15} ")).append(&value).end_line();
+            out.push_str("  ").push_styled(DIM, format!("{name:<15} ")).push_text(&value).end_line();
         }
     };
     line("started", show.start_time.as_deref().unwrap_or_default().into());
-    line("recorder", recorder(show).into());
+    line("recorder", describe_recorder(show).into());
     line("where", show.path.as_deref().unwrap_or("DVC's cache").into());
-    line("validation", show.validation.as_ref().map(validation).unwrap_or_default());
+    line("validation", show.validation.as_ref().map(render_verdict).unwrap_or_default());
     if let Some(history) = &show.history {
         let commit = history.commit.get(..9).unwrap_or(&history.commit);
         let day = history.committed_at.get(..10).unwrap_or_default();
-        let mut said = Text::from(format!("{commit}  {}  ", history.subject));
-        said.styled(DIM, format!("({}, {day})", history.author));
-        line("commit", said);
+        let mut commit_text = StyledText::from(format!("{commit}  {}  ", history.subject));
+        commit_text.push_styled(DIM, format!("({}, {day})", history.author));
+        line("commit", commit_text);
         line("tags", history.tags.join(", ").into());
         line("data version", history.data_version.as_str().into());
     } else {
-        line("commit", dim("none yet"));
+        line("commit", dim_text("none yet"));
     }
     line("configuration", show.config_hash.as_ref().map(|hash| short_hash(hash)).unwrap_or_default().into());
     for (key, value) in config_lines(summary) {
-        let mut setting = Text::from(key);
-        setting.add(" ").styled(DIM, "=").add(format!(" {value}"));
+        let mut setting = StyledText::from(key);
+        setting.push_str(" ").push_styled(DIM, "=").push_str(format!(" {value}"));
         line("", setting);
     }
     line("seeds", show.seeds.as_ref().map(seed_text).unwrap_or_default().into());
-    if let Some(figures) = &show.figures {
-        figure_lines(figures, &mut |name, value| line(name, value.into()));
+    if let Some(metrics) = &show.metrics {
+        metric_lines(metrics, &mut |name, value| line(name, value.into()));
     }
-    if let Some(trace) = &summary.trace {
-        line("distance", curve(&trace.distance).into());
-        line("reward so far", curve(&trace.reward).into());
+    if let Some(plot_data) = &summary.plot_data {
+        line("distance", render_curve(&plot_data.distance).into());
+        line("reward so far", render_curve(&plot_data.reward).into());
     }
     let bytes: u64 = show.files.iter().filter_map(|file| file.bytes).sum();
-    line("files", format!("{}, {}", show.files.len(), human::bytes(bytes)).into());
+    line("files", format!("{}, {}", show.files.len(), human::format_bytes(bytes)).into());
     out
 }
 
-fn dim(words: &str) -> Text {
-    let mut text = Text::new();
-    text.styled(DIM, words);
+fn dim_text(words: &str) -> StyledText {
+    let mut text = StyledText::new();
+    text.push_styled(DIM, words);
     text
 }
 
@@ -159,7 +165,7 @@ fn short_hash(hash: &str) -> String {
     hash.get(..DIGITS).map_or_else(|| format!("sha256:{hash}"), |start| format!("sha256:{start}…"))
 }
 
-fn recorder(show: &Show) -> String {
+fn describe_recorder(show: &ShowJson) -> String {
     let mut parts = Vec::new();
     if let Some(version) = &show.package_version {
         parts.push(format!("package {version}"));
@@ -173,38 +179,38 @@ fn recorder(show: &Show) -> String {
     parts.join(", ")
 }
 
-fn validation(verdict: &ShowValidation) -> Text {
+fn render_verdict(verdict: &ShowValidationJson) -> StyledText {
     const GOOD: Style = AnsiColor::Green.on_default();
     const BAD: Style = AnsiColor::Red.on_default();
-    let mut text = Text::new();
+    let mut text = StyledText::new();
     match verdict.ok {
-        true => text.styled(GOOD, "valid"),
-        false => text.styled(BAD, "invalid"),
+        true => text.push_styled(GOOD, "valid"),
+        false => text.push_styled(BAD, "invalid"),
     };
     if !verdict.errors.is_empty() {
-        text.add(format!(": {}", verdict.errors.join(", ")));
+        text.push_str(format!(": {}", verdict.errors.join(", ")));
     }
     if !verdict.warnings.is_empty() {
-        text.add(format!(" (warnings: {})", verdict.warnings.join(", ")));
+        text.push_str(format!(" (warnings: {})", verdict.warnings.join(", ")));
     }
-    if let Some(ignored) = Ignored::words(&verdict.ignored) {
-        text.add("; ").styled(AnsiColor::Yellow.on_default(), ignored);
+    if let Some(ignored) = IgnoredFinding::describe_all(&verdict.ignored) {
+        text.push_str("; ").push_styled(AnsiColor::Yellow.on_default(), ignored);
     }
     text
 }
 
 /// The configuration, a key a line; at most so many that the rest of the page still shows.
-fn config_lines(summary: &Summary) -> Vec<(String, String)> {
+fn config_lines(summary: &RunSummary) -> Vec<(String, String)> {
     const MOST: usize = 16;
     let Some(meta) = &summary.meta else { return Vec::new() };
-    let mut all = crate::history::compare::flat(&meta.env_config);
+    let mut all = crate::history::compare::flatten_value(&meta.env_config);
     let more = all.len().saturating_sub(MOST);
     all.truncate(MOST);
     let mut lines: Vec<(String, String)> = all
         .into_iter()
         .map(|(key, value)| {
-            let value = shortened(&visible(value.canonical()), 48);
-            (shortened(&visible(key), 40), value)
+            let value = shorten_text(&escape_control(value.to_canonical()), 48);
+            (shorten_text(&escape_control(key), 40), value)
         })
         .collect();
     if more > 0 {
@@ -213,35 +219,35 @@ fn config_lines(summary: &Summary) -> Vec<(String, String)> {
     lines
 }
 
-fn seed_text(seeds: &Seeds) -> String {
+fn seed_text(seeds: &SeedsJson) -> String {
     match (seeds.unique_count, seeds.min == seeds.max) {
         (1, _) | (_, true) => seeds.min.to_string(),
-        (n, _) => format!("{} different, {} to {}", human::count(n), seeds.min, seeds.max),
+        (n, _) => format!("{} different, {} to {}", human::format_count(n), seeds.min, seeds.max),
     }
 }
 
-fn figure_lines(figures: &KeyFigures, line: &mut impl FnMut(&str, String)) {
-    let episodes = human::plural(figures.episodes, "episode");
-    let steps = human::plural(figures.steps, "step");
-    let mean = figures.mean_steps.map(|n| format!(", {} an episode", human::number(n))).unwrap_or_default();
+fn metric_lines(metrics: &RunMetrics, line: &mut impl FnMut(&str, String)) {
+    let episodes = human::format_plural(metrics.episodes, "episode");
+    let steps = human::format_plural(metrics.steps, "step");
+    let mean = metrics.mean_steps.map(|n| format!(", {} an episode", human::format_number(n))).unwrap_or_default();
     line("episodes", format!("{episodes}, {steps}{mean}"));
-    if let Some(rate) = figures.success_rate {
-        let n = human::count(figures.successes);
-        line("success", format!("{} ({n} of {} reached the goal)", human::percent(rate), figures.episodes));
+    if let Some(rate) = metrics.success_rate {
+        let n = human::format_count(metrics.successes);
+        line("success", format!("{} ({n} of {} reached the goal)", human::format_percent(rate), metrics.episodes));
     }
-    if let (Some(mean), Some(best)) = (figures.mean_reward, figures.max_reward) {
-        line("reward", format!("{} mean, {} best", human::number(mean), human::number(best)));
+    if let (Some(mean), Some(best)) = (metrics.mean_reward, metrics.max_reward) {
+        line("reward", format!("{} mean, {} best", human::format_number(mean), human::format_number(best)));
     }
-    if let (Some(mean), Some(best)) = (figures.mean_final_distance, figures.min_final_distance) {
-        line("final distance", format!("{} mean, {} nearest", human::number(mean), human::number(best)));
+    if let (Some(mean), Some(best)) = (metrics.mean_final_distance, metrics.min_final_distance) {
+        line("final distance", format!("{} mean, {} nearest", human::format_number(mean), human::format_number(best)));
     }
 }
 
 /// A curve's median in a line, with its first and last value.
-fn curve(curve: &Curve) -> String {
+fn render_curve(curve: &BandCurve) -> String {
     let values: Vec<f64> = curve.iter().map(|band| band.mid).collect();
-    let (Some(first), Some(last), Some(line)) = (values.first(), values.last(), sparkline(&values, 32)) else {
+    let (Some(first), Some(last), Some(line)) = (values.first(), values.last(), render_sparkline(&values, 32)) else {
         return String::new();
     };
-    format!("{line}  {} → {} (median)", human::number(*first), human::number(*last))
+    format!("{line}  {} → {} (median)", human::format_number(*first), human::format_number(*last))
 }

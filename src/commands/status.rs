@@ -2,13 +2,13 @@
 
 use anstyle::{AnsiColor, Style};
 
-use crate::app::{App, Outcome};
+use crate::app::{App, CommandOutcome};
 use crate::error::Error;
-use crate::history::status::{Journey, Standing};
+use crate::history::status::{RunStatus, StepState};
 use crate::hooks;
-use crate::output::Text;
-use crate::output::json::{Status, StatusStep};
-use crate::output::table::{Column, Table, styled};
+use crate::output::StyledText;
+use crate::output::json::{StatusJson, StatusStepJson};
+use crate::output::table::{Column, TextTable, styled_cell};
 
 /// Arguments of `status`.
 #[derive(Debug, clap::Args)]
@@ -27,69 +27,69 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
-    let project = app.project()?;
-    let catalog = project.catalog()?;
+pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
+    let project = app.open_project()?;
+    let catalog = project.load_catalog()?;
     let bar = app.ui.progress("validating", None);
-    let mut way = project.journey(&catalog, &bar)?;
+    let mut status = project.read_status(&catalog, &bar)?;
     drop(bar);
-    let unreached = hooks::unreached(app, &project.repo);
+    let unreached = hooks::describe_unreached(app, &project.repo);
     if unreached.is_some() {
         // What else is to be typed counts on them.
-        way.next = Some("capture-hook install".into());
+        status.next = Some("capture-hook install".into());
     }
     if app.ui.json() {
-        way.notes.extend(unreached);
-        app.ui.data_json(&json(&way));
+        status.notes.extend(unreached);
+        app.ui.print_json(&status_json(&status));
     } else {
-        app.ui.data(&text(&way, app.ui.width()));
-        for note in &way.notes {
+        app.ui.print_text(&render_text(&status, app.ui.terminal_width()));
+        for note in &status.notes {
             app.ui.hint(note);
         }
         hooks::warn_unreached(app, &project.repo);
     }
-    Ok(if args.check && !way.done() { Outcome::CheckFailed } else { Outcome::Done })
+    Ok(if args.check && !status.is_done() { CommandOutcome::CheckFailed } else { CommandOutcome::Done })
 }
 
-fn json(way: &Journey) -> Status {
-    Status {
-        run: way.run.as_ref().map(ToString::to_string),
-        run_dir: way.run_dir.clone(),
-        ok: way.done(),
-        steps: way
+fn status_json(status: &RunStatus) -> StatusJson {
+    StatusJson {
+        run: status.run.as_ref().map(ToString::to_string),
+        run_dir: status.run_dir.clone(),
+        ok: status.is_done(),
+        steps: status
             .steps
             .iter()
-            .map(|step| StatusStep { step: step.name, state: step.standing.name(), detail: step.detail.clone() })
+            .map(|step| StatusStepJson { step: step.name, state: step.state.name(), detail: step.detail.clone() })
             .collect(),
-        next: way.next.clone(),
-        notes: way.notes.clone(),
+        next: status.next.clone(),
+        notes: status.notes.clone(),
     }
 }
 
-fn text(way: &Journey, width: usize) -> Text {
+fn render_text(status: &RunStatus, width: usize) -> StyledText {
     const BOLD: Style = Style::new().bold();
     const DIM: Style = Style::new().dimmed();
-    let mut out = Text::new();
-    match (&way.run, &way.run_dir) {
-        (Some(run), _) => out.styled(BOLD, run).add(" is selected"),
-        (None, Some(dir)) => out.styled(BOLD, dir).add(" is selected"),
-        (None, None) => out.add("no run is selected"),
+    let mut out = StyledText::new();
+    match (&status.run, &status.run_dir) {
+        (Some(run), _) => out.push_styled(BOLD, run).push_str(" is selected"),
+        (None, Some(dir)) => out.push_styled(BOLD, dir).push_str(" is selected"),
+        (None, None) => out.push_str("no run is selected"),
     };
     out.end_line();
-    let mut table = Table::new([Column::Left(""), Column::Left(""), Column::Shrink("")]);
-    for step in &way.steps {
-        let mark = match step.standing {
-            Standing::Done => styled("yes", AnsiColor::Green.on_default()),
-            Standing::Pending => styled("no", AnsiColor::Yellow.on_default()),
-            Standing::Failed => styled("no", AnsiColor::Red.on_default()),
-            Standing::Unknown => styled("-", DIM),
+    let mut table = TextTable::new([Column::Left(""), Column::Left(""), Column::Shrink("")]);
+    for step in &status.steps {
+        let mark = match step.state {
+            StepState::Done => styled_cell("yes", AnsiColor::Green.on_default()),
+            StepState::Pending => styled_cell("no", AnsiColor::Yellow.on_default()),
+            StepState::Failed => styled_cell("no", AnsiColor::Red.on_default()),
+            StepState::Unknown => styled_cell("-", DIM),
         };
-        table.row([format!("  {}", step.name).into(), mark, styled(&step.detail, DIM)]);
+        table.push_row([format!("  {}", step.name).into(), mark, styled_cell(&step.detail, DIM)]);
     }
-    out.append(&table.render(width));
-    match &way.next {
-        Some(next) => out.add("next: ").styled(BOLD, next).end_line(),
-        None if way.done() => out.add("nothing to do").end_line(),
+    out.push_text(&table.render_text(width));
+    match &status.next {
+        Some(next) => out.push_str("next: ").push_styled(BOLD, next).end_line(),
+        None if status.is_done() => out.push_str("nothing to do").end_line(),
         // What is to be done, no command here does: the notes tell.
         None => &mut out,
     };

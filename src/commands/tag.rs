@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::app::{App, Outcome};
-use crate::commit::tags::Tagged;
+use crate::app::{App, CommandOutcome};
+use crate::commit::tags::TagOutcome;
 use crate::error::Error;
-use crate::git::Range;
+use crate::git::CommitRange;
 use crate::hooks::say_tags;
 use crate::project::Project;
 
@@ -25,34 +25,34 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
-    let project = app.project()?;
+pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
+    let project = app.open_project()?;
     let mut include: Vec<_> = project.repo.head()?.into_iter().collect();
     if args.all {
-        include.extend(project.repo.branches()?);
+        include.extend(project.repo.branch_tips()?);
     }
-    let mut commits = project.repo.walk(&Range { include, ..Range::default() })?;
-    let foreign = project.foreign(&commits)?;
+    let mut commits = project.repo.walk_commits(&CommitRange { include, ..CommitRange::default() })?;
+    let foreign = project.foreign_commits(&commits)?;
     commits.retain(|id| !foreign.contains(id));
     commits.reverse();
-    let (mut made, mut moved, mut kept) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let (mut made, mut moved, mut unchanged) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let mut failed = Vec::new();
     for tagged in project.tag_commits(&commits, &app.ui)? {
         match tagged {
-            Tagged::Made { tag } => drop(made.insert(tag)),
-            Tagged::CaughtUp { tag } => drop(moved.insert(tag)),
-            Tagged::Kept { tag } => drop(kept.insert(tag)),
+            TagOutcome::Made { tag } => drop(made.insert(tag)),
+            TagOutcome::CaughtUp { tag } => drop(moved.insert(tag)),
+            TagOutcome::Kept { tag } => drop(unchanged.insert(tag)),
             other => failed.push(other),
         }
     }
     if app.ui.json() {
-        app.ui.data_json(&serde_json::json!({"made": made, "moved": moved, "there": kept}));
+        app.ui.print_json(&serde_json::json!({"made": made, "moved": moved, "there": unchanged}));
     } else {
-        made.iter().chain(&moved).for_each(|tag| app.ui.value(tag));
+        made.iter().chain(&moved).for_each(|tag| app.ui.print_value(tag));
     }
     if !failed.is_empty() {
         say_tags(app, failed);
-        return Ok(Outcome::CheckFailed);
+        return Ok(CommandOutcome::CheckFailed);
     }
     if moved.len() + made.len() > 0 {
         for tag in &moved {
@@ -60,14 +60,14 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
         }
         app.ui.hint("`git push --follow-tags` sends them");
     } else {
-        app.ui.status(&format!("no run tag is missing ({} there)", kept.len()));
+        app.ui.status(&format!("no run tag is missing ({} there)", unchanged.len()));
     }
-    Ok(Outcome::Done)
+    Ok(CommandOutcome::Done)
 }
 
 /// Moves the tags that were left behind by a rewrite that no hook was told of to what HEAD has and no git remote yet.
-pub fn catch_up(app: &App, project: &Project) -> Result<(), Error> {
-    let mut commits = project.repo.walk(&project.unpushed()?)?;
+pub fn move_left_tags(app: &App, project: &Project) -> Result<(), Error> {
+    let mut commits = project.repo.walk_commits(&project.unpushed_range()?)?;
     commits.reverse();
     say_tags(app, project.move_left_tags(&commits, &app.ui)?);
     Ok(())

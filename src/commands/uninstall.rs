@@ -1,6 +1,6 @@
 //! `capture-hook uninstall`: the way back.
 
-use crate::app::{App, Outcome};
+use crate::app::{App, CommandOutcome};
 use crate::error::Error;
 use crate::git::Repo;
 use crate::setup::hooks;
@@ -15,14 +15,14 @@ Example:
 pub struct Args {}
 
 /// Runs the command.
-pub fn run(app: &App, _args: &Args) -> Result<Outcome, Error> {
+pub fn run(app: &App, _args: &Args) -> Result<CommandOutcome, Error> {
     let repo = Repo::open(&app.cwd, &app.env)?;
-    let done = hooks::uninstall(&repo, &app.binary()?)?;
+    let done = hooks::uninstall_hooks(&repo, &app.binary_path()?)?;
     if app.ui.json() {
-        app.ui.data_json(&serde_json::json!({
+        app.ui.print_json(&serde_json::json!({
             "removed": done.removed, "restored": done.restored, "merge_drivers": done.drivers,
         }));
-        return Ok(Outcome::Done);
+        return Ok(CommandOutcome::Done);
     }
     match done.removed.as_slice() {
         [] => app.ui.status("no hooks of capture-hook are installed here"),
@@ -34,5 +34,5 @@ pub fn run(app: &App, _args: &Args) -> Result<Outcome, Error> {
     if done.drivers {
         app.ui.status("removed the merge drivers from .git/config");
     }
-    Ok(Outcome::Done)
+    Ok(CommandOutcome::Done)
 }

@@ -4,16 +4,16 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::app::{App, Outcome};
+use crate::app::{App, CommandOutcome};
 use crate::error::{Error, ExitKind};
 use crate::output::{human, validation};
 use crate::project::ProjectError;
-use crate::project::dir::{Workspace, normal};
+use crate::project::dir::{ProjectDir, normalize_path};
 use crate::project::include::LooseFiles;
 use crate::run::discover::{LeftOut, RunDir};
 use crate::run::resolve::ResolveError;
 use crate::validate;
-use crate::validate::Report;
+use crate::validate::ValidationReport;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -37,7 +37,7 @@ made errors in capture-hook.toml:
 #[command(after_help = AFTER_HELP, after_long_help = long_help())]
 pub struct Args {
     /// Which runs: a path, EXPERIMENT/RUN_ID, a run id or a unique beginning of one, `latest`, `latest:EXPERIMENT`.
-    #[arg(value_name = "RUN", add = super::complete::runs())]
+    #[arg(value_name = "RUN", add = super::complete::run_candidates())]
     pub runs: Vec<String>,
     /// Every run under the results directory.
     #[arg(long, conflicts_with = "runs")]
@@ -48,7 +48,7 @@ fn long_help() -> String {
     let mut out = format!("{AFTER_HELP}Codes (* cannot be ignored):\n");
     for severity in [validate::Severity::Error, validate::Severity::Warning] {
         for code in validate::Code::ALL.iter().filter(|c| c.severity() == severity) {
-            let mark = if code.ignorable() { ' ' } else { '*' };
+            let mark = if code.is_ignorable() { ' ' } else { '*' };
             let kind = if severity == validate::Severity::Error { "error" } else { "warning" };
             out += &format!("  {mark} {:<28} {kind}\n", code.as_str());
         }
@@ -57,40 +57,44 @@ fn long_help() -> String {
 }
 
 #[derive(Serialize)]
-struct Output<'a> {
+struct ValidateJson<'a> {
     ok: bool,
-    runs: &'a [Report],
+    runs: &'a [ValidationReport],
 }
 
 /// Runs the command.
-pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
-    let workspace = Workspace::find(&app.cwd)?;
-    let options = workspace.validation()?;
-    let Wanted { dirs, missing, left_out } = wanted(app, args, &workspace)?;
+pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
+    let project_dir = ProjectDir::find(&app.cwd)?;
+    let options = project_dir.validate_options()?;
+    let SelectedDirs { dirs, missing, left_out } = select_dirs(app, args, &project_dir)?;
     let mut reports = Vec::with_capacity(dirs.len());
     for dir in &dirs {
-        let shown = workspace.shown(dir);
-        let bar = app.ui.progress(&format!("validating {shown}"), Some(Workspace::bytes(dir)));
-        let report = validate::check(dir, &shown, &options, &bar)?;
+        let shown_dir = project_dir.relative_display(dir);
+        let bar = app.ui.progress(&format!("validating {shown_dir}"), Some(ProjectDir::dir_size(dir)));
+        let report = validate::validate_run(dir, &shown_dir, &options, &bar)?;
         drop(bar);
         if !(app.ui.json() || app.ui.quiet() && report.ok) {
-            app.ui.data(&validation::report(&report));
+            app.ui.print_text(&validation::render_report(&report));
         }
         reports.push(report);
     }
     // The reports name what is left out; how to take it is said once.
-    let include = &workspace.config.ingest.include;
+    let include = &project_dir.config.ingest.include;
     let mut loose = LooseFiles::default();
-    dirs.iter().zip(&reports).for_each(|(dir, report)| loose.add(dir, report, include));
+    dirs.iter().zip(&reports).for_each(|(dir, report)| loose.add_run(dir, report, include));
     // Valid runs of one name that differ cannot all get into the dataset.
     let valid = dirs.iter().zip(&reports).filter(|(_, report)| report.ok).map(|(dir, _)| RunDir::read(dir));
-    let duplicates = workspace.duplicates(&valid.collect::<Vec<_>>());
+    let duplicates = project_dir.duplicate_runs(&valid.collect::<Vec<_>>());
     let ok = reports.iter().all(|report| report.ok) && left_out.is_empty() && duplicates.0.is_empty();
     if app.ui.json() {
-        app.ui.data_json(&Output { ok, runs: &reports });
+        app.ui.print_json(&ValidateJson { ok, runs: &reports });
     } else if args.all {
-        let bad = reports.iter().filter(|report| !report.ok).count();
-        app.ui.status(&format!("{} of {} valid", reports.len() - bad, human::plural(reports.len() as u64, "run")));
+        let invalid_count = reports.iter().filter(|report| !report.ok).count();
+        app.ui.status(&format!(
+            "{} of {} valid",
+            reports.len() - invalid_count,
+            human::format_plural(reports.len() as u64, "run")
+        ));
     }
     if let Some(hint) = loose.hint(include).filter(|_| !app.ui.json()) {
         app.ui.hint(&hint);
@@ -102,35 +106,35 @@ pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
         // The report says so too, for scripts that read it.
         Some(error) => Err(error.into()),
         None if !duplicates.0.is_empty() => Err(duplicates.into()),
-        None if ok => Ok(Outcome::Done),
-        None => Ok(Outcome::CheckFailed),
+        None if ok => Ok(CommandOutcome::Done),
+        None => Ok(CommandOutcome::CheckFailed),
     }
 }
 
 /// What to look at.
 #[derive(Default)]
-struct Wanted {
+struct SelectedDirs {
     dirs: Vec<PathBuf>,
     /// Why the first that is not there is not.
     missing: Option<ProjectError>,
     left_out: Vec<LeftOut>,
 }
 
-fn wanted(app: &App, args: &Args, workspace: &Workspace) -> Result<Wanted, Error> {
+fn select_dirs(app: &App, args: &Args, project_dir: &ProjectDir) -> Result<SelectedDirs, Error> {
     if args.all {
-        let found = workspace.discover()?;
+        let found = project_dir.discover_runs()?;
         if found.runs.is_empty() {
             found.left_out.iter().for_each(|run| app.ui.warn(&run.to_string()));
-            let results = workspace.shown(&workspace.results());
+            let results = project_dir.relative_display(&project_dir.results_dir());
             return Err(Error::new(ExitKind::Setup, "no_such_run", format!("there is no run in {results}")).hint(
                 "recorders write <results_dir>/<experiment>/<run_id>/; `capture-hook config get results_dir` says where",
             ));
         }
         let dirs = found.runs.into_iter().map(|run| run.dir).collect();
-        return Ok(Wanted { dirs, left_out: found.left_out, ..Wanted::default() });
+        return Ok(SelectedDirs { dirs, left_out: found.left_out, ..SelectedDirs::default() });
     }
     if args.runs.is_empty() {
-        let selection = workspace.selection()?;
+        let selection = project_dir.read_selection()?;
         let Some(run_dir) = selection.run_dir else {
             return Err(Error::new(
                 ExitKind::Setup,
@@ -139,18 +143,18 @@ fn wanted(app: &App, args: &Args, workspace: &Workspace) -> Result<Wanted, Error
             )
             .hint("`capture-hook select RUN` selects one; `capture-hook validate RUN` checks one without"));
         };
-        return Ok(Wanted { dirs: vec![workspace.root.join(run_dir)], ..Wanted::default() });
+        return Ok(SelectedDirs { dirs: vec![project_dir.root.join(run_dir)], ..SelectedDirs::default() });
     }
-    let mut wanted = Wanted::default();
+    let mut selected = SelectedDirs::default();
     for query in &args.runs {
-        match workspace.run(&app.cwd, query) {
-            Ok(dir) => wanted.dirs.push(dir),
+        match project_dir.resolve_run(&app.cwd, query) {
+            Ok(dir) => selected.dirs.push(dir),
             Err(error @ ProjectError::Resolve(ResolveError::NotFound { .. })) if query.contains('/') => {
-                wanted.dirs.push(normal(&app.cwd.join(query)));
-                wanted.missing.get_or_insert(error);
+                selected.dirs.push(normalize_path(&app.cwd.join(query)));
+                selected.missing.get_or_insert(error);
             }
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(wanted)
+    Ok(selected)
 }

@@ -1,31 +1,36 @@
 //! Whether a data version holds all that ingest wrote of a run: DVC leaves files that its ignore rules match out of a
 //! directory without a word, and a clone would get a broken run.
 
-use super::{Recorded, Stop};
+use super::{CommitRefused, ValidRun};
 use crate::dataset::native;
 use crate::dvc::hash::DataVersion;
-use crate::dvc::ignore::{Ignored, ignored};
+use crate::dvc::ignore::{DvcIgnored, find_ignored};
 use crate::project::Project;
 
 impl Project {
     /// An error where a run's entries in a data version are not the files in its folder of the dataset.
-    pub(crate) fn all_versioned(&self, out_dir: &str, version: DataVersion, run: &Recorded) -> Result<(), Stop> {
-        let not_locked = || Stop::NotLocked { run_dir: run.run_dir.clone() };
-        let listed = self.lists()?.entries(version, &run.key).ok_or_else(not_locked)?;
-        let written = native::files(&self.root.join(out_dir), &run.key)?;
+    pub(crate) fn check_all_versioned(
+        &self,
+        out_dir: &str,
+        version: DataVersion,
+        run: &ValidRun,
+    ) -> Result<(), CommitRefused> {
+        let not_in_lockfile = || CommitRefused::NotInLockfile { run_dir: run.run_dir.clone() };
+        let listed = self.file_lists()?.run_entries(version, &run.key).ok_or_else(not_in_lockfile)?;
+        let written = native::list_run_entries(&self.root.join(out_dir), &run.key)?;
         if listed == written {
             return Ok(());
         }
         let left_out = written.iter().filter(|file| !listed.iter().any(|entry| entry.relpath == file.relpath));
         let left_out: Vec<String> = left_out.map(|file| format!("{out_dir}/{}", file.relpath)).collect();
         // Without DVC's word for it, the rule is not known; the files are.
-        let rules = self.dvc().and_then(|dvc| ignored(&dvc, &left_out)).unwrap_or_default();
-        let mut rules: Vec<String> = rules.into_iter().map(|Ignored { rule, .. }| rule).collect();
+        let rules = self.find_dvc().and_then(|dvc| find_ignored(&dvc, &left_out)).unwrap_or_default();
+        let mut rules: Vec<String> = rules.into_iter().map(|DvcIgnored { rule, .. }| rule).collect();
         rules.sort();
         rules.dedup();
         if left_out.is_empty() || (rules.is_empty() && listed.is_empty()) {
-            return Err(not_locked());
+            return Err(not_in_lockfile());
         }
-        Err(Stop::LeftOut { run: run.key.clone(), files: left_out, rules })
+        Err(CommitRefused::LeftOut { run: run.key.clone(), files: left_out, rules })
     }
 }

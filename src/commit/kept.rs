@@ -2,47 +2,51 @@
 
 use std::path::Path;
 
-use super::Stop;
+use super::CommitRefused;
 use crate::dvc::lockfile;
 use crate::dvc::remote::fetch;
-use crate::project::{Project, Source};
+use crate::project::{GitTree, Project};
 
 impl Project {
     /// An error if the merge that is being concluded drops runs. Hooks ask where the merge changes nothing else of ours.
-    pub fn merge_keeps_runs(&self) -> Result<(), Stop> {
-        if self.merges_data()? { self.keeps_runs() } else { Ok(()) }
+    pub fn refuse_runs_lost_in_merge(&self) -> Result<(), CommitRefused> {
+        if self.merges_data()? { self.refuse_lost_runs() } else { Ok(()) }
     }
 
     /// No run of HEAD's data version, or of a branch that is being merged, is missing from the staged one.
-    pub(crate) fn keeps_runs(&self) -> Result<(), Stop> {
-        let merged = self.repo.merge_heads()?;
-        let parents: Vec<_> = self.repo.head()?.into_iter().chain(merged.iter().cloned()).collect();
+    pub(crate) fn refuse_lost_runs(&self) -> Result<(), CommitRefused> {
+        let merge_heads = self.repo.merge_heads()?;
+        let parents: Vec<_> = self.repo.head()?.into_iter().chain(merge_heads.iter().cloned()).collect();
         // Nobody asked to fetch.
-        let mut bring = |version| {
+        let mut fetch_list = |version| {
             if let Ok(settings) = self.dvc_settings() {
                 // Without it, what would be lost is unknown.
-                let _ = fetch::listing_unasked(&self.root, settings, version, || self.dvc());
+                let _ = fetch::read_file_list_unasked(&self.root, settings, version, || self.find_dvc());
             }
         };
-        let loss = self.loss(&Source::Index, &parents, &mut bring)?;
-        if (loss.runs.is_empty() && loss.unknown.is_empty()) || self.on_purpose()? {
+        let loss = self.find_run_loss(&GitTree::Index, &parents, &mut fetch_list)?;
+        if (loss.runs.is_empty() && loss.unknown.is_empty()) || self.loss_is_intended()? {
             return Ok(());
         }
-        self.checked_out()?;
+        self.require_checked_out()?;
         if !loss.runs.is_empty() {
             let runs = loss.runs.into_iter().collect();
-            return Err(match merged.is_empty() {
-                true => Stop::Lost { runs },
-                false => Stop::LostInMerge { runs, was_in_conflict: self.was_in_conflict()? },
+            return Err(match merge_heads.is_empty() {
+                true => CommitRefused::Lost { runs },
+                false => CommitRefused::LostInMerge { runs, was_in_conflict: self.was_in_conflict()? },
             });
         }
         let version = loss.unknown.first().map(ToString::to_string).unwrap_or_default();
-        Err(if merged.is_empty() { Stop::Unknown { version } } else { Stop::UnknownInMerge { version } })
+        Err(if merge_heads.is_empty() {
+            CommitRefused::Unknown { version }
+        } else {
+            CommitRefused::UnknownInMerge { version }
+        })
     }
 
     /// Whether `dvc.lock` was in conflict, which `git checkout -m` brings back.
-    fn was_in_conflict(&self) -> Result<bool, Stop> {
+    fn was_in_conflict(&self) -> Result<bool, CommitRefused> {
         let path = self.git_path(lockfile::FILE);
-        Ok(self.repo.conflicts(true)?.iter().any(|(file, ..)| file == Path::new(&path)))
+        Ok(self.repo.index_conflicts(true)?.iter().any(|(file, ..)| file == Path::new(&path)))
     }
 }

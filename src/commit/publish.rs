@@ -2,25 +2,25 @@
 
 use std::path::PathBuf;
 
-use super::{Recorded, Stop, Undo};
-use crate::dvc::link::hash;
+use super::{CommitRefused, Transaction, ValidRun};
+use crate::dvc::link::hash_file;
 use crate::error::{Error, ExitKind};
-use crate::git::{GitError, Range};
-use crate::project::dir::Workspace;
-use crate::project::{Hear, Locked, Project, ProjectError, Source};
+use crate::git::{CommitRange, GitError};
+use crate::project::dir::ProjectDir;
+use crate::project::{DatasetRecord, GitTree, Project, ProjectError, Reporter};
 use crate::run::RunKey;
 use crate::run::layout::RUN_JSON;
-use crate::support::heard::Said;
-use crate::support::process::{Cmd, Output, quoted};
-use crate::support::visible::visible;
+use crate::support::heard::StderrEvent;
+use crate::support::process::{Cmd, ProcessOutput, shell_quote};
+use crate::support::visible::escape_control;
 
 /// What a commit of runs came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Published {
+pub struct PublishOutcome {
     /// The runs.
     pub runs: Vec<RunKey>,
     /// What `dvc.lock` says now.
-    pub locked: Locked,
+    pub record: DatasetRecord,
     /// Whether a commit was made; none is where everything was committed already.
     pub committed: bool,
 }
@@ -36,7 +36,7 @@ pub struct NewRuns {
 
 /// Where a branch is pushed to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
+pub enum PushTarget {
     /// Git knows by itself.
     Upstream,
     /// To this remote, which becomes the branch's upstream.
@@ -48,176 +48,188 @@ pub enum Target {
 impl Project {
     /// Puts these runs into the dataset and commits them through the user's hooks, all or none. With `force`, committed
     /// runs get derived files anew.
-    pub fn publish(
+    pub fn publish_runs(
         &mut self,
-        place: &Workspace,
+        project_dir: &ProjectDir,
         runs: &[PathBuf],
         message: Option<&str>,
         force: bool,
-        hear: &dyn Hear,
-    ) -> Result<Published, Error> {
-        let params = place.params_file()?;
-        self.takes(&[crate::dvc::lockfile::FILE, &params])?;
-        self.repo.await_head(&|line| hear.status(line)).map_err(ProjectError::from)?;
-        self.share_cache(hear)?;
+        reporter: &dyn Reporter,
+    ) -> Result<PublishOutcome, Error> {
+        let params = project_dir.params_file()?;
+        self.check_committable(&[crate::dvc::lockfile::FILE, &params])?;
+        self.repo.await_head(&|line| reporter.show_status(line)).map_err(ProjectError::from)?;
+        self.share_cache(reporter)?;
         let head = self.repo.head().map_err(ProjectError::from)?;
-        let mut undo = Undo::new(self);
-        undo.keep(&params)?;
-        undo.keep(crate::dvc::lockfile::FILE)?;
-        undo.keep_views()?;
-        let done = self.put_and_commit(place, runs, (message, force), &mut undo, hear);
+        let mut transaction = Transaction::new(self);
+        transaction.keep_file(&params)?;
+        transaction.keep_file(crate::dvc::lockfile::FILE)?;
+        transaction.keep_metrics_files()?;
+        let outcome = self.ingest_and_commit(project_dir, runs, (message, force), &mut transaction, reporter);
         // A commit that is made stays, whatever failed after it.
-        if done.is_err() && self.repo.head().map_err(ProjectError::from)? == head {
-            undo.undo(&mut self.repo, hear);
+        if outcome.is_err() && self.repo.head().map_err(ProjectError::from)? == head {
+            transaction.roll_back(&mut self.repo, reporter);
         }
-        done
+        outcome
     }
 
-    fn put_and_commit(
+    fn ingest_and_commit(
         &mut self,
-        place: &Workspace,
+        project_dir: &ProjectDir,
         runs: &[PathBuf],
         (message, force): (Option<&str>, bool),
-        undo: &mut Undo,
-        hear: &dyn Hear,
-    ) -> Result<Published, Error> {
-        let before = self.locked(&Source::WorkTree)?.map(|before| before.version);
-        let (runs, locked) = self.put_all(place, runs, force, undo, hear)?;
-        let paths = self.stage_selection(undo, hear)?;
-        let committed = self.commit(&paths, &runs, message, hear)?;
-        self.note_runs_added(before, locked.version)?;
-        Ok(Published { runs, locked, committed })
+        transaction: &mut Transaction,
+        reporter: &dyn Reporter,
+    ) -> Result<PublishOutcome, Error> {
+        let old_version = self.dataset_record(&GitTree::WorkTree)?.map(|old_version| old_version.version);
+        let (runs, dataset_record) = self.ingest_all(project_dir, runs, force, transaction, reporter)?;
+        let paths = self.stage_selection(transaction, reporter)?;
+        let committed = self.commit_paths(&paths, &runs, message, reporter)?;
+        self.note_runs_added(old_version, dataset_record.version)?;
+        Ok(PublishOutcome { runs, record: dataset_record, committed })
     }
 
-    fn put_all(
+    fn ingest_all(
         &self,
-        place: &Workspace,
+        project_dir: &ProjectDir,
         runs: &[PathBuf],
         force: bool,
-        undo: &mut Undo,
-        hear: &dyn Hear,
-    ) -> Result<(Vec<RunKey>, Locked), Error> {
+        transaction: &mut Transaction,
+        reporter: &dyn Reporter,
+    ) -> Result<(Vec<RunKey>, DatasetRecord), Error> {
         // All are judged before the first one changes anything.
-        runs.iter().try_for_each(|run| place.run_dir(run).map(drop))?;
-        let recorded = runs.iter().map(|run| self.recorded(&place.shown(run), hear));
-        let recorded: Vec<Recorded> = recorded.collect::<Result<_, Stop>>()?;
+        runs.iter().try_for_each(|run| project_dir.run_dir(run).map(drop))?;
+        let recorded = runs.iter().map(|run| self.load_valid_run(&project_dir.relative_display(run), reporter));
+        let recorded: Vec<ValidRun> = recorded.collect::<Result<_, CommitRefused>>()?;
         // All at once, however many: DVC looks at the whole dataset each time.
-        let at_once = if self.puts_many()? { recorded.len().max(1) } else { 1 };
+        let at_once = if self.can_ingest_many()? { recorded.len().max(1) } else { 1 };
         let mut last = None;
         for (paths, runs) in runs.chunks(at_once).zip(recorded.chunks(at_once)) {
             if let Some(selected) = paths.last() {
-                place.select(selected)?;
-                last = Some(self.put(runs, force, undo, hear)?);
+                project_dir.select_run(selected)?;
+                last = Some(self.ingest_runs(runs, force, transaction, reporter)?);
             }
         }
-        Ok((recorded.into_iter().map(|run| run.key).collect(), last.ok_or(Stop::NothingSelected)?))
+        Ok((recorded.into_iter().map(|run| run.key).collect(), last.ok_or(CommitRefused::NothingSelected)?))
     }
 
     /// Commits these paths and nothing else that is staged.
-    fn commit(&self, paths: &[String], runs: &[RunKey], message: Option<&str>, hear: &dyn Hear) -> Result<bool, Error> {
+    fn commit_paths(
+        &self,
+        paths: &[String],
+        runs: &[RunKey],
+        message: Option<&str>,
+        reporter: &dyn Reporter,
+    ) -> Result<bool, Error> {
         let differs = ["--literal-pathspecs", "diff", "--cached", "--quiet", "HEAD", "--"].map(str::to_owned);
         let unborn = self.repo.head()?.is_none();
-        if !unborn && self.repo.query(differs.into_iter().chain(paths.iter().cloned()))?.success() {
+        if !unborn && self.repo.query_git(differs.into_iter().chain(paths.iter().cloned()))?.success() {
             return Ok(false);
         }
-        let message = message.map_or_else(|| subject(runs), str::to_owned);
+        let message = message.map_or_else(|| commit_subject(runs), str::to_owned);
         let commit = ["--literal-pathspecs", "commit", "-q", "-m", &message, "--"].map(str::to_owned);
-        self.relayed(self.repo.cmd(commit.into_iter().chain(paths.iter().cloned())), hear)?;
+        self.run_relayed(self.repo.git_cmd(commit.into_iter().chain(paths.iter().cloned())), reporter)?;
         Ok(true)
     }
 
     /// A call of git, what it and its hooks say told as they say it; a failure does not tell it again.
-    fn relayed(&self, call: Cmd, hear: &dyn Hear) -> Result<(), GitError> {
-        let mut relay = |said: Said<'_>| {
-            if let Said::Line(line) = said {
-                hear.relay(line);
+    fn run_relayed(&self, call: Cmd, reporter: &dyn Reporter) -> Result<(), GitError> {
+        let mut relay = |output_event: StderrEvent<'_>| {
+            if let StderrEvent::Line(line) = output_event {
+                reporter.relay_line(line);
             }
         };
         // A commit may be signed, and the remote may want a password.
-        let call = call.may_ask();
-        let output = call.heard(self.repo.env(), &mut relay)?;
-        if output.success() { Ok(()) } else { Err(call.failed(&Output { stderr: Vec::new(), ..output }).into()) }
+        let call = call.may_prompt();
+        let output = call.run_with_listener(self.repo.env(), &mut relay)?;
+        if output.success() {
+            Ok(())
+        } else {
+            Err(call.to_error(&ProcessOutput { stderr: Vec::new(), ..output }).into())
+        }
     }
 
     /// Where `git push` would send the checked-out branch.
-    pub fn push_target(&self) -> Result<Target, ProjectError> {
-        if self.repo.query(["rev-parse", "--verify", "--quiet", "@{upstream}"])?.success() {
-            return Ok(Target::Upstream);
+    pub fn push_target(&self) -> Result<PushTarget, ProjectError> {
+        if self.repo.query_git(["rev-parse", "--verify", "--quiet", "@{upstream}"])?.success() {
+            return Ok(PushTarget::Upstream);
         }
-        if let Some(remote) = self.repo.config("remote.pushDefault")? {
-            return Ok(Target::Remote(remote));
+        if let Some(remote) = self.repo.config_value("remote.pushDefault")? {
+            return Ok(PushTarget::Remote(remote));
         }
-        let text = self.repo.query(["remote"])?.text();
+        let text = self.repo.query_git(["remote"])?.stdout_text();
         let remotes: Vec<&str> = text.lines().collect();
         let chosen =
             remotes.iter().find(|name| **name == "origin").or(if remotes.len() == 1 { remotes.first() } else { None });
-        Ok(chosen.map_or(Target::None, |name| Target::Remote((*name).to_owned())))
+        Ok(chosen.map_or(PushTarget::None, |name| PushTarget::Remote((*name).to_owned())))
     }
 
     /// Pushes the checked-out branch with the tags on it.
-    pub fn git_push(&self, target: &Target, hear: &dyn Hear) -> Result<(), Error> {
+    pub fn push_branch(&self, target: &PushTarget, reporter: &dyn Reporter) -> Result<(), Error> {
         let mut args = vec!["push".to_owned(), "--follow-tags".into()];
         match target {
-            Target::None => return Ok(()),
-            Target::Upstream => {}
-            Target::Remote(remote) => args.extend(["-u".into(), "--".into(), remote.clone(), "HEAD".into()]),
+            PushTarget::None => return Ok(()),
+            PushTarget::Upstream => {}
+            PushTarget::Remote(remote) => args.extend(["-u".into(), "--".into(), remote.clone(), "HEAD".into()]),
         }
-        self.relayed(self.repo.cmd(args), hear).map_err(|error| {
+        self.run_relayed(self.repo.git_cmd(args), reporter).map_err(|error| {
             Error::from(error)
                 .hint("commit and data are safe: when the cause is mended, `git push --follow-tags` does the rest")
         })
     }
 
     /// What the checked-out commit needs that no git remote has yet.
-    pub fn unpushed(&self) -> Result<Range, ProjectError> {
+    pub fn unpushed_range(&self) -> Result<CommitRange, ProjectError> {
         let include = self.repo.head()?.into_iter().collect();
-        Ok(Range { include, exclude: Vec::new(), exclude_refs: vec!["refs/remotes/*".into()] })
+        Ok(CommitRange { include, exclude: Vec::new(), exclude_refs: vec!["refs/remotes/*".into()] })
     }
 }
 
 /// A commit's first line.
-fn subject(runs: &[RunKey]) -> String {
+fn commit_subject(runs: &[RunKey]) -> String {
     match runs {
-        [run] => format!("Capture {}", visible(run)),
+        [run] => format!("Capture {}", escape_control(run)),
         runs => {
             let mut experiments: Vec<&str> = runs.iter().map(RunKey::experiment).collect();
             experiments.dedup();
-            format!("Capture {} runs of {}", runs.len(), visible(experiments.join(", ")))
+            format!("Capture {} runs of {}", runs.len(), escape_control(experiments.join(", ")))
         }
     }
 }
 
 impl Project {
     /// The recorded runs that HEAD's data version does not hold.
-    pub fn new_runs(&self, place: &Workspace) -> Result<NewRuns, Error> {
+    pub fn new_runs(&self, project_dir: &ProjectDir) -> Result<NewRuns, Error> {
         let head = match self.repo.head()? {
-            Some(id) => self.locked(&crate::project::Source::Commit(id))?,
+            Some(id) => self.dataset_record(&crate::project::GitTree::Commit(id))?,
             None => None,
         };
-        let held = match &head {
-            Some(head) => self.listing_fetched(head.version)?,
-            None => crate::dvc::file_list::Listing::default(),
+        let committed_files = match &head {
+            Some(head) => self.fetch_file_list(head.version)?,
+            None => crate::dvc::file_list::FileList::default(),
         };
-        let found = place.discover()?;
+        let found = project_dir.discover_runs()?;
         let mut new = NewRuns { runs: Vec::new(), left_out: found.left_out.iter().map(ToString::to_string).collect() };
-        let mut runs = place.distinct(found.runs)?;
+        let mut runs = project_dir.distinct_runs(found.runs)?;
         runs.retain(|run| {
-            let Some(key) = run.key.as_ref().filter(|key| !held.run(key).is_empty()) else { return true };
+            let Some(key) = run.key.as_ref().filter(|key| !committed_files.run_entries(key).is_empty()) else {
+                return true;
+            };
             // The recorder writes when a run began: its `run.json` tells one recording from another.
-            let committed = held.get(&format!("{key}/{RUN_JSON}")).map(|entry| entry.md5);
-            let recorded = hash(&run.dir.join(RUN_JSON)).ok().map(|(md5, _)| md5);
+            let committed = committed_files.get(&format!("{key}/{RUN_JSON}")).map(|entry| entry.md5);
+            let recorded = hash_file(&run.dir.join(RUN_JSON)).ok().map(|(md5, _)| md5);
             if committed.is_some() && committed != recorded {
-                let (dir, name) = (place.shown(&run.dir), key.to_string());
+                let (dir, name) = (project_dir.relative_display(&run.dir), key.to_string());
                 new.left_out.push(format!(
                     "left out: {dir} is not the {name} that is committed; `capture-hook publish {}` replaces that one",
-                    quoted(&dir)
+                    shell_quote(&dir)
                 ));
             }
             false
         });
         runs.sort_by(|a, b| (&a.start, &a.key).cmp(&(&b.start, &b.key)));
         for run in runs {
-            match place.run_dir(&run.dir) {
+            match project_dir.run_dir(&run.dir) {
                 Ok(_) => new.runs.push(run.dir),
                 Err(error) => new.left_out.push(format!("left out: {error}")),
             }
@@ -226,9 +238,9 @@ impl Project {
     }
 
     /// The error for a command that must not run in the middle of another operation.
-    pub fn nothing_under_way(&self) -> Result<(), Error> {
-        match self.repo.operation() {
-            None | Some(crate::git::Operation::Bisect) => Ok(()),
+    pub fn refuse_during_operation(&self) -> Result<(), Error> {
+        match self.repo.current_operation() {
+            None | Some(crate::git::GitOperation::Bisect) => Ok(()),
             Some(operation) => {
                 let what = format!("{operation:?}").to_lowercase();
                 Err(Error::new(ExitKind::Setup, "operation_under_way", format!("git is in the middle of a {what}"))

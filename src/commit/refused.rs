@@ -1,12 +1,12 @@
 //! Why a commit stops, in words, and what to type next.
 
 use super::{ALLOW_LOSS, TRUST_SETTING};
-use crate::dataset::get::RetrieveError;
-use crate::dataset::native::EngineError;
-use crate::dvc::file_list::Refusal;
+use crate::dataset::get::GetError;
+use crate::dataset::native::NativeError;
+use crate::dvc::file_list::RefusedPath;
 use crate::dvc::program::ProgramError;
 use crate::dvc::remote::fetch::FetchError;
-use crate::dvc::stage::Unversioned;
+use crate::dvc::stage::UnversionedDataset;
 use crate::error::ExitKind::{CheckFailed, Program, Setup};
 use crate::error::{Explain, Explanation};
 use crate::git::{GitError, HidingFlag};
@@ -14,16 +14,20 @@ use crate::project::ProjectError;
 use crate::run::RunKey;
 use crate::run::layout::slash_hint;
 use crate::support::fs::FsError;
-use crate::support::process::quoted;
+use crate::support::process::shell_quote;
 use crate::sync::SyncError;
-use crate::validate::{OptionsError, Report, ScanError};
+use crate::validate::{OptionsError, ScanError, ValidationReport};
 use crate::{ingest, validate};
 
 /// Why a commit stops.
 #[derive(Debug, thiserror::Error)]
-pub enum Stop {
+pub enum CommitRefused {
     /// The working tree and the index disagree about the selection.
-    #[error("params.yaml selects {} in the working tree, but what is staged selects {}", said(work), said(staged))]
+    #[error(
+        "params.yaml selects {} in the working tree, but what is staged selects {}",
+        describe_selection(work),
+        describe_selection(staged)
+    )]
     Selection {
         /// Staged.
         staged: Option<String>,
@@ -44,21 +48,21 @@ pub enum Stop {
     OtherStages,
     /// The stage's settings keep DVC from versioning anything.
     #[error(transparent)]
-    Unversioned(#[from] Unversioned),
+    Unversioned(#[from] UnversionedDataset),
     /// No run is selected.
     #[error("no run is selected")]
     NothingSelected,
     /// The selected run is not there.
     #[error("the selected run {run_dir} is not there")]
-    NoRun {
+    NoSuchRun {
         /// As `params.yaml` names it.
         run_dir: String,
     },
     /// The selected run is invalid.
-    #[error("the selected run {} is invalid{}", report.run_dir, findings(report))]
+    #[error("the selected run {} is invalid{}", report.run_dir, list_errors(report))]
     Invalid {
         /// What is wrong.
-        report: Box<Report>,
+        report: Box<ValidationReport>,
     },
     /// The stage runs a command that nobody has trusted here.
     #[error("the stage `capture_ingest` runs `{cmd}`, which is not `capture-hook ingest`")]
@@ -67,13 +71,13 @@ pub enum Stop {
         cmd: String,
     },
     /// The commit would drop runs from the dataset.
-    #[error("the dataset would lose {}", list(runs))]
+    #[error("the dataset would lose {}", list_runs(runs))]
     Lost {
         /// Which.
         runs: Vec<RunKey>,
     },
     /// The merge would drop runs that a merged branch, or HEAD, holds.
-    #[error("the merge would lose {}", list(runs))]
+    #[error("the merge would lose {}", list_runs(runs))]
     LostInMerge {
         /// Which.
         runs: Vec<RunKey>,
@@ -81,7 +85,7 @@ pub enum Stop {
         was_in_conflict: bool,
     },
     /// The commit would change other runs.
-    #[error("the dataset in the workspace differs from the committed one in {}", list(runs))]
+    #[error("the dataset in the workspace differs from the committed one in {}", list_runs(runs))]
     Changed {
         /// Which.
         runs: Vec<RunKey>,
@@ -100,7 +104,7 @@ pub enum Stop {
     },
     /// The committed runs cannot all be brought into the workspace.
     #[error("not every committed run can be brought into the workspace, so runs could get lost: {why}")]
-    NotHere {
+    NotInWorkspace {
         /// Why not.
         why: String,
         /// What to do.
@@ -110,7 +114,7 @@ pub enum Stop {
     #[error("the dataset would hold what no clone checks out: {refusal}")]
     Refused {
         /// What.
-        refusal: Refusal,
+        refusal: RefusedPath,
     },
     /// Git tracks the dataset's files as well.
     #[error("{out_dir} is tracked by git too, and DVC versions only what git does not")]
@@ -120,7 +124,7 @@ pub enum Stop {
     },
     /// DVC did its work, but `dvc.lock` does not hold the run.
     #[error("`dvc repro` went well, but dvc.lock does not hold {run_dir}")]
-    NotLocked {
+    NotInLockfile {
         /// As `params.yaml` names it.
         run_dir: String,
     },
@@ -130,10 +134,10 @@ pub enum Stop {
         /// The run.
         run: RunKey,
         /// Why not.
-        source: Box<RetrieveError>,
+        source: Box<GetError>,
     },
     /// The data version lacks files that ingest wrote.
-    #[error("the data version would lack {} of {run}: DVC ignores {}{}", few(files), if files.len() == 1 { "it" } else { "them" }, by(rules))]
+    #[error("the data version would lack {} of {run}: DVC ignores {}{}", list_few(files), if files.len() == 1 { "it" } else { "them" }, describe_rules(rules))]
     LeftOut {
         /// The run.
         run: RunKey,
@@ -167,10 +171,10 @@ pub enum Stop {
     Dvc(#[from] ProgramError),
     /// The native engine.
     #[error(transparent)]
-    Engine(#[from] EngineError),
+    Engine(#[from] NativeError),
     /// Ingest, in the native engine.
     #[error(transparent)]
-    Ingest(#[from] ingest::Error),
+    Ingest(#[from] ingest::IngestError),
     /// The list of files of the committed data version.
     #[error(transparent)]
     Fetch(#[from] FetchError),
@@ -182,35 +186,35 @@ pub enum Stop {
     Project(#[from] ProjectError),
 }
 
-impl From<GitError> for Stop {
+impl From<GitError> for CommitRefused {
     fn from(error: GitError) -> Self {
         Self::Project(error.into())
     }
 }
 
-impl From<ScanError> for Stop {
+impl From<ScanError> for CommitRefused {
     fn from(error: ScanError) -> Self {
         Self::Project(error.into())
     }
 }
 
-impl From<OptionsError> for Stop {
+impl From<OptionsError> for CommitRefused {
     fn from(error: OptionsError) -> Self {
         Self::Project(error.into())
     }
 }
 
-impl From<FsError> for Stop {
+impl From<FsError> for CommitRefused {
     fn from(error: FsError) -> Self {
         Self::Project(error.into())
     }
 }
 
-fn said(selection: &Option<String>) -> String {
+fn describe_selection(selection: &Option<String>) -> String {
     selection.as_ref().map_or_else(|| "no run".into(), |dir| dir.escape_debug().to_string())
 }
 
-fn list(runs: &[RunKey]) -> String {
+fn list_runs(runs: &[RunKey]) -> String {
     const SHOWN: usize = 5;
     let names: Vec<String> = runs.iter().take(SHOWN).map(|key| key.to_string().escape_debug().to_string()).collect();
     let more = runs.len().saturating_sub(SHOWN);
@@ -219,7 +223,7 @@ fn list(runs: &[RunKey]) -> String {
 }
 
 /// The first few of a list.
-fn few(files: &[String]) -> String {
+fn list_few(files: &[String]) -> String {
     const SHOWN: usize = 3;
     let names: Vec<String> = files.iter().take(SHOWN).map(|file| file.escape_debug().to_string()).collect();
     match files.len().saturating_sub(SHOWN) {
@@ -228,12 +232,12 @@ fn few(files: &[String]) -> String {
     }
 }
 
-fn by(rules: &[String]) -> String {
-    if rules.is_empty() { String::new() } else { format!(" ({})", few(rules)) }
+fn describe_rules(rules: &[String]) -> String {
+    if rules.is_empty() { String::new() } else { format!(" ({})", list_few(rules)) }
 }
 
 /// The errors of a report, a line each: file, line, code and reason.
-fn findings(report: &Report) -> String {
+fn list_errors(report: &ValidationReport) -> String {
     let mut text = String::new();
     for finding in report.findings.iter().filter(|f| f.severity == validate::Severity::Error) {
         let file = finding.file.as_deref().unwrap_or("run");
@@ -246,7 +250,7 @@ fn findings(report: &Report) -> String {
     text
 }
 
-impl Explain for Stop {
+impl Explain for CommitRefused {
     fn explain(&self) -> Explanation {
         match self {
             Self::Selection { .. } => Setup
@@ -266,17 +270,17 @@ impl Explain for Stop {
                 .code("lock_differs")
                 .hint("stage them with `git add dvc.lock`, or put it back with `git restore dvc.lock`"),
             Self::NothingSelected => Setup.code("no_run_selected").hint(SELECT_A_RUN),
-            Self::NoRun { run_dir } => {
+            Self::NoSuchRun { run_dir } => {
                 Setup.code("no_such_run").hint(slash_hint(run_dir).unwrap_or_else(|| SELECT_A_RUN.into()))
             }
             Self::Invalid { report } => CheckFailed
                 .code("invalid_run")
-                .hint(format!("`capture-hook validate {}` shows everything", quoted(&report.run_dir)))
+                .hint(format!("`capture-hook validate {}` shows everything", shell_quote(&report.run_dir)))
                 .hint("select another run: `capture-hook select RUN`; nothing was changed"),
             Self::Untrusted { cmd } => Setup
                 .code("untrusted_stage")
                 .hint("hooks run no other command of a repository unasked")
-                .hint(format!("if you trust it here: `git config {TRUST_SETTING} {}`", quoted(cmd))),
+                .hint(format!("if you trust it here: `git config {TRUST_SETTING} {}`", shell_quote(cmd))),
             Self::Lost { .. } => CheckFailed
                 .code("runs_lost")
                 .hint(
@@ -297,19 +301,19 @@ impl Explain for Stop {
                 .code("data_version_unknown")
                 .hint("fetch the lists of files: `capture-hook check MERGE_HEAD`; then run the same command again")
                 .hint(format!("to go on without knowing: `git -c {ALLOW_LOSS}=true commit`")),
-            Self::NotHere { advice, .. } => CheckFailed.code("runs_not_here").hint(advice),
+            Self::NotInWorkspace { advice, .. } => CheckFailed.code("runs_not_here").hint(advice),
             Self::Refused { .. } => CheckFailed.code("unsafe_path").hint(
                 "give it another name, or take it out of the dataset's directory, then `dvc commit` and commit again",
             ),
             Self::TrackedByGit { out_dir } => Setup
                 .code("tracked_by_git")
-                .hint(format!("take it out of git, the files stay: `git rm -r --cached {}`", quoted(out_dir)))
+                .hint(format!("take it out of git, the files stay: `git rm -r --cached {}`", shell_quote(out_dir)))
                 .hint("then commit again; it stays out, for init has it ignored"),
-            Self::NotLocked { .. } => {
+            Self::NotInLockfile { .. } => {
                 Program.code("not_locked").hint("`dvc repro -s capture_ingest` shows what DVC makes of the stage")
             }
             Self::Committed { run, source } => {
-                let run = quoted(run.to_string());
+                let run = shell_quote(run.to_string());
                 source
                     .explain()
                     .hint(format!("to have them written anew instead: `capture-hook publish --force {run}`"))
@@ -352,7 +356,10 @@ fn drop_on_purpose() -> String {
 
 fn except_from_dvcignore(rules: &[String]) -> String {
     let file = rules.first().and_then(|rule| rule.split_once(':')).map_or(".dvcignore", |(file, _)| file);
-    format!("take the rule out of {}, or add a line that excepts the run's files; nothing was changed", quoted(file))
+    format!(
+        "take the rule out of {}, or add a line that excepts the run's files; nothing was changed",
+        shell_quote(file)
+    )
 }
 
 fn except_from_gitignore(file: &str, rule: &str) -> String {
@@ -360,16 +367,16 @@ fn except_from_gitignore(file: &str, rule: &str) -> String {
     let dir = file.strip_suffix(name).unwrap_or_default();
     format!(
         "add the line `!/{name}` to {} (`capture-hook init` does), or take the rule out of {}; nothing was changed",
-        quoted(format!("{dir}.gitignore")),
-        quoted(by)
+        shell_quote(format!("{dir}.gitignore")),
+        shell_quote(by)
     )
 }
 
 fn show_to_git(file: &str, flag: HidingFlag, sparse: bool) -> String {
     if sparse {
         let dir = file.rsplit_once('/').map_or(file, |(dir, _)| dir);
-        format!("check it out: `git sparse-checkout add {}`", quoted(dir))
+        format!("check it out: `git sparse-checkout add {}`", shell_quote(dir))
     } else {
-        format!("take it away: `git update-index --no-{} {}`", flag.name(), quoted(file))
+        format!("take it away: `git update-index --no-{} {}`", flag.name(), shell_quote(file))
     }
 }

@@ -6,44 +6,46 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::dataset::merge::lockfile::{Choice, Clash, Decided, Merged, Prefer, Sides};
+use crate::dataset::merge::lockfile::{
+    LockfileSides, MergeConflict, MergeDecisions, MergeSide, MergedLockfile, RunChoice,
+};
 use crate::dataset::metrics_files;
 use crate::dvc::lockfile;
-use crate::dvc::lockfile::Lock;
+use crate::dvc::lockfile::Lockfile;
 use crate::error::ExitKind::Setup;
 use crate::error::{Explain, Explanation};
-use crate::git::{Entry, GitError};
-use crate::project::{Hear, Locked, Project, ProjectError, Source};
+use crate::git::{GitEntry, GitError};
+use crate::project::{DatasetRecord, GitTree, Project, ProjectError, Reporter};
 use crate::run::discover::RunDir;
 use crate::run::layout::STEPS_PARQUET;
-use crate::run::resolve::{ResolveError, ResolvedRun, RunQuery, resolve};
+use crate::run::resolve::{ResolveError, ResolvedRun, RunQuery, resolve_run};
 use crate::run::{RunKey, StartTime};
-use crate::support::fs::{FsError, Refused};
-use crate::support::process::quoted;
+use crate::support::fs::{FsError, PathRefusal};
+use crate::support::process::shell_quote;
 use crate::support::{fs, limits};
-use crate::sync::{Reach, SyncError, Synced};
+use crate::sync::{SyncError, SyncOutcome, SyncScope};
 
 /// The decisions so far, in the working tree's git directory: the two sides' blobs, then a line a run.
-const NOTE: &str = "capture-hook-resolved";
+const DECISIONS_FILE: &str = "capture-hook-resolved";
 
 /// A run that cannot be settled.
 #[derive(Debug, thiserror::Error)]
-pub enum SettleError {
+pub enum ConflictError {
     /// There is nothing to settle.
     #[error("{} is in no conflict", lockfile::FILE)]
     NoConflict {
         /// Whether it was in one, which git can bring back.
-        undone: bool,
+        was_resolved: bool,
     },
     /// The run is none of those that both sides changed.
-    #[error("{}", not_disputed(query, disputed, others))]
+    #[error("{}", describe_not_disputed(query, disputed, others))]
     NotDisputed {
         /// As typed.
         query: String,
         /// Those that are.
         disputed: Vec<RunKey>,
         /// What else is in conflict.
-        others: Vec<Clash>,
+        others: Vec<MergeConflict>,
     },
     /// The name that was typed means no run, or several.
     #[error(transparent)]
@@ -62,38 +64,38 @@ pub enum SettleError {
     Project(#[from] ProjectError),
 }
 
-impl From<GitError> for SettleError {
+impl From<GitError> for ConflictError {
     fn from(error: GitError) -> Self {
         Self::Project(error.into())
     }
 }
 
-impl From<FsError> for SettleError {
+impl From<FsError> for ConflictError {
     fn from(error: FsError) -> Self {
         Self::Project(error.into())
     }
 }
 
-fn not_disputed(query: &str, disputed: &[RunKey], others: &[Clash]) -> String {
+fn describe_not_disputed(query: &str, disputed: &[RunKey], others: &[MergeConflict]) -> String {
     let query = query.escape_debug();
     let names: Vec<String> = disputed.iter().map(|run| run.to_string().escape_debug().to_string()).collect();
     match others.first().filter(|_| names.is_empty()) {
-        Some(clash) => format!("no run is disputed in {}, but {clash}", lockfile::FILE),
+        Some(conflict) => format!("no run is disputed in {}, but {conflict}", lockfile::FILE),
         None => format!("`{query}` is not disputed in {}; disputed: {}", lockfile::FILE, names.join(", ")),
     }
 }
 
-impl Explain for SettleError {
+impl Explain for ConflictError {
     fn explain(&self) -> Explanation {
         match self {
-            Self::NoConflict { undone: true } => Setup
+            Self::NoConflict { was_resolved: true } => Setup
                 .code("no_conflict")
                 .hint("it was, and was settled: `git checkout -m -- dvc.lock` brings the conflict back"),
-            Self::NoConflict { undone: false } => {
+            Self::NoConflict { was_resolved: false } => {
                 Setup.code("no_conflict").hint("`capture-hook status` says what is to do")
             }
             Self::NotDisputed { disputed, .. } => Setup.code("run_not_disputed").hint(match disputed.first() {
-                Some(run) => how_to_settle(run),
+                Some(run) => resolve_hint(run),
                 None => format!("edit {0}, then `git add {0}`", lockfile::FILE),
             }),
             Self::NotMerged { .. } => Setup
@@ -108,13 +110,13 @@ impl Explain for SettleError {
 
 /// What to type to settle a run.
 #[must_use]
-pub fn how_to_settle(run: &RunKey) -> String {
-    format!("`capture-hook resolve {} --ours`, `--theirs` or `--both` settles it", quoted(run.to_string()))
+pub fn resolve_hint(run: &RunKey) -> String {
+    format!("`capture-hook resolve {} --ours`, `--theirs` or `--both` settles it", shell_quote(run.to_string()))
 }
 
 /// What became of a conflict.
 #[derive(Debug)]
-pub struct Settled {
+pub struct ConflictOutcome {
     /// The run that was settled.
     pub run: RunKey,
     /// The name that the other side's files of it have, where both are kept.
@@ -122,13 +124,13 @@ pub struct Settled {
     /// The runs that are disputed still.
     pub disputed: Vec<RunKey>,
     /// What else in `dvc.lock` both sides changed.
-    pub others: Vec<Clash>,
+    pub others: Vec<MergeConflict>,
     /// What the merged `dvc.lock` says; `None` while it is in conflict.
-    pub locked: Option<Locked>,
+    pub record: Option<DatasetRecord>,
 }
 
 /// The three sides of `dvc.lock` in conflict, and what was decided of them.
-struct Conflict {
+struct LockfileConflict {
     sides: [Vec<u8>; 3],
     /// The blobs of the current side and the other, which tell one conflict from another.
     name: String,
@@ -136,86 +138,107 @@ struct Conflict {
 
 impl Project {
     /// Settles one run of a `dvc.lock` in conflict. The last one writes and stages the file, and brings the workspace along.
-    pub fn settle(&mut self, cwd: &Path, query: &str, choice: Choice, hear: &dyn Hear) -> Result<Settled, SettleError> {
-        let conflict = self.conflict()?;
-        let run = self.disputed_run(cwd, query, &conflict)?;
-        let mut runs = self.decided(&conflict)?;
-        runs.insert(run.clone(), choice);
-        let merged = self.merge_sides(&conflict, runs.clone())?;
-        let kept = merged.kept.iter().find(|(of, _)| *of == run).map(|(_, name)| name.clone());
-        let (disputed, others) = disputed(&merged.clashes);
-        let mut settled = Settled { run, kept_as: kept, disputed, others, locked: None };
-        if !merged.clashes.is_empty() {
-            self.note(&conflict, &runs)?;
-            return Ok(settled);
+    pub fn resolve_conflict(
+        &mut self,
+        cwd: &Path,
+        query: &str,
+        choice: RunChoice,
+        reporter: &dyn Reporter,
+    ) -> Result<ConflictOutcome, ConflictError> {
+        let conflict = self.read_conflict()?;
+        let run = self.find_disputed_run(cwd, query, &conflict)?;
+        let mut decisions = self.read_decisions(&conflict)?;
+        decisions.insert(run.clone(), choice);
+        let merged = self.merge_sides(&conflict, decisions.clone())?;
+        let kept_as = merged.renamed_runs.iter().find(|(of, _)| *of == run).map(|(_, name)| name.clone());
+        let (disputed, others) = split_conflicts(&merged.conflicts);
+        let mut outcome = ConflictOutcome { run, kept_as, disputed, others, record: None };
+        if !merged.conflicts.is_empty() {
+            self.save_decisions(&conflict, &decisions)?;
+            return Ok(outcome);
         }
-        let before = self.file(&Source::WorkTree, lockfile::FILE)?;
-        self.files().write_atomic(lockfile::FILE, &merged.bytes)?;
-        if let Err(error) = self.repo.stage(&[self.git_path(lockfile::FILE)], &|line| hear.status(line)) {
-            if let Some(before) = before {
-                self.files().write_atomic(lockfile::FILE, &before)?;
+        let old_bytes = self.read_file(&GitTree::WorkTree, lockfile::FILE)?;
+        self.root_files().write_atomic(lockfile::FILE, &merged.bytes)?;
+        if let Err(error) = self.repo.stage_files(&[self.git_path(lockfile::FILE)], &|line| reporter.show_status(line))
+        {
+            if let Some(old_bytes) = old_bytes {
+                self.root_files().write_atomic(lockfile::FILE, &old_bytes)?;
             }
             return Err(error.into());
         }
-        fs::remove_all(&self.mark(NOTE))?;
-        settled.locked = self.locked(&Source::WorkTree)?;
-        self.bring_along(&settled, hear)?;
-        Ok(settled)
+        fs::remove_all(&self.mark_path(DECISIONS_FILE))?;
+        outcome.record = self.dataset_record(&GitTree::WorkTree)?;
+        self.sync_after_resolve(&outcome, reporter)?;
+        Ok(outcome)
     }
 
-    fn conflict(&self) -> Result<Conflict, SettleError> {
+    fn read_conflict(&self) -> Result<LockfileConflict, ConflictError> {
         let path = self.git_path(lockfile::FILE);
-        let of_lock = |undone| -> Result<Vec<(u8, Entry)>, GitError> {
-            let all = self.repo.conflicts(undone)?.into_iter();
+        let lockfile_entries = |undone| -> Result<Vec<(u8, GitEntry)>, GitError> {
+            let all = self.repo.index_conflicts(undone)?.into_iter();
             Ok(all.filter(|(file, ..)| file == Path::new(&path)).map(|(_, stage, entry)| (stage, entry)).collect())
         };
-        let stages = of_lock(false)?;
+        let stages = lockfile_entries(false)?;
         if stages.is_empty() {
-            return Err(SettleError::NoConflict { undone: !of_lock(true)?.is_empty() });
+            return Err(ConflictError::NoConflict { was_resolved: !lockfile_entries(true)?.is_empty() });
         }
-        let entry = |wanted: u8| stages.iter().find(|(stage, _)| *stage == wanted).map(|(_, entry)| entry);
-        let bytes = |wanted: u8| -> Result<Vec<u8>, SettleError> {
-            let Some(entry) = entry(wanted) else { return Ok(Vec::new()) };
+        let entry = |stage_number: u8| stages.iter().find(|(stage, _)| *stage == stage_number).map(|(_, entry)| entry);
+        let bytes = |stage_number: u8| -> Result<Vec<u8>, ConflictError> {
+            let Some(entry) = entry(stage_number) else { return Ok(Vec::new()) };
             let refused = match self.repo.blob_size(&entry.id)? {
-                _ if !entry.is_file() => Refused::Link(path.clone().into()),
-                size if size > limits::LOCK => Refused::TooLarge(limits::LOCK),
-                _ => return Ok(self.repo.blob(&entry.id)?),
+                _ if !entry.is_file() => PathRefusal::Link(path.clone().into()),
+                size if size > limits::LOCKFILE => PathRefusal::TooLarge(limits::LOCKFILE),
+                _ => return Ok(self.repo.read_blob(&entry.id)?),
             };
             Err(FsError { action: "read", path: path.clone().into(), source: refused.into() }.into())
         };
         let id = |stage: u8| entry(stage).map_or("-", |entry| entry.id.as_str());
-        Ok(Conflict { name: format!("{} {}", id(2), id(3)), sides: [bytes(1)?, bytes(2)?, bytes(3)?] })
+        Ok(LockfileConflict { name: format!("{} {}", id(2), id(3)), sides: [bytes(1)?, bytes(2)?, bytes(3)?] })
     }
 
     /// Merges the sides with these decisions.
-    fn merge_sides(&self, conflict: &Conflict, runs: BTreeMap<RunKey, Choice>) -> Result<Merged, SettleError> {
+    fn merge_sides(
+        &self,
+        conflict: &LockfileConflict,
+        decisions: BTreeMap<RunKey, RunChoice>,
+    ) -> Result<MergedLockfile, ConflictError> {
         const MARKER: usize = 7;
         let [base, ours, theirs] = &conflict.sides;
-        let selected = self.wanted(&Source::WorkTree).ok().flatten().and_then(|wanted| wanted.run_dir);
+        let selected = self.resolve_stage(&GitTree::WorkTree).ok().flatten().and_then(|stage| stage.run_dir);
         let selects =
-            |side: &[u8]| selected.is_some() && Lock::parse(side).is_ok_and(|l| l.run_dir() == selected.as_deref());
-        let prefer = if selects(theirs) && !selects(ours) { Prefer::Theirs } else { Prefer::Ours };
-        let decided = Decided { runs, ..Decided::default() };
+            |side: &[u8]| selected.is_some() && Lockfile::parse(side).is_ok_and(|l| l.run_dir() == selected.as_deref());
+        let preferred = if selects(theirs) && !selects(ours) { MergeSide::Theirs } else { MergeSide::Ours };
+        let decided = MergeDecisions { runs: decisions, ..MergeDecisions::default() };
         let (ours_name, theirs_name) = ("ours", "theirs");
-        let sides = Sides { base, ours, theirs, ours_name, theirs_name, marker: MARKER, prefer, decided: &decided };
-        self.unite(&sides).map_err(|why| SettleError::NotMerged { why })
+        let sides = LockfileSides {
+            base,
+            ours,
+            theirs,
+            ours_name,
+            theirs_name,
+            marker_size: MARKER,
+            preferred,
+            decisions: &decided,
+        };
+        self.merge_and_store_lists(&sides).map_err(|why| ConflictError::NotMerged { why })
     }
 
     /// The run that a name means among those that both sides changed.
-    fn disputed_run(&self, cwd: &Path, query: &str, conflict: &Conflict) -> Result<RunKey, SettleError> {
-        let (disputed, others) = disputed(&self.merge_sides(conflict, BTreeMap::new())?.clashes);
-        let found = match resolve(RunQuery { text: query, cwd }, &disputed, |_| false, |_| StartTime::default()) {
-            Ok(ResolvedRun::Run(run) | ResolvedRun::RunAt(run)) => Some(run.clone()),
-            Ok(ResolvedRun::Dir(dir)) => RunDir::read(&dir).key.filter(|run| disputed.contains(run)),
-            Ok(ResolvedRun::Tag(_)) | Err(ResolveError::NotFound { .. }) => None,
-            Err(error) => return Err(error.into()),
-        };
-        found.ok_or_else(|| SettleError::NotDisputed { query: query.to_owned(), disputed, others })
+    fn find_disputed_run(&self, cwd: &Path, query: &str, conflict: &LockfileConflict) -> Result<RunKey, ConflictError> {
+        let (disputed_runs, others) = split_conflicts(&self.merge_sides(conflict, BTreeMap::new())?.conflicts);
+        let found =
+            match resolve_run(RunQuery { text: query, cwd }, &disputed_runs, |_| false, |_| StartTime::default()) {
+                Ok(ResolvedRun::Run(run) | ResolvedRun::RunAt(run)) => Some(run.clone()),
+                Ok(ResolvedRun::Dir(dir)) => RunDir::read(&dir).key.filter(|run| disputed_runs.contains(run)),
+                Ok(ResolvedRun::Tag(_)) | Err(ResolveError::NotFound { .. }) => None,
+                Err(error) => return Err(error.into()),
+            };
+        found.ok_or_else(|| ConflictError::NotDisputed { query: query.to_owned(), disputed: disputed_runs, others })
     }
 
     /// What was decided of this conflict before.
-    fn decided(&self, conflict: &Conflict) -> Result<BTreeMap<RunKey, Choice>, SettleError> {
-        let bytes = fs::read_optional(&self.mark(NOTE))?.unwrap_or_default();
+    fn read_decisions(&self, conflict: &LockfileConflict) -> Result<BTreeMap<RunKey, RunChoice>, ConflictError> {
+        let bytes = fs::read_optional(&self.mark_path(DECISIONS_FILE))?.unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
         let mut lines = text.lines();
         if lines.next() != Some(conflict.name.as_str()) {
@@ -229,53 +252,64 @@ impl Project {
         Ok(lines.filter_map(decision).collect())
     }
 
-    fn note(&self, conflict: &Conflict, runs: &BTreeMap<RunKey, Choice>) -> Result<(), SettleError> {
-        let line = |(run, choice): (&RunKey, &Choice)| format!("{} {run}\n", name(*choice));
-        let text = format!("{}\n{}", conflict.name, runs.iter().map(line).collect::<String>());
-        Ok(fs::write_atomic(&self.mark(NOTE), text.as_bytes())?)
+    fn save_decisions(
+        &self,
+        conflict: &LockfileConflict,
+        decisions: &BTreeMap<RunKey, RunChoice>,
+    ) -> Result<(), ConflictError> {
+        let line = |(run, choice): (&RunKey, &RunChoice)| format!("{} {run}\n", choice_name(*choice));
+        let text = format!("{}\n{}", conflict.name, decisions.iter().map(line).collect::<String>());
+        Ok(fs::write_atomic(&self.mark_path(DECISIONS_FILE), text.as_bytes())?)
     }
 
     /// The workspace follows, so that DVC's views show the selected run as it was settled.
-    fn bring_along(&mut self, settled: &Settled, hear: &dyn Hear) -> Result<(), SettleError> {
-        let Some(locked) = &settled.locked else { return Ok(()) };
-        match self.sync(Reach::Limited, hear)? {
-            Synced::Left { what: why } | Synced::Missing { why } => {
-                hear.warn(&format!("the merged dataset is not in the workspace: {why}"));
-                hear.hint("`capture-hook pull` brings it");
+    fn sync_after_resolve(&mut self, outcome: &ConflictOutcome, reporter: &dyn Reporter) -> Result<(), ConflictError> {
+        let Some(dataset_record) = &outcome.record else { return Ok(()) };
+        match self.sync_workspace(SyncScope::Limited, reporter)? {
+            SyncOutcome::TooLarge { reason: why } | SyncOutcome::Missing { why } => {
+                reporter.show_warning(&format!("the merged dataset is not in the workspace: {why}"));
+                reporter.show_hint("`capture-hook pull` brings it");
             }
-            Synced::Unsaved { kept } => {
-                hear.warn(&format!("left as they are, with edits that DVC has not saved: {}", kept.join(", ")));
+            SyncOutcome::LocalChanges { files: local_changes } => {
+                reporter.show_warning(&format!(
+                    "left as they are, with edits that DVC has not saved: {}",
+                    local_changes.join(", ")
+                ));
             }
-            Synced::Nothing | Synced::Done { .. } | Synced::Partly { .. } | Synced::Refused { .. } => {}
+            SyncOutcome::NoDataset
+            | SyncOutcome::Done { .. }
+            | SyncOutcome::Partial { .. }
+            | SyncOutcome::Refused { .. } => {}
         }
-        let listing = self.listing(locked.version)?;
-        let shown = self.selected_run(locked, listing.as_ref()).filter(|run| *run == settled.run);
-        let out_dir = self.root.join(&locked.out_dir);
-        if let Some(run) = shown.filter(|run| run.under(&out_dir).join(STEPS_PARQUET).is_file())
-            && self.workspace_is_at(Some(locked.version))?
+        let file_list = self.read_file_list(dataset_record.version)?;
+        let shown = self.selected_run(dataset_record, file_list.as_ref()).filter(|run| *run == outcome.run);
+        let out_dir = self.root.join(&dataset_record.out_dir);
+        if let Some(run) = shown.filter(|run| run.dir_under(&out_dir).join(STEPS_PARQUET).is_file())
+            && self.workspace_is_at(Some(dataset_record.version))?
         {
-            metrics_files::write(&self.root, &out_dir, &run)?;
-            let paths = self.views_to_stage()?;
-            self.repo.stage(&paths, &|line| hear.status(line))?;
+            metrics_files::write_metrics_files(&self.root, &out_dir, &run)?;
+            let paths = self.metrics_files_to_stage()?;
+            self.repo.stage_files(&paths, &|line| reporter.show_status(line))?;
         }
         Ok(())
     }
 }
 
-const CHOICES: [(Choice, &str); 3] = [(Choice::Ours, "ours"), (Choice::Theirs, "theirs"), (Choice::Both, "both")];
+const CHOICES: [(RunChoice, &str); 3] =
+    [(RunChoice::Ours, "ours"), (RunChoice::Theirs, "theirs"), (RunChoice::Both, "both")];
 
 /// How a choice is written.
 #[must_use]
-pub fn name(choice: Choice) -> &'static str {
+pub fn choice_name(choice: RunChoice) -> &'static str {
     CHOICES.iter().find(|(known, _)| *known == choice).map_or("ours", |(_, name)| name)
 }
 
 /// The runs among what clashed, and the rest.
-fn disputed(clashes: &[Clash]) -> (Vec<RunKey>, Vec<Clash>) {
+fn split_conflicts(conflicts: &[MergeConflict]) -> (Vec<RunKey>, Vec<MergeConflict>) {
     let (mut runs, mut others) = (Vec::new(), Vec::new());
-    for clash in clashes {
-        match clash {
-            Clash::Run(run) => runs.push(run.clone()),
+    for conflict in conflicts {
+        match conflict {
+            MergeConflict::Run(run) => runs.push(run.clone()),
             other => others.push(other.clone()),
         }
     }

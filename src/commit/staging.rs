@@ -1,36 +1,45 @@
 //! What a commit of runs holds beside the selection: staged, or told why git would not take it, before anything is written.
 
-use super::{Stop, Undo};
+use super::{CommitRefused, Transaction};
 use crate::dataset::metrics_files;
-use crate::dvc::stage::Resolved;
+use crate::dvc::stage::ResolvedStage;
 use crate::dvc::{lockfile, stage};
-use crate::project::{Hear, Project, ProjectError, Source};
-use crate::support::names::safe_path;
+use crate::project::{GitTree, Project, ProjectError, Reporter};
+use crate::support::names::is_safe_path;
 
 impl Project {
     /// The files that a commit of the selection consists of, staged; relative to the top of the working tree.
-    pub fn stage_selection(&mut self, undo: &mut Undo, hear: &dyn Hear) -> Result<Vec<String>, Stop> {
-        let wanted = self.state(&Source::WorkTree)?.wanted.ok_or(ProjectError::NoStage)?;
-        let mut paths = self.results_to_stage(&wanted)?;
-        paths.push(self.git_path(wanted.stage.params_file()));
-        undo.stage(&mut self.repo, &paths, hear)?;
+    pub fn stage_selection(
+        &mut self,
+        transaction: &mut Transaction,
+        reporter: &dyn Reporter,
+    ) -> Result<Vec<String>, CommitRefused> {
+        let stage = self.dataset_state(&GitTree::WorkTree)?.stage.ok_or(ProjectError::NoStage)?;
+        let mut paths = self.results_to_stage(&stage)?;
+        paths.push(self.git_path(stage.stage.params_file()));
+        transaction.stage_files(&mut self.repo, &paths, reporter)?;
         Ok(paths)
     }
 
     /// Stages what DVC wrote.
-    pub(crate) fn stage_results(&mut self, wanted: &Resolved, undo: &mut Undo, hear: &dyn Hear) -> Result<(), Stop> {
-        let paths = self.results_to_stage(wanted)?;
-        Ok(undo.stage(&mut self.repo, &paths, hear)?)
+    pub(crate) fn stage_results(
+        &mut self,
+        stage: &ResolvedStage,
+        transaction: &mut Transaction,
+        reporter: &dyn Reporter,
+    ) -> Result<(), CommitRefused> {
+        let paths = self.results_to_stage(stage)?;
+        Ok(transaction.stage_files(&mut self.repo, &paths, reporter)?)
     }
 
     /// What DVC wrote: `dvc.lock`, the dataset's `.gitignore`, and outputs that git is to keep.
-    fn results_to_stage(&self, wanted: &Resolved) -> Result<Vec<String>, Stop> {
+    fn results_to_stage(&self, stage: &ResolvedStage) -> Result<Vec<String>, CommitRefused> {
         let mut paths = vec![self.git_path(lockfile::FILE)];
-        let (parent, name) = wanted.out_dir.rsplit_once('/').unwrap_or(("", &wanted.out_dir));
+        let (parent, name) = stage.out_dir.rsplit_once('/').unwrap_or(("", &stage.out_dir));
         let ignore = if parent.is_empty() { ".gitignore".to_owned() } else { format!("{parent}/.gitignore") };
-        if let Some(work) = self.file(&Source::WorkTree, &ignore)? {
+        if let Some(work) = self.read_file(&GitTree::WorkTree, &ignore)? {
             let names = |bytes: &[u8]| String::from_utf8_lossy(bytes).lines().any(|line| line == format!("/{name}"));
-            let staged = self.file(&Source::Index, &ignore)?;
+            let staged = self.read_file(&GitTree::Index, &ignore)?;
             // Where a rule ignores its whole directory, the dataset needs no rule of its own.
             if names(&work)
                 && !staged.is_some_and(|bytes| names(&bytes))
@@ -39,8 +48,8 @@ impl Project {
                 paths.push(self.git_path(&ignore));
             }
         }
-        paths.extend(self.views_to_stage()?);
-        for out in wanted.stage.outs.iter().filter(|out| !out.cache && safe_path(&out.path)) {
+        paths.extend(self.metrics_files_to_stage()?);
+        for out in stage.stage.outs.iter().filter(|out| !out.cache && is_safe_path(&out.path)) {
             if self.root.join(&out.path).exists() {
                 paths.push(self.git_path(&out.path));
             }
@@ -50,33 +59,33 @@ impl Project {
 
     /// An error where git would not take one of these files, or one of DVC's views, into a commit: a rule ignores it, or a
     /// flag hides it.
-    pub fn takes(&self, files: &[&str]) -> Result<(), Stop> {
+    pub fn check_committable(&self, files: &[&str]) -> Result<(), CommitRefused> {
         for file in files {
             let path = self.git_path(file);
             if let Some(rule) = self.repo.why_ignored(&path)? {
-                return Err(Stop::Ignored { file: path, rule, tracked: false });
+                return Err(CommitRefused::Ignored { file: path, rule, tracked: false });
             }
         }
-        let views = metrics_files::to_write(self.files())?;
-        files.iter().chain(views).try_for_each(|file| self.sees(file))
+        let metrics_files = metrics_files::writable_files(self.root_files())?;
+        files.iter().chain(metrics_files).try_for_each(|file| self.check_visible_to_git(file))
     }
 
     /// An error where DVC would refuse its own files because a rule ignores them: it does not ask whether git tracks them.
-    pub(crate) fn dvc_takes(&self) -> Result<(), Stop> {
+    pub(crate) fn check_usable_by_dvc(&self) -> Result<(), CommitRefused> {
         for file in [lockfile::FILE, stage::FILE] {
             let path = self.git_path(file);
             if let Some(rule) = self.repo.ignoring_rule(&path)? {
-                return Err(Stop::Ignored { file: path, rule, tracked: true });
+                return Err(CommitRefused::Ignored { file: path, rule, tracked: true });
             }
         }
         Ok(())
     }
 
     /// An error where a flag hides from git how a file differs.
-    pub fn sees(&self, file: &str) -> Result<(), Stop> {
+    pub fn check_visible_to_git(&self, file: &str) -> Result<(), CommitRefused> {
         let path = self.git_path(file);
         let Some(flag) = self.repo.hiding_flag(&path)? else { return Ok(()) };
         let sparse = self.repo.config_bool("core.sparseCheckout")? == Some(true);
-        Err(Stop::Hidden { file: path, flag, sparse })
+        Err(CommitRefused::Hidden { file: path, flag, sparse })
     }
 }

@@ -7,13 +7,13 @@
 
 use crate::git::{GitError, NewTag, Oid, Tag};
 use crate::history;
-use crate::history::{Record, TAG_PREFIX, TagName, parse_tag, tag_name};
-use crate::project::{Hear, Locked, Project, ProjectError, Source};
+use crate::history::{RunTrailers, TAG_PREFIX, TagName, parse_tag, tag_name};
+use crate::project::{DatasetRecord, GitTree, Project, ProjectError, Reporter};
 use crate::support::fs;
 
 /// What became of one tag.
 #[derive(Debug)]
-pub enum Tagged {
+pub enum TagOutcome {
     /// Made.
     Made {
         /// Its name.
@@ -55,11 +55,11 @@ pub enum Tagged {
 
 /// What may be done for the runs of a commit.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Missing {
+enum MissingTags {
     /// Tags that are missing are made.
-    Made,
+    Make,
     /// They are left missing; those that were left behind are moved all the same.
-    Left,
+    Skip,
 }
 
 /// A run tag.
@@ -70,7 +70,7 @@ pub struct RunTag {
     /// The tag.
     pub tag: Tag,
     /// The record in its message.
-    pub record: Option<Record>,
+    pub record: Option<RunTrailers>,
 }
 
 impl Project {
@@ -88,18 +88,18 @@ impl Project {
     /// Whether a run tag names data of this project: not that which another project of the repository has at its commit.
     fn is_own(&self, tag: &RunTag) -> Result<bool, ProjectError> {
         let (Some(record), Some(commit)) = (&tag.record, &tag.tag.commit) else { return Ok(true) };
-        if self.others()?.is_empty() || !self.knows(commit) {
+        if self.other_prefixes()?.is_empty() || !self.knows_lockfile(commit) {
             return Ok(true);
         }
-        Ok(self.version_at(commit)? == Some(record.data) || !self.is_of_another(record.data, commit)?)
+        Ok(self.data_version_at(commit)? == Some(record.data) || !self.is_of_other_project(record.data, commit)?)
     }
 
     /// The run tags of every project in the repository.
     fn all_run_tags(&self) -> Result<Vec<RunTag>, ProjectError> {
-        let tags = self.repo.tags(TAG_PREFIX)?;
+        let tags = self.repo.find_tags(TAG_PREFIX)?;
         let known = |tag: Tag| {
             let name = parse_tag(&tag.name, &tag.message)?;
-            let record = history::parse(&tag.message).into_iter().find(|record| record.run == name.run);
+            let record = history::parse_trailers(&tag.message).into_iter().find(|record| record.run == name.run);
             Some(RunTag { name, tag, record })
         };
         Ok(tags.into_iter().filter_map(known).collect())
@@ -107,30 +107,40 @@ impl Project {
 
     /// Makes the tags for the runs that a commit brings, where they are missing. `rewritten` names commits whose tags are
     /// about to move here: a run tagged there is left to that.
-    pub fn tag_commit(&self, commit: &Oid, rewritten: &[Oid], hear: &dyn Hear) -> Result<Vec<Tagged>, ProjectError> {
+    pub fn tag_commit(
+        &self,
+        commit: &Oid,
+        rewritten: &[Oid],
+        reporter: &dyn Reporter,
+    ) -> Result<Vec<TagOutcome>, ProjectError> {
         let mut tags = self.all_run_tags()?;
-        Ok(self.tag_runs(commit, &mut tags, (rewritten, Missing::Made), hear)?.0)
+        Ok(self.tag_runs(commit, &mut tags, (rewritten, MissingTags::Make), reporter)?.0)
     }
 
     /// The same for many commits, the oldest first.
-    pub fn tag_commits(&self, commits: &[Oid], hear: &dyn Hear) -> Result<Vec<Tagged>, ProjectError> {
-        self.tag_all(commits, Missing::Made, hear)
+    pub fn tag_commits(&self, commits: &[Oid], reporter: &dyn Reporter) -> Result<Vec<TagOutcome>, ProjectError> {
+        self.tag_all(commits, MissingTags::Make, reporter)
     }
 
     /// Moves the tags that were left behind to those of these commits, the oldest first, that bring the same data.
-    pub fn move_left_tags(&self, commits: &[Oid], hear: &dyn Hear) -> Result<Vec<Tagged>, ProjectError> {
-        let done = self.tag_all(commits, Missing::Left, hear)?;
+    pub fn move_left_tags(&self, commits: &[Oid], reporter: &dyn Reporter) -> Result<Vec<TagOutcome>, ProjectError> {
+        let done = self.tag_all(commits, MissingTags::Skip, reporter)?;
         Ok(done
             .into_iter()
-            .filter(|tagged| matches!(tagged, Tagged::CaughtUp { .. } | Tagged::Failed { .. }))
+            .filter(|tagged| matches!(tagged, TagOutcome::CaughtUp { .. } | TagOutcome::Failed { .. }))
             .collect())
     }
 
-    fn tag_all(&self, commits: &[Oid], missing: Missing, hear: &dyn Hear) -> Result<Vec<Tagged>, ProjectError> {
+    fn tag_all(
+        &self,
+        commits: &[Oid],
+        missing: MissingTags,
+        reporter: &dyn Reporter,
+    ) -> Result<Vec<TagOutcome>, ProjectError> {
         let mut tags = self.all_run_tags()?;
         let mut done = Vec::new();
         for commit in commits {
-            let (tagged, go_on) = self.tag_runs(commit, &mut tags, (&[], missing), hear)?;
+            let (tagged, go_on) = self.tag_runs(commit, &mut tags, (&[], missing), reporter)?;
             done.extend(tagged);
             if !go_on {
                 break;
@@ -144,50 +154,51 @@ impl Project {
         &self,
         commit: &Oid,
         tags: &mut Vec<RunTag>,
-        (rewritten, missing): (&[Oid], Missing),
-        hear: &dyn Hear,
-    ) -> Result<(Vec<Tagged>, bool), ProjectError> {
-        let runs = self.brought_by(commit)?.runs;
+        (rewritten, missing): (&[Oid], MissingTags),
+        reporter: &dyn Reporter,
+    ) -> Result<(Vec<TagOutcome>, bool), ProjectError> {
+        let runs = self.diff_of_commit(commit)?.introduced;
         let mut done = Vec::new();
-        let Some(locked) = self.locked(&Source::Commit(commit.clone()))?.filter(|_| !runs.is_empty()) else {
+        let Some(dataset_record) = self.dataset_record(&GitTree::Commit(commit.clone()))?.filter(|_| !runs.is_empty())
+        else {
             return Ok((done, true));
         };
         for run in &runs {
             let own: Vec<usize> = (0..tags.len()).filter(|at| tags[*at].name.run == *run).collect();
-            let mut moving = false;
+            let mut is_moving = false;
             let on_rewritten = |tag: &RunTag| tag.tag.commit.as_ref().is_some_and(|c| rewritten.contains(c));
             for tag in own.iter().map(|at| &tags[*at]).filter(|tag| on_rewritten(tag)) {
-                moving |= self.is_own(tag)?;
+                is_moving |= self.is_own(tag)?;
             }
-            if moving {
+            if is_moving {
                 continue;
             }
-            let record = self.record_at(run, &locked, commit)?;
+            let record = self.run_record_at(run, &dataset_record, commit)?;
             let version = match self.same_tag(commit, tags, &own, &record)? {
-                Same::Stays(at) => {
-                    done.push(Tagged::Kept { tag: tags[at].tag.name.clone() });
+                SameTag::Stays(at) => {
+                    done.push(TagOutcome::Kept { tag: tags[at].tag.name.clone() });
                     continue;
                 }
-                Same::Left(at) => tags[at].name.version,
-                Same::None if missing == Missing::Left => continue,
-                Same::None => own.iter().map(|at| tags[*at].name.version).max().map_or(1, |v| v + 1),
+                SameTag::LeftBehind(at) => tags[at].name.version,
+                SameTag::None if missing == MissingTags::Skip => continue,
+                SameTag::None => own.iter().map(|at| tags[*at].name.version).max().map_or(1, |v| v + 1),
             };
             let name = TagName { run: run.clone(), version };
             let tag = tag_name(&name);
             let old = tags.iter().position(|known| known.tag.name == tag);
             let message = history::tag_message(&record);
             let new = NewTag { name: &tag, commit, message: &message, replace: old.is_some() };
-            if let Err(error) = self.repo.make_tag(new, &|line| hear.status(line)) {
-                let go_on = matches!(error, GitError::TagInTheWay { .. });
-                done.push(Tagged::Failed { tag, error });
+            if let Err(error) = self.repo.create_tag(new, &|line| reporter.show_status(line)) {
+                let go_on = matches!(error, GitError::TagConflict { .. });
+                done.push(TagOutcome::Failed { tag, error });
                 if go_on {
                     continue;
                 }
                 return Ok((done, false));
             }
             done.push(match old {
-                Some(_) => Tagged::CaughtUp { tag: tag.clone() },
-                None => Tagged::Made { tag: tag.clone() },
+                Some(_) => TagOutcome::CaughtUp { tag: tag.clone() },
+                None => TagOutcome::Made { tag: tag.clone() },
             });
             let made = Tag { name: tag, commit: Some(commit.clone()), object: None, message: message.into_bytes() };
             let made = RunTag { name, tag: made, record: Some(record) };
@@ -201,17 +212,23 @@ impl Project {
 
     /// The tag of a commit's run, among those of the run, that names the same data: one that stays, else one that was left
     /// behind.
-    fn same_tag(&self, commit: &Oid, tags: &[RunTag], own: &[usize], record: &Record) -> Result<Same, ProjectError> {
-        let mut left = Same::None;
+    fn same_tag(
+        &self,
+        commit: &Oid,
+        tags: &[RunTag],
+        own: &[usize],
+        record: &RunTrailers,
+    ) -> Result<SameTag, ProjectError> {
+        let mut left = SameTag::None;
         for at in own.iter().copied() {
             let Some(tag) = tags.get(at) else { continue };
             if !self.is_own(tag)? || !self.same_data(tag, record)? {
                 continue;
             }
             if !self.is_left_behind(tag, Some(commit))? {
-                return Ok(Same::Stays(at));
+                return Ok(SameTag::Stays(at));
             }
-            left = Same::Left(at);
+            left = SameTag::LeftBehind(at);
         }
         Ok(left)
     }
@@ -221,29 +238,29 @@ impl Project {
     pub fn is_left_behind(&self, tag: &RunTag, from: Option<&Oid>) -> Result<bool, ProjectError> {
         let Some(commit) = &tag.tag.commit else { return Ok(false) };
         if let Some(from) = from
-            && self.repo.reaches(from, commit)?
+            && self.repo.has_ancestor(from, commit)?
         {
             return Ok(false);
         }
         Ok(!self.repo.is_held(commit, TAG_PREFIX)?
             && !self.was_pushed(&tag.tag)?
-            && !self.repo.was_on_a_remote(commit)?
+            && !self.repo.was_on_remote(commit)?
             && (self.repo.was_committed_here(commit) || self.repo.was_tagged_here(&tag.tag.name)))
     }
 
     /// Whether a tag names the same data of its run as this record does.
-    fn same_data(&self, tag: &RunTag, record: &Record) -> Result<bool, ProjectError> {
+    fn same_data(&self, tag: &RunTag, record: &RunTrailers) -> Result<bool, ProjectError> {
         let tagged = match &tag.tag.commit {
-            Some(commit) if self.knows(commit) => self.locked(&Source::Commit(commit.clone()))?,
+            Some(commit) if self.knows_lockfile(commit) => self.dataset_record(&GitTree::Commit(commit.clone()))?,
             _ => None,
         };
-        let version = tagged.map(|l: Locked| l.version).or_else(|| tag.record.as_ref().map(|r| r.data));
+        let version = tagged.map(|l: DatasetRecord| l.version).or_else(|| tag.record.as_ref().map(|r| r.data));
         if version == Some(record.data) {
             return Ok(true);
         }
-        let mut lists = self.lists()?;
-        if let Some(old) = version.and_then(|version| lists.entries(version, &record.run))
-            && let Some(new) = lists.entries(record.data, &record.run)
+        let mut file_lists = self.file_lists()?;
+        if let Some(old) = version.and_then(|version| file_lists.run_entries(version, &record.run))
+            && let Some(new) = file_lists.run_entries(record.data, &record.run)
         {
             return Ok(old == new);
         }
@@ -253,22 +270,30 @@ impl Project {
     }
 
     /// Moves the run tags of a rewritten commit to its successor, and makes those that the successor lacks.
-    pub fn retag(&self, pairs: &[(Oid, Oid)], hear: &dyn Hear) -> Result<Vec<Tagged>, ProjectError> {
+    pub fn retag_commits(
+        &self,
+        pairs: &[(Oid, Oid)],
+        reporter: &dyn Reporter,
+    ) -> Result<Vec<TagOutcome>, ProjectError> {
         let mut done = Vec::new();
         let tags = self.run_tags()?;
         for (old, new) in pairs {
-            let Some(locked) = self.locked(&Source::Commit(new.clone()))? else { continue };
+            let Some(dataset_record) = self.dataset_record(&GitTree::Commit(new.clone()))? else { continue };
             for tag in tags.iter().filter(|tag| tag.tag.commit.as_ref() == Some(old)) {
                 let name = tag.tag.name.clone();
                 if self.was_pushed(&tag.tag)? {
-                    done.push(Tagged::Left { tag: name });
+                    done.push(TagOutcome::Left { tag: name });
                     continue;
                 }
-                if self.lists()?.entries(locked.version, &tag.name.run).is_some_and(|entries| entries.is_empty()) {
-                    done.push(Tagged::Orphaned { tag: name });
+                if self
+                    .file_lists()?
+                    .run_entries(dataset_record.version, &tag.name.run)
+                    .is_some_and(|entries| entries.is_empty())
+                {
+                    done.push(TagOutcome::Orphaned { tag: name });
                     continue;
                 }
-                let mut record = self.record(&tag.name.run, &locked)?;
+                let mut record = self.run_record(&tag.name.run, &dataset_record)?;
                 if let Some(old) = &tag.record {
                     record.config = record.config.or_else(|| old.config.clone());
                     record.manifest = record.manifest.or_else(|| old.manifest.clone());
@@ -277,17 +302,17 @@ impl Project {
                 }
                 let message = history::tag_message(&record);
                 let moved = NewTag { name: &name, commit: new, message: &message, replace: true };
-                done.push(match self.repo.make_tag(moved, &|line| hear.status(line)) {
-                    Ok(()) => Tagged::Moved { tag: name },
-                    Err(error) => Tagged::Failed { tag: name, error },
+                done.push(match self.repo.create_tag(moved, &|line| reporter.show_status(line)) {
+                    Ok(()) => TagOutcome::Moved { tag: name },
+                    Err(error) => TagOutcome::Failed { tag: name, error },
                 });
             }
         }
         let mut news: Vec<&Oid> = pairs.iter().map(|(_, new)| new).collect();
         news.dedup();
         for new in news {
-            let made = self.tag_commit(new, &[], hear)?;
-            done.extend(made.into_iter().filter(|tagged| !matches!(tagged, Tagged::Kept { .. })));
+            let made = self.tag_commit(new, &[], reporter)?;
+            done.extend(made.into_iter().filter(|tagged| !matches!(tagged, TagOutcome::Kept { .. })));
         }
         Ok(done)
     }
@@ -300,7 +325,7 @@ impl Project {
             return Ok(true);
         }
         match &tag.commit {
-            Some(commit) => Ok(self.repo.on_a_remote(commit)?),
+            Some(commit) => Ok(self.repo.is_on_remote(commit)?),
             None => Ok(false),
         }
     }
@@ -329,13 +354,13 @@ impl Project {
 }
 
 /// A tag of the same data, by its place among all.
-enum Same {
+enum SameTag {
     /// There is none.
     None,
     /// It stays where it is.
     Stays(usize),
     /// It was left behind, and moves.
-    Left(usize),
+    LeftBehind(usize),
 }
 
 /// The file in the state directory that lists pushed tag objects, one a line.

@@ -1,73 +1,73 @@
 //! The state that a commit of runs is about to change, kept until it went well: files, folders of runs, what the index holds.
 //!
-//! The one place that undoes. Whoever puts runs into a commit begins an [`Undo`], hands it on, and calls [`Undo::undo`] where
+//! The one place that undoes. Whoever puts runs into a commit begins an [`Transaction`], hands it on, and calls [`Transaction::roll_back`] where
 //! anything failed, whatever it was and however far it came.
 
 use std::path::{Path, PathBuf};
 
-use super::Recorded;
+use super::ValidRun;
 use crate::dataset::metrics_files;
 use crate::dvc::lockfile;
-use crate::git::{Entry, Repo};
-use crate::project::{Hear, Project, ProjectError};
-use crate::support::aside::aside;
-use crate::support::beneath::{FileKind, Root};
+use crate::git::{GitEntry, Repo};
+use crate::project::{Project, ProjectError, Reporter};
+use crate::support::aside::temp_dir_for;
+use crate::support::beneath::{FileKind, RootDir};
 use crate::support::fs::{At, FsError};
 use crate::support::{fs, limits};
 
 /// What was there before. Paths are relative to the project's root.
 #[must_use]
-pub struct Undo {
+pub struct Transaction {
     root: PathBuf,
     files: Vec<(PathBuf, Option<Vec<u8>>)>,
     /// The runs' folders, each with hard links to its files; without where there was no folder.
-    folders: Vec<(PathBuf, Option<tempfile::TempDir>)>,
+    dirs: Vec<(PathBuf, Option<tempfile::TempDir>)>,
     /// What the index held of files that were staged, as git names them.
-    staged: Vec<(String, Option<Entry>)>,
+    staged: Vec<(String, Option<GitEntry>)>,
 }
 
-impl Undo {
+impl Transaction {
     /// Of a project, nothing kept yet.
     pub fn new(project: &Project) -> Self {
-        Self { root: project.root.clone(), files: Vec::new(), folders: Vec::new(), staged: Vec::new() }
+        Self { root: project.root.clone(), files: Vec::new(), dirs: Vec::new(), staged: Vec::new() }
     }
 
     /// Keeps a file; what was kept first is what counts.
-    pub fn keep(&mut self, file: impl Into<PathBuf>) -> Result<(), FsError> {
+    pub fn keep_file(&mut self, file: impl Into<PathBuf>) -> Result<(), FsError> {
         let file = file.into();
-        if self.files.iter().all(|(kept, _)| *kept != file) {
-            let bytes = Root::at(&self.root).read(&file, limits::LOCK)?;
+        if self.files.iter().all(|(known, _)| *known != file) {
+            let bytes = RootDir::new(&self.root).read(&file, limits::LOCKFILE)?;
             self.files.push((file, bytes));
         }
         Ok(())
     }
 
     /// Keeps all that an ingest of these runs writes.
-    pub(crate) fn keep_dataset(&mut self, out_dir: &str, runs: &[Recorded]) -> Result<(), FsError> {
+    pub(crate) fn keep_dataset(&mut self, out_dir: &str, runs: &[ValidRun]) -> Result<(), FsError> {
         let above = Path::new(out_dir).parent().unwrap_or(Path::new(""));
-        self.keep(lockfile::FILE)?;
-        self.keep(above.join(".gitignore"))?;
-        self.keep_views()?;
+        self.keep_file(lockfile::FILE)?;
+        self.keep_file(above.join(".gitignore"))?;
+        self.keep_metrics_files()?;
         for run in runs {
-            self.keep_folder(run.key.under(Path::new(out_dir)), above)?;
+            self.keep_dir(run.key.dir_under(Path::new(out_dir)), above)?;
         }
         Ok(())
     }
 
     /// Keeps the files of DVC's views.
-    pub fn keep_views(&mut self) -> Result<(), FsError> {
-        let views = metrics_files::to_write(Root::at(&self.root))?;
-        views.iter().try_for_each(|file| self.keep(*file))
+    pub fn keep_metrics_files(&mut self) -> Result<(), FsError> {
+        let files = metrics_files::writable_files(RootDir::new(&self.root))?;
+        files.iter().try_for_each(|file| self.keep_file(*file))
     }
 
-    fn keep_folder(&mut self, folder: PathBuf, above: &Path) -> Result<(), FsError> {
-        if self.folders.iter().any(|(kept, _)| *kept == folder) {
+    fn keep_dir(&mut self, folder: PathBuf, above: &Path) -> Result<(), FsError> {
+        if self.dirs.iter().any(|(backup, _)| *backup == folder) {
             return Ok(());
         }
-        let kept = match Root::at(&self.root).kind(&folder)? {
+        let backup = match RootDir::new(&self.root).file_kind(&folder)? {
             FileKind::Directory => {
                 // Not in the dataset, which DVC is about to take whole.
-                let parent = aside(&self.root.join(above));
+                let parent = temp_dir_for(&self.root.join(above));
                 let dir = tempfile::Builder::new().prefix("capture-hook-undo-").tempdir_in(&parent);
                 let dir = dir.at("write in", &parent)?;
                 fs::link_tree(&self.root.join(&folder), &dir.path().join("run"))?;
@@ -75,35 +75,40 @@ impl Undo {
             }
             _ => None,
         };
-        self.folders.push((folder, kept));
+        self.dirs.push((folder, backup));
         Ok(())
     }
 
     /// Stages files, as git names them, and keeps what the index held of them.
-    pub fn stage(&mut self, repo: &mut Repo, paths: &[String], hear: &dyn Hear) -> Result<(), ProjectError> {
+    pub fn stage_files(
+        &mut self,
+        repo: &mut Repo,
+        paths: &[String],
+        reporter: &dyn Reporter,
+    ) -> Result<(), ProjectError> {
         for path in paths {
-            if self.staged.iter().all(|(kept, _)| kept != path) {
+            if self.staged.iter().all(|(known, _)| known != path) {
                 self.staged.push((path.clone(), repo.index_entry(path)?));
             }
         }
-        Ok(repo.stage(paths, &|line| hear.status(line))?)
+        Ok(repo.stage_files(paths, &|line| reporter.show_status(line))?)
     }
 
     /// Puts everything back as it was; what cannot be put back is told.
-    pub fn undo(self, repo: &mut Repo, hear: &dyn Hear) {
-        let files = self.undo_files().map_err(ProjectError::from);
-        let staged = repo.restore_entries(&self.staged, &|line| hear.status(line)).map_err(ProjectError::from);
+    pub fn roll_back(self, repo: &mut Repo, reporter: &dyn Reporter) {
+        let files = self.restore_files().map_err(ProjectError::from);
+        let staged = repo.restore_entries(&self.staged, &|line| reporter.show_status(line)).map_err(ProjectError::from);
         for error in [files, staged].into_iter().filter_map(Result::err) {
             let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
-            hear.warn(&format!("the state before could not be put back: {error}{cause}"));
+            reporter.show_warning(&format!("the state before could not be put back: {error}{cause}"));
         }
     }
 
-    fn undo_files(&self) -> Result<(), FsError> {
-        let project = Root::at(&self.root);
-        for (folder, kept) in &self.folders {
-            match kept {
-                Some(kept) => project.replace_dir(&kept.path().join("run"), folder)?,
+    fn restore_files(&self) -> Result<(), FsError> {
+        let project = RootDir::new(&self.root);
+        for (folder, backup) in &self.dirs {
+            match backup {
+                Some(backup) => project.replace_dir(&backup.path().join("run"), folder)?,
                 None => {
                     project.remove_all(folder)?;
                     // The experiment's directory, and the dataset's, where this run was the first.
@@ -117,7 +122,7 @@ impl Undo {
         }
         for (path, bytes) in &self.files {
             match bytes {
-                Some(bytes) if project.read(path, limits::LOCK)?.as_deref() != Some(bytes) => {
+                Some(bytes) if project.read(path, limits::LOCKFILE)?.as_deref() != Some(bytes) => {
                     project.write_atomic(path, bytes)?;
                 }
                 Some(_) => {}

@@ -6,39 +6,39 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
-use crate::dataset::known_files::{KnownFiles, Stat};
-use crate::dataset::verify::{run_of, walk};
-use crate::dvc::file_list::{Entry, Listing};
+use crate::dataset::known_files::{FileStat, KnownFiles};
+use crate::dataset::verify::{run_of_path, walk_files};
+use crate::dvc::file_list::{FileEntry, FileList};
 use crate::dvc::ignore;
-use crate::dvc::link::hash;
+use crate::dvc::link::hash_file;
 use crate::project::{Project, ProjectError};
 use crate::run::RunKey;
 use crate::support::parallel;
 use crate::support::progress::Progress;
 
 /// Files that are known to be right, in the working tree's git directory.
-const KNOWN: &str = "capture-hook-known-files";
+const KNOWN_FILES_MARK: &str = "capture-hook-known-files";
 
 /// What to compare.
-pub struct Comparison<'a> {
+pub struct DatasetComparison<'a> {
     /// The dataset, relative to the project.
     pub out_dir: &'a str,
     /// What it should hold.
-    pub listing: &'a Listing,
+    pub file_list: &'a FileList,
     /// Only this run.
-    pub only: Option<&'a RunKey>,
+    pub only_run: Option<&'a RunKey>,
     /// The files before a checkout: what differs from them was written by it, and is right.
-    pub before: Option<&'a Before>,
+    pub before: Option<&'a FilesBefore>,
     /// The most bytes to read.
     pub max_bytes: u64,
 }
 
 /// The files of a dataset at one moment.
-pub struct Before(HashMap<String, Stat>);
+pub struct FilesBefore(HashMap<String, FileStat>);
 
 /// How a workspace differs. Paths are relative to the dataset.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Differences {
+pub struct DatasetDifferences {
     /// Files with other bytes, or something else in their place.
     pub changed: Vec<String>,
     /// Files that are not there, or lead to no object of the cache, of runs that are.
@@ -46,16 +46,16 @@ pub struct Differences {
     /// Files that the data version does not hold, in runs that it holds or in none.
     pub added: Vec<String>,
     /// Runs of which nothing is there.
-    pub absent: Vec<RunKey>,
+    pub absent_runs: Vec<RunKey>,
     /// How many files are there.
-    pub here: usize,
+    pub present: usize,
     /// Bytes that were not read, for there are too many.
     pub unread: u64,
 }
 
-impl Differences {
+impl DatasetDifferences {
     /// What is there and differs: local changes.
-    pub fn local(&self) -> impl Iterator<Item = &String> {
+    pub fn local_changes(&self) -> impl Iterator<Item = &String> {
         self.changed.iter().chain(&self.added)
     }
 }
@@ -63,24 +63,25 @@ impl Differences {
 impl Project {
     /// The files of the workspace's dataset, as they are now.
     #[must_use]
-    pub fn files_before(&self, out_dir: &str) -> Before {
+    pub fn stat_files(&self, out_dir: &str) -> FilesBefore {
         let (dataset, mut names) = (self.root.join(out_dir), Vec::new());
-        walk(&dataset, "", &mut names);
-        let stat = |name: String| Some((name.clone(), Stat::of(&std::fs::metadata(dataset.join(name)).ok()?)));
-        Before(names.into_iter().filter_map(stat).collect())
+        walk_files(&dataset, "", &mut names);
+        let stat =
+            |name: String| Some((name.clone(), FileStat::from_metadata(&std::fs::metadata(dataset.join(name)).ok()?)));
+        FilesBefore(names.into_iter().filter_map(stat).collect())
     }
 
     /// Compares the workspace's dataset with a data version's files, those that no checkout takes left out. `progress`
     /// advances by bytes read.
-    pub fn differences(
+    pub fn compare_dataset(
         &self,
-        comparison: &Comparison<'_>,
+        comparison: &DatasetComparison<'_>,
         progress: &dyn Progress,
-    ) -> Result<Differences, ProjectError> {
+    ) -> Result<DatasetDifferences, ProjectError> {
         let dataset = self.root.join(comparison.out_dir);
-        let cache = self.cache()?;
-        let mut known = KnownFiles::read(self.mark(KNOWN));
-        let mut found = Differences::default();
+        let cache = self.open_cache()?;
+        let mut known = KnownFiles::read(self.mark_path(KNOWN_FILES_MARK));
+        let mut found = DatasetDifferences::default();
         let entries = present_entries(comparison, &dataset, &mut found);
         let (mut to_read, mut bytes) = (Vec::new(), 0_u64);
         for entry in entries {
@@ -89,16 +90,16 @@ impl Project {
                 let to = std::fs::read_link(&path);
                 // DVC's own link to an object that is gone is no change.
                 let missing =
-                    std::fs::symlink_metadata(&path).is_err() || to.is_ok_and(|to| to == cache.path(entry.md5));
+                    std::fs::symlink_metadata(&path).is_err() || to.is_ok_and(|to| to == cache.object_path(entry.md5));
                 if missing { &mut found.missing } else { &mut found.changed }.push(entry.relpath.clone());
                 continue;
             };
-            found.here += 1;
-            let stat = Stat::of(&meta);
+            found.present += 1;
+            let stat = FileStat::from_metadata(&meta);
             let written = comparison.before.is_some_and(|before| before.0.get(&entry.relpath) != Some(&stat));
             if !meta.is_file() {
                 found.changed.push(entry.relpath.clone());
-            } else if written || known.holds(&entry.relpath, entry.md5, &stat) {
+            } else if written || known.is_known(&entry.relpath, entry.md5, &stat) {
                 // What was written is not noted: another program may have been at work as well.
             } else if bytes.saturating_add(stat.size) > comparison.max_bytes {
                 found.unread = found.unread.saturating_add(stat.size);
@@ -107,19 +108,19 @@ impl Project {
                 to_read.push((entry, stat));
             }
         }
-        let right = parallel::map(&to_read, |(entry, stat)| {
-            let md5 = hash(&dataset.join(&entry.relpath));
-            progress.advance(stat.size);
+        let is_unchanged = parallel::map(&to_read, |(entry, stat)| {
+            let md5 = hash_file(&dataset.join(&entry.relpath));
+            progress.advance_by(stat.size);
             md5.is_ok_and(|(md5, _)| md5 == entry.md5)
         });
-        for ((entry, stat), right) in to_read.into_iter().zip(right) {
-            if right {
-                known.note(&entry.relpath, entry.md5, stat);
+        for ((entry, stat), is_unchanged) in to_read.into_iter().zip(is_unchanged) {
+            if is_unchanged {
+                known.note_file(&entry.relpath, entry.md5, stat);
             } else {
                 found.changed.push(entry.relpath.clone());
             }
         }
-        known.write(|file| comparison.only.is_some() || comparison.listing.get(file).is_some());
+        known.write(|file| comparison.only_run.is_some() || comparison.file_list.get(file).is_some());
         found.added = self.added_files(comparison, &dataset)?;
         found.changed.sort();
         Ok(found)
@@ -127,18 +128,18 @@ impl Project {
 
     /// Files of committed runs, or of none, that the data version does not hold. DVC alone tells which of them it ignores, so
     /// that none counts where there are such rules.
-    fn added_files(&self, comparison: &Comparison<'_>, dataset: &Path) -> Result<Vec<String>, ProjectError> {
-        if !ignore::rule_files(self.files(), comparison.out_dir)?.is_empty() {
+    fn added_files(&self, comparison: &DatasetComparison<'_>, dataset: &Path) -> Result<Vec<String>, ProjectError> {
+        if !ignore::rule_files(self.root_files(), comparison.out_dir)?.is_empty() {
             return Ok(Vec::new());
         }
         let mut names = Vec::new();
-        match comparison.only {
-            Some(run) => walk(&run.under(dataset), &run.to_string(), &mut names),
-            None => walk(dataset, "", &mut names),
+        match comparison.only_run {
+            Some(run) => walk_files(&run.dir_under(dataset), &run.to_string(), &mut names),
+            None => walk_files(dataset, "", &mut names),
         }
-        let runs: BTreeSet<RunKey> = comparison.listing.runs().map(|run| run.key).collect();
+        let runs: BTreeSet<RunKey> = comparison.file_list.runs().map(|run| run.key).collect();
         names.retain(|name| {
-            comparison.listing.get(name).is_none() && run_of(name).is_none_or(|run| runs.contains(&run))
+            comparison.file_list.get(name).is_none() && run_of_path(name).is_none_or(|run| runs.contains(&run))
         });
         names.sort();
         Ok(names)
@@ -146,17 +147,21 @@ impl Project {
 }
 
 /// The files that should be there; runs whose folders are not are noted.
-fn present_entries<'a>(comparison: &Comparison<'a>, dataset: &Path, found: &mut Differences) -> Vec<&'a Entry> {
+fn present_entries<'a>(
+    comparison: &DatasetComparison<'a>,
+    dataset: &Path,
+    found: &mut DatasetDifferences,
+) -> Vec<&'a FileEntry> {
     let mut entries = Vec::new();
-    for run in comparison.listing.runs().filter(|run| comparison.only.is_none_or(|only| *only == run.key)) {
-        if std::fs::symlink_metadata(run.key.under(dataset)).is_ok() {
+    for run in comparison.file_list.runs().filter(|run| comparison.only_run.is_none_or(|only| *only == run.key)) {
+        if std::fs::symlink_metadata(run.key.dir_under(dataset)).is_ok() {
             entries.extend(run.entries);
         } else {
-            found.absent.push(run.key);
+            found.absent_runs.push(run.key);
         }
     }
-    if comparison.only.is_none() {
-        entries.extend(comparison.listing.other());
+    if comparison.only_run.is_none() {
+        entries.extend(comparison.file_list.other_entries());
     }
     entries
 }

@@ -9,16 +9,16 @@ use std::path::{Path, PathBuf};
 
 use md5::{Digest, Md5};
 
-use crate::dataset::verify::{Finding, Store, Subject, verify};
+use crate::dataset::verify::{VerifyFinding, VerifyRequest, VerifySource, verify_data};
 use crate::dvc::absent::AbsentRemote;
 use crate::dvc::cache::Cache;
-use crate::dvc::file_list::{Entry, Listing};
-use crate::dvc::hash::{DataVersion, Oid};
+use crate::dvc::file_list::{FileEntry, FileList};
+use crate::dvc::hash::{DataVersion, DvcHash};
 use crate::dvc::program::ProgramError;
 use crate::dvc::remote::fetch;
 use crate::dvc::remote::fetch::FetchError;
-use crate::dvc::remote::missing::ClosureError;
-use crate::dvc::temp_project::Scratch;
+use crate::dvc::remote::missing::RemoteError;
+use crate::dvc::temp_project::TempDvcProject;
 use crate::error::ExitKind::{CheckFailed, Io, Setup, Usage};
 use crate::error::{Explain, Explanation};
 use crate::project::{Project, ProjectError};
@@ -26,11 +26,11 @@ use crate::run::RunKey;
 use crate::support::fs::{At, FsError};
 use crate::support::progress::Progress;
 use crate::support::{fs, names};
-use crate::sync::no_room;
+use crate::sync::why_no_room;
 
 /// Why a run could not be had.
 #[derive(Debug, thiserror::Error)]
-pub enum RetrieveError {
+pub enum GetError {
     /// The data version does not hold it.
     #[error("data version {version} does not hold {run}")]
     NotInVersion {
@@ -53,7 +53,7 @@ pub enum RetrieveError {
         /// The run.
         run: RunKey,
         /// What is wrong.
-        findings: Vec<Finding>,
+        findings: Vec<VerifyFinding>,
     },
     /// There is no room for it.
     #[error("{run} cannot be fetched: {why}")]
@@ -65,7 +65,7 @@ pub enum RetrieveError {
     },
     /// The destination is taken.
     #[error("{} is there already", path.display())]
-    Taken {
+    DestinationTaken {
         /// The destination.
         path: PathBuf,
     },
@@ -80,7 +80,7 @@ pub enum RetrieveError {
     Dvc(#[from] ProgramError),
     /// What the remote has could not be told.
     #[error(transparent)]
-    Closure(#[from] ClosureError),
+    Closure(#[from] RemoteError),
     /// The project.
     #[error(transparent)]
     Project(#[from] ProjectError),
@@ -89,11 +89,11 @@ pub enum RetrieveError {
     Fs(#[from] FsError),
 }
 
-impl Explain for RetrieveError {
+impl Explain for GetError {
     fn explain(&self) -> Explanation {
         match self {
             Self::NotInVersion { run, .. } => {
-                let run = crate::support::process::quoted(run.to_string());
+                let run = crate::support::process::shell_quote(run.to_string());
                 Setup.code("no_such_run").hint(format!("`capture-hook log {run}` lists the commits that brought it"))
             }
             Self::Missing { .. } => CheckFailed
@@ -105,7 +105,7 @@ impl Explain for RetrieveError {
             Self::NoRoom { .. } => Io
                 .code("no_room")
                 .hint("`dvc gc` frees what no commit in the workspace needs; `dvc cache dir` moves the cache"),
-            Self::Taken { .. } => {
+            Self::DestinationTaken { .. } => {
                 Usage.code("destination_taken").hint("`-o DIR` names another place, `--force` replaces it")
             }
             Self::Absent(absent) => Setup.code("remote_absent").hints(absent.hints()),
@@ -120,7 +120,7 @@ impl Explain for RetrieveError {
 
 /// What to get, and where to.
 #[derive(Debug, Clone, Copy)]
-pub struct Wanted<'a> {
+pub struct GetRequest<'a> {
     /// The run.
     pub run: &'a RunKey,
     /// The data version that holds it.
@@ -133,7 +133,7 @@ pub struct Wanted<'a> {
 
 /// What was got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Got {
+pub struct GetOutcome {
     /// How many files.
     pub files: u64,
     /// Their bytes.
@@ -144,101 +144,102 @@ pub struct Got {
 
 impl Project {
     /// The list of a data version's files, from the cache, else from the remote.
-    pub fn listing_fetched(&self, version: DataVersion) -> Result<Listing, RetrieveError> {
-        self.bring_list(self.dvc_settings()?, version)?;
-        Ok(fetch::listing(&self.root, self.dvc_settings()?, version, || self.dvc())?)
+    pub fn fetch_file_list(&self, version: DataVersion) -> Result<FileList, GetError> {
+        self.ensure_file_list(self.dvc_settings()?, version)?;
+        Ok(fetch::read_file_list(&self.root, self.dvc_settings()?, version, || self.find_dvc())?)
     }
 
     /// Puts one run of a data version into a directory, whole or not at all.
-    pub fn retrieve(&self, wanted: Wanted<'_>, progress: &dyn Progress) -> Result<Got, RetrieveError> {
-        if taken(wanted.to) && !wanted.replace {
-            return Err(RetrieveError::Taken { path: wanted.to.to_path_buf() });
+    pub fn get_run(&self, request: GetRequest<'_>, progress: &dyn Progress) -> Result<GetOutcome, GetError> {
+        if is_occupied(request.to) && !request.replace {
+            return Err(GetError::DestinationTaken { path: request.to.to_path_buf() });
         }
-        let listing = self.listing_fetched(wanted.version)?;
-        let entries = listing.run(wanted.run).to_vec();
+        let file_list = self.fetch_file_list(request.version)?;
+        let entries = file_list.run_entries(request.run).to_vec();
         if entries.is_empty() {
-            return Err(RetrieveError::NotInVersion { run: wanted.run.clone(), version: wanted.version });
+            return Err(GetError::NotInVersion { run: request.run.clone(), version: request.version });
         }
-        let cache = self.cache()?;
-        let fetched = self.bring(&cache, wanted, &entries, progress)?;
-        let (parent, own) = (wanted.to.parent().unwrap_or(Path::new(".")), format!("{}/", wanted.run));
+        let cache = self.open_cache()?;
+        let fetched = self.fetch_run(&cache, request, &entries, progress)?;
+        let (parent, run_prefix) = (request.to.parent().unwrap_or(Path::new(".")), format!("{}/", request.run));
         fs::create_dir_all(parent)?;
         let staging =
             tempfile::Builder::new().prefix(".capture-hook-get-").tempdir_in(parent).at("write in", parent)?;
         // Laid out as in the dataset, so that the proof is the same.
-        let folder = wanted.run.under(staging.path());
+        let folder = request.run.dir_under(staging.path());
         let mut bytes = 0;
         for entry in &entries {
-            let name = entry.relpath.strip_prefix(&own).unwrap_or(&entry.relpath);
-            if let Some(refused) = names::refused(&entry.relpath) {
-                let problem = super::verify::Problem::Unreadable;
+            let name = entry.relpath.strip_prefix(&run_prefix).unwrap_or(&entry.relpath);
+            if let Some(refused) = names::find_refused(&entry.relpath) {
+                let problem = super::verify::VerifyProblem::Unreadable;
                 let message = format!("no checkout takes it: {refused}");
-                let findings = vec![Finding { file: entry.relpath.clone(), problem, message }];
-                return Err(RetrieveError::Damaged { run: wanted.run.clone(), findings });
+                let findings = vec![VerifyFinding { file: entry.relpath.clone(), problem, message }];
+                return Err(GetError::Damaged { run: request.run.clone(), findings });
             }
-            bytes += copy(&cache.path(entry.md5), &folder.join(name))?;
+            bytes += copy_file(&cache.object_path(entry.md5), &folder.join(name))?;
         }
-        let only = BTreeSet::from([wanted.run.clone()]);
-        let store = Store::Workspace(staging.path());
-        let subject = Subject { store, listing: Some(&listing), version: None, only: Some(&only) };
-        let verified = verify(&subject, progress);
-        if !verified.findings.is_empty() {
-            return Err(RetrieveError::Damaged { run: wanted.run.clone(), findings: verified.findings });
+        let only = BTreeSet::from([request.run.clone()]);
+        let source = VerifySource::Workspace(staging.path());
+        let verify_request = VerifyRequest { source, file_list: Some(&file_list), version: None, only: Some(&only) };
+        let report = verify_data(&verify_request, progress);
+        if !report.findings.is_empty() {
+            return Err(GetError::Damaged { run: request.run.clone(), findings: report.findings });
         }
-        fs::replace_dir(&folder, wanted.to)?;
-        Ok(Got { files: entries.len() as u64, bytes, fetched })
+        fs::replace_dir(&folder, request.to)?;
+        Ok(GetOutcome { files: entries.len() as u64, bytes, fetched })
     }
 
     /// Brings what the cache lacks of a run; says whether anything was lacking.
-    fn bring(
+    fn fetch_run(
         &self,
         cache: &Cache,
-        wanted: Wanted<'_>,
-        entries: &[Entry],
+        request: GetRequest<'_>,
+        entries: &[FileEntry],
         progress: &dyn Progress,
-    ) -> Result<bool, RetrieveError> {
-        let lacking =
-            |cache: &Cache| -> Vec<Entry> { entries.iter().filter(|entry| !cache.has(entry.md5)).cloned().collect() };
-        let first = lacking(cache);
-        if first.is_empty() {
+    ) -> Result<bool, GetError> {
+        let find_missing = |cache: &Cache| -> Vec<FileEntry> {
+            entries.iter().filter(|entry| !cache.has_object(entry.md5)).cloned().collect()
+        };
+        let missing_first = find_missing(cache);
+        if missing_first.is_empty() {
             return Ok(false);
         }
         let settings = self.dvc_settings()?;
-        let remote = settings.remote().ok_or(FetchError::NoRemote(wanted.version))?;
-        if let Some(absent) = AbsentRemote::of(settings) {
-            return Err(RetrieveError::Absent(absent));
+        let remote = settings.default_remote().ok_or(FetchError::NoRemote(request.version))?;
+        if let Some(absent) = AbsentRemote::from_settings(settings) {
+            return Err(GetError::Absent(absent));
         }
         if let Some(dir) = &remote.dir {
-            if let Some(why) = no_room(&settings.cache_dir, remote.bytes(&first).unwrap_or(0)) {
-                return Err(RetrieveError::NoRoom { run: wanted.run.clone(), why });
+            if let Some(why) = why_no_room(&settings.cache_dir, remote.size_of_entries(&missing_first).unwrap_or(0)) {
+                return Err(GetError::NoRoom { run: request.run.clone(), why });
             }
-            let remote = Cache::at(dir);
-            for entry in first.iter().filter(|entry| remote.has(entry.md5)) {
-                take(&remote.path(entry.md5), cache, entry.md5)?;
+            let remote = Cache::in_dir(dir);
+            for entry in missing_first.iter().filter(|entry| remote.has_object(entry.md5)) {
+                insert_verified(&remote.object_path(entry.md5), cache, entry.md5)?;
             }
         } else {
-            let scratch = Scratch::new(&self.root, settings).map_err(ProjectError::from)?;
-            let name = scratch.add(wanted.version)?;
-            self.dvc()?.in_project(scratch.root()).fetch(&[&format!("{name}/{}", wanted.run)], progress)?;
+            let temp_project = TempDvcProject::new(&self.root, settings).map_err(ProjectError::from)?;
+            let name = temp_project.add_version(request.version)?;
+            self.find_dvc()?.in_project(temp_project.root()).fetch(&[&format!("{name}/{}", request.run)], progress)?;
         }
-        let missing = lacking(cache);
+        let missing = find_missing(cache);
         if missing.is_empty() {
             return Ok(true);
         }
         let files = missing.into_iter().map(|entry| entry.relpath).collect();
-        Err(RetrieveError::Missing { run: wanted.run.clone(), files })
+        Err(GetError::Missing { run: request.run.clone(), files })
     }
 }
 
 /// Whether something that should not be lost lies there. An empty directory does not count.
-fn taken(path: &Path) -> bool {
+fn is_occupied(path: &Path) -> bool {
     match std::fs::read_dir(path) {
         Ok(mut entries) => entries.next().is_some(),
         Err(_) => std::fs::symlink_metadata(path).is_ok(),
     }
 }
 
-fn copy(from: &Path, to: &Path) -> Result<u64, FsError> {
+fn copy_file(from: &Path, to: &Path) -> Result<u64, FsError> {
     if let Some(parent) = to.parent() {
         fs::create_dir_all(parent)?;
     }
@@ -246,8 +247,8 @@ fn copy(from: &Path, to: &Path) -> Result<u64, FsError> {
 }
 
 /// Copies an object into the cache under its name, if its bytes are right; others are left, and found missing later.
-fn take(from: &Path, cache: &Cache, oid: Oid) -> Result<(), FsError> {
-    let to = &cache.path(oid);
+fn insert_verified(from: &Path, cache: &Cache, oid: DvcHash) -> Result<(), FsError> {
+    let to = &cache.object_path(oid);
     let parent = to.parent().unwrap_or(Path::new("."));
     cache.make_dir(parent)?;
     let mut source = fs::open(from)?;
@@ -263,7 +264,7 @@ fn take(from: &Path, cache: &Cache, oid: Oid) -> Result<(), FsError> {
         hash.update(read);
         target.write_all(read).at("write", to)?;
     }
-    if Oid::from_digest(hash.finalize().into()) != oid {
+    if DvcHash::from_digest(hash.finalize().into()) != oid {
         return Ok(());
     }
     // As DVC leaves its objects: nobody writes to them. An object must be whole on the disk when it has its name.

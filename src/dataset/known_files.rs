@@ -8,12 +8,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use crate::dvc::hash::Oid;
+use crate::dvc::hash::DvcHash;
 use crate::support::{fs, limits};
 
 /// What the file system says of a file's content: it changes with every write. Times in nanoseconds since the epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stat {
+pub(crate) struct FileStat {
     /// In bytes.
     pub size: u64,
     modified: i64,
@@ -21,8 +21,8 @@ pub(crate) struct Stat {
     inode: u64,
 }
 
-impl Stat {
-    pub fn of(meta: &Metadata) -> Self {
+impl FileStat {
+    pub fn from_metadata(meta: &Metadata) -> Self {
         let time = |seconds: i64, nanoseconds: i64| seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds);
         Self {
             size: meta.len(),
@@ -33,7 +33,7 @@ impl Stat {
     }
 
     /// Whether a later write shows in the times: clocks of file systems are as coarse as two seconds.
-    fn is_settled(&self, now: SystemTime) -> bool {
+    fn is_older_than_a_tick(&self, now: SystemTime) -> bool {
         const COARSE: i64 = 2_000_000_000;
         let now = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos());
         let now = i64::try_from(now).unwrap_or(i64::MAX);
@@ -45,26 +45,26 @@ impl Stat {
 pub(crate) struct KnownFiles {
     path: PathBuf,
     now: SystemTime,
-    files: HashMap<String, (Oid, Stat)>,
+    files: HashMap<String, (DvcHash, FileStat)>,
     is_new: bool,
 }
 
 impl KnownFiles {
     /// What is noted. One that cannot be read holds nothing.
     pub fn read(path: PathBuf) -> Self {
-        let bytes = fs::read_within(&path, limits::LIST).ok().flatten().unwrap_or_default();
-        let files = String::from_utf8_lossy(&bytes).lines().filter_map(parse).collect();
+        let bytes = fs::read_within(&path, limits::FILE_LIST).ok().flatten().unwrap_or_default();
+        let files = String::from_utf8_lossy(&bytes).lines().filter_map(parse_line).collect();
         Self { path, now: SystemTime::now(), files, is_new: false }
     }
 
     /// Whether a file was seen to have these bytes, and is the same still.
-    pub fn holds(&self, file: &str, md5: Oid, stat: &Stat) -> bool {
+    pub fn is_known(&self, file: &str, md5: DvcHash, stat: &FileStat) -> bool {
         self.files.get(file).is_some_and(|known| *known == (md5, *stat))
     }
 
     /// Notes that a file has these bytes. `stat` is from before it was read.
-    pub fn note(&mut self, file: &str, md5: Oid, stat: Stat) {
-        if stat.is_settled(self.now) && !file.contains(['\n', '\r']) && !self.holds(file, md5, &stat) {
+    pub fn note_file(&mut self, file: &str, md5: DvcHash, stat: FileStat) {
+        if stat.is_older_than_a_tick(self.now) && !file.contains(['\n', '\r']) && !self.is_known(file, md5, &stat) {
             self.files.insert(file.to_owned(), (md5, stat));
             self.is_new = true;
         }
@@ -77,20 +77,20 @@ impl KnownFiles {
         }
         let mut text = String::new();
         for (file, (md5, stat)) in self.files.iter().filter(|(file, _)| keep(file)) {
-            let Stat { size, modified, changed, inode } = stat;
+            let FileStat { size, modified, changed, inode } = stat;
             let _ = writeln!(text, "{md5} {size} {modified} {changed} {inode} {file}");
         }
         let _ = fs::write_atomic(&self.path, text.as_bytes());
     }
 }
 
-fn parse(line: &str) -> Option<(String, (Oid, Stat))> {
+fn parse_line(line: &str) -> Option<(String, (DvcHash, FileStat))> {
     let mut words = line.splitn(6, ' ');
     let md5 = words.next()?.parse().ok()?;
     let size = words.next()?.parse().ok()?;
     let (modified, changed) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
     let inode = words.next()?.parse().ok()?;
-    Some((words.next()?.to_owned(), (md5, Stat { size, modified, changed, inode })))
+    Some((words.next()?.to_owned(), (md5, FileStat { size, modified, changed, inode })))
 }
 
 #[cfg(test)]
@@ -106,20 +106,21 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (file, note) = (dir.path().join("f"), dir.path().join("note"));
         std::fs::write(&file, "1").unwrap();
-        let (md5, stat) = (Oid::of(b"1"), Stat::of(&std::fs::metadata(&file).unwrap()));
+        let (md5, stat) = (DvcHash::of_bytes(b"1"), FileStat::from_metadata(&std::fs::metadata(&file).unwrap()));
         let at = |now: SystemTime| KnownFiles { now, ..KnownFiles::read(note.clone()) };
         // A write in the same tick of the clock would not show.
         let mut known = at(SystemTime::now());
-        known.note("e/a b", md5, stat);
+        known.note_file("e/a b", md5, stat);
         known.write(|_| true);
         assert!(!note.exists());
         let mut known = at(SystemTime::now() + Duration::from_secs(60));
-        known.note("e/a b", md5, stat);
+        known.note_file("e/a b", md5, stat);
         known.write(|_| true);
         let known = at(SystemTime::now());
-        assert!(known.holds("e/a b", md5, &stat) && !known.holds("e/a", md5, &stat));
+        assert!(known.is_known("e/a b", md5, &stat) && !known.is_known("e/a", md5, &stat));
         assert!(
-            !known.holds("e/a b", Oid::of(b"2"), &stat) && !known.holds("e/a b", md5, &Stat { changed: 0, ..stat })
+            !known.is_known("e/a b", DvcHash::of_bytes(b"2"), &stat)
+                && !known.is_known("e/a b", md5, &FileStat { changed: 0, ..stat })
         );
         std::fs::write(&note, "no note at all\n\n1 2 3\n").unwrap();
         assert!(at(SystemTime::now()).files.is_empty());

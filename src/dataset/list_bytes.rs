@@ -13,25 +13,25 @@ use crate::support::fs;
 use crate::support::fs::{At, FsError};
 
 /// Bytes to look at in parts.
-pub trait Text {
+pub trait ListBytes {
     /// How many bytes there are.
     fn size(&self) -> usize;
 
     /// The bytes in a range, or as many of them as there are.
-    fn part(&self, range: Range<usize>) -> Result<Cow<'_, [u8]>, FsError>;
+    fn read_part(&self, range: Range<usize>) -> Result<Cow<'_, [u8]>, FsError>;
 
     /// All of them.
-    fn whole(&self) -> Result<Cow<'_, [u8]>, FsError> {
-        self.part(0..self.size())
+    fn read_whole(&self) -> Result<Cow<'_, [u8]>, FsError> {
+        self.read_part(0..self.size())
     }
 }
 
-impl Text for [u8] {
+impl ListBytes for [u8] {
     fn size(&self) -> usize {
         self.len()
     }
 
-    fn part(&self, range: Range<usize>) -> Result<Cow<'_, [u8]>, FsError> {
+    fn read_part(&self, range: Range<usize>) -> Result<Cow<'_, [u8]>, FsError> {
         let end = range.end.min(self.len());
         Ok(Cow::Borrowed(self.get(range.start.min(end)..end).unwrap_or_default()))
     }
@@ -39,13 +39,13 @@ impl Text for [u8] {
 
 /// An open file.
 #[derive(Debug)]
-pub struct TextFile {
+pub struct ListFile {
     file: File,
     size: usize,
     path: std::path::PathBuf,
 }
 
-impl TextFile {
+impl ListFile {
     /// Opens a file; `None` where there is none.
     pub fn open(path: &Path) -> Result<Option<Self>, FsError> {
         let Some(file) = fs::open_optional(path)? else { return Ok(None) };
@@ -54,12 +54,12 @@ impl TextFile {
     }
 }
 
-impl Text for TextFile {
+impl ListBytes for ListFile {
     fn size(&self) -> usize {
         self.size
     }
 
-    fn part(&self, range: Range<usize>) -> Result<Cow<'_, [u8]>, FsError> {
+    fn read_part(&self, range: Range<usize>) -> Result<Cow<'_, [u8]>, FsError> {
         let end = range.end.min(self.size);
         let mut bytes = vec![0; end.saturating_sub(range.start)];
         let mut file = &self.file;
@@ -78,13 +78,13 @@ mod tests {
     fn a_file_and_its_bytes_read_the_same() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x");
-        assert!(TextFile::open(&path).unwrap().is_none());
+        assert!(ListFile::open(&path).unwrap().is_none());
         let bytes: Vec<u8> = (0..=255).collect();
         std::fs::write(&path, &bytes).unwrap();
-        let file = TextFile::open(&path).unwrap().unwrap();
+        let file = ListFile::open(&path).unwrap().unwrap();
         for range in [0..0, 0..256, 10..20, 250..999, 256..300, 999..1000] {
-            assert_eq!(file.part(range.clone()).unwrap(), bytes[..].part(range).unwrap());
+            assert_eq!(file.read_part(range.clone()).unwrap(), bytes[..].read_part(range).unwrap());
         }
-        assert_eq!(file.whole().unwrap(), &bytes[..]);
+        assert_eq!(file.read_whole().unwrap(), &bytes[..]);
     }
 }

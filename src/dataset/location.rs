@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use crate::columnar;
-use crate::columnar::{ColumnarError, KeyFigures, Trace};
+use crate::columnar::{ColumnarError, PlotData, RunMetrics};
 use crate::dvc::cache::Cache;
-use crate::dvc::file_list::Entry;
+use crate::dvc::file_list::FileEntry;
 use crate::dvc::hash::DataVersion;
 use crate::formats::json;
-use crate::formats::json::Value;
+use crate::formats::json::JsonValue;
 use crate::history::History;
 use crate::project::{Project, ProjectError};
 use crate::run::layout::{DATASET_INDEX, EPISODES_PARQUET, MANIFEST, RUN_JSON, STEPS_PARQUET};
@@ -17,7 +17,7 @@ use crate::support::{fs, limits};
 
 /// Where a run lies.
 #[derive(Debug, Clone)]
-pub enum Place {
+pub enum RunLocation {
     /// In a directory of recorder files: results, or any path.
     Recorded(PathBuf),
     /// In its folder in the workspace's dataset.
@@ -27,21 +27,21 @@ pub enum Place {
         /// The cache.
         cache: Cache,
         /// The run's files, paths relative to the dataset.
-        entries: Vec<Entry>,
+        entries: Vec<FileEntry>,
         /// The run.
         key: RunKey,
     },
 }
 
-impl Place {
+impl RunLocation {
     /// A file of the run, where it is there.
     #[must_use]
-    pub fn file(&self, name: &str) -> Option<PathBuf> {
+    pub fn find_file(&self, name: &str) -> Option<PathBuf> {
         let path = match self {
             Self::Recorded(dir) | Self::Dataset(dir) => dir.join(name),
             Self::Cache { cache, entries, key } => {
                 let relpath = format!("{key}/{name}");
-                cache.path(entries.iter().find(|entry| entry.relpath == relpath)?.md5)
+                cache.object_path(entries.iter().find(|entry| entry.relpath == relpath)?.md5)
             }
         };
         path.is_file().then_some(path)
@@ -49,36 +49,36 @@ impl Place {
 
     /// A small file's bytes, where it is there and can be read.
     #[must_use]
-    pub fn bytes(&self, name: &str) -> Option<Vec<u8>> {
+    pub fn read_bytes(&self, name: &str) -> Option<Vec<u8>> {
         match self {
-            Self::Recorded(dir) => open::small_file(dir, name).ok()?,
+            Self::Recorded(dir) => open::read_small_file(dir, name).ok()?,
             // A link leads into DVC's cache.
-            Self::Dataset(_) | Self::Cache { .. } => fs::read_within(&self.file(name)?, limits::RUN_FILE).ok()?,
+            Self::Dataset(_) | Self::Cache { .. } => fs::read_within(&self.find_file(name)?, limits::RUN_FILE).ok()?,
         }
     }
 
     /// A JSON file of the run (`run.json`, `manifest.json`), where it is there and can be read.
     #[must_use]
-    pub fn json(&self, name: &str) -> Option<Value> {
-        json::parse(&self.bytes(name)?).ok()
+    pub fn read_json(&self, name: &str) -> Option<JsonValue> {
+        json::parse(&self.read_bytes(name)?).ok()
     }
 
     /// `run.json`.
     #[must_use]
-    pub fn run_json(&self) -> Option<Value> {
-        self.json(RUN_JSON)
+    pub fn read_run_json(&self) -> Option<JsonValue> {
+        self.read_json(RUN_JSON)
     }
 
     /// `manifest.json`.
     #[must_use]
-    pub fn manifest(&self) -> Option<Value> {
-        self.json(MANIFEST)
+    pub fn read_manifest(&self) -> Option<JsonValue> {
+        self.read_json(MANIFEST)
     }
 
     /// `DATASET_INDEX.json`.
     #[must_use]
-    pub fn index(&self) -> Option<Value> {
-        self.json(DATASET_INDEX)
+    pub fn read_index(&self) -> Option<JsonValue> {
+        self.read_json(DATASET_INDEX)
     }
 
     /// The directory, where the run lies in one.
@@ -93,27 +93,27 @@ impl Place {
     /// Key figures from parquet; `None` where there is none to trust: a recorder's own export is not checked against
     /// its JSON lines.
     #[must_use]
-    pub fn parquet_figures(&self) -> Option<Result<KeyFigures, ColumnarError>> {
-        let (steps, episodes) = self.parquet()?;
-        Some(columnar::key_figures(&steps, &episodes))
+    pub fn read_metrics(&self) -> Option<Result<RunMetrics, ColumnarError>> {
+        let (steps, episodes) = self.parquet_files()?;
+        Some(columnar::read_run_metrics(&steps, &episodes))
     }
 
     /// The trace from parquet.
     #[must_use]
-    pub fn parquet_trace(&self) -> Option<Result<Trace, ColumnarError>> {
-        Some(columnar::trace(&self.parquet()?.0))
+    pub fn read_plot_data(&self) -> Option<Result<PlotData, ColumnarError>> {
+        Some(columnar::read_plot_data(&self.parquet_files()?.0))
     }
 
-    fn parquet(&self) -> Option<(PathBuf, PathBuf)> {
+    fn parquet_files(&self) -> Option<(PathBuf, PathBuf)> {
         if matches!(self, Self::Recorded(_)) {
             return None;
         }
-        Some((self.file(STEPS_PARQUET)?, self.file(EPISODES_PARQUET)?))
+        Some((self.find_file(STEPS_PARQUET)?, self.find_file(EPISODES_PARQUET)?))
     }
 
     /// In words.
     #[must_use]
-    pub fn words(&self) -> &'static str {
+    pub fn label(&self) -> &'static str {
         match self {
             Self::Recorded(_) => "results",
             Self::Dataset(_) => "dataset",
@@ -129,10 +129,10 @@ impl Project {
         history: &History,
         version: DataVersion,
         key: &RunKey,
-    ) -> Result<Option<Place>, ProjectError> {
-        let Some(entries) = history.entries(version, key) else { return Ok(None) };
-        let cache = self.cache()?;
-        let any = entries.iter().any(|entry| cache.has(entry.md5));
-        Ok(any.then(|| Place::Cache { cache, entries, key: key.clone() }))
+    ) -> Result<Option<RunLocation>, ProjectError> {
+        let Some(entries) = history.run_entries(version, key) else { return Ok(None) };
+        let cache = self.open_cache()?;
+        let any = entries.iter().any(|entry| cache.has_object(entry.md5));
+        Ok(any.then(|| RunLocation::Cache { cache, entries, key: key.clone() }))
     }
 }

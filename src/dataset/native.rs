@@ -2,99 +2,99 @@
 //!
 //! Only the new run is hashed and linked into the cache; the directory object is derived from the old one, and the stage's
 //! lines in `dvc.lock` are written anew. Source: `dvc/output.py` (`save`, `commit`), `dvc/stage/serialize.py`. What DVC would do
-//! otherwise (ignore rules, settings and stages beyond this) is [`EngineError::Unsupported`]: nothing has changed then, and the
+//! otherwise (ignore rules, settings and stages beyond this) is [`NativeError::Unsupported`]: nothing has changed then, and the
 //! caller runs DVC.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::diff;
-use crate::dataset::diff::DeltaError;
-use crate::dataset::list_bytes::Text;
+use crate::dataset::diff::RunDiffError;
+use crate::dataset::list_bytes::ListBytes;
 use crate::dvc::cache::{Cache, CacheError};
-use crate::dvc::file_list::{Entry, Listing, ListingError};
-use crate::dvc::hash::{DataVersion, Oid};
+use crate::dvc::file_list::{FileEntry, FileList, FileListError};
+use crate::dvc::hash::{DataVersion, DvcHash};
 use crate::dvc::ignore::rule_files;
-use crate::dvc::link::{Linker, hash};
-use crate::dvc::lockfile::{Lock, LockError};
-use crate::dvc::mutex::{LockedError, ProjectLock};
-use crate::dvc::settings::Settings;
-use crate::dvc::stage::{PARAMS_FILE, Resolved, STAGE};
+use crate::dvc::link::{Linker, hash_file};
+use crate::dvc::lockfile::{Lockfile, LockfileError};
+use crate::dvc::mutex::{DvcBusy, DvcMutex};
+use crate::dvc::settings::DvcSettings;
+use crate::dvc::stage::{PARAMS_FILE, ResolvedStage, STAGE};
 use crate::dvc::{lockfile, lockfile_text};
 use crate::error::ExitKind::{CheckFailed, Setup};
 use crate::error::{Explain, Explanation};
 use crate::formats;
-use crate::formats::Value;
+use crate::formats::ParamsValue;
 use crate::run::RunKey;
-use crate::support::beneath::Root;
+use crate::support::beneath::RootDir;
 use crate::support::fs::{At, FsError};
 use crate::support::limits;
-use crate::support::names::safe_path;
+use crate::support::names::is_safe_path;
 
 /// Why the engine did not version a run. `dvc.lock` is as it was.
 #[derive(Debug, thiserror::Error)]
-pub enum EngineError {
+pub enum NativeError {
     /// DVC does here what the engine does not; DVC must be called.
     #[error("only DVC can do this: {0}")]
     Unsupported(String),
     /// The list of files of the data version that `dvc.lock` names is not in the cache.
     #[error("the list of files of data version {0} is not in the cache")]
-    NoListing(DataVersion),
+    NoFileList(DataVersion),
     /// The run's folder is not in the dataset.
     #[error("the run {0} is not in the dataset")]
     NoRun(RunKey),
     /// Another DVC is at work.
     #[error(transparent)]
-    Locked(#[from] LockedError),
+    DvcBusy(#[from] DvcBusy),
     /// `dvc.lock`.
     #[error(transparent)]
-    Lock(#[from] LockError),
+    Lockfile(#[from] LockfileError),
     /// The cache.
     #[error(transparent)]
     Cache(#[from] CacheError),
     /// The new listing.
     #[error(transparent)]
-    Listing(#[from] ListingError),
+    FileList(#[from] FileListError),
     /// Input or output.
     #[error(transparent)]
     Fs(#[from] FsError),
 }
 
-impl From<DeltaError> for EngineError {
-    fn from(error: DeltaError) -> Self {
+impl From<RunDiffError> for NativeError {
+    fn from(error: RunDiffError) -> Self {
         match error {
-            DeltaError::Listing(error) => error.into(),
-            DeltaError::Fs(error) => error.into(),
-            DeltaError::TooMuch(_) => Self::Unsupported(error.to_string()),
+            RunDiffError::FileList(error) => error.into(),
+            RunDiffError::Fs(error) => error.into(),
+            RunDiffError::TooLarge(_) => Self::Unsupported(error.to_string()),
         }
     }
 }
 
-impl Explain for EngineError {
+impl Explain for NativeError {
     fn explain(&self) -> Explanation {
         match self {
             Self::Unsupported(_) => {
                 Setup.code("beyond_native_engine").hint("set engine = \"dvc\" in capture-hook.toml")
             }
-            Self::NoListing(_) => CheckFailed.code("data_not_in_cache").hint("`capture-hook pull` gets it"),
+            Self::NoFileList(_) => CheckFailed.code("data_not_in_cache").hint("`capture-hook pull` gets it"),
             Self::NoRun(_) => Setup.code("run_not_in_dataset"),
-            Self::Locked(error) => error.explain(),
-            Self::Lock(error) => error.explain(),
+            Self::DvcBusy(error) => error.explain(),
+            Self::Lockfile(error) => error.explain(),
             Self::Cache(error) => error.explain(),
-            Self::Listing(_) => CheckFailed.code("invalid_listing"),
+            Self::FileList(_) => CheckFailed.code("invalid_listing"),
             Self::Fs(error) => error.explain(),
         }
     }
 }
 
 /// What to version.
-pub struct Work<'a> {
+pub struct NativeJob<'a> {
     /// The project's root, absolute.
     pub root: &'a Path,
     /// DVC's settings.
-    pub settings: &'a Settings,
+    pub settings: &'a DvcSettings,
     /// The stage, resolved from the params file as it lies in the workspace.
-    pub stage: &'a Resolved,
+    pub stage: &'a ResolvedStage,
     /// The runs whose folders in the dataset are new or changed.
     pub runs: &'a [RunKey],
     /// How long to wait for another DVC.
@@ -103,7 +103,7 @@ pub struct Work<'a> {
 
 /// The dataset after the work.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Versioned {
+pub struct NativeOutcome {
     /// The data version.
     pub version: DataVersion,
     /// The dataset's bytes.
@@ -115,116 +115,125 @@ pub struct Versioned {
 }
 
 /// Whether the engine can do this project's work for these runs; `Err` names what only DVC does.
-pub fn is_within(root: &Path, settings: &Settings, stage: &Resolved, runs: &[RunKey]) -> Result<(), EngineError> {
-    let beyond = |why: String| Err(EngineError::Unsupported(why));
+pub fn check_supported(
+    root: &Path,
+    settings: &DvcSettings,
+    stage: &ResolvedStage,
+    runs: &[RunKey],
+) -> Result<(), NativeError> {
+    let unsupported = |why: String| Err(NativeError::Unsupported(why));
     if let Some(why) = settings.unsupported.first() {
-        return beyond(why.clone());
+        return unsupported(why.clone());
     }
     if settings.hardlink_lock {
-        return beyond("core.hardlink_lock is set".into());
+        return unsupported("core.hardlink_lock is set".into());
     }
     if stage.stage.frozen {
-        return beyond("the stage is frozen".into());
+        return unsupported("the stage is frozen".into());
     }
-    let data = stage.stage.outs.iter().filter(|out| out.path.trim_end_matches('/') == stage.out_dir);
-    if data.clone().count() != 1 || data.clone().any(|out| !out.cache) {
-        return beyond("the dataset is not one output in DVC's cache".into());
+    let dataset_outs = stage.stage.outs.iter().filter(|out| out.path.trim_end_matches('/') == stage.out_dir);
+    if dataset_outs.clone().count() != 1 || dataset_outs.clone().any(|out| !out.cache) {
+        return unsupported("the dataset is not one output in DVC's cache".into());
     }
-    if let Some(dep) = stage.stage.deps.iter().find(|dep| !safe_path(dep) || root.join(dep).is_dir()) {
-        return beyond(format!("the stage depends on `{dep}`, which is no file of the project"));
+    if let Some(dep) = stage.stage.deps.iter().find(|dep| !is_safe_path(dep) || root.join(dep).is_dir()) {
+        return unsupported(format!("the stage depends on `{dep}`, which is no file of the project"));
     }
-    if let Some(out) = stage.stage.outs.iter().find(|out| !safe_path(out.path.trim_end_matches('/'))) {
-        return beyond(format!("the output `{}` is no path in the project", out.path));
+    if let Some(out) = stage.stage.outs.iter().find(|out| !is_safe_path(out.path.trim_end_matches('/'))) {
+        return unsupported(format!("the output `{}` is no path in the project", out.path));
     }
     // DVC leaves ignored files out of a directory.
-    let files = Root::at(root);
+    let files = RootDir::new(root);
     let experiments = runs.iter().map(|run| format!("{}/{}", stage.out_dir, run.experiment()));
     for dir in experiments.chain([stage.out_dir.clone()]) {
         if let Some(file) = rule_files(files, &dir)?.first() {
-            return beyond(format!("there are rules in {file}"));
+            return unsupported(format!("there are rules in {file}"));
         }
     }
     Ok(())
 }
 
 /// Versions runs that lie in the dataset's folder.
-pub fn version(work: &Work<'_>) -> Result<Versioned, EngineError> {
-    is_within(work.root, work.settings, work.stage, work.runs)?;
-    let _lock = ProjectLock::take(work.root, work.patience)?;
-    let project = Root::at(work.root);
-    let bytes = project.read(lockfile::FILE, limits::LOCK)?.unwrap_or_default();
-    let lock = Lock::parse(&bytes)?;
-    let out_dir = &work.stage.out_dir;
-    let mut linker = Linker::of(work.settings);
-    let before = lock.capture().and_then(|stage| stage.out(out_dir));
-    let old = match before.map(|item| item.version()) {
-        Some(Some(version)) => Some((version, linker.cache().list(version)?.ok_or(EngineError::NoListing(version))?)),
-        Some(None) => return Err(EngineError::Unsupported("dvc.lock holds objects of DVC 2".into())),
+pub fn version_runs(job: &NativeJob<'_>) -> Result<NativeOutcome, NativeError> {
+    check_supported(job.root, job.settings, job.stage, job.runs)?;
+    let _mutex = DvcMutex::acquire(job.root, job.patience)?;
+    let project = RootDir::new(job.root);
+    let bytes = project.read(lockfile::FILE, limits::LOCKFILE)?.unwrap_or_default();
+    let lockfile = Lockfile::parse(&bytes)?;
+    let out_dir = &job.stage.out_dir;
+    let mut linker = Linker::from_settings(job.settings);
+    let before = lockfile.ingest_stage().and_then(|stage| stage.out(out_dir));
+    let old = match before.map(|item| item.data_version()) {
+        Some(Some(version)) => {
+            Some((version, linker.cache().open_file_list(version)?.ok_or(NativeError::NoFileList(version))?))
+        }
+        Some(None) => return Err(NativeError::Unsupported("dvc.lock holds objects of DVC 2".into())),
         None => None,
     };
     let old_list = match &old {
-        Some((_, list)) => list.whole()?,
+        Some((_, list)) => list.read_whole()?,
         None => b"[]".into(),
     };
     project.check_dir(out_dir)?;
-    let dataset = work.root.join(out_dir);
+    let dataset = job.root.join(out_dir);
     let (mut files, mut replaced) = (Vec::new(), Vec::new());
-    for run in work.runs {
-        files.extend(run_files(&dataset, run)?);
-        replaced.extend(diff::entries(&*old_list, run)?);
+    for run in job.runs {
+        files.extend(hash_run_files(&dataset, run)?);
+        replaced.extend(diff::run_entries(&*old_list, run)?);
     }
-    let entry = |file: &RunFile| Entry { relpath: file.relpath.clone(), md5: file.oid };
-    let list = diff::with_runs(&old_list, work.runs, files.iter().map(entry).collect())?;
+    let entry = |file: &HashedFile| FileEntry { relpath: file.relpath.clone(), md5: file.hash };
+    let list = diff::replace_runs(&old_list, job.runs, files.iter().map(entry).collect())?;
     // The old list, which the new one is made from, must be what its name says; hashing it takes as long as the rest.
     let version = std::thread::scope(|scope| {
-        let hashed = scope.spawn(|| DataVersion::of(&old_list));
+        let hashing = scope.spawn(|| DataVersion::of_list(&old_list));
         for file in &files {
-            linker.take(file.oid, project, &Path::new(out_dir).join(&file.relpath))?;
+            linker.store_file(file.hash, project, &Path::new(out_dir).join(&file.relpath))?;
         }
-        let version = linker.cache().put_list(&list)?;
-        if let Some((named, _)) = &old {
+        let version = linker.cache().insert_list_bytes(&list)?;
+        if let Some((old_version, _)) = &old {
             // A thread that panicked has found nothing.
-            linker.cache().whole(*named, hashed.join().map_err(|_| EngineError::NoListing(*named))?)?;
+            linker
+                .cache()
+                .check_list_hash(*old_version, hashing.join().map_err(|_| NativeError::NoFileList(*old_version))?)?;
         }
-        Ok::<_, EngineError>(version)
+        Ok::<_, NativeError>(version)
     })?;
     let total = before.map_or(Some((0, 0)), |item| item.size.zip(item.nfiles));
-    let (size, nfiles) = match total.and_then(|total| moved(linker.cache(), total, &replaced, &files)) {
+    let (size, nfiles) = match total.and_then(|total| adjust_totals(linker.cache(), total, &replaced, &files)) {
         Some(total) => total,
-        None => sum(linker.cache(), &dataset, &Listing::parse(&list)?)?,
+        None => sum_totals(linker.cache(), &dataset, &FileList::parse(&list)?)?,
     };
-    let value = record(work, &mut linker, (version, size, nfiles))?;
-    let lines = lockfile_text::stage(STAGE, &value)
-        .ok_or_else(|| EngineError::Unsupported("a parameter holds a value that only DVC writes".into()))?;
-    let new = lockfile_text::with_stage(&bytes, &lock, STAGE, &lines)
-        .ok_or_else(|| EngineError::Unsupported("dvc.lock has no stages and more than stages".into()))?;
-    let changed = lock.capture().is_none_or(|stage| stage.to_value() != value);
+    let value = stage_record(job, &mut linker, (version, size, nfiles))?;
+    let lines = lockfile_text::write_stage(STAGE, &value)
+        .ok_or_else(|| NativeError::Unsupported("a parameter holds a value that only DVC writes".into()))?;
+    let new = lockfile_text::replace_stage(&bytes, &lockfile, STAGE, &lines)
+        .ok_or_else(|| NativeError::Unsupported("dvc.lock has no stages and more than stages".into()))?;
+    let changed = lockfile.ingest_stage().is_none_or(|stage| stage.to_value() != value);
     if changed {
         project.write_atomic(lockfile::FILE, &new)?;
     }
-    Ok(Versioned { version, size, nfiles, changed })
+    Ok(NativeOutcome { version, size, nfiles, changed })
 }
 
 /// A run's files as they lie in the dataset's folder, hashed, sorted by path.
-pub fn files(dataset: &Path, run: &RunKey) -> Result<Vec<Entry>, EngineError> {
-    let files = run_files(dataset, run)?;
-    Ok(files.into_iter().map(|file| Entry { relpath: file.relpath, md5: file.oid }).collect())
+pub fn list_run_entries(dataset: &Path, run: &RunKey) -> Result<Vec<FileEntry>, NativeError> {
+    let files = hash_run_files(dataset, run)?;
+    Ok(files.into_iter().map(|file| FileEntry { relpath: file.relpath, md5: file.hash }).collect())
 }
 
-struct RunFile {
+struct HashedFile {
     relpath: String,
-    oid: Oid,
+    hash: DvcHash,
     size: u64,
 }
 
 /// A run's files, hashed; their paths relative to the dataset.
-fn run_files(dataset: &Path, key: &RunKey) -> Result<Vec<RunFile>, EngineError> {
-    let mut found = Vec::new();
-    let mut todo = vec![(key.under(dataset), format!("{key}/"))];
-    while let Some((dir, prefix)) = todo.pop() {
+fn hash_run_files(dataset: &Path, key: &RunKey) -> Result<Vec<HashedFile>, NativeError> {
+    let mut paths = Vec::new();
+    let mut pending = vec![(key.dir_under(dataset), format!("{key}/"))];
+    while let Some((dir, prefix)) = pending.pop() {
         let entries = match std::fs::read_dir(&dir) {
             Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(EngineError::NoRun(key.clone())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(NativeError::NoRun(key.clone())),
             Err(error) => Err(error).at("read the directory", &dir)?,
         };
         for entry in entries {
@@ -232,92 +241,101 @@ fn run_files(dataset: &Path, key: &RunKey) -> Result<Vec<RunFile>, EngineError> 
             let path = entry.path();
             let name = entry.file_name().into_string();
             let Ok(name) = name else {
-                return Err(EngineError::Unsupported(format!("{} is not UTF-8", path.display())));
+                return Err(NativeError::Unsupported(format!("{} is not UTF-8", path.display())));
             };
             if name == ".dvcignore" {
-                return Err(EngineError::Unsupported(format!("{} may hold rules", path.display())));
+                return Err(NativeError::Unsupported(format!("{} may hold rules", path.display())));
             }
             // A link to a file, into the cache, stands for the file, as for DVC.
             let meta = std::fs::metadata(&path).at("look at", &path)?;
             let relpath = format!("{prefix}{name}");
             if meta.is_dir() {
-                todo.push((path, format!("{relpath}/")));
+                pending.push((path, format!("{relpath}/")));
             } else if meta.is_file() {
-                found.push((relpath, path));
+                paths.push((relpath, path));
             } else {
-                return Err(EngineError::Unsupported(format!("{} is no file", path.display())));
+                return Err(NativeError::Unsupported(format!("{} is no file", path.display())));
             }
         }
     }
-    if found.is_empty() {
-        return Err(EngineError::NoRun(key.clone()));
+    if paths.is_empty() {
+        return Err(NativeError::NoRun(key.clone()));
     }
-    found.sort();
+    paths.sort();
     let file = |(relpath, path): (String, PathBuf)| {
-        let (oid, size) = hash(&path)?;
-        Ok(RunFile { relpath, oid, size })
+        let (hash, size) = hash_file(&path)?;
+        Ok(HashedFile { relpath, hash, size })
     };
-    found.into_iter().map(file).collect()
+    paths.into_iter().map(file).collect()
 }
 
 /// The dataset's bytes and number of files, by what comes and goes; `None` where that is not known.
-fn moved(cache: &Cache, (size, nfiles): (u64, u64), old: &[Entry], new: &[RunFile]) -> Option<(u64, u64)> {
-    let gone = old.iter().try_fold(0_u64, |sum, entry| sum.checked_add(cache.size(entry.md5)?))?;
-    let come = new.iter().try_fold(0_u64, |sum, file| sum.checked_add(file.size))?;
-    let size = size.checked_sub(gone)?.checked_add(come)?;
+fn adjust_totals(
+    cache: &Cache,
+    (size, nfiles): (u64, u64),
+    old: &[FileEntry],
+    new: &[HashedFile],
+) -> Option<(u64, u64)> {
+    let removed = old.iter().try_fold(0_u64, |sum, entry| sum.checked_add(cache.object_size(entry.md5)?))?;
+    let added = new.iter().try_fold(0_u64, |sum, file| sum.checked_add(file.size))?;
+    let size = size.checked_sub(removed)?.checked_add(added)?;
     let nfiles = nfiles.checked_sub(old.len() as u64)?.checked_add(new.len() as u64)?;
     Some((size, nfiles))
 }
 
 /// The bytes of every file of a listing, from the cache or the workspace, and their number.
-fn sum(cache: &Cache, dataset: &Path, listing: &Listing) -> Result<(u64, u64), EngineError> {
-    let size = listing.entries().iter().filter(|entry| entry.is_safe()).try_fold(0_u64, |sum, entry| {
-        let here = || std::fs::metadata(dataset.join(&entry.relpath)).ok().map(|meta| meta.len());
-        let size = cache.size(entry.md5).or_else(here);
+fn sum_totals(cache: &Cache, dataset: &Path, file_list: &FileList) -> Result<(u64, u64), NativeError> {
+    let size = file_list.entries().iter().filter(|entry| entry.is_safe()).try_fold(0_u64, |sum, entry| {
+        let workspace_size = || std::fs::metadata(dataset.join(&entry.relpath)).ok().map(|meta| meta.len());
+        let size = cache.object_size(entry.md5).or_else(workspace_size);
         let size =
-            size.ok_or_else(|| EngineError::Unsupported(format!("the size of {} is not known", entry.relpath)))?;
-        Ok::<_, EngineError>(sum.saturating_add(size))
+            size.ok_or_else(|| NativeError::Unsupported(format!("the size of {} is not known", entry.relpath)))?;
+        Ok::<_, NativeError>(sum.saturating_add(size))
     })?;
-    Ok((size, listing.len() as u64))
+    Ok((size, file_list.len() as u64))
 }
 
 /// The stage as DVC records it.
-fn record(work: &Work<'_>, linker: &mut Linker, data: (DataVersion, u64, u64)) -> Result<Value, EngineError> {
-    let stage = &work.stage.stage;
-    let text = |text: &str| Value::Str(text.to_owned());
-    let number = |n: u64| Value::Int(n.into());
-    let file = |path: &str, oid: Oid, size: u64| {
-        Value::Map(vec![
+fn stage_record(
+    job: &NativeJob<'_>,
+    linker: &mut Linker,
+    dataset: (DataVersion, u64, u64),
+) -> Result<ParamsValue, NativeError> {
+    let stage = &job.stage.stage;
+    let text = |text: &str| ParamsValue::Str(text.to_owned());
+    let number = |n: u64| ParamsValue::Int(n.into());
+    let file = |path: &str, hash: DvcHash, size: u64| {
+        ParamsValue::Map(vec![
             ("path".into(), text(path)),
             ("hash".into(), text("md5")),
-            ("md5".into(), text(&oid.to_string())),
+            ("md5".into(), text(&hash.to_string())),
             ("size".into(), number(size)),
         ])
     };
     let cmd = match stage.cmd.as_slice() {
         [line] if !stage.cmd_is_list => text(line),
-        lines => Value::List(lines.iter().map(|line| text(line)).collect()),
+        lines => ParamsValue::List(lines.iter().map(|line| text(line)).collect()),
     };
     let mut entries = vec![("cmd".to_owned(), cmd)];
     let mut deps = Vec::new();
     let mut paths: Vec<&String> = stage.deps.iter().collect();
     paths.sort();
     for dep in paths {
-        let path = work.root.join(dep);
+        let path = job.root.join(dep);
         if !path.is_file() {
-            return Err(EngineError::Unsupported(format!("the stage depends on `{dep}`, which is not there")));
+            return Err(NativeError::Unsupported(format!("the stage depends on `{dep}`, which is not there")));
         }
-        let (oid, size) = hash(&path)?;
-        deps.push(file(dep, oid, size));
+        let (hash, size) = hash_file(&path)?;
+        deps.push(file(dep, hash, size));
     }
-    let params = params(work)?;
+    let params = params_record(job)?;
     let mut outs = Vec::new();
     let mut sorted: Vec<_> = stage.outs.iter().collect();
     sorted.sort_by(|a, b| a.path.cmp(&b.path));
     for out in sorted {
-        if out.path.trim_end_matches('/') == work.stage.out_dir {
-            let (version, size, nfiles) = data;
-            outs.push(Value::Map(vec![
+        if out.path.trim_end_matches('/') == job.stage.out_dir {
+            let (version, size, nfiles) = dataset;
+            outs.push(ParamsValue::Map(vec![
                 ("path".into(), text(&out.path)),
                 ("hash".into(), text("md5")),
                 ("md5".into(), text(&version.to_string())),
@@ -326,55 +344,55 @@ fn record(work: &Work<'_>, linker: &mut Linker, data: (DataVersion, u64, u64)) -
             ]));
             continue;
         }
-        let path = work.root.join(&out.path);
+        let path = job.root.join(&out.path);
         if !std::fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_file() || meta.is_symlink()) || !path.is_file() {
-            return Err(EngineError::Unsupported(format!("the output `{}` is no file", out.path)));
+            return Err(NativeError::Unsupported(format!("the output `{}` is no file", out.path)));
         }
-        let (oid, size) = hash(&path)?;
+        let (hash, size) = hash_file(&path)?;
         if out.cache {
-            linker.take(oid, Root::at(work.root), Path::new(&out.path))?;
+            linker.store_file(hash, RootDir::new(job.root), Path::new(&out.path))?;
         }
-        outs.push(file(&out.path, oid, size));
+        outs.push(file(&out.path, hash, size));
     }
     for (key, items) in [("deps", deps), ("params", Vec::new()), ("outs", outs)] {
         if key == "params" {
-            if let Value::Map(files) = &params
+            if let ParamsValue::Map(files) = &params
                 && !files.is_empty()
             {
                 entries.push(("params".into(), params.clone()));
             }
         } else if !items.is_empty() {
-            entries.push((key.into(), Value::List(items)));
+            entries.push((key.into(), ParamsValue::List(items)));
         }
     }
-    Ok(Value::Map(entries))
+    Ok(ParamsValue::Map(entries))
 }
 
 /// The parameters that the stage depends on, with their values, in DVC's order.
-fn params(work: &Work<'_>) -> Result<Value, EngineError> {
-    let mut deps: Vec<_> = work.stage.stage.params.iter().collect();
+fn params_record(job: &NativeJob<'_>) -> Result<ParamsValue, NativeError> {
+    let mut deps: Vec<_> = job.stage.stage.params.iter().collect();
     deps.sort_by_key(|dep| (dep.file != PARAMS_FILE, dep.file.clone()));
     let mut files = Vec::new();
     for dep in deps {
-        if !safe_path(&dep.file) {
-            return Err(EngineError::Unsupported(format!("the params file `{}` is outside the project", dep.file)));
+        if !is_safe_path(&dep.file) {
+            return Err(NativeError::Unsupported(format!("the params file `{}` is outside the project", dep.file)));
         }
-        let bytes = Root::at(work.root).read(&dep.file, limits::TEXT)?;
-        let bytes = bytes.ok_or_else(|| EngineError::Unsupported(format!("there is no {}", dep.file)))?;
-        let values = formats::load(&dep.file, &bytes).map_err(|e| EngineError::Unsupported(e.to_string()))?;
+        let bytes = RootDir::new(job.root).read(&dep.file, limits::TEXT)?;
+        let bytes = bytes.ok_or_else(|| NativeError::Unsupported(format!("there is no {}", dep.file)))?;
+        let values = formats::load_params(&dep.file, &bytes).map_err(|e| NativeError::Unsupported(e.to_string()))?;
         let mut keys: Vec<String> = match (&values, dep.keys.is_empty()) {
-            (Value::Map(entries), true) => entries.iter().map(|(key, _)| key.clone()).collect(),
+            (ParamsValue::Map(entries), true) => entries.iter().map(|(key, _)| key.clone()).collect(),
             _ => dep.keys.clone(),
         };
         keys.sort();
         keys.dedup();
         let mut entries = Vec::new();
         for key in keys {
-            let value = values.at(&key).cloned();
-            let value = value.ok_or_else(|| EngineError::Unsupported(format!("{} has no {key}", dep.file)))?;
+            let value = values.at_path(&key).cloned();
+            let value = value.ok_or_else(|| NativeError::Unsupported(format!("{} has no {key}", dep.file)))?;
             entries.push((key, value));
         }
-        files.push((dep.file.clone(), Value::Map(entries)));
+        files.push((dep.file.clone(), ParamsValue::Map(entries)));
     }
-    Ok(Value::Map(files))
+    Ok(ParamsValue::Map(files))
 }

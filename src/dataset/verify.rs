@@ -13,18 +13,18 @@ use md5::{Digest, Md5};
 use sha2::Sha256;
 
 use crate::dvc::cache::Cache;
-use crate::dvc::file_list::{Entry, Listing};
-use crate::dvc::hash::{DataVersion, Oid};
+use crate::dvc::file_list::{FileEntry, FileList};
+use crate::dvc::hash::{DataVersion, DvcHash};
 use crate::run::RunKey;
-use crate::run::layout::{MANIFEST, Stream, shard_name};
-use crate::support::names::{refused, safe_path};
+use crate::run::layout::{MANIFEST, RunStream, parse_shard_name};
+use crate::support::names::{find_refused, is_safe_path};
 use crate::support::progress::Progress;
 use crate::support::{fs, limits, parallel};
 use crate::{columnar, manifest};
 
 /// What is wrong with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Problem {
+pub enum VerifyProblem {
     /// It should be there and is not.
     Missing,
     /// It is there and should not be.
@@ -39,7 +39,7 @@ pub enum Problem {
     Rows,
 }
 
-impl Problem {
+impl VerifyProblem {
     /// Its stable name.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -56,29 +56,29 @@ impl Problem {
 
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Finding {
+pub struct VerifyFinding {
     /// The file, relative to the dataset; a run's folder, with `/` at its end, where nothing of the run is there.
     pub file: String,
     /// What is wrong.
-    pub problem: Problem,
+    pub problem: VerifyProblem,
     /// In words.
     pub message: String,
 }
 
-impl Finding {
+impl VerifyFinding {
     /// The run that the file belongs to.
     #[must_use]
     pub fn run(&self) -> Option<RunKey> {
-        run_of(&self.file)
+        run_of_path(&self.file)
     }
 }
 
 /// The file of a finding that concerns the dataset as a whole.
-pub const WHOLE: &str = ".";
+pub const WHOLE_DATASET: &str = ".";
 
 /// What was looked at and what was found.
 #[derive(Debug, Default)]
-pub struct Verified {
+pub struct VerifyReport {
     /// Runs.
     pub runs: u64,
     /// Files read.
@@ -86,28 +86,28 @@ pub struct Verified {
     /// Bytes read.
     pub bytes: u64,
     /// Findings, sorted by file.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<VerifyFinding>,
     /// How many of them say that the bytes are not the committed ones. The others are of files as they were committed.
     pub not_committed: usize,
     /// Objects of the cache whose bytes are not what their names say.
     pub damaged: Vec<PathBuf>,
 }
 
-impl Verified {
+impl VerifyReport {
     /// Whether nothing was looked at, for nothing is there.
     #[must_use]
-    pub fn nothing_here(&self) -> bool {
-        self.files == 0 && self.findings.iter().all(|finding| finding.problem == Problem::Missing)
+    pub fn found_nothing(&self) -> bool {
+        self.files == 0 && self.findings.iter().all(|finding| finding.problem == VerifyProblem::Missing)
     }
 }
 
 /// What to prove.
 #[derive(Debug)]
-pub struct Subject<'a> {
+pub struct VerifyRequest<'a> {
     /// Where the bytes lie.
-    pub store: Store<'a>,
+    pub source: VerifySource<'a>,
     /// What they should be; `None` where the list is not in this clone or nothing was committed.
-    pub listing: Option<&'a Listing>,
+    pub file_list: Option<&'a FileList>,
     /// What they should be as a whole, where `listing` is not known.
     pub version: Option<DataVersion>,
     /// Only these runs.
@@ -116,15 +116,15 @@ pub struct Subject<'a> {
 
 /// Where bytes lie.
 #[derive(Debug, Clone, Copy)]
-pub enum Store<'a> {
+pub enum VerifySource<'a> {
     /// The workspace's dataset.
     Workspace(&'a Path),
     /// DVC's cache.
     Cache(&'a Cache),
 }
 
-impl Store<'_> {
-    fn words(self) -> &'static str {
+impl VerifySource<'_> {
+    fn label(self) -> &'static str {
         match self {
             Self::Workspace(_) => "the workspace",
             Self::Cache(_) => "DVC's cache",
@@ -134,56 +134,59 @@ impl Store<'_> {
 
 /// A file to read.
 #[derive(Debug)]
-struct Job {
+struct HashJob {
     file: String,
     path: PathBuf,
-    expected: Option<Oid>,
+    expected: Option<DvcHash>,
     extra: bool,
 }
 
 /// What reading a file gave.
 #[derive(Debug)]
-struct Facts {
+struct FileFacts {
     bytes: u64,
-    md5: Oid,
+    md5: DvcHash,
     sha256: String,
     /// Rows of a shard or of a parquet file; why not, where they cannot be counted.
     rows: Option<Result<u64, String>>,
 }
 
 /// Proves the subject. `progress` advances by bytes read.
-pub fn verify(subject: &Subject<'_>, progress: &dyn Progress) -> Verified {
-    let mut out = Verified::default();
-    let jobs = jobs(subject, &mut out.findings);
-    let read = parallel::map(&jobs, |job| read(&job.path, &job.file, progress));
-    let mut by_run: BTreeMap<RunKey, BTreeMap<String, (&Job, Facts)>> = BTreeMap::new();
+pub fn verify_data(request: &VerifyRequest<'_>, progress: &dyn Progress) -> VerifyReport {
+    let mut report = VerifyReport::default();
+    let jobs = collect_jobs(request, &mut report.findings);
+    let hashed = parallel::map(&jobs, |job| hash_file(&job.path, &job.file, progress));
+    let mut by_run: BTreeMap<RunKey, BTreeMap<String, (&HashJob, FileFacts)>> = BTreeMap::new();
     let mut loose = Vec::new();
-    for (job, result) in jobs.iter().zip(read) {
+    for (job, result) in jobs.iter().zip(hashed) {
         let facts = match result {
             Ok(facts) => facts,
             Err(error) => {
-                let problem =
-                    if error.kind() == io::ErrorKind::NotFound { Problem::Missing } else { Problem::Unreadable };
-                out.findings.push(Finding { file: job.file.clone(), problem, message: error.to_string() });
+                let problem = if error.kind() == io::ErrorKind::NotFound {
+                    VerifyProblem::Missing
+                } else {
+                    VerifyProblem::Unreadable
+                };
+                report.findings.push(VerifyFinding { file: job.file.clone(), problem, message: error.to_string() });
                 continue;
             }
         };
-        out.files += 1;
-        out.bytes += facts.bytes;
+        report.files += 1;
+        report.bytes += facts.bytes;
         if job.extra {
             let message = "not in the committed data version".into();
-            out.findings.push(Finding { file: job.file.clone(), problem: Problem::Extra, message });
+            report.findings.push(VerifyFinding { file: job.file.clone(), problem: VerifyProblem::Extra, message });
         } else if let Some(expected) = job.expected.filter(|expected| *expected != facts.md5) {
-            let message = match subject.store {
-                Store::Workspace(_) => format!("its MD5 is {}, committed was {expected}", facts.md5),
-                Store::Cache(_) => {
-                    out.damaged.push(job.path.clone());
+            let message = match request.source {
+                VerifySource::Workspace(_) => format!("its MD5 is {}, committed was {expected}", facts.md5),
+                VerifySource::Cache(_) => {
+                    report.damaged.push(job.path.clone());
                     format!("the object {} is damaged: its MD5 is {}", job.path.display(), facts.md5)
                 }
             };
-            out.findings.push(Finding { file: job.file.clone(), problem: Problem::Changed, message });
+            report.findings.push(VerifyFinding { file: job.file.clone(), problem: VerifyProblem::Changed, message });
         }
-        match run_of(&job.file) {
+        match run_of_path(&job.file) {
             Some(run) => {
                 let name = job.file.splitn(3, '/').nth(2).unwrap_or_default().to_owned();
                 by_run.entry(run).or_default().insert(name, (job, facts));
@@ -191,44 +194,45 @@ pub fn verify(subject: &Subject<'_>, progress: &dyn Progress) -> Verified {
             None => loose.push((job, facts)),
         }
     }
-    if subject.listing.is_none() && subject.only.is_none() && out.files > 0 {
-        whole(subject, &by_run, &loose, &mut out.findings);
+    if request.file_list.is_none() && request.only.is_none() && report.files > 0 {
+        check_whole_dataset(request, &by_run, &loose, &mut report.findings);
     }
     // One fault, one finding: a file that is known to be wrong is not held against anything else.
-    out.not_committed = out.findings.len();
-    let known: BTreeSet<String> = out.findings.iter().map(|finding| finding.file.clone()).collect();
+    report.not_committed = report.findings.len();
+    let known: BTreeSet<String> = report.findings.iter().map(|finding| finding.file.clone()).collect();
     let mut more = Vec::new();
     for (run, files) in &by_run {
-        against_manifest(run, files, &mut more);
-        rows(run, files, &mut more);
+        check_manifest(run, files, &mut more);
+        check_row_counts(run, files, &mut more);
     }
-    out.findings.extend(more.into_iter().filter(|finding| !known.contains(&finding.file)));
-    out.runs = by_run.len() as u64;
-    out.damaged.sort();
-    out.damaged.dedup();
-    out.findings.sort();
-    out
+    report.findings.extend(more.into_iter().filter(|finding| !known.contains(&finding.file)));
+    report.runs = by_run.len() as u64;
+    report.damaged.sort();
+    report.damaged.dedup();
+    report.findings.sort();
+    report
 }
 
 /// The files to read; what is missing or cannot be named is a finding at once.
-fn jobs(subject: &Subject<'_>, findings: &mut Vec<Finding>) -> Vec<Job> {
-    let wanted = |file: &str| subject.only.is_none_or(|only| run_of(file).is_some_and(|run| only.contains(&run)));
+fn collect_jobs(request: &VerifyRequest<'_>, findings: &mut Vec<VerifyFinding>) -> Vec<HashJob> {
+    let is_selected =
+        |file: &str| request.only.is_none_or(|only| run_of_path(file).is_some_and(|run| only.contains(&run)));
     let mut jobs = Vec::new();
-    let entries: Vec<&Entry> = subject.listing.map(|l| l.entries().iter().collect()).unwrap_or_default();
-    let entries: Vec<&Entry> = entries.into_iter().filter(|entry| wanted(&entry.relpath)).collect();
+    let entries: Vec<&FileEntry> = request.file_list.map(|l| l.entries().iter().collect()).unwrap_or_default();
+    let entries: Vec<&FileEntry> = entries.into_iter().filter(|entry| is_selected(&entry.relpath)).collect();
     let listed: BTreeSet<&str> = entries.iter().map(|entry| entry.relpath.as_str()).collect();
-    for entries in entries.chunk_by(|a, b| a.run().is_some() && a.run() == b.run()) {
-        listed_jobs(subject.store, entries, &mut jobs, findings);
+    for entries in entries.chunk_by(|a, b| a.run_key().is_some() && a.run_key() == b.run_key()) {
+        listed_jobs(request.source, entries, &mut jobs, findings);
     }
-    if let Store::Workspace(dir) = subject.store {
+    if let VerifySource::Workspace(dir) = request.source {
         let mut names = Vec::new();
-        walk(dir, "", &mut names);
-        for file in names.into_iter().filter(|file| wanted(file) && !listed.contains(file.as_str())) {
+        walk_files(dir, "", &mut names);
+        for file in names.into_iter().filter(|file| is_selected(file) && !listed.contains(file.as_str())) {
             // A run that no data version holds yet has nothing to be extra to.
-            let committed =
-                run_of(&file).is_none_or(|run| subject.listing.is_some_and(|listing| !listing.run(&run).is_empty()));
-            let extra = subject.listing.is_some() && committed;
-            jobs.push(Job { path: dir.join(&file), file, expected: None, extra });
+            let committed = run_of_path(&file)
+                .is_none_or(|run| request.file_list.is_some_and(|file_list| !file_list.run_entries(&run).is_empty()));
+            let extra = request.file_list.is_some() && committed;
+            jobs.push(HashJob { path: dir.join(&file), file, expected: None, extra });
         }
     }
     jobs
@@ -236,61 +240,66 @@ fn jobs(subject: &Subject<'_>, findings: &mut Vec<Finding>) -> Vec<Job> {
 
 /// The files of one run, or one that lies in none, as a data version lists them. A run of which nothing is there is one
 /// finding.
-fn listed_jobs(store: Store<'_>, entries: &[&Entry], jobs: &mut Vec<Job>, findings: &mut Vec<Finding>) {
-    let (mut found, mut missing) = (Vec::new(), Vec::new());
+fn listed_jobs(
+    source: VerifySource<'_>,
+    entries: &[&FileEntry],
+    jobs: &mut Vec<HashJob>,
+    findings: &mut Vec<VerifyFinding>,
+) {
+    let (mut present, mut missing) = (Vec::new(), Vec::new());
     for entry in entries {
-        let finding = |problem, message| Finding { file: entry.relpath.clone(), problem, message };
-        if let Some(refused) = refused(&entry.relpath) {
-            findings.push(finding(Problem::Unreadable, format!("no checkout takes it: {refused}")));
+        let finding = |problem, message| VerifyFinding { file: entry.relpath.clone(), problem, message };
+        if let Some(refused) = find_refused(&entry.relpath) {
+            findings.push(finding(VerifyProblem::Unreadable, format!("no checkout takes it: {refused}")));
             continue;
         }
-        let path = match store {
-            Store::Workspace(dir) => dir.join(&entry.relpath),
-            Store::Cache(cache) => cache.path(entry.md5),
+        let path = match source {
+            VerifySource::Workspace(dir) => dir.join(&entry.relpath),
+            VerifySource::Cache(cache) => cache.object_path(entry.md5),
         };
         if path.is_file() {
-            found.push(Job { file: entry.relpath.clone(), path, expected: Some(entry.md5), extra: false });
+            present.push(HashJob { file: entry.relpath.clone(), path, expected: Some(entry.md5), extra: false });
         } else {
-            missing.push(finding(Problem::Missing, format!("it is not in {}", store.words())));
+            missing.push(finding(VerifyProblem::Missing, format!("it is not in {}", source.label())));
         }
     }
-    let run = entries.first().and_then(|entry| entry.run());
+    let run = entries.first().and_then(|entry| entry.run_key());
     match run.filter(|_| missing.len() == entries.len()) {
         Some(run) => {
-            let message = format!("nothing of the run is in {}", store.words());
-            findings.push(Finding { file: format!("{run}/"), problem: Problem::Missing, message });
+            let message = format!("nothing of the run is in {}", source.label());
+            findings.push(VerifyFinding { file: format!("{run}/"), problem: VerifyProblem::Missing, message });
         }
         None => findings.extend(missing),
     }
-    jobs.extend(found);
+    jobs.extend(present);
 }
 
-fn read(path: &Path, file: &str, progress: &dyn Progress) -> io::Result<Facts> {
+fn hash_file(path: &Path, file: &str, progress: &dyn Progress) -> io::Result<FileFacts> {
     let name = file.rsplit('/').next().unwrap_or(file);
-    let mut source = Hashing {
+    let mut source = HashingReader {
         file: fs::open(path).map_err(|e| e.source)?,
         md5: Md5::new(),
         sha256: Sha256::new(),
         bytes: 0,
         progress,
     };
-    let mut rows = shard_name(name).map(|_| count_lines(&mut source));
+    let mut row_count = parse_shard_name(name).map(|_| count_lines(&mut source));
     // What follows the last line of a damaged shard counts for the hashes too.
     io::copy(&mut source, &mut io::sink())?;
     if name.ends_with(".parquet") {
-        rows = Some(columnar::parquet_rows(path).map_err(|error| error.to_string()));
+        row_count = Some(columnar::count_parquet_rows(path).map_err(|error| error.to_string()));
     }
     let md5: [u8; 16] = source.md5.finalize().into();
-    Ok(Facts {
+    Ok(FileFacts {
         bytes: source.bytes,
-        md5: Oid::from_digest(md5),
-        sha256: crate::formats::json::hex(&source.sha256.finalize()),
-        rows,
+        md5: DvcHash::from_digest(md5),
+        sha256: crate::formats::json::to_hex(&source.sha256.finalize()),
+        rows: row_count,
     })
 }
 
 /// Lines that hold more than blanks, in all gzip members.
-fn count_lines(source: &mut Hashing<'_>) -> Result<u64, String> {
+fn count_lines(source: &mut HashingReader<'_>) -> Result<u64, String> {
     let mut lines = BufReader::with_capacity(1 << 17, MultiGzDecoder::new(BufReader::with_capacity(1 << 17, source)));
     let (mut rows, mut blank) = (0, true);
     loop {
@@ -312,7 +321,7 @@ fn count_lines(source: &mut Hashing<'_>) -> Result<u64, String> {
     }
 }
 
-struct Hashing<'a> {
+struct HashingReader<'a> {
     file: File,
     md5: Md5,
     sha256: Sha256,
@@ -320,85 +329,89 @@ struct Hashing<'a> {
     progress: &'a dyn Progress,
 }
 
-impl Read for Hashing<'_> {
+impl Read for HashingReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.file.read(buffer)?;
         let read = buffer.get(..n).unwrap_or_default();
         self.md5.update(read);
         self.sha256.update(read);
         self.bytes += n as u64;
-        self.progress.advance(n as u64);
+        self.progress.advance_by(n as u64);
         Ok(n)
     }
 }
 
 /// Without the list of files, the workspace as a whole is still one data version or another.
-fn whole(
-    subject: &Subject<'_>,
-    by_run: &BTreeMap<RunKey, BTreeMap<String, (&Job, Facts)>>,
-    loose: &[(&Job, Facts)],
-    findings: &mut Vec<Finding>,
+fn check_whole_dataset(
+    request: &VerifyRequest<'_>,
+    by_run: &BTreeMap<RunKey, BTreeMap<String, (&HashJob, FileFacts)>>,
+    loose: &[(&HashJob, FileFacts)],
+    findings: &mut Vec<VerifyFinding>,
 ) {
-    let Some(version) = subject.version else { return };
+    let Some(version) = request.version else { return };
     let all = by_run.values().flat_map(BTreeMap::values).map(|(job, facts)| (job, facts));
     let entries = all
         .chain(loose.iter().map(|(job, facts)| (job, facts)))
-        .map(|(job, facts)| Entry { relpath: job.file.clone(), md5: facts.md5 })
+        .map(|(job, facts)| FileEntry { relpath: job.file.clone(), md5: facts.md5 })
         .collect();
-    let is = Listing::new(entries).map(|listing| listing.version());
-    if is.ok() != Some(version) {
+    let actual = FileList::new(entries).map(|file_list| file_list.data_version());
+    if actual.ok() != Some(version) {
         let message = format!(
             "the files of the workspace are not those of data version {version}; its list of files is not in this clone, so \
              that it cannot be told which of them differ"
         );
-        findings.push(Finding { file: WHOLE.into(), problem: Problem::Changed, message });
+        findings.push(VerifyFinding { file: WHOLE_DATASET.into(), problem: VerifyProblem::Changed, message });
     }
 }
 
-fn against_manifest(run: &RunKey, files: &BTreeMap<String, (&Job, Facts)>, findings: &mut Vec<Finding>) {
+fn check_manifest(run: &RunKey, files: &BTreeMap<String, (&HashJob, FileFacts)>, findings: &mut Vec<VerifyFinding>) {
     let Some((job, _)) = files.get(MANIFEST) else { return };
     let entries = fs::read_within(&job.path, limits::RUN_FILE).ok().flatten();
-    let Some(entries) = entries.as_deref().and_then(manifest::entries) else {
+    let Some(entries) = entries.as_deref().and_then(manifest::parse_entries) else {
         let message = "it is no manifest".into();
-        findings.push(Finding { file: job.file.clone(), problem: Problem::Unreadable, message });
+        findings.push(VerifyFinding { file: job.file.clone(), problem: VerifyProblem::Unreadable, message });
         return;
     };
-    for entry in entries.iter().filter(|entry| safe_path(&entry.path)) {
+    for entry in entries.iter().filter(|entry| is_safe_path(&entry.path)) {
         let file = format!("{run}/{}", entry.path);
-        let mut wrong = |message: String| {
-            findings.push(Finding { file: file.clone(), problem: Problem::Manifest, message });
+        let mut push_finding = |message: String| {
+            findings.push(VerifyFinding { file: file.clone(), problem: VerifyProblem::Manifest, message });
         };
         // Parquet in the dataset is made anew; what a recorder's manifest says of its own export is about another file.
         if entry.path.ends_with(".parquet") {
             continue;
         }
         let Some((_, facts)) = files.get(&entry.path) else {
-            wrong("the manifest names it, and it is not there".into());
+            push_finding("the manifest names it, and it is not there".into());
             continue;
         };
         if facts.bytes != entry.bytes {
-            wrong(format!("it has {} bytes, the manifest says {}", facts.bytes, entry.bytes));
+            push_finding(format!("it has {} bytes, the manifest says {}", facts.bytes, entry.bytes));
         } else if !entry.sha256.is_empty() && facts.sha256 != entry.sha256 {
-            wrong(format!("its SHA-256 is {}, the manifest says {}", facts.sha256, entry.sha256));
-        } else if let (Some(said), Some(Ok(rows))) = (entry.rows, &facts.rows)
-            && said != *rows
+            push_finding(format!("its SHA-256 is {}, the manifest says {}", facts.sha256, entry.sha256));
+        } else if let (Some(recorded), Some(Ok(rows))) = (entry.rows, &facts.rows)
+            && recorded != *rows
         {
-            wrong(format!("it has {rows} rows, the manifest says {said}"));
+            push_finding(format!("it has {rows} rows, the manifest says {recorded}"));
         }
     }
 }
 
 /// The rows of each parquet file against those of its JSON lines.
-fn rows(run: &RunKey, files: &BTreeMap<String, (&Job, Facts)>, findings: &mut Vec<Finding>) {
-    for stream in [Stream::Steps, Stream::Episodes] {
+fn check_row_counts(run: &RunKey, files: &BTreeMap<String, (&HashJob, FileFacts)>, findings: &mut Vec<VerifyFinding>) {
+    for stream in [RunStream::Steps, RunStream::Episodes] {
         let mut lines = Some(0);
         for (name, (job, facts)) in files {
-            match (shard_name(name), &facts.rows) {
+            match (parse_shard_name(name), &facts.rows) {
                 (Some((of, _)), Some(Ok(rows))) if of == stream => lines = lines.map(|n| n + rows),
                 (Some((of, _)), Some(Err(error))) if of == stream => {
                     lines = None;
                     let message = format!("it cannot be inflated: {error}");
-                    findings.push(Finding { file: job.file.clone(), problem: Problem::Unreadable, message });
+                    findings.push(VerifyFinding {
+                        file: job.file.clone(),
+                        problem: VerifyProblem::Unreadable,
+                        message,
+                    });
                 }
                 _ => {}
             }
@@ -408,11 +421,11 @@ fn rows(run: &RunKey, files: &BTreeMap<String, (&Job, Facts)>, findings: &mut Ve
         match (&facts.rows, lines) {
             (Some(Err(error)), _) => {
                 let message = error.clone();
-                findings.push(Finding { file: job.file.clone(), problem: Problem::Unreadable, message });
+                findings.push(VerifyFinding { file: job.file.clone(), problem: VerifyProblem::Unreadable, message });
             }
             (Some(Ok(rows)), Some(lines)) if *rows != lines => {
                 let message = format!("it has {rows} rows, the JSON lines of {run} have {lines}");
-                findings.push(Finding { file: job.file.clone(), problem: Problem::Rows, message });
+                findings.push(VerifyFinding { file: job.file.clone(), problem: VerifyProblem::Rows, message });
             }
             _ => {}
         }
@@ -420,19 +433,21 @@ fn rows(run: &RunKey, files: &BTreeMap<String, (&Job, Facts)>, findings: &mut Ve
 }
 
 /// The run of a file in the dataset: its first two folders.
-pub(crate) fn run_of(file: &str) -> Option<RunKey> {
+pub(crate) fn run_of_path(file: &str) -> Option<RunKey> {
     let mut parts = file.splitn(3, '/');
     let (experiment, run, _) = (parts.next()?, parts.next()?, parts.next()?);
     RunKey::new(experiment, run).ok()
 }
 
 /// Every file below a directory, as `/` paths. What DVC never tracks is passed over.
-pub(crate) fn walk(dir: &Path, prefix: &str, out: &mut Vec<String>) {
+pub(crate) fn walk_files(dir: &Path, prefix: &str, out: &mut Vec<String>) {
     for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
         let Ok(name) = entry.file_name().into_string() else { continue };
         let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}/{name}") };
         match entry.file_type() {
-            Ok(kind) if kind.is_dir() && !matches!(name.as_str(), ".git" | ".dvc") => walk(&entry.path(), &path, out),
+            Ok(kind) if kind.is_dir() && !matches!(name.as_str(), ".git" | ".dvc") => {
+                walk_files(&entry.path(), &path, out)
+            }
             Ok(kind) if kind.is_file() || kind.is_symlink() => out.push(path),
             _ => {}
         }
@@ -443,10 +458,10 @@ pub(crate) fn walk(dir: &Path, prefix: &str, out: &mut Vec<String>) {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::support::progress::Silent;
+    use crate::support::progress::NoProgress;
     use std::io::Write;
 
-    fn gz(text: &str) -> Vec<u8> {
+    fn gzip_text(text: &str) -> Vec<u8> {
         let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         out.write_all(text.as_bytes()).unwrap();
         out.finish().unwrap()
@@ -456,35 +471,43 @@ mod tests {
     fn lines_are_counted_over_members_and_blank_ones_are_not() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("steps.jsonl.gz");
-        std::fs::write(&path, [gz("{}\n\n{}"), gz("\r\n  \n{}\n")].concat()).unwrap();
-        let facts = read(&path, "a/b/steps.jsonl.gz", &Silent).unwrap();
+        std::fs::write(&path, [gzip_text("{}\n\n{}"), gzip_text("\r\n  \n{}\n")].concat()).unwrap();
+        let facts = hash_file(&path, "a/b/steps.jsonl.gz", &NoProgress).unwrap();
         assert_eq!(facts.rows, Some(Ok(3)));
         assert_eq!(facts.bytes, std::fs::metadata(&path).unwrap().len());
     }
 
     #[test]
-    fn missing_extra_and_changed_files_are_told_by_run() {
+    fn missing_extra_and_changed_files_are_findings() {
         let dir = tempfile::tempdir().unwrap();
         let run = dir.path().join("nav/r1");
         std::fs::create_dir_all(&run).unwrap();
         for (name, text) in [("run.json", "{}"), ("notes", "x")] {
             std::fs::write(run.join(name), text).unwrap();
         }
-        let entry = |name: &str, text: &str| Entry { relpath: format!("nav/r1/{name}"), md5: Oid::of(text.as_bytes()) };
-        let listing = Listing::new(vec![entry("run.json", "{ }"), entry("manifest.json", "{}")]).unwrap();
-        let store = Store::Workspace(dir.path());
-        let found = verify(&Subject { store, listing: Some(&listing), version: None, only: None }, &Silent);
-        let told: Vec<(&str, Problem)> = found.findings.iter().map(|f| (f.file.as_str(), f.problem)).collect();
+        let entry = |name: &str, text: &str| FileEntry {
+            relpath: format!("nav/r1/{name}"),
+            md5: DvcHash::of_bytes(text.as_bytes()),
+        };
+        let file_list = FileList::new(vec![entry("run.json", "{ }"), entry("manifest.json", "{}")]).unwrap();
+        let source = VerifySource::Workspace(dir.path());
+        let report =
+            verify_data(&VerifyRequest { source, file_list: Some(&file_list), version: None, only: None }, &NoProgress);
+        let problems: Vec<(&str, VerifyProblem)> =
+            report.findings.iter().map(|f| (f.file.as_str(), f.problem)).collect();
         assert_eq!(
-            told,
+            problems,
             [
-                ("nav/r1/manifest.json", Problem::Missing),
-                ("nav/r1/notes", Problem::Extra),
-                ("nav/r1/run.json", Problem::Changed)
+                ("nav/r1/manifest.json", VerifyProblem::Missing),
+                ("nav/r1/notes", VerifyProblem::Extra),
+                ("nav/r1/run.json", VerifyProblem::Changed)
             ]
         );
         let only = BTreeSet::from([RunKey::new("nav", "r2").unwrap()]);
-        let other = verify(&Subject { store, listing: Some(&listing), version: None, only: Some(&only) }, &Silent);
+        let other = verify_data(
+            &VerifyRequest { source, file_list: Some(&file_list), version: None, only: Some(&only) },
+            &NoProgress,
+        );
         assert!(other.findings.is_empty() && other.files == 0);
     }
 }

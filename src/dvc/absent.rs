@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::dvc::settings::{Remote, Settings};
-use crate::support::process::quoted;
+use crate::dvc::settings::{DvcRemote, DvcSettings};
+use crate::support::process::shell_quote;
 
 /// A remote whose directory is not there, or empty although it once held data.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,16 +20,16 @@ pub struct AbsentRemote {
 impl AbsentRemote {
     /// The default remote, if its directory is not there.
     #[must_use]
-    pub fn of(settings: &Settings) -> Option<Self> {
-        let remote = settings.remote()?;
+    pub fn from_settings(settings: &DvcSettings) -> Option<Self> {
+        let remote = settings.default_remote()?;
         let dir = remote.dir.as_ref().filter(|dir| !dir.is_dir())?;
         Some(Self { remote: remote.name.clone(), dir: dir.clone(), emptied: false })
     }
 
     /// The same, if there is no data in it. It may be a new one.
     #[must_use]
-    pub fn without_data(remote: &Remote) -> Option<Self> {
-        let dir = remote.dir.as_ref().filter(|dir| !objects(dir).is_dir())?;
+    pub fn without_data(remote: &DvcRemote) -> Option<Self> {
+        let dir = remote.dir.as_ref().filter(|dir| !objects_dir(dir).is_dir())?;
         Some(Self { remote: remote.name.clone(), dir: dir.clone(), emptied: dir.is_dir() })
     }
 
@@ -38,13 +38,16 @@ impl AbsentRemote {
     pub fn hints(&self) -> Vec<String> {
         let name = &self.remote;
         vec![
-            format!("mount it, or correct its address: `dvc remote modify {} url URL`", quoted(name)),
-            format!("if it is to begin anew: `mkdir -p {} && capture-hook push --all`", quoted(objects(&self.dir))),
+            format!("mount it, or correct its address: `dvc remote modify {} url URL`", shell_quote(name)),
+            format!(
+                "if it is to begin anew: `mkdir -p {} && capture-hook push --all`",
+                shell_quote(objects_dir(&self.dir))
+            ),
         ]
     }
 }
 
 /// Where a remote keeps its objects.
-fn objects(dir: &std::path::Path) -> PathBuf {
+fn objects_dir(dir: &std::path::Path) -> PathBuf {
     dir.join("files").join("md5")
 }

@@ -10,83 +10,83 @@ use std::path::{Path, PathBuf};
 
 use md5::{Digest, Md5};
 
-use crate::dvc::settings::{Settings, SettingsError};
+use crate::dvc::settings::{DvcSettings, SettingsError};
 use crate::formats::ini;
-use crate::formats::ini::Setting;
-use crate::support::aside::{TEMP, passing_dir};
-use crate::support::beneath::Root;
+use crate::formats::ini::IniSetting;
+use crate::support::aside::{TEMP_PREFIX, project_temp_dir};
+use crate::support::beneath::RootDir;
 use crate::support::env::Env;
 use crate::support::fs::{At, FsError};
 use crate::support::{fs, limits};
 
 /// The file that overrides, relative to the project's root.
-const LOCAL: &str = ".dvc/config.local";
+const LOCAL_CONFIG: &str = ".dvc/config.local";
 
 /// Puts `.dvc/config.local` back when dropped.
 pub struct AutostageOff {
-    put_back: Option<(PathBuf, PathBuf)>,
+    backup: Option<(PathBuf, PathBuf)>,
 }
 
 impl AutostageOff {
     /// Switches the setting off where it is on.
     pub fn for_project(root: &Path, env: &Env) -> Result<Self, SettingsError> {
-        let (files, path) = (Root::at(root), root.join(LOCAL));
-        let kept = kept(root)?;
+        let (files, path) = (RootDir::new(root), root.join(LOCAL_CONFIG));
+        let backup = backup_path(root)?;
         // Ours, from a call that was killed: nobody has changed it since.
-        if let Some(before) = fs::read_within(&kept, limits::TEXT)? {
-            if files.read(LOCAL, limits::TEXT)? == Some(switched_off(&path, &before)?) {
-                put_back(files, &before)?;
+        if let Some(before) = fs::read_within(&backup, limits::TEXT)? {
+            if files.read(LOCAL_CONFIG, limits::TEXT)? == Some(switched_off(&path, &before)?) {
+                restore_backup(files, &before)?;
             }
-            fs::remove_all(&kept)?;
+            fs::remove_all(&backup)?;
         }
-        if !Settings::read(root, env)?.autostage {
-            return Ok(Self { put_back: None });
+        if !DvcSettings::read(root, env)?.autostage {
+            return Ok(Self { backup: None });
         }
-        let before = files.read(LOCAL, limits::TEXT)?.unwrap_or_default();
+        let before = files.read(LOCAL_CONFIG, limits::TEXT)?.unwrap_or_default();
         let off = switched_off(&path, &before)?;
-        keep(&kept, &before)?;
-        files.write_atomic(LOCAL, &off)?;
-        Ok(Self { put_back: Some((root.to_path_buf(), kept)) })
+        write_backup(&backup, &before)?;
+        files.write_atomic(LOCAL_CONFIG, &off)?;
+        Ok(Self { backup: Some((root.to_path_buf(), backup)) })
     }
 }
 
 /// Where the file's bytes are kept meanwhile. One directory may serve several projects.
-fn kept(root: &Path) -> Result<PathBuf, FsError> {
+fn backup_path(root: &Path) -> Result<PathBuf, FsError> {
     let digest = Md5::digest(root.as_os_str().as_encoded_bytes());
     let name: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(passing_dir(root)?.join(format!("config.local-{name}")))
+    Ok(project_temp_dir(root)?.join(format!("config.local-{name}")))
 }
 
 /// The file's text with the setting off.
 fn switched_off(path: &Path, text: &[u8]) -> Result<Vec<u8>, SettingsError> {
     let mut settings = ini::parse(text).map_err(|error| SettingsError::Syntax { path: path.to_path_buf(), error })?;
     settings.retain(|s| (s.section.as_str(), s.key.as_str()) != ("core", "autostage"));
-    settings.push(Setting { section: "core".into(), key: "autostage".into(), values: vec!["false".into()] });
-    Ok(ini::write(&settings).into_bytes())
+    settings.push(IniSetting { section: "core".into(), key: "autostage".into(), values: vec!["false".into()] });
+    Ok(ini::write_settings(&settings).into_bytes())
 }
 
 /// Keeps the file's bytes for the owner's eyes alone: there may be passwords in them.
-fn keep(kept: &Path, bytes: &[u8]) -> Result<(), FsError> {
-    let dir = kept.parent().unwrap_or(Path::new("."));
-    let mut temp = tempfile::Builder::new().prefix(TEMP).tempfile_in(dir).at("write in", dir)?;
-    temp.write_all(bytes).at("write", kept)?;
-    temp.persist(kept).map_err(|e| e.error).at("replace", kept)?;
+fn write_backup(backup: &Path, bytes: &[u8]) -> Result<(), FsError> {
+    let dir = backup.parent().unwrap_or(Path::new("."));
+    let mut temp = tempfile::Builder::new().prefix(TEMP_PREFIX).tempfile_in(dir).at("write in", dir)?;
+    temp.write_all(bytes).at("write", backup)?;
+    temp.persist(backup).map_err(|e| e.error).at("replace", backup)?;
     Ok(())
 }
 
 /// The file as it was; one that was empty says as much as none.
-fn put_back(files: Root<'_>, before: &[u8]) -> Result<(), FsError> {
-    if before.is_empty() { files.remove_all(LOCAL) } else { files.write_atomic(LOCAL, before) }
+fn restore_backup(files: RootDir<'_>, before: &[u8]) -> Result<(), FsError> {
+    if before.is_empty() { files.remove_all(LOCAL_CONFIG) } else { files.write_atomic(LOCAL_CONFIG, before) }
 }
 
 impl Drop for AutostageOff {
     fn drop(&mut self) {
         // Nothing better can be done about a failure here; the next call tries again from the file as it is.
-        if let Some((root, kept)) = self.put_back.take()
-            && let Ok(Some(before)) = fs::read_within(&kept, limits::TEXT)
-            && put_back(Root::at(&root), &before).is_ok()
+        if let Some((root, backup)) = self.backup.take()
+            && let Ok(Some(before)) = fs::read_within(&backup, limits::TEXT)
+            && restore_backup(RootDir::new(&root), &before).is_ok()
         {
-            let _ = fs::remove_all(&kept);
+            let _ = fs::remove_all(&backup);
         }
     }
 }
@@ -108,17 +108,17 @@ mod tests {
             if let Some(local) = local {
                 std::fs::write(&path, local).unwrap();
             }
-            let off = AutostageOff::for_project(dir.path(), &env).unwrap();
-            assert!(!Settings::read(dir.path(), &env).unwrap().autostage);
+            let guard = AutostageOff::for_project(dir.path(), &env).unwrap();
+            assert!(!DvcSettings::read(dir.path(), &env).unwrap().autostage);
             if local.is_some() {
                 let now = std::fs::read_to_string(&path).unwrap();
                 assert!(now.contains("a\"#b"), "{now}");
             }
-            drop(off);
+            drop(guard);
             assert_eq!(std::fs::read_to_string(&path).ok().as_deref(), local);
             // Killed, the next call puts it back.
             std::mem::forget(AutostageOff::for_project(dir.path(), &env).unwrap());
-            assert!(!Settings::read(dir.path(), &env).unwrap().autostage);
+            assert!(!DvcSettings::read(dir.path(), &env).unwrap().autostage);
             drop(AutostageOff::for_project(dir.path(), &env).unwrap());
             assert_eq!(std::fs::read_to_string(&path).ok().as_deref(), local);
             assert!(std::fs::read_dir(dir.path().join(".dvc/tmp")).unwrap().next().is_none());

@@ -5,10 +5,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::dataset::list_bytes::TextFile;
-use crate::dvc::file_list::{Listing, ListingError};
-use crate::dvc::hash::{DataVersion, Oid};
-use crate::dvc::settings::Settings;
+use crate::dataset::list_bytes::ListFile;
+use crate::dvc::file_list::{FileList, FileListError};
+use crate::dvc::hash::{DataVersion, DvcHash};
+use crate::dvc::settings::DvcSettings;
 use crate::error::ExitKind::Io;
 use crate::error::{Explain, Explanation};
 use crate::support::fs::FsError;
@@ -31,11 +31,11 @@ pub enum CacheError {
     },
     /// A `.dir` object that is none.
     #[error("{}", path.display())]
-    Listing {
+    InvalidFileList {
         /// Where it lies.
         path: PathBuf,
         /// What is wrong with it.
-        source: ListingError,
+        source: FileListError,
     },
 }
 
@@ -45,7 +45,7 @@ impl Explain for CacheError {
         match self {
             Self::Fs(error) => Explanation { exit: Io, ..error.explain() },
             Self::Damaged { path } => Io.code("cache_object_damaged").hint(again(path)),
-            Self::Listing { path, .. } => Io.code("cache_object_not_read").hint(again(path)),
+            Self::InvalidFileList { path, .. } => Io.code("cache_object_not_read").hint(again(path)),
         }
     }
 }
@@ -62,13 +62,13 @@ pub struct Cache {
 impl Cache {
     /// The cache that the settings name.
     #[must_use]
-    pub fn of(settings: &Settings) -> Self {
-        Self { shared: settings.shared, ..Self::at(&settings.cache_dir) }
+    pub fn from_settings(settings: &DvcSettings) -> Self {
+        Self { shared: settings.shared, ..Self::in_dir(&settings.cache_dir) }
     }
 
     /// The cache in a directory (`.dvc/cache`). A directory remote has the same layout.
     #[must_use]
-    pub fn at(dir: &Path) -> Self {
+    pub fn in_dir(dir: &Path) -> Self {
         Self { dir: dir.to_path_buf(), objects: dir.join("files").join("md5"), shared: false }
     }
 
@@ -80,78 +80,78 @@ impl Cache {
 
     /// Where a file's bytes lie, or would lie.
     #[must_use]
-    pub fn path(&self, oid: Oid) -> PathBuf {
-        self.place(oid, "")
+    pub fn object_path(&self, hash: DvcHash) -> PathBuf {
+        self.hashed_path(hash, "")
     }
 
     /// Where a `.dir` object lies, or would lie.
     #[must_use]
-    pub fn listing_path(&self, version: DataVersion) -> PathBuf {
-        self.place(version.oid(), ".dir")
+    pub fn file_list_path(&self, version: DataVersion) -> PathBuf {
+        self.hashed_path(version.hash(), ".dir")
     }
 
-    fn place(&self, oid: Oid, suffix: &str) -> PathBuf {
-        let hex = oid.to_string();
+    fn hashed_path(&self, hash: DvcHash, suffix: &str) -> PathBuf {
+        let hex = hash.to_string();
         let (shard, rest) = hex.split_at(2);
         self.objects.join(shard).join(format!("{rest}{suffix}"))
     }
 
     /// Whether a file's bytes are there (not whether they are whole).
     #[must_use]
-    pub fn has(&self, oid: Oid) -> bool {
-        self.path(oid).is_file()
+    pub fn has_object(&self, hash: DvcHash) -> bool {
+        self.object_path(hash).is_file()
     }
 
     /// Whether a `.dir` object is there.
     #[must_use]
-    pub fn has_listing(&self, version: DataVersion) -> bool {
-        self.listing_path(version).is_file()
+    pub fn has_file_list(&self, version: DataVersion) -> bool {
+        self.file_list_path(version).is_file()
     }
 
     /// A `.dir` object, its bytes checked against its name; `None` where the cache does not have it.
-    pub fn listing(&self, version: DataVersion) -> Result<Option<Listing>, CacheError> {
-        let Some(bytes) = fs::read_within(&self.listing_path(version), limits::LIST)? else { return Ok(None) };
-        self.whole(version, DataVersion::of(&bytes))?;
-        let path = self.listing_path(version);
-        Listing::parse(&bytes).map(Some).map_err(|source| CacheError::Listing { path, source })
+    pub fn read_file_list(&self, version: DataVersion) -> Result<Option<FileList>, CacheError> {
+        let Some(bytes) = fs::read_within(&self.file_list_path(version), limits::FILE_LIST)? else { return Ok(None) };
+        self.check_list_hash(version, DataVersion::of_list(&bytes))?;
+        let path = self.file_list_path(version);
+        FileList::parse(&bytes).map(Some).map_err(|source| CacheError::InvalidFileList { path, source })
     }
 
     /// A `.dir` object's text as it lies there, not checked against its name; `None` where the cache does not have it.
-    pub fn list(&self, version: DataVersion) -> Result<Option<TextFile>, CacheError> {
-        Ok(TextFile::open(&self.listing_path(version))?)
+    pub fn open_file_list(&self, version: DataVersion) -> Result<Option<ListFile>, CacheError> {
+        Ok(ListFile::open(&self.file_list_path(version))?)
     }
 
     /// An error where the bytes of a `.dir` object are of another version than its name says.
-    pub fn whole(&self, version: DataVersion, of_bytes: DataVersion) -> Result<(), CacheError> {
-        if version == of_bytes { Ok(()) } else { Err(CacheError::Damaged { path: self.listing_path(version) }) }
+    pub fn check_list_hash(&self, version: DataVersion, of_bytes: DataVersion) -> Result<(), CacheError> {
+        if version == of_bytes { Ok(()) } else { Err(CacheError::Damaged { path: self.file_list_path(version) }) }
     }
 
     /// Puts a `.dir` object into the cache, read-only as DVC does.
-    pub fn put_listing(&self, listing: &Listing) -> Result<DataVersion, CacheError> {
-        self.put_list(&listing.to_bytes())
+    pub fn insert_file_list(&self, file_list: &FileList) -> Result<DataVersion, CacheError> {
+        self.insert_list_bytes(&file_list.to_bytes())
     }
 
     /// Puts the bytes of a `.dir` object from elsewhere into the cache, where they are what the version's name says.
-    pub fn put_listing_bytes(&self, version: DataVersion, bytes: &[u8]) -> Result<(), CacheError> {
-        self.whole(version, DataVersion::of(bytes))?;
-        self.put_list(bytes).map(drop)
+    pub fn insert_verified_list(&self, version: DataVersion, bytes: &[u8]) -> Result<(), CacheError> {
+        self.check_list_hash(version, DataVersion::of_list(bytes))?;
+        self.insert_list_bytes(bytes).map(drop)
     }
 
     /// Puts the bytes of a `.dir` object into the cache. Its name is worked out while they are written: both grow with the
     /// dataset.
-    pub fn put_list(&self, bytes: &[u8]) -> Result<DataVersion, CacheError> {
+    pub fn insert_list_bytes(&self, bytes: &[u8]) -> Result<DataVersion, CacheError> {
         self.make_dir(&self.objects)?;
         std::thread::scope(|scope| {
-            let name = scope.spawn(|| DataVersion::of(bytes));
-            let unnamed = fs::Unnamed::write_read_only(&self.objects, bytes)?;
+            let hashing = scope.spawn(|| DataVersion::of_list(bytes));
+            let temp_file = fs::UnnamedFile::write_read_only(&self.objects, bytes)?;
             // A thread that panicked has named nothing.
-            let version = name.join().unwrap_or_else(|_| DataVersion::of(bytes));
-            let path = self.listing_path(version);
+            let version = hashing.join().unwrap_or_else(|_| DataVersion::of_list(bytes));
+            let path = self.file_list_path(version);
             if !path.is_file() {
                 if let Some(dir) = path.parent() {
                     self.make_dir(dir)?;
                 }
-                unnamed.name(&path)?;
+                temp_file.persist_as(&path)?;
             }
             Ok(version)
         })
@@ -173,7 +173,7 @@ impl Cache {
     }
 
     /// Takes over every object of another cache that this one lacks. The other one stays as it is.
-    pub fn take_over(&self, other: &Self) -> Result<(), FsError> {
+    pub fn copy_objects_from(&self, other: &Self) -> Result<(), FsError> {
         let shards = std::fs::read_dir(&other.objects).into_iter().flatten().flatten();
         for object in shards.flat_map(|shard| std::fs::read_dir(shard.path()).into_iter().flatten().flatten()) {
             let from = object.path();
@@ -189,8 +189,8 @@ impl Cache {
 
     /// A file's size, where the cache has it.
     #[must_use]
-    pub fn size(&self, oid: Oid) -> Option<u64> {
-        std::fs::metadata(self.path(oid)).ok().filter(std::fs::Metadata::is_file).map(|meta| meta.len())
+    pub fn object_size(&self, hash: DvcHash) -> Option<u64> {
+        std::fs::metadata(self.object_path(hash)).ok().filter(std::fs::Metadata::is_file).map(|meta| meta.len())
     }
 
     /// Whether the directory holds objects in the layout of DVC 2, which only DVC reads.
@@ -210,31 +210,31 @@ mod tests {
 
     #[test]
     fn objects_lie_where_dvc_puts_them() {
-        let cache = Cache::at(Path::new("/c"));
+        let cache = Cache::in_dir(Path::new("/c"));
         let version: DataVersion = "d41d8cd98f00b204e9800998ecf8427e.dir".parse().unwrap();
-        assert_eq!(cache.path(version.oid()), Path::new("/c/files/md5/d4/1d8cd98f00b204e9800998ecf8427e"));
-        assert_eq!(cache.listing_path(version), Path::new("/c/files/md5/d4/1d8cd98f00b204e9800998ecf8427e.dir"));
+        assert_eq!(cache.object_path(version.hash()), Path::new("/c/files/md5/d4/1d8cd98f00b204e9800998ecf8427e"));
+        assert_eq!(cache.file_list_path(version), Path::new("/c/files/md5/d4/1d8cd98f00b204e9800998ecf8427e.dir"));
     }
 
     #[test]
-    fn a_damaged_listing_is_not_believed() {
+    fn a_damaged_file_list_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
-        let cache = Cache::at(dir.path());
-        let version = Listing::default().version();
-        assert_eq!(cache.listing(version).unwrap(), None);
-        let path = cache.listing_path(version);
+        let cache = Cache::in_dir(dir.path());
+        let version = FileList::default().data_version();
+        assert_eq!(cache.read_file_list(version).unwrap(), None);
+        let path = cache.file_list_path(version);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, "[]").unwrap();
-        assert_eq!(cache.listing(version).unwrap(), Some(Listing::default()));
+        assert_eq!(cache.read_file_list(version).unwrap(), Some(FileList::default()));
         std::fs::write(&path, "[ ]").unwrap();
-        assert!(matches!(cache.listing(version), Err(CacheError::Damaged { .. })));
+        assert!(matches!(cache.read_file_list(version), Err(CacheError::Damaged { .. })));
     }
 
     /// D2: A cache with objects of DVC 2 is recognised.
     #[test]
-    fn the_layout_of_dvc_2_is_seen() {
+    fn objects_of_dvc_2_are_detected() {
         let dir = tempfile::tempdir().unwrap();
-        let cache = Cache::at(dir.path());
+        let cache = Cache::in_dir(dir.path());
         std::fs::create_dir_all(dir.path().join("files/md5/ab")).unwrap();
         assert!(!cache.has_legacy_objects());
         std::fs::create_dir_all(dir.path().join("0f")).unwrap();

@@ -10,34 +10,34 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::dvc::file_list::{Entry, Listing};
-use crate::dvc::hash::Oid;
-use crate::dvc::link::{Linker, hash, same_file};
-use crate::dvc::mutex::{LockedError, ProjectLock};
-use crate::dvc::settings::Settings;
+use crate::dvc::file_list::{FileEntry, FileList};
+use crate::dvc::hash::DvcHash;
+use crate::dvc::link::{Linker, hash_file, same_file};
+use crate::dvc::mutex::{DvcBusy, DvcMutex};
+use crate::dvc::settings::DvcSettings;
 use crate::error::ExitKind::{CheckFailed, Setup};
 use crate::error::{Explain, Explanation};
 use crate::run::RunKey;
-use crate::run::dataset_dir::Environments;
-use crate::support::beneath::{FileKind, Root};
+use crate::run::dataset_dir::PythonEnvs;
+use crate::support::beneath::{FileKind, RootDir};
 use crate::support::fs::{At, FsError};
 use crate::support::names;
-use crate::support::process::quoted;
+use crate::support::process::shell_quote;
 
 /// Which change to make.
-pub struct Switch<'a> {
+pub struct CheckoutRequest<'a> {
     /// The project's root, absolute.
     pub root: &'a Path,
     /// DVC's settings.
-    pub settings: &'a Settings,
+    pub settings: &'a DvcSettings,
     /// The dataset, relative to the root.
     pub out_dir: &'a str,
     /// What the workspace holds; runs whose folders are not there count as not held.
-    pub from: &'a Listing,
+    pub from: &'a FileList,
     /// What it shall hold.
-    pub to: &'a Listing,
+    pub to: &'a FileList,
     /// The most files to write or remove; where there are more, nothing is touched.
-    pub most: usize,
+    pub max_files: usize,
     /// How long to wait for another DVC.
     pub patience: Duration,
     /// Whether files with unsaved work are replaced and removed, too. What is no file stays.
@@ -46,15 +46,15 @@ pub struct Switch<'a> {
 
 /// What became of a change.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Switched {
+pub struct CheckoutOutcome {
     /// How many files were written.
     pub written: usize,
     /// How many files were removed.
     pub removed: usize,
     /// Files with unsaved work, left as they are; relative to the dataset.
-    pub kept: Vec<String>,
+    pub local_changes: Vec<String>,
     /// Objects that the cache does not have; then nothing was touched.
-    pub missing: Vec<Entry>,
+    pub missing: Vec<FileEntry>,
 }
 
 /// Why a change was not made.
@@ -84,7 +84,7 @@ pub enum CheckoutError {
     TooMany(usize),
     /// Another DVC is at work.
     #[error(transparent)]
-    Locked(#[from] LockedError),
+    DvcBusy(#[from] DvcBusy),
     /// Input or output.
     #[error(transparent)]
     Fs(#[from] FsError),
@@ -99,52 +99,53 @@ impl Explain for CheckoutError {
             Self::Unsupported(_) => Setup.code("beyond_native_checkout").hint("`dvc checkout` does it"),
             Self::UnsupportedByForce { out_dir, .. } => Setup.code("beyond_native_checkout").hint(format!(
                 "`dvc checkout --force {}` does it; it removes runs that are in no commit, too",
-                quoted(out_dir)
+                shell_quote(out_dir)
             )),
             Self::TooMany(_) => Setup.code("too_many_files").hint("`capture-hook pull` does it"),
-            Self::Locked(error) => error.explain(),
+            Self::DvcBusy(error) => error.explain(),
             Self::Fs(error) => error.explain(),
         }
     }
 }
 
 /// Makes the change.
-pub fn switch(switch: &Switch<'_>) -> Result<Switched, CheckoutError> {
-    if let Some(why) = switch.settings.unsupported.first() {
+pub fn checkout(request: &CheckoutRequest<'_>) -> Result<CheckoutOutcome, CheckoutError> {
+    if let Some(why) = request.settings.unsupported.first() {
         return Err(CheckoutError::Unsupported(why.clone()));
     }
-    if switch.settings.hardlink_lock {
+    if request.settings.hardlink_lock {
         return Err(CheckoutError::Unsupported("core.hardlink_lock is set".into()));
     }
-    let held = held(switch);
-    let (write, remove) = difference(&held, switch.to);
+    let present = present_files(request);
+    let (write, remove) = diff_file_lists(&present, request.to);
     let paths = write.iter().chain(&remove).map(|change| change.relpath);
-    refuse_unsafe(switch.root, switch.out_dir, paths)?;
-    let linker = Linker::of(switch.settings);
-    let missing: Vec<Entry> = write
+    refuse_unsafe(request.root, request.out_dir, paths)?;
+    let linker = Linker::from_settings(request.settings);
+    let missing: Vec<FileEntry> = write
         .iter()
         .filter_map(|change| Some((change, change.to?)))
-        .filter(|(_, oid)| !linker.cache().has(*oid))
-        .map(|(change, md5)| Entry { relpath: change.relpath.to_owned(), md5 })
+        .filter(|(_, hash)| !linker.cache().has_object(*hash))
+        .map(|(change, md5)| FileEntry { relpath: change.relpath.to_owned(), md5 })
         .collect();
     if !missing.is_empty() || (write.is_empty() && remove.is_empty()) {
-        return Ok(Switched { missing, ..Switched::default() });
+        return Ok(CheckoutOutcome { missing, ..CheckoutOutcome::default() });
     }
     let count = write.len() + remove.len();
-    if count > switch.most {
+    if count > request.max_files {
         return Err(CheckoutError::TooMany(count));
     }
-    let _lock = ProjectLock::take(switch.root, switch.patience)?;
-    let files = Root::at(switch.root);
-    let mut work = Work { switch, files, linker, real: HashSet::new(), done: Switched::default() };
+    let _mutex = DvcMutex::acquire(request.root, request.patience)?;
+    let files = RootDir::new(request.root);
+    let mut job =
+        CheckoutJob { request, files, linker, real_dirs: HashSet::new(), outcome: CheckoutOutcome::default() };
     let mut emptied: Vec<PathBuf> = Vec::new();
     for change in &remove {
-        work.remove(change, &mut emptied)?;
+        job.remove_file(change, &mut emptied)?;
     }
     for change in &write {
-        work.write(change)?;
+        job.write_file(change)?;
     }
-    let dataset = Path::new(switch.out_dir);
+    let dataset = Path::new(request.out_dir);
     for dir in emptied {
         // Up to the dataset itself, as long as nothing is left in it.
         for dir in dir.ancestors().take_while(|dir| *dir != dataset && dir.starts_with(dataset)) {
@@ -153,7 +154,7 @@ pub fn switch(switch: &Switch<'_>) -> Result<Switched, CheckoutError> {
             }
         }
     }
-    Ok(work.done)
+    Ok(job.outcome)
 }
 
 /// An error where the dataset, or a path in it, leads out, to where programs look, or into a virtual environment.
@@ -163,18 +164,18 @@ pub fn refuse_unsafe<'a>(
     paths: impl IntoIterator<Item = &'a str>,
 ) -> Result<(), CheckoutError> {
     let refuse = |path: &str, why: String| Err(CheckoutError::Unsafe { path: path.to_owned(), why });
-    if let Some(why) = names::refused(out_dir) {
+    if let Some(why) = names::find_refused(out_dir) {
         return refuse(out_dir, why.to_string());
     }
     let dataset = root.join(out_dir);
-    let (mut environments, mut last) = (Environments::default(), None);
+    let (mut environments, mut last_dir) = (PythonEnvs::default(), None);
     for path in paths {
-        if let Some(why) = names::refused(path) {
+        if let Some(why) = names::find_refused(path) {
             return refuse(path, why.to_string());
         }
         let dir = path.rsplit_once('/').map_or("", |(dir, _)| dir);
-        if last.replace(dir) != Some(dir)
-            && let Some(env) = environments.around(root, &dataset.join(dir))
+        if last_dir.replace(dir) != Some(dir)
+            && let Some(env) = environments.find_around(root, &dataset.join(dir))
         {
             return refuse(path, format!("it lies in the Python environment {}", env.display()));
         }
@@ -183,37 +184,39 @@ pub fn refuse_unsafe<'a>(
 }
 
 /// The old listing without the runs whose folders are not there: pulled in part, or deleted by hand.
-fn held(switch: &Switch<'_>) -> Listing {
-    let dataset = switch.root.join(switch.out_dir);
-    let mut there: HashSet<RunKey> = HashSet::new();
+fn present_files(request: &CheckoutRequest<'_>) -> FileList {
+    let dataset = request.root.join(request.out_dir);
+    let mut present_runs: HashSet<RunKey> = HashSet::new();
     for experiment in std::fs::read_dir(&dataset).into_iter().flatten().flatten() {
         for run in std::fs::read_dir(experiment.path()).into_iter().flatten().flatten() {
             let name = (experiment.file_name(), run.file_name());
             if let (Some(experiment), Some(run)) = (name.0.to_str(), name.1.to_str())
                 && let Ok(key) = RunKey::new(experiment, run)
             {
-                there.insert(key);
+                present_runs.insert(key);
             }
         }
     }
-    let gone: Vec<RunKey> = switch.from.runs().map(|run| run.key).filter(|key| !there.contains(key)).collect();
-    if gone.is_empty() {
-        return switch.from.clone();
+    let missing_runs: Vec<RunKey> =
+        request.from.runs().map(|run| run.key).filter(|key| !present_runs.contains(key)).collect();
+    if missing_runs.is_empty() {
+        return request.from.clone();
     }
-    let gone: HashSet<RunKey> = gone.into_iter().collect();
-    let kept = switch.from.entries().iter().filter(|entry| entry.run().is_none_or(|key| !gone.contains(&key)));
-    Listing::new(kept.cloned().collect()).unwrap_or_default()
+    let missing_runs: HashSet<RunKey> = missing_runs.into_iter().collect();
+    let present_entries =
+        request.from.entries().iter().filter(|entry| entry.run_key().is_none_or(|key| !missing_runs.contains(&key)));
+    FileList::new(present_entries.cloned().collect()).unwrap_or_default()
 }
 
 /// One path's change.
-struct Change<'a> {
+struct FileChange<'a> {
     relpath: &'a str,
-    from: Option<Oid>,
-    to: Option<Oid>,
+    from: Option<DvcHash>,
+    to: Option<DvcHash>,
 }
 
 /// What to write and what to remove. Both listings are sorted.
-fn difference<'a>(from: &'a Listing, to: &'a Listing) -> (Vec<Change<'a>>, Vec<Change<'a>>) {
+fn diff_file_lists<'a>(from: &'a FileList, to: &'a FileList) -> (Vec<FileChange<'a>>, Vec<FileChange<'a>>) {
     let (mut write, mut remove) = (Vec::new(), Vec::new());
     let (mut old, mut new) = (from.entries().iter().peekable(), to.entries().iter().peekable());
     loop {
@@ -227,43 +230,45 @@ fn difference<'a>(from: &'a Listing, to: &'a Listing) -> (Vec<Change<'a>>, Vec<C
         let b = if order.is_ge() { new.next() } else { None };
         match (a, b) {
             (Some(a), Some(b)) if a.md5 == b.md5 => {}
-            (a, Some(b)) => write.push(Change { relpath: &b.relpath, from: a.map(|a| a.md5), to: Some(b.md5) }),
-            (Some(a), None) => remove.push(Change { relpath: &a.relpath, from: Some(a.md5), to: None }),
+            (a, Some(b)) => write.push(FileChange { relpath: &b.relpath, from: a.map(|a| a.md5), to: Some(b.md5) }),
+            (Some(a), None) => remove.push(FileChange { relpath: &a.relpath, from: Some(a.md5), to: None }),
             (None, None) => {}
         }
     }
 }
 
-struct Work<'a> {
-    switch: &'a Switch<'a>,
-    files: Root<'a>,
+struct CheckoutJob<'a> {
+    request: &'a CheckoutRequest<'a>,
+    files: RootDir<'a>,
     linker: Linker,
     /// Directories that were seen to be none but directories, from the root on.
-    real: HashSet<PathBuf>,
-    done: Switched,
+    real_dirs: HashSet<PathBuf>,
+    outcome: CheckoutOutcome,
 }
 
 /// What lies at a path.
-enum There {
-    Nothing,
+enum PathState {
+    Absent,
     /// A file that a version holds: it may go.
-    Saved(Oid),
+    Object(DvcHash),
     /// Unsaved work, or something in the way.
-    Unsaved,
+    LocalChange,
 }
 
-impl Work<'_> {
-    fn remove(&mut self, change: &Change<'_>, emptied: &mut Vec<PathBuf>) -> Result<(), CheckoutError> {
-        let path = self.path(change);
-        if !self.leads_straight(&path, false)? {
+impl CheckoutJob<'_> {
+    fn remove_file(&mut self, change: &FileChange<'_>, emptied: &mut Vec<PathBuf>) -> Result<(), CheckoutError> {
+        let path = self.file_path(change);
+        if !self.ensure_real_parent(&path, false)? {
             return Ok(());
         }
-        match self.there(&path, change)? {
-            There::Nothing => {}
-            There::Unsaved if !self.may_replace(&path) => self.done.kept.push(change.relpath.to_owned()),
-            There::Unsaved | There::Saved(_) => {
+        match self.inspect_path(&path, change)? {
+            PathState::Absent => {}
+            PathState::LocalChange if !self.may_replace(&path) => {
+                self.outcome.local_changes.push(change.relpath.to_owned())
+            }
+            PathState::LocalChange | PathState::Object(_) => {
                 self.files.remove_all(&path)?;
-                self.done.removed += 1;
+                self.outcome.removed += 1;
                 if let Some(dir) = path.parent()
                     && emptied.last().map(PathBuf::as_path) != Some(dir)
                 {
@@ -274,19 +279,21 @@ impl Work<'_> {
         Ok(())
     }
 
-    fn write(&mut self, change: &Change<'_>) -> Result<(), CheckoutError> {
+    fn write_file(&mut self, change: &FileChange<'_>) -> Result<(), CheckoutError> {
         let Some(to) = change.to else { return Ok(()) };
-        let path = self.path(change);
-        if !self.leads_straight(&path, true)? {
-            self.done.kept.push(change.relpath.to_owned());
+        let path = self.file_path(change);
+        if !self.ensure_real_parent(&path, true)? {
+            self.outcome.local_changes.push(change.relpath.to_owned());
             return Ok(());
         }
-        match self.there(&path, change)? {
-            There::Unsaved if !self.may_replace(&path) => self.done.kept.push(change.relpath.to_owned()),
-            There::Saved(oid) if oid == to => {}
-            There::Unsaved | There::Saved(_) | There::Nothing => {
-                self.linker.place(to, self.files, &path)?;
-                self.done.written += 1;
+        match self.inspect_path(&path, change)? {
+            PathState::LocalChange if !self.may_replace(&path) => {
+                self.outcome.local_changes.push(change.relpath.to_owned())
+            }
+            PathState::Object(hash) if hash == to => {}
+            PathState::LocalChange | PathState::Object(_) | PathState::Absent => {
+                self.linker.link_object(to, self.files, &path)?;
+                self.outcome.written += 1;
             }
         }
         Ok(())
@@ -294,72 +301,73 @@ impl Work<'_> {
 
     /// Whether unsaved work may go: only where that was asked for, and never a directory.
     fn may_replace(&self, path: &Path) -> bool {
-        self.switch.force && self.files.kind(path).is_ok_and(|kind| kind != FileKind::Directory)
+        self.request.force && self.files.file_kind(path).is_ok_and(|kind| kind != FileKind::Directory)
     }
 
     /// Relative to the project's root.
-    fn path(&self, change: &Change<'_>) -> PathBuf {
-        Path::new(self.switch.out_dir).join(change.relpath)
+    fn file_path(&self, change: &FileChange<'_>) -> PathBuf {
+        Path::new(self.request.out_dir).join(change.relpath)
     }
 
     /// Whether every directory on the way to a path is one, and no link. Missing ones are made where `make` says so.
-    fn leads_straight(&mut self, path: &Path, make: bool) -> Result<bool, FsError> {
+    fn ensure_real_parent(&mut self, path: &Path, create: bool) -> Result<bool, FsError> {
         let Some(dir) = path.parent() else { return Ok(false) };
-        if self.real.contains(dir) {
+        if self.real_dirs.contains(dir) {
             return Ok(true);
         }
-        let made = match make {
+        let is_real_dir = match create {
             true => self.files.create_dir_all(dir).map(|()| true),
-            false => self.files.kind(dir).map(|kind| kind == FileKind::Directory),
+            false => self.files.file_kind(dir).map(|kind| kind == FileKind::Directory),
         };
-        match made {
+        match is_real_dir {
             Ok(true) => {
-                self.real.insert(dir.to_path_buf());
+                self.real_dirs.insert(dir.to_path_buf());
                 Ok(true)
             }
             Ok(false) => Ok(false),
-            Err(error) if error.refused().is_some() || error.source.kind() == ErrorKind::NotADirectory => Ok(false),
+            Err(error) if error.refusal().is_some() || error.source.kind() == ErrorKind::NotADirectory => Ok(false),
             Err(error) => Err(error),
         }
     }
 
-    fn there(&self, path: &Path, change: &Change<'_>) -> Result<There, FsError> {
-        let full = self.switch.root.join(path);
+    fn inspect_path(&self, path: &Path, change: &FileChange<'_>) -> Result<PathState, FsError> {
+        let full = self.request.root.join(path);
         let meta = match std::fs::symlink_metadata(&full) {
             Ok(meta) => meta,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(There::Nothing),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(PathState::Absent),
             Err(error) => return Err(error).at("look at", &full),
         };
-        let known = [change.from, change.to];
+        let versioned = [change.from, change.to];
         if meta.is_dir() {
             // An empty directory holds no work; one that is not empty stays.
-            return Ok(if self.files.remove_empty_dir(path) { There::Nothing } else { There::Unsaved });
+            return Ok(if self.files.remove_empty_dir(path) { PathState::Absent } else { PathState::LocalChange });
         }
-        for oid in known.into_iter().flatten() {
-            if self.is_object(&full, &meta, oid) {
-                return Ok(There::Saved(oid));
+        for hash in versioned.into_iter().flatten() {
+            if self.is_cache_object(&full, &meta, hash) {
+                return Ok(PathState::Object(hash));
             }
         }
         if !meta.is_file() {
-            return Ok(There::Unsaved);
+            return Ok(PathState::LocalChange);
         }
         // A copy: its bytes tell. A size that no version has spares reading it.
-        let size = |oid: Oid| self.linker.cache().size(oid);
-        if known.into_iter().flatten().all(|oid| size(oid).is_some_and(|n| n != meta.len())) {
-            return Ok(There::Unsaved);
+        let size = |hash: DvcHash| self.linker.cache().object_size(hash);
+        if versioned.into_iter().flatten().all(|hash| size(hash).is_some_and(|n| n != meta.len())) {
+            return Ok(PathState::LocalChange);
         }
-        let (oid, _) = hash(&full)?;
-        Ok(if known.contains(&Some(oid)) { There::Saved(oid) } else { There::Unsaved })
+        let (hash, _) = hash_file(&full)?;
+        Ok(if versioned.contains(&Some(hash)) { PathState::Object(hash) } else { PathState::LocalChange })
     }
 
     /// Whether a file is an object of the cache under another name.
-    fn is_object(&self, path: &Path, meta: &Metadata, oid: Oid) -> bool {
-        let object = self.linker.cache().path(oid);
+    fn is_cache_object(&self, path: &Path, meta: &Metadata, hash: DvcHash) -> bool {
+        let object = self.linker.cache().object_path(hash);
         if meta.is_symlink() {
             // DVC's own link, dangling or not.
             return std::fs::read_link(path).is_ok_and(|to| to == object);
         }
-        std::fs::symlink_metadata(&object).is_ok_and(|o| o.is_file() && same_file(&o, meta))
+        std::fs::symlink_metadata(&object)
+            .is_ok_and(|object_meta| object_meta.is_file() && same_file(&object_meta, meta))
     }
 }
 

@@ -10,35 +10,35 @@ use std::ops::Range;
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::dvc::hash::{DataVersion, Oid};
+use crate::dvc::hash::{DataVersion, DvcHash};
 use crate::run::RunKey;
 use crate::support::names;
-use crate::support::names::Refused;
+use crate::support::names::RefusedName;
 
 /// Bytes that are not a `.dir` object.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not a directory object of DVC: {0}")]
-pub struct ListingError(pub String);
+pub struct FileListError(pub String);
 
 /// One file of the directory.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Entry {
-    /// Path inside the directory, with `/`. Not checked: see [`Entry::is_safe`].
+pub struct FileEntry {
+    /// Path inside the directory, with `/`. Not checked: see [`FileEntry::is_safe`].
     pub relpath: String,
     /// The object with the file's bytes.
-    pub md5: Oid,
+    pub md5: DvcHash,
 }
 
-impl Entry {
+impl FileEntry {
     /// Whether the path may be checked out: see `support::names`.
     #[must_use]
     pub fn is_safe(&self) -> bool {
-        names::safe_path(&self.relpath)
+        names::is_safe_path(&self.relpath)
     }
 
     /// The run that the file belongs to.
     #[must_use]
-    pub fn run(&self) -> Option<RunKey> {
+    pub fn run_key(&self) -> Option<RunKey> {
         self.run_prefix().and_then(|prefix| prefix.parse().ok())
     }
 
@@ -52,22 +52,22 @@ impl Entry {
 
 /// What of a data version no checkout takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct RefusedPath {
     /// A run's folder, or a file that lies in none; relative to the dataset.
     pub path: String,
     /// Which name in it is refused, and why.
-    pub why: Refused,
+    pub why: RefusedName,
 }
 
-impl Refusal {
+impl RefusedPath {
     /// Of a file's path, relative to the dataset.
     #[must_use]
-    pub fn of(path: &str) -> Option<Self> {
-        names::refused(path).map(|why| Self { path: path.to_owned(), why })
+    pub fn from_path(path: &str) -> Option<Self> {
+        names::find_refused(path).map(|why| Self { path: path.to_owned(), why })
     }
 }
 
-impl std::fmt::Display for Refusal {
+impl std::fmt::Display for RefusedPath {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: {}", self.path.escape_debug(), self.why)
     }
@@ -79,23 +79,23 @@ pub struct RunEntries<'a> {
     /// Which run.
     pub key: RunKey,
     /// Its files, sorted; `relpath` is relative to the dataset.
-    pub entries: &'a [Entry],
+    pub entries: &'a [FileEntry],
 }
 
 /// A directory's files, sorted by path.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Listing {
-    entries: Vec<Entry>,
+pub struct FileList {
+    entries: Vec<FileEntry>,
 }
 
-impl Listing {
+impl FileList {
     /// A listing of these files. Two with one path are an error.
-    pub fn new(mut entries: Vec<Entry>) -> Result<Self, ListingError> {
+    pub fn new(mut entries: Vec<FileEntry>) -> Result<Self, FileListError> {
         // UTF-8 sorts by code point, as Python sorts text.
         if !entries.is_sorted_by(|a, b| a.relpath < b.relpath) {
             entries.sort_by(|a, b| a.relpath.cmp(&b.relpath));
             if let Some(pair) = entries.windows(2).find(|pair| pair[0].relpath == pair[1].relpath) {
-                return Err(ListingError(format!("`{}` is in it twice", pair[0].relpath)));
+                return Err(FileListError(format!("`{}` is in it twice", pair[0].relpath)));
             }
         }
         Ok(Self { entries })
@@ -103,15 +103,15 @@ impl Listing {
 
     /// Reads a `.dir` object. One that is not sorted is none of DVC's: what looks into a list without reading all of it (see
     /// `delta`) would not find what is in it.
-    pub fn parse(bytes: &[u8]) -> Result<Self, ListingError> {
-        let entries = match parse_as_written(bytes) {
+    pub fn parse(bytes: &[u8]) -> Result<Self, FileListError> {
+        let entries = match parse_dvc_format(bytes) {
             Some(entries) => entries,
-            None => serde_json::from_slice::<Rows>(bytes).map_err(|e| ListingError(e.to_string()))?.0,
+            None => serde_json::from_slice::<FileListRows>(bytes).map_err(|e| FileListError(e.to_string()))?.0,
         };
         match entries.windows(2).find(|pair| pair[0].relpath >= pair[1].relpath) {
             None => Ok(Self { entries }),
-            Some([a, b]) if a.relpath == b.relpath => Err(ListingError(format!("`{}` is in it twice", a.relpath))),
-            Some(pair) => Err(ListingError(format!("`{}` is not in its place in the order", pair[1].relpath))),
+            Some([a, b]) if a.relpath == b.relpath => Err(FileListError(format!("`{}` is in it twice", a.relpath))),
+            Some(pair) => Err(FileListError(format!("`{}` is not in its place in the order", pair[1].relpath))),
         }
     }
 
@@ -125,9 +125,9 @@ impl Listing {
                 out.push_str(", ");
             }
             out.push_str("{\"md5\": \"");
-            out.push_str(std::str::from_utf8(&entry.md5.hex()).unwrap_or_default());
+            out.push_str(std::str::from_utf8(&entry.md5.to_hex()).unwrap_or_default());
             out.push_str("\", \"relpath\": ");
-            push_json(&mut out, &entry.relpath);
+            push_json_string(&mut out, &entry.relpath);
             out.push('}');
         }
         out.push(']');
@@ -136,13 +136,13 @@ impl Listing {
 
     /// The data version with exactly these files.
     #[must_use]
-    pub fn version(&self) -> DataVersion {
-        DataVersion::of(&self.to_bytes())
+    pub fn data_version(&self) -> DataVersion {
+        DataVersion::of_list(&self.to_bytes())
     }
 
     /// All files, sorted by path.
     #[must_use]
-    pub fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[FileEntry] {
         &self.entries
     }
 
@@ -160,7 +160,7 @@ impl Listing {
 
     /// The file at a path.
     #[must_use]
-    pub fn get(&self, relpath: &str) -> Option<&Entry> {
+    pub fn get(&self, relpath: &str) -> Option<&FileEntry> {
         let at = self.entries.binary_search_by(|e| e.relpath.as_str().cmp(relpath)).ok()?;
         self.entries.get(at)
     }
@@ -169,38 +169,38 @@ impl Listing {
     pub fn runs(&self) -> impl Iterator<Item = RunEntries<'_>> {
         // A sorted list holds what shares a prefix `<experiment>/<run_id>/` together.
         self.entries.chunk_by(|a, b| a.run_prefix() == b.run_prefix()).filter_map(|entries| {
-            let key = entries.first()?.run()?;
+            let key = entries.first()?.run_key()?;
             Some(RunEntries { key, entries })
         })
     }
 
     /// The listing without what no checkout takes, and that. A run goes whole: without one of its files it is none.
     #[must_use]
-    pub fn without_refused(self) -> (Self, Vec<Refusal>) {
-        if self.entries.iter().all(Entry::is_safe) {
+    pub fn without_refused(self) -> (Self, Vec<RefusedPath>) {
+        if self.entries.iter().all(FileEntry::is_safe) {
             return (self, Vec::new());
         }
-        let (mut kept, mut refused) = (Vec::with_capacity(self.entries.len()), Vec::new());
+        let (mut safe_entries, mut refused) = (Vec::with_capacity(self.entries.len()), Vec::new());
         for entries in self.entries.chunk_by(|a, b| a.run_prefix().is_some() && a.run_prefix() == b.run_prefix()) {
-            match entries.iter().find_map(|entry| Refusal::of(&entry.relpath)) {
-                None => kept.extend_from_slice(entries),
+            match entries.iter().find_map(|entry| RefusedPath::from_path(&entry.relpath)) {
+                None => safe_entries.extend_from_slice(entries),
                 Some(refusal) => {
-                    let run = entries.first().and_then(Entry::run_prefix).map(str::to_owned);
-                    refused.push(Refusal { path: run.unwrap_or(refusal.path), why: refusal.why });
+                    let run = entries.first().and_then(FileEntry::run_prefix).map(str::to_owned);
+                    refused.push(RefusedPath { path: run.unwrap_or(refusal.path), why: refusal.why });
                 }
             }
         }
-        (Self { entries: kept }, refused)
+        (Self { entries: safe_entries }, refused)
     }
 
     /// The files that lie in no run's folder.
-    pub fn other(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.iter().filter(|entry| entry.run().is_none())
+    pub fn other_entries(&self) -> impl Iterator<Item = &FileEntry> {
+        self.entries.iter().filter(|entry| entry.run_key().is_none())
     }
 
     /// One run's files; empty where the listing has no such run.
     #[must_use]
-    pub fn run(&self, key: &RunKey) -> &[Entry] {
+    pub fn run_entries(&self, key: &RunKey) -> &[FileEntry] {
         self.entries.get(self.run_range(key)).unwrap_or_default()
     }
 
@@ -213,39 +213,39 @@ impl Listing {
 }
 
 /// The entries of any JSON that means a list of files, taken in one by one.
-struct Rows(Vec<Entry>);
+struct FileListRows(Vec<FileEntry>);
 
-impl<'de> Deserialize<'de> for Rows {
+impl<'de> Deserialize<'de> for FileListRows {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct All;
-        impl<'de> Visitor<'de> for All {
-            type Value = Rows;
+        struct RowsVisitor;
+        impl<'de> Visitor<'de> for RowsVisitor {
+            type Value = FileListRows;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a list of files")
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<Rows, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<FileListRows, A::Error> {
                 #[derive(Deserialize)]
-                struct Row {
+                struct FileListRow {
                     md5: String,
                     relpath: String,
                 }
                 let mut entries = Vec::new();
-                while let Some(Row { md5, relpath }) = rows.next_element()? {
+                while let Some(FileListRow { md5, relpath }) = rows.next_element()? {
                     let md5 = md5.parse().map_err(|error| A::Error::custom(format!("{error} (of `{relpath}`)")))?;
-                    entries.push(Entry { relpath, md5 });
+                    entries.push(FileEntry { relpath, md5 });
                 }
-                Ok(Rows(entries))
+                Ok(FileListRows(entries))
             }
         }
-        from.deserialize_seq(All)
+        from.deserialize_seq(RowsVisitor)
     }
 }
 
 /// Reads the bytes that `Tree.as_bytes` writes, without escapes: the common case, and many times faster than a JSON
 /// parser. `None`: something else, which the JSON parser shall judge.
-fn parse_as_written(bytes: &[u8]) -> Option<Vec<Entry>> {
+fn parse_dvc_format(bytes: &[u8]) -> Option<Vec<FileEntry>> {
     let mut rest = bytes.strip_prefix(b"[")?.strip_suffix(b"]")?;
     let mut entries = Vec::with_capacity(bytes.len() / 96);
     while !rest.is_empty() {
@@ -262,13 +262,13 @@ fn parse_as_written(bytes: &[u8]) -> Option<Vec<Entry>> {
             return None;
         }
         let relpath = String::from_utf8(path.to_vec()).ok()?;
-        entries.push(Entry { relpath, md5: Oid::from_hex(hex)? });
+        entries.push(FileEntry { relpath, md5: DvcHash::from_hex(hex)? });
     }
     Some(entries)
 }
 
 /// Text as Python's `json.dumps` writes it with `ensure_ascii`.
-fn push_json(out: &mut String, text: &str) {
+fn push_json_string(out: &mut String, text: &str) {
     out.push('"');
     for c in text.chars() {
         match c {
@@ -296,55 +296,56 @@ fn push_json(out: &mut String, text: &str) {
 mod tests {
     use super::*;
 
-    fn entry(relpath: &str) -> Entry {
-        Entry { relpath: relpath.into(), md5: Oid::of(relpath.as_bytes()) }
+    fn make_entry(relpath: &str) -> FileEntry {
+        FileEntry { relpath: relpath.into(), md5: DvcHash::of_bytes(relpath.as_bytes()) }
     }
 
     #[test]
-    fn a_run_that_no_checkout_takes_keeps_no_other_back() {
+    fn a_refused_run_holds_no_other_back() {
         let paths =
             ["a/r1/x", "a/r1/y", "b/.git /x", "b/.git /y", "b/r2/x", "b/r2/site-packages/z", "loose", "../up", "../x"];
-        let all = Listing::new(paths.map(entry).to_vec()).unwrap();
-        let (kept, refused) = all.without_refused();
-        assert_eq!(kept, Listing::new(["a/r1/x", "a/r1/y", "loose"].map(entry).to_vec()).unwrap());
+        let all = FileList::new(paths.map(make_entry).to_vec()).unwrap();
+        let (safe_list, refused) = all.without_refused();
+        assert_eq!(safe_list, FileList::new(["a/r1/x", "a/r1/y", "loose"].map(make_entry).to_vec()).unwrap());
         let refused: Vec<&str> = refused.iter().map(|refusal| refusal.path.as_str()).collect();
         assert_eq!(refused, ["../up", "../x", "b/.git ", "b/r2"]);
-        assert_eq!(kept.clone().without_refused(), (kept, Vec::new()));
+        assert_eq!(safe_list.clone().without_refused(), (safe_list, Vec::new()));
     }
 
     #[test]
     fn written_as_python_writes_it() {
-        let listing = Listing::new(vec![entry("e/ü\u{1f600}\"/f"), entry("a")]).unwrap();
-        let text = String::from_utf8(listing.to_bytes()).unwrap();
+        let file_list = FileList::new(vec![make_entry("e/ü\u{1f600}\"/f"), make_entry("a")]).unwrap();
+        let text = String::from_utf8(file_list.to_bytes()).unwrap();
         assert_eq!(
             text,
             format!(
                 "[{{\"md5\": \"{}\", \"relpath\": \"a\"}}, {{\"md5\": \"{}\", \"relpath\": \"e/\\u00fc\\ud83d\\ude00\\\"/f\"}}]",
-                Oid::of(b"a"),
-                Oid::of("e/ü\u{1f600}\"/f".as_bytes())
+                DvcHash::of_bytes(b"a"),
+                DvcHash::of_bytes("e/ü\u{1f600}\"/f".as_bytes())
             )
         );
-        assert_eq!(Listing::parse(text.as_bytes()).unwrap(), listing);
-        assert_eq!(Listing::default().to_bytes(), b"[]");
+        assert_eq!(FileList::parse(text.as_bytes()).unwrap(), file_list);
+        assert_eq!(FileList::default().to_bytes(), b"[]");
     }
 
     #[test]
     fn both_readers_agree() {
-        let listing = Listing::new((0..50).map(|n| entry(&format!("e/r{n}/f"))).collect()).unwrap();
-        let bytes = listing.to_bytes();
+        let file_list = FileList::new((0..50).map(|n| make_entry(&format!("e/r{n}/f"))).collect()).unwrap();
+        let bytes = file_list.to_bytes();
         let loose = String::from_utf8(bytes.clone()).unwrap().replace(", ", ",");
-        assert_eq!(parse_as_written(&bytes), Some(listing.entries.clone()));
-        assert_eq!(Listing::parse(loose.as_bytes()).unwrap(), listing);
+        assert_eq!(parse_dvc_format(&bytes), Some(file_list.entries.clone()));
+        assert_eq!(FileList::parse(loose.as_bytes()).unwrap(), file_list);
     }
 
     #[test]
-    fn runs_stay_together_whatever_their_names() {
-        let listing =
-            Listing::new(["e/r/x", "e/r-1/x", "e/r/a/b", "e/r.1/x", "e/top", "e/r0/x"].map(entry).to_vec()).unwrap();
-        let runs: Vec<_> = listing.runs().map(|r| (r.key.to_string(), r.entries.len())).collect();
+    fn runs_stay_together() {
+        let file_list =
+            FileList::new(["e/r/x", "e/r-1/x", "e/r/a/b", "e/r.1/x", "e/top", "e/r0/x"].map(make_entry).to_vec())
+                .unwrap();
+        let runs: Vec<_> = file_list.runs().map(|r| (r.key.to_string(), r.entries.len())).collect();
         assert_eq!(runs, [("e/r-1".into(), 1), ("e/r.1".into(), 1), ("e/r".into(), 2), ("e/r0".into(), 1)]);
-        assert_eq!(listing.other().map(|e| e.relpath.as_str()).collect::<Vec<_>>(), ["e/top"]);
-        assert_eq!(listing.run(&"e/r".parse().unwrap()).len(), 2);
+        assert_eq!(file_list.other_entries().map(|e| e.relpath.as_str()).collect::<Vec<_>>(), ["e/top"]);
+        assert_eq!(file_list.run_entries(&"e/r".parse().unwrap()).len(), 2);
     }
 
     #[test]
@@ -352,9 +353,9 @@ mod tests {
         for bytes in
             [&b""[..], b"[", b"{}", b"[{\"md5\": \"x\", \"relpath\": \"a\"}]", b"[1]", b"[{\"relpath\": \"a\"}]"]
         {
-            assert!(Listing::parse(bytes).is_err(), "{}", String::from_utf8_lossy(bytes));
+            assert!(FileList::parse(bytes).is_err(), "{}", String::from_utf8_lossy(bytes));
         }
-        let twice = Listing::new(vec![entry("a"), entry("a")]);
+        let twice = FileList::new(vec![make_entry("a"), make_entry("a")]);
         assert!(twice.is_err());
     }
 }

@@ -12,39 +12,39 @@ use crate::support::env::Env;
 use crate::support::process::Cmd;
 
 /// The commands that may run, a line each.
-const COMMANDS: &str = "CAPTURE_HOOK_STAGE_COMMANDS";
+const COMMANDS_VAR: &str = "CAPTURE_HOOK_STAGE_COMMANDS";
 /// The user's own shell, empty where none was named.
-const SHELL: &str = "CAPTURE_HOOK_STAGE_SHELL";
+const SHELL_VAR: &str = "CAPTURE_HOOK_STAGE_SHELL";
 
 /// The environment for a DVC that may run these commands alone, by way of `program`, which is this one.
 #[must_use]
-pub fn guarded(env: Env, program: &Path, commands: &[String]) -> Env {
+pub fn guard_env(env: Env, program: &Path, commands: &[String]) -> Env {
     let shell = env.get("SHELL").unwrap_or_default().to_owned();
-    env.with("SHELL", program).with(SHELL, shell).with(COMMANDS, commands.join("\n"))
+    env.with_var("SHELL", program).with_var(SHELL_VAR, shell).with_var(COMMANDS_VAR, commands.join("\n"))
 }
 
 /// What DVC asks of its shell.
 #[derive(Debug)]
-pub enum Asked {
+pub enum ShellCall {
     /// To run a command that was judged: the user's shell with it, and the environment that is the user's again.
-    Judged(Cmd, Env),
+    Allowed(Cmd, Env),
     /// To run another one.
     Other {
         /// The command.
         command: String,
         /// What was judged.
-        judged: String,
+        allowed: String,
     },
 }
 
 /// What this call asks, where it is DVC that calls us as its shell; `None` for any other call.
 #[must_use]
-pub fn asked(args: &[OsString], env: &Env) -> Option<Asked> {
+pub fn parse_shell_call(args: &[OsString], env: &Env) -> Option<ShellCall> {
     let [_, flag, command] = args else { return None };
-    let judged = env.get(COMMANDS).filter(|_| flag == "-c")?.to_str()?;
-    match command.to_str().filter(|command| judged.lines().any(|line| line == *command)) {
+    let allowed = env.get(COMMANDS_VAR).filter(|_| flag == "-c")?.to_str()?;
+    match command.to_str().filter(|command| allowed.lines().any(|line| line == *command)) {
         Some(command) => {
-            let shell = env.get(SHELL).map_or_else(|| OsString::from("/bin/sh"), OsString::from);
+            let shell = env.get(SHELL_VAR).map_or_else(|| OsString::from("/bin/sh"), OsString::from);
             // As DVC calls these: what the user's own files do to a shell shall not matter.
             let flags: &[&str] = match Path::new(&shell).file_name().and_then(|name| name.to_str()) {
                 Some("bash") => &["--noprofile", "--norc"],
@@ -52,9 +52,12 @@ pub fn asked(args: &[OsString], env: &Env) -> Option<Asked> {
                 _ => &[],
             };
             let cmd = Cmd::new(shell.clone()).args(flags.iter().copied()).args(["-c", command]);
-            Some(Asked::Judged(cmd, env.clone().without(COMMANDS).without(SHELL).with("SHELL", shell)))
+            Some(ShellCall::Allowed(
+                cmd,
+                env.clone().without_var(COMMANDS_VAR).without_var(SHELL_VAR).with_var("SHELL", shell),
+            ))
         }
-        None => Some(Asked::Other { command: command.to_string_lossy().into_owned(), judged: judged.to_owned() }),
+        None => Some(ShellCall::Other { command: command.to_string_lossy().into_owned(), allowed: allowed.to_owned() }),
     }
 }
 
@@ -62,23 +65,23 @@ pub fn asked(args: &[OsString], env: &Env) -> Option<Asked> {
 mod tests {
     use super::*;
 
-    fn call(env: &Env, command: &str) -> Option<Asked> {
-        asked(&["capture-hook".into(), "-c".into(), command.into()], env)
+    fn shell_call(env: &Env, command: &str) -> Option<ShellCall> {
+        parse_shell_call(&["capture-hook".into(), "-c".into(), command.into()], env)
     }
 
     #[test]
-    fn only_what_was_judged_is_handed_on() {
+    fn only_allowed_commands_are_run() {
         let user = Env::from_vars([("SHELL", "/bin/bash"), ("A", "1")]);
-        assert!(call(&user, "capture-hook ingest").is_none());
-        let env = guarded(user, Path::new("/x/capture-hook"), &["one".into(), "two\nthree".into()]);
-        assert_eq!(env.text("SHELL"), Some("/x/capture-hook"));
+        assert!(shell_call(&user, "capture-hook ingest").is_none());
+        let env = guard_env(user, Path::new("/x/capture-hook"), &["one".into(), "two\nthree".into()]);
+        assert_eq!(env.get_str("SHELL"), Some("/x/capture-hook"));
         for command in ["one", "two", "three"] {
-            let Some(Asked::Judged(cmd, env)) = call(&env, command) else { panic!("{command}") };
-            assert_eq!(cmd.line(), format!("/bin/bash --noprofile --norc -c {command}"));
-            assert_eq!((env.text("SHELL"), env.iter().count()), (Some("/bin/bash"), 2));
+            let Some(ShellCall::Allowed(cmd, env)) = shell_call(&env, command) else { panic!("{command}") };
+            assert_eq!(cmd.command_line(), format!("/bin/bash --noprofile --norc -c {command}"));
+            assert_eq!((env.get_str("SHELL"), env.iter().count()), (Some("/bin/bash"), 2));
         }
         for command in ["on", "one ", "one; x", "", "one\ntwo", "two\u{2028}three"] {
-            assert!(matches!(call(&env, command), Some(Asked::Other { .. })), "{command:?}");
+            assert!(matches!(shell_call(&env, command), Some(ShellCall::Other { .. })), "{command:?}");
         }
     }
 }

@@ -8,17 +8,17 @@ use serde::{Serialize, Serializer};
 
 /// The MD5 of a file's bytes: its name in the cache and on a remote.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Oid([u8; 16]);
+pub struct DvcHash([u8; 16]);
 
 /// Text that is no object name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not the name of a DVC object")]
-pub struct NotAnOid(pub String);
+pub struct NotADvcHash(pub String);
 
-impl Oid {
+impl DvcHash {
     /// The name of these bytes.
     #[must_use]
-    pub fn of(bytes: &[u8]) -> Self {
+    pub fn of_bytes(bytes: &[u8]) -> Self {
         Self(Md5::digest(bytes).into())
     }
 
@@ -46,7 +46,7 @@ impl Oid {
 
     /// The name's 32 hex digits.
     #[must_use]
-    pub fn hex(self) -> [u8; 32] {
+    pub fn to_hex(self) -> [u8; 32] {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut out = [0; 32];
         for (pair, byte) in out.chunks_exact_mut(2).zip(self.0) {
@@ -57,27 +57,27 @@ impl Oid {
     }
 }
 
-impl fmt::Display for Oid {
+impl fmt::Display for DvcHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(std::str::from_utf8(&self.hex()).unwrap_or_default())
+        f.write_str(std::str::from_utf8(&self.to_hex()).unwrap_or_default())
     }
 }
 
-impl fmt::Debug for Oid {
+impl fmt::Debug for DvcHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-impl FromStr for Oid {
-    type Err = NotAnOid;
+impl FromStr for DvcHash {
+    type Err = NotADvcHash;
 
-    fn from_str(text: &str) -> Result<Self, NotAnOid> {
-        Self::from_hex(text.as_bytes()).ok_or_else(|| NotAnOid(text.to_owned()))
+    fn from_str(text: &str) -> Result<Self, NotADvcHash> {
+        Self::from_hex(text.as_bytes()).ok_or_else(|| NotADvcHash(text.to_owned()))
     }
 }
 
-impl Serialize for Oid {
+impl Serialize for DvcHash {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
@@ -85,7 +85,7 @@ impl Serialize for Oid {
 
 /// The dataset as a whole at one moment: the MD5 of its `.dir` object. Shown as `<32 hex>.dir`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct DataVersion(Oid);
+pub struct DataVersion(DvcHash);
 
 /// What DVC puts behind the name of an object that lists a directory.
 const SUFFIX: &str = ".dir";
@@ -93,19 +93,19 @@ const SUFFIX: &str = ".dir";
 impl DataVersion {
     /// The version whose `.dir` object is named so.
     #[must_use]
-    pub fn new(oid: Oid) -> Self {
-        Self(oid)
+    pub fn new(hash: DvcHash) -> Self {
+        Self(hash)
     }
 
     /// The version whose `.dir` object has these bytes.
     #[must_use]
-    pub fn of(list: &[u8]) -> Self {
-        Self(Oid::of(list))
+    pub fn of_list(list: &[u8]) -> Self {
+        Self(DvcHash::of_bytes(list))
     }
 
     /// The name of the `.dir` object, without `.dir`.
     #[must_use]
-    pub fn oid(self) -> Oid {
+    pub fn hash(self) -> DvcHash {
         self.0
     }
 }
@@ -123,11 +123,11 @@ impl fmt::Debug for DataVersion {
 }
 
 impl FromStr for DataVersion {
-    type Err = NotAnOid;
+    type Err = NotADvcHash;
 
-    fn from_str(text: &str) -> Result<Self, NotAnOid> {
-        let hex = text.strip_suffix(SUFFIX).ok_or_else(|| NotAnOid(text.to_owned()))?;
-        hex.parse().map(Self).map_err(|_| NotAnOid(text.to_owned()))
+    fn from_str(text: &str) -> Result<Self, NotADvcHash> {
+        let hex = text.strip_suffix(SUFFIX).ok_or_else(|| NotADvcHash(text.to_owned()))?;
+        hex.parse().map(Self).map_err(|_| NotADvcHash(text.to_owned()))
     }
 }
 
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn names_are_written_as_dvc_writes_them() {
-        assert_eq!(Oid::of(b"").to_string(), "d41d8cd98f00b204e9800998ecf8427e");
+        assert_eq!(DvcHash::of_bytes(b"").to_string(), "d41d8cd98f00b204e9800998ecf8427e");
         let version: DataVersion = "d41d8cd98f00b204e9800998ecf8427e.dir".parse().unwrap();
         assert_eq!(version.to_string(), "d41d8cd98f00b204e9800998ecf8427e.dir");
     }

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::dvc::program::{Dvc, ProgramError};
-use crate::support::beneath::Root;
+use crate::support::beneath::RootDir;
 use crate::support::fs::FsError;
 use crate::support::limits;
 use crate::support::process::ProcessError;
@@ -14,7 +14,7 @@ use crate::support::process::ProcessError;
 const FILE: &str = ".dvcignore";
 
 /// The files with rules that concern a directory of the project: its own, and those above it. Relative to the project.
-pub fn rule_files(files: Root<'_>, dir: &str) -> Result<Vec<String>, FsError> {
+pub fn rule_files(files: RootDir<'_>, dir: &str) -> Result<Vec<String>, FsError> {
     let mut found = Vec::new();
     let mut at = PathBuf::new();
     for part in std::iter::once("").chain(dir.split('/')) {
@@ -31,7 +31,7 @@ pub fn rule_files(files: Root<'_>, dir: &str) -> Result<Vec<String>, FsError> {
 
 /// A path that DVC ignores.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ignored {
+pub struct DvcIgnored {
     /// Relative to the project.
     pub path: String,
     /// The file, line and rule that say so: `.dvcignore:3:*.gz`.
@@ -39,28 +39,29 @@ pub struct Ignored {
 }
 
 /// Which of these paths, relative to the project, DVC ignores: for themselves, or for a directory above them.
-pub fn ignored(dvc: &Dvc, paths: &[String]) -> Result<Vec<Ignored>, ProgramError> {
+pub fn find_ignored(dvc: &Dvc, paths: &[String]) -> Result<Vec<DvcIgnored>, ProgramError> {
     let parents = |path: &'_ String| -> Vec<String> {
         let ancestors = Path::new(path).ancestors().filter(|above| !above.as_os_str().is_empty());
         ancestors.map(|above| above.display().to_string()).collect()
     };
-    let mut asked: Vec<String> = paths.iter().flat_map(parents).collect();
-    asked.sort();
-    asked.dedup();
-    let args = ["check-ignore", "--details", "--"].into_iter().chain(asked.iter().map(String::as_str));
-    let said = match dvc.call(args) {
-        Ok(output) => output.text(),
+    let mut candidates: Vec<String> = paths.iter().flat_map(parents).collect();
+    candidates.sort();
+    candidates.dedup();
+    let args = ["check-ignore", "--details", "--"].into_iter().chain(candidates.iter().map(String::as_str));
+    let stdout = match dvc.run_command(args) {
+        Ok(output) => output.stdout_text(),
         // None of them.
         Err(ProgramError::Process(ProcessError::Failed { exit: Some(1), .. })) => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    let rules: Vec<(&str, &str)> = said.lines().filter_map(|line| line.rsplit_once('\t')).collect();
+    let rules: Vec<(&str, &str)> = stdout.lines().filter_map(|line| line.rsplit_once('\t')).collect();
     let rule = |path: &String| {
-        let of = |path: String| rules.iter().find(|(_, target)| *target == path).map(|(rule, _)| (*rule).to_owned());
-        parents(path).into_iter().find_map(of)
+        let find_rule =
+            |path: String| rules.iter().find(|(_, target)| *target == path).map(|(rule, _)| (*rule).to_owned());
+        parents(path).into_iter().find_map(find_rule)
     };
     // A rule that begins with `!` takes a path out of the ignored ones.
-    let excepts = |rule: &str| rule.splitn(3, ':').nth(2).is_some_and(|pattern| pattern.starts_with('!'));
-    let found = paths.iter().filter_map(|path| Some(Ignored { path: path.clone(), rule: rule(path)? }));
-    Ok(found.filter(|ignored| !excepts(&ignored.rule)).collect())
+    let is_exception = |rule: &str| rule.splitn(3, ':').nth(2).is_some_and(|pattern| pattern.starts_with('!'));
+    let found = paths.iter().filter_map(|path| Some(DvcIgnored { path: path.clone(), rule: rule(path)? }));
+    Ok(found.filter(|ignored| !is_exception(&ignored.rule)).collect())
 }

@@ -10,16 +10,16 @@ use crate::support::fs;
 
 /// The interpreter that a script needs and that is not there; `None` for all that can be started, as far as can be told.
 #[must_use]
-pub fn missing(script: &Path) -> Option<PathBuf> {
+pub fn missing_interpreter(script: &Path) -> Option<PathBuf> {
     let mut head = Vec::new();
     fs::open(script).ok()?.take(4096).read_to_end(&mut head).ok()?;
-    let named = named(&String::from_utf8_lossy(&head))?;
-    (named.is_absolute() && !named.exists()).then_some(named)
+    let interpreter = parse_shebang(&String::from_utf8_lossy(&head))?;
+    (interpreter.is_absolute() && !interpreter.exists()).then_some(interpreter)
 }
 
 /// pip writes a line for `sh` where the path is too long for the system, or holds blanks:
 /// `'''exec' "/path/to/python" "$0" "$@"`.
-fn named(head: &str) -> Option<PathBuf> {
+fn parse_shebang(head: &str) -> Option<PathBuf> {
     let mut lines = head.lines();
     let first = lines.next()?.strip_prefix("#!")?.trim();
     let by_shell = lines.next().and_then(|line| line.strip_prefix("'''exec' "));
@@ -39,8 +39,8 @@ mod tests {
 
     /// H10: A script's interpreter is read from `#!`, and from the shell line that pip writes for long paths.
     #[test]
-    fn the_interpreter_is_read_as_the_system_and_pips_shell_line_have_it() {
-        let named = |head: &str| named(head).map(|path| path.display().to_string());
+    fn the_interpreter_is_read_from_a_shebang_or_pips_exec_line() {
+        let named = |head: &str| parse_shebang(head).map(|path| path.display().to_string());
         assert_eq!(named("#! /v/bin/python -E\nimport x\n").as_deref(), Some("/v/bin/python"));
         assert_eq!(named("#!/bin/sh\n'''exec' \"/a b/python\" \"$0\" \"$@\"\n' '''\n").as_deref(), Some("/a b/python"));
         assert_eq!(named("#!/bin/sh\n'''exec' /long/python \"$0\" \"$@\"\n").as_deref(), Some("/long/python"));

@@ -14,10 +14,10 @@ use std::path::{Path, PathBuf};
 use md5::{Digest, Md5};
 
 use crate::dvc::cache::Cache;
-use crate::dvc::hash::Oid;
-use crate::dvc::settings::{LinkType, Settings};
-use crate::support::aside::{TEMP, aside};
-use crate::support::beneath::Root;
+use crate::dvc::hash::DvcHash;
+use crate::dvc::settings::{DvcSettings, LinkType};
+use crate::support::aside::{TEMP_PREFIX, temp_dir_for};
+use crate::support::beneath::RootDir;
 use crate::support::fs;
 use crate::support::fs::{At, FsError};
 
@@ -25,14 +25,14 @@ use crate::support::fs::{At, FsError};
 #[derive(Debug, Clone)]
 pub struct Linker {
     cache: Cache,
-    types: Vec<LinkType>,
+    link_types: Vec<LinkType>,
 }
 
 impl Linker {
     /// For the cache and link types of these settings.
     #[must_use]
-    pub fn of(settings: &Settings) -> Self {
-        Self { cache: Cache::of(settings), types: settings.link_types.clone() }
+    pub fn from_settings(settings: &DvcSettings) -> Self {
+        Self { cache: Cache::from_settings(settings), link_types: settings.link_types.clone() }
     }
 
     /// The cache.
@@ -43,41 +43,41 @@ impl Linker {
 
     /// Puts an object's bytes at a path of the project, whose directory is there; what was there is replaced.
     /// `false`: the cache does not have the object.
-    pub fn place(&mut self, oid: Oid, files: Root<'_>, target: &Path) -> Result<bool, FsError> {
-        let object = self.cache.path(oid);
-        let Some(meta) = regular(&object)? else { return Ok(false) };
-        let made = self.make(&object, &meta, &files.path().join(target))?;
-        files.rename_in(&made, target)?;
+    pub fn link_object(&mut self, hash: DvcHash, files: RootDir<'_>, target: &Path) -> Result<bool, FsError> {
+        let object = self.cache.object_path(hash);
+        let Some(meta) = regular_metadata(&object)? else { return Ok(false) };
+        let temp_path = self.make_link(&object, &meta, &files.path().join(target))?;
+        files.rename_in(&temp_path, target)?;
         // A rename onto another name of the same file does nothing, and leaves both.
-        if made.symlink_metadata().is_ok() {
-            fs::remove_all(&made)?;
+        if temp_path.symlink_metadata().is_ok() {
+            fs::remove_all(&temp_path)?;
         }
         Ok(true)
     }
 
     /// The file beside its place, by the first link type that works; those that did not are not tried again.
-    fn make(&mut self, object: &Path, meta: &Metadata, target: &Path) -> Result<PathBuf, FsError> {
+    fn make_link(&mut self, object: &Path, meta: &Metadata, target: &Path) -> Result<PathBuf, FsError> {
         // Not in the dataset: what a killed process left there would be taken for a file of the run.
-        let made = unused(&aside(parent(target)))?;
+        let temp_path = unused_path(&temp_dir_for(parent_dir(target)))?;
         loop {
-            let Some(&kind) = self.types.first() else {
-                copy(object, &made, None)?;
-                return Ok(made);
+            let Some(&kind) = self.link_types.first() else {
+                copy_file(object, &temp_path, None)?;
+                return Ok(temp_path);
             };
-            let done = match kind {
-                LinkType::Reflink => reflink(object, &made, None),
+            let linked = match kind {
+                LinkType::Reflink => make_reflink(object, &temp_path, None),
                 // DVC makes empty files anew: many would use up the links that a file may have.
-                LinkType::Hardlink if meta.len() == 0 => copy(object, &made, None).map(|()| true),
-                LinkType::Hardlink | LinkType::Symlink if is_program(meta) => Err(executable(object)),
-                LinkType::Hardlink => Ok(std::fs::hard_link(protected(object, meta), &made).is_ok()),
-                LinkType::Symlink => Ok(symlink(protected(object, meta), &made)),
-                LinkType::Copy => copy(object, &made, None).map(|()| true),
+                LinkType::Hardlink if meta.len() == 0 => copy_file(object, &temp_path, None).map(|()| true),
+                LinkType::Hardlink | LinkType::Symlink if is_executable(meta) => Err(executable_error(object)),
+                LinkType::Hardlink => Ok(std::fs::hard_link(protect_object(object, meta), &temp_path).is_ok()),
+                LinkType::Symlink => Ok(make_symlink(protect_object(object, meta), &temp_path)),
+                LinkType::Copy => copy_file(object, &temp_path, None).map(|()| true),
             }?;
-            if done {
-                return Ok(made);
+            if linked {
+                return Ok(temp_path);
             }
-            fs::remove_all(&made)?;
-            if self.types.len() == 1 {
+            fs::remove_all(&temp_path)?;
+            if self.link_types.len() == 1 {
                 std::fs::File::open(object).at("link", object)?;
                 return Err(FsError {
                     action: "link",
@@ -87,46 +87,46 @@ impl Linker {
                     ),
                 });
             }
-            self.types.remove(0);
+            self.link_types.remove(0);
         }
     }
 
     /// Takes a file of the project into the cache and ties it to its object. `oid` is the name of its bytes.
-    pub fn take(&mut self, oid: Oid, files: Root<'_>, file: &Path) -> Result<(), FsError> {
-        let (object, full) = (self.cache.path(oid), files.path().join(file));
-        if regular(&object)?.is_none() {
-            self.add(&object, files, file)?;
+    pub fn store_file(&mut self, hash: DvcHash, files: RootDir<'_>, file: &Path) -> Result<(), FsError> {
+        let (object, full) = (self.cache.object_path(hash), files.path().join(file));
+        if regular_metadata(&object)?.is_none() {
+            self.add_object(&object, files, file)?;
         }
-        let links = self.types.first().is_some_and(|kind| matches!(kind, LinkType::Hardlink | LinkType::Symlink));
-        if links && !self.is_tied(&object, &full)? {
-            self.place(oid, files, file)?;
+        let links = self.link_types.first().is_some_and(|kind| matches!(kind, LinkType::Hardlink | LinkType::Symlink));
+        if links && !self.is_linked(&object, &full)? {
+            self.link_object(hash, files, file)?;
         }
         Ok(())
     }
 
-    fn add(&self, object: &Path, files: Root<'_>, file: &Path) -> Result<(), FsError> {
+    fn add_object(&self, object: &Path, files: RootDir<'_>, file: &Path) -> Result<(), FsError> {
         if let Some(shard) = object.parent() {
             self.cache.make_dir(shard)?;
         }
-        let made = unused(parent(object))?;
+        let temp_path = unused_path(parent_dir(object))?;
         let full = files.path().join(file);
-        let hard =
-            self.types.first() == Some(&LinkType::Hardlink) && regular(&full)?.is_some_and(|meta| meta.len() > 0);
-        let linked = hard && files.hard_link(file, &made).is_ok();
-        if !linked && !reflink(&full, &made, Some(0o444))? {
-            copy(&full, &made, Some(0o444))?;
+        let hard = self.link_types.first() == Some(&LinkType::Hardlink)
+            && regular_metadata(&full)?.is_some_and(|meta| meta.len() > 0);
+        let linked = hard && files.hard_link(file, &temp_path).is_ok();
+        if !linked && !make_reflink(&full, &temp_path, Some(0o444))? {
+            copy_file(&full, &temp_path, Some(0o444))?;
         }
         // An object must be whole on the disk when it has its name.
-        File::open(&made).and_then(|made| made.sync_data()).at("write", &made)?;
-        read_only(&made)?;
-        std::fs::rename(&made, object).at("replace", object)?;
+        File::open(&temp_path).and_then(|temp_path| temp_path.sync_data()).at("write", &temp_path)?;
+        set_read_only(&temp_path)?;
+        std::fs::rename(&temp_path, object).at("replace", object)?;
         Ok(())
     }
 
     /// Whether a file is the object's own file under another name already.
-    fn is_tied(&self, object: &Path, file: &Path) -> Result<bool, FsError> {
+    fn is_linked(&self, object: &Path, file: &Path) -> Result<bool, FsError> {
         let meta = std::fs::symlink_metadata(file).at("look at", file)?;
-        Ok(match self.types.first() {
+        Ok(match self.link_types.first() {
             Some(LinkType::Symlink) => meta.is_symlink() && std::fs::read_link(file).is_ok_and(|to| to == object),
             _ => same_file(&meta, &std::fs::metadata(object).at("look at", object)?),
         })
@@ -134,13 +134,13 @@ impl Linker {
 }
 
 /// The name of a file's bytes, and how many there are. Links are followed.
-pub fn hash(path: &Path) -> Result<(Oid, u64), FsError> {
+pub fn hash_file(path: &Path) -> Result<(DvcHash, u64), FsError> {
     let mut file = fs::open(path)?;
     let (mut md5, mut size) = (Md5::new(), 0_u64);
     let mut buffer = vec![0; 1 << 17];
     loop {
         match file.read(&mut buffer).at("read", path)? {
-            0 => return Ok((Oid::from_digest(md5.finalize().into()), size)),
+            0 => return Ok((DvcHash::from_digest(md5.finalize().into()), size)),
             n => {
                 md5.update(buffer.get(..n).unwrap_or_default());
                 size += n as u64;
@@ -164,7 +164,7 @@ pub fn same_file(a: &Metadata, b: &Metadata) -> bool {
     }
 }
 
-fn regular(path: &Path) -> Result<Option<Metadata>, FsError> {
+fn regular_metadata(path: &Path) -> Result<Option<Metadata>, FsError> {
     match std::fs::symlink_metadata(path) {
         Ok(meta) if meta.is_file() => Ok(Some(meta)),
         Ok(_) => Ok(None),
@@ -174,69 +174,69 @@ fn regular(path: &Path) -> Result<Option<Metadata>, FsError> {
 }
 
 /// Whether an object can be executed. DVC's never are: it did not come by DVC or by us.
-fn is_program(meta: &Metadata) -> bool {
-    mode(meta) & 0o111 != 0
+fn is_executable(meta: &Metadata) -> bool {
+    file_mode(meta) & 0o111 != 0
 }
 
-fn executable(object: &Path) -> FsError {
+fn executable_error(object: &Path) -> FsError {
     let why = "it can be executed, as no object of DVC's can: remove it, and fetch it again with `capture-hook pull`";
     FsError { action: "link", path: object.to_path_buf(), source: std::io::Error::other(why) }
 }
 
 /// The object, read-only: a link to it is not to be written through. As for DVC it is no fault if that cannot be had, for a
 /// shared cache holds files of others, and some file systems know no modes.
-fn protected<'o>(object: &'o Path, meta: &Metadata) -> &'o Path {
-    if mode(meta) & 0o222 != 0 {
-        let _ = read_only(object);
+fn protect_object<'o>(object: &'o Path, meta: &Metadata) -> &'o Path {
+    if file_mode(meta) & 0o222 != 0 {
+        let _ = set_read_only(object);
     }
     object
 }
 
 #[cfg(unix)]
-fn mode(meta: &Metadata) -> u32 {
+fn file_mode(meta: &Metadata) -> u32 {
     std::os::unix::fs::MetadataExt::mode(meta)
 }
 
 #[cfg(not(unix))]
-fn mode(_: &Metadata) -> u32 {
+fn file_mode(_: &Metadata) -> u32 {
     0
 }
 
-fn parent(path: &Path) -> &Path {
+fn parent_dir(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new("."))
 }
 
 /// A name in a directory that nothing has.
-fn unused(dir: &Path) -> Result<PathBuf, FsError> {
-    let temp = tempfile::Builder::new().prefix(TEMP).tempfile_in(dir).at("write in", dir)?;
+fn unused_path(dir: &Path) -> Result<PathBuf, FsError> {
+    let temp = tempfile::Builder::new().prefix(TEMP_PREFIX).tempfile_in(dir).at("write in", dir)?;
     let path = temp.path().to_path_buf();
     temp.close().at("remove", &path)?;
     Ok(path)
 }
 
 #[cfg(unix)]
-fn symlink(object: &Path, made: &Path) -> bool {
-    std::os::unix::fs::symlink(object, made).is_ok()
+fn make_symlink(object: &Path, link: &Path) -> bool {
+    std::os::unix::fs::symlink(object, link).is_ok()
 }
 
 #[cfg(not(unix))]
-fn symlink(_: &Path, _: &Path) -> bool {
+fn make_symlink(_: &Path, _: &Path) -> bool {
     false
 }
 
 #[cfg(target_os = "linux")]
-fn reflink(from: &Path, to: &Path, mode: Option<u32>) -> Result<bool, FsError> {
+fn make_reflink(from: &Path, to: &Path, mode: Option<u32>) -> Result<bool, FsError> {
     let source = fs::open(from)?;
     let file = new_file(to, mode)?;
     Ok(rustix::fs::ioctl_ficlone(&file, &source).is_ok())
 }
 
 #[cfg(not(target_os = "linux"))]
-fn reflink(_: &Path, _: &Path, _: Option<u32>) -> Result<bool, FsError> {
+fn make_reflink(_: &Path, _: &Path, _: Option<u32>) -> Result<bool, FsError> {
     Ok(false)
 }
 
-fn copy(from: &Path, to: &Path, mode: Option<u32>) -> Result<(), FsError> {
+fn copy_file(from: &Path, to: &Path, mode: Option<u32>) -> Result<(), FsError> {
     let mut source = fs::open(from)?;
     let mut file = new_file(to, mode)?;
     std::io::copy(&mut source, &mut file).at("copy to", to)?;
@@ -261,13 +261,13 @@ fn new_file(path: &Path, mode: Option<u32>) -> Result<File, FsError> {
 }
 
 #[cfg(unix)]
-fn read_only(path: &Path) -> Result<(), FsError> {
+fn set_read_only(path: &Path) -> Result<(), FsError> {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o444)).at("set the mode of", path)
 }
 
 #[cfg(not(unix))]
-fn read_only(_: &Path) -> Result<(), FsError> {
+fn set_read_only(_: &Path) -> Result<(), FsError> {
     Ok(())
 }
 
@@ -278,12 +278,12 @@ mod tests {
 
     use super::*;
 
-    fn linker(dir: &Path, types: &[LinkType]) -> Linker {
-        Linker { cache: Cache::at(&dir.join("cache")), types: types.to_vec() }
+    fn make_linker(dir: &Path, types: &[LinkType]) -> Linker {
+        Linker { cache: Cache::in_dir(&dir.join("cache")), link_types: types.to_vec() }
     }
 
     #[test]
-    fn each_link_type_ties_as_dvc_does() {
+    fn each_link_type_links_as_dvc_does() {
         for types in [
             vec![LinkType::Reflink, LinkType::Copy],
             vec![LinkType::Copy],
@@ -292,20 +292,20 @@ mod tests {
             vec![LinkType::Reflink, LinkType::Symlink],
         ] {
             let dir = tempfile::tempdir().unwrap();
-            let mut linker = linker(dir.path(), &types);
+            let mut linker = make_linker(dir.path(), &types);
             let (a, b) = (dir.path().join("a"), dir.path().join("b"));
             std::fs::write(&a, "text").unwrap();
-            let (oid, size) = hash(&a).unwrap();
-            assert_eq!((oid, size), (Oid::of(b"text"), 4));
-            let files = Root::at(dir.path());
-            linker.take(oid, files, Path::new("a")).unwrap();
-            let object = linker.cache.path(oid);
+            let (hash, size) = hash_file(&a).unwrap();
+            assert_eq!((hash, size), (DvcHash::of_bytes(b"text"), 4));
+            let files = RootDir::new(dir.path());
+            linker.store_file(hash, files, Path::new("a")).unwrap();
+            let object = linker.cache.object_path(hash);
             let mode = |path: &Path| std::fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777;
             assert_eq!(mode(&object), 0o444);
             std::fs::write(&b, "other").unwrap();
             // Twice: a second time changes nothing and leaves nothing behind.
             for _ in 0..2 {
-                assert!(linker.place(oid, files, Path::new("b")).unwrap());
+                assert!(linker.link_object(hash, files, Path::new("b")).unwrap());
             }
             for path in [&a, &b] {
                 assert_eq!(std::fs::read(path).unwrap(), b"text");
@@ -329,26 +329,26 @@ mod tests {
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         for kind in [LinkType::Copy, LinkType::Reflink, LinkType::Hardlink, LinkType::Symlink] {
             let dir = tempfile::tempdir().unwrap();
-            let mut linker = linker(dir.path(), &[kind, LinkType::Copy]);
-            let (files, target) = (Root::at(dir.path()), dir.path().join("x"));
-            let object = linker.cache.path(Oid::of(b"x"));
+            let mut linker = make_linker(dir.path(), &[kind, LinkType::Copy]);
+            let (files, target) = (RootDir::new(dir.path()), dir.path().join("x"));
+            let object = linker.cache.object_path(DvcHash::of_bytes(b"x"));
             std::fs::create_dir_all(object.parent().unwrap()).unwrap();
             std::fs::write(&object, "x").unwrap();
             std::fs::set_permissions(&object, std::fs::Permissions::from_mode(0o777)).unwrap();
             let linked = matches!(kind, LinkType::Hardlink | LinkType::Symlink);
-            assert_eq!(linker.place(Oid::of(b"x"), files, Path::new("x")).is_err(), linked, "{kind:?}");
+            assert_eq!(linker.link_object(DvcHash::of_bytes(b"x"), files, Path::new("x")).is_err(), linked, "{kind:?}");
             assert!(!target.exists() || mode(&target) & 0o111 == 0, "{kind:?}");
             std::fs::set_permissions(&object, std::fs::Permissions::from_mode(0o666)).unwrap();
-            linker.place(Oid::of(b"x"), files, Path::new("x")).unwrap();
+            linker.link_object(DvcHash::of_bytes(b"x"), files, Path::new("x")).unwrap();
             assert_eq!(mode(&target) & 0o222 == 0, linked, "{kind:?}");
         }
     }
 
     #[test]
-    fn an_object_that_is_not_there_is_told() {
+    fn linking_a_missing_object_returns_false() {
         let dir = tempfile::tempdir().unwrap();
-        let mut linker = linker(dir.path(), &[LinkType::Copy]);
-        assert!(!linker.place(Oid::of(b"x"), Root::at(dir.path()), Path::new("x")).unwrap());
+        let mut linker = make_linker(dir.path(), &[LinkType::Copy]);
+        assert!(!linker.link_object(DvcHash::of_bytes(b"x"), RootDir::new(dir.path()), Path::new("x")).unwrap());
         assert!(!dir.path().join("x").exists());
     }
 }

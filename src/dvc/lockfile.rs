@@ -6,13 +6,13 @@
 
 use std::ops::Range;
 
-use crate::dvc::hash::{DataVersion, Oid};
+use crate::dvc::hash::{DataVersion, DvcHash};
 use crate::dvc::stage::{RUN_DIR, STAGE};
 use crate::error::ExitKind::Setup;
 use crate::error::{Explain, Explanation};
-use crate::formats::value::lenient;
-use crate::formats::yaml::{Node, YamlError};
-use crate::formats::{Value, yaml};
+use crate::formats::value::from_yaml;
+use crate::formats::yaml::{YamlError, YamlNode};
+use crate::formats::{ParamsValue, yaml};
 use crate::support::limits;
 
 /// The lock file, at the project's root.
@@ -20,7 +20,7 @@ pub const FILE: &str = "dvc.lock";
 
 /// A `dvc.lock` that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum LockError {
+pub enum LockfileError {
     /// Git left conflict markers.
     #[error("{FILE}:{line}: a merge conflict is not resolved")]
     Conflict {
@@ -32,7 +32,7 @@ pub enum LockError {
     Yaml(YamlError),
     /// YAML, but not what is understood.
     #[error("{FILE}:{line}: {message}")]
-    NotUnderstood {
+    Unsupported {
         /// Line from 1.
         line: usize,
         /// What is not understood.
@@ -40,7 +40,7 @@ pub enum LockError {
     },
 }
 
-impl Explain for LockError {
+impl Explain for LockfileError {
     fn explain(&self) -> Explanation {
         let restore = || format!("`git checkout HEAD -- {FILE}` brings the committed one back");
         match self {
@@ -49,14 +49,14 @@ impl Explain for LockError {
                 .hint("`capture-hook resolve RUN --ours`, `--theirs` or `--both` settles a run that both sides changed")
                 .hint(format!("anything else: edit it, then `git add {FILE}`")),
             Self::Yaml(_) => Setup.code("invalid_dvc_lock").hint(restore()),
-            Self::NotUnderstood { .. } => Setup.code("dvc_lock_not_understood").hint(restore()),
+            Self::Unsupported { .. } => Setup.code("dvc_lock_not_understood").hint(restore()),
         }
     }
 }
 
 /// A file or directory that a stage read or wrote.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Item {
+pub struct LockfileItem {
     /// Its path, as written.
     pub path: String,
     /// The name of its object: 32 hex digits, with `.dir` for a directory. `None` where DVC recorded none.
@@ -66,164 +66,172 @@ pub struct Item {
     /// How many files a directory holds.
     pub nfiles: Option<u64>,
     /// The hash's name: `md5`. `None`: an object of DVC 2, in the old layout.
-    pub hash: Option<String>,
+    pub hash_name: Option<String>,
     /// Every key as written, for comparing and for keys not named above.
-    pub all: Value,
+    pub value: ParamsValue,
 }
 
-impl Item {
+impl LockfileItem {
     /// The data version, where this is a directory in the layout of DVC 3.
     #[must_use]
-    pub fn version(&self) -> Option<DataVersion> {
-        self.hash.as_deref().filter(|hash| *hash == "md5")?;
+    pub fn data_version(&self) -> Option<DataVersion> {
+        self.hash_name.as_deref().filter(|hash| *hash == "md5")?;
         self.md5.as_deref()?.parse().ok()
     }
 
     /// The object's name, where this is a file in the layout of DVC 3.
     #[must_use]
-    pub fn oid(&self) -> Option<Oid> {
-        self.hash.as_deref().filter(|hash| *hash == "md5")?;
+    pub fn file_hash(&self) -> Option<DvcHash> {
+        self.hash_name.as_deref().filter(|hash| *hash == "md5")?;
         self.md5.as_deref()?.parse().ok()
     }
 }
 
 /// What DVC recorded of one stage.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LockedStage {
+pub struct LockfileStage {
     /// The stage's name.
     pub name: String,
     /// The command.
-    pub cmd: Value,
+    pub cmd: ParamsValue,
     /// What it read.
-    pub deps: Vec<Item>,
+    pub deps: Vec<LockfileItem>,
     /// The parameters that held, by file.
-    pub params: Vec<(String, Value)>,
+    pub params: Vec<(String, ParamsValue)>,
     /// What it wrote.
-    pub outs: Vec<Item>,
+    pub outs: Vec<LockfileItem>,
     /// The stage's bytes in the file: its whole lines.
     pub span: Range<usize>,
 }
 
-impl LockedStage {
+impl LockfileStage {
     /// The output at a path.
     #[must_use]
-    pub fn out(&self, path: &str) -> Option<&Item> {
+    pub fn out(&self, path: &str) -> Option<&LockfileItem> {
         self.outs.iter().find(|item| item.path.trim_end_matches('/') == path.trim_end_matches('/'))
     }
 
     /// Everything DVC recorded, as one value: equal where two stages mean the same.
     #[must_use]
-    pub fn to_value(&self) -> Value {
-        let items = |items: &[Item]| Value::List(items.iter().map(|item| item.all.clone()).collect());
+    pub fn to_value(&self) -> ParamsValue {
+        let items = |items: &[LockfileItem]| ParamsValue::List(items.iter().map(|item| item.value.clone()).collect());
         let mut entries = vec![("cmd".to_owned(), self.cmd.clone())];
         if !self.deps.is_empty() {
             entries.push(("deps".into(), items(&self.deps)));
         }
         if !self.params.is_empty() {
-            entries.push(("params".into(), Value::Map(self.params.clone())));
+            entries.push(("params".into(), ParamsValue::Map(self.params.clone())));
         }
         if !self.outs.is_empty() {
             entries.push(("outs".into(), items(&self.outs)));
         }
-        Value::Map(entries)
+        ParamsValue::Map(entries)
     }
 
     /// The value that a parameter had. Its dotted name is one key in `dvc.lock`.
     #[must_use]
-    pub fn param(&self, name: &str) -> Option<&Value> {
+    pub fn param(&self, name: &str) -> Option<&ParamsValue> {
         self.params.iter().find_map(|(_, values)| values.get(name))
     }
 }
 
 /// A `dvc.lock`.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Lock {
+pub struct Lockfile {
     /// The stages, in the file's order.
-    pub stages: Vec<LockedStage>,
+    pub stages: Vec<LockfileStage>,
     /// Top-level keys beside `schema` and `stages`, with their values.
-    pub other: Vec<(String, Value)>,
+    pub other: Vec<(String, ParamsValue)>,
 }
 
-impl Lock {
+impl Lockfile {
     /// Reads a `dvc.lock`. An empty one has no stages.
-    pub fn parse(bytes: &[u8]) -> Result<Self, LockError> {
-        if let Some(line) = yaml::conflict_marker(bytes) {
-            return Err(LockError::Conflict { line });
+    pub fn parse(bytes: &[u8]) -> Result<Self, LockfileError> {
+        if let Some(line) = yaml::find_conflict_marker(bytes) {
+            return Err(LockfileError::Conflict { line });
         }
-        let root = yaml::document_within(bytes, limits::LOCK, limits::LOCK_VALUES).map_err(LockError::Yaml)?;
+        let root = yaml::parse_document_within(bytes, limits::LOCKFILE, limits::LOCKFILE_VALUES)
+            .map_err(LockfileError::Yaml)?;
         let Some(root) = root.filter(|root| !root.is_null()) else { return Ok(Self::default()) };
-        let strange =
-            |node: &Node, message: &str| LockError::NotUnderstood { line: node.line, message: message.to_owned() };
-        let Some(entries) = root.entries() else { return Err(strange(&root, "not a mapping")) };
+        let unsupported = |node: &YamlNode, message: &str| LockfileError::Unsupported {
+            line: node.line,
+            message: message.to_owned(),
+        };
+        let Some(entries) = root.entries() else { return Err(unsupported(&root, "not a mapping")) };
         if let Some((key, line)) = root.duplicate_key() {
-            return Err(LockError::NotUnderstood { line, message: format!("`{key}` is written twice") });
+            return Err(LockfileError::Unsupported { line, message: format!("`{key}` is written twice") });
         }
-        clear(&root)?;
+        refuse_unclear(&root)?;
         match root.get("schema").map(|schema| (schema, schema.to_value())) {
-            Some((_, Some(Value::Str(schema)))) if schema == "2.0" => {}
+            Some((_, Some(ParamsValue::Str(schema)))) if schema == "2.0" => {}
             Some((schema, _)) => {
-                let found = schema.text().unwrap_or_default();
-                return Err(strange(schema, &format!("schema `{found}`, where the text '2.0' is understood")));
+                let found_schema = schema.text().unwrap_or_default();
+                return Err(unsupported(
+                    schema,
+                    &format!("schema `{found_schema}`, where the text '2.0' is understood"),
+                ));
             }
-            None => return Err(strange(&root, "no schema, where 2.0 is understood")),
+            None => return Err(unsupported(&root, "no schema, where 2.0 is understood")),
         }
-        let named = |key: &Node| key.text().map(str::to_owned).filter(|k| !matches!(k.as_str(), "schema" | "stages"));
-        let other = entries.iter().filter_map(|(key, value)| Some((named(key)?, lenient(value)))).collect();
-        let mut lock = Self { stages: Vec::new(), other };
-        let Some(stages) = root.get("stages").filter(|node| !node.is_null()) else { return Ok(lock) };
-        clear(stages)?;
-        let Some(stages) = stages.entries() else { return Err(strange(stages, "`stages` is not a mapping")) };
+        let named =
+            |key: &YamlNode| key.text().map(str::to_owned).filter(|k| !matches!(k.as_str(), "schema" | "stages"));
+        let other = entries.iter().filter_map(|(key, value)| Some((named(key)?, from_yaml(value)))).collect();
+        let mut lockfile = Self { stages: Vec::new(), other };
+        let Some(stages) = root.get("stages").filter(|node| !node.is_null()) else { return Ok(lockfile) };
+        refuse_unclear(stages)?;
+        let Some(stages) = stages.entries() else { return Err(unsupported(stages, "`stages` is not a mapping")) };
         for (key, node) in stages {
-            lock.stages.push(stage(key, node, bytes)?);
+            lockfile.stages.push(parse_stage(key, node, bytes)?);
         }
-        Ok(lock)
+        Ok(lockfile)
     }
 
     /// A stage by name.
     #[must_use]
-    pub fn stage(&self, name: &str) -> Option<&LockedStage> {
+    pub fn stage(&self, name: &str) -> Option<&LockfileStage> {
         self.stages.iter().find(|stage| stage.name == name)
     }
 
     /// The stage `capture_ingest`.
     #[must_use]
-    pub fn capture(&self) -> Option<&LockedStage> {
+    pub fn ingest_stage(&self) -> Option<&LockfileStage> {
         self.stage(STAGE)
     }
 
     /// The dataset's version, where the stage has run and wrote `out_dir`.
     #[must_use]
     pub fn data_version(&self, out_dir: &str) -> Option<DataVersion> {
-        self.capture()?.out(out_dir)?.version()
+        self.ingest_stage()?.out(out_dir)?.data_version()
     }
 
     /// The run that was selected when the stage last ran.
     #[must_use]
     pub fn run_dir(&self) -> Option<&str> {
-        self.capture()?.param(RUN_DIR)?.as_str()
+        self.ingest_stage()?.param(RUN_DIR)?.as_str()
     }
 }
 
-fn stage(key: &Node, node: &Node, bytes: &[u8]) -> Result<LockedStage, LockError> {
-    let strange = |node: &Node, message: String| LockError::NotUnderstood { line: node.line, message };
-    let name = key.text().ok_or_else(|| strange(key, "a stage's name is not text".into()))?.to_owned();
+fn parse_stage(key: &YamlNode, node: &YamlNode, bytes: &[u8]) -> Result<LockfileStage, LockfileError> {
+    let unsupported = |node: &YamlNode, message: String| LockfileError::Unsupported { line: node.line, message };
+    let name = key.text().ok_or_else(|| unsupported(key, "a stage's name is not text".into()))?.to_owned();
     if node.entries().is_none() {
-        return Err(strange(node, format!("stage `{name}` is not a mapping")));
+        return Err(unsupported(node, format!("stage `{name}` is not a mapping")));
     }
-    clear(node)?;
-    let cmd = node.get("cmd").ok_or_else(|| strange(node, format!("stage `{name}` has no cmd")))?;
-    let items = |key: &str| -> Result<Vec<Item>, LockError> {
+    refuse_unclear(node)?;
+    let cmd = node.get("cmd").ok_or_else(|| unsupported(node, format!("stage `{name}` has no cmd")))?;
+    let items = |key: &str| -> Result<Vec<LockfileItem>, LockfileError> {
         let Some(list) = node.get(key).filter(|list| !list.is_null()) else { return Ok(Vec::new()) };
-        let list = list.items().ok_or_else(|| strange(list, format!("`{key}` of stage `{name}` is not a list")))?;
-        list.iter().map(item).collect()
+        let list = list.items().ok_or_else(|| unsupported(list, format!("`{key}` of stage `{name}` is not a list")))?;
+        list.iter().map(parse_item).collect()
     };
     let mut params = Vec::new();
     if let Some(files) = node.get("params").filter(|files| !files.is_null()) {
-        clear(files)?;
-        let files = files.entries().ok_or_else(|| strange(files, format!("`params` of `{name}` is not a mapping")))?;
+        refuse_unclear(files)?;
+        let files =
+            files.entries().ok_or_else(|| unsupported(files, format!("`params` of `{name}` is not a mapping")))?;
         for (file, values) in files {
-            let file = file.text().ok_or_else(|| strange(file, "a params file's name is not text".into()))?;
-            params.push((file.to_owned(), lenient(values)));
+            let file = file.text().ok_or_else(|| unsupported(file, "a params file's name is not text".into()))?;
+            params.push((file.to_owned(), from_yaml(values)));
         }
     }
     let start =
@@ -231,38 +239,38 @@ fn stage(key: &Node, node: &Node, bytes: &[u8]) -> Result<LockedStage, LockError
     let after = bytes.get(node.span.end..).unwrap_or_default();
     let end = node.span.end + after.iter().position(|b| *b == b'\n').map_or(after.len(), |at| at + 1);
     let (deps, outs) = (items("deps")?, items("outs")?);
-    Ok(LockedStage { name, cmd: lenient(cmd), deps, params, outs, span: start..end })
+    Ok(LockfileStage { name, cmd: from_yaml(cmd), deps, params, outs, span: start..end })
 }
 
 /// An error where a mapping's own keys do not stand there in so many words.
-fn clear(node: &Node) -> Result<(), LockError> {
+fn refuse_unclear(node: &YamlNode) -> Result<(), LockfileError> {
     match node.first_unclear(0) {
-        Some((line, message)) => Err(LockError::NotUnderstood { line, message: message.to_owned() }),
+        Some((line, message)) => Err(LockfileError::Unsupported { line, message: message.to_owned() }),
         None => Ok(()),
     }
 }
 
-fn item(node: &Node) -> Result<Item, LockError> {
-    clear(node)?;
-    let strange = |message: &str| LockError::NotUnderstood { line: node.line, message: message.to_owned() };
-    let all = lenient(node);
+fn parse_item(node: &YamlNode) -> Result<LockfileItem, LockfileError> {
+    refuse_unclear(node)?;
+    let unsupported = |message: &str| LockfileError::Unsupported { line: node.line, message: message.to_owned() };
+    let value = from_yaml(node);
     // A number or a date without quotes is no text to DVC, which fails on it.
-    let text = |key: &str| match node.get(key).map(Node::to_value) {
-        None | Some(Some(Value::Null)) => Ok(None),
-        Some(Some(Value::Str(text))) => Ok(Some(text)),
-        Some(_) => Err(strange(&format!("`{key}` is not text"))),
+    let text = |key: &str| match node.get(key).map(YamlNode::to_value) {
+        None | Some(Some(ParamsValue::Null)) => Ok(None),
+        Some(Some(ParamsValue::Str(text))) => Ok(Some(text)),
+        Some(_) => Err(unsupported(&format!("`{key}` is not text"))),
     };
-    let number = |key: &str| match all.get(key) {
-        None | Some(Value::Null) => Ok(None),
-        Some(value) => value.as_u64().map(Some).ok_or_else(|| strange(&format!("`{key}` is not a number"))),
+    let number = |key: &str| match value.get(key) {
+        None | Some(ParamsValue::Null) => Ok(None),
+        Some(value) => value.as_u64().map(Some).ok_or_else(|| unsupported(&format!("`{key}` is not a number"))),
     };
-    Ok(Item {
-        path: text("path")?.ok_or_else(|| strange("an entry without a path"))?,
+    Ok(LockfileItem {
+        path: text("path")?.ok_or_else(|| unsupported("an entry without a path"))?,
         md5: text("md5")?,
         size: number("size")?,
         nfiles: number("nfiles")?,
-        hash: text("hash")?,
-        all,
+        hash_name: text("hash")?,
+        value,
     })
 }
 
@@ -271,34 +279,34 @@ fn item(node: &Node) -> Result<Item, LockError> {
 mod tests {
     use super::*;
 
-    const LOCK: &str = "schema: '2.0'\nstages:\n  other:\n    cmd: echo\n  capture_ingest:\n    cmd: capture-hook ingest\n    params:\n      params.yaml:\n        ingest_capture.out_dir: data/captures\n        ingest_capture.run_dir: results/demo/r1\n    outs:\n    - path: data/captures\n      hash: md5\n      md5: d41d8cd98f00b204e9800998ecf8427e.dir\n      size: 12\n      nfiles: 7\n";
+    const LOCKFILE: &str = "schema: '2.0'\nstages:\n  other:\n    cmd: echo\n  capture_ingest:\n    cmd: capture-hook ingest\n    params:\n      params.yaml:\n        ingest_capture.out_dir: data/captures\n        ingest_capture.run_dir: results/demo/r1\n    outs:\n    - path: data/captures\n      hash: md5\n      md5: d41d8cd98f00b204e9800998ecf8427e.dir\n      size: 12\n      nfiles: 7\n";
 
     #[test]
     fn the_data_version_and_the_selection_are_read() {
-        let lock = Lock::parse(LOCK.as_bytes()).unwrap();
-        assert_eq!(lock.data_version("data/captures").unwrap().to_string(), "d41d8cd98f00b204e9800998ecf8427e.dir");
-        assert_eq!(lock.run_dir(), Some("results/demo/r1"));
-        let out = lock.capture().unwrap().out("data/captures").unwrap();
+        let lockfile = Lockfile::parse(LOCKFILE.as_bytes()).unwrap();
+        assert_eq!(lockfile.data_version("data/captures").unwrap().to_string(), "d41d8cd98f00b204e9800998ecf8427e.dir");
+        assert_eq!(lockfile.run_dir(), Some("results/demo/r1"));
+        let out = lockfile.ingest_stage().unwrap().out("data/captures").unwrap();
         assert_eq!((out.size, out.nfiles), (Some(12), Some(7)));
-        assert!(LOCK[lock.stages[0].span.clone()].ends_with("cmd: echo\n"));
-        assert!(LOCK[lock.stages[1].span.clone()].starts_with("  capture_ingest:\n"));
-        assert!(LOCK[lock.stages[1].span.clone()].ends_with("nfiles: 7\n"));
+        assert!(LOCKFILE[lockfile.stages[0].span.clone()].ends_with("cmd: echo\n"));
+        assert!(LOCKFILE[lockfile.stages[1].span.clone()].starts_with("  capture_ingest:\n"));
+        assert!(LOCKFILE[lockfile.stages[1].span.clone()].ends_with("nfiles: 7\n"));
     }
 
     #[test]
-    fn objects_of_dvc_2_have_no_version_here() {
-        let lock = Lock::parse(LOCK.replace("      hash: md5\n", "").as_bytes()).unwrap();
-        assert_eq!(lock.data_version("data/captures"), None);
+    fn objects_of_dvc_2_have_no_data_version() {
+        let lockfile = Lockfile::parse(LOCKFILE.replace("      hash: md5\n", "").as_bytes()).unwrap();
+        assert_eq!(lockfile.data_version("data/captures"), None);
     }
 
     #[test]
-    fn what_is_not_understood_is_said_with_its_line() {
-        let error = |text: &str| Lock::parse(text.as_bytes()).unwrap_err().to_string();
+    fn unsupported_lockfiles_are_refused_with_their_line() {
+        let error = |text: &str| Lockfile::parse(text.as_bytes()).unwrap_err().to_string();
         assert_eq!(error("<<<<<<< HEAD\n"), "dvc.lock:1: a merge conflict is not resolved");
         assert!(error("schema: '3.0'\n").contains("3.0"));
         assert!(error("stages: {}\n").contains("no schema"));
         assert!(error("schema: '2.0'\nstages:\n  a:\n    cmd: x\n  a:\n    cmd: y\n").starts_with("dvc.lock:5:"));
         assert!(error("schema: '2.0'\nstages:\n  a:\n    outs: []\n").contains("no cmd"));
-        assert_eq!(Lock::parse(b"").unwrap(), Lock::default());
+        assert_eq!(Lockfile::parse(b"").unwrap(), Lockfile::default());
     }
 }

@@ -25,4 +25,4 @@ pub mod settings;
 pub mod stage;
 pub mod temp_project;
 
-pub use hash::{DataVersion, Oid};
+pub use hash::{DataVersion, DvcHash};

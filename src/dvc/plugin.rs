@@ -6,9 +6,9 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use crate::dvc::program::{Dvc, ProgramError};
-use crate::dvc::settings::Remote;
+use crate::dvc::settings::DvcRemote;
 use crate::support::fs;
-use crate::support::process::{Cmd, quoted};
+use crate::support::process::{Cmd, shell_quote};
 
 /// Kinds of addresses and the packages that reach them.
 const PACKAGES: &[(&str, &str)] = &[
@@ -37,20 +37,20 @@ pub struct MissingPlugin {
 
 impl Dvc {
     /// What DVC lacks to reach a remote. It is asked where the address is of a kind that needs a package.
-    pub fn missing_plugin(&self, remote: &Remote) -> Result<Option<MissingPlugin>, ProgramError> {
+    pub fn missing_plugin(&self, remote: &DvcRemote) -> Result<Option<MissingPlugin>, ProgramError> {
         let Some((scheme, _)) = remote.url.split_once("://") else { return Ok(None) };
         let Some((_, package)) = PACKAGES.iter().find(|(known, _)| *known == scheme) else { return Ok(None) };
-        if self.supports(scheme)? {
+        if self.supports_scheme(scheme)? {
             return Ok(None);
         }
         Ok(Some(MissingPlugin { package, install: install_command(self.path(), package) }))
     }
 
-    fn supports(&self, scheme: &str) -> Result<bool, ProgramError> {
+    fn supports_scheme(&self, scheme: &str) -> Result<bool, ProgramError> {
         // In no project: there it would fail for the very package that is asked for.
         let cmd = Cmd::new(self.path()).arg("version").dir(Path::new("/")).timeout(Duration::from_secs(60));
-        let said = cmd.checked(self.env())?.text();
-        let (_, supported) = said.split_once("Supports:").unwrap_or_default();
+        let stdout = cmd.run_checked(self.env())?.stdout_text();
+        let (_, supported) = stdout.split_once("Supports:").unwrap_or_default();
         Ok(supported.split([',', '\n']).any(|one| one.split_whitespace().next() == Some(scheme)))
     }
 }
@@ -58,12 +58,12 @@ impl Dvc {
 /// The command that installs a package beside a `dvc` program, by the way that the program was installed.
 fn install_command(program: &Path, package: &str) -> String {
     let real = program.canonicalize().unwrap_or_else(|_| program.to_path_buf());
-    let bin = interpreter(&real).and_then(|python| Some(python.parent()?.to_path_buf()));
+    let bin = script_interpreter(&real).and_then(|python| Some(python.parent()?.to_path_buf()));
     let bin = bin.or_else(|| Some(real.parent()?.to_path_buf())).unwrap_or_default();
     let parts: Vec<&str> = bin.components().filter_map(|part| part.as_os_str().to_str()).collect();
     let below = |above: [&str; 2]| {
         let at = parts.windows(2).position(|pair| pair == above)?;
-        parts.get(at + 2).map(quoted)
+        parts.get(at + 2).map(shell_quote)
     };
     if let Some(name) = below(["pipx", "venvs"]) {
         return format!("pipx inject {name} {package}");
@@ -73,16 +73,16 @@ fn install_command(program: &Path, package: &str) -> String {
     }
     let pip = bin.join("pip");
     if pip.is_file() {
-        return format!("{} install {package}", quoted(pip));
+        return format!("{} install {package}", shell_quote(pip));
     }
     match ["python", "python3"].map(|name| bin.join(name)).into_iter().find(|python| python.is_file()) {
-        Some(python) => format!("uv pip install --python {} {package}", quoted(python)),
+        Some(python) => format!("uv pip install --python {} {package}", shell_quote(python)),
         None => format!("pip install {package}"),
     }
 }
 
 /// The interpreter that a script names.
-fn interpreter(script: &Path) -> Option<PathBuf> {
+fn script_interpreter(script: &Path) -> Option<PathBuf> {
     const LINE: u64 = 1 << 20;
     let bytes = fs::read_within(script, LINE).ok()??;
     let line = bytes.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
@@ -99,9 +99,9 @@ mod tests {
 
     /// W10: The command that is named installs a package the way DVC was installed: pipx, uv, pip.
     #[test]
-    fn a_package_is_installed_as_dvc_itself_was() {
+    fn a_plugin_is_installed_the_same_way_as_dvc() {
         let dir = tempfile::tempdir().unwrap();
-        let made = |bin: &str, files: &[&str]| {
+        let command_in = |bin: &str, files: &[&str]| {
             let bin = dir.path().join(bin);
             std::fs::create_dir_all(&bin).unwrap();
             for file in files {
@@ -109,13 +109,13 @@ mod tests {
             }
             install_command(&bin.join("dvc"), "dvc-s3")
         };
-        assert_eq!(made("pipx/venvs/dvc/bin", &["dvc", "python"]), "pipx inject dvc dvc-s3");
-        assert_eq!(made("uv/tools/dvc/bin", &["dvc", "python"]), "uv tool install --with dvc-s3 dvc");
-        let pip = made("a b/bin", &["dvc", "python", "pip"]);
+        assert_eq!(command_in("pipx/venvs/dvc/bin", &["dvc", "python"]), "pipx inject dvc dvc-s3");
+        assert_eq!(command_in("uv/tools/dvc/bin", &["dvc", "python"]), "uv tool install --with dvc-s3 dvc");
+        let pip = command_in("a b/bin", &["dvc", "python", "pip"]);
         assert!(pip.starts_with('\'') && pip.ends_with("/a b/bin/pip' install dvc-s3"), "{pip}");
-        let uv = made("venv/bin", &["dvc", "python"]);
+        let uv = command_in("venv/bin", &["dvc", "python"]);
         assert!(uv.starts_with("uv pip install --python /") && uv.ends_with("/venv/bin/python dvc-s3"), "{uv}");
-        assert_eq!(made("bin", &["dvc"]), "pip install dvc-s3");
+        assert_eq!(command_in("bin", &["dvc"]), "pip install dvc-s3");
         // A script elsewhere that names its interpreter.
         let script = dir.path().join("bin/dvc");
         std::fs::write(&script, format!("#!{}/venv/bin/python -E\n", dir.path().display())).unwrap();

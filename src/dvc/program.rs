@@ -13,22 +13,22 @@ use std::time::{Duration, Instant};
 
 use super::{interpreter, mutex};
 use crate::dvc::autostage::AutostageOff;
-use crate::dvc::guard::guarded;
-use crate::dvc::reason::{says_busy, with_reason};
+use crate::dvc::guard::guard_env;
+use crate::dvc::reason::{says_busy, shorten_output};
 use crate::support::env::Env;
 use crate::support::fs;
-use crate::support::heard::Said;
-use crate::support::process::{Cmd, Output, ProcessError, own_path};
-use crate::support::progress::{Progress, Silent};
+use crate::support::heard::StderrEvent;
+use crate::support::process::{Cmd, ProcessError, ProcessOutput, own_program_path};
+use crate::support::progress::{NoProgress, Progress};
 
 pub use error::ProgramError;
 
 /// The oldest release that keeps its objects where this crate reads them.
-pub const OLDEST: Version = Version { major: 3, minor: 0 };
+pub const OLDEST_RELEASE: DvcRelease = DvcRelease { major: 3, minor: 0 };
 
 /// A release of DVC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version {
+pub struct DvcRelease {
     /// The major number.
     pub major: u32,
     /// The minor number.
@@ -51,7 +51,7 @@ pub enum FoundBy {
 impl FoundBy {
     /// In words, as `doctor` shows it.
     #[must_use]
-    pub fn words(self) -> &'static str {
+    pub fn source_name(self) -> &'static str {
         match self {
             Self::Environment => "CAPTURE_HOOK_DVC",
             Self::GitConfig => "git config capture-hook.dvc",
@@ -62,7 +62,7 @@ impl FoundBy {
 }
 
 /// Where to look, and for which project.
-pub struct Search<'a> {
+pub struct ProgramSearch<'a> {
     /// The project's root, absolute: the directory that holds `.dvc`.
     pub root: &'a Path,
     /// The environment.
@@ -85,26 +85,26 @@ pub struct Dvc {
     passed_over: Vec<(PathBuf, String)>,
     root: PathBuf,
     env: Env,
-    cache_home: Option<PathBuf>,
+    user_cache_dir: Option<PathBuf>,
     patience: Duration,
 }
 
 impl Dvc {
     /// Looks for the program. Nothing is started.
-    pub fn find(search: &Search<'_>) -> Result<Self, ProgramError> {
+    pub fn find(search: &ProgramSearch<'_>) -> Result<Self, ProgramError> {
         let mut passed_over = Vec::new();
-        let (path, found_by) = locate(search, &mut passed_over)?;
+        let (path, found_by) = locate_program(search, &mut passed_over)?;
         let mut env = search
             .env
             .clone()
             .without_git()
-            .with("DVC_NO_ANALYTICS", "1")
-            .with("DVC_DAEMON", "1")
-            .with("LC_MESSAGES", "C")
-            .with("PYTHONIOENCODING", "utf-8:surrogateescape")
+            .with_var("DVC_NO_ANALYTICS", "1")
+            .with_var("DVC_DAEMON", "1")
+            .with_var("LC_MESSAGES", "C")
+            .with_var("PYTHONIOENCODING", "utf-8:surrogateescape")
             // It reads its settings in the locale's encoding, and some make a line break of a letter's second byte.
-            .with("PYTHONUTF8", "1")
-            .with("GIT_TERMINAL_PROMPT", "0");
+            .with_var("PYTHONUTF8", "1")
+            .with_var("GIT_TERMINAL_PROMPT", "0");
         if let Some(dir) = search.own_dir {
             env = env.with_path_first(dir);
         }
@@ -113,15 +113,15 @@ impl Dvc {
             .get("XDG_CACHE_HOME")
             .map(PathBuf::from)
             .filter(|dir| dir.is_absolute())
-            .or_else(|| Some(search.env.home()?.join(".cache")));
+            .or_else(|| Some(search.env.home_dir()?.join(".cache")));
         let patience = Duration::from_secs(60);
         let root = search.root.to_path_buf();
-        Ok(Self { path, found_by, passed_over, root, env, cache_home, patience })
+        Ok(Self { path, found_by, passed_over, root, env, user_cache_dir: cache_home, patience })
     }
 
     /// The same program with this much patience for another DVC at work (60 s unless told).
     #[must_use]
-    pub fn patient(mut self, patience: Duration) -> Self {
+    pub fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
     }
@@ -136,7 +136,7 @@ impl Dvc {
     /// The same program with one more variable in its environment.
     #[must_use]
     pub fn with_env(mut self, name: &str, value: &str) -> Self {
-        self.env = self.env.with(name, value);
+        self.env = self.env.with_var(name, value);
         self
     }
 
@@ -164,45 +164,47 @@ impl Dvc {
     }
 
     /// Its release as it tells it (`3.67.1`); remembered by path and time, so that Python starts once for it.
-    pub fn version_text(&self) -> Result<String, ProgramError> {
-        let memo = self.memo();
-        let stamp = self.stamp();
-        if let (Some(memo), Some(stamp)) = (&memo, &stamp)
-            && let Ok(Some(bytes)) = fs::read_optional(memo)
+    pub fn read_release(&self) -> Result<String, ProgramError> {
+        let cache_path = self.release_cache_path();
+        let release_stamp = self.release_stamp();
+        if let (Some(cache_path), Some(release_stamp)) = (&cache_path, &release_stamp)
+            && let Ok(Some(bytes)) = fs::read_optional(cache_path)
             && let Ok(text) = String::from_utf8(bytes)
-            && let Some(version) = text.lines().find_map(|line| line.strip_prefix(stamp.as_str()))
+            && let Some(version) = text.lines().find_map(|line| line.strip_prefix(release_stamp.as_str()))
         {
             return Ok(version.trim().to_owned());
         }
         let limit = Duration::from_secs(60);
-        let output = Cmd::new(&self.path).arg("--version").dir(&self.root).timeout(limit).checked(&self.env)?;
-        let version = output.text().lines().last().unwrap_or_default().trim().to_owned();
-        if let (Some(memo), Some(stamp)) = (memo, stamp)
-            && let Some(dir) = memo.parent()
+        let output = Cmd::new(&self.path).arg("--version").dir(&self.root).timeout(limit).run_checked(&self.env)?;
+        let version = output.stdout_text().lines().last().unwrap_or_default().trim().to_owned();
+        if let (Some(cache_path), Some(release_stamp)) = (cache_path, release_stamp)
+            && let Some(dir) = cache_path.parent()
         {
             // Only to be quicker next time.
             let _ = fs::create_dir_all(dir)
-                .and_then(|()| fs::write_atomic(&memo, format!("{stamp}{version}\n").as_bytes()));
+                .and_then(|()| fs::write_atomic(&cache_path, format!("{release_stamp}{version}\n").as_bytes()));
         }
         Ok(version)
     }
 
     /// Its release; one that is too old is an error.
-    pub fn version(&self) -> Result<Version, ProgramError> {
-        let text = self.version_text()?;
+    pub fn supported_release(&self) -> Result<DvcRelease, ProgramError> {
+        let text = self.read_release()?;
         let mut numbers = text.split('.').map(|n| n.chars().take_while(char::is_ascii_digit).collect::<String>());
         let mut next = || numbers.next().and_then(|n| n.parse().ok());
         match (next(), next()) {
-            (Some(major), Some(minor)) if (Version { major, minor }) >= OLDEST => Ok(Version { major, minor }),
+            (Some(major), Some(minor)) if (DvcRelease { major, minor }) >= OLDEST_RELEASE => {
+                Ok(DvcRelease { major, minor })
+            }
             _ => Err(ProgramError::TooOld { version: text, path: self.path.clone() }),
         }
     }
 
-    fn memo(&self) -> Option<PathBuf> {
-        Some(self.cache_home.as_ref()?.join("capture-hook").join("dvc-version"))
+    fn release_cache_path(&self) -> Option<PathBuf> {
+        Some(self.user_cache_dir.as_ref()?.join("capture-hook").join("dvc-version"))
     }
 
-    fn stamp(&self) -> Option<String> {
+    fn release_stamp(&self) -> Option<String> {
         let meta = std::fs::metadata(&self.path).ok()?;
         let time = meta.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
         Some(format!("{}\t{}\t{}\t", self.path.to_str()?, time.as_nanos(), meta.len()))
@@ -211,100 +213,102 @@ impl Dvc {
     /// Sets a project up, as `dvc init` does.
     pub fn init(&self, in_subdirectory: bool) -> Result<(), ProgramError> {
         let flag = in_subdirectory.then_some("--subdir");
-        self.run(&self.cmd(std::iter::once("init").chain(flag)), &Silent).map(drop)
+        self.run_cmd(&self.build_cmd(std::iter::once("init").chain(flag)), &NoProgress).map(drop)
     }
 
     /// Adds a remote and makes it the default. The address may be relative to the project's root.
     pub fn remote_add(&self, name: &str, url: &str) -> Result<(), ProgramError> {
-        self.here(["remote", "add", "-d", "--", name, url]).map(drop)
+        self.run_local_command(["remote", "add", "-d", "--", name, url]).map(drop)
     }
 
     /// Runs one stage, no other, where its command, parameters or inputs changed; `force`: in any case. Whatever DVC reads
     /// in `dvc.yaml`, it starts these commands alone ([`super::guard`]); and it takes no output from its run cache, which may be somebody
     /// else's.
-    pub fn repro(&self, stage: &str, force: bool, commands: &[String]) -> Result<Output, ProgramError> {
-        let own = own_path(&self.env).ok_or_else(|| ProcessError::Start {
+    pub fn repro(&self, stage: &str, force: bool, commands: &[String]) -> Result<ProcessOutput, ProgramError> {
+        let own = own_program_path(&self.env).ok_or_else(|| ProcessError::Start {
             command: "capture-hook".into(),
             source: std::io::Error::other("this program cannot tell where it lies"),
         })?;
-        let guarded = Self { env: guarded(self.env.clone(), &own, commands), ..self.clone() };
+        let guarded = Self { env: guard_env(self.env.clone(), &own, commands), ..self.clone() };
         let flag = force.then_some("--force");
-        guarded.here(["repro", "--single-item", "--no-run-cache"].into_iter().chain(flag).chain(["--", stage]))
+        guarded.run_local_command(
+            ["repro", "--single-item", "--no-run-cache"].into_iter().chain(flag).chain(["--", stage]),
+        )
     }
 
     /// Sends the objects of these outputs or stages (all, where none is named) to the remote.
-    pub fn push(&self, targets: &[&str], progress: &dyn Progress) -> Result<Output, ProgramError> {
-        self.call_with(["push", "--"].iter().chain(targets).copied(), progress)
+    pub fn push(&self, targets: &[&str], progress: &dyn Progress) -> Result<ProcessOutput, ProgramError> {
+        self.run_command_with(["push", "--"].iter().chain(targets).copied(), progress)
     }
 
     /// Brings objects of these outputs or stages into the cache.
-    pub fn fetch(&self, targets: &[&str], progress: &dyn Progress) -> Result<Output, ProgramError> {
-        self.call_with(["fetch", "--"].iter().chain(targets).copied(), progress)
+    pub fn fetch(&self, targets: &[&str], progress: &dyn Progress) -> Result<ProcessOutput, ProgramError> {
+        self.run_command_with(["fetch", "--"].iter().chain(targets).copied(), progress)
     }
 
     /// Brings these outputs or stages into the cache and the workspace.
-    pub fn pull(&self, targets: &[&str]) -> Result<Output, ProgramError> {
-        self.call(["pull", "--"].iter().chain(targets).copied())
+    pub fn pull(&self, targets: &[&str]) -> Result<ProcessOutput, ProgramError> {
+        self.run_command(["pull", "--"].iter().chain(targets).copied())
     }
 
     /// Brings these outputs or stages from the cache into the workspace.
-    pub fn checkout(&self, targets: &[&str]) -> Result<Output, ProgramError> {
-        self.here(["checkout", "--"].iter().chain(targets).copied())
+    pub fn checkout(&self, targets: &[&str]) -> Result<ProcessOutput, ProgramError> {
+        self.run_local_command(["checkout", "--"].iter().chain(targets).copied())
     }
 
     /// Any other command, which may go to the remote and ask for its password; every exit code but 0 is an error.
-    pub fn call<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Result<Output, ProgramError> {
-        self.call_with(args, &Silent)
+    pub fn run_command<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Result<ProcessOutput, ProgramError> {
+        self.run_command_with(args, &NoProgress)
     }
 
-    fn call_with<'a>(
+    fn run_command_with<'a>(
         &self,
         args: impl IntoIterator<Item = &'a str>,
         progress: &dyn Progress,
-    ) -> Result<Output, ProgramError> {
+    ) -> Result<ProcessOutput, ProgramError> {
         let _off = AutostageOff::for_project(&self.root, &self.env)?;
-        self.run(&self.cmd(args).may_ask(), progress)
+        self.run_cmd(&self.build_cmd(args).may_prompt(), progress)
     }
 
     /// A command that works on this machine alone.
-    fn here<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Result<Output, ProgramError> {
+    fn run_local_command<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Result<ProcessOutput, ProgramError> {
         let _off = AutostageOff::for_project(&self.root, &self.env)?;
-        self.run(&self.cmd(args), &Silent)
+        self.run_cmd(&self.build_cmd(args), &NoProgress)
     }
 
-    fn cmd<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Cmd {
+    fn build_cmd<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Cmd {
         Cmd::new(&self.path).args(args).dir(&self.root)
     }
 
     /// Runs a command, again where another DVC was at work.
-    fn run(&self, cmd: &Cmd, progress: &dyn Progress) -> Result<Output, ProgramError> {
+    fn run_cmd(&self, cmd: &Cmd, progress: &dyn Progress) -> Result<ProcessOutput, ProgramError> {
         mutex::refuse_links(&self.root)?;
         // DVC draws no bars into a pipe unless it is told to.
-        let env = if progress.shows_notes() { &self.env.clone().with("DVC_IGNORE_ISATTY", "1") } else { &self.env };
-        let mut note = |said: Said<'_>| {
+        let env = if progress.shows_notes() { &self.env.clone().with_var("DVC_IGNORE_ISATTY", "1") } else { &self.env };
+        let mut note = |chunk: StderrEvent<'_>| {
             // What DVC draws before a bar has anything to say.
             const EMPTY: &str = "!";
-            if let Said::Progress(words) = said
+            if let StderrEvent::Progress(words) = chunk
                 && words.trim() != EMPTY
             {
-                progress.note(words.trim());
+                progress.show_note(words.trim());
             }
         };
         let started = Instant::now();
         loop {
-            let output = cmd.heard(env, &mut note)?;
+            let output = cmd.run_with_listener(env, &mut note)?;
             if output.success() {
                 return Ok(output);
             }
             let busy = says_busy(&output);
-            if !busy && mutex::mend_notes(&self.root) {
+            if !busy && mutex::repair_rwlock(&self.root) {
                 continue;
             }
             if !busy {
-                return Err(cmd.failed(&with_reason(output)).into());
+                return Err(cmd.to_error(&shorten_output(output)).into());
             }
             if started.elapsed() >= self.patience {
-                return Err(ProgramError::Busy { holder: mutex::holder(&self.root), waited: started.elapsed() });
+                return Err(ProgramError::Busy { holder: mutex::read_holder(&self.root), waited: started.elapsed() });
             }
             // DVC itself has waited three seconds by now.
             std::thread::sleep(Duration::from_millis(300));
@@ -313,37 +317,41 @@ impl Dvc {
 }
 
 /// The first that may be run. What is refused on `PATH` is noted.
-fn locate(search: &Search<'_>, passed_over: &mut Vec<(PathBuf, String)>) -> Result<(PathBuf, FoundBy), ProgramError> {
-    let named = [
+fn locate_program(
+    search: &ProgramSearch<'_>,
+    passed_over: &mut Vec<(PathBuf, String)>,
+) -> Result<(PathBuf, FoundBy), ProgramError> {
+    let named_programs = [
         (search.env.get("CAPTURE_HOOK_DVC").map(PathBuf::from), FoundBy::Environment),
         (search.git_config.filter(|v| !v.trim().is_empty()).map(PathBuf::from), FoundBy::GitConfig),
     ];
-    for (path, found_by) in named {
+    for (path, found_by) in named_programs {
         let Some(path) = path else { continue };
         let Some(program) = named_program(&path, search.env) else {
-            return Err(ProgramError::NotAProgram { named_by: found_by.words(), path });
+            return Err(ProgramError::NotAProgram { named_by: found_by.source_name(), path });
         };
         return match (search.why_not)(&program) {
-            None => startable(program).map(|program| (program, found_by)),
+            None => check_startable(program).map(|program| (program, found_by)),
             Some(why) => Err(ProgramError::Refused { path: program, why }),
         };
     }
-    let mut dead = None;
-    let private = private_venv(search.env).map(|dir| dir.join("bin").join("dvc")).filter(|p| fs::is_executable(p));
-    let on_path = search.env.which_all("dvc").map(|program| (program, FoundBy::Path));
-    for (program, found_by) in on_path.chain(private.map(|program| (program, FoundBy::PrivateVenv))) {
+    let mut start_error = None;
+    let private_program =
+        private_venv(search.env).map(|dir| dir.join("bin").join("dvc")).filter(|p| fs::is_executable(p));
+    let on_path = search.env.find_programs("dvc").map(|program| (program, FoundBy::Path));
+    for (program, found_by) in on_path.chain(private_program.map(|program| (program, FoundBy::PrivateVenv))) {
         match (search.why_not)(&program) {
-            None => match startable(program.clone()) {
+            None => match check_startable(program.clone()) {
                 Ok(program) => return Ok((program, found_by)),
                 Err(error) => {
                     passed_over.push((program, "its interpreter is not there".into()));
-                    dead = dead.or(Some(error));
+                    start_error = start_error.or(Some(error));
                 }
             },
             Some(why) => passed_over.push((program, why)),
         }
     }
-    if let Some(error) = dead {
+    if let Some(error) = start_error {
         return Err(error);
     }
     if let Some((path, why)) = passed_over.first().cloned() {
@@ -352,7 +360,7 @@ fn locate(search: &Search<'_>, passed_over: &mut Vec<(PathBuf, String)>) -> Resu
     Err(match search.unnamed.first() {
         None => ProgramError::NotFound,
         Some(path) => match (search.why_not)(path) {
-            None => match startable(path.clone()) {
+            None => match check_startable(path.clone()) {
                 Ok(path) => ProgramError::Untrusted { path },
                 Err(error) => error,
             },
@@ -362,8 +370,8 @@ fn locate(search: &Search<'_>, passed_over: &mut Vec<(PathBuf, String)>) -> Resu
 }
 
 /// The program, if the system can start it.
-fn startable(path: PathBuf) -> Result<PathBuf, ProgramError> {
-    match interpreter::missing(&path) {
+fn check_startable(path: PathBuf) -> Result<PathBuf, ProgramError> {
+    match interpreter::missing_interpreter(&path) {
         None => Ok(path),
         Some(interpreter) => Err(ProgramError::NoInterpreter { path, interpreter }),
     }
@@ -373,16 +381,16 @@ fn startable(path: PathBuf) -> Result<PathBuf, ProgramError> {
 #[must_use]
 pub fn private_venv(env: &Env) -> Option<PathBuf> {
     let data = env.get("XDG_DATA_HOME").map(PathBuf::from).filter(|dir| dir.is_absolute());
-    Some(data.or_else(|| Some(env.home()?.join(".local").join("share")))?.join("capture-hook").join("dvc"))
+    Some(data.or_else(|| Some(env.home_dir()?.join(".local").join("share")))?.join("capture-hook").join("dvc"))
 }
 
 fn named_program(path: &Path, env: &Env) -> Option<PathBuf> {
     let path = match path.strip_prefix("~") {
-        Ok(rest) => env.home()?.join(rest),
+        Ok(rest) => env.home_dir()?.join(rest),
         Err(_) => path.to_path_buf(),
     };
     if path.components().count() == 1 && !path.is_absolute() {
-        return env.which(path.to_str()?);
+        return env.find_program(path.to_str()?);
     }
     (path.is_absolute() && fs::is_executable(&path)).then_some(path)
 }

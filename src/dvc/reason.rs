@@ -1,24 +1,24 @@
 //! What DVC says of its failures: the reason, and the way out where it is known.
 
-use crate::support::process::{Output, ProcessError};
+use crate::support::process::{ProcessError, ProcessOutput};
 
 /// What DVC said of a failure, as it is to be shown: its `ERROR:` lines and what led there, never the footer that asks for a
 /// visit to its support page.
-pub(super) fn with_reason(output: Output) -> Output {
+pub(super) fn shorten_output(output: ProcessOutput) -> ProcessOutput {
     const FOOTER: &str = "https://dvc.org/support";
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    let lines: Vec<&str> = said.lines().filter(|line| !line.contains(FOOTER)).collect();
-    let told = lines.iter().any(|line| line.starts_with(REASON));
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    let lines: Vec<&str> = stderr.lines().filter(|line| !line.contains(FOOTER)).collect();
+    let has_reason = lines.iter().any(|line| line.starts_with(REASON));
     // What the stage printed would push the reason out of sight.
-    let stdout = if told { Vec::new() } else { output.stdout };
-    Output { stdout, stderr: lines.join("\n").into_bytes(), ..output }
+    let stdout = if has_reason { Vec::new() } else { output.stdout };
+    ProcessOutput { stdout, stderr: lines.join("\n").into_bytes(), ..output }
 }
 
 /// How the line begins in which DVC says why it failed.
 pub const REASON: &str = "ERROR: ";
 
 /// Set-ups that DVC fails with: what it says then, and the way out.
-const KNOWN: &[(&str, &str)] = &[
+const KNOWN_FIXES: &[(&str, &str)] = &[
     (
         "extensions.refstorage",
         "DVC cannot read git's reftable (extensions.refStorage): `git refs migrate --ref-format=files` makes plain files of it",
@@ -47,13 +47,13 @@ const KNOWN: &[(&str, &str)] = &[
 ];
 
 /// The way out of a failure, if it is one that is known.
-pub(super) fn known_way_out(error: &ProcessError) -> Option<String> {
-    let ProcessError::Failed { said, .. } = error else { return None };
-    KNOWN.iter().find(|(words, _)| said.contains(words)).map(|(_, hint)| (*hint).to_owned())
+pub(super) fn known_fix(error: &ProcessError) -> Option<String> {
+    let ProcessError::Failed { output: stderr, .. } = error else { return None };
+    KNOWN_FIXES.iter().find(|(words, _)| stderr.contains(words)).map(|(_, hint)| (*hint).to_owned())
 }
 
 /// Whether DVC gave up because of its own lock. It exits with 255 for everything that goes wrong.
-pub(super) fn says_busy(output: &Output) -> bool {
-    let said = String::from_utf8_lossy(&output.stderr);
-    said.contains("Unable to acquire lock") || said.contains("is busy, it is being blocked by")
+pub(super) fn says_busy(output: &ProcessOutput) -> bool {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    stderr.contains("Unable to acquire lock") || stderr.contains("is busy, it is being blocked by")
 }

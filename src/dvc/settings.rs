@@ -2,20 +2,20 @@
 //!
 //! Source: `dvc/config.py` and `dvc/config_schema.py`. Order, the later wins: the system's file, the user's, the
 //! project's `.dvc/config`, its `.dvc/config.local`. Paths are relative to the file that holds them. What is set there that
-//! the native engine, checkout or closure check do not do as DVC does is listed in [`Settings::unsupported`]; then DVC must
+//! the native engine, checkout or closure check do not do as DVC does is listed in [`DvcSettings::unsupported`]; then DVC must
 //! be called instead.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::dvc::cache::Cache;
-use crate::dvc::file_list::Entry;
+use crate::dvc::file_list::FileEntry;
 use crate::error::ExitKind::Setup;
 use crate::error::{Explain, Explanation};
 use crate::formats::ini;
-use crate::formats::ini::{IniError, Setting};
+use crate::formats::ini::{IniError, IniSetting};
 use crate::run::dataset_dir::OffLimits;
-use crate::support::beneath::Root;
+use crate::support::beneath::RootDir;
 use crate::support::env::Env;
 use crate::support::fs::FsError;
 use crate::support::{fs, limits};
@@ -35,7 +35,7 @@ pub enum LinkType {
 
 /// A DVC remote.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Remote {
+pub struct DvcRemote {
     /// Its name.
     pub name: String,
     /// Its address as written.
@@ -44,18 +44,18 @@ pub struct Remote {
     pub dir: Option<PathBuf>,
 }
 
-impl Remote {
+impl DvcRemote {
     /// How many bytes these objects have there; `None` where the remote is no directory.
     #[must_use]
-    pub fn bytes(&self, entries: &[Entry]) -> Option<u64> {
-        let there = Cache::at(self.dir.as_ref()?);
-        Some(entries.iter().filter_map(|entry| there.size(entry.md5)).sum())
+    pub fn size_of_entries(&self, entries: &[FileEntry]) -> Option<u64> {
+        let remote_cache = Cache::in_dir(self.dir.as_ref()?);
+        Some(entries.iter().filter_map(|entry| remote_cache.object_size(entry.md5)).sum())
     }
 }
 
 /// DVC's settings, as they hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
+pub struct DvcSettings {
     /// The cache's directory, absolute.
     pub cache_dir: PathBuf,
     /// The link types to try, in order.
@@ -63,9 +63,9 @@ pub struct Settings {
     /// Whether the cache is shared by a group: its files are writable by the group.
     pub shared: bool,
     /// The remote that `dvc push` uses.
-    pub default_remote: Option<String>,
+    pub default_remote_name: Option<String>,
     /// Every remote.
-    pub remotes: BTreeMap<String, Remote>,
+    pub remotes: BTreeMap<String, DvcRemote>,
     /// Whether DVC stages what it writes.
     pub autostage: bool,
     /// Whether DVC is told that there is no git.
@@ -77,20 +77,20 @@ pub struct Settings {
     /// What is set that only DVC does right, in words.
     pub unsupported: Vec<String>,
     /// Settings of files that git tracks by which a remote's client may run a program, read a file or ask a question
-    /// ([`HARMLESS`] are the others): nothing is fetched unasked with such.
-    pub strangers: Vec<Stranger>,
+    /// ([`TRUSTED_KEYS`] are the others): nothing is fetched unasked with such.
+    pub untrusted: Vec<UntrustedSetting>,
 }
 
 /// A setting that a repository brought, and with which nothing is fetched unless its user asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stranger {
+pub struct UntrustedSetting {
     /// The file, as the project names it: `.dvc/config`.
     pub file: &'static str,
     /// The setting: `configpath of remote "storage"`.
     pub setting: String,
 }
 
-impl std::fmt::Display for Stranger {
+impl std::fmt::Display for UntrustedSetting {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "the tracked {} sets {}", self.file, self.setting)
     }
@@ -99,7 +99,7 @@ impl std::fmt::Display for Stranger {
 /// The settings of a remote that are values and nothing more. Every other one names a program or a file (`configpath`,
 /// whose file may hold a `credential_process`; `bearer_token_command`; `keyfile`; Google's `…_credentials_file`, from which
 /// a Python class is made), asks a question (`ask_password`), or is not known here. Source: `dvc/config_schema.py`.
-const HARMLESS: &[&str] = &[
+const TRUSTED_KEYS: &[&str] = &[
     "access_key_id",
     "account_key",
     "account_name",
@@ -175,7 +175,7 @@ const HARMLESS: &[&str] = &[
 ];
 /// The settings of a remote that are a bool, and harmless so: `ssl_verify` may be a file's path instead, and the others ask
 /// where they are true.
-const HARMLESS_IF: &[(&str, &[&str])] =
+const TRUSTED_VALUES: &[(&str, &[&str])] =
     &[("ssl_verify", &["true", "false"]), ("ask_password", &["false"]), ("ask_passphrase", &["false"])];
 
 /// Settings that cannot be read.
@@ -207,7 +207,7 @@ impl Explain for SettingsError {
     }
 }
 
-impl Settings {
+impl DvcSettings {
     /// Reads the settings of the project at `root` (the directory that holds `.dvc`), which must be absolute. Both of its
     /// files are taken for a stranger's.
     pub fn read(root: &Path, env: &Env) -> Result<Self, SettingsError> {
@@ -215,50 +215,50 @@ impl Settings {
     }
 
     /// The same of `.dvc/config` alone, without the user's and the system's settings and `.dvc/config.local`.
-    pub fn tracked(root: &Path, env: &Env) -> Result<Self, SettingsError> {
-        let mut settings = Self::defaults(root);
+    pub fn read_tracked(root: &Path, env: &Env) -> Result<Self, SettingsError> {
+        let mut settings = Self::with_defaults(root);
         let path = root.join(".dvc/config");
-        if let Some(bytes) = Root::at(root).read(".dvc/config", limits::TEXT)? {
-            settings.layer(&path, &read_lines(&path, &bytes)?, env);
+        if let Some(bytes) = RootDir::new(root).read(".dvc/config", limits::TEXT)? {
+            settings.apply_layer(&path, &read_lines(&path, &bytes)?, env);
         }
         Ok(settings)
     }
 
-    fn defaults(root: &Path) -> Self {
+    fn with_defaults(root: &Path) -> Self {
         Self {
             cache_dir: root.join(".dvc/cache"),
             link_types: vec![LinkType::Reflink, LinkType::Copy],
             shared: false,
-            default_remote: None,
+            default_remote_name: None,
             remotes: BTreeMap::new(),
             autostage: false,
             no_scm: false,
             hardlink_lock: false,
             cache_is_tracked: false,
             unsupported: Vec::new(),
-            strangers: Vec::new(),
+            untrusted: Vec::new(),
         }
     }
 
     /// The same; `.dvc/config.local` is the user's own where `own_local` says so. It is asked only where that matters.
     pub fn read_trusting(root: &Path, env: &Env, own_local: impl Fn() -> bool) -> Result<Self, SettingsError> {
         let dvc_dir = root.join(".dvc");
-        let mut settings = Self::defaults(root);
+        let mut settings = Self::with_defaults(root);
         for dir in [system_dir(env), global_dir(env)].into_iter().flatten() {
             let path = dir.join("config");
             if let Some(bytes) = fs::read_within(&path, limits::TEXT)? {
-                settings.layer(&path, &read_lines(&path, &bytes)?, env);
+                settings.apply_layer(&path, &read_lines(&path, &bytes)?, env);
             }
         }
         for (name, file) in [("config", ".dvc/config"), ("config.local", ".dvc/config.local")] {
             let path = dvc_dir.join(name);
-            if let Some(bytes) = Root::at(root).read(file, limits::TEXT)? {
+            if let Some(bytes) = RootDir::new(root).read(file, limits::TEXT)? {
                 let lines = read_lines(&path, &bytes)?;
-                settings.layer(&path, &lines, env);
-                let mut strangers = lines.iter().filter_map(stranger).peekable();
-                let own = strangers.peek().is_some() && name == "config.local" && own_local();
-                if !own {
-                    settings.strangers.extend(strangers.map(|setting| Stranger { file, setting }));
+                settings.apply_layer(&path, &lines, env);
+                let mut untrusted = lines.iter().filter_map(untrusted_setting).peekable();
+                let is_own = untrusted.peek().is_some() && name == "config.local" && own_local();
+                if !is_own {
+                    settings.untrusted.extend(untrusted.map(|setting| UntrustedSetting { file, setting }));
                 }
             }
         }
@@ -267,7 +267,7 @@ impl Settings {
 
     /// Git tracks files of the cache: its objects are copied, whatever the settings say, so that no file of the workspace is
     /// one that git put into the cache.
-    pub fn take_cache_for_strange(&mut self) {
+    pub fn distrust_cache(&mut self) {
         self.cache_is_tracked = true;
         self.link_types = vec![LinkType::Copy];
     }
@@ -283,23 +283,23 @@ impl Settings {
 
     /// The default remote; without a setting, none (DVC does not guess either).
     #[must_use]
-    pub fn remote(&self) -> Option<&Remote> {
-        self.remotes.get(self.default_remote.as_ref()?)
+    pub fn default_remote(&self) -> Option<&DvcRemote> {
+        self.remotes.get(self.default_remote_name.as_ref()?)
     }
 
-    fn layer(&mut self, path: &Path, lines: &[Setting], env: &Env) {
+    fn apply_layer(&mut self, path: &Path, lines: &[IniSetting], env: &Env) {
         let dir = path.parent().unwrap_or(Path::new("/"));
         for line in lines {
-            let (value, yes) = (line.text(), line.text().eq_ignore_ascii_case("true"));
-            if let Some(name) = line.named("remote") {
-                self.remote_setting(name, &line.key, &value, |url| local_path(dir, url, env));
+            let (value, is_true) = (line.joined_values(), line.joined_values().eq_ignore_ascii_case("true"));
+            if let Some(name) = line.name_in_section("remote") {
+                self.set_remote(name, &line.key, &value, |url| local_path(dir, url, env));
                 continue;
             }
             match (line.section.as_str(), line.key.as_str()) {
-                ("core", "remote") => self.default_remote = Some(value.to_lowercase()),
-                ("core", "autostage") => self.autostage = yes,
-                ("core", "no_scm") => self.no_scm = yes,
-                ("core", "hardlink_lock") => self.hardlink_lock = yes,
+                ("core", "remote") => self.default_remote_name = Some(value.to_lowercase()),
+                ("core", "autostage") => self.autostage = is_true,
+                ("core", "no_scm") => self.no_scm = is_true,
+                ("core", "hardlink_lock") => self.hardlink_lock = is_true,
                 ("cache", "dir") => match local_path(dir, &value, env) {
                     Some(path) => self.cache_dir = path,
                     None => self.unsupported.push(format!("cache.dir is `{value}`")),
@@ -329,8 +329,8 @@ impl Settings {
         }
     }
 
-    fn remote_setting(&mut self, name: &str, key: &str, value: &str, path: impl Fn(&str) -> Option<PathBuf>) {
-        let remote = self.remotes.entry(name.to_owned()).or_insert_with(|| Remote {
+    fn set_remote(&mut self, name: &str, key: &str, value: &str, path: impl Fn(&str) -> Option<PathBuf>) {
+        let remote = self.remotes.entry(name.to_owned()).or_insert_with(|| DvcRemote {
             name: name.to_owned(),
             url: String::new(),
             dir: None,
@@ -350,27 +350,27 @@ impl Settings {
     }
 }
 
-fn read_lines(path: &Path, bytes: &[u8]) -> Result<Vec<Setting>, SettingsError> {
+fn read_lines(path: &Path, bytes: &[u8]) -> Result<Vec<IniSetting>, SettingsError> {
     ini::parse(bytes).map_err(|error| SettingsError::Syntax { path: path.to_path_buf(), error })
 }
 
 /// A setting that is not harmless, in words.
-fn stranger(line: &Setting) -> Option<String> {
+fn untrusted_setting(line: &IniSetting) -> Option<String> {
     let key = line.key.as_str();
     if line.section == "core" && key == "site_cache_dir" {
         // DVC unpickles what it finds there.
         return Some("core.site_cache_dir".into());
     }
-    let value = line.text().to_lowercase();
+    let value = line.joined_values().to_lowercase();
     let of_another = |home: &str| !home.is_empty() && !home.starts_with('/');
     let address = || value.contains("://") || value.strip_prefix('~').is_some_and(of_another);
     if line.section == "cache" && key == "dir" && address() {
         // Nobody but DVC can tell where that is, so that git may track the objects in it.
         return Some("cache.dir, to an address".into());
     }
-    let remote = line.named("remote")?;
-    let harmless = HARMLESS.contains(&key)
-        || HARMLESS_IF.iter().any(|(name, values)| *name == key && values.contains(&value.as_str()));
+    let remote = line.name_in_section("remote")?;
+    let harmless = TRUSTED_KEYS.contains(&key)
+        || TRUSTED_VALUES.iter().any(|(name, values)| *name == key && values.contains(&value.as_str()));
     (!harmless).then(|| format!("{key} of remote `{remote}`"))
 }
 
@@ -383,13 +383,13 @@ fn local_path(dir: &Path, value: &str, env: &Env) -> Option<PathBuf> {
         return None;
     }
     let path = match value.strip_prefix('~') {
-        Some("") => env.home()?,
-        Some(rest) if rest.starts_with('/') => env.home()?.join(rest.trim_start_matches('/')),
+        Some("") => env.home_dir()?,
+        Some(rest) if rest.starts_with('/') => env.home_dir()?.join(rest.trim_start_matches('/')),
         // Another user's home.
         Some(_) => return None,
         None => dir.join(value),
     };
-    Some(fs::without_dots(&path))
+    Some(fs::normalize_path(&path))
 }
 
 fn system_dir(env: &Env) -> Option<PathBuf> {
@@ -408,10 +408,10 @@ fn global_dir(env: &Env) -> Option<PathBuf> {
         return Some(dir.into());
     }
     if cfg!(target_os = "macos") {
-        return Some(env.home()?.join("Library/Application Support/dvc"));
+        return Some(env.home_dir()?.join("Library/Application Support/dvc"));
     }
     let dir = env.get("XDG_CONFIG_HOME").map(PathBuf::from).filter(|d| d.is_absolute());
-    Some(dir.or_else(|| Some(env.home()?.join(".config")))?.join("dvc"))
+    Some(dir.or_else(|| Some(env.home_dir()?.join(".config")))?.join("dvc"))
 }
 
 #[cfg(test)]

@@ -14,13 +14,13 @@ mod unversioned;
 use crate::error::ExitKind::Setup;
 use crate::error::{Explain, Explanation};
 use crate::formats;
-use crate::formats::yaml::{Node, YamlError};
-use crate::formats::{ParamsError, Value, yaml};
+use crate::formats::yaml::{YamlError, YamlNode};
+use crate::formats::{ParamsError, ParamsValue, yaml};
 use crate::support::names;
-use crate::support::names::{Refused, safe_path};
-use crate::support::process::quoted;
-use interpolate::{Unfillable, interpolate};
-pub use unversioned::Unversioned;
+use crate::support::names::{RefusedName, is_safe_path};
+use crate::support::process::shell_quote;
+use interpolate::{InterpolateError, interpolate_text};
+pub use unversioned::UnversionedDataset;
 
 /// The stage's name.
 pub const STAGE: &str = "capture_ingest";
@@ -82,7 +82,7 @@ pub enum StageError {
         /// The parameter.
         out_dir: String,
         /// What is wrong with it.
-        why: Refused,
+        why: RefusedName,
     },
     /// The params file.
     #[error(transparent)]
@@ -102,7 +102,7 @@ impl Explain for StageError {
             Self::NoParamsFile { file, .. } => Setup.code("no_params_file").hint(format!(
                 "if it was removed: `git restore --source=HEAD --staged --worktree {}`; if it was moved: name it in {FILE}, \
                  under `vars` and under `params` of the stage `{STAGE}`; if git never had it: `capture-hook init`",
-                quoted(file)
+                shell_quote(file)
             )),
             Self::Unfilled { .. } => {
                 Setup.code("invalid_params").hint(format!("`capture-hook init` adds what is missing of {SECTION}"))
@@ -129,7 +129,7 @@ pub enum OutKind {
 
 /// An output of the stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Out {
+pub struct StageOut {
     /// Its path, relative to the project's root.
     pub path: String,
     /// Under which key it stands.
@@ -163,7 +163,7 @@ pub struct Stage {
     /// The parameters it depends on.
     pub params: Vec<ParamsDep>,
     /// Its outputs.
-    pub outs: Vec<Out>,
+    pub outs: Vec<StageOut>,
     /// Whether DVC is told to leave it alone.
     pub frozen: bool,
     /// The files beside `params.yaml` that the pipeline's `${…}` are filled in from: its `vars`.
@@ -172,7 +172,7 @@ pub struct Stage {
 
 /// The stage with every `${…}` resolved.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Resolved {
+pub struct ResolvedStage {
     /// The stage, resolved.
     pub stage: Stage,
     /// The dataset, relative to the project's root: safe to join to it.
@@ -180,41 +180,43 @@ pub struct Resolved {
     /// The selected run's directory, relative to the project's root, `None` where none is selected. Not checked.
     pub run_dir: Option<String>,
     /// The params file's values.
-    pub values: Value,
+    pub values: ParamsValue,
 }
 
 impl Stage {
     /// Reads the stage. `None`: the pipeline has none of this name.
     pub fn parse(dvc_yaml: &[u8]) -> Result<Option<Self>, StageError> {
-        if let Some(line) = yaml::conflict_marker(dvc_yaml) {
+        if let Some(line) = yaml::find_conflict_marker(dvc_yaml) {
             return Err(StageError::Conflict { line });
         }
-        let Some(root) = yaml::document(dvc_yaml).map_err(StageError::Yaml)? else { return Ok(None) };
+        let Some(root) = yaml::parse_document(dvc_yaml).map_err(StageError::Yaml)? else { return Ok(None) };
         if root.is_null() {
             return Ok(None);
         }
-        let shape = |node: &Node, message: &str| StageError::Shape { line: node.line, message: message.to_owned() };
+        let shape = |node: &YamlNode, message: &str| StageError::Shape { line: node.line, message: message.to_owned() };
         if root.entries().is_none() {
             return Err(shape(&root, "not a mapping"));
         }
         if let Some((key, line)) = root.duplicate_key() {
             return Err(StageError::Shape { line, message: format!("`{key}` is written twice") });
         }
-        clear(&root, 0)?;
+        refuse_unclear(&root, 0)?;
         let Some(stages) = root.get("stages").filter(|node| !node.is_null()) else { return Ok(None) };
-        clear(stages, 0)?;
+        refuse_unclear(stages, 0)?;
         let Some(stage) = stages.get(STAGE) else { return Ok(None) };
         let Some(entries) = stage.entries() else { return Err(shape(stage, "the stage is not a mapping")) };
-        clear(stage, 0)?;
+        refuse_unclear(stage, 0)?;
         for (key, value) in entries {
             match key.text().unwrap_or_default() {
-                "cmd" | "deps" | "outs" | "metrics" | "plots" | "params" | "frozen" => clear(value, usize::MAX)?,
+                "cmd" | "deps" | "outs" | "metrics" | "plots" | "params" | "frozen" => {
+                    refuse_unclear(value, usize::MAX)?
+                }
                 "always_changed" | "desc" | "meta" => {}
                 other => return Err(StageError::Unsupported(format!("the stage `{STAGE}` uses `{other}`"))),
             }
         }
         let cmd = match stage.get("cmd").filter(|node| !node.is_null()) {
-            Some(node) => texts(node).ok_or_else(|| shape(node, "`cmd` is neither text nor a list of texts"))?,
+            Some(node) => node_texts(node).ok_or_else(|| shape(node, "`cmd` is neither text nor a list of texts"))?,
             None => return Err(shape(stage, "the stage has no `cmd`")),
         };
         let cmd_is_list = stage.get("cmd").is_some_and(|node| node.items().is_some());
@@ -224,32 +226,33 @@ impl Stage {
         };
         let mut deps = Vec::new();
         for node in items("deps", "`deps` is not a list of paths")? {
-            deps.push(text(node).ok_or_else(|| shape(node, "`deps` is not a list of paths"))?);
+            deps.push(node_text(node).ok_or_else(|| shape(node, "`deps` is not a list of paths"))?);
         }
         let mut outs = Vec::new();
         for (key, kind) in [("outs", OutKind::Data), ("metrics", OutKind::Metrics), ("plots", OutKind::Plots)] {
             for node in items(key, "outputs are not a list")? {
-                outs.push(out(node, kind).ok_or_else(|| shape(node, "an output is not understood"))?);
+                outs.push(parse_out(node, kind).ok_or_else(|| shape(node, "an output is not understood"))?);
             }
         }
         let mut params: Vec<ParamsDep> = Vec::new();
         for node in items("params", "`params` is not a list")? {
-            for dep in params_deps(node).ok_or_else(|| shape(node, "a parameter is not understood"))? {
-                match params.iter_mut().find(|have| have.file == dep.file) {
-                    Some(have) => have.keys.extend(dep.keys),
+            for dep in parse_params_deps(node).ok_or_else(|| shape(node, "a parameter is not understood"))? {
+                match params.iter_mut().find(|known| known.file == dep.file) {
+                    Some(known) => known.keys.extend(dep.keys),
                     None => params.push(dep),
                 }
             }
         }
         let frozen = match stage.get("frozen").map(|node| (node, node.to_value())) {
             None => false,
-            Some((_, Some(Value::Bool(frozen)))) => frozen,
+            Some((_, Some(ParamsValue::Bool(frozen)))) => frozen,
             Some((node, _)) => return Err(shape(node, "`frozen` is neither true nor false")),
         };
-        let vars = root.get("vars").and_then(Node::items).unwrap_or_default().iter().filter_map(text).collect();
+        let vars =
+            root.get("vars").and_then(YamlNode::items).unwrap_or_default().iter().filter_map(node_text).collect();
         let stage = Self { cmd, cmd_is_list, deps, params, outs, frozen, vars };
         let file = stage.params_file();
-        if !safe_path(file) || file.contains("${") {
+        if !is_safe_path(file) || file.contains("${") {
             return Err(StageError::Unsupported(format!("the params file `{file}` is outside the project")));
         }
         Ok(Some(stage))
@@ -269,10 +272,10 @@ impl Stage {
 
     /// An error where the stage, resolved, names a path outside the project: DVC would remove an output there, and read
     /// whatever a dependency is.
-    fn stays_inside(&self) -> Result<(), StageError> {
+    fn refuse_outside_paths(&self) -> Result<(), StageError> {
         let paths = self.deps.iter().chain(self.outs.iter().map(|out| &out.path));
         let mut paths = paths.chain(self.params.iter().map(|dep| &dep.file));
-        let inside = |path: &&String| safe_path(path.strip_prefix("./").unwrap_or(path).trim_end_matches('/'));
+        let inside = |path: &&String| is_safe_path(path.strip_prefix("./").unwrap_or(path).trim_end_matches('/'));
         match paths.find(|path| !inside(path)) {
             Some(path) => Err(StageError::Unsupported(format!(
                 "the stage `{STAGE}` names `{path}`, which is not a path inside the project"
@@ -283,26 +286,26 @@ impl Stage {
 
     /// The command as one text, the lines joined.
     #[must_use]
-    pub fn command(&self) -> String {
+    pub fn command_text(&self) -> String {
         self.cmd.join("\n")
     }
 
     /// The error for a parameter that is not in the one file that is read here; another of `vars` may have it.
-    fn unfilled(&self, error: Unfillable, is_there: bool) -> StageError {
+    fn unfilled_error(&self, error: InterpolateError, file_exists: bool) -> StageError {
         let file = self.params_file().to_owned();
         match error {
-            Unfillable::Odd(message) => StageError::Unsupported(message),
-            Unfillable::Undefined(key) if !is_there => StageError::NoParamsFile { file, key },
-            Unfillable::Undefined(key) if key.starts_with(SECTION) => StageError::Unfilled { file, key },
-            Unfillable::Undefined(key) => StageError::Unsupported(format!("nothing defines `${{{key}}}`")),
+            InterpolateError::Unsupported(message) => StageError::Unsupported(message),
+            InterpolateError::Undefined(key) if !file_exists => StageError::NoParamsFile { file, key },
+            InterpolateError::Undefined(key) if key.starts_with(SECTION) => StageError::Unfilled { file, key },
+            InterpolateError::Undefined(key) => StageError::Unsupported(format!("nothing defines `${{{key}}}`")),
         }
     }
 
     /// Resolves `${…}` from the bytes of [`Stage::params_file`] (`None`: there is no such file).
-    pub fn resolve(&self, params_file: Option<&[u8]>) -> Result<Resolved, StageError> {
+    pub fn resolve_with(&self, params_file: Option<&[u8]>) -> Result<ResolvedStage, StageError> {
         let values = match params_file {
-            Some(bytes) => formats::load(self.params_file(), bytes)?,
-            None => Value::Map(Vec::new()),
+            Some(bytes) => formats::load_params(self.params_file(), bytes)?,
+            None => ParamsValue::Map(Vec::new()),
         };
         let fill = |text: &String| {
             if text.contains("${") && !self.fills_in_from(self.params_file()) {
@@ -311,7 +314,7 @@ impl Stage {
                     "`{text}` is filled in from {PARAMS_FILE}, not from {file}"
                 )));
             }
-            interpolate(text, &values).map_err(|error| self.unfilled(error, params_file.is_some()))
+            interpolate_text(text, &values).map_err(|error| self.unfilled_error(error, params_file.is_some()))
         };
         let stage = Self {
             cmd: self.cmd.iter().map(fill).collect::<Result<_, _>>()?,
@@ -328,30 +331,30 @@ impl Stage {
             outs: self
                 .outs
                 .iter()
-                .map(|out| Ok(Out { path: fill(&out.path)?, ..out.clone() }))
+                .map(|out| Ok(StageOut { path: fill(&out.path)?, ..out.clone() }))
                 .collect::<Result<_, StageError>>()?,
             frozen: self.frozen,
             vars: self.vars.clone(),
         };
-        let text = |key: &str| values.at(key).filter(|v| **v != Value::Null);
+        let text = |key: &str| values.at_path(key).filter(|v| **v != ParamsValue::Null);
         let out_dir = match text(OUT_DIR) {
-            Some(Value::Str(dir)) => dir.trim_end_matches('/').to_owned(),
+            Some(ParamsValue::Str(dir)) => dir.trim_end_matches('/').to_owned(),
             Some(other) => return Err(StageError::Unsupported(format!("{OUT_DIR} is {other}, not a path"))),
             None => DEFAULT_OUT_DIR.to_owned(),
         };
-        if let Some(why) = names::refused(&out_dir) {
+        if let Some(why) = names::find_refused(&out_dir) {
             return Err(StageError::Misplaced { out_dir, why });
         }
         if !stage.outs.iter().any(|out| out.path.trim_end_matches('/') == out_dir) {
             return Err(StageError::Unsupported(format!("the stage `{STAGE}` has no output `{out_dir}`")));
         }
-        stage.stays_inside()?;
+        stage.refuse_outside_paths()?;
         let run_dir = match text(RUN_DIR) {
-            Some(Value::Str(dir)) => is_selection(dir).then(|| dir.clone()),
+            Some(ParamsValue::Str(dir)) => is_selection(dir).then(|| dir.clone()),
             Some(other) => return Err(StageError::Unsupported(format!("{RUN_DIR} is {other}, not a path"))),
             None => None,
         };
-        Ok(Resolved { stage, out_dir, run_dir, values })
+        Ok(ResolvedStage { stage, out_dir, run_dir, values })
     }
 }
 
@@ -363,7 +366,7 @@ pub fn is_selection(run_dir: &str) -> bool {
 }
 
 /// An error where a part of the pipeline does not stand there in so many words.
-fn clear(node: &Node, depth: usize) -> Result<(), StageError> {
+fn refuse_unclear(node: &YamlNode, depth: usize) -> Result<(), StageError> {
     match node.first_unclear(depth) {
         Some((line, message)) => Err(StageError::Shape { line, message: message.to_owned() }),
         None => Ok(()),
@@ -371,45 +374,51 @@ fn clear(node: &Node, depth: usize) -> Result<(), StageError> {
 }
 
 /// A scalar that is text to DVC too: no number, no date.
-fn text(node: &Node) -> Option<String> {
+fn node_text(node: &YamlNode) -> Option<String> {
     match node.to_value() {
-        Some(Value::Str(text)) => Some(text),
+        Some(ParamsValue::Str(text)) => Some(text),
         _ => None,
     }
 }
 
-fn texts(node: &Node) -> Option<Vec<String>> {
+fn node_texts(node: &YamlNode) -> Option<Vec<String>> {
     match node.items() {
-        Some(items) => items.iter().map(text).collect(),
-        None => Some(vec![text(node)?]),
+        Some(items) => items.iter().map(node_text).collect(),
+        None => Some(vec![node_text(node)?]),
     }
 }
 
-fn out(node: &Node, kind: OutKind) -> Option<Out> {
+fn parse_out(node: &YamlNode, kind: OutKind) -> Option<StageOut> {
     let Some(entries) = node.entries() else {
-        return Some(Out { path: text(node)?, kind, cache: true, persist: false, remote: None });
+        return Some(StageOut { path: node_text(node)?, kind, cache: true, persist: false, remote: None });
     };
     let [(path, flags)] = entries else { return None };
     flags.entries()?;
-    let flag = |key: &str, default: bool| match flags.get(key).map(Node::to_value) {
+    let flag = |key: &str, default: bool| match flags.get(key).map(YamlNode::to_value) {
         None => Some(default),
-        Some(Some(Value::Bool(value))) => Some(value),
+        Some(Some(ParamsValue::Bool(value))) => Some(value),
         Some(_) => None,
     };
     let remote = match flags.get("remote") {
         None => None,
-        Some(node) => Some(text(node)?.to_lowercase()),
+        Some(node) => Some(node_text(node)?.to_lowercase()),
     };
-    Some(Out { path: text(path)?, kind, cache: flag("cache", true)?, persist: flag("persist", false)?, remote })
+    Some(StageOut {
+        path: node_text(path)?,
+        kind,
+        cache: flag("cache", true)?,
+        persist: flag("persist", false)?,
+        remote,
+    })
 }
 
-fn params_deps(node: &Node) -> Option<Vec<ParamsDep>> {
-    if let Some(key) = text(node) {
+fn parse_params_deps(node: &YamlNode) -> Option<Vec<ParamsDep>> {
+    if let Some(key) = node_text(node) {
         return Some(vec![ParamsDep { file: PARAMS_FILE.to_owned(), keys: vec![key] }]);
     }
-    let dep = |(file, keys): &(Node, Node)| {
-        let keys = if keys.is_null() { Vec::new() } else { texts(keys)? };
-        Some(ParamsDep { file: text(file)?, keys })
+    let dep = |(file, keys): &(YamlNode, YamlNode)| {
+        let keys = if keys.is_null() { Vec::new() } else { node_texts(keys)? };
+        Some(ParamsDep { file: node_text(file)?, keys })
     };
     node.entries()?.iter().map(dep).collect()
 }

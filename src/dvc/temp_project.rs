@@ -8,11 +8,11 @@
 use std::path::{Path, PathBuf};
 
 use crate::dvc::hash::DataVersion;
-use crate::dvc::settings::{Settings, SettingsError};
+use crate::dvc::settings::{DvcSettings, SettingsError};
 use crate::formats::ini;
-use crate::formats::ini::Setting;
-use crate::support::aside::{TEMP, passing_dir};
-use crate::support::beneath::Root;
+use crate::formats::ini::IniSetting;
+use crate::support::aside::{TEMP_PREFIX, project_temp_dir};
+use crate::support::beneath::RootDir;
 use crate::support::fs::{At, FsError};
 use crate::support::{fs, limits};
 
@@ -30,41 +30,41 @@ const PATH_KEYS: &[&str] = &[
 
 /// The passing project.
 #[derive(Debug)]
-pub struct Scratch {
+pub struct TempDvcProject {
     dir: tempfile::TempDir,
 }
 
-impl Scratch {
+impl TempDvcProject {
     /// A project with the settings of the one at `root`: its cache, its remotes, the remote that its dataset goes to.
-    pub fn new(root: &Path, effective: &Settings) -> Result<Self, SettingsError> {
-        let parent = passing_dir(root)?;
+    pub fn new(root: &Path, effective: &DvcSettings) -> Result<Self, SettingsError> {
+        let parent = project_temp_dir(root)?;
         remove_stale(&parent);
         let dir = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&parent).at("write in", &parent)?;
-        let own = dir.path().join(".dvc");
-        fs::create_dir_all(&own)?;
+        let dvc_dir = dir.path().join(".dvc");
+        fs::create_dir_all(&dvc_dir)?;
         for name in ["config", "config.local"] {
-            let Some(mut settings) = anchored(root, name)? else { continue };
-            let ours = |s: &Setting| {
-                let ours = [("core", "no_scm"), ("core", "autostage"), ("core", "remote"), ("cache", "dir")];
-                ours.contains(&(s.section.as_str(), s.key.as_str()))
+            let Some(mut settings) = read_anchored_settings(root, name)? else { continue };
+            let is_overridden = |s: &IniSetting| {
+                let is_overridden = [("core", "no_scm"), ("core", "autostage"), ("core", "remote"), ("cache", "dir")];
+                is_overridden.contains(&(s.section.as_str(), s.key.as_str()))
             };
-            settings.retain(|s| !ours(s));
-            fs::write_atomic(&own.join(name), ini::write(&settings).as_bytes())?;
+            settings.retain(|s| !is_overridden(s));
+            fs::write_atomic(&dvc_dir.join(name), ini::write_settings(&settings).as_bytes())?;
         }
-        let setting = |section: &str, key: &str, value: &str| Setting {
+        let setting = |section: &str, key: &str, value: &str| IniSetting {
             section: section.into(),
             key: key.into(),
             values: vec![value.into()],
         };
-        let local = own.join("config.local");
+        let local = dvc_dir.join("config.local");
         let text = fs::read_optional(&local)?.unwrap_or_default();
         let mut settings = ini::parse(&text).map_err(|error| SettingsError::Syntax { path: local.clone(), error })?;
         settings.push(setting("core", "no_scm", "true"));
         settings.push(setting("cache", "dir", &effective.cache_dir.to_string_lossy()));
-        if let Some(remote) = &effective.default_remote {
+        if let Some(remote) = &effective.default_remote_name {
             settings.push(setting("core", "remote", remote));
         }
-        fs::write_atomic(&local, ini::write(&settings).as_bytes())?;
+        fs::write_atomic(&local, ini::write_settings(&settings).as_bytes())?;
         Ok(Self { dir })
     }
 
@@ -75,8 +75,8 @@ impl Scratch {
     }
 
     /// Tracks a data version, as the directory of this name in the project.
-    pub fn add(&self, version: DataVersion) -> Result<String, FsError> {
-        let name = format!("v-{}", version.oid());
+    pub fn add_version(&self, version: DataVersion) -> Result<String, FsError> {
+        let name = format!("v-{}", version.hash());
         let text = format!("outs:\n- md5: {version}\n  hash: md5\n  path: {name}\n");
         fs::write_atomic(&self.root().join(format!("{name}.dvc")), text.as_bytes())?;
         Ok(name)
@@ -85,14 +85,14 @@ impl Scratch {
 
 /// The settings of one of a project's files, `config` or `config.local`, the paths of its remotes made absolute; `None` where
 /// there is no such file.
-pub fn anchored(root: &Path, name: &str) -> Result<Option<Vec<Setting>>, SettingsError> {
+pub fn read_anchored_settings(root: &Path, name: &str) -> Result<Option<Vec<IniSetting>>, SettingsError> {
     let dir = root.join(".dvc");
-    let Some(bytes) = Root::at(root).read(Path::new(".dvc").join(name), limits::TEXT)? else { return Ok(None) };
+    let Some(bytes) = RootDir::new(root).read(Path::new(".dvc").join(name), limits::TEXT)? else { return Ok(None) };
     let mut settings = ini::parse(&bytes).map_err(|error| SettingsError::Syntax { path: dir.join(name), error })?;
     for setting in &mut settings {
-        if setting.named("remote").is_some() && PATH_KEYS.contains(&setting.key.as_str()) {
+        if setting.name_in_section("remote").is_some() && PATH_KEYS.contains(&setting.key.as_str()) {
             for value in &mut setting.values {
-                *value = absolute(&dir, value);
+                *value = absolute_value(&dir, value);
             }
         }
     }
@@ -102,7 +102,7 @@ pub fn anchored(root: &Path, name: &str) -> Result<Option<Vec<Setting>>, Setting
 const PREFIX: &str = "capture-hook-scratch-";
 
 /// A value that DVC would read relative to the config's directory, made absolute. Addresses and `~` stay.
-fn absolute(dir: &Path, value: &str) -> String {
+fn absolute_value(dir: &Path, value: &str) -> String {
     let address =
         value.find("://").is_some_and(|at| value[..at].chars().all(|c| c.is_alphanumeric() || "_+".contains(c)));
     if address || value.starts_with('~') || Path::new(value).is_absolute() {
@@ -120,7 +120,7 @@ fn remove_stale(parent: &Path) {
         .flatten()
         .filter(|entry| {
             let name = entry.file_name().to_string_lossy().into_owned();
-            [TEMP, "capture-hook-"].iter().any(|prefix| name.starts_with(prefix))
+            [TEMP_PREFIX, "capture-hook-"].iter().any(|prefix| name.starts_with(prefix))
         })
         .filter(|entry| {
             let time = entry.metadata().and_then(|meta| meta.modified());

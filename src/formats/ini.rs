@@ -7,7 +7,7 @@
 
 use std::collections::HashSet;
 
-use crate::support::plain_text::{first_odd, too_much};
+use crate::support::plain_text::{first_odd, too_much_to_read};
 
 /// A line that is not understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,7 +21,7 @@ pub struct IniError {
 
 /// One setting: `[section]`, `key = value`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Setting {
+pub struct IniSetting {
     /// The section's name, lower case, without quotes: `core`, `remote "storage"`.
     pub section: String,
     /// The key, lower case.
@@ -30,31 +30,31 @@ pub struct Setting {
     pub values: Vec<String>,
 }
 
-impl Setting {
+impl IniSetting {
     /// The value as one text, a list joined by commas.
     #[must_use]
-    pub fn text(&self) -> String {
+    pub fn joined_values(&self) -> String {
         self.values.join(",")
     }
 
     /// The name in a section `kind "name"`.
     #[must_use]
-    pub fn named(&self, kind: &str) -> Option<&str> {
+    pub fn name_in_section(&self, kind: &str) -> Option<&str> {
         name_of(&self.section, kind)
     }
 }
 
 /// The kinds of sections that have names.
-const NAMED: [&str; 3] = ["remote", "machine", "db"];
+const NAMED_SECTIONS: [&str; 3] = ["remote", "machine", "db"];
 
 fn name_of<'a>(section: &'a str, kind: &str) -> Option<&'a str> {
     section.trim().strip_prefix(kind)?.trim_start().strip_prefix('"')?.strip_suffix('"')
 }
 
 /// The settings of a file, in its order.
-pub fn parse(bytes: &[u8]) -> Result<Vec<Setting>, IniError> {
+pub fn parse(bytes: &[u8]) -> Result<Vec<IniSetting>, IniError> {
     let at_line = |line: usize, message: String| IniError { line, message };
-    if let Some(why) = too_much(bytes) {
+    if let Some(why) = too_much_to_read(bytes) {
         return Err(at_line(1, why));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {
@@ -85,18 +85,18 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<Setting>, IniError> {
         }
         let (key, value) = split_key(line).ok_or_else(|| fail("neither a section nor a setting"))?;
         let key = key.to_lowercase();
-        let values = values(value).ok_or_else(|| fail("a value is not understood"))?;
+        let values = parse_values(value).ok_or_else(|| fail("a value is not understood"))?;
         if !keys.insert((section.clone(), key.clone())) {
             return Err(fail("a setting that is there already"));
         }
-        out.push(Setting { section: section.clone(), key, values });
+        out.push(IniSetting { section: section.clone(), key, values });
     }
     Ok(out)
 }
 
 /// Settings as text that `configobj` reads back as the same settings.
 #[must_use]
-pub fn write(settings: &[Setting]) -> String {
+pub fn write_settings(settings: &[IniSetting]) -> String {
     let mut sections: Vec<&str> = Vec::new();
     for setting in settings {
         if !sections.contains(&setting.section.as_str()) {
@@ -105,24 +105,24 @@ pub fn write(settings: &[Setting]) -> String {
     }
     let mut out = String::new();
     for section in sections {
-        out.push_str(&format!("[{}]\n", quoted(section)));
+        out.push_str(&format!("[{}]\n", quote_value(section)));
         for setting in settings.iter().filter(|s| s.section == section) {
-            let values: Vec<String> = setting.values.iter().map(|v| quoted(v)).collect();
-            out.push_str(&format!("    {} = {}\n", quoted(&setting.key), values.join(", ")));
+            let values: Vec<String> = setting.values.iter().map(|v| quote_value(v)).collect();
+            out.push_str(&format!("    {} = {}\n", quote_value(&setting.key), values.join(", ")));
         }
     }
     out
 }
 
 /// A text that can be written in quotes of one kind or the other.
-fn quotable(text: &str) -> bool {
+fn is_quotable(text: &str) -> bool {
     !(text.contains('"') && text.contains('\''))
 }
 
 /// A text with one setting (section, key, value) added, with a comment above it, and every line that was there kept.
 #[must_use]
-pub fn with_setting(text: &str, (section, key, value): (&str, &str, &str), comment: &str) -> String {
-    let setting = format!("    {comment}\n    {key} = {}\n", quoted(value));
+pub fn add_setting(text: &str, (section, key, value): (&str, &str, &str), comment: &str) -> String {
+    let setting = format!("    {comment}\n    {key} = {}\n", quote_value(value));
     let is_header = |line: &str| {
         let name = line.trim().strip_prefix('[').and_then(section_name);
         name.is_some_and(|name| name == section)
@@ -146,7 +146,7 @@ pub fn with_setting(text: &str, (section, key, value): (&str, &str, &str), comme
 }
 
 /// A value as `configobj` reads it back.
-fn quoted(text: &str) -> String {
+fn quote_value(text: &str) -> String {
     if text.contains('"') { format!("'{text}'") } else { format!("\"{text}\"") }
 }
 
@@ -161,11 +161,11 @@ fn section_name(rest: &str) -> Option<String> {
         }
     };
     let after = after.trim_start().strip_prefix(']')?.trim_start();
-    if name.trim().is_empty() || !quotable(name) || !(after.is_empty() || after.starts_with('#')) {
+    if name.trim().is_empty() || !is_quotable(name) || !(after.is_empty() || after.starts_with('#')) {
         return None;
     }
     let name = name.to_lowercase();
-    match NAMED.iter().find(|kind| name.trim().starts_with(**kind)) {
+    match NAMED_SECTIONS.iter().find(|kind| name.trim().starts_with(**kind)) {
         // DVC takes any spaces around the kind; one spelling stands for all. A kind alone would take the place of all.
         Some(kind) => Some(format!("{kind} \"{}\"", name_of(&name, kind)?)),
         None => Some(name),
@@ -183,10 +183,10 @@ fn split_key(line: &str) -> Option<(&str, &str)> {
             (key.trim_end(), rest)
         }
     };
-    (!key.is_empty() && quotable(key)).then(|| (key, rest.trim()))
+    (!key.is_empty() && is_quotable(key)).then(|| (key, rest.trim()))
 }
 
-fn values(text: &str) -> Option<Vec<String>> {
+fn parse_values(text: &str) -> Option<Vec<String>> {
     if text.starts_with("'''") || text.starts_with("\"\"\"") || text.contains("%(") {
         return None;
     }
@@ -223,11 +223,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_dvc_writes_is_read() {
+    fn settings_written_by_dvc_are_read() {
         let text = "[core]\n    remote = Storage # mine\n    autostage = true\n['remote \"storage\"']\n    url = ../x\n\
                     [cache]\ntype = \"hardlink,symlink\"\nother = a, 'b # c'\nempty =\n";
         let settings = parse(text.as_bytes()).unwrap();
-        let rows: Vec<_> = settings.iter().map(|s| (s.section.as_str(), s.key.as_str(), s.text())).collect();
+        let rows: Vec<_> = settings.iter().map(|s| (s.section.as_str(), s.key.as_str(), s.joined_values())).collect();
         assert_eq!(
             rows,
             [
@@ -243,16 +243,18 @@ mod tests {
 
     #[test]
     fn a_setting_is_added_to_its_section() {
-        let with = |text: &str| with_setting(text, ("cache", "dir", "../a b"), "# why");
+        let with = |text: &str| add_setting(text, ("cache", "dir", "../a b"), "# why");
         let line = "    # why\n    dir = \"../a b\"\n";
         assert_eq!(with(""), format!("[cache]\n{line}"));
         assert_eq!(with("[core]\n    a = 1"), format!("[core]\n    a = 1\n[cache]\n{line}"));
         assert_eq!(with("[ 'cache' ] # x\ntype = copy\n"), format!("[ 'cache' ] # x\n{line}type = copy\n"));
-        assert!(parse(with("[cache]\ntype = copy\n").as_bytes()).unwrap().iter().any(|s| s.text() == "../a b"));
+        assert!(
+            parse(with("[cache]\ntype = copy\n").as_bytes()).unwrap().iter().any(|s| s.joined_values() == "../a b")
+        );
     }
 
     #[test]
-    fn what_is_not_understood_says_where() {
+    fn errors_name_their_line() {
         for (text, line) in [
             ("[a]\n[[x]]\n", 2),
             ("a = 1\n[x]\n", 1),

@@ -9,12 +9,12 @@ pub mod value;
 pub mod yaml;
 pub mod yaml_scalar;
 
-pub use value::Value;
+pub use value::ParamsValue;
 
 use crate::error::ExitKind::Setup;
 use crate::error::{Explain, Explanation};
-use crate::support::plain_text::{first_odd, too_much};
-use crate::support::process::quoted;
+use crate::support::plain_text::{first_odd, too_much_to_read};
+use crate::support::process::shell_quote;
 
 /// A params file that cannot be read, or not edited.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,7 +29,7 @@ pub enum ParamsError {
     },
     /// The file is not what its name says, or holds what is not read here.
     #[error("{file}:{line}: {message}")]
-    NotRead {
+    Invalid {
         /// The file, as the caller named it.
         file: String,
         /// Line from 1.
@@ -55,21 +55,21 @@ impl Explain for ParamsError {
     fn explain(&self) -> Explanation {
         match self {
             Self::Conflict { file, .. } => {
-                Setup.code("merge_conflict").hint(format!("resolve it, then `git add {}`", quoted(file)))
+                Setup.code("merge_conflict").hint(format!("resolve it, then `git add {}`", shell_quote(file)))
             }
             // Git's filters are not asked: the hooks read what a commit holds.
             Self::NotText { .. } => Setup.code("invalid_params").hint(
                 "an encrypted file must be unlocked here, and hooks read what git holds of it: keep `ingest_capture` in a \
                  file that is not encrypted, and name that one in dvc.yaml (`vars`, and `params` of the stage)",
             ),
-            Self::NotRead { .. } | Self::Format { .. } => Setup.code("invalid_params"),
+            Self::Invalid { .. } | Self::Format { .. } => Setup.code("invalid_params"),
         }
     }
 }
 
 /// What kind of params file one is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub enum ParamsFormat {
     /// `.yaml`, `.yml`
     Yaml,
     /// `.toml`
@@ -78,10 +78,10 @@ pub enum Format {
     Json,
 }
 
-impl Format {
+impl ParamsFormat {
     /// The kind that a file's name tells; DVC reads unknown ones as YAML. What an ending is, is as Python's `splitext` has
     /// it: `.json` is a name without one.
-    pub fn of(file: &str) -> Result<Self, ParamsError> {
+    pub fn from_file_name(file: &str) -> Result<Self, ParamsError> {
         let name = file.rsplit('/').next().unwrap_or(file).trim_start_matches('.');
         match name.rsplit_once('.').map(|(_, ext)| ext.to_ascii_lowercase()).as_deref() {
             Some("toml") => Ok(Self::Toml),
@@ -93,38 +93,38 @@ impl Format {
 }
 
 /// The values of a params file. An empty file is an empty mapping. `file` names it in errors and tells its kind.
-pub fn load(file: &str, bytes: &[u8]) -> Result<Value, ParamsError> {
-    let format = Format::of(file)?;
+pub fn load_params(file: &str, bytes: &[u8]) -> Result<ParamsValue, ParamsError> {
+    let format = ParamsFormat::from_file_name(file)?;
     refuse_binary(file, bytes)?;
-    if let Some(line) = yaml::conflict_marker(bytes) {
+    if let Some(line) = yaml::find_conflict_marker(bytes) {
         return Err(ParamsError::Conflict { file: file.to_owned(), line });
     }
-    let fail = |line: usize, message: String| ParamsError::NotRead { file: file.to_owned(), line, message };
+    let invalid = |line: usize, message: String| ParamsError::Invalid { file: file.to_owned(), line, message };
     let value = match format {
-        Format::Yaml => {
-            let root = yaml::document(bytes).map_err(|e| fail(e.line, e.message))?;
-            let Some(root) = root.filter(|root| !root.is_null()) else { return Ok(Value::Map(Vec::new())) };
+        ParamsFormat::Yaml => {
+            let root = yaml::parse_document(bytes).map_err(|e| invalid(e.line, e.message))?;
+            let Some(root) = root.filter(|root| !root.is_null()) else { return Ok(ParamsValue::Map(Vec::new())) };
             if let Some((key, line)) = root.duplicate_key() {
-                return Err(fail(line, format!("`{key}` is written twice")));
+                return Err(invalid(line, format!("`{key}` is written twice")));
             }
-            value::lenient(&root)
+            value::from_yaml(&root)
         }
-        Format::Toml => {
-            let text = checked_text(bytes).map_err(|(line, message)| fail(line, message))?;
+        ParamsFormat::Toml => {
+            let text = checked_text(bytes).map_err(|(line, message)| invalid(line, message))?;
             let table: toml_edit::DocumentMut = text.parse().map_err(|e: toml_edit::TomlError| {
                 let before = e.span().and_then(|s| text.get(..s.start)).unwrap_or_default();
-                fail(before.matches('\n').count() + 1, e.message().trim().to_owned())
+                invalid(before.matches('\n').count() + 1, e.message().trim().to_owned())
             })?;
             value::from_toml(table.as_item())
         }
-        Format::Json => {
-            let text = checked_text(bytes).map_err(|(line, message)| fail(line, message))?;
-            value::from_json(&json(text).map_err(|(line, message)| fail(line, message))?)
+        ParamsFormat::Json => {
+            let text = checked_text(bytes).map_err(|(line, message)| invalid(line, message))?;
+            value::from_json(&parse_json(text).map_err(|(line, message)| invalid(line, message))?)
         }
     };
     match value {
-        Value::Map(_) => Ok(value),
-        _ => Err(fail(1, "not a mapping".into())),
+        ParamsValue::Map(_) => Ok(value),
+        _ => Err(invalid(1, "not a mapping".into())),
     }
 }
 
@@ -137,7 +137,7 @@ fn refuse_binary(file: &str, bytes: &[u8]) -> Result<(), ParamsError> {
 
 /// The text of a params file in TOML or JSON, or the line and the reason why it is not read.
 fn checked_text(bytes: &[u8]) -> Result<&str, (usize, String)> {
-    if let Some(why) = too_much(bytes) {
+    if let Some(why) = too_much_to_read(bytes) {
         return Err((1, why));
     }
     let text =
@@ -149,7 +149,7 @@ fn checked_text(bytes: &[u8]) -> Result<&str, (usize, String)> {
 }
 
 /// JSON as DVC reads it, with Python's `json`.
-fn json(text: &str) -> Result<crate::formats::json::Value, (usize, String)> {
+fn parse_json(text: &str) -> Result<crate::formats::json::JsonValue, (usize, String)> {
     crate::formats::json::parse(text.as_bytes()).map_err(|e| (line_at(text.as_bytes(), e.offset), e.reason.to_string()))
 }
 

@@ -1,17 +1,17 @@
 //! A parameter's value, whatever file it came from, and how a plain YAML scalar becomes one.
 //!
-//! DVC reads YAML with ruamel.yaml under YAML 1.2; [`Value::from_plain`] resolves as that does
+//! DVC reads YAML with ruamel.yaml under YAML 1.2; [`ParamsValue::from_plain`] resolves as that does
 //! (`ruamel/yaml/resolver.py`, `implicit_resolvers`). What it reads as a date, or what cannot be told for certain, gives
 //! `None`: the caller says that it does not understand it. Where a mapping takes in entries that are not resolved here (a
-//! merge `<<`, a key that is an alias), a key that it does not write itself is [`Value::Unread`], never absent.
+//! merge `<<`, a key that is an alias), a key that it does not write itself is [`ParamsValue::Unresolved`], never absent.
 
 use std::fmt;
 
-use crate::formats::yaml::{Kind, MERGE, Node};
+use crate::formats::yaml::{MERGE_KEY, NodeKind, YamlNode};
 
 /// A value in a params file or in `dvc.lock`.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Value {
+pub enum ParamsValue {
     /// `null`, `~`, nothing.
     Null,
     /// `true`, `false`.
@@ -23,14 +23,14 @@ pub enum Value {
     /// Text.
     Str(String),
     /// A list.
-    List(Vec<Value>),
+    List(Vec<ParamsValue>),
     /// A mapping, in the file's order.
-    Map(Vec<(String, Value)>),
+    Map(Vec<(String, ParamsValue)>),
     /// Something that is not resolved here: a date, an alias, a tag, a number out of range.
-    Unread,
+    Unresolved,
 }
 
-impl Value {
+impl ParamsValue {
     /// The text, where the value is text.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
@@ -51,20 +51,20 @@ impl Value {
 
     /// The value of a key of a mapping; unread where the mapping, or a part of it, is.
     #[must_use]
-    pub fn get(&self, key: &str) -> Option<&Value> {
+    pub fn get(&self, key: &str) -> Option<&ParamsValue> {
         match self {
             Self::Map(entries) => {
                 let written = entries.iter().find(|(k, _)| k == key);
-                written.or_else(|| entries.iter().find(|(k, _)| k == MERGE)).map(|(_, v)| v)
+                written.or_else(|| entries.iter().find(|(k, _)| k == MERGE_KEY)).map(|(_, v)| v)
             }
-            Self::Unread => Some(self),
+            Self::Unresolved => Some(self),
             _ => None,
         }
     }
 
     /// The value at a dotted path of keys, as DVC names parameters.
     #[must_use]
-    pub fn at(&self, dotted: &str) -> Option<&Value> {
+    pub fn at_path(&self, dotted: &str) -> Option<&ParamsValue> {
         dotted.split('.').try_fold(self, |value, key| value.get(key))
     }
 
@@ -91,62 +91,65 @@ impl Value {
     }
 }
 
-/// The value of a YAML tree; what [`Node::to_value`] does not resolve is [`Value::Unread`] in its place.
+/// The value of a YAML tree; what [`YamlNode::to_value`] does not resolve is [`ParamsValue::Unresolved`] in its place.
 #[must_use]
-pub fn lenient(node: &Node) -> Value {
+pub fn from_yaml(node: &YamlNode) -> ParamsValue {
     match &node.kind {
-        Kind::Sequence(items) if node.tag.is_none() => Value::List(items.iter().map(lenient).collect()),
-        Kind::Mapping(entries) if node.tag.is_none() => {
-            let entry = |(key, value): &(Node, Node)| match key.key_text() {
-                Some(text) => (text.to_owned(), lenient(value)),
-                None => (MERGE.to_owned(), Value::Unread),
+        NodeKind::Sequence(items) if node.tag.is_none() => ParamsValue::List(items.iter().map(from_yaml).collect()),
+        NodeKind::Mapping(entries) if node.tag.is_none() => {
+            let entry = |(key, value): &(YamlNode, YamlNode)| match key.key_text() {
+                Some(text) => (text.to_owned(), from_yaml(value)),
+                None => (MERGE_KEY.to_owned(), ParamsValue::Unresolved),
             };
-            Value::Map(entries.iter().map(entry).collect())
+            ParamsValue::Map(entries.iter().map(entry).collect())
         }
-        _ => node.to_value().unwrap_or(Value::Unread),
+        _ => node.to_value().unwrap_or(ParamsValue::Unresolved),
     }
 }
 
 /// The value of a TOML item.
 #[must_use]
-pub fn from_toml(item: &toml_edit::Item) -> Value {
+pub fn from_toml(item: &toml_edit::Item) -> ParamsValue {
     use toml_edit::{Item, Value as Toml};
-    fn value(toml: &Toml) -> Value {
+    fn value(toml: &Toml) -> ParamsValue {
         match toml {
-            Toml::String(text) => Value::Str(text.value().clone()),
-            Toml::Integer(n) => Value::Int((*n.value()).into()),
-            Toml::Float(x) => Value::Float(*x.value()),
-            Toml::Boolean(b) => Value::Bool(*b.value()),
-            Toml::Datetime(_) => Value::Unread,
-            Toml::Array(items) => Value::List(items.iter().map(value).collect()),
-            Toml::InlineTable(table) => Value::Map(table.iter().map(|(k, v)| (k.to_owned(), value(v))).collect()),
+            Toml::String(text) => ParamsValue::Str(text.value().clone()),
+            Toml::Integer(n) => ParamsValue::Int((*n.value()).into()),
+            Toml::Float(x) => ParamsValue::Float(*x.value()),
+            Toml::Boolean(b) => ParamsValue::Bool(*b.value()),
+            Toml::Datetime(_) => ParamsValue::Unresolved,
+            Toml::Array(items) => ParamsValue::List(items.iter().map(value).collect()),
+            Toml::InlineTable(table) => ParamsValue::Map(table.iter().map(|(k, v)| (k.to_owned(), value(v))).collect()),
         }
     }
     match item {
-        Item::None => Value::Null,
+        Item::None => ParamsValue::Null,
         Item::Value(toml) => value(toml),
-        Item::Table(table) => Value::Map(table.iter().map(|(k, v)| (k.to_owned(), from_toml(v))).collect()),
-        Item::ArrayOfTables(tables) => Value::List(
-            tables.iter().map(|t| Value::Map(t.iter().map(|(k, v)| (k.to_owned(), from_toml(v))).collect())).collect(),
+        Item::Table(table) => ParamsValue::Map(table.iter().map(|(k, v)| (k.to_owned(), from_toml(v))).collect()),
+        Item::ArrayOfTables(tables) => ParamsValue::List(
+            tables
+                .iter()
+                .map(|t| ParamsValue::Map(t.iter().map(|(k, v)| (k.to_owned(), from_toml(v))).collect()))
+                .collect(),
         ),
     }
 }
 
 /// The value of a JSON text.
 #[must_use]
-pub fn from_json(json: &super::json::Value) -> Value {
-    use crate::formats::json::{Text, Value as Json};
+pub fn from_json(json: &super::json::JsonValue) -> ParamsValue {
+    use crate::formats::json::{JsonText, JsonValue as Json};
     match json {
-        Json::Null => Value::Null,
-        Json::Bool(b) => Value::Bool(*b),
-        Json::Int(n) => Value::Int((*n).into()),
-        Json::BigInt(digits) => digits.parse().map_or(Value::Unread, Value::Int),
-        Json::Float(x) => Value::Float(*x),
-        Json::Text(text) => text.as_str().map_or(Value::Unread, |text| Value::Str(text.to_owned())),
-        Json::Array(items) => Value::List(items.iter().map(from_json).collect()),
+        Json::Null => ParamsValue::Null,
+        Json::Bool(b) => ParamsValue::Bool(*b),
+        Json::Int(n) => ParamsValue::Int((*n).into()),
+        Json::BigInt(digits) => digits.parse().map_or(ParamsValue::Unresolved, ParamsValue::Int),
+        Json::Float(x) => ParamsValue::Float(*x),
+        Json::Text(text) => text.as_str().map_or(ParamsValue::Unresolved, |text| ParamsValue::Str(text.to_owned())),
+        Json::Array(items) => ParamsValue::List(items.iter().map(from_json).collect()),
         Json::Object(map) => {
-            let entry = |(key, value): (&Text, &Json)| Some((key.as_str()?.to_owned(), from_json(value)));
-            Value::Map(map.iter().filter_map(entry).collect())
+            let entry = |(key, value): (&JsonText, &Json)| Some((key.as_str()?.to_owned(), from_json(value)));
+            ParamsValue::Map(map.iter().filter_map(entry).collect())
         }
     }
 }
@@ -222,7 +225,7 @@ fn looks_like_date(text: &str) -> bool {
         && bytes.iter().all(|b| b.is_ascii_digit() || b"-:.TtZ+ \t".contains(b))
 }
 
-impl fmt::Display for Value {
+impl fmt::Display for ParamsValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Null => f.write_str("null"),
@@ -232,7 +235,7 @@ impl fmt::Display for Value {
             Self::Str(text) => f.write_str(text),
             Self::List(_) => f.write_str("a list"),
             Self::Map(_) => f.write_str("a mapping"),
-            Self::Unread => f.write_str("something that only DVC reads"),
+            Self::Unresolved => f.write_str("something that only DVC reads"),
         }
     }
 }
@@ -244,26 +247,26 @@ mod tests {
     #[test]
     fn plain_scalars_mean_what_ruamel_reads() {
         let cases = [
-            ("0042", Some(Value::Int(42))),
-            ("0o17", Some(Value::Int(15))),
-            ("1_000", Some(Value::Int(1000))),
-            ("1e5", Some(Value::Float(1e5))),
-            ("1_0.e+5", Some(Value::Float(1e6))),
-            (".5e3", Some(Value::Str(".5e3".into()))),
-            ("-.5e-3", Some(Value::Float(-0.5e-3))),
-            ("+.nan", Some(Value::Str("+.nan".into()))),
-            ("1e", Some(Value::Str("1e".into()))),
+            ("0042", Some(ParamsValue::Int(42))),
+            ("0o17", Some(ParamsValue::Int(15))),
+            ("1_000", Some(ParamsValue::Int(1000))),
+            ("1e5", Some(ParamsValue::Float(1e5))),
+            ("1_0.e+5", Some(ParamsValue::Float(1e6))),
+            (".5e3", Some(ParamsValue::Str(".5e3".into()))),
+            ("-.5e-3", Some(ParamsValue::Float(-0.5e-3))),
+            ("+.nan", Some(ParamsValue::Str("+.nan".into()))),
+            ("1e", Some(ParamsValue::Str("1e".into()))),
             ("._", None),
-            ("yes", Some(Value::Str("yes".into()))),
-            ("13:45", Some(Value::Str("13:45".into()))),
+            ("yes", Some(ParamsValue::Str("yes".into()))),
+            ("13:45", Some(ParamsValue::Str("13:45".into()))),
             ("2026-01-01", None),
-            ("~", Some(Value::Null)),
-            ("a/b", Some(Value::Str("a/b".into()))),
-            ("1.2.3", Some(Value::Str("1.2.3".into()))),
-            ("-", Some(Value::Str("-".into()))),
+            ("~", Some(ParamsValue::Null)),
+            ("a/b", Some(ParamsValue::Str("a/b".into()))),
+            ("1.2.3", Some(ParamsValue::Str("1.2.3".into()))),
+            ("-", Some(ParamsValue::Str("-".into()))),
         ];
-        for (text, want) in cases {
-            assert_eq!(Value::from_plain(text), want, "{text}");
+        for (text, expected) in cases {
+            assert_eq!(ParamsValue::from_plain(text), expected, "{text}");
         }
     }
 }

@@ -5,24 +5,24 @@
 //! size and number of nodes, so that no text from a cloned repository can exhaust the stack or the memory; aliases stay
 //! aliases and are never expanded. Plain scalars resolve as ruamel.yaml, which DVC reads with, resolves them under YAML
 //! 1.2. What the two readers take for different things is refused with its line, in the whole text (characters,
-//! directives) or where it matters ([`Node::first_unclear`]); `tests/it/stranger_readers.rs` compares them.
+//! directives) or where it matters ([`YamlNode::first_unclear`]); `tests/it/stranger_readers.rs` compares them.
 
 mod outside;
 mod places;
 
 use std::ops::Range;
 
-use places::Places;
+use places::ByteOffsets;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
-use crate::formats::value::Value;
+use crate::formats::value::ParamsValue;
 use crate::support::limits;
 use crate::support::plain_text::{first_odd, too_large, too_many};
 
 /// The deepest nesting that is read.
 const MAX_DEPTH: usize = 128;
 /// The key that takes in another mapping's entries.
-pub(crate) const MERGE: &str = "<<";
+pub(crate) const MERGE_KEY: &str = "<<";
 
 /// A text that is not YAML, or that is not read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,7 +36,7 @@ pub struct YamlError {
 
 /// How a scalar is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Style {
+pub enum QuoteStyle {
     /// Without quotes.
     Plain,
     /// `'…'`
@@ -49,27 +49,27 @@ pub enum Style {
 
 /// What a node is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
+pub enum NodeKind {
     /// A scalar, its text unescaped.
     Scalar {
         /// The unescaped text.
         text: String,
         /// How it is written.
-        style: Style,
+        style: QuoteStyle,
     },
     /// A sequence.
-    Sequence(Vec<Node>),
+    Sequence(Vec<YamlNode>),
     /// A mapping, in the text's order, duplicate keys included.
-    Mapping(Vec<(Node, Node)>),
+    Mapping(Vec<(YamlNode, YamlNode)>),
     /// A reference to the node with this anchor.
     Alias(usize),
 }
 
 /// A node and where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Node {
+pub struct YamlNode {
     /// What it is.
-    pub kind: Kind,
+    pub kind: NodeKind,
     /// Its bytes in the text. A flow collection's include the brackets; a block collection's end where its last node
     /// ends. Anchors and tags are not included.
     pub span: Range<usize>,
@@ -83,68 +83,70 @@ pub struct Node {
     pub flow: bool,
 }
 
-impl Node {
+impl YamlNode {
     /// The text of a scalar, whatever type it resolves to.
     #[must_use]
     pub fn text(&self) -> Option<&str> {
         match &self.kind {
-            Kind::Scalar { text, .. } => Some(text),
+            NodeKind::Scalar { text, .. } => Some(text),
             _ => None,
         }
     }
 
     /// The entries of a mapping.
     #[must_use]
-    pub fn entries(&self) -> Option<&[(Node, Node)]> {
+    pub fn entries(&self) -> Option<&[(YamlNode, YamlNode)]> {
         match &self.kind {
-            Kind::Mapping(entries) => Some(entries),
+            NodeKind::Mapping(entries) => Some(entries),
             _ => None,
         }
     }
 
     /// The items of a sequence.
     #[must_use]
-    pub fn items(&self) -> Option<&[Node]> {
+    pub fn items(&self) -> Option<&[YamlNode]> {
         match &self.kind {
-            Kind::Sequence(items) => Some(items),
+            NodeKind::Sequence(items) => Some(items),
             _ => None,
         }
     }
 
     /// The value of a key of a mapping: the first, where the text has several.
     #[must_use]
-    pub fn get(&self, key: &str) -> Option<&Node> {
+    pub fn get(&self, key: &str) -> Option<&YamlNode> {
         self.entries()?.iter().find(|(k, _)| k.text() == Some(key)).map(|(_, v)| v)
     }
 
     /// Whether this is a scalar that stands for nothing: empty, `~`, `null`.
     #[must_use]
     pub fn is_null(&self) -> bool {
-        matches!(self.to_value(), Some(Value::Null))
+        matches!(self.to_value(), Some(ParamsValue::Null))
     }
 
     /// The value, `None` where it holds an alias, a merge key, a tag but `!!str`, or a date, which are not resolved here.
     #[must_use]
-    pub fn to_value(&self) -> Option<Value> {
+    pub fn to_value(&self) -> Option<ParamsValue> {
         const STR: &str = "tag:yaml.org,2002:str";
         match (&self.kind, self.tag.as_deref()) {
-            (Kind::Scalar { text, .. }, Some(STR)) => Some(Value::Str(text.clone())),
-            (_, Some(_)) | (Kind::Alias(_), _) => None,
-            (Kind::Scalar { text, style: Style::Plain }, None) => Value::from_plain(text),
-            (Kind::Scalar { text, .. }, None) => Some(Value::Str(text.clone())),
-            (Kind::Sequence(items), None) => items.iter().map(Node::to_value).collect::<Option<_>>().map(Value::List),
-            (Kind::Mapping(entries), None) => entries
+            (NodeKind::Scalar { text, .. }, Some(STR)) => Some(ParamsValue::Str(text.clone())),
+            (_, Some(_)) | (NodeKind::Alias(_), _) => None,
+            (NodeKind::Scalar { text, style: QuoteStyle::Plain }, None) => ParamsValue::from_plain(text),
+            (NodeKind::Scalar { text, .. }, None) => Some(ParamsValue::Str(text.clone())),
+            (NodeKind::Sequence(items), None) => {
+                items.iter().map(YamlNode::to_value).collect::<Option<_>>().map(ParamsValue::List)
+            }
+            (NodeKind::Mapping(entries), None) => entries
                 .iter()
                 .map(|(key, value)| Some((key.key_text()?.to_owned(), value.to_value()?)))
                 .collect::<Option<_>>()
-                .map(Value::Map),
+                .map(ParamsValue::Map),
         }
     }
 
     /// The text of a key that stands for itself: `None` for an alias, a collection, a tag or the merge key.
     pub(crate) fn key_text(&self) -> Option<&str> {
         match &self.kind {
-            Kind::Scalar { text, .. } if self.tag.is_none() && text != MERGE => Some(text),
+            NodeKind::Scalar { text, .. } if self.tag.is_none() && text != MERGE_KEY => Some(text),
             _ => None,
         }
     }
@@ -156,11 +158,11 @@ impl Node {
         let mut todo = vec![(self, depth)];
         while let Some((node, depth)) = todo.pop() {
             match &node.kind {
-                Kind::Alias(_) => {
+                NodeKind::Alias(_) => {
                     return Some((node.line, "an alias (`*…`) stands where it is not followed; write its value out"));
                 }
                 _ if node.tag.is_some() => return Some((node.line, "a tag (`!…`) is not read here; remove it")),
-                Kind::Mapping(entries) => {
+                NodeKind::Mapping(entries) => {
                     if let Some((key, _)) = entries.iter().find(|(key, _)| key.key_text().is_none()) {
                         return Some((
                             key.line,
@@ -169,10 +171,10 @@ impl Node {
                     }
                     todo.extend(entries.iter().rev().filter(|_| depth > 0).map(|(_, value)| (value, depth - 1)));
                 }
-                Kind::Sequence(items) => {
+                NodeKind::Sequence(items) => {
                     todo.extend(items.iter().rev().filter(|_| depth > 0).map(|item| (item, depth - 1)));
                 }
-                Kind::Scalar { .. } => {}
+                NodeKind::Scalar { .. } => {}
             }
         }
         None
@@ -184,8 +186,8 @@ impl Node {
         let mut todo = vec![self];
         while let Some(node) = todo.pop() {
             match &node.kind {
-                Kind::Sequence(items) => todo.extend(items.iter().rev()),
-                Kind::Mapping(entries) => {
+                NodeKind::Sequence(items) => todo.extend(items.iter().rev()),
+                NodeKind::Mapping(entries) => {
                     let mut seen = std::collections::HashSet::new();
                     for (key, value) in entries {
                         if let Some(text) = key.text()
@@ -196,21 +198,21 @@ impl Node {
                         todo.push(value);
                     }
                 }
-                Kind::Scalar { .. } | Kind::Alias(_) => {}
+                NodeKind::Scalar { .. } | NodeKind::Alias(_) => {}
             }
         }
         None
     }
 }
 
-impl Drop for Node {
+impl Drop for YamlNode {
     /// Takes the tree apart without recursion.
     fn drop(&mut self) {
-        fn children(node: &mut Node, into: &mut Vec<Node>) {
+        fn children(node: &mut YamlNode, into: &mut Vec<YamlNode>) {
             match &mut node.kind {
-                Kind::Sequence(items) => into.append(items),
-                Kind::Mapping(entries) => into.extend(entries.drain(..).flat_map(|(k, v)| [k, v])),
-                Kind::Scalar { .. } | Kind::Alias(_) => {}
+                NodeKind::Sequence(items) => into.append(items),
+                NodeKind::Mapping(entries) => into.extend(entries.drain(..).flat_map(|(k, v)| [k, v])),
+                NodeKind::Scalar { .. } | NodeKind::Alias(_) => {}
             }
         }
         let mut todo = Vec::new();
@@ -223,7 +225,7 @@ impl Drop for Node {
 
 /// The line, from 1, of the first conflict marker that git left in a text.
 #[must_use]
-pub fn conflict_marker(bytes: &[u8]) -> Option<usize> {
+pub fn find_conflict_marker(bytes: &[u8]) -> Option<usize> {
     let marker = |line: &[u8]| {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         [&b"<<<<<<<"[..], b"|||||||", b">>>>>>>"]
@@ -235,35 +237,35 @@ pub fn conflict_marker(bytes: &[u8]) -> Option<usize> {
 
 /// The one document of a text; `None` where the text is empty. A byte order mark at its start is skipped. Several documents
 /// are an error, and so is whatever other readers take for something else: odd characters, directives.
-pub fn document(bytes: &[u8]) -> Result<Option<Node>, YamlError> {
-    document_within(bytes, limits::TEXT, limits::VALUES)
+pub fn parse_document(bytes: &[u8]) -> Result<Option<YamlNode>, YamlError> {
+    parse_document_within(bytes, limits::TEXT, limits::VALUES)
 }
 
 /// The same, of a text of at most so many bytes and values.
-pub fn document_within(bytes: &[u8], most_bytes: u64, most_values: usize) -> Result<Option<Node>, YamlError> {
-    let fail = |line: usize, message: String| YamlError { line, message };
+pub fn parse_document_within(bytes: &[u8], most_bytes: u64, most_values: usize) -> Result<Option<YamlNode>, YamlError> {
+    let error_at = |line: usize, message: String| YamlError { line, message };
     if let Some(why) = too_large(bytes, most_bytes) {
-        return Err(fail(1, why));
+        return Err(error_at(1, why));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let before = &bytes[..error.valid_up_to()];
-        fail(before.iter().filter(|b| **b == b'\n').count() + 1, "not UTF-8".into())
+        error_at(before.iter().filter(|b| **b == b'\n').count() + 1, "not UTF-8".into())
     })?;
     let body = text.strip_prefix('\u{feff}').unwrap_or(text);
     if let Some(odd) = first_odd(body) {
-        return Err(fail(odd.line, odd.to_string()));
+        return Err(error_at(odd.line, odd.to_string()));
     }
     // Readers differ in whether a tab there is text.
     if let Some(at) = body.lines().position(|line| line.contains('\t') && line.trim().is_empty()) {
-        return Err(fail(at + 1, "a tab in an empty line; remove it".into()));
+        return Err(error_at(at + 1, "a tab in an empty line; remove it".into()));
     }
     // A directive changes what plain scalars and tags mean; DVC's reader heeds it.
     if let Some(at) = body.lines().position(|line| line.starts_with('%')) {
-        return Err(fail(at + 1, "a line that begins with `%` (a YAML directive) is not read here".into()));
+        return Err(error_at(at + 1, "a line that begins with `%` (a YAML directive) is not read here".into()));
     }
-    let place = Places::new(body, text.len() - body.len());
-    let mut tree = Tree {
-        place,
+    let offsets = ByteOffsets::new(body, text.len() - body.len());
+    let mut tree = TreeBuilder {
+        offsets,
         open: Vec::new(),
         done: None,
         nodes: 0,
@@ -272,29 +274,29 @@ pub fn document_within(bytes: &[u8], most_bytes: u64, most_values: usize) -> Res
         ends_in_block: false,
     };
     for event in Parser::new_from_str(body) {
-        let (event, span) = event.map_err(|e| fail(e.marker().line().max(1), e.info().to_owned()))?;
-        tree.event(event, span)?;
+        let (event, span) = event.map_err(|e| error_at(e.marker().line().max(1), e.info().to_owned()))?;
+        tree.handle_event(event, span)?;
     }
-    outside::check(text, text.len() - body.len(), &tree.scalars)?;
+    outside::check_outside_scalars(text, text.len() - body.len(), &tree.scalars)?;
     // Readers differ in whether its last line has a break.
     if tree.ends_in_block && !body.ends_with('\n') {
         let message = "the file ends in a block of text without a line break; end its last line, then try again";
-        return Err(fail(body.matches('\n').count() + 1, message.into()));
+        return Err(error_at(body.matches('\n').count() + 1, message.into()));
     }
     Ok(tree.done)
 }
 
 /// A collection that is still being read.
-struct Open {
-    node: Node,
+struct OpenCollection {
+    node: YamlNode,
     /// A mapping's key that waits for its value.
-    key: Option<Node>,
+    key: Option<YamlNode>,
 }
 
-struct Tree<'a> {
-    place: Places<'a>,
-    open: Vec<Open>,
-    done: Option<Node>,
+struct TreeBuilder<'a> {
+    offsets: ByteOffsets<'a>,
+    open: Vec<OpenCollection>,
+    done: Option<YamlNode>,
     /// How many nodes there are so far.
     nodes: usize,
     /// How many there may be.
@@ -305,9 +307,9 @@ struct Tree<'a> {
     ends_in_block: bool,
 }
 
-impl Tree<'_> {
-    fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), YamlError> {
-        let range = self.place.range(span);
+impl TreeBuilder<'_> {
+    fn handle_event(&mut self, event: Event<'_>, span: Span) -> Result<(), YamlError> {
+        let range = self.offsets.byte_range(span);
         let line = span.start.line().max(1);
         if self.done.is_some() && matches!(event, Event::DocumentStart(_)) {
             return Err(YamlError { line, message: "a second document starts here".into() });
@@ -317,46 +319,46 @@ impl Tree<'_> {
             return Err(YamlError { line, message: too_many(self.most_nodes) });
         }
         let anchor = |id: usize| (id > 0).then_some(id);
-        let name =
+        let tag_name =
             |tag: Option<std::borrow::Cow<'_, saphyr_parser::Tag>>| tag.map(|t| format!("{}{}", t.handle, t.suffix));
         match event {
             Event::Scalar(text, style, id, tag) => {
                 let style = match style {
-                    ScalarStyle::Plain => Style::Plain,
-                    ScalarStyle::SingleQuoted => Style::Single,
-                    ScalarStyle::DoubleQuoted => Style::Double,
-                    ScalarStyle::Literal | ScalarStyle::Folded => Style::Block,
+                    ScalarStyle::Plain => QuoteStyle::Plain,
+                    ScalarStyle::SingleQuoted => QuoteStyle::Single,
+                    ScalarStyle::DoubleQuoted => QuoteStyle::Double,
+                    ScalarStyle::Literal | ScalarStyle::Folded => QuoteStyle::Block,
                 };
                 let in_flow = self.open.last().is_some_and(|open| open.node.flow);
-                if style == Style::Plain && in_flow && text.starts_with([':', '?']) {
+                if style == QuoteStyle::Plain && in_flow && text.starts_with([':', '?']) {
                     let message = "a text between brackets that begins with `:` or `?`; put it in quotes";
                     return Err(YamlError { line, message: message.into() });
                 }
-                let span = self.place.scalar(range, style);
+                let span = self.offsets.scalar_range(range, style);
                 self.scalars.push(span.clone());
-                self.ends_in_block = style == Style::Block;
-                let kind = Kind::Scalar { text: text.into_owned(), style };
-                self.close(Node { kind, span, line, anchor: anchor(id), tag: name(tag), flow: false });
+                self.ends_in_block = style == QuoteStyle::Block;
+                let kind = NodeKind::Scalar { text: text.into_owned(), style };
+                self.close_node(YamlNode { kind, span, line, anchor: anchor(id), tag: tag_name(tag), flow: false });
             }
             Event::Alias(id) => {
-                let kind = Kind::Alias(id);
-                self.close(Node { kind, span: range, line, anchor: None, tag: None, flow: false });
+                let kind = NodeKind::Alias(id);
+                self.close_node(YamlNode { kind, span: range, line, anchor: None, tag: None, flow: false });
             }
             Event::SequenceStart(id, tag) => {
-                self.start(Kind::Sequence(Vec::new()), range, line, (anchor(id), name(tag)))?;
+                self.start_collection(NodeKind::Sequence(Vec::new()), range, line, (anchor(id), tag_name(tag)))?;
             }
             Event::MappingStart(id, tag) => {
-                self.start(Kind::Mapping(Vec::new()), range, line, (anchor(id), name(tag)))?;
+                self.start_collection(NodeKind::Mapping(Vec::new()), range, line, (anchor(id), tag_name(tag)))?;
             }
             Event::SequenceEnd | Event::MappingEnd => {
-                if let Some(Open { mut node, .. }) = self.open.pop() {
+                if let Some(OpenCollection { mut node, .. }) = self.open.pop() {
                     let last = match &node.kind {
-                        Kind::Sequence(items) => items.last().map(|n| n.span.end),
-                        Kind::Mapping(entries) => entries.last().map(|(k, v)| v.span.end.max(k.span.end)),
-                        Kind::Scalar { .. } | Kind::Alias(_) => None,
+                        NodeKind::Sequence(items) => items.last().map(|n| n.span.end),
+                        NodeKind::Mapping(entries) => entries.last().map(|(k, v)| v.span.end.max(k.span.end)),
+                        NodeKind::Scalar { .. } | NodeKind::Alias(_) => None,
                     };
                     node.span.end = if node.flow { range.end } else { last.unwrap_or(node.span.end) };
-                    self.close(node);
+                    self.close_node(node);
                 }
             }
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentStart(_) | Event::DocumentEnd => {}
@@ -364,9 +366,9 @@ impl Tree<'_> {
         Ok(())
     }
 
-    fn start(
+    fn start_collection(
         &mut self,
-        kind: Kind,
+        kind: NodeKind,
         span: Range<usize>,
         line: usize,
         (anchor, tag): (Option<usize>, Option<String>),
@@ -376,22 +378,22 @@ impl Tree<'_> {
         }
         // A flow collection's start event spans its bracket; a block collection's spans nothing.
         let flow = !span.is_empty();
-        self.open.push(Open { node: Node { kind, span, line, anchor, tag, flow }, key: None });
+        self.open.push(OpenCollection { node: YamlNode { kind, span, line, anchor, tag, flow }, key: None });
         Ok(())
     }
 
-    fn close(&mut self, node: Node) {
+    fn close_node(&mut self, node: YamlNode) {
         let Some(open) = self.open.last_mut() else {
             self.done = Some(node);
             return;
         };
         match &mut open.node.kind {
-            Kind::Sequence(items) => items.push(node),
-            Kind::Mapping(entries) => match open.key.take() {
+            NodeKind::Sequence(items) => items.push(node),
+            NodeKind::Mapping(entries) => match open.key.take() {
                 Some(key) => entries.push((key, node)),
                 None => open.key = Some(node),
             },
-            Kind::Scalar { .. } | Kind::Alias(_) => {}
+            NodeKind::Scalar { .. } | NodeKind::Alias(_) => {}
         }
     }
 }

@@ -4,17 +4,17 @@
 //! nothing: `0042`, `1e5`, `13:45`, `yes`, `0o17`, `1_000`, `2026-01-01`, `~`. Whatever either could misread is quoted; the
 //! rule here is narrower than both: a plain scalar is made of unsuspicious characters and is not a word or number to anyone.
 
-use crate::formats::yaml::Style;
+use crate::formats::yaml::QuoteStyle;
 
 /// A text as a scalar: in the given style where that is safe, else in the nearest that is.
 #[must_use]
-pub fn write(text: &str, style: Style) -> String {
+pub fn render_scalar(text: &str, style: QuoteStyle) -> String {
     match style {
-        Style::Plain | Style::Block if plain_is_safe(text) => text.to_owned(),
-        Style::Plain | Style::Block | Style::Single if single_is_safe(text) => {
+        QuoteStyle::Plain | QuoteStyle::Block if plain_is_safe(text) => text.to_owned(),
+        QuoteStyle::Plain | QuoteStyle::Block | QuoteStyle::Single if single_is_safe(text) => {
             format!("'{}'", text.replace('\'', "''"))
         }
-        Style::Plain | Style::Block | Style::Single | Style::Double => double(text),
+        QuoteStyle::Plain | QuoteStyle::Block | QuoteStyle::Single | QuoteStyle::Double => double_quoted(text),
     }
 }
 
@@ -22,8 +22,8 @@ pub fn write(text: &str, style: Style) -> String {
 #[must_use]
 pub fn plain_is_safe(text: &str) -> bool {
     let Some(first) = text.chars().next() else { return false };
-    let unsuspicious = |c: char| c.is_ascii_alphanumeric() || "_./-+=@%".contains(c);
-    if !text.chars().all(unsuspicious) {
+    let is_safe_char = |c: char| c.is_ascii_alphanumeric() || "_./-+=@%".contains(c);
+    if !text.chars().all(is_safe_char) {
         return false;
     }
     // No number, date, boolean or null of either version holds a slash.
@@ -49,7 +49,7 @@ fn is_printable(c: char) -> bool {
     }
 }
 
-fn double(text: &str) -> String {
+fn double_quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {
         match c {
@@ -132,22 +132,22 @@ mod tests {
             "é/b",
         ];
         for text in misread {
-            assert_ne!(write(text, Style::Plain), text, "{text:?}");
+            assert_ne!(render_scalar(text, QuoteStyle::Plain), text, "{text:?}");
         }
     }
 
     #[test]
     fn a_path_stays_plain() {
         for text in ["results/demo/r1", "results/2026-01-01/0042", "r1", "./r", "a-b_c.d", "0042/1e5"] {
-            assert_eq!(write(text, Style::Plain), text);
+            assert_eq!(render_scalar(text, QuoteStyle::Plain), text);
         }
     }
 
     #[test]
-    fn the_style_is_kept_where_it_is_safe() {
-        assert_eq!(write("a/b", Style::Single), "'a/b'");
-        assert_eq!(write("it's", Style::Single), "'it''s'");
-        assert_eq!(write("a/b", Style::Double), "\"a/b\"");
-        assert_eq!(write("a\tb", Style::Single), "\"a\\tb\"");
+    fn a_safe_style_is_kept() {
+        assert_eq!(render_scalar("a/b", QuoteStyle::Single), "'a/b'");
+        assert_eq!(render_scalar("it's", QuoteStyle::Single), "'it''s'");
+        assert_eq!(render_scalar("a/b", QuoteStyle::Double), "\"a/b\"");
+        assert_eq!(render_scalar("a\tb", QuoteStyle::Single), "\"a\\tb\"");
     }
 }

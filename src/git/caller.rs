@@ -9,7 +9,7 @@ use std::path::Path;
 
 use crate::git::repo::Repo;
 #[cfg(target_os = "linux")]
-use crate::support::process::quoted;
+use crate::support::process::shell_quote;
 
 /// A git command that called us.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct GitCall {
 
 /// A side of a merge that git was told to take where both changed a thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Favored {
+pub enum FavoredSide {
     /// `-X ours`
     Ours,
     /// `-X theirs`
@@ -35,10 +35,10 @@ const DEPTH: usize = 6;
 impl Repo {
     /// The git command that called us, the nearest one; `None` where it cannot be told.
     #[must_use]
-    pub fn caller(&self) -> Option<GitCall> {
+    pub fn find_caller(&self) -> Option<GitCall> {
         let mut pid = u32::try_from(rustix::process::getppid()?.as_raw_nonzero().get()).ok()?;
         for _ in 0..DEPTH {
-            let (parent, args) = process(self, pid)?;
+            let (parent, args) = read_process(self, pid)?;
             if is_git(&args) {
                 return GitCall::parse(&args);
             }
@@ -56,21 +56,22 @@ impl Repo {
     /// Another git that is at work in this repository, as a message names it; `None` where there is none, or that cannot be
     /// told.
     pub(super) fn other_git(&self) -> Option<String> {
-        let mut above = vec![std::process::id()];
-        while let Some((parent, _)) = above.last().and_then(|pid| process(self, *pid)).filter(|(parent, _)| *parent > 1)
+        let mut ancestors = vec![std::process::id()];
+        while let Some((parent, _)) =
+            ancestors.last().and_then(|pid| read_process(self, *pid)).filter(|(parent, _)| *parent > 1)
         {
-            above.push(parent);
+            ancestors.push(parent);
         }
-        let places: Vec<&Path> = self.work_tree.as_deref().into_iter().chain([self.git_dir.as_path()]).collect();
+        let dirs: Vec<&Path> = self.work_tree.as_deref().into_iter().chain([self.git_dir.as_path()]).collect();
         let pids =
             std::fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        pids.filter(|pid: &u32| !above.contains(pid)).find_map(|pid| {
+        pids.filter(|pid: &u32| !ancestors.contains(pid)).find_map(|pid| {
             let cwd = std::fs::read_link(Path::new("/proc").join(pid.to_string()).join("cwd")).ok()?;
-            places.iter().find(|place| cwd.starts_with(place))?;
-            let (_, args) = process(self, pid)?;
+            dirs.iter().find(|dir| cwd.starts_with(dir))?;
+            let (_, args) = read_process(self, pid)?;
             // No more of its command line: an address may hold a password.
             let call = GitCall::parse(&args).filter(|_| is_git(&args))?;
-            Some(format!("`git {}`, process {pid}", quoted(call.command)))
+            Some(format!("`git {}`, process {pid}", shell_quote(call.command)))
         })
     }
 }
@@ -105,16 +106,16 @@ impl GitCall {
 
     /// Whether it is a `git commit` that replaces HEAD.
     #[must_use]
-    pub fn amends(&self) -> bool {
+    pub fn is_amend(&self) -> bool {
         // Git takes any abbreviation that means one option.
         self.command == "commit" && self.args.iter().any(|o| o.len() > 3 && "--amend".starts_with(o.as_str()))
     }
 
     /// The side that its merge strategy is to favour (`-X ours`, `-X theirs`); the last one counts.
     #[must_use]
-    pub fn favors(&self) -> Option<Favored> {
-        const TAKES: [&str; 5] = ["merge", "pull", "cherry-pick", "revert", "rebase"];
-        if !TAKES.contains(&self.command.as_str()) {
+    pub fn favored_side(&self) -> Option<FavoredSide> {
+        const WITH_STRATEGY: [&str; 5] = ["merge", "pull", "cherry-pick", "revert", "rebase"];
+        if !WITH_STRATEGY.contains(&self.command.as_str()) {
             return None;
         }
         let mut favored = None;
@@ -132,16 +133,16 @@ impl GitCall {
                 }
                 _ => arg.strip_prefix("-X"),
             };
-            favored = value.and_then(Favored::named).or(favored);
+            favored = value.and_then(FavoredSide::from_option).or(favored);
         }
         favored
     }
 }
 
-impl Favored {
+impl FavoredSide {
     /// The side that an option of a strategy names; `None` for another option.
     #[must_use]
-    pub fn named(option: &str) -> Option<Self> {
+    pub fn from_option(option: &str) -> Option<Self> {
         match option {
             "ours" => Some(Self::Ours),
             "theirs" => Some(Self::Theirs),
@@ -155,7 +156,7 @@ fn is_git(args: &[String]) -> bool {
 }
 
 #[cfg(target_os = "linux")]
-fn process(_: &Repo, pid: u32) -> Option<(u32, Vec<String>)> {
+fn read_process(_: &Repo, pid: u32) -> Option<(u32, Vec<String>)> {
     let read = |name: &str| crate::support::fs::read(&Path::new("/proc").join(pid.to_string()).join(name)).ok();
     let stat = String::from_utf8_lossy(&read("stat")?).into_owned();
     // The program's name stands in brackets, and may hold brackets.
@@ -166,7 +167,7 @@ fn process(_: &Repo, pid: u32) -> Option<(u32, Vec<String>)> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn process(repo: &Repo, pid: u32) -> Option<(u32, Vec<String>)> {
+fn read_process(repo: &Repo, pid: u32) -> Option<(u32, Vec<String>)> {
     let output = crate::support::process::Cmd::new("ps")
         .args(["-o", "ppid=,args=", "-p", &pid.to_string()])
         .run(repo.env())
@@ -182,19 +183,19 @@ fn process(repo: &Repo, pid: u32) -> Option<(u32, Vec<String>)> {
 mod tests {
     use super::*;
 
-    fn call(line: &str) -> GitCall {
+    fn parse_call(line: &str) -> GitCall {
         let args: Vec<String> = line.split(' ').map(str::to_owned).collect();
         assert!(is_git(&args), "{line}");
         GitCall::parse(&args).unwrap()
     }
 
     #[test]
-    fn an_amending_commit_is_told_from_a_plain_one() {
-        assert!(call("git commit --amend -m x").amends());
-        assert!(call("/usr/bin/git -c a.b=c -C dir commit -m x --ame").amends());
-        assert!(!call("git commit -m x").amends());
-        assert!(!call("git commit -m x -- --amend").amends());
-        assert!(!call("git rebase -i --amend main").amends());
+    fn amend_is_recognized_in_any_spelling() {
+        assert!(parse_call("git commit --amend -m x").is_amend());
+        assert!(parse_call("/usr/bin/git -c a.b=c -C dir commit -m x --ame").is_amend());
+        assert!(!parse_call("git commit -m x").is_amend());
+        assert!(!parse_call("git commit -m x -- --amend").is_amend());
+        assert!(!parse_call("git rebase -i --amend main").is_amend());
         assert!(!is_git(&["sh".into(), "commit".into()]));
     }
 
@@ -202,18 +203,18 @@ mod tests {
     #[test]
     fn the_side_that_a_strategy_favours_is_the_last_one_named() {
         for (line, favored) in [
-            ("git merge -X theirs b", Some(Favored::Theirs)),
-            ("git merge -Xours b", Some(Favored::Ours)),
-            ("git merge --strategy-option=theirs b", Some(Favored::Theirs)),
-            ("git rebase --strategy-opt ours -X theirs b", Some(Favored::Theirs)),
-            ("git merge -X theirs -X patience b", Some(Favored::Theirs)),
+            ("git merge -X theirs b", Some(FavoredSide::Theirs)),
+            ("git merge -Xours b", Some(FavoredSide::Ours)),
+            ("git merge --strategy-option=theirs b", Some(FavoredSide::Theirs)),
+            ("git rebase --strategy-opt ours -X theirs b", Some(FavoredSide::Theirs)),
+            ("git merge -X theirs -X patience b", Some(FavoredSide::Theirs)),
             ("git merge -s ours b", None),
             ("git merge --strategy=ours b", None),
             ("git merge -m -Xtheirs b", None),
             ("git merge b -- -Xtheirs", None),
             ("git stash apply -Xtheirs", None),
         ] {
-            assert_eq!(call(line).favors(), favored, "{line}");
+            assert_eq!(parse_call(line).favored_side(), favored, "{line}");
         }
     }
 }

@@ -9,7 +9,7 @@ const OVERRIDES: &[&str] =
 
 impl Repo {
     /// A setting's value as text; `None` where it is not set.
-    pub fn config(&self, key: &str) -> Result<Option<String>, GitError> {
+    pub fn config_value(&self, key: &str) -> Result<Option<String>, GitError> {
         let overridden = OVERRIDES.iter().any(|name| self.env().get(name).is_some());
         if let (Some(lib), false) = (&self.lib, overridden) {
             let read = lib.config().and_then(|mut config| config.snapshot()?.get_string(key));
@@ -20,13 +20,13 @@ impl Repo {
                 Err(_) => {}
             }
         }
-        let output = self.query(["config", "--get", key])?;
-        Ok(output.success().then(|| output.text()))
+        let output = self.query_git(["config", "--get", key])?;
+        Ok(output.success().then(|| output.stdout_text()))
     }
 
     /// A setting read as a truth value, by git's rules.
     pub fn config_bool(&self, key: &str) -> Result<Option<bool>, GitError> {
-        Ok(self.config(key)?.map(|value| {
+        Ok(self.config_value(key)?.map(|value| {
             let value = value.trim().to_ascii_lowercase();
             !matches!(value.as_str(), "false" | "no" | "off" | "0" | "")
         }))
@@ -34,8 +34,8 @@ impl Repo {
 
     /// A setting from this repository's own file alone, which no clone brings along.
     pub fn local_config(&self, key: &str) -> Result<Option<String>, GitError> {
-        let output = self.query(["config", "--local", "--get", key])?;
-        Ok(output.success().then(|| output.text()))
+        let output = self.query_git(["config", "--local", "--get", key])?;
+        Ok(output.success().then(|| output.stdout_text()))
     }
 
     /// Writes a setting into this repository's own file, where it does not hold already. Says whether it wrote.
@@ -43,17 +43,17 @@ impl Repo {
         if self.local_config(key)?.as_deref() == Some(value) {
             return Ok(false);
         }
-        self.git(["config", "--local", key, value])?;
+        self.run_git(["config", "--local", key, value])?;
         Ok(true)
     }
 
     /// Removes a setting from this repository's own file.
     pub fn unset_local_config(&self, key: &str) -> Result<(), GitError> {
-        self.git(["config", "--local", "--unset-all", key]).map(drop)
+        self.run_git(["config", "--local", "--unset-all", key]).map(drop)
     }
 
     /// Removes a section from this repository's own file; one that is not there is fine. Says whether it was.
     pub fn remove_local_section(&self, section: &str) -> Result<bool, GitError> {
-        Ok(self.query(["config", "--local", "--remove-section", section])?.success())
+        Ok(self.query_git(["config", "--local", "--remove-section", section])?.success())
     }
 }

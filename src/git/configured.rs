@@ -18,38 +18,40 @@ pub struct ConfiguredHook {
 impl Repo {
     /// The hooks that git will run from its settings; none where git is too old to.
     pub fn configured_hooks(&self) -> Result<Vec<ConfiguredHook>, GitError> {
-        if !runs_them(&self.query(["--version"])?.text()) {
+        if !supports_config_hooks(&self.query_git(["--version"])?.stdout_text()) {
             return Ok(Vec::new());
         }
-        let listed = self.query(["config", "-z", "--get-regexp", r"^hook\..*\.(event|command|enabled)$"])?;
-        Ok(parse(&String::from_utf8_lossy(&listed.stdout)))
+        let output = self.query_git(["config", "-z", "--get-regexp", r"^hook\..*\.(event|command|enabled)$"])?;
+        Ok(parse_configured_hooks(&String::from_utf8_lossy(&output.stdout)))
     }
 }
 
 /// Whether this git (`git version 2.54.0`) runs hooks from its settings.
-fn runs_them(version: &str) -> bool {
+fn supports_config_hooks(version: &str) -> bool {
     let numbers = version.trim_start_matches("git version ").split('.');
     let mut numbers = numbers.map_while(|part| part.parse::<u32>().ok());
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (2, 54)
 }
 
 /// From `git config -z`: a key, a line's end, the value, a null byte.
-fn parse(listed: &str) -> Vec<ConfiguredHook> {
-    struct Entry<'a> {
+fn parse_configured_hooks(output: &str) -> Vec<ConfiguredHook> {
+    struct HookEntry<'a> {
         name: &'a str,
         events: Vec<&'a str>,
         command: &'a str,
         enabled: bool,
     }
-    let mut entries: Vec<Entry<'_>> = Vec::new();
-    for setting in listed.split('\0') {
+    let mut entries: Vec<HookEntry<'_>> = Vec::new();
+    for setting in output.split('\0') {
         let (key, value) = setting.split_once('\n').unwrap_or((setting, ""));
-        let Some((name, what)) = key.strip_prefix("hook.").and_then(|rest| rest.rsplit_once('.')) else { continue };
+        let Some((name, setting_name)) = key.strip_prefix("hook.").and_then(|rest| rest.rsplit_once('.')) else {
+            continue;
+        };
         let at = entries.iter().position(|entry| entry.name == name).unwrap_or_else(|| {
-            entries.push(Entry { name, events: Vec::new(), command: "", enabled: true });
+            entries.push(HookEntry { name, events: Vec::new(), command: "", enabled: true });
             entries.len() - 1
         });
-        match what {
+        match setting_name {
             // An empty one takes back those before it.
             "event" if value.is_empty() => entries[at].events.clear(),
             "event" => entries[at].events.push(value),
@@ -57,16 +59,17 @@ fn parse(listed: &str) -> Vec<ConfiguredHook> {
             _ => entries[at].enabled = !matches!(value, "false" | "no" | "off" | "0"),
         }
     }
-    let live = entries.into_iter().filter(|entry| entry.enabled && !entry.command.is_empty());
-    live.flat_map(|entry| {
-        let (name, command) = (entry.name.to_owned(), entry.command.to_owned());
-        entry.events.into_iter().map(move |event| ConfiguredHook {
-            name: name.clone(),
-            event: event.to_owned(),
-            command: command.clone(),
+    let enabled = entries.into_iter().filter(|entry| entry.enabled && !entry.command.is_empty());
+    enabled
+        .flat_map(|entry| {
+            let (name, command) = (entry.name.to_owned(), entry.command.to_owned());
+            entry.events.into_iter().map(move |event| ConfiguredHook {
+                name: name.clone(),
+                event: event.to_owned(),
+                command: command.clone(),
+            })
         })
-    })
-    .collect()
+        .collect()
 }
 
 #[cfg(test)]
@@ -76,22 +79,28 @@ mod tests {
     /// E11: `hook.NAME.event` and `.command` are read by git 2.54's rules.
     #[test]
     fn settings_name_hooks_as_git_reads_them() {
-        let listed = "hook.a.b.event\npre-commit\0hook.a.b.command\nlint --all\0hook.a.b.event\npost-commit\0\
+        let output = "hook.a.b.event\npre-commit\0hook.a.b.command\nlint --all\0hook.a.b.event\npost-commit\0\
             hook.off.event\npre-push\0hook.off.command\nx\0hook.off.enabled\nfalse\0\
             hook.reset.event\npre-push\0hook.reset.event\n\0hook.reset.event\npost-merge\0hook.reset.command\ny\0\
             hook.no-command.event\npre-push\0";
-        let found: Vec<String> =
-            parse(listed).into_iter().map(|hook| format!("{} {} {}", hook.name, hook.event, hook.command)).collect();
+        let found: Vec<String> = parse_configured_hooks(output)
+            .into_iter()
+            .map(|hook| format!("{} {} {}", hook.name, hook.event, hook.command))
+            .collect();
         assert_eq!(found, ["a.b pre-commit lint --all", "a.b post-commit lint --all", "reset post-merge y"]);
     }
 
     #[test]
-    fn only_a_new_git_runs_them() {
+    fn only_a_new_git_supports_config_hooks() {
         assert!(
-            runs_them("git version 2.54.0")
-                && runs_them("git version 3.0")
-                && runs_them("git version 2.60.1.windows.1")
+            supports_config_hooks("git version 2.54.0")
+                && supports_config_hooks("git version 3.0")
+                && supports_config_hooks("git version 2.60.1.windows.1")
         );
-        assert!(!runs_them("git version 2.47.3") && !runs_them("git version 2.5") && !runs_them(""));
+        assert!(
+            !supports_config_hooks("git version 2.47.3")
+                && !supports_config_hooks("git version 2.5")
+                && !supports_config_hooks("")
+        );
     }
 }

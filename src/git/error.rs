@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::error::ExitKind::{Io, Program, Setup};
 use crate::error::{Explain, Explanation};
 use crate::support::fs::FsError;
-use crate::support::process::{ProcessError, quoted};
+use crate::support::process::{ProcessError, shell_quote};
 
 /// How a shallow clone gets the rest of history.
 pub const UNSHALLOW: &str = "`git fetch --unshallow` (`fetch-depth: 0` of actions/checkout)";
@@ -51,7 +51,7 @@ pub enum GitError {
         source: git2::Error,
     },
     /// Another git is at work, and was for some seconds.
-    #[error("another git{} holds {}", named(by.as_ref()), lock.display())]
+    #[error("another git{} holds {}", describe_holder(by.as_ref()), lock.display())]
     Locked {
         /// The lock file.
         lock: PathBuf,
@@ -60,7 +60,7 @@ pub enum GitError {
     },
     /// A tag of the user's, which git cannot keep together with one of ours.
     #[error("the tag {by} is in the way of {tag}: git keeps no two tags of which one is the other's directory")]
-    TagInTheWay {
+    TagConflict {
         /// The tag that was to be made.
         tag: String,
         /// The one that is there.
@@ -74,7 +74,7 @@ pub enum GitError {
     Fs(#[from] FsError),
 }
 
-fn named(by: Option<&String>) -> String {
+fn describe_holder(by: Option<&String>) -> String {
     by.map(|by| format!(" ({by})")).unwrap_or_default()
 }
 
@@ -86,7 +86,7 @@ impl Explain for GitError {
             }
             Self::Bare { .. } => Setup.code("bare_repository").hint("run the command in a clone with a working tree"),
             Self::Ownership { dir } => {
-                let dir = quoted(dir);
+                let dir = shell_quote(dir);
                 Setup
                     .code("dubious_ownership")
                     .hint(format!("if you trust it: `git config --global --add safe.directory {dir}`"))
@@ -104,9 +104,9 @@ impl Explain for GitError {
             Self::Locked { lock, .. } => Program
                 .code("git_locked")
                 .hint("let it end (an editor may have started it), then run the same command again")
-                .hint(format!("if no git is at work here, one that was killed left it: `rm {}`", quoted(lock))),
-            Self::TagInTheWay { by, .. } => {
-                let (old, new) = (quoted(by), quoted(format!("{}-old", by.replace('/', "-"))));
+                .hint(format!("if no git is at work here, one that was killed left it: `rm {}`", shell_quote(lock))),
+            Self::TagConflict { by, .. } => {
+                let (old, new) = (shell_quote(by), shell_quote(format!("{}-old", by.replace('/', "-"))));
                 Setup
                     .code("tag_in_the_way")
                     .hint(format!("give it another name, such as {new}: `git tag {new} {old} && git tag -d {old}`"))

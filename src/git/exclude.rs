@@ -9,9 +9,9 @@ use crate::support::fs;
 impl Repo {
     /// Whether git ignores a path, relative to the top of the working tree. `None` if it cannot tell: nothing behind a link or
     /// in another repository is git's concern.
-    pub fn ignores(&self, path: &str) -> Result<Option<bool>, GitError> {
+    pub fn is_ignored(&self, path: &str) -> Result<Option<bool>, GitError> {
         // Asked of git: a rule may stand anywhere. A file that is tracked all the same is not ignored.
-        let output = self.query(["check-ignore", "-q", "--no-index", "--", path])?;
+        let output = self.query_git(["check-ignore", "-q", "--no-index", "--", path])?;
         Ok(match output.exit {
             Some(0) => Some(true),
             Some(1) => Some(false),
@@ -21,9 +21,9 @@ impl Repo {
 
     /// Has git ignore a directory that is there (absolute), in this clone alone, if it would not and holds nothing of it. Gives
     /// the directory relative to the top where a rule was written.
-    pub fn exclude_here(&self, dir: &Path) -> Result<Option<String>, GitError> {
-        let Some(inner) = self.inside(dir) else { return Ok(None) };
-        if self.index_holds_below(&inner)? || self.ignores(&inner)? != Some(false) {
+    pub fn exclude_dir(&self, dir: &Path) -> Result<Option<String>, GitError> {
+        let Some(inner) = self.path_in_work_tree(dir) else { return Ok(None) };
+        if self.index_holds_below(&inner)? || self.is_ignored(&inner)? != Some(false) {
             return Ok(None);
         }
         let file = self.common_dir().join("info/exclude");
@@ -31,7 +31,7 @@ impl Repo {
         if bytes.last().is_some_and(|last| *last != b'\n') {
             bytes.push(b'\n');
         }
-        bytes.extend_from_slice(format!("/{}/\n", pattern(&inner)).as_bytes());
+        bytes.extend_from_slice(format!("/{}/\n", escape_pattern(&inner)).as_bytes());
         fs::create_dir_all(&self.common_dir().join("info"))?;
         fs::write_atomic(&file, &bytes)?;
         Ok(Some(inner))
@@ -39,17 +39,17 @@ impl Repo {
 
     /// The path of a directory below the top of the working tree, links resolved; `None` if it lies elsewhere, or its name
     /// cannot stand in a rule.
-    fn inside(&self, dir: &Path) -> Option<String> {
+    fn path_in_work_tree(&self, dir: &Path) -> Option<String> {
         let (dir, top) = (dir.canonicalize().ok()?, self.work_tree.as_deref()?.canonicalize().ok()?);
         let inner = dir.strip_prefix(&top).ok()?;
-        let gits = |part: Component<'_>| part.as_os_str().eq_ignore_ascii_case(".git");
-        let inner = inner.to_str().filter(|_| !inner.components().any(gits))?;
+        let is_git_dir = |part: Component<'_>| part.as_os_str().eq_ignore_ascii_case(".git");
+        let inner = inner.to_str().filter(|_| !inner.components().any(is_git_dir))?;
         (!inner.is_empty() && !inner.contains(['\n', '\r'])).then(|| inner.to_owned())
     }
 }
 
 /// A path as a rule that means it alone.
-fn pattern(path: &str) -> String {
+fn escape_pattern(path: &str) -> String {
     let mut out = String::new();
     for c in path.chars() {
         if matches!(c, '\\' | '*' | '?' | '[' | ' ') {
@@ -67,7 +67,7 @@ mod tests {
     /// H5: A directory's name becomes a rule that ignores this directory alone.
     #[test]
     fn what_means_something_in_a_rule_is_escaped() {
-        assert_eq!(pattern("old/r1"), "old/r1");
-        assert_eq!(pattern("a[1]*? \\"), "a\\[1]\\*\\?\\ \\\\");
+        assert_eq!(escape_pattern("old/r1"), "old/r1");
+        assert_eq!(escape_pattern("a[1]*? \\"), "a\\[1]\\*\\?\\ \\\\");
     }
 }

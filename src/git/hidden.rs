@@ -40,9 +40,9 @@ impl Repo {
 
     /// The same, whether the file is tracked or not.
     pub fn ignoring_rule(&self, path: &str) -> Result<Option<String>, GitError> {
-        let ask =
-            self.cmd(["check-ignore", "-v", "-z", "--stdin", "--no-index"]).stdin(format!("{path}\0").into_bytes());
-        let output = ask.run(self.env())?;
+        let cmd =
+            self.git_cmd(["check-ignore", "-v", "-z", "--stdin", "--no-index"]).stdin(format!("{path}\0").into_bytes());
+        let output = cmd.run(self.env())?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let [source, line, pattern, _] = text.splitn(4, '\0').collect::<Vec<_>>()[..] else { return Ok(None) };
         // A rule that excepts the file is told, too.
@@ -61,8 +61,8 @@ impl Repo {
                 }
             }));
         }
-        let listed = self.query(["--literal-pathspecs", "ls-files", "-v", "-z", "--full-name", "--", path])?.stdout;
-        Ok(match listed.first() {
+        let output = self.query_git(["--literal-pathspecs", "ls-files", "-v", "-z", "--full-name", "--", path])?.stdout;
+        Ok(match output.first() {
             Some(b'S' | b's') => Some(HidingFlag::SkipWorktree),
             Some(mark) if mark.is_ascii_lowercase() => Some(HidingFlag::AssumeUnchanged),
             _ => None,

@@ -14,25 +14,25 @@ const OLD_STATES: &[&str] = &["refs/original/", "refs/rewritten/", "refs/bisect/
 impl Repo {
     /// Whether a ref, or the HEAD of a working tree, reaches the commit; tags whose names start with `but` do not count. True
     /// where that cannot be told.
-    pub fn is_held(&self, commit: &Oid, but: &str) -> Result<bool, GitError> {
+    pub fn is_held(&self, commit: &Oid, ignored_prefix: &str) -> Result<bool, GitError> {
         let contains = format!("--contains={commit}");
-        let listed = self.query(["for-each-ref", &contains, "--format=%(refname)"])?;
-        if !listed.success() {
+        let output = self.query_git(["for-each-ref", &contains, "--format=%(refname)"])?;
+        if !output.success() {
             return Ok(true);
         }
-        let holds = |name: &str| {
-            let tag = name.strip_prefix("refs/tags/").is_some_and(|tag| tag.starts_with(but));
+        let is_holder = |name: &str| {
+            let tag = name.strip_prefix("refs/tags/").is_some_and(|tag| tag.starts_with(ignored_prefix));
             !tag && !OLD_STATES.iter().any(|old| name.starts_with(old))
         };
-        if listed.text().lines().any(holds) {
+        if output.stdout_text().lines().any(is_holder) {
             return Ok(true);
         }
         // Each working tree has a HEAD of its own, which may be detached.
-        let trees = self.query(["worktree", "list", "--porcelain"])?;
-        let heads = trees.text();
+        let trees = self.query_git(["worktree", "list", "--porcelain"])?;
+        let heads = trees.stdout_text();
         for head in heads.lines().filter_map(|line| Oid::parse(line.strip_prefix("HEAD ")?)).filter(|id| !id.is_null())
         {
-            if self.reaches(&head, commit)? {
+            if self.has_ancestor(&head, commit)? {
                 return Ok(true);
             }
         }
@@ -41,7 +41,7 @@ impl Repo {
 
     /// Whether a remote's branch once held the commit, as the logs of remote-tracking branches tell: a push without our hook
     /// leaves a trace there.
-    pub fn was_on_a_remote(&self, commit: &Oid) -> Result<bool, GitError> {
+    pub fn was_on_remote(&self, commit: &Oid) -> Result<bool, GitError> {
         let mut positions = BTreeSet::new();
         for log in files_below(&self.common_dir.join("logs/refs/remotes")) {
             let text = fs::read_optional(&log)?.unwrap_or_default();
@@ -54,24 +54,27 @@ impl Repo {
         }
         let lines: String = positions.iter().map(|id| format!("^{id}\n")).collect();
         let args = ["rev-list", "--max-count=1", "--ignore-missing", "--stdin"];
-        let beyond = self.git_with(args, format!("{commit}\n{lines}").into_bytes())?;
-        Ok(beyond.text().is_empty())
+        let beyond = self.run_git_with(args, format!("{commit}\n{lines}").into_bytes())?;
+        Ok(beyond.stdout_text().is_empty())
     }
 
     /// Whether the commit was made in this clone, as the logs of its working trees' HEADs tell; false where they do not.
     #[must_use]
     pub fn was_committed_here(&self, commit: &Oid) -> bool {
-        let made = |line: &str| {
+        let is_made_here = |line: &str| {
             let (facts, how) = line.split_once('\t').unwrap_or((line, ""));
             facts.split(' ').nth(1) == Some(commit.as_str()) && makes_a_commit(how)
         };
         let logs = self.head_logs().into_iter().filter_map(|log| fs::read_optional(&log).ok().flatten());
         let mut logs = logs.peekable();
         if logs.peek().is_some() {
-            return logs.any(|log| String::from_utf8_lossy(&log).lines().any(made));
+            return logs.any(|log| String::from_utf8_lossy(&log).lines().any(is_made_here));
         }
-        let listed = self.query(["reflog", "--format=%H %gs", "HEAD"]).map(|output| output.text()).unwrap_or_default();
-        let mut lines = listed.lines().filter_map(|line| line.split_once(' '));
+        let reflog = self
+            .query_git(["reflog", "--format=%H %gs", "HEAD"])
+            .map(|output| output.stdout_text())
+            .unwrap_or_default();
+        let mut lines = reflog.lines().filter_map(|line| line.split_once(' '));
         lines.any(|(id, how)| id == commit.as_str() && makes_a_commit(how))
     }
 
@@ -120,7 +123,7 @@ mod tests {
 
     /// T1: The reflog tells commits that were made here from those that were checked out or fetched.
     #[test]
-    fn a_log_tells_who_made_a_commit() {
+    fn a_reflog_shows_which_moves_made_a_commit() {
         for how in [
             "commit: x",
             "commit (amend): x",

@@ -33,12 +33,12 @@ pub struct HooksDir {
 impl Repo {
     /// The hooks directory that holds for this working tree.
     pub fn hooks_dir(&self) -> Result<HooksDir, GitError> {
-        let setting = self.query(["config", "--show-scope", "--get", "core.hooksPath"])?;
+        let setting = self.query_git(["config", "--show-scope", "--get", "core.hooksPath"])?;
         let (source, disabled) = if setting.success() {
-            let text = setting.text();
+            let text = setting.stdout_text();
             let (scope, value) = text.split_once('\t').unwrap_or((&text, ""));
-            let own = matches!(scope, "local" | "worktree");
-            (if own { HooksDirSource::Repository } else { HooksDirSource::Outside }, value.is_empty())
+            let is_own = matches!(scope, "local" | "worktree");
+            (if is_own { HooksDirSource::Repository } else { HooksDirSource::Outside }, value.is_empty())
         } else {
             (HooksDirSource::Default, false)
         };
@@ -46,26 +46,26 @@ impl Repo {
         let path = if disabled {
             self.common_dir.join("hooks")
         } else {
-            let output = self.git(["rev-parse", "--git-path", "hooks"])?;
-            base.join(output.text())
+            let output = self.run_git(["rev-parse", "--git-path", "hooks"])?;
+            base.join(output.stdout_text())
         };
         let inside = [self.work_tree.as_deref(), Some(&self.common_dir)]
             .into_iter()
             .flatten()
-            .any(|root| real(&path).starts_with(real(root)));
+            .any(|root| resolve_links(&path).starts_with(resolve_links(root)));
         Ok(HooksDir { path, source, inside, disabled })
     }
 
     /// The directories in which data would be taken for git's own files, or be run by it.
     pub fn off_limits(&self) -> Result<Vec<OffLimits>, GitError> {
-        let own = |dir: &Path| OffLimits { dir: dir.to_path_buf(), what: "git's directory" };
+        let git_dir_limits = |dir: &Path| OffLimits { dir: dir.to_path_buf(), what: "git's directory" };
         let hooks = OffLimits { dir: self.hooks_dir()?.path, what: "git's hooks" };
-        Ok(vec![hooks, own(&self.git_dir), own(&self.common_dir)])
+        Ok(vec![hooks, git_dir_limits(&self.git_dir), git_dir_limits(&self.common_dir)])
     }
 }
 
 /// The path with links resolved as far as it exists.
-fn real(path: &Path) -> PathBuf {
+fn resolve_links(path: &Path) -> PathBuf {
     let mut missing = Vec::new();
     let mut at = path;
     loop {

@@ -6,60 +6,60 @@ use std::time::{Duration, Instant};
 
 use crate::git::error::GitError;
 use crate::git::repo::Repo;
-use crate::support::process::{Output, ProcessError};
+use crate::support::process::{ProcessError, ProcessOutput};
 
 /// How long to wait for another git.
-const PATIENCE: Duration = Duration::from_secs(5);
+const MAX_WAIT: Duration = Duration::from_secs(5);
 /// From when on it is told that we wait.
-const QUIET: Duration = Duration::from_secs(1);
+const QUIET_TIME: Duration = Duration::from_secs(1);
 /// How often to look.
-const PAUSE: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Who is told that we wait, and for what.
-pub type Told<'a> = &'a dyn Fn(&str);
+pub type NotifyFn<'a> = &'a dyn Fn(&str);
 
 /// A wait that has an end.
-struct Wait<'a> {
+struct LockWait<'a> {
     began: Instant,
-    told: Option<Told<'a>>,
+    notify: Option<NotifyFn<'a>>,
 }
 
-impl<'a> Wait<'a> {
-    fn begin(told: Told<'a>) -> Self {
-        Self { began: Instant::now(), told: Some(told) }
+impl<'a> LockWait<'a> {
+    fn new(notify: NotifyFn<'a>) -> Self {
+        Self { began: Instant::now(), notify: Some(notify) }
     }
 
     /// Waits a moment; an error where that took too long.
-    fn on(&mut self, repo: &Repo, lock: &Path) -> Result<(), GitError> {
+    fn wait_for(&mut self, repo: &Repo, lock: &Path) -> Result<(), GitError> {
         let waited = self.began.elapsed();
-        if waited >= PATIENCE {
+        if waited >= MAX_WAIT {
             return Err(GitError::Locked { lock: lock.to_path_buf(), by: repo.other_git() });
         }
-        if waited >= QUIET
-            && let Some(told) = self.told.take()
+        if waited >= QUIET_TIME
+            && let Some(notify) = self.notify.take()
         {
-            told(&format!("another git holds {}: waiting for it", lock.display()));
+            notify(&format!("another git holds {}: waiting for it", lock.display()));
         }
-        std::thread::sleep(PAUSE);
+        std::thread::sleep(POLL_INTERVAL);
         Ok(())
     }
 }
 
 impl Repo {
     /// Makes a call of git that takes a lock, again and again while another git holds that lock, for some seconds at the most.
-    pub(super) fn patiently(
+    pub(super) fn retry_while_locked(
         &self,
-        told: Told<'_>,
-        call: impl Fn() -> Result<Output, ProcessError>,
-    ) -> Result<Output, GitError> {
-        let mut wait = Wait::begin(told);
+        notify: NotifyFn<'_>,
+        call: impl Fn() -> Result<ProcessOutput, ProcessError>,
+    ) -> Result<ProcessOutput, GitError> {
+        let mut wait = LockWait::new(notify);
         loop {
             let error = match call() {
                 Ok(output) => return Ok(output),
                 Err(error) => error,
             };
             match self.held_lock(&error) {
-                Some(lock) => wait.on(self, &lock)?,
+                Some(lock) => wait.wait_for(self, &lock)?,
                 None => return Err(error.into()),
             }
         }
@@ -67,10 +67,10 @@ impl Repo {
 
     /// Waits, for some seconds at the most, until nobody holds the locks of HEAD and of its branch: a commit takes both after
     /// its hooks have run, and fails at once where it cannot.
-    pub fn await_head(&self, told: Told<'_>) -> Result<(), GitError> {
-        let mut wait = Wait::begin(told);
+    pub fn await_head(&self, notify: NotifyFn<'_>) -> Result<(), GitError> {
+        let mut wait = LockWait::new(notify);
         while let Some(lock) = self.head_locks().into_iter().find(|lock| lock.exists()) {
-            wait.on(self, &lock)?;
+            wait.wait_for(self, &lock)?;
         }
         Ok(())
     }
@@ -80,32 +80,32 @@ impl Repo {
         let mut locks = vec![self.git_dir.join("HEAD.lock")];
         let head = crate::support::fs::read_optional(&self.git_dir.join("HEAD")).ok().flatten().unwrap_or_default();
         if let Some(branch) = String::from_utf8_lossy(&head).trim().strip_prefix("ref: refs/heads/") {
-            locks.push(with_lock(&self.common_dir.join("refs/heads").join(branch)));
+            locks.push(lock_file_of(&self.common_dir.join("refs/heads").join(branch)));
         }
         locks
     }
 
     /// The lock for which a call of git failed; `None` where it failed for another reason.
     fn held_lock(&self, error: &ProcessError) -> Option<PathBuf> {
-        let ProcessError::Failed { said, .. } = error else { return None };
-        match named_lock(said) {
+        let ProcessError::Failed { output, .. } = error else { return None };
+        match parse_lock_path(output) {
             // It may have gone just now.
-            Some(lock) => (lock.exists() || said.contains("File exists")).then_some(lock),
+            Some(lock) => (lock.exists() || output.contains("File exists")).then_some(lock),
             // In another language git may quote otherwise.
-            None => [with_lock(&self.index_file)].into_iter().chain(self.head_locks()).find(|lock| lock.exists()),
+            None => [lock_file_of(&self.index_file)].into_iter().chain(self.head_locks()).find(|lock| lock.exists()),
         }
     }
 }
 
-fn with_lock(path: &Path) -> PathBuf {
+fn lock_file_of(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     name.into()
 }
 
 /// The lock file of `Unable to create '/r/.git/index.lock': File exists.`
-fn named_lock(said: &str) -> Option<PathBuf> {
-    said.lines().find_map(|line| {
+fn parse_lock_path(output: &str) -> Option<PathBuf> {
+    output.lines().find_map(|line| {
         let end = line.find(".lock':")? + ".lock".len();
         let start = line.get(..end)?.rfind('\'')? + 1;
         let path = Path::new(line.get(start..end)?);
@@ -118,14 +118,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lock_is_read_from_what_git_says() {
-        let lock = |said: &str| named_lock(said).map(|path| path.display().to_string());
-        let said =
+    fn the_lock_is_read_from_gits_message() {
+        let lock = |message: &str| parse_lock_path(message).map(|path| path.display().to_string());
+        let message =
             "fatal: Unable to create '/a b/.git/index.lock': File exists.\n\nAnother git process seems to be running";
-        assert_eq!(lock(said).as_deref(), Some("/a b/.git/index.lock"));
-        let said =
+        assert_eq!(lock(message).as_deref(), Some("/a b/.git/index.lock"));
+        let message =
             "fatal: cannot lock ref 'refs/tags/x': Unable to create '/r/.git/refs/tags/x.lock': File exists.\nAnother";
-        assert_eq!(lock(said).as_deref(), Some("/r/.git/refs/tags/x.lock"));
+        assert_eq!(lock(message).as_deref(), Some("/r/.git/refs/tags/x.lock"));
         assert_eq!(lock("fatal: 'x.lock': not a valid name"), None);
         assert_eq!(lock("fatal: pathspec 'dvc.lock' did not match any files"), None);
     }

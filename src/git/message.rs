@@ -11,24 +11,24 @@ const SCISSORS: &str = "------------------------ >8 ------------------------";
 
 /// A message in the making.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
+pub struct CommitMessage {
     /// What counts: everything above the scissors line.
     pub body: Vec<u8>,
     /// The scissors line and what follows.
     pub rest: Vec<u8>,
 }
 
-impl Message {
+impl CommitMessage {
     /// Splits a message at its scissors line.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Self {
         let mut at = 0;
         for line in bytes.split_inclusive(|b| *b == b'\n') {
-            let cut = std::str::from_utf8(line).is_ok_and(|l| {
+            let is_scissors = std::str::from_utf8(line).is_ok_and(|l| {
                 let l = l.trim_end();
                 l.ends_with(SCISSORS) && l.len() <= SCISSORS.len() + 8 && !l.starts_with('-')
             });
-            if cut {
+            if is_scissors {
                 break;
             }
             at += line.len();
@@ -44,11 +44,11 @@ impl Message {
     }
 
     /// Drops every line of the body that `ours` tells. Says whether there was one.
-    pub fn drop_lines(&mut self, ours: impl Fn(&str) -> bool) -> bool {
+    pub fn drop_lines(&mut self, is_dropped: impl Fn(&str) -> bool) -> bool {
         let before = self.body.len();
         let lines = self.body.split_inclusive(|b| *b == b'\n');
         self.body = lines
-            .filter(|line| !std::str::from_utf8(line).is_ok_and(|l| ours(l.trim_end_matches(['\r', '\n']))))
+            .filter(|line| !std::str::from_utf8(line).is_ok_and(|l| is_dropped(l.trim_end_matches(['\r', '\n']))))
             .flatten()
             .copied()
             .collect();
@@ -57,7 +57,7 @@ impl Message {
 
     /// Whether nothing but blank lines and comments stands in the body.
     #[must_use]
-    pub fn says_nothing(&self, comment: &str) -> bool {
+    pub fn is_blank(&self, comment: &str) -> bool {
         self.body.split(|b| *b == b'\n').all(|line| {
             let line = String::from_utf8_lossy(line);
             line.trim().is_empty() || line.starts_with(comment)
@@ -67,8 +67,8 @@ impl Message {
 
 /// Adds trailers to a message, where git would put them. A message that says nothing yet keeps its first line free for
 /// the subject.
-pub fn add_trailers(repo: &Repo, message: &Message, trailers: &[String]) -> Result<Vec<u8>, GitError> {
-    if message.says_nothing(&repo.comment_mark()?) {
+pub fn add_trailers(repo: &Repo, message: &CommitMessage, trailers: &[String]) -> Result<Vec<u8>, GitError> {
+    if message.is_blank(&repo.comment_mark()?) {
         let block: String = trailers.iter().map(|t| format!("{t}\n")).collect();
         return Ok([b"\n\n", block.as_bytes(), &message.body, &message.rest].concat());
     }
@@ -80,14 +80,14 @@ pub fn add_trailers(repo: &Repo, message: &Message, trailers: &[String]) -> Resu
     for trailer in trailers {
         args.extend(["--trailer".into(), trailer.clone()]);
     }
-    Ok(repo.git_with(args, message.to_bytes())?.stdout)
+    Ok(repo.run_git_with(args, message.to_bytes())?.stdout)
 }
 
 impl Repo {
     /// What starts a comment line in this user's messages.
     pub fn comment_mark(&self) -> Result<String, GitError> {
         for key in ["core.commentString", "core.commentChar"] {
-            if let Some(mark) = self.config(key)?
+            if let Some(mark) = self.config_value(key)?
                 && !mark.is_empty()
                 && mark != "auto"
             {
@@ -106,15 +106,15 @@ mod tests {
     #[test]
     fn scissors_cut_the_message_and_nothing_else_does() {
         let text = b"subject\n# ------------------------ >8 ------------------------\ndiff\n";
-        let message = Message::parse(text);
+        let message = CommitMessage::parse(text);
         assert_eq!((message.body.as_slice(), message.to_bytes().as_slice()), (&b"subject\n"[..], &text[..]));
-        assert_eq!(Message::parse(b"a\n-- >8 --\nb").rest, b"");
+        assert_eq!(CommitMessage::parse(b"a\n-- >8 --\nb").rest, b"");
     }
 
     #[test]
-    fn only_named_lines_go_and_only_above_the_scissors() {
+    fn only_matching_lines_above_the_scissors_are_dropped() {
         let mut message =
-            Message::parse(b"s\n\nA: 1\nB: 2\n; ------------------------ >8 ------------------------\nA: 1\n");
+            CommitMessage::parse(b"s\n\nA: 1\nB: 2\n; ------------------------ >8 ------------------------\nA: 1\n");
         assert!(message.drop_lines(|line| line == "A: 1"));
         assert!(!message.drop_lines(|line| line == "A: 1"));
         assert_eq!(message.body, b"s\n\nB: 2\n");
@@ -122,8 +122,8 @@ mod tests {
     }
 
     #[test]
-    fn comments_and_blank_lines_say_nothing() {
-        assert!(Message::parse(b"\n# a\n\n").says_nothing("#"));
-        assert!(!Message::parse(b"\n# a\nx\n").says_nothing("#"));
+    fn comments_and_blank_lines_are_blank() {
+        assert!(CommitMessage::parse(b"\n# a\n\n").is_blank("#"));
+        assert!(!CommitMessage::parse(b"\n# a\nx\n").is_blank("#"));
     }
 }

@@ -2,16 +2,16 @@
 //!
 //! Git fetches what a partial clone lacks when it is needed, libgit2 does not. A hook fetches nothing: what it cannot read is
 //! unknown to it ([`Repo::knows_file`]). A command asks git, which may fetch, one object at a time: what is needed of many
-//! commits is better fetched at once before ([`Repo::bring_files`]).
+//! commits is better fetched at once before ([`Repo::fetch_files`]).
 
 use std::collections::BTreeSet;
 
 use crate::git::error::GitError;
 use crate::git::read::Oid;
-use crate::git::repo::{Repo, reading};
+use crate::git::repo::{Repo, read_only_env};
 use crate::support::env::Env;
 use crate::support::process::ProcessError;
-use crate::support::prompts::Prompts;
+use crate::support::prompts::PromptPolicy;
 
 impl Repo {
     /// Reads an object: by libgit2; by the program where libgit2 cannot read the repository, or where git may fetch the object.
@@ -22,25 +22,25 @@ impl Repo {
         by_git: impl FnOnce(&Env) -> Result<T, ProcessError>,
     ) -> Result<T, GitError> {
         let Some(lib) = &self.lib else {
-            let env = if self.may_fetch() { self.env().clone() } else { reading(self.env()) };
+            let env = if self.may_fetch() { self.env().clone() } else { read_only_env(self.env()) };
             return Ok(by_git(&env)?);
         };
         match by_lib(lib) {
             Ok(object) => Ok(object),
-            Err(_) if self.may_fetch() && self.promisor().is_some() => Ok(by_git(self.env())?),
+            Err(_) if self.may_fetch() && self.promisor_remote().is_some() => Ok(by_git(self.env())?),
             Err(source) => Err(GitError::Read { what: what(), source }),
         }
     }
 
     /// Whether a command that the user typed is at work: a hook fetches nothing that nobody asked for.
     fn may_fetch(&self) -> bool {
-        *self.env().prompts() == Prompts::OnTerminal && self.env().get("GIT_NO_LAZY_FETCH").is_none()
+        *self.env().prompts() == PromptPolicy::OnTerminal && self.env().get("GIT_NO_LAZY_FETCH").is_none()
     }
 
     /// The git remote that promises what a partial clone lacks; `None` where the clone is no partial one.
-    fn promisor(&self) -> Option<String> {
-        let listed = self.query(["config", "-z", "--get-regexp", r"^remote\..*\.promisor$"]).ok()?;
-        let text = String::from_utf8_lossy(&listed.stdout).into_owned();
+    fn promisor_remote(&self) -> Option<String> {
+        let output = self.query_git(["config", "-z", "--get-regexp", r"^remote\..*\.promisor$"]).ok()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
         text.split('\0').find_map(|setting| {
             let (key, value) = setting.split_once('\n')?;
             let name = key.strip_prefix("remote.")?.strip_suffix(".promisor")?;
@@ -61,12 +61,12 @@ impl Repo {
 
     /// Fetches what a partial clone lacks of these files in these commits, all at once. What cannot be had is left for those
     /// who read it to find out.
-    pub fn bring_files(&self, commits: &[Oid], paths: &[String]) -> Result<(), GitError> {
+    pub fn fetch_files(&self, commits: &[Oid], paths: &[String]) -> Result<(), GitError> {
         let Some(lib) = self.lib.as_ref().filter(|_| self.may_fetch()) else { return Ok(()) };
-        let tree = |id: &Oid| lib.find_commit(id.lib()?).map(|commit| Oid::from(commit.tree_id()));
-        let lacks = |id: &Oid| !self.has_object(id);
-        let trees: BTreeSet<Oid> = commits.iter().filter_map(|id| tree(id).ok()).filter(lacks).collect();
-        let remote = if trees.is_empty() { None } else { self.promisor() };
+        let tree_id = |id: &Oid| lib.find_commit(id.to_git2()?).map(|commit| Oid::from(commit.tree_id()));
+        let is_missing = |id: &Oid| !self.has_object(id);
+        let trees: BTreeSet<Oid> = commits.iter().filter_map(|id| tree_id(id).ok()).filter(is_missing).collect();
+        let remote = if trees.is_empty() { None } else { self.promisor_remote() };
         if let Some(remote) = &remote {
             // With all trees below them.
             self.fetch_objects(remote, &trees)?;
@@ -74,9 +74,9 @@ impl Repo {
         let mut blobs = BTreeSet::new();
         for path in paths {
             let entries = commits.iter().filter_map(|id| super::read::lib_entry_at(lib, id, path).ok().flatten());
-            blobs.extend(entries.map(|entry| entry.id).collect::<BTreeSet<_>>().into_iter().filter(lacks));
+            blobs.extend(entries.map(|entry| entry.id).collect::<BTreeSet<_>>().into_iter().filter(is_missing));
         }
-        match remote.or_else(|| if blobs.is_empty() { None } else { self.promisor() }) {
+        match remote.or_else(|| if blobs.is_empty() { None } else { self.promisor_remote() }) {
             Some(remote) if !blobs.is_empty() => self.fetch_objects(&remote, &blobs),
             _ => Ok(()),
         }
@@ -88,7 +88,7 @@ impl Repo {
         args.extend(["--no-write-fetch-head", "--recurse-submodules=no", "--filter=blob:none", "--stdin", remote]);
         let lines: String = ids.iter().map(|id| format!("{id}\n")).collect();
         // It may want a password. What it did not get, a reader misses.
-        self.cmd(args).stdin(lines.into_bytes()).may_ask().run(self.env())?;
+        self.git_cmd(args).stdin(lines.into_bytes()).may_prompt().run(self.env())?;
         Ok(())
     }
 }

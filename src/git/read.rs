@@ -48,7 +48,7 @@ impl Oid {
         self.0.get(..9).unwrap_or(&self.0)
     }
 
-    pub(super) fn lib(&self) -> Result<git2::Oid, git2::Error> {
+    pub(super) fn to_git2(&self) -> Result<git2::Oid, git2::Error> {
         git2::Oid::from_str(&self.0)
     }
 }
@@ -67,14 +67,14 @@ impl From<git2::Oid> for Oid {
 
 /// A file as a tree or the index holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct GitEntry {
     /// The blob.
     pub id: Oid,
     /// The file mode: `0o100644`, `0o100755`, `0o120000` for a link.
     pub mode: u32,
 }
 
-impl Entry {
+impl GitEntry {
     /// Whether it is a regular file.
     #[must_use]
     pub fn is_file(&self) -> bool {
@@ -121,12 +121,12 @@ impl Repo {
             return Ok(lib.revparse_single(rev).and_then(|o| o.peel_to_commit()).ok().map(|c| c.id().into()));
         }
         let output =
-            self.query(["rev-parse", "--verify", "--quiet", "--end-of-options", &format!("{rev}^{{commit}}")])?;
-        Ok(if output.success() { Oid::parse(&output.text()) } else { None })
+            self.query_git(["rev-parse", "--verify", "--quiet", "--end-of-options", &format!("{rev}^{{commit}}")])?;
+        Ok(if output.success() { Oid::parse(&output.stdout_text()) } else { None })
     }
 
     /// The commit that a name typed by the user means.
-    pub fn resolve(&self, rev: &str) -> Result<Oid, GitError> {
+    pub fn resolve_commit(&self, rev: &str) -> Result<Oid, GitError> {
         let shallow = || !self.shallow_ends().unwrap_or_default().is_empty();
         self.find_commit_id(rev)?.ok_or_else(|| GitError::NoSuchRevision { rev: rev.to_owned(), shallow: shallow() })
     }
@@ -138,9 +138,9 @@ impl Repo {
     }
 
     /// A commit's facts.
-    pub fn commit(&self, id: &Oid) -> Result<Commit, GitError> {
+    pub fn read_commit(&self, id: &Oid) -> Result<Commit, GitError> {
         if let Some(lib) = &self.lib {
-            let read = id.lib().and_then(|oid| lib.find_commit(oid));
+            let read = id.to_git2().and_then(|oid| lib.find_commit(oid));
             let commit = read.map_err(|source| GitError::Read { what: format!("commit {id}"), source })?;
             return Ok(Commit {
                 id: id.clone(),
@@ -151,7 +151,8 @@ impl Repo {
             });
         }
         let format = "--format=%P%n%ct%n%an%n%B";
-        let output = self.cmd(["log", "-1", "--no-show-signature", format, id.as_str(), "--"]).checked(self.env())?;
+        let output =
+            self.git_cmd(["log", "-1", "--no-show-signature", format, id.as_str(), "--"]).run_checked(self.env())?;
         let mut parts = output.stdout.splitn(4, |b| *b == b'\n');
         let mut line = || String::from_utf8_lossy(parts.next().unwrap_or_default()).into_owned();
         let (parents, time, author) = (line(), line(), line());
@@ -165,69 +166,71 @@ impl Repo {
     }
 
     /// A commit's parents, in order.
-    pub fn parents(&self, id: &Oid) -> Result<Vec<Oid>, GitError> {
-        let Some(lib) = &self.lib else { return Ok(self.commit(id)?.parents) };
-        let read = id.lib().and_then(|oid| lib.find_commit(oid));
+    pub fn commit_parents(&self, id: &Oid) -> Result<Vec<Oid>, GitError> {
+        let Some(lib) = &self.lib else { return Ok(self.read_commit(id)?.parents) };
+        let read = id.to_git2().and_then(|oid| lib.find_commit(oid));
         let commit = read.map_err(|source| GitError::Read { what: format!("commit {id}"), source })?;
         Ok(commit.parent_ids().map(Into::into).collect())
     }
 
     /// A file's entry in a commit; `None` where the commit has no such file.
-    pub fn entry_at(&self, commit: &Oid, path: &str) -> Result<Option<Entry>, GitError> {
+    pub fn entry_at(&self, commit: &Oid, path: &str) -> Result<Option<GitEntry>, GitError> {
         self.read_object(
             |lib| lib_entry_at(lib, commit, path),
             || format!("{path} of commit {commit}"),
             |env| {
                 let args = ["--literal-pathspecs", "ls-tree", "-z", "--full-tree", commit.as_str(), "--", path];
-                Ok(tree_line(&self.cmd(args).checked(env)?.stdout))
+                Ok(parse_tree_line(&self.git_cmd(args).run_checked(env)?.stdout))
             },
         )
     }
 
     /// A file's entry in the index that counts; `None` where it has none, or one in conflict.
-    pub fn index_entry(&self, path: &str) -> Result<Option<Entry>, GitError> {
+    pub fn index_entry(&self, path: &str) -> Result<Option<GitEntry>, GitError> {
         if let Some(index) = self.lib_index() {
-            return Ok(index.get_path(Path::new(path), 0).map(|e| Entry { id: e.id.into(), mode: e.mode }));
+            return Ok(index.get_path(Path::new(path), 0).map(|e| GitEntry { id: e.id.into(), mode: e.mode }));
         }
-        let output = self.query(["--literal-pathspecs", "ls-files", "-s", "-z", "--full-name", "--", path])?;
-        let mut lines = output.stdout.split(|byte| *byte == 0).filter_map(index_line);
+        let output = self.query_git(["--literal-pathspecs", "ls-files", "-s", "-z", "--full-name", "--", path])?;
+        let mut lines = output.stdout.split(|byte| *byte == 0).filter_map(parse_index_line);
         Ok(lines.find(|(_, stage, name)| *stage == 0 && name == Path::new(path)).map(|(entry, ..)| entry))
     }
 
     /// What the index holds in conflict, each with its stage: 1 the common ancestor's, 2 the current side's, 3 the other's.
     /// With `undone`, the conflicts that were resolved since, and that `git checkout -m` brings back.
-    pub fn conflicts(&self, undone: bool) -> Result<Vec<(PathBuf, u8, Entry)>, GitError> {
+    pub fn index_conflicts(&self, undone: bool) -> Result<Vec<(PathBuf, u8, GitEntry)>, GitError> {
         let which = if undone { "--resolve-undo" } else { "--unmerged" };
-        let output = self.query(["ls-files", which, "-z", "--full-name"])?;
-        let lines = output.stdout.split(|byte| *byte == 0).filter_map(index_line);
+        let output = self.query_git(["ls-files", which, "-z", "--full-name"])?;
+        let lines = output.stdout.split(|byte| *byte == 0).filter_map(parse_index_line);
         Ok(lines.map(|(entry, stage, path)| (path, stage, entry)).collect())
     }
 
     /// The files of this name (`.dvc/config`), in any directory, that the index holds: a scan in memory. Where the index is
     /// empty, as in a clone without a checkout, those that HEAD holds.
     pub fn tracked_files_named(&self, name: &str) -> Result<Vec<String>, GitError> {
-        let named = |path: &[u8]| {
+        let has_name = |path: &[u8]| {
             let dir = path.strip_suffix(name.as_bytes());
             dir.is_some_and(|dir| dir.is_empty() || dir.ends_with(b"/"))
         };
         let text = |path: &[u8]| String::from_utf8_lossy(path).into_owned();
-        let said = |output: Vec<u8>| output.split(|byte| *byte == 0).filter(|path| named(path)).map(text).collect();
+        let split_paths =
+            |output: Vec<u8>| output.split(|byte| *byte == 0).filter(|path| has_name(path)).map(text).collect();
         let (found, empty): (Vec<String>, bool) = match self.lib_index() {
             Some(index) => {
-                let found = index.iter().filter(|entry| named(&entry.path)).map(|entry| text(&entry.path));
+                let found = index.iter().filter(|entry| has_name(&entry.path)).map(|entry| text(&entry.path));
                 (found.collect(), index.is_empty())
             }
             None => {
-                let found: Vec<String> =
-                    said(self.query(["ls-files", "-z", "--full-name", "--", &format!(":(top,glob)**/{name}")])?.stdout);
-                let empty = found.is_empty() && self.query(["ls-files", "-z"])?.stdout.is_empty();
+                let found: Vec<String> = split_paths(
+                    self.query_git(["ls-files", "-z", "--full-name", "--", &format!(":(top,glob)**/{name}")])?.stdout,
+                );
+                let empty = found.is_empty() && self.query_git(["ls-files", "-z"])?.stdout.is_empty();
                 (found, empty)
             }
         };
         if !empty || self.head()?.is_none() {
             return Ok(found);
         }
-        Ok(said(self.query(["ls-tree", "-r", "-z", "--name-only", "--full-tree", "HEAD"])?.stdout))
+        Ok(split_paths(self.query_git(["ls-tree", "-r", "-z", "--name-only", "--full-tree", "HEAD"])?.stdout))
     }
 
     /// Whether the index holds a file below this directory.
@@ -235,7 +238,7 @@ impl Repo {
         if let Some(index) = self.lib_index() {
             return Ok(index.find_prefix(format!("{dir}/")).is_ok());
         }
-        let output = self.query(["ls-files", "-z", "--full-name", "--", &format!(":(top,literal){dir}/")])?;
+        let output = self.query_git(["ls-files", "-z", "--full-name", "--", &format!(":(top,literal){dir}/")])?;
         Ok(!output.stdout.is_empty())
     }
 
@@ -250,26 +253,33 @@ impl Repo {
         if let Some(index) = self.lib_index() {
             return Ok(index.iter().any(|entry| covers(&entry.path)));
         }
-        let output = self.cmd(["ls-files", "-z", "--full-name", "--", ":(top)"]).checked(self.env())?;
+        let output = self.git_cmd(["ls-files", "-z", "--full-name", "--", ":(top)"]).run_checked(self.env())?;
         Ok(output.stdout.split(|byte| *byte == 0).any(|entry| !entry.is_empty() && covers(entry)))
     }
 
     /// A blob's bytes.
-    pub fn blob(&self, id: &Oid) -> Result<Vec<u8>, GitError> {
+    pub fn read_blob(&self, id: &Oid) -> Result<Vec<u8>, GitError> {
         self.read_object(
-            |lib| Ok(lib.find_blob(id.lib()?)?.content().to_vec()),
+            |lib| Ok(lib.find_blob(id.to_git2()?)?.content().to_vec()),
             || format!("blob {id}"),
-            |env| Ok(self.cmd(["cat-file", "blob", id.as_str()]).checked(env)?.stdout),
+            |env| Ok(self.git_cmd(["cat-file", "blob", id.as_str()]).run_checked(env)?.stdout),
         )
     }
 
     /// How many bytes a blob has, unpacked.
     pub fn blob_size(&self, id: &Oid) -> Result<u64, GitError> {
         self.read_object(
-            |lib| Ok(lib.odb()?.read_header(id.lib()?)?.0 as u64),
+            |lib| Ok(lib.odb()?.read_header(id.to_git2()?)?.0 as u64),
             || format!("blob {id}"),
             // What git says is a number.
-            |env| Ok(self.cmd(["cat-file", "-s", id.as_str()]).checked(env)?.text().parse().unwrap_or(u64::MAX)),
+            |env| {
+                Ok(self
+                    .git_cmd(["cat-file", "-s", id.as_str()])
+                    .run_checked(env)?
+                    .stdout_text()
+                    .parse()
+                    .unwrap_or(u64::MAX))
+            },
         )
     }
 
@@ -290,20 +300,21 @@ impl Repo {
     }
 
     /// What the index holds below a directory.
-    fn index_below(&self, dir: &Path) -> Result<Vec<(Entry, PathBuf)>, GitError> {
+    fn index_below(&self, dir: &Path) -> Result<Vec<(GitEntry, PathBuf)>, GitError> {
         let prefix = format!("{}/", dir.display());
         if let Some(index) = self.lib_index() {
             let Ok(first) = index.find_prefix(&prefix) else { return Ok(Vec::new()) };
             let rest = (first..index.len()).map_while(|at| index.get(at));
             let below = rest.take_while(|e| e.path.starts_with(prefix.as_bytes()));
             let entry = |e: git2::IndexEntry| {
-                (Entry { id: e.id.into(), mode: e.mode }, PathBuf::from(OsStr::from_bytes(&e.path)))
+                (GitEntry { id: e.id.into(), mode: e.mode }, PathBuf::from(OsStr::from_bytes(&e.path)))
             };
             return Ok(below.map(entry).collect());
         }
-        let output = self.query(["ls-files", "-s", "-z", "--full-name", "--", &format!(":(top,literal){prefix}")])?;
+        let output =
+            self.query_git(["ls-files", "-s", "-z", "--full-name", "--", &format!(":(top,literal){prefix}")])?;
         let lines = output.stdout.split(|byte| *byte == 0);
-        Ok(lines.filter_map(index_line).map(|(entry, _, path)| (entry, path)).collect())
+        Ok(lines.filter_map(parse_index_line).map(|(entry, _, path)| (entry, path)).collect())
     }
 
     /// The index, read once; `None` where libgit2 cannot read it (a sparse or split index).
@@ -313,27 +324,27 @@ impl Repo {
     }
 
     /// Forgets what was read of the index: the git program has changed it.
-    pub fn forget_index(&mut self) {
+    pub fn drop_index_cache(&mut self) {
         self.index.take();
     }
 }
 
 /// A line of `git ls-files -s -z`: the entry, its stage (0 where it is not in conflict), the path.
-fn index_line(line: &[u8]) -> Option<(Entry, u8, PathBuf)> {
+fn parse_index_line(line: &[u8]) -> Option<(GitEntry, u8, PathBuf)> {
     let at = line.iter().position(|byte| *byte == b'\t')?;
     let facts = std::str::from_utf8(line.get(..at)?).ok()?;
     let path = PathBuf::from(OsStr::from_bytes(line.get(at + 1..)?));
     let words: Vec<&str> = facts.split(' ').collect();
     let [mode, id, stage] = words.as_slice() else { return None };
-    let entry = Entry { id: Oid::parse(id)?, mode: u32::from_str_radix(mode, 8).ok()? };
+    let entry = GitEntry { id: Oid::parse(id)?, mode: u32::from_str_radix(mode, 8).ok()? };
     Some((entry, stage.parse().ok()?, path))
 }
 
-pub(super) fn lib_entry_at(lib: &git2::Repository, commit: &Oid, path: &str) -> Result<Option<Entry>, git2::Error> {
-    let tree = lib.find_commit(commit.lib()?)?.tree()?;
+pub(super) fn lib_entry_at(lib: &git2::Repository, commit: &Oid, path: &str) -> Result<Option<GitEntry>, git2::Error> {
+    let tree = lib.find_commit(commit.to_git2()?)?.tree()?;
     match tree.get_path(Path::new(path)) {
         Ok(entry) if entry.kind() == Some(git2::ObjectType::Blob) => {
-            Ok(Some(Entry { id: entry.id().into(), mode: u32::try_from(entry.filemode()).unwrap_or_default() }))
+            Ok(Some(GitEntry { id: entry.id().into(), mode: u32::try_from(entry.filemode()).unwrap_or_default() }))
         }
         Ok(_) => Ok(None),
         // Not an object that is missing: a name that is not in a tree.
@@ -343,12 +354,12 @@ pub(super) fn lib_entry_at(lib: &git2::Repository, commit: &Oid, path: &str) -> 
 }
 
 /// A line of `git ls-tree -z`.
-fn tree_line(listed: &[u8]) -> Option<Entry> {
-    let text = String::from_utf8_lossy(listed).into_owned();
+fn parse_tree_line(output: &[u8]) -> Option<GitEntry> {
+    let text = String::from_utf8_lossy(output).into_owned();
     let mut words = text.split(['\t', '\0']).next().unwrap_or_default().split(' ');
     match (words.next(), words.next(), words.next().and_then(Oid::parse)) {
         (Some(mode), Some("blob"), Some(id)) => {
-            Some(Entry { id, mode: u32::from_str_radix(mode, 8).unwrap_or_default() })
+            Some(GitEntry { id, mode: u32::from_str_radix(mode, 8).unwrap_or_default() })
         }
         _ => None,
     }

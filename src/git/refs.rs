@@ -19,7 +19,7 @@ pub struct Tag {
 
 /// A set of commits: all that `include` reaches, without what `exclude` (or a ref that `exclude_refs` matches) reaches.
 #[derive(Debug, Clone, Default)]
-pub struct Range {
+pub struct CommitRange {
     /// Where to start.
     pub include: Vec<Oid>,
     /// Where to stop.
@@ -30,12 +30,12 @@ pub struct Range {
 
 impl Repo {
     /// The tags whose names start so, sorted by name.
-    pub fn tags(&self, prefix: &str) -> Result<Vec<Tag>, GitError> {
+    pub fn find_tags(&self, prefix: &str) -> Result<Vec<Tag>, GitError> {
         if let Some(lib) = &self.lib {
             return self.lib_tags(lib, prefix).map_err(|source| GitError::Read { what: "tags".into(), source });
         }
         let format = "--format=%(refname)%00%(objecttype)%00%(objectname)%00%(*objectname)%00%(contents)%00%01";
-        let output = self.cmd(["for-each-ref", format, "refs/tags"]).checked(self.env())?;
+        let output = self.git_cmd(["for-each-ref", format, "refs/tags"]).run_checked(self.env())?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let mut tags = Vec::new();
         for record in text.split("\0\u{1}\n") {
@@ -71,7 +71,7 @@ impl Repo {
     }
 
     /// The commits of a range, children before parents.
-    pub fn walk(&self, range: &Range) -> Result<Vec<Oid>, GitError> {
+    pub fn walk_commits(&self, range: &CommitRange) -> Result<Vec<Oid>, GitError> {
         if range.include.is_empty() {
             return Ok(Vec::new());
         }
@@ -84,71 +84,71 @@ impl Repo {
         for pattern in &range.exclude_refs {
             args.extend(["--not".into(), format!("--glob={pattern}"), "--not".into()]);
         }
-        let output = self.git_with(args, lines.join("\n").into_bytes())?;
-        Ok(output.text().lines().filter_map(Oid::parse).collect())
+        let output = self.run_git_with(args, lines.join("\n").into_bytes())?;
+        Ok(output.stdout_text().lines().filter_map(Oid::parse).collect())
     }
 
     /// Whether `ancestor` is reachable from `commit` (a commit reaches itself).
-    pub fn reaches(&self, commit: &Oid, ancestor: &Oid) -> Result<bool, GitError> {
+    pub fn has_ancestor(&self, commit: &Oid, ancestor: &Oid) -> Result<bool, GitError> {
         if commit == ancestor {
             return Ok(true);
         }
         if let Some(lib) = &self.lib
-            && let (Ok(commit), Ok(ancestor)) = (commit.lib(), ancestor.lib())
+            && let (Ok(commit), Ok(ancestor)) = (commit.to_git2(), ancestor.to_git2())
             && let Ok(answer) = lib.graph_descendant_of(commit, ancestor)
         {
             return Ok(answer);
         }
-        Ok(self.query(["merge-base", "--is-ancestor", ancestor.as_str(), commit.as_str()])?.success())
+        Ok(self.query_git(["merge-base", "--is-ancestor", ancestor.as_str(), commit.as_str()])?.success())
     }
 
     /// The best common ancestors of two commits; none where this clone knows of none.
     pub fn merge_bases(&self, a: &Oid, b: &Oid) -> Result<Vec<Oid>, GitError> {
         if let Some(lib) = &self.lib
-            && let (Ok(a), Ok(b)) = (a.lib(), b.lib())
+            && let (Ok(a), Ok(b)) = (a.to_git2(), b.to_git2())
             && let Ok(bases) = lib.merge_bases(a, b)
         {
             return Ok(bases.iter().map(|id| (*id).into()).collect());
         }
-        let output = self.query(["merge-base", "--all", a.as_str(), b.as_str()])?;
-        Ok(output.text().lines().filter_map(Oid::parse).collect())
+        let output = self.query_git(["merge-base", "--all", a.as_str(), b.as_str()])?;
+        Ok(output.stdout_text().lines().filter_map(Oid::parse).collect())
     }
 
     /// Where all branches stand, remote-tracking ones too.
-    pub fn branches(&self) -> Result<Vec<Oid>, GitError> {
-        let output = self.query(["for-each-ref", "--format=%(objectname)", "refs/heads", "refs/remotes"])?;
-        Ok(output.text().lines().filter_map(Oid::parse).collect())
+    pub fn branch_tips(&self) -> Result<Vec<Oid>, GitError> {
+        let output = self.query_git(["for-each-ref", "--format=%(objectname)", "refs/heads", "refs/remotes"])?;
+        Ok(output.stdout_text().lines().filter_map(Oid::parse).collect())
     }
 
     /// Whether some remote-tracking branch holds the commit: others may have it.
-    pub fn on_a_remote(&self, commit: &Oid) -> Result<bool, GitError> {
+    pub fn is_on_remote(&self, commit: &Oid) -> Result<bool, GitError> {
         let contains = format!("--contains={commit}");
-        let output = self.query(["for-each-ref", "--count=1", "--format=%(refname)", &contains, "refs/remotes"])?;
-        Ok(output.success() && !output.text().is_empty())
+        let output = self.query_git(["for-each-ref", "--count=1", "--format=%(refname)", &contains, "refs/remotes"])?;
+        Ok(output.success() && !output.stdout_text().is_empty())
     }
 
     /// Whether the object is in this clone.
     #[must_use]
     pub fn has_object(&self, id: &Oid) -> bool {
         if let Some(lib) = &self.lib {
-            return id.lib().and_then(|oid| Ok(lib.odb()?.exists(oid))).unwrap_or(false);
+            return id.to_git2().and_then(|oid| Ok(lib.odb()?.exists(oid))).unwrap_or(false);
         }
-        self.query(["cat-file", "-e", id.as_str()]).is_ok_and(|output| output.success())
+        self.query_git(["cat-file", "-e", id.as_str()]).is_ok_and(|output| output.success())
     }
 
     /// How HEAD came to be where it is: the last line of its reflog. `None` where no log is kept.
     #[must_use]
-    pub fn last_move(&self) -> Option<Move> {
+    pub fn last_head_move(&self) -> Option<HeadMove> {
         if let Some(text) = crate::support::fs::read_optional(&self.git_dir.join("logs/HEAD")).ok().flatten() {
             let text = String::from_utf8_lossy(&text);
             let (facts, message) = text.lines().next_back()?.split_once('\t')?;
-            return Some(Move { old: Oid::parse(facts.split(' ').next()?)?, message: message.to_owned() });
+            return Some(HeadMove { old: Oid::parse(facts.split(' ').next()?)?, message: message.to_owned() });
         }
-        let output = self.query(["reflog", "-2", "--format=%H %gs", "HEAD"]).ok().filter(|o| o.success())?;
-        let text = output.text();
+        let output = self.query_git(["reflog", "-2", "--format=%H %gs", "HEAD"]).ok().filter(|o| o.success())?;
+        let text = output.stdout_text();
         let mut lines = text.lines().map(|line| line.split_once(' ').unwrap_or((line, "")));
         let ((_, message), (old, _)) = (lines.next()?, lines.next()?);
-        Some(Move { old: Oid::parse(old)?, message: message.to_owned() })
+        Some(HeadMove { old: Oid::parse(old)?, message: message.to_owned() })
     }
 
     /// The other parents of a merge that is being concluded.
@@ -160,22 +160,22 @@ impl Repo {
 
 /// A move of HEAD.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Move {
+pub struct HeadMove {
     /// Where it was before.
     pub old: Oid,
     /// Why it moved: `commit (amend): …`.
     pub message: String,
 }
 
-fn lib_walk(lib: &git2::Repository, range: &Range) -> Result<Vec<Oid>, git2::Error> {
+fn lib_walk(lib: &git2::Repository, range: &CommitRange) -> Result<Vec<Oid>, git2::Error> {
     let mut walk = lib.revwalk()?;
     walk.set_sorting(git2::Sort::TOPOLOGICAL)?;
     for id in &range.include {
-        walk.push(id.lib()?)?;
+        walk.push(id.to_git2()?)?;
     }
     for id in &range.exclude {
         // One that is not in this clone hides nothing.
-        let _ = walk.hide(id.lib()?);
+        let _ = walk.hide(id.to_git2()?);
     }
     for pattern in &range.exclude_refs {
         walk.hide_glob(pattern)?;

@@ -2,7 +2,7 @@
 //!
 //! Git exports `GIT_DIR`, `GIT_INDEX_FILE` and `GIT_WORK_TREE` to hooks, relative to the directory it starts them in.
 //! They are honoured, and made absolute at once: our own git calls keep them, and run at the top of the working tree.
-//! Variables that change what a git call means are kept from ours ([`OF_THE_USERS_CALLS`]).
+//! Variables that change what a git call means are kept from ours ([`USER_CALL_VARS`]).
 
 use std::cell::OnceCell;
 use std::ffi::{OsStr, OsString};
@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 
 use crate::git::error::GitError;
 use crate::support::env::Env;
-use crate::support::process::{Cmd, Output, ProcessError};
+use crate::support::process::{Cmd, ProcessError, ProcessOutput};
 
 /// Variables that a user sets for the git commands that he types, and that would give our own calls another meaning: how a
 /// path is matched, what a difference is shown by.
-const OF_THE_USERS_CALLS: &[&str] = &[
+const USER_CALL_VARS: &[&str] = &[
     "GIT_LITERAL_PATHSPECS",
     "GIT_GLOB_PATHSPECS",
     "GIT_NOGLOB_PATHSPECS",
@@ -38,8 +38,8 @@ pub struct Repo {
 impl Repo {
     /// The repository that git's variables name, else the one around `cwd` (absolute).
     pub fn open(cwd: &Path, env: &Env) -> Result<Self, GitError> {
-        let env = &OF_THE_USERS_CALLS.iter().fold(env.clone(), |env, name| env.without(name));
-        let absolute = |name: &str| env.get(name).map(|value| clean(&cwd.join(value)));
+        let env = &USER_CALL_VARS.iter().fold(env.clone(), |env, name| env.without_var(name));
+        let absolute = |name: &str| env.get(name).map(|value| clean_path(&cwd.join(value)));
         let (given_dir, given_tree) = (absolute("GIT_DIR"), absolute("GIT_WORK_TREE"));
         let opened = match &given_dir {
             Some(dir) => git2::Repository::open_ext(
@@ -60,13 +60,13 @@ impl Repo {
             Ok(lib) => {
                 let work_tree = match (&given_tree, &given_dir) {
                     (Some(tree), _) => Some(tree.clone()),
-                    (None, Some(_)) if !lib.is_bare() => Some(tree_of(&lib).unwrap_or_else(|| cwd.to_path_buf())),
-                    _ => lib.workdir().map(clean),
+                    (None, Some(_)) if !lib.is_bare() => Some(work_tree_of(&lib).unwrap_or_else(|| cwd.to_path_buf())),
+                    _ => lib.workdir().map(clean_path),
                 };
                 Self {
-                    git_dir: clean(lib.path()),
-                    common_dir: clean(lib.commondir()),
-                    index_file: clean(lib.path()).join("index"),
+                    git_dir: clean_path(lib.path()),
+                    common_dir: clean_path(lib.commondir()),
+                    index_file: clean_path(lib.path()).join("index"),
                     work_tree,
                     lib: Some(lib),
                     index: OnceCell::new(),
@@ -76,7 +76,7 @@ impl Repo {
             Err(error) if error.code() == git2::ErrorCode::NotFound && given_dir.is_none() => {
                 return Err(GitError::NotARepository { dir: cwd.to_path_buf() });
             }
-            Err(_) => Self::by_program(cwd, env)?,
+            Err(_) => Self::open_by_program(cwd, env)?,
         };
         if let Some(index) = absolute("GIT_INDEX_FILE") {
             repo.index_file = index;
@@ -84,43 +84,43 @@ impl Repo {
         repo.env = env.clone();
         for (name, value) in [("GIT_DIR", given_dir), ("GIT_WORK_TREE", given_tree)] {
             if let Some(value) = value {
-                repo.env = repo.env.with(name, value);
+                repo.env = repo.env.with_var(name, value);
             }
         }
         for name in ["GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY"] {
             if let Some(value) = absolute(name) {
-                repo.env = repo.env.with(name, value);
+                repo.env = repo.env.with_var(name, value);
             }
         }
         // Git sets it for hooks; paths of our own calls are relative to the top.
-        repo.env = repo.env.without("GIT_PREFIX");
+        repo.env = repo.env.without_var("GIT_PREFIX");
         Ok(repo)
     }
 
     /// What `git rev-parse` says, where libgit2 refuses.
-    fn by_program(cwd: &Path, env: &Env) -> Result<Self, GitError> {
-        let ask = |args: &[&str]| Cmd::new("git").arg("rev-parse").args(args).dir(cwd).run(&reading(env));
-        let output = ask(&["--absolute-git-dir", "--git-common-dir", "--is-bare-repository"]);
+    fn open_by_program(cwd: &Path, env: &Env) -> Result<Self, GitError> {
+        let rev_parse = |args: &[&str]| Cmd::new("git").arg("rev-parse").args(args).dir(cwd).run(&read_only_env(env));
+        let output = rev_parse(&["--absolute-git-dir", "--git-common-dir", "--is-bare-repository"]);
         let output = output.map_err(|error| match error {
             ProcessError::Start { .. } => GitError::NoProgram,
             error => error.into(),
         })?;
         if !output.success() {
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
             let dir = cwd.to_path_buf();
-            return Err(if said.contains("dubious ownership") || said.contains("safe.directory") {
+            return Err(if stderr.contains("dubious ownership") || stderr.contains("safe.directory") {
                 GitError::Ownership { dir }
             } else {
                 GitError::NotARepository { dir }
             });
         }
-        let text = output.text();
-        let mut lines = text.lines().map(|line| clean(&cwd.join(line)));
-        let missing = || GitError::NotARepository { dir: cwd.to_path_buf() };
-        let git_dir = lines.next().ok_or_else(missing)?;
-        let common_dir = lines.next().ok_or_else(missing)?;
-        let top = ask(&["--show-toplevel"])?;
-        let work_tree = (top.success() && !top.text().is_empty()).then(|| PathBuf::from(top.text()));
+        let text = output.stdout_text();
+        let mut lines = text.lines().map(|line| clean_path(&cwd.join(line)));
+        let not_a_repository = || GitError::NotARepository { dir: cwd.to_path_buf() };
+        let git_dir = lines.next().ok_or_else(not_a_repository)?;
+        let common_dir = lines.next().ok_or_else(not_a_repository)?;
+        let top = rev_parse(&["--show-toplevel"])?;
+        let work_tree = (top.success() && !top.stdout_text().is_empty()).then(|| PathBuf::from(top.stdout_text()));
         let index_file = git_dir.join("index");
         Ok(Self { git_dir, common_dir, work_tree, index_file, lib: None, index: OnceCell::new(), env: Env::default() })
     }
@@ -148,7 +148,7 @@ impl Repo {
         let flags = git2::RepositoryOpenFlags::NO_SEARCH | git2::RepositoryOpenFlags::NO_DOTGIT;
         match git2::Repository::open_ext(&self.common_dir, flags, std::iter::empty::<&OsStr>()) {
             Ok(main) if main.is_bare() => None,
-            Ok(main) => tree_of(&main),
+            Ok(main) => work_tree_of(&main),
             Err(_) => {
                 let bare = self.config_bool("core.bare").ok().flatten() == Some(true);
                 self.common_dir.parent().filter(|_| self.common_dir.ends_with(".git") && !bare).map(Path::to_path_buf)
@@ -176,26 +176,26 @@ impl Repo {
 
     /// Runs git at the top of the working tree (in the git directory where there is none); any exit code but 0 is an
     /// error.
-    pub fn git<A: Into<OsString>>(&self, args: impl IntoIterator<Item = A>) -> Result<Output, GitError> {
-        Ok(self.cmd(args).checked(&self.env)?)
+    pub fn run_git<A: Into<OsString>>(&self, args: impl IntoIterator<Item = A>) -> Result<ProcessOutput, GitError> {
+        Ok(self.git_cmd(args).run_checked(&self.env)?)
     }
 
     /// The same with these bytes on standard input.
-    pub fn git_with<A: Into<OsString>>(
+    pub fn run_git_with<A: Into<OsString>>(
         &self,
         args: impl IntoIterator<Item = A>,
         stdin: Vec<u8>,
-    ) -> Result<Output, GitError> {
-        Ok(self.cmd(args).stdin(stdin).checked(&self.env)?)
+    ) -> Result<ProcessOutput, GitError> {
+        Ok(self.git_cmd(args).stdin(stdin).run_checked(&self.env)?)
     }
 
     /// Runs git for reading only: no optional locks, no network, no prompt. Any exit code is fine.
-    pub fn query<A: Into<OsString>>(&self, args: impl IntoIterator<Item = A>) -> Result<Output, GitError> {
-        Ok(self.cmd(args).run(&reading(&self.env))?)
+    pub fn query_git<A: Into<OsString>>(&self, args: impl IntoIterator<Item = A>) -> Result<ProcessOutput, GitError> {
+        Ok(self.git_cmd(args).run(&read_only_env(&self.env))?)
     }
 
     /// A git call at the top of the working tree.
-    pub fn cmd<A: Into<OsString>>(&self, args: impl IntoIterator<Item = A>) -> Cmd {
+    pub fn git_cmd<A: Into<OsString>>(&self, args: impl IntoIterator<Item = A>) -> Cmd {
         Cmd::new("git").args(args).dir(self.work_tree.as_deref().unwrap_or(&self.git_dir))
     }
 }
@@ -203,28 +203,28 @@ impl Repo {
 /// The working tree of a repository that is known by `GIT_DIR` alone: the one that `core.worktree` names, or the one whose
 /// `.git` it is. `None` where it is neither: then git takes the directory that it is called in, whatever lies beside the git
 /// directory (`git init --separate-git-dir`).
-fn tree_of(lib: &git2::Repository) -> Option<PathBuf> {
-    let tree = lib.workdir().map(clean)?;
-    let named = lib.config().is_ok_and(|config| config.get_entry("core.worktree").is_ok());
-    let beside = || {
+fn work_tree_of(lib: &git2::Repository) -> Option<PathBuf> {
+    let tree = lib.workdir().map(clean_path)?;
+    let is_configured = lib.config().is_ok_and(|config| config.get_entry("core.worktree").is_ok());
+    let repo_at_tree = || {
         let flags = git2::RepositoryOpenFlags::NO_SEARCH;
         git2::Repository::open_ext(&tree, flags, std::iter::empty::<&OsStr>())
     };
-    (named || beside().is_ok_and(|found| found.path() == lib.path())).then_some(tree)
+    (is_configured || repo_at_tree().is_ok_and(|found| found.path() == lib.path())).then_some(tree)
 }
 
 /// The environment for a git call that only reads.
-pub(super) fn reading(env: &Env) -> Env {
+pub(super) fn read_only_env(env: &Env) -> Env {
     env.clone()
         // Its words are read (`dubious ownership`), so they must not be translated. LC_MESSAGES would not do: LC_ALL goes
         // before it, and so does LANGUAGE, but in the locale C. Git's output is UTF-8 whatever the locale.
-        .with("LC_ALL", "C")
-        .with("GIT_OPTIONAL_LOCKS", "0")
-        .with("GIT_NO_LAZY_FETCH", "1")
-        .with("GIT_TERMINAL_PROMPT", "0")
+        .with_var("LC_ALL", "C")
+        .with_var("GIT_OPTIONAL_LOCKS", "0")
+        .with_var("GIT_NO_LAZY_FETCH", "1")
+        .with_var("GIT_TERMINAL_PROMPT", "0")
 }
 
 /// The path without `.` components and a last slash; links stay as they are.
-fn clean(path: &Path) -> PathBuf {
+fn clean_path(path: &Path) -> PathBuf {
     path.components().collect()
 }

@@ -7,7 +7,7 @@ use crate::git::repo::Repo;
 impl Repo {
     /// The commits that HEAD, branches, remote branches and tags name, each once. Refs that name something else, or what
     /// this clone does not have, are left out.
-    pub fn tips(&self) -> Result<Vec<Oid>, GitError> {
+    pub fn ref_tips(&self) -> Result<Vec<Oid>, GitError> {
         let mut tips: Vec<Oid> = self.head()?.into_iter().collect();
         if let Some(lib) = &self.lib {
             let read = || -> Result<Vec<Oid>, git2::Error> {
@@ -15,8 +15,8 @@ impl Repo {
                 for reference in lib.references()? {
                     let Ok(reference) = reference else { continue };
                     let name = reference.name_bytes();
-                    let ours = [&b"refs/heads/"[..], b"refs/remotes/", b"refs/tags/"];
-                    if !ours.iter().any(|prefix| name.starts_with(prefix)) {
+                    let prefixes = [&b"refs/heads/"[..], b"refs/remotes/", b"refs/tags/"];
+                    if !prefixes.iter().any(|prefix| name.starts_with(prefix)) {
                         continue;
                     }
                     if let Ok(commit) = reference.peel_to_commit() {
@@ -28,8 +28,8 @@ impl Repo {
             tips.extend(read().map_err(|source| GitError::Read { what: "refs".into(), source })?);
         } else {
             let format = "--format=%(objecttype) %(objectname) %(*objecttype) %(*objectname)";
-            let output = self.query(["for-each-ref", format, "refs/heads", "refs/remotes", "refs/tags"])?;
-            for line in output.text().lines() {
+            let output = self.query_git(["for-each-ref", format, "refs/heads", "refs/remotes", "refs/tags"])?;
+            for line in output.stdout_text().lines() {
                 let words: Vec<&str> = line.split(' ').collect();
                 tips.extend(match words.as_slice() {
                     ["commit", id, ..] | [_, _, "commit", id] => Oid::parse(id),

@@ -14,8 +14,8 @@ use crate::support::{fs, names};
 
 impl Repo {
     /// Whether the index or HEAD holds this path (absolute), something below it, or a link on the way to it.
-    pub fn tracks(&self, path: &Path) -> Result<bool, GitError> {
-        let Some(parts) = self.parts(path) else { return Ok(false) };
+    pub fn is_tracked(&self, path: &Path) -> Result<bool, GitError> {
+        let Some(parts) = self.path_parts(path) else { return Ok(false) };
         if self.index_holds(&parts)? {
             return Ok(true);
         }
@@ -23,16 +23,16 @@ impl Repo {
         self.commits_hold(&head, &parts)
     }
 
-    /// Whether one of the commits at which HEAD has stood in this working tree holds the path, as [`Repo::tracks`] means it.
+    /// Whether one of the commits at which HEAD has stood in this working tree holds the path, as [`Repo::is_tracked`] means it.
     /// Git takes a file away again when it goes on to a commit without it, but not on every way (`git reset`, submodules).
-    pub fn has_tracked(&self, path: &Path) -> Result<bool, GitError> {
-        let Some(parts) = self.parts(path) else { return Ok(false) };
+    pub fn was_tracked(&self, path: &Path) -> Result<bool, GitError> {
+        let Some(parts) = self.path_parts(path) else { return Ok(false) };
         self.commits_hold(&self.head_positions()?, &parts)
     }
 
     /// Where submodules lie, or lay: git leaves one behind when it goes on to a commit without it. Absolute.
     #[must_use]
-    pub fn submodules(&self) -> Vec<PathBuf> {
+    pub fn submodule_dirs(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
         let mut todo = vec![self.git_dir().join("modules")];
         if self.common_dir() != self.git_dir() {
@@ -65,13 +65,13 @@ impl Repo {
             let bytes = fs::read_optional(&entry.path().join("gitdir")).ok()??;
             Path::new(String::from_utf8_lossy(&bytes).trim()).parent().map(Path::to_path_buf)
         });
-        let own = self.work_tree.as_deref().and_then(|top| top.canonicalize().ok());
-        let all = main.map(Path::to_path_buf).into_iter().chain(linked);
-        all.filter_map(|top| top.canonicalize().ok()).filter(|top| Some(top) != own.as_ref()).collect()
+        let own_top = self.work_tree.as_deref().and_then(|top| top.canonicalize().ok());
+        let tops = main.map(Path::to_path_buf).into_iter().chain(linked);
+        tops.filter_map(|top| top.canonicalize().ok()).filter(|top| Some(top) != own_top.as_ref()).collect()
     }
 
     /// A path's names below the top of the working tree; `None` for a path that does not lie there.
-    fn parts(&self, path: &Path) -> Option<Vec<String>> {
+    fn path_parts(&self, path: &Path) -> Option<Vec<String>> {
         let top = self.work_tree.as_deref()?;
         let inner = match path.strip_prefix(top) {
             Ok(inner) => inner,
@@ -81,38 +81,38 @@ impl Repo {
     }
 
     fn index_holds(&self, parts: &[String]) -> Result<bool, GitError> {
-        let is = |path: &[u8]| {
+        let matches = |path: &[u8]| {
             let path = String::from_utf8_lossy(path);
-            path.split('/').zip(parts).all(|(a, b)| names::same(a, b))
+            path.split('/').zip(parts).all(|(a, b)| names::is_same_name(a, b))
         };
         if let Some(index) = self.lib_index() {
-            return Ok(index.iter().any(|entry| is(&entry.path)));
+            return Ok(index.iter().any(|entry| matches(&entry.path)));
         }
-        let listed = self.git(["ls-files", "-z", "--full-name"])?.stdout;
-        Ok(listed.split(|byte| *byte == 0).any(|path| !path.is_empty() && is(path)))
+        let output = self.run_git(["ls-files", "-z", "--full-name"])?.stdout;
+        Ok(output.split(|byte| *byte == 0).any(|path| !path.is_empty() && matches(path)))
     }
 
     fn commits_hold(&self, commits: &[Oid], parts: &[String]) -> Result<bool, GitError> {
         if let Some(lib) = &self.lib {
             let holds = |commit: &Oid| -> Result<bool, git2::Error> {
-                tree_holds(lib, &lib.find_commit(commit.lib()?)?.tree()?, parts)
+                tree_holds(lib, &lib.find_commit(commit.to_git2()?)?.tree()?, parts)
             };
             // A commit that is gone cannot be asked, and nobody can go back to it.
             return Ok(commits.iter().any(|commit| holds(commit).unwrap_or(false)));
         }
-        let mut ask = String::new();
+        let mut objects = String::new();
         for commit in commits {
             for end in 1..=parts.len() {
-                ask.push_str(&format!("{commit}:{}\n", parts.get(..end).unwrap_or_default().join("/")));
+                objects.push_str(&format!("{commit}:{}\n", parts.get(..end).unwrap_or_default().join("/")));
             }
         }
-        let told = self.git_with(["cat-file", "--batch-check=%(objecttype)"], ask.into_bytes())?.text();
-        let mut lines = told.lines();
+        let kinds = self.run_git_with(["cat-file", "--batch-check=%(objecttype)"], objects.into_bytes())?.stdout_text();
+        let mut lines = kinds.lines();
         Ok(commits.iter().any(|_| {
-            let on_the_way: Vec<&str> = lines.by_ref().take(parts.len()).collect();
-            let held = |kind: &str| matches!(kind, "blob" | "tree" | "commit");
-            on_the_way.last().is_some_and(|kind| held(kind))
-                || on_the_way.iter().any(|kind| *kind == "blob" || *kind == "commit")
+            let path_kinds: Vec<&str> = lines.by_ref().take(parts.len()).collect();
+            let is_object = |kind: &str| matches!(kind, "blob" | "tree" | "commit");
+            path_kinds.last().is_some_and(|kind| is_object(kind))
+                || path_kinds.iter().any(|kind| *kind == "blob" || *kind == "commit")
         }))
     }
 
@@ -127,8 +127,8 @@ impl Repo {
                 }
             }
             None => {
-                let log = self.query(["reflog", "--format=%H", "HEAD"])?;
-                positions.extend(log.text().lines().filter_map(Oid::parse));
+                let log = self.query_git(["reflog", "--format=%H", "HEAD"])?;
+                positions.extend(log.stdout_text().lines().filter_map(Oid::parse));
             }
         }
         positions.retain(|id| !id.is_null() && seen.insert(id.clone()));
@@ -140,7 +140,7 @@ impl Repo {
 fn tree_holds(lib: &git2::Repository, tree: &git2::Tree<'_>, parts: &[String]) -> Result<bool, git2::Error> {
     let Some((first, rest)) = parts.split_first() else { return Ok(true) };
     for entry in tree {
-        if !names::same(&String::from_utf8_lossy(entry.name_bytes()), first) {
+        if !names::is_same_name(&String::from_utf8_lossy(entry.name_bytes()), first) {
             continue;
         }
         let is_tree = entry.kind() == Some(git2::ObjectType::Tree);

@@ -7,21 +7,21 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::{Change, History};
-use crate::dataset::location::Place;
+use super::{DatasetCommit, History};
+use crate::dataset::location::RunLocation;
 use crate::dvc::hash::DataVersion;
-use crate::formats::json::Value;
+use crate::formats::json::JsonValue;
 use crate::git::Oid;
-use crate::project::dir::Workspace;
-use crate::project::state::run_of;
-use crate::project::{Project, ProjectError, Source};
-use crate::run::discover::{DuplicateRuns, LeftOut, RunDir, is_run};
-use crate::run::resolve::{Candidate, ResolveError, ResolvedRun, RunQuery, resolve};
+use crate::project::dir::ProjectDir;
+use crate::project::state::find_run_of_dir;
+use crate::project::{GitTree, Project, ProjectError};
+use crate::run::discover::{DuplicateRuns, LeftOut, RunDir, is_run_dir};
+use crate::run::resolve::{ResolveError, ResolvedRun, RunCandidate, RunQuery, resolve_run};
 use crate::run::{RunKey, StartTime};
 
 /// A run that is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Sighting {
+pub struct RunSources {
     /// Its directory under results, relative to the project: the first, if several have its name.
     pub recorded: Option<String>,
     /// Whether its folder is in the workspace's dataset.
@@ -32,27 +32,27 @@ pub struct Sighting {
 
 /// A run and where it was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known {
+pub struct CatalogRun {
     /// The run.
     pub key: RunKey,
     /// Where it was seen.
-    pub seen: Sighting,
+    pub sources: RunSources,
 }
 
-impl Candidate for Known {
+impl RunCandidate for CatalogRun {
     fn key(&self) -> Option<&RunKey> {
         Some(&self.key)
     }
 
     fn dir(&self) -> Option<&Path> {
-        self.seen.recorded.as_deref().map(Path::new)
+        self.sources.recorded.as_deref().map(Path::new)
     }
 }
 
 /// All runs.
 #[derive(Debug)]
 pub struct Catalog {
-    runs: BTreeMap<RunKey, Sighting>,
+    runs: BTreeMap<RunKey, RunSources>,
     /// The dataset's history.
     pub history: History,
     /// The selected run.
@@ -67,7 +67,7 @@ pub struct Catalog {
 
 /// What a RUN means.
 #[derive(Debug, Clone)]
-pub struct Target {
+pub struct RunTarget {
     /// The run.
     pub key: RunKey,
     /// The commit of the tag that was typed.
@@ -78,35 +78,38 @@ pub struct Target {
 
 impl Catalog {
     /// All runs, by name.
-    pub fn runs(&self) -> impl Iterator<Item = Known> + '_ {
-        self.runs.iter().map(|(key, seen)| Known { key: key.clone(), seen: seen.clone() })
+    pub fn runs(&self) -> impl Iterator<Item = CatalogRun> + '_ {
+        self.runs.iter().map(|(key, sources)| CatalogRun { key: key.clone(), sources: sources.clone() })
     }
 
     /// All runs' names.
     #[must_use]
-    pub fn names(&self) -> Vec<String> {
+    pub fn run_names(&self) -> Vec<String> {
         self.runs.keys().map(ToString::to_string).collect()
     }
 
     /// A run by its name.
     #[must_use]
-    pub fn get(&self, key: &RunKey) -> Option<Known> {
-        self.runs.get(key).map(|seen| Known { key: key.clone(), seen: seen.clone() })
+    pub fn get(&self, key: &RunKey) -> Option<CatalogRun> {
+        self.runs.get(key).map(|sources| CatalogRun { key: key.clone(), sources: sources.clone() })
     }
 }
 
 impl Project {
     /// Every run that this repository knows.
-    pub fn catalog(&self) -> Result<Catalog, ProjectError> {
-        let history = self.history()?;
+    pub fn load_catalog(&self) -> Result<Catalog, ProjectError> {
+        let history = self.load_history()?;
         let out_dir = self.dataset_dir()?;
-        let mut runs: BTreeMap<RunKey, Sighting> = BTreeMap::new();
-        let workspace = Workspace { root: self.root.clone(), config: self.config()? };
-        let mut recorded = workspace.discover()?;
+        let mut runs: BTreeMap<RunKey, RunSources> = BTreeMap::new();
+        let workspace = ProjectDir { root: self.root.clone(), config: self.read_config()? };
+        let mut recorded = workspace.discover_runs()?;
         for run in &recorded.runs {
             match &run.key {
                 Some(key) => {
-                    runs.entry(key.clone()).or_default().recorded.get_or_insert_with(|| workspace.shown(&run.dir));
+                    runs.entry(key.clone())
+                        .or_default()
+                        .recorded
+                        .get_or_insert_with(|| workspace.relative_display(&run.dir));
                 }
                 None => {
                     let why = "its run_id or experiment cannot name a directory".into();
@@ -114,46 +117,46 @@ impl Project {
                 }
             }
         }
-        let duplicates = workspace.duplicates(&recorded.runs);
-        for key in run_folders(&self.root.join(&out_dir)) {
+        let duplicates = workspace.duplicate_runs(&recorded.runs);
+        for key in list_run_dirs(&self.root.join(&out_dir)) {
             runs.entry(key).or_default().in_dataset = true;
         }
         for key in history.all_runs().into_keys() {
             runs.entry(key).or_default().in_history = true;
         }
         let keys: Vec<RunKey> = runs.keys().cloned().collect();
-        let run_dir = match self.state(&Source::WorkTree) {
+        let run_dir = match self.dataset_state(&GitTree::WorkTree) {
             Ok(state) => state.run_dir().map(str::to_owned),
             // A pipeline that cannot be read selects nothing; `status` says what is wrong with it.
             Err(_) => None,
         };
         let selected = run_dir.as_deref().and_then(|run_dir| {
             let dir = self.root.join(run_dir);
-            if is_run(&dir) { RunDir::read(&dir).key } else { run_of(run_dir, &keys) }
+            if is_run_dir(&dir) { RunDir::read(&dir).key } else { find_run_of_dir(run_dir, &keys) }
         });
         let mut left_out = recorded.left_out;
-        let cache = self.cache()?;
+        let cache = self.open_cache()?;
         for (version, why) in &history.left_out {
-            left_out.push(LeftOut { path: cache.listing_path(*version), why: why.clone() });
+            left_out.push(LeftOut { path: cache.file_list_path(*version), why: why.clone() });
         }
         Ok(Catalog { runs, history, selected, out_dir, duplicates, left_out })
     }
 
     /// The dataset's directory, relative to the project: what the pipeline says, else what `dvc.lock` does.
     pub fn dataset_dir(&self) -> Result<String, ProjectError> {
-        if let Ok(state) = self.state(&Source::WorkTree) {
-            if let Some(wanted) = state.wanted {
-                return Ok(wanted.out_dir);
+        if let Ok(state) = self.dataset_state(&GitTree::WorkTree) {
+            if let Some(stage) = state.stage {
+                return Ok(stage.out_dir);
             }
-            if let Some(locked) = state.locked {
-                return Ok(locked.out_dir);
+            if let Some(record) = state.record {
+                return Ok(record.out_dir);
             }
         }
         Ok(crate::dvc::stage::DEFAULT_OUT_DIR.to_owned())
     }
 
     /// The run that a RUN means.
-    pub fn resolve_run(&self, catalog: &Catalog, cwd: &Path, query: &str) -> Result<Target, ProjectError> {
+    pub fn resolve_run(&self, catalog: &Catalog, cwd: &Path, query: &str) -> Result<RunTarget, ProjectError> {
         self.resolve_among(catalog, cwd, query, &catalog.runs().collect::<Vec<_>>())
     }
 
@@ -163,98 +166,109 @@ impl Project {
         catalog: &Catalog,
         cwd: &Path,
         query: &str,
-        known: &[Known],
-    ) -> Result<Target, ProjectError> {
+        candidates: &[CatalogRun],
+    ) -> Result<RunTarget, ProjectError> {
         let tag = |name: &str| catalog.history.tags.iter().find(|tag| tag.tag.name == name);
-        let start = |run: &Known| self.start_time(catalog, run);
-        let found = match resolve(RunQuery { text: query, cwd }, known, |name| tag(name).is_some(), start)? {
-            ResolvedRun::Run(run) | ResolvedRun::RunAt(run) => {
-                Some(Target { key: run.key.clone(), commit: None, dir: None })
-            }
-            ResolvedRun::Dir(dir) => self.typed_dir(catalog, dir),
-            ResolvedRun::Tag(name) => {
-                tag(&name).map(|tag| Target { key: tag.name.run.clone(), commit: tag.tag.commit.clone(), dir: None })
-            }
-        };
-        Ok(found.ok_or_else(|| ResolveError::NotFound { query: query.into(), near: Vec::new() })?)
+        let start_time = |run: &CatalogRun| self.start_time(catalog, run);
+        let target =
+            match resolve_run(RunQuery { text: query, cwd }, candidates, |name| tag(name).is_some(), start_time)? {
+                ResolvedRun::Run(run) | ResolvedRun::RunAt(run) => {
+                    Some(RunTarget { key: run.key.clone(), commit: None, dir: None })
+                }
+                ResolvedRun::Dir(dir) => self.target_of_dir(catalog, dir),
+                ResolvedRun::Tag(name) => tag(&name).map(|tag| RunTarget {
+                    key: tag.name.run.clone(),
+                    commit: tag.tag.commit.clone(),
+                    dir: None,
+                }),
+            };
+        Ok(target.ok_or_else(|| ResolveError::NotFound { query: query.into(), near: Vec::new() })?)
     }
 
-    fn typed_dir(&self, catalog: &Catalog, dir: PathBuf) -> Option<Target> {
+    fn target_of_dir(&self, catalog: &Catalog, dir: PathBuf) -> Option<RunTarget> {
         let real = dir.canonicalize().ok()?;
-        if !is_run(&real) {
+        if !is_run_dir(&real) {
             return None;
         }
         let dataset = self.root.join(&catalog.out_dir).canonicalize();
         if let Some(folder) = dataset.ok().and_then(|dataset| real.strip_prefix(dataset).ok()) {
             // By its folder: what its own metadata says may be the name that it was recorded under.
             let key: RunKey = folder.to_str()?.parse().ok()?;
-            return catalog.get(&key).map(|known| Target { key: known.key, commit: None, dir: None });
+            return catalog.get(&key).map(|run| RunTarget { key: run.key, commit: None, dir: None });
         }
-        Some(Target { key: RunDir::read(&real).key?, commit: None, dir: Some(dir) })
+        Some(RunTarget { key: RunDir::read(&real).key?, commit: None, dir: Some(dir) })
     }
 
     /// When a run began, as its recorder wrote it.
-    pub fn start_time(&self, catalog: &Catalog, run: &Known) -> StartTime {
-        let run_json = self.place(catalog, run, None).ok().flatten().and_then(|place| place.run_json());
-        let text = run_json.as_ref().and_then(|run| run.get("start_time")).and_then(Value::as_str);
+    pub fn start_time(&self, catalog: &Catalog, run: &CatalogRun) -> StartTime {
+        let run_json =
+            self.run_location(catalog, run, None).ok().flatten().and_then(|location| location.read_run_json());
+        let text = run_json.as_ref().and_then(|run| run.get("start_time")).and_then(JsonValue::as_str);
         text.map_or_else(StartTime::default, StartTime::new)
     }
 
     /// Where a run's bytes lie: at a commit where one is named, else the dataset, the cache, results; `None` where this
     /// clone has them nowhere.
-    pub fn place(&self, catalog: &Catalog, run: &Known, commit: Option<&Oid>) -> Result<Option<Place>, ProjectError> {
+    pub fn run_location(
+        &self,
+        catalog: &Catalog,
+        run: &CatalogRun,
+        commit: Option<&Oid>,
+    ) -> Result<Option<RunLocation>, ProjectError> {
         if let Some(commit) = commit {
-            return match self.version_at(commit)? {
+            return match self.data_version_at(commit)? {
                 Some(version) => self.cached_run(&catalog.history, version, &run.key),
                 None => Ok(None),
             };
         }
-        if run.seen.in_dataset {
-            return Ok(Some(Place::Dataset(run.key.under(&self.root.join(&catalog.out_dir)))));
+        if run.sources.in_dataset {
+            return Ok(Some(RunLocation::Dataset(run.key.dir_under(&self.root.join(&catalog.out_dir)))));
         }
-        if let Some(version) = self.newest_version(catalog, &run.key)
-            && let Some(place) = self.cached_run(&catalog.history, version, &run.key)?
+        if let Some(version) = self.latest_version(catalog, &run.key)
+            && let Some(location) = self.cached_run(&catalog.history, version, &run.key)?
         {
-            return Ok(Some(place));
+            return Ok(Some(location));
         }
-        Ok(run.seen.recorded.as_ref().map(|dir| Place::Recorded(self.root.join(dir))))
+        Ok(run.sources.recorded.as_ref().map(|dir| RunLocation::Recorded(self.root.join(dir))))
     }
 
     /// The data version of the newest commit that brought a run, else the one its newest tag names.
     #[must_use]
-    pub fn newest_version(&self, catalog: &Catalog, run: &RunKey) -> Option<DataVersion> {
-        let change: Option<&Change> = catalog.history.newest(run);
-        change
-            .map(|change| change.locked.version)
+    pub fn latest_version(&self, catalog: &Catalog, run: &RunKey) -> Option<DataVersion> {
+        let commit: Option<&DatasetCommit> = catalog.history.latest_commit(run);
+        commit
+            .map(|commit| commit.record.version)
             .or_else(|| catalog.history.tags_of(run).last().and_then(|tag| tag.record.as_ref()).map(|r| r.data))
     }
 
     /// Where the bytes of what somebody typed lie; an error that says how to get them where that is nowhere here.
-    pub fn locate(&self, catalog: &Catalog, target: &Target) -> Result<Place, ProjectError> {
+    pub fn locate_run(&self, catalog: &Catalog, target: &RunTarget) -> Result<RunLocation, ProjectError> {
         if let Some(dir) = &target.dir {
-            return Ok(Place::Recorded(dir.clone()));
+            return Ok(RunLocation::Recorded(dir.clone()));
         }
-        let not_here = || ProjectError::RunNotHere { run: target.key.to_string() };
-        let known = catalog.get(&target.key).ok_or_else(not_here)?;
-        let place = self.place(catalog, &known, target.commit.as_ref())?.ok_or_else(not_here)?;
-        match catalog.duplicates.of(&target.key) {
-            Some(duplicates) if matches!(place, Place::Recorded(_)) => Err(ResolveError::from(duplicates).into()),
-            _ => Ok(place),
+        let not_in_clone = || ProjectError::RunNotHere { run: target.key.to_string() };
+        let run = catalog.get(&target.key).ok_or_else(not_in_clone)?;
+        let location = self.run_location(catalog, &run, target.commit.as_ref())?.ok_or_else(not_in_clone)?;
+        match catalog.duplicates.for_key(&target.key) {
+            Some(duplicates) if matches!(location, RunLocation::Recorded(_)) => {
+                Err(ResolveError::from(duplicates).into())
+            }
+            _ => Ok(location),
         }
     }
 }
 
 /// The run folders two levels below a directory.
-fn run_folders(root: &Path) -> Vec<RunKey> {
+fn list_run_dirs(root: &Path) -> Vec<RunKey> {
     let mut out = Vec::new();
-    for experiment in dirs(root) {
-        out.extend(dirs(&root.join(&experiment)).iter().filter_map(|run| RunKey::new(&experiment, run).ok()));
+    for experiment in list_dirs(root) {
+        out.extend(list_dirs(&root.join(&experiment)).iter().filter_map(|run| RunKey::new(&experiment, run).ok()));
     }
     out
 }
 
 /// The names of the directories in a directory, sorted; links to directories count, hidden ones do not.
-fn dirs(dir: &Path) -> Vec<String> {
+fn list_dirs(dir: &Path) -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir(dir)
         .into_iter()
         .flatten()

@@ -2,27 +2,27 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Change, History, Record};
+use super::{DatasetCommit, History, RunTrailers};
 use crate::commit::tags::RunTag;
-use crate::dataset::file_lists::FetchedLists;
-use crate::dataset::get::RetrieveError;
+use crate::dataset::file_lists::FileListFetcher;
+use crate::dataset::get::GetError;
 use crate::dvc::hash::DataVersion;
 use crate::dvc::remote::missing;
 use crate::dvc::{lockfile, stage};
-use crate::git::{Commit, Oid, Range, UNSHALLOW};
+use crate::git::{Commit, CommitRange, Oid, UNSHALLOW};
 use crate::history;
-use crate::project::state::run_of;
-use crate::project::{Hear, Project, ProjectError, Source, config};
+use crate::project::state::find_run_of_dir;
+use crate::project::{GitTree, Project, ProjectError, Reporter, config};
 use crate::run::RunKey;
-use crate::support::process::quoted;
-use crate::validate::Ignored;
+use crate::support::process::shell_quote;
+use crate::validate::IgnoredFinding;
 
 /// The files that decide what a commit selects and holds.
-const DECIDING: [&str; 4] = [lockfile::FILE, stage::FILE, stage::PARAMS_FILE, config::FILE];
+const SELECTION_FILES: [&str; 4] = [lockfile::FILE, stage::FILE, stage::PARAMS_FILE, config::FILE];
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Weight {
+pub enum CheckSeverity {
     /// Something claims what is not so.
     Error,
     /// Worth a look.
@@ -31,9 +31,9 @@ pub enum Weight {
 
 /// Something that is claimed and is not so, or is worth a look.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claim {
+pub struct CheckFinding {
     /// How bad it is.
-    pub weight: Weight,
+    pub severity: CheckSeverity,
     /// What it is about, stable.
     pub code: &'static str,
     /// The commit.
@@ -48,7 +48,7 @@ pub struct Claim {
 
 /// What was looked at and found.
 #[derive(Debug, Default)]
-pub struct Proof {
+pub struct CheckReport {
     /// Commits.
     pub commits: u64,
     /// Tags.
@@ -56,47 +56,54 @@ pub struct Proof {
     /// Whether the remote was asked.
     pub remote: bool,
     /// Findings, oldest commit last.
-    pub claims: Vec<Claim>,
+    pub findings: Vec<CheckFinding>,
 }
 
 impl Project {
     /// Proves the commits of a range and the run tags on them; with `remote`, that their data is on the DVC remote.
-    pub fn prove(&self, range: &Range, remote: bool, hear: &dyn Hear) -> Result<Proof, RetrieveError> {
-        let mut proof = Proof { remote, ..Proof::default() };
-        let mut commits = self.repo.walk(range).map_err(ProjectError::from)?;
-        let deciding = DECIDING.map(|file| self.git_path(file));
-        self.repo.bring_files(&commits, &deciding).map_err(ProjectError::from)?;
-        let foreign = self.foreign(&commits)?;
+    pub fn check_history(
+        &self,
+        range: &CommitRange,
+        remote: bool,
+        reporter: &dyn Reporter,
+    ) -> Result<CheckReport, GetError> {
+        let mut report = CheckReport { remote, ..CheckReport::default() };
+        let mut commits = self.repo.walk_commits(range).map_err(ProjectError::from)?;
+        let selection_files = SELECTION_FILES.map(|file| self.git_path(file));
+        self.repo.fetch_files(&commits, &selection_files).map_err(ProjectError::from)?;
+        let foreign = self.foreign_commits(&commits)?;
         if !foreign.is_empty() {
-            hear.status(&format!("left out: commits of another project's history, merged in: {}", foreign.len()));
+            reporter
+                .show_status(&format!("left out: commits of another project's history, merged in: {}", foreign.len()));
         }
         commits.retain(|id| !foreign.contains(id));
-        let mut lists = FetchedLists::new(self, hear)?;
+        let mut file_lists = FileListFetcher::new(self, reporter)?;
         for id in &commits {
-            lists.fetch_for(id)?;
+            file_lists.fetch_for(id)?;
         }
-        lists.rebuild()?;
-        let history = self.history_of(range)?;
+        file_lists.rebuild_missing()?;
+        let history = self.load_history_in(range)?;
         for tag in &history.tags {
-            if history.changes.iter().any(|change| change.brought.contains(&tag.name.run)) {
-                lists.fetch_at(tag.tag.commit.as_ref())?;
+            if history.dataset_commits.iter().any(|change| change.introduced.contains(&tag.name.run)) {
+                file_lists.fetch_at(tag.tag.commit.as_ref())?;
             }
         }
         let ends = self.repo.shallow_ends().map_err(ProjectError::from)?;
-        let changes: HashMap<&Oid, &Change> = history.changes.iter().map(|c| (&c.commit.id, c)).collect();
+        let changes: HashMap<&Oid, &DatasetCommit> =
+            history.dataset_commits.iter().map(|c| (&c.commit.id, c)).collect();
         let mut seen = HashSet::new();
         for id in &commits {
-            proof.commits += 1;
-            let commit = self.repo.commit(id).map_err(ProjectError::from)?;
+            report.commits += 1;
+            let commit = self.repo.read_commit(id).map_err(ProjectError::from)?;
             // What decides is in four files: the same four need no second look.
-            if seen.insert(self.deciding(id)?) {
-                proof.claims.extend(self.selection_claims(id, &history)?);
+            if seen.insert(self.selection_blob_ids(id)?) {
+                report.findings.extend(self.check_selection(id, &history)?);
             }
             if ends.contains(id) {
                 let message =
                     format!("the clone is shallow: what came before this commit was not looked at; {UNSHALLOW}");
-                proof.claims.push(Claim {
-                    weight: Weight::Warning,
+                report.findings.push(CheckFinding {
+                    severity: CheckSeverity::Warning,
                     code: "shallow",
                     commit: Some(id.clone()),
                     tag: None,
@@ -105,84 +112,86 @@ impl Project {
                 });
                 continue;
             }
-            self.trailer_claims(&commit, changes.get(id).copied(), &history, &lists, &mut proof.claims)?;
+            self.check_trailers(&commit, changes.get(id).copied(), &history, &file_lists, &mut report.findings)?;
             let change = changes.get(id).copied();
-            self.loss_claims(&commit, change, &mut lists, &mut proof.claims)?;
+            self.check_lost_runs(&commit, change, &mut file_lists, &mut report.findings)?;
             if let Some(change) = change {
-                proof.claims.extend(self.ignored_claims(change, &history)?);
+                report.findings.extend(self.check_ignored_findings(change, &history)?);
             }
         }
         for tag in history.tags.iter().filter(|tag| tag.tag.commit.as_ref().is_some_and(|c| commits.contains(c))) {
-            proof.tags += 1;
-            proof.claims.extend(self.tag_claim(tag, &history)?);
+            report.tags += 1;
+            report.findings.extend(self.check_tag(tag, &history)?);
         }
         if let Some(head) = self.repo.head().map_err(ProjectError::from)?.filter(|head| commits.contains(head)) {
-            proof.claims.extend(self.recorded_claim(&head)?);
+            report.findings.extend(self.check_recorded_anew(&head)?);
         }
         if remote {
-            self.remote_claims(&history, &mut proof.claims)?;
+            self.check_remote_data(&history, &mut report.findings)?;
         }
-        Ok(proof)
+        Ok(report)
     }
 
-    fn deciding(&self, commit: &Oid) -> Result<Vec<Option<Oid>>, ProjectError> {
+    fn selection_blob_ids(&self, commit: &Oid) -> Result<Vec<Option<Oid>>, ProjectError> {
         let entry = |file| Ok(self.repo.entry_at(commit, &self.git_path(file))?.map(|entry| entry.id));
-        DECIDING.iter().map(|file| entry(file)).collect()
+        SELECTION_FILES.iter().map(|file| entry(file)).collect()
     }
 
     /// Whether `params.yaml` and `dvc.lock` of a commit agree.
-    fn selection_claims(&self, commit: &Oid, history: &History) -> Result<Vec<Claim>, ProjectError> {
-        let claim = |code, message: String| Claim {
-            weight: Weight::Error,
+    fn check_selection(&self, commit: &Oid, history: &History) -> Result<Vec<CheckFinding>, ProjectError> {
+        let new_finding = |code, message: String| CheckFinding {
+            severity: CheckSeverity::Error,
             code,
             commit: Some(commit.clone()),
             tag: None,
             run: None,
             message,
         };
-        let state = match self.state(&Source::Commit(commit.clone())) {
+        let state = match self.dataset_state(&GitTree::Commit(commit.clone())) {
             Ok(state) => state,
-            Err(error @ (ProjectError::Lock(_) | ProjectError::Stage(_) | ProjectError::Config(_))) => {
-                return Ok(vec![claim("unreadable", error.to_string())]);
+            Err(error @ (ProjectError::Lockfile(_) | ProjectError::Stage(_) | ProjectError::Config(_))) => {
+                return Ok(vec![new_finding("unreadable", error.to_string())]);
             }
-            Err(ProjectError::Fs(error)) if error.refused().is_some() => {
-                return Ok(vec![claim("unreadable", format!("{error}: {}", error.source))]);
+            Err(ProjectError::Fs(error)) if error.refusal().is_some() => {
+                return Ok(vec![new_finding("unreadable", format!("{error}: {}", error.source))]);
             }
             Err(error) => return Err(error),
         };
-        if state.agrees() {
+        if state.is_ingested() {
             let message = "dvc.lock was made with other patterns than ingest.include of capture-hook.toml holds".into();
-            let stale = Claim { weight: Weight::Warning, ..claim("include_not_ingested", message) };
-            return Ok(if state.include_agrees() { Vec::new() } else { vec![stale] });
+            let stale =
+                CheckFinding { severity: CheckSeverity::Warning, ..new_finding("include_not_ingested", message) };
+            return Ok(if state.include_matches() { Vec::new() } else { vec![stale] });
         }
-        let wanted = state.run_dir().unwrap_or_default();
-        let message = match &state.locked {
-            None => format!("params.yaml selects {wanted}, and dvc.lock holds no data version"),
-            Some(locked) if locked.run_dir.as_deref() != Some(wanted) => format!(
-                "params.yaml selects {wanted}, dvc.lock was made from {}",
-                locked.run_dir.as_deref().unwrap_or("no run")
+        let run_dir = state.run_dir().unwrap_or_default();
+        let message = match &state.record {
+            None => format!("params.yaml selects {run_dir}, and dvc.lock holds no data version"),
+            Some(dataset_record) if dataset_record.run_dir.as_deref() != Some(run_dir) => format!(
+                "params.yaml selects {run_dir}, dvc.lock was made from {}",
+                dataset_record.run_dir.as_deref().unwrap_or("no run")
             ),
             Some(_) => "dvc.lock was made by another command or for another directory than dvc.yaml names".into(),
         };
-        let gap = claim("selection_not_ingested", message);
-        Ok(vec![match self.ingested_later(commit, wanted, history)? {
+        let finding = new_finding("selection_not_ingested", message);
+        Ok(vec![match self.find_later_ingest(commit, run_dir, history)? {
             Some(later) => {
-                let message = format!("{}; {} ingested the run later", gap.message, later.short());
-                Claim { weight: Weight::Warning, message, ..gap }
+                let message = format!("{}; {} ingested the run later", finding.message, later.short());
+                CheckFinding { severity: CheckSeverity::Warning, message, ..finding }
             }
-            None => gap,
+            None => finding,
         }])
     }
 
     /// The first commit after this one that holds the run of a directory which this one selects, and does not hold itself.
-    fn ingested_later(&self, commit: &Oid, run_dir: &str, history: &History) -> Result<Option<Oid>, ProjectError> {
+    fn find_later_ingest(&self, commit: &Oid, run_dir: &str, history: &History) -> Result<Option<Oid>, ProjectError> {
         let runs: Vec<RunKey> = history.all_runs().into_keys().collect();
-        let run = run_of(run_dir, &runs);
-        for change in history.changes.iter().rev().filter(|change| change.commit.id != *commit) {
-            let locked = &change.locked;
-            let selected = locked.run_dir.as_deref() == Some(run_dir);
-            let holds = selected || run.as_ref().is_some_and(|run| history.holds(locked.version, run) == Some(true));
-            if holds && self.repo.reaches(&change.commit.id, commit)? {
+        let run = find_run_of_dir(run_dir, &runs);
+        for change in history.dataset_commits.iter().rev().filter(|change| change.commit.id != *commit) {
+            let dataset_record = &change.record;
+            let selected = dataset_record.run_dir.as_deref() == Some(run_dir);
+            let holds = selected
+                || run.as_ref().is_some_and(|run| history.holds_run(dataset_record.version, run) == Some(true));
+            if holds && self.repo.has_ancestor(&change.commit.id, commit)? {
                 return Ok(Some(change.commit.id.clone()));
             }
         }
@@ -191,60 +200,63 @@ impl Project {
 
     /// Whether the run that HEAD selects was recorded anew, where this clone has its directory. Nothing that the commit says
     /// is false then, and the new recording is in no commit all the same.
-    fn recorded_claim(&self, head: &Oid) -> Result<Option<Claim>, ProjectError> {
-        let Ok(state) = self.state(&Source::Commit(head.clone())) else { return Ok(None) };
-        let (Some(run_dir), Some(locked), true) = (state.run_dir(), &state.locked, state.agrees()) else {
+    fn check_recorded_anew(&self, head: &Oid) -> Result<Option<CheckFinding>, ProjectError> {
+        let Ok(state) = self.dataset_state(&GitTree::Commit(head.clone())) else { return Ok(None) };
+        let (Some(run_dir), Some(dataset_record), true) = (state.run_dir(), &state.record, state.is_ingested()) else {
             return Ok(None);
         };
-        let held = self.held(locked.version, run_dir)?;
-        Ok(held.lack().map(|lack| Claim {
-            weight: Weight::Warning,
+        let comparison = self.match_recorded_run(dataset_record.version, run_dir)?;
+        Ok(comparison.mismatch().map(|difference| CheckFinding {
+            severity: CheckSeverity::Warning,
             code: "recorded_anew",
             commit: Some(head.clone()),
             tag: None,
             run: None,
-            message: format!("{run_dir} was recorded anew: {lack}: `capture-hook publish {}`", quoted(run_dir)),
+            message: format!(
+                "{run_dir} was recorded anew: {difference}: `capture-hook publish {}`",
+                shell_quote(run_dir)
+            ),
         }))
     }
 
     /// Whether a commit's trailers say what it brings, no more and no less.
-    fn trailer_claims(
+    fn check_trailers(
         &self,
         commit: &Commit,
-        change: Option<&Change>,
+        change: Option<&DatasetCommit>,
         history: &History,
-        lists: &FetchedLists<'_>,
-        claims: &mut Vec<Claim>,
+        file_lists: &FileListFetcher<'_>,
+        findings: &mut Vec<CheckFinding>,
     ) -> Result<(), ProjectError> {
-        let records = history::parse(&commit.message);
-        let mut claim = |weight, code, run: &RunKey, message: String| {
+        let records = history::parse_trailers(&commit.message);
+        let mut push_finding = |weight, code, run: &RunKey, message: String| {
             let (commit, run) = (Some(commit.id.clone()), Some(run.clone()));
-            claims.push(Claim { weight, code, commit, tag: None, run, message });
+            findings.push(CheckFinding { severity: weight, code, commit, tag: None, run, message });
         };
-        let locked = match change {
-            Some(change) => Some(change.locked.clone()),
-            None => self.lenient(&commit.id)?,
+        let dataset_record = match change {
+            Some(change) => Some(change.record.clone()),
+            None => self.readable_record_at(&commit.id)?,
         };
         for record in &records {
-            if locked.as_ref().map(|locked| locked.version) != Some(record.data)
-                && self.is_of_another(record.data, &commit.id)?
+            if dataset_record.as_ref().map(|dataset_record| dataset_record.version) != Some(record.data)
+                && self.is_of_other_project(record.data, &commit.id)?
             {
                 continue;
             }
             // A squashed commit carries the trailers of what went into it: older versions may still be named.
-            let Some(why) = locked.as_ref().map_or_else(
+            let Some(why) = dataset_record.as_ref().map_or_else(
                 || Some("the commit holds no data version".to_owned()),
-                |locked| self.why_false(record, locked.version, history),
+                |dataset_record| self.explain_false_record(record, dataset_record.version, history),
             ) else {
                 continue;
             };
-            claim(Weight::Error, "trailer_false", &record.run, why);
+            push_finding(CheckSeverity::Error, "trailer_false", &record.run, why);
         }
         let Some(change) = change else { return Ok(()) };
         if change.partial {
-            for (version, why) in lists.missing_for(&commit.id)? {
-                claims.push(Claim {
-                    weight: Weight::Warning,
+            for (version, why) in file_lists.missing_for(&commit.id)? {
+                findings.push(CheckFinding {
+                    severity: CheckSeverity::Warning,
                     code: "not_in_clone",
                     commit: Some(commit.id.clone()),
                     tag: None,
@@ -255,17 +267,17 @@ impl Project {
                 });
             }
         }
-        let mut claim = |weight, code, run: &RunKey, message: String| {
+        let mut push_finding = |weight, code, run: &RunKey, message: String| {
             let (commit, run) = (Some(commit.id.clone()), Some(run.clone()));
-            claims.push(Claim { weight, code, commit, tag: None, run, message });
+            findings.push(CheckFinding { severity: weight, code, commit, tag: None, run, message });
         };
-        for run in &change.brought {
+        for run in &change.introduced {
             if !records.iter().any(|record| record.run == *run) {
                 let message = "the commit brings the run, and no trailer says so".into();
-                claim(Weight::Warning, "trailer_missing", run, message);
+                push_finding(CheckSeverity::Warning, "trailer_missing", run, message);
             }
             let mut tags = history.tags_of(run);
-            tags.retain(|tag| self.names_data(tag, change.locked.version, history));
+            tags.retain(|tag| self.tag_names_data(tag, change.record.version, history));
             let mut left_behind = None;
             for tag in &tags {
                 if !self.is_left_behind(tag, Some(&commit.id))? {
@@ -276,44 +288,45 @@ impl Project {
             }
             if let Some(tag) = left_behind {
                 let message = format!("no branch holds the commit of {tag}: `capture-hook tag --all` moves it");
-                claim(Weight::Warning, "tag_missing", run, message);
+                push_finding(CheckSeverity::Warning, "tag_missing", run, message);
             } else if tags.is_empty() {
                 let message = "no tag names this data of the run: `capture-hook tag --all` makes it".into();
-                claim(Weight::Warning, "tag_missing", run, message);
+                push_finding(CheckSeverity::Warning, "tag_missing", run, message);
             }
         }
         Ok(())
     }
 
     /// The runs of a parent's dataset that a commit's does not hold: of a merge, whichever side they were on.
-    fn loss_claims(
+    fn check_lost_runs(
         &self,
         commit: &Commit,
-        change: Option<&Change>,
-        lists: &mut FetchedLists<'_>,
-        claims: &mut Vec<Claim>,
+        change: Option<&DatasetCommit>,
+        file_lists: &mut FileListFetcher<'_>,
+        findings: &mut Vec<CheckFinding>,
     ) -> Result<(), ProjectError> {
         let mut warn = |code, run: Option<RunKey>, message: String| {
-            let (commit, weight) = (Some(commit.id.clone()), Weight::Warning);
-            claims.push(Claim { weight, code, commit, tag: None, run, message });
+            let (commit, severity) = (Some(commit.id.clone()), CheckSeverity::Warning);
+            findings.push(CheckFinding { severity, code, commit, tag: None, run, message });
         };
-        let gone = match change {
+        let removed = match change {
             _ if commit.parents.len() > 1 => {
-                let source = Source::Commit(commit.id.clone());
-                let loss = self.loss(&source, &commit.parents, &mut |version| lists.fetch(version))?;
+                let source = GitTree::Commit(commit.id.clone());
+                let loss =
+                    self.find_run_loss(&source, &commit.parents, &mut |version| file_lists.fetch_list(version))?;
                 // Of a commit that changes the dataset, that was said.
                 for version in loss.unknown.iter().filter(|_| change.is_none()) {
-                    let why = lists.why_missing(*version).unwrap_or("it is not in this clone");
+                    let why = file_lists.why_missing(*version).unwrap_or("it is not in this clone");
                     let message =
                         format!("what the merge drops is not known without the list of files of {version}: {why}");
                     warn("not_in_clone", None, message);
                 }
                 loss.runs.into_iter().collect()
             }
-            Some(change) => change.gone.clone(),
+            Some(change) => change.removed.clone(),
             None => Vec::new(),
         };
-        for run in gone {
+        for run in removed {
             let message = "a parent of the commit holds the run, the commit does not".into();
             warn("run_lost", Some(run), message);
         }
@@ -322,14 +335,20 @@ impl Project {
 
     /// What validation ignored of the runs that a commit brings: by their own record, else, as far as the commit's settings
     /// tell, what it may have ignored.
-    fn ignored_claims(&self, change: &Change, history: &History) -> Result<Vec<Claim>, ProjectError> {
+    fn check_ignored_findings(
+        &self,
+        change: &DatasetCommit,
+        history: &History,
+    ) -> Result<Vec<CheckFinding>, ProjectError> {
         let commit = &change.commit.id;
-        let mut claims = Vec::new();
-        for run in &change.brought {
-            let entries = history.entries(change.locked.version, run).unwrap_or_default();
-            let message = match self.ignored_in(run, &change.locked, &entries)? {
-                Some(ignored) => Ignored::words(&ignored).map(|ignored| format!("the run's validation {ignored}")),
-                None => match self.config_at(&Source::Commit(commit.clone()))?.validate.ignore {
+        let mut findings = Vec::new();
+        for run in &change.introduced {
+            let entries = history.run_entries(change.record.version, run).unwrap_or_default();
+            let message = match self.ignored_findings(run, &change.record, &entries)? {
+                Some(ignored) => {
+                    IgnoredFinding::describe_all(&ignored).map(|ignored| format!("the run's validation {ignored}"))
+                }
+                None => match self.read_config_at(&GitTree::Commit(commit.clone()))?.validate.ignore {
                     codes if codes.is_empty() => None,
                     codes => Some(format!(
                         "{} of the commit ignores {}; whether the run has such findings is not known in this clone",
@@ -338,8 +357,8 @@ impl Project {
                     )),
                 },
             };
-            claims.extend(message.map(|message| Claim {
-                weight: Weight::Warning,
+            findings.extend(message.map(|message| CheckFinding {
+                severity: CheckSeverity::Warning,
                 code: "findings_ignored",
                 commit: Some(commit.clone()),
                 tag: None,
@@ -347,22 +366,22 @@ impl Project {
                 message,
             }));
         }
-        Ok(claims)
+        Ok(findings)
     }
 
     /// Why a record is not true of a data version; `None` where it is, or cannot be told here.
-    fn why_false(&self, record: &Record, version: DataVersion, history: &History) -> Option<String> {
+    fn explain_false_record(&self, record: &RunTrailers, version: DataVersion, history: &History) -> Option<String> {
         if record.data != version {
-            if history.same(record.data, version, &record.run) {
+            if history.has_same_files(record.data, version, &record.run) {
                 return None;
             }
             return Some(format!("it names data version {}, the commit's is {version}", record.data));
         }
-        let entries = history.entries(version, &record.run)?;
+        let entries = history.run_entries(version, &record.run)?;
         if entries.is_empty() {
             return Some(format!("data version {version} does not hold the run"));
         }
-        let locked = crate::project::Locked {
+        let dataset_record = crate::project::DatasetRecord {
             version,
             out_dir: String::new(),
             run_dir: None,
@@ -371,28 +390,32 @@ impl Project {
             cmd: String::new(),
             include: None,
         };
-        let is = self.record_of(&record.run, &locked, &entries).ok()?;
-        let differs = |said: &Option<String>, is: &Option<String>| said.is_some() && is.is_some() && said != is;
-        if differs(&record.manifest, &is.manifest) {
+        let actual = self.run_record_of(&record.run, &dataset_record, &entries).ok()?;
+        let differs = |recorded: &Option<String>, actual: &Option<String>| {
+            recorded.is_some() && actual.is_some() && recorded != actual
+        };
+        if differs(&record.manifest, &actual.manifest) {
             return Some("the manifest's SHA-256 is another one".into());
         }
-        if differs(&record.config, &is.config) {
+        if differs(&record.config, &actual.config) {
             return Some("the configuration's hash is another one".into());
         }
         None
     }
 
-    fn names_data(&self, tag: &RunTag, version: DataVersion, history: &History) -> bool {
-        let at = tag.tag.commit.as_ref().and_then(|commit| self.version_at(commit).ok().flatten());
-        let Some(at) = at.or_else(|| tag.record.as_ref().map(|record| record.data)) else { return false };
-        history.same(at, version, &tag.name.run)
+    fn tag_names_data(&self, tag: &RunTag, version: DataVersion, history: &History) -> bool {
+        let version_at_tag = tag.tag.commit.as_ref().and_then(|commit| self.data_version_at(commit).ok().flatten());
+        let Some(version_at_tag) = version_at_tag.or_else(|| tag.record.as_ref().map(|record| record.data)) else {
+            return false;
+        };
+        history.has_same_files(version_at_tag, version, &tag.name.run)
     }
 
     /// Whether a run's tag names a commit that holds the run, and says what is so.
-    fn tag_claim(&self, tag: &RunTag, history: &History) -> Result<Option<Claim>, ProjectError> {
-        let claim = |message: String| {
-            Some(Claim {
-                weight: Weight::Error,
+    fn check_tag(&self, tag: &RunTag, history: &History) -> Result<Option<CheckFinding>, ProjectError> {
+        let new_finding = |message: String| {
+            Some(CheckFinding {
+                severity: CheckSeverity::Error,
                 code: "tag_false",
                 commit: tag.tag.commit.clone(),
                 tag: Some(tag.tag.name.clone()),
@@ -401,60 +424,64 @@ impl Project {
             })
         };
         let Some(commit) = &tag.tag.commit else { return Ok(None) };
-        let Some(version) = self.version_at(commit)? else {
-            return Ok(claim("the commit that it names holds no data version".into()));
+        let Some(version) = self.data_version_at(commit)? else {
+            return Ok(new_finding("the commit that it names holds no data version".into()));
         };
-        if history.holds(version, &tag.name.run) == Some(false) {
-            return Ok(claim(format!("data version {version} of its commit does not hold the run")));
+        if history.holds_run(version, &tag.name.run) == Some(false) {
+            return Ok(new_finding(format!("data version {version} of its commit does not hold the run")));
         }
-        Ok(tag.record.as_ref().and_then(|record| self.why_false(record, version, history)).and_then(claim))
+        Ok(tag
+            .record
+            .as_ref()
+            .and_then(|record| self.explain_false_record(record, version, history))
+            .and_then(new_finding))
     }
 
-    fn remote_claims(&self, history: &History, claims: &mut Vec<Claim>) -> Result<(), RetrieveError> {
+    fn check_remote_data(&self, history: &History, findings: &mut Vec<CheckFinding>) -> Result<(), GetError> {
         let mut commits: HashMap<DataVersion, &Oid> = HashMap::new();
-        for change in &history.changes {
-            commits.insert(change.locked.version, &change.commit.id);
+        for change in &history.dataset_commits {
+            commits.insert(change.record.version, &change.commit.id);
         }
         let mut versions: Vec<DataVersion> = commits.keys().copied().collect();
         versions.sort();
-        let claim = |code, commit: Option<Oid>, message: String| Claim {
-            weight: Weight::Error,
+        let new_finding = |code, commit: Option<Oid>, message: String| CheckFinding {
+            severity: CheckSeverity::Error,
             code,
             commit,
             tag: None,
             run: None,
             message,
         };
-        let lacks = match self.remote_lacks(&versions) {
-            Ok(Some(lacks)) => lacks,
+        let missing = match self.missing_on_remote(&versions) {
+            Ok(Some(missing)) => missing,
             Ok(None) => {
                 let message = "no DVC remote is set: `dvc remote add -d storage URL`".into();
-                claims.push(claim("data_missing", None, message));
+                findings.push(new_finding("data_missing", None, message));
                 return Ok(());
             }
-            Err(RetrieveError::Absent(absent)) => {
-                claims.push(claim("remote_absent", None, format!("{absent}: {}", absent.hints().join("; "))));
+            Err(GetError::Absent(absent)) => {
+                findings.push(new_finding("remote_absent", None, format!("{absent}: {}", absent.hints().join("; "))));
                 return Ok(());
             }
             Err(error) => return Err(error),
         };
-        let lacking: Vec<DataVersion> = lacks.keys().copied().collect();
-        let here = missing::lacking_here(self.dvc_settings()?, &lacking)?;
-        for (version, lack) in lacks {
-            let files = match lack.files.as_slice() {
+        let missing_versions: Vec<DataVersion> = missing.keys().copied().collect();
+        let missing_here = missing::missing_in_cache(self.dvc_settings()?, &missing_versions)?;
+        for (version, missing_objects) in missing {
+            let files = match missing_objects.files.as_slice() {
                 [] => "its list of files is not on the remote".to_owned(),
                 [only] => format!("{only} is not on the remote"),
                 [first, rest @ ..] => format!("{first} and {} more are not on the remote", rest.len()),
             };
             let commit = commits.get(&version).copied();
-            let way_out = match commit {
-                Some(commit) if !lack.is_nowhere(here.get(&version)) => {
-                    format!("`capture-hook push {}` sends it", quoted(commit.short()))
+            let advice = match commit {
+                Some(commit) if !missing_objects.is_missing_in(missing_here.get(&version)) => {
+                    format!("`capture-hook push {}` sends it", shell_quote(commit.short()))
                 }
                 _ => "nor in this clone: the one that has it can send it by `capture-hook push --all`".into(),
             };
-            let message = format!("data version {version}: {files}; {way_out}");
-            claims.push(claim("data_missing", commit.cloned(), message));
+            let message = format!("data version {version}: {files}; {advice}");
+            findings.push(new_finding("data_missing", commit.cloned(), message));
         }
         Ok(())
     }

@@ -2,28 +2,28 @@
 
 use std::collections::BTreeMap;
 
-use crate::formats::json::Value;
+use crate::formats::json::JsonValue;
 
 /// A key whose values differ; `None` where a side has no such key.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Difference {
+pub struct ValueDifference {
     /// The key, dotted.
     pub key: String,
     /// The first value.
-    pub a: Option<Value>,
+    pub a: Option<JsonValue>,
     /// The second value.
-    pub b: Option<Value>,
+    pub b: Option<JsonValue>,
 }
 
 /// A value's leaves by dotted key, in order. A list is a leaf; so is an object without members.
 #[must_use]
-pub fn flat(value: &Value) -> Vec<(String, Value)> {
+pub fn flatten_value(value: &JsonValue) -> Vec<(String, JsonValue)> {
     let mut out = Vec::new();
-    walk("", value, &mut out);
+    flatten_into("", value, &mut out);
     out
 }
 
-fn walk(prefix: &str, value: &Value, out: &mut Vec<(String, Value)>) {
+fn flatten_into(prefix: &str, value: &JsonValue, out: &mut Vec<(String, JsonValue)>) {
     match value.as_object() {
         Some(object) if !object.is_empty() => {
             for (key, value) in object.iter() {
@@ -31,7 +31,7 @@ fn walk(prefix: &str, value: &Value, out: &mut Vec<(String, Value)>) {
                 let key = key.to_string();
                 let key = if key.contains('.') || key.is_empty() { format!("{key:?}") } else { key };
                 let name = if prefix.is_empty() { key } else { format!("{prefix}.{key}") };
-                walk(&name, value, out);
+                flatten_into(&name, value, out);
             }
         }
         _ if prefix.is_empty() => {}
@@ -41,36 +41,36 @@ fn walk(prefix: &str, value: &Value, out: &mut Vec<(String, Value)>) {
 
 /// The keys whose values differ, sorted. Numbers differ where they are other numbers: `1` and `1.0` do not; `NaN` is itself.
 #[must_use]
-pub fn differences(a: &Value, b: &Value) -> Vec<Difference> {
-    let mut keys: BTreeMap<String, (Option<Value>, Option<Value>)> = BTreeMap::new();
-    for (key, value) in flat(a) {
+pub fn compare_values(a: &JsonValue, b: &JsonValue) -> Vec<ValueDifference> {
+    let mut keys: BTreeMap<String, (Option<JsonValue>, Option<JsonValue>)> = BTreeMap::new();
+    for (key, value) in flatten_value(a) {
         keys.entry(key).or_default().0 = Some(value);
     }
-    for (key, value) in flat(b) {
+    for (key, value) in flatten_value(b) {
         keys.entry(key).or_default().1 = Some(value);
     }
     keys.into_iter()
         .filter(|(_, (a, b))| match (a, b) {
-            (Some(a), Some(b)) => !same(a, b),
+            (Some(a), Some(b)) => !values_equal(a, b),
             _ => true,
         })
-        .map(|(key, (a, b))| Difference { key, a, b })
+        .map(|(key, (a, b))| ValueDifference { key, a, b })
         .collect()
 }
 
-fn same(a: &Value, b: &Value) -> bool {
+fn values_equal(a: &JsonValue, b: &JsonValue) -> bool {
     match (a.as_array(), b.as_array()) {
-        (Some(a), Some(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
+        (Some(a), Some(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| values_equal(a, b)),
         // Integers beyond 53 bits are told apart by their digits.
         _ => match (a.as_f64(), b.as_f64()) {
             (Some(x), Some(y)) if !(is_int(a) && is_int(b)) => x == y || x.total_cmp(&y).is_eq(),
-            _ => a.canonical() == b.canonical(),
+            _ => a.to_canonical() == b.to_canonical(),
         },
     }
 }
 
-fn is_int(value: &Value) -> bool {
-    matches!(value, Value::Int(_) | Value::BigInt(_))
+fn is_int(value: &JsonValue) -> bool {
+    matches!(value, JsonValue::Int(_) | JsonValue::BigInt(_))
 }
 
 #[cfg(test)]
@@ -80,13 +80,13 @@ mod tests {
     use crate::formats::json::parse;
 
     #[test]
-    fn keys_that_differ_are_told_and_no_others() {
+    fn only_differing_keys_are_listed() {
         let a =
             parse(br#"{"n": 1, "p": {"sigma": 2.0, "xy": [1, 2], "only": null}, "nan": NaN, "same": "x"}"#).unwrap();
         let b = parse(br#"{"n": 1.0, "p": {"sigma": 3, "xy": [1, 3]}, "nan": NaN, "same": "x", "a.b": {}}"#).unwrap();
-        let found = differences(&a, &b);
+        let found = compare_values(&a, &b);
         let keys: Vec<&str> = found.iter().map(|d| d.key.as_str()).collect();
         assert_eq!(keys, ["\"a.b\"", "p.only", "p.sigma", "p.xy"]);
-        assert_eq!((found[1].a.clone(), found[1].b.clone()), (Some(Value::Null), None));
+        assert_eq!((found[1].a.clone(), found[1].b.clone()), (Some(JsonValue::Null), None));
     }
 }

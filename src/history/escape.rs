@@ -1,10 +1,10 @@
 //! %-escaping: bytes that a place cannot hold, as `%` and two hex digits.
 
 /// The text with every character that `odd` tells (by its byte offset) escaped. `%` must be one of them.
-pub(crate) fn escape(text: &str, odd: impl Fn(usize, char) -> bool) -> String {
+pub(crate) fn percent_encode(text: &str, is_escaped: impl Fn(usize, char) -> bool) -> String {
     let mut out = String::with_capacity(text.len());
     for (at, c) in text.char_indices() {
-        if odd(at, c) {
+        if is_escaped(at, c) {
             for byte in c.encode_utf8(&mut [0; 4]).bytes() {
                 out.push_str(&format!("%{byte:02X}"));
             }
@@ -16,7 +16,7 @@ pub(crate) fn escape(text: &str, odd: impl Fn(usize, char) -> bool) -> String {
 }
 
 /// The way back; `None` where a `%` has no two digits behind it, or the bytes are no text.
-pub(crate) fn unescape(text: &str) -> Option<String> {
+pub(crate) fn percent_decode(text: &str) -> Option<String> {
     let mut out = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {

@@ -10,81 +10,82 @@ use std::collections::{HashMap, HashSet};
 
 use crate::dvc::hash::DataVersion;
 use crate::dvc::lockfile;
-use crate::git::{Oid, Range};
-use crate::project::{Project, ProjectError, Source};
+use crate::git::{CommitRange, Oid};
+use crate::project::{GitTree, Project, ProjectError};
 
 /// Follows first parents to the first commit.
-struct Roots<'p> {
+struct RootCommits<'p> {
     project: &'p Project,
-    ends: HashSet<Oid>,
-    known: HashMap<Oid, Option<Oid>>,
+    shallow_ends: HashSet<Oid>,
+    known_roots: HashMap<Oid, Option<Oid>>,
 }
 
-impl<'p> Roots<'p> {
+impl<'p> RootCommits<'p> {
     fn new(project: &'p Project) -> Result<Self, ProjectError> {
-        Ok(Self { project, ends: project.repo.shallow_ends()?, known: HashMap::new() })
+        Ok(Self { project, shallow_ends: project.repo.shallow_ends()?, known_roots: HashMap::new() })
     }
 
     /// The first commit behind this one; `None` where it is not in this clone.
-    fn of(&mut self, commit: &Oid) -> Result<Option<Oid>, ProjectError> {
+    fn root_of(&mut self, commit: &Oid) -> Result<Option<Oid>, ProjectError> {
         let mut passed = Vec::new();
-        let mut at = commit.clone();
+        let mut current = commit.clone();
         let root = loop {
-            if let Some(known) = self.known.get(&at) {
+            if let Some(known) = self.known_roots.get(&current) {
                 break known.clone();
             }
-            passed.push(at.clone());
-            if self.ends.contains(&at) || !self.project.repo.has_object(&at) {
+            passed.push(current.clone());
+            if self.shallow_ends.contains(&current) || !self.project.repo.has_object(&current) {
                 break None;
             }
-            match self.project.repo.parents(&at)?.into_iter().next() {
-                Some(parent) => at = parent,
-                None => break Some(at),
+            match self.project.repo.commit_parents(&current)?.into_iter().next() {
+                Some(parent) => current = parent,
+                None => break Some(current),
             }
         };
-        self.known.extend(passed.into_iter().map(|id| (id, root.clone())));
+        self.known_roots.extend(passed.into_iter().map(|id| (id, root.clone())));
         Ok(root)
     }
 }
 
 /// A merge that may have brought another project's history in, and the parent that did.
-type Edge = (Oid, Oid);
+type MergeEdge = (Oid, Oid);
 
 impl Project {
     /// Those of these commits that are another project's history.
-    pub fn foreign(&self, commits: &[Oid]) -> Result<HashSet<Oid>, ProjectError> {
-        let edges = self.odd_merges(commits)?;
+    pub fn foreign_commits(&self, commits: &[Oid]) -> Result<HashSet<Oid>, ProjectError> {
+        let edges = self.merges_of_other_lockfiles(commits)?;
         let Some(head) = self.repo.head()?.filter(|_| !edges.is_empty()) else { return Ok(HashSet::new()) };
-        let mut roots = Roots::new(self)?;
-        let own = roots.of(&head)?;
-        let (mut cut, mut theirs) = (HashSet::new(), HashSet::new());
+        let mut roots = RootCommits::new(self)?;
+        let own_root = roots.root_of(&head)?;
+        let (mut cut_edges, mut foreign_roots) = (HashSet::new(), HashSet::new());
         for (merge, parent) in edges {
-            let root = roots.of(&parent)?;
-            if own.is_some() && root.is_some() && root != own && roots.of(&merge)? == own {
-                theirs.extend(root);
-                cut.insert((merge, parent));
+            let root = roots.root_of(&parent)?;
+            if own_root.is_some() && root.is_some() && root != own_root && roots.root_of(&merge)? == own_root {
+                foreign_roots.extend(root);
+                cut_edges.insert((merge, parent));
             }
         }
-        if cut.is_empty() {
+        if cut_edges.is_empty() {
             return Ok(HashSet::new());
         }
         // Squashed, their history is one commit here; where it was fetched, it has the same `dvc.lock` in some commit.
-        let mut locks = HashSet::new();
-        for (_, parent) in &cut {
-            locks.extend(self.lock_at(parent)?.flatten());
+        let mut lockfiles = HashSet::new();
+        for (_, parent) in &cut_edges {
+            lockfiles.extend(self.lockfile_blob_at(parent)?.flatten());
         }
         for id in commits {
-            let root = roots.of(id)?.filter(|root| Some(root) != own.as_ref() && !theirs.contains(root));
+            let root =
+                roots.root_of(id)?.filter(|root| Some(root) != own_root.as_ref() && !foreign_roots.contains(root));
             if let Some(root) = root
-                && self.lock_at(id)?.flatten().is_some_and(|lock| locks.contains(&lock))
+                && self.lockfile_blob_at(id)?.flatten().is_some_and(|lockfile| lockfiles.contains(&lockfile))
             {
-                theirs.insert(root);
+                foreign_roots.insert(root);
             }
         }
         // What is reached from this project's own ends without going in there is its own, whatever it began with.
         let mut todo = vec![head];
-        for tip in self.repo.tips()? {
-            if roots.of(&tip)?.is_none_or(|root| !theirs.contains(&root)) {
+        for tip in self.repo.ref_tips()? {
+            if roots.root_of(&tip)?.is_none_or(|root| !foreign_roots.contains(&root)) {
                 todo.push(tip);
             }
         }
@@ -93,8 +94,8 @@ impl Project {
             if reached.contains(&commit) || !self.repo.has_object(&commit) {
                 continue;
             }
-            for parent in self.repo.parents(&commit)? {
-                if !cut.contains(&(commit.clone(), parent.clone())) {
+            for parent in self.repo.commit_parents(&commit)? {
+                if !cut_edges.contains(&(commit.clone(), parent.clone())) {
                     todo.push(parent);
                 }
             }
@@ -104,26 +105,30 @@ impl Project {
     }
 
     /// Whether two commits are of histories that began apart, as far as this clone can tell.
-    pub fn began_apart(&self, one: &Oid, other: &Oid) -> Result<bool, ProjectError> {
-        let mut roots = Roots::new(self)?;
-        let (one, other) = (roots.of(one)?, roots.of(other)?);
+    pub fn has_unrelated_history(&self, one: &Oid, other: &Oid) -> Result<bool, ProjectError> {
+        let mut roots = RootCommits::new(self)?;
+        let (one, other) = (roots.root_of(one)?, roots.root_of(other)?);
         Ok(one.is_some() && other.is_some() && one != other)
     }
 
     /// The merges that keep `dvc.lock` as their first parent has it, though another parent has another one.
-    fn odd_merges(&self, commits: &[Oid]) -> Result<Vec<Edge>, ProjectError> {
+    fn merges_of_other_lockfiles(&self, commits: &[Oid]) -> Result<Vec<MergeEdge>, ProjectError> {
         let mut edges = Vec::new();
         for id in commits {
-            let parents = self.repo.parents(id)?;
+            let parents = self.repo.commit_parents(id)?;
             let Some((first, others)) = parents.split_first().filter(|(_, others)| !others.is_empty()) else {
                 continue;
             };
-            let Some(own) = self.lock_at(id)? else { continue };
-            if self.lock_at(first)? != Some(own.clone()) {
+            let Some(own_lockfile) = self.lockfile_blob_at(id)? else { continue };
+            if self.lockfile_blob_at(first)? != Some(own_lockfile.clone()) {
                 continue;
             }
             for other in others {
-                if self.lock_at(other)?.flatten().is_some_and(|lock| Some(&lock) != own.as_ref()) {
+                if self
+                    .lockfile_blob_at(other)?
+                    .flatten()
+                    .is_some_and(|lockfile| Some(&lockfile) != own_lockfile.as_ref())
+                {
                     edges.push((id.clone(), other.clone()));
                 }
             }
@@ -132,41 +137,46 @@ impl Project {
     }
 
     /// A commit's `dvc.lock`; `None` where this clone cannot tell.
-    fn lock_at(&self, commit: &Oid) -> Result<Option<Option<Oid>>, ProjectError> {
+    fn lockfile_blob_at(&self, commit: &Oid) -> Result<Option<Option<Oid>>, ProjectError> {
         let path = self.git_path(lockfile::FILE);
-        Ok(if self.knows(commit) { Some(self.repo.entry_at(commit, &path)?.map(|entry| entry.id)) } else { None })
+        Ok(if self.knows_lockfile(commit) {
+            Some(self.repo.entry_at(commit, &path)?.map(|entry| entry.id))
+        } else {
+            None
+        })
     }
 
     /// The data versions that another project's history names, and no commit of this one's own: here, or, of a project that
     /// came with such a history into a subdirectory, where that history itself has its `dvc.lock`.
     pub fn foreign_versions(&self) -> Result<HashSet<DataVersion>, ProjectError> {
-        let commits = self.repo.walk(&Range { include: self.repo.tips()?, ..Range::default() })?;
-        let foreign = self.foreign(&commits)?;
-        let (mut theirs, mut own) = (HashSet::new(), HashSet::new());
+        let commits =
+            self.repo.walk_commits(&CommitRange { include: self.repo.ref_tips()?, ..CommitRange::default() })?;
+        let foreign = self.foreign_commits(&commits)?;
+        let (mut their_versions, mut own_versions) = (HashSet::new(), HashSet::new());
         for id in &commits {
-            let versions = if foreign.contains(id) { &mut theirs } else { &mut own };
-            versions.extend(if self.knows(id) { self.version_at(id)? } else { None });
+            let versions = if foreign.contains(id) { &mut their_versions } else { &mut own_versions };
+            versions.extend(if self.knows_lockfile(id) { self.data_version_at(id)? } else { None });
         }
-        theirs.retain(|version| !own.contains(version));
-        theirs.extend(self.versions_before_it_came(&commits)?);
-        Ok(theirs)
+        their_versions.retain(|version| !own_versions.contains(version));
+        their_versions.extend(self.versions_before_subtree_merge(&commits)?);
+        Ok(their_versions)
     }
 
     /// The data versions of this project in a subdirectory from the time when it was a repository of its own.
-    fn versions_before_it_came(&self, commits: &[Oid]) -> Result<HashSet<DataVersion>, ProjectError> {
+    fn versions_before_subtree_merge(&self, commits: &[Oid]) -> Result<HashSet<DataVersion>, ProjectError> {
         let mut versions = HashSet::new();
-        let inner: Vec<&str> = self.prefix.match_indices('/').map(|(at, _)| &self.prefix[at + 1..]).collect();
-        let Some(head) = self.repo.head()?.filter(|_| !inner.is_empty()) else { return Ok(versions) };
-        let mut roots = Roots::new(self)?;
-        let Some(own) = roots.of(&head)? else { return Ok(versions) };
+        let inner_prefixes: Vec<&str> = self.prefix.match_indices('/').map(|(at, _)| &self.prefix[at + 1..]).collect();
+        let Some(head) = self.repo.head()?.filter(|_| !inner_prefixes.is_empty()) else { return Ok(versions) };
+        let mut roots = RootCommits::new(self)?;
+        let Some(own_root) = roots.root_of(&head)? else { return Ok(versions) };
         for id in commits {
-            if roots.of(id)?.is_none_or(|root| root == own) {
+            if roots.root_of(id)?.is_none_or(|root| root == own_root) {
                 continue;
             }
-            for prefix in &inner {
+            for prefix in &inner_prefixes {
                 if self.repo.knows_file(id, &format!("{prefix}{}", lockfile::FILE)) {
-                    let locked = self.locked_in(prefix, &Source::Commit(id.clone())).ok().flatten();
-                    versions.extend(locked.map(|locked| locked.version));
+                    let record = self.dataset_record_in(prefix, &GitTree::Commit(id.clone())).ok().flatten();
+                    versions.extend(record.map(|record| record.version));
                 }
             }
         }

@@ -7,21 +7,21 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::dvc::cache::Cache;
-use crate::dvc::file_list::{Entry, Listing};
+use crate::dvc::file_list::{FileEntry, FileList};
 use crate::dvc::hash::DataVersion;
 use crate::dvc::remote::fetch;
 use crate::dvc::remote::fetch::FetchError;
-use crate::dvc::settings::Settings;
-use crate::git::{Oid, Range};
+use crate::dvc::settings::DvcSettings;
+use crate::git::{CommitRange, Oid};
 use crate::history;
-use crate::project::{Hear, Project, ProjectError};
+use crate::project::{Project, ProjectError, Reporter};
 use crate::run::RunKey;
 
 /// How many lists to try for one that is gone.
-const TRIED: usize = 8;
+const MAX_TRIED: usize = 8;
 
 /// The data versions of history and the runs that its commits name.
-struct Neighbours {
+struct VersionNeighbours {
     /// Each data version with the newest commit that has it, the newest first.
     versions: Vec<(DataVersion, Oid)>,
     /// The runs that a commit names: in its trailers, and as its selection.
@@ -30,29 +30,34 @@ struct Neighbours {
 
 impl Project {
     /// Makes the lists of files that are gone from the cache again, as far as it can be proved what was in them.
-    pub fn rebuild_lists(
+    pub fn rebuild_file_lists(
         &self,
         versions: impl IntoIterator<Item = DataVersion>,
-        hear: Option<&dyn Hear>,
+        reporter: Option<&dyn Reporter>,
     ) -> Result<(), ProjectError> {
-        let cache = self.cache()?;
-        let gone: HashSet<DataVersion> = versions.into_iter().filter(|version| !cache.has_listing(*version)).collect();
+        let cache = self.open_cache()?;
+        let missing: HashSet<DataVersion> =
+            versions.into_iter().filter(|version| !cache.has_file_list(*version)).collect();
         // A clone without a cache has nothing to make one from.
-        if gone.is_empty() || !cache.dir().is_dir() {
+        if missing.is_empty() || !cache.dir().is_dir() {
             return Ok(());
         }
-        let neighbours = self.neighbours()?;
-        let mut here: Vec<(DataVersion, Oid)> =
-            neighbours.versions.iter().filter(|(version, _)| cache.has_listing(*version)).cloned().collect();
-        for (version, commit) in neighbours.versions.iter().filter(|(version, _)| gone.contains(version)) {
-            for (near, at) in here.iter().take(TRIED) {
-                let Some(list) = cache.listing(*near).ok().flatten() else { continue };
-                let Some(bytes) = self.proved(&neighbours, &list, (*version, commit), at)? else { continue };
-                cache.put_listing_bytes(*version, &bytes)?;
-                if let Some(hear) = hear {
-                    hear.status(&format!("made the list of files of {version} again, which was not here, from {near}"));
+        let neighbours = self.load_neighbours()?;
+        let mut present: Vec<(DataVersion, Oid)> =
+            neighbours.versions.iter().filter(|(version, _)| cache.has_file_list(*version)).cloned().collect();
+        for (version, commit) in neighbours.versions.iter().filter(|(version, _)| missing.contains(version)) {
+            for (neighbour, at) in present.iter().take(MAX_TRIED) {
+                let Some(file_list) = cache.read_file_list(*neighbour).ok().flatten() else { continue };
+                let Some(bytes) = self.rebuild_list_bytes(&neighbours, &file_list, (*version, commit), at)? else {
+                    continue;
+                };
+                cache.insert_verified_list(*version, &bytes)?;
+                if let Some(reporter) = reporter {
+                    reporter.show_status(&format!(
+                        "made the list of files of {version} again, which was not here, from {neighbour}"
+                    ));
                 }
-                here.insert(0, (*version, commit.clone()));
+                present.insert(0, (*version, commit.clone()));
                 break;
             }
         }
@@ -61,60 +66,65 @@ impl Project {
 
     /// Sees to it that this clone has the list of files of a data version: it is in the cache, on the remote, or can be made
     /// again.
-    pub fn bring_list(&self, settings: &Settings, version: DataVersion) -> Result<(), FetchError> {
-        let fetched = fetch::bring(&self.root, settings, version, || self.dvc());
-        if fetched.is_err() && self.rebuild_lists([version], None).is_ok() && Cache::of(settings).has_listing(version) {
+    pub fn ensure_file_list(&self, settings: &DvcSettings, version: DataVersion) -> Result<(), FetchError> {
+        let fetched = fetch::fetch_file_list(&self.root, settings, version, || self.find_dvc());
+        if fetched.is_err()
+            && self.rebuild_file_lists([version], None).is_ok()
+            && Cache::from_settings(settings).has_file_list(version)
+        {
             return Ok(());
         }
         fetched
     }
 
     /// What history tells of data versions.
-    fn neighbours(&self) -> Result<Neighbours, ProjectError> {
-        let mut neighbours = Neighbours { versions: Vec::new(), named: HashMap::new() };
+    fn load_neighbours(&self) -> Result<VersionNeighbours, ProjectError> {
+        let mut neighbours = VersionNeighbours { versions: Vec::new(), named: HashMap::new() };
         let mut seen = HashSet::new();
-        for id in self.repo.walk(&Range { include: self.repo.tips()?, ..Range::default() })? {
-            if !self.knows(&id) {
+        for id in self.repo.walk_commits(&CommitRange { include: self.repo.ref_tips()?, ..CommitRange::default() })? {
+            if !self.knows_lockfile(&id) {
                 continue;
             }
-            let Some(locked) = self.lenient(&id)? else { continue };
-            if seen.insert(locked.version) {
-                neighbours.versions.push((locked.version, id.clone()));
+            let Some(dataset_record) = self.readable_record_at(&id)? else { continue };
+            if seen.insert(dataset_record.version) {
+                neighbours.versions.push((dataset_record.version, id.clone()));
             }
-            let told = history::parse(&self.repo.commit(&id)?.message).into_iter().map(|record| record.run);
-            let selected = locked.run_dir.as_deref().and_then(key_of);
-            neighbours.named.insert(id, told.chain(selected).collect());
+            let runs_in_trailers =
+                history::parse_trailers(&self.repo.read_commit(&id)?.message).into_iter().map(|record| record.run);
+            let selected = dataset_record.run_dir.as_deref().and_then(run_key_of_dir);
+            neighbours.named.insert(id, runs_in_trailers.chain(selected).collect());
         }
         Ok(neighbours)
     }
 
     /// The bytes of a list that is gone, out of one that is here, where they can be proved.
-    fn proved(
+    fn rebuild_list_bytes(
         &self,
-        neighbours: &Neighbours,
-        list: &Listing,
+        neighbours: &VersionNeighbours,
+        file_list: &FileList,
         (version, commit): (DataVersion, &Oid),
         at: &Oid,
     ) -> Result<Option<Vec<u8>>, ProjectError> {
         let named = |include: &Oid, exclude: &[Oid]| -> Result<BTreeSet<RunKey>, ProjectError> {
-            let range = Range { include: vec![include.clone()], exclude: exclude.to_vec(), ..Range::default() };
-            let commits = self.repo.walk(&range)?;
+            let range =
+                CommitRange { include: vec![include.clone()], exclude: exclude.to_vec(), ..CommitRange::default() };
+            let commits = self.repo.walk_commits(&range)?;
             Ok(commits.iter().filter_map(|id| neighbours.named.get(id)).flatten().cloned().collect())
         };
-        let (before, since) = (named(commit, &[])?, named(at, std::slice::from_ref(commit))?);
+        let (runs_before, runs_since) = (named(commit, &[])?, named(at, std::slice::from_ref(commit))?);
         let only = |keeps: &dyn Fn(&RunKey) -> bool| -> Option<Vec<u8>> {
-            let kept = |entry: &&Entry| entry.run().is_none_or(|run| keeps(&run));
-            let bytes = Listing::new(list.entries().iter().filter(kept).cloned().collect()).ok()?.to_bytes();
-            (DataVersion::of(&bytes) == version).then_some(bytes)
+            let is_kept = |entry: &&FileEntry| entry.run_key().is_none_or(|run| keeps(&run));
+            let bytes = FileList::new(file_list.entries().iter().filter(is_kept).cloned().collect()).ok()?.to_bytes();
+            (DataVersion::of_list(&bytes) == version).then_some(bytes)
         };
-        Ok(only(&|run| !since.contains(run) || before.contains(run))
-            .or_else(|| only(&|run| before.contains(run)))
-            .or_else(|| only(&|run| !since.contains(run))))
+        Ok(only(&|run| !runs_since.contains(run) || runs_before.contains(run))
+            .or_else(|| only(&|run| runs_before.contains(run)))
+            .or_else(|| only(&|run| !runs_since.contains(run))))
     }
 }
 
 /// The run that a selection names by its path.
-fn key_of(run_dir: &str) -> Option<RunKey> {
+fn run_key_of_dir(run_dir: &str) -> Option<RunKey> {
     let mut parts = run_dir.trim_end_matches('/').rsplit('/');
     let (run_id, experiment) = (parts.next()?, parts.next()?);
     RunKey::new(experiment, run_id).ok()

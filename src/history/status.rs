@@ -4,23 +4,23 @@
 use std::path::Path;
 
 use crate::commit::tags::RunTag;
-use crate::dataset::get::RetrieveError;
-use crate::dvc::stage::{Resolved, Unversioned};
+use crate::dataset::get::GetError;
+use crate::dvc::stage::{ResolvedStage, UnversionedDataset};
 use crate::error::Explain;
 use crate::git::Oid;
 use crate::history::catalog::Catalog;
-use crate::project::held::Held;
-use crate::project::{Project, ProjectError, Source, State};
+use crate::project::held::RunMatch;
+use crate::project::{DatasetState, GitTree, Project, ProjectError};
 use crate::run::RunKey;
 use crate::run::layout::slash_hint;
-use crate::support::process::quoted;
+use crate::support::process::shell_quote;
 use crate::support::progress::Progress;
 use crate::validate;
-use crate::validate::Ignored;
+use crate::validate::IgnoredFinding;
 
 /// How a step stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum StepState {
     /// Done.
     Done,
     /// Still to do.
@@ -31,7 +31,7 @@ pub enum Standing {
     Unknown,
 }
 
-impl Standing {
+impl StepState {
     /// Its stable name.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -46,111 +46,111 @@ impl Standing {
 
 /// One step of the way.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
+pub struct StatusStep {
     /// Its name.
     pub name: &'static str,
     /// How it stands.
-    pub standing: Standing,
+    pub state: StepState,
     /// In words.
     pub detail: String,
 }
 
 /// The selected run's way.
 #[derive(Debug, Default)]
-pub struct Journey {
+pub struct RunStatus {
     /// The selected run, where its name is known.
     pub run: Option<RunKey>,
     /// What the parameters name.
     pub run_dir: Option<String>,
     /// The steps, in order; empty where no run is selected.
-    pub steps: Vec<Step>,
+    pub steps: Vec<StatusStep>,
     /// What to type next.
     pub next: Option<String>,
     /// What else wants attention.
     pub notes: Vec<String>,
 }
 
-impl Journey {
+impl RunStatus {
     /// Whether nothing is pending.
     #[must_use]
-    pub fn done(&self) -> bool {
-        !self.steps.iter().any(|step| matches!(step.standing, Standing::Pending | Standing::Failed))
+    pub fn is_done(&self) -> bool {
+        !self.steps.iter().any(|step| matches!(step.state, StepState::Pending | StepState::Failed))
     }
 
-    pub(crate) fn step(&mut self, name: &'static str, standing: Standing, detail: impl Into<String>) -> bool {
-        self.steps.push(Step { name, standing, detail: detail.into() });
-        standing == Standing::Done
+    pub(crate) fn add_step(&mut self, name: &'static str, state: StepState, detail: impl Into<String>) -> bool {
+        self.steps.push(StatusStep { name, state, detail: detail.into() });
+        state == StepState::Done
     }
 
     /// The first thing to do wins.
-    pub(crate) fn next(&mut self, command: impl Into<String>) {
+    pub(crate) fn suggest_next(&mut self, command: impl Into<String>) {
         self.next.get_or_insert(command.into());
     }
 }
 
 impl Project {
     /// The selected run's way, read from the workspace, the index and history.
-    pub fn journey(&self, catalog: &Catalog, progress: &dyn Progress) -> Result<Journey, RetrieveError> {
-        let state = self.state(&Source::WorkTree)?;
-        let mut way = Journey { run_dir: state.run_dir().map(str::to_owned), ..Journey::default() };
-        way.notes = self.notes(catalog)?;
-        if state.wanted.is_none() {
+    pub fn read_status(&self, catalog: &Catalog, progress: &dyn Progress) -> Result<RunStatus, GetError> {
+        let state = self.dataset_state(&GitTree::WorkTree)?;
+        let mut status = RunStatus { run_dir: state.run_dir().map(str::to_owned), ..RunStatus::default() };
+        status.notes = self.status_notes(catalog)?;
+        if state.stage.is_none() {
             return Err(ProjectError::NoStage.into());
         }
-        let Some(run_dir) = way.run_dir.clone() else {
-            let any = catalog.runs().any(|run| run.seen.recorded.is_some());
-            way.next = Some(if any { "capture-hook select latest".into() } else { "capture-hook demo".into() });
-            self.look_at_workspace(&mut way, &state, progress)?;
-            return Ok(way);
+        let Some(run_dir) = status.run_dir.clone() else {
+            let any = catalog.runs().any(|run| run.sources.recorded.is_some());
+            status.next = Some(if any { "capture-hook select latest".into() } else { "capture-hook demo".into() });
+            self.check_workspace(&mut status, &state, progress)?;
+            return Ok(status);
         };
-        way.run.clone_from(&catalog.selected);
-        let name = way.run.as_ref().map_or_else(|| run_dir.clone(), ToString::to_string);
-        let shell = quoted(&name);
+        status.run.clone_from(&catalog.selected);
+        let name = status.run.as_ref().map_or_else(|| run_dir.clone(), ToString::to_string);
+        let quoted_name = shell_quote(&name);
         let dir = self.root.join(&run_dir);
         let recorded = dir.join(crate::run::layout::RUN_JSON).is_file();
-        let ingested = state.agrees();
-        self.look_at_run(&mut way, &dir, &run_dir, recorded, ingested, progress)?;
-        let current = self.look_at_dataset(&mut way, &state, &run_dir)?;
-        let committed = self.look_at_commit(&mut way, &state, current, &shell)?;
-        self.look_at_tag(&mut way, catalog, committed.as_ref())?;
-        let version = state.locked.as_ref().map(|locked| locked.version);
-        self.look_at_remotes(&mut way, version, committed.as_ref())?;
-        self.look_at_workspace(&mut way, &state, progress)?;
-        Ok(way)
+        let ingested = state.is_ingested();
+        self.check_recording(&mut status, &dir, &run_dir, recorded, ingested, progress)?;
+        let current = self.check_ingested(&mut status, &state, &run_dir)?;
+        let committed = self.check_committed(&mut status, &state, current, &quoted_name)?;
+        self.check_tagged(&mut status, catalog, committed.as_ref())?;
+        let version = state.record.as_ref().map(|record| record.version);
+        self.check_pushed(&mut status, version, committed.as_ref())?;
+        self.check_workspace(&mut status, &state, progress)?;
+        Ok(status)
     }
 
-    fn look_at_run(
+    fn check_recording(
         &self,
-        way: &mut Journey,
+        status: &mut RunStatus,
         dir: &Path,
         run_dir: &str,
         recorded: bool,
         ingested: bool,
         progress: &dyn Progress,
-    ) -> Result<(), RetrieveError> {
+    ) -> Result<(), GetError> {
         if !recorded {
             // A clone does not have the recorder's files: the dataset is what is versioned.
-            let (standing, detail) = if ingested {
-                (Standing::Unknown, format!("{run_dir} is not in this clone; its data is committed"))
+            let (step_state, detail) = if ingested {
+                (StepState::Unknown, format!("{run_dir} is not in this clone; its data is committed"))
             } else {
-                way.next("capture-hook select latest");
-                way.notes.extend(slash_hint(run_dir));
-                (Standing::Failed, format!("{run_dir} is not there"))
+                status.suggest_next("capture-hook select latest");
+                status.notes.extend(slash_hint(run_dir));
+                (StepState::Failed, format!("{run_dir} is not there"))
             };
-            way.step("recorded", standing, detail);
-            way.step("valid", Standing::Unknown, "nothing to validate here");
+            status.add_step("recorded", step_state, detail);
+            status.add_step("valid", StepState::Unknown, "nothing to validate here");
             return Ok(());
         }
-        way.step("recorded", Standing::Done, run_dir);
-        let options = self.validation()?;
-        let report = validate::check(dir, run_dir, &options, progress).map_err(ProjectError::from)?;
+        status.add_step("recorded", StepState::Done, run_dir);
+        let options = self.validation_options()?;
+        let report = validate::validate_run(dir, run_dir, &options, progress).map_err(ProjectError::from)?;
         if report.ok {
             let (steps, episodes) = (report.steps.rows, report.episodes.rows);
             let mut remarks = Vec::new();
-            if let Some(ignored) = Ignored::words(&report.ignored) {
+            if let Some(ignored) = IgnoredFinding::describe_all(&report.ignored) {
                 let codes: Vec<&str> = report.ignored.iter().map(|one| one.code.as_str()).collect();
                 remarks.push(format!("ignored: {}", codes.join(", ")));
-                way.notes.push(format!("the validation of {run_dir} {ignored}"));
+                status.notes.push(format!("the validation of {run_dir} {ignored}"));
             }
             if !report.warnings.is_empty() {
                 let codes: Vec<&str> = report.warnings.iter().map(|code| code.as_str()).collect();
@@ -158,101 +158,105 @@ impl Project {
             }
             let remarks = if remarks.is_empty() { String::new() } else { format!(" ({})", remarks.join("; ")) };
             let detail = format!("{steps} steps, {episodes} episodes{remarks}");
-            way.step("valid", Standing::Done, detail);
+            status.add_step("valid", StepState::Done, detail);
         } else {
             let codes: Vec<&str> = report.errors.iter().map(|code| code.as_str()).collect();
-            way.step("valid", Standing::Failed, codes.join(", "));
-            way.next("capture-hook validate");
+            status.add_step("valid", StepState::Failed, codes.join(", "));
+            status.suggest_next("capture-hook validate");
         }
         Ok(())
     }
 
     /// Looks whether the data version holds the selected run; false if it holds another one that was recorded there.
-    fn look_at_dataset(&self, way: &mut Journey, state: &State, run_dir: &str) -> Result<bool, RetrieveError> {
-        let unversioned = state.wanted.as_ref().and_then(Resolved::unversioned);
-        if let Some(why) = unversioned.filter(|why| !state.agrees() || *why != Unversioned::Frozen) {
-            way.step("ingested", Standing::Failed, why.to_string());
-            way.next("capture-hook doctor");
-            way.notes.extend(why.explain().hints);
+    fn check_ingested(&self, status: &mut RunStatus, state: &DatasetState, run_dir: &str) -> Result<bool, GetError> {
+        let unversioned = state.stage.as_ref().and_then(ResolvedStage::why_unversioned);
+        if let Some(why) = unversioned.filter(|why| !state.is_ingested() || *why != UnversionedDataset::Frozen) {
+            status.add_step("ingested", StepState::Failed, why.to_string());
+            status.suggest_next("capture-hook doctor");
+            status.notes.extend(why.explain().hints);
             return Ok(false);
         }
-        let Some(locked) = state.locked.as_ref().filter(|_| state.agrees()) else {
-            let detail = match &state.locked {
-                Some(locked) => format!("dvc.lock holds another selection ({})", locked.version),
+        let Some(record) = state.record.as_ref().filter(|_| state.is_ingested()) else {
+            let detail = match &state.record {
+                Some(record) => format!("dvc.lock holds another selection ({})", record.version),
                 None => "dvc.lock holds no data version yet".into(),
             };
-            way.step("ingested", Standing::Pending, detail);
+            status.add_step("ingested", StepState::Pending, detail);
             return Ok(true);
         };
-        let held = self.held(locked.version, run_dir)?;
-        if !state.include_agrees() && held != Held::NoRun {
-            way.step("ingested", Standing::Pending, "it was ingested with other patterns than ingest.include holds");
+        let run_match = self.match_recorded_run(record.version, run_dir)?;
+        if !state.include_matches() && run_match != RunMatch::NoRun {
+            status.add_step(
+                "ingested",
+                StepState::Pending,
+                "it was ingested with other patterns than ingest.include holds",
+            );
             return Ok(false);
         }
-        if let Some(lack) = held.lack() {
-            way.step("ingested", Standing::Pending, lack);
+        if let Some(mismatch) = run_match.mismatch() {
+            status.add_step("ingested", StepState::Pending, mismatch);
             return Ok(false);
         }
-        if held == Held::Unknown {
-            let detail = format!("the list of files of {} is not in this clone", locked.version);
-            way.step("ingested", Standing::Unknown, detail);
-            way.next("capture-hook pull");
+        if run_match == RunMatch::Unknown {
+            let detail = format!("the list of files of {} is not in this clone", record.version);
+            status.add_step("ingested", StepState::Unknown, detail);
+            status.suggest_next("capture-hook pull");
         } else {
-            way.step("ingested", Standing::Done, format!("data version {}", locked.version));
+            status.add_step("ingested", StepState::Done, format!("data version {}", record.version));
         }
         Ok(true)
     }
 
     /// The commit at HEAD, where it holds the selection and the data version of the workspace.
-    fn look_at_commit(
+    fn check_committed(
         &self,
-        way: &mut Journey,
-        state: &State,
+        status: &mut RunStatus,
+        state: &DatasetState,
         current: bool,
-        shell: &str,
-    ) -> Result<Option<Oid>, RetrieveError> {
-        let publish = format!("capture-hook publish {shell}");
+        quoted_name: &str,
+    ) -> Result<Option<Oid>, GetError> {
+        let publish = format!("capture-hook publish {quoted_name}");
         if !current {
-            way.step("committed", Standing::Pending, "no commit is known to hold it as it is recorded now");
-            way.next(publish);
+            status.add_step("committed", StepState::Pending, "no commit is known to hold it as it is recorded now");
+            status.suggest_next(publish);
             return Ok(None);
         }
         let Some(head) = self.repo.head().map_err(ProjectError::from)? else {
-            way.step("committed", Standing::Pending, "there is no commit yet");
-            way.next(publish);
+            status.add_step("committed", StepState::Pending, "there is no commit yet");
+            status.suggest_next(publish);
             return Ok(None);
         };
-        let at_head = self.state(&Source::Commit(head.clone()));
-        let same = at_head.is_ok_and(|at| {
-            at.agrees()
-                && at.run_dir() == state.run_dir()
-                && at.locked.as_ref().map(|l| l.version) == state.locked.as_ref().map(|l| l.version)
+        let state_at_head = self.dataset_state(&GitTree::Commit(head.clone()));
+        let same = state_at_head.is_ok_and(|head_state| {
+            head_state.is_ingested()
+                && head_state.run_dir() == state.run_dir()
+                && head_state.record.as_ref().map(|l| l.version) == state.record.as_ref().map(|l| l.version)
         });
         if same {
-            way.step("committed", Standing::Done, format!("HEAD is at {}", head.short()));
+            status.add_step("committed", StepState::Done, format!("HEAD is at {}", head.short()));
             return Ok(Some(head));
         }
-        way.step("committed", Standing::Pending, "HEAD holds another selection or data version");
-        way.next(publish);
+        status.add_step("committed", StepState::Pending, "HEAD holds another selection or data version");
+        status.suggest_next(publish);
         Ok(None)
     }
 
-    fn look_at_tag(&self, way: &mut Journey, catalog: &Catalog, committed: Option<&Oid>) -> Result<(), RetrieveError> {
-        let (Some(run), Some(head)) = (way.run.clone(), committed) else {
-            way.step("tagged", Standing::Pending, "a commit is tagged when it is made");
+    fn check_tagged(&self, status: &mut RunStatus, catalog: &Catalog, committed: Option<&Oid>) -> Result<(), GetError> {
+        let (Some(run), Some(head)) = (status.run.clone(), committed) else {
+            status.add_step("tagged", StepState::Pending, "a commit is tagged when it is made");
             return Ok(());
         };
-        let version = self.version_at(head)?;
+        let version = self.data_version_at(head)?;
         let history = &catalog.history;
         let names_it = |tag: &&RunTag| {
-            let at = tag.tag.commit.as_ref().and_then(|commit| self.version_at(commit).ok().flatten());
+            let at = tag.tag.commit.as_ref().and_then(|commit| self.data_version_at(commit).ok().flatten());
             let at = at.or_else(|| tag.record.as_ref().map(|record| record.data));
-            at.zip(version).is_some_and(|(at, version)| history.same(at, version, &run))
+            at.zip(version).is_some_and(|(at, version)| history.has_same_files(at, version, &run))
         };
         let mut left_behind = None;
         for tag in history.tags_of(&run).into_iter().rev().filter(names_it) {
             if !self.is_left_behind(tag, Some(head))? {
-                way.step("tagged", Standing::Done, tag.tag.name.clone());
+                status.add_step("tagged", StepState::Done, tag.tag.name.clone());
                 return Ok(());
             }
             left_behind = Some(tag);
@@ -261,21 +265,22 @@ impl Project {
             Some(tag) => format!("no branch holds the commit of {}", tag.tag.name),
             None => "no tag names this data of the run".into(),
         };
-        way.step("tagged", Standing::Pending, detail);
-        way.next("capture-hook tag");
+        status.add_step("tagged", StepState::Pending, detail);
+        status.suggest_next("capture-hook tag");
         Ok(())
     }
 
     /// What else wants attention.
-    fn notes(&self, catalog: &Catalog) -> Result<Vec<String>, ProjectError> {
+    fn status_notes(&self, catalog: &Catalog) -> Result<Vec<String>, ProjectError> {
         let mut notes = Vec::new();
-        let new =
-            catalog.runs().filter(|run| run.seen.recorded.is_some() && !run.seen.in_history && !run.seen.in_dataset);
+        let new = catalog
+            .runs()
+            .filter(|run| run.sources.recorded.is_some() && !run.sources.in_history && !run.sources.in_dataset);
         let new: Vec<RunKey> = new.map(|run| run.key).filter(|key| catalog.selected.as_ref() != Some(key)).collect();
         if let [only] = new.as_slice() {
             notes.push(format!(
                 "{only} is recorded and in no commit: `capture-hook publish {}`",
-                quoted(only.to_string())
+                shell_quote(only.to_string())
             ));
         } else if !new.is_empty() {
             notes.push(format!("{} recorded runs are in no commit: `capture-hook runs --new`", new.len()));

@@ -1,32 +1,32 @@
 //! The step of `status` that tells whether the commit is on git's remote and its data on DVC's.
 
-use crate::dataset::get::RetrieveError;
+use crate::dataset::get::GetError;
 use crate::dvc::absent::AbsentRemote;
 use crate::dvc::hash::DataVersion;
 use crate::dvc::remote::missing;
 use crate::git::Oid;
-use crate::history::status::{Journey, Standing};
+use crate::history::status::{RunStatus, StepState};
 use crate::project::{Project, ProjectError};
 
 const STEP: &str = "pushed";
 
 /// Where the data is, as far as can be told without the network.
-enum Data {
+enum RemoteData {
     NoRemote,
     Absent(AbsentRemote),
-    There,
+    OnRemote,
     /// Not all of it is there; whether this clone has the rest.
-    Lacks {
-        here: bool,
+    Incomplete {
+        rest_is_here: bool,
     },
     /// This clone sent it, to a remote that only DVC can ask.
-    Sent,
+    Uploaded,
     Unknown,
 }
 
 /// Where the commit is.
 #[derive(PartialEq, Eq)]
-enum Commit {
+enum CommitState {
     NoRemote,
     Pushed,
     NotPushed,
@@ -34,86 +34,88 @@ enum Commit {
 
 impl Project {
     /// Looks at the remotes of git and DVC.
-    pub(crate) fn look_at_remotes(
+    pub(crate) fn check_pushed(
         &self,
-        way: &mut Journey,
+        status: &mut RunStatus,
         version: Option<DataVersion>,
         committed: Option<&Oid>,
-    ) -> Result<(), RetrieveError> {
-        if let Some(why) = self.uncommitted_remote()? {
-            way.notes.push(format!("{why}: {}", why.hint()));
+    ) -> Result<(), GetError> {
+        if let Some(uncommitted) = self.uncommitted_remote()? {
+            status.notes.push(format!("{uncommitted}: {}", uncommitted.hint()));
         }
         let (Some(head), Some(version)) = (committed, version) else {
-            way.step(STEP, Standing::Pending, "not committed yet");
+            status.add_step(STEP, StepState::Pending, "not committed yet");
             return Ok(());
         };
-        let data = self.where_data_is(version)?;
-        let commit = if self.repo.query(["remote"]).map_err(ProjectError::from)?.text().is_empty() {
-            Commit::NoRemote
-        } else if self.repo.on_a_remote(head).map_err(ProjectError::from)? {
-            Commit::Pushed
+        let data = self.find_remote_data(version)?;
+        let commit = if self.repo.query_git(["remote"]).map_err(ProjectError::from)?.stdout_text().is_empty() {
+            CommitState::NoRemote
+        } else if self.repo.is_on_remote(head).map_err(ProjectError::from)? {
+            CommitState::Pushed
         } else {
-            Commit::NotPushed
+            CommitState::NotPushed
         };
-        tell(way, &data, &commit);
+        report_pushed(status, &data, &commit);
         Ok(())
     }
 
-    fn where_data_is(&self, version: DataVersion) -> Result<Data, RetrieveError> {
+    fn find_remote_data(&self, version: DataVersion) -> Result<RemoteData, GetError> {
         let settings = self.dvc_settings()?;
-        let Some(remote) = settings.remote() else { return Ok(Data::NoRemote) };
+        let Some(remote) = settings.default_remote() else { return Ok(RemoteData::NoRemote) };
         if remote.dir.is_none() {
-            return Ok(if self.was_sent(remote, version) { Data::Sent } else { Data::Unknown });
+            return Ok(if self.was_uploaded(remote, version) { RemoteData::Uploaded } else { RemoteData::Unknown });
         }
-        let lacks = match self.remote_lacks(&[version]) {
-            Err(RetrieveError::Absent(absent)) => return Ok(Data::Absent(absent)),
-            lacks => lacks?.unwrap_or_default(),
+        let missing = match self.missing_on_remote(&[version]) {
+            Err(GetError::Absent(absent)) => return Ok(RemoteData::Absent(absent)),
+            missing => missing?.unwrap_or_default(),
         };
-        let Some(lack) = lacks.get(&version) else { return Ok(Data::There) };
-        let here = missing::lacking_here(settings, &[version])?;
-        Ok(Data::Lacks { here: !lack.is_nowhere(here.get(&version)) })
+        let Some(missing_objects) = missing.get(&version) else { return Ok(RemoteData::OnRemote) };
+        let missing_here = missing::missing_in_cache(settings, &[version])?;
+        Ok(RemoteData::Incomplete { rest_is_here: !missing_objects.is_missing_in(missing_here.get(&version)) })
     }
 }
 
-fn tell(way: &mut Journey, data: &Data, commit: &Commit) {
-    let not_pushed = *commit == Commit::NotPushed;
-    let (of_data, mut standing) = match data {
-        Data::NoRemote => {
-            way.notes.push("no DVC remote is set, data stays on this machine: `capture-hook init --remote URL`".into());
-            ("there is no DVC remote".into(), Standing::Unknown)
+fn report_pushed(status: &mut RunStatus, data: &RemoteData, commit: &CommitState) {
+    let not_pushed = *commit == CommitState::NotPushed;
+    let (data_text, mut state) = match data {
+        RemoteData::NoRemote => {
+            status
+                .notes
+                .push("no DVC remote is set, data stays on this machine: `capture-hook init --remote URL`".into());
+            ("there is no DVC remote".into(), StepState::Unknown)
         }
-        Data::Absent(absent) => {
-            way.notes.extend(absent.hints());
-            (absent.to_string(), Standing::Pending)
+        RemoteData::Absent(absent) => {
+            status.notes.extend(absent.hints());
+            (absent.to_string(), StepState::Pending)
         }
-        Data::There => ("on the DVC remote".into(), Standing::Done),
-        Data::Sent => ("sent to the DVC remote".into(), Standing::Done),
-        Data::Lacks { here: true } => ("not all on the DVC remote".into(), Standing::Pending),
-        Data::Lacks { here: false } => {
-            way.notes.push("the clone that has the data can send it: `capture-hook push --all` there".into());
-            ("not all on the DVC remote, nor in this clone".into(), Standing::Pending)
+        RemoteData::OnRemote => ("on the DVC remote".into(), StepState::Done),
+        RemoteData::Uploaded => ("sent to the DVC remote".into(), StepState::Done),
+        RemoteData::Incomplete { rest_is_here: true } => ("not all on the DVC remote".into(), StepState::Pending),
+        RemoteData::Incomplete { rest_is_here: false } => {
+            status.notes.push("the clone that has the data can send it: `capture-hook push --all` there".into());
+            ("not all on the DVC remote, nor in this clone".into(), StepState::Pending)
         }
-        Data::Unknown if not_pushed => ("goes with the push".into(), Standing::Pending),
-        Data::Unknown => {
-            ("not known to be on the DVC remote (`capture-hook check --remote` asks)".into(), Standing::Unknown)
+        RemoteData::Unknown if not_pushed => ("goes with the push".into(), StepState::Pending),
+        RemoteData::Unknown => {
+            ("not known to be on the DVC remote (`capture-hook check --remote` asks)".into(), StepState::Unknown)
         }
     };
-    let of_git = match commit {
-        Commit::NoRemote => "there is no remote",
-        Commit::Pushed => "pushed",
-        Commit::NotPushed => "not pushed",
+    let git_text = match commit {
+        CommitState::NoRemote => "there is no remote",
+        CommitState::Pushed => "pushed",
+        CommitState::NotPushed => "not pushed",
     };
     if not_pushed {
-        standing = Standing::Pending;
-    } else if *commit == Commit::NoRemote && standing == Standing::Done {
-        standing = Standing::Unknown;
+        state = StepState::Pending;
+    } else if *commit == CommitState::NoRemote && state == StepState::Done {
+        state = StepState::Unknown;
     }
     match data {
         // Nothing that can be typed here sends it.
-        Data::Absent(_) | Data::Lacks { here: false } => {}
-        Data::Lacks { here: true } if !not_pushed => way.next("capture-hook push"),
-        _ if not_pushed => way.next("git push --follow-tags"),
+        RemoteData::Absent(_) | RemoteData::Incomplete { rest_is_here: false } => {}
+        RemoteData::Incomplete { rest_is_here: true } if !not_pushed => status.suggest_next("capture-hook push"),
+        _ if not_pushed => status.suggest_next("git push --follow-tags"),
         _ => {}
     }
-    way.step(STEP, standing, format!("data: {of_data}; git: {of_git}"));
+    status.add_step(STEP, state, format!("data: {data_text}; git: {git_text}"));
 }

@@ -1,11 +1,11 @@
 //! The step of `status` that tells how the workspace's dataset stands to `dvc.lock`.
 
-use crate::dataset::differences::{Comparison, Differences};
+use crate::dataset::differences::{DatasetComparison, DatasetDifferences};
 use crate::dvc::hash::DataVersion;
-use crate::history::status::{Journey, Standing};
-use crate::project::{Locked, Project, ProjectError, State};
+use crate::history::status::{RunStatus, StepState};
+use crate::project::{DatasetRecord, DatasetState, Project, ProjectError};
 use crate::support::progress::Progress;
-use crate::sync::size;
+use crate::sync::format_bytes;
 
 /// The most bytes that are read of a dataset because of a `status`. What was read once is not read again.
 const MAX_BYTES: u64 = 1 << 30;
@@ -14,88 +14,107 @@ const STEP: &str = "workspace";
 
 impl Project {
     /// Looks whether the workspace's dataset is as `dvc.lock` says.
-    pub(crate) fn look_at_workspace(
+    pub(crate) fn check_workspace(
         &self,
-        way: &mut Journey,
-        state: &State,
+        status: &mut RunStatus,
+        state: &DatasetState,
         progress: &dyn Progress,
     ) -> Result<(), ProjectError> {
-        let Some(locked) = &state.locked else { return Ok(()) };
-        if self.sync_due() {
-            way.step(STEP, Standing::Pending, "it is to follow a checkout still: `capture-hook pull`");
-            way.next("capture-hook pull");
+        let Some(dataset_record) = &state.record else { return Ok(()) };
+        if self.is_sync_pending() {
+            status.add_step(STEP, StepState::Pending, "it is to follow a checkout still: `capture-hook pull`");
+            status.suggest_next("capture-hook pull");
             return Ok(());
         }
-        let Some(listing) = self.listing(locked.version)? else {
-            let detail = format!("the list of files of {} is not in this clone", locked.version);
-            way.step(STEP, Standing::Unknown, detail);
+        let Some(file_list) = self.read_file_list(dataset_record.version)? else {
+            let detail = format!("the list of files of {} is not in this clone", dataset_record.version);
+            status.add_step(STEP, StepState::Unknown, detail);
             return Ok(());
         };
-        let (listing, _) = listing.without_refused();
-        let comparison =
-            Comparison { out_dir: &locked.out_dir, listing: &listing, only: None, before: None, max_bytes: MAX_BYTES };
-        let found = self.differences(&comparison, progress)?;
-        let old = self.workspace_version()?.filter(|at| *at != locked.version);
+        let (file_list, _) = file_list.without_refused();
+        let comparison = DatasetComparison {
+            out_dir: &dataset_record.out_dir,
+            file_list: &file_list,
+            only_run: None,
+            before: None,
+            max_bytes: MAX_BYTES,
+        };
+        let differences = self.compare_dataset(&comparison, progress)?;
+        let old = self.workspace_version()?.filter(|at| *at != dataset_record.version);
         if let Some(old) = old
-            && self.is_behind(locked, old, &found)?
+            && self.is_behind(dataset_record, old, &differences)?
         {
-            way.step(STEP, Standing::Pending, "its data is another commit's: `capture-hook pull`");
-            way.next("capture-hook pull");
+            status.add_step(STEP, StepState::Pending, "its data is another commit's: `capture-hook pull`");
+            status.suggest_next("capture-hook pull");
             return Ok(());
         }
-        let runs = listing.runs().count();
-        tell(way, &found, runs, listing.len());
+        let runs = file_list.runs().count();
+        report_workspace(status, &differences, runs, file_list.len());
         Ok(())
     }
 
     /// Whether the workspace, brought to an older version last, has not come to this one since: `git reset`, `stash` and `am`
     /// call no hook.
-    fn is_behind(&self, locked: &Locked, old: DataVersion, found: &Differences) -> Result<bool, ProjectError> {
-        if found.local().next().is_some() || !found.missing.is_empty() || !found.absent.is_empty() {
+    fn is_behind(
+        &self,
+        dataset_record: &DatasetRecord,
+        old: DataVersion,
+        differences: &DatasetDifferences,
+    ) -> Result<bool, ProjectError> {
+        if differences.local_changes().next().is_some()
+            || !differences.missing.is_empty()
+            || !differences.absent_runs.is_empty()
+        {
             return Ok(true);
         }
         // What only the old version holds lies in runs that the new one does not know.
-        let (Some(old), Some(new)) = (self.listing(old)?, self.listing(locked.version)?) else { return Ok(true) };
-        let dataset = self.root.join(&locked.out_dir);
+        let (Some(old), Some(new)) = (self.read_file_list(old)?, self.read_file_list(dataset_record.version)?) else {
+            return Ok(true);
+        };
+        let dataset = self.root.join(&dataset_record.out_dir);
         let mut stale = old.entries().iter().filter(|entry| new.get(&entry.relpath).is_none());
         Ok(stale.any(|entry| std::fs::symlink_metadata(dataset.join(&entry.relpath)).is_ok()))
     }
 }
 
-fn tell(way: &mut Journey, found: &Differences, runs: usize, files: usize) {
-    if found.here == 0 && found.absent.len() == runs && found.local().next().is_none() {
-        way.step(STEP, Standing::Unknown, "the dataset is not in this clone: `capture-hook pull` brings it");
-    } else if found.local().next().is_some() {
-        let lists = [("changed", &found.changed), ("added", &found.added), ("missing", &found.missing)];
-        let lists = lists.iter().filter(|(_, files)| !files.is_empty());
-        let words: Vec<String> = lists.map(|(what, files)| format!("{what}: {}", first_of(files))).collect();
-        way.step(STEP, Standing::Pending, words.join("; "));
-        way.next("capture-hook pull --force");
-        way.notes.push(
+fn report_workspace(status: &mut RunStatus, differences: &DatasetDifferences, runs: usize, files: usize) {
+    if differences.present == 0 && differences.absent_runs.len() == runs && differences.local_changes().next().is_none()
+    {
+        status.add_step(STEP, StepState::Unknown, "the dataset is not in this clone: `capture-hook pull` brings it");
+    } else if differences.local_changes().next().is_some() {
+        let changes =
+            [("changed", &differences.changed), ("added", &differences.added), ("missing", &differences.missing)];
+        let changes = changes.iter().filter(|(_, files)| !files.is_empty());
+        let words: Vec<String> = changes.map(|(what, files)| format!("{what}: {}", describe_first(files))).collect();
+        status.add_step(STEP, StepState::Pending, words.join("; "));
+        status.suggest_next("capture-hook pull --force");
+        status.notes.push(
             "`capture-hook pull --force` puts the committed files in the place of changed ones; `dvc commit` keeps the changes"
                 .into(),
         );
-    } else if !found.missing.is_empty() {
-        way.step(
+    } else if !differences.missing.is_empty() {
+        status.add_step(
             STEP,
-            Standing::Pending,
-            format!("missing: {}; `capture-hook pull` brings it", first_of(&found.missing)),
+            StepState::Pending,
+            format!("missing: {}; `capture-hook pull` brings it", describe_first(&differences.missing)),
         );
-        way.next("capture-hook pull");
-    } else if found.unread > 0 {
-        let detail = format!("{} of it were not read: `capture-hook pull` compares them", size(found.unread));
-        way.step(STEP, Standing::Unknown, detail);
-    } else if !found.absent.is_empty() {
-        let here = runs - found.absent.len();
-        let detail = format!("{here} of {runs} runs are here, as dvc.lock says; `capture-hook pull` brings the rest");
-        way.step(STEP, Standing::Done, detail);
+        status.suggest_next("capture-hook pull");
+    } else if differences.unread > 0 {
+        let detail =
+            format!("{} of it were not read: `capture-hook pull` compares them", format_bytes(differences.unread));
+        status.add_step(STEP, StepState::Unknown, detail);
+    } else if !differences.absent_runs.is_empty() {
+        let present_runs = runs - differences.absent_runs.len();
+        let detail =
+            format!("{present_runs} of {runs} runs are here, as dvc.lock says; `capture-hook pull` brings the rest");
+        status.add_step(STEP, StepState::Done, detail);
     } else {
-        way.step(STEP, Standing::Done, format!("as dvc.lock says, files: {files}"));
+        status.add_step(STEP, StepState::Done, format!("as dvc.lock says, files: {files}"));
     }
 }
 
 /// The first of some files, and how many more there are.
-fn first_of(files: &[String]) -> String {
+fn describe_first(files: &[String]) -> String {
     match files {
         [first, rest @ ..] if !rest.is_empty() => format!("{first} and {} more", rest.len()),
         files => files.join(""),

@@ -2,21 +2,21 @@
 
 use std::path::PathBuf;
 
-use crate::columnar::{KeyFigures, RowFigures, Trace};
-use crate::dataset::location::Place;
-use crate::dataset::verify::walk;
-use crate::formats::json::Value;
+use crate::columnar::{MetricsSink, PlotData, RunMetrics};
+use crate::dataset::location::RunLocation;
+use crate::dataset::verify::walk_files;
+use crate::formats::json::JsonValue;
 use crate::project::{Project, ProjectError};
-use crate::run::include::Include;
-use crate::run::layout::Layout;
+use crate::run::include::IncludePatterns;
+use crate::run::layout::RunLayout;
 use crate::run::meta::RunMeta;
 use crate::support::progress::Progress;
-use crate::validate::{Ignored, Report, SeedSummary};
+use crate::validate::{IgnoredFinding, SeedSummary, ValidationReport};
 use crate::{manifest, validate};
 
 /// What validation said about a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Verdict {
+pub struct ValidationVerdict {
     /// Whether it is valid.
     pub ok: bool,
     /// Error codes.
@@ -24,12 +24,12 @@ pub struct Verdict {
     /// Warning codes.
     pub warnings: Vec<String>,
     /// What was found and ignored.
-    pub ignored: Vec<Ignored>,
+    pub ignored: Vec<IgnoredFinding>,
 }
 
 /// A run's facts. What is not known is absent.
 #[derive(Debug, Default)]
-pub struct Summary {
+pub struct RunSummary {
     /// `run.json`, where it can be read.
     pub meta: Option<RunMeta>,
     /// The hash of the configuration.
@@ -37,79 +37,86 @@ pub struct Summary {
     /// The seeds of the steps.
     pub seeds: Option<SeedSummary>,
     /// What validation said.
-    pub verdict: Option<Verdict>,
+    pub verdict: Option<ValidationVerdict>,
     /// Key figures.
-    pub figures: Option<KeyFigures>,
+    pub metrics: Option<RunMetrics>,
     /// What its plots show, where that was asked for.
-    pub trace: Option<Trace>,
+    pub plot_data: Option<PlotData>,
     /// Its files with their sizes, sorted; no size where the file is not in this clone.
     pub files: Vec<(String, Option<u64>)>,
 }
 
 /// How much to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Depth {
+pub enum SummaryDepth {
     /// Metadata and files only.
     Facts,
     /// Key figures and the verdict too.
-    Figures,
+    Metrics,
     /// What plots show as well.
-    Trace,
+    PlotData,
 }
 
 impl Project {
     /// A run's facts. From parquet where the dataset has it; a recorded run is scanned, and judged on the way.
-    pub fn summary(&self, place: &Place, depth: Depth, progress: &dyn Progress) -> Result<Summary, ProjectError> {
-        let mut summary = Summary { files: files(place, &self.config()?.ingest.include), ..Summary::default() };
-        summary.meta = place.bytes("run.json").and_then(|bytes| RunMeta::parse(&bytes).ok());
-        let (manifest, index) = (place.manifest(), place.index());
-        let text = |value: &Option<Value>| {
-            value.as_ref().and_then(|v| v.get("config_hash")).and_then(Value::as_str).map(str::to_owned)
+    pub fn summarize_run(
+        &self,
+        location: &RunLocation,
+        depth: SummaryDepth,
+        progress: &dyn Progress,
+    ) -> Result<RunSummary, ProjectError> {
+        let mut summary =
+            RunSummary { files: list_files(location, &self.read_config()?.ingest.include), ..RunSummary::default() };
+        summary.meta = location.read_bytes("run.json").and_then(|bytes| RunMeta::parse(&bytes).ok());
+        let (manifest, index) = (location.read_manifest(), location.read_index());
+        let text = |value: &Option<JsonValue>| {
+            value.as_ref().and_then(|v| v.get("config_hash")).and_then(JsonValue::as_str).map(str::to_owned)
         };
         summary.config_hash = summary.meta.as_ref().map(|meta| meta.env_config.config_hash()).or_else(|| text(&index));
         summary.config_hash = summary.config_hash.or_else(|| text(&manifest));
-        summary.seeds = manifest.as_ref().and_then(|m| seeds(m.get("seed_summary")?));
-        if depth == Depth::Facts {
+        summary.seeds = manifest.as_ref().and_then(|m| parse_seeds(m.get("seed_summary")?));
+        if depth == SummaryDepth::Facts {
             return Ok(summary);
         }
-        if let Place::Recorded(dir) = place {
-            return self.scanned(summary, dir, depth, progress);
+        if let RunLocation::Recorded(dir) = location {
+            return self.scan_recording(summary, dir, depth, progress);
         }
-        summary.verdict = manifest.as_ref().and_then(|m| verdict(m.get("validation")?));
+        summary.verdict = manifest.as_ref().and_then(|m| parse_verdict(m.get("validation")?));
         if let (Some(verdict), Some(index)) = (&mut summary.verdict, &index) {
-            verdict.ignored = manifest::ignored(index);
+            verdict.ignored = manifest::parse_ignored(index);
         }
-        summary.figures = place.parquet_figures().transpose()?;
-        if depth == Depth::Trace {
-            summary.trace = place.parquet_trace().transpose()?;
+        summary.metrics = location.read_metrics().transpose()?;
+        if depth == SummaryDepth::PlotData {
+            summary.plot_data = location.read_plot_data().transpose()?;
         }
         Ok(summary)
     }
 
-    fn scanned(
+    fn scan_recording(
         &self,
-        mut summary: Summary,
+        mut summary: RunSummary,
         dir: &std::path::Path,
-        depth: Depth,
+        depth: SummaryDepth,
         progress: &dyn Progress,
-    ) -> Result<Summary, ProjectError> {
-        let options = self.validation()?;
-        let mut sink = if depth == Depth::Trace { RowFigures::with_trace() } else { RowFigures::default() };
-        let scan = validate::scan(dir, &dir.display().to_string(), &options, &mut sink, progress)?;
-        let (figures, trace) = sink.finish();
-        summary.verdict = Some(of_report(&scan.report));
+    ) -> Result<RunSummary, ProjectError> {
+        let options = self.validation_options()?;
+        let mut sink =
+            if depth == SummaryDepth::PlotData { MetricsSink::with_plot_data() } else { MetricsSink::default() };
+        let scan = validate::scan_run(dir, &dir.display().to_string(), &options, &mut sink, progress)?;
+        let (metrics, plot_data) = sink.finish();
+        summary.verdict = Some(verdict_of_report(&scan.report));
         summary.seeds = scan.seeds;
         if scan.key.is_some() {
-            summary.figures = Some(figures);
-            summary.trace = trace;
+            summary.metrics = Some(metrics);
+            summary.plot_data = plot_data;
         }
         Ok(summary)
     }
 }
 
-fn of_report(report: &Report) -> Verdict {
+fn verdict_of_report(report: &ValidationReport) -> ValidationVerdict {
     let names = |codes: &[validate::Code]| codes.iter().map(|code| code.as_str().to_owned()).collect();
-    Verdict {
+    ValidationVerdict {
         ok: report.ok,
         errors: names(&report.errors),
         warnings: names(&report.warnings),
@@ -118,19 +125,24 @@ fn of_report(report: &Report) -> Verdict {
 }
 
 /// The verdict in a manifest: ours names codes, the first recorder's says only whether both streams are well.
-fn verdict(validation: &Value) -> Option<Verdict> {
+fn parse_verdict(validation: &JsonValue) -> Option<ValidationVerdict> {
     let names = |field: &str| -> Vec<String> {
-        let items = validation.get(field).and_then(Value::as_array).unwrap_or_default();
-        items.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+        let items = validation.get(field).and_then(JsonValue::as_array).unwrap_or_default();
+        items.iter().filter_map(JsonValue::as_str).map(str::to_owned).collect()
     };
-    let ok = |value: &Value| value.get("ok").and_then(Value::as_bool);
+    let ok = |value: &JsonValue| value.get("ok").and_then(JsonValue::as_bool);
     let streams = || Some(ok(validation.get("steps")?)? && ok(validation.get("episodes")?)?);
     let ok = ok(validation).or_else(streams)?;
-    Some(Verdict { ok, errors: names("errors"), warnings: names("warnings"), ignored: manifest::ignored(validation) })
+    Some(ValidationVerdict {
+        ok,
+        errors: names("errors"),
+        warnings: names("warnings"),
+        ignored: manifest::parse_ignored(validation),
+    })
 }
 
-fn seeds(value: &Value) -> Option<SeedSummary> {
-    let number = |field: &str| value.get(field).and_then(Value::as_i64);
+fn parse_seeds(value: &JsonValue) -> Option<SeedSummary> {
+    let number = |field: &str| value.get(field).and_then(JsonValue::as_i64);
     Some(SeedSummary {
         unique_count: u64::try_from(number("unique_count")?).ok()?,
         min: number("min")?,
@@ -138,26 +150,26 @@ fn seeds(value: &Value) -> Option<SeedSummary> {
     })
 }
 
-fn files(place: &Place, include: &Include) -> Vec<(String, Option<u64>)> {
+fn list_files(location: &RunLocation, include: &IncludePatterns) -> Vec<(String, Option<u64>)> {
     let size = |path: PathBuf| std::fs::metadata(path).ok().filter(|m| m.is_file()).map(|m| m.len());
-    match place {
-        Place::Recorded(dir) => {
-            let names = Layout::open_with(dir, include).map(|layout| layout.dataset_files()).unwrap_or_default();
+    match location {
+        RunLocation::Recorded(dir) => {
+            let names = RunLayout::open_with(dir, include).map(|layout| layout.dataset_files()).unwrap_or_default();
             names.into_iter().map(|name| (name.clone(), size(dir.join(name)))).collect()
         }
-        Place::Dataset(dir) => {
+        RunLocation::Dataset(dir) => {
             let mut names = Vec::new();
-            walk(dir, "", &mut names);
+            walk_files(dir, "", &mut names);
             names.sort();
             names.into_iter().map(|name| (name.clone(), size(dir.join(name)))).collect()
         }
-        Place::Cache { cache, entries, key } => {
+        RunLocation::Cache { cache, entries, key } => {
             let prefix = format!("{key}/");
             entries
                 .iter()
                 .map(|entry| {
                     let name = entry.relpath.strip_prefix(&prefix).unwrap_or(&entry.relpath);
-                    (name.to_owned(), size(cache.path(entry.md5)))
+                    (name.to_owned(), size(cache.object_path(entry.md5)))
                 })
                 .collect()
         }
@@ -173,9 +185,9 @@ mod tests {
     #[test]
     fn the_first_recorders_verdict_is_understood() {
         let old = parse(br#"{"steps": {"ok": true, "rows": 2}, "episodes": {"ok": false, "rows": 1}}"#).unwrap();
-        assert_eq!(verdict(&old), Some(Verdict::default()));
+        assert_eq!(parse_verdict(&old), Some(ValidationVerdict::default()));
         let ours = parse(br#"{"ok": true, "errors": [], "warnings": ["time_goes_back"]}"#).unwrap();
-        assert_eq!(verdict(&ours).unwrap().warnings, ["time_goes_back"]);
-        assert_eq!(verdict(&parse(b"{}").unwrap()), None);
+        assert_eq!(parse_verdict(&ours).unwrap().warnings, ["time_goes_back"]);
+        assert_eq!(parse_verdict(&parse(b"{}").unwrap()), None);
     }
 }

@@ -8,7 +8,7 @@
 use sha2::{Digest, Sha256};
 
 use super::{escape, trailers};
-use crate::history::escape::unescape;
+use crate::history::escape::percent_decode;
 use crate::run::RunKey;
 use crate::support::visible::is_hidden;
 
@@ -25,24 +25,24 @@ pub struct TagName {
 }
 
 /// The most bytes of a name between two slashes: git makes a file of it, and one that ends with `.lock` beside it.
-const LONGEST: usize = 250;
+const MAX_PART_LENGTH: usize = 250;
 /// What stands between the beginning of a shortened name and its hash. No escaped name holds it.
-const CUT: &str = "%-";
+const CUT_MARK: &str = "%-";
 
 /// The tag name for a run, without `refs/tags/`.
 #[must_use]
 pub fn tag_name(name: &TagName) -> String {
     let version = if name.version > 1 { format!("@v{}", name.version) } else { String::new() };
-    let (experiment, run_id) = (short(name.run.experiment(), 0), short(name.run.run_id(), version.len()));
+    let (experiment, run_id) = (shorten_part(name.run.experiment(), 0), shorten_part(name.run.run_id(), version.len()));
     format!("{}{experiment}/{run_id}{version}", TAG_PREFIX)
 }
 
 /// What a tag name means; `None` where it is no run tag, or a shortened name.
 #[must_use]
 pub fn parse_tag_name(tag: &str) -> Option<TagName> {
-    let (base, version) = split(tag)?;
+    let (base, version) = split_version(tag)?;
     let (experiment, run_id) = base.split_once('/')?;
-    let run = RunKey::new(&unescape(experiment)?, &unescape(run_id)?).ok()?;
+    let run = RunKey::new(&percent_decode(experiment)?, &percent_decode(run_id)?).ok()?;
     let name = TagName { run, version };
     (tag_name(&name) == tag).then_some(name)
 }
@@ -51,8 +51,8 @@ pub fn parse_tag_name(tag: &str) -> Option<TagName> {
 #[must_use]
 pub fn parse_tag(tag: &str, message: &[u8]) -> Option<TagName> {
     parse_tag_name(tag).or_else(|| {
-        let (_, version) = split(tag).filter(|(base, _)| base.contains(CUT))?;
-        let names = trailers::parse(message).into_iter().map(|record| TagName { run: record.run, version });
+        let (_, version) = split_version(tag).filter(|(base, _)| base.contains(CUT_MARK))?;
+        let names = trailers::parse_trailers(message).into_iter().map(|record| TagName { run: record.run, version });
         names.into_iter().find(|name| tag_name(name) == tag)
     })
 }
@@ -60,11 +60,11 @@ pub fn parse_tag(tag: &str, message: &[u8]) -> Option<TagName> {
 /// Whether this is the name of a tag of the run, whatever its number.
 #[must_use]
 pub fn is_tag_of(tag: &str, run: &RunKey) -> bool {
-    split(tag).is_some_and(|(_, version)| tag_name(&TagName { run: run.clone(), version }) == tag)
+    split_version(tag).is_some_and(|(_, version)| tag_name(&TagName { run: run.clone(), version }) == tag)
 }
 
 /// A tag name's run part and its number.
-fn split(tag: &str) -> Option<(&str, u32)> {
+fn split_version(tag: &str) -> Option<(&str, u32)> {
     let rest = tag.strip_prefix(TAG_PREFIX)?;
     Some(match rest.split_once('@') {
         Some((base, version)) => (base, version.strip_prefix('v')?.parse().ok().filter(|v| *v > 1)?),
@@ -73,21 +73,21 @@ fn split(tag: &str) -> Option<(&str, u32)> {
 }
 
 /// One path component of a ref, with `behind` bytes left for what comes behind it.
-fn short(text: &str, behind: usize) -> String {
+fn shorten_part(text: &str, reserved: usize) -> String {
     const DIGITS: usize = 16;
-    let whole = escape(text);
-    if whole.len() + behind <= LONGEST {
+    let whole = escape_part(text);
+    if whole.len() + reserved <= MAX_PART_LENGTH {
         return whole;
     }
     let hash: String = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
     let hash = hash.get(..DIGITS).unwrap_or(&hash);
-    let mut end = LONGEST - behind - CUT.len() - DIGITS;
+    let mut end = MAX_PART_LENGTH - reserved - CUT_MARK.len() - DIGITS;
     // Neither in the middle of a character nor of an escaped byte.
     let is_cut = |end: usize| !whole.is_char_boundary(end) || whole.get(..end).is_none_or(cuts_an_escape);
     while end > 0 && is_cut(end) {
         end -= 1;
     }
-    format!("{}{CUT}{hash}", whole.get(..end).unwrap_or_default())
+    format!("{}{CUT_MARK}{hash}", whole.get(..end).unwrap_or_default())
 }
 
 fn cuts_an_escape(text: &str) -> bool {
@@ -95,15 +95,15 @@ fn cuts_an_escape(text: &str) -> bool {
 }
 
 /// One path component of a ref.
-fn escape(text: &str) -> String {
+fn escape_part(text: &str) -> String {
     let last = text.len().saturating_sub(1);
-    let lock = text.to_ascii_lowercase().ends_with(".lock").then(|| text.len() - ".lock".len());
-    escape::escape(text, |at, c| {
+    let lock_suffix_at = text.to_ascii_lowercase().ends_with(".lock").then(|| text.len() - ".lock".len());
+    escape::percent_encode(text, |at, c| {
         matches!(c, ' ' | '~' | '^' | ':' | '?' | '*' | '[' | '\\' | '%' | '@')
             // What a ref must not hold, and what git would print as it is.
             || is_hidden(c)
             // No component starts or ends with a dot, ends with `.lock`, or holds two dots in a row.
-            || (c == '.' && (at == 0 || at == last || Some(at) == lock || text[at + 1..].starts_with('.')))
+            || (c == '.' && (at == 0 || at == last || Some(at) == lock_suffix_at || text[at + 1..].starts_with('.')))
             // A name that starts so would be read as an option.
             || (c == '-' && at == 0)
     })
@@ -115,26 +115,29 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn name(run: &str, version: u32) -> TagName {
+    fn make_tag_name(run: &str, version: u32) -> TagName {
         TagName { run: run.parse().unwrap(), version }
     }
 
     #[test]
     fn plain_names_stay_plain() {
-        assert_eq!(tag_name(&name("demo/r1", 1)), "capture/demo/r1");
-        assert_eq!(tag_name(&name("demo/run-20261124-021550", 3)), "capture/demo/run-20261124-021550@v3");
+        assert_eq!(tag_name(&make_tag_name("demo/r1", 1)), "capture/demo/r1");
+        assert_eq!(tag_name(&make_tag_name("demo/run-20261124-021550", 3)), "capture/demo/run-20261124-021550@v3");
     }
 
     #[test]
     fn what_a_ref_cannot_hold_is_escaped() {
-        assert_eq!(tag_name(&name("a b/r1; touch x $(touch y)", 1)), "capture/a%20b/r1;%20touch%20x%20$(touch%20y)");
-        assert_eq!(tag_name(&name("demo/r@v2", 1)), "capture/demo/r%40v2");
-        assert_eq!(tag_name(&name("demo/x.lock", 1)), "capture/demo/x%2Elock");
-        assert_eq!(tag_name(&name("demo/r\u{202e}1", 1)), "capture/demo/r%E2%80%AE1");
+        assert_eq!(
+            tag_name(&make_tag_name("a b/r1; touch x $(touch y)", 1)),
+            "capture/a%20b/r1;%20touch%20x%20$(touch%20y)"
+        );
+        assert_eq!(tag_name(&make_tag_name("demo/r@v2", 1)), "capture/demo/r%40v2");
+        assert_eq!(tag_name(&make_tag_name("demo/x.lock", 1)), "capture/demo/x%2Elock");
+        assert_eq!(tag_name(&make_tag_name("demo/r\u{202e}1", 1)), "capture/demo/r%E2%80%AE1");
     }
 
     #[test]
-    fn other_tags_are_none_of_ours() {
+    fn other_tags_are_not_parsed() {
         for tag in
             ["v1.0", "capture/x", "capture/a/b/c", "capture/a/b@v1", "capture/a/b@2", "capture/a/%41", "capture/a/%zz"]
         {
@@ -146,12 +149,12 @@ mod tests {
     #[test]
     fn a_name_that_no_file_can_have_is_shortened() {
         let most = "demo/".to_owned() + &"r".repeat(250);
-        assert_eq!(tag_name(&name(&most, 1)), format!("capture/{most}"));
+        assert_eq!(tag_name(&make_tag_name(&most, 1)), format!("capture/{most}"));
         // With a number behind it, it is too long, as is one that gets so by escaping.
         for (run, version) in
             [(most.clone(), 2), (format!("demo/{}", "?ä".repeat(80)), 1), (format!("{}/r", "~".repeat(84)), 3)]
         {
-            let name = name(&run, version);
+            let name = make_tag_name(&run, version);
             let tag = tag_name(&name);
             assert!(tag.split('/').all(|part| part.len() <= 250) && tag.contains("%-"), "{tag}");
             assert!(git2::Reference::is_valid_name(&format!("refs/tags/{tag}")), "{tag}");
@@ -160,7 +163,8 @@ mod tests {
             assert_eq!(parse_tag(&tag, text.as_bytes()), Some(name));
             assert_eq!(parse_tag(&tag, text.replace("Capture-Run: ", "Capture-Run: x").as_bytes()), None);
         }
-        let (a, b) = (tag_name(&name(&format!("{most}a"), 1)), tag_name(&name(&format!("{most}b"), 1)));
+        let (a, b) =
+            (tag_name(&make_tag_name(&format!("{most}a"), 1)), tag_name(&make_tag_name(&format!("{most}b"), 1)));
         assert_ne!(a, b);
     }
 

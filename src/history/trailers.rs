@@ -7,9 +7,9 @@ use std::fmt;
 
 use super::escape;
 use crate::dvc::hash::DataVersion;
-use crate::history::escape::unescape;
+use crate::history::escape::percent_decode;
 use crate::run::RunKey;
-use crate::support::visible::{is_hidden, visible};
+use crate::support::visible::{escape_control, is_hidden};
 
 const RUN: &str = "Capture-Run";
 const CONFIG: &str = "Capture-Config";
@@ -20,7 +20,7 @@ const EPISODES: &str = "Capture-Episodes";
 
 /// What ties a commit to a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
+pub struct RunTrailers {
     /// The run.
     pub run: RunKey,
     /// The run's `config_hash`, hex.
@@ -35,11 +35,11 @@ pub struct Record {
     pub episodes: Option<u64>,
 }
 
-impl Record {
+impl RunTrailers {
     /// The trailers of a commit message.
     #[must_use]
-    pub fn trailers(&self) -> Vec<String> {
-        let mut lines = vec![format!("{RUN}: {}", escape(&self.run.to_string()))];
+    pub fn trailer_lines(&self) -> Vec<String> {
+        let mut lines = vec![format!("{RUN}: {}", escape_value(&self.run.to_string()))];
         if let Some(config) = &self.config {
             lines.push(format!("{CONFIG}: sha256:{config}"));
         }
@@ -51,9 +51,9 @@ impl Record {
     }
 }
 
-impl fmt::Display for Record {
+impl fmt::Display for RunTrailers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for line in self.trailers() {
+        for line in self.trailer_lines() {
             writeln!(f, "{line}")?;
         }
         for (name, count) in [(STEPS, self.steps), (EPISODES, self.episodes)] {
@@ -67,35 +67,37 @@ impl fmt::Display for Record {
 
 /// The message of a run's tag: a line for people, and the record.
 #[must_use]
-pub fn tag_message(record: &Record) -> String {
-    let rows = match (record.steps, record.episodes) {
-        (Some(steps), Some(episodes)) => format!(": {}, {}", count(steps, "step"), count(episodes, "episode")),
+pub fn tag_message(trailers: &RunTrailers) -> String {
+    let rows = match (trailers.steps, trailers.episodes) {
+        (Some(steps), Some(episodes)) => {
+            format!(": {}, {}", format_count(steps, "step"), format_count(episodes, "episode"))
+        }
         _ => String::new(),
     };
-    format!("Capture {}{rows}\n\n{record}", visible(&record.run))
+    format!("Capture {}{rows}\n\n{trailers}", escape_control(&trailers.run))
 }
 
-fn count(n: u64, what: &str) -> String {
+fn format_count(n: u64, what: &str) -> String {
     format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// Whether a line of a message is one of our trailers, well formed.
 #[must_use]
 pub fn is_trailer(line: &str) -> bool {
-    let Some((name, value)) = split(line) else { return false };
+    let Some((name, value)) = split_trailer(line) else { return false };
     match name {
-        RUN => unescape(value).is_some_and(|text| text.parse::<RunKey>().is_ok()),
-        CONFIG | MANIFEST => sha256(value).is_some(),
-        DATA => data_version(value).is_some(),
+        RUN => percent_decode(value).is_some_and(|text| text.parse::<RunKey>().is_ok()),
+        CONFIG | MANIFEST => parse_sha256(value).is_some(),
+        DATA => parse_data_version(value).is_some(),
         _ => false,
     }
 }
 
 /// The records in a commit's or a tag's message, in order. A record without its data is none.
 #[must_use]
-pub fn parse(message: &[u8]) -> Vec<Record> {
+pub fn parse_trailers(message: &[u8]) -> Vec<RunTrailers> {
     #[derive(Default)]
-    struct Draft {
+    struct TrailersDraft {
         run: Option<RunKey>,
         config: Option<String>,
         data: Option<DataVersion>,
@@ -105,24 +107,24 @@ pub fn parse(message: &[u8]) -> Vec<Record> {
     }
     let text = String::from_utf8_lossy(message);
     let mut records = Vec::new();
-    let mut draft = Draft::default();
-    let mut finish = |draft: &mut Draft| {
+    let mut draft = TrailersDraft::default();
+    let mut finish = |draft: &mut TrailersDraft| {
         let done = std::mem::take(draft);
         if let (Some(run), Some(data)) = (done.run, done.data) {
-            let Draft { config, manifest, steps, episodes, .. } = done;
-            records.push(Record { run, config, data, manifest, steps, episodes });
+            let TrailersDraft { config, manifest, steps, episodes, .. } = done;
+            records.push(RunTrailers { run, config, data, manifest, steps, episodes });
         }
     };
     for line in text.lines() {
-        let Some((name, value)) = split(line) else { continue };
+        let Some((name, value)) = split_trailer(line) else { continue };
         match name {
             RUN => {
                 finish(&mut draft);
-                draft.run = unescape(value).and_then(|text| text.parse().ok());
+                draft.run = percent_decode(value).and_then(|text| text.parse().ok());
             }
-            CONFIG => draft.config = sha256(value),
-            DATA => draft.data = data_version(value),
-            MANIFEST => draft.manifest = sha256(value),
+            CONFIG => draft.config = parse_sha256(value),
+            DATA => draft.data = parse_data_version(value),
+            MANIFEST => draft.manifest = parse_sha256(value),
             STEPS => draft.steps = value.parse().ok(),
             EPISODES => draft.episodes = value.parse().ok(),
             _ => {}
@@ -132,23 +134,23 @@ pub fn parse(message: &[u8]) -> Vec<Record> {
     records
 }
 
-fn split(line: &str) -> Option<(&str, &str)> {
+fn split_trailer(line: &str) -> Option<(&str, &str)> {
     let (name, value) = line.split_once(':')?;
     name.starts_with("Capture-").then_some((name, value.trim()))
 }
 
-fn sha256(value: &str) -> Option<String> {
+fn parse_sha256(value: &str) -> Option<String> {
     let hex = value.strip_prefix("sha256:")?;
     (hex.len() == 64 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))).then(|| hex.to_owned())
 }
 
-fn data_version(value: &str) -> Option<DataVersion> {
+fn parse_data_version(value: &str) -> Option<DataVersion> {
     value.strip_prefix("md5:")?.parse().ok()
 }
 
-fn escape(text: &str) -> String {
+fn escape_value(text: &str) -> String {
     let (first, last) = (text.len() - text.trim_start().len(), text.trim_end().len());
-    escape::escape(text, |at, c| {
+    escape::percent_encode(text, |at, c| {
         // Line breaks that some readers know beside `\n` are no text either, and git prints a message as it is.
         c == '%' || is_hidden(c) || at < first || at >= last
     })
@@ -160,8 +162,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn record(run: RunKey) -> Record {
-        Record {
+    fn sample_trailers(run: RunKey) -> RunTrailers {
+        RunTrailers {
             run,
             config: Some("a".repeat(64)),
             data: "d41d8cd98f00b204e9800998ecf8427e.dir".parse().unwrap(),
@@ -173,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_tag_message_reads_well() {
-        let text = tag_message(&record("demo/r1".parse().unwrap()));
+        let text = tag_message(&sample_trailers("demo/r1".parse().unwrap()));
         insta::assert_snapshot!(text, @r"
         Capture demo/r1: 10 steps, 1 episode
 
@@ -188,9 +190,9 @@ mod tests {
 
     #[test]
     fn several_runs_of_a_commit_stay_apart() {
-        let (a, b) = (record("demo/r1".parse().unwrap()), record("demo/r2".parse().unwrap()));
+        let (a, b) = (sample_trailers("demo/r1".parse().unwrap()), sample_trailers("demo/r2".parse().unwrap()));
         let message = format!("subject\n\nCapture-Run: not a run\n\n{a}{b}");
-        assert_eq!(parse(message.as_bytes()), [a, b]);
+        assert_eq!(parse_trailers(message.as_bytes()), [a, b]);
     }
 
     #[test]
@@ -206,11 +208,11 @@ mod tests {
         #[test]
         fn what_is_written_is_read(experiment in "[^/\\\\\\p{Cc}]{1,20}", run in "[^/\\\\\\p{Cc}]{1,20}") {
             if let Ok(run) = RunKey::new(&experiment, &run) {
-                let record = record(run);
-                for line in record.trailers() {
+                let record = sample_trailers(run);
+                for line in record.trailer_lines() {
                     prop_assert!(is_trailer(&line), "{}", line);
                 }
-                prop_assert_eq!(parse(tag_message(&record).as_bytes()), vec![record]);
+                prop_assert_eq!(parse_trailers(tag_message(&record).as_bytes()), vec![record]);
             }
         }
     }

@@ -5,14 +5,14 @@ use serde::Serialize;
 use crate::app::App;
 use crate::git::Repo;
 use crate::support::fs;
-use crate::support::visible::visible_json;
+use crate::support::visible::escape_control_json;
 
 /// The file's name in the state directory.
 pub const FILE: &str = "last.json";
 
 /// What an event left.
 #[derive(Debug, Serialize)]
-pub struct Last<'a> {
+pub struct LastEvent<'a> {
     /// The event.
     pub event: &'a str,
     /// When, in UTC.
@@ -26,11 +26,11 @@ pub struct Last<'a> {
 }
 
 /// Writes it. A failure to do so is nobody's concern.
-pub fn note(app: &App, event: &str, error: Option<&crate::error::Error>) {
+pub fn write_last_event(app: &App, event: &str, error: Option<&crate::error::Error>) {
     let Ok(repo) = Repo::open(&app.cwd, &app.env) else { return };
-    let message =
-        error.map(|error| std::iter::once(error.to_string()).chain(error.causes()).collect::<Vec<_>>().join(": "));
-    let last = Last {
+    let message = error
+        .map(|error| std::iter::once(error.to_string()).chain(error.cause_messages()).collect::<Vec<_>>().join(": "));
+    let last_event = LastEvent {
         event,
         time: jiff::Timestamp::now().to_string(),
         ok: error.is_none(),
@@ -38,8 +38,8 @@ pub fn note(app: &App, event: &str, error: Option<&crate::error::Error>) {
         hint: error.filter(|e| !e.hints().is_empty()).map(|e| e.hints().join("\n")),
     };
     let dir = repo.state_dir();
-    if let Ok(text) = serde_json::to_string_pretty(&last) {
-        let bytes = visible_json(&text);
+    if let Ok(text) = serde_json::to_string_pretty(&last_event) {
+        let bytes = escape_control_json(&text);
         let _ = fs::create_shared_dir(&dir).and_then(|_| fs::write_shared(&dir.join(FILE), bytes.as_bytes()));
     }
 }

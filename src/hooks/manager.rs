@@ -10,7 +10,7 @@ use crate::support::env::Env;
 
 /// What git would have passed.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Passed {
+pub struct HookInput {
     /// The arguments.
     pub args: Vec<OsString>,
     /// Standard input.
@@ -18,40 +18,44 @@ pub struct Passed {
 }
 
 /// Puts git's arguments and input together again from the framework's variables; `None` where it did not call us.
-pub fn passed(event: &str, args: &[OsString], env: &Env, repo: impl FnOnce() -> Option<Repo>) -> Option<Passed> {
+pub fn restore_hook_input(
+    event: &str,
+    args: &[OsString],
+    env: &Env,
+    repo: impl FnOnce() -> Option<Repo>,
+) -> Option<HookInput> {
     let var = |name: &str| env.get(name).map(OsString::from);
-    let text = |name: &str| env.text(name).map(str::to_owned);
-    let mut passed = Passed { args: args.to_vec(), stdin: Vec::new() };
+    let text = |name: &str| env.get_str(name).map(str::to_owned);
+    let mut input = HookInput { args: args.to_vec(), stdin: Vec::new() };
     match event {
         "post-checkout" if args.is_empty() => {
-            passed.args =
-                vec![var("PRE_COMMIT_FROM_REF")?, var("PRE_COMMIT_TO_REF")?, var("PRE_COMMIT_CHECKOUT_TYPE")?];
+            input.args = vec![var("PRE_COMMIT_FROM_REF")?, var("PRE_COMMIT_TO_REF")?, var("PRE_COMMIT_CHECKOUT_TYPE")?];
         }
-        "post-merge" if args.is_empty() => passed.args = vec![var("PRE_COMMIT_IS_SQUASH_MERGE")?],
+        "post-merge" if args.is_empty() => input.args = vec![var("PRE_COMMIT_IS_SQUASH_MERGE")?],
         "prepare-commit-msg" if args.len() == 1 => {
-            passed.args.push(var("PRE_COMMIT_COMMIT_MSG_SOURCE")?);
-            passed.args.extend(var("PRE_COMMIT_COMMIT_OBJECT_NAME"));
+            input.args.push(var("PRE_COMMIT_COMMIT_MSG_SOURCE")?);
+            input.args.extend(var("PRE_COMMIT_COMMIT_OBJECT_NAME"));
         }
         "pre-push" if args.is_empty() => {
-            passed.args = vec![var("PRE_COMMIT_REMOTE_NAME")?, var("PRE_COMMIT_REMOTE_URL")?];
+            input.args = vec![var("PRE_COMMIT_REMOTE_NAME")?, var("PRE_COMMIT_REMOTE_URL")?];
             let name = text("PRE_COMMIT_LOCAL_BRANCH")?;
             let rev = text("PRE_COMMIT_TO_REF").unwrap_or_else(|| name.clone());
             let local = repo()?.find_commit_id(&rev).ok()??;
             let remote = text("PRE_COMMIT_REMOTE_BRANCH").unwrap_or_else(|| name.clone());
-            passed.stdin = format!("{name} {local} {remote} {}\n", "0".repeat(local.as_str().len())).into_bytes();
+            input.stdin = format!("{name} {local} {remote} {}\n", "0".repeat(local.as_str().len())).into_bytes();
         }
         "post-rewrite" if args.is_empty() => {
             let command = text("PRE_COMMIT_REWRITE_COMMAND")?;
             if command == "amend" {
                 let repo = repo()?;
-                let (old, new): (Oid, Oid) = (repo.last_move()?.old, repo.head().ok()??);
-                passed.stdin = format!("{old} {new}\n").into_bytes();
+                let (old, new): (Oid, Oid) = (repo.last_head_move()?.old, repo.head().ok()??);
+                input.stdin = format!("{old} {new}\n").into_bytes();
             }
-            passed.args = vec![command.into()];
+            input.args = vec![command.into()];
         }
         _ => return None,
     }
-    Some(passed)
+    Some(input)
 }
 
 #[cfg(test)]
@@ -59,17 +63,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_framework_tells_is_what_git_said() {
+    fn frameworks_variables_give_gits_arguments() {
         let env = Env::from_vars([
             ("PRE_COMMIT_FROM_REF", "a"),
             ("PRE_COMMIT_TO_REF", "b"),
             ("PRE_COMMIT_CHECKOUT_TYPE", "1"),
         ]);
-        let none = || None;
-        let told = passed("post-checkout", &[], &env, none).map(|p| p.args);
-        assert_eq!(told, Some(vec!["a".into(), "b".into(), "1".into()]));
+        let no_repo = || None;
+        let args = restore_hook_input("post-checkout", &[], &env, no_repo).map(|p| p.args);
+        assert_eq!(args, Some(vec!["a".into(), "b".into(), "1".into()]));
         // Git's own arguments count where there are any.
-        assert_eq!(passed("post-checkout", &["x".into(), "y".into(), "0".into()], &env, none), None);
-        assert_eq!(passed("post-merge", &[], &env, none), None);
+        assert_eq!(restore_hook_input("post-checkout", &["x".into(), "y".into(), "0".into()], &env, no_repo), None);
+        assert_eq!(restore_hook_input("post-merge", &[], &env, no_repo), None);
     }
 }

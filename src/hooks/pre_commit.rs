@@ -4,47 +4,52 @@
 //! comparisons of object ids, unless `select` noted that the selected directory holds another run now. A merge must hold
 //! the runs of every side; one that git commits by itself calls commit-msg, not pre-commit, so that this is looked at there.
 
-use crate::app::{App, Outcome};
-use crate::commit::{Prepared, Promoted, Undo};
+use crate::app::{App, CommandOutcome};
+use crate::commit::{CommitPlan, PrepareOutcome, Transaction};
 use crate::dvc::{lockfile, stage};
 use crate::error::Error;
 use crate::git::merged_branches;
 use crate::project::{Project, ProjectError, config};
 
 /// Runs the event.
-pub fn run(app: &App) -> Result<Outcome, Error> {
-    let mut concerned = Vec::new();
-    for project in app.projects()? {
-        if is_concerned(&project)? {
-            project.checked_out()?;
-            concerned.push(project);
+pub fn run(app: &App) -> Result<CommandOutcome, Error> {
+    let mut affected = Vec::new();
+    for project in app.open_projects()? {
+        if is_affected(&project)? {
+            project.require_checked_out()?;
+            affected.push(project);
         } else {
-            project.merge_keeps_runs()?;
+            project.refuse_runs_lost_in_merge()?;
         }
     }
     // Of several projects, none is touched while one of them would stop the commit.
-    let mut work = Vec::new();
-    for project in &concerned {
-        work.push(project.prepare(&app.ui)?);
+    let mut prepared_commits = Vec::new();
+    for project in &affected {
+        prepared_commits.push(project.plan_commit(&app.ui)?);
     }
-    let mut undos = Vec::new();
-    for (project, prepared) in concerned.iter_mut().zip(work) {
-        let mut undo = Undo::new(project);
-        let done = promote(app, project, prepared, &mut undo);
-        undos.push(undo);
-        if let Err(error) = done {
+    let mut transactions = Vec::new();
+    for (project, prepared) in affected.iter_mut().zip(prepared_commits) {
+        let mut transaction = Transaction::new(project);
+        let result = ingest_prepared(app, project, prepared, &mut transaction);
+        transactions.push(transaction);
+        if let Err(error) = result {
             // What another project has put into the commit goes with it.
-            for (project, undo) in concerned.iter_mut().zip(undos) {
-                undo.undo(&mut project.repo, &app.ui);
+            for (project, transaction) in affected.iter_mut().zip(transactions) {
+                transaction.roll_back(&mut project.repo, &app.ui);
             }
             return Err(error);
         }
     }
-    Ok(Outcome::Done)
+    Ok(CommandOutcome::Done)
 }
 
-fn promote(app: &App, project: &mut Project, prepared: Prepared, undo: &mut Undo) -> Result<(), Error> {
-    if let Promoted::Ingested { run, locked } = project.promote(prepared, undo, &app.ui)? {
+fn ingest_prepared(
+    app: &App,
+    project: &mut Project,
+    prepared: CommitPlan,
+    transaction: &mut Transaction,
+) -> Result<(), Error> {
+    if let PrepareOutcome::Ingested { run, record: locked } = project.prepare_commit(prepared, transaction, &app.ui)? {
         // Git is about to take these locks, and no hook is told where it cannot.
         project.repo.await_head(&|line| app.ui.status(line)).map_err(ProjectError::from)?;
         app.ui.status(&format!("{run} is in {}, version {}", project.git_path(&locked.out_dir), locked.version));
@@ -53,18 +58,18 @@ fn promote(app: &App, project: &mut Project, prepared: Prepared, undo: &mut Undo
 }
 
 /// commit-msg, of a merge that `git merge` commits: it names the branches in the environment.
-pub fn merged(app: &App) -> Result<(), Error> {
+pub fn check_merge(app: &App) -> Result<(), Error> {
     if merged_branches(&app.env).next().is_some() {
-        for project in app.projects()? {
-            project.merge_keeps_runs()?;
+        for project in app.open_projects()? {
+            project.refuse_runs_lost_in_merge()?;
         }
     }
     Ok(())
 }
 
 /// Whether the commit changes a file that says what the dataset is, or the selected run was recorded anew.
-fn is_concerned(project: &Project) -> Result<bool, ProjectError> {
-    if project.selected_anew()?.is_some() {
+fn is_affected(project: &Project) -> Result<bool, ProjectError> {
+    if project.reselected_run_dir()?.is_some() {
         return Ok(true);
     }
     let head = project.repo.head()?;

@@ -5,32 +5,32 @@
 
 use std::ffi::OsString;
 
-use crate::app::{App, Outcome};
-use crate::commit::tags::Tagged;
-use crate::dvc::remote::missing::Look;
+use crate::app::{App, CommandOutcome};
+use crate::commit::tags::TagOutcome;
+use crate::dvc::remote::missing::CheckDepth;
 use crate::error::Error;
-use crate::git::{Oid, Range};
+use crate::git::{CommitRange, Oid};
 use crate::history::TAG_PREFIX;
 use crate::project::config::PushPolicy;
 use crate::project::{Project, ProjectError};
 
 /// One ref of a push.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Line {
+struct PushLine {
     local_ref: String,
     local: Oid,
     remote: Option<Oid>,
 }
 
 /// Runs the event: the remote's name and address, and git's lines.
-pub fn run(app: &App, args: &[OsString], stdin: &[u8]) -> Result<Outcome, Error> {
-    let lines = parse(stdin);
+pub fn run(app: &App, args: &[OsString], stdin: &[u8]) -> Result<CommandOutcome, Error> {
+    let lines = parse_lines(stdin);
     if lines.is_empty() {
-        return Ok(Outcome::Done);
+        return Ok(CommandOutcome::Done);
     }
-    let projects = app.projects()?;
+    let projects = app.open_projects()?;
     for project in &projects {
-        send(app, project, &range(project, args, &lines)?)?;
+        upload_data(app, project, &pushed_range(project, args, &lines)?)?;
     }
     let tags: Vec<Oid> = lines
         .iter()
@@ -41,54 +41,54 @@ pub fn run(app: &App, args: &[OsString], stdin: &[u8]) -> Result<Outcome, Error>
     if let Some(project) = projects.first().filter(|_| !tags.is_empty())
         && let Err(error) = project.note_pushed_tags(&tags)
     {
-        super::warn(app, "pre-push", &error.into());
+        super::warn_failure(app, "pre-push", &error.into());
     }
-    Ok(Outcome::Done)
+    Ok(CommandOutcome::Done)
 }
 
 /// Sends what the DVC remote lacks of one project's data in these commits.
-fn send(app: &App, project: &Project, range: &Range) -> Result<(), Error> {
-    let needed = project.needed(range)?;
-    if needed.is_empty() {
+fn upload_data(app: &App, project: &Project, range: &CommitRange) -> Result<(), Error> {
+    let required = project.required_versions(range)?;
+    if required.is_empty() {
         return Ok(());
     }
-    move_tags(app, project, range);
-    let policy = project.config()?.push.policy;
+    move_left_tags(app, project, range);
+    let policy = project.read_config()?.push.policy;
     if policy == PushPolicy::Off {
         return Ok(());
     }
     match project
-        .checked_out()
+        .require_checked_out()
         .map_err(Error::from)
-        .and_then(|()| Ok(project.upload(&needed, Look::AtLists, &app.ui)?))
+        .and_then(|()| Ok(project.upload_versions(&required, CheckDepth::ListsOnly, &app.ui)?))
     {
-        Ok(done) => app.ui.detail(&done.said),
-        Err(error) if policy == PushPolicy::Warn => super::warn(app, "pre-push", &error),
+        Ok(uploaded) => app.ui.detail(&uploaded.message),
+        Err(error) if policy == PushPolicy::Warn => super::warn_failure(app, "pre-push", &error),
         Err(error) => return Err(error),
     }
     Ok(())
 }
 
 /// Moves the tags that were left behind by a rewrite that no hook was told of. It stops no push.
-fn move_tags(app: &App, project: &Project, range: &Range) {
-    let move_all = || -> Result<Vec<Tagged>, ProjectError> {
-        let mut commits = project.repo.walk(range)?;
+fn move_left_tags(app: &App, project: &Project, range: &CommitRange) {
+    let move_tags_of_range = || -> Result<Vec<TagOutcome>, ProjectError> {
+        let mut commits = project.repo.walk_commits(range)?;
         commits.reverse();
         project.move_left_tags(&commits, &app.ui)
     };
-    match move_all() {
+    match move_tags_of_range() {
         Ok(moved) if moved.is_empty() => {}
         Ok(moved) => {
             super::say_tags(app, moved);
             app.ui.hint("git has chosen what this push sends already: `git push --follow-tags` sends the tags, too");
         }
-        Err(error) => super::warn(app, "pre-push", &error.into()),
+        Err(error) => super::warn_failure(app, "pre-push", &error.into()),
     }
 }
 
 /// The commits that the remote is about to get.
-fn range(project: &Project, args: &[OsString], lines: &[Line]) -> Result<Range, ProjectError> {
-    let mut range = Range::default();
+fn pushed_range(project: &Project, args: &[OsString], lines: &[PushLine]) -> Result<CommitRange, ProjectError> {
+    let mut range = CommitRange::default();
     for line in lines {
         // A tag of a blob or a tree carries no commit.
         range.include.extend(project.repo.find_commit_id(line.local.as_str())?);
@@ -107,7 +107,7 @@ fn range(project: &Project, args: &[OsString], lines: &[Line]) -> Result<Range, 
 }
 
 /// The lines that push something. A line that is not understood is none.
-fn parse(stdin: &[u8]) -> Vec<Line> {
+fn parse_lines(stdin: &[u8]) -> Vec<PushLine> {
     let text = String::from_utf8_lossy(stdin);
     text.lines()
         .filter_map(|line| {
@@ -116,7 +116,7 @@ fn parse(stdin: &[u8]) -> Vec<Line> {
             let (remote, _remote_ref, local, local_ref) = (words.next()?, words.next()?, words.next()?, words.next()?);
             let local = Oid::parse(local).filter(|id| !id.is_null())?;
             let remote = Oid::parse(remote).filter(|id| !id.is_null());
-            Some(Line { local_ref: local_ref.to_owned(), local, remote })
+            Some(PushLine { local_ref: local_ref.to_owned(), local, remote })
         })
         .collect()
 }
@@ -129,7 +129,7 @@ mod tests {
     fn deletions_need_nothing_and_new_refs_have_no_remote_side() {
         let (a, zero) = ("a".repeat(40), "0".repeat(40));
         let text = format!("(delete) {zero} refs/heads/x {a}\nHEAD~1 {a} refs/heads/y {zero}\nnonsense\n");
-        let lines = parse(text.as_bytes());
+        let lines = parse_lines(text.as_bytes());
         assert_eq!(lines.len(), 1);
         assert!(lines.iter().all(|line| line.remote.is_none() && line.local_ref == "HEAD~1"));
     }

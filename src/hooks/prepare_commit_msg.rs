@@ -7,131 +7,132 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use crate::app::{App, Outcome};
+use crate::app::{App, CommandOutcome};
 use crate::dvc::lockfile;
 use crate::error::{Error, ExitKind};
-use crate::git::{Message, Oid, Repo, add_trailers};
+use crate::git::{CommitMessage, Oid, Repo, add_trailers};
 use crate::history;
-use crate::project::{Project, ProjectError, Source};
+use crate::project::{GitTree, Project, ProjectError};
 use crate::support::fs;
 
 /// Runs the event: the message's file, then where the message comes from, then of which commit.
-pub fn run(app: &App, args: &[OsString]) -> Result<Outcome, Error> {
+pub fn run(app: &App, args: &[OsString]) -> Result<CommandOutcome, Error> {
     let Some(file) = args.first() else {
         return Err(Error::new(ExitKind::Usage, "usage", "prepare-commit-msg needs the message's file"));
     };
-    let projects = app.projects()?;
-    let Some(Project { repo, .. }) = projects.first() else { return Ok(Outcome::Done) };
+    let projects = app.open_projects()?;
+    let Some(Project { repo, .. }) = projects.first() else { return Ok(CommandOutcome::Done) };
     let path = app.cwd.join(file);
     let bytes = fs::read(&path)?;
-    let mut message = Message::parse(&bytes);
+    let mut message = CommitMessage::parse(&bytes);
     let words: Vec<&str> = args.iter().skip(1).filter_map(|a| a.to_str()).collect();
-    let mut all = Vec::new();
+    let mut all_trailers = Vec::new();
     for project in &projects {
-        all.extend(trailers(project, &words, &message)?);
+        all_trailers.extend(build_trailers(project, &words, &message)?);
     }
-    let trailers = all;
+    let trailers = all_trailers;
     let dropped = message.drop_lines(history::is_trailer);
     if trailers.is_empty() && !dropped {
-        return Ok(Outcome::Done);
+        return Ok(CommandOutcome::Done);
     }
     let new = if trailers.is_empty() { message.to_bytes() } else { add_trailers(repo, &message, &trailers)? };
     if new != bytes {
         fs::write_atomic(&path, &new)?;
     }
-    Ok(Outcome::Done)
+    Ok(CommandOutcome::Done)
 }
 
 /// The trailers that are true for the commit in the making.
-fn trailers(project: &Project, words: &[&str], message: &Message) -> Result<Vec<String>, Error> {
+fn build_trailers(project: &Project, words: &[&str], message: &CommitMessage) -> Result<Vec<String>, Error> {
     let repo = &project.repo;
     let head = repo.head()?;
     let path = project.git_path(lockfile::FILE);
     let staged = repo.index_entry(&path)?.map(|e| e.id);
-    let at = |id: &Oid| -> Result<Option<Oid>, ProjectError> { Ok(repo.entry_at(id, &path)?.map(|e| e.id)) };
+    let entry_id = |id: &Oid| -> Result<Option<Oid>, ProjectError> { Ok(repo.entry_at(id, &path)?.map(|e| e.id)) };
     let mut parents: Vec<Oid> = head.iter().cloned().chain(repo.merge_heads()?).collect();
     // The commit that is amended over parents which a shallow or partial clone does not know: what it brought, it says.
-    let mut over = None;
+    let mut amended = None;
     if let Some(head) = &head {
         // Whether this amends matters only where HEAD itself brought something.
-        let own = repo.commit(head)?;
+        let own = repo.read_commit(head)?;
         let is_known = project.knows_parents(&own)?;
-        let mut brings = !is_known || (own.parents.is_empty() && at(head)?.is_some());
+        let mut introduces_data = !is_known || (own.parents.is_empty() && entry_id(head)?.is_some());
         for parent in own.parents.iter().filter(|_| is_known) {
-            brings |= at(parent)? != at(head)?;
+            introduces_data |= entry_id(parent)? != entry_id(head)?;
         }
-        if brings && amending(repo, words) {
+        if introduces_data && is_amending(repo, words) {
             if is_known {
                 parents = own.parents;
             } else {
                 // What git amends at a shallow clone's end has no parents any more.
                 parents.retain(|_| !own.parents.is_empty());
-                over = Some(own);
+                amended = Some(own);
             }
         }
     }
-    let mut same = over.is_none() && (!parents.is_empty() || staged.is_none());
+    let mut is_unchanged = amended.is_none() && (!parents.is_empty() || staged.is_none());
     for parent in &parents {
-        same &= project.knows(parent) && at(parent)? == staged;
+        is_unchanged &= project.knows_lockfile(parent) && entry_id(parent)? == staged;
     }
-    if same {
+    if is_unchanged {
         return Ok(Vec::new());
     }
-    let Some(new) = project.locked(&Source::Index)? else { return Ok(Vec::new()) };
-    project.checked_out()?;
-    let known: Vec<Oid> = parents.into_iter().filter(|id| project.knows(id)).collect();
-    let mut brought = project.brought(Some(&new), &project.locked_at_all(&known)?)?;
-    let mut old = history::parse(&message.body);
-    if let Some(over) = over
-        && let Some(own) = project.version_at(&over.id)?
+    let Some(staged_record) = project.dataset_record(&GitTree::Index)? else { return Ok(Vec::new()) };
+    project.require_checked_out()?;
+    let known: Vec<Oid> = parents.into_iter().filter(|id| project.knows_lockfile(id)).collect();
+    let mut diff = project.diff_over_parents(Some(&staged_record), &project.dataset_records_at(&known)?)?;
+    let mut old = history::parse_trailers(&message.body);
+    if let Some(amended) = amended
+        && let Some(own) = project.data_version_at(&amended.id)?
     {
-        brought.runs.extend(project.told_runs(&over.message, own, new.version)?);
-        brought.runs.sort();
-        brought.runs.dedup();
+        diff.introduced.extend(project.runs_in_trailers(&amended.message, own, staged_record.version)?);
+        diff.introduced.sort();
+        diff.introduced.dedup();
         // With `--amend -m`, the message is another one.
-        old.extend(history::parse(&over.message));
+        old.extend(history::parse_trailers(&amended.message));
     }
     let mut records = Vec::new();
-    for run in &brought.runs {
-        let mut record = project.record(run, &new)?;
+    for run in &diff.introduced {
+        let mut record = project.run_record(run, &staged_record)?;
         // What this clone has no data for, an earlier message may know.
-        if let Some(old) = old.iter().find(|old| old.run == *run && old.data == new.version) {
+        if let Some(old) = old.iter().find(|old| old.run == *run && old.data == staged_record.version) {
             record.config = record.config.or_else(|| old.config.clone());
             record.manifest = record.manifest.or_else(|| old.manifest.clone());
         }
         records.push(record);
     }
-    if brought.partial {
-        let kept = old.into_iter().filter(|old| old.data == new.version && !brought.runs.contains(&old.run));
-        records.extend(kept);
+    if diff.partial {
+        let kept_records =
+            old.into_iter().filter(|old| old.data == staged_record.version && !diff.introduced.contains(&old.run));
+        records.extend(kept_records);
     }
-    Ok(records.iter().flat_map(history::Record::trailers).collect())
+    Ok(records.iter().flat_map(history::RunTrailers::trailer_lines).collect())
 }
 
 /// Whether HEAD is about to be replaced. Git says so by `commit HEAD`, unless a message was given (`--amend -m`): then its
 /// command line tells, and in a rebase the step that it is at.
-fn amending(repo: &Repo, words: &[&str]) -> bool {
-    match repo.caller().filter(|call| call.command == "commit") {
-        Some(call) => call.amends(),
-        None => words == ["commit", "HEAD"] || (repo.rebasing() && repo.squashing()),
+fn is_amending(repo: &Repo, words: &[&str]) -> bool {
+    match repo.find_caller().filter(|call| call.command == "commit") {
+        Some(call) => call.is_amend(),
+        None => words == ["commit", "HEAD"] || (repo.is_rebasing() && repo.is_squashing()),
     }
 }
 
 /// commit-msg: a message in which nothing but our trailers stands is an empty one, and git is to treat it so.
-pub fn commit_msg(app: &App, args: &[OsString]) -> Result<Outcome, Error> {
-    let Some(path) = args.first().map(|file| app.cwd.join(file)) else { return Ok(Outcome::Done) };
-    empty_again(app, &path)
+pub fn commit_msg(app: &App, args: &[OsString]) -> Result<CommandOutcome, Error> {
+    let Some(path) = args.first().map(|file| app.cwd.join(file)) else { return Ok(CommandOutcome::Done) };
+    clear_if_only_trailers(app, &path)
 }
 
-fn empty_again(app: &App, path: &Path) -> Result<Outcome, Error> {
+fn clear_if_only_trailers(app: &App, path: &Path) -> Result<CommandOutcome, Error> {
     let bytes = fs::read(path)?;
-    let mut message = Message::parse(&bytes);
+    let mut message = CommitMessage::parse(&bytes);
     if !message.drop_lines(history::is_trailer) {
-        return Ok(Outcome::Done);
+        return Ok(CommandOutcome::Done);
     }
     let repo = Repo::open(&app.cwd, &app.env)?;
-    if message.says_nothing(&repo.comment_mark()?) {
+    if message.is_blank(&repo.comment_mark()?) {
         fs::write_atomic(path, &message.to_bytes())?;
     }
-    Ok(Outcome::Done)
+    Ok(CommandOutcome::Done)
 }

@@ -11,26 +11,26 @@ use std::path::{Component, Path, PathBuf};
 use crate::columnar::{ColumnarError, ParquetSink};
 use crate::error::ExitKind::{CheckFailed, Setup, Usage};
 use crate::error::{Explain, Explanation};
-use crate::formats::json::{Layout, Object, Value};
-use crate::manifest::{Entry, Manifest};
+use crate::formats::json::{JsonLayout, JsonObject, JsonValue};
+use crate::manifest::{ManifestEntry, RunManifest};
 use crate::run::RunKey;
-use crate::run::dataset_dir::{Misplaced, OffLimits};
+use crate::run::dataset_dir::{MisplacedDataset, OffLimits};
 use crate::run::layout::{DATASET_INDEX, EPISODES_PARQUET, MANIFEST, STEPS_PARQUET, slash_hint};
 use crate::support::fs;
 use crate::support::fs::{At, FsError};
-use crate::support::process::quoted;
+use crate::support::process::shell_quote;
 use crate::support::progress::Progress;
-use crate::validate::{Options, Report, Scan, ScanError, Severity};
+use crate::validate::{RunScan, ScanError, Severity, ValidateOptions, ValidationReport};
 use crate::{manifest, validate};
 
 mod place;
 mod staging;
 
-use staging::Staging;
+use staging::StagingDir;
 
 /// What to ingest, and where to.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub struct IngestRequest {
     /// The run's directory, absolute.
     pub run_dir: PathBuf,
     /// The run's directory as the user names it.
@@ -42,36 +42,36 @@ pub struct Request {
     /// The project's directories that are not for data.
     pub off_limits: Vec<OffLimits>,
     /// Which findings count.
-    pub options: Options,
+    pub options: ValidateOptions,
     /// Write the derived files anew also where the run is in the dataset already, by an older version.
     pub force: bool,
 }
 
 /// A run that is in the dataset.
 #[derive(Debug)]
-pub struct Ingested {
+pub struct IngestOutcome {
     /// Its folder.
     pub destination: PathBuf,
     /// Its name.
     pub key: RunKey,
     /// What validation found.
-    pub report: Report,
+    pub report: ValidationReport,
     /// Whether anything was written; false where the run was in the dataset already.
     pub changed: bool,
 }
 
 /// Why a run is not ingested. The dataset is as it was.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum IngestError {
     /// There is no such run.
     #[error("no run at {0}")]
     NoRun(String),
     /// The run is not valid.
-    #[error("{} is not valid, so it is not ingested{}", .0.run_dir, findings(.0))]
-    Invalid(Box<Report>),
+    #[error("{} is not valid, so it is not ingested{}", .0.run_dir, list_errors(.0))]
+    Invalid(Box<ValidationReport>),
     /// The dataset would lie outside the project, or in a place that is not for data.
     #[error(transparent)]
-    Misplaced(#[from] Misplaced),
+    Misplaced(#[from] MisplacedDataset),
     /// The run's folder would lie behind a link, or a file is in the way.
     #[error("{} is not a directory of its own, so nothing is written there", .0.display())]
     Linked(PathBuf),
@@ -95,7 +95,7 @@ pub enum Error {
 }
 
 /// The findings that make a run invalid, a line each.
-fn findings(report: &Report) -> String {
+fn list_errors(report: &ValidationReport) -> String {
     const MOST: usize = 20;
     let errors: Vec<_> = report.findings.iter().filter(|f| f.severity == Severity::Error).collect();
     let mut out: String = errors
@@ -113,7 +113,7 @@ fn findings(report: &Report) -> String {
     out
 }
 
-impl From<ScanError> for Error {
+impl From<ScanError> for IngestError {
     fn from(error: ScanError) -> Self {
         // What stops the sink is parquet's, and says so itself.
         match error {
@@ -126,7 +126,7 @@ impl From<ScanError> for Error {
     }
 }
 
-impl Explain for Error {
+impl Explain for IngestError {
     fn explain(&self) -> Explanation {
         match self {
             Self::NoRun(run) => Setup
@@ -134,11 +134,11 @@ impl Explain for Error {
                 .hint(slash_hint(run).unwrap_or_else(|| "`capture-hook runs` lists the runs there are".into())),
             Self::Invalid(report) => CheckFailed
                 .code("invalid_run")
-                .hint(format!("`capture-hook validate {}` says all that was found", quoted(&report.run_dir))),
+                .hint(format!("`capture-hook validate {}` says all that was found", shell_quote(&report.run_dir))),
             // The place is named on the command line, or by the stage that calls it.
             Self::Misplaced(error) => Explanation { exit: Usage, ..error.explain() },
             Self::Linked(path) => {
-                Usage.code("dataset_linked").hint(format!("see what is there: `ls -ld {}`", quoted(path)))
+                Usage.code("dataset_linked").hint(format!("see what is there: `ls -ld {}`", shell_quote(path)))
             }
             Self::Nested { .. } => {
                 Usage.code("run_in_dataset").hint("ingest a run from where it was recorded, such as results/demo/r1")
@@ -151,23 +151,23 @@ impl Explain for Error {
 }
 
 /// Validates a run and puts it into the dataset. Progress is told in bytes of the run's files.
-pub fn ingest(request: &Request, progress: &dyn Progress) -> Result<Ingested, Error> {
+pub fn ingest_run(request: &IngestRequest, progress: &dyn Progress) -> Result<IngestOutcome, IngestError> {
     if !request.run_dir.is_dir() {
-        return Err(Error::NoRun(request.shown_as.clone()));
+        return Err(IngestError::NoRun(request.shown_as.clone()));
     }
     place::refuse_unsafe(request)?;
-    let staging = Staging::open(request)?;
-    let folder = staging.folder();
-    let mut sink = ParquetSink::new(&folder, request.options.one_thread);
+    let staging = StagingDir::open(request)?;
+    let staging_dir = staging.run_dir();
+    let mut sink = ParquetSink::new(&staging_dir, request.options.one_thread);
     let mut options = request.options.clone();
     options.hash = true;
-    let scan = validate::scan(&request.run_dir, &request.shown_as, &options, &mut sink, progress)?;
+    let scan = validate::scan_run(&request.run_dir, &request.shown_as, &options, &mut sink, progress)?;
     let (Some(key), true) = (scan.key.clone(), scan.report.ok) else {
-        return Err(Error::Invalid(Box::new(scan.report)));
+        return Err(IngestError::Invalid(Box::new(scan.report)));
     };
-    fill(&folder, &scan, &key, request, sink)?;
-    let (destination, changed) = place::place(&folder, &key, request)?;
-    Ok(Ingested { destination, key, report: scan.report, changed })
+    fill_staging(&staging_dir, &scan, &key, request, sink)?;
+    let (destination, changed) = place::install_run(&staging_dir, &key, request)?;
+    Ok(IngestOutcome { destination, key, report: scan.report, changed })
 }
 
 /// Whether a file of a run's folder in the dataset is none of the recorder's, but made here from those.
@@ -181,7 +181,13 @@ pub fn is_derived(name: &str, run_dir: &Path) -> bool {
 }
 
 /// Makes the run's folder complete: recorder files, parquet, index, manifest.
-fn fill(folder: &Path, scan: &Scan, key: &RunKey, request: &Request, sink: ParquetSink) -> Result<(), Error> {
+fn fill_staging(
+    folder: &Path,
+    scan: &RunScan,
+    key: &RunKey,
+    request: &IngestRequest,
+    sink: ParquetSink,
+) -> Result<(), IngestError> {
     let recorded = || scan.files.iter().filter(|file| !is_derived(&file.path, &request.run_dir));
     for file in recorded() {
         let (from, to) = (request.run_dir.join(&file.path), folder.join(&file.path));
@@ -189,39 +195,40 @@ fn fill(folder: &Path, scan: &Scan, key: &RunKey, request: &Request, sink: Parqu
             fs::create_dir_all(dir)?;
         }
         if fs::copy_new(&from, &to)? != file.bytes {
-            return Err(changed(request, &file.path));
+            return Err(changed_error(request, &file.path));
         }
     }
     // What was copied is what was judged.
-    scan.unchanged()?;
+    scan.check_unchanged()?;
     sink.finish()?;
     let Some(meta) = &scan.meta else { return Ok(()) };
-    let source = source(request, key);
-    let index = Object::new()
-        .with("experiment", key.experiment())
-        .with("run_id", key.run_id())
-        .with("schema_version", meta.schema_version.as_str())
-        .with("source", source.as_str())
-        .with("config_hash", meta.env_config.config_hash())
-        .with("steps", scan.report.steps.rows)
-        .with("episodes", scan.report.episodes.rows);
+    let source = recorded_source(request, key);
+    let index = JsonObject::new()
+        .with_member("experiment", key.experiment())
+        .with_member("run_id", key.run_id())
+        .with_member("schema_version", meta.schema_version.as_str())
+        .with_member("source", source.as_str())
+        .with_member("config_hash", meta.env_config.config_hash())
+        .with_member("steps", scan.report.steps.rows)
+        .with_member("episodes", scan.report.episodes.rows);
     // A manifest of the recorder's says nothing of it.
-    let index = Value::Object(manifest::with_ignored(index, &scan.report.ignored)).dump(Layout::PRETTY) + "\n";
-    write_new(&folder.join(DATASET_INDEX), index.as_bytes())?;
+    let index =
+        JsonValue::Object(manifest::with_ignored(index, &scan.report.ignored)).dump_with(JsonLayout::PRETTY) + "\n";
+    write_new_file(&folder.join(DATASET_INDEX), index.as_bytes())?;
     if folder.join(MANIFEST).exists() {
         return Ok(());
     }
-    let mut files: Vec<Entry> = recorded().map(Entry::from).collect();
+    let mut files: Vec<ManifestEntry> = recorded().map(ManifestEntry::from).collect();
     for name in [STEPS_PARQUET, EPISODES_PARQUET, DATASET_INDEX] {
-        files.push(Entry::of_file(folder, name)?);
+        files.push(ManifestEntry::of_file(folder, name)?);
     }
-    let report = Report { run_dir: source, ..scan.report.clone() };
-    let manifest = Manifest { key, meta, report: &report, seeds: scan.seeds, files, created_at: None };
-    Ok(write_new(&folder.join(MANIFEST), manifest.to_text().as_bytes())?)
+    let report = ValidationReport { run_dir: source, ..scan.report.clone() };
+    let manifest = RunManifest { key, meta, report: &report, seeds: scan.seeds, files, created_at: None };
+    Ok(write_new_file(&folder.join(MANIFEST), manifest.to_text().as_bytes())?)
 }
 
 /// The run's directory as the dataset names it: relative to the project, else the run's name.
-fn source(request: &Request, key: &RunKey) -> String {
+fn recorded_source(request: &IngestRequest, key: &RunKey) -> String {
     let inside = |path: &Path, root: &Path| {
         let names: Option<Vec<_>> = path
             .strip_prefix(root)
@@ -238,10 +245,10 @@ fn source(request: &Request, key: &RunKey) -> String {
         .unwrap_or_else(|| key.to_string())
 }
 
-fn write_new(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
+fn write_new_file(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
     fs::create_new(path)?.write_all(bytes).at("write", path)
 }
 
-fn changed(request: &Request, file: &str) -> Error {
-    Error::Scan(ScanError::Changed { run_dir: request.shown_as.clone(), file: file.into() })
+fn changed_error(request: &IngestRequest, file: &str) -> IngestError {
+    IngestError::Scan(ScanError::Changed { run_dir: request.shown_as.clone(), file: file.into() })
 }

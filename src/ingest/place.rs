@@ -5,27 +5,34 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use super::{Error, Request, is_derived};
+use super::{IngestError, IngestRequest, is_derived};
 use crate::columnar::same_rows;
 use crate::formats::json;
 use crate::manifest;
-use crate::manifest::Entry;
+use crate::manifest::ManifestEntry;
 use crate::run::layout::{DATASET_INDEX, EPISODES_PARQUET, MANIFEST, STEPS_PARQUET};
 use crate::run::{RunKey, dataset_dir};
-use crate::support::beneath::{FileKind, Root};
-use crate::support::fs::{At, FsError, Refused, read_optional, same_bytes};
+use crate::support::beneath::{FileKind, RootDir};
+use crate::support::fs::{At, FsError, PathRefusal, has_same_bytes, read_optional};
 
 /// Puts the finished folder where it belongs, unless the run is there. Gives the place, and whether anything changed.
-pub(super) fn place(folder: &Path, key: &RunKey, request: &Request) -> Result<(PathBuf, bool), Error> {
+pub(super) fn install_run(
+    folder: &Path,
+    key: &RunKey,
+    request: &IngestRequest,
+) -> Result<(PathBuf, bool), IngestError> {
     const TRIES: usize = 10;
-    let inner = inner(request)?;
-    let (root, target) = (Root::at(&request.root), key.under(inner));
-    let destination = key.under(&request.out_dir);
+    let inner = out_dir_in_root(request)?;
+    let (root, target) = (RootDir::new(&request.root), key.dir_under(inner));
+    let destination = key.dir_under(&request.out_dir);
     // Once more, now that everything on the way is made: it may have come in between.
-    root.create_dir_all(inner.join(key.experiment())).map_err(linked)?;
-    let alike =
-        |name: &str| !request.force && is_derived(name, &request.run_dir) && says_the_same(name, &destination, folder);
-    if root.kind(&target).map_err(linked)? == FileKind::Directory && same_files(folder, &destination, alike) {
+    root.create_dir_all(inner.join(key.experiment())).map_err(linked_error)?;
+    let is_same = |name: &str| {
+        !request.force && is_derived(name, &request.run_dir) && is_same_derived(name, &destination, folder)
+    };
+    if root.file_kind(&target).map_err(linked_error)? == FileKind::Directory
+        && same_files(folder, &destination, is_same)
+    {
         return Ok((destination, false));
     }
     for attempt in 1.. {
@@ -39,56 +46,56 @@ pub(super) fn place(folder: &Path, key: &RunKey, request: &Request) -> Result<(P
                         error.source.kind(),
                         io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound
                     ) => {}
-            Err(error) => return Err(linked(error)),
+            Err(error) => return Err(linked_error(error)),
         }
     }
     Ok((destination, true))
 }
 
 /// Refuses a dataset behind a link, or in a place that is not for data, and a run and a dataset that lie in each other.
-pub(super) fn refuse_unsafe(request: &Request) -> Result<(), Error> {
-    if let Ok(inner) = inner(request) {
-        Root::at(&request.root).check_dir(inner).map_err(linked)?;
+pub(super) fn refuse_unsafe(request: &IngestRequest) -> Result<(), IngestError> {
+    if let Ok(inner) = out_dir_in_root(request) {
+        RootDir::new(&request.root).check_dir(inner).map_err(linked_error)?;
     }
-    let out_dir = dataset_dir::check(&request.root, &request.out_dir, &request.off_limits)?;
+    let out_dir = dataset_dir::check_dataset_dir(&request.root, &request.out_dir, &request.off_limits)?;
     let run = request.run_dir.canonicalize().at("look at", &request.run_dir)?;
     if run.starts_with(&out_dir) || out_dir.starts_with(&run) {
-        return Err(Error::Nested { run: request.shown_as.clone(), out_dir: request.out_dir.clone() });
+        return Err(IngestError::Nested { run: request.shown_as.clone(), out_dir: request.out_dir.clone() });
     }
     Ok(())
 }
 
 /// The dataset's directory relative to the root, by the names that lead there. The root may be named otherwise than the
 /// dataset: through a link above both.
-fn inner(request: &Request) -> Result<&Path, Error> {
+fn out_dir_in_root(request: &IngestRequest) -> Result<&Path, IngestError> {
     let root = request.root.canonicalize().at("look at", &request.root)?;
     let above: Vec<&Path> = request.out_dir.ancestors().collect();
     let found = above.into_iter().rev().find(|dir| dir.canonicalize().is_ok_and(|dir| dir == root));
     let inner = found.and_then(|dir| request.out_dir.strip_prefix(dir).ok());
-    inner.ok_or_else(|| dataset_dir::outside(&request.root, &request.out_dir).into())
+    inner.ok_or_else(|| dataset_dir::outside_project(&request.root, &request.out_dir).into())
 }
 
 /// An error that names the link, or whatever else is in the way of a directory.
-fn linked(error: FsError) -> Error {
-    match error.refused() {
-        Some(Refused::Link(path)) => Error::Linked(path.clone()),
-        _ if error.source.kind() == io::ErrorKind::NotADirectory => Error::Linked(error.path),
-        _ => Error::Fs(error),
+fn linked_error(error: FsError) -> IngestError {
+    match error.refusal() {
+        Some(PathRefusal::Link(path)) => IngestError::Linked(path.clone()),
+        _ if error.source.kind() == io::ErrorKind::NotADirectory => IngestError::Linked(error.path),
+        _ => IngestError::Fs(error),
     }
 }
 
 /// Whether two directories hold regular files of the same names, with the same bytes or `alike` otherwise.
-fn same_files(new: &Path, old: &Path, alike: impl Fn(&str) -> bool) -> bool {
-    let (Some(ours), Some(theirs)) = (names(new), names(old)) else { return false };
+fn same_files(new: &Path, old: &Path, is_same_derived: impl Fn(&str) -> bool) -> bool {
+    let (Some(ours), Some(theirs)) = (list_files(new), list_files(old)) else { return false };
     let regular = |name: &OsString| fs::metadata(old.join(name)).is_ok_and(|meta| meta.is_file());
     let same = |name: &OsString| {
-        same_bytes(&new.join(name), &old.join(name)).unwrap_or(false) || name.to_str().is_some_and(&alike)
+        has_same_bytes(&new.join(name), &old.join(name)).unwrap_or(false) || name.to_str().is_some_and(&is_same_derived)
     };
     ours == theirs && ours.iter().all(regular) && ours.iter().all(same)
 }
 
 /// The names of the files in a directory tree, relative to it, sorted.
-fn names(dir: &Path) -> Option<Vec<OsString>> {
+fn list_files(dir: &Path) -> Option<Vec<OsString>> {
     let (mut names, mut open) = (Vec::new(), vec![PathBuf::new()]);
     while let Some(inner) = open.pop() {
         for entry in fs::read_dir(dir.join(&inner)).ok()? {
@@ -106,13 +113,15 @@ fn names(dir: &Path) -> Option<Vec<OsString>> {
 }
 
 /// Whether a derived file that an older version wrote is whole and says of the run what the new one says.
-fn says_the_same(name: &str, old: &Path, new: &Path) -> bool {
+fn is_same_derived(name: &str, old: &Path, new: &Path) -> bool {
     let (old_file, new_file) = (old.join(name), new.join(name));
     match name {
         STEPS_PARQUET | EPISODES_PARQUET => same_rows(&old_file, &new_file),
         // The run may have been moved since.
         DATASET_INDEX => same_members(&old_file, &new_file, &["source"]),
-        MANIFEST => same_members(&old_file, &new_file, &["files", "generator", "validation"]) && names_all(old),
+        MANIFEST => {
+            same_members(&old_file, &new_file, &["files", "generator", "validation"]) && manifest_lists_all(old)
+        }
         _ => false,
     }
 }
@@ -121,19 +130,20 @@ fn says_the_same(name: &str, old: &Path, new: &Path) -> bool {
 fn same_members(old: &Path, new: &Path, but: &[&str]) -> bool {
     let members = |path: &Path| -> Option<BTreeMap<String, String>> {
         let value = json::parse(&read_optional(path).ok()??).ok()?;
-        let members = value.as_object()?.iter().map(|(key, value)| (key.to_string(), value.canonical()));
+        let members = value.as_object()?.iter().map(|(key, value)| (key.to_string(), value.to_canonical()));
         Some(members.filter(|(key, _)| !but.contains(&key.as_str())).collect())
     };
     members(old).is_some_and(|old| Some(old) == members(new))
 }
 
 /// Whether a folder's manifest names every other file of it as it is.
-fn names_all(folder: &Path) -> bool {
-    let entries = read_optional(&folder.join(MANIFEST)).ok().flatten().and_then(|bytes| manifest::entries(&bytes));
-    let (Some(entries), Some(names)) = (entries, names(folder)) else { return false };
+fn manifest_lists_all(folder: &Path) -> bool {
+    let entries =
+        read_optional(&folder.join(MANIFEST)).ok().flatten().and_then(|bytes| manifest::parse_entries(&bytes));
+    let (Some(entries), Some(names)) = (entries, list_files(folder)) else { return false };
     names.iter().filter(|name| *name != MANIFEST).all(|name| {
-        let file = name.to_str().and_then(|name| Entry::of_file(folder, name).ok());
-        let same = |file: &Entry, entry: &Entry| {
+        let file = name.to_str().and_then(|name| ManifestEntry::of_file(folder, name).ok());
+        let same = |file: &ManifestEntry, entry: &ManifestEntry| {
             (&file.path, file.bytes, &file.sha256) == (&entry.path, entry.bytes, &entry.sha256)
         };
         file.is_some_and(|file| entries.iter().any(|entry| same(&file, entry)))

@@ -7,34 +7,34 @@ use std::fs::TryLockError;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::Request;
-use crate::support::aside::aside;
+use super::IngestRequest;
+use crate::support::aside::temp_dir_for;
 use crate::support::fs;
 use crate::support::fs::{At, FsError, remove_all};
 
 /// A folder in the making, removed when dropped.
-pub(super) struct Staging {
+pub(super) struct StagingDir {
     dir: PathBuf,
     name: String,
     _lock: std::fs::File,
 }
 
 /// What the names of this machine's folders begin with.
-fn staged() -> String {
+fn staging_prefix() -> String {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
     format!(".capture-hook-ingest-{}-", host.chars().take(64).map(plain).collect::<String>())
 }
 
-impl Staging {
-    pub(super) fn open(request: &Request) -> Result<Self, FsError> {
+impl StagingDir {
+    pub(super) fn open(request: &IngestRequest) -> Result<Self, FsError> {
         let dir = staging_dir(request)?;
-        let prefix = staged();
+        let prefix = staging_prefix();
         remove_leftovers(&dir, &prefix);
         loop {
-            let lock =
+            let lock_file =
                 tempfile::Builder::new().prefix(&prefix).suffix(".lock").tempfile_in(&dir).at("write in", &dir)?;
-            let (file, path) = lock.keep().map_err(|e| e.error).at("write in", &dir)?;
+            let (file, path) = lock_file.keep().map_err(|e| e.error).at("write in", &dir)?;
             // A file system without locks keeps its leftovers, and that is all.
             let _ = file.lock();
             // Between the two, another process may have taken it for a leftover.
@@ -43,33 +43,33 @@ impl Staging {
             }
             let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
             let staging = Self { dir, name, _lock: file };
-            fs::create_dir_all(&staging.folder())?;
+            fs::create_dir_all(&staging.run_dir())?;
             return Ok(staging);
         }
     }
 
-    pub(super) fn folder(&self) -> PathBuf {
+    pub(super) fn run_dir(&self) -> PathBuf {
         self.dir.join(&self.name)
     }
 }
 
-impl Drop for Staging {
+impl Drop for StagingDir {
     fn drop(&mut self) {
         // What cannot be removed now is a leftover for the next one to come.
-        let _ = remove_all(&self.folder());
+        let _ = remove_all(&self.run_dir());
         let _ = remove_all(&self.dir.join(format!("{}.lock", self.name)));
     }
 }
 
 /// Among our passing files; beside the dataset where those are on another file system; in the dataset where that is a file
 /// system of its own.
-fn staging_dir(request: &Request) -> Result<PathBuf, FsError> {
+fn staging_dir(request: &IngestRequest) -> Result<PathBuf, FsError> {
     let beside = request.out_dir.parent().unwrap_or(&request.root);
     fs::create_dir_all(beside)?;
-    let there = if request.out_dir.is_dir() { &request.out_dir } else { beside };
-    let dir = aside(there);
+    let dataset = if request.out_dir.is_dir() { &request.out_dir } else { beside };
+    let dir = temp_dir_for(dataset);
     let device = |path: &Path| std::fs::metadata(path).map(|meta| meta.dev()).ok();
-    Ok(if dir == there && device(beside) == device(there) { beside.to_path_buf() } else { dir })
+    Ok(if dir == dataset && device(beside) == device(dataset) { beside.to_path_buf() } else { dir })
 }
 
 /// Removes what processes that were killed have left.
@@ -77,8 +77,8 @@ fn remove_leftovers(dir: &Path, prefix: &str) {
     for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let Some(stem) = name.strip_suffix(".lock").filter(|stem| stem.starts_with(prefix)) else { continue };
-        let Ok(lock) = fs::open(&entry.path()) else { continue };
-        match lock.try_lock() {
+        let Ok(lock_file) = fs::open(&entry.path()) else { continue };
+        match lock_file.try_lock() {
             Ok(()) => {
                 // Its maker is gone: the lock goes last, so that a second attempt finds the rest.
                 if remove_all(&dir.join(stem)).is_ok() {

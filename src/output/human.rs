@@ -5,7 +5,7 @@ use jiff::Timestamp;
 /// Bytes in binary units, three digits: `812 B`, `27.4 MiB`.
 #[must_use]
 #[allow(clippy::cast_precision_loss)]
-pub fn bytes(n: u64) -> String {
+pub fn format_bytes(n: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     if n < 1024 {
         return format!("{n} B");
@@ -28,7 +28,7 @@ pub fn bytes(n: u64) -> String {
 
 /// A count with its thousands set apart: `1,000,000`.
 #[must_use]
-pub fn count(n: u64) -> String {
+pub fn format_count(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {
@@ -42,13 +42,13 @@ pub fn count(n: u64) -> String {
 
 /// A count and what is counted: `1 run`, `2 runs`.
 #[must_use]
-pub fn plural(n: u64, one: &str) -> String {
-    format!("{} {one}{}", count(n), if n == 1 { "" } else { "s" })
+pub fn format_plural(n: u64, one: &str) -> String {
+    format!("{} {one}{}", format_count(n), if n == 1 { "" } else { "s" })
 }
 
 /// A measured number with about four digits: `-0.5`, `11.18`, `1234`.
 #[must_use]
-pub fn number(value: f64) -> String {
+pub fn format_number(value: f64) -> String {
     let size = value.abs();
     let text = if !value.is_finite() {
         return value.to_string();
@@ -69,20 +69,20 @@ pub fn number(value: f64) -> String {
 
 /// A number that may be absent: `-` then.
 #[must_use]
-pub fn maybe(value: Option<f64>) -> String {
-    value.map_or_else(|| "-".into(), number)
+pub fn format_optional(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".into(), format_number)
 }
 
 /// A share of one as per cent: `25 %`.
 #[must_use]
-pub fn percent(share: f64) -> String {
+pub fn format_percent(share: f64) -> String {
     let value = share * 100.0;
     if value == 0.0 || (9.95..=100.0).contains(&value) { format!("{value:.0}%") } else { format!("{value:.1}%") }
 }
 
 /// How long ago, up to four weeks; the date beyond that, or where it lies ahead.
 #[must_use]
-pub fn ago(seconds: i64, now: i64) -> String {
+pub fn format_age(seconds: i64, now: i64) -> String {
     let age = now.saturating_sub(seconds);
     let ago = |n: i64, unit: &str| format!("{n} {unit}{} ago", if n == 1 { "" } else { "s" });
     match age {
@@ -90,29 +90,29 @@ pub fn ago(seconds: i64, now: i64) -> String {
         60..3600 => format!("{} min ago", age / 60),
         3600..86_400 => ago(age / 3600, "hour"),
         86_400..2_419_200 => ago(age / 86_400, "day"),
-        _ => date(seconds),
+        _ => format_date(seconds),
     }
 }
 
 /// A day in UTC: `2026-11-24`.
 #[must_use]
-pub fn date(seconds: i64) -> String {
-    zoned(seconds, "%Y-%m-%d")
+pub fn format_date(seconds: i64) -> String {
+    format_zoned(seconds, "%Y-%m-%d")
 }
 
 /// A moment in UTC: `2026-11-24 02:15 UTC`.
 #[must_use]
-pub fn moment(seconds: i64) -> String {
-    zoned(seconds, "%Y-%m-%d %H:%M UTC")
+pub fn format_moment(seconds: i64) -> String {
+    format_zoned(seconds, "%Y-%m-%d %H:%M UTC")
 }
 
 /// A moment as machines read it: `2026-11-24T02:15:50Z`.
 #[must_use]
-pub fn iso(seconds: i64) -> String {
-    zoned(seconds, "%Y-%m-%dT%H:%M:%SZ")
+pub fn format_iso(seconds: i64) -> String {
+    format_zoned(seconds, "%Y-%m-%dT%H:%M:%SZ")
 }
 
-fn zoned(seconds: i64, format: &str) -> String {
+fn format_zoned(seconds: i64, format: &str) -> String {
     match Timestamp::from_second(seconds) {
         Ok(time) => time.strftime(format).to_string(),
         Err(_) => "-".into(),
@@ -125,26 +125,26 @@ mod tests {
 
     #[test]
     fn sizes_have_three_digits() {
-        let said = [0, 812, 1024, 10_240, 1_048_575, 28_731_000, u64::MAX].map(bytes);
-        assert_eq!(said, ["0 B", "812 B", "1.00 KiB", "10.0 KiB", "1.00 MiB", "27.4 MiB", "16.0 EiB"]);
+        let text = [0, 812, 1024, 10_240, 1_048_575, 28_731_000, u64::MAX].map(format_bytes);
+        assert_eq!(text, ["0 B", "812 B", "1.00 KiB", "10.0 KiB", "1.00 MiB", "27.4 MiB", "16.0 EiB"]);
     }
 
     #[test]
     fn numbers_are_short() {
-        let said = [0.0, -0.5, 11.180_339, 1234.5, 1e-7, -0.000_000_1, f64::NAN].map(number);
-        assert_eq!(said, ["0", "-0.5", "11.18", "1234", "1.000e-7", "-1.000e-7", "NaN"]);
-        assert_eq!([0.0, 0.25, 0.0333, 1.0].map(percent), ["0%", "25%", "3.3%", "100%"]);
-        assert_eq!([count(7), count(1_000_000), plural(1, "run")], ["7", "1,000,000", "1 run"]);
+        let text = [0.0, -0.5, 11.180_339, 1234.5, 1e-7, -0.000_000_1, f64::NAN].map(format_number);
+        assert_eq!(text, ["0", "-0.5", "11.18", "1234", "1.000e-7", "-1.000e-7", "NaN"]);
+        assert_eq!([0.0, 0.25, 0.0333, 1.0].map(format_percent), ["0%", "25%", "3.3%", "100%"]);
+        assert_eq!([format_count(7), format_count(1_000_000), format_plural(1, "run")], ["7", "1,000,000", "1 run"]);
     }
 
     #[test]
     fn ages_turn_into_dates() {
         let now = 1_795_486_550;
-        assert_eq!(ago(now - 5, now), "just now");
-        assert_eq!(ago(now - 3700, now), "1 hour ago");
-        assert_eq!(ago(now - 3 * 86_400, now), "3 days ago");
-        assert_eq!(ago(now - 90 * 86_400, now), "2026-08-26");
-        assert_eq!(ago(now + 90, now), "2026-11-24");
-        assert_eq!(ago(i64::MIN, now), "-");
+        assert_eq!(format_age(now - 5, now), "just now");
+        assert_eq!(format_age(now - 3700, now), "1 hour ago");
+        assert_eq!(format_age(now - 3 * 86_400, now), "3 days ago");
+        assert_eq!(format_age(now - 90 * 86_400, now), "2026-08-26");
+        assert_eq!(format_age(now + 90, now), "2026-11-24");
+        assert_eq!(format_age(i64::MIN, now), "-");
     }
 }

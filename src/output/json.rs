@@ -5,19 +5,19 @@
 
 use serde::Serialize;
 
-use crate::columnar::KeyFigures;
-use crate::validate::Ignored;
+use crate::columnar::RunMetrics;
+use crate::validate::IgnoredFinding;
 
 /// `runs`
 #[derive(Debug, Serialize)]
-pub struct Runs {
+pub struct RunsJson {
     /// Every run known, in the order asked for.
-    pub runs: Vec<RunRow>,
+    pub runs: Vec<RunJson>,
 }
 
 /// A run as `runs` lists it.
 #[derive(Debug, Clone, Serialize)]
-pub struct RunRow {
+pub struct RunJson {
     /// `experiment/run_id`.
     pub run: String,
     /// The experiment.
@@ -43,7 +43,8 @@ pub struct RunRow {
     /// Its tags, oldest version first.
     pub tags: Vec<String>,
     /// Whether its data is in this clone: `all`, `some`, `none`.
-    pub here: &'static str,
+    #[serde(rename = "here")]
+    pub cached: &'static str,
     /// The hash of its configuration.
     pub config_hash: Option<String>,
     /// Step rows.
@@ -51,19 +52,20 @@ pub struct RunRow {
     /// Episode rows.
     pub episodes: Option<u64>,
     /// Key figures, where its parquet is in this clone.
-    pub figures: Option<KeyFigures>,
+    #[serde(rename = "figures")]
+    pub metrics: Option<RunMetrics>,
 }
 
 /// `log`
 #[derive(Debug, Serialize)]
-pub struct Log {
+pub struct LogJson {
     /// The data versions, newest first.
-    pub versions: Vec<LogVersion>,
+    pub versions: Vec<LogVersionJson>,
 }
 
 /// A commit that changed the dataset.
 #[derive(Debug, Serialize)]
-pub struct LogVersion {
+pub struct LogVersionJson {
     /// The commit.
     pub commit: String,
     /// When it was committed.
@@ -81,16 +83,17 @@ pub struct LogVersion {
     /// The dataset's files, as `dvc.lock` says.
     pub files: Option<u64>,
     /// The runs it brought.
-    pub runs: Vec<LogRun>,
+    pub runs: Vec<LogRunJson>,
     /// The runs that its parents had and it has not.
-    pub gone: Vec<String>,
+    #[serde(rename = "gone")]
+    pub removed: Vec<String>,
     /// Whether this clone lacks what is needed to know for sure what it brought.
     pub partial: bool,
 }
 
 /// A run as a commit brought it.
 #[derive(Debug, Serialize)]
-pub struct LogRun {
+pub struct LogRunJson {
     /// `experiment/run_id`.
     pub run: String,
     /// The run's tag on this commit.
@@ -109,7 +112,7 @@ pub struct LogRun {
 
 /// `show`
 #[derive(Debug, Serialize)]
-pub struct Show {
+pub struct ShowJson {
     /// `experiment/run_id`.
     pub run: String,
     /// The experiment.
@@ -131,7 +134,7 @@ pub struct Show {
     /// The first seed.
     pub base_seed: Option<i64>,
     /// The seeds of the steps.
-    pub seeds: Option<Seeds>,
+    pub seeds: Option<SeedsJson>,
     /// The hash of the configuration.
     pub config_hash: Option<String>,
     /// The configuration.
@@ -139,18 +142,19 @@ pub struct Show {
     /// Where it was made, as its recorder wrote it.
     pub system: Option<serde_json::Value>,
     /// Where it stands in history; `null` where it is not committed.
-    pub history: Option<ShowHistory>,
+    pub history: Option<ShowHistoryJson>,
     /// What validation said; `null` where nothing tells.
-    pub validation: Option<ShowValidation>,
+    pub validation: Option<ShowValidationJson>,
     /// Key figures; `null` where they cannot be read.
-    pub figures: Option<KeyFigures>,
+    #[serde(rename = "figures")]
+    pub metrics: Option<RunMetrics>,
     /// Its files.
-    pub files: Vec<ShowFile>,
+    pub files: Vec<ShowFileJson>,
 }
 
 /// Seeds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Seeds {
+pub struct SeedsJson {
     /// How many different ones.
     pub unique_count: u64,
     /// The smallest.
@@ -161,7 +165,7 @@ pub struct Seeds {
 
 /// A run's place in history.
 #[derive(Debug, Serialize)]
-pub struct ShowHistory {
+pub struct ShowHistoryJson {
     /// The newest commit that brought it (the tag's, where a tag was asked for).
     pub commit: String,
     /// When it was committed.
@@ -178,7 +182,7 @@ pub struct ShowHistory {
 
 /// What validation said.
 #[derive(Debug, Serialize)]
-pub struct ShowValidation {
+pub struct ShowValidationJson {
     /// Whether the run is valid.
     pub ok: bool,
     /// Error codes.
@@ -187,12 +191,12 @@ pub struct ShowValidation {
     pub warnings: Vec<String>,
     /// What was found and ignored, and who said so.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub ignored: Vec<Ignored>,
+    pub ignored: Vec<IgnoredFinding>,
 }
 
 /// A file of a run.
 #[derive(Debug, Serialize)]
-pub struct ShowFile {
+pub struct ShowFileJson {
     /// Its name.
     pub path: String,
     /// Its size; `null` where it is not in this clone.
@@ -201,7 +205,7 @@ pub struct ShowFile {
 
 /// `diff`
 #[derive(Debug, Serialize)]
-pub struct Diff {
+pub struct DiffJson {
     /// The first run.
     pub a: String,
     /// The second run.
@@ -209,18 +213,19 @@ pub struct Diff {
     /// Whether both have the same configuration.
     pub same_config: bool,
     /// Configuration keys whose values differ, dotted, sorted.
-    pub config: Vec<DiffKey>,
+    pub config: Vec<DiffKeyJson>,
     /// The seeds.
-    pub seeds: DiffSeeds,
+    pub seeds: DiffSeedsJson,
     /// Other metadata that differs: simulator, commit, schema.
-    pub metadata: Vec<DiffKey>,
+    pub metadata: Vec<DiffKeyJson>,
     /// The figures of both.
-    pub figures: DiffFigures,
+    #[serde(rename = "figures")]
+    pub metrics: DiffMetricsJson,
 }
 
 /// A key whose values differ.
 #[derive(Debug, Serialize)]
-pub struct DiffKey {
+pub struct DiffKeyJson {
     /// The key, dotted.
     pub key: String,
     /// The first run's value; `null` also where it has none (see `in_a`).
@@ -235,27 +240,27 @@ pub struct DiffKey {
 
 /// Both runs' seeds.
 #[derive(Debug, Serialize)]
-pub struct DiffSeeds {
+pub struct DiffSeedsJson {
     /// Whether they are the same.
     pub same: bool,
     /// The first run's.
-    pub a: Option<Seeds>,
+    pub a: Option<SeedsJson>,
     /// The second run's.
-    pub b: Option<Seeds>,
+    pub b: Option<SeedsJson>,
 }
 
 /// Both runs' figures.
 #[derive(Debug, Serialize)]
-pub struct DiffFigures {
+pub struct DiffMetricsJson {
     /// The first run's.
-    pub a: Option<KeyFigures>,
+    pub a: Option<RunMetrics>,
     /// The second run's.
-    pub b: Option<KeyFigures>,
+    pub b: Option<RunMetrics>,
 }
 
 /// `status`
 #[derive(Debug, Serialize)]
-pub struct Status {
+pub struct StatusJson {
     /// The selected run; `null` where none is.
     pub run: Option<String>,
     /// What `params.yaml` names.
@@ -263,7 +268,7 @@ pub struct Status {
     /// Whether nothing is pending.
     pub ok: bool,
     /// The way, in order.
-    pub steps: Vec<StatusStep>,
+    pub steps: Vec<StatusStepJson>,
     /// The next command to type; `null` where nothing is to do.
     pub next: Option<String>,
     /// Other things that want attention.
@@ -272,7 +277,7 @@ pub struct Status {
 
 /// One step of the way.
 #[derive(Debug, Clone, Serialize)]
-pub struct StatusStep {
+pub struct StatusStepJson {
     /// `recorded`, `valid`, `ingested`, `committed`, `tagged`, `pushed`; `workspace`: whether the dataset is as `dvc.lock` says.
     pub step: &'static str,
     /// `done`, `pending`, `failed`, or `unknown`.
@@ -283,7 +288,7 @@ pub struct StatusStep {
 
 /// `get`
 #[derive(Debug, Serialize)]
-pub struct Got {
+pub struct GetJson {
     /// The run.
     pub run: String,
     /// The data version that it was taken from.
@@ -302,7 +307,7 @@ pub struct Got {
 
 /// `verify`
 #[derive(Debug, Serialize)]
-pub struct Verify {
+pub struct VerifyJson {
     /// Whether everything is as it should be.
     pub ok: bool,
     /// What was proved: `workspace` or `cache`.
@@ -318,12 +323,12 @@ pub struct Verify {
     /// How many bytes were read.
     pub bytes: u64,
     /// What is not as it should be.
-    pub findings: Vec<VerifyFinding>,
+    pub findings: Vec<VerifyFindingJson>,
 }
 
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct VerifyFinding {
+pub struct VerifyFindingJson {
     /// The run; `null` for a file that lies in none.
     pub run: Option<String>,
     /// The file, relative to the dataset; a run's folder with `/` at its end, where nothing of the run is there.
@@ -336,7 +341,7 @@ pub struct VerifyFinding {
 
 /// `check`
 #[derive(Debug, Serialize)]
-pub struct Check {
+pub struct CheckJson {
     /// Whether nothing was found.
     pub ok: bool,
     /// How many commits were looked at.
@@ -346,12 +351,12 @@ pub struct Check {
     /// Whether the remote was asked.
     pub remote: bool,
     /// What was found.
-    pub findings: Vec<CheckFinding>,
+    pub findings: Vec<CheckFindingJson>,
 }
 
 /// Something that a commit or tag claims and that is not so.
 #[derive(Debug, Serialize)]
-pub struct CheckFinding {
+pub struct CheckFindingJson {
     /// `error` or `warning`.
     pub severity: &'static str,
     /// `selection_not_ingested`, `trailer_missing`, `trailer_false`, `tag_missing`, `tag_false`, `run_lost`,
@@ -369,7 +374,7 @@ pub struct CheckFinding {
 
 /// `plot`
 #[derive(Debug, Serialize)]
-pub struct Plotted {
+pub struct PlotJson {
     /// The run.
     pub run: String,
     /// The picture; `-` for standard output.
@@ -384,14 +389,14 @@ pub struct Plotted {
 
 /// `config list`, `config get`, `config set`
 #[derive(Debug, Serialize)]
-pub struct Settings {
+pub struct SettingsJson {
     /// The settings.
-    pub settings: Vec<Setting>,
+    pub settings: Vec<SettingJson>,
 }
 
 /// A setting.
 #[derive(Debug, Serialize)]
-pub struct Setting {
+pub struct SettingJson {
     /// Its key, dotted.
     pub key: String,
     /// The value that holds.

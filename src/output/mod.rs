@@ -13,7 +13,7 @@ mod text;
 mod ui;
 pub mod validation;
 
-pub use pick::{Choice, pick};
-pub use sparkline::sparkline;
-pub use text::Text;
-pub use ui::{Bar, ColorWhen, Ui, UiOptions};
+pub use pick::{PickOutcome, pick_line};
+pub use sparkline::render_sparkline;
+pub use text::StyledText;
+pub use ui::{ColorWhen, ProgressBar, Ui, UiOptions};

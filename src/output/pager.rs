@@ -2,14 +2,14 @@
 
 use std::io::IsTerminal;
 
-use super::{Text, Ui};
+use super::{StyledText, Ui};
 use crate::support::env::Env;
 use crate::support::interactive;
 
 impl Ui {
     /// The columns that a table may take: the terminal's, 80 where there is none.
     #[must_use]
-    pub fn width(&self) -> usize {
+    pub fn terminal_width(&self) -> usize {
         match terminal_size::terminal_size() {
             Some((width, _)) if std::io::stdout().is_terminal() => usize::from(width.0).clamp(40, 200),
             _ => super::table::WIDTH,
@@ -17,18 +17,18 @@ impl Ui {
     }
 
     /// Prints result text; on a terminal, text of more lines than it has goes through the user's pager.
-    pub fn page(&self, text: &Text, env: &Env, core_pager: Option<&str>) {
+    pub fn page_text(&self, text: &StyledText, env: &Env, core_pager: Option<&str>) {
         let rows = match terminal_size::terminal_size() {
             Some((_, rows)) if std::io::stdout().is_terminal() => usize::from(rows.0),
             _ => usize::MAX,
         };
         let long = text.as_str().lines().count() >= rows;
         let coloured = || match anstream::AutoStream::choice(&std::io::stdout()) {
-            anstream::ColorChoice::Never => text.plain(),
+            anstream::ColorChoice::Never => text.to_plain(),
             _ => text.as_str().to_owned(),
         };
-        if !(long && interactive::page(&interactive::pager(env, core_pager), &coloured(), env)) {
-            self.data(text);
+        if !(long && interactive::show_in_pager(&interactive::choose_pager(env, core_pager), &coloured(), env)) {
+            self.print_text(text);
         }
     }
 }

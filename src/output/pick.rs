@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal};
 
 use console::{Key, Term, truncate_str};
 
-use crate::support::visible::{is_hidden, visible};
+use crate::support::visible::{escape_control, is_hidden};
 
 /// How many lines are shown at once.
 const SHOWN: usize = 12;
@@ -15,63 +15,63 @@ const AROUND: usize = 2;
 
 /// How a list was left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Choice {
+pub enum PickOutcome {
     /// With this line, from 0.
     Line(usize),
     /// With none: Esc or Ctrl-C.
-    Nothing,
+    Cancelled,
     /// There is no terminal to ask on.
     NoTerminal,
 }
 
 /// Asks for one of these lines, which may hold a stranger's words.
-pub fn pick(question: &str, lines: &[String]) -> io::Result<Choice> {
+pub fn pick_line(question: &str, lines: &[String]) -> io::Result<PickOutcome> {
     let term = Term::stderr();
     if !io::stdin().is_terminal() || !term.is_term() {
-        return Ok(Choice::NoTerminal);
+        return Ok(PickOutcome::NoTerminal);
     }
-    let lines: Vec<String> = lines.iter().map(visible).collect();
-    let mut list = List { lines: &lines, typed: String::new(), at: 0 };
+    let lines: Vec<String> = lines.iter().map(escape_control).collect();
+    let mut list = PickList { lines: &lines, typed: String::new(), cursor: 0 };
     term.hide_cursor()?;
-    let picked = ask(&term, question, &mut list);
+    let picked = run_picker(&term, question, &mut list);
     term.show_cursor()?;
     picked
 }
 
-fn ask(term: &Term, question: &str, list: &mut List<'_>) -> io::Result<Choice> {
+fn run_picker(term: &Term, question: &str, list: &mut PickList<'_>) -> io::Result<PickOutcome> {
     loop {
         let (height, width) = term.size();
-        let drawn = list.draw(question, usize::from(height), usize::from(width));
+        let drawn = list.draw_lines(question, usize::from(height), usize::from(width));
         for line in &drawn {
             term.write_line(line)?;
         }
         // Raw: Ctrl-C comes as a key, and the terminal can be put right before we go.
         let key = term.read_key_raw();
         term.clear_last_lines(drawn.len())?;
-        if let Some(choice) = list.take(&key?) {
+        if let Some(choice) = list.handle_key(&key?) {
             return Ok(choice);
         }
     }
 }
 
 /// The list, what was typed, and where the cursor is.
-struct List<'a> {
+struct PickList<'a> {
     lines: &'a [String],
     typed: String,
     /// An index into what is left of the lines.
-    at: usize,
+    cursor: usize,
 }
 
-impl List<'_> {
+impl PickList<'_> {
     /// The number that was typed, as an index, where it is one of the list's.
-    fn number(&self) -> Option<usize> {
+    fn typed_number(&self) -> Option<usize> {
         let number: usize = self.typed.trim().parse().ok()?;
         (1..=self.lines.len()).contains(&number).then(|| number.saturating_sub(1))
     }
 
     /// The lines that hold every word typed; all of them where a line's number was.
-    fn left(&self) -> Vec<usize> {
-        let words: Vec<String> = match self.number() {
+    fn matching_lines(&self) -> Vec<usize> {
+        let words: Vec<String> = match self.typed_number() {
             Some(_) => Vec::new(),
             None => self.typed.split_whitespace().map(str::to_lowercase).collect(),
         };
@@ -79,39 +79,41 @@ impl List<'_> {
         self.lines.iter().enumerate().filter(|(_, line)| holds(line)).map(|(at, _)| at).collect()
     }
 
-    fn take(&mut self, key: &Key) -> Option<Choice> {
-        let last = self.left().len().saturating_sub(1);
+    fn handle_key(&mut self, key: &Key) -> Option<PickOutcome> {
+        let last = self.matching_lines().len().saturating_sub(1);
         match key {
-            Key::ArrowUp | Key::BackTab => self.at = self.at.checked_sub(1).unwrap_or(last),
-            Key::ArrowDown | Key::Tab => self.at = if self.at >= last { 0 } else { self.at.saturating_add(1) },
-            Key::PageUp => self.at = self.at.saturating_sub(SHOWN),
-            Key::PageDown => self.at = self.at.saturating_add(SHOWN).min(last),
-            Key::Home => self.at = 0,
-            Key::End => self.at = last,
-            Key::Enter => return self.left().get(self.at).map(|line| Choice::Line(*line)),
+            Key::ArrowUp | Key::BackTab => self.cursor = self.cursor.checked_sub(1).unwrap_or(last),
+            Key::ArrowDown | Key::Tab => {
+                self.cursor = if self.cursor >= last { 0 } else { self.cursor.saturating_add(1) }
+            }
+            Key::PageUp => self.cursor = self.cursor.saturating_sub(SHOWN),
+            Key::PageDown => self.cursor = self.cursor.saturating_add(SHOWN).min(last),
+            Key::Home => self.cursor = 0,
+            Key::End => self.cursor = last,
+            Key::Enter => return self.matching_lines().get(self.cursor).map(|line| PickOutcome::Line(*line)),
             // Ctrl-D is an end, as in a shell.
-            Key::Escape | Key::CtrlC | Key::Char('\u{3}' | '\u{4}') => return Some(Choice::Nothing),
+            Key::Escape | Key::CtrlC | Key::Char('\u{3}' | '\u{4}') => return Some(PickOutcome::Cancelled),
             Key::Backspace => {
                 self.typed.pop();
-                self.at = self.number().unwrap_or(0);
+                self.cursor = self.typed_number().unwrap_or(0);
             }
             Key::Char(c) if !is_hidden(*c) => {
                 self.typed.push(*c);
-                self.at = self.number().unwrap_or(0);
+                self.cursor = self.typed_number().unwrap_or(0);
             }
             _ => {}
         }
         None
     }
 
-    fn draw(&self, question: &str, height: usize, width: usize) -> Vec<String> {
-        let left = self.left();
+    fn draw_lines(&self, question: &str, height: usize, width: usize) -> Vec<String> {
+        let left = self.matching_lines();
         let room = height.saturating_sub(AROUND).clamp(1, SHOWN);
-        let first = self.at.saturating_sub(room.saturating_sub(1));
+        let first = self.cursor.saturating_sub(room.saturating_sub(1));
         let digits = self.lines.len().to_string().len();
         let mut out = vec![format!("{question} {}", self.typed)];
         for (row, line) in left.iter().enumerate().skip(first).take(room) {
-            let mark = if row == self.at { '>' } else { ' ' };
+            let mark = if row == self.cursor { '>' } else { ' ' };
             let text = self.lines.get(*line).map(String::as_str).unwrap_or_default();
             out.push(format!("{mark} {:>digits$}  {text}", line.saturating_add(1)));
         }
@@ -128,13 +130,13 @@ impl List<'_> {
 mod tests {
     use super::*;
 
-    fn picked(lines: &[String], keys: &[Key]) -> Option<Choice> {
-        let mut list = List { lines, typed: String::new(), at: 0 };
+    fn pick_with_keys(lines: &[String], keys: &[Key]) -> Option<PickOutcome> {
+        let mut list = PickList { lines, typed: String::new(), cursor: 0 };
         let mut ended = None;
         for key in keys {
             assert_eq!(ended, None, "keys after the end");
-            list.draw("?", 5, 20);
-            ended = list.take(key);
+            list.draw_lines("?", 5, 20);
+            ended = list.handle_key(key);
         }
         ended
     }
@@ -143,28 +145,28 @@ mod tests {
     fn keys_lead_to_a_line() {
         let lines: Vec<String> = (1..=30).map(|n| format!("exp{}/run-{n:04}", n % 3)).collect();
         let text = |text: &str| text.chars().map(Key::Char).chain([Key::Enter]).collect::<Vec<_>>();
-        assert_eq!(picked(&lines, &[Key::Enter]), Some(Choice::Line(0)));
-        assert_eq!(picked(&lines, &[Key::ArrowDown, Key::ArrowDown, Key::Enter]), Some(Choice::Line(2)));
-        assert_eq!(picked(&lines, &[Key::ArrowUp, Key::Enter]), Some(Choice::Line(29)));
+        assert_eq!(pick_with_keys(&lines, &[Key::Enter]), Some(PickOutcome::Line(0)));
+        assert_eq!(pick_with_keys(&lines, &[Key::ArrowDown, Key::ArrowDown, Key::Enter]), Some(PickOutcome::Line(2)));
+        assert_eq!(pick_with_keys(&lines, &[Key::ArrowUp, Key::Enter]), Some(PickOutcome::Line(29)));
         // A number of the list goes to its line; what is none filters.
-        assert_eq!(picked(&lines, &text("12")), Some(Choice::Line(11)));
-        assert_eq!(picked(&lines, &text("0017")), Some(Choice::Line(16)));
-        assert_eq!(picked(&lines, &text("EXP2 30")), None);
-        assert_eq!(picked(&lines, &text("EXP0 30")), Some(Choice::Line(29)));
+        assert_eq!(pick_with_keys(&lines, &text("12")), Some(PickOutcome::Line(11)));
+        assert_eq!(pick_with_keys(&lines, &text("0017")), Some(PickOutcome::Line(16)));
+        assert_eq!(pick_with_keys(&lines, &text("EXP2 30")), None);
+        assert_eq!(pick_with_keys(&lines, &text("EXP0 30")), Some(PickOutcome::Line(29)));
         assert_eq!(
-            picked(&lines, &[Key::Char('x'), Key::Char('y'), Key::Backspace, Key::Enter]),
-            Some(Choice::Line(0))
+            pick_with_keys(&lines, &[Key::Char('x'), Key::Char('y'), Key::Backspace, Key::Enter]),
+            Some(PickOutcome::Line(0))
         );
-        assert_eq!(picked(&lines, &[Key::Char('2'), Key::Escape]), Some(Choice::Nothing));
-        assert_eq!(picked(&lines, &[Key::CtrlC]), Some(Choice::Nothing));
-        assert_eq!(picked(&[], &[Key::ArrowDown, Key::Enter]), None);
+        assert_eq!(pick_with_keys(&lines, &[Key::Char('2'), Key::Escape]), Some(PickOutcome::Cancelled));
+        assert_eq!(pick_with_keys(&lines, &[Key::CtrlC]), Some(PickOutcome::Cancelled));
+        assert_eq!(pick_with_keys(&[], &[Key::ArrowDown, Key::Enter]), None);
     }
 
     #[test]
     fn the_line_under_the_cursor_is_always_shown_and_none_wraps() {
         let lines: Vec<String> = (1..=30).map(|n| format!("a very long name of an experiment/run-{n:04}")).collect();
         for at in 0..30 {
-            let drawn = List { lines: &lines, typed: String::new(), at }.draw("Which run?", 7, 30);
+            let drawn = PickList { lines: &lines, typed: String::new(), cursor: at }.draw_lines("Which run?", 7, 30);
             assert!(drawn.len() <= 6 && drawn.iter().all(|line| line.chars().count() < 30), "{drawn:?}");
             assert_eq!(
                 drawn.iter().filter(|line| line.starts_with(&format!("> {:>2}", at + 1))).count(),

@@ -6,7 +6,7 @@ const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█']
 /// to see: fewer than two finite values.
 #[must_use]
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-pub fn sparkline(values: &[f64], width: usize) -> Option<String> {
+pub fn render_sparkline(values: &[f64], width: usize) -> Option<String> {
     let values: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
     if values.len() < 2 || width == 0 {
         return None;
@@ -34,10 +34,10 @@ mod tests {
 
     #[test]
     fn rises_and_falls_show() {
-        assert_eq!(sparkline(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0], 8).unwrap(), "▁▂▃▄▅▆▇█");
-        assert_eq!(sparkline(&[5.0, 5.0], 8).unwrap(), "▄▄");
-        assert_eq!(sparkline(&[f64::NAN, 1.0], 8), None);
+        assert_eq!(render_sparkline(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0], 8).unwrap(), "▁▂▃▄▅▆▇█");
+        assert_eq!(render_sparkline(&[5.0, 5.0], 8).unwrap(), "▄▄");
+        assert_eq!(render_sparkline(&[f64::NAN, 1.0], 8), None);
         let long: Vec<f64> = (0..1000).map(f64::from).collect();
-        assert_eq!(sparkline(&long, 40).unwrap().chars().count(), 40);
+        assert_eq!(render_sparkline(&long, 40).unwrap().chars().count(), 40);
     }
 }

@@ -8,8 +8,8 @@ use std::fmt::Display;
 use anstyle::Style;
 use unicode_width::UnicodeWidthStr;
 
-use crate::output::text::Text;
-use crate::support::visible::visible;
+use crate::output::text::StyledText;
+use crate::support::visible::escape_control;
 
 /// The width that output fits where no terminal says otherwise.
 pub const WIDTH: usize = 80;
@@ -33,7 +33,7 @@ pub enum Column {
 }
 
 impl Column {
-    fn title(self) -> &'static str {
+    fn heading(self) -> &'static str {
         match self {
             Self::Left(t) | Self::Right(t) | Self::Shrink(t) | Self::Spare(t) => t,
         }
@@ -49,23 +49,23 @@ pub struct Cell {
 
 impl<T: Display> From<T> for Cell {
     fn from(text: T) -> Self {
-        styled(text, Style::new())
+        styled_cell(text, Style::new())
     }
 }
 
 /// A cell in a style.
-pub fn styled(text: impl Display, style: Style) -> Cell {
-    Cell { text: visible(text), style }
+pub fn styled_cell(text: impl Display, style: Style) -> Cell {
+    Cell { text: escape_control(text), style }
 }
 
 /// A table.
 #[derive(Debug, Clone)]
-pub struct Table {
+pub struct TextTable {
     columns: Vec<Column>,
     rows: Vec<Vec<Cell>>,
 }
 
-impl Table {
+impl TextTable {
     /// An empty table.
     #[must_use]
     pub fn new(columns: impl IntoIterator<Item = Column>) -> Self {
@@ -73,7 +73,7 @@ impl Table {
     }
 
     /// Adds a row; missing cells are empty.
-    pub fn row(&mut self, cells: impl IntoIterator<Item = Cell>) {
+    pub fn push_row(&mut self, cells: impl IntoIterator<Item = Cell>) {
         let mut row: Vec<Cell> = cells.into_iter().collect();
         row.resize_with(self.columns.len(), Cell::default);
         self.rows.push(row);
@@ -87,27 +87,27 @@ impl Table {
 
     /// The lines, each ended, at most `width` columns where that can be done. Columns in which every cell is empty go.
     #[must_use]
-    pub fn render(&self, width: usize) -> Text {
-        let mut widths: Vec<usize> = (0..self.columns.len()).map(|c| self.widest(c)).collect();
-        self.fit(&mut widths, width);
-        let mut out = Text::new();
-        let titles = self.columns.iter().map(|c| styled(c.title(), HEADING)).collect::<Vec<_>>();
-        if self.columns.iter().any(|c| !c.title().is_empty()) {
-            self.line(&mut out, &titles, &widths);
+    pub fn render_text(&self, width: usize) -> StyledText {
+        let mut widths: Vec<usize> = (0..self.columns.len()).map(|c| self.column_width(c)).collect();
+        self.fit_widths(&mut widths, width);
+        let mut out = StyledText::new();
+        let titles = self.columns.iter().map(|c| styled_cell(c.heading(), HEADING)).collect::<Vec<_>>();
+        if self.columns.iter().any(|c| !c.heading().is_empty()) {
+            self.write_line(&mut out, &titles, &widths);
         }
         for row in &self.rows {
-            self.line(&mut out, row, &widths);
+            self.write_line(&mut out, row, &widths);
         }
         out
     }
 
     /// The width a column needs; 0 leaves it out.
-    fn widest(&self, at: usize) -> usize {
+    fn column_width(&self, at: usize) -> usize {
         let body = self.rows.iter().filter_map(|r| r.get(at)).map(|c| c.text.width()).max().unwrap_or(0);
-        if body == 0 { 0 } else { body.max(self.columns.get(at).map_or(0, |c| c.title().width())) }
+        if body == 0 { 0 } else { body.max(self.columns.get(at).map_or(0, |c| c.heading().width())) }
     }
 
-    fn fit(&self, widths: &mut [usize], most: usize) {
+    fn fit_widths(&self, widths: &mut [usize], most: usize) {
         let total = |widths: &[usize]| -> usize {
             let shown = widths.iter().filter(|w| **w > 0).count();
             widths.iter().sum::<usize>() + 2 * shown.saturating_sub(1)
@@ -130,17 +130,17 @@ impl Table {
         }
     }
 
-    fn line(&self, out: &mut Text, cells: &[Cell], widths: &[usize]) {
+    fn write_line(&self, out: &mut StyledText, cells: &[Cell], widths: &[usize]) {
         let shown = self.columns.iter().zip(cells).zip(widths).filter(|(_, w)| **w > 0);
         for (i, ((column, cell), width)) in shown.enumerate() {
-            let short = shortened(&cell.text, *width);
+            let short = shorten_text(&cell.text, *width);
             let pad = " ".repeat(width.saturating_sub(short.width()));
             if i > 0 {
-                out.add("  ");
+                out.push_str("  ");
             }
             match column {
-                Column::Right(_) => out.add(pad).styled(cell.style, short),
-                _ => out.styled(cell.style, short).add(pad),
+                Column::Right(_) => out.push_str(pad).push_styled(cell.style, short),
+                _ => out.push_styled(cell.style, short).push_str(pad),
             };
         }
         out.end_line();
@@ -149,7 +149,7 @@ impl Table {
 
 /// Text cut to a width, an ellipsis showing that it was.
 #[must_use]
-pub fn shortened(text: &str, width: usize) -> String {
+pub fn shorten_text(text: &str, width: usize) -> String {
     use unicode_width::UnicodeWidthChar;
     if text.width() <= width {
         return text.to_owned();
@@ -172,12 +172,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_gives_way_is_cut_and_names_are_not() {
-        let mut table =
-            Table::new([Column::Left("RUN"), Column::Right("STEPS"), Column::Shrink("SUBJECT"), Column::Spare("WHEN")]);
-        table.row(["nav/run-20261124-021550".into(), "151".into(), "a very long subject line".into(), "now".into()]);
-        table.row(["nav/r2".into(), "1,662".into(), "short".into(), "now".into()]);
-        let text = table.render(48).plain();
+    fn shrinking_columns_are_cut_and_names_are_not() {
+        let mut table = TextTable::new([
+            Column::Left("RUN"),
+            Column::Right("STEPS"),
+            Column::Shrink("SUBJECT"),
+            Column::Spare("WHEN"),
+        ]);
+        table.push_row([
+            "nav/run-20261124-021550".into(),
+            "151".into(),
+            "a very long subject line".into(),
+            "now".into(),
+        ]);
+        table.push_row(["nav/r2".into(), "1,662".into(), "short".into(), "now".into()]);
+        let text = table.render_text(48).to_plain();
         assert_eq!(
             text,
             "RUN                      STEPS  SUBJECT\nnav/run-20261124-021550    151  a very long sub…\nnav/r2                   1,662  short\n"
@@ -187,22 +196,22 @@ mod tests {
 
     #[test]
     fn a_column_of_nothing_is_left_out() {
-        let mut table = Table::new([Column::Left("A"), Column::Left("B"), Column::Left("C")]);
-        table.row(["1".into(), "".into(), "3".into()]);
-        assert_eq!(table.render(80).plain(), "A  C\n1  3\n");
+        let mut table = TextTable::new([Column::Left("A"), Column::Left("B"), Column::Left("C")]);
+        table.push_row(["1".into(), "".into(), "3".into()]);
+        assert_eq!(table.render_text(80).to_plain(), "A  C\n1  3\n");
     }
 
     #[test]
     fn wide_characters_count_twice() {
-        assert_eq!(shortened("日本語テキスト", 7), "日本語…");
+        assert_eq!(shorten_text("日本語テキスト", 7), "日本語…");
     }
 
     #[test]
     fn a_cell_is_one_line_of_what_is_seen() {
-        let mut table = Table::new([Column::Left("A"), Column::Left("B")]);
-        table.row(["a\u{1b}[2J\nb".into(), "1".into()]);
-        table.row(["short".into(), "2".into()]);
+        let mut table = TextTable::new([Column::Left("A"), Column::Left("B")]);
+        table.push_row(["a\u{1b}[2J\nb".into(), "1".into()]);
+        table.push_row(["short".into(), "2".into()]);
         let lines = ["A                 B", "a\\u{1b}[2J\\u{a}b  1", "short             2"];
-        assert_eq!(table.render(80).plain().lines().collect::<Vec<_>>(), lines);
+        assert_eq!(table.render_text(80).to_plain().lines().collect::<Vec<_>>(), lines);
     }
 }

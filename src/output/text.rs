@@ -7,13 +7,13 @@ use std::fmt::Display;
 
 use anstyle::Style;
 
-use crate::support::visible::visible;
+use crate::support::visible::escape_control;
 
 /// Text for the terminal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Text(String);
+pub struct StyledText(String);
 
-impl Text {
+impl StyledText {
     /// No text.
     #[must_use]
     pub fn new() -> Self {
@@ -21,14 +21,14 @@ impl Text {
     }
 
     /// Adds words; a line break in them is spelled out, too.
-    pub fn add(&mut self, words: impl Display) -> &mut Self {
-        self.0.push_str(&visible(words));
+    pub fn push_str(&mut self, words: impl Display) -> &mut Self {
+        self.0.push_str(&escape_control(words));
         self
     }
 
     /// Adds words in a style.
-    pub fn styled(&mut self, style: Style, words: impl Display) -> &mut Self {
-        let words = visible(words);
+    pub fn push_styled(&mut self, style: Style, words: impl Display) -> &mut Self {
+        let words = escape_control(words);
         if !words.is_empty() {
             // The style's own escape sequences: the one place where any get into a text.
             self.0.push_str(&format!("{style}{words}{style:#}"));
@@ -37,7 +37,7 @@ impl Text {
     }
 
     /// Adds another text.
-    pub fn append(&mut self, text: &Self) -> &mut Self {
+    pub fn push_text(&mut self, text: &Self) -> &mut Self {
         self.0.push_str(&text.0);
         self
     }
@@ -63,15 +63,15 @@ impl Text {
 
     /// The text without styles.
     #[must_use]
-    pub fn plain(&self) -> String {
+    pub fn to_plain(&self) -> String {
         anstream::adapter::strip_str(&self.0).to_string()
     }
 }
 
-impl<T: Display> From<T> for Text {
+impl<T: Display> From<T> for StyledText {
     fn from(words: T) -> Self {
         let mut text = Self::new();
-        text.add(words);
+        text.push_str(words);
         text
     }
 }
@@ -81,10 +81,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_cannot_bring_a_style_or_a_line() {
-        let mut text = Text::new();
-        text.styled(Style::new().bold(), "a\u{1b}[0mb").add(" \n\u{1b}]0;title\u{7}  ").end_line();
+    fn words_cannot_add_a_style_or_a_line() {
+        let mut text = StyledText::new();
+        text.push_styled(Style::new().bold(), "a\u{1b}[0mb").push_str(" \n\u{1b}]0;title\u{7}  ").end_line();
         assert_eq!(text.as_str(), "\u{1b}[1ma\\u{1b}[0mb\u{1b}[0m \\u{a}\\u{1b}]0;title\\u{7}\n");
-        assert_eq!(text.plain(), "a\\u{1b}[0mb \\u{a}\\u{1b}]0;title\\u{7}\n");
+        assert_eq!(text.to_plain(), "a\\u{1b}[0mb \\u{a}\\u{1b}]0;title\\u{7}\n");
     }
 }

@@ -19,9 +19,9 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::error::Error;
-use crate::output::text::Text;
+use crate::output::text::StyledText;
 use crate::support::progress::Progress;
-use crate::support::visible::{visible, visible_json, visible_lines};
+use crate::support::visible::{escape_control, escape_control_json, escape_control_lines};
 
 /// When to colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -85,22 +85,22 @@ impl Ui {
     }
 
     /// Prints a result for people on stdout; its styles are dropped where they are not wanted.
-    pub fn data(&self, text: &Text) {
-        print(text.as_str());
+    pub fn print_text(&self, text: &StyledText) {
+        print_to_stdout(text.as_str());
     }
 
     /// Prints a result of one line for people on stdout.
-    pub fn line(&self, words: &str) {
-        self.data(Text::from(words).end_line());
+    pub fn print_line(&self, words: &str) {
+        self.print_text(StyledText::from(words).end_line());
     }
 
     /// Prints a result that a script may take, such as a path, as a line on stdout: as it is into a pipe or a file, made
     /// visible on a terminal.
-    pub fn value(&self, value: impl AsRef<OsStr>) {
+    pub fn print_value(&self, value: impl AsRef<OsStr>) {
         let value = value.as_ref();
         let mut out = std::io::stdout().lock();
         let _ = match out.is_terminal() {
-            true => out.write_all(visible(value.display()).as_bytes()),
+            true => out.write_all(escape_control(value.display()).as_bytes()),
             false => out.write_all(value.as_encoded_bytes()),
         }
         .and_then(|()| out.write_all(b"\n"))
@@ -109,41 +109,41 @@ impl Ui {
 
     /// Prints a whole document on stdout: a picture, a manual page, a shell's script. Whoever writes it sees to it that no
     /// name in it can break out of its place.
-    pub fn document(&self, bytes: &[u8]) {
+    pub fn print_bytes(&self, bytes: &[u8]) {
         let mut out = std::io::stdout().lock();
         let _ = out.write_all(bytes).and_then(|()| out.flush());
     }
 
     /// Prints a result as JSON on stdout.
-    pub fn data_json<T: Serialize>(&self, value: &T) {
+    pub fn print_json<T: Serialize>(&self, value: &T) {
         if let Ok(text) = serde_json::to_string_pretty(value) {
-            print(&format!("{}\n", visible_json(&text)));
+            print_to_stdout(&format!("{}\n", escape_control_json(&text)));
         }
     }
 
     /// Says what is being done, on stderr.
     pub fn status(&self, line: &str) {
         if !self.options.quiet {
-            say(&visible_lines(line));
+            print_to_stderr(&escape_control_lines(line));
         }
     }
 
     /// Says a detail that only `-v` shows.
     pub fn detail(&self, line: &str) {
         if self.options.verbose {
-            say(&format!("{DIM}{}{DIM:#}", visible_lines(line)));
+            print_to_stderr(&format!("{DIM}{}{DIM:#}", escape_control_lines(line)));
         }
     }
 
     /// A warning.
     pub fn warn(&self, line: &str) {
-        labelled(WARNING, "warning:", line);
+        print_labelled(WARNING, "warning:", line);
     }
 
     /// What to do next.
     pub fn hint(&self, line: &str) {
         if !self.options.quiet {
-            labelled(HINT, "hint:", line);
+            print_labelled(HINT, "hint:", line);
         }
     }
 
@@ -151,57 +151,57 @@ impl Ui {
     pub fn error(&self, error: &Error) {
         if self.options.json {
             let mut message = error.to_string();
-            for cause in error.causes() {
+            for cause in error.cause_messages() {
                 message.push_str(": ");
                 message.push_str(&cause);
             }
             let hint = if error.hints().is_empty() { None } else { Some(error.hints().join("\n")) };
             let shown = json!({"error": {"code": error.code(), "message": message, "hint": hint}});
-            say(&visible_json(&shown.to_string()));
+            print_to_stderr(&escape_control_json(&shown.to_string()));
             return;
         }
-        labelled(ERROR, "error:", error);
-        for cause in error.causes() {
-            labelled(ERROR, "caused by:", cause);
+        print_labelled(ERROR, "error:", error);
+        for cause in error.cause_messages() {
+            print_labelled(ERROR, "caused by:", cause);
         }
         for hint in error.hints() {
-            labelled(HINT, "hint:", hint);
+            print_labelled(HINT, "hint:", hint);
         }
     }
 
     /// A line of a program that works for us, on stderr.
     pub fn relay(&self, line: &str) {
-        say(&visible_lines(line));
+        print_to_stderr(&escape_control_lines(line));
     }
 
     /// A progress bar over `total` bytes of work (a spinner where the total is not known).
     #[must_use]
-    pub fn progress(&self, what: &str, total: Option<u64>) -> Bar {
+    pub fn progress(&self, what: &str, total: Option<u64>) -> ProgressBar {
         let shown = !self.options.quiet && !self.options.json && std::io::stderr().is_terminal();
-        let what = visible(what);
-        Bar { what, total, shown, started: Instant::now(), done: AtomicU64::new(0), bar: OnceLock::new() }
+        let what = escape_control(what);
+        ProgressBar { what, total, shown, started: Instant::now(), done: AtomicU64::new(0), bar: OnceLock::new() }
     }
 }
 
 /// A line of words after a label of ours.
-fn labelled(style: Style, label: &str, words: impl Display) {
-    say(&format!("{style}{label}{style:#} {}", visible_lines(words)));
+fn print_labelled(style: Style, label: &str, words: impl Display) {
+    print_to_stderr(&format!("{style}{label}{style:#} {}", escape_control_lines(words)));
 }
 
 /// Puts a line that is fit to be shown on stderr.
-fn say(line: &str) {
+fn print_to_stderr(line: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{line}");
 }
 
 /// Puts text that is fit to be shown on stdout.
-fn print(text: &str) {
+fn print_to_stdout(text: &str) {
     // A closed pipe (`| head`) ends the output, not the command.
     let mut out = anstream::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 /// A progress bar that waits half a second before it shows.
-pub struct Bar {
+pub struct ProgressBar {
     what: String,
     total: Option<u64>,
     shown: bool,
@@ -210,9 +210,9 @@ pub struct Bar {
     bar: OnceLock<indicatif::ProgressBar>,
 }
 
-impl Bar {
+impl ProgressBar {
     /// The bar on the terminal, once the work has taken half a second.
-    fn on_terminal(&self) -> Option<&indicatif::ProgressBar> {
+    fn terminal_bar(&self) -> Option<&indicatif::ProgressBar> {
         if !self.shown || self.bar.get().is_none() && self.started.elapsed() <= Duration::from_millis(500) {
             return None;
         }
@@ -232,10 +232,10 @@ impl Bar {
     }
 }
 
-impl Progress for Bar {
-    fn advance(&self, n: u64) {
+impl Progress for ProgressBar {
+    fn advance_by(&self, n: u64) {
         let done = self.done.fetch_add(n, Ordering::Relaxed) + n;
-        if let Some(bar) = self.on_terminal() {
+        if let Some(bar) = self.terminal_bar() {
             bar.set_position(done);
         }
     }
@@ -244,15 +244,15 @@ impl Progress for Bar {
         self.shown
     }
 
-    fn note(&self, words: &str) {
-        if let Some(bar) = self.on_terminal() {
-            bar.set_message(format!("{}: {}", self.what, visible(words)));
+    fn show_note(&self, words: &str) {
+        if let Some(bar) = self.terminal_bar() {
+            bar.set_message(format!("{}: {}", self.what, escape_control(words)));
             bar.tick();
         }
     }
 }
 
-impl Drop for Bar {
+impl Drop for ProgressBar {
     fn drop(&mut self) {
         if let Some(bar) = self.bar.get() {
             bar.finish_and_clear();

@@ -2,9 +2,9 @@
 
 use anstyle::{AnsiColor, Style};
 
-use super::{Text, human};
-use crate::support::visible::visible;
-use crate::validate::{Code, Finding, Ignored, Report, Severity};
+use super::{StyledText, human};
+use crate::support::visible::escape_control;
+use crate::validate::{Code, IgnoredFinding, Severity, ValidationFinding, ValidationReport};
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -16,50 +16,57 @@ const INDENT: &str = "    ";
 
 /// A run's report as text, ending with a line break.
 #[must_use]
-pub fn report(report: &Report) -> Text {
+pub fn render_report(report: &ValidationReport) -> StyledText {
     let (style, mark, verdict) = if report.ok { (GOOD, "✓", "valid") } else { (BAD, "✗", "invalid") };
-    let mut counts = vec![human::plural(report.steps.rows, "step"), human::plural(report.episodes.rows, "episode")];
+    let mut counts =
+        vec![human::format_plural(report.steps.rows, "step"), human::format_plural(report.episodes.rows, "episode")];
     for (codes, one) in [(&report.errors, "error"), (&report.warnings, "warning")] {
-        let total: u64 = codes.iter().filter_map(|code| first(report, *code)).map(|f| f.count).sum();
+        let total: u64 = codes.iter().filter_map(|code| first_finding(report, *code)).map(|f| f.count).sum();
         if total > 0 {
-            counts.push(human::plural(total, one));
+            counts.push(human::format_plural(total, one));
         }
     }
-    let mut out = Text::new();
-    out.styled(style, format!("{mark} {}", report.run_dir)).add(" ").styled(DIM, "is").add(" ").styled(style, verdict);
-    out.styled(DIM, format!(": {}", counts.join(", "))).end_line();
+    let mut out = StyledText::new();
+    out.push_styled(style, format!("{mark} {}", report.run_dir))
+        .push_str(" ")
+        .push_styled(DIM, "is")
+        .push_str(" ")
+        .push_styled(style, verdict);
+    out.push_styled(DIM, format!(": {}", counts.join(", "))).end_line();
     for code in report.errors.iter().chain(&report.warnings) {
-        let of_code: Vec<&Finding> = report.findings.iter().filter(|f| f.code == *code).collect();
+        let of_code: Vec<&ValidationFinding> = report.findings.iter().filter(|f| f.code == *code).collect();
         let Some(head) = of_code.first() else { continue };
         let (style, word) = match head.severity {
             Severity::Error => (BAD, "error"),
             Severity::Warning => (WARN, "warning"),
         };
-        out.add("  ").styled(style, word).add(format!(" {code}"));
+        out.push_str("  ").push_styled(style, word).push_str(format!(" {code}"));
         if head.count > 1 {
-            out.add(" ").styled(DIM, format!("({} times)", human::count(head.count)));
+            out.push_str(" ").push_styled(DIM, format!("({} times)", human::format_count(head.count)));
         }
         out.end_line();
         for finding in &of_code {
-            add_wrapped(&mut out, &visible(place(finding)), &visible(&finding.message));
+            add_wrapped(&mut out, &escape_control(finding_location(finding)), &escape_control(&finding.message));
         }
         let shown = u64::try_from(of_code.len()).unwrap_or(u64::MAX);
         if head.count > shown {
-            out.add(INDENT).styled(DIM, format!("… and {} more", human::count(head.count - shown))).end_line();
+            out.push_str(INDENT)
+                .push_styled(DIM, format!("… and {} more", human::format_count(head.count - shown)))
+                .end_line();
         }
     }
-    if let Some(ignored) = Ignored::words(&report.ignored) {
-        out.add("  ").styled(WARN, ignored).end_line();
+    if let Some(ignored) = IgnoredFinding::describe_all(&report.ignored) {
+        out.push_str("  ").push_styled(WARN, ignored).end_line();
     }
     out
 }
 
-fn first(report: &Report, code: Code) -> Option<&Finding> {
+fn first_finding(report: &ValidationReport, code: Code) -> Option<&ValidationFinding> {
     report.findings.iter().find(|f| f.code == code)
 }
 
 /// `steps.jsonl.gz:7 ep-000001`
-fn place(finding: &Finding) -> String {
+fn finding_location(finding: &ValidationFinding) -> String {
     let mut out = finding.file.clone().unwrap_or_default();
     if let Some(line) = finding.line {
         out += &format!(":{line}");
@@ -71,20 +78,20 @@ fn place(finding: &Finding) -> String {
 }
 
 /// Place and message on one line where they fit, else the message below, broken at words.
-fn add_wrapped(out: &mut Text, place: &str, message: &str) {
-    let gap = if place.is_empty() { "" } else { "  " };
-    if INDENT.len() + place.chars().count() + gap.len() + message.chars().count() <= WIDTH {
-        out.add(INDENT).styled(DIM, place).add(gap).add(message).end_line();
+fn add_wrapped(out: &mut StyledText, location: &str, message: &str) {
+    let gap = if location.is_empty() { "" } else { "  " };
+    if INDENT.len() + location.chars().count() + gap.len() + message.chars().count() <= WIDTH {
+        out.push_str(INDENT).push_styled(DIM, location).push_str(gap).push_str(message).end_line();
         return;
     }
-    if !place.is_empty() {
-        out.add(INDENT).styled(DIM, place).end_line();
+    if !location.is_empty() {
+        out.push_str(INDENT).push_styled(DIM, location).end_line();
     }
     let inner = format!("{INDENT}  ");
     let mut line = String::new();
     for word in message.split(' ') {
         if !line.is_empty() && inner.len() + line.chars().count() + 1 + word.chars().count() > WIDTH {
-            out.add(&inner).add(&line).end_line();
+            out.push_str(&inner).push_str(&line).end_line();
             line.clear();
         }
         if !line.is_empty() {
@@ -92,5 +99,5 @@ fn add_wrapped(out: &mut Text, place: &str, message: &str) {
         }
         line += word;
     }
-    out.add(&inner).add(&line).end_line();
+    out.push_str(&inner).push_str(&line).end_line();
 }

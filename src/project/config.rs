@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use crate::error::ExitKind::Setup;
 use crate::error::{Explain, Explanation};
-use crate::run::include::Include;
-use crate::support::plain_text::too_much;
+use crate::run::include::IncludePatterns;
+use crate::support::plain_text::too_much_to_read;
 
 /// The settings' file name, at the root of the DVC project.
 pub const FILE: &str = "capture-hook.toml";
@@ -46,13 +46,13 @@ pub struct Config {
     /// Where recorders write runs, relative to the project's root.
     pub results_dir: String,
     /// `[ingest]`
-    pub ingest: Ingest,
+    pub ingest: IngestConfig,
     /// `[pull]`
-    pub pull: Pull,
+    pub pull: PullConfig,
     /// `[push]`
-    pub push: Push,
+    pub push: PushConfig,
     /// `[validate]`
-    pub validate: Validate,
+    pub validate: ValidateConfig,
 }
 
 impl Default for Config {
@@ -60,10 +60,10 @@ impl Default for Config {
         Self {
             engine: Engine::default(),
             results_dir: "results".into(),
-            ingest: Ingest::default(),
-            pull: Pull::default(),
-            push: Push::default(),
-            validate: Validate::default(),
+            ingest: IngestConfig::default(),
+            pull: PullConfig::default(),
+            push: PushConfig::default(),
+            validate: ValidateConfig::default(),
         }
     }
 }
@@ -71,22 +71,22 @@ impl Default for Config {
 /// `[ingest]`: what of a run goes into the dataset.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Ingest {
+pub struct IngestConfig {
     /// Files beside the recorder's, by patterns relative to the run's directory.
-    pub include: Include,
+    pub include: IncludePatterns,
 }
 
 /// `[pull]`: what checkout and merge fetch unasked.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Pull {
+pub struct PullConfig {
     /// Follow the checked-out data version at all.
     pub auto: bool,
     /// The most bytes to fetch unasked.
     pub max_bytes: u64,
 }
 
-impl Default for Pull {
+impl Default for PullConfig {
     fn default() -> Self {
         Self { auto: true, max_bytes: 1 << 30 }
     }
@@ -95,7 +95,7 @@ impl Default for Pull {
 /// `[push]`: what `pre-push` does.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Push {
+pub struct PushConfig {
     /// Stop, warn or do nothing.
     pub policy: PushPolicy,
 }
@@ -103,7 +103,7 @@ pub struct Push {
 /// `[validate]`: which findings count.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Validate {
+pub struct ValidateConfig {
     /// Codes that are dropped (structure and safety codes cannot be).
     pub ignore: Vec<String>,
     /// Warning codes that count as errors.
@@ -129,14 +129,14 @@ impl Explain for ConfigError {
 impl Config {
     /// Reads settings from the text of a `capture-hook.toml`.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        if let Some(message) = too_much(text.as_bytes()) {
+        if let Some(message) = too_much_to_read(text.as_bytes()) {
             return Err(ConfigError { line: None, message });
         }
-        let at = |span: Option<std::ops::Range<usize>>| {
+        let line_of = |span: Option<std::ops::Range<usize>>| {
             span.map(|s| text[..s.start.min(text.len())].bytes().filter(|b| *b == b'\n').count() + 1)
         };
         toml_edit::de::from_str(text).map_err(|error: toml_edit::de::Error| ConfigError {
-            line: at(error.span()),
+            line: line_of(error.span()),
             message: error.message().trim().to_owned(),
         })
     }

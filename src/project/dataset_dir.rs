@@ -1,7 +1,7 @@
 //! Where this project's dataset may lie: what `run::dataset_dir` must be told of git and DVC.
 
-use super::{Project, ProjectError, Source};
-use crate::run::dataset_dir::{OffLimits, check};
+use super::{GitTree, Project, ProjectError};
+use crate::run::dataset_dir::{OffLimits, check_dataset_dir};
 
 impl Project {
     /// The project's directories that are not for data, beside those whose names tell it.
@@ -13,22 +13,22 @@ impl Project {
 
     /// An error where a directory of the project cannot be the dataset. Asked before anything is written there, by whomever.
     pub fn check_dataset_dir(&self, out_dir: &str) -> Result<(), ProjectError> {
-        check(&self.root, &self.root.join(out_dir), &self.off_limits()?)?;
+        check_dataset_dir(&self.root, &self.root.join(out_dir), &self.off_limits()?)?;
         Ok(())
     }
 
     /// An error if a directory lacks a file of the data version that `dvc.lock` names: who records it as the dataset now would
     /// leave that out.
-    pub fn whole_dataset_is_in(&self, out_dir: &str) -> Result<(), ProjectError> {
-        let Some(locked) = self.locked(&Source::WorkTree)? else { return Ok(()) };
-        let missing = match self.listing(locked.version)? {
-            Some(listing) => {
+    pub fn require_complete_dataset(&self, out_dir: &str) -> Result<(), ProjectError> {
+        let Some(record) = self.dataset_record(&GitTree::WorkTree)? else { return Ok(()) };
+        let missing = match self.read_file_list(record.version)? {
+            Some(file_list) => {
                 let dir = self.root.join(out_dir);
-                let mut paths = listing.entries().iter().map(|entry| &entry.relpath);
+                let mut paths = file_list.entries().iter().map(|entry| &entry.relpath);
                 paths.find(|path| !dir.join(path).is_file()).cloned()
             }
-            None => Some(format!("the list of files of data version {}", locked.version)),
+            None => Some(format!("the list of files of data version {}", record.version)),
         };
-        missing.map_or(Ok(()), |file| Err(ProjectError::NotAllHere { out_dir: out_dir.to_owned(), file }))
+        missing.map_or(Ok(()), |file| Err(ProjectError::IncompleteDataset { out_dir: out_dir.to_owned(), file }))
     }
 }

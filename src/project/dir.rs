@@ -13,17 +13,17 @@ use crate::history::{is_tag_of, parse_tag};
 use crate::project::ProjectError;
 use crate::project::config::Config;
 use crate::run::discover;
-use crate::run::discover::{Discovered, DuplicateRuns, RunDir};
-use crate::run::resolve::{ResolveError, ResolvedRun, RunQuery, resolve};
-use crate::support::beneath::Root;
+use crate::run::discover::{DiscoveredRuns, DuplicateRuns, RunDir};
+use crate::run::resolve::{ResolveError, ResolvedRun, RunQuery, resolve_run};
+use crate::support::beneath::RootDir;
 use crate::support::fs::FsError;
 use crate::support::limits;
-use crate::support::names::safe_path;
-use crate::validate::Options;
+use crate::support::names::is_safe_path;
+use crate::validate::ValidateOptions;
 
 /// The project around a directory.
 #[derive(Debug, Clone)]
-pub struct Workspace {
+pub struct ProjectDir {
     /// Its root: where `.dvc` is, else where `.git` is, else the directory itself. Absolute.
     pub root: PathBuf,
     /// Its settings.
@@ -32,7 +32,7 @@ pub struct Workspace {
 
 /// What `params.yaml` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Selection {
+pub struct RunSelection {
     /// The selected run's directory, relative to the root; `None` where none is selected.
     pub run_dir: Option<String>,
     /// The dataset's directory, relative to the root.
@@ -41,12 +41,12 @@ pub struct Selection {
     pub file: String,
 }
 
-impl Workspace {
+impl ProjectDir {
     /// The project around `cwd`, which is absolute.
     pub fn find(cwd: &Path) -> Result<Self, ProjectError> {
-        let with = |name: &str| cwd.ancestors().find(|dir| dir.join(name).exists());
-        let root = with(".dvc").or_else(|| with(".git")).unwrap_or(cwd).to_path_buf();
-        let config = match Root::at(&root).read(config::FILE, limits::TEXT)? {
+        let find_with = |name: &str| cwd.ancestors().find(|dir| dir.join(name).exists());
+        let root = find_with(".dvc").or_else(|| find_with(".git")).unwrap_or(cwd).to_path_buf();
+        let config = match RootDir::new(&root).read(config::FILE, limits::TEXT)? {
             Some(bytes) => Config::parse(&String::from_utf8_lossy(&bytes))?,
             None => Config::default(),
         };
@@ -55,18 +55,18 @@ impl Workspace {
 
     /// Where recorders write.
     #[must_use]
-    pub fn results(&self) -> PathBuf {
+    pub fn results_dir(&self) -> PathBuf {
         self.root.join(&self.config.results_dir)
     }
 
     /// Which findings count.
-    pub fn validation(&self) -> Result<Options, ProjectError> {
-        Ok(super::validation(&self.config)?)
+    pub fn validate_options(&self) -> Result<ValidateOptions, ProjectError> {
+        Ok(super::validation_options(&self.config)?)
     }
 
     /// The stage as `dvc.yaml` writes it; `None` if there is none.
-    pub fn stage(&self) -> Result<Option<Stage>, ProjectError> {
-        match Root::at(&self.root).read(stage::FILE, limits::TEXT)? {
+    pub fn read_stage(&self) -> Result<Option<Stage>, ProjectError> {
+        match RootDir::new(&self.root).read(stage::FILE, limits::TEXT)? {
             Some(bytes) => Ok(Stage::parse(&bytes)?),
             None => Ok(None),
         }
@@ -74,81 +74,81 @@ impl Workspace {
 
     /// The params file that the stage depends on, relative to the root.
     pub fn params_file(&self) -> Result<String, ProjectError> {
-        let stage = self.stage()?;
+        let stage = self.read_stage()?;
         let file = stage.as_ref().map_or(PARAMS_FILE, Stage::params_file);
-        if !safe_path(file) {
+        if !is_safe_path(file) {
             return Err(StageError::Unsupported(format!("the params file `{file}` is outside the project")).into());
         }
         Ok(file.to_owned())
     }
 
     /// What stands for a params file that is not there: an error if the stage wants one.
-    pub fn without_params<T>(&self, file: &str, empty: T) -> Result<T, ProjectError> {
-        match self.stage()? {
+    pub fn empty_params<T>(&self, file: &str, empty: T) -> Result<T, ProjectError> {
+        match self.read_stage()? {
             Some(_) => Err(StageError::NoParamsFile { file: file.to_owned(), key: RUN_DIR.to_owned() }.into()),
             None => Ok(empty),
         }
     }
 
     /// What the parameters that the stage depends on say.
-    pub fn selection(&self) -> Result<Selection, ProjectError> {
+    pub fn read_selection(&self) -> Result<RunSelection, ProjectError> {
         let file = self.params_file()?;
-        let values = match Root::at(&self.root).read(&file, limits::TEXT)? {
-            Some(bytes) => formats::load(&file, &bytes)?,
-            None => self.without_params(&file, formats::Value::Map(Vec::new()))?,
+        let values = match RootDir::new(&self.root).read(&file, limits::TEXT)? {
+            Some(bytes) => formats::load_params(&file, &bytes)?,
+            None => self.empty_params(&file, formats::ParamsValue::Map(Vec::new()))?,
         };
-        let path = |key: &'static str| match values.at(key) {
-            None | Some(formats::Value::Null) => Ok(None),
-            Some(formats::Value::Str(path)) => Ok(Some(path.clone())),
+        let path = |key: &'static str| match values.at_path(key) {
+            None | Some(formats::ParamsValue::Null) => Ok(None),
+            Some(formats::ParamsValue::Str(path)) => Ok(Some(path.clone())),
             Some(other) => Err(ProjectError::NotAPath { file: file.clone(), key, found: other.to_string() }),
         };
         let run_dir = path(RUN_DIR)?.filter(|dir| is_selection(dir));
         let out_dir = path(OUT_DIR)?.unwrap_or_else(|| DEFAULT_OUT_DIR.into());
-        Ok(Selection { run_dir, out_dir, file })
+        Ok(RunSelection { run_dir, out_dir, file })
     }
 
     /// The runs in the results directory, and what is left out of them.
-    pub fn discover(&self) -> Result<Discovered, FsError> {
-        discover::discover_runs(&self.results())
+    pub fn discover_runs(&self) -> Result<DiscoveredRuns, FsError> {
+        discover::discover_runs(&self.results_dir())
     }
 
     /// Each of these runs once; an error if several have one name and differ.
-    pub fn distinct(&self, runs: Vec<RunDir>) -> Result<Vec<RunDir>, DuplicateRuns> {
-        discover::distinct_runs(runs, &self.config.ingest.include, |dir| self.shown(dir))
+    pub fn distinct_runs(&self, runs: Vec<RunDir>) -> Result<Vec<RunDir>, DuplicateRuns> {
+        discover::distinct_runs(runs, &self.config.ingest.include, |dir| self.relative_display(dir))
     }
 
     /// The names that several of these runs have which differ.
     #[must_use]
-    pub fn duplicates(&self, runs: &[RunDir]) -> DuplicateRuns {
-        discover::duplicate_runs(runs, &self.config.ingest.include, |dir| self.shown(dir))
+    pub fn duplicate_runs(&self, runs: &[RunDir]) -> DuplicateRuns {
+        discover::duplicate_runs(runs, &self.config.ingest.include, |dir| self.relative_display(dir))
     }
 
     /// The directory of the recorded run that the user names.
-    pub fn run(&self, cwd: &Path, query: &str) -> Result<PathBuf, ProjectError> {
-        let found = self.discover()?.runs;
+    pub fn resolve_run(&self, cwd: &Path, query: &str) -> Result<PathBuf, ProjectError> {
+        let found = self.discover_runs()?.runs;
         let tagged = |name: &str| found.iter().filter_map(|run| run.key.clone()).find(|run| is_tag_of(name, run));
         let is_tag = |name: &str| tagged(name).is_some() || parse_tag(name, b"").is_some();
-        let key = match resolve(RunQuery { text: query, cwd }, &found, is_tag, |run| run.start.clone())? {
-            ResolvedRun::Dir(dir) => return Ok(as_listed(&found, &dir)),
+        let key = match resolve_run(RunQuery { text: query, cwd }, &found, is_tag, |run| run.start.clone())? {
+            ResolvedRun::Dir(dir) => return Ok(listed_dir(&found, &dir)),
             ResolvedRun::RunAt(run) | ResolvedRun::Run(run @ RunDir { key: None, .. }) => return Ok(run.dir.clone()),
             ResolvedRun::Run(RunDir { key: Some(key), .. }) => key.clone(),
-            ResolvedRun::Tag(name) => tagged(&name).ok_or_else(|| not_found(query))?,
+            ResolvedRun::Tag(name) => tagged(&name).ok_or_else(|| run_not_found(query))?,
         };
         let of_name = found.into_iter().filter(|run| run.key.as_ref() == Some(&key)).collect();
-        let run = self.distinct(of_name).map_err(ResolveError::from)?.into_iter().next();
-        run.map(|run| run.dir).ok_or_else(|| not_found(query))
+        let run = self.distinct_runs(of_name).map_err(ResolveError::from)?.into_iter().next();
+        run.map(|run| run.dir).ok_or_else(|| run_not_found(query))
     }
 
     /// How many bytes the files in a run's directory have.
     #[must_use]
-    pub fn bytes(dir: &Path) -> u64 {
+    pub fn dir_size(dir: &Path) -> u64 {
         let files = std::fs::read_dir(dir).into_iter().flatten().flatten();
         files.filter_map(|file| file.metadata().ok()).filter(std::fs::Metadata::is_file).map(|meta| meta.len()).sum()
     }
 
     /// A path as messages and the dataset name it: relative to the root with `/` where it lies below it.
     #[must_use]
-    pub fn shown(&self, path: &Path) -> String {
+    pub fn relative_display(&self, path: &Path) -> String {
         let inside = path.strip_prefix(&self.root).ok().filter(|rest| rest.components().next().is_some());
         let names = |rest: &Path| {
             let names: Option<Vec<_>> = rest
@@ -161,13 +161,13 @@ impl Workspace {
     }
 }
 
-fn not_found(query: &str) -> ProjectError {
+fn run_not_found(query: &str) -> ProjectError {
     ResolveError::NotFound { query: query.into(), near: Vec::new() }.into()
 }
 
 /// A directory by the name that it is listed under, if it is; a link to a listed run is that run.
-fn as_listed(found: &[RunDir], dir: &Path) -> PathBuf {
-    let dir = normal(dir);
+fn listed_dir(found: &[RunDir], dir: &Path) -> PathBuf {
+    let dir = normalize_path(dir);
     if found.iter().any(|run| run.dir == dir) {
         return dir;
     }
@@ -178,7 +178,7 @@ fn as_listed(found: &[RunDir], dir: &Path) -> PathBuf {
 
 /// A path without `.` and, as far as names tell, without `..`.
 #[must_use]
-pub fn normal(path: &Path) -> PathBuf {
+pub fn normalize_path(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for component in path.components() {
         match component {

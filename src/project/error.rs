@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::columnar::ColumnarError;
 use crate::dvc::cache::CacheError;
-use crate::dvc::lockfile::LockError;
+use crate::dvc::lockfile::LockfileError;
 use crate::dvc::settings::SettingsError;
 use crate::dvc::stage::{RUN_DIR, StageError};
 use crate::error::ExitKind::{CheckFailed, Setup, Usage};
@@ -12,10 +12,10 @@ use crate::error::{Explain, Explanation};
 use crate::formats::ParamsError;
 use crate::git::GitError;
 use crate::project::config::ConfigError;
-use crate::run::dataset_dir::Misplaced;
+use crate::run::dataset_dir::MisplacedDataset;
 use crate::run::resolve::ResolveError;
 use crate::support::fs::FsError;
-use crate::support::process::quoted;
+use crate::support::process::shell_quote;
 use crate::validate::{OptionsError, ScanError};
 
 /// A failure of project work.
@@ -40,7 +40,7 @@ pub enum ProjectError {
         adrift: bool,
     },
     /// Several DVC projects, none of which the command stands in.
-    #[error("there are several DVC projects in this repository: {}", list(dirs))]
+    #[error("there are several DVC projects in this repository: {}", join_dirs(dirs))]
     SeveralProjects {
         /// Relative to the top of the working tree.
         dirs: Vec<String>,
@@ -60,7 +60,7 @@ pub enum ProjectError {
     NoStage,
     /// A dataset that would be recorded without some of its files.
     #[error("{out_dir} is not all here, and would be recorded without the rest: {file} is missing")]
-    NotAllHere {
+    IncompleteDataset {
         /// The dataset's directory, relative to the project.
         out_dir: String,
         /// What is missing.
@@ -129,7 +129,7 @@ pub enum ProjectError {
     Params(#[from] ParamsError),
     /// `dvc.lock`.
     #[error(transparent)]
-    Lock(#[from] LockError),
+    Lockfile(#[from] LockfileError),
     /// DVC's cache.
     #[error(transparent)]
     Cache(#[from] CacheError),
@@ -141,7 +141,7 @@ pub enum ProjectError {
     Resolve(#[from] ResolveError),
     /// A dataset where none may be.
     #[error(transparent)]
-    Misplaced(#[from] Misplaced),
+    Misplaced(#[from] MisplacedDataset),
     /// A run that could not be scanned.
     #[error(transparent)]
     Scan(#[from] ScanError),
@@ -153,7 +153,7 @@ pub enum ProjectError {
     Fs(#[from] FsError),
 }
 
-fn list(dirs: &[String]) -> String {
+fn join_dirs(dirs: &[String]) -> String {
     let names: Vec<&str> = dirs.iter().map(|dir| if dir.is_empty() { "." } else { dir }).collect();
     names.join(", ")
 }
@@ -170,7 +170,7 @@ impl Explain for ProjectError {
                 Setup.code("project_not_checked_out").hint(format!("`{command}` brings it"))
             }
             Self::SeveralProjects { dirs } => {
-                let dir = dirs.iter().find(|dir| !dir.is_empty()).map(quoted).unwrap_or_default();
+                let dir = dirs.iter().find(|dir| !dir.is_empty()).map(shell_quote).unwrap_or_default();
                 Setup
                     .code("several_projects")
                     .hint(format!("run the command in the directory of one, or name it: `capture-hook -C {dir} …`"))
@@ -178,9 +178,9 @@ impl Explain for ProjectError {
             Self::OtherRemote { command, .. } => Usage
                 .code("remote_set")
                 .hint(format!("`{command}` changes it; then `capture-hook push --all` sends all data there")),
-            Self::NotAllHere { .. } => CheckFailed.code("runs_not_here").hint("`capture-hook pull` brings it"),
+            Self::IncompleteDataset { .. } => CheckFailed.code("runs_not_here").hint("`capture-hook pull` brings it"),
             Self::Conflict { file, .. } => {
-                Setup.code("merge_conflict").hint(format!("resolve it, then `git add {}`", quoted(file)))
+                Setup.code("merge_conflict").hint(format!("resolve it, then `git add {}`", shell_quote(file)))
             }
             Self::NoDrivers { conflict, abort } => {
                 let hint = format!(
@@ -197,7 +197,7 @@ impl Explain for ProjectError {
                 .hint("`capture-hook runs` lists the runs there are, `capture-hook select RUN` selects one")
                 .hint("or name it: `capture-hook ingest RUN`"),
             Self::RunNotHere { run } => {
-                Setup.code("run_not_here").hint(format!("`capture-hook pull {}` brings it", quoted(run)))
+                Setup.code("run_not_here").hint(format!("`capture-hook pull {}` brings it", shell_quote(run)))
             }
             Self::CannotAdd { .. } => Setup
                 .code("cannot_add")
@@ -207,7 +207,7 @@ impl Explain for ProjectError {
             Self::Settings(error) => error.explain(),
             Self::Stage(error) => error.explain(),
             Self::Params(error) => error.explain(),
-            Self::Lock(error) => error.explain(),
+            Self::Lockfile(error) => error.explain(),
             Self::Cache(error) => error.explain(),
             Self::Validate(error) => error.explain(),
             Self::Resolve(error) => error.explain(),

@@ -7,28 +7,28 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
-use super::{Project, ProjectError, Source};
-use crate::dvc::file_list::Entry;
-use crate::dvc::hash::{DataVersion, Oid};
-use crate::dvc::link::hash;
-use crate::project::select::Pointed;
+use super::{GitTree, Project, ProjectError};
+use crate::dvc::file_list::FileEntry;
+use crate::dvc::hash::{DataVersion, DvcHash};
+use crate::dvc::link::hash_file;
+use crate::project::select::SelectionChange;
 use crate::run::RunKey;
 use crate::run::discover::RunDir;
-use crate::run::layout::{DATASET_INDEX, EPISODES_PARQUET, Layout, MANIFEST, RUN_JSON, STEPS_PARQUET};
+use crate::run::layout::{DATASET_INDEX, EPISODES_PARQUET, MANIFEST, RUN_JSON, RunLayout, STEPS_PARQUET};
 use crate::support::fs;
 use crate::support::fs::{At, read_optional};
 
 /// Notes, in the working tree's git directory, that `select` named a directory which was selected already and holds
 /// another run now: git sees no change, and the next commit looks at it all the same.
-const ANEW: &str = "capture-hook-selected-anew";
+const RESELECTED_MARK: &str = "capture-hook-selected-anew";
 
 /// How the run in a directory compares with a data version.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Held {
+pub enum RunMatch {
     /// The data version holds it as it is.
-    Yes,
+    Same,
     /// The data version holds no such run.
-    NotHeld(RunKey),
+    NotInVersion(RunKey),
     /// The data version holds other files of it.
     Changed {
         /// The first file that differs.
@@ -40,110 +40,115 @@ pub enum Held {
     Unknown,
 }
 
-impl Held {
+impl RunMatch {
     /// What the data version lacks, in words; `None` if nothing, as far as is known.
     #[must_use]
-    pub fn lack(&self) -> Option<String> {
+    pub fn mismatch(&self) -> Option<String> {
         match self {
-            Self::NotHeld(run) => Some(format!("{run} is not in the data version")),
+            Self::NotInVersion(run) => Some(format!("{run} is not in the data version")),
             Self::Changed { file } => Some(format!("{file} is not as it was ingested")),
-            Self::Yes | Self::NoRun | Self::Unknown => None,
+            Self::Same | Self::NoRun | Self::Unknown => None,
         }
     }
 }
 
 /// A selection, as git and the dataset have it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Selected {
+pub struct SelectionCheck {
     /// How the data version compares with the run; `None` if there is no data version yet.
-    pub held: Option<Held>,
+    pub run_match: Option<RunMatch>,
     /// Whether the params file differs from HEAD's, so that git sees something to commit.
     pub in_git: bool,
 }
 
 impl Project {
     /// Compares the run in a directory, relative to the project, with a data version.
-    pub fn held(&self, version: DataVersion, run_dir: &str) -> Result<Held, ProjectError> {
+    pub fn match_recorded_run(&self, version: DataVersion, run_dir: &str) -> Result<RunMatch, ProjectError> {
         let dir = self.root.join(run_dir);
         if std::fs::symlink_metadata(dir.join(RUN_JSON)).is_err() {
-            return Ok(Held::NoRun);
+            return Ok(RunMatch::NoRun);
         }
         // A name that is not safe is in no data version; validation says what is wrong with it.
-        let Some(run) = RunDir::read(&dir).key else { return Ok(Held::NoRun) };
-        Ok(match self.lists()?.entries(version, &run) {
-            None => Held::Unknown,
-            Some(entries) if entries.is_empty() => Held::NotHeld(run),
+        let Some(run) = RunDir::read(&dir).key else { return Ok(RunMatch::NoRun) };
+        Ok(match self.file_lists()?.run_entries(version, &run) {
+            None => RunMatch::Unknown,
+            Some(entries) if entries.is_empty() => RunMatch::NotInVersion(run),
             Some(entries) => match self.first_difference(&dir, &run, &entries)? {
-                Some(file) => Held::Changed { file },
-                None => Held::Yes,
+                Some(file) => RunMatch::Changed { file },
+                None => RunMatch::Same,
             },
         })
     }
 
     /// Looks at what was just selected: if it was recorded anew under the path that was selected and committed already,
     /// notes it for the next commit.
-    pub fn note_selection(&self, pointed: &Pointed) -> Result<Selected, ProjectError> {
+    pub fn note_selection(&self, pointed: &SelectionChange) -> Result<SelectionCheck, ProjectError> {
         let head = self.repo.head()?;
         let committed = match head {
-            Some(head) => match self.file(&Source::Commit(head), &pointed.file) {
+            Some(head) => match self.read_file(&GitTree::Commit(head), &pointed.file) {
                 // A link, perhaps, which the file that was just written replaces.
-                Err(ProjectError::Fs(error)) if error.refused().is_some() => None,
+                Err(ProjectError::Fs(error)) if error.refusal().is_some() => None,
                 committed => committed?,
             },
             None => None,
         };
-        let in_git = committed != self.file(&Source::WorkTree, &pointed.file)?;
-        let held = match self.locked(&Source::WorkTree)? {
-            Some(locked) => Some(self.held(locked.version, &pointed.new)?),
+        let in_git = committed != self.read_file(&GitTree::WorkTree, &pointed.file)?;
+        let run_match = match self.dataset_record(&GitTree::WorkTree)? {
+            Some(record) => Some(self.match_recorded_run(record.version, &pointed.new)?),
             None => None,
         };
-        let anew = !in_git && held.as_ref().is_some_and(|held| held.lack().is_some());
-        if anew {
-            fs::write_atomic(&self.mark(ANEW), pointed.new.as_bytes())?;
+        let reselected = !in_git && run_match.as_ref().is_some_and(|run_match| run_match.mismatch().is_some());
+        if reselected {
+            fs::write_atomic(&self.mark_path(RESELECTED_MARK), pointed.new.as_bytes())?;
         } else {
-            self.forget_selected_anew()?;
+            self.clear_reselected()?;
         }
-        Ok(Selected { held, in_git })
+        Ok(SelectionCheck { run_match, in_git })
     }
 
     /// The directory that was selected already, and that `select` found recorded anew.
-    pub fn selected_anew(&self) -> Result<Option<String>, ProjectError> {
-        let bytes = read_optional(&self.mark(ANEW))?;
+    pub fn reselected_run_dir(&self) -> Result<Option<String>, ProjectError> {
+        let bytes = read_optional(&self.mark_path(RESELECTED_MARK))?;
         Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     }
 
     /// The selection was looked at, or is another one.
-    pub fn forget_selected_anew(&self) -> Result<(), ProjectError> {
-        Ok(fs::remove_all(&self.mark(ANEW))?)
+    pub fn clear_reselected(&self) -> Result<(), ProjectError> {
+        Ok(fs::remove_all(&self.mark_path(RESELECTED_MARK))?)
     }
 
     /// The first file, `run.json` before all, that a run's directory and a data version do not have alike.
-    fn first_difference(&self, dir: &Path, run: &RunKey, entries: &[Entry]) -> Result<Option<String>, ProjectError> {
-        let cache = self.cache()?;
-        let own = format!("{run}/");
-        let held: HashMap<&str, Oid> =
-            entries.iter().filter_map(|entry| Some((entry.relpath.strip_prefix(&own)?, entry.md5))).collect();
-        let mut names = Layout::open_with(dir, &self.config()?.ingest.include)?.dataset_files();
+    fn first_difference(
+        &self,
+        dir: &Path,
+        run: &RunKey,
+        entries: &[FileEntry],
+    ) -> Result<Option<String>, ProjectError> {
+        let cache = self.open_cache()?;
+        let prefix = format!("{run}/");
+        let versioned: HashMap<&str, DvcHash> =
+            entries.iter().filter_map(|entry| Some((entry.relpath.strip_prefix(&prefix)?, entry.md5))).collect();
+        let mut names = RunLayout::open_with(dir, &self.read_config()?.ingest.include)?.dataset_files();
         // Ingest makes its own parquet.
         names.retain(|name| !matches!(name.as_str(), STEPS_PARQUET | EPISODES_PARQUET));
         names.sort_by_key(|name| name != RUN_JSON);
         for name in &names {
             let path = dir.join(name);
             let size = std::fs::metadata(&path).at("look at", &path)?.len();
-            match held.get(name.as_str()) {
-                Some(md5) if cache.size(*md5).is_none_or(|there| there == size) => {}
+            match versioned.get(name.as_str()) {
+                Some(md5) if cache.object_size(*md5).is_none_or(|cached_size| cached_size == size) => {}
                 _ => return Ok(Some(name.clone())),
             }
         }
         // Ingest adds these, the manifest where the recorder wrote none.
         let mut known: BTreeSet<&str> = names.iter().map(String::as_str).collect();
         known.extend([STEPS_PARQUET, EPISODES_PARQUET, DATASET_INDEX, MANIFEST]);
-        if let Some(gone) = held.keys().filter(|name| !known.contains(*name)).min() {
-            return Ok(Some((*gone).to_owned()));
+        if let Some(removed) = versioned.keys().filter(|name| !known.contains(*name)).min() {
+            return Ok(Some((*removed).to_owned()));
         }
         for name in names {
-            let (md5, _) = hash(&dir.join(&name))?;
-            if held.get(name.as_str()) != Some(&md5) {
+            let (md5, _) = hash_file(&dir.join(&name))?;
+            if versioned.get(name.as_str()) != Some(&md5) {
                 return Ok(Some(name));
             }
         }

@@ -3,15 +3,15 @@
 
 use std::path::Path;
 
-use super::{Hear, Project, ProjectError, Source, config};
+use super::{GitTree, Project, ProjectError, Reporter, config};
 use crate::dvc::stage;
 use crate::dvc::stage::{STAGE, Stage, StageError};
-use crate::formats::yaml::Node;
-use crate::formats::{Value, value, yaml};
-use crate::run::include::{Include, SETTING};
-use crate::run::layout::Layout;
+use crate::formats::yaml::YamlNode;
+use crate::formats::{ParamsValue, value, yaml};
+use crate::run::include::{IncludePatterns, SETTING_KEY};
+use crate::run::layout::RunLayout;
 use crate::support::limits;
-use crate::validate::{Code, Report};
+use crate::validate::{Code, ValidationReport};
 use crate::{formats, setup};
 
 /// What of valid runs is not put into the dataset.
@@ -22,27 +22,27 @@ pub struct LooseFiles {
 
 impl LooseFiles {
     /// Adds what lies in a valid run's directory and is no file of the run, unless the settings ignore it.
-    pub fn add(&mut self, dir: &Path, report: &Report, include: &Include) {
+    pub fn add_run(&mut self, dir: &Path, report: &ValidationReport, include: &IncludePatterns) {
         if !report.warnings.contains(&Code::UnrecognizedFile) {
             return;
         }
         // Listed anew, for a report holds the first few only. A directory that is gone by now has nothing to tell.
-        let names = Layout::open_with(dir, include).map(|layout| layout.unrecognized).unwrap_or_default();
+        let names = RunLayout::open_with(dir, include).map(|layout| layout.unrecognized).unwrap_or_default();
         if !names.is_empty() {
             self.runs.push((report.run_dir.clone(), names));
         }
     }
 
     /// Tells it: a line for each of the first few runs, and the command that takes the files too.
-    pub fn tell(&self, include: &Include, hear: &dyn Hear) {
-        self.lines().iter().for_each(|line| hear.warn(line));
+    pub fn report_to(&self, include: &IncludePatterns, reporter: &dyn Reporter) {
+        self.warning_lines().iter().for_each(|line| reporter.show_warning(line));
         if let Some(hint) = self.hint(include) {
-            hear.hint(&hint);
+            reporter.show_hint(&hint);
         }
     }
 
     /// A line for each run, for the first few.
-    fn lines(&self) -> Vec<String> {
+    fn warning_lines(&self) -> Vec<String> {
         const RUNS: usize = 5;
         const NAMES: usize = 5;
         let list = |names: &[String]| {
@@ -64,35 +64,37 @@ impl LooseFiles {
 
     /// The command that takes the files too, if one can.
     #[must_use]
-    pub fn hint(&self, include: &Include) -> Option<String> {
+    pub fn hint(&self, include: &IncludePatterns) -> Option<String> {
         let names = self.runs.iter().flat_map(|(_, names)| names.iter().map(String::as_str));
-        Some(format!("`{}` takes them too", include.command_to_take(names)?))
+        Some(format!("`{}` takes them too", include.command_to_include(names)?))
     }
 }
 
 /// Whether DVC sees a change of the setting.
 #[must_use]
 pub fn is_dependency(stage: &Stage) -> bool {
-    let named = |key: &String| key == SETTING || SETTING.starts_with(&format!("{key}."));
+    let named = |key: &String| key == SETTING_KEY || SETTING_KEY.starts_with(&format!("{key}."));
     stage.params.iter().any(|dep| dep.file == config::FILE && (dep.keys.is_empty() || dep.keys.iter().any(named)))
 }
 
 /// The patterns that a stage's recorded parameters hold; `None` if the stage did not depend on them.
 #[must_use]
-pub fn recorded(params: &[(String, Value)]) -> Option<Vec<String>> {
+pub fn recorded_patterns(params: &[(String, ParamsValue)]) -> Option<Vec<String>> {
     let (_, values) = params.iter().find(|(file, _)| file == config::FILE)?;
     // DVC writes a dotted name as one key.
-    let Value::List(patterns) = values.get(SETTING).or_else(|| values.at(SETTING))? else { return None };
+    let ParamsValue::List(patterns) = values.get(SETTING_KEY).or_else(|| values.at_path(SETTING_KEY))? else {
+        return None;
+    };
     patterns.iter().map(|pattern| pattern.as_str().map(str::to_owned)).collect()
 }
 
 impl Project {
     /// The patterns that the stage depends on, in one state of the tracked files; `None` if it does not.
-    pub(super) fn include_of(&self, source: &Source, stage: &Stage) -> Result<Option<Vec<String>>, ProjectError> {
+    pub(super) fn include_of(&self, source: &GitTree, stage: &Stage) -> Result<Option<Vec<String>>, ProjectError> {
         if !is_dependency(stage) {
             return Ok(None);
         }
-        Ok(Some(self.config_at(source)?.ingest.include.patterns().to_vec()))
+        Ok(Some(self.read_config_at(source)?.ingest.include.patterns().to_vec()))
     }
 
     /// Whether the working tree's stage depends on the setting, and no settings file holds it: DVC refuses to run then.
@@ -100,36 +102,37 @@ impl Project {
         if !is_dependency(stage) {
             return Ok(false);
         }
-        let bytes = self.files().read(config::FILE, limits::TEXT)?.unwrap_or_default();
-        let values = formats::load(config::FILE, &bytes).map_err(StageError::from)?;
-        Ok(values.at(SETTING).is_none())
+        let bytes = self.root_files().read(config::FILE, limits::TEXT)?.unwrap_or_default();
+        let values = formats::load_params(config::FILE, &bytes).map_err(StageError::from)?;
+        Ok(values.at_path(SETTING_KEY).is_none())
     }
 
     /// The `dvc.yaml` whose stage depends on the setting; `None` if it does already, or there is no stage.
     pub fn with_include_dependency(&self) -> Result<Option<Vec<u8>>, ProjectError> {
-        let Some(bytes) = self.files().read(stage::FILE, limits::TEXT)? else { return Ok(None) };
+        let Some(bytes) = self.root_files().read(stage::FILE, limits::TEXT)? else { return Ok(None) };
         match Stage::parse(&bytes)? {
-            Some(stage) if !is_dependency(&stage) => Ok(Some(with_dependency(&bytes, &stage)?)),
+            Some(stage) if !is_dependency(&stage) => Ok(Some(add_include_dependency(&bytes, &stage)?)),
             _ => Ok(None),
         }
     }
 }
 
 /// Adds the dependency behind the stage's other parameters, every byte that was there kept.
-fn with_dependency(bytes: &[u8], before: &Stage) -> Result<Vec<u8>, ProjectError> {
+fn add_include_dependency(bytes: &[u8], before: &Stage) -> Result<Vec<u8>, ProjectError> {
     let by_hand = || {
         let message = format!(
-            "the parameters of the stage `{STAGE}` are not written as a block; add `- {}: [{SETTING}]` to them",
+            "the parameters of the stage `{STAGE}` are not written as a block; add `- {}: [{SETTING_KEY}]` to them",
             config::FILE
         );
         ProjectError::CannotAdd { file: stage::FILE.to_owned(), message }
     };
-    let read = |bytes: &[u8]| yaml::document(bytes).map_err(|error| ProjectError::from(StageError::Yaml(error)));
+    let read = |bytes: &[u8]| yaml::parse_document(bytes).map_err(|error| ProjectError::from(StageError::Yaml(error)));
     let root = read(bytes)?;
     let params = root.as_ref().and_then(|root| root.get("stages")?.get(STAGE)?.get("params")).filter(|node| !node.flow);
-    let (Some(first), Some(last)) =
-        (params.and_then(Node::items).and_then(<[Node]>::first), params.and_then(Node::items).and_then(<[Node]>::last))
-    else {
+    let (Some(first), Some(last)) = (
+        params.and_then(YamlNode::items).and_then(<[YamlNode]>::first),
+        params.and_then(YamlNode::items).and_then(<[YamlNode]>::last),
+    ) else {
         return Err(by_hand());
     };
     let start = bytes.get(..first.span.start).unwrap_or_default();
@@ -138,7 +141,7 @@ fn with_dependency(bytes: &[u8], before: &Stage) -> Result<Vec<u8>, ProjectError
     let indent =
         before_item.strip_suffix("- ").filter(|indent| indent.chars().all(|c| c == ' ')).ok_or_else(by_hand)?;
     let newline = setup::line_break(bytes);
-    let text = format!("{indent}- {}:{newline}{indent}    - {SETTING}{newline}", config::FILE);
+    let text = format!("{indent}- {}:{newline}{indent}    - {SETTING_KEY}{newline}", config::FILE);
     // Behind the line on which the last parameter ends, and behind the break that a block may end with.
     let end = last.span.end;
     let rest = bytes.get(end..).unwrap_or_default();
@@ -152,14 +155,14 @@ fn with_dependency(bytes: &[u8], before: &Stage) -> Result<Vec<u8>, ProjectError
     let same = after.as_ref().is_some_and(|after| {
         let mut params = after.params.clone();
         for dep in params.iter_mut().filter(|dep| dep.file == config::FILE) {
-            dep.keys.retain(|key| key != SETTING);
+            dep.keys.retain(|key| key != SETTING_KEY);
         }
         params.retain(|dep| dep.file != config::FILE || before.params.contains(dep));
         is_dependency(after) && Stage { params, ..after.clone() } == *before
     });
-    let others = |root: Option<Node>| {
-        let value = root.as_ref().map_or(Value::Map(Vec::new()), value::lenient);
-        setup::without_ours(value)
+    let others = |root: Option<YamlNode>| {
+        let value = root.as_ref().map_or(ParamsValue::Map(Vec::new()), value::from_yaml);
+        setup::without_our_stage(value)
     };
     if same && others(read(&out)?) == others(root) { Ok(out) } else { Err(by_hand()) }
 }
@@ -169,14 +172,14 @@ fn with_dependency(bytes: &[u8], before: &Stage) -> Result<Vec<u8>, ProjectError
 mod tests {
     use super::*;
 
-    fn added(dvc_yaml: &str) -> Result<String, ProjectError> {
+    fn add_dependency(dvc_yaml: &str) -> Result<String, ProjectError> {
         let stage = Stage::parse(dvc_yaml.as_bytes()).unwrap().unwrap();
-        with_dependency(dvc_yaml.as_bytes(), &stage).map(|bytes| String::from_utf8(bytes).unwrap())
+        add_include_dependency(dvc_yaml.as_bytes(), &stage).map(|bytes| String::from_utf8(bytes).unwrap())
     }
 
     #[test]
-    fn the_dependency_goes_behind_the_other_parameters() {
-        let new = added(setup::DVC_YAML).unwrap();
+    fn the_dependency_is_added_after_the_other_parameters() {
+        let new = add_dependency(setup::DVC_YAML).unwrap();
         let lines =
             "      - ingest_capture.out_dir\n      - capture-hook.toml:\n          - ingest.include\n    outs:\n";
         assert!(new.contains(lines), "{new}");
@@ -189,7 +192,7 @@ mod tests {
         ] {
             let text = format!("{head}{params}");
             for text in [text.clone(), text.replace('\n', "\r\n")] {
-                let new = added(&text).unwrap();
+                let new = add_dependency(&text).unwrap();
                 let mut lines = new.lines();
                 for line in text.lines() {
                     assert!(lines.any(|have| have == line), "{line:?} of {text:?} is gone in {new:?}");
@@ -198,19 +201,21 @@ mod tests {
                 assert_eq!(new.contains("\r\n"), text.contains("\r\n"));
             }
         }
-        let error = added(&format!("{}    params: [ingest_capture.run_dir]\n", head.replace("    params:\n", "")));
+        let error =
+            add_dependency(&format!("{}    params: [ingest_capture.run_dir]\n", head.replace("    params:\n", "")));
         assert!(error.unwrap_err().to_string().contains("- capture-hook.toml: [ingest.include]"));
     }
 
     #[test]
-    fn patterns_are_read_from_a_lock_in_either_form() {
-        let list = Value::List(vec![Value::Str("*.mp4".into())]);
-        let file = |value: Value| vec![(config::FILE.to_owned(), value)];
-        let dotted = file(Value::Map(vec![(SETTING.to_owned(), list.clone())]));
-        let nested = file(Value::Map(vec![("ingest".to_owned(), Value::Map(vec![("include".to_owned(), list)]))]));
+    fn patterns_are_read_from_a_lockfile_in_either_form() {
+        let list = ParamsValue::List(vec![ParamsValue::Str("*.mp4".into())]);
+        let file = |value: ParamsValue| vec![(config::FILE.to_owned(), value)];
+        let dotted = file(ParamsValue::Map(vec![(SETTING_KEY.to_owned(), list.clone())]));
+        let nested =
+            file(ParamsValue::Map(vec![("ingest".to_owned(), ParamsValue::Map(vec![("include".to_owned(), list)]))]));
         for params in [dotted, nested] {
-            assert_eq!(recorded(&params).unwrap(), ["*.mp4"]);
+            assert_eq!(recorded_patterns(&params).unwrap(), ["*.mp4"]);
         }
-        assert_eq!(recorded(&[]), None);
+        assert_eq!(recorded_patterns(&[]), None);
     }
 }

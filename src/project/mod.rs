@@ -18,31 +18,31 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use crate::dataset::file_lists::Lists;
+use crate::dataset::file_lists::FileListCache;
 use crate::dataset::metrics_files;
 use crate::dvc::cache::Cache;
-use crate::dvc::program::{Dvc, ProgramError, Search};
-use crate::dvc::settings::Settings;
+use crate::dvc::program::{Dvc, ProgramError, ProgramSearch};
+use crate::dvc::settings::DvcSettings;
 use crate::git::{Oid, Repo};
 use crate::project::config::Config;
-use crate::support::beneath::Root;
+use crate::support::beneath::RootDir;
 use crate::support::env::Env;
-use crate::support::fs::{At, FsError, Refused};
+use crate::support::fs::{At, FsError, PathRefusal};
 use crate::support::limits;
-use crate::support::names::safe_path;
-use crate::support::process::quoted;
+use crate::support::names::is_safe_path;
+use crate::support::process::shell_quote;
 use crate::support::progress::Progress;
-use crate::validate::{Ignored, Options, OptionsError, Report};
+use crate::validate::{IgnoredFinding, OptionsError, ValidateOptions, ValidationReport};
 
 pub use error::ProjectError;
-pub use state::{Locked, Source, State};
+pub use state::{DatasetRecord, DatasetState, GitTree};
 
 /// The setting that names the DVC project for commands that stand in none of several.
 pub const ROOT_SETTING: &str = "capture-hook.root";
 /// The setting that names the `dvc` program.
 const DVC_SETTING: &str = "capture-hook.dvc";
 /// Set for what we call: hooks that find it do nothing.
-pub const ACTIVE: &str = "CAPTURE_HOOK_ACTIVE";
+pub const ACTIVE_VAR: &str = "CAPTURE_HOOK_ACTIVE";
 
 /// A git repository with a DVC project in it.
 pub struct Project {
@@ -54,31 +54,35 @@ pub struct Project {
     pub prefix: String,
     /// The environment.
     pub env: Env,
-    pub(crate) settings: OnceCell<Settings>,
-    locked: RefCell<HashMap<Oid, Option<Locked>>>,
-    pub(crate) lists: RefCell<Option<Lists>>,
-    others: OnceCell<Vec<String>>,
+    pub(crate) settings: OnceCell<DvcSettings>,
+    records: RefCell<HashMap<Oid, Option<DatasetRecord>>>,
+    pub(crate) file_lists: RefCell<Option<FileListCache>>,
+    other_prefixes: OnceCell<Vec<String>>,
 }
 
 /// Who hears what a long piece of work says.
-pub trait Hear: Sync {
+pub trait Reporter: Sync {
     /// What is being done.
-    fn status(&self, line: &str);
+    fn show_status(&self, line: &str);
     /// Something that went wrong, and did not stop the work.
-    fn warn(&self, line: &str);
+    fn show_warning(&self, line: &str);
     /// What to do next.
-    fn hint(&self, line: &str);
+    fn show_hint(&self, line: &str);
     /// A line of a program that works for us, such as git.
-    fn relay(&self, line: &str);
+    fn relay_line(&self, line: &str);
     /// A progress bar over `total` bytes.
-    fn progress(&self, what: &str, total: Option<u64>) -> Box<dyn Progress>;
+    fn start_progress(&self, what: &str, total: Option<u64>) -> Box<dyn Progress>;
 }
 
 /// Tells what the validation of a run ignored: nothing is left out of a verdict in silence.
-pub fn tell_ignored(report: &Report, hear: &dyn Hear) {
-    let Some(ignored) = Ignored::words(&report.ignored) else { return };
+pub fn report_ignored(report: &ValidationReport, reporter: &dyn Reporter) {
+    let Some(ignored) = IgnoredFinding::describe_all(&report.ignored) else { return };
     let line = format!("the validation of {} {ignored}", report.run_dir);
-    if Ignored::hold_an_error(&report.ignored) { hear.warn(&line) } else { hear.status(&line) }
+    if IgnoredFinding::any_is_error(&report.ignored) {
+        reporter.show_warning(&line)
+    } else {
+        reporter.show_status(&line)
+    }
 }
 
 impl Project {
@@ -89,7 +93,7 @@ impl Project {
         let repo = Repo::open(cwd, env)?;
         let top = repo.top()?.to_path_buf();
         let project = Self::find(repo, cwd, env)?.ok_or(ProjectError::NoDvcProject { dir: top })?;
-        project.checked_out()?;
+        project.require_checked_out()?;
         Ok(project)
     }
 
@@ -100,15 +104,15 @@ impl Project {
         let real = cwd.canonicalize().ok().filter(|real| !cwd.starts_with(&top) && real.starts_with(&top));
         let cwd = real.as_deref().unwrap_or(cwd);
         let dirs = project_dirs(&repo, cwd)?;
-        let around = dirs.iter().filter(|dir| cwd.starts_with(top.join(dir))).max_by_key(|dir| dir.len());
-        let dir = match (around, dirs.as_slice()) {
+        let around_cwd = dirs.iter().filter(|dir| cwd.starts_with(top.join(dir))).max_by_key(|dir| dir.len());
+        let dir = match (around_cwd, dirs.as_slice()) {
             (Some(dir), _) | (None, [dir]) => dir.clone(),
             (None, []) => return Ok(None),
             (None, _) => match named_dir(&repo)?.filter(|named| dirs.contains(named)) {
                 Some(named) => named,
                 None => {
-                    let mut ours = dirs.iter().filter(|dir| names_the_stage(&top.join(dir)));
-                    match (ours.next(), ours.next()) {
+                    let mut with_stage = dirs.iter().filter(|dir| names_the_stage(&top.join(dir)));
+                    match (with_stage.next(), with_stage.next()) {
                         (Some(only), None) => only.clone(),
                         _ => return Err(ProjectError::SeveralProjects { dirs }),
                     }
@@ -119,7 +123,7 @@ impl Project {
     }
 
     /// Every project of the repository, those too that are not checked out. Hooks serve them in turn.
-    pub fn all(cwd: &Path, env: &Env) -> Result<Vec<Self>, ProjectError> {
+    pub fn open_all(cwd: &Path, env: &Env) -> Result<Vec<Self>, ProjectError> {
         let repo = Repo::open(cwd, env)?;
         let top = repo.top()?.to_path_buf();
         let dirs = project_dirs(&repo, cwd)?;
@@ -135,17 +139,17 @@ impl Project {
     }
 
     /// An error where the repository holds the project and the working tree lacks it, with the command that brings it.
-    pub fn checked_out(&self) -> Result<(), ProjectError> {
+    pub fn require_checked_out(&self) -> Result<(), ProjectError> {
         if is_dvc_root(&self.root) {
             return Ok(());
         }
         let top = self.repo.top()?.to_path_buf();
         let sparse = self.repo.config_bool("core.sparseCheckout")? == Some(true);
         let command = if sparse {
-            let dirs: Vec<String> = self.own_dirs()?.iter().map(quoted).collect();
+            let dirs: Vec<String> = self.own_dirs()?.iter().map(shell_quote).collect();
             format!("git sparse-checkout add {}", dirs.join(" "))
         } else {
-            format!("git restore --source=HEAD --staged --worktree -- {}", quoted(self.git_path(".dvc")))
+            format!("git restore --source=HEAD --staged --worktree -- {}", shell_quote(self.git_path(".dvc")))
         };
         let adrift = self.env.get("GIT_DIR").is_some() && self.env.get("GIT_WORK_TREE").is_none();
         Err(ProjectError::NotCheckedOut { file: self.git_path(DVC_CONFIG), top, command, adrift })
@@ -156,8 +160,8 @@ impl Project {
         if !self.prefix.is_empty() {
             return Ok(vec![self.prefix.trim_end_matches('/').to_owned()]);
         }
-        let wanted = self.state(&Source::Index).ok().and_then(|state| state.wanted);
-        let above_data = wanted.and_then(|wanted| Some(wanted.out_dir.rsplit_once('/')?.0.to_owned()));
+        let stage = self.dataset_state(&GitTree::Index).ok().and_then(|state| state.stage);
+        let above_data = stage.and_then(|stage| Some(stage.out_dir.rsplit_once('/')?.0.to_owned()));
         let mut dirs = vec![".dvc".to_owned()];
         for dir in above_data.into_iter().chain([metrics_files::DIR.to_owned()]) {
             if self.repo.index_holds_below(&dir)? {
@@ -168,25 +172,25 @@ impl Project {
     }
 
     /// The other projects of the repository: their directories as prefixes, like [`Project::prefix`].
-    pub fn others(&self) -> Result<&[String], ProjectError> {
-        if self.others.get().is_none() {
+    pub fn other_prefixes(&self) -> Result<&[String], ProjectError> {
+        if self.other_prefixes.get().is_none() {
             let dirs = project_dirs(&self.repo, self.repo.top()?)?;
             let prefixes = dirs.iter().map(|dir| prefix_of(dir)).filter(|prefix| *prefix != self.prefix);
-            let _ = self.others.set(prefixes.collect());
+            let _ = self.other_prefixes.set(prefixes.collect());
         }
-        Ok(self.others.get().map(Vec::as_slice).unwrap_or_default())
+        Ok(self.other_prefixes.get().map(Vec::as_slice).unwrap_or_default())
     }
 
     /// The directory of another project as it is typed in this one's.
     #[must_use]
-    pub fn from_here(&self, other: &str) -> String {
+    pub fn path_to_project(&self, other: &str) -> String {
         let up = "../".repeat(self.prefix.matches('/').count());
         let path = format!("{up}{}", other.trim_end_matches('/'));
         path.trim_end_matches('/').to_owned()
     }
 
     /// A file of the working tree's git directory in which something about this project is noted.
-    pub(crate) fn mark(&self, name: &str) -> PathBuf {
+    pub(crate) fn mark_path(&self, name: &str) -> PathBuf {
         let dir = self.prefix.trim_end_matches('/').replace('%', "%25").replace('/', "%2F");
         let end = if dir.is_empty() { dir } else { format!("-{dir}") };
         self.repo.git_dir().join(format!("{name}{end}"))
@@ -195,16 +199,16 @@ impl Project {
     /// The project in this directory of the repository.
     #[must_use]
     pub fn at(repo: Repo, root: PathBuf, env: &Env) -> Self {
-        let inner = repo.top().ok().and_then(|top| root.strip_prefix(top).ok()).map(slashed).unwrap_or_default();
+        let inner = repo.top().ok().and_then(|top| root.strip_prefix(top).ok()).map(to_slashes).unwrap_or_default();
         Self {
             repo,
             root,
             prefix: prefix_of(&inner),
             env: env.clone(),
             settings: OnceCell::new(),
-            locked: RefCell::new(HashMap::new()),
-            lists: RefCell::new(None),
-            others: OnceCell::new(),
+            records: RefCell::new(HashMap::new()),
+            file_lists: RefCell::new(None),
+            other_prefixes: OnceCell::new(),
         }
     }
 
@@ -215,35 +219,35 @@ impl Project {
     }
 
     /// The settings in the working tree's `capture-hook.toml`.
-    pub fn config(&self) -> Result<Config, ProjectError> {
-        self.config_at(&Source::WorkTree)
+    pub fn read_config(&self) -> Result<Config, ProjectError> {
+        self.read_config_at(&GitTree::WorkTree)
     }
 
     /// The settings as a commit or the index has them.
-    pub fn config_at(&self, source: &Source) -> Result<Config, ProjectError> {
-        let Some(bytes) = self.file(source, crate::project::config::FILE)? else { return Ok(Config::default()) };
+    pub fn read_config_at(&self, source: &GitTree) -> Result<Config, ProjectError> {
+        let Some(bytes) = self.read_file(source, crate::project::config::FILE)? else { return Ok(Config::default()) };
         Ok(Config::parse(&String::from_utf8_lossy(&bytes))?)
     }
 
     /// Which findings count, and which files belong to a run, by the working tree's settings.
-    pub fn validation(&self) -> Result<Options, ProjectError> {
-        Ok(validation(&self.config()?)?)
+    pub fn validation_options(&self) -> Result<ValidateOptions, ProjectError> {
+        Ok(validation_options(&self.read_config()?)?)
     }
 
     /// DVC's settings.
-    pub fn dvc_settings(&self) -> Result<&Settings, ProjectError> {
+    pub fn dvc_settings(&self) -> Result<&DvcSettings, ProjectError> {
         if self.settings.get().is_none() {
             let mut settings = self.read_dvc_settings()?;
             // An output's own remote goes before the default one.
-            if let Ok(State { wanted: Some(wanted), .. }) = self.state(&Source::WorkTree)
-                && let Some(own) = wanted.stage.outs.iter().find(|out| out.path.trim_end_matches('/') == wanted.out_dir)
+            if let Ok(DatasetState { stage: Some(stage), .. }) = self.dataset_state(&GitTree::WorkTree)
+                && let Some(own) = stage.stage.outs.iter().find(|out| out.path.trim_end_matches('/') == stage.out_dir)
                 && own.remote.is_some()
             {
-                settings.default_remote.clone_from(&own.remote);
+                settings.default_remote_name.clone_from(&own.remote);
             }
             let real = settings.cache_dir.canonicalize().unwrap_or_else(|_| settings.cache_dir.clone());
-            if self.repo.tracks(&settings.cache_dir)? || self.repo.tracks(&real)? {
-                settings.take_cache_for_strange();
+            if self.repo.is_tracked(&settings.cache_dir)? || self.repo.is_tracked(&real)? {
+                settings.distrust_cache();
             }
             let _ = self.settings.set(settings);
         }
@@ -252,18 +256,20 @@ impl Project {
 
     /// DVC's settings as the files say. A cache behind links is the user's own affair, unless git tracks them: a repository
     /// must not choose where objects are written.
-    pub fn read_dvc_settings(&self) -> Result<Settings, ProjectError> {
-        let settings = Settings::read_trusting(&self.root, &self.env, || self.local_settings_are_own())?;
+    pub fn read_dvc_settings(&self) -> Result<DvcSettings, ProjectError> {
+        let settings = DvcSettings::read_trusting(&self.root, &self.env, || self.local_settings_are_own())?;
         match self.repo.tracked_link(&settings.cache_dir)? {
-            Some(link) => Err(Refused::Link(link.clone()).into()).at("use the cache behind", &link).map_err(Into::into),
+            Some(link) => {
+                Err(PathRefusal::Link(link.clone()).into()).at("use the cache behind", &link).map_err(Into::into)
+            }
             None => Ok(settings),
         }
     }
 
     /// The project's files, in the working tree.
     #[must_use]
-    pub fn files(&self) -> Root<'_> {
-        Root::at(&self.root)
+    pub fn root_files(&self) -> RootDir<'_> {
+        RootDir::new(&self.root)
     }
 
     /// Whether `.dvc/config.local` is the user's own: git tracks neither it nor a link on the way to it, and `.dvc` is no
@@ -276,16 +282,16 @@ impl Project {
     }
 
     /// DVC's cache.
-    pub fn cache(&self) -> Result<Cache, ProjectError> {
-        Ok(Cache::of(self.dvc_settings()?))
+    pub fn open_cache(&self) -> Result<Cache, ProjectError> {
+        Ok(Cache::from_settings(self.dvc_settings()?))
     }
 
     /// The `dvc` program, for this project. Its children know that one of us called, so that their own git calls start
     /// nothing of ours.
-    pub fn dvc(&self) -> Result<Dvc, ProgramError> {
-        let setting = self.repo.config(DVC_SETTING).ok().flatten();
-        let own = crate::support::process::own_path(&self.env);
-        let dvc = Dvc::find(&Search {
+    pub fn find_dvc(&self) -> Result<Dvc, ProgramError> {
+        let setting = self.repo.config_value(DVC_SETTING).ok().flatten();
+        let own = crate::support::process::own_program_path(&self.env);
+        let dvc = Dvc::find(&ProgramSearch {
             root: &self.root,
             env: &self.env,
             git_config: setting.as_deref(),
@@ -293,24 +299,25 @@ impl Project {
             unnamed: &self.venv_programs(),
             own_dir: own.as_deref().and_then(Path::parent),
         })?;
-        Ok(dvc.with_env(ACTIVE, "1"))
+        Ok(dvc.with_env(ACTIVE_VAR, "1"))
     }
 
     /// A file's bytes as the index, a commit or the working tree has them.
-    pub fn file(&self, source: &Source, file: &str) -> Result<Option<Vec<u8>>, ProjectError> {
-        let limit = if file == crate::dvc::lockfile::FILE { limits::LOCK } else { limits::TEXT };
+    pub fn read_file(&self, source: &GitTree, file: &str) -> Result<Option<Vec<u8>>, ProjectError> {
+        let limit = if file == crate::dvc::lockfile::FILE { limits::LOCKFILE } else { limits::TEXT };
         let path = self.git_path(file);
         let entry = match source {
-            Source::Index => self.repo.index_entry(&path)?,
-            Source::Commit(id) => self.repo.entry_at(id, &path)?,
-            Source::WorkTree => return Ok(self.files().read(file, limit)?),
+            GitTree::Index => self.repo.index_entry(&path)?,
+            GitTree::Commit(id) => self.repo.entry_at(id, &path)?,
+            GitTree::WorkTree => return Ok(self.root_files().read(file, limit)?),
         };
-        let refused = |refused: Refused| FsError { action: "read", path: path.clone().into(), source: refused.into() };
+        let refused =
+            |refused: PathRefusal| FsError { action: "read", path: path.clone().into(), source: refused.into() };
         match entry {
             None => Ok(None),
-            Some(entry) if !entry.is_file() => Err(refused(Refused::Link(path.clone().into())).into()),
-            Some(entry) if self.repo.blob_size(&entry.id)? > limit => Err(refused(Refused::TooLarge(limit)).into()),
-            Some(entry) => Ok(Some(self.repo.blob(&entry.id)?)),
+            Some(entry) if !entry.is_file() => Err(refused(PathRefusal::Link(path.clone().into())).into()),
+            Some(entry) if self.repo.blob_size(&entry.id)? > limit => Err(refused(PathRefusal::TooLarge(limit)).into()),
+            Some(entry) => Ok(Some(self.repo.read_blob(&entry.id)?)),
         }
     }
 
@@ -322,8 +329,9 @@ impl Project {
 }
 
 /// Which findings count, and which files belong to a run.
-pub fn validation(config: &Config) -> Result<Options, OptionsError> {
-    let mut options = Options::new(&config.validate.ignore, &config.validate.deny, crate::project::config::FILE)?;
+pub fn validation_options(config: &Config) -> Result<ValidateOptions, OptionsError> {
+    let mut options =
+        ValidateOptions::new(&config.validate.ignore, &config.validate.deny, crate::project::config::FILE)?;
     options.include = config.ingest.include.clone();
     Ok(options)
 }
@@ -344,19 +352,19 @@ fn project_dirs(repo: &Repo, cwd: &Path) -> Result<Vec<String>, ProjectError> {
     let tracked = tracked.iter().filter_map(|path| path.strip_suffix(DVC_CONFIG));
     let mut dirs: BTreeSet<String> = tracked.map(|dir| dir.trim_end_matches('/').to_owned()).collect();
     let around = cwd.ancestors().filter(|dir| is_dvc_root(dir)).filter_map(|dir| dir.strip_prefix(top).ok());
-    dirs.extend(around.map(slashed));
+    dirs.extend(around.map(to_slashes));
     dirs.extend(named_dir(repo)?.filter(|dir| is_dvc_root(&top.join(dir))));
     if is_dvc_root(top) {
         dirs.insert(String::new());
     }
-    dirs.retain(|dir| dir.is_empty() || safe_path(dir));
+    dirs.retain(|dir| dir.is_empty() || is_safe_path(dir));
     Ok(dirs.into_iter().collect())
 }
 
 /// The project's directory that git's settings name.
 fn named_dir(repo: &Repo) -> Result<Option<String>, ProjectError> {
-    let named = repo.config(ROOT_SETTING)?.map(|dir| dir.trim_end_matches('/').to_owned());
-    Ok(named.filter(|dir| safe_path(dir)))
+    let named = repo.config_value(ROOT_SETTING)?.map(|dir| dir.trim_end_matches('/').to_owned());
+    Ok(named.filter(|dir| is_safe_path(dir)))
 }
 
 /// A directory as what stands before the names of its files: empty, or with a slash at its end.
@@ -365,11 +373,11 @@ fn prefix_of(dir: &str) -> String {
 }
 
 fn names_the_stage(dir: &Path) -> bool {
-    let bytes = Root::at(dir).read(crate::dvc::stage::FILE, limits::TEXT).ok().flatten().unwrap_or_default();
+    let bytes = RootDir::new(dir).read(crate::dvc::stage::FILE, limits::TEXT).ok().flatten().unwrap_or_default();
     String::from_utf8_lossy(&bytes).contains(crate::dvc::stage::STAGE)
 }
 
 /// A relative path with `/`.
-fn slashed(path: &Path) -> String {
+fn to_slashes(path: &Path) -> String {
     path.components().map(|c| c.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
 }

@@ -11,16 +11,16 @@ use crate::support::fs::{At, FsError};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Held until dropped; the system lets go of it when the process dies.
-pub struct WorkLock {
+pub struct RepoMutex {
     _file: File,
 }
 
-impl WorkLock {
+impl RepoMutex {
     /// Waits for the lock in the state directory.
-    pub fn take(state_dir: &Path) -> Result<Self, FsError> {
+    pub fn acquire(state_dir: &Path) -> Result<Self, FsError> {
         fs::create_shared_dir(state_dir)?;
         let path = state_dir.join("lock");
-        let file = fs::open_lock(&path)?;
+        let file = fs::open_lock_file(&path)?;
         let until = Instant::now() + PATIENCE;
         loop {
             match file.try_lock() {

@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::path::{Component, Path, PathBuf};
 
-use super::{DVC_SETTING, Project, ProjectError, Source};
+use super::{DVC_SETTING, GitTree, Project, ProjectError};
 use crate::dvc::interpreter;
 use crate::git::{GitError, Repo};
 use crate::run::dataset_dir::is_environment;
@@ -19,11 +19,11 @@ impl Project {
     #[must_use]
     pub fn why_not_run(&self, program: &Path) -> Option<String> {
         let trees = self.work_trees();
-        places(program).iter().find_map(|place| {
+        resolve_link_paths(program).iter().find_map(|path| {
             // One working tree may lie in another.
-            let around = trees.iter().filter(|tree| *place != tree.top && place.starts_with(&tree.top));
+            let around = trees.iter().filter(|tree| *path != tree.top && path.starts_with(&tree.top));
             let tree = around.max_by_key(|tree| tree.top.components().count())?;
-            match self.why_not_run_at(tree, place) {
+            match self.why_not_run_at(tree, path) {
                 Ok(why) => why,
                 Err(error) => Some(format!("it is not known what git put there: {error}")),
             }
@@ -33,11 +33,12 @@ impl Project {
     /// Names the `dvc` of the project's own `.venv` in this clone's git settings, if nothing names one yet and nobody else can
     /// have put it there. For commands that the owner types. Gives the program that is named now.
     pub fn trust_own_venv(&self) -> Result<Option<PathBuf>, ProjectError> {
-        if self.repo.config(DVC_SETTING)?.is_some_and(|value| !value.trim().is_empty()) {
+        if self.repo.config_value(DVC_SETTING)?.is_some_and(|value| !value.trim().is_empty()) {
             return Ok(None);
         }
-        let may_run =
-            |program: &PathBuf| interpreter::missing(program).is_none() && self.why_not_run(program).is_none();
+        let may_run = |program: &PathBuf| {
+            interpreter::missing_interpreter(program).is_none() && self.why_not_run(program).is_none()
+        };
         let Some(program) = self.venv_programs().into_iter().find(may_run) else { return Ok(None) };
         self.repo.set_local_config(DVC_SETTING, &program.to_string_lossy())?;
         Ok(Some(program))
@@ -52,27 +53,27 @@ impl Project {
         programs.filter(|program| fs::is_executable(program)).collect()
     }
 
-    fn why_not_run_at(&self, tree: &WorkTree, place: &Path) -> Result<Option<String>, GitError> {
+    fn why_not_run_at(&self, tree: &RepoWorkTree, path: &Path) -> Result<Option<String>, GitError> {
         let repo = tree.repo.as_ref().unwrap_or(&self.repo);
         let below = |dir: &&Path| *dir != tree.top;
-        if let Some(dir) = place.ancestors().take_while(below).find(|dir| dir.join(".git").symlink_metadata().is_ok()) {
+        if let Some(dir) = path.ancestors().take_while(below).find(|dir| dir.join(".git").symlink_metadata().is_ok()) {
             return Ok(Some(format!(
                 "{} is a repository of its own, as a submodule is that git left behind",
                 dir.display()
             )));
         }
-        for dir in what_it_reads(&tree.top, place) {
-            if repo.tracks(&dir)? {
+        for dir in dirs_read_by(&tree.top, path) {
+            if repo.is_tracked(&dir)? {
                 return Ok(Some(format!("git tracks {}, or files in it", dir.display())));
             }
-            if repo.has_tracked(&dir)? {
+            if repo.was_tracked(&dir)? {
                 return Ok(Some(format!("git tracked {}, or files in it, at another commit", dir.display())));
             }
             let overlaps = |other: &Path| other.starts_with(&dir) || dir.starts_with(other);
-            if let Some(module) = repo.submodules().iter().find(|module| overlaps(module)) {
+            if let Some(module) = repo.submodule_dirs().iter().find(|module| overlaps(module)) {
                 return Ok(Some(format!("git put the submodule {} there", module.display())));
             }
-            let datasets = self.datasets().into_iter().map(|out_dir| tree.top.join(&self.prefix).join(out_dir));
+            let datasets = self.dataset_dirs().into_iter().map(|out_dir| tree.top.join(&self.prefix).join(out_dir));
             if let Some(dataset) = datasets.into_iter().find(|dataset| overlaps(dataset)) {
                 return Ok(Some(format!("the dataset {} lies around it, or in it", dataset.display())));
             }
@@ -81,26 +82,31 @@ impl Project {
     }
 
     /// The directories that the working tree's files name as the dataset, relative to the root.
-    fn datasets(&self) -> Vec<String> {
-        let locked = self.locked(&Source::WorkTree).ok().flatten().map(|locked| locked.out_dir);
-        let wanted = self.state(&Source::WorkTree).ok().and_then(|state| state.wanted).map(|wanted| wanted.out_dir);
-        locked.into_iter().chain(wanted).collect()
+    fn dataset_dirs(&self) -> Vec<String> {
+        let lockfile_dir =
+            self.dataset_record(&GitTree::WorkTree).ok().flatten().map(|lockfile_dir| lockfile_dir.out_dir);
+        let stage_dir = self
+            .dataset_state(&GitTree::WorkTree)
+            .ok()
+            .and_then(|state| state.stage)
+            .map(|stage_dir| stage_dir.out_dir);
+        lockfile_dir.into_iter().chain(stage_dir).collect()
     }
 
     /// Every working tree of the repository: all of them share its settings, and a program may lie in another one.
-    fn work_trees(&self) -> Vec<WorkTree> {
+    fn work_trees(&self) -> Vec<RepoWorkTree> {
         let own = self.repo.top().ok().and_then(|top| top.canonicalize().ok());
-        let own = own.map(|top| WorkTree { top, repo: None });
+        let own = own.map(|top| RepoWorkTree { top, repo: None });
         let others = self.repo.other_work_trees().into_iter().filter_map(|top| {
             let repo = Repo::open(&top, &self.env.clone().without_git()).ok()?;
-            Some(WorkTree { top, repo: Some(repo) })
+            Some(RepoWorkTree { top, repo: Some(repo) })
         });
         own.into_iter().chain(others).collect()
     }
 }
 
 /// A working tree of the repository.
-struct WorkTree {
+struct RepoWorkTree {
     /// Its top, links resolved.
     top: PathBuf,
     /// `None`: the one that we work in.
@@ -109,26 +115,26 @@ struct WorkTree {
 
 /// Where a file lies and by which links a path leads to it, each with its own directory's links resolved: whoever can put
 /// something at one of these places chooses the file.
-fn places(path: &Path) -> Vec<PathBuf> {
+fn resolve_link_paths(path: &Path) -> Vec<PathBuf> {
     const MOST_LINKS: usize = 40;
     let (mut at, mut out, mut links) = (PathBuf::new(), Vec::new(), 0);
-    let mut rest: VecDeque<PathBuf> = parts(path).collect();
+    let mut rest: VecDeque<PathBuf> = path_parts(path).collect();
     while let Some(part) = rest.pop_front() {
         match part.components().next() {
             Some(Component::ParentDir) => {
                 at.pop();
             }
             Some(Component::Normal(_)) => {
-                let here = at.join(&part);
-                match std::fs::read_link(&here) {
+                let link = at.join(&part);
+                match std::fs::read_link(&link) {
                     Ok(target) if links < MOST_LINKS => {
                         links += 1;
-                        out.push(here);
-                        for part in parts(&target).rev() {
+                        out.push(link);
+                        for part in path_parts(&target).rev() {
                             rest.push_front(part);
                         }
                     }
-                    _ => at = here,
+                    _ => at = link,
                 }
             }
             // The root: an absolute link begins anew.
@@ -140,7 +146,7 @@ fn places(path: &Path) -> Vec<PathBuf> {
     out
 }
 
-fn parts(path: &Path) -> impl DoubleEndedIterator<Item = PathBuf> {
+fn path_parts(path: &Path) -> impl DoubleEndedIterator<Item = PathBuf> {
     let parts: Vec<PathBuf> = path
         .components()
         .filter(|part| *part != Component::CurDir)
@@ -151,17 +157,17 @@ fn parts(path: &Path) -> impl DoubleEndedIterator<Item = PathBuf> {
 
 /// The directories, below the top of a working tree, whose files decide what a program does: its Python environment, else
 /// the directory that it lies in, for scripts look there for modules; a file at the top by itself.
-fn what_it_reads(top: &Path, place: &Path) -> Vec<PathBuf> {
+fn dirs_read_by(top: &Path, path: &Path) -> Vec<PathBuf> {
     let below = |dir: &&Path| *dir != top;
-    let dirs = || place.ancestors().skip(1).take_while(below);
+    let dirs = || path.ancestors().skip(1).take_while(below);
     if let Some(env) = dirs().find(|dir| is_environment(dir)) {
         return vec![env.to_path_buf()];
     }
-    let mut read = vec![dirs().next().unwrap_or(place).to_path_buf()];
+    let mut dirs_read = vec![dirs().next().unwrap_or(path).to_path_buf()];
     if is_environment(top) {
-        read.extend(["lib", "lib64", "Lib"].map(|name| top.join(name)));
+        dirs_read.extend(["lib", "lib64", "Lib"].map(|name| top.join(name)));
     }
-    read
+    dirs_read
 }
 
 #[cfg(test)]
@@ -171,15 +177,15 @@ mod tests {
 
     /// S4: Every link on the way to a program counts as a part of it.
     #[test]
-    fn every_link_on_the_way_to_a_program_counts() {
+    fn every_link_on_the_path_to_a_program_counts() {
         let temp = tempfile::tempdir().unwrap();
         let root = temp.path().canonicalize().unwrap();
         std::fs::create_dir_all(root.join("envs/a/bin")).unwrap();
         std::fs::write(root.join("envs/a/bin/dvc-3"), "").unwrap();
         std::os::unix::fs::symlink("dvc-3", root.join("envs/a/bin/dvc")).unwrap();
         std::os::unix::fs::symlink(root.join("envs/../envs/a"), root.join(".venv")).unwrap();
-        let found = places(&root.join("x/../.venv/bin/dvc"));
-        let expected = [".venv", "envs/a/bin/dvc", "envs/a/bin/dvc-3"].map(|place| root.join(place));
+        let found = resolve_link_paths(&root.join("x/../.venv/bin/dvc"));
+        let expected = [".venv", "envs/a/bin/dvc", "envs/a/bin/dvc-3"].map(|name| root.join(name));
         assert_eq!(found, expected);
     }
 
@@ -189,12 +195,12 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let top = temp.path();
         std::fs::create_dir_all(top.join(".venv/bin")).unwrap();
-        assert_eq!(what_it_reads(top, &top.join(".venv/bin/dvc")), [top.join(".venv/bin")]);
+        assert_eq!(dirs_read_by(top, &top.join(".venv/bin/dvc")), [top.join(".venv/bin")]);
         std::fs::write(top.join(".venv/pyvenv.cfg"), "").unwrap();
-        assert_eq!(what_it_reads(top, &top.join(".venv/bin/dvc")), [top.join(".venv")]);
-        assert_eq!(what_it_reads(top, &top.join(".venv")), [top.join(".venv")]);
-        assert_eq!(what_it_reads(top, &top.join("dvc")), [top.join("dvc")]);
+        assert_eq!(dirs_read_by(top, &top.join(".venv/bin/dvc")), [top.join(".venv")]);
+        assert_eq!(dirs_read_by(top, &top.join(".venv")), [top.join(".venv")]);
+        assert_eq!(dirs_read_by(top, &top.join("dvc")), [top.join("dvc")]);
         std::fs::write(top.join("pyvenv.cfg"), "").unwrap();
-        assert!(what_it_reads(top, &top.join("bin/dvc")).contains(&top.join("lib")));
+        assert!(dirs_read_by(top, &top.join("bin/dvc")).contains(&top.join("lib")));
     }
 }

@@ -6,18 +6,18 @@ use crate::dvc::stage::{PARAMS_FILE, is_selection};
 use crate::error::ExitKind::Usage;
 use crate::error::{Explain, Explanation};
 use crate::formats::ParamsError;
-use crate::formats::edit::{Leaf, set};
+use crate::formats::edit::{ParamLeaf, set_param};
 use crate::project::ProjectError;
-use crate::project::dir::{Workspace, normal};
+use crate::project::dir::{ProjectDir, normalize_path};
 use crate::run::discover::RunDir;
 use crate::setup::PARAMS_YAML;
-use crate::support::beneath::Root;
+use crate::support::beneath::RootDir;
 use crate::support::fs::FsError;
 use crate::support::limits;
 
 /// What a selection changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pointed {
+pub struct SelectionChange {
     /// The params file, relative to the root.
     pub file: String,
     /// The value before.
@@ -67,7 +67,7 @@ impl Explain for SelectError {
                 .code("path_is_placeholder")
                 .hint("give the run's directory a name without `<…>`, such as the run's id without them"),
             Self::Project(error) => error.explain(),
-            Self::Params(error @ ParamsError::NotRead { .. }) => {
+            Self::Params(error @ ParamsError::Invalid { .. }) => {
                 error.explain().hint("nothing was changed; set ingest_capture.run_dir there by hand")
             }
             Self::Params(error) => error.explain(),
@@ -76,16 +76,16 @@ impl Explain for SelectError {
     }
 }
 
-impl Workspace {
+impl ProjectDir {
     /// A run's directory as the params file names it: relative to the root with `/`, by the directory itself and not by a
     /// link to it. An error if no params file can name it.
     pub fn run_dir(&self, run: &Path) -> Result<String, SelectError> {
-        let by_name = path_below(&self.root, run);
-        let real = self.real_path(run).filter(|real| {
+        let named_path = path_below(&self.root, run);
+        let real_path = self.real_path(run).filter(|real_path| {
             // Behind a link the run may have another name: then the link is what is meant.
-            RunDir::read(&self.root.join(real)).key == RunDir::read(run).key
+            RunDir::read(&self.root.join(real_path)).key == RunDir::read(run).key
         });
-        let Some(path) = real.or(by_name) else {
+        let Some(path) = real_path.or(named_path) else {
             return Err(SelectError::Outside { run: run.display().to_string(), root: self.root.display().to_string() });
         };
         let parts: Option<Vec<&str>> = path.components().map(|part| part.as_os_str().to_str()).collect();
@@ -97,38 +97,38 @@ impl Workspace {
     /// itself be a link to a larger disk: below it a run is named by it.
     fn real_path(&self, run: &Path) -> Option<PathBuf> {
         let real = run.canonicalize().ok()?;
-        let below = |dir: &Path| path_below(&dir.canonicalize().ok()?, &real);
-        let results = path_below(&self.root, &normal(&self.results()));
-        let in_results = results.and_then(|results| Some(results.join(below(&self.results())?)));
-        in_results.or_else(|| below(&self.root))
+        let below_dir = |dir: &Path| path_below(&dir.canonicalize().ok()?, &real);
+        let results = path_below(&self.root, &normalize_path(&self.results_dir()));
+        let in_results = results.and_then(|results| Some(results.join(below_dir(&self.results_dir())?)));
+        in_results.or_else(|| below_dir(&self.root))
     }
 
     /// Points the params file at a run's directory (absolute, without `..`). The file is written whole, at once.
-    pub fn select(&self, run: &Path) -> Result<Pointed, SelectError> {
+    pub fn select_run(&self, run: &Path) -> Result<SelectionChange, SelectError> {
         let new = self.run_dir(run)?;
         let file = self.params_file()?;
-        let files = Root::at(&self.root);
-        let there = files.read(&file, limits::TEXT)?;
-        let missing = there.is_none();
-        let bytes = match there {
+        let files = RootDir::new(&self.root);
+        let existing = files.read(&file, limits::TEXT)?;
+        let missing = existing.is_none();
+        let bytes = match existing {
             Some(bytes) => bytes,
             // A new file explains itself.
-            None if file == PARAMS_FILE => self.without_params(&file, PARAMS_YAML.as_bytes().to_vec())?,
-            None => self.without_params(&file, Vec::new())?,
+            None if file == PARAMS_FILE => self.empty_params(&file, PARAMS_YAML.as_bytes().to_vec())?,
+            None => self.empty_params(&file, Vec::new())?,
         };
-        let leaf = Leaf { file: &file, section: "ingest_capture", key: "run_dir" };
-        let edited = set(leaf, &bytes, &new)?;
+        let leaf = ParamLeaf { file: &file, section: "ingest_capture", key: "run_dir" };
+        let edited = set_param(leaf, &bytes, &new)?;
         let changed = missing || edited.bytes != bytes;
         if changed {
             files.write_atomic(&file, &edited.bytes)?;
         }
-        Ok(Pointed { file, old: edited.old.filter(|_| !missing), new, changed })
+        Ok(SelectionChange { file, old: edited.old.filter(|_| !missing), new, changed })
     }
 }
 
 /// A path relative to a directory that it lies in, by names alone.
 fn path_below(dir: &Path, path: &Path) -> Option<PathBuf> {
     let inside = path.strip_prefix(dir).ok()?;
-    let plain = inside.components().all(|part| matches!(part, Component::Normal(_)));
-    (plain && inside.components().next().is_some()).then(|| inside.components().collect())
+    let is_normal = inside.components().all(|part| matches!(part, Component::Normal(_)));
+    (is_normal && inside.components().next().is_some()).then(|| inside.components().collect())
 }

@@ -5,24 +5,24 @@
 
 use super::{Project, ProjectError, include};
 use crate::dvc::hash::DataVersion;
-use crate::dvc::lockfile::{Lock, LockError};
-use crate::dvc::stage::{OUT_DIR, Resolved, Stage};
+use crate::dvc::lockfile::{Lockfile, LockfileError};
+use crate::dvc::stage::{OUT_DIR, ResolvedStage, Stage};
 use crate::dvc::{lockfile, stage};
 use crate::error::Explain;
-use crate::formats::Value;
-use crate::git::{Commit, Oid, Operation};
+use crate::formats::ParamsValue;
+use crate::git::{Commit, GitOperation, Oid};
 use crate::run::RunKey;
-use crate::support::fs::{At, Refused};
+use crate::support::fs::{At, PathRefusal};
 use crate::support::limits;
 
 /// The code of every error that says that conflict markers stand in a file.
 const MERGE_CONFLICT: &str = "merge_conflict";
 /// The setting in which `install` names the first of the merge drivers to git.
-const DRIVER_SETTING: &str = "merge.capture-lock.driver";
+const DRIVER_KEY: &str = "merge.capture-lock.driver";
 
 /// Which state of the tracked files is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum GitTree {
     /// What is staged: what a commit will hold.
     Index,
     /// A commit.
@@ -33,7 +33,7 @@ pub enum Source {
 
 /// What `dvc.lock` says about the dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Locked {
+pub struct DatasetRecord {
     /// The data version.
     pub version: DataVersion,
     /// The dataset's directory, relative to the project.
@@ -50,101 +50,101 @@ pub struct Locked {
     pub include: Option<Vec<String>>,
 }
 
-impl Locked {
+impl DatasetRecord {
     /// What a lock file says; `None` where it knows no dataset.
     #[must_use]
-    pub fn of(lock: &Lock) -> Option<Self> {
-        let stage = lock.capture()?;
-        let named = stage.param(OUT_DIR).and_then(Value::as_str).and_then(|dir| stage.out(dir));
-        let item = named.or_else(|| stage.outs.iter().find(|item| item.version().is_some()))?;
+    pub fn from_lockfile(lockfile: &Lockfile) -> Option<Self> {
+        let stage = lockfile.ingest_stage()?;
+        let named = stage.param(OUT_DIR).and_then(ParamsValue::as_str).and_then(|dir| stage.out(dir));
+        let item = named.or_else(|| stage.outs.iter().find(|item| item.data_version().is_some()))?;
         Some(Self {
-            version: item.version()?,
+            version: item.data_version()?,
             out_dir: item.path.trim_end_matches('/').to_owned(),
-            run_dir: lock.run_dir().map(str::to_owned),
+            run_dir: lockfile.run_dir().map(str::to_owned),
             size: item.size,
             nfiles: item.nfiles,
             cmd: match &stage.cmd {
-                Value::Str(cmd) => cmd.clone(),
+                ParamsValue::Str(cmd) => cmd.clone(),
                 other => other.to_string(),
             },
-            include: include::recorded(&stage.params),
+            include: include::recorded_patterns(&stage.params),
         })
     }
 }
 
 /// What is wanted and what is there.
 #[derive(Debug, Clone, PartialEq)]
-pub struct State {
+pub struct DatasetState {
     /// The stage as `dvc.yaml` and the parameters give it; `None` where there is no stage.
-    pub wanted: Option<Resolved>,
+    pub stage: Option<ResolvedStage>,
     /// What `dvc.lock` holds; `None` where nothing was ingested yet.
-    pub locked: Option<Locked>,
+    pub record: Option<DatasetRecord>,
     /// Which files beside the recorder's are wanted; `None` if the stage does not depend on that.
     pub include: Option<Vec<String>>,
 }
 
-impl State {
+impl DatasetState {
     /// The selected run's directory, relative to the project.
     #[must_use]
     pub fn run_dir(&self) -> Option<&str> {
-        self.wanted.as_ref()?.run_dir.as_deref()
+        self.stage.as_ref()?.run_dir.as_deref()
     }
 
     /// Whether the selected run is in the data version: `dvc.lock` was made from this selection, for this dataset, by this
     /// command. True where no run is selected.
     #[must_use]
-    pub fn agrees(&self) -> bool {
-        let Some(wanted) = &self.wanted else { return true };
-        let Some(run_dir) = &wanted.run_dir else { return true };
-        self.locked.as_ref().is_some_and(|locked| {
-            locked.run_dir.as_ref() == Some(run_dir)
-                && locked.out_dir == wanted.out_dir
-                && locked.cmd == wanted.stage.command()
+    pub fn is_ingested(&self) -> bool {
+        let Some(stage) = &self.stage else { return true };
+        let Some(run_dir) = &stage.run_dir else { return true };
+        self.record.as_ref().is_some_and(|dataset_record| {
+            dataset_record.run_dir.as_ref() == Some(run_dir)
+                && dataset_record.out_dir == stage.out_dir
+                && dataset_record.cmd == stage.stage.command_text()
         })
     }
 
     /// Whether the data version was made with the wanted files beside the recorder's, as far as the stage depends on them.
     #[must_use]
-    pub fn include_agrees(&self) -> bool {
-        let locked = self.locked.as_ref().and_then(|locked| locked.include.as_ref());
-        self.include.is_none() || self.locked.is_none() || locked == self.include.as_ref()
+    pub fn include_matches(&self) -> bool {
+        let dataset_record = self.record.as_ref().and_then(|dataset_record| dataset_record.include.as_ref());
+        self.include.is_none() || self.record.is_none() || dataset_record == self.include.as_ref()
     }
 }
 
 impl Project {
     /// What is wanted and what is there, in one state of the tracked files.
-    pub fn state(&self, source: &Source) -> Result<State, ProjectError> {
-        let wanted = self.wanted(source)?;
-        let include = match &wanted {
-            Some(wanted) => self.include_of(source, &wanted.stage)?,
+    pub fn dataset_state(&self, tree: &GitTree) -> Result<DatasetState, ProjectError> {
+        let stage = self.resolve_stage(tree)?;
+        let include = match &stage {
+            Some(stage) => self.include_of(tree, &stage.stage)?,
             None => None,
         };
-        Ok(State { wanted, locked: self.locked(source)?, include })
+        Ok(DatasetState { stage, record: self.dataset_record(tree)?, include })
     }
 
     /// The stage as `dvc.yaml` and the parameters give it, in one state of the tracked files; `None` where there is no stage.
-    pub fn wanted(&self, source: &Source) -> Result<Option<Resolved>, ProjectError> {
-        let Some(dvc_yaml) = self.file(source, stage::FILE)? else { return Ok(None) };
-        let read = || -> Result<Option<Resolved>, ProjectError> {
+    pub fn resolve_stage(&self, tree: &GitTree) -> Result<Option<ResolvedStage>, ProjectError> {
+        let Some(dvc_yaml) = self.read_file(tree, stage::FILE)? else { return Ok(None) };
+        let read = || -> Result<Option<ResolvedStage>, ProjectError> {
             let Some(stage) = Stage::parse(&dvc_yaml)? else { return Ok(None) };
-            let params = self.file(source, stage.params_file())?;
-            Ok(Some(stage.resolve(params.as_deref())?))
+            let params = self.read_file(tree, stage.params_file())?;
+            Ok(Some(stage.resolve_with(params.as_deref())?))
         };
-        read().map_err(|error| self.by_no_driver(error))
+        read().map_err(|error| self.explain_missing_driver(error))
     }
 
     /// A conflict, told with the way out where git made it without the merge drivers; any other error as it is.
-    fn by_no_driver(&self, error: ProjectError) -> ProjectError {
-        let abort = match self.repo.operation() {
+    fn explain_missing_driver(&self, error: ProjectError) -> ProjectError {
+        let abort = match self.repo.current_operation() {
             _ if error.explain().code != MERGE_CONFLICT => None,
-            Some(Operation::Merge) => Some("git merge --abort"),
-            Some(Operation::Rebase) => Some("git rebase --abort"),
-            Some(Operation::CherryPick) => Some("git cherry-pick --abort"),
-            Some(Operation::Revert) => Some("git revert --abort"),
-            Some(Operation::Bisect) | None => None,
+            Some(GitOperation::Merge) => Some("git merge --abort"),
+            Some(GitOperation::Rebase) => Some("git rebase --abort"),
+            Some(GitOperation::CherryPick) => Some("git cherry-pick --abort"),
+            Some(GitOperation::Revert) => Some("git revert --abort"),
+            Some(GitOperation::Bisect) | None => None,
         };
         match abort {
-            Some(abort) if matches!(self.repo.config(DRIVER_SETTING), Ok(None)) => {
+            Some(abort) if matches!(self.repo.config_value(DRIVER_KEY), Ok(None)) => {
                 ProjectError::NoDrivers { conflict: Box::new(error), abort }
             }
             _ => error,
@@ -153,12 +153,12 @@ impl Project {
 
     /// An error where DVC must not work on the stage: it follows links, so an output behind one would be removed and
     /// written elsewhere, and it reads what the stage depends on to the end, which a pipe or a device has not.
-    pub fn check_stage_files(&self, wanted: &Resolved) -> Result<(), ProjectError> {
-        let stage = &wanted.stage;
-        self.files().check_dir(&wanted.out_dir)?;
+    pub fn check_stage_files(&self, resolved: &ResolvedStage) -> Result<(), ProjectError> {
+        let stage = &resolved.stage;
+        self.root_files().check_dir(&resolved.out_dir)?;
         for out in &stage.outs {
-            match self.files().kind(&out.path) {
-                Err(error) if matches!(error.refused(), Some(Refused::Link(_))) => return Err(error.into()),
+            match self.root_files().file_kind(&out.path) {
+                Err(error) if matches!(error.refusal(), Some(PathRefusal::Link(_))) => return Err(error.into()),
                 // What else is odd about it, DVC says.
                 _ => {}
             }
@@ -166,20 +166,20 @@ impl Project {
         for file in stage.deps.iter().chain(stage.params.iter().map(|dep| &dep.file)) {
             let path = self.root.join(file);
             if std::fs::metadata(&path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir()) {
-                return Err(Refused::NotRegular.into()).at("have DVC read", &path).map_err(Into::into);
+                return Err(PathRefusal::NotRegular.into()).at("have DVC read", &path).map_err(Into::into);
             }
         }
         Ok(())
     }
 
     /// What `dvc.lock` says in one state of the tracked files; `None` where there is no such file, or no dataset in it.
-    pub fn locked(&self, source: &Source) -> Result<Option<Locked>, ProjectError> {
-        self.locked_in(&self.prefix, source)
+    pub fn dataset_record(&self, tree: &GitTree) -> Result<Option<DatasetRecord>, ProjectError> {
+        self.dataset_record_in(&self.prefix, tree)
     }
 
     /// Whether this clone can tell what `dvc.lock` is in a commit; not beyond the ends of a shallow or partial one.
     #[must_use]
-    pub fn knows(&self, commit: &Oid) -> bool {
+    pub fn knows_lockfile(&self, commit: &Oid) -> bool {
         self.repo.knows_file(commit, &self.git_path(lockfile::FILE))
     }
 
@@ -187,17 +187,17 @@ impl Project {
     pub fn knows_parents(&self, commit: &Commit) -> Result<bool, ProjectError> {
         // A commit at which a shallow clone ends looks like one without parents.
         let is_cut = commit.parents.is_empty() && self.repo.shallow_ends()?.contains(&commit.id);
-        Ok(!is_cut && commit.parents.iter().all(|parent| self.knows(parent)))
+        Ok(!is_cut && commit.parents.iter().all(|parent| self.knows_lockfile(parent)))
     }
 
     /// Whether a commit's `dvc.lock` of another project in the repository names this data version.
-    pub fn is_of_another(&self, version: DataVersion, commit: &Oid) -> Result<bool, ProjectError> {
-        for prefix in self.others()? {
-            let locked = match self.locked_in(prefix, &Source::Commit(commit.clone())) {
-                Err(ProjectError::Lock(_)) => None,
+    pub fn is_of_other_project(&self, version: DataVersion, commit: &Oid) -> Result<bool, ProjectError> {
+        for prefix in self.other_prefixes()? {
+            let dataset_record = match self.dataset_record_in(prefix, &GitTree::Commit(commit.clone())) {
+                Err(ProjectError::Lockfile(_)) => None,
                 other => other?,
             };
-            if locked.is_some_and(|locked| locked.version == version) {
+            if dataset_record.is_some_and(|dataset_record| dataset_record.version == version) {
                 return Ok(true);
             }
         }
@@ -205,38 +205,42 @@ impl Project {
     }
 
     /// What the `dvc.lock` of the project with this prefix says; of the working tree, our own alone.
-    pub(crate) fn locked_in(&self, prefix: &str, source: &Source) -> Result<Option<Locked>, ProjectError> {
+    pub(crate) fn dataset_record_in(
+        &self,
+        prefix: &str,
+        tree: &GitTree,
+    ) -> Result<Option<DatasetRecord>, ProjectError> {
         let path = format!("{prefix}{}", lockfile::FILE);
-        let entry = match source {
-            Source::Index => self.repo.index_entry(&path)?,
-            Source::Commit(id) => self.repo.entry_at(id, &path)?,
-            Source::WorkTree => {
-                let Some(bytes) = self.file(source, lockfile::FILE)? else { return Ok(None) };
-                let lock = Lock::parse(&bytes).map_err(|error| self.by_no_driver(error.into()))?;
-                return Ok(Locked::of(&lock));
+        let entry = match tree {
+            GitTree::Index => self.repo.index_entry(&path)?,
+            GitTree::Commit(id) => self.repo.entry_at(id, &path)?,
+            GitTree::WorkTree => {
+                let Some(bytes) = self.read_file(tree, lockfile::FILE)? else { return Ok(None) };
+                let lockfile = Lockfile::parse(&bytes).map_err(|error| self.explain_missing_driver(error.into()))?;
+                return Ok(DatasetRecord::from_lockfile(&lockfile));
             }
         };
         let Some(entry) = entry else { return Ok(None) };
-        if let Some(known) = self.locked.borrow().get(&entry.id) {
-            return Ok(known.clone());
+        if let Some(cached) = self.records.borrow().get(&entry.id) {
+            return Ok(cached.clone());
         }
-        let refused = |why: String| Err(LockError::NotUnderstood { line: 1, message: why }.into());
+        let refused = |why: String| Err(LockfileError::Unsupported { line: 1, message: why }.into());
         if !entry.is_file() {
             return refused("it is a link, and a repository's links are not followed".into());
         }
-        if self.repo.blob_size(&entry.id)? > limits::LOCK {
-            return refused(format!("it is larger than {} MiB", limits::LOCK >> 20));
+        if self.repo.blob_size(&entry.id)? > limits::LOCKFILE {
+            return refused(format!("it is larger than {} MiB", limits::LOCKFILE >> 20));
         }
-        let locked = Locked::of(&Lock::parse(&self.repo.blob(&entry.id)?)?);
-        self.locked.borrow_mut().insert(entry.id, locked.clone());
-        Ok(locked)
+        let dataset_record = DatasetRecord::from_lockfile(&Lockfile::parse(&self.repo.read_blob(&entry.id)?)?);
+        self.records.borrow_mut().insert(entry.id, dataset_record.clone());
+        Ok(dataset_record)
     }
 
     /// The data version of a commit, read leniently: a lock that cannot be understood has none.
-    pub fn version_at(&self, commit: &Oid) -> Result<Option<DataVersion>, ProjectError> {
-        match self.locked(&Source::Commit(commit.clone())) {
-            Ok(locked) => Ok(locked.map(|l| l.version)),
-            Err(ProjectError::Lock(_)) => Ok(None),
+    pub fn data_version_at(&self, commit: &Oid) -> Result<Option<DataVersion>, ProjectError> {
+        match self.dataset_record(&GitTree::Commit(commit.clone())) {
+            Ok(dataset_record) => Ok(dataset_record.map(|l| l.version)),
+            Err(ProjectError::Lockfile(_)) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -245,7 +249,7 @@ impl Project {
 /// The run that a `run_dir` names, among the runs of a dataset: its last component is the run id, the one before it the
 /// experiment, unless the run's own metadata said another (then the id alone decides, if it is the only one).
 #[must_use]
-pub fn run_of(run_dir: &str, runs: &[RunKey]) -> Option<RunKey> {
+pub fn find_run_of_dir(run_dir: &str, runs: &[RunKey]) -> Option<RunKey> {
     let mut parts = run_dir.trim_end_matches('/').rsplit('/');
     let (run_id, experiment) = (parts.next()?, parts.next());
     let same_id: Vec<&RunKey> = runs.iter().filter(|key| key.run_id() == run_id).collect();
@@ -265,9 +269,9 @@ mod tests {
     #[test]
     fn a_run_directory_names_its_run() {
         let runs: Vec<RunKey> = ["demo/r1", "nav/r1", "nav/r2"].iter().map(|k| k.parse().unwrap()).collect();
-        assert_eq!(run_of("results/nav/r1", &runs), Some(runs[1].clone()));
-        assert_eq!(run_of("results/elsewhere/r2/", &runs), Some(runs[2].clone()));
-        assert_eq!(run_of("results/elsewhere/r1", &runs), None);
-        assert_eq!(run_of("r3", &runs), None);
+        assert_eq!(find_run_of_dir("results/nav/r1", &runs), Some(runs[1].clone()));
+        assert_eq!(find_run_of_dir("results/elsewhere/r2/", &runs), Some(runs[2].clone()));
+        assert_eq!(find_run_of_dir("results/elsewhere/r1", &runs), None);
+        assert_eq!(find_run_of_dir("r3", &runs), None);
     }
 }

@@ -4,19 +4,19 @@ use std::error::Error as _;
 use std::path::{Path, PathBuf};
 
 use crate::columnar::{ColumnarError, ParquetSink};
-use crate::manifest::{Entry, Manifest};
+use crate::manifest::{ManifestEntry, RunManifest};
 use crate::run::RunKey;
 use crate::run::layout::{EPISODES_PARQUET, MANIFEST, STEPS_PARQUET};
 use crate::support::fs::{At, FsError, remove_all, rename, write_atomic};
-use crate::support::progress::Silent;
+use crate::support::progress::NoProgress;
 use crate::validate;
-use crate::validate::{NoSink, Options, Report, ScanError};
+use crate::validate::{NoSink, ScanError, ValidateOptions, ValidationReport};
 
 /// What became of a recording.
 #[derive(Debug, Default)]
-pub struct Finalized {
+pub struct FinalizeOutcome {
     /// What validation found; none where the run could not be read back.
-    pub report: Option<Report>,
+    pub report: Option<ValidationReport>,
     /// The manifest, where it could be written.
     pub manifest: Option<PathBuf>,
     /// What went wrong behind the capture, which is whole all the same.
@@ -25,7 +25,7 @@ pub struct Finalized {
 
 /// Why there is no manifest, or no parquet.
 #[derive(Debug, thiserror::Error)]
-enum Failure {
+enum FinalizeError {
     #[error(transparent)]
     Scan(#[from] ScanError),
     #[error(transparent)]
@@ -35,9 +35,9 @@ enum Failure {
 }
 
 /// Completes a run whose files are ended.
-pub(super) fn complete(root: &Path, key: &RunKey, export_parquet: bool) -> Finalized {
-    let mut done = Finalized::default();
-    if let Err(failure) = try_complete(root, key, export_parquet, &mut done) {
+pub(super) fn complete_run(root: &Path, key: &RunKey, export_parquet: bool) -> FinalizeOutcome {
+    let mut done = FinalizeOutcome::default();
+    if let Err(failure) = try_complete_run(root, key, export_parquet, &mut done) {
         let mut text = failure.to_string();
         let mut cause = failure.source();
         while let Some(error) = cause {
@@ -49,37 +49,42 @@ pub(super) fn complete(root: &Path, key: &RunKey, export_parquet: bool) -> Final
     done
 }
 
-fn try_complete(root: &Path, key: &RunKey, export_parquet: bool, done: &mut Finalized) -> Result<(), Failure> {
+fn try_complete_run(
+    root: &Path,
+    key: &RunKey,
+    export_parquet: bool,
+    done: &mut FinalizeOutcome,
+) -> Result<(), FinalizeError> {
     let manifest_path = root.join(MANIFEST);
     // A run that went on has outgrown what an earlier recorder made of it.
     for name in [MANIFEST, STEPS_PARQUET, EPISODES_PARQUET] {
         remove_all(&root.join(name))?;
     }
-    let mut options = Options::default();
+    let mut options = ValidateOptions::default();
     options.hash = true;
-    let shown = shown(root, key);
+    let shown = display_path(root, key);
     // Beside the run, not in it: the scan must not meet it there.
     let beside = root.parent().unwrap_or(root);
     let temp = tempfile::Builder::new().prefix(".capture-hook-").tempdir_in(beside).at("write in", beside)?;
     let scan = if export_parquet {
         let mut sink = ParquetSink::new(temp.path(), false);
-        let scan = validate::scan(root, &shown, &options, &mut sink, &Silent)?;
+        let scan = validate::scan_run(root, &shown, &options, &mut sink, &NoProgress)?;
         sink.finish()?;
         scan
     } else {
-        validate::scan(root, &shown, &options, &mut NoSink, &Silent)?
+        validate::scan_run(root, &shown, &options, &mut NoSink, &NoProgress)?
     };
     let mut parquet = Vec::new();
     for name in [STEPS_PARQUET, EPISODES_PARQUET] {
         let (from, to) = (temp.path().join(name), root.join(name));
         if from.exists() {
-            parquet.push(Entry::of_file(temp.path(), name)?);
+            parquet.push(ManifestEntry::of_file(temp.path(), name)?);
             rename(&from, &to)?;
         }
     }
-    if let Some(mut manifest) = Manifest::of(&scan) {
+    if let Some(mut manifest) = RunManifest::from_scan(&scan) {
         manifest.files.extend(parquet);
-        manifest.created_at = Some(super::now());
+        manifest.created_at = Some(super::start_time_now());
         write_atomic(&manifest_path, manifest.to_text().as_bytes())?;
         done.manifest = Some(manifest_path);
     } else {
@@ -90,7 +95,7 @@ fn try_complete(root: &Path, key: &RunKey, export_parquet: bool, done: &mut Fina
 }
 
 /// The run as the manifest names it: no absolute path.
-fn shown(root: &Path, key: &RunKey) -> String {
+fn display_path(root: &Path, key: &RunKey) -> String {
     match root.ancestors().nth(2).and_then(Path::file_name) {
         Some(results) => format!("{}/{key}", results.to_string_lossy()),
         None => key.to_string(),

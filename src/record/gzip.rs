@@ -32,7 +32,7 @@ pub(super) struct LiveGzip {
     /// Whether anything was written since the last sync.
     dirty: bool,
     /// Bytes that the compressor was given since it was last made to give all it has.
-    held: u64,
+    held_in_deflate: u64,
 }
 
 impl LiveGzip {
@@ -47,33 +47,33 @@ impl LiveGzip {
             waiting: HEADER.to_vec(),
             end: 0,
             dirty: true,
-            held: 0,
+            held_in_deflate: 0,
         };
         this.write_out(&LAST_BLOCK)?;
         Ok(this)
     }
 
-    /// Adds bytes. They are in the file after the next [`LiveGzip::sync`].
+    /// Adds bytes. They are in the file after the next [`LiveGzip::sync_to_disk`].
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), FsError> {
         if bytes.is_empty() {
             return Ok(());
         }
         self.crc.update(bytes);
         self.dirty = true;
-        self.held += bytes.len() as u64;
-        self.deflate(bytes, FlushCompress::None)?;
-        if self.waiting.len() > MAX_WAITING { self.sync() } else { Ok(()) }
+        self.held_in_deflate += bytes.len() as u64;
+        self.deflate_bytes(bytes, FlushCompress::None)?;
+        if self.waiting.len() > MAX_WAITING { self.sync_to_disk() } else { Ok(()) }
     }
 
     /// Puts everything that was written into the file.
-    pub(super) fn sync(&mut self) -> Result<(), FsError> {
+    pub(super) fn sync_to_disk(&mut self) -> Result<(), FsError> {
         self.compress_all()?;
         self.write_compressed()
     }
 
-    /// The first half of [`LiveGzip::sync`]: compresses everything that was written.
+    /// The first half of [`LiveGzip::sync_to_disk`]: compresses everything that was written.
     pub(super) fn compress_all(&mut self) -> Result<(), FsError> {
-        if self.dirty { self.settle() } else { Ok(()) }
+        if self.dirty { self.deflate_waiting() } else { Ok(()) }
     }
 
     /// The second half, one write: what was compressed is in the file.
@@ -83,18 +83,18 @@ impl LiveGzip {
 
     /// Ends the file and makes it last.
     pub(super) fn finish(mut self) -> Result<(), FsError> {
-        self.deflate(&[], FlushCompress::Finish)?;
+        self.deflate_bytes(&[], FlushCompress::Finish)?;
         self.write_out(&[])?;
         self.file.sync_all().at("write", &self.path)
     }
 
     /// Whether the file has grown to `limit` bytes. The compressor holds much back: where it may make the difference, it is
     /// made to give it.
-    pub(super) fn reaches(&mut self, limit: u64) -> Result<bool, FsError> {
+    pub(super) fn reaches_size(&mut self, limit: u64) -> Result<bool, FsError> {
         /// Rows hardly ever shrink to less than a part in so many.
         const RATIO: u64 = 8;
-        if self.size() < limit && self.size() + self.held / RATIO >= limit {
-            self.settle()?;
+        if self.size() < limit && self.size() + self.held_in_deflate / RATIO >= limit {
+            self.deflate_waiting()?;
         }
         Ok(self.size() >= limit)
     }
@@ -103,12 +103,12 @@ impl LiveGzip {
         HEADER.len() as u64 + self.deflate.total_out()
     }
 
-    fn settle(&mut self) -> Result<(), FsError> {
-        self.held = 0;
-        self.deflate(&[], FlushCompress::Sync)
+    fn deflate_waiting(&mut self) -> Result<(), FsError> {
+        self.held_in_deflate = 0;
+        self.deflate_bytes(&[], FlushCompress::Sync)
     }
 
-    fn deflate(&mut self, mut bytes: &[u8], flush: FlushCompress) -> Result<(), FsError> {
+    fn deflate_bytes(&mut self, mut bytes: &[u8], flush: FlushCompress) -> Result<(), FsError> {
         loop {
             self.waiting.reserve(16 << 10);
             let before = self.deflate.total_in();
@@ -117,8 +117,8 @@ impl LiveGzip {
                 .compress_vec(bytes, &mut self.waiting, flush)
                 .map_err(io::Error::other)
                 .at("compress", &self.path)?;
-            let taken = usize::try_from(self.deflate.total_in() - before).unwrap_or(bytes.len());
-            bytes = bytes.get(taken..).unwrap_or_default();
+            let consumed = usize::try_from(self.deflate.total_in() - before).unwrap_or(bytes.len());
+            bytes = bytes.get(consumed..).unwrap_or_default();
             // A full buffer may have cut a flush short.
             let room = self.waiting.len() < self.waiting.capacity();
             if status == Status::StreamEnd || (bytes.is_empty() && room && flush != FlushCompress::Finish) {
@@ -149,7 +149,7 @@ mod tests {
 
     use super::*;
 
-    fn inflated(path: &Path) -> Vec<u8> {
+    fn inflate_file(path: &Path) -> Vec<u8> {
         let mut out = Vec::new();
         flate2::read::MultiGzDecoder::new(File::open(path).unwrap()).read_to_end(&mut out).unwrap();
         out
@@ -160,7 +160,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.gz");
         let mut gzip = LiveGzip::create(&path).unwrap();
-        assert_eq!(inflated(&path), b"");
+        assert_eq!(inflate_file(&path), b"");
         let mut all = Vec::new();
         let mut state = 1u32;
         for round in 0..200u32 {
@@ -172,12 +172,12 @@ mod tests {
             gzip.write(&chunk).unwrap();
             all.extend_from_slice(&chunk);
             if round % 3 == 0 {
-                gzip.sync().unwrap();
-                assert_eq!(inflated(&path), all, "after round {round}");
+                gzip.sync_to_disk().unwrap();
+                assert_eq!(inflate_file(&path), all, "after round {round}");
             }
         }
         gzip.finish().unwrap();
-        assert_eq!(inflated(&path), all);
+        assert_eq!(inflate_file(&path), all);
     }
 
     #[test]

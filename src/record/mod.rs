@@ -8,8 +8,8 @@
 //! What validation would call an error of a row, or of `run.json`, later, is refused at once, and nothing else is: rows and
 //! metadata are judged by its own rules.
 //!
-//! [`RunRecorder::finalize`] ends the files and then writes `manifest.json` and, if asked, parquet. Nothing that goes wrong
-//! with those fails the capture: it is reported in [`Finalized::warnings`].
+//! [`RunRecorder::finalize_run`] ends the files and then writes `manifest.json` and, if asked, parquet. Nothing that goes wrong
+//! with those fails the capture: it is reported in [`FinalizeOutcome::warnings`].
 
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
@@ -18,8 +18,8 @@ use std::time::Duration;
 
 use crate::error::ExitKind::{Io, Usage};
 use crate::error::{Explain, Explanation};
-use crate::formats::json::{Layout, Object, Value};
-use crate::run::layout::{RUN_JSON, Stream};
+use crate::formats::json::{JsonLayout, JsonObject, JsonValue};
+use crate::run::layout::{RUN_JSON, RunStream};
 use crate::run::meta::RunMeta;
 use crate::run::schema::SchemaVersion;
 use crate::run::{RunKey, UnsafeId, why_unsafe};
@@ -27,7 +27,7 @@ use crate::support::env::Env;
 use crate::support::fs;
 use crate::support::fs::FsError;
 use crate::validate;
-use crate::validate::{BrokenRule, Code, RowJudge};
+use crate::validate::{BrokenRule, Code, RowChecker};
 
 mod finalize;
 mod gzip;
@@ -35,17 +35,17 @@ mod row;
 mod shards;
 mod worker;
 
-pub use finalize::Finalized;
-pub use row::{Episode, Position, Step};
-pub use worker::Wait;
+pub use finalize::FinalizeOutcome;
+pub use row::{EpisodeRow, GridPosition, StepRow};
+pub use worker::WaitMode;
 
-use row::Common;
-use shards::Shards;
-use worker::{Row, Worker};
+use row::CommonFields;
+use shards::ShardWriter;
+use worker::{RecordWorker, RowKind};
 
 /// A run that cannot be recorded.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum RecordError {
     /// The experiment's or the run's name cannot be a directory's.
     #[error(transparent)]
     Unsafe(#[from] UnsafeId),
@@ -71,7 +71,7 @@ pub enum Error {
     Closed,
 }
 
-impl Explain for Error {
+impl Explain for RecordError {
     fn explain(&self) -> Explanation {
         match self {
             Self::Unsafe(error) => error.explain(),
@@ -79,7 +79,7 @@ impl Explain for Error {
                 let code = rule.code;
                 let hint =
                     format!("to record it all the same, add \"{code}\" to [validate] ignore in capture-hook.toml");
-                Usage.code(code.as_str()).hints(code.ignorable().then_some(hint))
+                Usage.code(code.as_str()).hints(code.is_ignorable().then_some(hint))
             }
             Self::Fs(error) => Explanation { exit: Io, ..error.explain() },
             Self::Thread(_) => Io.code("io"),
@@ -91,7 +91,7 @@ impl Explain for Error {
 
 /// What to record, and where.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct RecordOptions {
     /// The directory that holds experiments: `results`.
     pub root: PathBuf,
     /// The experiment; `default` where none is given.
@@ -106,10 +106,10 @@ pub struct Options {
     /// What `schema_version` says.
     pub schema_version: SchemaVersion,
     /// Which findings count: a row that would be an error by them is refused.
-    pub rules: validate::Options,
+    pub rules: validate::ValidateOptions,
 }
 
-impl Options {
+impl RecordOptions {
     /// The defaults, under this directory.
     #[must_use]
     pub fn new(root: impl Into<PathBuf>) -> Self {
@@ -120,16 +120,16 @@ impl Options {
             rotate_size_bytes: None,
             flush_every: Duration::from_secs(1),
             schema_version: SchemaVersion::V0_1,
-            rules: validate::Options::default(),
+            rules: validate::ValidateOptions::default(),
         }
     }
 }
 
 /// What `run.json` says about a run.
 #[derive(Debug, Clone, Default)]
-pub struct Meta {
+pub struct RecordMeta {
     /// The simulation's configuration; its hash is computed.
-    pub env_config: Object,
+    pub env_config: JsonObject,
     /// When the run began, RFC 3339; now where none is given.
     pub start_time: Option<String>,
     /// The first seed.
@@ -140,19 +140,19 @@ pub struct Meta {
     pub package_version: Option<String>,
     /// The commit of the simulation's code.
     pub git_sha: Option<String>,
-    /// The machine: see [`system`].
-    pub system: Option<Object>,
+    /// The machine: see [`system_info`].
+    pub system: Option<JsonObject>,
     /// Anything else.
-    pub extra: Option<Object>,
+    pub extra: Option<JsonObject>,
 }
 
-/// Records one run. May be shared between threads; dropped without [`RunRecorder::finalize`] it still ends its files.
+/// Records one run. May be shared between threads; dropped without [`RunRecorder::finalize_run`] it still ends its files.
 pub struct RunRecorder {
     key: RunKey,
     root: PathBuf,
-    common: Common,
-    judge: Mutex<RowJudge>,
-    worker: Worker,
+    common: CommonFields,
+    checker: Mutex<RowChecker>,
+    worker: RecordWorker,
 }
 
 thread_local! {
@@ -162,23 +162,23 @@ thread_local! {
 
 impl RunRecorder {
     /// Makes the run's directory and its empty files. Where the run has shards already, the next ones are begun.
-    pub fn create(options: Options) -> Result<Self, Error> {
+    pub fn create(options: RecordOptions) -> Result<Self, RecordError> {
         let experiment = options.experiment.as_deref().unwrap_or("default");
         let (key, root) = match &options.run_id {
             Some(run_id) => {
                 let key = RunKey::of_new_run(experiment, run_id)?;
-                let root = key.under(&options.root);
+                let root = key.dir_under(&options.root);
                 fs::create_dir_all(&root)?;
                 (key, root)
             }
             None => new_run(&options.root, experiment)?,
         };
-        let steps = Shards::open(&root, "steps", options.rotate_size_bytes)?;
-        let episodes = Shards::open(&root, "episodes", options.rotate_size_bytes)?;
+        let steps = ShardWriter::open(&root, "steps", options.rotate_size_bytes)?;
+        let episodes = ShardWriter::open(&root, "episodes", options.rotate_size_bytes)?;
         Ok(Self {
-            common: Common::new(key.run_id(), options.schema_version.as_str()),
-            judge: Mutex::new(RowJudge::new(key.run_id(), options.rules)),
-            worker: Worker::start(steps, episodes, options.flush_every).map_err(Error::Thread)?,
+            common: CommonFields::new(key.run_id(), options.schema_version.as_str()),
+            checker: Mutex::new(RowChecker::new(key.run_id(), options.rules)),
+            worker: RecordWorker::start_thread(steps, episodes, options.flush_every).map_err(RecordError::Thread)?,
             key,
             root,
         })
@@ -197,46 +197,46 @@ impl RunRecorder {
     }
 
     /// Writes `run.json`.
-    pub fn write_run_meta(&self, meta: &Meta) -> Result<(), Error> {
-        let config = Value::Object(meta.env_config.clone());
-        let object = Object::new()
-            .with("run_id", self.key.run_id())
-            .with("experiment", self.key.experiment())
-            .with("start_time", meta.start_time.clone().unwrap_or_else(now))
-            .with("env_config", config.clone())
-            .with("base_seed", meta.base_seed)
-            .with("episode_seeds", meta.episode_seeds.clone())
-            .with("package_version", meta.package_version.clone())
-            .with("config_hash", config.config_hash())
-            .with("git_sha", meta.git_sha.clone())
-            .with("system", meta.system.clone())
-            .with("extra", meta.extra.clone())
-            .with("schema_version", self.common.schema_version.as_str());
+    pub fn write_run_meta(&self, meta: &RecordMeta) -> Result<(), RecordError> {
+        let config = JsonValue::Object(meta.env_config.clone());
+        let object = JsonObject::new()
+            .with_member("run_id", self.key.run_id())
+            .with_member("experiment", self.key.experiment())
+            .with_member("start_time", meta.start_time.clone().unwrap_or_else(start_time_now))
+            .with_member("env_config", config.clone())
+            .with_member("base_seed", meta.base_seed)
+            .with_member("episode_seeds", meta.episode_seeds.clone())
+            .with_member("package_version", meta.package_version.clone())
+            .with_member("config_hash", config.config_hash())
+            .with_member("git_sha", meta.git_sha.clone())
+            .with_member("system", meta.system.clone())
+            .with_member("extra", meta.extra.clone())
+            .with_member("schema_version", self.common.schema_version.as_str());
         self.write_run_object(&object)
     }
 
     /// Writes `run.json` with any fields, in their order; `run_id`, `experiment`, `start_time` and `schema_version` are added
     /// where they are missing.
-    pub fn write_run_object(&self, meta: &Object) -> Result<(), Error> {
+    pub fn write_run_object(&self, meta: &JsonObject) -> Result<(), RecordError> {
         let mut meta = meta.clone();
-        let needed = [
+        let required_fields = [
             ("run_id", self.key.run_id()),
             ("experiment", self.key.experiment()),
-            ("start_time", &now()),
+            ("start_time", &start_time_now()),
             ("schema_version", &self.common.schema_version),
         ];
-        for (key, value) in needed {
+        for (key, value) in required_fields {
             if meta.get(key).is_none() {
                 meta.insert(key, value);
             }
         }
-        let text = Value::Object(meta).dump(Layout::PRETTY);
-        self.judge_meta(text.as_bytes()).map_err(|rule| Error::Refused { what: RUN_JSON, rule })?;
+        let text = JsonValue::Object(meta).dump_with(JsonLayout::PRETTY);
+        self.check_meta(text.as_bytes()).map_err(|rule| RecordError::Refused { what: RUN_JSON, rule })?;
         Ok(fs::write_atomic(&self.root.join(RUN_JSON), text.as_bytes())?)
     }
 
     /// The rules for metadata, and that it is this run's.
-    fn judge_meta(&self, text: &[u8]) -> Result<(), BrokenRule> {
+    fn check_meta(&self, text: &[u8]) -> Result<(), BrokenRule> {
         let broken = |code, message| Err(BrokenRule { code, message });
         let meta = match RunMeta::parse(text) {
             Ok(meta) => meta,
@@ -257,74 +257,74 @@ impl RunRecorder {
     }
 
     /// Adds a step.
-    pub fn append_step(&self, step: &Step<'_>) -> Result<(), Error> {
-        let row = Row::Step { ends_episode: step.terminated || step.truncated };
-        self.append(row, |out| self.common.step(out, step))
+    pub fn append_step(&self, step: &StepRow<'_>) -> Result<(), RecordError> {
+        let row = RowKind::Step { ends_episode: step.terminated || step.truncated };
+        self.append_row(row, |out| self.common.write_step(out, step))
     }
 
     /// Adds an episode's summary, after its steps.
-    pub fn append_episode(&self, episode: &Episode<'_>) -> Result<(), Error> {
-        self.append(Row::Episode, |out| self.common.episode(out, episode))
+    pub fn append_episode(&self, episode: &EpisodeRow<'_>) -> Result<(), RecordError> {
+        self.append_row(RowKind::Episode, |out| self.common.write_episode(out, episode))
     }
 
     /// Adds a step with any fields; `run_id` and `schema_version` are added where they are missing.
-    pub fn append_step_object(&self, step: &Object) -> Result<(), Error> {
-        let ends = |key| step.get(key).and_then(Value::as_bool).unwrap_or(false);
-        let row = Row::Step { ends_episode: ends("terminated") || ends("truncated") };
-        self.append(row, |out| self.common.object(out, step))
+    pub fn append_step_object(&self, step: &JsonObject) -> Result<(), RecordError> {
+        let ends = |key| step.get(key).and_then(JsonValue::as_bool).unwrap_or(false);
+        let row = RowKind::Step { ends_episode: ends("terminated") || ends("truncated") };
+        self.append_row(row, |out| self.common.write_object(out, step))
     }
 
     /// Adds an episode's summary with any fields; `run_id` and `schema_version` are added where they are missing.
-    pub fn append_episode_object(&self, episode: &Object) -> Result<(), Error> {
-        self.append(Row::Episode, |out| self.common.object(out, episode))
+    pub fn append_episode_object(&self, episode: &JsonObject) -> Result<(), RecordError> {
+        self.append_row(RowKind::Episode, |out| self.common.write_object(out, episode))
     }
 
     /// Adds a row that is formatted already: one JSON object, in one line with its end, with `run_id` and
     /// `schema_version`. `false` where there is no room and `wait` says not to wait for it.
-    pub fn append_line(&self, line: Line<'_>, wait: Wait) -> Result<bool, Error> {
+    pub fn append_line(&self, line: EncodedLine<'_>, wait: WaitMode) -> Result<bool, RecordError> {
         let (row, json) = match line {
-            Line::Step { json, ends_episode } => (Row::Step { ends_episode }, json),
-            Line::Episode { json } => (Row::Episode, json),
+            EncodedLine::Step { json, ends_episode } => (RowKind::Step { ends_episode }, json),
+            EncodedLine::Episode { json } => (RowKind::Episode, json),
         };
-        self.judge(row, json)?;
+        self.check_row(row, json)?;
         self.worker.append_if(wait, row, json)
     }
 
     /// Formats a row as a line, judges it, and adds it.
-    fn append(&self, row: Row, format: impl FnOnce(&mut Vec<u8>)) -> Result<(), Error> {
+    fn append_row(&self, row: RowKind, format: impl FnOnce(&mut Vec<u8>)) -> Result<(), RecordError> {
         let mut line = LINE.take();
         line.clear();
         format(&mut line);
-        let added = self.judge(row, &line).and_then(|()| self.worker.append_if(Wait::ForRoom, row, &line));
+        let added = self.check_row(row, &line).and_then(|()| self.worker.append_if(WaitMode::ForRoom, row, &line));
         LINE.set(line);
         added.map(drop)
     }
 
-    fn judge(&self, row: Row, line: &[u8]) -> Result<(), Error> {
+    fn check_row(&self, row: RowKind, line: &[u8]) -> Result<(), RecordError> {
         let (stream, what) = match row {
-            Row::Step { .. } => (Stream::Steps, "the step"),
-            Row::Episode => (Stream::Episodes, "the episode"),
+            RowKind::Step { .. } => (RunStream::Steps, "the step"),
+            RowKind::Episode => (RunStream::Episodes, "the episode"),
         };
-        let judged = self.judge.lock().unwrap_or_else(PoisonError::into_inner).judge(stream, line);
-        judged.map_err(|rule| Error::Refused { what, rule })
+        let judged = self.checker.lock().unwrap_or_else(PoisonError::into_inner).check_line(stream, line);
+        judged.map_err(|rule| RecordError::Refused { what, rule })
     }
 
     /// Waits until every row so far is in the files.
-    pub fn flush(&self) -> Result<(), Error> {
+    pub fn flush(&self) -> Result<(), RecordError> {
         self.worker.flush()
     }
 
     /// Ends the run's files, then reads the run back, writes its manifest and, if asked, its parquet. Fails only where rows
     /// could not be written.
-    pub fn finalize(&self, export_parquet: bool) -> Result<Finalized, Error> {
-        self.worker.close()?;
-        Ok(finalize::complete(&self.root, &self.key, export_parquet))
+    pub fn finalize_run(&self, export_parquet: bool) -> Result<FinalizeOutcome, RecordError> {
+        self.worker.close_files()?;
+        Ok(finalize::complete_run(&self.root, &self.key, export_parquet))
     }
 }
 
 /// A row that is formatted already; see [`RunRecorder::append_line`].
 #[derive(Debug, Clone, Copy)]
-pub enum Line<'a> {
+pub enum EncodedLine<'a> {
     /// A step.
     Step {
         /// The line, its end included.
@@ -340,34 +340,34 @@ pub enum Line<'a> {
 }
 
 /// A directory for a run that nobody has begun.
-fn new_run(root: &Path, experiment: &str) -> Result<(RunKey, PathBuf), Error> {
+fn new_run(root: &Path, experiment: &str) -> Result<(RunKey, PathBuf), RecordError> {
     let stamp = jiff::Timestamp::now().strftime("run-%Y%m%d-%H%M%S").to_string();
     for n in 1u32.. {
         let run_id = if n == 1 { stamp.clone() } else { format!("{stamp}-{n}") };
         let key = RunKey::of_new_run(experiment, &run_id)?;
-        let dir = key.under(root);
+        let dir = key.dir_under(root);
         fs::create_dir_all(&root.join(experiment))?;
         if fs::create_dir(&dir)? {
             return Ok((key, dir));
         }
     }
-    Err(Error::Failed)
+    Err(RecordError::Failed)
 }
 
 /// The time now, as recorders write `start_time`.
-fn now() -> String {
+fn start_time_now() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// The machine that a run is recorded on, for [`Meta::system`].
+/// The machine that a run is recorded on, for [`RecordMeta::system`].
 #[must_use]
-pub fn system(env: &Env) -> Object {
+pub fn system_info(env: &Env) -> JsonObject {
     let uname = rustix::system::uname();
     let text = |text: &std::ffi::CStr| text.to_string_lossy().into_owned();
     let platform = [uname.sysname(), uname.release(), uname.machine()].map(text).join("-");
-    Object::new()
-        .with("hostname", text(uname.nodename()))
-        .with("platform", platform)
-        .with("pid", i64::from(std::process::id()))
-        .with("user", env.text("USER").or_else(|| env.text("USERNAME")).map(str::to_owned))
+    JsonObject::new()
+        .with_member("hostname", text(uname.nodename()))
+        .with_member("platform", platform)
+        .with_member("pid", i64::from(std::process::id()))
+        .with_member("user", env.get_str("USER").or_else(|| env.get_str("USERNAME")).map(str::to_owned))
 }

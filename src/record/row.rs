@@ -2,11 +2,11 @@
 
 use std::io::Write;
 
-use crate::formats::json::{Layout, Object, Value, write_f64, write_str};
+use crate::formats::json::{JsonLayout, JsonObject, JsonValue, write_f64, write_str};
 
 /// One step of an episode.
 #[derive(Debug, Clone, Copy)]
-pub struct Step<'a> {
+pub struct StepRow<'a> {
     /// When it was taken, seconds since the epoch.
     pub ts: f64,
     /// The episode's id, by convention `ep-000001` and on.
@@ -22,7 +22,7 @@ pub struct Step<'a> {
     /// The episode was cut off with this step.
     pub truncated: bool,
     /// Where the agent is, in cells.
-    pub agent_position: Position,
+    pub agent_position: GridPosition,
     /// How far the goal is, in cells.
     pub distance_to_goal: f64,
     /// What the agent saw; may hold `NaN` and infinities.
@@ -33,7 +33,7 @@ pub struct Step<'a> {
 
 /// A finished episode.
 #[derive(Debug, Clone, Copy)]
-pub struct Episode<'a> {
+pub struct EpisodeRow<'a> {
     /// The episode's id.
     pub episode_id: &'a str,
     /// It reached its end.
@@ -45,7 +45,7 @@ pub struct Episode<'a> {
     /// Sum of the rewards.
     pub total_reward: f64,
     /// Where the agent ended, in cells.
-    pub final_position: Position,
+    pub final_position: GridPosition,
     /// How far the goal was then, in cells.
     pub final_distance_to_goal: Option<f64>,
     /// How long the episode took, in milliseconds.
@@ -56,7 +56,7 @@ pub struct Episode<'a> {
 
 /// A cell of the grid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Position {
+pub struct GridPosition {
     /// Column.
     pub x: i64,
     /// Row.
@@ -64,14 +64,14 @@ pub struct Position {
 }
 
 /// What every row of a run shares, ready to be copied in.
-pub(super) struct Common {
+pub(super) struct CommonFields {
     /// `"run_id": "…", "schema_version": "…"`, as JSON.
     ids: Vec<u8>,
     pub(super) run_id: String,
     pub(super) schema_version: String,
 }
 
-impl Common {
+impl CommonFields {
     pub(super) fn new(run_id: &str, schema_version: &str) -> Self {
         let mut ids = b"\"run_id\": ".to_vec();
         write_str(&mut ids, run_id);
@@ -80,11 +80,11 @@ impl Common {
         Self { ids, run_id: run_id.into(), schema_version: schema_version.into() }
     }
 
-    pub(super) fn step(&self, out: &mut Vec<u8>, row: &Step<'_>) {
+    pub(super) fn write_step(&self, out: &mut Vec<u8>, row: &StepRow<'_>) {
         out.extend_from_slice(b"{\"action\": ");
-        int(out, row.action);
+        write_int(out, row.action);
         out.extend_from_slice(b", \"agent_position\": ");
-        position(out, row.agent_position);
+        write_position(out, row.agent_position);
         out.extend_from_slice(b", \"distance_to_goal\": ");
         write_f64(out, row.distance_to_goal);
         out.extend_from_slice(b", \"episode_id\": ");
@@ -107,77 +107,77 @@ impl Common {
         out.extend_from_slice(&self.ids);
         out.extend_from_slice(b", \"seed\": ");
         match row.seed {
-            Some(seed) => int(out, seed),
+            Some(seed) => write_int(out, seed),
             None => out.extend_from_slice(b"null"),
         }
         out.extend_from_slice(b", \"step\": ");
-        int(out, row.step);
+        write_int(out, row.step);
         out.extend_from_slice(b", \"terminated\": ");
-        bool(out, row.terminated);
+        write_bool(out, row.terminated);
         out.extend_from_slice(b", \"truncated\": ");
-        bool(out, row.truncated);
+        write_bool(out, row.truncated);
         out.extend_from_slice(b", \"ts\": ");
         write_f64(out, row.ts);
         out.extend_from_slice(b"}\n");
     }
 
-    pub(super) fn episode(&self, out: &mut Vec<u8>, row: &Episode<'_>) {
+    pub(super) fn write_episode(&self, out: &mut Vec<u8>, row: &EpisodeRow<'_>) {
         out.extend_from_slice(b"{\"avg_step_time_ms\": ");
-        optional(out, row.avg_step_time_ms);
+        write_optional(out, row.avg_step_time_ms);
         out.extend_from_slice(b", \"duration_ms\": ");
-        optional(out, row.duration_ms);
+        write_optional(out, row.duration_ms);
         out.extend_from_slice(b", \"episode_id\": ");
         write_str(out, row.episode_id);
         out.extend_from_slice(b", \"final_distance_to_goal\": ");
-        optional(out, row.final_distance_to_goal);
+        write_optional(out, row.final_distance_to_goal);
         out.extend_from_slice(b", \"final_position\": ");
-        position(out, row.final_position);
+        write_position(out, row.final_position);
         out.extend_from_slice(b", ");
         out.extend_from_slice(&self.ids);
         out.extend_from_slice(b", \"terminated\": ");
-        bool(out, row.terminated);
+        write_bool(out, row.terminated);
         out.extend_from_slice(b", \"total_reward\": ");
         write_f64(out, row.total_reward);
         out.extend_from_slice(b", \"total_steps\": ");
-        int(out, row.total_steps);
+        write_int(out, row.total_steps);
         out.extend_from_slice(b", \"truncated\": ");
-        bool(out, row.truncated);
+        write_bool(out, row.truncated);
         out.extend_from_slice(b"}\n");
     }
 
     /// A row with any fields; `run_id` and `schema_version` are added where they are missing.
-    pub(super) fn object(&self, out: &mut Vec<u8>, row: &Object) {
+    pub(super) fn write_object(&self, out: &mut Vec<u8>, row: &JsonObject) {
         let mut row = row.clone();
         for (key, value) in [("run_id", &self.run_id), ("schema_version", &self.schema_version)] {
             if row.get(key).is_none() {
                 row.insert(key, value.as_str());
             }
         }
-        out.extend_from_slice(Value::Object(row).dump(Layout::LINE).as_bytes());
+        out.extend_from_slice(JsonValue::Object(row).dump_with(JsonLayout::LINE).as_bytes());
         out.push(b'\n');
     }
 }
 
-fn position(out: &mut Vec<u8>, position: Position) {
+fn write_position(out: &mut Vec<u8>, position: GridPosition) {
     out.extend_from_slice(b"{\"x\": ");
-    int(out, position.x);
+    write_int(out, position.x);
     out.extend_from_slice(b", \"y\": ");
-    int(out, position.y);
+    write_int(out, position.y);
     out.push(b'}');
 }
 
-fn optional(out: &mut Vec<u8>, value: Option<f64>) {
+fn write_optional(out: &mut Vec<u8>, value: Option<f64>) {
     match value {
         Some(value) => write_f64(out, value),
         None => out.extend_from_slice(b"null"),
     }
 }
 
-fn int(out: &mut Vec<u8>, value: i64) {
+fn write_int(out: &mut Vec<u8>, value: i64) {
     let _ = write!(out, "{value}");
 }
 
-fn bool(out: &mut Vec<u8>, value: bool) {
+fn write_bool(out: &mut Vec<u8>, value: bool) {
     out.extend_from_slice(if value { b"true" } else { b"false" });
 }
 
@@ -187,11 +187,11 @@ mod tests {
 
     #[test]
     fn rows_are_those_of_the_current_recorder() {
-        let common = Common::new("run-20261124-021550", "0.1");
+        let common = CommonFields::new("run-20261124-021550", "0.1");
         let mut out = Vec::new();
-        common.step(
+        common.write_step(
             &mut out,
-            &Step {
+            &StepRow {
                 ts: 1_795_486_550.153_258,
                 episode_id: "ep-000002",
                 step: 1,
@@ -199,7 +199,7 @@ mod tests {
                 reward: -0.01,
                 terminated: false,
                 truncated: false,
-                agent_position: Position { x: 1, y: 15 },
+                agent_position: GridPosition { x: 1, y: 15 },
                 distance_to_goal: 18.439_088_914_585_774,
                 observation_summary: Some(&[0.653_769_791_126_251_2, f64::NAN]),
                 seed: Some(42),
@@ -208,8 +208,8 @@ mod tests {
         let expected = r#"{"action": 2, "agent_position": {"x": 1, "y": 15}, "distance_to_goal": 18.439088914585774, "episode_id": "ep-000002", "observation_summary": [0.6537697911262512, NaN], "reward": -0.01, "run_id": "run-20261124-021550", "schema_version": "0.1", "seed": 42, "step": 1, "terminated": false, "truncated": false, "ts": 1795486550.153258}"#;
         assert_eq!(String::from_utf8_lossy(&out), format!("{expected}\n"));
         let mut again = Vec::new();
-        if let Ok(Value::Object(object)) = crate::formats::json::parse(expected.as_bytes()) {
-            common.object(&mut again, &object);
+        if let Ok(JsonValue::Object(object)) = crate::formats::json::parse(expected.as_bytes()) {
+            common.write_object(&mut again, &object);
         }
         assert_eq!(again, out);
     }
@@ -217,15 +217,15 @@ mod tests {
     #[test]
     fn an_episode_is_that_of_the_current_recorder() {
         let mut out = Vec::new();
-        Common::new("run-20261124-021550", "0.1").episode(
+        CommonFields::new("run-20261124-021550", "0.1").write_episode(
             &mut out,
-            &Episode {
+            &EpisodeRow {
                 episode_id: "ep-000001",
                 terminated: true,
                 truncated: false,
                 total_steps: 1,
                 total_reward: 1.0,
-                final_position: Position { x: 14, y: 19 },
+                final_position: GridPosition { x: 14, y: 19 },
                 final_distance_to_goal: Some(5.0),
                 duration_ms: Some(0.209_472_656_25),
                 avg_step_time_ms: None,

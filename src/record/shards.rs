@@ -11,7 +11,7 @@ use crate::support::fs::FsError;
 /// How much is compressed between two looks at the size: a few rows.
 const PIECE: usize = 4 << 10;
 
-pub(super) struct Shards {
+pub(super) struct ShardWriter {
     dir: PathBuf,
     stem: &'static str,
     number: u32,
@@ -21,14 +21,14 @@ pub(super) struct Shards {
     used: bool,
 }
 
-impl Shards {
+impl ShardWriter {
     pub(super) fn open(dir: &Path, stem: &'static str, rotate_at: Option<u64>) -> Result<Self, FsError> {
         let mut number = 0;
-        let taken = |number| std::fs::symlink_metadata(shard(dir, stem, number)).is_ok();
-        while taken(number) {
+        let is_taken = |number| std::fs::symlink_metadata(shard_path(dir, stem, number)).is_ok();
+        while is_taken(number) {
             number += 1;
         }
-        let current = LiveGzip::create(&shard(dir, stem, number))?;
+        let current = LiveGzip::create(&shard_path(dir, stem, number))?;
         Ok(Self { dir: dir.to_path_buf(), stem, number, rotate_at, current, used: false })
     }
 
@@ -36,9 +36,9 @@ impl Shards {
     pub(super) fn write(&mut self, mut lines: &[u8]) -> Result<(), FsError> {
         while !lines.is_empty() {
             if let (true, Some(limit)) = (self.used, self.rotate_at)
-                && self.current.reaches(limit)?
+                && self.current.reaches_size(limit)?
             {
-                self.next()?;
+                self.start_next()?;
             }
             let piece = match self.rotate_at {
                 Some(_) => end_of_line(lines, PIECE),
@@ -66,16 +66,16 @@ impl Shards {
         self.current.finish()
     }
 
-    fn next(&mut self) -> Result<(), FsError> {
+    fn start_next(&mut self) -> Result<(), FsError> {
         self.number += 1;
-        let next = LiveGzip::create(&shard(&self.dir, self.stem, self.number))?;
+        let next = LiveGzip::create(&shard_path(&self.dir, self.stem, self.number))?;
         self.used = false;
         std::mem::replace(&mut self.current, next).finish()
     }
 }
 
 /// The path of a shard.
-fn shard(dir: &Path, stem: &str, number: u32) -> PathBuf {
+fn shard_path(dir: &Path, stem: &str, number: u32) -> PathBuf {
     match number {
         0 => dir.join(format!("{stem}.jsonl.gz")),
         _ => dir.join(format!("{stem}.part{number:04}.jsonl.gz")),

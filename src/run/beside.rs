@@ -4,11 +4,11 @@
 use std::fs::{self, FileType};
 use std::path::{Component, Path, PathBuf};
 
-use crate::run::include::Include;
+use crate::run::include::IncludePatterns;
 
 /// What was found; all paths with `/`, relative to the run's directory.
 #[derive(Debug, Default)]
-pub(super) struct Beside {
+pub(super) struct ExtraFiles {
     /// Files that go into the dataset.
     pub included: Vec<String>,
     /// What does not: files, and directories of which nothing does, with `/` behind them.
@@ -17,13 +17,21 @@ pub(super) struct Beside {
     pub escapes: Vec<String>,
 }
 
-impl Beside {
+impl ExtraFiles {
     /// Looks at an entry of the run's directory that no recorder writes. `name` is lossy if it is not `utf8`, and cannot be
     /// taken then. `root` is the run's directory, canonical.
-    pub fn look_at(&mut self, path: &Path, name: String, utf8: bool, kind: FileType, root: &Path, include: &Include) {
+    pub fn inspect_entry(
+        &mut self,
+        path: &Path,
+        name: String,
+        utf8: bool,
+        kind: FileType,
+        root: &Path,
+        include: &IncludePatterns,
+    ) {
         if kind.is_dir() {
-            self.look_into(path, &name, utf8, root, include);
-        } else if utf8 && is_file(path, kind) && include.takes(&name) {
+            self.inspect_dir(path, &name, utf8, root, include);
+        } else if utf8 && is_file(path, kind) && include.matches_file(&name) {
             self.included.push(name);
         } else {
             self.unrecognized.push(name);
@@ -31,32 +39,32 @@ impl Beside {
     }
 
     /// Looks into a directory of the run.
-    pub fn look_into(&mut self, dir: &Path, name: &str, utf8: bool, root: &Path, include: &Include) {
-        let (mut taken, mut left) = (Vec::new(), Vec::new());
-        let mut open = vec![(dir.to_path_buf(), name.to_owned(), utf8)];
-        while let Some((dir, name, utf8)) = open.pop() {
+    pub fn inspect_dir(&mut self, dir: &Path, name: &str, utf8: bool, root: &Path, include: &IncludePatterns) {
+        let (mut included, mut unrecognized) = (Vec::new(), Vec::new());
+        let mut open_dirs = vec![(dir.to_path_buf(), name.to_owned(), utf8)];
+        while let Some((dir, name, utf8)) = open_dirs.pop() {
             let Ok(entries) = fs::read_dir(&dir) else {
-                left.push(format!("{name}/"));
+                unrecognized.push(format!("{name}/"));
                 continue;
             };
             for entry in entries.flatten() {
-                let (path, own) = (entry.path(), entry.file_name());
-                let utf8 = utf8 && own.to_str().is_some();
-                let name = format!("{name}/{}", own.to_string_lossy());
+                let (path, file_name) = (entry.path(), entry.file_name());
+                let utf8 = utf8 && file_name.to_str().is_some();
+                let name = format!("{name}/{}", file_name.to_string_lossy());
                 match entry.file_type() {
                     Ok(kind) if kind.is_symlink() && leads_out(&path, root) => self.escapes.push(name),
-                    Ok(kind) if kind.is_dir() => open.push((path, name, utf8)),
-                    Ok(kind) if utf8 && is_file(&path, kind) && include.takes(&name) => taken.push(name),
-                    _ => left.push(name),
+                    Ok(kind) if kind.is_dir() => open_dirs.push((path, name, utf8)),
+                    Ok(kind) if utf8 && is_file(&path, kind) && include.matches_file(&name) => included.push(name),
+                    _ => unrecognized.push(name),
                 }
             }
         }
-        if taken.is_empty() {
+        if included.is_empty() {
             self.unrecognized.push(format!("{name}/"));
         } else {
-            self.unrecognized.append(&mut left);
+            self.unrecognized.append(&mut unrecognized);
         }
-        self.included.append(&mut taken);
+        self.included.append(&mut included);
     }
 }
 
@@ -76,17 +84,17 @@ pub(super) fn leads_out(link: &Path, root: &Path) -> bool {
 /// Where a link to nothing would lead: its deepest directory that exists, made canonical, and the rest by its names.
 fn dangling_target(link: &Path) -> Option<PathBuf> {
     let dir = link.parent()?.canonicalize().ok()?;
-    let mut at = dir;
+    let mut target = dir;
     for component in fs::read_link(link).ok()?.components() {
         match component {
-            Component::Prefix(_) | Component::RootDir => at = PathBuf::from(component.as_os_str()),
+            Component::Prefix(_) | Component::RootDir => target = PathBuf::from(component.as_os_str()),
             Component::CurDir => {}
             Component::ParentDir => {
-                at.pop();
+                target.pop();
             }
             Component::Normal(name) => {
-                let next = at.join(name);
-                at = match next.canonicalize() {
+                let next = target.join(name);
+                target = match next.canonicalize() {
                     Ok(real) => real,
                     // A link to nothing within a link to nothing: no way to say where it ends.
                     Err(_) if fs::symlink_metadata(&next).is_ok() => return None,
@@ -95,5 +103,5 @@ fn dangling_target(link: &Path) -> Option<PathBuf> {
             }
         }
     }
-    Some(at)
+    Some(target)
 }

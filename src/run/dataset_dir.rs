@@ -23,14 +23,14 @@ pub struct OffLimits {
 /// A directory that cannot be the dataset.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{} cannot be the dataset: it {why}", dir.display())]
-pub struct Misplaced {
+pub struct MisplacedDataset {
     /// The directory.
     pub dir: PathBuf,
     /// Why not, to be read behind it.
     pub why: String,
 }
 
-impl Explain for Misplaced {
+impl Explain for MisplacedDataset {
     fn explain(&self) -> Explanation {
         CheckFailed
             .code("dataset_misplaced")
@@ -42,65 +42,66 @@ impl Explain for Misplaced {
 /// Where the dataset of the project at `root` really lies, its directory (absolute) checked. An error if that leads out of the
 /// project, into a place whose name tells that it is not for data, or into a virtual environment, and if it is, holds or
 /// lies in one of `others`.
-pub fn check(root: &Path, dir: &Path, others: &[OffLimits]) -> Result<PathBuf, Misplaced> {
-    let misplaced = |why: String| Err(Misplaced { dir: dir.to_path_buf(), why });
-    let outside = || Err(outside(root, dir));
-    let (Some(real_root), Some(real)) = (real_path(root), real_path(dir)) else { return outside() };
-    let Some(inner) = real.strip_prefix(&real_root).ok().filter(|inner| !inner.as_os_str().is_empty()) else {
+pub fn check_dataset_dir(root: &Path, dir: &Path, off_limits: &[OffLimits]) -> Result<PathBuf, MisplacedDataset> {
+    let misplaced = |why: String| Err(MisplacedDataset { dir: dir.to_path_buf(), why });
+    let outside = || Err(outside_project(root, dir));
+    let (Some(real_root), Some(real_dir)) = (real_path(root), real_path(dir)) else { return outside() };
+    let Some(inner) = real_dir.strip_prefix(&real_root).ok().filter(|inner| !inner.as_os_str().is_empty()) else {
         return outside();
     };
     for part in inner {
-        if let Some(refused) = names::refused(&part.to_string_lossy()) {
+        if let Some(refused) = names::find_refused(&part.to_string_lossy()) {
             return misplaced(format!("lies where {refused}"));
         }
     }
-    for other in others {
+    for forbidden in off_limits {
         // One that lies around the project says nothing of what is in it.
-        let inside = |dir: &PathBuf| *dir != real_root && dir.starts_with(&real_root);
-        let Some(other_dir) = real_path(&other.dir).filter(inside) else { continue };
-        if real.starts_with(&other_dir) || other_dir.starts_with(&real) {
-            return misplaced(format!("is, holds or lies in {}, {}", other.what, other.dir.display()));
+        let is_inside = |dir: &PathBuf| *dir != real_root && dir.starts_with(&real_root);
+        let Some(forbidden_dir) = real_path(&forbidden.dir).filter(is_inside) else { continue };
+        if real_dir.starts_with(&forbidden_dir) || forbidden_dir.starts_with(&real_dir) {
+            return misplaced(format!("is, holds or lies in {}, {}", forbidden.what, forbidden.dir.display()));
         }
     }
-    match Environments::default().around(&real_root, &real) {
+    match PythonEnvs::default().find_around(&real_root, &real_dir) {
         Some(env) => misplaced(format!("lies in the Python environment {}", env.display())),
-        None => Ok(real),
+        None => Ok(real_dir),
     }
 }
 
 /// The error for a directory that does not lie in the project.
 #[must_use]
-pub fn outside(root: &Path, dir: &Path) -> Misplaced {
-    Misplaced { dir: dir.to_path_buf(), why: format!("leads out of the project {}", root.display()) }
+pub fn outside_project(root: &Path, dir: &Path) -> MisplacedDataset {
+    MisplacedDataset { dir: dir.to_path_buf(), why: format!("leads out of the project {}", root.display()) }
 }
 
 /// Python environments in a project, each directory looked at once.
 #[derive(Debug, Default)]
-pub struct Environments {
+pub struct PythonEnvs {
     seen: HashMap<PathBuf, bool>,
 }
 
-impl Environments {
+impl PythonEnvs {
     /// The environment below `root` in which a directory lies, or would lie. Both have no links on their way.
-    pub fn around(&mut self, root: &Path, dir: &Path) -> Option<PathBuf> {
-        let below = |at: &&Path| *at != root && at.starts_with(root);
-        if let Some(env) = dir.ancestors().take_while(below).find(|at| self.is_one(at)) {
+    pub fn find_around(&mut self, root: &Path, dir: &Path) -> Option<PathBuf> {
+        let is_below = |at: &&Path| *at != root && at.starts_with(root);
+        if let Some(env) = dir.ancestors().take_while(is_below).find(|at| self.is_known_env(at)) {
             return Some(env.to_path_buf());
         }
         // A project may be an environment itself: data is no part of it, its programs and packages are.
         let first = dir.strip_prefix(root).ok()?.components().next()?.as_os_str();
-        let own =
-            ["bin", "scripts", "lib", "lib64", "include"].iter().any(|own| names::same(own, &first.to_string_lossy()));
-        (own && self.is_one(root)).then(|| root.join(first))
+        let own = ["bin", "scripts", "lib", "lib64", "include"]
+            .iter()
+            .any(|own| names::is_same_name(own, &first.to_string_lossy()));
+        (own && self.is_known_env(root)).then(|| root.join(first))
     }
 
-    fn is_one(&mut self, dir: &Path) -> bool {
+    fn is_known_env(&mut self, dir: &Path) -> bool {
         if let Some(known) = self.seen.get(dir) {
             return *known;
         }
-        let is = is_environment(dir);
-        self.seen.insert(dir.to_path_buf(), is);
-        is
+        let is_env = is_environment(dir);
+        self.seen.insert(dir.to_path_buf(), is_env);
+        is_env
     }
 }
 
@@ -148,13 +149,14 @@ mod tests {
         std::fs::write(root.join("tools/env/pyvenv.cfg"), "").unwrap();
         std::os::unix::fs::symlink(".git", root.join("link")).unwrap();
         std::os::unix::fs::symlink("tools/env", root.join("alias")).unwrap();
-        let others = [
+        let off_limits = [
             OffLimits { dir: root.join("store"), what: "DVC's cache" },
             OffLimits { dir: root.join("hooks"), what: "git's hooks" },
         ];
-        let said = |dir: &str| check(&root, &root.join(dir), &others).err().map(|misplaced| misplaced.why);
-        for fine in ["data/captures", "tools", "tools/envy", "captures", "storey"] {
-            assert_eq!(said(fine), None, "{fine}");
+        let reason =
+            |dir: &str| check_dataset_dir(&root, &root.join(dir), &off_limits).err().map(|misplaced| misplaced.why);
+        for allowed in ["data/captures", "tools", "tools/envy", "captures", "storey"] {
+            assert_eq!(reason(allowed), None, "{allowed}");
         }
         for (bad, why) in [
             ("..", "leads out"),
@@ -172,12 +174,12 @@ mod tests {
             ("hooks/x", "git's hooks"),
             ("a/node_modules", "Node's"),
         ] {
-            assert!(said(bad).is_some_and(|said| said.contains(why)), "{bad}: {:?}", said(bad));
+            assert!(reason(bad).is_some_and(|reason| reason.contains(why)), "{bad}: {:?}", reason(bad));
         }
         // What holds one of them is refused as well; one that holds the project is none of its places.
-        let others = |dir: &str| [OffLimits { dir: root.join(dir), what: "DVC's cache" }];
-        assert!(check(&root, &root.join("data"), &others("data/store")).is_err());
-        assert!(check(&root, &root.join("data"), &others("..")).is_ok());
+        let off_limits = |dir: &str| [OffLimits { dir: root.join(dir), what: "DVC's cache" }];
+        assert!(check_dataset_dir(&root, &root.join("data"), &off_limits("data/store")).is_err());
+        assert!(check_dataset_dir(&root, &root.join("data"), &off_limits("..")).is_ok());
     }
 
     /// S2: In a project that is a virtual environment itself, a dataset among its packages is refused.
@@ -186,9 +188,9 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let root = temp.path();
         std::fs::write(root.join("pyvenv.cfg"), "").unwrap();
-        assert!(check(root, &root.join("data/captures"), &[]).is_ok());
+        assert!(check_dataset_dir(root, &root.join("data/captures"), &[]).is_ok());
         for bad in ["lib/x", "Lib", "bin"] {
-            assert!(check(root, &root.join(bad), &[]).is_err(), "{bad}");
+            assert!(check_dataset_dir(root, &root.join(bad), &[]).is_err(), "{bad}");
         }
     }
 }

@@ -10,10 +10,10 @@ use std::{fmt, fs, io};
 use super::{RunKey, StartTime, open};
 use crate::error::ExitKind::Setup;
 use crate::error::{Explain, Explanation};
-use crate::run::include::Include;
-use crate::run::layout::{EPISODES, Layout, RUN_JSON, STEPS};
+use crate::run::include::IncludePatterns;
+use crate::run::layout::{EPISODES, RUN_JSON, RunLayout, STEPS};
 use crate::run::meta::RunMeta;
-use crate::support::fs::{At, FsError, same_bytes};
+use crate::support::fs::{At, FsError, has_same_bytes};
 
 /// A run's directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl fmt::Display for LeftOut {
 
 /// What lies under a results directory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Discovered {
+pub struct DiscoveredRuns {
     /// The runs, valid or not, sorted by directory.
     pub runs: Vec<RunDir>,
     /// What is left out, sorted. To be told: nothing is left out in silence.
@@ -74,10 +74,10 @@ pub struct Discovered {
 }
 
 /// All runs `<results_dir>/<experiment>/<run_id>/`. A results directory that is not there holds none.
-pub fn discover_runs(results_dir: &Path) -> Result<Discovered, FsError> {
-    let (dirs, unread) = run_directories(results_dir)?;
+pub fn discover_runs(results_dir: &Path) -> Result<DiscoveredRuns, FsError> {
+    let (dirs, unreadable) = run_directories(results_dir)?;
     let cannot_list = |error: FsError| LeftOut { why: format!("cannot list it: {}", error.source), path: error.path };
-    let mut found = Discovered { runs: Vec::new(), left_out: unread.into_iter().map(cannot_list).collect() };
+    let mut found = DiscoveredRuns { runs: Vec::new(), left_out: unreadable.into_iter().map(cannot_list).collect() };
     for dir in dirs {
         if dir.strip_prefix(results_dir).is_ok_and(|name| name.to_str().is_none()) {
             let why = "its name is not UTF-8, so no file can name it; give the directory another name".into();
@@ -92,44 +92,44 @@ pub fn discover_runs(results_dir: &Path) -> Result<Discovered, FsError> {
 /// The directories of all runs under a results directory, each once, sorted; and why directories of experiments cannot be
 /// listed.
 pub fn run_directories(results_dir: &Path) -> Result<(Vec<PathBuf>, Vec<FsError>), FsError> {
-    let (mut own, mut links, mut unread) = (Vec::new(), Vec::new(), Vec::new());
-    for (experiment, linked) in subdirectories(results_dir)? {
-        let dirs = match subdirectories(&experiment) {
+    let (mut dirs_found, mut links, mut unreadable) = (Vec::new(), Vec::new(), Vec::new());
+    for (experiment, linked) in list_subdirectories(results_dir)? {
+        let dirs = match list_subdirectories(&experiment) {
             Ok(dirs) => dirs,
             Err(error) => {
-                unread.push(error);
+                unreadable.push(error);
                 continue;
             }
         };
         for (dir, is_link) in dirs {
-            if is_run(&dir) {
+            if is_run_dir(&dir) {
                 if linked || is_link {
                     links.push((linked, dir));
                 } else {
-                    own.push(dir);
+                    dirs_found.push(dir);
                 }
             }
         }
     }
     if !links.is_empty() {
-        let mut seen: HashSet<PathBuf> = own.iter().filter_map(|dir| dir.canonicalize().ok()).collect();
+        let mut seen: HashSet<PathBuf> = dirs_found.iter().filter_map(|dir| dir.canonicalize().ok()).collect();
         // Of several links to one directory elsewhere the first stands for it, the experiment's own before a linked one's.
         links.sort();
         let links = links.into_iter().map(|(_, dir)| dir);
-        own.extend(links.filter(|dir| dir.canonicalize().is_ok_and(|real| seen.insert(real))));
+        dirs_found.extend(links.filter(|dir| dir.canonicalize().is_ok_and(|real| seen.insert(real))));
     }
-    own.sort();
-    Ok((own, unread))
+    dirs_found.sort();
+    Ok((dirs_found, unreadable))
 }
 
 /// Whether a directory looks like a run's, whole or not.
 #[must_use]
-pub fn is_run(dir: &Path) -> bool {
+pub fn is_run_dir(dir: &Path) -> bool {
     [RUN_JSON, STEPS, EPISODES].iter().any(|name| fs::symlink_metadata(dir.join(name)).is_ok())
 }
 
 /// The directories in a directory, and whether each is a link to one.
-fn subdirectories(dir: &Path) -> Result<Vec<(PathBuf, bool)>, FsError> {
+fn list_subdirectories(dir: &Path) -> Result<Vec<(PathBuf, bool)>, FsError> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
@@ -153,8 +153,8 @@ fn subdirectories(dir: &Path) -> Result<Vec<(PathBuf, bool)>, FsError> {
 pub fn directory_names(dir: &Path) -> (String, String) {
     let full = std::path::absolute(dir).unwrap_or_else(|_| dir.to_path_buf());
     // `..` and links make the written path say little.
-    let plain = full.components().all(|part| part != Component::ParentDir);
-    let full = if plain { full } else { full.canonicalize().unwrap_or(full) };
+    let has_no_parent_dir = full.components().all(|part| part != Component::ParentDir);
+    let full = if has_no_parent_dir { full } else { full.canonicalize().unwrap_or(full) };
     let name = |path: Option<&Path>| {
         path.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
     };
@@ -169,7 +169,7 @@ pub(super) fn joined_names(dir: &Path) -> String {
 
 /// What `run.json` says; `None` if it cannot be read.
 fn read_meta(dir: &Path) -> Option<RunMeta> {
-    RunMeta::parse(&open::small_file(dir, RUN_JSON).ok()??).ok()
+    RunMeta::parse(&open::read_small_file(dir, RUN_JSON).ok()??).ok()
 }
 
 /// Runs that share a name and differ.
@@ -183,7 +183,7 @@ pub struct DuplicateRuns(
 impl DuplicateRuns {
     /// This name's part of it, if it is one of them.
     #[must_use]
-    pub fn of(&self, key: &RunKey) -> Option<Self> {
+    pub fn for_key(&self, key: &RunKey) -> Option<Self> {
         self.0.get_key_value(key).map(|(key, dirs)| Self(BTreeMap::from([(key.clone(), dirs.clone())])))
     }
 }
@@ -209,7 +209,7 @@ impl Explain for DuplicateRuns {
 /// the error.
 pub fn distinct_runs(
     runs: Vec<RunDir>,
-    include: &Include,
+    include: &IncludePatterns,
     show: impl Fn(&Path) -> String,
 ) -> Result<Vec<RunDir>, DuplicateRuns> {
     let duplicates = duplicate_runs(&runs, include, show);
@@ -221,24 +221,26 @@ pub fn distinct_runs(
 }
 
 /// The names that several runs share which differ.
-pub fn duplicate_runs(runs: &[RunDir], include: &Include, show: impl Fn(&Path) -> String) -> DuplicateRuns {
+pub fn duplicate_runs(runs: &[RunDir], include: &IncludePatterns, show: impl Fn(&Path) -> String) -> DuplicateRuns {
     let mut groups: BTreeMap<&RunKey, Vec<&Path>> = BTreeMap::new();
     for run in runs {
         if let Some(key) = &run.key {
             groups.entry(key).or_default().push(&run.dir);
         }
     }
-    let differ = |dirs: &[&Path]| dirs.windows(2).any(|pair| !matches!(pair, [a, b] if same_run(a, b, include)));
+    let differ = |dirs: &[&Path]| dirs.windows(2).any(|pair| !matches!(pair, [a, b] if is_same_run(a, b, include)));
     let groups = groups.into_iter().filter(|(_, dirs)| differ(dirs));
     DuplicateRuns(groups.map(|(key, dirs)| (key.clone(), dirs.into_iter().map(&show).collect())).collect())
 }
 
 /// Whether two directories give the same files to the dataset, byte for byte.
 #[must_use]
-pub fn same_run(a: &Path, b: &Path, include: &Include) -> bool {
-    let files = |dir: &Path| Layout::open_with(dir, include).map(|layout| layout.dataset_files());
-    let (Ok(ours), Ok(theirs)) = (files(a), files(b)) else { return false };
-    a == b || ours == theirs && ours.iter().all(|name| same_bytes(&a.join(name), &b.join(name)).unwrap_or(false))
+pub fn is_same_run(a: &Path, b: &Path, include: &IncludePatterns) -> bool {
+    let files = |dir: &Path| RunLayout::open_with(dir, include).map(|layout| layout.dataset_files());
+    let (Ok(files_a), Ok(files_b)) = (files(a), files(b)) else { return false };
+    a == b
+        || files_a == files_b
+            && files_a.iter().all(|name| has_same_bytes(&a.join(name), &b.join(name)).unwrap_or(false))
 }
 
 #[cfg(test)]
@@ -246,74 +248,75 @@ pub fn same_run(a: &Path, b: &Path, include: &Include) -> bool {
 mod tests {
     use super::*;
 
-    fn run(results: &Path, dir: &str, run_id: &str) {
+    fn write_run(results: &Path, dir: &str, run_id: &str) {
         let dir = results.join(dir);
         fs::create_dir_all(&dir).unwrap();
         let text = format!(r#"{{"schema_version":"0.1","run_id":"{run_id}","start_time":"t","env_config":{{}}}}"#);
         fs::write(dir.join(RUN_JSON), text).unwrap();
     }
 
-    fn names(found: &Discovered) -> Vec<String> {
+    fn run_names(found: &DiscoveredRuns) -> Vec<String> {
         found.runs.iter().map(|run| format!("{} {}", joined_names(&run.dir), run.name())).collect()
     }
 
     #[test]
-    fn a_run_is_called_what_its_metadata_say() {
+    fn a_run_is_named_by_its_metadata() {
         let dir = tempfile::tempdir().unwrap();
-        run(dir.path(), "demo/r1", "r1");
-        run(dir.path(), "demo/again", "r2");
-        run(dir.path(), "demo/bad", "../x");
+        write_run(dir.path(), "demo/r1", "r1");
+        write_run(dir.path(), "demo/again", "r2");
+        write_run(dir.path(), "demo/bad", "../x");
         fs::create_dir_all(dir.path().join("demo/empty")).unwrap();
         fs::create_dir_all(dir.path().join("demo/broken")).unwrap();
         fs::write(dir.path().join("demo/broken").join(STEPS), "").unwrap();
         let found = discover_runs(dir.path()).unwrap();
         let expected = ["demo/again demo/r2", "demo/bad demo/bad", "demo/broken demo/broken", "demo/r1 demo/r1"];
-        assert_eq!(names(&found), expected);
+        assert_eq!(run_names(&found), expected);
         assert_eq!(found.runs[1].key, None);
-        assert_eq!(discover_runs(&dir.path().join("nothing")).unwrap(), Discovered::default());
+        assert_eq!(discover_runs(&dir.path().join("nothing")).unwrap(), DiscoveredRuns::default());
     }
 
     /// R2: A link to a run among the runs is no second run; a link to one elsewhere is a run.
     #[cfg(unix)]
     #[test]
-    fn links_to_listed_runs_are_none_and_one_link_stands_for_a_run_elsewhere() {
+    fn links_to_found_runs_are_skipped_and_one_link_stands_for_a_run_elsewhere() {
         use std::os::unix::fs::symlink;
         let dir = tempfile::tempdir().unwrap();
         let (results, elsewhere) = (dir.path().join("results"), dir.path().join("elsewhere"));
-        run(&results, "demo/r1", "r1");
-        run(&elsewhere, "far/r9", "r9");
+        write_run(&results, "demo/r1", "r1");
+        write_run(&elsewhere, "far/r9", "r9");
         symlink("r1", results.join("demo/latest")).unwrap();
         symlink("demo", results.join("again")).unwrap();
         symlink(elsewhere.join("far/r9"), results.join("demo/x")).unwrap();
         symlink("x", results.join("demo/y")).unwrap();
         let found = discover_runs(&results).unwrap();
-        assert_eq!(names(&found), ["demo/r1 demo/r1", "demo/x demo/r9"]);
+        assert_eq!(run_names(&found), ["demo/r1 demo/r1", "demo/x demo/r9"]);
     }
 
     #[cfg(unix)]
     #[test]
-    fn a_name_that_is_not_utf8_is_left_out_and_told_escaped() {
+    fn a_name_that_is_not_utf8_is_left_out_and_shown_escaped() {
         use std::os::unix::ffi::OsStrExt;
         let dir = tempfile::tempdir().unwrap();
-        run(dir.path(), "demo/r1", "r1");
-        run(dir.path(), "demo/odd", "odd");
+        write_run(dir.path(), "demo/r1", "r1");
+        write_run(dir.path(), "demo/odd", "odd");
         let odd = std::ffi::OsStr::from_bytes(b"caf\xe9\x1b");
         fs::rename(dir.path().join("demo/odd"), dir.path().join("demo").join(odd)).unwrap();
         let found = discover_runs(dir.path()).unwrap();
-        assert_eq!(names(&found), ["demo/r1 demo/r1"]);
-        let told = found.left_out[0].to_string();
-        assert!(told.contains("caf\\xe9\\x1b") && told.is_ascii(), "{told}");
+        assert_eq!(run_names(&found), ["demo/r1 demo/r1"]);
+        let text = found.left_out[0].to_string();
+        assert!(text.contains("caf\\xe9\\x1b") && text.is_ascii(), "{text}");
     }
 
     #[test]
-    fn one_name_counts_once_where_the_files_are_the_same_and_stops_where_they_differ() {
+    fn one_name_counts_once_if_the_files_are_the_same_and_is_refused_if_they_differ() {
         let dir = tempfile::tempdir().unwrap();
-        run(dir.path(), "demo/r1", "r1");
-        run(dir.path(), "demo/r1-copy", "r1");
-        run(dir.path(), "demo/r2", "r2");
-        let distinct = || distinct_runs(discover_runs(dir.path()).unwrap().runs, &Include::default(), joined_names);
-        let kept: Vec<String> = distinct().unwrap().iter().map(|run| joined_names(&run.dir)).collect();
-        assert_eq!(kept, ["demo/r1", "demo/r2"]);
+        write_run(dir.path(), "demo/r1", "r1");
+        write_run(dir.path(), "demo/r1-copy", "r1");
+        write_run(dir.path(), "demo/r2", "r2");
+        let distinct =
+            || distinct_runs(discover_runs(dir.path()).unwrap().runs, &IncludePatterns::default(), joined_names);
+        let dirs: Vec<String> = distinct().unwrap().iter().map(|run| joined_names(&run.dir)).collect();
+        assert_eq!(dirs, ["demo/r1", "demo/r2"]);
         fs::write(dir.path().join("demo/r1-copy").join(STEPS), "x").unwrap();
         let error = distinct().unwrap_err();
         assert_eq!(error.to_string(), "several runs are called demo/r1, and they differ: demo/r1, demo/r1-copy");

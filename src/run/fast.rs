@@ -6,18 +6,18 @@
 
 use std::ops::Range;
 
-use crate::formats::json::scanner::Cursor;
-use crate::run::layout::Stream;
-use crate::run::row::{BadLine, Fault, Row, RowParser, Slot, Slots, push_member};
+use crate::formats::json::scanner::JsonCursor;
+use crate::run::layout::RunStream;
+use crate::run::row::{BadLine, FieldSlot, ParsedRow, RowFault, RowParser, SlotSet, push_member};
 use crate::run::rows::NULL_ELEMENT;
 use crate::run::schema::SchemaVersion;
 
 /// Reads the rows of a stream.
 #[derive(Debug)]
 pub struct FastParser {
-    stream: Stream,
+    stream: RunStream,
     general: RowParser,
-    model: Option<Model>,
+    model: Option<LineModel>,
     /// Lines to read the general way before a line becomes a model again: models that do not fit cost more than they give.
     wait: u32,
     misses: u32,
@@ -25,23 +25,23 @@ pub struct FastParser {
 
 /// A line that the next may be like.
 #[derive(Debug, Default)]
-struct Model {
+struct LineModel {
     /// All literals, end to end.
     bytes: Vec<u8>,
-    values: Vec<Value>,
+    values: Vec<ModelValue>,
     /// What follows the last value.
     tail: Range<usize>,
     run_id: String,
     schema: Option<SchemaVersion>,
     /// The fields that every line like this one has, null or not.
-    fields: Slots,
+    fields: SlotSet,
 }
 
 #[derive(Debug)]
-struct Value {
+struct ModelValue {
     /// What stands before it.
     before: Range<usize>,
-    slot: Option<Slot>,
+    slot: Option<FieldSlot>,
     /// An unknown field's key: how far before the value it starts, and its length, with its quotes.
     key: (usize, usize),
 }
@@ -49,14 +49,14 @@ struct Value {
 impl FastParser {
     /// A reader of this stream's rows.
     #[must_use]
-    pub fn new(stream: Stream) -> Self {
+    pub fn new(stream: RunStream) -> Self {
         Self { stream, general: RowParser::new(stream), model: None, wait: 0, misses: 0 }
     }
 
     /// Reads one line (with or without its line break). An `Ok` row may have faults.
-    pub fn parse(&mut self, line: &[u8], row: &mut Row) -> Result<(), BadLine> {
+    pub fn parse(&mut self, line: &[u8], row: &mut ParsedRow) -> Result<(), BadLine> {
         if let Some(model) = &self.model {
-            if model.read(line, row, self.stream).is_some() {
+            if model.match_line(line, row, self.stream).is_some() {
                 self.misses = 0;
                 return Ok(());
             }
@@ -65,111 +65,111 @@ impl FastParser {
         self.general.parse(line, row)?;
         if self.wait > 0 {
             self.wait -= 1;
-        } else if !self.general.irregular && row.faults.iter().all(|f| matches!(f, Fault::Unknown(_))) {
-            self.model = Some(Model::of(line, &self.general, row));
+        } else if !self.general.irregular && row.faults.iter().all(|f| matches!(f, RowFault::Unknown(_))) {
+            self.model = Some(LineModel::from_line(line, &self.general, row));
             self.wait = (1 << self.misses) - 1;
         }
         Ok(())
     }
 }
 
-impl Model {
-    fn of(line: &[u8], parser: &RowParser, row: &Row) -> Self {
+impl LineModel {
+    fn from_line(line: &[u8], parser: &RowParser, row: &ParsedRow) -> Self {
         let mut model = Self { run_id: row.run_id.clone(), schema: row.schema, ..Self::default() };
         let mut from = 0;
-        let part = |range: Range<usize>| line.get(range).unwrap_or_default();
+        let bytes_of = |range: Range<usize>| line.get(range).unwrap_or_default();
         for seen in &parser.seen {
             // These do not change, so they are as good as keys.
-            if matches!(seen.slot, Some(Slot::RunId | Slot::Schema)) {
+            if matches!(seen.slot, Some(FieldSlot::RunId | FieldSlot::Schema)) {
                 model.fields.0 |= seen.slot.map_or(0, |slot| 1 << slot as u8);
                 continue;
             }
             let start = model.bytes.len();
-            model.bytes.extend_from_slice(part(from..seen.value.start));
-            model.values.push(Value {
+            model.bytes.extend_from_slice(bytes_of(from..seen.value.start));
+            model.values.push(ModelValue {
                 before: start..model.bytes.len(),
                 slot: seen.slot,
                 key: (seen.value.start - seen.key.start, seen.key.len()),
             });
             if let Some(slot) = seen.slot {
-                model.fields.add(slot);
+                model.fields.insert(slot);
             }
             from = seen.value.end;
         }
         let start = model.bytes.len();
-        model.bytes.extend_from_slice(part(from..line.len()));
+        model.bytes.extend_from_slice(bytes_of(from..line.len()));
         model.tail = start..model.bytes.len();
         // The schema may be null, then it is not present; run_id always is, and so is the position.
         if row.schema.is_none() {
-            model.fields.0 &= !(1 << Slot::Schema as u8);
+            model.fields.0 &= !(1 << FieldSlot::Schema as u8);
         }
-        model.fields.add(Slot::Position);
+        model.fields.insert(FieldSlot::Position);
         model
     }
 
-    fn literal(&self, range: &Range<usize>) -> &[u8] {
+    fn literal_bytes(&self, range: &Range<usize>) -> &[u8] {
         self.bytes.get(range.clone()).unwrap_or_default()
     }
 
     /// Reads a line like this one; `None` for any other, with nothing said of `row`.
     #[inline]
-    fn read(&self, line: &[u8], row: &mut Row, stream: Stream) -> Option<()> {
+    fn match_line(&self, line: &[u8], row: &mut ParsedRow, stream: RunStream) -> Option<()> {
         row.faults.clear();
         row.observation.clear();
         row.extra.clear();
-        row.bad = Slots::default();
+        row.bad = SlotSet::default();
         row.lossy = false;
         row.present = self.fields;
         let mut at = 0;
         for value in &self.values {
-            let before = self.literal(&value.before);
-            if !line.get(at..)?.starts_with(before) {
+            let literal = self.literal_bytes(&value.before);
+            if !line.get(at..)?.starts_with(literal) {
                 return None;
             }
-            at += before.len();
+            at += literal.len();
             let rest = line.get(at..)?;
             let Some(slot) = value.slot else {
-                at += unknown(line, at, value.key, row)?;
+                at += take_unknown(line, at, value.key, row)?;
                 continue;
             };
             at += match slot {
-                Slot::EpisodeId => episode_id(rest, row)?,
-                Slot::Terminated | Slot::Truncated => {
-                    let is = rest.starts_with(b"true");
-                    if !is && !rest.starts_with(b"false") {
+                FieldSlot::EpisodeId => take_episode_id(rest, row)?,
+                FieldSlot::Terminated | FieldSlot::Truncated => {
+                    let is_true = rest.starts_with(b"true");
+                    if !is_true && !rest.starts_with(b"false") {
                         return None;
                     }
-                    row.set_bool(slot, is);
-                    if is { 4 } else { 5 }
+                    row.set_bool(slot, is_true);
+                    if is_true { 4 } else { 5 }
                 }
-                Slot::Count | Slot::Action | Slot::X | Slot::Y => {
-                    let (int, n) = int(rest)?;
-                    if slot == Slot::Count && int < i64::from(stream == Stream::Steps) {
+                FieldSlot::Count | FieldSlot::Action | FieldSlot::X | FieldSlot::Y => {
+                    let (int, n) = take_int(rest)?;
+                    if slot == FieldSlot::Count && int < i64::from(stream == RunStream::Steps) {
                         return None;
                     }
                     row.set_int(slot, int);
                     n
                 }
-                Slot::Seed => match null(rest, slot, row) {
+                FieldSlot::Seed => match take_null(rest, slot, row) {
                     0 => {
-                        let (int, n) = int(rest)?;
+                        let (int, n) = take_int(rest)?;
                         row.set_int(slot, int);
                         n
                     }
                     n => n,
                 },
-                Slot::Ts | Slot::Reward => {
-                    let (float, n) = float(rest)?;
+                FieldSlot::Ts | FieldSlot::Reward => {
+                    let (float, n) = take_float(rest)?;
                     row.set_float(slot, float);
                     n
                 }
-                Slot::Distance | Slot::Duration | Slot::AvgStep => {
-                    let optional = slot != Slot::Distance || stream == Stream::Episodes;
-                    let n = if optional { null(rest, slot, row) } else { 0 };
+                FieldSlot::Distance | FieldSlot::Duration | FieldSlot::AvgStep => {
+                    let optional = slot != FieldSlot::Distance || stream == RunStream::Episodes;
+                    let n = if optional { take_null(rest, slot, row) } else { 0 };
                     if n > 0 {
                         n
                     } else {
-                        let (float, n) = float(rest)?;
+                        let (float, n) = take_float(rest)?;
                         if float < 0.0 {
                             return None;
                         }
@@ -177,14 +177,14 @@ impl Model {
                         n
                     }
                 }
-                Slot::Observation => match null(rest, slot, row) {
-                    0 => floats(rest, &mut row.observation)?,
+                FieldSlot::Observation => match take_null(rest, slot, row) {
+                    0 => take_floats(rest, &mut row.observation)?,
                     n => n,
                 },
-                Slot::RunId | Slot::Schema | Slot::Position => return None,
+                FieldSlot::RunId | FieldSlot::Schema | FieldSlot::Position => return None,
             };
         }
-        if line.get(at..)? != self.literal(&self.tail) {
+        if line.get(at..)? != self.literal_bytes(&self.tail) {
             return None;
         }
         if !row.extra.is_empty() {
@@ -200,12 +200,12 @@ impl Model {
 
 /// Takes a `null`, and notes that the field has no value; 0 for anything else.
 #[inline]
-fn null(rest: &[u8], slot: Slot, row: &mut Row) -> usize {
+fn take_null(rest: &[u8], slot: FieldSlot, row: &mut ParsedRow) -> usize {
     if rest.first() == Some(&b'n') && rest.starts_with(b"null") {
         row.present.0 &= !(1 << slot as u8);
         match slot {
-            Slot::Seed => row.set_int(slot, 0),
-            Slot::Observation => {}
+            FieldSlot::Seed => row.set_int(slot, 0),
+            FieldSlot::Observation => {}
             _ => row.set_float(slot, 0.0),
         }
         4
@@ -216,15 +216,15 @@ fn null(rest: &[u8], slot: Slot, row: &mut Row) -> usize {
 
 /// Takes a plain text: no escapes, ASCII.
 #[inline]
-fn episode_id(rest: &[u8], row: &mut Row) -> Option<usize> {
+fn take_episode_id(rest: &[u8], row: &mut ParsedRow) -> Option<usize> {
     let inner = rest.strip_prefix(b"\"")?;
     let id = row.episode_id.as_bytes();
     // The same as before, which was read by the general way or below.
-    if inner.get(id.len()) == Some(&b'"') && inner.starts_with(id) && plain(id) {
+    if inner.get(id.len()) == Some(&b'"') && inner.starts_with(id) && is_plain(id) {
         return Some(id.len() + 2);
     }
     let end = memchr::memchr(b'"', inner)?;
-    let id = inner.get(..end).filter(|id| plain(id))?;
+    let id = inner.get(..end).filter(|id| is_plain(id))?;
     row.episode_id.clear();
     row.episode_id.push_str(std::str::from_utf8(id).ok()?);
     Some(end + 2)
@@ -232,25 +232,25 @@ fn episode_id(rest: &[u8], row: &mut Row) -> Option<usize> {
 
 /// Whether a text between quotes stands for itself.
 #[inline]
-fn plain(text: &[u8]) -> bool {
+fn is_plain(text: &[u8]) -> bool {
     text.iter().all(|b| matches!(b, b' '..=b'~') && *b != b'"' && *b != b'\\')
 }
 
 /// Takes an unknown field's value. Its key stands in the literal before it.
-fn unknown(line: &[u8], at: usize, key: (usize, usize), row: &mut Row) -> Option<usize> {
-    let mut cursor = Cursor::at(line, at);
-    cursor.value(1).ok()?;
+fn take_unknown(line: &[u8], at: usize, key: (usize, usize), row: &mut ParsedRow) -> Option<usize> {
+    let mut cursor = JsonCursor::at_offset(line, at);
+    cursor.take_value(1).ok()?;
     let value = at..cursor.offset();
     std::str::from_utf8(line.get(value.clone())?).ok()?;
     let start = at.checked_sub(key.0)?;
     let (name, _) = push_member(&mut row.extra, line, &(start..start + key.1), &value);
-    row.faults.push(Fault::Unknown(name));
+    row.faults.push(RowFault::Unknown(name));
     Some(value.len())
 }
 
 /// Takes an integer of at most 18 digits, written as an integer.
 #[inline]
-fn int(rest: &[u8]) -> Option<(i64, usize)> {
+fn take_int(rest: &[u8]) -> Option<(i64, usize)> {
     let negative = rest.first() == Some(&b'-');
     let digits = if negative { rest.get(1..)? } else { rest };
     let (mut value, mut n) = (0_i64, 0);
@@ -295,7 +295,7 @@ fn eight_digits(bytes: &[u8]) -> Option<u64> {
 /// Takes a finite number.
 #[inline]
 #[allow(clippy::cast_precision_loss)]
-fn float(rest: &[u8]) -> Option<(f64, usize)> {
+fn take_float(rest: &[u8]) -> Option<(f64, usize)> {
     let negative = rest.first() == Some(&b'-');
     let start = usize::from(negative);
     let mut at = start;
@@ -305,11 +305,11 @@ fn float(rest: &[u8]) -> Option<(f64, usize)> {
         at += 1;
     }
     let mut digits = at - start;
-    let zero = rest.get(start) == Some(&b'0');
-    if digits == 0 || zero && digits > 1 {
+    let starts_with_zero = rest.get(start) == Some(&b'0');
+    if digits == 0 || starts_with_zero && digits > 1 {
         return None;
     }
-    if zero {
+    if starts_with_zero {
         digits = 0;
     }
     let mut exponent = 0_i32;
@@ -341,8 +341,8 @@ fn float(rest: &[u8]) -> Option<(f64, usize)> {
             let mut cursor = at + 1;
             let minus = rest.get(cursor) == Some(&b'-');
             cursor += usize::from(minus || rest.get(cursor) == Some(&b'+'));
-            let (power, n) = int(rest.get(cursor..).filter(|r| r.first() != Some(&b'-'))?)
-                .or_else(|| leading_zero(rest.get(cursor..)?))?;
+            let (power, n) = take_int(rest.get(cursor..).filter(|r| r.first() != Some(&b'-'))?)
+                .or_else(|| take_zero_padded(rest.get(cursor..)?))?;
             if power > 400 {
                 return None;
             }
@@ -362,14 +362,14 @@ fn float(rest: &[u8]) -> Option<(f64, usize)> {
 }
 
 /// An exponent as Python writes it, `05`.
-fn leading_zero(rest: &[u8]) -> Option<(i64, usize)> {
+fn take_zero_padded(rest: &[u8]) -> Option<(i64, usize)> {
     let rest = rest.strip_prefix(b"0")?;
-    int(rest).map(|(value, n)| (value, n + 1))
+    take_int(rest).map(|(value, n)| (value, n + 1))
 }
 
 /// Takes a list of numbers, of which some may be null.
 #[inline]
-fn floats(rest: &[u8], out: &mut Vec<f64>) -> Option<usize> {
+fn take_floats(rest: &[u8], out: &mut Vec<f64>) -> Option<usize> {
     if rest.first() != Some(&b'[') {
         return None;
     }
@@ -379,7 +379,7 @@ fn floats(rest: &[u8], out: &mut Vec<f64>) -> Option<usize> {
     }
     loop {
         let value = rest.get(at..)?;
-        let (float, n) = match float(value) {
+        let (float, n) = match take_float(value) {
             Some(read) => read,
             None if value.starts_with(b"NaN") => (f64::NAN, 3),
             None if value.starts_with(b"Infinity") => (f64::INFINITY, 8),

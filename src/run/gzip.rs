@@ -9,14 +9,14 @@ use std::io::{self, Read};
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 use sha2::{Digest, Sha256};
 
-use crate::formats::json::hex;
+use crate::formats::json::to_hex;
 
 /// How much is read from the file at a time.
 const CHUNK: usize = 128 << 10;
 
 /// What is wrong with a gzip file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Damage {
+pub enum GzipDamage {
     /// It ends inside a member.
     Truncated {
         /// Where it ends: the file's size.
@@ -41,11 +41,11 @@ pub enum Inflated {
     /// The file is read to its end.
     End,
     /// Nothing more can be read.
-    Damaged(Damage),
+    Damaged(GzipDamage),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum ReaderState {
     /// Before a member; `first` in the file.
     Start { first: bool },
     /// In a member's data.
@@ -62,8 +62,8 @@ pub struct GzipReader<R = File> {
     filled: usize,
     /// Bytes of the file taken into chunks before this one.
     before: u64,
-    state: State,
-    damage: Option<Damage>,
+    state: ReaderState,
+    damage: Option<GzipDamage>,
     inflate: Decompress,
     crc: Crc,
     hash: Option<Sha256>,
@@ -78,7 +78,7 @@ impl<R: Read> GzipReader<R> {
             at: 0,
             filled: 0,
             before: 0,
-            state: State::Start { first: true },
+            state: ReaderState::Start { first: true },
             damage: None,
             inflate: Decompress::new(false),
             crc: Crc::new(),
@@ -96,13 +96,13 @@ impl<R: Read> GzipReader<R> {
         let mut done = 0;
         while done < out.len() {
             match self.state {
-                State::Done => break,
-                State::Start { first } => match self.header(first)? {
-                    Ok(true) => self.state = State::Data,
-                    Ok(false) => self.state = State::Done,
-                    Err(damage) => self.damaged(damage),
+                ReaderState::Done => break,
+                ReaderState::Start { first } => match self.read_header(first)? {
+                    Ok(true) => self.state = ReaderState::Data,
+                    Ok(false) => self.state = ReaderState::Done,
+                    Err(damage) => self.set_damage(damage),
                 },
-                State::Data => done += self.data(&mut out[done..])?,
+                ReaderState::Data => done += self.inflate_data(&mut out[done..])?,
             }
         }
         Ok(match (done, &self.damage) {
@@ -115,26 +115,26 @@ impl<R: Read> GzipReader<R> {
 
     /// Reads the file to its end, and gives its size and, if wanted, its SHA-256.
     pub fn finish(mut self) -> io::Result<(u64, Option<String>)> {
-        while self.refill()? {}
-        let hash = self.hash.map(|hash| hex(&hash.finalize()));
+        while self.refill_chunk()? {}
+        let hash = self.hash.map(|hash| to_hex(&hash.finalize()));
         Ok((self.before + self.filled as u64, hash))
     }
 
-    fn damaged(&mut self, damage: Damage) {
+    fn set_damage(&mut self, damage: GzipDamage) {
         self.damage = Some(damage);
-        self.state = State::Done;
+        self.state = ReaderState::Done;
     }
 
-    fn truncated(&self, inside: &'static str) -> Damage {
-        Damage::Truncated { bytes: self.before + self.filled as u64, inside }
+    fn truncated_in(&self, inside: &'static str) -> GzipDamage {
+        GzipDamage::Truncated { bytes: self.before + self.filled as u64, inside }
     }
 
-    fn corrupt(&self, what: &'static str) -> Damage {
-        Damage::Corrupt { offset: self.position(), what }
+    fn corrupt_here(&self, what: &'static str) -> GzipDamage {
+        GzipDamage::Corrupt { offset: self.position(), what }
     }
 
     /// Takes the next chunk of the file; false at its end.
-    fn refill(&mut self) -> io::Result<bool> {
+    fn refill_chunk(&mut self) -> io::Result<bool> {
         self.before += self.filled as u64;
         (self.at, self.filled) = (0, 0);
         loop {
@@ -152,8 +152,8 @@ impl<R: Read> GzipReader<R> {
         }
     }
 
-    fn byte(&mut self) -> io::Result<Option<u8>> {
-        if self.at == self.filled && !self.refill()? {
+    fn next_byte(&mut self) -> io::Result<Option<u8>> {
+        if self.at == self.filled && !self.refill_chunk()? {
             return Ok(None);
         }
         let byte = self.chunk.get(self.at).copied();
@@ -162,15 +162,15 @@ impl<R: Read> GzipReader<R> {
     }
 
     /// Takes a member's header; false at the end of the file.
-    fn header(&mut self, first: bool) -> io::Result<Result<bool, Damage>> {
-        let mut byte = self.byte()?;
+    fn read_header(&mut self, first: bool) -> io::Result<Result<bool, GzipDamage>> {
+        let mut byte = self.next_byte()?;
         while !first && byte == Some(0) {
-            byte = self.byte()?;
+            byte = self.next_byte()?;
         }
         let Some(byte) = byte else {
-            return Ok(if first { Err(self.truncated("the header: it is empty")) } else { Ok(false) });
+            return Ok(if first { Err(self.truncated_in("the header: it is empty")) } else { Ok(false) });
         };
-        let mut header = Header { reader: self, crc: Crc::new() };
+        let mut header = HeaderReader { reader: self, crc: Crc::new() };
         header.crc.update(&[byte]);
         let result = header.read(byte, first)?;
         if result.is_ok() {
@@ -181,10 +181,10 @@ impl<R: Read> GzipReader<R> {
     }
 
     /// Inflates into `out`, and at the member's end checks its trailer.
-    fn data(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        if self.at == self.filled && !self.refill()? {
-            let damage = self.truncated("the compressed data");
-            self.damaged(damage);
+    fn inflate_data(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.at == self.filled && !self.refill_chunk()? {
+            let damage = self.truncated_in("the compressed data");
+            self.set_damage(damage);
             return Ok(0);
         }
         let (in_before, out_before) = (self.inflate.total_in(), self.inflate.total_out());
@@ -192,43 +192,43 @@ impl<R: Read> GzipReader<R> {
         let status = self.inflate.decompress(input, out, FlushDecompress::None);
         // Both fit: they are at most the lengths of the slices.
         self.at += usize::try_from(self.inflate.total_in() - in_before).unwrap_or(0);
-        let made = usize::try_from(self.inflate.total_out() - out_before).unwrap_or(0);
-        self.crc.update(&out[..made]);
+        let written = usize::try_from(self.inflate.total_out() - out_before).unwrap_or(0);
+        self.crc.update(&out[..written]);
         match status {
-            Ok(Status::StreamEnd) => match self.trailer()? {
-                Ok(()) => self.state = State::Start { first: false },
-                Err(damage) => self.damaged(damage),
+            Ok(Status::StreamEnd) => match self.check_trailer()? {
+                Ok(()) => self.state = ReaderState::Start { first: false },
+                Err(damage) => self.set_damage(damage),
             },
             // No progress with input and room left never happens in a sound stream, and must not loop for ever.
-            Ok(_) if made == 0 && self.inflate.total_in() == in_before => {
-                let damage = self.corrupt("bad compressed data");
-                self.damaged(damage);
+            Ok(_) if written == 0 && self.inflate.total_in() == in_before => {
+                let damage = self.corrupt_here("bad compressed data");
+                self.set_damage(damage);
             }
             Ok(_) => {}
             Err(_) => {
-                let damage = self.corrupt("bad compressed data");
-                self.damaged(damage);
+                let damage = self.corrupt_here("bad compressed data");
+                self.set_damage(damage);
             }
         }
-        Ok(made)
+        Ok(written)
     }
 
-    fn trailer(&mut self) -> io::Result<Result<(), Damage>> {
+    fn check_trailer(&mut self) -> io::Result<Result<(), GzipDamage>> {
         let mut words = [0_u32; 2];
         for word in &mut words {
             let mut bytes = [0; 4];
             for slot in &mut bytes {
-                match self.byte()? {
+                match self.next_byte()? {
                     Some(byte) => *slot = byte,
-                    None => return Ok(Err(self.truncated("a checksum"))),
+                    None => return Ok(Err(self.truncated_in("a checksum"))),
                 }
             }
             *word = u32::from_le_bytes(bytes);
         }
         Ok(if words[0] != self.crc.sum() {
-            Err(self.corrupt("the CRC is wrong"))
+            Err(self.corrupt_here("the CRC is wrong"))
         } else if words[1] != self.crc.amount() {
-            Err(self.corrupt("the length is wrong"))
+            Err(self.corrupt_here("the length is wrong"))
         } else {
             Ok(())
         })
@@ -236,40 +236,40 @@ impl<R: Read> GzipReader<R> {
 }
 
 /// A header being read, with its own CRC.
-struct Header<'a, R> {
+struct HeaderReader<'a, R> {
     reader: &'a mut GzipReader<R>,
     crc: Crc,
 }
 
-impl<R: Read> Header<'_, R> {
+impl<R: Read> HeaderReader<'_, R> {
     fn next(&mut self) -> io::Result<Option<u8>> {
-        let byte = self.reader.byte()?;
+        let byte = self.reader.next_byte()?;
         self.crc.update(byte.as_slice());
         Ok(byte)
     }
 
-    fn read(&mut self, magic: u8, first: bool) -> io::Result<Result<(), Damage>> {
-        let strange = if first { "not a gzip file" } else { "what follows a gzip member is none" };
+    fn read(&mut self, magic: u8, first: bool) -> io::Result<Result<(), GzipDamage>> {
+        let not_gzip = if first { "not a gzip file" } else { "what follows a gzip member is none" };
         if magic != 0x1f {
-            return Ok(Err(self.reader.corrupt(strange)));
+            return Ok(Err(self.reader.corrupt_here(not_gzip)));
         }
         macro_rules! take {
             () => {
                 match self.next()? {
                     Some(byte) => byte,
-                    None => return Ok(Err(self.reader.truncated("a header"))),
+                    None => return Ok(Err(self.reader.truncated_in("a header"))),
                 }
             };
         }
         if take!() != 0x8b {
-            return Ok(Err(self.reader.corrupt(strange)));
+            return Ok(Err(self.reader.corrupt_here(not_gzip)));
         }
         if take!() != 8 {
-            return Ok(Err(self.reader.corrupt("unknown compression method")));
+            return Ok(Err(self.reader.corrupt_here("unknown compression method")));
         }
         let flags = take!();
         if flags & 0xe0 != 0 {
-            return Ok(Err(self.reader.corrupt("unknown flags in a header")));
+            return Ok(Err(self.reader.corrupt_here("unknown flags in a header")));
         }
         for _ in 0..6 {
             take!();
@@ -288,7 +288,7 @@ impl<R: Read> Header<'_, R> {
         if flags & 2 != 0 {
             let [low, high, ..] = self.crc.sum().to_le_bytes();
             if [take!(), take!()] != [low, high] {
-                return Ok(Err(self.reader.corrupt("the CRC of a header is wrong")));
+                return Ok(Err(self.reader.corrupt_here("the CRC of a header is wrong")));
             }
         }
         Ok(Ok(()))
@@ -304,21 +304,21 @@ mod tests {
 
     use super::*;
 
-    fn gz(data: &[u8]) -> Vec<u8> {
+    fn gzip_bytes(data: &[u8]) -> Vec<u8> {
         let mut writer = GzBuilder::new().filename("steps.jsonl").write(Vec::new(), Compression::default());
         writer.write_all(data).unwrap();
         writer.finish().unwrap()
     }
 
     /// Everything read, and how it ended; a byte of input at a time where `slow`.
-    fn read(bytes: &[u8], slow: bool) -> (Vec<u8>, Option<Damage>) {
-        struct Slow<'a>(&'a [u8]);
-        impl Read for Slow<'_> {
+    fn read_all(bytes: &[u8], slow: bool) -> (Vec<u8>, Option<GzipDamage>) {
+        struct SlowReader<'a>(&'a [u8]);
+        impl Read for SlowReader<'_> {
             fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
                 self.0.read(buf.get_mut(..1).unwrap())
             }
         }
-        fn all(mut reader: GzipReader<impl Read>) -> (Vec<u8>, Option<Damage>) {
+        fn all(mut reader: GzipReader<impl Read>) -> (Vec<u8>, Option<GzipDamage>) {
             let (mut out, mut buf) = (Vec::new(), [0; 100]);
             loop {
                 match reader.read(&mut buf).unwrap() {
@@ -328,72 +328,72 @@ mod tests {
                 }
             }
         }
-        if slow { all(GzipReader::new(Slow(bytes), false)) } else { all(GzipReader::new(bytes, false)) }
+        if slow { all(GzipReader::new(SlowReader(bytes), false)) } else { all(GzipReader::new(bytes, false)) }
     }
 
-    fn text() -> Vec<u8> {
+    fn sample_text() -> Vec<u8> {
         (0..250_u32).flat_map(|i| format!("line {} {}\n", i, i.wrapping_mul(2_654_435_761)).into_bytes()).collect()
     }
 
     #[test]
     fn members_and_padding_are_read() {
-        let mut bytes = gz(b"");
-        for part in [gz(&text()), vec![0; 700], gz(b"end"), vec![0; 3]] {
+        let mut bytes = gzip_bytes(b"");
+        for part in [gzip_bytes(&sample_text()), vec![0; 700], gzip_bytes(b"end"), vec![0; 3]] {
             bytes.extend(part);
         }
-        let whole = [text(), b"end".to_vec()].concat();
-        assert_eq!(read(&bytes, false), (whole.clone(), None));
-        assert_eq!(read(&bytes, true), (whole, None));
+        let whole = [sample_text(), b"end".to_vec()].concat();
+        assert_eq!(read_all(&bytes, false), (whole.clone(), None));
+        assert_eq!(read_all(&bytes, true), (whole, None));
     }
 
     #[test]
     fn every_cut_is_a_truncation_and_what_came_before_is_given() {
-        let bytes = gz(&text());
+        let bytes = gzip_bytes(&sample_text());
         let mut most = 0;
         for cut in 0..bytes.len() {
-            let (out, damage) = read(&bytes[..cut], false);
+            let (out, damage) = read_all(&bytes[..cut], false);
             assert!(
-                matches!(damage, Some(Damage::Truncated { bytes, .. }) if bytes == cut as u64),
+                matches!(damage, Some(GzipDamage::Truncated { bytes, .. }) if bytes == cut as u64),
                 "{cut}: {damage:?}"
             );
-            assert!(text().starts_with(&out));
+            assert!(sample_text().starts_with(&out));
             most = most.max(out.len());
         }
-        assert_eq!(most, text().len());
+        assert_eq!(most, sample_text().len());
     }
 
     #[test]
     fn every_flipped_byte_that_matters_is_noticed() {
-        let bytes = gz(&text());
+        let bytes = gzip_bytes(&sample_text());
         for at in 0..bytes.len() {
             let mut bad = bytes.clone();
             bad[at] ^= 0x55;
-            let (out, damage) = read(&bad, false);
+            let (out, damage) = read_all(&bad, false);
             // Time, level, system and name may be anything.
             let harmless = (4..10).contains(&at) || (10..22).contains(&at);
             if !harmless {
                 assert!(damage.is_some(), "{at}");
             } else if damage.is_none() {
-                assert_eq!(out, text());
+                assert_eq!(out, sample_text());
             }
         }
     }
 
     #[test]
     fn garbage_behind_a_member_is_corrupt_and_a_half_header_truncated() {
-        let with = |tail: &[u8]| read(&[gz(b"x"), tail.to_vec()].concat(), false).1;
-        assert!(matches!(with(b"garbage"), Some(Damage::Corrupt { .. })));
-        assert!(matches!(with(b"\0\0garbage"), Some(Damage::Corrupt { .. })));
-        assert!(matches!(with(b"\x1f"), Some(Damage::Truncated { .. })));
-        assert!(matches!(read(b"\0\0\0", false).1, Some(Damage::Corrupt { .. })));
+        let with = |tail: &[u8]| read_all(&[gzip_bytes(b"x"), tail.to_vec()].concat(), false).1;
+        assert!(matches!(with(b"garbage"), Some(GzipDamage::Corrupt { .. })));
+        assert!(matches!(with(b"\0\0garbage"), Some(GzipDamage::Corrupt { .. })));
+        assert!(matches!(with(b"\x1f"), Some(GzipDamage::Truncated { .. })));
+        assert!(matches!(read_all(b"\0\0\0", false).1, Some(GzipDamage::Corrupt { .. })));
     }
 
     #[test]
     fn size_and_hash_are_the_files_also_after_a_damage() {
-        let bytes = [gz(b"x"), b"garbage".repeat(100_000)].concat();
+        let bytes = [gzip_bytes(b"x"), b"garbage".repeat(100_000)].concat();
         let mut reader = GzipReader::new(bytes.as_slice(), true);
         while matches!(reader.read(&mut [0; 10]).unwrap(), Inflated::Bytes(_)) {}
         let (size, hash) = reader.finish().unwrap();
-        assert_eq!((size, hash.unwrap()), (bytes.len() as u64, hex(&Sha256::digest(&bytes))));
+        assert_eq!((size, hash.unwrap()), (bytes.len() as u64, to_hex(&Sha256::digest(&bytes))));
     }
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::ExitKind::Usage;
 use crate::error::{Explain, Explanation};
 use crate::support::names;
-use crate::support::names::Fault;
+use crate::support::names::NameFault;
 
 /// The longest file name that common file systems take, in bytes.
 const MAX_BYTES: usize = 255;
@@ -22,16 +22,16 @@ const MAX_BYTES: usize = 255;
 /// checked out on all of them.
 #[must_use]
 pub fn why_unsafe(text: &str) -> Option<&'static str> {
-    why_not(text, |_| true)
+    why_unfit(text, |_| true)
 }
 
-fn why_not(text: &str, counts: impl Fn(&Fault) -> bool) -> Option<&'static str> {
+fn why_unfit(text: &str, counts: impl Fn(&NameFault) -> bool) -> Option<&'static str> {
     if text.len() > MAX_BYTES {
         Some("is longer than 255 bytes")
     } else if text.chars().any(char::is_control) {
         Some("holds a control character")
     } else {
-        names::fault(text).filter(counts).map(|fault| fault.why)
+        names::find_fault(text).filter(counts).map(|fault| fault.why)
     }
 }
 
@@ -64,15 +64,19 @@ impl Explain for UnsafeId {
 impl RunKey {
     /// The name of a run that there is, from its halves.
     pub fn new(experiment: &str, run_id: &str) -> Result<Self, UnsafeId> {
-        Self::unless(experiment, run_id, |text| why_not(text, Fault::holds_here))
+        Self::new_checked(experiment, run_id, |text| why_unfit(text, NameFault::applies_here))
     }
 
     /// The name of a run that is to be, from its halves: one that every system takes.
     pub fn of_new_run(experiment: &str, run_id: &str) -> Result<Self, UnsafeId> {
-        Self::unless(experiment, run_id, why_unsafe)
+        Self::new_checked(experiment, run_id, why_unsafe)
     }
 
-    fn unless(experiment: &str, run_id: &str, why: impl Fn(&str) -> Option<&'static str>) -> Result<Self, UnsafeId> {
+    fn new_checked(
+        experiment: &str,
+        run_id: &str,
+        why: impl Fn(&str) -> Option<&'static str>,
+    ) -> Result<Self, UnsafeId> {
         for text in [experiment, run_id] {
             if let Some(why) = why(text) {
                 return Err(UnsafeId { text: text.into(), why });
@@ -95,7 +99,7 @@ impl RunKey {
 
     /// `<root>/<experiment>/<run_id>`.
     #[must_use]
-    pub fn under(&self, root: &Path) -> PathBuf {
+    pub fn dir_under(&self, root: &Path) -> PathBuf {
         root.join(&self.experiment).join(&self.run_id)
     }
 }
@@ -147,7 +151,7 @@ mod tests {
         }
         for good in ["r1", "r1; touch x $(touch y)", "-n", "Ünïcode 🦀", &"x".repeat(255)] {
             let key = RunKey::of_new_run("demo", good).unwrap();
-            assert!(key.under(Path::new("/data")).starts_with("/data/demo"), "{good:?}");
+            assert!(key.dir_under(Path::new("/data")).starts_with("/data/demo"), "{good:?}");
             assert_eq!(key.to_string().parse::<RunKey>().unwrap(), key);
         }
         assert!("demo/r1/x".parse::<RunKey>().is_err());
@@ -155,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_run_has_a_name_that_every_system_takes() {
+    fn a_new_runs_name_must_suit_every_system() {
         for name in ["a:b", "x?", "...", "r1 ", "CON"] {
             assert!(RunKey::of_new_run("demo", name).is_err() && RunKey::of_new_run(name, "r1").is_err(), "{name}");
             // One that was committed before is read where it can be.

@@ -6,16 +6,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::run::layout::{DATASET_INDEX, EPISODES_PARQUET, MANIFEST, RUN_JSON, STEPS_PARQUET, shard_name};
+use crate::run::layout::{DATASET_INDEX, EPISODES_PARQUET, MANIFEST, RUN_JSON, STEPS_PARQUET, parse_shard_name};
 use crate::support::names;
 
 /// The setting that holds the patterns.
-pub const SETTING: &str = "ingest.include";
+pub const SETTING_KEY: &str = "ingest.include";
 
 /// Patterns of files that go into the dataset beside the recorder's.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<String>", into = "Vec<String>")]
-pub struct Include {
+pub struct IncludePatterns {
     patterns: Vec<String>,
 }
 
@@ -29,12 +29,12 @@ pub struct PatternError {
     pub why: &'static str,
 }
 
-impl TryFrom<Vec<String>> for Include {
+impl TryFrom<Vec<String>> for IncludePatterns {
     type Error = PatternError;
 
     fn try_from(patterns: Vec<String>) -> Result<Self, PatternError> {
         for pattern in &patterns {
-            if let Some(why) = fault(pattern) {
+            if let Some(why) = pattern_fault(pattern) {
                 return Err(PatternError { pattern: pattern.clone(), why });
             }
         }
@@ -42,14 +42,14 @@ impl TryFrom<Vec<String>> for Include {
     }
 }
 
-impl From<Include> for Vec<String> {
-    fn from(include: Include) -> Self {
+impl From<IncludePatterns> for Vec<String> {
+    fn from(include: IncludePatterns) -> Self {
         include.patterns
     }
 }
 
 /// What is wrong with a pattern.
-fn fault(pattern: &str) -> Option<&'static str> {
+fn pattern_fault(pattern: &str) -> Option<&'static str> {
     let names = || pattern.trim_end_matches('/').split('/');
     if pattern.starts_with('/') {
         Some("is absolute: patterns are relative to the run's directory")
@@ -62,7 +62,7 @@ fn fault(pattern: &str) -> Option<&'static str> {
     }
 }
 
-impl Include {
+impl IncludePatterns {
     /// The patterns as they were written.
     #[must_use]
     pub fn patterns(&self) -> &[String] {
@@ -71,28 +71,28 @@ impl Include {
 
     /// Whether a file goes into the dataset, by its path with `/` relative to the run's directory.
     #[must_use]
-    pub fn takes(&self, path: &str) -> bool {
+    pub fn matches_file(&self, path: &str) -> bool {
         let names: Vec<&str> = path.split('/').collect();
-        let taken = |pattern: &String| {
+        let is_matched = |pattern: &String| {
             let pattern: Vec<&str> = pattern.trim_end_matches('/').split('/').collect();
             // The file itself, or a directory on the way to it.
             (1..=names.len()).any(|depth| names.get(..depth).is_some_and(|names| matches_path(&pattern, names)))
         };
-        self.patterns.iter().any(taken) && may_be_taken(path)
+        self.patterns.iter().any(is_matched) && may_be_included(path)
     }
 
     /// The command that takes these files too, or the first kinds of them, which are named as `Layout::unrecognized` does;
     /// `None` if no pattern can take any.
     #[must_use]
-    pub fn command_to_take<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    pub fn command_to_include<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
         const MOST: usize = 12;
         let mut patterns = self.patterns.clone();
         for name in names {
             if patterns.len() >= self.patterns.len() + MOST {
                 break;
             }
-            let taken = self.takes(name.trim_end_matches('/'));
-            let Some(pattern) = pattern_for(name).filter(|_| !taken) else { continue };
+            let is_included = self.matches_file(name.trim_end_matches('/'));
+            let Some(pattern) = pattern_for(name).filter(|_| !is_included) else { continue };
             if !patterns.contains(&pattern) {
                 patterns.push(pattern);
             }
@@ -101,69 +101,74 @@ impl Include {
             return None;
         }
         // Quoted always: a shell would take `*` for files of its own.
-        Some(format!("capture-hook config set {SETTING} '{}'", patterns.join(",").replace('\'', "?")))
+        Some(format!("capture-hook config set {SETTING_KEY} '{}'", patterns.join(",").replace('\'', "?")))
     }
 }
 
 /// Whether a path may be taken at all: it is none of the recorder's or of ingest's own, and every clone can check it out.
 #[must_use]
-pub fn may_be_taken(path: &str) -> bool {
+pub fn may_be_included(path: &str) -> bool {
     let first = path.split('/').next().unwrap_or_default();
-    let own = matches!(first, RUN_JSON | MANIFEST | DATASET_INDEX | STEPS_PARQUET | EPISODES_PARQUET);
+    let is_own = matches!(first, RUN_JSON | MANIFEST | DATASET_INDEX | STEPS_PARQUET | EPISODES_PARQUET);
     // DVC leaves Mercurial's directory out of what it saves.
-    let saved = !path.split('/').any(|name| name.eq_ignore_ascii_case(".hg"));
-    !own && shard_name(first).is_none() && saved && names::safe_path(path)
+    let is_saved = !path.split('/').any(|name| name.eq_ignore_ascii_case(".hg"));
+    !is_own && parse_shard_name(first).is_none() && is_saved && names::is_safe_path(path)
 }
 
 /// A pattern for a file or directory that names its like in other runs too.
 fn pattern_for(name: &str) -> Option<String> {
     let path = name.trim_end_matches('/');
-    if !may_be_taken(path) {
+    if !may_be_included(path) {
         return None;
     }
     // What has a meaning in a pattern, or in a list of them, is any character.
-    let literal = |text: &str| {
+    let escape = |text: &str| {
         let odd = |c: char| "*?,'\\ ".contains(c) || c.is_control();
         text.chars().map(|c| if odd(c) { '?' } else { c }).collect::<String>()
     };
     let (dir, last) = path.rsplit_once('/').unwrap_or(("", path));
-    let plain = |ext: &str| !ext.is_empty() && ext.bytes().all(|b| b.is_ascii_alphanumeric());
+    let is_plain = |ext: &str| !ext.is_empty() && ext.bytes().all(|b| b.is_ascii_alphanumeric());
     let pattern = match last.rsplit_once('.') {
-        Some((stem, ext)) if !stem.is_empty() && plain(ext) => format!("*.{ext}"),
-        _ if path.len() < name.len() => format!("{}/**", literal(last)),
-        _ => literal(last),
+        Some((stem, ext)) if !stem.is_empty() && is_plain(ext) => format!("*.{ext}"),
+        _ if path.len() < name.len() => format!("{}/**", escape(last)),
+        _ => escape(last),
     };
-    Some(if dir.is_empty() { pattern } else { format!("{}/{pattern}", literal(dir)) })
+    Some(if dir.is_empty() { pattern } else { format!("{}/{pattern}", escape(dir)) })
 }
 
 fn matches_path(pattern: &[&str], names: &[&str]) -> bool {
-    wild(pattern, names, |part| *part == "**", |part, name| matches_name(part, name))
+    matches_wildcards(pattern, names, |part| *part == "**", |part, name| matches_name(part, name))
 }
 
 fn matches_name(pattern: &str, name: &str) -> bool {
     let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
-    wild(&pattern, &name, |c| *c == '*', |p, c| *p == '?' || p == c)
+    matches_wildcards(&pattern, &name, |c| *c == '*', |p, c| *p == '?' || p == c)
 }
 
 /// Whether a pattern matches all of a text: a star takes any stretch of it, everything else one part. A star that took too
 /// little takes one part more; those before it need not be tried again.
-fn wild<P, T>(pattern: &[P], text: &[T], is_star: impl Fn(&P) -> bool, one: impl Fn(&P, &T) -> bool) -> bool {
+fn matches_wildcards<P, T>(
+    pattern: &[P],
+    text: &[T],
+    is_star: impl Fn(&P) -> bool,
+    matches_one: impl Fn(&P, &T) -> bool,
+) -> bool {
     let (mut at, mut next) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while let Some(part) = text.get(next) {
         match pattern.get(at) {
-            Some(wanted) if is_star(wanted) => {
+            Some(pattern_part) if is_star(pattern_part) => {
                 at += 1;
                 star = Some((at, next));
             }
-            Some(wanted) if one(wanted, part) => {
+            Some(pattern_part) if matches_one(pattern_part, part) => {
                 at += 1;
                 next += 1;
             }
             _ => {
-                let Some((behind, taken)) = star else { return false };
-                (at, next) = (behind, taken + 1);
-                star = Some((behind, next));
+                let Some((after_star, consumed)) = star else { return false };
+                (at, next) = (after_star, consumed + 1);
+                star = Some((after_star, next));
             }
         }
     }
@@ -175,13 +180,13 @@ fn wild<P, T>(pattern: &[P], text: &[T], is_star: impl Fn(&P) -> bool, one: impl
 mod tests {
     use super::*;
 
-    fn include(patterns: &[&str]) -> Include {
+    fn patterns_of(patterns: &[&str]) -> IncludePatterns {
         patterns.iter().map(|p| (*p).to_owned()).collect::<Vec<_>>().try_into().unwrap()
     }
 
     #[test]
-    fn a_pattern_takes_names_directories_and_what_is_below_them() {
-        for (pattern, path, taken) in [
+    fn a_pattern_matches_names_directories_and_what_is_below_them() {
+        for (pattern, path, expected) in [
             ("*.mp4", "a.mp4", true),
             ("*.mp4", "video/a.mp4", false),
             ("*.mp4", "a.mp4x", false),
@@ -200,15 +205,15 @@ mod tests {
             ("*a*b*", "xxbxxaxx", false),
             ("[ab].npz", "a.npz", false),
         ] {
-            assert_eq!(include(&[pattern]).takes(path), taken, "{pattern} {path}");
+            assert_eq!(patterns_of(&[pattern]).matches_file(path), expected, "{pattern} {path}");
         }
-        assert!(!include(&[]).takes("a.mp4"));
+        assert!(!patterns_of(&[]).matches_file("a.mp4"));
     }
 
     /// R8: No pattern takes the recorder's files, ingest's, or those of git and DVC.
     #[test]
-    fn what_is_the_recorders_or_ingests_or_no_data_is_never_taken() {
-        let all = include(&["**", "*", "**/*"]);
+    fn recorder_and_ingest_files_are_never_included() {
+        let all = patterns_of(&["**", "*", "**/*"]);
         for path in [
             "run.json",
             "manifest.json",
@@ -224,29 +229,29 @@ mod tests {
             ".hg/hgrc",
             "a/../b",
         ] {
-            assert!(!all.takes(path), "{path}");
+            assert!(!all.matches_file(path), "{path}");
         }
-        assert!(all.takes("notes.txt") && all.takes("copy/run.json"));
+        assert!(all.matches_file("notes.txt") && all.matches_file("copy/run.json"));
     }
 
     #[test]
     fn a_pattern_that_leads_out_is_refused() {
         for pattern in ["", "/x", "../x", "a/../b", "./x", "a//b", "/", "a\\b", "a\nb", "**/.."] {
-            assert!(Include::try_from(vec![pattern.to_owned()]).is_err(), "{pattern:?}");
+            assert!(IncludePatterns::try_from(vec![pattern.to_owned()]).is_err(), "{pattern:?}");
         }
     }
 
     #[test]
-    fn the_command_to_type_takes_what_was_left_out_and_keeps_what_was_taken() {
+    fn the_suggested_command_adds_what_was_left_out() {
         let command =
-            include(&["*.npz"]).command_to_take(["a.mp4", "b.mp4", "frames/", "x.zarr/", "no,te", "v/a b.txt"]);
+            patterns_of(&["*.npz"]).command_to_include(["a.mp4", "b.mp4", "frames/", "x.zarr/", "no,te", "v/a b.txt"]);
         let patterns = "*.npz,*.mp4,frames/**,*.zarr,no?te,v/*.txt";
         assert_eq!(command.unwrap(), format!("capture-hook config set ingest.include '{patterns}'"));
-        let taken = include(&patterns.split(',').collect::<Vec<_>>());
+        let include = patterns_of(&patterns.split(',').collect::<Vec<_>>());
         for path in ["a.mp4", "frames/x/1.png", "x.zarr/0", "no,te", "v/a b.txt"] {
-            assert!(taken.takes(path), "{path}");
+            assert!(include.matches_file(path), "{path}");
         }
         // Nothing that a pattern could change.
-        assert_eq!(include(&["pipe"]).command_to_take(["pipe", ".dvcignore", "run.json/"]), None);
+        assert_eq!(patterns_of(&["pipe"]).command_to_include(["pipe", ".dvcignore", "run.json/"]), None);
     }
 }

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use crate::run::beside::{Beside, is_file, leads_out};
-use crate::run::include::Include;
+use crate::run::beside::{ExtraFiles, is_file, leads_out};
+use crate::run::include::IncludePatterns;
 use crate::support::fs::{At, FsError};
 
 /// The run's metadata.
@@ -28,14 +28,14 @@ pub const DATASET_INDEX: &str = "DATASET_INDEX.json";
 
 /// One of the two streams of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Stream {
+pub enum RunStream {
     /// A row a step.
     Steps,
     /// A row an episode.
     Episodes,
 }
 
-impl Stream {
+impl RunStream {
     /// The stem of the stream's file names.
     #[must_use]
     pub fn stem(self) -> &'static str {
@@ -57,7 +57,7 @@ impl Stream {
 
 /// How a recorder names the files behind the base file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Scheme {
+pub enum ShardScheme {
     /// `steps.jsonl.gz`
     Base,
     /// `steps.part0001.jsonl.gz`
@@ -72,30 +72,30 @@ pub struct Shard {
     /// Its number; the base file is 0. A number beyond 64 bits counts as the largest.
     pub number: u64,
     /// How it is named.
-    pub scheme: Scheme,
+    pub scheme: ShardScheme,
     /// Its name in the run's directory.
     pub name: String,
 }
 
 /// The files of one stream.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Shards {
+pub struct ShardSet {
     /// In the order to read them: by number, and where two share one, by scheme and name.
     pub files: Vec<Shard>,
     /// Names that are there but cannot be read as a file of this stream: a directory, a pipe, a link to nothing.
     pub unreadable: Vec<String>,
 }
 
-impl Shards {
+impl ShardSet {
     /// Whether the base file is there.
     #[must_use]
     pub fn has_base(&self) -> bool {
-        self.files.iter().any(|s| s.scheme == Scheme::Base)
+        self.files.iter().any(|s| s.scheme == ShardScheme::Base)
     }
 
     /// The ranges of numbers missing from `0..max`, ends included.
     #[must_use]
-    pub fn gaps(&self) -> Vec<(u64, u64)> {
+    pub fn missing_ranges(&self) -> Vec<(u64, u64)> {
         let mut out = Vec::new();
         let mut next = 0;
         for shard in &self.files {
@@ -108,7 +108,7 @@ impl Shards {
     }
 
     /// The files whose number an earlier file has too.
-    pub fn doubles(&self) -> impl Iterator<Item = (&Shard, &Shard)> {
+    pub fn duplicate_shards(&self) -> impl Iterator<Item = (&Shard, &Shard)> {
         self.files.windows(2).filter_map(|pair| match pair {
             [a, b] if a.number == b.number => Some((a, b)),
             _ => None,
@@ -118,15 +118,15 @@ impl Shards {
 
 /// What lies in a run's directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Layout {
+pub struct RunLayout {
     /// The directory, as it was given.
     pub dir: PathBuf,
     /// `run.json` is there and is a file.
     pub run_json: bool,
     /// The steps' files.
-    pub steps: Shards,
+    pub steps: ShardSet,
     /// The episodes' files.
-    pub episodes: Shards,
+    pub episodes: ShardSet,
     /// `manifest.json` is there and is a file.
     pub manifest: bool,
     /// The parquet files that are there, sorted.
@@ -141,16 +141,16 @@ pub struct Layout {
     pub unrecognized: Vec<String>,
 }
 
-impl Layout {
+impl RunLayout {
     /// Looks into a run's directory. An error of kind `NotFound` or `NotADirectory` means that there is none.
     pub fn open(dir: &Path) -> Result<Self, FsError> {
-        Self::open_with(dir, &Include::default())
+        Self::open_with(dir, &IncludePatterns::default())
     }
 
     /// The same, with these files beside the recorder's.
-    pub fn open_with(dir: &Path, include: &Include) -> Result<Self, FsError> {
+    pub fn open_with(dir: &Path, include: &IncludePatterns) -> Result<Self, FsError> {
         let mut layout = Self::absent(dir);
-        let mut beside = Beside::default();
+        let mut extra_files = ExtraFiles::default();
         let root = dir.canonicalize().at("look at", dir)?;
         let mut entries: Vec<fs::DirEntry> =
             fs::read_dir(dir).at("list", dir)?.collect::<io::Result<_>>().at("list", dir)?;
@@ -165,16 +165,16 @@ impl Layout {
             }
             // A name that is not UTF-8 is none of ours, even if its lossy form looks so.
             let utf8 = entry.file_name().to_str().is_some();
-            if !(utf8 && layout.place(&name, is_file(&path, kind))) {
-                beside.look_at(&path, name, utf8, kind, &root, include);
+            if !(utf8 && layout.add_file(&name, is_file(&path, kind))) {
+                extra_files.inspect_entry(&path, name, utf8, kind, &root, include);
             } else if kind.is_dir() {
-                let mut below = Beside::default();
-                below.look_into(&path, &name, utf8, &root, include);
-                layout.escapes.append(&mut below.escapes);
+                let mut extra_below = ExtraFiles::default();
+                extra_below.inspect_dir(&path, &name, utf8, &root, include);
+                layout.escapes.append(&mut extra_below.escapes);
             }
         }
-        layout.escapes.append(&mut beside.escapes);
-        (layout.included, layout.unrecognized) = (beside.included, beside.unrecognized);
+        layout.escapes.append(&mut extra_files.escapes);
+        (layout.included, layout.unrecognized) = (extra_files.included, extra_files.unrecognized);
         layout.steps.files.sort();
         layout.episodes.files.sort();
         layout.escapes.sort();
@@ -189,8 +189,8 @@ impl Layout {
         Self {
             dir: dir.to_path_buf(),
             run_json: false,
-            steps: Shards::default(),
-            episodes: Shards::default(),
+            steps: ShardSet::default(),
+            episodes: ShardSet::default(),
             manifest: false,
             parquet: Vec::new(),
             dataset_index: false,
@@ -202,10 +202,10 @@ impl Layout {
 
     /// A stream's files.
     #[must_use]
-    pub fn shards(&self, stream: Stream) -> &Shards {
+    pub fn shards(&self, stream: RunStream) -> &ShardSet {
         match stream {
-            Stream::Steps => &self.steps,
-            Stream::Episodes => &self.episodes,
+            RunStream::Steps => &self.steps,
+            RunStream::Episodes => &self.episodes,
         }
     }
 
@@ -229,9 +229,9 @@ impl Layout {
     }
 
     /// Puts a name where it belongs; false for one that no recorder writes.
-    fn place(&mut self, name: &str, is_file: bool) -> bool {
-        if let Some((stream, shard)) = shard_name(name) {
-            let shards = if stream == Stream::Steps { &mut self.steps } else { &mut self.episodes };
+    fn add_file(&mut self, name: &str, is_file: bool) -> bool {
+        if let Some((stream, shard)) = parse_shard_name(name) {
+            let shards = if stream == RunStream::Steps { &mut self.steps } else { &mut self.episodes };
             if is_file {
                 shards.files.push(shard);
             } else {
@@ -258,25 +258,25 @@ pub fn slash_hint(run_dir: &str) -> Option<String> {
 
 /// Reads a shard's name, in either scheme.
 #[must_use]
-pub fn shard_name(name: &str) -> Option<(Stream, Shard)> {
-    let (stream, rest) = [Stream::Steps, Stream::Episodes]
+pub fn parse_shard_name(name: &str) -> Option<(RunStream, Shard)> {
+    let (stream, rest) = [RunStream::Steps, RunStream::Episodes]
         .into_iter()
         .find_map(|stream| Some((stream, name.strip_prefix(stream.stem())?)))?;
     let (scheme, number) = if rest == ".jsonl.gz" {
-        (Scheme::Base, 0)
+        (ShardScheme::Base, 0)
     } else if let Some(digits) = rest.strip_prefix(".part").and_then(|r| r.strip_suffix(".jsonl.gz")) {
-        (Scheme::PartFirst, shard_number(digits)?)
+        (ShardScheme::PartFirst, parse_shard_number(digits)?)
     } else {
         let digits = rest.strip_prefix(".jsonl.part").and_then(|r| r.strip_suffix(".gz"))?;
-        (Scheme::PartLast, shard_number(digits)?)
+        (ShardScheme::PartLast, parse_shard_number(digits)?)
     };
     Some((stream, Shard { number, scheme, name: name.into() }))
 }
 
-fn shard_number(digits: &str) -> Option<u64> {
-    let all = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+fn parse_shard_number(digits: &str) -> Option<u64> {
+    let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
     // Too large for 64 bits: it is a shard all the same, and there is a gap before it.
-    all.then(|| digits.parse().unwrap_or(u64::MAX))
+    is_number.then(|| digits.parse().unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -292,36 +292,36 @@ mod tests {
         dir
     }
 
-    fn steps(names: &[&str]) -> Shards {
-        Layout::open(dir_of(names).path()).unwrap().steps
+    fn steps_of(names: &[&str]) -> ShardSet {
+        RunLayout::open(dir_of(names).path()).unwrap().steps
     }
 
     #[test]
     fn shards_come_in_numeric_order_whatever_their_names() {
         let shards =
-            steps(&["steps.part10.jsonl.gz", "steps.jsonl.part2.gz", "steps.part0001.jsonl.gz", "steps.jsonl.gz"]);
+            steps_of(&["steps.part10.jsonl.gz", "steps.jsonl.part2.gz", "steps.part0001.jsonl.gz", "steps.jsonl.gz"]);
         let numbers: Vec<u64> = shards.files.iter().map(|s| s.number).collect();
         assert_eq!(numbers, [0, 1, 2, 10]);
-        assert_eq!(shards.gaps(), [(3, 9)]);
-        assert_eq!(shards.doubles().count(), 0);
+        assert_eq!(shards.missing_ranges(), [(3, 9)]);
+        assert_eq!(shards.duplicate_shards().count(), 0);
     }
 
     #[test]
     fn a_number_in_both_schemes_is_seen_and_both_files_are_read() {
-        let shards = steps(&["steps.jsonl.gz", "steps.jsonl.part1.gz", "steps.part0001.jsonl.gz"]);
+        let shards = steps_of(&["steps.jsonl.gz", "steps.jsonl.part1.gz", "steps.part0001.jsonl.gz"]);
         let names: Vec<&str> = shards.files.iter().map(|s| s.name.as_str()).collect();
         assert_eq!(names, ["steps.jsonl.gz", "steps.part0001.jsonl.gz", "steps.jsonl.part1.gz"]);
-        assert_eq!((shards.doubles().count(), shards.gaps()), (1, vec![]));
+        assert_eq!((shards.duplicate_shards().count(), shards.missing_ranges()), (1, vec![]));
     }
 
     #[test]
-    fn a_number_beyond_64_bits_is_a_shard_with_a_gap_before_it() {
-        let shards = steps(&["steps.jsonl.gz", "steps.part99999999999999999999999.jsonl.gz"]);
-        assert_eq!(shards.gaps(), [(1, u64::MAX - 1)]);
+    fn a_number_beyond_64_bits_is_a_shard_after_a_gap() {
+        let shards = steps_of(&["steps.jsonl.gz", "steps.part99999999999999999999999.jsonl.gz"]);
+        assert_eq!(shards.missing_ranges(), [(1, u64::MAX - 1)]);
     }
 
     #[test]
-    fn what_no_recorder_writes_is_told() {
+    fn what_no_recorder_writes_is_unrecognized() {
         let dir = dir_of(&[
             "run.json",
             "steps.jsonl.gz",
@@ -334,7 +334,7 @@ mod tests {
             "stepsx.jsonl.gz",
         ]);
         fs::create_dir(dir.path().join("more")).unwrap();
-        let layout = Layout::open(dir.path()).unwrap();
+        let layout = RunLayout::open(dir.path()).unwrap();
         let odd =
             ["more/", "notes.txt", "steps.jsonl", "steps.part.jsonl.gz", "steps.part1x.jsonl.gz", "stepsx.jsonl.gz"];
         assert_eq!(layout.unrecognized, odd);
@@ -344,7 +344,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn links_that_lead_out_are_told_and_not_taken() {
+    fn links_that_lead_out_are_escapes_and_not_read() {
         use std::os::unix::fs::symlink;
         let outside = dir_of(&["steps.jsonl.gz"]);
         let dir = dir_of(&["run.json", "real.gz"]);
@@ -358,7 +358,7 @@ mod tests {
         symlink("real.gz", at("episodes.jsonl.gz")).unwrap();
         symlink("not-there", at("episodes.jsonl.part1.gz")).unwrap();
         symlink("../run.json", at("more/fine")).unwrap();
-        let layout = Layout::open(dir.path()).unwrap();
+        let layout = RunLayout::open(dir.path()).unwrap();
         assert_eq!(layout.escapes, ["loop", "manifest.json", "more/deep/up", "out", "steps.jsonl.gz"]);
         assert!(layout.steps.files.is_empty() && !layout.manifest);
         assert!(layout.episodes.has_base());

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::formats::json;
-use crate::formats::json::Value;
-use crate::formats::json::scanner::{Cursor, ParseError, Reason};
+use crate::formats::json::JsonValue;
+use crate::formats::json::scanner::{JsonCursor, ParseError, ParseReason};
 use crate::run::schema::SchemaVersion;
 
 /// A run's metadata. What is optional and of another type than it should be counts as absent; `raw` has it as it was.
@@ -19,7 +19,7 @@ pub struct RunMeta {
     /// When the run began, as written.
     pub start_time: String,
     /// The environment's configuration, an object.
-    pub env_config: Value,
+    pub env_config: JsonValue,
     /// The simulator's version.
     pub package_version: Option<String>,
     /// A hash of the configuration that the recorder wrote.
@@ -29,7 +29,7 @@ pub struct RunMeta {
     /// The first seed.
     pub base_seed: Option<i64>,
     /// The whole of `run.json`, an object.
-    pub raw: Value,
+    pub raw: JsonValue,
 }
 
 /// A place in a text, as editors count it.
@@ -42,9 +42,9 @@ pub struct LineColumn {
 }
 
 impl LineColumn {
-    fn of(text: &[u8], offset: usize) -> Self {
+    fn at_offset(text: &[u8], offset: usize) -> Self {
         let before = String::from_utf8_lossy(text.get(..offset).unwrap_or(text)).into_owned();
-        let count = |text: &str, of: fn(&char) -> bool| text.chars().filter(of).count() as u64 + 1;
+        let count = |text: &str, is_counted: fn(&char) -> bool| text.chars().filter(is_counted).count() as u64 + 1;
         let last = before.rsplit_once('\n').map_or(before.as_str(), |(_, last)| last);
         Self { line: count(&before, |c| *c == '\n'), column: count(last, |_| true) }
     }
@@ -63,7 +63,7 @@ pub enum MetaError {
     #[error("not JSON: {reason}")]
     Parse {
         /// What is wrong.
-        reason: Reason,
+        reason: ParseReason,
         /// Where.
         at: LineColumn,
     },
@@ -74,12 +74,12 @@ pub enum MetaError {
     #[error("`{0}` is missing")]
     Missing(&'static str),
     /// A field is of another type than it must be.
-    #[error("`{field}` is {found}, where {wanted} belongs")]
+    #[error("`{field}` is {found}, where {expected} belongs")]
     WrongType {
         /// Which field.
         field: &'static str,
         /// What it must be.
-        wanted: &'static str,
+        expected: &'static str,
         /// What it is.
         found: &'static str,
         /// Where.
@@ -109,22 +109,24 @@ impl MetaError {
 impl RunMeta {
     /// Reads the bytes of a `run.json`.
     pub fn parse(bytes: &[u8]) -> Result<Self, MetaError> {
-        let raw = json::parse(bytes)
-            .map_err(|ParseError { offset, reason }| MetaError::Parse { reason, at: LineColumn::of(bytes, offset) })?;
-        let text = |field: &'static str| text(&raw, bytes, field);
+        let raw = json::parse(bytes).map_err(|ParseError { offset, reason }| MetaError::Parse {
+            reason,
+            at: LineColumn::at_offset(bytes, offset),
+        })?;
+        let text = |field: &'static str| required_text(&raw, bytes, field);
         if raw.as_object().is_none() {
             return Err(MetaError::NotAnObject(raw.kind()));
         }
         let experiment = match raw.get("experiment") {
-            None | Some(Value::Null) => None,
+            None | Some(JsonValue::Null) => None,
             Some(_) => Some(text("experiment")?),
         };
         let env_config = raw.get("env_config").ok_or(MetaError::Missing("env_config"))?;
         if env_config.as_object().is_none() {
-            let (field, at) = ("env_config", place_of(bytes, "env_config"));
-            return Err(MetaError::WrongType { field, wanted: "an object", found: env_config.kind(), at });
+            let (field, at) = ("env_config", position_of(bytes, "env_config"));
+            return Err(MetaError::WrongType { field, expected: "an object", found: env_config.kind(), at });
         }
-        let optional = |field: &str| raw.get(field).and_then(Value::as_str).map(str::to_owned);
+        let optional = |field: &str| raw.get(field).and_then(JsonValue::as_str).map(str::to_owned);
         Ok(Self {
             schema_version: text("schema_version")?,
             run_id: text("run_id")?,
@@ -134,7 +136,7 @@ impl RunMeta {
             package_version: optional("package_version"),
             config_hash: optional("config_hash"),
             git_sha: optional("git_sha"),
-            base_seed: raw.get("base_seed").and_then(Value::as_i64),
+            base_seed: raw.get("base_seed").and_then(JsonValue::as_i64),
             raw,
         })
     }
@@ -146,41 +148,41 @@ impl RunMeta {
     }
 }
 
-fn text(raw: &Value, bytes: &[u8], field: &'static str) -> Result<String, MetaError> {
-    let at = || place_of(bytes, field);
+fn required_text(raw: &JsonValue, bytes: &[u8], field: &'static str) -> Result<String, MetaError> {
+    let at = || position_of(bytes, field);
     match raw.get(field) {
         None => Err(MetaError::Missing(field)),
-        Some(Value::Text(text)) => {
+        Some(JsonValue::Text(text)) => {
             text.as_str().map(str::to_owned).ok_or_else(|| MetaError::Surrogate { field, at: at() })
         }
-        Some(other) => Err(MetaError::WrongType { field, wanted: "a text", found: other.kind(), at: at() }),
+        Some(other) => Err(MetaError::WrongType { field, expected: "a text", found: other.kind(), at: at() }),
     }
 }
 
 /// Where an object's member has its value, the last one where there are several.
-fn place_of(object: &[u8], field: &str) -> LineColumn {
-    let mut found = 0;
-    let mut at = Cursor::new(object);
-    let mut members = || -> Result<(), ParseError> {
-        at.space();
-        at.expect(b'{')?;
+fn position_of(object: &[u8], field: &str) -> LineColumn {
+    let mut value_offset = 0;
+    let mut cursor = JsonCursor::new(object);
+    let mut find_members = || -> Result<(), ParseError> {
+        cursor.skip_space();
+        cursor.expect_byte(b'{')?;
         loop {
-            at.space();
-            let key = at.text()?;
-            at.space();
-            at.expect(b':')?;
-            at.space();
+            cursor.skip_space();
+            let key = cursor.take_text()?;
+            cursor.skip_space();
+            cursor.expect_byte(b':')?;
+            cursor.skip_space();
             if object.get(key).is_some_and(|key| key == format!("\"{field}\"").as_bytes()) {
-                found = at.offset();
+                value_offset = cursor.offset();
             }
-            at.value(1)?;
-            at.space();
-            at.expect(b',')?;
+            cursor.take_value(1)?;
+            cursor.skip_space();
+            cursor.expect_byte(b',')?;
         }
     };
     // It ends where no member follows.
-    let _ = members();
-    LineColumn::of(object, found)
+    let _ = find_members();
+    LineColumn::at_offset(object, value_offset)
 }
 
 #[cfg(test)]
@@ -198,7 +200,7 @@ mod tests {
             (meta.run_id.as_str(), meta.experiment.as_deref(), meta.schema()),
             ("r1", None, Some(SchemaVersion::V0_1))
         );
-        assert_eq!(meta.raw.get("extra"), Some(&Value::Int(1)));
+        assert_eq!(meta.raw.get("extra"), Some(&JsonValue::Int(1)));
     }
 
     #[test]

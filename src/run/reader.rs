@@ -6,8 +6,8 @@
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
-use crate::run::gzip::{Damage, GzipReader, Inflated};
-use crate::run::open::Stamp;
+use crate::run::gzip::{GzipDamage, GzipReader, Inflated};
+use crate::run::open::FileStamp;
 use crate::support::fs;
 use crate::support::fs::{At, FsError};
 use crate::support::progress::Progress;
@@ -20,7 +20,7 @@ const BLOCK: usize = 256 << 10;
 
 /// What a stream of rows gives, in order.
 #[derive(Debug)]
-pub enum Event {
+pub enum StreamEvent {
     /// The next file begins: its number among the stream's files.
     Begin(usize),
     /// Whole lines, each with its line break but perhaps the file's last.
@@ -30,7 +30,7 @@ pub enum Event {
     /// The file cannot be read any further. Comes after the lines before the damage.
     Damaged {
         /// What is wrong.
-        damage: Damage,
+        damage: GzipDamage,
         /// What stood behind the last line break before the damage.
         tail: Vec<u8>,
     },
@@ -46,13 +46,13 @@ pub struct FileEnd {
     /// Its SHA-256, if wanted.
     pub sha256: Option<String>,
     /// What it was when it was opened.
-    pub stamp: Stamp,
+    pub stamp: FileStamp,
 }
 
-struct Open {
+struct OpenFile {
     path: PathBuf,
     reader: GzipReader,
-    stamp: Stamp,
+    stamp: FileStamp,
     reported: u64,
 }
 
@@ -61,13 +61,13 @@ pub struct LineSource<'a> {
     files: VecDeque<(usize, PathBuf)>,
     hash: bool,
     progress: &'a dyn Progress,
-    open: Option<Open>,
+    open: Option<OpenFile>,
     /// Bytes behind the last line break of the block before.
     carry: Vec<u8>,
     /// In a line that is too long already.
     skipping: bool,
     /// To be given before anything else.
-    pending: VecDeque<Event>,
+    pending: VecDeque<StreamEvent>,
 }
 
 impl<'a> LineSource<'a> {
@@ -90,23 +90,23 @@ impl<'a> LineSource<'a> {
     }
 
     /// What comes next; `None` at the end of the last file. `spare` is a block that is done with, to be used again.
-    pub fn next(&mut self, spare: Vec<u8>) -> Result<Option<Event>, FsError> {
+    pub fn next(&mut self, spare: Vec<u8>) -> Result<Option<StreamEvent>, FsError> {
         if let Some(event) = self.pending.pop_front() {
             return Ok(Some(event));
         }
         if self.open.is_some() {
-            return self.block(spare).map(Some);
+            return self.fill_block(spare).map(Some);
         }
         let Some((number, path)) = self.files.pop_front() else { return Ok(None) };
         let file = fs::open(&path)?;
-        let stamp = Stamp::of(&file.metadata().at("look at", &path)?);
-        self.open = Some(Open { reader: GzipReader::new(file, self.hash), path, stamp, reported: 0 });
-        Ok(Some(Event::Begin(number)))
+        let stamp = FileStamp::from_metadata(&file.metadata().at("look at", &path)?);
+        self.open = Some(OpenFile { reader: GzipReader::new(file, self.hash), path, stamp, reported: 0 });
+        Ok(Some(StreamEvent::Begin(number)))
     }
 
     /// Fills a block with whole lines.
-    fn block(&mut self, mut block: Vec<u8>) -> Result<Event, FsError> {
-        let Some(open) = &mut self.open else { return Ok(Event::Lines(Vec::new())) };
+    fn fill_block(&mut self, mut block: Vec<u8>) -> Result<StreamEvent, FsError> {
+        let Some(open) = &mut self.open else { return Ok(StreamEvent::Lines(Vec::new())) };
         let mut filled = self.carry.len();
         if block.capacity() > 2 * BLOCK && filled < BLOCK {
             block = Vec::new();
@@ -120,7 +120,7 @@ impl<'a> LineSource<'a> {
         loop {
             let inflated = open.reader.read(&mut block[filled..]).at("read", &open.path)?;
             let position = open.reader.position();
-            self.progress.advance(position - open.reported);
+            self.progress.advance_by(position - open.reported);
             open.reported = position;
             let ended = match inflated {
                 Inflated::Bytes(n) => {
@@ -142,11 +142,11 @@ impl<'a> LineSource<'a> {
                         let end = fresh.start + last + 1;
                         self.carry.extend_from_slice(&block[end..filled]);
                         block.truncate(end);
-                        return Ok(Event::Lines(block));
+                        return Ok(StreamEvent::Lines(block));
                     }
                     if filled > MAX_LINE + 1 {
                         self.skipping = true;
-                        return Ok(Event::TooLong);
+                        return Ok(StreamEvent::TooLong);
                     }
                     if filled == block.len() {
                         block.resize((filled + filled / 2).min(MAX_LINE + BLOCK), 0);
@@ -158,13 +158,13 @@ impl<'a> LineSource<'a> {
             };
             self.skipping = false;
             block.truncate(filled);
-            let Some(open) = self.open.take() else { return Ok(Event::Lines(block)) };
+            let Some(open) = self.open.take() else { return Ok(StreamEvent::Lines(block)) };
             let (bytes, sha256) = open.reader.finish().at("read", &open.path)?;
-            let end = Event::End(FileEnd { bytes, sha256, stamp: open.stamp });
+            let end = StreamEvent::End(FileEnd { bytes, sha256, stamp: open.stamp });
             let first = match ended {
-                Some(damage) => Event::Damaged { damage, tail: block },
+                Some(damage) => StreamEvent::Damaged { damage, tail: block },
                 None if block.is_empty() => return Ok(end),
-                None => Event::Lines(block),
+                None => StreamEvent::Lines(block),
             };
             self.pending.push_back(end);
             return Ok(first);
@@ -181,27 +181,27 @@ mod tests {
     use flate2::write::GzEncoder;
 
     use super::*;
-    use crate::support::progress::Silent;
+    use crate::support::progress::NoProgress;
 
-    fn gz(data: &[u8]) -> Vec<u8> {
+    fn gzip_bytes(data: &[u8]) -> Vec<u8> {
         let mut writer = GzEncoder::new(Vec::new(), Compression::fast());
         writer.write_all(data).unwrap();
         writer.finish().unwrap()
     }
 
     /// The lengths of all lines read, and the names of what else came.
-    fn read(files: &[Vec<u8>]) -> (Vec<usize>, String) {
+    fn read_lines(files: &[Vec<u8>]) -> (Vec<usize>, String) {
         let dir = tempfile::tempdir().unwrap();
         let names: Vec<String> = (0..files.len()).map(|i| format!("f{i}")).collect();
         for (name, bytes) in names.iter().zip(files) {
             std::fs::write(dir.path().join(name), bytes).unwrap();
         }
-        let mut source = LineSource::new(dir.path(), names.iter().map(String::as_str), true, &Silent);
+        let mut source = LineSource::new(dir.path(), names.iter().map(String::as_str), true, &NoProgress);
         let (mut lines, mut events, mut spare) = (Vec::new(), String::new(), Vec::new());
         while let Some(event) = source.next(std::mem::take(&mut spare)).unwrap() {
             match event {
-                Event::Begin(i) => events += &format!("{i}"),
-                Event::Lines(block) => {
+                StreamEvent::Begin(i) => events += &format!("{i}"),
+                StreamEvent::Lines(block) => {
                     assert!(!block.is_empty());
                     let mut rest = block.as_slice();
                     while !rest.is_empty() {
@@ -211,12 +211,12 @@ mod tests {
                     }
                     spare = block;
                 }
-                Event::TooLong => events += "L",
-                Event::Damaged { tail, .. } => {
+                StreamEvent::TooLong => events += "L",
+                StreamEvent::Damaged { tail, .. } => {
                     assert!(!tail.contains(&b'\n'));
                     events += &format!("D{}", tail.len());
                 }
-                Event::End(end) => {
+                StreamEvent::End(end) => {
                     assert_eq!((end.bytes, end.sha256.unwrap().len()), (end.stamp.bytes, 64));
                     events += "E";
                 }
@@ -230,7 +230,7 @@ mod tests {
         let sizes = [0, 1, 5, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK, 0, 7, MAX_LINE, MAX_LINE, 3];
         let text: Vec<u8> = sizes.iter().flat_map(|n| [vec![b'x'; *n], vec![b'\n']].concat()).collect();
         let expected: Vec<usize> = sizes.iter().map(|n| n + 1).collect();
-        assert_eq!(read(&[gz(&text)]), (expected, "0E".into()));
+        assert_eq!(read_lines(&[gzip_bytes(&text)]), (expected, "0E".into()));
     }
 
     #[test]
@@ -241,7 +241,7 @@ mod tests {
             text.extend(b"\nbb\nccc\n");
         }
         text.extend(vec![b'y'; MAX_LINE * 2]);
-        let (mut lines, events) = read(&[gz(&text), gz(b"d\n")]);
+        let (mut lines, events) = read_lines(&[gzip_bytes(&text), gzip_bytes(b"d\n")]);
         // One that ends in the block in which it grows too long is given whole.
         let whole = lines.iter().filter(|n| **n > MAX_LINE + 1).count();
         lines.retain(|n| *n <= MAX_LINE + 1);
@@ -250,13 +250,16 @@ mod tests {
 
     #[test]
     fn a_last_line_needs_no_break_and_files_do_not_run_into_each_other() {
-        assert_eq!(read(&[gz(b"a\nbb"), gz(b""), gz(b"c\n")]), (vec![2, 2, 2], "0E1E2E".into()));
+        assert_eq!(
+            read_lines(&[gzip_bytes(b"a\nbb"), gzip_bytes(b""), gzip_bytes(b"c\n")]),
+            (vec![2, 2, 2], "0E1E2E".into())
+        );
     }
 
     #[test]
     fn what_stood_before_a_damage_is_given() {
-        let mut cut = gz(b"a\nbb\ncc");
+        let mut cut = gzip_bytes(b"a\nbb\ncc");
         cut.truncate(cut.len() - 3);
-        assert_eq!(read(&[cut, gz(b"d\n")]), (vec![2, 3, 2], "0D2E1E".into()));
+        assert_eq!(read_lines(&[cut, gzip_bytes(b"d\n")]), (vec![2, 3, 2], "0D2E1E".into()));
     }
 }

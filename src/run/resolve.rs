@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::{RunKey, StartTime};
 use crate::error::ExitKind::Setup;
 use crate::error::{Explain, Explanation};
-use crate::run::discover::{DuplicateRuns, RunDir, is_run, joined_names};
+use crate::run::discover::{DuplicateRuns, RunDir, is_run_dir, joined_names};
 use crate::run::layout::slash_hint;
 
 /// What was typed, and where.
@@ -22,7 +22,7 @@ pub struct RunQuery<'a> {
 }
 
 /// A run that a query may mean.
-pub trait Candidate {
+pub trait RunCandidate {
     /// Its name; `None` for a recorded run whose name is not safe.
     fn key(&self) -> Option<&RunKey>;
 
@@ -32,13 +32,13 @@ pub trait Candidate {
     }
 }
 
-impl Candidate for RunKey {
+impl RunCandidate for RunKey {
     fn key(&self) -> Option<&RunKey> {
         Some(self)
     }
 }
 
-impl Candidate for RunDir {
+impl RunCandidate for RunDir {
     fn key(&self) -> Option<&RunKey> {
         self.key.as_ref()
     }
@@ -73,7 +73,7 @@ pub enum ResolveError {
         near: Vec<String>,
     },
     /// Several runs are called so.
-    #[error("`{}` may mean {} runs: {}", query.escape_debug(), candidates.len(), listed(candidates))]
+    #[error("`{}` may mean {} runs: {}", query.escape_debug(), candidates.len(), join_candidates(candidates))]
     Ambiguous {
         /// As typed.
         query: String,
@@ -85,7 +85,7 @@ pub enum ResolveError {
     Duplicate(#[from] DuplicateRuns),
 }
 
-fn listed(candidates: &[String]) -> String {
+fn join_candidates(candidates: &[String]) -> String {
     const MOST: usize = 8;
     let mut text: Vec<String> = candidates.iter().take(MOST).map(|name| name.escape_debug().to_string()).collect();
     if candidates.len() > MOST {
@@ -113,24 +113,24 @@ impl Explain for ResolveError {
 }
 
 /// Resolves a query among these runs. `is_tag` says whether a run's tag has this name; `start` when a run began.
-pub fn resolve<'a, C: Candidate>(
+pub fn resolve_run<'a, C: RunCandidate>(
     query: RunQuery<'_>,
     candidates: &'a [C],
     is_tag: impl Fn(&str) -> bool,
-    start: impl Fn(&C) -> StartTime,
+    start_time: impl Fn(&C) -> StartTime,
 ) -> Result<ResolvedRun<'a, C>, ResolveError> {
     let not_found = |near| ResolveError::NotFound { query: query.text.into(), near };
     if query.text.is_empty() {
         return Err(not_found(Vec::new()));
     }
     let dir = query.cwd.join(query.text);
-    if is_run(&dir) {
+    if is_run_dir(&dir) {
         return Ok(ResolvedRun::Dir(dir));
     }
     let text = query.text.trim_end_matches('/');
-    let names: Vec<Name<'a, C>> = candidates.iter().flat_map(names_of).collect();
-    for rank in RANKS {
-        if let Some(run) = only(query, names.iter().filter(|name| name.rank == rank && name.typed == text))? {
+    let names: Vec<RunName<'a, C>> = candidates.iter().flat_map(names_of).collect();
+    for rank in ALL_RANKS {
+        if let Some(run) = find_only(query, names.iter().filter(|name| name.rank == rank && name.typed == text))? {
             return Ok(run);
         }
     }
@@ -138,8 +138,8 @@ pub fn resolve<'a, C: Candidate>(
     if is_tag(tag) {
         return Ok(ResolvedRun::Tag(tag.to_owned()));
     }
-    let experiment = latest(text);
-    match only(query, names.iter().filter(|name| name.typed.starts_with(text))) {
+    let experiment = parse_latest(text);
+    match find_only(query, names.iter().filter(|name| name.typed.starts_with(text))) {
         // What several names begin with is no unique beginning: `latest` is left then.
         Err(_) if experiment.is_some() => {}
         other => {
@@ -149,10 +149,11 @@ pub fn resolve<'a, C: Candidate>(
         }
     }
     if let Some(experiment) = experiment {
-        let among = |candidate: &&C| {
+        let is_in_experiment = |candidate: &&C| {
             candidate.key().is_some_and(|key| experiment.is_none_or(|experiment| key.experiment() == experiment))
         };
-        let newest = candidates.iter().filter(among).max_by_key(|candidate| (start(candidate), candidate.key()));
+        let newest =
+            candidates.iter().filter(is_in_experiment).max_by_key(|candidate| (start_time(candidate), candidate.key()));
         return newest.map(ResolvedRun::Run).ok_or_else(|| {
             let mut near: Vec<String> =
                 candidates.iter().filter_map(|c| Some(format!("latest:{}", c.key()?.experiment()))).collect();
@@ -166,11 +167,11 @@ pub fn resolve<'a, C: Candidate>(
     if (text.contains('/') || text.starts_with('.')) && dir.is_dir() {
         return Ok(ResolvedRun::Dir(dir));
     }
-    Err(not_found(near(text, &names)))
+    Err(not_found(find_near(text, &names)))
 }
 
 /// A name by which a run may be typed.
-struct Name<'a, C> {
+struct RunName<'a, C> {
     run: &'a C,
     /// What goes before what: `experiment/run_id`, the run id, then the same of its directories.
     rank: usize,
@@ -179,23 +180,23 @@ struct Name<'a, C> {
     whole: String,
 }
 
-const RANKS: std::ops::Range<usize> = 0..4;
+const ALL_RANKS: std::ops::Range<usize> = 0..4;
 /// From this rank on a name is that of directories.
 const BY_DIRECTORY: usize = 2;
 
-fn names_of<C: Candidate>(run: &C) -> Vec<Name<'_, C>> {
+fn names_of<C: RunCandidate>(run: &C) -> Vec<RunName<'_, C>> {
     let mut names = Vec::new();
     for (rank, whole) in [(0, run.key().map(ToString::to_string)), (BY_DIRECTORY, run.dir().map(joined_names))] {
         let Some(whole) = whole else { continue };
         let last = whole.split_once('/').map_or(&*whole, |(_, last)| last).to_owned();
-        names.push(Name { run, rank, typed: whole.clone(), whole: whole.clone() });
-        names.push(Name { run, rank: rank + 1, typed: last, whole });
+        names.push(RunName { run, rank, typed: whole.clone(), whole: whole.clone() });
+        names.push(RunName { run, rank: rank + 1, typed: last, whole });
     }
     names
 }
 
 /// `latest`: any experiment's; `latest:EXPERIMENT`: that one's.
-fn latest(text: &str) -> Option<Option<&str>> {
+fn parse_latest(text: &str) -> Option<Option<&str>> {
     match text.strip_prefix("latest")? {
         "" => Some(None),
         rest => rest.strip_prefix(':').map(Some),
@@ -203,11 +204,11 @@ fn latest(text: &str) -> Option<Option<&str>> {
 }
 
 /// The one run that these name; several directories of one run are one here.
-fn only<'n, 'a: 'n, C: Candidate>(
+fn find_only<'n, 'a: 'n, C: RunCandidate>(
     query: RunQuery<'_>,
-    names: impl Iterator<Item = &'n Name<'a, C>>,
+    names: impl Iterator<Item = &'n RunName<'a, C>>,
 ) -> Result<Option<ResolvedRun<'a, C>>, ResolveError> {
-    let mut found: Vec<&Name<'a, C>> = names.collect();
+    let mut found: Vec<&RunName<'a, C>> = names.collect();
     // The names of one run stand together.
     found.dedup_by(|a, b| std::ptr::eq(a.run, b.run));
     let Some((first, rest)) = found.split_first() else { return Ok(None) };
@@ -225,7 +226,7 @@ fn only<'n, 'a: 'n, C: Candidate>(
 }
 
 /// Names that differ from the text by few letters, best first.
-fn near<C>(text: &str, names: &[Name<'_, C>]) -> Vec<String> {
+fn find_near<C>(text: &str, names: &[RunName<'_, C>]) -> Vec<String> {
     let most = (text.chars().count() / 3).max(2);
     let mut near: Vec<(usize, &str)> = names
         .iter()
@@ -245,7 +246,7 @@ mod tests {
     use super::*;
     use std::fs;
 
-    fn results(runs: &[(&str, &str, &str)]) -> (tempfile::TempDir, Vec<RunDir>) {
+    fn write_runs(runs: &[(&str, &str, &str)]) -> (tempfile::TempDir, Vec<RunDir>) {
         let root = tempfile::tempdir().unwrap();
         for (dir, run_id, start) in runs {
             let run = root.path().join("results").join(dir);
@@ -258,9 +259,9 @@ mod tests {
         (root, found.runs)
     }
 
-    fn meant(text: &str, cwd: &Path, runs: &[RunDir]) -> Result<String, ResolveError> {
+    fn resolve_text(text: &str, cwd: &Path, runs: &[RunDir]) -> Result<String, ResolveError> {
         let is_tag = |name: &str| name == "capture/nav/x-one";
-        match resolve(RunQuery { text, cwd }, runs, is_tag, |run| run.start.clone())? {
+        match resolve_run(RunQuery { text, cwd }, runs, is_tag, |run| run.start.clone())? {
             ResolvedRun::Dir(dir) => Ok(format!("dir {}", dir.strip_prefix(cwd).unwrap().display())),
             ResolvedRun::Run(run) => Ok(run.name()),
             ResolvedRun::RunAt(run) => Ok(format!("at {}", run.name())),
@@ -269,15 +270,15 @@ mod tests {
     }
 
     #[test]
-    fn a_run_is_meant_by_what_names_it() {
-        let (root, runs) = results(&[
+    fn a_run_is_found_by_each_of_its_names() {
+        let (root, runs) = write_runs(&[
             ("demo/r1", "r1", "2026-01-01T00:00:00Z"),
             ("demo/r10", "r10", "2026-01-03T00:00:00+02:00"),
             ("nav/r1", "r1", "2026-01-02T23:00:00"),
             ("nav/x-one", "x-one", "nonsense"),
             ("nav/renamed", "r7", "nonsense"),
         ]);
-        let meant = |text: &str| meant(text, root.path(), &runs);
+        let resolve = |text: &str| resolve_text(text, root.path(), &runs);
         for (text, expected) in [
             ("results/demo/r1", "dir results/demo/r1"),
             ("./results/demo/r1/", "dir results/demo/r1"),
@@ -294,37 +295,37 @@ mod tests {
             ("latest", "nav/r1"),
             ("latest:demo", "demo/r10"),
         ] {
-            assert_eq!(meant(text).unwrap(), expected, "{text}");
+            assert_eq!(resolve(text).unwrap(), expected, "{text}");
         }
-        let Err(ResolveError::Ambiguous { candidates, .. }) = meant("r1") else { panic!("not ambiguous") };
+        let Err(ResolveError::Ambiguous { candidates, .. }) = resolve("r1") else { panic!("not ambiguous") };
         assert_eq!(candidates, ["demo/r1", "nav/r1"]);
         for text in ["", "nope", "demo/zzzzzzz", "results/none"] {
-            assert!(matches!(meant(text), Err(ResolveError::NotFound { .. })), "{text}");
+            assert!(matches!(resolve(text), Err(ResolveError::NotFound { .. })), "{text}");
         }
         for (text, expected) in
             [("demo/r3", &["demo/r1", "demo/r10"][..]), ("latest:dmo", &["latest:demo", "latest:nav"])]
         {
-            let Err(ResolveError::NotFound { near, .. }) = meant(text) else { panic!("{text} was found") };
+            let Err(ResolveError::NotFound { near, .. }) = resolve(text) else { panic!("{text} was found") };
             assert_eq!(near.get(..2).unwrap(), expected);
         }
     }
 
     /// R6: A path, `latest`, a key, an id and a prefix are tried in this order.
     #[test]
-    fn each_kind_of_name_goes_before_the_next() {
-        let (root, runs) = results(&[
+    fn each_kind_of_name_comes_before_the_next() {
+        let (root, runs) = write_runs(&[
             ("a/x", "x", "2026-01-01T00:00:00Z"),
             ("x/a", "a", "2026-01-02T00:00:00Z"),
             ("b/latest", "latest", "2025-01-01T00:00:00Z"),
             ("b/capture", "capture", "2025-01-01T00:00:00Z"),
         ]);
-        let meant = |text: &str, cwd: &Path| meant(text, cwd, &runs);
+        let resolve = |text: &str, cwd: &Path| resolve_text(text, cwd, &runs);
         // A run id before a beginning; in its experiment's directory, the path before all.
-        assert_eq!(meant("x", root.path()).unwrap(), "a/x");
-        assert_eq!(meant("a", root.path()).unwrap(), "x/a");
-        assert_eq!(meant("latest", root.path()).unwrap(), "b/latest");
-        assert_eq!(meant("latest:x", root.path()).unwrap(), "x/a");
-        assert_eq!(meant("a", &root.path().join("results/x")).unwrap(), "dir a");
-        assert_eq!(meant("b/c", root.path()).unwrap(), "b/capture");
+        assert_eq!(resolve("x", root.path()).unwrap(), "a/x");
+        assert_eq!(resolve("a", root.path()).unwrap(), "x/a");
+        assert_eq!(resolve("latest", root.path()).unwrap(), "b/latest");
+        assert_eq!(resolve("latest:x", root.path()).unwrap(), "x/a");
+        assert_eq!(resolve("a", &root.path().join("results/x")).unwrap(), "dir a");
+        assert_eq!(resolve("b/c", root.path()).unwrap(), "b/capture");
     }
 }

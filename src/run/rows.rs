@@ -7,14 +7,14 @@ use crate::run::schema::SchemaVersion;
 
 /// Texts, end to end in one buffer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Texts {
+pub struct TextColumn {
     /// The bytes, valid UTF-8, end to end.
     pub bytes: Vec<u8>,
     /// Where each text ends in `bytes`.
     pub ends: Vec<usize>,
 }
 
-impl Texts {
+impl TextColumn {
     /// Adds one text.
     pub fn push(&mut self, text: &str) {
         self.bytes.extend_from_slice(text.as_bytes());
@@ -50,14 +50,14 @@ impl Texts {
 
 /// Values with a mark for each whether it is there; the value of one that is not is a default.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Nullable<T> {
+pub struct NullableColumn<T> {
     /// A value a row.
     pub values: Vec<T>,
     /// Whether the row has one.
     pub valid: Vec<bool>,
 }
 
-impl<T: Copy + Default> Nullable<T> {
+impl<T: Copy + Default> NullableColumn<T> {
     /// Adds one.
     pub fn push(&mut self, value: Option<T>) {
         self.valid.push(value.is_some());
@@ -90,7 +90,7 @@ pub fn is_null_element(element: f64) -> bool {
 
 /// Lists of numbers, end to end in one buffer, a mark for each whether it is there.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Lists {
+pub struct ListColumn {
     /// All lists' values, end to end; may hold `NaN`, infinities and [`NULL_ELEMENT`].
     pub values: Vec<f64>,
     /// Where each row's list ends in `values` (a null's is where it starts).
@@ -99,7 +99,7 @@ pub struct Lists {
     pub valid: Vec<bool>,
 }
 
-impl Lists {
+impl ListColumn {
     /// The list at `i`.
     #[must_use]
     pub fn get(&self, i: usize) -> Option<&[f64]> {
@@ -159,11 +159,11 @@ pub struct StepRows {
     /// Distance to the goal.
     pub distance_to_goal: Vec<f64>,
     /// What the agent saw.
-    pub observation_summary: Lists,
+    pub observation_summary: ListColumn,
     /// The episode's seed.
-    pub seed: Nullable<i64>,
+    pub seed: NullableColumn<i64>,
     /// The row's unknown fields as one JSON object, as text; empty where there are none (parquet: null).
-    pub extra: Texts,
+    pub extra: TextColumn,
 }
 
 impl StepRows {
@@ -204,10 +204,10 @@ pub struct EpisodeRows {
     /// The row's schema version, or the run's where the row has none.
     pub schema_version: Vec<SchemaVersion>,
     /// The episode's id.
-    pub episode_id: Texts,
+    pub episode_id: TextColumn,
     /// The number of the segment of steps that this row sums up; none where there is no such segment (an error that a
     /// user chose to ignore).
-    pub episode_index: Nullable<i64>,
+    pub episode_index: NullableColumn<i64>,
     /// The episode reached its end.
     pub terminated: Vec<bool>,
     /// The episode was cut off.
@@ -221,13 +221,13 @@ pub struct EpisodeRows {
     /// Last position, y.
     pub final_y: Vec<i64>,
     /// Last distance to the goal.
-    pub final_distance_to_goal: Nullable<f64>,
+    pub final_distance_to_goal: NullableColumn<f64>,
     /// How long the episode took, in milliseconds.
-    pub duration_ms: Nullable<f64>,
+    pub duration_ms: NullableColumn<f64>,
     /// How long a step took, in milliseconds.
-    pub avg_step_time_ms: Nullable<f64>,
+    pub avg_step_time_ms: NullableColumn<f64>,
     /// The row's unknown fields as one JSON object, as text; empty where there are none (parquet: null).
-    pub extra: Texts,
+    pub extra: TextColumn,
 }
 
 impl EpisodeRows {

@@ -5,18 +5,18 @@
 
 use super::{DVC_YAML, after_line, line_break};
 use crate::dataset::metrics_files;
-use crate::formats::value::lenient;
-use crate::formats::yaml::Node;
-use crate::formats::{Value, yaml};
+use crate::formats::value::from_yaml;
+use crate::formats::yaml::YamlNode;
+use crate::formats::{ParamsValue, yaml};
 
 /// The top-level keys that declare them.
 const KEYS: [&str; 2] = ["metrics", "plots"];
 
 /// A `dvc.yaml` with the views declared, and the keys to which they have to be added by hand.
-pub(crate) fn with_views(bytes: &[u8]) -> (Vec<u8>, Vec<&'static str>) {
+pub(crate) fn with_metrics_files(bytes: &[u8]) -> (Vec<u8>, Vec<&'static str>) {
     let (mut out, mut by_hand) = (bytes.to_vec(), Vec::new());
     for key in KEYS {
-        match add(&out, key) {
+        match add_items(&out, key) {
             Some(new) => out = new,
             None => by_hand.push(key),
         }
@@ -25,12 +25,12 @@ pub(crate) fn with_views(bytes: &[u8]) -> (Vec<u8>, Vec<&'static str>) {
 }
 
 /// What is to be added by hand to a `dvc.yaml` that has the stage already.
-pub(crate) fn lacking(bytes: &[u8]) -> &'static [&'static str] {
-    if metrics_files::declared(bytes) { &[] } else { &KEYS[..1] }
+pub(crate) fn missing_keys(bytes: &[u8]) -> &'static [&'static str] {
+    if metrics_files::declares_metrics_files(bytes) { &[] } else { &KEYS[..1] }
 }
 
 /// What to do about keys that were left as they are; nothing of none.
-pub(crate) fn advice(by_hand: &[&str]) -> String {
+pub(crate) fn by_hand_advice(by_hand: &[&str]) -> String {
     let one = |key: &&str| match *key {
         "metrics" => format!("; for `dvc metrics` to show runs, add `- {}` under `metrics:`", metrics_files::METRICS),
         _ => format!(
@@ -43,10 +43,10 @@ pub(crate) fn advice(by_hand: &[&str]) -> String {
 }
 
 /// The text with our items under a key; `None` if that cannot be without changing what is there.
-fn add(bytes: &[u8], key: &str) -> Option<Vec<u8>> {
-    let root = yaml::document(bytes).ok()?.filter(|root| !root.is_null());
+fn add_items(bytes: &[u8], key: &str) -> Option<Vec<u8>> {
+    let root = yaml::parse_document(bytes).ok()?.filter(|root| !root.is_null());
     let newline = line_break(bytes);
-    let lines: Vec<&str> = reference(key).collect();
+    let lines: Vec<&str> = reference_items(key).collect();
     let mut out = bytes.to_vec();
     match root.as_ref().and_then(|root| root.get(key)) {
         None => {
@@ -54,7 +54,7 @@ fn add(bytes: &[u8], key: &str) -> Option<Vec<u8>> {
             let items: String = lines.iter().map(|line| format!("  {line}{newline}")).collect();
             out.extend_from_slice(format!("{start}{key}:{newline}{items}").as_bytes());
         }
-        Some(list) if ours_are_in(list) => return Some(out),
+        Some(list) if names_our_files(list) => return Some(out),
         // What is named elsewhere, too, would change there.
         Some(list) if list.anchor.is_some() => return None,
         Some(list) if list.flow => {
@@ -83,41 +83,41 @@ fn add(bytes: &[u8], key: &str) -> Option<Vec<u8>> {
 }
 
 /// The reference file's items under a key, as they stand there without their indentation.
-fn reference(key: &str) -> impl Iterator<Item = &'static str> {
+fn reference_items(key: &str) -> impl Iterator<Item = &'static str> {
     let lines = DVC_YAML.lines().skip_while(move |line| line.strip_suffix(':') != Some(key)).skip(1);
     lines.take_while(|line| line.starts_with(' ')).map(|line| line.strip_prefix("  ").unwrap_or(line))
 }
 
 /// Whether a value names one of our files already.
-fn ours_are_in(node: &Node) -> bool {
-    let ours = |text: &str| [metrics_files::METRICS, metrics_files::STEPS, metrics_files::EPISODES].contains(&text);
-    let below = |nodes: &[Node]| nodes.iter().any(ours_are_in);
-    node.text().is_some_and(ours)
+fn names_our_files(node: &YamlNode) -> bool {
+    let is_ours = |text: &str| [metrics_files::METRICS, metrics_files::STEPS, metrics_files::EPISODES].contains(&text);
+    let below = |nodes: &[YamlNode]| nodes.iter().any(names_our_files);
+    node.text().is_some_and(is_ours)
         || node.items().is_some_and(below)
-        || node.entries().is_some_and(|entries| entries.iter().any(|(k, v)| ours_are_in(k) || ours_are_in(v)))
+        || node.entries().is_some_and(|entries| entries.iter().any(|(k, v)| names_our_files(k) || names_our_files(v)))
 }
 
 /// Whether the new text reads as the old one with our items behind those of the key.
-fn adds_nothing_else(old: Option<&Node>, new: &[u8], key: &str) -> bool {
-    let entries = |root: Option<&Node>| match root.map(lenient) {
-        Some(Value::Map(entries)) => Some(entries),
+fn adds_nothing_else(old: Option<&YamlNode>, new: &[u8], key: &str) -> bool {
+    let entries = |root: Option<&YamlNode>| match root.map(from_yaml) {
+        Some(ParamsValue::Map(entries)) => Some(entries),
         None => Some(Vec::new()),
         _ => None,
     };
-    let parsed = |bytes: &[u8]| yaml::document(bytes).ok().flatten();
+    let parsed = |bytes: &[u8]| yaml::parse_document(bytes).ok().flatten();
     let (new, reference) = (parsed(new), parsed(DVC_YAML.as_bytes()));
-    let (Some(mut wanted), Some(new), Some(reference)) =
+    let (Some(mut expected), Some(new), Some(reference)) =
         (entries(old), entries(new.as_ref()), entries(reference.as_ref()))
     else {
         return false;
     };
-    let Some((_, Value::List(ours))) = reference.into_iter().find(|(name, _)| name == key) else { return false };
-    match wanted.iter_mut().find(|(name, _)| name == key) {
-        Some((_, Value::List(items))) => items.extend(ours),
+    let Some((_, ParamsValue::List(ours))) = reference.into_iter().find(|(name, _)| name == key) else { return false };
+    match expected.iter_mut().find(|(name, _)| name == key) {
+        Some((_, ParamsValue::List(items))) => items.extend(ours),
         Some(_) => return false,
-        None => wanted.push((key.to_owned(), Value::List(ours))),
+        None => expected.push((key.to_owned(), ParamsValue::List(ours))),
     }
-    wanted == new
+    expected == new
 }
 
 #[cfg(test)]
@@ -125,14 +125,14 @@ fn adds_nothing_else(old: Option<&Node>, new: &[u8], key: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn added(text: &str) -> (String, Vec<&'static str>) {
-        let (bytes, by_hand) = with_views(text.as_bytes());
+    fn declared_text(text: &str) -> (String, Vec<&'static str>) {
+        let (bytes, by_hand) = with_metrics_files(text.as_bytes());
         (String::from_utf8(bytes).unwrap(), by_hand)
     }
 
     /// W11: Metrics and plots are added to lists in the style of the file.
     #[test]
-    fn lists_take_more_items_as_they_are_written() {
+    fn items_are_added_in_the_style_of_the_list() {
         for (text, with) in [
             (
                 "metrics:\n  - m.json # mine\n\n# end\n",
@@ -147,24 +147,28 @@ mod tests {
             ),
             ("", "metrics:\n  - metrics/capture.json\nplots:\n"),
         ] {
-            let (new, by_hand) = added(text);
+            let (new, by_hand) = declared_text(text);
             assert!(new.starts_with(with) && by_hand.is_empty(), "{text:?}: {new:?}");
-            assert!(metrics_files::declared(new.as_bytes()) && new.contains("capture-episodes.csv: steps"), "{new}");
-            assert_eq!(added(&new).0, new, "a second time");
+            assert!(
+                metrics_files::declares_metrics_files(new.as_bytes()) && new.contains("capture-episodes.csv: steps"),
+                "{new}"
+            );
+            assert_eq!(declared_text(&new).0, new, "a second time");
         }
     }
 
     #[test]
-    fn what_is_no_list_is_left_and_told() {
+    fn what_is_not_a_list_is_kept_and_reported() {
         for text in ["metrics: m.json\n", "metrics:\n", "metrics: &a [m.json]\nvars: *a\n", "metrics:\n  m.json: {}\n"]
         {
-            let (new, by_hand) = added(text);
+            let (new, by_hand) = declared_text(text);
             assert!(by_hand == ["metrics"] && new.starts_with(text), "{text:?}: {new:?} {by_hand:?}");
         }
-        let (_, by_hand) = added("plots:\n  a.csv:\n    x: b\nmetrics: []\n");
+        let (_, by_hand) = declared_text("plots:\n  a.csv:\n    x: b\nmetrics: []\n");
         assert!(
-            advice(&by_hand).contains("`- metrics/capture-steps.csv`") && !advice(&by_hand).contains("dvc metrics")
+            by_hand_advice(&by_hand).contains("`- metrics/capture-steps.csv`")
+                && !by_hand_advice(&by_hand).contains("dvc metrics")
         );
-        assert_eq!(advice(&[]), "");
+        assert_eq!(by_hand_advice(&[]), "");
     }
 }

@@ -1,6 +1,6 @@
 //! The hooks in a repository: what stands there, what to write, and the way back.
 //!
-//! A hook that was there before is renamed, whatever it is (a script, a binary, a link), and put back by [`uninstall`]
+//! A hook that was there before is renamed, whatever it is (a script, a binary, a link), and put back by [`uninstall_hooks`]
 //! exactly as it was. A hooks directory outside the repository is written to only when forced: other repositories would
 //! share it. Beside the shims, the merge drivers are named in the repository's own git settings.
 
@@ -10,11 +10,11 @@ use super::shim;
 use crate::error::ExitKind::Setup;
 use crate::error::{Explain, Explanation};
 use crate::git::{GitError, HooksDirSource, Repo};
-use crate::setup::shim::CHAINED;
-use crate::setup::survey::{Hook, Standing, survey, written_by};
+use crate::setup::shim::CHAINED_SUFFIX;
+use crate::setup::survey::{GitHook, HookState, inspect_hooks, manager_of};
 use crate::support::fs;
 use crate::support::fs::FsError;
-use crate::support::process::quoted;
+use crate::support::process::shell_quote;
 
 /// Why hooks could not be installed.
 #[derive(Debug, thiserror::Error)]
@@ -25,18 +25,18 @@ pub enum InstallError {
         /// The directory.
         dir: PathBuf,
         /// Who named it.
-        source_of: HooksDirSource,
+        named_by: HooksDirSource,
     },
     /// `core.hooksPath` is set to nothing.
     #[error("git runs no hooks in this repository: core.hooksPath is set to nothing")]
     Disabled,
     /// A foreign hook, where we keep one aside already.
-    #[error("there are two hooks to keep: {} and the one moved aside earlier, {}", hook.display(), kept.display())]
-    Two {
+    #[error("there are two hooks to keep: {} and the one moved aside earlier, {}", hook.display(), chained.display())]
+    TwoHooks {
         /// The foreign hook in place.
         hook: PathBuf,
         /// The one moved aside.
-        kept: PathBuf,
+        chained: PathBuf,
     },
     /// Git.
     #[error(transparent)]
@@ -49,7 +49,7 @@ pub enum InstallError {
 impl Explain for InstallError {
     fn explain(&self) -> Explanation {
         match self {
-            Self::Outside { source_of, .. } => {
+            Self::Outside { named_by: source_of, .. } => {
                 let whose = match source_of {
                     HooksDirSource::Outside => "your own or the system's git settings name it",
                     _ => "this repository's settings, or a link, name it",
@@ -63,9 +63,9 @@ impl Explain for InstallError {
             Self::Disabled => Setup
                 .code("hooks_disabled")
                 .hint("`git config --show-origin core.hooksPath` shows who set it; unset it there"),
-            Self::Two { kept, .. } => Setup
+            Self::TwoHooks { chained: kept, .. } => Setup
                 .code("two_hooks")
-                .hint(format!("remove one of them, or put the older back: `mv {0} {0}.old`", quoted(kept)))
+                .hint(format!("remove one of them, or put the older back: `mv {0} {0}.old`", shell_quote(kept)))
                 .hint("`capture-hook install --force` keeps the newer one and renames the older"),
             Self::Git(error) => error.explain(),
             Self::Fs(error) => error.explain(),
@@ -73,9 +73,9 @@ impl Explain for InstallError {
     }
 }
 
-/// What [`install`] did.
+/// What [`install_hooks`] did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Installed {
+pub struct InstallOutcome {
     /// Where.
     pub dir: PathBuf,
     /// The hooks that were written.
@@ -87,63 +87,65 @@ pub struct Installed {
 }
 
 /// Puts the shims in place, and names the merge drivers. What holds already is left alone.
-pub fn install(repo: &Repo, binary: &Path, force: bool) -> Result<Installed, InstallError> {
+pub fn install_hooks(repo: &Repo, binary: &Path, force: bool) -> Result<InstallOutcome, InstallError> {
     let dir = repo.hooks_dir()?;
     if dir.disabled {
         return Err(InstallError::Disabled);
     }
     if !dir.inside && !force {
-        return Err(InstallError::Outside { dir: dir.path, source_of: dir.source });
+        return Err(InstallError::Outside { dir: dir.path, named_by: dir.source });
     }
-    let hooks = survey(repo, &dir, binary)?;
-    for hook in hooks.iter().filter(|hook| is_others(hook)) {
-        if let Some(kept) = &hook.chained
+    let hooks = inspect_hooks(repo, &dir, binary)?;
+    for hook in hooks.iter().filter(|hook| is_foreign(hook)) {
+        if let Some(chained) = &hook.chained
             && !force
-            && !hook.calls_aside()
-            && !same(&hook.path, kept)?
+            && !hook.calls_moved_shim()
+            && !is_same_hook(&hook.path, chained)?
         {
-            return Err(InstallError::Two { hook: hook.path.clone(), kept: kept.clone() });
+            return Err(InstallError::TwoHooks { hook: hook.path.clone(), chained: chained.clone() });
         }
     }
     fs::create_dir_all(&dir.path)?;
-    let mut done = Installed { dir: dir.path.clone(), ..Installed::default() };
+    let mut outcome = InstallOutcome { dir: dir.path.clone(), ..InstallOutcome::default() };
     for hook in hooks {
-        if let Some(aside) = stays_behind(&hook)? {
-            if write_shim(aside, hook.event, binary)? {
-                done.written.push(hook.event);
+        if let Some(moved_shim) = moved_shim_to_keep(&hook)? {
+            if write_shim(moved_shim, hook.event, binary)? {
+                outcome.written.push(hook.event);
             }
             continue;
         }
-        if is_others(&hook) {
-            keep(&dir.path, &hook)?;
-            done.chained.push(hook.event);
-        } else if let Some(aside) = &hook.aside {
+        if is_foreign(&hook) {
+            move_hook_aside(&dir.path, &hook)?;
+            outcome.chained.push(hook.event);
+        } else if let Some(moved_shim) = &hook.moved_shim {
             // A manager put it there and would call us through it, behind ourselves.
-            fs::remove_all(aside)?;
+            fs::remove_all(moved_shim)?;
         }
         if write_shim(&hook.path, hook.event, binary)? {
-            done.written.push(hook.event);
+            outcome.written.push(hook.event);
         }
     }
-    done.drivers = set_drivers(repo, binary)? | set_octopus(repo)?;
-    Ok(done)
+    outcome.drivers = set_drivers(repo, binary)? | set_octopus_strategy(repo)?;
+    Ok(outcome)
 }
 
 /// Whether a hook in place is somebody else's, to be kept.
-fn is_others(hook: &Hook) -> bool {
-    matches!(hook.standing, Standing::Foreign | Standing::Through(_) | Standing::Loop(_))
+fn is_foreign(hook: &GitHook) -> bool {
+    matches!(hook.state, HookState::Foreign | HookState::Through(_) | HookState::Loop(_))
 }
 
 /// Our shim, if it stays where a hook manager moved it to: the manager calls it there, and it calls the hook that we keep. In
 /// front it would have two hooks to call; and a hook in the manager's own place is lost when that is installed again.
-fn stays_behind(hook: &Hook) -> Result<Option<&Path>, FsError> {
-    let (Some(aside), Some(kept), true) = (&hook.aside, &hook.chained, hook.calls_aside()) else { return Ok(None) };
-    Ok(if same(&hook.path, kept)? { None } else { Some(aside) })
+fn moved_shim_to_keep(hook: &GitHook) -> Result<Option<&Path>, FsError> {
+    let (Some(moved_shim), Some(chained), true) = (&hook.moved_shim, &hook.chained, hook.calls_moved_shim()) else {
+        return Ok(None);
+    };
+    Ok(if is_same_hook(&hook.path, chained)? { None } else { Some(moved_shim) })
 }
 
 /// Writes our shim. Says whether something changed.
 fn write_shim(path: &Path, event: &str, binary: &Path) -> Result<bool, FsError> {
-    let text = shim::text(event, binary);
+    let text = shim::render_shim(event, binary);
     if fs::is_executable(path) && fs::read_optional(path)?.as_deref() == Some(text.as_bytes()) {
         return Ok(false);
     }
@@ -153,32 +155,32 @@ fn write_shim(path: &Path, event: &str, binary: &Path) -> Result<bool, FsError> 
 }
 
 /// Moves a foreign hook aside, where our shim calls it. Another one that we kept is renamed.
-fn keep(dir: &Path, hook: &Hook) -> Result<(), FsError> {
-    let place = dir.join(format!("{}{CHAINED}", hook.event));
-    if let Some(kept) = &hook.chained
-        && !same(&hook.path, kept)?
+fn move_hook_aside(dir: &Path, hook: &GitHook) -> Result<(), FsError> {
+    let target = dir.join(format!("{}{CHAINED_SUFFIX}", hook.event));
+    if let Some(chained) = &hook.chained
+        && !is_same_hook(&hook.path, chained)?
     {
-        fs::rename(kept, &dir.join(format!("{}{CHAINED}.old", hook.event)))?;
+        fs::rename(chained, &dir.join(format!("{}{CHAINED_SUFFIX}.old", hook.event)))?;
     }
-    if let Some(aside) = &hook.aside {
-        fs::remove_all(aside)?;
+    if let Some(moved_shim) = &hook.moved_shim {
+        fs::remove_all(moved_shim)?;
     }
-    fs::rename(&hook.path, &place)
+    fs::rename(&hook.path, &target)
 }
 
 /// Whether a hook is the one that was moved aside, or a newer one of the same hook manager.
-fn same(hook: &Path, kept: &Path) -> Result<bool, FsError> {
-    let file = |path: &Path| std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file());
-    if !file(hook) || !file(kept) {
+fn is_same_hook(hook: &Path, chained: &Path) -> Result<bool, FsError> {
+    let is_file = |path: &Path| std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file());
+    if !is_file(hook) || !is_file(chained) {
         return Ok(false);
     }
-    let manager = written_by(hook)?;
-    Ok(manager.is_some() && manager == written_by(kept)? || fs::read(hook)? == fs::read(kept)?)
+    let manager = manager_of(hook)?;
+    Ok(manager.is_some() && manager == manager_of(chained)? || fs::read(hook)? == fs::read(chained)?)
 }
 
-/// What [`uninstall`] did.
+/// What [`uninstall_hooks`] did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Uninstalled {
+pub struct UninstallOutcome {
     /// The hooks that were taken away.
     pub removed: Vec<&'static str>,
     /// Those that were here before and are back.
@@ -188,57 +190,57 @@ pub struct Uninstalled {
 }
 
 /// Takes the shims away and puts back what was there before them. Hooks of others are not touched.
-pub fn uninstall(repo: &Repo, binary: &Path) -> Result<Uninstalled, InstallError> {
+pub fn uninstall_hooks(repo: &Repo, binary: &Path) -> Result<UninstallOutcome, InstallError> {
     let dir = repo.hooks_dir()?;
-    let mut done = Uninstalled::default();
-    for hook in survey(repo, &dir, binary)? {
-        if matches!(hook.standing, Standing::Current | Standing::Outdated) {
+    let mut outcome = UninstallOutcome::default();
+    for hook in inspect_hooks(repo, &dir, binary)? {
+        if matches!(hook.state, HookState::Current | HookState::Outdated) {
             fs::remove_all(&hook.path)?;
-            done.removed.push(hook.event);
+            outcome.removed.push(hook.event);
         }
-        if let Some(aside) = &hook.aside {
-            fs::remove_all(aside)?;
+        if let Some(moved_shim) = &hook.moved_shim {
+            fs::remove_all(moved_shim)?;
         }
-        let Some(kept) = &hook.chained else { continue };
-        if !is_others(&hook) {
-            fs::rename(kept, &hook.path)?;
-        } else if same(&hook.path, kept)? {
-            fs::remove_all(kept)?;
+        let Some(chained) = &hook.chained else { continue };
+        if !is_foreign(&hook) {
+            fs::rename(chained, &hook.path)?;
+        } else if is_same_hook(&hook.path, chained)? {
+            fs::remove_all(chained)?;
             continue;
-        } else if let Some(aside) = &hook.aside {
-            fs::rename(kept, aside)?;
+        } else if let Some(moved_shim) = &hook.moved_shim {
+            fs::rename(chained, moved_shim)?;
         } else {
             continue;
         }
-        done.restored.push(hook.event);
+        outcome.restored.push(hook.event);
     }
     for driver in DRIVERS {
-        done.drivers |= repo.remove_local_section(&format!("merge.{}", driver.name))?;
+        outcome.drivers |= repo.remove_local_section(&format!("merge.{}", driver.name))?;
     }
-    if repo.local_config(OCTOPUS)?.as_deref() == Some(STRATEGY) {
-        repo.unset_local_config(OCTOPUS)?;
+    if repo.local_config(OCTOPUS_KEY)?.as_deref() == Some(STRATEGY_NAME) {
+        repo.unset_local_config(OCTOPUS_KEY)?;
     }
-    Ok(done)
+    Ok(outcome)
 }
 
-struct Driver {
+struct MergeDriver {
     name: &'static str,
     title: &'static str,
-    kind: &'static str,
+    driver_type: &'static str,
 }
 
 /// The merge drivers, as `.gitattributes` names them.
-const DRIVERS: &[Driver] = &[
-    Driver { name: "capture-lock", title: "dvc.lock, run by run", kind: "lock" },
-    Driver { name: "capture-params", title: "params.yaml, value by value", kind: "params" },
-    Driver { name: "capture-views", title: "what DVC's views show, the selected run's", kind: "views" },
+const DRIVERS: &[MergeDriver] = &[
+    MergeDriver { name: "capture-lock", title: "dvc.lock, run by run", driver_type: "lock" },
+    MergeDriver { name: "capture-params", title: "params.yaml, value by value", driver_type: "params" },
+    MergeDriver { name: "capture-views", title: "what DVC's views show, the selected run's", driver_type: "views" },
 ];
 
 /// Names the merge drivers in the repository's own settings. Says whether something was written.
 fn set_drivers(repo: &Repo, binary: &Path) -> Result<bool, GitError> {
     let mut wrote = false;
     for driver in DRIVERS {
-        let line = driver_line(binary, driver.kind);
+        let line = driver_line(binary, driver.driver_type);
         wrote |= repo.set_local_config(&format!("merge.{}.name", driver.name), driver.title)?;
         wrote |= repo.set_local_config(&format!("merge.{}.driver", driver.name), &line)?;
     }
@@ -246,12 +248,12 @@ fn set_drivers(repo: &Repo, binary: &Path) -> Result<bool, GitError> {
 }
 
 /// The setting that names the strategy for merges of several branches, and ours: see `hooks/git-merge-capture-hook`.
-const OCTOPUS: &str = "pull.octopus";
-const STRATEGY: &str = "capture-hook";
+const OCTOPUS_KEY: &str = "pull.octopus";
+const STRATEGY_NAME: &str = "capture-hook";
 
 /// How merges of several branches at once are made here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Octopus {
+pub enum OctopusStrategy {
     /// By our strategy, which asks the merge drivers.
     Ours,
     /// By our strategy, which git would not find: it stops such merges.
@@ -261,24 +263,24 @@ pub enum Octopus {
 }
 
 /// How merges of several branches at once are made here.
-pub fn octopus(repo: &Repo) -> Result<Octopus, GitError> {
-    let ours = repo.config(OCTOPUS)?.as_deref() == Some(STRATEGY);
-    let there = repo.env().which(&format!("git-merge-{STRATEGY}")).is_some();
-    Ok(match (ours, there) {
-        (true, true) => Octopus::Ours,
-        (true, false) => Octopus::Lost,
-        (false, _) => Octopus::Other,
+pub fn octopus_strategy(repo: &Repo) -> Result<OctopusStrategy, GitError> {
+    let is_configured = repo.config_value(OCTOPUS_KEY)?.as_deref() == Some(STRATEGY_NAME);
+    let is_on_path = repo.env().find_program(&format!("git-merge-{STRATEGY_NAME}")).is_some();
+    Ok(match (is_configured, is_on_path) {
+        (true, true) => OctopusStrategy::Ours,
+        (true, false) => OctopusStrategy::Lost,
+        (false, _) => OctopusStrategy::Other,
     })
 }
 
 /// Git's own strategy for several branches asks no merge driver. Ours is named where git finds it on `PATH` and the user
 /// has not chosen one; where it is gone, it is not left to stop merges.
-fn set_octopus(repo: &Repo) -> Result<bool, GitError> {
-    let there = repo.env().which(&format!("git-merge-{STRATEGY}")).is_some();
-    match (repo.config(OCTOPUS)?.as_deref(), there) {
-        (None, true) => repo.set_local_config(OCTOPUS, STRATEGY),
-        (Some(STRATEGY), false) if repo.local_config(OCTOPUS)?.as_deref() == Some(STRATEGY) => {
-            repo.unset_local_config(OCTOPUS).map(|()| true)
+fn set_octopus_strategy(repo: &Repo) -> Result<bool, GitError> {
+    let is_on_path = repo.env().find_program(&format!("git-merge-{STRATEGY_NAME}")).is_some();
+    match (repo.config_value(OCTOPUS_KEY)?.as_deref(), is_on_path) {
+        (None, true) => repo.set_local_config(OCTOPUS_KEY, STRATEGY_NAME),
+        (Some(STRATEGY_NAME), false) if repo.local_config(OCTOPUS_KEY)?.as_deref() == Some(STRATEGY_NAME) => {
+            repo.unset_local_config(OCTOPUS_KEY).map(|()| true)
         }
         _ => Ok(false),
     }
@@ -286,14 +288,14 @@ fn set_octopus(repo: &Repo) -> Result<bool, GitError> {
 
 /// Git hands the line to `sh`, with the file names put in quoted.
 fn driver_line(binary: &Path, kind: &str) -> String {
-    format!("{} merge-driver {kind} %O %A %B %L %P %S %X %Y", quoted(binary).replace('%', "%%"))
+    format!("{} merge-driver {kind} %O %A %B %L %P %S %X %Y", shell_quote(binary).replace('%', "%%"))
 }
 
 /// Whether the merge drivers are named as this binary would name them.
-pub fn drivers_set(repo: &Repo, binary: &Path) -> Result<bool, GitError> {
+pub fn are_drivers_set(repo: &Repo, binary: &Path) -> Result<bool, GitError> {
     for driver in DRIVERS {
-        let have = repo.local_config(&format!("merge.{}.driver", driver.name))?;
-        if have.as_deref() != Some(driver_line(binary, driver.kind).as_str()) {
+        let configured = repo.local_config(&format!("merge.{}.driver", driver.name))?;
+        if configured.as_deref() != Some(driver_line(binary, driver.driver_type).as_str()) {
             return Ok(false);
         }
     }

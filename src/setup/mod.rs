@@ -13,12 +13,12 @@ pub mod worktree;
 use crate::dvc::stage::{DEFAULT_OUT_DIR, OUT_DIR, RUN_DIR, Stage};
 use crate::dvc::{lockfile, stage};
 use crate::formats;
-use crate::formats::yaml::Node;
-use crate::formats::{Value, value, yaml};
+use crate::formats::yaml::YamlNode;
+use crate::formats::{ParamsValue, value, yaml};
 use crate::project::{Project, ProjectError, config};
 use crate::support::limits;
-use crate::support::names::safe_path;
-use crate::support::process::quoted;
+use crate::support::names::is_safe_path;
+use crate::support::process::shell_quote;
 
 /// The reference `dvc.yaml`.
 pub const DVC_YAML: &str = include_str!("../../dvc.yaml");
@@ -30,7 +30,7 @@ const PLACEHOLDER: &str = "results/<experiment>/<run_id>";
 
 /// What became of one part.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
+pub struct SetupChange {
     /// The file, or what it is about.
     pub what: String,
     /// Whether something was written.
@@ -39,142 +39,147 @@ pub struct Step {
     pub note: String,
 }
 
-impl Step {
+impl SetupChange {
     /// Something was written.
-    pub fn changed(what: impl Into<String>, note: impl Into<String>) -> Self {
+    pub fn written(what: impl Into<String>, note: impl Into<String>) -> Self {
         Self { what: what.into(), changed: true, note: note.into() }
     }
 
     /// Everything was there.
-    pub fn kept(what: impl Into<String>, note: impl Into<String>) -> Self {
+    pub fn unchanged(what: impl Into<String>, note: impl Into<String>) -> Self {
         Self { what: what.into(), changed: false, note: note.into() }
     }
 }
 
 /// A file that cannot be added to without changing what is in it.
-fn refuse(file: &str, message: &str) -> ProjectError {
+fn cannot_add(file: &str, message: &str) -> ProjectError {
     ProjectError::CannotAdd { file: file.to_owned(), message: message.to_owned() }
 }
 
 impl Project {
     /// Puts everything but DVC itself, the remote and the hooks in place.
-    pub fn set_up(&self) -> Result<Vec<Step>, ProjectError> {
-        let mut steps = vec![self.set_up_stage()?, self.set_up_params()?];
-        let config = self.config()?;
+    pub fn set_up_files(&self) -> Result<Vec<SetupChange>, ProjectError> {
+        let mut changes = vec![self.set_up_stage()?, self.set_up_params()?];
+        let config = self.read_config()?;
         if !config.ingest.include.patterns().is_empty()
             && let Some(bytes) = self.with_include_dependency()?
         {
-            self.files().write_atomic(stage::FILE, &bytes)?;
-            steps.push(Step::changed(stage::FILE, "the stage depends on ingest.include"));
+            self.root_files().write_atomic(stage::FILE, &bytes)?;
+            changes.push(SetupChange::written(stage::FILE, "the stage depends on ingest.include"));
         }
-        let out_dir =
-            self.state(&crate::project::Source::WorkTree)?.wanted.map_or(DEFAULT_OUT_DIR.to_owned(), |w| w.out_dir);
-        steps.push(self.ignore_results(&config.results_dir)?);
+        let out_dir = self
+            .dataset_state(&crate::project::GitTree::WorkTree)?
+            .stage
+            .map_or(DEFAULT_OUT_DIR.to_owned(), |w| w.out_dir);
+        changes.push(self.ignore_results(&config.results_dir)?);
         let (parent, name) = out_dir.rsplit_once('/').unwrap_or(("", &out_dir));
-        steps.push(self.ignore(parent, name, "")?);
+        changes.push(self.ignore_in_git(parent, name, "")?);
         if self.repo.index_holds_below(&self.git_path(&out_dir))? {
-            let note = format!("is tracked by git too: `git rm -r --cached {}` takes it out", quoted(&out_dir));
-            steps.push(Step::kept(&*out_dir, note));
+            let note = format!("is tracked by git too: `git rm -r --cached {}` takes it out", shell_quote(&out_dir));
+            changes.push(SetupChange::unchanged(&*out_dir, note));
         }
-        steps.extend(self.take_into_git()?);
-        steps.push(self.attributes()?);
-        Ok(steps)
+        changes.extend(self.unignore_required_files()?);
+        changes.push(self.set_up_attributes()?);
+        Ok(changes)
     }
 
     /// Excepts the files that every commit of a run needs from rules that ignore them (`*.lock`, in a user's own settings).
-    fn take_into_git(&self) -> Result<Vec<Step>, ProjectError> {
+    fn unignore_required_files(&self) -> Result<Vec<SetupChange>, ProjectError> {
         const FILE: &str = ".gitignore";
-        let mut steps = Vec::new();
+        let mut changes = Vec::new();
         for file in [lockfile::FILE, stage::FILE, stage::PARAMS_FILE] {
             let path = self.git_path(file);
             let Some(rule) = self.repo.ignoring_rule(&path)? else { continue };
-            let mut bytes = self.files().read(FILE, limits::TEXT)?.unwrap_or_default();
+            let mut bytes = self.root_files().read(FILE, limits::TEXT)?.unwrap_or_default();
             let except = format!("!/{file}");
             if String::from_utf8_lossy(&bytes).lines().any(|line| line == except) {
                 // A directory is ignored whole, and of it nothing can be excepted.
-                steps.push(Step::kept(FILE, format!("{file} is ignored by git all the same: {rule}")));
+                changes.push(SetupChange::unchanged(FILE, format!("{file} is ignored by git all the same: {rule}")));
                 continue;
             }
-            end_line(&mut bytes);
+            ensure_final_newline(&mut bytes);
             bytes.extend_from_slice(format!("# Every commit of a run needs it.\n{except}\n").as_bytes());
-            self.files().write_atomic(FILE, &bytes)?;
-            steps.push(Step::changed(FILE, format!("{file} is excepted from {rule}")));
+            self.root_files().write_atomic(FILE, &bytes)?;
+            changes.push(SetupChange::written(FILE, format!("{file} is excepted from {rule}")));
         }
-        Ok(steps)
+        Ok(changes)
     }
 
-    fn set_up_stage(&self) -> Result<Step, ProjectError> {
-        let files = self.files();
+    fn set_up_stage(&self) -> Result<SetupChange, ProjectError> {
+        let files = self.root_files();
         let Some(bytes) = files.read(stage::FILE, limits::TEXT)? else {
             files.write_atomic(stage::FILE, DVC_YAML.as_bytes())?;
-            return Ok(Step::changed(stage::FILE, "the stage capture_ingest"));
+            return Ok(SetupChange::written(stage::FILE, "the stage capture_ingest"));
         };
         if Stage::parse(&bytes)?.is_some() {
-            let advice = declare::advice(declare::lacking(&bytes));
-            return Ok(Step::kept(stage::FILE, format!("has the stage capture_ingest{advice}")));
+            let advice = declare::by_hand_advice(declare::missing_keys(&bytes));
+            return Ok(SetupChange::unchanged(stage::FILE, format!("has the stage capture_ingest{advice}")));
         }
-        let (bytes, by_hand) = declare::with_views(&with_stage(&bytes)?);
+        let (bytes, by_hand) = declare::with_metrics_files(&with_stage(&bytes)?);
         files.write_atomic(stage::FILE, &bytes)?;
-        Ok(Step::changed(stage::FILE, format!("added the stage capture_ingest{}", declare::advice(&by_hand))))
+        Ok(SetupChange::written(
+            stage::FILE,
+            format!("added the stage capture_ingest{}", declare::by_hand_advice(&by_hand)),
+        ))
     }
 
-    fn set_up_params(&self) -> Result<Step, ProjectError> {
-        let files = self.files();
+    fn set_up_params(&self) -> Result<SetupChange, ProjectError> {
+        let files = self.root_files();
         let dvc_yaml = files.read(stage::FILE, limits::TEXT)?.unwrap_or_default();
         let stage = Stage::parse(&dvc_yaml)?.ok_or(ProjectError::NoStage)?;
         let file = stage.params_file().to_owned();
         let Some(bytes) = files.read(&file, limits::TEXT)? else {
-            if self.repo.tracks(&self.root.join(&file))? {
+            if self.repo.is_tracked(&self.root.join(&file))? {
                 let key = RUN_DIR.to_owned();
                 return Err(stage::StageError::NoParamsFile { file, key }.into());
             }
             if file == stage::PARAMS_FILE {
                 files.write_atomic(&file, PARAMS_YAML.as_bytes())?;
-                return Ok(Step::changed(file, "no run is selected yet"));
+                return Ok(SetupChange::written(file, "no run is selected yet"));
             }
-            return Err(refuse(&file, "the stage names it, and it is not there"));
+            return Err(cannot_add(&file, "the stage names it, and it is not there"));
         };
-        let values = formats::load(&file, &bytes).map_err(stage::StageError::from)?;
-        if values.at("ingest_capture").is_none_or(|v| *v == Value::Null) && file == stage::PARAMS_FILE {
+        let values = formats::load_params(&file, &bytes).map_err(stage::StageError::from)?;
+        if values.at_path("ingest_capture").is_none_or(|v| *v == ParamsValue::Null) && file == stage::PARAMS_FILE {
             files.write_atomic(&file, &with_params(&bytes)?)?;
-            return Ok(Step::changed(file, "added ingest_capture; no run is selected yet"));
+            return Ok(SetupChange::written(file, "added ingest_capture; no run is selected yet"));
         }
         let mut new = bytes.clone();
         for (key, value) in [(RUN_DIR, PLACEHOLDER), (OUT_DIR, DEFAULT_OUT_DIR)] {
             let Some((section, key)) = key.split_once('.') else { continue };
-            if values.at(&format!("{section}.{key}")).is_none() {
-                let leaf = formats::edit::Leaf { file: &file, section, key };
-                new = formats::edit::set(leaf, &new, value).map_err(stage::StageError::from)?.bytes;
+            if values.at_path(&format!("{section}.{key}")).is_none() {
+                let leaf = formats::edit::ParamLeaf { file: &file, section, key };
+                new = formats::edit::set_param(leaf, &new, value).map_err(stage::StageError::from)?.bytes;
             }
         }
         if new == bytes {
-            return Ok(Step::kept(file, "has ingest_capture"));
+            return Ok(SetupChange::unchanged(file, "has ingest_capture"));
         }
         files.write_atomic(&file, &new)?;
-        Ok(Step::changed(file, "added what ingest_capture lacked"))
+        Ok(SetupChange::written(file, "added what ingest_capture lacked"))
     }
 
     /// Sees to it that git ignores the directory where recorders write, relative to the project.
-    pub fn ignore_results(&self, results: &str) -> Result<Step, ProjectError> {
+    pub fn ignore_results(&self, results: &str) -> Result<SetupChange, ProjectError> {
         let dir = results.trim_end_matches('/');
-        if !safe_path(dir) {
-            return Ok(Step::kept(results, "lies outside of the project, which git does not look at"));
+        if !is_safe_path(dir) {
+            return Ok(SetupChange::unchanged(results, "lies outside of the project, which git does not look at"));
         }
-        self.ignore("", dir, "Recorded runs: what counts of them is in the dataset, which DVC versions.")
+        self.ignore_in_git("", dir, "Recorded runs: what counts of them is in the dataset, which DVC versions.")
     }
 
     /// The files and directories of a set-up that git has something to commit of, relative to the project.
     pub fn set_up_to_commit(&self) -> Result<Vec<String>, ProjectError> {
-        let wanted = self.state(&crate::project::Source::WorkTree)?.wanted;
-        let params = wanted.as_ref().map_or(stage::PARAMS_FILE, |wanted| wanted.stage.params_file());
-        let out_dir = wanted.as_ref().map_or(DEFAULT_OUT_DIR, |wanted| &wanted.out_dir);
+        let stage = self.dataset_state(&crate::project::GitTree::WorkTree)?.stage;
+        let params = stage.as_ref().map_or(stage::PARAMS_FILE, |stage| stage.stage.params_file());
+        let out_dir = stage.as_ref().map_or(DEFAULT_OUT_DIR, |stage| &stage.out_dir);
         let ignore = out_dir.rsplit_once('/').map(|(parent, _)| format!("{parent}/.gitignore"));
         let written = [".dvc", ".dvcignore", ".gitattributes", ".gitignore", stage::FILE, params, config::FILE];
         let mut found = Vec::new();
         for file in written.map(str::to_owned).into_iter().chain(ignore) {
             let path = self.git_path(&file);
             let status = ["--literal-pathspecs", "status", "--porcelain", "--untracked-files=all", "--", &path];
-            if !self.repo.git(status)?.stdout.is_empty() {
+            if !self.repo.run_git(status)?.stdout.is_empty() {
                 found.push(file);
             }
         }
@@ -182,25 +187,25 @@ impl Project {
     }
 
     /// Sees to it that git ignores `name` in the project's directory `dir`.
-    fn ignore(&self, dir: &str, name: &str, why: &str) -> Result<Step, ProjectError> {
+    fn ignore_in_git(&self, dir: &str, name: &str, why: &str) -> Result<SetupChange, ProjectError> {
         let file = if dir.is_empty() { ".gitignore".to_owned() } else { format!("{dir}/.gitignore") };
         let full = if dir.is_empty() { name.to_owned() } else { format!("{dir}/{name}") };
         // Git would say of what lies behind a link that it does not look there; a rule is not to be written there either.
-        self.files().check_dir(dir)?;
+        self.root_files().check_dir(dir)?;
         // A link is no directory to git, whatever it leads to: a rule for directories does not mean it.
         let is_link = std::fs::symlink_metadata(self.root.join(&full)).is_ok_and(|meta| meta.is_symlink());
         let (probe, note) = match is_link {
             true => (full.clone(), format!("{full} is ignored by git")),
             false => (format!("{full}/x"), format!("{full}/ is ignored by git")),
         };
-        match self.repo.ignores(&self.git_path(&probe))? {
-            Some(true) => return Ok(Step::kept(file, note)),
+        match self.repo.is_ignored(&self.git_path(&probe))? {
+            Some(true) => return Ok(SetupChange::unchanged(file, note)),
             Some(false) => {}
-            None => return Ok(Step::kept(file, format!("{full}/ lies where git does not look"))),
+            None => return Ok(SetupChange::unchanged(file, format!("{full}/ lies where git does not look"))),
         }
-        let files = self.files();
+        let files = self.root_files();
         let mut bytes = files.read(&file, limits::TEXT)?.unwrap_or_default();
-        end_line(&mut bytes);
+        ensure_final_newline(&mut bytes);
         if !why.is_empty() {
             bytes.extend_from_slice(format!("# {why}\n").as_bytes());
         }
@@ -208,46 +213,46 @@ impl Project {
         bytes.extend_from_slice(format!("/{name}\n").as_bytes());
         files.create_dir_all(dir)?;
         files.write_atomic(&file, &bytes)?;
-        Ok(Step::changed(file, note))
+        Ok(SetupChange::written(file, note))
     }
 
-    fn attributes(&self) -> Result<Step, ProjectError> {
+    fn set_up_attributes(&self) -> Result<SetupChange, ProjectError> {
         const FILE: &str = ".gitattributes";
         const LINES: &[&str] = &[
             "/dvc.lock merge=capture-lock -text",
             "/params.yaml merge=capture-params",
             "/metrics/capture* merge=capture-views -text",
         ];
-        let mut bytes = self.files().read(FILE, limits::TEXT)?.unwrap_or_default();
+        let mut bytes = self.root_files().read(FILE, limits::TEXT)?.unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let missing: Vec<&str> = LINES
             .iter()
             .copied()
             .filter(|line| {
-                let want: Vec<&str> = line.split_ascii_whitespace().collect();
+                let wanted_words: Vec<&str> = line.split_ascii_whitespace().collect();
                 // A rule that names another driver on purpose is kept; one for the file is enough.
-                !text.lines().any(|have| {
-                    let mut words = have.split_ascii_whitespace();
+                !text.lines().any(|existing| {
+                    let mut words = existing.split_ascii_whitespace();
                     let name = words.next().unwrap_or_default();
-                    name.trim_start_matches('/') == want[0].trim_start_matches('/')
+                    name.trim_start_matches('/') == wanted_words[0].trim_start_matches('/')
                         && words.any(|word| word.starts_with("merge="))
                 })
             })
             .collect();
         if missing.is_empty() {
-            return Ok(Step::kept(FILE, "names the merge drivers"));
+            return Ok(SetupChange::unchanged(FILE, "names the merge drivers"));
         }
-        end_line(&mut bytes);
+        ensure_final_newline(&mut bytes);
         bytes.extend_from_slice(b"# capture-hook: branches that each added runs merge without a conflict.\n");
         for line in missing {
             bytes.extend_from_slice(format!("{line}\n").as_bytes());
         }
-        self.files().write_atomic(FILE, &bytes)?;
-        Ok(Step::changed(FILE, "named the merge drivers"))
+        self.root_files().write_atomic(FILE, &bytes)?;
+        Ok(SetupChange::written(FILE, "named the merge drivers"))
     }
 }
 
-fn end_line(bytes: &mut Vec<u8>) {
+fn ensure_final_newline(bytes: &mut Vec<u8>) {
     if !bytes.is_empty() && bytes.last() != Some(&b'\n') {
         bytes.push(b'\n');
     }
@@ -278,22 +283,22 @@ fn after_line(bytes: &[u8], end: usize) -> usize {
 /// A `dvc.yaml` with the stage added, and every byte that was there kept.
 fn with_stage(bytes: &[u8]) -> Result<Vec<u8>, ProjectError> {
     let newline = line_break(bytes);
-    let read = |bytes: &[u8]| yaml::document(bytes).map_err(|e| ProjectError::from(stage::StageError::Yaml(e)));
+    let read = |bytes: &[u8]| yaml::parse_document(bytes).map_err(|e| ProjectError::from(stage::StageError::Yaml(e)));
     let root = read(bytes)?.filter(|root| !root.is_null());
     let mut out = bytes.to_vec();
     let stages = root.as_ref().and_then(|root| root.get("stages"));
     match (&root, stages) {
-        (Some(root), _) if root.entries().is_none() => return Err(refuse(stage::FILE, "it is not a mapping")),
+        (Some(root), _) if root.entries().is_none() => return Err(cannot_add(stage::FILE, "it is not a mapping")),
         (_, Some(stages)) if !stages.is_null() => {
             let last = stages.entries().and_then(|entries| entries.last());
             let Some((key, value)) = last else {
-                return Err(refuse(stage::FILE, "`stages` is not written as a block"));
+                return Err(cannot_add(stage::FILE, "`stages` is not written as a block"));
             };
             let start = bytes.get(..key.span.start).unwrap_or_default();
             let line = start.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
             let indent = String::from_utf8_lossy(start.get(line..).unwrap_or_default()).into_owned();
             if !indent.chars().all(|c| c == ' ') {
-                return Err(refuse(stage::FILE, "`stages` is not written as a block"));
+                return Err(cannot_add(stage::FILE, "`stages` is not written as a block"));
             }
             let at = after_line(bytes, value.span.end.max(key.span.end));
             let mut block = stage_block(&indent, newline);
@@ -302,7 +307,7 @@ fn with_stage(bytes: &[u8]) -> Result<Vec<u8>, ProjectError> {
             }
             out.splice(at..at, block.into_bytes());
         }
-        (_, Some(_)) => return Err(refuse(stage::FILE, "`stages` is empty: remove the line, and run it again")),
+        (_, Some(_)) => return Err(cannot_add(stage::FILE, "`stages` is empty: remove the line, and run it again")),
         (_, None) => {
             if !out.is_empty() && out.last() != Some(&b'\n') {
                 out.extend_from_slice(newline.as_bytes());
@@ -312,34 +317,34 @@ fn with_stage(bytes: &[u8]) -> Result<Vec<u8>, ProjectError> {
     }
     // What was there must read as before.
     let new = read(&out)?;
-    let value = |root: &Option<Node>| root.as_ref().map_or(Value::Map(Vec::new()), value::lenient);
-    let kept = without_ours(value(&new)) == without_ours(value(&root));
-    if !kept || Stage::parse(&out)?.is_none() {
-        return Err(refuse(stage::FILE, "adding the stage would change what is there"));
+    let value = |root: &Option<YamlNode>| root.as_ref().map_or(ParamsValue::Map(Vec::new()), value::from_yaml);
+    let is_kept = without_our_stage(value(&new)) == without_our_stage(value(&root));
+    if !is_kept || Stage::parse(&out)?.is_none() {
+        return Err(cannot_add(stage::FILE, "adding the stage would change what is there"));
     }
     Ok(out)
 }
 
 /// The value without our stage, and without `stages` where nothing else is in it.
-pub(crate) fn without_ours(value: Value) -> Value {
-    let Value::Map(entries) = value else { return value };
+pub(crate) fn without_our_stage(value: ParamsValue) -> ParamsValue {
+    let ParamsValue::Map(entries) = value else { return value };
     let entries = entries.into_iter().filter_map(|(key, value)| match value {
-        Value::Map(stages) if key == "stages" => {
+        ParamsValue::Map(stages) if key == "stages" => {
             let stages: Vec<_> = stages.into_iter().filter(|(name, _)| name != stage::STAGE).collect();
-            (!stages.is_empty()).then_some((key, Value::Map(stages)))
+            (!stages.is_empty()).then_some((key, ParamsValue::Map(stages)))
         }
         value => Some((key, value)),
     });
-    Value::Map(entries.collect())
+    ParamsValue::Map(entries.collect())
 }
 
 /// A `params.yaml` with `ingest_capture` added at its end, and every byte that was there kept.
 fn with_params(bytes: &[u8]) -> Result<Vec<u8>, ProjectError> {
     let newline = line_break(bytes);
     let file = stage::PARAMS_FILE;
-    let before = formats::load(file, bytes).map_err(stage::StageError::from)?;
-    if before.at("ingest_capture").is_some() {
-        return Err(refuse(file, "`ingest_capture` is empty: remove the line, and run it again"));
+    let before = formats::load_params(file, bytes).map_err(stage::StageError::from)?;
+    if before.at_path("ingest_capture").is_some() {
+        return Err(cannot_add(file, "`ingest_capture` is empty: remove the line, and run it again"));
     }
     let mut out = bytes.to_vec();
     if !out.is_empty() && out.last() != Some(&b'\n') {
@@ -347,15 +352,15 @@ fn with_params(bytes: &[u8]) -> Result<Vec<u8>, ProjectError> {
     }
     let block = PARAMS_YAML.lines().skip_while(|line| line.starts_with('#'));
     out.extend(block.flat_map(|line| format!("{line}{newline}").into_bytes()));
-    let after = formats::load(file, &out).map_err(stage::StageError::from)?;
-    let kept = match (before, after) {
-        (Value::Map(before), Value::Map(after)) => {
+    let after = formats::load_params(file, &out).map_err(stage::StageError::from)?;
+    let is_kept = match (before, after) {
+        (ParamsValue::Map(before), ParamsValue::Map(after)) => {
             before == after.into_iter().filter(|(key, _)| key != "ingest_capture").collect::<Vec<_>>()
         }
-        (before, Value::Map(after)) => before == Value::Null && after.len() == 1,
+        (before, ParamsValue::Map(after)) => before == ParamsValue::Null && after.len() == 1,
         _ => false,
     };
-    if kept { Ok(out) } else { Err(refuse(file, "adding `ingest_capture` would change what is there")) }
+    if is_kept { Ok(out) } else { Err(cannot_add(file, "adding `ingest_capture` would change what is there")) }
 }
 
 #[cfg(test)]
@@ -363,12 +368,12 @@ fn with_params(bytes: &[u8]) -> Result<Vec<u8>, ProjectError> {
 mod tests {
     use super::*;
 
-    fn added(text: &str) -> String {
+    fn text_with_stage(text: &str) -> String {
         String::from_utf8(with_stage(text.as_bytes()).unwrap()).unwrap()
     }
 
     #[test]
-    fn the_stage_goes_behind_the_others_in_their_indentation() {
+    fn the_stage_is_appended_in_the_others_indentation() {
         for text in [
             "# mine\nstages:\n    train:   # keep\n        cmd: 'x'\n\n# end\nmetrics:\n  - m.json\n",
             "stages:\n  a:\n    cmd: x",
@@ -377,9 +382,9 @@ mod tests {
             "# only a comment\n",
             "stages:\n  a: {cmd: x}\n  b:\n    cmd: |\n      one\n      two\n",
         ] {
-            let new = added(text);
+            let new = text_with_stage(text);
             let stage = Stage::parse(new.as_bytes()).unwrap().unwrap();
-            assert_eq!(stage.command(), "capture-hook ingest");
+            assert_eq!(stage.command_text(), "capture-hook ingest");
             // Every line that was there is there, in order.
             let mut lines = new.lines();
             for line in text.lines() {
@@ -397,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_are_kept() {
+    fn params_file_keeps_its_text() {
         let text = "# mine\nlr: 0.1 # keep\nlist: [1, 2]";
         let new = String::from_utf8(with_params(text.as_bytes()).unwrap()).unwrap();
         assert!(new.starts_with(&format!("{text}\n")) && new.contains("\ningest_capture:\n"), "{new}");

@@ -3,38 +3,38 @@
 use std::fmt;
 use std::path::Path;
 
-use super::Step;
-use crate::dvc::settings::Remote;
+use super::SetupChange;
+use crate::dvc::settings::DvcRemote;
 use crate::error::Error;
 use crate::formats::ini;
-use crate::project::{Project, ProjectError, Source};
+use crate::project::{GitTree, Project, ProjectError};
 use crate::setup::worktree::path_from;
 use crate::support::address::without_secret;
-use crate::support::fs::without_dots;
+use crate::support::fs::normalize_path;
 use crate::support::limits;
-use crate::support::process::quoted;
+use crate::support::process::shell_quote;
 
 /// DVC's settings that git tracks.
-pub(crate) const CONFIG: &str = ".dvc/config";
+pub(crate) const TRACKED_CONFIG: &str = ".dvc/config";
 /// This clone's own.
-const LOCAL: &str = ".dvc/config.local";
+const LOCAL_CONFIG: &str = ".dvc/config.local";
 
 /// What a step of `init` is about.
-const REMOTE: &str = "DVC remote";
+const REMOTE_LABEL: &str = "DVC remote";
 
 /// The default remote, as one file of settings names it. DVC writes names in lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Named {
+struct NamedRemote {
     name: String,
     url: Option<String>,
 }
 
 /// What a file says of the default remote; `None` where it names none.
-fn named_in(bytes: &[u8]) -> Option<Named> {
+fn parse_default_remote(bytes: &[u8]) -> Option<NamedRemote> {
     let settings = ini::parse(bytes).ok()?;
-    let name = settings.iter().find(|s| s.section == "core" && s.key == "remote")?.text().to_lowercase();
-    let url = settings.iter().find(|s| s.named("remote") == Some(name.as_str()) && s.key == "url");
-    Some(Named { url: url.map(ini::Setting::text), name })
+    let name = settings.iter().find(|s| s.section == "core" && s.key == "remote")?.joined_values().to_lowercase();
+    let url = settings.iter().find(|s| s.name_in_section("remote") == Some(name.as_str()) && s.key == "url");
+    Some(NamedRemote { url: url.map(ini::IniSetting::joined_values), name })
 }
 
 /// A default remote that is named in the working tree's `.dvc/config` alone: no clone knows it.
@@ -49,7 +49,7 @@ impl UncommittedRemote {
     /// What commits them.
     #[must_use]
     pub fn command(&self) -> String {
-        let path = quoted(&self.path);
+        let path = shell_quote(&self.path);
         format!("git add {path} && git commit -m 'Name the DVC remote' -- {path}")
     }
 
@@ -71,33 +71,35 @@ impl Project {
     /// The default remote, if HEAD's settings do not name it as the working tree's do. One of this clone's own settings is
     /// the user's affair.
     pub fn uncommitted_remote(&self) -> Result<Option<UncommittedRemote>, ProjectError> {
-        let Some(remote) = self.dvc_settings()?.remote() else { return Ok(None) };
-        let Some(bytes) = self.file(&Source::WorkTree, CONFIG)? else { return Ok(None) };
-        let Some(here) = named_in(&bytes).filter(|named| named.name == remote.name && named.url.is_some()) else {
+        let Some(remote) = self.dvc_settings()?.default_remote() else { return Ok(None) };
+        let Some(bytes) = self.read_file(&GitTree::WorkTree, TRACKED_CONFIG)? else { return Ok(None) };
+        let Some(own_remote) =
+            parse_default_remote(&bytes).filter(|named| named.name == remote.name && named.url.is_some())
+        else {
             return Ok(None);
         };
         let committed = match self.repo.head()? {
-            Some(head) => self.file(&Source::Commit(head), CONFIG)?,
+            Some(head) => self.read_file(&GitTree::Commit(head), TRACKED_CONFIG)?,
             None => None,
         };
-        if committed.as_deref().and_then(named_in).as_ref() == Some(&here) {
+        if committed.as_deref().and_then(parse_default_remote).as_ref() == Some(&own_remote) {
             return Ok(None);
         }
-        let path = self.git_path(if committed.is_some() { CONFIG } else { ".dvc" });
-        Ok(Some(UncommittedRemote { name: here.name, path }))
+        let path = self.git_path(if committed.is_some() { TRACKED_CONFIG } else { ".dvc" });
+        Ok(Some(UncommittedRemote { name: own_remote.name, path }))
     }
 
     /// An error if the project has another default remote than the one that is asked for.
     pub fn check_remote(&self, url: &str, cwd: &Path) -> Result<(), ProjectError> {
         let settings = self.read_dvc_settings()?;
-        match settings.remote().filter(|have| !self.is_at(have, url, cwd)) {
+        match settings.default_remote().filter(|remote| !self.remote_is_at(remote, url, cwd)) {
             None => Ok(()),
-            Some(have) => match self.remote_command(url)? {
+            Some(remote) => match self.remote_command(url)? {
                 // The user's or the system's settings name it: the project's own go before them.
                 None => Ok(()),
                 Some(command) => Err(ProjectError::OtherRemote {
-                    name: have.name.clone(),
-                    address: without_secret(&have.url),
+                    name: remote.name.clone(),
+                    address: without_secret(&remote.url),
                     command,
                 }),
             },
@@ -105,33 +107,33 @@ impl Project {
     }
 
     /// Makes an address the default remote.
-    pub fn set_up_remote(&self, url: &str, cwd: &Path) -> Result<Step, Error> {
+    pub fn set_up_remote(&self, url: &str, cwd: &Path) -> Result<SetupChange, Error> {
         let settings = self.read_dvc_settings()?;
-        if let Some(have) = settings.remote().filter(|have| self.is_at(have, url, cwd)) {
-            return Ok(Step::kept(REMOTE, format!("the default is {}", have.name)));
+        if let Some(remote) = settings.default_remote().filter(|remote| self.remote_is_at(remote, url, cwd)) {
+            return Ok(SetupChange::unchanged(REMOTE_LABEL, format!("the default is {}", remote.name)));
         }
-        let taken = |name: &&str| !settings.remotes.contains_key(*name);
-        let name = ["storage", "captures", "capture-hook"].into_iter().find(taken).unwrap_or("capture-hook-storage");
-        self.dvc()?.remote_add(name, &self.remote_address(url, cwd))?;
-        Ok(Step::changed(REMOTE, format!("{name} is the default: {url}")))
+        let is_free = |name: &&str| !settings.remotes.contains_key(*name);
+        let name = ["storage", "captures", "capture-hook"].into_iter().find(is_free).unwrap_or("capture-hook-storage");
+        self.find_dvc()?.remote_add(name, &self.remote_address(url, cwd))?;
+        Ok(SetupChange::written(REMOTE_LABEL, format!("{name} is the default: {url}")))
     }
 
     /// What is said of the default remote where none was asked for.
-    pub fn remote_step(&self) -> Result<Step, ProjectError> {
-        Ok(Step::kept(
-            REMOTE,
-            match self.read_dvc_settings()?.remote() {
-                Some(have) => format!("the default is {}", have.name),
+    pub fn remote_step(&self) -> Result<SetupChange, ProjectError> {
+        Ok(SetupChange::unchanged(
+            REMOTE_LABEL,
+            match self.read_dvc_settings()?.default_remote() {
+                Some(remote) => format!("the default is {}", remote.name),
                 None => "none: data stays on this machine".into(),
             },
         ))
     }
 
     /// Whether a remote has this address, as it is typed in `cwd`.
-    fn is_at(&self, have: &Remote, url: &str, cwd: &Path) -> bool {
+    fn remote_is_at(&self, remote: &DvcRemote, url: &str, cwd: &Path) -> bool {
         let address = self.remote_address(url, cwd);
-        let dir = without_dots(&self.root.join(&address));
-        have.url == url || have.url == address || have.dir.as_ref() == Some(&dir)
+        let dir = normalize_path(&self.root.join(&address));
+        remote.url == url || remote.url == address || remote.dir.as_ref() == Some(&dir)
     }
 
     /// The address of a remote as DVC is to be given it in the project's root, where it is called: a relative path, typed in
@@ -141,25 +143,25 @@ impl Project {
             return url.to_owned();
         }
         if Path::new(url).is_absolute() {
-            return without_dots(Path::new(url)).to_string_lossy().into_owned();
+            return normalize_path(Path::new(url)).to_string_lossy().into_owned();
         }
         let real = |dir: &Path| dir.canonicalize().unwrap_or_else(|_| dir.to_path_buf());
-        path_from(&real(&self.root), &without_dots(&real(cwd).join(url))).to_string_lossy().into_owned()
+        path_from(&real(&self.root), &normalize_path(&real(cwd).join(url))).to_string_lossy().into_owned()
     }
 
     /// The command that gives the default remote another address, by the file of the project that names it; `None` where
     /// none does, but the user's or the system's settings.
     fn remote_command(&self, url: &str) -> Result<Option<String>, ProjectError> {
-        let named = |file| -> Result<Option<Named>, ProjectError> {
-            Ok(self.files().read(file, limits::TEXT)?.as_deref().and_then(named_in))
+        let named = |file| -> Result<Option<NamedRemote>, ProjectError> {
+            Ok(self.root_files().read(file, limits::TEXT)?.as_deref().and_then(parse_default_remote))
         };
-        let (local, tracked) = (named(LOCAL)?, named(CONFIG)?);
+        let (local, tracked) = (named(LOCAL_CONFIG)?, named(TRACKED_CONFIG)?);
         let (named, flag) = match (local, tracked) {
             (Some(named), _) => (named, "--local "),
             (None, Some(named)) => (named, ""),
             (None, None) => return Ok(None),
         };
-        Ok(Some(format!("dvc remote modify {flag}{} url {}", quoted(&named.name), quoted(url))))
+        Ok(Some(format!("dvc remote modify {flag}{} url {}", shell_quote(&named.name), shell_quote(url))))
     }
 }
 
@@ -170,10 +172,10 @@ mod tests {
     #[test]
     fn the_default_remote_of_one_file_is_read() {
         let text = b"[core]\n    remote = Storage\n['remote \"storage\"']\n    url = ../x\n";
-        let named = Named { name: "storage".into(), url: Some("../x".into()) };
-        assert_eq!(named_in(text), Some(named.clone()));
-        assert_eq!(named_in(b"[core]\n    remote = storage\n"), Some(Named { url: None, ..named }));
-        assert_eq!(named_in(b"['remote \"storage\"']\n    url = ../x\n"), None);
-        assert_eq!(named_in(b"no settings"), None);
+        let named = NamedRemote { name: "storage".into(), url: Some("../x".into()) };
+        assert_eq!(parse_default_remote(text), Some(named.clone()));
+        assert_eq!(parse_default_remote(b"[core]\n    remote = storage\n"), Some(NamedRemote { url: None, ..named }));
+        assert_eq!(parse_default_remote(b"['remote \"storage\"']\n    url = ../x\n"), None);
+        assert_eq!(parse_default_remote(b"no settings"), None);
     }
 }

@@ -15,14 +15,14 @@ pub const EVENTS: &[&str] = &[
 ];
 
 /// What a hook that we moved aside is called: its name, and this behind it.
-pub const CHAINED: &str = ".capture-hook-chained";
+pub const CHAINED_SUFFIX: &str = ".capture-hook-chained";
 
 const TEMPLATE: &str = include_str!("../../hooks/shim.sh");
-const MARK: &str = "# capture-hook shim, version ";
+const SHIM_MARK: &str = "# capture-hook shim, version ";
 
 /// The shim for an event, with the place that the binary was installed from.
 #[must_use]
-pub fn text(event: &str, binary: &Path) -> String {
+pub fn render_shim(event: &str, binary: &Path) -> String {
     // Inside single quotes, a single quote is the one character that means something.
     let binary = binary.to_string_lossy().replace('\'', r"'\''");
     TEMPLATE.replace("@HOOK@", event).replace("@BINARY@", &binary)
@@ -32,7 +32,7 @@ pub fn text(event: &str, binary: &Path) -> String {
 #[must_use]
 pub fn is_ours(bytes: &[u8]) -> bool {
     let head = bytes.get(..bytes.len().min(512)).unwrap_or_default();
-    String::from_utf8_lossy(head).lines().nth(1).is_some_and(|line| line.starts_with(MARK))
+    String::from_utf8_lossy(head).lines().nth(1).is_some_and(|line| line.starts_with(SHIM_MARK))
 }
 
 /// Whether a shim of ours sees that pre-commit or prek calls it, and does not call them back. Those before version 3 did not.
@@ -47,14 +47,14 @@ mod tests {
 
     #[test]
     fn a_shim_is_known_as_ours_and_others_are_not() {
-        assert!(is_ours(text("pre-commit", Path::new("/b")).as_bytes()));
+        assert!(is_ours(render_shim("pre-commit", Path::new("/b")).as_bytes()));
         assert!(!is_ours(b"#!/bin/sh\necho '# capture-hook shim, version 1'\n"));
         assert!(!is_ours(&[0xff; 10]));
     }
 
     #[test]
     fn a_quote_in_the_path_stays_in_the_path() {
-        let text = text("pre-push", Path::new("/it's/capture-hook"));
+        let text = render_shim("pre-push", Path::new("/it's/capture-hook"));
         assert!(text.contains(r"installed='/it'\''s/capture-hook'"), "{text}");
         assert!(text.contains("hook='pre-push'"), "{text}");
     }

@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 use super::shim;
 use crate::git::{ConfiguredHook, HooksDir, Repo};
 use crate::setup::hooks::InstallError;
-use crate::setup::shim::{CHAINED, EVENTS};
-use crate::support::beneath::Root;
+use crate::setup::shim::{CHAINED_SUFFIX, EVENTS};
+use crate::support::beneath::RootDir;
 use crate::support::fs::FsError;
 use crate::support::{fs, limits};
 
 /// What stands in the place of one hook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum HookState {
     /// Nothing.
     Nothing,
     /// Our shim, as this version writes it.
@@ -24,58 +24,60 @@ pub enum Standing {
     /// Our shim, written by another version or for another binary.
     Outdated,
     /// A hook manager's script, which calls ours: the shim that it moved aside, or what its configuration says.
-    Through(Manager),
+    Through(HookManager),
     /// A hook manager's script and an older shim of ours, which call each other: git's command fails each time.
-    Loop(Manager),
+    Loop(HookManager),
     /// Somebody else's, which does not call ours as far as can be told.
     Foreign,
 }
 
 /// One hook of the repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hook {
+pub struct GitHook {
     /// The event's name.
     pub event: &'static str,
     /// Where git looks for it.
     pub path: PathBuf,
     /// What stands there.
-    pub standing: Standing,
+    pub state: HookState,
     /// The hook that we moved aside and still run, if there is one.
     pub chained: Option<PathBuf>,
     /// Our shim, where a hook manager moved it aside.
-    pub aside: Option<PathBuf>,
+    pub moved_shim: Option<PathBuf>,
     /// The program that a hook manager's script here starts, if that is gone: the script fails each time.
-    pub gone: Option<PathBuf>,
+    pub missing_program: Option<PathBuf>,
 }
 
-impl Hook {
+impl GitHook {
     /// Whether the hook in place calls our shim, which its manager moved aside.
     #[must_use]
-    pub fn calls_aside(&self) -> bool {
-        let calls = |manager| manager == Manager::PreCommit && self.aside.is_some();
-        matches!(self.standing, Standing::Through(manager) | Standing::Loop(manager) if calls(manager))
+    pub fn calls_moved_shim(&self) -> bool {
+        let is_called_by = |manager| manager == HookManager::PreCommit && self.moved_shim.is_some();
+        matches!(self.state, HookState::Through(manager) | HookState::Loop(manager) if is_called_by(manager))
     }
 
     /// Whether git's event comes to us, by the hooks directory or by git's settings.
     #[must_use]
     pub fn reaches_us(&self, configured: &[ConfiguredHook]) -> bool {
-        let named = || configured.iter().any(|one| one.event == self.event && one.command.contains(&call(self.event)));
-        match self.standing {
-            Standing::Current | Standing::Outdated | Standing::Through(_) => true,
-            Standing::Loop(_) => false,
-            Standing::Nothing | Standing::Foreign => named(),
+        let is_configured = || {
+            configured.iter().any(|hook| hook.event == self.event && hook.command.contains(&hook_command(self.event)))
+        };
+        match self.state {
+            HookState::Current | HookState::Outdated | HookState::Through(_) => true,
+            HookState::Loop(_) => false,
+            HookState::Nothing | HookState::Foreign => is_configured(),
         }
     }
 }
 
 /// How an event of ours is called by name.
-fn call(event: &str) -> String {
+fn hook_command(event: &str) -> String {
     format!("capture-hook hook {event}")
 }
 
 /// Tools that manage hooks themselves and could write over ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Manager {
+pub enum HookManager {
     /// pre-commit or prek.
     PreCommit,
     /// husky.
@@ -85,17 +87,17 @@ pub enum Manager {
 }
 
 /// The files by which a working tree is set up for a manager.
-const MARKS: &[(&str, Manager)] = &[
-    (".pre-commit-config.yaml", Manager::PreCommit),
-    (".pre-commit-config.yml", Manager::PreCommit),
-    ("prek.toml", Manager::PreCommit),
-    (".husky", Manager::Husky),
-    ("lefthook.yml", Manager::Lefthook),
-    (".lefthook.yml", Manager::Lefthook),
-    ("lefthook.toml", Manager::Lefthook),
+const CONFIG_FILES: &[(&str, HookManager)] = &[
+    (".pre-commit-config.yaml", HookManager::PreCommit),
+    (".pre-commit-config.yml", HookManager::PreCommit),
+    ("prek.toml", HookManager::PreCommit),
+    (".husky", HookManager::Husky),
+    ("lefthook.yml", HookManager::Lefthook),
+    (".lefthook.yml", HookManager::Lefthook),
+    ("lefthook.toml", HookManager::Lefthook),
 ];
 
-impl Manager {
+impl HookManager {
     /// Its name.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -126,11 +128,11 @@ impl Manager {
 
     /// The manager that wrote a hook.
     #[must_use]
-    pub fn of(hook: &Path, bytes: &[u8]) -> Option<Self> {
+    pub fn from_script(hook: &Path, bytes: &[u8]) -> Option<Self> {
         let text = String::from_utf8_lossy(bytes);
         let second = text.lines().nth(1).unwrap_or_default();
-        let wrote = |name: &str| second.starts_with(&format!("# File generated by {name}:"));
-        if wrote("pre-commit") || wrote("prek") {
+        let is_generated_by = |name: &str| second.starts_with(&format!("# File generated by {name}:"));
+        if is_generated_by("pre-commit") || is_generated_by("prek") {
             Some(Self::PreCommit)
         } else if text.contains("call_lefthook") {
             Some(Self::Lefthook)
@@ -149,17 +151,17 @@ impl Manager {
     }
 
     /// Whether its configuration in the working tree has it call our event.
-    fn is_told_to_call(self, top: Root<'_>, event: &str) -> bool {
+    fn is_configured_to_call(self, top: RootDir<'_>, event: &str) -> bool {
         let husky = format!(".husky/{event}");
         let files: Vec<&str> = match self {
             Self::Husky => vec![&husky],
-            _ => MARKS.iter().filter(|(_, manager)| *manager == self).map(|(name, _)| *name).collect(),
+            _ => CONFIG_FILES.iter().filter(|(_, manager)| *manager == self).map(|(name, _)| *name).collect(),
         };
-        let ways = [call(event), format!("capture-hook-{event}")];
+        let commands = [hook_command(event), format!("capture-hook-{event}")];
         let is_named = |bytes: Vec<u8>| {
             let text = String::from_utf8_lossy(&bytes).into_owned();
             let mut lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
-            lines.any(|line| ways.iter().any(|way| line.contains(way)))
+            lines.any(|line| commands.iter().any(|command| line.contains(command)))
         };
         files.iter().any(|file| top.read(file, limits::TEXT).ok().flatten().is_some_and(is_named))
     }
@@ -167,55 +169,55 @@ impl Manager {
 
 /// The hook managers that this working tree is set up for.
 #[must_use]
-pub fn managers(top: &Path) -> Vec<Manager> {
-    let mut found: Vec<Manager> =
-        MARKS.iter().filter(|(name, _)| top.join(name).exists()).map(|(_, manager)| *manager).collect();
+pub fn find_managers(top: &Path) -> Vec<HookManager> {
+    let mut found: Vec<HookManager> =
+        CONFIG_FILES.iter().filter(|(name, _)| top.join(name).exists()).map(|(_, manager)| *manager).collect();
     found.dedup();
     found
 }
 
 /// What stands in the hooks directory, event by event.
-pub fn survey(repo: &Repo, dir: &HooksDir, binary: &Path) -> Result<Vec<Hook>, InstallError> {
-    EVENTS.iter().map(|&event| look_at(repo, dir, binary, event)).collect()
+pub fn inspect_hooks(repo: &Repo, dir: &HooksDir, binary: &Path) -> Result<Vec<GitHook>, InstallError> {
+    EVENTS.iter().map(|&event| inspect_hook(repo, dir, binary, event)).collect()
 }
 
-fn look_at(repo: &Repo, dir: &HooksDir, binary: &Path, event: &'static str) -> Result<Hook, InstallError> {
+fn inspect_hook(repo: &Repo, dir: &HooksDir, binary: &Path, event: &'static str) -> Result<GitHook, InstallError> {
     let path = dir.path.join(event);
-    let kept = dir.path.join(format!("{event}{CHAINED}"));
-    let mut hook = Hook {
+    let chained = dir.path.join(format!("{event}{CHAINED_SUFFIX}"));
+    let mut hook = GitHook {
         event,
-        standing: Standing::Nothing,
-        chained: std::fs::symlink_metadata(&kept).is_ok().then_some(kept),
-        aside: shim_aside(&path)?,
-        gone: None,
+        state: HookState::Nothing,
+        chained: std::fs::symlink_metadata(&chained).is_ok().then_some(chained),
+        moved_shim: find_moved_shim(&path)?,
+        missing_program: None,
         path,
     };
     for script in hook.chained.iter().chain([&hook.path]) {
         if std::fs::symlink_metadata(script).is_ok_and(|meta| meta.is_file()) {
-            hook.gone = hook.gone.or(gone(repo, &fs::read(script)?));
+            hook.missing_program = hook.missing_program.or(missing_program(repo, &fs::read(script)?));
         }
     }
-    hook.standing = match std::fs::symlink_metadata(&hook.path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Standing::Nothing,
+    hook.state = match std::fs::symlink_metadata(&hook.path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => HookState::Nothing,
         Err(source) => return Err(FsError { action: "look at", path: hook.path, source }.into()),
         Ok(meta) if meta.is_file() => {
             let bytes = fs::read(&hook.path)?;
-            if bytes == shim::text(event, binary).as_bytes() && fs::is_executable(&hook.path) {
-                Standing::Current
+            if bytes == shim::render_shim(event, binary).as_bytes() && fs::is_executable(&hook.path) {
+                HookState::Current
             } else if shim::is_ours(&bytes) {
-                Standing::Outdated
+                HookState::Outdated
             } else {
-                others(repo, &hook, &bytes)?
+                foreign_hook_state(repo, &hook, &bytes)?
             }
         }
-        Ok(_) => Standing::Foreign,
+        Ok(_) => HookState::Foreign,
     };
     Ok(hook)
 }
 
 /// Our shim beside a hook, where a manager has moved it to.
-fn shim_aside(hook: &Path) -> Result<Option<PathBuf>, FsError> {
-    for manager in [Manager::PreCommit, Manager::Lefthook] {
+fn find_moved_shim(hook: &Path) -> Result<Option<PathBuf>, FsError> {
+    for manager in [HookManager::PreCommit, HookManager::Lefthook] {
         let Some(suffix) = manager.suffix() else { continue };
         let path = with_suffix(hook, suffix);
         if std::fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_file()) && shim::is_ours(&fs::read(&path)?) {
@@ -232,45 +234,45 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 }
 
 /// Whether a hook that is not ours calls ours.
-fn others(repo: &Repo, hook: &Hook, bytes: &[u8]) -> Result<Standing, FsError> {
-    let Some(manager) = Manager::of(&hook.path, bytes) else { return Ok(Standing::Foreign) };
-    if manager == Manager::PreCommit
-        && let Some(aside) = hook.aside.as_ref().filter(|path| fs::is_executable(path))
+fn foreign_hook_state(repo: &Repo, hook: &GitHook, bytes: &[u8]) -> Result<HookState, FsError> {
+    let Some(manager) = HookManager::from_script(&hook.path, bytes) else { return Ok(HookState::Foreign) };
+    if manager == HookManager::PreCommit
+        && let Some(moved_shim) = hook.moved_shim.as_ref().filter(|path| fs::is_executable(path))
     {
         let calls_back = match &hook.chained {
-            Some(kept) => written_by(kept)? == Some(manager) && !shim::knows_legacy_calls(&fs::read(aside)?),
+            Some(chained) => manager_of(chained)? == Some(manager) && !shim::knows_legacy_calls(&fs::read(moved_shim)?),
             None => false,
         };
-        return Ok(if calls_back { Standing::Loop(manager) } else { Standing::Through(manager) });
+        return Ok(if calls_back { HookState::Loop(manager) } else { HookState::Through(manager) });
     }
-    let told = repo.top().is_ok_and(|top| manager.is_told_to_call(Root::at(top), hook.event));
-    Ok(if told { Standing::Through(manager) } else { Standing::Foreign })
+    let is_configured = repo.top().is_ok_and(|top| manager.is_configured_to_call(RootDir::new(top), hook.event));
+    Ok(if is_configured { HookState::Through(manager) } else { HookState::Foreign })
 }
 
 /// The program that a script of pre-commit's or prek's starts, if neither that nor one on `PATH` is there.
-fn gone(repo: &Repo, script: &[u8]) -> Option<PathBuf> {
+fn missing_program(repo: &Repo, script: &[u8]) -> Option<PathBuf> {
     let text = String::from_utf8_lossy(script);
-    let named = [("INSTALL_PYTHON=", "pre-commit"), ("PREK=", "prek")];
-    let mut found = named.iter().filter_map(|(line, name)| {
-        let path = text.lines().find_map(|have| have.strip_prefix(line))?.trim_matches(['"', '\'']);
+    let programs = [("INSTALL_PYTHON=", "pre-commit"), ("PREK=", "prek")];
+    let mut paths = programs.iter().filter_map(|(key, name)| {
+        let path = text.lines().find_map(|line| line.strip_prefix(key))?.trim_matches(['"', '\'']);
         Some((PathBuf::from(path), *name))
     });
-    let (path, name) = found.next()?;
-    (path.is_absolute() && !fs::is_executable(&path) && repo.env().which(name).is_none()).then_some(path)
+    let (path, name) = paths.next()?;
+    (path.is_absolute() && !fs::is_executable(&path) && repo.env().find_program(name).is_none()).then_some(path)
 }
 
 /// The manager that wrote the hook at a path, if it is a file and one did.
-pub(crate) fn written_by(hook: &Path) -> Result<Option<Manager>, FsError> {
+pub(crate) fn manager_of(hook: &Path) -> Result<Option<HookManager>, FsError> {
     if !std::fs::symlink_metadata(hook).is_ok_and(|meta| meta.is_file()) {
         return Ok(None);
     }
-    Ok(Manager::of(hook, &fs::read(hook)?))
+    Ok(HookManager::from_script(hook, &fs::read(hook)?))
 }
 
 /// The events that do not come to us in this clone; none where all is well.
-pub fn unreached(repo: &Repo, binary: &Path) -> Result<Vec<&'static str>, InstallError> {
+pub fn unreached_events(repo: &Repo, binary: &Path) -> Result<Vec<&'static str>, InstallError> {
     let dir = repo.hooks_dir()?;
-    let hooks = if dir.disabled { None } else { Some(survey(repo, &dir, binary)?) };
+    let hooks = if dir.disabled { None } else { Some(inspect_hooks(repo, &dir, binary)?) };
     let Some(hooks) = hooks else { return Ok(EVENTS.to_vec()) };
     if hooks.iter().all(|hook| hook.reaches_us(&[])) {
         return Ok(Vec::new());
@@ -285,13 +287,16 @@ mod tests {
 
     /// E13: A hook manager's script is recognised by its own words or its directory.
     #[test]
-    fn a_managers_script_is_known_by_what_it_says_of_itself() {
-        let of = |text: &str| Manager::of(Path::new("/r/.git/hooks/pre-commit"), text.as_bytes());
-        let ours = "# File generated by pre-commit: https://pre-commit.com";
-        assert_eq!(of(&format!("#!/usr/bin/env bash\n{ours}\n")), Some(Manager::PreCommit));
-        assert_eq!(of("#!/bin/sh\n# File generated by prek: https://github.com/j178/prek\n"), Some(Manager::PreCommit));
-        assert_eq!(of("#!/bin/sh\ncall_lefthook run \"pre-commit\" \"$@\"\n"), Some(Manager::Lefthook));
+    fn a_manager_is_known_by_its_script() {
+        let of = |text: &str| HookManager::from_script(Path::new("/r/.git/hooks/pre-commit"), text.as_bytes());
+        let header = "# File generated by pre-commit: https://pre-commit.com";
+        assert_eq!(of(&format!("#!/usr/bin/env bash\n{header}\n")), Some(HookManager::PreCommit));
+        assert_eq!(
+            of("#!/bin/sh\n# File generated by prek: https://github.com/j178/prek\n"),
+            Some(HookManager::PreCommit)
+        );
+        assert_eq!(of("#!/bin/sh\ncall_lefthook run \"pre-commit\" \"$@\"\n"), Some(HookManager::Lefthook));
         assert_eq!(of("#!/bin/sh\npre-commit run\n"), None);
-        assert_eq!(Manager::of(Path::new("/r/.husky/_/pre-commit"), b"x"), Some(Manager::Husky));
+        assert_eq!(HookManager::from_script(Path::new("/r/.husky/_/pre-commit"), b"x"), Some(HookManager::Husky));
     }
 }

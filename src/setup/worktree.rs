@@ -11,95 +11,103 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
 use crate::dvc::cache::Cache;
-use crate::dvc::settings::Settings;
+use crate::dvc::settings::DvcSettings;
 use crate::dvc::temp_project;
 use crate::formats::ini;
-use crate::formats::ini::Setting;
+use crate::formats::ini::IniSetting;
 use crate::git::Repo;
-use crate::project::{Hear, Project, ProjectError, is_dvc_root};
+use crate::project::{Project, ProjectError, Reporter, is_dvc_root};
 use crate::support::beneath::FileKind;
 use crate::support::fs::At;
 use crate::support::{fs, limits};
 
 /// The working tree's own settings of DVC.
-const LOCAL: &str = ".dvc/config.local";
+const LOCAL_CONFIG: &str = ".dvc/config.local";
 /// What stands before our line in it.
-const MARK: &str = "# capture-hook: the cache that all working trees of this clone share";
+const CACHE_MARK: &str = "# capture-hook: the cache that all working trees of this clone share";
 
 /// What stands before our line about a remote.
 const REMOTE_MARK: &str = "# capture-hook: where the main working tree finds the remote";
 
 /// The main working tree's project.
-struct Main {
+struct MainWorkTree {
     root: PathBuf,
-    settings: Settings,
+    settings: DvcSettings,
 }
 
 impl Project {
     /// Sees to it that a linked working tree shares the clone's cache, and that the line that says so is right.
-    pub fn share_cache(&mut self, hear: &dyn Hear) -> Result<(), ProjectError> {
+    pub fn share_cache(&mut self, reporter: &dyn Reporter) -> Result<(), ProjectError> {
         let Some(shared) = self.shared_cache()? else { return Ok(()) };
         // Settings that a repository brings are its own affair, and say nothing about this machine.
-        if self.repo.index_entry(&self.git_path(LOCAL))?.is_some() {
+        if self.repo.index_entry(&self.git_path(LOCAL_CONFIG))?.is_some() {
             return Ok(());
         }
         let own = self.read_dvc_settings()?;
-        let bytes = self.files().read(LOCAL, limits::TEXT)?;
+        let bytes = self.root_files().read(LOCAL_CONFIG, limits::TEXT)?;
         let text = String::from_utf8_lossy(bytes.as_deref().unwrap_or_default()).into_owned();
-        let kept = without_ours(&text);
+        let own_text = without_our_lines(&text);
         let main = self.main_project()?;
-        let remote = main.as_ref().map(|main| self.relative_remote(main, &kept)).transpose()?.flatten();
+        let remote = main.as_ref().map(|main| self.find_relative_remote(main, &own_text)).transpose()?.flatten();
         let remote_found = remote
             .as_ref()
             .is_none_or(|(name, dir)| own.remotes.get(name).is_some_and(|remote| remote.dir.as_ref() == Some(dir)));
-        let cache_found = own.cache_dir == shared || names_cache(&kept);
+        let cache_found = own.cache_dir == shared || names_cache(&own_text);
         if cache_found && remote_found {
             return Ok(());
         }
-        let mut told = Vec::new();
+        let mut messages = Vec::new();
         if !cache_found {
-            Cache::at(&shared).take_over(&Cache::at(&own.cache_dir))?;
-            told.push(format!("this working tree shares DVC's cache {}", shared.display()));
+            Cache::in_dir(&shared).copy_objects_from(&Cache::in_dir(&own.cache_dir))?;
+            messages.push(format!("this working tree shares DVC's cache {}", shared.display()));
         }
-        let mut base = kept.clone();
-        if kept.trim().is_empty()
+        let mut base = own_text.clone();
+        if own_text.trim().is_empty()
             && let Some(main) = &main
-            && let Some(settings) = self.taken_over(main)?
+            && let Some(settings) = self.inherited_settings(main)?
         {
-            told.push(format!("takes over the settings of {}", main.root.join(LOCAL).display()));
+            messages.push(format!("takes over the settings of {}", main.root.join(LOCAL_CONFIG).display()));
             base = settings;
-            self.copy_mode(&main.root.join(LOCAL))?;
+            self.copy_mode(&main.root.join(LOCAL_CONFIG))?;
         }
-        let value = |dir: &Path| relative(&self.root.join(".dvc"), dir).display().to_string();
+        let value = |dir: &Path| relative_path(&self.root.join(".dvc"), dir).display().to_string();
         if !names_cache(&base) {
-            base = ini::with_setting(&base, ("cache", "dir", &value(&shared)), MARK);
+            base = ini::add_setting(&base, ("cache", "dir", &value(&shared)), CACHE_MARK);
         }
         if let Some((name, dir)) = &remote {
-            told.push(format!("finds the DVC remote `{name}` at {}", dir.display()));
-            base = ini::with_setting(&base, (&format!("remote \"{name}\""), "url", &value(dir)), REMOTE_MARK);
+            messages.push(format!("finds the DVC remote `{name}` at {}", dir.display()));
+            base = ini::add_setting(&base, (&format!("remote \"{name}\""), "url", &value(dir)), REMOTE_MARK);
         }
-        self.files().write_atomic(LOCAL, base.as_bytes())?;
+        self.root_files().write_atomic(LOCAL_CONFIG, base.as_bytes())?;
         self.settings.take();
-        self.lists.take();
-        hear.status(&told.join(", and "));
+        self.file_lists.take();
+        reporter.show_status(&messages.join(", and "));
         Ok(())
     }
 
     /// The default remote and its directory, if the tracked settings name it relative to themselves, and the main working tree
     /// finds it elsewhere than this one would. A remote that this one's own settings name is theirs.
-    fn relative_remote(&self, main: &Main, kept: &str) -> Result<Option<(String, PathBuf)>, ProjectError> {
-        let Some((theirs, dir)) = main.settings.remote().and_then(|remote| Some((remote, remote.dir.as_ref()?))) else {
+    fn find_relative_remote(
+        &self,
+        main: &MainWorkTree,
+        own_text: &str,
+    ) -> Result<Option<(String, PathBuf)>, ProjectError> {
+        let Some((main_remote, dir)) =
+            main.settings.default_remote().and_then(|remote| Some((remote, remote.dir.as_ref()?)))
+        else {
             return Ok(None);
         };
-        let own = Settings::tracked(&self.root, &self.env)?;
+        let own = DvcSettings::read_tracked(&self.root, &self.env)?;
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        let moves =
-            own.remotes.get(&theirs.name).is_some_and(|own| own.url == theirs.url && own.dir.as_ref() != Some(dir));
-        let named = ini::parse(kept.as_bytes()).map_or(true, |settings| {
-            settings.iter().any(|s| s.named("remote") == Some(&theirs.name) && s.key == "url")
+        let moves = own
+            .remotes
+            .get(&main_remote.name)
+            .is_some_and(|own| own.url == main_remote.url && own.dir.as_ref() != Some(dir));
+        let named = ini::parse(own_text.as_bytes()).map_or(true, |settings| {
+            settings.iter().any(|s| s.name_in_section("remote") == Some(&main_remote.name) && s.key == "url")
         });
-        let ours = moves && !named && theirs.name.chars().all(is_plain);
-        Ok(ours.then(|| (theirs.name.clone(), dir.clone())))
+        let ours = moves && !named && main_remote.name.chars().all(is_plain);
+        Ok(ours.then(|| (main_remote.name.clone(), dir.clone())))
     }
 
     /// The cache that a linked working tree is to share; `None` in the main one.
@@ -114,7 +122,7 @@ impl Project {
     }
 
     /// The same project in the main working tree, where it is checked out there.
-    fn main_project(&self) -> Result<Option<Main>, ProjectError> {
+    fn main_project(&self) -> Result<Option<MainWorkTree>, ProjectError> {
         let Some(root) = self.repo.main_tree().map(|tree| tree.join(&self.prefix)) else { return Ok(None) };
         if !is_dvc_root(&root) {
             return Ok(None);
@@ -122,32 +130,32 @@ impl Project {
         let env = self.env.clone().without_git();
         let root: PathBuf = root.components().collect();
         let settings = Self::at(Repo::open(&root, &env)?, root.clone(), &env).read_dvc_settings()?;
-        Ok(Some(Main { root, settings }))
+        Ok(Some(MainWorkTree { root, settings }))
     }
 
     /// The main working tree's own settings but its cache, as this one may hold them: `None` where there are none, or where
     /// git would track the file.
-    fn taken_over(&self, main: &Main) -> Result<Option<String>, ProjectError> {
-        let Some(settings) = temp_project::anchored(&main.root, "config.local")? else { return Ok(None) };
-        let cache_dir = |setting: &Setting| (setting.section.as_str(), setting.key.as_str()) == ("cache", "dir");
-        let settings: Vec<Setting> = settings.into_iter().filter(|setting| !cache_dir(setting)).collect();
-        let path = self.git_path(LOCAL);
-        let ignored = self.repo.query(["check-ignore", "-q", "--", &path])?.success();
-        Ok((ignored && !settings.is_empty()).then(|| ini::write(&settings)))
+    fn inherited_settings(&self, main: &MainWorkTree) -> Result<Option<String>, ProjectError> {
+        let Some(settings) = temp_project::read_anchored_settings(&main.root, "config.local")? else { return Ok(None) };
+        let cache_dir = |setting: &IniSetting| (setting.section.as_str(), setting.key.as_str()) == ("cache", "dir");
+        let settings: Vec<IniSetting> = settings.into_iter().filter(|setting| !cache_dir(setting)).collect();
+        let path = self.git_path(LOCAL_CONFIG);
+        let ignored = self.repo.query_git(["check-ignore", "-q", "--", &path])?.success();
+        Ok((ignored && !settings.is_empty()).then(|| ini::write_settings(&settings)))
     }
 
     /// Makes our file readable to those alone who may read that one, before there is anything in it.
     fn copy_mode(&self, of: &Path) -> Result<(), ProjectError> {
-        if self.files().kind(LOCAL)? == FileKind::Absent {
-            self.files().write_atomic(LOCAL, b"")?;
+        if self.root_files().file_kind(LOCAL_CONFIG)? == FileKind::Absent {
+            self.root_files().write_atomic(LOCAL_CONFIG, b"")?;
         }
         let mode = std::fs::metadata(of).at("look at", of)?.permissions().mode();
-        Ok(fs::set_file_mode(&self.root.join(LOCAL), mode & 0o666)?)
+        Ok(fs::set_file_mode(&self.root.join(LOCAL_CONFIG), mode & 0o666)?)
     }
 }
 
 /// The text without our line: with its mark, or as the file was before there was a mark, where what it names is gone.
-fn without_ours(text: &str) -> String {
+fn without_our_lines(text: &str) -> String {
     let first = |text: &str| Some(PathBuf::from(text.strip_prefix("[cache]\n    dir = ")?.strip_suffix('\n')?));
     if first(text).is_some_and(|dir| dir.is_absolute() && !dir.is_dir()) {
         return String::new();
@@ -155,7 +163,7 @@ fn without_ours(text: &str) -> String {
     let mut out = String::new();
     let mut lines = text.split_inclusive('\n');
     while let Some(line) = lines.next() {
-        if [MARK, REMOTE_MARK].contains(&line.trim()) {
+        if [CACHE_MARK, REMOTE_MARK].contains(&line.trim()) {
             // And the setting that it stands above.
             lines.next();
         } else {
@@ -173,7 +181,7 @@ fn names_cache(text: &str) -> bool {
 }
 
 /// A path as it is named from a directory; both absolute and without `..`. What has nothing in common stays absolute.
-fn relative(from: &Path, to: &Path) -> PathBuf {
+fn relative_path(from: &Path, to: &Path) -> PathBuf {
     let common = from.components().zip(to.components()).take_while(|(a, b)| a == b).count();
     if common <= 1 { to.to_path_buf() } else { path_from(from, to) }
 }
@@ -190,21 +198,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn our_line_is_told_from_the_users() {
-        let ours = format!("[cache]\n    {MARK}\n    dir = \"../x\"\n");
-        assert_eq!(without_ours(&ours), "");
-        assert_eq!(without_ours(&format!("{ours}    type = symlink\n")), "[cache]\n    type = symlink\n");
+    fn our_line_is_distinguished_from_the_users() {
+        let ours = format!("[cache]\n    {CACHE_MARK}\n    dir = \"../x\"\n");
+        assert_eq!(without_our_lines(&ours), "");
+        assert_eq!(without_our_lines(&format!("{ours}    type = symlink\n")), "[cache]\n    type = symlink\n");
         let both = format!("{ours}[remote \"s\"]\n    {REMOTE_MARK}\n    url = \"../x\"\n");
-        assert_eq!(without_ours(&both), "");
-        assert_eq!(without_ours("[cache]\n    dir = /nowhere/at/all\n"), "");
+        assert_eq!(without_our_lines(&both), "");
+        assert_eq!(without_our_lines("[cache]\n    dir = /nowhere/at/all\n"), "");
         for users in ["[cache]\n    dir = /\n", "[cache]\n    dir = ../x\n", "[core]\n    remote = s\n"] {
-            assert_eq!(without_ours(users), users);
+            assert_eq!(without_our_lines(users), users);
         }
     }
 
     #[test]
     fn a_path_is_named_from_where_it_is_read() {
-        let rel = |from: &str, to: &str| relative(Path::new(from), Path::new(to)).display().to_string();
+        let rel = |from: &str, to: &str| relative_path(Path::new(from), Path::new(to)).display().to_string();
         assert_eq!(rel("/w/trees/x/.dvc", "/w/repo/.dvc/cache"), "../../../repo/.dvc/cache");
         assert_eq!(rel("/w/x/.dvc", "/mnt/cache"), "/mnt/cache");
     }

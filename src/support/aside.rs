@@ -18,31 +18,31 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::fs;
-use crate::support::beneath::Root;
+use crate::support::beneath::RootDir;
 use crate::support::fs::FsError;
 
 /// What the names of files begin with that are not whole yet.
-pub const TEMP: &str = ".capture-hook-";
+pub const TEMP_PREFIX: &str = ".capture-hook-";
 
 /// DVC's scratch space, relative to a project's root.
 const DVC_TMP: &str = ".dvc/tmp";
 
 /// The directory of passing files for the DVC project at `root`, made where it is missing.
-pub fn passing_dir(root: &Path) -> Result<PathBuf, FsError> {
+pub fn project_temp_dir(root: &Path) -> Result<PathBuf, FsError> {
     match git_dir_above(root) {
-        Some(git) => make_own_dir(&git),
-        None => Root::at(root).create_dir_all(DVC_TMP).map(|()| root.join(DVC_TMP)),
+        Some(git) => create_git_temp_dir(&git),
+        None => RootDir::new(root).create_dir_all(DVC_TMP).map(|()| root.join(DVC_TMP)),
     }
 }
 
 /// The one in git's own directory, for the DVC project around `dir`. `None` where there is no such project, or no git
 /// directory beside it or above.
-pub(super) fn own_dir(dir: &Path) -> Option<PathBuf> {
-    make_own_dir(&git_dir_above(project(dir)?)?).ok()
+pub(super) fn git_temp_dir(dir: &Path) -> Option<PathBuf> {
+    create_git_temp_dir(&git_dir_above(dvc_root_above(dir)?)?).ok()
 }
 
 /// Who may write in git's directory may write there, too.
-fn make_own_dir(git: &Path) -> Result<PathBuf, FsError> {
+fn create_git_temp_dir(git: &Path) -> Result<PathBuf, FsError> {
     let mut dir = git.to_path_buf();
     for name in ["capture-hook", "tmp"] {
         dir.push(name);
@@ -54,12 +54,12 @@ fn make_own_dir(git: &Path) -> Result<PathBuf, FsError> {
 /// A directory to make a file in that is then renamed into `dir`: that of passing files, if it is on the same file system
 /// and can be written to; else `dir` itself.
 #[must_use]
-pub fn aside(dir: &Path) -> PathBuf {
-    let tmp = project(dir).and_then(|root| passing_dir(root).ok());
+pub fn temp_dir_for(dir: &Path) -> PathBuf {
+    let tmp = dvc_root_above(dir).and_then(|root| project_temp_dir(root).ok());
     let device = |path: &Path| std::fs::metadata(path).ok().as_ref().map(Metadata::dev);
     let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
-    let fits = |tmp: &PathBuf| device(tmp) == device(dir) && rustix::fs::access(tmp, access).is_ok();
-    tmp.filter(fits).unwrap_or_else(|| dir.to_path_buf())
+    let is_usable = |tmp: &PathBuf| device(tmp) == device(dir) && rustix::fs::access(tmp, access).is_ok();
+    tmp.filter(is_usable).unwrap_or_else(|| dir.to_path_buf())
 }
 
 /// The git directory of the repository that a directory lies in.
@@ -68,7 +68,7 @@ fn git_dir_above(dir: &Path) -> Option<PathBuf> {
 }
 
 /// The DVC project that a directory lies in.
-fn project(dir: &Path) -> Option<&Path> {
+fn dvc_root_above(dir: &Path) -> Option<&Path> {
     dir.ancestors().find(|dir| std::fs::symlink_metadata(dir.join(".dvc")).is_ok())
 }
 
@@ -86,50 +86,55 @@ fn git_dir(dot_git: &Path) -> Option<PathBuf> {
 }
 
 /// Puts a file with these bytes under a name in a directory, whole. It is made in `aside`, where that can be.
-pub(super) fn put(dir: BorrowedFd<'_>, name: &OsStr, aside: Option<&Path>, bytes: &[u8]) -> io::Result<()> {
-    let there = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).ok();
-    let mode = match there.filter(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile) {
+pub(super) fn write_atomic_at(
+    dir: BorrowedFd<'_>,
+    name: &OsStr,
+    temp_dir: Option<&Path>,
+    bytes: &[u8],
+) -> io::Result<()> {
+    let existing = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).ok();
+    let mode = match existing.filter(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile) {
         Some(stat) => Mode::from_raw_mode(stat.st_mode),
         None => Mode::from_raw_mode(0o666) & !Mode::from_raw_mode(fs::umask()),
     };
-    let aside = aside.and_then(|aside| open_aside(aside, dir));
-    let mut draft = match aside.as_ref().map(|aside| Draft::new(aside.as_fd())) {
-        Some(Ok(draft)) => draft,
+    let temp_dir = temp_dir.and_then(|temp_dir| open_temp_dir(temp_dir, dir));
+    let mut temp_file = match temp_dir.as_ref().map(|temp_dir| TempFile::new(temp_dir.as_fd())) {
+        Some(Ok(temp_file)) => temp_file,
         // Another user's, perhaps.
-        _ => Draft::new(dir)?,
+        _ => TempFile::new(dir)?,
     };
-    draft.file.write_all(bytes)?;
-    rustix::fs::fchmod(&draft.file, mode)?;
-    draft.file.sync_all()?;
-    draft.rename(dir, name)?;
-    sync(dir)
+    temp_file.file.write_all(bytes)?;
+    rustix::fs::fchmod(&temp_file.file, mode)?;
+    temp_file.file.sync_all()?;
+    temp_file.rename_into(dir, name)?;
+    sync_dir(dir)
 }
 
 /// The directory of passing files, where it is on the same file system.
-fn open_aside(aside: &Path, dir: BorrowedFd<'_>) -> Option<OwnedFd> {
+fn open_temp_dir(temp_dir: &Path, dir: BorrowedFd<'_>) -> Option<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let aside = rustix::fs::open(aside, flags, Mode::empty()).ok()?;
-    (rustix::fs::fstat(&aside).ok()?.st_dev == rustix::fs::fstat(dir).ok()?.st_dev).then_some(aside)
+    let temp_dir = rustix::fs::open(temp_dir, flags, Mode::empty()).ok()?;
+    (rustix::fs::fstat(&temp_dir).ok()?.st_dev == rustix::fs::fstat(dir).ok()?.st_dev).then_some(temp_dir)
 }
 
 /// A file that has not got its name yet; gone when it never gets it.
-struct Draft<'d> {
+struct TempFile<'d> {
     dir: BorrowedFd<'d>,
     name: String,
     file: File,
-    named: bool,
+    renamed: bool,
 }
 
-impl<'d> Draft<'d> {
+impl<'d> TempFile<'d> {
     fn new(dir: BorrowedFd<'d>) -> io::Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         loop {
             let time = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().subsec_nanos();
             let count = COUNT.fetch_add(1, Ordering::Relaxed);
-            let name = format!("{TEMP}{:x}-{time:x}-{count:x}", std::process::id());
+            let name = format!("{TEMP_PREFIX}{:x}-{time:x}-{count:x}", std::process::id());
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
             match rustix::fs::openat(dir, name.as_str(), flags, Mode::RUSR | Mode::WUSR) {
-                Ok(file) => return Ok(Self { dir, name, file: file.into(), named: false }),
+                Ok(file) => return Ok(Self { dir, name, file: file.into(), renamed: false }),
                 Err(Errno::EXIST) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -137,17 +142,17 @@ impl<'d> Draft<'d> {
     }
 }
 
-impl Draft<'_> {
-    fn rename(&mut self, dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
+impl TempFile<'_> {
+    fn rename_into(&mut self, dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
         rustix::fs::renameat(self.dir, self.name.as_str(), dir, name)?;
-        self.named = true;
+        self.renamed = true;
         Ok(())
     }
 }
 
-impl Drop for Draft<'_> {
+impl Drop for TempFile<'_> {
     fn drop(&mut self) {
-        if !self.named {
+        if !self.renamed {
             // Nothing better can be done about a failure here.
             let _ = rustix::fs::unlinkat(self.dir, self.name.as_str(), AtFlags::empty());
         }
@@ -157,34 +162,34 @@ impl Drop for Draft<'_> {
 /// Puts the finished directory `new` under a name in a directory, whole; what had the name has `new`'s then. `false` where
 /// nothing had it.
 pub(super) fn replace_dir_at(new: &Path, dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<bool> {
-    let taken = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).is_ok();
-    if taken {
-        exchange(new, dir, name)?;
+    let existed = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).is_ok();
+    if existed {
+        exchange_dirs(new, dir, name)?;
     } else {
         rustix::fs::renameat(CWD, new, dir, name)?;
     }
-    sync(dir).map(|()| taken)
+    sync_dir(dir).map(|()| existed)
 }
 
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
-fn exchange(new: &Path, dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
+fn exchange_dirs(new: &Path, dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
     use rustix::fs::{RenameFlags, renameat_with};
     match renameat_with(CWD, new, dir, name, RenameFlags::EXCHANGE) {
         Ok(()) => Ok(()),
         // Some network file systems know no exchange.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => exchange_by_steps(new, dir, name),
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => exchange_dirs_by_steps(new, dir, name),
         Err(error) => Err(error.into()),
     }
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
-fn exchange(new: &Path, dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
-    exchange_by_steps(new, dir, name)
+fn exchange_dirs(new: &Path, dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
+    exchange_dirs_by_steps(new, dir, name)
 }
 
-fn exchange_by_steps(new: &Path, dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
-    let aside = tempfile::Builder::new().prefix(TEMP).tempdir_in(new.parent().unwrap_or(Path::new(".")))?;
-    let old = aside.path().join("old");
+fn exchange_dirs_by_steps(new: &Path, dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
+    let temp_dir = tempfile::Builder::new().prefix(TEMP_PREFIX).tempdir_in(new.parent().unwrap_or(Path::new(".")))?;
+    let old = temp_dir.path().join("old");
     rustix::fs::renameat(dir, name, CWD, &old)?;
     if let Err(error) = rustix::fs::renameat(CWD, new, dir, name) {
         rustix::fs::renameat(CWD, &old, dir, name)?;
@@ -194,7 +199,7 @@ fn exchange_by_steps(new: &Path, dir: BorrowedFd<'_>, name: &OsStr) -> io::Resul
 }
 
 /// Makes a rename in a directory last.
-fn sync(dir: BorrowedFd<'_>) -> io::Result<()> {
+fn sync_dir(dir: BorrowedFd<'_>) -> io::Result<()> {
     match rustix::fs::fsync(dir) {
         // Not every file system can sync a directory.
         Ok(()) | Err(Errno::INVAL | Errno::NOTSUP) => Ok(()),
@@ -210,36 +215,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn passing_files_lie_in_gits_directory() {
+    fn temp_files_lie_in_gits_directory() {
         let dir = tempfile::tempdir().unwrap();
         let (root, data) = (dir.path().join("a"), dir.path().join("a/data"));
         std::fs::create_dir_all(&data).unwrap();
-        assert_eq!((own_dir(&data), aside(&data)), (None, data.clone()));
+        assert_eq!((git_temp_dir(&data), temp_dir_for(&data)), (None, data.clone()));
         // An experiment's copy, without git.
         std::fs::create_dir(root.join(".dvc")).unwrap();
-        assert_eq!((own_dir(&data), aside(&data)), (None, root.join(".dvc/tmp")));
+        assert_eq!((git_temp_dir(&data), temp_dir_for(&data)), (None, root.join(".dvc/tmp")));
         // A linked working tree.
         let git = dir.path().join("main/.git/worktrees/a");
         std::fs::create_dir_all(&git).unwrap();
         std::fs::set_permissions(&git, std::fs::Permissions::from_mode(0o2775)).unwrap();
         std::fs::write(root.join(".git"), format!("gitdir: {}\n", git.display())).unwrap();
-        assert_eq!(aside(&data), git.join("capture-hook/tmp"));
-        assert_eq!(std::fs::metadata(aside(&data)).unwrap().permissions().mode() & 0o7777, 0o2775);
+        assert_eq!(temp_dir_for(&data), git.join("capture-hook/tmp"));
+        assert_eq!(std::fs::metadata(temp_dir_for(&data)).unwrap().permissions().mode() & 0o7777, 0o2775);
         std::fs::remove_file(root.join(".git")).unwrap();
         // A project in a repository.
         std::fs::create_dir(dir.path().join(".git")).unwrap();
-        assert_eq!(aside(&data), dir.path().join(".git/capture-hook/tmp"));
+        assert_eq!(temp_dir_for(&data), dir.path().join(".git/capture-hook/tmp"));
     }
 
     /// C13: `.dvc/tmp` is not used if it is a link.
     #[test]
-    fn dvcs_scratch_space_is_none_of_ours_where_it_is_a_link() {
+    fn a_link_in_place_of_dvcs_temp_dir_is_not_used() {
         let dir = tempfile::tempdir().unwrap();
         let (root, elsewhere) = (dir.path().join("a"), dir.path().join("elsewhere"));
         std::fs::create_dir_all(root.join(".dvc")).unwrap();
         std::fs::create_dir(&elsewhere).unwrap();
         std::os::unix::fs::symlink(&elsewhere, root.join(".dvc/tmp")).unwrap();
-        assert_eq!(aside(&root), root);
-        assert!(passing_dir(&root).is_err());
+        assert_eq!(temp_dir_for(&root), root);
+        assert!(project_temp_dir(&root).is_err());
     }
 }

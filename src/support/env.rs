@@ -8,7 +8,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use crate::support::call_log::CallLog;
-use crate::support::prompts::Prompts;
+use crate::support::prompts::PromptPolicy;
 
 /// The names that `git rev-parse --local-env-vars` prints: they tie a git call to one repository and must not leak to
 /// another (DVC's own git calls, a test's scratch repository).
@@ -35,7 +35,7 @@ pub const GIT_LOCAL_VARS: &[&str] = &[
 #[derive(Debug, Clone, Default)]
 pub struct Env {
     vars: BTreeMap<OsString, OsString>,
-    prompts: Prompts,
+    prompts: PromptPolicy,
     calls: CallLog,
 }
 
@@ -53,13 +53,13 @@ impl Env {
 
     /// The same environment, for programs that may ask the user something there.
     #[must_use]
-    pub fn prompting(self, prompts: Prompts) -> Self {
+    pub fn with_prompts(self, prompts: PromptPolicy) -> Self {
         Self { prompts, ..self }
     }
 
     /// Where programs may ask the user something.
     #[must_use]
-    pub fn prompts(&self) -> &Prompts {
+    pub fn prompts(&self) -> &PromptPolicy {
         &self.prompts
     }
 
@@ -83,7 +83,7 @@ impl Env {
 
     /// A variable's value as text, `None` where unset, empty or not UTF-8.
     #[must_use]
-    pub fn text(&self, name: &str) -> Option<&str> {
+    pub fn get_str(&self, name: &str) -> Option<&str> {
         self.get(name).and_then(OsStr::to_str)
     }
 
@@ -94,14 +94,14 @@ impl Env {
 
     /// The same environment with one variable set.
     #[must_use]
-    pub fn with(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+    pub fn with_var(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.vars.insert(name.into(), value.into());
         self
     }
 
     /// The same environment without one variable.
     #[must_use]
-    pub fn without(mut self, name: &str) -> Self {
+    pub fn without_var(mut self, name: &str) -> Self {
         self.vars.remove(OsStr::new(name));
         self
     }
@@ -123,14 +123,14 @@ impl Env {
             dirs.extend(std::env::split_paths(path).filter(|d| d != dir));
         }
         match std::env::join_paths(dirs) {
-            Ok(joined) => self.with("PATH", joined),
+            Ok(joined) => self.with_var("PATH", joined),
             Err(_) => self,
         }
     }
 
     /// The executables of this name on `PATH`, in its order. Relative entries of `PATH` are skipped: they would let a cloned
     /// repository choose the program.
-    pub fn which_all(&self, program: &str) -> impl Iterator<Item = PathBuf> {
+    pub fn find_programs(&self, program: &str) -> impl Iterator<Item = PathBuf> {
         std::env::split_paths(self.get("PATH").unwrap_or_default())
             .filter(|dir| dir.is_absolute())
             .map(move |dir| dir.join(program))
@@ -139,13 +139,13 @@ impl Env {
 
     /// The first of them.
     #[must_use]
-    pub fn which(&self, program: &str) -> Option<PathBuf> {
-        self.which_all(program).next()
+    pub fn find_program(&self, program: &str) -> Option<PathBuf> {
+        self.find_programs(program).next()
     }
 
     /// The user's home directory.
     #[must_use]
-    pub fn home(&self) -> Option<PathBuf> {
+    pub fn home_dir(&self) -> Option<PathBuf> {
         self.get("HOME").map(PathBuf::from)
     }
 }
@@ -157,18 +157,18 @@ mod tests {
     #[test]
     fn a_relative_path_entry_never_chooses_a_program() {
         let env = Env::from_vars([("PATH", ".:bin:/bin:/usr/bin")]);
-        assert!(env.which("sh").is_some_and(|p| p.is_absolute()));
+        assert!(env.find_program("sh").is_some_and(|p| p.is_absolute()));
     }
 
     #[test]
     fn an_empty_variable_counts_as_unset() {
         let env = Env::from_vars([("A", ""), ("B", "b")]);
-        assert_eq!((env.text("A"), env.text("B")), (None, Some("b")));
+        assert_eq!((env.get_str("A"), env.get_str("B")), (None, Some("b")));
     }
 
     #[test]
     fn git_variables_are_stripped() {
         let env = Env::from_vars([("GIT_DIR", "x"), ("GIT_AUTHOR_NAME", "a")]).without_git();
-        assert_eq!((env.text("GIT_DIR"), env.text("GIT_AUTHOR_NAME")), (None, Some("a")));
+        assert_eq!((env.get_str("GIT_DIR"), env.get_str("GIT_AUTHOR_NAME")), (None, Some("a")));
     }
 }

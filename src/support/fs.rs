@@ -18,8 +18,8 @@ use rustix::fs::{Mode, OFlags};
 use super::aside;
 use crate::error::ExitKind::{Io, Setup};
 use crate::error::{Explain, Explanation};
-use crate::support::aside::TEMP;
-use crate::support::process::quoted;
+use crate::support::aside::TEMP_PREFIX;
+use crate::support::process::shell_quote;
 
 /// An operation on a path that failed.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +35,7 @@ pub struct FsError {
 
 /// What lies at a path and is not to be read, written or followed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum PathRefusal {
     /// A link, in a path that a repository names.
     #[error("{} is a link, and a repository's links are not followed", .0.display())]
     Link(PathBuf),
@@ -53,8 +53,8 @@ pub enum Refused {
     Outside,
 }
 
-impl From<Refused> for io::Error {
-    fn from(refused: Refused) -> Self {
+impl From<PathRefusal> for io::Error {
+    fn from(refused: PathRefusal) -> Self {
         Self::new(io::ErrorKind::InvalidInput, refused)
     }
 }
@@ -62,23 +62,23 @@ impl From<Refused> for io::Error {
 impl FsError {
     /// Why the path was refused, where it was.
     #[must_use]
-    pub fn refused(&self) -> Option<&Refused> {
+    pub fn refusal(&self) -> Option<&PathRefusal> {
         self.source.get_ref()?.downcast_ref()
     }
 }
 
 impl Explain for FsError {
     fn explain(&self) -> Explanation {
-        let look = || format!("see what lies there: `ls -ld {}`", quoted(&self.path));
-        match self.refused() {
-            Some(Refused::Link(link)) => Setup
+        let look = || format!("see what lies there: `ls -ld {}`", shell_quote(&self.path));
+        match self.refusal() {
+            Some(PathRefusal::Link(link)) => Setup
                 .code("link_not_followed")
-                .hint(format!("see where it leads: `ls -ld {}`", quoted(link)))
+                .hint(format!("see where it leads: `ls -ld {}`", shell_quote(link)))
                 .hint("remove the link, or put a file or directory of the project's own in its place"),
-            Some(Refused::Escape) => Setup.code("link_not_followed").hint(look()),
-            Some(Refused::NotRegular) => Setup.code("not_a_regular_file").hint(look()),
-            Some(Refused::TooLarge(_)) => Setup.code("file_too_large"),
-            Some(Refused::Outside) => Setup.code("path_outside_project"),
+            Some(PathRefusal::Escape) => Setup.code("link_not_followed").hint(look()),
+            Some(PathRefusal::NotRegular) => Setup.code("not_a_regular_file").hint(look()),
+            Some(PathRefusal::TooLarge(_)) => Setup.code("file_too_large"),
+            Some(PathRefusal::Outside) => Setup.code("path_outside_project"),
             None => match self.source.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Io
                     .code("disk_full")
@@ -95,7 +95,7 @@ impl Explain for FsError {
 fn how_to_get_access(path: &Path) -> Vec<String> {
     match state_dir(path) {
         Some((dir, group)) => {
-            let dir = quoted(dir);
+            let dir = shell_quote(dir);
             vec![
                 format!(
                     "another user made it; with his rights or root's: `chgrp -R {group} {dir} && chmod -R g+rwX {dir}`"
@@ -135,7 +135,7 @@ pub fn open(path: &Path) -> Result<File, FsError> {
     if file.metadata().at("look at", path)?.is_file() {
         Ok(file)
     } else {
-        Err(Refused::NotRegular.into()).at("open", path)
+        Err(PathRefusal::NotRegular.into()).at("open", path)
     }
 }
 
@@ -170,7 +170,7 @@ pub fn read_within(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, FsError> 
 
 /// The path without `.` and `..`, by its text alone, as Python's `os.path.abspath` has it.
 #[must_use]
-pub fn without_dots(path: &Path) -> PathBuf {
+pub fn normalize_path(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for part in path.components() {
         match part {
@@ -205,14 +205,14 @@ pub fn create_new(path: &Path) -> Result<File, FsError> {
 
 /// Opens a lock file, made where it is missing, its content as it was. Another user's that cannot be written serves as well:
 /// a lock is taken of an open file, not written to it.
-pub fn open_lock(path: &Path) -> Result<File, FsError> {
+pub fn open_lock_file(path: &Path) -> Result<File, FsError> {
     match File::options().create(true).truncate(false).read(true).write(true).open(path) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             File::open(path).map_err(|_| error).at("open", path)
         }
         opened => {
             let file = opened.at("open", path)?;
-            as_open_as_dir(path);
+            match_dir_access(path);
             Ok(file)
         }
     }
@@ -220,30 +220,30 @@ pub fn open_lock(path: &Path) -> Result<File, FsError> {
 
 /// Makes a directory in one of git's, for whoever git lets write there; `false` where something has its name.
 pub fn create_shared_dir(path: &Path) -> Result<bool, FsError> {
-    let made = create_dir(path)?;
-    if made {
-        let above = parent(path);
-        let mode = fs::metadata(above).at("look at", above)?.permissions().mode();
+    let created = create_dir(path)?;
+    if created {
+        let parent = parent_dir(path);
+        let mode = fs::metadata(parent).at("look at", parent)?.permissions().mode();
         set_dir_mode(path, mode)?;
     }
-    Ok(made)
+    Ok(created)
 }
 
 /// Replaces a file in such a directory whole, for whoever may write in the directory.
 pub fn write_shared(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
     write_atomic(path, bytes)?;
-    as_open_as_dir(path);
+    match_dir_access(path);
     Ok(())
 }
 
 /// Lets those read and write a file of ours who may write in its directory. Another user's file is his to open.
-fn as_open_as_dir(path: &Path) {
+fn match_dir_access(path: &Path) {
     let mode = |path: &Path| fs::metadata(path).map(|meta| meta.permissions().mode());
-    if let (Ok(dir), Ok(own)) = (mode(parent(path)), mode(path)) {
-        let group = if dir & 0o020 == 0 { 0 } else { 0o060 };
-        let others = if dir & 0o002 == 0 { 0 } else { 0o006 };
-        if own | group | others != own {
-            let _ = set_file_mode(path, own | group | others);
+    if let (Ok(dir_mode), Ok(file_mode)) = (mode(parent_dir(path)), mode(path)) {
+        let group_bits = if dir_mode & 0o020 == 0 { 0 } else { 0o060 };
+        let other_bits = if dir_mode & 0o002 == 0 { 0 } else { 0o006 };
+        if file_mode | group_bits | other_bits != file_mode {
+            let _ = set_file_mode(path, file_mode | group_bits | other_bits);
         }
     }
 }
@@ -289,25 +289,25 @@ pub fn link_tree(from: &Path, to: &Path) -> Result<(), FsError> {
 /// existing file is kept; an existing link is replaced, not followed.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
     let (dir, name) = open_parent(path).at("write", path)?;
-    aside::put(dir.as_fd(), name, aside::own_dir(parent(path)).as_deref(), bytes).at("write", path)
+    aside::write_atomic_at(dir.as_fd(), name, aside::git_temp_dir(parent_dir(path)).as_deref(), bytes).at("write", path)
 }
 
 /// The directory of a path, and the name in it.
 fn open_parent(path: &Path) -> io::Result<(OwnedFd, &OsStr)> {
-    let name = path.file_name().ok_or(Refused::NotRegular)?;
+    let name = path.file_name().ok_or(PathRefusal::NotRegular)?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    Ok((rustix::fs::open(parent(path), flags, Mode::empty())?, name))
+    Ok((rustix::fs::open(parent_dir(path), flags, Mode::empty())?, name))
 }
 
 /// A file that is to stay as it is, whole, and read-only for everyone, before it has its name: dropped, it is gone.
-pub struct Unnamed {
+pub struct UnnamedFile {
     temp: tempfile::NamedTempFile,
 }
 
-impl Unnamed {
+impl UnnamedFile {
     /// Writes it, into a directory of the file system where it will have its name.
     pub fn write_read_only(dir: &Path, bytes: &[u8]) -> Result<Self, FsError> {
-        let mut temp = tempfile::Builder::new().prefix(TEMP).tempfile_in(dir).at("write in", dir)?;
+        let mut temp = tempfile::Builder::new().prefix(TEMP_PREFIX).tempfile_in(dir).at("write in", dir)?;
         temp.write_all(bytes).at("write in", dir)?;
         set_mode(temp.as_file(), 0o444).at("set the mode of a file in", dir)?;
         temp.as_file().sync_all().at("write in", dir)?;
@@ -316,7 +316,7 @@ impl Unnamed {
 
     /// Gives it its name. A file that has it already is replaced; its bytes must then be the same, as they are where the
     /// name is made from them.
-    pub fn name(self, path: &Path) -> Result<(), FsError> {
+    pub fn persist_as(self, path: &Path) -> Result<(), FsError> {
         self.temp.persist(path).map_err(|e| e.error).at("replace", path)?;
         Ok(())
     }
@@ -324,10 +324,10 @@ impl Unnamed {
 
 /// Copies a file to where its name says what is in it: whole or not at all, read-only for everyone. The directory is made.
 pub fn copy_read_only(from: &Path, to: &Path) -> Result<(), FsError> {
-    let dir = parent(to);
+    let dir = parent_dir(to);
     create_dir_all(dir)?;
     let mut source = open(from)?;
-    let mut temp = tempfile::Builder::new().prefix(TEMP).tempfile_in(dir).at("write in", dir)?;
+    let mut temp = tempfile::Builder::new().prefix(TEMP_PREFIX).tempfile_in(dir).at("write in", dir)?;
     io::copy(&mut source, temp.as_file_mut()).at("copy to", to)?;
     set_mode(temp.as_file(), 0o444).at("set the mode of", to)?;
     temp.as_file().sync_data().at("write", to)?;
@@ -382,7 +382,7 @@ pub fn is_executable(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
 }
 
-fn parent(path: &Path) -> &Path {
+fn parent_dir(path: &Path) -> &Path {
     match path.parent() {
         Some(dir) if !dir.as_os_str().is_empty() => dir,
         _ => Path::new("."),
@@ -392,19 +392,19 @@ fn parent(path: &Path) -> &Path {
 /// How many bytes can still be written where a path is, or will be; `None` where the file system does not tell.
 #[must_use]
 pub fn free_bytes(path: &Path) -> Option<u64> {
-    let there = path.ancestors().find(|dir| dir.is_dir())?;
-    let stat = rustix::fs::statvfs(there).ok()?;
+    let existing_dir = path.ancestors().find(|dir| dir.is_dir())?;
+    let stat = rustix::fs::statvfs(existing_dir).ok()?;
     stat.f_bavail.checked_mul(stat.f_frsize)
 }
 
 /// Whether both are files, with the same bytes.
-pub fn same_bytes(a: &Path, b: &Path) -> io::Result<bool> {
-    let (of_a, of_b) = (fs::metadata(a)?, fs::metadata(b)?);
-    if !of_a.is_file() || !of_b.is_file() || of_a.len() != of_b.len() {
+pub fn has_same_bytes(a: &Path, b: &Path) -> io::Result<bool> {
+    let (meta_a, meta_b) = (fs::metadata(a)?, fs::metadata(b)?);
+    if !meta_a.is_file() || !meta_b.is_file() || meta_a.len() != meta_b.len() {
         return Ok(false);
     }
-    let open = |path| open(path).map_err(|error| error.source);
-    let (mut a, mut b) = (open(a)?, open(b)?);
+    let open_file = |path| open(path).map_err(|error| error.source);
+    let (mut a, mut b) = (open_file(a)?, open_file(b)?);
     let (mut from_a, mut from_b) = (vec![0; 64 << 10], vec![0; 64 << 10]);
     loop {
         let (n, m) = (fill_buffer(&mut a, &mut from_a)?, fill_buffer(&mut b, &mut from_b)?);

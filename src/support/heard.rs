@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// Something that a program said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Said<'a> {
+pub enum StderrEvent<'a> {
     /// A line.
     Line(&'a str),
     /// How far it is, until it says more.
@@ -18,34 +18,34 @@ pub enum Said<'a> {
 }
 
 /// Listens to a program's standard error.
-pub(super) struct Ear {
-    bytes: Receiver<Vec<u8>>,
-    lines: Lines,
+pub(super) struct StderrListener {
+    pieces: Receiver<Vec<u8>>,
+    splitter: LineSplitter,
 }
 
-impl Ear {
+impl StderrListener {
     /// An ear, and what the program is to write to.
     pub fn new() -> std::io::Result<(Self, PipeWriter)> {
         let (reader, writer) = std::io::pipe()?;
-        let (send, bytes) = sync_channel(16);
-        std::thread::spawn(move || read_all(reader, &mut |piece| send.send(piece).is_ok()));
-        Ok((Self { bytes, lines: Lines::default() }, writer))
+        let (sender, pieces) = sync_channel(16);
+        std::thread::spawn(move || read_all(reader, &mut |piece| sender.send(piece).is_ok()));
+        Ok((Self { pieces, splitter: LineSplitter::default() }, writer))
     }
 
     /// Tells what was said since the last time.
-    pub fn listen(&mut self, hear: &mut dyn FnMut(Said<'_>)) {
-        while let Ok(piece) = self.bytes.try_recv() {
-            self.lines.take(&piece, hear);
+    pub fn report_new(&mut self, on_event: &mut dyn FnMut(StderrEvent<'_>)) {
+        while let Ok(piece) = self.pieces.try_recv() {
+            self.splitter.push_bytes(&piece, on_event);
         }
     }
 
     /// Tells the rest of what an ended program said, and gives all its lines. What it started may hold the pipe open.
-    pub fn finish(mut self, hear: &mut dyn FnMut(Said<'_>)) -> Vec<u8> {
-        while let Ok(piece) = self.bytes.recv_timeout(Duration::from_secs(2)) {
-            self.lines.take(&piece, hear);
+    pub fn finish(mut self, on_event: &mut dyn FnMut(StderrEvent<'_>)) -> Vec<u8> {
+        while let Ok(piece) = self.pieces.recv_timeout(Duration::from_secs(2)) {
+            self.splitter.push_bytes(&piece, on_event);
         }
-        self.lines.end(hear);
-        self.lines.kept
+        self.splitter.end_line(on_event);
+        self.splitter.all_lines
     }
 }
 
@@ -60,55 +60,55 @@ fn read_all(mut reader: PipeReader, send: &mut dyn FnMut(Vec<u8>) -> bool) {
 
 /// Bytes as they come, cut into what they say.
 #[derive(Default)]
-struct Lines {
+struct LineSplitter {
     /// What the current line holds, since its last carriage return.
     pending: Vec<u8>,
     /// What it held before that; `None` where it has none.
     drawn: Option<Vec<u8>>,
     /// All lines so far but blank ones, each ended.
-    kept: Vec<u8>,
+    all_lines: Vec<u8>,
 }
 
-impl Lines {
-    fn take(&mut self, bytes: &[u8], hear: &mut dyn FnMut(Said<'_>)) {
+impl LineSplitter {
+    fn push_bytes(&mut self, bytes: &[u8], on_event: &mut dyn FnMut(StderrEvent<'_>)) {
         for byte in bytes {
             match byte {
                 b'\r' => {
                     let segment = std::mem::take(&mut self.pending);
-                    if let Some(words) = text(&segment) {
-                        hear(Said::Progress(&words));
+                    if let Some(words) = non_blank_text(&segment) {
+                        on_event(StderrEvent::Progress(&words));
                     }
                     self.drawn = Some(segment);
                 }
-                b'\n' => self.end(hear),
+                b'\n' => self.end_line(on_event),
                 _ => self.pending.push(*byte),
             }
         }
     }
 
-    fn end(&mut self, hear: &mut dyn FnMut(Said<'_>)) {
+    fn end_line(&mut self, on_event: &mut dyn FnMut(StderrEvent<'_>)) {
         let segment = std::mem::take(&mut self.pending);
         let line = match self.drawn.take() {
             // A line break of two bytes.
             Some(before) if segment.is_empty() => before,
             Some(before) if before.is_empty() || !before.iter().all(|b| *b == b' ') => {
-                if let Some(words) = text(&segment) {
-                    hear(Said::Progress(&words));
+                if let Some(words) = non_blank_text(&segment) {
+                    on_event(StderrEvent::Progress(&words));
                 }
                 return;
             }
             _ => segment,
         };
-        if let Some(words) = text(&line) {
-            hear(Said::Line(&words));
-            self.kept.extend_from_slice(&line);
-            self.kept.push(b'\n');
+        if let Some(words) = non_blank_text(&line) {
+            on_event(StderrEvent::Line(&words));
+            self.all_lines.extend_from_slice(&line);
+            self.all_lines.push(b'\n');
         }
     }
 }
 
 /// Bytes as text, unless they are blank.
-fn text(bytes: &[u8]) -> Option<String> {
+fn non_blank_text(bytes: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(bytes.trim_ascii_end());
     if text.trim_start().is_empty() { None } else { Some(text.into_owned()) }
 }
@@ -117,32 +117,32 @@ fn text(bytes: &[u8]) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn heard(pieces: &[&str]) -> (Vec<String>, String) {
-        let (mut lines, mut said) = (Lines::default(), Vec::new());
-        let mut hear = |one: Said<'_>| said.push(format!("{one:?}"));
+    fn split_pieces(pieces: &[&str]) -> (Vec<String>, String) {
+        let (mut splitter, mut events) = (LineSplitter::default(), Vec::new());
+        let mut on_event = |one: StderrEvent<'_>| events.push(format!("{one:?}"));
         for piece in pieces {
-            lines.take(piece.as_bytes(), &mut hear);
+            splitter.push_bytes(piece.as_bytes(), &mut on_event);
         }
-        lines.end(&mut hear);
-        (said, String::from_utf8_lossy(&lines.kept).into_owned())
+        splitter.end_line(&mut on_event);
+        (events, String::from_utf8_lossy(&splitter.all_lines).into_owned())
     }
 
     #[test]
     fn lines_are_lines_whatever_ends_them() {
-        let (said, kept) = heard(&["one\ntw", "o\r\n", "\nthree"]);
-        assert_eq!(said[..2], ["Line(\"one\")", "Progress(\"two\")"]);
-        assert_eq!(said[2..], ["Line(\"two\")", "Line(\"three\")"]);
-        assert_eq!(kept, "one\ntwo\nthree\n");
+        let (events, all_lines) = split_pieces(&["one\ntw", "o\r\n", "\nthree"]);
+        assert_eq!(events[..2], ["Line(\"one\")", "Progress(\"two\")"]);
+        assert_eq!(events[2..], ["Line(\"two\")", "Line(\"three\")"]);
+        assert_eq!(all_lines, "one\ntwo\nthree\n");
     }
 
     /// As DVC writes: bars over one another, and an error between them after the bars are cleared.
     #[test]
-    fn a_line_between_bars_is_told_from_them() {
+    fn a_line_between_bars_is_not_taken_for_one() {
         let bars =
             "\r!\rFetching\n\r  3%|#   |Fetching 8/300\r        \r\n\r                 \rERROR: no such file\nmd5: 0\n";
-        let (said, kept) = heard(&[bars]);
-        assert_eq!(said[2], "Progress(\"  3%|#   |Fetching 8/300\")");
-        assert_eq!(said[3..], ["Line(\"ERROR: no such file\")", "Line(\"md5: 0\")"]);
-        assert_eq!(kept, "ERROR: no such file\nmd5: 0\n");
+        let (events, all_lines) = split_pieces(&[bars]);
+        assert_eq!(events[2], "Progress(\"  3%|#   |Fetching 8/300\")");
+        assert_eq!(events[3..], ["Line(\"ERROR: no such file\")", "Line(\"md5: 0\")"]);
+        assert_eq!(all_lines, "ERROR: no such file\nmd5: 0\n");
     }
 }

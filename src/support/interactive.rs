@@ -10,7 +10,7 @@ use crate::support::env::Env;
 /// Shows text through a pager: a command line as `GIT_PAGER` holds it, which only the user's own settings may name. Says
 /// whether it was shown; where not (standard output is no terminal, the pager does not start), the caller prints it.
 #[must_use]
-pub fn page(pager: &str, text: &str, env: &Env) -> bool {
+pub fn show_in_pager(pager: &str, text: &str, env: &Env) -> bool {
     if pager.trim().is_empty() || pager.trim() == "cat" || !std::io::stdout().is_terminal() {
         return false;
     }
@@ -33,9 +33,12 @@ pub fn page(pager: &str, text: &str, env: &Env) -> bool {
 
 /// The pager that the user's environment names, `less` where it names none; `core_pager` is git's setting.
 #[must_use]
-pub fn pager(env: &Env, core_pager: Option<&str>) -> String {
-    let named = |name: &str| env.text(name).map(str::to_owned);
-    named("GIT_PAGER").or_else(|| core_pager.map(str::to_owned)).or_else(|| named("PAGER")).unwrap_or("less".into())
+pub fn choose_pager(env: &Env, core_pager: Option<&str>) -> String {
+    let get_named = |name: &str| env.get_str(name).map(str::to_owned);
+    get_named("GIT_PAGER")
+        .or_else(|| core_pager.map(str::to_owned))
+        .or_else(|| get_named("PAGER"))
+        .unwrap_or("less".into())
 }
 
 #[cfg(test)]
@@ -45,9 +48,9 @@ mod tests {
     #[test]
     fn gits_order_of_pagers_holds() {
         let env = Env::from_vars([("PAGER", "more"), ("GIT_PAGER", "bat")]);
-        assert_eq!(pager(&env, Some("delta")), "bat");
-        assert_eq!(pager(&env.without("GIT_PAGER"), Some("delta")), "delta");
-        assert_eq!(pager(&Env::from_vars([("PAGER", "more")]), None), "more");
-        assert_eq!(pager(&Env::default(), None), "less");
+        assert_eq!(choose_pager(&env, Some("delta")), "bat");
+        assert_eq!(choose_pager(&env.without_var("GIT_PAGER"), Some("delta")), "delta");
+        assert_eq!(choose_pager(&Env::from_vars([("PAGER", "more")]), None), "more");
+        assert_eq!(choose_pager(&Env::default(), None), "less");
     }
 }

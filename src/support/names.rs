@@ -14,61 +14,61 @@ use std::fmt;
 
 /// What is wrong with a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Fault {
+pub struct NameFault {
     /// Why, to be read behind the name: `is git's own directory`.
     pub why: &'static str,
     /// Whether every other system takes it.
     pub windows_only: bool,
 }
 
-impl Fault {
+impl NameFault {
     /// Whether it counts on this system.
     #[must_use]
-    pub fn holds_here(&self) -> bool {
+    pub fn applies_here(&self) -> bool {
         !self.windows_only || cfg!(windows)
     }
 }
 
 /// A path that is refused, for the sake of one of its names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
+pub struct RefusedName {
     /// The name.
     pub name: String,
     /// What is wrong with it.
     pub why: &'static str,
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for RefusedName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}` {}", self.name.escape_debug(), self.why)
     }
 }
 
 /// Names that belong to programs, which obey what lies there.
-const TAKEN: &[(&str, &str)] = &[
+const RESERVED: &[(&str, &str)] = &[
     (".git", "is git's own directory"),
     (".dvc", "is DVC's own directory"),
     (".dvcignore", "holds rules for DVC, which saves no dataset with such a file in it"),
-    (".venv", PYTHON),
-    ("pyvenv.cfg", PYTHON),
-    ("conda-meta", PYTHON),
-    ("site-packages", PYTHON),
-    ("dist-packages", PYTHON),
-    ("__pycache__", PYTHON),
+    (".venv", PYTHON_REASON),
+    ("pyvenv.cfg", PYTHON_REASON),
+    ("conda-meta", PYTHON_REASON),
+    ("site-packages", PYTHON_REASON),
+    ("dist-packages", PYTHON_REASON),
+    ("__pycache__", PYTHON_REASON),
     ("node_modules", "holds programs of Node's"),
-    (".husky", HOOKS),
-    (".githooks", HOOKS),
+    (".husky", HOOKS_REASON),
+    (".githooks", HOOKS_REASON),
 ];
-const PYTHON: &str = "belongs to a Python environment";
-const HOOKS: &str = "holds git hooks";
+const PYTHON_REASON: &str = "belongs to a Python environment";
+const HOOKS_REASON: &str = "holds git hooks";
 
 /// Programs that we start, by their names without an ending.
 const PROGRAMS: &[&str] = &["dvc", "capture-hook"];
 
 /// What is wrong with a name, here or on another system. `None`: every system takes it, and it means nothing to any.
 #[must_use]
-pub fn fault(name: &str) -> Option<Fault> {
-    let everywhere = |why| Some(Fault { why, windows_only: false });
+pub fn find_fault(name: &str) -> Option<NameFault> {
+    let everywhere = |why| Some(NameFault { why, windows_only: false });
     if name.is_empty() {
         return everywhere("is empty");
     }
@@ -81,49 +81,49 @@ pub fn fault(name: &str) -> Option<Fault> {
     if matches!(&*without_ignored(name), "" | "." | "..") {
         return everywhere("names a directory above or itself");
     }
-    if let Some(why) = taken(&folded(name)) {
+    if let Some(why) = reserved_reason(&fold_name(name)) {
         return everywhere(why);
     }
-    on_windows(name).map(|why| Fault { why, windows_only: true })
+    windows_fault(name).map(|why| NameFault { why, windows_only: true })
 }
 
 /// The first name of a path with `/` that this system must not be given.
 #[must_use]
-pub fn refused(path: &str) -> Option<Refused> {
+pub fn find_refused(path: &str) -> Option<RefusedName> {
     for name in path.split('/') {
-        if let Some(fault) = fault(name).filter(Fault::holds_here) {
-            return Some(Refused { name: name.to_owned(), why: fault.why });
+        if let Some(fault) = find_fault(name).filter(NameFault::applies_here) {
+            return Some(RefusedName { name: name.to_owned(), why: fault.why });
         }
     }
-    is_program(path).then(|| Refused { name: path.to_owned(), why: "is where a program lies" })
+    is_program(path).then(|| RefusedName { name: path.to_owned(), why: "is where a program lies" })
 }
 
 /// Whether a path with `/` stays inside the directory that it is relative to, and leads nowhere where programs look.
 #[must_use]
-pub fn safe_path(path: &str) -> bool {
-    refused(path).is_none()
+pub fn is_safe_path(path: &str) -> bool {
+    find_refused(path).is_none()
 }
 
 /// Whether some file system may take two names for one.
 #[must_use]
-pub fn same(a: &str, b: &str) -> bool {
-    a == b || folded(a) == folded(b)
+pub fn is_same_name(a: &str, b: &str) -> bool {
+    a == b || fold_name(a) == fold_name(b)
 }
 
 /// Whether a path ends as that of a program that we start: `bin/dvc`, `Scripts/dvc.exe`.
 fn is_program(path: &str) -> bool {
     let mut names = path.rsplit('/');
     let (Some(name), Some(dir)) = (names.next(), names.next()) else { return false };
-    let name = folded(name);
+    let name = fold_name(name);
     let stem = name.split('.').next().unwrap_or_default();
-    PROGRAMS.contains(&stem) && matches!(&*folded(dir), "bin" | "scripts")
+    PROGRAMS.contains(&stem) && matches!(&*fold_name(dir), "bin" | "scripts")
 }
 
 /// What a name belongs to, by its long or short name; the name is folded.
-fn taken(name: &str) -> Option<&'static str> {
-    let short = name.split_once('~').filter(|(_, n)| n.len() == 1 && n.bytes().all(|b| b.is_ascii_digit()));
-    let is = |long: &str| name == long || short.is_some_and(|(base, _)| base == short_base(long));
-    TAKEN.iter().find(|(long, _)| is(long)).map(|(_, why)| *why)
+fn reserved_reason(name: &str) -> Option<&'static str> {
+    let short_name = name.split_once('~').filter(|(_, n)| n.len() == 1 && n.bytes().all(|b| b.is_ascii_digit()));
+    let is_name = |long: &str| name == long || short_name.is_some_and(|(base, _)| base == short_base(long));
+    RESERVED.iter().find(|(long, _)| is_name(long)).map(|(_, why)| *why)
 }
 
 /// What stands before the `~1` in the short name that NTFS gives a file: `.git` is `GIT~1`.
@@ -133,9 +133,9 @@ fn short_base(long: &str) -> &str {
 }
 
 /// A name as file systems may compare it.
-fn folded(name: &str) -> Cow<'_, str> {
-    let plain = |b: u8| b.is_ascii_graphic() && !b.is_ascii_uppercase() && b != b':';
-    if name.bytes().all(plain) && !name.ends_with('.') {
+fn fold_name(name: &str) -> Cow<'_, str> {
+    let is_folded = |b: u8| b.is_ascii_graphic() && !b.is_ascii_uppercase() && b != b':';
+    if name.bytes().all(is_folded) && !name.ends_with('.') {
         return Cow::Borrowed(name);
     }
     let name = without_ignored(name);
@@ -152,7 +152,7 @@ fn without_ignored(name: &str) -> Cow<'_, str> {
 }
 
 /// Why Windows cannot have a name.
-fn on_windows(name: &str) -> Option<&'static str> {
+fn windows_fault(name: &str) -> Option<&'static str> {
     if name.ends_with(['.', ' ']) {
         Some("ends with a dot or a blank, which Windows drops")
     } else if name.contains(['<', '>', ':', '"', '|', '?', '*']) {
@@ -181,7 +181,7 @@ mod tests {
 
     /// S2, S17: Paths that lead out of the dataset, into `.git` or to programs are refused.
     #[test]
-    fn a_path_leads_neither_out_nor_where_programs_look() {
+    fn a_safe_path_stays_inside_and_off_program_directories() {
         for safe in [
             "data/captures",
             "a/b.git",
@@ -195,7 +195,7 @@ mod tests {
             "demo/a~1",
             "demo/.gitmodules/x",
         ] {
-            assert_eq!(refused(safe), None, "{safe}");
+            assert_eq!(find_refused(safe), None, "{safe}");
         }
         for bad in [
             "",
@@ -228,21 +228,21 @@ mod tests {
             "x/bin/dvc",
             "x/Scripts/DVC.exe",
         ] {
-            assert!(refused(bad).is_some(), "{bad}");
+            assert!(find_refused(bad).is_some(), "{bad}");
         }
     }
 
     /// S17: Names that Windows alone refuses are told apart from those that every system refuses.
     #[test]
-    fn what_windows_alone_cannot_have_is_told_apart() {
+    fn what_only_windows_refuses_is_marked_so() {
         for name in
             ["a:b", "x?", "a\"b", "<", "r1.", "r1 ", "...", "a\tb", "CON", "nul.txt", "Com1", "lpt\u{b2}.x", "aux "]
         {
-            assert_eq!(fault(name).map(|fault| fault.windows_only), Some(true), "{name}");
+            assert_eq!(find_fault(name).map(|fault| fault.windows_only), Some(true), "{name}");
         }
         for name in ["r1", "-n", "a b", "r1; touch x $(touch y)", "console", "com", "com10", "nul-1", "ünï 🦀", ".r1"]
         {
-            assert_eq!(fault(name), None, "{name}");
+            assert_eq!(find_fault(name), None, "{name}");
         }
     }
 }

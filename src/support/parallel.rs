@@ -6,25 +6,25 @@ use std::sync::{Mutex, PoisonError};
 /// What `work` makes of each item, in the items' order.
 pub fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
-    let done = Mutex::new(Vec::with_capacity(items.len()));
-    let one_by_one = || {
+    let results = Mutex::new(Vec::with_capacity(items.len()));
+    let run_worker = || {
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
             let Some(item) = items.get(at) else { break };
-            let made = work(item);
-            done.lock().unwrap_or_else(PoisonError::into_inner).push((at, made));
+            let result = work(item);
+            results.lock().unwrap_or_else(PoisonError::into_inner).push((at, result));
         }
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(items.len());
     std::thread::scope(|scope| {
         for _ in 1..threads {
-            scope.spawn(one_by_one);
+            scope.spawn(run_worker);
         }
-        one_by_one();
+        run_worker();
     });
-    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    done.sort_by_key(|(at, _)| *at);
-    done.into_iter().map(|(_, made)| made).collect()
+    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    results.sort_by_key(|(at, _)| *at);
+    results.into_iter().map(|(_, result)| result).collect()
 }
 
 #[cfg(test)]

@@ -11,16 +11,16 @@ use super::limits;
 
 /// A character that is refused, and where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Odd {
+pub struct OddCharacter {
     /// Its line, from 1, as an editor counts.
     pub line: usize,
     /// The character.
     pub character: char,
 }
 
-impl fmt::Display for Odd {
+impl fmt::Display for OddCharacter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match self.character {
+        let description = match self.character {
             '\u{feff}' => "a byte order mark",
             '\r' => "a carriage return without a line feed",
             '\u{b}' | '\u{c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}' => {
@@ -30,7 +30,7 @@ impl fmt::Display for Odd {
         };
         write!(
             f,
-            "the character U+{:04X} ({what}), which programs read differently; remove it",
+            "the character U+{:04X} ({description}), which programs read differently; remove it",
             u32::from(self.character)
         )
     }
@@ -39,23 +39,23 @@ impl fmt::Display for Odd {
 /// The first character of a text that programs read differently: every control character but tab and line breaks as git
 /// and editors know them, the Unicode line breaks, byte order marks and non-characters.
 #[must_use]
-pub fn first_odd(text: &str) -> Option<Odd> {
+pub fn first_odd(text: &str) -> Option<OddCharacter> {
     let bytes = text.as_bytes();
-    let odd = |(at, c): &(usize, char)| match c {
+    let is_odd = |(at, c): &(usize, char)| match c {
         '\t' | '\n' => false,
         '\r' => bytes.get(at + 1) != Some(&b'\n'),
         '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => true,
         c => c.is_control(),
     };
-    let (at, character) = text.char_indices().find(odd)?;
+    let (at, character) = text.char_indices().find(is_odd)?;
     let line = bytes.iter().take(at).filter(|b| **b == b'\n').count() + 1;
-    Some(Odd { line, character })
+    Some(OddCharacter { line, character })
 }
 
 /// Why a text in TOML or JSON is too much to read, where it is: its size, or the number of values that its punctuation
 /// allows for. Said before a parser sees it, for those build all of it in memory.
 #[must_use]
-pub fn too_much(bytes: &[u8]) -> Option<String> {
+pub fn too_much_to_read(bytes: &[u8]) -> Option<String> {
     let values = || bytes.iter().filter(|b| b"=,:[{.".contains(b)).count();
     too_large(bytes, limits::TEXT).or_else(|| (values() > limits::VALUES).then(|| too_many(limits::VALUES)))
 }
@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn what_some_programs_take_for_a_line_break_is_odd() {
         for c in "\u{b}\u{c}\u{1c}\u{1d}\u{1e}\u{85}\u{2028}\u{2029}\0\u{7f}\u{9f}\u{feff}\u{ffff}\r".chars() {
-            assert_eq!(first_odd(&format!("a\r\n\tü{c}b")), Some(Odd { line: 2, character: c }));
+            assert_eq!(first_odd(&format!("a\r\n\tü{c}b")), Some(OddCharacter { line: 2, character: c }));
         }
         assert_eq!(first_odd("a: ü\t# é 日本 🦀\r\nb\n"), None);
     }

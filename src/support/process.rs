@@ -2,7 +2,7 @@
 //!
 //! A [`Cmd`] is an argument vector, never a shell line. Both pipes are drained at once (duct's threads), a program gets
 //! no terminal input, and it runs in a process group of its own: a timeout or a Ctrl-C ends it with all that it started.
-//! One that may ask for a password shares the terminal of a command that was typed, and has none in a hook ([`Prompts`]).
+//! One that may ask for a password shares the terminal of a command that was typed, and has none in a hook ([`PromptPolicy`]).
 //! One that the system stops, as it does where a program asks from the background, counts as failed: it would stand there
 //! for ever. A failure tells the command line, the exit status and what the program said.
 
@@ -19,9 +19,9 @@ use crate::error::ExitKind::Program;
 use crate::error::{Explain, Explanation};
 use crate::support::address::without_secrets;
 use crate::support::env::Env;
-use crate::support::heard::{Ear, Said};
-use crate::support::prompts::Prompts;
-use crate::support::visible::visible;
+use crate::support::heard::{StderrEvent, StderrListener};
+use crate::support::prompts::PromptPolicy;
+use crate::support::visible::escape_control;
 
 /// A program that could not be run, or failed.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +35,7 @@ pub enum ProcessError {
         source: std::io::Error,
     },
     /// It ran and exited with something other than 0.
-    #[error("`{command}` failed with {status}{}", indented(said))]
+    #[error("`{command}` failed with {status}{}", indent_lines(output))]
     Failed {
         /// The command line.
         command: String,
@@ -44,27 +44,30 @@ pub enum ProcessError {
         /// The exit code, where there was one.
         exit: Option<i32>,
         /// What it said on both streams, last lines.
-        said: String,
+        output: String,
         /// Whether it seems to have wanted to ask something, and had no terminal to do so.
-        asked: bool,
+        tried_to_prompt: bool,
     },
     /// The system stopped it in the middle: it wanted to ask something on a terminal that it does not have. It was ended.
-    #[error("`{command}` was stopped: it wanted to use the terminal, which is not its own here{}", indented(said))]
+    #[error(
+        "`{command}` was stopped: it wanted to use the terminal, which is not its own here{}",
+        indent_lines(output)
+    )]
     Stopped {
         /// The command line.
         command: String,
         /// What it had said.
-        said: String,
+        output: String,
     },
     /// It did not end in time, and was ended.
-    #[error("`{command}` did not finish within {} s and was stopped{}", limit.as_secs(), indented(said))]
+    #[error("`{command}` did not finish within {} s and was stopped{}", limit.as_secs(), indent_lines(output))]
     TimedOut {
         /// The command line.
         command: String,
         /// The limit.
         limit: Duration,
         /// What it had said.
-        said: String,
+        output: String,
     },
     /// The user or the system asked us to stop while it ran; it was stopped.
     #[error("interrupted while `{command}` ran")]
@@ -78,7 +81,7 @@ impl Explain for ProcessError {
     fn explain(&self) -> Explanation {
         match self {
             Self::Start { .. } => Program.code("program_not_started"),
-            Self::Failed { asked: true, .. } => Program.code("program_failed").hint(prompts::ADVICE),
+            Self::Failed { tried_to_prompt: true, .. } => Program.code("program_failed").hint(prompts::ADVICE),
             Self::Failed { .. } => Program.code("program_failed"),
             Self::Stopped { .. } => Program.code("program_stopped").hint(prompts::ADVICE),
             Self::TimedOut { .. } => Program.code("program_timed_out"),
@@ -89,7 +92,7 @@ impl Explain for ProcessError {
 
 /// What a finished program left.
 #[derive(Debug, Clone)]
-pub struct Output {
+pub struct ProcessOutput {
     /// The exit code, `None` where a signal ended it.
     pub exit: Option<i32>,
     /// Its standard output.
@@ -97,10 +100,10 @@ pub struct Output {
     /// Its standard error, without the progress it drew where that was heard.
     pub stderr: Vec<u8>,
     /// Whether it may have wanted to ask something, and had no terminal to do so.
-    pub could_not_ask: bool,
+    pub could_not_prompt: bool,
 }
 
-impl Output {
+impl ProcessOutput {
     /// Whether it exited with 0.
     #[must_use]
     pub fn success(&self) -> bool {
@@ -109,7 +112,7 @@ impl Output {
 
     /// Standard output as text, without the last line break.
     #[must_use]
-    pub fn text(&self) -> String {
+    pub fn stdout_text(&self) -> String {
         String::from_utf8_lossy(&self.stdout).trim_end_matches(['\n', '\r']).to_owned()
     }
 }
@@ -122,13 +125,13 @@ pub struct Cmd {
     dir: Option<PathBuf>,
     stdin: Option<Vec<u8>>,
     timeout: Option<Duration>,
-    may_ask: bool,
+    may_prompt: bool,
 }
 
 impl Cmd {
     /// A call of `program`: a name looked up on `PATH`, or a path.
     pub fn new(program: impl Into<OsString>) -> Self {
-        Self { program: program.into(), args: Vec::new(), dir: None, stdin: None, timeout: None, may_ask: false }
+        Self { program: program.into(), args: Vec::new(), dir: None, stdin: None, timeout: None, may_prompt: false }
     }
 
     /// With one more argument.
@@ -168,62 +171,74 @@ impl Cmd {
 
     /// It may ask for a password or a passphrase: on the terminal of a command that was typed; in a hook it fails.
     #[must_use]
-    pub fn may_ask(mut self) -> Self {
-        self.may_ask = true;
+    pub fn may_prompt(mut self) -> Self {
+        self.may_prompt = true;
         self
     }
 
     /// The command line as a person would type it.
     #[must_use]
-    pub fn line(&self) -> String {
-        std::iter::once(&self.program).chain(&self.args).map(quoted).collect::<Vec<_>>().join(" ")
+    pub fn command_line(&self) -> String {
+        std::iter::once(&self.program).chain(&self.args).map(shell_quote).collect::<Vec<_>>().join(" ")
     }
 
     /// Runs it in exactly this environment. Any exit code is fine.
-    pub fn run(&self, env: &Env) -> Result<Output, ProcessError> {
-        self.run_with(env, None)
+    pub fn run(&self, env: &Env) -> Result<ProcessOutput, ProcessError> {
+        self.run_inner(env, None)
     }
 
     /// The same, and tells what it says on standard error as it says it.
-    pub fn heard(&self, env: &Env, hear: &mut dyn FnMut(Said<'_>)) -> Result<Output, ProcessError> {
-        self.run_with(env, Some(hear))
+    pub fn run_with_listener(
+        &self,
+        env: &Env,
+        on_event: &mut dyn FnMut(StderrEvent<'_>),
+    ) -> Result<ProcessOutput, ProcessError> {
+        self.run_inner(env, Some(on_event))
     }
 
     /// Runs it, and adds a line to the log of calls.
-    fn run_with(&self, env: &Env, hear: Option<&mut dyn FnMut(Said<'_>)>) -> Result<Output, ProcessError> {
+    fn run_inner(
+        &self,
+        env: &Env,
+        on_event: Option<&mut dyn FnMut(StderrEvent<'_>)>,
+    ) -> Result<ProcessOutput, ProcessError> {
         let started = Instant::now();
-        let result = self.run_unlogged(env, hear);
+        let result = self.run_unlogged(env, on_event);
         env.calls().add(|| self.logged(started.elapsed(), &result));
         result
     }
 
     /// The call as the log has it, on one line without passwords: `git rev-parse @{upstream} (12 ms, exit 128)`.
-    fn logged(&self, took: Duration, result: &Result<Output, ProcessError>) -> String {
+    fn logged(&self, took: Duration, result: &Result<ProcessOutput, ProcessError>) -> String {
         let words = std::iter::once(&self.program).chain(&self.args);
-        let words: Vec<String> = words.map(|word| quoted(without_secrets(&word.to_string_lossy()))).collect();
+        let words: Vec<String> = words.map(|word| shell_quote(without_secrets(&word.to_string_lossy()))).collect();
         let end = match result {
-            Ok(Output { exit: Some(code), .. }) => format!("exit {code}"),
-            Ok(Output { exit: None, .. }) => "ended by a signal".into(),
+            Ok(ProcessOutput { exit: Some(code), .. }) => format!("exit {code}"),
+            Ok(ProcessOutput { exit: None, .. }) => "ended by a signal".into(),
             Err(ProcessError::Start { .. }) => "not started".into(),
             Err(ProcessError::Failed { status, .. }) => status.clone(),
             Err(ProcessError::Stopped { .. }) => "stopped".into(),
             Err(ProcessError::TimedOut { .. }) => "timed out".into(),
             Err(ProcessError::Interrupted { .. }) => "interrupted".into(),
         };
-        visible(format!("{} ({} ms, {end})", words.join(" "), took.as_millis()))
+        escape_control(format!("{} ({} ms, {end})", words.join(" "), took.as_millis()))
     }
 
-    fn run_unlogged(&self, env: &Env, mut hear: Option<&mut dyn FnMut(Said<'_>)>) -> Result<Output, ProcessError> {
-        let not_started = |source| ProcessError::Start { command: self.line(), source };
-        let shares_terminal = self.may_ask && *env.prompts() == Prompts::OnTerminal;
+    fn run_unlogged(
+        &self,
+        env: &Env,
+        mut hear: Option<&mut dyn FnMut(StderrEvent<'_>)>,
+    ) -> Result<ProcessOutput, ProcessError> {
+        let not_started = |source| ProcessError::Start { command: self.command_line(), source };
+        let shares_terminal = self.may_prompt && *env.prompts() == PromptPolicy::OnTerminal;
         let mut call = match env.prompts() {
             // It makes a session of its own, and with it a group, which the leader of a group could not.
-            Prompts::Nowhere { through } if self.may_ask => {
-                duct::cmd(through, prompts::to_become(&self.program, &self.args))
+            PromptPolicy::Nowhere { launcher: through } if self.may_prompt => {
+                duct::cmd(through, prompts::exec_args(&self.program, &self.args))
             }
             _ if shares_terminal => duct::cmd(&self.program, &self.args),
             _ => duct::cmd(&self.program, &self.args).before_spawn(|command| {
-                own_group(command);
+                set_own_group(command);
                 Ok(())
             }),
         };
@@ -234,7 +249,7 @@ impl Cmd {
         };
         let mut ear = None;
         call = if hear.is_some() {
-            let (listens, writer) = Ear::new().map_err(not_started)?;
+            let (listens, writer) = StderrListener::new().map_err(not_started)?;
             ear = Some(listens);
             call.stderr_file(writer)
         } else {
@@ -243,14 +258,14 @@ impl Cmd {
         if let Some(dir) = &self.dir {
             call = call.dir(dir);
         }
-        let signals = Signals::watch();
+        let signals = SignalWatch::watch();
         let handle = call.start().map_err(not_started)?;
         // Our end of the pipe, or it would never be at its end.
         drop(call);
         let deadline = self.timeout.map(|limit| Instant::now() + limit);
         loop {
             if let (Some(ear), Some(hear)) = (&mut ear, &mut hear) {
-                ear.listen(hear);
+                ear.report_new(hear);
             }
             let output = handle.wait_timeout(Duration::from_millis(100)).map_err(not_started)?;
             let mut heard = || match (ear.take(), &mut hear) {
@@ -258,66 +273,66 @@ impl Cmd {
                 _ => None,
             };
             if let Some(output) = output {
-                return Ok(Output {
+                return Ok(ProcessOutput {
                     exit: output.status.code(),
                     stdout: output.stdout.clone(),
                     stderr: heard().unwrap_or_else(|| output.stderr.clone()),
-                    could_not_ask: self.may_ask && matches!(env.prompts(), Prompts::Nowhere { .. }),
+                    could_not_prompt: self.may_prompt && matches!(env.prompts(), PromptPolicy::Nowhere { .. }),
                 });
             }
-            if let Some(signal) = signals.caught() {
+            if let Some(signal) = signals.caught_signal() {
                 // The terminal sends Ctrl-C to everybody on it.
                 if !(shares_terminal && signal == SIGINT && has_ended(&handle)) {
-                    end(&handle, signal);
+                    terminate_process(&handle, signal);
                 }
-                return Err(ProcessError::Interrupted { command: self.line() });
+                return Err(ProcessError::Interrupted { command: self.command_line() });
             }
             if !shares_terminal && is_stopped(&handle) {
-                let (stdout, stderr) = end(&handle, SIGTERM);
+                let (stdout, stderr) = terminate_process(&handle, SIGTERM);
                 let said = last_lines(&[&heard().unwrap_or(stderr), &stdout]);
-                return Err(ProcessError::Stopped { command: self.line(), said });
+                return Err(ProcessError::Stopped { command: self.command_line(), output: said });
             }
             if let (Some(deadline), Some(limit)) = (deadline, self.timeout)
                 && Instant::now() >= deadline
             {
-                let (stdout, stderr) = end(&handle, SIGTERM);
+                let (stdout, stderr) = terminate_process(&handle, SIGTERM);
                 let said = last_lines(&[&heard().unwrap_or(stderr), &stdout]);
-                return Err(ProcessError::TimedOut { command: self.line(), limit, said });
+                return Err(ProcessError::TimedOut { command: self.command_line(), limit, output: said });
             }
         }
     }
 
     /// Runs it; any exit code but 0 is an error that tells what it said.
-    pub fn checked(&self, env: &Env) -> Result<Output, ProcessError> {
+    pub fn run_checked(&self, env: &Env) -> Result<ProcessOutput, ProcessError> {
         let output = self.run(env)?;
-        if output.success() { Ok(output) } else { Err(self.failed(&output)) }
+        if output.success() { Ok(output) } else { Err(self.to_error(&output)) }
     }
 
     /// Becomes that program: it gets our terminal and streams, and its exit code is ours. Returns only where that failed.
     #[must_use]
-    pub fn become_it(&self, env: &Env) -> ProcessError {
+    pub fn exec_program(&self, env: &Env) -> ProcessError {
         use std::os::unix::process::CommandExt;
         let mut command = std::process::Command::new(&self.program);
         command.args(&self.args).env_clear().envs(env.iter());
         if let Some(dir) = &self.dir {
             command.current_dir(dir);
         }
-        ProcessError::Start { command: self.line(), source: command.exec() }
+        ProcessError::Start { command: self.command_line(), source: command.exec() }
     }
 
     /// The error for an output that should have been a success.
     #[must_use]
-    pub fn failed(&self, output: &Output) -> ProcessError {
-        let said = last_lines(&[&output.stderr, &output.stdout]);
+    pub fn to_error(&self, output: &ProcessOutput) -> ProcessError {
+        let output_text = last_lines(&[&output.stderr, &output.stdout]);
         ProcessError::Failed {
-            command: self.line(),
+            command: self.command_line(),
             status: match output.exit {
                 Some(code) => format!("exit code {code}"),
                 None => "a signal".into(),
             },
             exit: output.exit,
-            asked: output.could_not_ask && prompts::tells_of_asking(&said),
-            said,
+            tried_to_prompt: output.could_not_prompt && prompts::mentions_prompt(&output_text),
+            output: output_text,
         }
     }
 }
@@ -325,10 +340,11 @@ impl Cmd {
 /// Where this program lies, for others to find: as `PATH` names it where that is the same file (a link that outlives an
 /// upgrade), else the file itself.
 #[must_use]
-pub fn own_path(env: &Env) -> Option<PathBuf> {
-    let here = std::env::current_exe().ok()?;
-    let on_path = env.which("capture-hook").filter(|found| found.canonicalize().is_ok_and(|real| real == here));
-    Some(on_path.unwrap_or(here))
+pub fn own_program_path(env: &Env) -> Option<PathBuf> {
+    let own_path = std::env::current_exe().ok()?;
+    let on_path =
+        env.find_program("capture-hook").filter(|found| found.canonicalize().is_ok_and(|real| real == own_path));
+    Some(on_path.unwrap_or(own_path))
 }
 
 /// The last lines of what a program said, on either stream.
@@ -339,18 +355,18 @@ fn last_lines(streams: &[&[u8]]) -> String {
     lines[lines.len().saturating_sub(LINES)..].join("\n")
 }
 
-fn indented(said: &str) -> String {
-    said.lines().map(|line| format!("\n    {line}")).collect()
+fn indent_lines(text: &str) -> String {
+    text.lines().map(|line| format!("\n    {line}")).collect()
 }
 
 /// An argument as a shell needs it. Every command that a message names goes through here, so that what is pasted does what
 /// it says, whatever a repository calls its runs, files and branches.
 #[must_use]
-pub fn quoted(arg: impl AsRef<OsStr>) -> String {
+pub fn shell_quote(arg: impl AsRef<OsStr>) -> String {
     let text = arg.as_ref().to_string_lossy();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,^~".contains(c);
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,^~".contains(c);
     // A shell makes a home directory of `~`, and zsh a program's path of `=`, at the beginning.
-    if !text.is_empty() && text.chars().all(plain) && !text.starts_with(['~', '=']) {
+    if !text.is_empty() && text.chars().all(is_plain) && !text.starts_with(['~', '=']) {
         text.into_owned()
     } else {
         format!("'{}'", text.replace('\'', r"'\''"))
@@ -358,22 +374,22 @@ pub fn quoted(arg: impl AsRef<OsStr>) -> String {
 }
 
 #[cfg(unix)]
-fn own_group(command: &mut std::process::Command) {
+fn set_own_group(command: &mut std::process::Command) {
     use std::os::unix::process::CommandExt;
     command.process_group(0);
 }
 
 #[cfg(not(unix))]
-fn own_group(_: &mut std::process::Command) {}
+fn set_own_group(_: &mut std::process::Command) {}
 
 /// How long a program that was told to end may take to do so.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Sends the signal to the program, with its whole group where it has one, gives it a moment, then kills it. Returns what
 /// it had said on standard output and standard error.
-fn end(handle: &duct::Handle, signal: i32) -> (Vec<u8>, Vec<u8>) {
+fn terminate_process(handle: &duct::Handle, signal: i32) -> (Vec<u8>, Vec<u8>) {
     let send = |signal: i32| {
-        for pid in pids(handle) {
+        for pid in process_ids(handle) {
             use rustix::process::{Signal, kill_process, kill_process_group};
             if let Some(signal) = Signal::from_named_raw(signal) {
                 // It may be gone already.
@@ -384,12 +400,12 @@ fn end(handle: &duct::Handle, signal: i32) -> (Vec<u8>, Vec<u8>) {
     send(signal);
     // One that is stopped hears nothing else.
     send(SIGCONT);
-    let mut ended = handle.wait_timeout(GRACE).ok().flatten();
-    if ended.is_none() {
+    let mut finished = handle.wait_timeout(GRACE).ok().flatten();
+    if finished.is_none() {
         send(SIGKILL);
-        ended = handle.wait_timeout(GRACE).ok().flatten();
+        finished = handle.wait_timeout(GRACE).ok().flatten();
     }
-    ended.map(|output| (output.stdout.clone(), output.stderr.clone())).unwrap_or_default()
+    finished.map(|output| (output.stdout.clone(), output.stderr.clone())).unwrap_or_default()
 }
 
 /// Whether the program ends within a moment.
@@ -401,21 +417,21 @@ fn has_ended(handle: &duct::Handle) -> bool {
 fn is_stopped(handle: &duct::Handle) -> bool {
     use rustix::process::{WaitId, WaitIdOptions, waitid};
     // Its end is for duct to learn.
-    let look = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-    pids(handle).any(|pid| matches!(waitid(WaitId::Pid(pid), look), Ok(Some(status)) if status.stopped()))
+    let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    process_ids(handle).any(|pid| matches!(waitid(WaitId::Pid(pid), options), Ok(Some(status)) if status.stopped()))
 }
 
-fn pids(handle: &duct::Handle) -> impl Iterator<Item = rustix::process::Pid> {
+fn process_ids(handle: &duct::Handle) -> impl Iterator<Item = rustix::process::Pid> {
     handle.pids().into_iter().filter_map(|pid| rustix::process::Pid::from_raw(i32::try_from(pid).ok()?))
 }
 
 /// Watches for the signals that ask us to stop, while a program in a group of its own runs.
-struct Signals {
+struct SignalWatch {
     caught: Arc<AtomicUsize>,
     ids: Vec<signal_hook::SigId>,
 }
 
-impl Signals {
+impl SignalWatch {
     fn watch() -> Self {
         let caught = Arc::new(AtomicUsize::new(0));
         let ids = [SIGINT, SIGTERM, SIGHUP]
@@ -428,7 +444,7 @@ impl Signals {
         Self { caught, ids }
     }
 
-    fn caught(&self) -> Option<i32> {
+    fn caught_signal(&self) -> Option<i32> {
         match self.caught.load(Ordering::SeqCst) {
             0 => None,
             signal => i32::try_from(signal).ok(),
@@ -436,7 +452,7 @@ impl Signals {
     }
 }
 
-impl Drop for Signals {
+impl Drop for SignalWatch {
     fn drop(&mut self) {
         for id in self.ids.drain(..) {
             signal_hook::low_level::unregister(id);

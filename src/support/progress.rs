@@ -3,10 +3,10 @@
 /// Receives the progress of one piece of work. Called from several threads.
 pub trait Progress: Sync {
     /// `n` more units (bytes of input, unless the work says otherwise) are done.
-    fn advance(&self, n: u64);
+    fn advance_by(&self, n: u64);
 
     /// What a program that works for us shows of its own progress just now: a line of its words.
-    fn note(&self, _words: &str) {}
+    fn show_note(&self, _words: &str) {}
 
     /// Whether such notes are shown to anybody.
     fn shows_notes(&self) -> bool {
@@ -15,8 +15,8 @@ pub trait Progress: Sync {
 }
 
 /// Nobody listens.
-pub struct Silent;
+pub struct NoProgress;
 
-impl Progress for Silent {
-    fn advance(&self, _: u64) {}
+impl Progress for NoProgress {
+    fn advance_by(&self, _: u64) {}
 }

@@ -9,26 +9,26 @@ use std::path::PathBuf;
 
 /// Whether the programs that we call may ask the user something.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Prompts {
+pub enum PromptPolicy {
     /// Nobody has said: as in a hook, but that one that asks is stopped, and ended, instead of failing.
     #[default]
-    Unsaid,
+    Unspecified,
     /// On the terminal that a command was typed on.
     OnTerminal,
     /// Nowhere: git called us.
     Nowhere {
         /// This program, which starts others without a terminal.
-        through: PathBuf,
+        launcher: PathBuf,
     },
 }
 
-impl Prompts {
+impl PromptPolicy {
     /// For a hook.
     #[must_use]
-    pub fn nowhere() -> Self {
+    pub fn for_hook() -> Self {
         // It may have been replaced by a newer one, just now.
-        let here = std::env::current_exe().ok().filter(|path| path.is_file());
-        here.map_or(Self::Unsaid, |through| Self::Nowhere { through })
+        let own_program = std::env::current_exe().ok().filter(|path| path.is_file());
+        own_program.map_or(Self::Unspecified, |launcher| Self::Nowhere { launcher })
     }
 }
 
@@ -38,19 +38,19 @@ pub const ADVICE: &str = "a hook has no terminal to ask for a password or passph
 
 /// Whether a program that had no terminal failed because it wanted to ask something, as far as its words tell.
 #[must_use]
-pub fn tells_of_asking(said: &str) -> bool {
-    let said = said.to_lowercase();
+pub fn mentions_prompt(output: &str) -> bool {
+    let output = output.to_lowercase();
     ["password", "passphrase", "passwd", "/dev/tty", "pinentry", "ioctl for device"]
         .iter()
-        .any(|word| said.contains(word))
+        .any(|word| output.contains(word))
 }
 
 /// The argument that has this program become another one.
-pub(super) const BECOME: &str = "--without-terminal";
+pub(super) const EXEC_FLAG: &str = "--without-terminal";
 
 /// The arguments with which this program becomes another one that has no terminal.
-pub(super) fn to_become(program: &OsString, args: &[OsString]) -> Vec<OsString> {
-    [&BECOME.into(), program].into_iter().chain(args).cloned().collect()
+pub(super) fn exec_args(program: &OsString, args: &[OsString]) -> Vec<OsString> {
+    [&EXEC_FLAG.into(), program].into_iter().chain(args).cloned().collect()
 }
 
 #[cfg(test)]
@@ -58,15 +58,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_programs_say_when_they_cannot_ask() {
-        for said in [
+    fn a_failed_prompt_is_recognized_in_the_output() {
+        for output in [
             "getpass.py:91: GetPassWarning: Can not control echo on the terminal.\nEnter a password for host 'None'",
             "Enter passphrase for \"key\": incorrect passphrase supplied to decrypt private key",
             "gpg: signing failed: Inappropriate ioctl for device",
             "gpg: cannot open '/dev/tty': No such device or address",
         ] {
-            assert!(tells_of_asking(said), "{said}");
+            assert!(mentions_prompt(output), "{output}");
         }
-        assert!(!tells_of_asking("ERROR: failed to connect to s3 (bucket) - could not connect"));
+        assert!(!mentions_prompt("ERROR: failed to connect to s3 (bucket) - could not connect"));
     }
 }

@@ -8,8 +8,8 @@ use std::fmt::{self, Display, Write};
 
 /// Text as a terminal may show it, on one line: line breaks and tabs are spelled out, too. Doing it twice changes nothing.
 #[must_use]
-pub fn visible(text: impl Display) -> String {
-    let mut out = Spelled(String::new());
+pub fn escape_control(text: impl Display) -> String {
+    let mut out = ControlEscaper(String::new());
     // Writing to a string cannot fail; a `Display` that gives up has no more to say.
     let _ = write!(out, "{text}");
     out.0
@@ -18,7 +18,7 @@ pub fn visible(text: impl Display) -> String {
 /// Text of several lines as a terminal may show it, tabs as blanks. A line after the first is indented, so that none can
 /// pose as a line of our own, such as `hint: …`.
 #[must_use]
-pub fn visible_lines(text: impl Display) -> String {
+pub fn escape_control_lines(text: impl Display) -> String {
     const INDENT: &str = "    ";
     let text = text.to_string().replace('\t', INDENT);
     let mut out = String::with_capacity(text.len());
@@ -27,7 +27,7 @@ pub fn visible_lines(text: impl Display) -> String {
             out.push('\n');
             out.push_str(if line.is_empty() || line.starts_with(INDENT) { "" } else { INDENT });
         }
-        out.push_str(&visible(line));
+        out.push_str(&escape_control(line));
     }
     out
 }
@@ -35,7 +35,7 @@ pub fn visible_lines(text: impl Display) -> String {
 /// JSON text in which every character that is not seen is written `\u001b`: the same value, safe to look at. Outside of
 /// strings JSON holds no such character but line breaks.
 #[must_use]
-pub fn visible_json(json: &str) -> String {
+pub fn escape_control_json(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
         if is_hidden(c) && c != '\n' {
@@ -71,9 +71,9 @@ pub fn is_hidden(c: char) -> bool {
             | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}')
 }
 
-struct Spelled(String);
+struct ControlEscaper(String);
 
-impl Write for Spelled {
+impl Write for ControlEscaper {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for c in text.chars() {
             if is_hidden(c) {
@@ -94,26 +94,26 @@ mod tests {
     #[test]
     fn what_steers_a_terminal_is_spelled_out() {
         let text = "a\u{1b}[2Jb\n\u{9b}31m\u{202e}x\u{200b}y\u{2028}\u{e0041}\u{fe0f}\u{7f}";
-        let shown = visible(text);
+        let shown = escape_control(text);
         assert_eq!(shown, "a\\u{1b}[2Jb\\u{a}\\u{9b}31m\\u{202e}x\\u{200b}y\\u{2028}\\u{e0041}\\u{fe0f}\\u{7f}");
-        assert_eq!(visible(&shown), shown);
-        assert_eq!(visible("日本語 é e\u{301} ✨ \u{a0}"), "日本語 é e\u{301} ✨ \u{a0}");
+        assert_eq!(escape_control(&shown), shown);
+        assert_eq!(escape_control("日本語 é e\u{301} ✨ \u{a0}"), "日本語 é e\u{301} ✨ \u{a0}");
     }
 
     /// S18: A line break in a value forges no hint or error line.
     #[test]
     fn a_line_break_in_a_message_makes_no_line_of_ours() {
         assert_eq!(
-            visible_lines("no run\nhint: run it\n    already so\r\nend"),
+            escape_control_lines("no run\nhint: run it\n    already so\r\nend"),
             "no run\n    hint: run it\n    already so\n    end"
         );
-        assert_eq!(visible_lines("a\tb\rc"), "a    b\\u{d}c");
+        assert_eq!(escape_control_lines("a\tb\rc"), "a    b\\u{d}c");
     }
 
     #[test]
     fn json_keeps_its_value() {
         let value = serde_json::json!({"a\u{7f}": "\u{1b}\u{9b}\u{202e}\u{e0041}é\n", "b": [1]});
-        let text = visible_json(&serde_json::to_string_pretty(&value).unwrap_or_default());
+        let text = escape_control_json(&serde_json::to_string_pretty(&value).unwrap_or_default());
         assert!(text.contains("\\udb40\\udc41") && !text.contains(|c| c != '\n' && is_hidden(c)), "{text}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&text).ok(), Some(value));
     }

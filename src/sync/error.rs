@@ -1,6 +1,6 @@
 //! Why a sync could not be done, and which of DVC's failures are no faults.
 
-use super::Synced;
+use super::SyncOutcome;
 use crate::dvc::checkout::CheckoutError;
 use crate::dvc::program::ProgramError;
 use crate::dvc::reason::REASON;
@@ -43,38 +43,42 @@ impl Explain for SyncError {
 }
 
 /// DVC's failures that are no faults: unsaved edits, data that cannot be had.
-pub(crate) fn by_dvc(result: Result<(), ProgramError>) -> Result<Synced, SyncError> {
+pub(crate) fn outcome_of_dvc(result: Result<(), ProgramError>) -> Result<SyncOutcome, SyncError> {
     match result {
-        Ok(()) => Ok(Synced::Done { changed: 0 }),
-        Err(ProgramError::Process(ProcessError::Failed { said, .. })) if said.contains("without confirmation") => {
-            Ok(Synced::Unsaved { kept: Vec::new() })
+        Ok(()) => Ok(SyncOutcome::Done { changed: 0 }),
+        Err(ProgramError::Process(ProcessError::Failed { output: stderr, .. }))
+            if stderr.contains("without confirmation") =>
+        {
+            Ok(SyncOutcome::LocalChanges { files: Vec::new() })
         }
         Err(ProgramError::Process(error @ (ProcessError::Failed { .. } | ProcessError::Stopped { .. }))) => {
-            Ok(Synced::Missing { why: reason(&error) })
+            Ok(SyncOutcome::Missing { why: describe_failure(&error) })
         }
         Err(error) => Err(error.into()),
     }
 }
 
 /// What went wrong with DVC, in a line.
-fn reason(error: &ProcessError) -> String {
+fn describe_failure(error: &ProcessError) -> String {
     let line = match error {
-        ProcessError::Failed { said, .. } if !said.is_empty() => error_line(said).to_owned(),
+        ProcessError::Failed { output: stderr, .. } if !stderr.is_empty() => error_line(stderr).to_owned(),
         error => error.to_string(),
     };
     error.explain().hints.iter().fold(line, |line, hint| format!("{line}; {hint}"))
 }
 
 /// The line that tells what went wrong, of all that DVC said.
-fn error_line(said: &str) -> &str {
-    let line = said.lines().find(|line| line.starts_with(REASON)).or_else(|| said.lines().last());
+fn error_line(stderr: &str) -> &str {
+    let line = stderr.lines().find(|line| line.starts_with(REASON)).or_else(|| stderr.lines().last());
     line.unwrap_or_default().trim_start_matches(REASON)
 }
 
 /// Why a list of files cannot be had, with DVC's own reason.
-pub(crate) fn with_cause(error: &FetchError) -> String {
+pub(crate) fn describe_with_cause(error: &FetchError) -> String {
     match error {
-        FetchError::Program { source: ProgramError::Process(cause), .. } => format!("{error}: {}", reason(cause)),
+        FetchError::Program { source: ProgramError::Process(cause), .. } => {
+            format!("{error}: {}", describe_failure(cause))
+        }
         _ => error.to_string(),
     }
 }

@@ -3,158 +3,174 @@
 //! Beyond what a sync does, every file that was there before is held against the data version: local changes are told, and
 //! kept unless the user asks to replace them.
 
-use super::{Reach, SyncError, Synced, by_dvc, finish, no_room, outcome};
-use crate::dataset::differences::{Comparison, Differences};
+use super::{SyncError, SyncOutcome, SyncScope, outcome_of_checkout, outcome_of_dvc, outcome_of_fetch, why_no_room};
+use crate::dataset::differences::{DatasetComparison, DatasetDifferences};
 use crate::dvc::cache::Cache;
 use crate::dvc::checkout;
-use crate::dvc::checkout::{CheckoutError, Switch};
-use crate::dvc::file_list::{Entry, Listing};
-use crate::dvc::hash::Oid;
-use crate::dvc::link::hash;
+use crate::dvc::checkout::{CheckoutError, CheckoutRequest};
+use crate::dvc::file_list::{FileEntry, FileList};
+use crate::dvc::hash::DvcHash;
+use crate::dvc::link::hash_file;
 use crate::dvc::remote::fetch;
-use crate::dvc::settings::Settings;
-use crate::project::mutex::WorkLock;
-use crate::project::{Hear, Locked, Project, ProjectError};
+use crate::dvc::settings::DvcSettings;
+use crate::project::mutex::RepoMutex;
+use crate::project::{DatasetRecord, Project, ProjectError, Reporter};
 use crate::run::RunKey;
 use crate::support::fs;
-use crate::support::names::safe_path;
+use crate::support::names::is_safe_path;
 
 /// What became of a pull.
 #[derive(Debug)]
-pub struct Pulled {
+pub struct PullOutcome {
     /// What became of the sync.
-    pub synced: Synced,
+    pub sync: SyncOutcome,
     /// Local changes that were left as they are; relative to the dataset.
-    pub kept: Vec<String>,
+    pub local_changes: Vec<String>,
     /// How many files with local changes were replaced or removed.
     pub replaced: usize,
 }
 
 impl Project {
     /// Pulls the dataset of the checked-out data version, or one run of it. With `force`, local changes are replaced.
-    pub fn pull(
+    pub fn pull_data(
         &self,
-        locked: &Locked,
+        dataset_record: &DatasetRecord,
         run: Option<&RunKey>,
         force: bool,
-        hear: &dyn Hear,
-    ) -> Result<Pulled, SyncError> {
-        let before = self.files_before(&locked.out_dir);
-        let synced = match run {
-            None => self.sync(Reach::All, hear)?,
-            Some(run) => self.pull_run(locked, run, hear)?,
+        reporter: &dyn Reporter,
+    ) -> Result<PullOutcome, SyncError> {
+        let before = self.stat_files(&dataset_record.out_dir);
+        let sync_outcome = match run {
+            None => self.sync_workspace(SyncScope::All, reporter)?,
+            Some(run) => self.pull_run(dataset_record, run, reporter)?,
         };
-        let mut pulled = Pulled { synced, kept: Vec::new(), replaced: 0 };
-        if !matches!(pulled.synced, Synced::Done { .. } | Synced::Unsaved { .. } | Synced::Refused { .. }) {
-            return Ok(pulled);
+        let mut outcome = PullOutcome { sync: sync_outcome, local_changes: Vec::new(), replaced: 0 };
+        if !matches!(
+            outcome.sync,
+            SyncOutcome::Done { .. } | SyncOutcome::LocalChanges { .. } | SyncOutcome::Refused { .. }
+        ) {
+            return Ok(outcome);
         }
-        let Some(listing) = self.listing(locked.version)? else { return Ok(pulled) };
-        let (listing, _) = listing.without_refused();
+        let Some(file_list) = self.read_file_list(dataset_record.version)? else { return Ok(outcome) };
+        let (file_list, _) = file_list.without_refused();
         let compare = |before| {
-            let progress = hear.progress("comparing", None);
-            let comparison =
-                Comparison { out_dir: &locked.out_dir, listing: &listing, only: run, before, max_bytes: u64::MAX };
-            self.differences(&comparison, progress.as_ref())
+            let progress = reporter.start_progress("comparing", None);
+            let comparison = DatasetComparison {
+                out_dir: &dataset_record.out_dir,
+                file_list: &file_list,
+                only_run: run,
+                before,
+                max_bytes: u64::MAX,
+            };
+            self.compare_dataset(&comparison, progress.as_ref())
         };
-        let mut found = compare(Some(&before))?;
+        let mut differences = compare(Some(&before))?;
         // Missing is, after a sync, only what a link of DVC's leads to.
-        if !found.missing.is_empty() || (force && found.local().next().is_some()) {
-            let local = if force { found.clone() } else { Differences::default() };
-            let wanting = Differences { missing: found.missing.clone(), ..local };
-            let _alone = WorkLock::take(&self.state_dir())?;
-            match self.replace(locked, run, &listing, &wanting, hear)? {
-                Synced::Done { changed } => pulled.replaced = changed,
-                Synced::Unsaved { .. } => {}
+        if !differences.missing.is_empty() || (force && differences.local_changes().next().is_some()) {
+            let local = if force { differences.clone() } else { DatasetDifferences::default() };
+            let to_replace = DatasetDifferences { missing: differences.missing.clone(), ..local };
+            let _alone = RepoMutex::acquire(&self.state_dir())?;
+            match self.replace_local_changes(dataset_record, run, &file_list, &to_replace, reporter)? {
+                SyncOutcome::Done { changed } => outcome.replaced = changed,
+                SyncOutcome::LocalChanges { .. } => {}
                 other => {
-                    pulled.synced = other;
-                    return Ok(pulled);
+                    outcome.sync = other;
+                    return Ok(outcome);
                 }
             }
-            found = compare(None)?;
+            differences = compare(None)?;
         }
         // Where something is in the way, what is missing stays so.
-        pulled.kept = found.local().chain(&found.missing).cloned().collect();
-        if let Synced::Unsaved { kept } = &pulled.synced {
+        outcome.local_changes = differences.local_changes().chain(&differences.missing).cloned().collect();
+        if let SyncOutcome::LocalChanges { files: left_files } = &outcome.sync {
             // Of runs that the data version does not hold.
-            let there = |file: &&String| std::fs::symlink_metadata(self.root.join(&locked.out_dir).join(file)).is_ok();
-            let others = kept.iter().filter(|file| listing.get(file).is_none() && !found.added.contains(file));
-            pulled.kept.extend(others.filter(there).cloned());
+            let exists =
+                |file: &&String| std::fs::symlink_metadata(self.root.join(&dataset_record.out_dir).join(file)).is_ok();
+            let other_files =
+                left_files.iter().filter(|file| file_list.get(file).is_none() && !differences.added.contains(file));
+            outcome.local_changes.extend(other_files.filter(exists).cloned());
             // DVC does not tell which files it left.
-            if !kept.is_empty() || !pulled.kept.is_empty() {
-                pulled.synced = Synced::Done { changed: 0 };
+            if !left_files.is_empty() || !outcome.local_changes.is_empty() {
+                outcome.sync = SyncOutcome::Done { changed: 0 };
             }
         }
-        Ok(pulled)
+        Ok(outcome)
     }
 
     /// Brings one run of the checked-out data version into the workspace.
-    fn pull_run(&self, locked: &Locked, run: &RunKey, hear: &dyn Hear) -> Result<Synced, SyncError> {
-        self.check_dataset_dir(&locked.out_dir)?;
+    fn pull_run(
+        &self,
+        dataset_record: &DatasetRecord,
+        run: &RunKey,
+        reporter: &dyn Reporter,
+    ) -> Result<SyncOutcome, SyncError> {
+        self.check_dataset_dir(&dataset_record.out_dir)?;
         let settings = self.dvc_settings()?;
-        let _alone = WorkLock::take(&self.state_dir())?;
-        let only = |listing: &Listing| Listing::new(listing.run(run).to_vec()).unwrap_or_default();
-        let to = only(&fetch::listing(&self.root, settings, locked.version, || self.dvc())?);
+        let _alone = RepoMutex::acquire(&self.state_dir())?;
+        let only = |file_list: &FileList| FileList::new(file_list.run_entries(run).to_vec()).unwrap_or_default();
+        let to = only(&fetch::read_file_list(&self.root, settings, dataset_record.version, || self.find_dvc())?);
         let from = match self.workspace_version()? {
-            Some(version) => self.listing(version)?.map(|listing| only(&listing)).unwrap_or_default(),
-            None => Listing::default(),
+            Some(version) => self.read_file_list(version)?.map(|file_list| only(&file_list)).unwrap_or_default(),
+            None => FileList::default(),
         };
-        let from = self.still_there(from, &locked.out_dir);
-        let switch = || self.switch(settings, &locked.out_dir, &from, &to, usize::MAX);
-        let done = switch()?;
+        let from = self.without_removed_files(from, &dataset_record.out_dir);
+        let check_out = || self.check_out(settings, &dataset_record.out_dir, &from, &to, usize::MAX);
+        let done = check_out()?;
         if done.missing.is_empty() {
-            return Ok(outcome(done));
+            return Ok(outcome_of_checkout(done));
         }
-        let missing = settings.remote().and_then(|remote| remote.bytes(&done.missing)).unwrap_or(0);
-        if let Some(why) = no_room(&settings.cache_dir, missing) {
-            return Ok(Synced::Missing { why });
+        let missing = settings.default_remote().and_then(|remote| remote.size_of_entries(&done.missing)).unwrap_or(0);
+        if let Some(why) = why_no_room(&settings.cache_dir, missing) {
+            return Ok(SyncOutcome::Missing { why });
         }
-        hear.status(&format!("fetching {run} of {}", locked.version));
-        match self.fetch(locked, Some(run), hear) {
-            Ok(()) => finish(switch()?),
-            Err(SyncError::Dvc(error)) => by_dvc(Err(error)),
+        reporter.show_status(&format!("fetching {run} of {}", dataset_record.version));
+        match self.fetch_objects(dataset_record, Some(run), reporter) {
+            Ok(()) => outcome_of_fetch(check_out()?),
+            Err(SyncError::Dvc(error)) => outcome_of_dvc(Err(error)),
             Err(error) => Err(error),
         }
     }
 
     /// Puts the committed files in the place of those with local changes and of missing ones, and removes what was added.
-    fn replace(
+    fn replace_local_changes(
         &self,
-        locked: &Locked,
+        dataset_record: &DatasetRecord,
         run: Option<&RunKey>,
-        listing: &Listing,
-        found: &Differences,
-        hear: &dyn Hear,
-    ) -> Result<Synced, SyncError> {
+        file_list: &FileList,
+        differences: &DatasetDifferences,
+        reporter: &dyn Reporter,
+    ) -> Result<SyncOutcome, SyncError> {
         let settings = self.dvc_settings()?;
-        let files = found.changed.iter().chain(&found.missing);
-        let to: Vec<Entry> = files.filter_map(|file| listing.get(file)).cloned().collect();
-        let to = Listing::new(to).unwrap_or_default();
-        let added = found.added.iter().filter(|file| safe_path(file));
-        let from = added.map(|file| Entry { relpath: file.clone(), md5: Oid::of(b"") }).collect();
-        let from = Listing::new(from).unwrap_or_default();
-        if let Some(why) = remove_damaged(settings, &to)? {
-            return Ok(Synced::Missing { why });
+        let files = differences.changed.iter().chain(&differences.missing);
+        let to: Vec<FileEntry> = files.filter_map(|file| file_list.get(file)).cloned().collect();
+        let to = FileList::new(to).unwrap_or_default();
+        let added = differences.added.iter().filter(|file| is_safe_path(file));
+        let from = added.map(|file| FileEntry { relpath: file.clone(), md5: DvcHash::of_bytes(b"") }).collect();
+        let from = FileList::new(from).unwrap_or_default();
+        if let Some(why) = remove_damaged_objects(settings, &to)? {
+            return Ok(SyncOutcome::Missing { why });
         }
-        let (root, out_dir) = (&self.root, locked.out_dir.as_str());
+        let (root, out_dir) = (&self.root, dataset_record.out_dir.as_str());
         let patience = super::PATIENCE;
-        let switch = || {
-            let (most, force) = (usize::MAX, true);
-            let switch = Switch { root, settings, out_dir, from: &from, to: &to, most, patience, force };
-            checkout::switch(&switch).map_err(|error| match error {
+        let check_out = || {
+            let (max_files, force) = (usize::MAX, true);
+            let check_out =
+                CheckoutRequest { root, settings, out_dir, from: &from, to: &to, max_files, patience, force };
+            checkout::checkout(&check_out).map_err(|error| match error {
                 CheckoutError::Unsupported(why) => {
                     CheckoutError::UnsupportedByForce { why, out_dir: out_dir.to_owned() }
                 }
                 error => error,
             })
         };
-        let done = switch()?;
+        let done = check_out()?;
         if done.missing.is_empty() {
-            return Ok(outcome(done));
+            return Ok(outcome_of_checkout(done));
         }
-        hear.status(&format!("fetching data of {}", locked.version));
-        match self.fetch(locked, run, hear) {
-            Ok(()) => finish(switch()?),
-            Err(SyncError::Dvc(error)) => by_dvc(Err(error)),
+        reporter.show_status(&format!("fetching data of {}", dataset_record.version));
+        match self.fetch_objects(dataset_record, run, reporter) {
+            Ok(()) => outcome_of_fetch(check_out()?),
+            Err(SyncError::Dvc(error)) => outcome_of_dvc(Err(error)),
             Err(error) => Err(error),
         }
     }
@@ -162,16 +178,17 @@ impl Project {
 
 /// Takes objects out of the cache that are not what their names say: they were written through a link, and would be put in
 /// place again. Why not, where one of them could not be had again.
-fn remove_damaged(settings: &Settings, of: &Listing) -> Result<Option<String>, ProjectError> {
-    let cache = Cache::of(settings);
-    for md5 in of.entries().iter().map(|entry| entry.md5).filter(|md5| cache.has(*md5)) {
-        let object = cache.path(md5);
-        if hash(&object)?.0 == md5 {
+fn remove_damaged_objects(settings: &DvcSettings, file_list: &FileList) -> Result<Option<String>, ProjectError> {
+    let cache = Cache::from_settings(settings);
+    for md5 in file_list.entries().iter().map(|entry| entry.md5).filter(|md5| cache.has_object(*md5)) {
+        let object = cache.object_path(md5);
+        if hash_file(&object)?.0 == md5 {
             continue;
         }
-        let again =
-            settings.remote().is_some_and(|remote| remote.dir.as_deref().is_none_or(|dir| Cache::at(dir).has(md5)));
-        if !again {
+        let is_on_remote = settings
+            .default_remote()
+            .is_some_and(|remote| remote.dir.as_deref().is_none_or(|dir| Cache::in_dir(dir).has_object(md5)));
+        if !is_on_remote {
             return Ok(Some(format!("{} was changed, and no remote has the committed bytes", object.display())));
         }
         fs::remove_all(&object)?;

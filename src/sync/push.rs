@@ -6,23 +6,23 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::size;
-use crate::dataset::get::RetrieveError;
+use super::format_bytes;
+use crate::dataset::get::GetError;
 use crate::dvc::absent::AbsentRemote;
 use crate::dvc::hash::DataVersion;
 use crate::dvc::program::ProgramError;
 use crate::dvc::remote::missing;
-use crate::dvc::remote::missing::{ClosureError, Lack, Look};
-use crate::dvc::temp_project::Scratch;
+use crate::dvc::remote::missing::{CheckDepth, MissingObjects, RemoteError};
+use crate::dvc::temp_project::TempDvcProject;
 use crate::error::ExitKind::{CheckFailed, Setup};
 use crate::error::{Explain, Explanation};
-use crate::git::{Oid, Range};
-use crate::project::{Hear, Project, ProjectError, Source};
-use crate::support::progress::Silent;
+use crate::git::{CommitRange, Oid};
+use crate::project::{GitTree, Project, ProjectError, Reporter};
+use crate::support::progress::NoProgress;
 
 /// A data version that is to be on the remote.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Needed {
+pub struct RequiredVersion {
     /// The data version.
     pub version: DataVersion,
     /// A commit that has it.
@@ -35,31 +35,31 @@ pub struct Needed {
 
 /// Why data could not be sent.
 #[derive(Debug, thiserror::Error)]
-pub enum TransferError {
+pub enum UploadError {
     /// There is no remote.
-    #[error("no DVC remote is set up to take the data of {}", list(needed))]
+    #[error("no DVC remote is set up to take the data of {}", list_commits(required))]
     NoRemote {
         /// What was to go there.
-        needed: Vec<Needed>,
+        required: Vec<RequiredVersion>,
     },
     /// The remote's directory is not where it was.
     #[error(transparent)]
     Absent(AbsentRemote),
     /// Data that is neither here nor there.
-    #[error("data of {} is neither in this clone nor on the DVC remote: {}", list(needed), few(what))]
+    #[error("data of {} is neither in this clone nor on the DVC remote: {}", list_commits(required), list_few(what))]
     Missing {
         /// The versions in question.
-        needed: Vec<Needed>,
+        required: Vec<RequiredVersion>,
         /// What is missing, in words: lists of files, and files.
         what: Vec<String>,
     },
     /// The upload failed.
-    #[error("data of {} did not get to the DVC remote", list(needed))]
+    #[error("data of {} did not get to the DVC remote", list_commits(required))]
     Upload {
         /// What was to go there.
-        needed: Vec<Needed>,
+        required: Vec<RequiredVersion>,
         /// Why not.
-        source: Cause,
+        source: UploadCause,
     },
     /// The project.
     #[error(transparent)]
@@ -71,29 +71,29 @@ pub enum TransferError {
 
 /// What went wrong with an upload.
 #[derive(Debug, thiserror::Error)]
-pub enum Cause {
+pub enum UploadCause {
     /// DVC failed.
     #[error(transparent)]
     Dvc(#[from] ProgramError),
     /// The remote, or the cache, could not be read or written.
     #[error(transparent)]
-    Closure(#[from] ClosureError),
+    Closure(#[from] RemoteError),
 }
 
-fn list(needed: &[Needed]) -> String {
-    let one = |n: &Needed| match &n.run_dir {
+fn list_commits(required: &[RequiredVersion]) -> String {
+    let one = |n: &RequiredVersion| match &n.run_dir {
         Some(run) => format!("commit {} ({})", n.commit.short(), run.escape_debug()),
         None => format!("commit {}", n.commit.short()),
     };
-    let mut names: Vec<String> = needed.iter().take(5).map(one).collect();
-    if needed.len() > 5 {
-        names.push(format!("{} more", needed.len() - 5));
+    let mut names: Vec<String> = required.iter().take(5).map(one).collect();
+    if required.len() > 5 {
+        names.push(format!("{} more", required.len() - 5));
     }
     names.join(", ")
 }
 
 /// The first few of what is missing.
-fn few(what: &[String]) -> String {
+fn list_few(what: &[String]) -> String {
     const SHOWN: usize = 3;
     let names: Vec<String> = what.iter().take(SHOWN).map(|one| one.escape_debug().to_string()).collect();
     match what.len().saturating_sub(SHOWN) {
@@ -102,7 +102,7 @@ fn few(what: &[String]) -> String {
     }
 }
 
-impl Explain for Cause {
+impl Explain for UploadCause {
     fn explain(&self) -> Explanation {
         match self {
             Self::Dvc(error) => error.explain(),
@@ -111,7 +111,7 @@ impl Explain for Cause {
     }
 }
 
-impl Explain for TransferError {
+impl Explain for UploadError {
     fn explain(&self) -> Explanation {
         let anyway = || format!("to push git all the same, once: {NO_VERIFY}");
         match self {
@@ -139,59 +139,62 @@ const NO_VERIFY: &str = "`git push --no-verify`";
 
 /// What became of an upload.
 #[derive(Debug)]
-pub struct Uploaded {
+pub struct PushOutcome {
     /// In words.
-    pub said: String,
+    pub message: String,
     /// The data versions of which the remote lacked something.
-    pub sent: Vec<DataVersion>,
+    pub uploaded: Vec<DataVersion>,
 }
 
-impl Uploaded {
-    fn nothing(said: &str) -> Self {
-        Self { said: said.into(), sent: Vec::new() }
+impl PushOutcome {
+    fn without_upload(message: &str) -> Self {
+        Self { message: message.into(), uploaded: Vec::new() }
     }
 }
 
 impl Project {
     /// What the DVC remote lacks of these versions, every file looked up; `None` where no remote is set.
-    pub fn remote_lacks(&self, versions: &[DataVersion]) -> Result<Option<BTreeMap<DataVersion, Lack>>, RetrieveError> {
+    pub fn missing_on_remote(
+        &self,
+        versions: &[DataVersion],
+    ) -> Result<Option<BTreeMap<DataVersion, MissingObjects>>, GetError> {
         let settings = self.dvc_settings()?;
-        if settings.remote().is_none() {
+        if settings.default_remote().is_none() {
             return Ok(None);
         }
         if let Some(absent) = self.absent_remote()? {
-            return Err(RetrieveError::Absent(absent));
+            return Err(GetError::Absent(absent));
         }
-        Ok(Some(missing::lacking_there(&self.root, settings, versions, Look::AtFiles, || self.dvc())?))
+        Ok(Some(missing::missing_on_remote(&self.root, settings, versions, CheckDepth::AllFiles, || self.find_dvc())?))
     }
 
     /// The data versions that the commits of a range need.
-    pub fn all_needed(&self, range: &Range) -> Result<Vec<Needed>, ProjectError> {
-        let mut found: BTreeMap<DataVersion, Needed> = BTreeMap::new();
-        for id in &self.repo.walk(range)? {
-            if let Some(needed) = self.needed_by(id)? {
-                found.entry(needed.version).or_insert(needed);
+    pub fn all_required_versions(&self, range: &CommitRange) -> Result<Vec<RequiredVersion>, ProjectError> {
+        let mut found: BTreeMap<DataVersion, RequiredVersion> = BTreeMap::new();
+        for id in &self.repo.walk_commits(range)? {
+            if let Some(required) = self.required_version_of(id)? {
+                found.entry(required.version).or_insert(required);
             }
         }
         Ok(found.into_values().collect())
     }
 
     /// The data versions that the commits of a range need and that no commit just outside it has.
-    pub fn needed(&self, range: &Range) -> Result<Vec<Needed>, ProjectError> {
-        let commits = self.repo.walk(range)?;
+    pub fn required_versions(&self, range: &CommitRange) -> Result<Vec<RequiredVersion>, ProjectError> {
+        let commits = self.repo.walk_commits(range)?;
         let inside: HashSet<&Oid> = commits.iter().collect();
-        let mut found: BTreeMap<DataVersion, Needed> = BTreeMap::new();
+        let mut found: BTreeMap<DataVersion, RequiredVersion> = BTreeMap::new();
         let mut outside: HashSet<Oid> = HashSet::new();
         for id in &commits {
-            if let Some(needed) = self.needed_by(id)? {
-                found.entry(needed.version).or_insert(needed);
+            if let Some(required) = self.required_version_of(id)? {
+                found.entry(required.version).or_insert(required);
             }
-            outside.extend(self.repo.commit(id)?.parents.into_iter().filter(|p| !inside.contains(p)));
+            outside.extend(self.repo.read_commit(id)?.parents.into_iter().filter(|p| !inside.contains(p)));
         }
         if !found.is_empty() {
             // A parent that a shallow or partial clone does not have tells nothing.
-            for id in outside.iter().filter(|id| self.knows(id)) {
-                if let Some(version) = self.version_at(id)? {
+            for id in outside.iter().filter(|id| self.knows_lockfile(id)) {
+                if let Some(version) = self.data_version_at(id)? {
                     found.remove(&version);
                 }
             }
@@ -200,108 +203,114 @@ impl Project {
     }
 
     /// The data version that one commit needs.
-    pub fn needed_by(&self, commit: &Oid) -> Result<Option<Needed>, ProjectError> {
-        let locked = match self.locked(&Source::Commit(commit.clone())) {
-            Err(ProjectError::Lock(_)) => None,
+    pub fn required_version_of(&self, commit: &Oid) -> Result<Option<RequiredVersion>, ProjectError> {
+        let dataset_record = match self.dataset_record(&GitTree::Commit(commit.clone())) {
+            Err(ProjectError::Lockfile(_)) => None,
             other => other?,
         };
-        Ok(locked.map(|locked| Needed {
-            version: locked.version,
+        Ok(dataset_record.map(|dataset_record| RequiredVersion {
+            version: dataset_record.version,
             commit: commit.clone(),
-            run_dir: locked.run_dir,
-            size: locked.size,
+            run_dir: dataset_record.run_dir,
+            size: dataset_record.size,
         }))
     }
 
     /// Sends what the remote lacks of these versions. A directory is asked for lists of files, or for every file.
-    pub fn upload(&self, needed: &[Needed], look: Look, hear: &dyn Hear) -> Result<Uploaded, TransferError> {
+    pub fn upload_versions(
+        &self,
+        required: &[RequiredVersion],
+        look: CheckDepth,
+        reporter: &dyn Reporter,
+    ) -> Result<PushOutcome, UploadError> {
         let settings = self.dvc_settings()?;
-        if needed.is_empty() {
-            return Ok(Uploaded::nothing("nothing to send"));
+        if required.is_empty() {
+            return Ok(PushOutcome::without_upload("nothing to send"));
         }
-        let Some(remote) = settings.remote() else {
-            let needed = self.without_theirs(needed.to_vec(), hear)?;
-            if needed.is_empty() {
-                return Ok(Uploaded::nothing("nothing to send"));
+        let Some(remote) = settings.default_remote() else {
+            let required = self.without_foreign(required.to_vec(), reporter)?;
+            if required.is_empty() {
+                return Ok(PushOutcome::without_upload("nothing to send"));
             }
-            return Err(TransferError::NoRemote { needed });
+            return Err(UploadError::NoRemote { required });
         };
         if let Some(absent) = self.absent_remote()? {
-            return Err(TransferError::Absent(absent));
+            return Err(UploadError::Absent(absent));
         }
-        let failed = |source: ClosureError| TransferError::Upload { needed: needed.to_vec(), source: source.into() };
-        let mut versions: Vec<DataVersion> = needed.iter().map(|n| n.version).collect();
-        let dvc = || self.dvc();
-        let lacks = missing::lacking_there(&self.root, settings, &versions, look, dvc).map_err(failed)?;
-        let lacking: Vec<Needed> = needed.iter().filter(|n| lacks.contains_key(&n.version)).cloned().collect();
-        self.rebuild_lists(lacking.iter().map(|n| n.version), Some(hear))?;
-        let mut sent: Vec<DataVersion> = lacking.iter().map(|n| n.version).collect();
-        let said = if lacking.is_empty() {
+        let failed = |source: RemoteError| UploadError::Upload { required: required.to_vec(), source: source.into() };
+        let mut versions: Vec<DataVersion> = required.iter().map(|n| n.version).collect();
+        let dvc = || self.find_dvc();
+        let missing = missing::missing_on_remote(&self.root, settings, &versions, look, dvc).map_err(failed)?;
+        let incomplete: Vec<RequiredVersion> =
+            required.iter().filter(|n| missing.contains_key(&n.version)).cloned().collect();
+        self.rebuild_file_lists(incomplete.iter().map(|n| n.version), Some(reporter))?;
+        let mut uploaded: Vec<DataVersion> = incomplete.iter().map(|n| n.version).collect();
+        let message = if incomplete.is_empty() {
             "the DVC remote has everything".to_owned()
         } else {
-            hear.status(&format!("sending data of {} to the DVC remote", list(&lacking)));
-            let (said, theirs) = match &remote.dir {
+            reporter.show_status(&format!("sending data of {} to the DVC remote", list_commits(&incomplete)));
+            let (message, foreign) = match &remote.dir {
                 Some(dir) => {
-                    let done = missing::send(settings, dir, &sent, look).map_err(failed)?;
-                    let theirs = self.others_missing(&lacking, &done.missing, hear)?;
-                    (format!("sent {} objects, {}", done.objects, size(done.bytes)), theirs)
+                    let upload = missing::upload_versions(settings, dir, &uploaded, look).map_err(failed)?;
+                    let foreign = self.check_missing(&incomplete, &upload.missing, reporter)?;
+                    (format!("sent {} objects, {}", upload.objects, format_bytes(upload.bytes)), foreign)
                 }
-                None => self.upload_by_dvc(&lacking, hear)?,
+                None => self.upload_by_dvc(&incomplete, reporter)?,
             };
-            for versions in [&mut sent, &mut versions] {
-                versions.retain(|version| !theirs.contains(version));
+            for versions in [&mut uploaded, &mut versions] {
+                versions.retain(|version| !foreign.contains(version));
             }
-            said
+            message
         };
-        self.note_sent(remote, &versions);
+        self.note_uploaded(remote, &versions);
         if let Some(why) = self.uncommitted_remote()? {
-            hear.warn(&why.to_string());
-            hear.hint(&why.hint());
+            reporter.show_warning(&why.to_string());
+            reporter.show_hint(&why.hint());
         }
-        Ok(Uploaded { said, sent })
+        Ok(PushOutcome { message, uploaded })
     }
 
     /// Has DVC send data. Says how it went, in words, and what was left out as another project's.
     fn upload_by_dvc(
         &self,
-        needed: &[Needed],
-        hear: &dyn Hear,
-    ) -> Result<(String, HashSet<DataVersion>), TransferError> {
+        required: &[RequiredVersion],
+        reporter: &dyn Reporter,
+    ) -> Result<(String, HashSet<DataVersion>), UploadError> {
         let settings = self.dvc_settings()?;
-        let scratch = Scratch::new(&self.root, settings).map_err(ProjectError::from)?;
-        for one in needed {
-            scratch.add(one.version).map_err(ProjectError::from)?;
+        let temp_project = TempDvcProject::new(&self.root, settings).map_err(ProjectError::from)?;
+        for one in required {
+            temp_project.add_version(one.version).map_err(ProjectError::from)?;
         }
-        let versions: Vec<DataVersion> = needed.iter().map(|n| n.version).collect();
-        let failed = |source: Cause| TransferError::Upload { needed: needed.to_vec(), source };
+        let versions: Vec<DataVersion> = required.iter().map(|n| n.version).collect();
+        let failed = |source: UploadCause| UploadError::Upload { required: required.to_vec(), source };
         // A progress bar is for people, and takes the words in which DVC tells what is missing: only where all is here.
-        let lacks = missing::lacking_here(settings, &versions).map_err(|e| failed(e.into()))?;
-        let progress = if lacks.is_empty() { hear.progress("sending", None) } else { Box::new(Silent) };
-        let output = match self.dvc()?.in_project(scratch.root()).push(&[], progress.as_ref()) {
+        let missing = missing::missing_in_cache(settings, &versions).map_err(|e| failed(e.into()))?;
+        let progress = if missing.is_empty() { reporter.start_progress("sending", None) } else { Box::new(NoProgress) };
+        let output = match self.find_dvc()?.in_project(temp_project.root()).push(&[], progress.as_ref()) {
             Ok(output) => output,
             Err(error @ ProgramError::Process(_)) => return Err(failed(error.into())),
             Err(error) => return Err(error.into()),
         };
-        let theirs = if String::from_utf8_lossy(&output.stderr).contains(MISSING) {
-            self.others_missing(needed, &lacks, hear)?
+        let foreign = if String::from_utf8_lossy(&output.stderr).contains(MISSING) {
+            self.check_missing(required, &missing, reporter)?
         } else {
             HashSet::new()
         };
-        Ok((output.text().lines().last().unwrap_or("sent").to_owned(), theirs))
+        Ok((output.stdout_text().lines().last().unwrap_or("sent").to_owned(), foreign))
     }
 
     /// The versions that are neither here nor there and another project's; an error where one is this project's own.
-    fn others_missing(
+    fn check_missing(
         &self,
-        needed: &[Needed],
-        missing: &BTreeMap<DataVersion, Lack>,
-        hear: &dyn Hear,
-    ) -> Result<HashSet<DataVersion>, TransferError> {
-        let ours = needed.iter().filter(|n| missing.contains_key(&n.version)).cloned().collect();
-        let ours = self.without_theirs(ours, hear)?;
-        let lacks = ours.iter().filter_map(|n| Some((n.version, missing.get(&n.version)?)));
-        let what: Vec<String> = lacks
-            .flat_map(|(version, lack)| match lack.files.as_slice() {
+        required: &[RequiredVersion],
+        missing: &BTreeMap<DataVersion, MissingObjects>,
+        reporter: &dyn Reporter,
+    ) -> Result<HashSet<DataVersion>, UploadError> {
+        let ours = required.iter().filter(|n| missing.contains_key(&n.version)).cloned().collect();
+        let ours = self.without_foreign(ours, reporter)?;
+        let missing_of_ours = ours.iter().filter_map(|n| Some((n.version, missing.get(&n.version)?)));
+        let what: Vec<String> = missing_of_ours
+            .flat_map(|(version, missing_objects)| match missing_objects.files.as_slice() {
                 [] => vec![format!("the list of files of {version}")],
                 files => files.to_vec(),
             })
@@ -309,16 +318,24 @@ impl Project {
         if ours.is_empty() {
             Ok(missing.keys().copied().collect())
         } else {
-            Err(TransferError::Missing { needed: ours, what })
+            Err(UploadError::Missing { required: ours, what })
         }
     }
 
     /// Without what another project's history needs, that was merged in: its data is its own affair.
-    fn without_theirs(&self, needed: Vec<Needed>, hear: &dyn Hear) -> Result<Vec<Needed>, TransferError> {
-        let theirs = if needed.is_empty() { HashSet::new() } else { self.foreign_versions()? };
-        let (theirs, ours): (Vec<Needed>, Vec<Needed>) = needed.into_iter().partition(|n| theirs.contains(&n.version));
-        if !theirs.is_empty() {
-            hear.status(&format!("not sent: data of another project's history, merged in: {}", list(&theirs)));
+    fn without_foreign(
+        &self,
+        required: Vec<RequiredVersion>,
+        reporter: &dyn Reporter,
+    ) -> Result<Vec<RequiredVersion>, UploadError> {
+        let foreign = if required.is_empty() { HashSet::new() } else { self.foreign_versions()? };
+        let (foreign, ours): (Vec<RequiredVersion>, Vec<RequiredVersion>) =
+            required.into_iter().partition(|n| foreign.contains(&n.version));
+        if !foreign.is_empty() {
+            reporter.show_status(&format!(
+                "not sent: data of another project's history, merged in: {}",
+                list_commits(&foreign)
+            ));
         }
         Ok(ours)
     }

@@ -6,37 +6,37 @@
 use std::path::PathBuf;
 
 use crate::dvc::absent::AbsentRemote;
-use crate::dvc::hash::{DataVersion, Oid};
-use crate::dvc::settings::Remote;
+use crate::dvc::hash::{DataVersion, DvcHash};
+use crate::dvc::settings::DvcRemote;
 use crate::git;
 use crate::project::{Project, ProjectError};
 use crate::support::{fs, limits};
 
 /// The file in the state directory: a line for each remote and data version.
-const FILE: &str = "sent-data";
+const UPLOADS_FILE: &str = "sent-data";
 /// The most lines that are kept, the last ones.
-const LINES: usize = 5000;
+const MAX_LINES: usize = 5000;
 
 /// A remote as the note names it. Its address may hold a secret.
-fn id_of(remote: &Remote) -> Oid {
+fn remote_id(remote: &DvcRemote) -> DvcHash {
     let dir = remote.dir.as_ref().map(|dir| dir.to_string_lossy().into_owned());
-    Oid::of(dir.unwrap_or_else(|| remote.url.clone()).as_bytes())
+    DvcHash::of_bytes(dir.unwrap_or_else(|| remote.url.clone()).as_bytes())
 }
 
 impl Project {
-    fn sent_file(&self) -> PathBuf {
-        self.state_dir().join(FILE)
+    fn uploads_path(&self) -> PathBuf {
+        self.state_dir().join(UPLOADS_FILE)
     }
 
-    fn sent_lines(&self) -> Vec<String> {
-        let bytes = fs::read_within(&self.sent_file(), limits::TEXT).ok().flatten().unwrap_or_default();
+    fn uploaded_lines(&self) -> Vec<String> {
+        let bytes = fs::read_within(&self.uploads_path(), limits::TEXT).ok().flatten().unwrap_or_default();
         String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()
     }
 
     /// Notes that a remote has these data versions. Nothing depends on it for long, so that a failure is none.
-    pub(crate) fn note_sent(&self, remote: &Remote, versions: &[DataVersion]) {
-        let id = id_of(remote);
-        let mut lines = self.sent_lines();
+    pub(crate) fn note_uploaded(&self, remote: &DvcRemote, versions: &[DataVersion]) {
+        let id = remote_id(remote);
+        let mut lines = self.uploaded_lines();
         let new: Vec<String> = versions.iter().map(|version| format!("{id} {version}")).collect();
         let new: Vec<String> = new.into_iter().filter(|line| !lines.contains(line)).collect();
         if new.is_empty() {
@@ -44,23 +44,23 @@ impl Project {
         }
         lines.extend(new);
         let text: String =
-            lines.iter().skip(lines.len().saturating_sub(LINES)).map(|line| format!("{line}\n")).collect();
+            lines.iter().skip(lines.len().saturating_sub(MAX_LINES)).map(|line| format!("{line}\n")).collect();
         let _ = fs::create_shared_dir(&self.state_dir());
-        let _ = fs::write_shared(&self.sent_file(), text.as_bytes());
+        let _ = fs::write_shared(&self.uploads_path(), text.as_bytes());
     }
 
     /// Whether a data version went to a remote from this clone.
-    pub(crate) fn was_sent(&self, remote: &Remote, version: DataVersion) -> bool {
-        let line = format!("{} {version}", id_of(remote));
-        self.sent_lines().contains(&line)
+    pub(crate) fn was_uploaded(&self, remote: &DvcRemote, version: DataVersion) -> bool {
+        let line = format!("{} {version}", remote_id(remote));
+        self.uploaded_lines().contains(&line)
     }
 
     /// The default remote, if it is a directory that held data and is not there, or empty. One that is new is none.
     pub fn absent_remote(&self) -> Result<Option<AbsentRemote>, ProjectError> {
-        let Some(remote) = self.dvc_settings()?.remote() else { return Ok(None) };
+        let Some(remote) = self.dvc_settings()?.default_remote() else { return Ok(None) };
         let Some(absent) = AbsentRemote::without_data(remote) else { return Ok(None) };
-        let id = format!("{} ", id_of(remote));
-        if self.sent_lines().iter().any(|line| line.starts_with(&id)) {
+        let id = format!("{} ", remote_id(remote));
+        if self.uploaded_lines().iter().any(|line| line.starts_with(&id)) {
             return Ok(Some(absent));
         }
         // Data that went with commits lies somewhere: in a directory that is not there, more likely than nowhere.
@@ -69,9 +69,9 @@ impl Project {
 
     /// Whether a branch of one of git's remotes holds a data version.
     fn pushed_commits_hold_data(&self) -> Result<bool, ProjectError> {
-        let tips = self.repo.query(["for-each-ref", "--format=%(objectname)", "refs/remotes"])?.text();
+        let tips = self.repo.query_git(["for-each-ref", "--format=%(objectname)", "refs/remotes"])?.stdout_text();
         // What a clone without these objects cannot tell counts as none.
-        let holds = |tip: git::Oid| self.version_at(&tip).is_ok_and(|version| version.is_some());
+        let holds = |tip: git::Oid| self.data_version_at(&tip).is_ok_and(|version| version.is_some());
         Ok(tips.lines().filter_map(git::Oid::parse).any(holds))
     }
 }

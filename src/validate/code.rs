@@ -17,7 +17,7 @@ pub enum Severity {
 
 /// What settings may do with a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Class {
+enum CodeClass {
     /// Something could not be read, is not safe, or is another run's: never ignored.
     Fixed,
     /// An error that a user may choose to ignore.
@@ -42,8 +42,8 @@ macro_rules! codes {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            fn class(self) -> Class {
-                match self { $(Self::$variant => Class::$class,)* }
+            fn class(self) -> CodeClass {
+                match self { $(Self::$variant => CodeClass::$class,)* }
             }
         }
     };
@@ -126,13 +126,13 @@ impl Code {
     /// Whether it makes a run invalid, where settings do not say otherwise.
     #[must_use]
     pub fn severity(self) -> Severity {
-        if self.class() == Class::Warning { Severity::Warning } else { Severity::Error }
+        if self.class() == CodeClass::Warning { Severity::Warning } else { Severity::Error }
     }
 
     /// Whether settings may ignore it: not where something could not be read in full, is not safe, or is another run's.
     #[must_use]
-    pub fn ignorable(self) -> bool {
-        self.class() != Class::Fixed
+    pub fn is_ignorable(self) -> bool {
+        self.class() != CodeClass::Fixed
     }
 }
 

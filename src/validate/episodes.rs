@@ -7,7 +7,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use crate::validate::code::Code;
-use crate::validate::findings::{Collector, FileId, Place};
+use crate::validate::findings::{FileId, FindingCollector, LineRef};
 use crate::validate::ids::SeenIds;
 
 /// Relative tolerance for sums and distances.
@@ -15,29 +15,29 @@ const TOLERANCE: f64 = 1e-6;
 
 /// What is known of an episode's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Flags {
+pub(super) struct EndFlags {
     pub terminated: bool,
     pub truncated: bool,
 }
 
-impl Flags {
-    pub fn ended(self) -> bool {
+impl EndFlags {
+    pub fn has_ended(self) -> bool {
         self.terminated || self.truncated
     }
 }
 
 /// An episode's last position.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Final {
+pub(super) struct FinalState {
     pub position: Option<(i64, i64)>,
     pub distance: Option<f64>,
     /// None where a flag could not be read.
-    pub flags: Option<Flags>,
+    pub flags: Option<EndFlags>,
 }
 
 /// The sum of an episode's rewards.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Rewards {
+pub(super) struct RewardSum {
     sum: f64,
     /// Of their sizes.
     sizes: f64,
@@ -45,15 +45,15 @@ pub(super) struct Rewards {
     single: f32,
 }
 
-impl Rewards {
+impl RewardSum {
     /// With one more.
     #[allow(clippy::cast_possible_truncation)]
-    pub fn and(self, reward: f64) -> Self {
+    pub fn add_reward(self, reward: f64) -> Self {
         Self { sum: self.sum + reward, sizes: self.sizes + reward.abs(), single: self.single + reward as f32 }
     }
 
     /// What is wrong with a total, if anything.
-    fn differs(&self, total: f64) -> Option<String> {
+    fn difference_to(&self, total: f64) -> Option<String> {
         let single = f64::from(self.single);
         let near = |sum: f64, slack: f64| (total - sum).abs() <= TOLERANCE * total.abs().max(sum.abs()) + slack;
         if !self.sum.is_finite() || near(self.sum, 1e-9 * self.sizes) || single.is_finite() && near(single, 0.0) {
@@ -68,7 +68,7 @@ impl Rewards {
 
 /// A segment of steps.
 #[derive(Debug, Clone)]
-pub(super) struct Segment {
+pub(super) struct EpisodeSegment {
     /// Its number in the run, from 0.
     pub index: u64,
     /// Where it starts.
@@ -78,8 +78,8 @@ pub(super) struct Segment {
     pub last_file: FileId,
     pub rows: u64,
     /// Sum of the rewards; none where one could not be read.
-    pub reward: Option<Rewards>,
-    pub last: Final,
+    pub reward: Option<RewardSum>,
+    pub last: FinalState,
     /// The last step of the last row.
     pub step: i64,
     /// Rows of it may have been lost, so its totals mean nothing.
@@ -94,28 +94,28 @@ pub(super) struct Segment {
     pub after_end: bool,
 }
 
-impl Segment {
+impl EpisodeSegment {
     /// Whether its last step ended the episode; none where that is not known.
-    fn finished(&self) -> Option<bool> {
-        if self.open_end { None } else { self.last.flags.map(Flags::ended) }
+    fn is_finished(&self) -> Option<bool> {
+        if self.open_end { None } else { self.last.flags.map(EndFlags::has_ended) }
     }
 }
 
 /// A summary.
 #[derive(Debug, Clone)]
-pub(super) struct Summary {
+pub(super) struct EpisodeSummary {
     /// Its number among those handed on to the sink.
     pub record: Option<u64>,
     pub file: FileId,
     pub line: u64,
     pub steps: Option<i64>,
     pub reward: Option<f64>,
-    pub last: Final,
+    pub last: FinalState,
 }
 
 /// What is lost of a stream.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Loss {
+pub(super) struct LineLoss {
     /// Nobody knows how many rows.
     pub unbounded: bool,
     /// So many lines that could not be read.
@@ -123,67 +123,67 @@ pub(super) struct Loss {
 }
 
 #[derive(Debug, Default)]
-struct Waiting {
-    segments: VecDeque<Segment>,
-    summaries: VecDeque<Summary>,
+struct UnmatchedEpisodes {
+    segments: VecDeque<EpisodeSegment>,
+    summaries: VecDeque<EpisodeSummary>,
     /// Something was lost, and the id is not the episode's alone: who belongs to whom is anybody's guess.
     unclear: bool,
 }
 
 /// Matches segments and summaries.
-pub(super) struct Matcher {
-    waiting: HashMap<Box<str>, Waiting>,
+pub(super) struct EpisodeMatcher {
+    waiting: HashMap<Box<str>, UnmatchedEpisodes>,
     seen: SeenIds,
-    told_ambiguous: SeenIds,
+    reported_ambiguous: SeenIds,
     /// Rows were lost in a way that may have shifted who belongs to whom.
     shifted: bool,
     /// Matches not yet fetched: a summary's record and its segment's number.
     pub matched: Vec<(u64, u64)>,
 }
 
-impl Matcher {
+impl EpisodeMatcher {
     pub fn new() -> Self {
         Self {
             waiting: HashMap::new(),
             seen: SeenIds::new(),
-            told_ambiguous: SeenIds::new(),
+            reported_ambiguous: SeenIds::new(),
             shifted: false,
             matched: Vec::new(),
         }
     }
 
     /// Rows were lost, perhaps with whole episodes.
-    pub fn shift(&mut self) {
+    pub fn mark_shifted(&mut self) {
         self.shifted = true;
     }
 
     /// A segment begins: warns if its id was used before.
-    pub fn begin(&mut self, id: &str, place: Place<'_>, findings: &mut Collector<'_>) {
-        if !self.seen.has(id) {
-            self.seen.add(id);
+    pub fn begin_segment(&mut self, id: &str, line_ref: LineRef<'_>, findings: &mut FindingCollector<'_>) {
+        if !self.seen.contains(id) {
+            self.seen.insert(id);
             return;
         }
         if self.shifted {
             self.waiting.entry(id.into()).or_default().unclear = true;
         }
-        if !self.told_ambiguous.has(id) {
-            self.told_ambiguous.add(id);
-            findings.add(Code::AmbiguousEpisodeId, place, || {
+        if !self.reported_ambiguous.contains(id) {
+            self.reported_ambiguous.insert(id);
+            findings.add_finding(Code::AmbiguousEpisodeId, line_ref, || {
                 "several episodes share this id; they are told apart by their order".into()
             });
         }
     }
 
     /// A segment is complete.
-    pub fn segment(&mut self, id: &str, segment: Segment, findings: &mut Collector<'_>) {
-        if !self.shifted && segment.finished() == Some(true) {
+    pub fn add_segment(&mut self, id: &str, segment: EpisodeSegment, findings: &mut FindingCollector<'_>) {
+        if !self.shifted && segment.is_finished() == Some(true) {
             match self.waiting.get_mut(id) {
                 Some(waiting) if waiting.segments.is_empty() => {
                     if let Some(summary) = waiting.summaries.pop_front() {
                         if waiting.summaries.is_empty() {
                             self.waiting.remove(id);
                         }
-                        return self.pair(id, &segment, &summary, findings);
+                        return self.check_pair(id, &segment, &summary, findings);
                     }
                 }
                 _ => {}
@@ -193,45 +193,45 @@ impl Matcher {
     }
 
     /// A summary was read.
-    pub fn summary(&mut self, id: &str, summary: Summary, findings: &mut Collector<'_>) {
+    pub fn add_summary(&mut self, id: &str, summary: EpisodeSummary, findings: &mut FindingCollector<'_>) {
         if !self.shifted
             && let Some(waiting) = self.waiting.get_mut(id)
             && waiting.summaries.is_empty()
-            && waiting.segments.front().is_some_and(|s| s.finished() == Some(true))
+            && waiting.segments.front().is_some_and(|s| s.is_finished() == Some(true))
             && let Some(segment) = waiting.segments.pop_front()
         {
             if waiting.segments.is_empty() {
                 self.waiting.remove(id);
             }
-            return self.pair(id, &segment, &summary, findings);
+            return self.check_pair(id, &segment, &summary, findings);
         }
         let waiting = self.waiting.entry(id.into()).or_default();
         // An id whose segments all found their summaries before rows were lost.
-        waiting.unclear |= self.shifted && waiting.segments.is_empty() && self.seen.has(id);
+        waiting.unclear |= self.shifted && waiting.segments.is_empty() && self.seen.contains(id);
         waiting.summaries.push_back(summary);
     }
 
     /// Whether there are steps, and none of them ends its episode: so, no summary is missing.
     pub fn only_unfinished(&self) -> bool {
         let mut waiting = self.waiting.values().flat_map(|waiting| &waiting.segments).peekable();
-        waiting.peek().is_some() && waiting.all(|segment| segment.finished() != Some(true))
+        waiting.peek().is_some() && waiting.all(|segment| segment.is_finished() != Some(true))
     }
 
     /// Both streams are at their end: decides about what waits.
-    pub fn finish(&mut self, steps: Loss, episodes: Loss, findings: &mut Collector<'_>) {
-        let mut lone_segments: Vec<(Box<str>, Segment)> = Vec::new();
-        let mut lone_summaries: Vec<(Box<str>, Summary)> = Vec::new();
-        let mut waiting: Vec<(Box<str>, Waiting)> = std::mem::take(&mut self.waiting).into_iter().collect();
+    pub fn finish(&mut self, steps: LineLoss, episodes: LineLoss, findings: &mut FindingCollector<'_>) {
+        let mut lone_segments: Vec<(Box<str>, EpisodeSegment)> = Vec::new();
+        let mut lone_summaries: Vec<(Box<str>, EpisodeSummary)> = Vec::new();
+        let mut waiting: Vec<(Box<str>, UnmatchedEpisodes)> = std::mem::take(&mut self.waiting).into_iter().collect();
         waiting.sort_by(|a, b| a.0.cmp(&b.0));
         for (id, mut waiting) in waiting {
             let several = waiting.segments.len() > 1 || waiting.summaries.len() > 1;
             let unclear = waiting.unclear || self.shifted && several;
-            for segment in go_without(&mut waiting.segments, &waiting.summaries) {
+            for segment in take_unmatched(&mut waiting.segments, &waiting.summaries) {
                 lone_segments.push((id.clone(), segment));
             }
             while let (Some(segment), Some(summary)) = (waiting.segments.front(), waiting.summaries.front()) {
                 if !unclear {
-                    self.pair(&id, segment, summary, findings);
+                    self.check_pair(&id, segment, summary, findings);
                 }
                 waiting.segments.pop_front();
                 waiting.summaries.pop_front();
@@ -240,16 +240,20 @@ impl Matcher {
         }
         lone_segments.sort_by_key(|(_, s)| s.index);
         lone_summaries.sort_by_key(|(_, s)| (s.file, s.line));
-        Self::tell_segments(&lone_segments, episodes, findings);
-        Self::tell_summaries(&lone_summaries, steps, findings);
+        Self::report_segments(&lone_segments, episodes, findings);
+        Self::report_summaries(&lone_summaries, steps, findings);
     }
 
-    fn tell_segments(lone: &[(Box<str>, Segment)], mut episodes: Loss, findings: &mut Collector<'_>) {
+    fn report_segments(
+        lone: &[(Box<str>, EpisodeSegment)],
+        mut episodes: LineLoss,
+        findings: &mut FindingCollector<'_>,
+    ) {
         if episodes.unbounded {
             return;
         }
         for (id, segment) in lone {
-            let place = Place {
+            let line_ref = LineRef {
                 file: Some(segment.file),
                 line: Some(segment.line),
                 episode: Some(id),
@@ -257,13 +261,13 @@ impl Matcher {
                 hard: false,
             };
             let rows = segment.rows;
-            match segment.finished() {
+            match segment.is_finished() {
                 Some(true) if episodes.lines > 0 => episodes.lines -= 1,
-                Some(true) => findings.add(Code::StepsWithoutEpisode, place, || {
-                    format!("the episode of {} is finished, but has no summary", count(rows, "step"))
+                Some(true) => findings.add_finding(Code::StepsWithoutEpisode, line_ref, || {
+                    format!("the episode of {} is finished, but has no summary", count_noun(rows, "step"))
                 }),
-                Some(false) => findings.add(Code::IncompleteEpisode, place, || {
-                    format!("the episode breaks off after {}, without a summary", count(rows, "step"))
+                Some(false) => findings.add_finding(Code::IncompleteEpisode, line_ref, || {
+                    format!("the episode breaks off after {}, without a summary", count_noun(rows, "step"))
                 }),
                 // A row at its end could not be read, which was told.
                 None => {}
@@ -271,29 +275,35 @@ impl Matcher {
         }
     }
 
-    fn tell_summaries(lone: &[(Box<str>, Summary)], mut steps: Loss, findings: &mut Collector<'_>) {
+    fn report_summaries(lone: &[(Box<str>, EpisodeSummary)], mut steps: LineLoss, findings: &mut FindingCollector<'_>) {
         if steps.unbounded {
             return;
         }
         for (id, summary) in lone {
-            let wanted = summary.steps.and_then(|n| u64::try_from(n).ok()).unwrap_or(1).max(1);
-            if wanted <= steps.lines {
+            let steps_needed = summary.steps.and_then(|n| u64::try_from(n).ok()).unwrap_or(1).max(1);
+            if steps_needed <= steps.lines {
                 // Its steps may be among the lines that could not be read.
-                steps.lines -= wanted;
+                steps.lines -= steps_needed;
                 continue;
             }
-            let place =
-                Place { file: Some(summary.file), line: Some(summary.line), episode: Some(id), ..Place::default() };
-            findings.add(Code::EpisodeWithoutSteps, place, || "the summary's episode has no steps".into());
+            let line_ref =
+                LineRef { file: Some(summary.file), line: Some(summary.line), episode: Some(id), ..LineRef::default() };
+            findings.add_finding(Code::EpisodeWithoutSteps, line_ref, || "the summary's episode has no steps".into());
         }
     }
 
     /// A segment has found its summary: compares them.
-    fn pair(&mut self, id: &str, segment: &Segment, summary: &Summary, findings: &mut Collector<'_>) {
+    fn check_pair(
+        &mut self,
+        id: &str,
+        segment: &EpisodeSegment,
+        summary: &EpisodeSummary,
+        findings: &mut FindingCollector<'_>,
+    ) {
         if let Some(record) = summary.record {
             self.matched.push((record, segment.index));
         }
-        let place = Place {
+        let line_ref = LineRef {
             file: Some(summary.file),
             line: Some(summary.line),
             episode: Some(id),
@@ -304,12 +314,13 @@ impl Matcher {
         if whole && let Some(steps) = summary.steps {
             let rows = i64::try_from(segment.rows).unwrap_or(i64::MAX);
             if steps != rows {
-                findings.add(Code::EpisodeStepsMismatch, place, || {
-                    format!("total_steps is {steps}, but there are {}", count(segment.rows, "step"))
+                findings.add_finding(Code::EpisodeStepsMismatch, line_ref, || {
+                    format!("total_steps is {steps}, but there are {}", count_noun(segment.rows, "step"))
                 });
                 // The end of the episode is lost: all else follows from that.
-                let lost_end =
-                    steps > rows && segment.finished() == Some(false) && summary.last.flags.is_some_and(Flags::ended);
+                let lost_end = steps > rows
+                    && segment.is_finished() == Some(false)
+                    && summary.last.flags.is_some_and(EndFlags::has_ended);
                 if lost_end {
                     return;
                 }
@@ -317,14 +328,14 @@ impl Matcher {
         }
         if whole
             && let (Some(total), Some(rewards)) = (summary.reward, segment.reward)
-            && let Some(message) = rewards.differs(total)
+            && let Some(message) = rewards.difference_to(total)
         {
-            findings.add(Code::EpisodeRewardMismatch, place, || message);
+            findings.add_finding(Code::EpisodeRewardMismatch, line_ref, || message);
         }
         if !(segment.open_end || segment.disordered || segment.after_end) {
-            let differences = differences(&summary.last, &segment.last);
+            let differences = list_differences(&summary.last, &segment.last);
             if !differences.is_empty() {
-                findings.add(Code::EpisodeFinalMismatch, place, || differences.join("; "));
+                findings.add_finding(Code::EpisodeFinalMismatch, line_ref, || differences.join("; "));
             }
         }
     }
@@ -332,23 +343,26 @@ impl Matcher {
 
 /// Takes out the segments that go without a summary, where there are more segments than summaries: those that are not
 /// finished first, and of these the ones that no summary fits.
-fn go_without(segments: &mut VecDeque<Segment>, summaries: &VecDeque<Summary>) -> Vec<Segment> {
+fn take_unmatched(
+    segments: &mut VecDeque<EpisodeSegment>,
+    summaries: &VecDeque<EpisodeSummary>,
+) -> Vec<EpisodeSegment> {
     let mut excess = segments.len().saturating_sub(summaries.len());
     if excess == 0 {
         return Vec::new();
     }
-    let mut unfinished = segments.iter().filter(|s| s.finished() != Some(true)).count();
+    let mut unfinished = segments.iter().filter(|s| s.is_finished() != Some(true)).count();
     let mut next = summaries.iter().peekable();
     let mut out = Vec::new();
-    let mut kept = VecDeque::with_capacity(summaries.len());
+    let mut unmatched_summaries = VecDeque::with_capacity(summaries.len());
     for segment in segments.drain(..) {
         let mut without = false;
-        if segment.finished() == Some(true) {
+        if segment.is_finished() == Some(true) {
             // When all unfinished ones are gone, the last go without.
             without = unfinished == 0 && next.peek().is_none();
         } else {
             if excess > 0 {
-                without = unfinished <= excess || !next.peek().is_some_and(|summary| fits(&segment, summary));
+                without = unfinished <= excess || !next.peek().is_some_and(|summary| segment_fits(&segment, summary));
             }
             unfinished -= 1;
         }
@@ -357,44 +371,48 @@ fn go_without(segments: &mut VecDeque<Segment>, summaries: &VecDeque<Summary>) -
             out.push(segment);
         } else {
             next.next();
-            kept.push_back(segment);
+            unmatched_summaries.push_back(segment);
         }
     }
-    *segments = kept;
+    *segments = unmatched_summaries;
     out
 }
 
 /// Whether a summary says of itself what the segment is.
-fn fits(segment: &Segment, summary: &Summary) -> bool {
+fn segment_fits(segment: &EpisodeSegment, summary: &EpisodeSummary) -> bool {
     summary.steps.and_then(|n| u64::try_from(n).ok()) == Some(segment.rows)
         && segment.last.flags.zip(summary.last.flags).is_none_or(|(a, b)| a == b)
 }
 
-fn differences(said: &Final, is: &Final) -> Vec<String> {
+fn list_differences(recorded: &FinalState, actual: &FinalState) -> Vec<String> {
     let mut out = Vec::new();
-    if let (Some(said), Some(is)) = (said.flags, is.flags) {
-        for (name, said, is) in
-            [("terminated", said.terminated, is.terminated), ("truncated", said.truncated, is.truncated)]
-        {
-            if said != is {
-                out.push(format!("{name} is {said}, but {is} at the last step"));
+    if let (Some(recorded), Some(actual)) = (recorded.flags, actual.flags) {
+        for (name, recorded, actual) in [
+            ("terminated", recorded.terminated, actual.terminated),
+            ("truncated", recorded.truncated, actual.truncated),
+        ] {
+            if recorded != actual {
+                out.push(format!("{name} is {recorded}, but {actual} at the last step"));
             }
         }
     }
-    if let (Some(said), Some(is)) = (said.position, is.position)
-        && said != is
+    if let (Some(recorded), Some(actual)) = (recorded.position, actual.position)
+        && recorded != actual
     {
-        out.push(format!("final_position is ({}, {}), but the last step's is ({}, {})", said.0, said.1, is.0, is.1));
+        out.push(format!(
+            "final_position is ({}, {}), but the last step's is ({}, {})",
+            recorded.0, recorded.1, actual.0, actual.1
+        ));
     }
-    if let (Some(said), Some(is)) = (said.distance, is.distance)
-        && (said - is).abs() > TOLERANCE * said.abs().max(is.abs())
+    if let (Some(recorded), Some(actual)) = (recorded.distance, actual.distance)
+        && (recorded - actual).abs() > TOLERANCE * recorded.abs().max(actual.abs())
     {
-        out.push(format!("final_distance_to_goal is {said}, but the last step's is {is}"));
+        out.push(format!("final_distance_to_goal is {recorded}, but the last step's is {actual}"));
     }
     out
 }
 
 /// `1 step`, `2 steps`.
-pub(super) fn count(n: u64, noun: &str) -> String {
+pub(super) fn count_noun(n: u64, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }

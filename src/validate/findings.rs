@@ -5,12 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use super::Options;
+use super::ValidateOptions;
 use crate::validate::code::{Code, Severity};
-use crate::validate::report::{Finding, Ignored};
+use crate::validate::report::{IgnoredFinding, ValidationFinding};
 
 /// How many findings of a code are kept.
-const KEPT: usize = 10;
+const MAX_KEPT: usize = 10;
 
 /// A file of the run, by the order in which findings are told.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,7 +18,7 @@ pub(super) struct FileId(u32);
 
 /// Where a finding is.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Place<'a> {
+pub(super) struct LineRef<'a> {
     /// In which file.
     pub file: Option<FileId>,
     /// On which line, from 1.
@@ -32,7 +32,7 @@ pub(super) struct Place<'a> {
 }
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
+struct FindingKey {
     code: Code,
     file: Option<FileId>,
     rests_on: Option<FileId>,
@@ -42,19 +42,19 @@ struct Key {
 }
 
 #[derive(Debug, Default)]
-struct Tray {
+struct FindingGroup {
     count: u64,
-    kept: Vec<Finding>,
+    findings: Vec<ValidationFinding>,
 }
 
 /// Findings being collected.
-pub(super) struct Collector<'o> {
-    options: &'o Options,
-    files: Vec<File>,
-    trays: BTreeMap<Key, Tray>,
+pub(super) struct FindingCollector<'o> {
+    options: &'o ValidateOptions,
+    files: Vec<CheckedFile>,
+    groups: BTreeMap<FindingKey, FindingGroup>,
 }
 
-struct File {
+struct CheckedFile {
     name: String,
     garbled: bool,
     corrupt: bool,
@@ -62,25 +62,25 @@ struct File {
 
 /// All findings, told.
 #[derive(Default)]
-pub(super) struct Told {
-    pub findings: Vec<Finding>,
+pub(super) struct CollectedFindings {
+    pub findings: Vec<ValidationFinding>,
     pub errors: Vec<Code>,
     pub warnings: Vec<Code>,
     /// What settings drop.
-    pub ignored: Vec<Ignored>,
+    pub ignored: Vec<IgnoredFinding>,
     /// Files that hold an error.
     pub bad_files: Vec<FileId>,
 }
 
-impl<'o> Collector<'o> {
-    pub fn new(options: &'o Options) -> Self {
-        Self { options, files: Vec::new(), trays: BTreeMap::new() }
+impl<'o> FindingCollector<'o> {
+    pub fn new(options: &'o ValidateOptions) -> Self {
+        Self { options, files: Vec::new(), groups: BTreeMap::new() }
     }
 
     /// Names a file; findings are told in the order in which files are named.
-    pub fn file(&mut self, name: &str) -> FileId {
+    pub fn register_file(&mut self, name: &str) -> FileId {
         let at = self.files.iter().position(|f| f.name == name).unwrap_or_else(|| {
-            self.files.push(File { name: name.to_owned(), garbled: false, corrupt: false });
+            self.files.push(CheckedFile { name: name.to_owned(), garbled: false, corrupt: false });
             self.files.len() - 1
         });
         FileId(u32::try_from(at).unwrap_or(u32::MAX))
@@ -88,42 +88,42 @@ impl<'o> Collector<'o> {
 
     /// Names a file that was not named before.
     pub fn new_file(&mut self, name: &str) -> FileId {
-        self.files.push(File { name: name.to_owned(), garbled: false, corrupt: false });
+        self.files.push(CheckedFile { name: name.to_owned(), garbled: false, corrupt: false });
         FileId(u32::try_from(self.files.len() - 1).unwrap_or(u32::MAX))
     }
 
     /// Adds a finding.
-    pub fn add(&mut self, code: Code, place: Place<'_>, message: impl FnOnce() -> String) {
-        self.add_many(code, place, 1, message);
+    pub fn add_finding(&mut self, code: Code, line_ref: LineRef<'_>, message: impl FnOnce() -> String) {
+        self.add_findings(code, line_ref, 1, message);
     }
 
     /// Adds a finding that stands for `count`.
-    pub fn add_many(&mut self, code: Code, place: Place<'_>, count: u64, message: impl FnOnce() -> String) {
-        let severity = self.severity(code, place.hard);
+    pub fn add_findings(&mut self, code: Code, line_ref: LineRef<'_>, count: u64, message: impl FnOnce() -> String) {
+        let severity = self.severity_of(code, line_ref.hard);
         // Of a corrupt file no more lines are read: what is told of one rests on what was read before.
-        if self.is_corrupt(place.rests_on) || place.line.is_some() && self.is_corrupt(place.file) {
+        if self.is_corrupt(line_ref.rests_on) || line_ref.line.is_some() && self.is_corrupt(line_ref.file) {
             return;
         }
-        let file = place.file.and_then(|id| self.files.get_mut(id.0 as usize));
+        let file = line_ref.file.and_then(|id| self.files.get_mut(id.0 as usize));
         let mut garbled = false;
         if let Some(file) = file
-            && place.line.is_some()
+            && line_ref.line.is_some()
         {
-            file.garbled |= garbles(code) && severity.is_some();
+            file.garbled |= garbles_rows(code) && severity.is_some();
             garbled = file.garbled;
         }
-        let key = Key { code, file: place.file, rests_on: place.rests_on, garbled, severity };
-        let tray = self.trays.entry(key).or_default();
+        let key = FindingKey { code, file: line_ref.file, rests_on: line_ref.rests_on, garbled, severity };
+        let tray = self.groups.entry(key).or_default();
         tray.count = tray.count.saturating_add(count);
         if let Some(severity) = severity
-            && tray.kept.len() < KEPT
+            && tray.findings.len() < MAX_KEPT
         {
-            tray.kept.push(Finding {
+            tray.findings.push(ValidationFinding {
                 severity,
                 code,
-                file: place.file.and_then(|id| self.files.get(id.0 as usize)).map(|f| f.name.clone()),
-                line: place.line,
-                episode_id: place.episode.map(str::to_owned),
+                file: line_ref.file.and_then(|id| self.files.get(id.0 as usize)).map(|f| f.name.clone()),
+                line: line_ref.line,
+                episode_id: line_ref.episode.map(str::to_owned),
                 message: message(),
                 count: 0,
             });
@@ -131,8 +131,8 @@ impl<'o> Collector<'o> {
     }
 
     /// A file is corrupt: drops what the corruption made, and what it will make.
-    pub fn corrupt(&mut self, file: FileId) {
-        self.trays.retain(|key, _| {
+    pub fn mark_corrupt(&mut self, file: FileId) {
+        self.groups.retain(|key, _| {
             let made = key.file == Some(file) && (key.garbled || key.rests_on.is_some());
             !made && key.rests_on != Some(file)
         });
@@ -145,7 +145,7 @@ impl<'o> Collector<'o> {
         file.and_then(|id| self.files.get(id.0 as usize)).is_some_and(|f| f.corrupt)
     }
 
-    fn severity(&self, code: Code, hard: bool) -> Option<Severity> {
+    fn severity_of(&self, code: Code, hard: bool) -> Option<Severity> {
         if self.options.deny.contains(&code) {
             Some(Severity::Error)
         } else if self.options.ignore.contains(&code) && !hard {
@@ -155,45 +155,45 @@ impl<'o> Collector<'o> {
         }
     }
 
-    pub fn finish(self) -> Told {
-        let mut told = Told::default();
+    pub fn finish(self) -> CollectedFindings {
+        let mut collected = CollectedFindings::default();
         let order = |name: Option<&str>| self.files.iter().position(|f| Some(f.name.as_str()) == name);
-        let mut all: BTreeMap<Code, (Severity, Tray)> = BTreeMap::new();
+        let mut all: BTreeMap<Code, (Severity, FindingGroup)> = BTreeMap::new();
         let mut ignored: BTreeMap<Code, u64> = BTreeMap::new();
-        for (key, tray) in self.trays {
+        for (key, tray) in self.groups {
             let Some(severity) = key.severity else {
                 let count = ignored.entry(key.code).or_default();
                 *count = count.saturating_add(tray.count);
                 continue;
             };
             if let (Severity::Error, Some(file)) = (severity, key.file) {
-                told.bad_files.push(file);
+                collected.bad_files.push(file);
             }
-            let (_, into) = all.entry(key.code).or_insert((severity, Tray::default()));
+            let (_, into) = all.entry(key.code).or_insert((severity, FindingGroup::default()));
             into.count = into.count.saturating_add(tray.count);
-            into.kept.extend(tray.kept);
+            into.findings.extend(tray.findings);
         }
         for (code, (severity, mut tray)) in all {
             match severity {
-                Severity::Error => told.errors.push(code),
-                Severity::Warning => told.warnings.push(code),
+                Severity::Error => collected.errors.push(code),
+                Severity::Warning => collected.warnings.push(code),
             }
-            tray.kept.sort_by_key(|f| (order(f.file.as_deref()), f.line));
-            tray.kept.truncate(KEPT);
-            told.findings.extend(tray.kept.into_iter().map(|f| Finding { count: tray.count, ..f }));
+            tray.findings.sort_by_key(|f| (order(f.file.as_deref()), f.line));
+            tray.findings.truncate(MAX_KEPT);
+            collected.findings.extend(tray.findings.into_iter().map(|f| ValidationFinding { count: tray.count, ..f }));
         }
-        let by = &self.options.by;
-        told.ignored = ignored
+        let by = &self.options.named_by;
+        collected.ignored = ignored
             .into_iter()
-            .map(|(code, count)| Ignored { code: code.as_str().into(), count, by: by.clone() })
+            .map(|(code, count)| IgnoredFinding { code: code.as_str().into(), count, by: by.clone() })
             .collect();
-        told.findings.sort_by_key(|f| (f.severity, order(f.file.as_deref()), f.line, f.code));
-        told
+        collected.findings.sort_by_key(|f| (f.severity, order(f.file.as_deref()), f.line, f.code));
+        collected
     }
 }
 
 /// Whether a finding on a line may be the first sign of bytes that are not what the recorder wrote.
-fn garbles(code: Code) -> bool {
+fn garbles_rows(code: Code) -> bool {
     matches!(
         code,
         Code::InvalidUtf8

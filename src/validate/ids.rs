@@ -33,18 +33,18 @@ impl SeenIds {
     }
 
     /// Whether the id was put in.
-    pub fn has(&self, id: &str) -> bool {
+    pub fn contains(&self, id: &str) -> bool {
         let in_range = || {
-            let (prefix, digits, number) = split(id)?;
+            let (prefix, digits, number) = split_number(id)?;
             let (_, end) = self.ranges.get(&(prefix.into(), digits))?.range(..=number).next_back()?;
             Some(*end >= number)
         };
-        in_range() == Some(true) || self.others.contains(&self.fingerprint(id))
+        in_range() == Some(true) || self.others.contains(&self.fingerprint_of(id))
     }
 
     /// Puts an id in that is not.
-    pub fn add(&mut self, id: &str) {
-        let Some((prefix, digits, number)) = split(id) else { return self.add_other(id) };
+    pub fn insert(&mut self, id: &str) {
+        let Some((prefix, digits, number)) = split_number(id) else { return self.insert_other(id) };
         let key = (prefix.into(), digits);
         let before = self.ranges.get(&key).and_then(|ranges| ranges.range(..number).next_back()).map(|(s, e)| (*s, *e));
         match before {
@@ -57,22 +57,22 @@ impl SeenIds {
                 self.count += 1;
                 self.ranges.entry(key).or_default().insert(number, number);
             }
-            _ => self.add_other(id),
+            _ => self.insert_other(id),
         }
     }
 
-    fn add_other(&mut self, id: &str) {
-        let fingerprint = self.fingerprint(id);
+    fn insert_other(&mut self, id: &str) {
+        let fingerprint = self.fingerprint_of(id);
         self.others.insert(fingerprint);
     }
 
-    fn fingerprint(&self, id: &str) -> u128 {
+    fn fingerprint_of(&self, id: &str) -> u128 {
         u128::from(self.keys.0.hash_one(id)) << 64 | u128::from(self.keys.1.hash_one(id))
     }
 }
 
 /// What stands before an id's last digits, how many digits, and their number.
-fn split(id: &str) -> Option<(&str, usize, u64)> {
+fn split_number(id: &str) -> Option<(&str, usize, u64)> {
     let digits = id.bytes().rev().take(DIGITS).take_while(u8::is_ascii_digit).count();
     let (prefix, number) = id.split_at_checked(id.len() - digits)?;
     Some((prefix, digits, number.parse().ok()?))
@@ -94,13 +94,13 @@ mod tests {
             })
             .collect();
         for id in &ids {
-            assert!(!seen.has(id), "{id}");
-            seen.add(id);
-            assert!(seen.has(id), "{id}");
+            assert!(!seen.contains(id), "{id}");
+            seen.insert(id);
+            assert!(seen.contains(id), "{id}");
         }
-        assert!(ids.iter().all(|id| seen.has(id)));
+        assert!(ids.iter().all(|id| seen.contains(id)));
         for id in ["", "ep-", "ep-005000", "ep-00001", "x", "99999999999999999999999"] {
-            assert!(!seen.has(id), "{id}");
+            assert!(!seen.contains(id), "{id}");
         }
     }
 
@@ -108,7 +108,7 @@ mod tests {
     fn numbered_ids_take_no_memory() {
         let mut seen = SeenIds::new();
         for i in 0..100_000 {
-            seen.add(&format!("ep-{i:06}"));
+            seen.insert(&format!("ep-{i:06}"));
         }
         assert!(seen.count == 1 && seen.others.is_empty());
     }

@@ -4,19 +4,19 @@
 
 use super::ScannedFile;
 use crate::formats::json;
-use crate::formats::json::Value;
+use crate::formats::json::JsonValue;
 use crate::run::layout::MANIFEST;
 use crate::run::meta::RunMeta;
 use crate::validate::code::Code;
-use crate::validate::findings::{Collector, FileId, Place};
+use crate::validate::findings::{FileId, FindingCollector, LineRef};
 
 /// A manifest that was there before us.
-pub(super) struct Manifest {
-    value: Option<Value>,
+pub(super) struct RecordedManifest {
+    value: Option<JsonValue>,
 }
 
 /// What the scan found, to compare with.
-pub(super) struct Found<'a> {
+pub(super) struct ScannedRun<'a> {
     pub meta: Option<&'a RunMeta>,
     pub files: &'a [ScannedFile],
     /// What lies in the directory and is no file of the run.
@@ -25,83 +25,83 @@ pub(super) struct Found<'a> {
     pub rows: [Option<u64>; 2],
 }
 
-impl Manifest {
+impl RecordedManifest {
     pub fn read(bytes: &[u8]) -> Self {
         Self { value: json::parse(bytes).ok().filter(|v| v.as_object().is_some()) }
     }
 
-    fn entries(&self) -> impl Iterator<Item = &Value> {
-        self.value.as_ref().and_then(|v| v.get("files")).and_then(Value::as_array).unwrap_or_default().iter()
+    fn entries(&self) -> impl Iterator<Item = &JsonValue> {
+        self.value.as_ref().and_then(|v| v.get("files")).and_then(JsonValue::as_array).unwrap_or_default().iter()
     }
 
     /// Whether it names a hash of this file.
     pub fn has_hash(&self, name: &str) -> bool {
-        self.entries().any(|e| e.get("path").and_then(Value::as_str) == Some(name) && e.get("sha256").is_some())
+        self.entries().any(|e| e.get("path").and_then(JsonValue::as_str) == Some(name) && e.get("sha256").is_some())
     }
 
     /// Whether it names any hash.
     pub fn has_hashes(&self) -> bool {
-        self.entries().any(|e| e.get("sha256").and_then(Value::as_str).is_some())
+        self.entries().any(|e| e.get("sha256").and_then(JsonValue::as_str).is_some())
     }
 
     /// Warns wherever the manifest and the files disagree.
-    pub fn compare(&self, file: FileId, found: &Found<'_>, findings: &mut Collector<'_>) {
-        let mut tell = |message: String| {
-            let place = Place { file: Some(file), ..Place::default() };
-            findings.add(Code::ManifestMismatch, place, || message);
+    pub fn compare_with(&self, file: FileId, found: &ScannedRun<'_>, findings: &mut FindingCollector<'_>) {
+        let mut report = |message: String| {
+            let line_ref = LineRef { file: Some(file), ..LineRef::default() };
+            findings.add_finding(Code::ManifestMismatch, line_ref, || message);
         };
-        let Some(value) = &self.value else { return tell("the manifest is no JSON object".into()) };
+        let Some(value) = &self.value else { return report("the manifest is no JSON object".into()) };
         for entry in self.entries() {
-            let Some(path) = entry.get("path").and_then(Value::as_str).filter(|p| *p != MANIFEST) else { continue };
+            let Some(path) = entry.get("path").and_then(JsonValue::as_str).filter(|p| *p != MANIFEST) else { continue };
             match found.files.iter().find(|f| f.path == path) {
-                Some(file) => compare_file(entry, file, &mut tell),
+                Some(file) => compare_file(entry, file, &mut report),
                 None if found.left_out.iter().any(|name| name == path) => {
-                    tell(format!("`{path}` is listed, but is not put into the dataset"));
+                    report(format!("`{path}` is listed, but is not put into the dataset"));
                 }
-                None => tell(format!("`{path}` is listed, but is not there")),
+                None => report(format!("`{path}` is listed, but is not there")),
             }
         }
         if let Some(meta) = found.meta {
             let claims = [("run_id", Some(meta.run_id.as_str())), ("experiment", meta.experiment.as_deref())];
-            for (name, is) in claims {
-                if let (Some(said), Some(is)) = (value.get(name).and_then(Value::as_str), is)
-                    && said != is
+            for (name, actual) in claims {
+                if let (Some(recorded), Some(actual)) = (value.get(name).and_then(JsonValue::as_str), actual)
+                    && recorded != actual
                 {
-                    tell(format!("{name} is `{said}`, but `{is}` in run.json"));
+                    report(format!("{name} is `{recorded}`, but `{actual}` in run.json"));
                 }
             }
-            if let Some(said) = value.get("config_hash").and_then(Value::as_str) {
-                let is = meta.env_config.config_hash();
-                if said != is {
-                    tell(format!("config_hash is {said}, but {is} for run.json's env_config"));
+            if let Some(recorded) = value.get("config_hash").and_then(JsonValue::as_str) {
+                let actual = meta.env_config.config_hash();
+                if recorded != actual {
+                    report(format!("config_hash is {recorded}, but {actual} for run.json's env_config"));
                 }
             }
         }
         for (name, rows) in ["steps", "episodes"].into_iter().zip(found.rows) {
-            let said = value.get("validation").and_then(|v| v.get(name)).and_then(|v| v.get("rows"));
-            if let (Some(said), Some(rows)) = (said.and_then(Value::as_i64), rows)
-                && u64::try_from(said) != Ok(rows)
+            let recorded = value.get("validation").and_then(|v| v.get(name)).and_then(|v| v.get("rows"));
+            if let (Some(recorded), Some(rows)) = (recorded.and_then(JsonValue::as_i64), rows)
+                && u64::try_from(recorded) != Ok(rows)
             {
-                tell(format!("validation counts {said} rows of {name}, but there are {rows}"));
+                report(format!("validation counts {recorded} rows of {name}, but there are {rows}"));
             }
         }
     }
 }
 
-fn compare_file(entry: &Value, file: &ScannedFile, tell: &mut impl FnMut(String)) {
+fn compare_file(entry: &JsonValue, file: &ScannedFile, report: &mut impl FnMut(String)) {
     let path = &file.path;
-    let number = |name: &str| entry.get(name).and_then(Value::as_i64);
-    let is = |said: i64, is: u64| u64::try_from(said) == Ok(is);
-    if let Some(said) = number("bytes").filter(|said| !is(*said, file.bytes)) {
-        tell(format!("`{path}` is listed with {said} bytes, but has {}", file.bytes));
-    } else if let Some(said) = entry.get("sha256").and_then(Value::as_str)
+    let number = |name: &str| entry.get(name).and_then(JsonValue::as_i64);
+    let equals = |recorded: i64, equals: u64| u64::try_from(recorded) == Ok(equals);
+    if let Some(recorded) = number("bytes").filter(|recorded| !equals(*recorded, file.bytes)) {
+        report(format!("`{path}` is listed with {recorded} bytes, but has {}", file.bytes));
+    } else if let Some(recorded) = entry.get("sha256").and_then(JsonValue::as_str)
         && !file.sha256.is_empty()
-        && !said.eq_ignore_ascii_case(&file.sha256)
+        && !recorded.eq_ignore_ascii_case(&file.sha256)
     {
-        tell(format!("`{path}` is listed with sha256 {said}, but has {}", file.sha256));
-    } else if let (Some(said), Some(rows)) = (number("rows"), file.rows)
-        && !is(said, rows)
+        report(format!("`{path}` is listed with sha256 {recorded}, but has {}", file.sha256));
+    } else if let (Some(recorded), Some(rows)) = (number("rows"), file.rows)
+        && !equals(recorded, rows)
     {
-        tell(format!("`{path}` is listed with {said} rows, but has {rows}"));
+        report(format!("`{path}` is listed with {recorded} rows, but has {rows}"));
     }
 }

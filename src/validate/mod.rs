@@ -1,7 +1,7 @@
 //! The rules: rows in, findings out.
 //!
 //! [`scan`] is the one pass over a run's bytes. It judges every row by every rule and hands the rows on to a [`RowSink`];
-//! [`check`] is the same pass with nobody behind it. Bad data is a finding in the [`Report`], never an `Err`: an error
+//! [`validate_run`] is the same pass with nobody behind it. Bad data is a finding in the [`ValidationReport`], never an `Err`: an error
 //! means that the disk failed us, or the sink.
 
 use std::path::Path;
@@ -11,8 +11,8 @@ use serde::Serialize;
 use crate::error::ExitKind::{Io, Setup};
 use crate::error::{Explain, Explanation};
 use crate::run::RunKey;
-use crate::run::include::Include;
-use crate::run::layout::Layout;
+use crate::run::include::IncludePatterns;
+use crate::run::layout::RunLayout;
 use crate::run::meta::RunMeta;
 use crate::run::rows::{EpisodeRows, StepRows};
 use crate::support::fs::FsError;
@@ -31,18 +31,18 @@ mod single;
 mod steps;
 
 pub use code::{Code, Severity};
-pub use report::{Finding, Ignored, Report, StreamReport};
-pub use single::{BrokenRule, RowJudge};
+pub use report::{IgnoredFinding, StreamReport, ValidationFinding, ValidationReport};
+pub use single::{BrokenRule, RowChecker};
 
 /// What a scan takes: which run, and what counts.
 #[derive(Debug, Clone, Default)]
-pub struct Options {
+pub struct ValidateOptions {
     ignore: Vec<Code>,
     deny: Vec<Code>,
     /// What named these codes.
-    by: String,
+    named_by: String,
     /// Which files beside the recorder's belong to the run.
-    pub include: Include,
+    pub include: IncludePatterns,
     /// Hash every file (needed for a manifest); without it only files whose hash a manifest names are hashed.
     pub hash: bool,
     /// Work on the calling thread alone; without it several share the work. For one of many runs that are read at once.
@@ -60,7 +60,7 @@ pub enum OptionsError {
         /// In which list: `ignore` or `deny`.
         list: &'static str,
         /// The code that was meant, perhaps.
-        meant: Option<&'static str>,
+        suggestion: Option<&'static str>,
     },
     /// A code that must not be ignored.
     #[error(
@@ -75,7 +75,7 @@ pub enum OptionsError {
 impl Explain for OptionsError {
     fn explain(&self) -> Explanation {
         Setup.code("invalid_config").hint(match self {
-            Self::Unknown { meant: Some(meant), .. } => format!("did you mean `{meant}`?"),
+            Self::Unknown { suggestion: Some(meant), .. } => format!("did you mean `{meant}`?"),
             Self::Unknown { .. } => "`capture-hook validate --help` lists the codes".into(),
             Self::NotIgnorable(code) => format!("remove `{code}` from [validate] ignore in capture-hook.toml"),
             Self::Both(code) => format!("remove `{code}` from one of them in capture-hook.toml"),
@@ -83,27 +83,30 @@ impl Explain for OptionsError {
     }
 }
 
-impl Options {
+impl ValidateOptions {
     /// Options from the `[validate]` lists of the settings; `by` is the file that holds them, or who else names the codes.
     pub fn new(ignore: &[String], deny: &[String], by: &str) -> Result<Self, OptionsError> {
         let read = |list: &'static str, names: &[String]| {
-            names.iter().map(|name| name.parse().map_err(|()| unknown(name, list))).collect::<Result<Vec<Code>, _>>()
+            names
+                .iter()
+                .map(|name| name.parse().map_err(|()| unknown_code(name, list)))
+                .collect::<Result<Vec<Code>, _>>()
         };
         let (ignore, deny) = (read("ignore", ignore)?, read("deny", deny)?);
-        if let Some(code) = ignore.iter().find(|code| !code.ignorable()) {
+        if let Some(code) = ignore.iter().find(|code| !code.is_ignorable()) {
             return Err(OptionsError::NotIgnorable(*code));
         }
         if let Some(code) = ignore.iter().find(|code| deny.contains(code)) {
             return Err(OptionsError::Both(*code));
         }
-        Ok(Self { ignore, deny, by: by.into(), ..Self::default() })
+        Ok(Self { ignore, deny, named_by: by.into(), ..Self::default() })
     }
 }
 
-fn unknown(name: &str, list: &'static str) -> OptionsError {
+fn unknown_code(name: &str, list: &'static str) -> OptionsError {
     let near = |code: &&Code| strsim::damerau_levenshtein(code.as_str(), name);
-    let meant = Code::ALL.iter().min_by_key(near).filter(|code| near(code) <= 3).map(|code| code.as_str());
-    OptionsError::Unknown { name: name.into(), list, meant }
+    let suggestion = Code::ALL.iter().min_by_key(near).filter(|code| near(code) <= 3).map(|code| code.as_str());
+    OptionsError::Unknown { name: name.into(), list, suggestion }
 }
 
 /// Why a sink would not go on.
@@ -117,13 +120,13 @@ pub trait RowSink {
     }
 
     /// The run whose rows follow. Not called, nor anything else, where `run.json` does not say which run it is.
-    fn begin(&mut self, key: &RunKey, meta: &RunMeta) -> Result<(), SinkError>;
+    fn begin_run(&mut self, key: &RunKey, meta: &RunMeta) -> Result<(), SinkError>;
 
     /// Step rows, in file order. Gives back a batch, empty or not, whose memory is used again.
-    fn steps(&mut self, rows: StepRows) -> Result<StepRows, SinkError>;
+    fn take_steps(&mut self, rows: StepRows) -> Result<StepRows, SinkError>;
 
     /// Episode rows, in file order, matched to their steps. Gives back a batch whose memory is used again.
-    fn episodes(&mut self, rows: EpisodeRows) -> Result<EpisodeRows, SinkError>;
+    fn take_episodes(&mut self, rows: EpisodeRows) -> Result<EpisodeRows, SinkError>;
 }
 
 /// A sink that wants nothing.
@@ -134,15 +137,15 @@ impl RowSink for NoSink {
         false
     }
 
-    fn begin(&mut self, _: &RunKey, _: &RunMeta) -> Result<(), SinkError> {
+    fn begin_run(&mut self, _: &RunKey, _: &RunMeta) -> Result<(), SinkError> {
         Ok(())
     }
 
-    fn steps(&mut self, rows: StepRows) -> Result<StepRows, SinkError> {
+    fn take_steps(&mut self, rows: StepRows) -> Result<StepRows, SinkError> {
         Ok(rows)
     }
 
-    fn episodes(&mut self, rows: EpisodeRows) -> Result<EpisodeRows, SinkError> {
+    fn take_episodes(&mut self, rows: EpisodeRows) -> Result<EpisodeRows, SinkError> {
         Ok(rows)
     }
 }
@@ -154,7 +157,7 @@ pub struct ScannedFile {
     pub path: String,
     /// Its size.
     pub bytes: u64,
-    /// Lower-case hexadecimal SHA-256 of its bytes; empty where [`Options::hash`] was not set.
+    /// Lower-case hexadecimal SHA-256 of its bytes; empty where [`ValidateOptions::hash`] was not set.
     pub sha256: String,
     /// Rows in it, for a file of rows.
     pub rows: Option<u64>,
@@ -173,9 +176,9 @@ pub struct SeedSummary {
 
 /// What a scan gives.
 #[derive(Debug)]
-pub struct Scan {
+pub struct RunScan {
     /// What was found.
-    pub report: Report,
+    pub report: ValidationReport,
     /// The run's name, where `run.json` gives a safe one.
     pub key: Option<RunKey>,
     /// The run's metadata, where `run.json` could be read.
@@ -185,12 +188,12 @@ pub struct Scan {
     /// The bytes of `manifest.json`, where it is there.
     pub manifest: Option<Vec<u8>>,
     /// What lies in the directory.
-    pub layout: Layout,
+    pub layout: RunLayout,
     /// Every file of the run, sorted by path: `run.json`, all shards, `manifest.json`, parquet, and those beside them.
     pub files: Vec<ScannedFile>,
     /// The steps' seeds; none where no step has one.
     pub seeds: Option<SeedSummary>,
-    stamps: scan::Stamps,
+    stamps: scan::FileStamps,
 }
 
 /// Why a scan came to no end.
@@ -230,25 +233,30 @@ impl Explain for ScanError {
 }
 
 /// Judges a run. `shown_as` is the run's directory as the report names it.
-pub fn check(run_dir: &Path, shown_as: &str, options: &Options, progress: &dyn Progress) -> Result<Report, ScanError> {
-    scan(run_dir, shown_as, options, &mut NoSink, progress).map(|scan| scan.report)
+pub fn validate_run(
+    run_dir: &Path,
+    shown_as: &str,
+    options: &ValidateOptions,
+    progress: &dyn Progress,
+) -> Result<ValidationReport, ScanError> {
+    scan_run(run_dir, shown_as, options, &mut NoSink, progress).map(|scan| scan.report)
 }
 
 /// Reads every byte of a run once: judges it, and hands its rows on.
-pub fn scan(
+pub fn scan_run(
     run_dir: &Path,
     shown_as: &str,
-    options: &Options,
+    options: &ValidateOptions,
     sink: &mut dyn RowSink,
     progress: &dyn Progress,
-) -> Result<Scan, ScanError> {
-    scan::run(run_dir, shown_as, options, sink, progress)
+) -> Result<RunScan, ScanError> {
+    scan::scan_run_dir(run_dir, shown_as, options, sink, progress)
 }
 
-impl Scan {
+impl RunScan {
     /// Makes sure that the run is still as it was when it was scanned: the same files, of the same size, time and
     /// identity. For whoever copies the files afterwards, to call when the copies are made.
-    pub fn unchanged(&self) -> Result<(), ScanError> {
-        self.stamps.check(&self.layout, &self.report.run_dir)
+    pub fn check_unchanged(&self) -> Result<(), ScanError> {
+        self.stamps.check_unchanged(&self.layout, &self.report.run_dir)
     }
 }

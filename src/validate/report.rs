@@ -6,7 +6,7 @@ use crate::validate::code::{Code, Severity};
 
 /// The report of one run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Report {
+pub struct ValidationReport {
     /// The run's directory as the user would name it.
     pub run_dir: String,
     /// The experiment, from `run.json` or the directory; may be unsafe.
@@ -21,19 +21,19 @@ pub struct Report {
     pub warnings: Vec<Code>,
     /// What was found and does not count, because settings say so.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub ignored: Vec<Ignored>,
+    pub ignored: Vec<IgnoredFinding>,
     /// The steps' files.
     pub steps: StreamReport,
     /// The episodes' files.
     pub episodes: StreamReport,
     /// The first ten findings of each code, in the order of files and lines.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<ValidationFinding>,
 }
 
 /// Findings of one code that settings drop. They are never dropped in silence: whoever reads the verdict must see what it
 /// leaves out, and who says so.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Ignored {
+pub struct IgnoredFinding {
     /// The code.
     pub code: String,
     /// How many there were.
@@ -42,10 +42,10 @@ pub struct Ignored {
     pub by: String,
 }
 
-impl Ignored {
+impl IgnoredFinding {
     /// Several of them in words, such as `ignored step_sequence (3 times), as capture-hook.toml says`; `None` for none.
     #[must_use]
-    pub fn words(all: &[Self]) -> Option<String> {
+    pub fn describe_all(all: &[Self]) -> Option<String> {
         let by = &all.first()?.by;
         let times = |n: u64| if n == 1 { "once".to_owned() } else { format!("{n} times") };
         let codes: Vec<String> = all.iter().map(|one| format!("{} ({})", one.code, times(one.count))).collect();
@@ -54,7 +54,7 @@ impl Ignored {
 
     /// Whether one of them would make the run invalid.
     #[must_use]
-    pub fn hold_an_error(all: &[Self]) -> bool {
+    pub fn any_is_error(all: &[Self]) -> bool {
         all.iter().any(|one| one.code.parse::<Code>().is_ok_and(|code| code.severity() == Severity::Error))
     }
 }
@@ -70,7 +70,7 @@ pub struct StreamReport {
 
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub struct ValidationFinding {
     /// Whether it makes the run invalid.
     pub severity: Severity,
     /// What it is about.

@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 
 use super::{RowSink, SinkError};
-use crate::formats::json::Reason;
+use crate::formats::json::ParseReason;
 use crate::run::reader::MAX_LINE;
-use crate::run::row::{BadLine, Fault, Row, Slot};
+use crate::run::row::{BadLine, FieldSlot, ParsedRow, RowFault};
 use crate::run::rows::{EpisodeRows, EpisodeSpan, StepRows};
 use crate::run::schema::SchemaVersion;
 use crate::validate::code::Code;
-use crate::validate::findings::{Collector, FileId, Place};
+use crate::validate::findings::{FileId, FindingCollector, LineRef};
 
 /// How many rows a batch holds at most.
 const BATCH_ROWS: usize = 8192;
@@ -26,70 +26,91 @@ pub(super) fn too_long(line: &[u8]) -> bool {
 }
 
 /// Tells that a line is too long.
-pub(super) fn tell_too_long(place: Place<'_>, findings: &mut Collector<'_>) {
-    let place = Place { hard: true, ..place };
-    findings
-        .add(Code::LineTooLong, place, || format!("the line is longer than {} MiB; it was not read", MAX_LINE >> 20));
+pub(super) fn report_too_long(line_ref: LineRef<'_>, findings: &mut FindingCollector<'_>) {
+    let line_ref = LineRef { hard: true, ..line_ref };
+    findings.add_finding(Code::LineTooLong, line_ref, || {
+        format!("the line is longer than {} MiB; it was not read", MAX_LINE >> 20)
+    });
 }
 
 /// Tells why a line is no row.
-pub(super) fn tell_bad_line(bad: &BadLine, place: Place<'_>, findings: &mut Collector<'_>) {
-    let place = Place { hard: true, ..place };
+pub(super) fn report_bad_line(bad: &BadLine, line_ref: LineRef<'_>, findings: &mut FindingCollector<'_>) {
+    let line_ref = LineRef { hard: true, ..line_ref };
     match bad {
-        BadLine::Utf8(at) => findings.add(Code::InvalidUtf8, place, || format!("not UTF-8 at byte {at} of the line")),
-        BadLine::Json(error) => findings.add(Code::InvalidJson, place, || match error.reason {
-            Reason::End => "the line ends inside a value".into(),
+        BadLine::Utf8(at) => {
+            findings.add_finding(Code::InvalidUtf8, line_ref, || format!("not UTF-8 at byte {at} of the line"))
+        }
+        BadLine::Json(error) => findings.add_finding(Code::InvalidJson, line_ref, || match error.reason {
+            ParseReason::End => "the line ends inside a value".into(),
             _ => format!("{} of the line", error),
         }),
-        BadLine::NotAnObject(what) => findings.add(Code::NotAnObject, place, || format!("the line is {what}")),
+        BadLine::NotAnObject(what) => {
+            findings.add_finding(Code::NotAnObject, line_ref, || format!("the line is {what}"))
+        }
     }
 }
 
 /// Tells a row's faults.
-pub(super) fn tell_faults(row: &Row, run_id: Option<&str>, place: Place<'_>, findings: &mut Collector<'_>) {
-    let episode = row.good(Slot::EpisodeId).then_some(row.episode_id.as_str());
-    let hard = row.lossy || !row.good(Slot::EpisodeId) || !row.good(Slot::Count);
-    let place = Place { episode, hard, ..place };
+pub(super) fn report_faults(
+    row: &ParsedRow,
+    run_id: Option<&str>,
+    line_ref: LineRef<'_>,
+    findings: &mut FindingCollector<'_>,
+) {
+    let episode = row.is_good(FieldSlot::EpisodeId).then_some(row.episode_id.as_str());
+    let hard = row.lossy || !row.is_good(FieldSlot::EpisodeId) || !row.is_good(FieldSlot::Count);
+    let line_ref = LineRef { episode, hard, ..line_ref };
     for fault in &row.faults {
         match fault {
-            Fault::Missing(field) => findings.add(Code::MissingField, place, || format!("`{field}` is missing")),
-            Fault::WrongType(field, wanted, found) => {
-                findings.add(Code::WrongType, place, || format!("`{field}` is {found}, where {wanted} belongs"));
+            RowFault::Missing(field) => {
+                findings.add_finding(Code::MissingField, line_ref, || format!("`{field}` is missing"))
             }
-            Fault::OutOfRange(field, why) => findings.add(Code::OutOfRange, place, || format!("`{field}` is {why}")),
-            Fault::NonFinite(field, value) => findings.add(Code::NonFinite, place, || format!("`{field}` is {value}")),
-            Fault::Surrogate(field) => findings
-                .add(Code::InvalidUtf8, place, || format!("`{field}` holds a lone surrogate, which no UTF-8 text can")),
-            Fault::Schema(version) => findings.add(Code::UnsupportedSchemaVersion, place, || {
+            RowFault::WrongType(field, expected, found) => {
+                findings.add_finding(Code::WrongType, line_ref, || {
+                    format!("`{field}` is {found}, where {expected} belongs")
+                });
+            }
+            RowFault::OutOfRange(field, why) => {
+                findings.add_finding(Code::OutOfRange, line_ref, || format!("`{field}` is {why}"))
+            }
+            RowFault::NonFinite(field, value) => {
+                findings.add_finding(Code::NonFinite, line_ref, || format!("`{field}` is {value}"))
+            }
+            RowFault::Surrogate(field) => findings.add_finding(Code::InvalidUtf8, line_ref, || {
+                format!("`{field}` holds a lone surrogate, which no UTF-8 text can")
+            }),
+            RowFault::Schema(version) => findings.add_finding(Code::UnsupportedSchemaVersion, line_ref, || {
                 format!("schema_version is {version}; 0.1 and 1.0.0 can be read")
             }),
-            Fault::TimeGoesBack(field, value) => {
-                findings.add(Code::TimeGoesBack, Place { hard: false, ..place }, || {
+            RowFault::NegativeTime(field, value) => {
+                findings.add_finding(Code::TimeGoesBack, LineRef { hard: false, ..line_ref }, || {
                     format!("`{field}` is {value}: the clock was set back")
                 });
             }
-            Fault::Unknown(name) => tell_unknown(row.extra.get(name.clone()).unwrap_or_default(), place, findings),
-            Fault::UnknownInside(name) => tell_unknown(name, place, findings),
+            RowFault::Unknown(name) => {
+                report_unknown(row.extra.get(name.clone()).unwrap_or_default(), line_ref, findings)
+            }
+            RowFault::UnknownInside(name) => report_unknown(name, line_ref, findings),
         }
     }
     if let Some(run_id) = run_id
-        && row.good(Slot::RunId)
+        && row.is_good(FieldSlot::RunId)
         && row.run_id != run_id
     {
-        findings.add(Code::RunIdMismatch, Place { hard: false, ..place }, || {
-            format!("run_id is `{}`, but `{run_id}` in run.json", shorten(&row.run_id))
+        findings.add_finding(Code::RunIdMismatch, LineRef { hard: false, ..line_ref }, || {
+            format!("run_id is `{}`, but `{run_id}` in run.json", shorten_text(&row.run_id))
         });
     }
 }
 
-fn tell_unknown(name: &str, place: Place<'_>, findings: &mut Collector<'_>) {
-    findings.add(Code::UnknownField, Place { hard: false, ..place }, || {
+fn report_unknown(name: &str, line_ref: LineRef<'_>, findings: &mut FindingCollector<'_>) {
+    findings.add_finding(Code::UnknownField, LineRef { hard: false, ..line_ref }, || {
         format!("the field {name} is in no schema; it is kept")
     });
 }
 
 /// The beginning of a text for a message.
-pub(super) fn shorten(text: &str) -> String {
+pub(super) fn shorten_text(text: &str) -> String {
     let shown = text.escape_debug().to_string();
     match shown.char_indices().nth(60) {
         Some((end, _)) => format!("{}…", shown.get(..end).unwrap_or_default()),
@@ -98,8 +119,8 @@ pub(super) fn shorten(text: &str) -> String {
 }
 
 /// Whether a row can be told in columns.
-pub(super) fn whole(row: &Row) -> bool {
-    !row.lossy && row.good(Slot::EpisodeId) && row.good(Slot::Count)
+pub(super) fn is_whole_row(row: &ParsedRow) -> bool {
+    !row.lossy && row.is_good(FieldSlot::EpisodeId) && row.is_good(FieldSlot::Count)
 }
 
 /// Step rows on their way to the sink.
@@ -113,25 +134,25 @@ impl StepBatch {
         Self { rows: StepRows::default(), schema }
     }
 
-    pub fn push(&mut self, row: &Row, index: i64, sink: &mut dyn RowSink) -> Result<(), SinkError> {
+    pub fn push(&mut self, row: &ParsedRow, index: i64, sink: &mut dyn RowSink) -> Result<(), SinkError> {
         let rows = &mut self.rows;
         match rows.episodes.last_mut() {
             Some(span) if span.episode_index == index => span.rows += 1,
             _ => rows.episodes.push(EpisodeSpan { episode_id: row.episode_id.clone(), episode_index: index, rows: 1 }),
         }
         rows.schema_version.push(row.schema.unwrap_or(self.schema));
-        rows.step.push(row.int(Slot::Count));
-        rows.ts.push(row.float(Slot::Ts));
-        rows.action.push(row.int(Slot::Action));
-        rows.reward.push(row.float(Slot::Reward));
-        rows.terminated.push(row.bool(Slot::Terminated));
-        rows.truncated.push(row.bool(Slot::Truncated));
-        rows.agent_x.push(row.int(Slot::X));
-        rows.agent_y.push(row.int(Slot::Y));
-        rows.distance_to_goal.push(row.float(Slot::Distance));
+        rows.step.push(row.int(FieldSlot::Count));
+        rows.ts.push(row.float(FieldSlot::Ts));
+        rows.action.push(row.int(FieldSlot::Action));
+        rows.reward.push(row.float(FieldSlot::Reward));
+        rows.terminated.push(row.bool(FieldSlot::Terminated));
+        rows.truncated.push(row.bool(FieldSlot::Truncated));
+        rows.agent_x.push(row.int(FieldSlot::X));
+        rows.agent_y.push(row.int(FieldSlot::Y));
+        rows.distance_to_goal.push(row.float(FieldSlot::Distance));
         rows.observation_summary.values.extend_from_slice(&row.observation);
-        rows.observation_summary.end_row(row.present.has(Slot::Observation));
-        rows.seed.push(row.present.has(Slot::Seed).then(|| row.int(Slot::Seed)));
+        rows.observation_summary.end_row(row.present.contains(FieldSlot::Observation));
+        rows.seed.push(row.present.contains(FieldSlot::Seed).then(|| row.int(FieldSlot::Seed)));
         rows.extra.push(&row.extra);
         let full =
             rows.len() >= BATCH_ROWS || rows.observation_summary.values.len() + rows.extra.bytes.len() >= BATCH_VALUES;
@@ -140,7 +161,7 @@ impl StepBatch {
 
     pub fn flush(&mut self, sink: &mut dyn RowSink) -> Result<(), SinkError> {
         if !self.rows.is_empty() {
-            self.rows = sink.steps(std::mem::take(&mut self.rows))?;
+            self.rows = sink.take_steps(std::mem::take(&mut self.rows))?;
             self.rows.clear();
         }
         Ok(())
@@ -148,17 +169,17 @@ impl StepBatch {
 }
 
 /// An episode's row that waits for its steps, or for an earlier one that does.
-struct Record {
-    row: Row,
+struct WaitingEpisode {
+    row: ParsedRow,
     index: Option<i64>,
-    settled: bool,
+    is_matched: bool,
 }
 
 /// Episode rows on their way to the sink, in file order.
 pub(super) struct EpisodeBatch {
     rows: EpisodeRows,
     schema: SchemaVersion,
-    waiting: VecDeque<Record>,
+    waiting: VecDeque<WaitingEpisode>,
     /// The number of the first that waits.
     first: u64,
 }
@@ -169,42 +190,42 @@ impl EpisodeBatch {
     }
 
     /// Takes a row, and gives it a number.
-    pub fn push(&mut self, row: &Row) -> u64 {
+    pub fn push(&mut self, row: &ParsedRow) -> u64 {
         let row = row.clone();
-        self.waiting.push_back(Record { row, index: None, settled: false });
+        self.waiting.push_back(WaitingEpisode { row, index: None, is_matched: false });
         self.first + self.waiting.len() as u64 - 1
     }
 
     /// The row with this number belongs to this segment.
-    pub fn settle(&mut self, number: u64, index: u64, sink: &mut dyn RowSink) -> Result<(), SinkError> {
+    pub fn set_index(&mut self, number: u64, index: u64, sink: &mut dyn RowSink) -> Result<(), SinkError> {
         let at = number.checked_sub(self.first).and_then(|at| usize::try_from(at).ok());
         if let Some(record) = at.and_then(|at| self.waiting.get_mut(at)) {
             record.index = i64::try_from(index).ok();
-            record.settled = true;
+            record.is_matched = true;
         }
-        while self.waiting.front().is_some_and(|r| r.settled) {
-            self.pop(sink)?;
+        while self.waiting.front().is_some_and(|r| r.is_matched) {
+            self.pop_first(sink)?;
         }
         Ok(())
     }
 
-    fn pop(&mut self, sink: &mut dyn RowSink) -> Result<(), SinkError> {
-        let Some(Record { row, index, .. }) = self.waiting.pop_front() else { return Ok(()) };
+    fn pop_first(&mut self, sink: &mut dyn RowSink) -> Result<(), SinkError> {
+        let Some(WaitingEpisode { row, index, .. }) = self.waiting.pop_front() else { return Ok(()) };
         self.first += 1;
-        let float = |slot| row.present.has(slot).then(|| row.float(slot));
+        let float = |slot| row.present.contains(slot).then(|| row.float(slot));
         let rows = &mut self.rows;
         rows.schema_version.push(row.schema.unwrap_or(self.schema));
         rows.episode_id.push(&row.episode_id);
         rows.episode_index.push(index);
-        rows.terminated.push(row.bool(Slot::Terminated));
-        rows.truncated.push(row.bool(Slot::Truncated));
-        rows.total_steps.push(row.int(Slot::Count));
-        rows.total_reward.push(row.float(Slot::Reward));
-        rows.final_x.push(row.int(Slot::X));
-        rows.final_y.push(row.int(Slot::Y));
-        rows.final_distance_to_goal.push(float(Slot::Distance));
-        rows.duration_ms.push(float(Slot::Duration));
-        rows.avg_step_time_ms.push(float(Slot::AvgStep));
+        rows.terminated.push(row.bool(FieldSlot::Terminated));
+        rows.truncated.push(row.bool(FieldSlot::Truncated));
+        rows.total_steps.push(row.int(FieldSlot::Count));
+        rows.total_reward.push(row.float(FieldSlot::Reward));
+        rows.final_x.push(row.int(FieldSlot::X));
+        rows.final_y.push(row.int(FieldSlot::Y));
+        rows.final_distance_to_goal.push(float(FieldSlot::Distance));
+        rows.duration_ms.push(float(FieldSlot::Duration));
+        rows.avg_step_time_ms.push(float(FieldSlot::AvgStep));
         rows.extra.push(&row.extra);
         let full = rows.len() >= BATCH_ROWS || rows.extra.bytes.len() >= BATCH_VALUES;
         if full { self.flush(sink) } else { Ok(()) }
@@ -212,7 +233,7 @@ impl EpisodeBatch {
 
     fn flush(&mut self, sink: &mut dyn RowSink) -> Result<(), SinkError> {
         if !self.rows.is_empty() {
-            self.rows = sink.episodes(std::mem::take(&mut self.rows))?;
+            self.rows = sink.take_episodes(std::mem::take(&mut self.rows))?;
             self.rows.clear();
         }
         Ok(())
@@ -221,13 +242,13 @@ impl EpisodeBatch {
     /// No more matches come: whatever waits goes.
     pub fn finish(&mut self, sink: &mut dyn RowSink) -> Result<(), SinkError> {
         while !self.waiting.is_empty() {
-            self.pop(sink)?;
+            self.pop_first(sink)?;
         }
         self.flush(sink)
     }
 }
 
 /// Where a row is.
-pub(super) fn place(file: FileId, line: u64) -> Place<'static> {
-    Place { file: Some(file), line: Some(line), ..Place::default() }
+pub(super) fn line_ref(file: FileId, line: u64) -> LineRef<'static> {
+    LineRef { file: Some(file), line: Some(line), ..LineRef::default() }
 }

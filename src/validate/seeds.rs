@@ -14,7 +14,7 @@ use super::SeedSummary;
 const LIMIT: usize = 1 << 18;
 
 /// A set of integers of which only size, least and greatest are wanted.
-pub(super) struct Seeds {
+pub(super) struct SeedCounter {
     last: Option<i64>,
     bounds: Option<(i64, i64)>,
     /// Not sorted, may hold doubles.
@@ -25,7 +25,7 @@ pub(super) struct Seeds {
     runs: Vec<u64>,
 }
 
-impl Seeds {
+impl SeedCounter {
     pub fn new() -> Self {
         Self::with_limit(LIMIT)
     }
@@ -35,14 +35,14 @@ impl Seeds {
     }
 
     #[inline]
-    pub fn add(&mut self, seed: i64) -> io::Result<()> {
+    pub fn add_seed(&mut self, seed: i64) -> io::Result<()> {
         if self.last == Some(seed) {
             return Ok(());
         }
-        self.add_new(seed)
+        self.add_new_seed(seed)
     }
 
-    fn add_new(&mut self, seed: i64) -> io::Result<()> {
+    fn add_new_seed(&mut self, seed: i64) -> io::Result<()> {
         self.last = Some(seed);
         let (min, max) = self.bounds.unwrap_or((seed, seed));
         self.bounds = Some((min.min(seed), max.max(seed)));
@@ -53,10 +53,10 @@ impl Seeds {
         self.values.sort_unstable();
         self.values.dedup();
         // Few different values: they stay. Many: they go.
-        if self.values.len() > self.limit / 2 { self.spill() } else { Ok(()) }
+        if self.values.len() > self.limit / 2 { self.spill_to_disk() } else { Ok(()) }
     }
 
-    fn spill(&mut self) -> io::Result<()> {
+    fn spill_to_disk(&mut self) -> io::Result<()> {
         let file = match &mut self.spilled {
             Some(file) => file,
             none => none.insert(tempfile::tempfile()?),
@@ -75,23 +75,23 @@ impl Seeds {
         self.values.dedup();
         let unique_count = match self.spilled.take() {
             None => self.values.len() as u64,
-            Some(file) => self.merge(file)?,
+            Some(file) => self.count_merged(file)?,
         };
         Ok(Some(SeedSummary { unique_count, min, max }))
     }
 
-    fn merge(&self, mut file: File) -> io::Result<u64> {
+    fn count_merged(&self, mut file: File) -> io::Result<u64> {
         let room = ((4 << 20) / 8 / self.runs.len().max(1)).clamp(64, 8192);
         let mut start = 0;
-        let mut runs: Vec<Run> = Vec::new();
+        let mut runs: Vec<SortedRun> = Vec::new();
         for length in &self.runs {
-            runs.push(Run { next: start * 8, left: *length, buffer: Vec::new(), at: 0 });
+            runs.push(SortedRun { next: start * 8, left: *length, buffer: Vec::new(), at: 0 });
             start += length;
         }
-        runs.push(Run { next: 0, left: 0, buffer: self.values.clone(), at: 0 });
+        runs.push(SortedRun { next: 0, left: 0, buffer: self.values.clone(), at: 0 });
         let mut heap = BinaryHeap::new();
         for (i, run) in runs.iter_mut().enumerate() {
-            if let Some(value) = run.take(&mut file, room)? {
+            if let Some(value) = run.take_first(&mut file, room)? {
                 heap.push(Reverse((value, i)));
             }
         }
@@ -100,7 +100,7 @@ impl Seeds {
             count += u64::from(last != Some(value));
             last = Some(value);
             if let Some(run) = runs.get_mut(i)
-                && let Some(next) = run.take(&mut file, room)?
+                && let Some(next) = run.take_first(&mut file, room)?
             {
                 heap.push(Reverse((next, i)));
             }
@@ -110,15 +110,15 @@ impl Seeds {
 }
 
 /// A sorted run in the file, read a buffer at a time.
-struct Run {
+struct SortedRun {
     next: u64,
     left: u64,
     buffer: Vec<i64>,
     at: usize,
 }
 
-impl Run {
-    fn take(&mut self, file: &mut File, room: usize) -> io::Result<Option<i64>> {
+impl SortedRun {
+    fn take_first(&mut self, file: &mut File, room: usize) -> io::Result<Option<i64>> {
         if self.at == self.buffer.len() && self.left > 0 {
             let n = usize::try_from(self.left).unwrap_or(room).min(room);
             let mut bytes = vec![0; n * 8];
@@ -145,14 +145,14 @@ mod tests {
     #[test]
     fn the_count_is_exact_however_many_there_are() {
         for (limit, n, modulus) in [(16, 0, 1), (16, 5, 100), (16, 1000, 7), (16, 1000, 500), (64, 5000, 100_000)] {
-            let mut seeds = Seeds::with_limit(limit);
+            let mut seeds = SeedCounter::with_limit(limit);
             let mut truth = BTreeSet::new();
             let mut x: u64 = 1;
             for _ in 0..n {
                 x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 let value = i64::try_from((x >> 33) % modulus).unwrap() - 50;
-                seeds.add(value).unwrap();
-                seeds.add(value).unwrap();
+                seeds.add_seed(value).unwrap();
+                seeds.add_seed(value).unwrap();
                 truth.insert(value);
             }
             let summary = seeds.finish().unwrap();

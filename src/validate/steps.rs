@@ -1,23 +1,23 @@
 //! The rules for steps: segments, their order and their end, time.
 
-use crate::run::row::{Row, Slot};
+use crate::run::row::{FieldSlot, ParsedRow};
 use crate::validate::code::Code;
-use crate::validate::episodes::{Final, Flags, Rewards, Segment};
-use crate::validate::findings::{Collector, FileId, Place};
+use crate::validate::episodes::{EndFlags, EpisodeSegment, FinalState, RewardSum};
+use crate::validate::findings::{FileId, FindingCollector, LineRef};
 
 /// What a row did.
-pub(super) enum Step {
+pub(super) enum StepPlacement {
     /// It goes on with the current segment.
     Same,
     /// It starts a segment; the one before, if any, is complete.
-    New(Option<(String, Segment)>),
+    New(Option<(String, EpisodeSegment)>),
     /// It belongs to no segment that could be told.
     Unplaced,
 }
 
 /// Steps in file order, judged.
-pub(super) struct Steps {
-    current: Option<(String, Segment)>,
+pub(super) struct StepSequence {
+    current: Option<(String, EpisodeSegment)>,
     /// Number of the next segment.
     next: u64,
     /// Lines since the last placed row that could not be read.
@@ -31,13 +31,13 @@ pub(super) struct Steps {
     zeroth: Option<String>,
 }
 
-impl Steps {
+impl StepSequence {
     pub fn new() -> Self {
         Self { current: None, next: 0, unread: 0, gap: false, shifted: false, time: f64::NEG_INFINITY, zeroth: None }
     }
 
     /// A line could not be read, or not placed.
-    pub fn unread(&mut self) {
+    pub fn mark_unread(&mut self) {
         self.unread += 1;
         if let Some((_, segment)) = &mut self.current {
             segment.open_end = true;
@@ -45,11 +45,11 @@ impl Steps {
     }
 
     /// Rows are missing here.
-    pub fn gap(&mut self) {
+    pub fn mark_gap(&mut self) {
         self.gap = true;
         self.shifted = true;
         if let Some((_, segment)) = &mut self.current
-            && !segment.last.flags.is_some_and(Flags::ended)
+            && !segment.last.flags.is_some_and(EndFlags::has_ended)
         {
             segment.open_end = true;
             segment.partial = true;
@@ -57,7 +57,7 @@ impl Steps {
     }
 
     /// Whether whole episodes may have been lost since last asked.
-    pub fn shifted(&mut self) -> bool {
+    pub fn take_shifted(&mut self) -> bool {
         std::mem::take(&mut self.shifted)
     }
 
@@ -67,20 +67,27 @@ impl Steps {
     }
 
     /// The last segment, when all rows are read.
-    pub fn finish(&mut self) -> Option<(String, Segment)> {
+    pub fn finish(&mut self) -> Option<(String, EpisodeSegment)> {
         let (id, mut segment) = self.current.take()?;
-        segment.open_end &= !segment.last.flags.is_some_and(Flags::ended);
+        segment.open_end &= !segment.last.flags.is_some_and(EndFlags::has_ended);
         Some((id, segment))
     }
 
     /// Judges a row at its place.
-    pub fn row(&mut self, row: &Row, file: FileId, line: u64, findings: &mut Collector<'_>) -> Step {
-        if row.good(Slot::Ts) {
-            let time = row.float(Slot::Ts);
+    pub fn add_row(
+        &mut self,
+        row: &ParsedRow,
+        file: FileId,
+        line: u64,
+        findings: &mut FindingCollector<'_>,
+    ) -> StepPlacement {
+        if row.is_good(FieldSlot::Ts) {
+            let time = row.float(FieldSlot::Ts);
             if time < self.time {
-                let place = Place { file: Some(file), line: Some(line), episode: id_of(row), ..Place::default() };
+                let line_ref =
+                    LineRef { file: Some(file), line: Some(line), episode: id_of(row), ..LineRef::default() };
                 let before = self.time;
-                findings.add(Code::TimeGoesBack, place, || {
+                findings.add_finding(Code::TimeGoesBack, line_ref, || {
                     format!("ts is {time}, {} s earlier than the step before", before - time)
                 });
             }
@@ -89,13 +96,13 @@ impl Steps {
         let zeroth = self.zeroth.take();
         if is_step_zero(row) {
             self.zeroth = Some(row.episode_id.clone());
-            return Step::Unplaced;
+            return StepPlacement::Unplaced;
         }
-        if !row.good(Slot::EpisodeId) || !row.good(Slot::Count) {
-            self.unread();
-            return Step::Unplaced;
+        if !row.is_good(FieldSlot::EpisodeId) || !row.is_good(FieldSlot::Count) {
+            self.mark_unread();
+            return StepPlacement::Unplaced;
         }
-        let placed = self.place(row, row.int(Slot::Count), file, line, findings);
+        let placed = self.place_row(row, row.int(FieldSlot::Count), file, line, findings);
         if zeroth.is_some_and(|id| id == row.episode_id)
             && let Some((_, segment)) = &mut self.current
         {
@@ -105,7 +112,14 @@ impl Steps {
     }
 
     /// Finds a row's place in its segment.
-    fn place(&mut self, row: &Row, step: i64, file: FileId, line: u64, findings: &mut Collector<'_>) -> Step {
+    fn place_row(
+        &mut self,
+        row: &ParsedRow,
+        step: i64,
+        file: FileId,
+        line: u64,
+        findings: &mut FindingCollector<'_>,
+    ) -> StepPlacement {
         if self.unread == 0
             && !self.gap
             && step != 1
@@ -113,17 +127,24 @@ impl Steps {
             && *id == row.episode_id
         {
             // The ordinary row.
-            if step != segment.step.saturating_add(1) || segment.last.flags.is_some_and(Flags::ended) {
-                out_of_order(id, segment, step, file, line, findings);
+            if step != segment.step.saturating_add(1) || segment.last.flags.is_some_and(EndFlags::has_ended) {
+                report_out_of_order(id, segment, step, file, line, findings);
             }
-            count(segment, row, step, file);
-            return Step::Same;
+            count_row(segment, row, step, file);
+            return StepPlacement::Same;
         }
-        self.row_at_a_seam(row, step, file, line, findings)
+        self.add_row_at_seam(row, step, file, line, findings)
     }
 
     /// A row that may start a segment, or that follows lines that could not be read.
-    fn row_at_a_seam(&mut self, row: &Row, step: i64, file: FileId, line: u64, findings: &mut Collector<'_>) -> Step {
+    fn add_row_at_seam(
+        &mut self,
+        row: &ParsedRow,
+        step: i64,
+        file: FileId,
+        line: u64,
+        findings: &mut FindingCollector<'_>,
+    ) -> StepPlacement {
         let unread = std::mem::take(&mut self.unread);
         let gap = std::mem::take(&mut self.gap);
         // A first step that is not 1 may follow first steps that could not be read.
@@ -132,7 +153,7 @@ impl Steps {
             && *id == row.episode_id
             && step != 1
         {
-            let ended = segment.last.flags.is_some_and(Flags::ended);
+            let ended = segment.last.flags.is_some_and(EndFlags::has_ended);
             let next = segment.step.saturating_add(1);
             let follows = step >= next && (gap || step <= next.saturating_add(unread));
             if !may_start || follows && !ended {
@@ -141,20 +162,20 @@ impl Steps {
                     segment.partial |= unread > 0 || gap;
                     segment.open_end = false;
                     if ended {
-                        after_end(id, segment, file, line, findings);
+                        report_after_end(id, segment, file, line, findings);
                     }
                 } else {
-                    out_of_order(id, segment, step, file, line, findings);
+                    report_out_of_order(id, segment, step, file, line, findings);
                     segment.partial |= unread > 0;
                 }
                 self.shifted |= gap || unread > 0 && step != next.saturating_add(unread);
-                count(segment, row, step, file);
-                return Step::Same;
+                count_row(segment, row, step, file);
+                return StepPlacement::Same;
             }
         }
         let before = self.current.take().map(|(id, mut segment)| {
             // Lines between two episodes that could not be read belong to the end of the first or the start of the second.
-            let ended = segment.last.flags.is_some_and(Flags::ended);
+            let ended = segment.last.flags.is_some_and(EndFlags::has_ended);
             if unread > 0 {
                 let own = if step == 1 + unread { 0 } else { unread };
                 if ended || own == 0 {
@@ -170,14 +191,14 @@ impl Steps {
             self.shifted = true;
         }
         self.next += 1;
-        let mut segment = Segment {
+        let mut segment = EpisodeSegment {
             index: self.next - 1,
             file,
             line,
             last_file: file,
             rows: 0,
-            reward: Some(Rewards::default()),
-            last: Final { position: None, distance: None, flags: None },
+            reward: Some(RewardSum::default()),
+            last: FinalState { position: None, distance: None, flags: None },
             step,
             partial: step != 1 && may_start,
             open_end: false,
@@ -187,65 +208,85 @@ impl Steps {
         };
         if !may_start {
             segment.broken = true;
-            let place =
-                Place { file: Some(file), line: Some(line), episode: Some(&row.episode_id), ..Place::default() };
-            findings.add(Code::StepSequence, place, || format!("the episode's first step is {step}"));
+            let line_ref =
+                LineRef { file: Some(file), line: Some(line), episode: Some(&row.episode_id), ..LineRef::default() };
+            findings.add_finding(Code::StepSequence, line_ref, || format!("the episode's first step is {step}"));
         }
-        count(&mut segment, row, step, file);
+        count_row(&mut segment, row, step, file);
         self.current = Some((row.episode_id.clone(), segment));
-        Step::New(before)
+        StepPlacement::New(before)
     }
 }
 
-fn id_of(row: &Row) -> Option<&str> {
-    row.good(Slot::EpisodeId).then_some(row.episode_id.as_str())
+fn id_of(row: &ParsedRow) -> Option<&str> {
+    row.is_good(FieldSlot::EpisodeId).then_some(row.episode_id.as_str())
 }
 
 /// Whether a row is a step 0, though steps are counted from 1, and nothing else is wrong with its place.
-fn is_step_zero(row: &Row) -> bool {
-    let told = row.present.has(Slot::Count) && !row.good(Slot::Count) && !row.lossy;
-    told && row.int(Slot::Count) == 0 && row.good(Slot::EpisodeId)
+fn is_step_zero(row: &ParsedRow) -> bool {
+    let is_count_usable = row.present.contains(FieldSlot::Count) && !row.is_good(FieldSlot::Count) && !row.lossy;
+    is_count_usable && row.int(FieldSlot::Count) == 0 && row.is_good(FieldSlot::EpisodeId)
 }
 
 /// A row of the same episode that is not the next step, or comes after the end.
-fn out_of_order(id: &str, segment: &mut Segment, step: i64, file: FileId, line: u64, findings: &mut Collector<'_>) {
+fn report_out_of_order(
+    id: &str,
+    segment: &mut EpisodeSegment,
+    step: i64,
+    file: FileId,
+    line: u64,
+    findings: &mut FindingCollector<'_>,
+) {
     if step == segment.step.saturating_add(1) {
-        return after_end(id, segment, file, line, findings);
+        return report_after_end(id, segment, file, line, findings);
     }
     let before = segment.step;
     segment.broken = true;
     segment.disordered |= step <= before;
     // A step told twice after the end is one fault, not two.
-    segment.after_end |= segment.last.flags.is_some_and(Flags::ended);
-    let place = Place { file: Some(file), line: Some(line), episode: Some(id), ..Place::default() };
-    findings.add(Code::StepSequence, place, || format!("step {step} follows step {before}"));
+    segment.after_end |= segment.last.flags.is_some_and(EndFlags::has_ended);
+    let line_ref = LineRef { file: Some(file), line: Some(line), episode: Some(id), ..LineRef::default() };
+    findings.add_finding(Code::StepSequence, line_ref, || format!("step {step} follows step {before}"));
 }
 
-fn after_end(id: &str, segment: &mut Segment, file: FileId, line: u64, findings: &mut Collector<'_>) {
+fn report_after_end(
+    id: &str,
+    segment: &mut EpisodeSegment,
+    file: FileId,
+    line: u64,
+    findings: &mut FindingCollector<'_>,
+) {
     if std::mem::replace(&mut segment.after_end, true) {
         return;
     }
     let how = if segment.last.flags.is_some_and(|f| f.terminated) { "terminated" } else { "truncated" };
     let before = segment.step;
-    let place = Place { file: Some(file), line: Some(line), episode: Some(id), ..Place::default() };
-    findings.add(Code::StepsAfterEnd, place, || format!("the episode was {how} at step {before}, but goes on"));
+    let line_ref = LineRef { file: Some(file), line: Some(line), episode: Some(id), ..LineRef::default() };
+    findings
+        .add_finding(Code::StepsAfterEnd, line_ref, || format!("the episode was {how} at step {before}, but goes on"));
 }
 
 /// Adds a row to its segment.
-fn count(segment: &mut Segment, row: &Row, step: i64, file: FileId) {
+fn count_row(segment: &mut EpisodeSegment, row: &ParsedRow, step: i64, file: FileId) {
     segment.rows += 1;
     segment.step = step;
     segment.last_file = file;
-    segment.reward = segment.reward.filter(|_| row.good(Slot::Reward)).map(|sum| sum.and(row.float(Slot::Reward)));
+    segment.reward = segment
+        .reward
+        .filter(|_| row.is_good(FieldSlot::Reward))
+        .map(|sum| sum.add_reward(row.float(FieldSlot::Reward)));
     segment.last = final_of(row);
 }
 
 /// A row's end: position, distance, flags.
-pub(super) fn final_of(row: &Row) -> Final {
-    Final {
-        position: (row.good(Slot::X) && row.good(Slot::Y)).then(|| (row.int(Slot::X), row.int(Slot::Y))),
-        distance: row.good(Slot::Distance).then(|| row.float(Slot::Distance)),
-        flags: (row.good(Slot::Terminated) && row.good(Slot::Truncated))
-            .then(|| Flags { terminated: row.bool(Slot::Terminated), truncated: row.bool(Slot::Truncated) }),
+pub(super) fn final_of(row: &ParsedRow) -> FinalState {
+    FinalState {
+        position: (row.is_good(FieldSlot::X) && row.is_good(FieldSlot::Y))
+            .then(|| (row.int(FieldSlot::X), row.int(FieldSlot::Y))),
+        distance: row.is_good(FieldSlot::Distance).then(|| row.float(FieldSlot::Distance)),
+        flags: (row.is_good(FieldSlot::Terminated) && row.is_good(FieldSlot::Truncated)).then(|| EndFlags {
+            terminated: row.bool(FieldSlot::Terminated),
+            truncated: row.bool(FieldSlot::Truncated),
+        }),
     }
 }

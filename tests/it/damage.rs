@@ -5,17 +5,17 @@ use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use capture_hook::support::progress::Silent;
+use capture_hook::support::progress::NoProgress;
 use capture_hook::validate;
-use capture_hook::validate::{Code, Options, Report};
+use capture_hook::validate::{Code, ValidateOptions, ValidationReport};
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 
 use crate::env::{copy_dir, corpus_run};
 
-fn check(run: &Path) -> Report {
-    validate::check(run, "run", &Options::default(), &Silent).unwrap()
+fn check(run: &Path) -> ValidationReport {
+    validate::validate_run(run, "run", &ValidateOptions::default(), &NoProgress).unwrap()
 }
 
 fn gz(text: &[u8]) -> Vec<u8> {
@@ -54,18 +54,18 @@ impl Run {
         fs::write(self.dir.join(name), bytes).unwrap();
     }
 
-    fn steps(&self, lines: &[String]) -> Report {
+    fn steps(&self, lines: &[String]) -> ValidationReport {
         self.write("steps.jsonl.gz", &gz((lines.join("\n") + "\n").as_bytes()));
         check(&self.dir)
     }
 
-    fn episodes(&self, lines: &[String]) -> Report {
+    fn episodes(&self, lines: &[String]) -> ValidationReport {
         self.write("episodes.jsonl.gz", &gz((lines.join("\n") + "\n").as_bytes()));
         check(&self.dir)
     }
 
     /// The steps with one line changed.
-    fn with_step(&self, at: usize, change: impl FnOnce(&str) -> String) -> Report {
+    fn with_step(&self, at: usize, change: impl FnOnce(&str) -> String) -> ValidationReport {
         let mut lines = self.steps.clone();
         lines[at] = change(&lines[at]);
         self.steps(&lines)
@@ -73,7 +73,7 @@ impl Run {
 }
 
 #[track_caller]
-fn told(report: &Report, errors: &[&str]) {
+fn told(report: &ValidationReport, errors: &[&str]) {
     let codes: Vec<&str> = report.errors.iter().map(|c| c.as_str()).collect();
     assert_eq!(codes, errors, "{report:#?}");
 }
@@ -415,8 +415,8 @@ fn settings_ignore_and_deny() {
     run.write("steps.jsonl.gz", &gz((lines.join("\n") + "\n").as_bytes()));
     let with = |ignore: &[&str], deny: &[&str]| {
         let owned = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
-        Options::new(&owned(ignore), &owned(deny), "capture-hook.toml")
-            .map(|options| validate::check(&run.dir, "run", &options, &Silent).unwrap())
+        ValidateOptions::new(&owned(ignore), &owned(deny), "capture-hook.toml")
+            .map(|options| validate::validate_run(&run.dir, "run", &options, &NoProgress).unwrap())
     };
     let report = with(&["step_sequence"], &[]).unwrap();
     assert!(report.ok && report.warnings == [Code::UnknownField], "{report:#?}");
@@ -508,7 +508,7 @@ fn mutate(lines: &mut Vec<String>, dice: &mut Dice) -> bool {
 }
 
 /// What the general rules cannot know: an unfinished episode may have had more steps.
-fn may_lose_silently(report: &Report) -> bool {
+fn may_lose_silently(report: &ValidationReport) -> bool {
     report.warnings.contains(&Code::IncompleteEpisode)
 }
 

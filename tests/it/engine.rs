@@ -4,17 +4,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use capture_hook::dataset::native::{Work, version};
+use capture_hook::dataset::native::{NativeJob, version_runs};
 use capture_hook::dvc::cache::Cache;
-use capture_hook::dvc::checkout::{Switch, switch};
-use capture_hook::dvc::lockfile::Lock;
-use capture_hook::dvc::settings::Settings;
+use capture_hook::dvc::checkout::{CheckoutRequest, checkout};
+use capture_hook::dvc::lockfile::Lockfile;
+use capture_hook::dvc::settings::DvcSettings;
 use capture_hook::dvc::stage::Stage;
-use capture_hook::ingest::{Request, ingest};
+use capture_hook::ingest::{IngestRequest, ingest_run};
 use capture_hook::run::RunKey;
 use capture_hook::support::env::Env;
-use capture_hook::support::progress::Silent;
-use capture_hook::validate::Options;
+use capture_hook::support::progress::NoProgress;
+use capture_hook::validate::ValidateOptions;
 
 use crate::env::TestEnv;
 use crate::tools;
@@ -43,8 +43,8 @@ impl Pair {
         self.env.path("native")
     }
 
-    fn settings(&self) -> Settings {
-        Settings::read(&self.root(), &self.dvc_env).unwrap()
+    fn settings(&self) -> DvcSettings {
+        DvcSettings::read(&self.root(), &self.dvc_env).unwrap()
     }
 
     fn select(&self, key: &str) {
@@ -62,31 +62,31 @@ impl Pair {
         self.env.dvc(["repro", "-q", "-f", "-s", "capture_ingest"]).ok();
         let root = self.root();
         let from = self.env.repo("results").join(key);
-        let request = Request {
+        let request = IngestRequest {
             run_dir: from,
             shown_as: format!("results/{key}"),
             out_dir: root.join("data/captures"),
             root: root.clone(),
             off_limits: Vec::new(),
-            options: Options::default(),
+            options: ValidateOptions::default(),
             force: false,
         };
         // Where a run lies is told in its index: the native repository has it in the same place.
         let to = root.join("results").join(key);
         let _ = fs::remove_dir_all(&to);
         crate::env::copy_dir(&request.run_dir, &to);
-        ingest(&Request { run_dir: to, ..request }, &Silent).unwrap();
+        ingest_run(&IngestRequest { run_dir: to, ..request }, &NoProgress).unwrap();
         let read = |file: &str| fs::read(root.join(file)).unwrap();
-        let stage = Stage::parse(&read("dvc.yaml")).unwrap().unwrap().resolve(Some(&read("params.yaml"))).unwrap();
+        let stage = Stage::parse(&read("dvc.yaml")).unwrap().unwrap().resolve_with(Some(&read("params.yaml"))).unwrap();
         let key: RunKey = key.parse().unwrap();
-        let work = Work {
+        let work = NativeJob {
             root: &root,
             settings: &self.settings(),
             stage: &stage,
             runs: std::slice::from_ref(&key),
             patience: Duration::from_secs(5),
         };
-        version(&work).unwrap();
+        version_runs(&work).unwrap();
         self.same();
     }
 
@@ -94,10 +94,10 @@ impl Pair {
     fn same(&self) {
         let lock = |dir: &str| fs::read_to_string(self.env.path(dir).join("dvc.lock")).unwrap();
         assert_eq!(lock("native"), lock("repo"));
-        let cache = Cache::of(&self.settings());
-        let version = Lock::parse(lock("repo").as_bytes()).unwrap().data_version("data/captures").unwrap();
-        let theirs = Cache::at(&self.env.repo(".dvc/cache"));
-        assert_eq!(fs::read(cache.listing_path(version)).unwrap(), fs::read(theirs.listing_path(version)).unwrap());
+        let cache = Cache::from_settings(&self.settings());
+        let version = Lockfile::parse(lock("repo").as_bytes()).unwrap().data_version("data/captures").unwrap();
+        let theirs = Cache::in_dir(&self.env.repo(".dvc/cache"));
+        assert_eq!(fs::read(cache.file_list_path(version)).unwrap(), fs::read(theirs.file_list_path(version)).unwrap());
         assert_eq!(cached(cache.dir()), cached(theirs.dir()));
     }
 
@@ -142,25 +142,25 @@ fn whole_way(cache_type: &str, dvc: &Path) {
 
     // Native checkout goes through every pair of neighbours, and DVC sees nothing to do.
     let listing = |lock: &[u8]| {
-        let version = Lock::parse(lock).unwrap().data_version("data/captures").unwrap();
-        Cache::of(&pair.settings()).listing(version).unwrap().unwrap()
+        let version = Lockfile::parse(lock).unwrap().data_version("data/captures").unwrap();
+        Cache::from_settings(&pair.settings()).read_file_list(version).unwrap().unwrap()
     };
     let root = pair.root();
     let params = fs::read_to_string(root.join("params.yaml")).unwrap();
     for (at, pairs) in locks.windows(2).enumerate().rev() {
         let (from, to) = (listing(&pairs[1]), listing(&pairs[0]));
-        let change = Switch {
+        let change = CheckoutRequest {
             root: &root,
             settings: &pair.settings(),
             out_dir: "data/captures",
             from: &from,
             to: &to,
-            most: usize::MAX,
+            max_files: usize::MAX,
             patience: Duration::from_secs(5),
             force: false,
         };
-        let done = switch(&change).unwrap();
-        assert!(done.kept.is_empty() && done.missing.is_empty(), "{done:?}");
+        let done = checkout(&change).unwrap();
+        assert!(done.local_changes.is_empty() && done.missing.is_empty(), "{done:?}");
         fs::write(root.join("dvc.lock"), &pairs[0]).unwrap();
         fs::write(root.join("params.yaml"), params.replace(keys.last().unwrap(), keys[at])).unwrap();
         if at % 3 == 0 {

@@ -6,9 +6,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use capture_hook::support::progress::Silent;
+use capture_hook::support::progress::NoProgress;
 use capture_hook::validate;
-use capture_hook::validate::{Options, Report};
+use capture_hook::validate::{ValidateOptions, ValidationReport};
 
 use crate::env::{BIN, CommandOutput, FIRST, SECOND, TestEnv, run_command, tree};
 use crate::tools;
@@ -91,21 +91,21 @@ impl Made {
     }
 
     /// What validation says.
-    fn report(&self) -> Report {
+    fn report(&self) -> ValidationReport {
         let root = tempfile::tempdir().unwrap();
         let dir = root.path().join("demo/r1");
         self.write(&dir);
-        validate::check(&dir, "results/demo/r1", &Options::default(), &Silent).unwrap()
+        validate::validate_run(&dir, "results/demo/r1", &ValidateOptions::default(), &NoProgress).unwrap()
     }
 }
 
 /// Codes and messages of a report's findings.
-fn told(report: &Report) -> Vec<(&'static str, String)> {
+fn told(report: &ValidationReport) -> Vec<(&'static str, String)> {
     report.findings.iter().map(|f| (f.code.as_str(), f.message.clone())).collect()
 }
 
 /// The codes that make it invalid, and how often all together.
-fn errors(report: &Report) -> Vec<&'static str> {
+fn errors(report: &ValidationReport) -> Vec<&'static str> {
     report.errors.iter().map(|code| code.as_str()).collect()
 }
 
@@ -374,7 +374,7 @@ fn a_run_that_was_stopped_in_its_first_episode_is_valid() {
     let dir = root.path().join("demo/r1");
     Made::new(5).unfinished().write(&dir);
     fs::write(dir.join("episodes.jsonl.gz"), b"").unwrap();
-    let cut = validate::check(&dir, "r", &Options::default(), &Silent).unwrap();
+    let cut = validate::validate_run(&dir, "r", &ValidateOptions::default(), &NoProgress).unwrap();
     assert_eq!(errors(&cut), ["truncated_gzip", "no_episodes"]);
 
     let env = TestEnv::committed();

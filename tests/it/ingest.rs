@@ -139,10 +139,10 @@ fn the_same_run_gives_the_same_bytes_elsewhere_and_later() {
 
 #[test]
 fn one_thread_gives_the_bytes_and_the_report_that_several_give() {
-    use capture_hook::ingest::{Request, ingest};
-    use capture_hook::support::progress::Silent;
+    use capture_hook::ingest::{IngestRequest, ingest_run};
+    use capture_hook::support::progress::NoProgress;
     use capture_hook::validate;
-    use capture_hook::validate::Options;
+    use capture_hook::validate::ValidateOptions;
 
     let temp = tempfile::tempdir().unwrap();
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
@@ -150,9 +150,9 @@ fn one_thread_gives_the_bytes_and_the_report_that_several_give() {
     for case in cases.map(|e| e.file_name().into_string().unwrap()) {
         let (run_dir, _) = corpus_run(&case);
         let reports = [false, true].map(|one_thread| {
-            let mut options = Options::default();
+            let mut options = ValidateOptions::default();
             options.one_thread = one_thread;
-            validate::check(&run_dir, "results/x", &options, &Silent)
+            validate::validate_run(&run_dir, "results/x", &options, &NoProgress)
                 .map(|report| serde_json::to_value(report).unwrap())
         });
         assert_eq!(reports[0].as_ref().unwrap(), reports[1].as_ref().unwrap(), "{case}");
@@ -160,12 +160,12 @@ fn one_thread_gives_the_bytes_and_the_report_that_several_give() {
     for case in GOOD {
         let trees = [false, true].map(|one_thread| {
             let out_dir = temp.path().join(one_thread.to_string());
-            let mut options = Options::default();
+            let mut options = ValidateOptions::default();
             options.one_thread = one_thread;
             let (root, shown_as) = (temp.path().to_path_buf(), "results/x".to_owned());
             let (run_dir, off_limits) = (corpus_run(case).0, Vec::new());
-            let request = Request { run_dir, shown_as, out_dir, root, off_limits, options, force: false };
-            let done = ingest(&request, &Silent).unwrap();
+            let request = IngestRequest { run_dir, shown_as, out_dir, root, off_limits, options, force: false };
+            let done = ingest_run(&request, &NoProgress).unwrap();
             tree(&done.destination)
         });
         assert_eq!(trees[0], trees[1], "{case}");

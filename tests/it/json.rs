@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use capture_hook::formats::json;
-use capture_hook::formats::json::Layout;
+use capture_hook::formats::json::JsonLayout;
 use proptest::prelude::*;
 
 /// Makes `count` JSON documents that try Python's corners, one a line, hex-encoded; then for each the canonical text (hex)
@@ -98,10 +98,10 @@ fn canonical_text_and_hash_are_those_of_the_real_python() {
         let source = unhex(source);
         let show = String::from_utf8_lossy(&source).into_owned();
         let value = json::parse(&source).unwrap_or_else(|e| panic!("{show}: {e}"));
-        assert_eq!(value.canonical(), String::from_utf8(unhex(canonical)).unwrap(), "{show}");
+        assert_eq!(value.to_canonical(), String::from_utf8(unhex(canonical)).unwrap(), "{show}");
         assert_eq!(value.config_hash(), hash, "{show}");
-        assert_eq!(value.dump(Layout::PRETTY), String::from_utf8(unhex(pretty)).unwrap(), "{show}");
-        assert_eq!(value.dump(Layout::LINE), String::from_utf8(unhex(sorted)).unwrap(), "{show}");
+        assert_eq!(value.dump_with(JsonLayout::PRETTY), String::from_utf8(unhex(pretty)).unwrap(), "{show}");
+        assert_eq!(value.dump_with(JsonLayout::LINE), String::from_utf8(unhex(sorted)).unwrap(), "{show}");
         seen += 1;
     }
     assert_eq!(seen, 6000);
@@ -147,7 +147,7 @@ fn what_python_takes_and_refuses_we_take_and_refuse() {
             }
         }
     }
-    let hex = |d: &Vec<u8>| json::hex(d) + "\n";
+    let hex = |d: &Vec<u8>| json::to_hex(d) + "\n";
     let verdicts = python(JUDGE, "", &documents.iter().map(hex).collect::<String>());
     let mut taken = 0;
     for (document, verdict) in documents.iter().zip(verdicts.lines()) {
@@ -158,20 +158,20 @@ fn what_python_takes_and_refuses_we_take_and_refuse() {
     assert!(documents.len() > 4000 && taken > 200 && verdicts.lines().count() == documents.len());
 }
 
-fn value() -> impl Strategy<Value = json::Value> {
+fn value() -> impl Strategy<Value = json::JsonValue> {
     let leaf = prop_oneof![
-        Just(json::Value::Null),
-        any::<bool>().prop_map(json::Value::Bool),
-        any::<i64>().prop_map(json::Value::Int),
-        any::<u64>().prop_map(json::Value::from),
-        any::<f64>().prop_filter("NaN is not equal to itself", |f| !f.is_nan()).prop_map(json::Value::Float),
-        any::<String>().prop_map(json::Value::from),
+        Just(json::JsonValue::Null),
+        any::<bool>().prop_map(json::JsonValue::Bool),
+        any::<i64>().prop_map(json::JsonValue::Int),
+        any::<u64>().prop_map(json::JsonValue::from),
+        any::<f64>().prop_filter("NaN is not equal to itself", |f| !f.is_nan()).prop_map(json::JsonValue::Float),
+        any::<String>().prop_map(json::JsonValue::from),
     ];
     leaf.prop_recursive(5, 60, 8, |inner| {
         prop_oneof![
-            prop::collection::vec(inner.clone(), 0..8).prop_map(json::Value::Array),
+            prop::collection::vec(inner.clone(), 0..8).prop_map(json::JsonValue::Array),
             prop::collection::vec((any::<String>(), inner), 0..24)
-                .prop_map(|members| json::Value::Object(members.into_iter().collect())),
+                .prop_map(|members| json::JsonValue::Object(members.into_iter().collect())),
         ]
     })
 }
@@ -182,11 +182,11 @@ proptest! {
     /// Reading back what was written gives the same value, whatever the layout.
     #[test]
     fn parse_undoes_dump(value in value()) {
-        for layout in [Layout::PRETTY, Layout { sort_keys: false, compact: true, indent: None }] {
-            prop_assert_eq!(&json::parse(value.dump(layout).as_bytes()).unwrap(), &value);
+        for layout in [JsonLayout::PRETTY, JsonLayout { sort_keys: false, compact: true, indent: None }] {
+            prop_assert_eq!(&json::parse(value.dump_with(layout).as_bytes()).unwrap(), &value);
         }
-        let canonical = value.canonical();
-        prop_assert_eq!(json::parse(canonical.as_bytes()).unwrap().canonical(), canonical);
+        let canonical = value.to_canonical();
+        prop_assert_eq!(json::parse(canonical.as_bytes()).unwrap().to_canonical(), canonical);
     }
 
     /// No bytes make it panic.

@@ -4,13 +4,13 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use capture_hook::formats::edit::{Leaf, set};
+use capture_hook::formats::edit::{ParamLeaf, set_param};
 use proptest::strategy::{Strategy, ValueTree as _};
 use proptest::test_runner::{Config, TestRunner};
 
 use crate::tools;
 
-const LEAF: Leaf<'static> = Leaf { file: "params.yaml", section: "ingest_capture", key: "run_dir" };
+const LEAF: ParamLeaf<'static> = ParamLeaf { file: "params.yaml", section: "ingest_capture", key: "run_dir" };
 
 /// Reads pairs of texts from stdin as JSON `[[before, after, value], …]` and checks each pair with both readers.
 const CHECK: &str = r#"
@@ -66,7 +66,7 @@ fn check(cases: &[(String, String, String)]) -> Vec<serde_json::Value> {
 }
 
 fn edit(before: &str, value: &str) -> Option<(String, String, String)> {
-    let after = set(LEAF, before.as_bytes(), value).ok()?.bytes;
+    let after = set_param(LEAF, before.as_bytes(), value).ok()?.bytes;
     Some((before.to_owned(), String::from_utf8(after).unwrap(), value.to_owned()))
 }
 
@@ -322,7 +322,7 @@ fn only_this_leaf_changes_in_thousands_of_files() {
         "{} refused; one: {:?} {:?}",
         refused.len(),
         refused[0],
-        set(LEAF, refused[0].as_bytes(), "a")
+        set_param(LEAF, refused[0].as_bytes(), "a")
     );
     for (before, after, _) in &cases {
         let (b, a) = (before.as_bytes(), after.as_bytes());

@@ -9,16 +9,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use capture_hook::formats::json;
-use capture_hook::formats::json::{Layout, Object, Value};
-use capture_hook::record::{Episode, Error, Meta, Options, Position, RunRecorder, Step};
-use capture_hook::support::progress::Silent;
+use capture_hook::formats::json::{JsonLayout, JsonObject, JsonValue};
+use capture_hook::record::{EpisodeRow, GridPosition, RecordError, RecordMeta, RecordOptions, RunRecorder, StepRow};
+use capture_hook::support::progress::NoProgress;
 use capture_hook::validate;
-use capture_hook::validate::Report;
+use capture_hook::validate::ValidationReport;
 
 use crate::env::{copy_dir, tree};
 
-fn options(root: &Path) -> Options {
-    let mut options = Options::new(root);
+fn options(root: &Path) -> RecordOptions {
+    let mut options = RecordOptions::new(root);
     options.experiment = Some("demo".into());
     options.run_id = Some("r1".into());
     options
@@ -36,11 +36,11 @@ impl Walk {
         format!("ep-{:06}", self.number)
     }
 
-    fn step(&mut self, recorder: &RunRecorder, last: bool) -> Result<(), Error> {
+    fn step(&mut self, recorder: &RunRecorder, last: bool) -> Result<(), RecordError> {
         self.steps += 1;
         self.rewards += 0.1;
         let seen = [f64::from(self.number), if self.steps % 7 == 0 { f64::NAN } else { 1e-7 * self.steps as f64 }];
-        recorder.append_step(&Step {
+        recorder.append_step(&StepRow {
             ts: 1_767_225_600.0 + f64::from(self.number) * 100.0 + self.steps as f64 / 3.0,
             episode_id: &self.id(),
             step: self.steps,
@@ -48,21 +48,21 @@ impl Walk {
             reward: 0.1,
             terminated: last,
             truncated: false,
-            agent_position: Position { x: self.steps, y: -self.steps },
+            agent_position: GridPosition { x: self.steps, y: -self.steps },
             distance_to_goal: self.steps as f64 * 2f64.sqrt(),
             observation_summary: Some(&seen),
             seed: Some(i64::from(self.number)),
         })
     }
 
-    fn end(&self, recorder: &RunRecorder) -> Result<(), Error> {
-        recorder.append_episode(&Episode {
+    fn end(&self, recorder: &RunRecorder) -> Result<(), RecordError> {
+        recorder.append_episode(&EpisodeRow {
             episode_id: &self.id(),
             terminated: true,
             truncated: false,
             total_steps: self.steps,
             total_reward: self.rewards,
-            final_position: Position { x: self.steps, y: -self.steps },
+            final_position: GridPosition { x: self.steps, y: -self.steps },
             final_distance_to_goal: Some(self.steps as f64 * 2f64.sqrt()),
             duration_ms: Some(1.5),
             avg_step_time_ms: None,
@@ -78,12 +78,15 @@ fn walk(recorder: &RunRecorder, number: u32, steps: i64) {
     walk.end(recorder).unwrap();
 }
 
-fn meta() -> Meta {
-    Meta { env_config: Object::new().with("sigma", 12.0).with("grid", vec![64i64, 64]), ..Meta::default() }
+fn meta() -> RecordMeta {
+    RecordMeta {
+        env_config: JsonObject::new().with_member("sigma", 12.0).with_member("grid", vec![64i64, 64]),
+        ..RecordMeta::default()
+    }
 }
 
-fn report(run: &Path) -> Report {
-    validate::check(run, "results/demo/r1", &validate::Options::default(), &Silent).unwrap()
+fn report(run: &Path) -> ValidationReport {
+    validate::validate_run(run, "results/demo/r1", &validate::ValidateOptions::default(), &NoProgress).unwrap()
 }
 
 /// The lines of a stream, all shards in order.
@@ -105,7 +108,7 @@ fn a_recorded_run_is_valid_complete_and_written_as_python_would() {
     for number in 1..=30 {
         walk(&recorder, number, 100);
     }
-    let done = recorder.finalize(true).unwrap();
+    let done = recorder.finalize_run(true).unwrap();
     assert_eq!(done.warnings, Vec::<String>::new());
     let run = recorder.root().to_path_buf();
     assert_eq!(run, dir.path().join("demo/r1"));
@@ -125,7 +128,7 @@ fn a_recorded_run_is_valid_complete_and_written_as_python_would() {
     let again = report(&run);
     assert!(again.ok && again.warnings.is_empty(), "{again:?}");
     let manifest = json::parse(&std::fs::read(run.join("manifest.json")).unwrap()).unwrap();
-    let listed = manifest.get("files").and_then(Value::as_array).unwrap();
+    let listed = manifest.get("files").and_then(JsonValue::as_array).unwrap();
     assert_eq!(listed.len(), names.len() - 1);
 
     // Each line is what Python's json.dumps(row, sort_keys=True) gives.
@@ -144,7 +147,7 @@ for line in sys.stdin:
         feed.join().unwrap().unwrap();
         assert_eq!(String::from_utf8(output.stdout).unwrap(), text);
     }
-    assert!(matches!(Walk { number: 99, steps: 0, rewards: 0.0 }.step(&recorder, false), Err(Error::Closed)));
+    assert!(matches!(Walk { number: 99, steps: 0, rewards: 0.0 }.step(&recorder, false), Err(RecordError::Closed)));
 }
 
 #[test]
@@ -189,7 +192,7 @@ fn a_copy_taken_at_any_moment_is_a_whole_run() {
         stop.store(true, Ordering::Relaxed);
     });
     assert!(copies.len() > 4, "hardly anything was flushed meanwhile: {copies:?}");
-    recorder.finalize(false).unwrap();
+    recorder.finalize_run(false).unwrap();
     assert!(report(recorder.root()).ok);
 }
 
@@ -199,12 +202,12 @@ fn a_recorder_opened_again_goes_on_and_touches_nothing_that_is_there() {
     let first = RunRecorder::create(options(dir.path())).unwrap();
     first.write_run_meta(&meta()).unwrap();
     walk(&first, 1, 10);
-    first.finalize(false).unwrap();
+    first.finalize_run(false).unwrap();
     let before = tree(first.root());
 
     let second = RunRecorder::create(options(dir.path())).unwrap();
     walk(&second, 2, 20);
-    let done = second.finalize(true).unwrap();
+    let done = second.finalize_run(true).unwrap();
     let found = done.report.unwrap();
     assert!(found.ok && found.warnings.is_empty(), "{found:?}");
     assert_eq!((found.steps.rows, found.episodes.rows), (30, 2));
@@ -225,13 +228,13 @@ fn rows_of_several_threads_are_all_there() {
             scope.spawn(move || walk(recorder, number, 5000));
         }
     });
-    recorder.finalize(false).unwrap();
+    recorder.finalize_run(false).unwrap();
     let mut seen: BTreeMap<String, i64> = BTreeMap::new();
     for line in lines(recorder.root(), "steps") {
         let row = json::parse(line.as_bytes()).unwrap();
-        let next = seen.entry(row.get("episode_id").and_then(Value::as_str).unwrap().to_owned()).or_default();
+        let next = seen.entry(row.get("episode_id").and_then(JsonValue::as_str).unwrap().to_owned()).or_default();
         *next += 1;
-        assert_eq!(row.get("step").and_then(Value::as_i64), Some(*next));
+        assert_eq!(row.get("step").and_then(JsonValue::as_i64), Some(*next));
     }
     assert_eq!(seen.into_values().collect::<Vec<_>>(), [5000; 4]);
 }
@@ -239,14 +242,15 @@ fn rows_of_several_threads_are_all_there() {
 #[test]
 fn without_a_run_id_every_recorder_begins_a_run_of_its_own() {
     let dir = tempfile::tempdir().unwrap();
-    let recorders: Vec<RunRecorder> = (0..3).map(|_| RunRecorder::create(Options::new(dir.path())).unwrap()).collect();
+    let recorders: Vec<RunRecorder> =
+        (0..3).map(|_| RunRecorder::create(RecordOptions::new(dir.path())).unwrap()).collect();
     let mut roots: Vec<PathBuf> = recorders.iter().map(|r| r.root().to_path_buf()).collect();
     roots.dedup();
     assert_eq!(roots.len(), 3);
     assert!(roots.iter().all(|root| root.starts_with(dir.path().join("default"))));
-    let mut unsafe_one = Options::new(dir.path());
+    let mut unsafe_one = RecordOptions::new(dir.path());
     unsafe_one.run_id = Some("../x".into());
-    assert!(matches!(RunRecorder::create(unsafe_one), Err(Error::Unsafe(_))));
+    assert!(matches!(RunRecorder::create(unsafe_one), Err(RecordError::Unsafe(_))));
 }
 
 #[test]
@@ -255,7 +259,7 @@ fn a_manifest_that_cannot_be_made_does_not_fail_the_capture() {
     let recorder = RunRecorder::create(options(dir.path())).unwrap();
     walk(&recorder, 1, 10);
     // No run.json was written.
-    let done = recorder.finalize(true).unwrap();
+    let done = recorder.finalize_run(true).unwrap();
     assert!(done.manifest.is_none() && done.warnings.len() == 1, "{done:?}");
     assert_eq!(lines(recorder.root(), "steps").len(), 10);
 }
@@ -264,18 +268,25 @@ fn a_manifest_that_cannot_be_made_does_not_fail_the_capture() {
 fn rows_with_fields_of_their_own_are_kept() {
     let dir = tempfile::tempdir().unwrap();
     let recorder = RunRecorder::create(options(dir.path())).unwrap();
-    let at = Value::Object(Object::new().with("x", 1i64).with("y", 2i64));
-    let common = || Object::new().with("episode_id", "e").with("terminated", true).with("truncated", false);
-    let step = common().with("step", 1i64).with("ts", 0.5).with("action", 0i64).with("reward", 0.25);
-    let step = step.with("agent_position", at.clone()).with("distance_to_goal", 1.5);
-    recorder.append_step_object(&step.with("ü", "\u{1f600}").with("a", f64::INFINITY)).unwrap();
-    let episode = common().with("total_steps", 1i64).with("total_reward", 0.25).with("final_position", at);
-    recorder.append_episode_object(&episode.with("schema_version", "1.0.0")).unwrap();
-    recorder.finalize(false).unwrap();
+    let at = JsonValue::Object(JsonObject::new().with_member("x", 1i64).with_member("y", 2i64));
+    let common = || {
+        JsonObject::new().with_member("episode_id", "e").with_member("terminated", true).with_member("truncated", false)
+    };
+    let step = common()
+        .with_member("step", 1i64)
+        .with_member("ts", 0.5)
+        .with_member("action", 0i64)
+        .with_member("reward", 0.25);
+    let step = step.with_member("agent_position", at.clone()).with_member("distance_to_goal", 1.5);
+    recorder.append_step_object(&step.with_member("ü", "\u{1f600}").with_member("a", f64::INFINITY)).unwrap();
+    let episode =
+        common().with_member("total_steps", 1i64).with_member("total_reward", 0.25).with_member("final_position", at);
+    recorder.append_episode_object(&episode.with_member("schema_version", "1.0.0")).unwrap();
+    recorder.finalize_run(false).unwrap();
     let expected = r#"{"a": Infinity, "action": 0, "agent_position": {"x": 1, "y": 2}, "distance_to_goal": 1.5, "episode_id": "e", "reward": 0.25, "run_id": "r1", "schema_version": "0.1", "step": 1, "terminated": true, "truncated": false, "ts": 0.5, "\u00fc": "\ud83d\ude00"}"#;
     assert_eq!(lines(recorder.root(), "steps"), [expected]);
     let row = json::parse(expected.as_bytes()).unwrap();
-    assert_eq!(row.dump(Layout::LINE), expected);
+    assert_eq!(row.dump_with(JsonLayout::LINE), expected);
     let expected = r#"{"episode_id": "e", "final_position": {"x": 1, "y": 2}, "run_id": "r1", "schema_version": "1.0.0", "terminated": true, "total_reward": 0.25, "total_steps": 1, "truncated": false}"#;
     assert_eq!(lines(recorder.root(), "episodes"), [expected]);
 }

@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use capture_hook::dvc::stage::Resolved;
-use capture_hook::formats::Value;
-use capture_hook::formats::ini::Setting;
-use capture_hook::formats::json::{Object, Value as Json};
+use capture_hook::dvc::stage::ResolvedStage;
+use capture_hook::formats::ParamsValue;
+use capture_hook::formats::ini::IniSetting;
+use capture_hook::formats::json::{JsonObject, JsonValue as Json};
 
 use crate::env::{BIN, CommandOutput, FIRST, SECOND, THIRD, TestEnv};
 use crate::stranger_programs::{evil, lock, object};
@@ -45,7 +45,7 @@ fn yaml_that_is_read_here_is_read_so_by_dvc() {
         for (name, readers) in [("ruamel.yaml", &mut dvc), ("libyaml", &mut libyaml)] {
             if let Some(theirs) = readers.read("yaml", &[text.as_bytes()]) {
                 compared += 1;
-                assert!(same(&ours, &theirs), "{name}\n{text:?}\nours   {ours:?}\ntheirs {}", theirs.canonical());
+                assert!(same(&ours, &theirs), "{name}\n{text:?}\nours   {ours:?}\ntheirs {}", theirs.to_canonical());
             }
         }
     }
@@ -67,14 +67,14 @@ fn parameters_in_toml_and_json_that_are_read_here_are_read_so_by_dvc() {
         let Some(ours) = bodies::params(&format!("params.{reader}"), text.as_bytes()) else { continue };
         if let Some(theirs) = dvc.read(reader, &[text.as_bytes()]) {
             compared += 1;
-            assert!(same(&ours, &theirs), "{reader}\n{text:?}\nours   {ours:?}\ntheirs {}", theirs.canonical());
+            assert!(same(&ours, &theirs), "{reader}\n{text:?}\nours   {ours:?}\ntheirs {}", theirs.to_canonical());
         }
     }
     assert!(compared as u64 > steps / 10, "only {compared} texts were read by both");
 }
 
 /// Our reading of a stage as DVC tells its own.
-fn told(resolved: &Resolved) -> Json {
+fn told(resolved: &ResolvedStage) -> Json {
     let stage = &resolved.stage;
     let text = |text: &String| Json::from(text.as_str());
     let list = |items: Vec<Json>| Json::Array(items);
@@ -95,13 +95,13 @@ fn told(resolved: &Resolved) -> Json {
         list(vec![text(&out.path), Json::Bool(out.cache), Json::Bool(out.persist), remote])
     });
     Json::Object(
-        Object::new()
-            .with("cmd", list(stage.cmd.iter().flat_map(lines).map(|line| text(&line)).collect()))
-            .with("deps", list(stage.deps.iter().map(text).collect()))
-            .with("params", list(params.collect()))
-            .with("outs", list(outs.collect()))
-            .with("frozen", Json::Bool(stage.frozen))
-            .with("wdir", Json::from(".")),
+        JsonObject::new()
+            .with_member("cmd", list(stage.cmd.iter().flat_map(lines).map(|line| text(&line)).collect()))
+            .with_member("deps", list(stage.deps.iter().map(text).collect()))
+            .with_member("params", list(params.collect()))
+            .with_member("outs", list(outs.collect()))
+            .with_member("frozen", Json::Bool(stage.frozen))
+            .with_member("wdir", Json::from(".")),
     )
 }
 
@@ -119,7 +119,7 @@ fn a_stage_that_is_resolved_here_is_resolved_so_by_dvc() {
         if let Some(theirs) = dvc.read("stage", &[pipeline.as_bytes(), params.as_bytes()]) {
             compared += 1;
             let ours = told(&ours);
-            let (ours, theirs) = (ours.canonical(), theirs.canonical());
+            let (ours, theirs) = (ours.to_canonical(), theirs.to_canonical());
             assert_eq!(ours, theirs, "{pipeline:?}\n{params:?}");
         }
     }
@@ -140,20 +140,21 @@ fn dvcs_settings_that_are_read_here_are_read_so_by_dvc() {
         let Some(theirs) = dvc.read("config", &[text.as_bytes()]) else { continue };
         compared += 1;
         let ours = sections(&ours);
-        assert!(same(&ours, &theirs), "{text:?}\nours   {ours:?}\ntheirs {}", theirs.canonical());
+        assert!(same(&ours, &theirs), "{text:?}\nours   {ours:?}\ntheirs {}", theirs.to_canonical());
     }
     assert!(compared as u64 > steps / 10, "only {compared} texts were read by both");
 }
 
 /// Settings as DVC has them: a mapping of sections, those with names below their kinds.
-fn sections(settings: &[Setting]) -> Value {
-    let mut all: Vec<(String, Value)> = Vec::new();
+fn sections(settings: &[IniSetting]) -> ParamsValue {
+    let mut all: Vec<(String, ParamsValue)> = Vec::new();
     for setting in settings {
         let value = match setting.values.as_slice() {
-            [one] => Value::Str(one.clone()),
-            many => Value::List(many.iter().cloned().map(Value::Str).collect()),
+            [one] => ParamsValue::Str(one.clone()),
+            many => ParamsValue::List(many.iter().cloned().map(ParamsValue::Str).collect()),
         };
-        let named = ["remote", "machine", "db"].into_iter().find_map(|kind| Some([kind, setting.named(kind)?]));
+        let named =
+            ["remote", "machine", "db"].into_iter().find_map(|kind| Some([kind, setting.name_in_section(kind)?]));
         let path = match named {
             Some([kind, name]) => vec![kind, name],
             None => vec![setting.section.as_str()],
@@ -161,15 +162,15 @@ fn sections(settings: &[Setting]) -> Value {
         let mut at = &mut all;
         for part in path {
             let place = at.iter().position(|(key, _)| key == part).unwrap_or_else(|| {
-                at.push((part.to_owned(), Value::Map(Vec::new())));
+                at.push((part.to_owned(), ParamsValue::Map(Vec::new())));
                 at.len() - 1
             });
-            let Value::Map(below) = &mut at[place].1 else { unreachable!() };
+            let ParamsValue::Map(below) = &mut at[place].1 else { unreachable!() };
             at = below;
         }
         at.push((setting.key.clone(), value));
     }
-    Value::Map(all)
+    ParamsValue::Map(all)
 }
 
 /// S1: Of thousands of mutated lockfiles, DVC reads the same stages.
@@ -186,7 +187,10 @@ fn a_lock_that_is_read_here_is_read_so_by_dvc() {
         let Some(theirs) = dvc.read("lock", &[text.as_bytes()]) else { continue };
         compared += 1;
         let stages = ours.stages.iter().map(|stage| (stage.name.clone(), stage.to_value())).collect();
-        let ours = Value::Map(vec![("stages".into(), Value::Map(stages)), ("schema".into(), Value::Str("2.0".into()))]);
+        let ours = ParamsValue::Map(vec![
+            ("stages".into(), ParamsValue::Map(stages)),
+            ("schema".into(), ParamsValue::Str("2.0".into())),
+        ]);
         let ours = ours.get("stages").unwrap();
         let theirs = theirs.as_array().unwrap()[1]
             .as_array()
@@ -196,10 +200,10 @@ fn a_lock_that_is_read_here_is_read_so_by_dvc() {
             .find(|e| e[0].as_str() == Some("stages"))
             .map(|e| e[1].clone());
         let Some(theirs) = theirs else {
-            assert!(*ours == Value::Map(vec![]));
+            assert!(*ours == ParamsValue::Map(vec![]));
             continue;
         };
-        assert!(same(ours, &theirs), "{text:?}\nours   {ours:?}\ntheirs {}", theirs.canonical());
+        assert!(same(ours, &theirs), "{text:?}\nours   {ours:?}\ntheirs {}", theirs.to_canonical());
     }
     assert!(compared as u64 > steps / 10, "only {compared} texts were read by both");
 }

@@ -3,15 +3,15 @@
 use std::fs;
 use std::path::Path;
 
-use capture_hook::support::progress::Silent;
+use capture_hook::support::progress::NoProgress;
 use capture_hook::validate;
-use capture_hook::validate::{Options, Report};
+use capture_hook::validate::{ValidateOptions, ValidationReport};
 use serde_json::Value;
 
 use crate::env::corpus_run;
 
-fn check(run: &Path) -> Report {
-    validate::check(run, "run", &Options::default(), &Silent).unwrap()
+fn check(run: &Path) -> ValidationReport {
+    validate::validate_run(run, "run", &ValidateOptions::default(), &NoProgress).unwrap()
 }
 
 fn names(codes: &[validate::Code]) -> Vec<&'static str> {

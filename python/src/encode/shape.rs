@@ -8,9 +8,9 @@ use pyo3::types::{PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
 pub(super) const POSITIONS: [&str; 2] = ["agent_position", "final_position"];
 
 /// How the values of a type are written.
-pub(super) enum Shape {
+pub(super) enum ValueShape {
     /// A dataclass or a plain pydantic model: these attributes, sorted by name.
-    Fields(Vec<Field>),
+    Fields(Vec<ShapeField>),
     /// A pydantic model that serialises itself in its own way: `model_dump(mode="json")`.
     Dump,
     /// A mapping that is not a dict.
@@ -32,7 +32,7 @@ pub(super) enum Shape {
 }
 
 /// An attribute of a record.
-pub(super) struct Field {
+pub(super) struct ShapeField {
     pub name: Py<PyString>,
     pub text: String,
     /// `"name": `
@@ -41,47 +41,47 @@ pub(super) struct Field {
 }
 
 /// How a type's values are written, found out from one of them.
-pub(super) fn shape(sort_keys: bool, value: &Bound<'_, PyAny>, kind: &Bound<'_, PyType>) -> PyResult<Shape> {
+pub(super) fn find_shape(sort_keys: bool, value: &Bound<'_, PyAny>, kind: &Bound<'_, PyType>) -> PyResult<ValueShape> {
     let py = value.py();
     let is_enum = || -> PyResult<bool> { kind.is_subclass(&py.import("enum")?.getattr("Enum")?) };
     // As `json` does: an IntEnum is an int.
     if kind.is_subclass_of::<PyInt>()? {
-        return Ok(Shape::Int);
+        return Ok(ValueShape::Int);
     }
     if kind.is_subclass_of::<PyFloat>()? {
-        return Ok(Shape::Float);
+        return Ok(ValueShape::Float);
     }
     if kind.is_subclass_of::<PyString>()? && !is_enum()? {
-        return Ok(Shape::Str);
+        return Ok(ValueShape::Str);
     }
     if kind.is_subclass_of::<PyList>()? || kind.is_subclass_of::<PyTuple>()? {
-        return Ok(Shape::Sequence);
+        return Ok(ValueShape::Sequence);
     }
     if kind.is_subclass_of::<PyDict>()? || value.cast::<pyo3::types::PyMapping>().is_ok() {
-        return Ok(Shape::Mapping);
+        return Ok(ValueShape::Mapping);
     }
     if is_enum()? {
-        return Ok(Shape::Enum);
+        return Ok(ValueShape::Enum);
     }
     if kind.hasattr("__dataclass_fields__")? {
         let listed = py.import("dataclasses")?.call_method1("fields", (kind,))?;
         let names = listed.try_iter()?.map(|f| f?.getattr("name")?.extract()).collect::<PyResult<Vec<String>>>()?;
-        return Ok(Shape::Fields(fields_of(py, names, sort_keys)));
+        return Ok(ValueShape::Fields(fields_of(py, names, sort_keys)));
     }
     if let Ok(fields) = kind.getattr("model_fields") {
         if serialises_itself(kind)? {
-            return Ok(Shape::Dump);
+            return Ok(ValueShape::Dump);
         }
         let names = fields.try_iter()?.map(|name| name?.extract()).collect::<PyResult<Vec<String>>>()?;
-        return Ok(Shape::Fields(fields_of(py, names, sort_keys)));
+        return Ok(ValueShape::Fields(fields_of(py, names, sort_keys)));
     }
     if value.hasattr("tolist")? {
-        return Ok(Shape::ToList);
+        return Ok(ValueShape::ToList);
     }
     if value.hasattr("x")? && value.hasattr("y")? {
-        return Ok(Shape::Point);
+        return Ok(ValueShape::Point);
     }
-    Ok(Shape::Unknown)
+    Ok(ValueShape::Unknown)
 }
 
 /// Whether a pydantic model's JSON is more than its fields: serialisers, computed fields, aliases, extra members.
@@ -104,7 +104,7 @@ fn serialises_itself(kind: &Bound<'_, PyType>) -> PyResult<bool> {
     Ok(false)
 }
 
-fn fields_of(py: Python<'_>, mut names: Vec<String>, sort_keys: bool) -> Vec<Field> {
+fn fields_of(py: Python<'_>, mut names: Vec<String>, sort_keys: bool) -> Vec<ShapeField> {
     if sort_keys {
         names.sort();
     }
@@ -113,7 +113,7 @@ fn fields_of(py: Python<'_>, mut names: Vec<String>, sort_keys: bool) -> Vec<Fie
         write_str(&mut key, &text);
         key.extend_from_slice(b": ");
         let position = POSITIONS.contains(&text.as_str());
-        Field { name: PyString::intern(py, &text).unbind(), text, key, position }
+        ShapeField { name: PyString::intern(py, &text).unbind(), text, key, position }
     };
     names.into_iter().map(field).collect()
 }

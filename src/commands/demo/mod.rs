@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::app::{App, Outcome};
-use crate::dvc::program::{Dvc, Search};
+use crate::app::{App, CommandOutcome};
+use crate::dvc::program::{Dvc, ProgramSearch};
 use crate::error::{Error, ExitKind};
-use crate::output::Text;
+use crate::output::StyledText;
 use crate::support::env::Env;
 use crate::support::fs::At;
-use crate::support::process::{Cmd, quoted};
+use crate::support::process::{Cmd, shell_quote};
 
 mod plume;
 mod recording;
@@ -38,27 +38,27 @@ pub struct Args {
 }
 
 /// Runs the command.
-pub fn run(app: &App, args: &Args) -> Result<Outcome, Error> {
+pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     if let Some(root) = &args.record {
-        let recorded = recording::record(&app.cwd.join(root), args.seed)?;
-        app.ui.value(root.join(recorded));
-        return Ok(Outcome::Done);
+        let recorded = recording::record_run(&app.cwd.join(root), args.seed)?;
+        app.ui.print_value(root.join(recorded));
+        return Ok(CommandOutcome::Done);
     }
-    let dir = scratch(app, args.dir.as_deref())?;
-    let mut tour = Tour::new(app, &dir)?;
-    tour.walk()?;
+    let dir = demo_dir(app, args.dir.as_deref())?;
+    let mut tour = DemoTour::new(app, &dir)?;
+    tour.run_all()?;
     if app.ui.json() {
-        app.ui.data_json(&Told { ok: true, directory: dir.display().to_string(), steps: tour.told });
+        app.ui.print_json(&DemoJson { ok: true, directory: dir.display().to_string(), steps: tour.steps });
     }
-    Ok(Outcome::Done)
+    Ok(CommandOutcome::Done)
 }
 
 /// The directory to work in: new or empty, so that nothing of the user's is in it.
-fn scratch(app: &App, dir: Option<&Path>) -> Result<PathBuf, Error> {
+fn demo_dir(app: &App, dir: Option<&Path>) -> Result<PathBuf, Error> {
     let Some(dir) = dir else {
         let temp = app.env.get("TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
-        let made = tempfile::Builder::new().prefix("capture-hook-demo-").tempdir_in(&temp).at("write in", &temp)?;
-        return Ok(made.keep());
+        let temp_dir = tempfile::Builder::new().prefix("capture-hook-demo-").tempdir_in(&temp).at("write in", &temp)?;
+        return Ok(temp_dir.keep());
     };
     let dir = app.cwd.join(dir);
     crate::support::fs::create_dir_all(&dir)?;
@@ -71,49 +71,49 @@ fn scratch(app: &App, dir: Option<&Path>) -> Result<PathBuf, Error> {
 
 /// What `--json` prints.
 #[derive(Debug, Serialize)]
-struct Told {
+struct DemoJson {
     ok: bool,
     directory: String,
-    steps: Vec<Step>,
+    steps: Vec<DemoStepJson>,
 }
 
 /// One command of the tour.
 #[derive(Debug, Serialize)]
-struct Step {
+struct DemoStepJson {
     title: String,
     command: String,
     output: String,
 }
 
 /// The tour through the scratch repository.
-struct Tour<'a> {
+struct DemoTour<'a> {
     app: &'a App,
     env: Env,
     dir: PathBuf,
     title: String,
     number: usize,
-    told: Vec<Step>,
+    steps: Vec<DemoStepJson>,
 }
 
-impl<'a> Tour<'a> {
+impl<'a> DemoTour<'a> {
     fn new(app: &'a App, dir: &Path) -> Result<Self, Error> {
         let exe = std::env::current_exe().at("find", Path::new("capture-hook"))?;
         let mut env = app
             .env
             .clone()
             .without_git()
-            .with("GIT_CONFIG_GLOBAL", "/dev/null")
-            .with("GIT_CONFIG_NOSYSTEM", "1")
-            .with("GIT_PAGER", "cat")
-            .with("DVC_NO_ANALYTICS", "1")
-            .with("NO_COLOR", "1");
+            .with_var("GIT_CONFIG_GLOBAL", "/dev/null")
+            .with_var("GIT_CONFIG_NOSYSTEM", "1")
+            .with_var("GIT_PAGER", "cat")
+            .with_var("DVC_NO_ANALYTICS", "1")
+            .with_var("NO_COLOR", "1");
         // So that the commands shown are found as they are typed, DVC's own included.
-        let here = app.project().ok();
-        let dvc = Dvc::find(&Search {
+        let current_project = app.open_project().ok();
+        let dvc = Dvc::find(&ProgramSearch {
             root: dir,
             env: &app.env,
             git_config: None,
-            why_not: &|program| here.as_ref()?.why_not_run(program),
+            why_not: &|program| current_project.as_ref()?.why_not_run(program),
             unnamed: &[],
             own_dir: exe.parent(),
         })?;
@@ -123,93 +123,93 @@ impl<'a> Tour<'a> {
         if let Some(bin) = exe.parent() {
             env = env.with_path_first(bin);
         }
-        Ok(Self { app, env, dir: dir.to_path_buf(), title: String::new(), number: 0, told: Vec::new() })
+        Ok(Self { app, env, dir: dir.to_path_buf(), title: String::new(), number: 0, steps: Vec::new() })
     }
 
-    fn walk(&mut self) -> Result<(), Error> {
+    fn run_all(&mut self) -> Result<(), Error> {
         let repo = self.dir.join("project");
         crate::support::fs::create_dir_all(&self.dir.join("dvc-remote"))?;
-        self.say(Text::from(format!("The whole way, in {}", self.dir.display())).end_line());
+        self.print_text(StyledText::from(format!("The whole way, in {}", self.dir.display())).end_line());
 
-        self.step("Set a repository up");
+        self.start_step("Set a repository up");
         let outside = self.dir.clone();
-        self.run(&outside, &["git", "init", "-q", "-b", "main", "project"])?;
-        self.run(&repo, &["git", "config", "user.name", "Demo"])?;
-        self.run(&repo, &["git", "config", "user.email", "demo@example.org"])?;
-        self.run(&repo, &["capture-hook", "init", "--remote", "../dvc-remote"])?;
-        self.run(&repo, &["git", "add", "-A"])?;
-        self.run(&repo, &["git", "commit", "-q", "-m", "Set capture-hook up"])?;
+        self.run_command(&outside, &["git", "init", "-q", "-b", "main", "project"])?;
+        self.run_command(&repo, &["git", "config", "user.name", "Demo"])?;
+        self.run_command(&repo, &["git", "config", "user.email", "demo@example.org"])?;
+        self.run_command(&repo, &["capture-hook", "init", "--remote", "../dvc-remote"])?;
+        self.run_command(&repo, &["git", "add", "-A"])?;
+        self.run_command(&repo, &["git", "commit", "-q", "-m", "Set capture-hook up"])?;
 
-        self.step("Record a run: an agent looks for the source of a plume");
-        self.run(&repo, &["capture-hook", "demo", "--record", "results"])?;
-        self.run(&repo, &["capture-hook", "validate", "latest"])?;
+        self.start_step("Record a run: an agent looks for the source of a plume");
+        self.run_command(&repo, &["capture-hook", "demo", "--record", "results"])?;
+        self.run_command(&repo, &["capture-hook", "validate", "latest"])?;
 
-        self.step("Select it, and commit: the hook validates, ingests and tags");
-        self.run(&repo, &["capture-hook", "select", "latest"])?;
-        self.run(&repo, &["git", "commit", "-q", "-a", "-m", "First walk"])?;
-        self.run(&repo, &["git", "log", "-1", "--stat", "--format=%s%n%n%(trailers)"])?;
-        self.run(&repo, &["git", "tag", "--list"])?;
-        self.run(&repo, &["dvc", "status"])?;
+        self.start_step("Select it, and commit: the hook validates, ingests and tags");
+        self.run_command(&repo, &["capture-hook", "select", "latest"])?;
+        self.run_command(&repo, &["git", "commit", "-q", "-a", "-m", "First walk"])?;
+        self.run_command(&repo, &["git", "log", "-1", "--stat", "--format=%s%n%n%(trailers)"])?;
+        self.run_command(&repo, &["git", "tag", "--list"])?;
+        self.run_command(&repo, &["dvc", "status"])?;
 
-        self.step("Push: the data goes first, then the commits");
-        self.run(&repo, &["git", "init", "-q", "--bare", "../origin.git"])?;
-        self.run(&repo, &["git", "remote", "add", "origin", "../origin.git"])?;
-        self.run(&repo, &["git", "push", "-q", "--follow-tags", "-u", "origin", "main"])?;
+        self.start_step("Push: the data goes first, then the commits");
+        self.run_command(&repo, &["git", "init", "-q", "--bare", "../origin.git"])?;
+        self.run_command(&repo, &["git", "remote", "add", "origin", "../origin.git"])?;
+        self.run_command(&repo, &["git", "push", "-q", "--follow-tags", "-u", "origin", "main"])?;
 
-        self.step("A second run, all of that in one command");
-        self.run(&repo, &["capture-hook", "demo", "--record", "results", "--seed", "2"])?;
-        self.run(&repo, &["capture-hook", "publish", "run-0002"])?;
+        self.start_step("A second run, all of that in one command");
+        self.run_command(&repo, &["capture-hook", "demo", "--record", "results", "--seed", "2"])?;
+        self.run_command(&repo, &["capture-hook", "publish", "run-0002"])?;
 
-        self.step("Lose everything: recordings, dataset, DVC's cache");
-        self.run(&repo, &["rm", "-rf", "results", "data/captures", ".dvc/cache"])?;
+        self.start_step("Lose everything: recordings, dataset, DVC's cache");
+        self.run_command(&repo, &["rm", "-rf", "results", "data/captures", ".dvc/cache"])?;
 
-        self.step("Check the first run's tag out: its data comes back");
-        self.run(&repo, &["git", "checkout", "-q", "capture/demo/run-0001"])?;
-        self.run(&repo, &["ls", "data/captures/demo"])?;
-        self.run(&repo, &["capture-hook", "verify"])?;
+        self.start_step("Check the first run's tag out: its data comes back");
+        self.run_command(&repo, &["git", "checkout", "-q", "capture/demo/run-0001"])?;
+        self.run_command(&repo, &["ls", "data/captures/demo"])?;
+        self.run_command(&repo, &["capture-hook", "verify"])?;
 
-        self.step("And the newest");
-        self.run(&repo, &["git", "checkout", "-q", "main"])?;
-        self.run(&repo, &["ls", "data/captures/demo"])?;
-        self.run(&repo, &["capture-hook", "verify"])?;
+        self.start_step("And the newest");
+        self.run_command(&repo, &["git", "checkout", "-q", "main"])?;
+        self.run_command(&repo, &["ls", "data/captures/demo"])?;
+        self.run_command(&repo, &["capture-hook", "verify"])?;
 
-        let (look, remove) = (quoted(&repo), quoted(&self.dir));
-        let mut text = Text::new();
-        text.end_line().add(format!("Done. Look around:  cd {look} && capture-hook log")).end_line();
-        text.add(format!("Remove it all:      rm -rf {remove}")).end_line();
-        self.say(&text);
+        let (look, remove) = (shell_quote(&repo), shell_quote(&self.dir));
+        let mut text = StyledText::new();
+        text.end_line().push_str(format!("Done. Look around:  cd {look} && capture-hook log")).end_line();
+        text.push_str(format!("Remove it all:      rm -rf {remove}")).end_line();
+        self.print_text(&text);
         Ok(())
     }
 
-    fn step(&mut self, title: &str) {
+    fn start_step(&mut self, title: &str) {
         self.number += 1;
         title.clone_into(&mut self.title);
-        let mut text = Text::new();
-        text.end_line().styled(anstyle::Style::new().bold(), format!("{}. {title}", self.number)).end_line();
-        self.say(&text);
+        let mut text = StyledText::new();
+        text.end_line().push_styled(anstyle::Style::new().bold(), format!("{}. {title}", self.number)).end_line();
+        self.print_text(&text);
     }
 
     /// Shows a command, runs it, and shows what it said.
-    fn run(&mut self, dir: &Path, words: &[&str]) -> Result<(), Error> {
+    fn run_command(&mut self, dir: &Path, words: &[&str]) -> Result<(), Error> {
         let cmd = Cmd::new(words[0]).args(&words[1..]).dir(dir).timeout(Duration::from_secs(600));
-        let line = cmd.line();
-        let mut text = Text::new();
-        text.styled(anstyle::Style::new().dimmed(), "$").add(format!(" {line}")).end_line();
-        self.say(&text);
-        let output = cmd.checked(&self.env)?;
-        let mut said = String::from_utf8_lossy(&output.stdout).into_owned();
-        said.push_str(&String::from_utf8_lossy(&output.stderr));
-        let said = said.trim_end().to_owned();
-        for text in said.lines() {
-            self.say(Text::from(format!("  {text}")).end_line());
+        let line = cmd.command_line();
+        let mut text = StyledText::new();
+        text.push_styled(anstyle::Style::new().dimmed(), "$").push_str(format!(" {line}")).end_line();
+        self.print_text(&text);
+        let output = cmd.run_checked(&self.env)?;
+        let mut output_text = String::from_utf8_lossy(&output.stdout).into_owned();
+        output_text.push_str(&String::from_utf8_lossy(&output.stderr));
+        let output_text = output_text.trim_end().to_owned();
+        for text in output_text.lines() {
+            self.print_text(StyledText::from(format!("  {text}")).end_line());
         }
-        self.told.push(Step { title: self.title.clone(), command: line, output: said });
+        self.steps.push(DemoStepJson { title: self.title.clone(), command: line, output: output_text });
         Ok(())
     }
 
-    fn say(&self, text: &Text) {
+    fn print_text(&self, text: &StyledText) {
         if !self.app.ui.json() {
-            self.app.ui.data(text);
+            self.app.ui.print_text(text);
         }
     }
 }

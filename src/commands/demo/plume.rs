@@ -20,7 +20,7 @@ pub struct Plume {
 
 /// What one step did.
 #[derive(Debug, Clone, Copy)]
-pub struct Step {
+pub struct PlumeStep {
     /// 0 up, 1 right, 2 down, 3 left.
     pub action: i64,
     /// Where the agent is after it.
@@ -42,32 +42,40 @@ const MOVES: [(i64, i64); 4] = [(0, 1), (1, 0), (0, -1), (-1, 0)];
 impl Plume {
     /// The concentration at a cell: a Gaussian around the source, 1 at its centre.
     #[must_use]
-    pub fn odor(&self, at: (i64, i64)) -> f64 {
-        (-self.distance(at).powi(2) / (2.0 * self.sigma.powi(2))).exp()
+    pub fn odor_at(&self, at: (i64, i64)) -> f64 {
+        (-self.distance_at(at).powi(2) / (2.0 * self.sigma.powi(2))).exp()
     }
 
     /// Euclidean distance of a cell to the source.
     #[must_use]
     #[allow(clippy::cast_precision_loss)] // a grid of some dozen cells
-    pub fn distance(&self, at: (i64, i64)) -> f64 {
+    pub fn distance_at(&self, at: (i64, i64)) -> f64 {
         ((at.0 - self.source.0) as f64).hypot((at.1 - self.source.1) as f64)
     }
 
     /// All steps of the episode that this seed gives.
     #[must_use]
-    pub fn episode(&self, seed: u64) -> Vec<Step> {
-        let mut random = Random(seed);
-        let mut at = (random.below(self.grid.0), random.below(self.grid.1));
+    pub fn walk_episode(&self, seed: u64) -> Vec<PlumeStep> {
+        let mut random = SplitMix64(seed);
+        let mut at = (random.next_below(self.grid.0), random.next_below(self.grid.1));
         let mut steps = Vec::new();
         for number in 1..=self.max_steps {
-            let action = if random.below(10) < 3 { random.below(4) } else { self.upwind(at) };
+            let action = if random.next_below(10) < 3 { random.next_below(4) } else { self.choose_upwind(at) };
             let (dx, dy) = MOVES[usize::try_from(action).unwrap_or(0)];
             at = ((at.0 + dx).clamp(0, self.grid.0 - 1), (at.1 + dy).clamp(0, self.grid.1 - 1));
-            let distance = self.distance(at);
+            let distance = self.distance_at(at);
             let terminated = distance <= self.goal_radius;
             let truncated = !terminated && number == self.max_steps;
             let reward = if terminated { 1.0 } else { -0.01 };
-            steps.push(Step { action, position: at, odor: self.odor(at), reward, distance, terminated, truncated });
+            steps.push(PlumeStep {
+                action,
+                position: at,
+                odor: self.odor_at(at),
+                reward,
+                distance,
+                terminated,
+                truncated,
+            });
             if terminated {
                 break;
             }
@@ -76,17 +84,17 @@ impl Plume {
     }
 
     /// The move to the neighbouring cell that smells most.
-    fn upwind(&self, at: (i64, i64)) -> i64 {
-        let smell = |(dx, dy): (i64, i64)| self.odor((at.0 + dx, at.1 + dy));
+    fn choose_upwind(&self, at: (i64, i64)) -> i64 {
+        let smell = |(dx, dy): (i64, i64)| self.odor_at((at.0 + dx, at.1 + dy));
         let best = (0..MOVES.len()).max_by(|&a, &b| smell(MOVES[a]).total_cmp(&smell(MOVES[b])));
         best.and_then(|i| i64::try_from(i).ok()).unwrap_or(0)
     }
 }
 
 /// SplitMix64 (Steele, Lea and Flood 2014): small, and the same everywhere.
-struct Random(u64);
+struct SplitMix64(u64);
 
-impl Random {
+impl SplitMix64 {
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -96,7 +104,7 @@ impl Random {
     }
 
     /// A number from 0 to `n - 1`.
-    fn below(&mut self, n: i64) -> i64 {
+    fn next_below(&mut self, n: i64) -> i64 {
         let n = u64::try_from(n).unwrap_or(1).max(1);
         i64::try_from(self.next() % n).unwrap_or(0)
     }
@@ -110,7 +118,7 @@ mod tests {
 
     #[test]
     fn most_agents_find_the_source_and_every_path_is_one_of_single_cells() {
-        let episodes: Vec<Vec<Step>> = (0..20).map(|seed| PLUME.episode(seed)).collect();
+        let episodes: Vec<Vec<PlumeStep>> = (0..20).map(|seed| PLUME.walk_episode(seed)).collect();
         let found = episodes.iter().filter(|e| e.last().is_some_and(|s| s.terminated)).count();
         assert!(found > 10, "{found} of 20");
         for pair in episodes.iter().flat_map(|e| e.windows(2)) {
@@ -121,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_seed_gives_the_same_episode_again() {
-        let path = |seed| PLUME.episode(seed).iter().map(|s| s.position).collect::<Vec<_>>();
+        let path = |seed| PLUME.walk_episode(seed).iter().map(|s| s.position).collect::<Vec<_>>();
         assert_eq!(path(7), path(7));
         assert_ne!(path(7), path(8));
     }

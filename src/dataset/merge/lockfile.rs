@@ -1,7 +1,7 @@
 //! Three-way merge of `dvc.lock`: the dataset's runs are united, other stages and outputs merge where one side changed.
 //!
 //! Bytes and directory listings in, bytes and listings out; the caller fetches and stores. What both sides changed in
-//! different ways is a [`Clash`]: the stage's lines stand in the result twice, between git's markers, which name both data
+//! different ways is a [`MergeConflict`]: the stage's lines stand in the result twice, between git's markers, which name both data
 //! versions. What is not understood is an error, and the caller merges the text as git would.
 
 mod decided;
@@ -10,20 +10,20 @@ pub mod union;
 
 use std::collections::BTreeMap;
 
-pub use decided::{Choice, Decided, Prefer};
-use text::{assemble, complete, prove, same};
-use union::unite;
+pub use decided::{MergeDecisions, MergeSide, RunChoice};
+use text::{assemble_lockfile, check_assembled, values_equal, with_final_newline};
+use union::union_file_lists;
 
-use crate::dvc::file_list::{Entry, Listing, ListingError};
-use crate::dvc::hash::{DataVersion, Oid};
-use crate::dvc::lockfile::{Item, Lock, LockError, LockedStage};
+use crate::dvc::file_list::{FileEntry, FileList, FileListError};
+use crate::dvc::hash::{DataVersion, DvcHash};
+use crate::dvc::lockfile::{Lockfile, LockfileError, LockfileItem, LockfileStage};
 use crate::dvc::lockfile_text;
 use crate::dvc::stage::{RUN_DIR, STAGE};
-use crate::formats::value::Value;
+use crate::formats::value::ParamsValue;
 use crate::run::RunKey;
 
 /// The three versions and how to call the sides.
-pub struct Sides<'a> {
+pub struct LockfileSides<'a> {
     /// The common ancestor; empty where there is none.
     pub base: &'a [u8],
     /// The current side.
@@ -35,16 +35,16 @@ pub struct Sides<'a> {
     /// The other side's.
     pub theirs_name: &'a str,
     /// How many characters a marker has.
-    pub marker: usize,
+    pub marker_size: usize,
     /// Whose selection stands.
-    pub prefer: Prefer,
+    pub preferred: MergeSide,
     /// What was decided about what both changed.
-    pub decided: &'a Decided,
+    pub decisions: &'a MergeDecisions,
 }
 
 /// Something that both sides changed in different ways.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Clash {
+pub enum MergeConflict {
     /// A run's files.
     Run(RunKey),
     /// A file in the dataset that belongs to no run.
@@ -58,7 +58,7 @@ pub enum Clash {
     },
 }
 
-impl std::fmt::Display for Clash {
+impl std::fmt::Display for MergeConflict {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Run(key) => write!(f, "both sides have other files in run {key}"),
@@ -70,23 +70,23 @@ impl std::fmt::Display for Clash {
 
 /// A merged `dvc.lock`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Merged {
+pub struct MergedLockfile {
     /// The file's bytes; with conflict markers where `clashes` is not empty.
     pub bytes: Vec<u8>,
     /// What could not be merged.
-    pub clashes: Vec<Clash>,
+    pub conflicts: Vec<MergeConflict>,
     /// Directories that no side had: to be put into the cache before the file is used.
-    pub listings: Vec<Listing>,
+    pub new_lists: Vec<FileList>,
     /// The runs that only one side added: ours, theirs.
     pub added: (Vec<RunKey>, Vec<RunKey>),
     /// Runs whose recorder files are the same on both sides, and what was made of them is not: ours stand.
-    pub alike: Vec<RunKey>,
+    pub same_recordings: Vec<RunKey>,
     /// Runs that both sides changed and that a decision settles, each with what it was.
-    pub settled: Vec<(RunKey, Choice)>,
+    pub decided_runs: Vec<(RunKey, RunChoice)>,
     /// Runs whose other side's files stand beside them, each with the name that those have.
-    pub kept: Vec<(RunKey, RunKey)>,
+    pub renamed_runs: Vec<(RunKey, RunKey)>,
     /// The selection that did not stand, with the side it came from.
-    pub other_selection: Option<(String, Prefer)>,
+    pub dropped_selection: Option<(String, MergeSide)>,
 }
 
 /// A merge that cannot be tried.
@@ -94,15 +94,15 @@ pub struct Merged {
 pub enum MergeError {
     /// One of the three is not understood.
     #[error("{side}: {source}")]
-    Lock {
+    Lockfile {
         /// Whose.
         side: String,
         /// What is wrong.
-        source: LockError,
+        source: LockfileError,
     },
     /// A side's directory object cannot be had.
     #[error("the list of files of data version {version} is not to be had: {why}")]
-    Listing {
+    FileList {
         /// Which.
         version: DataVersion,
         /// Why not.
@@ -110,45 +110,48 @@ pub enum MergeError {
     },
     /// A merged directory that is none.
     #[error(transparent)]
-    United(#[from] ListingError),
+    MergedList(#[from] FileListError),
     /// Text that cannot be put together.
     #[error("{0}")]
-    Text(String),
+    Unmergeable(String),
 }
 
 /// Where listings and sizes come from.
-pub trait Objects {
+pub trait MergeObjects {
     /// The listing of a data version, fetched if need be. The error says why it cannot be had.
-    fn listing(&mut self, version: DataVersion) -> Result<Listing, String>;
+    fn read_file_list(&mut self, version: DataVersion) -> Result<FileList, String>;
     /// The bytes that a file has, where that is known here.
-    fn size(&mut self, oid: Oid) -> Option<u64>;
+    fn object_size(&mut self, hash: DvcHash) -> Option<u64>;
 }
 
 /// Merges.
-pub fn merge(sides: &Sides<'_>, objects: &mut dyn Objects) -> Result<Merged, MergeError> {
+pub fn merge_lockfiles(
+    sides: &LockfileSides<'_>,
+    objects: &mut dyn MergeObjects,
+) -> Result<MergedLockfile, MergeError> {
     let read = |bytes: &[u8], side: &str| {
-        Lock::parse(bytes).map_err(|source| MergeError::Lock { side: side.to_owned(), source })
+        Lockfile::parse(bytes).map_err(|source| MergeError::Lockfile { side: side.to_owned(), source })
     };
     let (ours, theirs) = (read(sides.ours, sides.ours_name)?, read(sides.theirs, sides.theirs_name)?);
     // A virtual ancestor of a criss-cross merge can hold markers. Without an ancestor nothing is taken for deleted.
-    let base = Lock::parse(sides.base).unwrap_or_default();
-    let mut work = Work {
+    let base = Lockfile::parse(sides.base).unwrap_or_default();
+    let mut merge = LockfileMerge {
         sides,
         objects,
-        clashes: Vec::new(),
-        listings: Vec::new(),
+        conflicts: Vec::new(),
+        new_lists: Vec::new(),
         added: Default::default(),
-        alike: Vec::new(),
-        settled: Vec::new(),
-        kept: Vec::new(),
-        other: None,
+        same_recordings: Vec::new(),
+        decided_runs: Vec::new(),
+        renamed_runs: Vec::new(),
+        dropped_selection: None,
     };
 
     // The frame is the text that keeps its lines; the other side's stages are put into it.
     let theirs_frames = ours.stages.is_empty() || (ours.other == base.other && theirs.other != base.other);
     let (frame, frame_bytes) = if theirs_frames { (&theirs, sides.theirs) } else { (&ours, sides.ours) };
     if ours.other != theirs.other && ours.other != base.other && theirs.other != base.other {
-        return Err(MergeError::Text("both sides changed what is beside the stages".into()));
+        return Err(MergeError::Unmergeable("both sides changed what is beside the stages".into()));
     }
     let mut names: Vec<&str> = frame.stages.iter().map(|s| s.name.as_str()).collect();
     for stage in ours.stages.iter().chain(&theirs.stages) {
@@ -156,60 +159,79 @@ pub fn merge(sides: &Sides<'_>, objects: &mut dyn Objects) -> Result<Merged, Mer
             names.push(&stage.name);
         }
     }
-    let mut want: Vec<(String, Value)> = Vec::new();
+    let mut expected: Vec<(String, ParamsValue)> = Vec::new();
     let mut lines: Vec<Vec<u8>> = Vec::new();
     for name in names {
-        let three = (base.stage(name), ours.stage(name), theirs.stage(name));
-        lines.push(match work.stage(name, three)? {
-            Resolved::Same(stage, text) => {
-                want.push((name.to_owned(), stage.to_value()));
-                complete(text.get(stage.span.clone()).unwrap_or_default())
+        let triple = (base.stage(name), ours.stage(name), theirs.stage(name));
+        lines.push(match merge.merge_stage(name, triple)? {
+            StageMerge::OneSide(stage, text) => {
+                expected.push((name.to_owned(), stage.to_value()));
+                with_final_newline(text.get(stage.span.clone()).unwrap_or_default())
             }
-            Resolved::New(value) => {
-                let text = lockfile_text::stage(name, &value)
-                    .ok_or_else(|| MergeError::Text(format!("stage {name} holds a value that only DVC writes")))?;
-                want.push((name.to_owned(), value));
+            StageMerge::Merged(value) => {
+                let text = lockfile_text::write_stage(name, &value).ok_or_else(|| {
+                    MergeError::Unmergeable(format!("stage {name} holds a value that only DVC writes"))
+                })?;
+                expected.push((name.to_owned(), value));
                 text.into_bytes()
             }
-            Resolved::Gone => Vec::new(),
-            Resolved::Clash => work.marked(three.1, three.2),
+            StageMerge::Removed => Vec::new(),
+            StageMerge::Conflict => merge.conflict_lines(triple.1, triple.2),
         });
     }
-    let bytes = assemble(frame_bytes, frame, &lines)?;
-    if work.clashes.is_empty() {
-        prove(&bytes, &want)?;
+    let bytes = assemble_lockfile(frame_bytes, frame, &lines)?;
+    if merge.conflicts.is_empty() {
+        check_assembled(&bytes, &expected)?;
     }
-    let Work { clashes, listings, added, alike, settled, kept, other, .. } = work;
-    Ok(Merged { bytes, clashes, listings, added, alike, settled, kept, other_selection: other })
+    let LockfileMerge {
+        conflicts,
+        new_lists,
+        added,
+        same_recordings,
+        decided_runs,
+        renamed_runs,
+        dropped_selection,
+        ..
+    } = merge;
+    Ok(MergedLockfile {
+        bytes,
+        conflicts,
+        new_lists,
+        added,
+        same_recordings,
+        decided_runs,
+        renamed_runs,
+        dropped_selection: dropped_selection,
+    })
 }
 
-enum Resolved<'a> {
+enum StageMerge<'a> {
     /// One side's, as it is written there.
-    Same(&'a LockedStage, &'a [u8]),
+    OneSide(&'a LockfileStage, &'a [u8]),
     /// Neither side's.
-    New(Value),
+    Merged(ParamsValue),
     /// Deleted.
-    Gone,
+    Removed,
     /// Both sides changed it; the clashes are noted.
-    Clash,
+    Conflict,
 }
 
-type Three<'a> = (Option<&'a LockedStage>, Option<&'a LockedStage>, Option<&'a LockedStage>);
+type StageTriple<'a> = (Option<&'a LockfileStage>, Option<&'a LockfileStage>, Option<&'a LockfileStage>);
 
-struct Work<'a> {
-    sides: &'a Sides<'a>,
-    objects: &'a mut dyn Objects,
-    clashes: Vec<Clash>,
-    listings: Vec<Listing>,
+struct LockfileMerge<'a> {
+    sides: &'a LockfileSides<'a>,
+    objects: &'a mut dyn MergeObjects,
+    conflicts: Vec<MergeConflict>,
+    new_lists: Vec<FileList>,
     added: (Vec<RunKey>, Vec<RunKey>),
-    alike: Vec<RunKey>,
-    settled: Vec<(RunKey, Choice)>,
-    kept: Vec<(RunKey, RunKey)>,
-    other: Option<(String, Prefer)>,
+    same_recordings: Vec<RunKey>,
+    decided_runs: Vec<(RunKey, RunChoice)>,
+    renamed_runs: Vec<(RunKey, RunKey)>,
+    dropped_selection: Option<(String, MergeSide)>,
 }
 
 /// The three-way rule: `Err` where both sides changed it, in different ways.
-fn three<T: PartialEq>(base: Option<T>, ours: Option<T>, theirs: Option<T>) -> Result<Option<T>, ()> {
+fn merge_three_way<T: PartialEq>(base: Option<T>, ours: Option<T>, theirs: Option<T>) -> Result<Option<T>, ()> {
     if ours == theirs || theirs == base {
         Ok(ours)
     } else if ours == base {
@@ -219,84 +241,92 @@ fn three<T: PartialEq>(base: Option<T>, ours: Option<T>, theirs: Option<T>) -> R
     }
 }
 
-impl<'a> Work<'a> {
+impl<'a> LockfileMerge<'a> {
     /// The same; where both changed it, the favoured side's.
-    fn three<T: PartialEq + Clone>(
+    fn merge_or_favor<T: PartialEq + Clone>(
         &self,
         base: Option<T>,
         ours: Option<T>,
         theirs: Option<T>,
     ) -> Result<Option<T>, ()> {
-        three(base, ours.clone(), theirs.clone()).or_else(|()| self.sides.decided.pick(ours, theirs).ok_or(()))
+        merge_three_way(base, ours.clone(), theirs.clone())
+            .or_else(|()| self.sides.decisions.pick_favored(ours, theirs).ok_or(()))
     }
 
-    fn stage(&mut self, name: &str, (base, ours, theirs): Three<'a>) -> Result<Resolved<'a>, MergeError> {
-        let equal = |a: Option<&LockedStage>, b: Option<&LockedStage>| match (a, b) {
-            (Some(a), Some(b)) => same(&a.to_value(), &b.to_value()),
+    fn merge_stage(&mut self, name: &str, (base, ours, theirs): StageTriple<'a>) -> Result<StageMerge<'a>, MergeError> {
+        let equal = |a: Option<&LockfileStage>, b: Option<&LockfileStage>| match (a, b) {
+            (Some(a), Some(b)) => values_equal(&a.to_value(), &b.to_value()),
             (None, None) => true,
             _ => false,
         };
-        let ours_text =
-            |stage: Option<&'a LockedStage>| stage.map_or(Resolved::Gone, |s| Resolved::Same(s, self.sides.ours));
-        let theirs_text =
-            |stage: Option<&'a LockedStage>| stage.map_or(Resolved::Gone, |s| Resolved::Same(s, self.sides.theirs));
+        let ours_text = |stage: Option<&'a LockfileStage>| {
+            stage.map_or(StageMerge::Removed, |s| StageMerge::OneSide(s, self.sides.ours))
+        };
+        let theirs_text = |stage: Option<&'a LockfileStage>| {
+            stage.map_or(StageMerge::Removed, |s| StageMerge::OneSide(s, self.sides.theirs))
+        };
         if equal(ours, theirs) || equal(theirs, base) {
             return Ok(ours_text(ours));
         }
         if equal(ours, base) {
             return Ok(theirs_text(theirs));
         }
-        let before = self.clashes.len();
+        let conflicts_before = self.conflicts.len();
         let value = match (ours, theirs) {
-            (Some(ours), Some(theirs)) if name == STAGE => self.capture(base, ours, theirs)?,
+            (Some(ours), Some(theirs)) if name == STAGE => self.merge_ingest_stage(base, ours, theirs)?,
             _ => {
-                if let Some(text) = self.sides.decided.pick(ours_text(ours), theirs_text(theirs)) {
+                if let Some(text) = self.sides.decisions.pick_favored(ours_text(ours), theirs_text(theirs)) {
                     return Ok(text);
                 }
-                self.clash(name, "the record");
-                Value::Null
+                self.add_conflict(name, "the record");
+                ParamsValue::Null
             }
         };
-        Ok(if self.clashes.len() > before { Resolved::Clash } else { Resolved::New(value) })
+        Ok(if self.conflicts.len() > conflicts_before { StageMerge::Conflict } else { StageMerge::Merged(value) })
     }
 
-    fn clash(&mut self, name: &str, what: &str) {
-        self.clashes.push(Clash::Stage { name: name.to_owned(), what: what.to_owned() });
+    fn add_conflict(&mut self, name: &str, what: &str) {
+        self.conflicts.push(MergeConflict::Stage { name: name.to_owned(), what: what.to_owned() });
     }
 
     /// The stage that makes the dataset, which both sides ran.
-    fn capture(
+    fn merge_ingest_stage(
         &mut self,
-        base: Option<&LockedStage>,
-        ours: &LockedStage,
-        theirs: &LockedStage,
-    ) -> Result<Value, MergeError> {
+        base: Option<&LockfileStage>,
+        ours: &LockfileStage,
+        theirs: &LockfileStage,
+    ) -> Result<ParamsValue, MergeError> {
         let mut entries = Vec::new();
-        match self.three(base.map(|b| &b.cmd), Some(&ours.cmd), Some(&theirs.cmd)) {
-            Ok(cmd) => entries.push(("cmd".to_owned(), cmd.cloned().unwrap_or(Value::Null))),
-            Err(()) => self.clash(STAGE, "the command"),
+        match self.merge_or_favor(base.map(|b| &b.cmd), Some(&ours.cmd), Some(&theirs.cmd)) {
+            Ok(cmd) => entries.push(("cmd".to_owned(), cmd.cloned().unwrap_or(ParamsValue::Null))),
+            Err(()) => self.add_conflict(STAGE, "the command"),
         }
-        let deps = self.items(base.map(|b| &b.deps), &ours.deps, &theirs.deps)?;
-        let params = self.params(base, ours, theirs);
-        let outs = self.items(base.map(|b| &b.outs), &ours.outs, &theirs.outs)?;
+        let deps = self.merge_items(base.map(|b| &b.deps), &ours.deps, &theirs.deps)?;
+        let params = self.merge_params(base, ours, theirs);
+        let outs = self.merge_items(base.map(|b| &b.outs), &ours.outs, &theirs.outs)?;
         for (key, value) in [("deps", deps), ("params", params), ("outs", outs)] {
-            let empty =
-                matches!(&value, Value::List(l) if l.is_empty()) || matches!(&value, Value::Map(m) if m.is_empty());
+            let empty = matches!(&value, ParamsValue::List(l) if l.is_empty())
+                || matches!(&value, ParamsValue::Map(m) if m.is_empty());
             if !empty {
                 entries.push((key.to_owned(), value));
             }
         }
-        Ok(Value::Map(entries))
+        Ok(ParamsValue::Map(entries))
     }
 
-    fn params(&mut self, base: Option<&LockedStage>, ours: &LockedStage, theirs: &LockedStage) -> Value {
-        let value = |stage: &LockedStage, file: &str, key: &str| {
+    fn merge_params(
+        &mut self,
+        base: Option<&LockfileStage>,
+        ours: &LockfileStage,
+        theirs: &LockfileStage,
+    ) -> ParamsValue {
+        let value = |stage: &LockfileStage, file: &str, key: &str| {
             stage.params.iter().find(|(f, _)| f == file).and_then(|(_, values)| values.get(key).cloned())
         };
-        let mut files: BTreeMap<String, BTreeMap<String, Value>> = BTreeMap::new();
+        let mut files: BTreeMap<String, BTreeMap<String, ParamsValue>> = BTreeMap::new();
         let mut names: Vec<(String, String)> = Vec::new();
         for (file, values) in ours.params.iter().chain(&theirs.params) {
-            if let Value::Map(values) = values {
+            if let ParamsValue::Map(values) = values {
                 names.extend(values.iter().map(|(key, _)| (file.clone(), key.clone())));
             }
         }
@@ -305,145 +335,168 @@ impl<'a> Work<'a> {
         for (file, key) in names {
             let (b, o, t) =
                 (base.and_then(|b| value(b, &file, &key)), value(ours, &file, &key), value(theirs, &file, &key));
-            let merged = match three(b, o.clone(), t.clone()) {
-                Ok(merged) => merged,
+            let merged_value = match merge_three_way(b, o.clone(), t.clone()) {
+                Ok(merged_value) => merged_value,
                 Err(()) if key == RUN_DIR => {
-                    let (kept, dropped, side) = match self.sides.prefer {
-                        Prefer::Ours => (o, t, Prefer::Theirs),
-                        Prefer::Theirs => (t, o, Prefer::Ours),
+                    let (kept_value, dropped, side) = match self.sides.preferred {
+                        MergeSide::Ours => (o, t, MergeSide::Theirs),
+                        MergeSide::Theirs => (t, o, MergeSide::Ours),
                     };
-                    self.other = dropped.as_ref().and_then(Value::as_str).map(|run| (run.to_owned(), side));
-                    kept
+                    self.dropped_selection =
+                        dropped.as_ref().and_then(ParamsValue::as_str).map(|run| (run.to_owned(), side));
+                    kept_value
                 }
-                Err(()) => match self.sides.decided.pick(o, t) {
+                Err(()) => match self.sides.decisions.pick_favored(o, t) {
                     Some(favored) => favored,
                     None => {
-                        self.clash(STAGE, &format!("parameter {key}"));
+                        self.add_conflict(STAGE, &format!("parameter {key}"));
                         None
                     }
                 },
             };
-            if let Some(merged) = merged {
-                files.entry(file).or_default().insert(key, merged);
+            if let Some(merged_value) = merged_value {
+                files.entry(file).or_default().insert(key, merged_value);
             }
         }
         // DVC puts params.yaml first, the other files by name.
         let mut files: Vec<_> = files.into_iter().collect();
         files.sort_by_key(|(file, _)| file != crate::dvc::stage::PARAMS_FILE);
-        Value::Map(files.into_iter().map(|(file, values)| (file, Value::Map(values.into_iter().collect()))).collect())
+        ParamsValue::Map(
+            files.into_iter().map(|(file, values)| (file, ParamsValue::Map(values.into_iter().collect()))).collect(),
+        )
     }
 
-    fn items(&mut self, base: Option<&Vec<Item>>, ours: &[Item], theirs: &[Item]) -> Result<Value, MergeError> {
+    fn merge_items(
+        &mut self,
+        base: Option<&Vec<LockfileItem>>,
+        ours: &[LockfileItem],
+        theirs: &[LockfileItem],
+    ) -> Result<ParamsValue, MergeError> {
         let mut paths: Vec<&str> = ours.iter().chain(theirs).map(|item| item.path.as_str()).collect();
         // DVC sorts them.
         paths.sort_unstable();
         paths.dedup();
         let mut out = Vec::new();
         for path in paths {
-            let find = |items: &'_ [Item]| items.iter().find(|item| item.path == path).cloned();
+            let find = |items: &'_ [LockfileItem]| items.iter().find(|item| item.path == path).cloned();
             let (b, o, t) = (base.and_then(|items| find(items)), find(ours), find(theirs));
-            match three(b.as_ref(), o.as_ref(), t.as_ref()) {
-                Ok(item) => out.extend(item.map(|item| item.all.clone())),
+            match merge_three_way(b.as_ref(), o.as_ref(), t.as_ref()) {
+                Ok(item) => out.extend(item.map(|item| item.value.clone())),
                 Err(()) => match (o, t) {
-                    (Some(o), Some(t)) if o.version().is_some() && t.version().is_some() => {
-                        out.extend(self.directory(b.as_ref(), &o, &t)?);
+                    (Some(o), Some(t)) if o.data_version().is_some() && t.data_version().is_some() => {
+                        out.extend(self.merge_dataset(b.as_ref(), &o, &t)?);
                     }
                     // A file at a fixed path (figures of the selected run) goes with the selection.
-                    (Some(o), Some(t)) if o.oid().is_some() && t.oid().is_some() => out.push(match self.sides.prefer {
-                        Prefer::Ours => o.all,
-                        Prefer::Theirs => t.all,
-                    }),
-                    (o, t) => match self.sides.decided.pick(o, t) {
-                        Some(favored) => out.extend(favored.map(|item| item.all)),
-                        None => self.clash(STAGE, path),
+                    (Some(o), Some(t)) if o.file_hash().is_some() && t.file_hash().is_some() => {
+                        out.push(match self.sides.preferred {
+                            MergeSide::Ours => o.value,
+                            MergeSide::Theirs => t.value,
+                        })
+                    }
+                    (o, t) => match self.sides.decisions.pick_favored(o, t) {
+                        Some(favored) => out.extend(favored.map(|item| item.value)),
+                        None => self.add_conflict(STAGE, path),
                     },
                 },
             }
         }
-        Ok(Value::List(out))
+        Ok(ParamsValue::List(out))
     }
 
     /// A directory that both sides changed: its runs united.
-    fn directory(&mut self, base: Option<&Item>, ours: &Item, theirs: &Item) -> Result<Option<Value>, MergeError> {
-        let (Some(our_version), Some(their_version)) = (ours.version(), theirs.version()) else { return Ok(None) };
-        let mut get =
-            |version: DataVersion| self.objects.listing(version).map_err(|why| MergeError::Listing { version, why });
-        let (our_list, their_list) = (get(our_version)?, get(their_version)?);
-        // Without the ancestor's list nothing is taken for deleted: no run is lost.
-        let base_list = match base.and_then(Item::version) {
-            Some(version) => get(version).unwrap_or_default(),
-            None => Listing::default(),
+    fn merge_dataset(
+        &mut self,
+        base: Option<&LockfileItem>,
+        ours: &LockfileItem,
+        theirs: &LockfileItem,
+    ) -> Result<Option<ParamsValue>, MergeError> {
+        let (Some(our_version), Some(their_version)) = (ours.data_version(), theirs.data_version()) else {
+            return Ok(None);
         };
-        let united = unite(&base_list, &our_list, &their_list, self.sides.decided);
-        self.added = united.added;
-        self.alike = united.alike;
-        self.settled = united.settled;
-        self.kept = united.kept;
-        if !united.clashes.is_empty() {
-            self.clashes.extend(united.clashes);
+        let mut read_list = |version: DataVersion| {
+            self.objects.read_file_list(version).map_err(|why| MergeError::FileList { version, why })
+        };
+        let (our_list, their_list) = (read_list(our_version)?, read_list(their_version)?);
+        // Without the ancestor's list nothing is taken for deleted: no run is lost.
+        let base_list = match base.and_then(LockfileItem::data_version) {
+            Some(version) => read_list(version).unwrap_or_default(),
+            None => FileList::default(),
+        };
+        let merged = union_file_lists(&base_list, &our_list, &their_list, self.sides.decisions);
+        self.added = merged.added;
+        self.same_recordings = merged.same_recordings;
+        self.decided_runs = merged.decided_runs;
+        self.renamed_runs = merged.renamed_runs;
+        if !merged.conflicts.is_empty() {
+            self.conflicts.extend(merged.conflicts);
             return Ok(None);
         }
-        let listing = Listing::new(united.entries)?;
-        let version = listing.version();
-        let nfiles = listing.len() as i128;
-        let size = self.size(&listing, [(ours, &our_list), (theirs, &their_list)], base.map(|b| (b, &base_list)));
+        let merged_list = FileList::new(merged.entries)?;
+        let version = merged_list.data_version();
+        let nfiles = merged_list.len() as i128;
+        let size =
+            self.merged_size(&merged_list, [(ours, &our_list), (theirs, &their_list)], base.map(|b| (b, &base_list)));
         if version != our_version && version != their_version {
-            self.listings.push(listing);
+            self.new_lists.push(merged_list);
         }
-        let mut entries = match &ours.all {
-            Value::Map(entries) => entries.clone(),
+        let mut entries = match &ours.value {
+            ParamsValue::Map(entries) => entries.clone(),
             _ => Vec::new(),
         };
         for (key, value) in &mut entries {
             match key.as_str() {
-                "md5" => *value = Value::Str(version.to_string()),
-                "nfiles" => *value = Value::Int(nfiles),
-                "size" => *value = size.map_or(Value::Null, |n| Value::Int(n.into())),
+                "md5" => *value = ParamsValue::Str(version.to_string()),
+                "nfiles" => *value = ParamsValue::Int(nfiles),
+                "size" => *value = size.map_or(ParamsValue::Null, |n| ParamsValue::Int(n.into())),
                 _ => {}
             }
         }
-        entries.retain(|(key, value)| key != "size" || *value != Value::Null);
-        Ok(Some(Value::Map(entries)))
+        entries.retain(|(key, value)| key != "size" || *value != ParamsValue::Null);
+        Ok(Some(ParamsValue::Map(entries)))
     }
 
     /// The united directory's bytes. Each side's sum is known; only what differs from it must be looked up.
-    fn size(
+    fn merged_size(
         &mut self,
-        listing: &Listing,
-        sides: [(&Item, &Listing); 2],
-        base: Option<(&Item, &Listing)>,
+        merged_list: &FileList,
+        sides: [(&LockfileItem, &FileList); 2],
+        base: Option<(&LockfileItem, &FileList)>,
     ) -> Option<u64> {
         for (item, list) in sides.into_iter().chain(base) {
-            let sum = |objects: &mut dyn Objects, a: &Listing, b: &Listing| {
-                let differs = |e: &&Entry| b.get(&e.relpath) != Some(*e);
-                a.entries().iter().filter(differs).try_fold(0_u64, |sum, e| sum.checked_add(objects.size(e.md5)?))
+            let sum = |objects: &mut dyn MergeObjects, a: &FileList, b: &FileList| {
+                let differs = |e: &&FileEntry| b.get(&e.relpath) != Some(*e);
+                a.entries()
+                    .iter()
+                    .filter(differs)
+                    .try_fold(0_u64, |sum, e| sum.checked_add(objects.object_size(e.md5)?))
             };
-            let more = sum(self.objects, listing, list);
-            let less = sum(self.objects, list, listing);
+            let more = sum(self.objects, merged_list, list);
+            let less = sum(self.objects, list, merged_list);
             if let (Some(size), Some(more), Some(less)) = (item.size, more, less) {
                 return size.checked_add(more)?.checked_sub(less);
             }
         }
         // Not all files are here. The sums are enough where no file changed on both sides.
         let [(ours, our_list), (theirs, their_list)] = sides;
-        let (base_size, empty) = (base.map_or(Some(0), |(item, _)| item.size)?, Listing::default());
+        let (base_size, empty) = (base.map_or(Some(0), |(item, _)| item.size)?, FileList::default());
         let base_list = base.map_or(&empty, |(_, list)| list);
-        let both = |e: &&Entry| their_list.get(&e.relpath) == Some(*e) && base_list.get(&e.relpath) != Some(*e);
-        let dropped = |e: &&Entry| our_list.get(&e.relpath) != Some(*e) && their_list.get(&e.relpath) != Some(*e);
+        let both = |e: &&FileEntry| their_list.get(&e.relpath) == Some(*e) && base_list.get(&e.relpath) != Some(*e);
+        let dropped = |e: &&FileEntry| our_list.get(&e.relpath) != Some(*e) && their_list.get(&e.relpath) != Some(*e);
         let overlap = our_list.entries().iter().any(|e| both(&e)) || base_list.entries().iter().any(|e| dropped(&e));
-        let left_out = !self.alike.is_empty() || self.settled.iter().any(|(_, choice)| *choice != Choice::Both);
+        let left_out =
+            !self.same_recordings.is_empty() || self.decided_runs.iter().any(|(_, choice)| *choice != RunChoice::Both);
         if overlap || left_out { None } else { ours.size?.checked_add(theirs.size?)?.checked_sub(base_size) }
     }
 
     /// Both sides' lines between markers.
-    fn marked(&self, ours: Option<&LockedStage>, theirs: Option<&LockedStage>) -> Vec<u8> {
-        let marker = |c: char, label: &str, stage: Option<&LockedStage>| {
-            let version = stage.and_then(|s| s.outs.iter().find_map(Item::version));
+    fn conflict_lines(&self, ours: Option<&LockfileStage>, theirs: Option<&LockfileStage>) -> Vec<u8> {
+        let marker = |c: char, label: &str, stage: Option<&LockfileStage>| {
+            let version = stage.and_then(|s| s.outs.iter().find_map(LockfileItem::data_version));
             let version = version.map(|v| format!(" (data {v})")).unwrap_or_default();
-            format!("{} {label}{version}", c.to_string().repeat(self.sides.marker)).trim_end().to_owned() + "\n"
+            format!("{} {label}{version}", c.to_string().repeat(self.sides.marker_size)).trim_end().to_owned() + "\n"
         };
-        let text = |stage: Option<&LockedStage>, bytes: &[u8]| {
-            stage.map(|s| complete(bytes.get(s.span.clone()).unwrap_or_default())).unwrap_or_default()
+        let text = |stage: Option<&LockfileStage>, bytes: &[u8]| {
+            stage.map(|s| with_final_newline(bytes.get(s.span.clone()).unwrap_or_default())).unwrap_or_default()
         };
         [
             marker('<', self.sides.ours_name, ours).into_bytes(),

@@ -9,26 +9,28 @@ pub mod lockfile;
 use std::path::PathBuf;
 
 use super::metrics_files;
-use crate::dataset::merge::lockfile::{Choice, Clash, Decided, Merged, Objects, Prefer, Sides};
+use crate::dataset::merge::lockfile::{
+    LockfileSides, MergeConflict, MergeDecisions, MergeObjects, MergeSide, MergedLockfile, RunChoice,
+};
 use crate::dvc::cache::Cache;
-use crate::dvc::file_list::Listing;
-use crate::dvc::hash::{DataVersion, Oid};
-use crate::dvc::lockfile::Lock;
+use crate::dvc::file_list::FileList;
+use crate::dvc::hash::{DataVersion, DvcHash};
+use crate::dvc::lockfile::Lockfile;
 use crate::dvc::remote::fetch;
-use crate::dvc::settings::Settings;
+use crate::dvc::settings::DvcSettings;
 use crate::dvc::stage::{RUN_DIR, is_selection};
 use crate::formats;
-use crate::formats::Value;
-use crate::formats::edit::{Leaf, set};
+use crate::formats::ParamsValue;
+use crate::formats::edit::{ParamLeaf, set_param};
 use crate::git::{GitCall, merged_branches};
 use crate::project::Project;
 use crate::support::env::Env;
 use crate::support::fs;
 use crate::support::fs::FsError;
-use crate::support::process::{Cmd, quoted};
+use crate::support::process::{Cmd, shell_quote};
 
 /// The three files that git hands to a driver, and what they are called.
-pub struct Files {
+pub struct MergeInput {
     /// The common ancestor's.
     pub base: PathBuf,
     /// The current side's; the result is written here.
@@ -38,19 +40,19 @@ pub struct Files {
     /// The path in the repository.
     pub path: String,
     /// How many characters a marker has.
-    pub marker: usize,
+    pub marker_size: usize,
     /// How git calls the ancestor, the current side and the other.
     pub labels: [String; 3],
     /// Whose selection stands where both sides selected another run.
-    pub prefer: Prefer,
+    pub preferred: MergeSide,
     /// The side that git was told to take of whatever both changed (`-X ours`, `-X theirs`).
-    pub favored: Option<Prefer>,
+    pub favored: Option<MergeSide>,
     /// The merge that is made again, if a rebase does that: its selection stands.
-    pub remade: Option<Remade>,
+    pub remade: Option<RemadeMerge>,
 }
 
 /// The same file in a merge that is made again, and in the parents that the merge had.
-pub struct Remade {
+pub struct RemadeMerge {
     /// In the merge.
     pub merge: Vec<u8>,
     /// In its first parent, and in its second.
@@ -59,57 +61,61 @@ pub struct Remade {
 
 /// How a driver ended.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Ended {
+pub struct MergeOutcome {
     /// Whether the result has no conflict.
     pub clean: bool,
     /// What to tell the user.
     pub notes: Vec<String>,
 }
 
-impl Files {
-    fn read(&self) -> Result<[Vec<u8>; 3], FsError> {
+impl MergeInput {
+    fn read_sides(&self) -> Result<[Vec<u8>; 3], FsError> {
         // Git hands in an empty file where a side has none.
         Ok([fs::read(&self.base)?, fs::read(&self.ours)?, fs::read(&self.theirs)?])
     }
 
     /// Whether git makes the common ancestor of a criss-cross merge, which nobody sees.
     #[must_use]
-    pub fn makes_ancestor(&self) -> bool {
+    pub fn makes_virtual_ancestor(&self) -> bool {
         self.labels[1].starts_with("Temporary merge branch")
     }
 
     /// The other side's name, and the current one's.
-    fn side(&self, side: Prefer) -> &str {
+    fn side_label(&self, side: MergeSide) -> &str {
         let [_, ours, theirs] = &self.labels;
         match side {
-            Prefer::Ours => ours,
-            Prefer::Theirs => theirs,
+            MergeSide::Ours => ours,
+            MergeSide::Theirs => theirs,
         }
     }
 
     /// Whose selection stands, given how a version of the file names its own: the side's that selects what the merge which
     /// is made again selected, or where neither does, the side's that it took.
-    fn preferred(&self, ours: &[u8], theirs: &[u8], selection: impl Fn(&[u8]) -> Option<String>) -> Prefer {
-        let Some(Remade { merge, parents: [first, second] }) = &self.remade else { return self.prefer };
-        let kept = selection(merge);
-        if kept == selection(ours) {
-            Prefer::Ours
-        } else if kept == selection(theirs) || (kept == selection(second) && kept != selection(first)) {
-            Prefer::Theirs
+    fn selection_side(&self, ours: &[u8], theirs: &[u8], selection: impl Fn(&[u8]) -> Option<String>) -> MergeSide {
+        let Some(RemadeMerge { merge, parents: [first, second] }) = &self.remade else { return self.preferred };
+        let merge_selection = selection(merge);
+        if merge_selection == selection(ours) {
+            MergeSide::Ours
+        } else if merge_selection == selection(theirs)
+            || (merge_selection == selection(second) && merge_selection != selection(first))
+        {
+            MergeSide::Theirs
         } else {
-            Prefer::Ours
+            MergeSide::Ours
         }
     }
 
     /// A line about a selection that did not stand.
-    fn dropped(&self, run_dir: &str, side: Prefer) -> String {
-        let kept = self.side(match side {
-            Prefer::Ours => Prefer::Theirs,
-            Prefer::Theirs => Prefer::Ours,
+    fn dropped_note(&self, run_dir: &str, side: MergeSide) -> String {
+        let kept_label = self.side_label(match side {
+            MergeSide::Ours => MergeSide::Theirs,
+            MergeSide::Theirs => MergeSide::Ours,
         });
-        let name = self.side(side);
-        let typed = quoted(run_dir);
-        format!("{kept}'s selection stays; {name} had selected {run_dir} (`capture-hook select {typed}` takes it)")
+        let name = self.side_label(side);
+        let typed = shell_quote(run_dir);
+        format!(
+            "{kept_label}'s selection stays; {name} had selected {run_dir} (`capture-hook select {typed}` takes it)"
+        )
     }
 }
 
@@ -117,89 +123,98 @@ impl Files {
 /// one. Git's labels tell a driver so (from 2.44 on), else the command that called it. That a variable of `git merge` is there
 /// tells nothing: a stash that a merge puts back (`--autostash`) inherits it.
 #[must_use]
-pub fn prefer(labels: &[String; 3], env: &Env, caller: Option<&GitCall>, rebasing: bool) -> Prefer {
+pub fn preferred_side(labels: &[String; 3], env: &Env, caller: Option<&GitCall>, rebasing: bool) -> MergeSide {
     let [base, _, theirs] = labels;
     let replayed = base.starts_with("parent of ") || base == "constructed merge base" || base == "Stash base";
     if replayed || matches!(theirs.as_str(), "local" | "Stashed changes") {
-        return Prefer::Theirs;
+        return MergeSide::Theirs;
     }
     let merged = merged_branches(env).any(|(id, name)| theirs == id || theirs == name);
     if merged || theirs.starts_with("parent of ") {
-        return Prefer::Ours;
+        return MergeSide::Ours;
     }
     match caller.map(|call| call.command.as_str()) {
-        Some("stash" | "cherry-pick" | "rebase" | "am" | "checkout" | "switch") => Prefer::Theirs,
-        Some("merge" | "pull" | "merge-tree" | "revert") => Prefer::Ours,
-        _ if rebasing => Prefer::Theirs,
-        _ => Prefer::Ours,
+        Some("stash" | "cherry-pick" | "rebase" | "am" | "checkout" | "switch") => MergeSide::Theirs,
+        Some("merge" | "pull" | "merge-tree" | "revert") => MergeSide::Ours,
+        _ if rebasing => MergeSide::Theirs,
+        _ => MergeSide::Ours,
     }
 }
 
 /// Merges `dvc.lock` of a project. DVC is called only where a list of files must be fetched from a remote that is no
 /// directory, and where the repository's settings do not choose what that starts: nobody asked to fetch.
-pub fn lock(files: &Files, project: &Project) -> Result<Ended, FsError> {
-    let [base, ours, theirs] = files.read()?;
+pub fn merge_lockfile(files: &MergeInput, project: &Project) -> Result<MergeOutcome, FsError> {
+    let [base, ours, theirs] = files.read_sides()?;
     let [_, ours_name, theirs_name] = &files.labels;
-    let selection = |bytes: &[u8]| Lock::parse(bytes).ok()?.run_dir().map(str::to_owned);
-    let decided = Decided { favored: files.favored, ancestor: files.makes_ancestor(), ..Decided::default() };
-    let sides = Sides {
+    let selection = |bytes: &[u8]| Lockfile::parse(bytes).ok()?.run_dir().map(str::to_owned);
+    let decisions = MergeDecisions {
+        favored: files.favored,
+        virtual_ancestor: files.makes_virtual_ancestor(),
+        ..MergeDecisions::default()
+    };
+    let sides = LockfileSides {
         base: &base,
         ours: &ours,
         theirs: &theirs,
         ours_name,
         theirs_name,
-        marker: files.marker,
-        prefer: files.preferred(&ours, &theirs, selection),
-        decided: &decided,
+        marker_size: files.marker_size,
+        preferred: files.selection_side(&ours, &theirs, selection),
+        decisions: &decisions,
     };
-    let tried = project.unite(&sides);
-    match tried {
+    let result = project.merge_and_store_lists(&sides);
+    match result {
         Ok(merged) => {
             fs::write_atomic(&files.ours, &merged.bytes)?;
-            Ok(Ended { clean: merged.clashes.is_empty(), notes: lock_notes(files, &merged) })
+            Ok(MergeOutcome { clean: merged.conflicts.is_empty(), notes: lockfile_notes(files, &merged) })
         }
         Err(why) => {
-            let mut ended = text(files, None, &project.env)?;
-            ended.notes.insert(0, format!("{} is merged as text: {why}", files.path));
+            let mut outcome = merge_as_text(files, None, &project.env)?;
+            outcome.notes.insert(0, format!("{} is merged as text: {why}", files.path));
             // Two versions whose lines happen not to touch say nothing about the runs in them.
-            Ok(Ended { clean: false, ..ended })
+            Ok(MergeOutcome { clean: false, ..outcome })
         }
     }
 }
 
-fn lock_notes(files: &Files, merged: &Merged) -> Vec<String> {
+fn lockfile_notes(files: &MergeInput, merged: &MergedLockfile) -> Vec<String> {
     let mut notes: Vec<String> =
-        merged.clashes.iter().map(|clash| format!("conflict in {}: {clash}", files.path)).collect();
-    for clash in &merged.clashes {
-        if let Clash::Run(run) = clash {
-            let (run, [_, ours, theirs]) = (quoted(run.to_string()), &files.labels);
+        merged.conflicts.iter().map(|conflict| format!("conflict in {}: {conflict}", files.path)).collect();
+    for conflict in &merged.conflicts {
+        if let MergeConflict::Run(run) = conflict {
+            let (run, [_, ours, theirs]) = (shell_quote(run.to_string()), &files.labels);
             notes.push(format!(
                 "`capture-hook resolve {run} --ours` takes the files of {ours}, `--theirs` those of {theirs}, `--both` keeps both"
             ));
         }
     }
-    for (run, choice) in merged.settled.iter().filter(|_| merged.clashes.is_empty()) {
-        let kept = files.side(if *choice == Choice::Theirs { Prefer::Theirs } else { Prefer::Ours });
-        notes.push(format!("{}: both sides have other files in run {run}; {kept}'s stay, as -X says", files.path));
+    for (run, choice) in merged.decided_runs.iter().filter(|_| merged.conflicts.is_empty()) {
+        let kept_label =
+            files.side_label(if *choice == RunChoice::Theirs { MergeSide::Theirs } else { MergeSide::Ours });
+        notes
+            .push(format!("{}: both sides have other files in run {run}; {kept_label}'s stay, as -X says", files.path));
     }
-    let kept = files.side(Prefer::Ours);
-    let alike = merged.alike.iter().filter(|_| merged.clashes.is_empty());
-    notes.extend(alike.map(|run| {
-        format!("{}: both sides ingested {run}, by different versions of capture-hook; {kept}'s files stay", files.path)
+    let kept_label = files.side_label(MergeSide::Ours);
+    let same_recordings = merged.same_recordings.iter().filter(|_| merged.conflicts.is_empty());
+    notes.extend(same_recordings.map(|run| {
+        format!(
+            "{}: both sides ingested {run}, by different versions of capture-hook; {kept_label}'s files stay",
+            files.path
+        )
     }));
     let (ours, theirs) = &merged.added;
-    for refusal in merged.listings.iter().flat_map(|listing| listing.clone().without_refused().1) {
+    for refusal in merged.new_lists.iter().flat_map(|file_list| file_list.clone().without_refused().1) {
         notes.push(format!("{}: the dataset holds what no checkout takes: {refusal}", files.path));
     }
-    if merged.clashes.is_empty() && !merged.listings.is_empty() {
+    if merged.conflicts.is_empty() && !merged.new_lists.is_empty() {
         let runs = |n: usize| if n == 1 { "1 run".to_owned() } else { format!("{n} runs") };
         notes.push(format!(
             "{}: united the dataset: {} of {}, {} of {}",
             files.path,
             runs(ours.len()),
-            files.side(Prefer::Ours),
+            files.side_label(MergeSide::Ours),
             runs(theirs.len()),
-            files.side(Prefer::Theirs)
+            files.side_label(MergeSide::Theirs)
         ));
     }
     notes
@@ -207,14 +222,14 @@ fn lock_notes(files: &Files, merged: &Merged) -> Vec<String> {
 
 impl Project {
     /// Merges two sides of `dvc.lock`; new lists of files are put into the cache. The error says why that cannot be done.
-    pub(crate) fn unite(&self, sides: &Sides<'_>) -> Result<Merged, String> {
+    pub(crate) fn merge_and_store_lists(&self, sides: &LockfileSides<'_>) -> Result<MergedLockfile, String> {
         let settings = self.read_dvc_settings().map_err(|e| with_cause(&e))?;
-        let cache = Cache::of(&settings);
-        let mut store = Store { project: self, settings: &settings, cache: &cache };
-        let merged = lockfile::merge(sides, &mut store).map_err(|e| e.to_string())?;
+        let cache = Cache::from_settings(&settings);
+        let mut store = ProjectObjects { project: self, settings: &settings, cache: &cache };
+        let merged = lockfile::merge_lockfiles(sides, &mut store).map_err(|e| e.to_string())?;
         // The list of files first: a dvc.lock must never name one that is not there.
-        for listing in &merged.listings {
-            cache.put_listing(listing).map_err(|e| e.to_string())?;
+        for file_list in &merged.new_lists {
+            cache.insert_file_list(file_list).map_err(|e| e.to_string())?;
         }
         Ok(merged)
     }
@@ -224,116 +239,121 @@ fn with_cause(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
-struct Store<'a> {
+struct ProjectObjects<'a> {
     project: &'a Project,
-    settings: &'a Settings,
+    settings: &'a DvcSettings,
     cache: &'a Cache,
 }
 
-impl Objects for Store<'_> {
-    fn listing(&mut self, version: DataVersion) -> Result<Listing, String> {
-        let dvc = || self.project.dvc();
+impl MergeObjects for ProjectObjects<'_> {
+    fn read_file_list(&mut self, version: DataVersion) -> Result<FileList, String> {
+        let dvc = || self.project.find_dvc();
         // A merge needs its base's list, too, which may be an older one.
-        self.project.rebuild_lists([version], None).map_err(|e| with_cause(&e))?;
-        fetch::listing_unasked(&self.project.root, self.settings, version, dvc).map_err(|e| with_cause(&e))
+        self.project.rebuild_file_lists([version], None).map_err(|e| with_cause(&e))?;
+        fetch::read_file_list_unasked(&self.project.root, self.settings, version, dvc).map_err(|e| with_cause(&e))
     }
 
-    fn size(&mut self, oid: Oid) -> Option<u64> {
+    fn object_size(&mut self, hash: DvcHash) -> Option<u64> {
         // A clone need not have the files of a branch that it merges; a directory tells their sizes.
-        let remote = self.settings.remote().and_then(|remote| remote.dir.as_ref());
-        self.cache.size(oid).or_else(|| Cache::at(remote?).size(oid))
+        let remote = self.settings.default_remote().and_then(|remote| remote.dir.as_ref());
+        self.cache.object_size(hash).or_else(|| Cache::in_dir(remote?).object_size(hash))
     }
 }
 
 /// Merges a params file: the selection by the rule, everything else as text.
-pub fn params(files: &Files, env: &Env) -> Result<Ended, FsError> {
-    let [base, ours, theirs] = files.read()?;
-    let Some((run_dir, note)) = settle(files, [&base, &ours, &theirs]) else {
-        return text(files, files.favored, env);
+pub fn merge_params_file(files: &MergeInput, env: &Env) -> Result<MergeOutcome, FsError> {
+    let [base, ours, theirs] = files.read_sides()?;
+    let Some((run_dir, note)) = merge_selection(files, [&base, &ours, &theirs]) else {
+        return merge_as_text(files, files.favored, env);
     };
     // With one and the same selection in all three, the text merge has nothing to say about it.
-    let settled: Option<Vec<Vec<u8>>> = [&base, &ours, &theirs]
+    let aligned: Option<Vec<Vec<u8>>> = [&base, &ours, &theirs]
         .into_iter()
         .map(|bytes| {
-            if bytes.is_empty() { Some(Vec::new()) } else { Some(set(leaf(&files.path), bytes, &run_dir).ok()?.bytes) }
+            if bytes.is_empty() {
+                Some(Vec::new())
+            } else {
+                Some(set_param(run_dir_leaf(&files.path), bytes, &run_dir).ok()?.bytes)
+            }
         })
         .collect();
-    let Some(settled) = settled else { return text(files, files.favored, env) };
-    for (path, bytes) in [&files.base, &files.ours, &files.theirs].into_iter().zip(&settled) {
+    let Some(aligned) = aligned else { return merge_as_text(files, files.favored, env) };
+    for (path, bytes) in [&files.base, &files.ours, &files.theirs].into_iter().zip(&aligned) {
         fs::write_atomic(path, bytes)?;
     }
-    let mut ended = text(files, files.favored, env)?;
-    ended.notes.extend(note);
-    Ok(ended)
+    let mut outcome = merge_as_text(files, files.favored, env)?;
+    outcome.notes.extend(note);
+    Ok(outcome)
 }
 
 /// Merges a file that shows the selected run (`metrics/capture.json`): whole, the one whose run the merged `params.yaml`
 /// selects.
-pub fn views(files: &Files) -> Result<Ended, FsError> {
-    let [base, ours, theirs] = files.read()?;
-    let (b, o, t) = (metrics_files::shows(&base), metrics_files::shows(&ours), metrics_files::shows(&theirs));
-    let side = match files.preferred(&ours, &theirs, metrics_files::shows) {
+pub fn merge_metrics_file(files: &MergeInput) -> Result<MergeOutcome, FsError> {
+    let [base, ours, theirs] = files.read_sides()?;
+    let (b, o, t) =
+        (metrics_files::run_shown_in(&base), metrics_files::run_shown_in(&ours), metrics_files::run_shown_in(&theirs));
+    let side = match files.selection_side(&ours, &theirs, metrics_files::run_shown_in) {
         // One selected another run: the figures are that one's, whatever became of the other's.
-        _ if b == o && b != t => Prefer::Theirs,
-        _ if b == t && b != o => Prefer::Ours,
-        prefer => prefer,
+        _ if b == o && b != t => MergeSide::Theirs,
+        _ if b == t && b != o => MergeSide::Ours,
+        preferred => preferred,
     };
-    let taken = match side {
-        Prefer::Ours => &ours,
-        Prefer::Theirs => &theirs,
+    let content = match side {
+        MergeSide::Ours => &ours,
+        MergeSide::Theirs => &theirs,
     };
-    fs::write_atomic(&files.ours, taken)?;
-    Ok(Ended { clean: true, notes: Vec::new() })
+    fs::write_atomic(&files.ours, content)?;
+    Ok(MergeOutcome { clean: true, notes: Vec::new() })
 }
 
-fn leaf(file: &str) -> Leaf<'_> {
-    Leaf { file, section: "ingest_capture", key: "run_dir" }
+fn run_dir_leaf(file: &str) -> ParamLeaf<'_> {
+    ParamLeaf { file, section: "ingest_capture", key: "run_dir" }
 }
 
 /// The run that is selected in the end, and what to say about the other. `None`: leave it to the text.
-fn settle(files: &Files, [base, ours, theirs]: [&[u8]; 3]) -> Option<(String, Option<String>)> {
+fn merge_selection(files: &MergeInput, [base, ours, theirs]: [&[u8]; 3]) -> Option<(String, Option<String>)> {
     let selected = |bytes: &[u8]| -> Option<Option<String>> {
-        let values = formats::load(&files.path, bytes).ok()?;
-        match values.at(RUN_DIR) {
-            None | Some(Value::Null) => Some(None),
-            Some(Value::Str(run)) => Some(Some(run.clone())),
+        let values = formats::load_params(&files.path, bytes).ok()?;
+        match values.at_path(RUN_DIR) {
+            None | Some(ParamsValue::Null) => Some(None),
+            Some(ParamsValue::Str(run)) => Some(Some(run.clone())),
             Some(_) => None,
         }
     };
     let (b, o, t) = (selected(base).unwrap_or_default(), selected(ours)?, selected(theirs)?);
     if o == t || b == t || b == o {
-        let kept = if b == o { t } else { o };
-        return Some((kept?, None));
+        let kept_run = if b == o { t } else { o };
+        return Some((kept_run?, None));
     }
-    let prefer = files.preferred(ours, theirs, |bytes| selected(bytes).flatten());
-    let (kept, dropped, side) = match prefer {
-        Prefer::Ours => (o, t, Prefer::Theirs),
-        Prefer::Theirs => (t, o, Prefer::Ours),
+    let preferred = files.selection_side(ours, theirs, |bytes| selected(bytes).flatten());
+    let (kept_run, dropped, side) = match preferred {
+        MergeSide::Ours => (o, t, MergeSide::Theirs),
+        MergeSide::Theirs => (t, o, MergeSide::Ours),
     };
-    let note = dropped.filter(|run| is_selection(run)).map(|run| files.dropped(&run, side));
-    Some((kept?, note))
+    let note = dropped.filter(|run| is_selection(run)).map(|run| files.dropped_note(&run, side));
+    Some((kept_run?, note))
 }
 
 /// Git's own text merge, its result written to `ours`. Of what both sides changed, the favoured side's is taken.
-fn text(files: &Files, favored: Option<Prefer>, env: &Env) -> Result<Ended, FsError> {
-    let Files { base, ours, theirs, .. } = files;
+fn merge_as_text(files: &MergeInput, favored: Option<MergeSide>, env: &Env) -> Result<MergeOutcome, FsError> {
+    let MergeInput { base, ours, theirs, .. } = files;
     let [base_name, ours_name, theirs_name] = &files.labels;
-    let favor = favored.map(|side| if side == Prefer::Ours { "--ours" } else { "--theirs" });
+    let favor = favored.map(|side| if side == MergeSide::Ours { "--ours" } else { "--theirs" });
     let cmd = Cmd::new("git")
         .arg("merge-file")
         .args(favor)
-        .args(["-q", "-p", &format!("--marker-size={}", files.marker)])
+        .args(["-q", "-p", &format!("--marker-size={}", files.marker_size)])
         .args(["-L", ours_name, "-L", base_name, "-L", theirs_name])
         .args([ours, base, theirs].map(|path| path.as_os_str()));
     match cmd.run(env) {
         // The exit code counts the conflicts; 255 is a failure.
         Ok(output) if output.exit.is_some_and(|code| (0..=127).contains(&code)) => {
             fs::write_atomic(&files.ours, &output.stdout)?;
-            Ok(Ended { clean: output.success(), notes: Vec::new() })
+            Ok(MergeOutcome { clean: output.success(), notes: Vec::new() })
         }
         _ => {
             let marker = |c: char, name: &str| {
-                format!("{} {name}", c.to_string().repeat(files.marker)).trim_end().to_owned() + "\n"
+                format!("{} {name}", c.to_string().repeat(files.marker_size)).trim_end().to_owned() + "\n"
             };
             let (ours_text, theirs_text) = (fs::read(ours)?, fs::read(theirs)?);
             let whole = [
@@ -345,7 +365,7 @@ fn text(files: &Files, favored: Option<Prefer>, env: &Env) -> Result<Ended, FsEr
             ]
             .concat();
             fs::write_atomic(&files.ours, &whole)?;
-            Ok(Ended { clean: false, notes: Vec::new() })
+            Ok(MergeOutcome { clean: false, notes: Vec::new() })
         }
     }
 }
@@ -355,36 +375,36 @@ fn text(files: &Files, favored: Option<Prefer>, env: &Env) -> Result<Ended, FsEr
 mod tests {
     use super::*;
 
-    struct Case {
+    struct MergeCase {
         _dir: tempfile::TempDir,
-        files: Files,
+        files: MergeInput,
         env: Env,
     }
 
-    fn case(base: &str, ours: &str, theirs: &str, prefer: Prefer) -> Case {
+    fn make_case(base: &str, ours: &str, theirs: &str, preferred: MergeSide) -> MergeCase {
         let dir = tempfile::tempdir().unwrap();
         let file = |name: &str, text: &str| {
             let path = dir.path().join(name);
             std::fs::write(&path, text).unwrap();
             path
         };
-        let files = Files {
+        let files = MergeInput {
             base: file("O", base),
             ours: file("A", ours),
             theirs: file("B", theirs),
             path: "params.yaml".into(),
-            marker: 7,
+            marker_size: 7,
             labels: ["1234567".into(), "HEAD".into(), "feature".into()],
-            prefer,
+            preferred,
             favored: None,
             remade: None,
         };
-        Case { _dir: dir, files, env: Env::snapshot().without_git() }
+        MergeCase { _dir: dir, files, env: Env::snapshot().without_git() }
     }
 
-    fn merged(case: &Case) -> (Ended, String) {
-        let ended = params(&case.files, &case.env).unwrap();
-        (ended, std::fs::read_to_string(&case.files.ours).unwrap())
+    fn merge_case(case: &MergeCase) -> (MergeOutcome, String) {
+        let outcome = merge_params_file(&case.files, &case.env).unwrap();
+        (outcome, std::fs::read_to_string(&case.files.ours).unwrap())
     }
 
     const BASE: &str = "lr: 1\n\n\n\ningest_capture:\n  run_dir: results/e/a  # which\n  out_dir: d\n";
@@ -393,79 +413,79 @@ mod tests {
     fn both_selected_another_run_and_one_changed_more() {
         let ours = BASE.replace("e/a", "e/b");
         let theirs = BASE.replace("e/a", "e/c").replace("lr: 1", "lr: 2");
-        for (prefer, run, other) in [
-            (Prefer::Ours, "e/b", "feature had selected results/e/c"),
-            (Prefer::Theirs, "e/c", "HEAD had selected results/e/b"),
+        for (preferred, run, other) in [
+            (MergeSide::Ours, "e/b", "feature had selected results/e/c"),
+            (MergeSide::Theirs, "e/c", "HEAD had selected results/e/b"),
         ] {
-            let case = case(BASE, &ours, &theirs, prefer);
-            let (ended, text) = merged(&case);
+            let case = make_case(BASE, &ours, &theirs, preferred);
+            let (outcome, text) = merge_case(&case);
             assert_eq!(text, BASE.replace("e/a", run).replace("lr: 1", "lr: 2"));
-            assert!(ended.clean && ended.notes[0].contains(other), "{ended:?}");
+            assert!(outcome.clean && outcome.notes[0].contains(other), "{outcome:?}");
         }
     }
 
     #[test]
     fn one_side_selected_a_run() {
         let theirs = BASE.replace("e/a", "e/c");
-        let case = case(BASE, &BASE.replace("lr: 1", "lr: 3"), &theirs, Prefer::Ours);
-        let (ended, text) = merged(&case);
+        let case = make_case(BASE, &BASE.replace("lr: 1", "lr: 3"), &theirs, MergeSide::Ours);
+        let (outcome, text) = merge_case(&case);
         assert_eq!(text, theirs.replace("lr: 1", "lr: 3"));
-        assert_eq!(ended, Ended { clean: true, notes: vec![] });
+        assert_eq!(outcome, MergeOutcome { clean: true, notes: vec![] });
     }
 
     #[test]
     fn a_real_contradiction_stays_a_conflict() {
         let ours = BASE.replace("e/a", "e/b").replace("lr: 1", "lr: 2");
         let theirs = BASE.replace("e/a", "e/c").replace("lr: 1", "lr: 3");
-        let case = case(BASE, &ours, &theirs, Prefer::Ours);
-        let (ended, text) = merged(&case);
-        assert!(!ended.clean);
+        let case = make_case(BASE, &ours, &theirs, MergeSide::Ours);
+        let (outcome, text) = merge_case(&case);
+        assert!(!outcome.clean);
         assert!(text.starts_with("<<<<<<< HEAD\nlr: 2\n=======\nlr: 3\n>>>>>>> feature\n"), "{text}");
         assert!(text.contains("run_dir: results/e/b  # which"), "{text}");
     }
 
     /// M1: What cannot be parsed is merged line by line, with conflict markers.
     #[test]
-    fn what_is_no_params_file_is_merged_as_text() {
-        let case = case("a\n", "b\n", "c\n", Prefer::Ours);
-        let (ended, text) = merged(&case);
-        assert!(!ended.clean && text.contains("<<<<<<< HEAD\nb\n=======\nc\n>>>>>>> feature\n"), "{text}");
+    fn other_files_are_merged_as_text() {
+        let case = make_case("a\n", "b\n", "c\n", MergeSide::Ours);
+        let (outcome, text) = merge_case(&case);
+        assert!(!outcome.clean && text.contains("<<<<<<< HEAD\nb\n=======\nc\n>>>>>>> feature\n"), "{text}");
     }
 
     #[test]
     fn both_sides_added_the_file() {
-        let case = case("", &BASE.replace("e/a", "e/b"), BASE, Prefer::Theirs);
-        assert_eq!(merged(&case).1, BASE);
+        let case = make_case("", &BASE.replace("e/a", "e/b"), BASE, MergeSide::Theirs);
+        assert_eq!(merge_case(&case).1, BASE);
     }
 
     #[test]
-    fn a_merge_is_told_from_a_replay() {
+    fn a_merge_differs_from_a_replay() {
         let labels = |base: &str, theirs: &str| [base.to_owned(), "HEAD".to_owned(), theirs.to_owned()];
-        let told = |base, theirs, env: &Env, rebasing| prefer(&labels(base, theirs), env, None, rebasing);
+        let side_for = |base, theirs, env: &Env, rebasing| preferred_side(&labels(base, theirs), env, None, rebasing);
         let merging = Env::from_vars([("GITHEAD_1234", "feature")]);
         let none = Env::default();
-        assert_eq!(told("1234567", "feature", &merging, false), Prefer::Ours);
-        assert_eq!(told("1234567", "1234", &merging, true), Prefer::Ours);
-        assert_eq!(told("parent of 1234567 (x)", "1234567 (x)", &none, false), Prefer::Theirs);
-        assert_eq!(told("1234567 (x)", "parent of 1234567 (x)", &none, true), Prefer::Ours);
-        assert_eq!(told("base", "theirs", &none, true), Prefer::Theirs);
+        assert_eq!(side_for("1234567", "feature", &merging, false), MergeSide::Ours);
+        assert_eq!(side_for("1234567", "1234", &merging, true), MergeSide::Ours);
+        assert_eq!(side_for("parent of 1234567 (x)", "1234567 (x)", &none, false), MergeSide::Theirs);
+        assert_eq!(side_for("1234567 (x)", "parent of 1234567 (x)", &none, true), MergeSide::Ours);
+        assert_eq!(side_for("base", "theirs", &none, true), MergeSide::Theirs);
         // A stash that a merge puts back inherits the merge's variables.
-        assert_eq!(told("Stash base", "Stashed changes", &merging, false), Prefer::Theirs);
+        assert_eq!(side_for("Stash base", "Stashed changes", &merging, false), MergeSide::Theirs);
     }
 
     /// M16: If git gives a driver no labels, its command line says whose selection stands.
     #[test]
-    fn without_gits_labels_the_command_tells() {
+    fn without_labels_the_git_command_decides() {
         let labels = ["base", "ours", "theirs"].map(str::to_owned);
         let merging = Env::from_vars([("GITHEAD_1234", "feature")]);
         for (line, side) in [
-            ("merge feature", Prefer::Ours),
-            ("stash apply 1234", Prefer::Theirs),
-            ("cherry-pick feature", Prefer::Theirs),
-            ("revert HEAD", Prefer::Ours),
+            ("merge feature", MergeSide::Ours),
+            ("stash apply 1234", MergeSide::Theirs),
+            ("cherry-pick feature", MergeSide::Theirs),
+            ("revert HEAD", MergeSide::Ours),
         ] {
             let words: Vec<String> = format!("git {line}").split(' ').map(str::to_owned).collect();
-            assert_eq!(prefer(&labels, &merging, GitCall::parse(&words).as_ref(), false), side, "{line}");
+            assert_eq!(preferred_side(&labels, &merging, GitCall::parse(&words).as_ref(), false), side, "{line}");
         }
     }
 
@@ -474,28 +494,28 @@ mod tests {
     fn a_merge_that_is_made_again_keeps_its_selection() {
         let select = |run: &str| BASE.replace("e/a", run);
         // What the merge selected, its parents; then the sides, and whose stands.
-        for (merge, first, second, ours, theirs, kept) in [
+        for (merge, first, second, ours, theirs, kept_run) in [
             ("e/b", "e/b", "e/c", "e/b", "e/c", "e/b"),
             ("e/c", "e/b", "e/c", "e/b", "e/c", "e/c"),
             ("e/c", "e/a", "e/c", "e/x", "e/c", "e/c"),
             ("e/a", "e/a", "e/c", "e/x", "e/c", "e/x"),
             ("e/c", "e/b", "e/c", "e/b", "e/y", "e/y"),
         ] {
-            let mut case = case(BASE, &select(ours), &select(theirs), Prefer::Theirs);
+            let mut case = make_case(BASE, &select(ours), &select(theirs), MergeSide::Theirs);
             let bytes = |run| select(run).into_bytes();
-            case.files.remade = Some(Remade { merge: bytes(merge), parents: [bytes(first), bytes(second)] });
-            assert_eq!(merged(&case).1, select(kept), "{merge} of {first} and {second}: {ours}, {theirs}");
+            case.files.remade = Some(RemadeMerge { merge: bytes(merge), parents: [bytes(first), bytes(second)] });
+            assert_eq!(merge_case(&case).1, select(kept_run), "{merge} of {first} and {second}: {ours}, {theirs}");
         }
     }
 
     #[test]
-    fn a_favoured_side_settles_other_values_too() {
+    fn a_favored_side_decides_other_values_too() {
         let ours = BASE.replace("e/a", "e/b").replace("lr: 1", "lr: 2");
         let theirs = BASE.replace("e/a", "e/c").replace("lr: 1", "lr: 3");
-        let mut case = case(BASE, &ours, &theirs, Prefer::Theirs);
-        case.files.favored = Some(Prefer::Theirs);
-        let (ended, text) = merged(&case);
-        assert!(ended.clean);
+        let mut case = make_case(BASE, &ours, &theirs, MergeSide::Theirs);
+        case.files.favored = Some(MergeSide::Theirs);
+        let (outcome, text) = merge_case(&case);
+        assert!(outcome.clean);
         assert_eq!(text, theirs);
     }
 }

@@ -5,59 +5,59 @@ use crate::dvc::cache::Cache;
 use crate::dvc::settings::LinkType;
 use crate::support::env::Env;
 
-struct Place {
+struct CheckoutFixture {
     dir: tempfile::TempDir,
-    settings: Settings,
+    settings: DvcSettings,
 }
 
-impl Place {
+impl CheckoutFixture {
     fn new(types: &[LinkType]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let env = Env::from_vars([("HOME", "/nonexistent"), ("DVC_SYSTEM_CONFIG_DIR", "/nonexistent")]);
-        let mut settings = Settings::read(dir.path(), &env).unwrap();
+        let mut settings = DvcSettings::read(dir.path(), &env).unwrap();
         settings.link_types = types.to_vec();
         Self { dir, settings }
     }
 
     /// A listing of these files, its objects in the cache; the text is the path's unless given.
-    fn listing(&self, files: &[(&str, &str)]) -> Listing {
-        let cache = Cache::of(&self.settings);
+    fn file_list(&self, files: &[(&str, &str)]) -> FileList {
+        let cache = Cache::from_settings(&self.settings);
         let entries = files.iter().map(|(path, text)| {
-            let md5 = Oid::of(text.as_bytes());
-            let object = cache.path(md5);
+            let md5 = DvcHash::of_bytes(text.as_bytes());
+            let object = cache.object_path(md5);
             std::fs::create_dir_all(object.parent().unwrap()).unwrap();
             std::fs::write(&object, text).unwrap();
-            Entry { relpath: (*path).to_owned(), md5 }
+            FileEntry { relpath: (*path).to_owned(), md5 }
         });
-        Listing::new(entries.collect()).unwrap()
+        FileList::new(entries.collect()).unwrap()
     }
 
-    fn switch(&self, from: &Listing, to: &Listing) -> Result<Switched, CheckoutError> {
-        switch(&Switch {
+    fn checkout(&self, from: &FileList, to: &FileList) -> Result<CheckoutOutcome, CheckoutError> {
+        checkout(&CheckoutRequest {
             root: self.dir.path(),
             settings: &self.settings,
             out_dir: "data/captures",
             from,
             to,
-            most: usize::MAX,
+            max_files: usize::MAX,
             patience: Duration::ZERO,
             force: false,
         })
     }
 
-    fn path(&self, relative: &str) -> PathBuf {
+    fn dataset_path(&self, relative: &str) -> PathBuf {
         self.dir.path().join("data/captures").join(relative)
     }
 
-    fn files(&self) -> BTreeMap<String, String> {
-        let (mut out, mut todo) = (BTreeMap::new(), vec![self.path("")]);
-        while let Some(dir) = todo.pop() {
+    fn workspace_files(&self) -> BTreeMap<String, String> {
+        let (mut out, mut pending) = (BTreeMap::new(), vec![self.dataset_path("")]);
+        while let Some(dir) = pending.pop() {
             for entry in std::fs::read_dir(dir).into_iter().flatten() {
                 let path = entry.unwrap().path();
                 if path.is_dir() {
-                    todo.push(path);
+                    pending.push(path);
                 } else {
-                    let name = path.strip_prefix(self.path("")).unwrap().to_str().unwrap().to_owned();
+                    let name = path.strip_prefix(self.dataset_path("")).unwrap().to_str().unwrap().to_owned();
                     out.insert(name, std::fs::read_to_string(&path).unwrap());
                 }
             }
@@ -66,7 +66,7 @@ impl Place {
     }
 }
 
-fn map(files: &[(&str, &str)]) -> BTreeMap<String, String> {
+fn file_map(files: &[(&str, &str)]) -> BTreeMap<String, String> {
     files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect()
 }
 
@@ -76,82 +76,82 @@ const B: &[(&str, &str)] = &[("e/a/f", "1"), ("e/b/g", "4"), ("e/c/f", "2"), ("d
 #[test]
 fn the_workspace_follows_with_every_link_type() {
     for types in [&[LinkType::Reflink, LinkType::Copy][..], &[LinkType::Hardlink], &[LinkType::Symlink]] {
-        let place = Place::new(types);
-        let (none, a, b) = (Listing::default(), place.listing(A), place.listing(B));
-        assert_eq!(place.switch(&none, &a).unwrap().written, 3);
-        assert_eq!(place.files(), map(A));
-        let done = place.switch(&a, &b).unwrap();
-        assert_eq!((done.written, done.removed), (3, 1), "{done:?}");
-        assert_eq!(place.files(), map(B));
-        place.switch(&b, &a).unwrap();
-        assert_eq!(place.files(), map(A));
-        assert!(!place.path("e/c").exists() && !place.path("d").exists());
-        assert_eq!(place.switch(&a, &a).unwrap(), Switched::default());
+        let fixture = CheckoutFixture::new(types);
+        let (none, a, b) = (FileList::default(), fixture.file_list(A), fixture.file_list(B));
+        assert_eq!(fixture.checkout(&none, &a).unwrap().written, 3);
+        assert_eq!(fixture.workspace_files(), file_map(A));
+        let outcome = fixture.checkout(&a, &b).unwrap();
+        assert_eq!((outcome.written, outcome.removed), (3, 1), "{outcome:?}");
+        assert_eq!(fixture.workspace_files(), file_map(B));
+        fixture.checkout(&b, &a).unwrap();
+        assert_eq!(fixture.workspace_files(), file_map(A));
+        assert!(!fixture.dataset_path("e/c").exists() && !fixture.dataset_path("d").exists());
+        assert_eq!(fixture.checkout(&a, &a).unwrap(), CheckoutOutcome::default());
     }
 }
 
 #[test]
-fn unsaved_work_is_left_and_told() {
-    let place = Place::new(&[LinkType::Copy]);
-    let (none, a, b) = (Listing::default(), place.listing(A), place.listing(B));
-    place.switch(&none, &a).unwrap();
-    std::fs::write(place.path("e/b/f"), "x").unwrap();
-    std::fs::write(place.path("e/b/g"), "y").unwrap();
-    std::fs::create_dir_all(place.path("e/c")).unwrap();
-    std::fs::write(place.path("e/c/f"), "z").unwrap();
-    std::fs::write(place.path("e/b/mine"), "m").unwrap();
-    let done = place.switch(&a, &b).unwrap();
-    assert_eq!(done.kept, ["e/b/f", "e/b/g", "e/c/f"]);
-    let files = place.files();
+fn local_changes_are_kept_and_listed() {
+    let fixture = CheckoutFixture::new(&[LinkType::Copy]);
+    let (none, a, b) = (FileList::default(), fixture.file_list(A), fixture.file_list(B));
+    fixture.checkout(&none, &a).unwrap();
+    std::fs::write(fixture.dataset_path("e/b/f"), "x").unwrap();
+    std::fs::write(fixture.dataset_path("e/b/g"), "y").unwrap();
+    std::fs::create_dir_all(fixture.dataset_path("e/c")).unwrap();
+    std::fs::write(fixture.dataset_path("e/c/f"), "z").unwrap();
+    std::fs::write(fixture.dataset_path("e/b/mine"), "m").unwrap();
+    let outcome = fixture.checkout(&a, &b).unwrap();
+    assert_eq!(outcome.local_changes, ["e/b/f", "e/b/g", "e/c/f"]);
+    let files = fixture.workspace_files();
     let at = |path: &str| files[path].as_str();
     assert_eq!((at("e/b/f"), at("e/b/g"), at("e/c/f"), at("e/b/mine")), ("x", "y", "z", "m"));
 }
 
 #[test]
-fn without_all_objects_nothing_is_touched() {
-    let place = Place::new(&[LinkType::Copy]);
-    let (none, a, b) = (Listing::default(), place.listing(A), place.listing(B));
-    place.switch(&none, &a).unwrap();
-    std::fs::remove_file(Cache::of(&place.settings).path(Oid::of(b"4"))).unwrap();
-    let done = place.switch(&a, &b).unwrap();
-    assert_eq!(done.missing.iter().map(|e| e.relpath.as_str()).collect::<Vec<_>>(), ["e/b/g"]);
-    assert_eq!(place.files(), map(A));
+fn a_missing_object_leaves_the_workspace_unchanged() {
+    let fixture = CheckoutFixture::new(&[LinkType::Copy]);
+    let (none, a, b) = (FileList::default(), fixture.file_list(A), fixture.file_list(B));
+    fixture.checkout(&none, &a).unwrap();
+    std::fs::remove_file(Cache::from_settings(&fixture.settings).object_path(DvcHash::of_bytes(b"4"))).unwrap();
+    let outcome = fixture.checkout(&a, &b).unwrap();
+    assert_eq!(outcome.missing.iter().map(|e| e.relpath.as_str()).collect::<Vec<_>>(), ["e/b/g"]);
+    assert_eq!(fixture.workspace_files(), file_map(A));
 }
 
 #[test]
-fn a_run_that_was_not_pulled_is_brought() {
-    let place = Place::new(&[LinkType::Copy]);
-    let (none, a) = (Listing::default(), place.listing(A));
-    place.switch(&none, &a).unwrap();
-    std::fs::remove_dir_all(place.path("e/b")).unwrap();
-    assert_eq!(place.switch(&a, &a).unwrap().written, 2);
-    assert_eq!(place.files(), map(A));
+fn a_missing_run_is_checked_out() {
+    let fixture = CheckoutFixture::new(&[LinkType::Copy]);
+    let (none, a) = (FileList::default(), fixture.file_list(A));
+    fixture.checkout(&none, &a).unwrap();
+    std::fs::remove_dir_all(fixture.dataset_path("e/b")).unwrap();
+    assert_eq!(fixture.checkout(&a, &a).unwrap().written, 2);
+    assert_eq!(fixture.workspace_files(), file_map(A));
 }
 
 #[test]
-fn no_path_and_no_link_leads_out() {
-    let place = Place::new(&[LinkType::Copy]);
-    let none = Listing::default();
+fn paths_and_links_out_of_the_dataset_are_refused() {
+    let fixture = CheckoutFixture::new(&[LinkType::Copy]);
+    let none = FileList::default();
     for path in ["../x", "/tmp/x", "e/../../x", "e//x", "e\\..\\x", "./x"] {
-        let bad = place.listing(&[(path, "1")]);
-        assert!(matches!(place.switch(&none, &bad), Err(CheckoutError::Unsafe { .. })), "{path}");
+        let bad = fixture.file_list(&[(path, "1")]);
+        assert!(matches!(fixture.checkout(&none, &bad), Err(CheckoutError::Unsafe { .. })), "{path}");
     }
-    let outside = place.dir.path().join("outside");
+    let outside = fixture.dir.path().join("outside");
     std::fs::create_dir_all(&outside).unwrap();
-    std::fs::create_dir_all(place.path("")).unwrap();
-    std::os::unix::fs::symlink(&outside, place.path("e")).unwrap();
-    let done = place.switch(&none, &place.listing(&[("e/a/f", "1")])).unwrap();
-    assert_eq!((done.written, done.kept.len()), (0, 1));
+    std::fs::create_dir_all(fixture.dataset_path("")).unwrap();
+    std::os::unix::fs::symlink(&outside, fixture.dataset_path("e")).unwrap();
+    let outcome = fixture.checkout(&none, &fixture.file_list(&[("e/a/f", "1")])).unwrap();
+    assert_eq!((outcome.written, outcome.local_changes.len()), (0, 1));
     assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
 }
 
 #[test]
-fn nothing_is_put_into_an_environment_in_the_dataset() {
-    let place = Place::new(&[LinkType::Copy]);
-    std::fs::create_dir_all(place.path("env")).unwrap();
-    std::fs::write(place.path("env/pyvenv.cfg"), "").unwrap();
-    let bad = place.listing(&[("e/a/f", "1"), ("env/lib/x.pth", "2")]);
-    let error = place.switch(&Listing::default(), &bad).unwrap_err().to_string();
+fn a_python_environment_in_the_dataset_is_refused() {
+    let fixture = CheckoutFixture::new(&[LinkType::Copy]);
+    std::fs::create_dir_all(fixture.dataset_path("env")).unwrap();
+    std::fs::write(fixture.dataset_path("env/pyvenv.cfg"), "").unwrap();
+    let bad = fixture.file_list(&[("e/a/f", "1"), ("env/lib/x.pth", "2")]);
+    let error = fixture.checkout(&FileList::default(), &bad).unwrap_err().to_string();
     assert!(error.contains("env/lib/x.pth") && error.contains("Python environment"), "{error}");
-    assert!(!place.path("env/lib").exists() && !place.path("e").exists(), "nothing was touched");
+    assert!(!fixture.dataset_path("env/lib").exists() && !fixture.dataset_path("e").exists(), "nothing was touched");
 }

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::OLDEST;
-use crate::dvc::reason::known_way_out;
+use super::OLDEST_RELEASE;
+use crate::dvc::reason::known_fix;
 use crate::dvc::settings::SettingsError;
 use crate::error::ExitKind::{Program, Setup};
 use crate::error::{Explain, Explanation};
 use crate::support::fs::FsError;
-use crate::support::process::{ProcessError, quoted};
+use crate::support::process::{ProcessError, shell_quote};
 
 /// A DVC that cannot be used, or failed.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +48,7 @@ pub enum ProgramError {
         interpreter: PathBuf,
     },
     /// An older release than this crate works with.
-    #[error("DVC {version} at {} is too old; {}.{} or newer is needed", path.display(), OLDEST.major, OLDEST.minor)]
+    #[error("DVC {version} at {} is too old; {}.{} or newer is needed", path.display(), OLDEST_RELEASE.major, OLDEST_RELEASE.minor)]
     TooOld {
         /// What it is.
         version: String,
@@ -87,11 +87,11 @@ impl Explain for ProgramError {
             ),
             Self::Untrusted { path } => Setup
                 .code("dvc_not_trusted")
-                .hint(format!("if it is yours: `git config capture-hook.dvc {}`", quoted(path)))
+                .hint(format!("if it is yours: `git config capture-hook.dvc {}`", shell_quote(path)))
                 .hints(how_to_install()),
             Self::NoInterpreter { path, .. } => {
                 let dir = path.parent().and_then(Path::parent).unwrap_or(path);
-                let (dir, pip) = (quoted(dir), quoted(dir.join("bin").join("pip")));
+                let (dir, pip) = (shell_quote(dir), shell_quote(dir.join("bin").join("pip")));
                 Setup
                     .code("dvc_without_interpreter")
                     .hint(format!(
@@ -112,7 +112,7 @@ impl Explain for ProgramError {
                 .hint("wait for it and run the same command again")
                 .hint("on NFS, `dvc config core.hardlink_lock true` helps where locks get stuck"),
             Self::Process(error @ ProcessError::Failed { .. }) => {
-                Program.code("dvc_failed").hints(known_way_out(error)).hints(error.explain().hints)
+                Program.code("dvc_failed").hints(known_fix(error)).hints(error.explain().hints)
             }
             Self::Process(error) => error.explain(),
             Self::Settings(error) => error.explain(),

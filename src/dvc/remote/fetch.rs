@@ -7,13 +7,13 @@ use std::path::Path;
 
 use crate::dvc::absent::AbsentRemote;
 use crate::dvc::cache::{Cache, CacheError};
-use crate::dvc::file_list::Listing;
+use crate::dvc::file_list::FileList;
 use crate::dvc::hash::DataVersion;
 use crate::dvc::program::{Dvc, ProgramError};
-use crate::dvc::settings::{Settings, Stranger};
+use crate::dvc::settings::{DvcSettings, UntrustedSetting};
 use crate::error::ExitKind::{CheckFailed, Setup};
 use crate::error::{Explain, Explanation};
-use crate::support::aside::passing_dir;
+use crate::support::aside::project_temp_dir;
 use crate::support::fs::{At, FsError};
 use crate::support::{fs, limits};
 
@@ -25,7 +25,7 @@ pub enum FetchError {
     NoRemote(DataVersion),
     /// It is not on the remote either.
     #[error("the list of files of data version {version} is neither in the cache nor on the remote `{remote}`")]
-    NotThere {
+    NotOnRemote {
         /// Which.
         version: DataVersion,
         /// Where was looked.
@@ -33,7 +33,7 @@ pub enum FetchError {
     },
     /// The remote's directory is not there.
     #[error("data version {version} is not all in the cache, and {absent}")]
-    Absent {
+    RemoteAbsent {
         /// Which.
         version: DataVersion,
         /// What is not there.
@@ -41,13 +41,13 @@ pub enum FetchError {
     },
     /// Nobody asked, and the repository's own settings choose how its remote is reached.
     #[error(
-        "the list of files of data version {version} is not in the cache; {stranger}, so it comes when you ask for it"
+        "the list of files of data version {version} is not in the cache; {untrusted}, so it comes when you ask for it"
     )]
-    NotAsked {
+    Unconfirmed {
         /// Which.
         version: DataVersion,
         /// The setting.
-        stranger: Stranger,
+        untrusted: UntrustedSetting,
     },
     /// DVC could not get it.
     #[error("the list of files of data version {version} is not in the cache, and DVC did not get it")]
@@ -69,11 +69,11 @@ impl Explain for FetchError {
     fn explain(&self) -> Explanation {
         match self {
             Self::NoRemote(_) => Setup.code("no_dvc_remote").hint("name one: `dvc remote add -d NAME URL`"),
-            Self::NotThere { .. } => CheckFailed
+            Self::NotOnRemote { .. } => CheckFailed
                 .code("data_not_on_remote")
                 .hint("who made it must push it: `capture-hook push`, in the clone that has it"),
-            Self::Absent { absent, .. } => Setup.code("remote_absent").hints(absent.hints().into_iter().take(1)),
-            Self::NotAsked { .. } => {
+            Self::RemoteAbsent { absent, .. } => Setup.code("remote_absent").hints(absent.hints().into_iter().take(1)),
+            Self::Unconfirmed { .. } => {
                 Setup.code("data_not_fetched").hint("look into .dvc/config, then `capture-hook pull`")
             }
             Self::Program { source, .. } => source.explain(),
@@ -83,68 +83,68 @@ impl Explain for FetchError {
     }
 }
 
-/// The same as [`listing`], for a caller that nobody asked to fetch anything: DVC is not called where the repository's own
+/// The same as [`read_file_list`], for a caller that nobody asked to fetch anything: DVC is not called where the repository's own
 /// settings choose what its remote's client does.
-pub fn listing_unasked(
+pub fn read_file_list_unasked(
     root: &Path,
-    settings: &Settings,
+    settings: &DvcSettings,
     version: DataVersion,
     dvc: impl FnOnce() -> Result<Dvc, ProgramError>,
-) -> Result<Listing, FetchError> {
-    let by_dvc = settings.remote().is_some_and(|remote| remote.dir.is_none());
-    match settings.strangers.first().filter(|_| by_dvc && !Cache::of(settings).has_listing(version)) {
-        Some(stranger) => Err(FetchError::NotAsked { version, stranger: stranger.clone() }),
-        None => listing(root, settings, version, dvc),
+) -> Result<FileList, FetchError> {
+    let by_dvc = settings.default_remote().is_some_and(|remote| remote.dir.is_none());
+    match settings.untrusted.first().filter(|_| by_dvc && !Cache::from_settings(settings).has_file_list(version)) {
+        Some(setting) => Err(FetchError::Unconfirmed { version, untrusted: setting.clone() }),
+        None => read_file_list(root, settings, version, dvc),
     }
 }
 
 /// The listing of a data version; what is fetched stays in the cache. `dvc` is asked for only where it is needed.
-pub fn listing(
+pub fn read_file_list(
     root: &Path,
-    settings: &Settings,
+    settings: &DvcSettings,
     version: DataVersion,
     dvc: impl FnOnce() -> Result<Dvc, ProgramError>,
-) -> Result<Listing, FetchError> {
-    let cache = Cache::of(settings);
-    bring(root, settings, version, dvc)?;
-    match cache.listing(version)? {
-        Some(listing) => Ok(listing),
+) -> Result<FileList, FetchError> {
+    let cache = Cache::from_settings(settings);
+    fetch_file_list(root, settings, version, dvc)?;
+    match cache.read_file_list(version)? {
+        Some(file_list) => Ok(file_list),
         // Taken away by another process, just now.
         None => Err(FetchError::NoRemote(version)),
     }
 }
 
 /// Sees to it that the cache has the list of files of a data version; one that is there is not looked into.
-pub fn bring(
+pub fn fetch_file_list(
     root: &Path,
-    settings: &Settings,
+    settings: &DvcSettings,
     version: DataVersion,
     dvc: impl FnOnce() -> Result<Dvc, ProgramError>,
 ) -> Result<(), FetchError> {
-    let cache = Cache::of(settings);
-    if cache.has_listing(version) {
+    let cache = Cache::from_settings(settings);
+    if cache.has_file_list(version) {
         return Ok(());
     }
-    let remote = settings.remote().ok_or(FetchError::NoRemote(version))?;
-    if let Some(absent) = AbsentRemote::of(settings) {
-        return Err(FetchError::Absent { version, absent });
+    let remote = settings.default_remote().ok_or(FetchError::NoRemote(version))?;
+    if let Some(absent) = AbsentRemote::from_settings(settings) {
+        return Err(FetchError::RemoteAbsent { version, absent });
     }
     let bytes = match &remote.dir {
-        Some(dir) => fs::read_within(&Cache::at(dir).listing_path(version), limits::LIST)?
-            .ok_or_else(|| FetchError::NotThere { version, remote: remote.name.clone() })?,
+        Some(dir) => fs::read_within(&Cache::in_dir(dir).file_list_path(version), limits::FILE_LIST)?
+            .ok_or_else(|| FetchError::NotOnRemote { version, remote: remote.name.clone() })?,
         None => {
-            let program = |source| FetchError::Program { version, source };
-            let tmp = passing_dir(root)?;
+            let program_error = |source| FetchError::Program { version, source };
+            let tmp = project_temp_dir(root)?;
             let dir = tempfile::Builder::new().prefix("capture-hook-").tempdir_in(&tmp).at("write in", &tmp)?;
             let to = dir.path().join("listing");
-            let hex = version.oid().to_string();
+            let hex = version.hash().to_string();
             let (shard, rest) = hex.split_at(2);
             let url = format!("remote://{}/files/md5/{shard}/{rest}.dir", remote.name);
-            let dvc = dvc().map_err(program)?;
+            let dvc = dvc().map_err(program_error)?;
             // Not `-q`: that leaves out why it failed.
-            dvc.call(["get-url", "--", url.as_str(), &to.to_string_lossy()]).map_err(program)?;
+            dvc.run_command(["get-url", "--", url.as_str(), &to.to_string_lossy()]).map_err(program_error)?;
             fs::read(&to)?
         }
     };
-    Ok(cache.put_listing_bytes(version, &bytes)?)
+    Ok(cache.insert_verified_list(version, &bytes)?)
 }

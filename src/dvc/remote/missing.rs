@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use crate::dvc::cache::{Cache, CacheError};
-use crate::dvc::file_list::Listing;
-use crate::dvc::hash::{DataVersion, Oid};
+use crate::dvc::file_list::FileList;
+use crate::dvc::hash::{DataVersion, DvcHash};
 use crate::dvc::program::{Dvc, ProgramError};
-use crate::dvc::settings::{Settings, SettingsError};
-use crate::dvc::temp_project::Scratch;
+use crate::dvc::settings::{DvcSettings, SettingsError};
+use crate::dvc::temp_project::TempDvcProject;
 use crate::error::ExitKind::{Program, Setup};
 use crate::error::{Explain, Explanation};
 use crate::support::fs;
@@ -20,36 +20,36 @@ use crate::support::fs::FsError;
 
 /// What is lacking of one data version.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Lack {
+pub struct MissingObjects {
     /// The list of files itself is not there.
-    pub list: bool,
+    pub file_list: bool,
     /// Files that are not there, by path in the dataset. Empty where the list is not known here either.
     pub files: Vec<String>,
 }
 
-impl Lack {
+impl MissingObjects {
     /// Whether some of it is not in the other place either.
     #[must_use]
-    pub fn is_nowhere(&self, there: Option<&Self>) -> bool {
-        there.is_some_and(|there| {
-            let files: HashSet<&String> = there.files.iter().collect();
-            (self.list && there.list) || self.files.iter().any(|file| files.contains(file))
+    pub fn is_missing_in(&self, other: Option<&Self>) -> bool {
+        other.is_some_and(|other| {
+            let files: HashSet<&String> = other.files.iter().collect();
+            (self.file_list && other.file_list) || self.files.iter().any(|file| files.contains(file))
         })
     }
 }
 
 /// How thoroughly to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Look {
+pub enum CheckDepth {
     /// A list that is there vouches for its files.
-    AtLists,
+    ListsOnly,
     /// Every file is looked up (a directory only; DVC itself never looks so).
-    AtFiles,
+    AllFiles,
 }
 
 /// Objects that could not be looked up or sent.
 #[derive(Debug, thiserror::Error)]
-pub enum ClosureError {
+pub enum RemoteError {
     /// No remote is set.
     #[error("no DVC remote is set")]
     NoRemote,
@@ -58,7 +58,7 @@ pub enum ClosureError {
     Program(#[from] ProgramError),
     /// DVC's answer is not understood.
     #[error("`dvc status --cloud` said what is not understood: {0}")]
-    Answer(String),
+    UnexpectedAnswer(String),
     /// The cache or the remote's directory.
     #[error(transparent)]
     Cache(#[from] CacheError),
@@ -70,17 +70,17 @@ pub enum ClosureError {
     Fs(#[from] FsError),
 }
 
-impl Explain for ClosureError {
+impl Explain for RemoteError {
     fn explain(&self) -> Explanation {
         match self {
             Self::NoRemote => Setup
                 .code("no_dvc_remote")
                 .hint("name one: `dvc remote add -d storage URL` (a directory, s3://…, ssh://…)"),
             Self::Program(error) => match error.explain() {
-                explanation if explanation.hints.is_empty() => explanation.hint(LOOK_AT_REMOTE),
+                explanation if explanation.hints.is_empty() => explanation.hint(CHECK_REMOTE_HINT),
                 explanation => explanation,
             },
-            Self::Answer(_) => Program.code("dvc_answer_not_understood").hint(LOOK_AT_REMOTE),
+            Self::UnexpectedAnswer(_) => Program.code("dvc_answer_not_understood").hint(CHECK_REMOTE_HINT),
             Self::Cache(error) => error.explain(),
             Self::Settings(error) => error.explain(),
             Self::Fs(error) => error.explain(),
@@ -89,97 +89,99 @@ impl Explain for ClosureError {
 }
 
 /// What to type where nothing more is known.
-const LOOK_AT_REMOTE: &str =
+const CHECK_REMOTE_HINT: &str =
     "`dvc remote list` shows the remote's address, `dvc status --cloud -v` what DVC meets there";
 
 /// What the cache lacks of each of these versions; those that lack nothing are left out.
-pub fn lacking_here(
-    settings: &Settings,
+pub fn missing_in_cache(
+    settings: &DvcSettings,
     versions: &[DataVersion],
-) -> Result<BTreeMap<DataVersion, Lack>, ClosureError> {
-    let cache = Cache::of(settings);
-    lacking_in(&cache, &cache, versions, Look::AtFiles)
+) -> Result<BTreeMap<DataVersion, MissingObjects>, RemoteError> {
+    let cache = Cache::from_settings(settings);
+    missing_in_store(&cache, &cache, versions, CheckDepth::AllFiles)
 }
 
 /// What the default remote lacks of each of these versions; those that lack nothing are left out. `dvc` is asked for only
 /// where the remote is no directory.
-pub fn lacking_there(
+pub fn missing_on_remote(
     root: &Path,
-    settings: &Settings,
+    settings: &DvcSettings,
     versions: &[DataVersion],
-    look: Look,
+    depth: CheckDepth,
     dvc: impl FnOnce() -> Result<Dvc, ProgramError>,
-) -> Result<BTreeMap<DataVersion, Lack>, ClosureError> {
-    let remote = settings.remote().ok_or(ClosureError::NoRemote)?;
+) -> Result<BTreeMap<DataVersion, MissingObjects>, RemoteError> {
+    let remote = settings.default_remote().ok_or(RemoteError::NoRemote)?;
     match &remote.dir {
-        Some(dir) => lacking_in(&Cache::at(dir), &Cache::of(settings), versions, look),
-        None => ask(root, settings, versions, &dvc()?),
+        Some(dir) => missing_in_store(&Cache::in_dir(dir), &Cache::from_settings(settings), versions, depth),
+        None => ask_dvc_status(root, settings, versions, &dvc()?),
     }
 }
 
-fn lacking_in(
-    place: &Cache,
-    here: &Cache,
+fn missing_in_store(
+    store: &Cache,
+    local_cache: &Cache,
     versions: &[DataVersion],
-    look: Look,
-) -> Result<BTreeMap<DataVersion, Lack>, ClosureError> {
+    depth: CheckDepth,
+) -> Result<BTreeMap<DataVersion, MissingObjects>, RemoteError> {
     let mut out = BTreeMap::new();
-    let mut there: HashSet<Oid> = HashSet::new();
+    let mut present: HashSet<DvcHash> = HashSet::new();
     for version in versions {
-        let list = !place.has_listing(*version);
-        if !list && look == Look::AtLists {
+        let lacks_list = !store.has_file_list(*version);
+        if !lacks_list && depth == CheckDepth::ListsOnly {
             continue;
         }
-        let listing = if list { here.listing(*version)? } else { place.listing(*version)? };
+        let file_list =
+            if lacks_list { local_cache.read_file_list(*version)? } else { store.read_file_list(*version)? };
         let mut files = Vec::new();
-        for entry in listing.as_ref().map(Listing::entries).unwrap_or_default() {
-            if there.contains(&entry.md5) {
+        for entry in file_list.as_ref().map(FileList::entries).unwrap_or_default() {
+            if present.contains(&entry.md5) {
                 continue;
             }
-            if place.has(entry.md5) {
-                there.insert(entry.md5);
+            if store.has_object(entry.md5) {
+                present.insert(entry.md5);
             } else {
                 files.push(entry.relpath.clone());
             }
         }
-        if list || !files.is_empty() {
-            out.insert(*version, Lack { list, files });
+        if lacks_list || !files.is_empty() {
+            out.insert(*version, MissingObjects { file_list: lacks_list, files });
         }
     }
     Ok(out)
 }
 
 /// Asks DVC what its remote has, in a passing project that tracks these versions.
-fn ask(
+fn ask_dvc_status(
     root: &Path,
-    settings: &Settings,
+    settings: &DvcSettings,
     versions: &[DataVersion],
     dvc: &Dvc,
-) -> Result<BTreeMap<DataVersion, Lack>, ClosureError> {
+) -> Result<BTreeMap<DataVersion, MissingObjects>, RemoteError> {
     let mut out = BTreeMap::new();
     if versions.is_empty() {
         return Ok(out);
     }
-    let scratch = Scratch::new(root, settings)?;
+    let temp_project = TempDvcProject::new(root, settings)?;
     let mut names = BTreeMap::new();
     for version in versions {
-        names.insert(scratch.add(*version)?, *version);
+        names.insert(temp_project.add_version(*version)?, *version);
     }
-    let said = dvc.clone().in_project(scratch.root()).call(["status", "--cloud", "--json"])?.text();
-    let answer: BTreeMap<String, String> = serde_json::from_str(said.lines().last().unwrap_or("{}"))
-        .map_err(|error| ClosureError::Answer(format!("{error}: {said}")))?;
+    let stdout =
+        dvc.clone().in_project(temp_project.root()).run_command(["status", "--cloud", "--json"])?.stdout_text();
+    let answer: BTreeMap<String, String> = serde_json::from_str(stdout.lines().last().unwrap_or("{}"))
+        .map_err(|error| RemoteError::UnexpectedAnswer(format!("{error}: {stdout}")))?;
     for (path, state) in answer {
         // `new`: here, not there. `missing`: neither. `deleted`: there, not here.
         if state == "deleted" {
             continue;
         }
-        let (name, inside) = path.split_once('/').unwrap_or((&path, ""));
+        let (name, relpath) = path.split_once('/').unwrap_or((&path, ""));
         if let Some(version) = names.get(name) {
-            let lack: &mut Lack = out.entry(*version).or_default();
-            if inside.is_empty() {
-                lack.list = true;
+            let missing: &mut MissingObjects = out.entry(*version).or_default();
+            if relpath.is_empty() {
+                missing.file_list = true;
             } else {
-                lack.files.push(inside.to_owned());
+                missing.files.push(relpath.to_owned());
             }
         }
     }
@@ -188,137 +190,153 @@ fn ask(
 
 /// What became of sending.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Sent {
+pub struct UploadOutcome {
     /// How many objects went.
     pub objects: usize,
     /// Their bytes.
     pub bytes: u64,
     /// What is neither here nor there, by version. The other versions are on the remote whole.
-    pub missing: BTreeMap<DataVersion, Lack>,
+    pub missing: BTreeMap<DataVersion, MissingObjects>,
 }
 
 /// Sends what a directory remote lacks of these versions: every file first, then the list that vouches for them.
-pub fn send(settings: &Settings, remote: &Path, versions: &[DataVersion], look: Look) -> Result<Sent, ClosureError> {
-    let (here, there) = (Cache::of(settings), Cache::at(remote));
-    let mut sent = Sent::default();
-    let mut known: HashSet<Oid> = HashSet::new();
+pub fn upload_versions(
+    settings: &DvcSettings,
+    remote: &Path,
+    versions: &[DataVersion],
+    depth: CheckDepth,
+) -> Result<UploadOutcome, RemoteError> {
+    let (local_cache, remote_cache) = (Cache::from_settings(settings), Cache::in_dir(remote));
+    let mut outcome = UploadOutcome::default();
+    let mut present: HashSet<DvcHash> = HashSet::new();
     for version in versions {
-        let has_list = there.has_listing(*version);
-        if has_list && look == Look::AtLists {
+        let has_list = remote_cache.has_file_list(*version);
+        if has_list && depth == CheckDepth::ListsOnly {
             continue;
         }
-        let listing = match here.listing(*version)? {
-            None if has_list => there.listing(*version)?,
-            listing => listing,
+        let file_list = match local_cache.read_file_list(*version)? {
+            None if has_list => remote_cache.read_file_list(*version)?,
+            file_list => file_list,
         };
-        let Some(listing) = listing else {
-            sent.missing.insert(*version, Lack { list: true, files: Vec::new() });
+        let Some(file_list) = file_list else {
+            outcome.missing.insert(*version, MissingObjects { file_list: true, files: Vec::new() });
             continue;
         };
-        let mut lack = Lack::default();
-        for entry in listing.entries() {
-            if known.contains(&entry.md5) || there.has(entry.md5) {
-                known.insert(entry.md5);
+        let mut missing = MissingObjects::default();
+        for entry in file_list.entries() {
+            if present.contains(&entry.md5) || remote_cache.has_object(entry.md5) {
+                present.insert(entry.md5);
                 continue;
             }
-            match here.size(entry.md5) {
+            match local_cache.object_size(entry.md5) {
                 Some(size) => {
-                    fs::copy_read_only(&here.path(entry.md5), &there.path(entry.md5))?;
-                    known.insert(entry.md5);
-                    sent.objects += 1;
-                    sent.bytes += size;
+                    fs::copy_read_only(&local_cache.object_path(entry.md5), &remote_cache.object_path(entry.md5))?;
+                    present.insert(entry.md5);
+                    outcome.objects += 1;
+                    outcome.bytes += size;
                 }
-                None => lack.files.push(entry.relpath.clone()),
+                None => missing.files.push(entry.relpath.clone()),
             }
         }
-        if !lack.files.is_empty() {
-            lack.list = !has_list;
-            sent.missing.insert(*version, lack);
+        if !missing.files.is_empty() {
+            missing.file_list = !has_list;
+            outcome.missing.insert(*version, missing);
         } else if !has_list {
-            let bytes = listing.to_bytes();
-            there.put_listing_bytes(*version, &bytes)?;
-            sent.objects += 1;
-            sent.bytes += bytes.len() as u64;
+            let bytes = file_list.to_bytes();
+            remote_cache.insert_verified_list(*version, &bytes)?;
+            outcome.objects += 1;
+            outcome.bytes += bytes.len() as u64;
         }
     }
-    Ok(sent)
+    Ok(outcome)
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::dvc::file_list::Entry;
+    use crate::dvc::file_list::FileEntry;
     use crate::support::env::Env;
 
-    struct Place {
+    struct RemoteFixture {
         dir: tempfile::TempDir,
-        settings: Settings,
+        settings: DvcSettings,
     }
 
-    impl Place {
+    impl RemoteFixture {
         fn new() -> Self {
             let dir = tempfile::tempdir().unwrap();
             let env = Env::from_vars([("HOME", "/nonexistent"), ("DVC_SYSTEM_CONFIG_DIR", "/nonexistent")]);
             std::fs::create_dir(dir.path().join(".dvc")).unwrap();
             std::fs::write(dir.path().join(".dvc/config"), "[core]\nremote = s\n['remote \"s\"']\nurl = ../remote\n")
                 .unwrap();
-            let settings = Settings::read(dir.path(), &env).unwrap();
+            let settings = DvcSettings::read(dir.path(), &env).unwrap();
             Self { dir, settings }
         }
 
-        fn version(&self, files: &[(&str, &str)]) -> DataVersion {
-            let cache = Cache::of(&self.settings);
+        fn store_version(&self, files: &[(&str, &str)]) -> DataVersion {
+            let cache = Cache::from_settings(&self.settings);
             let entries = files.iter().map(|(path, text)| {
-                let md5 = Oid::of(text.as_bytes());
-                std::fs::create_dir_all(cache.path(md5).parent().unwrap()).unwrap();
-                std::fs::write(cache.path(md5), text).unwrap();
-                Entry { relpath: (*path).to_owned(), md5 }
+                let md5 = DvcHash::of_bytes(text.as_bytes());
+                std::fs::create_dir_all(cache.object_path(md5).parent().unwrap()).unwrap();
+                std::fs::write(cache.object_path(md5), text).unwrap();
+                FileEntry { relpath: (*path).to_owned(), md5 }
             });
-            cache.put_listing(&Listing::new(entries.collect()).unwrap()).unwrap()
+            cache.insert_file_list(&FileList::new(entries.collect()).unwrap()).unwrap()
         }
 
-        fn lacking(&self, versions: &[DataVersion], look: Look) -> BTreeMap<DataVersion, Lack> {
-            lacking_there(self.dir.path(), &self.settings, versions, look, || Err(ProgramError::NotFound)).unwrap()
+        fn missing_on_remote(
+            &self,
+            versions: &[DataVersion],
+            depth: CheckDepth,
+        ) -> BTreeMap<DataVersion, MissingObjects> {
+            missing_on_remote(self.dir.path(), &self.settings, versions, depth, || Err(ProgramError::NotFound)).unwrap()
         }
     }
 
     /// W3: Only missing objects are uploaded, and those that the remote lost are uploaded again.
     #[test]
-    fn what_is_sent_is_there_and_a_second_time_nothing_goes() {
-        let place = Place::new();
-        let remote = place.dir.path().join("remote");
-        let (a, b) = (place.version(&[("e/a/f", "1")]), place.version(&[("e/a/f", "1"), ("e/b/f", "2")]));
-        assert_eq!(place.lacking(&[a, b], Look::AtLists).len(), 2);
-        assert_eq!(send(&place.settings, &remote, &[a, b], Look::AtLists).unwrap().objects, 4);
-        assert_eq!(send(&place.settings, &remote, &[a, b], Look::AtFiles).unwrap(), Sent::default());
-        for look in [Look::AtLists, Look::AtFiles] {
-            assert_eq!(place.lacking(&[a, b], look), BTreeMap::new());
+    fn uploaded_objects_are_on_the_remote_and_not_sent_again() {
+        let fixture = RemoteFixture::new();
+        let remote = fixture.dir.path().join("remote");
+        let (a, b) =
+            (fixture.store_version(&[("e/a/f", "1")]), fixture.store_version(&[("e/a/f", "1"), ("e/b/f", "2")]));
+        assert_eq!(fixture.missing_on_remote(&[a, b], CheckDepth::ListsOnly).len(), 2);
+        assert_eq!(upload_versions(&fixture.settings, &remote, &[a, b], CheckDepth::ListsOnly).unwrap().objects, 4);
+        assert_eq!(
+            upload_versions(&fixture.settings, &remote, &[a, b], CheckDepth::AllFiles).unwrap(),
+            UploadOutcome::default()
+        );
+        for depth in [CheckDepth::ListsOnly, CheckDepth::AllFiles] {
+            assert_eq!(fixture.missing_on_remote(&[a, b], depth), BTreeMap::new());
         }
-        std::fs::remove_file(Cache::at(&remote).path(Oid::of(b"2"))).unwrap();
-        assert_eq!(place.lacking(&[a, b], Look::AtLists), BTreeMap::new());
-        let lack = Lack { list: false, files: vec!["e/b/f".into()] };
-        assert_eq!(place.lacking(&[a, b], Look::AtFiles), BTreeMap::from([(b, lack)]));
+        std::fs::remove_file(Cache::in_dir(&remote).object_path(DvcHash::of_bytes(b"2"))).unwrap();
+        assert_eq!(fixture.missing_on_remote(&[a, b], CheckDepth::ListsOnly), BTreeMap::new());
+        let missing = MissingObjects { file_list: false, files: vec!["e/b/f".into()] };
+        assert_eq!(fixture.missing_on_remote(&[a, b], CheckDepth::AllFiles), BTreeMap::from([(b, missing)]));
         // What was lost there is sent again by whoever looks at the files.
-        assert_eq!(send(&place.settings, &remote, &[a, b], Look::AtLists).unwrap(), Sent::default());
-        assert_eq!(send(&place.settings, &remote, &[a, b], Look::AtFiles).unwrap().objects, 1);
-        assert_eq!(place.lacking(&[a, b], Look::AtFiles), BTreeMap::new());
+        assert_eq!(
+            upload_versions(&fixture.settings, &remote, &[a, b], CheckDepth::ListsOnly).unwrap(),
+            UploadOutcome::default()
+        );
+        assert_eq!(upload_versions(&fixture.settings, &remote, &[a, b], CheckDepth::AllFiles).unwrap().objects, 1);
+        assert_eq!(fixture.missing_on_remote(&[a, b], CheckDepth::AllFiles), BTreeMap::new());
     }
 
     #[test]
-    fn a_version_that_is_not_whole_here_gets_no_list_there() {
-        let place = Place::new();
-        let remote = place.dir.path().join("remote");
-        let version = place.version(&[("e/a/f", "1"), ("e/b/f", "2")]);
-        std::fs::remove_file(Cache::of(&place.settings).path(Oid::of(b"2"))).unwrap();
-        let lack = Lack { list: true, files: vec!["e/b/f".into()] };
+    fn an_incomplete_version_gets_no_file_list_on_the_remote() {
+        let fixture = RemoteFixture::new();
+        let remote = fixture.dir.path().join("remote");
+        let version = fixture.store_version(&[("e/a/f", "1"), ("e/b/f", "2")]);
+        std::fs::remove_file(Cache::from_settings(&fixture.settings).object_path(DvcHash::of_bytes(b"2"))).unwrap();
+        let missing = MissingObjects { file_list: true, files: vec!["e/b/f".into()] };
         assert_eq!(
-            send(&place.settings, &remote, &[version], Look::AtLists).unwrap().missing,
-            BTreeMap::from([(version, lack)])
+            upload_versions(&fixture.settings, &remote, &[version], CheckDepth::ListsOnly).unwrap().missing,
+            BTreeMap::from([(version, missing)])
         );
-        assert!(!Cache::at(&remote).has_listing(version));
-        assert_eq!(lacking_here(&place.settings, &[version]).unwrap()[&version].files, ["e/b/f"]);
-        let unknown = DataVersion::new(Oid::of(b"?"));
-        assert!(lacking_here(&place.settings, &[unknown]).unwrap()[&unknown].list);
+        assert!(!Cache::in_dir(&remote).has_file_list(version));
+        assert_eq!(missing_in_cache(&fixture.settings, &[version]).unwrap()[&version].files, ["e/b/f"]);
+        let unknown = DataVersion::new(DvcHash::of_bytes(b"?"));
+        assert!(missing_in_cache(&fixture.settings, &[unknown]).unwrap()[&unknown].file_list);
     }
 }

@@ -1,6 +1,6 @@
 use super::*;
 
-fn settings(files: &[(&str, &str)]) -> (tempfile::TempDir, Settings) {
+fn read_settings(files: &[(&str, &str)]) -> (tempfile::TempDir, DvcSettings) {
     let dir = tempfile::tempdir().unwrap();
     for (path, text) in files {
         let path = dir.path().join(path);
@@ -10,21 +10,21 @@ fn settings(files: &[(&str, &str)]) -> (tempfile::TempDir, Settings) {
     let home = dir.path().join("home");
     let env =
         Env::from_vars([("HOME", home.as_os_str()), ("DVC_SYSTEM_CONFIG_DIR", dir.path().join("system").as_os_str())]);
-    let settings = Settings::read(&dir.path().join("repo"), &env).unwrap();
+    let settings = DvcSettings::read(&dir.path().join("repo"), &env).unwrap();
     (dir, settings)
 }
 
 #[test]
 fn without_files_the_defaults_hold() {
-    let (dir, settings) = settings(&[]);
+    let (dir, settings) = read_settings(&[]);
     assert_eq!(settings.cache_dir, dir.path().join("repo/.dvc/cache"));
     assert_eq!(settings.link_types, [LinkType::Reflink, LinkType::Copy]);
-    assert_eq!(settings.remote(), None);
+    assert_eq!(settings.default_remote(), None);
 }
 
 #[test]
 fn the_nearer_file_wins_and_paths_are_relative_to_their_file() {
-    let (dir, settings) = settings(&[
+    let (dir, settings) = read_settings(&[
         ("system/config", "[cache]\n    type = symlink\n[core]\n    autostage = true\n"),
         ("home/.config/dvc/config", "[cache]\n    dir = shared\n    type = \"hardlink,copy\"\n"),
         ("repo/.dvc/config", "[core]\n    remote = Storage\n['remote \"Storage\"']\n    url = ../../store\n"),
@@ -32,30 +32,30 @@ fn the_nearer_file_wins_and_paths_are_relative_to_their_file() {
     ]);
     assert_eq!(settings.cache_dir, dir.path().join("home/.config/dvc/shared"));
     assert_eq!(settings.link_types, [LinkType::Hardlink, LinkType::Copy]);
-    assert_eq!(settings.remote().unwrap().dir, Some(dir.path().join("store")));
+    assert_eq!(settings.default_remote().unwrap().dir, Some(dir.path().join("store")));
     assert!(!settings.autostage && settings.unsupported.is_empty());
     assert_eq!(settings.remotes["s3"].dir, None);
 }
 
 #[test]
-fn what_only_dvc_does_right_is_said() {
+fn unsupported_settings_are_listed() {
     let config = "[cache]\n    local = x\n['remote \"w\"']\n    url = /w\n    worktree = true\n";
-    let (_dir, settings) = settings(&[("repo/.dvc/config", config)]);
+    let (_dir, settings) = read_settings(&[("repo/.dvc/config", config)]);
     assert_eq!(settings.unsupported.len(), 2, "{:?}", settings.unsupported);
     assert_eq!(settings.remotes["w"].dir, None);
 }
 
 #[test]
-fn what_a_tracked_file_may_start_or_ask_is_noticed_the_users_own_is_fine() {
+fn settings_of_tracked_files_are_untrusted_and_the_users_own_are_not() {
     let config = "['remote \"s\"']\n    url = s3://b/k\n    configpath = aws.ini\n    profile = x\n";
-    let (_dir, tracked) = settings(&[("repo/.dvc/config", config)]);
-    assert_eq!(tracked.strangers[0].to_string(), "the tracked .dvc/config sets configpath of remote `s`");
-    assert_eq!(tracked.strangers.len(), 1);
-    let (dir, local) = settings(&[("repo/.dvc/config.local", config), ("home/.config/dvc/config", config)]);
-    assert_eq!(local.strangers[0].file, ".dvc/config.local");
+    let (_dir, tracked) = read_settings(&[("repo/.dvc/config", config)]);
+    assert_eq!(tracked.untrusted[0].to_string(), "the tracked .dvc/config sets configpath of remote `s`");
+    assert_eq!(tracked.untrusted.len(), 1);
+    let (dir, local) = read_settings(&[("repo/.dvc/config.local", config), ("home/.config/dvc/config", config)]);
+    assert_eq!(local.untrusted[0].file, ".dvc/config.local");
     let env = Env::from_vars([("HOME", dir.path().join("home"))]);
-    let own = Settings::read_trusting(&dir.path().join("repo"), &env, || true).unwrap();
-    assert!(own.strangers.is_empty());
+    let own = DvcSettings::read_trusting(&dir.path().join("repo"), &env, || true).unwrap();
+    assert!(own.untrusted.is_empty());
     for (line, harmless) in [
         ("ask_password = true", false),
         ("ask_password = False", true),
@@ -64,11 +64,11 @@ fn what_a_tracked_file_may_start_or_ask_is_noticed_the_users_own_is_fine() {
         ("some_new_key = x", false),
     ] {
         let text = format!("['remote \"s\"']\n    {line}\n");
-        let (_dir, settings) = settings(&[("repo/.dvc/config", &text)]);
-        assert_eq!(settings.strangers.is_empty(), harmless, "{line}");
+        let (_dir, settings) = read_settings(&[("repo/.dvc/config", &text)]);
+        assert_eq!(settings.untrusted.is_empty(), harmless, "{line}");
     }
     for (dir, harmless) in [("../store", true), ("~/store", true), ("~eve/store", false), ("file://store", false)] {
-        let (_dir, settings) = settings(&[("repo/.dvc/config", &format!("[cache]\n    dir = {dir}\n"))]);
-        assert_eq!(settings.strangers.is_empty(), harmless, "{dir}");
+        let (_dir, settings) = read_settings(&[("repo/.dvc/config", &format!("[cache]\n    dir = {dir}\n"))]);
+        assert_eq!(settings.untrusted.is_empty(), harmless, "{dir}");
     }
 }

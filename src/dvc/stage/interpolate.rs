@@ -1,19 +1,19 @@
 //! `${…}` in a stage, as DVC fills it in (`dvc/parsing/interpolate.py`), for the names and values that one reading only has.
 
-use crate::formats::Value;
+use crate::formats::ParamsValue;
 
 /// Why a text is not filled in.
 #[derive(Debug)]
-pub(super) enum Unfillable {
+pub(super) enum InterpolateError {
     /// DVC may read it otherwise.
-    Odd(String),
+    Unsupported(String),
     /// There is no such parameter.
     Undefined(String),
 }
 
 /// `${a.b}` replaced by the value at `a.b`; `\${` stands for itself. What DVC may fill in otherwise is an error: names but
 /// of letters, digits, `_` and `-`, values that are no text, whole number or bool, or that hold a `${` themselves.
-pub(super) fn interpolate(text: &str, values: &Value) -> Result<String, Unfillable> {
+pub(super) fn interpolate_text(text: &str, values: &ParamsValue) -> Result<String, InterpolateError> {
     let mut out = String::new();
     let mut rest = text;
     while let Some(at) = rest.find("${") {
@@ -30,18 +30,20 @@ pub(super) fn interpolate(text: &str, values: &Value) -> Result<String, Unfillab
         let key = inner[..end].trim_matches(' ');
         let name = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || "_-".contains(c));
         if !key.split('.').all(name) {
-            return Err(Unfillable::Odd(format!("`${{{key}}}` is not understood")));
+            return Err(InterpolateError::Unsupported(format!("`${{{key}}}` is not understood")));
         }
         out.push_str(before);
-        match values.at(key) {
-            Some(Value::Str(value)) if value.contains("${") => {
-                return Err(Unfillable::Odd(format!("`${{{key}}}` is `{value}`, which is to be filled in itself")));
+        match values.at_path(key) {
+            Some(ParamsValue::Str(value)) if value.contains("${") => {
+                return Err(InterpolateError::Unsupported(format!(
+                    "`${{{key}}}` is `{value}`, which is to be filled in itself"
+                )));
             }
-            Some(Value::Str(value)) => out.push_str(value),
-            Some(Value::Int(value)) => out.push_str(&value.to_string()),
-            Some(Value::Bool(value)) => out.push_str(if *value { "true" } else { "false" }),
-            Some(value) => return Err(Unfillable::Odd(format!("`${{{key}}}` is {value}"))),
-            None => return Err(Unfillable::Undefined(key.to_owned())),
+            Some(ParamsValue::Str(value)) => out.push_str(value),
+            Some(ParamsValue::Int(value)) => out.push_str(&value.to_string()),
+            Some(ParamsValue::Bool(value)) => out.push_str(if *value { "true" } else { "false" }),
+            Some(value) => return Err(InterpolateError::Unsupported(format!("`${{{key}}}` is {value}"))),
+            None => return Err(InterpolateError::Undefined(key.to_owned())),
         }
         rest = &inner[end + 1..];
     }
@@ -56,15 +58,16 @@ mod tests {
 
     #[test]
     fn an_escaped_brace_stands_for_itself() {
-        let values = Value::Map(vec![("a".into(), Value::Int(1))]);
-        assert_eq!(interpolate("x\\${a}${ a }$", &values).unwrap(), "x${a}1$");
+        let values = ParamsValue::Map(vec![("a".into(), ParamsValue::Int(1))]);
+        assert_eq!(interpolate_text("x\\${a}${ a }$", &values).unwrap(), "x${a}1$");
     }
 
     #[test]
     fn what_dvc_fills_in_otherwise_is_refused() {
-        let values = Value::Map(vec![("a".into(), Value::Str("${b}".into())), ("b".into(), Value::Null)]);
+        let values =
+            ParamsValue::Map(vec![("a".into(), ParamsValue::Str("${b}".into())), ("b".into(), ParamsValue::Null)]);
         for text in ["${a}", "${b}", "${b\n}", "${\u{a0}b}", "${b[0]}", "${}", "${c}"] {
-            assert!(interpolate(text, &values).is_err(), "{text:?}");
+            assert!(interpolate_text(text, &values).is_err(), "{text:?}");
         }
     }
 }

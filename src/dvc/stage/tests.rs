@@ -8,12 +8,12 @@ const PARAMS: &str = "ingest_capture:\n  run_dir: results/demo/r1\n  out_dir: da
 #[test]
 fn the_reference_stage_is_resolved() {
     let stage = Stage::parse(REFERENCE.as_bytes()).unwrap().unwrap();
-    assert_eq!((stage.command().as_str(), stage.params_file()), ("capture-hook ingest", "params.yaml"));
-    let resolved = stage.resolve(Some(PARAMS.as_bytes())).unwrap();
+    assert_eq!((stage.command_text().as_str(), stage.params_file()), ("capture-hook ingest", "params.yaml"));
+    let resolved = stage.resolve_with(Some(PARAMS.as_bytes())).unwrap();
     assert_eq!(resolved.run_dir.as_deref(), Some("results/demo/r1"));
     assert_eq!(
         resolved.stage.outs,
-        [Out { path: "data/captures".into(), kind: OutKind::Data, cache: true, persist: true, remote: None }]
+        [StageOut { path: "data/captures".into(), kind: OutKind::Data, cache: true, persist: true, remote: None }]
     );
 }
 
@@ -22,7 +22,7 @@ fn a_placeholder_selects_nothing() {
     let stage = Stage::parse(REFERENCE.as_bytes()).unwrap().unwrap();
     for value in ["results/<experiment>/<run_id>", "''", "~", ""] {
         let params = PARAMS.replace("results/demo/r1", value);
-        assert_eq!(stage.resolve(Some(params.as_bytes())).unwrap().run_dir, None, "{value}");
+        assert_eq!(stage.resolve_with(Some(params.as_bytes())).unwrap().run_dir, None, "{value}");
     }
 }
 
@@ -31,20 +31,20 @@ fn a_dataset_outside_the_project_or_among_programs_is_refused() {
     let stage = Stage::parse(REFERENCE.as_bytes()).unwrap().unwrap();
     for value in ["../x", "/tmp/x", "a/../../x", ".", ".git/x", ".venv"] {
         let params = PARAMS.replace("data/captures", value);
-        let error = stage.resolve(Some(params.as_bytes())).unwrap_err();
+        let error = stage.resolve_with(Some(params.as_bytes())).unwrap_err();
         assert!(matches!(error, StageError::Misplaced { .. }), "{value}: {error}");
     }
 }
 
 #[test]
-fn what_is_not_understood_is_said() {
+fn unsupported_stages_are_refused() {
     let with = |from: &str, to: &str| Stage::parse(REFERENCE.replace(from, to).as_bytes());
     assert!(matches!(with("    cmd:", "    wdir: x\n    cmd:"), Err(StageError::Unsupported(_))));
     assert!(matches!(with("    cmd:", "<<<<<<< ours\n    cmd:"), Err(StageError::Conflict { line: 3 })));
     assert_eq!(with("capture_ingest", "other").unwrap(), None);
     assert_eq!(Stage::parse(b"").unwrap(), None);
     let stage = with("out_dir}:", "nothing}:").unwrap().unwrap();
-    assert!(stage.resolve(Some(PARAMS.as_bytes())).is_err());
+    assert!(stage.resolve_with(Some(PARAMS.as_bytes())).is_err());
 }
 
 #[test]
@@ -56,15 +56,15 @@ fn another_params_file_is_named() {
     let toml = "[ingest_capture]\nrun_dir = 'results/demo/r1'\nout_dir = 'data/captures'\n";
     // DVC fills `${…}` in from params.yaml alone, unless it is told of other files.
     let stage = Stage::parse(text.as_bytes()).unwrap().unwrap();
-    assert!(stage.resolve(Some(toml.as_bytes())).unwrap_err().to_string().contains("not from conf/p.toml"));
+    assert!(stage.resolve_with(Some(toml.as_bytes())).unwrap_err().to_string().contains("not from conf/p.toml"));
     let stage = Stage::parse(format!("vars:\n- conf/p.toml\n{text}").as_bytes()).unwrap().unwrap();
     assert_eq!(stage.params_file(), "conf/p.toml");
-    assert_eq!(stage.resolve(Some(toml.as_bytes())).unwrap().run_dir.as_deref(), Some("results/demo/r1"));
+    assert_eq!(stage.resolve_with(Some(toml.as_bytes())).unwrap().run_dir.as_deref(), Some("results/demo/r1"));
 }
 
 /// S1: What DVC's reader takes from elsewhere, or for something else than text, is refused with its line.
 #[test]
-fn what_two_readers_may_take_for_different_things_is_refused() {
+fn ambiguous_yaml_is_refused() {
     let error = |text: &str| Stage::parse(text.as_bytes()).unwrap_err().to_string();
     let with = |from: &str, to: &str| error(&REFERENCE.replace(from, to));
     for odd in ["\u{85}", "\u{2028}", "\u{2029}", "\u{b}", "\u{feff}"] {
@@ -88,7 +88,7 @@ fn a_stage_that_reaches_out_of_the_project_is_refused() {
     for line in ["deps: [/dev/zero]", "deps: [s3://b/k]", "metrics: [{../m.json: {cache: false}}]", "plots: [/home/x]"]
     {
         let text = REFERENCE.replace("    outs:", &format!("    {line}\n    outs:"));
-        let error = Stage::parse(text.as_bytes()).unwrap().unwrap().resolve(Some(PARAMS.as_bytes())).unwrap_err();
+        let error = Stage::parse(text.as_bytes()).unwrap().unwrap().resolve_with(Some(PARAMS.as_bytes())).unwrap_err();
         assert!(error.to_string().contains("not a path inside the project"), "{line}: {error}");
     }
 }

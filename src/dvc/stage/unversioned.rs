@@ -1,12 +1,12 @@
 //! Settings of the stage under which DVC versions no run: it would do nothing, or keep no copy, and call that a success.
 
-use super::{FILE, Resolved, STAGE};
+use super::{FILE, ResolvedStage, STAGE};
 use crate::error::ExitKind::Setup;
 use crate::error::{Explain, Explanation};
 
 /// Why DVC would not version a run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unversioned {
+pub enum UnversionedDataset {
     /// `frozen: true`.
     #[error("the stage `{STAGE}` is frozen in {FILE}: DVC does not run it, so no run gets into the dataset")]
     Frozen,
@@ -20,7 +20,7 @@ pub enum Unversioned {
     },
 }
 
-impl Explain for Unversioned {
+impl Explain for UnversionedDataset {
     fn explain(&self) -> Explanation {
         // `dvc unfreeze` refuses a stage with `${…}` in it.
         let take_out = |line| format!("take `{line}` out of {FILE}, `git add {FILE}`, then run the same command again");
@@ -31,15 +31,15 @@ impl Explain for Unversioned {
     }
 }
 
-impl Resolved {
+impl ResolvedStage {
     /// Why DVC would version no run of this stage; `None` if it does.
     #[must_use]
-    pub fn unversioned(&self) -> Option<Unversioned> {
+    pub fn why_unversioned(&self) -> Option<UnversionedDataset> {
         let is_dataset = |path: &str| path.trim_end_matches('/') == self.out_dir;
         if self.stage.frozen {
-            return Some(Unversioned::Frozen);
+            return Some(UnversionedDataset::Frozen);
         }
         let uncached = self.stage.outs.iter().any(|out| is_dataset(&out.path) && !out.cache);
-        uncached.then(|| Unversioned::NotCached { out_dir: self.out_dir.clone() })
+        uncached.then(|| UnversionedDataset::NotCached { out_dir: self.out_dir.clone() })
     }
 }

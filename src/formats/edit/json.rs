@@ -2,79 +2,92 @@
 
 use std::ops::Range;
 
-use super::{Edited, Leaf, Splice, line_break};
-use crate::formats::edit::toml::{sorted, with};
-use crate::formats::value::{Value, from_json};
-use crate::formats::{ParamsError, checked_text, json};
+use super::{EditedParams, ParamLeaf, Splice, line_break};
+use crate::formats::edit::toml::{sorted_text, with_leaf};
+use crate::formats::value::{ParamsValue, from_json};
+use crate::formats::{ParamsError, checked_text, parse_json};
 
-pub(crate) fn set(leaf: Leaf<'_>, bytes: &[u8], text: &str) -> Result<Edited, ParamsError> {
-    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+pub(crate) fn set_json(leaf: ParamLeaf<'_>, bytes: &[u8], text: &str) -> Result<EditedParams, ParamsError> {
+    let to_json_string = |text: &str| serde_json::Value::from(text).to_string();
     if bytes.iter().all(u8::is_ascii_whitespace) {
-        let new = format!("{{\n  {}: {{\n    {}: {}\n  }}\n}}\n", quoted(leaf.section), quoted(leaf.key), quoted(text));
-        return Ok(Edited { bytes: new.into_bytes(), old: None });
+        let new = format!(
+            "{{\n  {}: {{\n    {}: {}\n  }}\n}}\n",
+            to_json_string(leaf.section),
+            to_json_string(leaf.key),
+            to_json_string(text)
+        );
+        return Ok(EditedParams { bytes: new.into_bytes(), old: None });
     }
-    let read = |bytes: &[u8]| -> Result<Value, ParamsError> {
-        let json = checked_text(bytes).and_then(json).map_err(|(line, message)| leaf.refuse(line, message))?;
+    let read = |bytes: &[u8]| -> Result<ParamsValue, ParamsError> {
+        let json = checked_text(bytes)
+            .and_then(parse_json)
+            .map_err(|(line_at, message)| leaf.refuse_edit(line_at, message))?;
         Ok(from_json(&json))
     };
-    let line = |at: usize| bytes.get(..at).unwrap_or_default().iter().filter(|b| **b == b'\n').count() + 1;
+    let line_at = |at: usize| bytes.get(..at).unwrap_or_default().iter().filter(|b| **b == b'\n').count() + 1;
     let before = read(bytes)?;
-    let scan = Scan { bytes };
-    let object = |span: &Range<usize>, what: &str| {
+    let scan = JsonScan { bytes };
+    let members_of = |span: &Range<usize>, what: &str| {
         let members = scan
-            .members(span.start)
-            .ok_or_else(|| leaf.refuse(line(span.start), format!("{what} is not an object")))?;
+            .read_members(span.start)
+            .ok_or_else(|| leaf.refuse_edit(line_at(span.start), format!("{what} is not an object")))?;
         let mut seen = std::collections::HashSet::new();
         match members.iter().find(|m| !seen.insert(m.name.as_str())) {
-            Some(twice) => Err(leaf.refuse(line(twice.value.start), format!("`{}` is written twice", twice.name))),
+            Some(duplicate) => {
+                Err(leaf.refuse_edit(line_at(duplicate.value.start), format!("`{}` is written twice", duplicate.name)))
+            }
             None => Ok(members),
         }
     };
-    let root = scan.space(0)..bytes.len();
-    let sections = object(&root, "the file")?;
+    let root = scan.skip_space(0)..bytes.len();
+    let sections = members_of(&root, "the file")?;
     let splice = match sections.iter().find(|m| m.name == leaf.section) {
         None => {
-            let member = format!("{}: {{{}: {}}}", quoted(leaf.section), quoted(leaf.key), quoted(text));
-            scan.insert(root.start, &member)
+            let member =
+                format!("{}: {{{}: {}}}", to_json_string(leaf.section), to_json_string(leaf.key), to_json_string(text));
+            scan.insert_member(root.start, &member)
         }
         Some(section) => {
-            let members = object(&section.value, &format!("`{}`", leaf.section))?;
+            let members = members_of(&section.value, &format!("`{}`", leaf.section))?;
             match members.iter().find(|m| m.name == leaf.key) {
-                None => scan.insert(section.value.start, &format!("{}: {}", quoted(leaf.key), quoted(text))),
+                None => scan.insert_member(
+                    section.value.start,
+                    &format!("{}: {}", to_json_string(leaf.key), to_json_string(text)),
+                ),
                 Some(member) => {
                     if bytes.get(member.value.start).is_some_and(|b| b"[{".contains(b)) {
-                        return Err(
-                            leaf.refuse(line(member.value.start), format!("`{}` is not a single value", leaf.key))
-                        );
+                        return Err(leaf.refuse_edit(
+                            line_at(member.value.start),
+                            format!("`{}` is not a single value", leaf.key),
+                        ));
                     }
-                    Splice { at: member.value.clone(), text: quoted(text) }
+                    Splice { at: member.value.clone(), text: to_json_string(text) }
                 }
             }
         }
     };
-    let new = splice.apply(bytes);
-    if sorted(&read(&new)?) != with(&before, leaf, text) {
-        return Err(
-            leaf.refuse(line(splice.at.start), format!("`{}` cannot be changed without changing more", leaf.key))
-        );
+    let new = splice.apply_to(bytes);
+    if sorted_text(&read(&new)?) != with_leaf(&before, leaf, text) {
+        return Err(leaf
+            .refuse_edit(line_at(splice.at.start), format!("`{}` cannot be changed without changing more", leaf.key)));
     }
-    let old = before.get(leaf.section).and_then(|s| s.get(leaf.key)).and_then(Value::as_str).map(str::to_owned);
-    Ok(Edited { bytes: new, old })
+    let old = before.get(leaf.section).and_then(|s| s.get(leaf.key)).and_then(ParamsValue::as_str).map(str::to_owned);
+    Ok(EditedParams { bytes: new, old })
 }
 
 /// A member of an object, and where its value is.
-struct Member {
+struct JsonMember {
     name: String,
     value: Range<usize>,
 }
 
 /// Finds places in a text that a JSON parser has accepted.
-struct Scan<'a> {
+struct JsonScan<'a> {
     bytes: &'a [u8],
 }
 
-impl Scan<'_> {
-    fn space(&self, mut at: usize) -> usize {
+impl JsonScan<'_> {
+    fn skip_space(&self, mut at: usize) -> usize {
         while self.bytes.get(at).is_some_and(u8::is_ascii_whitespace) {
             at += 1;
         }
@@ -82,7 +95,7 @@ impl Scan<'_> {
     }
 
     /// The end of the string that starts here.
-    fn string(&self, start: usize) -> Option<usize> {
+    fn string_end(&self, start: usize) -> Option<usize> {
         let mut at = start + 1;
         loop {
             match self.bytes.get(at)? {
@@ -94,12 +107,12 @@ impl Scan<'_> {
     }
 
     /// The end of the value that starts here.
-    fn value(&self, start: usize) -> Option<usize> {
+    fn value_end(&self, start: usize) -> Option<usize> {
         let mut depth = 0_usize;
         let mut at = start;
         loop {
             match self.bytes.get(at) {
-                Some(b'"') => at = self.string(at)?,
+                Some(b'"') => at = self.string_end(at)?,
                 Some(b'{' | b'[') => {
                     depth += 1;
                     at += 1;
@@ -121,29 +134,29 @@ impl Scan<'_> {
     }
 
     /// The members of the object that starts here.
-    fn members(&self, start: usize) -> Option<Vec<Member>> {
+    fn read_members(&self, start: usize) -> Option<Vec<JsonMember>> {
         if self.bytes.get(start) != Some(&b'{') {
             return None;
         }
         let mut out = Vec::new();
-        let mut at = self.space(start + 1);
+        let mut at = self.skip_space(start + 1);
         while self.bytes.get(at) == Some(&b'"') {
-            let end = self.string(at)?;
+            let end = self.string_end(at)?;
             let name = serde_json::from_slice(self.bytes.get(at..end)?).ok()?;
-            let value = self.space(self.space(end) + 1);
-            let value_end = self.value(value)?;
-            out.push(Member { name, value: value..value_end });
-            at = self.space(value_end);
+            let value = self.skip_space(self.skip_space(end) + 1);
+            let value_end = self.value_end(value)?;
+            out.push(JsonMember { name, value: value..value_end });
+            at = self.skip_space(value_end);
             if self.bytes.get(at) == Some(&b',') {
-                at = self.space(at + 1);
+                at = self.skip_space(at + 1);
             }
         }
         (self.bytes.get(at) == Some(&b'}')).then_some(out)
     }
 
     /// A new first member of the object that starts here, on a line of its own where the object has lines.
-    fn insert(&self, start: usize, member: &str) -> Splice {
-        let first = self.space(start + 1);
+    fn insert_member(&self, start: usize, member: &str) -> Splice {
+        let first = self.skip_space(start + 1);
         let gap = self.bytes.get(start + 1..first).unwrap_or_default();
         let empty = self.bytes.get(first) == Some(&b'}');
         let text = match gap.iter().rposition(|b| *b == b'\n') {
@@ -163,30 +176,30 @@ impl Scan<'_> {
 mod tests {
     use super::*;
 
-    const LEAF: Leaf<'_> = Leaf { file: "params.json", section: "ingest_capture", key: "run_dir" };
+    const LEAF: ParamLeaf<'_> = ParamLeaf { file: "params.json", section: "ingest_capture", key: "run_dir" };
 
-    fn edited(source: &str, text: &str) -> String {
-        String::from_utf8(set(LEAF, source.as_bytes(), text).unwrap().bytes).unwrap()
+    fn edit_text(source: &str, text: &str) -> String {
+        String::from_utf8(set_json(LEAF, source.as_bytes(), text).unwrap().bytes).unwrap()
     }
 
     #[test]
     fn only_the_value_changes() {
         let source = "{\r\n\t\"a\": {\"run_dir\": [1e5, \"}\\\"\"]},\r\n\t\"ingest_capture\" : { \"x\": null, \"run_dir\":\"old\" , \"y\": -0.0}}";
-        assert_eq!(edited(source, "a/\"b"), source.replace("\"old\"", "\"a/\\\"b\""));
+        assert_eq!(edit_text(source, "a/\"b"), source.replace("\"old\"", "\"a/\\\"b\""));
         assert_eq!(
-            edited("{\"ingest_capture\":{\"run_dir\":null}}\n", "a"),
+            edit_text("{\"ingest_capture\":{\"run_dir\":null}}\n", "a"),
             "{\"ingest_capture\":{\"run_dir\":\"a\"}}\n"
         );
     }
 
     #[test]
     fn what_is_missing_is_added() {
-        assert_eq!(edited("{}", "a"), "{\"ingest_capture\": {\"run_dir\": \"a\"}}");
+        assert_eq!(edit_text("{}", "a"), "{\"ingest_capture\": {\"run_dir\": \"a\"}}");
         assert_eq!(
-            edited("{\n  \"b\": 1\n}\n", "a"),
+            edit_text("{\n  \"b\": 1\n}\n", "a"),
             "{\n  \"ingest_capture\": {\"run_dir\": \"a\"},\n  \"b\": 1\n}\n"
         );
-        assert!(edited("", "a").contains("\"run_dir\": \"a\""));
+        assert!(edit_text("", "a").contains("\"run_dir\": \"a\""));
     }
 
     #[test]
@@ -198,7 +211,7 @@ mod tests {
             "{\"ingest_capture\": {\"run_dir\": 1, \"run_dir\": 2}}",
             "{",
         ] {
-            assert!(set(LEAF, source.as_bytes(), "a").is_err(), "{source}");
+            assert!(set_json(LEAF, source.as_bytes(), "a").is_err(), "{source}");
         }
     }
 }

@@ -3,16 +3,16 @@
 use super::*;
 use proptest::prelude::*;
 
-const LEAF: Leaf<'_> = Leaf { file: "params.yaml", section: "ingest_capture", key: "run_dir" };
+const LEAF: ParamLeaf<'_> = ParamLeaf { file: "params.yaml", section: "ingest_capture", key: "run_dir" };
 
-fn edited(source: &str, text: &str) -> String {
-    let edited = set(LEAF, source.as_bytes(), text).unwrap_or_else(|e| panic!("{e}\n{source}"));
+fn edit_text(source: &str, text: &str) -> String {
+    let edited = set_param(LEAF, source.as_bytes(), text).unwrap_or_else(|e| panic!("{e}\n{source}"));
     String::from_utf8(edited.bytes).unwrap()
 }
 
 #[track_caller]
-fn refused(source: &str, line: usize) {
-    let error = set(LEAF, source.as_bytes(), "a/b").unwrap_err().to_string();
+fn assert_refused(source: &str, line: usize) {
+    let error = set_param(LEAF, source.as_bytes(), "a/b").unwrap_err().to_string();
     assert!(error.starts_with(&format!("params.yaml:{line}: ")), "{error}\n{source}");
 }
 
@@ -34,13 +34,13 @@ fn only_the_value_changes() {
     ];
     for source in sources {
         let before = source.replacen("OLD", "results/e/r", 1).replace("OLD_", "results");
-        let want = source.replacen("OLD", "results/e/s", 1);
+        let expected = source.replacen("OLD", "results/e/s", 1);
         if source.contains("OLD_") {
-            let got = edited(&source.replace(" OLD  ", " old  "), "a/b");
-            assert_eq!(got, source.replace(" OLD  ", " a/b  "));
+            let actual = edit_text(&source.replace(" OLD  ", " old  "), "a/b");
+            assert_eq!(actual, source.replace(" OLD  ", " a/b  "));
             continue;
         }
-        assert_eq!(edited(&before, "results/e/s"), want.replace("OLD", "results/e/s"), "{source}");
+        assert_eq!(edit_text(&before, "results/e/s"), expected.replace("OLD", "results/e/s"), "{source}");
     }
 }
 
@@ -56,7 +56,7 @@ fn the_style_of_the_value_is_kept() {
         ("'multi\n    line'", "'b'", "b"),
     ] {
         let source = |value: &str| format!("ingest_capture:\n  run_dir: {value}\n  out_dir: y\n").replace("\n\n", "\n");
-        assert_eq!(edited(&source(old), text), source(new), "{old}");
+        assert_eq!(edit_text(&source(old), text), source(new), "{old}");
     }
 }
 
@@ -69,8 +69,8 @@ fn an_empty_value_is_filled() {
         ("ingest_capture: {run_dir: , out_dir: y}\n", "ingest_capture: {run_dir: a/b , out_dir: y}\n"),
         ("ingest_capture:\n  run_dir: null # x\n", "ingest_capture:\n  run_dir: a/b # x\n"),
     ];
-    for (source, want) in cases {
-        assert_eq!(edited(source, "a/b"), want);
+    for (source, expected) in cases {
+        assert_eq!(edit_text(source, "a/b"), expected);
     }
 }
 
@@ -90,10 +90,10 @@ fn what_is_missing_is_added() {
         ("ingest_capture:\n  doc: |\n    text\n\nz: 1\n", ""),
         ("ingest_capture:\n  list:\n  - a\n  - b\n", "ingest_capture:\n  list:\n  - a\n  - b\n  run_dir: a/b\n"),
     ];
-    for (source, want) in cases {
-        let got = edited(source, "a/b");
-        if !want.is_empty() {
-            assert_eq!(got, want);
+    for (source, expected) in cases {
+        let actual = edit_text(source, "a/b");
+        if !expected.is_empty() {
+            assert_eq!(actual, expected);
         }
     }
 }
@@ -101,36 +101,36 @@ fn what_is_missing_is_added() {
 /// C9: Duplicate keys, several documents, anchors, tags and tabs are refused with their line.
 #[test]
 fn what_cannot_be_edited_so_is_refused_with_its_line() {
-    refused("ingest_capture:\n  run_dir: a\n  run_dir: b\n", 3);
-    refused("ingest_capture:\n  run_dir: a\ningest_capture:\n  x: b\n", 3);
-    refused("x: 1\n---\ningest_capture:\n  run_dir: a\n", 2);
-    refused("- a\n", 1);
-    refused("text\n", 1);
-    refused("x: 1\ningest_capture: text\n", 2);
-    refused("ingest_capture:\n- run_dir: a\n", 2);
-    refused("x: &x a\ningest_capture:\n  run_dir: *x\n", 3);
-    refused("ingest_capture:\n  run_dir: &x a\ny: *x\n", 2);
-    refused("ingest_capture: &x\n  run_dir: a\ny: *x\n", 1);
-    refused("ingest_capture:\n  run_dir: [a]\n", 2);
-    refused("ingest_capture:\n  run_dir: !x a\n", 2);
-    refused("ingest_capture:\n\trun_dir: a\n", 2);
-    refused("ingest_capture:\n  x: |\n    text", 3);
-    refused("ingest_capture:\n<<<<<<< HEAD\n  run_dir: a\n=======\n  run_dir: b\n>>>>>>> x\n", 2);
-    refused("%YAML 1.1\n---\ningest_capture:\n  run_dir: a\n", 1);
-    refused("ingest_capture:\n  # \u{2028} x\n  run_dir: a\n", 2);
-    assert!(set(LEAF, b"ingest_capture:\n  run_dir: \xff\n", "a").is_err());
+    assert_refused("ingest_capture:\n  run_dir: a\n  run_dir: b\n", 3);
+    assert_refused("ingest_capture:\n  run_dir: a\ningest_capture:\n  x: b\n", 3);
+    assert_refused("x: 1\n---\ningest_capture:\n  run_dir: a\n", 2);
+    assert_refused("- a\n", 1);
+    assert_refused("text\n", 1);
+    assert_refused("x: 1\ningest_capture: text\n", 2);
+    assert_refused("ingest_capture:\n- run_dir: a\n", 2);
+    assert_refused("x: &x a\ningest_capture:\n  run_dir: *x\n", 3);
+    assert_refused("ingest_capture:\n  run_dir: &x a\ny: *x\n", 2);
+    assert_refused("ingest_capture: &x\n  run_dir: a\ny: *x\n", 1);
+    assert_refused("ingest_capture:\n  run_dir: [a]\n", 2);
+    assert_refused("ingest_capture:\n  run_dir: !x a\n", 2);
+    assert_refused("ingest_capture:\n\trun_dir: a\n", 2);
+    assert_refused("ingest_capture:\n  x: |\n    text", 3);
+    assert_refused("ingest_capture:\n<<<<<<< HEAD\n  run_dir: a\n=======\n  run_dir: b\n>>>>>>> x\n", 2);
+    assert_refused("%YAML 1.1\n---\ningest_capture:\n  run_dir: a\n", 1);
+    assert_refused("ingest_capture:\n  # \u{2028} x\n  run_dir: a\n", 2);
+    assert!(set_param(LEAF, b"ingest_capture:\n  run_dir: \xff\n", "a").is_err());
 }
 
 #[test]
-fn the_old_value_is_told() {
-    let old = |source: &str| set(LEAF, source.as_bytes(), "a/b").unwrap().old;
+fn the_old_value_is_returned() {
+    let old = |source: &str| set_param(LEAF, source.as_bytes(), "a/b").unwrap().old;
     assert_eq!(old("ingest_capture:\n  run_dir: 'x y'\n").as_deref(), Some("x y"));
     assert_eq!(old("ingest_capture:\n  run_dir:\n"), None);
     assert_eq!(old(""), None);
 }
 
 /// YAML-like text: real fragments in any order, with any glue.
-fn soup() -> impl Strategy<Value = String> {
+fn yaml_soup() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![
         "ingest_capture:",
         "run_dir:",
@@ -178,18 +178,18 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(3000))]
 
     #[test]
-    fn an_edit_is_one_splice_that_reads_back_or_is_refused(source in soup(), text in "[a-z0-9/ #:'\"\\\\é\n-]{0,12}") {
-        if let Ok(Edited { bytes, .. }) = set(LEAF, source.as_bytes(), &text) {
-            let root = yaml::document(&bytes).unwrap().unwrap();
+    fn an_edit_is_one_splice_that_reads_back_or_is_refused(source in yaml_soup(), text in "[a-z0-9/ #:'\"\\\\é\n-]{0,12}") {
+        if let Ok(EditedParams { bytes, .. }) = set_param(LEAF, source.as_bytes(), &text) {
+            let root = yaml::parse_document(&bytes).unwrap().unwrap();
             prop_assert_eq!(root.get("ingest_capture").unwrap().get("run_dir").unwrap().text(), Some(text.as_str()));
-            let again = set(LEAF, &bytes, &text).unwrap();
+            let again = set_param(LEAF, &bytes, &text).unwrap();
             prop_assert_eq!(again.bytes, bytes);
         }
     }
 
     #[test]
     fn no_bytes_crash_the_reader(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = yaml::document(&bytes);
-        let _ = set(LEAF, &bytes, "a");
+        let _ = yaml::parse_document(&bytes);
+        let _ = set_param(LEAF, &bytes, "a");
     }
 }

@@ -2,11 +2,11 @@
 
 use std::io::Write;
 
-use super::{Object, Value};
+use super::{JsonObject, JsonValue};
 
 /// How to lay JSON out: the arguments of `json.dumps`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Layout {
+pub struct JsonLayout {
     /// `sort_keys`: by code point.
     pub sort_keys: bool,
     /// No space behind `,` and `:` (`separators=(",", ":")`).
@@ -15,7 +15,7 @@ pub struct Layout {
     pub indent: Option<usize>,
 }
 
-impl Layout {
+impl JsonLayout {
     /// `sort_keys=True, separators=(",", ":")`: what is hashed.
     pub const CANONICAL: Self = Self { sort_keys: true, compact: true, indent: None };
     /// `sort_keys=True`: the lines of the current recorder.
@@ -24,53 +24,53 @@ impl Layout {
     pub const PRETTY: Self = Self { sort_keys: false, compact: false, indent: Some(2) };
 }
 
-pub(crate) fn dump(value: &Value, layout: Layout) -> String {
+pub(crate) fn dump_value(value: &JsonValue, layout: JsonLayout) -> String {
     let mut out = Vec::new();
     write_value(&mut out, value, layout, 0);
     // Everything written is ASCII.
     String::from_utf8(out).unwrap_or_default()
 }
 
-fn write_value(out: &mut Vec<u8>, value: &Value, layout: Layout, depth: usize) {
+fn write_value(out: &mut Vec<u8>, value: &JsonValue, layout: JsonLayout, depth: usize) {
     match value {
-        Value::Null => out.extend_from_slice(b"null"),
-        Value::Bool(true) => out.extend_from_slice(b"true"),
-        Value::Bool(false) => out.extend_from_slice(b"false"),
-        Value::Int(int) => {
+        JsonValue::Null => out.extend_from_slice(b"null"),
+        JsonValue::Bool(true) => out.extend_from_slice(b"true"),
+        JsonValue::Bool(false) => out.extend_from_slice(b"false"),
+        JsonValue::Int(int) => {
             let _ = write!(out, "{int}");
         }
-        Value::BigInt(digits) => out.extend_from_slice(digits.as_bytes()),
-        Value::Float(float) => write_f64(out, *float),
-        Value::Text(text) => write_text(out, text.as_bytes()),
-        Value::Array(items) => {
+        JsonValue::BigInt(digits) => out.extend_from_slice(digits.as_bytes()),
+        JsonValue::Float(float) => write_f64(out, *float),
+        JsonValue::Text(text) => write_text(out, text.as_bytes()),
+        JsonValue::Array(items) => {
             out.push(b'[');
             for (i, item) in items.iter().enumerate() {
-                separate(out, layout, i, depth + 1);
+                write_separator(out, layout, i, depth + 1);
                 write_value(out, item, layout, depth + 1);
             }
-            close(out, layout, items.len(), depth, b']');
+            write_close(out, layout, items.len(), depth, b']');
         }
-        Value::Object(object) => write_object(out, object, layout, depth),
+        JsonValue::Object(object) => write_object(out, object, layout, depth),
     }
 }
 
-fn write_object(out: &mut Vec<u8>, object: &Object, layout: Layout, depth: usize) {
+fn write_object(out: &mut Vec<u8>, object: &JsonObject, layout: JsonLayout, depth: usize) {
     let mut members: Vec<_> = object.iter().collect();
     if layout.sort_keys {
         members.sort_by_key(|(key, _)| *key);
     }
     out.push(b'{');
     for (i, (key, value)) in members.iter().enumerate() {
-        separate(out, layout, i, depth + 1);
+        write_separator(out, layout, i, depth + 1);
         write_text(out, key.as_bytes());
         out.extend_from_slice(if layout.compact { b":" } else { b": " });
         write_value(out, value, layout, depth + 1);
     }
-    close(out, layout, members.len(), depth, b'}');
+    write_close(out, layout, members.len(), depth, b'}');
 }
 
 /// What stands before the `i`th item.
-fn separate(out: &mut Vec<u8>, layout: Layout, i: usize, depth: usize) {
+fn write_separator(out: &mut Vec<u8>, layout: JsonLayout, i: usize, depth: usize) {
     match layout.indent {
         Some(indent) => {
             out.extend_from_slice(if i > 0 { b",\n" } else { b"\n" });
@@ -81,7 +81,7 @@ fn separate(out: &mut Vec<u8>, layout: Layout, i: usize, depth: usize) {
     }
 }
 
-fn close(out: &mut Vec<u8>, layout: Layout, items: usize, depth: usize, bracket: u8) {
+fn write_close(out: &mut Vec<u8>, layout: JsonLayout, items: usize, depth: usize, bracket: u8) {
     if let (Some(indent), true) = (layout.indent, items > 0) {
         out.push(b'\n');
         out.resize(out.len() + indent * depth, b' ');
@@ -151,9 +151,9 @@ pub fn write_str(out: &mut Vec<u8>, text: &str) {
 
 /// [`write_str`] for generalised UTF-8.
 pub(crate) fn write_text(out: &mut Vec<u8>, text: &[u8]) {
-    let plain = |b: &u8| matches!(b, b' '..=b'~') && *b != b'"' && *b != b'\\';
+    let is_plain = |b: &u8| matches!(b, b' '..=b'~') && *b != b'"' && *b != b'\\';
     out.push(b'"');
-    if text.iter().all(plain) {
+    if text.iter().all(is_plain) {
         out.extend_from_slice(text);
     } else {
         for c in code_points(text) {
@@ -196,7 +196,7 @@ pub(crate) fn code_points(text: &[u8]) -> impl Iterator<Item = u32> {
 
 /// Bytes as lower-case hexadecimal.
 #[must_use]
-pub fn hex(bytes: &[u8]) -> String {
+pub fn to_hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes.iter().flat_map(|b| [b >> 4, b & 15]).map(|d| char::from(DIGITS[usize::from(d)])).collect()
 }

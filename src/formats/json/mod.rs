@@ -3,7 +3,7 @@
 //! Every recorder in the field is Python, so what we hash and compare must be what Python would give: bare `NaN` and
 //! `Infinity` tokens, integers of any size, lone surrogates (`"\ud800"`), the last of duplicate keys in the place of the
 //! first, floats as `repr` prints them. [`parse`] accepts what `json.loads` accepts of UTF-8 text and refuses the rest with
-//! a byte offset; [`Value::canonical`] is `json.dumps(v, sort_keys=True, separators=(",", ":"))`, [`Value::config_hash`]
+//! a byte offset; [`JsonValue::to_canonical`] is `json.dumps(v, sort_keys=True, separators=(",", ":"))`, [`JsonValue::config_hash`]
 //! its SHA-256.
 
 use std::collections::HashMap;
@@ -15,12 +15,12 @@ mod dump;
 mod parse;
 pub mod scanner;
 
-pub use dump::{Layout, hex, write_f64, write_str};
-pub use parse::{MAX_DEPTH, ParseError, Reason, parse};
+pub use dump::{JsonLayout, to_hex, write_f64, write_str};
+pub use parse::{MAX_DEPTH, ParseError, ParseReason, parse};
 
 /// A JSON value.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Value {
+pub enum JsonValue {
     /// `null`
     Null,
     /// `true`, `false`
@@ -32,17 +32,17 @@ pub enum Value {
     /// A number with a fraction or an exponent, and `NaN`, `Infinity`, `-Infinity`.
     Float(f64),
     /// Text.
-    Text(Text),
+    Text(JsonText),
     /// `[…]`
-    Array(Vec<Value>),
+    Array(Vec<JsonValue>),
     /// `{…}`
-    Object(Object),
+    Object(JsonObject),
 }
 
-impl Value {
+impl JsonValue {
     /// A member of an object; `None` for any other value.
     #[must_use]
-    pub fn get(&self, key: &str) -> Option<&Value> {
+    pub fn get(&self, key: &str) -> Option<&JsonValue> {
         self.as_object()?.get(key)
     }
 
@@ -60,7 +60,7 @@ impl Value {
     pub fn as_i64(&self) -> Option<i64> {
         match self {
             Self::Int(int) => Some(*int),
-            Self::Float(float) => integral(*float),
+            Self::Float(float) => float_to_int(*float),
             _ => None,
         }
     }
@@ -88,7 +88,7 @@ impl Value {
 
     /// The items of an array.
     #[must_use]
-    pub fn as_array(&self) -> Option<&[Value]> {
+    pub fn as_array(&self) -> Option<&[JsonValue]> {
         match self {
             Self::Array(items) => Some(items),
             _ => None,
@@ -97,7 +97,7 @@ impl Value {
 
     /// An object.
     #[must_use]
-    pub fn as_object(&self) -> Option<&Object> {
+    pub fn as_object(&self) -> Option<&JsonObject> {
         match self {
             Self::Object(object) => Some(object),
             _ => None,
@@ -126,20 +126,20 @@ impl Value {
 
     /// Byte for byte what Python's `json.dumps(value, sort_keys=True, separators=(",", ":"))` gives.
     #[must_use]
-    pub fn canonical(&self) -> String {
-        self.dump(Layout::CANONICAL)
+    pub fn to_canonical(&self) -> String {
+        self.dump_with(JsonLayout::CANONICAL)
     }
 
-    /// Lower-case hexadecimal SHA-256 of [`Value::canonical`].
+    /// Lower-case hexadecimal SHA-256 of [`JsonValue::to_canonical`].
     #[must_use]
     pub fn config_hash(&self) -> String {
-        hex(&Sha256::digest(self.canonical().as_bytes()))
+        to_hex(&Sha256::digest(self.to_canonical().as_bytes()))
     }
 
     /// The value as text in a layout.
     #[must_use]
-    pub fn dump(&self, layout: Layout) -> String {
-        dump::dump(self, layout)
+    pub fn dump_with(&self, layout: JsonLayout) -> String {
+        dump::dump_value(self, layout)
     }
 
     /// The nearest value that strict JSON can hold, for printing: non-finite numbers become `null`, integers beyond 64
@@ -157,7 +157,7 @@ impl Value {
             },
             Self::Float(float) => Strict::from(*float),
             Self::Text(text) => Strict::String(text.to_string()),
-            Self::Array(items) => Strict::Array(items.iter().map(Value::to_strict).collect()),
+            Self::Array(items) => Strict::Array(items.iter().map(JsonValue::to_strict).collect()),
             Self::Object(object) => {
                 Strict::Object(object.iter().map(|(key, value)| (key.to_string(), value.to_strict())).collect())
             }
@@ -168,7 +168,7 @@ impl Value {
 /// The integer that a float is, if it is one of 64 bits.
 #[must_use]
 #[allow(clippy::cast_possible_truncation)]
-pub fn integral(float: f64) -> Option<i64> {
+pub fn float_to_int(float: f64) -> Option<i64> {
     const LIMIT: f64 = 9_223_372_036_854_775_808.0; // 2^63, exact
     (float.trunc() == float && (-LIMIT..LIMIT).contains(&float)).then_some(float as i64)
 }
@@ -177,9 +177,9 @@ pub fn integral(float: f64) -> Option<i64> {
 ///
 /// Held as generalised UTF-8: code points in UTF-8's scheme, surrogates included. Its byte order is code point order.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Text(Vec<u8>);
+pub struct JsonText(Vec<u8>);
 
-impl Text {
+impl JsonText {
     /// The text, if Unicode can hold it.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
@@ -198,7 +198,7 @@ impl Text {
     }
 
     /// Adds a code point, which may be a surrogate.
-    fn push(&mut self, code_point: u32) {
+    fn push_code_point(&mut self, code_point: u32) {
         match char::from_u32(code_point) {
             Some(char) => self.0.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes()),
             // A surrogate: three bytes, as UTF-8 would write it if it allowed it.
@@ -210,19 +210,19 @@ impl Text {
     }
 }
 
-impl From<&str> for Text {
+impl From<&str> for JsonText {
     fn from(text: &str) -> Self {
         Self(text.as_bytes().to_vec())
     }
 }
 
-impl From<String> for Text {
+impl From<String> for JsonText {
     fn from(text: String) -> Self {
         Self(text.into_bytes())
     }
 }
 
-impl fmt::Display for Text {
+impl fmt::Display for JsonText {
     /// Lone surrogates show as U+FFFD.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.as_str() {
@@ -235,7 +235,7 @@ impl fmt::Display for Text {
     }
 }
 
-impl fmt::Debug for Text {
+impl fmt::Debug for JsonText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = Vec::new();
         dump::write_text(&mut out, &self.0);
@@ -245,11 +245,11 @@ impl fmt::Debug for Text {
 
 /// An object: its members in the order of their first appearance, each key once.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Object {
-    members: Vec<(Text, Value)>,
+pub struct JsonObject {
+    members: Vec<(JsonText, JsonValue)>,
 }
 
-impl Object {
+impl JsonObject {
     /// An object without members.
     #[must_use]
     pub fn new() -> Self {
@@ -270,33 +270,33 @@ impl Object {
 
     /// A member's value.
     #[must_use]
-    pub fn get(&self, key: &str) -> Option<&Value> {
-        self.members.iter().find(|(have, _)| have.0 == key.as_bytes()).map(|(_, value)| value)
+    pub fn get(&self, key: &str) -> Option<&JsonValue> {
+        self.members.iter().find(|(member_key, _)| member_key.0 == key.as_bytes()).map(|(_, value)| value)
     }
 
     /// Sets a member: in its place where the key is there, else at the end.
-    pub fn insert(&mut self, key: impl Into<Text>, value: impl Into<Value>) {
+    pub fn insert(&mut self, key: impl Into<JsonText>, value: impl Into<JsonValue>) {
         let (key, value) = (key.into(), value.into());
-        match self.members.iter_mut().find(|(have, _)| *have == key) {
-            Some((_, have)) => *have = value,
+        match self.members.iter_mut().find(|(existing, _)| *existing == key) {
+            Some((_, existing)) => *existing = value,
             None => self.members.push((key, value)),
         }
     }
 
-    /// The same object with one more member; see [`Object::insert`].
+    /// The same object with one more member; see [`JsonObject::insert`].
     #[must_use]
-    pub fn with(mut self, key: impl Into<Text>, value: impl Into<Value>) -> Self {
+    pub fn with_member(mut self, key: impl Into<JsonText>, value: impl Into<JsonValue>) -> Self {
         self.insert(key, value);
         self
     }
 
     /// The members, in order.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Text, &Value)> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&JsonText, &JsonValue)> {
         self.members.iter().map(|(key, value)| (key, value))
     }
 
     /// Members as they were read; of one key the last value holds, in the place of the first.
-    fn from_read(mut members: Vec<(Text, Value)>) -> Self {
+    fn from_read(mut members: Vec<(JsonText, JsonValue)>) -> Self {
         // Linear for few, hashed for many: an object of a million keys must not take a million million steps.
         let unique = if members.len() <= 16 {
             members.iter().enumerate().all(|(i, (key, _))| members[..i].iter().all(|(other, _)| other != key))
@@ -305,84 +305,84 @@ impl Object {
             members.iter().all(|(key, _)| seen.insert(key.as_bytes()))
         };
         if !unique {
-            let mut places: HashMap<Text, usize> = HashMap::new();
-            let mut kept: Vec<(Text, Value)> = Vec::new();
+            let mut positions: HashMap<JsonText, usize> = HashMap::new();
+            let mut last_values: Vec<(JsonText, JsonValue)> = Vec::new();
             for (key, value) in members {
-                match places.get(&key).and_then(|&at| kept.get_mut(at)) {
-                    Some(have) => have.1 = value,
+                match positions.get(&key).and_then(|&at| last_values.get_mut(at)) {
+                    Some(existing) => existing.1 = value,
                     None => {
-                        places.insert(key.clone(), kept.len());
-                        kept.push((key, value));
+                        positions.insert(key.clone(), last_values.len());
+                        last_values.push((key, value));
                     }
                 }
             }
-            members = kept;
+            members = last_values;
         }
         Self { members }
     }
 }
 
-impl<K: Into<Text>, V: Into<Value>> FromIterator<(K, V)> for Object {
+impl<K: Into<JsonText>, V: Into<JsonValue>> FromIterator<(K, V)> for JsonObject {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(members: I) -> Self {
         Self::from_read(members.into_iter().map(|(key, value)| (key.into(), value.into())).collect())
     }
 }
 
-impl From<bool> for Value {
+impl From<bool> for JsonValue {
     fn from(value: bool) -> Self {
         Self::Bool(value)
     }
 }
 
-impl From<i64> for Value {
+impl From<i64> for JsonValue {
     fn from(value: i64) -> Self {
         Self::Int(value)
     }
 }
 
-impl From<u64> for Value {
+impl From<u64> for JsonValue {
     fn from(value: u64) -> Self {
         i64::try_from(value).map_or_else(|_| Self::BigInt(value.to_string()), Self::Int)
     }
 }
 
-impl From<f64> for Value {
+impl From<f64> for JsonValue {
     fn from(value: f64) -> Self {
         Self::Float(value)
     }
 }
 
-impl From<&str> for Value {
+impl From<&str> for JsonValue {
     fn from(value: &str) -> Self {
         Self::Text(value.into())
     }
 }
 
-impl From<String> for Value {
+impl From<String> for JsonValue {
     fn from(value: String) -> Self {
         Self::Text(value.into())
     }
 }
 
-impl From<Text> for Value {
-    fn from(value: Text) -> Self {
+impl From<JsonText> for JsonValue {
+    fn from(value: JsonText) -> Self {
         Self::Text(value)
     }
 }
 
-impl From<Object> for Value {
-    fn from(value: Object) -> Self {
+impl From<JsonObject> for JsonValue {
+    fn from(value: JsonObject) -> Self {
         Self::Object(value)
     }
 }
 
-impl<T: Into<Value>> From<Vec<T>> for Value {
+impl<T: Into<JsonValue>> From<Vec<T>> for JsonValue {
     fn from(value: Vec<T>) -> Self {
         Self::Array(value.into_iter().map(Into::into).collect())
     }
 }
 
-impl<T: Into<Value>> From<Option<T>> for Value {
+impl<T: Into<JsonValue>> From<Option<T>> for JsonValue {
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Null, Into::into)
     }

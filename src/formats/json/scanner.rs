@@ -5,11 +5,11 @@
 use std::ops::Range;
 
 use super::MAX_DEPTH;
-pub use super::{ParseError, Reason};
+pub use super::{ParseError, ParseReason};
 
 /// What kind a value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum TokenKind {
     /// `null`
     Null,
     /// `true` or `false`
@@ -26,7 +26,7 @@ pub enum Kind {
     Object,
 }
 
-impl Kind {
+impl TokenKind {
     /// The kind's name, with its article.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -44,14 +44,14 @@ impl Kind {
 
 /// A place in a text.
 #[derive(Debug, Clone)]
-pub struct Cursor<'a> {
+pub struct JsonCursor<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
-type Lexed<T> = Result<T, ParseError>;
+type LexResult<T> = Result<T, ParseError>;
 
-impl<'a> Cursor<'a> {
+impl<'a> JsonCursor<'a> {
     /// The beginning of a text.
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
@@ -60,7 +60,7 @@ impl<'a> Cursor<'a> {
 
     /// A place in a text.
     #[must_use]
-    pub fn at(bytes: &'a [u8], at: usize) -> Self {
+    pub fn at_offset(bytes: &'a [u8], at: usize) -> Self {
         Self { bytes, at }
     }
 
@@ -72,166 +72,166 @@ impl<'a> Cursor<'a> {
 
     /// The byte that is next.
     #[must_use]
-    pub fn peek(&self) -> Option<u8> {
+    pub fn peek_byte(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
     /// An error here.
-    pub fn fail<T>(&self, reason: Reason) -> Lexed<T> {
-        let reason = if self.at >= self.bytes.len() { Reason::End } else { reason };
+    pub fn fail_here<T>(&self, reason: ParseReason) -> LexResult<T> {
+        let reason = if self.at >= self.bytes.len() { ParseReason::End } else { reason };
         Err(ParseError { offset: self.at, reason })
     }
 
     /// Skips white space.
-    pub fn space(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+    pub fn skip_space(&mut self) {
+        while matches!(self.peek_byte(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
             self.at += 1;
         }
     }
 
     /// Takes this byte if it is next.
-    pub fn take(&mut self, byte: u8) -> bool {
-        let found = self.peek() == Some(byte);
+    pub fn take_byte(&mut self, byte: u8) -> bool {
+        let found = self.peek_byte() == Some(byte);
         self.at += usize::from(found);
         found
     }
 
     /// Takes this byte, which must be next.
-    pub fn expect(&mut self, byte: u8) -> Lexed<()> {
-        if self.take(byte) { Ok(()) } else { self.fail(Reason::Unexpected) }
+    pub fn expect_byte(&mut self, byte: u8) -> LexResult<()> {
+        if self.take_byte(byte) { Ok(()) } else { self.fail_here(ParseReason::Unexpected) }
     }
 
-    fn word(&mut self, word: &[u8]) -> bool {
+    fn take_word(&mut self, word: &[u8]) -> bool {
         let found = self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(word));
         self.at += if found { word.len() } else { 0 };
         found
     }
 
     /// Takes a text with its quotes and says where it is.
-    pub fn text(&mut self) -> Lexed<Range<usize>> {
+    pub fn take_text(&mut self) -> LexResult<Range<usize>> {
         let start = self.at;
-        self.expect(b'"')?;
+        self.expect_byte(b'"')?;
         loop {
             let rest = self.bytes.get(self.at..).unwrap_or_default();
-            let plain = rest.iter().position(|b| matches!(b, b'"' | b'\\' | 0..0x20)).unwrap_or(rest.len());
-            self.at += plain;
-            match self.peek() {
+            let plain_len = rest.iter().position(|b| matches!(b, b'"' | b'\\' | 0..0x20)).unwrap_or(rest.len());
+            self.at += plain_len;
+            match self.peek_byte() {
                 Some(b'"') => {
                     self.at += 1;
                     return Ok(start..self.at);
                 }
-                Some(b'\\') => self.escape()?,
-                _ => return self.fail(Reason::Control),
+                Some(b'\\') => self.take_escape()?,
+                _ => return self.fail_here(ParseReason::Control),
             }
         }
     }
 
-    fn escape(&mut self) -> Lexed<()> {
+    fn take_escape(&mut self) -> LexResult<()> {
         self.at += 1;
-        match self.peek() {
+        match self.peek_byte() {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,
             Some(b'u') => {
                 self.at += 1;
                 for _ in 0..4 {
-                    match self.peek() {
+                    match self.peek_byte() {
                         Some(b) if b.is_ascii_hexdigit() => self.at += 1,
-                        _ => return self.fail(Reason::Escape),
+                        _ => return self.fail_here(ParseReason::Escape),
                     }
                 }
             }
-            _ => return self.fail(Reason::Escape),
+            _ => return self.fail_here(ParseReason::Escape),
         }
         Ok(())
     }
 
-    fn digits(&mut self) -> usize {
+    fn take_digits(&mut self) -> usize {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let n = rest.iter().position(|b| !b.is_ascii_digit()).unwrap_or(rest.len());
         self.at += n;
         n
     }
 
-    fn number(&mut self) -> Lexed<Kind> {
-        if self.take(b'-') && self.word(b"Infinity") {
-            return Ok(Kind::Float);
+    fn take_number(&mut self) -> LexResult<TokenKind> {
+        if self.take_byte(b'-') && self.take_word(b"Infinity") {
+            return Ok(TokenKind::Float);
         }
-        if !self.take(b'0') && self.digits() == 0 {
-            return self.fail(Reason::Unexpected);
+        if !self.take_byte(b'0') && self.take_digits() == 0 {
+            return self.fail_here(ParseReason::Unexpected);
         }
-        let mut kind = Kind::Int;
+        let mut kind = TokenKind::Int;
         // As Python does: a point or an exponent without digits is not part of the number (and then nothing fits it).
         let mut ahead = self.clone();
-        if ahead.take(b'.') && ahead.digits() > 0 {
-            (self.at, kind) = (ahead.at, Kind::Float);
+        if ahead.take_byte(b'.') && ahead.take_digits() > 0 {
+            (self.at, kind) = (ahead.at, TokenKind::Float);
         }
         let mut ahead = self.clone();
-        if ahead.take(b'e') || ahead.take(b'E') {
-            let _ = ahead.take(b'+') || ahead.take(b'-');
-            if ahead.digits() > 0 {
-                (self.at, kind) = (ahead.at, Kind::Float);
+        if ahead.take_byte(b'e') || ahead.take_byte(b'E') {
+            let _ = ahead.take_byte(b'+') || ahead.take_byte(b'-');
+            if ahead.take_digits() > 0 {
+                (self.at, kind) = (ahead.at, TokenKind::Float);
             }
         }
         Ok(kind)
     }
 
     /// Takes one value and says what kind it is. `depth` is how many lists and objects are open around it.
-    pub fn value(&mut self, depth: usize) -> Lexed<Kind> {
-        let kind = self.open(depth)?;
+    pub fn take_value(&mut self, depth: usize) -> LexResult<TokenKind> {
+        let kind = self.take_opening(depth)?;
         match kind {
-            Kind::List | Kind::Object => self.nested(kind, depth)?,
+            TokenKind::List | TokenKind::Object => self.take_nested(kind, depth)?,
             _ => {}
         }
         Ok(kind)
     }
 
     /// Takes a scalar whole, and of a list or an object its bracket.
-    fn open(&mut self, depth: usize) -> Lexed<Kind> {
-        match self.peek() {
-            Some(b'{' | b'[') if depth >= MAX_DEPTH => self.fail(Reason::Depth),
+    fn take_opening(&mut self, depth: usize) -> LexResult<TokenKind> {
+        match self.peek_byte() {
+            Some(b'{' | b'[') if depth >= MAX_DEPTH => self.fail_here(ParseReason::Depth),
             Some(b'{') => {
                 self.at += 1;
-                Ok(Kind::Object)
+                Ok(TokenKind::Object)
             }
             Some(b'[') => {
                 self.at += 1;
-                Ok(Kind::List)
+                Ok(TokenKind::List)
             }
-            Some(b'"') => self.text().map(|_| Kind::Text),
-            Some(b'-' | b'0'..=b'9') => self.number(),
-            Some(b't') if self.word(b"true") => Ok(Kind::Bool(true)),
-            Some(b'f') if self.word(b"false") => Ok(Kind::Bool(false)),
-            Some(b'n') if self.word(b"null") => Ok(Kind::Null),
-            Some(b'N') if self.word(b"NaN") => Ok(Kind::Float),
-            Some(b'I') if self.word(b"Infinity") => Ok(Kind::Float),
-            _ => self.fail(Reason::Unexpected),
+            Some(b'"') => self.take_text().map(|_| TokenKind::Text),
+            Some(b'-' | b'0'..=b'9') => self.take_number(),
+            Some(b't') if self.take_word(b"true") => Ok(TokenKind::Bool(true)),
+            Some(b'f') if self.take_word(b"false") => Ok(TokenKind::Bool(false)),
+            Some(b'n') if self.take_word(b"null") => Ok(TokenKind::Null),
+            Some(b'N') if self.take_word(b"NaN") => Ok(TokenKind::Float),
+            Some(b'I') if self.take_word(b"Infinity") => Ok(TokenKind::Float),
+            _ => self.fail_here(ParseReason::Unexpected),
         }
     }
 
     /// Takes the rest of a list or an object whose bracket was taken.
-    fn nested(&mut self, outer: Kind, depth: usize) -> Lexed<()> {
+    fn take_nested(&mut self, outer: TokenKind, depth: usize) -> LexResult<()> {
         // What is open, outermost first: true for an object.
-        let mut open = vec![outer == Kind::Object];
+        let mut open_kinds = vec![outer == TokenKind::Object];
         let mut first = true;
-        while let Some(&object) = open.last() {
-            self.space();
-            if self.take(if object { b'}' } else { b']' }) {
-                open.pop();
+        while let Some(&object) = open_kinds.last() {
+            self.skip_space();
+            if self.take_byte(if object { b'}' } else { b']' }) {
+                open_kinds.pop();
                 first = false;
                 continue;
             }
             if !first {
-                self.expect(b',')?;
-                self.space();
+                self.expect_byte(b',')?;
+                self.skip_space();
             }
             if object {
-                self.text()?;
-                self.space();
-                self.expect(b':')?;
-                self.space();
+                self.take_text()?;
+                self.skip_space();
+                self.expect_byte(b':')?;
+                self.skip_space();
             }
-            match self.open(depth + open.len())? {
-                kind @ (Kind::List | Kind::Object) => {
-                    open.push(kind == Kind::Object);
+            match self.take_opening(depth + open_kinds.len())? {
+                kind @ (TokenKind::List | TokenKind::Object) => {
+                    open_kinds.push(kind == TokenKind::Object);
                     first = true;
                 }
                 _ => first = false,
@@ -241,16 +241,16 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// An integer's value; `None` beyond 64 bits. `digits` is a number of kind [`Kind::Int`].
+/// An integer's value; `None` beyond 64 bits. `digits` is a number of kind [`TokenKind::Int`].
 #[must_use]
-pub fn int(digits: &[u8]) -> Option<i64> {
+pub fn parse_int(digits: &[u8]) -> Option<i64> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
-/// A number's value, infinite beyond a double's range. `digits` is a number of kind [`Kind::Int`] or [`Kind::Float`].
+/// A number's value, infinite beyond a double's range. `digits` is a number of kind [`TokenKind::Int`] or [`TokenKind::Float`].
 #[must_use]
 #[allow(clippy::cast_precision_loss)]
-pub fn float(digits: &[u8]) -> f64 {
+pub fn parse_float(digits: &[u8]) -> f64 {
     match digits {
         b"NaN" => f64::NAN,
         b"Infinity" => f64::INFINITY,
@@ -267,12 +267,12 @@ mod tests {
     use super::*;
     use crate::formats::json;
 
-    fn lex(bytes: &[u8]) -> Lexed<Kind> {
-        let mut cursor = Cursor::new(bytes);
-        cursor.space();
-        let kind = cursor.value(0)?;
-        cursor.space();
-        if cursor.offset() < bytes.len() { cursor.fail(Reason::Trailing) } else { Ok(kind) }
+    fn take_whole(bytes: &[u8]) -> LexResult<TokenKind> {
+        let mut cursor = JsonCursor::new(bytes);
+        cursor.skip_space();
+        let kind = cursor.take_value(0)?;
+        cursor.skip_space();
+        if cursor.offset() < bytes.len() { cursor.fail_here(ParseReason::Trailing) } else { Ok(kind) }
     }
 
     #[test]
@@ -325,11 +325,11 @@ mod tests {
             "\u{a0}1",
             "\u{b}1",
         ] {
-            assert_eq!(lex(text.as_bytes()).is_ok(), json::parse(text.as_bytes()).is_ok(), "{text:?}");
+            assert_eq!(take_whole(text.as_bytes()).is_ok(), json::parse(text.as_bytes()).is_ok(), "{text:?}");
         }
         for depth in [999, 1000, 1001, 5000] {
             let text = "[".repeat(depth) + &"]".repeat(depth);
-            assert_eq!(lex(text.as_bytes()).is_ok(), json::parse(text.as_bytes()).is_ok(), "{depth}");
+            assert_eq!(take_whole(text.as_bytes()).is_ok(), json::parse(text.as_bytes()).is_ok(), "{depth}");
         }
     }
 
@@ -338,7 +338,7 @@ mod tests {
         #[test]
         fn it_agrees_with_the_parser(text in r#"([\[\]{},:"0-9a-e.+ \\-]|true|NaN|"a":|\\u0|Infinity|null){0,12}"#) {
             let parsed = json::parse(text.as_bytes());
-            prop_assert_eq!(lex(text.as_bytes()).is_ok(), parsed.is_ok());
+            prop_assert_eq!(take_whole(text.as_bytes()).is_ok(), parsed.is_ok());
         }
     }
 }

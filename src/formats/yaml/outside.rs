@@ -9,7 +9,7 @@ use super::YamlError;
 
 /// An error at the first thing between scalars, from `start` on, that readers take for different things. `scalars` are their
 /// bytes in the text, in order.
-pub(crate) fn check(text: &str, start: usize, scalars: &[Range<usize>]) -> Result<(), YamlError> {
+pub(crate) fn check_outside_scalars(text: &str, start: usize, scalars: &[Range<usize>]) -> Result<(), YamlError> {
     let bytes = text.as_bytes();
     let fail = |at: usize, message: String| {
         let line = bytes.iter().take(at).filter(|b| **b == b'\n').count() + 1;
@@ -24,7 +24,7 @@ pub(crate) fn check(text: &str, start: usize, scalars: &[Range<usize>]) -> Resul
             continue;
         }
         let next_scalar = scalars.peek().map_or(bytes.len(), |span| span.start);
-        let word = |from: usize| {
+        let word_at = |from: usize| {
             let rest = bytes.get(from..next_scalar).unwrap_or_default();
             let end = rest.iter().position(|b| b.is_ascii_whitespace() || b",[]{}".contains(b)).unwrap_or(rest.len());
             from..from + end
@@ -47,7 +47,7 @@ pub(crate) fn check(text: &str, start: usize, scalars: &[Range<usize>]) -> Resul
                 at += rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len());
             }
             b'&' | b'*' => {
-                let name = word(at + 1);
+                let name = word_at(at + 1);
                 let name_is_plain = |b: &u8| b.is_ascii_alphanumeric() || b"_-".contains(b);
                 if name.is_empty() || !bytes.get(name.clone()).unwrap_or_default().iter().all(name_is_plain) {
                     return fail(
@@ -57,7 +57,7 @@ pub(crate) fn check(text: &str, start: usize, scalars: &[Range<usize>]) -> Resul
                 }
                 at = name.end;
             }
-            b'!' => at = word(at).end,
+            b'!' => at = word_at(at).end,
             _ => return fail(at, "it is not clear where a value begins here; put it in quotes".into()),
         }
     }

@@ -4,24 +4,24 @@ use std::ops::Range;
 
 use saphyr_parser::Span;
 
-use super::Style;
+use super::QuoteStyle;
 
 /// Turns the parser's character offsets into byte offsets.
-pub(crate) struct Places<'a> {
+pub(crate) struct ByteOffsets<'a> {
     text: &'a [u8],
     /// The byte offset of each character, where the text is not all ASCII.
     offsets: Option<Vec<u32>>,
     shift: usize,
 }
 
-impl<'a> Places<'a> {
+impl<'a> ByteOffsets<'a> {
     pub(crate) fn new(text: &'a str, shift: usize) -> Self {
         let offsets = (!text.is_ascii())
             .then(|| text.char_indices().map(|(at, _)| u32::try_from(at).unwrap_or(u32::MAX)).collect());
         Self { text: text.as_bytes(), offsets, shift }
     }
 
-    fn byte(&self, index: usize) -> usize {
+    fn byte_offset(&self, index: usize) -> usize {
         let at = match &self.offsets {
             None => index.min(self.text.len()),
             Some(offsets) => offsets.get(index).map_or(self.text.len(), |at| *at as usize),
@@ -29,16 +29,16 @@ impl<'a> Places<'a> {
         at + self.shift
     }
 
-    pub(crate) fn range(&self, span: Span) -> Range<usize> {
-        let start = self.byte(span.start.index());
-        start..self.byte(span.end.index()).max(start)
+    pub(crate) fn byte_range(&self, span: Span) -> Range<usize> {
+        let start = self.byte_offset(span.start.index());
+        start..self.byte_offset(span.end.index()).max(start)
     }
 
     /// A scalar's own bytes. The parser's span of a quoted one runs on over what follows it, comments included.
     /// That of a tagged one begins at the tag.
-    pub(crate) fn scalar(&self, range: Range<usize>, style: Style) -> Range<usize> {
+    pub(crate) fn scalar_range(&self, range: Range<usize>, style: QuoteStyle) -> Range<usize> {
         let mut start = range.start - self.shift;
-        while style != Style::Block
+        while style != QuoteStyle::Block
             && start < range.end - self.shift
             && self.text.get(start).is_some_and(|b| b"!&".contains(b))
         {
@@ -49,10 +49,10 @@ impl<'a> Places<'a> {
         }
         let range = (start + self.shift).min(range.end)..range.end;
         let quote = match style {
-            Style::Single => b'\'',
-            Style::Double => b'"',
-            Style::Plain => return range,
-            Style::Block => {
+            QuoteStyle::Single => b'\'',
+            QuoteStyle::Double => b'"',
+            QuoteStyle::Plain => return range,
+            QuoteStyle::Block => {
                 // It runs on into the next line's indentation.
                 let text = self.text.get(range.start - self.shift..range.end - self.shift).unwrap_or_default();
                 let spaces = text.iter().rev().take_while(|b| **b == b' ').count();

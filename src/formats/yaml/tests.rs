@@ -2,20 +2,20 @@
 
 use super::*;
 
-fn spans(text: &str) -> Vec<String> {
+fn span_texts(text: &str) -> Vec<String> {
     let mut out = Vec::new();
-    let root = document(text.as_bytes()).unwrap().unwrap();
+    let root = parse_document(text.as_bytes()).unwrap().unwrap();
     let mut todo = vec![&root];
     while let Some(node) = todo.pop() {
         match &node.kind {
-            Kind::Scalar { .. } | Kind::Alias(_) => out.push(text[node.span.clone()].to_owned()),
-            Kind::Sequence(items) => {
+            NodeKind::Scalar { .. } | NodeKind::Alias(_) => out.push(text[node.span.clone()].to_owned()),
+            NodeKind::Sequence(items) => {
                 if node.flow {
                     out.push(text[node.span.clone()].to_owned());
                 }
                 todo.extend(items.iter().rev());
             }
-            Kind::Mapping(entries) => {
+            NodeKind::Mapping(entries) => {
                 if node.flow {
                     out.push(text[node.span.clone()].to_owned());
                 }
@@ -30,7 +30,7 @@ fn spans(text: &str) -> Vec<String> {
 fn every_node_knows_its_bytes() {
     let text = "\u{feff}# ünï\r\na: 'b ''ü'  # c\r\nm: {x: 1, y: [2, \"3\"]}\r\ns:\r\n  - p q \r\nz: k\r\n";
     assert_eq!(
-        spans(text),
+        span_texts(text),
         ["a", "'b ''ü'", "m", "{x: 1, y: [2, \"3\"]}", "x", "1", "y", "[2, \"3\"]", "2", "\"3\"", "s", "p q", "z", "k"]
     );
 }
@@ -38,25 +38,25 @@ fn every_node_knows_its_bytes() {
 #[test]
 fn deep_nesting_is_refused_not_a_crash() {
     let text = "[".repeat(100_000);
-    assert!(document(text.as_bytes()).is_err());
+    assert!(parse_document(text.as_bytes()).is_err());
     let text = "- ".repeat(100_000);
-    assert!(document(text.as_bytes()).is_err());
+    assert!(parse_document(text.as_bytes()).is_err());
 }
 
 #[test]
 fn conflict_markers_are_found() {
-    assert_eq!(conflict_marker(b"a: 1\r\n<<<<<<< HEAD\r\n"), Some(2));
-    assert_eq!(conflict_marker(b"a: <<<<<<< b\n<<<<<<<<\n"), None);
+    assert_eq!(find_conflict_marker(b"a: 1\r\n<<<<<<< HEAD\r\n"), Some(2));
+    assert_eq!(find_conflict_marker(b"a: <<<<<<< b\n<<<<<<<<\n"), None);
 }
 
 #[test]
 fn a_second_document_is_an_error_with_its_line() {
-    let error = document(b"a: 1\n---\nb: 2\n").unwrap_err();
+    let error = parse_document(b"a: 1\n---\nb: 2\n").unwrap_err();
     assert_eq!(error.line, 2, "{error}");
 }
 
 #[test]
 fn duplicate_keys_are_seen() {
-    let root = document(b"a: 1\nb:\n  c: 1\n  c: 2\n").unwrap().unwrap();
+    let root = parse_document(b"a: 1\nb:\n  c: 1\n  c: 2\n").unwrap().unwrap();
     assert_eq!(root.duplicate_key(), Some(("c".into(), 4)));
 }

@@ -1,116 +1,126 @@
 //! Distance and reward over steps (median and quartiles across episodes), and how long episodes were.
 
-use super::{End, Picture};
-use crate::columnar::{Curve, Episode};
-use crate::output::plot::axes::{Axis, Chart};
-use crate::output::plot::scene::{Rect, Scene, Shape, clear, line, solid};
+use super::{EpisodeEnd, RunPlot};
+use crate::columnar::{BandCurve, PlotEpisode};
+use crate::output::plot::axes::{PlotAxis, PlotChart};
+use crate::output::plot::scene::{PlotScene, Rect, SceneShape, solid_paint, solid_stroke, translucent_paint};
 
 /// Up to so many episodes get a bar each; above, lengths are binned.
 const BARS: usize = 80;
 
 /// Distance to the goal over steps.
-pub fn distance(scene: &mut Scene, area: Rect, picture: &Picture<'_>) {
-    let curve = &picture.trace.distance;
+pub fn draw_distance(scene: &mut PlotScene, area: Rect, picture: &RunPlot<'_>) {
+    let curve = &picture.plot_data.distance;
     let radius = picture.grid.goal_radius.filter(|r| *r >= 0.05);
-    let y = Axis::over(curve.iter().flat_map(|b| [b.low, b.high]).chain([0.0]));
-    let chart =
-        Chart { area, x: steps_axis(curve), y, title: "Distance to goal", note: note(picture), x_label: "step" };
-    chart.frame(scene);
-    band(scene, &chart, curve);
+    let y = PlotAxis::spanning(curve.iter().flat_map(|b| [b.low, b.high]).chain([0.0]));
+    let chart = PlotChart {
+        area,
+        x: steps_axis(curve),
+        y,
+        title: "Distance to goal",
+        note: curve_note(picture),
+        x_label: "step",
+    };
+    chart.draw_frame(scene);
+    draw_band(scene, &chart, curve);
     if let Some(radius) = radius {
-        chart.level(scene, radius, "goal radius");
+        chart.draw_level(scene, radius, "goal radius");
     }
 }
 
 /// Reward summed since the episode's start, over steps.
-pub fn reward(scene: &mut Scene, area: Rect, picture: &Picture<'_>) {
-    let curve = &picture.trace.reward;
-    let y = Axis::over(curve.iter().flat_map(|b| [b.low, b.high]));
-    let chart = Chart { area, x: steps_axis(curve), y, title: "Reward so far", note: note(picture), x_label: "step" };
-    chart.frame(scene);
-    band(scene, &chart, curve);
+pub fn draw_reward(scene: &mut PlotScene, area: Rect, picture: &RunPlot<'_>) {
+    let curve = &picture.plot_data.reward;
+    let y = PlotAxis::spanning(curve.iter().flat_map(|b| [b.low, b.high]));
+    let chart =
+        PlotChart { area, x: steps_axis(curve), y, title: "Reward so far", note: curve_note(picture), x_label: "step" };
+    chart.draw_frame(scene);
+    draw_band(scene, &chart, curve);
 }
 
-fn note(picture: &Picture<'_>) -> &'static str {
-    if picture.trace.episodes.len() > 1 { "median and quartiles over episodes" } else { "" }
+fn curve_note(picture: &RunPlot<'_>) -> &'static str {
+    if picture.plot_data.episodes.len() > 1 { "median and quartiles over episodes" } else { "" }
 }
 
 #[allow(clippy::cast_precision_loss)]
-fn steps_axis(curve: &Curve) -> Axis {
+fn steps_axis(curve: &BandCurve) -> PlotAxis {
     let last = curve.last().map_or(1, |b| b.step) as f64;
-    Axis { low: 1.0, high: last.max(2.0) }
+    PlotAxis { low: 1.0, high: last.max(2.0) }
 }
 
 #[allow(clippy::cast_precision_loss)]
-fn band(scene: &mut Scene, chart: &Chart<'_>, curve: &Curve) {
+fn draw_band(scene: &mut PlotScene, chart: &PlotChart<'_>, curve: &BandCurve) {
     const RGB: u32 = 0x00_72_B2;
-    let along =
-        |value: fn(&crate::columnar::Band) -> f64| curve.iter().map(move |b| chart.point(b.step as f64, value(b)));
+    let along = |value: fn(&crate::columnar::QuartileBand) -> f64| {
+        curve.iter().map(move |b| chart.point_at(b.step as f64, value(b)))
+    };
     let mut outline: Vec<_> = along(|b| b.high).collect();
     outline.extend(along(|b| b.low).collect::<Vec<_>>().into_iter().rev());
     if outline.len() > 2 {
-        scene.add(Shape::Area(outline, clear(RGB, 0.2)));
+        scene.push_shape(SceneShape::Area(outline, translucent_paint(RGB, 0.2)));
     }
     let middle: Vec<_> = along(|b| b.mid).collect();
     match middle.as_slice() {
         [] => {}
-        [only] => scene.add(Shape::Circle { at: *only, r: 3.0, fill: Some(solid(RGB)), stroke: None }),
-        _ => scene.add(Shape::Line(middle, line(solid(RGB), 2.2))),
+        [only] => {
+            scene.push_shape(SceneShape::Circle { at: *only, r: 3.0, fill: Some(solid_paint(RGB)), stroke: None })
+        }
+        _ => scene.push_shape(SceneShape::Line(middle, solid_stroke(solid_paint(RGB), 2.2))),
     }
 }
 
 /// How many steps each episode took; a histogram where there are many.
-pub fn lengths(scene: &mut Scene, area: Rect, picture: &Picture<'_>) {
-    let episodes = &picture.trace.episodes;
-    if episodes.len() <= BARS { bars(scene, area, episodes) } else { histogram(scene, area, episodes) }
+pub fn draw_lengths(scene: &mut PlotScene, area: Rect, picture: &RunPlot<'_>) {
+    let episodes = &picture.plot_data.episodes;
+    if episodes.len() <= BARS { draw_bars(scene, area, episodes) } else { draw_histogram(scene, area, episodes) }
 }
 
 #[allow(clippy::cast_precision_loss)]
-fn bars(scene: &mut Scene, area: Rect, episodes: &[Episode]) {
+fn draw_bars(scene: &mut PlotScene, area: Rect, episodes: &[PlotEpisode]) {
     let n = episodes.len().max(1) as f64;
-    let y = Axis::over(episodes.iter().map(|e| e.steps as f64).chain([0.0]));
-    let x = Axis { low: 0.5, high: n + 0.5 };
-    let chart = Chart { area, x, y, title: "Episode lengths", note: "steps", x_label: "episode" };
-    chart.frame(scene);
+    let y = PlotAxis::spanning(episodes.iter().map(|e| e.steps as f64).chain([0.0]));
+    let x = PlotAxis { low: 0.5, high: n + 0.5 };
+    let chart = PlotChart { area, x, y, title: "Episode lengths", note: "steps", x_label: "episode" };
+    chart.draw_frame(scene);
     for (i, episode) in episodes.iter().enumerate() {
-        let (left, top) = chart.point(i as f64 + 0.6, episode.steps as f64);
-        let (right, bottom) = chart.point(i as f64 + 1.4, 0.0);
+        let (left, top) = chart.point_at(i as f64 + 0.6, episode.steps as f64);
+        let (right, bottom) = chart.point_at(i as f64 + 1.4, 0.0);
         // A very short episode still shows.
         let top = top.min(bottom - 1.5);
         let half = ((right - left) / 2.0).min(24.0);
         let middle = f32::midpoint(left, right);
         let bar = Rect { x: middle - half, y: top, w: 2.0 * half, h: bottom - top };
-        scene.add(Shape::Rect(bar, solid(End::of(episode).rgb())));
+        scene.push_shape(SceneShape::Rect(bar, solid_paint(EpisodeEnd::of(episode).color())));
     }
 }
 
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-fn histogram(scene: &mut Scene, area: Rect, episodes: &[Episode]) {
+fn draw_histogram(scene: &mut PlotScene, area: Rect, episodes: &[PlotEpisode]) {
     const BINS: usize = 40;
     let longest = episodes.iter().map(|e| e.steps).max().unwrap_or(0).max(1) as f64;
     let bins = BINS.min(longest as usize).max(1);
     let mut counts = vec![[0_u32; 3]; bins];
     for episode in episodes {
         let at = ((episode.steps.max(1) - 1) as f64 / longest * bins as f64) as usize;
-        let end = End::ALL.iter().position(|e| *e == End::of(episode)).unwrap_or(0);
+        let end = EpisodeEnd::ALL.iter().position(|e| *e == EpisodeEnd::of(episode)).unwrap_or(0);
         if let Some(count) = counts.get_mut(at.min(bins - 1)).and_then(|c| c.get_mut(end)) {
             *count += 1;
         }
     }
     let most = counts.iter().map(|c| c.iter().sum::<u32>()).max().unwrap_or(1);
-    let y = Axis::over([0.0, f64::from(most)]);
-    let x = Axis { low: 0.0, high: longest };
-    let chart = Chart { area, x, y, title: "Episode lengths", note: "episodes", x_label: "steps" };
-    chart.frame(scene);
+    let y = PlotAxis::spanning([0.0, f64::from(most)]);
+    let x = PlotAxis { low: 0.0, high: longest };
+    let chart = PlotChart { area, x, y, title: "Episode lengths", note: "episodes", x_label: "steps" };
+    chart.draw_frame(scene);
     let width = area.w / bins as f32;
     for (i, count) in counts.iter().enumerate() {
         let mut below = 0.0;
-        for (end, n) in End::ALL.iter().zip(count).filter(|(_, n)| **n > 0) {
-            let (_, bottom) = chart.point(0.0, below);
+        for (end, n) in EpisodeEnd::ALL.iter().zip(count).filter(|(_, n)| **n > 0) {
+            let (_, bottom) = chart.point_at(0.0, below);
             below += f64::from(*n);
-            let (_, top) = chart.point(0.0, below);
+            let (_, top) = chart.point_at(0.0, below);
             let bar = Rect { x: area.x + i as f32 * width + 0.5, y: top, w: width - 1.0, h: bottom - top };
-            scene.add(Shape::Rect(bar, solid(end.rgb())));
+            scene.push_shape(SceneShape::Rect(bar, solid_paint(end.color())));
         }
     }
 }

@@ -2,10 +2,12 @@
 //!
 //! Few episodes are drawn as paths; many as a map of how often each cell was visited, with some paths over it.
 
-use super::{End, Picture};
-use crate::columnar::{AgentPath, Grid, Visits};
-use crate::output::plot::axes::{Axis, Chart, GRID, INK, SOFT};
-use crate::output::plot::scene::{Anchor, Rect, Scene, Shape, Stroke, Text, clear, line, solid};
+use super::{EpisodeEnd, RunPlot};
+use crate::columnar::{AgentPath, CellVisits, PlumeGrid};
+use crate::output::plot::axes::{GRID, INK, PlotAxis, PlotChart, SOFT};
+use crate::output::plot::scene::{
+    PlotScene, Rect, SceneShape, SceneText, Stroke, TextAnchor, solid_paint, solid_stroke, translucent_paint,
+};
 
 /// Up to so many paths are all drawn; above, they would be a tangle.
 const ALL_PATHS: usize = 30;
@@ -17,65 +19,70 @@ const MAP_POINTS: usize = 2500;
 const BINS: u32 = 90;
 
 /// Draws the map into a square at the top of the given area, the legend below.
-pub fn draw(scene: &mut Scene, area: Rect, picture: &Picture<'_>) {
-    let trace = picture.trace;
-    let (x, y) = extent(picture);
-    let square = square(area, x, y);
-    let many = trace.episodes.len() > ALL_PATHS;
-    let shown = chosen(&trace.paths, if many { SOME_PATHS } else { ALL_PATHS });
-    let grid = believed(picture);
+pub fn draw_map(scene: &mut PlotScene, area: Rect, picture: &RunPlot<'_>) {
+    let plot_data = picture.plot_data;
+    let (x, y) = map_extent(picture);
+    let square = square_area(area, x, y);
+    let many = plot_data.episodes.len() > ALL_PATHS;
+    let shown = choose_paths(&plot_data.paths, if many { SOME_PATHS } else { ALL_PATHS });
+    let grid = plausible_grid(picture);
     let note = if many {
-        format!("visits of {} episodes, {} paths", trace.episodes.len(), shown.len())
+        format!("visits of {} episodes, {} paths", plot_data.episodes.len(), shown.len())
     } else {
         String::new()
     };
-    let chart = Chart { area: square, x, y, title: "Trajectories", note: &note, x_label: "" };
-    scene.add(Shape::Rect(square, solid(0xFB_FC_FD)));
-    scene.add(Shape::Clip(square));
+    let chart = PlotChart { area: square, x, y, title: "Trajectories", note: &note, x_label: "" };
+    scene.push_shape(SceneShape::Rect(square, solid_paint(0xFB_FC_FD)));
+    scene.push_shape(SceneShape::Clip(square));
     if many {
-        visits(scene, &chart, &trace.visits);
+        draw_visits(scene, &chart, &plot_data.visits);
     } else {
-        plume(scene, &chart, grid);
+        draw_plume(scene, &chart, grid);
     }
-    goal(scene, &chart, grid);
-    scene.add(Shape::EndClip);
-    border(scene, &chart);
-    scene.add(Shape::Clip(Rect { x: square.x - 6.0, y: square.y - 6.0, w: square.w + 12.0, h: square.h + 12.0 }));
+    draw_goal(scene, &chart, grid);
+    scene.push_shape(SceneShape::EndClip);
+    draw_border(scene, &chart);
+    scene.push_shape(SceneShape::Clip(Rect {
+        x: square.x - 6.0,
+        y: square.y - 6.0,
+        w: square.w + 12.0,
+        h: square.h + 12.0,
+    }));
     for path in shown {
-        if let Some(episode) = trace.episodes.get(path.episode) {
-            trajectory(scene, &chart, path, End::of(episode), many);
+        if let Some(episode) = plot_data.episodes.get(path.episode) {
+            draw_trajectory(scene, &chart, path, EpisodeEnd::of(episode), many);
         }
     }
-    source(scene, &chart, grid);
-    scene.add(Shape::EndClip);
-    legend(scene, (area.x, square.bottom() + 46.0), &Picture { grid, ..*picture }, many);
+    draw_source(scene, &chart, grid);
+    scene.push_shape(SceneShape::EndClip);
+    draw_legend(scene, (area.x, square.bottom() + 46.0), &RunPlot { grid, ..*picture }, many);
 }
 
 /// The grid, without its source where the recorded distances say that the goal was elsewhere: a recorder can write down
 /// a configuration that the environment did not use, and a wrong goal on a map is worse than none.
-fn believed(picture: &Picture<'_>) -> Grid {
+fn plausible_grid(picture: &RunPlot<'_>) -> PlumeGrid {
     let Some((x, y)) = picture.grid.source else { return picture.grid };
-    let trace = picture.trace;
-    let ends = trace.paths.iter().filter_map(|path| {
+    let plot_data = picture.plot_data;
+    let ends = plot_data.paths.iter().filter_map(|path| {
         let cell = path.cells.last()?;
-        let said = trace.episodes.get(path.episode)?.distance?;
-        let is = (f64::from(cell.0) - x).hypot(f64::from(cell.1) - y);
-        Some((said - is).abs() < 0.75)
+        let recorded_distance = plot_data.episodes.get(path.episode)?.distance?;
+        let path_distance = (f64::from(cell.0) - x).hypot(f64::from(cell.1) - y);
+        Some((recorded_distance - path_distance).abs() < 0.75)
     });
     let (fit, all) = ends.fold((0, 0), |(fit, all), ok| (fit + usize::from(ok), all + 1));
-    if fit * 2 >= all { picture.grid } else { Grid { source: None, sigma: None, ..picture.grid } }
+    if fit * 2 >= all { picture.grid } else { PlumeGrid { source: None, sigma: None, ..picture.grid } }
 }
 
 /// The cells to show: the configured grid, else what was visited.
-fn extent(picture: &Picture<'_>) -> (Axis, Axis) {
+fn map_extent(picture: &RunPlot<'_>) -> (PlotAxis, PlotAxis) {
     if let Some((w, h)) = picture.grid.size {
-        return (Axis { low: -0.5, high: w - 0.5 }, Axis { low: -0.5, high: h - 0.5 });
+        return (PlotAxis { low: -0.5, high: w - 0.5 }, PlotAxis { low: -0.5, high: h - 0.5 });
     }
-    let cells = || picture.trace.visits.keys();
+    let cells = || picture.plot_data.visits.keys();
     let over = |values: Vec<f64>| {
         let low = values.iter().copied().fold(f64::INFINITY, f64::min);
         let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        if low > high { Axis { low: -0.5, high: 9.5 } } else { Axis { low: low - 0.5, high: high + 0.5 } }
+        if low > high { PlotAxis { low: -0.5, high: 9.5 } } else { PlotAxis { low: low - 0.5, high: high + 0.5 } }
     };
     let source = picture.grid.source;
     (
@@ -86,7 +93,7 @@ fn extent(picture: &Picture<'_>) -> (Axis, Axis) {
 
 /// The largest rectangle of the grid's proportions, no narrower than a quarter either way.
 #[allow(clippy::cast_possible_truncation)]
-fn square(area: Rect, x: Axis, y: Axis) -> Rect {
+fn square_area(area: Rect, x: PlotAxis, y: PlotAxis) -> Rect {
     let ratio = (((y.high - y.low) / (x.high - x.low)) as f32).clamp(0.25, 4.0);
     let most = area.w.min(area.h);
     let (w, h) = if ratio <= 1.0 { (most, most * ratio) } else { (most / ratio, most) };
@@ -95,26 +102,26 @@ fn square(area: Rect, x: Axis, y: Axis) -> Rect {
 
 /// The plume's concentration as rings, each a tenth of a sigma wider.
 #[allow(clippy::cast_possible_truncation)]
-fn plume(scene: &mut Scene, chart: &Chart<'_>, grid: Grid) {
+fn draw_plume(scene: &mut PlotScene, chart: &PlotChart<'_>, grid: PlumeGrid) {
     let (Some((x, y)), Some(sigma)) = (grid.source, grid.sigma) else { return };
-    let at = chart.point(x, y);
+    let at = chart.point_at(x, y);
     let cell = cell_width(chart);
     let rings: u8 = 24;
     for i in (1..=rings).rev() {
         let r = f64::from(i) / f64::from(rings) * 2.4 * sigma;
         let r = (r as f32 * cell).min(20_000.0);
-        scene.add(Shape::Circle { at, r, fill: Some(clear(0x00_9E_73, 0.021)), stroke: None });
+        scene.push_shape(SceneShape::Circle { at, r, fill: Some(translucent_paint(0x00_9E_73, 0.021)), stroke: None });
     }
 }
 
 /// How often each cell was visited, on a logarithmic scale from pale to deep.
 #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss)]
-fn visits(scene: &mut Scene, chart: &Chart<'_>, visits: &Visits) {
-    let bins = |axis: Axis| ((axis.high - axis.low).round().clamp(1.0, f64::from(BINS))) as usize;
+fn draw_visits(scene: &mut PlotScene, chart: &PlotChart<'_>, visits: &CellVisits) {
+    let bins = |axis: PlotAxis| ((axis.high - axis.low).round().clamp(1.0, f64::from(BINS))) as usize;
     let (nx, ny) = (bins(chart.x), bins(chart.y));
     let mut counts = vec![0_u64; nx * ny];
     for (cell, n) in visits {
-        let (u, v) = (chart.x.at(f64::from(cell.0)), chart.y.at(f64::from(cell.1)));
+        let (u, v) = (chart.x.position_of(f64::from(cell.0)), chart.y.position_of(f64::from(cell.1)));
         if (0.0..1.0).contains(&u) && (0.0..1.0).contains(&v) {
             let (i, j) = ((u * nx as f32) as usize, (v * ny as f32) as usize);
             if let Some(count) = counts.get_mut(j * nx + i) {
@@ -134,13 +141,13 @@ fn visits(scene: &mut Scene, chart: &Chart<'_>, visits: &Visits) {
             w: w + 0.2,
             h: h + 0.2,
         };
-        scene.add(Shape::Rect(rect, solid(shade(((*n as f32).ln() - low) / (high - low)))));
+        scene.push_shape(SceneShape::Rect(rect, solid_paint(visit_color(((*n as f32).ln() - low) / (high - low)))));
     }
 }
 
 /// Pale to deep, evenly darker, one hue: told apart also without colour, and paths stay readable over it.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-fn shade(t: f32) -> u32 {
+fn visit_color(t: f32) -> u32 {
     const STOPS: [[f32; 3]; 4] =
         [[240.0, 246.0, 243.0], [199.0, 226.0, 216.0], [124.0, 188.0, 169.0], [38.0, 128.0, 108.0]];
     let t = t.clamp(0.0, 1.0) * 3.0;
@@ -151,111 +158,140 @@ fn shade(t: f32) -> u32 {
 
 /// The circle within which the goal counts as reached.
 #[allow(clippy::cast_possible_truncation)]
-fn goal(scene: &mut Scene, chart: &Chart<'_>, grid: Grid) {
+fn draw_goal(scene: &mut PlotScene, chart: &PlotChart<'_>, grid: PlumeGrid) {
     let (Some((x, y)), Some(radius)) = (grid.source, grid.goal_radius) else { return };
     let r = (radius as f32 * cell_width(chart)).min(20_000.0);
     if r < 3.0 {
         return;
     }
-    let dashed = Stroke { paint: clear(INK, 0.7), width: 1.2, dash: 4.0 };
-    scene.add(Shape::Circle { at: chart.point(x, y), r, fill: Some(clear(0xFF_FF_FF, 0.35)), stroke: Some(dashed) });
+    let dashed = Stroke { paint: translucent_paint(INK, 0.7), width: 1.2, dash: 4.0 };
+    scene.push_shape(SceneShape::Circle {
+        at: chart.point_at(x, y),
+        r,
+        fill: Some(translucent_paint(0xFF_FF_FF, 0.35)),
+        stroke: Some(dashed),
+    });
 }
 
 /// A cross where the source is.
-fn source(scene: &mut Scene, chart: &Chart<'_>, grid: Grid) {
+fn draw_source(scene: &mut PlotScene, chart: &PlotChart<'_>, grid: PlumeGrid) {
     let Some((x, y)) = grid.source else { return };
-    let at = chart.point(x, y);
-    for (width, paint) in [(6.0, solid(0xFF_FF_FF)), (2.6, solid(INK))] {
+    let at = chart.point_at(x, y);
+    for (width, paint) in [(6.0, solid_paint(0xFF_FF_FF)), (2.6, solid_paint(INK))] {
         for (dx, dy) in [(7.0, 0.0), (0.0, 7.0)] {
-            scene.add(Shape::Line(vec![(at.0 - dx, at.1 - dy), (at.0 + dx, at.1 + dy)], line(paint, width)));
+            scene.push_shape(SceneShape::Line(
+                vec![(at.0 - dx, at.1 - dy), (at.0 + dx, at.1 + dy)],
+                solid_stroke(paint, width),
+            ));
         }
     }
 }
 
-fn trajectory(scene: &mut Scene, chart: &Chart<'_>, path: &AgentPath, end: End, many: bool) {
-    let points: Vec<_> = path.cells.iter().map(|c| chart.point(f64::from(c.0), f64::from(c.1))).collect();
+fn draw_trajectory(scene: &mut PlotScene, chart: &PlotChart<'_>, path: &AgentPath, end: EpisodeEnd, many: bool) {
+    let points: Vec<_> = path.cells.iter().map(|c| chart.point_at(f64::from(c.0), f64::from(c.1))).collect();
     let (Some(first), Some(last)) = (points.first().copied(), points.last().copied()) else { return };
-    let paint = solid(end.rgb());
+    let paint = solid_paint(end.color());
     let alpha = 0.9;
     if points.len() > 1 {
-        scene.add(Shape::Line(points, line(clear(end.rgb(), alpha), if many { 1.3 } else { 1.7 })));
+        scene.push_shape(SceneShape::Line(
+            points,
+            solid_stroke(translucent_paint(end.color(), alpha), if many { 1.3 } else { 1.7 }),
+        ));
     }
-    let white = solid(0xFF_FF_FF);
-    scene.add(Shape::Circle { at: first, r: 3.6, fill: Some(white), stroke: Some(line(paint, 1.6)) });
-    if end == End::Reached {
-        scene.add(Shape::Circle { at: last, r: 4.6, fill: Some(paint), stroke: Some(line(white, 1.2)) });
+    let white = solid_paint(0xFF_FF_FF);
+    scene.push_shape(SceneShape::Circle {
+        at: first,
+        r: 3.6,
+        fill: Some(white),
+        stroke: Some(solid_stroke(paint, 1.6)),
+    });
+    if end == EpisodeEnd::Reached {
+        scene.push_shape(SceneShape::Circle {
+            at: last,
+            r: 4.6,
+            fill: Some(paint),
+            stroke: Some(solid_stroke(white, 1.2)),
+        });
     } else {
         // A square: told from the disc of a reached goal without colour.
         let r = Rect { x: last.0 - 4.0, y: last.1 - 4.0, w: 8.0, h: 8.0 };
         let around = Rect { x: r.x - 1.2, y: r.y - 1.2, w: r.w + 2.4, h: r.h + 2.4 };
-        scene.add(Shape::Rect(around, white));
-        scene.add(Shape::Rect(r, paint));
+        scene.push_shape(SceneShape::Rect(around, white));
+        scene.push_shape(SceneShape::Rect(r, paint));
     }
 }
 
-fn border(scene: &mut Scene, chart: &Chart<'_>) {
+fn draw_border(scene: &mut PlotScene, chart: &PlotChart<'_>) {
     let a = chart.area;
-    scene.text(Text::new((a.x, a.y - 14.0), 15.0, INK, chart.title).bold());
-    scene.text(Text::new((a.right(), a.y - 14.0), 12.0, SOFT, chart.note).anchor(Anchor::End));
+    scene.push_text(SceneText::new((a.x, a.y - 14.0), 15.0, INK, chart.title).with_bold());
+    scene.push_text(SceneText::new((a.right(), a.y - 14.0), 12.0, SOFT, chart.note).with_anchor(TextAnchor::End));
     let corners = vec![(a.x, a.y), (a.right(), a.y), (a.right(), a.bottom()), (a.x, a.bottom()), (a.x, a.y)];
-    scene.add(Shape::Line(corners, line(solid(0xC9_CE_D4), 1.0)));
-    for tick in chart.x.ticks(6).into_iter().filter(|t| t.fract() == 0.0) {
-        let (x, _) = chart.point(tick, chart.y.low);
-        scene.add(Shape::Line(vec![(x, a.bottom()), (x, a.bottom() + 4.0)], line(solid(GRID), 1.0)));
-        let text = super::axes::number(tick);
-        scene.text(Text::new((x, a.bottom() + 18.0), 12.0, SOFT, text).anchor(Anchor::Middle));
+    scene.push_shape(SceneShape::Line(corners, solid_stroke(solid_paint(0xC9_CE_D4), 1.0)));
+    for tick in chart.x.tick_values(6).into_iter().filter(|t| t.fract() == 0.0) {
+        let (x, _) = chart.point_at(tick, chart.y.low);
+        scene.push_shape(SceneShape::Line(
+            vec![(x, a.bottom()), (x, a.bottom() + 4.0)],
+            solid_stroke(solid_paint(GRID), 1.0),
+        ));
+        let text = super::axes::tick_label(tick);
+        scene.push_text(SceneText::new((x, a.bottom() + 18.0), 12.0, SOFT, text).with_anchor(TextAnchor::Middle));
     }
-    for tick in chart.y.ticks(6).into_iter().filter(|t| t.fract() == 0.0) {
-        let (_, y) = chart.point(chart.x.low, tick);
-        let text = super::axes::number(tick);
-        scene.text(Text::new((a.x - 8.0, y + 4.0), 12.0, SOFT, text).anchor(Anchor::End));
+    for tick in chart.y.tick_values(6).into_iter().filter(|t| t.fract() == 0.0) {
+        let (_, y) = chart.point_at(chart.x.low, tick);
+        let text = super::axes::tick_label(tick);
+        scene.push_text(SceneText::new((a.x - 8.0, y + 4.0), 12.0, SOFT, text).with_anchor(TextAnchor::End));
     }
 }
 
 /// What the colours and markers say, with how many episodes of each.
 #[allow(clippy::cast_precision_loss)]
-fn legend(scene: &mut Scene, at: (f32, f32), picture: &Picture<'_>, many: bool) {
+fn draw_legend(scene: &mut PlotScene, at: (f32, f32), picture: &RunPlot<'_>, many: bool) {
     let (mut x, y) = at;
-    for end in End::ALL {
-        let n = picture.trace.episodes.iter().filter(|e| End::of(e) == end).count();
+    for end in EpisodeEnd::ALL {
+        let n = picture.plot_data.episodes.iter().filter(|e| EpisodeEnd::of(e) == end).count();
         if n == 0 {
             continue;
         }
-        let paint = solid(end.rgb());
-        scene.add(Shape::Line(vec![(x, y - 4.0), (x + 18.0, y - 4.0)], line(paint, 2.0)));
-        if end == End::Reached {
-            scene.add(Shape::Circle { at: (x + 18.0, y - 4.0), r: 4.4, fill: Some(paint), stroke: None });
+        let paint = solid_paint(end.color());
+        scene.push_shape(SceneShape::Line(vec![(x, y - 4.0), (x + 18.0, y - 4.0)], solid_stroke(paint, 2.0)));
+        if end == EpisodeEnd::Reached {
+            scene.push_shape(SceneShape::Circle { at: (x + 18.0, y - 4.0), r: 4.4, fill: Some(paint), stroke: None });
         } else {
-            scene.add(Shape::Rect(Rect { x: x + 14.0, y: y - 8.0, w: 8.0, h: 8.0 }, paint));
+            scene.push_shape(SceneShape::Rect(Rect { x: x + 14.0, y: y - 8.0, w: 8.0, h: 8.0 }, paint));
         }
         let text = format!("{} ({n})", end.name());
         let width = text.chars().count() as f32 * 6.7;
-        scene.text(Text::new((x + 30.0, y), 13.0, INK, text));
+        scene.push_text(SceneText::new((x + 30.0, y), 13.0, INK, text));
         x += 48.0 + width;
     }
     let (mut x, y) = (at.0, at.1 + 24.0);
-    scene.add(Shape::Circle { at: (x + 9.0, y - 4.0), r: 3.6, fill: None, stroke: Some(line(solid(SOFT), 1.6)) });
-    scene.text(Text::new((x + 24.0, y), 13.0, SOFT, "start"));
+    scene.push_shape(SceneShape::Circle {
+        at: (x + 9.0, y - 4.0),
+        r: 3.6,
+        fill: None,
+        stroke: Some(solid_stroke(solid_paint(SOFT), 1.6)),
+    });
+    scene.push_text(SceneText::new((x + 24.0, y), 13.0, SOFT, "start"));
     x += 78.0;
     if picture.grid.source.is_some() {
         for (dx, dy) in [(5.0, 0.0), (0.0, 5.0)] {
             let arms = vec![(x + 9.0 - dx, y - 4.0 - dy), (x + 9.0 + dx, y - 4.0 + dy)];
-            scene.add(Shape::Line(arms, line(solid(INK), 2.2)));
+            scene.push_shape(SceneShape::Line(arms, solid_stroke(solid_paint(INK), 2.2)));
         }
         let what = if picture.grid.goal_radius.is_some() { "source, goal radius dashed" } else { "source" };
-        scene.text(Text::new((x + 24.0, y), 13.0, SOFT, what));
+        scene.push_text(SceneText::new((x + 24.0, y), 13.0, SOFT, what));
         x += 54.0 + what.len() as f32 * 6.4;
     }
     let ground = if many { "darker: visited more often (log scale)" } else { "shade: plume" };
     if many || picture.grid.sigma.is_some() {
         let swatch = Rect { x, y: y - 11.0, w: 16.0, h: 13.0 };
-        scene.add(Shape::Rect(swatch, solid(if many { 0x7C_BC_A9 } else { 0xB9_E0_D3 })));
-        scene.text(Text::new((x + 24.0, y), 13.0, SOFT, ground));
+        scene.push_shape(SceneShape::Rect(swatch, solid_paint(if many { 0x7C_BC_A9 } else { 0xB9_E0_D3 })));
+        scene.push_text(SceneText::new((x + 24.0, y), 13.0, SOFT, ground));
     }
 }
 
 /// At most `most` paths, evenly spread over the run, and fewer where they are long.
-fn chosen(paths: &[AgentPath], most: usize) -> Vec<&AgentPath> {
+fn choose_paths(paths: &[AgentPath], most: usize) -> Vec<&AgentPath> {
     let points: usize = paths.iter().map(|p| p.cells.len()).sum();
     let usual = (points / paths.len().max(1)).max(1);
     let most = most.min((MAP_POINTS / usual).max(2));
@@ -264,6 +300,6 @@ fn chosen(paths: &[AgentPath], most: usize) -> Vec<&AgentPath> {
 }
 
 #[allow(clippy::cast_possible_truncation)]
-fn cell_width(chart: &Chart<'_>) -> f32 {
+fn cell_width(chart: &PlotChart<'_>) -> f32 {
     chart.area.w / (chart.x.high - chart.x.low) as f32
 }

@@ -10,36 +10,36 @@ mod png;
 mod scene;
 mod svg;
 
-use crate::columnar::{Episode, Grid, Trace};
-use crate::support::visible::visible;
+use crate::columnar::{PlotData, PlotEpisode, PlumeGrid};
+use crate::support::visible::escape_control;
 use axes::{INK, SOFT};
-use scene::{Rect, Scene, Text};
+use scene::{PlotScene, Rect, SceneText};
 
 /// What to draw.
 #[derive(Debug, Clone, Copy)]
-pub struct Picture<'a> {
+pub struct RunPlot<'a> {
     /// The run, as `experiment/run_id`.
     pub title: &'a str,
     /// Its key figures in a line.
     pub subtitle: &'a str,
     /// The world it took place in.
-    pub grid: Grid,
+    pub grid: PlumeGrid,
     /// What happened.
-    pub trace: &'a Trace,
+    pub plot_data: &'a PlotData,
 }
 
 /// How an episode ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
+enum EpisodeEnd {
     Reached,
     OutOfSteps,
     Unfinished,
 }
 
-impl End {
+impl EpisodeEnd {
     const ALL: [Self; 3] = [Self::Reached, Self::OutOfSteps, Self::Unfinished];
 
-    fn of(episode: &Episode) -> Self {
+    fn of(episode: &PlotEpisode) -> Self {
         match (episode.terminated, episode.truncated) {
             (true, _) => Self::Reached,
             (false, true) => Self::OutOfSteps,
@@ -56,7 +56,7 @@ impl End {
     }
 
     /// Okabe and Ito: blue, vermilion; grey.
-    fn rgb(self) -> u32 {
+    fn color(self) -> u32 {
         match self {
             Self::Reached => 0x00_72_B2,
             Self::OutOfSteps => 0xD5_5E_00,
@@ -67,28 +67,30 @@ impl End {
 
 /// The picture as an SVG document.
 #[must_use]
-pub fn svg(picture: &Picture<'_>) -> String {
-    svg::write(&compose(picture))
+pub fn render_svg(picture: &RunPlot<'_>) -> String {
+    svg::write_items(&compose_scene(picture))
 }
 
 /// The picture as PNG bytes; `None` where there is no memory for it.
 #[must_use]
-pub fn png(picture: &Picture<'_>) -> Option<Vec<u8>> {
-    png::write(&compose(picture))
+pub fn render_png(picture: &RunPlot<'_>) -> Option<Vec<u8>> {
+    png::write_png(&compose_scene(picture))
 }
 
-fn compose(picture: &Picture<'_>) -> Scene {
-    let mut scene = Scene::new(1200.0, 840.0, format!("Run {}: {}", picture.title, picture.subtitle));
-    scene.text(Text::new((40.0, 46.0), 24.0, INK, shortened(&visible(picture.title), 80)).bold());
-    scene.text(Text::new((40.0, 72.0), 14.0, SOFT, shortened(&visible(picture.subtitle), 150)));
-    map::draw(&mut scene, Rect { x: 40.0, y: 130.0, w: 540.0, h: 600.0 }, picture);
-    charts::distance(&mut scene, Rect { x: 670.0, y: 130.0, w: 490.0, h: 170.0 }, picture);
-    charts::reward(&mut scene, Rect { x: 670.0, y: 380.0, w: 490.0, h: 170.0 }, picture);
-    charts::lengths(&mut scene, Rect { x: 670.0, y: 630.0, w: 490.0, h: 150.0 }, picture);
+fn compose_scene(picture: &RunPlot<'_>) -> PlotScene {
+    let mut scene = PlotScene::new(1200.0, 840.0, format!("Run {}: {}", picture.title, picture.subtitle));
+    scene.push_text(
+        SceneText::new((40.0, 46.0), 24.0, INK, shorten_title(&escape_control(picture.title), 80)).with_bold(),
+    );
+    scene.push_text(SceneText::new((40.0, 72.0), 14.0, SOFT, shorten_title(&escape_control(picture.subtitle), 150)));
+    map::draw_map(&mut scene, Rect { x: 40.0, y: 130.0, w: 540.0, h: 600.0 }, picture);
+    charts::draw_distance(&mut scene, Rect { x: 670.0, y: 130.0, w: 490.0, h: 170.0 }, picture);
+    charts::draw_reward(&mut scene, Rect { x: 670.0, y: 380.0, w: 490.0, h: 170.0 }, picture);
+    charts::draw_lengths(&mut scene, Rect { x: 670.0, y: 630.0, w: 490.0, h: 150.0 }, picture);
     scene
 }
 
-fn shortened(text: &str, most: usize) -> String {
+fn shorten_title(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();
     }

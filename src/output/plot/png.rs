@@ -1,4 +1,4 @@
-//! A [`Scene`] as PNG, at twice its size so that it stays sharp on a dense screen. Text is drawn from a font that the
+//! A [`PlotScene`] as PNG, at twice its size so that it stays sharp on a dense screen. Text is drawn from a font that the
 //! command carries: a server without fonts gives the same picture, byte for byte.
 
 use tiny_skia::{
@@ -7,81 +7,81 @@ use tiny_skia::{
 };
 use ttf_parser::{Face, OutlineBuilder};
 
-use crate::output::plot::scene::{Anchor, Paint, Rect, Scene, Shape, Stroke, Text};
+use crate::output::plot::scene::{Paint, PlotScene, Rect, SceneShape, SceneText, Stroke, TextAnchor};
 
 const SCALE: f32 = 2.0;
 
 /// The picture as PNG bytes, `None` where there is no memory for it.
-pub fn write(scene: &Scene) -> Option<Vec<u8>> {
-    let mut canvas = Canvas::new(scene)?;
+pub fn write_png(scene: &PlotScene) -> Option<Vec<u8>> {
+    let mut canvas = PngCanvas::new(scene)?;
     for shape in &scene.shapes {
-        canvas.draw(shape);
+        canvas.draw_shape(shape);
     }
     canvas.pixels.encode_png().ok()
 }
 
-struct Canvas {
+struct PngCanvas {
     pixels: Pixmap,
     clip: Option<Mask>,
     face: Option<Face<'static>>,
 }
 
-impl Canvas {
-    fn new(scene: &Scene) -> Option<Self> {
+impl PngCanvas {
+    fn new(scene: &PlotScene) -> Option<Self> {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let pixels = Pixmap::new((scene.width * SCALE) as u32, (scene.height * SCALE) as u32)?;
         let face = Face::parse(epaint_default_fonts::UBUNTU_LIGHT, 0).ok();
         Some(Self { pixels, clip: None, face })
     }
 
-    fn draw(&mut self, shape: &Shape) {
+    fn draw_shape(&mut self, shape: &SceneShape) {
         match shape {
-            Shape::Rect(r, paint) => {
+            SceneShape::Rect(r, paint) => {
                 if let Some(rect) = SkiaRect::from_xywh(r.x, r.y, r.w, r.h) {
                     // No smoothing: cells of a map meet without a seam.
-                    let mut paint = skia(*paint);
+                    let mut paint = skia_paint(*paint);
                     paint.anti_alias = false;
-                    self.pixels.fill_rect(rect, &paint, scale(), self.clip.as_ref());
+                    self.pixels.fill_rect(rect, &paint, scale_transform(), self.clip.as_ref());
                 }
             }
-            Shape::Circle { at, r, fill, stroke } => {
+            SceneShape::Circle { at, r, fill, stroke } => {
                 if let Some(path) = PathBuilder::from_circle(at.0, at.1, *r) {
                     if let Some(paint) = fill {
-                        self.fill(&path, *paint, scale());
+                        self.fill_path(&path, *paint, scale_transform());
                     }
                     if let Some(style) = stroke {
-                        self.stroke(&path, *style);
+                        self.stroke_path(&path, *style);
                     }
                 }
             }
-            Shape::Line(points, style) => {
-                if let Some(path) = polygon(points, false) {
-                    self.stroke(&path, *style);
+            SceneShape::Line(points, style) => {
+                if let Some(path) = polygon_path(points, false) {
+                    self.stroke_path(&path, *style);
                 }
             }
-            Shape::Area(points, paint) => {
-                if let Some(path) = polygon(points, true) {
-                    self.fill(&path, *paint, scale());
+            SceneShape::Area(points, paint) => {
+                if let Some(path) = polygon_path(points, true) {
+                    self.fill_path(&path, *paint, scale_transform());
                 }
             }
-            Shape::Text(text) => self.text(text),
-            Shape::Clip(rect) => self.clip = self.mask(*rect),
-            Shape::EndClip => self.clip = None,
+            SceneShape::Text(text) => self.draw_text(text),
+            SceneShape::Clip(rect) => self.clip = self.clip_mask(*rect),
+            SceneShape::EndClip => self.clip = None,
         }
     }
 
-    fn mask(&self, r: Rect) -> Option<Mask> {
+    fn clip_mask(&self, r: Rect) -> Option<Mask> {
         let mut mask = Mask::new(self.pixels.width(), self.pixels.height())?;
         let path = PathBuilder::from_rect(SkiaRect::from_xywh(r.x, r.y, r.w, r.h)?);
-        mask.fill_path(&path, FillRule::Winding, true, scale());
+        mask.fill_path(&path, FillRule::Winding, true, scale_transform());
         Some(mask)
     }
 
-    fn fill(&mut self, path: &Path, paint: Paint, transform: Transform) {
-        self.pixels.fill_path(path, &skia(paint), FillRule::Winding, transform, self.clip.as_ref());
+    fn fill_path(&mut self, path: &Path, paint: Paint, transform: Transform) {
+        self.pixels.fill_path(path, &skia_paint(paint), FillRule::Winding, transform, self.clip.as_ref());
     }
 
-    fn stroke(&mut self, path: &Path, style: Stroke) {
+    fn stroke_path(&mut self, path: &Path, style: Stroke) {
         let dashed = style.dash > 0.0;
         let stroke = SkiaStroke {
             width: style.width,
@@ -90,13 +90,13 @@ impl Canvas {
             dash: if dashed { StrokeDash::new(vec![style.dash, style.dash], 0.0) } else { None },
             ..SkiaStroke::default()
         };
-        self.pixels.stroke_path(path, &skia(style.paint), &stroke, scale(), self.clip.as_ref());
+        self.pixels.stroke_path(path, &skia_paint(style.paint), &stroke, scale_transform(), self.clip.as_ref());
     }
 
-    fn text(&mut self, text: &Text) {
+    fn draw_text(&mut self, text: &SceneText) {
         let Some(face) = self.face.clone() else { return };
         let unit = text.size / f32::from(face.units_per_em());
-        let mut glyphs = Glyphs { path: PathBuilder::new(), x: 0.0 };
+        let mut glyphs = GlyphOutline { path: PathBuilder::new(), x: 0.0 };
         for c in text.text.chars() {
             let Some(id) = face.glyph_index(c).or_else(|| face.glyph_index('?')) else { continue };
             face.outline_glyph(id, &mut glyphs);
@@ -104,30 +104,36 @@ impl Canvas {
         }
         let width = glyphs.x * unit;
         let back = match text.anchor {
-            Anchor::Start => 0.0,
-            Anchor::Middle => -width / 2.0,
-            Anchor::End => -width,
+            TextAnchor::Start => 0.0,
+            TextAnchor::Middle => -width / 2.0,
+            TextAnchor::End => -width,
         };
         let Some(path) = glyphs.path.finish() else { return };
         // Font units point up, pixels down.
-        let mut place = Transform::from_scale(unit, -unit).post_translate(back, 0.0);
+        let mut transform = Transform::from_scale(unit, -unit).post_translate(back, 0.0);
         if text.up {
-            place = place.post_rotate(-90.0);
+            transform = transform.post_rotate(-90.0);
         }
-        place = place.post_translate(text.x, text.y).post_scale(SCALE, SCALE);
-        self.fill(&path, Paint { rgb: text.rgb, alpha: 1.0 }, place);
+        transform = transform.post_translate(text.x, text.y).post_scale(SCALE, SCALE);
+        self.fill_path(&path, Paint { rgb: text.rgb, alpha: 1.0 }, transform);
         // The font is a light one: a hair line around it reads better, a thicker one is bold.
         let weight = if text.bold { 0.065 } else { 0.022 };
         let stroke = SkiaStroke { width: weight * f32::from(face.units_per_em()), ..SkiaStroke::default() };
-        self.pixels.stroke_path(&path, &skia(Paint { rgb: text.rgb, alpha: 1.0 }), &stroke, place, self.clip.as_ref());
+        self.pixels.stroke_path(
+            &path,
+            &skia_paint(Paint { rgb: text.rgb, alpha: 1.0 }),
+            &stroke,
+            transform,
+            self.clip.as_ref(),
+        );
     }
 }
 
-fn scale() -> Transform {
+fn scale_transform() -> Transform {
     Transform::from_scale(SCALE, SCALE)
 }
 
-fn skia(paint: Paint) -> SkiaPaint<'static> {
+fn skia_paint(paint: Paint) -> SkiaPaint<'static> {
     let [_, r, g, b] = paint.rgb.to_be_bytes();
     let mut out = SkiaPaint::default();
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
@@ -136,7 +142,7 @@ fn skia(paint: Paint) -> SkiaPaint<'static> {
     out
 }
 
-fn polygon(points: &[(f32, f32)], close: bool) -> Option<Path> {
+fn polygon_path(points: &[(f32, f32)], close: bool) -> Option<Path> {
     let mut path = PathBuilder::new();
     for (i, (x, y)) in points.iter().enumerate() {
         if i == 0 {
@@ -152,12 +158,12 @@ fn polygon(points: &[(f32, f32)], close: bool) -> Option<Path> {
 }
 
 /// Glyph outlines one after the other, in font units.
-struct Glyphs {
+struct GlyphOutline {
     path: PathBuilder,
     x: f32,
 }
 
-impl OutlineBuilder for Glyphs {
+impl OutlineBuilder for GlyphOutline {
     fn move_to(&mut self, x: f32, y: f32) {
         self.path.move_to(self.x + x, y);
     }

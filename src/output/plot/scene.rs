@@ -3,7 +3,7 @@
 
 use std::fmt::Display;
 
-use crate::support::visible::visible;
+use crate::support::visible::escape_control;
 
 /// A colour, `0xRRGGBB`, and how opaque it is.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,12 +15,12 @@ pub struct Paint {
 }
 
 /// An opaque colour.
-pub const fn solid(rgb: u32) -> Paint {
+pub const fn solid_paint(rgb: u32) -> Paint {
     Paint { rgb, alpha: 1.0 }
 }
 
 /// A colour that lets through.
-pub const fn clear(rgb: u32, alpha: f32) -> Paint {
+pub const fn translucent_paint(rgb: u32, alpha: f32) -> Paint {
     Paint { rgb, alpha }
 }
 
@@ -61,13 +61,13 @@ pub struct Stroke {
 }
 
 /// An unbroken line of this colour and width.
-pub const fn line(paint: Paint, width: f32) -> Stroke {
+pub const fn solid_stroke(paint: Paint, width: f32) -> Stroke {
     Stroke { paint, width, dash: 0.0 }
 }
 
 /// Where a text's anchor point lies in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Anchor {
+pub enum TextAnchor {
     /// At its start.
     Start,
     /// In its middle.
@@ -78,7 +78,7 @@ pub enum Anchor {
 
 /// A line of text, on its baseline.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Text {
+pub struct SceneText {
     /// Anchor point.
     pub x: f32,
     /// Baseline.
@@ -86,7 +86,7 @@ pub struct Text {
     /// Font size.
     pub size: f32,
     /// Which point of the text lies at `x`.
-    pub anchor: Anchor,
+    pub anchor: TextAnchor,
     /// Its colour.
     pub rgb: u32,
     /// Whether it reads bottom to top.
@@ -99,7 +99,7 @@ pub struct Text {
 
 /// A shape.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Shape {
+pub enum SceneShape {
     /// A filled rectangle.
     Rect(Rect, Paint),
     /// A circle with fill and outline.
@@ -118,8 +118,8 @@ pub enum Shape {
     /// A filled polygon.
     Area(Vec<(f32, f32)>, Paint),
     /// Text.
-    Text(Text),
-    /// All shapes up to the matching [`Shape::EndClip`] are cut off at this rectangle.
+    Text(SceneText),
+    /// All shapes up to the matching [`SceneShape::EndClip`] are cut off at this rectangle.
     Clip(Rect),
     /// Ends a clip.
     EndClip,
@@ -127,7 +127,7 @@ pub enum Shape {
 
 /// A picture.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Scene {
+pub struct PlotScene {
     /// Width in pixels.
     pub width: f32,
     /// Height in pixels.
@@ -135,41 +135,41 @@ pub struct Scene {
     /// What it shows, for readers who cannot see it.
     pub title: String,
     /// The shapes, back to front.
-    pub shapes: Vec<Shape>,
+    pub shapes: Vec<SceneShape>,
 }
 
-impl Scene {
+impl PlotScene {
     /// An empty white picture.
     pub fn new(width: f32, height: f32, title: impl Display) -> Self {
-        let ground = Shape::Rect(Rect { x: 0.0, y: 0.0, w: width, h: height }, solid(0xFF_FF_FF));
-        Self { width, height, title: visible(title), shapes: vec![ground] }
+        let ground = SceneShape::Rect(Rect { x: 0.0, y: 0.0, w: width, h: height }, solid_paint(0xFF_FF_FF));
+        Self { width, height, title: escape_control(title), shapes: vec![ground] }
     }
 
     /// Adds a shape in front.
-    pub fn add(&mut self, shape: Shape) {
+    pub fn push_shape(&mut self, shape: SceneShape) {
         self.shapes.push(shape);
     }
 
     /// Adds text in front.
-    pub fn text(&mut self, text: Text) {
-        self.add(Shape::Text(text));
+    pub fn push_text(&mut self, text: SceneText) {
+        self.push_shape(SceneShape::Text(text));
     }
 }
 
-impl Text {
+impl SceneText {
     /// Text that starts at a point.
     pub fn new(at: (f32, f32), size: f32, rgb: u32, text: impl Display) -> Self {
-        let text = visible(text);
-        Self { x: at.0, y: at.1, size, anchor: Anchor::Start, rgb, up: false, bold: false, text }
+        let text = escape_control(text);
+        Self { x: at.0, y: at.1, size, anchor: TextAnchor::Start, rgb, up: false, bold: false, text }
     }
 
     /// The same, anchored there.
-    pub fn anchor(self, anchor: Anchor) -> Self {
+    pub fn with_anchor(self, anchor: TextAnchor) -> Self {
         Self { anchor, ..self }
     }
 
     /// The same in bold.
-    pub fn bold(self) -> Self {
+    pub fn with_bold(self) -> Self {
         Self { bold: true, ..self }
     }
 }

@@ -1,70 +1,70 @@
-//! A [`Scene`] as SVG text. Deterministic: two decimals, no ids that depend on anything but order.
+//! A [`PlotScene`] as SVG text. Deterministic: two decimals, no ids that depend on anything but order.
 
 use std::fmt::Write;
 
-use crate::output::plot::scene::{Anchor, Paint, Scene, Shape, Stroke, Text};
+use crate::output::plot::scene::{Paint, PlotScene, SceneShape, SceneText, Stroke, TextAnchor};
 
 /// The picture as an SVG document.
-pub fn write(scene: &Scene) -> String {
+pub fn write_items(scene: &PlotScene) -> String {
     let (w, h) = (scene.width, scene.height);
     let mut out = String::with_capacity(64 * 1024);
     let _ = write!(
         out,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{h}\" viewBox=\"0 0 {w} {h}\" role=\"img\" \
          font-family=\"Ubuntu, 'DejaVu Sans', 'Helvetica Neue', Arial, sans-serif\">\n<title>{}</title>\n",
-        escaped(&scene.title)
+        escape_xml(&scene.title)
     );
     let mut clips = 0;
     for shape in &scene.shapes {
         match shape {
-            Shape::Rect(r, paint) => {
+            SceneShape::Rect(r, paint) => {
                 let _ = write!(
                     out,
                     "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"{}/>",
-                    n(r.x),
-                    n(r.y),
-                    n(r.w),
-                    n(r.h),
-                    fill(Some(*paint))
+                    format_number(r.x),
+                    format_number(r.y),
+                    format_number(r.w),
+                    format_number(r.h),
+                    fill_attribute(Some(*paint))
                 );
             }
-            Shape::Circle { at, r, fill: inside, stroke: outline } => {
+            SceneShape::Circle { at, r, fill: inside, stroke: outline } => {
                 let _ = write!(
                     out,
                     "<circle cx=\"{}\" cy=\"{}\" r=\"{}\"{}{}/>",
-                    n(at.0),
-                    n(at.1),
-                    n(*r),
-                    fill(*inside),
-                    outline.map(stroke).unwrap_or_default()
+                    format_number(at.0),
+                    format_number(at.1),
+                    format_number(*r),
+                    fill_attribute(*inside),
+                    outline.map(stroke_attribute).unwrap_or_default()
                 );
             }
-            Shape::Line(points, style) => {
+            SceneShape::Line(points, style) => {
                 let _ = write!(
                     out,
                     "<path d=\"{}\" fill=\"none\" stroke-linejoin=\"round\" stroke-linecap=\"{}\"{}/>",
-                    path(points),
+                    points_attribute(points),
                     if style.dash > 0.0 { "butt" } else { "round" },
-                    stroke(*style)
+                    stroke_attribute(*style)
                 );
             }
-            Shape::Area(points, paint) => {
-                let _ = write!(out, "<path d=\"{}Z\"{}/>", path(points), fill(Some(*paint)));
+            SceneShape::Area(points, paint) => {
+                let _ = write!(out, "<path d=\"{}Z\"{}/>", points_attribute(points), fill_attribute(Some(*paint)));
             }
-            Shape::Text(text) => write_text(&mut out, text),
-            Shape::Clip(r) => {
+            SceneShape::Text(text) => write_text(&mut out, text),
+            SceneShape::Clip(r) => {
                 clips += 1;
                 let _ = write!(
                     out,
                     "<clipPath id=\"c{clips}\"><rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"/></clipPath>\
                      <g clip-path=\"url(#c{clips})\">",
-                    n(r.x),
-                    n(r.y),
-                    n(r.w),
-                    n(r.h)
+                    format_number(r.x),
+                    format_number(r.y),
+                    format_number(r.w),
+                    format_number(r.h)
                 );
             }
-            Shape::EndClip => out.push_str("</g>"),
+            SceneShape::EndClip => out.push_str("</g>"),
         }
         out.push('\n');
     }
@@ -72,59 +72,63 @@ pub fn write(scene: &Scene) -> String {
     out
 }
 
-fn write_text(out: &mut String, text: &Text) {
+fn write_text(out: &mut String, text: &SceneText) {
     let anchor = match text.anchor {
-        Anchor::Start => "start",
-        Anchor::Middle => "middle",
-        Anchor::End => "end",
+        TextAnchor::Start => "start",
+        TextAnchor::Middle => "middle",
+        TextAnchor::End => "end",
     };
-    let turn = if text.up { format!(" transform=\"rotate(-90 {} {})\"", n(text.x), n(text.y)) } else { String::new() };
+    let turn = if text.up {
+        format!(" transform=\"rotate(-90 {} {})\"", format_number(text.x), format_number(text.y))
+    } else {
+        String::new()
+    };
     let weight = if text.bold { " font-weight=\"600\"" } else { "" };
     let _ = write!(
         out,
         "<text x=\"{}\" y=\"{}\" font-size=\"{}\" text-anchor=\"{anchor}\"{weight} fill=\"#{:06x}\"{turn}>{}</text>",
-        n(text.x),
-        n(text.y),
-        n(text.size),
+        format_number(text.x),
+        format_number(text.y),
+        format_number(text.size),
         text.rgb,
-        escaped(&text.text)
+        escape_xml(&text.text)
     );
 }
 
 /// A number with at most two decimals.
-fn n(value: f32) -> String {
+fn format_number(value: f32) -> String {
     let text = format!("{value:.2}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-fn fill(paint: Option<Paint>) -> String {
+fn fill_attribute(paint: Option<Paint>) -> String {
     match paint {
         None => " fill=\"none\"".into(),
         Some(p) if p.alpha >= 1.0 => format!(" fill=\"#{:06x}\"", p.rgb),
-        Some(p) => format!(" fill=\"#{:06x}\" fill-opacity=\"{}\"", p.rgb, n(p.alpha)),
+        Some(p) => format!(" fill=\"#{:06x}\" fill-opacity=\"{}\"", p.rgb, format_number(p.alpha)),
     }
 }
 
-fn stroke(style: Stroke) -> String {
-    let mut out = format!(" stroke=\"#{:06x}\" stroke-width=\"{}\"", style.paint.rgb, n(style.width));
+fn stroke_attribute(style: Stroke) -> String {
+    let mut out = format!(" stroke=\"#{:06x}\" stroke-width=\"{}\"", style.paint.rgb, format_number(style.width));
     if style.paint.alpha < 1.0 {
-        let _ = write!(out, " stroke-opacity=\"{}\"", n(style.paint.alpha));
+        let _ = write!(out, " stroke-opacity=\"{}\"", format_number(style.paint.alpha));
     }
     if style.dash > 0.0 {
-        let _ = write!(out, " stroke-dasharray=\"{}\"", n(style.dash));
+        let _ = write!(out, " stroke-dasharray=\"{}\"", format_number(style.dash));
     }
     out
 }
 
-fn path(points: &[(f32, f32)]) -> String {
+fn points_attribute(points: &[(f32, f32)]) -> String {
     let mut out = String::with_capacity(points.len() * 12);
     for (i, (x, y)) in points.iter().enumerate() {
-        let _ = write!(out, "{}{} {}", if i == 0 { 'M' } else { 'L' }, n(*x), n(*y));
+        let _ = write!(out, "{}{} {}", if i == 0 { 'M' } else { 'L' }, format_number(*x), format_number(*y));
     }
     out
 }
 
-fn escaped(text: &str) -> String {
+fn escape_xml(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -145,9 +149,9 @@ mod tests {
 
     #[test]
     fn a_name_cannot_break_out_of_its_text() {
-        let mut scene = Scene::new(10.0, 10.0, "<a> & \u{1}\u{ffff}");
-        scene.text(Text::new((0.0, 0.0), 10.0, 0, "</text><script>"));
-        let svg = write(&scene);
+        let mut scene = PlotScene::new(10.0, 10.0, "<a> & \u{1}\u{ffff}");
+        scene.push_text(SceneText::new((0.0, 0.0), 10.0, 0, "</text><script>"));
+        let svg = write_items(&scene);
         assert!(
             svg.contains("&lt;/text&gt;&lt;script&gt;")
                 && svg.contains("<title>&lt;a&gt; &amp; \\u{1}\u{fffd}</title>")
@@ -157,6 +161,9 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        assert_eq!((n(1.0).as_str(), n(0.125).as_str(), n(10.5).as_str()), ("1", "0.12", "10.5"));
+        assert_eq!(
+            (format_number(1.0).as_str(), format_number(0.125).as_str(), format_number(10.5).as_str()),
+            ("1", "0.12", "10.5")
+        );
     }
 }

@@ -12,51 +12,51 @@ const EPISODE: &str = r#"{"avg_step_time_ms": 0.20947265625, "duration_ms": 0.20
 "#;
 
 /// The same value, `NaN` and the sign of zero included.
-fn same(a: &Row, b: &Row) -> bool {
+fn is_same_row(a: &ParsedRow, b: &ParsedRow) -> bool {
     let bits = |v: &[f64]| v.iter().map(|f| f.to_bits()).collect::<Vec<_>>();
     // Values without a field mean nothing.
-    let clean = |row: &Row| {
+    let without_values = |row: &ParsedRow| {
         let mut row = row.clone();
         (row.observation, row.floats) = (Vec::new(), [0.0; 5]);
         row
     };
-    let floats = |row: &Row| {
-        [Slot::Ts, Slot::Reward, Slot::Distance, Slot::Duration, Slot::AvgStep]
-            .map(|s| if row.present.has(s) { row.float(s) } else { 0.0 })
+    let floats = |row: &ParsedRow| {
+        [FieldSlot::Ts, FieldSlot::Reward, FieldSlot::Distance, FieldSlot::Duration, FieldSlot::AvgStep]
+            .map(|s| if row.present.contains(s) { row.float(s) } else { 0.0 })
     };
-    let ok = clean(a) == clean(b) && bits(&a.observation) == bits(&b.observation);
-    ok && bits(&floats(a)) == bits(&floats(b))
+    let is_same = without_values(a) == without_values(b) && bits(&a.observation) == bits(&b.observation);
+    is_same && bits(&floats(a)) == bits(&floats(b))
 }
 
 /// Both ways agree on a line that follows another.
-fn agree(stream: Stream, first: &str, then: &[u8]) {
+fn assert_agree(stream: RunStream, first: &str, then: &[u8]) {
     let (mut fast, mut general) = (FastParser::new(stream), RowParser::new(stream));
-    let (mut a, mut b) = (Row::default(), Row::default());
+    let (mut a, mut b) = (ParsedRow::default(), ParsedRow::default());
     fast.parse(first.as_bytes(), &mut a).unwrap();
     let result = fast.parse(then, &mut a);
     assert_eq!(result, general.parse(then, &mut b), "{}", String::from_utf8_lossy(then));
     if result.is_ok() {
-        assert!(same(&a, &b), "{}\n{a:?}\n{b:?}", String::from_utf8_lossy(then));
+        assert!(is_same_row(&a, &b), "{}\n{a:?}\n{b:?}", String::from_utf8_lossy(then));
     }
 }
 
 #[test]
 fn a_line_like_the_one_before_is_read_fast() {
-    for (stream, line) in [(Stream::Steps, STEP), (Stream::Steps, COMPACT), (Stream::Episodes, EPISODE)] {
-        agree(stream, line, line.as_bytes());
+    for (stream, line) in [(RunStream::Steps, STEP), (RunStream::Steps, COMPACT), (RunStream::Episodes, EPISODE)] {
+        assert_agree(stream, line, line.as_bytes());
         let mut parser = RowParser::new(stream);
-        let mut row = Row::default();
+        let mut row = ParsedRow::default();
         parser.parse(line.as_bytes(), &mut row).unwrap();
-        let model = Model::of(line.as_bytes(), &parser, &row);
-        assert_eq!(model.read(line.as_bytes(), &mut row, stream), Some(()));
+        let model = LineModel::from_line(line.as_bytes(), &parser, &row);
+        assert_eq!(model.match_line(line.as_bytes(), &mut row, stream), Some(()));
         let next = line.replace("ep-00000", "ep-1").replace("14", "-7").replace("5.0", "2.5e-07").replace("41", "null");
         let next = next.replace("[0.9692331552505493]", "[null, 0.5,null]");
-        assert_eq!(model.read(next.as_bytes(), &mut row, stream), Some(()), "{next}");
+        assert_eq!(model.match_line(next.as_bytes(), &mut row, stream), Some(()), "{next}");
     }
 }
 
 #[test]
-fn numbers_are_read_as_the_general_way_does() {
+fn numbers_are_read_as_by_the_general_parser() {
     for number in [
         "0",
         "-0",
@@ -115,9 +115,9 @@ fn numbers_are_read_as_the_general_way_does() {
             (STEP, "\"step\": 1"),
         ] {
             let to = if from.starts_with('"') { format!("\"step\": {number}") } else { number.to_owned() };
-            agree(Stream::Steps, line, line.replace(from, &to).as_bytes());
+            assert_agree(RunStream::Steps, line, line.replace(from, &to).as_bytes());
         }
-        agree(Stream::Episodes, EPISODE, EPISODE.replace("5.0", number).as_bytes());
+        assert_agree(RunStream::Episodes, EPISODE, EPISODE.replace("5.0", number).as_bytes());
     }
 }
 
@@ -145,17 +145,17 @@ proptest! {
             6 => format!("\"step\": {number},"),
             _ => number.clone(),
         };
-        agree(Stream::Steps, STEP, STEP.replace(from, &to).as_bytes());
+        assert_agree(RunStream::Steps, STEP, STEP.replace(from, &to).as_bytes());
     }
 
     #[test]
     fn any_damage(at in 0..400_usize, byte in any::<u8>(), cut in 0..5_usize, which in 0..3_usize, often in any::<bool>()) {
-        let (stream, line) = [(Stream::Steps, STEP), (Stream::Steps, COMPACT), (Stream::Episodes, EPISODE)][which];
+        let (stream, line) = [(RunStream::Steps, STEP), (RunStream::Steps, COMPACT), (RunStream::Episodes, EPISODE)][which];
         let mut bad = line.as_bytes().to_vec();
         let at = at % bad.len();
         let byte = if often { b"0123456789.,:{}[]\"e-\\n "[usize::from(byte) % 23] } else { byte };
         let end = (at + cut).min(bad.len());
         bad.splice(at..end, [byte]);
-        agree(stream, line, &bad);
+        assert_agree(stream, line, &bad);
     }
 }

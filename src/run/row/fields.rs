@@ -1,11 +1,11 @@
 //! The fields that rows have: their names, types, and whether they must be there.
 
-use super::Slot;
-use crate::run::layout::Stream;
+use super::FieldSlot;
+use crate::run::layout::RunStream;
 
 /// What a field's value must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Type {
+pub(super) enum FieldType {
     Text,
     Schema,
     Bool,
@@ -20,8 +20,8 @@ pub(super) enum Type {
     Position,
 }
 
-impl Type {
-    pub fn wanted(self) -> &'static str {
+impl FieldType {
+    pub fn expected_text(self) -> &'static str {
         match self {
             Self::Text | Self::Schema => "a text",
             Self::Bool => "a bool",
@@ -35,63 +35,65 @@ impl Type {
 
 /// Whether a field must be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Need {
+pub(super) enum FieldNeed {
     Required,
     /// May be absent or null.
     Optional,
 }
 
 /// A field of a row.
-pub(super) struct Field {
+pub(super) struct RowField {
     pub name: &'static str,
-    pub slot: Slot,
-    pub kind: Type,
-    pub need: Need,
+    pub slot: FieldSlot,
+    pub kind: FieldType,
+    pub need: FieldNeed,
 }
 
-const fn field(name: &'static str, slot: Slot, kind: Type, need: Need) -> Field {
-    Field { name, slot, kind, need }
+const fn row_field(name: &'static str, slot: FieldSlot, kind: FieldType, need: FieldNeed) -> RowField {
+    RowField { name, slot, kind, need }
 }
 
-use Need::{Optional, Required};
+use FieldNeed::{Optional, Required};
 
-static STEP: [Field; 13] = [
-    field("ts", Slot::Ts, Type::Float, Required),
-    field("run_id", Slot::RunId, Type::Text, Required),
-    field("episode_id", Slot::EpisodeId, Type::Text, Required),
-    field("step", Slot::Count, Type::Int(1), Required),
-    field("action", Slot::Action, Type::Int(i64::MIN), Required),
-    field("reward", Slot::Reward, Type::Float, Required),
-    field("terminated", Slot::Terminated, Type::Bool, Required),
-    field("truncated", Slot::Truncated, Type::Bool, Required),
-    field("agent_position", Slot::Position, Type::Position, Required),
-    field("distance_to_goal", Slot::Distance, Type::Positive, Required),
-    field("observation_summary", Slot::Observation, Type::Floats, Optional),
-    field("seed", Slot::Seed, Type::Int(i64::MIN), Optional),
-    field("schema_version", Slot::Schema, Type::Schema, Optional),
+static STEP_FIELDS: [RowField; 13] = [
+    row_field("ts", FieldSlot::Ts, FieldType::Float, Required),
+    row_field("run_id", FieldSlot::RunId, FieldType::Text, Required),
+    row_field("episode_id", FieldSlot::EpisodeId, FieldType::Text, Required),
+    row_field("step", FieldSlot::Count, FieldType::Int(1), Required),
+    row_field("action", FieldSlot::Action, FieldType::Int(i64::MIN), Required),
+    row_field("reward", FieldSlot::Reward, FieldType::Float, Required),
+    row_field("terminated", FieldSlot::Terminated, FieldType::Bool, Required),
+    row_field("truncated", FieldSlot::Truncated, FieldType::Bool, Required),
+    row_field("agent_position", FieldSlot::Position, FieldType::Position, Required),
+    row_field("distance_to_goal", FieldSlot::Distance, FieldType::Positive, Required),
+    row_field("observation_summary", FieldSlot::Observation, FieldType::Floats, Optional),
+    row_field("seed", FieldSlot::Seed, FieldType::Int(i64::MIN), Optional),
+    row_field("schema_version", FieldSlot::Schema, FieldType::Schema, Optional),
 ];
 
-static EPISODE: [Field; 11] = [
-    field("run_id", Slot::RunId, Type::Text, Required),
-    field("episode_id", Slot::EpisodeId, Type::Text, Required),
-    field("terminated", Slot::Terminated, Type::Bool, Required),
-    field("truncated", Slot::Truncated, Type::Bool, Required),
-    field("total_steps", Slot::Count, Type::Int(0), Required),
-    field("total_reward", Slot::Reward, Type::Float, Required),
-    field("final_position", Slot::Position, Type::Position, Required),
-    field("final_distance_to_goal", Slot::Distance, Type::Positive, Optional),
-    field("duration_ms", Slot::Duration, Type::Elapsed, Optional),
-    field("avg_step_time_ms", Slot::AvgStep, Type::Elapsed, Optional),
-    field("schema_version", Slot::Schema, Type::Schema, Optional),
+static EPISODE_FIELDS: [RowField; 11] = [
+    row_field("run_id", FieldSlot::RunId, FieldType::Text, Required),
+    row_field("episode_id", FieldSlot::EpisodeId, FieldType::Text, Required),
+    row_field("terminated", FieldSlot::Terminated, FieldType::Bool, Required),
+    row_field("truncated", FieldSlot::Truncated, FieldType::Bool, Required),
+    row_field("total_steps", FieldSlot::Count, FieldType::Int(0), Required),
+    row_field("total_reward", FieldSlot::Reward, FieldType::Float, Required),
+    row_field("final_position", FieldSlot::Position, FieldType::Position, Required),
+    row_field("final_distance_to_goal", FieldSlot::Distance, FieldType::Positive, Optional),
+    row_field("duration_ms", FieldSlot::Duration, FieldType::Elapsed, Optional),
+    row_field("avg_step_time_ms", FieldSlot::AvgStep, FieldType::Elapsed, Optional),
+    row_field("schema_version", FieldSlot::Schema, FieldType::Schema, Optional),
 ];
 
-pub(super) static XY: [Field; 2] =
-    [field("x", Slot::X, Type::Int(i64::MIN), Required), field("y", Slot::Y, Type::Int(i64::MIN), Required)];
+pub(super) static POSITION_FIELDS: [RowField; 2] = [
+    row_field("x", FieldSlot::X, FieldType::Int(i64::MIN), Required),
+    row_field("y", FieldSlot::Y, FieldType::Int(i64::MIN), Required),
+];
 
 /// The fields of a stream's rows.
-pub(super) fn fields(stream: Stream) -> &'static [Field] {
+pub(super) fn stream_fields(stream: RunStream) -> &'static [RowField] {
     match stream {
-        Stream::Steps => &STEP,
-        Stream::Episodes => &EPISODE,
+        RunStream::Steps => &STEP_FIELDS,
+        RunStream::Episodes => &EPISODE_FIELDS,
     }
 }

@@ -1,7 +1,7 @@
 //! One row of a run: which fields there are, and how a line becomes typed values and faults.
 //!
 //! This is the general way, right for every line. `run::fast` reads most lines much faster and must agree with it.
-//! Both rows, a step's and an episode's, fit one [`Row`], which is used again for every line.
+//! Both rows, a step's and an episode's, fit one [`ParsedRow`], which is used again for every line.
 
 mod fields;
 mod parser;
@@ -16,10 +16,10 @@ use std::ops::Range;
 use crate::formats::json::scanner::ParseError;
 use crate::run::schema::SchemaVersion;
 
-/// A field's place in a [`Row`].
+/// A field's place in a [`ParsedRow`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Slot {
+pub enum FieldSlot {
     /// `run_id`
     RunId,
     /// `episode_id`
@@ -56,26 +56,26 @@ pub enum Slot {
     AvgStep,
 }
 
-const SLOTS: usize = 17;
-const FIRST_BOOL: usize = Slot::Terminated as usize;
-const FIRST_INT: usize = Slot::Count as usize;
-const FIRST_FLOAT: usize = Slot::Ts as usize;
+const SLOT_COUNT: usize = 17;
+const FIRST_BOOL: usize = FieldSlot::Terminated as usize;
+const FIRST_INT: usize = FieldSlot::Count as usize;
+const FIRST_FLOAT: usize = FieldSlot::Ts as usize;
 
 /// A set of slots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Slots(pub(super) u32);
+pub struct SlotSet(pub(super) u32);
 
-impl Slots {
+impl SlotSet {
     /// Whether the slot is in it.
     #[must_use]
     #[inline]
-    pub fn has(self, slot: Slot) -> bool {
+    pub fn contains(self, slot: FieldSlot) -> bool {
         self.0 & (1 << slot as u8) != 0
     }
 
     /// Puts a slot in.
     #[inline]
-    pub fn add(&mut self, slot: Slot) {
+    pub fn insert(&mut self, slot: FieldSlot) {
         self.0 |= 1 << slot as u8;
     }
 
@@ -88,7 +88,7 @@ impl Slots {
 
 /// What is wrong with a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
+pub enum RowFault {
     /// A required field is not there.
     Missing(String),
     /// A value is of another type than it must be: field, what it must be, what it is.
@@ -102,8 +102,8 @@ pub enum Fault {
     /// A schema version that we cannot read.
     Schema(String),
     /// Time that went by is below 0, which keeps nobody from using the row: field, the value.
-    TimeGoesBack(String, String),
-    /// A field that the schema does not know; its name as written, with its quotes, in [`Row::extra`].
+    NegativeTime(String, String),
+    /// A field that the schema does not know; its name as written, with its quotes, in [`ParsedRow::extra`].
     Unknown(Range<usize>),
     /// A field of the position that the schema does not know: both names with a dot between, quoted.
     UnknownInside(String),
@@ -122,15 +122,15 @@ pub enum BadLine {
 
 /// One row. Values whose slot is in `bad`, or not in `present`, mean nothing.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Row {
+pub struct ParsedRow {
     /// Fields that are there and not null.
-    pub present: Slots,
+    pub present: SlotSet,
     /// Fields that are missing, or whose value breaks a rule.
-    pub bad: Slots,
+    pub bad: SlotSet,
     /// The row has a fault that keeps it from being told in columns.
     pub lossy: bool,
     /// What is wrong.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<RowFault>,
     /// `run_id`
     pub run_id: String,
     /// `episode_id`
@@ -149,59 +149,59 @@ pub struct Row {
     pub(super) floats: [f64; 5],
 }
 
-impl Row {
+impl ParsedRow {
     /// Whether the field is there and good.
     #[must_use]
     #[inline]
-    pub fn good(&self, slot: Slot) -> bool {
-        Slots(self.present.0 & !self.bad.0).has(slot)
+    pub fn is_good(&self, slot: FieldSlot) -> bool {
+        SlotSet(self.present.0 & !self.bad.0).contains(slot)
     }
 
     /// A bool's value.
     #[must_use]
     #[inline]
-    pub fn bool(&self, slot: Slot) -> bool {
+    pub fn bool(&self, slot: FieldSlot) -> bool {
         self.bools.get((slot as usize).wrapping_sub(FIRST_BOOL)).copied().unwrap_or_default()
     }
 
     /// An integer's value.
     #[must_use]
     #[inline]
-    pub fn int(&self, slot: Slot) -> i64 {
+    pub fn int(&self, slot: FieldSlot) -> i64 {
         self.ints.get((slot as usize).wrapping_sub(FIRST_INT)).copied().unwrap_or_default()
     }
 
     /// A number's value.
     #[must_use]
     #[inline]
-    pub fn float(&self, slot: Slot) -> f64 {
+    pub fn float(&self, slot: FieldSlot) -> f64 {
         self.floats.get((slot as usize).wrapping_sub(FIRST_FLOAT)).copied().unwrap_or_default()
     }
 
     #[inline]
-    pub(super) fn set_bool(&mut self, slot: Slot, value: bool) {
-        if let Some(place) = self.bools.get_mut((slot as usize).wrapping_sub(FIRST_BOOL)) {
-            *place = value;
+    pub(super) fn set_bool(&mut self, slot: FieldSlot, value: bool) {
+        if let Some(target) = self.bools.get_mut((slot as usize).wrapping_sub(FIRST_BOOL)) {
+            *target = value;
         }
     }
 
     #[inline]
-    pub(super) fn set_int(&mut self, slot: Slot, value: i64) {
-        if let Some(place) = self.ints.get_mut((slot as usize).wrapping_sub(FIRST_INT)) {
-            *place = value;
+    pub(super) fn set_int(&mut self, slot: FieldSlot, value: i64) {
+        if let Some(target) = self.ints.get_mut((slot as usize).wrapping_sub(FIRST_INT)) {
+            *target = value;
         }
     }
 
     #[inline]
-    pub(super) fn set_float(&mut self, slot: Slot, value: f64) {
-        if let Some(place) = self.floats.get_mut((slot as usize).wrapping_sub(FIRST_FLOAT)) {
-            *place = value;
+    pub(super) fn set_float(&mut self, slot: FieldSlot, value: f64) {
+        if let Some(target) = self.floats.get_mut((slot as usize).wrapping_sub(FIRST_FLOAT)) {
+            *target = value;
         }
     }
 
     fn clear(&mut self) {
-        self.present = Slots::default();
-        self.bad = Slots::default();
+        self.present = SlotSet::default();
+        self.bad = SlotSet::default();
         self.lossy = false;
         self.faults.clear();
         self.run_id.clear();
@@ -218,8 +218,8 @@ impl Row {
         self.observation.shrink_to(64 << 10);
     }
 
-    fn fault(&mut self, slot: Slot, fault: Fault) {
-        self.bad.add(slot);
+    fn add_fault(&mut self, slot: FieldSlot, fault: RowFault) {
+        self.bad.insert(slot);
         self.faults.push(fault);
     }
 }

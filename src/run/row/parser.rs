@@ -2,22 +2,22 @@
 
 use std::ops::Range;
 
-use super::{BadLine, Fault, Row, SLOTS, Slot};
+use super::{BadLine, FieldSlot, ParsedRow, RowFault, SLOT_COUNT};
 use crate::formats::json;
-use crate::formats::json::scanner::{Cursor, Kind, ParseError};
-use crate::formats::json::{Reason, Value, scanner};
-use crate::run::layout::Stream;
-use crate::run::row::fields::Need::Optional;
-use crate::run::row::fields::{Field, Type, XY, fields};
+use crate::formats::json::scanner::{JsonCursor, ParseError, TokenKind};
+use crate::formats::json::{JsonValue, ParseReason, scanner};
+use crate::run::layout::RunStream;
+use crate::run::row::fields::FieldNeed::Optional;
+use crate::run::row::fields::{FieldType, POSITION_FIELDS, RowField, stream_fields};
 use crate::run::rows::NULL_ELEMENT;
 use crate::run::schema::SchemaVersion;
 use crate::run::strict::push_strict;
 
 /// A value's place in a line whose layout may be that of the next line too.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::run) struct Seen {
+pub(in crate::run) struct SeenValue {
     /// What it is; an unknown field has none.
-    pub slot: Option<Slot>,
+    pub slot: Option<FieldSlot>,
     /// The key with its quotes, where the field is unknown.
     pub key: Range<usize>,
     /// The value.
@@ -27,11 +27,11 @@ pub(in crate::run) struct Seen {
 /// The general reader of rows.
 #[derive(Debug)]
 pub struct RowParser {
-    stream: Stream,
+    stream: RunStream,
     /// Where each known field's value stands in the line, and what kind it is: the last one, where a key comes twice.
-    found: [Option<(Kind, Range<usize>)>; SLOTS],
+    found: [Option<(TokenKind, Range<usize>)>; SLOT_COUNT],
     /// The values of the line in the order of its bytes; not kept up where `irregular`.
-    pub(in crate::run) seen: Vec<Seen>,
+    pub(in crate::run) seen: Vec<SeenValue>,
     /// The line is no model for the next: a key comes twice, a position has more than x and y, or there are too many.
     pub(in crate::run) irregular: bool,
     /// Where the unknown keys stand in `extra`.
@@ -49,10 +49,10 @@ const MAX_SEEN: usize = 64;
 impl RowParser {
     /// A reader of this stream's rows.
     #[must_use]
-    pub fn new(stream: Stream) -> Self {
+    pub fn new(stream: RunStream) -> Self {
         Self {
             stream,
-            found: [const { None }; SLOTS],
+            found: [const { None }; SLOT_COUNT],
             seen: Vec::new(),
             irregular: false,
             unknown: Vec::new(),
@@ -61,9 +61,9 @@ impl RowParser {
     }
 
     /// Reads one line (with or without its line break). An `Ok` row may have faults.
-    pub fn parse(&mut self, line: &[u8], row: &mut Row) -> Result<(), BadLine> {
+    pub fn parse(&mut self, line: &[u8], row: &mut ParsedRow) -> Result<(), BadLine> {
         row.clear();
-        self.found = [const { None }; SLOTS];
+        self.found = [const { None }; SLOT_COUNT];
         self.seen.clear();
         self.unknown.clear();
         self.unknown.shrink_to(1 << 10);
@@ -71,12 +71,12 @@ impl RowParser {
         if let Err(error) = std::str::from_utf8(line) {
             return Err(BadLine::Utf8(error.valid_up_to()));
         }
-        self.members(line, row)?;
-        for field in fields(self.stream) {
-            self.take(line, field, None, row);
-            if field.kind == Type::Position && row.good(field.slot) {
-                for inner in &XY {
-                    self.take(line, inner, Some(field), row);
+        self.parse_members(line, row)?;
+        for field in stream_fields(self.stream) {
+            self.take_field(line, field, None, row);
+            if field.kind == FieldType::Position && row.is_good(field.slot) {
+                for inner in &POSITION_FIELDS {
+                    self.take_field(line, inner, Some(field), row);
                 }
             }
         }
@@ -85,103 +85,103 @@ impl RowParser {
     }
 
     /// Finds the line's fields.
-    fn members(&mut self, line: &[u8], row: &mut Row) -> Result<(), BadLine> {
+    fn parse_members(&mut self, line: &[u8], row: &mut ParsedRow) -> Result<(), BadLine> {
         if line.starts_with(BYTE_ORDER_MARK) {
-            return Err(BadLine::Json(ParseError { offset: 0, reason: Reason::Bom }));
+            return Err(BadLine::Json(ParseError { offset: 0, reason: ParseReason::Bom }));
         }
-        let mut at = Cursor::new(line);
-        at.space();
-        if at.peek() != Some(b'{') {
-            let kind = at.value(0).map_err(BadLine::Json)?;
-            ended(&mut at, line)?;
+        let mut cursor = JsonCursor::new(line);
+        cursor.skip_space();
+        if cursor.peek_byte() != Some(b'{') {
+            let kind = cursor.take_value(0).map_err(BadLine::Json)?;
+            expect_end(&mut cursor, line)?;
             return Err(BadLine::NotAnObject(kind.name()));
         }
-        let table = fields(self.stream);
-        self.object(&mut at, line, row, table, 0).map_err(BadLine::Json)?;
-        ended(&mut at, line)
+        let table = stream_fields(self.stream);
+        self.parse_object(&mut cursor, line, row, table, 0).map_err(BadLine::Json)?;
+        expect_end(&mut cursor, line)
     }
 
     /// Goes through an object's members, whose fields `table` knows.
-    fn object(
+    fn parse_object(
         &mut self,
-        at: &mut Cursor<'_>,
+        cursor: &mut JsonCursor<'_>,
         line: &[u8],
-        row: &mut Row,
-        table: &'static [Field],
+        row: &mut ParsedRow,
+        table: &'static [RowField],
         depth: usize,
     ) -> Result<(), ParseError> {
-        at.expect(b'{')?;
-        at.space();
-        if at.take(b'}') {
+        cursor.expect_byte(b'{')?;
+        cursor.skip_space();
+        if cursor.take_byte(b'}') {
             return Ok(());
         }
         let mut nested_extra = None;
         loop {
-            at.space();
-            let key = at.text()?;
-            at.space();
-            at.expect(b':')?;
-            at.space();
-            let start = at.offset();
+            cursor.skip_space();
+            let key = cursor.take_text()?;
+            cursor.skip_space();
+            cursor.expect_byte(b':')?;
+            cursor.skip_space();
+            let start = cursor.offset();
             let known = table.iter().find(|f| is_key(line.get(key.clone()).unwrap_or_default(), f.name));
             let kind = match known {
                 // x and y of a position are fields of their own.
-                Some(field) if field.kind == Type::Position && at.peek() == Some(b'{') => {
-                    for slot in [Slot::X, Slot::Y] {
+                Some(field) if field.kind == FieldType::Position && cursor.peek_byte() == Some(b'{') => {
+                    for slot in [FieldSlot::X, FieldSlot::Y] {
                         self.irregular |= self.found[slot as usize].take().is_some();
                     }
                     row.extra_of_position.clear();
                     self.unknown_inside.clear();
-                    self.object(at, line, row, &XY, depth + 1)?;
-                    Kind::Object
+                    self.parse_object(cursor, line, row, &POSITION_FIELDS, depth + 1)?;
+                    TokenKind::Object
                 }
-                _ => at.value(depth + 1)?,
+                _ => cursor.take_value(depth + 1)?,
             };
-            let value = start..at.offset();
+            let value = start..cursor.offset();
             match known {
                 Some(field) => {
-                    if kind != Kind::Object || field.kind != Type::Position {
-                        self.see(Some(field.slot), &key, &value);
+                    if kind != TokenKind::Object || field.kind != FieldType::Position {
+                        self.note_value(Some(field.slot), &key, &value);
                     }
-                    if let Some(place) = self.found.get_mut(field.slot as usize) {
-                        self.irregular |= place.is_some();
-                        *place = Some((kind, value));
+                    if let Some(found) = self.found.get_mut(field.slot as usize) {
+                        self.irregular |= found.is_some();
+                        *found = Some((kind, value));
                     }
                 }
                 None if depth == 0 => {
-                    self.see(None, &key, &value);
+                    self.note_value(None, &key, &value);
                     self.unknown.push(push_member(&mut row.extra, line, &key, &value));
                 }
                 None => {
                     self.irregular = true;
-                    let inside = nested_extra.get_or_insert_with(String::new);
-                    let (key, _) = push_member(inside, line, &key, &value);
-                    self.unknown_inside.push(inside.get(key).unwrap_or_default().to_owned());
+                    let extra = nested_extra.get_or_insert_with(String::new);
+                    let (key, _) = push_member(extra, line, &key, &value);
+                    self.unknown_inside.push(extra.get(key).unwrap_or_default().to_owned());
                 }
             }
-            at.space();
-            if at.take(b'}') {
+            cursor.skip_space();
+            if cursor.take_byte(b'}') {
                 break;
             }
-            at.expect(b',')?;
+            cursor.expect_byte(b',')?;
         }
-        if let Some(mut inside) = nested_extra {
-            inside.push('}');
-            row.extra_of_position = inside;
+        if let Some(mut extra) = nested_extra {
+            extra.push('}');
+            row.extra_of_position = extra;
         }
         Ok(())
     }
 
-    fn see(&mut self, slot: Option<Slot>, key: &Range<usize>, value: &Range<usize>) {
+    fn note_value(&mut self, slot: Option<FieldSlot>, key: &Range<usize>, value: &Range<usize>) {
         if self.seen.len() < MAX_SEEN {
-            self.seen.push(Seen { slot, key: key.clone(), value: value.clone() });
+            self.seen.push(SeenValue { slot, key: key.clone(), value: value.clone() });
         } else {
             self.irregular = true;
         }
     }
 
     /// Turns a field's value into the row's, or into a fault.
-    fn take(&mut self, line: &[u8], field: &Field, outer: Option<&Field>, row: &mut Row) {
+    fn take_field(&mut self, line: &[u8], field: &RowField, outer: Option<&RowField>, row: &mut ParsedRow) {
         let slot = field.slot;
         let name = || match outer {
             Some(outer) => format!("{}.{}", outer.name, field.name),
@@ -192,116 +192,122 @@ impl RowParser {
             None if field.need == Optional => return,
             None => {
                 row.lossy = true;
-                return row.fault(slot, Fault::Missing(name()));
+                return row.add_fault(slot, RowFault::Missing(name()));
             }
         };
-        if kind == Kind::Null && field.need == Optional {
+        if kind == TokenKind::Null && field.need == Optional {
             return;
         }
-        row.present.add(slot);
-        let wrong = |row: &mut Row| {
+        row.present.insert(slot);
+        let add_wrong_type = |row: &mut ParsedRow| {
             row.lossy = true;
-            row.fault(slot, Fault::WrongType(name(), field.kind.wanted(), shown(kind, value)));
+            row.add_fault(slot, RowFault::WrongType(name(), field.kind.expected_text(), describe_value(kind, value)));
         };
         match (field.kind, kind) {
-            (Type::Text | Type::Schema, Kind::Text) => {
-                let Some(text) = decode(value) else {
+            (FieldType::Text | FieldType::Schema, TokenKind::Text) => {
+                let Some(text) = decode_text(value) else {
                     row.lossy = true;
-                    return row.fault(slot, Fault::Surrogate(name()));
+                    return row.add_fault(slot, RowFault::Surrogate(name()));
                 };
                 match slot {
-                    Slot::RunId => row.run_id = text,
-                    Slot::EpisodeId => row.episode_id = text,
+                    FieldSlot::RunId => row.run_id = text,
+                    FieldSlot::EpisodeId => row.episode_id = text,
                     _ => match SchemaVersion::read(text.as_bytes()) {
                         Some(version) => row.schema = Some(version),
                         None => {
                             row.lossy = true;
-                            row.fault(slot, Fault::Schema(excerpt(value)));
+                            row.add_fault(slot, RowFault::Schema(excerpt_of(value)));
                         }
                     },
                 }
             }
-            (Type::Bool, Kind::Bool(bool)) => row.set_bool(slot, bool),
-            (Type::Int(least), Kind::Int) => match scanner::int(value) {
+            (FieldType::Bool, TokenKind::Bool(bool)) => row.set_bool(slot, bool),
+            (FieldType::Int(least), TokenKind::Int) => match scanner::parse_int(value) {
                 Some(int) => {
                     row.set_int(slot, int);
                     if int < least {
-                        row.fault(slot, Fault::OutOfRange(name(), below(&int.to_string(), least)));
+                        row.add_fault(slot, RowFault::OutOfRange(name(), describe_below(&int.to_string(), least)));
                     }
                 }
                 None => {
                     row.lossy = true;
-                    let why = format!("{}, beyond 64 bits", excerpt(value));
-                    row.fault(slot, Fault::OutOfRange(name(), why));
+                    let why = format!("{}, beyond 64 bits", excerpt_of(value));
+                    row.add_fault(slot, RowFault::OutOfRange(name(), why));
                 }
             },
-            (Type::Int(least), Kind::Float) => {
-                let float = scanner::float(value);
-                match json::integral(float) {
+            (FieldType::Int(least), TokenKind::Float) => {
+                let float = scanner::parse_float(value);
+                match json::float_to_int(float) {
                     Some(int) => {
                         row.set_int(slot, int);
                         if int < least {
-                            row.fault(slot, Fault::OutOfRange(name(), below(&excerpt(value), least)));
+                            row.add_fault(
+                                slot,
+                                RowFault::OutOfRange(name(), describe_below(&excerpt_of(value), least)),
+                            );
                         }
                     }
                     None => {
                         row.lossy = true;
-                        let why = excerpt(value);
-                        row.fault(
+                        let why = excerpt_of(value);
+                        row.add_fault(
                             slot,
                             if !float.is_finite() {
-                                Fault::NonFinite(name(), why)
+                                RowFault::NonFinite(name(), why)
                             } else if float.trunc() == float {
-                                Fault::OutOfRange(name(), format!("{why}, beyond 64 bits"))
+                                RowFault::OutOfRange(name(), format!("{why}, beyond 64 bits"))
                             } else {
-                                Fault::WrongType(name(), field.kind.wanted(), why)
+                                RowFault::WrongType(name(), field.kind.expected_text(), why)
                             },
                         );
                     }
                 }
             }
-            (Type::Float | Type::Positive | Type::Elapsed, Kind::Int | Kind::Float) => {
-                let float = number(kind, value);
+            (FieldType::Float | FieldType::Positive | FieldType::Elapsed, TokenKind::Int | TokenKind::Float) => {
+                let float = parse_number(kind, value);
                 row.set_float(slot, float);
-                if kind == Kind::Int && !float.is_finite() {
+                if kind == TokenKind::Int && !float.is_finite() {
                     row.lossy = true;
-                    row.fault(slot, Fault::OutOfRange(name(), format!("{}, beyond a double", excerpt(value))));
+                    row.add_fault(
+                        slot,
+                        RowFault::OutOfRange(name(), format!("{}, beyond a double", excerpt_of(value))),
+                    );
                 } else if !float.is_finite() {
-                    row.fault(slot, Fault::NonFinite(name(), excerpt(value)));
-                } else if field.kind == Type::Positive && float < 0.0 {
-                    row.fault(slot, Fault::OutOfRange(name(), format!("{}, below 0", excerpt(value))));
-                } else if field.kind == Type::Elapsed && float < 0.0 {
-                    row.faults.push(Fault::TimeGoesBack(name(), excerpt(value)));
+                    row.add_fault(slot, RowFault::NonFinite(name(), excerpt_of(value)));
+                } else if field.kind == FieldType::Positive && float < 0.0 {
+                    row.add_fault(slot, RowFault::OutOfRange(name(), format!("{}, below 0", excerpt_of(value))));
+                } else if field.kind == FieldType::Elapsed && float < 0.0 {
+                    row.faults.push(RowFault::NegativeTime(name(), excerpt_of(value)));
                 }
             }
-            (Type::Floats, Kind::List) => {
-                if let Err(found) = floats(value, &mut row.observation) {
+            (FieldType::Floats, TokenKind::List) => {
+                if let Err(found) = parse_floats(value, &mut row.observation) {
                     row.observation.clear();
                     row.lossy = true;
-                    row.fault(slot, Fault::WrongType(name(), field.kind.wanted(), found));
+                    row.add_fault(slot, RowFault::WrongType(name(), field.kind.expected_text(), found));
                 }
             }
-            (Type::Position, Kind::Object) => {}
-            _ => wrong(row),
+            (FieldType::Position, TokenKind::Object) => {}
+            _ => add_wrong_type(row),
         }
     }
 
     /// Closes the object of unknown fields; where a key comes twice, the last one holds, as in Python.
-    fn finish_extra(&mut self, row: &mut Row) {
-        if self.unknown.len() > 1 && self.has_double(&row.extra) {
+    fn finish_extra(&mut self, row: &mut ParsedRow) {
+        if self.unknown.len() > 1 && self.has_duplicate_key(&row.extra) {
             self.irregular = true;
-            self.drop_doubles(row);
+            self.drop_duplicate_keys(row);
         }
         for (key, _) in &self.unknown {
-            row.faults.push(Fault::Unknown(key.clone()));
+            row.faults.push(RowFault::Unknown(key.clone()));
         }
-        if !row.extra_of_position.is_empty() && row.good(Slot::Position) {
-            let outer = if self.stream == Stream::Steps { "agent_position" } else { "final_position" };
+        if !row.extra_of_position.is_empty() && row.is_good(FieldSlot::Position) {
+            let outer = if self.stream == RunStream::Steps { "agent_position" } else { "final_position" };
             let text = format!("\"{outer}\"{}", row.extra_of_position);
             let (key, value) = (0..outer.len() + 2, outer.len() + 2..text.len());
             push_member(&mut row.extra, text.as_bytes(), &key, &value);
             for key in &self.unknown_inside {
-                row.faults.push(Fault::UnknownInside(format!("\"{outer}.{}", key.trim_start_matches('"'))));
+                row.faults.push(RowFault::UnknownInside(format!("\"{outer}.{}", key.trim_start_matches('"'))));
             }
         }
         row.extra_of_position.clear();
@@ -310,17 +316,17 @@ impl RowParser {
         }
     }
 
-    fn has_double(&self, extra: &str) -> bool {
+    fn has_duplicate_key(&self, extra: &str) -> bool {
         let mut keys: Vec<&str> = self.unknown.iter().filter_map(|(key, _)| extra.get(key.clone())).collect();
         keys.sort_unstable();
         keys.windows(2).any(|pair| pair.first() == pair.last())
     }
 
-    fn drop_doubles(&mut self, row: &mut Row) {
+    fn drop_duplicate_keys(&mut self, row: &mut ParsedRow) {
         let old = std::mem::take(&mut row.extra);
-        let all = std::mem::take(&mut self.unknown);
-        let key = |i: usize| all.get(i).and_then(|(key, _)| old.get(key.clone())).unwrap_or_default();
-        let mut order: Vec<usize> = (0..all.len()).collect();
+        let keys_and_values = std::mem::take(&mut self.unknown);
+        let key = |i: usize| keys_and_values.get(i).and_then(|(key, _)| old.get(key.clone())).unwrap_or_default();
+        let mut order: Vec<usize> = (0..keys_and_values.len()).collect();
         order.sort_by_key(|&i| (key(i), i));
         let mut last: Vec<usize> = order
             .iter()
@@ -330,7 +336,7 @@ impl RowParser {
             .collect();
         last.sort_unstable();
         for i in last {
-            if let Some((key, value)) = all.get(i) {
+            if let Some((key, value)) = keys_and_values.get(i) {
                 self.unknown.push(push_member(&mut row.extra, old.as_bytes(), key, value));
             }
         }
@@ -338,25 +344,25 @@ impl RowParser {
 }
 
 /// Nothing but white space may follow.
-fn ended(at: &mut Cursor<'_>, line: &[u8]) -> Result<(), BadLine> {
-    at.space();
-    if at.offset() < line.len() { at.fail(Reason::Trailing).map_err(BadLine::Json) } else { Ok(()) }
+fn expect_end(cursor: &mut JsonCursor<'_>, line: &[u8]) -> Result<(), BadLine> {
+    cursor.skip_space();
+    if cursor.offset() < line.len() { cursor.fail_here(ParseReason::Trailing).map_err(BadLine::Json) } else { Ok(()) }
 }
 
 /// Whether a key, with its quotes, is this name.
 fn is_key(key: &[u8], name: &str) -> bool {
     match key {
         [b'"', inner @ .., b'"'] if !inner.contains(&b'\\') => inner == name.as_bytes(),
-        _ => decode(key).is_some_and(|text| text == name),
+        _ => decode_text(key).is_some_and(|text| text == name),
     }
 }
 
 /// The text of a JSON text with its quotes; `None` for one with a lone surrogate.
-fn decode(raw: &[u8]) -> Option<String> {
+fn decode_text(raw: &[u8]) -> Option<String> {
     match raw {
         [b'"', inner @ .., b'"'] if !inner.contains(&b'\\') => std::str::from_utf8(inner).ok().map(str::to_owned),
         _ => match json::parse(raw) {
-            Ok(Value::Text(text)) => text.as_str().map(str::to_owned),
+            Ok(JsonValue::Text(text)) => text.as_str().map(str::to_owned),
             _ => None,
         },
     }
@@ -383,57 +389,57 @@ pub(in crate::run) fn push_member(
 }
 
 #[allow(clippy::cast_precision_loss)]
-fn number(kind: Kind, value: &[u8]) -> f64 {
+fn parse_number(kind: TokenKind, value: &[u8]) -> f64 {
     match kind {
-        Kind::Int => scanner::int(value).map_or_else(|| scanner::float(value), |int| int as f64),
-        _ => scanner::float(value),
+        TokenKind::Int => scanner::parse_int(value).map_or_else(|| scanner::parse_float(value), |int| int as f64),
+        _ => scanner::parse_float(value),
     }
 }
 
 /// Reads a list of numbers, of which some may be null; else says what is in it.
-pub(in crate::run) fn floats(list: &[u8], out: &mut Vec<f64>) -> Result<(), String> {
-    let mut at = Cursor::new(list);
-    let strange = |_| "what is no list".to_owned();
-    at.expect(b'[').map_err(strange)?;
-    at.space();
-    if at.take(b']') {
+pub(in crate::run) fn parse_floats(json: &[u8], out: &mut Vec<f64>) -> Result<(), String> {
+    let mut cursor = JsonCursor::new(json);
+    let not_a_list = |_| "what is no list".to_owned();
+    cursor.expect_byte(b'[').map_err(not_a_list)?;
+    cursor.skip_space();
+    if cursor.take_byte(b']') {
         return Ok(());
     }
     loop {
-        at.space();
-        let start = at.offset();
-        let kind = at.value(1).map_err(strange)?;
-        let value = list.get(start..at.offset()).unwrap_or_default();
+        cursor.skip_space();
+        let start = cursor.offset();
+        let kind = cursor.take_value(1).map_err(not_a_list)?;
+        let value = json.get(start..cursor.offset()).unwrap_or_default();
         match kind {
-            Kind::Int | Kind::Float => out.push(number(kind, value)),
-            Kind::Null => out.push(NULL_ELEMENT),
-            _ => return Err(format!("a list with {} in it", shown(kind, value))),
+            TokenKind::Int | TokenKind::Float => out.push(parse_number(kind, value)),
+            TokenKind::Null => out.push(NULL_ELEMENT),
+            _ => return Err(format!("a list with {} in it", describe_value(kind, value))),
         }
-        at.space();
-        if at.take(b']') {
+        cursor.skip_space();
+        if cursor.take_byte(b']') {
             return Ok(());
         }
-        at.expect(b',').map_err(strange)?;
+        cursor.expect_byte(b',').map_err(not_a_list)?;
     }
 }
 
 /// Why an integer is too small. Only steps begin at 1.
-fn below(int: &str, least: i64) -> String {
+fn describe_below(int: &str, least: i64) -> String {
     let hint = if least == 1 { ": the steps of an episode are counted from 1" } else { "" };
     format!("{int}, below {least}{hint}")
 }
 
 /// A value for a message.
-fn shown(kind: Kind, value: &[u8]) -> String {
+fn describe_value(kind: TokenKind, value: &[u8]) -> String {
     match kind {
-        Kind::Null => "null".into(),
-        Kind::List | Kind::Object => kind.name().into(),
-        _ => format!("{} {}", kind.name(), excerpt(value)),
+        TokenKind::Null => "null".into(),
+        TokenKind::List | TokenKind::Object => kind.name().into(),
+        _ => format!("{} {}", kind.name(), excerpt_of(value)),
     }
 }
 
 /// The beginning of a value for a message.
-fn excerpt(value: &[u8]) -> String {
+fn excerpt_of(value: &[u8]) -> String {
     const MOST: usize = 40;
     let text = String::from_utf8_lossy(value);
     match text.char_indices().nth(MOST) {

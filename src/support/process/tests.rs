@@ -1,14 +1,14 @@
 use super::*;
 use crate::support::call_log::CallLog;
 
-fn sh(script: &str) -> Cmd {
+fn shell_command(script: &str) -> Cmd {
     Cmd::new("/bin/sh").args(["-c", script])
 }
 
 #[test]
 fn more_than_a_pipe_holds_on_both_streams_does_not_hang() {
     let script = "head -c 300000 /dev/zero; head -c 300000 /dev/zero >&2";
-    let output = sh(script).run(&Env::snapshot()).unwrap();
+    let output = shell_command(script).run(&Env::snapshot()).unwrap();
     assert_eq!((output.stdout.len(), output.stderr.len()), (300_000, 300_000));
 }
 
@@ -16,8 +16,8 @@ fn more_than_a_pipe_holds_on_both_streams_does_not_hang() {
 fn a_timeout_ends_what_the_program_started_too() {
     let dir = tempfile::tempdir().unwrap();
     let mark = dir.path().join("mark");
-    let script = format!("(sleep 1.5; touch {}) & sleep 30", quoted(&mark));
-    let error = sh(&script).timeout(Duration::from_millis(300)).run(&Env::snapshot()).unwrap_err();
+    let script = format!("(sleep 1.5; touch {}) & sleep 30", shell_quote(&mark));
+    let error = shell_command(&script).timeout(Duration::from_millis(300)).run(&Env::snapshot()).unwrap_err();
     assert!(matches!(error, ProcessError::TimedOut { .. }), "{error}");
     std::thread::sleep(Duration::from_secs(2));
     assert!(!mark.exists());
@@ -28,45 +28,45 @@ fn a_timeout_ends_what_the_program_started_too() {
 fn a_program_that_is_stopped_counts_as_failed_and_is_ended() {
     let dir = tempfile::tempdir().unwrap();
     let mark = dir.path().join("mark");
-    let script = format!("echo asking >&2; kill -STOP 0; touch {}", quoted(&mark));
-    let error = sh(&script).run(&Env::snapshot()).unwrap_err();
-    assert!(matches!(&error, ProcessError::Stopped { said, .. } if said == "asking"), "{error}");
+    let script = format!("echo asking >&2; kill -STOP 0; touch {}", shell_quote(&mark));
+    let error = shell_command(&script).run(&Env::snapshot()).unwrap_err();
+    assert!(matches!(&error, ProcessError::Stopped { output, .. } if output == "asking"), "{error}");
     assert!(!mark.exists() && error.explain().hints[0].contains("terminal"));
 }
 
 #[test]
-fn a_failure_says_what_the_program_said() {
-    let error = sh("echo why >&2; exit 3").checked(&Env::snapshot()).unwrap_err().to_string();
+fn a_failure_holds_what_the_program_wrote() {
+    let error = shell_command("echo why >&2; exit 3").run_checked(&Env::snapshot()).unwrap_err().to_string();
     assert!(error.contains("exit code 3") && error.contains("why"), "{error}");
 }
 
 #[test]
-fn what_is_heard_is_heard_at_once_and_kept() {
-    let mut said = Vec::new();
+fn stderr_is_reported_at_once_and_kept() {
+    let mut events = Vec::new();
     let script = "printf 'one\\n 10%%\\r 20%%\\r' >&2; head -c 300000 /dev/zero >&2; echo >&2; echo out; exit 3";
-    let mut hear = |one: Said<'_>| match one {
-        Said::Line(line) => said.push(line.len().to_string()),
-        Said::Progress(words) => said.push(words.to_owned()),
+    let mut on_event = |one: StderrEvent<'_>| match one {
+        StderrEvent::Line(line) => events.push(line.len().to_string()),
+        StderrEvent::Progress(words) => events.push(words.to_owned()),
     };
-    let output = sh(script).heard(&Env::snapshot(), &mut hear).unwrap();
-    assert_eq!((output.exit, output.text()), (Some(3), "out".into()));
-    assert_eq!(said[..3], ["3", " 10%", " 20%"]);
+    let output = shell_command(script).run_with_listener(&Env::snapshot(), &mut on_event).unwrap();
+    assert_eq!((output.exit, output.stdout_text()), (Some(3), "out".into()));
+    assert_eq!(events[..3], ["3", " 10%", " 20%"]);
     assert_eq!(output.stderr, b"one\n");
 }
 
 #[test]
 fn what_a_shell_would_read_otherwise_is_quoted() {
-    let same = ["demo/r1", "HEAD~3", "-o", "a.b_c", "x=1", "user@host:path"];
-    assert_eq!(same.map(quoted), same);
-    let odd = ["", "a b", "$(x)", "a;b", "`x`", "{a,b}", "~x", "=x", "é", "a\nb", "!x", "*"];
-    assert!(odd.iter().all(|text| quoted(text) == format!("'{text}'")));
-    assert_eq!(quoted("it's"), r"'it'\''s'");
+    let unquoted = ["demo/r1", "HEAD~3", "-o", "a.b_c", "x=1", "user@host:path"];
+    assert_eq!(unquoted.map(shell_quote), unquoted);
+    let to_quote = ["", "a b", "$(x)", "a;b", "`x`", "{a,b}", "~x", "=x", "é", "a\nb", "!x", "*"];
+    assert!(to_quote.iter().all(|text| shell_quote(text) == format!("'{text}'")));
+    assert_eq!(shell_quote("it's"), r"'it'\''s'");
 }
 
 #[test]
 fn the_environment_is_exactly_the_given_one() {
     let output = Cmd::new("/usr/bin/env").run(&Env::from_vars([("A", "1")])).unwrap();
-    assert_eq!(output.text(), "A=1");
+    assert_eq!(output.stdout_text(), "A=1");
 }
 
 #[test]
@@ -74,12 +74,12 @@ fn the_log_has_a_line_for_each_call_with_its_time_and_end() {
     let lines = Arc::new(std::sync::Mutex::new(Vec::new()));
     let to = Arc::clone(&lines);
     let env = Env::snapshot().logging(CallLog::to(move |line| to.lock().unwrap().push(line.to_owned())));
-    sh("exit 3").run(&env).unwrap();
-    sh("exit 4").checked(&env).unwrap_err();
-    sh("kill -9 $$").run(&env).unwrap();
-    sh("sleep 30").timeout(Duration::from_millis(50)).run(&env).unwrap_err();
-    sh("kill -STOP 0").run(&env).unwrap_err();
-    sh("exit").heard(&env.clone().without("HOME"), &mut |_| ()).unwrap();
+    shell_command("exit 3").run(&env).unwrap();
+    shell_command("exit 4").run_checked(&env).unwrap_err();
+    shell_command("kill -9 $$").run(&env).unwrap();
+    shell_command("sleep 30").timeout(Duration::from_millis(50)).run(&env).unwrap_err();
+    shell_command("kill -STOP 0").run(&env).unwrap_err();
+    shell_command("exit").run_with_listener(&env.clone().without_var("HOME"), &mut |_| ()).unwrap();
     Cmd::new("/no/such/program")
         .args(["a b", "\u{1b}[31m\nx\u{202e}", "--url=https://me:secret@host/x"])
         .run(&env)

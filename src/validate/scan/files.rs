@@ -1,14 +1,14 @@
 //! What lies in a run's directory: the files of a stream in order, and what is missing or strange among them.
 
-use crate::run::include::{Include, SETTING, may_be_taken};
-use crate::run::layout::{Layout, Scheme, Shards, Stream, shard_name};
+use crate::run::include::{IncludePatterns, SETTING_KEY, may_be_included};
+use crate::run::layout::{RunLayout, RunStream, ShardScheme, ShardSet, parse_shard_name};
 use crate::run::reader::FileEnd;
 use crate::validate::code::Code;
-use crate::validate::episodes::Loss;
-use crate::validate::findings::{Collector, FileId, Place};
+use crate::validate::episodes::LineLoss;
+use crate::validate::findings::{FileId, FindingCollector, LineRef};
 
 /// The files of a stream, and what was seen of them.
-pub(super) struct FileList {
+pub(super) struct StreamFiles {
     pub names: Vec<String>,
     pub ids: Vec<FileId>,
     /// Every file that a finding about this stream may name.
@@ -18,20 +18,22 @@ pub(super) struct FileList {
     pub damaged: bool,
 }
 
-impl FileList {
-    pub fn of(layout: &Layout, stream: Stream, findings: &mut Collector<'_>) -> Self {
+impl StreamFiles {
+    pub fn for_stream(layout: &RunLayout, stream: RunStream, findings: &mut FindingCollector<'_>) -> Self {
         let shards = layout.shards(stream);
         // The base file comes first, also where it is not there, for what is told of it.
         let base = findings.new_file(stream.base());
         let ids: Vec<FileId> = shards
             .files
             .iter()
-            .map(|s| if s.scheme == Scheme::Base { base } else { findings.new_file(&s.name) })
+            .map(|s| if s.scheme == ShardScheme::Base { base } else { findings.new_file(&s.name) })
             .collect();
         let mut all = ids.clone();
         all.push(base);
         let odd = shards.unreadable.iter().chain(&layout.escapes);
-        all.extend(odd.filter(|n| shard_name(n).is_some_and(|(s, _)| s == stream)).map(|n| findings.file(n)));
+        all.extend(
+            odd.filter(|n| parse_shard_name(n).is_some_and(|(s, _)| s == stream)).map(|n| findings.register_file(n)),
+        );
         Self {
             names: shards.files.iter().map(|s| s.name.clone()).collect(),
             ids,
@@ -48,55 +50,57 @@ impl FileList {
 }
 
 /// Tells what is missing and what is strange in the directory.
-pub(super) fn judge_layout(
-    layout: &Layout,
-    include: &Include,
-    losses: [(Stream, &mut Loss); 2],
-    findings: &mut Collector<'_>,
+pub(super) fn check_layout(
+    layout: &RunLayout,
+    include: &IncludePatterns,
+    losses: [(RunStream, &mut LineLoss); 2],
+    findings: &mut FindingCollector<'_>,
 ) {
     for name in &layout.escapes {
-        let file = findings.file(name);
-        let place = Place { file: Some(file), hard: true, ..Place::default() };
-        findings.add(Code::SymlinkEscape, place, || {
+        let file = findings.register_file(name);
+        let line_ref = LineRef { file: Some(file), hard: true, ..LineRef::default() };
+        findings.add_finding(Code::SymlinkEscape, line_ref, || {
             "the link leads out of the run's directory; it was not followed".into()
         });
     }
     for (stream, loss) in losses {
-        judge_shards(layout, stream, loss, findings);
+        check_shards(layout, stream, loss, findings);
     }
     for name in &layout.unrecognized {
-        let file = findings.file(name);
-        let place = Place { file: Some(file), ..Place::default() };
-        findings.add(Code::UnrecognizedFile, place, || {
+        let file = findings.register_file(name);
+        let line_ref = LineRef { file: Some(file), ..LineRef::default() };
+        findings.add_finding(Code::UnrecognizedFile, line_ref, || {
             let path = name.trim_end_matches('/');
-            if !may_be_taken(path) {
+            if !may_be_included(path) {
                 "no recorder writes such a file, and no dataset may hold one".into()
-            } else if include.takes(path) {
-                format!("`{SETTING}` names it, and it is no regular file: it is not put into the dataset")
+            } else if include.matches_file(path) {
+                format!("`{SETTING_KEY}` names it, and it is no regular file: it is not put into the dataset")
             } else {
-                format!("no recorder writes such a file: it is not put into the dataset unless `{SETTING}` names it")
+                format!(
+                    "no recorder writes such a file: it is not put into the dataset unless `{SETTING_KEY}` names it"
+                )
             }
         });
     }
 }
 
-fn judge_shards(layout: &Layout, stream: Stream, loss: &mut Loss, findings: &mut Collector<'_>) {
+fn check_shards(layout: &RunLayout, stream: RunStream, loss: &mut LineLoss, findings: &mut FindingCollector<'_>) {
     let shards = layout.shards(stream);
-    let base = findings.file(stream.base());
+    let base = findings.register_file(stream.base());
     let escaped: Vec<u64> = layout
         .escapes
         .iter()
-        .filter_map(|e| shard_name(e))
+        .filter_map(|e| parse_shard_name(e))
         .filter(|(s, _)| *s == stream)
         .map(|(_, s)| s.number)
         .collect();
     let base_escaped = layout.escapes.iter().any(|e| e == stream.base());
     loss.unbounded |= !escaped.is_empty();
     if !shards.has_base() && !base_escaped {
-        let code = if stream == Stream::Steps { Code::MissingSteps } else { Code::MissingEpisodes };
-        let place = Place { file: Some(base), hard: true, ..Place::default() };
+        let code = if stream == RunStream::Steps { Code::MissingSteps } else { Code::MissingEpisodes };
+        let line_ref = LineRef { file: Some(base), hard: true, ..LineRef::default() };
         let odd = shards.unreadable.iter().any(|n| n == stream.base());
-        findings.add(code, place, || {
+        findings.add_finding(code, line_ref, || {
             let why = if odd { "is there, but is no regular file" } else { "is not there" };
             format!("{} {why}", stream.base())
         });
@@ -104,10 +108,10 @@ fn judge_shards(layout: &Layout, stream: Stream, loss: &mut Loss, findings: &mut
     }
     let mut known = escaped;
     for name in shards.unreadable.iter().filter(|n| *n != stream.base()) {
-        let file = findings.file(name);
-        let place = Place { file: Some(file), hard: true, ..Place::default() };
-        findings.add(Code::ShardGap, place, || "the shard is there, but is no regular file".into());
-        known.extend(shard_name(name).map(|(_, s)| s.number));
+        let file = findings.register_file(name);
+        let line_ref = LineRef { file: Some(file), hard: true, ..LineRef::default() };
+        findings.add_finding(Code::ShardGap, line_ref, || "the shard is there, but is no regular file".into());
+        known.extend(parse_shard_name(name).map(|(_, s)| s.number));
         loss.unbounded = true;
     }
     known.extend(shards.files.iter().map(|s| s.number));
@@ -124,37 +128,39 @@ fn judge_shards(layout: &Layout, stream: Stream, loss: &mut Loss, findings: &mut
         for n in 0..missing.min(10) {
             let name = missing_name(shards, stream, before + 1 + n, *after);
             let count = if n == 9 { missing - 9 } else { 1 };
-            let place = Place { file: Some(base), hard: true, ..Place::default() };
-            findings.add_many(Code::ShardGap, place, count, || format!("shard {} is missing: {name}", before + 1 + n));
+            let line_ref = LineRef { file: Some(base), hard: true, ..LineRef::default() };
+            findings.add_findings(Code::ShardGap, line_ref, count, || {
+                format!("shard {} is missing: {name}", before + 1 + n)
+            });
         }
     }
-    for (first, second) in shards.doubles() {
-        let file = findings.file(&second.name);
-        let place = Place { file: Some(file), ..Place::default() };
-        findings.add(Code::UnrecognizedFile, place, || {
+    for (first, second) in shards.duplicate_shards() {
+        let file = findings.register_file(&second.name);
+        let line_ref = LineRef { file: Some(file), ..LineRef::default() };
+        findings.add_finding(Code::UnrecognizedFile, line_ref, || {
             format!("shard {} is there twice; this was read after {}", second.number, first.name)
         });
     }
 }
 
 /// What a missing shard would be called, after the fashion of the one behind it.
-fn missing_name(shards: &Shards, stream: Stream, number: u64, after: u64) -> String {
+fn missing_name(shards: &ShardSet, stream: RunStream, number: u64, after: u64) -> String {
     let model = shards.files.iter().find(|s| s.number == after);
     let stem = stream.stem();
     match model.map(|m| (m.scheme, m.name.bytes().filter(u8::is_ascii_digit).count())) {
-        Some((Scheme::PartFirst, digits)) => format!("{stem}.part{number:0digits$}.jsonl.gz"),
+        Some((ShardScheme::PartFirst, digits)) => format!("{stem}.part{number:0digits$}.jsonl.gz"),
         Some((_, digits)) => format!("{stem}.jsonl.part{number:0digits$}.gz"),
         None => format!("{stem} part {number}"),
     }
 }
 
 /// Which files of a stream follow a gap.
-fn gaps_before(shards: &Shards, layout: &Layout, stream: Stream) -> Vec<bool> {
+fn gaps_before(shards: &ShardSet, layout: &RunLayout, stream: RunStream) -> Vec<bool> {
     let lost: Vec<u64> = layout
         .escapes
         .iter()
         .chain(&shards.unreadable)
-        .filter_map(|n| shard_name(n))
+        .filter_map(|n| parse_shard_name(n))
         .filter(|(s, _)| *s == stream)
         .map(|(_, s)| s.number)
         .collect();

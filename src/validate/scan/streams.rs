@@ -4,99 +4,99 @@ use std::collections::BTreeMap;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
-use super::Context;
+use super::ScanContext;
 use crate::run::fast::FastParser;
-use crate::run::gzip::Damage;
-use crate::run::layout::{EPISODES, STEPS, Stream};
-use crate::run::open::Stamp;
-use crate::run::reader::{Event, LineSource};
-use crate::run::row::{Row, Slot};
+use crate::run::gzip::GzipDamage;
+use crate::run::layout::{EPISODES, RunStream, STEPS};
+use crate::run::open::FileStamp;
+use crate::run::reader::{LineSource, StreamEvent};
+use crate::run::row::{FieldSlot, ParsedRow};
 use crate::support::fs::{At, FsError};
 use crate::validate::code::Code;
-use crate::validate::episodes::{Loss, Matcher, Summary};
-use crate::validate::findings::{Collector, FileId, Place};
+use crate::validate::episodes::{EpisodeMatcher, EpisodeSummary, LineLoss};
+use crate::validate::findings::{FileId, FindingCollector, LineRef};
 use crate::validate::rows::{
-    EpisodeBatch, StepBatch, place, tell_bad_line, tell_faults, tell_too_long, too_long, whole,
+    EpisodeBatch, StepBatch, is_whole_row, line_ref, report_bad_line, report_faults, report_too_long, too_long,
 };
-use crate::validate::scan::files::FileList;
-use crate::validate::seeds::Seeds;
-use crate::validate::steps::{Step, Steps, final_of};
+use crate::validate::scan::files::StreamFiles;
+use crate::validate::seeds::SeedCounter;
+use crate::validate::steps::{StepPlacement, StepSequence, final_of};
 use crate::validate::{RowSink, ScanError, ScannedFile, SeedSummary};
 
 /// How many blocks may wait between the threads.
 const AHEAD: usize = 3;
 
 /// What the streams gave.
-pub(super) struct Outcome {
+pub(super) struct StreamsOutcome {
     pub files: Vec<ScannedFile>,
-    pub stamps: BTreeMap<String, Stamp>,
+    pub stamps: BTreeMap<String, FileStamp>,
     pub rows: [u64; 2],
     /// Rows, where all could be read.
     pub whole_rows: [Option<u64>; 2],
-    pub ids: BTreeMap<Stream, Vec<FileId>>,
+    pub ids: BTreeMap<RunStream, Vec<FileId>>,
     pub seeds: Option<SeedSummary>,
 }
 
 /// Both streams, being read.
-pub(super) struct Streams {
+pub(super) struct StreamScan {
     pub to_sink: bool,
-    pub steps: Steps,
-    pub matcher: Matcher,
-    pub seeds: Seeds,
+    pub steps: StepSequence,
+    pub matcher: EpisodeMatcher,
+    pub seeds: SeedCounter,
     pub seed_summary: Option<SeedSummary>,
-    pub steps_loss: Loss,
-    pub episodes_loss: Loss,
+    pub steps_loss: LineLoss,
+    pub episodes_loss: LineLoss,
     pub steps_rows: u64,
-    pub step_files: FileList,
-    pub episode_files: FileList,
+    pub step_files: StreamFiles,
+    pub episode_files: StreamFiles,
     pub step_batch: StepBatch,
     pub episode_batch: EpisodeBatch,
     pub episodes_rows: u64,
 }
 
 /// A place in a stream that is being read.
-struct Reading {
+struct StreamReader {
     parser: FastParser,
-    row: Row,
+    row: ParsedRow,
     file: usize,
     line: u64,
     rows_before: u64,
 }
 
-impl Reading {
-    fn new(stream: Stream) -> Self {
-        Self { parser: FastParser::new(stream), row: Row::default(), file: 0, line: 0, rows_before: 0 }
+impl StreamReader {
+    fn new(stream: RunStream) -> Self {
+        Self { parser: FastParser::new(stream), row: ParsedRow::default(), file: 0, line: 0, rows_before: 0 }
     }
 }
 
-impl Streams {
-    pub fn new(context: &Context<'_>, to_sink: bool, findings: &mut Collector<'_>) -> Self {
+impl StreamScan {
+    pub fn new(context: &ScanContext<'_>, to_sink: bool, findings: &mut FindingCollector<'_>) -> Self {
         Self {
             to_sink,
-            steps: Steps::new(),
-            matcher: Matcher::new(),
-            seeds: Seeds::new(),
+            steps: StepSequence::new(),
+            matcher: EpisodeMatcher::new(),
+            seeds: SeedCounter::new(),
             seed_summary: None,
-            steps_loss: Loss::default(),
-            episodes_loss: Loss::default(),
+            steps_loss: LineLoss::default(),
+            episodes_loss: LineLoss::default(),
             steps_rows: 0,
             episodes_rows: 0,
-            step_files: FileList::of(context.layout, Stream::Steps, findings),
-            episode_files: FileList::of(context.layout, Stream::Episodes, findings),
+            step_files: StreamFiles::for_stream(context.layout, RunStream::Steps, findings),
+            episode_files: StreamFiles::for_stream(context.layout, RunStream::Episodes, findings),
             step_batch: StepBatch::new(context.schema),
             episode_batch: EpisodeBatch::new(context.schema),
         }
     }
 
     /// What is known to be missing of each stream.
-    pub fn losses(&mut self) -> [(Stream, &mut Loss); 2] {
-        [(Stream::Steps, &mut self.steps_loss), (Stream::Episodes, &mut self.episodes_loss)]
+    pub fn stream_losses(&mut self) -> [(RunStream, &mut LineLoss); 2] {
+        [(RunStream::Steps, &mut self.steps_loss), (RunStream::Episodes, &mut self.episodes_loss)]
     }
 
-    pub fn read(
+    pub fn read_steps(
         &mut self,
-        context: &Context<'_>,
-        findings: &mut Collector<'_>,
+        context: &ScanContext<'_>,
+        findings: &mut FindingCollector<'_>,
         sink: &mut dyn RowSink,
     ) -> Result<(), ScanError> {
         let dir = &context.layout.dir;
@@ -104,24 +104,24 @@ impl Streams {
         let mut source = LineSource::new(dir, names.iter().map(String::as_str), context.hash, context.progress);
         let names = self.episode_files.names.clone();
         let summaries = LineSource::new(dir, names.iter().map(String::as_str), context.hash, context.progress);
-        let mut summaries = Summaries {
+        let mut summaries = SummaryLines {
             source: summaries,
-            reading: Reading::new(Stream::Episodes),
+            reading: StreamReader::new(RunStream::Episodes),
             block: Vec::new(),
             at: 0,
             done: false,
         };
-        let mut reading = Reading::new(Stream::Steps);
+        let mut reading = StreamReader::new(RunStream::Steps);
         if context.one_thread {
             let mut spare = Vec::new();
             while let Some(event) = source.next(spare).transpose() {
-                let block = self.steps_event(event?, &mut reading, &mut summaries, context, findings, sink)?;
+                let block = self.handle_step_event(event?, &mut reading, &mut summaries, context, findings, sink)?;
                 spare = block.unwrap_or_default();
             }
             return self.finish(&mut summaries, context, findings, sink);
         }
         std::thread::scope(|scope| {
-            let (events, to_judge): (Sender<Result<Event, FsError>>, _) = bounded(AHEAD);
+            let (events, to_judge): (Sender<Result<StreamEvent, FsError>>, _) = bounded(AHEAD);
             let (spares, to_inflate): (Sender<Vec<u8>>, Receiver<Vec<u8>>) = unbounded();
             scope.spawn(move || {
                 while let Some(event) = source.next(to_inflate.try_recv().unwrap_or_default()).transpose() {
@@ -132,7 +132,9 @@ impl Streams {
                 }
             });
             for event in to_judge {
-                if let Some(block) = self.steps_event(event?, &mut reading, &mut summaries, context, findings, sink)? {
+                if let Some(block) =
+                    self.handle_step_event(event?, &mut reading, &mut summaries, context, findings, sink)?
+                {
                     // The other side may be done already.
                     let _ = spares.send(block);
                 }
@@ -144,13 +146,13 @@ impl Streams {
 
     fn finish(
         &mut self,
-        summaries: &mut Summaries<'_>,
-        context: &Context<'_>,
-        findings: &mut Collector<'_>,
+        summaries: &mut SummaryLines<'_>,
+        context: &ScanContext<'_>,
+        findings: &mut FindingCollector<'_>,
         sink: &mut dyn RowSink,
     ) -> Result<(), ScanError> {
         if let Some((id, segment)) = self.steps.finish() {
-            self.matcher.segment(&id, segment, findings);
+            self.matcher.add_segment(&id, segment, findings);
         }
         while self.next_summary(summaries, context, findings, sink)? {}
         // A run that was stopped in its first episode has no summary to show.
@@ -166,93 +168,95 @@ impl Streams {
             // A file of no bytes is both: damaged, and nothing to read.
             let no_bytes = files.ends.len() == 1 && files.ends.iter().all(|(end, _)| end.bytes == 0);
             if rows == 0 && (!loss.unbounded || no_bytes) {
-                let file = findings.file(base);
-                findings.add(code, Place { file: Some(file), ..Place::default() }, || "there is nothing in it".into());
+                let file = findings.register_file(base);
+                findings.add_finding(code, LineRef { file: Some(file), ..LineRef::default() }, || {
+                    "there is nothing in it".into()
+                });
             }
             loss.unbounded |= rows == 0;
         }
         self.matcher.finish(self.steps_loss, self.episodes_loss, findings);
-        self.settle(context, sink)?;
+        self.settle_indices(context, sink)?;
         if self.to_sink {
             self.step_batch
                 .flush(sink)
                 .and_then(|()| self.episode_batch.finish(sink))
                 .map_err(|e| context.sink_error(e))?;
         }
-        let seeds = std::mem::replace(&mut self.seeds, Seeds::new());
+        let seeds = std::mem::replace(&mut self.seeds, SeedCounter::new());
         self.seed_summary = seeds.finish().at("write in", &std::env::temp_dir())?;
         Ok(())
     }
 
     /// Takes an event of the steps' stream; gives back a block that is done with.
-    fn steps_event(
+    fn handle_step_event(
         &mut self,
-        event: Event,
-        reading: &mut Reading,
-        summaries: &mut Summaries<'_>,
-        context: &Context<'_>,
-        findings: &mut Collector<'_>,
+        event: StreamEvent,
+        reading: &mut StreamReader,
+        summaries: &mut SummaryLines<'_>,
+        context: &ScanContext<'_>,
+        findings: &mut FindingCollector<'_>,
         sink: &mut dyn RowSink,
     ) -> Result<Option<Vec<u8>>, ScanError> {
         match event {
-            Event::Begin(number) => {
+            StreamEvent::Begin(number) => {
                 (reading.file, reading.line, reading.rows_before) = (number, 0, self.steps_rows);
                 if self.step_files.gaps.get(number).copied().unwrap_or(false) {
-                    self.steps.gap();
-                    self.matcher.shift();
+                    self.steps.mark_gap();
+                    self.matcher.mark_shifted();
                 }
             }
-            Event::Lines(block) => {
+            StreamEvent::Lines(block) => {
                 let mut rest = block.as_slice();
                 while !rest.is_empty() {
                     let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
                     let (line, behind) = rest.split_at(end);
                     rest = behind;
-                    self.step_line(line, reading, summaries, context, findings, sink)?;
+                    self.handle_step_line(line, reading, summaries, context, findings, sink)?;
                 }
                 return Ok(Some(block));
             }
-            Event::TooLong => self.step_too_long(reading, findings),
-            Event::Damaged { damage, tail } => {
+            StreamEvent::TooLong => self.handle_long_step(reading, findings),
+            StreamEvent::Damaged { damage, tail } => {
                 // A last line without its break may be whole all the same.
                 if tail.trim_ascii().ends_with(b"}") && reading.parser.parse(&tail, &mut reading.row).is_ok() {
-                    self.step_line(&tail, reading, summaries, context, findings, sink)?;
+                    self.handle_step_line(&tail, reading, summaries, context, findings, sink)?;
                 }
-                tell_damage(&damage, self.step_files.id(reading.file), findings);
+                report_damage(&damage, self.step_files.id(reading.file), findings);
                 self.step_files.damaged = true;
                 self.steps_loss.unbounded = true;
-                self.steps.gap();
-                self.matcher.shift();
+                self.steps.mark_gap();
+                self.matcher.mark_shifted();
             }
-            Event::End(end) => self.step_files.ends.push((end, self.steps_rows - reading.rows_before)),
+            StreamEvent::End(end) => self.step_files.ends.push((end, self.steps_rows - reading.rows_before)),
         }
         Ok(None)
     }
 
-    fn step_too_long(&mut self, reading: &mut Reading, findings: &mut Collector<'_>) {
+    fn handle_long_step(&mut self, reading: &mut StreamReader, findings: &mut FindingCollector<'_>) {
         reading.line += 1;
         self.steps_rows += 1;
         // So long a line may have been any number of rows.
         self.steps_loss.unbounded = true;
-        self.steps.unread();
-        tell_too_long(place(self.step_files.id(reading.file), reading.line), findings);
+        self.steps.mark_unread();
+        report_too_long(line_ref(self.step_files.id(reading.file), reading.line), findings);
     }
 
-    fn step_line(
+    fn handle_step_line(
         &mut self,
         line: &[u8],
-        reading: &mut Reading,
-        summaries: &mut Summaries<'_>,
-        context: &Context<'_>,
-        findings: &mut Collector<'_>,
+        reading: &mut StreamReader,
+        summaries: &mut SummaryLines<'_>,
+        context: &ScanContext<'_>,
+        findings: &mut FindingCollector<'_>,
         sink: &mut dyn RowSink,
     ) -> Result<(), ScanError> {
         if too_long(line) {
-            self.step_too_long(reading, findings);
+            self.handle_long_step(reading, findings);
             return Ok(());
         }
         let file = self.step_files.id(reading.file);
-        let Reading { parser, row, line: number, .. } = reading;
+        let StreamReader { parser, row, line: number, .. } = reading;
         *number += 1;
         if let Err(bad) = parser.parse(line, row) {
             if is_blank(line) {
@@ -260,36 +264,36 @@ impl Streams {
             }
             self.steps_rows += 1;
             self.steps_loss.lines += 1;
-            self.steps.unread();
-            tell_bad_line(&bad, place(file, *number), findings);
+            self.steps.mark_unread();
+            report_bad_line(&bad, line_ref(file, *number), findings);
             return Ok(());
         }
         self.steps_rows += 1;
         if !row.faults.is_empty() || context.run_id.is_some_and(|id| id != row.run_id) {
-            tell_faults(row, context.run_id, place(file, *number), findings);
+            report_faults(row, context.run_id, line_ref(file, *number), findings);
         }
-        if row.good(Slot::Seed) {
-            self.seeds.add(row.int(Slot::Seed)).at("write in", &std::env::temp_dir())?;
+        if row.is_good(FieldSlot::Seed) {
+            self.seeds.add_seed(row.int(FieldSlot::Seed)).at("write in", &std::env::temp_dir())?;
         }
-        match self.steps.row(row, file, *number, findings) {
-            Step::Same => {}
-            Step::New(before) => {
-                if self.steps.shifted() {
-                    self.matcher.shift();
+        match self.steps.add_row(row, file, *number, findings) {
+            StepPlacement::Same => {}
+            StepPlacement::New(before) => {
+                if self.steps.take_shifted() {
+                    self.matcher.mark_shifted();
                 }
                 if let Some((id, segment)) = before {
-                    self.matcher.segment(&id, segment, findings);
+                    self.matcher.add_segment(&id, segment, findings);
                     self.next_summary(summaries, context, findings, sink)?;
                 }
-                let here = Place { episode: Some(&row.episode_id), ..place(file, *number) };
-                self.matcher.begin(&row.episode_id, here, findings);
+                let location = LineRef { episode: Some(&row.episode_id), ..line_ref(file, *number) };
+                self.matcher.begin_segment(&row.episode_id, location, findings);
             }
-            Step::Unplaced => {
+            StepPlacement::Unplaced => {
                 self.steps_loss.lines += 1;
                 return Ok(());
             }
         }
-        if self.to_sink && whole(row) {
+        if self.to_sink && is_whole_row(row) {
             self.step_batch.push(row, self.steps.index(), sink).map_err(|e| context.sink_error(e))?;
         }
         Ok(())
@@ -298,21 +302,21 @@ impl Streams {
     /// Reads on in the episodes' stream up to the next summary that can be placed; false at its end.
     fn next_summary(
         &mut self,
-        summaries: &mut Summaries<'_>,
-        context: &Context<'_>,
-        findings: &mut Collector<'_>,
+        summaries: &mut SummaryLines<'_>,
+        context: &ScanContext<'_>,
+        findings: &mut FindingCollector<'_>,
         sink: &mut dyn RowSink,
     ) -> Result<bool, ScanError> {
         while !summaries.done {
-            if let Some(line) = summaries.line() {
+            if let Some(line) = summaries.next_line() {
                 let (start, end) = line;
                 let block = std::mem::take(&mut summaries.block);
                 let found = block
                     .get(start..end)
-                    .is_some_and(|line| self.summary_line(line, &mut summaries.reading, context, findings));
+                    .is_some_and(|line| self.handle_summary_line(line, &mut summaries.reading, context, findings));
                 summaries.block = block;
                 if found {
-                    self.settle(context, sink)?;
+                    self.settle_indices(context, sink)?;
                     return Ok(true);
                 }
                 continue;
@@ -322,94 +326,96 @@ impl Streams {
             let reading = &mut summaries.reading;
             match summaries.source.next(spare)? {
                 None => summaries.done = true,
-                Some(Event::Lines(block)) => summaries.block = block,
-                Some(Event::Begin(number)) => {
+                Some(StreamEvent::Lines(block)) => summaries.block = block,
+                Some(StreamEvent::Begin(number)) => {
                     (reading.file, reading.line, reading.rows_before) = (number, 0, self.episodes_rows);
                     if self.episode_files.gaps.get(number).copied().unwrap_or(false) {
-                        self.matcher.shift();
+                        self.matcher.mark_shifted();
                     }
                 }
-                Some(Event::TooLong) => {
+                Some(StreamEvent::TooLong) => {
                     reading.line += 1;
-                    self.lost_summary();
-                    tell_too_long(place(self.episode_files.id(reading.file), reading.line), findings);
+                    self.mark_lost_summary();
+                    report_too_long(line_ref(self.episode_files.id(reading.file), reading.line), findings);
                 }
-                Some(Event::Damaged { damage, tail }) => {
+                Some(StreamEvent::Damaged { damage, tail }) => {
                     if tail.trim_ascii().ends_with(b"}") && reading.parser.parse(&tail, &mut reading.row).is_ok() {
-                        self.summary_line(&tail, reading, context, findings);
+                        self.handle_summary_line(&tail, reading, context, findings);
                     }
-                    tell_damage(&damage, self.episode_files.id(reading.file), findings);
+                    report_damage(&damage, self.episode_files.id(reading.file), findings);
                     self.episode_files.damaged = true;
                     self.episodes_loss.unbounded = true;
-                    self.matcher.shift();
+                    self.matcher.mark_shifted();
                 }
-                Some(Event::End(end)) => self.episode_files.ends.push((end, self.episodes_rows - reading.rows_before)),
+                Some(StreamEvent::End(end)) => {
+                    self.episode_files.ends.push((end, self.episodes_rows - reading.rows_before))
+                }
             }
         }
         Ok(false)
     }
 
-    fn lost_summary(&mut self) {
+    fn mark_lost_summary(&mut self) {
         self.episodes_rows += 1;
         self.episodes_loss.lines += 1;
-        self.matcher.shift();
+        self.matcher.mark_shifted();
     }
 
     /// Judges a line of the episodes' stream; true for a summary that can be placed.
-    fn summary_line(
+    fn handle_summary_line(
         &mut self,
         line: &[u8],
-        reading: &mut Reading,
-        context: &Context<'_>,
-        findings: &mut Collector<'_>,
+        reading: &mut StreamReader,
+        context: &ScanContext<'_>,
+        findings: &mut FindingCollector<'_>,
     ) -> bool {
         reading.line += 1;
         let file = self.episode_files.id(reading.file);
-        let here = place(file, reading.line);
+        let location = line_ref(file, reading.line);
         if too_long(line) {
-            self.lost_summary();
-            tell_too_long(here, findings);
+            self.mark_lost_summary();
+            report_too_long(location, findings);
             return false;
         }
         let row = &mut reading.row;
         if let Err(bad) = reading.parser.parse(line, row) {
             if !is_blank(line) {
-                self.lost_summary();
-                tell_bad_line(&bad, here, findings);
+                self.mark_lost_summary();
+                report_bad_line(&bad, location, findings);
             }
             return false;
         }
         if !row.faults.is_empty() || context.run_id.is_some_and(|id| id != row.run_id) {
-            tell_faults(row, context.run_id, here, findings);
+            report_faults(row, context.run_id, location, findings);
         }
-        if !row.good(Slot::EpisodeId) {
-            self.lost_summary();
+        if !row.is_good(FieldSlot::EpisodeId) {
+            self.mark_lost_summary();
             return false;
         }
         self.episodes_rows += 1;
-        let record = (self.to_sink && whole(row)).then(|| self.episode_batch.push(row));
-        let summary = Summary {
+        let record = (self.to_sink && is_whole_row(row)).then(|| self.episode_batch.push(row));
+        let summary = EpisodeSummary {
             record,
             file,
             line: reading.line,
-            steps: row.good(Slot::Count).then(|| row.int(Slot::Count)),
-            reward: row.good(Slot::Reward).then(|| row.float(Slot::Reward)),
+            steps: row.is_good(FieldSlot::Count).then(|| row.int(FieldSlot::Count)),
+            reward: row.is_good(FieldSlot::Reward).then(|| row.float(FieldSlot::Reward)),
             last: final_of(row),
         };
-        self.matcher.summary(&row.episode_id, summary, findings);
+        self.matcher.add_summary(&row.episode_id, summary, findings);
         true
     }
 
     /// Hands on the summaries that have found their steps.
-    fn settle(&mut self, context: &Context<'_>, sink: &mut dyn RowSink) -> Result<(), ScanError> {
+    fn settle_indices(&mut self, context: &ScanContext<'_>, sink: &mut dyn RowSink) -> Result<(), ScanError> {
         for (record, index) in self.matcher.matched.drain(..) {
-            self.episode_batch.settle(record, index, sink).map_err(|e| context.sink_error(e))?;
+            self.episode_batch.set_index(record, index, sink).map_err(|e| context.sink_error(e))?;
         }
         Ok(())
     }
 
-    pub fn outcome(self) -> Outcome {
-        let mut out = Outcome {
+    pub fn into_outcome(self) -> StreamsOutcome {
+        let mut out = StreamsOutcome {
             files: Vec::new(),
             stamps: BTreeMap::new(),
             rows: [self.steps_rows, self.episodes_rows],
@@ -420,7 +426,7 @@ impl Streams {
             ids: BTreeMap::new(),
             seeds: self.seed_summary,
         };
-        for (stream, list) in [(Stream::Steps, self.step_files), (Stream::Episodes, self.episode_files)] {
+        for (stream, list) in [(RunStream::Steps, self.step_files), (RunStream::Episodes, self.episode_files)] {
             for (name, (end, rows)) in list.names.iter().zip(list.ends) {
                 out.files.push(ScannedFile {
                     path: name.clone(),
@@ -437,17 +443,17 @@ impl Streams {
 }
 
 /// The episodes' stream, read a line at a time.
-struct Summaries<'a> {
+struct SummaryLines<'a> {
     source: LineSource<'a>,
-    reading: Reading,
+    reading: StreamReader,
     block: Vec<u8>,
     at: usize,
     done: bool,
 }
 
-impl Summaries<'_> {
+impl SummaryLines<'_> {
     /// Where the next line of the block stands.
-    fn line(&mut self) -> Option<(usize, usize)> {
+    fn next_line(&mut self) -> Option<(usize, usize)> {
         let rest = self.block.get(self.at..).filter(|rest| !rest.is_empty())?;
         let end = self.at + memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
         let start = std::mem::replace(&mut self.at, end);
@@ -459,15 +465,15 @@ fn is_blank(line: &[u8]) -> bool {
     line.iter().all(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n'))
 }
 
-fn tell_damage(damage: &Damage, file: FileId, findings: &mut Collector<'_>) {
-    let place = Place { file: Some(file), hard: true, ..Place::default() };
+fn report_damage(damage: &GzipDamage, file: FileId, findings: &mut FindingCollector<'_>) {
+    let line_ref = LineRef { file: Some(file), hard: true, ..LineRef::default() };
     match damage {
-        Damage::Truncated { bytes, inside } => findings.add(Code::TruncatedGzip, place, || {
+        GzipDamage::Truncated { bytes, inside } => findings.add_finding(Code::TruncatedGzip, line_ref, || {
             format!("the file ends at byte {bytes}, inside {inside}; what stands before it was read")
         }),
-        Damage::Corrupt { offset, what } => {
-            findings.corrupt(file);
-            findings.add(Code::CorruptGzip, place, || {
+        GzipDamage::Corrupt { offset, what } => {
+            findings.mark_corrupt(file);
+            findings.add_finding(Code::CorruptGzip, line_ref, || {
                 format!("{what}, near byte {offset}; what follows in this file was not read")
             });
         }

@@ -4,8 +4,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use capture_hook::formats::json::Value as Json;
-use capture_hook::formats::{Value, json};
+use capture_hook::formats::json::JsonValue as Json;
+use capture_hook::formats::{ParamsValue, json};
 
 /// The process: see `dvc_readers.py`.
 pub struct Readers {
@@ -62,30 +62,30 @@ impl Drop for Readers {
 
 /// Whether what DVC reads is what we read; what is unread here may be anything there, and a key that is no text there (a
 /// number, a date) must not look like text here.
-pub fn same(ours: &Value, theirs: &Json) -> bool {
+pub fn same(ours: &ParamsValue, theirs: &Json) -> bool {
     let parts = theirs.as_array().unwrap();
     let kind = parts[0].as_str().unwrap();
     match (ours, kind) {
-        (Value::Unread, _) => true,
-        (Value::Null, "null") => true,
-        (Value::Bool(b), "bool") => parts[1].as_bool() == Some(*b),
-        (Value::Int(n), "int") => parts[1].as_str() == Some(&n.to_string()),
-        (Value::Float(x), "float") if x.is_nan() => parts[1].as_str() == Some("nan"),
-        (Value::Float(x), "float") => parts[1].as_str() == Some(&format!("{:016x}", x.to_bits())),
+        (ParamsValue::Unresolved, _) => true,
+        (ParamsValue::Null, "null") => true,
+        (ParamsValue::Bool(b), "bool") => parts[1].as_bool() == Some(*b),
+        (ParamsValue::Int(n), "int") => parts[1].as_str() == Some(&n.to_string()),
+        (ParamsValue::Float(x), "float") if x.is_nan() => parts[1].as_str() == Some("nan"),
+        (ParamsValue::Float(x), "float") => parts[1].as_str() == Some(&format!("{:016x}", x.to_bits())),
         // A lone surrogate is no text here.
-        (Value::Str(text), "str") => parts[1].as_str() == Some(text),
-        (Value::List(ours), "list") => {
+        (ParamsValue::Str(text), "str") => parts[1].as_str() == Some(text),
+        (ParamsValue::List(ours), "list") => {
             let theirs = parts[1].as_array().unwrap();
             ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(ours, theirs)| same(ours, theirs))
         }
-        (Value::Map(entries), "map") => {
+        (ParamsValue::Map(entries), "map") => {
             let theirs = parts[1].as_array().unwrap();
             let read = |key: &str| {
                 theirs.iter().map(|entry| entry.as_array().unwrap()).find(|entry| entry[0].as_str() == Some(key))
             };
             let both = entries.iter().all(|(key, value)| match read(key) {
                 Some(entry) => same(value, &entry[1]),
-                None => !matches!(Value::from_plain(key), Some(Value::Str(_))),
+                None => !matches!(ParamsValue::from_plain(key), Some(ParamsValue::Str(_))),
             });
             let all = theirs.iter().map(|entry| entry.as_array().unwrap()).all(|entry| match entry[0].as_str() {
                 Some(key) => ours.get(key).is_some(),

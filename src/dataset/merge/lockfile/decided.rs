@@ -6,7 +6,7 @@ use crate::run::RunKey;
 
 /// Whose selection stands where both sides selected another run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Prefer {
+pub enum MergeSide {
     /// The current branch's (a merge).
     Ours,
     /// The replayed commit's (rebase, cherry-pick).
@@ -15,7 +15,7 @@ pub enum Prefer {
 
 /// What becomes of a run whose files both sides changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Choice {
+pub enum RunChoice {
     /// It has the current side's files.
     Ours,
     /// It has the other side's.
@@ -26,29 +26,29 @@ pub enum Choice {
 
 /// What was decided about what both sides changed in different ways.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Decided {
+pub struct MergeDecisions {
     /// Run by run.
-    pub runs: BTreeMap<RunKey, Choice>,
+    pub runs: BTreeMap<RunKey, RunChoice>,
     /// The side that is to be taken of everything else, where git was told so (`-X ours`, `-X theirs`).
-    pub favored: Option<Prefer>,
+    pub favored: Option<MergeSide>,
     /// Whether what is made is no commit's but the common ancestor of a criss-cross merge: what is disputed is left out of
     /// it, so that it is held by neither side's word.
-    pub ancestor: bool,
+    pub virtual_ancestor: bool,
 }
 
-impl Decided {
+impl MergeDecisions {
     /// What becomes of a run. A side that has removed it is taken only where the run was named: git too leaves that to the
     /// user, whatever side it favours.
-    pub(crate) fn of(&self, run: &RunKey, removed: bool) -> Option<Choice> {
-        let favored = self.pick(Choice::Ours, Choice::Theirs).filter(|_| !removed);
+    pub(crate) fn choice_for(&self, run: &RunKey, removed: bool) -> Option<RunChoice> {
+        let favored = self.pick_favored(RunChoice::Ours, RunChoice::Theirs).filter(|_| !removed);
         self.runs.get(run).copied().or(favored)
     }
 
     /// The favoured side's, of two.
-    pub(crate) fn pick<T>(&self, ours: T, theirs: T) -> Option<T> {
+    pub(crate) fn pick_favored<T>(&self, ours: T, theirs: T) -> Option<T> {
         self.favored.map(|side| match side {
-            Prefer::Ours => ours,
-            Prefer::Theirs => theirs,
+            MergeSide::Ours => ours,
+            MergeSide::Theirs => theirs,
         })
     }
 }

@@ -2,33 +2,37 @@
 
 use std::collections::BTreeMap;
 
-use super::{Choice, Clash, Decided, three};
-use crate::dvc::file_list::{Entry, Listing};
+use super::{MergeConflict, MergeDecisions, RunChoice, merge_three_way};
+use crate::dvc::file_list::{FileEntry, FileList};
 use crate::run::RunKey;
 use crate::run::layout::{DATASET_INDEX, EPISODES_PARQUET, MANIFEST, STEPS_PARQUET};
 
 /// What three listings make together.
-pub(crate) struct United {
-    pub entries: Vec<Entry>,
-    pub clashes: Vec<Clash>,
+pub(crate) struct ListUnion {
+    pub entries: Vec<FileEntry>,
+    pub conflicts: Vec<MergeConflict>,
     pub added: (Vec<RunKey>, Vec<RunKey>),
-    pub alike: Vec<RunKey>,
-    pub settled: Vec<(RunKey, Choice)>,
-    pub kept: Vec<(RunKey, RunKey)>,
+    pub same_recordings: Vec<RunKey>,
+    pub decided_runs: Vec<(RunKey, RunChoice)>,
+    pub renamed_runs: Vec<(RunKey, RunKey)>,
 }
 
 /// The other side's files of a run that has the current side's, in a folder beside it whose name is not taken.
-fn beside(run: &RunKey, files: &[Entry], taken: impl Fn(&RunKey) -> bool) -> Option<(RunKey, Vec<Entry>)> {
+fn rename_theirs(
+    run: &RunKey,
+    files: &[FileEntry],
+    is_taken: impl Fn(&RunKey) -> bool,
+) -> Option<(RunKey, Vec<FileEntry>)> {
     const TRIES: usize = 1000;
     let name = (1..TRIES).find_map(|n| {
         let end = if n == 1 { String::new() } else { n.to_string() };
         let name = RunKey::new(run.experiment(), &format!("{}-theirs{end}", run.run_id())).ok()?;
-        (!taken(&name)).then_some(name)
+        (!is_taken(&name)).then_some(name)
     })?;
-    let own = format!("{run}/");
-    let moved = |entry: &Entry| {
-        let path = entry.relpath.strip_prefix(&own).unwrap_or(&entry.relpath);
-        Entry { relpath: format!("{name}/{path}"), md5: entry.md5 }
+    let prefix = format!("{run}/");
+    let moved = |entry: &FileEntry| {
+        let path = entry.relpath.strip_prefix(&prefix).unwrap_or(&entry.relpath);
+        FileEntry { relpath: format!("{name}/{path}"), md5: entry.md5 }
     };
     let files = files.iter().map(moved).collect();
     Some((name, files))
@@ -36,12 +40,13 @@ fn beside(run: &RunKey, files: &[Entry], taken: impl Fn(&RunKey) -> bool) -> Opt
 
 /// Whether a run's files on both sides are one recording: they differ only in what ingest makes of the recorder's files,
 /// which two versions of capture-hook may make differently.
-fn one_recording(ours: &[Entry], theirs: &[Entry]) -> bool {
-    let made = |entry: &&Entry| {
+fn is_same_recording(ours: &[FileEntry], theirs: &[FileEntry]) -> bool {
+    let is_derived = |entry: &&FileEntry| {
         let name = entry.relpath.splitn(3, '/').nth(2).unwrap_or_default();
         matches!(name, STEPS_PARQUET | EPISODES_PARQUET | DATASET_INDEX | MANIFEST)
     };
-    let recorded = |entries: &'_ [Entry]| entries.iter().filter(|entry| !made(entry)).cloned().collect::<Vec<_>>();
+    let recorded =
+        |entries: &'_ [FileEntry]| entries.iter().filter(|entry| !is_derived(entry)).cloned().collect::<Vec<_>>();
     let ours = recorded(ours);
     !ours.is_empty() && ours == recorded(theirs)
 }
@@ -49,15 +54,20 @@ fn one_recording(ours: &[Entry], theirs: &[Entry]) -> bool {
 /// Unites two listings run by run, against their common ancestor's. Where a decision keeps both sides' files of a run, the
 /// other side's lie in a folder of another name, byte for byte: a run is told by its folder in a dataset, and what its own
 /// `run.json` says is evidence.
-pub(crate) fn unite(base: &Listing, ours: &Listing, theirs: &Listing, decided: &Decided) -> United {
+pub(crate) fn union_file_lists(
+    base: &FileList,
+    ours: &FileList,
+    theirs: &FileList,
+    decisions: &MergeDecisions,
+) -> ListUnion {
     /// One run's files, or one file of no run.
     #[derive(Default)]
-    struct Part<'a> {
-        base: &'a [Entry],
-        ours: &'a [Entry],
-        theirs: &'a [Entry],
+    struct RunSides<'a> {
+        base: &'a [FileEntry],
+        ours: &'a [FileEntry],
+        theirs: &'a [FileEntry],
     }
-    let mut runs: BTreeMap<RunKey, Part<'_>> = BTreeMap::new();
+    let mut runs: BTreeMap<RunKey, RunSides<'_>> = BTreeMap::new();
     for run in base.runs() {
         runs.entry(run.key).or_default().base = run.entries;
     }
@@ -67,80 +77,84 @@ pub(crate) fn unite(base: &Listing, ours: &Listing, theirs: &Listing, decided: &
     for run in theirs.runs() {
         runs.entry(run.key).or_default().theirs = run.entries;
     }
-    let mut united = United {
+    let mut union_of_lists = ListUnion {
         entries: Vec::new(),
-        clashes: Vec::new(),
+        conflicts: Vec::new(),
         added: Default::default(),
-        alike: Vec::new(),
-        settled: Vec::new(),
-        kept: Vec::new(),
+        same_recordings: Vec::new(),
+        decided_runs: Vec::new(),
+        renamed_runs: Vec::new(),
     };
-    let taken = |name: &RunKey| [base, ours, theirs].iter().any(|list| !list.run(name).is_empty());
+    let is_taken = |name: &RunKey| [base, ours, theirs].iter().any(|list| !list.run_entries(name).is_empty());
     for (key, part) in runs {
         if part.base.is_empty() && part.theirs.is_empty() {
-            united.added.0.push(key.clone());
+            union_of_lists.added.0.push(key.clone());
         } else if part.base.is_empty() && part.ours.is_empty() {
-            united.added.1.push(key.clone());
+            union_of_lists.added.1.push(key.clone());
         }
-        match three(Some(part.base), Some(part.ours), Some(part.theirs)) {
-            Ok(entries) => united.entries.extend_from_slice(entries.unwrap_or_default()),
+        match merge_three_way(Some(part.base), Some(part.ours), Some(part.theirs)) {
+            Ok(entries) => union_of_lists.entries.extend_from_slice(entries.unwrap_or_default()),
             Err(()) => {
                 let removed = part.ours.is_empty() || part.theirs.is_empty();
-                let choice = decided.of(&key, removed);
+                let choice = decisions.choice_for(&key, removed);
                 match choice {
-                    None if one_recording(part.ours, part.theirs) => {
-                        united.entries.extend_from_slice(part.ours);
-                        united.alike.push(key);
+                    None if is_same_recording(part.ours, part.theirs) => {
+                        union_of_lists.entries.extend_from_slice(part.ours);
+                        union_of_lists.same_recordings.push(key);
                         continue;
                     }
-                    None if decided.ancestor => continue,
+                    None if decisions.virtual_ancestor => continue,
                     None => {
-                        united.clashes.push(Clash::Run(key));
+                        union_of_lists.conflicts.push(MergeConflict::Run(key));
                         continue;
                     }
-                    Some(Choice::Ours) => united.entries.extend_from_slice(part.ours),
-                    Some(Choice::Theirs) => united.entries.extend_from_slice(part.theirs),
-                    Some(Choice::Both) if removed => {
-                        united.entries.extend(part.ours.iter().chain(part.theirs).cloned());
+                    Some(RunChoice::Ours) => union_of_lists.entries.extend_from_slice(part.ours),
+                    Some(RunChoice::Theirs) => union_of_lists.entries.extend_from_slice(part.theirs),
+                    Some(RunChoice::Both) if removed => {
+                        union_of_lists.entries.extend(part.ours.iter().chain(part.theirs).cloned());
                     }
-                    Some(Choice::Both) => match beside(&key, part.theirs, taken) {
+                    Some(RunChoice::Both) => match rename_theirs(&key, part.theirs, is_taken) {
                         Some((name, files)) => {
-                            united.entries.extend_from_slice(part.ours);
-                            united.entries.extend(files);
-                            united.kept.push((key.clone(), name));
+                            union_of_lists.entries.extend_from_slice(part.ours);
+                            union_of_lists.entries.extend(files);
+                            union_of_lists.renamed_runs.push((key.clone(), name));
                         }
                         None => {
-                            united.clashes.push(Clash::Run(key));
+                            union_of_lists.conflicts.push(MergeConflict::Run(key));
                             continue;
                         }
                     },
                 }
-                united.settled.extend(choice.map(|choice| (key, choice)));
+                union_of_lists.decided_runs.extend(choice.map(|choice| (key, choice)));
             }
         }
     }
-    let mut files: BTreeMap<&str, [Option<&Entry>; 3]> = BTreeMap::new();
+    let mut files: BTreeMap<&str, [Option<&FileEntry>; 3]> = BTreeMap::new();
     for (at, list) in [base, ours, theirs].into_iter().enumerate() {
-        for entry in list.other() {
+        for entry in list.other_entries() {
             files.entry(&entry.relpath).or_default()[at] = Some(entry);
         }
     }
     for (path, [b, o, t]) in files {
-        match three(b, o, t) {
-            Ok(entry) => united.entries.extend(entry.cloned()),
-            Err(()) => match decided.pick(o, t) {
-                Some(favored) => united.entries.extend(favored.cloned()),
-                None if decided.ancestor => {}
-                None => united.clashes.push(Clash::File(path.to_owned())),
+        match merge_three_way(b, o, t) {
+            Ok(entry) => union_of_lists.entries.extend(entry.cloned()),
+            Err(()) => match decisions.pick_favored(o, t) {
+                Some(favored) => union_of_lists.entries.extend(favored.cloned()),
+                None if decisions.virtual_ancestor => {}
+                None => union_of_lists.conflicts.push(MergeConflict::File(path.to_owned())),
             },
         }
     }
     // A file where the other side has a directory.
-    united.entries.sort();
-    let under =
-        |pair: &[Entry]| pair[1].relpath.strip_prefix(&pair[0].relpath).is_some_and(|rest| rest.starts_with('/'));
-    let inside: Vec<Clash> =
-        united.entries.windows(2).filter(|pair| under(pair)).map(|pair| Clash::File(pair[0].relpath.clone())).collect();
-    united.clashes.extend(inside);
-    united
+    union_of_lists.entries.sort();
+    let is_parent =
+        |pair: &[FileEntry]| pair[1].relpath.strip_prefix(&pair[0].relpath).is_some_and(|rest| rest.starts_with('/'));
+    let inside: Vec<MergeConflict> = union_of_lists
+        .entries
+        .windows(2)
+        .filter(|pair| is_parent(pair))
+        .map(|pair| MergeConflict::File(pair[0].relpath.clone()))
+        .collect();
+    union_of_lists.conflicts.extend(inside);
+    union_of_lists
 }
