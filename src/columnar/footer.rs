@@ -3,7 +3,7 @@
 //! A file says how each column's smallest and largest values were found. The crate's writer says `IEEE_754_TOTAL_ORDER` of
 //! floats and has no option for another order; readers older than that word refuse the whole file (Polars before 1.44) or
 //! do without the statistics (pyarrow). [`TypeOrderWriter`] writes a file through, but for the list of orders at the end of its
-//! footer: there it puts the order that the type defines, which is as long. The statistics keep to that order ([``]).
+//! footer: there it puts the order that the type defines, which is as long. The statistics keep to that order ([`type_order_bounds`]).
 
 use std::io::{self, Write};
 

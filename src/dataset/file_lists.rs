@@ -100,7 +100,7 @@ impl FileListCache {
         VersionDiff { unattributed_runs: runs, ..VersionDiff::default() }
     }
 
-    /// The run of a data version that a `run_dir` names (see [`files_of_run`]).
+    /// The run of a data version that a `run_dir` names (see [`find_run_of_dir`]).
     pub fn find_run(&mut self, version: DataVersion, run_dir: &str) -> Option<RunKey> {
         let mut parts = run_dir.trim_end_matches('/').rsplit('/');
         if let (Some(run_id), Some(experiment)) = (parts.next(), parts.next())

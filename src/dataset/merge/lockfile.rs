@@ -201,7 +201,7 @@ pub fn merge_lockfiles(
         same_recordings,
         decided_runs,
         renamed_runs,
-        dropped_selection: dropped_selection,
+        dropped_selection,
     })
 }
 
