@@ -23,7 +23,7 @@ fn a_staged_selection_is_ingested_and_tagged() {
 /// `git commit -a` holds the run and whatever else has changed.
 #[test]
 fn commit_all_holds_the_run_and_the_rest() {
-    each_cache_type(|env| {
+    each_cache_type(TestEnv::committed_with, |env| {
         fs::write(env.repo("readme.txt"), "b\n").unwrap();
         env.commit_run(SECOND);
         env.assert_committed();
@@ -115,7 +115,7 @@ fn amend_writes_trailers_once() {
 /// `git commit --amend` to another run keeps the one that was there.
 #[test]
 fn amend_to_another_run_keeps_the_first() {
-    each_cache_type(|env| {
+    each_cache_type(TestEnv::committed_with, |env| {
         env.select(SECOND);
         env.git(["commit", "-q", "-a", "--amend", "--no-edit"]).ok();
         env.assert_committed();
@@ -167,7 +167,7 @@ fn a_root_commit_can_hold_a_run() {
 /// A commit that concludes a merge with conflicts holds the runs of both sides.
 #[test]
 fn a_commit_after_conflicts_holds_both_runs() {
-    each_cache_type(|env| {
+    each_cache_type(TestEnv::committed_with, |env| {
         env.git(["checkout", "-q", "-b", "topic", "HEAD"]).ok();
         fs::write(env.repo("readme.txt"), "topic\n").unwrap();
         env.commit_run(SECOND);
@@ -383,7 +383,7 @@ fn other_stages_are_not_swept_in() {
 /// A run that is committed again with other data gets a second tag, `@v2`.
 #[test]
 fn a_run_committed_anew_gets_a_second_tag() {
-    each_cache_type(|env| {
+    each_cache_type(TestEnv::committed_with, |env| {
         // The same run, recorded anew with another episode's worth of bytes.
         let run = env.repo("results").join(FIRST);
         let meta = fs::read_to_string(run.join("run.json")).unwrap();

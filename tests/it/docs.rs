@@ -2,7 +2,7 @@
 //!
 //! A block's lines that start with `$ ` are commands (a line ending in `\` goes on); the rest is their output, both streams
 //! together. `[..]` stands for any text within a line, a line `...` for any lines. A file's blocks run one after the other
-//! in one environment, in the directory of its repository; `<!-- world: NAME -->` says how that environment starts.
+//! in one environment, in the directory of its repository; `<!-- start: NAME -->` says how that environment starts.
 //! `CAPTURE_HOOK_DOCS_WRITE=1` writes what was printed into the files, for a person to look at.
 //!
 //! The queries of `queries.md` are run, and links from page to page must lead to a file. `readme.rs` replays the README.
@@ -93,35 +93,32 @@ fn replay(page: &Path) -> Vec<String> {
 
 /// The environment that a page starts in.
 fn start(text: &str) -> TestEnv {
-    let name = text.lines().find_map(|l| l.strip_prefix("<!-- world: ")?.strip_suffix(" -->")).unwrap_or("project");
-    let runs = |env: &TestEnv| {
-        for case in ["ok-head01", "ok-orig100", "ok-rotated-pypi010"] {
-            env.record(case);
+    let name = text.lines().find_map(|l| l.strip_prefix("<!-- start: ")?.strip_suffix(" -->")).unwrap_or("project");
+    let env = match name {
+        "bare" => {
+            let env = TestEnv::empty();
+            fs::create_dir_all(env.path("dvc-remote")).unwrap();
+            env.git_in(".", ["init", "-q", "repo"]).ok();
+            env.add_origin();
+            env
         }
+        "project" => {
+            let env = TestEnv::initialized();
+            env.add_origin();
+            env
+        }
+        "runs" => return TestEnv::two_runs(),
+        "clone" => {
+            let env = TestEnv::two_runs();
+            env.git(["push", "-q", "--follow-tags", "origin", "main"]).ok();
+            fs::rename(env.repo(""), env.path("made-here")).unwrap();
+            env.git_in(".", ["clone", "-q", "origin.git", "repo"]).ok();
+            return env;
+        }
+        _ => panic!("no page starts in \"{name}\""),
     };
-    if name == "bare" {
-        let env = TestEnv::new();
-        fs::create_dir_all(env.path("dvc-remote")).unwrap();
-        env.git_in(".", ["init", "-q", "repo"]).ok();
-        env.git_in(".", ["init", "-q", "--bare", "origin.git"]).ok();
-        env.git(["remote", "add", "origin", "../origin.git"]).ok();
-        runs(&env);
-        return env;
-    }
-    let env = TestEnv::with_project();
-    env.git_in(".", ["init", "-q", "--bare", "origin.git"]).ok();
-    env.git(["remote", "add", "origin", "../origin.git"]).ok();
-    runs(&env);
-    if name == "runs" || name == "clone" {
-        for key in ["nav/run-20261124-021550", "plume/run-20261124-021546"] {
-            env.hook(["select", key]).ok();
-            env.git(["commit", "-qam", &format!("Add {key}")]).ok();
-        }
-    }
-    if name == "clone" {
-        env.git(["push", "-q", "--follow-tags", "origin", "main"]).ok();
-        fs::rename(env.repo(""), env.path("made-here")).unwrap();
-        env.git_in(".", ["clone", "-q", "origin.git", "repo"]).ok();
+    for case in ["ok-head01", "ok-orig100", "ok-rotated-pypi010"] {
+        env.record(case);
     }
     env
 }
@@ -276,7 +273,7 @@ pub fn wild(line: &str) -> String {
 /// The queries of the guide, run as they stand over runs of all three recorders: three engines, one ranking.
 #[test]
 fn the_queries_rank_runs_the_same_in_duckdb_polars_and_pandas() {
-    let env = TestEnv::with_project();
+    let env = TestEnv::initialized();
     for case in ["ok-head01", "ok-orig100", "ok-rotated-pypi010"] {
         let key = env.record(case);
         env.hook(["ingest", "--run-dir", &format!("results/{key}")]).ok();

@@ -29,7 +29,7 @@ struct Pair {
 
 impl Pair {
     fn new(cache_type: &str, dvc: &Path) -> Self {
-        let mut env = TestEnv::with_dvc(dvc);
+        let mut env = TestEnv::initialized_with(dvc);
         env.set("CAPTURE_HOOK", "0");
         env.git_in(".", ["clone", "-q", "repo", "native"]).ok();
         for dir in ["repo", "native"] {

@@ -83,7 +83,7 @@ fn a_killed_native_commit_can_be_repeated() {
 /// E10: A commit that is killed (-9) at many moments can be repeated.
 #[test]
 fn a_killed_commit_can_be_repeated() {
-    each_cache_type(|env| killed_commit(env));
+    each_cache_type(TestEnv::committed_with, |env| killed_commit(env));
 }
 
 /// After a commit of the second run was killed, the same command again, or what git itself advises, ends well.
@@ -139,7 +139,7 @@ fn a_commit_killed_at_head_can_go_on() {
 /// E10: What a killed DVC left unfinished in the dataset is no file of a run.
 #[test]
 fn leftovers_of_dvc_are_no_file_of_a_run() {
-    each_cache_type(|env| {
+    each_cache_type(TestEnv::committed_with, |env| {
         // As DVC names the copy of a linked file that it is about to untie.
         let copy = env.repo("data/captures").join(FIRST).join(".Zk3_9-aBcDeFgHiJkLmNoP.tmp");
         fs::write(&copy, "half").unwrap();
@@ -153,9 +153,7 @@ fn leftovers_of_dvc_are_no_file_of_a_run() {
 /// E10: A checkout that is killed (-9) at many moments can be repeated.
 #[test]
 fn a_killed_checkout_can_be_repeated() {
-    each_cache_type(|env| {
-        env.git(["branch", "old"]).ok();
-        env.commit_run(SECOND);
+    each_cache_type(TestEnv::two_versions, |env| {
         env.hook(["push", "main", "old"]).ok();
         for n in 1..=6 {
             let env = env.copy();
@@ -213,7 +211,7 @@ fn state(env: &TestEnv) -> (String, Vec<u8>, Vec<u8>, std::collections::BTreeMap
 /// E10: Ctrl-C while DVC works brings the old state back.
 #[test]
 fn ctrl_c_brings_the_old_state_back() {
-    each_cache_type(|env| {
+    each_cache_type(TestEnv::committed_with, |env| {
         slow_dvc(env, "touch ../worked; sleep 30");
         env.select(SECOND);
         let before = state(env);
@@ -240,7 +238,7 @@ fn ctrl_c_brings_the_old_state_back() {
 /// X2: A DVC that fails in the middle brings the old state back.
 #[test]
 fn a_failing_dvc_brings_the_old_state_back() {
-    each_cache_type(|env| {
+    each_cache_type(TestEnv::committed_with, |env| {
         slow_dvc(env, "exit 1");
         env.select(SECOND);
         let before = state(env);
@@ -365,7 +363,7 @@ fn two_native_commits_at_once_do_no_harm() {
 /// P8: Two commits in two working trees at once.
 #[test]
 fn two_commits_at_once_do_no_harm() {
-    each_cache_type(|env| two_at_once(env));
+    each_cache_type(TestEnv::committed_with, |env| two_at_once(env));
 }
 
 /// U5: A remote that is down stops a push; commit and checkout go on.
@@ -391,9 +389,7 @@ fn a_remote_that_is_down_stops_the_push_alone() {
 /// A damaged object in the cache is named, and `pull` fetches it again.
 #[test]
 fn a_damaged_object_is_named() {
-    TestEnv::committed().case(|env| {
-        env.git(["branch", "old"]).ok();
-        env.commit_run(SECOND);
+    TestEnv::two_versions("copy").case(|env| {
         let lock = fs::read_to_string(env.repo("dvc.lock")).unwrap();
         let version = lock.lines().find_map(|l| l.trim().strip_prefix("md5: ")).unwrap().to_owned();
         env.hook(["push"]).ok();

@@ -231,7 +231,7 @@ pub fn some_object(env: &TestEnv, dir: &str) -> std::path::PathBuf {
 /// W11: A pipeline with metrics and plots of its own shows runs in `dvc metrics` and `dvc plots`, beside its own.
 #[test]
 fn metrics_of_ones_own_stand_beside_those_of_runs() {
-    let env = TestEnv::new();
+    let env = TestEnv::empty();
     env.git_in(".", ["init", "-q", "repo"]).ok();
     env.dvc(["init", "-q"]).ok();
     let own = "# mine\nmetrics:\n- m.json # keep\nplots:\n- p.csv:\n    x: a\n";
@@ -257,7 +257,7 @@ fn metrics_of_ones_own_stand_beside_those_of_runs() {
 /// has the stage already. What it says, works.
 #[test]
 fn what_cannot_be_added_to_metrics_is_said() {
-    let env = TestEnv::with_project();
+    let env = TestEnv::initialized();
     let text = fs::read_to_string(env.repo("dvc.yaml")).unwrap();
     let stage = &text[..text.find("metrics:\n").unwrap()];
     let words = "add `- metrics/capture.json` under `metrics:`";

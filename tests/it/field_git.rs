@@ -376,7 +376,7 @@ fn check_proves_a_fresh_clone() {
 #[test]
 fn dvcs_failures_are_told_by_their_reason() {
     let footer = "Having any troubles";
-    let env = TestEnv::new();
+    let env = TestEnv::empty();
     for (name, option, reason, way_out) in [
         ("reftable", "--ref-format=reftable", "extensions.refstorage", "git refs migrate --ref-format=files"),
         ("sha256", "--object-format=sha256", "unknown object format 'sha256'", "--object-format=sha1"),
@@ -412,7 +412,7 @@ fn dvcs_failures_are_told_by_their_reason() {
 /// G4: Variables for the git commands that a user types change none of our own git calls.
 #[test]
 fn the_users_pathspec_variables_change_no_call_of_ours() {
-    let mut env = TestEnv::new();
+    let mut env = TestEnv::empty();
     env.git_in(".", ["init", "-q", "repo"]).ok();
     fs::create_dir_all(env.repo("sim[1]")).unwrap();
     env.hook_in("repo/sim[1]", ["init", "--subdir"]).ok();
@@ -444,10 +444,9 @@ fn the_users_pathspec_variables_change_no_call_of_ours() {
 /// in, and a run of one name in both has two tags.
 #[test]
 fn every_project_of_a_repository_is_served() {
-    let env = TestEnv::new();
+    let env = TestEnv::empty();
     env.git_in(".", ["init", "-q", "repo"]).ok();
-    env.git_in(".", ["init", "-q", "--bare", "origin.git"]).ok();
-    env.git(["remote", "add", "origin", "../origin.git"]).ok();
+    env.add_origin();
     for project in ["a", "b"] {
         let (dir, remote) = (format!("repo/{project}"), env.path(format!("remote-{project}")));
         fs::create_dir_all(&remote).unwrap();

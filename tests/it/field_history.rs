@@ -163,7 +163,7 @@ fn lists_that_gc_removed_are_made_again_for_other_work() {
     env.dvc(["gc", "-w", "-f"]).ok();
     env.git(["checkout", "-q", "old"]).ok();
     assert_eq!(env.runs_in("repo"), [FIRST]);
-    env.dvc(["gc", "-w", "-f", "--rev", "main", "--num", "1"]);
+    let _ = env.dvc(["gc", "-w", "-f", "--rev", "main", "--num", "1"]);
     env.commit_run(THIRD);
     assert_eq!(env.runs_in("repo"), [FIRST, THIRD]);
     env.git(["merge", "-q", "--no-edit", "main"]).ok();

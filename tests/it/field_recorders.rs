@@ -111,7 +111,7 @@ fn errors(report: &ValidationReport) -> Vec<&'static str> {
 
 /// A directory with settings of a project in it, but neither git nor DVC.
 fn bare() -> TestEnv {
-    let env = TestEnv::new();
+    let env = TestEnv::empty();
     fs::create_dir_all(env.repo(".dvc")).unwrap();
     fs::write(env.repo(".dvc/config"), "").unwrap();
     env

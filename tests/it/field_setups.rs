@@ -121,7 +121,7 @@ fn unselect(env: &TestEnv) {
 #[test]
 fn dvc_repro_goes_well_before_a_run_is_selected() {
     for engine in ["dvc", "native"] {
-        let env = TestEnv::with_project();
+        let env = TestEnv::initialized();
         env.dvc(["repro"]).ok();
         let status = env.ask_dvc(["status"]).ok().stdout;
         assert!(status.contains("up to date"), "{engine}: {status}");
@@ -190,7 +190,7 @@ fn typed(env: &TestEnv, dir: &str, line: &str) -> CommandOutput {
 #[test]
 fn the_first_commit_takes_what_init_wrote_and_nothing_else() {
     for (dir, args) in [("repo", vec!["init"]), ("repo/sub dir", vec!["init", "--subdir"])] {
-        let env = TestEnv::new();
+        let env = TestEnv::empty();
         env.git_in(".", ["init", "-q", "repo"]).ok();
         fs::create_dir_all(env.path(dir)).unwrap();
         for file in [".venv/pyvenv.cfg", "wandb/run.log", "secret.env"] {
@@ -253,7 +253,7 @@ fn another_results_dir_is_ignored_as_init_does_it() {
 /// H6: Git ignores `results` also if it is a link, or becomes one.
 #[test]
 fn results_that_is_a_link_is_ignored_too() {
-    let env = TestEnv::new();
+    let env = TestEnv::empty();
     env.git_in(".", ["init", "-q", "repo"]).ok();
     fs::create_dir_all(env.path("scratch")).unwrap();
     std::os::unix::fs::symlink("../scratch", env.repo("results")).unwrap();

@@ -142,7 +142,7 @@ fn whatever_stops_a_commit_all_of_it_is_undone() {
     fs::remove_file(env.repo(".git/hooks/commit-msg.capture-hook-chained")).unwrap();
     env.hook(["publish", "--no-push", SECOND, THIRD]).ok();
 
-    let env = TestEnv::new();
+    let env = TestEnv::empty();
     env.git_in(".", ["init", "-q", "repo"]).ok();
     for (project, engine) in [("a", "native"), ("b", "dvc")] {
         let dir = env.repo(project);
@@ -173,7 +173,7 @@ fn whatever_stops_a_commit_all_of_it_is_undone() {
 #[test]
 fn a_rule_that_ignores_dvc_lock_is_named_and_init_excepts_the_file() {
     for engine in ["native", "dvc"] {
-        let env = TestEnv::with_project();
+        let env = TestEnv::initialized();
         fs::write(env.repo("capture-hook.toml"), format!("engine = \"{engine}\"\n")).unwrap();
         let key = env.record("ok-pypi010");
         let rules = env.path("home/ignore");
@@ -219,7 +219,7 @@ fn a_rule_that_ignores_dvc_lock_is_named_and_init_excepts_the_file() {
 /// X3: A rule in the clone's own `info/exclude` over the params file; one over the directory of the dataset.
 #[test]
 fn rules_over_other_files_of_a_commit() {
-    let env = TestEnv::new();
+    let env = TestEnv::empty();
     env.git_in(".", ["init", "-q", "repo"]).ok();
     fs::write(env.repo(".gitignore"), "/data/\n").unwrap();
     env.hook(["init"]).ok();

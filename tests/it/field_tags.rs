@@ -181,7 +181,7 @@ fn a_name_that_is_too_long_for_a_tag_is_shortened() {
 #[test]
 fn a_tag_of_the_users_that_is_in_the_way_is_named() {
     for blocking in ["capture", "capture/demo", &format!("capture/{SECOND}/mine")] {
-        let env = TestEnv::with_project();
+        let env = TestEnv::initialized();
         fs::write(env.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
         env.git(["add", "capture-hook.toml"]).ok();
         assert_eq!(env.record("ok-pypi010"), SECOND);

@@ -7,27 +7,9 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::env::{CommandOutput, TestEnv, tree};
+use crate::env::{CommandOutput, FIRST, PLUME, THIRD, TestEnv, tree};
 use crate::select::on_a_terminal;
 use crate::tools;
-
-const NAV: &str = "nav/run-20261124-021550";
-const PLUME: &str = "plume/run-20261124-021546";
-const SWEEP: &str = "sweep/run-20260106-041";
-
-/// Two committed runs (the second is selected), one only recorded, a git remote, nothing pushed.
-fn project() -> TestEnv {
-    let env = TestEnv::with_project();
-    env.git_in(".", ["init", "-q", "--bare", "origin.git"]).ok();
-    env.git(["remote", "add", "origin", "../origin.git"]).ok();
-    for (case, key) in [("ok-head01", NAV), ("ok-orig100", PLUME)] {
-        assert_eq!(env.record(case), key);
-        env.hook(["select", key]).ok();
-        env.git(["commit", "-qam", &format!("Add {key}")]).ok();
-    }
-    assert_eq!(env.record("ok-rotated-pypi010"), SWEEP);
-    env
-}
 
 fn json(output: &CommandOutput) -> Value {
     serde_json::from_str(&output.stdout).unwrap_or_else(|e| panic!("{e}: {}\n{}", output.stdout, output.stderr))
@@ -63,7 +45,7 @@ sys.exit(bad > 0)
 
 #[test]
 fn every_json_output_fits_its_schema() {
-    let env = project();
+    let env = TestEnv::two_runs();
     let mut pairs = Vec::new();
     let mut ask = |schema: &'static str, args: &[&str]| {
         let output = env.hook([&["--json"], args].concat());
@@ -74,57 +56,57 @@ fn every_json_output_fits_its_schema() {
     ask("runs", &["runs"]);
     ask("runs", &["runs", "-e", "nav", "--sort", "reward"]);
     ask("log", &["log"]);
-    ask("log", &["log", NAV]);
-    ask("show", &["show", NAV]);
-    ask("show", &["show", SWEEP]);
+    ask("log", &["log", FIRST]);
+    ask("show", &["show", FIRST]);
+    ask("show", &["show", THIRD]);
     ask("show", &["show", &format!("capture/{PLUME}")]);
-    ask("diff", &["diff", NAV, PLUME]);
-    ask("diff", &["diff", NAV, SWEEP]);
+    ask("diff", &["diff", FIRST, PLUME]);
+    ask("diff", &["diff", FIRST, THIRD]);
     ask("status", &["status"]);
     ask("check", &["check"]);
     ask("check", &["check", "--remote"]);
     ask("verify", &["verify"]);
     ask("verify", &["verify", "--rev", "HEAD~1"]);
-    ask("get", &["get", NAV, "-o", "../got"]);
-    ask("plot", &["plot", NAV, "-o", "../nav.png"]);
+    ask("get", &["get", FIRST, "-o", "../got"]);
+    ask("plot", &["plot", FIRST, "-o", "../nav.png"]);
     ask("config", &["config", "list"]);
     ask("config", &["config", "set", "push.policy", "warn"]);
     ask("validate", &["validate", "--all"]);
-    ask("select", &["select", SWEEP]);
+    ask("select", &["select", THIRD]);
     ask("status", &["status"]);
     ask("tag", &["tag", "--all"]);
     ask("push", &["push"]);
     ask("init", &["init"]);
     ask("install", &["install"]);
     ask("uninstall", &["uninstall"]);
-    ask("manifest", &["manifest", SWEEP]);
+    ask("manifest", &["manifest", THIRD]);
     ask("ingest", &["ingest"]);
-    ask("publish", &["publish", "--no-push", SWEEP]);
-    ask("publish", &["publish", SWEEP]);
+    ask("publish", &["publish", "--no-push", THIRD]);
+    ask("publish", &["publish", THIRD]);
     ask("doctor", &["doctor"]);
     ask("pull", &["pull"]);
-    ask("pull", &["pull", NAV, "latest:plume"]);
+    ask("pull", &["pull", FIRST, "latest:plume"]);
     ask("demo", &["demo", "../demo"]);
     ask("config", &["config", "get", "push.policy"]);
-    ask("error", &["resolve", NAV, "--ours"]);
+    ask("error", &["resolve", FIRST, "--ours"]);
     fs::write(env.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
     for (branch, case) in [("other", "ok-pypi010"), ("main", "ok-rotated-pypi010")] {
         env.git(["checkout", "-q", "-B", branch, "main"]).ok();
-        fs::remove_dir_all(env.repo("results").join(NAV)).unwrap();
-        env.record_as(case, NAV);
-        env.hook(["publish", "--no-push", NAV]).ok();
+        fs::remove_dir_all(env.repo("results").join(FIRST)).unwrap();
+        env.record_as(case, FIRST);
+        env.hook(["publish", "--no-push", FIRST]).ok();
         env.git(["checkout", "-q", "-B", "main", "HEAD"]).ok();
         env.git(["reset", "-q", "--hard", if branch == "other" { "main~1" } else { "main" }]).ok();
     }
     env.git(["merge", "other"]).fails(1);
-    ask("resolve", &["resolve", NAV, "--both"]);
+    ask("resolve", &["resolve", FIRST, "--both"]);
     ask("error", &["show", "nobody"]);
     ask("error", &["show", "run-2026"]);
     ask("error", &["no-such-command"]);
     ask("error", &["config", "get", "push.polcy"]);
     ask("error", &["pull", "no-such-run"]);
     ask("error", &["publish", "no-such-run"]);
-    fs::remove_file(env.repo("data/captures").join(NAV).join("run.json")).unwrap();
+    fs::remove_file(env.repo("data/captures").join(FIRST).join("run.json")).unwrap();
     ask("verify", &["verify"]);
     fits(&env, &pairs);
     // None is left out: every schema was asked for, and every command has one but those that print no result.
@@ -146,22 +128,26 @@ fn every_json_output_fits_its_schema() {
 
 #[test]
 fn runs_are_listed_wherever_they_are() {
-    let env = project();
+    let env = TestEnv::two_runs();
     let output = env.hook(["runs", "--sort", "reward"]).ok();
     let lines: Vec<&str> = output.stdout.lines().collect();
     assert!(output.stdout.lines().all(|l| l.chars().count() <= 80), "{}", output.stdout);
-    assert!(lines[1].contains(NAV) && lines[1].contains("25%") && lines[1].ends_with("committed"), "{}", output.stdout);
+    assert!(
+        lines[1].contains(FIRST) && lines[1].contains("25%") && lines[1].ends_with("committed"),
+        "{}",
+        output.stdout
+    );
     assert!(lines[2].starts_with('*') && lines[2].contains(PLUME), "{}", output.stdout);
-    assert!(lines[3].contains(SWEEP) && lines[3].ends_with("new"), "{}", output.stdout);
+    assert!(lines[3].contains(THIRD) && lines[3].ends_with("new"), "{}", output.stdout);
     let rows = json(&env.hook(["--json", "runs"]).ok());
     let rows = rows["runs"].as_array().unwrap();
-    let nav = rows.iter().find(|row| row["run"] == NAV).unwrap();
+    let nav = rows.iter().find(|row| row["run"] == FIRST).unwrap();
     assert_eq!(nav["steps"], 151);
     let reward = nav["figures"]["mean_reward"].as_f64().unwrap();
     assert!((reward + 0.125).abs() < 1e-12, "{reward}");
-    assert_eq!(nav["tags"][0], format!("capture/{NAV}"));
+    assert_eq!(nav["tags"][0], format!("capture/{FIRST}"));
     let new = env.hook(["runs", "--new"]).ok().stdout;
-    assert!(new.contains(SWEEP) && !new.contains(NAV), "{new}");
+    assert!(new.contains(THIRD) && !new.contains(FIRST), "{new}");
     let none = env.hook(["runs", "-e", "nova"]).ok();
     assert!(none.stdout.is_empty() && none.stderr.contains("nav, plume, sweep"), "{}", none.both());
 }
@@ -169,12 +155,12 @@ fn runs_are_listed_wherever_they_are() {
 /// M10: `log` and `runs` find runs of a squashed commit without trailers and tags.
 #[test]
 fn a_run_is_found_where_its_tag_is_lost_and_its_commit_was_squashed() {
-    let env = project();
+    let env = TestEnv::two_runs();
     // As a server squashes: one commit, another message, no trailers, no tags.
     let tree = env.git(["rev-parse", "HEAD^{tree}"]).ok().stdout.trim().to_owned();
     let root = env.git(["rev-list", "--max-parents=0", "HEAD"]).ok().stdout.trim().to_owned();
     let squashed = env.git(["commit-tree", &tree, "-p", &root, "-m", "Squashed (#1)"]).ok().stdout.trim().to_owned();
-    for tag in [NAV, PLUME] {
+    for tag in [FIRST, PLUME] {
         env.git(["tag", "-d", &format!("capture/{tag}")]).ok();
     }
     env.git(["reset", "-q", "--hard", &squashed]).ok();
@@ -182,9 +168,9 @@ fn a_run_is_found_where_its_tag_is_lost_and_its_commit_was_squashed() {
     let version = &log["versions"][0];
     assert_eq!(version["commit"], squashed);
     let runs: Vec<&str> = version["runs"].as_array().unwrap().iter().map(|r| r["run"].as_str().unwrap()).collect();
-    assert_eq!(runs, [NAV, PLUME]);
+    assert_eq!(runs, [FIRST, PLUME]);
     assert!(version["runs"][0]["tag"].is_null());
-    let shown = json(&env.hook(["--json", "show", NAV]).ok());
+    let shown = json(&env.hook(["--json", "show", FIRST]).ok());
     assert_eq!(shown["history"]["commit"], squashed);
     // `check` says what is missing, and `tag` makes it again.
     let found = env.hook(["check"]).ok().stdout;
@@ -196,11 +182,11 @@ fn a_run_is_found_where_its_tag_is_lost_and_its_commit_was_squashed() {
 
 #[test]
 fn a_mistyped_name_gets_the_one_meant() {
-    let env = project();
+    let env = TestEnv::two_runs();
     let output = env.hook(["show", "nav/run-20261124-021505"]).fails(3);
-    assert!(output.stderr.contains(&format!("did you mean `{NAV}`?")), "{}", output.stderr);
+    assert!(output.stderr.contains(&format!("did you mean `{FIRST}`?")), "{}", output.stderr);
     let output = env.hook(["show", "run-2026"]).fails(3);
-    for run in [NAV, PLUME, SWEEP] {
+    for run in [FIRST, PLUME, THIRD] {
         assert!(output.stderr.contains(run), "{}", output.stderr);
     }
     for (typed, meant) in [("shwo", "'show'"), ("lgo", "'log'"), ("stauts", "'status'"), ("rusn", "'runs'")] {
@@ -214,14 +200,14 @@ fn a_mistyped_name_gets_the_one_meant() {
 
 #[test]
 fn what_people_read_fits_80_columns() {
-    let env = project();
-    let both = [NAV, PLUME];
+    let env = TestEnv::two_runs();
+    let both = [FIRST, PLUME];
     let views: [&[&str]; 12] = [
         &["runs"],
         &["log"],
-        &["log", NAV],
-        &["show", NAV],
-        &["show", SWEEP],
+        &["log", FIRST],
+        &["show", FIRST],
+        &["show", THIRD],
         &["diff", both[0], both[1]],
         &["status"],
         &["verify"],
@@ -241,18 +227,18 @@ fn what_people_read_fits_80_columns() {
 
 #[test]
 fn on_a_terminal_long_results_are_paged_and_no_color_is_heeded() {
-    let mut env = project();
+    let mut env = TestEnv::two_runs();
     env.set("TERM", "xterm-256color");
     env.set("GIT_PAGER", "sed s/^/PAGED:/");
-    let coloured = on_a_terminal(&env, &format!("show {NAV}"), &[]);
+    let coloured = on_a_terminal(&env, &format!("show {FIRST}"), &[]);
     assert!(coloured.lines().next().unwrap().starts_with("PAGED:") && coloured.contains("\u{1b}["), "{coloured}");
     // What fits the screen is not paged.
     let short = on_a_terminal(&env, "runs", &[]);
-    assert!(short.contains(NAV) && short.contains("\u{1b}[") && !short.contains("PAGED:"), "{short}");
+    assert!(short.contains(FIRST) && short.contains("\u{1b}[") && !short.contains("PAGED:"), "{short}");
     let never = on_a_terminal(&env, "--color never runs", &[]);
-    assert!(never.contains(NAV) && !never.contains("\u{1b}["), "{never}");
+    assert!(never.contains(FIRST) && !never.contains("\u{1b}["), "{never}");
     env.set("NO_COLOR", "1");
-    for command in ["runs".to_owned(), format!("show {NAV}"), "status".into()] {
+    for command in ["runs".to_owned(), format!("show {FIRST}"), "status".into()] {
         let output = on_a_terminal(&env, &command, &[]);
         assert!(output.contains("/run-2026") && !output.contains("\u{1b}["), "{command}: {output}");
     }
@@ -263,7 +249,7 @@ fn on_a_terminal_long_results_are_paged_and_no_color_is_heeded() {
 
 #[test]
 fn settings_are_read_and_changed() {
-    let env = project();
+    let env = TestEnv::two_runs();
     fs::write(env.repo("capture-hook.toml"), "# ours\n[push]\npolicy = \"off\" # for now\n").unwrap();
     assert_eq!(env.hook(["config", "get", "push.policy"]).ok().stdout, "off\n");
     env.hook(["config", "set", "push.policy", "warn"]).ok();
@@ -277,15 +263,14 @@ fn settings_are_read_and_changed() {
 
 #[test]
 fn status_leads_from_nothing_to_pushed() {
-    let env = TestEnv::with_project();
+    let env = TestEnv::initialized();
     let next = || json(&env.hook(["--json", "status"]).ok())["next"].as_str().map(str::to_owned);
-    env.git_in(".", ["init", "-q", "--bare", "origin.git"]).ok();
-    env.git(["remote", "add", "origin", "../origin.git"]).ok();
+    env.add_origin();
     env.record("ok-head01");
     assert_eq!(next().unwrap(), "capture-hook select latest");
     env.hook(["status", "--check"]).ok();
     env.hook(["select", "latest"]).ok();
-    assert_eq!(next().unwrap(), format!("capture-hook publish {NAV}"));
+    assert_eq!(next().unwrap(), format!("capture-hook publish {FIRST}"));
     env.hook(["status", "--check"]).fails(1);
     env.git(["commit", "-qam", "A run"]).ok();
     assert_eq!(next().unwrap(), "git push --follow-tags");
@@ -293,33 +278,33 @@ fn status_leads_from_nothing_to_pushed() {
     assert_eq!(next(), None);
     let output = env.hook(["status", "--check"]).ok();
     assert!(output.stdout.ends_with("nothing to do\n"), "{}", output.stdout);
-    env.git(["tag", "-d", &format!("capture/{NAV}")]).ok();
+    env.git(["tag", "-d", &format!("capture/{FIRST}")]).ok();
     assert_eq!(next().unwrap(), "capture-hook tag");
     env.hook(["tag"]).ok();
     // A file of the same size, recorded anew, counts as another; what status says next leads on.
-    let run_json = env.repo("results").join(NAV).join("run.json");
+    let run_json = env.repo("results").join(FIRST).join("run.json");
     let text = fs::read_to_string(&run_json).unwrap();
     let other = text.replace("15489", "15490");
     assert!(other != text && other.len() == text.len());
     fs::write(&run_json, &other).unwrap();
     let output = env.hook(["status"]).ok();
     assert!(output.stdout.contains("run.json is not as it was ingested"), "{}", output.stdout);
-    assert_eq!(next().unwrap(), format!("capture-hook publish {NAV}"));
+    assert_eq!(next().unwrap(), format!("capture-hook publish {FIRST}"));
     // By DVC alone it goes too.
     env.dvc(["repro", "-q", "-f", "capture_ingest"]).ok();
-    assert_eq!(next().unwrap(), format!("capture-hook publish {NAV}"));
-    env.hook(["publish", "--no-push", NAV]).ok();
-    assert_eq!(env.git(["tag", "--points-at", "HEAD"]).ok().stdout, format!("capture/{NAV}@v2\n"));
-    assert_eq!(fs::read_to_string(env.repo("data/captures").join(NAV).join("run.json")).unwrap(), other);
+    assert_eq!(next().unwrap(), format!("capture-hook publish {FIRST}"));
+    env.hook(["publish", "--no-push", FIRST]).ok();
+    assert_eq!(env.git(["tag", "--points-at", "HEAD"]).ok().stdout, format!("capture/{FIRST}@v2\n"));
+    assert_eq!(fs::read_to_string(env.repo("data/captures").join(FIRST).join("run.json")).unwrap(), other);
     assert_eq!(next().unwrap(), "git push --follow-tags");
 }
 
 /// D4: `verify` names files that are missing, extra or changed.
 #[test]
 fn verify_names_what_is_missing_extra_and_changed() {
-    let env = project();
+    let env = TestEnv::two_runs();
     env.hook(["verify"]).ok();
-    let nav = env.repo("data/captures").join(NAV);
+    let nav = env.repo("data/captures").join(FIRST);
     // Links into the cache are not written through: a new file takes the name.
     fs::remove_file(nav.join("run.json")).unwrap();
     fs::remove_file(nav.join("steps.jsonl.gz")).unwrap();
@@ -335,7 +320,7 @@ fn verify_names_what_is_missing_extra_and_changed() {
         .collect();
     told.sort_unstable();
     assert_eq!(told, [("notes.txt", "extra"), ("run.json", "missing"), ("steps.jsonl.gz", "changed")]);
-    assert!(found["findings"].as_array().unwrap().iter().all(|f| f["run"] == NAV), "{found}");
+    assert!(found["findings"].as_array().unwrap().iter().all(|f| f["run"] == FIRST), "{found}");
     env.hook(["verify", PLUME]).ok();
     env.hook(["verify", "--rev", "HEAD"]).ok();
     // A damaged object of the cache is found too.
@@ -357,30 +342,30 @@ fn verify_names_what_is_missing_extra_and_changed() {
 
 #[test]
 fn a_run_of_any_revision_is_got_from_cache_or_remote() {
-    let env = project();
+    let env = TestEnv::two_runs();
     let dataset = env.repo("data/captures");
-    let wanted = tree(&dataset.join(NAV));
+    let wanted = tree(&dataset.join(FIRST));
     let before = tree(&env.repo("."));
-    env.hook(["get", NAV, "-o", "../a/b/nav"]).ok();
+    env.hook(["get", FIRST, "-o", "../a/b/nav"]).ok();
     assert_eq!(tree(&env.path("a/b/nav")), wanted);
     assert_eq!(tree(&env.repo(".")).len(), before.len());
-    let output = env.hook(["get", NAV, "-o", "../a/b/nav"]).fails(2);
+    let output = env.hook(["get", FIRST, "-o", "../a/b/nav"]).fails(2);
     assert!(output.stderr.contains("--force"), "{}", output.stderr);
-    env.hook(["get", NAV, "-o", "../a/b/nav", "--force"]).ok();
+    env.hook(["get", FIRST, "-o", "../a/b/nav", "--force"]).ok();
     let output = env.hook(["get", PLUME, "--rev", "HEAD~1", "-o", "../plume"]).fails(3);
     assert!(output.stderr.contains("does not hold"), "{}", output.stderr);
-    let output = env.hook(["get", SWEEP]).fails(3);
+    let output = env.hook(["get", THIRD]).fails(3);
     assert!(output.stderr.contains("capture-hook publish"), "{}", output.stderr);
     // Pushed, and the cache gone: it comes from the remote, that run alone.
     env.git(["push", "-q", "--follow-tags", "-u", "origin", "main"]).ok();
     fs::remove_dir_all(env.repo(".dvc/cache")).unwrap();
-    let got = json(&env.hook(["--json", "get", &format!("capture/{NAV}"), "-o", "../again"]).ok());
+    let got = json(&env.hook(["--json", "get", &format!("capture/{FIRST}"), "-o", "../again"]).ok());
     assert_eq!((got["fetched"].as_bool(), got["files"].as_u64()), (Some(true), Some(wanted.len() as u64)));
     assert_eq!(tree(&env.path("again")), wanted);
     // And neither here nor there: it says so, and leaves nothing.
     fs::remove_dir_all(env.repo(".dvc/cache")).unwrap();
     fs::remove_dir_all(env.path("dvc-remote")).unwrap();
-    let output = env.hook(["get", NAV, "-o", "../never"]);
+    let output = env.hook(["get", FIRST, "-o", "../never"]);
     assert!(output.code != 0 && output.stderr.contains("hint:"), "{}", output.both());
     assert!(!env.path("never").exists());
 }
@@ -388,11 +373,11 @@ fn a_run_of_any_revision_is_got_from_cache_or_remote() {
 /// C1, C5: `check` finds a selection without its data, and a tag on the wrong commit.
 #[test]
 fn check_finds_a_selection_that_was_not_ingested_and_a_tag_that_lies() {
-    let env = project();
+    let env = TestEnv::two_runs();
     env.hook(["check"]).ok();
-    env.hook(["select", SWEEP]).ok();
+    env.hook(["select", THIRD]).ok();
     env.git(["commit", "-qam", "by hand", "--no-verify"]).ok();
-    env.git(["tag", "-a", "-m", "no", &format!("capture/{SWEEP}")]).ok();
+    env.git(["tag", "-a", "-m", "no", &format!("capture/{THIRD}")]).ok();
     let output = env.hook(["check"]).fails(1);
     assert!(
         output.stdout.contains("selection_not_ingested") && output.stdout.contains("tag_false"),
@@ -407,35 +392,35 @@ fn check_finds_a_selection_that_was_not_ingested_and_a_tag_that_lies() {
 
 #[test]
 fn pictures_are_the_same_every_time_and_say_what_they_show() {
-    let env = project();
+    let env = TestEnv::two_runs();
     for name in ["a.svg", "b.svg", "a.png", "b.png"] {
-        env.hook(["plot", SWEEP, "-o", &format!("../{name}")]).ok();
+        env.hook(["plot", THIRD, "-o", &format!("../{name}")]).ok();
     }
     let bytes = |name: &str| fs::read(env.path(name)).unwrap();
     assert_eq!(bytes("a.svg"), bytes("b.svg"));
     assert_eq!(bytes("a.png"), bytes("b.png"));
     assert!(bytes("a.png").starts_with(b"\x89PNG"));
     let svg = String::from_utf8(bytes("a.svg")).unwrap();
-    for text in [SWEEP, "60 episodes", "10,536 steps", "Distance to goal", "Reward so far", "Episode lengths"] {
+    for text in [THIRD, "60 episodes", "10,536 steps", "Distance to goal", "Reward so far", "Episode lengths"] {
         assert!(svg.contains(text), "{text}");
     }
     // Parquet and JSON lines give one picture.
-    env.hook(["plot", NAV, "-o", "../dataset.svg"]).ok();
-    env.hook(["plot", &format!("results/{NAV}"), "-o", "../results.svg"]).ok();
+    env.hook(["plot", FIRST, "-o", "../dataset.svg"]).ok();
+    env.hook(["plot", &format!("results/{FIRST}"), "-o", "../results.svg"]).ok();
     assert_eq!(bytes("dataset.svg"), bytes("results.svg"));
-    env.hook(["plot", NAV, "-o", "../x.gif"]).fails(2);
+    env.hook(["plot", FIRST, "-o", "../x.gif"]).fails(2);
 }
 
 #[test]
 fn the_shell_completes_runs_tags_and_experiments() {
-    let env = project();
+    let env = TestEnv::two_runs();
     let complete = |words: &[&str]| {
         let mut command = env.command(crate::env::BIN, "repo");
         command.env("COMPLETE", "fish").arg("--").args(words);
         crate::env::run_command(&mut command).ok().stdout
     };
     let found = complete(&["capture-hook", "show", "nav"]);
-    assert!(found.contains(NAV), "{found}");
+    assert!(found.contains(FIRST), "{found}");
     assert!(complete(&["capture-hook", "show", "capture/"]).contains(&format!("capture/{PLUME}")));
     assert!(complete(&["capture-hook", "runs", "--experiment", "sw"]).contains("sweep"));
     assert!(complete(&["capture-hook", "config", "set", "push."]).contains("push.policy"));
@@ -461,8 +446,8 @@ fn the_shell_completes_runs_tags_and_experiments() {
 /// A clone, and no knowledge: every command that this types was suggested by `--help` or by a command before it.
 #[test]
 fn a_newcomer_finds_the_best_run_sees_it_and_gets_its_data() {
-    let mut env = project();
-    env.hook(["select", SWEEP]).ok();
+    let mut env = TestEnv::two_runs();
+    env.hook(["select", THIRD]).ok();
     env.git(["commit", "-qam", "The sweep"]).ok();
     env.git(["push", "-q", "--follow-tags", "-u", "origin", "main"]).ok();
     env.git_in(".", ["clone", "-q", "origin.git", "fresh"]).ok();
@@ -476,12 +461,12 @@ fn a_newcomer_finds_the_best_run_sees_it_and_gets_its_data() {
     shows(&["runs", "status", "show", "get"], &["--help"]);
     // Nothing is here yet, and the list says how it comes.
     let listed = shows(&["elsewhere"], &["runs"]);
-    assert!(listed.stdout.contains(NAV));
+    assert!(listed.stdout.contains(FIRST));
     shows(&["--sort reward", "pull RUN"], &["runs", "--help"]);
     shows(&[], &["pull"]);
     let best = shows(&[], &["runs", "--sort", "reward"]);
     let name = best.stdout.lines().nth(1).unwrap().split_whitespace().find(|w| w.contains('/')).unwrap().to_owned();
-    assert_eq!(name, NAV);
+    assert_eq!(name, FIRST);
     // Who made it, with which code and configuration, and how it went.
     let seen = shows(&["commit", "configuration", "goal_radius", "recorder", "reward"], &["show", &name]);
     assert!(seen.stdout.contains("capture/nav/"), "{}", seen.stdout);

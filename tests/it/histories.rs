@@ -43,7 +43,7 @@ struct History {
 
 impl History {
     fn new(engine: &str, dvc: &Path, seed: u64) -> Self {
-        let mut env = TestEnv::with_dvc(dvc);
+        let mut env = TestEnv::initialized_with(dvc);
         env.set("GIT_EDITOR", "true");
         fs::write(env.repo("capture-hook.toml"), format!("engine = \"{engine}\"\n")).unwrap();
         env.git(["add", "-A"]).ok();

@@ -6,7 +6,7 @@ use crate::env::{TestEnv, VIEWS, tree};
 
 /// An environment with one run committed.
 fn with_run() -> (TestEnv, String) {
-    let env = TestEnv::with_project();
+    let env = TestEnv::initialized();
     let key = env.record("ok-head01");
     env.select(&key);
     env.git(["commit", "-q", "-am", "A run"]).ok();
@@ -16,7 +16,7 @@ fn with_run() -> (TestEnv, String) {
 /// M8: A commit of a run has its data, its trailers and an annotated tag.
 #[test]
 fn a_commit_with_a_selected_run_holds_its_data() {
-    let env = TestEnv::with_project();
+    let env = TestEnv::initialized();
     let key = env.record("ok-head01");
     env.select(&key);
     let output = env.git(["commit", "-q", "-am", "A run"]).ok();
@@ -98,7 +98,7 @@ fn push_clone_pull_and_an_old_tag_bring_the_data_back() {
 /// D7: `init` keeps what is there, makes git ignore the dataset, and changes nothing the second time.
 #[test]
 fn init_twice_changes_nothing_the_second_time() {
-    let env = TestEnv::new();
+    let env = TestEnv::empty();
     env.git_in(".", ["init", "-q", "repo"]).ok();
     fs::write(env.repo("params.yaml"), "# mine\nlr: 0.1   # keep\n").unwrap();
     fs::write(env.repo("dvc.yaml"), "# mine\nstages:\n    train:\n        cmd: 'true'   # keep\n").unwrap();

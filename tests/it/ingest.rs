@@ -25,7 +25,7 @@ const GOOD: &[&str] = &[
 
 /// A project without git and DVC, which `ingest` does not need: `params.yaml` and runs.
 fn project() -> TestEnv {
-    let env = TestEnv::new();
+    let env = TestEnv::empty();
     fs::create_dir_all(env.repo(".dvc")).unwrap();
     fs::write(env.repo(".dvc/config"), "").unwrap();
     env

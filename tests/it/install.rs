@@ -8,7 +8,7 @@ use crate::env::{CommandOutput, TestEnv};
 /// The surroundings of a first installation: an empty HOME, whatever programs this machine has, the DVC and the Rust
 /// toolchain of these tests.
 pub fn newcomer() -> TestEnv {
-    let mut env = TestEnv::new();
+    let mut env = TestEnv::empty();
     // The demo leaves its repository there.
     let temp = env.path("tmp");
     fs::create_dir(&temp).unwrap();

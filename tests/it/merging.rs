@@ -26,7 +26,7 @@ fn set_params(path: &Path, key: &str) {
 
 /// A project without hooks, so that each step is seen by itself, and one run on main.
 fn project() -> (TestEnv, String) {
-    let mut env = TestEnv::with_project();
+    let mut env = TestEnv::initialized();
     env.set("CAPTURE_HOOK", "0");
     let key = add(&env, CASES[0]);
     (env, key)

@@ -9,9 +9,7 @@ use crate::env::{FIRST, SECOND, THIRD, TestEnv, copy_dir, tree};
 /// E9: What capture-hook and pre-commit call starts none of our hooks: the two guards.
 #[test]
 fn the_guards_keep_hooks_from_calling_hooks() {
-    TestEnv::committed().case(|env| {
-        env.git(["branch", "old"]).ok();
-        env.commit_run(SECOND);
+    TestEnv::two_versions("copy").case(|env| {
         for guard in ["CAPTURE_HOOK_ACTIVE", "_PRE_COMMIT_SKIP_POST_CHECKOUT"] {
             env.set(guard, "1");
             assert_eq!(env.git(["checkout", "-q", "old"]).ok().stderr, "");
@@ -175,14 +173,13 @@ fn a_stashed_selection_commits_right() {
         env.git(["commit", "-q", "-am", "x"]).ok();
         env.assert_committed();
         assert_eq!(env.runs_at("HEAD"), [SECOND, FIRST, THIRD]);
-        // A lock that was stashed with its selection, popped on top of another run's commit, conflicts; nothing is
-        // lost.
+        // A dvc.lock that was stashed with its selection is popped on top of another run's commit, and given up.
         env.git(["checkout", "-q", "-b", "topic", "HEAD~2"]).ok();
         env.select(THIRD);
         env.dvc(["repro", "-q", "-s", "capture_ingest"]).ok();
         env.git(["stash", "-q"]).ok();
         env.git(["checkout", "-q", "main"]).ok();
-        env.git(["stash", "pop", "-q"]);
+        env.git(["stash", "pop", "-q"]).ok();
         env.git(["checkout", "-q", "-f", "HEAD", "--", "."]).ok();
         env.hook(["pull"]).ok();
         assert_eq!(env.runs_in("repo"), [SECOND, FIRST, THIRD]);
@@ -311,9 +308,7 @@ fn a_remote_of_the_output_gets_its_data() {
 /// D6: More to fetch than there is room for: an error before anything is fetched.
 #[test]
 fn too_little_room_fetches_nothing() {
-    TestEnv::committed().case(|env| {
-        env.git(["branch", "old"]).ok();
-        env.commit_run(SECOND);
+    TestEnv::two_versions("copy").case(|env| {
         env.hook(["push", "main", "old"]).ok();
         env.git(["checkout", "-q", "old"]).ok();
         fs::remove_dir_all(env.repo(".dvc/cache")).unwrap();

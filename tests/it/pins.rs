@@ -164,7 +164,7 @@ fn sum(bytes: &[u8], name: &str) -> String {
 
 #[test]
 fn every_command_keeps_its_help() {
-    let env = TestEnv::new();
+    let env = TestEnv::empty();
     let mut pages = Vec::new();
     let mut todo = vec![(capture_hook::cli::Cli::command(), Vec::new())];
     while let Some((command, words)) = todo.pop() {

@@ -203,7 +203,7 @@ fn capture_hook_push_takes_revisions_and_ranges() {
 /// C6, U2: A shallow clone pushes the data of its commit.
 #[test]
 fn a_shallow_clone_pushes_its_data() {
-    each_cache_type(|env| {
+    each_cache_type(TestEnv::committed_with, |env| {
         env.commit_run(SECOND);
         env.git(["push", "-q", "origin", "main"]).ok();
         let url = format!("file://{}", env.path("origin.git").display());

@@ -61,15 +61,14 @@ fn place(section: &str) -> Place {
             Place { dir: Path::new(&dir).parent().unwrap().to_str().unwrap().to_owned(), env }
         }
         "What it does" => {
-            let env = TestEnv::with_project();
-            env.git_in(".", ["init", "-q", "--bare", "origin.git"]).ok();
-            env.git(["remote", "add", "origin", "../origin.git"]).ok();
+            let env = TestEnv::initialized();
+            env.add_origin();
             env.git(["push", "-q", "-u", "origin", "main"]).ok();
             env.record("ok-head01");
             Place { env, dir: "repo".into() }
         }
         "Set a repository up" => {
-            let env = TestEnv::new();
+            let env = TestEnv::empty();
             fs::create_dir_all(env.path("lab/captures")).unwrap();
             env.git_in(".", ["init", "-q", "my-project"]).ok();
             Place { env, dir: ".".into() }

@@ -4,19 +4,10 @@ use std::fs;
 
 use crate::env::{FIRST, SECOND, THIRD, TestEnv, each_cache_type};
 
-/// `topic` with the second run, `main` with the third, both on top of the first.
-fn two_branches(env: &TestEnv) {
-    env.git(["checkout", "-q", "-b", "topic"]).ok();
-    env.commit_run(SECOND);
-    env.git(["checkout", "-q", "main"]).ok();
-    env.commit_run(THIRD);
-}
-
 /// M6: After a rebase the trailers are true, the tags point to the new commits, and the data of both sides is there.
 #[test]
 fn rebase_keeps_the_data_of_both_sides() {
-    each_cache_type(|env| {
-        two_branches(env);
+    each_cache_type(TestEnv::branches, |env| {
         env.git(["checkout", "-q", "topic"]).ok();
         let output = env.git(["rebase", "main"]).ok();
         assert_eq!(env.runs_at("HEAD"), [SECOND, FIRST, THIRD], "{}", output.both());
@@ -38,9 +29,7 @@ fn rebase_keeps_the_data_of_both_sides() {
 /// A rebase that only goes forward checks out the runs of the new base.
 #[test]
 fn rebase_forward_checks_out_the_new_runs() {
-    TestEnv::committed().case(|env| {
-        env.git(["branch", "old"]).ok();
-        env.commit_run(SECOND);
+    TestEnv::two_versions("copy").case(|env| {
         env.git(["checkout", "-q", "old"]).ok();
         assert_eq!(env.runs_in("repo"), [FIRST]);
         env.git(["rebase", "-q", "main"]).ok();
@@ -129,8 +118,7 @@ fn a_tag_pushed_by_itself_stays() {
 /// M6: A cherry-pick moves no tag, writes the trailers once, and checks out the run.
 #[test]
 fn cherry_pick_moves_no_tag() {
-    each_cache_type(|env| {
-        two_branches(env);
+    each_cache_type(TestEnv::branches, |env| {
         let output = env.git(["cherry-pick", "-x", "topic"]).ok();
         assert_eq!(env.trailer("HEAD", "Capture-Run"), [SECOND], "{}", output.both());
         assert_eq!(env.runs_at("HEAD"), [SECOND, FIRST, THIRD]);
@@ -146,7 +134,7 @@ fn cherry_pick_moves_no_tag() {
 /// M11: A revert makes no tag and no trailer, and leaves the tag of the run.
 #[test]
 fn revert_leaves_the_tag_of_the_run() {
-    each_cache_type(|env| {
+    each_cache_type(TestEnv::committed_with, |env| {
         env.commit_run(SECOND);
         let tagged = env.id(&format!("capture/{SECOND}"));
         env.git(["revert", "--no-edit", "HEAD"]).ok();
@@ -232,8 +220,7 @@ fn tags_are_signed_if_the_user_signs_tags() {
 /// `git rebase --abort` brings the workspace back.
 #[test]
 fn rebase_abort_brings_the_workspace_back() {
-    each_cache_type(|env| {
-        two_branches(env);
+    each_cache_type(TestEnv::branches, |env| {
         env.git(["checkout", "-q", "topic"]).ok();
         fs::write(env.repo("readme.txt"), "topic\n").unwrap();
         env.git(["commit", "-q", "-am", "words"]).ok();

@@ -93,7 +93,7 @@ impl Heard {
 
 /// A repository whose data goes to the server, its first run committed, `~/.aws/credentials` in place.
 fn project(heard: &Heard) -> (TestEnv, Store) {
-    let mut env = TestEnv::new_with(&tools::venv("dvc-s3", &[&format!("dvc[s3]=={}", tools::DVC)]));
+    let mut env = TestEnv::empty_with(&tools::venv("dvc-s3", &[&format!("dvc[s3]=={}", tools::DVC)]));
     let store = Store::start(&env);
     env.set("AWS_DEFAULT_REGION", "us-east-1");
     fs::create_dir_all(env.path("home/.aws")).unwrap();

@@ -5,7 +5,7 @@ use std::fs;
 use crate::env::TestEnv;
 
 fn project() -> TestEnv {
-    let env = TestEnv::with_project();
+    let env = TestEnv::initialized();
     env.record("ok-head01");
     env.record("ok-orig100");
     env

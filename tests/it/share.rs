@@ -50,7 +50,7 @@ fn commits_in_clone(env: &TestEnv) {
 /// M2: A clone that never pulled commits a run, and loses none.
 #[test]
 fn a_clone_that_never_pulled_loses_no_run() {
-    each_cache_type(|env| {
+    each_cache_type(TestEnv::committed_with, |env| {
         fresh_clone(env, "dvc");
         commits_in_clone(env);
         // DVC looks at the whole workspace, so all runs are in it.
@@ -162,7 +162,7 @@ fn a_removed_run_comes_back_before_the_commit() {
 /// M2: Another run's files that were changed in the workspace stop a commit.
 #[test]
 fn a_changed_file_of_another_run_stops_the_commit() {
-    each_cache_type(|env| {
+    each_cache_type(TestEnv::committed_with, |env| {
         let file = env.repo("data/captures").join(FIRST).join("run.json");
         fs::remove_file(&file).unwrap();
         fs::write(&file, "{}").unwrap();
@@ -188,7 +188,7 @@ fn a_changed_file_of_another_run_stops_the_commit() {
 /// D4: A run that is recorded anew replaces its directory, and no object of the cache.
 #[test]
 fn a_run_recorded_anew_replaces_no_object() {
-    each_cache_type(|env| {
+    each_cache_type(TestEnv::committed_with, |env| {
         env.commit_run(SECOND);
         let objects = tree(&env.repo(".dvc/cache/files"));
         let meta = env.repo("results").join(SECOND).join("run.json");

@@ -355,7 +355,7 @@ fn what_lists_branches_and_other_programs_say_is_spelled_out() {
     }
     let merge = ["git", "merge", "-q", "--no-edit", &format!("other{HIDE}")];
     shown(&screens(&env, &[&merge[..]]), &format!("other{SPELLED_HIDE} had selected"));
-    env.git(["merge", "--abort"]);
+    let _ = env.git(["merge", "--abort"]);
     env.git(["reset", "-q", "--hard"]).ok();
     // So does the strategy for several branches at once; it is a script.
     for branch in ["one", "two"] {
@@ -519,7 +519,7 @@ fn commands_in_hints_are_quoted() {
             hints += 1;
             let command = command.rsplit_once('`').unwrap().0.split("` shows").next().unwrap();
             let command = command.split("` says").next().unwrap().split("` commits").next().unwrap();
-            env.run_in("repo", "sh", ["-c", &format!("capture-hook {command}")]);
+            let _ = env.run_in("repo", "sh", ["-c", &format!("capture-hook {command}")]);
             assert!(!env.repo("pwned").exists(), "{line:?}: `capture-hook {command}`\n{output}");
         }
     }

@@ -4,17 +4,13 @@ use std::fs;
 
 use crate::env::{FIRST, SECOND, THIRD, TestEnv, each_cache_type, tree};
 
-fn two_versions(env: &TestEnv) {
-    env.git(["branch", "old"]).ok();
-    env.commit_run(SECOND);
-}
-
 /// A checkout of another data version takes it from the cache.
 #[test]
 fn checkout_brings_the_data_version_from_the_cache() {
-    each_cache_type(|env| {
+    each_cache_type(TestEnv::committed_with, |env| {
         let old = tree(&env.repo("data/captures"));
-        two_versions(env);
+        env.git(["branch", "old"]).ok();
+        env.commit_run(SECOND);
         let new = tree(&env.repo("data/captures"));
         env.git(["checkout", "-q", "old"]).ok();
         assert!(tree(&env.repo("data/captures")) == old);
@@ -28,8 +24,7 @@ fn checkout_brings_the_data_version_from_the_cache() {
 /// A checkout of a data version that only the remote has fetches it.
 #[test]
 fn checkout_fetches_what_only_the_remote_has() {
-    each_cache_type(|env| {
-        two_versions(env);
+    each_cache_type(TestEnv::two_versions, |env| {
         let new = tree(&env.repo("data/captures"));
         env.git(["checkout", "-q", "old"]).ok();
         only_remote_all(env);
@@ -48,8 +43,7 @@ fn only_remote_all(env: &TestEnv) {
 /// P1, P5: While the remote is away, a checkout goes on, and the message says what to do.
 #[test]
 fn checkout_goes_on_without_the_remote() {
-    each_cache_type(|env| {
-        two_versions(env);
+    each_cache_type(TestEnv::two_versions, |env| {
         env.git(["checkout", "-q", "old"]).ok();
         only_remote_all(env);
         fs::rename(env.path("dvc-remote"), env.path("away")).unwrap();
@@ -69,8 +63,7 @@ fn checkout_goes_on_without_the_remote() {
 /// P6: Local changes in the dataset are not overwritten.
 #[test]
 fn local_changes_are_not_overwritten() {
-    each_cache_type(|env| {
-        two_versions(env);
+    each_cache_type(TestEnv::two_versions, |env| {
         let edited = env.repo("data/captures").join(SECOND).join("run.json");
         fs::remove_file(&edited).unwrap();
         fs::write(&edited, "{\"mine\": true}").unwrap();
@@ -83,8 +76,7 @@ fn local_changes_are_not_overwritten() {
 /// P6: A run that DVC does not know of is not removed.
 #[test]
 fn a_run_unknown_to_dvc_is_not_removed() {
-    each_cache_type(|env| {
-        two_versions(env);
+    each_cache_type(TestEnv::two_versions, |env| {
         let extra = env.repo("data/captures/mine/notes/x.txt");
         fs::create_dir_all(extra.parent().unwrap()).unwrap();
         fs::write(&extra, "x").unwrap();
@@ -96,8 +88,7 @@ fn a_run_unknown_to_dvc_is_not_removed() {
 /// P2: A checkout of files and `git checkout -b` move nothing and start no DVC.
 #[test]
 fn checkout_of_files_starts_no_dvc() {
-    TestEnv::committed().case(|env| {
-        two_versions(env);
+    TestEnv::two_versions("copy").case(|env| {
         let none = env.script("bin/no-dvc", "#!/bin/sh\necho called >&2\nexit 9\n");
         env.set("CAPTURE_HOOK_DVC", &none);
         for args in [
@@ -118,11 +109,12 @@ fn checkout_of_files_starts_no_dvc() {
 /// A data version larger than `pull.max_bytes` brings the selected run, and names the command for the rest.
 #[test]
 fn a_large_version_brings_the_selected_run() {
-    each_cache_type(|env| {
+    each_cache_type(TestEnv::committed_with, |env| {
         fs::write(env.repo("capture-hook.toml"), "[pull]\nmax_bytes = 10\n").unwrap();
         env.git(["add", "capture-hook.toml"]).ok();
         env.git(["commit", "-q", "-m", "little"]).ok();
-        two_versions(env);
+        env.git(["branch", "old"]).ok();
+        env.commit_run(SECOND);
         only_remote_all(env);
         env.git(["checkout", "-q", "old"]).ok();
         fs::remove_dir_all(env.repo("data/captures")).unwrap();
@@ -139,8 +131,7 @@ fn a_large_version_brings_the_selected_run() {
 /// A fast-forward merge checks out the new runs.
 #[test]
 fn fast_forward_checks_out_the_new_runs() {
-    each_cache_type(|env| {
-        two_versions(env);
+    each_cache_type(TestEnv::two_versions, |env| {
         env.git(["checkout", "-q", "old"]).ok();
         env.git(["merge", "-q", "main"]).ok();
         assert_eq!(env.runs_in("repo"), [SECOND, FIRST]);
@@ -151,11 +142,7 @@ fn fast_forward_checks_out_the_new_runs() {
 /// M2, M4: A merge of two branches that each added a run has no conflict, and both runs.
 #[test]
 fn merge_unites_the_runs_of_both_branches() {
-    each_cache_type(|env| {
-        env.git(["checkout", "-q", "-b", "topic"]).ok();
-        env.commit_run(SECOND);
-        env.git(["checkout", "-q", "main"]).ok();
-        env.commit_run(THIRD);
+    each_cache_type(TestEnv::branches, |env| {
         let output = env.git(["merge", "--no-edit", "topic"]).ok();
         assert_eq!(env.runs_at("HEAD"), [SECOND, FIRST, THIRD], "{}", output.both());
         assert_eq!(env.runs_in("repo"), [SECOND, FIRST, THIRD]);
@@ -169,8 +156,7 @@ fn merge_unites_the_runs_of_both_branches() {
 /// `git merge --squash` checks out the new runs.
 #[test]
 fn merge_squash_checks_out_the_new_runs() {
-    each_cache_type(|env| {
-        two_versions(env);
+    each_cache_type(TestEnv::two_versions, |env| {
         env.git(["checkout", "-q", "old"]).ok();
         env.git(["merge", "-q", "--squash", "main"]).ok();
         assert_eq!(env.runs_in("repo"), [SECOND, FIRST]);
@@ -183,7 +169,7 @@ fn merge_squash_checks_out_the_new_runs() {
 /// `git pull` and `git pull --rebase` check out the new runs.
 #[test]
 fn git_pull_checks_out_the_new_runs() {
-    each_cache_type(|env| {
+    each_cache_type(TestEnv::committed_with, |env| {
         env.git(["push", "-q", "-u", "origin", "main"]).ok();
         env.git(["branch", "-q", "here"]).ok();
         env.commit_run(SECOND);
@@ -236,8 +222,7 @@ fn clean_but_untracked(env: &TestEnv) {
 /// P1, P4: A working tree that `git worktree add` makes shares the cache, and has the data.
 #[test]
 fn worktree_add_shares_the_cache() {
-    each_cache_type(|env| {
-        two_versions(env);
+    each_cache_type(TestEnv::two_versions, |env| {
         env.git(["worktree", "add", "-q", "../tree", "old"]).ok();
         assert_eq!(env.runs_in("tree"), [FIRST]);
         // And a commit there works as in the main one.
@@ -254,9 +239,8 @@ fn worktree_add_shares_the_cache() {
 /// P4, M2: A clone with the hooks from a template has the selected run, and loses none at its next commit.
 #[test]
 fn clone_with_template_hooks_has_the_selected_run() {
-    each_cache_type(|env| {
+    each_cache_type(TestEnv::committed_with, |env| {
         env.commit_run(SECOND);
-        env.git(["config", "--local", "--unset", "core.hooksPath"]);
         let remote = env.path("dvc-remote");
         env.dvc(["remote", "add", "-q", "-d", "-f", "shared", remote.to_str().unwrap()]).ok();
         env.git(["commit", "-q", "-am", "a remote for all"]).ok();
@@ -308,8 +292,7 @@ fn a_stopped_rebase_fetches_nothing() {
 /// P7, M2: `git reset --hard` calls no hook; the next commit is right all the same.
 #[test]
 fn a_commit_after_reset_hard_is_right() {
-    each_cache_type(|env| {
-        two_versions(env);
+    each_cache_type(TestEnv::two_versions, |env| {
         env.git(["reset", "-q", "--hard", "old"]).ok();
         // The workspace still holds the second run; the commit of a third must neither lose nor smuggle.
         assert_eq!(env.runs_in("repo"), [SECOND, FIRST]);
@@ -322,8 +305,7 @@ fn a_commit_after_reset_hard_is_right() {
 /// P1, P9: A broken .dvc/config, dvc.lock or capture-hook.toml fails no checkout.
 #[test]
 fn broken_settings_fail_no_checkout() {
-    TestEnv::committed().case(|env| {
-        two_versions(env);
+    TestEnv::two_versions("copy").case(|env| {
         env.git(["checkout", "-q", "old"]).ok();
         for (file, text) in [("capture-hook.toml", "[nothing]\n"), (".dvc/config", "]]]\n")] {
             let path = env.repo(file);

@@ -15,7 +15,7 @@ fn calls(stderr: &str) -> Vec<(String, i32)> {
 
 #[test]
 fn verbose_names_each_call_of_git_and_dvc_with_its_exit_code() {
-    let env = TestEnv::with_project();
+    let env = TestEnv::initialized();
     let key = env.record("ok-head01");
     let published = env.hook(["-v", "publish", &key, "-m", "Add\u{1b}[31m\nit"]).ok();
     let told = calls(&published.stderr);
@@ -29,7 +29,7 @@ fn verbose_names_each_call_of_git_and_dvc_with_its_exit_code() {
 
 #[test]
 fn what_scripts_read_is_the_same_when_verbose() {
-    let env = TestEnv::with_project();
+    let env = TestEnv::initialized();
     let quiet = env.hook(["doctor", "--json"]);
     let verbose = env.hook(["-v", "doctor", "--json"]);
     assert_eq!((quiet.code, quiet.stdout), (verbose.code, verbose.stdout));

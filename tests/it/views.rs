@@ -26,7 +26,7 @@ fn shown_run(env: &TestEnv) -> String {
 
 #[test]
 fn dvc_shows_a_runs_figures_between_commits() {
-    let env = TestEnv::with_project();
+    let env = TestEnv::initialized();
     commit(&env, "ok-head01");
     assert_eq!(env.git(["status", "--porcelain"]).ok().stdout, "");
     commit(&env, "ok-orig100");
@@ -57,7 +57,7 @@ fn dvc_shows_a_runs_figures_between_commits() {
 /// M12: Branches with different runs merge, and the metrics files show the selected run.
 #[test]
 fn branches_with_different_runs_merge_and_the_selected_run_is_shown() {
-    let env = TestEnv::with_project();
+    let env = TestEnv::initialized();
     commit(&env, "ok-rotated-pypi010");
     env.git(["checkout", "-q", "-b", "other"]).ok();
     commit(&env, "ok-orig100");
@@ -96,7 +96,7 @@ fn in_step(env: &TestEnv, run: &str) {
 /// M12: A run that one side alone selects is shown, though both sides changed the metrics files.
 #[test]
 fn what_only_one_side_selects_is_shown_though_both_changed_the_files() {
-    let env = TestEnv::with_project();
+    let env = TestEnv::initialized();
     commit(&env, "ok-head01");
     // One side records the run anew, with one episode less; the other selects another run.
     env.git(["checkout", "-q", "-b", "again"]).ok();
@@ -126,7 +126,7 @@ fn what_only_one_side_selects_is_shown_though_both_changed_the_files() {
 #[test]
 fn both_engines_and_dvc_by_hand_write_the_same() {
     let envs = ["dvc", "native", "by hand"].map(|how| {
-        let env = TestEnv::with_project();
+        let env = TestEnv::initialized();
         if how == "native" {
             env.hook(["config", "set", "engine", "native"]).ok();
             env.git(["add", "capture-hook.toml"]).ok();
@@ -150,7 +150,7 @@ fn both_engines_and_dvc_by_hand_write_the_same() {
 
 #[test]
 fn a_pipeline_that_comes_to_declare_them_gets_them() {
-    let env = TestEnv::with_project();
+    let env = TestEnv::initialized();
     let with = fs::read_to_string(env.repo("dvc.yaml")).unwrap();
     fs::write(env.repo("dvc.yaml"), &with[..with.find("\nmetrics:").unwrap() + 1]).unwrap();
     env.git(["commit", "-qam", "no views"]).ok();
@@ -164,7 +164,7 @@ fn a_pipeline_that_comes_to_declare_them_gets_them() {
 
 #[test]
 fn ignored_files_stop_no_commit() {
-    let env = TestEnv::with_project();
+    let env = TestEnv::initialized();
     fs::write(env.repo(".git/info/exclude"), "*.csv\n").unwrap();
     commit(&env, "ok-head01");
     assert_eq!(env.git(["ls-files", "metrics"]).ok().stdout, "metrics/capture.json\n");
@@ -174,7 +174,7 @@ fn ignored_files_stop_no_commit() {
 #[test]
 fn several_runs_published_at_once_leave_the_selected_one_shown() {
     for engine in ["dvc", "native"] {
-        let env = TestEnv::with_project();
+        let env = TestEnv::initialized();
         env.hook(["config", "set", "engine", engine]).ok();
         env.git(["add", "-A"]).ok();
         env.git(["commit", "-qm", "Engine", "--allow-empty"]).ok();

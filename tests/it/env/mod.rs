@@ -11,10 +11,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-pub use fixtures::{CACHE_TYPES, FIRST, SECOND, THIRD, each_cache_type};
+pub use fixtures::{CACHE_TYPES, FIRST, PLUME, SECOND, THIRD, each_cache_type};
 
 use crate::limits::{self, Watch};
-use crate::tools;
 
 /// The built command.
 pub const BIN: &str = env!("CARGO_BIN_EXE_capture-hook");
@@ -64,21 +63,10 @@ pub struct TestEnv {
 }
 
 impl TestEnv {
-    /// An empty environment: HOME with a git identity, PATH with our command, DVC and the system's programs.
-    pub fn new() -> Self {
-        Self::new_with(&tools::dvc_bin())
-    }
-
-    /// The same, with the DVC of this directory.
-    pub fn new_with(dvc: &Path) -> Self {
-        Self::new_in(dvc, &std::env::temp_dir())
-    }
-
-    /// The same, below this directory.
-    fn new_in(dvc: &Path, parent: &Path) -> Self {
-        let root = tempfile::Builder::new().prefix("capture-hook-it-").tempdir_in(parent).unwrap();
-        let watch = Some(Watch::over(root.path()));
-        let mut env = Self { _watch: watch, env: BTreeMap::new(), root };
+    /// An environment below `parent`: HOME with a git identity, PATH with our command, this DVC and the system's
+    /// programs.
+    fn new_in(parent: &Path, dvc: &Path) -> Self {
+        let mut env = Self { _watch: None, env: BTreeMap::new(), root: new_root(parent) };
         let home = env.path("home");
         fs::create_dir_all(&home).unwrap();
         fs::write(
@@ -99,57 +87,33 @@ impl TestEnv {
         env
     }
 
-    /// An empty environment that lives as long as the process: a fixture that tests copy. It lies in `target/tmp`,
-    /// where the next process removes what an earlier one left (statics are never dropped).
-    pub fn fixture() -> Self {
-        let fixtures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fixtures");
-        let own = fixtures.join(std::process::id().to_string());
-        for dir in fs::read_dir(&fixtures).into_iter().flatten().flatten() {
-            let live = Path::new("/proc").join(dir.file_name()).exists();
-            if Path::new("/proc/self").exists() && !live {
-                let _ = fs::remove_dir_all(dir.path());
-            }
-        }
-        fs::create_dir_all(&own).unwrap();
-        // It outlives every test.
-        Self { _watch: None, ..Self::new_in(&tools::dvc_bin(), &own) }
+    /// A copy of this environment: its variables, every file, the DVC remote's address and the links to DVC's cache.
+    pub fn copy(&self) -> Self {
+        self.copy_to(&std::env::temp_dir()).watched()
     }
 
-    /// A copy of this environment: every file, the DVC remote's address and the links to DVC's cache.
-    pub fn copy(&self) -> Self {
-        let copy = Self::new();
-        let output = run_command(
-            Command::new("cp").arg("-a").arg(format!("{}/.", self.root.path().display())).arg(copy.root.path()),
-        );
-        output.ok();
-        let (from, to) = (self.root.path(), copy.root.path());
+    fn copy_to(&self, parent: &Path) -> Self {
+        let root = new_root(parent);
+        let (from, to) = (self.root.path().to_str().unwrap(), root.path().to_str().unwrap());
+        run_command(Command::new("cp").arg("-a").arg(format!("{from}/.")).arg(to)).ok();
+        let env = self.env.iter().map(|(name, value)| (name.clone(), value.replace(from, to))).collect();
+        let copy = Self { _watch: None, env, root };
         let local = copy.repo(".dvc/config.local");
         if let Ok(text) = fs::read_to_string(&local) {
-            fs::write(&local, text.replace(from.to_str().unwrap(), to.to_str().unwrap())).unwrap();
+            fs::write(&local, text.replace(from, copy.root.path().to_str().unwrap())).unwrap();
         }
         for path in files(&copy.repo("data")) {
             let Ok(target) = fs::read_link(&path) else { continue };
             fs::remove_file(&path).unwrap();
-            std::os::unix::fs::symlink(to.join(target.strip_prefix(from).unwrap()), &path).unwrap();
+            std::os::unix::fs::symlink(copy.path(target.strip_prefix(from).unwrap()), &path).unwrap();
         }
         copy
     }
 
-    /// An environment with a repository `repo`: `git init`, `capture-hook init`, a directory remote, all committed.
-    pub fn with_project() -> Self {
-        Self::with_dvc(&tools::dvc_bin())
-    }
-
-    /// The same, with the DVC of this directory.
-    pub fn with_dvc(dvc: &Path) -> Self {
-        let env = Self::new_with(dvc);
-        let remote = env.path("dvc-remote");
-        fs::create_dir_all(&remote).unwrap();
-        env.git_in(".", ["init", "-q", "repo"]).ok();
-        env.hook(["init", "--remote", remote.to_str().unwrap()]).ok();
-        env.git(["add", "-A"]).ok();
-        env.git(["commit", "-q", "-m", "set up capture-hook"]).ok();
-        env
+    /// The same, with an end to what takes too long.
+    fn watched(mut self) -> Self {
+        self._watch = Some(Watch::over(self.root.path()));
+        self
     }
 
     /// A path in this environment.
@@ -185,6 +149,7 @@ impl TestEnv {
     }
 
     /// Runs a program in a directory of this environment.
+    #[must_use]
     pub fn run_in<A: AsRef<OsStr>>(
         &self,
         dir: impl AsRef<Path>,
@@ -198,31 +163,37 @@ impl TestEnv {
     }
 
     /// `git` in the repository.
+    #[must_use]
     pub fn git<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> CommandOutput {
         self.run_in("repo", "git", args)
     }
 
     /// `git` in a directory of this environment.
+    #[must_use]
     pub fn git_in<A: AsRef<OsStr>>(&self, dir: impl AsRef<Path>, args: impl IntoIterator<Item = A>) -> CommandOutput {
         self.run_in(dir, "git", args)
     }
 
     /// `capture-hook` in the repository.
+    #[must_use]
     pub fn hook<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> CommandOutput {
         self.run_in("repo", BIN, args)
     }
 
     /// `capture-hook` in a directory of this environment.
+    #[must_use]
     pub fn hook_in<A: AsRef<OsStr>>(&self, dir: impl AsRef<Path>, args: impl IntoIterator<Item = A>) -> CommandOutput {
         self.run_in(dir, BIN, args)
     }
 
     /// The real `dvc` in the repository.
+    #[must_use]
     pub fn dvc<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> CommandOutput {
         self.run_in("repo", "dvc", args)
     }
 
     /// The real `dvc` in a directory of this environment.
+    #[must_use]
     pub fn dvc_in<A: AsRef<OsStr>>(&self, dir: impl AsRef<Path>, args: impl IntoIterator<Item = A>) -> CommandOutput {
         self.run_in(dir, "dvc", args)
     }
@@ -268,6 +239,10 @@ impl TestEnv {
             .find(|p| p.is_file())
             .unwrap_or_else(|| panic!("no {program} on this environment's PATH"))
     }
+}
+
+fn new_root(parent: &Path) -> tempfile::TempDir {
+    tempfile::Builder::new().prefix("capture-hook-it-").tempdir_in(parent).unwrap()
 }
 
 /// The directory of a corpus case's run, and its `<experiment>/<run_id>`.
@@ -328,12 +303,14 @@ pub fn tree(dir: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// Runs a prepared command, without input, and keeps what it said.
+#[must_use]
 #[track_caller]
 pub fn run_command(command: &mut Command) -> CommandOutput {
     run_command_within(limits::PROGRAM, command)
 }
 
 /// The same with another limit of time.
+#[must_use]
 #[track_caller]
 pub fn run_command_within(limit: Duration, command: &mut Command) -> CommandOutput {
     let line = format!("{command:?}");

@@ -9,7 +9,8 @@ use std::sync::Mutex;
 
 use super::{CommandOutput, TestEnv};
 
-/// The processes that answer nobody right now. There are no more of them than tests run at once; they end with the tests.
+/// The processes that answer nobody right now. There are no more of them than tests run at once; they end with the
+/// tests.
 static IDLE: Mutex<Vec<WarmDvc>> = Mutex::new(Vec::new());
 
 /// A process of `warm_dvc.py`.
@@ -23,11 +24,13 @@ struct WarmDvc {
 
 impl TestEnv {
     /// What `dvc` says in the repository, without a start of DVC.
+    #[must_use]
     pub fn ask_dvc<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> CommandOutput {
         self.ask_dvc_in("repo", args)
     }
 
     /// What `dvc` says in a directory of this environment, without a start of DVC.
+    #[must_use]
     pub fn ask_dvc_in<A: AsRef<OsStr>>(
         &self,
         dir: impl AsRef<Path>,
