@@ -5,7 +5,7 @@ use anstyle::{AnsiColor, Style};
 use crate::app::{App, CommandOutcome};
 use crate::error::{Error, ExitKind};
 use crate::git::CommitRange;
-use crate::history::check::{CheckFinding, CheckSeverity};
+use crate::history::check::{self, CheckFinding, CheckSeverity};
 use crate::output::json::{CheckFindingJson, CheckJson};
 use crate::output::{StyledText, human};
 use crate::project::Project;
@@ -38,7 +38,7 @@ pub struct Args {
 pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let project = app.open_project()?;
     let range = parse_range(&project, &args.range)?;
-    let report = project.check_history(&range, args.remote, &app.ui)?;
+    let report = check::check_history(&project, &range, args.remote, &app.ui)?;
     let counts = |check_finding: &CheckFinding| check_finding.severity == CheckSeverity::Error || args.strict;
     let result = CheckJson {
         ok: !report.findings.iter().any(counts),

@@ -11,6 +11,7 @@ use clap_complete::engine::{
     ArgValueCandidates, ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter,
 };
 
+use crate::history::catalog;
 use crate::project::Project;
 use crate::support::env::Env;
 use crate::support::visible::is_hidden;
@@ -45,14 +46,14 @@ fn needs_no_quoting(word: &OsStr) -> bool {
 
 /// Candidates for a RUN.
 pub fn run_candidates() -> ArgValueCandidates {
-    ArgValueCandidates::new(|| name_candidates(|project| Some(project.load_catalog().ok()?.run_names())))
+    ArgValueCandidates::new(|| name_candidates(|project| Some(catalog::load_catalog(project).ok()?.run_names())))
 }
 
 /// Candidates for a RUN or a run's tag.
 pub fn run_and_tag_candidates() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
         name_candidates(|project| {
-            let mut names = project.load_catalog().ok()?.run_names();
+            let mut names = catalog::load_catalog(project).ok()?.run_names();
             names.extend(project.run_tags().ok()?.into_iter().map(|tag| tag.tag.name));
             Some(names)
         })
@@ -70,7 +71,7 @@ pub fn tag_candidates() -> ArgValueCandidates {
 pub fn experiment_candidates() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
         name_candidates(|project| {
-            let catalog = project.load_catalog().ok()?;
+            let catalog = catalog::load_catalog(project).ok()?;
             let mut names: Vec<String> = catalog.runs().map(|run| run.key.experiment().to_owned()).collect();
             names.dedup();
             Some(names)

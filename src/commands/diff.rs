@@ -8,9 +8,9 @@ use crate::app::{App, CommandOutcome};
 use crate::columnar::RunMetrics;
 use crate::error::Error;
 use crate::formats::json::{JsonObject, JsonValue};
-use crate::history::catalog::Catalog;
+use crate::history::catalog::{self, Catalog};
 use crate::history::compare::{ValueDifference, compare_values};
-use crate::history::summary::{RunSummary, SummaryDepth};
+use crate::history::summary::{self, RunSummary, SummaryDepth};
 use crate::output::json::{DiffJson, DiffKeyJson, DiffMetricsJson, DiffSeedsJson, SeedsJson};
 use crate::output::table::{Column, TextTable, shorten_text, styled_cell};
 use crate::output::{StyledText, human};
@@ -36,7 +36,7 @@ pub struct Args {
 /// Runs the command.
 pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let project = app.open_project()?;
-    let catalog = project.load_catalog()?;
+    let catalog = catalog::load_catalog(&project)?;
     let (name_a, a) = read_summary(app, &project, &catalog, &args.a)?;
     let (name_b, b) = read_summary(app, &project, &catalog, &args.b)?;
     let config = |summary: &RunSummary| {
@@ -66,15 +66,15 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
 }
 
 fn read_summary(app: &App, project: &Project, catalog: &Catalog, query: &str) -> Result<(String, RunSummary), Error> {
-    let target = project.resolve_run(catalog, &app.cwd, query)?;
-    let location = project.locate_run(catalog, &target)?;
+    let target = catalog::resolve_query(project, catalog, &app.cwd, query)?;
+    let location = catalog::locate_run(project, catalog, &target)?;
     let bar = app.ui.progress("reading the run", None);
     let name = match &target.commit {
         // Two versions of one run are told apart by what was typed.
         Some(_) => query.to_owned(),
         None => target.key.to_string(),
     };
-    Ok((name, project.summarize_run(&location, SummaryDepth::Metrics, &bar)?))
+    Ok((name, summary::summarize_run(project, &location, SummaryDepth::Metrics, &bar)?))
 }
 
 /// What is worth comparing beside the configuration.

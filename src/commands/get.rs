@@ -8,7 +8,7 @@ use crate::dataset::get::GetRequest;
 use crate::dvc::hash::DataVersion;
 use crate::error::{Error, ExitKind};
 use crate::git::Oid;
-use crate::history::catalog::Catalog;
+use crate::history::catalog::{self, Catalog};
 use crate::output::human;
 use crate::output::json::GetJson;
 use crate::project::Project;
@@ -43,7 +43,7 @@ pub struct Args {
 /// Runs the command.
 pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let project = app.open_project()?;
-    let catalog = project.load_catalog()?;
+    let catalog = catalog::load_catalog(&project)?;
     let (key, commit, version) = find_version(app, &project, &catalog, args)?;
     let output = args.output.clone().unwrap_or_else(|| PathBuf::from(key.run_id()));
     let to = app.cwd.join(&output);
@@ -99,17 +99,17 @@ fn find_version(
         {
             return Ok((key, Some(commit), version));
         }
-        let target = project.resolve_run(catalog, &app.cwd, &args.run)?;
+        let target = catalog::resolve_query(project, catalog, &app.cwd, &args.run)?;
         return Ok((target.key, Some(commit), version));
     }
-    let target = project.resolve_run(catalog, &app.cwd, &args.run)?;
+    let target = catalog::resolve_query(project, catalog, &app.cwd, &args.run)?;
     if let Some(commit) = target.commit
         && let Some(version) = project.data_version_at(&commit)?
     {
         return Ok((target.key, Some(commit), version));
     }
     let change = catalog.history.latest_commit(&target.key);
-    match project.latest_version(catalog, &target.key) {
+    match catalog::find_latest_version(catalog, &target.key) {
         Some(version) => Ok((target.key, change.map(|change| change.commit.id.clone()), version)),
         None => {
             let (name, typed) = (&target.key, shell_quote(target.key.to_string()));

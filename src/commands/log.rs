@@ -7,7 +7,9 @@ use crate::app::{App, CommandOutcome};
 use crate::dvc::cache::Cache;
 use crate::dvc::file_list::FileEntry;
 use crate::error::Error;
-use crate::history::{DatasetCommit, History};
+use crate::history::catalog;
+use crate::history::introduced;
+use crate::history::{self, DatasetCommit, History};
 use crate::output::json::{LogJson, LogRunJson, LogVersionJson};
 use crate::output::table::{Column, TextTable, styled_cell};
 use crate::output::{StyledText, human};
@@ -40,11 +42,11 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let catalog;
     let (history, only): (&History, Option<RunKey>) = match &args.run {
         Some(query) => {
-            catalog = project.load_catalog()?;
-            let target = project.resolve_run(&catalog, &app.cwd, query)?;
+            catalog = catalog::load_catalog(&project)?;
+            let target = catalog::resolve_query(&project, &catalog, &app.cwd, query)?;
             (&catalog.history, Some(target.key))
         }
-        None => (&project.load_history()?, None),
+        None => (&history::load_history(&project)?, None),
     };
     let changes: Vec<&DatasetCommit> = history
         .dataset_commits
@@ -115,7 +117,8 @@ fn version_json(
     let mut runs = Vec::new();
     for run in change.introduced.iter().filter(|run| only.is_none_or(|only| only == *run)) {
         let entries = history.run_entries(dataset_record.version, run);
-        let record = project.run_record_of(run, dataset_record, entries.as_deref().unwrap_or_default())?;
+        let record =
+            introduced::read_record_of_files(project, run, dataset_record, entries.as_deref().unwrap_or_default())?;
         let tag = tags.iter().find(|tag| tag.name.run == *run);
         let tag_record = tag.and_then(|tag| tag.record.as_ref());
         runs.push(LogRunJson {

@@ -6,7 +6,8 @@ use super::complete;
 use crate::app::{App, CommandOutcome};
 use crate::columnar::{PlotData, PlumeGrid, RunMetrics};
 use crate::error::{Error, ExitKind};
-use crate::history::summary::{RunSummary, SummaryDepth};
+use crate::history::catalog;
+use crate::history::summary::{self, RunSummary, SummaryDepth};
 use crate::output::json::PlotJson;
 use crate::output::plot::RunPlot;
 use crate::output::{human, plot};
@@ -35,14 +36,14 @@ pub struct Args {
 /// Runs the command.
 pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let project = app.open_project()?;
-    let catalog = project.load_catalog()?;
-    let target = project.resolve_run(&catalog, &app.cwd, &args.run)?;
+    let catalog = catalog::load_catalog(&project)?;
+    let target = catalog::resolve_query(&project, &catalog, &app.cwd, &args.run)?;
     let default = PathBuf::from(format!("{}-{}.svg", target.key.experiment(), target.key.run_id()));
     let output = args.output.clone().unwrap_or(default);
     let format = picture_format(&output)?;
-    let location = project.locate_run(&catalog, &target)?;
+    let location = catalog::locate_run(&project, &catalog, &target)?;
     let bar = app.ui.progress("reading the run", None);
-    let summary = project.summarize_run(&location, SummaryDepth::PlotData, &bar)?;
+    let summary = summary::summarize_run(&project, &location, SummaryDepth::PlotData, &bar)?;
     drop(bar);
     let plot_data = summary.plot_data.as_ref().ok_or_else(|| unreadable_run(&target.key.to_string()))?;
     let title = target.key.to_string();

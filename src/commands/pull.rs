@@ -6,7 +6,7 @@ use crate::app::{App, CommandOutcome};
 use crate::dvc::absent::AbsentRemote;
 use crate::dvc::remote::fetch;
 use crate::error::{Error, ExitKind};
-use crate::history::catalog::{Catalog, CatalogRun, RunSources};
+use crate::history::catalog::{self, Catalog, CatalogRun, RunSources};
 use crate::project::{GitTree, Project, ProjectError};
 use crate::run::RunKey;
 use crate::run::resolve::ResolveError;
@@ -70,7 +70,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         let file_list = fetch::read_file_list(&project.root, project.dvc_settings()?, dataset_record.version, || {
             project.find_dvc()
         })?;
-        let catalog = project.load_catalog()?;
+        let catalog = catalog::load_catalog(&project)?;
         let catalog_run = |key| catalog.get(&key).unwrap_or(CatalogRun { key, sources: RunSources::default() });
         let held_runs: Vec<CatalogRun> = file_list.runs().map(|run| catalog_run(run.key)).collect();
         for query in &args.runs {
@@ -173,9 +173,9 @@ fn resolve_held_run(
     query: &str,
     held_runs: &[CatalogRun],
 ) -> Result<RunKey, Error> {
-    let target = match project.resolve_among(catalog, &app.cwd, query, held_runs) {
+    let target = match catalog::resolve_query_among(project, catalog, &app.cwd, query, held_runs) {
         Err(ProjectError::Resolve(error @ ResolveError::NotFound { .. })) => {
-            project.resolve_run(catalog, &app.cwd, query).map_err(|_| error)?
+            catalog::resolve_query(project, catalog, &app.cwd, query).map_err(|_| error)?
         }
         other => other?,
     };

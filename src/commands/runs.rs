@@ -13,7 +13,7 @@ use crate::dataset::location::RunLocation;
 use crate::error::{Error, Explain};
 use crate::formats::json::JsonValue;
 use crate::history::DatasetCommit;
-use crate::history::catalog::{Catalog, CatalogRun};
+use crate::history::catalog::{self, Catalog, CatalogRun};
 use crate::output::json::{RunJson, RunsJson};
 use crate::output::table::{Cell, Column, TextTable, styled_cell};
 use crate::output::{StyledText, human};
@@ -59,7 +59,7 @@ enum RunSort {
 /// Runs the command.
 pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let project = app.open_project()?;
-    let catalog = project.load_catalog()?;
+    let catalog = catalog::load_catalog(&project)?;
     let selected_runs: Vec<CatalogRun> = catalog
         .runs()
         .filter(|run| args.experiment.as_deref().is_none_or(|e| run.key.experiment() == e))
@@ -96,7 +96,7 @@ fn run_rows(
     let mut drafts = Vec::new();
     for catalog_run in catalog_runs {
         let change = catalog.history.latest_commit(&catalog_run.key);
-        let location = project.run_location(catalog, catalog_run, None)?;
+        let location = catalog::find_run_location(project, catalog, catalog_run, None)?;
         drafts.push((draft_row(catalog, catalog_run, change, location.as_ref()), location));
     }
     let bar = app.ui.progress("reading runs", None);

@@ -9,8 +9,8 @@ use crate::dataset::location::RunLocation;
 use crate::error::Error;
 use crate::formats::json::JsonValue;
 use crate::history::DatasetCommit;
-use crate::history::catalog::{Catalog, RunTarget};
-use crate::history::summary::{RunSummary, SummaryDepth};
+use crate::history::catalog::{self, Catalog, RunTarget};
+use crate::history::summary::{self, RunSummary, SummaryDepth};
 use crate::output::json::{SeedsJson, ShowFileJson, ShowHistoryJson, ShowJson, ShowValidationJson};
 use crate::output::table::shorten_text;
 use crate::output::{StyledText, human, render_sparkline};
@@ -36,12 +36,12 @@ pub struct Args {
 /// Runs the command.
 pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let project = app.open_project()?;
-    let catalog = project.load_catalog()?;
-    let target = project.resolve_run(&catalog, &app.cwd, &args.run)?;
-    let location = project.locate_run(&catalog, &target)?;
+    let catalog = catalog::load_catalog(&project)?;
+    let target = catalog::resolve_query(&project, &catalog, &app.cwd, &args.run)?;
+    let location = catalog::locate_run(&project, &catalog, &target)?;
     let depth = if app.ui.json() { SummaryDepth::Metrics } else { SummaryDepth::PlotData };
     let bar = app.ui.progress("reading the run", None);
-    let summary = project.summarize_run(&location, depth, &bar)?;
+    let summary = summary::summarize_run(&project, &location, depth, &bar)?;
     drop(bar);
     let shown = show_json(&project, &catalog, &target, &location, &summary);
     if app.ui.json() {

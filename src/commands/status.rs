@@ -4,7 +4,8 @@ use anstyle::{AnsiColor, Style};
 
 use crate::app::{App, CommandOutcome};
 use crate::error::Error;
-use crate::history::status::{RunStatus, StepState};
+use crate::history::catalog;
+use crate::history::status::{self, RunStatus, StepState};
 use crate::hooks;
 use crate::output::StyledText;
 use crate::output::json::{StatusJson, StatusStepJson};
@@ -29,9 +30,9 @@ pub struct Args {
 /// Runs the command.
 pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let project = app.open_project()?;
-    let catalog = project.load_catalog()?;
+    let catalog = catalog::load_catalog(&project)?;
     let bar = app.ui.progress("validating", None);
-    let mut status = project.read_status(&catalog, &bar)?;
+    let mut status = status::read_status(&project, &catalog, &bar)?;
     drop(bar);
     let unreached = hooks::describe_unreached(app, &project.repo);
     if unreached.is_some() {

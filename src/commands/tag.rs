@@ -6,6 +6,7 @@ use crate::app::{App, CommandOutcome};
 use crate::commit::tags::TagOutcome;
 use crate::error::Error;
 use crate::git::CommitRange;
+use crate::history::foreign;
 use crate::hooks::say_tags;
 use crate::project::Project;
 
@@ -32,7 +33,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         include.extend(project.repo.branch_tips()?);
     }
     let mut commits = project.repo.walk_commits(&CommitRange { include, ..CommitRange::default() })?;
-    let foreign = project.foreign_commits(&commits)?;
+    let foreign = foreign::find_foreign_commits(&project, &commits)?;
     commits.retain(|id| !foreign.contains(id));
     commits.reverse();
     let (mut made, mut moved, mut unchanged) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());

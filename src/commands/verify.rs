@@ -10,9 +10,10 @@ use crate::dataset::verify::{
     VerifyFinding, VerifyProblem, VerifyReport, VerifyRequest, VerifySource, WHOLE_DATASET, verify_data,
 };
 use crate::error::{Error, ExitKind};
+use crate::history::catalog;
 use crate::output::json::{VerifyFindingJson, VerifyJson};
 use crate::output::{StyledText, human};
-use crate::project::{DatasetRecord, GitTree, Project};
+use crate::project::{DatasetRecord, GitTree, Project, ProjectError};
 use crate::run::RunKey;
 use crate::support::process::shell_quote;
 
@@ -49,7 +50,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     }
     let file_list = dataset_record
         .as_ref()
-        .map(|dataset_record| project.read_file_list(dataset_record.version))
+        .map(|dataset_record| project.open_cache()?.read_file_list(dataset_record.version).map_err(ProjectError::from))
         .transpose()?
         .flatten();
     if file_list.is_none() && commit.is_some() {
@@ -59,7 +60,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let only = selected_runs(app, &project, args)?;
     let out_dir = dataset_record
         .as_ref()
-        .map_or_else(|| project.dataset_dir(), |dataset_record| Ok(dataset_record.out_dir.clone()))?;
+        .map_or_else(|| catalog::find_dataset_dir(&project), |dataset_record| Ok(dataset_record.out_dir.clone()))?;
     let (dir, cache) = (project.root.join(&out_dir), project.open_cache()?);
     let verify_source = if commit.is_some() { VerifySource::Cache(&cache) } else { VerifySource::Workspace(&dir) };
     let request = VerifyRequest {
@@ -141,10 +142,10 @@ fn selected_runs(app: &App, project: &Project, args: &Args) -> Result<Option<BTr
     if args.runs.is_empty() {
         return Ok(None);
     }
-    let catalog = project.load_catalog()?;
+    let catalog = catalog::load_catalog(project)?;
     let mut only = BTreeSet::new();
     for query in &args.runs {
-        only.insert(project.resolve_run(&catalog, &app.cwd, query)?.key);
+        only.insert(catalog::resolve_query(project, &catalog, &app.cwd, query)?.key);
     }
     Ok(Some(only))
 }

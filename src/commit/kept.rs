@@ -5,12 +5,13 @@ use std::path::Path;
 use super::CommitRefused;
 use crate::dvc::lockfile;
 use crate::dvc::remote::fetch;
+use crate::history::loss;
 use crate::project::{GitTree, Project};
 
 impl Project {
     /// An error if the merge that is being concluded drops runs. Hooks ask where the merge changes nothing else of ours.
     pub fn refuse_runs_lost_in_merge(&self) -> Result<(), CommitRefused> {
-        if self.merges_data()? { self.refuse_lost_runs() } else { Ok(()) }
+        if loss::merges_data(self)? { self.refuse_lost_runs() } else { Ok(()) }
     }
 
     /// No run of HEAD's data version, or of a branch that is being merged, is missing from the staged one.
@@ -24,7 +25,7 @@ impl Project {
                 let _ = fetch::read_file_list_unasked(&self.root, settings, version, || self.find_dvc());
             }
         };
-        let loss = self.find_run_loss(&GitTree::Index, &parents, &mut fetch_list)?;
+        let loss = loss::find_run_loss(self, &GitTree::Index, &parents, &mut fetch_list)?;
         if (loss.runs.is_empty() && loss.unknown.is_empty()) || self.loss_is_intended()? {
             return Ok(());
         }

@@ -32,6 +32,7 @@ use crate::dvc::remote::fetch;
 use crate::dvc::stage::{ResolvedStage, STAGE};
 use crate::dvc::{leftovers, lockfile, stage};
 use crate::git::{GitError, GitOperation};
+use crate::history::rebuilt;
 use crate::project::config::Engine;
 use crate::project::include::LooseFiles;
 use crate::project::mutex::RepoMutex;
@@ -222,7 +223,7 @@ impl Project {
 
     /// What the new data version holds differently from the old one; a stop where that cannot be known here.
     fn diff_versions(&self, old: DataVersion, new: DataVersion) -> Result<RunDiff, CommitRefused> {
-        self.rebuild_file_lists([old, new], None)?;
+        rebuilt::rebuild_file_lists(self, [old, new], None)?;
         let mut file_lists = self.file_lists()?;
         let unknown = [old, new].into_iter().find(|version| file_lists.get(*version).is_none()).unwrap_or(new);
         file_lists.diff_against(new, [old]).diff.ok_or_else(|| CommitRefused::Unknown { version: unknown.to_string() })
@@ -349,7 +350,7 @@ impl Project {
         let dropped = match committed_record {
             // Nothing but the new run's folder is looked at, so nothing else need be in the workspace.
             Some(dataset_record) if native => {
-                self.ensure_file_list(self.dvc_settings()?, dataset_record.version)?;
+                rebuilt::ensure_file_list(self, self.dvc_settings()?, dataset_record.version)?;
                 Vec::new()
             }
             Some(dataset_record) => self.check_out_committed_runs(dataset_record, stage, &selected.key, reporter)?,
@@ -477,7 +478,7 @@ impl Project {
         run: &RunKey,
         reporter: &dyn Reporter,
     ) -> Result<Vec<RefusedPath>, CommitRefused> {
-        self.ensure_file_list(self.dvc_settings()?, dataset_record.version)?;
+        rebuilt::ensure_file_list(self, self.dvc_settings()?, dataset_record.version)?;
         let all = fetch::read_file_list(&self.root, self.dvc_settings()?, dataset_record.version, || self.find_dvc())?;
         let (file_list, refused) = all.clone().without_refused();
         let may_go = !refused.is_empty() && self.loss_is_intended()?;

@@ -281,7 +281,7 @@ impl Project {
             | SyncOutcome::Partial { .. }
             | SyncOutcome::Refused { .. } => {}
         }
-        let file_list = self.read_file_list(dataset_record.version)?;
+        let file_list = self.open_cache()?.read_file_list(dataset_record.version).map_err(ProjectError::from)?;
         let shown = self.selected_run(dataset_record, file_list.as_ref()).filter(|run| *run == outcome.run);
         let out_dir = self.root.join(&dataset_record.out_dir);
         if let Some(run) = shown.filter(|run| run.dir_under(&out_dir).join(STEPS_PARQUET).is_file())

@@ -7,6 +7,7 @@
 
 use crate::git::{GitError, NewTag, Oid, Tag};
 use crate::history;
+use crate::history::introduced;
 use crate::history::{RunTrailers, TAG_PREFIX, TagName, parse_tag, tag_name};
 use crate::project::{DatasetRecord, GitTree, Project, ProjectError, Reporter};
 use crate::support::fs;
@@ -157,7 +158,7 @@ impl Project {
         (rewritten, missing): (&[Oid], MissingTags),
         reporter: &dyn Reporter,
     ) -> Result<(Vec<TagOutcome>, bool), ProjectError> {
-        let runs = self.diff_of_commit(commit)?.introduced;
+        let runs = introduced::diff_commit(self, commit)?.introduced;
         let mut done = Vec::new();
         let Some(dataset_record) = self.dataset_record(&GitTree::Commit(commit.clone()))?.filter(|_| !runs.is_empty())
         else {
@@ -173,7 +174,7 @@ impl Project {
             if is_moving {
                 continue;
             }
-            let record = self.run_record_at(run, &dataset_record, commit)?;
+            let record = introduced::read_run_record_at(self, run, &dataset_record, commit)?;
             let version = match self.same_tag(commit, tags, &own, &record)? {
                 SameTag::Stays(at) => {
                     done.push(TagOutcome::Kept { tag: tags[at].tag.name.clone() });
@@ -293,7 +294,7 @@ impl Project {
                     done.push(TagOutcome::Orphaned { tag: name });
                     continue;
                 }
-                let mut record = self.run_record(&tag.name.run, &dataset_record)?;
+                let mut record = introduced::read_run_record(self, &tag.name.run, &dataset_record)?;
                 if let Some(old) = &tag.record {
                     record.config = record.config.or_else(|| old.config.clone());
                     record.manifest = record.manifest.or_else(|| old.manifest.clone());

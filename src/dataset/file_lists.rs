@@ -16,6 +16,7 @@ use crate::dvc::file_list::FileEntry;
 use crate::dvc::hash::DataVersion;
 use crate::dvc::remote::fetch;
 use crate::git::Oid;
+use crate::history::rebuilt;
 use crate::project::state::find_run_of_dir;
 use crate::project::{Project, ProjectError, Reporter};
 use crate::run::RunKey;
@@ -139,7 +140,7 @@ impl<'p> FileListFetcher<'p> {
 
     /// Makes again what could not be fetched, as far as that can be proved.
     pub fn rebuild_missing(&mut self) -> Result<(), ProjectError> {
-        self.project.rebuild_file_lists(self.missing.keys().copied(), Some(self.reporter))?;
+        rebuilt::rebuild_file_lists(self.project, self.missing.keys().copied(), Some(self.reporter))?;
         self.missing.retain(|version, _| !self.cache.has_file_list(*version));
         Ok(())
     }

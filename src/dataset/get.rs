@@ -21,6 +21,7 @@ use crate::dvc::remote::missing::RemoteError;
 use crate::dvc::temp_project::TempDvcProject;
 use crate::error::ExitKind::{CheckFailed, Io, Setup, Usage};
 use crate::error::{Explain, Explanation};
+use crate::history::rebuilt;
 use crate::project::{Project, ProjectError};
 use crate::run::RunKey;
 use crate::support::fs::{At, FsError};
@@ -145,7 +146,7 @@ pub struct GetOutcome {
 impl Project {
     /// The list of a data version's files, from the cache, else from the remote.
     pub fn fetch_file_list(&self, version: DataVersion) -> Result<FileList, GetError> {
-        self.ensure_file_list(self.dvc_settings()?, version)?;
+        rebuilt::ensure_file_list(self, self.dvc_settings()?, version)?;
         Ok(fetch::read_file_list(&self.root, self.dvc_settings()?, version, || self.find_dvc())?)
     }
 

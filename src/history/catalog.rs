@@ -12,6 +12,7 @@ use crate::dataset::location::RunLocation;
 use crate::dvc::hash::DataVersion;
 use crate::formats::json::JsonValue;
 use crate::git::Oid;
+use crate::history;
 use crate::project::dir::ProjectDir;
 use crate::project::state::find_run_of_dir;
 use crate::project::{GitTree, Project, ProjectError};
@@ -95,166 +96,159 @@ impl Catalog {
     }
 }
 
-impl Project {
-    /// Every run that this repository knows.
-    pub fn load_catalog(&self) -> Result<Catalog, ProjectError> {
-        let history = self.load_history()?;
-        let out_dir = self.dataset_dir()?;
-        let mut runs: BTreeMap<RunKey, RunSources> = BTreeMap::new();
-        let workspace = ProjectDir { root: self.root.clone(), config: self.read_config()? };
-        let mut recorded = workspace.discover_runs()?;
-        for run in &recorded.runs {
-            match &run.key {
-                Some(key) => {
-                    runs.entry(key.clone())
-                        .or_default()
-                        .recorded
-                        .get_or_insert_with(|| workspace.relative_display(&run.dir));
-                }
-                None => {
-                    let why = "its run_id or experiment cannot name a directory".into();
-                    recorded.left_out.push(LeftOut { path: run.dir.clone(), why });
-                }
+/// Every run that this repository knows.
+pub fn load_catalog(project: &Project) -> Result<Catalog, ProjectError> {
+    let history = history::load_history(project)?;
+    let out_dir = find_dataset_dir(project)?;
+    let mut runs: BTreeMap<RunKey, RunSources> = BTreeMap::new();
+    let workspace = ProjectDir { root: project.root.clone(), config: project.read_config()? };
+    let mut recorded = workspace.discover_runs()?;
+    for run in &recorded.runs {
+        match &run.key {
+            Some(key) => {
+                runs.entry(key.clone())
+                    .or_default()
+                    .recorded
+                    .get_or_insert_with(|| workspace.relative_display(&run.dir));
+            }
+            None => {
+                let why = "its run_id or experiment cannot name a directory".into();
+                recorded.left_out.push(LeftOut { path: run.dir.clone(), why });
             }
         }
-        let duplicates = workspace.duplicate_runs(&recorded.runs);
-        for key in list_run_dirs(&self.root.join(&out_dir)) {
-            runs.entry(key).or_default().in_dataset = true;
+    }
+    let duplicates = workspace.duplicate_runs(&recorded.runs);
+    for key in list_run_dirs(&project.root.join(&out_dir)) {
+        runs.entry(key).or_default().in_dataset = true;
+    }
+    for key in history.all_runs().into_keys() {
+        runs.entry(key).or_default().in_history = true;
+    }
+    let keys: Vec<RunKey> = runs.keys().cloned().collect();
+    let run_dir = match project.dataset_state(&GitTree::WorkTree) {
+        Ok(state) => state.run_dir().map(str::to_owned),
+        // A pipeline that cannot be read selects nothing; `status` says what is wrong with it.
+        Err(_) => None,
+    };
+    let selected = run_dir.as_deref().and_then(|run_dir| {
+        let dir = project.root.join(run_dir);
+        if is_run_dir(&dir) { RunDir::read(&dir).key } else { find_run_of_dir(run_dir, &keys) }
+    });
+    let mut left_out = recorded.left_out;
+    let cache = project.open_cache()?;
+    for (version, why) in &history.left_out {
+        left_out.push(LeftOut { path: cache.file_list_path(*version), why: why.clone() });
+    }
+    Ok(Catalog { runs, history, selected, out_dir, duplicates, left_out })
+}
+
+/// The dataset's directory, relative to the project: what the pipeline says, else what `dvc.lock` does.
+pub fn find_dataset_dir(project: &Project) -> Result<String, ProjectError> {
+    if let Ok(state) = project.dataset_state(&GitTree::WorkTree) {
+        if let Some(stage) = state.stage {
+            return Ok(stage.out_dir);
         }
-        for key in history.all_runs().into_keys() {
-            runs.entry(key).or_default().in_history = true;
+        if let Some(record) = state.record {
+            return Ok(record.out_dir);
         }
-        let keys: Vec<RunKey> = runs.keys().cloned().collect();
-        let run_dir = match self.dataset_state(&GitTree::WorkTree) {
-            Ok(state) => state.run_dir().map(str::to_owned),
-            // A pipeline that cannot be read selects nothing; `status` says what is wrong with it.
-            Err(_) => None,
+    }
+    Ok(crate::dvc::stage::DEFAULT_OUT_DIR.to_owned())
+}
+
+/// The run that a RUN means.
+pub fn resolve_query(project: &Project, catalog: &Catalog, cwd: &Path, query: &str) -> Result<RunTarget, ProjectError> {
+    resolve_query_among(project, catalog, cwd, query, &catalog.runs().collect::<Vec<_>>())
+}
+
+/// The run that a RUN means among some of the known runs.
+pub fn resolve_query_among(
+    project: &Project,
+    catalog: &Catalog,
+    cwd: &Path,
+    query: &str,
+    candidates: &[CatalogRun],
+) -> Result<RunTarget, ProjectError> {
+    let tag = |name: &str| catalog.history.tags.iter().find(|tag| tag.tag.name == name);
+    let start_time = |run: &CatalogRun| read_start_time(project, catalog, run);
+    let target = match resolve_run(RunQuery { text: query, cwd }, candidates, |name| tag(name).is_some(), start_time)? {
+        ResolvedRun::Run(run) | ResolvedRun::RunAt(run) => {
+            Some(RunTarget { key: run.key.clone(), commit: None, dir: None })
+        }
+        ResolvedRun::Dir(dir) => find_target_of_dir(project, catalog, dir),
+        ResolvedRun::Tag(name) => {
+            tag(&name).map(|tag| RunTarget { key: tag.name.run.clone(), commit: tag.tag.commit.clone(), dir: None })
+        }
+    };
+    Ok(target.ok_or_else(|| ResolveError::NotFound { query: query.into(), near: Vec::new() })?)
+}
+
+fn find_target_of_dir(project: &Project, catalog: &Catalog, dir: PathBuf) -> Option<RunTarget> {
+    let real = dir.canonicalize().ok()?;
+    if !is_run_dir(&real) {
+        return None;
+    }
+    let dataset = project.root.join(&catalog.out_dir).canonicalize();
+    if let Some(folder) = dataset.ok().and_then(|dataset| real.strip_prefix(dataset).ok()) {
+        // By its folder: what its own metadata says may be the name that it was recorded under.
+        let key: RunKey = folder.to_str()?.parse().ok()?;
+        return catalog.get(&key).map(|run| RunTarget { key: run.key, commit: None, dir: None });
+    }
+    Some(RunTarget { key: RunDir::read(&real).key?, commit: None, dir: Some(dir) })
+}
+
+/// When a run began, as its recorder wrote it.
+pub fn read_start_time(project: &Project, catalog: &Catalog, run: &CatalogRun) -> StartTime {
+    let run_json =
+        find_run_location(project, catalog, run, None).ok().flatten().and_then(|location| location.read_run_json());
+    let text = run_json.as_ref().and_then(|run| run.get("start_time")).and_then(JsonValue::as_str);
+    text.map_or_else(StartTime::default, StartTime::new)
+}
+
+/// Where a run's bytes lie: at a commit where one is named, else the dataset, the cache, results; `None` where this
+/// clone has them nowhere.
+pub fn find_run_location(
+    project: &Project,
+    catalog: &Catalog,
+    run: &CatalogRun,
+    commit: Option<&Oid>,
+) -> Result<Option<RunLocation>, ProjectError> {
+    if let Some(commit) = commit {
+        return match project.data_version_at(commit)? {
+            Some(version) => project.cached_run(&catalog.history, version, &run.key),
+            None => Ok(None),
         };
-        let selected = run_dir.as_deref().and_then(|run_dir| {
-            let dir = self.root.join(run_dir);
-            if is_run_dir(&dir) { RunDir::read(&dir).key } else { find_run_of_dir(run_dir, &keys) }
-        });
-        let mut left_out = recorded.left_out;
-        let cache = self.open_cache()?;
-        for (version, why) in &history.left_out {
-            left_out.push(LeftOut { path: cache.file_list_path(*version), why: why.clone() });
-        }
-        Ok(Catalog { runs, history, selected, out_dir, duplicates, left_out })
     }
-
-    /// The dataset's directory, relative to the project: what the pipeline says, else what `dvc.lock` does.
-    pub fn dataset_dir(&self) -> Result<String, ProjectError> {
-        if let Ok(state) = self.dataset_state(&GitTree::WorkTree) {
-            if let Some(stage) = state.stage {
-                return Ok(stage.out_dir);
-            }
-            if let Some(record) = state.record {
-                return Ok(record.out_dir);
-            }
-        }
-        Ok(crate::dvc::stage::DEFAULT_OUT_DIR.to_owned())
+    if run.sources.in_dataset {
+        return Ok(Some(RunLocation::Dataset(run.key.dir_under(&project.root.join(&catalog.out_dir)))));
     }
-
-    /// The run that a RUN means.
-    pub fn resolve_run(&self, catalog: &Catalog, cwd: &Path, query: &str) -> Result<RunTarget, ProjectError> {
-        self.resolve_among(catalog, cwd, query, &catalog.runs().collect::<Vec<_>>())
+    if let Some(version) = find_latest_version(catalog, &run.key)
+        && let Some(location) = project.cached_run(&catalog.history, version, &run.key)?
+    {
+        return Ok(Some(location));
     }
+    Ok(run.sources.recorded.as_ref().map(|dir| RunLocation::Recorded(project.root.join(dir))))
+}
 
-    /// The run that a RUN means among some of the known runs.
-    pub fn resolve_among(
-        &self,
-        catalog: &Catalog,
-        cwd: &Path,
-        query: &str,
-        candidates: &[CatalogRun],
-    ) -> Result<RunTarget, ProjectError> {
-        let tag = |name: &str| catalog.history.tags.iter().find(|tag| tag.tag.name == name);
-        let start_time = |run: &CatalogRun| self.start_time(catalog, run);
-        let target =
-            match resolve_run(RunQuery { text: query, cwd }, candidates, |name| tag(name).is_some(), start_time)? {
-                ResolvedRun::Run(run) | ResolvedRun::RunAt(run) => {
-                    Some(RunTarget { key: run.key.clone(), commit: None, dir: None })
-                }
-                ResolvedRun::Dir(dir) => self.target_of_dir(catalog, dir),
-                ResolvedRun::Tag(name) => tag(&name).map(|tag| RunTarget {
-                    key: tag.name.run.clone(),
-                    commit: tag.tag.commit.clone(),
-                    dir: None,
-                }),
-            };
-        Ok(target.ok_or_else(|| ResolveError::NotFound { query: query.into(), near: Vec::new() })?)
+/// The data version of the newest commit that brought a run, else the one its newest tag names.
+#[must_use]
+pub fn find_latest_version(catalog: &Catalog, run: &RunKey) -> Option<DataVersion> {
+    let commit: Option<&DatasetCommit> = catalog.history.latest_commit(run);
+    commit
+        .map(|commit| commit.record.version)
+        .or_else(|| catalog.history.tags_of(run).last().and_then(|tag| tag.record.as_ref()).map(|r| r.data))
+}
+
+/// Where the bytes of what somebody typed lie; an error that says how to get them where that is nowhere here.
+pub fn locate_run(project: &Project, catalog: &Catalog, target: &RunTarget) -> Result<RunLocation, ProjectError> {
+    if let Some(dir) = &target.dir {
+        return Ok(RunLocation::Recorded(dir.clone()));
     }
-
-    fn target_of_dir(&self, catalog: &Catalog, dir: PathBuf) -> Option<RunTarget> {
-        let real = dir.canonicalize().ok()?;
-        if !is_run_dir(&real) {
-            return None;
-        }
-        let dataset = self.root.join(&catalog.out_dir).canonicalize();
-        if let Some(folder) = dataset.ok().and_then(|dataset| real.strip_prefix(dataset).ok()) {
-            // By its folder: what its own metadata says may be the name that it was recorded under.
-            let key: RunKey = folder.to_str()?.parse().ok()?;
-            return catalog.get(&key).map(|run| RunTarget { key: run.key, commit: None, dir: None });
-        }
-        Some(RunTarget { key: RunDir::read(&real).key?, commit: None, dir: Some(dir) })
-    }
-
-    /// When a run began, as its recorder wrote it.
-    pub fn start_time(&self, catalog: &Catalog, run: &CatalogRun) -> StartTime {
-        let run_json =
-            self.run_location(catalog, run, None).ok().flatten().and_then(|location| location.read_run_json());
-        let text = run_json.as_ref().and_then(|run| run.get("start_time")).and_then(JsonValue::as_str);
-        text.map_or_else(StartTime::default, StartTime::new)
-    }
-
-    /// Where a run's bytes lie: at a commit where one is named, else the dataset, the cache, results; `None` where this
-    /// clone has them nowhere.
-    pub fn run_location(
-        &self,
-        catalog: &Catalog,
-        run: &CatalogRun,
-        commit: Option<&Oid>,
-    ) -> Result<Option<RunLocation>, ProjectError> {
-        if let Some(commit) = commit {
-            return match self.data_version_at(commit)? {
-                Some(version) => self.cached_run(&catalog.history, version, &run.key),
-                None => Ok(None),
-            };
-        }
-        if run.sources.in_dataset {
-            return Ok(Some(RunLocation::Dataset(run.key.dir_under(&self.root.join(&catalog.out_dir)))));
-        }
-        if let Some(version) = self.latest_version(catalog, &run.key)
-            && let Some(location) = self.cached_run(&catalog.history, version, &run.key)?
-        {
-            return Ok(Some(location));
-        }
-        Ok(run.sources.recorded.as_ref().map(|dir| RunLocation::Recorded(self.root.join(dir))))
-    }
-
-    /// The data version of the newest commit that brought a run, else the one its newest tag names.
-    #[must_use]
-    pub fn latest_version(&self, catalog: &Catalog, run: &RunKey) -> Option<DataVersion> {
-        let commit: Option<&DatasetCommit> = catalog.history.latest_commit(run);
-        commit
-            .map(|commit| commit.record.version)
-            .or_else(|| catalog.history.tags_of(run).last().and_then(|tag| tag.record.as_ref()).map(|r| r.data))
-    }
-
-    /// Where the bytes of what somebody typed lie; an error that says how to get them where that is nowhere here.
-    pub fn locate_run(&self, catalog: &Catalog, target: &RunTarget) -> Result<RunLocation, ProjectError> {
-        if let Some(dir) = &target.dir {
-            return Ok(RunLocation::Recorded(dir.clone()));
-        }
-        let not_in_clone = || ProjectError::RunNotHere { run: target.key.to_string() };
-        let run = catalog.get(&target.key).ok_or_else(not_in_clone)?;
-        let location = self.run_location(catalog, &run, target.commit.as_ref())?.ok_or_else(not_in_clone)?;
-        match catalog.duplicates.for_key(&target.key) {
-            Some(duplicates) if matches!(location, RunLocation::Recorded(_)) => {
-                Err(ResolveError::from(duplicates).into())
-            }
-            _ => Ok(location),
-        }
+    let not_in_clone = || ProjectError::RunNotHere { run: target.key.to_string() };
+    let run = catalog.get(&target.key).ok_or_else(not_in_clone)?;
+    let location = find_run_location(project, catalog, &run, target.commit.as_ref())?.ok_or_else(not_in_clone)?;
+    match catalog.duplicates.for_key(&target.key) {
+        Some(duplicates) if matches!(location, RunLocation::Recorded(_)) => Err(ResolveError::from(duplicates).into()),
+        _ => Ok(location),
     }
 }
 

@@ -11,6 +11,9 @@ use crate::dvc::remote::missing;
 use crate::dvc::{lockfile, stage};
 use crate::git::{Commit, CommitRange, Oid, UNSHALLOW};
 use crate::history;
+use crate::history::foreign;
+use crate::history::introduced;
+use crate::history::loss;
 use crate::project::state::find_run_of_dir;
 use crate::project::{GitTree, Project, ProjectError, Reporter, config};
 use crate::run::RunKey;
@@ -59,430 +62,429 @@ pub struct CheckReport {
     pub findings: Vec<CheckFinding>,
 }
 
-impl Project {
-    /// Proves the commits of a range and the run tags on them; with `remote`, that their data is on the DVC remote.
-    pub fn check_history(
-        &self,
-        range: &CommitRange,
-        remote: bool,
-        reporter: &dyn Reporter,
-    ) -> Result<CheckReport, GetError> {
-        let mut report = CheckReport { remote, ..CheckReport::default() };
-        let mut commits = self.repo.walk_commits(range).map_err(ProjectError::from)?;
-        let selection_files = SELECTION_FILES.map(|file| self.git_path(file));
-        self.repo.fetch_files(&commits, &selection_files).map_err(ProjectError::from)?;
-        let foreign = self.foreign_commits(&commits)?;
-        if !foreign.is_empty() {
-            reporter
-                .show_status(&format!("left out: commits of another project's history, merged in: {}", foreign.len()));
+/// Proves the commits of a range and the run tags on them; with `remote`, that their data is on the DVC remote.
+pub fn check_history(
+    project: &Project,
+    range: &CommitRange,
+    remote: bool,
+    reporter: &dyn Reporter,
+) -> Result<CheckReport, GetError> {
+    let mut report = CheckReport { remote, ..CheckReport::default() };
+    let mut commits = project.repo.walk_commits(range).map_err(ProjectError::from)?;
+    let selection_files = SELECTION_FILES.map(|file| project.git_path(file));
+    project.repo.fetch_files(&commits, &selection_files).map_err(ProjectError::from)?;
+    let foreign = foreign::find_foreign_commits(project, &commits)?;
+    if !foreign.is_empty() {
+        reporter.show_status(&format!("left out: commits of another project's history, merged in: {}", foreign.len()));
+    }
+    commits.retain(|id| !foreign.contains(id));
+    let mut file_lists = FileListFetcher::new(project, reporter)?;
+    for id in &commits {
+        file_lists.fetch_for(id)?;
+    }
+    file_lists.rebuild_missing()?;
+    let history = history::load_history_in(project, range)?;
+    for tag in &history.tags {
+        if history.dataset_commits.iter().any(|change| change.introduced.contains(&tag.name.run)) {
+            file_lists.fetch_at(tag.tag.commit.as_ref())?;
         }
-        commits.retain(|id| !foreign.contains(id));
-        let mut file_lists = FileListFetcher::new(self, reporter)?;
-        for id in &commits {
-            file_lists.fetch_for(id)?;
+    }
+    let ends = project.repo.shallow_ends().map_err(ProjectError::from)?;
+    let changes: HashMap<&Oid, &DatasetCommit> = history.dataset_commits.iter().map(|c| (&c.commit.id, c)).collect();
+    let mut seen = HashSet::new();
+    for id in &commits {
+        report.commits += 1;
+        let commit = project.repo.read_commit(id).map_err(ProjectError::from)?;
+        // What decides is in four files: the same four need no second look.
+        if seen.insert(read_selection_ids(project, id)?) {
+            report.findings.extend(check_selection(project, id, &history)?);
         }
-        file_lists.rebuild_missing()?;
-        let history = self.load_history_in(range)?;
-        for tag in &history.tags {
-            if history.dataset_commits.iter().any(|change| change.introduced.contains(&tag.name.run)) {
-                file_lists.fetch_at(tag.tag.commit.as_ref())?;
+        if ends.contains(id) {
+            let message = format!("the clone is shallow: what came before this commit was not looked at; {UNSHALLOW}");
+            report.findings.push(CheckFinding {
+                severity: CheckSeverity::Warning,
+                code: "shallow",
+                commit: Some(id.clone()),
+                tag: None,
+                run: None,
+                message,
+            });
+            continue;
+        }
+        check_trailers(project, &commit, changes.get(id).copied(), &history, &file_lists, &mut report.findings)?;
+        let change = changes.get(id).copied();
+        check_lost_runs(project, &commit, change, &mut file_lists, &mut report.findings)?;
+        if let Some(change) = change {
+            report.findings.extend(check_ignored_findings(project, change, &history)?);
+        }
+    }
+    for tag in history.tags.iter().filter(|tag| tag.tag.commit.as_ref().is_some_and(|c| commits.contains(c))) {
+        report.tags += 1;
+        report.findings.extend(check_tag(project, tag, &history)?);
+    }
+    if let Some(head) = project.repo.head().map_err(ProjectError::from)?.filter(|head| commits.contains(head)) {
+        report.findings.extend(check_recorded_anew(project, &head)?);
+    }
+    if remote {
+        check_remote_data(project, &history, &mut report.findings)?;
+    }
+    Ok(report)
+}
+
+fn read_selection_ids(project: &Project, commit: &Oid) -> Result<Vec<Option<Oid>>, ProjectError> {
+    let entry = |file| Ok(project.repo.entry_at(commit, &project.git_path(file))?.map(|entry| entry.id));
+    SELECTION_FILES.iter().map(|file| entry(file)).collect()
+}
+
+/// Whether `params.yaml` and `dvc.lock` of a commit agree.
+fn check_selection(project: &Project, commit: &Oid, history: &History) -> Result<Vec<CheckFinding>, ProjectError> {
+    let new_finding = |code, message: String| CheckFinding {
+        severity: CheckSeverity::Error,
+        code,
+        commit: Some(commit.clone()),
+        tag: None,
+        run: None,
+        message,
+    };
+    let state = match project.dataset_state(&GitTree::Commit(commit.clone())) {
+        Ok(state) => state,
+        Err(error @ (ProjectError::Lockfile(_) | ProjectError::Stage(_) | ProjectError::Config(_))) => {
+            return Ok(vec![new_finding("unreadable", error.to_string())]);
+        }
+        Err(ProjectError::Fs(error)) if error.refusal().is_some() => {
+            return Ok(vec![new_finding("unreadable", format!("{error}: {}", error.source))]);
+        }
+        Err(error) => return Err(error),
+    };
+    if state.is_ingested() {
+        let message = "dvc.lock was made with other patterns than ingest.include of capture-hook.toml holds".into();
+        let stale = CheckFinding { severity: CheckSeverity::Warning, ..new_finding("include_not_ingested", message) };
+        return Ok(if state.include_matches() { Vec::new() } else { vec![stale] });
+    }
+    let run_dir = state.run_dir().unwrap_or_default();
+    let message = match &state.record {
+        None => format!("params.yaml selects {run_dir}, and dvc.lock holds no data version"),
+        Some(dataset_record) if dataset_record.run_dir.as_deref() != Some(run_dir) => format!(
+            "params.yaml selects {run_dir}, dvc.lock was made from {}",
+            dataset_record.run_dir.as_deref().unwrap_or("no run")
+        ),
+        Some(_) => "dvc.lock was made by another command or for another directory than dvc.yaml names".into(),
+    };
+    let finding = new_finding("selection_not_ingested", message);
+    Ok(vec![match find_later_ingest(project, commit, run_dir, history)? {
+        Some(later) => {
+            let message = format!("{}; {} ingested the run later", finding.message, later.short());
+            CheckFinding { severity: CheckSeverity::Warning, message, ..finding }
+        }
+        None => finding,
+    }])
+}
+
+/// The first commit after this one that holds the run of a directory which this one selects, and does not hold itself.
+fn find_later_ingest(
+    project: &Project,
+    commit: &Oid,
+    run_dir: &str,
+    history: &History,
+) -> Result<Option<Oid>, ProjectError> {
+    let runs: Vec<RunKey> = history.all_runs().into_keys().collect();
+    let run = find_run_of_dir(run_dir, &runs);
+    for change in history.dataset_commits.iter().rev().filter(|change| change.commit.id != *commit) {
+        let dataset_record = &change.record;
+        let selected = dataset_record.run_dir.as_deref() == Some(run_dir);
+        let holds =
+            selected || run.as_ref().is_some_and(|run| history.holds_run(dataset_record.version, run) == Some(true));
+        if holds && project.repo.has_ancestor(&change.commit.id, commit)? {
+            return Ok(Some(change.commit.id.clone()));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether the run that HEAD selects was recorded anew, where this clone has its directory. Nothing that the commit says
+/// is false then, and the new recording is in no commit all the same.
+fn check_recorded_anew(project: &Project, head: &Oid) -> Result<Option<CheckFinding>, ProjectError> {
+    let Ok(state) = project.dataset_state(&GitTree::Commit(head.clone())) else { return Ok(None) };
+    let (Some(run_dir), Some(dataset_record), true) = (state.run_dir(), &state.record, state.is_ingested()) else {
+        return Ok(None);
+    };
+    let comparison = project.match_recorded_run(dataset_record.version, run_dir)?;
+    Ok(comparison.mismatch().map(|difference| CheckFinding {
+        severity: CheckSeverity::Warning,
+        code: "recorded_anew",
+        commit: Some(head.clone()),
+        tag: None,
+        run: None,
+        message: format!("{run_dir} was recorded anew: {difference}: `capture-hook publish {}`", shell_quote(run_dir)),
+    }))
+}
+
+/// Whether a commit's trailers say what it brings, no more and no less.
+fn check_trailers(
+    project: &Project,
+    commit: &Commit,
+    change: Option<&DatasetCommit>,
+    history: &History,
+    file_lists: &FileListFetcher<'_>,
+    findings: &mut Vec<CheckFinding>,
+) -> Result<(), ProjectError> {
+    let records = history::parse_trailers(&commit.message);
+    let mut push_finding = |weight, code, run: &RunKey, message: String| {
+        let (commit, run) = (Some(commit.id.clone()), Some(run.clone()));
+        findings.push(CheckFinding { severity: weight, code, commit, tag: None, run, message });
+    };
+    let dataset_record = match change {
+        Some(change) => Some(change.record.clone()),
+        None => history::read_readable_record(project, &commit.id)?,
+    };
+    for record in &records {
+        if dataset_record.as_ref().map(|dataset_record| dataset_record.version) != Some(record.data)
+            && project.is_of_other_project(record.data, &commit.id)?
+        {
+            continue;
+        }
+        // A squashed commit carries the trailers of what went into it: older versions may still be named.
+        let Some(why) = dataset_record.as_ref().map_or_else(
+            || Some("the commit holds no data version".to_owned()),
+            |dataset_record| explain_false_record(project, record, dataset_record.version, history),
+        ) else {
+            continue;
+        };
+        push_finding(CheckSeverity::Error, "trailer_false", &record.run, why);
+    }
+    let Some(change) = change else { return Ok(()) };
+    if change.partial {
+        for (version, why) in file_lists.missing_for(&commit.id)? {
+            findings.push(CheckFinding {
+                severity: CheckSeverity::Warning,
+                code: "not_in_clone",
+                commit: Some(commit.id.clone()),
+                tag: None,
+                run: None,
+                message: format!("what the commit brings is not known without the list of files of {version}: {why}"),
+            });
+        }
+    }
+    let mut push_finding = |weight, code, run: &RunKey, message: String| {
+        let (commit, run) = (Some(commit.id.clone()), Some(run.clone()));
+        findings.push(CheckFinding { severity: weight, code, commit, tag: None, run, message });
+    };
+    for run in &change.introduced {
+        if !records.iter().any(|record| record.run == *run) {
+            let message = "the commit brings the run, and no trailer says so".into();
+            push_finding(CheckSeverity::Warning, "trailer_missing", run, message);
+        }
+        let mut tags = history.tags_of(run);
+        tags.retain(|tag| tag_names_data(project, tag, change.record.version, history));
+        let mut left_behind = None;
+        for tag in &tags {
+            if !project.is_left_behind(tag, Some(&commit.id))? {
+                left_behind = None;
+                break;
             }
+            left_behind = Some(&tag.tag.name);
         }
-        let ends = self.repo.shallow_ends().map_err(ProjectError::from)?;
-        let changes: HashMap<&Oid, &DatasetCommit> =
-            history.dataset_commits.iter().map(|c| (&c.commit.id, c)).collect();
-        let mut seen = HashSet::new();
-        for id in &commits {
-            report.commits += 1;
-            let commit = self.repo.read_commit(id).map_err(ProjectError::from)?;
-            // What decides is in four files: the same four need no second look.
-            if seen.insert(self.selection_blob_ids(id)?) {
-                report.findings.extend(self.check_selection(id, &history)?);
-            }
-            if ends.contains(id) {
+        if let Some(tag) = left_behind {
+            let message = format!("no branch holds the commit of {tag}: `capture-hook tag --all` moves it");
+            push_finding(CheckSeverity::Warning, "tag_missing", run, message);
+        } else if tags.is_empty() {
+            let message = "no tag names this data of the run: `capture-hook tag --all` makes it".into();
+            push_finding(CheckSeverity::Warning, "tag_missing", run, message);
+        }
+    }
+    Ok(())
+}
+
+/// The runs of a parent's dataset that a commit's does not hold: of a merge, whichever side they were on.
+fn check_lost_runs(
+    project: &Project,
+    commit: &Commit,
+    change: Option<&DatasetCommit>,
+    file_lists: &mut FileListFetcher<'_>,
+    findings: &mut Vec<CheckFinding>,
+) -> Result<(), ProjectError> {
+    let mut warn = |code, run: Option<RunKey>, message: String| {
+        let (commit, severity) = (Some(commit.id.clone()), CheckSeverity::Warning);
+        findings.push(CheckFinding { severity, code, commit, tag: None, run, message });
+    };
+    let removed = match change {
+        _ if commit.parents.len() > 1 => {
+            let source = GitTree::Commit(commit.id.clone());
+            let loss =
+                loss::find_run_loss(project, &source, &commit.parents, &mut |version| file_lists.fetch_list(version))?;
+            // Of a commit that changes the dataset, that was said.
+            for version in loss.unknown.iter().filter(|_| change.is_none()) {
+                let why = file_lists.why_missing(*version).unwrap_or("it is not in this clone");
                 let message =
-                    format!("the clone is shallow: what came before this commit was not looked at; {UNSHALLOW}");
-                report.findings.push(CheckFinding {
-                    severity: CheckSeverity::Warning,
-                    code: "shallow",
-                    commit: Some(id.clone()),
-                    tag: None,
-                    run: None,
-                    message,
-                });
-                continue;
+                    format!("what the merge drops is not known without the list of files of {version}: {why}");
+                warn("not_in_clone", None, message);
             }
-            self.check_trailers(&commit, changes.get(id).copied(), &history, &file_lists, &mut report.findings)?;
-            let change = changes.get(id).copied();
-            self.check_lost_runs(&commit, change, &mut file_lists, &mut report.findings)?;
-            if let Some(change) = change {
-                report.findings.extend(self.check_ignored_findings(change, &history)?);
+            loss.runs.into_iter().collect()
+        }
+        Some(change) => change.removed.clone(),
+        None => Vec::new(),
+    };
+    for run in removed {
+        let message = "a parent of the commit holds the run, the commit does not".into();
+        warn("run_lost", Some(run), message);
+    }
+    Ok(())
+}
+
+/// What validation ignored of the runs that a commit brings: by their own record, else, as far as the commit's settings
+/// tell, what it may have ignored.
+fn check_ignored_findings(
+    project: &Project,
+    change: &DatasetCommit,
+    history: &History,
+) -> Result<Vec<CheckFinding>, ProjectError> {
+    let commit = &change.commit.id;
+    let mut findings = Vec::new();
+    for run in &change.introduced {
+        let entries = history.run_entries(change.record.version, run).unwrap_or_default();
+        let message = match introduced::read_ignored_findings(project, run, &change.record, &entries)? {
+            Some(ignored) => {
+                IgnoredFinding::describe_all(&ignored).map(|ignored| format!("the run's validation {ignored}"))
             }
-        }
-        for tag in history.tags.iter().filter(|tag| tag.tag.commit.as_ref().is_some_and(|c| commits.contains(c))) {
-            report.tags += 1;
-            report.findings.extend(self.check_tag(tag, &history)?);
-        }
-        if let Some(head) = self.repo.head().map_err(ProjectError::from)?.filter(|head| commits.contains(head)) {
-            report.findings.extend(self.check_recorded_anew(&head)?);
-        }
-        if remote {
-            self.check_remote_data(&history, &mut report.findings)?;
-        }
-        Ok(report)
-    }
-
-    fn selection_blob_ids(&self, commit: &Oid) -> Result<Vec<Option<Oid>>, ProjectError> {
-        let entry = |file| Ok(self.repo.entry_at(commit, &self.git_path(file))?.map(|entry| entry.id));
-        SELECTION_FILES.iter().map(|file| entry(file)).collect()
-    }
-
-    /// Whether `params.yaml` and `dvc.lock` of a commit agree.
-    fn check_selection(&self, commit: &Oid, history: &History) -> Result<Vec<CheckFinding>, ProjectError> {
-        let new_finding = |code, message: String| CheckFinding {
-            severity: CheckSeverity::Error,
-            code,
+            None => match project.read_config_at(&GitTree::Commit(commit.clone()))?.validate.ignore {
+                codes if codes.is_empty() => None,
+                codes => Some(format!(
+                    "{} of the commit ignores {}; whether the run has such findings is not known in this clone",
+                    config::FILE,
+                    codes.join(", ")
+                )),
+            },
+        };
+        findings.extend(message.map(|message| CheckFinding {
+            severity: CheckSeverity::Warning,
+            code: "findings_ignored",
             commit: Some(commit.clone()),
             tag: None,
-            run: None,
+            run: Some(run.clone()),
             message,
-        };
-        let state = match self.dataset_state(&GitTree::Commit(commit.clone())) {
-            Ok(state) => state,
-            Err(error @ (ProjectError::Lockfile(_) | ProjectError::Stage(_) | ProjectError::Config(_))) => {
-                return Ok(vec![new_finding("unreadable", error.to_string())]);
-            }
-            Err(ProjectError::Fs(error)) if error.refusal().is_some() => {
-                return Ok(vec![new_finding("unreadable", format!("{error}: {}", error.source))]);
-            }
-            Err(error) => return Err(error),
-        };
-        if state.is_ingested() {
-            let message = "dvc.lock was made with other patterns than ingest.include of capture-hook.toml holds".into();
-            let stale =
-                CheckFinding { severity: CheckSeverity::Warning, ..new_finding("include_not_ingested", message) };
-            return Ok(if state.include_matches() { Vec::new() } else { vec![stale] });
-        }
-        let run_dir = state.run_dir().unwrap_or_default();
-        let message = match &state.record {
-            None => format!("params.yaml selects {run_dir}, and dvc.lock holds no data version"),
-            Some(dataset_record) if dataset_record.run_dir.as_deref() != Some(run_dir) => format!(
-                "params.yaml selects {run_dir}, dvc.lock was made from {}",
-                dataset_record.run_dir.as_deref().unwrap_or("no run")
-            ),
-            Some(_) => "dvc.lock was made by another command or for another directory than dvc.yaml names".into(),
-        };
-        let finding = new_finding("selection_not_ingested", message);
-        Ok(vec![match self.find_later_ingest(commit, run_dir, history)? {
-            Some(later) => {
-                let message = format!("{}; {} ingested the run later", finding.message, later.short());
-                CheckFinding { severity: CheckSeverity::Warning, message, ..finding }
-            }
-            None => finding,
-        }])
+        }));
     }
+    Ok(findings)
+}
 
-    /// The first commit after this one that holds the run of a directory which this one selects, and does not hold itself.
-    fn find_later_ingest(&self, commit: &Oid, run_dir: &str, history: &History) -> Result<Option<Oid>, ProjectError> {
-        let runs: Vec<RunKey> = history.all_runs().into_keys().collect();
-        let run = find_run_of_dir(run_dir, &runs);
-        for change in history.dataset_commits.iter().rev().filter(|change| change.commit.id != *commit) {
-            let dataset_record = &change.record;
-            let selected = dataset_record.run_dir.as_deref() == Some(run_dir);
-            let holds = selected
-                || run.as_ref().is_some_and(|run| history.holds_run(dataset_record.version, run) == Some(true));
-            if holds && self.repo.has_ancestor(&change.commit.id, commit)? {
-                return Ok(Some(change.commit.id.clone()));
-            }
+/// Why a record is not true of a data version; `None` where it is, or cannot be told here.
+fn explain_false_record(
+    project: &Project,
+    record: &RunTrailers,
+    version: DataVersion,
+    history: &History,
+) -> Option<String> {
+    if record.data != version {
+        if history.has_same_files(record.data, version, &record.run) {
+            return None;
         }
-        Ok(None)
+        return Some(format!("it names data version {}, the commit's is {version}", record.data));
     }
-
-    /// Whether the run that HEAD selects was recorded anew, where this clone has its directory. Nothing that the commit says
-    /// is false then, and the new recording is in no commit all the same.
-    fn check_recorded_anew(&self, head: &Oid) -> Result<Option<CheckFinding>, ProjectError> {
-        let Ok(state) = self.dataset_state(&GitTree::Commit(head.clone())) else { return Ok(None) };
-        let (Some(run_dir), Some(dataset_record), true) = (state.run_dir(), &state.record, state.is_ingested()) else {
-            return Ok(None);
-        };
-        let comparison = self.match_recorded_run(dataset_record.version, run_dir)?;
-        Ok(comparison.mismatch().map(|difference| CheckFinding {
-            severity: CheckSeverity::Warning,
-            code: "recorded_anew",
-            commit: Some(head.clone()),
-            tag: None,
-            run: None,
-            message: format!(
-                "{run_dir} was recorded anew: {difference}: `capture-hook publish {}`",
-                shell_quote(run_dir)
-            ),
-        }))
+    let entries = history.run_entries(version, &record.run)?;
+    if entries.is_empty() {
+        return Some(format!("data version {version} does not hold the run"));
     }
-
-    /// Whether a commit's trailers say what it brings, no more and no less.
-    fn check_trailers(
-        &self,
-        commit: &Commit,
-        change: Option<&DatasetCommit>,
-        history: &History,
-        file_lists: &FileListFetcher<'_>,
-        findings: &mut Vec<CheckFinding>,
-    ) -> Result<(), ProjectError> {
-        let records = history::parse_trailers(&commit.message);
-        let mut push_finding = |weight, code, run: &RunKey, message: String| {
-            let (commit, run) = (Some(commit.id.clone()), Some(run.clone()));
-            findings.push(CheckFinding { severity: weight, code, commit, tag: None, run, message });
-        };
-        let dataset_record = match change {
-            Some(change) => Some(change.record.clone()),
-            None => self.readable_record_at(&commit.id)?,
-        };
-        for record in &records {
-            if dataset_record.as_ref().map(|dataset_record| dataset_record.version) != Some(record.data)
-                && self.is_of_other_project(record.data, &commit.id)?
-            {
-                continue;
-            }
-            // A squashed commit carries the trailers of what went into it: older versions may still be named.
-            let Some(why) = dataset_record.as_ref().map_or_else(
-                || Some("the commit holds no data version".to_owned()),
-                |dataset_record| self.explain_false_record(record, dataset_record.version, history),
-            ) else {
-                continue;
-            };
-            push_finding(CheckSeverity::Error, "trailer_false", &record.run, why);
-        }
-        let Some(change) = change else { return Ok(()) };
-        if change.partial {
-            for (version, why) in file_lists.missing_for(&commit.id)? {
-                findings.push(CheckFinding {
-                    severity: CheckSeverity::Warning,
-                    code: "not_in_clone",
-                    commit: Some(commit.id.clone()),
-                    tag: None,
-                    run: None,
-                    message: format!(
-                        "what the commit brings is not known without the list of files of {version}: {why}"
-                    ),
-                });
-            }
-        }
-        let mut push_finding = |weight, code, run: &RunKey, message: String| {
-            let (commit, run) = (Some(commit.id.clone()), Some(run.clone()));
-            findings.push(CheckFinding { severity: weight, code, commit, tag: None, run, message });
-        };
-        for run in &change.introduced {
-            if !records.iter().any(|record| record.run == *run) {
-                let message = "the commit brings the run, and no trailer says so".into();
-                push_finding(CheckSeverity::Warning, "trailer_missing", run, message);
-            }
-            let mut tags = history.tags_of(run);
-            tags.retain(|tag| self.tag_names_data(tag, change.record.version, history));
-            let mut left_behind = None;
-            for tag in &tags {
-                if !self.is_left_behind(tag, Some(&commit.id))? {
-                    left_behind = None;
-                    break;
-                }
-                left_behind = Some(&tag.tag.name);
-            }
-            if let Some(tag) = left_behind {
-                let message = format!("no branch holds the commit of {tag}: `capture-hook tag --all` moves it");
-                push_finding(CheckSeverity::Warning, "tag_missing", run, message);
-            } else if tags.is_empty() {
-                let message = "no tag names this data of the run: `capture-hook tag --all` makes it".into();
-                push_finding(CheckSeverity::Warning, "tag_missing", run, message);
-            }
-        }
-        Ok(())
+    let dataset_record = crate::project::DatasetRecord {
+        version,
+        out_dir: String::new(),
+        run_dir: None,
+        size: None,
+        nfiles: None,
+        cmd: String::new(),
+        include: None,
+    };
+    let actual = introduced::read_record_of_files(project, &record.run, &dataset_record, &entries).ok()?;
+    let differs = |recorded: &Option<String>, actual: &Option<String>| {
+        recorded.is_some() && actual.is_some() && recorded != actual
+    };
+    if differs(&record.manifest, &actual.manifest) {
+        return Some("the manifest's SHA-256 is another one".into());
     }
-
-    /// The runs of a parent's dataset that a commit's does not hold: of a merge, whichever side they were on.
-    fn check_lost_runs(
-        &self,
-        commit: &Commit,
-        change: Option<&DatasetCommit>,
-        file_lists: &mut FileListFetcher<'_>,
-        findings: &mut Vec<CheckFinding>,
-    ) -> Result<(), ProjectError> {
-        let mut warn = |code, run: Option<RunKey>, message: String| {
-            let (commit, severity) = (Some(commit.id.clone()), CheckSeverity::Warning);
-            findings.push(CheckFinding { severity, code, commit, tag: None, run, message });
-        };
-        let removed = match change {
-            _ if commit.parents.len() > 1 => {
-                let source = GitTree::Commit(commit.id.clone());
-                let loss =
-                    self.find_run_loss(&source, &commit.parents, &mut |version| file_lists.fetch_list(version))?;
-                // Of a commit that changes the dataset, that was said.
-                for version in loss.unknown.iter().filter(|_| change.is_none()) {
-                    let why = file_lists.why_missing(*version).unwrap_or("it is not in this clone");
-                    let message =
-                        format!("what the merge drops is not known without the list of files of {version}: {why}");
-                    warn("not_in_clone", None, message);
-                }
-                loss.runs.into_iter().collect()
-            }
-            Some(change) => change.removed.clone(),
-            None => Vec::new(),
-        };
-        for run in removed {
-            let message = "a parent of the commit holds the run, the commit does not".into();
-            warn("run_lost", Some(run), message);
-        }
-        Ok(())
+    if differs(&record.config, &actual.config) {
+        return Some("the configuration's hash is another one".into());
     }
+    None
+}
 
-    /// What validation ignored of the runs that a commit brings: by their own record, else, as far as the commit's settings
-    /// tell, what it may have ignored.
-    fn check_ignored_findings(
-        &self,
-        change: &DatasetCommit,
-        history: &History,
-    ) -> Result<Vec<CheckFinding>, ProjectError> {
-        let commit = &change.commit.id;
-        let mut findings = Vec::new();
-        for run in &change.introduced {
-            let entries = history.run_entries(change.record.version, run).unwrap_or_default();
-            let message = match self.ignored_findings(run, &change.record, &entries)? {
-                Some(ignored) => {
-                    IgnoredFinding::describe_all(&ignored).map(|ignored| format!("the run's validation {ignored}"))
-                }
-                None => match self.read_config_at(&GitTree::Commit(commit.clone()))?.validate.ignore {
-                    codes if codes.is_empty() => None,
-                    codes => Some(format!(
-                        "{} of the commit ignores {}; whether the run has such findings is not known in this clone",
-                        config::FILE,
-                        codes.join(", ")
-                    )),
-                },
-            };
-            findings.extend(message.map(|message| CheckFinding {
-                severity: CheckSeverity::Warning,
-                code: "findings_ignored",
-                commit: Some(commit.clone()),
-                tag: None,
-                run: Some(run.clone()),
-                message,
-            }));
-        }
-        Ok(findings)
-    }
+fn tag_names_data(project: &Project, tag: &RunTag, version: DataVersion, history: &History) -> bool {
+    let version_at_tag = tag.tag.commit.as_ref().and_then(|commit| project.data_version_at(commit).ok().flatten());
+    let Some(version_at_tag) = version_at_tag.or_else(|| tag.record.as_ref().map(|record| record.data)) else {
+        return false;
+    };
+    history.has_same_files(version_at_tag, version, &tag.name.run)
+}
 
-    /// Why a record is not true of a data version; `None` where it is, or cannot be told here.
-    fn explain_false_record(&self, record: &RunTrailers, version: DataVersion, history: &History) -> Option<String> {
-        if record.data != version {
-            if history.has_same_files(record.data, version, &record.run) {
-                return None;
-            }
-            return Some(format!("it names data version {}, the commit's is {version}", record.data));
-        }
-        let entries = history.run_entries(version, &record.run)?;
-        if entries.is_empty() {
-            return Some(format!("data version {version} does not hold the run"));
-        }
-        let dataset_record = crate::project::DatasetRecord {
-            version,
-            out_dir: String::new(),
-            run_dir: None,
-            size: None,
-            nfiles: None,
-            cmd: String::new(),
-            include: None,
-        };
-        let actual = self.run_record_of(&record.run, &dataset_record, &entries).ok()?;
-        let differs = |recorded: &Option<String>, actual: &Option<String>| {
-            recorded.is_some() && actual.is_some() && recorded != actual
-        };
-        if differs(&record.manifest, &actual.manifest) {
-            return Some("the manifest's SHA-256 is another one".into());
-        }
-        if differs(&record.config, &actual.config) {
-            return Some("the configuration's hash is another one".into());
-        }
-        None
-    }
-
-    fn tag_names_data(&self, tag: &RunTag, version: DataVersion, history: &History) -> bool {
-        let version_at_tag = tag.tag.commit.as_ref().and_then(|commit| self.data_version_at(commit).ok().flatten());
-        let Some(version_at_tag) = version_at_tag.or_else(|| tag.record.as_ref().map(|record| record.data)) else {
-            return false;
-        };
-        history.has_same_files(version_at_tag, version, &tag.name.run)
-    }
-
-    /// Whether a run's tag names a commit that holds the run, and says what is so.
-    fn check_tag(&self, tag: &RunTag, history: &History) -> Result<Option<CheckFinding>, ProjectError> {
-        let new_finding = |message: String| {
-            Some(CheckFinding {
-                severity: CheckSeverity::Error,
-                code: "tag_false",
-                commit: tag.tag.commit.clone(),
-                tag: Some(tag.tag.name.clone()),
-                run: Some(tag.name.run.clone()),
-                message,
-            })
-        };
-        let Some(commit) = &tag.tag.commit else { return Ok(None) };
-        let Some(version) = self.data_version_at(commit)? else {
-            return Ok(new_finding("the commit that it names holds no data version".into()));
-        };
-        if history.holds_run(version, &tag.name.run) == Some(false) {
-            return Ok(new_finding(format!("data version {version} of its commit does not hold the run")));
-        }
-        Ok(tag
-            .record
-            .as_ref()
-            .and_then(|record| self.explain_false_record(record, version, history))
-            .and_then(new_finding))
-    }
-
-    fn check_remote_data(&self, history: &History, findings: &mut Vec<CheckFinding>) -> Result<(), GetError> {
-        let mut commits: HashMap<DataVersion, &Oid> = HashMap::new();
-        for change in &history.dataset_commits {
-            commits.insert(change.record.version, &change.commit.id);
-        }
-        let mut versions: Vec<DataVersion> = commits.keys().copied().collect();
-        versions.sort();
-        let new_finding = |code, commit: Option<Oid>, message: String| CheckFinding {
+/// Whether a run's tag names a commit that holds the run, and says what is so.
+fn check_tag(project: &Project, tag: &RunTag, history: &History) -> Result<Option<CheckFinding>, ProjectError> {
+    let new_finding = |message: String| {
+        Some(CheckFinding {
             severity: CheckSeverity::Error,
-            code,
-            commit,
-            tag: None,
-            run: None,
+            code: "tag_false",
+            commit: tag.tag.commit.clone(),
+            tag: Some(tag.tag.name.clone()),
+            run: Some(tag.name.run.clone()),
             message,
-        };
-        let missing = match self.missing_on_remote(&versions) {
-            Ok(Some(missing)) => missing,
-            Ok(None) => {
-                let message = "no DVC remote is set: `dvc remote add -d storage URL`".into();
-                findings.push(new_finding("data_missing", None, message));
-                return Ok(());
-            }
-            Err(GetError::Absent(absent)) => {
-                findings.push(new_finding("remote_absent", None, format!("{absent}: {}", absent.hints().join("; "))));
-                return Ok(());
-            }
-            Err(error) => return Err(error),
-        };
-        let missing_versions: Vec<DataVersion> = missing.keys().copied().collect();
-        let missing_here = missing::missing_in_cache(self.dvc_settings()?, &missing_versions)?;
-        for (version, missing_objects) in missing {
-            let files = match missing_objects.files.as_slice() {
-                [] => "its list of files is not on the remote".to_owned(),
-                [only] => format!("{only} is not on the remote"),
-                [first, rest @ ..] => format!("{first} and {} more are not on the remote", rest.len()),
-            };
-            let commit = commits.get(&version).copied();
-            let advice = match commit {
-                Some(commit) if !missing_objects.is_missing_in(missing_here.get(&version)) => {
-                    format!("`capture-hook push {}` sends it", shell_quote(commit.short()))
-                }
-                _ => "nor in this clone: the one that has it can send it by `capture-hook push --all`".into(),
-            };
-            let message = format!("data version {version}: {files}; {advice}");
-            findings.push(new_finding("data_missing", commit.cloned(), message));
-        }
-        Ok(())
+        })
+    };
+    let Some(commit) = &tag.tag.commit else { return Ok(None) };
+    let Some(version) = project.data_version_at(commit)? else {
+        return Ok(new_finding("the commit that it names holds no data version".into()));
+    };
+    if history.holds_run(version, &tag.name.run) == Some(false) {
+        return Ok(new_finding(format!("data version {version} of its commit does not hold the run")));
     }
+    Ok(tag
+        .record
+        .as_ref()
+        .and_then(|record| explain_false_record(project, record, version, history))
+        .and_then(new_finding))
+}
+
+fn check_remote_data(project: &Project, history: &History, findings: &mut Vec<CheckFinding>) -> Result<(), GetError> {
+    let mut commits: HashMap<DataVersion, &Oid> = HashMap::new();
+    for change in &history.dataset_commits {
+        commits.insert(change.record.version, &change.commit.id);
+    }
+    let mut versions: Vec<DataVersion> = commits.keys().copied().collect();
+    versions.sort();
+    let new_finding = |code, commit: Option<Oid>, message: String| CheckFinding {
+        severity: CheckSeverity::Error,
+        code,
+        commit,
+        tag: None,
+        run: None,
+        message,
+    };
+    let missing = match project.missing_on_remote(&versions) {
+        Ok(Some(missing)) => missing,
+        Ok(None) => {
+            let message = "no DVC remote is set: `dvc remote add -d storage URL`".into();
+            findings.push(new_finding("data_missing", None, message));
+            return Ok(());
+        }
+        Err(GetError::Absent(absent)) => {
+            findings.push(new_finding("remote_absent", None, format!("{absent}: {}", absent.hints().join("; "))));
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    };
+    let missing_versions: Vec<DataVersion> = missing.keys().copied().collect();
+    let missing_here = missing::missing_in_cache(project.dvc_settings()?, &missing_versions)?;
+    for (version, missing_objects) in missing {
+        let files = match missing_objects.files.as_slice() {
+            [] => "its list of files is not on the remote".to_owned(),
+            [only] => format!("{only} is not on the remote"),
+            [first, rest @ ..] => format!("{first} and {} more are not on the remote", rest.len()),
+        };
+        let commit = commits.get(&version).copied();
+        let advice = match commit {
+            Some(commit) if !missing_objects.is_missing_in(missing_here.get(&version)) => {
+                format!("`capture-hook push {}` sends it", shell_quote(commit.short()))
+            }
+            _ => "nor in this clone: the one that has it can send it by `capture-hook push --all`".into(),
+        };
+        let message = format!("data version {version}: {files}; {advice}");
+        findings.push(new_finding("data_missing", commit.cloned(), message));
+    }
+    Ok(())
 }

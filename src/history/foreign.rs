@@ -50,136 +50,136 @@ impl<'p> RootCommits<'p> {
 /// A merge that may have brought another project's history in, and the parent that did.
 type MergeEdge = (Oid, Oid);
 
-impl Project {
-    /// Those of these commits that are another project's history.
-    pub fn foreign_commits(&self, commits: &[Oid]) -> Result<HashSet<Oid>, ProjectError> {
-        let edges = self.merges_of_other_lockfiles(commits)?;
-        let Some(head) = self.repo.head()?.filter(|_| !edges.is_empty()) else { return Ok(HashSet::new()) };
-        let mut roots = RootCommits::new(self)?;
-        let own_root = roots.root_of(&head)?;
-        let (mut cut_edges, mut foreign_roots) = (HashSet::new(), HashSet::new());
-        for (merge, parent) in edges {
-            let root = roots.root_of(&parent)?;
-            if own_root.is_some() && root.is_some() && root != own_root && roots.root_of(&merge)? == own_root {
-                foreign_roots.extend(root);
-                cut_edges.insert((merge, parent));
+/// Those of these commits that are another project's history.
+pub fn find_foreign_commits(project: &Project, commits: &[Oid]) -> Result<HashSet<Oid>, ProjectError> {
+    let edges = find_merges_of_other_lockfiles(project, commits)?;
+    let Some(head) = project.repo.head()?.filter(|_| !edges.is_empty()) else { return Ok(HashSet::new()) };
+    let mut roots = RootCommits::new(project)?;
+    let own_root = roots.root_of(&head)?;
+    let (mut cut_edges, mut foreign_roots) = (HashSet::new(), HashSet::new());
+    for (merge, parent) in edges {
+        let root = roots.root_of(&parent)?;
+        if own_root.is_some() && root.is_some() && root != own_root && roots.root_of(&merge)? == own_root {
+            foreign_roots.extend(root);
+            cut_edges.insert((merge, parent));
+        }
+    }
+    if cut_edges.is_empty() {
+        return Ok(HashSet::new());
+    }
+    // Squashed, their history is one commit here; where it was fetched, it has the same `dvc.lock` in some commit.
+    let mut lockfiles = HashSet::new();
+    for (_, parent) in &cut_edges {
+        lockfiles.extend(find_lockfile_blob(project, parent)?.flatten());
+    }
+    for id in commits {
+        let root = roots.root_of(id)?.filter(|root| Some(root) != own_root.as_ref() && !foreign_roots.contains(root));
+        if let Some(root) = root
+            && find_lockfile_blob(project, id)?.flatten().is_some_and(|lockfile| lockfiles.contains(&lockfile))
+        {
+            foreign_roots.insert(root);
+        }
+    }
+    // What is reached from this project's own ends without going in there is its own, whatever it began with.
+    let mut todo = vec![head];
+    for tip in project.repo.ref_tips()? {
+        if roots.root_of(&tip)?.is_none_or(|root| !foreign_roots.contains(&root)) {
+            todo.push(tip);
+        }
+    }
+    let mut reached = HashSet::new();
+    while let Some(commit) = todo.pop() {
+        if reached.contains(&commit) || !project.repo.has_object(&commit) {
+            continue;
+        }
+        for parent in project.repo.commit_parents(&commit)? {
+            if !cut_edges.contains(&(commit.clone(), parent.clone())) {
+                todo.push(parent);
             }
         }
-        if cut_edges.is_empty() {
-            return Ok(HashSet::new());
+        reached.insert(commit);
+    }
+    Ok(commits.iter().filter(|commit| !reached.contains(commit)).cloned().collect())
+}
+
+/// Whether two commits are of histories that began apart, as far as this clone can tell.
+pub fn has_unrelated_history(project: &Project, one: &Oid, other: &Oid) -> Result<bool, ProjectError> {
+    let mut roots = RootCommits::new(project)?;
+    let (one, other) = (roots.root_of(one)?, roots.root_of(other)?);
+    Ok(one.is_some() && other.is_some() && one != other)
+}
+
+/// The merges that keep `dvc.lock` as their first parent has it, though another parent has another one.
+fn find_merges_of_other_lockfiles(project: &Project, commits: &[Oid]) -> Result<Vec<MergeEdge>, ProjectError> {
+    let mut edges = Vec::new();
+    for id in commits {
+        let parents = project.repo.commit_parents(id)?;
+        let Some((first, others)) = parents.split_first().filter(|(_, others)| !others.is_empty()) else {
+            continue;
+        };
+        let Some(own_lockfile) = find_lockfile_blob(project, id)? else { continue };
+        if find_lockfile_blob(project, first)? != Some(own_lockfile.clone()) {
+            continue;
         }
-        // Squashed, their history is one commit here; where it was fetched, it has the same `dvc.lock` in some commit.
-        let mut lockfiles = HashSet::new();
-        for (_, parent) in &cut_edges {
-            lockfiles.extend(self.lockfile_blob_at(parent)?.flatten());
-        }
-        for id in commits {
-            let root =
-                roots.root_of(id)?.filter(|root| Some(root) != own_root.as_ref() && !foreign_roots.contains(root));
-            if let Some(root) = root
-                && self.lockfile_blob_at(id)?.flatten().is_some_and(|lockfile| lockfiles.contains(&lockfile))
+        for other in others {
+            if find_lockfile_blob(project, other)?
+                .flatten()
+                .is_some_and(|lockfile| Some(&lockfile) != own_lockfile.as_ref())
             {
-                foreign_roots.insert(root);
+                edges.push((id.clone(), other.clone()));
             }
         }
-        // What is reached from this project's own ends without going in there is its own, whatever it began with.
-        let mut todo = vec![head];
-        for tip in self.repo.ref_tips()? {
-            if roots.root_of(&tip)?.is_none_or(|root| !foreign_roots.contains(&root)) {
-                todo.push(tip);
-            }
-        }
-        let mut reached = HashSet::new();
-        while let Some(commit) = todo.pop() {
-            if reached.contains(&commit) || !self.repo.has_object(&commit) {
-                continue;
-            }
-            for parent in self.repo.commit_parents(&commit)? {
-                if !cut_edges.contains(&(commit.clone(), parent.clone())) {
-                    todo.push(parent);
-                }
-            }
-            reached.insert(commit);
-        }
-        Ok(commits.iter().filter(|commit| !reached.contains(commit)).cloned().collect())
     }
+    Ok(edges)
+}
 
-    /// Whether two commits are of histories that began apart, as far as this clone can tell.
-    pub fn has_unrelated_history(&self, one: &Oid, other: &Oid) -> Result<bool, ProjectError> {
-        let mut roots = RootCommits::new(self)?;
-        let (one, other) = (roots.root_of(one)?, roots.root_of(other)?);
-        Ok(one.is_some() && other.is_some() && one != other)
-    }
+/// A commit's `dvc.lock`; `None` where this clone cannot tell.
+fn find_lockfile_blob(project: &Project, commit: &Oid) -> Result<Option<Option<Oid>>, ProjectError> {
+    let path = project.git_path(lockfile::FILE);
+    Ok(if project.knows_lockfile(commit) {
+        Some(project.repo.entry_at(commit, &path)?.map(|entry| entry.id))
+    } else {
+        None
+    })
+}
 
-    /// The merges that keep `dvc.lock` as their first parent has it, though another parent has another one.
-    fn merges_of_other_lockfiles(&self, commits: &[Oid]) -> Result<Vec<MergeEdge>, ProjectError> {
-        let mut edges = Vec::new();
-        for id in commits {
-            let parents = self.repo.commit_parents(id)?;
-            let Some((first, others)) = parents.split_first().filter(|(_, others)| !others.is_empty()) else {
-                continue;
-            };
-            let Some(own_lockfile) = self.lockfile_blob_at(id)? else { continue };
-            if self.lockfile_blob_at(first)? != Some(own_lockfile.clone()) {
-                continue;
-            }
-            for other in others {
-                if self
-                    .lockfile_blob_at(other)?
-                    .flatten()
-                    .is_some_and(|lockfile| Some(&lockfile) != own_lockfile.as_ref())
-                {
-                    edges.push((id.clone(), other.clone()));
-                }
+/// The data versions that another project's history names, and no commit of this one's own: here, or, of a project that
+/// came with such a history into a subdirectory, where that history itself has its `dvc.lock`.
+pub fn find_foreign_versions(project: &Project) -> Result<HashSet<DataVersion>, ProjectError> {
+    let commits =
+        project.repo.walk_commits(&CommitRange { include: project.repo.ref_tips()?, ..CommitRange::default() })?;
+    let foreign = find_foreign_commits(project, &commits)?;
+    let (mut their_versions, mut own_versions) = (HashSet::new(), HashSet::new());
+    for id in &commits {
+        let versions = if foreign.contains(id) { &mut their_versions } else { &mut own_versions };
+        versions.extend(if project.knows_lockfile(id) { project.data_version_at(id)? } else { None });
+    }
+    their_versions.retain(|version| !own_versions.contains(version));
+    their_versions.extend(find_versions_before_subtree_merge(project, &commits)?);
+    Ok(their_versions)
+}
+
+/// The data versions of this project in a subdirectory from the time when it was a repository of its own.
+fn find_versions_before_subtree_merge(
+    project: &Project,
+    commits: &[Oid],
+) -> Result<HashSet<DataVersion>, ProjectError> {
+    let mut versions = HashSet::new();
+    let inner_prefixes: Vec<&str> =
+        project.prefix.match_indices('/').map(|(at, _)| &project.prefix[at + 1..]).collect();
+    let Some(head) = project.repo.head()?.filter(|_| !inner_prefixes.is_empty()) else { return Ok(versions) };
+    let mut roots = RootCommits::new(project)?;
+    let Some(own_root) = roots.root_of(&head)? else { return Ok(versions) };
+    for id in commits {
+        if roots.root_of(id)?.is_none_or(|root| root == own_root) {
+            continue;
+        }
+        for prefix in &inner_prefixes {
+            if project.repo.knows_file(id, &format!("{prefix}{}", lockfile::FILE)) {
+                let record = project.dataset_record_in(prefix, &GitTree::Commit(id.clone())).ok().flatten();
+                versions.extend(record.map(|record| record.version));
             }
         }
-        Ok(edges)
     }
-
-    /// A commit's `dvc.lock`; `None` where this clone cannot tell.
-    fn lockfile_blob_at(&self, commit: &Oid) -> Result<Option<Option<Oid>>, ProjectError> {
-        let path = self.git_path(lockfile::FILE);
-        Ok(if self.knows_lockfile(commit) {
-            Some(self.repo.entry_at(commit, &path)?.map(|entry| entry.id))
-        } else {
-            None
-        })
-    }
-
-    /// The data versions that another project's history names, and no commit of this one's own: here, or, of a project that
-    /// came with such a history into a subdirectory, where that history itself has its `dvc.lock`.
-    pub fn foreign_versions(&self) -> Result<HashSet<DataVersion>, ProjectError> {
-        let commits =
-            self.repo.walk_commits(&CommitRange { include: self.repo.ref_tips()?, ..CommitRange::default() })?;
-        let foreign = self.foreign_commits(&commits)?;
-        let (mut their_versions, mut own_versions) = (HashSet::new(), HashSet::new());
-        for id in &commits {
-            let versions = if foreign.contains(id) { &mut their_versions } else { &mut own_versions };
-            versions.extend(if self.knows_lockfile(id) { self.data_version_at(id)? } else { None });
-        }
-        their_versions.retain(|version| !own_versions.contains(version));
-        their_versions.extend(self.versions_before_subtree_merge(&commits)?);
-        Ok(their_versions)
-    }
-
-    /// The data versions of this project in a subdirectory from the time when it was a repository of its own.
-    fn versions_before_subtree_merge(&self, commits: &[Oid]) -> Result<HashSet<DataVersion>, ProjectError> {
-        let mut versions = HashSet::new();
-        let inner_prefixes: Vec<&str> = self.prefix.match_indices('/').map(|(at, _)| &self.prefix[at + 1..]).collect();
-        let Some(head) = self.repo.head()?.filter(|_| !inner_prefixes.is_empty()) else { return Ok(versions) };
-        let mut roots = RootCommits::new(self)?;
-        let Some(own_root) = roots.root_of(&head)? else { return Ok(versions) };
-        for id in commits {
-            if roots.root_of(id)?.is_none_or(|root| root == own_root) {
-                continue;
-            }
-            for prefix in &inner_prefixes {
-                if self.repo.knows_file(id, &format!("{prefix}{}", lockfile::FILE)) {
-                    let record = self.dataset_record_in(prefix, &GitTree::Commit(id.clone())).ok().flatten();
-                    versions.extend(record.map(|record| record.version));
-                }
-            }
-        }
-        Ok(versions)
-    }
+    Ok(versions)
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::RunTrailers;
-use crate::dvc::file_list::{FileEntry, FileList};
+use crate::dvc::file_list::FileEntry;
 use crate::dvc::hash::{DataVersion, DvcHash as ObjectId};
 use crate::formats::json;
 use crate::formats::json::JsonValue;
@@ -33,190 +33,182 @@ pub struct CommitDiff {
     pub partial: bool,
 }
 
-impl Project {
-    /// The listing of a data version, where this clone has it.
-    pub fn read_file_list(&self, version: DataVersion) -> Result<Option<FileList>, ProjectError> {
-        Ok(self.open_cache()?.read_file_list(version)?)
+/// What `new` brings over its parents.
+pub fn diff_over_parents(
+    project: &Project,
+    new: Option<&DatasetRecord>,
+    parents: &[Option<DatasetRecord>],
+) -> Result<CommitDiff, ProjectError> {
+    let mut commit_diff = CommitDiff::default();
+    let Some(new) = new else { return Ok(commit_diff) };
+    let same = |parent: &Option<DatasetRecord>| {
+        parent.as_ref().is_some_and(|p| p.version == new.version && p.run_dir == new.run_dir)
+    };
+    if !parents.is_empty() && parents.iter().all(same) {
+        return Ok(commit_diff);
     }
+    let mut file_lists = project.file_lists()?;
+    match file_lists.diff_against(new.version, parents.iter().flatten().map(|parent| parent.version)).diff {
+        Some(diff) => {
+            commit_diff.introduced = diff.introduced.into_iter().collect();
+            commit_diff.removed = diff.removed.into_iter().collect();
+        }
+        None => commit_diff.partial = true,
+    }
+    let selection_changed = parents.iter().all(|p| p.as_ref().and_then(|p| p.run_dir.as_ref()) != new.run_dir.as_ref());
+    if selection_changed
+        && let Some(key) = new.run_dir.as_deref().and_then(|dir| file_lists.find_run(new.version, dir))
+        && !commit_diff.introduced.contains(&key)
+    {
+        commit_diff.introduced.push(key);
+    }
+    commit_diff.introduced.sort();
+    Ok(commit_diff)
+}
 
-    /// What `new` brings over its parents.
-    pub fn diff_over_parents(
-        &self,
-        new: Option<&DatasetRecord>,
-        parents: &[Option<DatasetRecord>],
-    ) -> Result<CommitDiff, ProjectError> {
-        let mut commit_diff = CommitDiff::default();
-        let Some(new) = new else { return Ok(commit_diff) };
-        let same = |parent: &Option<DatasetRecord>| {
-            parent.as_ref().is_some_and(|p| p.version == new.version && p.run_dir == new.run_dir)
-        };
-        if !parents.is_empty() && parents.iter().all(same) {
-            return Ok(commit_diff);
-        }
-        let mut file_lists = self.file_lists()?;
-        match file_lists.diff_against(new.version, parents.iter().flatten().map(|parent| parent.version)).diff {
-            Some(diff) => {
-                commit_diff.introduced = diff.introduced.into_iter().collect();
-                commit_diff.removed = diff.removed.into_iter().collect();
-            }
-            None => commit_diff.partial = true,
-        }
-        let selection_changed =
-            parents.iter().all(|p| p.as_ref().and_then(|p| p.run_dir.as_ref()) != new.run_dir.as_ref());
-        if selection_changed
-            && let Some(key) = new.run_dir.as_deref().and_then(|dir| file_lists.find_run(new.version, dir))
-            && !commit_diff.introduced.contains(&key)
-        {
-            commit_diff.introduced.push(key);
-        }
+/// What a commit brings over its parents; where that cannot be told here, what it says it brings.
+pub fn diff_commit(project: &Project, commit: &Oid) -> Result<CommitDiff, ProjectError> {
+    let new = project.dataset_record(&GitTree::Commit(commit.clone()))?;
+    if new.is_none() {
+        return Ok(CommitDiff::default());
+    }
+    let commit = project.repo.read_commit(commit)?;
+    if !project.knows_parents(&commit)? {
+        let trailer_runs = new
+            .as_ref()
+            .map(|new| list_runs_in_trailers(project, &commit.message, new.version, new.version))
+            .transpose()?;
+        return Ok(CommitDiff { introduced: trailer_runs.unwrap_or_default(), partial: true, ..CommitDiff::default() });
+    }
+    let parents = read_dataset_records(project, &commit.parents)?;
+    let mut commit_diff = diff_over_parents(project, new.as_ref(), &parents)?;
+    if let Some(new) = new.filter(|_| commit_diff.partial) {
+        commit_diff.introduced.extend(list_runs_in_trailers(project, &commit.message, new.version, new.version)?);
         commit_diff.introduced.sort();
-        Ok(commit_diff)
+        commit_diff.introduced.dedup();
     }
+    Ok(commit_diff)
+}
 
-    /// What a commit brings over its parents; where that cannot be told here, what it says it brings.
-    pub fn diff_of_commit(&self, commit: &Oid) -> Result<CommitDiff, ProjectError> {
-        let new = self.dataset_record(&GitTree::Commit(commit.clone()))?;
-        if new.is_none() {
-            return Ok(CommitDiff::default());
-        }
-        let commit = self.repo.read_commit(commit)?;
-        if !self.knows_parents(&commit)? {
-            let trailer_runs =
-                new.as_ref().map(|new| self.runs_in_trailers(&commit.message, new.version, new.version)).transpose()?;
-            return Ok(CommitDiff {
-                introduced: trailer_runs.unwrap_or_default(),
-                partial: true,
-                ..CommitDiff::default()
-            });
-        }
-        let parents = self.dataset_records_at(&commit.parents)?;
-        let mut commit_diff = self.diff_over_parents(new.as_ref(), &parents)?;
-        if let Some(new) = new.filter(|_| commit_diff.partial) {
-            commit_diff.introduced.extend(self.runs_in_trailers(&commit.message, new.version, new.version)?);
-            commit_diff.introduced.sort();
-            commit_diff.introduced.dedup();
-        }
-        Ok(commit_diff)
-    }
+/// The runs that a commit's message says it brings with its own data version, without those that `new` is known not to
+/// hold.
+pub fn list_runs_in_trailers(
+    project: &Project,
+    message: &[u8],
+    own_version: DataVersion,
+    new: DataVersion,
+) -> Result<Vec<RunKey>, ProjectError> {
+    let mut file_lists = project.file_lists()?;
+    let own_records = history::parse_trailers(message).into_iter().filter(|record| record.data == own_version);
+    let mut runs: Vec<RunKey> = own_records.map(|record| record.run).collect();
+    runs.retain(|run| file_lists.run_entries(new, run).is_none_or(|entries| !entries.is_empty()));
+    runs.sort();
+    runs.dedup();
+    Ok(runs)
+}
 
-    /// The runs that a commit's message says it brings with its own data version, without those that `new` is known not to
-    /// hold.
-    pub fn runs_in_trailers(
-        &self,
-        message: &[u8],
-        own_version: DataVersion,
-        new: DataVersion,
-    ) -> Result<Vec<RunKey>, ProjectError> {
-        let mut file_lists = self.file_lists()?;
-        let own_records = history::parse_trailers(message).into_iter().filter(|record| record.data == own_version);
-        let mut runs: Vec<RunKey> = own_records.map(|record| record.run).collect();
-        runs.retain(|run| file_lists.run_entries(new, run).is_none_or(|entries| !entries.is_empty()));
-        runs.sort();
-        runs.dedup();
-        Ok(runs)
-    }
+/// What `dvc.lock` says in each of these commits. Locks that cannot be understood say nothing.
+pub fn read_dataset_records(project: &Project, commits: &[Oid]) -> Result<Vec<Option<DatasetRecord>>, ProjectError> {
+    commits
+        .iter()
+        .map(|id| match project.dataset_record(&GitTree::Commit(id.clone())) {
+            Err(ProjectError::Lockfile(_)) => Ok(None),
+            other => other,
+        })
+        .collect()
+}
 
-    /// What `dvc.lock` says in each of these commits. Locks that cannot be understood say nothing.
-    pub fn dataset_records_at(&self, commits: &[Oid]) -> Result<Vec<Option<DatasetRecord>>, ProjectError> {
-        commits
-            .iter()
-            .map(|id| match self.dataset_record(&GitTree::Commit(id.clone())) {
-                Err(ProjectError::Lockfile(_)) => Ok(None),
-                other => other,
-            })
-            .collect()
-    }
-
-    /// The record of a run that a commit brings; what this clone has no data for is as the commit says.
-    pub fn run_record_at(
-        &self,
-        run: &RunKey,
-        dataset_record: &DatasetRecord,
-        commit: &Oid,
-    ) -> Result<RunTrailers, ProjectError> {
-        let mut record = self.run_record(run, dataset_record)?;
-        if record.config.is_none() || record.manifest.is_none() {
-            let mut trailer_record = history::parse_trailers(&self.repo.read_commit(commit)?.message).into_iter();
-            if let Some(trailer_record) = trailer_record
-                .rfind(|trailer_record| trailer_record.run == *run && trailer_record.data == dataset_record.version)
-            {
-                record.config = record.config.or(trailer_record.config);
-                record.manifest = record.manifest.or(trailer_record.manifest);
-            }
-        }
-        Ok(record)
-    }
-
-    /// The record of a run in a data version; what this clone has no data for is left out.
-    pub fn run_record(&self, run: &RunKey, dataset_record: &DatasetRecord) -> Result<RunTrailers, ProjectError> {
-        let entries = self.file_lists()?.run_entries(dataset_record.version, run).unwrap_or_default();
-        self.run_record_of(run, dataset_record, &entries)
-    }
-
-    /// The record of a run that has these files in a data version.
-    pub fn run_record_of(
-        &self,
-        run: &RunKey,
-        dataset_record: &DatasetRecord,
-        entries: &[FileEntry],
-    ) -> Result<RunTrailers, ProjectError> {
-        let mut record = RunTrailers {
-            run: run.clone(),
-            config: None,
-            data: dataset_record.version,
-            manifest: None,
-            steps: None,
-            episodes: None,
-        };
-        let read = |name: &str| -> Result<Option<Vec<u8>>, ProjectError> {
-            let relpath = format!("{run}/{name}");
-            let Some(entry) = entries.iter().find(|entry| entry.relpath == relpath) else { return Ok(None) };
-            self.read_object(entry.md5, dataset_record, &relpath)
-        };
-        if let Some(bytes) = read("manifest.json")? {
-            record.manifest = Some(encode_hex(&Sha256::digest(&bytes)));
-        }
-        if let Some(index) = read(DATASET_INDEX)?.and_then(|bytes| json::parse(&bytes).ok()) {
-            record.config = index.get("config_hash").and_then(JsonValue::as_str).map(str::to_owned);
-            record.steps = index.get("steps").and_then(parse_row_count);
-            record.episodes = index.get("episodes").and_then(parse_row_count);
-        }
-        Ok(record)
-    }
-
-    /// What the validation of a run that has these files ignored; `None` where this clone does not have what tells it.
-    pub fn ignored_findings(
-        &self,
-        run: &RunKey,
-        dataset_record: &DatasetRecord,
-        entries: &[FileEntry],
-    ) -> Result<Option<Vec<IgnoredFinding>>, ProjectError> {
-        let relpath = format!("{run}/{DATASET_INDEX}");
-        let Some(entry) = entries.iter().find(|entry| entry.relpath == relpath) else { return Ok(None) };
-        let index = self.read_object(entry.md5, dataset_record, &relpath)?.and_then(|bytes| json::parse(&bytes).ok());
-        Ok(index.map(|index| manifest::parse_ignored(&index)))
-    }
-
-    /// An object's bytes: from the cache, else from the workspace where the same bytes lie there.
-    fn read_object(
-        &self,
-        id: ObjectId,
-        dataset_record: &DatasetRecord,
-        relpath: &str,
-    ) -> Result<Option<Vec<u8>>, ProjectError> {
-        if let Some(bytes) = fs::read_within(&self.open_cache()?.object_path(id), limits::RUN_FILE)? {
-            return Ok(Some(bytes));
-        }
-        if !crate::support::names::is_safe_path(relpath)
-            || !crate::support::names::is_safe_path(&dataset_record.out_dir)
+/// The record of a run that a commit brings; what this clone has no data for is as the commit says.
+pub fn read_run_record_at(
+    project: &Project,
+    run: &RunKey,
+    dataset_record: &DatasetRecord,
+    commit: &Oid,
+) -> Result<RunTrailers, ProjectError> {
+    let mut record = read_run_record(project, run, dataset_record)?;
+    if record.config.is_none() || record.manifest.is_none() {
+        let mut trailer_record = history::parse_trailers(&project.repo.read_commit(commit)?.message).into_iter();
+        if let Some(trailer_record) = trailer_record
+            .rfind(|trailer_record| trailer_record.run == *run && trailer_record.data == dataset_record.version)
         {
-            return Ok(None);
+            record.config = record.config.or(trailer_record.config);
+            record.manifest = record.manifest.or(trailer_record.manifest);
         }
-        let file = Path::new(&dataset_record.out_dir).join(relpath);
-        // Where it is no file of the project's own (a link into a cache that lacks the object), it tells nothing.
-        let bytes = self.root_files().read(file, limits::RUN_FILE).ok().flatten();
-        Ok(bytes.filter(|bytes| ObjectId::of_bytes(bytes) == id))
     }
+    Ok(record)
+}
+
+/// The record of a run in a data version; what this clone has no data for is left out.
+pub fn read_run_record(
+    project: &Project,
+    run: &RunKey,
+    dataset_record: &DatasetRecord,
+) -> Result<RunTrailers, ProjectError> {
+    let entries = project.file_lists()?.run_entries(dataset_record.version, run).unwrap_or_default();
+    read_record_of_files(project, run, dataset_record, &entries)
+}
+
+/// The record of a run that has these files in a data version.
+pub fn read_record_of_files(
+    project: &Project,
+    run: &RunKey,
+    dataset_record: &DatasetRecord,
+    entries: &[FileEntry],
+) -> Result<RunTrailers, ProjectError> {
+    let mut record = RunTrailers {
+        run: run.clone(),
+        config: None,
+        data: dataset_record.version,
+        manifest: None,
+        steps: None,
+        episodes: None,
+    };
+    let read = |name: &str| -> Result<Option<Vec<u8>>, ProjectError> {
+        let relpath = format!("{run}/{name}");
+        let Some(entry) = entries.iter().find(|entry| entry.relpath == relpath) else { return Ok(None) };
+        read_object(project, entry.md5, dataset_record, &relpath)
+    };
+    if let Some(bytes) = read("manifest.json")? {
+        record.manifest = Some(encode_hex(&Sha256::digest(&bytes)));
+    }
+    if let Some(index) = read(DATASET_INDEX)?.and_then(|bytes| json::parse(&bytes).ok()) {
+        record.config = index.get("config_hash").and_then(JsonValue::as_str).map(str::to_owned);
+        record.steps = index.get("steps").and_then(parse_row_count);
+        record.episodes = index.get("episodes").and_then(parse_row_count);
+    }
+    Ok(record)
+}
+
+/// What the validation of a run that has these files ignored; `None` where this clone does not have what tells it.
+pub fn read_ignored_findings(
+    project: &Project,
+    run: &RunKey,
+    dataset_record: &DatasetRecord,
+    entries: &[FileEntry],
+) -> Result<Option<Vec<IgnoredFinding>>, ProjectError> {
+    let relpath = format!("{run}/{DATASET_INDEX}");
+    let Some(entry) = entries.iter().find(|entry| entry.relpath == relpath) else { return Ok(None) };
+    let index = read_object(project, entry.md5, dataset_record, &relpath)?.and_then(|bytes| json::parse(&bytes).ok());
+    Ok(index.map(|index| manifest::parse_ignored(&index)))
+}
+
+/// An object's bytes: from the cache, else from the workspace where the same bytes lie there.
+fn read_object(
+    project: &Project,
+    id: ObjectId,
+    dataset_record: &DatasetRecord,
+    relpath: &str,
+) -> Result<Option<Vec<u8>>, ProjectError> {
+    if let Some(bytes) = fs::read_within(&project.open_cache()?.object_path(id), limits::RUN_FILE)? {
+        return Ok(Some(bytes));
+    }
+    if !crate::support::names::is_safe_path(relpath) || !crate::support::names::is_safe_path(&dataset_record.out_dir) {
+        return Ok(None);
+    }
+    let file = Path::new(&dataset_record.out_dir).join(relpath);
+    // Where it is no file of the project's own (a link into a cache that lacks the object), it tells nothing.
+    let bytes = project.root_files().read(file, limits::RUN_FILE).ok().flatten();
+    Ok(bytes.filter(|bytes| ObjectId::of_bytes(bytes) == id))
 }
 
 /// A row count of DATASET_INDEX.json: a number, or an object with `rows`.

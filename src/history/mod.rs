@@ -130,104 +130,102 @@ impl History {
     }
 }
 
-impl Project {
-    /// The dataset's history: all that HEAD, branches, remote branches and tags reach.
-    pub fn load_history(&self) -> Result<History, ProjectError> {
-        let tips = self.repo.ref_tips()?;
-        self.load_history_in(&CommitRange { include: tips, ..CommitRange::default() })
-    }
+/// The dataset's history: all that HEAD, branches, remote branches and tags reach.
+pub fn load_history(project: &Project) -> Result<History, ProjectError> {
+    let tips = project.repo.ref_tips()?;
+    load_history_in(project, &CommitRange { include: tips, ..CommitRange::default() })
+}
 
-    /// The dataset's history in a range of commits; what is another project's, merged in, is left out.
-    pub fn load_history_in(&self, range: &CommitRange) -> Result<History, ProjectError> {
-        let mut commits = self.repo.walk_commits(range)?;
-        let lockfile = self.git_path(crate::dvc::lockfile::FILE);
-        self.repo.fetch_files(&commits, std::slice::from_ref(&lockfile))?;
-        let foreign = self.foreign_commits(&commits)?;
-        commits.retain(|id| !foreign.contains(id));
-        let mut entries: HashMap<Oid, Option<Oid>> = HashMap::with_capacity(commits.len());
-        let mut entry = |id: &Oid| -> Result<Option<Oid>, ProjectError> {
-            if let Some(known) = entries.get(id) {
-                return Ok(known.clone());
-            }
-            let found = self.repo.entry_at(id, &lockfile)?.map(|entry| entry.id);
-            entries.insert(id.clone(), found.clone());
-            Ok(found)
-        };
-        let mut drafts = Vec::new();
-        for id in &commits {
-            let Some(blob) = entry(id)? else { continue };
-            let commit = self.repo.read_commit(id)?;
-            let mut same = false;
-            for parent in &commit.parents {
-                // A shallow clone does not have the parents of its last commits, nor a partial one their trees.
-                same |= self.knows_lockfile(parent) && entry(parent)?.as_ref() == Some(&blob);
-            }
-            if same {
-                continue;
-            }
-            let Some(record) = self.readable_record_at(id)? else { continue };
-            let mut parents = Vec::new();
-            for parent in &commit.parents {
-                if self.knows_lockfile(parent) {
-                    parents.push(self.readable_record_at(parent)?);
-                }
-            }
-            let unchanged = |p: &Option<DatasetRecord>| {
-                p.as_ref().is_some_and(|p| p.version == record.version && p.run_dir == record.run_dir)
-            };
-            if !parents.iter().any(unchanged) {
-                drafts.push((commit, record, parents));
+/// The dataset's history in a range of commits; what is another project's, merged in, is left out.
+pub fn load_history_in(project: &Project, range: &CommitRange) -> Result<History, ProjectError> {
+    let mut commits = project.repo.walk_commits(range)?;
+    let lockfile = project.git_path(crate::dvc::lockfile::FILE);
+    project.repo.fetch_files(&commits, std::slice::from_ref(&lockfile))?;
+    let foreign = foreign::find_foreign_commits(project, &commits)?;
+    commits.retain(|id| !foreign.contains(id));
+    let mut entries: HashMap<Oid, Option<Oid>> = HashMap::with_capacity(commits.len());
+    let mut entry = |id: &Oid| -> Result<Option<Oid>, ProjectError> {
+        if let Some(known) = entries.get(id) {
+            return Ok(known.clone());
+        }
+        let found = project.repo.entry_at(id, &lockfile)?.map(|entry| entry.id);
+        entries.insert(id.clone(), found.clone());
+        Ok(found)
+    };
+    let mut drafts = Vec::new();
+    for id in &commits {
+        let Some(blob) = entry(id)? else { continue };
+        let commit = project.repo.read_commit(id)?;
+        let mut same = false;
+        for parent in &commit.parents {
+            // A shallow clone does not have the parents of its last commits, nor a partial one their trees.
+            same |= project.knows_lockfile(parent) && entry(parent)?.as_ref() == Some(&blob);
+        }
+        if same {
+            continue;
+        }
+        let Some(record) = read_readable_record(project, id)? else { continue };
+        let mut parents = Vec::new();
+        for parent in &commit.parents {
+            if project.knows_lockfile(parent) {
+                parents.push(read_readable_record(project, parent)?);
             }
         }
-        let head = self.repo.head()?;
-        let on_head: HashSet<Oid> = match head {
-            Some(head) => self
-                .repo
-                .walk_commits(&CommitRange { include: vec![head], ..CommitRange::default() })?
-                .into_iter()
-                .collect(),
-            None => HashSet::new(),
+        let unchanged = |p: &Option<DatasetRecord>| {
+            p.as_ref().is_some_and(|p| p.version == record.version && p.run_dir == record.run_dir)
         };
-        let cache = self.open_cache()?;
-        let diffs = diff_drafts(&cache, &drafts);
-        let (mut unattributed_runs, mut left_out) = (BTreeSet::new(), BTreeMap::new());
-        let dataset_commits: Vec<DatasetCommit> = drafts
+        if !parents.iter().any(unchanged) {
+            drafts.push((commit, record, parents));
+        }
+    }
+    let head = project.repo.head()?;
+    let on_head: HashSet<Oid> = match head {
+        Some(head) => project
+            .repo
+            .walk_commits(&CommitRange { include: vec![head], ..CommitRange::default() })?
             .into_iter()
-            .zip(diffs)
-            .map(|((commit, record, _), found)| {
-                let on_head = on_head.contains(&commit.id);
-                unattributed_runs.extend(found.unattributed_runs);
-                left_out.extend(found.left_out.map(|why| (record.version, why)));
-                let (partial, diff) = match found.diff {
-                    Some(diff) => (false, diff),
-                    None => (true, diff_from_trailers(&commit, &record)),
-                };
-                let (introduced, removed) = (diff.introduced.into_iter().collect(), diff.removed.into_iter().collect());
-                DatasetCommit { commit, record, introduced, removed, partial, on_head }
-            })
-            .collect();
-        let file_lists = RefCell::new(FileListCache::new(cache));
-        let mut tags = self.run_tags()?;
-        tags.retain(|tag| tag.tag.commit.as_ref().is_none_or(|commit| !foreign.contains(commit)));
-        let (latest_by_run, tags_by_run) = (index_latest(&dataset_commits), index_tags(&tags));
-        Ok(History {
-            dataset_commits,
-            commits: commits.len(),
-            tags,
-            left_out,
-            latest_by_run,
-            tags_by_run,
-            unattributed_runs,
-            file_lists,
+            .collect(),
+        None => HashSet::new(),
+    };
+    let cache = project.open_cache()?;
+    let diffs = diff_drafts(&cache, &drafts);
+    let (mut unattributed_runs, mut left_out) = (BTreeSet::new(), BTreeMap::new());
+    let dataset_commits: Vec<DatasetCommit> = drafts
+        .into_iter()
+        .zip(diffs)
+        .map(|((commit, record, _), found)| {
+            let on_head = on_head.contains(&commit.id);
+            unattributed_runs.extend(found.unattributed_runs);
+            left_out.extend(found.left_out.map(|why| (record.version, why)));
+            let (partial, diff) = match found.diff {
+                Some(diff) => (false, diff),
+                None => (true, diff_from_trailers(&commit, &record)),
+            };
+            let (introduced, removed) = (diff.introduced.into_iter().collect(), diff.removed.into_iter().collect());
+            DatasetCommit { commit, record, introduced, removed, partial, on_head }
         })
-    }
+        .collect();
+    let file_lists = RefCell::new(FileListCache::new(cache));
+    let mut tags = project.run_tags()?;
+    tags.retain(|tag| tag.tag.commit.as_ref().is_none_or(|commit| !foreign.contains(commit)));
+    let (latest_by_run, tags_by_run) = (index_latest(&dataset_commits), index_tags(&tags));
+    Ok(History {
+        dataset_commits,
+        commits: commits.len(),
+        tags,
+        left_out,
+        latest_by_run,
+        tags_by_run,
+        unattributed_runs,
+        file_lists,
+    })
+}
 
-    /// What a commit's `dvc.lock` says; one that cannot be understood says nothing here (`check` reports it).
-    pub(crate) fn readable_record_at(&self, commit: &Oid) -> Result<Option<DatasetRecord>, ProjectError> {
-        match self.dataset_record(&GitTree::Commit(commit.clone())) {
-            Err(ProjectError::Lockfile(_)) => Ok(None),
-            other => other,
-        }
+/// What a commit's `dvc.lock` says; one that cannot be understood says nothing here (`check` reports it).
+pub(crate) fn read_readable_record(project: &Project, commit: &Oid) -> Result<Option<DatasetRecord>, ProjectError> {
+    match project.dataset_record(&GitTree::Commit(commit.clone())) {
+        Err(ProjectError::Lockfile(_)) => Ok(None),
+        other => other,
     }
 }
 

@@ -28,99 +28,95 @@ struct VersionNeighbours {
     named: HashMap<Oid, Vec<RunKey>>,
 }
 
-impl Project {
-    /// Makes the lists of files that are gone from the cache again, as far as it can be proved what was in them.
-    pub fn rebuild_file_lists(
-        &self,
-        versions: impl IntoIterator<Item = DataVersion>,
-        reporter: Option<&dyn Reporter>,
-    ) -> Result<(), ProjectError> {
-        let cache = self.open_cache()?;
-        let missing: HashSet<DataVersion> =
-            versions.into_iter().filter(|version| !cache.has_file_list(*version)).collect();
-        // A clone without a cache has nothing to make one from.
-        if missing.is_empty() || !cache.dir().is_dir() {
-            return Ok(());
-        }
-        let neighbours = self.load_neighbours()?;
-        let mut present: Vec<(DataVersion, Oid)> =
-            neighbours.versions.iter().filter(|(version, _)| cache.has_file_list(*version)).cloned().collect();
-        for (version, commit) in neighbours.versions.iter().filter(|(version, _)| missing.contains(version)) {
-            for (neighbour, at) in present.iter().take(MAX_TRIED) {
-                let Some(file_list) = cache.read_file_list(*neighbour).ok().flatten() else { continue };
-                let Some(bytes) = self.rebuild_list_bytes(&neighbours, &file_list, (*version, commit), at)? else {
-                    continue;
-                };
-                cache.insert_verified_list(*version, &bytes)?;
-                if let Some(reporter) = reporter {
-                    reporter.show_status(&format!(
-                        "made the list of files of {version} again, which was not here, from {neighbour}"
-                    ));
-                }
-                present.insert(0, (*version, commit.clone()));
-                break;
-            }
-        }
-        Ok(())
+/// Makes the lists of files that are gone from the cache again, as far as it can be proved what was in them.
+pub fn rebuild_file_lists(
+    project: &Project,
+    versions: impl IntoIterator<Item = DataVersion>,
+    reporter: Option<&dyn Reporter>,
+) -> Result<(), ProjectError> {
+    let cache = project.open_cache()?;
+    let missing: HashSet<DataVersion> = versions.into_iter().filter(|version| !cache.has_file_list(*version)).collect();
+    // A clone without a cache has nothing to make one from.
+    if missing.is_empty() || !cache.dir().is_dir() {
+        return Ok(());
     }
-
-    /// Sees to it that this clone has the list of files of a data version: it is in the cache, on the remote, or can be made
-    /// again.
-    pub fn ensure_file_list(&self, settings: &DvcSettings, version: DataVersion) -> Result<(), FetchError> {
-        let fetched = fetch::fetch_file_list(&self.root, settings, version, || self.find_dvc());
-        if fetched.is_err()
-            && self.rebuild_file_lists([version], None).is_ok()
-            && Cache::from_settings(settings).has_file_list(version)
-        {
-            return Ok(());
-        }
-        fetched
-    }
-
-    /// What history tells of data versions.
-    fn load_neighbours(&self) -> Result<VersionNeighbours, ProjectError> {
-        let mut neighbours = VersionNeighbours { versions: Vec::new(), named: HashMap::new() };
-        let mut seen = HashSet::new();
-        for id in self.repo.walk_commits(&CommitRange { include: self.repo.ref_tips()?, ..CommitRange::default() })? {
-            if !self.knows_lockfile(&id) {
+    let neighbours = load_neighbours(project)?;
+    let mut present: Vec<(DataVersion, Oid)> =
+        neighbours.versions.iter().filter(|(version, _)| cache.has_file_list(*version)).cloned().collect();
+    for (version, commit) in neighbours.versions.iter().filter(|(version, _)| missing.contains(version)) {
+        for (neighbour, at) in present.iter().take(MAX_TRIED) {
+            let Some(file_list) = cache.read_file_list(*neighbour).ok().flatten() else { continue };
+            let Some(bytes) = rebuild_list_bytes(project, &neighbours, &file_list, (*version, commit), at)? else {
                 continue;
+            };
+            cache.insert_verified_list(*version, &bytes)?;
+            if let Some(reporter) = reporter {
+                reporter.show_status(&format!(
+                    "made the list of files of {version} again, which was not here, from {neighbour}"
+                ));
             }
-            let Some(dataset_record) = self.readable_record_at(&id)? else { continue };
-            if seen.insert(dataset_record.version) {
-                neighbours.versions.push((dataset_record.version, id.clone()));
-            }
-            let runs_in_trailers =
-                history::parse_trailers(&self.repo.read_commit(&id)?.message).into_iter().map(|record| record.run);
-            let selected = dataset_record.run_dir.as_deref().and_then(run_key_of_dir);
-            neighbours.named.insert(id, runs_in_trailers.chain(selected).collect());
+            present.insert(0, (*version, commit.clone()));
+            break;
         }
-        Ok(neighbours)
     }
+    Ok(())
+}
 
-    /// The bytes of a list that is gone, out of one that is here, where they can be proved.
-    fn rebuild_list_bytes(
-        &self,
-        neighbours: &VersionNeighbours,
-        file_list: &FileList,
-        (version, commit): (DataVersion, &Oid),
-        at: &Oid,
-    ) -> Result<Option<Vec<u8>>, ProjectError> {
-        let named = |include: &Oid, exclude: &[Oid]| -> Result<BTreeSet<RunKey>, ProjectError> {
-            let range =
-                CommitRange { include: vec![include.clone()], exclude: exclude.to_vec(), ..CommitRange::default() };
-            let commits = self.repo.walk_commits(&range)?;
-            Ok(commits.iter().filter_map(|id| neighbours.named.get(id)).flatten().cloned().collect())
-        };
-        let (runs_before, runs_since) = (named(commit, &[])?, named(at, std::slice::from_ref(commit))?);
-        let only = |keeps: &dyn Fn(&RunKey) -> bool| -> Option<Vec<u8>> {
-            let is_kept = |entry: &&FileEntry| entry.run_key().is_none_or(|run| keeps(&run));
-            let bytes = FileList::new(file_list.entries().iter().filter(is_kept).cloned().collect()).ok()?.to_bytes();
-            (DataVersion::of_list(&bytes) == version).then_some(bytes)
-        };
-        Ok(only(&|run| !runs_since.contains(run) || runs_before.contains(run))
-            .or_else(|| only(&|run| runs_before.contains(run)))
-            .or_else(|| only(&|run| !runs_since.contains(run))))
+/// Sees to it that this clone has the list of files of a data version: it is in the cache, on the remote, or can be made
+/// again.
+pub fn ensure_file_list(project: &Project, settings: &DvcSettings, version: DataVersion) -> Result<(), FetchError> {
+    let fetched = fetch::fetch_file_list(&project.root, settings, version, || project.find_dvc());
+    if fetched.is_err()
+        && rebuild_file_lists(project, [version], None).is_ok()
+        && Cache::from_settings(settings).has_file_list(version)
+    {
+        return Ok(());
     }
+    fetched
+}
+
+/// What history tells of data versions.
+fn load_neighbours(project: &Project) -> Result<VersionNeighbours, ProjectError> {
+    let mut neighbours = VersionNeighbours { versions: Vec::new(), named: HashMap::new() };
+    let mut seen = HashSet::new();
+    for id in project.repo.walk_commits(&CommitRange { include: project.repo.ref_tips()?, ..CommitRange::default() })? {
+        if !project.knows_lockfile(&id) {
+            continue;
+        }
+        let Some(dataset_record) = history::read_readable_record(project, &id)? else { continue };
+        if seen.insert(dataset_record.version) {
+            neighbours.versions.push((dataset_record.version, id.clone()));
+        }
+        let runs_in_trailers =
+            history::parse_trailers(&project.repo.read_commit(&id)?.message).into_iter().map(|record| record.run);
+        let selected = dataset_record.run_dir.as_deref().and_then(run_key_of_dir);
+        neighbours.named.insert(id, runs_in_trailers.chain(selected).collect());
+    }
+    Ok(neighbours)
+}
+
+/// The bytes of a list that is gone, out of one that is here, where they can be proved.
+fn rebuild_list_bytes(
+    project: &Project,
+    neighbours: &VersionNeighbours,
+    file_list: &FileList,
+    (version, commit): (DataVersion, &Oid),
+    at: &Oid,
+) -> Result<Option<Vec<u8>>, ProjectError> {
+    let named = |include: &Oid, exclude: &[Oid]| -> Result<BTreeSet<RunKey>, ProjectError> {
+        let range = CommitRange { include: vec![include.clone()], exclude: exclude.to_vec(), ..CommitRange::default() };
+        let commits = project.repo.walk_commits(&range)?;
+        Ok(commits.iter().filter_map(|id| neighbours.named.get(id)).flatten().cloned().collect())
+    };
+    let (runs_before, runs_since) = (named(commit, &[])?, named(at, std::slice::from_ref(commit))?);
+    let only = |keeps: &dyn Fn(&RunKey) -> bool| -> Option<Vec<u8>> {
+        let is_kept = |entry: &&FileEntry| entry.run_key().is_none_or(|run| keeps(&run));
+        let bytes = FileList::new(file_list.entries().iter().filter(is_kept).cloned().collect()).ok()?.to_bytes();
+        (DataVersion::of_list(&bytes) == version).then_some(bytes)
+    };
+    Ok(only(&|run| !runs_since.contains(run) || runs_before.contains(run))
+        .or_else(|| only(&|run| runs_before.contains(run)))
+        .or_else(|| only(&|run| !runs_since.contains(run))))
 }
 
 /// The run that a selection names by its path.

@@ -9,6 +9,8 @@ use crate::dvc::stage::{ResolvedStage, UnversionedDataset};
 use crate::error::Explain;
 use crate::git::Oid;
 use crate::history::catalog::Catalog;
+use crate::history::status_pushed;
+use crate::history::status_workspace;
 use crate::project::held::RunMatch;
 use crate::project::{DatasetState, GitTree, Project, ProjectError};
 use crate::run::RunKey;
@@ -88,207 +90,215 @@ impl RunStatus {
     }
 }
 
-impl Project {
-    /// The selected run's way, read from the workspace, the index and history.
-    pub fn read_status(&self, catalog: &Catalog, progress: &dyn Progress) -> Result<RunStatus, GetError> {
-        let state = self.dataset_state(&GitTree::WorkTree)?;
-        let mut status = RunStatus { run_dir: state.run_dir().map(str::to_owned), ..RunStatus::default() };
-        status.notes = self.status_notes(catalog)?;
-        if state.stage.is_none() {
-            return Err(ProjectError::NoStage.into());
-        }
-        let Some(run_dir) = status.run_dir.clone() else {
-            let any = catalog.runs().any(|run| run.sources.recorded.is_some());
-            status.next = Some(if any { "capture-hook select latest".into() } else { "capture-hook demo".into() });
-            self.check_workspace(&mut status, &state, progress)?;
-            return Ok(status);
-        };
-        status.run.clone_from(&catalog.selected);
-        let name = status.run.as_ref().map_or_else(|| run_dir.clone(), ToString::to_string);
-        let quoted_name = shell_quote(&name);
-        let dir = self.root.join(&run_dir);
-        let recorded = dir.join(crate::run::layout::RUN_JSON).is_file();
-        let ingested = state.is_ingested();
-        self.check_recording(&mut status, &dir, &run_dir, recorded, ingested, progress)?;
-        let current = self.check_ingested(&mut status, &state, &run_dir)?;
-        let committed = self.check_committed(&mut status, &state, current, &quoted_name)?;
-        self.check_tagged(&mut status, catalog, committed.as_ref())?;
-        let version = state.record.as_ref().map(|record| record.version);
-        self.check_pushed(&mut status, version, committed.as_ref())?;
-        self.check_workspace(&mut status, &state, progress)?;
-        Ok(status)
+/// The selected run's way, read from the workspace, the index and history.
+pub fn read_status(project: &Project, catalog: &Catalog, progress: &dyn Progress) -> Result<RunStatus, GetError> {
+    let state = project.dataset_state(&GitTree::WorkTree)?;
+    let mut status = RunStatus { run_dir: state.run_dir().map(str::to_owned), ..RunStatus::default() };
+    status.notes = list_notes(catalog)?;
+    if state.stage.is_none() {
+        return Err(ProjectError::NoStage.into());
     }
+    let Some(run_dir) = status.run_dir.clone() else {
+        let any = catalog.runs().any(|run| run.sources.recorded.is_some());
+        status.next = Some(if any { "capture-hook select latest".into() } else { "capture-hook demo".into() });
+        status_workspace::check_workspace(project, &mut status, &state, progress)?;
+        return Ok(status);
+    };
+    status.run.clone_from(&catalog.selected);
+    let name = status.run.as_ref().map_or_else(|| run_dir.clone(), ToString::to_string);
+    let quoted_name = shell_quote(&name);
+    let dir = project.root.join(&run_dir);
+    let recorded = dir.join(crate::run::layout::RUN_JSON).is_file();
+    let ingested = state.is_ingested();
+    check_recording(project, &mut status, &dir, &run_dir, recorded, ingested, progress)?;
+    let current = check_ingested(project, &mut status, &state, &run_dir)?;
+    let committed = check_committed(project, &mut status, &state, current, &quoted_name)?;
+    check_tagged(project, &mut status, catalog, committed.as_ref())?;
+    let version = state.record.as_ref().map(|record| record.version);
+    status_pushed::check_pushed(project, &mut status, version, committed.as_ref())?;
+    status_workspace::check_workspace(project, &mut status, &state, progress)?;
+    Ok(status)
+}
 
-    fn check_recording(
-        &self,
-        status: &mut RunStatus,
-        dir: &Path,
-        run_dir: &str,
-        recorded: bool,
-        ingested: bool,
-        progress: &dyn Progress,
-    ) -> Result<(), GetError> {
-        if !recorded {
-            // A clone does not have the recorder's files: the dataset is what is versioned.
-            let (step_state, detail) = if ingested {
-                (StepState::Unknown, format!("{run_dir} is not in this clone; its data is committed"))
-            } else {
-                status.suggest_next("capture-hook select latest");
-                status.notes.extend(slash_hint(run_dir));
-                (StepState::Failed, format!("{run_dir} is not there"))
-            };
-            status.add_step("recorded", step_state, detail);
-            status.add_step("valid", StepState::Unknown, "nothing to validate here");
-            return Ok(());
-        }
-        status.add_step("recorded", StepState::Done, run_dir);
-        let options = self.validation_options()?;
-        let report = validate::validate_run(dir, run_dir, &options, progress).map_err(ProjectError::from)?;
-        if report.ok {
-            let (steps, episodes) = (report.steps.rows, report.episodes.rows);
-            let mut remarks = Vec::new();
-            if let Some(ignored) = IgnoredFinding::describe_all(&report.ignored) {
-                let codes: Vec<&str> = report.ignored.iter().map(|one| one.code.as_str()).collect();
-                remarks.push(format!("ignored: {}", codes.join(", ")));
-                status.notes.push(format!("the validation of {run_dir} {ignored}"));
-            }
-            if !report.warnings.is_empty() {
-                let codes: Vec<&str> = report.warnings.iter().map(|code| code.as_str()).collect();
-                remarks.push(format!("warnings: {}", codes.join(", ")));
-            }
-            let remarks = if remarks.is_empty() { String::new() } else { format!(" ({})", remarks.join("; ")) };
-            let detail = format!("{steps} steps, {episodes} episodes{remarks}");
-            status.add_step("valid", StepState::Done, detail);
+fn check_recording(
+    project: &Project,
+    status: &mut RunStatus,
+    dir: &Path,
+    run_dir: &str,
+    recorded: bool,
+    ingested: bool,
+    progress: &dyn Progress,
+) -> Result<(), GetError> {
+    if !recorded {
+        // A clone does not have the recorder's files: the dataset is what is versioned.
+        let (step_state, detail) = if ingested {
+            (StepState::Unknown, format!("{run_dir} is not in this clone; its data is committed"))
         } else {
-            let codes: Vec<&str> = report.errors.iter().map(|code| code.as_str()).collect();
-            status.add_step("valid", StepState::Failed, codes.join(", "));
-            status.suggest_next("capture-hook validate");
-        }
-        Ok(())
-    }
-
-    /// Looks whether the data version holds the selected run; false if it holds another one that was recorded there.
-    fn check_ingested(&self, status: &mut RunStatus, state: &DatasetState, run_dir: &str) -> Result<bool, GetError> {
-        let unversioned = state.stage.as_ref().and_then(ResolvedStage::why_unversioned);
-        if let Some(why) = unversioned.filter(|why| !state.is_ingested() || *why != UnversionedDataset::Frozen) {
-            status.add_step("ingested", StepState::Failed, why.to_string());
-            status.suggest_next("capture-hook doctor");
-            status.notes.extend(why.explain().hints);
-            return Ok(false);
-        }
-        let Some(record) = state.record.as_ref().filter(|_| state.is_ingested()) else {
-            let detail = match &state.record {
-                Some(record) => format!("dvc.lock holds another selection ({})", record.version),
-                None => "dvc.lock holds no data version yet".into(),
-            };
-            status.add_step("ingested", StepState::Pending, detail);
-            return Ok(true);
+            status.suggest_next("capture-hook select latest");
+            status.notes.extend(slash_hint(run_dir));
+            (StepState::Failed, format!("{run_dir} is not there"))
         };
-        let run_match = self.match_recorded_run(record.version, run_dir)?;
-        if !state.include_matches() && run_match != RunMatch::NoRun {
-            status.add_step(
-                "ingested",
-                StepState::Pending,
-                "it was ingested with other patterns than ingest.include holds",
-            );
-            return Ok(false);
-        }
-        if let Some(mismatch) = run_match.mismatch() {
-            status.add_step("ingested", StepState::Pending, mismatch);
-            return Ok(false);
-        }
-        if run_match == RunMatch::Unknown {
-            let detail = format!("the list of files of {} is not in this clone", record.version);
-            status.add_step("ingested", StepState::Unknown, detail);
-            status.suggest_next("capture-hook pull");
-        } else {
-            status.add_step("ingested", StepState::Done, format!("data version {}", record.version));
-        }
-        Ok(true)
+        status.add_step("recorded", step_state, detail);
+        status.add_step("valid", StepState::Unknown, "nothing to validate here");
+        return Ok(());
     }
+    status.add_step("recorded", StepState::Done, run_dir);
+    let options = project.validation_options()?;
+    let report = validate::validate_run(dir, run_dir, &options, progress).map_err(ProjectError::from)?;
+    if report.ok {
+        let (steps, episodes) = (report.steps.rows, report.episodes.rows);
+        let mut remarks = Vec::new();
+        if let Some(ignored) = IgnoredFinding::describe_all(&report.ignored) {
+            let codes: Vec<&str> = report.ignored.iter().map(|one| one.code.as_str()).collect();
+            remarks.push(format!("ignored: {}", codes.join(", ")));
+            status.notes.push(format!("the validation of {run_dir} {ignored}"));
+        }
+        if !report.warnings.is_empty() {
+            let codes: Vec<&str> = report.warnings.iter().map(|code| code.as_str()).collect();
+            remarks.push(format!("warnings: {}", codes.join(", ")));
+        }
+        let remarks = if remarks.is_empty() { String::new() } else { format!(" ({})", remarks.join("; ")) };
+        let detail = format!("{steps} steps, {episodes} episodes{remarks}");
+        status.add_step("valid", StepState::Done, detail);
+    } else {
+        let codes: Vec<&str> = report.errors.iter().map(|code| code.as_str()).collect();
+        status.add_step("valid", StepState::Failed, codes.join(", "));
+        status.suggest_next("capture-hook validate");
+    }
+    Ok(())
+}
 
-    /// The commit at HEAD, where it holds the selection and the data version of the workspace.
-    fn check_committed(
-        &self,
-        status: &mut RunStatus,
-        state: &DatasetState,
-        current: bool,
-        quoted_name: &str,
-    ) -> Result<Option<Oid>, GetError> {
-        let publish = format!("capture-hook publish {quoted_name}");
-        if !current {
-            status.add_step("committed", StepState::Pending, "no commit is known to hold it as it is recorded now");
-            status.suggest_next(publish);
-            return Ok(None);
-        }
-        let Some(head) = self.repo.head().map_err(ProjectError::from)? else {
-            status.add_step("committed", StepState::Pending, "there is no commit yet");
-            status.suggest_next(publish);
-            return Ok(None);
+/// Looks whether the data version holds the selected run; false if it holds another one that was recorded there.
+fn check_ingested(
+    project: &Project,
+    status: &mut RunStatus,
+    state: &DatasetState,
+    run_dir: &str,
+) -> Result<bool, GetError> {
+    let unversioned = state.stage.as_ref().and_then(ResolvedStage::why_unversioned);
+    if let Some(why) = unversioned.filter(|why| !state.is_ingested() || *why != UnversionedDataset::Frozen) {
+        status.add_step("ingested", StepState::Failed, why.to_string());
+        status.suggest_next("capture-hook doctor");
+        status.notes.extend(why.explain().hints);
+        return Ok(false);
+    }
+    let Some(record) = state.record.as_ref().filter(|_| state.is_ingested()) else {
+        let detail = match &state.record {
+            Some(record) => format!("dvc.lock holds another selection ({})", record.version),
+            None => "dvc.lock holds no data version yet".into(),
         };
-        let state_at_head = self.dataset_state(&GitTree::Commit(head.clone()));
-        let same = state_at_head.is_ok_and(|head_state| {
-            head_state.is_ingested()
-                && head_state.run_dir() == state.run_dir()
-                && head_state.record.as_ref().map(|l| l.version) == state.record.as_ref().map(|l| l.version)
-        });
-        if same {
-            status.add_step("committed", StepState::Done, format!("HEAD is at {}", head.short()));
-            return Ok(Some(head));
-        }
-        status.add_step("committed", StepState::Pending, "HEAD holds another selection or data version");
+        status.add_step("ingested", StepState::Pending, detail);
+        return Ok(true);
+    };
+    let run_match = project.match_recorded_run(record.version, run_dir)?;
+    if !state.include_matches() && run_match != RunMatch::NoRun {
+        status.add_step(
+            "ingested",
+            StepState::Pending,
+            "it was ingested with other patterns than ingest.include holds",
+        );
+        return Ok(false);
+    }
+    if let Some(mismatch) = run_match.mismatch() {
+        status.add_step("ingested", StepState::Pending, mismatch);
+        return Ok(false);
+    }
+    if run_match == RunMatch::Unknown {
+        let detail = format!("the list of files of {} is not in this clone", record.version);
+        status.add_step("ingested", StepState::Unknown, detail);
+        status.suggest_next("capture-hook pull");
+    } else {
+        status.add_step("ingested", StepState::Done, format!("data version {}", record.version));
+    }
+    Ok(true)
+}
+
+/// The commit at HEAD, where it holds the selection and the data version of the workspace.
+fn check_committed(
+    project: &Project,
+    status: &mut RunStatus,
+    state: &DatasetState,
+    current: bool,
+    quoted_name: &str,
+) -> Result<Option<Oid>, GetError> {
+    let publish = format!("capture-hook publish {quoted_name}");
+    if !current {
+        status.add_step("committed", StepState::Pending, "no commit is known to hold it as it is recorded now");
         status.suggest_next(publish);
-        Ok(None)
+        return Ok(None);
     }
+    let Some(head) = project.repo.head().map_err(ProjectError::from)? else {
+        status.add_step("committed", StepState::Pending, "there is no commit yet");
+        status.suggest_next(publish);
+        return Ok(None);
+    };
+    let state_at_head = project.dataset_state(&GitTree::Commit(head.clone()));
+    let same = state_at_head.is_ok_and(|head_state| {
+        head_state.is_ingested()
+            && head_state.run_dir() == state.run_dir()
+            && head_state.record.as_ref().map(|l| l.version) == state.record.as_ref().map(|l| l.version)
+    });
+    if same {
+        status.add_step("committed", StepState::Done, format!("HEAD is at {}", head.short()));
+        return Ok(Some(head));
+    }
+    status.add_step("committed", StepState::Pending, "HEAD holds another selection or data version");
+    status.suggest_next(publish);
+    Ok(None)
+}
 
-    fn check_tagged(&self, status: &mut RunStatus, catalog: &Catalog, committed: Option<&Oid>) -> Result<(), GetError> {
-        let (Some(run), Some(head)) = (status.run.clone(), committed) else {
-            status.add_step("tagged", StepState::Pending, "a commit is tagged when it is made");
+fn check_tagged(
+    project: &Project,
+    status: &mut RunStatus,
+    catalog: &Catalog,
+    committed: Option<&Oid>,
+) -> Result<(), GetError> {
+    let (Some(run), Some(head)) = (status.run.clone(), committed) else {
+        status.add_step("tagged", StepState::Pending, "a commit is tagged when it is made");
+        return Ok(());
+    };
+    let version = project.data_version_at(head)?;
+    let history = &catalog.history;
+    let names_it = |tag: &&RunTag| {
+        let at = tag.tag.commit.as_ref().and_then(|commit| project.data_version_at(commit).ok().flatten());
+        let at = at.or_else(|| tag.record.as_ref().map(|record| record.data));
+        at.zip(version).is_some_and(|(at, version)| history.has_same_files(at, version, &run))
+    };
+    let mut left_behind = None;
+    for tag in history.tags_of(&run).into_iter().rev().filter(names_it) {
+        if !project.is_left_behind(tag, Some(head))? {
+            status.add_step("tagged", StepState::Done, tag.tag.name.clone());
             return Ok(());
-        };
-        let version = self.data_version_at(head)?;
-        let history = &catalog.history;
-        let names_it = |tag: &&RunTag| {
-            let at = tag.tag.commit.as_ref().and_then(|commit| self.data_version_at(commit).ok().flatten());
-            let at = at.or_else(|| tag.record.as_ref().map(|record| record.data));
-            at.zip(version).is_some_and(|(at, version)| history.has_same_files(at, version, &run))
-        };
-        let mut left_behind = None;
-        for tag in history.tags_of(&run).into_iter().rev().filter(names_it) {
-            if !self.is_left_behind(tag, Some(head))? {
-                status.add_step("tagged", StepState::Done, tag.tag.name.clone());
-                return Ok(());
-            }
-            left_behind = Some(tag);
         }
-        let detail = match left_behind {
-            Some(tag) => format!("no branch holds the commit of {}", tag.tag.name),
-            None => "no tag names this data of the run".into(),
-        };
-        status.add_step("tagged", StepState::Pending, detail);
-        status.suggest_next("capture-hook tag");
-        Ok(())
+        left_behind = Some(tag);
     }
+    let detail = match left_behind {
+        Some(tag) => format!("no branch holds the commit of {}", tag.tag.name),
+        None => "no tag names this data of the run".into(),
+    };
+    status.add_step("tagged", StepState::Pending, detail);
+    status.suggest_next("capture-hook tag");
+    Ok(())
+}
 
-    /// What else wants attention.
-    fn status_notes(&self, catalog: &Catalog) -> Result<Vec<String>, ProjectError> {
-        let mut notes = Vec::new();
-        let new = catalog
-            .runs()
-            .filter(|run| run.sources.recorded.is_some() && !run.sources.in_history && !run.sources.in_dataset);
-        let new: Vec<RunKey> = new.map(|run| run.key).filter(|key| catalog.selected.as_ref() != Some(key)).collect();
-        if let [only] = new.as_slice() {
-            notes.push(format!(
-                "{only} is recorded and in no commit: `capture-hook publish {}`",
-                shell_quote(only.to_string())
-            ));
-        } else if !new.is_empty() {
-            notes.push(format!("{} recorded runs are in no commit: `capture-hook runs --new`", new.len()));
-        }
-        notes.extend(catalog.left_out.iter().map(ToString::to_string));
-        if !catalog.duplicates.0.is_empty() {
-            notes.push(format!("{}: neither is taken", catalog.duplicates));
-        }
-        Ok(notes)
+/// What else wants attention.
+fn list_notes(catalog: &Catalog) -> Result<Vec<String>, ProjectError> {
+    let mut notes = Vec::new();
+    let new = catalog
+        .runs()
+        .filter(|run| run.sources.recorded.is_some() && !run.sources.in_history && !run.sources.in_dataset);
+    let new: Vec<RunKey> = new.map(|run| run.key).filter(|key| catalog.selected.as_ref() != Some(key)).collect();
+    if let [only] = new.as_slice() {
+        notes.push(format!(
+            "{only} is recorded and in no commit: `capture-hook publish {}`",
+            shell_quote(only.to_string())
+        ));
+    } else if !new.is_empty() {
+        notes.push(format!("{} recorded runs are in no commit: `capture-hook runs --new`", new.len()));
     }
+    notes.extend(catalog.left_out.iter().map(ToString::to_string));
+    if !catalog.duplicates.0.is_empty() {
+        notes.push(format!("{}: neither is taken", catalog.duplicates));
+    }
+    Ok(notes)
 }

@@ -32,47 +32,45 @@ enum CommitState {
     NotPushed,
 }
 
-impl Project {
-    /// Looks at the remotes of git and DVC.
-    pub(crate) fn check_pushed(
-        &self,
-        status: &mut RunStatus,
-        version: Option<DataVersion>,
-        committed: Option<&Oid>,
-    ) -> Result<(), GetError> {
-        if let Some(uncommitted) = self.uncommitted_remote()? {
-            status.notes.push(format!("{uncommitted}: {}", uncommitted.hint()));
-        }
-        let (Some(head), Some(version)) = (committed, version) else {
-            status.add_step(STEP, StepState::Pending, "not committed yet");
-            return Ok(());
-        };
-        let data = self.find_remote_data(version)?;
-        let commit = if self.repo.query_git(["remote"]).map_err(ProjectError::from)?.stdout_text().is_empty() {
-            CommitState::NoRemote
-        } else if self.repo.is_on_remote(head).map_err(ProjectError::from)? {
-            CommitState::Pushed
-        } else {
-            CommitState::NotPushed
-        };
-        report_pushed(status, &data, &commit);
-        Ok(())
+/// Looks at the remotes of git and DVC.
+pub(crate) fn check_pushed(
+    project: &Project,
+    status: &mut RunStatus,
+    version: Option<DataVersion>,
+    committed: Option<&Oid>,
+) -> Result<(), GetError> {
+    if let Some(uncommitted) = project.uncommitted_remote()? {
+        status.notes.push(format!("{uncommitted}: {}", uncommitted.hint()));
     }
+    let (Some(head), Some(version)) = (committed, version) else {
+        status.add_step(STEP, StepState::Pending, "not committed yet");
+        return Ok(());
+    };
+    let data = find_remote_data(project, version)?;
+    let commit = if project.repo.query_git(["remote"]).map_err(ProjectError::from)?.stdout_text().is_empty() {
+        CommitState::NoRemote
+    } else if project.repo.is_on_remote(head).map_err(ProjectError::from)? {
+        CommitState::Pushed
+    } else {
+        CommitState::NotPushed
+    };
+    report_pushed(status, &data, &commit);
+    Ok(())
+}
 
-    fn find_remote_data(&self, version: DataVersion) -> Result<RemoteData, GetError> {
-        let settings = self.dvc_settings()?;
-        let Some(remote) = settings.default_remote() else { return Ok(RemoteData::NoRemote) };
-        if remote.dir.is_none() {
-            return Ok(if self.was_uploaded(remote, version) { RemoteData::Uploaded } else { RemoteData::Unknown });
-        }
-        let missing = match self.missing_on_remote(&[version]) {
-            Err(GetError::Absent(absent)) => return Ok(RemoteData::Absent(absent)),
-            missing => missing?.unwrap_or_default(),
-        };
-        let Some(missing_objects) = missing.get(&version) else { return Ok(RemoteData::OnRemote) };
-        let missing_here = missing::missing_in_cache(settings, &[version])?;
-        Ok(RemoteData::Incomplete { rest_is_here: !missing_objects.is_missing_in(missing_here.get(&version)) })
+fn find_remote_data(project: &Project, version: DataVersion) -> Result<RemoteData, GetError> {
+    let settings = project.dvc_settings()?;
+    let Some(remote) = settings.default_remote() else { return Ok(RemoteData::NoRemote) };
+    if remote.dir.is_none() {
+        return Ok(if project.was_uploaded(remote, version) { RemoteData::Uploaded } else { RemoteData::Unknown });
     }
+    let missing = match project.missing_on_remote(&[version]) {
+        Err(GetError::Absent(absent)) => return Ok(RemoteData::Absent(absent)),
+        missing => missing?.unwrap_or_default(),
+    };
+    let Some(missing_objects) = missing.get(&version) else { return Ok(RemoteData::OnRemote) };
+    let missing_here = missing::missing_in_cache(settings, &[version])?;
+    Ok(RemoteData::Incomplete { rest_is_here: !missing_objects.is_missing_in(missing_here.get(&version)) })
 }
 
 fn report_pushed(status: &mut RunStatus, data: &RemoteData, commit: &CommitState) {

@@ -12,69 +12,69 @@ const MAX_BYTES: u64 = 1 << 30;
 
 const STEP: &str = "workspace";
 
-impl Project {
-    /// Looks whether the workspace's dataset is as `dvc.lock` says.
-    pub(crate) fn check_workspace(
-        &self,
-        status: &mut RunStatus,
-        state: &DatasetState,
-        progress: &dyn Progress,
-    ) -> Result<(), ProjectError> {
-        let Some(dataset_record) = &state.record else { return Ok(()) };
-        if self.is_sync_pending() {
-            status.add_step(STEP, StepState::Pending, "it is to follow a checkout still: `capture-hook pull`");
-            status.suggest_next("capture-hook pull");
-            return Ok(());
-        }
-        let Some(file_list) = self.read_file_list(dataset_record.version)? else {
-            let detail = format!("the list of files of {} is not in this clone", dataset_record.version);
-            status.add_step(STEP, StepState::Unknown, detail);
-            return Ok(());
-        };
-        let (file_list, _) = file_list.without_refused();
-        let comparison = DatasetComparison {
-            out_dir: &dataset_record.out_dir,
-            file_list: &file_list,
-            only_run: None,
-            before: None,
-            max_bytes: MAX_BYTES,
-        };
-        let differences = self.compare_dataset(&comparison, progress)?;
-        let old = self.workspace_version()?.filter(|at| *at != dataset_record.version);
-        if let Some(old) = old
-            && self.is_behind(dataset_record, old, &differences)?
-        {
-            status.add_step(STEP, StepState::Pending, "its data is another commit's: `capture-hook pull`");
-            status.suggest_next("capture-hook pull");
-            return Ok(());
-        }
-        let runs = file_list.runs().count();
-        report_workspace(status, &differences, runs, file_list.len());
-        Ok(())
+/// Looks whether the workspace's dataset is as `dvc.lock` says.
+pub(crate) fn check_workspace(
+    project: &Project,
+    status: &mut RunStatus,
+    state: &DatasetState,
+    progress: &dyn Progress,
+) -> Result<(), ProjectError> {
+    let Some(dataset_record) = &state.record else { return Ok(()) };
+    if project.is_sync_pending() {
+        status.add_step(STEP, StepState::Pending, "it is to follow a checkout still: `capture-hook pull`");
+        status.suggest_next("capture-hook pull");
+        return Ok(());
     }
+    let Some(file_list) = project.open_cache()?.read_file_list(dataset_record.version)? else {
+        let detail = format!("the list of files of {} is not in this clone", dataset_record.version);
+        status.add_step(STEP, StepState::Unknown, detail);
+        return Ok(());
+    };
+    let (file_list, _) = file_list.without_refused();
+    let comparison = DatasetComparison {
+        out_dir: &dataset_record.out_dir,
+        file_list: &file_list,
+        only_run: None,
+        before: None,
+        max_bytes: MAX_BYTES,
+    };
+    let differences = project.compare_dataset(&comparison, progress)?;
+    let old = project.workspace_version()?.filter(|at| *at != dataset_record.version);
+    if let Some(old) = old
+        && is_behind(project, dataset_record, old, &differences)?
+    {
+        status.add_step(STEP, StepState::Pending, "its data is another commit's: `capture-hook pull`");
+        status.suggest_next("capture-hook pull");
+        return Ok(());
+    }
+    let runs = file_list.runs().count();
+    report_workspace(status, &differences, runs, file_list.len());
+    Ok(())
+}
 
-    /// Whether the workspace, brought to an older version last, has not come to this one since: `git reset`, `stash` and `am`
-    /// call no hook.
-    fn is_behind(
-        &self,
-        dataset_record: &DatasetRecord,
-        old: DataVersion,
-        differences: &DatasetDifferences,
-    ) -> Result<bool, ProjectError> {
-        if differences.local_changes().next().is_some()
-            || !differences.missing.is_empty()
-            || !differences.absent_runs.is_empty()
-        {
-            return Ok(true);
-        }
-        // What only the old version holds lies in runs that the new one does not know.
-        let (Some(old), Some(new)) = (self.read_file_list(old)?, self.read_file_list(dataset_record.version)?) else {
-            return Ok(true);
-        };
-        let dataset = self.root.join(&dataset_record.out_dir);
-        let mut stale = old.entries().iter().filter(|entry| new.get(&entry.relpath).is_none());
-        Ok(stale.any(|entry| std::fs::symlink_metadata(dataset.join(&entry.relpath)).is_ok()))
+/// Whether the workspace, brought to an older version last, has not come to this one since: `git reset`, `stash` and `am`
+/// call no hook.
+fn is_behind(
+    project: &Project,
+    dataset_record: &DatasetRecord,
+    old: DataVersion,
+    differences: &DatasetDifferences,
+) -> Result<bool, ProjectError> {
+    if differences.local_changes().next().is_some()
+        || !differences.missing.is_empty()
+        || !differences.absent_runs.is_empty()
+    {
+        return Ok(true);
     }
+    // What only the old version holds lies in runs that the new one does not know.
+    let (Some(old), Some(new)) =
+        (project.open_cache()?.read_file_list(old)?, project.open_cache()?.read_file_list(dataset_record.version)?)
+    else {
+        return Ok(true);
+    };
+    let dataset = project.root.join(&dataset_record.out_dir);
+    let mut stale = old.entries().iter().filter(|entry| new.get(&entry.relpath).is_none());
+    Ok(stale.any(|entry| std::fs::symlink_metadata(dataset.join(&entry.relpath)).is_ok()))
 }
 
 fn report_workspace(status: &mut RunStatus, differences: &DatasetDifferences, runs: usize, files: usize) {

@@ -57,61 +57,58 @@ pub enum SummaryDepth {
     PlotData,
 }
 
-impl Project {
-    /// A run's facts. From parquet where the dataset has it; a recorded run is scanned, and judged on the way.
-    pub fn summarize_run(
-        &self,
-        location: &RunLocation,
-        depth: SummaryDepth,
-        progress: &dyn Progress,
-    ) -> Result<RunSummary, ProjectError> {
-        let mut summary =
-            RunSummary { files: list_files(location, &self.read_config()?.ingest.include), ..RunSummary::default() };
-        summary.meta = location.read_bytes("run.json").and_then(|bytes| RunMeta::parse(&bytes).ok());
-        let (manifest, index) = (location.read_manifest(), location.read_index());
-        let text = |value: &Option<JsonValue>| {
-            value.as_ref().and_then(|v| v.get("config_hash")).and_then(JsonValue::as_str).map(str::to_owned)
-        };
-        summary.config_hash = summary.meta.as_ref().map(|meta| meta.env_config.config_hash()).or_else(|| text(&index));
-        summary.config_hash = summary.config_hash.or_else(|| text(&manifest));
-        summary.seeds = manifest.as_ref().and_then(|m| parse_seeds(m.get("seed_summary")?));
-        if depth == SummaryDepth::Facts {
-            return Ok(summary);
-        }
-        if let RunLocation::Recorded(dir) = location {
-            return self.scan_recording(summary, dir, depth, progress);
-        }
-        summary.verdict = manifest.as_ref().and_then(|m| parse_verdict(m.get("validation")?));
-        if let (Some(verdict), Some(index)) = (&mut summary.verdict, &index) {
-            verdict.ignored = manifest::parse_ignored(index);
-        }
-        summary.metrics = location.read_metrics().transpose()?;
-        if depth == SummaryDepth::PlotData {
-            summary.plot_data = location.read_plot_data().transpose()?;
-        }
-        Ok(summary)
+/// A run's facts. From parquet where the dataset has it; a recorded run is scanned, and judged on the way.
+pub fn summarize_run(
+    project: &Project,
+    location: &RunLocation,
+    depth: SummaryDepth,
+    progress: &dyn Progress,
+) -> Result<RunSummary, ProjectError> {
+    let mut summary =
+        RunSummary { files: list_files(location, &project.read_config()?.ingest.include), ..RunSummary::default() };
+    summary.meta = location.read_bytes("run.json").and_then(|bytes| RunMeta::parse(&bytes).ok());
+    let (manifest, index) = (location.read_manifest(), location.read_index());
+    let text = |value: &Option<JsonValue>| {
+        value.as_ref().and_then(|v| v.get("config_hash")).and_then(JsonValue::as_str).map(str::to_owned)
+    };
+    summary.config_hash = summary.meta.as_ref().map(|meta| meta.env_config.config_hash()).or_else(|| text(&index));
+    summary.config_hash = summary.config_hash.or_else(|| text(&manifest));
+    summary.seeds = manifest.as_ref().and_then(|m| parse_seeds(m.get("seed_summary")?));
+    if depth == SummaryDepth::Facts {
+        return Ok(summary);
     }
+    if let RunLocation::Recorded(dir) = location {
+        return scan_recording(project, summary, dir, depth, progress);
+    }
+    summary.verdict = manifest.as_ref().and_then(|m| parse_verdict(m.get("validation")?));
+    if let (Some(verdict), Some(index)) = (&mut summary.verdict, &index) {
+        verdict.ignored = manifest::parse_ignored(index);
+    }
+    summary.metrics = location.read_metrics().transpose()?;
+    if depth == SummaryDepth::PlotData {
+        summary.plot_data = location.read_plot_data().transpose()?;
+    }
+    Ok(summary)
+}
 
-    fn scan_recording(
-        &self,
-        mut summary: RunSummary,
-        dir: &std::path::Path,
-        depth: SummaryDepth,
-        progress: &dyn Progress,
-    ) -> Result<RunSummary, ProjectError> {
-        let options = self.validation_options()?;
-        let mut sink =
-            if depth == SummaryDepth::PlotData { MetricsSink::with_plot_data() } else { MetricsSink::default() };
-        let scan = validate::scan_run(dir, &dir.display().to_string(), &options, &mut sink, progress)?;
-        let (metrics, plot_data) = sink.finish();
-        summary.verdict = Some(verdict_of_report(&scan.report));
-        summary.seeds = scan.seeds;
-        if scan.key.is_some() {
-            summary.metrics = Some(metrics);
-            summary.plot_data = plot_data;
-        }
-        Ok(summary)
+fn scan_recording(
+    project: &Project,
+    mut summary: RunSummary,
+    dir: &std::path::Path,
+    depth: SummaryDepth,
+    progress: &dyn Progress,
+) -> Result<RunSummary, ProjectError> {
+    let options = project.validation_options()?;
+    let mut sink = if depth == SummaryDepth::PlotData { MetricsSink::with_plot_data() } else { MetricsSink::default() };
+    let scan = validate::scan_run(dir, &dir.display().to_string(), &options, &mut sink, progress)?;
+    let (metrics, plot_data) = sink.finish();
+    summary.verdict = Some(verdict_of_report(&scan.report));
+    summary.seeds = scan.seeds;
+    if scan.key.is_some() {
+        summary.metrics = Some(metrics);
+        summary.plot_data = plot_data;
     }
+    Ok(summary)
 }
 
 fn verdict_of_report(report: &ValidationReport) -> ValidationVerdict {

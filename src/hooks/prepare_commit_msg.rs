@@ -12,6 +12,7 @@ use crate::dvc::lockfile;
 use crate::error::{Error, ExitKind};
 use crate::git::{CommitMessage, Oid, Repo, add_trailers};
 use crate::history;
+use crate::history::introduced;
 use crate::project::{GitTree, Project, ProjectError};
 use crate::support::fs;
 
@@ -80,12 +81,21 @@ fn build_trailers(project: &Project, words: &[&str], message: &CommitMessage) ->
     let Some(staged_record) = project.dataset_record(&GitTree::Index)? else { return Ok(Vec::new()) };
     project.require_checked_out()?;
     let known: Vec<Oid> = parents.into_iter().filter(|id| project.knows_lockfile(id)).collect();
-    let mut diff = project.diff_over_parents(Some(&staged_record), &project.dataset_records_at(&known)?)?;
+    let mut diff = introduced::diff_over_parents(
+        project,
+        Some(&staged_record),
+        &introduced::read_dataset_records(project, &known)?,
+    )?;
     let mut old = history::parse_trailers(&message.body);
     if let Some(amended) = amended
         && let Some(own) = project.data_version_at(&amended.id)?
     {
-        diff.introduced.extend(project.runs_in_trailers(&amended.message, own, staged_record.version)?);
+        diff.introduced.extend(introduced::list_runs_in_trailers(
+            project,
+            &amended.message,
+            own,
+            staged_record.version,
+        )?);
         diff.introduced.sort();
         diff.introduced.dedup();
         // With `--amend -m`, the message is another one.
@@ -93,7 +103,7 @@ fn build_trailers(project: &Project, words: &[&str], message: &CommitMessage) ->
     }
     let mut records = Vec::new();
     for run in &diff.introduced {
-        let mut record = project.run_record(run, &staged_record)?;
+        let mut record = introduced::read_run_record(project, run, &staged_record)?;
         // What this clone has no data for, an earlier message may know.
         if let Some(old) = old.iter().find(|old| old.run == *run && old.data == staged_record.version) {
             record.config = record.config.or_else(|| old.config.clone());

@@ -21,7 +21,7 @@ impl Project {
     /// leave that out.
     pub fn require_complete_dataset(&self, out_dir: &str) -> Result<(), ProjectError> {
         let Some(record) = self.dataset_record(&GitTree::WorkTree)? else { return Ok(()) };
-        let missing = match self.read_file_list(record.version)? {
+        let missing = match self.open_cache()?.read_file_list(record.version)? {
             Some(file_list) => {
                 let dir = self.root.join(out_dir);
                 let mut paths = file_list.entries().iter().map(|entry| &entry.relpath);

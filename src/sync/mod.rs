@@ -26,6 +26,7 @@ use crate::dvc::remote::fetch;
 use crate::dvc::remote::fetch::FetchError;
 use crate::dvc::settings::DvcSettings;
 use crate::dvc::temp_project::TempDvcProject;
+use crate::history::rebuilt;
 use crate::project::mutex::RepoMutex;
 use crate::project::{DatasetRecord, GitTree, Project, ProjectError, Reporter};
 use crate::run::RunKey;
@@ -275,12 +276,12 @@ impl Project {
         let cache = Cache::from_settings(settings);
         if !cache.has_file_list(dataset_record.version) {
             if !may_fetch {
-                self.rebuild_file_lists([dataset_record.version], Some(reporter))?;
+                rebuilt::rebuild_file_lists(self, [dataset_record.version], Some(reporter))?;
             }
             if !may_fetch && !cache.has_file_list(dataset_record.version) {
                 return Ok(SyncOutcome::Missing { why: why_not.unwrap_or_else(|| "pull.auto is off".into()) });
             }
-            self.ensure_file_list(settings, dataset_record.version)?;
+            rebuilt::ensure_file_list(self, settings, dataset_record.version)?;
             if let Some(reason) = self.find_long_list(settings, dataset_record, scope)? {
                 return Ok(SyncOutcome::TooLarge { reason });
             }
@@ -291,7 +292,7 @@ impl Project {
         let from = match self.workspace_version()? {
             Some(version) => match cache.read_file_list(version).map_err(ProjectError::from)? {
                 // Without it, nothing that the old version held could be told from unsaved work.
-                None if may_fetch && self.ensure_file_list(settings, version).is_ok() => {
+                None if may_fetch && rebuilt::ensure_file_list(self, settings, version).is_ok() => {
                     cache.read_file_list(version).ok().flatten().unwrap_or_default()
                 }
                 file_list => file_list.unwrap_or_default(),

@@ -51,7 +51,10 @@ impl Project {
         ) {
             return Ok(outcome);
         }
-        let Some(file_list) = self.read_file_list(dataset_record.version)? else { return Ok(outcome) };
+        let Some(file_list) = self.open_cache()?.read_file_list(dataset_record.version).map_err(ProjectError::from)?
+        else {
+            return Ok(outcome);
+        };
         let (file_list, _) = file_list.without_refused();
         let compare = |before| {
             let progress = reporter.start_progress("comparing", None);
@@ -110,7 +113,12 @@ impl Project {
         let only = |file_list: &FileList| FileList::new(file_list.run_entries(run).to_vec()).unwrap_or_default();
         let to = only(&fetch::read_file_list(&self.root, settings, dataset_record.version, || self.find_dvc())?);
         let from = match self.workspace_version()? {
-            Some(version) => self.read_file_list(version)?.map(|file_list| only(&file_list)).unwrap_or_default(),
+            Some(version) => self
+                .open_cache()?
+                .read_file_list(version)
+                .map_err(ProjectError::from)?
+                .map(|file_list| only(&file_list))
+                .unwrap_or_default(),
             None => FileList::default(),
         };
         let from = self.without_removed_files(from, &dataset_record.out_dir);

@@ -17,6 +17,8 @@ use crate::dvc::temp_project::TempDvcProject;
 use crate::error::ExitKind::{CheckFailed, Setup};
 use crate::error::{Explain, Explanation};
 use crate::git::{CommitRange, Oid};
+use crate::history::foreign;
+use crate::history::rebuilt;
 use crate::project::{GitTree, Project, ProjectError, Reporter};
 use crate::support::progress::NoProgress;
 
@@ -243,7 +245,7 @@ impl Project {
         let missing = missing::missing_on_remote(&self.root, settings, &versions, look, dvc).map_err(failed)?;
         let incomplete: Vec<RequiredVersion> =
             required.iter().filter(|n| missing.contains_key(&n.version)).cloned().collect();
-        self.rebuild_file_lists(incomplete.iter().map(|n| n.version), Some(reporter))?;
+        rebuilt::rebuild_file_lists(self, incomplete.iter().map(|n| n.version), Some(reporter))?;
         let mut uploaded: Vec<DataVersion> = incomplete.iter().map(|n| n.version).collect();
         let message = if incomplete.is_empty() {
             "the DVC remote has everything".to_owned()
@@ -328,7 +330,7 @@ impl Project {
         required: Vec<RequiredVersion>,
         reporter: &dyn Reporter,
     ) -> Result<Vec<RequiredVersion>, UploadError> {
-        let foreign = if required.is_empty() { HashSet::new() } else { self.foreign_versions()? };
+        let foreign = if required.is_empty() { HashSet::new() } else { foreign::find_foreign_versions(self)? };
         let (foreign, ours): (Vec<RequiredVersion>, Vec<RequiredVersion>) =
             required.into_iter().partition(|n| foreign.contains(&n.version));
         if !foreign.is_empty() {

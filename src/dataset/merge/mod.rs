@@ -23,6 +23,7 @@ use crate::formats;
 use crate::formats::ParamsValue;
 use crate::formats::edit::{ParamLeaf, set_param};
 use crate::git::{GitCall, merged_branches};
+use crate::history::rebuilt;
 use crate::project::Project;
 use crate::support::env::Env;
 use crate::support::fs;
@@ -249,7 +250,7 @@ impl MergeObjects for ProjectObjects<'_> {
     fn read_file_list(&mut self, version: DataVersion) -> Result<FileList, String> {
         let dvc = || self.project.find_dvc();
         // A merge needs its base's list, too, which may be an older one.
-        self.project.rebuild_file_lists([version], None).map_err(|e| with_cause(&e))?;
+        rebuilt::rebuild_file_lists(self.project, [version], None).map_err(|e| with_cause(&e))?;
         fetch::read_file_list_unasked(&self.project.root, self.settings, version, dvc).map_err(|e| with_cause(&e))
     }
 
