@@ -3,6 +3,7 @@
 //! readers; the targets in `fuzz_targets/` run them for as long as one likes.
 
 use capture_hook::dataset::diff;
+use capture_hook::dataset::runs::{entries_of_run, run_keys};
 use capture_hook::dvc::file_list::FileList;
 use capture_hook::dvc::lockfile::Lockfile;
 use capture_hook::dvc::lockfile_text;
@@ -66,7 +67,7 @@ pub fn list(bytes: &[u8]) -> Option<FileList> {
     let empty = diff::diff_runs(&b"[]"[..], bytes);
     let Ok(listing) = listing else { return None };
     let delta = empty.expect("what is parsed whole is compared");
-    let runs: Vec<_> = listing.runs().map(|run| run.key).collect();
+    let runs: Vec<_> = run_keys(&listing).collect();
     assert_eq!(delta.introduced.into_iter().collect::<Vec<_>>(), {
         let mut runs = runs.clone();
         runs.sort();
@@ -74,7 +75,7 @@ pub fn list(bytes: &[u8]) -> Option<FileList> {
         runs
     });
     for run in &runs {
-        assert_eq!(diff::run_entries(bytes, run).expect("a run is found"), listing.run_entries(run));
+        assert_eq!(diff::run_entries(bytes, run).expect("a run is found"), entries_of_run(&listing, run));
     }
     assert_eq!(FileList::parse(&listing.to_bytes()).as_ref(), Ok(&listing));
     Some(listing)

@@ -7,10 +7,10 @@ use capture_hook::error::Error;
 use capture_hook::git::Repo;
 use capture_hook::project::config;
 use capture_hook::project::config::Config;
-use capture_hook::run::dataset_dir::OffLimits;
 use capture_hook::support::beneath::RootDir;
 use capture_hook::support::env::Env;
 use capture_hook::support::limits;
+use capture_hook::support::off_limits::OffLimits;
 use capture_hook::validate::ValidateOptions;
 
 /// The lists of codes that a caller gave, in the place of the project's settings.

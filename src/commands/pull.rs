@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::app::{App, CommandOutcome};
+use crate::dataset::runs::run_keys;
 use crate::dvc::absent::AbsentRemote;
 use crate::dvc::remote::fetch;
 use crate::error::{Error, ExitKind};
@@ -72,7 +73,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         })?;
         let catalog = catalog::load_catalog(&project)?;
         let catalog_run = |key| catalog.get(&key).unwrap_or(CatalogRun { key, sources: RunSources::default() });
-        let held_runs: Vec<CatalogRun> = file_list.runs().map(|run| catalog_run(run.key)).collect();
+        let held_runs: Vec<CatalogRun> = run_keys(&file_list).map(catalog_run).collect();
         for query in &args.runs {
             let run = resolve_held_run(app, &project, &catalog, query, &held_runs)?;
             let run_outcome = project.pull_data(&dataset_record, Some(&run), args.force, &app.ui)?;

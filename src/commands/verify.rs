@@ -6,6 +6,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::complete;
 use crate::app::{App, CommandOutcome};
+use crate::dataset::runs::entries_of_run;
 use crate::dataset::verify::{
     VerifyFinding, VerifyProblem, VerifyReport, VerifyRequest, VerifySource, WHOLE_DATASET, verify_data,
 };
@@ -73,7 +74,8 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let report = verify_data(&request, &bar);
     drop(bar);
     if report.found_nothing() {
-        let unknown = |run: &&RunKey| file_list.as_ref().is_some_and(|file_list| file_list.run_entries(run).is_empty());
+        let unknown =
+            |run: &&RunKey| file_list.as_ref().is_some_and(|file_list| entries_of_run(file_list, run).is_empty());
         return Err(match &dataset_record {
             Some(dataset_record) => match only.iter().flatten().find(unknown) {
                 Some(run) => run_not_in_version(run, &dataset_record.version.to_string()),

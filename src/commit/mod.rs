@@ -24,8 +24,9 @@ pub use transaction::Transaction;
 
 use crate::dataset::diff::RunDiff;
 use crate::dataset::native::NativeError;
+use crate::dataset::runs::{RefusedPath, split_refused};
 use crate::dataset::{metrics_files, native};
-use crate::dvc::file_list::{FileList, RefusedPath};
+use crate::dvc::file_list::FileList;
 use crate::dvc::hash::DataVersion;
 use crate::dvc::lockfile::{Lockfile, LockfileStage};
 use crate::dvc::remote::fetch;
@@ -480,7 +481,7 @@ impl Project {
     ) -> Result<Vec<RefusedPath>, CommitRefused> {
         rebuilt::ensure_file_list(self, self.dvc_settings()?, dataset_record.version)?;
         let all = fetch::read_file_list(&self.root, self.dvc_settings()?, dataset_record.version, || self.find_dvc())?;
-        let (file_list, refused) = all.clone().without_refused();
+        let (file_list, refused) = split_refused(all.clone());
         let may_go = !refused.is_empty() && self.loss_is_intended()?;
         leftovers::remove_leftovers(&self.root, &stage.out_dir, PATIENCE).map_err(NativeError::from)?;
         let missing = || self.first_missing(&file_list, &stage.out_dir, run);

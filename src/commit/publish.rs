@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::{CommitRefused, Transaction, ValidRun};
+use crate::dataset::runs::entries_of_run;
 use crate::dvc::link::hash_file;
 use crate::error::{Error, ExitKind};
 use crate::git::{CommitRange, GitError};
@@ -212,7 +213,7 @@ impl Project {
         let mut new = NewRuns { runs: Vec::new(), left_out: found.left_out.iter().map(ToString::to_string).collect() };
         let mut runs = project_dir.distinct_runs(found.runs)?;
         runs.retain(|run| {
-            let Some(key) = run.key.as_ref().filter(|key| !committed_files.run_entries(key).is_empty()) else {
+            let Some(key) = run.key.as_ref().filter(|key| !entries_of_run(&committed_files, key).is_empty()) else {
                 return true;
             };
             // The recorder writes when a run began: its `run.json` tells one recording from another.

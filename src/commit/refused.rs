@@ -3,7 +3,7 @@
 use super::{ALLOW_LOSS, TRUST_SETTING};
 use crate::dataset::get::GetError;
 use crate::dataset::native::NativeError;
-use crate::dvc::file_list::RefusedPath;
+use crate::dataset::runs::RefusedPath;
 use crate::dvc::program::ProgramError;
 use crate::dvc::remote::fetch::FetchError;
 use crate::dvc::stage::UnversionedDataset;

@@ -12,7 +12,8 @@ use std::ops::Range;
 use memchr::memmem;
 
 use crate::dataset::list_bytes::ListBytes;
-use crate::dvc::file_list::{FileEntry, FileList, FileListError, RefusedPath};
+use crate::dataset::runs::{RefusedPath, entries_of_run, run_keys, run_of_path, split_refused};
+use crate::dvc::file_list::{FileEntry, FileList, FileListError};
 use crate::dvc::hash::DvcHash;
 use crate::run::RunKey;
 use crate::support::fs::FsError;
@@ -71,7 +72,7 @@ pub fn diff_runs(old: &(impl ListBytes + ?Sized), new: &(impl ListBytes + ?Sized
         return fault.map_or(Ok(diff), Err);
     }
     let (old, new) = (parse_whole(old)?, parse_whole(new)?);
-    let diff = diff_file_lists(&old, &new, |run| !new.run_entries(run).is_empty());
+    let diff = diff_file_lists(&old, &new, |run| !entries_of_run(&new, run).is_empty());
     check_run_limit(diff.introduced.len() + diff.removed.len())?;
     Ok(diff)
 }
@@ -115,10 +116,10 @@ impl RunCollector {
         }
         self.last_path.clone_from(&last.relpath);
         let is_next = |run: &RunKey| self.runs.last() != Some(run);
-        let runs: Vec<RunKey> = part.runs().map(|run| run.key).filter(is_next).collect();
+        let runs: Vec<RunKey> = run_keys(&part).filter(is_next).collect();
         self.runs.extend(runs);
         let is_next = |refusal: &RefusedPath| self.refused.last().map(|last| &last.path) != Some(&refusal.path);
-        let refused: Vec<RefusedPath> = part.without_refused().1.into_iter().filter(is_next).collect();
+        let refused: Vec<RefusedPath> = split_refused(part).1.into_iter().filter(is_next).collect();
         self.refused.extend(refused);
         check_run_limit(self.runs.len().max(self.refused.len()))
     }
@@ -153,7 +154,7 @@ fn diff_file_lists(old: &FileList, new: &FileList, mut is_in_new: impl FnMut(&Ru
     let differing = |list: &FileList, base: &FileList| -> BTreeSet<RunKey> {
         let differs =
             |entry: &&FileEntry| base.get(&entry.relpath).map(|other_entry| other_entry.md5) != Some(entry.md5);
-        list.entries().iter().filter(differs).filter_map(FileEntry::run_key).collect()
+        list.entries().iter().filter(differs).filter_map(|entry| run_of_path(&entry.relpath)).collect()
     };
     let mut diff = RunDiff { introduced: differing(new, old), ..RunDiff::default() };
     for entry in new.entries().iter().filter(|entry| old.get(&entry.relpath).is_none()) {
@@ -239,7 +240,7 @@ pub fn run_entries(list: &(impl ListBytes + ?Sized), run: &RunKey) -> Result<Vec
     {
         return Ok(part.entries().to_vec());
     }
-    Ok(parse_whole(list)?.run_entries(run).to_vec())
+    Ok(entries_of_run(&parse_whole(list)?, run).to_vec())
 }
 
 /// The list with the files of some runs replaced by these. Of one run, nothing else is parsed.
@@ -256,8 +257,10 @@ pub fn replace_runs(list: &[u8], runs: &[RunKey], files: Vec<FileEntry>) -> Resu
     }
     let old = FileList::parse(list)?;
     let replaced_runs: HashSet<&RunKey> = runs.iter().collect();
-    let kept_entries =
-        old.entries().iter().filter(|entry| entry.run_key().is_none_or(|run| !replaced_runs.contains(&run)));
+    let kept_entries = old
+        .entries()
+        .iter()
+        .filter(|entry| run_of_path(&entry.relpath).is_none_or(|run| !replaced_runs.contains(&run)));
     Ok(FileList::new(kept_entries.chain(new.entries()).cloned().collect())?.to_bytes())
 }
 
@@ -358,6 +361,7 @@ fn run_path_needle(run: &RunKey) -> Option<Vec<u8>> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::dataset::runs::group_by_run;
     use proptest::prelude::*;
 
     fn make_file_list(files: &[(&str, u8)]) -> FileList {
@@ -365,7 +369,7 @@ mod tests {
         FileList::new(files.iter().map(entry).collect()).unwrap()
     }
 
-    fn run_keys(names: &[&str]) -> BTreeSet<RunKey> {
+    fn parse_keys(names: &[&str]) -> BTreeSet<RunKey> {
         names.iter().map(|name| name.parse().unwrap()).collect()
     }
 
@@ -381,7 +385,7 @@ mod tests {
             ("loose", 2),
         ]);
         let diff = diff_runs(&old.to_bytes()[..], &new.to_bytes()[..]).unwrap();
-        assert_eq!((diff.introduced, diff.removed), (run_keys(&["a/2", "a/3", "b/0", "b/2"]), run_keys(&["b/1"])));
+        assert_eq!((diff.introduced, diff.removed), (parse_keys(&["a/2", "a/3", "b/0", "b/2"]), parse_keys(&["b/1"])));
         assert_eq!(diff_runs(&b"[]"[..], &new.to_bytes()[..]).unwrap().introduced.len(), 5);
     }
 
@@ -439,7 +443,7 @@ mod tests {
         assert!(list.to_bytes().len() > 3 * STRIDE);
         let (runs, refused) = list_runs(&list.to_bytes()[..]).unwrap();
         assert_eq!((runs.len(), refused.len()), (15_000, 0));
-        assert_eq!(runs, list.runs().map(|run| run.key).collect::<Vec<_>>());
+        assert_eq!(runs, run_keys(&list).collect::<Vec<_>>());
         let swapped = [&list.to_bytes()[..], &make_file_list(&[("a/b/x", 1)]).to_bytes()].concat();
         let swapped = String::from_utf8(swapped).unwrap().replace("][", ", ");
         assert!(list_runs(swapped.as_bytes()).is_err(), "the last is not in its place");
@@ -473,19 +477,19 @@ mod tests {
             };
             let (old, new) = (make(&old), make(&new));
             let short = diff_runs(&old.to_bytes()[..], &new.to_bytes()[..]).unwrap();
-            let long = diff_file_lists(&old, &new, |run| !new.run_entries(run).is_empty());
+            let long = diff_file_lists(&old, &new, |run| !entries_of_run(&new, run).is_empty());
             prop_assert_eq!(&short, &long);
             let text = new.to_bytes();
             let (runs, refused) = list_runs(&text[..]).unwrap();
-            prop_assert_eq!(runs, new.runs().map(|run| run.key).collect::<Vec<_>>());
-            prop_assert_eq!(refused, new.clone().without_refused().1);
-            for run in old.runs().chain(new.runs()) {
-                prop_assert_eq!(run_entries(&text[..], &run.key).unwrap(), new.run_entries(&run.key));
+            prop_assert_eq!(runs, run_keys(&new).collect::<Vec<_>>());
+            prop_assert_eq!(refused, split_refused(new.clone()).1);
+            for run in group_by_run(&old).chain(group_by_run(&new)) {
+                prop_assert_eq!(run_entries(&text[..], &run.key).unwrap(), entries_of_run(&new, &run.key));
                 if !run.entries.iter().all(FileEntry::is_safe) {
                     continue;
                 }
                 let with = replace_runs(&text, std::slice::from_ref(&run.key), run.entries.to_vec()).unwrap();
-                let others = new.entries().iter().filter(|entry| entry.run_key().as_ref() != Some(&run.key));
+                let others = new.entries().iter().filter(|entry| run_of_path(&entry.relpath).as_ref() != Some(&run.key));
                 let whole = FileList::new(others.chain(run.entries).cloned().collect()).unwrap();
                 prop_assert_eq!(with, whole.to_bytes());
             }

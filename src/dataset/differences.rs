@@ -7,7 +7,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 use crate::dataset::known_files::{FileStat, KnownFiles};
-use crate::dataset::verify::{run_of_path, walk_files};
+use crate::dataset::runs::{entries_of_no_run, group_by_run, run_keys, run_of_path};
+use crate::dataset::verify::walk_files;
 use crate::dvc::file_list::{FileEntry, FileList};
 use crate::dvc::ignore;
 use crate::dvc::link::hash_file;
@@ -137,7 +138,7 @@ impl Project {
             Some(run) => walk_files(&run.dir_under(dataset), &run.to_string(), &mut names),
             None => walk_files(dataset, "", &mut names),
         }
-        let runs: BTreeSet<RunKey> = comparison.file_list.runs().map(|run| run.key).collect();
+        let runs: BTreeSet<RunKey> = run_keys(comparison.file_list).collect();
         names.retain(|name| {
             comparison.file_list.get(name).is_none() && run_of_path(name).is_none_or(|run| runs.contains(&run))
         });
@@ -153,7 +154,8 @@ fn present_entries<'a>(
     found: &mut DatasetDifferences,
 ) -> Vec<&'a FileEntry> {
     let mut entries = Vec::new();
-    for run in comparison.file_list.runs().filter(|run| comparison.only_run.is_none_or(|only| *only == run.key)) {
+    for run in group_by_run(comparison.file_list).filter(|run| comparison.only_run.is_none_or(|only| *only == run.key))
+    {
         if std::fs::symlink_metadata(run.key.dir_under(dataset)).is_ok() {
             entries.extend(run.entries);
         } else {
@@ -161,7 +163,7 @@ fn present_entries<'a>(
         }
     }
     if comparison.only_run.is_none() {
-        entries.extend(comparison.file_list.other_entries());
+        entries.extend(entries_of_no_run(comparison.file_list));
     }
     entries
 }

@@ -11,13 +11,13 @@ use std::rc::Rc;
 use super::diff;
 use crate::dataset::diff::RunDiff;
 use crate::dataset::list_bytes::ListFile;
+use crate::dataset::runs::find_run_of_dir;
 use crate::dvc::cache::Cache;
 use crate::dvc::file_list::FileEntry;
 use crate::dvc::hash::DataVersion;
 use crate::dvc::remote::fetch;
 use crate::git::Oid;
 use crate::history::rebuilt;
-use crate::project::state::find_run_of_dir;
 use crate::project::{Project, ProjectError, Reporter};
 use crate::run::RunKey;
 use crate::sync::describe_with_cause;
@@ -53,7 +53,7 @@ impl FileListCache {
         if let Some((_, list)) = self.recent.iter().find(|(cached, _)| *cached == version) {
             return Some(list.clone());
         }
-        let list = Rc::new(self.cache.open_file_list(version).ok().flatten()?);
+        let list = Rc::new(ListFile::of_version(&self.cache, version).ok().flatten()?);
         self.recent.push_front((version, list.clone()));
         self.recent.truncate(KEPT);
         Some(list)

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use md5::{Digest, Md5};
 
+use crate::dataset::runs::entries_of_run;
 use crate::dataset::verify::{VerifyFinding, VerifyRequest, VerifySource, verify_data};
 use crate::dvc::absent::AbsentRemote;
 use crate::dvc::cache::Cache;
@@ -156,7 +157,7 @@ impl Project {
             return Err(GetError::DestinationTaken { path: request.to.to_path_buf() });
         }
         let file_list = self.fetch_file_list(request.version)?;
-        let entries = file_list.run_entries(request.run).to_vec();
+        let entries = entries_of_run(&file_list, request.run).to_vec();
         if entries.is_empty() {
             return Err(GetError::NotInVersion { run: request.run.clone(), version: request.version });
         }

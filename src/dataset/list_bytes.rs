@@ -9,6 +9,8 @@ use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::Path;
 
+use crate::dvc::cache::Cache;
+use crate::dvc::hash::DataVersion;
 use crate::support::fs;
 use crate::support::fs::{At, FsError};
 
@@ -46,6 +48,11 @@ pub struct ListFile {
 }
 
 impl ListFile {
+    /// A data version's list as the cache holds it, not checked against its name; `None` if the cache does not have it.
+    pub fn of_version(cache: &Cache, version: DataVersion) -> Result<Option<Self>, FsError> {
+        Self::open(&cache.file_list_path(version))
+    }
+
     /// Opens a file; `None` where there is none.
     pub fn open(path: &Path) -> Result<Option<Self>, FsError> {
         let Some(file) = fs::open_optional(path)? else { return Ok(None) };

@@ -1,5 +1,6 @@
 //! Our dataset in a DVC project: its data versions, their file lists, and where each run's bytes are.
 
+pub mod checkout;
 pub mod diff;
 pub mod differences;
 pub mod file_lists;
@@ -10,4 +11,5 @@ pub mod location;
 pub mod merge;
 pub mod metrics_files;
 pub mod native;
+pub mod runs;
 pub mod verify;

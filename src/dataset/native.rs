@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::diff;
 use crate::dataset::diff::RunDiffError;
-use crate::dataset::list_bytes::ListBytes;
+use crate::dataset::list_bytes::{ListBytes, ListFile};
 use crate::dvc::cache::{Cache, CacheError};
 use crate::dvc::file_list::{FileEntry, FileList, FileListError};
 use crate::dvc::hash::{DataVersion, DvcHash};
@@ -164,7 +164,7 @@ pub fn version_runs(job: &NativeJob<'_>) -> Result<NativeOutcome, NativeError> {
     let before = lockfile.ingest_stage().and_then(|stage| stage.out(out_dir));
     let old = match before.map(|item| item.data_version()) {
         Some(Some(version)) => {
-            Some((version, linker.cache().open_file_list(version)?.ok_or(NativeError::NoFileList(version))?))
+            Some((version, ListFile::of_version(linker.cache(), version)?.ok_or(NativeError::NoFileList(version))?))
         }
         Some(None) => return Err(NativeError::Unsupported("dvc.lock holds objects of DVC 2".into())),
         None => None,

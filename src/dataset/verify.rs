@@ -12,6 +12,7 @@ use flate2::bufread::MultiGzDecoder;
 use md5::{Digest, Md5};
 use sha2::Sha256;
 
+use crate::dataset::runs::{entries_of_run, run_of_path};
 use crate::dvc::cache::Cache;
 use crate::dvc::file_list::{FileEntry, FileList};
 use crate::dvc::hash::{DataVersion, DvcHash};
@@ -221,7 +222,11 @@ fn collect_jobs(request: &VerifyRequest<'_>, findings: &mut Vec<VerifyFinding>) 
     let entries: Vec<&FileEntry> = request.file_list.map(|l| l.entries().iter().collect()).unwrap_or_default();
     let entries: Vec<&FileEntry> = entries.into_iter().filter(|entry| is_selected(&entry.relpath)).collect();
     let listed: BTreeSet<&str> = entries.iter().map(|entry| entry.relpath.as_str()).collect();
-    for entries in entries.chunk_by(|a, b| a.run_key().is_some() && a.run_key() == b.run_key()) {
+    let is_same_run = |a: &&FileEntry, b: &&FileEntry| {
+        let run = run_of_path(&a.relpath);
+        run.is_some() && run == run_of_path(&b.relpath)
+    };
+    for entries in entries.chunk_by(is_same_run) {
         listed_jobs(request.source, entries, &mut jobs, findings);
     }
     if let VerifySource::Workspace(dir) = request.source {
@@ -229,8 +234,9 @@ fn collect_jobs(request: &VerifyRequest<'_>, findings: &mut Vec<VerifyFinding>) 
         walk_files(dir, "", &mut names);
         for file in names.into_iter().filter(|file| is_selected(file) && !listed.contains(file.as_str())) {
             // A run that no data version holds yet has nothing to be extra to.
-            let committed = run_of_path(&file)
-                .is_none_or(|run| request.file_list.is_some_and(|file_list| !file_list.run_entries(&run).is_empty()));
+            let committed = run_of_path(&file).is_none_or(|run| {
+                request.file_list.is_some_and(|file_list| !entries_of_run(file_list, &run).is_empty())
+            });
             let extra = request.file_list.is_some() && committed;
             jobs.push(HashJob { path: dir.join(&file), file, expected: None, extra });
         }
@@ -263,7 +269,7 @@ fn listed_jobs(
             missing.push(finding(VerifyProblem::Missing, format!("it is not in {}", source.label())));
         }
     }
-    let run = entries.first().and_then(|entry| entry.run_key());
+    let run = entries.first().and_then(|entry| run_of_path(&entry.relpath));
     match run.filter(|_| missing.len() == entries.len()) {
         Some(run) => {
             let message = format!("nothing of the run is in {}", source.label());
@@ -430,13 +436,6 @@ fn check_row_counts(run: &RunKey, files: &BTreeMap<String, (&HashJob, FileFacts)
             _ => {}
         }
     }
-}
-
-/// The run of a file in the dataset: its first two folders.
-pub(crate) fn run_of_path(file: &str) -> Option<RunKey> {
-    let mut parts = file.splitn(3, '/');
-    let (experiment, run, _) = (parts.next()?, parts.next()?, parts.next()?);
-    RunKey::new(experiment, run).ok()
 }
 
 /// Every file below a directory, as `/` paths. What DVC never tracks is passed over.

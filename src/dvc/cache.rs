@@ -5,7 +5,6 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::dataset::list_bytes::ListFile;
 use crate::dvc::file_list::{FileList, FileListError};
 use crate::dvc::hash::{DataVersion, DvcHash};
 use crate::dvc::settings::DvcSettings;
@@ -114,11 +113,6 @@ impl Cache {
         self.check_list_hash(version, DataVersion::of_list(&bytes))?;
         let path = self.file_list_path(version);
         FileList::parse(&bytes).map(Some).map_err(|source| CacheError::InvalidFileList { path, source })
-    }
-
-    /// A `.dir` object's text as it lies there, not checked against its name; `None` where the cache does not have it.
-    pub fn open_file_list(&self, version: DataVersion) -> Result<Option<ListFile>, CacheError> {
-        Ok(ListFile::open(&self.file_list_path(version))?)
     }
 
     /// An error where the bytes of a `.dir` object are of another version than its name says.

@@ -17,11 +17,10 @@ use crate::dvc::mutex::{DvcBusy, DvcMutex};
 use crate::dvc::settings::DvcSettings;
 use crate::error::ExitKind::{CheckFailed, Setup};
 use crate::error::{Explain, Explanation};
-use crate::run::RunKey;
-use crate::run::dataset_dir::PythonEnvs;
 use crate::support::beneath::{FileKind, RootDir};
 use crate::support::fs::{At, FsError};
 use crate::support::names;
+use crate::support::off_limits::PythonEnvs;
 use crate::support::process::shell_quote;
 
 /// Which change to make.
@@ -32,7 +31,7 @@ pub struct CheckoutRequest<'a> {
     pub settings: &'a DvcSettings,
     /// The dataset, relative to the root.
     pub out_dir: &'a str,
-    /// What the workspace holds; runs whose folders are not there count as not held.
+    /// What the workspace holds. A file that is not there counts as removed by hand, and stays away if `to` holds it alike.
     pub from: &'a FileList,
     /// What it shall hold.
     pub to: &'a FileList,
@@ -116,8 +115,7 @@ pub fn checkout(request: &CheckoutRequest<'_>) -> Result<CheckoutOutcome, Checko
     if request.settings.hardlink_lock {
         return Err(CheckoutError::Unsupported("core.hardlink_lock is set".into()));
     }
-    let present = present_files(request);
-    let (write, remove) = diff_file_lists(&present, request.to);
+    let (write, remove) = diff_file_lists(request.from, request.to);
     let paths = write.iter().chain(&remove).map(|change| change.relpath);
     refuse_unsafe(request.root, request.out_dir, paths)?;
     let linker = Linker::from_settings(request.settings);
@@ -181,31 +179,6 @@ pub fn refuse_unsafe<'a>(
         }
     }
     Ok(())
-}
-
-/// The old listing without the runs whose folders are not there: pulled in part, or deleted by hand.
-fn present_files(request: &CheckoutRequest<'_>) -> FileList {
-    let dataset = request.root.join(request.out_dir);
-    let mut present_runs: HashSet<RunKey> = HashSet::new();
-    for experiment in std::fs::read_dir(&dataset).into_iter().flatten().flatten() {
-        for run in std::fs::read_dir(experiment.path()).into_iter().flatten().flatten() {
-            let name = (experiment.file_name(), run.file_name());
-            if let (Some(experiment), Some(run)) = (name.0.to_str(), name.1.to_str())
-                && let Ok(key) = RunKey::new(experiment, run)
-            {
-                present_runs.insert(key);
-            }
-        }
-    }
-    let missing_runs: Vec<RunKey> =
-        request.from.runs().map(|run| run.key).filter(|key| !present_runs.contains(key)).collect();
-    if missing_runs.is_empty() {
-        return request.from.clone();
-    }
-    let missing_runs: HashSet<RunKey> = missing_runs.into_iter().collect();
-    let present_entries =
-        request.from.entries().iter().filter(|entry| entry.run_key().is_none_or(|key| !missing_runs.contains(&key)));
-    FileList::new(present_entries.cloned().collect()).unwrap_or_default()
 }
 
 /// One path's change.

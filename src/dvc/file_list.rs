@@ -2,18 +2,14 @@
 //!
 //! Source of the format: `dvc_data/hashfile/tree.py`, `Tree.as_bytes`: Python's `json.dumps` of a list of
 //! `{"md5": …, "relpath": …}` sorted by `relpath`, in ASCII. The object's name is the MD5 of those bytes, `.dir` behind it.
-//! Entries are grouped by run (the first two components of the path); what lies elsewhere is kept, and called `other`.
 
 use std::fmt::{self, Write as _};
-use std::ops::Range;
 
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::dvc::hash::{DataVersion, DvcHash};
-use crate::run::RunKey;
 use crate::support::names;
-use crate::support::names::RefusedName;
 
 /// Bytes that are not a `.dir` object.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,51 +31,6 @@ impl FileEntry {
     pub fn is_safe(&self) -> bool {
         names::is_safe_path(&self.relpath)
     }
-
-    /// The run that the file belongs to.
-    #[must_use]
-    pub fn run_key(&self) -> Option<RunKey> {
-        self.run_prefix().and_then(|prefix| prefix.parse().ok())
-    }
-
-    /// `<experiment>/<run_id>` of a path with at least three components.
-    fn run_prefix(&self) -> Option<&str> {
-        let first = self.relpath.find('/')?;
-        let second = first + 1 + self.relpath[first + 1..].find('/')?;
-        Some(&self.relpath[..second])
-    }
-}
-
-/// What of a data version no checkout takes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RefusedPath {
-    /// A run's folder, or a file that lies in none; relative to the dataset.
-    pub path: String,
-    /// Which name in it is refused, and why.
-    pub why: RefusedName,
-}
-
-impl RefusedPath {
-    /// Of a file's path, relative to the dataset.
-    #[must_use]
-    pub fn from_path(path: &str) -> Option<Self> {
-        names::find_refused(path).map(|why| Self { path: path.to_owned(), why })
-    }
-}
-
-impl std::fmt::Display for RefusedPath {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.path.escape_debug(), self.why)
-    }
-}
-
-/// The files of one run in a listing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunEntries<'a> {
-    /// Which run.
-    pub key: RunKey,
-    /// Its files, sorted; `relpath` is relative to the dataset.
-    pub entries: &'a [FileEntry],
 }
 
 /// A directory's files, sorted by path.
@@ -102,7 +53,7 @@ impl FileList {
     }
 
     /// Reads a `.dir` object. One that is not sorted is none of DVC's: what looks into a list without reading all of it (see
-    /// `delta`) would not find what is in it.
+    /// `dataset::diff`) would not find what is in it.
     pub fn parse(bytes: &[u8]) -> Result<Self, FileListError> {
         let entries = match parse_dvc_format(bytes) {
             Some(entries) => entries,
@@ -163,52 +114,6 @@ impl FileList {
     pub fn get(&self, relpath: &str) -> Option<&FileEntry> {
         let at = self.entries.binary_search_by(|e| e.relpath.as_str().cmp(relpath)).ok()?;
         self.entries.get(at)
-    }
-
-    /// The runs, with their files, in the listing's order. Files that lie in no run's folder are left out.
-    pub fn runs(&self) -> impl Iterator<Item = RunEntries<'_>> {
-        // A sorted list holds what shares a prefix `<experiment>/<run_id>/` together.
-        self.entries.chunk_by(|a, b| a.run_prefix() == b.run_prefix()).filter_map(|entries| {
-            let key = entries.first()?.run_key()?;
-            Some(RunEntries { key, entries })
-        })
-    }
-
-    /// The listing without what no checkout takes, and that. A run goes whole: without one of its files it is none.
-    #[must_use]
-    pub fn without_refused(self) -> (Self, Vec<RefusedPath>) {
-        if self.entries.iter().all(FileEntry::is_safe) {
-            return (self, Vec::new());
-        }
-        let (mut safe_entries, mut refused) = (Vec::with_capacity(self.entries.len()), Vec::new());
-        for entries in self.entries.chunk_by(|a, b| a.run_prefix().is_some() && a.run_prefix() == b.run_prefix()) {
-            match entries.iter().find_map(|entry| RefusedPath::from_path(&entry.relpath)) {
-                None => safe_entries.extend_from_slice(entries),
-                Some(refusal) => {
-                    let run = entries.first().and_then(FileEntry::run_prefix).map(str::to_owned);
-                    refused.push(RefusedPath { path: run.unwrap_or(refusal.path), why: refusal.why });
-                }
-            }
-        }
-        (Self { entries: safe_entries }, refused)
-    }
-
-    /// The files that lie in no run's folder.
-    pub fn other_entries(&self) -> impl Iterator<Item = &FileEntry> {
-        self.entries.iter().filter(|entry| entry.run_key().is_none())
-    }
-
-    /// One run's files; empty where the listing has no such run.
-    #[must_use]
-    pub fn run_entries(&self, key: &RunKey) -> &[FileEntry] {
-        self.entries.get(self.run_range(key)).unwrap_or_default()
-    }
-
-    fn run_range(&self, key: &RunKey) -> Range<usize> {
-        let prefix = format!("{key}/");
-        let start = self.entries.partition_point(|e| e.relpath < prefix);
-        let len = self.entries.get(start..).unwrap_or_default().partition_point(|e| e.relpath.starts_with(&prefix));
-        start..start + len
     }
 }
 
@@ -301,18 +206,6 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_run_holds_no_other_back() {
-        let paths =
-            ["a/r1/x", "a/r1/y", "b/.git /x", "b/.git /y", "b/r2/x", "b/r2/site-packages/z", "loose", "../up", "../x"];
-        let all = FileList::new(paths.map(make_entry).to_vec()).unwrap();
-        let (safe_list, refused) = all.without_refused();
-        assert_eq!(safe_list, FileList::new(["a/r1/x", "a/r1/y", "loose"].map(make_entry).to_vec()).unwrap());
-        let refused: Vec<&str> = refused.iter().map(|refusal| refusal.path.as_str()).collect();
-        assert_eq!(refused, ["../up", "../x", "b/.git ", "b/r2"]);
-        assert_eq!(safe_list.clone().without_refused(), (safe_list, Vec::new()));
-    }
-
-    #[test]
     fn written_as_python_writes_it() {
         let file_list = FileList::new(vec![make_entry("e/ü\u{1f600}\"/f"), make_entry("a")]).unwrap();
         let text = String::from_utf8(file_list.to_bytes()).unwrap();
@@ -335,17 +228,6 @@ mod tests {
         let loose = String::from_utf8(bytes.clone()).unwrap().replace(", ", ",");
         assert_eq!(parse_dvc_format(&bytes), Some(file_list.entries.clone()));
         assert_eq!(FileList::parse(loose.as_bytes()).unwrap(), file_list);
-    }
-
-    #[test]
-    fn runs_stay_together() {
-        let file_list =
-            FileList::new(["e/r/x", "e/r-1/x", "e/r/a/b", "e/r.1/x", "e/top", "e/r0/x"].map(make_entry).to_vec())
-                .unwrap();
-        let runs: Vec<_> = file_list.runs().map(|r| (r.key.to_string(), r.entries.len())).collect();
-        assert_eq!(runs, [("e/r-1".into(), 1), ("e/r.1".into(), 1), ("e/r".into(), 2), ("e/r0".into(), 1)]);
-        assert_eq!(file_list.other_entries().map(|e| e.relpath.as_str()).collect::<Vec<_>>(), ["e/top"]);
-        assert_eq!(file_list.run_entries(&"e/r".parse().unwrap()).len(), 2);
     }
 
     #[test]

@@ -14,10 +14,10 @@ use crate::error::ExitKind::Setup;
 use crate::error::{Explain, Explanation};
 use crate::formats::ini;
 use crate::formats::ini::{IniError, IniSetting};
-use crate::run::dataset_dir::OffLimits;
 use crate::support::beneath::RootDir;
 use crate::support::env::Env;
 use crate::support::fs::FsError;
+use crate::support::off_limits::OffLimits;
 use crate::support::{fs, limits};
 
 /// How a file in the workspace is tied to its bytes in the cache.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::git::error::GitError;
 use crate::git::repo::Repo;
-use crate::run::dataset_dir::OffLimits;
+use crate::support::off_limits::OffLimits;
 
 /// Who named the hooks directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 
 use super::{DatasetCommit, History};
 use crate::dataset::location::RunLocation;
+use crate::dataset::runs::find_run_of_dir;
 use crate::dvc::hash::DataVersion;
 use crate::formats::json::JsonValue;
 use crate::git::Oid;
 use crate::history;
 use crate::project::dir::ProjectDir;
-use crate::project::state::find_run_of_dir;
 use crate::project::{GitTree, Project, ProjectError};
 use crate::run::discover::{DuplicateRuns, LeftOut, RunDir, is_run_dir};
 use crate::run::resolve::{ResolveError, ResolvedRun, RunCandidate, RunQuery, resolve_run};

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::dataset::runs::run_keys;
 use crate::dvc::hash::DataVersion;
 use crate::dvc::lockfile;
 use crate::git::Oid;
@@ -81,7 +82,7 @@ fn find_removed_runs(
     }
     let Some(new) = new else {
         let list = project.open_cache()?.read_file_list(old)?.unwrap_or_default();
-        return Ok(Ok(list.runs().map(|run| run.key).collect()));
+        return Ok(Ok(run_keys(&list).collect()));
     };
     Ok(project.file_lists()?.diff_against(new, [old]).diff.map(|diff| diff.removed).ok_or(old))
 }

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use crate::dataset::runs::run_of_path;
 use crate::dvc::cache::Cache;
 use crate::dvc::file_list::{FileEntry, FileList};
 use crate::dvc::hash::DataVersion;
@@ -110,7 +111,7 @@ fn rebuild_list_bytes(
     };
     let (runs_before, runs_since) = (named(commit, &[])?, named(at, std::slice::from_ref(commit))?);
     let only = |keeps: &dyn Fn(&RunKey) -> bool| -> Option<Vec<u8>> {
-        let is_kept = |entry: &&FileEntry| entry.run_key().is_none_or(|run| keeps(&run));
+        let is_kept = |entry: &&FileEntry| run_of_path(&entry.relpath).is_none_or(|run| keeps(&run));
         let bytes = FileList::new(file_list.entries().iter().filter(is_kept).cloned().collect()).ok()?.to_bytes();
         (DataVersion::of_list(&bytes) == version).then_some(bytes)
     };

@@ -1,6 +1,7 @@
 //! The step of `status` that tells how the workspace's dataset stands to `dvc.lock`.
 
 use crate::dataset::differences::{DatasetComparison, DatasetDifferences};
+use crate::dataset::runs::{run_keys, split_refused};
 use crate::dvc::hash::DataVersion;
 use crate::history::status::{RunStatus, StepState};
 use crate::project::{DatasetRecord, DatasetState, Project, ProjectError};
@@ -30,7 +31,7 @@ pub(crate) fn check_workspace(
         status.add_step(STEP, StepState::Unknown, detail);
         return Ok(());
     };
-    let (file_list, _) = file_list.without_refused();
+    let (file_list, _) = split_refused(file_list);
     let comparison = DatasetComparison {
         out_dir: &dataset_record.out_dir,
         file_list: &file_list,
@@ -47,7 +48,7 @@ pub(crate) fn check_workspace(
         status.suggest_next("capture-hook pull");
         return Ok(());
     }
-    let runs = file_list.runs().count();
+    let runs = run_keys(&file_list).count();
     report_workspace(status, &differences, runs, file_list.len());
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! Where this project's dataset may lie: what `run::dataset_dir` must be told of git and DVC.
 
 use super::{GitTree, Project, ProjectError};
-use crate::run::dataset_dir::{OffLimits, check_dataset_dir};
+use crate::run::dataset_dir::check_dataset_dir;
+use crate::support::off_limits::OffLimits;
 
 impl Project {
     /// The project's directories that are not for data, beside those whose names tell it.

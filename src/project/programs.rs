@@ -11,8 +11,8 @@ use std::path::{Component, Path, PathBuf};
 use super::{DVC_SETTING, GitTree, Project, ProjectError};
 use crate::dvc::interpreter;
 use crate::git::{GitError, Repo};
-use crate::run::dataset_dir::is_environment;
 use crate::support::fs;
+use crate::support::off_limits::is_environment;
 
 impl Project {
     /// Why this program (absolute) is not run; `None`: git and our own checkout cannot have put it, or what it reads, there.

@@ -11,7 +11,6 @@ use crate::dvc::{lockfile, stage};
 use crate::error::Explain;
 use crate::formats::ParamsValue;
 use crate::git::{Commit, GitOperation, Oid};
-use crate::run::RunKey;
 use crate::support::fs::{At, PathRefusal};
 use crate::support::limits;
 
@@ -243,35 +242,5 @@ impl Project {
             Err(ProjectError::Lockfile(_)) => Ok(None),
             Err(error) => Err(error),
         }
-    }
-}
-
-/// The run that a `run_dir` names, among the runs of a dataset: its last component is the run id, the one before it the
-/// experiment, unless the run's own metadata said another (then the id alone decides, if it is the only one).
-#[must_use]
-pub fn find_run_of_dir(run_dir: &str, runs: &[RunKey]) -> Option<RunKey> {
-    let mut parts = run_dir.trim_end_matches('/').rsplit('/');
-    let (run_id, experiment) = (parts.next()?, parts.next());
-    let same_id: Vec<&RunKey> = runs.iter().filter(|key| key.run_id() == run_id).collect();
-    let exact = same_id.iter().find(|key| Some(key.experiment()) == experiment);
-    match (exact, same_id.as_slice()) {
-        (Some(key), _) => Some((*key).clone()),
-        (None, [only]) => Some((*only).clone()),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_run_directory_names_its_run() {
-        let runs: Vec<RunKey> = ["demo/r1", "nav/r1", "nav/r2"].iter().map(|k| k.parse().unwrap()).collect();
-        assert_eq!(find_run_of_dir("results/nav/r1", &runs), Some(runs[1].clone()));
-        assert_eq!(find_run_of_dir("results/elsewhere/r2/", &runs), Some(runs[2].clone()));
-        assert_eq!(find_run_of_dir("results/elsewhere/r1", &runs), None);
-        assert_eq!(find_run_of_dir("r3", &runs), None);
     }
 }

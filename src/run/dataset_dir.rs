@@ -4,21 +4,12 @@
 //! git's hooks or in DVC's cache would run, or be run by, programs of the victim's. `support::names` refuses such places by
 //! their names; here the disk is asked, links resolved: a virtual environment goes by any name.
 
-use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
 
 use crate::error::ExitKind::CheckFailed;
 use crate::error::{Explain, Explanation};
 use crate::support::names;
-
-/// A directory that is not for data, whatever its name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OffLimits {
-    /// Where it is, absolute.
-    pub dir: PathBuf,
-    /// What it is: `DVC's cache`.
-    pub what: &'static str,
-}
+use crate::support::off_limits::{OffLimits, PythonEnvs};
 
 /// A directory that cannot be the dataset.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -72,43 +63,6 @@ pub fn check_dataset_dir(root: &Path, dir: &Path, off_limits: &[OffLimits]) -> R
 #[must_use]
 pub fn outside_project(root: &Path, dir: &Path) -> MisplacedDataset {
     MisplacedDataset { dir: dir.to_path_buf(), why: format!("leads out of the project {}", root.display()) }
-}
-
-/// Python environments in a project, each directory looked at once.
-#[derive(Debug, Default)]
-pub struct PythonEnvs {
-    seen: HashMap<PathBuf, bool>,
-}
-
-impl PythonEnvs {
-    /// The environment below `root` in which a directory lies, or would lie. Both have no links on their way.
-    pub fn find_around(&mut self, root: &Path, dir: &Path) -> Option<PathBuf> {
-        let is_below = |at: &&Path| *at != root && at.starts_with(root);
-        if let Some(env) = dir.ancestors().take_while(is_below).find(|at| self.is_known_env(at)) {
-            return Some(env.to_path_buf());
-        }
-        // A project may be an environment itself: data is no part of it, its programs and packages are.
-        let first = dir.strip_prefix(root).ok()?.components().next()?.as_os_str();
-        let own = ["bin", "scripts", "lib", "lib64", "include"]
-            .iter()
-            .any(|own| names::is_same_name(own, &first.to_string_lossy()));
-        (own && self.is_known_env(root)).then(|| root.join(first))
-    }
-
-    fn is_known_env(&mut self, dir: &Path) -> bool {
-        if let Some(known) = self.seen.get(dir) {
-            return *known;
-        }
-        let is_env = is_environment(dir);
-        self.seen.insert(dir.to_path_buf(), is_env);
-        is_env
-    }
-}
-
-/// Whether a directory is a Python environment: one of `venv`'s and its like, or one of conda's.
-#[must_use]
-pub fn is_environment(dir: &Path) -> bool {
-    ["pyvenv.cfg", "conda-meta"].iter().any(|mark| dir.join(mark).symlink_metadata().is_ok())
 }
 
 /// Where a path really leads: links followed as far as it exists, the rest by its names. `None` where the rest has a `..`

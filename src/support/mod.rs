@@ -13,6 +13,7 @@ pub mod heard;
 pub mod interactive;
 pub mod limits;
 pub mod names;
+pub mod off_limits;
 pub mod parallel;
 pub mod plain_text;
 pub mod process;

@@ -15,12 +15,16 @@ use std::time::Duration;
 pub use error::SyncError;
 pub(crate) use error::{describe_with_cause, outcome_of_dvc};
 
-use crate::dataset::list_bytes::ListBytes;
+use crate::dataset::checkout::checkout_runs;
+use crate::dataset::list_bytes::{ListBytes, ListFile};
+use crate::dataset::runs::{
+    RefusedPath, entries_of_run, find_run_of_dir, group_by_run, run_keys, run_of_path, split_refused,
+};
 use crate::dvc::absent::AbsentRemote;
-use crate::dvc::cache::Cache;
+use crate::dvc::cache::{Cache, CacheError};
 use crate::dvc::checkout;
 use crate::dvc::checkout::{CheckoutError, CheckoutOutcome, CheckoutRequest};
-use crate::dvc::file_list::{FileEntry, FileList, RefusedPath};
+use crate::dvc::file_list::{FileEntry, FileList};
 use crate::dvc::hash::DataVersion;
 use crate::dvc::remote::fetch;
 use crate::dvc::remote::fetch::FetchError;
@@ -229,7 +233,8 @@ impl Project {
         let cache = Cache::from_settings(settings);
         let versions = [Some(dataset_record.version), self.workspace_version()?];
         for version in versions.into_iter().flatten().filter(|_| scope != SyncScope::All) {
-            let bytes = cache.open_file_list(version)?.map_or(0, |list| list.size() as u64);
+            let bytes =
+                ListFile::of_version(&cache, version).map_err(CacheError::from)?.map_or(0, |list| list.size() as u64);
             if bytes > limits::UNASKED_FILE_LIST {
                 return Ok(Some(format!("a list of files of {}", format_bytes(bytes))));
             }
@@ -288,7 +293,7 @@ impl Project {
         }
         let file_list = fetch::read_file_list(&self.root, settings, dataset_record.version, || self.find_dvc())?;
         let to;
-        (to, *refused_out) = file_list.without_refused();
+        (to, *refused_out) = split_refused(file_list);
         let from = match self.workspace_version()? {
             Some(version) => match cache.read_file_list(version).map_err(ProjectError::from)? {
                 // Without it, nothing that the old version held could be told from unsaved work.
@@ -299,7 +304,7 @@ impl Project {
             },
             None => FileList::default(),
         };
-        let (from, _) = from.without_refused();
+        let (from, _) = split_refused(from);
         let from =
             if scope == SyncScope::All { self.without_removed_files(from, &dataset_record.out_dir) } else { from };
         let max_files = if scope == SyncScope::All { usize::MAX } else { limits::UNASKED_FILES };
@@ -322,9 +327,9 @@ impl Project {
             };
         }
         if let Some(run) = self.selected_run(dataset_record, Some(&to)).filter(|_| may_fetch)
-            && done.missing.iter().any(|entry| entry.run_key().as_ref() == Some(&run))
+            && done.missing.iter().any(|entry| run_of_path(&entry.relpath).as_ref() == Some(&run))
         {
-            let entries = to.run_entries(&run);
+            let entries = entries_of_run(&to, &run);
             let run_bytes = missing_bytes_on_remote(settings, &cache, entries)
                 .unwrap_or_else(|| estimate_share(missing, entries.len(), to.len()));
             if let Some(why) = why_no_room(&settings.cache_dir, run_bytes) {
@@ -341,7 +346,8 @@ impl Project {
         }
         // Whole runs only: what the cache has of them now.
         let is_cached = |entries: &[FileEntry]| entries.iter().all(|entry| cache.has_object(entry.md5));
-        let whole_runs = to.runs().filter(|run| is_cached(run.entries)).flat_map(|run| run.entries.to_vec()).collect();
+        let whole_runs =
+            group_by_run(&to).filter(|run| is_cached(run.entries)).flat_map(|run| run.entries.to_vec()).collect();
         let whole_runs = FileList::new(whole_runs).unwrap_or_default();
         if whole_runs.is_empty() {
             return Ok(SyncOutcome::Missing {
@@ -386,7 +392,7 @@ impl Project {
             patience: PATIENCE,
             force: false,
         };
-        Ok(checkout::checkout(&request)?)
+        Ok(checkout_runs(&request)?)
     }
 
     /// Brings the objects of a data version, or of one run in it, into the cache. The workspace is not touched.
@@ -417,8 +423,8 @@ impl Project {
         let run_dir = dataset_record.run_dir.as_deref()?;
         match file_list {
             Some(file_list) => {
-                let runs: Vec<RunKey> = file_list.runs().map(|run| run.key).collect();
-                crate::project::state::find_run_of_dir(run_dir, &runs)
+                let runs: Vec<RunKey> = run_keys(file_list).collect();
+                find_run_of_dir(run_dir, &runs)
             }
             None => {
                 let mut parts = run_dir.trim_end_matches('/').rsplit('/');

@@ -4,9 +4,10 @@
 //! kept unless the user asks to replace them.
 
 use super::{SyncError, SyncOutcome, SyncScope, outcome_of_checkout, outcome_of_dvc, outcome_of_fetch, why_no_room};
+use crate::dataset::checkout::checkout_runs;
 use crate::dataset::differences::{DatasetComparison, DatasetDifferences};
+use crate::dataset::runs::{entries_of_run, split_refused};
 use crate::dvc::cache::Cache;
-use crate::dvc::checkout;
 use crate::dvc::checkout::{CheckoutError, CheckoutRequest};
 use crate::dvc::file_list::{FileEntry, FileList};
 use crate::dvc::hash::DvcHash;
@@ -55,7 +56,7 @@ impl Project {
         else {
             return Ok(outcome);
         };
-        let (file_list, _) = file_list.without_refused();
+        let (file_list, _) = split_refused(file_list);
         let compare = |before| {
             let progress = reporter.start_progress("comparing", None);
             let comparison = DatasetComparison {
@@ -110,7 +111,7 @@ impl Project {
         self.check_dataset_dir(&dataset_record.out_dir)?;
         let settings = self.dvc_settings()?;
         let _alone = RepoMutex::acquire(&self.state_dir())?;
-        let only = |file_list: &FileList| FileList::new(file_list.run_entries(run).to_vec()).unwrap_or_default();
+        let only = |file_list: &FileList| FileList::new(entries_of_run(file_list, run).to_vec()).unwrap_or_default();
         let to = only(&fetch::read_file_list(&self.root, settings, dataset_record.version, || self.find_dvc())?);
         let from = match self.workspace_version()? {
             Some(version) => self
@@ -164,7 +165,7 @@ impl Project {
             let (max_files, force) = (usize::MAX, true);
             let check_out =
                 CheckoutRequest { root, settings, out_dir, from: &from, to: &to, max_files, patience, force };
-            checkout::checkout(&check_out).map_err(|error| match error {
+            checkout_runs(&check_out).map_err(|error| match error {
                 CheckoutError::Unsupported(why) => {
                     CheckoutError::UnsupportedByForce { why, out_dir: out_dir.to_owned() }
                 }

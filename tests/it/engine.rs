@@ -4,9 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use capture_hook::dataset::checkout::checkout_runs;
 use capture_hook::dataset::native::{NativeJob, version_runs};
 use capture_hook::dvc::cache::Cache;
-use capture_hook::dvc::checkout::{CheckoutRequest, checkout};
+use capture_hook::dvc::checkout::CheckoutRequest;
 use capture_hook::dvc::lockfile::Lockfile;
 use capture_hook::dvc::settings::DvcSettings;
 use capture_hook::dvc::stage::Stage;
@@ -159,7 +160,7 @@ fn whole_way(cache_type: &str, dvc: &Path) {
             patience: Duration::from_secs(5),
             force: false,
         };
-        let done = checkout(&change).unwrap();
+        let done = checkout_runs(&change).unwrap();
         assert!(done.local_changes.is_empty() && done.missing.is_empty(), "{done:?}");
         fs::write(root.join("dvc.lock"), &pairs[0]).unwrap();
         fs::write(root.join("params.yaml"), params.replace(keys.last().unwrap(), keys[at])).unwrap();

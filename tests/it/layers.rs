@@ -38,12 +38,8 @@ const NOT_YET: &[(&str, &str)] = &[
     ("dataset", "project"),
     ("dataset", "setup"),
     ("dataset", "sync"),
-    ("dvc", "dataset"),
-    ("dvc", "run"),
-    ("git", "run"),
     ("history", "commit"),
     ("history", "sync"),
-    ("project", "dataset"),
     ("project", "history"),
     ("project", "setup"),
 ];

@@ -12,6 +12,7 @@ use super::metrics_files;
 use crate::dataset::merge::lockfile::{
     LockfileSides, MergeConflict, MergeDecisions, MergeObjects, MergeSide, MergedLockfile, RunChoice,
 };
+use crate::dataset::runs::split_refused;
 use crate::dvc::cache::Cache;
 use crate::dvc::file_list::FileList;
 use crate::dvc::hash::{DataVersion, DvcHash};
@@ -204,7 +205,7 @@ fn lockfile_notes(files: &MergeInput, merged: &MergedLockfile) -> Vec<String> {
         )
     }));
     let (ours, theirs) = &merged.added;
-    for refusal in merged.new_lists.iter().flat_map(|file_list| file_list.clone().without_refused().1) {
+    for refusal in merged.new_lists.iter().flat_map(|file_list| split_refused(file_list.clone()).1) {
         notes.push(format!("{}: the dataset holds what no checkout takes: {refusal}", files.path));
     }
     if merged.conflicts.is_empty() && !merged.new_lists.is_empty() {

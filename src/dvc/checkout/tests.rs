@@ -119,16 +119,6 @@ fn a_missing_object_leaves_the_workspace_unchanged() {
 }
 
 #[test]
-fn a_missing_run_is_checked_out() {
-    let fixture = CheckoutFixture::new(&[LinkType::Copy]);
-    let (none, a) = (FileList::default(), fixture.file_list(A));
-    fixture.checkout(&none, &a).unwrap();
-    std::fs::remove_dir_all(fixture.dataset_path("e/b")).unwrap();
-    assert_eq!(fixture.checkout(&a, &a).unwrap().written, 2);
-    assert_eq!(fixture.workspace_files(), file_map(A));
-}
-
-#[test]
 fn paths_and_links_out_of_the_dataset_are_refused() {
     let fixture = CheckoutFixture::new(&[LinkType::Copy]);
     let none = FileList::default();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{MergeConflict, MergeDecisions, RunChoice, merge_three_way};
+use crate::dataset::runs::{entries_of_no_run, entries_of_run, group_by_run};
 use crate::dvc::file_list::{FileEntry, FileList};
 use crate::run::RunKey;
 use crate::run::layout::{DATASET_INDEX, EPISODES_PARQUET, MANIFEST, STEPS_PARQUET};
@@ -68,13 +69,13 @@ pub(crate) fn union_file_lists(
         theirs: &'a [FileEntry],
     }
     let mut runs: BTreeMap<RunKey, RunSides<'_>> = BTreeMap::new();
-    for run in base.runs() {
+    for run in group_by_run(base) {
         runs.entry(run.key).or_default().base = run.entries;
     }
-    for run in ours.runs() {
+    for run in group_by_run(ours) {
         runs.entry(run.key).or_default().ours = run.entries;
     }
-    for run in theirs.runs() {
+    for run in group_by_run(theirs) {
         runs.entry(run.key).or_default().theirs = run.entries;
     }
     let mut union_of_lists = ListUnion {
@@ -85,7 +86,7 @@ pub(crate) fn union_file_lists(
         decided_runs: Vec::new(),
         renamed_runs: Vec::new(),
     };
-    let is_taken = |name: &RunKey| [base, ours, theirs].iter().any(|list| !list.run_entries(name).is_empty());
+    let is_taken = |name: &RunKey| [base, ours, theirs].iter().any(|list| !entries_of_run(list, name).is_empty());
     for (key, part) in runs {
         if part.base.is_empty() && part.theirs.is_empty() {
             union_of_lists.added.0.push(key.clone());
@@ -131,7 +132,7 @@ pub(crate) fn union_file_lists(
     }
     let mut files: BTreeMap<&str, [Option<&FileEntry>; 3]> = BTreeMap::new();
     for (at, list) in [base, ours, theirs].into_iter().enumerate() {
-        for entry in list.other_entries() {
+        for entry in entries_of_no_run(list) {
             files.entry(&entry.relpath).or_default()[at] = Some(entry);
         }
     }
