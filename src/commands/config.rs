@@ -14,6 +14,7 @@ use crate::output::table::{Column, TextTable as Rows};
 use crate::project::Project;
 use crate::project::config::{Config, FILE};
 use crate::run::include;
+use crate::setup;
 use crate::support::beneath::RootDir;
 use crate::support::limits;
 use crate::support::process::shell_quote;
@@ -194,7 +195,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
                 files.write_atomic(stage::FILE, bytes)?;
             }
             let ignored = match (spec.key, Project::open(&app.cwd, &app.env)) {
-                ("results_dir", Ok(project)) => Some(project.ignore_results(&config.results_dir)?),
+                ("results_dir", Ok(project)) => Some(setup::ignore_results(&project, &config.results_dir)?),
                 _ => None,
             };
             let ignored = ignored.filter(|step| step.changed);

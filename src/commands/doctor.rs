@@ -15,7 +15,9 @@ use crate::output::StyledText;
 use crate::project::{GitTree, Project, config};
 use crate::run::layout;
 use crate::setup::hooks::OctopusStrategy;
+use crate::setup::remote;
 use crate::setup::survey::{GitHook, HookState};
+use crate::setup::worktree;
 use crate::setup::{hooks, survey};
 use crate::support::address::without_secret;
 use crate::support::process::shell_quote;
@@ -359,7 +361,7 @@ fn check_storage(project: &Project) -> Vec<DoctorCheck> {
     } else {
         check_ok("cache", cache)
     }];
-    if let Ok(Some(shared)) = project.shared_cache()
+    if let Ok(Some(shared)) = worktree::find_shared_cache(project)
         && shared != settings.cache_dir
     {
         let found =
@@ -395,7 +397,7 @@ fn check_remote(project: &Project, settings: &DvcSettings) -> Vec<DoctorCheck> {
         },
         Err(error) => check_failed(NAME, error, "dvc version"),
     }];
-    if let Ok(Some(why)) = project.uncommitted_remote() {
+    if let Ok(Some(why)) = remote::find_uncommitted_remote(project) {
         checks.push(check_note(NAME, why.to_string(), why.command()));
     }
     checks

@@ -8,7 +8,9 @@ use crate::app::{App, CommandOutcome};
 use crate::error::{Error, ExitKind};
 use crate::git::Repo;
 use crate::project::Project;
-use crate::setup::{SetupChange, hooks, survey};
+use crate::setup::remote;
+use crate::setup::worktree;
+use crate::setup::{self, SetupChange, hooks, survey};
 use crate::support::address::holds_secret;
 use crate::support::process::shell_quote;
 
@@ -59,11 +61,11 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     }
     let mut steps = Vec::new();
     let mut project = dvc_project(app, args, &mut steps)?;
-    project.share_cache(&app.ui)?;
-    steps.extend(project.set_up_files()?);
+    worktree::share_cache(&mut project, &app.ui)?;
+    steps.extend(setup::set_up_files(&project)?);
     steps.push(match &args.remote {
-        Some(url) => project.set_up_remote(url, &app.cwd)?,
-        None => project.remote_step()?,
+        Some(url) => remote::set_up_remote(&project, url, &app.cwd)?,
+        None => remote::describe_remote_step(&project)?,
     });
     if !args.no_hooks {
         steps.extend(install_hooks(app, &project)?);
@@ -82,7 +84,7 @@ fn dvc_project(app: &App, args: &Args, steps: &mut Vec<SetupChange>) -> Result<P
     {
         project.require_checked_out()?;
         if let Some(url) = &args.remote {
-            project.check_remote(url, &app.cwd)?;
+            remote::check_remote(&project, url, &app.cwd)?;
         }
         steps.push(SetupChange::unchanged(".dvc", "a DVC project is there"));
         steps.extend(trust_venv(&project)?);
@@ -164,7 +166,7 @@ fn print_changes(app: &App, project: &Project, steps: &[SetupChange]) {
         app.ui.status("everything is in place: nothing was changed");
     }
     // By name: whatever else lies in the working tree is not to get into this commit.
-    let files = project.set_up_to_commit().unwrap_or_default();
+    let files = setup::list_files_to_commit(project).unwrap_or_default();
     if !files.is_empty() {
         let names: Vec<String> = files.iter().map(|file| shell_quote(from_cwd(app, project, file))).collect();
         app.ui.hint(&format!("commit it: `git add {} && git commit -m 'Set up capture-hook'`", names.join(" ")));

@@ -4,6 +4,7 @@ use crate::app::{App, CommandOutcome};
 use crate::error::Error;
 use crate::git::Repo;
 use crate::setup::hooks::InstallOutcome;
+use crate::setup::worktree;
 use crate::setup::{hooks, survey};
 
 /// Arguments of `install`.
@@ -28,7 +29,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let managers = survey::find_managers(repo.top()?);
     let mut dvc = None;
     for mut project in app.open_projects()?.into_iter().filter(|project| project.require_checked_out().is_ok()) {
-        project.share_cache(&app.ui)?;
+        worktree::share_cache(&mut project, &app.ui)?;
         dvc = dvc.or(project.trust_own_venv()?);
     }
     if app.ui.json() {

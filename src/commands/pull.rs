@@ -11,6 +11,7 @@ use crate::history::catalog::{self, Catalog, CatalogRun, RunSources};
 use crate::project::{GitTree, Project, ProjectError};
 use crate::run::RunKey;
 use crate::run::resolve::ResolveError;
+use crate::setup::worktree;
 use crate::support::process::shell_quote;
 use crate::sync::{SyncOutcome, format_bytes};
 use crate::{hooks, sync};
@@ -58,7 +59,7 @@ struct PulledJson {
 /// Runs the command.
 pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let mut project = app.open_project()?;
-    project.share_cache(&app.ui)?;
+    worktree::share_cache(&mut project, &app.ui)?;
     let Some(dataset_record) = project.dataset_record(&GitTree::WorkTree)? else {
         return Err(Error::new(ExitKind::Setup, "no_dataset", "dvc.lock holds no dataset: nothing was ingested yet")
             .hint("record a run, then `capture-hook select RUN` and commit"));

@@ -39,6 +39,7 @@ use crate::project::include::LooseFiles;
 use crate::project::mutex::RepoMutex;
 use crate::project::{DatasetRecord, DatasetState, GitTree, Project, ProjectError, Reporter, include, report_ignored};
 use crate::run::RunKey;
+use crate::setup::worktree;
 use crate::support::process::shell_quote;
 use crate::sync::{SyncOutcome, SyncScope};
 use crate::validate::ValidationReport;
@@ -153,7 +154,7 @@ impl Project {
             CommitPlan::IngestRun(job) => *job,
         };
         let _alone = RepoMutex::acquire(&self.state_dir())?;
-        self.share_cache(reporter)?;
+        worktree::share_cache(self, reporter)?;
         let runs = [run];
         let work =
             IngestWork { staged: &staged, stage: &stage, runs: &runs, head_record: head_record.as_ref(), force: false };

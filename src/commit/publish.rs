@@ -11,6 +11,7 @@ use crate::project::dir::ProjectDir;
 use crate::project::{DatasetRecord, GitTree, Project, ProjectError, Reporter};
 use crate::run::RunKey;
 use crate::run::layout::RUN_JSON;
+use crate::setup::worktree;
 use crate::support::heard::StderrEvent;
 use crate::support::process::{Cmd, ProcessOutput, shell_quote};
 use crate::support::visible::escape_control;
@@ -60,7 +61,7 @@ impl Project {
         let params = project_dir.params_file()?;
         self.check_committable(&[crate::dvc::lockfile::FILE, &params])?;
         self.repo.await_head(&|line| reporter.show_status(line)).map_err(ProjectError::from)?;
-        self.share_cache(reporter)?;
+        worktree::share_cache(self, reporter)?;
         let head = self.repo.head().map_err(ProjectError::from)?;
         let mut transaction = Transaction::new(self);
         transaction.keep_file(&params)?;

@@ -7,6 +7,7 @@ use crate::dvc::remote::missing;
 use crate::git::Oid;
 use crate::history::status::{RunStatus, StepState};
 use crate::project::{Project, ProjectError};
+use crate::setup::remote;
 
 const STEP: &str = "pushed";
 
@@ -39,7 +40,7 @@ pub(crate) fn check_pushed(
     version: Option<DataVersion>,
     committed: Option<&Oid>,
 ) -> Result<(), GetError> {
-    if let Some(uncommitted) = project.uncommitted_remote()? {
+    if let Some(uncommitted) = remote::find_uncommitted_remote(project)? {
         status.notes.push(format!("{uncommitted}: {}", uncommitted.hint()));
     }
     let (Some(head), Some(version)) = (committed, version) else {

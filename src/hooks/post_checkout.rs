@@ -7,6 +7,7 @@ use crate::dvc::lockfile;
 use crate::error::Error;
 use crate::git::Oid;
 use crate::project::{GitTree, Project, ProjectError};
+use crate::setup::worktree;
 use crate::sync::SyncScope;
 
 /// post-checkout: the commit before, the commit after, and `1` where a branch was switched (`0`: files alone).
@@ -26,7 +27,7 @@ fn sync_after_checkout(app: &App, project: &mut Project, old: &Oid, new: &Oid) -
         // A fresh clone or working tree: the selected run, to start with.
         if project.dataset_record(&GitTree::WorkTree)?.is_some() {
             project.require_checked_out()?;
-            project.share_cache(&app.ui)?;
+            worktree::share_cache(project, &app.ui)?;
             super::sync_workspace(app, project, SyncScope::SelectedRun)?;
         }
         return Ok(());
@@ -76,7 +77,7 @@ fn sync_if_ingested(app: &App, project: &mut Project) -> Result<(), Error> {
         return Ok(());
     }
     project.require_checked_out()?;
-    project.share_cache(&app.ui)?;
+    worktree::share_cache(project, &app.ui)?;
     super::sync_workspace(app, project, SyncScope::Limited)
 }
 

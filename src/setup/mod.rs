@@ -56,200 +56,198 @@ fn cannot_add(file: &str, message: &str) -> ProjectError {
     ProjectError::CannotAdd { file: file.to_owned(), message: message.to_owned() }
 }
 
-impl Project {
-    /// Puts everything but DVC itself, the remote and the hooks in place.
-    pub fn set_up_files(&self) -> Result<Vec<SetupChange>, ProjectError> {
-        let mut changes = vec![self.set_up_stage()?, self.set_up_params()?];
-        let config = self.read_config()?;
-        if !config.ingest.include.patterns().is_empty()
-            && let Some(bytes) = self.with_include_dependency()?
-        {
-            self.root_files().write_atomic(stage::FILE, &bytes)?;
-            changes.push(SetupChange::written(stage::FILE, "the stage depends on ingest.include"));
-        }
-        let out_dir = self
-            .dataset_state(&crate::project::GitTree::WorkTree)?
-            .stage
-            .map_or(DEFAULT_OUT_DIR.to_owned(), |w| w.out_dir);
-        changes.push(self.ignore_results(&config.results_dir)?);
-        let (parent, name) = out_dir.rsplit_once('/').unwrap_or(("", &out_dir));
-        changes.push(self.ignore_in_git(parent, name, "")?);
-        if self.repo.index_holds_below(&self.git_path(&out_dir))? {
-            let note = format!("is tracked by git too: `git rm -r --cached {}` takes it out", shell_quote(&out_dir));
-            changes.push(SetupChange::unchanged(&*out_dir, note));
-        }
-        changes.extend(self.unignore_required_files()?);
-        changes.push(self.set_up_attributes()?);
-        Ok(changes)
+/// Puts everything but DVC itself, the remote and the hooks in place.
+pub fn set_up_files(project: &Project) -> Result<Vec<SetupChange>, ProjectError> {
+    let mut changes = vec![set_up_stage(project)?, set_up_params(project)?];
+    let config = project.read_config()?;
+    if !config.ingest.include.patterns().is_empty()
+        && let Some(bytes) = project.with_include_dependency()?
+    {
+        project.root_files().write_atomic(stage::FILE, &bytes)?;
+        changes.push(SetupChange::written(stage::FILE, "the stage depends on ingest.include"));
     }
-
-    /// Excepts the files that every commit of a run needs from rules that ignore them (`*.lock`, in a user's own settings).
-    fn unignore_required_files(&self) -> Result<Vec<SetupChange>, ProjectError> {
-        const FILE: &str = ".gitignore";
-        let mut changes = Vec::new();
-        for file in [lockfile::FILE, stage::FILE, stage::PARAMS_FILE] {
-            let path = self.git_path(file);
-            let Some(rule) = self.repo.ignoring_rule(&path)? else { continue };
-            let mut bytes = self.root_files().read(FILE, limits::TEXT)?.unwrap_or_default();
-            let except = format!("!/{file}");
-            if String::from_utf8_lossy(&bytes).lines().any(|line| line == except) {
-                // A directory is ignored whole, and of it nothing can be excepted.
-                changes.push(SetupChange::unchanged(FILE, format!("{file} is ignored by git all the same: {rule}")));
-                continue;
-            }
-            ensure_final_newline(&mut bytes);
-            bytes.extend_from_slice(format!("# Every commit of a run needs it.\n{except}\n").as_bytes());
-            self.root_files().write_atomic(FILE, &bytes)?;
-            changes.push(SetupChange::written(FILE, format!("{file} is excepted from {rule}")));
-        }
-        Ok(changes)
+    let out_dir = project
+        .dataset_state(&crate::project::GitTree::WorkTree)?
+        .stage
+        .map_or(DEFAULT_OUT_DIR.to_owned(), |w| w.out_dir);
+    changes.push(ignore_results(project, &config.results_dir)?);
+    let (parent, name) = out_dir.rsplit_once('/').unwrap_or(("", &out_dir));
+    changes.push(ignore_in_git(project, parent, name, "")?);
+    if project.repo.index_holds_below(&project.git_path(&out_dir))? {
+        let note = format!("is tracked by git too: `git rm -r --cached {}` takes it out", shell_quote(&out_dir));
+        changes.push(SetupChange::unchanged(&*out_dir, note));
     }
+    changes.extend(unignore_required_files(project)?);
+    changes.push(set_up_attributes(project)?);
+    Ok(changes)
+}
 
-    fn set_up_stage(&self) -> Result<SetupChange, ProjectError> {
-        let files = self.root_files();
-        let Some(bytes) = files.read(stage::FILE, limits::TEXT)? else {
-            files.write_atomic(stage::FILE, DVC_YAML.as_bytes())?;
-            return Ok(SetupChange::written(stage::FILE, "the stage capture_ingest"));
-        };
-        if Stage::parse(&bytes)?.is_some() {
-            let advice = declare::by_hand_advice(declare::missing_keys(&bytes));
-            return Ok(SetupChange::unchanged(stage::FILE, format!("has the stage capture_ingest{advice}")));
+/// Excepts the files that every commit of a run needs from rules that ignore them (`*.lock`, in a user's own settings).
+fn unignore_required_files(project: &Project) -> Result<Vec<SetupChange>, ProjectError> {
+    const FILE: &str = ".gitignore";
+    let mut changes = Vec::new();
+    for file in [lockfile::FILE, stage::FILE, stage::PARAMS_FILE] {
+        let path = project.git_path(file);
+        let Some(rule) = project.repo.ignoring_rule(&path)? else { continue };
+        let mut bytes = project.root_files().read(FILE, limits::TEXT)?.unwrap_or_default();
+        let except = format!("!/{file}");
+        if String::from_utf8_lossy(&bytes).lines().any(|line| line == except) {
+            // A directory is ignored whole, and of it nothing can be excepted.
+            changes.push(SetupChange::unchanged(FILE, format!("{file} is ignored by git all the same: {rule}")));
+            continue;
         }
-        let (bytes, by_hand) = declare::with_metrics_files(&with_stage(&bytes)?);
-        files.write_atomic(stage::FILE, &bytes)?;
-        Ok(SetupChange::written(
-            stage::FILE,
-            format!("added the stage capture_ingest{}", declare::by_hand_advice(&by_hand)),
-        ))
-    }
-
-    fn set_up_params(&self) -> Result<SetupChange, ProjectError> {
-        let files = self.root_files();
-        let dvc_yaml = files.read(stage::FILE, limits::TEXT)?.unwrap_or_default();
-        let stage = Stage::parse(&dvc_yaml)?.ok_or(ProjectError::NoStage)?;
-        let file = stage.params_file().to_owned();
-        let Some(bytes) = files.read(&file, limits::TEXT)? else {
-            if self.repo.is_tracked(&self.root.join(&file))? {
-                let key = RUN_DIR.to_owned();
-                return Err(stage::StageError::NoParamsFile { file, key }.into());
-            }
-            if file == stage::PARAMS_FILE {
-                files.write_atomic(&file, PARAMS_YAML.as_bytes())?;
-                return Ok(SetupChange::written(file, "no run is selected yet"));
-            }
-            return Err(cannot_add(&file, "the stage names it, and it is not there"));
-        };
-        let values = formats::load_params(&file, &bytes).map_err(stage::StageError::from)?;
-        if values.at_path("ingest_capture").is_none_or(|v| *v == ParamsValue::Null) && file == stage::PARAMS_FILE {
-            files.write_atomic(&file, &with_params(&bytes)?)?;
-            return Ok(SetupChange::written(file, "added ingest_capture; no run is selected yet"));
-        }
-        let mut new = bytes.clone();
-        for (key, value) in [(RUN_DIR, PLACEHOLDER), (OUT_DIR, DEFAULT_OUT_DIR)] {
-            let Some((section, key)) = key.split_once('.') else { continue };
-            if values.at_path(&format!("{section}.{key}")).is_none() {
-                let leaf = formats::edit::ParamLeaf { file: &file, section, key };
-                new = formats::edit::set_param(leaf, &new, value).map_err(stage::StageError::from)?.bytes;
-            }
-        }
-        if new == bytes {
-            return Ok(SetupChange::unchanged(file, "has ingest_capture"));
-        }
-        files.write_atomic(&file, &new)?;
-        Ok(SetupChange::written(file, "added what ingest_capture lacked"))
-    }
-
-    /// Sees to it that git ignores the directory where recorders write, relative to the project.
-    pub fn ignore_results(&self, results: &str) -> Result<SetupChange, ProjectError> {
-        let dir = results.trim_end_matches('/');
-        if !is_safe_path(dir) {
-            return Ok(SetupChange::unchanged(results, "lies outside of the project, which git does not look at"));
-        }
-        self.ignore_in_git("", dir, "Recorded runs: what counts of them is in the dataset, which DVC versions.")
-    }
-
-    /// The files and directories of a set-up that git has something to commit of, relative to the project.
-    pub fn set_up_to_commit(&self) -> Result<Vec<String>, ProjectError> {
-        let stage = self.dataset_state(&crate::project::GitTree::WorkTree)?.stage;
-        let params = stage.as_ref().map_or(stage::PARAMS_FILE, |stage| stage.stage.params_file());
-        let out_dir = stage.as_ref().map_or(DEFAULT_OUT_DIR, |stage| &stage.out_dir);
-        let ignore = out_dir.rsplit_once('/').map(|(parent, _)| format!("{parent}/.gitignore"));
-        let written = [".dvc", ".dvcignore", ".gitattributes", ".gitignore", stage::FILE, params, config::FILE];
-        let mut found = Vec::new();
-        for file in written.map(str::to_owned).into_iter().chain(ignore) {
-            let path = self.git_path(&file);
-            let status = ["--literal-pathspecs", "status", "--porcelain", "--untracked-files=all", "--", &path];
-            if !self.repo.run_git(status)?.stdout.is_empty() {
-                found.push(file);
-            }
-        }
-        Ok(found)
-    }
-
-    /// Sees to it that git ignores `name` in the project's directory `dir`.
-    fn ignore_in_git(&self, dir: &str, name: &str, why: &str) -> Result<SetupChange, ProjectError> {
-        let file = if dir.is_empty() { ".gitignore".to_owned() } else { format!("{dir}/.gitignore") };
-        let full = if dir.is_empty() { name.to_owned() } else { format!("{dir}/{name}") };
-        // Git would say of what lies behind a link that it does not look there; a rule is not to be written there either.
-        self.root_files().check_dir(dir)?;
-        // A link is no directory to git, whatever it leads to: a rule for directories does not mean it.
-        let is_link = std::fs::symlink_metadata(self.root.join(&full)).is_ok_and(|meta| meta.is_symlink());
-        let (probe, note) = match is_link {
-            true => (full.clone(), format!("{full} is ignored by git")),
-            false => (format!("{full}/x"), format!("{full}/ is ignored by git")),
-        };
-        match self.repo.is_ignored(&self.git_path(&probe))? {
-            Some(true) => return Ok(SetupChange::unchanged(file, note)),
-            Some(false) => {}
-            None => return Ok(SetupChange::unchanged(file, format!("{full}/ lies where git does not look"))),
-        }
-        let files = self.root_files();
-        let mut bytes = files.read(&file, limits::TEXT)?.unwrap_or_default();
         ensure_final_newline(&mut bytes);
-        if !why.is_empty() {
-            bytes.extend_from_slice(format!("# {why}\n").as_bytes());
-        }
-        // DVC writes its own rule in this form, and looks for it before it does.
-        bytes.extend_from_slice(format!("/{name}\n").as_bytes());
-        files.create_dir_all(dir)?;
-        files.write_atomic(&file, &bytes)?;
-        Ok(SetupChange::written(file, note))
+        bytes.extend_from_slice(format!("# Every commit of a run needs it.\n{except}\n").as_bytes());
+        project.root_files().write_atomic(FILE, &bytes)?;
+        changes.push(SetupChange::written(FILE, format!("{file} is excepted from {rule}")));
     }
+    Ok(changes)
+}
 
-    fn set_up_attributes(&self) -> Result<SetupChange, ProjectError> {
-        const FILE: &str = ".gitattributes";
-        const LINES: &[&str] = &[
-            "/dvc.lock merge=capture-lock -text",
-            "/params.yaml merge=capture-params",
-            "/metrics/capture* merge=capture-views -text",
-        ];
-        let mut bytes = self.root_files().read(FILE, limits::TEXT)?.unwrap_or_default();
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        let missing: Vec<&str> = LINES
-            .iter()
-            .copied()
-            .filter(|line| {
-                let wanted_words: Vec<&str> = line.split_ascii_whitespace().collect();
-                // A rule that names another driver on purpose is kept; one for the file is enough.
-                !text.lines().any(|existing| {
-                    let mut words = existing.split_ascii_whitespace();
-                    let name = words.next().unwrap_or_default();
-                    name.trim_start_matches('/') == wanted_words[0].trim_start_matches('/')
-                        && words.any(|word| word.starts_with("merge="))
-                })
+fn set_up_stage(project: &Project) -> Result<SetupChange, ProjectError> {
+    let files = project.root_files();
+    let Some(bytes) = files.read(stage::FILE, limits::TEXT)? else {
+        files.write_atomic(stage::FILE, DVC_YAML.as_bytes())?;
+        return Ok(SetupChange::written(stage::FILE, "the stage capture_ingest"));
+    };
+    if Stage::parse(&bytes)?.is_some() {
+        let advice = declare::by_hand_advice(declare::missing_keys(&bytes));
+        return Ok(SetupChange::unchanged(stage::FILE, format!("has the stage capture_ingest{advice}")));
+    }
+    let (bytes, by_hand) = declare::with_metrics_files(&with_stage(&bytes)?);
+    files.write_atomic(stage::FILE, &bytes)?;
+    Ok(SetupChange::written(
+        stage::FILE,
+        format!("added the stage capture_ingest{}", declare::by_hand_advice(&by_hand)),
+    ))
+}
+
+fn set_up_params(project: &Project) -> Result<SetupChange, ProjectError> {
+    let files = project.root_files();
+    let dvc_yaml = files.read(stage::FILE, limits::TEXT)?.unwrap_or_default();
+    let stage = Stage::parse(&dvc_yaml)?.ok_or(ProjectError::NoStage)?;
+    let file = stage.params_file().to_owned();
+    let Some(bytes) = files.read(&file, limits::TEXT)? else {
+        if project.repo.is_tracked(&project.root.join(&file))? {
+            let key = RUN_DIR.to_owned();
+            return Err(stage::StageError::NoParamsFile { file, key }.into());
+        }
+        if file == stage::PARAMS_FILE {
+            files.write_atomic(&file, PARAMS_YAML.as_bytes())?;
+            return Ok(SetupChange::written(file, "no run is selected yet"));
+        }
+        return Err(cannot_add(&file, "the stage names it, and it is not there"));
+    };
+    let values = formats::load_params(&file, &bytes).map_err(stage::StageError::from)?;
+    if values.at_path("ingest_capture").is_none_or(|v| *v == ParamsValue::Null) && file == stage::PARAMS_FILE {
+        files.write_atomic(&file, &with_params(&bytes)?)?;
+        return Ok(SetupChange::written(file, "added ingest_capture; no run is selected yet"));
+    }
+    let mut new = bytes.clone();
+    for (key, value) in [(RUN_DIR, PLACEHOLDER), (OUT_DIR, DEFAULT_OUT_DIR)] {
+        let Some((section, key)) = key.split_once('.') else { continue };
+        if values.at_path(&format!("{section}.{key}")).is_none() {
+            let leaf = formats::edit::ParamLeaf { file: &file, section, key };
+            new = formats::edit::set_param(leaf, &new, value).map_err(stage::StageError::from)?.bytes;
+        }
+    }
+    if new == bytes {
+        return Ok(SetupChange::unchanged(file, "has ingest_capture"));
+    }
+    files.write_atomic(&file, &new)?;
+    Ok(SetupChange::written(file, "added what ingest_capture lacked"))
+}
+
+/// Sees to it that git ignores the directory where recorders write, relative to the project.
+pub fn ignore_results(project: &Project, results: &str) -> Result<SetupChange, ProjectError> {
+    let dir = results.trim_end_matches('/');
+    if !is_safe_path(dir) {
+        return Ok(SetupChange::unchanged(results, "lies outside of the project, which git does not look at"));
+    }
+    ignore_in_git(project, "", dir, "Recorded runs: what counts of them is in the dataset, which DVC versions.")
+}
+
+/// The files and directories of a set-up that git has something to commit of, relative to the project.
+pub fn list_files_to_commit(project: &Project) -> Result<Vec<String>, ProjectError> {
+    let stage = project.dataset_state(&crate::project::GitTree::WorkTree)?.stage;
+    let params = stage.as_ref().map_or(stage::PARAMS_FILE, |stage| stage.stage.params_file());
+    let out_dir = stage.as_ref().map_or(DEFAULT_OUT_DIR, |stage| &stage.out_dir);
+    let ignore = out_dir.rsplit_once('/').map(|(parent, _)| format!("{parent}/.gitignore"));
+    let written = [".dvc", ".dvcignore", ".gitattributes", ".gitignore", stage::FILE, params, config::FILE];
+    let mut found = Vec::new();
+    for file in written.map(str::to_owned).into_iter().chain(ignore) {
+        let path = project.git_path(&file);
+        let status = ["--literal-pathspecs", "status", "--porcelain", "--untracked-files=all", "--", &path];
+        if !project.repo.run_git(status)?.stdout.is_empty() {
+            found.push(file);
+        }
+    }
+    Ok(found)
+}
+
+/// Sees to it that git ignores `name` in the project's directory `dir`.
+fn ignore_in_git(project: &Project, dir: &str, name: &str, why: &str) -> Result<SetupChange, ProjectError> {
+    let file = if dir.is_empty() { ".gitignore".to_owned() } else { format!("{dir}/.gitignore") };
+    let full = if dir.is_empty() { name.to_owned() } else { format!("{dir}/{name}") };
+    // Git would say of what lies behind a link that it does not look there; a rule is not to be written there either.
+    project.root_files().check_dir(dir)?;
+    // A link is no directory to git, whatever it leads to: a rule for directories does not mean it.
+    let is_link = std::fs::symlink_metadata(project.root.join(&full)).is_ok_and(|meta| meta.is_symlink());
+    let (probe, note) = match is_link {
+        true => (full.clone(), format!("{full} is ignored by git")),
+        false => (format!("{full}/x"), format!("{full}/ is ignored by git")),
+    };
+    match project.repo.is_ignored(&project.git_path(&probe))? {
+        Some(true) => return Ok(SetupChange::unchanged(file, note)),
+        Some(false) => {}
+        None => return Ok(SetupChange::unchanged(file, format!("{full}/ lies where git does not look"))),
+    }
+    let files = project.root_files();
+    let mut bytes = files.read(&file, limits::TEXT)?.unwrap_or_default();
+    ensure_final_newline(&mut bytes);
+    if !why.is_empty() {
+        bytes.extend_from_slice(format!("# {why}\n").as_bytes());
+    }
+    // DVC writes its own rule in this form, and looks for it before it does.
+    bytes.extend_from_slice(format!("/{name}\n").as_bytes());
+    files.create_dir_all(dir)?;
+    files.write_atomic(&file, &bytes)?;
+    Ok(SetupChange::written(file, note))
+}
+
+fn set_up_attributes(project: &Project) -> Result<SetupChange, ProjectError> {
+    const FILE: &str = ".gitattributes";
+    const LINES: &[&str] = &[
+        "/dvc.lock merge=capture-lock -text",
+        "/params.yaml merge=capture-params",
+        "/metrics/capture* merge=capture-views -text",
+    ];
+    let mut bytes = project.root_files().read(FILE, limits::TEXT)?.unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let missing: Vec<&str> = LINES
+        .iter()
+        .copied()
+        .filter(|line| {
+            let wanted_words: Vec<&str> = line.split_ascii_whitespace().collect();
+            // A rule that names another driver on purpose is kept; one for the file is enough.
+            !text.lines().any(|existing| {
+                let mut words = existing.split_ascii_whitespace();
+                let name = words.next().unwrap_or_default();
+                name.trim_start_matches('/') == wanted_words[0].trim_start_matches('/')
+                    && words.any(|word| word.starts_with("merge="))
             })
-            .collect();
-        if missing.is_empty() {
-            return Ok(SetupChange::unchanged(FILE, "names the merge drivers"));
-        }
-        ensure_final_newline(&mut bytes);
-        bytes.extend_from_slice(b"# capture-hook: branches that each added runs merge without a conflict.\n");
-        for line in missing {
-            bytes.extend_from_slice(format!("{line}\n").as_bytes());
-        }
-        self.root_files().write_atomic(FILE, &bytes)?;
-        Ok(SetupChange::written(FILE, "named the merge drivers"))
+        })
+        .collect();
+    if missing.is_empty() {
+        return Ok(SetupChange::unchanged(FILE, "names the merge drivers"));
     }
+    ensure_final_newline(&mut bytes);
+    bytes.extend_from_slice(b"# capture-hook: branches that each added runs merge without a conflict.\n");
+    for line in missing {
+        bytes.extend_from_slice(format!("{line}\n").as_bytes());
+    }
+    project.root_files().write_atomic(FILE, &bytes)?;
+    Ok(SetupChange::written(FILE, "named the merge drivers"))
 }
 
 fn ensure_final_newline(bytes: &mut Vec<u8>) {

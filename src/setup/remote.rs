@@ -67,102 +67,100 @@ impl fmt::Display for UncommittedRemote {
     }
 }
 
-impl Project {
-    /// The default remote, if HEAD's settings do not name it as the working tree's do. One of this clone's own settings is
-    /// the user's affair.
-    pub fn uncommitted_remote(&self) -> Result<Option<UncommittedRemote>, ProjectError> {
-        let Some(remote) = self.dvc_settings()?.default_remote() else { return Ok(None) };
-        let Some(bytes) = self.read_file(&GitTree::WorkTree, TRACKED_CONFIG)? else { return Ok(None) };
-        let Some(own_remote) =
-            parse_default_remote(&bytes).filter(|named| named.name == remote.name && named.url.is_some())
-        else {
-            return Ok(None);
-        };
-        let committed = match self.repo.head()? {
-            Some(head) => self.read_file(&GitTree::Commit(head), TRACKED_CONFIG)?,
-            None => None,
-        };
-        if committed.as_deref().and_then(parse_default_remote).as_ref() == Some(&own_remote) {
-            return Ok(None);
-        }
-        let path = self.git_path(if committed.is_some() { TRACKED_CONFIG } else { ".dvc" });
-        Ok(Some(UncommittedRemote { name: own_remote.name, path }))
+/// The default remote, if HEAD's settings do not name it as the working tree's do. One of this clone's own settings is
+/// the user's affair.
+pub fn find_uncommitted_remote(project: &Project) -> Result<Option<UncommittedRemote>, ProjectError> {
+    let Some(remote) = project.dvc_settings()?.default_remote() else { return Ok(None) };
+    let Some(bytes) = project.read_file(&GitTree::WorkTree, TRACKED_CONFIG)? else { return Ok(None) };
+    let Some(own_remote) =
+        parse_default_remote(&bytes).filter(|named| named.name == remote.name && named.url.is_some())
+    else {
+        return Ok(None);
+    };
+    let committed = match project.repo.head()? {
+        Some(head) => project.read_file(&GitTree::Commit(head), TRACKED_CONFIG)?,
+        None => None,
+    };
+    if committed.as_deref().and_then(parse_default_remote).as_ref() == Some(&own_remote) {
+        return Ok(None);
     }
+    let path = project.git_path(if committed.is_some() { TRACKED_CONFIG } else { ".dvc" });
+    Ok(Some(UncommittedRemote { name: own_remote.name, path }))
+}
 
-    /// An error if the project has another default remote than the one that is asked for.
-    pub fn check_remote(&self, url: &str, cwd: &Path) -> Result<(), ProjectError> {
-        let settings = self.read_dvc_settings()?;
-        match settings.default_remote().filter(|remote| !self.remote_is_at(remote, url, cwd)) {
+/// An error if the project has another default remote than the one that is asked for.
+pub fn check_remote(project: &Project, url: &str, cwd: &Path) -> Result<(), ProjectError> {
+    let settings = project.read_dvc_settings()?;
+    match settings.default_remote().filter(|remote| !is_remote_at(project, remote, url, cwd)) {
+        None => Ok(()),
+        Some(remote) => match find_remote_command(project, url)? {
+            // The user's or the system's settings name it: the project's own go before them.
             None => Ok(()),
-            Some(remote) => match self.remote_command(url)? {
-                // The user's or the system's settings name it: the project's own go before them.
-                None => Ok(()),
-                Some(command) => Err(ProjectError::OtherRemote {
-                    name: remote.name.clone(),
-                    address: without_secret(&remote.url),
-                    command,
-                }),
-            },
-        }
+            Some(command) => Err(ProjectError::OtherRemote {
+                name: remote.name.clone(),
+                address: without_secret(&remote.url),
+                command,
+            }),
+        },
     }
+}
 
-    /// Makes an address the default remote.
-    pub fn set_up_remote(&self, url: &str, cwd: &Path) -> Result<SetupChange, Error> {
-        let settings = self.read_dvc_settings()?;
-        if let Some(remote) = settings.default_remote().filter(|remote| self.remote_is_at(remote, url, cwd)) {
-            return Ok(SetupChange::unchanged(REMOTE_LABEL, format!("the default is {}", remote.name)));
-        }
-        let is_free = |name: &&str| !settings.remotes.contains_key(*name);
-        let name = ["storage", "captures", "capture-hook"].into_iter().find(is_free).unwrap_or("capture-hook-storage");
-        self.find_dvc()?.remote_add(name, &self.remote_address(url, cwd))?;
-        Ok(SetupChange::written(REMOTE_LABEL, format!("{name} is the default: {url}")))
+/// Makes an address the default remote.
+pub fn set_up_remote(project: &Project, url: &str, cwd: &Path) -> Result<SetupChange, Error> {
+    let settings = project.read_dvc_settings()?;
+    if let Some(remote) = settings.default_remote().filter(|remote| is_remote_at(project, remote, url, cwd)) {
+        return Ok(SetupChange::unchanged(REMOTE_LABEL, format!("the default is {}", remote.name)));
     }
+    let is_free = |name: &&str| !settings.remotes.contains_key(*name);
+    let name = ["storage", "captures", "capture-hook"].into_iter().find(is_free).unwrap_or("capture-hook-storage");
+    project.find_dvc()?.remote_add(name, &format_remote_address(project, url, cwd))?;
+    Ok(SetupChange::written(REMOTE_LABEL, format!("{name} is the default: {url}")))
+}
 
-    /// What is said of the default remote where none was asked for.
-    pub fn remote_step(&self) -> Result<SetupChange, ProjectError> {
-        Ok(SetupChange::unchanged(
-            REMOTE_LABEL,
-            match self.read_dvc_settings()?.default_remote() {
-                Some(remote) => format!("the default is {}", remote.name),
-                None => "none: data stays on this machine".into(),
-            },
-        ))
-    }
+/// What is said of the default remote where none was asked for.
+pub fn describe_remote_step(project: &Project) -> Result<SetupChange, ProjectError> {
+    Ok(SetupChange::unchanged(
+        REMOTE_LABEL,
+        match project.read_dvc_settings()?.default_remote() {
+            Some(remote) => format!("the default is {}", remote.name),
+            None => "none: data stays on this machine".into(),
+        },
+    ))
+}
 
-    /// Whether a remote has this address, as it is typed in `cwd`.
-    fn remote_is_at(&self, remote: &DvcRemote, url: &str, cwd: &Path) -> bool {
-        let address = self.remote_address(url, cwd);
-        let dir = normalize_path(&self.root.join(&address));
-        remote.url == url || remote.url == address || remote.dir.as_ref() == Some(&dir)
-    }
+/// Whether a remote has this address, as it is typed in `cwd`.
+fn is_remote_at(project: &Project, remote: &DvcRemote, url: &str, cwd: &Path) -> bool {
+    let address = format_remote_address(project, url, cwd);
+    let dir = normalize_path(&project.root.join(&address));
+    remote.url == url || remote.url == address || remote.dir.as_ref() == Some(&dir)
+}
 
-    /// The address of a remote as DVC is to be given it in the project's root, where it is called: a relative path, typed in
-    /// `cwd`, is one from there. DVC writes it relative to its settings, so that a clone beside this one finds the remote.
-    fn remote_address(&self, url: &str, cwd: &Path) -> String {
-        if url.contains("://") || url.starts_with('~') {
-            return url.to_owned();
-        }
-        if Path::new(url).is_absolute() {
-            return normalize_path(Path::new(url)).to_string_lossy().into_owned();
-        }
-        let real = |dir: &Path| dir.canonicalize().unwrap_or_else(|_| dir.to_path_buf());
-        path_from(&real(&self.root), &normalize_path(&real(cwd).join(url))).to_string_lossy().into_owned()
+/// The address of a remote as DVC is to be given it in the project's root, where it is called: a relative path, typed in
+/// `cwd`, is one from there. DVC writes it relative to its settings, so that a clone beside this one finds the remote.
+fn format_remote_address(project: &Project, url: &str, cwd: &Path) -> String {
+    if url.contains("://") || url.starts_with('~') {
+        return url.to_owned();
     }
+    if Path::new(url).is_absolute() {
+        return normalize_path(Path::new(url)).to_string_lossy().into_owned();
+    }
+    let real = |dir: &Path| dir.canonicalize().unwrap_or_else(|_| dir.to_path_buf());
+    path_from(&real(&project.root), &normalize_path(&real(cwd).join(url))).to_string_lossy().into_owned()
+}
 
-    /// The command that gives the default remote another address, by the file of the project that names it; `None` where
-    /// none does, but the user's or the system's settings.
-    fn remote_command(&self, url: &str) -> Result<Option<String>, ProjectError> {
-        let named = |file| -> Result<Option<NamedRemote>, ProjectError> {
-            Ok(self.root_files().read(file, limits::TEXT)?.as_deref().and_then(parse_default_remote))
-        };
-        let (local, tracked) = (named(LOCAL_CONFIG)?, named(TRACKED_CONFIG)?);
-        let (named, flag) = match (local, tracked) {
-            (Some(named), _) => (named, "--local "),
-            (None, Some(named)) => (named, ""),
-            (None, None) => return Ok(None),
-        };
-        Ok(Some(format!("dvc remote modify {flag}{} url {}", shell_quote(&named.name), shell_quote(url))))
-    }
+/// The command that gives the default remote another address, by the file of the project that names it; `None` where
+/// none does, but the user's or the system's settings.
+fn find_remote_command(project: &Project, url: &str) -> Result<Option<String>, ProjectError> {
+    let named = |file| -> Result<Option<NamedRemote>, ProjectError> {
+        Ok(project.root_files().read(file, limits::TEXT)?.as_deref().and_then(parse_default_remote))
+    };
+    let (local, tracked) = (named(LOCAL_CONFIG)?, named(TRACKED_CONFIG)?);
+    let (named, flag) = match (local, tracked) {
+        (Some(named), _) => (named, "--local "),
+        (None, Some(named)) => (named, ""),
+        (None, None) => return Ok(None),
+    };
+    Ok(Some(format!("dvc remote modify {flag}{} url {}", shell_quote(&named.name), shell_quote(url))))
 }
 
 #[cfg(test)]

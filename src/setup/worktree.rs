@@ -35,123 +35,121 @@ struct MainWorkTree {
     settings: DvcSettings,
 }
 
-impl Project {
-    /// Sees to it that a linked working tree shares the clone's cache, and that the line that says so is right.
-    pub fn share_cache(&mut self, reporter: &dyn Reporter) -> Result<(), ProjectError> {
-        let Some(shared) = self.shared_cache()? else { return Ok(()) };
-        // Settings that a repository brings are its own affair, and say nothing about this machine.
-        if self.repo.index_entry(&self.git_path(LOCAL_CONFIG))?.is_some() {
-            return Ok(());
-        }
-        let own = self.read_dvc_settings()?;
-        let bytes = self.root_files().read(LOCAL_CONFIG, limits::TEXT)?;
-        let text = String::from_utf8_lossy(bytes.as_deref().unwrap_or_default()).into_owned();
-        let own_text = without_our_lines(&text);
-        let main = self.main_project()?;
-        let remote = main.as_ref().map(|main| self.find_relative_remote(main, &own_text)).transpose()?.flatten();
-        let remote_found = remote
-            .as_ref()
-            .is_none_or(|(name, dir)| own.remotes.get(name).is_some_and(|remote| remote.dir.as_ref() == Some(dir)));
-        let cache_found = own.cache_dir == shared || names_cache(&own_text);
-        if cache_found && remote_found {
-            return Ok(());
-        }
-        let mut messages = Vec::new();
-        if !cache_found {
-            Cache::in_dir(&shared).copy_objects_from(&Cache::in_dir(&own.cache_dir))?;
-            messages.push(format!("this working tree shares DVC's cache {}", shared.display()));
-        }
-        let mut base = own_text.clone();
-        if own_text.trim().is_empty()
-            && let Some(main) = &main
-            && let Some(settings) = self.inherited_settings(main)?
-        {
-            messages.push(format!("takes over the settings of {}", main.root.join(LOCAL_CONFIG).display()));
-            base = settings;
-            self.copy_mode(&main.root.join(LOCAL_CONFIG))?;
-        }
-        let value = |dir: &Path| relative_path(&self.root.join(".dvc"), dir).display().to_string();
-        if !names_cache(&base) {
-            base = ini::add_setting(&base, ("cache", "dir", &value(&shared)), CACHE_MARK);
-        }
-        if let Some((name, dir)) = &remote {
-            messages.push(format!("finds the DVC remote `{name}` at {}", dir.display()));
-            base = ini::add_setting(&base, (&format!("remote \"{name}\""), "url", &value(dir)), REMOTE_MARK);
-        }
-        self.root_files().write_atomic(LOCAL_CONFIG, base.as_bytes())?;
-        self.settings.take();
-        self.file_lists.take();
-        reporter.show_status(&messages.join(", and "));
-        Ok(())
+/// Sees to it that a linked working tree shares the clone's cache, and that the line that says so is right.
+pub fn share_cache(project: &mut Project, reporter: &dyn Reporter) -> Result<(), ProjectError> {
+    let Some(shared) = find_shared_cache(project)? else { return Ok(()) };
+    // Settings that a repository brings are its own affair, and say nothing about this machine.
+    if project.repo.index_entry(&project.git_path(LOCAL_CONFIG))?.is_some() {
+        return Ok(());
     }
+    let own = project.read_dvc_settings()?;
+    let bytes = project.root_files().read(LOCAL_CONFIG, limits::TEXT)?;
+    let text = String::from_utf8_lossy(bytes.as_deref().unwrap_or_default()).into_owned();
+    let own_text = without_our_lines(&text);
+    let main = find_main_project(project)?;
+    let remote = main.as_ref().map(|main| find_relative_remote(project, main, &own_text)).transpose()?.flatten();
+    let remote_found = remote
+        .as_ref()
+        .is_none_or(|(name, dir)| own.remotes.get(name).is_some_and(|remote| remote.dir.as_ref() == Some(dir)));
+    let cache_found = own.cache_dir == shared || names_cache(&own_text);
+    if cache_found && remote_found {
+        return Ok(());
+    }
+    let mut messages = Vec::new();
+    if !cache_found {
+        Cache::in_dir(&shared).copy_objects_from(&Cache::in_dir(&own.cache_dir))?;
+        messages.push(format!("this working tree shares DVC's cache {}", shared.display()));
+    }
+    let mut base = own_text.clone();
+    if own_text.trim().is_empty()
+        && let Some(main) = &main
+        && let Some(settings) = read_inherited_settings(project, main)?
+    {
+        messages.push(format!("takes over the settings of {}", main.root.join(LOCAL_CONFIG).display()));
+        base = settings;
+        copy_mode(project, &main.root.join(LOCAL_CONFIG))?;
+    }
+    let value = |dir: &Path| relative_path(&project.root.join(".dvc"), dir).display().to_string();
+    if !names_cache(&base) {
+        base = ini::add_setting(&base, ("cache", "dir", &value(&shared)), CACHE_MARK);
+    }
+    if let Some((name, dir)) = &remote {
+        messages.push(format!("finds the DVC remote `{name}` at {}", dir.display()));
+        base = ini::add_setting(&base, (&format!("remote \"{name}\""), "url", &value(dir)), REMOTE_MARK);
+    }
+    project.root_files().write_atomic(LOCAL_CONFIG, base.as_bytes())?;
+    project.settings.take();
+    project.file_lists.take();
+    reporter.show_status(&messages.join(", and "));
+    Ok(())
+}
 
-    /// The default remote and its directory, if the tracked settings name it relative to themselves, and the main working tree
-    /// finds it elsewhere than this one would. A remote that this one's own settings name is theirs.
-    fn find_relative_remote(
-        &self,
-        main: &MainWorkTree,
-        own_text: &str,
-    ) -> Result<Option<(String, PathBuf)>, ProjectError> {
-        let Some((main_remote, dir)) =
-            main.settings.default_remote().and_then(|remote| Some((remote, remote.dir.as_ref()?)))
-        else {
-            return Ok(None);
-        };
-        let own = DvcSettings::read_tracked(&self.root, &self.env)?;
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        let moves = own
-            .remotes
-            .get(&main_remote.name)
-            .is_some_and(|own| own.url == main_remote.url && own.dir.as_ref() != Some(dir));
-        let named = ini::parse(own_text.as_bytes()).map_or(true, |settings| {
-            settings.iter().any(|s| s.name_in_section("remote") == Some(&main_remote.name) && s.key == "url")
-        });
-        let ours = moves && !named && main_remote.name.chars().all(is_plain);
-        Ok(ours.then(|| (main_remote.name.clone(), dir.clone())))
-    }
+/// The default remote and its directory, if the tracked settings name it relative to themselves, and the main working tree
+/// finds it elsewhere than this one would. A remote that this one's own settings name is theirs.
+fn find_relative_remote(
+    project: &Project,
+    main: &MainWorkTree,
+    own_text: &str,
+) -> Result<Option<(String, PathBuf)>, ProjectError> {
+    let Some((main_remote, dir)) =
+        main.settings.default_remote().and_then(|remote| Some((remote, remote.dir.as_ref()?)))
+    else {
+        return Ok(None);
+    };
+    let own = DvcSettings::read_tracked(&project.root, &project.env)?;
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let moves = own
+        .remotes
+        .get(&main_remote.name)
+        .is_some_and(|own| own.url == main_remote.url && own.dir.as_ref() != Some(dir));
+    let named = ini::parse(own_text.as_bytes()).map_or(true, |settings| {
+        settings.iter().any(|s| s.name_in_section("remote") == Some(&main_remote.name) && s.key == "url")
+    });
+    let ours = moves && !named && main_remote.name.chars().all(is_plain);
+    Ok(ours.then(|| (main_remote.name.clone(), dir.clone())))
+}
 
-    /// The cache that a linked working tree is to share; `None` in the main one.
-    pub fn shared_cache(&self) -> Result<Option<PathBuf>, ProjectError> {
-        if self.repo.git_dir() == self.repo.common_dir() {
-            return Ok(None);
-        }
-        Ok(match self.repo.main_tree() {
-            Some(_) => self.main_project()?.map(|main| main.settings.cache_dir),
-            None => Some(self.state_dir().join("cache")),
-        })
+/// The cache that a linked working tree is to share; `None` in the main one.
+pub fn find_shared_cache(project: &Project) -> Result<Option<PathBuf>, ProjectError> {
+    if project.repo.git_dir() == project.repo.common_dir() {
+        return Ok(None);
     }
+    Ok(match project.repo.main_tree() {
+        Some(_) => find_main_project(project)?.map(|main| main.settings.cache_dir),
+        None => Some(project.state_dir().join("cache")),
+    })
+}
 
-    /// The same project in the main working tree, where it is checked out there.
-    fn main_project(&self) -> Result<Option<MainWorkTree>, ProjectError> {
-        let Some(root) = self.repo.main_tree().map(|tree| tree.join(&self.prefix)) else { return Ok(None) };
-        if !is_dvc_root(&root) {
-            return Ok(None);
-        }
-        let env = self.env.clone().without_git();
-        let root: PathBuf = root.components().collect();
-        let settings = Self::at(Repo::open(&root, &env)?, root.clone(), &env).read_dvc_settings()?;
-        Ok(Some(MainWorkTree { root, settings }))
+/// The same project in the main working tree, where it is checked out there.
+fn find_main_project(project: &Project) -> Result<Option<MainWorkTree>, ProjectError> {
+    let Some(root) = project.repo.main_tree().map(|tree| tree.join(&project.prefix)) else { return Ok(None) };
+    if !is_dvc_root(&root) {
+        return Ok(None);
     }
+    let env = project.env.clone().without_git();
+    let root: PathBuf = root.components().collect();
+    let settings = Project::at(Repo::open(&root, &env)?, root.clone(), &env).read_dvc_settings()?;
+    Ok(Some(MainWorkTree { root, settings }))
+}
 
-    /// The main working tree's own settings but its cache, as this one may hold them: `None` where there are none, or where
-    /// git would track the file.
-    fn inherited_settings(&self, main: &MainWorkTree) -> Result<Option<String>, ProjectError> {
-        let Some(settings) = temp_project::read_anchored_settings(&main.root, "config.local")? else { return Ok(None) };
-        let cache_dir = |setting: &IniSetting| (setting.section.as_str(), setting.key.as_str()) == ("cache", "dir");
-        let settings: Vec<IniSetting> = settings.into_iter().filter(|setting| !cache_dir(setting)).collect();
-        let path = self.git_path(LOCAL_CONFIG);
-        let ignored = self.repo.query_git(["check-ignore", "-q", "--", &path])?.success();
-        Ok((ignored && !settings.is_empty()).then(|| ini::write_settings(&settings)))
-    }
+/// The main working tree's own settings but its cache, as this one may hold them: `None` where there are none, or where
+/// git would track the file.
+fn read_inherited_settings(project: &Project, main: &MainWorkTree) -> Result<Option<String>, ProjectError> {
+    let Some(settings) = temp_project::read_anchored_settings(&main.root, "config.local")? else { return Ok(None) };
+    let cache_dir = |setting: &IniSetting| (setting.section.as_str(), setting.key.as_str()) == ("cache", "dir");
+    let settings: Vec<IniSetting> = settings.into_iter().filter(|setting| !cache_dir(setting)).collect();
+    let path = project.git_path(LOCAL_CONFIG);
+    let ignored = project.repo.query_git(["check-ignore", "-q", "--", &path])?.success();
+    Ok((ignored && !settings.is_empty()).then(|| ini::write_settings(&settings)))
+}
 
-    /// Makes our file readable to those alone who may read that one, before there is anything in it.
-    fn copy_mode(&self, of: &Path) -> Result<(), ProjectError> {
-        if self.root_files().file_kind(LOCAL_CONFIG)? == FileKind::Absent {
-            self.root_files().write_atomic(LOCAL_CONFIG, b"")?;
-        }
-        let mode = std::fs::metadata(of).at("look at", of)?.permissions().mode();
-        Ok(fs::set_file_mode(&self.root.join(LOCAL_CONFIG), mode & 0o666)?)
+/// Makes our file readable to those alone who may read that one, before there is anything in it.
+fn copy_mode(project: &Project, of: &Path) -> Result<(), ProjectError> {
+    if project.root_files().file_kind(LOCAL_CONFIG)? == FileKind::Absent {
+        project.root_files().write_atomic(LOCAL_CONFIG, b"")?;
     }
+    let mode = std::fs::metadata(of).at("look at", of)?.permissions().mode();
+    Ok(fs::set_file_mode(&project.root.join(LOCAL_CONFIG), mode & 0o666)?)
 }
 
 /// The text without our line: with its mark, or as the file was before there was a mark, where what it names is gone.

@@ -20,6 +20,7 @@ use crate::git::{CommitRange, Oid};
 use crate::history::foreign;
 use crate::history::rebuilt;
 use crate::project::{GitTree, Project, ProjectError, Reporter};
+use crate::setup::remote;
 use crate::support::progress::NoProgress;
 
 /// A data version that is to be on the remote.
@@ -265,7 +266,7 @@ impl Project {
             message
         };
         self.note_uploaded(remote, &versions);
-        if let Some(why) = self.uncommitted_remote()? {
+        if let Some(why) = remote::find_uncommitted_remote(self)? {
             reporter.show_warning(&why.to_string());
             reporter.show_hint(&why.hint());
         }
