@@ -12,6 +12,7 @@ use clap_complete::engine::{
 };
 
 use crate::history::catalog;
+use crate::history::tags;
 use crate::project::Project;
 use crate::support::env::Env;
 use crate::support::visible::is_hidden;
@@ -54,7 +55,7 @@ pub fn run_and_tag_candidates() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
         name_candidates(|project| {
             let mut names = catalog::load_catalog(project).ok()?.run_names();
-            names.extend(project.run_tags().ok()?.into_iter().map(|tag| tag.tag.name));
+            names.extend(tags::run_tags(project).ok()?.into_iter().map(|tag| tag.tag.name));
             Some(names)
         })
     })
@@ -63,7 +64,7 @@ pub fn run_and_tag_candidates() -> ArgValueCandidates {
 /// Candidates for a revision: run tags.
 pub fn tag_candidates() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
-        name_candidates(|project| Some(project.run_tags().ok()?.into_iter().map(|tag| tag.tag.name).collect()))
+        name_candidates(|project| Some(tags::run_tags(project).ok()?.into_iter().map(|tag| tag.tag.name).collect()))
     })
 }
 

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::app::{App, CommandOutcome};
-use crate::commit::CommitRefused;
-use crate::commit::publish::PushTarget;
+use crate::commit::publish::{self, PushTarget};
+use crate::commit::{self, CommitRefused, tags};
 use crate::dvc::remote::missing::CheckDepth;
 use crate::error::{Error, ExitKind};
 use crate::hooks::say_tags;
@@ -47,14 +47,14 @@ pub struct Args {
 /// Runs the command.
 pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let mut project = app.open_project()?;
-    project.refuse_during_operation()?;
+    publish::refuse_during_operation(&project)?;
     let project_dir = ProjectDir::find(&project.root)?;
-    if args.force && !project.can_ingest_many()? {
+    if args.force && !commit::can_ingest_many(&project)? {
         let message = "--force works only where the stage's command is `capture-hook ingest`";
         return Err(Error::new(ExitKind::Usage, "untrusted_stage", message).hint("have the stage's own command do it"));
     }
     let detached = !project.repo.query_git(["symbolic-ref", "-q", "HEAD"])?.success();
-    if detached && !args.no_push && project.push_target()? != PushTarget::None {
+    if detached && !args.no_push && publish::push_target(&project)? != PushTarget::None {
         let message = "HEAD is detached: a commit would be on no branch, and there is no branch to push";
         return Err(Error::new(ExitKind::Setup, "detached_head", message)
             .hint("`git switch -c NAME` makes a branch here; then run the same command again")
@@ -65,7 +65,8 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         app.ui.status("there is no new run to publish");
         return Ok(if left_out == 0 { CommandOutcome::Done } else { CommandOutcome::CheckFailed });
     }
-    let outcome = project.publish_runs(&project_dir, &runs, args.message.as_deref(), args.force, &app.ui)?;
+    let outcome =
+        publish::publish_runs(&mut project, &project_dir, &runs, args.message.as_deref(), args.force, &app.ui)?;
     let head = project.repo.resolve_commit("HEAD")?;
     if outcome.committed {
         app.ui.status(&format!("committed {} as {}", describe_runs(&outcome.runs), head.short()));
@@ -73,7 +74,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
             app.ui.warn("the commit has no trailers: the hooks did not run");
         }
         // Where post-commit ran, the tags are there.
-        say_tags(app, project.tag_commit(&head, &[], &app.ui)?);
+        say_tags(app, tags::tag_commit(&project, &head, &[], &app.ui)?);
         if detached {
             app.ui.warn(&format!("HEAD is detached: {} is on no branch", head.short()));
             app.ui.hint("`git switch -c NAME` makes a branch of it");
@@ -113,11 +114,11 @@ fn select_runs(
         let runs = project_dir.distinct_runs(dirs.iter().map(|dir| RunDir::read(dir)).collect())?;
         return Ok((runs.into_iter().map(|run| run.dir).collect(), 0));
     }
-    let new = project.new_runs(project_dir)?;
+    let new = publish::new_runs(project, project_dir)?;
     new.left_out.iter().for_each(|line| app.ui.warn(line));
     let (mut valid, mut left_out) = (Vec::new(), new.left_out.len());
     for run in new.runs {
-        match project.validate_run(&project_dir.relative_display(&run), &app.ui) {
+        match commit::validate_run(project, &project_dir.relative_display(&run), &app.ui) {
             Ok(_) => valid.push(run),
             Err(refused @ CommitRefused::Invalid { .. }) => {
                 left_out += 1;
@@ -131,10 +132,10 @@ fn select_runs(
 
 /// Data first, then git. Says whether git pushed.
 fn push_all(app: &App, project: &Project) -> Result<bool, Error> {
-    let required = project.all_required_versions(&project.unpushed_range()?)?;
+    let required = project.all_required_versions(&publish::unpushed_range(project)?)?;
     let upload = project.upload_versions(&required, CheckDepth::ListsOnly, &app.ui)?;
     app.ui.status(&format!("data: {}", upload.message));
-    let target = project.push_target()?;
+    let target = publish::push_target(project)?;
     if target == PushTarget::None {
         app.ui.hint("there is no git remote to push to: `git remote add origin URL`, then `git push -u --follow-tags origin HEAD`");
         return Ok(false);
@@ -142,7 +143,7 @@ fn push_all(app: &App, project: &Project) -> Result<bool, Error> {
     if !required.is_empty() {
         super::tag::move_left_tags(app, project)?;
     }
-    project.push_branch(&target, &app.ui)?;
+    publish::push_branch(project, &target, &app.ui)?;
     Ok(true)
 }
 

@@ -67,7 +67,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         SideArgs { both: true, .. } => RunChoice::Both,
         SideArgs { .. } => RunChoice::Ours,
     };
-    let outcome = project.resolve_conflict(&app.cwd, &args.run, choice, &app.ui)?;
+    let outcome = resolve::resolve_conflict(&mut project, &app.cwd, &args.run, choice, &app.ui)?;
     if app.ui.json() {
         app.ui.print_json(&ResolveJson {
             run: outcome.run.to_string(),

@@ -16,7 +16,7 @@ use crate::project::{Project, report_ignored};
 use crate::run::discover::RunDir;
 use crate::support::process::shell_quote;
 use crate::validate::{IgnoredFinding, ValidationReport};
-use crate::{hooks, validate};
+use crate::{commit, hooks, validate};
 
 /// Arguments of `select`.
 #[derive(Debug, clap::Args)]
@@ -129,7 +129,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     warn_of_hooks();
     let refused = Project::open(&project_dir.root, &app.env)
         .ok()
-        .and_then(|project| project.check_visible_to_git(&change.file).err());
+        .and_then(|project| commit::check_visible_to_git(&project, &change.file).err());
     if let Some(refusal) = refused {
         app.ui.warn(&refusal.to_string());
         refusal.explain().hints.iter().for_each(|hint| app.ui.hint(hint));

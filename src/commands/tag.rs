@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::app::{App, CommandOutcome};
-use crate::commit::tags::TagOutcome;
+use crate::commit::publish;
+use crate::commit::tags::{self, TagOutcome};
 use crate::error::Error;
 use crate::git::CommitRange;
 use crate::history::foreign;
@@ -38,7 +39,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     commits.reverse();
     let (mut made, mut moved, mut unchanged) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let mut failed = Vec::new();
-    for tagged in project.tag_commits(&commits, &app.ui)? {
+    for tagged in tags::tag_commits(&project, &commits, &app.ui)? {
         match tagged {
             TagOutcome::Made { tag } => drop(made.insert(tag)),
             TagOutcome::CaughtUp { tag } => drop(moved.insert(tag)),
@@ -68,8 +69,8 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
 
 /// Moves the tags that were left behind by a rewrite that no hook was told of to what HEAD has and no git remote yet.
 pub fn move_left_tags(app: &App, project: &Project) -> Result<(), Error> {
-    let mut commits = project.repo.walk_commits(&project.unpushed_range()?)?;
+    let mut commits = project.repo.walk_commits(&publish::unpushed_range(project)?)?;
     commits.reverse();
-    say_tags(app, project.move_left_tags(&commits, &app.ui)?);
+    say_tags(app, tags::move_left_tags(project, &commits, &app.ui)?);
     Ok(())
 }

@@ -7,30 +7,28 @@ use crate::dvc::hash::DataVersion;
 use crate::dvc::ignore::{DvcIgnored, find_ignored};
 use crate::project::Project;
 
-impl Project {
-    /// An error where a run's entries in a data version are not the files in its folder of the dataset.
-    pub(crate) fn check_all_versioned(
-        &self,
-        out_dir: &str,
-        version: DataVersion,
-        run: &ValidRun,
-    ) -> Result<(), CommitRefused> {
-        let not_in_lockfile = || CommitRefused::NotInLockfile { run_dir: run.run_dir.clone() };
-        let listed = self.file_lists()?.run_entries(version, &run.key).ok_or_else(not_in_lockfile)?;
-        let written = native::list_run_entries(&self.root.join(out_dir), &run.key)?;
-        if listed == written {
-            return Ok(());
-        }
-        let left_out = written.iter().filter(|file| !listed.iter().any(|entry| entry.relpath == file.relpath));
-        let left_out: Vec<String> = left_out.map(|file| format!("{out_dir}/{}", file.relpath)).collect();
-        // Without DVC's word for it, the rule is not known; the files are.
-        let rules = self.find_dvc().and_then(|dvc| find_ignored(&dvc, &left_out)).unwrap_or_default();
-        let mut rules: Vec<String> = rules.into_iter().map(|DvcIgnored { rule, .. }| rule).collect();
-        rules.sort();
-        rules.dedup();
-        if left_out.is_empty() || (rules.is_empty() && listed.is_empty()) {
-            return Err(not_in_lockfile());
-        }
-        Err(CommitRefused::LeftOut { run: run.key.clone(), files: left_out, rules })
+/// An error where a run's entries in a data version are not the files in its folder of the dataset.
+pub(crate) fn check_all_versioned(
+    project: &Project,
+    out_dir: &str,
+    version: DataVersion,
+    run: &ValidRun,
+) -> Result<(), CommitRefused> {
+    let not_in_lockfile = || CommitRefused::NotInLockfile { run_dir: run.run_dir.clone() };
+    let listed = project.file_lists()?.run_entries(version, &run.key).ok_or_else(not_in_lockfile)?;
+    let written = native::list_run_entries(&project.root.join(out_dir), &run.key)?;
+    if listed == written {
+        return Ok(());
     }
+    let left_out = written.iter().filter(|file| !listed.iter().any(|entry| entry.relpath == file.relpath));
+    let left_out: Vec<String> = left_out.map(|file| format!("{out_dir}/{}", file.relpath)).collect();
+    // Without DVC's word for it, the rule is not known; the files are.
+    let rules = project.find_dvc().and_then(|dvc| find_ignored(&dvc, &left_out)).unwrap_or_default();
+    let mut rules: Vec<String> = rules.into_iter().map(|DvcIgnored { rule, .. }| rule).collect();
+    rules.sort();
+    rules.dedup();
+    if left_out.is_empty() || (rules.is_empty() && listed.is_empty()) {
+        return Err(not_in_lockfile());
+    }
+    Err(CommitRefused::LeftOut { run: run.key.clone(), files: left_out, rules })
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{CommitRefused, Transaction, ValidRun};
+use super::{CommitRefused, Transaction, ValidRun, can_ingest_many, ingest_runs, load_valid_run, staging};
 use crate::dataset::runs::entries_of_run;
 use crate::dvc::link::hash_file;
 use crate::error::{Error, ExitKind};
@@ -47,144 +47,138 @@ pub enum PushTarget {
     None,
 }
 
-impl Project {
-    /// Puts these runs into the dataset and commits them through the user's hooks, all or none. With `force`, committed
-    /// runs get derived files anew.
-    pub fn publish_runs(
-        &mut self,
-        project_dir: &ProjectDir,
-        runs: &[PathBuf],
-        message: Option<&str>,
-        force: bool,
-        reporter: &dyn Reporter,
-    ) -> Result<PublishOutcome, Error> {
-        let params = project_dir.params_file()?;
-        self.check_committable(&[crate::dvc::lockfile::FILE, &params])?;
-        self.repo.await_head(&|line| reporter.show_status(line)).map_err(ProjectError::from)?;
-        worktree::share_cache(self, reporter)?;
-        let head = self.repo.head().map_err(ProjectError::from)?;
-        let mut transaction = Transaction::new(self);
-        transaction.keep_file(&params)?;
-        transaction.keep_file(crate::dvc::lockfile::FILE)?;
-        transaction.keep_metrics_files()?;
-        let outcome = self.ingest_and_commit(project_dir, runs, (message, force), &mut transaction, reporter);
-        // A commit that is made stays, whatever failed after it.
-        if outcome.is_err() && self.repo.head().map_err(ProjectError::from)? == head {
-            transaction.roll_back(&mut self.repo, reporter);
-        }
-        outcome
+/// Puts these runs into the dataset and commits them through the user's hooks, all or none. With `force`, committed
+/// runs get derived files anew.
+pub fn publish_runs(
+    project: &mut Project,
+    project_dir: &ProjectDir,
+    runs: &[PathBuf],
+    message: Option<&str>,
+    force: bool,
+    reporter: &dyn Reporter,
+) -> Result<PublishOutcome, Error> {
+    let params = project_dir.params_file()?;
+    staging::check_committable(project, &[crate::dvc::lockfile::FILE, &params])?;
+    project.repo.await_head(&|line| reporter.show_status(line)).map_err(ProjectError::from)?;
+    worktree::share_cache(project, reporter)?;
+    let head = project.repo.head().map_err(ProjectError::from)?;
+    let mut transaction = Transaction::new(project);
+    transaction.keep_file(&params)?;
+    transaction.keep_file(crate::dvc::lockfile::FILE)?;
+    transaction.keep_metrics_files()?;
+    let outcome = ingest_and_commit(project, project_dir, runs, (message, force), &mut transaction, reporter);
+    // A commit that is made stays, whatever failed after it.
+    if outcome.is_err() && project.repo.head().map_err(ProjectError::from)? == head {
+        transaction.roll_back(&mut project.repo, reporter);
     }
+    outcome
+}
 
-    fn ingest_and_commit(
-        &mut self,
-        project_dir: &ProjectDir,
-        runs: &[PathBuf],
-        (message, force): (Option<&str>, bool),
-        transaction: &mut Transaction,
-        reporter: &dyn Reporter,
-    ) -> Result<PublishOutcome, Error> {
-        let old_version = self.dataset_record(&GitTree::WorkTree)?.map(|old_version| old_version.version);
-        let (runs, dataset_record) = self.ingest_all(project_dir, runs, force, transaction, reporter)?;
-        let paths = self.stage_selection(transaction, reporter)?;
-        let committed = self.commit_paths(&paths, &runs, message, reporter)?;
-        self.note_runs_added(old_version, dataset_record.version)?;
-        Ok(PublishOutcome { runs, record: dataset_record, committed })
-    }
+fn ingest_and_commit(
+    project: &mut Project,
+    project_dir: &ProjectDir,
+    runs: &[PathBuf],
+    (message, force): (Option<&str>, bool),
+    transaction: &mut Transaction,
+    reporter: &dyn Reporter,
+) -> Result<PublishOutcome, Error> {
+    let old_version = project.dataset_record(&GitTree::WorkTree)?.map(|old_version| old_version.version);
+    let (runs, dataset_record) = ingest_all(project, project_dir, runs, force, transaction, reporter)?;
+    let paths = staging::stage_selection(project, transaction, reporter)?;
+    let committed = commit_paths(project, &paths, &runs, message, reporter)?;
+    project.note_runs_added(old_version, dataset_record.version)?;
+    Ok(PublishOutcome { runs, record: dataset_record, committed })
+}
 
-    fn ingest_all(
-        &self,
-        project_dir: &ProjectDir,
-        runs: &[PathBuf],
-        force: bool,
-        transaction: &mut Transaction,
-        reporter: &dyn Reporter,
-    ) -> Result<(Vec<RunKey>, DatasetRecord), Error> {
-        // All are judged before the first one changes anything.
-        runs.iter().try_for_each(|run| project_dir.run_dir(run).map(drop))?;
-        let recorded = runs.iter().map(|run| self.load_valid_run(&project_dir.relative_display(run), reporter));
-        let recorded: Vec<ValidRun> = recorded.collect::<Result<_, CommitRefused>>()?;
-        // All at once, however many: DVC looks at the whole dataset each time.
-        let at_once = if self.can_ingest_many()? { recorded.len().max(1) } else { 1 };
-        let mut last = None;
-        for (paths, runs) in runs.chunks(at_once).zip(recorded.chunks(at_once)) {
-            if let Some(selected) = paths.last() {
-                project_dir.select_run(selected)?;
-                last = Some(self.ingest_runs(runs, force, transaction, reporter)?);
-            }
-        }
-        Ok((recorded.into_iter().map(|run| run.key).collect(), last.ok_or(CommitRefused::NothingSelected)?))
-    }
-
-    /// Commits these paths and nothing else that is staged.
-    fn commit_paths(
-        &self,
-        paths: &[String],
-        runs: &[RunKey],
-        message: Option<&str>,
-        reporter: &dyn Reporter,
-    ) -> Result<bool, Error> {
-        let differs = ["--literal-pathspecs", "diff", "--cached", "--quiet", "HEAD", "--"].map(str::to_owned);
-        let unborn = self.repo.head()?.is_none();
-        if !unborn && self.repo.query_git(differs.into_iter().chain(paths.iter().cloned()))?.success() {
-            return Ok(false);
-        }
-        let message = message.map_or_else(|| commit_subject(runs), str::to_owned);
-        let commit = ["--literal-pathspecs", "commit", "-q", "-m", &message, "--"].map(str::to_owned);
-        self.run_relayed(self.repo.git_cmd(commit.into_iter().chain(paths.iter().cloned())), reporter)?;
-        Ok(true)
-    }
-
-    /// A call of git, what it and its hooks say told as they say it; a failure does not tell it again.
-    fn run_relayed(&self, call: Cmd, reporter: &dyn Reporter) -> Result<(), GitError> {
-        let mut relay = |output_event: StderrEvent<'_>| {
-            if let StderrEvent::Line(line) = output_event {
-                reporter.relay_line(line);
-            }
-        };
-        // A commit may be signed, and the remote may want a password.
-        let call = call.may_prompt();
-        let output = call.run_with_listener(self.repo.env(), &mut relay)?;
-        if output.success() {
-            Ok(())
-        } else {
-            Err(call.to_error(&ProcessOutput { stderr: Vec::new(), ..output }).into())
+fn ingest_all(
+    project: &Project,
+    project_dir: &ProjectDir,
+    runs: &[PathBuf],
+    force: bool,
+    transaction: &mut Transaction,
+    reporter: &dyn Reporter,
+) -> Result<(Vec<RunKey>, DatasetRecord), Error> {
+    // All are judged before the first one changes anything.
+    runs.iter().try_for_each(|run| project_dir.run_dir(run).map(drop))?;
+    let recorded = runs.iter().map(|run| load_valid_run(project, &project_dir.relative_display(run), reporter));
+    let recorded: Vec<ValidRun> = recorded.collect::<Result<_, CommitRefused>>()?;
+    // All at once, however many: DVC looks at the whole dataset each time.
+    let at_once = if can_ingest_many(project)? { recorded.len().max(1) } else { 1 };
+    let mut last = None;
+    for (paths, runs) in runs.chunks(at_once).zip(recorded.chunks(at_once)) {
+        if let Some(selected) = paths.last() {
+            project_dir.select_run(selected)?;
+            last = Some(ingest_runs(project, runs, force, transaction, reporter)?);
         }
     }
+    Ok((recorded.into_iter().map(|run| run.key).collect(), last.ok_or(CommitRefused::NothingSelected)?))
+}
 
-    /// Where `git push` would send the checked-out branch.
-    pub fn push_target(&self) -> Result<PushTarget, ProjectError> {
-        if self.repo.query_git(["rev-parse", "--verify", "--quiet", "@{upstream}"])?.success() {
-            return Ok(PushTarget::Upstream);
-        }
-        if let Some(remote) = self.repo.config_value("remote.pushDefault")? {
-            return Ok(PushTarget::Remote(remote));
-        }
-        let text = self.repo.query_git(["remote"])?.stdout_text();
-        let remotes: Vec<&str> = text.lines().collect();
-        let chosen =
-            remotes.iter().find(|name| **name == "origin").or(if remotes.len() == 1 { remotes.first() } else { None });
-        Ok(chosen.map_or(PushTarget::None, |name| PushTarget::Remote((*name).to_owned())))
+/// Commits these paths and nothing else that is staged.
+fn commit_paths(
+    project: &Project,
+    paths: &[String],
+    runs: &[RunKey],
+    message: Option<&str>,
+    reporter: &dyn Reporter,
+) -> Result<bool, Error> {
+    let differs = ["--literal-pathspecs", "diff", "--cached", "--quiet", "HEAD", "--"].map(str::to_owned);
+    let unborn = project.repo.head()?.is_none();
+    if !unborn && project.repo.query_git(differs.into_iter().chain(paths.iter().cloned()))?.success() {
+        return Ok(false);
     }
+    let message = message.map_or_else(|| commit_subject(runs), str::to_owned);
+    let commit = ["--literal-pathspecs", "commit", "-q", "-m", &message, "--"].map(str::to_owned);
+    run_relayed(project, project.repo.git_cmd(commit.into_iter().chain(paths.iter().cloned())), reporter)?;
+    Ok(true)
+}
 
-    /// Pushes the checked-out branch with the tags on it.
-    pub fn push_branch(&self, target: &PushTarget, reporter: &dyn Reporter) -> Result<(), Error> {
-        let mut args = vec!["push".to_owned(), "--follow-tags".into()];
-        match target {
-            PushTarget::None => return Ok(()),
-            PushTarget::Upstream => {}
-            PushTarget::Remote(remote) => args.extend(["-u".into(), "--".into(), remote.clone(), "HEAD".into()]),
+/// A call of git, what it and its hooks say told as they say it; a failure does not tell it again.
+fn run_relayed(project: &Project, call: Cmd, reporter: &dyn Reporter) -> Result<(), GitError> {
+    let mut relay = |output_event: StderrEvent<'_>| {
+        if let StderrEvent::Line(line) = output_event {
+            reporter.relay_line(line);
         }
-        self.run_relayed(self.repo.git_cmd(args), reporter).map_err(|error| {
-            Error::from(error)
-                .hint("commit and data are safe: when the cause is mended, `git push --follow-tags` does the rest")
-        })
-    }
+    };
+    // A commit may be signed, and the remote may want a password.
+    let call = call.may_prompt();
+    let output = call.run_with_listener(project.repo.env(), &mut relay)?;
+    if output.success() { Ok(()) } else { Err(call.to_error(&ProcessOutput { stderr: Vec::new(), ..output }).into()) }
+}
 
-    /// What the checked-out commit needs that no git remote has yet.
-    pub fn unpushed_range(&self) -> Result<CommitRange, ProjectError> {
-        let include = self.repo.head()?.into_iter().collect();
-        Ok(CommitRange { include, exclude: Vec::new(), exclude_refs: vec!["refs/remotes/*".into()] })
+/// Where `git push` would send the checked-out branch.
+pub fn push_target(project: &Project) -> Result<PushTarget, ProjectError> {
+    if project.repo.query_git(["rev-parse", "--verify", "--quiet", "@{upstream}"])?.success() {
+        return Ok(PushTarget::Upstream);
     }
+    if let Some(remote) = project.repo.config_value("remote.pushDefault")? {
+        return Ok(PushTarget::Remote(remote));
+    }
+    let text = project.repo.query_git(["remote"])?.stdout_text();
+    let remotes: Vec<&str> = text.lines().collect();
+    let chosen =
+        remotes.iter().find(|name| **name == "origin").or(if remotes.len() == 1 { remotes.first() } else { None });
+    Ok(chosen.map_or(PushTarget::None, |name| PushTarget::Remote((*name).to_owned())))
+}
+
+/// Pushes the checked-out branch with the tags on it.
+pub fn push_branch(project: &Project, target: &PushTarget, reporter: &dyn Reporter) -> Result<(), Error> {
+    let mut args = vec!["push".to_owned(), "--follow-tags".into()];
+    match target {
+        PushTarget::None => return Ok(()),
+        PushTarget::Upstream => {}
+        PushTarget::Remote(remote) => args.extend(["-u".into(), "--".into(), remote.clone(), "HEAD".into()]),
+    }
+    run_relayed(project, project.repo.git_cmd(args), reporter).map_err(|error| {
+        Error::from(error)
+            .hint("commit and data are safe: when the cause is mended, `git push --follow-tags` does the rest")
+    })
+}
+
+/// What the checked-out commit needs that no git remote has yet.
+pub fn unpushed_range(project: &Project) -> Result<CommitRange, ProjectError> {
+    let include = project.repo.head()?.into_iter().collect();
+    Ok(CommitRange { include, exclude: Vec::new(), exclude_refs: vec!["refs/remotes/*".into()] })
 }
 
 /// A commit's first line.
@@ -199,55 +193,53 @@ fn commit_subject(runs: &[RunKey]) -> String {
     }
 }
 
-impl Project {
-    /// The recorded runs that HEAD's data version does not hold.
-    pub fn new_runs(&self, project_dir: &ProjectDir) -> Result<NewRuns, Error> {
-        let head = match self.repo.head()? {
-            Some(id) => self.dataset_record(&crate::project::GitTree::Commit(id))?,
-            None => None,
+/// The recorded runs that HEAD's data version does not hold.
+pub fn new_runs(project: &Project, project_dir: &ProjectDir) -> Result<NewRuns, Error> {
+    let head = match project.repo.head()? {
+        Some(id) => project.dataset_record(&crate::project::GitTree::Commit(id))?,
+        None => None,
+    };
+    let committed_files = match &head {
+        Some(head) => project.fetch_file_list(head.version)?,
+        None => crate::dvc::file_list::FileList::default(),
+    };
+    let found = project_dir.discover_runs()?;
+    let mut new = NewRuns { runs: Vec::new(), left_out: found.left_out.iter().map(ToString::to_string).collect() };
+    let mut runs = project_dir.distinct_runs(found.runs)?;
+    runs.retain(|run| {
+        let Some(key) = run.key.as_ref().filter(|key| !entries_of_run(&committed_files, key).is_empty()) else {
+            return true;
         };
-        let committed_files = match &head {
-            Some(head) => self.fetch_file_list(head.version)?,
-            None => crate::dvc::file_list::FileList::default(),
-        };
-        let found = project_dir.discover_runs()?;
-        let mut new = NewRuns { runs: Vec::new(), left_out: found.left_out.iter().map(ToString::to_string).collect() };
-        let mut runs = project_dir.distinct_runs(found.runs)?;
-        runs.retain(|run| {
-            let Some(key) = run.key.as_ref().filter(|key| !entries_of_run(&committed_files, key).is_empty()) else {
-                return true;
-            };
-            // The recorder writes when a run began: its `run.json` tells one recording from another.
-            let committed = committed_files.get(&format!("{key}/{RUN_JSON}")).map(|entry| entry.md5);
-            let recorded = hash_file(&run.dir.join(RUN_JSON)).ok().map(|(md5, _)| md5);
-            if committed.is_some() && committed != recorded {
-                let (dir, name) = (project_dir.relative_display(&run.dir), key.to_string());
-                new.left_out.push(format!(
-                    "left out: {dir} is not the {name} that is committed; `capture-hook publish {}` replaces that one",
-                    shell_quote(&dir)
-                ));
-            }
-            false
-        });
-        runs.sort_by(|a, b| (&a.start, &a.key).cmp(&(&b.start, &b.key)));
-        for run in runs {
-            match project_dir.run_dir(&run.dir) {
-                Ok(_) => new.runs.push(run.dir),
-                Err(error) => new.left_out.push(format!("left out: {error}")),
-            }
+        // The recorder writes when a run began: its `run.json` tells one recording from another.
+        let committed = committed_files.get(&format!("{key}/{RUN_JSON}")).map(|entry| entry.md5);
+        let recorded = hash_file(&run.dir.join(RUN_JSON)).ok().map(|(md5, _)| md5);
+        if committed.is_some() && committed != recorded {
+            let (dir, name) = (project_dir.relative_display(&run.dir), key.to_string());
+            new.left_out.push(format!(
+                "left out: {dir} is not the {name} that is committed; `capture-hook publish {}` replaces that one",
+                shell_quote(&dir)
+            ));
         }
-        Ok(new)
+        false
+    });
+    runs.sort_by(|a, b| (&a.start, &a.key).cmp(&(&b.start, &b.key)));
+    for run in runs {
+        match project_dir.run_dir(&run.dir) {
+            Ok(_) => new.runs.push(run.dir),
+            Err(error) => new.left_out.push(format!("left out: {error}")),
+        }
     }
+    Ok(new)
+}
 
-    /// The error for a command that must not run in the middle of another operation.
-    pub fn refuse_during_operation(&self) -> Result<(), Error> {
-        match self.repo.current_operation() {
-            None | Some(crate::git::GitOperation::Bisect) => Ok(()),
-            Some(operation) => {
-                let what = format!("{operation:?}").to_lowercase();
-                Err(Error::new(ExitKind::Setup, "operation_under_way", format!("git is in the middle of a {what}"))
-                    .hint("finish or abort it first: `git status` says how"))
-            }
+/// The error for a command that must not run in the middle of another operation.
+pub fn refuse_during_operation(project: &Project) -> Result<(), Error> {
+    match project.repo.current_operation() {
+        None | Some(crate::git::GitOperation::Bisect) => Ok(()),
+        Some(operation) => {
+            let what = format!("{operation:?}").to_lowercase();
+            Err(Error::new(ExitKind::Setup, "operation_under_way", format!("git is in the middle of a {what}"))
+                .hint("finish or abort it first: `git status` says how"))
         }
     }
 }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::metrics;
 use crate::dataset::merge::lockfile::{
     LockfileSides, MergeConflict, MergeDecisions, MergeSide, MergedLockfile, RunChoice,
 };
@@ -136,163 +137,173 @@ struct LockfileConflict {
     name: String,
 }
 
-impl Project {
-    /// Settles one run of a `dvc.lock` in conflict. The last one writes and stages the file, and brings the workspace along.
-    pub fn resolve_conflict(
-        &mut self,
-        cwd: &Path,
-        query: &str,
-        choice: RunChoice,
-        reporter: &dyn Reporter,
-    ) -> Result<ConflictOutcome, ConflictError> {
-        let conflict = self.read_conflict()?;
-        let run = self.find_disputed_run(cwd, query, &conflict)?;
-        let mut decisions = self.read_decisions(&conflict)?;
-        decisions.insert(run.clone(), choice);
-        let merged = self.merge_sides(&conflict, decisions.clone())?;
-        let kept_as = merged.renamed_runs.iter().find(|(of, _)| *of == run).map(|(_, name)| name.clone());
-        let (disputed, others) = split_conflicts(&merged.conflicts);
-        let mut outcome = ConflictOutcome { run, kept_as, disputed, others, record: None };
-        if !merged.conflicts.is_empty() {
-            self.save_decisions(&conflict, &decisions)?;
-            return Ok(outcome);
-        }
-        let old_bytes = self.read_file(&GitTree::WorkTree, lockfile::FILE)?;
-        self.root_files().write_atomic(lockfile::FILE, &merged.bytes)?;
-        if let Err(error) = self.repo.stage_files(&[self.git_path(lockfile::FILE)], &|line| reporter.show_status(line))
-        {
-            if let Some(old_bytes) = old_bytes {
-                self.root_files().write_atomic(lockfile::FILE, &old_bytes)?;
-            }
-            return Err(error.into());
-        }
-        fs::remove_all(&self.mark_path(DECISIONS_FILE))?;
-        outcome.record = self.dataset_record(&GitTree::WorkTree)?;
-        self.sync_after_resolve(&outcome, reporter)?;
-        Ok(outcome)
+/// Settles one run of a `dvc.lock` in conflict. The last one writes and stages the file, and brings the workspace along.
+pub fn resolve_conflict(
+    project: &mut Project,
+    cwd: &Path,
+    query: &str,
+    choice: RunChoice,
+    reporter: &dyn Reporter,
+) -> Result<ConflictOutcome, ConflictError> {
+    let conflict = read_conflict(project)?;
+    let run = find_disputed_run(project, cwd, query, &conflict)?;
+    let mut decisions = read_decisions(project, &conflict)?;
+    decisions.insert(run.clone(), choice);
+    let merged = merge_sides(project, &conflict, decisions.clone())?;
+    let kept_as = merged.renamed_runs.iter().find(|(of, _)| *of == run).map(|(_, name)| name.clone());
+    let (disputed, others) = split_conflicts(&merged.conflicts);
+    let mut outcome = ConflictOutcome { run, kept_as, disputed, others, record: None };
+    if !merged.conflicts.is_empty() {
+        save_decisions(project, &conflict, &decisions)?;
+        return Ok(outcome);
     }
+    let old_bytes = project.read_file(&GitTree::WorkTree, lockfile::FILE)?;
+    project.root_files().write_atomic(lockfile::FILE, &merged.bytes)?;
+    if let Err(error) =
+        project.repo.stage_files(&[project.git_path(lockfile::FILE)], &|line| reporter.show_status(line))
+    {
+        if let Some(old_bytes) = old_bytes {
+            project.root_files().write_atomic(lockfile::FILE, &old_bytes)?;
+        }
+        return Err(error.into());
+    }
+    fs::remove_all(&project.mark_path(DECISIONS_FILE))?;
+    outcome.record = project.dataset_record(&GitTree::WorkTree)?;
+    sync_after_resolve(project, &outcome, reporter)?;
+    Ok(outcome)
+}
 
-    fn read_conflict(&self) -> Result<LockfileConflict, ConflictError> {
-        let path = self.git_path(lockfile::FILE);
-        let lockfile_entries = |undone| -> Result<Vec<(u8, GitEntry)>, GitError> {
-            let all = self.repo.index_conflicts(undone)?.into_iter();
-            Ok(all.filter(|(file, ..)| file == Path::new(&path)).map(|(_, stage, entry)| (stage, entry)).collect())
+fn read_conflict(project: &Project) -> Result<LockfileConflict, ConflictError> {
+    let path = project.git_path(lockfile::FILE);
+    let lockfile_entries = |undone| -> Result<Vec<(u8, GitEntry)>, GitError> {
+        let all = project.repo.index_conflicts(undone)?.into_iter();
+        Ok(all.filter(|(file, ..)| file == Path::new(&path)).map(|(_, stage, entry)| (stage, entry)).collect())
+    };
+    let stages = lockfile_entries(false)?;
+    if stages.is_empty() {
+        return Err(ConflictError::NoConflict { was_resolved: !lockfile_entries(true)?.is_empty() });
+    }
+    let entry = |stage_number: u8| stages.iter().find(|(stage, _)| *stage == stage_number).map(|(_, entry)| entry);
+    let bytes = |stage_number: u8| -> Result<Vec<u8>, ConflictError> {
+        let Some(entry) = entry(stage_number) else { return Ok(Vec::new()) };
+        let refused = match project.repo.blob_size(&entry.id)? {
+            _ if !entry.is_file() => PathRefusal::Link(path.clone().into()),
+            size if size > limits::LOCKFILE => PathRefusal::TooLarge(limits::LOCKFILE),
+            _ => return Ok(project.repo.read_blob(&entry.id)?),
         };
-        let stages = lockfile_entries(false)?;
-        if stages.is_empty() {
-            return Err(ConflictError::NoConflict { was_resolved: !lockfile_entries(true)?.is_empty() });
+        Err(FsError { action: "read", path: path.clone().into(), source: refused.into() }.into())
+    };
+    let id = |stage: u8| entry(stage).map_or("-", |entry| entry.id.as_str());
+    Ok(LockfileConflict { name: format!("{} {}", id(2), id(3)), sides: [bytes(1)?, bytes(2)?, bytes(3)?] })
+}
+
+/// Merges the sides with these decisions.
+fn merge_sides(
+    project: &Project,
+    conflict: &LockfileConflict,
+    decisions: BTreeMap<RunKey, RunChoice>,
+) -> Result<MergedLockfile, ConflictError> {
+    const MARKER: usize = 7;
+    let [base, ours, theirs] = &conflict.sides;
+    let selected = project.resolve_stage(&GitTree::WorkTree).ok().flatten().and_then(|stage| stage.run_dir);
+    let selects =
+        |side: &[u8]| selected.is_some() && Lockfile::parse(side).is_ok_and(|l| l.run_dir() == selected.as_deref());
+    let preferred = if selects(theirs) && !selects(ours) { MergeSide::Theirs } else { MergeSide::Ours };
+    let decided = MergeDecisions { runs: decisions, ..MergeDecisions::default() };
+    let (ours_name, theirs_name) = ("ours", "theirs");
+    let sides = LockfileSides {
+        base,
+        ours,
+        theirs,
+        ours_name,
+        theirs_name,
+        marker_size: MARKER,
+        preferred,
+        decisions: &decided,
+    };
+    project.merge_and_store_lists(&sides).map_err(|why| ConflictError::NotMerged { why })
+}
+
+/// The run that a name means among those that both sides changed.
+fn find_disputed_run(
+    project: &Project,
+    cwd: &Path,
+    query: &str,
+    conflict: &LockfileConflict,
+) -> Result<RunKey, ConflictError> {
+    let (disputed_runs, others) = split_conflicts(&merge_sides(project, conflict, BTreeMap::new())?.conflicts);
+    let found = match resolve_run(RunQuery { text: query, cwd }, &disputed_runs, |_| false, |_| StartTime::default()) {
+        Ok(ResolvedRun::Run(run) | ResolvedRun::RunAt(run)) => Some(run.clone()),
+        Ok(ResolvedRun::Dir(dir)) => RunDir::read(&dir).key.filter(|run| disputed_runs.contains(run)),
+        Ok(ResolvedRun::Tag(_)) | Err(ResolveError::NotFound { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    found.ok_or_else(|| ConflictError::NotDisputed { query: query.to_owned(), disputed: disputed_runs, others })
+}
+
+/// What was decided of this conflict before.
+fn read_decisions(
+    project: &Project,
+    conflict: &LockfileConflict,
+) -> Result<BTreeMap<RunKey, RunChoice>, ConflictError> {
+    let bytes = fs::read_optional(&project.mark_path(DECISIONS_FILE))?.unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let mut lines = text.lines();
+    if lines.next() != Some(conflict.name.as_str()) {
+        return Ok(BTreeMap::new());
+    }
+    let decision = |line: &str| {
+        let (choice, run) = line.split_once(' ')?;
+        let choice = CHOICES.iter().find(|(_, name)| *name == choice)?.0;
+        Some((run.parse().ok()?, choice))
+    };
+    Ok(lines.filter_map(decision).collect())
+}
+
+fn save_decisions(
+    project: &Project,
+    conflict: &LockfileConflict,
+    decisions: &BTreeMap<RunKey, RunChoice>,
+) -> Result<(), ConflictError> {
+    let line = |(run, choice): (&RunKey, &RunChoice)| format!("{} {run}\n", choice_name(*choice));
+    let text = format!("{}\n{}", conflict.name, decisions.iter().map(line).collect::<String>());
+    Ok(fs::write_atomic(&project.mark_path(DECISIONS_FILE), text.as_bytes())?)
+}
+
+/// The workspace follows, so that DVC's views show the selected run as it was settled.
+fn sync_after_resolve(
+    project: &mut Project,
+    outcome: &ConflictOutcome,
+    reporter: &dyn Reporter,
+) -> Result<(), ConflictError> {
+    let Some(dataset_record) = &outcome.record else { return Ok(()) };
+    match project.sync_workspace(SyncScope::Limited, reporter)? {
+        SyncOutcome::TooLarge { reason: why } | SyncOutcome::Missing { why } => {
+            reporter.show_warning(&format!("the merged dataset is not in the workspace: {why}"));
+            reporter.show_hint("`capture-hook pull` brings it");
         }
-        let entry = |stage_number: u8| stages.iter().find(|(stage, _)| *stage == stage_number).map(|(_, entry)| entry);
-        let bytes = |stage_number: u8| -> Result<Vec<u8>, ConflictError> {
-            let Some(entry) = entry(stage_number) else { return Ok(Vec::new()) };
-            let refused = match self.repo.blob_size(&entry.id)? {
-                _ if !entry.is_file() => PathRefusal::Link(path.clone().into()),
-                size if size > limits::LOCKFILE => PathRefusal::TooLarge(limits::LOCKFILE),
-                _ => return Ok(self.repo.read_blob(&entry.id)?),
-            };
-            Err(FsError { action: "read", path: path.clone().into(), source: refused.into() }.into())
-        };
-        let id = |stage: u8| entry(stage).map_or("-", |entry| entry.id.as_str());
-        Ok(LockfileConflict { name: format!("{} {}", id(2), id(3)), sides: [bytes(1)?, bytes(2)?, bytes(3)?] })
-    }
-
-    /// Merges the sides with these decisions.
-    fn merge_sides(
-        &self,
-        conflict: &LockfileConflict,
-        decisions: BTreeMap<RunKey, RunChoice>,
-    ) -> Result<MergedLockfile, ConflictError> {
-        const MARKER: usize = 7;
-        let [base, ours, theirs] = &conflict.sides;
-        let selected = self.resolve_stage(&GitTree::WorkTree).ok().flatten().and_then(|stage| stage.run_dir);
-        let selects =
-            |side: &[u8]| selected.is_some() && Lockfile::parse(side).is_ok_and(|l| l.run_dir() == selected.as_deref());
-        let preferred = if selects(theirs) && !selects(ours) { MergeSide::Theirs } else { MergeSide::Ours };
-        let decided = MergeDecisions { runs: decisions, ..MergeDecisions::default() };
-        let (ours_name, theirs_name) = ("ours", "theirs");
-        let sides = LockfileSides {
-            base,
-            ours,
-            theirs,
-            ours_name,
-            theirs_name,
-            marker_size: MARKER,
-            preferred,
-            decisions: &decided,
-        };
-        self.merge_and_store_lists(&sides).map_err(|why| ConflictError::NotMerged { why })
-    }
-
-    /// The run that a name means among those that both sides changed.
-    fn find_disputed_run(&self, cwd: &Path, query: &str, conflict: &LockfileConflict) -> Result<RunKey, ConflictError> {
-        let (disputed_runs, others) = split_conflicts(&self.merge_sides(conflict, BTreeMap::new())?.conflicts);
-        let found =
-            match resolve_run(RunQuery { text: query, cwd }, &disputed_runs, |_| false, |_| StartTime::default()) {
-                Ok(ResolvedRun::Run(run) | ResolvedRun::RunAt(run)) => Some(run.clone()),
-                Ok(ResolvedRun::Dir(dir)) => RunDir::read(&dir).key.filter(|run| disputed_runs.contains(run)),
-                Ok(ResolvedRun::Tag(_)) | Err(ResolveError::NotFound { .. }) => None,
-                Err(error) => return Err(error.into()),
-            };
-        found.ok_or_else(|| ConflictError::NotDisputed { query: query.to_owned(), disputed: disputed_runs, others })
-    }
-
-    /// What was decided of this conflict before.
-    fn read_decisions(&self, conflict: &LockfileConflict) -> Result<BTreeMap<RunKey, RunChoice>, ConflictError> {
-        let bytes = fs::read_optional(&self.mark_path(DECISIONS_FILE))?.unwrap_or_default();
-        let text = String::from_utf8_lossy(&bytes);
-        let mut lines = text.lines();
-        if lines.next() != Some(conflict.name.as_str()) {
-            return Ok(BTreeMap::new());
+        SyncOutcome::LocalChanges { files: local_changes } => {
+            reporter.show_warning(&format!(
+                "left as they are, with edits that DVC has not saved: {}",
+                local_changes.join(", ")
+            ));
         }
-        let decision = |line: &str| {
-            let (choice, run) = line.split_once(' ')?;
-            let choice = CHOICES.iter().find(|(_, name)| *name == choice)?.0;
-            Some((run.parse().ok()?, choice))
-        };
-        Ok(lines.filter_map(decision).collect())
+        SyncOutcome::NoDataset
+        | SyncOutcome::Done { .. }
+        | SyncOutcome::Partial { .. }
+        | SyncOutcome::Refused { .. } => {}
     }
-
-    fn save_decisions(
-        &self,
-        conflict: &LockfileConflict,
-        decisions: &BTreeMap<RunKey, RunChoice>,
-    ) -> Result<(), ConflictError> {
-        let line = |(run, choice): (&RunKey, &RunChoice)| format!("{} {run}\n", choice_name(*choice));
-        let text = format!("{}\n{}", conflict.name, decisions.iter().map(line).collect::<String>());
-        Ok(fs::write_atomic(&self.mark_path(DECISIONS_FILE), text.as_bytes())?)
+    let file_list = project.open_cache()?.read_file_list(dataset_record.version).map_err(ProjectError::from)?;
+    let shown = project.selected_run(dataset_record, file_list.as_ref()).filter(|run| *run == outcome.run);
+    let out_dir = project.root.join(&dataset_record.out_dir);
+    if let Some(run) = shown.filter(|run| run.dir_under(&out_dir).join(STEPS_PARQUET).is_file())
+        && project.workspace_is_at(Some(dataset_record.version))?
+    {
+        metrics_files::write_metrics_files(&project.root, &out_dir, &run)?;
+        let paths = metrics::metrics_files_to_stage(project)?;
+        project.repo.stage_files(&paths, &|line| reporter.show_status(line))?;
     }
-
-    /// The workspace follows, so that DVC's views show the selected run as it was settled.
-    fn sync_after_resolve(&mut self, outcome: &ConflictOutcome, reporter: &dyn Reporter) -> Result<(), ConflictError> {
-        let Some(dataset_record) = &outcome.record else { return Ok(()) };
-        match self.sync_workspace(SyncScope::Limited, reporter)? {
-            SyncOutcome::TooLarge { reason: why } | SyncOutcome::Missing { why } => {
-                reporter.show_warning(&format!("the merged dataset is not in the workspace: {why}"));
-                reporter.show_hint("`capture-hook pull` brings it");
-            }
-            SyncOutcome::LocalChanges { files: local_changes } => {
-                reporter.show_warning(&format!(
-                    "left as they are, with edits that DVC has not saved: {}",
-                    local_changes.join(", ")
-                ));
-            }
-            SyncOutcome::NoDataset
-            | SyncOutcome::Done { .. }
-            | SyncOutcome::Partial { .. }
-            | SyncOutcome::Refused { .. } => {}
-        }
-        let file_list = self.open_cache()?.read_file_list(dataset_record.version).map_err(ProjectError::from)?;
-        let shown = self.selected_run(dataset_record, file_list.as_ref()).filter(|run| *run == outcome.run);
-        let out_dir = self.root.join(&dataset_record.out_dir);
-        if let Some(run) = shown.filter(|run| run.dir_under(&out_dir).join(STEPS_PARQUET).is_file())
-            && self.workspace_is_at(Some(dataset_record.version))?
-        {
-            metrics_files::write_metrics_files(&self.root, &out_dir, &run)?;
-            let paths = self.metrics_files_to_stage()?;
-            self.repo.stage_files(&paths, &|line| reporter.show_status(line))?;
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 const CHOICES: [(RunChoice, &str); 3] =

@@ -10,69 +10,67 @@ use crate::run::include::SETTING_KEY;
 use crate::run::layout::RUN_JSON;
 use crate::support::process::shell_quote;
 
-impl Project {
-    /// Whether the commit must ingest the selected run again. What git itself brings (a merge, a revert) is history's, and
-    /// is not.
-    pub(crate) fn is_stale(
-        &self,
-        staged: &DatasetState,
-        stage: &ResolvedStage,
-        run_dir: &str,
-        reporter: &dyn Reporter,
-    ) -> Result<bool, CommitRefused> {
-        if self.repo.current_operation().is_some_and(|operation| operation != GitOperation::Bisect) {
-            return Ok(false);
-        }
-        if staged.include_matches() {
-            return self.is_recorded_anew(staged, stage, run_dir, reporter);
-        }
-        let is_recorded_here = self.root.join(run_dir).join(RUN_JSON).is_file();
-        if !is_recorded_here {
-            reporter.show_warning(&format!(
-                "{SETTING_KEY} has changed, and {run_dir} is not in this clone: its data stays as it is"
-            ));
-        }
-        Ok(is_recorded_here)
+/// Whether the commit must ingest the selected run again. What git itself brings (a merge, a revert) is history's, and
+/// is not.
+pub(crate) fn is_stale(
+    project: &Project,
+    staged: &DatasetState,
+    stage: &ResolvedStage,
+    run_dir: &str,
+    reporter: &dyn Reporter,
+) -> Result<bool, CommitRefused> {
+    if project.repo.current_operation().is_some_and(|operation| operation != GitOperation::Bisect) {
+        return Ok(false);
     }
+    if staged.include_matches() {
+        return is_recorded_anew(project, staged, stage, run_dir, reporter);
+    }
+    let is_recorded_here = project.root.join(run_dir).join(RUN_JSON).is_file();
+    if !is_recorded_here {
+        reporter.show_warning(&format!(
+            "{SETTING_KEY} has changed, and {run_dir} is not in this clone: its data stays as it is"
+        ));
+    }
+    Ok(is_recorded_here)
+}
 
-    /// Whether the selected directory holds another run than the one that was ingested from it, and this commit takes it:
-    /// it holds the params file, or `select` was asked.
-    fn is_recorded_anew(
-        &self,
-        staged: &DatasetState,
-        stage: &ResolvedStage,
-        run_dir: &str,
-        reporter: &dyn Reporter,
-    ) -> Result<bool, CommitRefused> {
-        let was_selected = self.reselected_run_dir()?.is_some_and(|dir| dir == run_dir);
-        let params = self.git_path(stage.stage.params_file());
-        let committed = match self.repo.head()? {
-            Some(head) => self.repo.entry_at(&head, &params)?,
-            None => None,
-        };
-        let in_commit = self.repo.index_entry(&params)?.map(|entry| entry.id) != committed.map(|entry| entry.id);
-        let Some(dataset_record) = staged.record.as_ref().filter(|_| was_selected || in_commit) else {
-            return Ok(false);
-        };
-        let comparison = self.match_recorded_run(dataset_record.version, run_dir)?;
-        let Some(difference) = comparison.mismatch() else {
-            if comparison == RunMatch::Unknown {
-                reporter.show_warning(&format!(
-                    "whether {run_dir} is in data version {} cannot be told: its list of files is not in this clone",
-                    dataset_record.version
-                ));
-                reporter.show_hint("`capture-hook pull` fetches it");
-            }
-            self.clear_reselected()?;
-            return Ok(false);
-        };
-        // Git looks at the index before the hook does: what is staged here alone makes no commit.
-        if !in_commit && self.repo.query_git(["diff", "--cached", "--quiet"])?.success() {
-            reporter.show_warning(&format!("{run_dir} was recorded anew and is in no commit: {difference}"));
-            reporter.show_hint(&format!("`capture-hook publish {}` commits it", shell_quote(run_dir)));
-            return Ok(false);
+/// Whether the selected directory holds another run than the one that was ingested from it, and this commit takes it:
+/// it holds the params file, or `select` was asked.
+fn is_recorded_anew(
+    project: &Project,
+    staged: &DatasetState,
+    stage: &ResolvedStage,
+    run_dir: &str,
+    reporter: &dyn Reporter,
+) -> Result<bool, CommitRefused> {
+    let was_selected = project.reselected_run_dir()?.is_some_and(|dir| dir == run_dir);
+    let params = project.git_path(stage.stage.params_file());
+    let committed = match project.repo.head()? {
+        Some(head) => project.repo.entry_at(&head, &params)?,
+        None => None,
+    };
+    let in_commit = project.repo.index_entry(&params)?.map(|entry| entry.id) != committed.map(|entry| entry.id);
+    let Some(dataset_record) = staged.record.as_ref().filter(|_| was_selected || in_commit) else {
+        return Ok(false);
+    };
+    let comparison = project.match_recorded_run(dataset_record.version, run_dir)?;
+    let Some(difference) = comparison.mismatch() else {
+        if comparison == RunMatch::Unknown {
+            reporter.show_warning(&format!(
+                "whether {run_dir} is in data version {} cannot be told: its list of files is not in this clone",
+                dataset_record.version
+            ));
+            reporter.show_hint("`capture-hook pull` fetches it");
         }
-        reporter.show_status(&format!("{run_dir} was recorded anew: {difference}"));
-        Ok(true)
+        project.clear_reselected()?;
+        return Ok(false);
+    };
+    // Git looks at the index before the hook does: what is staged here alone makes no commit.
+    if !in_commit && project.repo.query_git(["diff", "--cached", "--quiet"])?.success() {
+        reporter.show_warning(&format!("{run_dir} was recorded anew and is in no commit: {difference}"));
+        reporter.show_hint(&format!("`capture-hook publish {}` commits it", shell_quote(run_dir)));
+        return Ok(false);
     }
+    reporter.show_status(&format!("{run_dir} was recorded anew: {difference}"));
+    Ok(true)
 }

@@ -11,10 +11,9 @@ use serde_json::{Map, Value, json};
 
 use crate::columnar;
 use crate::columnar::{PlotData, QuartileBand, RunMetrics};
-use crate::commit::Transaction;
 use crate::dvc::stage;
 use crate::formats::yaml;
-use crate::project::{DatasetState, GitTree, Project, ProjectError, Reporter};
+use crate::project::ProjectError;
 use crate::run::RunKey;
 use crate::run::layout::{EPISODES_PARQUET, STEPS_PARQUET};
 use crate::support::beneath::RootDir;
@@ -79,56 +78,6 @@ pub fn run_shown_in(file: &[u8]) -> Option<String> {
     let (columns, row) = (lines.next()?.split(',').count(), lines.next()?);
     // The first column, which alone may hold commas, in quotes.
     row.rsplitn(columns, ',').nth(columns.checked_sub(1)?).map(str::to_owned)
-}
-
-impl Project {
-    /// The files that a commit of an ingested run holds beside `dvc.lock`, as git names them: those that the index's
-    /// `dvc.yaml` declares, that are there, and that no rule ignores.
-    pub fn metrics_files_to_stage(&self) -> Result<Vec<String>, ProjectError> {
-        let dvc_yaml = self.read_file(&GitTree::Index, stage::FILE)?.unwrap_or_default();
-        if !declares_metrics_files(&dvc_yaml) {
-            return Ok(Vec::new());
-        }
-        let mut out = Vec::new();
-        for file in FILES.iter().filter(|file| self.root.join(file).is_file()) {
-            let path = self.git_path(file);
-            // Most are tracked already, and no rule concerns them then.
-            if self.repo.why_ignored(&path)?.is_none() {
-                out.push(path);
-            }
-        }
-        Ok(out)
-    }
-
-    /// Sees to it that a commit whose selection is in the dataset already shows that run: where DVC was called by hand, or
-    /// `dvc.yaml` has just come to declare the files.
-    pub fn update_metrics_files(
-        &mut self,
-        staged: &DatasetState,
-        transaction: &mut Transaction,
-        reporter: &dyn Reporter,
-    ) -> Result<(), ProjectError> {
-        let (Some(run_dir), Some(dataset_record)) = (staged.run_dir(), &staged.record) else { return Ok(()) };
-        let paths = self.metrics_files_to_stage()?;
-        let shown_run = self.read_file(&GitTree::WorkTree, METRICS)?.and_then(|file| run_shown_in(&file));
-        let mut names = run_dir.trim_end_matches('/').rsplit('/');
-        let (Some(run_id), Some(experiment)) = (names.next(), names.next()) else { return Ok(()) };
-        // A recorder may have named the experiment otherwise; the id is the directory's name.
-        if shown_run.is_some_and(|run| run.rsplit('/').next() == Some(run_id)) {
-            return transaction.stage_files(&mut self.repo, &paths, reporter);
-        }
-        let out_dir = self.root.join(&dataset_record.out_dir);
-        let Ok(run) = RunKey::new(experiment, run_id) else { return Ok(()) };
-        if !run.dir_under(&out_dir).join(STEPS_PARQUET).is_file()
-            || !self.workspace_is_at(Some(dataset_record.version))?
-        {
-            return Ok(());
-        }
-        transaction.keep_metrics_files()?;
-        write_metrics_files(&self.root, &out_dir, &run)?;
-        let paths = self.metrics_files_to_stage()?;
-        transaction.stage_files(&mut self.repo, &paths, reporter)
-    }
 }
 
 /// DVC shows a metric a leaf; one that is not known is left out.

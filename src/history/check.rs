@@ -3,7 +3,6 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{DatasetCommit, History, RunTrailers};
-use crate::commit::tags::RunTag;
 use crate::dataset::file_lists::FileListFetcher;
 use crate::dataset::get::GetError;
 use crate::dataset::runs::find_run_of_dir;
@@ -15,6 +14,7 @@ use crate::history;
 use crate::history::foreign;
 use crate::history::introduced;
 use crate::history::loss;
+use crate::history::{RunTag, tags};
 use crate::project::{GitTree, Project, ProjectError, Reporter, config};
 use crate::run::RunKey;
 use crate::support::process::shell_quote;
@@ -278,7 +278,7 @@ fn check_trailers(
         tags.retain(|tag| tag_names_data(project, tag, change.record.version, history));
         let mut left_behind = None;
         for tag in &tags {
-            if !project.is_left_behind(tag, Some(&commit.id))? {
+            if !tags::is_left_behind(project, tag, Some(&commit.id))? {
                 left_behind = None;
                 break;
             }

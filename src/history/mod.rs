@@ -18,15 +18,16 @@ pub mod status_pushed;
 pub mod status_workspace;
 pub mod summary;
 pub mod tag_names;
+pub mod tags;
 pub mod trailers;
 
 pub use tag_names::{TAG_PREFIX, TagName, is_tag_of, parse_tag, tag_name};
+pub use tags::RunTag;
 pub use trailers::{RunTrailers, is_trailer, parse_trailers, tag_message};
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use crate::commit::tags::RunTag;
 use crate::dataset::diff::RunDiff;
 use crate::dataset::file_lists::{FileListCache, VersionDiff};
 use crate::dvc::cache::Cache;
@@ -206,7 +207,7 @@ pub fn load_history_in(project: &Project, range: &CommitRange) -> Result<History
         })
         .collect();
     let file_lists = RefCell::new(FileListCache::new(cache));
-    let mut tags = project.run_tags()?;
+    let mut tags = tags::run_tags(project)?;
     tags.retain(|tag| tag.tag.commit.as_ref().is_none_or(|commit| !foreign.contains(commit)));
     let (latest_by_run, tags_by_run) = (index_latest(&dataset_commits), index_tags(&tags));
     Ok(History {

@@ -3,7 +3,6 @@
 
 use std::path::Path;
 
-use crate::commit::tags::RunTag;
 use crate::dataset::get::GetError;
 use crate::dvc::stage::{ResolvedStage, UnversionedDataset};
 use crate::error::Explain;
@@ -11,6 +10,7 @@ use crate::git::Oid;
 use crate::history::catalog::Catalog;
 use crate::history::status_pushed;
 use crate::history::status_workspace;
+use crate::history::{RunTag, tags};
 use crate::project::held::RunMatch;
 use crate::project::{DatasetState, GitTree, Project, ProjectError};
 use crate::run::RunKey;
@@ -266,7 +266,7 @@ fn check_tagged(
     };
     let mut left_behind = None;
     for tag in history.tags_of(&run).into_iter().rev().filter(names_it) {
-        if !project.is_left_behind(tag, Some(head))? {
+        if !tags::is_left_behind(project, tag, Some(head))? {
             status.add_step("tagged", StepState::Done, tag.tag.name.clone());
             return Ok(());
         }

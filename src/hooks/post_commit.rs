@@ -1,7 +1,7 @@
 //! post-commit: the run tags of a new commit; the workspace follows where the commit's data was not made here.
 
 use crate::app::{App, CommandOutcome};
-use crate::commit::tags::TagOutcome;
+use crate::commit::tags::{self, TagOutcome};
 use crate::dvc::{lockfile, stage};
 use crate::error::{Error, Explain};
 use crate::git::{Commit, GitOperation};
@@ -42,8 +42,8 @@ fn tag_and_sync(app: &App, project: &Project) -> Result<(), Error> {
         return Ok(());
     }
     let amended = last_move.as_ref().filter(|m| m.message.starts_with("commit (amend)")).map(|m| m.old.clone());
-    let tagged =
-        project.tag_commit(&head, amended.as_slice(), &app.ui).map_err(|error| Error::from(error).hint(RETAG_LATER))?;
+    let tagged = tags::tag_commit(project, &head, amended.as_slice(), &app.ui)
+        .map_err(|error| Error::from(error).hint(RETAG_LATER))?;
     report_tags(app, tagged);
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! post-rewrite: run tags follow an amend or a rebase; after a rebase the workspace follows too.
 
 use crate::app::{App, CommandOutcome};
+use crate::commit::tags;
 use crate::dvc::lockfile;
 use crate::error::Error;
 use crate::git::Oid;
@@ -26,7 +27,7 @@ fn retag_and_sync(app: &App, project: &Project, stdin: &[u8]) -> Result<(), Erro
     }
     if !affected.is_empty() {
         project.require_checked_out()?;
-        super::post_commit::report_tags(app, project.retag_commits(&affected, &app.ui)?);
+        super::post_commit::report_tags(app, tags::retag_commits(project, &affected, &app.ui)?);
     }
     if project.is_sync_pending() || (!affected.is_empty() && project.repo.is_rebasing()) {
         super::sync_workspace(app, project, SyncScope::Limited)?;

@@ -5,7 +5,7 @@
 //! the runs of every side; one that git commits by itself calls commit-msg, not pre-commit, so that this is looked at there.
 
 use crate::app::{App, CommandOutcome};
-use crate::commit::{CommitPlan, PrepareOutcome, Transaction};
+use crate::commit::{self, CommitPlan, PrepareOutcome, Transaction};
 use crate::dvc::{lockfile, stage};
 use crate::error::Error;
 use crate::git::merged_branches;
@@ -19,13 +19,13 @@ pub fn run(app: &App) -> Result<CommandOutcome, Error> {
             project.require_checked_out()?;
             affected.push(project);
         } else {
-            project.refuse_runs_lost_in_merge()?;
+            commit::refuse_runs_lost_in_merge(&project)?;
         }
     }
     // Of several projects, none is touched while one of them would stop the commit.
     let mut prepared_commits = Vec::new();
     for project in &affected {
-        prepared_commits.push(project.plan_commit(&app.ui)?);
+        prepared_commits.push(commit::plan_commit(project, &app.ui)?);
     }
     let mut transactions = Vec::new();
     for (project, prepared) in affected.iter_mut().zip(prepared_commits) {
@@ -49,7 +49,9 @@ fn ingest_prepared(
     prepared: CommitPlan,
     transaction: &mut Transaction,
 ) -> Result<(), Error> {
-    if let PrepareOutcome::Ingested { run, record: locked } = project.prepare_commit(prepared, transaction, &app.ui)? {
+    if let PrepareOutcome::Ingested { run, record: locked } =
+        commit::prepare_commit(project, prepared, transaction, &app.ui)?
+    {
         // Git is about to take these locks, and no hook is told where it cannot.
         project.repo.await_head(&|line| app.ui.status(line)).map_err(ProjectError::from)?;
         app.ui.status(&format!("{run} is in {}, version {}", project.git_path(&locked.out_dir), locked.version));
@@ -61,7 +63,7 @@ fn ingest_prepared(
 pub fn check_merge(app: &App) -> Result<(), Error> {
     if merged_branches(&app.env).next().is_some() {
         for project in app.open_projects()? {
-            project.refuse_runs_lost_in_merge()?;
+            commit::refuse_runs_lost_in_merge(&project)?;
         }
     }
     Ok(())

@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 
 use crate::app::{App, CommandOutcome};
-use crate::commit::tags::TagOutcome;
+use crate::commit::tags::{self, TagOutcome};
 use crate::dvc::remote::missing::CheckDepth;
 use crate::error::Error;
 use crate::git::{CommitRange, Oid};
@@ -39,7 +39,7 @@ pub fn run(app: &App, args: &[OsString], stdin: &[u8]) -> Result<CommandOutcome,
         .collect();
     // The data is there: that a note of it cannot be written stops no push.
     if let Some(project) = projects.first().filter(|_| !tags.is_empty())
-        && let Err(error) = project.note_pushed_tags(&tags)
+        && let Err(error) = tags::note_pushed_tags(project, &tags)
     {
         super::warn_failure(app, "pre-push", &error.into());
     }
@@ -74,7 +74,7 @@ fn move_left_tags(app: &App, project: &Project, range: &CommitRange) {
     let move_tags_of_range = || -> Result<Vec<TagOutcome>, ProjectError> {
         let mut commits = project.repo.walk_commits(range)?;
         commits.reverse();
-        project.move_left_tags(&commits, &app.ui)
+        tags::move_left_tags(project, &commits, &app.ui)
     };
     match move_tags_of_range() {
         Ok(moved) if moved.is_empty() => {}

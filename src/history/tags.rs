@@ -1,0 +1,85 @@
+//! Run tags as they are: which there are, whose data they name, and whether others may have them.
+
+use super::{RunTrailers, TAG_PREFIX, TagName, parse_tag, parse_trailers};
+use crate::git::{Oid, Tag};
+use crate::project::{Project, ProjectError};
+use crate::support::fs;
+
+/// The file in the state directory that lists pushed tag objects, one a line.
+pub const PUSHED_TAGS: &str = "pushed-tags";
+
+/// A run tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunTag {
+    /// What its name means.
+    pub name: TagName,
+    /// The tag.
+    pub tag: Tag,
+    /// The record in its message.
+    pub record: Option<RunTrailers>,
+}
+
+/// The run tags of this project.
+pub fn run_tags(project: &Project) -> Result<Vec<RunTag>, ProjectError> {
+    let mut own = Vec::new();
+    for tag in all_run_tags(project)? {
+        if is_own(project, &tag)? {
+            own.push(tag);
+        }
+    }
+    Ok(own)
+}
+
+/// Whether a run tag names data of this project: not that which another project of the repository has at its commit.
+pub fn is_own(project: &Project, tag: &RunTag) -> Result<bool, ProjectError> {
+    let (Some(record), Some(commit)) = (&tag.record, &tag.tag.commit) else { return Ok(true) };
+    if project.other_prefixes()?.is_empty() || !project.knows_lockfile(commit) {
+        return Ok(true);
+    }
+    Ok(project.data_version_at(commit)? == Some(record.data) || !project.is_of_other_project(record.data, commit)?)
+}
+
+/// The run tags of every project in the repository.
+pub fn all_run_tags(project: &Project) -> Result<Vec<RunTag>, ProjectError> {
+    let tags = project.repo.find_tags(TAG_PREFIX)?;
+    let known = |tag: Tag| {
+        let name = parse_tag(&tag.name, &tag.message)?;
+        let record = parse_trailers(&tag.message).into_iter().find(|record| record.run == name.run);
+        Some(RunTag { name, tag, record })
+    };
+    Ok(tags.into_iter().filter_map(known).collect())
+}
+
+/// Whether a tag may move because its commit is held by nothing but run tags: it was made here, and nobody else can have
+/// it. Not where `from`, a commit that is held, reaches it.
+pub fn is_left_behind(project: &Project, tag: &RunTag, from: Option<&Oid>) -> Result<bool, ProjectError> {
+    let Some(commit) = &tag.tag.commit else { return Ok(false) };
+    if let Some(from) = from
+        && project.repo.has_ancestor(from, commit)?
+    {
+        return Ok(false);
+    }
+    Ok(!project.repo.is_held(commit, TAG_PREFIX)?
+        && !was_pushed(project, &tag.tag)?
+        && !project.repo.was_on_remote(commit)?
+        && (project.repo.was_committed_here(commit) || project.repo.was_tagged_here(&tag.tag.name)))
+}
+
+/// Whether others may have this tag: it was handed to a push from here, or its commit is on a remote's branch.
+pub fn was_pushed(project: &Project, tag: &Tag) -> Result<bool, ProjectError> {
+    if let Some(object) = &tag.object
+        && pushed_tags(project)?.contains(object)
+    {
+        return Ok(true);
+    }
+    match &tag.commit {
+        Some(commit) => Ok(project.repo.is_on_remote(commit)?),
+        None => Ok(false),
+    }
+}
+
+/// The tag objects that pushes from here have carried.
+pub fn pushed_tags(project: &Project) -> Result<Vec<Oid>, ProjectError> {
+    let text = fs::read_optional(&project.state_dir().join(PUSHED_TAGS))?.unwrap_or_default();
+    Ok(String::from_utf8_lossy(&text).lines().filter_map(Oid::parse).collect())
+}
