@@ -3,13 +3,23 @@
 //! A newer capture-hook may derive other bytes from the same rows. That makes no other run of it, and no data version of
 //! its own: where the recorder's files are the committed ones, the committed folder is what goes into the workspace.
 
-use super::{CommitRefused, ValidRun};
+use super::ingest::PATIENCE;
+use super::{ALLOW_LOSS, CommitRefused, ValidRun, kept};
 use crate::dataset::get::GetRequest;
 use crate::dataset::native;
-use crate::dvc::file_list::FileEntry;
+use crate::dataset::native::NativeError;
+use crate::dataset::runs::{RefusedPath, split_refused};
+use crate::dvc::file_list::{FileEntry, FileList};
 use crate::dvc::hash::DataVersion;
+use crate::dvc::leftovers;
+use crate::dvc::remote::fetch;
+use crate::dvc::stage::ResolvedStage;
+use crate::history::rebuilt;
 use crate::ingest::is_derived;
-use crate::project::{Project, Reporter};
+use crate::project::{DatasetRecord, Project, Reporter};
+use crate::run::RunKey;
+use crate::support::process::shell_quote;
+use crate::sync::{SyncOutcome, SyncScope};
 
 /// The files that a data version has of a run; empty where it does not hold the run.
 pub(crate) fn committed_files(
@@ -46,4 +56,64 @@ pub(crate) fn keep_committed(
         .get_run(GetRequest { run: &run.key, version, to: &to, replace: true }, progress.as_ref())
         .map(drop)
         .map_err(|source| CommitRefused::Committed { run: run.key.clone(), source: Box::new(source) })
+}
+
+/// Sees to it that the runs of the committed data version, all but `run`, are in the workspace. Gives those that no
+/// checkout takes, where the user says that runs may go.
+pub(super) fn check_out_committed_runs(
+    project: &Project,
+    dataset_record: &DatasetRecord,
+    stage: &ResolvedStage,
+    run: &RunKey,
+    reporter: &dyn Reporter,
+) -> Result<Vec<RefusedPath>, CommitRefused> {
+    rebuilt::ensure_file_list(project, project.dvc_settings()?, dataset_record.version)?;
+    let all =
+        fetch::read_file_list(&project.root, project.dvc_settings()?, dataset_record.version, || project.find_dvc())?;
+    let (file_list, refused) = split_refused(all.clone());
+    let may_go = !refused.is_empty() && kept::loss_is_intended(project)?;
+    leftovers::remove_leftovers(&project.root, &stage.out_dir, PATIENCE).map_err(NativeError::from)?;
+    let missing = || first_missing(project, &file_list, &stage.out_dir, run);
+    // A `git reset` tells nobody: runs of another version would slip into this one.
+    let mut synced = None;
+    let moves = dataset_record.out_dir != stage.out_dir;
+    if !moves && (!project.workspace_is_at(Some(dataset_record.version))? || missing().is_some()) {
+        reporter.show_status("bringing the committed runs into the workspace first");
+        synced = Some(project.sync_holding_mutex(dataset_record, SyncScope::All, reporter)?);
+    }
+    let Some(file) = missing() else {
+        // Who committed them has them in the workspace.
+        let refused_missing = !may_go && first_missing(project, &all, &stage.out_dir, run).is_some();
+        return match refused.first().filter(|_| refused_missing) {
+            None => Ok(refused),
+            Some(refusal) => Err(CommitRefused::NotInWorkspace {
+                why: format!("no checkout takes {refusal}"),
+                advice: format!("to drop it from the dataset: `git -c {ALLOW_LOSS}=true commit`"),
+            }),
+        };
+    };
+    let (why, advice) = match synced {
+        _ if moves => (
+            format!("{} is to be the dataset, and {file} is not in it", stage.out_dir),
+            format!(
+                "move the dataset there: `mv {} {}`; to begin anew: `git -c {ALLOW_LOSS}=true commit`",
+                shell_quote(&dataset_record.out_dir),
+                shell_quote(&stage.out_dir)
+            ),
+        ),
+        Some(SyncOutcome::Missing { why } | SyncOutcome::TooLarge { reason: why }) => {
+            (why, "bring them here: `capture-hook pull`, then run the same command again".into())
+        }
+        _ => (format!("something else is in the place of {file}"), "move it away, then `capture-hook pull`".into()),
+    };
+    Err(CommitRefused::NotInWorkspace { why, advice })
+}
+
+/// The first file of a listing that is not in the workspace, `except` one run's.
+fn first_missing(project: &Project, file_list: &FileList, out_dir: &str, except: &RunKey) -> Option<String> {
+    let root = project.root.join(out_dir);
+    let prefix = format!("{except}/");
+    let is_file = |path: &str| std::fs::metadata(root.join(path)).is_ok_and(|meta| meta.is_file());
+    let mut files = file_list.entries().iter().map(|entry| entry.relpath.as_str());
+    files.find(|path| !path.starts_with(&prefix) && !is_file(path)).map(str::to_owned)
 }

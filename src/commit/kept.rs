@@ -1,12 +1,18 @@
 //! That a commit drops no run of its parents' datasets, unless the user says that it is on purpose.
 
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
-use super::{CommitRefused, loss_is_intended};
+use super::{ALLOW_LOSS, CommitRefused, ValidRun};
+use crate::dataset::diff::RunDiff;
+use crate::dataset::runs::RefusedPath;
+use crate::dvc::hash::DataVersion;
 use crate::dvc::lockfile;
 use crate::dvc::remote::fetch;
-use crate::history::loss;
-use crate::project::{GitTree, Project};
+use crate::git::{GitError, GitOperation};
+use crate::history::{loss, rebuilt};
+use crate::project::{DatasetRecord, GitTree, Project};
+use crate::run::RunKey;
 
 /// An error if the merge that is being concluded drops runs. Hooks ask where the merge changes nothing else of ours.
 pub fn refuse_runs_lost_in_merge(project: &Project) -> Result<(), CommitRefused> {
@@ -48,4 +54,64 @@ pub(crate) fn refuse_lost_runs(project: &Project) -> Result<(), CommitRefused> {
 fn was_in_conflict(project: &Project) -> Result<bool, CommitRefused> {
     let path = project.git_path(lockfile::FILE);
     Ok(project.repo.index_conflicts(true)?.iter().any(|(file, ..)| file == Path::new(&path)))
+}
+
+/// What is staged brings nothing to the dataset that no clone would check out. What a merged branch has, it has.
+pub(super) fn refuse_unsafe_additions(
+    project: &Project,
+    head: Option<&DatasetRecord>,
+    staged: Option<&DatasetRecord>,
+) -> Result<(), CommitRefused> {
+    let Some(staged) = staged.filter(|staged| head.map(|head| head.version) != Some(staged.version)) else {
+        return Ok(());
+    };
+    let mut old_versions: Vec<DataVersion> = head.into_iter().map(|head| head.version).collect();
+    for merged in project.repo.merge_heads()? {
+        old_versions.extend(project.data_version_at(&merged)?);
+    }
+    let refused =
+        project.file_lists()?.diff_against(staged.version, old_versions).diff.and_then(|mut diff| diff.refused.pop());
+    refused.map_or(Ok(()), |refusal| Err(CommitRefused::Refused { refusal }))
+}
+
+/// Whether the user says that runs may go, or undoes a commit.
+pub(super) fn loss_is_intended(project: &Project) -> Result<bool, GitError> {
+    Ok(project.repo.config_bool(ALLOW_LOSS)? == Some(true)
+        || project.repo.current_operation() == Some(GitOperation::Revert))
+}
+
+/// What the new data version holds differently from the old one; a stop where that cannot be known here.
+fn diff_versions(project: &Project, old: DataVersion, new: DataVersion) -> Result<RunDiff, CommitRefused> {
+    rebuilt::rebuild_file_lists(project, [old, new], None)?;
+    let mut file_lists = project.file_lists()?;
+    let unknown = [old, new].into_iter().find(|version| file_lists.get(*version).is_none()).unwrap_or(new);
+    file_lists.diff_against(new, [old]).diff.ok_or_else(|| CommitRefused::Unknown { version: unknown.to_string() })
+}
+
+/// Every run of the old data version but those that were put, or dropped on purpose, is in the new one, with the same
+/// files; and nothing has come that no clone checks out.
+pub(super) fn check_others_unchanged(
+    project: &Project,
+    old: DataVersion,
+    new: DataVersion,
+    ingested: &[ValidRun],
+    dropped: &[RefusedPath],
+) -> Result<(), CommitRefused> {
+    let mut diff = diff_versions(project, old, new)?;
+    if let Some(refusal) = diff.refused.pop() {
+        return Err(CommitRefused::Refused { refusal });
+    }
+    diff.removed.retain(|run| dropped.iter().all(|refusal| refusal.path != run.to_string()));
+    let mut file_lists = project.file_lists()?;
+    let ingested: HashSet<&RunKey> = ingested.iter().map(|run| &run.key).collect();
+    let others =
+        |runs: BTreeSet<RunKey>| runs.into_iter().filter(|other| !ingested.contains(other)).collect::<Vec<_>>();
+    let (lost, mut changed) = (others(diff.removed), others(diff.introduced));
+    // Another run may be new, too: several are put one after the other.
+    changed.retain(|run| file_lists.run_entries(old, run).is_none_or(|entries| !entries.is_empty()));
+    match (lost.is_empty(), changed.is_empty()) {
+        (false, _) => Err(CommitRefused::Lost { runs: lost }),
+        (true, false) => Err(CommitRefused::Changed { runs: changed }),
+        (true, true) => Ok(()),
+    }
 }
