@@ -1,4 +1,4 @@
-//! Every way to commit.
+//! Every kind of commit: what it holds, names and tags, and what it leaves as it was.
 
 use std::fs;
 use std::io::Write;
@@ -88,8 +88,8 @@ fn commit_only_keeps_the_rest_staged() {
 #[test]
 fn amend_writes_trailers_once() {
     TestEnv::committed().case(|env| {
-        let ways = [&["--no-edit"][..], &["-m", "new words"], &["-F", "readme.txt"], &["-C", "HEAD"]];
-        for (number, args) in ways.iter().enumerate() {
+        let options = [&["--no-edit"][..], &["-m", "new words"], &["-F", "readme.txt"], &["-C", "HEAD"]];
+        for (number, args) in options.iter().enumerate() {
             let before = env.id("HEAD");
             env.git(
                 ["commit", "-q", "--amend", "--date", &format!("2026-01-01T00:00:{number:02}")]
@@ -105,7 +105,7 @@ fn amend_writes_trailers_once() {
             assert_eq!(env.id(&format!("capture/{FIRST}")), env.id("HEAD"), "{args:?}");
             assert_eq!(env.tags().len(), 1);
         }
-        // A later commit that brings nothing is not taken for an amended one.
+        // A later commit without a run is not taken for an amended one.
         fs::write(env.repo("readme.txt"), "b\n").unwrap();
         env.git(["commit", "-q", "-am", "words"]).ok();
         assert!(env.trailer("HEAD", "Capture-Run").is_empty());

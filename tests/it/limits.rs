@@ -1,7 +1,7 @@
-//! Time limits: no program that a test starts, and no test, goes on for ever; what does is ended and says where it stood.
+//! Time limits: no program that a test starts, and no test, runs for ever; what does is ended, and its state is shown.
 //!
-//! [`output`] runs a program and ends it, with all that it started, after its limit. A [`Watch`] does so with a test that
-//! waits for something else. Both tell what `ps` showed. The processes of a test that fails do not outlive it.
+//! [`output`] runs a program and ends it, with all that it started, after its limit. A [`Watch`] does so with a test
+//! that waits for something else. Both show what `ps` prints. The processes of a test that fails do not outlive it.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -38,7 +38,7 @@ pub fn output(command: &mut Command, limit: Duration) -> Output {
     std::thread::spawn(move || ended.send(child.wait_with_output()));
     match end.recv_timeout(limit) {
         Ok(output) => output.unwrap(),
-        Err(RecvTimeoutError::Disconnected) => panic!("{line}: nobody waited for it"),
+        Err(RecvTimeoutError::Disconnected) => panic!("{line}: no thread waited for it"),
         Err(RecvTimeoutError::Timeout) => {
             let running = Running::now().below(pid);
             running.kill();
@@ -167,7 +167,7 @@ impl Running {
         }
     }
 
-    /// Those that work in a directory. Where the system does not tell: that name it.
+    /// Those that work in a directory; if the system does not show where, those that name it.
     pub fn within(mut self, root: &Path) -> Self {
         let name = root.to_string_lossy().into_owned();
         self.0.retain(|process| match std::fs::read_link(format!("/proc/{}/cwd", process.pid)) {
@@ -185,6 +185,11 @@ impl Running {
             let _ = pid.map(|pid| kill_process(pid, Signal::KILL));
         }
         self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     fn table(&self) -> String {
@@ -217,7 +222,7 @@ fn the_processes_of_a_test_that_fails_do_not_outlive_it() {
     });
     assert_eq!(*went.unwrap_err().downcast::<&str>().unwrap(), "as a test fails");
     // What is killed takes a moment to be gone.
-    while !Running::now().within(dir.path()).0.is_empty() {
+    while !Running::now().within(dir.path()).is_empty() {
         std::thread::sleep(Duration::from_millis(10));
     }
 }

@@ -1,5 +1,5 @@
-//! One integration binary on real git and real DVC. `env` makes the scrubbed surroundings each test runs in; every
-//! other module tests one part of the contract as a user meets it.
+//! One integration binary on real git and real DVC. `env` makes the environment that each test runs in; every other
+//! module tests one subject as a user meets it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr, clippy::disallowed_methods)]
 

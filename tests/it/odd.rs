@@ -150,7 +150,7 @@ fn a_run_file_whose_name_is_not_utf8_is_left_out() {
     TestEnv::committed().case(|env| {
         fs::write(env.repo("results").join(SECOND).join(OsStr::from_bytes(b"caf\xe9.txt")), "x").unwrap();
         env.select(SECOND);
-        // No recorder writes such a file: it is told, and left out, as every file that no recorder writes.
+        // No recorder writes such a file: it is named, and left out, as every file that no recorder writes.
         let output = env.hook(["validate", SECOND]).ok();
         assert!(output.both().contains("caf\u{fffd}.txt"), "{}", output.both());
         env.git(["commit", "-q", "-am", "x"]).ok();

@@ -280,7 +280,7 @@ fn a_partial_clone_commits_its_runs() {
         env.git_in("odd", ["commit", "-q", "--amend", "-m", "words"]).ok();
         assert_eq!(env.git_in("odd", ["log", "-1", format]).ok().stdout.trim(), THIRD);
         assert_eq!(env.git_in("odd", ["tag", "--points-at", "HEAD"]).ok().stdout.trim(), format!("capture/{THIRD}"));
-        // With nobody to ask for blobs: what a commit needs is here, and no hook asks for more.
+        // Without a remote for blobs: what a commit needs is here, and no hook asks for more.
         fs::rename(env.path("origin.git"), env.path("away.git")).unwrap();
         fs::write(env.path("odd/readme.txt"), "b\n").unwrap();
         assert_eq!(env.git_in("odd", ["commit", "-q", "-am", "words"]).ok().stderr, "");

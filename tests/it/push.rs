@@ -1,4 +1,4 @@
-//! Every way to push: the data is there before git's commits are, and a push without data is never held up.
+//! Every kind of push: the data is on the remote before git's commits are, and a push without data is never stopped.
 
 use std::fs;
 
@@ -233,7 +233,7 @@ fn tags_of_tags_and_atomic_pushes_send_the_data() {
         env.git(["checkout", "-q", "-b", "topic"]).ok();
         env.commit_run(THIRD);
         env.git(["checkout", "-q", "-b", "behind", "HEAD~2"]).ok();
-        // One of two refs is refused: git pushes neither, and data that went early is no harm.
+        // One of two refs is refused: git pushes neither, and data that was sent early does no harm.
         env.git(["push", "-q", "--atomic", "origin", "topic", "behind:main"]).fails(1);
         assert!(!env.git_in("origin.git", ["branch"]).ok().stdout.contains("topic"));
         env.git(["push", "-q", "--atomic", "origin", "topic", "behind"]).ok();

@@ -1,4 +1,5 @@
-//! History rewritten: trailers stay single and true, tags follow what was not pushed, nobody else gets a tag.
+//! Rewritten history: each trailer is true and there once, tags follow commits that were not pushed, no other commit
+//! gets a tag.
 
 use std::fs;
 
@@ -217,7 +218,7 @@ fn tags_are_signed_if_the_user_signs_tags() {
     });
 }
 
-/// `git rebase --abort` brings the workspace back.
+/// `git rebase --abort` restores the workspace.
 #[test]
 fn rebase_abort_brings_the_workspace_back() {
     each_cache_type(TestEnv::branches, |env| {

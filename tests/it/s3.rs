@@ -1,4 +1,4 @@
-//! An object store: a real S3 server on this machine that looks at who asks, DVC's own client, credentials where its
+//! An object store: a real S3 server on this machine that checks signatures, DVC's own client, credentials where its
 //! users keep them. What is secret is in no output, no file of ours, no commit.
 
 use std::fs;
@@ -8,7 +8,8 @@ use std::process::{Child, Stdio};
 use crate::env::{CommandOutput, FIRST, SECOND, THIRD, TestEnv, copy_dir, files, tree};
 use crate::tools;
 
-/// Starts the server, makes a bucket and a user who alone may use it, says where and who, and ends with its input.
+/// Starts the server, makes a bucket and a user who alone may use it, prints address and credentials, and ends with
+/// its input.
 const SERVER: &str = r#"
 import json, sys, boto3, urllib.request
 from moto.server import ThreadedMotoServer
@@ -62,19 +63,19 @@ impl Drop for Store {
     }
 }
 
-/// All that was said, to be searched for secrets.
+/// The output of all commands, to be searched for secrets.
 #[derive(Default)]
-struct Heard(std::cell::RefCell<String>);
+struct Transcript(std::cell::RefCell<String>);
 
-impl Heard {
-    fn hear(&self, output: CommandOutput) -> CommandOutput {
+impl Transcript {
+    fn keep(&self, output: CommandOutput) -> CommandOutput {
         self.0.borrow_mut().push_str(&output.both());
         output
     }
 
-    /// Neither what was said nor any file that git or we made holds the secret; `own` names the user's places for it.
+    /// Neither the output nor any file that git or we made holds the secret; `own` names the user's places for it.
     #[track_caller]
-    fn tells_nothing(&self, env: &TestEnv, secret: &str, own: &[&str]) {
+    fn assert_hides(&self, env: &TestEnv, secret: &str, own: &[&str]) {
         assert!(!self.0.borrow().contains(secret), "{}", self.0.borrow());
         for path in files(&env.path("")) {
             let is_own = own.iter().any(|own| path == env.path(own));
@@ -92,7 +93,7 @@ impl Heard {
 }
 
 /// A repository whose data goes to the server, its first run committed, `~/.aws/credentials` in place.
-fn project(heard: &Heard) -> (TestEnv, Store) {
+fn project(transcript: &Transcript) -> (TestEnv, Store) {
     let mut env = TestEnv::empty_with(&tools::venv("dvc-s3", &[&format!("dvc[s3]=={}", tools::DVC)]));
     let store = Store::start(&env);
     env.set("AWS_DEFAULT_REGION", "us-east-1");
@@ -101,8 +102,8 @@ fn project(heard: &Heard) -> (TestEnv, Store) {
     env.git_in(".", ["init", "-q", "repo"]).ok();
     env.git_in(".", ["init", "-q", "--bare", "origin.git"]).ok();
     let with_secret = format!("s3://{}:{}@captures/data", store.key, store.secret);
-    assert!(!heard.hear(env.hook(["init", "--remote", &with_secret])).fails(2).both().contains(&store.secret));
-    heard.hear(env.hook(["-v", "init", "--remote", "s3://captures/data"])).ok();
+    assert!(!transcript.keep(env.hook(["init", "--remote", &with_secret])).fails(2).both().contains(&store.secret));
+    transcript.keep(env.hook(["-v", "init", "--remote", "s3://captures/data"])).ok();
     env.dvc(["remote", "modify", "storage", "endpointurl", &store.address]).ok();
     env.git(["add", "-A"]).ok();
     env.git(["commit", "-q", "-m", "Set up"]).ok();
@@ -117,15 +118,15 @@ fn project(heard: &Heard) -> (TestEnv, Store) {
 /// U10: Init, commit, push, clone and pull with S3: credentials in ~/.aws, the environment, .dvc/config.local.
 #[test]
 fn s3_works_with_credentials_in_each_of_their_places() {
-    let heard = Heard::default();
-    let (mut env, store) = project(&heard);
-    heard.hear(env.git(["push", "--follow-tags", "origin", "main"])).ok();
+    let transcript = Transcript::default();
+    let (mut env, store) = project(&transcript);
+    transcript.keep(env.git(["push", "--follow-tags", "origin", "main"])).ok();
     env.commit_run(SECOND);
-    heard.hear(env.hook(["-v", "push"])).ok();
+    transcript.keep(env.hook(["-v", "push"])).ok();
     assert!(env.dvc(["status", "-c"]).ok().stdout.contains("in sync"));
-    heard.hear(env.git(["push", "--follow-tags", "origin", "main"])).ok();
-    heard.hear(env.hook(["check", "--remote"])).ok();
-    assert!(heard.hear(env.hook(["status"])).ok().stdout.contains("data: sent to the DVC remote; git: pushed"));
+    transcript.keep(env.git(["push", "--follow-tags", "origin", "main"])).ok();
+    transcript.keep(env.hook(["check", "--remote"])).ok();
+    assert!(transcript.keep(env.hook(["status"])).ok().stdout.contains("data: sent to the DVC remote; git: pushed"));
     let data = tree(&env.repo("data/captures"));
 
     // In the environment, as CI has them.
@@ -133,15 +134,15 @@ fn s3_works_with_credentials_in_each_of_their_places() {
     env.set("AWS_ACCESS_KEY_ID", &store.key);
     env.set("AWS_SECRET_ACCESS_KEY", &store.secret);
     env.git_in(".", ["clone", "-q", "origin.git", "clone"]).ok();
-    heard.hear(env.hook_in("clone", ["install"])).ok();
-    heard.hear(env.hook_in("clone", ["-v", "pull"])).ok();
+    transcript.keep(env.hook_in("clone", ["install"])).ok();
+    transcript.keep(env.hook_in("clone", ["-v", "pull"])).ok();
     assert!(tree(&env.path("clone/data/captures")) == data);
     env.unset("AWS_ACCESS_KEY_ID");
     env.unset("AWS_SECRET_ACCESS_KEY");
 
     // In DVC's local settings; and a clone that never pulled commits, switches and pushes.
     env.git_in(".", ["clone", "-q", "origin.git", "third"]).ok();
-    heard.hear(env.hook_in("third", ["install"])).ok();
+    transcript.keep(env.hook_in("third", ["install"])).ok();
     let local = |name: &str, value: &str| {
         env.dvc_in("third", ["remote", "modify", "--local", "storage", name, value]).ok();
     };
@@ -149,67 +150,67 @@ fn s3_works_with_credentials_in_each_of_their_places() {
     local("secret_access_key", &store.secret);
     copy_dir(&env.repo("results"), &env.path("third/results"));
     env.select_in("third", THIRD);
-    heard.hear(env.git_in("third", ["commit", "-am", "x"])).ok();
+    transcript.keep(env.git_in("third", ["commit", "-am", "x"])).ok();
     assert_eq!(env.runs_in("third"), [SECOND, FIRST, THIRD]);
-    heard.hear(env.git_in("third", ["push", "-q", "origin", "main"])).ok();
+    transcript.keep(env.git_in("third", ["push", "-q", "origin", "main"])).ok();
     fs::remove_dir_all(env.path("third/.dvc/cache")).unwrap();
-    heard.hear(env.git_in("third", ["checkout", "HEAD~2"])).ok();
+    transcript.keep(env.git_in("third", ["checkout", "HEAD~2"])).ok();
     assert_eq!(env.runs_in("third"), [FIRST]);
-    heard.hear(env.git_in("third", ["checkout", "main"])).ok();
+    transcript.keep(env.git_in("third", ["checkout", "main"])).ok();
     // Written into the address itself, it is not shown either.
     let address = format!("s3://{}:{}@captures/data", store.key, store.secret);
     env.dvc_in("third", ["remote", "modify", "--local", "storage", "url", &address]).ok();
-    heard.hear(env.hook_in("third", ["doctor"]));
-    heard.hear(env.hook_in("third", ["init", "--remote", "s3://other/data"])).fails(2);
-    heard.tells_nothing(&env, &store.secret, &["third/.dvc/config.local"]);
+    transcript.keep(env.hook_in("third", ["doctor"]));
+    transcript.keep(env.hook_in("third", ["init", "--remote", "s3://other/data"])).fails(2);
+    transcript.assert_hides(&env, &store.secret, &["third/.dvc/config.local"]);
     env.assert_cache_is_whole();
 }
 
 /// U10: S3 with wrong credentials, and a server that is away: nothing is lost, and no secret is shown.
 #[test]
 fn s3_refusals_lose_nothing_and_show_no_secret() {
-    let heard = Heard::default();
-    let (env, store) = project(&heard);
+    let transcript = Transcript::default();
+    let (env, store) = project(&transcript);
     let wrong = "wR0ngwR0ngwR0ngwR0ngwR0ngwR0ngwR0ngwR0ng";
     fs::write(env.path("home/.aws/credentials"), store.credentials(wrong)).unwrap();
     let stops = |why: &str| {
         let head = env.id("HEAD");
-        let output = heard.hear(env.git(["push", "origin", "main"])).fails(1);
+        let output = transcript.keep(env.git(["push", "origin", "main"])).fails(1);
         assert!(
             output.stderr.contains(why) && output.stderr.contains("did not get to the DVC remote"),
             "{}",
             output.stderr
         );
         assert_eq!(env.git_in("origin.git", ["branch"]).ok().stdout, "");
-        heard.hear(env.hook(["-v", "push"])).fails(4);
+        transcript.keep(env.hook(["-v", "push"])).fails(4);
         assert_eq!(env.id("HEAD"), head);
     };
     stops("403");
-    // The data is here, so commits go on; what is not here is told, and git does what it was asked to.
+    // The data is here, so commits go on; what is not here is reported, and git does what it was asked to.
     env.commit_run(SECOND);
     fs::write(env.path("home/.aws/credentials"), store.credentials(&store.secret)).unwrap();
-    heard.hear(env.git(["push", "origin", "HEAD:refs/heads/other"])).ok();
+    transcript.keep(env.git(["push", "origin", "HEAD:refs/heads/other"])).ok();
     env.git(["checkout", "-q", "HEAD~1"]).ok();
     fs::remove_dir_all(env.repo(".dvc/cache")).unwrap();
     fs::write(env.path("home/.aws/credentials"), store.credentials(wrong)).unwrap();
-    let output = heard.hear(env.git(["checkout", "main"])).ok();
+    let output = transcript.keep(env.git(["checkout", "main"])).ok();
     assert!(output.stderr.contains("is not here") && output.stderr.contains("capture-hook pull"), "{}", output.stderr);
-    let output = heard.hear(env.hook(["pull"])).fails(4);
+    let output = transcript.keep(env.hook(["pull"])).fails(4);
     assert!(output.stderr.contains("403"), "{}", output.stderr);
     env.select(THIRD);
-    let output = heard.hear(env.git(["commit", "-am", "x"])).fails(1);
+    let output = transcript.keep(env.git(["commit", "-am", "x"])).fails(1);
     assert!(output.stderr.contains("403"), "{}", output.stderr);
     // A server that is away.
     env.dvc(["remote", "modify", "--local", "storage", "endpointurl", "http://127.0.0.1:9"]).ok();
-    let output = heard.hear(env.hook(["pull"])).fails(4);
+    let output = transcript.keep(env.hook(["pull"])).fails(4);
     assert!(output.stderr.contains("127.0.0.1:9"), "{}", output.stderr);
-    heard.tells_nothing(&env, wrong, &["home/.aws/credentials"]);
-    heard.tells_nothing(&env, &store.secret, &[]);
+    transcript.assert_hides(&env, wrong, &["home/.aws/credentials"]);
+    transcript.assert_hides(&env, &store.secret, &[]);
     // Back again, with the right ones: nothing is lost.
     env.dvc(["remote", "modify", "--local", "storage", "--unset", "endpointurl"]).ok();
     fs::write(env.path("home/.aws/credentials"), store.credentials(&store.secret)).unwrap();
-    heard.hear(env.git(["commit", "-am", "x"])).ok();
+    transcript.keep(env.git(["commit", "-am", "x"])).ok();
     assert_eq!(env.runs_in("repo"), [SECOND, FIRST, THIRD]);
-    heard.hear(env.git(["push", "-q", "origin", "main"])).ok();
+    transcript.keep(env.git(["push", "-q", "origin", "main"])).ok();
     env.assert_cache_is_whole();
 }

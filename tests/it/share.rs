@@ -130,7 +130,7 @@ fn a_lock_that_loses_a_run_is_refused() {
         assert!(output.stderr.contains(&format!("the dataset would lose the run {FIRST}")), "{}", output.stderr);
         assert!(output.stderr.contains("capture-hook.allowLoss=true"), "{}", output.stderr);
         assert_eq!(env.id("HEAD"), head);
-        // As the hint says it is brought back, and as it says it is dropped on purpose.
+        // One hint restores the run, the other drops it on purpose.
         env.git(["restore", "--source=HEAD", "--staged", "--worktree", "dvc.lock"]).ok();
         env.hook(["pull"]).ok();
         env.git(["commit", "-q", "-am", "x"]).ok();

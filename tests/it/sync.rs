@@ -1,4 +1,4 @@
-//! The workspace follows git, and never gets in its way.
+//! The workspace follows git's commands, and never stops one.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use crate::env::{FIRST, SECOND, THIRD, TestEnv, each_cache_type, tree};
 
 /// A checkout of another data version takes it from the cache.
 #[test]
-fn checkout_brings_the_data_version_from_the_cache() {
+fn checkout_takes_the_data_version_from_the_cache() {
     each_cache_type(TestEnv::committed_with, |env| {
         let old = tree(&env.repo("data/captures"));
         env.git(["branch", "old"]).ok();
@@ -106,9 +106,9 @@ fn checkout_of_files_starts_no_dvc() {
     });
 }
 
-/// A data version larger than `pull.max_bytes` brings the selected run, and names the command for the rest.
+/// A data version larger than `pull.max_bytes` checks out the selected run, and names the command for the rest.
 #[test]
-fn a_large_version_brings_the_selected_run() {
+fn a_large_version_checks_out_the_selected_run() {
     each_cache_type(TestEnv::committed_with, |env| {
         fs::write(env.repo("capture-hook.toml"), "[pull]\nmax_bytes = 10\n").unwrap();
         env.git(["add", "capture-hook.toml"]).ok();
@@ -326,7 +326,7 @@ fn broken_settings_fail_no_checkout() {
     });
 }
 
-/// P9: A branch without DVC is left alone, on the way there and back.
+/// P9: A branch without DVC is left alone, both when it is checked out and when it is left.
 #[test]
 fn a_branch_without_dvc_is_left_alone() {
     TestEnv::committed().case(|env| {

@@ -153,7 +153,8 @@ fn index(cache_type: &str) -> usize {
     CACHE_TYPES.iter().position(|known| *known == cache_type).unwrap()
 }
 
-/// Where this process keeps its projects. Statics are never dropped, so each process removes what earlier ones left.
+/// The directory for this process's projects. Statics are never dropped, so each process removes what earlier ones
+/// left.
 fn fixtures_dir() -> PathBuf {
     let fixtures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fixtures");
     let own = fixtures.join(std::process::id().to_string());

@@ -21,10 +21,10 @@ pub const BIN: &str = env!("CARGO_BIN_EXE_capture-hook");
 /// The files of DVC's views, as a commit of a run lists them.
 pub const VIEWS: &str = "metrics/capture-episodes.csv\nmetrics/capture-steps.csv\nmetrics/capture.json\n";
 
-/// What a program said.
+/// The output of a program.
 #[derive(Debug, Clone)]
 pub struct CommandOutput {
-    /// Exit code; -1 where a signal ended it.
+    /// Exit code; -1 if a signal ended it.
     pub code: i32,
     /// Standard output.
     pub stdout: String,
@@ -34,7 +34,7 @@ pub struct CommandOutput {
 }
 
 impl CommandOutput {
-    /// The same, having checked that it went well.
+    /// The same, having checked that it succeeded.
     #[track_caller]
     pub fn ok(self) -> Self {
         assert_eq!(self.code, 0, "`{}` failed\n--- stdout\n{}\n--- stderr\n{}", self.line, self.stdout, self.stderr);
@@ -205,7 +205,7 @@ impl TestEnv {
         key
     }
 
-    /// Copies the run of a corpus case to `repo/results/<key>`, and makes its metadata say so.
+    /// Copies the run of a corpus case to `repo/results/<key>`, under this key in its metadata, too.
     pub fn record_as(&self, case: &str, key: &str) {
         let (from, _) = corpus_run(case);
         let to = self.repo("results").join(key);
@@ -302,7 +302,7 @@ pub fn tree(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     out
 }
 
-/// Runs a prepared command, without input, and keeps what it said.
+/// Runs a prepared command, without input, and keeps its output.
 #[must_use]
 #[track_caller]
 pub fn run_command(command: &mut Command) -> CommandOutput {
@@ -323,7 +323,7 @@ pub fn run_command_within(limit: Duration, command: &mut Command) -> CommandOutp
     }
 }
 
-/// Where a program of the tests' own PATH is.
+/// The path of a program on the tests' own PATH.
 pub fn which(program: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap();
     std::env::split_paths(&path).map(|d| d.join(program)).find(|p| p.is_file()).unwrap()

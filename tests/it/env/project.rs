@@ -1,5 +1,5 @@
-//! What a test does with a project and asks of it: which runs are where, what commits and tags say, whether all is in
-//! step.
+//! What a test does with a project and asks of it: which runs it holds, what commits and tags name, whether all is
+//! committed.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};

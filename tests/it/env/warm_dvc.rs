@@ -9,7 +9,7 @@ use std::sync::Mutex;
 
 use super::{CommandOutput, TestEnv};
 
-/// The processes that answer nobody right now. There are no more of them than tests run at once; they end with the
+/// The processes that are idle. There are no more of them than tests run at once; they end with the
 /// tests.
 static IDLE: Mutex<Vec<WarmDvc>> = Mutex::new(Vec::new());
 
