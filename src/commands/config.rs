@@ -13,6 +13,7 @@ use crate::output::json::{SettingJson, SettingsJson};
 use crate::output::table::{Column, TextTable as Rows};
 use crate::project::Project;
 use crate::project::config::{Config, FILE};
+use crate::project::include::add_include_dependency;
 use crate::run::include;
 use crate::setup;
 use crate::support::beneath::RootDir;
@@ -184,7 +185,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
             let dvc_yaml = match (spec.key, Project::open(&app.cwd, &app.env)) {
                 // The stage depends on it, so that DVC sees what changes it.
                 (include::SETTING_KEY, Ok(project)) if !config.ingest.include.patterns().is_empty() => {
-                    project.with_include_dependency()?
+                    add_include_dependency(&project)?
                 }
                 _ => None,
             };

@@ -12,6 +12,7 @@ use crate::dvc::{ignore, stage};
 use crate::error::Error;
 use crate::git::{ConfiguredHook, HooksDirSource, Repo};
 use crate::output::StyledText;
+use crate::project::data_dir;
 use crate::project::{GitTree, Project, config};
 use crate::run::layout;
 use crate::setup::hooks::OctopusStrategy;
@@ -295,7 +296,7 @@ fn check_pipeline(project: &Project) -> Vec<DoctorCheck> {
         None => check_note("selected run", "none", "capture-hook select latest"),
     });
     let is_tracked = project.repo.index_holds_below(&project.git_path(&stage.out_dir));
-    checks.push(if let Err(error) = project.check_dataset_dir(&stage.out_dir) {
+    checks.push(if let Err(error) = data_dir::check_dataset_dir(project, &stage.out_dir) {
         check_failed("dataset", error, "capture-hook config list")
     } else if is_tracked.unwrap_or(false) {
         let fix = format!("git rm -r --cached {}", shell_quote(&stage.out_dir));

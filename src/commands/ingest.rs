@@ -12,6 +12,7 @@ use crate::dvc::stage::{DEFAULT_OUT_DIR, PARAMS_FILE};
 use crate::error::{Error, ExitKind};
 use crate::ingest;
 use crate::ingest::{IngestOutcome, IngestRequest, ingest_run};
+use crate::project::data_dir;
 use crate::project::dir::{ProjectDir, RunSelection, normalize_path};
 use crate::project::{Project, ProjectError, report_ignored};
 use crate::run::dataset_dir;
@@ -90,7 +91,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let options = project_dir.validate_options()?;
     // Without git or DVC around it, the directories' names alone tell what is not for data.
     let off_limits = match Project::open(&project_dir.root, &app.env) {
-        Ok(project) => project.off_limits()?,
+        Ok(project) => data_dir::find_off_limits(&project)?,
         Err(_) => Vec::new(),
     };
     let requests: Vec<IngestRequest> = runs
@@ -125,8 +126,8 @@ fn leave_dataset(app: &App, project_dir: &ProjectDir, file: &str, out_dir: &Path
     let shown = project_dir.relative_display(out_dir);
     match Project::open(&project_dir.root, &app.env) {
         Ok(project) => {
-            project.check_dataset_dir(&shown)?;
-            project.require_complete_dataset(&shown)?;
+            data_dir::check_dataset_dir(&project, &shown)?;
+            data_dir::require_complete_dataset(&project, &shown)?;
         }
         Err(_) => drop(dataset_dir::check_dataset_dir(&project_dir.root, out_dir, &[]).map_err(ProjectError::from)?),
     }

@@ -8,6 +8,7 @@ use crate::app::{App, CommandOutcome};
 use crate::error::{Error, ExitKind};
 use crate::git::Repo;
 use crate::project::Project;
+use crate::project::programs;
 use crate::setup::remote;
 use crate::setup::worktree;
 use crate::setup::{self, SetupChange, hooks, survey};
@@ -100,7 +101,7 @@ fn dvc_project(app: &App, args: &Args, steps: &mut Vec<SetupChange>) -> Result<P
 
 /// The owner is at the keyboard: a `.venv` of theirs may be called from now on.
 fn trust_venv(project: &Project) -> Result<Option<SetupChange>, Error> {
-    let named = project.trust_own_venv()?;
+    let named = programs::trust_own_venv(project)?;
     Ok(named.map(|dvc| SetupChange::written(".git/config", format!("names the `dvc` to call, {}", dvc.display()))))
 }
 

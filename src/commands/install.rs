@@ -3,6 +3,7 @@
 use crate::app::{App, CommandOutcome};
 use crate::error::Error;
 use crate::git::Repo;
+use crate::project::programs;
 use crate::setup::hooks::InstallOutcome;
 use crate::setup::worktree;
 use crate::setup::{hooks, survey};
@@ -30,7 +31,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let mut dvc = None;
     for mut project in app.open_projects()?.into_iter().filter(|project| project.require_checked_out().is_ok()) {
         worktree::share_cache(&mut project, &app.ui)?;
-        dvc = dvc.or(project.trust_own_venv()?);
+        dvc = dvc.or(programs::trust_own_venv(&project)?);
     }
     if app.ui.json() {
         app.ui.print_json(&serde_json::json!({

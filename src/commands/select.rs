@@ -9,7 +9,7 @@ use crate::error::{Error, ExitKind, Explain};
 use crate::git::Repo;
 use crate::output::{PickOutcome, pick_line};
 use crate::project::dir::ProjectDir;
-use crate::project::held::RunMatch;
+use crate::project::held::{self, RunMatch};
 use crate::project::include::LooseFiles;
 use crate::project::select::SelectionChange;
 use crate::project::{Project, report_ignored};
@@ -145,7 +145,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
 /// How the dataset compares with the run that was selected, if that can be told, and whether git sees the selection.
 fn compare_with_dataset(app: &App, project_dir: &ProjectDir, change: &SelectionChange) -> (Option<RunMatch>, bool) {
     let project = Project::open(&project_dir.root, &app.env).ok();
-    match project.map(|project| project.note_selection(change)) {
+    match project.map(|project| held::note_selection(&project, change)) {
         None => (None, true),
         Some(Ok(selection)) => (selection.run_match, selection.in_git),
         Some(Err(error)) => {

@@ -8,6 +8,7 @@ use crate::dataset::{metrics_files, native};
 use crate::dvc::stage::{ResolvedStage, STAGE};
 use crate::history::rebuilt;
 use crate::project::config::Engine;
+use crate::project::data_dir;
 use crate::project::include::LooseFiles;
 use crate::project::mutex::RepoMutex;
 use crate::project::{DatasetRecord, DatasetState, GitTree, Project, ProjectError, Reporter, include, report_ignored};
@@ -110,7 +111,7 @@ pub(super) fn ingest_and_version(
         return Err(why.into());
     }
     project.check_stage_files(stage)?;
-    project.check_dataset_dir(&stage.out_dir)?;
+    data_dir::check_dataset_dir(project, &stage.out_dir)?;
     let tracked = project.git_path(&stage.out_dir);
     if project.repo.index_holds_below(&tracked)? {
         return Err(CommitRefused::TrackedByGit { out_dir: tracked });
@@ -177,7 +178,7 @@ fn check_include(
     runs: &[ValidRun],
     reporter: &dyn Reporter,
 ) -> Result<(), CommitRefused> {
-    if project.is_include_missing(&stage.stage)? {
+    if include::is_include_missing(project, &stage.stage)? {
         return Err(CommitRefused::IncludeMissing);
     }
     let include = project.read_config()?.ingest.include;
@@ -227,7 +228,7 @@ fn ingest_run(
         shown_as: run.run_dir.clone(),
         out_dir: project.root.join(&stage.out_dir),
         root: project.root.clone(),
-        off_limits: project.off_limits()?,
+        off_limits: data_dir::find_off_limits(project)?,
         options: project.validation_options()?,
         force,
     };

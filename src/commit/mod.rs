@@ -27,6 +27,7 @@ pub use transaction::Transaction;
 use crate::dvc::lockfile::{Lockfile, LockfileStage};
 use crate::dvc::stage::{ResolvedStage, STAGE};
 use crate::dvc::{lockfile, stage};
+use crate::project::held;
 use crate::project::mutex::RepoMutex;
 use crate::project::{DatasetRecord, DatasetState, GitTree, Project, ProjectError, Reporter};
 use crate::run::RunKey;
@@ -127,7 +128,7 @@ pub fn prepare_commit(
     // The data is in the commit: that a note of it cannot be written stops nothing.
     let old_version = head_record.or(staged.record).map(|old_version| old_version.version);
     if let Err(error) =
-        project.note_runs_added(old_version, dataset_record.version).and_then(|()| project.clear_reselected())
+        project.note_runs_added(old_version, dataset_record.version).and_then(|()| held::clear_reselected(project))
     {
         reporter.show_warning(&error.to_string());
     }

@@ -4,7 +4,7 @@
 use super::CommitRefused;
 use crate::dvc::stage::ResolvedStage;
 use crate::git::GitOperation;
-use crate::project::held::RunMatch;
+use crate::project::held::{self, RunMatch};
 use crate::project::{DatasetState, Project, Reporter};
 use crate::run::include::SETTING_KEY;
 use crate::run::layout::RUN_JSON;
@@ -43,7 +43,7 @@ fn is_recorded_anew(
     run_dir: &str,
     reporter: &dyn Reporter,
 ) -> Result<bool, CommitRefused> {
-    let was_selected = project.reselected_run_dir()?.is_some_and(|dir| dir == run_dir);
+    let was_selected = held::read_reselected_dir(project)?.is_some_and(|dir| dir == run_dir);
     let params = project.git_path(stage.stage.params_file());
     let committed = match project.repo.head()? {
         Some(head) => project.repo.entry_at(&head, &params)?,
@@ -53,7 +53,7 @@ fn is_recorded_anew(
     let Some(dataset_record) = staged.record.as_ref().filter(|_| was_selected || in_commit) else {
         return Ok(false);
     };
-    let comparison = project.match_recorded_run(dataset_record.version, run_dir)?;
+    let comparison = held::match_recorded_run(project, dataset_record.version, run_dir)?;
     let Some(difference) = comparison.mismatch() else {
         if comparison == RunMatch::Unknown {
             reporter.show_warning(&format!(
@@ -62,7 +62,7 @@ fn is_recorded_anew(
             ));
             reporter.show_hint("`capture-hook pull` fetches it");
         }
-        project.clear_reselected()?;
+        held::clear_reselected(project)?;
         return Ok(false);
     };
     // Git looks at the index before the hook does: what is staged here alone makes no commit.

@@ -15,6 +15,7 @@ use crate::history::foreign;
 use crate::history::introduced;
 use crate::history::loss;
 use crate::history::{RunTag, tags};
+use crate::project::held;
 use crate::project::{GitTree, Project, ProjectError, Reporter, config};
 use crate::run::RunKey;
 use crate::support::process::shell_quote;
@@ -208,7 +209,7 @@ fn check_recorded_anew(project: &Project, head: &Oid) -> Result<Option<CheckFind
     let (Some(run_dir), Some(dataset_record), true) = (state.run_dir(), &state.record, state.is_ingested()) else {
         return Ok(None);
     };
-    let comparison = project.match_recorded_run(dataset_record.version, run_dir)?;
+    let comparison = held::match_recorded_run(project, dataset_record.version, run_dir)?;
     Ok(comparison.mismatch().map(|difference| CheckFinding {
         severity: CheckSeverity::Warning,
         code: "recorded_anew",

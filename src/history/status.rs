@@ -11,7 +11,7 @@ use crate::history::catalog::Catalog;
 use crate::history::status_pushed;
 use crate::history::status_workspace;
 use crate::history::{RunTag, tags};
-use crate::project::held::RunMatch;
+use crate::project::held::{self, RunMatch};
 use crate::project::{DatasetState, GitTree, Project, ProjectError};
 use crate::run::RunKey;
 use crate::run::layout::slash_hint;
@@ -190,7 +190,7 @@ fn check_ingested(
         status.add_step("ingested", StepState::Pending, detail);
         return Ok(true);
     };
-    let run_match = project.match_recorded_run(record.version, run_dir)?;
+    let run_match = held::match_recorded_run(project, record.version, run_dir)?;
     if !state.include_matches() && run_match != RunMatch::NoRun {
         status.add_step(
             "ingested",

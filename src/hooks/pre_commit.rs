@@ -9,6 +9,7 @@ use crate::commit::{self, CommitPlan, PrepareOutcome, Transaction};
 use crate::dvc::{lockfile, stage};
 use crate::error::Error;
 use crate::git::merged_branches;
+use crate::project::held;
 use crate::project::{Project, ProjectError, config};
 
 /// Runs the event.
@@ -71,7 +72,7 @@ pub fn check_merge(app: &App) -> Result<(), Error> {
 
 /// Whether the commit changes a file that says what the dataset is, or the selected run was recorded anew.
 fn is_affected(project: &Project) -> Result<bool, ProjectError> {
-    if project.reselected_run_dir()?.is_some() {
+    if held::read_reselected_dir(project)?.is_some() {
         return Ok(true);
     }
     let head = project.repo.head()?;

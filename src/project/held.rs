@@ -61,97 +61,95 @@ pub struct SelectionCheck {
     pub in_git: bool,
 }
 
-impl Project {
-    /// Compares the run in a directory, relative to the project, with a data version.
-    pub fn match_recorded_run(&self, version: DataVersion, run_dir: &str) -> Result<RunMatch, ProjectError> {
-        let dir = self.root.join(run_dir);
-        if std::fs::symlink_metadata(dir.join(RUN_JSON)).is_err() {
-            return Ok(RunMatch::NoRun);
-        }
-        // A name that is not safe is in no data version; validation says what is wrong with it.
-        let Some(run) = RunDir::read(&dir).key else { return Ok(RunMatch::NoRun) };
-        Ok(match self.file_lists()?.run_entries(version, &run) {
-            None => RunMatch::Unknown,
-            Some(entries) if entries.is_empty() => RunMatch::NotInVersion(run),
-            Some(entries) => match self.first_difference(&dir, &run, &entries)? {
-                Some(file) => RunMatch::Changed { file },
-                None => RunMatch::Same,
-            },
-        })
+/// Compares the run in a directory, relative to the project, with a data version.
+pub fn match_recorded_run(project: &Project, version: DataVersion, run_dir: &str) -> Result<RunMatch, ProjectError> {
+    let dir = project.root.join(run_dir);
+    if std::fs::symlink_metadata(dir.join(RUN_JSON)).is_err() {
+        return Ok(RunMatch::NoRun);
     }
+    // A name that is not safe is in no data version; validation says what is wrong with it.
+    let Some(run) = RunDir::read(&dir).key else { return Ok(RunMatch::NoRun) };
+    Ok(match project.file_lists()?.run_entries(version, &run) {
+        None => RunMatch::Unknown,
+        Some(entries) if entries.is_empty() => RunMatch::NotInVersion(run),
+        Some(entries) => match first_difference(project, &dir, &run, &entries)? {
+            Some(file) => RunMatch::Changed { file },
+            None => RunMatch::Same,
+        },
+    })
+}
 
-    /// Looks at what was just selected: if it was recorded anew under the path that was selected and committed already,
-    /// notes it for the next commit.
-    pub fn note_selection(&self, pointed: &SelectionChange) -> Result<SelectionCheck, ProjectError> {
-        let head = self.repo.head()?;
-        let committed = match head {
-            Some(head) => match self.read_file(&GitTree::Commit(head), &pointed.file) {
-                // A link, perhaps, which the file that was just written replaces.
-                Err(ProjectError::Fs(error)) if error.refusal().is_some() => None,
-                committed => committed?,
-            },
-            None => None,
-        };
-        let in_git = committed != self.read_file(&GitTree::WorkTree, &pointed.file)?;
-        let run_match = match self.dataset_record(&GitTree::WorkTree)? {
-            Some(record) => Some(self.match_recorded_run(record.version, &pointed.new)?),
-            None => None,
-        };
-        let reselected = !in_git && run_match.as_ref().is_some_and(|run_match| run_match.mismatch().is_some());
-        if reselected {
-            fs::write_atomic(&self.mark_path(RESELECTED_MARK), pointed.new.as_bytes())?;
-        } else {
-            self.clear_reselected()?;
-        }
-        Ok(SelectionCheck { run_match, in_git })
+/// Looks at what was just selected: if it was recorded anew under the path that was selected and committed already,
+/// notes it for the next commit.
+pub fn note_selection(project: &Project, pointed: &SelectionChange) -> Result<SelectionCheck, ProjectError> {
+    let head = project.repo.head()?;
+    let committed = match head {
+        Some(head) => match project.read_file(&GitTree::Commit(head), &pointed.file) {
+            // A link, perhaps, which the file that was just written replaces.
+            Err(ProjectError::Fs(error)) if error.refusal().is_some() => None,
+            committed => committed?,
+        },
+        None => None,
+    };
+    let in_git = committed != project.read_file(&GitTree::WorkTree, &pointed.file)?;
+    let run_match = match project.dataset_record(&GitTree::WorkTree)? {
+        Some(record) => Some(match_recorded_run(project, record.version, &pointed.new)?),
+        None => None,
+    };
+    let reselected = !in_git && run_match.as_ref().is_some_and(|run_match| run_match.mismatch().is_some());
+    if reselected {
+        fs::write_atomic(&project.mark_path(RESELECTED_MARK), pointed.new.as_bytes())?;
+    } else {
+        clear_reselected(project)?;
     }
+    Ok(SelectionCheck { run_match, in_git })
+}
 
-    /// The directory that was selected already, and that `select` found recorded anew.
-    pub fn reselected_run_dir(&self) -> Result<Option<String>, ProjectError> {
-        let bytes = read_optional(&self.mark_path(RESELECTED_MARK))?;
-        Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
-    }
+/// The directory that was selected already, and that `select` found recorded anew.
+pub fn read_reselected_dir(project: &Project) -> Result<Option<String>, ProjectError> {
+    let bytes = read_optional(&project.mark_path(RESELECTED_MARK))?;
+    Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+}
 
-    /// The selection was looked at, or is another one.
-    pub fn clear_reselected(&self) -> Result<(), ProjectError> {
-        Ok(fs::remove_all(&self.mark_path(RESELECTED_MARK))?)
-    }
+/// The selection was looked at, or is another one.
+pub fn clear_reselected(project: &Project) -> Result<(), ProjectError> {
+    Ok(fs::remove_all(&project.mark_path(RESELECTED_MARK))?)
+}
 
-    /// The first file, `run.json` before all, that a run's directory and a data version do not have alike.
-    fn first_difference(
-        &self,
-        dir: &Path,
-        run: &RunKey,
-        entries: &[FileEntry],
-    ) -> Result<Option<String>, ProjectError> {
-        let cache = self.open_cache()?;
-        let prefix = format!("{run}/");
-        let versioned: HashMap<&str, DvcHash> =
-            entries.iter().filter_map(|entry| Some((entry.relpath.strip_prefix(&prefix)?, entry.md5))).collect();
-        let mut names = RunLayout::open_with(dir, &self.read_config()?.ingest.include)?.dataset_files();
-        // Ingest makes its own parquet.
-        names.retain(|name| !matches!(name.as_str(), STEPS_PARQUET | EPISODES_PARQUET));
-        names.sort_by_key(|name| name != RUN_JSON);
-        for name in &names {
-            let path = dir.join(name);
-            let size = std::fs::metadata(&path).at("look at", &path)?.len();
-            match versioned.get(name.as_str()) {
-                Some(md5) if cache.object_size(*md5).is_none_or(|cached_size| cached_size == size) => {}
-                _ => return Ok(Some(name.clone())),
-            }
+/// The first file, `run.json` before all, that a run's directory and a data version do not have alike.
+fn first_difference(
+    project: &Project,
+    dir: &Path,
+    run: &RunKey,
+    entries: &[FileEntry],
+) -> Result<Option<String>, ProjectError> {
+    let cache = project.open_cache()?;
+    let prefix = format!("{run}/");
+    let versioned: HashMap<&str, DvcHash> =
+        entries.iter().filter_map(|entry| Some((entry.relpath.strip_prefix(&prefix)?, entry.md5))).collect();
+    let mut names = RunLayout::open_with(dir, &project.read_config()?.ingest.include)?.dataset_files();
+    // Ingest makes its own parquet.
+    names.retain(|name| !matches!(name.as_str(), STEPS_PARQUET | EPISODES_PARQUET));
+    names.sort_by_key(|name| name != RUN_JSON);
+    for name in &names {
+        let path = dir.join(name);
+        let size = std::fs::metadata(&path).at("look at", &path)?.len();
+        match versioned.get(name.as_str()) {
+            Some(md5) if cache.object_size(*md5).is_none_or(|cached_size| cached_size == size) => {}
+            _ => return Ok(Some(name.clone())),
         }
-        // Ingest adds these, the manifest where the recorder wrote none.
-        let mut known: BTreeSet<&str> = names.iter().map(String::as_str).collect();
-        known.extend([STEPS_PARQUET, EPISODES_PARQUET, DATASET_INDEX, MANIFEST]);
-        if let Some(removed) = versioned.keys().filter(|name| !known.contains(*name)).min() {
-            return Ok(Some((*removed).to_owned()));
-        }
-        for name in names {
-            let (md5, _) = hash_file(&dir.join(&name))?;
-            if versioned.get(name.as_str()) != Some(&md5) {
-                return Ok(Some(name));
-            }
-        }
-        Ok(None)
     }
+    // Ingest adds these, the manifest where the recorder wrote none.
+    let mut known: BTreeSet<&str> = names.iter().map(String::as_str).collect();
+    known.extend([STEPS_PARQUET, EPISODES_PARQUET, DATASET_INDEX, MANIFEST]);
+    if let Some(removed) = versioned.keys().filter(|name| !known.contains(*name)).min() {
+        return Ok(Some((*removed).to_owned()));
+    }
+    for name in names {
+        let (md5, _) = hash_file(&dir.join(&name))?;
+        if versioned.get(name.as_str()) != Some(&md5) {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
 }

@@ -88,37 +88,39 @@ pub fn recorded_patterns(params: &[(String, ParamsValue)]) -> Option<Vec<String>
     patterns.iter().map(|pattern| pattern.as_str().map(str::to_owned)).collect()
 }
 
-impl Project {
-    /// The patterns that the stage depends on, in one state of the tracked files; `None` if it does not.
-    pub(super) fn include_of(&self, source: &GitTree, stage: &Stage) -> Result<Option<Vec<String>>, ProjectError> {
-        if !is_dependency(stage) {
-            return Ok(None);
-        }
-        Ok(Some(self.read_config_at(source)?.ingest.include.patterns().to_vec()))
+/// The patterns that the stage depends on, in one state of the tracked files; `None` if it does not.
+pub(super) fn read_include(
+    project: &Project,
+    source: &GitTree,
+    stage: &Stage,
+) -> Result<Option<Vec<String>>, ProjectError> {
+    if !is_dependency(stage) {
+        return Ok(None);
     }
+    Ok(Some(project.read_config_at(source)?.ingest.include.patterns().to_vec()))
+}
 
-    /// Whether the working tree's stage depends on the setting, and no settings file holds it: DVC refuses to run then.
-    pub fn is_include_missing(&self, stage: &Stage) -> Result<bool, ProjectError> {
-        if !is_dependency(stage) {
-            return Ok(false);
-        }
-        let bytes = self.root_files().read(config::FILE, limits::TEXT)?.unwrap_or_default();
-        let values = formats::load_params(config::FILE, &bytes).map_err(StageError::from)?;
-        Ok(values.at_path(SETTING_KEY).is_none())
+/// Whether the working tree's stage depends on the setting, and no settings file holds it: DVC refuses to run then.
+pub fn is_include_missing(project: &Project, stage: &Stage) -> Result<bool, ProjectError> {
+    if !is_dependency(stage) {
+        return Ok(false);
     }
+    let bytes = project.root_files().read(config::FILE, limits::TEXT)?.unwrap_or_default();
+    let values = formats::load_params(config::FILE, &bytes).map_err(StageError::from)?;
+    Ok(values.at_path(SETTING_KEY).is_none())
+}
 
-    /// The `dvc.yaml` whose stage depends on the setting; `None` if it does already, or there is no stage.
-    pub fn with_include_dependency(&self) -> Result<Option<Vec<u8>>, ProjectError> {
-        let Some(bytes) = self.root_files().read(stage::FILE, limits::TEXT)? else { return Ok(None) };
-        match Stage::parse(&bytes)? {
-            Some(stage) if !is_dependency(&stage) => Ok(Some(add_include_dependency(&bytes, &stage)?)),
-            _ => Ok(None),
-        }
+/// The `dvc.yaml` whose stage depends on the setting; `None` if it does already, or there is no stage.
+pub fn add_include_dependency(project: &Project) -> Result<Option<Vec<u8>>, ProjectError> {
+    let Some(bytes) = project.root_files().read(stage::FILE, limits::TEXT)? else { return Ok(None) };
+    match Stage::parse(&bytes)? {
+        Some(stage) if !is_dependency(&stage) => Ok(Some(with_dependency(&bytes, &stage)?)),
+        _ => Ok(None),
     }
 }
 
 /// Adds the dependency behind the stage's other parameters, every byte that was there kept.
-fn add_include_dependency(bytes: &[u8], before: &Stage) -> Result<Vec<u8>, ProjectError> {
+fn with_dependency(bytes: &[u8], before: &Stage) -> Result<Vec<u8>, ProjectError> {
     let by_hand = || {
         let message = format!(
             "the parameters of the stage `{STAGE}` are not written as a block; add `- {}: [{SETTING_KEY}]` to them",
@@ -174,7 +176,7 @@ mod tests {
 
     fn add_dependency(dvc_yaml: &str) -> Result<String, ProjectError> {
         let stage = Stage::parse(dvc_yaml.as_bytes()).unwrap().unwrap();
-        add_include_dependency(dvc_yaml.as_bytes(), &stage).map(|bytes| String::from_utf8(bytes).unwrap())
+        with_dependency(dvc_yaml.as_bytes(), &stage).map(|bytes| String::from_utf8(bytes).unwrap())
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! command works on the one that it stands in.
 
 pub mod config;
-mod dataset_dir;
+pub mod data_dir;
 pub mod dir;
 mod error;
 pub mod held;
@@ -295,8 +295,8 @@ impl Project {
             root: &self.root,
             env: &self.env,
             git_config: setting.as_deref(),
-            why_not: &|program| self.why_not_run(program),
-            unnamed: &self.venv_programs(),
+            why_not: &|program| programs::why_not_run(self, program),
+            unnamed: &programs::find_venv_programs(self),
             own_dir: own.as_deref().and_then(Path::parent),
         })?;
         Ok(dvc.with_env(ACTIVE_VAR, "1"))

@@ -14,95 +14,91 @@ use crate::git::{GitError, Repo};
 use crate::support::fs;
 use crate::support::off_limits::is_environment;
 
-impl Project {
-    /// Why this program (absolute) is not run; `None`: git and our own checkout cannot have put it, or what it reads, there.
-    #[must_use]
-    pub fn why_not_run(&self, program: &Path) -> Option<String> {
-        let trees = self.work_trees();
-        resolve_link_paths(program).iter().find_map(|path| {
-            // One working tree may lie in another.
-            let around = trees.iter().filter(|tree| *path != tree.top && path.starts_with(&tree.top));
-            let tree = around.max_by_key(|tree| tree.top.components().count())?;
-            match self.why_not_run_at(tree, path) {
-                Ok(why) => why,
-                Err(error) => Some(format!("it is not known what git put there: {error}")),
-            }
-        })
-    }
-
-    /// Names the `dvc` of the project's own `.venv` in this clone's git settings, if nothing names one yet and nobody else can
-    /// have put it there. For commands that the owner types. Gives the program that is named now.
-    pub fn trust_own_venv(&self) -> Result<Option<PathBuf>, ProjectError> {
-        if self.repo.config_value(DVC_SETTING)?.is_some_and(|value| !value.trim().is_empty()) {
-            return Ok(None);
+/// Why this program (absolute) is not run; `None`: git and our own checkout cannot have put it, or what it reads, there.
+#[must_use]
+pub fn why_not_run(project: &Project, program: &Path) -> Option<String> {
+    let trees = list_work_trees(project);
+    resolve_link_paths(program).iter().find_map(|path| {
+        // One working tree may lie in another.
+        let around = trees.iter().filter(|tree| *path != tree.top && path.starts_with(&tree.top));
+        let tree = around.max_by_key(|tree| tree.top.components().count())?;
+        match why_not_run_at(project, tree, path) {
+            Ok(why) => why,
+            Err(error) => Some(format!("it is not known what git put there: {error}")),
         }
-        let may_run = |program: &PathBuf| {
-            interpreter::missing_interpreter(program).is_none() && self.why_not_run(program).is_none()
-        };
-        let Some(program) = self.venv_programs().into_iter().find(may_run) else { return Ok(None) };
-        self.repo.set_local_config(DVC_SETTING, &program.to_string_lossy())?;
-        Ok(Some(program))
-    }
+    })
+}
 
-    /// The `dvc` of a `.venv` at the project's root or at the top of the working tree, where there is one.
-    #[must_use]
-    pub fn venv_programs(&self) -> Vec<PathBuf> {
-        let mut parents = vec![self.root.as_path()];
-        parents.extend(self.repo.top().ok().filter(|top| *top != self.root));
-        let programs = parents.into_iter().map(|dir| dir.join(".venv").join("bin").join("dvc"));
-        programs.filter(|program| fs::is_executable(program)).collect()
+/// Names the `dvc` of the project's own `.venv` in this clone's git settings, if nothing names one yet and nobody else can
+/// have put it there. For commands that the owner types. Gives the program that is named now.
+pub fn trust_own_venv(project: &Project) -> Result<Option<PathBuf>, ProjectError> {
+    if project.repo.config_value(DVC_SETTING)?.is_some_and(|value| !value.trim().is_empty()) {
+        return Ok(None);
     }
+    let may_run = |program: &PathBuf| {
+        interpreter::missing_interpreter(program).is_none() && why_not_run(project, program).is_none()
+    };
+    let Some(program) = find_venv_programs(project).into_iter().find(may_run) else { return Ok(None) };
+    project.repo.set_local_config(DVC_SETTING, &program.to_string_lossy())?;
+    Ok(Some(program))
+}
 
-    fn why_not_run_at(&self, tree: &RepoWorkTree, path: &Path) -> Result<Option<String>, GitError> {
-        let repo = tree.repo.as_ref().unwrap_or(&self.repo);
-        let below = |dir: &&Path| *dir != tree.top;
-        if let Some(dir) = path.ancestors().take_while(below).find(|dir| dir.join(".git").symlink_metadata().is_ok()) {
-            return Ok(Some(format!(
-                "{} is a repository of its own, as a submodule is that git left behind",
-                dir.display()
-            )));
+/// The `dvc` of a `.venv` at the project's root or at the top of the working tree, where there is one.
+#[must_use]
+pub fn find_venv_programs(project: &Project) -> Vec<PathBuf> {
+    let mut parents = vec![project.root.as_path()];
+    parents.extend(project.repo.top().ok().filter(|top| *top != project.root));
+    let programs = parents.into_iter().map(|dir| dir.join(".venv").join("bin").join("dvc"));
+    programs.filter(|program| fs::is_executable(program)).collect()
+}
+
+fn why_not_run_at(project: &Project, tree: &RepoWorkTree, path: &Path) -> Result<Option<String>, GitError> {
+    let repo = tree.repo.as_ref().unwrap_or(&project.repo);
+    let below = |dir: &&Path| *dir != tree.top;
+    if let Some(dir) = path.ancestors().take_while(below).find(|dir| dir.join(".git").symlink_metadata().is_ok()) {
+        return Ok(Some(format!(
+            "{} is a repository of its own, as a submodule is that git left behind",
+            dir.display()
+        )));
+    }
+    for dir in dirs_read_by(&tree.top, path) {
+        if repo.is_tracked(&dir)? {
+            return Ok(Some(format!("git tracks {}, or files in it", dir.display())));
         }
-        for dir in dirs_read_by(&tree.top, path) {
-            if repo.is_tracked(&dir)? {
-                return Ok(Some(format!("git tracks {}, or files in it", dir.display())));
-            }
-            if repo.was_tracked(&dir)? {
-                return Ok(Some(format!("git tracked {}, or files in it, at another commit", dir.display())));
-            }
-            let overlaps = |other: &Path| other.starts_with(&dir) || dir.starts_with(other);
-            if let Some(module) = repo.submodule_dirs().iter().find(|module| overlaps(module)) {
-                return Ok(Some(format!("git put the submodule {} there", module.display())));
-            }
-            let datasets = self.dataset_dirs().into_iter().map(|out_dir| tree.top.join(&self.prefix).join(out_dir));
-            if let Some(dataset) = datasets.into_iter().find(|dataset| overlaps(dataset)) {
-                return Ok(Some(format!("the dataset {} lies around it, or in it", dataset.display())));
-            }
+        if repo.was_tracked(&dir)? {
+            return Ok(Some(format!("git tracked {}, or files in it, at another commit", dir.display())));
         }
-        Ok(None)
+        let overlaps = |other: &Path| other.starts_with(&dir) || dir.starts_with(other);
+        if let Some(module) = repo.submodule_dirs().iter().find(|module| overlaps(module)) {
+            return Ok(Some(format!("git put the submodule {} there", module.display())));
+        }
+        let datasets =
+            list_dataset_dirs(project).into_iter().map(|out_dir| tree.top.join(&project.prefix).join(out_dir));
+        if let Some(dataset) = datasets.into_iter().find(|dataset| overlaps(dataset)) {
+            return Ok(Some(format!("the dataset {} lies around it, or in it", dataset.display())));
+        }
     }
+    Ok(None)
+}
 
-    /// The directories that the working tree's files name as the dataset, relative to the root.
-    fn dataset_dirs(&self) -> Vec<String> {
-        let lockfile_dir =
-            self.dataset_record(&GitTree::WorkTree).ok().flatten().map(|lockfile_dir| lockfile_dir.out_dir);
-        let stage_dir = self
-            .dataset_state(&GitTree::WorkTree)
-            .ok()
-            .and_then(|state| state.stage)
-            .map(|stage_dir| stage_dir.out_dir);
-        lockfile_dir.into_iter().chain(stage_dir).collect()
-    }
+/// The directories that the working tree's files name as the dataset, relative to the root.
+fn list_dataset_dirs(project: &Project) -> Vec<String> {
+    let lockfile_dir =
+        project.dataset_record(&GitTree::WorkTree).ok().flatten().map(|lockfile_dir| lockfile_dir.out_dir);
+    let stage_dir =
+        project.dataset_state(&GitTree::WorkTree).ok().and_then(|state| state.stage).map(|stage_dir| stage_dir.out_dir);
+    lockfile_dir.into_iter().chain(stage_dir).collect()
+}
 
-    /// Every working tree of the repository: all of them share its settings, and a program may lie in another one.
-    fn work_trees(&self) -> Vec<RepoWorkTree> {
-        let own = self.repo.top().ok().and_then(|top| top.canonicalize().ok());
-        let own = own.map(|top| RepoWorkTree { top, repo: None });
-        let others = self.repo.other_work_trees().into_iter().filter_map(|top| {
-            let repo = Repo::open(&top, &self.env.clone().without_git()).ok()?;
-            Some(RepoWorkTree { top, repo: Some(repo) })
-        });
-        own.into_iter().chain(others).collect()
-    }
+/// Every working tree of the repository: all of them share its settings, and a program may lie in another one.
+fn list_work_trees(project: &Project) -> Vec<RepoWorkTree> {
+    let own = project.repo.top().ok().and_then(|top| top.canonicalize().ok());
+    let own = own.map(|top| RepoWorkTree { top, repo: None });
+    let others = project.repo.other_work_trees().into_iter().filter_map(|top| {
+        let repo = Repo::open(&top, &project.env.clone().without_git()).ok()?;
+        Some(RepoWorkTree { top, repo: Some(repo) })
+    });
+    own.into_iter().chain(others).collect()
 }
 
 /// A working tree of the repository.

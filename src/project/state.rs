@@ -115,7 +115,7 @@ impl Project {
     pub fn dataset_state(&self, tree: &GitTree) -> Result<DatasetState, ProjectError> {
         let stage = self.resolve_stage(tree)?;
         let include = match &stage {
-            Some(stage) => self.include_of(tree, &stage.stage)?,
+            Some(stage) => include::read_include(self, tree, &stage.stage)?,
             None => None,
         };
         Ok(DatasetState { stage, record: self.dataset_record(tree)?, include })

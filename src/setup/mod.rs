@@ -15,6 +15,7 @@ use crate::dvc::{lockfile, stage};
 use crate::formats;
 use crate::formats::yaml::YamlNode;
 use crate::formats::{ParamsValue, value, yaml};
+use crate::project::include;
 use crate::project::{Project, ProjectError, config};
 use crate::support::limits;
 use crate::support::names::is_safe_path;
@@ -61,7 +62,7 @@ pub fn set_up_files(project: &Project) -> Result<Vec<SetupChange>, ProjectError>
     let mut changes = vec![set_up_stage(project)?, set_up_params(project)?];
     let config = project.read_config()?;
     if !config.ingest.include.patterns().is_empty()
-        && let Some(bytes) = project.with_include_dependency()?
+        && let Some(bytes) = include::add_include_dependency(project)?
     {
         project.root_files().write_atomic(stage::FILE, &bytes)?;
         changes.push(SetupChange::written(stage::FILE, "the stage depends on ingest.include"));

@@ -31,6 +31,7 @@ use crate::dvc::remote::fetch::FetchError;
 use crate::dvc::settings::DvcSettings;
 use crate::dvc::temp_project::TempDvcProject;
 use crate::history::rebuilt;
+use crate::project::data_dir;
 use crate::project::mutex::RepoMutex;
 use crate::project::{DatasetRecord, GitTree, Project, ProjectError, Reporter};
 use crate::run::RunKey;
@@ -187,7 +188,7 @@ impl Project {
         scope: SyncScope,
         reporter: &dyn Reporter,
     ) -> Result<SyncOutcome, SyncError> {
-        self.check_dataset_dir(&dataset_record.out_dir)?;
+        data_dir::check_dataset_dir(self, &dataset_record.out_dir)?;
         let settings = self.dvc_settings()?;
         if settings.cache_is_tracked && scope != SyncScope::All {
             let why = format!("{}, so data comes when you ask for it", describe_tracked_cache(settings));

@@ -14,6 +14,7 @@ use crate::dvc::hash::DvcHash;
 use crate::dvc::link::hash_file;
 use crate::dvc::remote::fetch;
 use crate::dvc::settings::DvcSettings;
+use crate::project::data_dir;
 use crate::project::mutex::RepoMutex;
 use crate::project::{DatasetRecord, Project, ProjectError, Reporter};
 use crate::run::RunKey;
@@ -108,7 +109,7 @@ impl Project {
         run: &RunKey,
         reporter: &dyn Reporter,
     ) -> Result<SyncOutcome, SyncError> {
-        self.check_dataset_dir(&dataset_record.out_dir)?;
+        data_dir::check_dataset_dir(self, &dataset_record.out_dir)?;
         let settings = self.dvc_settings()?;
         let _alone = RepoMutex::acquire(&self.state_dir())?;
         let only = |file_list: &FileList| FileList::new(entries_of_run(file_list, run).to_vec()).unwrap_or_default();

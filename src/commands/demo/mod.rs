@@ -12,6 +12,7 @@ use crate::app::{App, CommandOutcome};
 use crate::dvc::program::{Dvc, ProgramSearch};
 use crate::error::{Error, ExitKind};
 use crate::output::StyledText;
+use crate::project::programs;
 use crate::support::env::Env;
 use crate::support::fs::At;
 use crate::support::process::{Cmd, shell_quote};
@@ -113,7 +114,7 @@ impl<'a> DemoTour<'a> {
             root: dir,
             env: &app.env,
             git_config: None,
-            why_not: &|program| current_project.as_ref()?.why_not_run(program),
+            why_not: &|program| programs::why_not_run(current_project.as_ref()?, program),
             unnamed: &[],
             own_dir: exe.parent(),
         })?;
