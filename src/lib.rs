@@ -14,6 +14,7 @@ pub mod formats;
 pub mod git;
 pub mod history;
 pub mod ingest;
+pub mod inspect;
 pub mod manifest;
 pub mod project;
 pub mod record;

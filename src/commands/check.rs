@@ -5,7 +5,7 @@ use anstyle::{AnsiColor, Style};
 use crate::app::{App, CommandOutcome};
 use crate::error::{Error, ExitKind};
 use crate::git::CommitRange;
-use crate::history::check::{self, CheckFinding, CheckSeverity};
+use crate::inspect::check::{self, CheckFinding, CheckSeverity};
 use crate::output::json::{CheckFindingJson, CheckJson};
 use crate::output::{StyledText, human};
 use crate::project::Project;

@@ -6,16 +6,12 @@
 //! but only where it differs from its parent's is it parsed.
 
 pub mod catalog;
-pub mod check;
 pub mod compare;
 pub mod escape;
 pub mod foreign;
 pub mod introduced;
 pub mod loss;
 pub mod rebuilt;
-pub mod status;
-pub mod status_pushed;
-pub mod status_workspace;
 pub mod summary;
 pub mod tag_names;
 pub mod tags;

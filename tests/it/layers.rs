@@ -23,6 +23,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("history", 8),
     ("setup", 8),
     ("sync", 9),
+    ("inspect", 10),
     ("commit", 10),
     ("app", 11),
     ("hooks", 12),
@@ -37,7 +38,6 @@ const NOT_YET: &[(&str, &str)] = &[
     ("dataset", "project"),
     ("dataset", "setup"),
     ("dataset", "sync"),
-    ("history", "sync"),
     ("project", "history"),
     ("project", "setup"),
 ];
@@ -75,7 +75,7 @@ fn every_import_goes_down() {
 
 /// The rooms that work on what a repository names.
 const STRANGERS: &[&str] =
-    &["ingest", "dvc", "dataset", "project", "sync", "history", "setup", "commit", "hooks", "commands"];
+    &["ingest", "dvc", "dataset", "project", "sync", "history", "setup", "inspect", "commit", "hooks", "commands"];
 
 #[test]
 fn what_a_repository_names_goes_through_its_door() {

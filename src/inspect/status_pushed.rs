@@ -5,7 +5,7 @@ use crate::dvc::absent::AbsentRemote;
 use crate::dvc::hash::DataVersion;
 use crate::dvc::remote::missing;
 use crate::git::Oid;
-use crate::history::status::{RunStatus, StepState};
+use crate::inspect::status::{RunStatus, StepState};
 use crate::project::{Project, ProjectError};
 use crate::setup::remote;
 

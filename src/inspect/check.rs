@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{DatasetCommit, History, RunTrailers};
 use crate::dataset::file_lists::FileListFetcher;
 use crate::dataset::get::GetError;
 use crate::dataset::runs::find_run_of_dir;
@@ -14,6 +13,7 @@ use crate::history;
 use crate::history::foreign;
 use crate::history::introduced;
 use crate::history::loss;
+use crate::history::{DatasetCommit, History, RunTrailers};
 use crate::history::{RunTag, tags};
 use crate::project::held;
 use crate::project::{GitTree, Project, ProjectError, Reporter, config};

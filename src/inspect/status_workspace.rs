@@ -3,7 +3,7 @@
 use crate::dataset::differences::{DatasetComparison, DatasetDifferences};
 use crate::dataset::runs::{run_keys, split_refused};
 use crate::dvc::hash::DataVersion;
-use crate::history::status::{RunStatus, StepState};
+use crate::inspect::status::{RunStatus, StepState};
 use crate::project::{DatasetRecord, DatasetState, Project, ProjectError};
 use crate::support::progress::Progress;
 use crate::sync::format_bytes;
