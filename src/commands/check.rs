@@ -8,7 +8,7 @@ use crate::git::CommitRange;
 use crate::inspect::check::{self, CheckFinding, CheckSeverity};
 use crate::output::json::{CheckFindingJson, CheckJson};
 use crate::output::{StyledText, human};
-use crate::project::Project;
+use crate::project::{self, Project};
 use crate::support::process::shell_quote;
 
 /// Arguments of `check`.
@@ -67,7 +67,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
             app.ui.hint(&format!("`capture-hook push --all{rev}` sends all of it that this clone has"));
         }
         for other in project.other_prefixes()? {
-            let dir = shell_quote(project.path_to_project(other));
+            let dir = shell_quote(project::path_to_project(&project, other));
             app.ui.hint(&format!("another project of this repository: `capture-hook -C {dir} check`"));
         }
     }

@@ -11,7 +11,10 @@ use crate::project::config::Engine;
 use crate::project::data_dir;
 use crate::project::include::LooseFiles;
 use crate::project::mutex::RepoMutex;
-use crate::project::{DatasetRecord, DatasetState, GitTree, Project, ProjectError, Reporter, include, report_ignored};
+use crate::project::state;
+use crate::project::{
+    self, DatasetRecord, DatasetState, GitTree, Project, ProjectError, Reporter, include, report_ignored,
+};
 use crate::run::RunKey;
 use crate::validate::ValidationReport;
 use crate::{ingest, validate};
@@ -92,7 +95,7 @@ pub fn validate_run(
     if !dir.is_dir() {
         return Err(CommitRefused::NoSuchRun { run_dir: run_dir.to_owned() });
     }
-    let options = project.validation_options()?;
+    let options = project::read_validation_options(project)?;
     let progress = reporter.start_progress(&format!("validating {run_dir}"), None);
     let report = validate::validate_run(&dir, run_dir, &options, progress.as_ref())?;
     if report.ok { Ok(report) } else { Err(CommitRefused::Invalid { report: Box::new(report) }) }
@@ -110,7 +113,7 @@ pub(super) fn ingest_and_version(
     if let Some(why) = stage.why_unversioned() {
         return Err(why.into());
     }
-    project.check_stage_files(stage)?;
+    state::check_stage_files(project, stage)?;
     data_dir::check_dataset_dir(project, &stage.out_dir)?;
     let tracked = project.git_path(&stage.out_dir);
     if project.repo.index_holds_below(&tracked)? {
@@ -229,7 +232,7 @@ fn ingest_run(
         out_dir: project.root.join(&stage.out_dir),
         root: project.root.clone(),
         off_limits: data_dir::find_off_limits(project)?,
-        options: project.validation_options()?,
+        options: project::read_validation_options(project)?,
         force,
     };
     let progress = reporter.start_progress(&format!("ingesting {}", run.key), None);

@@ -16,6 +16,7 @@ use crate::dvc::lockfile::Lockfile;
 use crate::error::ExitKind::Setup;
 use crate::error::{Explain, Explanation};
 use crate::git::{GitEntry, GitError};
+use crate::project::state;
 use crate::project::{DatasetRecord, GitTree, Project, ProjectError, Reporter};
 use crate::run::discover::RunDir;
 use crate::run::layout::STEPS_PARQUET;
@@ -205,7 +206,7 @@ fn merge_sides(
 ) -> Result<MergedLockfile, ConflictError> {
     const MARKER: usize = 7;
     let [base, ours, theirs] = &conflict.sides;
-    let selected = project.resolve_stage(&GitTree::WorkTree).ok().flatten().and_then(|stage| stage.run_dir);
+    let selected = state::resolve_stage(project, &GitTree::WorkTree).ok().flatten().and_then(|stage| stage.run_dir);
     let selects =
         |side: &[u8]| selected.is_some() && Lockfile::parse(side).is_ok_and(|l| l.run_dir() == selected.as_deref());
     let preferred = if selects(theirs) && !selects(ours) { MergeSide::Theirs } else { MergeSide::Ours };

@@ -11,6 +11,7 @@ use std::collections::{HashMap, HashSet};
 use crate::dvc::hash::DataVersion;
 use crate::dvc::lockfile;
 use crate::git::{CommitRange, Oid};
+use crate::project::state;
 use crate::project::{GitTree, Project, ProjectError};
 
 /// Follows first parents to the first commit.
@@ -176,7 +177,7 @@ fn find_versions_before_subtree_merge(
         }
         for prefix in &inner_prefixes {
             if project.repo.knows_file(id, &format!("{prefix}{}", lockfile::FILE)) {
-                let record = project.dataset_record_in(prefix, &GitTree::Commit(id.clone())).ok().flatten();
+                let record = state::read_record_in(project, prefix, &GitTree::Commit(id.clone())).ok().flatten();
                 versions.extend(record.map(|record| record.version));
             }
         }

@@ -14,7 +14,7 @@ use crate::dvc::hash::{DataVersion, DvcHash as ObjectId};
 use crate::formats::json;
 use crate::formats::json::JsonValue;
 use crate::git::Oid;
-use crate::project::state::DatasetRecord;
+use crate::project::state::{self, DatasetRecord};
 use crate::project::{GitTree, Project, ProjectError};
 use crate::run::RunKey;
 use crate::run::layout::DATASET_INDEX;
@@ -73,7 +73,7 @@ pub fn diff_commit(project: &Project, commit: &Oid) -> Result<CommitDiff, Projec
         return Ok(CommitDiff::default());
     }
     let commit = project.repo.read_commit(commit)?;
-    if !project.knows_parents(&commit)? {
+    if !state::knows_parents(project, &commit)? {
         let trailer_runs = new
             .as_ref()
             .map(|new| list_runs_in_trailers(project, &commit.message, new.version, new.version))

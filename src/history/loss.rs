@@ -11,6 +11,7 @@ use crate::dvc::hash::DataVersion;
 use crate::dvc::lockfile;
 use crate::git::Oid;
 use crate::history::foreign;
+use crate::project::state;
 use crate::project::{GitTree, Project, ProjectError};
 use crate::run::RunKey;
 
@@ -35,7 +36,7 @@ pub fn find_run_loss(
     let compared_parents = match (new, parents) {
         (Some(_), parents) => parents,
         // With the stage the dataset goes; that the first parent's is given up is no accident of a run either.
-        (None, [_, merged @ ..]) if matches!(project.resolve_stage(source), Ok(Some(_))) => merged,
+        (None, [_, merged @ ..]) if matches!(state::resolve_stage(project, source), Ok(Some(_))) => merged,
         (None, _) => &[],
     };
     let mut loss = RunLoss::default();

@@ -6,7 +6,7 @@ use crate::columnar::{MetricsSink, PlotData, RunMetrics};
 use crate::dataset::location::RunLocation;
 use crate::dataset::verify::walk_files;
 use crate::formats::json::JsonValue;
-use crate::project::{Project, ProjectError};
+use crate::project::{self, Project, ProjectError};
 use crate::run::include::IncludePatterns;
 use crate::run::layout::RunLayout;
 use crate::run::meta::RunMeta;
@@ -98,7 +98,7 @@ fn scan_recording(
     depth: SummaryDepth,
     progress: &dyn Progress,
 ) -> Result<RunSummary, ProjectError> {
-    let options = project.validation_options()?;
+    let options = project::read_validation_options(project)?;
     let mut sink = if depth == SummaryDepth::PlotData { MetricsSink::with_plot_data() } else { MetricsSink::default() };
     let scan = validate::scan_run(dir, &dir.display().to_string(), &options, &mut sink, progress)?;
     let (metrics, plot_data) = sink.finish();

@@ -2,6 +2,7 @@
 
 use super::{RunTrailers, TAG_PREFIX, TagName, parse_tag, parse_trailers};
 use crate::git::{Oid, Tag};
+use crate::project::state;
 use crate::project::{Project, ProjectError};
 use crate::support::fs;
 
@@ -36,7 +37,8 @@ pub fn is_own(project: &Project, tag: &RunTag) -> Result<bool, ProjectError> {
     if project.other_prefixes()?.is_empty() || !project.knows_lockfile(commit) {
         return Ok(true);
     }
-    Ok(project.data_version_at(commit)? == Some(record.data) || !project.is_of_other_project(record.data, commit)?)
+    Ok(project.data_version_at(commit)? == Some(record.data)
+        || !state::is_of_other_project(project, record.data, commit)?)
 }
 
 /// The run tags of every project in the repository.

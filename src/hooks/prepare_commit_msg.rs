@@ -13,6 +13,7 @@ use crate::error::{Error, ExitKind};
 use crate::git::{CommitMessage, Oid, Repo, add_trailers};
 use crate::history;
 use crate::history::introduced;
+use crate::project::state;
 use crate::project::{GitTree, Project, ProjectError};
 use crate::support::fs;
 
@@ -56,7 +57,7 @@ fn build_trailers(project: &Project, words: &[&str], message: &CommitMessage) ->
     if let Some(head) = &head {
         // Whether this amends matters only where HEAD itself brought something.
         let own = repo.read_commit(head)?;
-        let is_known = project.knows_parents(&own)?;
+        let is_known = state::knows_parents(project, &own)?;
         let mut introduces_data = !is_known || (own.parents.is_empty() && entry_id(head)?.is_some());
         for parent in own.parents.iter().filter(|_| is_known) {
             introduces_data |= entry_id(parent)? != entry_id(head)?;

@@ -16,6 +16,7 @@ use crate::history::loss;
 use crate::history::{DatasetCommit, History, RunTrailers};
 use crate::history::{RunTag, tags};
 use crate::project::held;
+use crate::project::state;
 use crate::project::{GitTree, Project, ProjectError, Reporter, config};
 use crate::run::RunKey;
 use crate::support::process::shell_quote;
@@ -240,7 +241,7 @@ fn check_trailers(
     };
     for record in &records {
         if dataset_record.as_ref().map(|dataset_record| dataset_record.version) != Some(record.data)
-            && project.is_of_other_project(record.data, &commit.id)?
+            && state::is_of_other_project(project, record.data, &commit.id)?
         {
             continue;
         }

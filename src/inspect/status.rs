@@ -12,7 +12,7 @@ use crate::history::{RunTag, tags};
 use crate::inspect::status_pushed;
 use crate::inspect::status_workspace;
 use crate::project::held::{self, RunMatch};
-use crate::project::{DatasetState, GitTree, Project, ProjectError};
+use crate::project::{self, DatasetState, GitTree, Project, ProjectError};
 use crate::run::RunKey;
 use crate::run::layout::slash_hint;
 use crate::support::process::shell_quote;
@@ -143,7 +143,7 @@ fn check_recording(
         return Ok(());
     }
     status.add_step("recorded", StepState::Done, run_dir);
-    let options = project.validation_options()?;
+    let options = project::read_validation_options(project)?;
     let report = validate::validate_run(dir, run_dir, &options, progress).map_err(ProjectError::from)?;
     if report.ok {
         let (steps, episodes) = (report.steps.rows, report.episodes.rows);

@@ -146,29 +146,13 @@ impl Project {
         let top = self.repo.top()?.to_path_buf();
         let sparse = self.repo.config_bool("core.sparseCheckout")? == Some(true);
         let command = if sparse {
-            let dirs: Vec<String> = self.own_dirs()?.iter().map(shell_quote).collect();
+            let dirs: Vec<String> = list_own_dirs(self)?.iter().map(shell_quote).collect();
             format!("git sparse-checkout add {}", dirs.join(" "))
         } else {
             format!("git restore --source=HEAD --staged --worktree -- {}", shell_quote(self.git_path(".dvc")))
         };
         let adrift = self.env.get("GIT_DIR").is_some() && self.env.get("GIT_WORK_TREE").is_none();
         Err(ProjectError::NotCheckedOut { file: self.git_path(DVC_CONFIG), top, command, adrift })
-    }
-
-    /// The tracked directories that the project's work needs, relative to the top of the working tree.
-    fn own_dirs(&self) -> Result<Vec<String>, ProjectError> {
-        if !self.prefix.is_empty() {
-            return Ok(vec![self.prefix.trim_end_matches('/').to_owned()]);
-        }
-        let stage = self.dataset_state(&GitTree::Index).ok().and_then(|state| state.stage);
-        let above_data = stage.and_then(|stage| Some(stage.out_dir.rsplit_once('/')?.0.to_owned()));
-        let mut dirs = vec![".dvc".to_owned()];
-        for dir in above_data.into_iter().chain([metrics_files::DIR.to_owned()]) {
-            if self.repo.index_holds_below(&dir)? {
-                dirs.push(dir);
-            }
-        }
-        Ok(dirs)
     }
 
     /// The other projects of the repository: their directories as prefixes, like [`Project::prefix`].
@@ -179,14 +163,6 @@ impl Project {
             let _ = self.other_prefixes.set(prefixes.collect());
         }
         Ok(self.other_prefixes.get().map(Vec::as_slice).unwrap_or_default())
-    }
-
-    /// The directory of another project as it is typed in this one's.
-    #[must_use]
-    pub fn path_to_project(&self, other: &str) -> String {
-        let up = "../".repeat(self.prefix.matches('/').count());
-        let path = format!("{up}{}", other.trim_end_matches('/'));
-        path.trim_end_matches('/').to_owned()
     }
 
     /// A file of the working tree's git directory in which something about this project is noted.
@@ -229,11 +205,6 @@ impl Project {
         Ok(Config::parse(&String::from_utf8_lossy(&bytes))?)
     }
 
-    /// Which findings count, and which files belong to a run, by the working tree's settings.
-    pub fn validation_options(&self) -> Result<ValidateOptions, ProjectError> {
-        Ok(validation_options(&self.read_config()?)?)
-    }
-
     /// DVC's settings.
     pub fn dvc_settings(&self) -> Result<&DvcSettings, ProjectError> {
         if self.settings.get().is_none() {
@@ -257,7 +228,7 @@ impl Project {
     /// DVC's settings as the files say. A cache behind links is the user's own affair, unless git tracks them: a repository
     /// must not choose where objects are written.
     pub fn read_dvc_settings(&self) -> Result<DvcSettings, ProjectError> {
-        let settings = DvcSettings::read_trusting(&self.root, &self.env, || self.local_settings_are_own())?;
+        let settings = DvcSettings::read_trusting(&self.root, &self.env, || local_settings_are_own(self))?;
         match self.repo.tracked_link(&settings.cache_dir)? {
             Some(link) => {
                 Err(PathRefusal::Link(link.clone()).into()).at("use the cache behind", &link).map_err(Into::into)
@@ -270,15 +241,6 @@ impl Project {
     #[must_use]
     pub fn root_files(&self) -> RootDir<'_> {
         RootDir::new(&self.root)
-    }
-
-    /// Whether `.dvc/config.local` is the user's own: git tracks neither it nor a link on the way to it, and `.dvc` is no
-    /// repository of another (a submodule stays there when its commit goes).
-    #[must_use]
-    pub fn local_settings_are_own(&self) -> bool {
-        let another = std::fs::symlink_metadata(self.root.join(".dvc").join(".git")).is_ok();
-        // What cannot be asked is not trusted.
-        !another && matches!(self.repo.index_covers(&self.git_path(".dvc/config.local")), Ok(false))
     }
 
     /// DVC's cache.
@@ -326,6 +288,44 @@ impl Project {
     pub fn state_dir(&self) -> PathBuf {
         self.repo.state_dir()
     }
+}
+
+/// The tracked directories that the project's work needs, relative to the top of the working tree.
+fn list_own_dirs(project: &Project) -> Result<Vec<String>, ProjectError> {
+    if !project.prefix.is_empty() {
+        return Ok(vec![project.prefix.trim_end_matches('/').to_owned()]);
+    }
+    let stage = project.dataset_state(&GitTree::Index).ok().and_then(|state| state.stage);
+    let above_data = stage.and_then(|stage| Some(stage.out_dir.rsplit_once('/')?.0.to_owned()));
+    let mut dirs = vec![".dvc".to_owned()];
+    for dir in above_data.into_iter().chain([metrics_files::DIR.to_owned()]) {
+        if project.repo.index_holds_below(&dir)? {
+            dirs.push(dir);
+        }
+    }
+    Ok(dirs)
+}
+
+/// The directory of another project as it is typed in this one's.
+#[must_use]
+pub fn path_to_project(project: &Project, other: &str) -> String {
+    let up = "../".repeat(project.prefix.matches('/').count());
+    let path = format!("{up}{}", other.trim_end_matches('/'));
+    path.trim_end_matches('/').to_owned()
+}
+
+/// Which findings count, and which files belong to a run, by the working tree's settings.
+pub fn read_validation_options(project: &Project) -> Result<ValidateOptions, ProjectError> {
+    Ok(validation_options(&project.read_config()?)?)
+}
+
+/// Whether `.dvc/config.local` is the user's own: git tracks neither it nor a link on the way to it, and `.dvc` is no
+/// repository of another (a submodule stays there when its commit goes).
+#[must_use]
+pub fn local_settings_are_own(project: &Project) -> bool {
+    let another = std::fs::symlink_metadata(project.root.join(".dvc").join(".git")).is_ok();
+    // What cannot be asked is not trusted.
+    !another && matches!(project.repo.index_covers(&project.git_path(".dvc/config.local")), Ok(false))
 }
 
 /// Which findings count, and which files belong to a run.

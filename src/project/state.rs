@@ -113,7 +113,7 @@ impl DatasetState {
 impl Project {
     /// What is wanted and what is there, in one state of the tracked files.
     pub fn dataset_state(&self, tree: &GitTree) -> Result<DatasetState, ProjectError> {
-        let stage = self.resolve_stage(tree)?;
+        let stage = resolve_stage(self, tree)?;
         let include = match &stage {
             Some(stage) => include::read_include(self, tree, &stage.stage)?,
             None => None,
@@ -121,118 +121,15 @@ impl Project {
         Ok(DatasetState { stage, record: self.dataset_record(tree)?, include })
     }
 
-    /// The stage as `dvc.yaml` and the parameters give it, in one state of the tracked files; `None` where there is no stage.
-    pub fn resolve_stage(&self, tree: &GitTree) -> Result<Option<ResolvedStage>, ProjectError> {
-        let Some(dvc_yaml) = self.read_file(tree, stage::FILE)? else { return Ok(None) };
-        let read = || -> Result<Option<ResolvedStage>, ProjectError> {
-            let Some(stage) = Stage::parse(&dvc_yaml)? else { return Ok(None) };
-            let params = self.read_file(tree, stage.params_file())?;
-            Ok(Some(stage.resolve_with(params.as_deref())?))
-        };
-        read().map_err(|error| self.explain_missing_driver(error))
-    }
-
-    /// A conflict, told with the way out where git made it without the merge drivers; any other error as it is.
-    fn explain_missing_driver(&self, error: ProjectError) -> ProjectError {
-        let abort = match self.repo.current_operation() {
-            _ if error.explain().code != MERGE_CONFLICT => None,
-            Some(GitOperation::Merge) => Some("git merge --abort"),
-            Some(GitOperation::Rebase) => Some("git rebase --abort"),
-            Some(GitOperation::CherryPick) => Some("git cherry-pick --abort"),
-            Some(GitOperation::Revert) => Some("git revert --abort"),
-            Some(GitOperation::Bisect) | None => None,
-        };
-        match abort {
-            Some(abort) if matches!(self.repo.config_value(DRIVER_KEY), Ok(None)) => {
-                ProjectError::NoDrivers { conflict: Box::new(error), abort }
-            }
-            _ => error,
-        }
-    }
-
-    /// An error where DVC must not work on the stage: it follows links, so an output behind one would be removed and
-    /// written elsewhere, and it reads what the stage depends on to the end, which a pipe or a device has not.
-    pub fn check_stage_files(&self, resolved: &ResolvedStage) -> Result<(), ProjectError> {
-        let stage = &resolved.stage;
-        self.root_files().check_dir(&resolved.out_dir)?;
-        for out in &stage.outs {
-            match self.root_files().file_kind(&out.path) {
-                Err(error) if matches!(error.refusal(), Some(PathRefusal::Link(_))) => return Err(error.into()),
-                // What else is odd about it, DVC says.
-                _ => {}
-            }
-        }
-        for file in stage.deps.iter().chain(stage.params.iter().map(|dep| &dep.file)) {
-            let path = self.root.join(file);
-            if std::fs::metadata(&path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir()) {
-                return Err(PathRefusal::NotRegular.into()).at("have DVC read", &path).map_err(Into::into);
-            }
-        }
-        Ok(())
-    }
-
     /// What `dvc.lock` says in one state of the tracked files; `None` where there is no such file, or no dataset in it.
     pub fn dataset_record(&self, tree: &GitTree) -> Result<Option<DatasetRecord>, ProjectError> {
-        self.dataset_record_in(&self.prefix, tree)
+        read_record_in(self, &self.prefix, tree)
     }
 
     /// Whether this clone can tell what `dvc.lock` is in a commit; not beyond the ends of a shallow or partial one.
     #[must_use]
     pub fn knows_lockfile(&self, commit: &Oid) -> bool {
         self.repo.knows_file(commit, &self.git_path(lockfile::FILE))
-    }
-
-    /// Whether this clone can tell what `dvc.lock` was before a commit: it knows all its parents, or there are none anywhere.
-    pub fn knows_parents(&self, commit: &Commit) -> Result<bool, ProjectError> {
-        // A commit at which a shallow clone ends looks like one without parents.
-        let is_cut = commit.parents.is_empty() && self.repo.shallow_ends()?.contains(&commit.id);
-        Ok(!is_cut && commit.parents.iter().all(|parent| self.knows_lockfile(parent)))
-    }
-
-    /// Whether a commit's `dvc.lock` of another project in the repository names this data version.
-    pub fn is_of_other_project(&self, version: DataVersion, commit: &Oid) -> Result<bool, ProjectError> {
-        for prefix in self.other_prefixes()? {
-            let dataset_record = match self.dataset_record_in(prefix, &GitTree::Commit(commit.clone())) {
-                Err(ProjectError::Lockfile(_)) => None,
-                other => other?,
-            };
-            if dataset_record.is_some_and(|dataset_record| dataset_record.version == version) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// What the `dvc.lock` of the project with this prefix says; of the working tree, our own alone.
-    pub(crate) fn dataset_record_in(
-        &self,
-        prefix: &str,
-        tree: &GitTree,
-    ) -> Result<Option<DatasetRecord>, ProjectError> {
-        let path = format!("{prefix}{}", lockfile::FILE);
-        let entry = match tree {
-            GitTree::Index => self.repo.index_entry(&path)?,
-            GitTree::Commit(id) => self.repo.entry_at(id, &path)?,
-            GitTree::WorkTree => {
-                let Some(bytes) = self.read_file(tree, lockfile::FILE)? else { return Ok(None) };
-                let lockfile = Lockfile::parse(&bytes).map_err(|error| self.explain_missing_driver(error.into()))?;
-                return Ok(DatasetRecord::from_lockfile(&lockfile));
-            }
-        };
-        let Some(entry) = entry else { return Ok(None) };
-        if let Some(cached) = self.records.borrow().get(&entry.id) {
-            return Ok(cached.clone());
-        }
-        let refused = |why: String| Err(LockfileError::Unsupported { line: 1, message: why }.into());
-        if !entry.is_file() {
-            return refused("it is a link, and a repository's links are not followed".into());
-        }
-        if self.repo.blob_size(&entry.id)? > limits::LOCKFILE {
-            return refused(format!("it is larger than {} MiB", limits::LOCKFILE >> 20));
-        }
-        let dataset_record = DatasetRecord::from_lockfile(&Lockfile::parse(&self.repo.read_blob(&entry.id)?)?);
-        self.records.borrow_mut().insert(entry.id, dataset_record.clone());
-        Ok(dataset_record)
     }
 
     /// The data version of a commit, read leniently: a lock that cannot be understood has none.
@@ -243,4 +140,107 @@ impl Project {
             Err(error) => Err(error),
         }
     }
+}
+
+/// The stage as `dvc.yaml` and the parameters give it, in one state of the tracked files; `None` where there is no stage.
+pub fn resolve_stage(project: &Project, tree: &GitTree) -> Result<Option<ResolvedStage>, ProjectError> {
+    let Some(dvc_yaml) = project.read_file(tree, stage::FILE)? else { return Ok(None) };
+    let read = || -> Result<Option<ResolvedStage>, ProjectError> {
+        let Some(stage) = Stage::parse(&dvc_yaml)? else { return Ok(None) };
+        let params = project.read_file(tree, stage.params_file())?;
+        Ok(Some(stage.resolve_with(params.as_deref())?))
+    };
+    read().map_err(|error| explain_missing_driver(project, error))
+}
+
+/// A conflict, told with the way out where git made it without the merge drivers; any other error as it is.
+fn explain_missing_driver(project: &Project, error: ProjectError) -> ProjectError {
+    let abort = match project.repo.current_operation() {
+        _ if error.explain().code != MERGE_CONFLICT => None,
+        Some(GitOperation::Merge) => Some("git merge --abort"),
+        Some(GitOperation::Rebase) => Some("git rebase --abort"),
+        Some(GitOperation::CherryPick) => Some("git cherry-pick --abort"),
+        Some(GitOperation::Revert) => Some("git revert --abort"),
+        Some(GitOperation::Bisect) | None => None,
+    };
+    match abort {
+        Some(abort) if matches!(project.repo.config_value(DRIVER_KEY), Ok(None)) => {
+            ProjectError::NoDrivers { conflict: Box::new(error), abort }
+        }
+        _ => error,
+    }
+}
+
+/// An error where DVC must not work on the stage: it follows links, so an output behind one would be removed and
+/// written elsewhere, and it reads what the stage depends on to the end, which a pipe or a device has not.
+pub fn check_stage_files(project: &Project, resolved: &ResolvedStage) -> Result<(), ProjectError> {
+    let stage = &resolved.stage;
+    project.root_files().check_dir(&resolved.out_dir)?;
+    for out in &stage.outs {
+        match project.root_files().file_kind(&out.path) {
+            Err(error) if matches!(error.refusal(), Some(PathRefusal::Link(_))) => return Err(error.into()),
+            // What else is odd about it, DVC says.
+            _ => {}
+        }
+    }
+    for file in stage.deps.iter().chain(stage.params.iter().map(|dep| &dep.file)) {
+        let path = project.root.join(file);
+        if std::fs::metadata(&path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir()) {
+            return Err(PathRefusal::NotRegular.into()).at("have DVC read", &path).map_err(Into::into);
+        }
+    }
+    Ok(())
+}
+
+/// Whether this clone can tell what `dvc.lock` was before a commit: it knows all its parents, or there are none anywhere.
+pub fn knows_parents(project: &Project, commit: &Commit) -> Result<bool, ProjectError> {
+    // A commit at which a shallow clone ends looks like one without parents.
+    let is_cut = commit.parents.is_empty() && project.repo.shallow_ends()?.contains(&commit.id);
+    Ok(!is_cut && commit.parents.iter().all(|parent| project.knows_lockfile(parent)))
+}
+
+/// Whether a commit's `dvc.lock` of another project in the repository names this data version.
+pub fn is_of_other_project(project: &Project, version: DataVersion, commit: &Oid) -> Result<bool, ProjectError> {
+    for prefix in project.other_prefixes()? {
+        let dataset_record = match read_record_in(project, prefix, &GitTree::Commit(commit.clone())) {
+            Err(ProjectError::Lockfile(_)) => None,
+            other => other?,
+        };
+        if dataset_record.is_some_and(|dataset_record| dataset_record.version == version) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// What the `dvc.lock` of the project with this prefix says; of the working tree, our own alone.
+pub(crate) fn read_record_in(
+    project: &Project,
+    prefix: &str,
+    tree: &GitTree,
+) -> Result<Option<DatasetRecord>, ProjectError> {
+    let path = format!("{prefix}{}", lockfile::FILE);
+    let entry = match tree {
+        GitTree::Index => project.repo.index_entry(&path)?,
+        GitTree::Commit(id) => project.repo.entry_at(id, &path)?,
+        GitTree::WorkTree => {
+            let Some(bytes) = project.read_file(tree, lockfile::FILE)? else { return Ok(None) };
+            let lockfile = Lockfile::parse(&bytes).map_err(|error| explain_missing_driver(project, error.into()))?;
+            return Ok(DatasetRecord::from_lockfile(&lockfile));
+        }
+    };
+    let Some(entry) = entry else { return Ok(None) };
+    if let Some(cached) = project.records.borrow().get(&entry.id) {
+        return Ok(cached.clone());
+    }
+    let refused = |why: String| Err(LockfileError::Unsupported { line: 1, message: why }.into());
+    if !entry.is_file() {
+        return refused("it is a link, and a repository's links are not followed".into());
+    }
+    if project.repo.blob_size(&entry.id)? > limits::LOCKFILE {
+        return refused(format!("it is larger than {} MiB", limits::LOCKFILE >> 20));
+    }
+    let dataset_record = DatasetRecord::from_lockfile(&Lockfile::parse(&project.repo.read_blob(&entry.id)?)?);
+    project.records.borrow_mut().insert(entry.id, dataset_record.clone());
+    Ok(dataset_record)
 }

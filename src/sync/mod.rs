@@ -33,6 +33,7 @@ use crate::dvc::temp_project::TempDvcProject;
 use crate::history::rebuilt;
 use crate::project::data_dir;
 use crate::project::mutex::RepoMutex;
+use crate::project::state;
 use crate::project::{DatasetRecord, GitTree, Project, ProjectError, Reporter};
 use crate::run::RunKey;
 use crate::support::{fs, limits};
@@ -260,7 +261,7 @@ impl Project {
         let paths = file_list.entries().iter().map(|entry| entry.relpath.as_str());
         checkout::refuse_unsafe(&self.root, &dataset_record.out_dir, paths)?;
         if let Some(stage) = self.dataset_state(&GitTree::WorkTree)?.stage {
-            self.check_stage_files(&stage)?;
+            state::check_stage_files(self, &stage)?;
         }
         self.root_files().check_dir(&dataset_record.out_dir)?;
         reporter.show_status(&format!("DVC does this: {why}"));
