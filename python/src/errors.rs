@@ -10,6 +10,8 @@ pub fn to_exception(py: Python<'_>, error: impl Into<Error>) -> PyErr {
     let error = error.into();
     let class = match (error.exit_kind(), error.code()) {
         (_, "run_dir_not_found" | "run_not_found") => "RunNotFoundError",
+        (_, "link_not_followed" | "not_a_regular_file" | "file_too_large" | "path_outside_project") => "RunIOError",
+        (_, "dataset_misplaced") => "RunUsageError",
         (ExitKind::CheckFailed, _) => "InvalidRunError",
         (ExitKind::Usage, _) => "RunUsageError",
         (ExitKind::Io, _) => "RunIOError",

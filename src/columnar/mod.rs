@@ -84,7 +84,7 @@ impl Explain for ColumnarError {
     fn explain(&self) -> Explanation {
         const VERIFY: &str = "`capture-hook verify` says which files of the dataset are damaged";
         match self {
-            Self::Fs(error) => Explanation { exit: Io, ..error.explain() },
+            Self::Fs(error) => error.explain(),
             Self::Write { .. } | Self::Ended => Io.code("io"),
             Self::Open { .. } => Io.code("io").hint(VERIFY),
             Self::Unreadable { .. } => CheckFailed.code("unreadable_parquet").hint(VERIFY),

@@ -51,7 +51,9 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let project_dir = ProjectDir::find(&project.root)?;
     if args.force && !commit::can_ingest_many(&project)? {
         let message = "--force works only where the stage's command is `capture-hook ingest`";
-        return Err(Error::new(ExitKind::Usage, "untrusted_stage", message).hint("have the stage's own command do it"));
+        return Err(
+            Error::new(ExitKind::Usage, "force_unsupported", message).hint("have the stage's own command do it")
+        );
     }
     let detached = !project.repo.query_git(["symbolic-ref", "-q", "HEAD"])?.success();
     if detached && !args.no_push && publish::push_target(&project)? != PushTarget::None {

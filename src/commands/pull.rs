@@ -6,7 +6,7 @@ use crate::app::{App, CommandOutcome};
 use crate::dataset::runs::run_keys;
 use crate::dvc::absent::AbsentRemote;
 use crate::dvc::remote::fetch;
-use crate::error::{Error, ExitKind};
+use crate::error::{Error, ExitKind, Explanation};
 use crate::history::catalog::{self, Catalog, CatalogRun, RunSources};
 use crate::project::{GitTree, Project, ProjectError};
 use crate::run::RunKey;
@@ -123,17 +123,20 @@ fn pulled_json(
             pulled.changed += changed;
             pulled.refused = paths;
         }
-        SyncOutcome::Missing { why } | SyncOutcome::TooLarge { reason: why } => {
-            let hint = match AbsentRemote::from_settings(project.dvc_settings()?) {
-                Some(absent) => absent.hints().swap_remove(0),
-                None => "`dvc remote list` shows where it is looked for; it may not have been pushed yet".into(),
-            };
-            return Err(
-                Error::new(ExitKind::Program, "data_missing", format!("data could not be had: {why}")).hint(hint)
-            );
+        SyncOutcome::Missing { why, explanation } => return Err(missing_data(project, &why, explanation)?),
+        SyncOutcome::TooLarge { reason } => {
+            return Err(missing_data(project, &reason, ExitKind::Setup.code("data_not_fetched"))?);
         }
     }
     Ok(pulled)
+}
+
+fn missing_data(project: &Project, why: &str, explanation: Explanation) -> Result<Error, Error> {
+    let hint = match AbsentRemote::from_settings(project.dvc_settings()?) {
+        Some(absent) => absent.hints().swap_remove(0),
+        None => "`dvc remote list` shows where it is looked for; it may not have been pushed yet".into(),
+    };
+    Ok(Error::new(explanation.exit, explanation.code, format!("data could not be had: {why}")).hint(hint))
 }
 
 fn report_pulled(app: &App, args: &Args, pulled: &PulledJson) {

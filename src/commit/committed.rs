@@ -101,7 +101,7 @@ pub(super) fn check_out_committed_runs(
                 shell_quote(&stage.out_dir)
             ),
         ),
-        Some(SyncOutcome::Missing { why } | SyncOutcome::TooLarge { reason: why }) => {
+        Some(SyncOutcome::Missing { why, .. } | SyncOutcome::TooLarge { reason: why }) => {
             (why, "bring them here: `capture-hook pull`, then run the same command again".into())
         }
         _ => (format!("something else is in the place of {file}"), "move it away, then `capture-hook pull`".into()),

@@ -279,7 +279,7 @@ fn sync_after_resolve(
 ) -> Result<(), ConflictError> {
     let Some(dataset_record) = &outcome.record else { return Ok(()) };
     match project.sync_workspace(SyncScope::Limited, reporter)? {
-        SyncOutcome::TooLarge { reason: why } | SyncOutcome::Missing { why } => {
+        SyncOutcome::TooLarge { reason: why } | SyncOutcome::Missing { why, .. } => {
             reporter.show_warning(&format!("the merged dataset is not in the workspace: {why}"));
             reporter.show_hint("`capture-hook pull` brings it");
         }

@@ -42,7 +42,7 @@ impl Explain for CacheError {
     fn explain(&self) -> Explanation {
         let again = |path: &Path| format!("remove {} and fetch it again: `capture-hook pull`", path.display());
         match self {
-            Self::Fs(error) => Explanation { exit: Io, ..error.explain() },
+            Self::Fs(error) => error.explain(),
             Self::Damaged { path } => Io.code("cache_object_damaged").hint(again(path)),
             Self::InvalidFileList { path, .. } => Io.code("cache_object_not_read").hint(again(path)),
         }

@@ -156,7 +156,7 @@ fn sync_workspace(app: &App, project: &Project, reach: SyncScope) -> Result<(), 
             app.ui.warn(&format!("the dataset is left as it is: {what} is more than a hook does"));
             app.ui.hint("`capture-hook pull` does it");
         }
-        SyncOutcome::Missing { why } => {
+        SyncOutcome::Missing { why, .. } => {
             app.ui.warn(&format!("the dataset of this commit is not here: {why}"));
             app.ui.hint("`capture-hook pull` brings it when the DVC remote can be reached");
         }

@@ -136,8 +136,7 @@ impl Explain for IngestError {
             Self::Invalid(report) => CheckFailed
                 .code("invalid_run")
                 .hint(format!("`capture-hook validate {}` says all that was found", shell_quote(&report.run_dir))),
-            // The place is named on the command line, or by the stage that calls it.
-            Self::Misplaced(error) => Explanation { exit: Usage, ..error.explain() },
+            Self::Misplaced(error) => error.explain(),
             Self::Linked(path) => {
                 Usage.code("dataset_linked").hint(format!("see what is there: `ls -ld {}`", shell_quote(path)))
             }

@@ -81,7 +81,7 @@ impl Explain for RecordError {
                     format!("to record it all the same, add \"{code}\" to [validate] ignore in capture-hook.toml");
                 Usage.code(code.as_str()).hints(code.is_ignorable().then_some(hint))
             }
-            Self::Fs(error) => Explanation { exit: Io, ..error.explain() },
+            Self::Fs(error) => error.explain(),
             Self::Thread(_) => Io.code("io"),
             Self::Failed => Io.code("recorder_failed"),
             Self::Closed => Usage.code("recorder_closed"),

@@ -6,7 +6,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use crate::error::ExitKind::CheckFailed;
+use crate::error::ExitKind::Setup;
 use crate::error::{Explain, Explanation};
 use crate::support::names;
 use crate::support::off_limits::{OffLimits, PythonEnvs};
@@ -23,7 +23,7 @@ pub struct MisplacedDataset {
 
 impl Explain for MisplacedDataset {
     fn explain(&self) -> Explanation {
-        CheckFailed
+        Setup
             .code("dataset_misplaced")
             .hint("set ingest_capture.out_dir in params.yaml to a directory of the project, such as data/captures")
             .hint("on a branch of somebody else's: do not check its data out, and tell who made it")

@@ -5,6 +5,7 @@ use crate::dvc::checkout::CheckoutError;
 use crate::dvc::program::ProgramError;
 use crate::dvc::reason::REASON;
 use crate::dvc::remote::fetch::FetchError;
+use crate::error::ExitKind::Program;
 use crate::error::{Explain, Explanation};
 use crate::project::ProjectError;
 use crate::support::fs;
@@ -52,7 +53,7 @@ pub(crate) fn outcome_of_dvc(result: Result<(), ProgramError>) -> Result<SyncOut
             Ok(SyncOutcome::LocalChanges { files: Vec::new() })
         }
         Err(ProgramError::Process(error @ (ProcessError::Failed { .. } | ProcessError::Stopped { .. }))) => {
-            Ok(SyncOutcome::Missing { why: describe_failure(&error) })
+            Ok(SyncOutcome::Missing { why: describe_failure(&error), explanation: Program.code("fetch_failed") })
         }
         Err(error) => Err(error.into()),
     }
@@ -71,6 +72,14 @@ fn describe_failure(error: &ProcessError) -> String {
 fn error_line(stderr: &str) -> &str {
     let line = stderr.lines().find(|line| line.starts_with(REASON)).or_else(|| stderr.lines().last());
     line.unwrap_or_default().trim_start_matches(REASON)
+}
+
+/// The code of a list of files that cannot be had: a program that failed is a failed fetch.
+pub(crate) fn explain_fetch(error: &FetchError) -> Explanation {
+    match error {
+        FetchError::Program { source: ProgramError::Process(_), .. } => Program.code("fetch_failed"),
+        error => error.explain(),
+    }
 }
 
 /// Why a list of files cannot be had, with DVC's own reason.

@@ -13,6 +13,7 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use error::SyncError;
+use error::explain_fetch;
 pub(crate) use error::{describe_with_cause, outcome_of_dvc};
 
 use crate::dataset::checkout::checkout_runs;
@@ -26,10 +27,13 @@ use crate::dvc::checkout;
 use crate::dvc::checkout::{CheckoutError, CheckoutOutcome, CheckoutRequest};
 use crate::dvc::file_list::{FileEntry, FileList};
 use crate::dvc::hash::DataVersion;
+use crate::dvc::program::ProgramError;
 use crate::dvc::remote::fetch;
 use crate::dvc::remote::fetch::FetchError;
 use crate::dvc::settings::DvcSettings;
 use crate::dvc::temp_project::TempDvcProject;
+use crate::error::ExitKind::{CheckFailed, Io, Setup};
+use crate::error::Explanation;
 use crate::history::rebuilt;
 use crate::project::data_dir;
 use crate::project::mutex::RepoMutex;
@@ -116,7 +120,21 @@ pub enum SyncOutcome {
     Missing {
         /// Why.
         why: String,
+        /// The code and the exit code of it, for a user who asked for the data.
+        explanation: Explanation,
     },
+}
+
+impl SyncOutcome {
+    /// Data that is not fetched before the user says so.
+    fn unasked(why: String) -> Self {
+        Self::Missing { why, explanation: Setup.code("data_not_fetched") }
+    }
+
+    /// Data that the disk has no room for.
+    fn no_room(why: String) -> Self {
+        Self::Missing { why, explanation: Io.code("no_room") }
+    }
 }
 
 /// The mark of a sync that is still to be done, in the working tree's git directory.
@@ -193,7 +211,7 @@ impl Project {
         let settings = self.dvc_settings()?;
         if settings.cache_is_tracked && scope != SyncScope::All {
             let why = format!("{}, so data comes when you ask for it", describe_tracked_cache(settings));
-            return Ok(SyncOutcome::Missing { why });
+            return Ok(SyncOutcome::unasked(why));
         }
         if let Some(reason) = self.find_long_list(settings, dataset_record, scope)? {
             return Ok(SyncOutcome::TooLarge { reason });
@@ -201,7 +219,7 @@ impl Project {
         let mut refused = Vec::new();
         let outcome = match self.sync_natively(settings, dataset_record, scope, reporter, &mut refused) {
             Err(SyncError::Checkout(CheckoutError::Unsupported(why))) => match why_not_unasked(settings, scope) {
-                Some(why) => Ok(SyncOutcome::Missing { why }),
+                Some(why) => Ok(SyncOutcome::unasked(why)),
                 None => self.sync_by_dvc(settings, dataset_record, &why, reporter),
             },
             Err(SyncError::Checkout(CheckoutError::TooMany(count))) => {
@@ -210,7 +228,9 @@ impl Project {
             other => other,
         };
         let mut outcome = match outcome {
-            Err(SyncError::Fetch(error)) => SyncOutcome::Missing { why: describe_with_cause(&error) },
+            Err(SyncError::Fetch(error)) => {
+                SyncOutcome::Missing { why: describe_with_cause(&error), explanation: explain_fetch(&error) }
+            }
             other => other?,
         };
         warn_refused(&refused, reporter);
@@ -253,9 +273,8 @@ impl Project {
         reporter: &dyn Reporter,
     ) -> Result<SyncOutcome, SyncError> {
         if settings.cache_is_tracked {
-            return Ok(SyncOutcome::Missing {
-                why: format!("only DVC can do this ({why}), and {}", describe_tracked_cache(settings)),
-            });
+            let why = format!("only DVC can do this ({why}), and {}", describe_tracked_cache(settings));
+            return Ok(SyncOutcome::unasked(why));
         }
         let file_list = fetch::read_file_list(&self.root, settings, dataset_record.version, || self.find_dvc())?;
         let paths = file_list.entries().iter().map(|entry| entry.relpath.as_str());
@@ -286,7 +305,7 @@ impl Project {
                 rebuilt::rebuild_file_lists(self, [dataset_record.version], Some(reporter))?;
             }
             if !may_fetch && !cache.has_file_list(dataset_record.version) {
-                return Ok(SyncOutcome::Missing { why: why_not.unwrap_or_else(|| "pull.auto is off".into()) });
+                return Ok(SyncOutcome::unasked(why_not.unwrap_or_else(|| "pull.auto is off".into())));
             }
             rebuilt::ensure_file_list(self, settings, dataset_record.version)?;
             if let Some(reason) = self.find_long_list(settings, dataset_record, scope)? {
@@ -319,14 +338,11 @@ impl Project {
         let all = scope == SyncScope::All || (scope == SyncScope::Limited && missing <= config.pull.max_bytes);
         if may_fetch && all {
             if let Some(why) = why_no_room(&settings.cache_dir, missing) {
-                return Ok(SyncOutcome::Missing { why });
+                return Ok(SyncOutcome::no_room(why));
             }
             reporter.show_status(&format!("fetching data of {}: {}", dataset_record.version, format_bytes(missing)));
-            return match self.fetch_objects(dataset_record, None, reporter) {
-                Ok(()) => outcome_of_fetch(check_out(&to)?),
-                Err(SyncError::Dvc(error)) => outcome_of_dvc(Err(error)),
-                Err(error) => Err(error),
-            };
+            let fetched = self.fetch_objects(dataset_record, None, reporter);
+            return outcome_of_fetch(fetched, settings, &done.missing, || check_out(&to));
         }
         if let Some(run) = self.selected_run(dataset_record, Some(&to)).filter(|_| may_fetch)
             && done.missing.iter().any(|entry| run_of_path(&entry.relpath).as_ref() == Some(&run))
@@ -335,13 +351,13 @@ impl Project {
             let run_bytes = missing_bytes_on_remote(settings, &cache, entries)
                 .unwrap_or_else(|| estimate_share(missing, entries.len(), to.len()));
             if let Some(why) = why_no_room(&settings.cache_dir, run_bytes) {
-                return Ok(SyncOutcome::Missing { why });
+                return Ok(SyncOutcome::no_room(why));
             }
             if run_bytes <= config.pull.max_bytes || scope == SyncScope::Limited {
                 reporter.show_status(&format!("fetching {run} of {}", dataset_record.version));
                 match self.fetch_objects(dataset_record, Some(&run), reporter) {
                     Ok(()) => {}
-                    Err(SyncError::Dvc(error)) => return outcome_of_dvc(Err(error)),
+                    Err(SyncError::Dvc(error)) => return outcome_of_failed_fetch(error, settings, &done.missing),
                     Err(error) => return Err(error),
                 }
             }
@@ -352,9 +368,8 @@ impl Project {
             group_by_run(&to).filter(|run| is_cached(run.entries)).flat_map(|run| run.entries.to_vec()).collect();
         let whole_runs = FileList::new(whole_runs).unwrap_or_default();
         if whole_runs.is_empty() {
-            return Ok(SyncOutcome::Missing {
-                why: why_not.unwrap_or_else(|| format!("{} to fetch", format_bytes(missing))),
-            });
+            let why = why_not.unwrap_or_else(|| format!("{} to fetch", format_bytes(missing)));
+            return Ok(SyncOutcome::unasked(why));
         }
         let done = check_out(&whole_runs)?;
         let missing = missing_bytes(settings, &cache, &to, dataset_record);
@@ -445,14 +460,47 @@ pub(crate) fn outcome_of_checkout(done: CheckoutOutcome) -> SyncOutcome {
     }
 }
 
-/// The outcome after a fetch that went well.
-pub(crate) fn outcome_of_fetch(done: CheckoutOutcome) -> Result<SyncOutcome, SyncError> {
-    let Some(first) = done.missing.first() else { return Ok(outcome_of_checkout(done)) };
-    let more = match done.missing.len() - 1 {
+/// What became of a fetch of these missing files. If it succeeded, the checkout is made again.
+pub(crate) fn outcome_of_fetch(
+    fetched: Result<(), SyncError>,
+    settings: &DvcSettings,
+    missing: &[FileEntry],
+    check_out: impl Fn() -> Result<CheckoutOutcome, SyncError>,
+) -> Result<SyncOutcome, SyncError> {
+    match fetched {
+        Ok(()) => {
+            let done = check_out()?;
+            Ok(if done.missing.is_empty() { outcome_of_checkout(done) } else { not_on_remote(&done.missing) })
+        }
+        Err(SyncError::Dvc(error)) => outcome_of_failed_fetch(error, settings, missing),
+        Err(error) => Err(error),
+    }
+}
+
+/// What a failure of DVC means: that data is lost, if the remote is a directory that lacks some of it; else that the remote
+/// could not be asked.
+fn outcome_of_failed_fetch(
+    error: ProgramError,
+    settings: &DvcSettings,
+    missing: &[FileEntry],
+) -> Result<SyncOutcome, SyncError> {
+    let outcome = outcome_of_dvc(Err(error))?;
+    let remote_dir = settings.default_remote().and_then(|remote| remote.dir.as_ref()).filter(|dir| dir.is_dir());
+    let Some(remote_cache) = remote_dir.map(|dir| Cache::in_dir(dir)) else { return Ok(outcome) };
+    let lost: Vec<FileEntry> = missing.iter().filter(|entry| !remote_cache.has_object(entry.md5)).cloned().collect();
+    let is_missing = matches!(outcome, SyncOutcome::Missing { .. });
+    Ok(if is_missing && !lost.is_empty() { not_on_remote(&lost) } else { outcome })
+}
+
+/// Data that the remote lacks: at least one file.
+fn not_on_remote(files: &[FileEntry]) -> SyncOutcome {
+    let first = files.first().map(|entry| entry.relpath.escape_debug().to_string()).unwrap_or_default();
+    let more = match files.len().saturating_sub(1) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    Ok(SyncOutcome::Missing { why: format!("the DVC remote does not have {}{more}", first.relpath.escape_debug()) })
+    let why = format!("the DVC remote does not have {first}{more}");
+    SyncOutcome::Missing { why, explanation: CheckFailed.code("data_missing") }
 }
 
 /// Why so many bytes cannot be fetched, where the disk has no room for them. A full disk stops more than us.

@@ -3,7 +3,7 @@
 //! Beyond what a sync does, every file that was there before is held against the data version: local changes are told, and
 //! kept unless the user asks to replace them.
 
-use super::{SyncError, SyncOutcome, SyncScope, outcome_of_checkout, outcome_of_dvc, outcome_of_fetch, why_no_room};
+use super::{SyncError, SyncOutcome, SyncScope, outcome_of_checkout, outcome_of_fetch, why_no_room};
 use crate::dataset::checkout::checkout_runs;
 use crate::dataset::differences::{DatasetComparison, DatasetDifferences};
 use crate::dataset::runs::{entries_of_run, split_refused};
@@ -14,6 +14,7 @@ use crate::dvc::hash::DvcHash;
 use crate::dvc::link::hash_file;
 use crate::dvc::remote::fetch;
 use crate::dvc::settings::DvcSettings;
+use crate::error::ExitKind::CheckFailed;
 use crate::project::data_dir;
 use crate::project::mutex::RepoMutex;
 use crate::project::{DatasetRecord, Project, ProjectError, Reporter};
@@ -131,14 +132,11 @@ impl Project {
         }
         let missing = settings.default_remote().and_then(|remote| remote.size_of_entries(&done.missing)).unwrap_or(0);
         if let Some(why) = why_no_room(&settings.cache_dir, missing) {
-            return Ok(SyncOutcome::Missing { why });
+            return Ok(SyncOutcome::no_room(why));
         }
         reporter.show_status(&format!("fetching {run} of {}", dataset_record.version));
-        match self.fetch_objects(dataset_record, Some(run), reporter) {
-            Ok(()) => outcome_of_fetch(check_out()?),
-            Err(SyncError::Dvc(error)) => outcome_of_dvc(Err(error)),
-            Err(error) => Err(error),
-        }
+        let fetched = self.fetch_objects(dataset_record, Some(run), reporter);
+        outcome_of_fetch(fetched, settings, &done.missing, check_out)
     }
 
     /// Puts the committed files in the place of those with local changes and of missing ones, and removes what was added.
@@ -158,7 +156,7 @@ impl Project {
         let from = added.map(|file| FileEntry { relpath: file.clone(), md5: DvcHash::of_bytes(b"") }).collect();
         let from = FileList::new(from).unwrap_or_default();
         if let Some(why) = remove_damaged_objects(settings, &to)? {
-            return Ok(SyncOutcome::Missing { why });
+            return Ok(SyncOutcome::Missing { why, explanation: CheckFailed.code("data_missing") });
         }
         let (root, out_dir) = (&self.root, dataset_record.out_dir.as_str());
         let patience = super::PATIENCE;
@@ -166,11 +164,13 @@ impl Project {
             let (max_files, force) = (usize::MAX, true);
             let check_out =
                 CheckoutRequest { root, settings, out_dir, from: &from, to: &to, max_files, patience, force };
-            checkout_runs(&check_out).map_err(|error| match error {
-                CheckoutError::Unsupported(why) => {
-                    CheckoutError::UnsupportedByForce { why, out_dir: out_dir.to_owned() }
-                }
-                error => error,
+            checkout_runs(&check_out).map_err(|error| {
+                SyncError::from(match error {
+                    CheckoutError::Unsupported(why) => {
+                        CheckoutError::UnsupportedByForce { why, out_dir: out_dir.to_owned() }
+                    }
+                    error => error,
+                })
             })
         };
         let done = check_out()?;
@@ -178,11 +178,8 @@ impl Project {
             return Ok(outcome_of_checkout(done));
         }
         reporter.show_status(&format!("fetching data of {}", dataset_record.version));
-        match self.fetch_objects(dataset_record, run, reporter) {
-            Ok(()) => outcome_of_fetch(check_out()?),
-            Err(SyncError::Dvc(error)) => outcome_of_dvc(Err(error)),
-            Err(error) => Err(error),
-        }
+        let fetched = self.fetch_objects(dataset_record, run, reporter);
+        outcome_of_fetch(fetched, settings, &done.missing, check_out)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::dvc::program::ProgramError;
 use crate::dvc::remote::missing;
 use crate::dvc::remote::missing::{CheckDepth, MissingObjects, RemoteError};
 use crate::dvc::temp_project::TempDvcProject;
-use crate::error::ExitKind::{CheckFailed, Setup};
+use crate::error::ExitKind::{CheckFailed, Program, Setup};
 use crate::error::{Explain, Explanation};
 use crate::git::{CommitRange, Oid};
 use crate::history::foreign;
@@ -128,12 +128,21 @@ impl Explain for UploadError {
                     "a clone that has it, where `dvc gc` removed nothing, can send it: `capture-hook push --all` there",
                 )
                 .hint(anyway()),
-            Self::Upload { source, .. } => Explanation { code: "upload_failed", ..source.explain() }
+            Self::Upload { source, .. } => explain_upload(source)
                 .hint("send the data by itself first, with its progress shown: `capture-hook push`")
                 .hint(anyway()),
             Self::Project(error) => error.explain(),
             Self::Dvc(error) => error.explain(),
         }
+    }
+}
+
+/// A program that failed is a failed upload. What kept it from starting, or a disk that failed, keeps its own code.
+fn explain_upload(cause: &UploadCause) -> Explanation {
+    let explanation = cause.explain();
+    match explanation.exit {
+        Program => Program.code("upload_failed").hints(explanation.hints),
+        _ => explanation,
     }
 }
 

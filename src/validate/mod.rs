@@ -223,7 +223,7 @@ pub enum ScanError {
 impl Explain for ScanError {
     fn explain(&self) -> Explanation {
         match self {
-            Self::Fs(error) => Explanation { exit: Io, ..error.explain() },
+            Self::Fs(error) => error.explain(),
             Self::Changed { .. } => {
                 Io.code("run_changed").hint("wait until the recorder is done, then run the same command again")
             }

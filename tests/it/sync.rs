@@ -52,12 +52,37 @@ fn checkout_goes_on_without_the_remote() {
         assert_eq!(env.git(["rev-parse", "--abbrev-ref", "HEAD"]).ok().stdout, "main\n");
         let last = fs::read_to_string(env.repo(".git/capture-hook/last.json")).unwrap();
         assert!(last.contains("\"event\""), "{last}");
-        env.hook(["pull"]).fails(4);
+        env.hook(["pull"]).fails(3);
         fs::rename(env.path("away"), env.path("dvc-remote")).unwrap();
         env.hook(["pull"]).ok();
         env.assert_committed_but_for_links();
         assert_eq!(env.runs_in("repo"), [SECOND, FIRST]);
     });
+}
+
+/// P5: What `pull` fails with says whether the data is nowhere, or the remote could not be asked.
+#[test]
+fn pull_tells_lost_data_from_a_failed_fetch() {
+    let env = TestEnv::committed();
+    env.hook(["push", "main"]).ok();
+    let code = |expected: i32| {
+        let output = env.hook(["--json", "pull"]).fails(expected);
+        let error: serde_json::Value = serde_json::from_str(output.stderr.lines().last().unwrap()).unwrap();
+        error["error"]["code"].as_str().unwrap().to_owned()
+    };
+    let run = format!("data/captures/{FIRST}/run.json");
+    let hash = env.dvc(["ls", "--json", ".", &run]).ok().stdout;
+    let hash: serde_json::Value = serde_json::from_str(&hash).unwrap();
+    let hash = hash[0]["md5"].as_str().unwrap();
+    let object = format!("files/md5/{}/{}", &hash[..2], &hash[2..]);
+    fs::remove_file(env.path("dvc-remote").join(&object)).unwrap();
+    fs::remove_file(env.repo(".dvc/cache").join(&object)).unwrap();
+    fs::remove_file(env.repo(&run)).unwrap();
+    assert_eq!(code(1), "data_missing");
+    fs::remove_dir_all(env.repo(".dvc/cache")).unwrap();
+    env.dvc(["remote", "add", "-d", "--local", "-f", "storage", "s3://bucket/none"]).ok();
+    env.dvc(["remote", "modify", "--local", "storage", "endpointurl", "http://127.0.0.1:9"]).ok();
+    assert_eq!(code(4), "fetch_failed");
 }
 
 /// P6: Local changes in the dataset are not overwritten.

@@ -1,0 +1,98 @@
+//! Text for people: sizes, counts, hexadecimal digits, and the names that a mistyped one is near to.
+
+/// A size in binary units with one decimal: `812 B`, `1.5 KiB`.
+#[must_use]
+pub fn format_bytes(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    // In tenths of the next unit, so that what rounds up to 1024.0 of one is 1.0 of the next.
+    let mut tenths = u128::from(bytes) * 10;
+    let mut unit_index = 0;
+    loop {
+        let rounded = (tenths + 512) / 1024;
+        if rounded < 10_240 || unit_index + 1 == UNITS.len() {
+            return format!("{}.{} {}", rounded / 10, rounded % 10, UNITS[unit_index]);
+        }
+        tenths /= 1024;
+        unit_index += 1;
+    }
+}
+
+/// A count with its thousands set apart: `1,000,000`.
+#[must_use]
+pub fn format_count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A count and what is counted: `1 run`, `2 runs`.
+#[must_use]
+pub fn format_plural(n: u64, one: &str) -> String {
+    format!("{} {one}{}", format_count(n), if n == 1 { "" } else { "s" })
+}
+
+/// Bytes as lower-case hexadecimal.
+#[must_use]
+pub fn to_hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes.iter().flat_map(|b| [b >> 4, b & 15]).map(|d| char::from(DIGITS[usize::from(d)])).collect()
+}
+
+/// What a mistyped text may have meant: of these spellings, each with the name that it stands for, the names of the nearest,
+/// best first, at most three. A third of the letters may be wrong, two in any case.
+#[must_use]
+pub fn find_near<'a>(typed: &str, spellings: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<&'a str> {
+    const MOST_NAMES: usize = 3;
+    let most = (typed.chars().count() / 3).max(2);
+    let mut near: Vec<(usize, &str)> = spellings
+        .into_iter()
+        .map(|(spelling, name)| (strsim::damerau_levenshtein(spelling, typed), name))
+        .filter(|(distance, _)| *distance <= most)
+        .collect();
+    near.sort_unstable();
+    let best = near.first().map_or(0, |(distance, _)| *distance);
+    let mut names: Vec<&str> = Vec::new();
+    for (distance, name) in near {
+        if distance <= best + 1 && names.len() < MOST_NAMES && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_one_decimal() {
+        let text = [0, 812, 1023, 1024, 1536, 10_240, 1_048_575, 28_731_000, 3 << 30, u64::MAX].map(format_bytes);
+        let expected =
+            ["0 B", "812 B", "1023 B", "1.0 KiB", "1.5 KiB", "10.0 KiB", "1.0 MiB", "27.4 MiB", "3.0 GiB", "16.0 EiB"];
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn thousands_are_set_apart() {
+        let text = [format_count(7), format_count(1_000_000), format_plural(1, "run"), format_plural(0, "run")];
+        assert_eq!(text, ["7", "1,000,000", "1 run", "0 runs"]);
+    }
+
+    #[test]
+    fn the_nearest_names_come_first_and_distant_ones_never() {
+        let near = |typed: &str, names: &[&'static str]| find_near(typed, names.iter().map(|name| (*name, *name)));
+        assert_eq!(near("stauts", &["show", "status", "start"]), ["status"]);
+        assert_eq!(near("demo/r1", &["demo/r12", "demo/r2", "demo/r1x", "demo/r3", "other"]).len(), 3);
+        assert!(near("xyz", &["status"]).is_empty());
+        assert_eq!(find_near("polcy", [("push.policy", "push.policy"), ("policy", "push.policy")]), ["push.policy"]);
+    }
+}
