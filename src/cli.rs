@@ -17,6 +17,7 @@ use crate::support::apart;
 use crate::support::call_log::CallLog;
 use crate::support::env::Env;
 use crate::support::prompts::PromptPolicy;
+use crate::support::text::find_near;
 use crate::support::visible::is_hidden;
 
 /// Make every simulation run a versioned, validated, findable dataset.
@@ -158,18 +159,15 @@ fn run_as_shell(request: ShellCall) -> ExitCode {
     ExitCode::from(error.exit_kind().exit_code())
 }
 
-/// A mistyped command with the ones that are a slip or two away: clap's own measure thinks little of swapped letters.
+/// A mistyped command with the ones that are near to it: clap's own measure thinks little of swapped letters.
 fn suggest_commands(mut error: clap::Error) -> clap::Error {
-    const SLIPS: usize = 2;
     if let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidSubcommand).cloned() {
         let command = Cli::command();
         let names = command.get_subcommands().filter(|command| !command.is_hide_set()).map(clap::Command::get_name);
-        let mut nearest_names: Vec<(usize, &str)> =
-            names.map(|name| (strsim::damerau_levenshtein(name, &typed), name)).filter(|(n, _)| *n <= SLIPS).collect();
-        nearest_names.sort_unstable();
-        if let Some((fewest, _)) = nearest_names.first().copied() {
-            let nearest = nearest_names.iter().filter(|(n, _)| *n == fewest).map(|(_, name)| (*name).to_owned());
-            error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(nearest.collect()));
+        let nearest: Vec<String> =
+            find_near(&typed, names.map(|name| (name, name))).into_iter().map(str::to_owned).collect();
+        if !nearest.is_empty() {
+            error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(nearest));
         }
     }
     error

@@ -19,6 +19,7 @@ use crate::support::fs;
 use crate::support::fs::{At, FsError};
 use crate::support::process::shell_quote;
 use crate::support::progress::Progress;
+use crate::support::text::to_hex;
 use crate::validate;
 use crate::validate::{
     IgnoredFinding, NoSink, RunScan, ScanError, ScannedFile, SeedSummary, StreamReport, ValidateOptions,
@@ -58,7 +59,7 @@ impl ManifestEntry {
                 Err(error) => return Err(error).at("read", &path),
             }
         }
-        Ok(Self { path: name.into(), bytes, sha256: json::to_hex(&hash.finalize()), rows: None })
+        Ok(Self { path: name.into(), bytes, sha256: to_hex(&hash.finalize()), rows: None })
     }
 }
 

@@ -6,10 +6,11 @@ use crate::app::{App, CommandOutcome};
 use crate::error::{Error, ExitKind};
 use crate::git::CommitRange;
 use crate::inspect::check::{self, CheckFinding, CheckSeverity};
+use crate::output::StyledText;
 use crate::output::json::{CheckFindingJson, CheckJson};
-use crate::output::{StyledText, human};
 use crate::project::{self, Project};
 use crate::support::process::shell_quote;
+use crate::support::text::format_plural;
 
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]
@@ -101,13 +102,12 @@ fn render_text(result: &CheckJson) -> StyledText {
         let (subject, code, message) = (subject.join(" "), finding.code, &finding.message);
         out.push_styled(style, finding.severity).push_str(format!(" {code}: {subject}: {message}")).end_line();
     }
-    let summary =
-        format!("{}, {}", human::format_plural(result.commits, "commit"), human::format_plural(result.tags, "run tag"));
+    let summary = format!("{}, {}", format_plural(result.commits, "commit"), format_plural(result.tags, "run tag"));
     let remote = if result.remote { ", and the remote" } else { "" };
     if result.findings.is_empty() {
         out.push_styled(GOOD, "all true").push_str(format!(": {summary}{remote}")).end_line();
     } else {
-        let findings = human::format_plural(result.findings.len() as u64, "finding");
+        let findings = format_plural(result.findings.len() as u64, "finding");
         out.push_str(format!("{findings} in {summary}{remote}")).end_line();
     }
     out

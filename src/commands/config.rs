@@ -19,6 +19,7 @@ use crate::setup;
 use crate::support::beneath::RootDir;
 use crate::support::limits;
 use crate::support::process::shell_quote;
+use crate::support::text::find_near;
 use crate::validate;
 
 /// Arguments of `config`.
@@ -238,13 +239,13 @@ fn find_setting(key: &str) -> Result<&'static SettingSpec, Error> {
     if let Some(spec) = SETTINGS.iter().find(|spec| spec.key == key) {
         return Ok(spec);
     }
-    let near = |spec: &&SettingSpec| {
+    let spellings = SETTINGS.iter().flat_map(|spec| {
         let last = spec.key.rsplit('.').next().unwrap_or(spec.key);
-        strsim::damerau_levenshtein(spec.key, key).min(strsim::damerau_levenshtein(last, key))
-    };
+        [(spec.key, spec.key), (last, spec.key)]
+    });
     let mut error = Error::new(ExitKind::Usage, "unknown_setting", format!("there is no setting `{key}`"));
-    if let Some(spec) = SETTINGS.iter().min_by_key(near).filter(|spec| near(spec) <= 3) {
-        error = error.hint(format!("did you mean `{}`?", spec.key));
+    if let Some(near) = find_near(key, spellings).first() {
+        error = error.hint(format!("did you mean `{near}`?"));
     }
     Err(error.hint("`capture-hook config list` shows every setting"))
 }

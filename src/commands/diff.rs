@@ -15,6 +15,7 @@ use crate::output::json::{DiffJson, DiffKeyJson, DiffMetricsJson, DiffSeedsJson,
 use crate::output::table::{Column, TextTable, shorten_text, styled_cell};
 use crate::output::{StyledText, human};
 use crate::project::Project;
+use crate::support::text::format_count;
 use crate::support::visible::escape_control;
 
 /// Arguments of `diff`.
@@ -144,8 +145,8 @@ fn render_text(diff: &DiffJson, width: usize) -> StyledText {
 type MetricColumn = (&'static str, fn(&RunMetrics) -> String);
 
 const METRIC_COLUMNS: &[MetricColumn] = &[
-    ("episodes", |f| human::format_count(f.episodes)),
-    ("steps", |f| human::format_count(f.steps)),
+    ("episodes", |f| format_count(f.episodes)),
+    ("steps", |f| format_count(f.steps)),
     ("success", |f| f.success_rate.map_or_else(|| "-".into(), human::format_percent)),
     ("mean reward", |f| human::format_optional(f.mean_reward)),
     ("best reward", |f| human::format_optional(f.max_reward)),

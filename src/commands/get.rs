@@ -9,11 +9,11 @@ use crate::dvc::hash::DataVersion;
 use crate::error::{Error, ExitKind};
 use crate::git::Oid;
 use crate::history::catalog::{self, Catalog};
-use crate::output::human;
 use crate::output::json::GetJson;
 use crate::project::Project;
 use crate::run::RunKey;
 use crate::support::process::shell_quote;
+use crate::support::text::{format_bytes, format_plural};
 
 /// Arguments of `get`.
 #[derive(Debug, clap::Args)]
@@ -64,7 +64,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     } else {
         app.ui.print_value(&output);
         let from = if outcome.fetched { "the remote" } else { "the cache" };
-        let (files, bytes) = (human::format_plural(outcome.files, "file"), human::format_bytes(outcome.bytes));
+        let (files, bytes) = (format_plural(outcome.files, "file"), format_bytes(outcome.bytes));
         app.ui.status(&format!("{key}: {files}, {bytes}, from {from}, proved against {version}"));
     }
     match excluded {

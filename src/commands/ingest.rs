@@ -13,11 +13,12 @@ use crate::error::{Error, ExitKind};
 use crate::ingest;
 use crate::ingest::{IngestOutcome, IngestRequest, ingest_run};
 use crate::project::data_dir;
-use crate::project::dir::{ProjectDir, RunSelection, normalize_path};
+use crate::project::dir::{ProjectDir, RunSelection};
 use crate::project::{Project, ProjectError, report_ignored};
 use crate::run::dataset_dir;
 use crate::run::discover::{DuplicateRuns, RunDir};
 use crate::support::beneath::RootDir;
+use crate::support::path::normalize_path;
 
 /// Arguments of `ingest`.
 #[derive(Debug, clap::Args)]

@@ -15,6 +15,7 @@ use crate::output::table::{Column, TextTable, styled_cell};
 use crate::output::{StyledText, human};
 use crate::project::Project;
 use crate::run::RunKey;
+use crate::support::text::format_count;
 
 /// Arguments of `log`.
 #[derive(Debug, clap::Args)]
@@ -177,7 +178,7 @@ fn render_table(app: &App, versions: &[LogVersionJson]) -> StyledText {
                 styled_cell(commit, style),
                 date.into(),
                 (&run.run).into(),
-                run.steps.map_or_else(|| "-".into(), human::format_count).into(),
+                run.steps.map_or_else(|| "-".into(), format_count).into(),
                 number.unwrap_or("-").into(),
                 data,
                 run.config_hash.as_deref().and_then(|hash| hash.get(..8)).unwrap_or("-").into(),

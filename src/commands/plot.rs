@@ -13,6 +13,7 @@ use crate::output::plot::RunPlot;
 use crate::output::{human, plot};
 use crate::support::fs::write_atomic;
 use crate::support::process::shell_quote;
+use crate::support::text::format_plural;
 
 /// Arguments of `plot`.
 #[derive(Debug, clap::Args)]
@@ -97,8 +98,7 @@ fn unreadable_run(run: &str) -> Error {
 
 fn plot_subtitle(summary: &RunSummary, plot_data: &PlotData) -> String {
     let steps: u64 = plot_data.episodes.iter().map(|e| e.steps).sum();
-    let mut parts =
-        vec![human::format_plural(plot_data.episodes.len() as u64, "episode"), human::format_plural(steps, "step")];
+    let mut parts = vec![format_plural(plot_data.episodes.len() as u64, "episode"), format_plural(steps, "step")];
     if let Some(RunMetrics { success_rate: Some(rate), mean_reward, .. }) = &summary.metrics {
         parts.push(format!("{} reached the goal", human::format_percent(*rate)));
         parts.extend(mean_reward.map(|reward| format!("mean reward {}", human::format_number(reward))));

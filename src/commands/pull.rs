@@ -13,7 +13,7 @@ use crate::run::RunKey;
 use crate::run::resolve::ResolveError;
 use crate::setup::worktree;
 use crate::support::process::shell_quote;
-use crate::sync::{SyncOutcome, format_bytes};
+use crate::sync::{SyncOutcome, format_missing};
 use crate::{hooks, sync};
 
 /// Arguments of `pull`.
@@ -150,7 +150,7 @@ fn report_pulled(app: &App, args: &Args, pulled: &PulledJson) {
     let files = if pulled.changed > 0 { format!("; files changed: {}", pulled.changed) } else { String::new() };
     let what = pulled.run.as_deref().unwrap_or("the dataset");
     if pulled.missing_bytes > 0 {
-        app.ui.warn(&format!("{} are still missing", format_bytes(pulled.missing_bytes)));
+        app.ui.warn(&format!("{} are still missing", format_missing(pulled.missing_bytes)));
     } else if pulled.complete {
         app.ui.status(&format!("{what} is as dvc.lock says{files}"));
     } else if !pulled.refused.is_empty() || !pulled.unsaved.is_empty() {

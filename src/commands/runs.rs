@@ -20,6 +20,7 @@ use crate::output::{StyledText, human};
 use crate::project::Project;
 use crate::run::StartTime;
 use crate::support::progress::Progress;
+use crate::support::text::format_count;
 use crate::{columnar, hooks};
 
 /// Arguments of `runs`.
@@ -220,7 +221,7 @@ fn render_table(app: &App, rows: &[RunJson]) -> StyledText {
         Column::Right("REWARD"),
         Column::Left("STATE"),
     ]);
-    let count = |n: Option<u64>| n.map_or_else(|| "-".into(), human::format_count);
+    let count = |n: Option<u64>| n.map_or_else(|| "-".into(), format_count);
     let metric_text = |row: &RunJson, of: fn(&RunMetrics) -> Option<f64>, say: fn(f64) -> String| {
         row.metrics.as_ref().and_then(of).map_or_else(|| "-".into(), say)
     };

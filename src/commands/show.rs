@@ -15,6 +15,7 @@ use crate::output::json::{SeedsJson, ShowFileJson, ShowHistoryJson, ShowJson, Sh
 use crate::output::table::shorten_text;
 use crate::output::{StyledText, human, render_sparkline};
 use crate::project::Project;
+use crate::support::text::{format_bytes, format_count, format_plural};
 use crate::support::visible::escape_control;
 use crate::validate::{IgnoredFinding, SeedSummary};
 
@@ -149,7 +150,7 @@ fn render_text(show: &ShowJson, summary: &RunSummary) -> StyledText {
         line("reward so far", render_curve(&plot_data.reward).into());
     }
     let bytes: u64 = show.files.iter().filter_map(|file| file.bytes).sum();
-    line("files", format!("{}, {}", show.files.len(), human::format_bytes(bytes)).into());
+    line("files", format!("{}, {}", show.files.len(), format_bytes(bytes)).into());
     out
 }
 
@@ -222,17 +223,17 @@ fn config_lines(summary: &RunSummary) -> Vec<(String, String)> {
 fn seed_text(seeds: &SeedsJson) -> String {
     match (seeds.unique_count, seeds.min == seeds.max) {
         (1, _) | (_, true) => seeds.min.to_string(),
-        (n, _) => format!("{} different, {} to {}", human::format_count(n), seeds.min, seeds.max),
+        (n, _) => format!("{} different, {} to {}", format_count(n), seeds.min, seeds.max),
     }
 }
 
 fn metric_lines(metrics: &RunMetrics, line: &mut impl FnMut(&str, String)) {
-    let episodes = human::format_plural(metrics.episodes, "episode");
-    let steps = human::format_plural(metrics.steps, "step");
+    let episodes = format_plural(metrics.episodes, "episode");
+    let steps = format_plural(metrics.steps, "step");
     let mean = metrics.mean_steps.map(|n| format!(", {} an episode", human::format_number(n))).unwrap_or_default();
     line("episodes", format!("{episodes}, {steps}{mean}"));
     if let Some(rate) = metrics.success_rate {
-        let n = human::format_count(metrics.successes);
+        let n = format_count(metrics.successes);
         line("success", format!("{} ({n} of {} reached the goal)", human::format_percent(rate), metrics.episodes));
     }
     if let (Some(mean), Some(best)) = (metrics.mean_reward, metrics.max_reward) {

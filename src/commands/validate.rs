@@ -6,12 +6,14 @@ use serde::Serialize;
 
 use crate::app::{App, CommandOutcome};
 use crate::error::{Error, ExitKind};
-use crate::output::{human, validation};
+use crate::output::validation;
 use crate::project::ProjectError;
-use crate::project::dir::{ProjectDir, normalize_path};
+use crate::project::dir::ProjectDir;
 use crate::project::include::LooseFiles;
 use crate::run::discover::{LeftOut, RunDir};
 use crate::run::resolve::ResolveError;
+use crate::support::path::normalize_path;
+use crate::support::text::format_plural;
 use crate::validate;
 use crate::validate::ValidationReport;
 
@@ -93,7 +95,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         app.ui.status(&format!(
             "{} of {} valid",
             reports.len() - invalid_count,
-            human::format_plural(reports.len() as u64, "run")
+            format_plural(reports.len() as u64, "run")
         ));
     }
     if let Some(hint) = loose.hint(include).filter(|_| !app.ui.json()) {

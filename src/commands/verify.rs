@@ -12,11 +12,12 @@ use crate::dataset::verify::{
 };
 use crate::error::{Error, ExitKind};
 use crate::history::catalog;
+use crate::output::StyledText;
 use crate::output::json::{VerifyFindingJson, VerifyJson};
-use crate::output::{StyledText, human};
 use crate::project::{DatasetRecord, GitTree, Project, ProjectError};
 use crate::run::RunKey;
 use crate::support::process::shell_quote;
+use crate::support::text::{format_bytes, format_plural};
 
 /// Arguments of `verify`.
 #[derive(Debug, clap::Args)]
@@ -168,9 +169,9 @@ fn print_report(
     }
     let totals = format!(
         "{}, {}, {}",
-        human::format_plural(report.runs, "run"),
-        human::format_plural(report.files, "file"),
-        human::format_bytes(report.bytes)
+        format_plural(report.runs, "run"),
+        format_plural(report.files, "file"),
+        format_bytes(report.bytes)
     );
     let basis = match dataset_record {
         Some(dataset_record) => format!("data version {}", dataset_record.version),
@@ -180,8 +181,8 @@ fn print_report(
         text.push_styled(GOOD, "all as recorded").push_str(format!(": {totals}")).end_line();
     } else {
         let runs: BTreeSet<_> = report.findings.iter().filter_map(|f| f.run()).collect();
-        let n = human::format_plural(report.findings.len() as u64, "finding");
-        let runs = human::format_plural(runs.len() as u64, "run");
+        let n = format_plural(report.findings.len() as u64, "finding");
+        let runs = format_plural(runs.len() as u64, "run");
         text.push_styled(BAD, n).push_str(format!(" in {runs}; read: {totals}")).end_line();
     }
     text.push_str(basis).end_line();

@@ -299,7 +299,7 @@ fn hash_file(path: &Path, file: &str, progress: &dyn Progress) -> io::Result<Fil
     Ok(FileFacts {
         bytes: source.bytes,
         md5: DvcHash::from_digest(md5),
-        sha256: crate::formats::json::to_hex(&source.sha256.finalize()),
+        sha256: crate::support::text::to_hex(&source.sha256.finalize()),
         rows: row_count,
     })
 }

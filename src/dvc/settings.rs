@@ -18,6 +18,7 @@ use crate::support::beneath::RootDir;
 use crate::support::env::Env;
 use crate::support::fs::FsError;
 use crate::support::off_limits::OffLimits;
+use crate::support::path::normalize_path;
 use crate::support::{fs, limits};
 
 /// How a file in the workspace is tied to its bytes in the cache.
@@ -389,7 +390,7 @@ fn local_path(dir: &Path, value: &str, env: &Env) -> Option<PathBuf> {
         Some(_) => return None,
         None => dir.join(value),
     };
-    Some(fs::normalize_path(&path))
+    Some(normalize_path(&path))
 }
 
 fn system_dir(env: &Env) -> Option<PathBuf> {

@@ -18,6 +18,7 @@ use crate::project::state::{self, DatasetRecord};
 use crate::project::{GitTree, Project, ProjectError};
 use crate::run::RunKey;
 use crate::run::layout::DATASET_INDEX;
+use crate::support::text::to_hex;
 use crate::support::{fs, limits};
 use crate::validate::IgnoredFinding;
 use crate::{history, manifest};
@@ -169,7 +170,7 @@ pub fn read_record_of_files(
         read_object(project, entry.md5, dataset_record, &relpath)
     };
     if let Some(bytes) = read("manifest.json")? {
-        record.manifest = Some(encode_hex(&Sha256::digest(&bytes)));
+        record.manifest = Some(to_hex(&Sha256::digest(&bytes)));
     }
     if let Some(index) = read(DATASET_INDEX)?.and_then(|bytes| json::parse(&bytes).ok()) {
         record.config = index.get("config_hash").and_then(JsonValue::as_str).map(str::to_owned);
@@ -215,8 +216,4 @@ fn read_object(
 fn parse_row_count(value: &JsonValue) -> Option<u64> {
     let number = value.as_i64().or_else(|| value.get("rows")?.as_i64())?;
     u64::try_from(number).ok()
-}
-
-fn encode_hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -9,6 +9,7 @@ use super::escape;
 use crate::dvc::hash::DataVersion;
 use crate::history::escape::percent_decode;
 use crate::run::RunKey;
+use crate::support::text::format_plural;
 use crate::support::visible::{escape_control, is_hidden};
 
 const RUN: &str = "Capture-Run";
@@ -70,15 +71,11 @@ impl fmt::Display for RunTrailers {
 pub fn tag_message(trailers: &RunTrailers) -> String {
     let rows = match (trailers.steps, trailers.episodes) {
         (Some(steps), Some(episodes)) => {
-            format!(": {}, {}", format_count(steps, "step"), format_count(episodes, "episode"))
+            format!(": {}, {}", format_plural(steps, "step"), format_plural(episodes, "episode"))
         }
         _ => String::new(),
     };
     format!("Capture {}{rows}\n\n{trailers}", escape_control(&trailers.run))
-}
-
-fn format_count(n: u64, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 /// Whether a line of a message is one of our trailers, well formed.

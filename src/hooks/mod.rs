@@ -24,7 +24,8 @@ use crate::error::{Error, ExitKind};
 use crate::git::Repo;
 use crate::project::{ACTIVE_VAR, Project};
 use crate::setup::{shim, survey};
-use crate::sync::{SyncOutcome, SyncScope, format_bytes};
+use crate::support::text::format_bytes;
+use crate::sync::{SyncOutcome, SyncScope};
 
 /// Runs an event with what git passed to it.
 pub fn run(app: &App, event: &str, args: &[OsString]) -> Result<CommandOutcome, Error> {

@@ -6,7 +6,7 @@
 //! wrote them. Nothing is ever written through a link, into the run's directory, or into another run's folder.
 
 use std::io::Write;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use crate::columnar::{ColumnarError, ParquetSink};
 use crate::error::ExitKind::{CheckFailed, Setup, Usage};
@@ -19,6 +19,7 @@ use crate::run::layout::{DATASET_INDEX, EPISODES_PARQUET, MANIFEST, STEPS_PARQUE
 use crate::support::fs;
 use crate::support::fs::{At, FsError};
 use crate::support::off_limits::OffLimits;
+use crate::support::path::{path_below, to_slashes};
 use crate::support::process::shell_quote;
 use crate::support::progress::Progress;
 use crate::validate::{RunScan, ScanError, Severity, ValidateOptions, ValidationReport};
@@ -229,15 +230,7 @@ fn fill_staging(
 
 /// The run's directory as the dataset names it: relative to the project, else the run's name.
 fn recorded_source(request: &IngestRequest, key: &RunKey) -> String {
-    let inside = |path: &Path, root: &Path| {
-        let names: Option<Vec<_>> = path
-            .strip_prefix(root)
-            .ok()?
-            .components()
-            .map(|c| if let Component::Normal(name) = c { Some(name.to_string_lossy()) } else { None })
-            .collect();
-        names.filter(|names| !names.is_empty()).map(|names| names.join("/"))
-    };
+    let inside = |path: &Path, root: &Path| path_below(root, path).map(|inside| to_slashes(&inside));
     let real = |path: &Path| path.canonicalize().ok();
     // By its name first: `results` may be a link to a larger disk.
     inside(&request.run_dir, &request.root)

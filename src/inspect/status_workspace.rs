@@ -6,7 +6,7 @@ use crate::dvc::hash::DataVersion;
 use crate::inspect::status::{RunStatus, StepState};
 use crate::project::{DatasetRecord, DatasetState, Project, ProjectError};
 use crate::support::progress::Progress;
-use crate::sync::format_bytes;
+use crate::support::text::format_bytes;
 
 /// The most bytes that are read of a dataset because of a `status`. What was read once is not read again.
 const MAX_BYTES: u64 = 1 << 30;

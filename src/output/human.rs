@@ -1,50 +1,8 @@
-//! Numbers, sizes and times as people read them.
+//! Numbers and times as people read them.
 
 use jiff::Timestamp;
 
-/// Bytes in binary units, three digits: `812 B`, `27.4 MiB`.
-#[must_use]
-#[allow(clippy::cast_precision_loss)]
-pub fn format_bytes(n: u64) -> String {
-    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    if n < 1024 {
-        return format!("{n} B");
-    }
-    let mut value = n as f64 / 1024.0;
-    let mut unit = 0;
-    while value >= 999.5 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    let digits = if value < 9.995 {
-        2
-    } else if value < 99.95 {
-        1
-    } else {
-        0
-    };
-    format!("{value:.digits$} {}", UNITS[unit])
-}
-
-/// A count with its thousands set apart: `1,000,000`.
-#[must_use]
-pub fn format_count(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// A count and what is counted: `1 run`, `2 runs`.
-#[must_use]
-pub fn format_plural(n: u64, one: &str) -> String {
-    format!("{} {one}{}", format_count(n), if n == 1 { "" } else { "s" })
-}
+use crate::support::text::format_plural;
 
 /// A measured number with about four digits: `-0.5`, `11.18`, `1234`.
 #[must_use]
@@ -84,7 +42,7 @@ pub fn format_percent(share: f64) -> String {
 #[must_use]
 pub fn format_age(seconds: i64, now: i64) -> String {
     let age = now.saturating_sub(seconds);
-    let ago = |n: i64, unit: &str| format!("{n} {unit}{} ago", if n == 1 { "" } else { "s" });
+    let ago = |n: i64, unit: &str| format!("{} ago", format_plural(n.unsigned_abs(), unit));
     match age {
         0..60 => "just now".into(),
         60..3600 => format!("{} min ago", age / 60),
@@ -124,17 +82,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_have_three_digits() {
-        let text = [0, 812, 1024, 10_240, 1_048_575, 28_731_000, u64::MAX].map(format_bytes);
-        assert_eq!(text, ["0 B", "812 B", "1.00 KiB", "10.0 KiB", "1.00 MiB", "27.4 MiB", "16.0 EiB"]);
-    }
-
-    #[test]
     fn numbers_are_short() {
         let text = [0.0, -0.5, 11.180_339, 1234.5, 1e-7, -0.000_000_1, f64::NAN].map(format_number);
         assert_eq!(text, ["0", "-0.5", "11.18", "1234", "1.000e-7", "-1.000e-7", "NaN"]);
         assert_eq!([0.0, 0.25, 0.0333, 1.0].map(format_percent), ["0%", "25%", "3.3%", "100%"]);
-        assert_eq!([format_count(7), format_count(1_000_000), format_plural(1, "run")], ["7", "1,000,000", "1 run"]);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use anstyle::{AnsiColor, Style};
 
-use super::{StyledText, human};
+use super::StyledText;
+use crate::support::text::{format_count, format_plural};
 use crate::support::visible::escape_control;
 use crate::validate::{Code, IgnoredFinding, Severity, ValidationFinding, ValidationReport};
 
@@ -18,12 +19,11 @@ const INDENT: &str = "    ";
 #[must_use]
 pub fn render_report(report: &ValidationReport) -> StyledText {
     let (style, mark, verdict) = if report.ok { (GOOD, "✓", "valid") } else { (BAD, "✗", "invalid") };
-    let mut counts =
-        vec![human::format_plural(report.steps.rows, "step"), human::format_plural(report.episodes.rows, "episode")];
+    let mut counts = vec![format_plural(report.steps.rows, "step"), format_plural(report.episodes.rows, "episode")];
     for (codes, one) in [(&report.errors, "error"), (&report.warnings, "warning")] {
         let total: u64 = codes.iter().filter_map(|code| first_finding(report, *code)).map(|f| f.count).sum();
         if total > 0 {
-            counts.push(human::format_plural(total, one));
+            counts.push(format_plural(total, one));
         }
     }
     let mut out = StyledText::new();
@@ -42,7 +42,7 @@ pub fn render_report(report: &ValidationReport) -> StyledText {
         };
         out.push_str("  ").push_styled(style, word).push_str(format!(" {code}"));
         if head.count > 1 {
-            out.push_str(" ").push_styled(DIM, format!("({} times)", human::format_count(head.count)));
+            out.push_str(" ").push_styled(DIM, format!("({} times)", format_count(head.count)));
         }
         out.end_line();
         for finding in &of_code {
@@ -51,7 +51,7 @@ pub fn render_report(report: &ValidationReport) -> StyledText {
         let shown = u64::try_from(of_code.len()).unwrap_or(u64::MAX);
         if head.count > shown {
             out.push_str(INDENT)
-                .push_styled(DIM, format!("… and {} more", human::format_count(head.count - shown)))
+                .push_styled(DIM, format!("… and {} more", format_count(head.count - shown)))
                 .end_line();
         }
     }

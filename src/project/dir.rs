@@ -3,7 +3,7 @@
 //! Reads the working tree's files as they lie there; DVC calls the stage in the project's root, a copy of it included (an
 //! experiment's temporary workspace).
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use super::config;
 use crate::dvc::stage;
@@ -19,6 +19,7 @@ use crate::support::beneath::RootDir;
 use crate::support::fs::FsError;
 use crate::support::limits;
 use crate::support::names::is_safe_path;
+use crate::support::path::{normalize_path, path_below, to_slashes};
 use crate::validate::ValidateOptions;
 
 /// The project around a directory.
@@ -149,15 +150,7 @@ impl ProjectDir {
     /// A path as messages and the dataset name it: relative to the root with `/` where it lies below it.
     #[must_use]
     pub fn relative_display(&self, path: &Path) -> String {
-        let inside = path.strip_prefix(&self.root).ok().filter(|rest| rest.components().next().is_some());
-        let names = |rest: &Path| {
-            let names: Option<Vec<_>> = rest
-                .components()
-                .map(|c| if let Component::Normal(name) = c { Some(name.to_string_lossy()) } else { None })
-                .collect();
-            names.map(|names| names.join("/"))
-        };
-        inside.and_then(names).unwrap_or_else(|| path.display().to_string())
+        path_below(&self.root, path).map_or_else(|| path.display().to_string(), |inside| to_slashes(&inside))
     }
 }
 
@@ -174,20 +167,4 @@ fn listed_dir(found: &[RunDir], dir: &Path) -> PathBuf {
     let Ok(real) = dir.canonicalize() else { return dir };
     let listed = found.iter().find(|run| run.dir.canonicalize().is_ok_and(|other| other == real));
     listed.map_or(dir, |run| run.dir.clone())
-}
-
-/// A path without `.` and, as far as names tell, without `..`.
-#[must_use]
-pub fn normalize_path(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir if matches!(out.components().next_back(), Some(Component::Normal(_))) => {
-                out.pop();
-            }
-            other => out.push(other),
-        }
-    }
-    out
 }

@@ -30,6 +30,7 @@ use crate::support::env::Env;
 use crate::support::fs::{At, FsError, PathRefusal};
 use crate::support::limits;
 use crate::support::names::is_safe_path;
+use crate::support::path::to_slashes;
 use crate::support::process::shell_quote;
 use crate::support::progress::Progress;
 use crate::validate::{IgnoredFinding, OptionsError, ValidateOptions, ValidationReport};
@@ -375,9 +376,4 @@ fn prefix_of(dir: &str) -> String {
 fn names_the_stage(dir: &Path) -> bool {
     let bytes = RootDir::new(dir).read(crate::dvc::stage::FILE, limits::TEXT).ok().flatten().unwrap_or_default();
     String::from_utf8_lossy(&bytes).contains(crate::dvc::stage::STAGE)
-}
-
-/// A relative path with `/`.
-fn to_slashes(path: &Path) -> String {
-    path.components().map(|c| c.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
 }

@@ -1,6 +1,6 @@
 //! Points `params.yaml` (or the params file that `dvc.yaml` names) at a run: one value changes, and not one other byte.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use crate::dvc::stage::{PARAMS_FILE, is_selection};
 use crate::error::ExitKind::Usage;
@@ -8,12 +8,13 @@ use crate::error::{Explain, Explanation};
 use crate::formats::ParamsError;
 use crate::formats::edit::{ParamLeaf, set_param};
 use crate::project::ProjectError;
-use crate::project::dir::{ProjectDir, normalize_path};
+use crate::project::dir::ProjectDir;
 use crate::run::discover::RunDir;
 use crate::setup::PARAMS_YAML;
 use crate::support::beneath::RootDir;
 use crate::support::fs::FsError;
 use crate::support::limits;
+use crate::support::path::{normalize_path, path_below};
 
 /// What a selection changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,11 +125,4 @@ impl ProjectDir {
         }
         Ok(SelectionChange { file, old: edited.old.filter(|_| !missing), new, changed })
     }
-}
-
-/// A path relative to a directory that it lies in, by names alone.
-fn path_below(dir: &Path, path: &Path) -> Option<PathBuf> {
-    let inside = path.strip_prefix(dir).ok()?;
-    let is_normal = inside.components().all(|part| matches!(part, Component::Normal(_)));
-    (is_normal && inside.components().next().is_some()).then(|| inside.components().collect())
 }

@@ -6,10 +6,9 @@
 use std::fs::File;
 use std::io::{self, Read};
 
+use crate::support::text::to_hex;
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 use sha2::{Digest, Sha256};
-
-use crate::formats::json::to_hex;
 
 /// How much is read from the file at a time.
 const CHUNK: usize = 128 << 10;

@@ -3,7 +3,6 @@
 //! In this order: the path of a run, `experiment/run_id`, a run id, a tag, a unique beginning of either name, `latest` or
 //! `latest:EXPERIMENT`. Commands differ in the runs that they have to offer alone.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::{RunKey, StartTime};
@@ -11,6 +10,7 @@ use crate::error::ExitKind::Setup;
 use crate::error::{Explain, Explanation};
 use crate::run::discover::{DuplicateRuns, RunDir, is_run_dir, joined_names};
 use crate::run::layout::slash_hint;
+use crate::support::text::find_near;
 
 /// What was typed, and where.
 #[derive(Debug, Clone, Copy)]
@@ -167,7 +167,8 @@ pub fn resolve_run<'a, C: RunCandidate>(
     if (text.contains('/') || text.starts_with('.')) && dir.is_dir() {
         return Ok(ResolvedRun::Dir(dir));
     }
-    Err(not_found(find_near(text, &names)))
+    let near = find_near(text, names.iter().map(|name| (&*name.typed, &*name.whole)));
+    Err(not_found(near.into_iter().map(str::to_owned).collect()))
 }
 
 /// A name by which a run may be typed.
@@ -223,21 +224,6 @@ fn find_only<'n, 'a: 'n, C: RunCandidate>(
     candidates.sort();
     candidates.dedup();
     Err(ResolveError::Ambiguous { query: query.text.into(), candidates })
-}
-
-/// Names that differ from the text by few letters, best first.
-fn find_near<C>(text: &str, names: &[RunName<'_, C>]) -> Vec<String> {
-    let most = (text.chars().count() / 3).max(2);
-    let mut near: Vec<(usize, &str)> = names
-        .iter()
-        .map(|name| (strsim::damerau_levenshtein(&name.typed, text), name.whole.as_str()))
-        .filter(|(distance, _)| *distance <= most)
-        .collect();
-    near.sort_unstable();
-    let best = near.first().map_or(0, |(distance, _)| *distance);
-    let mut seen = BTreeSet::new();
-    near.retain(|(distance, name)| *distance <= best + 1 && seen.insert(*name));
-    near.into_iter().take(3).map(|(_, name)| name.to_owned()).collect()
 }
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ use crate::formats::ini;
 use crate::project::{GitTree, Project, ProjectError};
 use crate::setup::worktree::path_from;
 use crate::support::address::without_secret;
-use crate::support::fs::normalize_path;
 use crate::support::limits;
+use crate::support::path::normalize_path;
 use crate::support::process::shell_quote;
 
 /// DVC's settings that git tracks.

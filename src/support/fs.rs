@@ -11,7 +11,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
@@ -166,22 +166,6 @@ pub fn read_within(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, FsError> 
         Some(file) => super::beneath::read_within(file, limit).at("read", path).map(Some),
         None => Ok(None),
     }
-}
-
-/// The path without `.` and `..`, by its text alone, as Python's `os.path.abspath` has it.
-#[must_use]
-pub fn normalize_path(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                out.pop();
-            }
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 /// Makes a directory and its parents.

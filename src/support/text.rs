@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn the_nearest_names_come_first_and_distant_ones_never() {
         let near = |typed: &str, names: &[&'static str]| find_near(typed, names.iter().map(|name| (*name, *name)));
-        assert_eq!(near("stauts", &["show", "status", "start"]), ["status"]);
+        assert_eq!(near("stauts", &["show", "start", "status"]), ["status", "start"]);
         assert_eq!(near("demo/r1", &["demo/r12", "demo/r2", "demo/r1x", "demo/r3", "other"]).len(), 3);
         assert!(near("xyz", &["status"]).is_empty());
         assert_eq!(find_near("polcy", [("push.policy", "push.policy"), ("policy", "push.policy")]), ["push.policy"]);

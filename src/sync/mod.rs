@@ -40,6 +40,7 @@ use crate::project::mutex::RepoMutex;
 use crate::project::state;
 use crate::project::{DatasetRecord, GitTree, Project, ProjectError, Reporter};
 use crate::run::RunKey;
+use crate::support::text::format_bytes;
 use crate::support::{fs, limits};
 
 /// How far a sync may go.
@@ -340,7 +341,7 @@ impl Project {
             if let Some(why) = why_no_room(&settings.cache_dir, missing) {
                 return Ok(SyncOutcome::no_room(why));
             }
-            reporter.show_status(&format!("fetching data of {}: {}", dataset_record.version, format_bytes(missing)));
+            reporter.show_status(&format!("fetching data of {}: {}", dataset_record.version, format_missing(missing)));
             let fetched = self.fetch_objects(dataset_record, None, reporter);
             return outcome_of_fetch(fetched, settings, &done.missing, || check_out(&to));
         }
@@ -368,7 +369,7 @@ impl Project {
             group_by_run(&to).filter(|run| is_cached(run.entries)).flat_map(|run| run.entries.to_vec()).collect();
         let whole_runs = FileList::new(whole_runs).unwrap_or_default();
         if whole_runs.is_empty() {
-            let why = why_not.unwrap_or_else(|| format!("{} to fetch", format_bytes(missing)));
+            let why = why_not.unwrap_or_else(|| format!("{} to fetch", format_missing(missing)));
             return Ok(SyncOutcome::unasked(why));
         }
         let done = check_out(&whole_runs)?;
@@ -537,32 +538,15 @@ fn estimate_share(bytes: u64, count: usize, total: usize) -> u64 {
     u64::try_from(share).unwrap_or(u64::MAX)
 }
 
-/// A size for people.
+/// The size of what is missing, which can be unknown (`u64::MAX`).
 #[must_use]
-pub fn format_bytes(bytes: u64) -> String {
-    const UNITS: &[(u64, &str)] = &[(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-    if bytes == u64::MAX {
-        return "an unknown amount".into();
-    }
-    match UNITS.iter().find(|(unit, _)| bytes >= *unit) {
-        Some((unit, name)) => {
-            let tenths = bytes.saturating_mul(10) / unit;
-            format!("{}.{} {name}", tenths / 10, tenths % 10)
-        }
-        None => format!("{bytes} bytes"),
-    }
+pub fn format_missing(bytes: u64) -> String {
+    if bytes == u64::MAX { "an unknown amount".into() } else { format_bytes(bytes) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_read_well() {
-        assert_eq!(format_bytes(17), "17 bytes");
-        assert_eq!(format_bytes(1536), "1.5 KiB");
-        assert_eq!(format_bytes(3 << 30), "3.0 GiB");
-    }
 
     /// W6: The estimated share of a small size is not zero.
     #[test]

@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::format_bytes;
 use crate::dataset::get::GetError;
 use crate::dvc::absent::AbsentRemote;
 use crate::dvc::hash::DataVersion;
@@ -22,6 +21,7 @@ use crate::history::rebuilt;
 use crate::project::{GitTree, Project, ProjectError, Reporter};
 use crate::setup::remote;
 use crate::support::progress::NoProgress;
+use crate::support::text::format_bytes;
 
 /// A data version that is to be on the remote.
 #[derive(Debug, Clone, PartialEq, Eq)]

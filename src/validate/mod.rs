@@ -17,6 +17,7 @@ use crate::run::meta::RunMeta;
 use crate::run::rows::{EpisodeRows, StepRows};
 use crate::support::fs::FsError;
 use crate::support::progress::Progress;
+use crate::support::text::find_near;
 
 mod code;
 mod episodes;
@@ -104,8 +105,7 @@ impl ValidateOptions {
 }
 
 fn unknown_code(name: &str, list: &'static str) -> OptionsError {
-    let near = |code: &&Code| strsim::damerau_levenshtein(code.as_str(), name);
-    let suggestion = Code::ALL.iter().min_by_key(near).filter(|code| near(code) <= 3).map(|code| code.as_str());
+    let suggestion = find_near(name, Code::ALL.iter().map(|code| (code.as_str(), code.as_str()))).first().copied();
     OptionsError::Unknown { name: name.into(), list, suggestion }
 }
 

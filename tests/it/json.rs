@@ -147,7 +147,7 @@ fn what_python_takes_and_refuses_we_take_and_refuse() {
             }
         }
     }
-    let hex = |d: &Vec<u8>| json::to_hex(d) + "\n";
+    let hex = |d: &Vec<u8>| capture_hook::support::text::to_hex(d) + "\n";
     let verdicts = python(JUDGE, "", &documents.iter().map(hex).collect::<String>());
     let mut taken = 0;
     for (document, verdict) in documents.iter().zip(verdicts.lines()) {

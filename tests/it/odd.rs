@@ -322,7 +322,7 @@ fn too_little_room_fetches_nothing() {
         env.git(["checkout", "-q", "main"]).ok();
         for args in [&["pull"][..], &["pull", SECOND], &["get", SECOND, "-o", "out"]] {
             let output = env.hook(args);
-            assert!(output.code != 0 && output.stderr.contains("8192.0 GiB to fetch"), "{args:?} {}", output.both());
+            assert!(output.code != 0 && output.stderr.contains("8.0 TiB to fetch"), "{args:?} {}", output.both());
             assert!(output.stderr.contains("are free"), "{args:?} {}", output.both());
         }
         assert_eq!(env.runs_in("repo"), [FIRST]);

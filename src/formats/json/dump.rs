@@ -194,13 +194,6 @@ pub(crate) fn code_points(text: &[u8]) -> impl Iterator<Item = u32> {
     })
 }
 
-/// Bytes as lower-case hexadecimal.
-#[must_use]
-pub fn to_hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    bytes.iter().flat_map(|b| [b >> 4, b & 15]).map(|d| char::from(DIGITS[usize::from(d)])).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,11 +11,13 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
+use crate::support::text::to_hex;
+
 mod dump;
 mod parse;
 pub mod scanner;
 
-pub use dump::{JsonLayout, to_hex, write_f64, write_str};
+pub use dump::{JsonLayout, write_f64, write_str};
 pub use parse::{MAX_DEPTH, ParseError, ParseReason, parse};
 
 /// A JSON value.
