@@ -1,9 +1,11 @@
-//! One parameter of a `params.json`, to the byte: a scanner finds where the value is, the raw text is spliced.
+//! One parameter of a `params.json`, to the byte: the scanner finds where the value is, the raw text is spliced.
 
 use std::ops::Range;
 
 use super::{EditedParams, ParamLeaf, Splice, line_break};
 use crate::formats::edit::toml::{sorted_text, with_leaf};
+use crate::formats::json::parse::unescape;
+use crate::formats::json::scanner::{JsonCursor, ParseError};
 use crate::formats::value::{ParamsValue, from_json};
 use crate::formats::{ParamsError, checked_text, parse_json};
 
@@ -26,11 +28,11 @@ pub(crate) fn set_json(leaf: ParamLeaf<'_>, bytes: &[u8], text: &str) -> Result<
     };
     let line_at = |at: usize| bytes.get(..at).unwrap_or_default().iter().filter(|b| **b == b'\n').count() + 1;
     let before = read(bytes)?;
-    let scan = JsonScan { bytes };
-    let members_of = |span: &Range<usize>, what: &str| {
-        let members = scan
-            .read_members(span.start)
-            .ok_or_else(|| leaf.refuse_edit(line_at(span.start), format!("{what} is not an object")))?;
+    let members_of = |start: usize, what: &str| {
+        let members = read_members(bytes, start)
+            .ok()
+            .flatten()
+            .ok_or_else(|| leaf.refuse_edit(line_at(start), format!("{what} is not an object")))?;
         let mut seen = std::collections::HashSet::new();
         match members.iter().find(|m| !seen.insert(m.name.as_str())) {
             Some(duplicate) => {
@@ -39,18 +41,21 @@ pub(crate) fn set_json(leaf: ParamLeaf<'_>, bytes: &[u8], text: &str) -> Result<
             None => Ok(members),
         }
     };
-    let root = scan.skip_space(0)..bytes.len();
-    let sections = members_of(&root, "the file")?;
+    let mut cursor = JsonCursor::new(bytes);
+    cursor.skip_space();
+    let root = cursor.offset();
+    let sections = members_of(root, "the file")?;
     let splice = match sections.iter().find(|m| m.name == leaf.section) {
         None => {
             let member =
                 format!("{}: {{{}: {}}}", to_json_string(leaf.section), to_json_string(leaf.key), to_json_string(text));
-            scan.insert_member(root.start, &member)
+            insert_member(bytes, root, &member)
         }
         Some(section) => {
-            let members = members_of(&section.value, &format!("`{}`", leaf.section))?;
+            let members = members_of(section.value.start, &format!("`{}`", leaf.section))?;
             match members.iter().find(|m| m.name == leaf.key) {
-                None => scan.insert_member(
+                None => insert_member(
+                    bytes,
                     section.value.start,
                     &format!("{}: {}", to_json_string(leaf.key), to_json_string(text)),
                 ),
@@ -81,94 +86,45 @@ struct JsonMember {
     value: Range<usize>,
 }
 
-/// Finds places in a text that a JSON parser has accepted.
-struct JsonScan<'a> {
-    bytes: &'a [u8],
+/// The members of the object that starts here; `None` if there is none.
+fn read_members(bytes: &[u8], start: usize) -> Result<Option<Vec<JsonMember>>, ParseError> {
+    let mut cursor = JsonCursor::at_offset(bytes, start);
+    if !cursor.take_byte(b'{') {
+        return Ok(None);
+    }
+    let mut members = Vec::new();
+    cursor.skip_space();
+    while !cursor.take_byte(b'}') {
+        let name = cursor.take_text()?;
+        cursor.skip_space();
+        cursor.expect_byte(b':')?;
+        cursor.skip_space();
+        let value = cursor.offset();
+        cursor.take_value(1)?;
+        let name = unescape(bytes.get(name).unwrap_or_default()).to_string();
+        members.push(JsonMember { name, value: value..cursor.offset() });
+        cursor.skip_space();
+        if cursor.take_byte(b',') {
+            cursor.skip_space();
+        }
+    }
+    Ok(Some(members))
 }
 
-impl JsonScan<'_> {
-    fn skip_space(&self, mut at: usize) -> usize {
-        while self.bytes.get(at).is_some_and(u8::is_ascii_whitespace) {
-            at += 1;
+/// A new first member of the object that starts here, on a line of its own where the object has lines.
+fn insert_member(bytes: &[u8], start: usize, member: &str) -> Splice {
+    let mut cursor = JsonCursor::at_offset(bytes, start + 1);
+    cursor.skip_space();
+    let gap = cursor.taken_from(start + 1);
+    let text = match gap.iter().rposition(|b| *b == b'\n') {
+        _ if cursor.peek_byte() == Some(b'}') => member.to_owned(),
+        Some(at) => {
+            let indent = String::from_utf8_lossy(gap.get(at + 1..).unwrap_or_default()).into_owned();
+            format!("{}{indent}{member},", line_break(bytes))
         }
-        at
-    }
-
-    /// The end of the string that starts here.
-    fn string_end(&self, start: usize) -> Option<usize> {
-        let mut at = start + 1;
-        loop {
-            match self.bytes.get(at)? {
-                b'"' => return Some(at + 1),
-                b'\\' => at += 2,
-                _ => at += 1,
-            }
-        }
-    }
-
-    /// The end of the value that starts here.
-    fn value_end(&self, start: usize) -> Option<usize> {
-        let mut depth = 0_usize;
-        let mut at = start;
-        loop {
-            match self.bytes.get(at) {
-                Some(b'"') => at = self.string_end(at)?,
-                Some(b'{' | b'[') => {
-                    depth += 1;
-                    at += 1;
-                }
-                Some(b'}' | b']') if depth == 0 => return Some(at),
-                Some(b'}' | b']') => {
-                    depth -= 1;
-                    at += 1;
-                }
-                Some(b',') if depth == 0 => return Some(at),
-                Some(b) if depth == 0 && b.is_ascii_whitespace() => return Some(at),
-                Some(_) => at += 1,
-                None => return (depth == 0).then_some(at),
-            }
-            if depth == 0 && self.bytes.get(at.wrapping_sub(1)).is_some_and(|b| b"\"}]".contains(b)) {
-                return Some(at);
-            }
-        }
-    }
-
-    /// The members of the object that starts here.
-    fn read_members(&self, start: usize) -> Option<Vec<JsonMember>> {
-        if self.bytes.get(start) != Some(&b'{') {
-            return None;
-        }
-        let mut out = Vec::new();
-        let mut at = self.skip_space(start + 1);
-        while self.bytes.get(at) == Some(&b'"') {
-            let end = self.string_end(at)?;
-            let name = serde_json::from_slice(self.bytes.get(at..end)?).ok()?;
-            let value = self.skip_space(self.skip_space(end) + 1);
-            let value_end = self.value_end(value)?;
-            out.push(JsonMember { name, value: value..value_end });
-            at = self.skip_space(value_end);
-            if self.bytes.get(at) == Some(&b',') {
-                at = self.skip_space(at + 1);
-            }
-        }
-        (self.bytes.get(at) == Some(&b'}')).then_some(out)
-    }
-
-    /// A new first member of the object that starts here, on a line of its own where the object has lines.
-    fn insert_member(&self, start: usize, member: &str) -> Splice {
-        let first = self.skip_space(start + 1);
-        let gap = self.bytes.get(start + 1..first).unwrap_or_default();
-        let empty = self.bytes.get(first) == Some(&b'}');
-        let text = match gap.iter().rposition(|b| *b == b'\n') {
-            _ if empty => member.to_owned(),
-            Some(at) => {
-                let indent = String::from_utf8_lossy(gap.get(at + 1..).unwrap_or_default()).into_owned();
-                format!("{}{indent}{member},", line_break(self.bytes))
-            }
-            None => format!("{member}, "),
-        };
-        Splice { at: start + 1..start + 1, text }
-    }
+        None => format!("{member}, "),
+    };
+    Splice { at: start + 1..start + 1, text }
 }
 
 #[cfg(test)]

@@ -14,11 +14,12 @@ use sha2::{Digest, Sha256};
 use crate::support::text::to_hex;
 
 mod dump;
-mod parse;
+pub(super) mod parse;
 pub mod scanner;
 
 pub use dump::{JsonLayout, write_f64, write_str};
-pub use parse::{MAX_DEPTH, ParseError, ParseReason, parse};
+pub use parse::parse;
+pub use scanner::{MAX_DEPTH, ParseError, ParseReason};
 
 /// A JSON value.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,48 +1,7 @@
 //! Reading JSON as Python's `json.loads` reads it.
 
+use super::scanner::{JsonCursor, ParseError, ParseReason, TokenKind, parse_float, parse_int};
 use super::{JsonObject, JsonText, JsonValue};
-
-/// How deep lists and objects may lie in each other (Python's own limit is about the same).
-pub const MAX_DEPTH: usize = 1000;
-
-/// Why text is not JSON, and where.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{reason} at byte {offset}")]
-pub struct ParseError {
-    /// The byte where it goes wrong, from 0.
-    pub offset: usize,
-    /// What is wrong.
-    pub reason: ParseReason,
-}
-
-/// What is wrong with the text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ParseReason {
-    /// The text ends inside a value, or is empty.
-    #[error("ends too early")]
-    End,
-    /// A byte that can begin or continue nothing here.
-    #[error("unexpected character")]
-    Unexpected,
-    /// More text behind the value.
-    #[error("more text after the value")]
-    Trailing,
-    /// A control character in a text, which must be escaped there.
-    #[error("unescaped control character")]
-    Control,
-    /// A backslash with something unknown behind it.
-    #[error("unknown escape")]
-    Escape,
-    /// Bytes that are not UTF-8.
-    #[error("not UTF-8")]
-    Utf8,
-    /// A byte order mark before the value.
-    #[error("unexpected byte order mark (BOM)")]
-    Bom,
-    /// Lists and objects in each other, over [`MAX_DEPTH`].
-    #[error("nested too deep (over {MAX_DEPTH} levels)")]
-    Depth,
-}
 
 /// Reads one JSON value, with white space around it.
 pub fn parse(bytes: &[u8]) -> Result<JsonValue, ParseError> {
@@ -52,225 +11,122 @@ pub fn parse(bytes: &[u8]) -> Result<JsonValue, ParseError> {
     if bytes.starts_with(b"\xef\xbb\xbf") {
         return Err(ParseError { offset: 0, reason: ParseReason::Bom });
     }
-    let mut parser = JsonParser { bytes, at: 0 };
-    let value = parser.parse_value(0)?;
-    parser.skip_space();
-    if parser.at < bytes.len() {
-        return parser.fail_here(ParseReason::Trailing);
+    let mut cursor = JsonCursor::new(bytes);
+    let value = parse_value(&mut cursor, 0)?;
+    cursor.skip_space();
+    if cursor.offset() < bytes.len() {
+        return cursor.fail_here(ParseReason::Trailing);
     }
     Ok(value)
 }
 
-struct JsonParser<'a> {
-    bytes: &'a [u8],
-    at: usize,
+fn parse_value(cursor: &mut JsonCursor<'_>, depth: usize) -> Result<JsonValue, ParseError> {
+    cursor.skip_space();
+    let start = cursor.offset();
+    let kind = cursor.take_opening(depth)?;
+    let token = cursor.taken_from(start);
+    Ok(match kind {
+        TokenKind::Null => JsonValue::Null,
+        TokenKind::Bool(value) => JsonValue::Bool(value),
+        TokenKind::Int => match parse_int(token) {
+            Some(int) => JsonValue::Int(int),
+            None => JsonValue::BigInt(String::from_utf8_lossy(token).into_owned()),
+        },
+        // Overflow gives infinity, as in Python.
+        TokenKind::Float => JsonValue::Float(parse_float(token)),
+        TokenKind::Text => JsonValue::Text(unescape(token)),
+        TokenKind::List => parse_array(cursor, depth)?,
+        TokenKind::Object => parse_object(cursor, depth)?,
+    })
 }
 
-impl JsonParser<'_> {
-    fn fail_here<T>(&self, reason: ParseReason) -> Result<T, ParseError> {
-        let reason = if self.at >= self.bytes.len() { ParseReason::End } else { reason };
-        Err(ParseError { offset: self.at, reason })
+/// The rest of a list whose bracket was taken.
+fn parse_array(cursor: &mut JsonCursor<'_>, depth: usize) -> Result<JsonValue, ParseError> {
+    let mut items = Vec::new();
+    cursor.skip_space();
+    if cursor.take_byte(b']') {
+        return Ok(JsonValue::Array(items));
     }
-
-    fn peek_byte(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
-    }
-
-    fn skip_space(&mut self) {
-        while matches!(self.peek_byte(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
-            self.at += 1;
-        }
-    }
-
-    /// Takes this byte if it is next.
-    fn take_byte(&mut self, byte: u8) -> bool {
-        let found = self.peek_byte() == Some(byte);
-        self.at += usize::from(found);
-        found
-    }
-
-    /// Takes these bytes if they are next.
-    fn take_word(&mut self, word: &[u8]) -> bool {
-        let found = self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(word));
-        self.at += if found { word.len() } else { 0 };
-        found
-    }
-
-    fn parse_value(&mut self, depth: usize) -> Result<JsonValue, ParseError> {
-        self.skip_space();
-        match self.peek_byte() {
-            Some(b'{' | b'[') if depth >= MAX_DEPTH => self.fail_here(ParseReason::Depth),
-            Some(b'{') => self.parse_object(depth),
-            Some(b'[') => self.parse_array(depth),
-            Some(b'"') => self.parse_text().map(JsonValue::Text),
-            Some(b'-' | b'0'..=b'9') => self.parse_number(),
-            Some(b't') if self.take_word(b"true") => Ok(JsonValue::Bool(true)),
-            Some(b'f') if self.take_word(b"false") => Ok(JsonValue::Bool(false)),
-            Some(b'n') if self.take_word(b"null") => Ok(JsonValue::Null),
-            Some(b'N') if self.take_word(b"NaN") => Ok(JsonValue::Float(f64::NAN)),
-            Some(b'I') if self.take_word(b"Infinity") => Ok(JsonValue::Float(f64::INFINITY)),
-            _ => self.fail_here(ParseReason::Unexpected),
-        }
-    }
-
-    fn parse_array(&mut self, depth: usize) -> Result<JsonValue, ParseError> {
-        self.at += 1;
-        let mut items = Vec::new();
-        self.skip_space();
-        if self.take_byte(b']') {
+    loop {
+        items.push(parse_value(cursor, depth + 1)?);
+        cursor.skip_space();
+        if cursor.take_byte(b']') {
             return Ok(JsonValue::Array(items));
         }
-        loop {
-            items.push(self.parse_value(depth + 1)?);
-            self.skip_space();
-            if self.take_byte(b']') {
-                return Ok(JsonValue::Array(items));
-            }
-            if !self.take_byte(b',') {
-                return self.fail_here(ParseReason::Unexpected);
-            }
-        }
+        cursor.expect_byte(b',')?;
     }
+}
 
-    fn parse_object(&mut self, depth: usize) -> Result<JsonValue, ParseError> {
-        self.at += 1;
-        let mut members = Vec::new();
-        self.skip_space();
-        if self.take_byte(b'}') {
-            return Ok(JsonValue::Object(JsonObject::default()));
-        }
-        loop {
-            self.skip_space();
-            if self.peek_byte() != Some(b'"') {
-                return self.fail_here(ParseReason::Unexpected);
-            }
-            let key = self.parse_text()?;
-            self.skip_space();
-            if !self.take_byte(b':') {
-                return self.fail_here(ParseReason::Unexpected);
-            }
-            members.push((key, self.parse_value(depth + 1)?));
-            self.skip_space();
-            if self.take_byte(b'}') {
-                return Ok(JsonValue::Object(JsonObject::from_read(members)));
-            }
-            if !self.take_byte(b',') {
-                return self.fail_here(ParseReason::Unexpected);
-            }
-        }
+/// The rest of an object whose bracket was taken.
+fn parse_object(cursor: &mut JsonCursor<'_>, depth: usize) -> Result<JsonValue, ParseError> {
+    let mut members = Vec::new();
+    cursor.skip_space();
+    if cursor.take_byte(b'}') {
+        return Ok(JsonValue::Object(JsonObject::default()));
     }
-
-    fn parse_text(&mut self) -> Result<JsonText, ParseError> {
-        self.at += 1;
-        let mut text = JsonText::default();
-        loop {
-            let rest = self.bytes.get(self.at..).unwrap_or_default();
-            let plain_len = rest.iter().position(|b| matches!(b, b'"' | b'\\' | 0..0x20)).unwrap_or(rest.len());
-            text.0.extend_from_slice(&rest[..plain_len]);
-            self.at += plain_len;
-            match self.peek_byte() {
-                Some(b'"') => {
-                    self.at += 1;
-                    return Ok(text);
-                }
-                Some(b'\\') => self.parse_escape(&mut text)?,
-                Some(_) => return self.fail_here(ParseReason::Control),
-                None => return self.fail_here(ParseReason::End),
-            }
+    loop {
+        cursor.skip_space();
+        let start = cursor.offset();
+        cursor.take_text()?;
+        let key = unescape(cursor.taken_from(start));
+        cursor.skip_space();
+        cursor.expect_byte(b':')?;
+        members.push((key, parse_value(cursor, depth + 1)?));
+        cursor.skip_space();
+        if cursor.take_byte(b'}') {
+            return Ok(JsonValue::Object(JsonObject::from_read(members)));
         }
+        cursor.expect_byte(b',')?;
     }
+}
 
-    fn parse_escape(&mut self, text: &mut JsonText) -> Result<(), ParseError> {
-        self.at += 1;
-        let unescaped = match self.peek_byte() {
-            Some(b'"') => b'"',
-            Some(b'\\') => b'\\',
-            Some(b'/') => b'/',
-            Some(b'b') => 0x08,
-            Some(b'f') => 0x0c,
-            Some(b'n') => b'\n',
-            Some(b'r') => b'\r',
-            Some(b't') => b'\t',
+/// The text that a JSON string stands for, its quotes included; the scanner has taken it, so its escapes are whole.
+pub(in crate::formats) fn unescape(token: &[u8]) -> JsonText {
+    let mut rest = token.get(1..token.len().saturating_sub(1)).unwrap_or_default();
+    let mut text = JsonText::default();
+    while let Some(at) = rest.iter().position(|byte| *byte == b'\\') {
+        text.0.extend_from_slice(&rest[..at]);
+        let escape = &rest[at + 1..];
+        let mut taken = 1;
+        match escape.first() {
             Some(b'u') => {
-                self.at += 1;
-                let Some(high) = self.peek_hex4() else { return self.fail_here(ParseReason::Escape) };
-                self.at += 4;
-                let mut code_point = high;
-                if (0xd800..0xdc00).contains(&high) {
-                    let start = self.at;
-                    match self.take_word(b"\\u").then(|| self.peek_hex4()).flatten() {
-                        Some(low) if (0xdc00..0xe000).contains(&low) => {
-                            self.at += 4;
-                            code_point = 0x1_0000 + ((high - 0xd800) << 10 | (low - 0xdc00));
-                        }
-                        _ => self.at = start,
+                let high = hex4(escape, 1);
+                taken = 5;
+                // A pair of surrogates is one character; a lone one stays, as in Python's `str`.
+                let low = Some(hex4(escape, 7)).filter(|_| escape.get(5..7) == Some(b"\\u"));
+                match low.filter(|low| (0xd800..0xdc00).contains(&high) && (0xdc00..0xe000).contains(low)) {
+                    Some(low) => {
+                        text.push_code_point(0x1_0000 + ((high - 0xd800) << 10 | (low - 0xdc00)));
+                        taken += 6;
                     }
+                    None => text.push_code_point(high),
                 }
-                text.push_code_point(code_point);
-                return Ok(());
             }
-            _ => return self.fail_here(ParseReason::Escape),
-        };
-        text.0.push(unescaped);
-        self.at += 1;
-        Ok(())
+            Some(b'b') => text.0.push(0x08),
+            Some(b'f') => text.0.push(0x0c),
+            Some(b'n') => text.0.push(b'\n'),
+            Some(b'r') => text.0.push(b'\r'),
+            Some(b't') => text.0.push(b'\t'),
+            Some(byte) => text.0.push(*byte),
+            None => {}
+        }
+        rest = escape.get(taken..).unwrap_or_default();
     }
+    text.0.extend_from_slice(rest);
+    text
+}
 
-    fn peek_hex4(&self) -> Option<u32> {
-        let digits = self.bytes.get(self.at..self.at.checked_add(4)?)?;
-        digits.iter().try_fold(0, |n, d| Some(n << 4 | char::from(*d).to_digit(16)?))
-    }
-
-    fn take_digits(&mut self) -> usize {
-        let start = self.at;
-        while matches!(self.peek_byte(), Some(b'0'..=b'9')) {
-            self.at += 1;
-        }
-        self.at - start
-    }
-
-    fn parse_number(&mut self) -> Result<JsonValue, ParseError> {
-        let start = self.at;
-        let negative = self.take_byte(b'-');
-        if negative && self.take_word(b"Infinity") {
-            return Ok(JsonValue::Float(f64::NEG_INFINITY));
-        }
-        if !self.take_byte(b'0') && self.take_digits() == 0 {
-            return self.fail_here(ParseReason::Unexpected);
-        }
-        let mut float = false;
-        // As Python does, a point or an `e` without digits behind it is left for what follows to stumble over.
-        let before = self.at;
-        if self.take_byte(b'.') && self.take_digits() > 0 {
-            float = true;
-        } else {
-            self.at = before;
-        }
-        let before = self.at;
-        if self.take_byte(b'e') || self.take_byte(b'E') {
-            let _ = self.take_byte(b'-') || self.take_byte(b'+');
-            if self.take_digits() > 0 {
-                float = true;
-            } else {
-                self.at = before;
-            }
-        }
-        let text = self.bytes.get(start..self.at).and_then(|t| std::str::from_utf8(t).ok()).unwrap_or_default();
-        if float {
-            // Overflow gives infinity, as in Python.
-            return text.parse().map(JsonValue::Float).or_else(|_| self.fail_here(ParseReason::Unexpected));
-        }
-        Ok(match text.parse() {
-            Ok(int) => JsonValue::Int(int),
-            Err(_) => JsonValue::BigInt(text.to_owned()),
-        })
-    }
+/// The value of four hexadecimal digits.
+fn hex4(bytes: &[u8], at: usize) -> u32 {
+    let digits = bytes.get(at..at + 4).unwrap_or_default();
+    digits.iter().fold(0, |n, digit| n << 4 | char::from(*digit).to_digit(16).unwrap_or_default())
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::formats::json::MAX_DEPTH;
 
     fn canonical_text(text: &str) -> String {
         parse(text.as_bytes()).unwrap_or_else(|e| panic!("{text}: {e}")).to_canonical()

@@ -1,11 +1,50 @@
 //! JSON as Python's `json` reads it, looked at in place: where a value ends and what kind it is, without building it.
 //!
-//! Accepts exactly what `formats::json::parse` accepts of a text that is UTF-8 already, at any size, in constant memory.
+//! Takes a text that is UTF-8 already, of any size, in constant memory. `formats::json::parse` builds values with it.
 
 use std::ops::Range;
 
-use super::MAX_DEPTH;
-pub use super::{ParseError, ParseReason};
+/// How deep lists and objects may lie in each other (Python's own limit is about the same).
+pub const MAX_DEPTH: usize = 1000;
+
+/// Why text is not JSON, and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{reason} at byte {offset}")]
+pub struct ParseError {
+    /// The byte where it goes wrong, from 0.
+    pub offset: usize,
+    /// What is wrong.
+    pub reason: ParseReason,
+}
+
+/// What is wrong with the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ParseReason {
+    /// The text ends inside a value, or is empty.
+    #[error("ends too early")]
+    End,
+    /// A byte that can begin or continue nothing here.
+    #[error("unexpected character")]
+    Unexpected,
+    /// More text behind the value.
+    #[error("more text after the value")]
+    Trailing,
+    /// A control character in a text, which must be escaped there.
+    #[error("unescaped control character")]
+    Control,
+    /// A backslash with something unknown behind it.
+    #[error("unknown escape")]
+    Escape,
+    /// Bytes that are not UTF-8.
+    #[error("not UTF-8")]
+    Utf8,
+    /// A byte order mark before the value.
+    #[error("unexpected byte order mark (BOM)")]
+    Bom,
+    /// Lists and objects in each other, over [`MAX_DEPTH`].
+    #[error("nested too deep (over {MAX_DEPTH} levels)")]
+    Depth,
+}
 
 /// What kind a value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +109,12 @@ impl<'a> JsonCursor<'a> {
         self.at
     }
 
+    /// What was taken from an earlier offset to here.
+    #[must_use]
+    pub fn taken_from(&self, start: usize) -> &'a [u8] {
+        self.bytes.get(start..self.at).unwrap_or_default()
+    }
+
     /// The byte that is next.
     #[must_use]
     pub fn peek_byte(&self) -> Option<u8> {
@@ -132,12 +177,11 @@ impl<'a> JsonCursor<'a> {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,
             Some(b'u') => {
                 self.at += 1;
-                for _ in 0..4 {
-                    match self.peek_byte() {
-                        Some(b) if b.is_ascii_hexdigit() => self.at += 1,
-                        _ => return self.fail_here(ParseReason::Escape),
-                    }
+                let digits = self.bytes.get(self.at..self.at + 4);
+                if !digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) {
+                    return self.fail_here(ParseReason::Escape);
                 }
+                self.at += 4;
             }
             _ => return self.fail_here(ParseReason::Escape),
         }
@@ -185,7 +229,7 @@ impl<'a> JsonCursor<'a> {
     }
 
     /// Takes a scalar whole, and of a list or an object its bracket.
-    fn take_opening(&mut self, depth: usize) -> LexResult<TokenKind> {
+    pub fn take_opening(&mut self, depth: usize) -> LexResult<TokenKind> {
         match self.peek_byte() {
             Some(b'{' | b'[') if depth >= MAX_DEPTH => self.fail_here(ParseReason::Depth),
             Some(b'{') => {
