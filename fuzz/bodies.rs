@@ -4,10 +4,10 @@
 
 use capture_hook::dataset::diff;
 use capture_hook::dataset::runs::{entries_of_run, run_keys};
+use capture_hook::dataset::stage::{RUN_DIR, ResolvedStage, parse_ingest_stage};
 use capture_hook::dvc::file_list::FileList;
 use capture_hook::dvc::lockfile::Lockfile;
 use capture_hook::dvc::lockfile_text;
-use capture_hook::dvc::stage::{RUN_DIR, ResolvedStage, Stage};
 use capture_hook::formats::edit::{ParamLeaf, set_param};
 use capture_hook::formats::{ParamsValue, ini};
 use capture_hook::project::config::Config;
@@ -26,7 +26,7 @@ pub fn params(file: &str, bytes: &[u8]) -> Option<ParamsValue> {
 
 /// A `dvc.yaml` and the `params.yaml` beside it, resolved: every path in it stays inside the project.
 pub fn pipeline(dvc_yaml: &[u8], params: &[u8]) -> Option<ResolvedStage> {
-    let resolved = Stage::parse(dvc_yaml).ok()??.resolve_with(Some(params)).ok()?;
+    let resolved = ResolvedStage::resolve(&parse_ingest_stage(dvc_yaml).ok()??, Some(params)).ok()?;
     let paths = resolved.stage.outs.iter().map(|out| &out.path).chain(&resolved.stage.deps).chain([&resolved.out_dir]);
     for path in paths {
         assert!(!path.starts_with('/') && !path.split('/').any(|part| part == ".." || part == ".git"), "{path}");

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::app::{App, CommandOutcome};
 use crate::commit::{TRUST_SETTING, TRUSTED_CMD};
+use crate::dataset::stage::STAGE;
 use crate::dvc::absent::AbsentRemote;
 use crate::dvc::settings::DvcSettings;
 use crate::dvc::{ignore, stage};
@@ -279,14 +280,14 @@ fn check_pipeline(project: &Project) -> Vec<DoctorCheck> {
         Err(error) => return vec![check_failed("stage", error, "capture-hook init")],
     };
     let Some(stage) = &state.stage else {
-        return vec![check_missing("stage", format!("no {} in {}", stage::STAGE, stage::FILE), "capture-hook init")];
+        return vec![check_missing("stage", format!("no {} in {}", STAGE, stage::FILE), "capture-hook init")];
     };
     let command = stage.stage.command_text();
     let trusted = project.repo.local_config(TRUST_SETTING).ok().flatten();
     let mut checks = vec![if let Some(why) = stage.why_unversioned() {
         check_failed("stage", why, "dvc stage list")
     } else if command == TRUSTED_CMD || trusted.as_deref() == Some(command.as_str()) {
-        check_ok("stage", format!("{} runs `{command}`", stage::STAGE))
+        check_ok("stage", format!("{} runs `{command}`", STAGE))
     } else {
         let fix = format!("if you trust it: git config {TRUST_SETTING} {}", shell_quote(&command));
         check_missing("stage", format!("runs `{command}`, which our hooks do not start"), fix)

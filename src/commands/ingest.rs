@@ -8,7 +8,8 @@ use serde_json::json;
 
 use crate::app::{App, CommandOutcome};
 use crate::dataset::metrics_files;
-use crate::dvc::stage::{DEFAULT_OUT_DIR, PARAMS_FILE};
+use crate::dataset::stage::DEFAULT_OUT_DIR;
+use crate::dvc::stage::PARAMS_FILE;
 use crate::error::{Error, ExitKind};
 use crate::ingest;
 use crate::ingest::{IngestOutcome, IngestRequest, ingest_run};

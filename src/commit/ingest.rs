@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{CommitRefused, TRUSTED_CMD, Transaction, check_trusted, committed, ignored, kept, staging};
 use crate::dataset::native::NativeError;
+use crate::dataset::stage::{ResolvedStage, STAGE};
 use crate::dataset::{metrics_files, native};
-use crate::dvc::stage::{ResolvedStage, STAGE};
 use crate::history::rebuilt;
 use crate::project::config::Engine;
 use crate::project::data_dir;

@@ -24,8 +24,8 @@ pub use refused::CommitRefused;
 pub use staging::check_visible_to_git;
 pub use transaction::Transaction;
 
+use crate::dataset::stage::{ResolvedStage, STAGE, params_file};
 use crate::dvc::lockfile::{Lockfile, LockfileStage};
-use crate::dvc::stage::{ResolvedStage, STAGE};
 use crate::dvc::{lockfile, stage};
 use crate::project::held;
 use crate::project::mutex::RepoMutex;
@@ -145,7 +145,7 @@ fn check_work_tree_matches(
     let DatasetState { stage: work_stage, include, .. } = project.dataset_state(&GitTree::WorkTree)?;
     let selected = work_stage.as_ref().and_then(|w| w.run_dir.clone());
     if selected != stage.run_dir {
-        check_visible_to_git(project, stage.stage.params_file())?;
+        check_visible_to_git(project, params_file(&stage.stage))?;
         return Err(CommitRefused::Selection { staged: stage.run_dir.clone(), work: selected });
     }
     if stage.run_dir.is_some() && include != staged.include {

@@ -11,6 +11,7 @@ use crate::dataset::merge::lockfile::{
     LockfileSides, MergeConflict, MergeDecisions, MergeSide, MergedLockfile, RunChoice,
 };
 use crate::dataset::metrics_files;
+use crate::dataset::record::selected_run_dir;
 use crate::dvc::lockfile;
 use crate::dvc::lockfile::Lockfile;
 use crate::error::ExitKind::Setup;
@@ -207,8 +208,9 @@ fn merge_sides(
     const MARKER: usize = 7;
     let [base, ours, theirs] = &conflict.sides;
     let selected = state::resolve_stage(project, &GitTree::WorkTree).ok().flatten().and_then(|stage| stage.run_dir);
-    let selects =
-        |side: &[u8]| selected.is_some() && Lockfile::parse(side).is_ok_and(|l| l.run_dir() == selected.as_deref());
+    let selects = |side: &[u8]| {
+        selected.is_some() && Lockfile::parse(side).is_ok_and(|l| selected_run_dir(&l) == selected.as_deref())
+    };
     let preferred = if selects(theirs) && !selects(ours) { MergeSide::Theirs } else { MergeSide::Ours };
     let decided = MergeDecisions { runs: decisions, ..MergeDecisions::default() };
     let (ours_name, theirs_name) = ("ours", "theirs");

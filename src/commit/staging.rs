@@ -2,7 +2,7 @@
 
 use super::{CommitRefused, Transaction, metrics};
 use crate::dataset::metrics_files;
-use crate::dvc::stage::ResolvedStage;
+use crate::dataset::stage::{ResolvedStage, params_file};
 use crate::dvc::{lockfile, stage};
 use crate::project::{GitTree, Project, ProjectError, Reporter};
 use crate::support::names::is_safe_path;
@@ -15,7 +15,7 @@ pub fn stage_selection(
 ) -> Result<Vec<String>, CommitRefused> {
     let stage = project.dataset_state(&GitTree::WorkTree)?.stage.ok_or(ProjectError::NoStage)?;
     let mut paths = results_to_stage(project, &stage)?;
-    paths.push(project.git_path(stage.stage.params_file()));
+    paths.push(project.git_path(params_file(&stage.stage)));
     transaction.stage_files(&mut project.repo, &paths, reporter)?;
     Ok(paths)
 }

@@ -2,7 +2,7 @@
 //! with the recorder's.
 
 use super::CommitRefused;
-use crate::dvc::stage::ResolvedStage;
+use crate::dataset::stage::{ResolvedStage, params_file};
 use crate::git::GitOperation;
 use crate::project::held::{self, RunMatch};
 use crate::project::{DatasetState, Project, Reporter};
@@ -44,7 +44,7 @@ fn is_recorded_anew(
     reporter: &dyn Reporter,
 ) -> Result<bool, CommitRefused> {
     let was_selected = held::read_reselected_dir(project)?.is_some_and(|dir| dir == run_dir);
-    let params = project.git_path(stage.stage.params_file());
+    let params = project.git_path(params_file(&stage.stage));
     let committed = match project.repo.head()? {
         Some(head) => project.repo.entry_at(&head, &params)?,
         None => None,

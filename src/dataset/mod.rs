@@ -11,5 +11,7 @@ pub mod location;
 pub mod merge;
 pub mod metrics_files;
 pub mod native;
+pub mod record;
 pub mod runs;
+pub mod stage;
 pub mod verify;

@@ -11,6 +11,8 @@ use std::time::Duration;
 use super::diff;
 use crate::dataset::diff::RunDiffError;
 use crate::dataset::list_bytes::{ListBytes, ListFile};
+use crate::dataset::record::ingest_stage;
+use crate::dataset::stage::{ResolvedStage, STAGE};
 use crate::dvc::cache::{Cache, CacheError};
 use crate::dvc::file_list::{FileEntry, FileList, FileListError};
 use crate::dvc::hash::{DataVersion, DvcHash};
@@ -19,7 +21,7 @@ use crate::dvc::link::{Linker, hash_file};
 use crate::dvc::lockfile::{Lockfile, LockfileError};
 use crate::dvc::mutex::{DvcBusy, DvcMutex};
 use crate::dvc::settings::DvcSettings;
-use crate::dvc::stage::{PARAMS_FILE, ResolvedStage, STAGE};
+use crate::dvc::stage::PARAMS_FILE;
 use crate::dvc::{lockfile, lockfile_text};
 use crate::error::ExitKind::{CheckFailed, Setup};
 use crate::error::{Explain, Explanation};
@@ -161,7 +163,7 @@ pub fn version_runs(job: &NativeJob<'_>) -> Result<NativeOutcome, NativeError> {
     let lockfile = Lockfile::parse(&bytes)?;
     let out_dir = &job.stage.out_dir;
     let mut linker = Linker::from_settings(job.settings);
-    let before = lockfile.ingest_stage().and_then(|stage| stage.out(out_dir));
+    let before = ingest_stage(&lockfile).and_then(|stage| stage.out(out_dir));
     let old = match before.map(|item| item.data_version()) {
         Some(Some(version)) => {
             Some((version, ListFile::of_version(linker.cache(), version)?.ok_or(NativeError::NoFileList(version))?))
@@ -207,7 +209,7 @@ pub fn version_runs(job: &NativeJob<'_>) -> Result<NativeOutcome, NativeError> {
         .ok_or_else(|| NativeError::Unsupported("a parameter holds a value that only DVC writes".into()))?;
     let new = lockfile_text::replace_stage(&bytes, &lockfile, STAGE, &lines)
         .ok_or_else(|| NativeError::Unsupported("dvc.lock has no stages and more than stages".into()))?;
-    let changed = lockfile.ingest_stage().is_none_or(|stage| stage.to_value() != value);
+    let changed = ingest_stage(&lockfile).is_none_or(|stage| stage.to_value() != value);
     if changed {
         project.write_atomic(lockfile::FILE, &new)?;
     }

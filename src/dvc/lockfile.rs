@@ -7,7 +7,6 @@
 use std::ops::Range;
 
 use crate::dvc::hash::{DataVersion, DvcHash};
-use crate::dvc::stage::{RUN_DIR, STAGE};
 use crate::error::ExitKind::Setup;
 use crate::error::{Explain, Explanation};
 use crate::formats::value::from_yaml;
@@ -191,24 +190,6 @@ impl Lockfile {
     pub fn stage(&self, name: &str) -> Option<&LockfileStage> {
         self.stages.iter().find(|stage| stage.name == name)
     }
-
-    /// The stage `capture_ingest`.
-    #[must_use]
-    pub fn ingest_stage(&self) -> Option<&LockfileStage> {
-        self.stage(STAGE)
-    }
-
-    /// The dataset's version, where the stage has run and wrote `out_dir`.
-    #[must_use]
-    pub fn data_version(&self, out_dir: &str) -> Option<DataVersion> {
-        self.ingest_stage()?.out(out_dir)?.data_version()
-    }
-
-    /// The run that was selected when the stage last ran.
-    #[must_use]
-    pub fn run_dir(&self) -> Option<&str> {
-        self.ingest_stage()?.param(RUN_DIR)?.as_str()
-    }
 }
 
 fn parse_stage(key: &YamlNode, node: &YamlNode, bytes: &[u8]) -> Result<LockfileStage, LockfileError> {
@@ -279,24 +260,25 @@ fn parse_item(node: &YamlNode) -> Result<LockfileItem, LockfileError> {
 mod tests {
     use super::*;
 
-    const LOCKFILE: &str = "schema: '2.0'\nstages:\n  other:\n    cmd: echo\n  capture_ingest:\n    cmd: capture-hook ingest\n    params:\n      params.yaml:\n        ingest_capture.out_dir: data/captures\n        ingest_capture.run_dir: results/demo/r1\n    outs:\n    - path: data/captures\n      hash: md5\n      md5: d41d8cd98f00b204e9800998ecf8427e.dir\n      size: 12\n      nfiles: 7\n";
+    const LOCKFILE: &str = "schema: '2.0'\nstages:\n  other:\n    cmd: echo\n  train:\n    cmd: python train.py\n    params:\n      params.yaml:\n        model.out_dir: data/captures\n        model.lr: '0.1'\n    outs:\n    - path: data/captures\n      hash: md5\n      md5: d41d8cd98f00b204e9800998ecf8427e.dir\n      size: 12\n      nfiles: 7\n";
 
     #[test]
-    fn the_data_version_and_the_selection_are_read() {
+    fn outputs_and_parameters_are_read() {
         let lockfile = Lockfile::parse(LOCKFILE.as_bytes()).unwrap();
-        assert_eq!(lockfile.data_version("data/captures").unwrap().to_string(), "d41d8cd98f00b204e9800998ecf8427e.dir");
-        assert_eq!(lockfile.run_dir(), Some("results/demo/r1"));
-        let out = lockfile.ingest_stage().unwrap().out("data/captures").unwrap();
+        let stage = lockfile.stage("train").unwrap();
+        let out = stage.out("data/captures/").unwrap();
+        assert_eq!(out.data_version().unwrap().to_string(), "d41d8cd98f00b204e9800998ecf8427e.dir");
         assert_eq!((out.size, out.nfiles), (Some(12), Some(7)));
+        assert_eq!(stage.param("model.lr").and_then(ParamsValue::as_str), Some("0.1"));
         assert!(LOCKFILE[lockfile.stages[0].span.clone()].ends_with("cmd: echo\n"));
-        assert!(LOCKFILE[lockfile.stages[1].span.clone()].starts_with("  capture_ingest:\n"));
+        assert!(LOCKFILE[lockfile.stages[1].span.clone()].starts_with("  train:\n"));
         assert!(LOCKFILE[lockfile.stages[1].span.clone()].ends_with("nfiles: 7\n"));
     }
 
     #[test]
     fn objects_of_dvc_2_have_no_data_version() {
         let lockfile = Lockfile::parse(LOCKFILE.replace("      hash: md5\n", "").as_bytes()).unwrap();
-        assert_eq!(lockfile.data_version("data/captures"), None);
+        assert_eq!(lockfile.stage("train").unwrap().out("data/captures").unwrap().data_version(), None);
     }
 
     #[test]

@@ -121,7 +121,7 @@ pub fn replace_stage(bytes: &[u8], lockfile: &Lockfile, name: &str, lines: &str)
 mod tests {
     use super::*;
 
-    const LOCKFILE: &str = "schema: '2.0'\nstages:\n  other:\n    cmd: echo\n  capture_ingest:\n    cmd: capture-hook ingest\n    deps:\n    - path: a\n      hash: md5\n      md5: '12345678901234567890123456789012'\n      size: 1\n    params:\n      params.yaml:\n        ingest_capture.out_dir: data/captures\n        list:\n        - 1\n        - a: 0.5\n          b: []\n        ingest_capture.run_dir: '0042'\n    outs:\n    - path: data/captures\n      hash: md5\n      md5: d41d8cd98f00b204e9800998ecf8427e.dir\n      size: 12\n      nfiles: 7\n  last:\n    cmd: x\n";
+    const LOCKFILE: &str = "schema: '2.0'\nstages:\n  other:\n    cmd: echo\n  train:\n    cmd: python train.py\n    deps:\n    - path: a\n      hash: md5\n      md5: '12345678901234567890123456789012'\n      size: 1\n    params:\n      params.yaml:\n        model.out_dir: data/captures\n        list:\n        - 1\n        - a: 0.5\n          b: []\n        model.run_dir: '0042'\n    outs:\n    - path: data/captures\n      hash: md5\n      md5: d41d8cd98f00b204e9800998ecf8427e.dir\n      size: 12\n      nfiles: 7\n  last:\n    cmd: x\n";
 
     #[test]
     fn a_stage_is_written_as_it_was_read() {
@@ -134,13 +134,9 @@ mod tests {
     #[test]
     fn only_the_stage_is_replaced() {
         let lockfile = Lockfile::parse(LOCKFILE.as_bytes()).unwrap();
-        let lines = "  capture_ingest:\n    cmd: new\n";
-        let new =
-            String::from_utf8(replace_stage(LOCKFILE.as_bytes(), &lockfile, "capture_ingest", lines).unwrap()).unwrap();
-        assert!(
-            new.contains("  other:\n    cmd: echo\n  capture_ingest:\n    cmd: new\n  last:\n    cmd: x\n"),
-            "{new}"
-        );
+        let lines = "  train:\n    cmd: new\n";
+        let new = String::from_utf8(replace_stage(LOCKFILE.as_bytes(), &lockfile, "train", lines).unwrap()).unwrap();
+        assert!(new.contains("  other:\n    cmd: echo\n  train:\n    cmd: new\n  last:\n    cmd: x\n"), "{new}");
         let new = replace_stage(LOCKFILE.as_bytes(), &lockfile, "n", "  n:\n    cmd: y\n").unwrap();
         assert!(new.ends_with(b"cmd: x\n  n:\n    cmd: y\n"));
         let first = replace_stage(b"", &Lockfile::default(), "n", "  n:\n    cmd: y\n").unwrap();

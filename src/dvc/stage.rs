@@ -1,45 +1,27 @@
-//! The stage `capture_ingest` in `dvc.yaml`, its `${…}` resolved from a params file.
+//! One stage of `dvc.yaml`, as it stands there.
 //!
 //! Bytes in, values out: a hook hands in the index's blobs, a command the files. Source of the format: `dvc/schema.py` and
-//! `dvc/parsing/`. Only what one stage of a known shape uses is resolved; a stage that uses more (`foreach`, `matrix`,
-//! `wdir`, variables of its own) is [`StageError::Unsupported`], and DVC decides.
+//! `dvc/parsing/`. Only a stage of a known shape is read; one that uses more (`foreach`, `matrix`, `wdir`, variables of its
+//! own) is [`DvcYamlError::Unsupported`], and DVC decides.
 //!
-//! What is judged here is what DVC does: whatever its reader may take for something else (aliases, merges, tags, values that
-//! are no text where text is meant) is an error, and so is a path that leads out of the project, for DVC removes and
-//! replaces outputs wherever they are. `tests/it/stranger_readers.rs` compares the two readers.
+//! What DVC's reader may take for something else (aliases, merges, tags, values that are no text where text is meant) is an
+//! error. `tests/it/stranger_readers.rs` compares the two readers.
 
-mod interpolate;
-mod unversioned;
+pub(crate) mod interpolate;
 
 use crate::error::ExitKind::Setup;
 use crate::error::{Explain, Explanation};
-use crate::formats;
 use crate::formats::yaml::{YamlError, YamlNode};
-use crate::formats::{ParamsError, ParamsValue, yaml};
-use crate::support::names;
-use crate::support::names::{RefusedName, is_safe_path};
-use crate::support::process::shell_quote;
-use interpolate::{InterpolateError, interpolate_text};
-pub use unversioned::UnversionedDataset;
+use crate::formats::{ParamsValue, yaml};
 
-/// The stage's name.
-pub const STAGE: &str = "capture_ingest";
 /// The pipeline's file, at the project's root.
 pub const FILE: &str = "dvc.yaml";
-/// The section of the parameters that is ours.
-const SECTION: &str = "ingest_capture";
-/// The parameter that names the selected run.
-pub const RUN_DIR: &str = "ingest_capture.run_dir";
-/// The parameter that names the dataset.
-pub const OUT_DIR: &str = "ingest_capture.out_dir";
 /// The params file that DVC reads where `dvc.yaml` names none.
 pub const PARAMS_FILE: &str = "params.yaml";
-/// The dataset where nothing names one.
-pub const DEFAULT_OUT_DIR: &str = "data/captures";
 
 /// A pipeline that cannot be used.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum StageError {
+pub enum DvcYamlError {
     /// Git left conflict markers.
     #[error("{FILE}:{line}: a merge conflict is not resolved")]
     Conflict {
@@ -60,58 +42,16 @@ pub enum StageError {
     /// Right for DVC, but more than is read here.
     #[error("{FILE}: {0}")]
     Unsupported(String),
-    /// The params file is not there.
-    #[error("{file} is not there, and {FILE} takes the parameter {key} from it")]
-    NoParamsFile {
-        /// The file, relative to the project's root.
-        file: String,
-        /// What is wanted of it.
-        key: String,
-    },
-    /// A parameter that the stage is filled in from is not in the params file.
-    #[error("{file} has no {key}, which the stage `{STAGE}` of {FILE} is filled in from")]
-    Unfilled {
-        /// The file, relative to the project's root.
-        file: String,
-        /// What is wanted of it.
-        key: String,
-    },
-    /// The dataset would lie outside the project, or where programs look.
-    #[error("{OUT_DIR} `{}` cannot be the dataset: {why}", out_dir.escape_debug())]
-    Misplaced {
-        /// The parameter.
-        out_dir: String,
-        /// What is wrong with it.
-        why: RefusedName,
-    },
-    /// The params file.
-    #[error(transparent)]
-    Params(#[from] ParamsError),
 }
 
-impl Explain for StageError {
+impl Explain for DvcYamlError {
     fn explain(&self) -> Explanation {
         match self {
             Self::Conflict { .. } => Setup.code("merge_conflict").hint(format!("resolve it, then `git add {FILE}`")),
             Self::Yaml(_) | Self::Shape { .. } => {
                 Setup.code("invalid_dvc_yaml").hint("`dvc stage list` says what DVC makes of it")
             }
-            Self::Unsupported(_) => Setup.code("stage_not_understood").hint(format!(
-                "`capture-hook init` in a scratch repository shows the stage `{STAGE}` as it is meant"
-            )),
-            Self::NoParamsFile { file, .. } => Setup.code("no_params_file").hint(format!(
-                "if it was removed: `git restore --source=HEAD --staged --worktree {}`; if it was moved: name it in {FILE}, \
-                 under `vars` and under `params` of the stage `{STAGE}`; if git never had it: `capture-hook init`",
-                shell_quote(file)
-            )),
-            Self::Unfilled { .. } => {
-                Setup.code("invalid_params").hint(format!("`capture-hook init` adds what is missing of {SECTION}"))
-            }
-            Self::Misplaced { .. } => Setup
-                .code("dataset_misplaced")
-                .hint(format!("set {OUT_DIR} to a directory of the project, such as {DEFAULT_OUT_DIR}"))
-                .hint("on a branch of somebody else's: do not check its data out, and tell who made it"),
-            Self::Params(error) => error.explain(),
+            Self::Unsupported(_) => Setup.code("stage_not_understood"),
         }
     }
 }
@@ -170,40 +110,28 @@ pub struct Stage {
     pub vars: Vec<String>,
 }
 
-/// The stage with every `${…}` resolved.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ResolvedStage {
-    /// The stage, resolved.
-    pub stage: Stage,
-    /// The dataset, relative to the project's root: safe to join to it.
-    pub out_dir: String,
-    /// The selected run's directory, relative to the project's root, `None` where none is selected. Not checked.
-    pub run_dir: Option<String>,
-    /// The params file's values.
-    pub values: ParamsValue,
-}
-
 impl Stage {
-    /// Reads the stage. `None`: the pipeline has none of this name.
-    pub fn parse(dvc_yaml: &[u8]) -> Result<Option<Self>, StageError> {
+    /// Reads the stage of this name. `None`: the pipeline has none.
+    pub fn parse(dvc_yaml: &[u8], name: &str) -> Result<Option<Self>, DvcYamlError> {
         if let Some(line) = yaml::find_conflict_marker(dvc_yaml) {
-            return Err(StageError::Conflict { line });
+            return Err(DvcYamlError::Conflict { line });
         }
-        let Some(root) = yaml::parse_document(dvc_yaml).map_err(StageError::Yaml)? else { return Ok(None) };
+        let Some(root) = yaml::parse_document(dvc_yaml).map_err(DvcYamlError::Yaml)? else { return Ok(None) };
         if root.is_null() {
             return Ok(None);
         }
-        let shape = |node: &YamlNode, message: &str| StageError::Shape { line: node.line, message: message.to_owned() };
+        let shape =
+            |node: &YamlNode, message: &str| DvcYamlError::Shape { line: node.line, message: message.to_owned() };
         if root.entries().is_none() {
             return Err(shape(&root, "not a mapping"));
         }
         if let Some((key, line)) = root.duplicate_key() {
-            return Err(StageError::Shape { line, message: format!("`{key}` is written twice") });
+            return Err(DvcYamlError::Shape { line, message: format!("`{key}` is written twice") });
         }
         refuse_unclear(&root, 0)?;
         let Some(stages) = root.get("stages").filter(|node| !node.is_null()) else { return Ok(None) };
         refuse_unclear(stages, 0)?;
-        let Some(stage) = stages.get(STAGE) else { return Ok(None) };
+        let Some(stage) = stages.get(name) else { return Ok(None) };
         let Some(entries) = stage.entries() else { return Err(shape(stage, "the stage is not a mapping")) };
         refuse_unclear(stage, 0)?;
         for (key, value) in entries {
@@ -212,7 +140,7 @@ impl Stage {
                     refuse_unclear(value, usize::MAX)?
                 }
                 "always_changed" | "desc" | "meta" => {}
-                other => return Err(StageError::Unsupported(format!("the stage `{STAGE}` uses `{other}`"))),
+                other => return Err(DvcYamlError::Unsupported(format!("the stage `{name}` uses `{other}`"))),
             }
         }
         let cmd = match stage.get("cmd").filter(|node| !node.is_null()) {
@@ -250,38 +178,7 @@ impl Stage {
         };
         let vars =
             root.get("vars").and_then(YamlNode::items).unwrap_or_default().iter().filter_map(node_text).collect();
-        let stage = Self { cmd, cmd_is_list, deps, params, outs, frozen, vars };
-        let file = stage.params_file();
-        if !is_safe_path(file) || file.contains("${") {
-            return Err(StageError::Unsupported(format!("the params file `{file}` is outside the project")));
-        }
-        Ok(Some(stage))
-    }
-
-    /// The params file that names the selected run.
-    #[must_use]
-    pub fn params_file(&self) -> &str {
-        let named = self.params.iter().find(|dep| dep.keys.iter().any(|key| key == RUN_DIR));
-        named.map_or(PARAMS_FILE, |dep| &dep.file)
-    }
-
-    /// Whether DVC fills `${…}` in from this file.
-    fn fills_in_from(&self, file: &str) -> bool {
-        file == PARAMS_FILE || self.vars.iter().any(|vars| vars == file)
-    }
-
-    /// An error where the stage, resolved, names a path outside the project: DVC would remove an output there, and read
-    /// whatever a dependency is.
-    fn refuse_outside_paths(&self) -> Result<(), StageError> {
-        let paths = self.deps.iter().chain(self.outs.iter().map(|out| &out.path));
-        let mut paths = paths.chain(self.params.iter().map(|dep| &dep.file));
-        let inside = |path: &&String| is_safe_path(path.strip_prefix("./").unwrap_or(path).trim_end_matches('/'));
-        match paths.find(|path| !inside(path)) {
-            Some(path) => Err(StageError::Unsupported(format!(
-                "the stage `{STAGE}` names `{path}`, which is not a path inside the project"
-            ))),
-            None => Ok(()),
-        }
+        Ok(Some(Self { cmd, cmd_is_list, deps, params, outs, frozen, vars }))
     }
 
     /// The command as one text, the lines joined.
@@ -289,86 +186,12 @@ impl Stage {
     pub fn command_text(&self) -> String {
         self.cmd.join("\n")
     }
-
-    /// The error for a parameter that is not in the one file that is read here; another of `vars` may have it.
-    fn unfilled_error(&self, error: InterpolateError, file_exists: bool) -> StageError {
-        let file = self.params_file().to_owned();
-        match error {
-            InterpolateError::Unsupported(message) => StageError::Unsupported(message),
-            InterpolateError::Undefined(key) if !file_exists => StageError::NoParamsFile { file, key },
-            InterpolateError::Undefined(key) if key.starts_with(SECTION) => StageError::Unfilled { file, key },
-            InterpolateError::Undefined(key) => StageError::Unsupported(format!("nothing defines `${{{key}}}`")),
-        }
-    }
-
-    /// Resolves `${…}` from the bytes of [`Stage::params_file`] (`None`: there is no such file).
-    pub fn resolve_with(&self, params_file: Option<&[u8]>) -> Result<ResolvedStage, StageError> {
-        let values = match params_file {
-            Some(bytes) => formats::load_params(self.params_file(), bytes)?,
-            None => ParamsValue::Map(Vec::new()),
-        };
-        let fill = |text: &String| {
-            if text.contains("${") && !self.fills_in_from(self.params_file()) {
-                let file = self.params_file();
-                return Err(StageError::Unsupported(format!(
-                    "`{text}` is filled in from {PARAMS_FILE}, not from {file}"
-                )));
-            }
-            interpolate_text(text, &values).map_err(|error| self.unfilled_error(error, params_file.is_some()))
-        };
-        let stage = Self {
-            cmd: self.cmd.iter().map(fill).collect::<Result<_, _>>()?,
-            cmd_is_list: self.cmd_is_list,
-            deps: self.deps.iter().map(fill).collect::<Result<_, _>>()?,
-            params: self
-                .params
-                .iter()
-                .map(|dep| {
-                    let keys = dep.keys.iter().map(fill).collect::<Result<_, _>>()?;
-                    Ok(ParamsDep { file: fill(&dep.file)?, keys })
-                })
-                .collect::<Result<_, StageError>>()?,
-            outs: self
-                .outs
-                .iter()
-                .map(|out| Ok(StageOut { path: fill(&out.path)?, ..out.clone() }))
-                .collect::<Result<_, StageError>>()?,
-            frozen: self.frozen,
-            vars: self.vars.clone(),
-        };
-        let text = |key: &str| values.at_path(key).filter(|v| **v != ParamsValue::Null);
-        let out_dir = match text(OUT_DIR) {
-            Some(ParamsValue::Str(dir)) => dir.trim_end_matches('/').to_owned(),
-            Some(other) => return Err(StageError::Unsupported(format!("{OUT_DIR} is {other}, not a path"))),
-            None => DEFAULT_OUT_DIR.to_owned(),
-        };
-        if let Some(why) = names::find_refused(&out_dir) {
-            return Err(StageError::Misplaced { out_dir, why });
-        }
-        if !stage.outs.iter().any(|out| out.path.trim_end_matches('/') == out_dir) {
-            return Err(StageError::Unsupported(format!("the stage `{STAGE}` has no output `{out_dir}`")));
-        }
-        stage.refuse_outside_paths()?;
-        let run_dir = match text(RUN_DIR) {
-            Some(ParamsValue::Str(dir)) => is_selection(dir).then(|| dir.clone()),
-            Some(other) => return Err(StageError::Unsupported(format!("{RUN_DIR} is {other}, not a path"))),
-            None => None,
-        };
-        Ok(ResolvedStage { stage, out_dir, run_dir, values })
-    }
-}
-
-/// Whether a value of [`RUN_DIR`] selects a run: not empty, and not a placeholder such as `results/<experiment>/<run_id>`.
-#[must_use]
-pub fn is_selection(run_dir: &str) -> bool {
-    let placeholder = run_dir.find('<').is_some_and(|at| run_dir[at..].contains('>'));
-    !run_dir.trim().is_empty() && !placeholder
 }
 
 /// An error where a part of the pipeline does not stand there in so many words.
-fn refuse_unclear(node: &YamlNode, depth: usize) -> Result<(), StageError> {
+fn refuse_unclear(node: &YamlNode, depth: usize) -> Result<(), DvcYamlError> {
     match node.first_unclear(depth) {
-        Some((line, message)) => Err(StageError::Shape { line, message: message.to_owned() }),
+        Some((line, message)) => Err(DvcYamlError::Shape { line, message: message.to_owned() }),
         None => Ok(()),
     }
 }
@@ -422,6 +245,3 @@ fn parse_params_deps(node: &YamlNode) -> Option<Vec<ParamsDep>> {
     };
     node.entries()?.iter().map(dep).collect()
 }
-
-#[cfg(test)]
-mod tests;

@@ -152,7 +152,7 @@ pub fn find_dataset_dir(project: &Project) -> Result<String, ProjectError> {
             return Ok(record.out_dir);
         }
     }
-    Ok(crate::dvc::stage::DEFAULT_OUT_DIR.to_owned())
+    Ok(crate::dataset::stage::DEFAULT_OUT_DIR.to_owned())
 }
 
 /// The run that a RUN means.

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::dataset::get::GetError;
-use crate::dvc::stage::{ResolvedStage, UnversionedDataset};
+use crate::dataset::stage::{ResolvedStage, UnversionedDataset};
 use crate::error::Explain;
 use crate::git::Oid;
 use crate::history::catalog::Catalog;

@@ -7,11 +7,11 @@ use serde::Deserialize;
 
 use crate::error::ExitKind::Setup;
 use crate::error::{Explain, Explanation};
-use crate::run::include::IncludePatterns;
+use crate::run::include::{IncludePatterns, SETTING_FILE};
 use crate::support::plain_text::too_much_to_read;
 
 /// The settings' file name, at the root of the DVC project.
-pub const FILE: &str = "capture-hook.toml";
+pub const FILE: &str = SETTING_FILE;
 
 /// Who versions the dataset at commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]

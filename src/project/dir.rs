@@ -6,8 +6,11 @@
 use std::path::{Path, PathBuf};
 
 use super::config;
+use crate::dataset::stage::{
+    DEFAULT_OUT_DIR, OUT_DIR, RUN_DIR, StageError, is_selection, params_file, parse_ingest_stage,
+};
 use crate::dvc::stage;
-use crate::dvc::stage::{DEFAULT_OUT_DIR, OUT_DIR, PARAMS_FILE, RUN_DIR, Stage, StageError, is_selection};
+use crate::dvc::stage::{PARAMS_FILE, Stage};
 use crate::formats;
 use crate::history::{is_tag_of, parse_tag};
 use crate::project::ProjectError;
@@ -68,7 +71,7 @@ impl ProjectDir {
     /// The stage as `dvc.yaml` writes it; `None` if there is none.
     pub fn read_stage(&self) -> Result<Option<Stage>, ProjectError> {
         match RootDir::new(&self.root).read(stage::FILE, limits::TEXT)? {
-            Some(bytes) => Ok(Stage::parse(&bytes)?),
+            Some(bytes) => Ok(parse_ingest_stage(&bytes)?),
             None => Ok(None),
         }
     }
@@ -76,9 +79,9 @@ impl ProjectDir {
     /// The params file that the stage depends on, relative to the root.
     pub fn params_file(&self) -> Result<String, ProjectError> {
         let stage = self.read_stage()?;
-        let file = stage.as_ref().map_or(PARAMS_FILE, Stage::params_file);
+        let file = stage.as_ref().map_or(PARAMS_FILE, params_file);
         if !is_safe_path(file) {
-            return Err(StageError::Unsupported(format!("the params file `{file}` is outside the project")).into());
+            return Err(StageError::unsupported(format!("the params file `{file}` is outside the project")).into());
         }
         Ok(file.to_owned())
     }

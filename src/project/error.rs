@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use crate::columnar::ColumnarError;
+use crate::dataset::stage::{RUN_DIR, StageError};
 use crate::dvc::cache::CacheError;
 use crate::dvc::lockfile::LockfileError;
 use crate::dvc::settings::SettingsError;
-use crate::dvc::stage::{RUN_DIR, StageError};
 use crate::error::ExitKind::{CheckFailed, Setup, Usage};
 use crate::error::{Explain, Explanation};
 use crate::formats::ParamsError;

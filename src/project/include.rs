@@ -4,8 +4,9 @@
 use std::path::Path;
 
 use super::{GitTree, Project, ProjectError, Reporter, config};
+use crate::dataset::stage::{STAGE, StageError, parse_ingest_stage};
 use crate::dvc::stage;
-use crate::dvc::stage::{STAGE, Stage, StageError};
+use crate::dvc::stage::{DvcYamlError, Stage};
 use crate::formats::yaml::YamlNode;
 use crate::formats::{ParamsValue, value, yaml};
 use crate::run::include::{IncludePatterns, SETTING_KEY};
@@ -77,17 +78,6 @@ pub fn is_dependency(stage: &Stage) -> bool {
     stage.params.iter().any(|dep| dep.file == config::FILE && (dep.keys.is_empty() || dep.keys.iter().any(named)))
 }
 
-/// The patterns that a stage's recorded parameters hold; `None` if the stage did not depend on them.
-#[must_use]
-pub fn recorded_patterns(params: &[(String, ParamsValue)]) -> Option<Vec<String>> {
-    let (_, values) = params.iter().find(|(file, _)| file == config::FILE)?;
-    // DVC writes a dotted name as one key.
-    let ParamsValue::List(patterns) = values.get(SETTING_KEY).or_else(|| values.at_path(SETTING_KEY))? else {
-        return None;
-    };
-    patterns.iter().map(|pattern| pattern.as_str().map(str::to_owned)).collect()
-}
-
 /// The patterns that the stage depends on, in one state of the tracked files; `None` if it does not.
 pub(super) fn read_include(
     project: &Project,
@@ -113,7 +103,7 @@ pub fn is_include_missing(project: &Project, stage: &Stage) -> Result<bool, Proj
 /// The `dvc.yaml` whose stage depends on the setting; `None` if it does already, or there is no stage.
 pub fn add_include_dependency(project: &Project) -> Result<Option<Vec<u8>>, ProjectError> {
     let Some(bytes) = project.root_files().read(stage::FILE, limits::TEXT)? else { return Ok(None) };
-    match Stage::parse(&bytes)? {
+    match parse_ingest_stage(&bytes)? {
         Some(stage) if !is_dependency(&stage) => Ok(Some(with_dependency(&bytes, &stage)?)),
         _ => Ok(None),
     }
@@ -128,7 +118,9 @@ fn with_dependency(bytes: &[u8], before: &Stage) -> Result<Vec<u8>, ProjectError
         );
         ProjectError::CannotAdd { file: stage::FILE.to_owned(), message }
     };
-    let read = |bytes: &[u8]| yaml::parse_document(bytes).map_err(|error| ProjectError::from(StageError::Yaml(error)));
+    let read = |bytes: &[u8]| {
+        yaml::parse_document(bytes).map_err(|error| ProjectError::from(StageError::from(DvcYamlError::Yaml(error))))
+    };
     let root = read(bytes)?;
     let params = root.as_ref().and_then(|root| root.get("stages")?.get(STAGE)?.get("params")).filter(|node| !node.flow);
     let (Some(first), Some(last)) = (
@@ -153,7 +145,7 @@ fn with_dependency(bytes: &[u8], before: &Stage) -> Result<Vec<u8>, ProjectError
     let lead = if at > 0 && bytes.get(at - 1) != Some(&b'\n') { newline } else { "" };
     out.splice(at..at, format!("{lead}{text}").into_bytes());
     // What was there must read as before.
-    let after = Stage::parse(&out)?;
+    let after = parse_ingest_stage(&out)?;
     let same = after.as_ref().is_some_and(|after| {
         let mut params = after.params.clone();
         for dep in params.iter_mut().filter(|dep| dep.file == config::FILE) {
@@ -175,7 +167,7 @@ mod tests {
     use super::*;
 
     fn add_dependency(dvc_yaml: &str) -> Result<String, ProjectError> {
-        let stage = Stage::parse(dvc_yaml.as_bytes()).unwrap().unwrap();
+        let stage = parse_ingest_stage(dvc_yaml.as_bytes()).unwrap().unwrap();
         with_dependency(dvc_yaml.as_bytes(), &stage).map(|bytes| String::from_utf8(bytes).unwrap())
     }
 
@@ -185,7 +177,7 @@ mod tests {
         let lines =
             "      - ingest_capture.out_dir\n      - capture-hook.toml:\n          - ingest.include\n    outs:\n";
         assert!(new.contains(lines), "{new}");
-        assert!(is_dependency(&Stage::parse(new.as_bytes()).unwrap().unwrap()));
+        assert!(is_dependency(&parse_ingest_stage(new.as_bytes()).unwrap().unwrap()));
         let head = "stages:\n  capture_ingest:\n    cmd: capture-hook ingest\n    outs: [data/captures]\n    params:\n";
         for params in [
             "    - ingest_capture.run_dir # which\n    - train.yaml:\n      - lr\n# end\n",
@@ -199,25 +191,12 @@ mod tests {
                 for line in text.lines() {
                     assert!(lines.any(|have| have == line), "{line:?} of {text:?} is gone in {new:?}");
                 }
-                assert!(is_dependency(&Stage::parse(new.as_bytes()).unwrap().unwrap()), "{new}");
+                assert!(is_dependency(&parse_ingest_stage(new.as_bytes()).unwrap().unwrap()), "{new}");
                 assert_eq!(new.contains("\r\n"), text.contains("\r\n"));
             }
         }
         let error =
             add_dependency(&format!("{}    params: [ingest_capture.run_dir]\n", head.replace("    params:\n", "")));
         assert!(error.unwrap_err().to_string().contains("- capture-hook.toml: [ingest.include]"));
-    }
-
-    #[test]
-    fn patterns_are_read_from_a_lockfile_in_either_form() {
-        let list = ParamsValue::List(vec![ParamsValue::Str("*.mp4".into())]);
-        let file = |value: ParamsValue| vec![(config::FILE.to_owned(), value)];
-        let dotted = file(ParamsValue::Map(vec![(SETTING_KEY.to_owned(), list.clone())]));
-        let nested =
-            file(ParamsValue::Map(vec![("ingest".to_owned(), ParamsValue::Map(vec![("include".to_owned(), list)]))]));
-        for params in [dotted, nested] {
-            assert_eq!(recorded_patterns(&params).unwrap(), ["*.mp4"]);
-        }
-        assert_eq!(recorded_patterns(&[]), None);
     }
 }

@@ -35,8 +35,9 @@ use crate::support::process::shell_quote;
 use crate::support::progress::Progress;
 use crate::validate::{IgnoredFinding, OptionsError, ValidateOptions, ValidationReport};
 
+pub use crate::dataset::record::DatasetRecord;
 pub use error::ProjectError;
-pub use state::{DatasetRecord, DatasetState, GitTree};
+pub use state::{DatasetState, GitTree};
 
 /// The setting that names the DVC project for commands that stand in none of several.
 pub const ROOT_SETTING: &str = "capture-hook.root";
@@ -375,5 +376,5 @@ fn prefix_of(dir: &str) -> String {
 
 fn names_the_stage(dir: &Path) -> bool {
     let bytes = RootDir::new(dir).read(crate::dvc::stage::FILE, limits::TEXT).ok().flatten().unwrap_or_default();
-    String::from_utf8_lossy(&bytes).contains(crate::dvc::stage::STAGE)
+    String::from_utf8_lossy(&bytes).contains(crate::dataset::stage::STAGE)
 }

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::dvc::stage::{PARAMS_FILE, is_selection};
+use crate::dataset::stage::is_selection;
+use crate::dvc::stage::PARAMS_FILE;
 use crate::error::ExitKind::Usage;
 use crate::error::{Explain, Explanation};
 use crate::formats::ParamsError;

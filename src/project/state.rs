@@ -4,12 +4,12 @@
 //! so nothing grows with it.
 
 use super::{Project, ProjectError, include};
+use crate::dataset::record::DatasetRecord;
+use crate::dataset::stage::{ResolvedStage, params_file, parse_ingest_stage};
 use crate::dvc::hash::DataVersion;
 use crate::dvc::lockfile::{Lockfile, LockfileError};
-use crate::dvc::stage::{OUT_DIR, ResolvedStage, Stage};
 use crate::dvc::{lockfile, stage};
 use crate::error::Explain;
-use crate::formats::ParamsValue;
 use crate::git::{Commit, GitOperation, Oid};
 use crate::support::fs::{At, PathRefusal};
 use crate::support::limits;
@@ -28,47 +28,6 @@ pub enum GitTree {
     Commit(Oid),
     /// The files as they lie there.
     WorkTree,
-}
-
-/// What `dvc.lock` says about the dataset.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DatasetRecord {
-    /// The data version.
-    pub version: DataVersion,
-    /// The dataset's directory, relative to the project.
-    pub out_dir: String,
-    /// The run that was selected when DVC made it.
-    pub run_dir: Option<String>,
-    /// The dataset's size in bytes.
-    pub size: Option<u64>,
-    /// How many files it holds.
-    pub nfiles: Option<u64>,
-    /// The command that made it.
-    pub cmd: String,
-    /// Which files beside the recorder's were taken; `None` if the stage did not depend on that.
-    pub include: Option<Vec<String>>,
-}
-
-impl DatasetRecord {
-    /// What a lock file says; `None` where it knows no dataset.
-    #[must_use]
-    pub fn from_lockfile(lockfile: &Lockfile) -> Option<Self> {
-        let stage = lockfile.ingest_stage()?;
-        let named = stage.param(OUT_DIR).and_then(ParamsValue::as_str).and_then(|dir| stage.out(dir));
-        let item = named.or_else(|| stage.outs.iter().find(|item| item.data_version().is_some()))?;
-        Some(Self {
-            version: item.data_version()?,
-            out_dir: item.path.trim_end_matches('/').to_owned(),
-            run_dir: lockfile.run_dir().map(str::to_owned),
-            size: item.size,
-            nfiles: item.nfiles,
-            cmd: match &stage.cmd {
-                ParamsValue::Str(cmd) => cmd.clone(),
-                other => other.to_string(),
-            },
-            include: include::recorded_patterns(&stage.params),
-        })
-    }
 }
 
 /// What is wanted and what is there.
@@ -146,9 +105,9 @@ impl Project {
 pub fn resolve_stage(project: &Project, tree: &GitTree) -> Result<Option<ResolvedStage>, ProjectError> {
     let Some(dvc_yaml) = project.read_file(tree, stage::FILE)? else { return Ok(None) };
     let read = || -> Result<Option<ResolvedStage>, ProjectError> {
-        let Some(stage) = Stage::parse(&dvc_yaml)? else { return Ok(None) };
-        let params = project.read_file(tree, stage.params_file())?;
-        Ok(Some(stage.resolve_with(params.as_deref())?))
+        let Some(stage) = parse_ingest_stage(&dvc_yaml)? else { return Ok(None) };
+        let params = project.read_file(tree, params_file(&stage))?;
+        Ok(Some(ResolvedStage::resolve(&stage, params.as_deref())?))
     };
     read().map_err(|error| explain_missing_driver(project, error))
 }

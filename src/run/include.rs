@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::run::layout::{DATASET_INDEX, EPISODES_PARQUET, MANIFEST, RUN_JSON, STEPS_PARQUET, parse_shard_name};
 use crate::support::names;
 
+/// The file with our settings, at the project's root.
+pub const SETTING_FILE: &str = "capture-hook.toml";
 /// The setting that holds the patterns.
 pub const SETTING_KEY: &str = "ingest.include";
 

@@ -10,7 +10,8 @@ pub mod shim;
 pub mod survey;
 pub mod worktree;
 
-use crate::dvc::stage::{DEFAULT_OUT_DIR, OUT_DIR, RUN_DIR, Stage};
+use crate::dataset::stage::{DEFAULT_OUT_DIR, OUT_DIR, RUN_DIR, STAGE, StageError, params_file, parse_ingest_stage};
+use crate::dvc::stage::DvcYamlError;
 use crate::dvc::{lockfile, stage};
 use crate::formats;
 use crate::formats::yaml::YamlNode;
@@ -111,7 +112,7 @@ fn set_up_stage(project: &Project) -> Result<SetupChange, ProjectError> {
         files.write_atomic(stage::FILE, DVC_YAML.as_bytes())?;
         return Ok(SetupChange::written(stage::FILE, "the stage capture_ingest"));
     };
-    if Stage::parse(&bytes)?.is_some() {
+    if parse_ingest_stage(&bytes)?.is_some() {
         let advice = declare::by_hand_advice(declare::missing_keys(&bytes));
         return Ok(SetupChange::unchanged(stage::FILE, format!("has the stage capture_ingest{advice}")));
     }
@@ -126,12 +127,12 @@ fn set_up_stage(project: &Project) -> Result<SetupChange, ProjectError> {
 fn set_up_params(project: &Project) -> Result<SetupChange, ProjectError> {
     let files = project.root_files();
     let dvc_yaml = files.read(stage::FILE, limits::TEXT)?.unwrap_or_default();
-    let stage = Stage::parse(&dvc_yaml)?.ok_or(ProjectError::NoStage)?;
-    let file = stage.params_file().to_owned();
+    let stage = parse_ingest_stage(&dvc_yaml)?.ok_or(ProjectError::NoStage)?;
+    let file = params_file(&stage).to_owned();
     let Some(bytes) = files.read(&file, limits::TEXT)? else {
         if project.repo.is_tracked(&project.root.join(&file))? {
             let key = RUN_DIR.to_owned();
-            return Err(stage::StageError::NoParamsFile { file, key }.into());
+            return Err(StageError::NoParamsFile { file, key }.into());
         }
         if file == stage::PARAMS_FILE {
             files.write_atomic(&file, PARAMS_YAML.as_bytes())?;
@@ -139,7 +140,7 @@ fn set_up_params(project: &Project) -> Result<SetupChange, ProjectError> {
         }
         return Err(cannot_add(&file, "the stage names it, and it is not there"));
     };
-    let values = formats::load_params(&file, &bytes).map_err(stage::StageError::from)?;
+    let values = formats::load_params(&file, &bytes).map_err(StageError::from)?;
     if values.at_path("ingest_capture").is_none_or(|v| *v == ParamsValue::Null) && file == stage::PARAMS_FILE {
         files.write_atomic(&file, &with_params(&bytes)?)?;
         return Ok(SetupChange::written(file, "added ingest_capture; no run is selected yet"));
@@ -149,7 +150,7 @@ fn set_up_params(project: &Project) -> Result<SetupChange, ProjectError> {
         let Some((section, key)) = key.split_once('.') else { continue };
         if values.at_path(&format!("{section}.{key}")).is_none() {
             let leaf = formats::edit::ParamLeaf { file: &file, section, key };
-            new = formats::edit::set_param(leaf, &new, value).map_err(stage::StageError::from)?.bytes;
+            new = formats::edit::set_param(leaf, &new, value).map_err(StageError::from)?.bytes;
         }
     }
     if new == bytes {
@@ -171,7 +172,7 @@ pub fn ignore_results(project: &Project, results: &str) -> Result<SetupChange, P
 /// The files and directories of a set-up that git has something to commit of, relative to the project.
 pub fn list_files_to_commit(project: &Project) -> Result<Vec<String>, ProjectError> {
     let stage = project.dataset_state(&crate::project::GitTree::WorkTree)?.stage;
-    let params = stage.as_ref().map_or(stage::PARAMS_FILE, |stage| stage.stage.params_file());
+    let params = stage.as_ref().map_or(stage::PARAMS_FILE, |stage| params_file(&stage.stage));
     let out_dir = stage.as_ref().map_or(DEFAULT_OUT_DIR, |stage| &stage.out_dir);
     let ignore = out_dir.rsplit_once('/').map(|(parent, _)| format!("{parent}/.gitignore"));
     let written = [".dvc", ".dvcignore", ".gitattributes", ".gitignore", stage::FILE, params, config::FILE];
@@ -282,7 +283,9 @@ fn after_line(bytes: &[u8], end: usize) -> usize {
 /// A `dvc.yaml` with the stage added, and every byte that was there kept.
 fn with_stage(bytes: &[u8]) -> Result<Vec<u8>, ProjectError> {
     let newline = line_break(bytes);
-    let read = |bytes: &[u8]| yaml::parse_document(bytes).map_err(|e| ProjectError::from(stage::StageError::Yaml(e)));
+    let read = |bytes: &[u8]| {
+        yaml::parse_document(bytes).map_err(|e| ProjectError::from(StageError::from(DvcYamlError::Yaml(e))))
+    };
     let root = read(bytes)?.filter(|root| !root.is_null());
     let mut out = bytes.to_vec();
     let stages = root.as_ref().and_then(|root| root.get("stages"));
@@ -318,7 +321,7 @@ fn with_stage(bytes: &[u8]) -> Result<Vec<u8>, ProjectError> {
     let new = read(&out)?;
     let value = |root: &Option<YamlNode>| root.as_ref().map_or(ParamsValue::Map(Vec::new()), value::from_yaml);
     let is_kept = without_our_stage(value(&new)) == without_our_stage(value(&root));
-    if !is_kept || Stage::parse(&out)?.is_none() {
+    if !is_kept || parse_ingest_stage(&out)?.is_none() {
         return Err(cannot_add(stage::FILE, "adding the stage would change what is there"));
     }
     Ok(out)
@@ -329,7 +332,7 @@ pub(crate) fn without_our_stage(value: ParamsValue) -> ParamsValue {
     let ParamsValue::Map(entries) = value else { return value };
     let entries = entries.into_iter().filter_map(|(key, value)| match value {
         ParamsValue::Map(stages) if key == "stages" => {
-            let stages: Vec<_> = stages.into_iter().filter(|(name, _)| name != stage::STAGE).collect();
+            let stages: Vec<_> = stages.into_iter().filter(|(name, _)| name != STAGE).collect();
             (!stages.is_empty()).then_some((key, ParamsValue::Map(stages)))
         }
         value => Some((key, value)),
@@ -341,7 +344,7 @@ pub(crate) fn without_our_stage(value: ParamsValue) -> ParamsValue {
 fn with_params(bytes: &[u8]) -> Result<Vec<u8>, ProjectError> {
     let newline = line_break(bytes);
     let file = stage::PARAMS_FILE;
-    let before = formats::load_params(file, bytes).map_err(stage::StageError::from)?;
+    let before = formats::load_params(file, bytes).map_err(StageError::from)?;
     if before.at_path("ingest_capture").is_some() {
         return Err(cannot_add(file, "`ingest_capture` is empty: remove the line, and run it again"));
     }
@@ -351,7 +354,7 @@ fn with_params(bytes: &[u8]) -> Result<Vec<u8>, ProjectError> {
     }
     let block = PARAMS_YAML.lines().skip_while(|line| line.starts_with('#'));
     out.extend(block.flat_map(|line| format!("{line}{newline}").into_bytes()));
-    let after = formats::load_params(file, &out).map_err(stage::StageError::from)?;
+    let after = formats::load_params(file, &out).map_err(StageError::from)?;
     let is_kept = match (before, after) {
         (ParamsValue::Map(before), ParamsValue::Map(after)) => {
             before == after.into_iter().filter(|(key, _)| key != "ingest_capture").collect::<Vec<_>>()
@@ -382,7 +385,7 @@ mod tests {
             "stages:\n  a: {cmd: x}\n  b:\n    cmd: |\n      one\n      two\n",
         ] {
             let new = text_with_stage(text);
-            let stage = Stage::parse(new.as_bytes()).unwrap().unwrap();
+            let stage = parse_ingest_stage(new.as_bytes()).unwrap().unwrap();
             assert_eq!(stage.command_text(), "capture-hook ingest");
             // Every line that was there is there, in order.
             let mut lines = new.lines();

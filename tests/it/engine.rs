@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use capture_hook::dataset::checkout::checkout_runs;
 use capture_hook::dataset::native::{NativeJob, version_runs};
+use capture_hook::dataset::record::DatasetRecord;
+use capture_hook::dataset::stage::{ResolvedStage, parse_ingest_stage};
+use capture_hook::dvc::DataVersion;
 use capture_hook::dvc::cache::Cache;
 use capture_hook::dvc::checkout::CheckoutRequest;
 use capture_hook::dvc::lockfile::Lockfile;
 use capture_hook::dvc::settings::DvcSettings;
-use capture_hook::dvc::stage::Stage;
 use capture_hook::ingest::{IngestRequest, ingest_run};
 use capture_hook::run::RunKey;
 use capture_hook::support::env::Env;
@@ -78,7 +80,8 @@ impl Pair {
         crate::env::copy_dir(&request.run_dir, &to);
         ingest_run(&IngestRequest { run_dir: to, ..request }, &NoProgress).unwrap();
         let read = |file: &str| fs::read(root.join(file)).unwrap();
-        let stage = Stage::parse(&read("dvc.yaml")).unwrap().unwrap().resolve_with(Some(&read("params.yaml"))).unwrap();
+        let stage = parse_ingest_stage(&read("dvc.yaml")).unwrap().unwrap();
+        let stage = ResolvedStage::resolve(&stage, Some(&read("params.yaml"))).unwrap();
         let key: RunKey = key.parse().unwrap();
         let work = NativeJob {
             root: &root,
@@ -96,7 +99,7 @@ impl Pair {
         let lock = |dir: &str| fs::read_to_string(self.env.path(dir).join("dvc.lock")).unwrap();
         assert_eq!(lock("native"), lock("repo"));
         let cache = Cache::from_settings(&self.settings());
-        let version = Lockfile::parse(lock("repo").as_bytes()).unwrap().data_version("data/captures").unwrap();
+        let version = recorded_version(lock("repo").as_bytes());
         let theirs = Cache::in_dir(&self.env.repo(".dvc/cache"));
         assert_eq!(fs::read(cache.file_list_path(version)).unwrap(), fs::read(theirs.file_list_path(version)).unwrap());
         assert_eq!(cached(cache.dir()), cached(theirs.dir()));
@@ -107,6 +110,11 @@ impl Pair {
         let status = self.env.ask_dvc_in("native", ["status"]).ok();
         assert!(status.stdout.contains("up to date"), "{}", status.stdout);
     }
+}
+
+/// The data version that a `dvc.lock` names.
+fn recorded_version(lock: &[u8]) -> DataVersion {
+    DatasetRecord::from_lockfile(&Lockfile::parse(lock).unwrap()).unwrap().version
 }
 
 /// Every object of a cache with its mode.
@@ -143,7 +151,7 @@ fn whole_way(cache_type: &str, dvc: &Path) {
 
     // Native checkout goes through every pair of neighbours, and DVC sees nothing to do.
     let listing = |lock: &[u8]| {
-        let version = Lockfile::parse(lock).unwrap().data_version("data/captures").unwrap();
+        let version = recorded_version(lock);
         Cache::from_settings(&pair.settings()).read_file_list(version).unwrap().unwrap()
     };
     let root = pair.root();

@@ -73,6 +73,22 @@ fn every_import_goes_down() {
     assert!(excused.is_empty(), "no import needs these any more, remove them from NOT_YET: {excused:?}");
 }
 
+/// DVC's files and program are the same in any project: what is ours begins in `dataset`.
+#[test]
+fn dvc_knows_neither_runs_nor_our_stage() {
+    let (mut files, mut broken) = (0, Vec::new());
+    visit(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), "", &mut |room, file, text| {
+        files += usize::from(room == "dvc");
+        for (number, line) in text.lines().enumerate().filter(|_| room == "dvc") {
+            for name in ["RunKey", "capture_ingest", "ingest_capture"].into_iter().filter(|name| line.contains(name)) {
+                broken.push(format!("{file}:{}: `dvc` names {name}", number + 1));
+            }
+        }
+    });
+    assert!(files > 10, "read only {files} files");
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
 /// The rooms that work on what a repository names.
 const STRANGERS: &[&str] =
     &["ingest", "dvc", "dataset", "project", "sync", "history", "setup", "inspect", "commit", "hooks", "commands"];

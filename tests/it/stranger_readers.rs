@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use capture_hook::dvc::stage::ResolvedStage;
+use capture_hook::dataset::stage::ResolvedStage;
 use capture_hook::formats::ParamsValue;
 use capture_hook::formats::ini::IniSetting;
 use capture_hook::formats::json::{JsonObject, JsonValue as Json};

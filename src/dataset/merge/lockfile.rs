@@ -14,11 +14,11 @@ pub use decided::{MergeDecisions, MergeSide, RunChoice};
 use text::{assemble_lockfile, check_assembled, values_equal, with_final_newline};
 use union::union_file_lists;
 
+use crate::dataset::stage::{RUN_DIR, STAGE};
 use crate::dvc::file_list::{FileEntry, FileList, FileListError};
 use crate::dvc::hash::{DataVersion, DvcHash};
 use crate::dvc::lockfile::{Lockfile, LockfileError, LockfileItem, LockfileStage};
 use crate::dvc::lockfile_text;
-use crate::dvc::stage::{RUN_DIR, STAGE};
 use crate::formats::value::ParamsValue;
 use crate::run::RunKey;
 

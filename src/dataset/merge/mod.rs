@@ -12,14 +12,15 @@ use super::metrics_files;
 use crate::dataset::merge::lockfile::{
     LockfileSides, MergeConflict, MergeDecisions, MergeObjects, MergeSide, MergedLockfile, RunChoice,
 };
+use crate::dataset::record::selected_run_dir;
 use crate::dataset::runs::split_refused;
+use crate::dataset::stage::{RUN_DIR, is_selection};
 use crate::dvc::cache::Cache;
 use crate::dvc::file_list::FileList;
 use crate::dvc::hash::{DataVersion, DvcHash};
 use crate::dvc::lockfile::Lockfile;
 use crate::dvc::remote::fetch;
 use crate::dvc::settings::DvcSettings;
-use crate::dvc::stage::{RUN_DIR, is_selection};
 use crate::formats;
 use crate::formats::ParamsValue;
 use crate::formats::edit::{ParamLeaf, set_param};
@@ -148,7 +149,7 @@ pub fn preferred_side(labels: &[String; 3], env: &Env, caller: Option<&GitCall>,
 pub fn merge_lockfile(files: &MergeInput, project: &Project) -> Result<MergeOutcome, FsError> {
     let [base, ours, theirs] = files.read_sides()?;
     let [_, ours_name, theirs_name] = &files.labels;
-    let selection = |bytes: &[u8]| Lockfile::parse(bytes).ok()?.run_dir().map(str::to_owned);
+    let selection = |bytes: &[u8]| selected_run_dir(&Lockfile::parse(bytes).ok()?).map(str::to_owned);
     let decisions = MergeDecisions {
         favored: files.favored,
         virtual_ancestor: files.makes_virtual_ancestor(),

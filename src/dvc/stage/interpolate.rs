@@ -4,7 +4,7 @@ use crate::formats::ParamsValue;
 
 /// Why a text is not filled in.
 #[derive(Debug)]
-pub(super) enum InterpolateError {
+pub(crate) enum InterpolateError {
     /// DVC may read it otherwise.
     Unsupported(String),
     /// There is no such parameter.
@@ -13,7 +13,7 @@ pub(super) enum InterpolateError {
 
 /// `${a.b}` replaced by the value at `a.b`; `\${` stands for itself. What DVC may fill in otherwise is an error: names but
 /// of letters, digits, `_` and `-`, values that are no text, whole number or bool, or that hold a `${` themselves.
-pub(super) fn interpolate_text(text: &str, values: &ParamsValue) -> Result<String, InterpolateError> {
+pub(crate) fn interpolate_text(text: &str, values: &ParamsValue) -> Result<String, InterpolateError> {
     let mut out = String::new();
     let mut rest = text;
     while let Some(at) = rest.find("${") {

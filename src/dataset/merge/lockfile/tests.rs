@@ -5,6 +5,12 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::dataset::record::ingest_stage;
+
+/// The dataset's output in a lock.
+fn recorded_out(lockfile: &Lockfile) -> &LockfileItem {
+    ingest_stage(lockfile).unwrap().out("data/captures").unwrap()
+}
 
 #[derive(Default)]
 struct MemoryObjects {
@@ -137,7 +143,7 @@ fn other_files_in_the_same_run_are_a_conflict_that_names_both_versions() {
     let theirs = store.add_lockfile("e/b", &[("e/a/f", "a"), ("e/b/f", "2")]);
     let merged = store.merge_preferring(&base, &ours, &theirs, MergeSide::Ours).unwrap();
     assert_eq!(merged.conflicts, [MergeConflict::Run("e/b".parse().unwrap())]);
-    let version = |text: &str| Lockfile::parse(text.as_bytes()).unwrap().data_version("data/captures").unwrap();
+    let version = |text: &str| recorded_out(&Lockfile::parse(text.as_bytes()).unwrap()).data_version().unwrap();
     let body = |text: &str| text["schema: '2.0'\nstages:\n".len()..].to_owned();
     assert_eq!(
         merged_text(&merged),
@@ -258,7 +264,7 @@ proptest! {
         let merged = store.merge_preferring(&b, &o, &t, MergeSide::Ours).unwrap();
         if merged.conflicts.is_empty() {
             let lock = Lockfile::parse(&merged.bytes).unwrap();
-            let out = lock.ingest_stage().unwrap().out("data/captures").unwrap();
+            let out = recorded_out(&lock);
             for listing in &merged.new_lists {
                 store.file_lists.insert(listing.data_version(), listing.clone());
             }

@@ -1,6 +1,7 @@
 //! Settings of the stage under which DVC versions no run: it would do nothing, or keep no copy, and call that a success.
 
-use super::{FILE, ResolvedStage, STAGE};
+use super::{ResolvedStage, STAGE};
+use crate::dvc::stage::FILE;
 use crate::error::ExitKind::Setup;
 use crate::error::{Explain, Explanation};
 
