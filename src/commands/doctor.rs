@@ -23,6 +23,7 @@ use crate::setup::worktree;
 use crate::setup::{hooks, survey};
 use crate::support::address::without_secret;
 use crate::support::process::shell_quote;
+use crate::sync::sent;
 
 /// Arguments of `doctor`.
 #[derive(Debug, clap::Args)]
@@ -392,7 +393,7 @@ fn check_remote(project: &Project, settings: &DvcSettings) -> Vec<DoctorCheck> {
         Ok(Some(plugin)) => {
             check_missing(NAME, format!("{shown}, which DVC cannot reach without {}", plugin.package), plugin.install)
         }
-        Ok(None) => match (project.absent_remote(), AbsentRemote::from_settings(settings)) {
+        Ok(None) => match (sent::find_absent_remote(project), AbsentRemote::from_settings(settings)) {
             (Ok(Some(absent)), _) => check_note(NAME, absent.to_string(), absent.hints().join("; ")),
             (_, Some(_)) => check_note(NAME, format!("{shown} is not there yet"), "capture-hook push makes it"),
             _ => check_ok(NAME, shown),

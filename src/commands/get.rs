@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::complete;
 use crate::app::{App, CommandOutcome};
-use crate::dataset::get::GetRequest;
+use crate::dataset::get::{self, GetRequest};
 use crate::dvc::hash::DataVersion;
 use crate::error::{Error, ExitKind};
 use crate::git::Oid;
@@ -48,7 +48,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let output = args.output.clone().unwrap_or_else(|| PathBuf::from(key.run_id()));
     let to = app.cwd.join(&output);
     let bar = app.ui.progress("getting the run", None);
-    let outcome = project.get_run(GetRequest { run: &key, version, to: &to, replace: args.force }, &bar)?;
+    let outcome = get::get_run(&project, GetRequest { run: &key, version, to: &to, replace: args.force }, &bar)?;
     drop(bar);
     let excluded = project.repo.exclude_dir(&to);
     if app.ui.json() {

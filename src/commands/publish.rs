@@ -13,6 +13,7 @@ use crate::hooks::say_tags;
 use crate::project::Project;
 use crate::project::dir::ProjectDir;
 use crate::run::discover::RunDir;
+use crate::sync::push;
 use crate::{history, hooks};
 
 /// Arguments of `publish`.
@@ -134,8 +135,8 @@ fn select_runs(
 
 /// Data first, then git. Says whether git pushed.
 fn push_all(app: &App, project: &Project) -> Result<bool, Error> {
-    let required = project.all_required_versions(&publish::unpushed_range(project)?)?;
-    let upload = project.upload_versions(&required, CheckDepth::ListsOnly, &app.ui)?;
+    let required = push::list_all_required_versions(project, &publish::unpushed_range(project)?)?;
+    let upload = push::upload_versions(project, &required, CheckDepth::ListsOnly, &app.ui)?;
     app.ui.status(&format!("data: {}", upload.message));
     let target = publish::push_target(project)?;
     if target == PushTarget::None {

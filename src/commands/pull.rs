@@ -13,6 +13,7 @@ use crate::run::RunKey;
 use crate::run::resolve::ResolveError;
 use crate::setup::worktree;
 use crate::support::process::shell_quote;
+use crate::sync::pull;
 use crate::sync::{SyncOutcome, format_missing};
 use crate::{hooks, sync};
 
@@ -66,7 +67,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     };
     let mut pulled = Vec::new();
     if args.runs.is_empty() {
-        let outcome = project.pull_data(&dataset_record, None, args.force, &app.ui)?;
+        let outcome = pull::pull_data(&project, &dataset_record, None, args.force, &app.ui)?;
         pulled.push(pulled_json(&project, outcome, None, dataset_record.out_dir.clone())?);
     } else {
         let file_list = fetch::read_file_list(&project.root, project.dvc_settings()?, dataset_record.version, || {
@@ -77,7 +78,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         let held_runs: Vec<CatalogRun> = run_keys(&file_list).map(catalog_run).collect();
         for query in &args.runs {
             let run = resolve_held_run(app, &project, &catalog, query, &held_runs)?;
-            let run_outcome = project.pull_data(&dataset_record, Some(&run), args.force, &app.ui)?;
+            let run_outcome = pull::pull_data(&project, &dataset_record, Some(&run), args.force, &app.ui)?;
             let run_outcome =
                 pulled_json(&project, run_outcome, Some(run.to_string()), format!("{}/{run}", dataset_record.out_dir))?;
             if !app.ui.json() {

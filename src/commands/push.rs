@@ -5,7 +5,7 @@ use crate::dvc::remote::missing::CheckDepth;
 use crate::error::Error;
 use crate::git::{CommitRange, Oid};
 use crate::project::Project;
-use crate::sync::push::RequiredVersion;
+use crate::sync::push::{self, RequiredVersion};
 
 /// Arguments of `push`.
 #[derive(Debug, clap::Args)]
@@ -31,7 +31,7 @@ pub struct Args {
 pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let project = app.open_project()?;
     let required = required_versions(&project, args)?;
-    let upload = project.upload_versions(&required, CheckDepth::AllFiles, &app.ui)?;
+    let upload = push::upload_versions(&project, &required, CheckDepth::AllFiles, &app.ui)?;
     if !required.is_empty() {
         super::tag::move_left_tags(app, &project)?;
     }
@@ -60,13 +60,12 @@ fn required_versions(project: &Project, args: &Args) -> Result<Vec<RequiredVersi
         let head: Vec<Oid> = project.repo.find_commit_id("HEAD")?.into_iter().collect();
         let exclude_refs = if args.all { Vec::new() } else { vec!["refs/remotes/*".into()] };
         for commit in &head {
-            required.extend(project.required_version_of(commit)?);
+            required.extend(push::find_required_version(project, commit)?);
         }
-        required.extend(project.all_required_versions(&CommitRange {
-            include: head,
-            exclude: Vec::new(),
-            exclude_refs,
-        })?);
+        required.extend(push::list_all_required_versions(
+            project,
+            &CommitRange { include: head, exclude: Vec::new(), exclude_refs },
+        )?);
     }
     for rev in &args.revs {
         match rev.split_once("..") {
@@ -74,13 +73,16 @@ fn required_versions(project: &Project, args: &Args) -> Result<Vec<RequiredVersi
                 let end = |rev: &str| project.repo.resolve_commit(if rev.is_empty() { "HEAD" } else { rev });
                 let range =
                     CommitRange { include: vec![end(to)?], exclude: vec![end(from)?], exclude_refs: Vec::new() };
-                required.extend(project.all_required_versions(&range)?);
+                required.extend(push::list_all_required_versions(project, &range)?);
             }
             None if args.all => {
                 let include = vec![project.repo.resolve_commit(rev)?];
-                required.extend(project.all_required_versions(&CommitRange { include, ..CommitRange::default() })?);
+                required.extend(push::list_all_required_versions(
+                    project,
+                    &CommitRange { include, ..CommitRange::default() },
+                )?);
             }
-            None => required.extend(project.required_version_of(&project.repo.resolve_commit(rev)?)?),
+            None => required.extend(push::find_required_version(project, &project.repo.resolve_commit(rev)?)?),
         }
     }
     required.sort_by_key(|n| n.version);

@@ -5,7 +5,7 @@
 
 use super::ingest::PATIENCE;
 use super::{ALLOW_LOSS, CommitRefused, ValidRun, kept};
-use crate::dataset::get::GetRequest;
+use crate::dataset::get::{self, GetRequest};
 use crate::dataset::native;
 use crate::dataset::native::NativeError;
 use crate::dataset::runs::{RefusedPath, split_refused};
@@ -16,10 +16,11 @@ use crate::dvc::leftovers;
 use crate::dvc::remote::fetch;
 use crate::history::rebuilt;
 use crate::ingest::is_derived;
+use crate::project::workspace;
 use crate::project::{DatasetRecord, Project, Reporter};
 use crate::run::RunKey;
 use crate::support::process::shell_quote;
-use crate::sync::{SyncOutcome, SyncScope};
+use crate::sync::{self, SyncOutcome, SyncScope};
 
 /// The files that a data version has of a run; empty where it does not hold the run.
 pub(crate) fn committed_files(
@@ -52,8 +53,7 @@ pub(crate) fn keep_committed(
     reporter.show_status(&format!("{} is committed already: its files stay as they are", run.key));
     let to = run.key.dir_under(&dataset);
     let progress = reporter.start_progress(&format!("getting {}", run.key), None);
-    project
-        .get_run(GetRequest { run: &run.key, version, to: &to, replace: true }, progress.as_ref())
+    get::get_run(project, GetRequest { run: &run.key, version, to: &to, replace: true }, progress.as_ref())
         .map(drop)
         .map_err(|source| CommitRefused::Committed { run: run.key.clone(), source: Box::new(source) })
 }
@@ -77,9 +77,9 @@ pub(super) fn check_out_committed_runs(
     // A `git reset` tells nobody: runs of another version would slip into this one.
     let mut synced = None;
     let moves = dataset_record.out_dir != stage.out_dir;
-    if !moves && (!project.workspace_is_at(Some(dataset_record.version))? || missing().is_some()) {
+    if !moves && (!workspace::is_workspace_at(project, Some(dataset_record.version))? || missing().is_some()) {
         reporter.show_status("bringing the committed runs into the workspace first");
-        synced = Some(project.sync_holding_mutex(dataset_record, SyncScope::All, reporter)?);
+        synced = Some(sync::sync_holding_mutex(project, dataset_record, SyncScope::All, reporter)?);
     }
     let Some(file) = missing() else {
         // Who committed them has them in the workspace.

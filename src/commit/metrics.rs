@@ -3,6 +3,7 @@
 use super::Transaction;
 use crate::dataset::metrics_files::{FILES, METRICS, declares_metrics_files, run_shown_in, write_metrics_files};
 use crate::dvc::stage;
+use crate::project::workspace;
 use crate::project::{DatasetState, GitTree, Project, ProjectError, Reporter};
 use crate::run::RunKey;
 use crate::run::layout::STEPS_PARQUET;
@@ -45,7 +46,7 @@ pub fn update_metrics_files(
     let out_dir = project.root.join(&dataset_record.out_dir);
     let Ok(run) = RunKey::new(experiment, run_id) else { return Ok(()) };
     if !run.dir_under(&out_dir).join(STEPS_PARQUET).is_file()
-        || !project.workspace_is_at(Some(dataset_record.version))?
+        || !workspace::is_workspace_at(project, Some(dataset_record.version))?
     {
         return Ok(());
     }

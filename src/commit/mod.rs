@@ -29,6 +29,7 @@ use crate::dvc::lockfile::{Lockfile, LockfileStage};
 use crate::dvc::{lockfile, stage};
 use crate::project::held;
 use crate::project::mutex::RepoMutex;
+use crate::project::workspace;
 use crate::project::{DatasetRecord, DatasetState, GitTree, Project, ProjectError, Reporter};
 use crate::run::RunKey;
 use crate::setup::worktree;
@@ -127,8 +128,8 @@ pub fn prepare_commit(
     staging::stage_results(project, &stage, transaction, reporter)?;
     // The data is in the commit: that a note of it cannot be written stops nothing.
     let old_version = head_record.or(staged.record).map(|old_version| old_version.version);
-    if let Err(error) =
-        project.note_runs_added(old_version, dataset_record.version).and_then(|()| held::clear_reselected(project))
+    if let Err(error) = workspace::note_runs_added(project, old_version, dataset_record.version)
+        .and_then(|()| held::clear_reselected(project))
     {
         reporter.show_warning(&error.to_string());
     }

@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use super::{CommitRefused, Transaction, ValidRun, can_ingest_many, ingest_runs, load_valid_run, staging};
+use crate::dataset::get;
 use crate::dataset::runs::entries_of_run;
 use crate::dvc::link::hash_file;
 use crate::error::{Error, ExitKind};
 use crate::git::{CommitRange, GitError};
 use crate::project::dir::ProjectDir;
+use crate::project::workspace;
 use crate::project::{DatasetRecord, GitTree, Project, ProjectError, Reporter};
 use crate::run::RunKey;
 use crate::run::layout::RUN_JSON;
@@ -86,7 +88,7 @@ fn ingest_and_commit(
     let (runs, dataset_record) = ingest_all(project, project_dir, runs, force, transaction, reporter)?;
     let paths = staging::stage_selection(project, transaction, reporter)?;
     let committed = commit_paths(project, &paths, &runs, message, reporter)?;
-    project.note_runs_added(old_version, dataset_record.version)?;
+    workspace::note_runs_added(project, old_version, dataset_record.version)?;
     Ok(PublishOutcome { runs, record: dataset_record, committed })
 }
 
@@ -200,7 +202,7 @@ pub fn new_runs(project: &Project, project_dir: &ProjectDir) -> Result<NewRuns, 
         None => None,
     };
     let committed_files = match &head {
-        Some(head) => project.fetch_file_list(head.version)?,
+        Some(head) => get::fetch_file_list(project, head.version)?,
         None => crate::dvc::file_list::FileList::default(),
     };
     let found = project_dir.discover_runs()?;

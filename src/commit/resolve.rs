@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::metrics;
+use crate::dataset::merge;
 use crate::dataset::merge::lockfile::{
     LockfileSides, MergeConflict, MergeDecisions, MergeSide, MergedLockfile, RunChoice,
 };
@@ -18,6 +19,7 @@ use crate::error::ExitKind::Setup;
 use crate::error::{Explain, Explanation};
 use crate::git::{GitEntry, GitError};
 use crate::project::state;
+use crate::project::workspace;
 use crate::project::{DatasetRecord, GitTree, Project, ProjectError, Reporter};
 use crate::run::discover::RunDir;
 use crate::run::layout::STEPS_PARQUET;
@@ -26,7 +28,7 @@ use crate::run::{RunKey, StartTime};
 use crate::support::fs::{FsError, PathRefusal};
 use crate::support::process::shell_quote;
 use crate::support::{fs, limits};
-use crate::sync::{SyncError, SyncOutcome, SyncScope};
+use crate::sync::{self, SyncError, SyncOutcome, SyncScope};
 
 /// The decisions so far, in the working tree's git directory: the two sides' blobs, then a line a run.
 const DECISIONS_FILE: &str = "capture-hook-resolved";
@@ -224,7 +226,7 @@ fn merge_sides(
         preferred,
         decisions: &decided,
     };
-    project.merge_and_store_lists(&sides).map_err(|why| ConflictError::NotMerged { why })
+    merge::merge_and_store_lists(project, &sides).map_err(|why| ConflictError::NotMerged { why })
 }
 
 /// The run that a name means among those that both sides changed.
@@ -280,7 +282,7 @@ fn sync_after_resolve(
     reporter: &dyn Reporter,
 ) -> Result<(), ConflictError> {
     let Some(dataset_record) = &outcome.record else { return Ok(()) };
-    match project.sync_workspace(SyncScope::Limited, reporter)? {
+    match sync::sync_workspace(project, SyncScope::Limited, reporter)? {
         SyncOutcome::TooLarge { reason: why } | SyncOutcome::Missing { why, .. } => {
             reporter.show_warning(&format!("the merged dataset is not in the workspace: {why}"));
             reporter.show_hint("`capture-hook pull` brings it");
@@ -297,10 +299,10 @@ fn sync_after_resolve(
         | SyncOutcome::Refused { .. } => {}
     }
     let file_list = project.open_cache()?.read_file_list(dataset_record.version).map_err(ProjectError::from)?;
-    let shown = project.selected_run(dataset_record, file_list.as_ref()).filter(|run| *run == outcome.run);
+    let shown = sync::find_selected_run(dataset_record, file_list.as_ref()).filter(|run| *run == outcome.run);
     let out_dir = project.root.join(&dataset_record.out_dir);
     if let Some(run) = shown.filter(|run| run.dir_under(&out_dir).join(STEPS_PARQUET).is_file())
-        && project.workspace_is_at(Some(dataset_record.version))?
+        && workspace::is_workspace_at(project, Some(dataset_record.version))?
     {
         metrics_files::write_metrics_files(&project.root, &out_dir, &run)?;
         let paths = metrics::metrics_files_to_stage(project)?;

@@ -61,90 +61,92 @@ impl DatasetDifferences {
     }
 }
 
-impl Project {
-    /// The files of the workspace's dataset, as they are now.
-    #[must_use]
-    pub fn stat_files(&self, out_dir: &str) -> FilesBefore {
-        let (dataset, mut names) = (self.root.join(out_dir), Vec::new());
-        walk_files(&dataset, "", &mut names);
-        let stat =
-            |name: String| Some((name.clone(), FileStat::from_metadata(&std::fs::metadata(dataset.join(name)).ok()?)));
-        FilesBefore(names.into_iter().filter_map(stat).collect())
-    }
+/// The files of the workspace's dataset, as they are now.
+#[must_use]
+pub fn stat_files(project: &Project, out_dir: &str) -> FilesBefore {
+    let (dataset, mut names) = (project.root.join(out_dir), Vec::new());
+    walk_files(&dataset, "", &mut names);
+    let stat =
+        |name: String| Some((name.clone(), FileStat::from_metadata(&std::fs::metadata(dataset.join(name)).ok()?)));
+    FilesBefore(names.into_iter().filter_map(stat).collect())
+}
 
-    /// Compares the workspace's dataset with a data version's files, those that no checkout takes left out. `progress`
-    /// advances by bytes read.
-    pub fn compare_dataset(
-        &self,
-        comparison: &DatasetComparison<'_>,
-        progress: &dyn Progress,
-    ) -> Result<DatasetDifferences, ProjectError> {
-        let dataset = self.root.join(comparison.out_dir);
-        let cache = self.open_cache()?;
-        let mut known = KnownFiles::read(self.mark_path(KNOWN_FILES_MARK));
-        let mut found = DatasetDifferences::default();
-        let entries = present_entries(comparison, &dataset, &mut found);
-        let (mut to_read, mut bytes) = (Vec::new(), 0_u64);
-        for entry in entries {
-            let path = dataset.join(&entry.relpath);
-            let Ok(meta) = std::fs::metadata(&path) else {
-                let to = std::fs::read_link(&path);
-                // DVC's own link to an object that is gone is no change.
-                let missing =
-                    std::fs::symlink_metadata(&path).is_err() || to.is_ok_and(|to| to == cache.object_path(entry.md5));
-                if missing { &mut found.missing } else { &mut found.changed }.push(entry.relpath.clone());
-                continue;
-            };
-            found.present += 1;
-            let stat = FileStat::from_metadata(&meta);
-            let written = comparison.before.is_some_and(|before| before.0.get(&entry.relpath) != Some(&stat));
-            if !meta.is_file() {
-                found.changed.push(entry.relpath.clone());
-            } else if written || known.is_known(&entry.relpath, entry.md5, &stat) {
-                // What was written is not noted: another program may have been at work as well.
-            } else if bytes.saturating_add(stat.size) > comparison.max_bytes {
-                found.unread = found.unread.saturating_add(stat.size);
-            } else {
-                bytes += stat.size;
-                to_read.push((entry, stat));
-            }
+/// Compares the workspace's dataset with a data version's files, those that no checkout takes left out. `progress`
+/// advances by bytes read.
+pub fn compare_dataset(
+    project: &Project,
+    comparison: &DatasetComparison<'_>,
+    progress: &dyn Progress,
+) -> Result<DatasetDifferences, ProjectError> {
+    let dataset = project.root.join(comparison.out_dir);
+    let cache = project.open_cache()?;
+    let mut known = KnownFiles::read(project.mark_path(KNOWN_FILES_MARK));
+    let mut found = DatasetDifferences::default();
+    let entries = present_entries(comparison, &dataset, &mut found);
+    let (mut to_read, mut bytes) = (Vec::new(), 0_u64);
+    for entry in entries {
+        let path = dataset.join(&entry.relpath);
+        let Ok(meta) = std::fs::metadata(&path) else {
+            let to = std::fs::read_link(&path);
+            // DVC's own link to an object that is gone is no change.
+            let missing =
+                std::fs::symlink_metadata(&path).is_err() || to.is_ok_and(|to| to == cache.object_path(entry.md5));
+            if missing { &mut found.missing } else { &mut found.changed }.push(entry.relpath.clone());
+            continue;
+        };
+        found.present += 1;
+        let stat = FileStat::from_metadata(&meta);
+        let written = comparison.before.is_some_and(|before| before.0.get(&entry.relpath) != Some(&stat));
+        if !meta.is_file() {
+            found.changed.push(entry.relpath.clone());
+        } else if written || known.is_known(&entry.relpath, entry.md5, &stat) {
+            // What was written is not noted: another program may have been at work as well.
+        } else if bytes.saturating_add(stat.size) > comparison.max_bytes {
+            found.unread = found.unread.saturating_add(stat.size);
+        } else {
+            bytes += stat.size;
+            to_read.push((entry, stat));
         }
-        let is_unchanged = parallel::map(&to_read, |(entry, stat)| {
-            let md5 = hash_file(&dataset.join(&entry.relpath));
-            progress.advance_by(stat.size);
-            md5.is_ok_and(|(md5, _)| md5 == entry.md5)
-        });
-        for ((entry, stat), is_unchanged) in to_read.into_iter().zip(is_unchanged) {
-            if is_unchanged {
-                known.note_file(&entry.relpath, entry.md5, stat);
-            } else {
-                found.changed.push(entry.relpath.clone());
-            }
-        }
-        known.write(|file| comparison.only_run.is_some() || comparison.file_list.get(file).is_some());
-        found.added = self.added_files(comparison, &dataset)?;
-        found.changed.sort();
-        Ok(found)
     }
+    let is_unchanged = parallel::map(&to_read, |(entry, stat)| {
+        let md5 = hash_file(&dataset.join(&entry.relpath));
+        progress.advance_by(stat.size);
+        md5.is_ok_and(|(md5, _)| md5 == entry.md5)
+    });
+    for ((entry, stat), is_unchanged) in to_read.into_iter().zip(is_unchanged) {
+        if is_unchanged {
+            known.note_file(&entry.relpath, entry.md5, stat);
+        } else {
+            found.changed.push(entry.relpath.clone());
+        }
+    }
+    known.write(|file| comparison.only_run.is_some() || comparison.file_list.get(file).is_some());
+    found.added = find_added_files(project, comparison, &dataset)?;
+    found.changed.sort();
+    Ok(found)
+}
 
-    /// Files of committed runs, or of none, that the data version does not hold. DVC alone tells which of them it ignores, so
-    /// that none counts where there are such rules.
-    fn added_files(&self, comparison: &DatasetComparison<'_>, dataset: &Path) -> Result<Vec<String>, ProjectError> {
-        if !ignore::rule_files(self.root_files(), comparison.out_dir)?.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut names = Vec::new();
-        match comparison.only_run {
-            Some(run) => walk_files(&run.dir_under(dataset), &run.to_string(), &mut names),
-            None => walk_files(dataset, "", &mut names),
-        }
-        let runs: BTreeSet<RunKey> = run_keys(comparison.file_list).collect();
-        names.retain(|name| {
-            comparison.file_list.get(name).is_none() && run_of_path(name).is_none_or(|run| runs.contains(&run))
-        });
-        names.sort();
-        Ok(names)
+/// Files of committed runs, or of none, that the data version does not hold. DVC alone tells which of them it ignores, so
+/// that none counts where there are such rules.
+fn find_added_files(
+    project: &Project,
+    comparison: &DatasetComparison<'_>,
+    dataset: &Path,
+) -> Result<Vec<String>, ProjectError> {
+    if !ignore::rule_files(project.root_files(), comparison.out_dir)?.is_empty() {
+        return Ok(Vec::new());
     }
+    let mut names = Vec::new();
+    match comparison.only_run {
+        Some(run) => walk_files(&run.dir_under(dataset), &run.to_string(), &mut names),
+        None => walk_files(dataset, "", &mut names),
+    }
+    let runs: BTreeSet<RunKey> = run_keys(comparison.file_list).collect();
+    names.retain(|name| {
+        comparison.file_list.get(name).is_none() && run_of_path(name).is_none_or(|run| runs.contains(&run))
+    });
+    names.sort();
+    Ok(names)
 }
 
 /// The files that should be there; runs whose folders are not are noted.

@@ -144,93 +144,90 @@ pub struct GetOutcome {
     pub fetched: bool,
 }
 
-impl Project {
-    /// The list of a data version's files, from the cache, else from the remote.
-    pub fn fetch_file_list(&self, version: DataVersion) -> Result<FileList, GetError> {
-        rebuilt::ensure_file_list(self, self.dvc_settings()?, version)?;
-        Ok(fetch::read_file_list(&self.root, self.dvc_settings()?, version, || self.find_dvc())?)
-    }
+/// The list of a data version's files, from the cache, else from the remote.
+pub fn fetch_file_list(project: &Project, version: DataVersion) -> Result<FileList, GetError> {
+    rebuilt::ensure_file_list(project, project.dvc_settings()?, version)?;
+    Ok(fetch::read_file_list(&project.root, project.dvc_settings()?, version, || project.find_dvc())?)
+}
 
-    /// Puts one run of a data version into a directory, whole or not at all.
-    pub fn get_run(&self, request: GetRequest<'_>, progress: &dyn Progress) -> Result<GetOutcome, GetError> {
-        if is_occupied(request.to) && !request.replace {
-            return Err(GetError::DestinationTaken { path: request.to.to_path_buf() });
-        }
-        let file_list = self.fetch_file_list(request.version)?;
-        let entries = entries_of_run(&file_list, request.run).to_vec();
-        if entries.is_empty() {
-            return Err(GetError::NotInVersion { run: request.run.clone(), version: request.version });
-        }
-        let cache = self.open_cache()?;
-        let fetched = self.fetch_run(&cache, request, &entries, progress)?;
-        let (parent, run_prefix) = (request.to.parent().unwrap_or(Path::new(".")), format!("{}/", request.run));
-        fs::create_dir_all(parent)?;
-        let staging =
-            tempfile::Builder::new().prefix(".capture-hook-get-").tempdir_in(parent).at("write in", parent)?;
-        // Laid out as in the dataset, so that the proof is the same.
-        let folder = request.run.dir_under(staging.path());
-        let mut bytes = 0;
-        for entry in &entries {
-            let name = entry.relpath.strip_prefix(&run_prefix).unwrap_or(&entry.relpath);
-            if let Some(refused) = names::find_refused(&entry.relpath) {
-                let problem = super::verify::VerifyProblem::Unreadable;
-                let message = format!("no checkout takes it: {refused}");
-                let findings = vec![VerifyFinding { file: entry.relpath.clone(), problem, message }];
-                return Err(GetError::Damaged { run: request.run.clone(), findings });
-            }
-            bytes += copy_file(&cache.object_path(entry.md5), &folder.join(name))?;
-        }
-        let only = BTreeSet::from([request.run.clone()]);
-        let source = VerifySource::Workspace(staging.path());
-        let verify_request = VerifyRequest { source, file_list: Some(&file_list), version: None, only: Some(&only) };
-        let report = verify_data(&verify_request, progress);
-        if !report.findings.is_empty() {
-            return Err(GetError::Damaged { run: request.run.clone(), findings: report.findings });
-        }
-        fs::replace_dir(&folder, request.to)?;
-        Ok(GetOutcome { files: entries.len() as u64, bytes, fetched })
+/// Puts one run of a data version into a directory, whole or not at all.
+pub fn get_run(project: &Project, request: GetRequest<'_>, progress: &dyn Progress) -> Result<GetOutcome, GetError> {
+    if is_occupied(request.to) && !request.replace {
+        return Err(GetError::DestinationTaken { path: request.to.to_path_buf() });
     }
+    let file_list = fetch_file_list(project, request.version)?;
+    let entries = entries_of_run(&file_list, request.run).to_vec();
+    if entries.is_empty() {
+        return Err(GetError::NotInVersion { run: request.run.clone(), version: request.version });
+    }
+    let cache = project.open_cache()?;
+    let fetched = fetch_run(project, &cache, request, &entries, progress)?;
+    let (parent, run_prefix) = (request.to.parent().unwrap_or(Path::new(".")), format!("{}/", request.run));
+    fs::create_dir_all(parent)?;
+    let staging = tempfile::Builder::new().prefix(".capture-hook-get-").tempdir_in(parent).at("write in", parent)?;
+    // Laid out as in the dataset, so that the proof is the same.
+    let folder = request.run.dir_under(staging.path());
+    let mut bytes = 0;
+    for entry in &entries {
+        let name = entry.relpath.strip_prefix(&run_prefix).unwrap_or(&entry.relpath);
+        if let Some(refused) = names::find_refused(&entry.relpath) {
+            let problem = super::verify::VerifyProblem::Unreadable;
+            let message = format!("no checkout takes it: {refused}");
+            let findings = vec![VerifyFinding { file: entry.relpath.clone(), problem, message }];
+            return Err(GetError::Damaged { run: request.run.clone(), findings });
+        }
+        bytes += copy_file(&cache.object_path(entry.md5), &folder.join(name))?;
+    }
+    let only = BTreeSet::from([request.run.clone()]);
+    let source = VerifySource::Workspace(staging.path());
+    let verify_request = VerifyRequest { source, file_list: Some(&file_list), version: None, only: Some(&only) };
+    let report = verify_data(&verify_request, progress);
+    if !report.findings.is_empty() {
+        return Err(GetError::Damaged { run: request.run.clone(), findings: report.findings });
+    }
+    fs::replace_dir(&folder, request.to)?;
+    Ok(GetOutcome { files: entries.len() as u64, bytes, fetched })
+}
 
-    /// Brings what the cache lacks of a run; says whether anything was lacking.
-    fn fetch_run(
-        &self,
-        cache: &Cache,
-        request: GetRequest<'_>,
-        entries: &[FileEntry],
-        progress: &dyn Progress,
-    ) -> Result<bool, GetError> {
-        let find_missing = |cache: &Cache| -> Vec<FileEntry> {
-            entries.iter().filter(|entry| !cache.has_object(entry.md5)).cloned().collect()
-        };
-        let missing_first = find_missing(cache);
-        if missing_first.is_empty() {
-            return Ok(false);
-        }
-        let settings = self.dvc_settings()?;
-        let remote = settings.default_remote().ok_or(FetchError::NoRemote(request.version))?;
-        if let Some(absent) = AbsentRemote::from_settings(settings) {
-            return Err(GetError::Absent(absent));
-        }
-        if let Some(dir) = &remote.dir {
-            if let Some(why) = why_no_room(&settings.cache_dir, remote.size_of_entries(&missing_first).unwrap_or(0)) {
-                return Err(GetError::NoRoom { run: request.run.clone(), why });
-            }
-            let remote = Cache::in_dir(dir);
-            for entry in missing_first.iter().filter(|entry| remote.has_object(entry.md5)) {
-                insert_verified(&remote.object_path(entry.md5), cache, entry.md5)?;
-            }
-        } else {
-            let temp_project = TempDvcProject::new(&self.root, settings).map_err(ProjectError::from)?;
-            let name = temp_project.add_version(request.version)?;
-            self.find_dvc()?.in_project(temp_project.root()).fetch(&[&format!("{name}/{}", request.run)], progress)?;
-        }
-        let missing = find_missing(cache);
-        if missing.is_empty() {
-            return Ok(true);
-        }
-        let files = missing.into_iter().map(|entry| entry.relpath).collect();
-        Err(GetError::Missing { run: request.run.clone(), files })
+/// Brings what the cache lacks of a run; says whether anything was lacking.
+fn fetch_run(
+    project: &Project,
+    cache: &Cache,
+    request: GetRequest<'_>,
+    entries: &[FileEntry],
+    progress: &dyn Progress,
+) -> Result<bool, GetError> {
+    let find_missing = |cache: &Cache| -> Vec<FileEntry> {
+        entries.iter().filter(|entry| !cache.has_object(entry.md5)).cloned().collect()
+    };
+    let missing_first = find_missing(cache);
+    if missing_first.is_empty() {
+        return Ok(false);
     }
+    let settings = project.dvc_settings()?;
+    let remote = settings.default_remote().ok_or(FetchError::NoRemote(request.version))?;
+    if let Some(absent) = AbsentRemote::from_settings(settings) {
+        return Err(GetError::Absent(absent));
+    }
+    if let Some(dir) = &remote.dir {
+        if let Some(why) = why_no_room(&settings.cache_dir, remote.size_of_entries(&missing_first).unwrap_or(0)) {
+            return Err(GetError::NoRoom { run: request.run.clone(), why });
+        }
+        let remote = Cache::in_dir(dir);
+        for entry in missing_first.iter().filter(|entry| remote.has_object(entry.md5)) {
+            insert_verified(&remote.object_path(entry.md5), cache, entry.md5)?;
+        }
+    } else {
+        let temp_project = TempDvcProject::new(&project.root, settings).map_err(ProjectError::from)?;
+        let name = temp_project.add_version(request.version)?;
+        project.find_dvc()?.in_project(temp_project.root()).fetch(&[&format!("{name}/{}", request.run)], progress)?;
+    }
+    let missing = find_missing(cache);
+    if missing.is_empty() {
+        return Ok(true);
+    }
+    let files = missing.into_iter().map(|entry| entry.relpath).collect();
+    Err(GetError::Missing { run: request.run.clone(), files })
 }
 
 /// Whether something that should not be lost lies there. An empty directory does not count.

@@ -122,17 +122,15 @@ impl RunLocation {
     }
 }
 
-impl Project {
-    /// A run in a data version, where this clone's cache has its files; `None` where it has none of them.
-    pub fn cached_run(
-        &self,
-        history: &History,
-        version: DataVersion,
-        key: &RunKey,
-    ) -> Result<Option<RunLocation>, ProjectError> {
-        let Some(entries) = history.run_entries(version, key) else { return Ok(None) };
-        let cache = self.open_cache()?;
-        let any = entries.iter().any(|entry| cache.has_object(entry.md5));
-        Ok(any.then(|| RunLocation::Cache { cache, entries, key: key.clone() }))
-    }
+/// A run in a data version, where this clone's cache has its files; `None` where it has none of them.
+pub fn find_cached_run(
+    project: &Project,
+    history: &History,
+    version: DataVersion,
+    key: &RunKey,
+) -> Result<Option<RunLocation>, ProjectError> {
+    let Some(entries) = history.run_entries(version, key) else { return Ok(None) };
+    let cache = project.open_cache()?;
+    let any = entries.iter().any(|entry| cache.has_object(entry.md5));
+    Ok(any.then(|| RunLocation::Cache { cache, entries, key: key.clone() }))
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::{DatasetCommit, History};
-use crate::dataset::location::RunLocation;
+use crate::dataset::location::{self, RunLocation};
 use crate::dataset::runs::find_run_of_dir;
 use crate::dvc::hash::DataVersion;
 use crate::formats::json::JsonValue;
@@ -214,7 +214,7 @@ pub fn find_run_location(
 ) -> Result<Option<RunLocation>, ProjectError> {
     if let Some(commit) = commit {
         return match project.data_version_at(commit)? {
-            Some(version) => project.cached_run(&catalog.history, version, &run.key),
+            Some(version) => location::find_cached_run(project, &catalog.history, version, &run.key),
             None => Ok(None),
         };
     }
@@ -222,7 +222,7 @@ pub fn find_run_location(
         return Ok(Some(RunLocation::Dataset(run.key.dir_under(&project.root.join(&catalog.out_dir)))));
     }
     if let Some(version) = find_latest_version(catalog, &run.key)
-        && let Some(location) = project.cached_run(&catalog.history, version, &run.key)?
+        && let Some(location) = location::find_cached_run(project, &catalog.history, version, &run.key)?
     {
         return Ok(Some(location));
     }

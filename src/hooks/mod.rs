@@ -25,7 +25,7 @@ use crate::git::Repo;
 use crate::project::{ACTIVE_VAR, Project};
 use crate::setup::{shim, survey};
 use crate::support::text::format_bytes;
-use crate::sync::{SyncOutcome, SyncScope};
+use crate::sync::{self, SyncOutcome, SyncScope};
 
 /// Runs an event with what git passed to it.
 pub fn run(app: &App, event: &str, args: &[OsString]) -> Result<CommandOutcome, Error> {
@@ -137,7 +137,7 @@ fn read_stdin() -> Result<Vec<u8>, Error> {
 
 /// Brings the workspace to the checked-out data version, and tells how far that went.
 fn sync_workspace(app: &App, project: &Project, reach: SyncScope) -> Result<(), Error> {
-    match project.sync_workspace(reach, &app.ui)? {
+    match sync::sync_workspace(project, reach, &app.ui)? {
         // What was refused was said.
         SyncOutcome::NoDataset | SyncOutcome::Done { .. } | SyncOutcome::Refused { .. } => {}
         SyncOutcome::Partial { files, missing } => {

@@ -6,6 +6,7 @@ use crate::app::{App, CommandOutcome};
 use crate::dvc::lockfile;
 use crate::error::Error;
 use crate::git::Oid;
+use crate::project::workspace;
 use crate::project::{GitTree, Project, ProjectError};
 use crate::setup::worktree;
 use crate::sync::SyncScope;
@@ -38,11 +39,11 @@ fn sync_after_checkout(app: &App, project: &mut Project, old: &Oid, new: &Oid) -
         if changed && project.repo.has_ancestor(new, old)? {
             sync_if_ingested(app, project)?;
         } else if changed {
-            project.mark_sync_pending()?;
+            workspace::mark_sync_pending(project)?;
         }
         return Ok(());
     }
-    if changed || project.is_sync_pending() {
+    if changed || workspace::is_sync_pending(project) {
         sync_if_ingested(app, project)?;
     }
     Ok(())
@@ -62,10 +63,10 @@ fn sync_after_merge(app: &App, project: &mut Project, squash: bool) -> Result<()
     } else {
         match project.repo.find_commit_id("ORIG_HEAD")? {
             Some(before) => data_version_differs(project, &before, &head)?,
-            None => !project.workspace_is_at(project.data_version_at(&head)?)?,
+            None => !workspace::is_workspace_at(project, project.data_version_at(&head)?)?,
         }
     };
-    if changed || project.is_sync_pending() {
+    if changed || workspace::is_sync_pending(project) {
         sync_if_ingested(app, project)?;
     }
     Ok(())

@@ -5,6 +5,7 @@ use crate::commit::tags::{self, TagOutcome};
 use crate::dvc::{lockfile, stage};
 use crate::error::{Error, Explain};
 use crate::git::{Commit, GitOperation};
+use crate::project::workspace;
 use crate::project::{GitTree, Project, ProjectError};
 use crate::support::process::shell_quote;
 use crate::sync::SyncScope;
@@ -35,7 +36,7 @@ fn tag_and_sync(app: &App, project: &Project) -> Result<(), Error> {
     let replayed = matches!(project.repo.current_operation(), Some(GitOperation::CherryPick | GitOperation::Revert))
         || ["cherry-pick", "revert", "commit (cherry-pick)"].iter().any(|how| move_message.starts_with(how));
     // Where no pre-commit has put the data into the workspace (a pick, a revert, a merge), it follows now.
-    if !project.workspace_is_at(project.data_version_at(&head)?)? {
+    if !workspace::is_workspace_at(project, project.data_version_at(&head)?)? {
         super::sync_workspace(app, project, SyncScope::Limited)?;
     }
     if replayed {

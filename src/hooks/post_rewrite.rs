@@ -5,6 +5,7 @@ use crate::commit::tags;
 use crate::dvc::lockfile;
 use crate::error::Error;
 use crate::git::Oid;
+use crate::project::workspace;
 use crate::project::{Project, ProjectError};
 use crate::sync::SyncScope;
 
@@ -29,7 +30,7 @@ fn retag_and_sync(app: &App, project: &Project, stdin: &[u8]) -> Result<(), Erro
         project.require_checked_out()?;
         super::post_commit::report_tags(app, tags::retag_commits(project, &affected, &app.ui)?);
     }
-    if project.is_sync_pending() || (!affected.is_empty() && project.repo.is_rebasing()) {
+    if workspace::is_sync_pending(project) || (!affected.is_empty() && project.repo.is_rebasing()) {
         super::sync_workspace(app, project, SyncScope::Limited)?;
     }
     Ok(())

@@ -13,6 +13,7 @@ use crate::git::{CommitRange, Oid};
 use crate::history::TAG_PREFIX;
 use crate::project::config::PushPolicy;
 use crate::project::{Project, ProjectError};
+use crate::sync::push;
 
 /// One ref of a push.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +49,7 @@ pub fn run(app: &App, args: &[OsString], stdin: &[u8]) -> Result<CommandOutcome,
 
 /// Sends what the DVC remote lacks of one project's data in these commits.
 fn upload_data(app: &App, project: &Project, range: &CommitRange) -> Result<(), Error> {
-    let required = project.required_versions(range)?;
+    let required = push::list_required_versions(project, range)?;
     if required.is_empty() {
         return Ok(());
     }
@@ -60,7 +61,7 @@ fn upload_data(app: &App, project: &Project, range: &CommitRange) -> Result<(), 
     match project
         .require_checked_out()
         .map_err(Error::from)
-        .and_then(|()| Ok(project.upload_versions(&required, CheckDepth::ListsOnly, &app.ui)?))
+        .and_then(|()| Ok(push::upload_versions(project, &required, CheckDepth::ListsOnly, &app.ui)?))
     {
         Ok(uploaded) => app.ui.detail(&uploaded.message),
         Err(error) if policy == PushPolicy::Warn => super::warn_failure(app, "pre-push", &error),

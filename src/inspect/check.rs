@@ -20,6 +20,7 @@ use crate::project::state;
 use crate::project::{GitTree, Project, ProjectError, Reporter, config};
 use crate::run::RunKey;
 use crate::support::process::shell_quote;
+use crate::sync::push;
 use crate::validate::IgnoredFinding;
 
 /// The files that decide what a commit selects and holds.
@@ -457,7 +458,7 @@ fn check_remote_data(project: &Project, history: &History, findings: &mut Vec<Ch
         run: None,
         message,
     };
-    let missing = match project.missing_on_remote(&versions) {
+    let missing = match push::find_missing_on_remote(project, &versions) {
         Ok(Some(missing)) => missing,
         Ok(None) => {
             let message = "no DVC remote is set: `dvc remote add -d storage URL`".into();

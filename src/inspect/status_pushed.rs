@@ -8,6 +8,8 @@ use crate::git::Oid;
 use crate::inspect::status::{RunStatus, StepState};
 use crate::project::{Project, ProjectError};
 use crate::setup::remote;
+use crate::sync::push;
+use crate::sync::sent;
 
 const STEP: &str = "pushed";
 
@@ -63,9 +65,13 @@ fn find_remote_data(project: &Project, version: DataVersion) -> Result<RemoteDat
     let settings = project.dvc_settings()?;
     let Some(remote) = settings.default_remote() else { return Ok(RemoteData::NoRemote) };
     if remote.dir.is_none() {
-        return Ok(if project.was_uploaded(remote, version) { RemoteData::Uploaded } else { RemoteData::Unknown });
+        return Ok(if sent::was_uploaded(project, remote, version) {
+            RemoteData::Uploaded
+        } else {
+            RemoteData::Unknown
+        });
     }
-    let missing = match project.missing_on_remote(&[version]) {
+    let missing = match push::find_missing_on_remote(project, &[version]) {
         Err(GetError::Absent(absent)) => return Ok(RemoteData::Absent(absent)),
         missing => missing?.unwrap_or_default(),
     };

@@ -1,9 +1,10 @@
 //! The step of `status` that tells how the workspace's dataset stands to `dvc.lock`.
 
-use crate::dataset::differences::{DatasetComparison, DatasetDifferences};
+use crate::dataset::differences::{self, DatasetComparison, DatasetDifferences};
 use crate::dataset::runs::{run_keys, split_refused};
 use crate::dvc::hash::DataVersion;
 use crate::inspect::status::{RunStatus, StepState};
+use crate::project::workspace;
 use crate::project::{DatasetRecord, DatasetState, Project, ProjectError};
 use crate::support::progress::Progress;
 use crate::support::text::format_bytes;
@@ -21,7 +22,7 @@ pub(crate) fn check_workspace(
     progress: &dyn Progress,
 ) -> Result<(), ProjectError> {
     let Some(dataset_record) = &state.record else { return Ok(()) };
-    if project.is_sync_pending() {
+    if workspace::is_sync_pending(project) {
         status.add_step(STEP, StepState::Pending, "it is to follow a checkout still: `capture-hook pull`");
         status.suggest_next("capture-hook pull");
         return Ok(());
@@ -39,8 +40,8 @@ pub(crate) fn check_workspace(
         before: None,
         max_bytes: MAX_BYTES,
     };
-    let differences = project.compare_dataset(&comparison, progress)?;
-    let old = project.workspace_version()?.filter(|at| *at != dataset_record.version);
+    let differences = differences::compare_dataset(project, &comparison, progress)?;
+    let old = workspace::read_workspace_version(project)?.filter(|at| *at != dataset_record.version);
     if let Some(old) = old
         && is_behind(project, dataset_record, old, &differences)?
     {

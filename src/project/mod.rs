@@ -13,6 +13,7 @@ pub mod mutex;
 pub mod programs;
 pub mod select;
 pub mod state;
+pub mod workspace;
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeSet, HashMap};

@@ -26,7 +26,6 @@ use crate::dvc::cache::{Cache, CacheError};
 use crate::dvc::checkout;
 use crate::dvc::checkout::{CheckoutError, CheckoutOutcome, CheckoutRequest};
 use crate::dvc::file_list::{FileEntry, FileList};
-use crate::dvc::hash::DataVersion;
 use crate::dvc::program::ProgramError;
 use crate::dvc::remote::fetch;
 use crate::dvc::remote::fetch::FetchError;
@@ -38,6 +37,7 @@ use crate::history::rebuilt;
 use crate::project::data_dir;
 use crate::project::mutex::RepoMutex;
 use crate::project::state;
+use crate::project::workspace;
 use crate::project::{DatasetRecord, GitTree, Project, ProjectError, Reporter};
 use crate::run::RunKey;
 use crate::support::text::format_bytes;
@@ -138,317 +138,262 @@ impl SyncOutcome {
     }
 }
 
-/// The mark of a sync that is still to be done, in the working tree's git directory.
-const SYNC_PENDING_MARK: &str = "capture-hook-sync-due";
-/// The data version that the workspace was last brought to, in the working tree's git directory.
-const WORKSPACE_MARK: &str = "capture-hook-at";
 /// How long to wait for another DVC.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-impl Project {
-    /// Notes that the workspace is to follow later: a rebase is under way.
-    pub fn mark_sync_pending(&self) -> Result<(), ProjectError> {
-        Ok(fs::write_atomic(&self.mark_path(SYNC_PENDING_MARK), b"")?)
-    }
+/// Brings the workspace to the data version of the working tree's `dvc.lock`.
+pub fn sync_workspace(project: &Project, scope: SyncScope, reporter: &dyn Reporter) -> Result<SyncOutcome, SyncError> {
+    let Some(dataset_record) = project.dataset_record(&GitTree::WorkTree)? else { return Ok(SyncOutcome::NoDataset) };
+    let _alone = RepoMutex::acquire(&project.state_dir())?;
+    sync_holding_mutex(project, &dataset_record, scope, reporter)
+}
 
-    /// Whether a sync was put off.
-    #[must_use]
-    pub fn is_sync_pending(&self) -> bool {
-        self.mark_path(SYNC_PENDING_MARK).exists()
+/// The same, by whoever holds the lock already.
+pub(crate) fn sync_holding_mutex(
+    project: &Project,
+    dataset_record: &DatasetRecord,
+    scope: SyncScope,
+    reporter: &dyn Reporter,
+) -> Result<SyncOutcome, SyncError> {
+    data_dir::check_dataset_dir(project, &dataset_record.out_dir)?;
+    let settings = project.dvc_settings()?;
+    if settings.cache_is_tracked && scope != SyncScope::All {
+        let why = format!("{}, so data comes when you ask for it", describe_tracked_cache(settings));
+        return Ok(SyncOutcome::unasked(why));
     }
-
-    /// The data version that the workspace was last brought to. Nothing tells what was done to it since.
-    pub fn workspace_version(&self) -> Result<Option<DataVersion>, ProjectError> {
-        let text = fs::read_optional(&self.mark_path(WORKSPACE_MARK))?.unwrap_or_default();
-        Ok(String::from_utf8_lossy(&text).trim().parse().ok())
+    if let Some(reason) = find_long_list(project, settings, dataset_record, scope)? {
+        return Ok(SyncOutcome::TooLarge { reason });
     }
-
-    /// Whether the workspace was last brought to this data version.
-    pub fn workspace_is_at(&self, version: Option<DataVersion>) -> Result<bool, ProjectError> {
-        Ok(version.is_none() || self.workspace_version()? == version)
-    }
-
-    /// Notes the data version that the workspace is at.
-    pub fn mark_workspace(&self, version: DataVersion) -> Result<(), ProjectError> {
-        if self.workspace_is_at(Some(version))? {
-            return Ok(());
+    let mut refused = Vec::new();
+    let outcome = match sync_natively(project, settings, dataset_record, scope, reporter, &mut refused) {
+        Err(SyncError::Checkout(CheckoutError::Unsupported(why))) => match why_not_unasked(settings, scope) {
+            Some(why) => Ok(SyncOutcome::unasked(why)),
+            None => sync_by_dvc(project, settings, dataset_record, &why, reporter),
+        },
+        Err(SyncError::Checkout(CheckoutError::TooMany(count))) => {
+            Ok(SyncOutcome::TooLarge { reason: format!("{count} files to write or remove") })
         }
-        Ok(fs::write_atomic(&self.mark_path(WORKSPACE_MARK), format!("{version}\n").as_bytes())?)
+        other => other,
+    };
+    let mut outcome = match outcome {
+        Err(SyncError::Fetch(error)) => {
+            SyncOutcome::Missing { why: describe_with_cause(&error), explanation: explain_fetch(&error) }
+        }
+        other => other?,
+    };
+    warn_refused(&refused, reporter);
+    if let (SyncOutcome::Done { changed }, false) = (&outcome, refused.is_empty()) {
+        let paths = refused.into_iter().map(|refusal| refusal.path).collect();
+        outcome = SyncOutcome::Refused { changed: *changed, paths };
     }
+    if !matches!(outcome, SyncOutcome::NoDataset | SyncOutcome::TooLarge { .. } | SyncOutcome::Missing { .. }) {
+        workspace::mark_workspace(project, dataset_record.version)?;
+        workspace::clear_sync_pending(project)?;
+    }
+    Ok(outcome)
+}
 
-    /// Notes that runs were added to the workspace, which makes one data version the next. A workspace that was at neither is to
-    /// follow yet: a `git reset`, or a rebase that replays nothing, tells nobody.
-    pub(crate) fn note_runs_added(
-        &self,
-        old_version: Option<DataVersion>,
-        new_version: DataVersion,
-    ) -> Result<(), ProjectError> {
-        match self.workspace_version()? {
-            Some(workspace_version)
-                if workspace_version != new_version
-                    && old_version.is_some_and(|old_version| workspace_version != old_version) =>
-            {
-                self.mark_sync_pending()
-            }
-            _ => self.mark_workspace(new_version),
+/// What a hook does not look into: the list of the data version, or of what the workspace holds, that is here and long.
+fn find_long_list(
+    project: &Project,
+    settings: &DvcSettings,
+    dataset_record: &DatasetRecord,
+    scope: SyncScope,
+) -> Result<Option<String>, ProjectError> {
+    let cache = Cache::from_settings(settings);
+    let versions = [Some(dataset_record.version), workspace::read_workspace_version(project)?];
+    for version in versions.into_iter().flatten().filter(|_| scope != SyncScope::All) {
+        let bytes =
+            ListFile::of_version(&cache, version).map_err(CacheError::from)?.map_or(0, |list| list.size() as u64);
+        if bytes > limits::UNASKED_FILE_LIST {
+            return Ok(Some(format!("a list of files of {}", format_bytes(bytes))));
         }
     }
+    Ok(None)
+}
 
-    /// Brings the workspace to the data version of the working tree's `dvc.lock`.
-    pub fn sync_workspace(&self, scope: SyncScope, reporter: &dyn Reporter) -> Result<SyncOutcome, SyncError> {
-        let Some(dataset_record) = self.dataset_record(&GitTree::WorkTree)? else { return Ok(SyncOutcome::NoDataset) };
-        let _alone = RepoMutex::acquire(&self.state_dir())?;
-        self.sync_holding_mutex(&dataset_record, scope, reporter)
+/// Has DVC fetch and check out the dataset, which only DVC can: all of what we would refuse is refused before it starts.
+fn sync_by_dvc(
+    project: &Project,
+    settings: &DvcSettings,
+    dataset_record: &DatasetRecord,
+    why: &str,
+    reporter: &dyn Reporter,
+) -> Result<SyncOutcome, SyncError> {
+    if settings.cache_is_tracked {
+        let why = format!("only DVC can do this ({why}), and {}", describe_tracked_cache(settings));
+        return Ok(SyncOutcome::unasked(why));
     }
+    let file_list = fetch::read_file_list(&project.root, settings, dataset_record.version, || project.find_dvc())?;
+    let paths = file_list.entries().iter().map(|entry| entry.relpath.as_str());
+    checkout::refuse_unsafe(&project.root, &dataset_record.out_dir, paths)?;
+    if let Some(stage) = project.dataset_state(&GitTree::WorkTree)?.stage {
+        state::check_stage_files(project, &stage)?;
+    }
+    project.root_files().check_dir(&dataset_record.out_dir)?;
+    reporter.show_status(&format!("DVC does this: {why}"));
+    // The dataset alone: DVC would make any other output of the stage executable where `dvc.lock` says so.
+    outcome_of_dvc(project.find_dvc()?.pull(&[&dataset_record.out_dir]).map(drop))
+}
 
-    /// The same, by whoever holds the lock already.
-    pub(crate) fn sync_holding_mutex(
-        &self,
-        dataset_record: &DatasetRecord,
-        scope: SyncScope,
-        reporter: &dyn Reporter,
-    ) -> Result<SyncOutcome, SyncError> {
-        data_dir::check_dataset_dir(self, &dataset_record.out_dir)?;
-        let settings = self.dvc_settings()?;
-        if settings.cache_is_tracked && scope != SyncScope::All {
-            let why = format!("{}, so data comes when you ask for it", describe_tracked_cache(settings));
-            return Ok(SyncOutcome::unasked(why));
+fn sync_natively(
+    project: &Project,
+    settings: &DvcSettings,
+    dataset_record: &DatasetRecord,
+    scope: SyncScope,
+    reporter: &dyn Reporter,
+    refused_out: &mut Vec<RefusedPath>,
+) -> Result<SyncOutcome, SyncError> {
+    let config = project.read_config()?;
+    let why_not = why_not_unasked(settings, scope);
+    let may_fetch = (config.pull.auto && why_not.is_none()) || scope == SyncScope::All;
+    let cache = Cache::from_settings(settings);
+    if !cache.has_file_list(dataset_record.version) {
+        if !may_fetch {
+            rebuilt::rebuild_file_lists(project, [dataset_record.version], Some(reporter))?;
         }
-        if let Some(reason) = self.find_long_list(settings, dataset_record, scope)? {
+        if !may_fetch && !cache.has_file_list(dataset_record.version) {
+            return Ok(SyncOutcome::unasked(why_not.unwrap_or_else(|| "pull.auto is off".into())));
+        }
+        rebuilt::ensure_file_list(project, settings, dataset_record.version)?;
+        if let Some(reason) = find_long_list(project, settings, dataset_record, scope)? {
             return Ok(SyncOutcome::TooLarge { reason });
         }
-        let mut refused = Vec::new();
-        let outcome = match self.sync_natively(settings, dataset_record, scope, reporter, &mut refused) {
-            Err(SyncError::Checkout(CheckoutError::Unsupported(why))) => match why_not_unasked(settings, scope) {
-                Some(why) => Ok(SyncOutcome::unasked(why)),
-                None => self.sync_by_dvc(settings, dataset_record, &why, reporter),
-            },
-            Err(SyncError::Checkout(CheckoutError::TooMany(count))) => {
-                Ok(SyncOutcome::TooLarge { reason: format!("{count} files to write or remove") })
-            }
-            other => other,
-        };
-        let mut outcome = match outcome {
-            Err(SyncError::Fetch(error)) => {
-                SyncOutcome::Missing { why: describe_with_cause(&error), explanation: explain_fetch(&error) }
-            }
-            other => other?,
-        };
-        warn_refused(&refused, reporter);
-        if let (SyncOutcome::Done { changed }, false) = (&outcome, refused.is_empty()) {
-            let paths = refused.into_iter().map(|refusal| refusal.path).collect();
-            outcome = SyncOutcome::Refused { changed: *changed, paths };
-        }
-        if !matches!(outcome, SyncOutcome::NoDataset | SyncOutcome::TooLarge { .. } | SyncOutcome::Missing { .. }) {
-            self.mark_workspace(dataset_record.version)?;
-            fs::remove_all(&self.mark_path(SYNC_PENDING_MARK))?;
-        }
-        Ok(outcome)
     }
-
-    /// What a hook does not look into: the list of the data version, or of what the workspace holds, that is here and long.
-    fn find_long_list(
-        &self,
-        settings: &DvcSettings,
-        dataset_record: &DatasetRecord,
-        scope: SyncScope,
-    ) -> Result<Option<String>, ProjectError> {
-        let cache = Cache::from_settings(settings);
-        let versions = [Some(dataset_record.version), self.workspace_version()?];
-        for version in versions.into_iter().flatten().filter(|_| scope != SyncScope::All) {
-            let bytes =
-                ListFile::of_version(&cache, version).map_err(CacheError::from)?.map_or(0, |list| list.size() as u64);
-            if bytes > limits::UNASKED_FILE_LIST {
-                return Ok(Some(format!("a list of files of {}", format_bytes(bytes))));
+    let file_list = fetch::read_file_list(&project.root, settings, dataset_record.version, || project.find_dvc())?;
+    let to;
+    (to, *refused_out) = split_refused(file_list);
+    let from = match workspace::read_workspace_version(project)? {
+        Some(version) => match cache.read_file_list(version).map_err(ProjectError::from)? {
+            // Without it, nothing that the old version held could be told from unsaved work.
+            None if may_fetch && rebuilt::ensure_file_list(project, settings, version).is_ok() => {
+                cache.read_file_list(version).ok().flatten().unwrap_or_default()
             }
-        }
-        Ok(None)
+            file_list => file_list.unwrap_or_default(),
+        },
+        None => FileList::default(),
+    };
+    let (from, _) = split_refused(from);
+    let from = if scope == SyncScope::All { drop_removed_files(project, from, &dataset_record.out_dir) } else { from };
+    let max_files = if scope == SyncScope::All { usize::MAX } else { limits::UNASKED_FILES };
+    let check_out = |to: &FileList| check_out_files(project, settings, &dataset_record.out_dir, &from, to, max_files);
+    let done = check_out(&to)?;
+    if done.missing.is_empty() {
+        return Ok(outcome_of_checkout(done));
     }
-
-    /// Has DVC fetch and check out the dataset, which only DVC can: all of what we would refuse is refused before it starts.
-    fn sync_by_dvc(
-        &self,
-        settings: &DvcSettings,
-        dataset_record: &DatasetRecord,
-        why: &str,
-        reporter: &dyn Reporter,
-    ) -> Result<SyncOutcome, SyncError> {
-        if settings.cache_is_tracked {
-            let why = format!("only DVC can do this ({why}), and {}", describe_tracked_cache(settings));
-            return Ok(SyncOutcome::unasked(why));
+    let missing = missing_bytes(settings, &cache, &to, dataset_record);
+    let all = scope == SyncScope::All || (scope == SyncScope::Limited && missing <= config.pull.max_bytes);
+    if may_fetch && all {
+        if let Some(why) = why_no_room(&settings.cache_dir, missing) {
+            return Ok(SyncOutcome::no_room(why));
         }
-        let file_list = fetch::read_file_list(&self.root, settings, dataset_record.version, || self.find_dvc())?;
-        let paths = file_list.entries().iter().map(|entry| entry.relpath.as_str());
-        checkout::refuse_unsafe(&self.root, &dataset_record.out_dir, paths)?;
-        if let Some(stage) = self.dataset_state(&GitTree::WorkTree)?.stage {
-            state::check_stage_files(self, &stage)?;
-        }
-        self.root_files().check_dir(&dataset_record.out_dir)?;
-        reporter.show_status(&format!("DVC does this: {why}"));
-        // The dataset alone: DVC would make any other output of the stage executable where `dvc.lock` says so.
-        outcome_of_dvc(self.find_dvc()?.pull(&[&dataset_record.out_dir]).map(drop))
+        reporter.show_status(&format!("fetching data of {}: {}", dataset_record.version, format_missing(missing)));
+        let fetched = fetch_objects(project, dataset_record, None, reporter);
+        return outcome_of_fetch(fetched, settings, &done.missing, || check_out(&to));
     }
-
-    fn sync_natively(
-        &self,
-        settings: &DvcSettings,
-        dataset_record: &DatasetRecord,
-        scope: SyncScope,
-        reporter: &dyn Reporter,
-        refused_out: &mut Vec<RefusedPath>,
-    ) -> Result<SyncOutcome, SyncError> {
-        let config = self.read_config()?;
-        let why_not = why_not_unasked(settings, scope);
-        let may_fetch = (config.pull.auto && why_not.is_none()) || scope == SyncScope::All;
-        let cache = Cache::from_settings(settings);
-        if !cache.has_file_list(dataset_record.version) {
-            if !may_fetch {
-                rebuilt::rebuild_file_lists(self, [dataset_record.version], Some(reporter))?;
-            }
-            if !may_fetch && !cache.has_file_list(dataset_record.version) {
-                return Ok(SyncOutcome::unasked(why_not.unwrap_or_else(|| "pull.auto is off".into())));
-            }
-            rebuilt::ensure_file_list(self, settings, dataset_record.version)?;
-            if let Some(reason) = self.find_long_list(settings, dataset_record, scope)? {
-                return Ok(SyncOutcome::TooLarge { reason });
-            }
+    if let Some(run) = find_selected_run(dataset_record, Some(&to)).filter(|_| may_fetch)
+        && done.missing.iter().any(|entry| run_of_path(&entry.relpath).as_ref() == Some(&run))
+    {
+        let entries = entries_of_run(&to, &run);
+        let run_bytes = missing_bytes_on_remote(settings, &cache, entries)
+            .unwrap_or_else(|| estimate_share(missing, entries.len(), to.len()));
+        if let Some(why) = why_no_room(&settings.cache_dir, run_bytes) {
+            return Ok(SyncOutcome::no_room(why));
         }
-        let file_list = fetch::read_file_list(&self.root, settings, dataset_record.version, || self.find_dvc())?;
-        let to;
-        (to, *refused_out) = split_refused(file_list);
-        let from = match self.workspace_version()? {
-            Some(version) => match cache.read_file_list(version).map_err(ProjectError::from)? {
-                // Without it, nothing that the old version held could be told from unsaved work.
-                None if may_fetch && rebuilt::ensure_file_list(self, settings, version).is_ok() => {
-                    cache.read_file_list(version).ok().flatten().unwrap_or_default()
-                }
-                file_list => file_list.unwrap_or_default(),
-            },
-            None => FileList::default(),
-        };
-        let (from, _) = split_refused(from);
-        let from =
-            if scope == SyncScope::All { self.without_removed_files(from, &dataset_record.out_dir) } else { from };
-        let max_files = if scope == SyncScope::All { usize::MAX } else { limits::UNASKED_FILES };
-        let check_out = |to: &FileList| self.check_out(settings, &dataset_record.out_dir, &from, to, max_files);
-        let done = check_out(&to)?;
-        if done.missing.is_empty() {
-            return Ok(outcome_of_checkout(done));
-        }
-        let missing = missing_bytes(settings, &cache, &to, dataset_record);
-        let all = scope == SyncScope::All || (scope == SyncScope::Limited && missing <= config.pull.max_bytes);
-        if may_fetch && all {
-            if let Some(why) = why_no_room(&settings.cache_dir, missing) {
-                return Ok(SyncOutcome::no_room(why));
+        if run_bytes <= config.pull.max_bytes || scope == SyncScope::Limited {
+            reporter.show_status(&format!("fetching {run} of {}", dataset_record.version));
+            match fetch_objects(project, dataset_record, Some(&run), reporter) {
+                Ok(()) => {}
+                Err(SyncError::Dvc(error)) => return outcome_of_failed_fetch(error, settings, &done.missing),
+                Err(error) => return Err(error),
             }
-            reporter.show_status(&format!("fetching data of {}: {}", dataset_record.version, format_missing(missing)));
-            let fetched = self.fetch_objects(dataset_record, None, reporter);
-            return outcome_of_fetch(fetched, settings, &done.missing, || check_out(&to));
-        }
-        if let Some(run) = self.selected_run(dataset_record, Some(&to)).filter(|_| may_fetch)
-            && done.missing.iter().any(|entry| run_of_path(&entry.relpath).as_ref() == Some(&run))
-        {
-            let entries = entries_of_run(&to, &run);
-            let run_bytes = missing_bytes_on_remote(settings, &cache, entries)
-                .unwrap_or_else(|| estimate_share(missing, entries.len(), to.len()));
-            if let Some(why) = why_no_room(&settings.cache_dir, run_bytes) {
-                return Ok(SyncOutcome::no_room(why));
-            }
-            if run_bytes <= config.pull.max_bytes || scope == SyncScope::Limited {
-                reporter.show_status(&format!("fetching {run} of {}", dataset_record.version));
-                match self.fetch_objects(dataset_record, Some(&run), reporter) {
-                    Ok(()) => {}
-                    Err(SyncError::Dvc(error)) => return outcome_of_failed_fetch(error, settings, &done.missing),
-                    Err(error) => return Err(error),
-                }
-            }
-        }
-        // Whole runs only: what the cache has of them now.
-        let is_cached = |entries: &[FileEntry]| entries.iter().all(|entry| cache.has_object(entry.md5));
-        let whole_runs =
-            group_by_run(&to).filter(|run| is_cached(run.entries)).flat_map(|run| run.entries.to_vec()).collect();
-        let whole_runs = FileList::new(whole_runs).unwrap_or_default();
-        if whole_runs.is_empty() {
-            let why = why_not.unwrap_or_else(|| format!("{} to fetch", format_missing(missing)));
-            return Ok(SyncOutcome::unasked(why));
-        }
-        let done = check_out(&whole_runs)?;
-        let missing = missing_bytes(settings, &cache, &to, dataset_record);
-        let files = to.entries().iter().filter(|entry| !cache.has_object(entry.md5)).count();
-        Ok(if done.local_changes.is_empty() {
-            SyncOutcome::Partial { files, missing }
-        } else {
-            SyncOutcome::LocalChanges { files: done.local_changes }
-        })
-    }
-
-    /// A listing without the files that were removed by hand: they come back when the user asks.
-    pub(crate) fn without_removed_files(&self, file_list: FileList, out_dir: &str) -> FileList {
-        let dataset = self.root.join(out_dir);
-        let exists = |entry: &&FileEntry| std::fs::symlink_metadata(dataset.join(&entry.relpath)).is_ok();
-        match file_list.entries().iter().all(|entry| exists(&entry)) {
-            true => file_list,
-            false => FileList::new(file_list.entries().iter().filter(exists).cloned().collect()).unwrap_or_default(),
         }
     }
-
-    pub(crate) fn check_out(
-        &self,
-        settings: &DvcSettings,
-        out_dir: &str,
-        from: &FileList,
-        to: &FileList,
-        max_files: usize,
-    ) -> Result<CheckoutOutcome, SyncError> {
-        let request = CheckoutRequest {
-            root: &self.root,
-            settings,
-            out_dir,
-            from,
-            to,
-            max_files,
-            patience: PATIENCE,
-            force: false,
-        };
-        Ok(checkout_runs(&request)?)
+    // Whole runs only: what the cache has of them now.
+    let is_cached = |entries: &[FileEntry]| entries.iter().all(|entry| cache.has_object(entry.md5));
+    let whole_runs =
+        group_by_run(&to).filter(|run| is_cached(run.entries)).flat_map(|run| run.entries.to_vec()).collect();
+    let whole_runs = FileList::new(whole_runs).unwrap_or_default();
+    if whole_runs.is_empty() {
+        let why = why_not.unwrap_or_else(|| format!("{} to fetch", format_missing(missing)));
+        return Ok(SyncOutcome::unasked(why));
     }
+    let done = check_out(&whole_runs)?;
+    let missing = missing_bytes(settings, &cache, &to, dataset_record);
+    let files = to.entries().iter().filter(|entry| !cache.has_object(entry.md5)).count();
+    Ok(if done.local_changes.is_empty() {
+        SyncOutcome::Partial { files, missing }
+    } else {
+        SyncOutcome::LocalChanges { files: done.local_changes }
+    })
+}
 
-    /// Brings the objects of a data version, or of one run in it, into the cache. The workspace is not touched.
-    pub(crate) fn fetch_objects(
-        &self,
-        dataset_record: &DatasetRecord,
-        run: Option<&RunKey>,
-        reporter: &dyn Reporter,
-    ) -> Result<(), SyncError> {
-        let settings = self.dvc_settings()?;
-        if let Some(absent) = AbsentRemote::from_settings(settings) {
-            return Err(FetchError::RemoteAbsent { version: dataset_record.version, absent }.into());
+/// A listing without the files that were removed by hand: they come back when the user asks.
+pub(crate) fn drop_removed_files(project: &Project, file_list: FileList, out_dir: &str) -> FileList {
+    let dataset = project.root.join(out_dir);
+    let exists = |entry: &&FileEntry| std::fs::symlink_metadata(dataset.join(&entry.relpath)).is_ok();
+    match file_list.entries().iter().all(|entry| exists(&entry)) {
+        true => file_list,
+        false => FileList::new(file_list.entries().iter().filter(exists).cloned().collect()).unwrap_or_default(),
+    }
+}
+
+pub(crate) fn check_out_files(
+    project: &Project,
+    settings: &DvcSettings,
+    out_dir: &str,
+    from: &FileList,
+    to: &FileList,
+    max_files: usize,
+) -> Result<CheckoutOutcome, SyncError> {
+    let request = CheckoutRequest {
+        root: &project.root,
+        settings,
+        out_dir,
+        from,
+        to,
+        max_files,
+        patience: PATIENCE,
+        force: false,
+    };
+    Ok(checkout_runs(&request)?)
+}
+
+/// Brings the objects of a data version, or of one run in it, into the cache. The workspace is not touched.
+pub(crate) fn fetch_objects(
+    project: &Project,
+    dataset_record: &DatasetRecord,
+    run: Option<&RunKey>,
+    reporter: &dyn Reporter,
+) -> Result<(), SyncError> {
+    let settings = project.dvc_settings()?;
+    if let Some(absent) = AbsentRemote::from_settings(settings) {
+        return Err(FetchError::RemoteAbsent { version: dataset_record.version, absent }.into());
+    }
+    let temp_project = TempDvcProject::new(&project.root, settings).map_err(ProjectError::from)?;
+    let name = temp_project.add_version(dataset_record.version)?;
+    let target = match run {
+        Some(run) => format!("{name}/{run}"),
+        None => name,
+    };
+    let progress = reporter.start_progress("fetching", None);
+    project.find_dvc()?.in_project(temp_project.root()).fetch(&[&target], progress.as_ref())?;
+    Ok(())
+}
+
+/// The run that `dvc.lock` was made from, by its name in the dataset.
+#[must_use]
+pub fn find_selected_run(dataset_record: &DatasetRecord, file_list: Option<&FileList>) -> Option<RunKey> {
+    let run_dir = dataset_record.run_dir.as_deref()?;
+    match file_list {
+        Some(file_list) => {
+            let runs: Vec<RunKey> = run_keys(file_list).collect();
+            find_run_of_dir(run_dir, &runs)
         }
-        let temp_project = TempDvcProject::new(&self.root, settings).map_err(ProjectError::from)?;
-        let name = temp_project.add_version(dataset_record.version)?;
-        let target = match run {
-            Some(run) => format!("{name}/{run}"),
-            None => name,
-        };
-        let progress = reporter.start_progress("fetching", None);
-        self.find_dvc()?.in_project(temp_project.root()).fetch(&[&target], progress.as_ref())?;
-        Ok(())
-    }
-
-    /// The run that `dvc.lock` was made from, by its name in the dataset.
-    #[must_use]
-    pub fn selected_run(&self, dataset_record: &DatasetRecord, file_list: Option<&FileList>) -> Option<RunKey> {
-        let run_dir = dataset_record.run_dir.as_deref()?;
-        match file_list {
-            Some(file_list) => {
-                let runs: Vec<RunKey> = run_keys(file_list).collect();
-                find_run_of_dir(run_dir, &runs)
-            }
-            None => {
-                let mut parts = run_dir.trim_end_matches('/').rsplit('/');
-                let (run_id, experiment) = (parts.next()?, parts.next()?);
-                RunKey::new(experiment, run_id).ok()
-            }
+        None => {
+            let mut parts = run_dir.trim_end_matches('/').rsplit('/');
+            let (run_id, experiment) = (parts.next()?, parts.next()?);
+            RunKey::new(experiment, run_id).ok()
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use super::{SyncError, SyncOutcome, SyncScope, outcome_of_checkout, outcome_of_fetch, why_no_room};
 use crate::dataset::checkout::checkout_runs;
-use crate::dataset::differences::{DatasetComparison, DatasetDifferences};
+use crate::dataset::differences::{self, DatasetComparison, DatasetDifferences};
 use crate::dataset::runs::{entries_of_run, split_refused};
 use crate::dvc::cache::Cache;
 use crate::dvc::checkout::{CheckoutError, CheckoutRequest};
@@ -17,10 +17,12 @@ use crate::dvc::settings::DvcSettings;
 use crate::error::ExitKind::CheckFailed;
 use crate::project::data_dir;
 use crate::project::mutex::RepoMutex;
+use crate::project::workspace;
 use crate::project::{DatasetRecord, Project, ProjectError, Reporter};
 use crate::run::RunKey;
 use crate::support::fs;
 use crate::support::names::is_safe_path;
+use crate::sync;
 
 /// What became of a pull.
 #[derive(Debug)]
@@ -33,154 +35,151 @@ pub struct PullOutcome {
     pub replaced: usize,
 }
 
-impl Project {
-    /// Pulls the dataset of the checked-out data version, or one run of it. With `force`, local changes are replaced.
-    pub fn pull_data(
-        &self,
-        dataset_record: &DatasetRecord,
-        run: Option<&RunKey>,
-        force: bool,
-        reporter: &dyn Reporter,
-    ) -> Result<PullOutcome, SyncError> {
-        let before = self.stat_files(&dataset_record.out_dir);
-        let sync_outcome = match run {
-            None => self.sync_workspace(SyncScope::All, reporter)?,
-            Some(run) => self.pull_run(dataset_record, run, reporter)?,
+/// Pulls the dataset of the checked-out data version, or one run of it. With `force`, local changes are replaced.
+pub fn pull_data(
+    project: &Project,
+    dataset_record: &DatasetRecord,
+    run: Option<&RunKey>,
+    force: bool,
+    reporter: &dyn Reporter,
+) -> Result<PullOutcome, SyncError> {
+    let before = differences::stat_files(project, &dataset_record.out_dir);
+    let sync_outcome = match run {
+        None => sync::sync_workspace(project, SyncScope::All, reporter)?,
+        Some(run) => pull_run(project, dataset_record, run, reporter)?,
+    };
+    let mut outcome = PullOutcome { sync: sync_outcome, local_changes: Vec::new(), replaced: 0 };
+    if !matches!(
+        outcome.sync,
+        SyncOutcome::Done { .. } | SyncOutcome::LocalChanges { .. } | SyncOutcome::Refused { .. }
+    ) {
+        return Ok(outcome);
+    }
+    let Some(file_list) = project.open_cache()?.read_file_list(dataset_record.version).map_err(ProjectError::from)?
+    else {
+        return Ok(outcome);
+    };
+    let (file_list, _) = split_refused(file_list);
+    let compare = |before| {
+        let progress = reporter.start_progress("comparing", None);
+        let comparison = DatasetComparison {
+            out_dir: &dataset_record.out_dir,
+            file_list: &file_list,
+            only_run: run,
+            before,
+            max_bytes: u64::MAX,
         };
-        let mut outcome = PullOutcome { sync: sync_outcome, local_changes: Vec::new(), replaced: 0 };
-        if !matches!(
-            outcome.sync,
-            SyncOutcome::Done { .. } | SyncOutcome::LocalChanges { .. } | SyncOutcome::Refused { .. }
-        ) {
-            return Ok(outcome);
+        differences::compare_dataset(project, &comparison, progress.as_ref())
+    };
+    let mut differences = compare(Some(&before))?;
+    // Missing is, after a sync, only what a link of DVC's leads to.
+    if !differences.missing.is_empty() || (force && differences.local_changes().next().is_some()) {
+        let local = if force { differences.clone() } else { DatasetDifferences::default() };
+        let to_replace = DatasetDifferences { missing: differences.missing.clone(), ..local };
+        let _alone = RepoMutex::acquire(&project.state_dir())?;
+        match replace_local_changes(project, dataset_record, run, &file_list, &to_replace, reporter)? {
+            SyncOutcome::Done { changed } => outcome.replaced = changed,
+            SyncOutcome::LocalChanges { .. } => {}
+            other => {
+                outcome.sync = other;
+                return Ok(outcome);
+            }
         }
-        let Some(file_list) = self.open_cache()?.read_file_list(dataset_record.version).map_err(ProjectError::from)?
-        else {
-            return Ok(outcome);
-        };
-        let (file_list, _) = split_refused(file_list);
-        let compare = |before| {
-            let progress = reporter.start_progress("comparing", None);
-            let comparison = DatasetComparison {
-                out_dir: &dataset_record.out_dir,
-                file_list: &file_list,
-                only_run: run,
-                before,
-                max_bytes: u64::MAX,
-            };
-            self.compare_dataset(&comparison, progress.as_ref())
-        };
-        let mut differences = compare(Some(&before))?;
-        // Missing is, after a sync, only what a link of DVC's leads to.
-        if !differences.missing.is_empty() || (force && differences.local_changes().next().is_some()) {
-            let local = if force { differences.clone() } else { DatasetDifferences::default() };
-            let to_replace = DatasetDifferences { missing: differences.missing.clone(), ..local };
-            let _alone = RepoMutex::acquire(&self.state_dir())?;
-            match self.replace_local_changes(dataset_record, run, &file_list, &to_replace, reporter)? {
-                SyncOutcome::Done { changed } => outcome.replaced = changed,
-                SyncOutcome::LocalChanges { .. } => {}
-                other => {
-                    outcome.sync = other;
-                    return Ok(outcome);
+        differences = compare(None)?;
+    }
+    // Where something is in the way, what is missing stays so.
+    outcome.local_changes = differences.local_changes().chain(&differences.missing).cloned().collect();
+    if let SyncOutcome::LocalChanges { files: left_files } = &outcome.sync {
+        // Of runs that the data version does not hold.
+        let exists =
+            |file: &&String| std::fs::symlink_metadata(project.root.join(&dataset_record.out_dir).join(file)).is_ok();
+        let other_files =
+            left_files.iter().filter(|file| file_list.get(file).is_none() && !differences.added.contains(file));
+        outcome.local_changes.extend(other_files.filter(exists).cloned());
+        // DVC does not tell which files it left.
+        if !left_files.is_empty() || !outcome.local_changes.is_empty() {
+            outcome.sync = SyncOutcome::Done { changed: 0 };
+        }
+    }
+    Ok(outcome)
+}
+
+/// Brings one run of the checked-out data version into the workspace.
+fn pull_run(
+    project: &Project,
+    dataset_record: &DatasetRecord,
+    run: &RunKey,
+    reporter: &dyn Reporter,
+) -> Result<SyncOutcome, SyncError> {
+    data_dir::check_dataset_dir(project, &dataset_record.out_dir)?;
+    let settings = project.dvc_settings()?;
+    let _alone = RepoMutex::acquire(&project.state_dir())?;
+    let only = |file_list: &FileList| FileList::new(entries_of_run(file_list, run).to_vec()).unwrap_or_default();
+    let to = only(&fetch::read_file_list(&project.root, settings, dataset_record.version, || project.find_dvc())?);
+    let from = match workspace::read_workspace_version(project)? {
+        Some(version) => project
+            .open_cache()?
+            .read_file_list(version)
+            .map_err(ProjectError::from)?
+            .map(|file_list| only(&file_list))
+            .unwrap_or_default(),
+        None => FileList::default(),
+    };
+    let from = sync::drop_removed_files(project, from, &dataset_record.out_dir);
+    let check_out = || sync::check_out_files(project, settings, &dataset_record.out_dir, &from, &to, usize::MAX);
+    let done = check_out()?;
+    if done.missing.is_empty() {
+        return Ok(outcome_of_checkout(done));
+    }
+    let missing = settings.default_remote().and_then(|remote| remote.size_of_entries(&done.missing)).unwrap_or(0);
+    if let Some(why) = why_no_room(&settings.cache_dir, missing) {
+        return Ok(SyncOutcome::no_room(why));
+    }
+    reporter.show_status(&format!("fetching {run} of {}", dataset_record.version));
+    let fetched = sync::fetch_objects(project, dataset_record, Some(run), reporter);
+    outcome_of_fetch(fetched, settings, &done.missing, check_out)
+}
+
+/// Puts the committed files in the place of those with local changes and of missing ones, and removes what was added.
+fn replace_local_changes(
+    project: &Project,
+    dataset_record: &DatasetRecord,
+    run: Option<&RunKey>,
+    file_list: &FileList,
+    differences: &DatasetDifferences,
+    reporter: &dyn Reporter,
+) -> Result<SyncOutcome, SyncError> {
+    let settings = project.dvc_settings()?;
+    let files = differences.changed.iter().chain(&differences.missing);
+    let to: Vec<FileEntry> = files.filter_map(|file| file_list.get(file)).cloned().collect();
+    let to = FileList::new(to).unwrap_or_default();
+    let added = differences.added.iter().filter(|file| is_safe_path(file));
+    let from = added.map(|file| FileEntry { relpath: file.clone(), md5: DvcHash::of_bytes(b"") }).collect();
+    let from = FileList::new(from).unwrap_or_default();
+    if let Some(why) = remove_damaged_objects(settings, &to)? {
+        return Ok(SyncOutcome::Missing { why, explanation: CheckFailed.code("data_missing") });
+    }
+    let (root, out_dir) = (&project.root, dataset_record.out_dir.as_str());
+    let patience = super::PATIENCE;
+    let check_out = || {
+        let (max_files, force) = (usize::MAX, true);
+        let check_out = CheckoutRequest { root, settings, out_dir, from: &from, to: &to, max_files, patience, force };
+        checkout_runs(&check_out).map_err(|error| {
+            SyncError::from(match error {
+                CheckoutError::Unsupported(why) => {
+                    CheckoutError::UnsupportedByForce { why, out_dir: out_dir.to_owned() }
                 }
-            }
-            differences = compare(None)?;
-        }
-        // Where something is in the way, what is missing stays so.
-        outcome.local_changes = differences.local_changes().chain(&differences.missing).cloned().collect();
-        if let SyncOutcome::LocalChanges { files: left_files } = &outcome.sync {
-            // Of runs that the data version does not hold.
-            let exists =
-                |file: &&String| std::fs::symlink_metadata(self.root.join(&dataset_record.out_dir).join(file)).is_ok();
-            let other_files =
-                left_files.iter().filter(|file| file_list.get(file).is_none() && !differences.added.contains(file));
-            outcome.local_changes.extend(other_files.filter(exists).cloned());
-            // DVC does not tell which files it left.
-            if !left_files.is_empty() || !outcome.local_changes.is_empty() {
-                outcome.sync = SyncOutcome::Done { changed: 0 };
-            }
-        }
-        Ok(outcome)
-    }
-
-    /// Brings one run of the checked-out data version into the workspace.
-    fn pull_run(
-        &self,
-        dataset_record: &DatasetRecord,
-        run: &RunKey,
-        reporter: &dyn Reporter,
-    ) -> Result<SyncOutcome, SyncError> {
-        data_dir::check_dataset_dir(self, &dataset_record.out_dir)?;
-        let settings = self.dvc_settings()?;
-        let _alone = RepoMutex::acquire(&self.state_dir())?;
-        let only = |file_list: &FileList| FileList::new(entries_of_run(file_list, run).to_vec()).unwrap_or_default();
-        let to = only(&fetch::read_file_list(&self.root, settings, dataset_record.version, || self.find_dvc())?);
-        let from = match self.workspace_version()? {
-            Some(version) => self
-                .open_cache()?
-                .read_file_list(version)
-                .map_err(ProjectError::from)?
-                .map(|file_list| only(&file_list))
-                .unwrap_or_default(),
-            None => FileList::default(),
-        };
-        let from = self.without_removed_files(from, &dataset_record.out_dir);
-        let check_out = || self.check_out(settings, &dataset_record.out_dir, &from, &to, usize::MAX);
-        let done = check_out()?;
-        if done.missing.is_empty() {
-            return Ok(outcome_of_checkout(done));
-        }
-        let missing = settings.default_remote().and_then(|remote| remote.size_of_entries(&done.missing)).unwrap_or(0);
-        if let Some(why) = why_no_room(&settings.cache_dir, missing) {
-            return Ok(SyncOutcome::no_room(why));
-        }
-        reporter.show_status(&format!("fetching {run} of {}", dataset_record.version));
-        let fetched = self.fetch_objects(dataset_record, Some(run), reporter);
-        outcome_of_fetch(fetched, settings, &done.missing, check_out)
-    }
-
-    /// Puts the committed files in the place of those with local changes and of missing ones, and removes what was added.
-    fn replace_local_changes(
-        &self,
-        dataset_record: &DatasetRecord,
-        run: Option<&RunKey>,
-        file_list: &FileList,
-        differences: &DatasetDifferences,
-        reporter: &dyn Reporter,
-    ) -> Result<SyncOutcome, SyncError> {
-        let settings = self.dvc_settings()?;
-        let files = differences.changed.iter().chain(&differences.missing);
-        let to: Vec<FileEntry> = files.filter_map(|file| file_list.get(file)).cloned().collect();
-        let to = FileList::new(to).unwrap_or_default();
-        let added = differences.added.iter().filter(|file| is_safe_path(file));
-        let from = added.map(|file| FileEntry { relpath: file.clone(), md5: DvcHash::of_bytes(b"") }).collect();
-        let from = FileList::new(from).unwrap_or_default();
-        if let Some(why) = remove_damaged_objects(settings, &to)? {
-            return Ok(SyncOutcome::Missing { why, explanation: CheckFailed.code("data_missing") });
-        }
-        let (root, out_dir) = (&self.root, dataset_record.out_dir.as_str());
-        let patience = super::PATIENCE;
-        let check_out = || {
-            let (max_files, force) = (usize::MAX, true);
-            let check_out =
-                CheckoutRequest { root, settings, out_dir, from: &from, to: &to, max_files, patience, force };
-            checkout_runs(&check_out).map_err(|error| {
-                SyncError::from(match error {
-                    CheckoutError::Unsupported(why) => {
-                        CheckoutError::UnsupportedByForce { why, out_dir: out_dir.to_owned() }
-                    }
-                    error => error,
-                })
+                error => error,
             })
-        };
-        let done = check_out()?;
-        if done.missing.is_empty() {
-            return Ok(outcome_of_checkout(done));
-        }
-        reporter.show_status(&format!("fetching data of {}", dataset_record.version));
-        let fetched = self.fetch_objects(dataset_record, run, reporter);
-        outcome_of_fetch(fetched, settings, &done.missing, check_out)
+        })
+    };
+    let done = check_out()?;
+    if done.missing.is_empty() {
+        return Ok(outcome_of_checkout(done));
     }
+    reporter.show_status(&format!("fetching data of {}", dataset_record.version));
+    let fetched = sync::fetch_objects(project, dataset_record, run, reporter);
+    outcome_of_fetch(fetched, settings, &done.missing, check_out)
 }
 
 /// Takes objects out of the cache that are not what their names say: they were written through a link, and would be put in

@@ -22,6 +22,7 @@ use crate::project::{GitTree, Project, ProjectError, Reporter};
 use crate::setup::remote;
 use crate::support::progress::NoProgress;
 use crate::support::text::format_bytes;
+use crate::sync::sent;
 
 /// A data version that is to be on the remote.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -164,193 +165,196 @@ impl PushOutcome {
     }
 }
 
-impl Project {
-    /// What the DVC remote lacks of these versions, every file looked up; `None` where no remote is set.
-    pub fn missing_on_remote(
-        &self,
-        versions: &[DataVersion],
-    ) -> Result<Option<BTreeMap<DataVersion, MissingObjects>>, GetError> {
-        let settings = self.dvc_settings()?;
-        if settings.default_remote().is_none() {
-            return Ok(None);
-        }
-        if let Some(absent) = self.absent_remote()? {
-            return Err(GetError::Absent(absent));
-        }
-        Ok(Some(missing::missing_on_remote(&self.root, settings, versions, CheckDepth::AllFiles, || self.find_dvc())?))
+/// What the DVC remote lacks of these versions, every file looked up; `None` where no remote is set.
+pub fn find_missing_on_remote(
+    project: &Project,
+    versions: &[DataVersion],
+) -> Result<Option<BTreeMap<DataVersion, MissingObjects>>, GetError> {
+    let settings = project.dvc_settings()?;
+    if settings.default_remote().is_none() {
+        return Ok(None);
     }
+    if let Some(absent) = sent::find_absent_remote(project)? {
+        return Err(GetError::Absent(absent));
+    }
+    Ok(Some(missing::missing_on_remote(&project.root, settings, versions, CheckDepth::AllFiles, || {
+        project.find_dvc()
+    })?))
+}
 
-    /// The data versions that the commits of a range need.
-    pub fn all_required_versions(&self, range: &CommitRange) -> Result<Vec<RequiredVersion>, ProjectError> {
-        let mut found: BTreeMap<DataVersion, RequiredVersion> = BTreeMap::new();
-        for id in &self.repo.walk_commits(range)? {
-            if let Some(required) = self.required_version_of(id)? {
-                found.entry(required.version).or_insert(required);
+/// The data versions that the commits of a range need.
+pub fn list_all_required_versions(
+    project: &Project,
+    range: &CommitRange,
+) -> Result<Vec<RequiredVersion>, ProjectError> {
+    let mut found: BTreeMap<DataVersion, RequiredVersion> = BTreeMap::new();
+    for id in &project.repo.walk_commits(range)? {
+        if let Some(required) = find_required_version(project, id)? {
+            found.entry(required.version).or_insert(required);
+        }
+    }
+    Ok(found.into_values().collect())
+}
+
+/// The data versions that the commits of a range need and that no commit just outside it has.
+pub fn list_required_versions(project: &Project, range: &CommitRange) -> Result<Vec<RequiredVersion>, ProjectError> {
+    let commits = project.repo.walk_commits(range)?;
+    let inside: HashSet<&Oid> = commits.iter().collect();
+    let mut found: BTreeMap<DataVersion, RequiredVersion> = BTreeMap::new();
+    let mut outside: HashSet<Oid> = HashSet::new();
+    for id in &commits {
+        if let Some(required) = find_required_version(project, id)? {
+            found.entry(required.version).or_insert(required);
+        }
+        outside.extend(project.repo.read_commit(id)?.parents.into_iter().filter(|p| !inside.contains(p)));
+    }
+    if !found.is_empty() {
+        // A parent that a shallow or partial clone does not have tells nothing.
+        for id in outside.iter().filter(|id| project.knows_lockfile(id)) {
+            if let Some(version) = project.data_version_at(id)? {
+                found.remove(&version);
             }
         }
-        Ok(found.into_values().collect())
     }
+    Ok(found.into_values().collect())
+}
 
-    /// The data versions that the commits of a range need and that no commit just outside it has.
-    pub fn required_versions(&self, range: &CommitRange) -> Result<Vec<RequiredVersion>, ProjectError> {
-        let commits = self.repo.walk_commits(range)?;
-        let inside: HashSet<&Oid> = commits.iter().collect();
-        let mut found: BTreeMap<DataVersion, RequiredVersion> = BTreeMap::new();
-        let mut outside: HashSet<Oid> = HashSet::new();
-        for id in &commits {
-            if let Some(required) = self.required_version_of(id)? {
-                found.entry(required.version).or_insert(required);
-            }
-            outside.extend(self.repo.read_commit(id)?.parents.into_iter().filter(|p| !inside.contains(p)));
-        }
-        if !found.is_empty() {
-            // A parent that a shallow or partial clone does not have tells nothing.
-            for id in outside.iter().filter(|id| self.knows_lockfile(id)) {
-                if let Some(version) = self.data_version_at(id)? {
-                    found.remove(&version);
-                }
-            }
-        }
-        Ok(found.into_values().collect())
+/// The data version that one commit needs.
+pub fn find_required_version(project: &Project, commit: &Oid) -> Result<Option<RequiredVersion>, ProjectError> {
+    let dataset_record = match project.dataset_record(&GitTree::Commit(commit.clone())) {
+        Err(ProjectError::Lockfile(_)) => None,
+        other => other?,
+    };
+    Ok(dataset_record.map(|dataset_record| RequiredVersion {
+        version: dataset_record.version,
+        commit: commit.clone(),
+        run_dir: dataset_record.run_dir,
+        size: dataset_record.size,
+    }))
+}
+
+/// Sends what the remote lacks of these versions. A directory is asked for lists of files, or for every file.
+pub fn upload_versions(
+    project: &Project,
+    required: &[RequiredVersion],
+    look: CheckDepth,
+    reporter: &dyn Reporter,
+) -> Result<PushOutcome, UploadError> {
+    let settings = project.dvc_settings()?;
+    if required.is_empty() {
+        return Ok(PushOutcome::without_upload("nothing to send"));
     }
-
-    /// The data version that one commit needs.
-    pub fn required_version_of(&self, commit: &Oid) -> Result<Option<RequiredVersion>, ProjectError> {
-        let dataset_record = match self.dataset_record(&GitTree::Commit(commit.clone())) {
-            Err(ProjectError::Lockfile(_)) => None,
-            other => other?,
-        };
-        Ok(dataset_record.map(|dataset_record| RequiredVersion {
-            version: dataset_record.version,
-            commit: commit.clone(),
-            run_dir: dataset_record.run_dir,
-            size: dataset_record.size,
-        }))
-    }
-
-    /// Sends what the remote lacks of these versions. A directory is asked for lists of files, or for every file.
-    pub fn upload_versions(
-        &self,
-        required: &[RequiredVersion],
-        look: CheckDepth,
-        reporter: &dyn Reporter,
-    ) -> Result<PushOutcome, UploadError> {
-        let settings = self.dvc_settings()?;
+    let Some(remote) = settings.default_remote() else {
+        let required = drop_foreign_versions(project, required.to_vec(), reporter)?;
         if required.is_empty() {
             return Ok(PushOutcome::without_upload("nothing to send"));
         }
-        let Some(remote) = settings.default_remote() else {
-            let required = self.without_foreign(required.to_vec(), reporter)?;
-            if required.is_empty() {
-                return Ok(PushOutcome::without_upload("nothing to send"));
+        return Err(UploadError::NoRemote { required });
+    };
+    if let Some(absent) = sent::find_absent_remote(project)? {
+        return Err(UploadError::Absent(absent));
+    }
+    let failed = |source: RemoteError| UploadError::Upload { required: required.to_vec(), source: source.into() };
+    let mut versions: Vec<DataVersion> = required.iter().map(|n| n.version).collect();
+    let dvc = || project.find_dvc();
+    let missing = missing::missing_on_remote(&project.root, settings, &versions, look, dvc).map_err(failed)?;
+    let incomplete: Vec<RequiredVersion> =
+        required.iter().filter(|n| missing.contains_key(&n.version)).cloned().collect();
+    rebuilt::rebuild_file_lists(project, incomplete.iter().map(|n| n.version), Some(reporter))?;
+    let mut uploaded: Vec<DataVersion> = incomplete.iter().map(|n| n.version).collect();
+    let message = if incomplete.is_empty() {
+        "the DVC remote has everything".to_owned()
+    } else {
+        reporter.show_status(&format!("sending data of {} to the DVC remote", list_commits(&incomplete)));
+        let (message, foreign) = match &remote.dir {
+            Some(dir) => {
+                let upload = missing::upload_versions(settings, dir, &uploaded, look).map_err(failed)?;
+                let foreign = check_missing(project, &incomplete, &upload.missing, reporter)?;
+                (format!("sent {} objects, {}", upload.objects, format_bytes(upload.bytes)), foreign)
             }
-            return Err(UploadError::NoRemote { required });
+            None => upload_by_dvc(project, &incomplete, reporter)?,
         };
-        if let Some(absent) = self.absent_remote()? {
-            return Err(UploadError::Absent(absent));
+        for versions in [&mut uploaded, &mut versions] {
+            versions.retain(|version| !foreign.contains(version));
         }
-        let failed = |source: RemoteError| UploadError::Upload { required: required.to_vec(), source: source.into() };
-        let mut versions: Vec<DataVersion> = required.iter().map(|n| n.version).collect();
-        let dvc = || self.find_dvc();
-        let missing = missing::missing_on_remote(&self.root, settings, &versions, look, dvc).map_err(failed)?;
-        let incomplete: Vec<RequiredVersion> =
-            required.iter().filter(|n| missing.contains_key(&n.version)).cloned().collect();
-        rebuilt::rebuild_file_lists(self, incomplete.iter().map(|n| n.version), Some(reporter))?;
-        let mut uploaded: Vec<DataVersion> = incomplete.iter().map(|n| n.version).collect();
-        let message = if incomplete.is_empty() {
-            "the DVC remote has everything".to_owned()
-        } else {
-            reporter.show_status(&format!("sending data of {} to the DVC remote", list_commits(&incomplete)));
-            let (message, foreign) = match &remote.dir {
-                Some(dir) => {
-                    let upload = missing::upload_versions(settings, dir, &uploaded, look).map_err(failed)?;
-                    let foreign = self.check_missing(&incomplete, &upload.missing, reporter)?;
-                    (format!("sent {} objects, {}", upload.objects, format_bytes(upload.bytes)), foreign)
-                }
-                None => self.upload_by_dvc(&incomplete, reporter)?,
-            };
-            for versions in [&mut uploaded, &mut versions] {
-                versions.retain(|version| !foreign.contains(version));
-            }
-            message
-        };
-        self.note_uploaded(remote, &versions);
-        if let Some(why) = remote::find_uncommitted_remote(self)? {
-            reporter.show_warning(&why.to_string());
-            reporter.show_hint(&why.hint());
-        }
-        Ok(PushOutcome { message, uploaded })
+        message
+    };
+    sent::note_uploaded(project, remote, &versions);
+    if let Some(why) = remote::find_uncommitted_remote(project)? {
+        reporter.show_warning(&why.to_string());
+        reporter.show_hint(&why.hint());
     }
+    Ok(PushOutcome { message, uploaded })
+}
 
-    /// Has DVC send data. Says how it went, in words, and what was left out as another project's.
-    fn upload_by_dvc(
-        &self,
-        required: &[RequiredVersion],
-        reporter: &dyn Reporter,
-    ) -> Result<(String, HashSet<DataVersion>), UploadError> {
-        let settings = self.dvc_settings()?;
-        let temp_project = TempDvcProject::new(&self.root, settings).map_err(ProjectError::from)?;
-        for one in required {
-            temp_project.add_version(one.version).map_err(ProjectError::from)?;
-        }
-        let versions: Vec<DataVersion> = required.iter().map(|n| n.version).collect();
-        let failed = |source: UploadCause| UploadError::Upload { required: required.to_vec(), source };
-        // A progress bar is for people, and takes the words in which DVC tells what is missing: only where all is here.
-        let missing = missing::missing_in_cache(settings, &versions).map_err(|e| failed(e.into()))?;
-        let progress = if missing.is_empty() { reporter.start_progress("sending", None) } else { Box::new(NoProgress) };
-        let output = match self.find_dvc()?.in_project(temp_project.root()).push(&[], progress.as_ref()) {
-            Ok(output) => output,
-            Err(error @ ProgramError::Process(_)) => return Err(failed(error.into())),
-            Err(error) => return Err(error.into()),
-        };
-        let foreign = if String::from_utf8_lossy(&output.stderr).contains(MISSING) {
-            self.check_missing(required, &missing, reporter)?
-        } else {
-            HashSet::new()
-        };
-        Ok((output.stdout_text().lines().last().unwrap_or("sent").to_owned(), foreign))
+/// Has DVC send data. Says how it went, in words, and what was left out as another project's.
+fn upload_by_dvc(
+    project: &Project,
+    required: &[RequiredVersion],
+    reporter: &dyn Reporter,
+) -> Result<(String, HashSet<DataVersion>), UploadError> {
+    let settings = project.dvc_settings()?;
+    let temp_project = TempDvcProject::new(&project.root, settings).map_err(ProjectError::from)?;
+    for one in required {
+        temp_project.add_version(one.version).map_err(ProjectError::from)?;
     }
+    let versions: Vec<DataVersion> = required.iter().map(|n| n.version).collect();
+    let failed = |source: UploadCause| UploadError::Upload { required: required.to_vec(), source };
+    // A progress bar is for people, and takes the words in which DVC tells what is missing: only where all is here.
+    let missing = missing::missing_in_cache(settings, &versions).map_err(|e| failed(e.into()))?;
+    let progress = if missing.is_empty() { reporter.start_progress("sending", None) } else { Box::new(NoProgress) };
+    let output = match project.find_dvc()?.in_project(temp_project.root()).push(&[], progress.as_ref()) {
+        Ok(output) => output,
+        Err(error @ ProgramError::Process(_)) => return Err(failed(error.into())),
+        Err(error) => return Err(error.into()),
+    };
+    let foreign = if String::from_utf8_lossy(&output.stderr).contains(MISSING) {
+        check_missing(project, required, &missing, reporter)?
+    } else {
+        HashSet::new()
+    };
+    Ok((output.stdout_text().lines().last().unwrap_or("sent").to_owned(), foreign))
+}
 
-    /// The versions that are neither here nor there and another project's; an error where one is this project's own.
-    fn check_missing(
-        &self,
-        required: &[RequiredVersion],
-        missing: &BTreeMap<DataVersion, MissingObjects>,
-        reporter: &dyn Reporter,
-    ) -> Result<HashSet<DataVersion>, UploadError> {
-        let ours = required.iter().filter(|n| missing.contains_key(&n.version)).cloned().collect();
-        let ours = self.without_foreign(ours, reporter)?;
-        let missing_of_ours = ours.iter().filter_map(|n| Some((n.version, missing.get(&n.version)?)));
-        let what: Vec<String> = missing_of_ours
-            .flat_map(|(version, missing_objects)| match missing_objects.files.as_slice() {
-                [] => vec![format!("the list of files of {version}")],
-                files => files.to_vec(),
-            })
-            .collect();
-        if ours.is_empty() {
-            Ok(missing.keys().copied().collect())
-        } else {
-            Err(UploadError::Missing { required: ours, what })
-        }
+/// The versions that are neither here nor there and another project's; an error where one is this project's own.
+fn check_missing(
+    project: &Project,
+    required: &[RequiredVersion],
+    missing: &BTreeMap<DataVersion, MissingObjects>,
+    reporter: &dyn Reporter,
+) -> Result<HashSet<DataVersion>, UploadError> {
+    let ours = required.iter().filter(|n| missing.contains_key(&n.version)).cloned().collect();
+    let ours = drop_foreign_versions(project, ours, reporter)?;
+    let missing_of_ours = ours.iter().filter_map(|n| Some((n.version, missing.get(&n.version)?)));
+    let what: Vec<String> = missing_of_ours
+        .flat_map(|(version, missing_objects)| match missing_objects.files.as_slice() {
+            [] => vec![format!("the list of files of {version}")],
+            files => files.to_vec(),
+        })
+        .collect();
+    if ours.is_empty() {
+        Ok(missing.keys().copied().collect())
+    } else {
+        Err(UploadError::Missing { required: ours, what })
     }
+}
 
-    /// Without what another project's history needs, that was merged in: its data is its own affair.
-    fn without_foreign(
-        &self,
-        required: Vec<RequiredVersion>,
-        reporter: &dyn Reporter,
-    ) -> Result<Vec<RequiredVersion>, UploadError> {
-        let foreign = if required.is_empty() { HashSet::new() } else { foreign::find_foreign_versions(self)? };
-        let (foreign, ours): (Vec<RequiredVersion>, Vec<RequiredVersion>) =
-            required.into_iter().partition(|n| foreign.contains(&n.version));
-        if !foreign.is_empty() {
-            reporter.show_status(&format!(
-                "not sent: data of another project's history, merged in: {}",
-                list_commits(&foreign)
-            ));
-        }
-        Ok(ours)
+/// Without what another project's history needs, that was merged in: its data is its own affair.
+fn drop_foreign_versions(
+    project: &Project,
+    required: Vec<RequiredVersion>,
+    reporter: &dyn Reporter,
+) -> Result<Vec<RequiredVersion>, UploadError> {
+    let foreign = if required.is_empty() { HashSet::new() } else { foreign::find_foreign_versions(project)? };
+    let (foreign, ours): (Vec<RequiredVersion>, Vec<RequiredVersion>) =
+        required.into_iter().partition(|n| foreign.contains(&n.version));
+    if !foreign.is_empty() {
+        reporter.show_status(&format!(
+            "not sent: data of another project's history, merged in: {}",
+            list_commits(&foreign)
+        ));
     }
+    Ok(ours)
 }
 
 /// What DVC says, with exit code 0, about objects that are neither here nor there.

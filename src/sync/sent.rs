@@ -23,55 +23,53 @@ fn remote_id(remote: &DvcRemote) -> DvcHash {
     DvcHash::of_bytes(dir.unwrap_or_else(|| remote.url.clone()).as_bytes())
 }
 
-impl Project {
-    fn uploads_path(&self) -> PathBuf {
-        self.state_dir().join(UPLOADS_FILE)
-    }
+fn uploads_path(project: &Project) -> PathBuf {
+    project.state_dir().join(UPLOADS_FILE)
+}
 
-    fn uploaded_lines(&self) -> Vec<String> {
-        let bytes = fs::read_within(&self.uploads_path(), limits::TEXT).ok().flatten().unwrap_or_default();
-        String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()
-    }
+fn read_uploaded_lines(project: &Project) -> Vec<String> {
+    let bytes = fs::read_within(&uploads_path(project), limits::TEXT).ok().flatten().unwrap_or_default();
+    String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()
+}
 
-    /// Notes that a remote has these data versions. Nothing depends on it for long, so that a failure is none.
-    pub(crate) fn note_uploaded(&self, remote: &DvcRemote, versions: &[DataVersion]) {
-        let id = remote_id(remote);
-        let mut lines = self.uploaded_lines();
-        let new: Vec<String> = versions.iter().map(|version| format!("{id} {version}")).collect();
-        let new: Vec<String> = new.into_iter().filter(|line| !lines.contains(line)).collect();
-        if new.is_empty() {
-            return;
-        }
-        lines.extend(new);
-        let text: String =
-            lines.iter().skip(lines.len().saturating_sub(MAX_LINES)).map(|line| format!("{line}\n")).collect();
-        let _ = fs::create_shared_dir(&self.state_dir());
-        let _ = fs::write_shared(&self.uploads_path(), text.as_bytes());
+/// Notes that a remote has these data versions. Nothing depends on it for long, so that a failure is none.
+pub(crate) fn note_uploaded(project: &Project, remote: &DvcRemote, versions: &[DataVersion]) {
+    let id = remote_id(remote);
+    let mut lines = read_uploaded_lines(project);
+    let new: Vec<String> = versions.iter().map(|version| format!("{id} {version}")).collect();
+    let new: Vec<String> = new.into_iter().filter(|line| !lines.contains(line)).collect();
+    if new.is_empty() {
+        return;
     }
+    lines.extend(new);
+    let text: String =
+        lines.iter().skip(lines.len().saturating_sub(MAX_LINES)).map(|line| format!("{line}\n")).collect();
+    let _ = fs::create_shared_dir(&project.state_dir());
+    let _ = fs::write_shared(&uploads_path(project), text.as_bytes());
+}
 
-    /// Whether a data version went to a remote from this clone.
-    pub(crate) fn was_uploaded(&self, remote: &DvcRemote, version: DataVersion) -> bool {
-        let line = format!("{} {version}", remote_id(remote));
-        self.uploaded_lines().contains(&line)
-    }
+/// Whether a data version went to a remote from this clone.
+pub(crate) fn was_uploaded(project: &Project, remote: &DvcRemote, version: DataVersion) -> bool {
+    let line = format!("{} {version}", remote_id(remote));
+    read_uploaded_lines(project).contains(&line)
+}
 
-    /// The default remote, if it is a directory that held data and is not there, or empty. One that is new is none.
-    pub fn absent_remote(&self) -> Result<Option<AbsentRemote>, ProjectError> {
-        let Some(remote) = self.dvc_settings()?.default_remote() else { return Ok(None) };
-        let Some(absent) = AbsentRemote::without_data(remote) else { return Ok(None) };
-        let id = format!("{} ", remote_id(remote));
-        if self.uploaded_lines().iter().any(|line| line.starts_with(&id)) {
-            return Ok(Some(absent));
-        }
-        // Data that went with commits lies somewhere: in a directory that is not there, more likely than nowhere.
-        Ok(if !absent.emptied && self.pushed_commits_hold_data()? { Some(absent) } else { None })
+/// The default remote, if it is a directory that held data and is not there, or empty. One that is new is none.
+pub fn find_absent_remote(project: &Project) -> Result<Option<AbsentRemote>, ProjectError> {
+    let Some(remote) = project.dvc_settings()?.default_remote() else { return Ok(None) };
+    let Some(absent) = AbsentRemote::without_data(remote) else { return Ok(None) };
+    let id = format!("{} ", remote_id(remote));
+    if read_uploaded_lines(project).iter().any(|line| line.starts_with(&id)) {
+        return Ok(Some(absent));
     }
+    // Data that went with commits lies somewhere: in a directory that is not there, more likely than nowhere.
+    Ok(if !absent.emptied && pushed_commits_hold_data(project)? { Some(absent) } else { None })
+}
 
-    /// Whether a branch of one of git's remotes holds a data version.
-    fn pushed_commits_hold_data(&self) -> Result<bool, ProjectError> {
-        let tips = self.repo.query_git(["for-each-ref", "--format=%(objectname)", "refs/remotes"])?.stdout_text();
-        // What a clone without these objects cannot tell counts as none.
-        let holds = |tip: git::Oid| self.data_version_at(&tip).is_ok_and(|version| version.is_some());
-        Ok(tips.lines().filter_map(git::Oid::parse).any(holds))
-    }
+/// Whether a branch of one of git's remotes holds a data version.
+fn pushed_commits_hold_data(project: &Project) -> Result<bool, ProjectError> {
+    let tips = project.repo.query_git(["for-each-ref", "--format=%(objectname)", "refs/remotes"])?.stdout_text();
+    // What a clone without these objects cannot tell counts as none.
+    let holds = |tip: git::Oid| project.data_version_at(&tip).is_ok_and(|version| version.is_some());
+    Ok(tips.lines().filter_map(git::Oid::parse).any(holds))
 }

@@ -165,7 +165,7 @@ pub fn merge_lockfile(files: &MergeInput, project: &Project) -> Result<MergeOutc
         preferred: files.selection_side(&ours, &theirs, selection),
         decisions: &decisions,
     };
-    let result = project.merge_and_store_lists(&sides);
+    let result = merge_and_store_lists(project, &sides);
     match result {
         Ok(merged) => {
             fs::write_atomic(&files.ours, &merged.bytes)?;
@@ -223,19 +223,17 @@ fn lockfile_notes(files: &MergeInput, merged: &MergedLockfile) -> Vec<String> {
     notes
 }
 
-impl Project {
-    /// Merges two sides of `dvc.lock`; new lists of files are put into the cache. The error says why that cannot be done.
-    pub(crate) fn merge_and_store_lists(&self, sides: &LockfileSides<'_>) -> Result<MergedLockfile, String> {
-        let settings = self.read_dvc_settings().map_err(|e| with_cause(&e))?;
-        let cache = Cache::from_settings(&settings);
-        let mut store = ProjectObjects { project: self, settings: &settings, cache: &cache };
-        let merged = lockfile::merge_lockfiles(sides, &mut store).map_err(|e| e.to_string())?;
-        // The list of files first: a dvc.lock must never name one that is not there.
-        for file_list in &merged.new_lists {
-            cache.insert_file_list(file_list).map_err(|e| e.to_string())?;
-        }
-        Ok(merged)
+/// Merges two sides of `dvc.lock`; new lists of files are put into the cache. The error says why that cannot be done.
+pub(crate) fn merge_and_store_lists(project: &Project, sides: &LockfileSides<'_>) -> Result<MergedLockfile, String> {
+    let settings = project.read_dvc_settings().map_err(|e| with_cause(&e))?;
+    let cache = Cache::from_settings(&settings);
+    let mut store = ProjectObjects { project, settings: &settings, cache: &cache };
+    let merged = lockfile::merge_lockfiles(sides, &mut store).map_err(|e| e.to_string())?;
+    // The list of files first: a dvc.lock must never name one that is not there.
+    for file_list in &merged.new_lists {
+        cache.insert_file_list(file_list).map_err(|e| e.to_string())?;
     }
+    Ok(merged)
 }
 
 fn with_cause(error: &dyn std::error::Error) -> String {

@@ -1,0 +1,63 @@
+//! Notes about the workspace in the working tree's git directory: which data version it was last brought to, and whether it is
+//! to follow a checkout later.
+
+use super::{Project, ProjectError};
+use crate::dvc::hash::DataVersion;
+use crate::support::fs;
+
+/// The mark of a sync that is still to be done, in the working tree's git directory.
+const SYNC_PENDING_MARK: &str = "capture-hook-sync-due";
+/// The data version that the workspace was last brought to, in the working tree's git directory.
+const WORKSPACE_MARK: &str = "capture-hook-at";
+/// Notes that the workspace is to follow later: a rebase is under way.
+pub fn mark_sync_pending(project: &Project) -> Result<(), ProjectError> {
+    Ok(fs::write_atomic(&project.mark_path(SYNC_PENDING_MARK), b"")?)
+}
+
+/// Whether a sync was put off.
+#[must_use]
+pub fn is_sync_pending(project: &Project) -> bool {
+    project.mark_path(SYNC_PENDING_MARK).exists()
+}
+
+/// The data version that the workspace was last brought to. Nothing tells what was done to it since.
+pub fn read_workspace_version(project: &Project) -> Result<Option<DataVersion>, ProjectError> {
+    let text = fs::read_optional(&project.mark_path(WORKSPACE_MARK))?.unwrap_or_default();
+    Ok(String::from_utf8_lossy(&text).trim().parse().ok())
+}
+
+/// Whether the workspace was last brought to this data version.
+pub fn is_workspace_at(project: &Project, version: Option<DataVersion>) -> Result<bool, ProjectError> {
+    Ok(version.is_none() || read_workspace_version(project)? == version)
+}
+
+/// Notes the data version that the workspace is at.
+pub fn mark_workspace(project: &Project, version: DataVersion) -> Result<(), ProjectError> {
+    if is_workspace_at(project, Some(version))? {
+        return Ok(());
+    }
+    Ok(fs::write_atomic(&project.mark_path(WORKSPACE_MARK), format!("{version}\n").as_bytes())?)
+}
+
+/// Notes that runs were added to the workspace, which makes one data version the next. A workspace that was at neither is to
+/// follow yet: a `git reset`, or a rebase that replays nothing, tells nobody.
+pub(crate) fn note_runs_added(
+    project: &Project,
+    old_version: Option<DataVersion>,
+    new_version: DataVersion,
+) -> Result<(), ProjectError> {
+    match read_workspace_version(project)? {
+        Some(workspace_version)
+            if workspace_version != new_version
+                && old_version.is_some_and(|old_version| workspace_version != old_version) =>
+        {
+            mark_sync_pending(project)
+        }
+        _ => mark_workspace(project, new_version),
+    }
+}
+
+/// Takes the note of a put-off sync away: the workspace has followed.
+pub(crate) fn clear_sync_pending(project: &Project) -> Result<(), ProjectError> {
+    Ok(fs::remove_all(&project.mark_path(SYNC_PENDING_MARK))?)
+}
