@@ -5,6 +5,8 @@ use std::fs;
 
 use serde_json::Value;
 
+use insta::assert_snapshot;
+
 use crate::env::{CommandOutput, FIRST, SECOND, THIRD, TestEnv, tree};
 
 /// A run that branches record differently.
@@ -106,8 +108,12 @@ fn one_sides_lock_loses_no_run_of_the_other() {
 fn check_finds_a_run_that_a_merge_dropped() {
     let env = two_sides();
     let output = env.git(["merge", "-q", "-s", "ours", "--no-edit", "feature"]).fails(1);
-    assert!(output.stderr.contains(&format!("the merge would lose the run {SECOND}")), "{}", output.stderr);
-    assert!(output.stderr.contains("`git merge --abort`"), "{}", output.stderr);
+    assert_snapshot!(env.screen(&output), @"
+    error: the merge would lose the run demo/run-20260105-041
+    hint: merge again, without `-s ours`: `git merge --abort` ends this merge first
+    hint: to drop them on purpose: `git -c capture-hook.allowLoss=true commit`
+    Not committing merge; use 'git commit' to complete the merge.
+    ");
     env.git(["-c", "capture-hook.allowLoss=true", "commit", "-q", "--no-edit"]).ok();
     assert_eq!(env.id("HEAD^2"), env.id("feature"));
     let lost = [format!("run_lost {SECOND}")];
@@ -127,7 +133,12 @@ fn check_finds_a_run_that_a_merge_dropped() {
     assert_eq!(findings(&env), lost);
     env.git(["reset", "-q", "--hard", "HEAD~1"]).ok();
     let output = env.git(["merge", "-q", "-s", "ours", "--no-edit", "feature", "HEAD~1"]).fails(1);
-    assert!(output.stderr.contains(&format!("would lose the run {SECOND}")), "{}", output.stderr);
+    assert_snapshot!(env.screen(&output), @"
+    error: the merge would lose the run demo/run-20260105-041
+    hint: merge again, without `-s ours`: `git merge --abort` ends this merge first
+    hint: to drop them on purpose: `git -c capture-hook.allowLoss=true commit`
+    Not committing merge; use 'git commit' to complete the merge.
+    ");
 }
 
 /// M13: A run that one side removed on purpose is gone after a merge with a branch that still held it, and nobody asks
@@ -209,7 +220,10 @@ fn several_disputed_runs_are_settled_one_by_one() {
     let other = "demo/twice";
     let mut env = disputed(&[SAME, other]);
     let output = env.hook(["resolve", SAME, "--ours"]).fails(3);
-    assert!(output.stderr.contains("dvc.lock is in no conflict"), "{}", output.stderr);
+    assert_snapshot!(env.screen(&output), @"
+    error: dvc.lock is in no conflict
+    hint: `capture-hook status` says what is to do
+    ");
     env.git(["checkout", "-q", "-b", "replayed", "feature"]).ok();
     env.set("GIT_EDITOR", "true");
     env.git(["merge", "main"]).fails(1);
@@ -224,12 +238,22 @@ fn several_disputed_runs_are_settled_one_by_one() {
     env.hook(["resolve", SAME]).fails(2);
     env.hook(["resolve", SAME, "--ours", "--theirs"]).fails(2);
     let output = env.hook(["resolve", other, "--theirs"]).ok();
-    assert!(output.stderr.contains(&format!("{SAME} is disputed still")), "{}", output.both());
+    assert_snapshot!(env.screen(&output), @"
+    demo/twice: their files stay
+    --- stderr
+    demo/same is disputed still
+    hint: `capture-hook resolve demo/same --ours`, `--theirs` or `--both` settles it
+    ");
     assert_eq!(env.git(["diff", "--name-only", "--diff-filter=U"]).ok().stdout, "dvc.lock\n");
     // Another mind, before the last.
     env.hook(["resolve", "results/demo/twice", "--both"]).ok();
     let output = env.hook(["resolve", SAME, "--ours"]).ok();
-    assert!(output.stderr.contains("`git commit` concludes it"), "{}", output.stderr);
+    assert_snapshot!(env.screen(&output), @"
+    demo/same: our files stay
+    --- stderr
+    dvc.lock holds every other run of both sides: data version [md5].dir
+    hint: `git commit` concludes it
+    ");
     env.git(["commit", "-q", "--no-edit"]).ok();
     let all = [SECOND, SAME, other, "demo/twice-theirs", FIRST, THIRD];
     assert_eq!(env.runs_at("HEAD"), all);
@@ -238,7 +262,12 @@ fn several_disputed_runs_are_settled_one_by_one() {
     env.git(["checkout", "-q", "-b", "rebased", "feature"]).ok();
     env.git(["rebase", "-q", "main"]).fails(1);
     let output = env.hook(["resolve", SAME, "--theirs"]).ok();
-    assert!(output.stderr.contains("`git rebase --continue` concludes it"), "{}", output.stderr);
+    assert_snapshot!(env.screen(&output), @"
+    demo/same: their files stay
+    --- stderr
+    dvc.lock holds every other run of both sides: data version [md5].dir
+    hint: `git rebase --continue` concludes it
+    ");
     env.git(["rebase", "--continue"]).fails(1);
     env.hook(["resolve", other, "--ours"]).ok();
     env.git(["rebase", "--continue"]).ok();
@@ -270,7 +299,11 @@ fn a_criss_cross_disputes_no_more_than_it_must() {
     env.git(["checkout", "-q", "feature"]).ok();
     env.commit_run(SECOND);
     let output = env.git(["merge", "main"]).fails(1);
-    assert!(!output.both().contains("Temporary merge branch"), "{}", output.both());
+    assert_snapshot!(env.driver_messages(&output), @"
+    capture-hook: HEAD's selection stays; main had selected results/demo/other (`capture-hook select results/demo/other` takes it)
+    capture-hook: conflict in dvc.lock: both sides have other files in run demo/same
+    capture-hook: `capture-hook resolve demo/same --ours` takes the files of HEAD, `--theirs` those of main, `--both` keeps both
+    ");
     let disputed = |key: &str| output.both().contains(&format!("other files in run {key}"));
     assert!(disputed(SAME) && !disputed(other), "{}", output.both());
     env.hook(["resolve", SAME, "--ours"]).ok();
@@ -326,8 +359,10 @@ fn a_dispute_in_a_merge_that_is_made_again_names_the_branch() {
     let lock = fs::read_to_string(env.repo("dvc.lock")).unwrap();
     let last = lock.lines().find(|line| line.starts_with(">>>>>>>")).unwrap();
     assert!(last.starts_with(">>>>>>> feature (data "), "{last}");
-    assert!(output.stderr.contains("`--theirs` those of feature"), "{}", output.stderr);
-    assert!(!output.both().contains("rewritten/"), "{}", output.both());
+    assert_snapshot!(env.driver_messages(&output), @"
+    capture-hook: conflict in dvc.lock: both sides have other files in run demo/same
+    capture-hook: `capture-hook resolve demo/same --ours` takes the files of HEAD, `--theirs` those of feature, `--both` keeps both
+    ");
     env.hook(["resolve", SAME, "--theirs"]).ok();
     env.git(["rebase", "--continue"]).ok();
     assert_eq!(env.runs_at("HEAD"), [SECOND, SAME, FIRST, THIRD]);

@@ -4,6 +4,8 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use insta::assert_snapshot;
+
 use crate::env::{FIRST, SECOND, TestEnv, which};
 
 /// Edits a file of the repository.
@@ -37,7 +39,10 @@ fn a_params_file_that_is_not_there_is_named() {
     fs::remove_file(env.repo("params.yaml")).unwrap();
     named_by_all(&env, missing, "git restore");
     let output = env.git(["commit", "-q", "-am", "without it"]).fails(1);
-    assert!(output.stderr.contains(missing) && output.stderr.contains("git restore"), "{}", output.stderr);
+    assert_snapshot!(env.screen(&output), @"
+    error: params.yaml is not there, and dvc.yaml takes the parameter ingest_capture.out_dir from it
+    hint: if it was removed: `git restore --source=HEAD --staged --worktree params.yaml`; if it was moved: name it in dvc.yaml, under `vars` and under `params` of the stage `capture_ingest`; if git never had it: `capture-hook init`
+    ");
     let line =
         output.stderr.lines().find(|line| line.contains("git restore")).unwrap().split('`').nth(1).unwrap().to_owned();
     env.run_in("repo", "sh", ["-c", &line]).ok();
@@ -67,7 +72,10 @@ fn an_encrypted_params_file_is_named() {
     fs::write(env.repo("params.yaml"), b"\0GITCRYPT\0\x17\x9c\xfe\x01\x80ingest").unwrap();
     named_by_all(&env, "params.yaml is not text", "encrypted file must be unlocked");
     let output = env.git(["commit", "-q", "-am", "encrypted"]).fails(1);
-    assert!(output.stderr.contains("params.yaml is not text"), "{}", output.stderr);
+    assert_snapshot!(env.screen(&output), @"
+    error: params.yaml is not text: it is encrypted, or in another encoding than UTF-8
+    hint: an encrypted file must be unlocked here, and hooks read what git holds of it: keep `ingest_capture` in a file that is not encrypted, and name that one in dvc.yaml (`vars`, and `params` of the stage)
+    ");
     // Encrypted in git alone, by a filter: the working tree's file can be read, and the commit says the same.
     env.git(["checkout", "-q", "HEAD", "params.yaml"]).ok();
     let locked = env.script("lock.sh", "#!/bin/sh\nprintf '\\000LOCKED\\000'; cat | tr a-z b-za\n");
@@ -77,11 +85,10 @@ fn an_encrypted_params_file_is_named() {
     fs::write(env.repo(".git/info/attributes"), "params.yaml filter=crypt\n").unwrap();
     env.hook(["select", SECOND]).ok();
     let output = env.git(["commit", "-q", "-am", "locked in git"]).fails(1);
-    assert!(
-        output.stderr.contains("params.yaml is not text") && output.stderr.contains("what git holds of it"),
-        "{}",
-        output.stderr
-    );
+    assert_snapshot!(env.screen(&output), @"
+    error: params.yaml is not text: it is encrypted, or in another encoding than UTF-8
+    hint: an encrypted file must be unlocked here, and hooks read what git holds of it: keep `ingest_capture` in a file that is not encrypted, and name that one in dvc.yaml (`vars`, and `params` of the stage)
+    ");
 }
 
 /// H8: A parameter that the stage needs is named with its file, and `init` adds it.
@@ -90,8 +97,10 @@ fn a_parameter_that_the_stage_lacks_is_named_with_its_file() {
     let env = TestEnv::committed();
     edit(&env, "params.yaml", "  out_dir: data/captures", "  other: x");
     let output = env.hook(["status"]).fails(3);
-    assert!(output.stderr.starts_with("error: params.yaml has no ingest_capture.out_dir"), "{}", output.stderr);
-    assert!(output.stderr.contains("`capture-hook init`"), "{}", output.stderr);
+    assert_snapshot!(env.screen(&output), @"
+    error: params.yaml has no ingest_capture.out_dir, which the stage `capture_ingest` of dvc.yaml is filled in from
+    hint: `capture-hook init` adds what is missing of ingest_capture
+    ");
     env.hook(["init"]).ok();
     env.hook(["status"]).ok();
 }
@@ -131,15 +140,26 @@ fn a_dataset_that_dvc_does_not_keep_is_named() {
     edit(&env, "dvc.yaml", "persist: true", "persist: true\n          cache: false");
     env.select(SECOND);
     let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
-    assert!(output.stderr.contains("`data/captures` has `cache: false`"), "{}", output.stderr);
-    assert!(output.stderr.contains("take `cache: false` out of dvc.yaml"), "{}", output.stderr);
+    assert_snapshot!(env.screen(&output), @"
+    error: `data/captures` has `cache: false` in dvc.yaml: DVC keeps no copy of it, so no push sends it and no checkout brings it back
+    hint: take `cache: false` out of dvc.yaml, `git add dvc.yaml`, then run the same command again
+    ");
     assert!(env.hook(["doctor"]).fails(1).stdout.contains("cache: false"));
     let output = env.hook(["status"]).ok();
-    assert!(
-        output.stdout.contains("cache: false") && output.stderr.contains("take `cache: false` out"),
-        "{}",
-        output.both()
-    );
+    assert_snapshot!(env.screen(&output), @"
+    demo/run-20260105-041 is selected
+      recorded   yes  results/demo/run-20260105-041
+      valid      yes  240 steps, 4 episodes
+      ingested   no   `data/captures` has `cache: false` in dvc.yaml: DVC keeps no …
+      committed  no   no commit is known to hold it as it is recorded now
+      tagged     no   a commit is tagged when it is made
+      pushed     no   not committed yet
+      workspace  yes  as dvc.lock says, files: 7
+    next: capture-hook doctor
+    --- stderr
+    hint: sweep/run-20260106-041 is recorded and in no commit: `capture-hook publish sweep/run-20260106-041`
+    hint: take `cache: false` out of dvc.yaml, `git add dvc.yaml`, then run the same command again
+    ");
     edit(&env, "dvc.yaml", "\n          cache: false", "");
     env.git(["add", "dvc.yaml"]).ok();
     env.git(["commit", "-q", "-am", "kept"]).ok();
@@ -177,7 +197,12 @@ fn an_environment_whose_python_is_gone_is_named() {
     assert!(output.stdout.contains(&words) && output.stdout.contains("make its environment anew"), "{}", output.stdout);
     env.select(FIRST);
     let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
-    assert!(output.stderr.contains(&words) && output.stderr.contains("make its environment anew"), "{}", output.stderr);
+    assert_snapshot!(env.screen(&output), @"
+    dvc repro -s capture_ingest
+    error: [env]/repo/.venv/bin/dvc cannot be started: its interpreter [env]/gone/bin/python3 is not there
+    hint: make its environment anew: `python3 -m venv --clear [env]/repo/.venv`, then `[env]/repo/.venv/bin/pip install dvc` and what else was in it
+    hint: or name another one: `git config capture-hook.dvc /path/to/dvc`
+    ");
     // As pip writes scripts whose path is long.
     let text = format!("#!/bin/sh\n'''exec' \"{gone}\" \"$0\" \"$@\"\n' '''\n");
     fs::write(&dvc, text).unwrap();

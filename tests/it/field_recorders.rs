@@ -10,6 +10,8 @@ use capture_hook::support::progress::NoProgress;
 use capture_hook::validate;
 use capture_hook::validate::{ValidateOptions, ValidationReport};
 
+use insta::assert_snapshot;
+
 use crate::env::{BIN, CommandOutput, FIRST, SECOND, TestEnv, run_command, tree};
 use crate::tools;
 
@@ -289,9 +291,13 @@ fn without_its_files(env: &TestEnv, committed: &[(String, String)]) {
     env.select(FIRST);
     let lock = fs::read(env.repo("dvc.lock")).unwrap();
     let stopped = env.git(["commit", "-qam", "Again"]).fails(1);
-    let why = format!("{FIRST} is committed already, and its committed files cannot be had");
-    assert!(stopped.stderr.contains(&why) && stopped.stderr.contains("steps.parquet"), "{}", stopped.stderr);
-    assert!(stopped.stderr.contains(&format!("`capture-hook publish --force {FIRST}`")), "{}", stopped.stderr);
+    assert_snapshot!(env.screen(&stopped), @"
+    nav/run-20261124-021550 is committed already: its files stay as they are
+    error: nav/run-20261124-021550 is committed already, and its committed files cannot be had
+    caused by: 1 of nav/run-20261124-021550's files are neither in the cache nor on the remote: nav/run-20261124-021550/steps.parquet
+    hint: who made it must push it: `capture-hook push`, in the clone that has it
+    hint: to have them written anew instead: `capture-hook publish --force nav/run-20261124-021550`
+    ");
     assert_eq!(fs::read(env.repo("dvc.lock")).unwrap(), lock);
     assert!(!env.repo(format!("data/captures/{FIRST}")).exists());
     fs::rename(&aside, &object).unwrap();
@@ -496,7 +502,10 @@ fn backslashes_get_a_hint() {
     assert!(env.hook(["ingest"]).fails(3).stderr.contains(&hint));
     assert!(env.hook(["status"]).both().contains(&hint));
     let stopped = env.git(["commit", "-qam", "Backslashes"]).fails(1);
-    assert!(stopped.stderr.contains(&hint), "{}", stopped.stderr);
+    assert_snapshot!(env.screen(&stopped), @r"
+    error: the selected run results\demo\run-20260105-041 is not there
+    hint: write it with `/`: results/demo/run-20260105-041
+    ");
 }
 
 /// F8: To validate all runs where there is none is no success.
@@ -504,7 +513,10 @@ fn backslashes_get_a_hint() {
 fn validate_all_without_a_run_says_so() {
     let env = bare();
     let none = env.hook(["validate", "--all"]).fails(3);
-    assert!(none.stderr.contains("there is no run in results") && none.stdout.is_empty(), "{none:?}");
+    assert_snapshot!(env.screen(&none), @"
+    error: there is no run in results
+    hint: recorders write <results_dir>/<experiment>/<run_id>/; `capture-hook config get results_dir` says where
+    ");
     let json: serde_json::Value =
         serde_json::from_str(&env.hook(["--json", "validate", "--all"]).fails(3).stderr).unwrap();
     assert_eq!(json["error"]["code"], "no_such_run");

@@ -8,6 +8,8 @@ use std::os::unix::fs::symlink;
 
 use serde_json::Value;
 
+use insta::assert_snapshot;
+
 use crate::env::{CommandOutput, FIRST, SECOND, THIRD, TestEnv, copy_dir, tree};
 
 /// The prepared project with the native engine: no test here is about how DVC versions a run.
@@ -92,7 +94,11 @@ fn two_directories_with_one_key_stop_with_both_named() {
     fs::remove_dir_all(env.repo("results/demo/r1")).unwrap();
     record_at(&env, "ok-head01", "demo/r1", "a/r1");
     let output = env.hook(["ingest", "--all"]).fails(3);
-    assert!(output.stderr.contains("results/a/r1") && output.stderr.contains(both[1]), "{}", output.stderr);
+    assert_snapshot!(env.screen(&output), @"
+    error: several runs are called demo/r1, and they differ: results/a/r1, results/demo/r1-nodeB
+    hint: remove all but one of them, or record the others anew, each with a run_id of its own
+    hint: to take one of them as it is, name it alone, by its path
+    ");
 }
 
 /// R1: Of two directories with one run and the same bytes one counts.
@@ -163,18 +169,35 @@ fn a_directory_used_again_is_committed_with_the_run_that_is_in_it() {
 
     again("ok-pypi010", "demo/r2");
     let output = env.hook(["status", "--check"]).fails(1);
-    assert!(output.stdout.contains("demo/r2 is not in the data version"), "{}", output.stdout);
-    assert!(output.stdout.contains("next: capture-hook publish demo/r2\n"), "{}", output.stdout);
+    assert_snapshot!(env.screen(&output), @"
+    demo/r2 is selected
+      recorded   yes  results/demo/out
+      valid      yes  240 steps, 4 episodes
+      ingested   no   demo/r2 is not in the data version
+      committed  no   no commit is known to hold it as it is recorded now
+      tagged     no   a commit is tagged when it is made
+      pushed     no   not committed yet
+      workspace  yes  as dvc.lock says, files: 14
+    next: capture-hook publish demo/r2
+    --- stderr
+    hint: 2 recorded runs are in no commit: `capture-hook runs --new`
+    ");
     assert!(env.hook(["check", "HEAD~1..HEAD"]).ok().stdout.contains("recorded_anew"));
     env.hook(["check", "--strict", "HEAD~1..HEAD"]).fails(1);
     // Git sees no change: select says how to go on, and so does a commit of nothing.
-    let publish = "`capture-hook publish results/demo/out` commits it";
     let output = env.hook(["select", "results/demo/out"]).ok();
-    assert!(output.stdout.contains("selected already") && output.stderr.contains("recorded anew"), "{}", output.both());
-    assert!(output.stderr.contains(publish) && !output.stderr.contains("git commit"), "{}", output.stderr);
+    assert_snapshot!(env.screen(&output), @"
+    params.yaml: results/demo/out is selected already
+    --- stderr
+    results/demo/out was recorded anew: demo/r2 is not in the data version
+    hint: `capture-hook publish results/demo/out` commits it
+    ");
     assert_eq!(json(&env.hook(["--json", "select", "results/demo/out"]).ok())["recorded_anew"], true);
     let output = env.git(["commit", "-q", "-am", "nothing"]).fails(1);
-    assert!(output.stderr.contains(publish), "{}", output.both());
+    assert_snapshot!(env.mask(&output.stderr), @"
+    warning: results/demo/out was recorded anew and is in no commit: demo/r2 is not in the data version
+    hint: `capture-hook publish results/demo/out` commits it
+    ");
     assert_eq!(env.git(["status", "--porcelain", "-uno"]).ok().stdout, "");
     // A commit of something else takes it.
     fs::write(env.repo("readme.txt"), "b\n").unwrap();
@@ -182,17 +205,33 @@ fn a_directory_used_again_is_committed_with_the_run_that_is_in_it() {
     assert!(holds("demo/r1") && holds("demo/r2"));
     assert!(env.tags().contains(&"capture/demo/r2".to_owned()));
     let checked = env.hook(["check", "HEAD~1..HEAD"]).ok();
-    assert!(checked.stdout.starts_with("all true"), "{}", checked.stdout);
+    assert_snapshot!(env.screen(&checked), @"all true: 1 commit, 1 run tag");
     assert!(!env.hook(["select", "results/demo/out"]).ok().stderr.contains("anew"));
 
     // Recorded anew under its own id; another parameter changes with it, and nobody selects anything.
     set_field(&env, "demo/out", "start_time", "2027-01-01T00:00:00Z");
     let output = env.hook(["status"]).ok();
-    assert!(output.stdout.contains("run.json is not as it was ingested"), "{}", output.stdout);
+    assert_snapshot!(env.screen(&output), @"
+    demo/r2 is selected
+      recorded   yes  results/demo/out
+      valid      yes  240 steps, 4 episodes
+      ingested   no   run.json is not as it was ingested
+      committed  no   no commit is known to hold it as it is recorded now
+      tagged     no   a commit is tagged when it is made
+      pushed     no   not committed yet
+      workspace  yes  as dvc.lock says, files: 21
+    next: capture-hook publish demo/r2
+    --- stderr
+    hint: 2 recorded runs are in no commit: `capture-hook runs --new`
+    ");
     let params = fs::read_to_string(env.repo("params.yaml")).unwrap();
     fs::write(env.repo("params.yaml"), format!("{params}rate: 0.1\n")).unwrap();
     let output = env.git(["commit", "-q", "-am", "r2 again"]).ok();
-    assert!(output.stderr.contains("results/demo/out was recorded anew"), "{}", output.stderr);
+    assert_snapshot!(env.screen(&output), @"
+    results/demo/out was recorded anew: run.json is not as it was ingested
+    demo/r2 is in data/captures, version [md5].dir
+    tagged capture/demo/r2@v2
+    ");
     assert!(env.tags().contains(&"capture/demo/r2@v2".to_owned()));
     let ingested = || fs::read(env.repo("data/captures/demo/r2/run.json")).unwrap();
     assert_eq!(ingested(), fs::read(env.repo("results/demo/out/run.json")).unwrap());
@@ -227,12 +266,19 @@ fn a_selected_link_that_moved_is_seen_by_status_and_commit() {
     fs::remove_file(&link).unwrap();
     symlink("r2", &link).unwrap();
     let output = env.hook(["status"]).ok();
-    assert!(
-        output.stdout.starts_with("demo/r2 is selected")
-            && output.stdout.contains("demo/r2 is not in the data version"),
-        "{}",
-        output.stdout
-    );
+    assert_snapshot!(env.screen(&output), @"
+    demo/r2 is selected
+      recorded   yes  results/demo/latest
+      valid      yes  240 steps, 4 episodes
+      ingested   no   demo/r2 is not in the data version
+      committed  no   no commit is known to hold it as it is recorded now
+      tagged     no   a commit is tagged when it is made
+      pushed     no   not committed yet
+      workspace  yes  as dvc.lock says, files: 14
+    next: capture-hook publish demo/r2
+    --- stderr
+    hint: 2 recorded runs are in no commit: `capture-hook runs --new`
+    ");
     fs::write(env.repo("params.yaml"), fs::read_to_string(env.repo("params.yaml")).unwrap() + "rate: 1\n").unwrap();
     env.git(["commit", "-q", "-am", "moved"]).ok();
     assert_eq!(env.runs_in("repo"), ["demo/r1", "demo/r2", FIRST].map(String::from));
@@ -245,11 +291,15 @@ fn publishing_all_new_runs_replaces_no_committed_one() {
     set_field(&env, FIRST, "start_time", "2027-01-01T00:00:00Z");
     let committed = fs::read(env.repo("data/captures").join(FIRST).join("run.json")).unwrap();
     let output = env.hook(["publish", "--all-new", "--no-push"]).fails(1);
-    assert!(
-        output.stderr.contains(&format!("results/{FIRST} is not the {FIRST} that is committed")),
-        "{}",
-        output.stderr
-    );
+    assert_snapshot!(env.screen(&output), @"
+    demo/run-20260105-041
+    sweep/run-20260106-041
+    --- stderr
+    warning: left out: results/nav/run-20261124-021550 is not the nav/run-20261124-021550 that is committed; `capture-hook publish results/nav/run-20261124-021550` replaces that one
+    tagged capture/demo/run-20260105-041
+    tagged capture/sweep/run-20260106-041
+    committed 2 runs as [commit]
+    ");
     assert_eq!(output.stdout.lines().count(), 2, "{}", output.stdout);
     assert_eq!(fs::read(env.repo("data/captures").join(FIRST).join("run.json")).unwrap(), committed);
     env.hook(["publish", "--no-push", FIRST]).ok();
@@ -286,7 +336,11 @@ fn latest_is_one_run_by_instant() {
     assert_eq!(published, ["time/by-nothing", "time/by-text", "time/by-instant"]);
     assert_eq!(selected(&env), "results/time/by-instant");
     let output = env.hook(["pull", "latest:time"]).ok();
-    assert!(output.stdout.contains("time/by-instant"), "{}", output.stdout);
+    assert_snapshot!(env.screen(&output), @"
+    data/captures/time/by-instant
+    --- stderr
+    time/by-instant is as dvc.lock says
+    ");
 }
 
 /// R4: A run whose path reads as a placeholder is refused when it is selected; others are published without it.
@@ -310,11 +364,16 @@ fn a_run_id_that_reads_as_a_placeholder_is_refused_at_once() {
     }
     let output = env.hook(["publish", "--all-new", "--no-push"]).fails(1);
     assert_eq!(output.stdout.lines().collect::<Vec<_>>().len(), 2, "{}", output.both());
-    assert!(
-        output.stderr.contains("results/demo/a<b>c") && output.stderr.contains("results/<old>/r1"),
-        "{}",
-        output.stderr
-    );
+    assert_snapshot!(env.screen(&output), @"
+    demo/run-20260105-041
+    sweep/run-20260106-041
+    --- stderr
+    warning: left out: the path results/demo/a<b>c reads as a placeholder, so a params file that names it selects no run
+    warning: left out: the path results/<old>/r1 reads as a placeholder, so a params file that names it selects no run
+    tagged capture/demo/run-20260105-041
+    tagged capture/sweep/run-20260106-041
+    committed 2 runs as [commit]
+    ");
     assert_eq!(env.runs_in("repo"), [SECOND, FIRST, THIRD].map(String::from));
     // In a directory without such a name the run is one like others.
     fs::rename(env.repo("results/demo/a<b>c"), env.repo("results/demo/abc")).unwrap();

@@ -3,6 +3,8 @@
 
 use std::fs;
 
+use insta::assert_snapshot;
+
 use crate::env::{BIN, CommandOutput, FIRST, SECOND, THIRD, TestEnv, run_command, tree};
 
 const UNREACHED: &str = "warning: git calls no hook of capture-hook in this clone";
@@ -33,18 +35,35 @@ fn a_clone_without_hooks_is_told_so_by_each_command() {
     // As in CI, where they are not wanted.
     let mut quiet = env.command(BIN, "clone");
     let output = run_command(quiet.arg("pull").env("CAPTURE_HOOK", "0")).ok();
-    assert!(!output.stderr.contains("hook"), "{}", output.stderr);
+    assert_snapshot!(env.screen(&output), @"the dataset is as dvc.lock says");
     let output = warns_of_hooks(hook(&["status"]).ok());
-    assert!(output.stdout.contains("next: capture-hook install"), "{}", output.stdout);
+    assert_snapshot!(env.screen(&output), @"
+    nav/run-20261124-021550 is selected
+      recorded   yes  results/nav/run-20261124-021550
+      valid      yes  151 steps, 4 episodes
+      ingested   yes  data version [md5].dir
+      committed  yes  HEAD is at [commit]
+      tagged     yes  capture/nav/run-20261124-021550
+      pushed     yes  data: on the DVC remote; git: pushed
+      workspace  yes  as dvc.lock says, files: 7
+    next: capture-hook install
+    --- stderr
+    hint: 2 recorded runs are in no commit: `capture-hook runs --new`
+    warning: git calls no hook of capture-hook in this clone: a commit ingests no run, a push sends no data
+    hint: `capture-hook install` puts them in place
+    ");
     let json = hook(&["status", "--json"]).ok().stdout;
     assert!(json.contains("git calls no hook of capture-hook"), "{json}");
     warns_of_hooks(hook(&["runs"]).ok());
     let output = warns_of_hooks(hook(&["select", SECOND]).ok());
-    assert!(
-        output.stderr.find(INSTALL) < output.stderr.find("puts it into the dataset"),
-        "in the order to type: {}",
-        output.stderr
-    );
+    // In the order to type.
+    assert_snapshot!(env.screen(&output), @"
+    params.yaml: results/nav/run-20261124-021550 -> results/demo/run-20260105-041
+    --- stderr
+    warning: git calls no hook of capture-hook in this clone: a commit ingests no run, a push sends no data
+    hint: `capture-hook install` puts them in place
+    hint: `git commit params.yaml -m '…'` puts it into the dataset
+    ");
     warns_of_hooks(hook(&["publish", "--no-push", THIRD]).ok());
     // What it says to type is all it takes.
     hook(&["install"]).ok();
@@ -54,7 +73,7 @@ fn a_clone_without_hooks_is_told_so_by_each_command() {
     }
     env.git_in("clone", ["commit", "-q", "-am", "with hooks"]).ok();
     let output = env.hook_in("clone", ["check", "HEAD~1..HEAD"]).ok();
-    assert!(output.stdout.contains("all true"), "{}", output.stdout);
+    assert_snapshot!(env.screen(&output), @"all true: 1 commit, 1 run tag");
 }
 
 /// H1: Hooks that are missing or replaced are named one by one.
@@ -64,8 +83,21 @@ fn hooks_that_are_missing_in_part_are_named() {
     fs::remove_file(env.repo(".git/hooks/pre-push")).unwrap();
     fs::write(env.repo(".git/hooks/pre-commit"), "#!/bin/sh\n").unwrap();
     let output = env.hook(["status"]).ok();
-    let line = "warning: git does not call these hooks of capture-hook in this clone: pre-commit, pre-push\n";
-    assert!(output.stderr.contains(line), "{}", output.stderr);
+    assert_snapshot!(env.screen(&output), @"
+    nav/run-20261124-021550 is selected
+      recorded   yes  results/nav/run-20261124-021550
+      valid      yes  151 steps, 4 episodes
+      ingested   yes  data version [md5].dir
+      committed  yes  HEAD is at [commit]
+      tagged     yes  capture/nav/run-20261124-021550
+      pushed     no   data: not all on the DVC remote; git: not pushed
+      workspace  yes  as dvc.lock says, files: 7
+    next: capture-hook install
+    --- stderr
+    hint: 2 recorded runs are in no commit: `capture-hook runs --new`
+    warning: git does not call these hooks of capture-hook in this clone: pre-commit, pre-push
+    hint: `capture-hook install` puts them in place
+    ");
     env.git(["config", "core.hooksPath", ""]).ok();
     assert!(env.hook(["runs"]).ok().stderr.contains(UNREACHED));
 }
@@ -77,13 +109,22 @@ fn a_selection_that_a_later_commit_ingested_is_a_warning_with_its_name() {
     env.select_in("clone", SECOND);
     env.git_in("clone", ["commit", "-q", "-am", "no hook ran"]).ok();
     let output = env.hook_in("clone", ["check"]).fails(1);
-    assert!(output.stdout.contains("error selection_not_ingested"), "{}", output.stdout);
+    assert_snapshot!(env.screen(&output), @"
+    error selection_not_ingested: [commit]: params.yaml selects results/demo/run-20260105-041, dvc.lock was made from results/nav/run-20261124-021550
+    1 finding in 4 commits, 1 run tag
+    --- stderr
+    fetching the list of files of [md5].dir
+    ");
     env.git_in("clone", ["commit", "-q", "--allow-empty", "-m", "something else"]).ok();
     env.hook_in("clone", ["install"]).ok();
     env.hook_in("clone", ["publish", "--no-push", SECOND]).ok();
     let later = env.git_in("clone", ["rev-parse", "HEAD"]).ok().stdout;
     let output = env.hook_in("clone", ["check"]).ok();
     let named = format!("{} ingested the run later", &later[..9]);
+    assert_snapshot!(env.screen(&output), @"
+    warning selection_not_ingested: [commit]: params.yaml selects results/demo/run-20260105-041, dvc.lock was made from results/nav/run-20261124-021550; [commit] ingested the run later
+    1 finding in 6 commits, 2 run tags
+    ");
     assert!(
         output.stdout.contains("warning selection_not_ingested") && output.stdout.contains(&named),
         "{}",
@@ -102,11 +143,10 @@ fn a_selection_that_no_later_commit_ingested_stays_an_error() {
     env.select_in("clone", THIRD);
     env.git_in("clone", ["commit", "-q", "-am", "another run"]).ok();
     let output = env.hook_in("clone", ["check"]).fails(1);
-    assert!(
-        output.stdout.contains("error selection_not_ingested") && !output.stdout.contains("later"),
-        "{}",
-        output.stdout
-    );
+    assert_snapshot!(env.screen(&output), @"
+    error selection_not_ingested: [commit]: params.yaml selects results/demo/run-20260105-041, dvc.lock was made from results/nav/run-20261124-021550
+    1 finding in 5 commits, 2 run tags
+    ");
     // One of several runs that a later commit brings closes it, too.
     env.hook_in("clone", ["publish", "--no-push", SECOND, THIRD]).ok();
     assert!(env.hook_in("clone", ["check"]).ok().stdout.contains("ingested the run later"));
@@ -214,9 +254,19 @@ fn a_run_that_was_got_gets_into_no_commit() {
     let env = TestEnv::committed();
     let (_, id) = FIRST.split_once('/').unwrap();
     let output = env.hook(["get", FIRST]).ok();
-    assert!(output.stderr.contains(&format!("git ignores {id}/ in this clone")), "{}", output.stderr);
+    assert_snapshot!(env.screen(&output), @"
+    run-20261124-021550
+    --- stderr
+    nav/run-20261124-021550: 7 files, 12.2 KiB, from the cache, proved against [md5].dir
+    git ignores run-20261124-021550/ in this clone (info/exclude): no commit takes it along
+    ");
     let output = env.hook(["get", FIRST, "-o", "old [1]/*r"]).ok();
-    assert!(output.stderr.contains("git ignores old [1]/*r/ in this clone"), "{}", output.stderr);
+    assert_snapshot!(env.screen(&output), @"
+    old [1]/*r
+    --- stderr
+    nav/run-20261124-021550: 7 files, 12.2 KiB, from the cache, proved against [md5].dir
+    git ignores old [1]/*r/ in this clone (info/exclude): no commit takes it along
+    ");
     // Where git ignores it, or does not look, there is nothing to say.
     for place in ["results/got/r1", "../got", id] {
         let output = env.hook(["get", FIRST, "--force", "-o", place]).ok();
@@ -235,7 +285,12 @@ fn a_run_that_was_got_gets_into_no_commit() {
 fn another_results_dir_is_ignored_as_init_does_it() {
     let env = TestEnv::committed();
     let output = env.hook(["config", "set", "results_dir", "out/runs"]).ok();
-    assert!(output.stderr.contains(".gitignore: out/runs/ is ignored by git"), "{}", output.stderr);
+    assert_snapshot!(env.screen(&output), @"
+    results_dir: results -> out/runs
+    --- stderr
+    .gitignore: out/runs/ is ignored by git
+    hint: `git add capture-hook.toml .gitignore` and commit it, and the whole team has it
+    ");
     let line = hinted(&output, "and the whole team has it");
     fs::create_dir_all(env.repo("out/runs/demo/r1")).unwrap();
     fs::write(env.repo("out/runs/demo/r1/run.json"), "{}").unwrap();
@@ -258,7 +313,20 @@ fn results_that_is_a_link_is_ignored_too() {
     fs::create_dir_all(env.path("scratch")).unwrap();
     std::os::unix::fs::symlink("../scratch", env.repo("results")).unwrap();
     let output = env.hook(["init"]).ok();
-    assert!(output.stderr.contains(".gitignore: results is ignored by git"), "{}", output.stderr);
+    assert_snapshot!(env.screen(&output), @"
+    wrote  .dvc: dvc init
+    wrote  dvc.yaml: the stage capture_ingest
+    wrote  params.yaml: no run is selected yet
+    wrote  .gitignore: results is ignored by git
+    wrote  data/.gitignore: data/captures/ is ignored by git
+    wrote  .gitattributes: named the merge drivers
+    kept   DVC remote: none: data stays on this machine
+    wrote  .git/hooks: pre-commit, prepare-commit-msg, commit-msg, post-commit, post-rewrite, post-checkout, post-merge, pre-push
+    wrote  .git/config: the merge drivers
+    hint: commit it: `git add .dvc .dvcignore .gitattributes .gitignore dvc.yaml params.yaml data/.gitignore && git commit -m 'Set up capture-hook'`
+    hint: `capture-hook init --remote URL` names where data goes, so that others find it
+    hint: then record a run under results/, and `capture-hook select latest && git commit -am 'A run'`
+    ");
     typed(&env, "repo", &hinted(&output, "hint: commit it"));
     assert_eq!(env.git(["status", "--porcelain"]).ok().stdout, "");
     // A directory that becomes a link later; the rule of an older version meant directories alone.
@@ -274,7 +342,11 @@ fn results_that_is_a_link_is_ignored_too() {
     assert_eq!(env.trailer("HEAD", "Capture-Run"), [key]);
     // A results directory behind a link: git does not look there.
     let output = env.hook(["config", "set", "results_dir", "results/more"]).ok();
-    assert!(!output.stderr.contains("ignored"), "{}", output.stderr);
+    assert_snapshot!(env.screen(&output), @"
+    results_dir: results -> results/more
+    --- stderr
+    hint: `git add capture-hook.toml` and commit it, and the whole team has it
+    ");
 }
 
 /// H7: `publish` on a detached HEAD refuses to push; with `--no-push` it warns.
@@ -284,23 +356,38 @@ fn publish_on_a_detached_head_says_so_before_or_after() {
     env.git(["checkout", "-q", "--detach"]).ok();
     let (head, lock) = (env.id("HEAD"), fs::read(env.repo("dvc.lock")).unwrap());
     let output = env.hook(["publish", SECOND]).fails(3);
-    assert!(
-        output.stderr.contains("HEAD is detached") && output.stderr.contains("git switch -c NAME"),
-        "{}",
-        output.stderr
-    );
+    assert_snapshot!(env.screen(&output), @"
+    error: HEAD is detached: a commit would be on no branch, and there is no branch to push
+    hint: `git switch -c NAME` makes a branch here; then run the same command again
+    hint: `--no-push` commits all the same
+    ");
     assert_eq!((env.id("HEAD"), fs::read(env.repo("dvc.lock")).unwrap()), (head, lock));
     assert_eq!(env.git(["status", "--porcelain"]).ok().stdout, "");
     // Who wants the commit all the same is told where it is.
     let output = env.hook(["publish", "--no-push", SECOND]).ok();
-    assert!(
-        output.stderr.contains("is on no branch") && output.stderr.contains("git switch -c NAME"),
-        "{}",
-        output.stderr
-    );
+    assert_snapshot!(env.screen(&output), @"
+    demo/run-20260105-041
+    --- stderr
+    dvc repro -s capture_ingest
+    tagged capture/demo/run-20260105-041
+    committed demo/run-20260105-041 as [commit]
+    warning: HEAD is detached: [commit] is on no branch
+    hint: `git switch -c NAME` makes a branch of it
+    ");
     env.git(["switch", "-q", "-c", "kept"]).ok();
     let output = env.hook(["publish", SECOND]).ok();
-    assert!(!output.stderr.contains("detached"), "{}", output.stderr);
+    assert_snapshot!(env.screen(&output), @"
+    demo/run-20260105-041
+    --- stderr
+    dvc repro -s capture_ingest
+    demo/run-20260105-041 is committed already
+    sending data of commit [commit] (results/nav/run-20261124-021550), commit [commit] (results/demo/run-20260105-041) to the DVC remote
+    data: sent 16 objects, 27.5 KiB
+    To ../origin.git
+     * [new branch]      HEAD -> kept
+     * [new tag]         capture/demo/run-20260105-041 -> capture/demo/run-20260105-041
+     * [new tag]         capture/nav/run-20261124-021550 -> capture/nav/run-20261124-021550
+    ");
     assert!(env.git(["ls-remote", "origin"]).ok().stdout.contains("refs/heads/kept"));
     // Without a remote to push to, the commit is all that is wanted.
     env.git(["remote", "remove", "origin"]).ok();

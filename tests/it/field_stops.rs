@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use insta::assert_snapshot;
+
 use crate::env::{FIRST, SECOND, THIRD, TestEnv, tree};
 
 /// All that a stopped commit must leave as it was: HEAD, the index, files of the project, tags.
@@ -45,7 +47,11 @@ fn another_git_that_is_at_work_for_a_moment_is_waited_for() {
     env.git(["add", "params.yaml"]).ok();
     lock_in_a_hook(&env, ".git/index.lock", "2.5");
     let output = env.git(["commit", "-q", "-m", "x"]).ok();
-    assert!(output.stderr.contains("another git holds") && output.stderr.contains("index.lock"), "{}", output.stderr);
+    assert_snapshot!(env.screen(&output), @"
+    another git holds [env]/repo/.git/index.lock: waiting for it
+    demo/run-20260105-041 is in data/captures, version [md5].dir
+    tagged capture/demo/run-20260105-041
+    ");
     assert_eq!(env.git(["status", "--porcelain"]).ok().stdout, "");
     assert_eq!(env.runs_in("repo"), [SECOND, FIRST]);
     // The sibling: a tag that cannot be made at once.
@@ -67,9 +73,12 @@ fn another_git_that_does_not_end_stops_the_commit_and_nothing_has_changed() {
     let before = state(&env);
     lock_in_a_hook(&env, ".git/index.lock", "60");
     let output = env.git(["commit", "-q", "-m", "x"]).fails(1);
-    for words in ["another git holds", ".git/index.lock", "if no git is at work here", "rm "] {
-        assert!(output.stderr.contains(words), "{words}: {}", output.stderr);
-    }
+    assert_snapshot!(env.screen(&output), @"
+    another git holds [env]/repo/.git/index.lock: waiting for it
+    error: another git holds [env]/repo/.git/index.lock
+    hint: let it end (an editor may have started it), then run the same command again
+    hint: if no git is at work here, one that was killed left it: `rm [env]/repo/.git/index.lock`
+    ");
     assert!(state(&env) == before);
     fs::remove_file(env.repo(".git/hooks/pre-commit.capture-hook-chained")).unwrap();
     let _ = fs::remove_file(env.repo(".git/index.lock"));
@@ -85,6 +94,12 @@ fn another_git_that_does_not_end_stops_the_commit_and_nothing_has_changed() {
     }
     let output = env.hook(["publish", "--no-push", THIRD]).fails(4);
     let who = format!("another git (`git commit`, process {}) holds", waiting.id());
+    assert_snapshot!(env.screen(&output), @"
+    another git holds [env]/repo/.git/index.lock: waiting for it
+    error: another git (`git commit`, process [pid]) holds [env]/repo/.git/index.lock
+    hint: let it end (an editor may have started it), then run the same command again
+    hint: if no git is at work here, one that was killed left it: `rm [env]/repo/.git/index.lock`
+    ");
     assert!(output.stderr.contains(&who) && output.stderr.contains("index.lock"), "{}", output.stderr);
     waiting.kill().unwrap();
     waiting.wait().unwrap();
@@ -137,7 +152,10 @@ fn whatever_stops_a_commit_all_of_it_is_undone() {
     let before = state(&env);
     env.script("repo/.git/hooks/commit-msg.capture-hook-chained", "#!/bin/sh\necho no ticket >&2\nexit 1\n");
     let output = env.hook(["publish", "--no-push", SECOND, THIRD]).fails(4);
-    assert!(output.stderr.contains("no ticket"), "{}", output.stderr);
+    assert_snapshot!(env.screen(&output), @"
+    no ticket
+    error: `git --literal-pathspecs commit -q -m 'Capture 2 runs of demo, sweep' -- dvc.lock metrics/capture.json metrics/capture-steps.csv metrics/capture-episodes.csv params.yaml` failed with exit code 1
+    ");
     assert!(state(&env) == before);
     fs::remove_file(env.repo(".git/hooks/commit-msg.capture-hook-chained")).unwrap();
     env.hook(["publish", "--no-push", SECOND, THIRD]).ok();
@@ -230,7 +248,10 @@ fn rules_over_other_files_of_a_commit() {
     env.run_in("repo", "env", ["CAPTURE_HOOK=0", "git", "commit", "-q", "-m", "Set up"]).ok();
     let before = state(&env);
     let output = env.hook(["publish", "--no-push", &key]).fails(3);
-    assert!(output.stderr.contains("git ignores params.yaml (.git/info/exclude:1:params.yaml)"), "{}", output.stderr);
+    assert_snapshot!(env.screen(&output), @"
+    error: git ignores params.yaml (.git/info/exclude:1:params.yaml), so no commit can hold it
+    hint: add the line `!/params.yaml` to .gitignore (`capture-hook init` does), or take the rule out of .git/info/exclude; nothing was changed
+    ");
     assert!(state(&env) == before);
     fs::write(env.repo(".git/info/exclude"), "").unwrap();
     env.hook(["publish", "--no-push", &key]).ok();
@@ -244,8 +265,10 @@ fn a_flag_that_hides_a_file_is_named_and_nothing_is_staged() {
     env.git(["update-index", "--skip-worktree", "params.yaml"]).ok();
     let before = state(&env);
     let output = env.hook(["publish", "--no-push", SECOND]).fails(3);
-    assert!(output.stderr.contains("params.yaml has the flag skip-worktree"), "{}", output.stderr);
-    assert!(output.stderr.contains("`git update-index --no-skip-worktree params.yaml`"), "{}", output.stderr);
+    assert_snapshot!(env.screen(&output), @"
+    error: params.yaml has the flag skip-worktree in git's index, so git does not see how it differs
+    hint: take it away: `git update-index --no-skip-worktree params.yaml`
+    ");
     assert!(state(&env) == before);
     fs::write(env.repo("readme.txt"), "code\n").unwrap();
     env.git(["commit", "-q", "-am", "code"]).ok();
@@ -254,8 +277,12 @@ fn a_flag_that_hides_a_file_is_named_and_nothing_is_staged() {
     // The siblings: a selection that git would not see, a commit of the user's own, the other flag, other files.
     env.git(["update-index", "--assume-unchanged", "params.yaml"]).ok();
     let output = env.hook(["select", THIRD]).ok();
-    assert!(output.stderr.contains("`git update-index --no-assume-unchanged params.yaml`"), "{}", output.stderr);
-    assert!(!output.stderr.contains("git commit"), "{}", output.stderr);
+    assert_snapshot!(env.screen(&output), @"
+    params.yaml: results/demo/run-20260105-041 -> results/sweep/run-20260106-041
+    --- stderr
+    warning: params.yaml has the flag assume-unchanged in git's index, so git does not see how it differs
+    hint: take it away: `git update-index --no-assume-unchanged params.yaml`
+    ");
     env.git(["update-index", "--no-assume-unchanged", "params.yaml"]).ok();
     env.git(["checkout", "-q", "params.yaml"]).ok();
     for (flag, file) in [("assume-unchanged", "dvc.lock"), ("skip-worktree", "metrics/capture.json")] {

@@ -5,6 +5,8 @@ use std::fs;
 
 use serde_json::Value;
 
+use insta::assert_snapshot;
+
 use crate::env::{CommandOutput, FIRST, SECOND, THIRD, TestEnv};
 
 fn tag(key: &str) -> String {
@@ -28,7 +30,7 @@ fn a_commit_that_is_made_again_takes_its_tag_along() {
     let old = env.id("HEAD");
     env.git(["reset", "-q", "--soft", "HEAD~1"]).ok();
     let output = env.git(["commit", "-q", "-m", "again"]).ok();
-    assert!(output.stderr.contains(&format!("moved the tag {}", tag(SECOND))), "{}", output.stderr);
+    assert_snapshot!(env.screen(&output), @"moved the tag capture/demo/run-20260105-041, whose commit no branch holds any more, to the commit that brings the same data");
     assert_ne!(env.id("HEAD"), old);
     assert_eq!(env.id(&tag(SECOND)), env.id("HEAD"));
     assert_eq!(env.tags(), [tag(SECOND), tag(FIRST)]);
@@ -83,14 +85,24 @@ fn a_tag_that_a_rewrite_left_behind_is_known_and_moves() {
     let left = env.id(&tag(SECOND));
     assert_ne!(left, env.id("topic"));
     let status = env.hook(["status"]).ok();
-    assert!(status.stdout.contains("no branch holds the commit of capture/demo/"), "{}", status.stdout);
-    assert!(status.stdout.contains("next: capture-hook tag\n"), "{}", status.stdout);
+    assert_snapshot!(env.screen(&status), @"
+    demo/run-20260105-041 is selected
+      recorded   yes  results/demo/run-20260105-041
+      valid      yes  240 steps, 4 episodes
+      ingested   yes  data version [md5].dir
+      committed  yes  HEAD is at [commit]
+      tagged     no   no branch holds the commit of capture/demo/run-20260105-041
+      pushed     no   data: not all on the DVC remote; git: not pushed
+      workspace  yes  as dvc.lock says, files: 14
+    next: capture-hook tag
+    --- stderr
+    hint: sweep/run-20260106-041 is recorded and in no commit: `capture-hook publish sweep/run-20260106-041`
+    ");
     let checked = env.hook(["check", "main..topic"]).ok();
-    assert!(
-        checked.stdout.contains("tag_missing") && checked.stdout.contains("`capture-hook tag --all` moves it"),
-        "{}",
-        checked.stdout
-    );
+    assert_snapshot!(env.screen(&checked), @"
+    warning tag_missing: [commit] demo/run-20260105-041: no branch holds the commit of capture/demo/run-20260105-041: `capture-hook tag --all` moves it
+    1 finding in 1 commit, 0 run tags
+    ");
     let other = env.copy();
     assert_eq!(json(&env.hook(["--json", "tag", "--all"]).ok())["moved"], serde_json::json!([tag(SECOND)]));
     assert_eq!(env.id(&tag(SECOND)), env.id("topic"));
@@ -99,8 +111,11 @@ fn a_tag_that_a_rewrite_left_behind_is_known_and_moves() {
 
     // A push moves it as well, and says how it gets there.
     let output = other.git(["push", "-q", "--follow-tags", "origin", "topic"]).ok();
-    assert!(output.stderr.contains(&format!("moved the tag {}", tag(SECOND))), "{}", output.stderr);
-    assert!(output.stderr.contains("`git push --follow-tags`"), "{}", output.stderr);
+    assert_snapshot!(env.screen(&output), @"
+    moved the tag capture/demo/run-20260105-041, whose commit no branch holds any more, to the commit that brings the same data
+    hint: git has chosen what this push sends already: `git push --follow-tags` sends the tags, too
+    sending data of commit [commit] (results/nav/run-20261124-021550), commit [commit] (results/demo/run-20260105-041) to the DVC remote
+    ");
     other.git(["push", "-q", "--follow-tags", "origin", "topic"]).ok();
     assert!(tags_there(&other).contains(&tag(SECOND)));
 
@@ -212,6 +227,18 @@ fn a_blocked_tag_keeps_no_other_back() {
     let env = TestEnv::committed_native();
     env.git(["tag", "capture/demo"]).ok();
     let output = env.hook(["publish", "--no-push", SECOND, THIRD]).ok();
-    assert!(output.stderr.contains("the tag capture/demo is in the way"), "{}", output.stderr);
+    assert_snapshot!(env.screen(&output), @"
+    demo/run-20260105-041
+    sweep/run-20260106-041
+    --- stderr
+    warning: the tag capture/demo/run-20260105-041 is not made: the tag capture/demo is in the way of capture/demo/run-20260105-041: git keeps no two tags of which one is the other's directory
+    tagged capture/sweep/run-20260106-041
+    hint: give it another name, such as capture-demo-old: `git tag capture-demo-old capture/demo && git tag -d capture/demo`
+    hint: the commit is made; `capture-hook tag` makes the tags that are missing
+    committed 2 runs as [commit]
+    warning: the tag capture/demo/run-20260105-041 is not made: the tag capture/demo is in the way of capture/demo/run-20260105-041: git keeps no two tags of which one is the other's directory
+    hint: give it another name, such as capture-demo-old: `git tag capture-demo-old capture/demo && git tag -d capture/demo`
+    hint: the commit is made; `capture-hook tag` makes the tags that are missing
+    ");
     assert!(env.tags().contains(&tag(THIRD)));
 }

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use insta::assert_snapshot;
+
 use crate::env::{TestEnv, VIEWS, tree};
 
 /// An environment with one run committed.
@@ -56,7 +58,12 @@ fn an_invalid_run_stops_the_commit_and_nothing_changes() {
     let before =
         (env.git(["rev-parse", "HEAD"]).ok().stdout, tree(&env.repo("data")), fs::read(env.repo("dvc.lock")).unwrap());
     let output = env.git(["commit", "-am", "A bad run"]).fails(1);
-    assert!(output.stderr.contains("steps.jsonl.gz:") && output.stderr.contains("step_sequence"), "{}", output.stderr);
+    assert_snapshot!(env.screen(&output), @"
+    error: the selected run results/demo/bad is invalid
+        steps.jsonl.gz:7: step_sequence: step 7 follows step 5
+    hint: `capture-hook validate results/demo/bad` shows everything
+    hint: select another run: `capture-hook select RUN`; nothing was changed
+    ");
     let after =
         (env.git(["rev-parse", "HEAD"]).ok().stdout, tree(&env.repo("data")), fs::read(env.repo("dvc.lock")).unwrap());
     assert!(before == after);
@@ -155,7 +162,24 @@ fn publish_commits_sends_and_pushes() {
 
     // Two runs, one commit; what else is staged stays staged; the invalid run is told and left out.
     let output = env.hook(["publish", "--all-new", "-m", "Two runs"]).fails(1);
-    assert!(output.stderr.contains("demo/bad") && output.stderr.contains("step_sequence"), "{}", output.stderr);
+    assert_snapshot!(env.screen(&output), @"
+    demo/run-20260105-041
+    sweep/run-20260106-041
+    --- stderr
+    warning: left out: the selected run results/demo/bad is invalid
+        steps.jsonl.gz:7: step_sequence: step 7 follows step 5
+    dvc repro -s capture_ingest
+    tagged capture/demo/run-20260105-041
+    tagged capture/sweep/run-20260106-041
+    committed 2 runs as [commit]
+    sending data of commit [commit] (results/nav/run-20261124-021550), commit [commit] (results/sweep/run-20260106-041) to the DVC remote
+    data: sent 29 objects, 232.0 KiB
+    To [env]/origin.git
+     * [new branch]      HEAD -> main
+     * [new tag]         capture/demo/run-20260105-041 -> capture/demo/run-20260105-041
+     * [new tag]         capture/nav/run-20261124-021550 -> capture/nav/run-20261124-021550
+     * [new tag]         capture/sweep/run-20260106-041 -> capture/sweep/run-20260106-041
+    ");
     assert_eq!(output.stdout, format!("{second}\n{third}\n"));
     assert_eq!(output.stderr.matches("dvc repro").count(), 1, "{}", output.stderr);
     assert_eq!(env.git(["log", "--format=%s", "-2"]).ok().stdout, "Two runs\nA run\n");

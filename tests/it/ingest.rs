@@ -7,6 +7,8 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use insta::assert_snapshot;
+
 use crate::env::{BIN, TestEnv, corpus_run, run_command, tree};
 use crate::tools;
 
@@ -238,11 +240,11 @@ fn an_invalid_run_is_refused_with_file_line_code_and_reason_and_nothing_changes(
     let before = tree(&env.repo("data"));
     let key = env.record("bad-step-gap");
     let refused = env.hook(["ingest", "--run-dir", &format!("results/{key}")]).fails(1);
-    assert!(
-        refused.stderr.contains("steps.jsonl.gz: line ") && refused.stderr.contains("step_sequence: "),
-        "{}",
-        refused.stderr
-    );
+    assert_snapshot!(env.screen(&refused), @"
+    error: results/nav/run-20261124-021550 is not valid, so it is not ingested
+        steps.jsonl.gz: line 7: step_sequence: step 7 follows step 5
+    hint: `capture-hook validate results/nav/run-20261124-021550` says all that was found
+    ");
     assert_eq!(refused.stdout, "");
     assert_eq!(tree(&env.repo("data")), before);
     assert_no_leftovers(&env);
@@ -254,7 +256,11 @@ fn an_unsafe_name_never_leaves_the_dataset() {
     let (run, _) = corpus_run("bad-traversal-run-id");
     crate::env::copy_dir(&run, &env.repo("results/x/y"));
     let refused = env.hook(["ingest", "--run-dir", "results/x/y"]).fails(1);
-    assert!(refused.stderr.contains("unsafe_run_id"), "{}", refused.stderr);
+    assert_snapshot!(env.screen(&refused), @"
+    error: results/x/y is not valid, so it is not ingested
+        run.json: unsafe_run_id: run_id `../../../../tmp/owned` cannot name a directory: it holds a path separator
+    hint: `capture-hook validate results/x/y` says all that was found
+    ");
     assert!(!env.repo("data/captures").exists() || tree(&env.repo("data/captures")).is_empty());
 }
 
@@ -275,7 +281,10 @@ fn a_dataset_outside_the_project_or_behind_a_link_is_refused() {
     fs::create_dir_all(env.repo("data/captures")).unwrap();
     std::os::unix::fs::symlink(env.path("elsewhere"), env.repo("data/captures/nav")).unwrap();
     let refused = env.hook(["ingest", "--run-dir", &run]).fails(2);
-    assert!(refused.stderr.contains("not a directory of its own"), "{}", refused.stderr);
+    assert_snapshot!(env.screen(&refused), @"
+    error: [env]/repo/data/captures/nav is not a directory of its own, so nothing is written there
+    hint: see what is there: `ls -ld [env]/repo/data/captures/nav`
+    ");
     assert!(tree(&env.path("elsewhere")).is_empty());
     env.hook(["ingest", "--run-dir", "results", "--out-dir", "results/out"]).fails(2);
 }
@@ -356,10 +365,16 @@ fn other_runs_stay_untouched_and_several_runs_go_in_together() {
 fn one_bad_run_among_several_is_told_and_the_others_go_in() {
     let env = project();
     let good = env.record("ok-pypi010");
-    let bad = env.record("bad-step-gap");
+    env.record("bad-step-gap");
     let output = env.hook(["ingest", "--all"]).fails(1);
     assert_eq!(output.stdout, format!("data/captures/{good}\n"));
-    assert!(output.stderr.contains("step_sequence") && output.stderr.contains(&bad), "{}", output.stderr);
+    assert_snapshot!(env.screen(&output), @"
+    data/captures/demo/run-20260105-041
+    --- stderr
+    error: results/nav/run-20261124-021550 is not valid, so it is not ingested
+        steps.jsonl.gz: line 7: step_sequence: step 7 follows step 5
+    hint: `capture-hook validate results/nav/run-20261124-021550` says all that was found
+    ");
 }
 
 /// P8: Eight processes that ingest one run leave the same files as one.
@@ -452,18 +467,24 @@ fn without_a_selection_the_next_step_is_named() {
     fs::write(env.repo("params.yaml"), "ingest_capture:\n  run_dir: results/<experiment>/<run_id>\n").unwrap();
     fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/dvc.yaml"), env.repo("dvc.yaml")).unwrap();
     let output = env.hook(["ingest"]).ok();
-    assert!(
-        output.stderr.contains("no run is selected") && output.stderr.contains("capture-hook select"),
-        "{}",
-        output.stderr
-    );
+    assert_snapshot!(env.screen(&output), @"
+    no run is selected in params.yaml: data/captures stays as it is
+    hint: `capture-hook select RUN` selects one
+    ");
     assert!(env.repo("data/captures").is_dir(), "DVC wants it");
     // Where there is no such stage, nothing is made.
     fs::remove_file(env.repo("dvc.yaml")).unwrap();
     let refused = env.hook(["ingest"]).fails(3);
-    assert!(refused.stderr.contains("names none"), "{}", refused.stderr);
+    assert_snapshot!(env.screen(&refused), @"
+    error: no run is selected: ingest_capture.run_dir of params.yaml names none
+    hint: `capture-hook runs` lists the runs there are, `capture-hook select RUN` selects one
+    hint: or name it: `capture-hook ingest RUN`
+    ");
     let refused = env.hook(["ingest", "--run-dir", "results/no/such"]).fails(3);
-    assert!(refused.stderr.contains("results/no/such"), "{}", refused.stderr);
+    assert_snapshot!(env.screen(&refused), @"
+    error: no run at results/no/such
+    hint: `capture-hook runs` lists the runs there are
+    ");
 }
 
 #[test]
@@ -475,7 +496,10 @@ fn manifest_writes_a_missing_one_and_never_another() {
     let text = fs::read_to_string(run.join("manifest.json")).unwrap();
     assert!(text.contains("\"rows\": 151") && text.contains("\"ok\": true"), "{text}");
     let again = env.hook(["manifest", &key]).fails(1);
-    assert!(again.stderr.contains("never rewritten"), "{}", again.stderr);
+    assert_snapshot!(env.screen(&again), @"
+    error: results/nav/run-20261124-021550 has a manifest.json, which is never rewritten
+    hint: `capture-hook validate results/nav/run-20261124-021550` says whether it agrees with the files; delete it to have a new one made
+    ");
     assert_eq!(fs::read_to_string(run.join("manifest.json")).unwrap(), text);
     // It agrees with the files.
     let folder = ingest_dir(&env, &format!("results/{key}"));

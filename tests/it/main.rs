@@ -44,6 +44,7 @@ mod record;
 mod rewrite;
 mod s3;
 mod safety;
+mod screen;
 mod select;
 mod share;
 mod stranger_paths;

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use insta::assert_snapshot;
+
 use crate::env::TestEnv;
 
 /// The corpus runs that branches add, one each.
@@ -117,7 +119,11 @@ fn several_branches_merge_at_once() {
     }
     env.git(["checkout", "-q", "main"]).ok();
     let output = env.git(["merge", "e", "f"]).fails(2);
-    assert!(output.stderr.contains("`git merge f` shows the conflict"), "{}", output.stderr);
+    assert_snapshot!(env.screen(&output), @"
+    capture-hook: f conflicts with HEAD or with a branch before it
+    capture-hook: merge the branches one at a time: `git merge f` shows the conflict
+    Merge with strategy capture-hook failed.
+    ");
     assert_eq!(env.git(["status", "--porcelain"]).ok().stdout, "?? note.txt\n");
 
     // Without the strategy on PATH nothing is left to stop such merges, and uninstall takes the setting away.
@@ -143,12 +149,10 @@ fn a_merge_unites_the_runs_and_keeps_the_current_selection() {
     switch(&env, &["main"]);
     let c = add(&env, CASES[2]);
     let output = env.git(["merge", "-q", "--no-edit", "feature"]).ok();
-    assert!(
-        output.stderr.contains("united the dataset")
-            && output.stderr.contains(&format!("feature had selected results/{b}")),
-        "{}",
-        output.stderr
-    );
+    assert_snapshot!(env.driver_messages(&output), @"
+    capture-hook: HEAD's selection stays; feature had selected results/plume/run-20261124-021546 (`capture-hook select results/plume/run-20261124-021546` takes it)
+    capture-hook: dvc.lock: united the dataset: 1 run of HEAD, 1 run of feature
+    ");
     assert_eq!(runs(&env), sorted([&a, &b, &c]));
     assert_eq!(selected(&env), c);
     assert_eq!(env.git(["status", "--porcelain"]).ok().stdout, "");
@@ -232,11 +236,10 @@ fn a_list_of_files_that_is_missing_is_fetched() {
     fs::remove_dir_all(env.path("dvc-remote")).unwrap();
     env.git_in("clone", ["reset", "-q", "--hard", "HEAD~1"]).ok();
     let output = env.git_in("clone", ["merge", "--no-edit", "feature"]).fails(1);
-    assert!(
-        output.both().contains("merged as text") && !output.both().contains("strategy ort failed"),
-        "{}",
-        output.both()
-    );
+    assert_snapshot!(env.driver_messages(&output), @"
+    capture-hook: HEAD's selection stays; feature had selected results/plume/run-20261124-021546 (`capture-hook select results/plume/run-20261124-021546` takes it)
+    capture-hook: dvc.lock is merged as text: the list of files of data version [md5].dir is not to be had: data version [md5].dir is not all in the cache, and the directory [env]/dvc-remote of the DVC remote `storage` is not there
+    ");
     assert!(fs::read_to_string(env.path("clone/dvc.lock")).unwrap().contains("<<<<<<< HEAD"));
 }
 
@@ -256,7 +259,10 @@ fn both_changed_the_same_run_is_an_ordinary_conflict() {
     env.dvc(["repro", "-q", "-s", "capture_ingest"]).ok();
     env.git(["commit", "-qam", "the same run, otherwise"]).ok();
     let output = env.git(["merge", "--no-edit", "feature"]).fails(1);
-    assert!(output.both().contains(&format!("both sides have other files in run {key}")), "{}", output.both());
+    assert_snapshot!(env.driver_messages(&output), @"
+    capture-hook: conflict in dvc.lock: both sides have other files in run plume/run-20261124-021546
+    capture-hook: `capture-hook resolve plume/run-20261124-021546 --ours` takes the files of HEAD, `--theirs` those of feature, `--both` keeps both
+    ");
     let lock = fs::read_to_string(env.repo("dvc.lock")).unwrap();
     let marker = |mark: &str| lock.lines().find(|l| l.starts_with(mark)).unwrap().to_owned();
     assert!(marker("<<<<<<< ").contains("HEAD (data ") && marker(">>>>>>> ").contains("feature (data "), "{lock}");

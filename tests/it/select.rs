@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use insta::assert_snapshot;
+
 use crate::env::TestEnv;
 
 fn project() -> TestEnv {
@@ -23,7 +25,7 @@ fn it_changes_one_value_and_prints_old_and_new() {
     assert_eq!(fs::read_to_string(&params).unwrap(), text.replace("old", &format!("results/{key}")));
     // From anywhere in the repository, by a path.
     let output = env.hook_in("repo/results/demo", ["select", key.rsplit('/').next().unwrap()]).ok();
-    assert!(output.stdout.contains("already"), "{}", output.stdout);
+    assert_snapshot!(env.screen(&output), @"params.yaml: results/demo/run-20260105-041 is selected already");
 }
 
 #[test]
@@ -32,10 +34,27 @@ fn an_invalid_run_is_refused_unless_forced() {
     let before = fs::read(env.repo("params.yaml")).unwrap();
     let key = env.record("bad-step-gap");
     let output = env.hook(["select", &key]).fails(1);
-    assert!(output.stderr.contains("step_sequence") && output.stderr.contains("--force"), "{}", output.stderr);
+    assert_snapshot!(env.screen(&output), @"
+    warning: results/nav/run-20261124-021550 is not a valid run
+      steps.jsonl.gz:7: step 7 follows step 5 (step_sequence)
+    hint: nothing was changed; `capture-hook validate nav/run-20261124-021550` shows the whole report, `--force` selects the run anyway
+    ");
     assert_eq!(fs::read(env.repo("params.yaml")).unwrap(), before);
     let output = env.hook(["--json", "select", "--force", &key]).ok();
-    assert!(output.stdout.contains("\"valid\": false") && output.stderr.contains("invalid"), "{}", output.both());
+    assert_snapshot!(env.screen(&output), @r#"
+    {
+      "file": "params.yaml",
+      "old": "results/<experiment>/<run_id>",
+      "new": "results/nav/run-20261124-021550",
+      "changed": true,
+      "valid": false,
+      "recorded_anew": false
+    }
+    --- stderr
+    warning: results/nav/run-20261124-021550 is not a valid run
+      steps.jsonl.gz:7: step 7 follows step 5 (step_sequence)
+    warning: results/nav/run-20261124-021550 is invalid and selected all the same; a commit will refuse it
+    "#);
     assert!(fs::read_to_string(env.repo("params.yaml")).unwrap().contains(&format!("run_dir: results/{key}")));
 }
 
@@ -148,6 +167,9 @@ fn without_a_run_one_is_picked_on_a_terminal() {
     }
     // Without a terminal nobody is asked.
     let output = env.hook(["select"]).fails(2);
-    assert!(output.stderr.contains("capture-hook select latest"), "{}", output.stderr);
+    assert_snapshot!(env.screen(&output), @"
+    error: which run? RUN is missing, and there is no terminal to ask on
+    hint: `capture-hook runs` lists the runs there are; `capture-hook select latest` takes the newest
+    ");
     env.hook(["--json", "select"]).fails(2);
 }
