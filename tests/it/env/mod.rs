@@ -107,6 +107,10 @@ impl TestEnv {
             fs::remove_file(&path).unwrap();
             std::os::unix::fs::symlink(copy.path(target.strip_prefix(from).unwrap()), &path).unwrap();
         }
+        if copy.repo(".git").exists() {
+            // Its index holds the inodes of the files that were copied: git would take each file for a changed one.
+            let _ = copy.git(["update-index", "-q", "--refresh"]);
+        }
         copy
     }
 
