@@ -7,8 +7,8 @@ use serde::Serialize;
 use crate::app::{App, CommandOutcome};
 use crate::error::{Error, ExitKind};
 use crate::git::Repo;
-use crate::project::Project;
 use crate::project::programs;
+use crate::project::{self, Project};
 use crate::setup::remote;
 use crate::setup::worktree;
 use crate::setup::{self, SetupChange, hooks, survey};
@@ -83,7 +83,7 @@ fn dvc_project(app: &App, args: &Args, steps: &mut Vec<SetupChange>) -> Result<P
     if let Some(project) = Project::find(Repo::open(&app.cwd, &app.env)?, &app.cwd, &app.env)?
         && (!args.subdir || project.root == app.cwd)
     {
-        project.require_checked_out()?;
+        project::require_checked_out(&project)?;
         if let Some(url) = &args.remote {
             remote::check_remote(&project, url, &app.cwd)?;
         }

@@ -3,7 +3,7 @@
 use crate::app::{App, CommandOutcome};
 use crate::error::Error;
 use crate::git::Repo;
-use crate::project::programs;
+use crate::project::{self, programs};
 use crate::setup::hooks::InstallOutcome;
 use crate::setup::worktree;
 use crate::setup::{hooks, survey};
@@ -29,7 +29,8 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let done = hooks::install_hooks(&repo, &app.binary_path()?, args.force)?;
     let managers = survey::find_managers(repo.top()?);
     let mut dvc = None;
-    for mut project in app.open_projects()?.into_iter().filter(|project| project.require_checked_out().is_ok()) {
+    for mut project in app.open_projects()?.into_iter().filter(|project| project::require_checked_out(project).is_ok())
+    {
         worktree::share_cache(&mut project, &app.ui)?;
         dvc = dvc.or(programs::trust_own_venv(&project)?);
     }

@@ -11,7 +11,7 @@ use crate::dvc::lockfile;
 use crate::dvc::remote::fetch;
 use crate::git::{GitError, GitOperation};
 use crate::history::{loss, rebuilt};
-use crate::project::{DatasetRecord, GitTree, Project};
+use crate::project::{self, DatasetRecord, GitTree, Project};
 use crate::run::RunKey;
 
 /// An error if the merge that is being concluded drops runs. Hooks ask where the merge changes nothing else of ours.
@@ -34,7 +34,7 @@ pub(crate) fn refuse_lost_runs(project: &Project) -> Result<(), CommitRefused> {
     if (loss.runs.is_empty() && loss.unknown.is_empty()) || loss_is_intended(project)? {
         return Ok(());
     }
-    project.require_checked_out()?;
+    project::require_checked_out(project)?;
     if !loss.runs.is_empty() {
         let runs = loss.runs.into_iter().collect();
         return Err(match merge_heads.is_empty() {

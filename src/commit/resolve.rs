@@ -20,7 +20,7 @@ use crate::error::{Explain, Explanation};
 use crate::git::{GitEntry, GitError};
 use crate::project::state;
 use crate::project::workspace;
-use crate::project::{DatasetRecord, GitTree, Project, ProjectError, Reporter};
+use crate::project::{self, DatasetRecord, GitTree, Project, ProjectError, Reporter};
 use crate::run::discover::RunDir;
 use crate::run::layout::STEPS_PARQUET;
 use crate::run::resolve::{ResolveError, ResolvedRun, RunQuery, resolve_run};
@@ -171,7 +171,7 @@ pub fn resolve_conflict(
         }
         return Err(error.into());
     }
-    fs::remove_all(&project.mark_path(DECISIONS_FILE))?;
+    fs::remove_all(&project::mark_path(project, DECISIONS_FILE))?;
     outcome.record = project.dataset_record(&GitTree::WorkTree)?;
     sync_after_resolve(project, &outcome, reporter)?;
     Ok(outcome)
@@ -251,7 +251,7 @@ fn read_decisions(
     project: &Project,
     conflict: &LockfileConflict,
 ) -> Result<BTreeMap<RunKey, RunChoice>, ConflictError> {
-    let bytes = fs::read_optional(&project.mark_path(DECISIONS_FILE))?.unwrap_or_default();
+    let bytes = fs::read_optional(&project::mark_path(project, DECISIONS_FILE))?.unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
     let mut lines = text.lines();
     if lines.next() != Some(conflict.name.as_str()) {
@@ -272,7 +272,7 @@ fn save_decisions(
 ) -> Result<(), ConflictError> {
     let line = |(run, choice): (&RunKey, &RunChoice)| format!("{} {run}\n", choice_name(*choice));
     let text = format!("{}\n{}", conflict.name, decisions.iter().map(line).collect::<String>());
-    Ok(fs::write_atomic(&project.mark_path(DECISIONS_FILE), text.as_bytes())?)
+    Ok(fs::write_atomic(&project::mark_path(project, DECISIONS_FILE), text.as_bytes())?)
 }
 
 /// The workspace follows, so that DVC's views show the selected run as it was settled.

@@ -10,6 +10,7 @@ use crate::history::tags::{
     PUSHED_TAGS, RunTag, all_run_tags, is_left_behind, is_own, pushed_tags, run_tags, was_pushed,
 };
 use crate::history::{self, RunTrailers, TagName, introduced, tag_name};
+use crate::project::state;
 use crate::project::{DatasetRecord, GitTree, Project, ProjectError, Reporter};
 use crate::support::fs;
 
@@ -203,7 +204,9 @@ fn same_tag(
 /// Whether a tag names the same data of its run as this record does.
 fn same_data(project: &Project, tag: &RunTag, record: &RunTrailers) -> Result<bool, ProjectError> {
     let tagged = match &tag.tag.commit {
-        Some(commit) if project.knows_lockfile(commit) => project.dataset_record(&GitTree::Commit(commit.clone()))?,
+        Some(commit) if state::knows_lockfile(project, commit) => {
+            project.dataset_record(&GitTree::Commit(commit.clone()))?
+        }
         _ => None,
     };
     let version = tagged.map(|l: DatasetRecord| l.version).or_else(|| tag.record.as_ref().map(|r| r.data));

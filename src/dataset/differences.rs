@@ -12,7 +12,7 @@ use crate::dataset::verify::walk_files;
 use crate::dvc::file_list::{FileEntry, FileList};
 use crate::dvc::ignore;
 use crate::dvc::link::hash_file;
-use crate::project::{Project, ProjectError};
+use crate::project::{self, Project, ProjectError};
 use crate::run::RunKey;
 use crate::support::parallel;
 use crate::support::progress::Progress;
@@ -80,7 +80,7 @@ pub fn compare_dataset(
 ) -> Result<DatasetDifferences, ProjectError> {
     let dataset = project.root.join(comparison.out_dir);
     let cache = project.open_cache()?;
-    let mut known = KnownFiles::read(project.mark_path(KNOWN_FILES_MARK));
+    let mut known = KnownFiles::read(project::mark_path(project, KNOWN_FILES_MARK));
     let mut found = DatasetDifferences::default();
     let entries = present_entries(comparison, &dataset, &mut found);
     let (mut to_read, mut bytes) = (Vec::new(), 0_u64);

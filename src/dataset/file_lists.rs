@@ -4,7 +4,6 @@
 //! Lists are compared as bytes, in their files (see `dataset::diff`), so that what every commit asks costs little however
 //! many runs there are. They are not checked against their names here: whoever writes from one, or hands data out, does that.
 
-use std::cell::RefMut;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
@@ -18,6 +17,7 @@ use crate::dvc::hash::DataVersion;
 use crate::dvc::remote::fetch;
 use crate::git::Oid;
 use crate::history::rebuilt;
+use crate::project::state;
 use crate::project::{Project, ProjectError, Reporter};
 use crate::run::RunKey;
 use crate::sync::describe_with_cause;
@@ -147,7 +147,7 @@ impl<'p> FileListFetcher<'p> {
 
     /// Fetches the list of one commit.
     pub fn fetch_at(&mut self, commit: Option<&Oid>) -> Result<(), ProjectError> {
-        if let Some(commit) = commit.filter(|commit| self.project.knows_lockfile(commit))
+        if let Some(commit) = commit.filter(|commit| state::knows_lockfile(self.project, commit))
             && let Some(version) = self.project.data_version_at(commit)?
         {
             self.fetch_list(version);
@@ -170,7 +170,8 @@ impl<'p> FileListFetcher<'p> {
     fn versions_for(&self, commit: &Oid) -> Result<Vec<DataVersion>, ProjectError> {
         let Some(own) = self.project.data_version_at(commit)? else { return Ok(Vec::new()) };
         let mut versions = Vec::new();
-        for parent in self.project.repo.read_commit(commit)?.parents.iter().filter(|id| self.project.knows_lockfile(id))
+        for parent in
+            self.project.repo.read_commit(commit)?.parents.iter().filter(|id| state::knows_lockfile(self.project, id))
         {
             versions.extend(self.project.data_version_at(parent)?);
         }
@@ -195,15 +196,5 @@ impl<'p> FileListFetcher<'p> {
         if let Err(why) = fetched {
             self.missing.insert(version, why);
         }
-    }
-}
-
-impl Project {
-    /// The lists of files in this clone.
-    pub fn file_lists(&self) -> Result<RefMut<'_, FileListCache>, ProjectError> {
-        let cache = self.open_cache()?;
-        Ok(RefMut::map(self.file_lists.borrow_mut(), |file_lists| {
-            file_lists.get_or_insert_with(|| FileListCache::new(cache))
-        }))
     }
 }

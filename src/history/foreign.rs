@@ -137,7 +137,7 @@ fn find_merges_of_other_lockfiles(project: &Project, commits: &[Oid]) -> Result<
 /// A commit's `dvc.lock`; `None` where this clone cannot tell.
 fn find_lockfile_blob(project: &Project, commit: &Oid) -> Result<Option<Option<Oid>>, ProjectError> {
     let path = project.git_path(lockfile::FILE);
-    Ok(if project.knows_lockfile(commit) {
+    Ok(if state::knows_lockfile(project, commit) {
         Some(project.repo.entry_at(commit, &path)?.map(|entry| entry.id))
     } else {
         None
@@ -153,7 +153,7 @@ pub fn find_foreign_versions(project: &Project) -> Result<HashSet<DataVersion>, 
     let (mut their_versions, mut own_versions) = (HashSet::new(), HashSet::new());
     for id in &commits {
         let versions = if foreign.contains(id) { &mut their_versions } else { &mut own_versions };
-        versions.extend(if project.knows_lockfile(id) { project.data_version_at(id)? } else { None });
+        versions.extend(if state::knows_lockfile(project, id) { project.data_version_at(id)? } else { None });
     }
     their_versions.retain(|version| !own_versions.contains(version));
     their_versions.extend(find_versions_before_subtree_merge(project, &commits)?);

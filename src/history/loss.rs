@@ -149,7 +149,7 @@ fn is_removed_by_another(
 
 /// The data version of a commit; `None` where it has none, or this clone cannot tell.
 fn find_version_of(project: &Project, commit: &Oid) -> Result<Option<DataVersion>, ProjectError> {
-    if project.knows_lockfile(commit) { project.data_version_at(commit) } else { Ok(None) }
+    if state::knows_lockfile(project, commit) { project.data_version_at(commit) } else { Ok(None) }
 }
 
 fn find_version_in(project: &Project, source: &GitTree) -> Result<Option<DataVersion>, ProjectError> {

@@ -31,6 +31,7 @@ use crate::dvc::file_list::FileEntry;
 use crate::dvc::hash::DataVersion;
 use crate::git::{Commit, CommitRange, Oid};
 use crate::history;
+use crate::project::state;
 use crate::project::{DatasetRecord, GitTree, Project, ProjectError};
 use crate::run::RunKey;
 
@@ -156,7 +157,7 @@ pub fn load_history_in(project: &Project, range: &CommitRange) -> Result<History
         let mut same = false;
         for parent in &commit.parents {
             // A shallow clone does not have the parents of its last commits, nor a partial one their trees.
-            same |= project.knows_lockfile(parent) && entry(parent)?.as_ref() == Some(&blob);
+            same |= state::knows_lockfile(project, parent) && entry(parent)?.as_ref() == Some(&blob);
         }
         if same {
             continue;
@@ -164,7 +165,7 @@ pub fn load_history_in(project: &Project, range: &CommitRange) -> Result<History
         let Some(record) = read_readable_record(project, id)? else { continue };
         let mut parents = Vec::new();
         for parent in &commit.parents {
-            if project.knows_lockfile(parent) {
+            if state::knows_lockfile(project, parent) {
                 parents.push(read_readable_record(project, parent)?);
             }
         }

@@ -15,6 +15,7 @@ use crate::dvc::remote::fetch::FetchError;
 use crate::dvc::settings::DvcSettings;
 use crate::git::{CommitRange, Oid};
 use crate::history;
+use crate::project::state;
 use crate::project::{Project, ProjectError, Reporter};
 use crate::run::RunKey;
 
@@ -81,7 +82,7 @@ fn load_neighbours(project: &Project) -> Result<VersionNeighbours, ProjectError>
     let mut neighbours = VersionNeighbours { versions: Vec::new(), named: HashMap::new() };
     let mut seen = HashSet::new();
     for id in project.repo.walk_commits(&CommitRange { include: project.repo.ref_tips()?, ..CommitRange::default() })? {
-        if !project.knows_lockfile(&id) {
+        if !state::knows_lockfile(project, &id) {
             continue;
         }
         let Some(dataset_record) = history::read_readable_record(project, &id)? else { continue };

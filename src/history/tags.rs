@@ -34,7 +34,7 @@ pub fn run_tags(project: &Project) -> Result<Vec<RunTag>, ProjectError> {
 /// Whether a run tag names data of this project: not that which another project of the repository has at its commit.
 pub fn is_own(project: &Project, tag: &RunTag) -> Result<bool, ProjectError> {
     let (Some(record), Some(commit)) = (&tag.record, &tag.tag.commit) else { return Ok(true) };
-    if project.other_prefixes()?.is_empty() || !project.knows_lockfile(commit) {
+    if project.other_prefixes()?.is_empty() || !state::knows_lockfile(project, commit) {
         return Ok(true);
     }
     Ok(project.data_version_at(commit)? == Some(record.data)

@@ -7,7 +7,7 @@ use crate::dvc::lockfile;
 use crate::error::Error;
 use crate::git::Oid;
 use crate::project::workspace;
-use crate::project::{GitTree, Project, ProjectError};
+use crate::project::{self, GitTree, Project, ProjectError};
 use crate::setup::worktree;
 use crate::sync::SyncScope;
 
@@ -27,7 +27,7 @@ fn sync_after_checkout(app: &App, project: &mut Project, old: &Oid, new: &Oid) -
     if old.is_null() {
         // A fresh clone or working tree: the selected run, to start with.
         if project.dataset_record(&GitTree::WorkTree)?.is_some() {
-            project.require_checked_out()?;
+            project::require_checked_out(project)?;
             worktree::share_cache(project, &app.ui)?;
             super::sync_workspace(app, project, SyncScope::SelectedRun)?;
         }
@@ -77,7 +77,7 @@ fn sync_if_ingested(app: &App, project: &mut Project) -> Result<(), Error> {
     if project.dataset_record(&GitTree::WorkTree)?.is_none() {
         return Ok(());
     }
-    project.require_checked_out()?;
+    project::require_checked_out(project)?;
     worktree::share_cache(project, &app.ui)?;
     super::sync_workspace(app, project, SyncScope::Limited)
 }

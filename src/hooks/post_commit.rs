@@ -6,7 +6,7 @@ use crate::dvc::{lockfile, stage};
 use crate::error::{Error, Explain};
 use crate::git::{Commit, GitOperation};
 use crate::project::workspace;
-use crate::project::{GitTree, Project, ProjectError};
+use crate::project::{self, GitTree, Project, ProjectError};
 use crate::support::process::shell_quote;
 use crate::sync::SyncScope;
 
@@ -30,7 +30,7 @@ fn tag_and_sync(app: &App, project: &Project) -> Result<(), Error> {
     if !changes_file(project, &commit, lockfile::FILE)? {
         return warn_left_out(app, project, &commit);
     }
-    project.require_checked_out()?;
+    project::require_checked_out(project)?;
     let last_move = project.repo.last_head_move();
     let move_message = last_move.as_ref().map(|m| m.message.as_str()).unwrap_or_default();
     let replayed = matches!(project.repo.current_operation(), Some(GitOperation::CherryPick | GitOperation::Revert))

@@ -6,7 +6,7 @@ use crate::dvc::lockfile;
 use crate::error::Error;
 use crate::git::Oid;
 use crate::project::workspace;
-use crate::project::{Project, ProjectError};
+use crate::project::{self, Project, ProjectError};
 use crate::sync::SyncScope;
 
 /// Runs the event with the pairs that git sends: old commit, new commit, a line each.
@@ -27,7 +27,7 @@ fn retag_and_sync(app: &App, project: &Project, stdin: &[u8]) -> Result<(), Erro
         }
     }
     if !affected.is_empty() {
-        project.require_checked_out()?;
+        project::require_checked_out(project)?;
         super::post_commit::report_tags(app, tags::retag_commits(project, &affected, &app.ui)?);
     }
     if workspace::is_sync_pending(project) || (!affected.is_empty() && project.repo.is_rebasing()) {

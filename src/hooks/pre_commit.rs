@@ -10,14 +10,14 @@ use crate::dvc::{lockfile, stage};
 use crate::error::Error;
 use crate::git::merged_branches;
 use crate::project::held;
-use crate::project::{Project, ProjectError, config};
+use crate::project::{self, Project, ProjectError, config};
 
 /// Runs the event.
 pub fn run(app: &App) -> Result<CommandOutcome, Error> {
     let mut affected = Vec::new();
     for project in app.open_projects()? {
         if is_affected(&project)? {
-            project.require_checked_out()?;
+            project::require_checked_out(&project)?;
             affected.push(project);
         } else {
             commit::refuse_runs_lost_in_merge(&project)?;

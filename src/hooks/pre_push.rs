@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::git::{CommitRange, Oid};
 use crate::history::TAG_PREFIX;
 use crate::project::config::PushPolicy;
-use crate::project::{Project, ProjectError};
+use crate::project::{self, Project, ProjectError};
 use crate::sync::push;
 
 /// One ref of a push.
@@ -58,8 +58,7 @@ fn upload_data(app: &App, project: &Project, range: &CommitRange) -> Result<(), 
     if policy == PushPolicy::Off {
         return Ok(());
     }
-    match project
-        .require_checked_out()
+    match project::require_checked_out(project)
         .map_err(Error::from)
         .and_then(|()| Ok(push::upload_versions(project, &required, CheckDepth::ListsOnly, &app.ui)?))
     {

@@ -14,7 +14,7 @@ use crate::git::{CommitMessage, Oid, Repo, add_trailers};
 use crate::history;
 use crate::history::introduced;
 use crate::project::state;
-use crate::project::{GitTree, Project, ProjectError};
+use crate::project::{self, GitTree, Project, ProjectError};
 use crate::support::fs;
 
 /// Runs the event: the message's file, then where the message comes from, then of which commit.
@@ -74,14 +74,14 @@ fn build_trailers(project: &Project, words: &[&str], message: &CommitMessage) ->
     }
     let mut is_unchanged = amended.is_none() && (!parents.is_empty() || staged.is_none());
     for parent in &parents {
-        is_unchanged &= project.knows_lockfile(parent) && entry_id(parent)? == staged;
+        is_unchanged &= state::knows_lockfile(project, parent) && entry_id(parent)? == staged;
     }
     if is_unchanged {
         return Ok(Vec::new());
     }
     let Some(staged_record) = project.dataset_record(&GitTree::Index)? else { return Ok(Vec::new()) };
-    project.require_checked_out()?;
-    let known: Vec<Oid> = parents.into_iter().filter(|id| project.knows_lockfile(id)).collect();
+    project::require_checked_out(project)?;
+    let known: Vec<Oid> = parents.into_iter().filter(|id| state::knows_lockfile(project, id)).collect();
     let mut diff = introduced::diff_over_parents(
         project,
         Some(&staged_record),

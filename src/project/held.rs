@@ -11,6 +11,7 @@ use super::{GitTree, Project, ProjectError};
 use crate::dvc::file_list::FileEntry;
 use crate::dvc::hash::{DataVersion, DvcHash};
 use crate::dvc::link::hash_file;
+use crate::project;
 use crate::project::select::SelectionChange;
 use crate::run::RunKey;
 use crate::run::discover::RunDir;
@@ -98,7 +99,7 @@ pub fn note_selection(project: &Project, pointed: &SelectionChange) -> Result<Se
     };
     let reselected = !in_git && run_match.as_ref().is_some_and(|run_match| run_match.mismatch().is_some());
     if reselected {
-        fs::write_atomic(&project.mark_path(RESELECTED_MARK), pointed.new.as_bytes())?;
+        fs::write_atomic(&project::mark_path(project, RESELECTED_MARK), pointed.new.as_bytes())?;
     } else {
         clear_reselected(project)?;
     }
@@ -107,13 +108,13 @@ pub fn note_selection(project: &Project, pointed: &SelectionChange) -> Result<Se
 
 /// The directory that was selected already, and that `select` found recorded anew.
 pub fn read_reselected_dir(project: &Project) -> Result<Option<String>, ProjectError> {
-    let bytes = read_optional(&project.mark_path(RESELECTED_MARK))?;
+    let bytes = read_optional(&project::mark_path(project, RESELECTED_MARK))?;
     Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 /// The selection was looked at, or is another one.
 pub fn clear_reselected(project: &Project) -> Result<(), ProjectError> {
-    Ok(fs::remove_all(&project.mark_path(RESELECTED_MARK))?)
+    Ok(fs::remove_all(&project::mark_path(project, RESELECTED_MARK))?)
 }
 
 /// The first file, `run.json` before all, that a run's directory and a data version do not have alike.

@@ -15,7 +15,7 @@ pub mod select;
 pub mod state;
 pub mod workspace;
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{OnceCell, RefCell, RefMut};
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
@@ -96,7 +96,7 @@ impl Project {
         let repo = Repo::open(cwd, env)?;
         let top = repo.top()?.to_path_buf();
         let project = Self::find(repo, cwd, env)?.ok_or(ProjectError::NoDvcProject { dir: top })?;
-        project.require_checked_out()?;
+        require_checked_out(&project)?;
         Ok(project)
     }
 
@@ -141,23 +141,6 @@ impl Project {
         dirs.into_iter().map(project).collect()
     }
 
-    /// An error where the repository holds the project and the working tree lacks it, with the command that brings it.
-    pub fn require_checked_out(&self) -> Result<(), ProjectError> {
-        if is_dvc_root(&self.root) {
-            return Ok(());
-        }
-        let top = self.repo.top()?.to_path_buf();
-        let sparse = self.repo.config_bool("core.sparseCheckout")? == Some(true);
-        let command = if sparse {
-            let dirs: Vec<String> = list_own_dirs(self)?.iter().map(shell_quote).collect();
-            format!("git sparse-checkout add {}", dirs.join(" "))
-        } else {
-            format!("git restore --source=HEAD --staged --worktree -- {}", shell_quote(self.git_path(".dvc")))
-        };
-        let adrift = self.env.get("GIT_DIR").is_some() && self.env.get("GIT_WORK_TREE").is_none();
-        Err(ProjectError::NotCheckedOut { file: self.git_path(DVC_CONFIG), top, command, adrift })
-    }
-
     /// The other projects of the repository: their directories as prefixes, like [`Project::prefix`].
     pub fn other_prefixes(&self) -> Result<&[String], ProjectError> {
         if self.other_prefixes.get().is_none() {
@@ -166,13 +149,6 @@ impl Project {
             let _ = self.other_prefixes.set(prefixes.collect());
         }
         Ok(self.other_prefixes.get().map(Vec::as_slice).unwrap_or_default())
-    }
-
-    /// A file of the working tree's git directory in which something about this project is noted.
-    pub(crate) fn mark_path(&self, name: &str) -> PathBuf {
-        let dir = self.prefix.trim_end_matches('/').replace('%', "%25").replace('/', "%2F");
-        let end = if dir.is_empty() { dir } else { format!("-{dir}") };
-        self.repo.git_dir().join(format!("{name}{end}"))
     }
 
     /// The project in this directory of the repository.
@@ -286,11 +262,43 @@ impl Project {
         }
     }
 
+    /// The lists of files in this clone.
+    pub fn file_lists(&self) -> Result<RefMut<'_, FileListCache>, ProjectError> {
+        let cache = self.open_cache()?;
+        Ok(RefMut::map(self.file_lists.borrow_mut(), |file_lists| {
+            file_lists.get_or_insert_with(|| FileListCache::new(cache))
+        }))
+    }
+
     /// Where capture-hook keeps its own state of this repository.
     #[must_use]
     pub fn state_dir(&self) -> PathBuf {
         self.repo.state_dir()
     }
+}
+
+/// An error where the repository holds the project and the working tree lacks it, with the command that brings it.
+pub fn require_checked_out(project: &Project) -> Result<(), ProjectError> {
+    if is_dvc_root(&project.root) {
+        return Ok(());
+    }
+    let top = project.repo.top()?.to_path_buf();
+    let sparse = project.repo.config_bool("core.sparseCheckout")? == Some(true);
+    let command = if sparse {
+        let dirs: Vec<String> = list_own_dirs(project)?.iter().map(shell_quote).collect();
+        format!("git sparse-checkout add {}", dirs.join(" "))
+    } else {
+        format!("git restore --source=HEAD --staged --worktree -- {}", shell_quote(project.git_path(".dvc")))
+    };
+    let adrift = project.env.get("GIT_DIR").is_some() && project.env.get("GIT_WORK_TREE").is_none();
+    Err(ProjectError::NotCheckedOut { file: project.git_path(DVC_CONFIG), top, command, adrift })
+}
+
+/// A file of the working tree's git directory in which something about this project is noted.
+pub(crate) fn mark_path(project: &Project, name: &str) -> PathBuf {
+    let dir = project.prefix.trim_end_matches('/').replace('%', "%25").replace('/', "%2F");
+    let end = if dir.is_empty() { dir } else { format!("-{dir}") };
+    project.repo.git_dir().join(format!("{name}{end}"))
 }
 
 /// The tracked directories that the project's work needs, relative to the top of the working tree.

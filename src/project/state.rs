@@ -85,12 +85,6 @@ impl Project {
         read_record_in(self, &self.prefix, tree)
     }
 
-    /// Whether this clone can tell what `dvc.lock` is in a commit; not beyond the ends of a shallow or partial one.
-    #[must_use]
-    pub fn knows_lockfile(&self, commit: &Oid) -> bool {
-        self.repo.knows_file(commit, &self.git_path(lockfile::FILE))
-    }
-
     /// The data version of a commit, read leniently: a lock that cannot be understood has none.
     pub fn data_version_at(&self, commit: &Oid) -> Result<Option<DataVersion>, ProjectError> {
         match self.dataset_record(&GitTree::Commit(commit.clone())) {
@@ -99,6 +93,12 @@ impl Project {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Whether this clone can tell what `dvc.lock` is in a commit; not beyond the ends of a shallow or partial one.
+#[must_use]
+pub fn knows_lockfile(project: &Project, commit: &Oid) -> bool {
+    project.repo.knows_file(commit, &project.git_path(lockfile::FILE))
 }
 
 /// The stage as `dvc.yaml` and the parameters give it, in one state of the tracked files; `None` where there is no stage.
@@ -155,7 +155,7 @@ pub fn check_stage_files(project: &Project, resolved: &ResolvedStage) -> Result<
 pub fn knows_parents(project: &Project, commit: &Commit) -> Result<bool, ProjectError> {
     // A commit at which a shallow clone ends looks like one without parents.
     let is_cut = commit.parents.is_empty() && project.repo.shallow_ends()?.contains(&commit.id);
-    Ok(!is_cut && commit.parents.iter().all(|parent| project.knows_lockfile(parent)))
+    Ok(!is_cut && commit.parents.iter().all(|parent| knows_lockfile(project, parent)))
 }
 
 /// Whether a commit's `dvc.lock` of another project in the repository names this data version.

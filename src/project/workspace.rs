@@ -3,6 +3,7 @@
 
 use super::{Project, ProjectError};
 use crate::dvc::hash::DataVersion;
+use crate::project;
 use crate::support::fs;
 
 /// The mark of a sync that is still to be done, in the working tree's git directory.
@@ -11,18 +12,18 @@ const SYNC_PENDING_MARK: &str = "capture-hook-sync-due";
 const WORKSPACE_MARK: &str = "capture-hook-at";
 /// Notes that the workspace is to follow later: a rebase is under way.
 pub fn mark_sync_pending(project: &Project) -> Result<(), ProjectError> {
-    Ok(fs::write_atomic(&project.mark_path(SYNC_PENDING_MARK), b"")?)
+    Ok(fs::write_atomic(&project::mark_path(project, SYNC_PENDING_MARK), b"")?)
 }
 
 /// Whether a sync was put off.
 #[must_use]
 pub fn is_sync_pending(project: &Project) -> bool {
-    project.mark_path(SYNC_PENDING_MARK).exists()
+    project::mark_path(project, SYNC_PENDING_MARK).exists()
 }
 
 /// The data version that the workspace was last brought to. Nothing tells what was done to it since.
 pub fn read_workspace_version(project: &Project) -> Result<Option<DataVersion>, ProjectError> {
-    let text = fs::read_optional(&project.mark_path(WORKSPACE_MARK))?.unwrap_or_default();
+    let text = fs::read_optional(&project::mark_path(project, WORKSPACE_MARK))?.unwrap_or_default();
     Ok(String::from_utf8_lossy(&text).trim().parse().ok())
 }
 
@@ -36,7 +37,7 @@ pub fn mark_workspace(project: &Project, version: DataVersion) -> Result<(), Pro
     if is_workspace_at(project, Some(version))? {
         return Ok(());
     }
-    Ok(fs::write_atomic(&project.mark_path(WORKSPACE_MARK), format!("{version}\n").as_bytes())?)
+    Ok(fs::write_atomic(&project::mark_path(project, WORKSPACE_MARK), format!("{version}\n").as_bytes())?)
 }
 
 /// Notes that runs were added to the workspace, which makes one data version the next. A workspace that was at neither is to
@@ -59,5 +60,5 @@ pub(crate) fn note_runs_added(
 
 /// Takes the note of a put-off sync away: the workspace has followed.
 pub(crate) fn clear_sync_pending(project: &Project) -> Result<(), ProjectError> {
-    Ok(fs::remove_all(&project.mark_path(SYNC_PENDING_MARK))?)
+    Ok(fs::remove_all(&project::mark_path(project, SYNC_PENDING_MARK))?)
 }

@@ -18,6 +18,7 @@ use crate::error::{Explain, Explanation};
 use crate::git::{CommitRange, Oid};
 use crate::history::foreign;
 use crate::history::rebuilt;
+use crate::project::state;
 use crate::project::{GitTree, Project, ProjectError, Reporter};
 use crate::setup::remote;
 use crate::support::progress::NoProgress;
@@ -210,7 +211,7 @@ pub fn list_required_versions(project: &Project, range: &CommitRange) -> Result<
     }
     if !found.is_empty() {
         // A parent that a shallow or partial clone does not have tells nothing.
-        for id in outside.iter().filter(|id| project.knows_lockfile(id)) {
+        for id in outside.iter().filter(|id| state::knows_lockfile(project, id)) {
             if let Some(version) = project.data_version_at(id)? {
                 found.remove(&version);
             }

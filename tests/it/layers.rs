@@ -109,6 +109,23 @@ fn what_a_repository_names_goes_through_its_door() {
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
+/// The most methods that `Project` may have: it is a handle on a repository, what is done with it are functions of the rooms.
+const MOST_PROJECT_METHODS: usize = 20;
+
+#[test]
+fn project_stays_a_handle() {
+    let mut methods = Vec::new();
+    visit(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), "", &mut |_, file, text| {
+        let blocks = text.split("\nimpl Project {\n").skip(1).filter_map(|block| block.split("\n}\n").next());
+        let lines = blocks.flat_map(str::lines).filter_map(|line| line.strip_prefix("    "));
+        let names =
+            lines.filter(|line| !line.starts_with([' ', '/', '#', '}'])).filter_map(|line| line.split_once("fn "));
+        methods.extend(names.map(|(_, name)| format!("{file}: {}", ident(name))));
+    });
+    assert!(methods.len() > 5, "found only {methods:?}");
+    assert!(methods.len() <= MOST_PROJECT_METHODS, "{} methods:\n{}", methods.len(), methods.join("\n"));
+}
+
 /// The rooms that a line names as `crate::room`, but for what stands behind `//`: comments and links in them do not count.
 fn imports(line: &str) -> Vec<String> {
     let code = line.split("//").next().unwrap_or_default();
