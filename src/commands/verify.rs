@@ -115,18 +115,20 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
 
 /// The error where nothing of what was asked for is in this clone.
 fn data_not_in_clone(args: &Args, version: &str) -> Error {
-    let runs: Vec<String> = args.runs.iter().map(shell_quote).collect();
-    let (named, typed) = if runs.is_empty() {
-        (format!("data version {version}"), String::new())
+    let named = if args.runs.is_empty() {
+        format!("data version {version}")
     } else {
-        (format!("{} of data version {version}", args.runs.join(", ")), format!(" {}", runs.join(" ")))
+        format!("{} of data version {version}", args.runs.join(", "))
     };
     let error =
         Error::new(ExitKind::Setup, "data_not_here", format!("{named} is not in this clone: nothing was verified"));
     match &args.rev {
-        None => error.hint(format!("`capture-hook pull{typed}` brings it")),
+        None => {
+            let typed: String = args.runs.iter().map(|run| format!(" {}", shell_quote(run))).collect();
+            error.hint(format!("`capture-hook pull{typed}` brings it"))
+        }
         Some(rev) => {
-            let run = runs.first().map_or("RUN", String::as_str);
+            let run = args.runs.first().map_or("RUN".to_owned(), shell_quote);
             error.hint(format!(
                 "`capture-hook get {run} --rev {}` gets a run of it, and verifies that",
                 shell_quote(rev)

@@ -552,7 +552,7 @@ fn no_message_names_a_command_with_an_unquoted_value() {
                     if value {
                         *seen += 1;
                         let around = &lines[at.saturating_sub(4)..lines.len().min(at + 5)];
-                        if !around.iter().any(|line| line.contains("quoted(") || line.contains("(quoted)")) {
+                        if !around.iter().any(|line| line.contains("shell_quote(") || line.contains("(shell_quote)")) {
                             found.push(format!("{}:{}: `{span}`", path.display(), at + 1));
                         }
                     }
