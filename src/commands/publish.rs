@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::app::{App, CommandOutcome};
-use crate::commit::publish::{self, PushTarget};
+use crate::commit::publish::{self, PublishRequest, PushTarget};
 use crate::commit::{self, CommitRefused, tags};
 use crate::dvc::remote::missing::CheckDepth;
 use crate::error::{Error, ExitKind};
@@ -68,8 +68,9 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         app.ui.status("there is no new run to publish");
         return Ok(if left_out == 0 { CommandOutcome::Done } else { CommandOutcome::CheckFailed });
     }
-    let outcome =
-        publish::publish_runs(&mut project, &project_dir, &runs, args.message.as_deref(), args.force, &app.ui)?;
+    let request =
+        PublishRequest { project_dir: &project_dir, runs: &runs, message: args.message.as_deref(), force: args.force };
+    let outcome = publish::publish_runs(&mut project, &request, &app.ui)?;
     let head = project.repo.resolve_commit("HEAD")?;
     if outcome.committed {
         app.ui.status(&format!("committed {} as {}", describe_runs(&outcome.runs), head.short()));

@@ -3,27 +3,25 @@
 //! A newer capture-hook may derive other bytes from the same rows. That makes no other run of it, and no data version of
 //! its own: where the recorder's files are the committed ones, the committed folder is what goes into the workspace.
 
-use super::ingest::PATIENCE;
+use super::ingest::{IngestWork, PATIENCE};
 use super::{ALLOW_LOSS, CommitRefused, ValidRun, kept};
 use crate::dataset::get::{self, GetRequest};
 use crate::dataset::native;
 use crate::dataset::native::NativeError;
 use crate::dataset::runs::{RefusedPath, split_refused};
-use crate::dataset::stage::ResolvedStage;
 use crate::dvc::file_list::{FileEntry, FileList};
 use crate::dvc::hash::DataVersion;
 use crate::dvc::leftovers;
 use crate::dvc::remote::fetch;
 use crate::history::rebuilt;
 use crate::ingest::is_derived;
-use crate::project::workspace;
-use crate::project::{DatasetRecord, Project, Reporter};
+use crate::project::{DatasetRecord, Project, workspace};
 use crate::run::RunKey;
 use crate::support::process::shell_quote;
 use crate::sync::{self, SyncOutcome, SyncScope};
 
 /// The files that a data version has of a run; empty where it does not hold the run.
-pub(crate) fn committed_files(
+pub(super) fn committed_files(
     project: &Project,
     version: DataVersion,
     run: &ValidRun,
@@ -32,15 +30,14 @@ pub(crate) fn committed_files(
 }
 
 /// Puts a run's committed folder back, where the one that was just made differs from it in derived files alone.
-pub(crate) fn keep_committed(
-    project: &Project,
+pub(super) fn keep_committed(
+    work: &IngestWork<'_>,
+    run: &ValidRun,
     version: DataVersion,
     committed: &[FileEntry],
-    out_dir: &str,
-    run: &ValidRun,
-    reporter: &dyn Reporter,
 ) -> Result<(), CommitRefused> {
-    let dataset = project.root.join(out_dir);
+    let (project, reporter) = (work.project, work.reporter);
+    let dataset = project.root.join(&work.stage.out_dir);
     let made = native::list_run_entries(&dataset, &run.key)?;
     let (prefix, run_dir) = (format!("{}/", run.key), project.root.join(&run.run_dir));
     let derived =
@@ -61,12 +58,11 @@ pub(crate) fn keep_committed(
 /// Sees to it that the runs of the committed data version, all but `run`, are in the workspace. Gives those that no
 /// checkout takes, where the user says that runs may go.
 pub(super) fn check_out_committed_runs(
-    project: &Project,
+    work: &IngestWork<'_>,
     dataset_record: &DatasetRecord,
-    stage: &ResolvedStage,
     run: &RunKey,
-    reporter: &dyn Reporter,
 ) -> Result<Vec<RefusedPath>, CommitRefused> {
+    let IngestWork { project, reporter, stage, .. } = *work;
     rebuilt::ensure_file_list(project, project.dvc_settings()?, dataset_record.version)?;
     let all =
         fetch::read_file_list(&project.root, project.dvc_settings()?, dataset_record.version, || project.find_dvc())?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{CommitRefused, TRUSTED_CMD, Transaction, check_trusted, committed, ignored, kept, staging};
+use super::{CommitRefused, CommitTransaction, TRUSTED_CMD, check_trusted, committed, ignored, kept, staging};
 use crate::dataset::native::NativeError;
 use crate::dataset::stage::{ResolvedStage, STAGE};
 use crate::dataset::{metrics_files, native};
@@ -33,11 +33,12 @@ pub struct ValidRun {
     pub report: ValidationReport,
 }
 
-/// Runs to put into the dataset.
-#[derive(Clone, Copy)]
+/// Runs to put into the dataset, and what decides about them.
 pub(super) struct IngestWork<'a> {
-    /// What decides.
-    pub(super) staged: &'a DatasetState,
+    pub(super) project: &'a Project,
+    pub(super) reporter: &'a dyn Reporter,
+    /// What is selected and versioned before.
+    pub(super) state: &'a DatasetState,
     pub(super) stage: &'a ResolvedStage,
     /// The last one is the selected one.
     pub(super) runs: &'a [ValidRun],
@@ -54,7 +55,7 @@ pub fn ingest_runs(
     project: &Project,
     runs: &[ValidRun],
     force: bool,
-    transaction: &mut Transaction,
+    transaction: &mut CommitTransaction,
     reporter: &dyn Reporter,
 ) -> Result<DatasetRecord, CommitRefused> {
     let state = project.dataset_state(&GitTree::WorkTree)?;
@@ -65,8 +66,9 @@ pub fn ingest_runs(
     let stage = state.stage.clone().ok_or(ProjectError::NoStage)?;
     check_trusted(project, &stage)?;
     let _alone = RepoMutex::acquire(&project.state_dir())?;
-    let work = IngestWork { staged: &state, stage: &stage, runs, head_record: head_record.as_ref(), force };
-    ingest_and_version(project, &work, transaction, reporter)
+    let head_record = head_record.as_ref();
+    let work = IngestWork { project, reporter, state: &state, stage: &stage, runs, head_record, force };
+    work.ingest_and_version(transaction)
 }
 
 /// Whether several runs can be put into the dataset at once: the stage's command does to one what is done here.
@@ -101,154 +103,153 @@ pub fn validate_run(
     if report.ok { Ok(report) } else { Err(CommitRefused::Invalid { report: Box::new(report) }) }
 }
 
-pub(super) fn ingest_and_version(
-    project: &Project,
-    work: &IngestWork<'_>,
-    transaction: &mut Transaction,
-    reporter: &dyn Reporter,
-) -> Result<DatasetRecord, CommitRefused> {
-    let IngestWork { staged, stage, runs, head_record, force } = *work;
-    let Some(selected) = runs.last() else { return Err(CommitRefused::NothingSelected) };
-    let not_in_lockfile = || CommitRefused::NotInLockfile { run_dir: selected.run_dir.clone() };
-    if let Some(why) = stage.why_unversioned() {
-        return Err(why.into());
-    }
-    state::check_stage_files(project, stage)?;
-    data_dir::check_dataset_dir(project, &stage.out_dir)?;
-    let tracked = project.git_path(&stage.out_dir);
-    if project.repo.index_holds_below(&tracked)? {
-        return Err(CommitRefused::TrackedByGit { out_dir: tracked });
-    }
-    check_include(project, stage, runs, reporter)?;
-    let committed_record = head_record.or(staged.record.as_ref());
-    let moves = committed_record.is_some_and(|dataset_record| dataset_record.out_dir != stage.out_dir);
-    // On purpose, a dataset may begin anew elsewhere.
-    let committed_record = committed_record.filter(|_| !(moves && kept::loss_is_intended(project).unwrap_or(false)));
-    let native = !moves && can_use_native(project, stage, runs, reporter)?;
-    if !native {
-        staging::check_usable_by_dvc(project)?;
-    }
-    let dropped = match committed_record {
-        // Nothing but the new run's folder is looked at, so nothing else need be in the workspace.
-        Some(dataset_record) if native => {
-            rebuilt::ensure_file_list(project, project.dvc_settings()?, dataset_record.version)?;
-            Vec::new()
+impl IngestWork<'_> {
+    /// Puts the runs into the dataset and versions it; the new version holds them whole, and all others as they were.
+    pub(super) fn ingest_and_version(
+        &self,
+        transaction: &mut CommitTransaction,
+    ) -> Result<DatasetRecord, CommitRefused> {
+        let Self { project, stage, runs, .. } = *self;
+        let Some(selected) = runs.last() else { return Err(CommitRefused::NothingSelected) };
+        self.check_dataset()?;
+        self.check_include()?;
+        let committed_record = self.head_record.or(self.state.record.as_ref());
+        let moves = committed_record.is_some_and(|record| record.out_dir != stage.out_dir);
+        // On purpose, a dataset may begin anew elsewhere.
+        let committed_record =
+            committed_record.filter(|_| !(moves && kept::loss_is_intended(project).unwrap_or(false)));
+        let native = !moves && self.can_use_native()?;
+        if !native {
+            staging::check_usable_by_dvc(project)?;
         }
-        Some(dataset_record) => {
-            committed::check_out_committed_runs(project, dataset_record, stage, &selected.key, reporter)?
+        let dropped = match committed_record {
+            // Nothing but the new run's folder is looked at, so nothing else need be in the workspace.
+            Some(record) if native => {
+                rebuilt::ensure_file_list(project, project.dvc_settings()?, record.version)?;
+                Vec::new()
+            }
+            Some(record) => committed::check_out_committed_runs(self, record, &selected.key)?,
+            None => Vec::new(),
+        };
+        transaction.keep_dataset(&stage.out_dir, runs)?;
+        self.ingest_run_dirs(committed_record, native)?;
+        if native {
+            // Before dvc.lock, as in the stage's command: where it names the run, a commit need not do anything more.
+            metrics_files::write_metrics_files(&project.root, &project.root.join(&stage.out_dir), &selected.key)?;
+            self.version_natively()?;
+        } else {
+            self.reporter.show_status("dvc repro -s capture_ingest");
+            project.find_dvc()?.repro(STAGE, self.state.is_ingested(), &stage.stage.cmd)?;
         }
-        None => Vec::new(),
-    };
-    transaction.keep_dataset(&stage.out_dir, runs)?;
-    for run in runs {
-        let committed = committed_record.map_or(Ok(Vec::new()), |dataset_record| {
-            committed::committed_files(project, dataset_record.version, run)
+        let state = project.dataset_state(&GitTree::WorkTree)?;
+        let record = state.record.clone().filter(|_| state.is_ingested());
+        let record = record.ok_or_else(|| CommitRefused::NotInLockfile { run_dir: selected.run_dir.clone() })?;
+        for run in runs {
+            ignored::check_all_versioned(project, &record.out_dir, record.version, run)?;
+        }
+        if let Some(committed_record) = committed_record {
+            kept::check_others_unchanged(project, committed_record.version, record.version, runs, &dropped)?;
+        }
+        Ok(record)
+    }
+
+    /// The dataset's directory is DVC's to version: not git's, nor one that the stage's settings keep out.
+    fn check_dataset(&self) -> Result<(), CommitRefused> {
+        let Self { project, stage, .. } = *self;
+        if let Some(why) = stage.why_unversioned() {
+            return Err(why.into());
+        }
+        state::check_stage_files(project, stage)?;
+        data_dir::check_dataset_dir(project, &stage.out_dir)?;
+        let tracked = project.git_path(&stage.out_dir);
+        if project.repo.index_holds_below(&tracked)? {
+            return Err(CommitRefused::TrackedByGit { out_dir: tracked });
+        }
+        Ok(())
+    }
+
+    /// Makes the runs' folders in the dataset. The stage's command makes the selected one's, unless the native engine
+    /// works, or there is something that the command does not know of: a committed run, or `force`.
+    fn ingest_run_dirs(&self, committed_record: Option<&DatasetRecord>, native: bool) -> Result<(), CommitRefused> {
+        let is_our_command = self.stage.stage.command_text() == TRUSTED_CMD;
+        for run in self.runs {
+            let committed = match committed_record {
+                Some(record) => committed::committed_files(self.project, record.version, run)?,
+                None => Vec::new(),
+            };
+            let is_selected = self.runs.last() == Some(run);
+            if is_selected && !native && !(is_our_command && (self.force || !committed.is_empty())) {
+                continue;
+            }
+            self.ingest_run(run)?;
+            if let Some(record) = committed_record.filter(|_| !self.force && !committed.is_empty()) {
+                committed::keep_committed(self, run, record.version, &committed)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells what lies beside the recorder's files and is not put into the dataset; an error if DVC would miss the setting.
+    fn check_include(&self) -> Result<(), CommitRefused> {
+        if include::is_include_missing(self.project, &self.stage.stage)? {
+            return Err(CommitRefused::IncludeMissing);
+        }
+        let include = self.project.read_config()?.ingest.include;
+        let mut loose = LooseFiles::default();
+        for run in self.runs {
+            loose.add_run(&self.project.root.join(&run.run_dir), &run.report, &include);
+        }
+        loose.report_to(&include, self.reporter);
+        if !include.patterns().is_empty() && !include::is_dependency(&self.stage.stage) {
+            self.reporter
+                .show_warning("the stage does not depend on ingest.include, so DVC does not see when it changes");
+            self.reporter.show_hint("`capture-hook init` adds it to dvc.yaml");
+        }
+        Ok(())
+    }
+
+    /// Whether the native engine is chosen and can do this project's work as DVC would.
+    fn can_use_native(&self) -> Result<bool, CommitRefused> {
+        if self.project.read_config()?.engine != Engine::Native || self.stage.stage.command_text() != TRUSTED_CMD {
+            return Ok(false);
+        }
+        let runs: Vec<RunKey> = self.runs.iter().map(|run| run.key.clone()).collect();
+        match native::check_supported(&self.project.root, self.project.dvc_settings()?, self.stage, &runs) {
+            Ok(()) => Ok(true),
+            Err(NativeError::Unsupported(why)) => {
+                self.reporter.show_status(&format!("engine = \"native\" leaves this to DVC: {why}"));
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Puts a run's folder into the dataset, as the stage's command does.
+    fn ingest_run(&self, run: &ValidRun) -> Result<(), CommitRefused> {
+        let request = ingest::IngestRequest {
+            run_dir: self.project.root.join(&run.run_dir),
+            shown_as: run.run_dir.clone(),
+            out_dir: self.project.root.join(&self.stage.out_dir),
+            root: self.project.root.clone(),
+            off_limits: data_dir::find_off_limits(self.project)?,
+            options: project::read_validation_options(self.project)?,
+            force: self.force,
+        };
+        let progress = self.reporter.start_progress(&format!("ingesting {}", run.key), None);
+        ingest::ingest_run(&request, progress.as_ref())?;
+        Ok(())
+    }
+
+    /// Versions runs that lie in the dataset without DVC, as DVC would.
+    fn version_natively(&self) -> Result<(), CommitRefused> {
+        let runs: Vec<RunKey> = self.runs.iter().map(|run| run.key.clone()).collect();
+        native::version_runs(&native::NativeJob {
+            root: &self.project.root,
+            settings: self.project.dvc_settings()?,
+            stage: self.stage,
+            runs: &runs,
+            patience: PATIENCE,
         })?;
-        let is_our_command = stage.stage.command_text() == TRUSTED_CMD;
-        // The stage's command does it, but for what it does not know of: what is committed, and `force`.
-        if run == selected && !native && !(is_our_command && (force || !committed.is_empty())) {
-            continue;
-        }
-        ingest_run(project, stage, run, force, reporter)?;
-        if let Some(dataset_record) = committed_record.filter(|_| !force && !committed.is_empty()) {
-            committed::keep_committed(project, dataset_record.version, &committed, &stage.out_dir, run, reporter)?;
-        }
+        Ok(())
     }
-    if native {
-        // Before dvc.lock, as in the stage's command: where it names the run, a commit need not do anything more.
-        metrics_files::write_metrics_files(&project.root, &project.root.join(&stage.out_dir), &selected.key)?;
-        version_natively(project, stage, runs)?;
-    } else {
-        reporter.show_status("dvc repro -s capture_ingest");
-        project.find_dvc()?.repro(STAGE, staged.is_ingested(), &stage.stage.cmd)?;
-    }
-    let state = project.dataset_state(&GitTree::WorkTree)?;
-    let dataset_record = state.record.clone().filter(|_| state.is_ingested());
-    let dataset_record = dataset_record.ok_or_else(not_in_lockfile)?;
-    for run in runs {
-        ignored::check_all_versioned(project, &dataset_record.out_dir, dataset_record.version, run)?;
-    }
-    if let Some(committed_record) = committed_record {
-        kept::check_others_unchanged(project, committed_record.version, dataset_record.version, runs, &dropped)?;
-    }
-    Ok(dataset_record)
-}
-
-/// Tells what lies beside the recorder's files and is not put into the dataset; an error if DVC would miss the setting.
-fn check_include(
-    project: &Project,
-    stage: &ResolvedStage,
-    runs: &[ValidRun],
-    reporter: &dyn Reporter,
-) -> Result<(), CommitRefused> {
-    if include::is_include_missing(project, &stage.stage)? {
-        return Err(CommitRefused::IncludeMissing);
-    }
-    let include = project.read_config()?.ingest.include;
-    let mut loose = LooseFiles::default();
-    for run in runs {
-        loose.add_run(&project.root.join(&run.run_dir), &run.report, &include);
-    }
-    loose.report_to(&include, reporter);
-    if !include.patterns().is_empty() && !include::is_dependency(&stage.stage) {
-        reporter.show_warning("the stage does not depend on ingest.include, so DVC does not see when it changes");
-        reporter.show_hint("`capture-hook init` adds it to dvc.yaml");
-    }
-    Ok(())
-}
-
-/// Whether the native engine is chosen and can do this project's work as DVC would.
-fn can_use_native(
-    project: &Project,
-    stage: &ResolvedStage,
-    runs: &[ValidRun],
-    reporter: &dyn Reporter,
-) -> Result<bool, CommitRefused> {
-    if project.read_config()?.engine != Engine::Native || stage.stage.command_text() != TRUSTED_CMD {
-        return Ok(false);
-    }
-    let runs: Vec<RunKey> = runs.iter().map(|run| run.key.clone()).collect();
-    match native::check_supported(&project.root, project.dvc_settings()?, stage, &runs) {
-        Ok(()) => Ok(true),
-        Err(NativeError::Unsupported(why)) => {
-            reporter.show_status(&format!("engine = \"native\" leaves this to DVC: {why}"));
-            Ok(false)
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Puts a run's folder into the dataset, as the stage's command does.
-fn ingest_run(
-    project: &Project,
-    stage: &ResolvedStage,
-    run: &ValidRun,
-    force: bool,
-    reporter: &dyn Reporter,
-) -> Result<(), CommitRefused> {
-    let request = ingest::IngestRequest {
-        run_dir: project.root.join(&run.run_dir),
-        shown_as: run.run_dir.clone(),
-        out_dir: project.root.join(&stage.out_dir),
-        root: project.root.clone(),
-        off_limits: data_dir::find_off_limits(project)?,
-        options: project::read_validation_options(project)?,
-        force,
-    };
-    let progress = reporter.start_progress(&format!("ingesting {}", run.key), None);
-    ingest::ingest_run(&request, progress.as_ref())?;
-    Ok(())
-}
-
-/// Versions runs that lie in the dataset without DVC, as DVC would.
-fn version_natively(project: &Project, stage: &ResolvedStage, runs: &[ValidRun]) -> Result<(), CommitRefused> {
-    let runs: Vec<RunKey> = runs.iter().map(|run| run.key.clone()).collect();
-    native::version_runs(&native::NativeJob {
-        root: &project.root,
-        settings: project.dvc_settings()?,
-        stage,
-        runs: &runs,
-        patience: PATIENCE,
-    })?;
-    Ok(())
 }

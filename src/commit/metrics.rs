@@ -1,6 +1,6 @@
 //! DVC's views in a commit: which of their files go into it, and that they show the selected run.
 
-use super::Transaction;
+use super::CommitTransaction;
 use crate::dataset::metrics_files::{FILES, METRICS, declares_metrics_files, run_shown_in, write_metrics_files};
 use crate::dvc::stage;
 use crate::project::workspace;
@@ -31,7 +31,7 @@ pub fn metrics_files_to_stage(project: &Project) -> Result<Vec<String>, ProjectE
 pub fn update_metrics_files(
     project: &mut Project,
     staged: &DatasetState,
-    transaction: &mut Transaction,
+    transaction: &mut CommitTransaction,
     reporter: &dyn Reporter,
 ) -> Result<(), ProjectError> {
     let (Some(run_dir), Some(dataset_record)) = (staged.run_dir(), &staged.record) else { return Ok(()) };

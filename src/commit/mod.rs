@@ -7,7 +7,7 @@
 
 mod committed;
 mod ignored;
-pub mod ingest;
+mod ingest;
 mod kept;
 mod metrics;
 pub mod publish;
@@ -16,13 +16,14 @@ pub mod resolve;
 mod staging;
 mod stale;
 pub mod tags;
-pub mod transaction;
+mod transaction;
 
+use ingest::IngestWork;
 pub use ingest::{ValidRun, can_ingest_many, ingest_runs, load_valid_run, validate_run};
 pub use kept::refuse_runs_lost_in_merge;
 pub use refused::CommitRefused;
 pub use staging::check_visible_to_git;
-pub use transaction::Transaction;
+pub use transaction::CommitTransaction;
 
 use crate::dataset::stage::{ResolvedStage, STAGE, params_file};
 use crate::dvc::lockfile::{Lockfile, LockfileStage};
@@ -31,7 +32,6 @@ use crate::project::held;
 use crate::project::mutex::RepoMutex;
 use crate::project::workspace;
 use crate::project::{DatasetRecord, DatasetState, GitTree, Project, ProjectError, Reporter};
-use crate::run::RunKey;
 use crate::setup::worktree;
 
 /// The command that hooks run without being told that it is trusted.
@@ -43,7 +43,7 @@ pub const ALLOW_LOSS: &str = "capture-hook.allowLoss";
 
 /// What is to be done for a commit, after every reason to stop it was looked for.
 #[derive(Debug)]
-pub enum CommitPlan {
+enum CommitPlan {
     /// Nothing.
     Nothing,
     /// The selected run is in the dataset: DVC's views are to show it.
@@ -54,29 +54,15 @@ pub enum CommitPlan {
 
 /// A run that is to be put into a commit.
 #[derive(Debug)]
-pub struct IngestJob {
+struct IngestJob {
     staged: DatasetState,
     stage: ResolvedStage,
     run: ValidRun,
     head_record: Option<DatasetRecord>,
 }
 
-/// What became of a commit's selection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PrepareOutcome {
-    /// There was nothing to do.
-    Nothing,
-    /// The run was put into the dataset, and `dvc.lock` into the commit.
-    Ingested {
-        /// The run.
-        run: RunKey,
-        /// What `dvc.lock` says now.
-        record: DatasetRecord,
-    },
-}
-
 /// Looks at what is staged: what there is to do for the commit, or why it stops. Changes nothing.
-pub fn plan_commit(project: &Project, reporter: &dyn Reporter) -> Result<CommitPlan, CommitRefused> {
+fn plan_commit(project: &Project, reporter: &dyn Reporter) -> Result<CommitPlan, CommitRefused> {
     let staged = project.dataset_state(&GitTree::Index)?;
     let head_record = match project.repo.head()? {
         Some(id) => project.dataset_record(&GitTree::Commit(id))?,
@@ -98,43 +84,67 @@ pub fn plan_commit(project: &Project, reporter: &dyn Reporter) -> Result<CommitP
     Ok(CommitPlan::IngestRun(Box::new(IngestJob { staged, stage, run, head_record })))
 }
 
-/// Sees to it that the selected run of the index is in the index's data version. What `undo` keeps is to be put back
-/// where that, or what the caller does after it, fails.
-pub fn prepare_commit(
+/// Puts the selected run of each project's index into that index's data version, or refuses the commit. While one project
+/// would stop the commit, none is touched; when one fails, all are put back.
+pub fn prepare_commits(projects: &mut [&mut Project], reporter: &dyn Reporter) -> Result<(), CommitRefused> {
+    let plans = projects.iter().map(|project| plan_commit(project, reporter));
+    let plans: Vec<CommitPlan> = plans.collect::<Result<_, _>>()?;
+    let mut transactions = Vec::new();
+    for (project, plan) in projects.iter_mut().zip(plans) {
+        let mut transaction = CommitTransaction::new(project);
+        let result = prepare_commit(project, plan, &mut transaction, reporter);
+        transactions.push(transaction);
+        if let Err(refused) = result {
+            for (project, transaction) in projects.iter_mut().zip(transactions) {
+                transaction.roll_back(&mut project.repo, reporter);
+            }
+            return Err(refused);
+        }
+    }
+    transactions.into_iter().for_each(CommitTransaction::finish);
+    Ok(())
+}
+
+/// Sees to it that the selected run of the index is in the index's data version. What the transaction keeps must be put
+/// back if that, or what the caller does after it, fails.
+fn prepare_commit(
     project: &mut Project,
-    prepared: CommitPlan,
-    transaction: &mut Transaction,
+    plan: CommitPlan,
+    transaction: &mut CommitTransaction,
     reporter: &dyn Reporter,
-) -> Result<PrepareOutcome, CommitRefused> {
-    let IngestJob { staged, stage, run, head_record } = match prepared {
-        CommitPlan::Nothing => return Ok(PrepareOutcome::Nothing),
+) -> Result<(), CommitRefused> {
+    let IngestJob { staged, stage, run, head_record } = match plan {
+        CommitPlan::Nothing => return Ok(()),
         CommitPlan::UpdateMetrics(staged) => {
-            metrics::update_metrics_files(project, &staged, transaction, reporter)?;
-            return Ok(PrepareOutcome::Nothing);
+            return Ok(metrics::update_metrics_files(project, &staged, transaction, reporter)?);
         }
         CommitPlan::IngestRun(job) => *job,
     };
     let _alone = RepoMutex::acquire(&project.state_dir())?;
     worktree::share_cache(project, reporter)?;
-    let runs = [run];
-    let work = ingest::IngestWork {
-        staged: &staged,
+    let work = IngestWork {
+        project,
+        reporter,
+        state: &staged,
         stage: &stage,
-        runs: &runs,
+        runs: std::slice::from_ref(&run),
         head_record: head_record.as_ref(),
         force: false,
     };
-    let dataset_record = ingest::ingest_and_version(project, &work, transaction, reporter)?;
+    let record = work.ingest_and_version(transaction)?;
     staging::stage_results(project, &stage, transaction, reporter)?;
     // The data is in the commit: that a note of it cannot be written stops nothing.
-    let old_version = head_record.or(staged.record).map(|old_version| old_version.version);
-    if let Err(error) = workspace::note_runs_added(project, old_version, dataset_record.version)
-        .and_then(|()| held::clear_reselected(project))
+    let old_version = head_record.or(staged.record).map(|old| old.version);
+    if let Err(error) =
+        workspace::note_runs_added(project, old_version, record.version).and_then(|()| held::clear_reselected(project))
     {
         reporter.show_warning(&error.to_string());
     }
-    let [run] = runs;
-    Ok(PrepareOutcome::Ingested { run: run.key, record: dataset_record })
+    // Git is about to take these locks, and no hook is told if it cannot.
+    project.repo.await_head(&|line| reporter.show_status(line))?;
+    let run = run.key;
+    reporter.show_status(&format!("{run} is in {}, version {}", project.git_path(&record.out_dir), record.version));
+    Ok(())
 }
 
 /// DVC works on the working tree: it must want what is staged.

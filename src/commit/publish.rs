@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::{CommitRefused, Transaction, ValidRun, can_ingest_many, ingest_runs, load_valid_run, staging};
+use super::{CommitRefused, CommitTransaction, ValidRun, can_ingest_many, ingest_runs, load_valid_run, staging};
 use crate::dataset::get;
 use crate::dataset::runs::entries_of_run;
 use crate::dvc::link::hash_file;
+use crate::dvc::lockfile;
 use crate::error::{Error, ExitKind};
 use crate::git::{CommitRange, GitError};
 use crate::project::dir::ProjectDir;
@@ -17,6 +18,19 @@ use crate::setup::worktree;
 use crate::support::heard::StderrEvent;
 use crate::support::process::{Cmd, ProcessOutput, shell_quote};
 use crate::support::visible::escape_control;
+
+/// Runs to commit.
+#[derive(Clone, Copy)]
+pub struct PublishRequest<'a> {
+    /// Where they were recorded.
+    pub project_dir: &'a ProjectDir,
+    /// Their directories, the one to select last.
+    pub runs: &'a [PathBuf],
+    /// The commit's message; without, one that names the runs.
+    pub message: Option<&'a str>,
+    /// Whether committed runs get derived files anew.
+    pub force: bool,
+}
 
 /// What a commit of runs came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,57 +63,52 @@ pub enum PushTarget {
     None,
 }
 
-/// Puts these runs into the dataset and commits them through the user's hooks, all or none. With `force`, committed
-/// runs get derived files anew.
+/// Puts these runs into the dataset and commits them through the user's hooks, all or none.
 pub fn publish_runs(
     project: &mut Project,
-    project_dir: &ProjectDir,
-    runs: &[PathBuf],
-    message: Option<&str>,
-    force: bool,
+    request: &PublishRequest<'_>,
     reporter: &dyn Reporter,
 ) -> Result<PublishOutcome, Error> {
-    let params = project_dir.params_file()?;
-    staging::check_committable(project, &[crate::dvc::lockfile::FILE, &params])?;
+    let params = request.project_dir.params_file()?;
+    staging::check_committable(project, &[lockfile::FILE, &params])?;
     project.repo.await_head(&|line| reporter.show_status(line)).map_err(ProjectError::from)?;
     worktree::share_cache(project, reporter)?;
     let head = project.repo.head().map_err(ProjectError::from)?;
-    let mut transaction = Transaction::new(project);
+    let mut transaction = CommitTransaction::new(project);
     transaction.keep_file(&params)?;
-    transaction.keep_file(crate::dvc::lockfile::FILE)?;
+    transaction.keep_file(lockfile::FILE)?;
     transaction.keep_metrics_files()?;
-    let outcome = ingest_and_commit(project, project_dir, runs, (message, force), &mut transaction, reporter);
+    let outcome = ingest_and_commit(project, request, &mut transaction, reporter);
     // A commit that is made stays, whatever failed after it.
-    if outcome.is_err() && project.repo.head().map_err(ProjectError::from)? == head {
+    if outcome.is_err() && project.repo.head().is_ok_and(|now| now == head) {
         transaction.roll_back(&mut project.repo, reporter);
+    } else {
+        transaction.finish();
     }
     outcome
 }
 
 fn ingest_and_commit(
     project: &mut Project,
-    project_dir: &ProjectDir,
-    runs: &[PathBuf],
-    (message, force): (Option<&str>, bool),
-    transaction: &mut Transaction,
+    request: &PublishRequest<'_>,
+    transaction: &mut CommitTransaction,
     reporter: &dyn Reporter,
 ) -> Result<PublishOutcome, Error> {
     let old_version = project.dataset_record(&GitTree::WorkTree)?.map(|old_version| old_version.version);
-    let (runs, dataset_record) = ingest_all(project, project_dir, runs, force, transaction, reporter)?;
+    let (runs, record) = ingest_all(project, request, transaction, reporter)?;
     let paths = staging::stage_selection(project, transaction, reporter)?;
-    let committed = commit_paths(project, &paths, &runs, message, reporter)?;
-    workspace::note_runs_added(project, old_version, dataset_record.version)?;
-    Ok(PublishOutcome { runs, record: dataset_record, committed })
+    let committed = commit_paths(project, &paths, &runs, request.message, reporter)?;
+    workspace::note_runs_added(project, old_version, record.version)?;
+    Ok(PublishOutcome { runs, record, committed })
 }
 
 fn ingest_all(
     project: &Project,
-    project_dir: &ProjectDir,
-    runs: &[PathBuf],
-    force: bool,
-    transaction: &mut Transaction,
+    request: &PublishRequest<'_>,
+    transaction: &mut CommitTransaction,
     reporter: &dyn Reporter,
 ) -> Result<(Vec<RunKey>, DatasetRecord), Error> {
+    let PublishRequest { project_dir, runs, force, .. } = *request;
     // All are judged before the first one changes anything.
     runs.iter().try_for_each(|run| project_dir.run_dir(run).map(drop))?;
     let recorded = runs.iter().map(|run| load_valid_run(project, &project_dir.relative_display(run), reporter));

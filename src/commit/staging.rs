@@ -1,6 +1,6 @@
 //! What a commit of runs holds beside the selection: staged, or told why git would not take it, before anything is written.
 
-use super::{CommitRefused, Transaction, metrics};
+use super::{CommitRefused, CommitTransaction, metrics};
 use crate::dataset::metrics_files;
 use crate::dataset::stage::{ResolvedStage, params_file};
 use crate::dvc::{lockfile, stage};
@@ -10,7 +10,7 @@ use crate::support::names::is_safe_path;
 /// The files that a commit of the selection consists of, staged; relative to the top of the working tree.
 pub fn stage_selection(
     project: &mut Project,
-    transaction: &mut Transaction,
+    transaction: &mut CommitTransaction,
     reporter: &dyn Reporter,
 ) -> Result<Vec<String>, CommitRefused> {
     let stage = project.dataset_state(&GitTree::WorkTree)?.stage.ok_or(ProjectError::NoStage)?;
@@ -24,7 +24,7 @@ pub fn stage_selection(
 pub(crate) fn stage_results(
     project: &mut Project,
     stage: &ResolvedStage,
-    transaction: &mut Transaction,
+    transaction: &mut CommitTransaction,
     reporter: &dyn Reporter,
 ) -> Result<(), CommitRefused> {
     let paths = results_to_stage(project, stage)?;

@@ -73,8 +73,9 @@ pub fn tag_commit(
     rewritten: &[Oid],
     reporter: &dyn Reporter,
 ) -> Result<Vec<TagOutcome>, ProjectError> {
-    let mut tags = all_run_tags(project)?;
-    Ok(tag_runs(project, commit, &mut tags, (rewritten, MissingTags::Make), reporter)?.0)
+    let mut writer = TagWriter::new(project, reporter, MissingTags::Make)?;
+    writer.tag_runs(commit, rewritten)?;
+    Ok(writer.outcomes)
 }
 
 /// The same for many commits, the oldest first.
@@ -83,7 +84,9 @@ pub fn tag_commits(
     commits: &[Oid],
     reporter: &dyn Reporter,
 ) -> Result<Vec<TagOutcome>, ProjectError> {
-    tag_all(project, commits, MissingTags::Make, reporter)
+    let mut writer = TagWriter::new(project, reporter, MissingTags::Make)?;
+    writer.tag_all(commits)?;
+    Ok(writer.outcomes)
 }
 
 /// Moves the tags that were left behind to those of these commits, the oldest first, that bring the same data.
@@ -92,90 +95,102 @@ pub fn move_left_tags(
     commits: &[Oid],
     reporter: &dyn Reporter,
 ) -> Result<Vec<TagOutcome>, ProjectError> {
-    let done = tag_all(project, commits, MissingTags::Skip, reporter)?;
-    Ok(done
-        .into_iter()
-        .filter(|tagged| matches!(tagged, TagOutcome::CaughtUp { .. } | TagOutcome::Failed { .. }))
-        .collect())
+    let mut writer = TagWriter::new(project, reporter, MissingTags::Skip)?;
+    writer.tag_all(commits)?;
+    writer.outcomes.retain(|tagged| matches!(tagged, TagOutcome::CaughtUp { .. } | TagOutcome::Failed { .. }));
+    Ok(writer.outcomes)
 }
 
-fn tag_all(
-    project: &Project,
-    commits: &[Oid],
+/// Whether the work goes on after a tag: what keeps one from being made may keep all.
+#[derive(PartialEq, Eq)]
+enum AfterTag {
+    GoOn,
+    Stop,
+}
+
+/// Makes and moves the tags of commits' runs.
+struct TagWriter<'a> {
+    project: &'a Project,
+    reporter: &'a dyn Reporter,
     missing: MissingTags,
-    reporter: &dyn Reporter,
-) -> Result<Vec<TagOutcome>, ProjectError> {
-    let mut tags = all_run_tags(project)?;
-    let mut done = Vec::new();
-    for commit in commits {
-        let (tagged, go_on) = tag_runs(project, commit, &mut tags, (&[], missing), reporter)?;
-        done.extend(tagged);
-        if !go_on {
-            break;
-        }
-    }
-    Ok(done)
+    /// The run tags as they are now.
+    tags: Vec<RunTag>,
+    outcomes: Vec<TagOutcome>,
 }
 
-/// Says what became of the tags, and whether it is any use to go on: what keeps one tag from being made may keep all.
-fn tag_runs(
-    project: &Project,
-    commit: &Oid,
-    tags: &mut Vec<RunTag>,
-    (rewritten, missing): (&[Oid], MissingTags),
-    reporter: &dyn Reporter,
-) -> Result<(Vec<TagOutcome>, bool), ProjectError> {
-    let runs = introduced::diff_commit(project, commit)?.introduced;
-    let mut done = Vec::new();
-    let Some(dataset_record) = project.dataset_record(&GitTree::Commit(commit.clone()))?.filter(|_| !runs.is_empty())
-    else {
-        return Ok((done, true));
-    };
-    for run in &runs {
-        let own: Vec<usize> = (0..tags.len()).filter(|at| tags[*at].name.run == *run).collect();
-        let mut is_moving = false;
-        let on_rewritten = |tag: &RunTag| tag.tag.commit.as_ref().is_some_and(|c| rewritten.contains(c));
-        for tag in own.iter().map(|at| &tags[*at]).filter(|tag| on_rewritten(tag)) {
-            is_moving |= is_own(project, tag)?;
+impl<'a> TagWriter<'a> {
+    fn new(project: &'a Project, reporter: &'a dyn Reporter, missing: MissingTags) -> Result<Self, ProjectError> {
+        Ok(Self { project, reporter, missing, tags: all_run_tags(project)?, outcomes: Vec::new() })
+    }
+
+    fn tag_all(&mut self, commits: &[Oid]) -> Result<(), ProjectError> {
+        for commit in commits {
+            if self.tag_runs(commit, &[])? == AfterTag::Stop {
+                break;
+            }
         }
-        if is_moving {
-            continue;
-        }
-        let record = introduced::read_run_record_at(project, run, &dataset_record, commit)?;
-        let version = match same_tag(project, commit, tags, &own, &record)? {
-            SameTag::Stays(at) => {
-                done.push(TagOutcome::Kept { tag: tags[at].tag.name.clone() });
+        Ok(())
+    }
+
+    fn tag_runs(&mut self, commit: &Oid, rewritten: &[Oid]) -> Result<AfterTag, ProjectError> {
+        let runs = introduced::diff_commit(self.project, commit)?.introduced;
+        let record = self.project.dataset_record(&GitTree::Commit(commit.clone()))?;
+        let Some(dataset_record) = record.filter(|_| !runs.is_empty()) else { return Ok(AfterTag::GoOn) };
+        for run in &runs {
+            let own: Vec<usize> = (0..self.tags.len()).filter(|at| self.tags[*at].name.run == *run).collect();
+            if self.is_moving(&own, rewritten)? {
                 continue;
             }
-            SameTag::LeftBehind(at) => tags[at].name.version,
-            SameTag::None if missing == MissingTags::Skip => continue,
-            SameTag::None => own.iter().map(|at| tags[*at].name.version).max().map_or(1, |v| v + 1),
-        };
-        let name = TagName { run: run.clone(), version };
+            let record = introduced::read_run_record_at(self.project, run, &dataset_record, commit)?;
+            let version = match same_tag(self.project, commit, &self.tags, &own, &record)? {
+                SameTag::Stays(at) => {
+                    self.outcomes.push(TagOutcome::Kept { tag: self.tags[at].tag.name.clone() });
+                    continue;
+                }
+                SameTag::LeftBehind(at) => self.tags[at].name.version,
+                SameTag::None if self.missing == MissingTags::Skip => continue,
+                SameTag::None => own.iter().map(|at| self.tags[*at].name.version).max().map_or(1, |v| v + 1),
+            };
+            if self.write_tag(TagName { run: run.clone(), version }, commit, record) == AfterTag::Stop {
+                return Ok(AfterTag::Stop);
+            }
+        }
+        Ok(AfterTag::GoOn)
+    }
+
+    /// Whether one of these tags is on a rewritten commit, and so about to move.
+    fn is_moving(&self, tags: &[usize], rewritten: &[Oid]) -> Result<bool, ProjectError> {
+        let on_rewritten = |tag: &RunTag| tag.tag.commit.as_ref().is_some_and(|commit| rewritten.contains(commit));
+        for tag in tags.iter().map(|at| &self.tags[*at]).filter(|tag| on_rewritten(tag)) {
+            if is_own(self.project, tag)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn write_tag(&mut self, name: TagName, commit: &Oid, record: RunTrailers) -> AfterTag {
         let tag = tag_name(&name);
-        let old = tags.iter().position(|known| known.tag.name == tag);
+        let old = self.tags.iter().position(|known| known.tag.name == tag);
         let message = history::tag_message(&record);
         let new = NewTag { name: &tag, commit, message: &message, replace: old.is_some() };
-        if let Err(error) = project.repo.create_tag(new, &|line| reporter.show_status(line)) {
-            let go_on = matches!(error, GitError::TagConflict { .. });
-            done.push(TagOutcome::Failed { tag, error });
-            if go_on {
-                continue;
-            }
-            return Ok((done, false));
+        if let Err(error) = self.project.repo.create_tag(new, &|line| self.reporter.show_status(line)) {
+            let is_conflict = matches!(error, GitError::TagConflict { .. });
+            self.outcomes.push(TagOutcome::Failed { tag, error });
+            return if is_conflict { AfterTag::GoOn } else { AfterTag::Stop };
         }
-        done.push(match old {
+        self.outcomes.push(match old {
             Some(_) => TagOutcome::CaughtUp { tag: tag.clone() },
             None => TagOutcome::Made { tag: tag.clone() },
         });
         let made = Tag { name: tag, commit: Some(commit.clone()), object: None, message: message.into_bytes() };
         let made = RunTag { name, tag: made, record: Some(record) };
         match old {
-            Some(at) => tags[at] = made,
-            None => tags.push(made),
+            Some(at) => self.tags[at] = made,
+            None => self.tags.push(made),
         }
+        AfterTag::GoOn
     }
-    Ok((done, true))
 }
 
 /// The tag of a commit's run, among those of the run, that names the same data: one that stays, else one that was left
@@ -235,32 +250,7 @@ pub fn retag_commits(
     for (old, new) in pairs {
         let Some(dataset_record) = project.dataset_record(&GitTree::Commit(new.clone()))? else { continue };
         for tag in tags.iter().filter(|tag| tag.tag.commit.as_ref() == Some(old)) {
-            let name = tag.tag.name.clone();
-            if was_pushed(project, &tag.tag)? {
-                done.push(TagOutcome::Left { tag: name });
-                continue;
-            }
-            if project
-                .file_lists()?
-                .run_entries(dataset_record.version, &tag.name.run)
-                .is_some_and(|entries| entries.is_empty())
-            {
-                done.push(TagOutcome::Orphaned { tag: name });
-                continue;
-            }
-            let mut record = introduced::read_run_record(project, &tag.name.run, &dataset_record)?;
-            if let Some(old) = &tag.record {
-                record.config = record.config.or_else(|| old.config.clone());
-                record.manifest = record.manifest.or_else(|| old.manifest.clone());
-                record.steps = record.steps.or(old.steps);
-                record.episodes = record.episodes.or(old.episodes);
-            }
-            let message = history::tag_message(&record);
-            let moved = NewTag { name: &name, commit: new, message: &message, replace: true };
-            done.push(match project.repo.create_tag(moved, &|line| reporter.show_status(line)) {
-                Ok(()) => TagOutcome::Moved { tag: name },
-                Err(error) => TagOutcome::Failed { tag: name, error },
-            });
+            done.push(move_tag(project, tag, new, &dataset_record, reporter)?);
         }
     }
     let mut news: Vec<&Oid> = pairs.iter().map(|(_, new)| new).collect();
@@ -270,6 +260,37 @@ pub fn retag_commits(
         done.extend(made.into_iter().filter(|tagged| !matches!(tagged, TagOutcome::Kept { .. })));
     }
     Ok(done)
+}
+
+/// Moves a run tag to the commit that takes the place of its own, unless others may have it or the commit lacks the run.
+fn move_tag(
+    project: &Project,
+    tag: &RunTag,
+    commit: &Oid,
+    dataset_record: &DatasetRecord,
+    reporter: &dyn Reporter,
+) -> Result<TagOutcome, ProjectError> {
+    let name = tag.tag.name.clone();
+    if was_pushed(project, &tag.tag)? {
+        return Ok(TagOutcome::Left { tag: name });
+    }
+    let entries = project.file_lists()?.run_entries(dataset_record.version, &tag.name.run);
+    if entries.is_some_and(|entries| entries.is_empty()) {
+        return Ok(TagOutcome::Orphaned { tag: name });
+    }
+    let mut record = introduced::read_run_record(project, &tag.name.run, dataset_record)?;
+    if let Some(old) = &tag.record {
+        record.config = record.config.or_else(|| old.config.clone());
+        record.manifest = record.manifest.or_else(|| old.manifest.clone());
+        record.steps = record.steps.or(old.steps);
+        record.episodes = record.episodes.or(old.episodes);
+    }
+    let message = history::tag_message(&record);
+    let moved = NewTag { name: &name, commit, message: &message, replace: true };
+    Ok(match project.repo.create_tag(moved, &|line| reporter.show_status(line)) {
+        Ok(()) => TagOutcome::Moved { tag: name },
+        Err(error) => TagOutcome::Failed { tag: name, error },
+    })
 }
 
 /// Notes tag objects that a push is about to carry: git keeps no trace of a pushed tag, and a tag that others may have

@@ -1,9 +1,9 @@
 //! `.git/capture-hook/last.json`: what the last event did that had something to do.
 
+use std::path::Path;
+
 use serde::Serialize;
 
-use crate::app::App;
-use crate::git::Repo;
 use crate::support::fs;
 use crate::support::visible::escape_control_json;
 
@@ -26,8 +26,7 @@ pub struct LastEvent<'a> {
 }
 
 /// Writes it. A failure to do so is nobody's concern.
-pub fn write_last_event(app: &App, event: &str, error: Option<&crate::error::Error>) {
-    let Ok(repo) = Repo::open(&app.cwd, &app.env) else { return };
+pub fn write_last_event(dir: &Path, event: &str, error: Option<&crate::error::Error>) {
     let message = error
         .map(|error| std::iter::once(error.to_string()).chain(error.cause_messages()).collect::<Vec<_>>().join(": "));
     let last_event = LastEvent {
@@ -37,9 +36,8 @@ pub fn write_last_event(app: &App, event: &str, error: Option<&crate::error::Err
         error: message,
         hint: error.filter(|e| !e.hints().is_empty()).map(|e| e.hints().join("\n")),
     };
-    let dir = repo.state_dir();
     if let Ok(text) = serde_json::to_string_pretty(&last_event) {
         let bytes = escape_control_json(&text);
-        let _ = fs::create_shared_dir(&dir).and_then(|_| fs::write_shared(&dir.join(FILE), bytes.as_bytes()));
+        let _ = fs::create_shared_dir(dir).and_then(|_| fs::write_shared(&dir.join(FILE), bytes.as_bytes()));
     }
 }

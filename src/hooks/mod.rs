@@ -29,27 +29,21 @@ use crate::sync::{self, SyncOutcome, SyncScope};
 
 /// Runs an event with what git passed to it.
 pub fn run(app: &App, event: &str, args: &[OsString]) -> Result<CommandOutcome, Error> {
-    if app.env.get_str("CAPTURE_HOOK") == Some("0") || app.env.get(ACTIVE_VAR).is_some() {
-        return Ok(CommandOutcome::Done);
-    }
-    let input = manager::restore_hook_input(event, args, &app.env, || Repo::open(&app.cwd, &app.env).ok());
-    let args = input.as_ref().map_or(args, |input| &input.args);
+    let Some(mut hook) = HookContext::enter(app, event, args) else { return Ok(CommandOutcome::Done) };
     if event == "commit-msg"
-        && let Err(error) = pre_commit::check_merge(app)
+        && let Err(error) = pre_commit::check_merge(&mut hook)
     {
-        last::write_last_event(app, event, Some(&error));
-        return Err(error);
+        return hook.fail(error);
     }
-    let read_input = || input.as_ref().map_or_else(read_stdin, |input| Ok(input.stdin.clone()));
     let result = match event {
-        "pre-commit" => pre_commit::run(app),
-        "prepare-commit-msg" => prepare_commit_msg::run(app, args),
-        "commit-msg" => prepare_commit_msg::commit_msg(app, args),
-        "post-commit" => post_commit::run(app),
-        "post-rewrite" => post_rewrite::run(app, &read_input()?),
-        "post-checkout" => post_checkout::run_post_checkout(app, args),
-        "post-merge" => post_checkout::run_post_merge(app, args),
-        "pre-push" => pre_push::run(app, args, &read_input()?),
+        "pre-commit" => pre_commit::run(&mut hook),
+        "prepare-commit-msg" => prepare_commit_msg::run(&mut hook),
+        "commit-msg" => prepare_commit_msg::commit_msg(&hook),
+        "post-commit" => post_commit::run(&mut hook),
+        "post-rewrite" => post_rewrite::run(&mut hook),
+        "post-checkout" => post_checkout::run_post_checkout(&mut hook),
+        "post-merge" => post_checkout::run_post_merge(&mut hook),
+        "pre-push" => pre_push::run(&mut hook),
         _ => {
             let events = shim::EVENTS.join(", ");
             return Err(
@@ -57,17 +51,99 @@ pub fn run(app: &App, event: &str, args: &[OsString]) -> Result<CommandOutcome, 
             );
         }
     };
-    match result {
-        Ok(outcome) => Ok(outcome),
-        // The message is worth a warning, not a lost commit: what is missing can be made up for.
-        Err(error) if event.starts_with("post-") || event.ends_with("-msg") => {
-            last::write_last_event(app, event, Some(&error));
-            warn_failure(app, event, &error);
-            Ok(CommandOutcome::Done)
+    hook.finish(result)
+}
+
+/// An event, what its caller passed, and the projects that it serves.
+struct HookContext<'a> {
+    app: &'a App,
+    event: &'a str,
+    args: Vec<OsString>,
+    /// What a framework that called us tells instead of git's standard input.
+    stdin: Option<Vec<u8>>,
+    /// Opened when the event first asks for them: most of the time there is nothing to do.
+    projects: Option<Vec<Project>>,
+}
+
+impl<'a> HookContext<'a> {
+    /// `None` if hooks are turned off, or if the event comes of what we do ourselves.
+    fn enter(app: &'a App, event: &'a str, args: &[OsString]) -> Option<Self> {
+        if app.env.get_str("CAPTURE_HOOK") == Some("0") || app.env.get(ACTIVE_VAR).is_some() {
+            return None;
         }
-        Err(error) => {
-            last::write_last_event(app, event, Some(&error));
-            Err(error)
+        let restored = manager::restore_hook_input(event, args, &app.env, || Repo::open(&app.cwd, &app.env).ok());
+        let (args, stdin) = match restored {
+            Some(input) => (input.args, Some(input.stdin)),
+            None => (args.to_vec(), None),
+        };
+        Some(Self { app, event, args, stdin, projects: None })
+    }
+
+    /// Every project of the repository.
+    fn projects(&mut self) -> Result<&mut Vec<Project>, Error> {
+        if self.projects.is_none() {
+            self.projects = Some(self.app.open_projects()?);
+        }
+        Ok(self.projects.get_or_insert_with(Vec::new))
+    }
+
+    /// All that git sends, read to its end in any case: git must not find the pipe closed.
+    fn read_stdin(&self) -> Result<Vec<u8>, Error> {
+        if let Some(stdin) = &self.stdin {
+            return Ok(stdin.clone());
+        }
+        let mut bytes = Vec::new();
+        std::io::stdin()
+            .lock()
+            .read_to_end(&mut bytes)
+            .map_err(|e| Error::new(ExitKind::Io, "io", format!("cannot read what git sends: {e}")))?;
+        Ok(bytes)
+    }
+
+    /// Serves every project of the repository in turn. One that fails holds up no other; the last failure is the outcome.
+    fn for_each_project(
+        &mut self,
+        serve: impl Fn(&App, &mut Project) -> Result<(), Error>,
+    ) -> Result<CommandOutcome, Error> {
+        let (app, event) = (self.app, self.event);
+        let mut failed = None;
+        for project in self.projects()? {
+            if let Err(error) = serve(app, project)
+                && let Some(earlier) = failed.replace(error)
+            {
+                warn_failure(app, event, &earlier);
+            }
+        }
+        failed.map_or(Ok(CommandOutcome::Done), Err)
+    }
+
+    /// Ends the event. A failure is noted; it fails the event unless the commit is made, or at stake for a message alone.
+    fn finish(self, result: Result<CommandOutcome, Error>) -> Result<CommandOutcome, Error> {
+        match result {
+            // The message is worth a warning, not a lost commit: what is missing can be made up for.
+            Err(error) if self.event.starts_with("post-") || self.event.ends_with("-msg") => {
+                self.note_failure(&error);
+                warn_failure(self.app, self.event, &error);
+                Ok(CommandOutcome::Done)
+            }
+            Err(error) => self.fail(error),
+            Ok(outcome) => Ok(outcome),
+        }
+    }
+
+    /// Fails the event.
+    fn fail(self, error: Error) -> Result<CommandOutcome, Error> {
+        self.note_failure(&error);
+        Err(error)
+    }
+
+    fn note_failure(&self, error: &Error) {
+        let state_dir = match self.projects.as_ref().and_then(|projects| projects.first()) {
+            Some(project) => Some(project.state_dir()),
+            None => Repo::open(&self.app.cwd, &self.app.env).ok().map(|repo| repo.state_dir()),
+        };
+        if let Some(dir) = state_dir {
+            last::write_last_event(&dir, self.event, Some(error));
         }
     }
 }
@@ -108,33 +184,6 @@ pub fn describe_unreached(app: &App, repo: &Repo) -> Option<String> {
     (!events.is_empty()).then_some(message)
 }
 
-/// Serves every project of the repository in turn. One that fails holds up no other; the last failure is the outcome.
-fn for_each_project(
-    app: &App,
-    event: &str,
-    serve: impl Fn(&mut Project) -> Result<(), Error>,
-) -> Result<CommandOutcome, Error> {
-    let mut failed = None;
-    for mut project in app.open_projects()? {
-        if let Err(error) = serve(&mut project)
-            && let Some(earlier) = failed.replace(error)
-        {
-            warn_failure(app, event, &earlier);
-        }
-    }
-    failed.map_or(Ok(CommandOutcome::Done), Err)
-}
-
-/// All that git sends, read to its end in any case: git must not find the pipe closed.
-fn read_stdin() -> Result<Vec<u8>, Error> {
-    let mut bytes = Vec::new();
-    std::io::stdin()
-        .lock()
-        .read_to_end(&mut bytes)
-        .map_err(|e| Error::new(ExitKind::Io, "io", format!("cannot read what git sends: {e}")))?;
-    Ok(bytes)
-}
-
 /// Brings the workspace to the checked-out data version, and tells how far that went.
 fn sync_workspace(app: &App, project: &Project, reach: SyncScope) -> Result<(), Error> {
     match sync::sync_workspace(project, reach, &app.ui)? {
@@ -162,7 +211,7 @@ fn sync_workspace(app: &App, project: &Project, reach: SyncScope) -> Result<(), 
             app.ui.hint("`capture-hook pull` brings it when the DVC remote can be reached");
         }
     }
-    last::write_last_event(app, "sync", None);
+    last::write_last_event(&project.state_dir(), "sync", None);
     Ok(())
 }
 

@@ -1,7 +1,6 @@
 //! post-checkout and post-merge: the workspace follows the data version of what was checked out or merged.
 
-use std::ffi::OsString;
-
+use super::HookContext;
 use crate::app::{App, CommandOutcome};
 use crate::dvc::lockfile;
 use crate::error::Error;
@@ -12,15 +11,15 @@ use crate::setup::worktree;
 use crate::sync::SyncScope;
 
 /// post-checkout: the commit before, the commit after, and `1` where a branch was switched (`0`: files alone).
-pub fn run_post_checkout(app: &App, args: &[OsString]) -> Result<CommandOutcome, Error> {
-    let words: Vec<&str> = args.iter().filter_map(|a| a.to_str()).collect();
+pub fn run_post_checkout(hook: &mut HookContext<'_>) -> Result<CommandOutcome, Error> {
+    let words: Vec<&str> = hook.args.iter().filter_map(|a| a.to_str()).collect();
     let [old, new, "1"] = words.as_slice() else { return Ok(CommandOutcome::Done) };
     // pre-commit puts unstaged changes aside and back with `git checkout`.
-    if app.env.get("_PRE_COMMIT_SKIP_POST_CHECKOUT").is_some() {
+    if hook.app.env.get("_PRE_COMMIT_SKIP_POST_CHECKOUT").is_some() {
         return Ok(CommandOutcome::Done);
     }
     let (Some(old), Some(new)) = (Oid::parse(old), Oid::parse(new)) else { return Ok(CommandOutcome::Done) };
-    super::for_each_project(app, "post-checkout", |project| sync_after_checkout(app, project, &old, &new))
+    hook.for_each_project(|app, project| sync_after_checkout(app, project, &old, &new))
 }
 
 fn sync_after_checkout(app: &App, project: &mut Project, old: &Oid, new: &Oid) -> Result<(), Error> {
@@ -50,9 +49,9 @@ fn sync_after_checkout(app: &App, project: &mut Project, old: &Oid, new: &Oid) -
 }
 
 /// post-merge: `1` after `git merge --squash`, which commits nothing.
-pub fn run_post_merge(app: &App, args: &[OsString]) -> Result<CommandOutcome, Error> {
-    let squash = args.first().is_some_and(|arg| arg == "1");
-    super::for_each_project(app, "post-merge", |project| sync_after_merge(app, project, squash))
+pub fn run_post_merge(hook: &mut HookContext<'_>) -> Result<CommandOutcome, Error> {
+    let squash = hook.args.first().is_some_and(|arg| arg == "1");
+    hook.for_each_project(|app, project| sync_after_merge(app, project, squash))
 }
 
 fn sync_after_merge(app: &App, project: &mut Project, squash: bool) -> Result<(), Error> {

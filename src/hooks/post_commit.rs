@@ -1,5 +1,6 @@
 //! post-commit: the run tags of a new commit; the workspace follows where the commit's data was not made here.
 
+use super::HookContext;
 use crate::app::{App, CommandOutcome};
 use crate::commit::tags::{self, TagOutcome};
 use crate::dvc::{lockfile, stage};
@@ -17,8 +18,8 @@ const EXPERIMENT_SUBJECT: &str = "dvc: commit experiment";
 const RETAG_LATER: &str = "the commit is made; `capture-hook tag` makes the tags that are missing";
 
 /// Runs the event.
-pub fn run(app: &App) -> Result<CommandOutcome, Error> {
-    super::for_each_project(app, "post-commit", |project| tag_and_sync(app, project))
+pub fn run(hook: &mut HookContext<'_>) -> Result<CommandOutcome, Error> {
+    hook.for_each_project(|app, project| tag_and_sync(app, project))
 }
 
 fn tag_and_sync(app: &App, project: &Project) -> Result<(), Error> {

@@ -1,5 +1,6 @@
 //! post-rewrite: run tags follow an amend or a rebase; after a rebase the workspace follows too.
 
+use super::HookContext;
 use crate::app::{App, CommandOutcome};
 use crate::commit::tags;
 use crate::dvc::lockfile;
@@ -10,8 +11,9 @@ use crate::project::{self, Project, ProjectError};
 use crate::sync::SyncScope;
 
 /// Runs the event with the pairs that git sends: old commit, new commit, a line each.
-pub fn run(app: &App, stdin: &[u8]) -> Result<CommandOutcome, Error> {
-    super::for_each_project(app, "post-rewrite", |project| retag_and_sync(app, project, stdin))
+pub fn run(hook: &mut HookContext<'_>) -> Result<CommandOutcome, Error> {
+    let stdin = hook.read_stdin()?;
+    hook.for_each_project(|app, project| retag_and_sync(app, project, &stdin))
 }
 
 fn retag_and_sync(app: &App, project: &Project, stdin: &[u8]) -> Result<(), Error> {

@@ -5,6 +5,7 @@
 
 use std::ffi::OsString;
 
+use super::HookContext;
 use crate::app::{App, CommandOutcome};
 use crate::commit::tags::{self, TagOutcome};
 use crate::dvc::remote::missing::CheckDepth;
@@ -24,14 +25,15 @@ struct PushLine {
 }
 
 /// Runs the event: the remote's name and address, and git's lines.
-pub fn run(app: &App, args: &[OsString], stdin: &[u8]) -> Result<CommandOutcome, Error> {
-    let lines = parse_lines(stdin);
+pub fn run(hook: &mut HookContext<'_>) -> Result<CommandOutcome, Error> {
+    let lines = parse_lines(&hook.read_stdin()?);
     if lines.is_empty() {
         return Ok(CommandOutcome::Done);
     }
-    let projects = app.open_projects()?;
-    for project in &projects {
-        upload_data(app, project, &pushed_range(project, args, &lines)?)?;
+    let (app, args) = (hook.app, hook.args.clone());
+    let projects = hook.projects()?;
+    for project in &*projects {
+        upload_data(app, project, &pushed_range(project, &args, &lines)?)?;
     }
     let tags: Vec<Oid> = lines
         .iter()

@@ -4,9 +4,9 @@
 //! put back as they are true for this commit: once each, however the message came about. A commit that brings no run, with
 //! a message that names none, is left alone after a comparison of object ids.
 
-use std::ffi::OsString;
 use std::path::Path;
 
+use super::HookContext;
 use crate::app::{App, CommandOutcome};
 use crate::dvc::lockfile;
 use crate::error::{Error, ExitKind};
@@ -18,18 +18,19 @@ use crate::project::{self, GitTree, Project, ProjectError};
 use crate::support::fs;
 
 /// Runs the event: the message's file, then where the message comes from, then of which commit.
-pub fn run(app: &App, args: &[OsString]) -> Result<CommandOutcome, Error> {
+pub fn run(hook: &mut HookContext<'_>) -> Result<CommandOutcome, Error> {
+    let args = hook.args.clone();
     let Some(file) = args.first() else {
         return Err(Error::new(ExitKind::Usage, "usage", "prepare-commit-msg needs the message's file"));
     };
-    let projects = app.open_projects()?;
+    let path = hook.app.cwd.join(file);
+    let projects = hook.projects()?;
     let Some(Project { repo, .. }) = projects.first() else { return Ok(CommandOutcome::Done) };
-    let path = app.cwd.join(file);
     let bytes = fs::read(&path)?;
     let mut message = CommitMessage::parse(&bytes);
     let words: Vec<&str> = args.iter().skip(1).filter_map(|a| a.to_str()).collect();
     let mut all_trailers = Vec::new();
-    for project in &projects {
+    for project in &*projects {
         all_trailers.extend(build_trailers(project, &words, &message)?);
     }
     let trailers = all_trailers;
@@ -130,9 +131,9 @@ fn is_amending(repo: &Repo, words: &[&str]) -> bool {
 }
 
 /// commit-msg: a message in which nothing but our trailers stands is an empty one, and git is to treat it so.
-pub fn commit_msg(app: &App, args: &[OsString]) -> Result<CommandOutcome, Error> {
-    let Some(path) = args.first().map(|file| app.cwd.join(file)) else { return Ok(CommandOutcome::Done) };
-    clear_if_only_trailers(app, &path)
+pub fn commit_msg(hook: &HookContext<'_>) -> Result<CommandOutcome, Error> {
+    let Some(path) = hook.args.first().map(|file| hook.app.cwd.join(file)) else { return Ok(CommandOutcome::Done) };
+    clear_if_only_trailers(hook.app, &path)
 }
 
 fn clear_if_only_trailers(app: &App, path: &Path) -> Result<CommandOutcome, Error> {

@@ -21,4 +21,5 @@ pub mod process;
 pub mod progress;
 pub mod prompts;
 pub mod text;
+pub mod transaction;
 pub mod visible;

@@ -1,0 +1,187 @@
+//! Files and directories that are about to change, kept until the work succeeded, and put back if it did not.
+//!
+//! Whoever changes them begins a [`Transaction`], keeps each path before it is written, and ends with
+//! [`Transaction::finish`]. One that is dropped before that puts everything back.
+
+use std::path::{Path, PathBuf};
+
+use super::aside::temp_dir_for;
+use super::beneath::{FileKind, RootDir};
+use super::fs::{At, FsError};
+use super::{fs, limits};
+
+/// What was there before. Paths are relative to a root.
+#[must_use]
+pub struct Transaction {
+    root: PathBuf,
+    files: Vec<(PathBuf, Option<Vec<u8>>)>,
+    /// Each directory with a copy of it by hard links; without if it did not exist.
+    dirs: Vec<(PathBuf, Option<tempfile::TempDir>)>,
+    is_open: bool,
+}
+
+impl Transaction {
+    /// Nothing kept yet.
+    pub fn new(root: &Path) -> Self {
+        Self { root: root.to_path_buf(), files: Vec::new(), dirs: Vec::new(), is_open: true }
+    }
+
+    /// The directory that paths are relative to.
+    #[must_use]
+    pub fn root(&self) -> RootDir<'_> {
+        RootDir::new(&self.root)
+    }
+
+    /// Keeps a file; what was kept first is what counts.
+    pub fn keep_file(&mut self, file: impl Into<PathBuf>) -> Result<(), FsError> {
+        let file = file.into();
+        if self.files.iter().all(|(known, _)| *known != file) {
+            let bytes = self.root().read(&file, limits::LOCKFILE)?;
+            self.files.push((file, bytes));
+        }
+        Ok(())
+    }
+
+    /// Keeps a directory. Its copy lies on the same file system as `near`, and where possible outside of it.
+    pub fn keep_dir(&mut self, dir: PathBuf, near: &Path) -> Result<(), FsError> {
+        if self.dirs.iter().any(|(known, _)| *known == dir) {
+            return Ok(());
+        }
+        let backup = match self.root().file_kind(&dir)? {
+            FileKind::Directory => {
+                let parent = temp_dir_for(&self.root.join(near));
+                let backup = tempfile::Builder::new().prefix("capture-hook-undo-").tempdir_in(&parent);
+                let backup = backup.at("write in", &parent)?;
+                fs::link_tree(&self.root.join(&dir), &backup.path().join(BACKUP))?;
+                Some(backup)
+            }
+            _ => None,
+        };
+        self.dirs.push((dir, backup));
+        Ok(())
+    }
+
+    /// The work succeeded: nothing is put back.
+    pub fn finish(mut self) {
+        self.is_open = false;
+    }
+
+    /// Puts everything back as it was.
+    pub fn roll_back(mut self) -> Result<(), FsError> {
+        self.is_open = false;
+        self.restore()
+    }
+
+    fn restore(&self) -> Result<(), FsError> {
+        for (dir, backup) in &self.dirs {
+            match backup {
+                Some(backup) => self.root().replace_dir(&backup.path().join(BACKUP), dir)?,
+                None => {
+                    self.root().remove_all(dir)?;
+                    // The two directories above it may have been made for it.
+                    for above in dir.ancestors().skip(1).take(2) {
+                        if !self.root().remove_empty_dir(above) {
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+        for (file, bytes) in &self.files {
+            match bytes {
+                Some(bytes) if self.root().read(file, limits::LOCKFILE)?.as_deref() != Some(bytes) => {
+                    self.root().write_atomic(file, bytes)?;
+                }
+                Some(_) => {}
+                None => {
+                    self.root().remove_all(file)?;
+                    // The directory that was made for it; the root itself is never empty.
+                    file.parent().map(|dir| self.root().remove_empty_dir(dir));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        if self.is_open {
+            // Nobody is left to tell; `roll_back` is for those who want to know.
+            let _ = self.restore();
+        }
+    }
+}
+
+/// The copy's name in its temporary directory.
+const BACKUP: &str = "backup";
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// A root with a file `kept` and a directory `data/e/old`, both in a transaction, as are the missing `made/file` and
+    /// `data/f/new`; then all four are written.
+    fn changed(root: &Path) -> Transaction {
+        let write = |path: &str, text: &str| {
+            let path = root.join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write("kept", "before");
+        write("data/e/old/rows", "before");
+        let mut transaction = Transaction::new(root);
+        transaction.keep_file("kept").unwrap();
+        transaction.keep_file("made/file").unwrap();
+        transaction.keep_dir("data/e/old".into(), Path::new("")).unwrap();
+        transaction.keep_dir("data/f/new".into(), Path::new("")).unwrap();
+        write("kept", "after");
+        write("made/file", "after");
+        std::fs::remove_file(root.join("data/e/old/rows")).unwrap();
+        write("data/e/old/others", "after");
+        write("data/f/new/rows", "after");
+        // What is kept a second time has changed by now.
+        transaction.keep_file("kept").unwrap();
+        transaction.keep_dir("data/e/old".into(), Path::new("")).unwrap();
+        transaction
+    }
+
+    fn tree(root: &Path) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut dirs = vec![root.to_path_buf()];
+        while let Some(dir) = dirs.pop() {
+            for entry in std::fs::read_dir(dir).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    dirs.push(path);
+                } else {
+                    let name = path.strip_prefix(root).unwrap().display().to_string();
+                    found.push(format!("{name}: {}", std::fs::read_to_string(&path).unwrap()));
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+
+    #[test]
+    fn what_is_dropped_or_rolled_back_is_as_it_was() {
+        for end in [drop as fn(Transaction), |transaction| transaction.roll_back().unwrap()] {
+            let root = tempfile::tempdir().unwrap();
+            end(changed(root.path()));
+            assert_eq!(tree(root.path()), ["data/e/old/rows: before", "kept: before"]);
+            assert!(!root.path().join("made").exists() && !root.path().join("data/f").exists());
+        }
+    }
+
+    #[test]
+    fn what_is_finished_stays() {
+        let root = tempfile::tempdir().unwrap();
+        changed(root.path()).finish();
+        assert_eq!(
+            tree(root.path()),
+            ["data/e/old/others: after", "data/f/new/rows: after", "kept: after", "made/file: after"]
+        );
+    }
+}
