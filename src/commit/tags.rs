@@ -279,7 +279,10 @@ fn move_tag(
         return Ok(TagOutcome::Orphaned { tag: name });
     }
     let mut record = introduced::read_run_record(project, &tag.name.run, dataset_record)?;
-    if let Some(old) = &tag.record {
+    // What this clone has no data for, the tag may know; of other data it knows nothing.
+    if let Some(old) = &tag.record
+        && same_data(project, tag, &record)?
+    {
         record.config = record.config.or_else(|| old.config.clone());
         record.manifest = record.manifest.or_else(|| old.manifest.clone());
         record.steps = record.steps.or(old.steps);

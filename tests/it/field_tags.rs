@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use insta::assert_snapshot;
 
-use crate::env::{CommandOutput, FIRST, SECOND, THIRD, TestEnv};
+use crate::env::{CommandOutput, FIRST, SECOND, THIRD, TestEnv, files};
 
 fn tag(key: &str) -> String {
     format!("capture/{key}")
@@ -241,4 +241,34 @@ fn a_blocked_tag_keeps_no_other_back() {
     hint: the commit is made; `capture-hook tag` makes the tags that are missing
     ");
     assert!(env.tags().contains(&tag(THIRD)));
+}
+
+/// A tag that moves to a commit with other data of its run takes nothing over from the data that it named before.
+#[test]
+fn a_tag_that_moves_to_other_data_forgets_the_old() {
+    TestEnv::committed_native().case(|env| {
+        env.commit_run(SECOND);
+        let manifest = env.trailer("HEAD", "Capture-Manifest").remove(0);
+        let cache = env.repo(".dvc/cache/files/md5");
+        let known: Vec<_> = files(&cache);
+        // A recording of the same name with other rows, on another branch.
+        env.git(["checkout", "-q", "-b", "other"]).ok();
+        fs::remove_dir_all(env.repo("results").join(SECOND)).unwrap();
+        env.record_as("ok-rotated-pypi010", SECOND);
+        env.hook(["publish", SECOND, "--no-push"]).ok();
+        let data = env.trailer("HEAD", "Capture-Data").remove(0);
+        assert!(!env.git(["show", "-s", "--format=%b"]).ok().stdout.contains(&manifest));
+        env.git(["checkout", "-q", "main"]).ok();
+        // This clone knows which files that data has, and not what is in them.
+        for object in files(&cache) {
+            if !known.contains(&object) && object.extension().is_none() {
+                fs::remove_file(object).unwrap();
+            }
+        }
+        env.git(["checkout", "-q", "other", "--", "dvc.lock"]).ok();
+        env.git(["commit", "-q", "--amend", "--no-verify", "-m", "other data"]).ok();
+        assert_eq!(env.id(&tag(SECOND)), env.id("HEAD"));
+        let message = env.git(["cat-file", "tag", &tag(SECOND)]).ok().stdout;
+        assert!(message.contains(&data) && !message.contains(&manifest), "{message}");
+    });
 }
