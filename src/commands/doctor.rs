@@ -16,11 +16,11 @@ use crate::output::StyledText;
 use crate::project::data_dir;
 use crate::project::{GitTree, Project, config};
 use crate::run::layout;
-use crate::setup::hooks::OctopusStrategy;
+use crate::setup::git_config::OctopusStrategy;
 use crate::setup::remote;
 use crate::setup::survey::{GitHook, HookState};
 use crate::setup::worktree;
-use crate::setup::{hooks, survey};
+use crate::setup::{git_config, survey};
 use crate::support::address::without_secret;
 use crate::support::process::shell_quote;
 use crate::sync::sent;
@@ -163,14 +163,14 @@ fn check_hooks(app: &App, repo: &Repo) -> Vec<DoctorCheck> {
         }
         Err(error) => checks.push(check_failed("hooks", error, "capture-hook install")),
     }
-    checks.push(match hooks::are_drivers_set(repo, &binary) {
+    checks.push(match git_config::are_drivers_set(repo, &binary) {
         Ok(true) => check_ok("merge drivers", "named in .git/config"),
         Ok(false) => {
             check_missing("merge drivers", "not named in .git/config, or for another binary", "capture-hook install")
         }
         Err(error) => check_failed("merge drivers", error, "capture-hook install"),
     });
-    match hooks::octopus_strategy(repo) {
+    match git_config::octopus_strategy(repo) {
         Ok(OctopusStrategy::Ours) => checks.push(check_ok("octopus merges", "pull.octopus = capture-hook: they ask the merge drivers")),
         Ok(OctopusStrategy::Lost) => checks.push(check_missing(
             "octopus merges",

@@ -9,9 +9,10 @@ use crate::git::{GitError, NewTag, Oid, Tag};
 use crate::history::tags::{
     PUSHED_TAGS, RunTag, all_run_tags, is_left_behind, is_own, pushed_tags, run_tags, was_pushed,
 };
-use crate::history::{self, RunTrailers, TagName, introduced, tag_name};
+use crate::history::{self, RunTrailers, introduced};
 use crate::project::state;
 use crate::project::{DatasetRecord, GitTree, Project, ProjectError, Reporter};
+use crate::run::tag_names::{TagName, tag_name};
 use crate::support::fs;
 
 /// What became of one tag.

@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn the_reference_pipeline_declares_the_files_and_others_do_not() {
-        assert!(declares_metrics_files(crate::setup::DVC_YAML.as_bytes()));
+        assert!(declares_metrics_files(crate::dataset::stage::DVC_YAML.as_bytes()));
         assert!(!declares_metrics_files(b"stages: {}\nmetrics:\n  - other.json\n"));
         assert!(!declares_metrics_files(b""));
     }

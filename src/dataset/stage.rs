@@ -28,6 +28,11 @@ pub const OUT_DIR: &str = "ingest_capture.out_dir";
 /// The dataset where nothing names one.
 pub const DEFAULT_OUT_DIR: &str = "data/captures";
 
+/// The reference `dvc.yaml`.
+pub const DVC_YAML: &str = include_str!("../../dvc.yaml");
+/// The reference `params.yaml`.
+pub const PARAMS_YAML: &str = include_str!("../../params.yaml");
+
 /// A stage that cannot be used.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum StageError {

@@ -7,17 +7,14 @@
 
 pub mod catalog;
 pub mod compare;
-pub mod escape;
 pub mod foreign;
 pub mod introduced;
 pub mod loss;
 pub mod rebuilt;
 pub mod summary;
-pub mod tag_names;
 pub mod tags;
 pub mod trailers;
 
-pub use tag_names::{TAG_PREFIX, TagName, is_tag_of, parse_tag, tag_name};
 pub use tags::RunTag;
 pub use trailers::{RunTrailers, is_trailer, parse_trailers, tag_message};
 

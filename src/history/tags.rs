@@ -1,9 +1,10 @@
 //! Run tags as they are: which there are, whose data they name, and whether others may have them.
 
-use super::{RunTrailers, TAG_PREFIX, TagName, parse_tag, parse_trailers};
+use super::{RunTrailers, parse_trailers};
 use crate::git::{Oid, Tag};
 use crate::project::state;
 use crate::project::{Project, ProjectError};
+use crate::run::tag_names::{TAG_PREFIX, TagName, find_tag_name};
 use crate::support::fs;
 
 /// The file in the state directory that lists pushed tag objects, one a line.
@@ -45,8 +46,9 @@ pub fn is_own(project: &Project, tag: &RunTag) -> Result<bool, ProjectError> {
 pub fn all_run_tags(project: &Project) -> Result<Vec<RunTag>, ProjectError> {
     let tags = project.repo.find_tags(TAG_PREFIX)?;
     let known = |tag: Tag| {
-        let name = parse_tag(&tag.name, &tag.message)?;
-        let record = parse_trailers(&tag.message).into_iter().find(|record| record.run == name.run);
+        let records = parse_trailers(&tag.message);
+        let name = find_tag_name(&tag.name, records.iter().map(|record| record.run.clone()))?;
+        let record = records.into_iter().find(|record| record.run == name.run);
         Some(RunTag { name, tag, record })
     };
     Ok(tags.into_iter().filter_map(known).collect())

@@ -5,10 +5,9 @@
 
 use std::fmt;
 
-use super::escape;
 use crate::dvc::hash::DataVersion;
-use crate::history::escape::percent_decode;
 use crate::run::RunKey;
+use crate::support::percent::{percent_decode, percent_encode};
 use crate::support::text::format_plural;
 use crate::support::visible::{escape_control, is_hidden};
 
@@ -147,7 +146,7 @@ fn parse_data_version(value: &str) -> Option<DataVersion> {
 
 fn escape_value(text: &str) -> String {
     let (first, last) = (text.len() - text.trim_start().len(), text.trim_end().len());
-    escape::percent_encode(text, |at, c| {
+    percent_encode(text, |at, c| {
         // Line breaks that some readers know beside `\n` are no text either, and git prints a message as it is.
         c == '%' || is_hidden(c) || at < first || at >= last
     })

@@ -11,9 +11,9 @@ use crate::commit::tags::{self, TagOutcome};
 use crate::dvc::remote::missing::CheckDepth;
 use crate::error::Error;
 use crate::git::{CommitRange, Oid};
-use crate::history::TAG_PREFIX;
 use crate::project::config::PushPolicy;
 use crate::project::{self, Project, ProjectError};
+use crate::run::tag_names::TAG_PREFIX;
 use crate::sync::push;
 
 /// One ref of a push.

@@ -12,12 +12,12 @@ use crate::dataset::stage::{
 use crate::dvc::stage;
 use crate::dvc::stage::{PARAMS_FILE, Stage};
 use crate::formats;
-use crate::history::{is_tag_of, parse_tag};
 use crate::project::ProjectError;
 use crate::project::config::Config;
 use crate::run::discover;
 use crate::run::discover::{DiscoveredRuns, DuplicateRuns, RunDir};
 use crate::run::resolve::{ResolveError, ResolvedRun, RunQuery, resolve_run};
+use crate::run::tag_names::{is_tag_of, parse_tag_name};
 use crate::support::beneath::RootDir;
 use crate::support::fs::FsError;
 use crate::support::limits;
@@ -131,7 +131,7 @@ impl ProjectDir {
     pub fn resolve_run(&self, cwd: &Path, query: &str) -> Result<PathBuf, ProjectError> {
         let found = self.discover_runs()?.runs;
         let tagged = |name: &str| found.iter().filter_map(|run| run.key.clone()).find(|run| is_tag_of(name, run));
-        let is_tag = |name: &str| tagged(name).is_some() || parse_tag(name, b"").is_some();
+        let is_tag = |name: &str| tagged(name).is_some() || parse_tag_name(name).is_some();
         let key = match resolve_run(RunQuery { text: query, cwd }, &found, is_tag, |run| run.start.clone())? {
             ResolvedRun::Dir(dir) => return Ok(listed_dir(&found, &dir)),
             ResolvedRun::RunAt(run) | ResolvedRun::Run(run @ RunDir { key: None, .. }) => return Ok(run.dir.clone()),

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::dataset::stage::PARAMS_YAML;
 use crate::dataset::stage::is_selection;
 use crate::dvc::stage::PARAMS_FILE;
 use crate::error::ExitKind::Usage;
@@ -11,7 +12,6 @@ use crate::formats::edit::{ParamLeaf, set_param};
 use crate::project::ProjectError;
 use crate::project::dir::ProjectDir;
 use crate::run::discover::RunDir;
-use crate::setup::PARAMS_YAML;
 use crate::support::beneath::RootDir;
 use crate::support::fs::FsError;
 use crate::support::limits;

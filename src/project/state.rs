@@ -17,7 +17,7 @@ use crate::support::limits;
 /// The code of every error that says that conflict markers stand in a file.
 const MERGE_CONFLICT: &str = "merge_conflict";
 /// The setting in which `install` names the first of the merge drivers to git.
-const DRIVER_KEY: &str = "merge.capture-lock.driver";
+pub(crate) const DRIVER_KEY: &str = "merge.capture-lock.driver";
 
 /// Which state of the tracked files is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -20,6 +20,7 @@ pub mod rows;
 pub mod schema;
 mod start_time;
 pub mod strict;
+pub mod tag_names;
 
 pub use ids::{RunKey, UnsafeId, why_unsafe};
 pub use start_time::StartTime;

@@ -3,8 +3,9 @@
 //! A list takes more items, in its own way of writing; every byte that was there is kept, and the result is read again. What
 //! is written otherwise is left, and told.
 
-use super::{DVC_YAML, after_line, line_break};
+use super::{after_line, line_break};
 use crate::dataset::metrics_files;
+use crate::dataset::stage::DVC_YAML;
 use crate::formats::value::from_yaml;
 use crate::formats::yaml::YamlNode;
 use crate::formats::{ParamsValue, yaml};

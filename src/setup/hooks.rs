@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::shim;
+use super::{git_config, shim};
 use crate::error::ExitKind::Setup;
 use crate::error::{Explain, Explanation};
 use crate::git::{GitError, HooksDirSource, Repo};
@@ -125,7 +125,7 @@ pub fn install_hooks(repo: &Repo, binary: &Path, force: bool) -> Result<InstallO
             outcome.written.push(hook.event);
         }
     }
-    outcome.drivers = set_drivers(repo, binary)? | set_octopus_strategy(repo)?;
+    outcome.drivers = git_config::set_drivers(repo, binary)? | git_config::set_octopus_strategy(repo)?;
     Ok(outcome)
 }
 
@@ -214,90 +214,6 @@ pub fn uninstall_hooks(repo: &Repo, binary: &Path) -> Result<UninstallOutcome, I
         }
         outcome.restored.push(hook.event);
     }
-    for driver in DRIVERS {
-        outcome.drivers |= repo.remove_local_section(&format!("merge.{}", driver.name))?;
-    }
-    if repo.local_config(OCTOPUS_KEY)?.as_deref() == Some(STRATEGY_NAME) {
-        repo.unset_local_config(OCTOPUS_KEY)?;
-    }
+    outcome.drivers = git_config::remove_drivers(repo)?;
     Ok(outcome)
-}
-
-struct MergeDriver {
-    name: &'static str,
-    title: &'static str,
-    driver_type: &'static str,
-}
-
-/// The merge drivers, as `.gitattributes` names them.
-const DRIVERS: &[MergeDriver] = &[
-    MergeDriver { name: "capture-lock", title: "dvc.lock, run by run", driver_type: "lock" },
-    MergeDriver { name: "capture-params", title: "params.yaml, value by value", driver_type: "params" },
-    MergeDriver { name: "capture-views", title: "what DVC's views show, the selected run's", driver_type: "views" },
-];
-
-/// Names the merge drivers in the repository's own settings. Says whether something was written.
-fn set_drivers(repo: &Repo, binary: &Path) -> Result<bool, GitError> {
-    let mut wrote = false;
-    for driver in DRIVERS {
-        let line = driver_line(binary, driver.driver_type);
-        wrote |= repo.set_local_config(&format!("merge.{}.name", driver.name), driver.title)?;
-        wrote |= repo.set_local_config(&format!("merge.{}.driver", driver.name), &line)?;
-    }
-    Ok(wrote)
-}
-
-/// The setting that names the strategy for merges of several branches, and ours: see `hooks/git-merge-capture-hook`.
-const OCTOPUS_KEY: &str = "pull.octopus";
-const STRATEGY_NAME: &str = "capture-hook";
-
-/// How merges of several branches at once are made here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OctopusStrategy {
-    /// By our strategy, which asks the merge drivers.
-    Ours,
-    /// By our strategy, which git would not find: it stops such merges.
-    Lost,
-    /// By another, git's own or the user's choice.
-    Other,
-}
-
-/// How merges of several branches at once are made here.
-pub fn octopus_strategy(repo: &Repo) -> Result<OctopusStrategy, GitError> {
-    let is_configured = repo.config_value(OCTOPUS_KEY)?.as_deref() == Some(STRATEGY_NAME);
-    let is_on_path = repo.env().find_program(&format!("git-merge-{STRATEGY_NAME}")).is_some();
-    Ok(match (is_configured, is_on_path) {
-        (true, true) => OctopusStrategy::Ours,
-        (true, false) => OctopusStrategy::Lost,
-        (false, _) => OctopusStrategy::Other,
-    })
-}
-
-/// Git's own strategy for several branches asks no merge driver. Ours is named where git finds it on `PATH` and the user
-/// has not chosen one; where it is gone, it is not left to stop merges.
-fn set_octopus_strategy(repo: &Repo) -> Result<bool, GitError> {
-    let is_on_path = repo.env().find_program(&format!("git-merge-{STRATEGY_NAME}")).is_some();
-    match (repo.config_value(OCTOPUS_KEY)?.as_deref(), is_on_path) {
-        (None, true) => repo.set_local_config(OCTOPUS_KEY, STRATEGY_NAME),
-        (Some(STRATEGY_NAME), false) if repo.local_config(OCTOPUS_KEY)?.as_deref() == Some(STRATEGY_NAME) => {
-            repo.unset_local_config(OCTOPUS_KEY).map(|()| true)
-        }
-        _ => Ok(false),
-    }
-}
-
-/// Git hands the line to `sh`, with the file names put in quoted.
-fn driver_line(binary: &Path, kind: &str) -> String {
-    format!("{} merge-driver {kind} %O %A %B %L %P %S %X %Y", shell_quote(binary).replace('%', "%%"))
-}
-
-/// Whether the merge drivers are named as this binary would name them.
-pub fn are_drivers_set(repo: &Repo, binary: &Path) -> Result<bool, GitError> {
-    for driver in DRIVERS {
-        let configured = repo.local_config(&format!("merge.{}.driver", driver.name))?;
-        if configured.as_deref() != Some(driver_line(binary, driver.driver_type).as_str()) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }

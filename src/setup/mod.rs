@@ -4,28 +4,26 @@
 //! written. A second run finds everything in place and writes nothing.
 
 mod declare;
+pub mod git_config;
 pub mod hooks;
+pub mod include;
 pub mod remote;
 pub mod shim;
 pub mod survey;
 pub mod worktree;
 
-use crate::dataset::stage::{DEFAULT_OUT_DIR, OUT_DIR, RUN_DIR, STAGE, StageError, params_file, parse_ingest_stage};
+use crate::dataset::stage::{
+    DEFAULT_OUT_DIR, DVC_YAML, OUT_DIR, PARAMS_YAML, RUN_DIR, STAGE, StageError, params_file, parse_ingest_stage,
+};
 use crate::dvc::stage::DvcYamlError;
 use crate::dvc::{lockfile, stage};
 use crate::formats;
 use crate::formats::yaml::YamlNode;
 use crate::formats::{ParamsValue, value, yaml};
-use crate::project::include;
 use crate::project::{Project, ProjectError, config};
 use crate::support::limits;
 use crate::support::names::is_safe_path;
 use crate::support::process::shell_quote;
-
-/// The reference `dvc.yaml`.
-pub const DVC_YAML: &str = include_str!("../../dvc.yaml");
-/// The reference `params.yaml`.
-pub const PARAMS_YAML: &str = include_str!("../../params.yaml");
 
 /// What stands in `run_dir` where no run is selected.
 const PLACEHOLDER: &str = "results/<experiment>/<run_id>";
@@ -219,16 +217,10 @@ fn ignore_in_git(project: &Project, dir: &str, name: &str, why: &str) -> Result<
 
 fn set_up_attributes(project: &Project) -> Result<SetupChange, ProjectError> {
     const FILE: &str = ".gitattributes";
-    const LINES: &[&str] = &[
-        "/dvc.lock merge=capture-lock -text",
-        "/params.yaml merge=capture-params",
-        "/metrics/capture* merge=capture-views -text",
-    ];
     let mut bytes = project.root_files().read(FILE, limits::TEXT)?.unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes).into_owned();
-    let missing: Vec<&str> = LINES
-        .iter()
-        .copied()
+    let missing: Vec<String> = git_config::attribute_lines()
+        .into_iter()
         .filter(|line| {
             let wanted_words: Vec<&str> = line.split_ascii_whitespace().collect();
             // A rule that names another driver on purpose is kept; one for the file is enough.
@@ -259,7 +251,7 @@ fn ensure_final_newline(bytes: &mut Vec<u8>) {
 }
 
 /// The text's own line break.
-pub(crate) fn line_break(bytes: &[u8]) -> &'static str {
+fn line_break(bytes: &[u8]) -> &'static str {
     let at = bytes.iter().position(|b| *b == b'\n');
     if at.is_some_and(|at| at > 0 && bytes.get(at - 1) == Some(&b'\r')) { "\r\n" } else { "\n" }
 }
@@ -328,7 +320,7 @@ fn with_stage(bytes: &[u8]) -> Result<Vec<u8>, ProjectError> {
 }
 
 /// The value without our stage, and without `stages` where nothing else is in it.
-pub(crate) fn without_our_stage(value: ParamsValue) -> ParamsValue {
+fn without_our_stage(value: ParamsValue) -> ParamsValue {
     let ParamsValue::Map(entries) = value else { return value };
     let entries = entries.into_iter().filter_map(|(key, value)| match value {
         ParamsValue::Map(stages) if key == "stages" => {

@@ -16,6 +16,7 @@ pub mod names;
 pub mod off_limits;
 pub mod parallel;
 pub mod path;
+pub mod percent;
 pub mod plain_text;
 pub mod process;
 pub mod progress;

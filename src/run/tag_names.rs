@@ -7,9 +7,8 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{escape, trailers};
-use crate::history::escape::percent_decode;
 use crate::run::RunKey;
+use crate::support::percent::{percent_decode, percent_encode};
 use crate::support::visible::is_hidden;
 
 /// What every run tag's name starts with.
@@ -47,13 +46,12 @@ pub fn parse_tag_name(tag: &str) -> Option<TagName> {
     (tag_name(&name) == tag).then_some(name)
 }
 
-/// What a tag means: by its name, or, where that is a shortened one, by the run that its text tells of.
-#[must_use]
-pub fn parse_tag(tag: &str, message: &[u8]) -> Option<TagName> {
+/// What a tag name means; a shortened one is told by the runs that the tag's text names.
+pub fn find_tag_name(tag: &str, named_runs: impl IntoIterator<Item = RunKey>) -> Option<TagName> {
     parse_tag_name(tag).or_else(|| {
         let (_, version) = split_version(tag).filter(|(base, _)| base.contains(CUT_MARK))?;
-        let names = trailers::parse_trailers(message).into_iter().map(|record| TagName { run: record.run, version });
-        names.into_iter().find(|name| tag_name(name) == tag)
+        let mut names = named_runs.into_iter().map(|run| TagName { run, version });
+        names.find(|name| tag_name(name) == tag)
     })
 }
 
@@ -98,7 +96,7 @@ fn cuts_an_escape(text: &str) -> bool {
 fn escape_part(text: &str) -> String {
     let last = text.len().saturating_sub(1);
     let lock_suffix_at = text.to_ascii_lowercase().ends_with(".lock").then(|| text.len() - ".lock".len());
-    escape::percent_encode(text, |at, c| {
+    percent_encode(text, |at, c| {
         matches!(c, ' ' | '~' | '^' | ':' | '?' | '*' | '[' | '\\' | '%' | '@')
             // What a ref must not hold, and what git would print as it is.
             || is_hidden(c)
@@ -159,9 +157,8 @@ mod tests {
             assert!(tag.split('/').all(|part| part.len() <= 250) && tag.contains("%-"), "{tag}");
             assert!(git2::Reference::is_valid_name(&format!("refs/tags/{tag}")), "{tag}");
             assert!(parse_tag_name(&tag).is_none() && is_tag_of(&tag, &name.run));
-            let text = format!("x\n\nCapture-Run: {run}\nCapture-Data: md5:d41d8cd98f00b204e9800998ecf8427e.dir\n");
-            assert_eq!(parse_tag(&tag, text.as_bytes()), Some(name));
-            assert_eq!(parse_tag(&tag, text.replace("Capture-Run: ", "Capture-Run: x").as_bytes()), None);
+            assert_eq!(find_tag_name(&tag, [name.run.clone()]), Some(name));
+            assert_eq!(find_tag_name(&tag, [format!("x{run}").parse().unwrap()]), None);
         }
         let (a, b) =
             (tag_name(&make_tag_name(&format!("{most}a"), 1)), tag_name(&make_tag_name(&format!("{most}b"), 1)));
