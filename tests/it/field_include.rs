@@ -4,9 +4,8 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use serde_json::Value;
-
 use insta::assert_snapshot;
+use serde_json::Value;
 
 use crate::env::{FIRST, SECOND, TestEnv, tree};
 

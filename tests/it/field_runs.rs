@@ -6,9 +6,8 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 
-use serde_json::Value;
-
 use insta::assert_snapshot;
+use serde_json::Value;
 
 use crate::env::{CommandOutput, FIRST, SECOND, THIRD, TestEnv, copy_dir, tree};
 

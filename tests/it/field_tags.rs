@@ -3,9 +3,8 @@
 
 use std::fs;
 
-use serde_json::Value;
-
 use insta::assert_snapshot;
+use serde_json::Value;
 
 use crate::env::{CommandOutput, FIRST, SECOND, THIRD, TestEnv, files};
 

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use insta::assert_snapshot;
 
-use crate::env::{BIN, TestEnv, corpus_run, run_command, tree};
+use crate::env::{TestEnv, corpus_run, run_command, tree};
 use crate::tools;
 
 /// The corpus runs that are valid.
@@ -26,7 +26,7 @@ const GOOD: &[&str] = &[
 ];
 
 /// A project without git and DVC, which `ingest` does not need: `params.yaml` and runs.
-fn project() -> TestEnv {
+pub fn project() -> TestEnv {
     let env = TestEnv::empty();
     fs::create_dir_all(env.repo(".dvc")).unwrap();
     fs::write(env.repo(".dvc/config"), "").unwrap();
@@ -38,13 +38,13 @@ fn select(env: &TestEnv, key: &str) {
     fs::write(env.repo("params.yaml"), text).unwrap();
 }
 
-fn ingest_dir(env: &TestEnv, run_dir: &str) -> PathBuf {
+pub fn ingest_dir(env: &TestEnv, run_dir: &str) -> PathBuf {
     let out = env.hook(["ingest", "--run-dir", run_dir, "--out-dir", "data/captures"]).ok().stdout;
     env.repo(out.trim())
 }
 
 /// Nothing is left of the making.
-fn assert_no_leftovers(env: &TestEnv) {
+pub fn assert_no_leftovers(env: &TestEnv) {
     for dir in [env.repo("data"), env.repo(".dvc/tmp")] {
         let names: Vec<_> = fs::read_dir(dir).into_iter().flatten().map(|e| e.unwrap().file_name()).collect();
         assert!(names.iter().all(|n| !n.to_string_lossy().contains("capture-hook")), "{names:?}");
@@ -375,89 +375,6 @@ fn one_bad_run_among_several_is_told_and_the_others_go_in() {
         steps.jsonl.gz: line 7: step_sequence: step 7 follows step 5
     hint: `capture-hook validate results/nav/run-20261124-021550` says all that was found
     ");
-}
-
-/// P8: Eight processes that ingest one run leave the same files as one.
-#[test]
-fn many_at_once_on_the_same_run_do_no_harm() {
-    let env = project();
-    let key = env.record("ok-rotated-orig100");
-    let run = format!("results/{key}");
-    let mut children: Vec<_> = (0..8)
-        .map(|_| env.command(BIN, "repo").args(["ingest", "--run-dir", &run]).stdout(Stdio::null()).spawn().unwrap())
-        .collect();
-    for child in &mut children {
-        assert!(child.wait().unwrap().success());
-    }
-    let made = tree(&env.repo(format!("data/captures/{key}")));
-    assert_eq!(made, tree(&ingest_dir(&env, &run)));
-    assert_no_leftovers(&env);
-}
-
-#[test]
-fn killed_midway_leaves_the_old_folder_or_the_new_one() {
-    let env = project();
-    let key = env.record("ok-rotated-orig100");
-    let run = format!("results/{key}");
-    let folder = ingest_dir(&env, &run);
-    let old = tree(&folder);
-    let meta = fs::read_to_string(env.repo(&run).join("run.json")).unwrap();
-    fs::write(env.repo(&run).join("run.json"), meta.replace("\"max_steps\": 1000", "\"max_steps\": 1001")).unwrap();
-    let other = project();
-    crate::env::copy_dir(&env.repo("results"), &other.repo("results"));
-    let new = tree(&ingest_dir(&other, &run));
-    assert_ne!(old["run.json"], new["run.json"]);
-    let mut seen_old = 0;
-    for round in 0..40 {
-        let mut child =
-            env.command(BIN, "repo").args(["ingest", "--run-dir", &run]).stdout(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(round * 3));
-        let _ = child.kill();
-        let _ = child.wait();
-        let now = tree(&folder);
-        assert!(now == old || now == new, "round {round}: {:?}", now.keys());
-        seen_old += usize::from(now == old);
-        let names: Vec<_> = fs::read_dir(env.repo("data/captures/plume")).unwrap().collect();
-        assert_eq!(names.len(), 1, "{names:?}");
-    }
-    assert!(seen_old > 0, "every round was too late");
-    assert_eq!(tree(&ingest_dir(&env, &run)), new);
-    assert_no_leftovers(&env);
-}
-
-#[test]
-fn a_run_that_changes_while_it_is_read_is_refused() {
-    let env = project();
-    let key = env.record("ok-rotated-orig100");
-    let run = env.repo(format!("results/{key}"));
-    let part = run.join("steps.part0006.jsonl.gz");
-    let bytes = fs::read(&part).unwrap();
-    let mut refused = 0;
-    for _ in 0..30 {
-        let mut child = env
-            .command(BIN, "repo")
-            .args(["ingest", "--run-dir", &format!("results/{key}")])
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        // A recorder at work: the last shard is written again and again.
-        while child.try_wait().unwrap().is_none() {
-            fs::write(&part, &bytes).unwrap();
-        }
-        let output = child.wait_with_output().unwrap();
-        let err = String::from_utf8_lossy(&output.stderr);
-        match output.status.code() {
-            Some(5) if err.contains("changed while the run was read") => refused += 1,
-            // Caught between truncation and writing: cut off, and said so.
-            Some(1) => {}
-            Some(0) => {}
-            code => panic!("{code:?}: {err}"),
-        }
-    }
-    assert!(refused > 0);
-    let folder = ingest_dir(&env, &format!("results/{key}"));
-    assert_eq!(fs::read(folder.join("steps.part0006.jsonl.gz")).unwrap(), bytes);
 }
 
 /// H3: Ingest without a selection succeeds for DVC and names the next step.
