@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use capture_hook::error::Error;
 use capture_hook::ingest;
 use capture_hook::ingest::IngestRequest;
+use capture_hook::project::dir;
 use capture_hook::run::discover::run_directories;
 use capture_hook::support::progress::NoProgress;
 use pyo3::prelude::*;
@@ -121,7 +122,7 @@ pub fn ingest_run(
 /// What is asked of the library; the inner error is ours, the outer the system's.
 fn build_request(run_dir: &Path, out_dir: &Path, codes: CodeArgs) -> std::io::Result<Result<IngestRequest, Error>> {
     let (run_dir, out_dir) = (place::absolute_path(run_dir)?, place::absolute_path(out_dir)?);
-    let project = place::find_project(&out_dir).map(Path::to_path_buf);
+    let project = dir::find_root(&out_dir).map(Path::to_path_buf);
     let off_limits = match project.as_deref().map(place::off_limits).transpose() {
         Ok(found) => found.unwrap_or_default(),
         Err(error) => return Ok(Err(error)),

@@ -36,12 +36,6 @@ pub fn absolute_path(path: &Path) -> std::io::Result<PathBuf> {
     Ok(out)
 }
 
-/// The project around an absolute path: where `.dvc` is, else where `.git` is.
-pub fn find_project(path: &Path) -> Option<&Path> {
-    let with = |name: &str| path.ancestors().find(|dir| dir.join(name).exists());
-    with(".dvc").or_else(|| with(".git"))
-}
-
 /// The project's directories that are not for data: what git and DVC are told. Without a repository or settings, none.
 pub fn off_limits(root: &Path) -> Result<Vec<OffLimits>, Error> {
     let env = Env::snapshot();

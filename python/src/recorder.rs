@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use capture_hook::formats::json;
+use capture_hook::project::dir;
 use capture_hook::record;
 use capture_hook::record::{EncodedLine, RecordOptions, WaitMode};
 use memchr::memmem;
@@ -89,7 +90,7 @@ impl RunRecorder {
         options.experiment = experiment.filter(|name| !name.is_empty());
         options.run_id = run_id.filter(|name| !name.is_empty());
         options.rotate_size_bytes = rotate;
-        options.rules = place::validate_options(place::find_project(&options.root), CodeArgs::default())
+        options.rules = place::validate_options(dir::find_root(&options.root), CodeArgs::default())
             .map_err(|e| to_exception(py, e))?;
         let schema_version = options.schema_version.as_str();
         let inner =

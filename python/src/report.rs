@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use capture_hook::project::dir;
 use capture_hook::support::progress::NoProgress;
 use capture_hook::validate;
 use capture_hook::validate::ValidationReport;
@@ -44,7 +45,7 @@ pub fn validate_run_artifacts(
     deny: Option<Vec<String>>,
 ) -> PyResult<Bound<'_, PyAny>> {
     let run_dir = place::absolute_path(&run_dir)?;
-    let root = place::find_project(&run_dir);
+    let root = dir::find_root(&run_dir);
     let options = place::validate_options(root, CodeArgs { ignore, deny }).map_err(|error| to_exception(py, error))?;
     let shown = place::display_path(&run_dir, root);
     let report = py.detach(|| validate::validate_run(&run_dir, &shown, &options, &NoProgress));

@@ -14,6 +14,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::ffi::FFI_ArrowSchema;
 use arrow::ffi_stream::FFI_ArrowArrayStream;
+use capture_hook::project::dir;
 use capture_hook::run::RunKey;
 use capture_hook::run::meta::RunMeta;
 use capture_hook::run::rows::{EpisodeRows, ListColumn, NullableColumn, StepRows, TextColumn};
@@ -149,7 +150,7 @@ pub fn load_episodes(py: Python<'_>, run_dir: PathBuf, check: bool) -> PyResult<
 
 fn load_table(py: Python<'_>, run_dir: &std::path::Path, check: bool, kind: TableKind) -> PyResult<ArrowTable> {
     let run_dir = place::absolute_path(run_dir)?;
-    let root = place::find_project(&run_dir);
+    let root = dir::find_root(&run_dir);
     let options =
         place::validate_options(root, CodeArgs::default()).map_err(|error| errors::to_exception(py, error))?;
     let shown = place::display_path(&run_dir, root);

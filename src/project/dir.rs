@@ -1,8 +1,11 @@
-//! Where a command works when it needs runs and the dataset, but no git: the stage's own `ingest`, `manifest`, `validate`.
+//! Where a command works: the project around a directory, by the files alone or by the repository.
+//!
+//! [`ProjectDir`] is for what needs runs and the dataset, but no git: the stage's own `ingest`, `manifest`, `validate`.
 //!
 //! Reads the working tree's files as they lie there; DVC calls the stage in the project's root, a copy of it included (an
 //! experiment's temporary workspace).
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::config;
@@ -12,8 +15,9 @@ use crate::dataset::stage::{
 use crate::dvc::stage;
 use crate::dvc::stage::{PARAMS_FILE, Stage};
 use crate::formats;
-use crate::project::ProjectError;
+use crate::git::Repo;
 use crate::project::config::Config;
+use crate::project::{ProjectError, ROOT_SETTING};
 use crate::run::discover;
 use crate::run::discover::{DiscoveredRuns, DuplicateRuns, RunDir};
 use crate::run::resolve::{ResolveError, ResolvedRun, RunQuery, resolve_run};
@@ -48,8 +52,7 @@ pub struct RunSelection {
 impl ProjectDir {
     /// The project around `cwd`, which is absolute.
     pub fn find(cwd: &Path) -> Result<Self, ProjectError> {
-        let find_with = |name: &str| cwd.ancestors().find(|dir| dir.join(name).exists());
-        let root = find_with(".dvc").or_else(|| find_with(".git")).unwrap_or(cwd).to_path_buf();
+        let root = find_root(cwd).unwrap_or(cwd).to_path_buf();
         let config = match RootDir::new(&root).read(config::FILE, limits::TEXT)? {
             Some(bytes) => Config::parse(&String::from_utf8_lossy(&bytes))?,
             None => Config::default(),
@@ -155,6 +158,82 @@ impl ProjectDir {
     pub fn relative_display(&self, path: &Path) -> String {
         path_below(&self.root, path).map_or_else(|| path.display().to_string(), |inside| to_slashes(&inside))
     }
+}
+
+/// The root of the project around a path, which is absolute, by the files alone: the nearest directory with `.dvc`, else with
+/// `.git`. For what must work without git: the stage itself, in a copy of the project too, and the Python module.
+#[must_use]
+pub fn find_root(path: &Path) -> Option<&Path> {
+    let find_with = |name: &str| path.ancestors().find(|dir| dir.join(name).exists());
+    find_with(".dvc").or_else(|| find_with(".git"))
+}
+
+/// The directory, relative to the top of the working tree, of the project that a command at `cwd` works on: the nearest DVC
+/// project around it, else the only one, else the one that git's settings name (`capture-hook.root`), else the only one
+/// with our stage. `None` if the repository holds no project; an error if there are several to choose from.
+pub(super) fn find_in_repo(repo: &Repo, cwd: &Path) -> Result<Option<String>, ProjectError> {
+    let top = repo.top()?.to_path_buf();
+    // A working directory may be named by way of a link.
+    let real = cwd.canonicalize().ok().filter(|real| !cwd.starts_with(&top) && real.starts_with(&top));
+    let cwd = real.as_deref().unwrap_or(cwd);
+    let dirs = list_project_dirs(repo, cwd)?;
+    let around_cwd = dirs.iter().filter(|dir| cwd.starts_with(top.join(dir))).max_by_key(|dir| dir.len());
+    let dir = match (around_cwd, dirs.as_slice()) {
+        (Some(dir), _) | (None, [dir]) => dir.clone(),
+        (None, []) => return Ok(None),
+        (None, _) => match named_dir(repo)?.filter(|named| dirs.contains(named)) {
+            Some(named) => named,
+            None => {
+                let mut with_stage = dirs.iter().filter(|dir| names_the_stage(&top.join(dir)));
+                match (with_stage.next(), with_stage.next()) {
+                    (Some(only), None) => only.clone(),
+                    _ => return Err(ProjectError::SeveralProjects { dirs }),
+                }
+            }
+        },
+    };
+    Ok(Some(dir))
+}
+
+/// The file that makes a directory a DVC project.
+pub(super) const DVC_CONFIG: &str = ".dvc/config";
+
+/// Whether DVC would take this directory for a project. Of what is no file there, whoever reads it complains.
+pub(crate) fn is_dvc_root(dir: &Path) -> bool {
+    std::fs::symlink_metadata(dir.join(DVC_CONFIG)).is_ok_and(|meta| !meta.is_dir())
+}
+
+/// The directories of the repository's DVC projects, relative to its top, sorted: those that git tracks, whether they are
+/// checked out or not, and those that lie in the working tree at its top, around `cwd`, or where git's settings say.
+pub(super) fn list_project_dirs(repo: &Repo, cwd: &Path) -> Result<Vec<String>, ProjectError> {
+    let top = repo.top()?;
+    let tracked = repo.tracked_files_named(DVC_CONFIG)?;
+    let tracked = tracked.iter().filter_map(|path| path.strip_suffix(DVC_CONFIG));
+    let mut dirs: BTreeSet<String> = tracked.map(|dir| dir.trim_end_matches('/').to_owned()).collect();
+    let around = cwd.ancestors().filter(|dir| is_dvc_root(dir)).filter_map(|dir| dir.strip_prefix(top).ok());
+    dirs.extend(around.map(to_slashes));
+    dirs.extend(named_dir(repo)?.filter(|dir| is_dvc_root(&top.join(dir))));
+    if is_dvc_root(top) {
+        dirs.insert(String::new());
+    }
+    dirs.retain(|dir| dir.is_empty() || is_safe_path(dir));
+    Ok(dirs.into_iter().collect())
+}
+
+/// The project's directory that git's settings name.
+fn named_dir(repo: &Repo) -> Result<Option<String>, ProjectError> {
+    let named = repo.config_value(ROOT_SETTING)?.map(|dir| dir.trim_end_matches('/').to_owned());
+    Ok(named.filter(|dir| is_safe_path(dir)))
+}
+
+/// A directory as what stands before the names of its files: empty, or with a slash at its end.
+pub(super) fn prefix_of(dir: &str) -> String {
+    if dir.is_empty() { String::new() } else { format!("{dir}/") }
+}
+
+fn names_the_stage(dir: &Path) -> bool {
+    let bytes = RootDir::new(dir).read(crate::dvc::stage::FILE, limits::TEXT).ok().flatten().unwrap_or_default();
+    String::from_utf8_lossy(&bytes).contains(crate::dataset::stage::STAGE)
 }
 
 fn run_not_found(query: &str) -> ProjectError {

@@ -16,7 +16,7 @@ pub mod state;
 pub mod workspace;
 
 use std::cell::{OnceCell, RefCell, RefMut};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::dataset::file_lists::FileListCache;
@@ -30,7 +30,6 @@ use crate::support::beneath::RootDir;
 use crate::support::env::Env;
 use crate::support::fs::{At, FsError, PathRefusal};
 use crate::support::limits;
-use crate::support::names::is_safe_path;
 use crate::support::path::to_slashes;
 use crate::support::process::shell_quote;
 use crate::support::progress::Progress;
@@ -103,33 +102,15 @@ impl Project {
     /// The same; `None` where the repository holds no project. One that is not checked out is one, too.
     pub fn find(repo: Repo, cwd: &Path, env: &Env) -> Result<Option<Self>, ProjectError> {
         let top = repo.top()?.to_path_buf();
-        // A working directory may be named by way of a link.
-        let real = cwd.canonicalize().ok().filter(|real| !cwd.starts_with(&top) && real.starts_with(&top));
-        let cwd = real.as_deref().unwrap_or(cwd);
-        let dirs = project_dirs(&repo, cwd)?;
-        let around_cwd = dirs.iter().filter(|dir| cwd.starts_with(top.join(dir))).max_by_key(|dir| dir.len());
-        let dir = match (around_cwd, dirs.as_slice()) {
-            (Some(dir), _) | (None, [dir]) => dir.clone(),
-            (None, []) => return Ok(None),
-            (None, _) => match named_dir(&repo)?.filter(|named| dirs.contains(named)) {
-                Some(named) => named,
-                None => {
-                    let mut with_stage = dirs.iter().filter(|dir| names_the_stage(&top.join(dir)));
-                    match (with_stage.next(), with_stage.next()) {
-                        (Some(only), None) => only.clone(),
-                        _ => return Err(ProjectError::SeveralProjects { dirs }),
-                    }
-                }
-            },
-        };
-        Ok(Some(Self::at(repo, top.join(dir), env)))
+        let dir = dir::find_in_repo(&repo, cwd)?;
+        Ok(dir.map(|dir| Self::at(repo, top.join(dir), env)))
     }
 
     /// Every project of the repository, those too that are not checked out. Hooks serve them in turn.
     pub fn open_all(cwd: &Path, env: &Env) -> Result<Vec<Self>, ProjectError> {
         let repo = Repo::open(cwd, env)?;
         let top = repo.top()?.to_path_buf();
-        let dirs = project_dirs(&repo, cwd)?;
+        let dirs = dir::list_project_dirs(&repo, cwd)?;
         let mut first = Some(repo);
         let project = |dir: String| -> Result<Self, ProjectError> {
             let repo = match first.take() {
@@ -144,8 +125,8 @@ impl Project {
     /// The other projects of the repository: their directories as prefixes, like [`Project::prefix`].
     pub fn other_prefixes(&self) -> Result<&[String], ProjectError> {
         if self.other_prefixes.get().is_none() {
-            let dirs = project_dirs(&self.repo, self.repo.top()?)?;
-            let prefixes = dirs.iter().map(|dir| prefix_of(dir)).filter(|prefix| *prefix != self.prefix);
+            let dirs = dir::list_project_dirs(&self.repo, self.repo.top()?)?;
+            let prefixes = dirs.iter().map(|dir| dir::prefix_of(dir)).filter(|prefix| *prefix != self.prefix);
             let _ = self.other_prefixes.set(prefixes.collect());
         }
         Ok(self.other_prefixes.get().map(Vec::as_slice).unwrap_or_default())
@@ -158,7 +139,7 @@ impl Project {
         Self {
             repo,
             root,
-            prefix: prefix_of(&inner),
+            prefix: dir::prefix_of(&inner),
             env: env.clone(),
             settings: OnceCell::new(),
             records: RefCell::new(HashMap::new()),
@@ -279,7 +260,7 @@ impl Project {
 
 /// An error where the repository holds the project and the working tree lacks it, with the command that brings it.
 pub fn require_checked_out(project: &Project) -> Result<(), ProjectError> {
-    if is_dvc_root(&project.root) {
+    if dir::is_dvc_root(&project.root) {
         return Ok(());
     }
     let top = project.repo.top()?.to_path_buf();
@@ -291,7 +272,7 @@ pub fn require_checked_out(project: &Project) -> Result<(), ProjectError> {
         format!("git restore --source=HEAD --staged --worktree -- {}", shell_quote(project.git_path(".dvc")))
     };
     let adrift = project.env.get("GIT_DIR").is_some() && project.env.get("GIT_WORK_TREE").is_none();
-    Err(ProjectError::NotCheckedOut { file: project.git_path(DVC_CONFIG), top, command, adrift })
+    Err(ProjectError::NotCheckedOut { file: project.git_path(dir::DVC_CONFIG), top, command, adrift })
 }
 
 /// A file of the working tree's git directory in which something about this project is noted.
@@ -345,45 +326,4 @@ pub fn validation_options(config: &Config) -> Result<ValidateOptions, OptionsErr
         ValidateOptions::new(&config.validate.ignore, &config.validate.deny, crate::project::config::FILE)?;
     options.include = config.ingest.include.clone();
     Ok(options)
-}
-
-/// The file that makes a directory a DVC project.
-const DVC_CONFIG: &str = ".dvc/config";
-
-/// Whether DVC would take this directory for a project. Of what is no file there, whoever reads it complains.
-pub(crate) fn is_dvc_root(dir: &Path) -> bool {
-    std::fs::symlink_metadata(dir.join(DVC_CONFIG)).is_ok_and(|meta| !meta.is_dir())
-}
-
-/// The directories of the repository's DVC projects, relative to its top, sorted: those that git tracks, whether they are
-/// checked out or not, and those that lie in the working tree at its top, around `cwd`, or where git's settings say.
-fn project_dirs(repo: &Repo, cwd: &Path) -> Result<Vec<String>, ProjectError> {
-    let top = repo.top()?;
-    let tracked = repo.tracked_files_named(DVC_CONFIG)?;
-    let tracked = tracked.iter().filter_map(|path| path.strip_suffix(DVC_CONFIG));
-    let mut dirs: BTreeSet<String> = tracked.map(|dir| dir.trim_end_matches('/').to_owned()).collect();
-    let around = cwd.ancestors().filter(|dir| is_dvc_root(dir)).filter_map(|dir| dir.strip_prefix(top).ok());
-    dirs.extend(around.map(to_slashes));
-    dirs.extend(named_dir(repo)?.filter(|dir| is_dvc_root(&top.join(dir))));
-    if is_dvc_root(top) {
-        dirs.insert(String::new());
-    }
-    dirs.retain(|dir| dir.is_empty() || is_safe_path(dir));
-    Ok(dirs.into_iter().collect())
-}
-
-/// The project's directory that git's settings name.
-fn named_dir(repo: &Repo) -> Result<Option<String>, ProjectError> {
-    let named = repo.config_value(ROOT_SETTING)?.map(|dir| dir.trim_end_matches('/').to_owned());
-    Ok(named.filter(|dir| is_safe_path(dir)))
-}
-
-/// A directory as what stands before the names of its files: empty, or with a slash at its end.
-fn prefix_of(dir: &str) -> String {
-    if dir.is_empty() { String::new() } else { format!("{dir}/") }
-}
-
-fn names_the_stage(dir: &Path) -> bool {
-    let bytes = RootDir::new(dir).read(crate::dvc::stage::FILE, limits::TEXT).ok().flatten().unwrap_or_default();
-    String::from_utf8_lossy(&bytes).contains(crate::dataset::stage::STAGE)
 }
