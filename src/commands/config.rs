@@ -141,82 +141,82 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let text = String::from_utf8(bytes)
         .map_err(|_| Error::new(ExitKind::Setup, "invalid_config", format!("{FILE} is not UTF-8 text")))?;
     match &args.action {
-        ConfigAction::List => {
-            let settings: Vec<SettingJson> = {
-                let (config, document) = parse_settings(&text)?;
-                SETTINGS.iter().map(|spec| describe_setting(spec, &config, &document)).collect()
-            };
-            if app.ui.json() {
-                app.ui.print_json(&SettingsJson { settings });
-            } else {
-                let columns =
-                    [Column::Left("SETTING"), Column::Left("VALUE"), Column::Left("FROM"), Column::Shrink("WHAT FOR")];
-                let mut rows = Rows::new(columns);
-                for s in &settings {
-                    rows.push_row([
-                        s.key.as_str().into(),
-                        display_value(&s.value).into(),
-                        s.source.into(),
-                        s.about.into(),
-                    ]);
-                }
-                app.ui.print_text(&rows.render_text(app.ui.terminal_width()));
-            }
-        }
-        ConfigAction::Get { key } => {
-            let spec = find_setting(key)?;
-            let (config, document) = parse_settings(&text)?;
-            let setting = describe_setting(spec, &config, &document);
-            if app.ui.json() {
-                app.ui.print_json(&SettingsJson { settings: vec![setting] });
-            } else {
-                app.ui.print_value(display_value(&setting.value));
-            }
-        }
-        ConfigAction::Set { key, value } => {
-            let spec = find_setting(key)?;
-            let (before, mut document) = parse_settings(&text)?;
-            set_value(&mut document, spec, value)?;
-            let new = document.to_string();
-            let config = Config::parse(&new).map_err(|error| {
-                let message = format!("`{value}` is no value for {key}: {}", error.message);
-                Error::new(ExitKind::Usage, "invalid_value", message).hint(format!("{key}: {}", spec.about))
-            })?;
-            validate::ValidateOptions::new(&config.validate.ignore, &config.validate.deny, FILE)?;
-            let dvc_yaml = match (spec.key, Project::open(&app.cwd, &app.env)) {
-                // The stage depends on it, so that DVC sees what changes it.
-                (include::SETTING_KEY, Ok(project)) if !config.ingest.include.patterns().is_empty() => {
-                    add_include_dependency(&project)?
-                }
-                _ => None,
-            };
-            if new != text {
-                files.write_atomic(FILE, new.as_bytes())?;
-            }
-            if let Some(bytes) = &dvc_yaml {
-                files.write_atomic(stage::FILE, bytes)?;
-            }
-            let ignored = match (spec.key, Project::open(&app.cwd, &app.env)) {
-                ("results_dir", Ok(project)) => Some(setup::ignore_results(&project, &config.results_dir)?),
-                _ => None,
-            };
-            let ignored = ignored.filter(|step| step.changed);
-            if app.ui.json() {
-                app.ui.print_json(&SettingsJson { settings: vec![describe_setting(spec, &config, &document)] });
-            } else {
-                let (old, new) = (display_value(&(spec.value)(&before)), display_value(&(spec.value)(&config)));
-                app.ui.print_line(&format!("{key}: {old} -> {new}"));
-                if let Some(step) = &ignored {
-                    app.ui.status(&format!("{}: {}", step.what, step.note));
-                }
-                let also =
-                    dvc_yaml.map(|_| stage::FILE).into_iter().chain(ignored.as_ref().map(|step| step.what.as_str()));
-                let changed = [FILE].into_iter().chain(also).map(shell_quote).collect::<Vec<_>>().join(" ");
-                app.ui.hint(&format!("`git add {changed}` and commit it, and the whole team has it"));
-            }
-        }
+        ConfigAction::List => list_settings(app, &text)?,
+        ConfigAction::Get { key } => get_setting(app, &text, key)?,
+        ConfigAction::Set { key, value } => set_setting(app, files, &text, key, value)?,
     }
     Ok(CommandOutcome::Done)
+}
+
+fn list_settings(app: &App, text: &str) -> Result<(), Error> {
+    let (config, document) = parse_settings(text)?;
+    let settings: Vec<SettingJson> = SETTINGS.iter().map(|spec| describe_setting(spec, &config, &document)).collect();
+    if app.ui.json() {
+        app.ui.print_json(&SettingsJson { settings });
+        return Ok(());
+    }
+    let columns = [Column::Left("SETTING"), Column::Left("VALUE"), Column::Left("FROM"), Column::Shrink("WHAT FOR")];
+    let mut rows = Rows::new(columns);
+    for s in &settings {
+        rows.push_row([s.key.as_str().into(), display_value(&s.value).into(), s.source.into(), s.about.into()]);
+    }
+    app.ui.print_text(&rows.render_text(app.ui.terminal_width()));
+    Ok(())
+}
+
+fn get_setting(app: &App, text: &str, key: &str) -> Result<(), Error> {
+    let spec = find_setting(key)?;
+    let (config, document) = parse_settings(text)?;
+    let setting = describe_setting(spec, &config, &document);
+    if app.ui.json() {
+        app.ui.print_json(&SettingsJson { settings: vec![setting] });
+    } else {
+        app.ui.print_value(display_value(&setting.value));
+    }
+    Ok(())
+}
+
+fn set_setting(app: &App, files: RootDir<'_>, text: &str, key: &str, value: &str) -> Result<(), Error> {
+    let spec = find_setting(key)?;
+    let (before, mut document) = parse_settings(text)?;
+    set_value(&mut document, spec, value)?;
+    let new = document.to_string();
+    let config = Config::parse(&new).map_err(|error| {
+        let message = format!("`{value}` is no value for {key}: {}", error.message);
+        Error::new(ExitKind::Usage, "invalid_value", message).hint(format!("{key}: {}", spec.about))
+    })?;
+    validate::ValidateOptions::new(&config.validate.ignore, &config.validate.deny, FILE)?;
+    let dvc_yaml = match (spec.key, Project::open(&app.cwd, &app.env)) {
+        // The stage depends on it, so that DVC sees what changes it.
+        (include::SETTING_KEY, Ok(project)) if !config.ingest.include.patterns().is_empty() => {
+            add_include_dependency(&project)?
+        }
+        _ => None,
+    };
+    if new != text {
+        files.write_atomic(FILE, new.as_bytes())?;
+    }
+    if let Some(bytes) = &dvc_yaml {
+        files.write_atomic(stage::FILE, bytes)?;
+    }
+    let ignored = match (spec.key, Project::open(&app.cwd, &app.env)) {
+        ("results_dir", Ok(project)) => Some(setup::ignore_results(&project, &config.results_dir)?),
+        _ => None,
+    };
+    let ignored = ignored.filter(|step| step.changed);
+    if app.ui.json() {
+        app.ui.print_json(&SettingsJson { settings: vec![describe_setting(spec, &config, &document)] });
+    } else {
+        let (old, new) = (display_value(&(spec.value)(&before)), display_value(&(spec.value)(&config)));
+        app.ui.print_line(&format!("{key}: {old} -> {new}"));
+        if let Some(step) = &ignored {
+            app.ui.status(&format!("{}: {}", step.what, step.note));
+        }
+        let also = dvc_yaml.map(|_| stage::FILE).into_iter().chain(ignored.as_ref().map(|step| step.what.as_str()));
+        let changed = [FILE].into_iter().chain(also).map(shell_quote).collect::<Vec<_>>().join(" ");
+        app.ui.hint(&format!("`git add {changed}` and commit it, and the whole team has it"));
+    }
+    Ok(())
 }
 
 /// Where the settings lie: at the project's root, in a repository without DVC at its top.
