@@ -2,8 +2,6 @@
 //!
 //! Changes nothing. Each check says what it found; what is missing comes with the command that mends it.
 
-use serde::Serialize;
-
 use crate::app::{App, CommandOutcome};
 use crate::commit::{TRUST_SETTING, TRUSTED_CMD};
 use crate::dataset::stage::STAGE;
@@ -13,14 +11,12 @@ use crate::dvc::{ignore, stage};
 use crate::error::Error;
 use crate::git::{ConfiguredHook, HooksDirSource, Repo};
 use crate::output::StyledText;
-use crate::project::data_dir;
-use crate::project::{GitTree, Project, config};
+use crate::output::json::{CheckState, DoctorCheckJson, DoctorJson};
+use crate::project::{GitTree, Project, config, data_dir};
 use crate::run::layout;
 use crate::setup::git_config::OctopusStrategy;
-use crate::setup::remote;
 use crate::setup::survey::{GitHook, HookState};
-use crate::setup::worktree;
-use crate::setup::{git_config, survey};
+use crate::setup::{git_config, remote, survey, worktree};
 use crate::support::address::without_secret;
 use crate::support::process::shell_quote;
 use crate::sync::sent;
@@ -49,52 +45,26 @@ pub fn run(app: &App, _args: &Args) -> Result<CommandOutcome, Error> {
     Ok(if ok { CommandOutcome::Done } else { CommandOutcome::CheckFailed })
 }
 
-/// How a check ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum CheckState {
-    Ok,
-    /// Works, but worth a look.
-    Note,
-    Missing,
+fn check_ok(name: &'static str, found: impl Into<String>) -> DoctorCheckJson {
+    DoctorCheckJson { name, state: CheckState::Ok, found: found.into(), fix: None }
 }
 
-/// One thing that was looked at.
-#[derive(Debug, Serialize)]
-struct DoctorCheck {
-    name: &'static str,
-    state: CheckState,
-    found: String,
-    #[serde(rename = "mend")]
-    fix: Option<String>,
+fn check_note(name: &'static str, found: impl Into<String>, fix: impl Into<String>) -> DoctorCheckJson {
+    DoctorCheckJson { name, state: CheckState::Note, found: found.into(), fix: Some(fix.into()) }
 }
 
-#[derive(Serialize)]
-struct DoctorJson<'a> {
-    ok: bool,
-    checks: &'a [DoctorCheck],
-}
-
-fn check_ok(name: &'static str, found: impl Into<String>) -> DoctorCheck {
-    DoctorCheck { name, state: CheckState::Ok, found: found.into(), fix: None }
-}
-
-fn check_note(name: &'static str, found: impl Into<String>, fix: impl Into<String>) -> DoctorCheck {
-    DoctorCheck { name, state: CheckState::Note, found: found.into(), fix: Some(fix.into()) }
-}
-
-fn check_missing(name: &'static str, found: impl Into<String>, fix: impl Into<String>) -> DoctorCheck {
-    DoctorCheck { name, state: CheckState::Missing, found: found.into(), fix: Some(fix.into()) }
+fn check_missing(name: &'static str, found: impl Into<String>, fix: impl Into<String>) -> DoctorCheckJson {
+    DoctorCheckJson { name, state: CheckState::Missing, found: found.into(), fix: Some(fix.into()) }
 }
 
 /// What an error says, as a check that failed.
-fn check_failed(name: &'static str, error: impl Into<Error>, fix: &str) -> DoctorCheck {
+fn check_failed(name: &'static str, error: impl Into<Error>, fix: &str) -> DoctorCheckJson {
     let error = error.into();
     let text = std::iter::once(error.to_string()).chain(error.cause_messages()).collect::<Vec<_>>().join(": ");
     check_missing(name, text, error.hints().first().map_or(fix, String::as_str))
 }
 
-fn render_text(check: &DoctorCheck) -> StyledText {
+fn render_text(check: &DoctorCheckJson) -> StyledText {
     use anstyle::{AnsiColor, Style};
     let (mark, style) = match check.state {
         CheckState::Ok => ("ok", AnsiColor::Green.on_default()),
@@ -110,7 +80,7 @@ fn render_text(check: &DoctorCheck) -> StyledText {
     out
 }
 
-fn run_checks(app: &App) -> Vec<DoctorCheck> {
+fn run_checks(app: &App) -> Vec<DoctorCheckJson> {
     let mut checks = vec![check_ok("capture-hook", own_version(app))];
     let repo = match Repo::open(&app.cwd, &app.env) {
         Ok(repo) => repo,
@@ -141,7 +111,7 @@ fn own_version(app: &App) -> String {
 }
 
 /// For each event, what git will run.
-fn check_hooks(app: &App, repo: &Repo) -> Vec<DoctorCheck> {
+fn check_hooks(app: &App, repo: &Repo) -> Vec<DoctorCheckJson> {
     let (dir, binary) = match (repo.hooks_dir().map_err(Error::from), app.binary_path()) {
         (Ok(dir), Ok(binary)) => (dir, binary),
         (Err(error), _) | (_, Err(error)) => return vec![check_failed("hooks", error, "capture-hook install")],
@@ -188,7 +158,7 @@ fn check_hooks(app: &App, repo: &Repo) -> Vec<DoctorCheck> {
     checks
 }
 
-fn check_hook(hook: &GitHook, configured: &[ConfiguredHook]) -> DoctorCheck {
+fn check_hook(hook: &GitHook, configured: &[ConfiguredHook]) -> DoctorCheckJson {
     let of_event = configured.iter().filter(|one| one.event == hook.event);
     let named = of_event.map(|one| format!("{} of git's settings (`{}`)", one.name, one.command));
     let before: Vec<String> = named.chain(hook.chained.iter().map(|path| path.display().to_string())).collect();
@@ -245,7 +215,7 @@ fn what_fails(event: &str) -> &'static str {
     }
 }
 
-fn check_project(project: &Project) -> Vec<DoctorCheck> {
+fn check_project(project: &Project) -> Vec<DoctorCheckJson> {
     let mut checks = vec![check_ok("project", project.root.display().to_string())];
     match project.find_dvc() {
         Ok(dvc) => {
@@ -275,7 +245,7 @@ fn check_project(project: &Project) -> Vec<DoctorCheck> {
 }
 
 /// The stage, its parameters, and whether git holds the dataset too.
-fn check_pipeline(project: &Project) -> Vec<DoctorCheck> {
+fn check_pipeline(project: &Project) -> Vec<DoctorCheckJson> {
     let state = match project.dataset_state(&GitTree::WorkTree) {
         Ok(state) => state,
         Err(error) => return vec![check_failed("stage", error, "capture-hook init")],
@@ -317,7 +287,7 @@ fn check_pipeline(project: &Project) -> Vec<DoctorCheck> {
 }
 
 /// Whether DVC's ignore rules would leave files of a run out of the dataset. DVC is asked only where there are rules.
-fn check_ignore_rules(project: &Project) -> Option<DoctorCheck> {
+fn check_ignore_rules(project: &Project) -> Option<DoctorCheckJson> {
     const NAME: &str = "ignore rules";
     const FILES: [&str; 7] = [
         layout::RUN_JSON,
@@ -351,7 +321,7 @@ fn check_ignore_rules(project: &Project) -> Option<DoctorCheck> {
 }
 
 /// The cache and the remote.
-fn check_storage(project: &Project) -> Vec<DoctorCheck> {
+fn check_storage(project: &Project) -> Vec<DoctorCheckJson> {
     let settings = match project.dvc_settings() {
         Ok(settings) => settings,
         Err(error) => return vec![check_failed("cache", error, "dvc config --list")],
@@ -380,7 +350,7 @@ fn check_storage(project: &Project) -> Vec<DoctorCheck> {
 }
 
 /// The default remote: whether it is there, whether DVC can reach it, whether others know of it.
-fn check_remote(project: &Project, settings: &DvcSettings) -> Vec<DoctorCheck> {
+fn check_remote(project: &Project, settings: &DvcSettings) -> Vec<DoctorCheckJson> {
     const NAME: &str = "remote";
     let Some(remote) = settings.default_remote() else {
         let fix = "capture-hook init --remote URL";

@@ -4,8 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use serde_json::json;
-
 use crate::app::{App, CommandOutcome};
 use crate::dataset::metrics_files;
 use crate::dataset::stage::DEFAULT_OUT_DIR;
@@ -13,9 +11,9 @@ use crate::dvc::stage::PARAMS_FILE;
 use crate::error::{Error, ExitKind};
 use crate::ingest;
 use crate::ingest::{IngestOutcome, IngestRequest, ingest_run};
-use crate::project::data_dir;
+use crate::output::json::{IngestJson, IngestedRunJson};
 use crate::project::dir::{ProjectDir, RunSelection};
-use crate::project::{Project, ProjectError, report_ignored};
+use crate::project::{Project, ProjectError, data_dir, report_ignored};
 use crate::run::dataset_dir;
 use crate::run::discover::{DuplicateRuns, RunDir};
 use crate::support::beneath::RootDir;
@@ -137,7 +135,7 @@ fn leave_dataset(app: &App, project_dir: &ProjectDir, file: &str, out_dir: &Path
     app.ui.status(&format!("no run is selected in {file}: {shown} stays as it is"));
     app.ui.hint("`capture-hook select RUN` selects one");
     if app.ui.json() {
-        app.ui.print_json(&json!({"runs": []}));
+        app.ui.print_json(&IngestJson { runs: Vec::new() });
     }
     Ok(CommandOutcome::Done)
 }
@@ -192,12 +190,12 @@ fn report_results(
                     app.ui.detail(&format!("{}: warning: {code}", ingested.key));
                 }
                 if app.ui.json() {
-                    rows.push(json!({
-                        "run": ingested.key.to_string(),
-                        "destination": destination,
-                        "changed": ingested.changed,
-                        "report": ingested.report,
-                    }));
+                    rows.push(IngestedRunJson {
+                        run: ingested.key.to_string(),
+                        destination,
+                        changed: ingested.changed,
+                        report: ingested.report,
+                    });
                 } else {
                     report_ignored(&ingested.report, &app.ui);
                     app.ui.print_value(&destination);
@@ -215,7 +213,7 @@ fn report_results(
         }
     }
     if app.ui.json() {
-        app.ui.print_json(&json!({"runs": rows}));
+        app.ui.print_json(&IngestJson { runs: rows });
     }
     match worst {
         None => Ok(CommandOutcome::Done),

@@ -2,18 +2,15 @@
 
 use std::path::PathBuf;
 
-use serde::Serialize;
-
 use crate::app::{App, CommandOutcome};
 use crate::error::{Error, ExitKind};
 use crate::git::Repo;
-use crate::project::programs;
-use crate::project::{self, Project};
-use crate::setup::remote;
-use crate::setup::worktree;
-use crate::setup::{self, SetupChange, hooks, survey};
+use crate::output::json::{InitJson, InitStepJson};
+use crate::project::{Project, programs};
+use crate::setup::{SetupChange, hooks, remote, survey, worktree};
 use crate::support::address::holds_secret;
 use crate::support::process::shell_quote;
+use crate::{project, setup};
 
 /// Arguments of `init`.
 #[derive(Debug, clap::Args)]
@@ -35,21 +32,6 @@ pub struct Args {
     /// Make the DVC project in this directory, not at the top of the repository.
     #[arg(long)]
     pub subdir: bool,
-}
-
-/// What `--json` prints.
-#[derive(Serialize)]
-struct InitJson<'a> {
-    root: String,
-    changed: bool,
-    steps: Vec<InitStepJson<'a>>,
-}
-
-#[derive(Serialize)]
-struct InitStepJson<'a> {
-    what: &'a str,
-    changed: bool,
-    note: &'a str,
 }
 
 /// Runs the command.

@@ -3,10 +3,11 @@
 use crate::app::{App, CommandOutcome};
 use crate::error::Error;
 use crate::git::Repo;
-use crate::project::{self, programs};
+use crate::output::json::InstallJson;
+use crate::project;
+use crate::project::programs;
 use crate::setup::hooks::InstallOutcome;
-use crate::setup::worktree;
-use crate::setup::{hooks, survey};
+use crate::setup::{hooks, survey, worktree};
 
 /// Arguments of `install`.
 #[derive(Debug, clap::Args)]
@@ -35,10 +36,13 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         dvc = dvc.or(programs::trust_own_venv(&project)?);
     }
     if app.ui.json() {
-        app.ui.print_json(&serde_json::json!({
-            "dir": done.dir, "written": done.written, "chained": done.chained, "merge_drivers": done.drivers,
-            "trusted_dvc": dvc,
-        }));
+        app.ui.print_json(&InstallJson {
+            dir: &done.dir,
+            written: &done.written,
+            chained: &done.chained,
+            merge_drivers: done.drivers,
+            trusted_dvc: dvc,
+        });
         return Ok(CommandOutcome::Done);
     }
     for line in describe_changes(&done) {

@@ -1,10 +1,9 @@
 //! `capture-hook manifest`: writes a missing `manifest.json` into a run.
 
-use serde_json::json;
-
 use crate::app::{App, CommandOutcome};
 use crate::error::Error;
 use crate::manifest;
+use crate::output::json::ManifestJson;
 use crate::project::dir::ProjectDir;
 use crate::run::layout::MANIFEST;
 use crate::support::process::shell_quote;
@@ -35,7 +34,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     drop(bar);
     let written = format!("{shown}/{MANIFEST}");
     if app.ui.json() {
-        app.ui.print_json(&json!({"manifest": written, "ok": report.ok}));
+        app.ui.print_json(&ManifestJson { manifest: &written, ok: report.ok });
     } else {
         app.ui.print_value(&written);
     }

@@ -2,19 +2,18 @@
 
 use std::path::PathBuf;
 
-use serde_json::json;
-
 use crate::app::{App, CommandOutcome};
-use crate::commit::publish::{self, PublishRequest, PushTarget};
-use crate::commit::{self, CommitRefused, tags};
+use crate::commit::publish::{PublishRequest, PushTarget};
+use crate::commit::{CommitRefused, publish, tags};
 use crate::dvc::remote::missing::CheckDepth;
 use crate::error::{Error, ExitKind};
 use crate::hooks::say_tags;
+use crate::output::json::PublishJson;
 use crate::project::Project;
 use crate::project::dir::ProjectDir;
 use crate::run::discover::RunDir;
 use crate::sync::push;
-use crate::{history, hooks};
+use crate::{commit, history, hooks};
 
 /// Arguments of `publish`.
 #[derive(Debug, clap::Args)]
@@ -88,11 +87,13 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     }
     let pushed = if args.no_push { false } else { push_all(app, &project)? };
     if app.ui.json() {
-        let runs: Vec<String> = outcome.runs.iter().map(ToString::to_string).collect();
-        app.ui.print_json(&json!({
-            "runs": runs, "commit": head.as_str(), "committed": outcome.committed,
-            "data": outcome.record.version.to_string(), "pushed": pushed,
-        }));
+        app.ui.print_json(&PublishJson {
+            runs: outcome.runs.iter().map(ToString::to_string).collect(),
+            commit: head.to_string(),
+            committed: outcome.committed,
+            data_version: outcome.record.version.to_string(),
+            pushed,
+        });
     } else {
         for run in &outcome.runs {
             app.ui.print_value(run.to_string());

@@ -1,20 +1,19 @@
 //! `capture-hook pull`: data back into the workspace.
 
-use serde::Serialize;
-
 use crate::app::{App, CommandOutcome};
 use crate::dataset::runs::run_keys;
 use crate::dvc::absent::AbsentRemote;
 use crate::dvc::remote::fetch;
 use crate::error::{Error, ExitKind, Explanation};
-use crate::history::catalog::{self, Catalog, CatalogRun, RunSources};
+use crate::history::catalog;
+use crate::history::catalog::{Catalog, CatalogRun, RunSources};
+use crate::output::json::{PullJson, PulledJson};
 use crate::project::{GitTree, Project, ProjectError};
 use crate::run::RunKey;
 use crate::run::resolve::ResolveError;
 use crate::setup::worktree;
 use crate::support::process::shell_quote;
-use crate::sync::pull;
-use crate::sync::{SyncOutcome, format_missing};
+use crate::sync::{SyncOutcome, format_missing, pull};
 use crate::{hooks, sync};
 
 /// Arguments of `pull`.
@@ -35,26 +34,6 @@ pub struct Args {
     /// Replace files that were changed, and remove those that were added to committed runs.
     #[arg(long)]
     pub force: bool,
-}
-
-/// What `--json` prints.
-#[derive(Serialize)]
-struct PullJson {
-    data_version: String,
-    complete: bool,
-    pulled: Vec<PulledJson>,
-}
-
-/// What became of a run, or of the whole dataset.
-#[derive(Serialize)]
-struct PulledJson {
-    run: Option<String>,
-    path: String,
-    complete: bool,
-    changed: usize,
-    missing_bytes: u64,
-    unsaved: Vec<String>,
-    refused: Vec<String>,
 }
 
 /// Runs the command.

@@ -4,8 +4,10 @@ use crate::app::{App, CommandOutcome};
 use crate::dvc::remote::missing::CheckDepth;
 use crate::error::Error;
 use crate::git::{CommitRange, Oid};
+use crate::output::json::{PushJson, PushedVersionJson};
 use crate::project::Project;
-use crate::sync::push::{self, RequiredVersion};
+use crate::sync::push;
+use crate::sync::push::RequiredVersion;
 
 /// Arguments of `push`.
 #[derive(Debug, clap::Args)]
@@ -38,9 +40,9 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     if app.ui.json() {
         let versions: Vec<_> = required
             .iter()
-            .map(|n| serde_json::json!({"version": n.version.to_string(), "commit": n.commit.as_str()}))
+            .map(|n| PushedVersionJson { version: n.version.to_string(), commit: n.commit.as_str() })
             .collect();
-        app.ui.print_json(&serde_json::json!({"versions": versions, "said": upload.message}));
+        app.ui.print_json(&PushJson { versions, message: &upload.message });
         return Ok(CommandOutcome::Done);
     }
     app.ui.status(&upload.message);

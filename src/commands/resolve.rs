@@ -1,13 +1,12 @@
 //! `capture-hook resolve`: settles a run that both sides of a merge changed, and unites all others.
 
-use serde::Serialize;
-
 use crate::app::{App, CommandOutcome};
 use crate::commit::resolve;
 use crate::commit::resolve::{ConflictOutcome, resolve_hint};
 use crate::dataset::merge::lockfile::RunChoice;
 use crate::error::Error;
 use crate::git::GitOperation;
+use crate::output::json::ResolveJson;
 use crate::project::{Project, ProjectError};
 use crate::support::process::shell_quote;
 
@@ -45,18 +44,6 @@ pub struct SideArgs {
     /// Both stay, the other side's under a new run id.
     #[arg(long)]
     pub both: bool,
-}
-
-/// What `--json` prints.
-#[derive(Serialize)]
-struct ResolveJson {
-    run: String,
-    choice: &'static str,
-    kept_as: Option<String>,
-    #[serde(rename = "settled")]
-    resolved: bool,
-    data_version: Option<String>,
-    disputed: Vec<String>,
 }
 
 /// Runs the command.

@@ -1,21 +1,20 @@
 //! `capture-hook select`: validates a run and points params.yaml at it.
 
-use std::path::PathBuf;
-
-use serde::Serialize;
+use std::path::{Path, PathBuf};
 
 use crate::app::{App, CommandOutcome};
 use crate::error::{Error, ExitKind, Explain};
 use crate::git::Repo;
+use crate::output::json::SelectJson;
 use crate::output::{PickOutcome, pick_line};
 use crate::project::dir::ProjectDir;
-use crate::project::held::{self, RunMatch};
+use crate::project::held::RunMatch;
 use crate::project::include::LooseFiles;
 use crate::project::select::SelectionChange;
-use crate::project::{Project, report_ignored};
+use crate::project::{Project, held, report_ignored};
 use crate::run::discover::RunDir;
 use crate::support::process::shell_quote;
-use crate::validate::{IgnoredFinding, ValidationReport};
+use crate::validate::ValidationReport;
 use crate::{commit, hooks, validate};
 
 /// Arguments of `select`.
@@ -44,19 +43,6 @@ pub struct Args {
     pub force: bool,
 }
 
-/// What `--json` prints.
-#[derive(Serialize)]
-struct SelectJson<'a> {
-    file: &'a str,
-    old: Option<&'a str>,
-    new: &'a str,
-    changed: bool,
-    valid: bool,
-    recorded_anew: bool,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    ignored: &'a [IgnoredFinding],
-}
-
 /// Runs the command.
 pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let project_dir = ProjectDir::find(&app.cwd)?;
@@ -75,21 +61,9 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         return Err(Error::new(ExitKind::Setup, "no_such_run", format!("there is no run `{run}`"))
             .hint("`capture-hook runs` lists the runs there are"));
     }
-    let progress = app.ui.progress("validating", Some(ProjectDir::dir_size(&dir)));
-    let report =
-        validate::validate_run(&dir, &project_dir.relative_display(&dir), &project_dir.validate_options()?, &progress)?;
-    drop(progress);
-    if !report.ok {
-        warn_findings(app, &report);
-        if !args.force {
-            app.ui.hint(&format!(
-                "nothing was changed; `capture-hook validate {}` shows the whole report, `--force` selects the run anyway",
-                shell_quote(&run)
-            ));
-            return Ok(CommandOutcome::CheckFailed);
-        }
-        app.ui.warn(&format!("{} is invalid and selected all the same; a commit will refuse it", report.run_dir));
-    }
+    let Some(report) = validate_selected(app, args, &project_dir, &dir)? else {
+        return Ok(CommandOutcome::CheckFailed);
+    };
     let include = &project_dir.config.ingest.include;
     let mut loose = LooseFiles::default();
     loose.add_run(&dir, &report, include);
@@ -140,6 +114,31 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         app.ui.hint(&format!("`capture-hook publish {}` commits it", shell_quote(&change.new)));
     }
     Ok(CommandOutcome::Done)
+}
+
+/// The report of the run that is about to be selected; `None` if it is invalid and must not be.
+fn validate_selected(
+    app: &App,
+    args: &Args,
+    project_dir: &ProjectDir,
+    dir: &Path,
+) -> Result<Option<ValidationReport>, Error> {
+    let shown = project_dir.relative_display(dir);
+    let progress = app.ui.progress("validating", Some(ProjectDir::dir_size(dir)));
+    let report = validate::validate_run(dir, &shown, &project_dir.validate_options()?, &progress)?;
+    drop(progress);
+    if !report.ok {
+        warn_findings(app, &report);
+        if !args.force {
+            app.ui.hint(&format!(
+                "nothing was changed; `capture-hook validate {}` shows the whole report, `--force` selects the run anyway",
+                shell_quote(args.run.as_deref().unwrap_or(&shown))
+            ));
+            return Ok(None);
+        }
+        app.ui.warn(&format!("{} is invalid and selected all the same; a commit will refuse it", report.run_dir));
+    }
+    Ok(Some(report))
 }
 
 /// How the dataset compares with the run that was selected, if that can be told, and whether git sees the selection.

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use crate::app::{App, CommandOutcome};
-use crate::commit::publish;
-use crate::commit::tags::{self, TagOutcome};
+use crate::commit::tags::TagOutcome;
+use crate::commit::{publish, tags};
 use crate::error::Error;
 use crate::git::CommitRange;
 use crate::history::foreign;
 use crate::hooks::say_tags;
+use crate::output::json::TagJson;
 use crate::project::Project;
 
 /// Arguments of `tag`.
@@ -48,7 +49,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         }
     }
     if app.ui.json() {
-        app.ui.print_json(&serde_json::json!({"made": made, "moved": moved, "there": unchanged}));
+        app.ui.print_json(&TagJson { made: made.clone(), moved: moved.clone(), unchanged: unchanged.clone() });
     } else {
         made.iter().chain(&moved).for_each(|tag| app.ui.print_value(tag));
     }

@@ -3,6 +3,7 @@
 use crate::app::{App, CommandOutcome};
 use crate::error::Error;
 use crate::git::Repo;
+use crate::output::json::UninstallJson;
 use crate::setup::hooks;
 
 /// Arguments of `uninstall`.
@@ -19,9 +20,11 @@ pub fn run(app: &App, _args: &Args) -> Result<CommandOutcome, Error> {
     let repo = Repo::open(&app.cwd, &app.env)?;
     let done = hooks::uninstall_hooks(&repo, &app.binary_path()?)?;
     if app.ui.json() {
-        app.ui.print_json(&serde_json::json!({
-            "removed": done.removed, "restored": done.restored, "merge_drivers": done.drivers,
-        }));
+        app.ui.print_json(&UninstallJson {
+            removed: &done.removed,
+            restored: &done.restored,
+            merge_drivers: done.drivers,
+        });
         return Ok(CommandOutcome::Done);
     }
     match done.removed.as_slice() {

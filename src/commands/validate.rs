@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use serde::Serialize;
-
 use crate::app::{App, CommandOutcome};
 use crate::error::{Error, ExitKind};
+use crate::output::json::ValidateJson;
 use crate::output::validation;
 use crate::project::ProjectError;
 use crate::project::dir::ProjectDir;
@@ -15,7 +14,6 @@ use crate::run::resolve::ResolveError;
 use crate::support::path::normalize_path;
 use crate::support::text::format_plural;
 use crate::validate;
-use crate::validate::ValidationReport;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -56,12 +54,6 @@ fn long_help() -> String {
         }
     }
     out
-}
-
-#[derive(Serialize)]
-struct ValidateJson<'a> {
-    ok: bool,
-    runs: &'a [ValidationReport],
 }
 
 /// Runs the command.

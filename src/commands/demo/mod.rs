@@ -6,12 +6,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Serialize;
-
 use crate::app::{App, CommandOutcome};
 use crate::dvc::program::{Dvc, ProgramSearch};
 use crate::error::{Error, ExitKind};
 use crate::output::StyledText;
+use crate::output::json::{DemoJson, DemoStepJson};
 use crate::project::programs;
 use crate::support::env::Env;
 use crate::support::fs::At;
@@ -68,22 +67,6 @@ fn demo_dir(app: &App, dir: Option<&Path>) -> Result<PathBuf, Error> {
             .hint("name a new directory: capture-hook demo DIR"));
     }
     Ok(dir)
-}
-
-/// What `--json` prints.
-#[derive(Debug, Serialize)]
-struct DemoJson {
-    ok: bool,
-    directory: String,
-    steps: Vec<DemoStepJson>,
-}
-
-/// One command of the tour.
-#[derive(Debug, Serialize)]
-struct DemoStepJson {
-    title: String,
-    command: String,
-    output: String,
 }
 
 /// The tour through the scratch repository.

@@ -1,0 +1,275 @@
+//! What commands about recorded runs print.
+
+use serde::Serialize;
+
+use crate::columnar::RunMetrics;
+use crate::validate::{IgnoredFinding, ValidationReport};
+
+/// `runs`
+#[derive(Debug, Serialize)]
+pub struct RunsJson {
+    /// Every run known, in the order asked for.
+    pub runs: Vec<RunJson>,
+}
+
+/// A run as `runs` lists it.
+#[derive(Debug, Clone, Serialize)]
+pub struct RunJson {
+    /// `experiment/run_id`.
+    pub run: String,
+    /// The experiment.
+    pub experiment: String,
+    /// The run id.
+    pub run_id: String,
+    /// When it began, as its recorder wrote it.
+    pub start_time: Option<String>,
+    /// Its directory under results, relative to the project; `null` where it is not there.
+    pub recorded: Option<String>,
+    /// All directories under results that have its name, if several do and they differ.
+    pub duplicates: Vec<String>,
+    /// Whether its folder is in the workspace's dataset.
+    pub in_dataset: bool,
+    /// Whether `params.yaml` names it.
+    pub selected: bool,
+    /// The newest commit that brought it.
+    pub commit: Option<String>,
+    /// When that was.
+    pub committed_at: Option<String>,
+    /// That commit's data version.
+    pub data_version: Option<String>,
+    /// Its tags, oldest version first.
+    pub tags: Vec<String>,
+    /// Whether its data is in this clone: `all`, `some`, `none`.
+    #[serde(rename = "here")]
+    pub cached: &'static str,
+    /// The hash of its configuration.
+    pub config_hash: Option<String>,
+    /// Step rows.
+    pub steps: Option<u64>,
+    /// Episode rows.
+    pub episodes: Option<u64>,
+    /// Key figures, where its parquet is in this clone.
+    #[serde(rename = "figures")]
+    pub metrics: Option<RunMetrics>,
+}
+
+/// `show`
+#[derive(Debug, Serialize)]
+pub struct ShowJson {
+    /// `experiment/run_id`.
+    pub run: String,
+    /// The experiment.
+    pub experiment: String,
+    /// The run id.
+    pub run_id: String,
+    /// What was read: `results`, `dataset`, `cache`.
+    pub source: &'static str,
+    /// Where that is, relative to the project; `null` for the cache.
+    pub path: Option<String>,
+    /// When it began, as its recorder wrote it.
+    pub start_time: Option<String>,
+    /// The recorder's schema version.
+    pub schema_version: Option<String>,
+    /// The simulator's version.
+    pub package_version: Option<String>,
+    /// The simulator's commit.
+    pub git_sha: Option<String>,
+    /// The first seed.
+    pub base_seed: Option<i64>,
+    /// The seeds of the steps.
+    pub seeds: Option<SeedsJson>,
+    /// The hash of the configuration.
+    pub config_hash: Option<String>,
+    /// The configuration.
+    pub env_config: Option<serde_json::Value>,
+    /// Where it was made, as its recorder wrote it.
+    pub system: Option<serde_json::Value>,
+    /// Where it stands in history; `null` where it is not committed.
+    pub history: Option<ShowHistoryJson>,
+    /// What validation said; `null` where nothing tells.
+    pub validation: Option<ShowValidationJson>,
+    /// Key figures; `null` where they cannot be read.
+    #[serde(rename = "figures")]
+    pub metrics: Option<RunMetrics>,
+    /// Its files.
+    pub files: Vec<ShowFileJson>,
+}
+
+/// Seeds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SeedsJson {
+    /// How many different ones.
+    pub unique_count: u64,
+    /// The smallest.
+    pub min: i64,
+    /// The largest.
+    pub max: i64,
+}
+
+/// A run's place in history.
+#[derive(Debug, Serialize)]
+pub struct ShowHistoryJson {
+    /// The newest commit that brought it (the tag's, where a tag was asked for).
+    pub commit: String,
+    /// When it was committed.
+    pub committed_at: String,
+    /// Who wrote it.
+    pub author: String,
+    /// Its message's first line.
+    pub subject: String,
+    /// The data version.
+    pub data_version: String,
+    /// The run's tags.
+    pub tags: Vec<String>,
+}
+
+/// What validation said.
+#[derive(Debug, Serialize)]
+pub struct ShowValidationJson {
+    /// Whether the run is valid.
+    pub ok: bool,
+    /// Error codes.
+    pub errors: Vec<String>,
+    /// Warning codes.
+    pub warnings: Vec<String>,
+    /// What was found and ignored, and who said so.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ignored: Vec<IgnoredFinding>,
+}
+
+/// A file of a run.
+#[derive(Debug, Serialize)]
+pub struct ShowFileJson {
+    /// Its name.
+    pub path: String,
+    /// Its size; `null` where it is not in this clone.
+    pub bytes: Option<u64>,
+}
+
+/// `diff`
+#[derive(Debug, Serialize)]
+pub struct DiffJson {
+    /// The first run.
+    pub a: String,
+    /// The second run.
+    pub b: String,
+    /// Whether both have the same configuration.
+    pub same_config: bool,
+    /// Configuration keys whose values differ, dotted, sorted.
+    pub config: Vec<DiffKeyJson>,
+    /// The seeds.
+    pub seeds: DiffSeedsJson,
+    /// Other metadata that differs: simulator, commit, schema.
+    pub metadata: Vec<DiffKeyJson>,
+    /// The figures of both.
+    #[serde(rename = "figures")]
+    pub metrics: DiffMetricsJson,
+}
+
+/// A key whose values differ.
+#[derive(Debug, Serialize)]
+pub struct DiffKeyJson {
+    /// The key, dotted.
+    pub key: String,
+    /// The first run's value; `null` also where it has none (see `in_a`).
+    pub a: serde_json::Value,
+    /// The second run's value.
+    pub b: serde_json::Value,
+    /// Whether the first run has the key.
+    pub in_a: bool,
+    /// Whether the second run has the key.
+    pub in_b: bool,
+}
+
+/// Both runs' seeds.
+#[derive(Debug, Serialize)]
+pub struct DiffSeedsJson {
+    /// Whether they are the same.
+    pub same: bool,
+    /// The first run's.
+    pub a: Option<SeedsJson>,
+    /// The second run's.
+    pub b: Option<SeedsJson>,
+}
+
+/// Both runs' figures.
+#[derive(Debug, Serialize)]
+pub struct DiffMetricsJson {
+    /// The first run's.
+    pub a: Option<RunMetrics>,
+    /// The second run's.
+    pub b: Option<RunMetrics>,
+}
+
+/// `plot`
+#[derive(Debug, Serialize)]
+pub struct PlotJson {
+    /// The run.
+    pub run: String,
+    /// The picture; `-` for standard output.
+    pub path: String,
+    /// `svg` or `png`.
+    pub format: &'static str,
+    /// Episodes drawn or counted.
+    pub episodes: u64,
+    /// Steps drawn or counted.
+    pub steps: u64,
+}
+
+/// `select`
+#[derive(Debug, Serialize)]
+pub struct SelectJson<'a> {
+    /// The params file.
+    pub file: &'a str,
+    /// What it selected before.
+    pub old: Option<&'a str>,
+    /// What it selects now.
+    pub new: &'a str,
+    /// Whether the file changed.
+    pub changed: bool,
+    /// Whether the run is valid.
+    pub valid: bool,
+    /// Whether its directory holds another recording than the dataset.
+    pub recorded_anew: bool,
+    /// What validation found and ignored, and who said so.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub ignored: &'a [IgnoredFinding],
+}
+
+/// `validate`
+#[derive(Debug, Serialize)]
+pub struct ValidateJson<'a> {
+    /// Whether all runs are valid.
+    pub ok: bool,
+    /// Each run's report.
+    pub runs: &'a [ValidationReport],
+}
+
+/// `manifest`
+#[derive(Debug, Serialize)]
+pub struct ManifestJson<'a> {
+    /// The file that was written.
+    pub manifest: &'a str,
+    /// Whether the run is valid.
+    pub ok: bool,
+}
+
+/// `ingest`
+#[derive(Debug, Serialize)]
+pub struct IngestJson {
+    /// The runs that are in the dataset now.
+    pub runs: Vec<IngestedRunJson>,
+}
+
+/// A run that was ingested.
+#[derive(Debug, Serialize)]
+pub struct IngestedRunJson {
+    /// `experiment/run_id`.
+    pub run: String,
+    /// Its directory in the dataset.
+    pub destination: String,
+    /// Whether that changed.
+    pub changed: bool,
+    /// What validation found.
+    pub report: ValidationReport,
+}

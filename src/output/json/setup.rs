@@ -1,0 +1,132 @@
+//! What commands about the repository and its settings print.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+/// `config list`, `config get`, `config set`
+#[derive(Debug, Serialize)]
+pub struct SettingsJson {
+    /// The settings.
+    pub settings: Vec<SettingJson>,
+}
+
+/// A setting.
+#[derive(Debug, Serialize)]
+pub struct SettingJson {
+    /// Its key, dotted.
+    pub key: String,
+    /// The value that holds.
+    pub value: serde_json::Value,
+    /// `capture-hook.toml` or `default`.
+    pub source: &'static str,
+    /// The default.
+    pub default: serde_json::Value,
+    /// What it is for.
+    pub about: &'static str,
+}
+
+/// `init`
+#[derive(Debug, Serialize)]
+pub struct InitJson<'a> {
+    /// The DVC project's directory.
+    pub root: String,
+    /// Whether anything changed.
+    pub changed: bool,
+    /// Each step, in order.
+    pub steps: Vec<InitStepJson<'a>>,
+}
+
+/// A step of `init`.
+#[derive(Debug, Serialize)]
+pub struct InitStepJson<'a> {
+    /// The file, or the directory.
+    pub what: &'a str,
+    /// Whether it was written.
+    pub changed: bool,
+    /// In words.
+    pub note: &'a str,
+}
+
+/// `install`
+#[derive(Debug, Serialize)]
+pub struct InstallJson<'a> {
+    /// Where the hooks are.
+    pub dir: &'a Path,
+    /// Those that were written.
+    pub written: &'a [&'static str],
+    /// Those of others that were kept, and run before ours.
+    pub chained: &'a [&'static str],
+    /// Whether the merge drivers were named.
+    pub merge_drivers: bool,
+    /// The `dvc` to call, if it was named now.
+    pub trusted_dvc: Option<PathBuf>,
+}
+
+/// `uninstall`
+#[derive(Debug, Serialize)]
+pub struct UninstallJson<'a> {
+    /// The hooks that were removed.
+    pub removed: &'a [&'static str],
+    /// Those that are as they were before ours.
+    pub restored: &'a [&'static str],
+    /// Whether the merge drivers were removed.
+    pub merge_drivers: bool,
+}
+
+/// `doctor`
+#[derive(Debug, Serialize)]
+pub struct DoctorJson<'a> {
+    /// Whether nothing is missing.
+    pub ok: bool,
+    /// Each thing that was looked at.
+    pub checks: &'a [DoctorCheckJson],
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize)]
+pub struct DoctorCheckJson {
+    /// What it is.
+    pub name: &'static str,
+    /// How it is.
+    pub state: CheckState,
+    /// What was found, in words.
+    pub found: String,
+    /// What to do about it.
+    #[serde(rename = "mend")]
+    pub fix: Option<String>,
+}
+
+/// How a check of `doctor` ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CheckState {
+    /// As it should be.
+    Ok,
+    /// Works, but worth a look.
+    Note,
+    /// Does not work.
+    Missing,
+}
+
+/// `demo`
+#[derive(Debug, Serialize)]
+pub struct DemoJson {
+    /// Whether every command succeeded.
+    pub ok: bool,
+    /// The scratch directory.
+    pub directory: String,
+    /// Each command.
+    pub steps: Vec<DemoStepJson>,
+}
+
+/// One command of the demo.
+#[derive(Debug, Serialize)]
+pub struct DemoStepJson {
+    /// The heading that it stands under.
+    pub title: String,
+    /// As typed.
+    pub command: String,
+    /// What it printed.
+    pub output: String,
+}
