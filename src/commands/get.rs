@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use super::complete;
 use crate::app::{App, CommandOutcome};
-use crate::dataset::get::{self, GetRequest};
+use crate::dataset::get::{GetRequest, get_run};
 use crate::dvc::hash::DataVersion;
 use crate::error::{Error, ExitKind};
 use crate::git::Oid;
 use crate::history::catalog::{self, Catalog};
+use crate::history::rebuilt;
 use crate::output::json::GetJson;
 use crate::project::Project;
 use crate::run::RunKey;
@@ -48,7 +49,11 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let output = args.output.clone().unwrap_or_else(|| PathBuf::from(key.run_id()));
     let to = app.cwd.join(&output);
     let bar = app.ui.progress("getting the run", None);
-    let outcome = get::get_run(&project, GetRequest { run: &key, version, to: &to, replace: args.force }, &bar)?;
+    let request = GetRequest { run: &key, version, to: &to, replace: args.force };
+    request.check_destination()?;
+    let dvc = project.dvc()?;
+    let file_list = rebuilt::read_file_list(&project, &dvc, version)?;
+    let outcome = get_run(&dvc, &file_list, request, &bar)?;
     drop(bar);
     let excluded = project.repo.exclude_dir(&to);
     if app.ui.json() {

@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::app::{App, CommandOutcome};
+use crate::commit::merge::{merge_and_store_lists, preferred_side};
 use crate::dataset::merge;
 use crate::dataset::merge::lockfile::MergeSide;
 use crate::dataset::merge::{MergeInput, MergeOutcome, RemadeMerge};
@@ -80,7 +81,7 @@ fn merge_files(app: &App, args: &Args) -> Result<MergeOutcome, Error> {
     let repo = Repo::open(&app.cwd, &app.env)?;
     let caller = repo.find_caller();
     let favored = favored_side(&repo, caller.as_ref());
-    let preferred = merge::preferred_side(&labels, &app.env, caller.as_ref(), repo.is_rebasing());
+    let preferred = preferred_side(&labels, &app.env, caller.as_ref(), repo.is_rebasing());
     // A stash that is put back at the end of a rebase is no part of its last merge.
     let is_stash = labels[0] == "Stash base" || caller.as_ref().is_some_and(|call| call.command == "stash");
     let remade = match repo.remade_merge().filter(|_| !is_stash) {
@@ -109,7 +110,7 @@ fn merge_files(app: &App, args: &Args) -> Result<MergeOutcome, Error> {
         MergeTarget::Lockfile => {
             let root = app.cwd.join(Path::new(&files.path).parent().unwrap_or(Path::new("")));
             let project = Project::at(repo, root, &app.env);
-            merge::merge_lockfile(&files, &project)?
+            merge::merge_lockfile(&files, &app.env, |sides| merge_and_store_lists(&project, sides))?
         }
     };
     Ok(if files.makes_virtual_ancestor() { MergeOutcome { notes: Vec::new(), ..outcome } } else { outcome })

@@ -3,7 +3,6 @@
 use crate::app::{App, CommandOutcome};
 use crate::dataset::runs::run_keys;
 use crate::dvc::absent::AbsentRemote;
-use crate::dvc::remote::fetch;
 use crate::error::{Error, ExitKind, Explanation};
 use crate::history::catalog;
 use crate::history::catalog::{Catalog, CatalogRun, RunSources};
@@ -49,9 +48,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         let outcome = pull::pull_data(&project, &dataset_record, None, args.force, &app.ui)?;
         pulled.push(pulled_json(&project, outcome, None, dataset_record.out_dir.clone())?);
     } else {
-        let file_list = fetch::read_file_list(&project.root, project.dvc_settings()?, dataset_record.version, || {
-            project.find_dvc()
-        })?;
+        let file_list = project.dvc()?.read_file_list(dataset_record.version)?;
         let catalog = catalog::load_catalog(&project)?;
         let catalog_run = |key| catalog.get(&key).unwrap_or(CatalogRun { key, sources: RunSources::default() });
         let held_runs: Vec<CatalogRun> = run_keys(&file_list).map(catalog_run).collect();

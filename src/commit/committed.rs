@@ -5,14 +5,13 @@
 
 use super::ingest::{IngestWork, PATIENCE};
 use super::{ALLOW_LOSS, CommitRefused, ValidRun, kept};
-use crate::dataset::get::{self, GetRequest};
+use crate::dataset::get::{GetError, GetRequest, get_run};
 use crate::dataset::native;
 use crate::dataset::native::NativeError;
 use crate::dataset::runs::{RefusedPath, split_refused};
 use crate::dvc::file_list::{FileEntry, FileList};
 use crate::dvc::hash::DataVersion;
 use crate::dvc::leftovers;
-use crate::dvc::remote::fetch;
 use crate::history::rebuilt;
 use crate::ingest::is_derived;
 use crate::project::{DatasetRecord, Project, workspace};
@@ -50,7 +49,11 @@ pub(super) fn keep_committed(
     reporter.show_status(&format!("{} is committed already: its files stay as they are", run.key));
     let to = run.key.dir_under(&dataset);
     let progress = reporter.start_progress(&format!("getting {}", run.key), None);
-    get::get_run(project, GetRequest { run: &run.key, version, to: &to, replace: true }, progress.as_ref())
+    let request = GetRequest { run: &run.key, version, to: &to, replace: true };
+    let dvc = project.dvc()?;
+    rebuilt::read_file_list(project, &dvc, version)
+        .map_err(GetError::from)
+        .and_then(|file_list| get_run(&dvc, &file_list, request, progress.as_ref()))
         .map(drop)
         .map_err(|source| CommitRefused::Committed { run: run.key.clone(), source: Box::new(source) })
 }
@@ -63,9 +66,7 @@ pub(super) fn check_out_committed_runs(
     run: &RunKey,
 ) -> Result<Vec<RefusedPath>, CommitRefused> {
     let IngestWork { project, reporter, stage, .. } = *work;
-    rebuilt::ensure_file_list(project, project.dvc_settings()?, dataset_record.version)?;
-    let all =
-        fetch::read_file_list(&project.root, project.dvc_settings()?, dataset_record.version, || project.find_dvc())?;
+    let all = rebuilt::read_file_list(project, &project.dvc()?, dataset_record.version)?;
     let (file_list, refused) = split_refused(all.clone());
     let may_go = !refused.is_empty() && kept::loss_is_intended(project)?;
     leftovers::remove_leftovers(&project.root, &stage.out_dir, PATIENCE).map_err(NativeError::from)?;

@@ -125,7 +125,7 @@ impl IngestWork<'_> {
         let dropped = match committed_record {
             // Nothing but the new run's folder is looked at, so nothing else need be in the workspace.
             Some(record) if native => {
-                rebuilt::ensure_file_list(project, project.dvc_settings()?, record.version)?;
+                rebuilt::ensure_file_list(project, &project.dvc()?, record.version)?;
                 Vec::new()
             }
             Some(record) => committed::check_out_committed_runs(self, record, &selected.key)?,
@@ -135,7 +135,8 @@ impl IngestWork<'_> {
         self.ingest_run_dirs(committed_record, native)?;
         if native {
             // Before dvc.lock, as in the stage's command: where it names the run, a commit need not do anything more.
-            metrics_files::write_metrics_files(&project.root, &project.root.join(&stage.out_dir), &selected.key)?;
+            metrics_files::write_metrics_files(&project.root, &project.root.join(&stage.out_dir), &selected.key)
+                .map_err(ProjectError::from)?;
             self.version_natively()?;
         } else {
             self.reporter.show_status("dvc repro -s capture_ingest");

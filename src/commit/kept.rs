@@ -8,7 +8,6 @@ use crate::dataset::diff::RunDiff;
 use crate::dataset::runs::RefusedPath;
 use crate::dvc::hash::DataVersion;
 use crate::dvc::lockfile;
-use crate::dvc::remote::fetch;
 use crate::git::{GitError, GitOperation};
 use crate::history::{loss, rebuilt};
 use crate::project::{self, DatasetRecord, GitTree, Project};
@@ -25,9 +24,9 @@ pub(crate) fn refuse_lost_runs(project: &Project) -> Result<(), CommitRefused> {
     let parents: Vec<_> = project.repo.head()?.into_iter().chain(merge_heads.iter().cloned()).collect();
     // Nobody asked to fetch.
     let mut fetch_list = |version| {
-        if let Ok(settings) = project.dvc_settings() {
+        if let Ok(dvc) = project.dvc() {
             // Without it, what would be lost is unknown.
-            let _ = fetch::read_file_list_unasked(&project.root, settings, version, || project.find_dvc());
+            let _ = dvc.read_file_list_unasked(version);
         }
     };
     let loss = loss::find_run_loss(project, &GitTree::Index, &parents, &mut fetch_list)?;

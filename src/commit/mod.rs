@@ -9,6 +9,7 @@ mod committed;
 mod ignored;
 mod ingest;
 mod kept;
+pub mod merge;
 mod metrics;
 pub mod publish;
 pub mod refused;

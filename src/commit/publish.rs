@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use super::{CommitRefused, CommitTransaction, ValidRun, can_ingest_many, ingest_runs, load_valid_run, staging};
-use crate::dataset::get;
 use crate::dataset::runs::entries_of_run;
 use crate::dvc::link::hash_file;
 use crate::dvc::lockfile;
 use crate::error::{Error, ExitKind};
 use crate::git::{CommitRange, GitError};
+use crate::history::rebuilt;
 use crate::project::dir::ProjectDir;
 use crate::project::workspace;
 use crate::project::{DatasetRecord, GitTree, Project, ProjectError, Reporter};
@@ -211,7 +211,7 @@ pub fn new_runs(project: &Project, project_dir: &ProjectDir) -> Result<NewRuns, 
         None => None,
     };
     let committed_files = match &head {
-        Some(head) => get::fetch_file_list(project, head.version)?,
+        Some(head) => rebuilt::read_file_list(project, &project.dvc()?, head.version)?,
         None => crate::dvc::file_list::FileList::default(),
     };
     let found = project_dir.discover_runs()?;

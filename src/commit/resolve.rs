@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::metrics;
-use crate::dataset::merge;
+use crate::commit::merge::merge_and_store_lists;
 use crate::dataset::merge::lockfile::{
     LockfileSides, MergeConflict, MergeDecisions, MergeSide, MergedLockfile, RunChoice,
 };
@@ -226,7 +226,7 @@ fn merge_sides(
         preferred,
         decisions: &decided,
     };
-    merge::merge_and_store_lists(project, &sides).map_err(|why| ConflictError::NotMerged { why })
+    merge_and_store_lists(project, &sides).map_err(|why| ConflictError::NotMerged { why })
 }
 
 /// The run that a name means among those that both sides changed.
@@ -304,7 +304,7 @@ fn sync_after_resolve(
     if let Some(run) = shown.filter(|run| run.dir_under(&out_dir).join(STEPS_PARQUET).is_file())
         && workspace::is_workspace_at(project, Some(dataset_record.version))?
     {
-        metrics_files::write_metrics_files(&project.root, &out_dir, &run)?;
+        metrics_files::write_metrics_files(&project.root, &out_dir, &run).map_err(ProjectError::from)?;
         let paths = metrics::metrics_files_to_stage(project)?;
         project.repo.stage_files(&paths, &|line| reporter.show_status(line))?;
     }

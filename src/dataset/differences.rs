@@ -9,19 +9,27 @@ use std::path::Path;
 use crate::dataset::known_files::{FileStat, KnownFiles};
 use crate::dataset::runs::{entries_of_no_run, group_by_run, run_keys, run_of_path};
 use crate::dataset::verify::walk_files;
+use crate::dvc::cache::Cache;
 use crate::dvc::file_list::{FileEntry, FileList};
 use crate::dvc::ignore;
 use crate::dvc::link::hash_file;
-use crate::project::{self, Project, ProjectError};
 use crate::run::RunKey;
+use crate::support::beneath::RootDir;
+use crate::support::fs::FsError;
 use crate::support::parallel;
 use crate::support::progress::Progress;
 
 /// Files that are known to be right, in the working tree's git directory.
-const KNOWN_FILES_MARK: &str = "capture-hook-known-files";
+pub const KNOWN_FILES_MARK: &str = "capture-hook-known-files";
 
 /// What to compare.
 pub struct DatasetComparison<'a> {
+    /// The project's root, absolute.
+    pub root: &'a Path,
+    /// DVC's cache.
+    pub cache: &'a Cache,
+    /// Where it is noted which files are known to be right: [`KNOWN_FILES_MARK`].
+    pub known_files: &'a Path,
     /// The dataset, relative to the project.
     pub out_dir: &'a str,
     /// What it should hold.
@@ -63,9 +71,9 @@ impl DatasetDifferences {
 
 /// The files of the workspace's dataset, as they are now.
 #[must_use]
-pub fn stat_files(project: &Project, out_dir: &str) -> FilesBefore {
-    let (dataset, mut names) = (project.root.join(out_dir), Vec::new());
-    walk_files(&dataset, "", &mut names);
+pub fn stat_files(dataset: &Path) -> FilesBefore {
+    let mut names = Vec::new();
+    walk_files(dataset, "", &mut names);
     let stat =
         |name: String| Some((name.clone(), FileStat::from_metadata(&std::fs::metadata(dataset.join(name)).ok()?)));
     FilesBefore(names.into_iter().filter_map(stat).collect())
@@ -74,13 +82,12 @@ pub fn stat_files(project: &Project, out_dir: &str) -> FilesBefore {
 /// Compares the workspace's dataset with a data version's files, those that no checkout takes left out. `progress`
 /// advances by bytes read.
 pub fn compare_dataset(
-    project: &Project,
     comparison: &DatasetComparison<'_>,
     progress: &dyn Progress,
-) -> Result<DatasetDifferences, ProjectError> {
-    let dataset = project.root.join(comparison.out_dir);
-    let cache = project.open_cache()?;
-    let mut known = KnownFiles::read(project::mark_path(project, KNOWN_FILES_MARK));
+) -> Result<DatasetDifferences, FsError> {
+    let dataset = comparison.root.join(comparison.out_dir);
+    let cache = comparison.cache;
+    let mut known = KnownFiles::read(comparison.known_files.to_path_buf());
     let mut found = DatasetDifferences::default();
     let entries = present_entries(comparison, &dataset, &mut found);
     let (mut to_read, mut bytes) = (Vec::new(), 0_u64);
@@ -121,19 +128,15 @@ pub fn compare_dataset(
         }
     }
     known.write(|file| comparison.only_run.is_some() || comparison.file_list.get(file).is_some());
-    found.added = find_added_files(project, comparison, &dataset)?;
+    found.added = find_added_files(comparison, &dataset)?;
     found.changed.sort();
     Ok(found)
 }
 
 /// Files of committed runs, or of none, that the data version does not hold. DVC alone tells which of them it ignores, so
 /// that none counts where there are such rules.
-fn find_added_files(
-    project: &Project,
-    comparison: &DatasetComparison<'_>,
-    dataset: &Path,
-) -> Result<Vec<String>, ProjectError> {
-    if !ignore::rule_files(project.root_files(), comparison.out_dir)?.is_empty() {
+fn find_added_files(comparison: &DatasetComparison<'_>, dataset: &Path) -> Result<Vec<String>, FsError> {
+    if !ignore::rule_files(RootDir::new(comparison.root), comparison.out_dir)?.is_empty() {
         return Ok(Vec::new());
     }
     let mut names = Vec::new();

@@ -4,7 +4,7 @@
 //! Lists are compared as bytes, in their files (see `dataset::diff`), so that what every commit asks costs little however
 //! many runs there are. They are not checked against their names here: whoever writes from one, or hands data out, does that.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use super::diff;
@@ -14,13 +14,7 @@ use crate::dataset::runs::find_run_of_dir;
 use crate::dvc::cache::Cache;
 use crate::dvc::file_list::FileEntry;
 use crate::dvc::hash::DataVersion;
-use crate::dvc::remote::fetch;
-use crate::git::Oid;
-use crate::history::rebuilt;
-use crate::project::state;
-use crate::project::{Project, ProjectError, Reporter};
 use crate::run::RunKey;
-use crate::sync::describe_with_cause;
 
 /// The last few lists of files that were looked at.
 #[derive(Debug)]
@@ -112,89 +106,5 @@ impl FileListCache {
         }
         let (runs, _) = diff::list_runs(&*self.get(version)?).ok()?;
         find_run_of_dir(run_dir, &runs)
-    }
-}
-
-/// The lists that commits need, fetched where this clone does not have them.
-pub struct FileListFetcher<'p> {
-    project: &'p Project,
-    cache: Cache,
-    reporter: &'p dyn Reporter,
-    /// Those that could not be had, and why not.
-    missing: BTreeMap<DataVersion, String>,
-}
-
-impl<'p> FileListFetcher<'p> {
-    /// For the commits of a project.
-    pub fn new(project: &'p Project, reporter: &'p dyn Reporter) -> Result<Self, ProjectError> {
-        Ok(Self { project, cache: project.open_cache()?, reporter, missing: BTreeMap::new() })
-    }
-
-    /// Fetches what is needed to tell what a commit brings: its own list and its parents'.
-    pub fn fetch_for(&mut self, commit: &Oid) -> Result<(), ProjectError> {
-        for version in self.versions_for(commit)? {
-            self.fetch_list(version);
-        }
-        Ok(())
-    }
-
-    /// Makes again what could not be fetched, as far as that can be proved.
-    pub fn rebuild_missing(&mut self) -> Result<(), ProjectError> {
-        rebuilt::rebuild_file_lists(self.project, self.missing.keys().copied(), Some(self.reporter))?;
-        self.missing.retain(|version, _| !self.cache.has_file_list(*version));
-        Ok(())
-    }
-
-    /// Fetches the list of one commit.
-    pub fn fetch_at(&mut self, commit: Option<&Oid>) -> Result<(), ProjectError> {
-        if let Some(commit) = commit.filter(|commit| state::knows_lockfile(self.project, commit))
-            && let Some(version) = self.project.data_version_at(commit)?
-        {
-            self.fetch_list(version);
-        }
-        Ok(())
-    }
-
-    /// The lists that were needed for a commit and could not be had, and why not.
-    pub fn missing_for(&self, commit: &Oid) -> Result<Vec<(DataVersion, &str)>, ProjectError> {
-        let versions = self.versions_for(commit)?.into_iter();
-        Ok(versions.filter_map(|version| Some((version, self.missing.get(&version)?.as_str()))).collect())
-    }
-
-    /// Why a list could not be had.
-    #[must_use]
-    pub fn why_missing(&self, version: DataVersion) -> Option<&str> {
-        self.missing.get(&version).map(String::as_str)
-    }
-
-    fn versions_for(&self, commit: &Oid) -> Result<Vec<DataVersion>, ProjectError> {
-        let Some(own) = self.project.data_version_at(commit)? else { return Ok(Vec::new()) };
-        let mut versions = Vec::new();
-        for parent in
-            self.project.repo.read_commit(commit)?.parents.iter().filter(|id| state::knows_lockfile(self.project, id))
-        {
-            versions.extend(self.project.data_version_at(parent)?);
-        }
-        if versions.contains(&own) {
-            return Ok(Vec::new());
-        }
-        versions.push(own);
-        Ok(versions)
-    }
-
-    /// Fetches one list.
-    pub fn fetch_list(&mut self, version: DataVersion) {
-        if self.cache.has_file_list(version) || self.missing.contains_key(&version) {
-            return;
-        }
-        let fetched = self.project.dvc_settings().map_err(|error| error.to_string()).and_then(|settings| {
-            self.reporter.show_status(&format!("fetching the list of files of {version}"));
-            let dvc = || self.project.find_dvc();
-            fetch::fetch_file_list(&self.project.root, settings, version, dvc)
-                .map_err(|error| describe_with_cause(&error))
-        });
-        if let Err(why) = fetched {
-            self.missing.insert(version, why);
-        }
     }
 }

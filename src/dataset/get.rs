@@ -16,19 +16,14 @@ use crate::dvc::cache::Cache;
 use crate::dvc::file_list::{FileEntry, FileList};
 use crate::dvc::hash::{DataVersion, DvcHash};
 use crate::dvc::program::ProgramError;
-use crate::dvc::remote::fetch;
+use crate::dvc::project::DvcProject;
 use crate::dvc::remote::fetch::FetchError;
-use crate::dvc::remote::missing::RemoteError;
-use crate::dvc::temp_project::TempDvcProject;
 use crate::error::ExitKind::{CheckFailed, Io, Setup, Usage};
 use crate::error::{Explain, Explanation};
-use crate::history::rebuilt;
-use crate::project::{Project, ProjectError};
 use crate::run::RunKey;
 use crate::support::fs::{At, FsError};
 use crate::support::progress::Progress;
 use crate::support::{fs, names};
-use crate::sync::why_no_room;
 
 /// Why a run could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -80,12 +75,6 @@ pub enum GetError {
     /// DVC.
     #[error(transparent)]
     Dvc(#[from] ProgramError),
-    /// What the remote has could not be told.
-    #[error(transparent)]
-    Closure(#[from] RemoteError),
-    /// The project.
-    #[error(transparent)]
-    Project(#[from] ProjectError),
     /// A file.
     #[error(transparent)]
     Fs(#[from] FsError),
@@ -113,8 +102,6 @@ impl Explain for GetError {
             Self::Absent(absent) => Setup.code("remote_absent").hints(absent.hints()),
             Self::Fetch(error) => error.explain(),
             Self::Dvc(error) => error.explain(),
-            Self::Closure(error) => error.explain(),
-            Self::Project(error) => error.explain(),
             Self::Fs(error) => error.explain(),
         }
     }
@@ -144,24 +131,30 @@ pub struct GetOutcome {
     pub fetched: bool,
 }
 
-/// The list of a data version's files, from the cache, else from the remote.
-pub fn fetch_file_list(project: &Project, version: DataVersion) -> Result<FileList, GetError> {
-    rebuilt::ensure_file_list(project, project.dvc_settings()?, version)?;
-    Ok(fetch::read_file_list(&project.root, project.dvc_settings()?, version, || project.find_dvc())?)
+impl GetRequest<'_> {
+    /// An error if something lies at the destination that is not to be replaced. Asked before anything is fetched.
+    pub fn check_destination(&self) -> Result<(), GetError> {
+        if is_occupied(self.to) && !self.replace {
+            return Err(GetError::DestinationTaken { path: self.to.to_path_buf() });
+        }
+        Ok(())
+    }
 }
 
 /// Puts one run of a data version into a directory, whole or not at all.
-pub fn get_run(project: &Project, request: GetRequest<'_>, progress: &dyn Progress) -> Result<GetOutcome, GetError> {
-    if is_occupied(request.to) && !request.replace {
-        return Err(GetError::DestinationTaken { path: request.to.to_path_buf() });
-    }
-    let file_list = fetch_file_list(project, request.version)?;
-    let entries = entries_of_run(&file_list, request.run).to_vec();
+pub fn get_run(
+    dvc: &DvcProject<'_>,
+    file_list: &FileList,
+    request: GetRequest<'_>,
+    progress: &dyn Progress,
+) -> Result<GetOutcome, GetError> {
+    request.check_destination()?;
+    let entries = entries_of_run(file_list, request.run).to_vec();
     if entries.is_empty() {
         return Err(GetError::NotInVersion { run: request.run.clone(), version: request.version });
     }
-    let cache = project.open_cache()?;
-    let fetched = fetch_run(project, &cache, request, &entries, progress)?;
+    let cache = dvc.cache();
+    let fetched = fetch_run(dvc, request, &entries, progress)?;
     let (parent, run_prefix) = (request.to.parent().unwrap_or(Path::new(".")), format!("{}/", request.run));
     fs::create_dir_all(parent)?;
     let staging = tempfile::Builder::new().prefix(".capture-hook-get-").tempdir_in(parent).at("write in", parent)?;
@@ -180,7 +173,7 @@ pub fn get_run(project: &Project, request: GetRequest<'_>, progress: &dyn Progre
     }
     let only = BTreeSet::from([request.run.clone()]);
     let source = VerifySource::Workspace(staging.path());
-    let verify_request = VerifyRequest { source, file_list: Some(&file_list), version: None, only: Some(&only) };
+    let verify_request = VerifyRequest { source, file_list: Some(file_list), version: None, only: Some(&only) };
     let report = verify_data(&verify_request, progress);
     if !report.findings.is_empty() {
         return Err(GetError::Damaged { run: request.run.clone(), findings: report.findings });
@@ -191,38 +184,35 @@ pub fn get_run(project: &Project, request: GetRequest<'_>, progress: &dyn Progre
 
 /// Brings what the cache lacks of a run; says whether anything was lacking.
 fn fetch_run(
-    project: &Project,
-    cache: &Cache,
+    dvc: &DvcProject<'_>,
     request: GetRequest<'_>,
     entries: &[FileEntry],
     progress: &dyn Progress,
 ) -> Result<bool, GetError> {
-    let find_missing = |cache: &Cache| -> Vec<FileEntry> {
-        entries.iter().filter(|entry| !cache.has_object(entry.md5)).cloned().collect()
-    };
-    let missing_first = find_missing(cache);
+    let cache = dvc.cache();
+    let find_missing =
+        || -> Vec<FileEntry> { entries.iter().filter(|entry| !cache.has_object(entry.md5)).cloned().collect() };
+    let missing_first = find_missing();
     if missing_first.is_empty() {
         return Ok(false);
     }
-    let settings = project.dvc_settings()?;
+    let settings = dvc.settings();
     let remote = settings.default_remote().ok_or(FetchError::NoRemote(request.version))?;
     if let Some(absent) = AbsentRemote::from_settings(settings) {
         return Err(GetError::Absent(absent));
     }
     if let Some(dir) = &remote.dir {
-        if let Some(why) = why_no_room(&settings.cache_dir, remote.size_of_entries(&missing_first).unwrap_or(0)) {
+        if let Some(why) = cache.why_no_room(remote.size_of_entries(&missing_first).unwrap_or(0)) {
             return Err(GetError::NoRoom { run: request.run.clone(), why });
         }
         let remote = Cache::in_dir(dir);
         for entry in missing_first.iter().filter(|entry| remote.has_object(entry.md5)) {
-            insert_verified(&remote.object_path(entry.md5), cache, entry.md5)?;
+            insert_verified(&remote.object_path(entry.md5), &cache, entry.md5)?;
         }
     } else {
-        let temp_project = TempDvcProject::new(&project.root, settings).map_err(ProjectError::from)?;
-        let name = temp_project.add_version(request.version)?;
-        project.find_dvc()?.in_project(temp_project.root()).fetch(&[&format!("{name}/{}", request.run)], progress)?;
+        dvc.fetch_objects(request.version, Some(&request.run.to_string()), progress)?;
     }
-    let missing = find_missing(cache);
+    let missing = find_missing();
     if missing.is_empty() {
         return Ok(true);
     }

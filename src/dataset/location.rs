@@ -6,11 +6,8 @@ use crate::columnar;
 use crate::columnar::{ColumnarError, PlotData, RunMetrics};
 use crate::dvc::cache::Cache;
 use crate::dvc::file_list::FileEntry;
-use crate::dvc::hash::DataVersion;
 use crate::formats::json;
 use crate::formats::json::JsonValue;
-use crate::history::History;
-use crate::project::{Project, ProjectError};
 use crate::run::layout::{DATASET_INDEX, EPISODES_PARQUET, MANIFEST, RUN_JSON, STEPS_PARQUET};
 use crate::run::{RunKey, open};
 use crate::support::{fs, limits};
@@ -120,17 +117,4 @@ impl RunLocation {
             Self::Cache { .. } => "cache",
         }
     }
-}
-
-/// A run in a data version, where this clone's cache has its files; `None` where it has none of them.
-pub fn find_cached_run(
-    project: &Project,
-    history: &History,
-    version: DataVersion,
-    key: &RunKey,
-) -> Result<Option<RunLocation>, ProjectError> {
-    let Some(entries) = history.run_entries(version, key) else { return Ok(None) };
-    let cache = project.open_cache()?;
-    let any = entries.iter().any(|entry| cache.has_object(entry.md5));
-    Ok(any.then(|| RunLocation::Cache { cache, entries, key: key.clone() }))
 }

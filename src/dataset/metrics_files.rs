@@ -10,10 +10,10 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use crate::columnar;
+use crate::columnar::ColumnarError;
 use crate::columnar::{PlotData, QuartileBand, RunMetrics};
 use crate::dvc::stage;
 use crate::formats::yaml;
-use crate::project::ProjectError;
 use crate::run::RunKey;
 use crate::run::layout::{EPISODES_PARQUET, STEPS_PARQUET};
 use crate::support::beneath::RootDir;
@@ -48,7 +48,7 @@ pub fn writable_files(files: RootDir<'_>) -> Result<&'static [&'static str], FsE
 }
 
 /// Writes the files for a run in the dataset, where the `dvc.yaml` at `root` declares them.
-pub fn write_metrics_files(root: &Path, out_dir: &Path, run: &RunKey) -> Result<(), ProjectError> {
+pub fn write_metrics_files(root: &Path, out_dir: &Path, run: &RunKey) -> Result<(), ColumnarError> {
     let files = RootDir::new(root);
     if writable_files(files)?.is_empty() {
         return Ok(());

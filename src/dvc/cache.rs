@@ -11,6 +11,7 @@ use crate::dvc::settings::DvcSettings;
 use crate::error::ExitKind::Io;
 use crate::error::{Explain, Explanation};
 use crate::support::fs::FsError;
+use crate::support::text::format_bytes;
 use crate::support::{fs, limits};
 
 /// The mode of a shared cache's directories (source: `dvc_data/hashfile/db/local.py`).
@@ -179,6 +180,18 @@ impl Cache {
             }
         }
         Ok(())
+    }
+
+    /// Why so many bytes cannot be fetched, where the disk has no room for them. A full disk stops more than us.
+    #[must_use]
+    pub fn why_no_room(&self, bytes: u64) -> Option<String> {
+        let free = fs::free_bytes(&self.dir).filter(|free| *free < bytes && bytes != u64::MAX)?;
+        Some(format!(
+            "{} to fetch, and {} are free for {}",
+            format_bytes(bytes),
+            format_bytes(free),
+            self.dir.display()
+        ))
     }
 
     /// A file's size, where the cache has it.

@@ -19,6 +19,7 @@ pub mod lockfile_text;
 pub mod mutex;
 pub mod plugin;
 pub mod program;
+pub mod project;
 pub mod reason;
 pub mod remote;
 pub mod settings;
@@ -26,3 +27,4 @@ pub mod stage;
 pub mod temp_project;
 
 pub use hash::{DataVersion, DvcHash};
+pub use project::DvcProject;

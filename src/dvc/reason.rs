@@ -1,5 +1,6 @@
 //! What DVC says of its failures: the reason, and the way out where it is known.
 
+use crate::error::Explain;
 use crate::support::process::{ProcessError, ProcessOutput};
 
 /// What DVC said of a failure, as it is to be shown: its `ERROR:` lines and what led there, never the footer that asks for a
@@ -56,4 +57,20 @@ pub(super) fn known_fix(error: &ProcessError) -> Option<String> {
 pub(super) fn says_busy(output: &ProcessOutput) -> bool {
     let stderr = String::from_utf8_lossy(&output.stderr);
     stderr.contains("Unable to acquire lock") || stderr.contains("is busy, it is being blocked by")
+}
+
+/// What went wrong with DVC, in a line.
+#[must_use]
+pub fn describe_failure(error: &ProcessError) -> String {
+    let line = match error {
+        ProcessError::Failed { output: stderr, .. } if !stderr.is_empty() => error_line(stderr).to_owned(),
+        error => error.to_string(),
+    };
+    error.explain().hints.iter().fold(line, |line, hint| format!("{line}; {hint}"))
+}
+
+/// The line that tells what went wrong, of all that DVC said.
+fn error_line(stderr: &str) -> &str {
+    let line = stderr.lines().find(|line| line.starts_with(REASON)).or_else(|| stderr.lines().last());
+    line.unwrap_or_default().trim_start_matches(REASON)
 }

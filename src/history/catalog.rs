@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::{DatasetCommit, History};
-use crate::dataset::location::{self, RunLocation};
+use crate::dataset::location::RunLocation;
 use crate::dataset::runs::find_run_of_dir;
 use crate::dvc::hash::DataVersion;
 use crate::formats::json::JsonValue;
@@ -214,7 +214,7 @@ pub fn find_run_location(
 ) -> Result<Option<RunLocation>, ProjectError> {
     if let Some(commit) = commit {
         return match project.data_version_at(commit)? {
-            Some(version) => location::find_cached_run(project, &catalog.history, version, &run.key),
+            Some(version) => find_cached_run(project, &catalog.history, version, &run.key),
             None => Ok(None),
         };
     }
@@ -222,11 +222,24 @@ pub fn find_run_location(
         return Ok(Some(RunLocation::Dataset(run.key.dir_under(&project.root.join(&catalog.out_dir)))));
     }
     if let Some(version) = find_latest_version(catalog, &run.key)
-        && let Some(location) = location::find_cached_run(project, &catalog.history, version, &run.key)?
+        && let Some(location) = find_cached_run(project, &catalog.history, version, &run.key)?
     {
         return Ok(Some(location));
     }
     Ok(run.sources.recorded.as_ref().map(|dir| RunLocation::Recorded(project.root.join(dir))))
+}
+
+/// A run in a data version, where this clone's cache has its files; `None` where it has none of them.
+fn find_cached_run(
+    project: &Project,
+    history: &History,
+    version: DataVersion,
+    key: &RunKey,
+) -> Result<Option<RunLocation>, ProjectError> {
+    let Some(entries) = history.run_entries(version, key) else { return Ok(None) };
+    let cache = project.open_cache()?;
+    let any = entries.iter().any(|entry| cache.has_object(entry.md5));
+    Ok(any.then(|| RunLocation::Cache { cache, entries, key: key.clone() }))
 }
 
 /// The data version of the newest commit that brought a run, else the one its newest tag names.

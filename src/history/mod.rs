@@ -7,6 +7,7 @@
 
 pub mod catalog;
 pub mod compare;
+pub mod fetched_lists;
 pub mod foreign;
 pub mod introduced;
 pub mod loss;

@@ -7,12 +7,10 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::dataset::runs::run_of_path;
-use crate::dvc::cache::Cache;
 use crate::dvc::file_list::{FileEntry, FileList};
 use crate::dvc::hash::DataVersion;
-use crate::dvc::remote::fetch;
+use crate::dvc::project::DvcProject;
 use crate::dvc::remote::fetch::FetchError;
-use crate::dvc::settings::DvcSettings;
 use crate::git::{CommitRange, Oid};
 use crate::history;
 use crate::project::state;
@@ -66,15 +64,18 @@ pub fn rebuild_file_lists(
 
 /// Sees to it that this clone has the list of files of a data version: it is in the cache, on the remote, or can be made
 /// again.
-pub fn ensure_file_list(project: &Project, settings: &DvcSettings, version: DataVersion) -> Result<(), FetchError> {
-    let fetched = fetch::fetch_file_list(&project.root, settings, version, || project.find_dvc());
-    if fetched.is_err()
-        && rebuild_file_lists(project, [version], None).is_ok()
-        && Cache::from_settings(settings).has_file_list(version)
-    {
+pub fn ensure_file_list(project: &Project, dvc: &DvcProject<'_>, version: DataVersion) -> Result<(), FetchError> {
+    let fetched = dvc.fetch_file_list(version);
+    if fetched.is_err() && rebuild_file_lists(project, [version], None).is_ok() && dvc.cache().has_file_list(version) {
         return Ok(());
     }
     fetched
+}
+
+/// The file list of a data version, from the cache or the remote, or made again.
+pub fn read_file_list(project: &Project, dvc: &DvcProject<'_>, version: DataVersion) -> Result<FileList, FetchError> {
+    ensure_file_list(project, dvc, version)?;
+    dvc.read_file_list(version)
 }
 
 /// What history tells of data versions.

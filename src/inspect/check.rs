@@ -2,14 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::dataset::file_lists::FileListFetcher;
-use crate::dataset::get::GetError;
 use crate::dataset::runs::find_run_of_dir;
 use crate::dvc::hash::DataVersion;
-use crate::dvc::remote::missing;
 use crate::dvc::{lockfile, stage};
 use crate::git::{Commit, CommitRange, Oid, UNSHALLOW};
 use crate::history;
+use crate::history::fetched_lists::FileListFetcher;
 use crate::history::foreign;
 use crate::history::introduced;
 use crate::history::loss;
@@ -21,6 +19,7 @@ use crate::project::{GitTree, Project, ProjectError, Reporter, config};
 use crate::run::RunKey;
 use crate::support::process::shell_quote;
 use crate::sync::push;
+use crate::sync::push::RemoteDataError;
 use crate::validate::IgnoredFinding;
 
 /// The files that decide what a commit selects and holds.
@@ -71,7 +70,7 @@ pub fn check_history(
     range: &CommitRange,
     remote: bool,
     reporter: &dyn Reporter,
-) -> Result<CheckReport, GetError> {
+) -> Result<CheckReport, RemoteDataError> {
     let mut report = CheckReport { remote, ..CheckReport::default() };
     let mut commits = project.repo.walk_commits(range).map_err(ProjectError::from)?;
     let selection_files = SELECTION_FILES.map(|file| project.git_path(file));
@@ -443,7 +442,11 @@ fn check_tag(project: &Project, tag: &RunTag, history: &History) -> Result<Optio
         .and_then(new_finding))
 }
 
-fn check_remote_data(project: &Project, history: &History, findings: &mut Vec<CheckFinding>) -> Result<(), GetError> {
+fn check_remote_data(
+    project: &Project,
+    history: &History,
+    findings: &mut Vec<CheckFinding>,
+) -> Result<(), RemoteDataError> {
     let mut commits: HashMap<DataVersion, &Oid> = HashMap::new();
     for change in &history.dataset_commits {
         commits.insert(change.record.version, &change.commit.id);
@@ -465,14 +468,14 @@ fn check_remote_data(project: &Project, history: &History, findings: &mut Vec<Ch
             findings.push(new_finding("data_missing", None, message));
             return Ok(());
         }
-        Err(GetError::Absent(absent)) => {
+        Err(RemoteDataError::Absent(absent)) => {
             findings.push(new_finding("remote_absent", None, format!("{absent}: {}", absent.hints().join("; "))));
             return Ok(());
         }
         Err(error) => return Err(error),
     };
     let missing_versions: Vec<DataVersion> = missing.keys().copied().collect();
-    let missing_here = missing::missing_in_cache(project.dvc_settings()?, &missing_versions)?;
+    let missing_here = project.dvc()?.missing_in_cache(&missing_versions)?;
     for (version, missing_objects) in missing {
         let files = match missing_objects.files.as_slice() {
             [] => "its list of files is not on the remote".to_owned(),

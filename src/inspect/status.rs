@@ -3,7 +3,6 @@
 
 use std::path::Path;
 
-use crate::dataset::get::GetError;
 use crate::dataset::stage::{ResolvedStage, UnversionedDataset};
 use crate::error::Explain;
 use crate::git::Oid;
@@ -17,6 +16,7 @@ use crate::run::RunKey;
 use crate::run::layout::slash_hint;
 use crate::support::process::shell_quote;
 use crate::support::progress::Progress;
+use crate::sync::push::RemoteDataError;
 use crate::validate;
 use crate::validate::IgnoredFinding;
 
@@ -91,7 +91,11 @@ impl RunStatus {
 }
 
 /// The selected run's way, read from the workspace, the index and history.
-pub fn read_status(project: &Project, catalog: &Catalog, progress: &dyn Progress) -> Result<RunStatus, GetError> {
+pub fn read_status(
+    project: &Project,
+    catalog: &Catalog,
+    progress: &dyn Progress,
+) -> Result<RunStatus, RemoteDataError> {
     let state = project.dataset_state(&GitTree::WorkTree)?;
     let mut status = RunStatus { run_dir: state.run_dir().map(str::to_owned), ..RunStatus::default() };
     status.notes = list_notes(catalog)?;
@@ -128,7 +132,7 @@ fn check_recording(
     recorded: bool,
     ingested: bool,
     progress: &dyn Progress,
-) -> Result<(), GetError> {
+) -> Result<(), RemoteDataError> {
     if !recorded {
         // A clone does not have the recorder's files: the dataset is what is versioned.
         let (step_state, detail) = if ingested {
@@ -174,7 +178,7 @@ fn check_ingested(
     status: &mut RunStatus,
     state: &DatasetState,
     run_dir: &str,
-) -> Result<bool, GetError> {
+) -> Result<bool, RemoteDataError> {
     let unversioned = state.stage.as_ref().and_then(ResolvedStage::why_unversioned);
     if let Some(why) = unversioned.filter(|why| !state.is_ingested() || *why != UnversionedDataset::Frozen) {
         status.add_step("ingested", StepState::Failed, why.to_string());
@@ -220,7 +224,7 @@ fn check_committed(
     state: &DatasetState,
     current: bool,
     quoted_name: &str,
-) -> Result<Option<Oid>, GetError> {
+) -> Result<Option<Oid>, RemoteDataError> {
     let publish = format!("capture-hook publish {quoted_name}");
     if !current {
         status.add_step("committed", StepState::Pending, "no commit is known to hold it as it is recorded now");
@@ -252,7 +256,7 @@ fn check_tagged(
     status: &mut RunStatus,
     catalog: &Catalog,
     committed: Option<&Oid>,
-) -> Result<(), GetError> {
+) -> Result<(), RemoteDataError> {
     let (Some(run), Some(head)) = (status.run.clone(), committed) else {
         status.add_step("tagged", StepState::Pending, "a commit is tagged when it is made");
         return Ok(());

@@ -1,14 +1,13 @@
 //! The step of `status` that tells whether the commit is on git's remote and its data on DVC's.
 
-use crate::dataset::get::GetError;
 use crate::dvc::absent::AbsentRemote;
 use crate::dvc::hash::DataVersion;
-use crate::dvc::remote::missing;
 use crate::git::Oid;
 use crate::inspect::status::{RunStatus, StepState};
 use crate::project::{Project, ProjectError};
 use crate::setup::remote;
 use crate::sync::push;
+use crate::sync::push::RemoteDataError;
 use crate::sync::sent;
 
 const STEP: &str = "pushed";
@@ -41,7 +40,7 @@ pub(crate) fn check_pushed(
     status: &mut RunStatus,
     version: Option<DataVersion>,
     committed: Option<&Oid>,
-) -> Result<(), GetError> {
+) -> Result<(), RemoteDataError> {
     if let Some(uncommitted) = remote::find_uncommitted_remote(project)? {
         status.notes.push(format!("{uncommitted}: {}", uncommitted.hint()));
     }
@@ -61,7 +60,7 @@ pub(crate) fn check_pushed(
     Ok(())
 }
 
-fn find_remote_data(project: &Project, version: DataVersion) -> Result<RemoteData, GetError> {
+fn find_remote_data(project: &Project, version: DataVersion) -> Result<RemoteData, RemoteDataError> {
     let settings = project.dvc_settings()?;
     let Some(remote) = settings.default_remote() else { return Ok(RemoteData::NoRemote) };
     if remote.dir.is_none() {
@@ -72,11 +71,11 @@ fn find_remote_data(project: &Project, version: DataVersion) -> Result<RemoteDat
         });
     }
     let missing = match push::find_missing_on_remote(project, &[version]) {
-        Err(GetError::Absent(absent)) => return Ok(RemoteData::Absent(absent)),
+        Err(RemoteDataError::Absent(absent)) => return Ok(RemoteData::Absent(absent)),
         missing => missing?.unwrap_or_default(),
     };
     let Some(missing_objects) = missing.get(&version) else { return Ok(RemoteData::OnRemote) };
-    let missing_here = missing::missing_in_cache(settings, &[version])?;
+    let missing_here = project.dvc()?.missing_in_cache(&[version])?;
     Ok(RemoteData::Incomplete { rest_is_here: !missing_objects.is_missing_in(missing_here.get(&version)) })
 }
 

@@ -1,11 +1,11 @@
 //! The step of `status` that tells how the workspace's dataset stands to `dvc.lock`.
 
-use crate::dataset::differences::{self, DatasetComparison, DatasetDifferences};
+use crate::dataset::differences::{DatasetComparison, DatasetDifferences, KNOWN_FILES_MARK, compare_dataset};
 use crate::dataset::runs::{run_keys, split_refused};
 use crate::dvc::hash::DataVersion;
 use crate::inspect::status::{RunStatus, StepState};
 use crate::project::workspace;
-use crate::project::{DatasetRecord, DatasetState, Project, ProjectError};
+use crate::project::{self, DatasetRecord, DatasetState, Project, ProjectError};
 use crate::support::progress::Progress;
 use crate::support::text::format_bytes;
 
@@ -33,14 +33,18 @@ pub(crate) fn check_workspace(
         return Ok(());
     };
     let (file_list, _) = split_refused(file_list);
+    let (cache, known_files) = (project.open_cache()?, project::mark_path(project, KNOWN_FILES_MARK));
     let comparison = DatasetComparison {
+        root: &project.root,
+        cache: &cache,
+        known_files: &known_files,
         out_dir: &dataset_record.out_dir,
         file_list: &file_list,
         only_run: None,
         before: None,
         max_bytes: MAX_BYTES,
     };
-    let differences = differences::compare_dataset(project, &comparison, progress)?;
+    let differences = compare_dataset(&comparison, progress)?;
     let old = workspace::read_workspace_version(project)?.filter(|at| *at != dataset_record.version);
     if let Some(old) = old
         && is_behind(project, dataset_record, old, &differences)?

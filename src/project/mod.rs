@@ -23,6 +23,7 @@ use crate::dataset::file_lists::FileListCache;
 use crate::dataset::metrics_files;
 use crate::dvc::cache::Cache;
 use crate::dvc::program::{Dvc, ProgramError, ProgramSearch};
+use crate::dvc::project::{DvcProject, FindDvc};
 use crate::dvc::settings::DvcSettings;
 use crate::git::{Oid, Repo};
 use crate::project::config::Config;
@@ -208,6 +209,11 @@ impl Project {
         Ok(Cache::from_settings(self.dvc_settings()?))
     }
 
+    /// The DVC project: its settings, its cache, and the program if only that can do something.
+    pub fn dvc(&self) -> Result<DvcProject<'_>, ProjectError> {
+        Ok(DvcProject::new(&self.root, self.dvc_settings()?, self))
+    }
+
     /// The `dvc` program, for this project. Its children know that one of us called, so that their own git calls start
     /// nothing of ours.
     pub fn find_dvc(&self) -> Result<Dvc, ProgramError> {
@@ -255,6 +261,12 @@ impl Project {
     #[must_use]
     pub fn state_dir(&self) -> PathBuf {
         self.repo.state_dir()
+    }
+}
+
+impl FindDvc for Project {
+    fn find_dvc(&self) -> Result<Dvc, ProgramError> {
+        Self::find_dvc(self)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::SyncOutcome;
 use crate::dvc::checkout::CheckoutError;
 use crate::dvc::program::ProgramError;
-use crate::dvc::reason::REASON;
+use crate::dvc::reason::describe_failure;
 use crate::dvc::remote::fetch::FetchError;
 use crate::error::ExitKind::Program;
 use crate::error::{Explain, Explanation};
@@ -59,35 +59,10 @@ pub(crate) fn outcome_of_dvc(result: Result<(), ProgramError>) -> Result<SyncOut
     }
 }
 
-/// What went wrong with DVC, in a line.
-fn describe_failure(error: &ProcessError) -> String {
-    let line = match error {
-        ProcessError::Failed { output: stderr, .. } if !stderr.is_empty() => error_line(stderr).to_owned(),
-        error => error.to_string(),
-    };
-    error.explain().hints.iter().fold(line, |line, hint| format!("{line}; {hint}"))
-}
-
-/// The line that tells what went wrong, of all that DVC said.
-fn error_line(stderr: &str) -> &str {
-    let line = stderr.lines().find(|line| line.starts_with(REASON)).or_else(|| stderr.lines().last());
-    line.unwrap_or_default().trim_start_matches(REASON)
-}
-
 /// The code of a list of files that cannot be had: a program that failed is a failed fetch.
 pub(crate) fn explain_fetch(error: &FetchError) -> Explanation {
     match error {
         FetchError::Program { source: ProgramError::Process(_), .. } => Program.code("fetch_failed"),
         error => error.explain(),
-    }
-}
-
-/// Why a list of files cannot be had, with DVC's own reason.
-pub(crate) fn describe_with_cause(error: &FetchError) -> String {
-    match error {
-        FetchError::Program { source: ProgramError::Process(cause), .. } => {
-            format!("{error}: {}", describe_failure(cause))
-        }
-        _ => error.to_string(),
     }
 }

@@ -9,12 +9,11 @@ pub mod pull;
 pub mod push;
 pub mod sent;
 
-use std::path::Path;
 use std::time::Duration;
 
 pub use error::SyncError;
 use error::explain_fetch;
-pub(crate) use error::{describe_with_cause, outcome_of_dvc};
+pub(crate) use error::outcome_of_dvc;
 
 use crate::dataset::checkout::checkout_runs;
 use crate::dataset::list_bytes::{ListBytes, ListFile};
@@ -27,10 +26,8 @@ use crate::dvc::checkout;
 use crate::dvc::checkout::{CheckoutError, CheckoutOutcome, CheckoutRequest};
 use crate::dvc::file_list::{FileEntry, FileList};
 use crate::dvc::program::ProgramError;
-use crate::dvc::remote::fetch;
 use crate::dvc::remote::fetch::FetchError;
 use crate::dvc::settings::DvcSettings;
-use crate::dvc::temp_project::TempDvcProject;
 use crate::error::ExitKind::{CheckFailed, Io, Setup};
 use crate::error::Explanation;
 use crate::history::rebuilt;
@@ -40,8 +37,8 @@ use crate::project::state;
 use crate::project::workspace;
 use crate::project::{DatasetRecord, GitTree, Project, ProjectError, Reporter};
 use crate::run::RunKey;
+use crate::support::limits;
 use crate::support::text::format_bytes;
-use crate::support::{fs, limits};
 
 /// How far a sync may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,7 +174,7 @@ pub(crate) fn sync_holding_mutex(
     };
     let mut outcome = match outcome {
         Err(SyncError::Fetch(error)) => {
-            SyncOutcome::Missing { why: describe_with_cause(&error), explanation: explain_fetch(&error) }
+            SyncOutcome::Missing { why: error.describe_with_cause(), explanation: explain_fetch(&error) }
         }
         other => other?,
     };
@@ -224,7 +221,7 @@ fn sync_by_dvc(
         let why = format!("only DVC can do this ({why}), and {}", describe_tracked_cache(settings));
         return Ok(SyncOutcome::unasked(why));
     }
-    let file_list = fetch::read_file_list(&project.root, settings, dataset_record.version, || project.find_dvc())?;
+    let file_list = project.dvc()?.read_file_list(dataset_record.version)?;
     let paths = file_list.entries().iter().map(|entry| entry.relpath.as_str());
     checkout::refuse_unsafe(&project.root, &dataset_record.out_dir, paths)?;
     if let Some(stage) = project.dataset_state(&GitTree::WorkTree)?.stage {
@@ -255,18 +252,18 @@ fn sync_natively(
         if !may_fetch && !cache.has_file_list(dataset_record.version) {
             return Ok(SyncOutcome::unasked(why_not.unwrap_or_else(|| "pull.auto is off".into())));
         }
-        rebuilt::ensure_file_list(project, settings, dataset_record.version)?;
+        rebuilt::ensure_file_list(project, &project.dvc()?, dataset_record.version)?;
         if let Some(reason) = find_long_list(project, settings, dataset_record, scope)? {
             return Ok(SyncOutcome::TooLarge { reason });
         }
     }
-    let file_list = fetch::read_file_list(&project.root, settings, dataset_record.version, || project.find_dvc())?;
+    let file_list = project.dvc()?.read_file_list(dataset_record.version)?;
     let to;
     (to, *refused_out) = split_refused(file_list);
     let from = match workspace::read_workspace_version(project)? {
         Some(version) => match cache.read_file_list(version).map_err(ProjectError::from)? {
             // Without it, nothing that the old version held could be told from unsaved work.
-            None if may_fetch && rebuilt::ensure_file_list(project, settings, version).is_ok() => {
+            None if may_fetch && rebuilt::ensure_file_list(project, &project.dvc()?, version).is_ok() => {
                 cache.read_file_list(version).ok().flatten().unwrap_or_default()
             }
             file_list => file_list.unwrap_or_default(),
@@ -284,7 +281,7 @@ fn sync_natively(
     let missing = missing_bytes(settings, &cache, &to, dataset_record);
     let all = scope == SyncScope::All || (scope == SyncScope::Limited && missing <= config.pull.max_bytes);
     if may_fetch && all {
-        if let Some(why) = why_no_room(&settings.cache_dir, missing) {
+        if let Some(why) = cache.why_no_room(missing) {
             return Ok(SyncOutcome::no_room(why));
         }
         reporter.show_status(&format!("fetching data of {}: {}", dataset_record.version, format_missing(missing)));
@@ -297,7 +294,7 @@ fn sync_natively(
         let entries = entries_of_run(&to, &run);
         let run_bytes = missing_bytes_on_remote(settings, &cache, entries)
             .unwrap_or_else(|| estimate_share(missing, entries.len(), to.len()));
-        if let Some(why) = why_no_room(&settings.cache_dir, run_bytes) {
+        if let Some(why) = cache.why_no_room(run_bytes) {
             return Ok(SyncOutcome::no_room(why));
         }
         if run_bytes <= config.pull.max_bytes || scope == SyncScope::Limited {
@@ -370,14 +367,9 @@ pub(crate) fn fetch_objects(
     if let Some(absent) = AbsentRemote::from_settings(settings) {
         return Err(FetchError::RemoteAbsent { version: dataset_record.version, absent }.into());
     }
-    let temp_project = TempDvcProject::new(&project.root, settings).map_err(ProjectError::from)?;
-    let name = temp_project.add_version(dataset_record.version)?;
-    let target = match run {
-        Some(run) => format!("{name}/{run}"),
-        None => name,
-    };
+    let (version, run) = (dataset_record.version, run.map(ToString::to_string));
     let progress = reporter.start_progress("fetching", None);
-    project.find_dvc()?.in_project(temp_project.root()).fetch(&[&target], progress.as_ref())?;
+    project.dvc()?.fetch_objects(version, run.as_deref(), progress.as_ref())?;
     Ok(())
 }
 
@@ -447,12 +439,6 @@ fn not_on_remote(files: &[FileEntry]) -> SyncOutcome {
     };
     let why = format!("the DVC remote does not have {first}{more}");
     SyncOutcome::Missing { why, explanation: CheckFailed.code("data_missing") }
-}
-
-/// Why so many bytes cannot be fetched, where the disk has no room for them. A full disk stops more than us.
-pub(crate) fn why_no_room(cache: &Path, bytes: u64) -> Option<String> {
-    let free = fs::free_bytes(cache).filter(|free| *free < bytes && bytes != u64::MAX)?;
-    Some(format!("{} to fetch, and {} are free for {}", format_bytes(bytes), format_bytes(free), cache.display()))
 }
 
 /// How many bytes of these files the cache lacks, if the remote is a directory and has them all.

@@ -3,22 +3,23 @@
 //! Beyond what a sync does, every file that was there before is held against the data version: local changes are told, and
 //! kept unless the user asks to replace them.
 
-use super::{SyncError, SyncOutcome, SyncScope, outcome_of_checkout, outcome_of_fetch, why_no_room};
+use super::{SyncError, SyncOutcome, SyncScope, outcome_of_checkout, outcome_of_fetch};
 use crate::dataset::checkout::checkout_runs;
-use crate::dataset::differences::{self, DatasetComparison, DatasetDifferences};
+use crate::dataset::differences::{
+    DatasetComparison, DatasetDifferences, KNOWN_FILES_MARK, compare_dataset, stat_files,
+};
 use crate::dataset::runs::{entries_of_run, split_refused};
 use crate::dvc::cache::Cache;
 use crate::dvc::checkout::{CheckoutError, CheckoutRequest};
 use crate::dvc::file_list::{FileEntry, FileList};
 use crate::dvc::hash::DvcHash;
 use crate::dvc::link::hash_file;
-use crate::dvc::remote::fetch;
 use crate::dvc::settings::DvcSettings;
 use crate::error::ExitKind::CheckFailed;
 use crate::project::data_dir;
 use crate::project::mutex::RepoMutex;
 use crate::project::workspace;
-use crate::project::{DatasetRecord, Project, ProjectError, Reporter};
+use crate::project::{self, DatasetRecord, Project, ProjectError, Reporter};
 use crate::run::RunKey;
 use crate::support::fs;
 use crate::support::names::is_safe_path;
@@ -43,7 +44,7 @@ pub fn pull_data(
     force: bool,
     reporter: &dyn Reporter,
 ) -> Result<PullOutcome, SyncError> {
-    let before = differences::stat_files(project, &dataset_record.out_dir);
+    let before = stat_files(&project.root.join(&dataset_record.out_dir));
     let sync_outcome = match run {
         None => sync::sync_workspace(project, SyncScope::All, reporter)?,
         Some(run) => pull_run(project, dataset_record, run, reporter)?,
@@ -60,16 +61,20 @@ pub fn pull_data(
         return Ok(outcome);
     };
     let (file_list, _) = split_refused(file_list);
+    let (cache, known_files) = (project.open_cache()?, project::mark_path(project, KNOWN_FILES_MARK));
     let compare = |before| {
         let progress = reporter.start_progress("comparing", None);
         let comparison = DatasetComparison {
+            root: &project.root,
+            cache: &cache,
+            known_files: &known_files,
             out_dir: &dataset_record.out_dir,
             file_list: &file_list,
             only_run: run,
             before,
             max_bytes: u64::MAX,
         };
-        differences::compare_dataset(project, &comparison, progress.as_ref())
+        compare_dataset(&comparison, progress.as_ref())
     };
     let mut differences = compare(Some(&before))?;
     // Missing is, after a sync, only what a link of DVC's leads to.
@@ -115,7 +120,7 @@ fn pull_run(
     let settings = project.dvc_settings()?;
     let _alone = RepoMutex::acquire(&project.state_dir())?;
     let only = |file_list: &FileList| FileList::new(entries_of_run(file_list, run).to_vec()).unwrap_or_default();
-    let to = only(&fetch::read_file_list(&project.root, settings, dataset_record.version, || project.find_dvc())?);
+    let to = only(&project.dvc()?.read_file_list(dataset_record.version)?);
     let from = match workspace::read_workspace_version(project)? {
         Some(version) => project
             .open_cache()?
@@ -132,7 +137,7 @@ fn pull_run(
         return Ok(outcome_of_checkout(done));
     }
     let missing = settings.default_remote().and_then(|remote| remote.size_of_entries(&done.missing)).unwrap_or(0);
-    if let Some(why) = why_no_room(&settings.cache_dir, missing) {
+    if let Some(why) = Cache::from_settings(settings).why_no_room(missing) {
         return Ok(SyncOutcome::no_room(why));
     }
     reporter.show_status(&format!("fetching {run} of {}", dataset_record.version));

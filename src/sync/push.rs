@@ -1,18 +1,16 @@
 //! Data going to the DVC remote: every data version that commits need, before git pushes them.
 //!
 //! What counts are all commits of a range, not the tip alone. A version that a commit just outside the range has already
-//! needs nothing: it went with that commit. The upload is DVC's own, idempotent, in a passing project (`dvc::temp_project`), so
+//! needs nothing: it went with that commit. The upload is DVC's own, idempotent, in a temporary project (`dvc::temp_project`), so
 //! that the workspace's state does not matter.
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::dataset::get::GetError;
 use crate::dvc::absent::AbsentRemote;
 use crate::dvc::hash::DataVersion;
 use crate::dvc::program::ProgramError;
 use crate::dvc::remote::missing;
 use crate::dvc::remote::missing::{CheckDepth, MissingObjects, RemoteError};
-use crate::dvc::temp_project::TempDvcProject;
 use crate::error::ExitKind::{CheckFailed, Program, Setup};
 use crate::error::{Explain, Explanation};
 use crate::git::{CommitRange, Oid};
@@ -72,6 +70,30 @@ pub enum UploadError {
     /// DVC could not be called.
     #[error(transparent)]
     Dvc(#[from] ProgramError),
+}
+
+/// Why it could not be told what the remote has.
+#[derive(Debug, thiserror::Error)]
+pub enum RemoteDataError {
+    /// The remote's directory is not where it was.
+    #[error(transparent)]
+    Absent(AbsentRemote),
+    /// The remote or the cache.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
+    /// The project.
+    #[error(transparent)]
+    Project(#[from] ProjectError),
+}
+
+impl Explain for RemoteDataError {
+    fn explain(&self) -> Explanation {
+        match self {
+            Self::Absent(absent) => Setup.code("remote_absent").hints(absent.hints()),
+            Self::Remote(error) => error.explain(),
+            Self::Project(error) => error.explain(),
+        }
+    }
 }
 
 /// What went wrong with an upload.
@@ -170,17 +192,15 @@ impl PushOutcome {
 pub fn find_missing_on_remote(
     project: &Project,
     versions: &[DataVersion],
-) -> Result<Option<BTreeMap<DataVersion, MissingObjects>>, GetError> {
+) -> Result<Option<BTreeMap<DataVersion, MissingObjects>>, RemoteDataError> {
     let settings = project.dvc_settings()?;
     if settings.default_remote().is_none() {
         return Ok(None);
     }
     if let Some(absent) = sent::find_absent_remote(project)? {
-        return Err(GetError::Absent(absent));
+        return Err(RemoteDataError::Absent(absent));
     }
-    Ok(Some(missing::missing_on_remote(&project.root, settings, versions, CheckDepth::AllFiles, || {
-        project.find_dvc()
-    })?))
+    Ok(Some(project.dvc()?.missing_on_remote(versions, CheckDepth::AllFiles)?))
 }
 
 /// The data versions that the commits of a range need.
@@ -257,8 +277,8 @@ pub fn upload_versions(
     }
     let failed = |source: RemoteError| UploadError::Upload { required: required.to_vec(), source: source.into() };
     let mut versions: Vec<DataVersion> = required.iter().map(|n| n.version).collect();
-    let dvc = || project.find_dvc();
-    let missing = missing::missing_on_remote(&project.root, settings, &versions, look, dvc).map_err(failed)?;
+    let dvc = project.dvc()?;
+    let missing = dvc.missing_on_remote(&versions, look).map_err(failed)?;
     let incomplete: Vec<RequiredVersion> =
         required.iter().filter(|n| missing.contains_key(&n.version)).cloned().collect();
     rebuilt::rebuild_file_lists(project, incomplete.iter().map(|n| n.version), Some(reporter))?;
@@ -269,7 +289,7 @@ pub fn upload_versions(
         reporter.show_status(&format!("sending data of {} to the DVC remote", list_commits(&incomplete)));
         let (message, foreign) = match &remote.dir {
             Some(dir) => {
-                let upload = missing::upload_versions(settings, dir, &uploaded, look).map_err(failed)?;
+                let upload = missing::upload_versions(&dvc.cache(), dir, &uploaded, look).map_err(failed)?;
                 let foreign = check_missing(project, &incomplete, &upload.missing, reporter)?;
                 (format!("sent {} objects, {}", upload.objects, format_bytes(upload.bytes)), foreign)
             }
@@ -294,17 +314,13 @@ fn upload_by_dvc(
     required: &[RequiredVersion],
     reporter: &dyn Reporter,
 ) -> Result<(String, HashSet<DataVersion>), UploadError> {
-    let settings = project.dvc_settings()?;
-    let temp_project = TempDvcProject::new(&project.root, settings).map_err(ProjectError::from)?;
-    for one in required {
-        temp_project.add_version(one.version).map_err(ProjectError::from)?;
-    }
+    let dvc = project.dvc()?;
     let versions: Vec<DataVersion> = required.iter().map(|n| n.version).collect();
     let failed = |source: UploadCause| UploadError::Upload { required: required.to_vec(), source };
     // A progress bar is for people, and takes the words in which DVC tells what is missing: only where all is here.
-    let missing = missing::missing_in_cache(settings, &versions).map_err(|e| failed(e.into()))?;
+    let missing = dvc.missing_in_cache(&versions).map_err(|e| failed(e.into()))?;
     let progress = if missing.is_empty() { reporter.start_progress("sending", None) } else { Box::new(NoProgress) };
-    let output = match project.find_dvc()?.in_project(temp_project.root()).push(&[], progress.as_ref()) {
+    let output = match dvc.push_objects(&versions, progress.as_ref()) {
         Ok(output) => output,
         Err(error @ ProgramError::Process(_)) => return Err(failed(error.into())),
         Err(error) => return Err(error.into()),

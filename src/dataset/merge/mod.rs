@@ -10,23 +10,15 @@ use std::path::PathBuf;
 
 use super::metrics_files;
 use crate::dataset::merge::lockfile::{
-    LockfileSides, MergeConflict, MergeDecisions, MergeObjects, MergeSide, MergedLockfile, RunChoice,
+    LockfileSides, MergeConflict, MergeDecisions, MergeSide, MergedLockfile, RunChoice,
 };
 use crate::dataset::record::selected_run_dir;
 use crate::dataset::runs::split_refused;
 use crate::dataset::stage::{RUN_DIR, is_selection};
-use crate::dvc::cache::Cache;
-use crate::dvc::file_list::FileList;
-use crate::dvc::hash::{DataVersion, DvcHash};
 use crate::dvc::lockfile::Lockfile;
-use crate::dvc::remote::fetch;
-use crate::dvc::settings::DvcSettings;
 use crate::formats;
 use crate::formats::ParamsValue;
 use crate::formats::edit::{ParamLeaf, set_param};
-use crate::git::{GitCall, merged_branches};
-use crate::history::rebuilt;
-use crate::project::Project;
 use crate::support::env::Env;
 use crate::support::fs;
 use crate::support::fs::FsError;
@@ -122,31 +114,12 @@ impl MergeInput {
     }
 }
 
-/// Whose selection stands: a merge keeps the current branch's, a replay (rebase, cherry-pick, stash) takes the replayed
-/// one. Git's labels tell a driver so (from 2.44 on), else the command that called it. That a variable of `git merge` is there
-/// tells nothing: a stash that a merge puts back (`--autostash`) inherits it.
-#[must_use]
-pub fn preferred_side(labels: &[String; 3], env: &Env, caller: Option<&GitCall>, rebasing: bool) -> MergeSide {
-    let [base, _, theirs] = labels;
-    let replayed = base.starts_with("parent of ") || base == "constructed merge base" || base == "Stash base";
-    if replayed || matches!(theirs.as_str(), "local" | "Stashed changes") {
-        return MergeSide::Theirs;
-    }
-    let merged = merged_branches(env).any(|(id, name)| theirs == id || theirs == name);
-    if merged || theirs.starts_with("parent of ") {
-        return MergeSide::Ours;
-    }
-    match caller.map(|call| call.command.as_str()) {
-        Some("stash" | "cherry-pick" | "rebase" | "am" | "checkout" | "switch") => MergeSide::Theirs,
-        Some("merge" | "pull" | "merge-tree" | "revert") => MergeSide::Ours,
-        _ if rebasing => MergeSide::Theirs,
-        _ => MergeSide::Ours,
-    }
-}
-
-/// Merges `dvc.lock` of a project. DVC is called only where a list of files must be fetched from a remote that is no
-/// directory, and where the repository's settings do not choose what that starts: nobody asked to fetch.
-pub fn merge_lockfile(files: &MergeInput, project: &Project) -> Result<MergeOutcome, FsError> {
+/// Merges `dvc.lock` of a project by `merge`, which has the file lists and stores new ones; as text if it says why it cannot.
+pub fn merge_lockfile(
+    files: &MergeInput,
+    env: &Env,
+    merge: impl FnOnce(&LockfileSides<'_>) -> Result<MergedLockfile, String>,
+) -> Result<MergeOutcome, FsError> {
     let [base, ours, theirs] = files.read_sides()?;
     let [_, ours_name, theirs_name] = &files.labels;
     let selection = |bytes: &[u8]| selected_run_dir(&Lockfile::parse(bytes).ok()?).map(str::to_owned);
@@ -165,14 +138,13 @@ pub fn merge_lockfile(files: &MergeInput, project: &Project) -> Result<MergeOutc
         preferred: files.selection_side(&ours, &theirs, selection),
         decisions: &decisions,
     };
-    let result = merge_and_store_lists(project, &sides);
-    match result {
+    match merge(&sides) {
         Ok(merged) => {
             fs::write_atomic(&files.ours, &merged.bytes)?;
             Ok(MergeOutcome { clean: merged.conflicts.is_empty(), notes: lockfile_notes(files, &merged) })
         }
         Err(why) => {
-            let mut outcome = merge_as_text(files, None, &project.env)?;
+            let mut outcome = merge_as_text(files, None, env)?;
             outcome.notes.insert(0, format!("{} is merged as text: {why}", files.path));
             // Two versions whose lines happen not to touch say nothing about the runs in them.
             Ok(MergeOutcome { clean: false, ..outcome })
@@ -221,44 +193,6 @@ fn lockfile_notes(files: &MergeInput, merged: &MergedLockfile) -> Vec<String> {
         ));
     }
     notes
-}
-
-/// Merges two sides of `dvc.lock`; new lists of files are put into the cache. The error says why that cannot be done.
-pub(crate) fn merge_and_store_lists(project: &Project, sides: &LockfileSides<'_>) -> Result<MergedLockfile, String> {
-    let settings = project.read_dvc_settings().map_err(|e| with_cause(&e))?;
-    let cache = Cache::from_settings(&settings);
-    let mut store = ProjectObjects { project, settings: &settings, cache: &cache };
-    let merged = lockfile::merge_lockfiles(sides, &mut store).map_err(|e| e.to_string())?;
-    // The list of files first: a dvc.lock must never name one that is not there.
-    for file_list in &merged.new_lists {
-        cache.insert_file_list(file_list).map_err(|e| e.to_string())?;
-    }
-    Ok(merged)
-}
-
-fn with_cause(error: &dyn std::error::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
-}
-
-struct ProjectObjects<'a> {
-    project: &'a Project,
-    settings: &'a DvcSettings,
-    cache: &'a Cache,
-}
-
-impl MergeObjects for ProjectObjects<'_> {
-    fn read_file_list(&mut self, version: DataVersion) -> Result<FileList, String> {
-        let dvc = || self.project.find_dvc();
-        // A merge needs its base's list, too, which may be an older one.
-        rebuilt::rebuild_file_lists(self.project, [version], None).map_err(|e| with_cause(&e))?;
-        fetch::read_file_list_unasked(&self.project.root, self.settings, version, dvc).map_err(|e| with_cause(&e))
-    }
-
-    fn object_size(&mut self, hash: DvcHash) -> Option<u64> {
-        // A clone need not have the files of a branch that it merges; a directory tells their sizes.
-        let remote = self.settings.default_remote().and_then(|remote| remote.dir.as_ref());
-        self.cache.object_size(hash).or_else(|| Cache::in_dir(remote?).object_size(hash))
-    }
 }
 
 /// Merges a params file: the selection by the rule, everything else as text.
@@ -457,37 +391,6 @@ mod tests {
     fn both_sides_added_the_file() {
         let case = make_case("", &BASE.replace("e/a", "e/b"), BASE, MergeSide::Theirs);
         assert_eq!(merge_case(&case).1, BASE);
-    }
-
-    #[test]
-    fn a_merge_differs_from_a_replay() {
-        let labels = |base: &str, theirs: &str| [base.to_owned(), "HEAD".to_owned(), theirs.to_owned()];
-        let side_for = |base, theirs, env: &Env, rebasing| preferred_side(&labels(base, theirs), env, None, rebasing);
-        let merging = Env::from_vars([("GITHEAD_1234", "feature")]);
-        let none = Env::default();
-        assert_eq!(side_for("1234567", "feature", &merging, false), MergeSide::Ours);
-        assert_eq!(side_for("1234567", "1234", &merging, true), MergeSide::Ours);
-        assert_eq!(side_for("parent of 1234567 (x)", "1234567 (x)", &none, false), MergeSide::Theirs);
-        assert_eq!(side_for("1234567 (x)", "parent of 1234567 (x)", &none, true), MergeSide::Ours);
-        assert_eq!(side_for("base", "theirs", &none, true), MergeSide::Theirs);
-        // A stash that a merge puts back inherits the merge's variables.
-        assert_eq!(side_for("Stash base", "Stashed changes", &merging, false), MergeSide::Theirs);
-    }
-
-    /// M16: If git gives a driver no labels, its command line says whose selection stands.
-    #[test]
-    fn without_labels_the_git_command_decides() {
-        let labels = ["base", "ours", "theirs"].map(str::to_owned);
-        let merging = Env::from_vars([("GITHEAD_1234", "feature")]);
-        for (line, side) in [
-            ("merge feature", MergeSide::Ours),
-            ("stash apply 1234", MergeSide::Theirs),
-            ("cherry-pick feature", MergeSide::Theirs),
-            ("revert HEAD", MergeSide::Ours),
-        ] {
-            let words: Vec<String> = format!("git {line}").split(' ').map(str::to_owned).collect();
-            assert_eq!(preferred_side(&labels, &merging, GitCall::parse(&words).as_ref(), false), side, "{line}");
-        }
     }
 
     /// M15: A merge made again keeps its selection, unless the side that it came from has changed.

@@ -3,14 +3,14 @@
 //! `dvc fetch` would bring every file of the version. Here only the `.dir` object comes: copied from a directory remote,
 //! else by `dvc get-url remote://…`, which goes through the project's settings and credentials.
 
-use std::path::Path;
-
 use crate::dvc::absent::AbsentRemote;
 use crate::dvc::cache::{Cache, CacheError};
 use crate::dvc::file_list::FileList;
 use crate::dvc::hash::DataVersion;
-use crate::dvc::program::{Dvc, ProgramError};
-use crate::dvc::settings::{DvcSettings, UntrustedSetting};
+use crate::dvc::program::ProgramError;
+use crate::dvc::project::DvcProject;
+use crate::dvc::reason::describe_failure;
+use crate::dvc::settings::UntrustedSetting;
 use crate::error::ExitKind::{CheckFailed, Setup};
 use crate::error::{Explain, Explanation};
 use crate::support::aside::project_temp_dir;
@@ -83,68 +83,71 @@ impl Explain for FetchError {
     }
 }
 
-/// The same as [`read_file_list`], for a caller that nobody asked to fetch anything: DVC is not called where the repository's own
-/// settings choose what its remote's client does.
-pub fn read_file_list_unasked(
-    root: &Path,
-    settings: &DvcSettings,
-    version: DataVersion,
-    dvc: impl FnOnce() -> Result<Dvc, ProgramError>,
-) -> Result<FileList, FetchError> {
-    let by_dvc = settings.default_remote().is_some_and(|remote| remote.dir.is_none());
-    match settings.untrusted.first().filter(|_| by_dvc && !Cache::from_settings(settings).has_file_list(version)) {
-        Some(setting) => Err(FetchError::Unconfirmed { version, untrusted: setting.clone() }),
-        None => read_file_list(root, settings, version, dvc),
-    }
-}
-
-/// The listing of a data version; what is fetched stays in the cache. `dvc` is asked for only where it is needed.
-pub fn read_file_list(
-    root: &Path,
-    settings: &DvcSettings,
-    version: DataVersion,
-    dvc: impl FnOnce() -> Result<Dvc, ProgramError>,
-) -> Result<FileList, FetchError> {
-    let cache = Cache::from_settings(settings);
-    fetch_file_list(root, settings, version, dvc)?;
-    match cache.read_file_list(version)? {
-        Some(file_list) => Ok(file_list),
-        // Taken away by another process, just now.
-        None => Err(FetchError::NoRemote(version)),
-    }
-}
-
-/// Sees to it that the cache has the list of files of a data version; one that is there is not looked into.
-pub fn fetch_file_list(
-    root: &Path,
-    settings: &DvcSettings,
-    version: DataVersion,
-    dvc: impl FnOnce() -> Result<Dvc, ProgramError>,
-) -> Result<(), FetchError> {
-    let cache = Cache::from_settings(settings);
-    if cache.has_file_list(version) {
-        return Ok(());
-    }
-    let remote = settings.default_remote().ok_or(FetchError::NoRemote(version))?;
-    if let Some(absent) = AbsentRemote::from_settings(settings) {
-        return Err(FetchError::RemoteAbsent { version, absent });
-    }
-    let bytes = match &remote.dir {
-        Some(dir) => fs::read_within(&Cache::in_dir(dir).file_list_path(version), limits::FILE_LIST)?
-            .ok_or_else(|| FetchError::NotOnRemote { version, remote: remote.name.clone() })?,
-        None => {
-            let program_error = |source| FetchError::Program { version, source };
-            let tmp = project_temp_dir(root)?;
-            let dir = tempfile::Builder::new().prefix("capture-hook-").tempdir_in(&tmp).at("write in", &tmp)?;
-            let to = dir.path().join("listing");
-            let hex = version.hash().to_string();
-            let (shard, rest) = hex.split_at(2);
-            let url = format!("remote://{}/files/md5/{shard}/{rest}.dir", remote.name);
-            let dvc = dvc().map_err(program_error)?;
-            // Not `-q`: that leaves out why it failed.
-            dvc.run_command(["get-url", "--", url.as_str(), &to.to_string_lossy()]).map_err(program_error)?;
-            fs::read(&to)?
+impl FetchError {
+    /// Why the list cannot be had, in a line, with DVC's own reason.
+    #[must_use]
+    pub fn describe_with_cause(&self) -> String {
+        match self {
+            Self::Program { source: ProgramError::Process(cause), .. } => {
+                format!("{self}: {}", describe_failure(cause))
+            }
+            _ => self.to_string(),
         }
-    };
-    Ok(cache.insert_verified_list(version, &bytes)?)
+    }
+}
+
+impl DvcProject<'_> {
+    /// The same as [`DvcProject::read_file_list`], for a caller that nobody asked to fetch anything: DVC is not called where
+    /// the repository's own settings choose what its remote's client does.
+    pub fn read_file_list_unasked(&self, version: DataVersion) -> Result<FileList, FetchError> {
+        let by_dvc = self.settings().default_remote().is_some_and(|remote| remote.dir.is_none());
+        match self.settings().untrusted.first().filter(|_| by_dvc && !self.cache().has_file_list(version)) {
+            Some(setting) => Err(FetchError::Unconfirmed { version, untrusted: setting.clone() }),
+            None => self.read_file_list(version),
+        }
+    }
+
+    /// The file list of a data version; what is fetched stays in the cache.
+    pub fn read_file_list(&self, version: DataVersion) -> Result<FileList, FetchError> {
+        self.fetch_file_list(version)?;
+        match self.cache().read_file_list(version)? {
+            Some(file_list) => Ok(file_list),
+            // Taken away by another process, just now.
+            None => Err(FetchError::NoRemote(version)),
+        }
+    }
+
+    /// Sees to it that the cache has the file list of a data version; one that is there is not looked into. DVC is called
+    /// only where the remote is no directory.
+    pub fn fetch_file_list(&self, version: DataVersion) -> Result<(), FetchError> {
+        let cache = self.cache();
+        if cache.has_file_list(version) {
+            return Ok(());
+        }
+        let remote = self.settings().default_remote().ok_or(FetchError::NoRemote(version))?;
+        if let Some(absent) = AbsentRemote::from_settings(self.settings()) {
+            return Err(FetchError::RemoteAbsent { version, absent });
+        }
+        let bytes = match &remote.dir {
+            Some(dir) => fs::read_within(&Cache::in_dir(dir).file_list_path(version), limits::FILE_LIST)?
+                .ok_or_else(|| FetchError::NotOnRemote { version, remote: remote.name.clone() })?,
+            None => self.get_list_bytes(version, &remote.name)?,
+        };
+        Ok(cache.insert_verified_list(version, &bytes)?)
+    }
+
+    /// The bytes of a file list, which DVC gets from a remote.
+    fn get_list_bytes(&self, version: DataVersion, remote: &str) -> Result<Vec<u8>, FetchError> {
+        let program_error = |source| FetchError::Program { version, source };
+        let tmp = project_temp_dir(self.root())?;
+        let dir = tempfile::Builder::new().prefix("capture-hook-").tempdir_in(&tmp).at("write in", &tmp)?;
+        let to = dir.path().join("listing");
+        let hex = version.hash().to_string();
+        let (shard, rest) = hex.split_at(2);
+        let url = format!("remote://{remote}/files/md5/{shard}/{rest}.dir");
+        let dvc = self.find_program().map_err(program_error)?;
+        // Not `-q`: that leaves out why it failed.
+        dvc.run_command(["get-url", "--", url.as_str(), &to.to_string_lossy()]).map_err(program_error)?;
+        Ok(fs::read(&to)?)
+    }
 }

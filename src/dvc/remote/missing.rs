@@ -10,8 +10,9 @@ use std::path::Path;
 use crate::dvc::cache::{Cache, CacheError};
 use crate::dvc::file_list::FileList;
 use crate::dvc::hash::{DataVersion, DvcHash};
-use crate::dvc::program::{Dvc, ProgramError};
-use crate::dvc::settings::{DvcSettings, SettingsError};
+use crate::dvc::program::ProgramError;
+use crate::dvc::project::DvcProject;
+use crate::dvc::settings::SettingsError;
 use crate::dvc::temp_project::TempDvcProject;
 use crate::error::ExitKind::{Program, Setup};
 use crate::error::{Explain, Explanation};
@@ -92,28 +93,27 @@ impl Explain for RemoteError {
 const CHECK_REMOTE_HINT: &str =
     "`dvc remote list` shows the remote's address, `dvc status --cloud -v` what DVC meets there";
 
-/// What the cache lacks of each of these versions; those that lack nothing are left out.
-pub fn missing_in_cache(
-    settings: &DvcSettings,
-    versions: &[DataVersion],
-) -> Result<BTreeMap<DataVersion, MissingObjects>, RemoteError> {
-    let cache = Cache::from_settings(settings);
-    missing_in_store(&cache, &cache, versions, CheckDepth::AllFiles)
-}
+impl DvcProject<'_> {
+    /// What the cache lacks of each of these versions; those that lack nothing are left out.
+    pub fn missing_in_cache(
+        &self,
+        versions: &[DataVersion],
+    ) -> Result<BTreeMap<DataVersion, MissingObjects>, RemoteError> {
+        missing_in_store(&self.cache(), &self.cache(), versions, CheckDepth::AllFiles)
+    }
 
-/// What the default remote lacks of each of these versions; those that lack nothing are left out. `dvc` is asked for only
-/// where the remote is no directory.
-pub fn missing_on_remote(
-    root: &Path,
-    settings: &DvcSettings,
-    versions: &[DataVersion],
-    depth: CheckDepth,
-    dvc: impl FnOnce() -> Result<Dvc, ProgramError>,
-) -> Result<BTreeMap<DataVersion, MissingObjects>, RemoteError> {
-    let remote = settings.default_remote().ok_or(RemoteError::NoRemote)?;
-    match &remote.dir {
-        Some(dir) => missing_in_store(&Cache::in_dir(dir), &Cache::from_settings(settings), versions, depth),
-        None => ask_dvc_status(root, settings, versions, &dvc()?),
+    /// What the default remote lacks of each of these versions; those that lack nothing are left out. DVC is called only
+    /// where the remote is no directory.
+    pub fn missing_on_remote(
+        &self,
+        versions: &[DataVersion],
+        depth: CheckDepth,
+    ) -> Result<BTreeMap<DataVersion, MissingObjects>, RemoteError> {
+        let remote = self.settings().default_remote().ok_or(RemoteError::NoRemote)?;
+        match &remote.dir {
+            Some(dir) => missing_in_store(&Cache::in_dir(dir), &self.cache(), versions, depth),
+            None => ask_dvc_status(self, versions),
+        }
     }
 }
 
@@ -152,22 +152,20 @@ fn missing_in_store(
 
 /// Asks DVC what its remote has, in a passing project that tracks these versions.
 fn ask_dvc_status(
-    root: &Path,
-    settings: &DvcSettings,
+    project: &DvcProject<'_>,
     versions: &[DataVersion],
-    dvc: &Dvc,
 ) -> Result<BTreeMap<DataVersion, MissingObjects>, RemoteError> {
+    let dvc = project.find_program()?;
     let mut out = BTreeMap::new();
     if versions.is_empty() {
         return Ok(out);
     }
-    let temp_project = TempDvcProject::new(root, settings)?;
+    let temp_project = TempDvcProject::new(project.root(), project.settings())?;
     let mut names = BTreeMap::new();
     for version in versions {
         names.insert(temp_project.add_version(*version)?, *version);
     }
-    let stdout =
-        dvc.clone().in_project(temp_project.root()).run_command(["status", "--cloud", "--json"])?.stdout_text();
+    let stdout = dvc.in_project(temp_project.root()).run_command(["status", "--cloud", "--json"])?.stdout_text();
     let answer: BTreeMap<String, String> = serde_json::from_str(stdout.lines().last().unwrap_or("{}"))
         .map_err(|error| RemoteError::UnexpectedAnswer(format!("{error}: {stdout}")))?;
     for (path, state) in answer {
@@ -201,12 +199,12 @@ pub struct UploadOutcome {
 
 /// Sends what a directory remote lacks of these versions: every file first, then the list that vouches for them.
 pub fn upload_versions(
-    settings: &DvcSettings,
+    local_cache: &Cache,
     remote: &Path,
     versions: &[DataVersion],
     depth: CheckDepth,
 ) -> Result<UploadOutcome, RemoteError> {
-    let (local_cache, remote_cache) = (Cache::from_settings(settings), Cache::in_dir(remote));
+    let remote_cache = Cache::in_dir(remote);
     let mut outcome = UploadOutcome::default();
     let mut present: HashSet<DvcHash> = HashSet::new();
     for version in versions {
@@ -256,7 +254,18 @@ pub fn upload_versions(
 mod tests {
     use super::*;
     use crate::dvc::file_list::FileEntry;
+    use crate::dvc::program::Dvc;
+    use crate::dvc::project::FindDvc;
+    use crate::dvc::settings::DvcSettings;
     use crate::support::env::Env;
+
+    struct NoProgram;
+
+    impl FindDvc for NoProgram {
+        fn find_dvc(&self) -> Result<Dvc, ProgramError> {
+            Err(ProgramError::NotFound)
+        }
+    }
 
     struct RemoteFixture {
         dir: tempfile::TempDir,
@@ -274,8 +283,16 @@ mod tests {
             Self { dir, settings }
         }
 
+        fn project(&self) -> DvcProject<'_> {
+            DvcProject::new(self.dir.path(), &self.settings, &NoProgram)
+        }
+
+        fn cache(&self) -> Cache {
+            Cache::from_settings(&self.settings)
+        }
+
         fn store_version(&self, files: &[(&str, &str)]) -> DataVersion {
-            let cache = Cache::from_settings(&self.settings);
+            let cache = self.cache();
             let entries = files.iter().map(|(path, text)| {
                 let md5 = DvcHash::of_bytes(text.as_bytes());
                 std::fs::create_dir_all(cache.object_path(md5).parent().unwrap()).unwrap();
@@ -290,7 +307,7 @@ mod tests {
             versions: &[DataVersion],
             depth: CheckDepth,
         ) -> BTreeMap<DataVersion, MissingObjects> {
-            missing_on_remote(self.dir.path(), &self.settings, versions, depth, || Err(ProgramError::NotFound)).unwrap()
+            self.project().missing_on_remote(versions, depth).unwrap()
         }
     }
 
@@ -302,9 +319,9 @@ mod tests {
         let (a, b) =
             (fixture.store_version(&[("e/a/f", "1")]), fixture.store_version(&[("e/a/f", "1"), ("e/b/f", "2")]));
         assert_eq!(fixture.missing_on_remote(&[a, b], CheckDepth::ListsOnly).len(), 2);
-        assert_eq!(upload_versions(&fixture.settings, &remote, &[a, b], CheckDepth::ListsOnly).unwrap().objects, 4);
+        assert_eq!(upload_versions(&fixture.cache(), &remote, &[a, b], CheckDepth::ListsOnly).unwrap().objects, 4);
         assert_eq!(
-            upload_versions(&fixture.settings, &remote, &[a, b], CheckDepth::AllFiles).unwrap(),
+            upload_versions(&fixture.cache(), &remote, &[a, b], CheckDepth::AllFiles).unwrap(),
             UploadOutcome::default()
         );
         for depth in [CheckDepth::ListsOnly, CheckDepth::AllFiles] {
@@ -316,10 +333,10 @@ mod tests {
         assert_eq!(fixture.missing_on_remote(&[a, b], CheckDepth::AllFiles), BTreeMap::from([(b, missing)]));
         // What was lost there is sent again by whoever looks at the files.
         assert_eq!(
-            upload_versions(&fixture.settings, &remote, &[a, b], CheckDepth::ListsOnly).unwrap(),
+            upload_versions(&fixture.cache(), &remote, &[a, b], CheckDepth::ListsOnly).unwrap(),
             UploadOutcome::default()
         );
-        assert_eq!(upload_versions(&fixture.settings, &remote, &[a, b], CheckDepth::AllFiles).unwrap().objects, 1);
+        assert_eq!(upload_versions(&fixture.cache(), &remote, &[a, b], CheckDepth::AllFiles).unwrap().objects, 1);
         assert_eq!(fixture.missing_on_remote(&[a, b], CheckDepth::AllFiles), BTreeMap::new());
     }
 
@@ -328,15 +345,15 @@ mod tests {
         let fixture = RemoteFixture::new();
         let remote = fixture.dir.path().join("remote");
         let version = fixture.store_version(&[("e/a/f", "1"), ("e/b/f", "2")]);
-        std::fs::remove_file(Cache::from_settings(&fixture.settings).object_path(DvcHash::of_bytes(b"2"))).unwrap();
+        std::fs::remove_file(fixture.cache().object_path(DvcHash::of_bytes(b"2"))).unwrap();
         let missing = MissingObjects { file_list: true, files: vec!["e/b/f".into()] };
         assert_eq!(
-            upload_versions(&fixture.settings, &remote, &[version], CheckDepth::ListsOnly).unwrap().missing,
+            upload_versions(&fixture.cache(), &remote, &[version], CheckDepth::ListsOnly).unwrap().missing,
             BTreeMap::from([(version, missing)])
         );
         assert!(!Cache::in_dir(&remote).has_file_list(version));
-        assert_eq!(missing_in_cache(&fixture.settings, &[version]).unwrap()[&version].files, ["e/b/f"]);
+        assert_eq!(fixture.project().missing_in_cache(&[version]).unwrap()[&version].files, ["e/b/f"]);
         let unknown = DataVersion::new(DvcHash::of_bytes(b"?"));
-        assert!(missing_in_cache(&fixture.settings, &[unknown]).unwrap()[&unknown].file_list);
+        assert!(fixture.project().missing_in_cache(&[unknown]).unwrap()[&unknown].file_list);
     }
 }
