@@ -219,8 +219,7 @@ fn set_up_attributes(project: &Project) -> Result<SetupChange, ProjectError> {
     const FILE: &str = ".gitattributes";
     let mut bytes = project.root_files().read(FILE, limits::TEXT)?.unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes).into_owned();
-    let missing: Vec<String> = git_config::attribute_lines()
-        .into_iter()
+    let missing: Vec<&str> = git_config::attribute_lines()
         .filter(|line| {
             let wanted_words: Vec<&str> = line.split_ascii_whitespace().collect();
             // A rule that names another driver on purpose is kept; one for the file is enough.
