@@ -9,7 +9,7 @@ use std::ops::Range;
 use crate::dvc::hash::{DataVersion, DvcHash};
 use crate::error::ExitKind::Setup;
 use crate::error::{Explain, Explanation};
-use crate::formats::value::from_yaml;
+use crate::formats::conflict_markers::find_conflict_marker;
 use crate::formats::yaml::{YamlError, YamlNode};
 use crate::formats::{ParamsValue, yaml};
 use crate::support::limits;
@@ -146,7 +146,7 @@ pub struct Lockfile {
 impl Lockfile {
     /// Reads a `dvc.lock`. An empty one has no stages.
     pub fn parse(bytes: &[u8]) -> Result<Self, LockfileError> {
-        if let Some(line) = yaml::find_conflict_marker(bytes) {
+        if let Some(line) = find_conflict_marker(bytes) {
             return Err(LockfileError::Conflict { line });
         }
         let root = yaml::parse_document_within(bytes, limits::LOCKFILE, limits::LOCKFILE_VALUES)
@@ -174,7 +174,7 @@ impl Lockfile {
         }
         let named =
             |key: &YamlNode| key.text().map(str::to_owned).filter(|k| !matches!(k.as_str(), "schema" | "stages"));
-        let other = entries.iter().filter_map(|(key, value)| Some((named(key)?, from_yaml(value)))).collect();
+        let other = entries.iter().filter_map(|(key, value)| Some((named(key)?, value.to_partial_value()))).collect();
         let mut lockfile = Self { stages: Vec::new(), other };
         let Some(stages) = root.get("stages").filter(|node| !node.is_null()) else { return Ok(lockfile) };
         refuse_unclear(stages)?;
@@ -212,7 +212,7 @@ fn parse_stage(key: &YamlNode, node: &YamlNode, bytes: &[u8]) -> Result<Lockfile
             files.entries().ok_or_else(|| unsupported(files, format!("`params` of `{name}` is not a mapping")))?;
         for (file, values) in files {
             let file = file.text().ok_or_else(|| unsupported(file, "a params file's name is not text".into()))?;
-            params.push((file.to_owned(), from_yaml(values)));
+            params.push((file.to_owned(), values.to_partial_value()));
         }
     }
     let start =
@@ -220,7 +220,7 @@ fn parse_stage(key: &YamlNode, node: &YamlNode, bytes: &[u8]) -> Result<Lockfile
     let after = bytes.get(node.span.end..).unwrap_or_default();
     let end = node.span.end + after.iter().position(|b| *b == b'\n').map_or(after.len(), |at| at + 1);
     let (deps, outs) = (items("deps")?, items("outs")?);
-    Ok(LockfileStage { name, cmd: from_yaml(cmd), deps, params, outs, span: start..end })
+    Ok(LockfileStage { name, cmd: cmd.to_partial_value(), deps, params, outs, span: start..end })
 }
 
 /// An error where a mapping's own keys do not stand there in so many words.
@@ -234,7 +234,7 @@ fn refuse_unclear(node: &YamlNode) -> Result<(), LockfileError> {
 fn parse_item(node: &YamlNode) -> Result<LockfileItem, LockfileError> {
     refuse_unclear(node)?;
     let unsupported = |message: &str| LockfileError::Unsupported { line: node.line, message: message.to_owned() };
-    let value = from_yaml(node);
+    let value = node.to_partial_value();
     // A number or a date without quotes is no text to DVC, which fails on it.
     let text = |key: &str| match node.get(key).map(YamlNode::to_value) {
         None | Some(Some(ParamsValue::Null)) => Ok(None),

@@ -11,6 +11,7 @@ pub(crate) mod interpolate;
 
 use crate::error::ExitKind::Setup;
 use crate::error::{Explain, Explanation};
+use crate::formats::conflict_markers::find_conflict_marker;
 use crate::formats::yaml::{YamlError, YamlNode};
 use crate::formats::{ParamsValue, yaml};
 
@@ -113,7 +114,7 @@ pub struct Stage {
 impl Stage {
     /// Reads the stage of this name. `None`: the pipeline has none.
     pub fn parse(dvc_yaml: &[u8], name: &str) -> Result<Option<Self>, DvcYamlError> {
-        if let Some(line) = yaml::find_conflict_marker(dvc_yaml) {
+        if let Some(line) = find_conflict_marker(dvc_yaml) {
             return Err(DvcYamlError::Conflict { line });
         }
         let Some(root) = yaml::parse_document(dvc_yaml).map_err(DvcYamlError::Yaml)? else { return Ok(None) };

@@ -2,6 +2,7 @@
 //!
 //! DVC reads parameters from YAML, TOML, JSON and Python files; the last are never read here (that would run code).
 
+pub mod conflict_markers;
 pub mod edit;
 pub mod ini;
 pub mod json;
@@ -13,6 +14,7 @@ pub use value::ParamsValue;
 
 use crate::error::ExitKind::Setup;
 use crate::error::{Explain, Explanation};
+use crate::formats::conflict_markers::find_conflict_marker;
 use crate::support::plain_text::{first_odd, too_much_to_read};
 use crate::support::process::shell_quote;
 
@@ -96,7 +98,7 @@ impl ParamsFormat {
 pub fn load_params(file: &str, bytes: &[u8]) -> Result<ParamsValue, ParamsError> {
     let format = ParamsFormat::from_file_name(file)?;
     refuse_binary(file, bytes)?;
-    if let Some(line) = yaml::find_conflict_marker(bytes) {
+    if let Some(line) = find_conflict_marker(bytes) {
         return Err(ParamsError::Conflict { file: file.to_owned(), line });
     }
     let invalid = |line: usize, message: String| ParamsError::Invalid { file: file.to_owned(), line, message };
@@ -107,7 +109,7 @@ pub fn load_params(file: &str, bytes: &[u8]) -> Result<ParamsValue, ParamsError>
             if let Some((key, line)) = root.duplicate_key() {
                 return Err(invalid(line, format!("`{key}` is written twice")));
             }
-            value::from_yaml(&root)
+            root.to_partial_value()
         }
         ParamsFormat::Toml => {
             let text = checked_text(bytes).map_err(|(line, message)| invalid(line, message))?;

@@ -7,7 +7,8 @@
 
 use std::fmt;
 
-use crate::formats::yaml::{MERGE_KEY, NodeKind, YamlNode};
+/// The key that takes in another mapping's entries.
+pub(crate) const MERGE_KEY: &str = "<<";
 
 /// A value in a params file or in `dvc.lock`.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,22 +89,6 @@ impl ParamsValue {
             return int.map(Self::Int);
         }
         if looks_like_date(text) { None } else { Some(Self::Str(text.to_owned())) }
-    }
-}
-
-/// The value of a YAML tree; what [`YamlNode::to_value`] does not resolve is [`ParamsValue::Unresolved`] in its place.
-#[must_use]
-pub fn from_yaml(node: &YamlNode) -> ParamsValue {
-    match &node.kind {
-        NodeKind::Sequence(items) if node.tag.is_none() => ParamsValue::List(items.iter().map(from_yaml).collect()),
-        NodeKind::Mapping(entries) if node.tag.is_none() => {
-            let entry = |(key, value): &(YamlNode, YamlNode)| match key.key_text() {
-                Some(text) => (text.to_owned(), from_yaml(value)),
-                None => (MERGE_KEY.to_owned(), ParamsValue::Unresolved),
-            };
-            ParamsValue::Map(entries.iter().map(entry).collect())
-        }
-        _ => node.to_value().unwrap_or(ParamsValue::Unresolved),
     }
 }
 

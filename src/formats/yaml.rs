@@ -15,14 +15,12 @@ use std::ops::Range;
 use places::ByteOffsets;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
-use crate::formats::value::ParamsValue;
+use crate::formats::value::{MERGE_KEY, ParamsValue};
 use crate::support::limits;
 use crate::support::plain_text::{first_odd, too_large, too_many};
 
 /// The deepest nesting that is read.
 const MAX_DEPTH: usize = 128;
-/// The key that takes in another mapping's entries.
-pub(crate) const MERGE_KEY: &str = "<<";
 
 /// A text that is not YAML, or that is not read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -143,6 +141,24 @@ impl YamlNode {
         }
     }
 
+    /// The value; what [`YamlNode::to_value`] does not resolve is [`ParamsValue::Unresolved`] in its place.
+    #[must_use]
+    pub fn to_partial_value(&self) -> ParamsValue {
+        match &self.kind {
+            NodeKind::Sequence(items) if self.tag.is_none() => {
+                ParamsValue::List(items.iter().map(YamlNode::to_partial_value).collect())
+            }
+            NodeKind::Mapping(entries) if self.tag.is_none() => {
+                let entry = |(key, value): &(YamlNode, YamlNode)| match key.key_text() {
+                    Some(text) => (text.to_owned(), value.to_partial_value()),
+                    None => (MERGE_KEY.to_owned(), ParamsValue::Unresolved),
+                };
+                ParamsValue::Map(entries.iter().map(entry).collect())
+            }
+            _ => self.to_value().unwrap_or(ParamsValue::Unresolved),
+        }
+    }
+
     /// The text of a key that stands for itself: `None` for an alias, a collection, a tag or the merge key.
     pub(crate) fn key_text(&self) -> Option<&str> {
         match &self.kind {
@@ -221,18 +237,6 @@ impl Drop for YamlNode {
             children(&mut node, &mut todo);
         }
     }
-}
-
-/// The line, from 1, of the first conflict marker that git left in a text.
-#[must_use]
-pub fn find_conflict_marker(bytes: &[u8]) -> Option<usize> {
-    let marker = |line: &[u8]| {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        [&b"<<<<<<<"[..], b"|||||||", b">>>>>>>"]
-            .iter()
-            .any(|m| line.strip_prefix(*m).is_some_and(|rest| rest.is_empty() || rest.starts_with(b" ")))
-    };
-    bytes.split(|b| *b == b'\n').position(marker).map(|at| at + 1)
 }
 
 /// The one document of a text; `None` where the text is empty. A byte order mark at its start is skipped. Several documents

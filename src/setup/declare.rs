@@ -6,7 +6,6 @@
 use super::{after_line, line_break};
 use crate::dataset::metrics_files;
 use crate::dataset::stage::DVC_YAML;
-use crate::formats::value::from_yaml;
 use crate::formats::yaml::YamlNode;
 use crate::formats::{ParamsValue, yaml};
 
@@ -100,7 +99,7 @@ fn names_our_files(node: &YamlNode) -> bool {
 
 /// Whether the new text reads as the old one with our items behind those of the key.
 fn adds_nothing_else(old: Option<&YamlNode>, new: &[u8], key: &str) -> bool {
-    let entries = |root: Option<&YamlNode>| match root.map(from_yaml) {
+    let entries = |root: Option<&YamlNode>| match root.map(YamlNode::to_partial_value) {
         Some(ParamsValue::Map(entries)) => Some(entries),
         None => Some(Vec::new()),
         _ => None,

@@ -5,7 +5,7 @@ use crate::dataset::stage::{STAGE, StageError, parse_ingest_stage};
 use crate::dvc::stage;
 use crate::dvc::stage::{DvcYamlError, Stage};
 use crate::formats::yaml::YamlNode;
-use crate::formats::{ParamsValue, value, yaml};
+use crate::formats::{ParamsValue, yaml};
 use crate::project::include::is_dependency;
 use crate::project::{Project, ProjectError, config};
 use crate::run::include::SETTING_KEY;
@@ -66,7 +66,7 @@ fn with_dependency(bytes: &[u8], before: &Stage) -> Result<Vec<u8>, ProjectError
         is_dependency(after) && Stage { params, ..after.clone() } == *before
     });
     let others = |root: Option<YamlNode>| {
-        let value = root.as_ref().map_or(ParamsValue::Map(Vec::new()), value::from_yaml);
+        let value = root.as_ref().map_or(ParamsValue::Map(Vec::new()), YamlNode::to_partial_value);
         without_our_stage(value)
     };
     if same && others(read(&out)?) == others(root) { Ok(out) } else { Err(by_hand()) }

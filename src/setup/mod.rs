@@ -19,7 +19,7 @@ use crate::dvc::stage::DvcYamlError;
 use crate::dvc::{lockfile, stage};
 use crate::formats;
 use crate::formats::yaml::YamlNode;
-use crate::formats::{ParamsValue, value, yaml};
+use crate::formats::{ParamsValue, yaml};
 use crate::project::{Project, ProjectError, config};
 use crate::support::limits;
 use crate::support::names::is_safe_path;
@@ -310,7 +310,8 @@ fn with_stage(bytes: &[u8]) -> Result<Vec<u8>, ProjectError> {
     }
     // What was there must read as before.
     let new = read(&out)?;
-    let value = |root: &Option<YamlNode>| root.as_ref().map_or(ParamsValue::Map(Vec::new()), value::from_yaml);
+    let value =
+        |root: &Option<YamlNode>| root.as_ref().map_or(ParamsValue::Map(Vec::new()), YamlNode::to_partial_value);
     let is_kept = without_our_stage(value(&new)) == without_our_stage(value(&root));
     if !is_kept || parse_ingest_stage(&out)?.is_none() {
         return Err(cannot_add(stage::FILE, "adding the stage would change what is there"));

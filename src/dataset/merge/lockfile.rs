@@ -19,6 +19,7 @@ use crate::dvc::file_list::{FileEntry, FileList, FileListError};
 use crate::dvc::hash::{DataVersion, DvcHash};
 use crate::dvc::lockfile::{Lockfile, LockfileError, LockfileItem, LockfileStage};
 use crate::dvc::lockfile_text;
+use crate::formats::conflict_markers::{ConflictSide, write_conflict};
 use crate::formats::value::ParamsValue;
 use crate::run::RunKey;
 
@@ -490,22 +491,17 @@ impl<'a> LockfileMerge<'a> {
 
     /// Both sides' lines between markers.
     fn conflict_lines(&self, ours: Option<&LockfileStage>, theirs: Option<&LockfileStage>) -> Vec<u8> {
-        let marker = |c: char, label: &str, stage: Option<&LockfileStage>| {
+        let name = |label: &str, stage: Option<&LockfileStage>| {
             let version = stage.and_then(|s| s.outs.iter().find_map(LockfileItem::data_version));
-            let version = version.map(|v| format!(" (data {v})")).unwrap_or_default();
-            format!("{} {label}{version}", c.to_string().repeat(self.sides.marker_size)).trim_end().to_owned() + "\n"
+            label.to_owned() + &version.map(|v| format!(" (data {v})")).unwrap_or_default()
         };
         let text = |stage: Option<&LockfileStage>, bytes: &[u8]| {
             stage.map(|s| with_final_newline(bytes.get(s.span.clone()).unwrap_or_default())).unwrap_or_default()
         };
-        [
-            marker('<', self.sides.ours_name, ours).into_bytes(),
-            text(ours, self.sides.ours),
-            marker('=', "", None).into_bytes(),
-            text(theirs, self.sides.theirs),
-            marker('>', self.sides.theirs_name, theirs).into_bytes(),
-        ]
-        .concat()
+        let (ours_name, theirs_name) = (name(self.sides.ours_name, ours), name(self.sides.theirs_name, theirs));
+        let (ours, theirs) = (text(ours, self.sides.ours), text(theirs, self.sides.theirs));
+        let ours = ConflictSide { name: &ours_name, text: &ours };
+        write_conflict(self.sides.marker_size, ours, ConflictSide { name: &theirs_name, text: &theirs })
     }
 }
 

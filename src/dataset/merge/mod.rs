@@ -18,6 +18,7 @@ use crate::dataset::stage::{RUN_DIR, is_selection};
 use crate::dvc::lockfile::Lockfile;
 use crate::formats;
 use crate::formats::ParamsValue;
+use crate::formats::conflict_markers::{ConflictSide, write_conflict};
 use crate::formats::edit::{ParamLeaf, set_param};
 use crate::support::env::Env;
 use crate::support::fs;
@@ -287,18 +288,10 @@ fn merge_as_text(files: &MergeInput, favored: Option<MergeSide>, env: &Env) -> R
             Ok(MergeOutcome { clean: output.success(), notes: Vec::new() })
         }
         _ => {
-            let marker = |c: char, name: &str| {
-                format!("{} {name}", c.to_string().repeat(files.marker_size)).trim_end().to_owned() + "\n"
-            };
             let (ours_text, theirs_text) = (fs::read(ours)?, fs::read(theirs)?);
-            let whole = [
-                marker('<', ours_name).as_bytes(),
-                &ours_text,
-                marker('=', "").as_bytes(),
-                &theirs_text,
-                marker('>', theirs_name).as_bytes(),
-            ]
-            .concat();
+            let ours_side = ConflictSide { name: ours_name, text: &ours_text };
+            let theirs_side = ConflictSide { name: theirs_name, text: &theirs_text };
+            let whole = write_conflict(files.marker_size, ours_side, theirs_side);
             fs::write_atomic(&files.ours, &whole)?;
             Ok(MergeOutcome { clean: false, notes: Vec::new() })
         }

@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use super::{EditedParams, ParamLeaf, Splice, line_break};
-use crate::formats::edit::toml::{sorted_text, with_leaf};
+use super::splice::{EditedParams, ParamLeaf, Splice, line_break, sorted_text, with_leaf};
 use crate::formats::json::parse::unescape;
 use crate::formats::json::scanner::{JsonCursor, ParseError};
 use crate::formats::value::{ParamsValue, from_json};

@@ -180,7 +180,7 @@ proptest! {
     #[test]
     fn an_edit_is_one_splice_that_reads_back_or_is_refused(source in yaml_soup(), text in "[a-z0-9/ #:'\"\\\\é\n-]{0,12}") {
         if let Ok(EditedParams { bytes, .. }) = set_param(LEAF, source.as_bytes(), &text) {
-            let root = yaml::parse_document(&bytes).unwrap().unwrap();
+            let root = crate::formats::yaml::parse_document(&bytes).unwrap().unwrap();
             prop_assert_eq!(root.get("ingest_capture").unwrap().get("run_dir").unwrap().text(), Some(text.as_str()));
             let again = set_param(LEAF, &bytes, &text).unwrap();
             prop_assert_eq!(again.bytes, bytes);
@@ -189,7 +189,7 @@ proptest! {
 
     #[test]
     fn no_bytes_crash_the_reader(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = yaml::parse_document(&bytes);
+        let _ = crate::formats::yaml::parse_document(&bytes);
         let _ = set_param(LEAF, &bytes, "a");
     }
 }

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use toml_edit::{Document, Item, TomlError};
 
-use super::{EditedParams, ParamLeaf, Splice, line_break};
-use crate::formats::value::{ParamsValue, from_toml};
+use super::splice::{EditedParams, ParamLeaf, Splice, line_break, sorted_text, with_leaf};
+use crate::formats::value::from_toml;
 use crate::formats::{ParamsError, checked_text};
 
 pub(crate) fn set_toml(leaf: ParamLeaf<'_>, bytes: &[u8], text: &str) -> Result<EditedParams, ParamsError> {
@@ -61,36 +61,6 @@ pub(crate) fn set_toml(leaf: ParamLeaf<'_>, bytes: &[u8], text: &str) -> Result<
         );
     }
     Ok(EditedParams { bytes: new, old })
-}
-
-/// The values with the leaf set, in an order that does not matter.
-pub(crate) fn with_leaf(values: &ParamsValue, leaf: ParamLeaf<'_>, text: &str) -> String {
-    let ParamsValue::Map(mut sections) = values.clone() else { return String::new() };
-    if !sections.iter().any(|(name, _)| name == leaf.section) {
-        sections.push((leaf.section.to_owned(), ParamsValue::Map(Vec::new())));
-    }
-    for (name, section) in &mut sections {
-        if name == leaf.section
-            && let ParamsValue::Map(entries) = section
-        {
-            entries.retain(|(key, _)| key != leaf.key);
-            entries.push((leaf.key.to_owned(), ParamsValue::Str(text.to_owned())));
-        }
-    }
-    sorted_text(&ParamsValue::Map(sections))
-}
-
-/// Values as text, mappings sorted by key, for comparing (a NaN equals itself there).
-pub(crate) fn sorted_text(value: &ParamsValue) -> String {
-    match value {
-        ParamsValue::Map(entries) => {
-            let mut rows: Vec<String> = entries.iter().map(|(k, v)| format!("{k:?}:{}", sorted_text(v))).collect();
-            rows.sort();
-            format!("{{{}}}", rows.join(","))
-        }
-        ParamsValue::List(items) => format!("[{}]", items.iter().map(sorted_text).collect::<Vec<_>>().join(",")),
-        other => format!("{other:?}"),
-    }
 }
 
 /// A TOML string.

@@ -44,12 +44,6 @@ fn deep_nesting_is_refused_not_a_crash() {
 }
 
 #[test]
-fn conflict_markers_are_found() {
-    assert_eq!(find_conflict_marker(b"a: 1\r\n<<<<<<< HEAD\r\n"), Some(2));
-    assert_eq!(find_conflict_marker(b"a: <<<<<<< b\n<<<<<<<<\n"), None);
-}
-
-#[test]
 fn a_second_document_is_an_error_with_its_line() {
     let error = parse_document(b"a: 1\n---\nb: 2\n").unwrap_err();
     assert_eq!(error.line, 2, "{error}");
