@@ -7,6 +7,7 @@ mod beside;
 pub mod dataset_dir;
 pub mod discover;
 pub mod fast;
+mod file_names;
 pub mod gzip;
 mod ids;
 pub mod include;

@@ -6,7 +6,7 @@
 //! One that the system stops, as it does where a program asks from the background, counts as failed: it would stand there
 //! for ever. A failure tells the command line, the exit status and what the program said.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,6 +21,7 @@ use crate::support::address::without_secrets;
 use crate::support::env::Env;
 use crate::support::heard::{StderrEvent, StderrListener};
 use crate::support::prompts::PromptPolicy;
+pub use crate::support::text::shell_quote;
 use crate::support::visible::escape_control;
 
 /// A program that could not be run, or failed.
@@ -357,20 +358,6 @@ fn last_lines(streams: &[&[u8]]) -> String {
 
 fn indent_lines(text: &str) -> String {
     text.lines().map(|line| format!("\n    {line}")).collect()
-}
-
-/// An argument as a shell needs it. Every command that a message names goes through here, so that what is pasted does what
-/// it says, whatever a repository calls its runs, files and branches.
-#[must_use]
-pub fn shell_quote(arg: impl AsRef<OsStr>) -> String {
-    let text = arg.as_ref().to_string_lossy();
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,^~".contains(c);
-    // A shell makes a home directory of `~`, and zsh a program's path of `=`, at the beginning.
-    if !text.is_empty() && text.chars().all(is_plain) && !text.starts_with(['~', '=']) {
-        text.into_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
 }
 
 #[cfg(unix)]

@@ -1,4 +1,6 @@
-//! Text for people: sizes, counts, hexadecimal digits, and the names that a mistyped one is near to.
+//! Text for people and for shells: sizes, counts, hexadecimal digits, quoting, and the names that a mistyped one is near to.
+
+use std::ffi::OsStr;
 
 /// A size in binary units with one decimal: `812 B`, `1.5 KiB`.
 #[must_use]
@@ -45,6 +47,20 @@ pub fn format_plural(n: u64, one: &str) -> String {
 pub fn to_hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes.iter().flat_map(|b| [b >> 4, b & 15]).map(|d| char::from(DIGITS[usize::from(d)])).collect()
+}
+
+/// An argument as a shell needs it. Every command that a message names goes through here, so that what is pasted does what
+/// it says, whatever a repository calls its runs, files and branches.
+#[must_use]
+pub fn shell_quote(arg: impl AsRef<OsStr>) -> String {
+    let text = arg.as_ref().to_string_lossy();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,^~".contains(c);
+    // A shell makes a home directory of `~`, and zsh a program's path of `=`, at the beginning.
+    if !text.is_empty() && text.chars().all(is_plain) && !text.starts_with(['~', '=']) {
+        text.into_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
 }
 
 /// What a mistyped text may have meant: of these spellings, each with the name that it stands for, the names of the nearest,
