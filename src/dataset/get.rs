@@ -3,18 +3,14 @@
 //! The workspace, `dvc.lock` and the index stay as they are. What is fetched stays in the cache, as DVC would leave it.
 
 use std::collections::BTreeSet;
-use std::io::{self, Read, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-
-use md5::{Digest, Md5};
 
 use crate::dataset::runs::entries_of_run;
 use crate::dataset::verify::{VerifyFinding, VerifyRequest, VerifySource, verify_data};
 use crate::dvc::absent::AbsentRemote;
 use crate::dvc::cache::Cache;
 use crate::dvc::file_list::{FileEntry, FileList};
-use crate::dvc::hash::{DataVersion, DvcHash};
+use crate::dvc::hash::DataVersion;
 use crate::dvc::program::ProgramError;
 use crate::dvc::project::DvcProject;
 use crate::dvc::remote::fetch::FetchError;
@@ -233,35 +229,4 @@ fn copy_file(from: &Path, to: &Path) -> Result<u64, FsError> {
         fs::create_dir_all(parent)?;
     }
     fs::copy_new(from, to)
-}
-
-/// Copies an object into the cache under its name, if its bytes are right; others are left, and found missing later.
-fn insert_verified(from: &Path, cache: &Cache, oid: DvcHash) -> Result<(), FsError> {
-    let to = &cache.object_path(oid);
-    let parent = to.parent().unwrap_or(Path::new("."));
-    cache.make_dir(parent)?;
-    let mut source = fs::open(from)?;
-    let mut target = tempfile::NamedTempFile::new_in(parent).at("write in", parent)?;
-    let mut hash = Md5::new();
-    let mut buffer = vec![0; 1 << 17];
-    loop {
-        let n = source.read(&mut buffer).at("read", from)?;
-        if n == 0 {
-            break;
-        }
-        let read = buffer.get(..n).unwrap_or_default();
-        hash.update(read);
-        target.write_all(read).at("write", to)?;
-    }
-    if DvcHash::from_digest(hash.finalize().into()) != oid {
-        return Ok(());
-    }
-    // As DVC leaves its objects: nobody writes to them. An object must be whole on the disk when it has its name.
-    let mode = std::fs::Permissions::from_mode(0o444);
-    target.as_file().set_permissions(mode).and_then(|()| target.as_file().sync_data()).at("write", to)?;
-    match target.persist_noclobber(to) {
-        Ok(_) => Ok(()),
-        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error.error).at("write", to),
-    }
 }

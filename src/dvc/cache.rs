@@ -5,6 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
+use md5::{Digest, Md5};
+
 use crate::dvc::file_list::{FileList, FileListError};
 use crate::dvc::hash::{DataVersion, DvcHash};
 use crate::dvc::settings::DvcSettings;
@@ -152,6 +154,21 @@ impl Cache {
         })
     }
 
+    /// Copies an object from elsewhere into the cache under its name, whole and read-only as DVC does. `false` if its bytes are
+    /// not what the name says: then nothing gets it.
+    pub fn insert_verified(&self, hash: DvcHash, from: &Path) -> Result<bool, FsError> {
+        let object = self.object_path(hash);
+        let dir = object.parent().unwrap_or(&self.objects);
+        self.make_dir(dir)?;
+        let mut md5 = Md5::new();
+        let temp_file = fs::UnnamedFile::copy_read_only(dir, from, |bytes| md5.update(bytes))?;
+        if DvcHash::from_digest(md5.finalize().into()) != hash {
+            return Ok(false);
+        }
+        temp_file.persist_as(&object)?;
+        Ok(true)
+    }
+
     /// Makes a directory of the cache, and those above it: of a shared one each so that the group may write there, as DVC
     /// does it. One that is there keeps its mode.
     pub fn make_dir(&self, dir: &Path) -> Result<(), FsError> {
@@ -235,6 +252,22 @@ mod tests {
         assert_eq!(cache.read_file_list(version).unwrap(), Some(FileList::default()));
         std::fs::write(&path, "[ ]").unwrap();
         assert!(matches!(cache.read_file_list(version), Err(CacheError::Damaged { .. })));
+    }
+
+    #[test]
+    fn an_object_gets_its_name_only_if_its_bytes_are_right() {
+        let dir = tempfile::tempdir().unwrap();
+        let (cache, from) = (Cache::in_dir(&dir.path().join("cache")), dir.path().join("object"));
+        std::fs::write(&from, "right").unwrap();
+        let hash = DvcHash::of_bytes(b"right");
+        assert!(cache.insert_verified(hash, &from).unwrap());
+        let object = cache.object_path(hash);
+        assert_eq!(std::fs::read(&object).unwrap(), b"right");
+        assert!(std::fs::metadata(&object).unwrap().permissions().readonly());
+        let other = DvcHash::of_bytes(b"other");
+        assert!(!cache.insert_verified(other, &from).unwrap());
+        let dir = cache.object_path(other).parent().unwrap().to_path_buf();
+        assert_eq!(std::fs::read_dir(dir).unwrap().count(), 0, "nothing is left behind");
     }
 
     /// D2: A cache with objects of DVC 2 is recognised.

@@ -19,7 +19,7 @@ use super::aside;
 use crate::error::ExitKind::{Io, Setup};
 use crate::error::{Explain, Explanation};
 use crate::support::aside::TEMP_PREFIX;
-use crate::support::process::shell_quote;
+use crate::support::text::shell_quote;
 
 /// An operation on a path that failed.
 #[derive(Debug, thiserror::Error)]
@@ -298,6 +298,26 @@ impl UnnamedFile {
         Ok(Self { temp })
     }
 
+    /// Copies a file there. `each` sees all bytes that are copied.
+    pub fn copy_read_only(dir: &Path, from: &Path, mut each: impl FnMut(&[u8])) -> Result<Self, FsError> {
+        let mut source = open(from)?;
+        let mut temp = tempfile::Builder::new().prefix(TEMP_PREFIX).tempfile_in(dir).at("write in", dir)?;
+        let mut buffer = vec![0; 1 << 17];
+        loop {
+            let n = source.read(&mut buffer).at("read", from)?;
+            if n == 0 {
+                break;
+            }
+            let bytes = buffer.get(..n).unwrap_or_default();
+            each(bytes);
+            temp.write_all(bytes).at("write in", dir)?;
+        }
+        set_mode(temp.as_file(), 0o444).at("set the mode of a file in", dir)?;
+        // It must be whole on the disk when it has its name.
+        temp.as_file().sync_all().at("write in", dir)?;
+        Ok(Self { temp })
+    }
+
     /// Gives it its name. A file that has it already is replaced; its bytes must then be the same, as they are where the
     /// name is made from them.
     pub fn persist_as(self, path: &Path) -> Result<(), FsError> {
@@ -310,13 +330,7 @@ impl UnnamedFile {
 pub fn copy_read_only(from: &Path, to: &Path) -> Result<(), FsError> {
     let dir = parent_dir(to);
     create_dir_all(dir)?;
-    let mut source = open(from)?;
-    let mut temp = tempfile::Builder::new().prefix(TEMP_PREFIX).tempfile_in(dir).at("write in", dir)?;
-    io::copy(&mut source, temp.as_file_mut()).at("copy to", to)?;
-    set_mode(temp.as_file(), 0o444).at("set the mode of", to)?;
-    temp.as_file().sync_data().at("write", to)?;
-    temp.persist(to).map_err(|e| e.error).at("replace", to)?;
-    Ok(())
+    UnnamedFile::copy_read_only(dir, from, |_| {})?.persist_as(to)
 }
 
 fn set_mode(file: &File, mode: u32) -> io::Result<()> {
