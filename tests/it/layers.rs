@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+mod cycles;
+
 /// Each room's floor: a room may import rooms of a lower floor alone.
 const FLOORS: &[(&str, u8)] = &[
     ("error", 0),
