@@ -1,7 +1,7 @@
 //! The stages that a run passes, each alone, on a run of a hundred thousand steps: inflating, reading rows, judging;
 //! and what a recorder's caller pays for a step.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 use std::path::PathBuf;
 use std::sync::OnceLock;

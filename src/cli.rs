@@ -18,6 +18,7 @@ use crate::support::call_log::CallLog;
 use crate::support::env::Env;
 use crate::support::prompts::PromptPolicy;
 use crate::support::text::find_near;
+use crate::support::this_process::working_dir;
 use crate::support::visible::is_hidden;
 
 /// Make every simulation run a versioned, validated, findable dataset.
@@ -120,7 +121,7 @@ pub fn main() -> ExitCode {
         return ExitCode::from(NOT_STARTED);
     }
     // A shell that asks for completions gets them and nothing else.
-    let current_dir = std::env::current_dir().ok();
+    let current_dir = working_dir().ok();
     let asked = CompleteEnv::with_factory(|| commands::complete::guard_paths(Cli::command()))
         .var(commands::completions::VARIABLE)
         .try_complete(std::env::args_os(), current_dir.as_deref());
@@ -203,8 +204,8 @@ fn report_panic(panic: &std::panic::PanicHookInfo<'_>) {
 }
 
 fn dispatch_command(cli: Cli, ui: Ui) -> Result<CommandOutcome, Error> {
-    let current_dir = std::env::current_dir()
-        .map_err(|e| Error::new(ExitKind::Io, "io", format!("cannot read the working directory: {e}")))?;
+    let current_dir =
+        working_dir().map_err(|e| Error::new(ExitKind::Io, "io", format!("cannot read the working directory: {e}")))?;
     let cwd = match cli.dir {
         Some(dir) => current_dir.join(dir),
         None => current_dir,

@@ -15,6 +15,7 @@ use crate::history::catalog;
 use crate::history::tags;
 use crate::project::Project;
 use crate::support::env::Env;
+use crate::support::this_process::working_dir;
 use crate::support::visible::is_hidden;
 
 /// The command line with completions of paths by the same rule: clap's own would offer every file name as it is.
@@ -81,7 +82,7 @@ pub fn experiment_candidates() -> ArgValueCandidates {
 }
 
 fn name_candidates(of: impl Fn(&Project) -> Option<Vec<String>>) -> Vec<CompletionCandidate> {
-    let project = std::env::current_dir().ok().and_then(|cwd| Project::open(&cwd, &Env::snapshot()).ok());
+    let project = working_dir().ok().and_then(|cwd| Project::open(&cwd, &Env::snapshot()).ok());
     let names = project.and_then(|project| of(&project)).unwrap_or_default();
     names.into_iter().filter(|name| needs_no_quoting(name.as_ref())).map(CompletionCandidate::new).collect()
 }

@@ -17,7 +17,7 @@ use crate::dvc::remote::fetch::FetchError;
 use crate::error::ExitKind::{CheckFailed, Io, Setup, Usage};
 use crate::error::{Explain, Explanation};
 use crate::run::RunKey;
-use crate::support::fs::{At, FsError};
+use crate::support::fs::FsError;
 use crate::support::progress::Progress;
 use crate::support::{fs, names};
 
@@ -153,7 +153,7 @@ pub fn get_run(
     let fetched = fetch_run(dvc, request, &entries, progress)?;
     let (parent, run_prefix) = (request.to.parent().unwrap_or(Path::new(".")), format!("{}/", request.run));
     fs::create_dir_all(parent)?;
-    let staging = tempfile::Builder::new().prefix(".capture-hook-get-").tempdir_in(parent).at("write in", parent)?;
+    let staging = fs::create_temp_dir(parent, ".capture-hook-get-")?;
     // Laid out as in the dataset, so that the proof is the same.
     let folder = request.run.dir_under(staging.path());
     let mut bytes = 0;
@@ -203,7 +203,8 @@ fn fetch_run(
         }
         let remote = Cache::in_dir(dir);
         for entry in missing_first.iter().filter(|entry| remote.has_object(entry.md5)) {
-            insert_verified(&remote.object_path(entry.md5), &cache, entry.md5)?;
+            // One that is damaged there is found missing below.
+            cache.insert_verified(entry.md5, &remote.object_path(entry.md5))?;
         }
     } else {
         dvc.fetch_objects(request.version, Some(&request.run.to_string()), progress)?;

@@ -68,7 +68,7 @@ fn switched_off(path: &Path, text: &[u8]) -> Result<Vec<u8>, SettingsError> {
 /// Keeps the file's bytes for the owner's eyes alone: there may be passwords in them.
 fn write_backup(backup: &Path, bytes: &[u8]) -> Result<(), FsError> {
     let dir = backup.parent().unwrap_or(Path::new("."));
-    let mut temp = tempfile::Builder::new().prefix(TEMP_PREFIX).tempfile_in(dir).at("write in", dir)?;
+    let mut temp = fs::create_temp_file(dir, TEMP_PREFIX, "")?;
     temp.write_all(bytes).at("write", backup)?;
     temp.persist(backup).map_err(|e| e.error).at("replace", backup)?;
     Ok(())

@@ -208,7 +208,7 @@ fn parent_dir(path: &Path) -> &Path {
 
 /// A name in a directory that nothing has.
 fn unused_path(dir: &Path) -> Result<PathBuf, FsError> {
-    let temp = tempfile::Builder::new().prefix(TEMP_PREFIX).tempfile_in(dir).at("write in", dir)?;
+    let temp = fs::create_temp_file(dir, TEMP_PREFIX, "")?;
     let path = temp.path().to_path_buf();
     temp.close().at("remove", &path)?;
     Ok(path)

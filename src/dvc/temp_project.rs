@@ -13,7 +13,7 @@ use crate::formats::ini;
 use crate::formats::ini::IniSetting;
 use crate::support::aside::{TEMP_PREFIX, project_temp_dir};
 use crate::support::beneath::RootDir;
-use crate::support::fs::{At, FsError};
+use crate::support::fs::FsError;
 use crate::support::{fs, limits};
 
 /// The settings that hold paths relative to the config file (source: `_map_dirs` in `dvc/config.py`).
@@ -31,7 +31,7 @@ const PATH_KEYS: &[&str] = &[
 /// The passing project.
 #[derive(Debug)]
 pub struct TempDvcProject {
-    dir: tempfile::TempDir,
+    dir: fs::TempDir,
 }
 
 impl TempDvcProject {
@@ -39,7 +39,7 @@ impl TempDvcProject {
     pub fn new(root: &Path, effective: &DvcSettings) -> Result<Self, SettingsError> {
         let parent = project_temp_dir(root)?;
         remove_stale(&parent);
-        let dir = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&parent).at("write in", &parent)?;
+        let dir = fs::create_temp_dir(&parent, PREFIX)?;
         let dvc_dir = dir.path().join(".dvc");
         fs::create_dir_all(&dvc_dir)?;
         for name in ["config", "config.local"] {

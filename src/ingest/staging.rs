@@ -32,8 +32,7 @@ impl StagingDir {
         let prefix = staging_prefix();
         remove_leftovers(&dir, &prefix);
         loop {
-            let lock_file =
-                tempfile::Builder::new().prefix(&prefix).suffix(".lock").tempfile_in(&dir).at("write in", &dir)?;
+            let lock_file = fs::create_temp_file(&dir, &prefix, ".lock")?;
             let (file, path) = lock_file.keep().map_err(|e| e.error).at("write in", &dir)?;
             // A file system without locks keeps its leftovers, and that is all.
             let _ = file.lock();

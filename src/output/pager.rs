@@ -1,5 +1,7 @@
 //! Long results on a terminal: through the pager, git's way.
 
+#![expect(clippy::disallowed_methods, reason = "asks what standard output is")]
+
 use std::io::IsTerminal;
 
 use super::{StyledText, Ui};

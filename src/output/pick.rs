@@ -2,6 +2,8 @@
 //!
 //! Drawn on standard error, so that standard output holds results alone; whatever ends it, the terminal is as before.
 
+#![expect(clippy::disallowed_methods, reason = "asks what standard input is")]
+
 use std::io::{self, IsTerminal};
 
 use console::{Key, Term, truncate_str};

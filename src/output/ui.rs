@@ -7,6 +7,8 @@
 //! Whatever is handed in may hold a stranger's text: it is made visible here (`support::visible`), not by those who call.
 //! The only bytes that go out as they are, are values for scripts where standard output is no terminal, and documents.
 
+#![expect(clippy::disallowed_methods, reason = "asks what standard error is")]
+
 use std::ffi::OsStr;
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};

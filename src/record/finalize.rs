@@ -7,7 +7,8 @@ use crate::columnar::{ColumnarError, ParquetSink};
 use crate::manifest::{ManifestEntry, RunManifest};
 use crate::run::RunKey;
 use crate::run::layout::{EPISODES_PARQUET, MANIFEST, STEPS_PARQUET};
-use crate::support::fs::{At, FsError, remove_all, rename, write_atomic};
+use crate::support::aside::TEMP_PREFIX;
+use crate::support::fs::{FsError, create_temp_dir, remove_all, rename, write_atomic};
 use crate::support::progress::NoProgress;
 use crate::validate;
 use crate::validate::{NoSink, ScanError, ValidateOptions, ValidationReport};
@@ -65,7 +66,7 @@ fn try_complete_run(
     let shown = display_path(root, key);
     // Beside the run, not in it: the scan must not meet it there.
     let beside = root.parent().unwrap_or(root);
-    let temp = tempfile::Builder::new().prefix(".capture-hook-").tempdir_in(beside).at("write in", beside)?;
+    let temp = create_temp_dir(beside, TEMP_PREFIX)?;
     let scan = if export_parquet {
         let mut sink = ParquetSink::new(temp.path(), false);
         let scan = validate::scan_run(root, &shown, &options, &mut sink, &NoProgress)?;

@@ -3,6 +3,8 @@
 //! Nothing else in the crate calls `std::env::var`: what a command sees is what this snapshot holds, so a test can give
 //! it any environment, and a child process gets exactly what we mean it to get.
 
+#![expect(clippy::disallowed_methods, reason = "the door to the environment")]
+
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};

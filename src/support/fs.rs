@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
+pub use tempfile::{NamedTempFile, TempDir};
+
 use super::aside;
 use crate::error::ExitKind::{Io, Setup};
 use crate::error::{Explain, Explanation};
@@ -285,13 +287,13 @@ fn open_parent(path: &Path) -> io::Result<(OwnedFd, &OsStr)> {
 
 /// A file that is to stay as it is, whole, and read-only for everyone, before it has its name: dropped, it is gone.
 pub struct UnnamedFile {
-    temp: tempfile::NamedTempFile,
+    temp: NamedTempFile,
 }
 
 impl UnnamedFile {
     /// Writes it, into a directory of the file system where it will have its name.
     pub fn write_read_only(dir: &Path, bytes: &[u8]) -> Result<Self, FsError> {
-        let mut temp = tempfile::Builder::new().prefix(TEMP_PREFIX).tempfile_in(dir).at("write in", dir)?;
+        let mut temp = create_temp_file(dir, TEMP_PREFIX, "")?;
         temp.write_all(bytes).at("write in", dir)?;
         set_mode(temp.as_file(), 0o444).at("set the mode of a file in", dir)?;
         temp.as_file().sync_all().at("write in", dir)?;
@@ -301,7 +303,7 @@ impl UnnamedFile {
     /// Copies a file there. `each` sees all bytes that are copied.
     pub fn copy_read_only(dir: &Path, from: &Path, mut each: impl FnMut(&[u8])) -> Result<Self, FsError> {
         let mut source = open(from)?;
-        let mut temp = tempfile::Builder::new().prefix(TEMP_PREFIX).tempfile_in(dir).at("write in", dir)?;
+        let mut temp = create_temp_file(dir, TEMP_PREFIX, "")?;
         let mut buffer = vec![0; 1 << 17];
         loop {
             let n = source.read(&mut buffer).at("read", from)?;
@@ -324,6 +326,27 @@ impl UnnamedFile {
         self.temp.persist(path).map_err(|e| e.error).at("replace", path)?;
         Ok(())
     }
+}
+
+/// A directory of its own under another one, with a name that begins so; gone, with all in it, when it is dropped.
+pub fn create_temp_dir(parent: &Path, prefix: &str) -> Result<TempDir, FsError> {
+    tempfile::Builder::new().prefix(prefix).tempdir_in(parent).at("write in", parent)
+}
+
+/// A new file in a directory, for the owner alone, with a name that begins and ends so; gone when it is dropped.
+pub fn create_temp_file(dir: &Path, prefix: &str, suffix: &str) -> Result<NamedTempFile, FsError> {
+    tempfile::Builder::new().prefix(prefix).suffix(suffix).tempfile_in(dir).at("write in", dir)
+}
+
+/// A file without a name in [`scratch_dir`], for more than memory should hold.
+pub fn create_scratch_file() -> io::Result<File> {
+    tempfile::tempfile()
+}
+
+/// The system's directory for temporary files.
+#[must_use]
+pub fn scratch_dir() -> PathBuf {
+    std::env::temp_dir()
 }
 
 /// Copies a file to where its name says what is in it: whole or not at all, read-only for everyone. The directory is made.

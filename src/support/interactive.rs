@@ -2,6 +2,8 @@
 //!
 //! Unlike `process::Cmd` they share our terminal and our process group, so that keys and Ctrl-C reach them.
 
+#![expect(clippy::disallowed_methods, reason = "the door to the user's own pager and editor")]
+
 use std::io::{IsTerminal, Write};
 use std::process::{Command, Stdio};
 

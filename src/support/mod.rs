@@ -22,5 +22,6 @@ pub mod process;
 pub mod progress;
 pub mod prompts;
 pub mod text;
+pub mod this_process;
 pub mod transaction;
 pub mod visible;

@@ -6,6 +6,8 @@
 //! One that the system stops, as it does where a program asks from the background, counts as failed: it would stand there
 //! for ever. A failure tells the command line, the exit status and what the program said.
 
+#![expect(clippy::disallowed_methods, reason = "the door to other programs")]
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,6 +24,7 @@ use crate::support::env::Env;
 use crate::support::heard::{StderrEvent, StderrListener};
 use crate::support::prompts::PromptPolicy;
 pub use crate::support::text::shell_quote;
+use crate::support::this_process::running_program;
 use crate::support::visible::escape_control;
 
 /// A program that could not be run, or failed.
@@ -342,7 +345,7 @@ impl Cmd {
 /// upgrade), else the file itself.
 #[must_use]
 pub fn own_program_path(env: &Env) -> Option<PathBuf> {
-    let own_path = std::env::current_exe().ok()?;
+    let own_path = running_program().ok()?;
     let on_path =
         env.find_program("capture-hook").filter(|found| found.canonicalize().is_ok_and(|real| real == own_path));
     Some(on_path.unwrap_or(own_path))

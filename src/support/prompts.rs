@@ -4,6 +4,7 @@
 //! answered. A hook's terminal is git's: a program that asks there from the background is stopped by the system without a
 //! word. So a hook starts it in a session that has no terminal, where it fails at once (`apart` makes the session).
 
+use crate::support::this_process::running_program;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -27,7 +28,7 @@ impl PromptPolicy {
     #[must_use]
     pub fn for_hook() -> Self {
         // It may have been replaced by a newer one, just now.
-        let own_program = std::env::current_exe().ok().filter(|path| path.is_file());
+        let own_program = running_program().ok().filter(|path| path.is_file());
         own_program.map_or(Self::Unspecified, |launcher| Self::Nowhere { launcher })
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::aside::temp_dir_for;
 use super::beneath::{FileKind, RootDir};
-use super::fs::{At, FsError};
+use super::fs::FsError;
 use super::{fs, limits};
 
 /// What was there before. Paths are relative to a root.
@@ -16,7 +16,7 @@ pub struct Transaction {
     root: PathBuf,
     files: Vec<(PathBuf, Option<Vec<u8>>)>,
     /// Each directory with a copy of it by hard links; without if it did not exist.
-    dirs: Vec<(PathBuf, Option<tempfile::TempDir>)>,
+    dirs: Vec<(PathBuf, Option<fs::TempDir>)>,
     is_open: bool,
 }
 
@@ -50,8 +50,7 @@ impl Transaction {
         let backup = match self.root().file_kind(&dir)? {
             FileKind::Directory => {
                 let parent = temp_dir_for(&self.root.join(near));
-                let backup = tempfile::Builder::new().prefix("capture-hook-undo-").tempdir_in(&parent);
-                let backup = backup.at("write in", &parent)?;
+                let backup = fs::create_temp_dir(&parent, "capture-hook-undo-")?;
                 fs::link_tree(&self.root.join(&dir), &backup.path().join(BACKUP))?;
                 Some(backup)
             }

@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use super::SeedSummary;
+use crate::support::fs::create_scratch_file;
 
 /// How many values are kept in memory: 2 MiB.
 const LIMIT: usize = 1 << 18;
@@ -59,7 +60,7 @@ impl SeedCounter {
     fn spill_to_disk(&mut self) -> io::Result<()> {
         let file = match &mut self.spilled {
             Some(file) => file,
-            none => none.insert(tempfile::tempfile()?),
+            none => none.insert(create_scratch_file()?),
         };
         let bytes: Vec<u8> = self.values.iter().flat_map(|v| v.to_le_bytes()).collect();
         file.write_all(&bytes)?;

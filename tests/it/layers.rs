@@ -90,7 +90,7 @@ fn what_a_repository_names_goes_through_its_door() {
         for (number, line) in code.lines().enumerate().filter(|_| STRANGERS.contains(&room)) {
             let opens = calls.iter().any(|call| line.contains(&format!("fs::{call}")));
             if opens && line.contains("root.join(") {
-                broken.push(format!("{file}:{}: use `support::beneath::Root`", number + 1));
+                broken.push(format!("{file}:{}: use `support::beneath::RootDir`", number + 1));
             }
         }
     });

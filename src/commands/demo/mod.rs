@@ -15,6 +15,7 @@ use crate::project::programs;
 use crate::support::env::Env;
 use crate::support::fs::At;
 use crate::support::process::{Cmd, shell_quote};
+use crate::support::this_process::running_program;
 
 mod plume;
 mod recording;
@@ -57,7 +58,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
 fn demo_dir(app: &App, dir: Option<&Path>) -> Result<PathBuf, Error> {
     let Some(dir) = dir else {
         let temp = app.env.get("TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
-        let temp_dir = tempfile::Builder::new().prefix("capture-hook-demo-").tempdir_in(&temp).at("write in", &temp)?;
+        let temp_dir = crate::support::fs::create_temp_dir(&temp, "capture-hook-demo-")?;
         return Ok(temp_dir.keep());
     };
     let dir = app.cwd.join(dir);
@@ -81,7 +82,7 @@ struct DemoTour<'a> {
 
 impl<'a> DemoTour<'a> {
     fn new(app: &'a App, dir: &Path) -> Result<Self, Error> {
-        let exe = std::env::current_exe().at("find", Path::new("capture-hook"))?;
+        let exe = running_program().at("find", Path::new("capture-hook"))?;
         let mut env = app
             .env
             .clone()

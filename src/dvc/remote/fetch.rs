@@ -14,7 +14,7 @@ use crate::dvc::settings::UntrustedSetting;
 use crate::error::ExitKind::{CheckFailed, Setup};
 use crate::error::{Explain, Explanation};
 use crate::support::aside::project_temp_dir;
-use crate::support::fs::{At, FsError};
+use crate::support::fs::FsError;
 use crate::support::{fs, limits};
 
 /// A data version whose list of files cannot be had.
@@ -140,7 +140,7 @@ impl DvcProject<'_> {
     fn get_list_bytes(&self, version: DataVersion, remote: &str) -> Result<Vec<u8>, FetchError> {
         let program_error = |source| FetchError::Program { version, source };
         let tmp = project_temp_dir(self.root())?;
-        let dir = tempfile::Builder::new().prefix("capture-hook-").tempdir_in(&tmp).at("write in", &tmp)?;
+        let dir = fs::create_temp_dir(&tmp, "capture-hook-")?;
         let to = dir.path().join("listing");
         let hex = version.hash().to_string();
         let (shard, rest) = hex.split_at(2);

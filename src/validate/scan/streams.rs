@@ -11,7 +11,7 @@ use crate::run::layout::{EPISODES, RunStream, STEPS};
 use crate::run::open::FileStamp;
 use crate::run::reader::{LineSource, StreamEvent};
 use crate::run::row::{FieldSlot, ParsedRow};
-use crate::support::fs::{At, FsError};
+use crate::support::fs::{At, FsError, scratch_dir};
 use crate::validate::code::Code;
 use crate::validate::episodes::{EpisodeMatcher, EpisodeSummary, LineLoss};
 use crate::validate::findings::{FileId, FindingCollector, LineRef};
@@ -184,7 +184,7 @@ impl StreamScan {
                 .map_err(|e| context.sink_error(e))?;
         }
         let seeds = std::mem::replace(&mut self.seeds, SeedCounter::new());
-        self.seed_summary = seeds.finish().at("write in", &std::env::temp_dir())?;
+        self.seed_summary = seeds.finish().at("write in", &scratch_dir())?;
         Ok(())
     }
 
@@ -273,7 +273,7 @@ impl StreamScan {
             report_faults(row, context.run_id, line_ref(file, *number), findings);
         }
         if row.is_good(FieldSlot::Seed) {
-            self.seeds.add_seed(row.int(FieldSlot::Seed)).at("write in", &std::env::temp_dir())?;
+            self.seeds.add_seed(row.int(FieldSlot::Seed)).at("write in", &scratch_dir())?;
         }
         match self.steps.add_row(row, file, *number, findings) {
             StepPlacement::Same => {}
