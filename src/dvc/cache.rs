@@ -199,16 +199,23 @@ impl Cache {
         Ok(())
     }
 
+    /// How many bytes are free for the cache; `None` if the system does not tell.
+    #[must_use]
+    pub fn free_bytes(&self) -> Option<u64> {
+        fs::free_bytes(&self.dir)
+    }
+
     /// Why so many bytes cannot be fetched, where the disk has no room for them. A full disk stops more than us.
     #[must_use]
     pub fn why_no_room(&self, bytes: u64) -> Option<String> {
-        let free = fs::free_bytes(&self.dir).filter(|free| *free < bytes && bytes != u64::MAX)?;
-        Some(format!(
-            "{} to fetch, and {} are free for {}",
-            format_bytes(bytes),
-            format_bytes(free),
-            self.dir.display()
-        ))
+        let free = self.free_bytes().filter(|free| *free < bytes && bytes != u64::MAX)?;
+        Some(self.describe_no_room(bytes, free))
+    }
+
+    /// That the disk has no room for so many bytes.
+    #[must_use]
+    pub fn describe_no_room(&self, bytes: u64, free: u64) -> String {
+        format!("{} to fetch, and {} are free for {}", format_bytes(bytes), format_bytes(free), self.dir.display())
     }
 
     /// A file's size, where the cache has it.

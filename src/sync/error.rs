@@ -1,15 +1,12 @@
-//! Why a sync could not be done, and which of DVC's failures are no faults.
+//! Why a sync could not be done.
 
-use super::SyncOutcome;
 use crate::dvc::checkout::CheckoutError;
 use crate::dvc::program::ProgramError;
-use crate::dvc::reason::describe_failure;
 use crate::dvc::remote::fetch::FetchError;
 use crate::error::ExitKind::Program;
 use crate::error::{Explain, Explanation};
 use crate::project::ProjectError;
 use crate::support::fs;
-use crate::support::process::ProcessError;
 
 /// Why a sync could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -40,22 +37,6 @@ impl Explain for SyncError {
             Self::Fetch(error) => error.explain(),
             Self::Fs(error) => error.explain(),
         }
-    }
-}
-
-/// DVC's failures that are no faults: unsaved edits, data that cannot be had.
-pub(crate) fn outcome_of_dvc(result: Result<(), ProgramError>) -> Result<SyncOutcome, SyncError> {
-    match result {
-        Ok(()) => Ok(SyncOutcome::Done { changed: 0 }),
-        Err(ProgramError::Process(ProcessError::Failed { output: stderr, .. }))
-            if stderr.contains("without confirmation") =>
-        {
-            Ok(SyncOutcome::LocalChanges { files: Vec::new() })
-        }
-        Err(ProgramError::Process(error @ (ProcessError::Failed { .. } | ProcessError::Stopped { .. }))) => {
-            Ok(SyncOutcome::Missing { why: describe_failure(&error), explanation: Program.code("fetch_failed") })
-        }
-        Err(error) => Err(error.into()),
     }
 }
 

@@ -3,7 +3,10 @@
 //! Beyond what a sync does, every file that was there before is held against the data version: local changes are told, and
 //! kept unless the user asks to replace them.
 
-use super::{SyncError, SyncOutcome, SyncScope, outcome_of_checkout, outcome_of_fetch};
+use super::outcome::{outcome_of_checkout, outcome_of_fetch};
+use super::{
+    PATIENCE, SyncError, SyncOutcome, SyncScope, check_out_files, drop_removed_files, fetch_objects, sync_workspace,
+};
 use crate::dataset::checkout::checkout_runs;
 use crate::dataset::differences::{
     DatasetComparison, DatasetDifferences, KNOWN_FILES_MARK, compare_dataset, stat_files,
@@ -23,7 +26,6 @@ use crate::project::{self, DatasetRecord, Project, ProjectError, Reporter};
 use crate::run::RunKey;
 use crate::support::fs;
 use crate::support::names::is_safe_path;
-use crate::sync;
 
 /// What became of a pull.
 #[derive(Debug)]
@@ -46,7 +48,7 @@ pub fn pull_data(
 ) -> Result<PullOutcome, SyncError> {
     let before = stat_files(&project.root.join(&dataset_record.out_dir));
     let sync_outcome = match run {
-        None => sync::sync_workspace(project, SyncScope::All, reporter)?,
+        None => sync_workspace(project, SyncScope::All, reporter)?,
         Some(run) => pull_run(project, dataset_record, run, reporter)?,
     };
     let mut outcome = PullOutcome { sync: sync_outcome, local_changes: Vec::new(), replaced: 0 };
@@ -81,8 +83,9 @@ pub fn pull_data(
     if !differences.missing.is_empty() || (force && differences.local_changes().next().is_some()) {
         let local = if force { differences.clone() } else { DatasetDifferences::default() };
         let to_replace = DatasetDifferences { missing: differences.missing.clone(), ..local };
+        let changes = FileChanges::to_undo(&to_replace, &file_list);
         let _alone = RepoMutex::acquire(&project.state_dir())?;
-        match replace_local_changes(project, dataset_record, run, &file_list, &to_replace, reporter)? {
+        match replace_local_changes(project, dataset_record, run, &changes, reporter)? {
             SyncOutcome::Done { changed } => outcome.replaced = changed,
             SyncOutcome::LocalChanges { .. } => {}
             other => {
@@ -117,32 +120,50 @@ fn pull_run(
     reporter: &dyn Reporter,
 ) -> Result<SyncOutcome, SyncError> {
     data_dir::check_dataset_dir(project, &dataset_record.out_dir)?;
-    let settings = project.dvc_settings()?;
+    let (dvc, version) = (project.dvc()?, dataset_record.version);
     let _alone = RepoMutex::acquire(&project.state_dir())?;
     let only = |file_list: &FileList| FileList::new(entries_of_run(file_list, run).to_vec()).unwrap_or_default();
-    let to = only(&project.dvc()?.read_file_list(dataset_record.version)?);
+    let to = only(&dvc.read_file_list(version)?);
     let from = match workspace::read_workspace_version(project)? {
-        Some(version) => project
-            .open_cache()?
+        Some(version) => dvc
+            .cache()
             .read_file_list(version)
             .map_err(ProjectError::from)?
             .map(|file_list| only(&file_list))
             .unwrap_or_default(),
         None => FileList::default(),
     };
-    let from = sync::drop_removed_files(project, from, &dataset_record.out_dir);
-    let check_out = || sync::check_out_files(project, settings, &dataset_record.out_dir, &from, &to, usize::MAX);
+    let from = drop_removed_files(project, from, &dataset_record.out_dir);
+    let check_out = || check_out_files(&dvc, &dataset_record.out_dir, &from, &to, usize::MAX);
     let done = check_out()?;
     if done.missing.is_empty() {
         return Ok(outcome_of_checkout(done));
     }
-    let missing = settings.default_remote().and_then(|remote| remote.size_of_entries(&done.missing)).unwrap_or(0);
-    if let Some(why) = Cache::from_settings(settings).why_no_room(missing) {
+    let missing = dvc.settings().default_remote().and_then(|remote| remote.size_of_entries(&done.missing)).unwrap_or(0);
+    if let Some(why) = dvc.cache().why_no_room(missing) {
         return Ok(SyncOutcome::no_room(why));
     }
-    reporter.show_status(&format!("fetching {run} of {}", dataset_record.version));
-    let fetched = sync::fetch_objects(project, dataset_record, Some(run), reporter);
-    outcome_of_fetch(fetched, settings, &done.missing, check_out)
+    reporter.show_status(&format!("fetching {run} of {version}"));
+    let fetched = fetch_objects(&dvc, version, Some(run), reporter);
+    outcome_of_fetch(fetched, dvc.settings(), &done.missing, check_out)
+}
+
+/// The files that take the place of others.
+struct FileChanges {
+    /// What goes: files that were added by hand.
+    from: FileList,
+    /// What comes: the committed files instead of those with local changes, and missing ones.
+    to: FileList,
+}
+
+impl FileChanges {
+    fn to_undo(differences: &DatasetDifferences, file_list: &FileList) -> Self {
+        let files = differences.changed.iter().chain(&differences.missing);
+        let to: Vec<FileEntry> = files.filter_map(|file| file_list.get(file)).cloned().collect();
+        let added = differences.added.iter().filter(|file| is_safe_path(file));
+        let from = added.map(|file| FileEntry { relpath: file.clone(), md5: DvcHash::of_bytes(b"") }).collect();
+        Self { from: FileList::new(from).unwrap_or_default(), to: FileList::new(to).unwrap_or_default() }
+    }
 }
 
 /// Puts the committed files in the place of those with local changes and of missing ones, and removes what was added.
@@ -150,26 +171,19 @@ fn replace_local_changes(
     project: &Project,
     dataset_record: &DatasetRecord,
     run: Option<&RunKey>,
-    file_list: &FileList,
-    differences: &DatasetDifferences,
+    changes: &FileChanges,
     reporter: &dyn Reporter,
 ) -> Result<SyncOutcome, SyncError> {
-    let settings = project.dvc_settings()?;
-    let files = differences.changed.iter().chain(&differences.missing);
-    let to: Vec<FileEntry> = files.filter_map(|file| file_list.get(file)).cloned().collect();
-    let to = FileList::new(to).unwrap_or_default();
-    let added = differences.added.iter().filter(|file| is_safe_path(file));
-    let from = added.map(|file| FileEntry { relpath: file.clone(), md5: DvcHash::of_bytes(b"") }).collect();
-    let from = FileList::new(from).unwrap_or_default();
-    if let Some(why) = remove_damaged_objects(settings, &to)? {
+    let (dvc, out_dir) = (project.dvc()?, dataset_record.out_dir.as_str());
+    let FileChanges { from, to } = changes;
+    if let Some(why) = remove_damaged_objects(dvc.settings(), to)? {
         return Ok(SyncOutcome::Missing { why, explanation: CheckFailed.code("data_missing") });
     }
-    let (root, out_dir) = (&project.root, dataset_record.out_dir.as_str());
-    let patience = super::PATIENCE;
+    let (root, settings) = (dvc.root(), dvc.settings());
     let check_out = || {
-        let (max_files, force) = (usize::MAX, true);
-        let check_out = CheckoutRequest { root, settings, out_dir, from: &from, to: &to, max_files, patience, force };
-        checkout_runs(&check_out).map_err(|error| {
+        let (max_files, patience, force) = (usize::MAX, PATIENCE, true);
+        let request = CheckoutRequest { root, settings, out_dir, from, to, max_files, patience, force };
+        checkout_runs(&request).map_err(|error| {
             SyncError::from(match error {
                 CheckoutError::Unsupported(why) => {
                     CheckoutError::UnsupportedByForce { why, out_dir: out_dir.to_owned() }
@@ -183,7 +197,7 @@ fn replace_local_changes(
         return Ok(outcome_of_checkout(done));
     }
     reporter.show_status(&format!("fetching data of {}", dataset_record.version));
-    let fetched = sync::fetch_objects(project, dataset_record, run, reporter);
+    let fetched = fetch_objects(&dvc, dataset_record.version, run, reporter);
     outcome_of_fetch(fetched, settings, &done.missing, check_out)
 }
 
