@@ -118,8 +118,8 @@ fn version_json(
     let mut runs = Vec::new();
     for run in change.introduced.iter().filter(|run| only.is_none_or(|only| only == *run)) {
         let entries = history.run_entries(dataset_record.version, run);
-        let record =
-            introduced::read_record_of_files(project, run, dataset_record, entries.as_deref().unwrap_or_default())?;
+        let data = (dataset_record.version, Some(dataset_record.out_dir.as_str()));
+        let record = introduced::read_record_of_files(project, run, data, entries.as_deref().unwrap_or_default())?;
         let tag = tags.iter().find(|tag| tag.name.run == *run);
         let tag_record = tag.and_then(|tag| tag.record.as_ref());
         runs.push(LogRunJson {

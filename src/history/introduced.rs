@@ -18,6 +18,7 @@ use crate::project::state;
 use crate::project::{DatasetRecord, GitTree, Project, ProjectError};
 use crate::run::RunKey;
 use crate::run::layout::DATASET_INDEX;
+use crate::support::names::is_safe_path;
 use crate::support::text::to_hex;
 use crate::support::{fs, limits};
 use crate::validate::IgnoredFinding;
@@ -146,28 +147,22 @@ pub fn read_run_record(
     dataset_record: &DatasetRecord,
 ) -> Result<RunTrailers, ProjectError> {
     let entries = project.file_lists()?.run_entries(dataset_record.version, run).unwrap_or_default();
-    read_record_of_files(project, run, dataset_record, &entries)
+    read_record_of_files(project, run, (dataset_record.version, Some(&dataset_record.out_dir)), &entries)
 }
 
-/// The record of a run that has these files in a data version.
+/// The record of a run that has these files in a data version. With the dataset's directory, what the cache lacks is read there.
 pub fn read_record_of_files(
     project: &Project,
     run: &RunKey,
-    dataset_record: &DatasetRecord,
+    (version, out_dir): (DataVersion, Option<&str>),
     entries: &[FileEntry],
 ) -> Result<RunTrailers, ProjectError> {
-    let mut record = RunTrailers {
-        run: run.clone(),
-        config: None,
-        data: dataset_record.version,
-        manifest: None,
-        steps: None,
-        episodes: None,
-    };
+    let mut record =
+        RunTrailers { run: run.clone(), config: None, data: version, manifest: None, steps: None, episodes: None };
     let read = |name: &str| -> Result<Option<Vec<u8>>, ProjectError> {
         let relpath = format!("{run}/{name}");
         let Some(entry) = entries.iter().find(|entry| entry.relpath == relpath) else { return Ok(None) };
-        read_object(project, entry.md5, dataset_record, &relpath)
+        read_object(project, entry.md5, out_dir, &relpath)
     };
     if let Some(bytes) = read("manifest.json")? {
         record.manifest = Some(to_hex(&Sha256::digest(&bytes)));
@@ -189,7 +184,8 @@ pub fn read_ignored_findings(
 ) -> Result<Option<Vec<IgnoredFinding>>, ProjectError> {
     let relpath = format!("{run}/{DATASET_INDEX}");
     let Some(entry) = entries.iter().find(|entry| entry.relpath == relpath) else { return Ok(None) };
-    let index = read_object(project, entry.md5, dataset_record, &relpath)?.and_then(|bytes| json::parse(&bytes).ok());
+    let index = read_object(project, entry.md5, Some(&dataset_record.out_dir), &relpath)?
+        .and_then(|bytes| json::parse(&bytes).ok());
     Ok(index.map(|index| manifest::parse_ignored(&index)))
 }
 
@@ -197,16 +193,16 @@ pub fn read_ignored_findings(
 fn read_object(
     project: &Project,
     id: ObjectId,
-    dataset_record: &DatasetRecord,
+    out_dir: Option<&str>,
     relpath: &str,
 ) -> Result<Option<Vec<u8>>, ProjectError> {
     if let Some(bytes) = fs::read_within(&project.open_cache()?.object_path(id), limits::RUN_FILE)? {
         return Ok(Some(bytes));
     }
-    if !crate::support::names::is_safe_path(relpath) || !crate::support::names::is_safe_path(&dataset_record.out_dir) {
+    let Some(out_dir) = out_dir.filter(|out_dir| is_safe_path(out_dir) && is_safe_path(relpath)) else {
         return Ok(None);
-    }
-    let file = Path::new(&dataset_record.out_dir).join(relpath);
+    };
+    let file = Path::new(out_dir).join(relpath);
     // Where it is no file of the project's own (a link into a cache that lacks the object), it tells nothing.
     let bytes = project.root_files().read(file, limits::RUN_FILE).ok().flatten();
     Ok(bytes.filter(|bytes| ObjectId::of_bytes(bytes) == id))

@@ -40,6 +40,7 @@ pub fn find_run_loss(
         (None, _) => &[],
     };
     let mut loss = RunLoss::default();
+    let mut finder = LossFinder { project, fetch_list };
     for parent in compared_parents {
         let Some(version) = find_version_of(project, parent)?.filter(|version| Some(*version) != new) else { continue };
         let others: Vec<&Oid> = parents.iter().filter(|other| *other != parent).collect();
@@ -53,7 +54,7 @@ pub fn find_run_loss(
         if is_superseded(project, parent, version, new, &others)? {
             continue;
         }
-        let removed = match find_removed_runs(project, version, new, fetch_list)? {
+        let removed = match finder.find_removed_runs(version, new)? {
             Ok(removed) => removed,
             Err(unknown) => {
                 loss.unknown.insert(unknown);
@@ -61,7 +62,7 @@ pub fn find_run_loss(
             }
         };
         for run in removed {
-            if !is_removed_by_another(project, &run, parent, version, &others, fetch_list)? {
+            if !finder.is_removed_by_another(&run, parent, version, &others)? {
                 loss.runs.insert(run);
             }
         }
@@ -69,23 +70,72 @@ pub fn find_run_loss(
     Ok(loss)
 }
 
-/// The runs of one data version that another does not hold; the version whose list of files cannot be had, if one cannot.
-fn find_removed_runs(
-    project: &Project,
-    old: DataVersion,
-    new: Option<DataVersion>,
-    fetch_list: &mut dyn FnMut(DataVersion),
-) -> Result<Result<BTreeSet<RunKey>, DataVersion>, ProjectError> {
-    for version in [Some(old), new].into_iter().flatten() {
-        if !has_file_list(project, version, fetch_list)? {
-            return Ok(Err(version));
+/// Looks for lost runs; asks for file lists that are not in this clone.
+struct LossFinder<'a> {
+    project: &'a Project,
+    fetch_list: &'a mut dyn FnMut(DataVersion),
+}
+
+impl LossFinder<'_> {
+    /// The runs of one data version that another does not hold; the version whose list of files cannot be had, if one cannot.
+    fn find_removed_runs(
+        &mut self,
+        old: DataVersion,
+        new: Option<DataVersion>,
+    ) -> Result<Result<BTreeSet<RunKey>, DataVersion>, ProjectError> {
+        for version in [Some(old), new].into_iter().flatten() {
+            if !self.has_file_list(version)? {
+                return Ok(Err(version));
+            }
         }
+        let Some(new) = new else {
+            let list = self.project.open_cache()?.read_file_list(old)?.unwrap_or_default();
+            return Ok(Ok(run_keys(&list).collect()));
+        };
+        Ok(self.project.file_lists()?.diff_against(new, [old]).diff.map(|diff| diff.removed).ok_or(old))
     }
-    let Some(new) = new else {
-        let list = project.open_cache()?.read_file_list(old)?.unwrap_or_default();
-        return Ok(Ok(run_keys(&list).collect()));
-    };
-    Ok(project.file_lists()?.diff_against(new, [old]).diff.map(|diff| diff.removed).ok_or(old))
+
+    /// Whether another parent has removed a run since a common ancestor, which held it as this parent still does.
+    fn is_removed_by_another(
+        &mut self,
+        run: &RunKey,
+        parent: &Oid,
+        version: DataVersion,
+        others: &[&Oid],
+    ) -> Result<bool, ProjectError> {
+        let own_entries = self.project.file_lists()?.run_entries(version, run);
+        for other in others {
+            // What cannot be looked at has removed nothing.
+            let theirs = match find_version_of(self.project, other)? {
+                Some(theirs) if self.has_file_list(theirs)? => self.project.file_lists()?.run_entries(theirs, run),
+                Some(_) => None,
+                None => Some(Vec::new()),
+            };
+            if theirs.is_none_or(|entries| !entries.is_empty()) {
+                continue;
+            }
+            for base in self.project.repo.merge_bases(parent, other)? {
+                let Some(base_version) = find_version_of(self.project, &base)? else { continue };
+                let base_entries = if self.has_file_list(base_version)? {
+                    self.project.file_lists()?.run_entries(base_version, run)
+                } else {
+                    None
+                };
+                if base_entries.is_some() && base_entries == own_entries {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether the list of files of a data version is in this clone, brought if need be.
+    fn has_file_list(&mut self, version: DataVersion) -> Result<bool, ProjectError> {
+        if !self.project.open_cache()?.has_file_list(version) {
+            (self.fetch_list)(version);
+        }
+        Ok(self.project.file_lists()?.get(version).is_some())
+    }
 }
 
 /// Whether nothing of a parent can be lost, without a look into any list: it holds what a common ancestor with another
@@ -110,43 +160,6 @@ fn is_superseded(
     Ok(false)
 }
 
-/// Whether another parent has removed a run since a common ancestor, which held it as this parent still does.
-fn is_removed_by_another(
-    project: &Project,
-    run: &RunKey,
-    parent: &Oid,
-    version: DataVersion,
-    others: &[&Oid],
-    fetch_list: &mut dyn FnMut(DataVersion),
-) -> Result<bool, ProjectError> {
-    let own_entries = project.file_lists()?.run_entries(version, run);
-    for other in others {
-        // What cannot be looked at has removed nothing.
-        let theirs = match find_version_of(project, other)? {
-            Some(theirs) if has_file_list(project, theirs, fetch_list)? => {
-                project.file_lists()?.run_entries(theirs, run)
-            }
-            Some(_) => None,
-            None => Some(Vec::new()),
-        };
-        if theirs.is_none_or(|entries| !entries.is_empty()) {
-            continue;
-        }
-        for base in project.repo.merge_bases(parent, other)? {
-            let Some(base_version) = find_version_of(project, &base)? else { continue };
-            let base_entries = if has_file_list(project, base_version, fetch_list)? {
-                project.file_lists()?.run_entries(base_version, run)
-            } else {
-                None
-            };
-            if base_entries.is_some() && base_entries == own_entries {
-                return Ok(true);
-            }
-        }
-    }
-    Ok(false)
-}
-
 /// The data version of a commit; `None` where it has none, or this clone cannot tell.
 fn find_version_of(project: &Project, commit: &Oid) -> Result<Option<DataVersion>, ProjectError> {
     if state::knows_lockfile(project, commit) { project.data_version_at(commit) } else { Ok(None) }
@@ -157,18 +170,6 @@ fn find_version_in(project: &Project, source: &GitTree) -> Result<Option<DataVer
         GitTree::Commit(commit) => find_version_of(project, commit),
         source => Ok(project.dataset_record(source)?.map(|record| record.version)),
     }
-}
-
-/// Whether the list of files of a data version is in this clone, brought if need be.
-fn has_file_list(
-    project: &Project,
-    version: DataVersion,
-    fetch_list: &mut dyn FnMut(DataVersion),
-) -> Result<bool, ProjectError> {
-    if !project.open_cache()?.has_file_list(version) {
-        fetch_list(version);
-    }
-    Ok(project.file_lists()?.get(version).is_some())
 }
 
 /// Whether a merge that is being concluded concerns the dataset: a merged branch holds another `dvc.lock` than is

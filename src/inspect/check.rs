@@ -386,16 +386,7 @@ fn explain_false_record(
     if entries.is_empty() {
         return Some(format!("data version {version} does not hold the run"));
     }
-    let dataset_record = crate::project::DatasetRecord {
-        version,
-        out_dir: String::new(),
-        run_dir: None,
-        size: None,
-        nfiles: None,
-        cmd: String::new(),
-        include: None,
-    };
-    let actual = introduced::read_record_of_files(project, &record.run, &dataset_record, &entries).ok()?;
+    let actual = introduced::read_record_of_files(project, &record.run, (version, None), &entries).ok()?;
     let differs = |recorded: &Option<String>, actual: &Option<String>| {
         recorded.is_some() && actual.is_some() && recorded != actual
     };
