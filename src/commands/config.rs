@@ -7,12 +7,11 @@ use serde_json::{Value, json};
 use toml_edit::{DocumentMut, Item, Table};
 
 use crate::app::{App, CommandOutcome};
-use crate::dvc::stage;
 use crate::error::{Error, ExitKind};
 use crate::output::json::{SettingJson, SettingsJson};
 use crate::output::table::{Column, TextTable as Rows};
-use crate::project::Project;
 use crate::project::config::{Config, FILE};
+use crate::project::{PIPELINE_FILE, Project};
 use crate::run::include;
 use crate::setup;
 use crate::setup::include::add_include_dependency;
@@ -197,7 +196,7 @@ fn set_setting(app: &App, files: RootDir<'_>, text: &str, key: &str, value: &str
         files.write_atomic(FILE, new.as_bytes())?;
     }
     if let Some(bytes) = &dvc_yaml {
-        files.write_atomic(stage::FILE, bytes)?;
+        files.write_atomic(PIPELINE_FILE, bytes)?;
     }
     let ignored = match (spec.key, Project::open(&app.cwd, &app.env)) {
         ("results_dir", Ok(project)) => Some(setup::ignore_results(&project, &config.results_dir)?),
@@ -212,7 +211,7 @@ fn set_setting(app: &App, files: RootDir<'_>, text: &str, key: &str, value: &str
         if let Some(step) = &ignored {
             app.ui.status(&format!("{}: {}", step.what, step.note));
         }
-        let also = dvc_yaml.map(|_| stage::FILE).into_iter().chain(ignored.as_ref().map(|step| step.what.as_str()));
+        let also = dvc_yaml.map(|_| PIPELINE_FILE).into_iter().chain(ignored.as_ref().map(|step| step.what.as_str()));
         let changed = [FILE].into_iter().chain(also).map(shell_quote).collect::<Vec<_>>().join(" ");
         app.ui.hint(&format!("`git add {changed}` and commit it, and the whole team has it"));
     }

@@ -3,16 +3,13 @@
 //! Changes nothing. Each check says what it found; what is missing comes with the command that mends it.
 
 use crate::app::{App, CommandOutcome};
-use crate::commit::{TRUST_SETTING, TRUSTED_CMD};
+use crate::commit::{TRUST_SETTING, TRUSTED_CMD, ignored};
 use crate::dataset::stage::STAGE;
-use crate::dvc::absent::AbsentRemote;
-use crate::dvc::settings::DvcSettings;
-use crate::dvc::{ignore, stage};
 use crate::error::Error;
 use crate::git::{ConfiguredHook, HooksDirSource, Repo};
 use crate::output::StyledText;
 use crate::output::json::{CheckState, DoctorCheckJson, DoctorJson};
-use crate::project::{GitTree, Project, config, data_dir};
+use crate::project::{GitTree, PIPELINE_FILE, Project, config, data_dir};
 use crate::run::layout;
 use crate::setup::git_config::OctopusStrategy;
 use crate::setup::survey::{GitHook, HookState};
@@ -251,7 +248,7 @@ fn check_pipeline(project: &Project) -> Vec<DoctorCheckJson> {
         Err(error) => return vec![check_failed("stage", error, "capture-hook init")],
     };
     let Some(stage) = &state.stage else {
-        return vec![check_missing("stage", format!("no {} in {}", STAGE, stage::FILE), "capture-hook init")];
+        return vec![check_missing("stage", format!("no {} in {}", STAGE, PIPELINE_FILE), "capture-hook init")];
     };
     let command = stage.stage.command_text();
     let trusted = project.repo.local_config(TRUST_SETTING).ok().flatten();
@@ -301,13 +298,13 @@ fn check_ignore_rules(project: &Project) -> Option<DoctorCheckJson> {
     let stage = project.dataset_state(&GitTree::WorkTree).ok()?.stage?;
     let selected = stage.run_dir.as_deref().and_then(|dir| dir.trim_end_matches('/').rsplit('/').nth(1));
     let folder = format!("{}/{}", stage.out_dir, selected.unwrap_or("experiment"));
-    let rule_files = match ignore::rule_files(project.root_files(), &folder) {
+    let rule_files = match ignored::list_rule_files(project, &folder) {
         Ok(files) if files.is_empty() => return None,
         Ok(files) => files.join(", "),
         Err(error) => return Some(check_failed(NAME, error, "see what lies there")),
     };
     let probes = FILES.map(|name| format!("{folder}/run/{name}"));
-    Some(match project.find_dvc().and_then(|dvc| ignore::find_ignored(&dvc, &probes)) {
+    Some(match ignored::ask_ignored(project, &probes) {
         Ok(ignored) => match ignored.first() {
             None => check_ok(NAME, format!("{rule_files}: none meets a run's files")),
             Some(first) => {
@@ -345,14 +342,14 @@ fn check_storage(project: &Project) -> Vec<DoctorCheckJson> {
             "capture-hook install, unless you named it in .dvc/config.local yourself",
         ));
     }
-    checks.extend(check_remote(project, settings));
+    checks.extend(check_remote(project));
     checks
 }
 
 /// The default remote: whether it is there, whether DVC can reach it, whether others know of it.
-fn check_remote(project: &Project, settings: &DvcSettings) -> Vec<DoctorCheckJson> {
+fn check_remote(project: &Project) -> Vec<DoctorCheckJson> {
     const NAME: &str = "remote";
-    let Some(remote) = settings.default_remote() else {
+    let Some(remote) = project.dvc_settings().ok().and_then(|settings| settings.default_remote()) else {
         let fix = "capture-hook init --remote URL";
         return vec![check_missing(NAME, "no default remote: data stays on this machine", fix)];
     };
@@ -363,9 +360,9 @@ fn check_remote(project: &Project, settings: &DvcSettings) -> Vec<DoctorCheckJso
         Ok(Some(plugin)) => {
             check_missing(NAME, format!("{shown}, which DVC cannot reach without {}", plugin.package), plugin.install)
         }
-        Ok(None) => match (sent::find_absent_remote(project), AbsentRemote::from_settings(settings)) {
+        Ok(None) => match (sent::find_absent_remote(project), sent::find_missing_remote_dir(project)) {
             (Ok(Some(absent)), _) => check_note(NAME, absent.to_string(), absent.hints().join("; ")),
-            (_, Some(_)) => check_note(NAME, format!("{shown} is not there yet"), "capture-hook push makes it"),
+            (_, Ok(Some(_))) => check_note(NAME, format!("{shown} is not there yet"), "capture-hook push makes it"),
             _ => check_ok(NAME, shown),
         },
         Err(error) => check_failed(NAME, error, "dvc version"),

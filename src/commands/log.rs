@@ -4,11 +4,10 @@ use anstyle::{AnsiColor, Style};
 
 use super::complete;
 use crate::app::{App, CommandOutcome};
-use crate::dvc::cache::Cache;
-use crate::dvc::file_list::FileEntry;
 use crate::error::Error;
 use crate::history::catalog;
 use crate::history::introduced;
+use crate::history::stores::DataStores;
 use crate::history::{self, DatasetCommit, History};
 use crate::output::json::{LogJson, LogRunJson, LogVersionJson};
 use crate::output::table::{Column, TextTable, styled_cell};
@@ -75,37 +74,6 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     Ok(CommandOutcome::Done)
 }
 
-/// Where a run's bytes can be looked for without asking DVC.
-struct DataStores {
-    cache: Cache,
-    remote: Option<Cache>,
-    has_remote: bool,
-}
-
-impl DataStores {
-    fn for_project(project: &Project) -> Result<Self, Error> {
-        let settings = project.dvc_settings()?;
-        let remote = settings.default_remote().and_then(|remote| remote.dir.as_deref()).map(Cache::in_dir);
-        Ok(Self { cache: project.open_cache()?, remote, has_remote: settings.default_remote().is_some() })
-    }
-
-    fn share_on_remote(&self, entries: &[FileEntry]) -> &'static str {
-        match (&self.remote, self.has_remote) {
-            (Some(remote), _) => stored_share(remote, entries),
-            (None, true) => "unknown",
-            (None, false) => "none",
-        }
-    }
-}
-
-fn stored_share(store: &Cache, entries: &[FileEntry]) -> &'static str {
-    match entries.iter().filter(|entry| store.has_object(entry.md5)).count() {
-        0 => "none",
-        n if n == entries.len() => "all",
-        _ => "some",
-    }
-}
-
 fn version_json(
     project: &Project,
     history: &History,
@@ -128,7 +96,7 @@ fn version_json(
             config_hash: record.config.or_else(|| tag_record?.config.clone()),
             steps: record.steps.or_else(|| tag_record?.steps),
             episodes: record.episodes.or_else(|| tag_record?.episodes),
-            cache: entries.as_ref().map_or("none", |entries| stored_share(&stores.cache, entries)),
+            cache: entries.as_ref().map_or("none", |entries| stores.share_in_cache(entries)),
             remote: entries.as_ref().map_or("unknown", |entries| stores.share_on_remote(entries)),
         });
     }

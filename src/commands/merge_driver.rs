@@ -13,7 +13,7 @@ use crate::dataset::merge::lockfile::MergeSide;
 use crate::dataset::merge::{MergeInput, MergeOutcome, RemadeMerge};
 use crate::error::Error;
 use crate::git::{FavoredSide, GitCall, GitEntry, Oid, Repo};
-use crate::project::Project;
+use crate::project::{self, Project};
 use crate::support::limits;
 
 /// Which file is merged.
@@ -69,8 +69,8 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
 
 fn merge_files(app: &App, args: &Args) -> Result<MergeOutcome, Error> {
     let path = args.path.clone().filter(|p| !p.starts_with('%')).unwrap_or_else(|| match args.what {
-        MergeTarget::Lockfile => crate::dvc::lockfile::FILE.to_owned(),
-        MergeTarget::Params => crate::dvc::stage::PARAMS_FILE.to_owned(),
+        MergeTarget::Lockfile => project::LOCKFILE.to_owned(),
+        MergeTarget::Params => project::PARAMS_FILE.to_owned(),
         MergeTarget::MetricsFiles => crate::dataset::metrics_files::METRICS.to_owned(),
     });
     let label = |at: usize, other: &str| {

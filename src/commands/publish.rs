@@ -5,14 +5,13 @@ use std::path::PathBuf;
 use crate::app::{App, CommandOutcome};
 use crate::commit::publish::{PublishRequest, PushTarget};
 use crate::commit::{CommitRefused, publish, tags};
-use crate::dvc::remote::missing::CheckDepth;
 use crate::error::{Error, ExitKind};
 use crate::hooks::say_tags;
 use crate::output::json::PublishJson;
 use crate::project::Project;
 use crate::project::dir::ProjectDir;
 use crate::run::discover::RunDir;
-use crate::sync::push;
+use crate::sync::push::{self, CheckDepth};
 use crate::{commit, history, hooks};
 
 /// Arguments of `publish`.

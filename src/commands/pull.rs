@@ -1,8 +1,6 @@
 //! `capture-hook pull`: data back into the workspace.
 
 use crate::app::{App, CommandOutcome};
-use crate::dataset::runs::run_keys;
-use crate::dvc::absent::AbsentRemote;
 use crate::error::{Error, ExitKind, Explanation};
 use crate::history::catalog;
 use crate::history::catalog::{Catalog, CatalogRun, RunSources};
@@ -12,7 +10,7 @@ use crate::run::RunKey;
 use crate::run::resolve::ResolveError;
 use crate::setup::worktree;
 use crate::support::process::shell_quote;
-use crate::sync::{SyncOutcome, format_missing, pull};
+use crate::sync::{SyncOutcome, format_missing, pull, sent};
 use crate::{hooks, sync};
 
 /// Arguments of `pull`.
@@ -48,10 +46,10 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         let outcome = pull::pull_data(&project, &dataset_record, None, args.force, &app.ui)?;
         pulled.push(pulled_json(&project, outcome, None, dataset_record.out_dir.clone())?);
     } else {
-        let file_list = project.dvc()?.read_file_list(dataset_record.version)?;
         let catalog = catalog::load_catalog(&project)?;
         let catalog_run = |key| catalog.get(&key).unwrap_or(CatalogRun { key, sources: RunSources::default() });
-        let held_runs: Vec<CatalogRun> = run_keys(&file_list).map(catalog_run).collect();
+        let held_runs: Vec<CatalogRun> =
+            pull::list_runs(&project, &dataset_record)?.into_iter().map(catalog_run).collect();
         for query in &args.runs {
             let run = resolve_held_run(app, &project, &catalog, query, &held_runs)?;
             let run_outcome = pull::pull_data(&project, &dataset_record, Some(&run), args.force, &app.ui)?;
@@ -109,7 +107,7 @@ fn pulled_json(
 }
 
 fn missing_data(project: &Project, why: &str, explanation: Explanation) -> Result<Error, Error> {
-    let hint = match AbsentRemote::from_settings(project.dvc_settings()?) {
+    let hint = match sent::find_missing_remote_dir(project)? {
         Some(absent) => absent.hints().swap_remove(0),
         None => "`dvc remote list` shows where it is looked for; it may not have been pushed yet".into(),
     };

@@ -1,13 +1,12 @@
 //! `capture-hook push`: data to the DVC remote, without git.
 
 use crate::app::{App, CommandOutcome};
-use crate::dvc::remote::missing::CheckDepth;
 use crate::error::Error;
 use crate::git::{CommitRange, Oid};
 use crate::output::json::{PushJson, PushedVersionJson};
 use crate::project::Project;
-use crate::sync::push;
 use crate::sync::push::RequiredVersion;
+use crate::sync::push::{self, CheckDepth};
 
 /// Arguments of `push`.
 #[derive(Debug, clap::Args)]

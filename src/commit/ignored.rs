@@ -4,8 +4,20 @@
 use super::{CommitRefused, ValidRun};
 use crate::dataset::native;
 use crate::dvc::hash::DataVersion;
-use crate::dvc::ignore::{DvcIgnored, find_ignored};
+use crate::dvc::ignore::{self, DvcIgnored};
+use crate::dvc::program::ProgramError;
 use crate::project::Project;
+use crate::support::fs::FsError;
+
+/// The files with ignore rules of DVC for a directory of the project.
+pub fn list_rule_files(project: &Project, dir: &str) -> Result<Vec<String>, FsError> {
+    ignore::rule_files(project.root_files(), dir)
+}
+
+/// Which of these files DVC ignores, and by which rules.
+pub fn ask_ignored(project: &Project, files: &[String]) -> Result<Vec<DvcIgnored>, ProgramError> {
+    project.find_dvc().and_then(|dvc| ignore::find_ignored(&dvc, files))
+}
 
 /// An error where a run's entries in a data version are not the files in its folder of the dataset.
 pub(crate) fn check_all_versioned(
@@ -23,7 +35,7 @@ pub(crate) fn check_all_versioned(
     let left_out = written.iter().filter(|file| !listed.iter().any(|entry| entry.relpath == file.relpath));
     let left_out: Vec<String> = left_out.map(|file| format!("{out_dir}/{}", file.relpath)).collect();
     // Without DVC's word for it, the rule is not known; the files are.
-    let rules = project.find_dvc().and_then(|dvc| find_ignored(&dvc, &left_out)).unwrap_or_default();
+    let rules = ask_ignored(project, &left_out).unwrap_or_default();
     let mut rules: Vec<String> = rules.into_iter().map(|DvcIgnored { rule, .. }| rule).collect();
     rules.sort();
     rules.dedup();

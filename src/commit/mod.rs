@@ -6,10 +6,11 @@
 //! HEAD's data version holds is in the workspace before DVC looks at it, and no other run differs afterwards.
 
 mod committed;
-mod ignored;
+pub mod ignored;
 mod ingest;
 mod kept;
 pub mod merge;
+pub mod message;
 mod metrics;
 pub mod publish;
 pub mod refused;
@@ -29,10 +30,10 @@ pub use transaction::CommitTransaction;
 use crate::dataset::stage::{ResolvedStage, STAGE, params_file};
 use crate::dvc::lockfile::{Lockfile, LockfileStage};
 use crate::dvc::{lockfile, stage};
-use crate::project::held;
 use crate::project::mutex::RepoMutex;
 use crate::project::workspace;
 use crate::project::{DatasetRecord, DatasetState, GitTree, Project, ProjectError, Reporter};
+use crate::project::{config, held};
 use crate::setup::worktree;
 
 /// The command that hooks run without being told that it is trusted.
@@ -83,6 +84,26 @@ fn plan_commit(project: &Project, reporter: &dyn Reporter) -> Result<CommitPlan,
     check_other_stages_staged(project)?;
     let run = load_valid_run(project, &run_dir, reporter)?;
     Ok(CommitPlan::IngestRun(Box::new(IngestJob { staged, stage, run, head_record })))
+}
+
+/// Whether the commit changes a file that says what the dataset is, or the selected run was recorded anew.
+pub fn is_affected(project: &Project) -> Result<bool, ProjectError> {
+    if held::read_reselected_dir(project)?.is_some() {
+        return Ok(true);
+    }
+    let head = project.repo.head()?;
+    for file in [stage::PARAMS_FILE, stage::FILE, lockfile::FILE, config::FILE] {
+        let path = project.git_path(file);
+        let staged = project.repo.index_entry(&path)?;
+        let committed = match &head {
+            Some(head) => project.repo.entry_at(head, &path)?,
+            None => None,
+        };
+        if staged.map(|e| e.id) != committed.map(|e| e.id) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Puts the selected run of each project's index into that index's data version, or refuses the commit. While one project

@@ -6,12 +6,14 @@
 //! but only where it differs from its parent's is it parsed.
 
 pub mod catalog;
+pub mod changes;
 pub mod compare;
 pub mod fetched_lists;
 pub mod foreign;
 pub mod introduced;
 pub mod loss;
 pub mod rebuilt;
+pub mod stores;
 pub mod summary;
 pub mod tags;
 pub mod trailers;

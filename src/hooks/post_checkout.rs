@@ -2,11 +2,11 @@
 
 use super::HookContext;
 use crate::app::{App, CommandOutcome};
-use crate::dvc::lockfile;
 use crate::error::Error;
 use crate::git::Oid;
+use crate::history::changes;
 use crate::project::workspace;
-use crate::project::{self, GitTree, Project, ProjectError};
+use crate::project::{self, GitTree, Project};
 use crate::setup::worktree;
 use crate::sync::SyncScope;
 
@@ -32,7 +32,7 @@ fn sync_after_checkout(app: &App, project: &mut Project, old: &Oid, new: &Oid) -
         }
         return Ok(());
     }
-    let changed = old != new && data_version_differs(project, old, new)?;
+    let changed = old != new && changes::data_version_differs(project, old, new)?;
     if project.repo.is_rebasing() {
         // What has nothing to replay ends here, and git calls nobody afterwards.
         if changed && project.repo.has_ancestor(new, old)? {
@@ -57,11 +57,10 @@ pub fn run_post_merge(hook: &mut HookContext<'_>) -> Result<CommandOutcome, Erro
 fn sync_after_merge(app: &App, project: &mut Project, squash: bool) -> Result<(), Error> {
     let Some(head) = project.repo.head()? else { return Ok(()) };
     let changed = if squash {
-        let path = project.git_path(lockfile::FILE);
-        project.repo.index_entry(&path)? != project.repo.entry_at(&head, &path)?
+        changes::lockfile_is_staged(project, &head)?
     } else {
         match project.repo.find_commit_id("ORIG_HEAD")? {
-            Some(before) => data_version_differs(project, &before, &head)?,
+            Some(before) => changes::data_version_differs(project, &before, &head)?,
             None => !workspace::is_workspace_at(project, project.data_version_at(&head)?)?,
         }
     };
@@ -79,17 +78,4 @@ fn sync_if_ingested(app: &App, project: &mut Project) -> Result<(), Error> {
     project::require_checked_out(project)?;
     worktree::share_cache(project, &app.ui)?;
     super::sync_workspace(app, project, SyncScope::Limited)
-}
-
-/// Whether two commits have different data versions.
-fn data_version_differs(project: &Project, old: &Oid, new: &Oid) -> Result<bool, ProjectError> {
-    let path = project.git_path(lockfile::FILE);
-    let knows_old = project.repo.knows_file(old, &path);
-    let before = if knows_old { project.repo.entry_at(old, &path)? } else { None };
-    let after = project.repo.entry_at(new, &path)?;
-    if before.map(|e| e.id) == after.map(|e| e.id) {
-        return Ok(false);
-    }
-    let before = if knows_old { project.data_version_at(old)? } else { None };
-    Ok(before != project.data_version_at(new)?)
 }

@@ -3,11 +3,11 @@
 use super::HookContext;
 use crate::app::{App, CommandOutcome};
 use crate::commit::tags::{self, TagOutcome};
-use crate::dvc::{lockfile, stage};
 use crate::error::{Error, Explain};
 use crate::git::{Commit, GitOperation};
+use crate::history::changes;
 use crate::project::workspace;
-use crate::project::{self, GitTree, Project, ProjectError};
+use crate::project::{self, GitTree, Project};
 use crate::support::process::shell_quote;
 use crate::sync::SyncScope;
 
@@ -28,7 +28,7 @@ fn tag_and_sync(app: &App, project: &Project) -> Result<(), Error> {
     if project.repo.is_rebasing() || commit.subject().starts_with(EXPERIMENT_SUBJECT) {
         return Ok(());
     }
-    if !changes_file(project, &commit, lockfile::FILE)? {
+    if !changes::changes_lockfile(project, &commit)? {
         return warn_left_out(app, project, &commit);
     }
     project::require_checked_out(project)?;
@@ -50,19 +50,9 @@ fn tag_and_sync(app: &App, project: &Project) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether the commit changes a file of the project over its first parent.
-fn changes_file(project: &Project, commit: &Commit, file: &str) -> Result<bool, ProjectError> {
-    let path = project.git_path(file);
-    let entry = project.repo.entry_at(&commit.id, &path)?;
-    match commit.parents.first() {
-        Some(parent) if project.repo.knows_file(parent, &path) => Ok(project.repo.entry_at(parent, &path)? != entry),
-        _ => Ok(entry.is_some()),
-    }
-}
-
 /// Tells of a commit that selects a run and does not hold it: no pre-commit of ours ran.
 fn warn_left_out(app: &App, project: &Project, commit: &Commit) -> Result<(), Error> {
-    if !changes_file(project, commit, stage::PARAMS_FILE)? {
+    if !changes::changes_params(project, commit)? {
         return Ok(());
     }
     let Ok(state) = project.dataset_state(&GitTree::Commit(commit.id.clone())) else { return Ok(()) };

@@ -3,9 +3,9 @@
 use super::HookContext;
 use crate::app::{App, CommandOutcome};
 use crate::commit::tags;
-use crate::dvc::lockfile;
 use crate::error::Error;
 use crate::git::Oid;
+use crate::history::changes;
 use crate::project::workspace;
 use crate::project::{self, Project, ProjectError};
 use crate::sync::SyncScope;
@@ -38,11 +38,6 @@ fn retag_and_sync(app: &App, project: &Project, stdin: &[u8]) -> Result<(), Erro
     Ok(())
 }
 
-fn changes_lockfile(project: &Project, id: &Oid) -> Result<bool, ProjectError> {
-    let path = project.git_path(lockfile::FILE);
-    let entry = project.repo.entry_at(id, &path)?;
-    match project.repo.read_commit(id)?.parents.first() {
-        Some(parent) if project.repo.knows_file(parent, &path) => Ok(project.repo.entry_at(parent, &path)? != entry),
-        _ => Ok(entry.is_some()),
-    }
+fn changes_lockfile(project: &Project, commit: &Oid) -> Result<bool, ProjectError> {
+    changes::changes_lockfile(project, &project.repo.read_commit(commit)?)
 }

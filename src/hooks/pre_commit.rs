@@ -7,18 +7,16 @@
 use super::HookContext;
 use crate::app::CommandOutcome;
 use crate::commit;
-use crate::dvc::{lockfile, stage};
 use crate::error::Error;
 use crate::git::merged_branches;
-use crate::project::held;
-use crate::project::{self, Project, ProjectError, config};
+use crate::project;
 
 /// Runs the event.
 pub fn run(hook: &mut HookContext<'_>) -> Result<CommandOutcome, Error> {
     let reporter = &hook.app.ui;
     let mut affected = Vec::new();
     for project in hook.projects()? {
-        if is_affected(project)? {
+        if commit::is_affected(project)? {
             project::require_checked_out(project)?;
             affected.push(project);
         } else {
@@ -37,24 +35,4 @@ pub fn check_merge(hook: &mut HookContext<'_>) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-/// Whether the commit changes a file that says what the dataset is, or the selected run was recorded anew.
-fn is_affected(project: &Project) -> Result<bool, ProjectError> {
-    if held::read_reselected_dir(project)?.is_some() {
-        return Ok(true);
-    }
-    let head = project.repo.head()?;
-    for file in [stage::PARAMS_FILE, stage::FILE, lockfile::FILE, config::FILE] {
-        let path = project.git_path(file);
-        let staged = project.repo.index_entry(&path)?;
-        let committed = match &head {
-            Some(head) => project.repo.entry_at(head, &path)?,
-            None => None,
-        };
-        if staged.map(|e| e.id) != committed.map(|e| e.id) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }

@@ -8,13 +8,12 @@ use std::ffi::OsString;
 use super::HookContext;
 use crate::app::{App, CommandOutcome};
 use crate::commit::tags::{self, TagOutcome};
-use crate::dvc::remote::missing::CheckDepth;
 use crate::error::Error;
 use crate::git::{CommitRange, Oid};
 use crate::project::config::PushPolicy;
 use crate::project::{self, Project, ProjectError};
 use crate::run::tag_names::TAG_PREFIX;
-use crate::sync::push;
+use crate::sync::push::{self, CheckDepth};
 
 /// One ref of a push.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -37,6 +37,8 @@ use crate::support::progress::Progress;
 use crate::validate::{IgnoredFinding, OptionsError, ValidateOptions, ValidationReport};
 
 pub use crate::dataset::record::DatasetRecord;
+pub use crate::dvc::lockfile::FILE as LOCKFILE;
+pub use crate::dvc::stage::{FILE as PIPELINE_FILE, PARAMS_FILE};
 pub use error::ProjectError;
 pub use state::{DatasetState, GitTree};
 

@@ -10,7 +10,9 @@ use std::path::{Component, Path, PathBuf};
 
 use super::{DVC_SETTING, GitTree, Project, ProjectError};
 use crate::dvc::interpreter;
+use crate::dvc::program::{Dvc, ProgramError, ProgramSearch};
 use crate::git::{GitError, Repo};
+use crate::support::env::Env;
 use crate::support::fs;
 use crate::support::off_limits::is_environment;
 
@@ -27,6 +29,25 @@ pub fn why_not_run(project: &Project, program: &Path) -> Option<String> {
             Err(error) => Some(format!("it is not known what git put there: {error}")),
         }
     })
+}
+
+/// The directory of the `dvc` that a new project in `dir` calls. What `current`, the project that the user stands in, does
+/// not trust is passed over.
+pub fn find_dvc_bin(
+    dir: &Path,
+    env: &Env,
+    own_dir: Option<&Path>,
+    current: Option<&Project>,
+) -> Result<Option<PathBuf>, ProgramError> {
+    let dvc = Dvc::find(&ProgramSearch {
+        root: dir,
+        env,
+        git_config: None,
+        why_not: &|program| why_not_run(current?, program),
+        unnamed: &[],
+        own_dir,
+    })?;
+    Ok(dvc.path().parent().map(Path::to_path_buf))
 }
 
 /// Names the `dvc` of the project's own `.venv` in this clone's git settings, if nothing names one yet and nobody else can

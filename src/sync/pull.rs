@@ -11,7 +11,7 @@ use crate::dataset::checkout::checkout_runs;
 use crate::dataset::differences::{
     DatasetComparison, DatasetDifferences, KNOWN_FILES_MARK, compare_dataset, stat_files,
 };
-use crate::dataset::runs::{entries_of_run, split_refused};
+use crate::dataset::runs::{entries_of_run, run_keys, split_refused};
 use crate::dvc::cache::Cache;
 use crate::dvc::checkout::{CheckoutError, CheckoutRequest};
 use crate::dvc::file_list::{FileEntry, FileList};
@@ -36,6 +36,12 @@ pub struct PullOutcome {
     pub local_changes: Vec<String>,
     /// How many files with local changes were replaced or removed.
     pub replaced: usize,
+}
+
+/// The runs of a data version, whose file list is fetched if this clone lacks it.
+pub fn list_runs(project: &Project, dataset_record: &DatasetRecord) -> Result<Vec<RunKey>, SyncError> {
+    let file_list = project.dvc()?.read_file_list(dataset_record.version)?;
+    Ok(run_keys(&file_list).collect())
 }
 
 /// Pulls the dataset of the checked-out data version, or one run of it. With `force`, local changes are replaced.

@@ -54,6 +54,11 @@ pub(crate) fn was_uploaded(project: &Project, remote: &DvcRemote, version: DataV
     read_uploaded_lines(project).contains(&line)
 }
 
+/// The default remote, if it is a directory that is not there. It may be a new one.
+pub fn find_missing_remote_dir(project: &Project) -> Result<Option<AbsentRemote>, ProjectError> {
+    Ok(AbsentRemote::from_settings(project.dvc_settings()?))
+}
+
 /// The default remote, if it is a directory that held data and is not there, or empty. One that is new is none.
 pub fn find_absent_remote(project: &Project) -> Result<Option<AbsentRemote>, ProjectError> {
     let Some(remote) = project.dvc_settings()?.default_remote() else { return Ok(None) };

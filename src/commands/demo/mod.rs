@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::app::{App, CommandOutcome};
-use crate::dvc::program::{Dvc, ProgramSearch};
 use crate::error::{Error, ExitKind};
 use crate::output::StyledText;
 use crate::output::json::{DemoJson, DemoStepJson};
@@ -94,16 +93,8 @@ impl<'a> DemoTour<'a> {
             .with_var("NO_COLOR", "1");
         // So that the commands shown are found as they are typed, DVC's own included.
         let current_project = app.open_project().ok();
-        let dvc = Dvc::find(&ProgramSearch {
-            root: dir,
-            env: &app.env,
-            git_config: None,
-            why_not: &|program| programs::why_not_run(current_project.as_ref()?, program),
-            unnamed: &[],
-            own_dir: exe.parent(),
-        })?;
-        if let Some(bin) = dvc.path().parent() {
-            env = env.with_path_first(bin);
+        if let Some(bin) = programs::find_dvc_bin(dir, &app.env, exe.parent(), current_project.as_ref())? {
+            env = env.with_path_first(&bin);
         }
         if let Some(bin) = exe.parent() {
             env = env.with_path_first(bin);

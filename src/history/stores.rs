@@ -1,0 +1,46 @@
+//! Where a run's bytes are, as far as it can be told without asking DVC: in the cache, and on a remote that is a directory.
+
+use crate::dvc::cache::Cache;
+use crate::dvc::file_list::FileEntry;
+use crate::project::{Project, ProjectError};
+
+/// The places to look in.
+pub struct DataStores {
+    cache: Cache,
+    /// The default remote, if it is a directory.
+    remote: Option<Cache>,
+    has_remote: bool,
+}
+
+impl DataStores {
+    /// Those of a project.
+    pub fn for_project(project: &Project) -> Result<Self, ProjectError> {
+        let settings = project.dvc_settings()?;
+        let remote = settings.default_remote().and_then(|remote| remote.dir.as_deref()).map(Cache::in_dir);
+        Ok(Self { cache: project.open_cache()?, remote, has_remote: settings.default_remote().is_some() })
+    }
+
+    /// How many of these files the cache has: `all`, `some` or `none`.
+    #[must_use]
+    pub fn share_in_cache(&self, entries: &[FileEntry]) -> &'static str {
+        stored_share(&self.cache, entries)
+    }
+
+    /// The same of the remote; `unknown` if it is no directory.
+    #[must_use]
+    pub fn share_on_remote(&self, entries: &[FileEntry]) -> &'static str {
+        match (&self.remote, self.has_remote) {
+            (Some(remote), _) => stored_share(remote, entries),
+            (None, true) => "unknown",
+            (None, false) => "none",
+        }
+    }
+}
+
+fn stored_share(store: &Cache, entries: &[FileEntry]) -> &'static str {
+    match entries.iter().filter(|entry| store.has_object(entry.md5)).count() {
+        0 => "none",
+        n if n == entries.len() => "all",
+        _ => "some",
+    }
+}
