@@ -1,4 +1,4 @@
-//! What all errors have in common: an exit code, a stable code and hints.
+//! The base of all errors: an exit code, a stable code and hints. It holds no room's messages.
 //!
 //! - A room has one `thiserror` enum with [`Explain`]; a second one only if callers decide by which of them it is (if `dvc`
 //!   cannot fetch a list of files, a checkout leaves the workspace alone; if its program fails, the command does).
@@ -10,7 +10,7 @@
 //!   repository can choose is escaped in it.
 //! - A hint is one sentence, with the command to type in backticks; the most likely fix comes first.
 //! - Bad data is no error: `validate`, `verify` and `check` report it as a finding, and the command ends with exit code 1.
-//! - An error is never dropped in silence: where one is ignored on purpose, a comment says why.
+//! - An error is never dropped in silence: if one is ignored on purpose, a comment says why.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum ExitKind {
-    /// Looked, and it is not in order: an invalid run, a failed verify.
+    /// The check itself worked and found problems: an invalid run, a failed verify.
     CheckFailed = 1,
     /// The command line is wrong.
     Usage = 2,
@@ -31,13 +31,13 @@ pub enum ExitKind {
 }
 
 impl ExitKind {
-    /// An explanation with this exit code, this stable code and no hint yet.
+    /// Returns an explanation with this exit code, this stable code and no hint yet.
     #[must_use]
     pub fn code(self, code: &'static str) -> Explanation {
         Explanation { exit: self, code, hints: Vec::new() }
     }
 
-    /// The process exit code for this kind.
+    /// Returns the exit code of the process, 1 to 5.
     #[must_use]
     pub fn exit_code(self) -> u8 {
         self as u8
@@ -56,14 +56,14 @@ pub struct Explanation {
 }
 
 impl Explanation {
-    /// The same with one more hint.
+    /// Adds a hint after the others.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
     }
 
-    /// The same with these hints, too.
+    /// Adds hints after the others.
     #[must_use]
     pub fn hints(mut self, hints: impl IntoIterator<Item = String>) -> Self {
         self.hints.extend(hints);
@@ -77,19 +77,19 @@ pub trait Explain: std::error::Error {
     fn explain(&self) -> Explanation;
 }
 
-/// A failure on its way to the user.
+/// A failure that a command returns, with all that the user sees of it.
 pub struct Error {
     explanation: Explanation,
     source: Box<dyn std::error::Error + Send + Sync>,
 }
 
 impl Error {
-    /// An error made on the spot, for a fault that belongs to no room.
+    /// Makes an error from a message, for a failure that no room's enum covers.
     pub fn new(exit: ExitKind, code: &'static str, message: impl Into<String>) -> Self {
         Self { explanation: exit.code(code), source: Box::new(MessageError(message.into())) }
     }
 
-    /// The same error with one more hint.
+    /// Adds a hint after the others.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.explanation.hints.push(hint.into());
@@ -108,17 +108,18 @@ impl Error {
         self.explanation.code
     }
 
-    /// What to do next.
+    /// What to do next, the most likely fix first.
     #[must_use]
     pub fn hints(&self) -> &[String] {
         &self.explanation.hints
     }
 
-    /// The messages of the causes, outermost first, without the error's own.
+    /// Returns the messages of the causes, outermost first, without the error's own message.
     #[must_use]
     pub fn cause_messages(&self) -> Vec<String> {
         let mut out = Vec::new();
         let mut next = self.source.source();
+        // The outermost message is the error's own; only its sources are collected.
         while let Some(error) = next {
             out.push(error.to_string());
             next = error.source();

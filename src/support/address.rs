@@ -1,13 +1,18 @@
-//! Addresses of remotes, which may hold a password or an object store's key.
+//! Addresses of remotes, which may hold a password or an object store's key: whether one does, and the address without
+//! it.
+//!
+//! An address is judged by its text alone; no program and no network is asked. An address that cannot be parsed counts
+//! as one without a secret.
 
-/// Whether an address carries a user's password, which a tracked file must not hold.
+/// Whether an address carries a password or key, which a tracked file must not hold.
 #[must_use]
 pub fn holds_secret(url: &str) -> bool {
     let Some((scheme, rest)) = url.split_once("://") else { return false };
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
     match host.rsplit_once('@') {
         Some((user, _)) => user.contains(':'),
-        // Keys of object stores hold slashes: what follows the colon is one, unless it is a port, which buckets have not.
+        // What follows the colon is then a key, unless it is a port, which a bucket never has.
+        // { => Keys of object stores can hold slashes, so the `@` can stand behind the first slash.
         None => {
             let bucket = ["s3", "gs", "azure", "oss"].contains(&scheme.to_ascii_lowercase().as_str());
             let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
@@ -17,7 +22,7 @@ pub fn holds_secret(url: &str) -> bool {
     }
 }
 
-/// An address as it may be shown: without the password that somebody put into it.
+/// Returns the address for messages: all between the scheme and the last `@` is replaced by `…` if it holds a secret.
 #[must_use]
 pub fn without_secret(url: &str) -> String {
     match (holds_secret(url), url.split_once("://"), url.rsplit_once('@')) {
@@ -26,7 +31,7 @@ pub fn without_secret(url: &str) -> String {
     }
 }
 
-/// Words that may hold addresses, such as an argument of a program, with each of them as it may be shown.
+/// Returns words, such as the arguments of a program, with the secret of each address in them replaced by `…`.
 #[must_use]
 pub fn without_secrets(words: &str) -> String {
     words

@@ -1,8 +1,8 @@
-//! Becoming another program, one that has no terminal.
+//! Turns this process into another program that has no terminal.
 //!
-//! A session without a terminal is for the program itself to make before it begins, which takes `unsafe` where another one
-//! starts it. So a hook starts this program in its place ([`super::prompts`]), which makes the session and becomes it: the
-//! same process, with the same streams, directory and environment.
+//! A hook must start some programs without a terminal ([`super::prompts`]). Making a session in a child of ours would
+//! take `unsafe` code between fork and exec. So the hook starts this program again, which calls `setsid` and then
+//! becomes the other program: the same process, with the same streams, directory and environment.
 
 use std::ffi::OsString;
 
@@ -10,12 +10,14 @@ use crate::support::env::Env;
 use crate::support::process::{Cmd, ProcessError};
 use crate::support::prompts::EXEC_FLAG;
 
-/// Becomes the program that the command line names where it asks for that. Comes back only with the reason why not.
+/// Becomes the program that the command line names, if its first argument is [`EXEC_FLAG`]. Returns only if not asked
+/// to (`None`), or with the reason why the program did not start.
 #[must_use]
 pub fn exec_if_requested(command_line: impl IntoIterator<Item = OsString>) -> Option<ProcessError> {
     let mut args = command_line.into_iter().skip(1);
     args.next().filter(|first| first == EXEC_FLAG)?;
     let cmd = Cmd::new(args.next().unwrap_or_default()).args(args);
+    // `setsid` fails for the leader of a process group; the caller starts us without a group of our own.
     Some(match rustix::process::setsid() {
         Ok(_) => cmd.exec_program(&Env::snapshot()),
         Err(error) => ProcessError::Start { command: cmd.command_line(), source: error.into() },

@@ -1,8 +1,10 @@
-//! Where files are made that a rename then puts in place, and where passing files lie: out of the way of git, of DVC and of
-//! readers, so that a process that is killed leaves nothing where it counts.
+//! Temporary files, and the atomic replacement of files and directories.
 //!
-//! That is in git's own directory, where no commit can have put anything first. Only a project without one (an experiment's
-//! copy) has them in DVC's `.dvc/tmp`.
+//! A new file is written in a directory that git, DVC and readers do not look into, then renamed into place. A process
+//! that is killed leaves nothing but files in that directory.
+//!
+//! The directory is `capture-hook/tmp` in git's own directory, because no commit can put a link there first. Only a
+//! project without one (the copy that a DVC experiment runs in) uses DVC's `.dvc/tmp`.
 
 #![expect(clippy::disallowed_methods, reason = "the door itself")]
 
@@ -21,13 +23,13 @@ use super::fs;
 use crate::support::beneath::RootDir;
 use crate::support::fs::FsError;
 
-/// What the names of files begin with that are not whole yet.
+/// The prefix of the names of unfinished files.
 pub const TEMP_PREFIX: &str = ".capture-hook-";
 
-/// DVC's scratch space, relative to a project's root.
+/// DVC's own directory for temporary files, relative to a project's root.
 const DVC_TMP: &str = ".dvc/tmp";
 
-/// The directory of passing files for the DVC project at `root`, made where it is missing.
+/// Returns the directory for temporary files of the DVC project at `root`, and creates it if it is missing.
 pub fn project_temp_dir(root: &Path) -> Result<PathBuf, FsError> {
     match git_dir_above(root) {
         Some(git) => create_git_temp_dir(&git),
@@ -35,13 +37,14 @@ pub fn project_temp_dir(root: &Path) -> Result<PathBuf, FsError> {
     }
 }
 
-/// The one in git's own directory, for the DVC project around `dir`. `None` where there is no such project, or no git
-/// directory beside it or above.
+/// Returns the directory for temporary files in git's own directory, for the DVC project around `dir`. `None` if there
+/// is no such project, or no git directory beside it or above.
 pub(super) fn git_temp_dir(dir: &Path) -> Option<PathBuf> {
+    // A failure only costs the better place: the caller writes next to the target instead.
     create_git_temp_dir(&git_dir_above(dvc_root_above(dir)?)?).ok()
 }
 
-/// Who may write in git's directory may write there, too.
+/// Creates the directory with the group rights of git's directory, so that a shared repository works for every member.
 fn create_git_temp_dir(git: &Path) -> Result<PathBuf, FsError> {
     let mut dir = git.to_path_buf();
     for name in ["capture-hook", "tmp"] {
@@ -51,31 +54,32 @@ fn create_git_temp_dir(git: &Path) -> Result<PathBuf, FsError> {
     Ok(dir)
 }
 
-/// A directory to make a file in that is then renamed into `dir`: that of passing files, if it is on the same file system
-/// and can be written to; else `dir` itself.
+/// Returns a directory for a file that is then renamed into `dir`: the one for temporary files if it is on the same
+/// file system and writable, else `dir` itself.
 #[must_use]
 pub fn temp_dir_for(dir: &Path) -> PathBuf {
     let tmp = dvc_root_above(dir).and_then(|root| project_temp_dir(root).ok());
+    // A rename works within one file system only.
     let device = |path: &Path| std::fs::metadata(path).ok().as_ref().map(Metadata::dev);
     let access = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
     let is_usable = |tmp: &PathBuf| device(tmp) == device(dir) && rustix::fs::access(tmp, access).is_ok();
     tmp.filter(is_usable).unwrap_or_else(|| dir.to_path_buf())
 }
 
-/// The git directory of the repository that a directory lies in.
+/// Returns the git directory of the repository that contains `dir`.
 fn git_dir_above(dir: &Path) -> Option<PathBuf> {
     dir.ancestors().find_map(|dir| git_dir(&dir.join(".git")))
 }
 
-/// The DVC project that a directory lies in.
+/// Returns the root of the DVC project that contains `dir`.
 fn dvc_root_above(dir: &Path) -> Option<&Path> {
     dir.ancestors().find(|dir| std::fs::symlink_metadata(dir.join(".dvc")).is_ok())
 }
 
-/// The git directory that `.git` is, or names: a linked working tree's and a submodule's is a file. Git itself lets no commit
-/// hold such a name.
+/// Returns the git directory for a path ending in `.git`: itself, or what the file says (a linked working tree or a
+/// submodule has a file `gitdir: PATH`). The path is safe to follow, because git lets no commit hold the name `.git`.
 fn git_dir(dot_git: &Path) -> Option<PathBuf> {
-    /// Far more than the longest path that a system opens.
+    /// 64 KiB: Linux opens no path longer than 4 KiB.
     const LONGEST: u64 = 64 << 10;
     if std::fs::metadata(dot_git).ok()?.is_dir() {
         return Some(dot_git.to_path_buf());
@@ -85,13 +89,15 @@ fn git_dir(dot_git: &Path) -> Option<PathBuf> {
     dir.is_dir().then_some(dir)
 }
 
-/// Puts a file with these bytes under a name in a directory, whole. It is made in `aside`, where that can be.
+/// Replaces the file `name` in `dir` with these bytes, synced to disk. The file is written in `temp_dir` if that is on
+/// the same file system and writable, else in `dir`. The mode of an existing regular file is kept.
 pub(super) fn write_atomic_at(
     dir: BorrowedFd<'_>,
     name: &OsStr,
     temp_dir: Option<&Path>,
     bytes: &[u8],
 ) -> io::Result<()> {
+    // A failed `stat` counts as "no such file": the file then gets the mode of a new one.
     let existing = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).ok();
     let mode = match existing.filter(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile) {
         Some(stat) => Mode::from_raw_mode(stat.st_mode),
@@ -100,24 +106,25 @@ pub(super) fn write_atomic_at(
     let temp_dir = temp_dir.and_then(|temp_dir| open_temp_dir(temp_dir, dir));
     let mut temp_file = match temp_dir.as_ref().map(|temp_dir| TempFile::new(temp_dir.as_fd())) {
         Some(Ok(temp_file)) => temp_file,
-        // Another user's, perhaps.
+        // The directory can belong to another user; then the file is made beside its target.
         _ => TempFile::new(dir)?,
     };
     temp_file.file.write_all(bytes)?;
+    // Mode and bytes are on disk before the rename, or a crash could leave an empty file under the name.
     rustix::fs::fchmod(&temp_file.file, mode)?;
     temp_file.file.sync_all()?;
     temp_file.rename_into(dir, name)?;
     sync_dir(dir)
 }
 
-/// The directory of passing files, where it is on the same file system.
+/// Opens the directory for temporary files; `None` if it is on another file system than `dir`, or cannot be opened.
 fn open_temp_dir(temp_dir: &Path, dir: BorrowedFd<'_>) -> Option<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let temp_dir = rustix::fs::open(temp_dir, flags, Mode::empty()).ok()?;
     (rustix::fs::fstat(&temp_dir).ok()?.st_dev == rustix::fs::fstat(dir).ok()?.st_dev).then_some(temp_dir)
 }
 
-/// A file that has not got its name yet; gone when it never gets it.
+/// A file under a temporary name, removed on drop unless it was renamed.
 struct TempFile<'d> {
     dir: BorrowedFd<'d>,
     name: String,
@@ -129,6 +136,8 @@ impl<'d> TempFile<'d> {
     fn new(dir: BorrowedFd<'d>) -> io::Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         loop {
+            // Time and counter keep two processes with one id (in two containers) and two threads apart; `O_EXCL`
+            // decides.
             let time = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().subsec_nanos();
             let count = COUNT.fetch_add(1, Ordering::Relaxed);
             let name = format!("{TEMP_PREFIX}{:x}-{time:x}-{count:x}", std::process::id());
@@ -153,14 +162,14 @@ impl TempFile<'_> {
 impl Drop for TempFile<'_> {
     fn drop(&mut self) {
         if !self.renamed {
-            // Nothing better can be done about a failure here.
+            // A drop cannot report a failure; the file then stays in the temporary directory.
             let _ = rustix::fs::unlinkat(self.dir, self.name.as_str(), AtFlags::empty());
         }
     }
 }
 
-/// Puts the finished directory `new` under a name in a directory, whole; what had the name has `new`'s then. `false` where
-/// nothing had it.
+/// Renames the finished directory `new` to `name` in `dir`. If the name was taken, the two are exchanged: what had the
+/// name is called `new` afterwards, and the result is `true`.
 pub(super) fn replace_dir_at(new: &Path, dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<bool> {
     let existed = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).is_ok();
     if existed {
@@ -176,7 +185,7 @@ fn exchange_dirs(new: &Path, dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<()
     use rustix::fs::{RenameFlags, renameat_with};
     match renameat_with(CWD, new, dir, name, RenameFlags::EXCHANGE) {
         Ok(()) => Ok(()),
-        // Some network file systems know no exchange.
+        // File systems without RENAME_EXCHANGE, such as some network file systems.
         Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => exchange_dirs_by_steps(new, dir, name),
         Err(error) => Err(error.into()),
     }
@@ -187,6 +196,8 @@ fn exchange_dirs(new: &Path, dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<()
     exchange_dirs_by_steps(new, dir, name)
 }
 
+/// Exchanges two directories with three renames. For a moment there is nothing under the name; if the second rename
+/// fails, the old directory is put back.
 fn exchange_dirs_by_steps(new: &Path, dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
     let temp_dir = tempfile::Builder::new().prefix(TEMP_PREFIX).tempdir_in(new.parent().unwrap_or(Path::new(".")))?;
     let old = temp_dir.path().join("old");
@@ -198,7 +209,7 @@ fn exchange_dirs_by_steps(new: &Path, dir: BorrowedFd<'_>, name: &OsStr) -> io::
     std::fs::rename(&old, new)
 }
 
-/// Makes a rename in a directory last.
+/// Syncs a directory, so that a rename in it survives a crash.
 fn sync_dir(dir: BorrowedFd<'_>) -> io::Result<()> {
     match rustix::fs::fsync(dir) {
         // Not every file system can sync a directory.

@@ -1,9 +1,11 @@
-//! The one door to files that a repository names: settings, parameters, pipeline, locks, ignore rules, the dataset.
+//! The one door to files that a repository names: settings, parameters, pipeline, lockfiles, ignore rules, the dataset.
 //!
-//! A repository is a stranger's. It can hold a link in the place of any file, or of a directory on the way to it, and who
-//! follows the link reads, writes, locks or deletes somewhere else. Nothing is followed here: a path is opened relative to
-//! the project's root, by `openat2` where the system has it, else name by name, and a link is an error that names it. Only
-//! regular files are read, up to a limit; a pipe or a device is never waited for.
+//! A cloned repository is untrusted. It can hold a link in place of any file or parent directory, and a program that
+//! follows the link reads, writes or deletes somewhere else. Here no link is followed: a path is opened relative to the
+//! project's root, by `openat2` if the system has it, else name by name, and a link is an error that names it. Only
+//! regular files are read, up to a limit; opening a pipe or a device never blocks.
+//!
+//! Paths that git or the user chose go through [`super::fs`].
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -18,7 +20,7 @@ use rustix::io::Errno;
 use super::aside;
 use crate::support::fs::{At, FsError, PathRefusal, remove_all};
 
-/// A project's root, and what lies beneath it. Paths are relative to it, and have no `..`.
+/// A project's root. Paths are relative to it; one with `..` is refused.
 #[derive(Debug, Clone, Copy)]
 pub struct RootDir<'a> {
     path: &'a Path,
@@ -35,24 +37,24 @@ pub enum FileKind {
     Directory,
     /// A symbolic link, wherever it leads.
     Link,
-    /// A pipe, a socket or a device.
+    /// A pipe, a socket or a device
     Other,
 }
 
-/// How a directory is opened that is only passed through: the right to list it is not needed, where the system allows that.
+/// Flags for a directory that is only passed through. With `O_PATH` it need not be readable.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const PASS_FLAGS: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const PASS_FLAGS: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
-/// How a directory is opened in which names are made, changed or listed.
+/// Flags for a directory in which names are made, changed or listed.
 const LIST_FLAGS: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
-/// How any file is opened: a pipe is not waited for, a terminal does not become ours.
+/// Flags for any file: opening a pipe does not block, a terminal does not become our controlling terminal.
 const NO_WAIT_FLAGS: OFlags = OFlags::NONBLOCK.union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
 
 impl<'a> RootDir<'a> {
-    /// A project's root: a directory that the user, or git, has led us to.
+    /// A project's root. The path itself may lead through links: the user or git chose it, not the repository.
     #[must_use]
     pub fn new(path: &'a Path) -> Self {
         Self { path }
@@ -64,7 +66,7 @@ impl<'a> RootDir<'a> {
         self.path
     }
 
-    /// A file's bytes, `None` where there is no such file.
+    /// Returns a file's bytes, at most `limit`; `None` if there is no such file.
     pub fn read(&self, file: impl AsRef<Path>, limit: u64) -> Result<Option<Vec<u8>>, FsError> {
         let file = file.as_ref();
         match self.open(file)? {
@@ -73,14 +75,14 @@ impl<'a> RootDir<'a> {
         }
     }
 
-    /// A regular file, open for reading; `None` where there is no such file.
+    /// Opens a regular file for reading; `None` if there is no such file.
     pub fn open(&self, file: impl AsRef<Path>) -> Result<Option<File>, FsError> {
         let file = file.as_ref();
         let opened = self.open_path(file, OFlags::RDONLY | NO_WAIT_FLAGS, Mode::empty()).and_then(require_regular);
         self.none_if_missing("read", file, opened)
     }
 
-    /// What lies at a path. A link on the way is an error, one at the end is told.
+    /// Returns the kind of thing at a path. A link among its parents is an error, one at the end is [`FileKind::Link`].
     pub fn file_kind(&self, path: impl AsRef<Path>) -> Result<FileKind, FsError> {
         let path = path.as_ref();
         let kind = self.open_parent(path).and_then(|(dir, name)| {
@@ -95,8 +97,8 @@ impl<'a> RootDir<'a> {
         Ok(self.none_if_missing("look at", path, kind)?.unwrap_or(FileKind::Absent))
     }
 
-    /// Whether a directory is one of its own: neither it nor any on the way is a link, or something else. One that is not
-    /// there yet is fine.
+    /// Checks that neither a directory nor any of its parents is a link or another kind of file. One that does not
+    /// exist yet passes.
     pub fn check_dir(&self, dir: impl AsRef<Path>) -> Result<(), FsError> {
         let dir = dir.as_ref();
         let opened = self.open_path(dir, PASS_FLAGS, Mode::empty());
@@ -106,7 +108,7 @@ impl<'a> RootDir<'a> {
         }
     }
 
-    /// The names in a directory, sorted; none where there is no such directory.
+    /// Returns the names in a directory, sorted; none if there is no such directory.
     pub fn list_dir(&self, dir: impl AsRef<Path>) -> Result<Vec<OsString>, FsError> {
         let dir = dir.as_ref();
         let names = self.open_path(dir, LIST_FLAGS, Mode::empty()).and_then(|dir| Ok(dir_names(dir.as_fd())?));
@@ -122,9 +124,10 @@ impl<'a> RootDir<'a> {
             .at("write", &self.path.join(file))
     }
 
-    /// Makes a directory and its parents.
+    /// Creates a directory and its parents.
     pub fn create_dir_all(&self, dir: impl AsRef<Path>) -> Result<(), FsError> {
         let dir = dir.as_ref();
+        // Name by name, each opened without following links before the next is made in it.
         let create = || -> io::Result<()> {
             let mut parent = self.open_root()?;
             for name in path_names(dir)? {
@@ -141,14 +144,14 @@ impl<'a> RootDir<'a> {
         }
     }
 
-    /// A lock file, open for reading and writing, its content as it was; `None` where there is none.
+    /// Opens a lock file for reading and writing, and leaves its content alone; `None` if there is no such file.
     pub fn open_lock_file(&self, file: impl AsRef<Path>) -> Result<Option<File>, FsError> {
         let file = file.as_ref();
         let opened = self.open_path(file, OFlags::RDWR | NO_WAIT_FLAGS, Mode::empty()).and_then(require_regular);
         self.none_if_missing("open", file, opened)
     }
 
-    /// The same, made where it is missing, with the directories on the way.
+    /// Opens a lock file as [`Self::open_lock_file`] does; creates it, and its directories, if missing.
     pub fn create_lock_file(&self, file: impl AsRef<Path>) -> Result<File, FsError> {
         let file = file.as_ref();
         self.create_dir_all(file.parent().unwrap_or(Path::new("")))?;
@@ -158,7 +161,7 @@ impl<'a> RootDir<'a> {
         self.with_path("open", file, opened)
     }
 
-    /// Puts a finished file of ours in the place of another, or where nothing was.
+    /// Renames a finished file of ours to `file`, and replaces what was there.
     pub fn rename_in(&self, new_file: &Path, file: impl AsRef<Path>) -> Result<(), FsError> {
         let file = file.as_ref();
         let renamed =
@@ -166,16 +169,16 @@ impl<'a> RootDir<'a> {
         self.with_path("replace", file, renamed)
     }
 
-    /// Puts a finished directory of ours in the place of `dir`, whole. The old one, if any, is removed afterwards.
+    /// Renames a finished directory of ours to `dir` in one step. The old one, if any, is removed afterwards.
     pub fn replace_dir(&self, new_dir: &Path, dir: impl AsRef<Path>) -> Result<(), FsError> {
         let dir = dir.as_ref();
         let (parent, name) = self.with_path("replace", dir, self.open_parent(dir))?;
         let replaced = aside::replace_dir_at(new_dir, parent.as_fd(), &name);
-        // `made` now names the old directory, or link.
+        // After the exchange `new_dir` names the old directory, or link.
         if replaced.at("replace", &self.path.join(dir))? { remove_all(new_dir) } else { Ok(()) }
     }
 
-    /// Gives a file a second name, in a directory of ours.
+    /// Gives a file a second name: a hard link at `link`, a path of ours.
     pub fn hard_link(&self, file: impl AsRef<Path>, link: &Path) -> Result<(), FsError> {
         let file = file.as_ref();
         let linked = self
@@ -184,14 +187,14 @@ impl<'a> RootDir<'a> {
         self.with_path("link", file, linked)
     }
 
-    /// Removes a file, link or directory tree; one that is not there is fine.
+    /// Removes a file, link or directory tree; succeeds if there is none.
     pub fn remove_all(&self, path: impl AsRef<Path>) -> Result<(), FsError> {
         let path = path.as_ref();
         let removed = self.open_parent(path).and_then(|(dir, name)| Ok(remove_at(dir.as_fd(), &name)?));
         self.none_if_missing("remove", path, removed).map(drop)
     }
 
-    /// Removes a directory if it is empty, and says whether it did.
+    /// Removes a directory if it is empty; returns whether it did. No failure matters: the directory then stays.
     pub fn remove_empty_dir(&self, dir: impl AsRef<Path>) -> bool {
         let removed = self.open_parent(dir.as_ref()).and_then(|(parent, name)| {
             rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)?;
@@ -204,13 +207,13 @@ impl<'a> RootDir<'a> {
         Ok(rustix::fs::open(self.path, PASS_FLAGS, Mode::empty())?)
     }
 
-    /// Opens what lies at a path, no link followed.
+    /// Opens a path without following a link anywhere in it.
     fn open_path(&self, path: &Path, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
         let names = path_names(path)?;
         Ok(open_beneath(self.open_root()?.as_fd(), &names, flags, mode)?)
     }
 
-    /// The directory that a path's last name lies in, and that name.
+    /// Opens a path's parent directory; returns it with the path's last name.
     fn open_parent(&self, path: &Path) -> io::Result<(OwnedFd, OsString)> {
         let names = path_names(path)?;
         let Some((last, above)) = names.split_last() else { return Err(PathRefusal::Outside.into()) };
@@ -218,7 +221,7 @@ impl<'a> RootDir<'a> {
         Ok((dir, (*last).to_owned()))
     }
 
-    /// `None` for what is not there.
+    /// Turns "not found" into `None`; any other error names the path.
     fn none_if_missing<T>(
         &self,
         action: &'static str,
@@ -231,7 +234,7 @@ impl<'a> RootDir<'a> {
         }
     }
 
-    /// An error that names the path, and the link that is in the way.
+    /// Adds the path to an error; for a refused link, the link that is in the way.
     fn with_path<T>(&self, action: &'static str, path: &Path, result: io::Result<T>) -> Result<T, FsError> {
         let full_path = self.path.join(path);
         let is_link = |error: &io::Error| error.raw_os_error() == Some(Errno::LOOP.raw_os_error());
@@ -243,7 +246,7 @@ impl<'a> RootDir<'a> {
     }
 }
 
-/// The names that a path leads through.
+/// Returns the names of a path; fails on `..` and on an absolute path.
 fn path_names(path: &Path) -> io::Result<Vec<&OsStr>> {
     let mut names = Vec::new();
     for component in path.components() {
@@ -259,13 +262,14 @@ fn path_names(path: &Path) -> io::Result<Vec<&OsStr>> {
 fn open_beneath(root: BorrowedFd<'_>, names: &[&OsStr], flags: OFlags, mode: Mode) -> rustix::io::Result<OwnedFd> {
     #[cfg(target_os = "linux")]
     match open_by_kernel(root, names, flags, mode) {
-        // Linux before 5.6; a sandbox that does not know it.
+        // ENOSYS: Linux before 5.6. EPERM: a sandbox that refuses unknown calls. EAGAIN: a rename raced with the look-up.
         Err(Errno::NOSYS | Errno::PERM | Errno::AGAIN) => {}
         opened => return opened,
     }
     open_by_steps(root, names, flags, mode)
 }
 
+/// The fast door: one system call, and the kernel itself refuses links and paths that lead out.
 #[cfg(target_os = "linux")]
 fn open_by_kernel(root: BorrowedFd<'_>, names: &[&OsStr], flags: OFlags, mode: Mode) -> rustix::io::Result<OwnedFd> {
     use rustix::fs::ResolveFlags;
@@ -273,6 +277,7 @@ fn open_by_kernel(root: BorrowedFd<'_>, names: &[&OsStr], flags: OFlags, mode: M
     rustix::fs::openat2(root, path, flags, mode, ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS)
 }
 
+/// The same promise without `openat2`: one `openat` with `O_NOFOLLOW` for each name.
 fn open_by_steps(root: BorrowedFd<'_>, names: &[&OsStr], flags: OFlags, mode: Mode) -> rustix::io::Result<OwnedFd> {
     let Some((last, above)) = names.split_last() else { return open_name(root, OsStr::new("."), flags, mode) };
     let mut parent: Option<OwnedFd> = None;
@@ -282,16 +287,17 @@ fn open_by_steps(root: BorrowedFd<'_>, names: &[&OsStr], flags: OFlags, mode: Mo
     open_name(parent.as_ref().map_or(root, AsFd::as_fd), last, flags, mode)
 }
 
-/// Opens one name in a directory; a link is the error that `openat2` gives for one.
+/// Opens one name in a directory. A link gives ELOOP, the error of `openat2`.
 fn open_name(dir: BorrowedFd<'_>, name: &OsStr, flags: OFlags, mode: Mode) -> rustix::io::Result<OwnedFd> {
     rustix::fs::openat(dir, name, flags | OFlags::NOFOLLOW, mode).map_err(|error| {
+        // Linux says ENOTDIR for a link if O_DIRECTORY is set, so the kind of error does not tell; look.
         let stat = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW);
         let is_link = stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink);
         if is_link { Errno::LOOP } else { error }
     })
 }
 
-/// The first link on the way to a path.
+/// Returns the first link among a path's names.
 fn first_link(root: &Path, path: &Path) -> Option<PathBuf> {
     let mut prefix = root.to_path_buf();
     path.components().find_map(|name| {
@@ -300,14 +306,16 @@ fn first_link(root: &Path, path: &Path) -> Option<PathBuf> {
     })
 }
 
+/// Fails unless the open file is a regular one. It is checked after opening, so it cannot be swapped in between.
 fn require_regular(file: OwnedFd) -> io::Result<File> {
     let file = File::from(file);
     if file.metadata()?.is_file() { Ok(file) } else { Err(PathRefusal::NotRegular.into()) }
 }
 
-/// All bytes of a file that has no more than the limit.
+/// Reads a file to its end; fails if it has more than `limit` bytes.
 pub(super) fn read_within(file: File, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
+    // One byte more than the limit tells a file that is too large, however it grows meanwhile.
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit { Err(PathRefusal::TooLarge(limit).into()) } else { Ok(bytes) }
 }
@@ -325,11 +333,13 @@ fn dir_names(dir: BorrowedFd<'_>) -> rustix::io::Result<Vec<OsString>> {
     Ok(names)
 }
 
+/// Removes a name in a directory, with all below it. A link is removed, not followed.
 fn remove_at(dir: BorrowedFd<'_>, name: &OsStr) -> rustix::io::Result<()> {
     let stat = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::Directory {
         return rustix::fs::unlinkat(dir, name, AtFlags::empty());
     }
+    // Opened before it is listed: if the directory became a link meanwhile, this fails.
     let inner = rustix::fs::openat(dir, name, LIST_FLAGS | OFlags::NOFOLLOW, Mode::empty())?;
     for name in dir_names(inner.as_fd())? {
         remove_at(inner.as_fd(), &name)?;

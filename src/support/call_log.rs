@@ -1,24 +1,24 @@
-//! Who is told, under `-v`, which programs are called: a line for each call that has ended.
+//! The log of called programs that `-v` prints: one line for each call that has ended.
 //!
-//! It is a part of the environment that programs are started in (`support::env`), so that no call is without it, and nothing is
-//! global. Without a listener no line is made.
+//! It is a part of the environment that programs are started in (`support::env`), so every call reaches it without a
+//! global. Without a listener no line is built. It does not write anything itself.
 
 use std::fmt;
 use std::sync::Arc;
 
 type Listener = dyn Fn(&str) + Send + Sync;
 
-/// Takes a line for each call of a program.
+/// Receives one line for each call of a program that has ended.
 #[derive(Clone, Default)]
 pub struct CallLog(Option<Arc<Listener>>);
 
 impl CallLog {
-    /// A log whose lines go to `listener`, from any thread.
+    /// Makes a log whose lines go to `listener`, which any thread can call.
     pub fn to(listener: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(listener)))
     }
 
-    /// Passes on a line, which is made only if somebody listens.
+    /// Passes on a line, which is built only if there is a listener.
     pub(super) fn add(&self, line: impl FnOnce() -> String) {
         if let Some(listener) = &self.0 {
             listener(&line());
@@ -28,6 +28,6 @@ impl CallLog {
 
 impl fmt::Debug for CallLog {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "CallLog(listened to)" } else { "CallLog(off)" })
+        f.write_str(if self.0.is_some() { "CallLog(on)" } else { "CallLog(off)" })
     }
 }

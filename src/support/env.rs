@@ -1,7 +1,7 @@
 //! The environment, read once at the start and handed down.
 //!
-//! Nothing else in the crate calls `std::env::var`: what a command sees is what this snapshot holds, so a test can give
-//! it any environment, and a child process gets exactly what we mean it to get.
+//! Nothing else in the crate calls `std::env::var`: a command sees this snapshot only, so that a test can give it any
+//! environment, and a child process gets this one and nothing else. It is never written back to the process.
 
 #![expect(clippy::disallowed_methods, reason = "the door to the environment")]
 
@@ -42,30 +42,30 @@ pub struct Env {
 }
 
 impl Env {
-    /// The environment of this process.
+    /// Reads the environment of this process.
     #[must_use]
     pub fn snapshot() -> Self {
         Self { vars: std::env::vars_os().collect(), ..Self::default() }
     }
 
-    /// An environment of exactly these variables.
+    /// Makes an environment of exactly these variables.
     pub fn from_vars<K: Into<OsString>, V: Into<OsString>>(vars: impl IntoIterator<Item = (K, V)>) -> Self {
         Self { vars: vars.into_iter().map(|(k, v)| (k.into(), v.into())).collect(), ..Self::default() }
     }
 
-    /// The same environment, for programs that may ask the user something there.
+    /// Sets how programs may prompt the user.
     #[must_use]
     pub fn with_prompts(self, prompts: PromptPolicy) -> Self {
         Self { prompts, ..self }
     }
 
-    /// Where programs may ask the user something.
+    /// How programs may prompt the user.
     #[must_use]
     pub fn prompts(&self) -> &PromptPolicy {
         &self.prompts
     }
 
-    /// The same environment, with a log of the programs that are called in it.
+    /// Sets the log of the programs that are called in this environment.
     #[must_use]
     pub fn logging(self, calls: CallLog) -> Self {
         Self { calls, ..self }
@@ -83,7 +83,7 @@ impl Env {
         self.vars.get(OsStr::new(name)).map(OsString::as_os_str).filter(|v| !v.is_empty())
     }
 
-    /// A variable's value as text, `None` where unset, empty or not UTF-8.
+    /// A variable's value as text; `None` if unset, empty or not UTF-8.
     #[must_use]
     pub fn get_str(&self, name: &str) -> Option<&str> {
         self.get(name).and_then(OsStr::to_str)
@@ -94,21 +94,21 @@ impl Env {
         self.vars.iter()
     }
 
-    /// The same environment with one variable set.
+    /// Sets one variable.
     #[must_use]
     pub fn with_var(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.vars.insert(name.into(), value.into());
         self
     }
 
-    /// The same environment without one variable.
+    /// Removes one variable.
     #[must_use]
     pub fn without_var(mut self, name: &str) -> Self {
         self.vars.remove(OsStr::new(name));
         self
     }
 
-    /// The same environment without [`GIT_LOCAL_VARS`], for DVC and for every other repository.
+    /// Removes [`GIT_LOCAL_VARS`]: for DVC, and for calls of git in another repository.
     #[must_use]
     pub fn without_git(mut self) -> Self {
         for name in GIT_LOCAL_VARS {
@@ -117,7 +117,7 @@ impl Env {
         self
     }
 
-    /// The same environment with a directory in front of `PATH`.
+    /// Puts a directory in front of `PATH`.
     #[must_use]
     pub fn with_path_first(self, dir: &Path) -> Self {
         let mut dirs = vec![dir.to_path_buf()];
@@ -126,12 +126,14 @@ impl Env {
         }
         match std::env::join_paths(dirs) {
             Ok(joined) => self.with_var("PATH", joined),
+            // self, => A directory with a colon cannot stand in PATH; the program is then found without our help, or
+            // not.
             Err(_) => self,
         }
     }
 
-    /// The executables of this name on `PATH`, in its order. Relative entries of `PATH` are skipped: they would let a cloned
-    /// repository choose the program.
+    /// Returns the executables of this name on `PATH`, in its order. Relative entries of `PATH` are skipped, because
+    /// they would let a cloned repository choose the program.
     pub fn find_programs(&self, program: &str) -> impl Iterator<Item = PathBuf> {
         std::env::split_paths(self.get("PATH").unwrap_or_default())
             .filter(|dir| dir.is_absolute())
@@ -139,13 +141,13 @@ impl Env {
             .filter(|path| super::fs::is_executable(path))
     }
 
-    /// The first of them.
+    /// Returns the first executable of this name on `PATH`.
     #[must_use]
     pub fn find_program(&self, program: &str) -> Option<PathBuf> {
         self.find_programs(program).next()
     }
 
-    /// The user's home directory.
+    /// The user's home directory, from `HOME` alone.
     #[must_use]
     pub fn home_dir(&self) -> Option<PathBuf> {
         self.get("HOME").map(PathBuf::from)

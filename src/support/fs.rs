@@ -1,8 +1,9 @@
-//! Files, written so that a crash leaves the old state or the new, and errors that name the path.
+//! Files, written so that a crash leaves the old state or the new one, and errors that name the path.
 //!
-//! For paths that no repository names: git's own directory, a folder in the making, DVC's cache, what the user typed. What a
-//! repository names goes through [`super::beneath`]. Nothing is written through a link: one that is a hard link or a symlink
-//! into DVC's cache is replaced, its target untouched. Only regular files are read; a pipe or a device is never waited for.
+//! For paths that no repository names: git's own directory, a folder in the making, DVC's cache, what the user typed.
+//! What a repository names goes through [`super::beneath`]. Nothing is written through a link: a file that is a hard
+//! link or a symlink into DVC's cache is replaced, its target untouched. Only regular files are read; opening a pipe or
+//! a device never blocks.
 
 #![expect(clippy::disallowed_methods, reason = "the door itself")]
 
@@ -23,19 +24,19 @@ use crate::error::{Explain, Explanation};
 use crate::support::aside::TEMP_PREFIX;
 use crate::support::text::shell_quote;
 
-/// An operation on a path that failed.
+/// A failed operation on a path.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} {}", path.display())]
 pub struct FsError {
     /// What was tried, as a verb: `read`, `write`, `rename`.
     pub action: &'static str,
-    /// On which path.
+    /// The path.
     pub path: PathBuf,
     /// Why it failed.
     pub source: io::Error,
 }
 
-/// What lies at a path and is not to be read, written or followed.
+/// Why a path is not read, written or followed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PathRefusal {
     /// A link, in a path that a repository names.
@@ -62,7 +63,7 @@ impl From<PathRefusal> for io::Error {
 }
 
 impl FsError {
-    /// Why the path was refused, where it was.
+    /// Why we refused the path; `None` if the system failed.
     #[must_use]
     pub fn refusal(&self) -> Option<&PathRefusal> {
         self.source.get_ref()?.downcast_ref()
@@ -93,24 +94,21 @@ impl Explain for FsError {
     }
 }
 
-/// What helps where a path is not ours to read or write: rights for the group, if it lies in a directory that git or we made.
+/// Hints for "permission denied": group rights, if the path is in a directory that git or we made.
 fn how_to_get_access(path: &Path) -> Vec<String> {
     match state_dir(path) {
         Some((dir, group)) => {
             let dir = shell_quote(dir);
             vec![
-                format!(
-                    "another user made it; with his rights or root's: `chgrp -R {group} {dir} && chmod -R g+rwX {dir}`"
-                ),
-                "`git config core.sharedRepository group` keeps what git and capture-hook make open to the group"
-                    .into(),
+                format!("as its owner or root, run `chgrp -R {group} {dir} && chmod -R g+rwX {dir}`"),
+                "run `git config core.sharedRepository group` to keep new files open to the group".into(),
             ]
         }
-        None => vec!["check who owns the path: `ls -ld` shows it".into()],
+        None => vec!["see who owns the path: `ls -ld`".into()],
     }
 }
 
-/// Our own directory in a git directory, if a path lies there, and the group that the git directory belongs to.
+/// Returns our own directory in a git directory, if the path is in it, and the group of the git directory.
 fn state_dir(path: &Path) -> Option<(&Path, u32)> {
     use std::os::unix::fs::MetadataExt;
     let dir = path.ancestors().find(|dir| dir.file_name().is_some_and(|name| name == "capture-hook"))?;
@@ -118,9 +116,9 @@ fn state_dir(path: &Path) -> Option<(&Path, u32)> {
     Some((dir, fs::metadata(git).ok()?.gid()))
 }
 
-/// Adds the path and the verb to an I/O result.
+/// Turns an I/O error into one that names the path.
 pub trait At<T> {
-    /// Says what was tried, on which path.
+    /// Adds the verb (`read`, `write`) and the path to an error.
     fn at(self, action: &'static str, path: &Path) -> Result<T, FsError>;
 }
 
@@ -130,7 +128,7 @@ impl<T> At<T> for io::Result<T> {
     }
 }
 
-/// Opens a regular file for reading. Anything else (a pipe, a device, a directory) is an error, and never waited for.
+/// Opens a regular file for reading. A pipe, a device or a directory is an error, and opening it never blocks.
 pub fn open(path: &Path) -> Result<File, FsError> {
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path).at("open", path)?;
@@ -141,7 +139,7 @@ pub fn open(path: &Path) -> Result<File, FsError> {
     }
 }
 
-/// The same; `None` where there is no such file.
+/// Opens a regular file for reading; `None` if there is no such file.
 pub fn open_optional(path: &Path) -> Result<Option<File>, FsError> {
     match open(path) {
         Ok(file) => Ok(Some(file)),
@@ -150,19 +148,19 @@ pub fn open_optional(path: &Path) -> Result<Option<File>, FsError> {
     }
 }
 
-/// A file's bytes.
+/// Returns a file's bytes, however many there are.
 pub fn read(path: &Path) -> Result<Vec<u8>, FsError> {
     let mut bytes = Vec::new();
     open(path)?.read_to_end(&mut bytes).at("read", path)?;
     Ok(bytes)
 }
 
-/// A file's bytes, `None` where there is no such file.
+/// Returns a file's bytes; `None` if there is no such file.
 pub fn read_optional(path: &Path) -> Result<Option<Vec<u8>>, FsError> {
     read_within(path, u64::MAX)
 }
 
-/// The same, of a file that has no more bytes than the limit.
+/// Returns a file's bytes; `None` if there is no such file. Fails if it has more than `limit` bytes.
 pub fn read_within(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, FsError> {
     match open_optional(path)? {
         Some(file) => super::beneath::read_within(file, limit).at("read", path).map(Some),
@@ -170,12 +168,12 @@ pub fn read_within(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, FsError> 
     }
 }
 
-/// Makes a directory and its parents.
+/// Creates a directory and its parents.
 pub fn create_dir_all(path: &Path) -> Result<(), FsError> {
     fs::create_dir_all(path).at("create the directory", path)
 }
 
-/// Makes a directory; `false` where something has its name.
+/// Creates a directory; `false` if something has its name already.
 pub fn create_dir(path: &Path) -> Result<bool, FsError> {
     match fs::create_dir(path) {
         Ok(()) => Ok(true),
@@ -184,13 +182,13 @@ pub fn create_dir(path: &Path) -> Result<bool, FsError> {
     }
 }
 
-/// Makes a file that must not be there yet, open for writing.
+/// Creates a file, open for writing; fails if it exists.
 pub fn create_new(path: &Path) -> Result<File, FsError> {
     File::create_new(path).at("create", path)
 }
 
-/// Opens a lock file, made where it is missing, its content as it was. Another user's that cannot be written serves as well:
-/// a lock is taken of an open file, not written to it.
+/// Opens a lock file, creates it if missing, and leaves its content alone. Another user's file that we cannot write is
+/// opened for reading: that is enough for `flock`.
 pub fn open_lock_file(path: &Path) -> Result<File, FsError> {
     match File::options().create(true).truncate(false).read(true).write(true).open(path) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
@@ -204,7 +202,8 @@ pub fn open_lock_file(path: &Path) -> Result<File, FsError> {
     }
 }
 
-/// Makes a directory in one of git's, for whoever git lets write there; `false` where something has its name.
+/// Creates a directory inside git's directory with its parent's mode, so that whoever may write there may write here.
+/// `false` if something has its name already.
 pub fn create_shared_dir(path: &Path) -> Result<bool, FsError> {
     let created = create_dir(path)?;
     if created {
@@ -215,31 +214,33 @@ pub fn create_shared_dir(path: &Path) -> Result<bool, FsError> {
     Ok(created)
 }
 
-/// Replaces a file in such a directory whole, for whoever may write in the directory.
+/// Replaces a file in such a directory as [`write_atomic`] does, writable by whoever may write in the directory.
 pub fn write_shared(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
     write_atomic(path, bytes)?;
     match_dir_access(path);
     Ok(())
 }
 
-/// Lets those read and write a file of ours who may write in its directory. Another user's file is his to open.
+/// Gives a file the group and world rights of its directory. Another user's file keeps its mode.
 fn match_dir_access(path: &Path) {
     let mode = |path: &Path| fs::metadata(path).map(|meta| meta.permissions().mode());
     if let (Ok(dir_mode), Ok(file_mode)) = (mode(parent_dir(path)), mode(path)) {
         let group_bits = if dir_mode & 0o020 == 0 { 0 } else { 0o060 };
         let other_bits = if dir_mode & 0o002 == 0 { 0 } else { 0o006 };
         if file_mode | group_bits | other_bits != file_mode {
+            // Only the owner can change the mode; a file of another user works as it is, or its next use reports why
+            // not.
             let _ = set_file_mode(path, file_mode | group_bits | other_bits);
         }
     }
 }
 
-/// Sets a file's mode.
+/// Sets a file's mode, without its set-id and sticky bits.
 pub fn set_file_mode(path: &Path, mode: u32) -> Result<(), FsError> {
     fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o777)).at("set the mode of", path)
 }
 
-/// Sets a directory's mode.
+/// Sets a directory's mode, with its set-id and sticky bits: set-group-id passes the group on.
 pub fn set_dir_mode(path: &Path, mode: u32) -> Result<(), FsError> {
     fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o7777)).at("set the mode of", path)
 }
@@ -249,13 +250,13 @@ pub fn rename(from: &Path, to: &Path) -> Result<(), FsError> {
     fs::rename(from, to).at("rename", from)
 }
 
-/// Copies a regular file to a place where none is yet; how many bytes it has. The mode is that of any new file.
+/// Copies a regular file to a path that must not exist yet; returns its size in bytes. The mode is that of a new file.
 pub fn copy_new(from: &Path, to: &Path) -> Result<u64, FsError> {
     let mut source = open(from)?;
     io::copy(&mut source, &mut create_new(to)?).at("copy", from)
 }
 
-/// The same files under another name: hard links where the file system can, else copies.
+/// Makes the same directory tree under another name: hard links if the file system allows it, else copies.
 pub fn link_tree(from: &Path, to: &Path) -> Result<(), FsError> {
     create_dir_all(to)?;
     for entry in fs::read_dir(from).at("list", from)? {
@@ -264,6 +265,7 @@ pub fn link_tree(from: &Path, to: &Path) -> Result<(), FsError> {
         let kind = entry.file_type().at("look at", &source)?;
         if kind.is_dir() {
             link_tree(&source, &target)?;
+        // Another file system, or one without hard links: copy.
         } else if fs::hard_link(&source, &target).is_err() {
             copy_new(&source, &target)?;
         }
@@ -278,20 +280,20 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
     aside::write_atomic_at(dir.as_fd(), name, aside::git_temp_dir(parent_dir(path)).as_deref(), bytes).at("write", path)
 }
 
-/// The directory of a path, and the name in it.
+/// Opens the directory of a path; returns it with the name in it.
 fn open_parent(path: &Path) -> io::Result<(OwnedFd, &OsStr)> {
     let name = path.file_name().ok_or(PathRefusal::NotRegular)?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     Ok((rustix::fs::open(parent_dir(path), flags, Mode::empty())?, name))
 }
 
-/// A file that is to stay as it is, whole, and read-only for everyone, before it has its name: dropped, it is gone.
+/// A finished, read-only file that has no name yet. It is removed on drop unless it gets one.
 pub struct UnnamedFile {
     temp: NamedTempFile,
 }
 
 impl UnnamedFile {
-    /// Writes it, into a directory of the file system where it will have its name.
+    /// Writes the file, synced, into a directory on the file system of its later name.
     pub fn write_read_only(dir: &Path, bytes: &[u8]) -> Result<Self, FsError> {
         let mut temp = create_temp_file(dir, TEMP_PREFIX, "")?;
         temp.write_all(bytes).at("write in", dir)?;
@@ -360,7 +362,7 @@ fn set_mode(file: &File, mode: u32) -> io::Result<()> {
     file.set_permissions(fs::Permissions::from_mode(mode))
 }
 
-/// Lets everyone run a file whom the mask lets.
+/// Makes a file executable, as far as the process's mask allows; always by its owner.
 pub fn make_executable(path: &Path) -> Result<(), FsError> {
     let mode = 0o777 & !umask();
     fs::set_permissions(path, fs::Permissions::from_mode(mode | 0o100)).at("make executable", path)
@@ -370,7 +372,7 @@ pub fn make_executable(path: &Path) -> Result<(), FsError> {
 #[must_use]
 pub fn umask() -> u32 {
     use std::sync::OnceLock;
-    // Reading the mask means setting it: once, early, before threads that create files.
+    // POSIX can read the mask only by setting it, for all threads at once; so it is read only once.
     static MASK: OnceLock<u32> = OnceLock::new();
     *MASK.get_or_init(|| {
         let mask = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
@@ -379,15 +381,15 @@ pub fn umask() -> u32 {
     })
 }
 
-/// Puts the finished directory `new` in the place of `target`, whole: a reader sees the old directory or the new one.
-/// Both must be on one file system. The old directory, if any, is removed afterwards.
+/// Renames the finished directory `new` to `target`: a reader sees the old directory or the new one. Both must be on
+/// one file system. The old directory, if any, is removed afterwards.
 pub fn replace_dir(new: &Path, target: &Path) -> Result<(), FsError> {
     let (dir, name) = open_parent(target).at("replace", target)?;
-    // `new` then names the old directory, or link.
+    // After the exchange `new` names the old directory, or link.
     if aside::replace_dir_at(new, dir.as_fd(), name).at("replace", target)? { remove_all(new) } else { Ok(()) }
 }
 
-/// Removes a file, link or directory tree; one that is not there is fine. Read-only directories inside are opened first.
+/// Removes a file, link or directory tree; succeeds if there is none.
 pub fn remove_all(path: &Path) -> Result<(), FsError> {
     let meta = match fs::symlink_metadata(path) {
         Ok(meta) => meta,
@@ -397,7 +399,7 @@ pub fn remove_all(path: &Path) -> Result<(), FsError> {
     if meta.is_dir() { fs::remove_dir_all(path).at("remove", path) } else { fs::remove_file(path).at("remove", path) }
 }
 
-/// Whether a path is a file that may be executed.
+/// Whether a path is a regular file, links followed, that anybody may execute.
 #[must_use]
 pub fn is_executable(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
@@ -410,7 +412,8 @@ fn parent_dir(path: &Path) -> &Path {
     }
 }
 
-/// How many bytes can still be written where a path is, or will be; `None` where the file system does not tell.
+/// Returns how many bytes an unprivileged user can still write at a path, or will once it exists; `None` if the file
+/// system does not say.
 #[must_use]
 pub fn free_bytes(path: &Path) -> Option<u64> {
     let existing_dir = path.ancestors().find(|dir| dir.is_dir())?;
@@ -418,7 +421,7 @@ pub fn free_bytes(path: &Path) -> Option<u64> {
     stat.f_bavail.checked_mul(stat.f_frsize)
 }
 
-/// Whether both are files, with the same bytes.
+/// Whether both are regular files with the same bytes.
 pub fn has_same_bytes(a: &Path, b: &Path) -> io::Result<bool> {
     let (meta_a, meta_b) = (fs::metadata(a)?, fs::metadata(b)?);
     if !meta_a.is_file() || !meta_b.is_file() || meta_a.len() != meta_b.len() {
@@ -426,6 +429,7 @@ pub fn has_same_bytes(a: &Path, b: &Path) -> io::Result<bool> {
     }
     let open_file = |path| open(path).map_err(|error| error.source);
     let (mut a, mut b) = (open_file(a)?, open_file(b)?);
+    // 64 KiB at a time: few system calls, little memory.
     let (mut from_a, mut from_b) = (vec![0; 64 << 10], vec![0; 64 << 10]);
     loop {
         let (n, m) = (fill_buffer(&mut a, &mut from_a)?, fill_buffer(&mut b, &mut from_b)?);
@@ -445,6 +449,7 @@ fn fill_buffer(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
         match file.read(rest) {
             Ok(0) => break,
             Ok(n) => filled += n,
+            // {} => A signal interrupted the call: try again.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }

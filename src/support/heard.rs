@@ -1,46 +1,51 @@
-//! What a program says on standard error while it runs: lines, and the progress that it draws over and over.
+//! Reads the standard error of a running program: lines, and the progress that it draws over and over.
 //!
-//! A program whose standard error is no terminal of its own cannot steer ours: its bytes come in here, are told line by
-//! line, and whoever shows them makes them visible. Progress is what ends in a carriage return, and what stands in its
-//! place afterwards; a line that follows a cleared one is a line again (`tqdm` writes so between its bars).
+//! A program whose standard error is no terminal cannot steer ours: its bytes are read here and passed on line by line,
+//! and whoever shows them escapes them. A text that ends in a carriage return is progress, and so is what replaces it.
+//! A line that follows a cleared one is a line again: `tqdm`, which DVC draws its bars with, writes so between two
+//! bars.
+//! Nothing is written to the terminal here.
 
 use std::io::{PipeReader, PipeWriter, Read};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
-/// Something that a program said.
+/// A piece of a program's standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StderrEvent<'a> {
-    /// A line.
+    /// A whole line.
     Line(&'a str),
-    /// How far it is, until it says more.
+    /// Progress, valid until the next event.
     Progress(&'a str),
 }
 
-/// Listens to a program's standard error.
+/// Collects a program's standard error in a thread.
 pub(super) struct StderrListener {
     pieces: Receiver<Vec<u8>>,
     splitter: LineSplitter,
 }
 
 impl StderrListener {
-    /// An ear, and what the program is to write to.
+    /// Returns a listener, and the pipe end for the program.
     pub fn new() -> std::io::Result<(Self, PipeWriter)> {
+        // Read in a thread, or a full pipe would block the program.
         let (reader, writer) = std::io::pipe()?;
+        // 16 pieces of 8 KiB: a program that writes faster than we read waits, instead of filling our memory.
         let (sender, pieces) = sync_channel(16);
         std::thread::spawn(move || read_all(reader, &mut |piece| sender.send(piece).is_ok()));
         Ok((Self { pieces, splitter: LineSplitter::default() }, writer))
     }
 
-    /// Tells what was said since the last time.
+    /// Passes on what came since the last call, without waiting.
     pub fn report_new(&mut self, on_event: &mut dyn FnMut(StderrEvent<'_>)) {
         while let Ok(piece) = self.pieces.try_recv() {
             self.splitter.push_bytes(&piece, on_event);
         }
     }
 
-    /// Tells the rest of what an ended program said, and gives all its lines. What it started may hold the pipe open.
+    /// Passes on the rest after the program has ended, and returns all its lines.
     pub fn finish(mut self, on_event: &mut dyn FnMut(StderrEvent<'_>)) -> Vec<u8> {
+        // A child that outlives the program (a daemon) holds the pipe open: 2 s without a byte count as the end.
         while let Ok(piece) = self.pieces.recv_timeout(Duration::from_secs(2)) {
             self.splitter.push_bytes(&piece, on_event);
         }
@@ -58,14 +63,14 @@ fn read_all(mut reader: PipeReader, send: &mut dyn FnMut(Vec<u8>) -> bool) {
     }
 }
 
-/// Bytes as they come, cut into what they say.
+/// Splits bytes, as they come, into lines and progress.
 #[derive(Default)]
 struct LineSplitter {
-    /// What the current line holds, since its last carriage return.
+    /// The current line since its last carriage return.
     pending: Vec<u8>,
-    /// What it held before that; `None` where it has none.
+    /// The current line before that carriage return; `None` without one.
     drawn: Option<Vec<u8>>,
-    /// All lines so far but blank ones, each ended.
+    /// All lines so far except blank ones, each with its line break.
     all_lines: Vec<u8>,
 }
 
@@ -89,8 +94,9 @@ impl LineSplitter {
     fn end_line(&mut self, on_event: &mut dyn FnMut(StderrEvent<'_>)) {
         let segment = std::mem::take(&mut self.pending);
         let line = match self.drawn.take() {
-            // A line break of two bytes.
+            // `\r\n` ends a line, as on Windows.
             Some(before) if segment.is_empty() => before,
+            // After a carriage return and text the bar is still there; only blanks clear it.
             Some(before) if before.is_empty() || !before.iter().all(|b| *b == b' ') => {
                 if let Some(words) = non_blank_text(&segment) {
                     on_event(StderrEvent::Progress(&words));
@@ -107,7 +113,7 @@ impl LineSplitter {
     }
 }
 
-/// Bytes as text, unless they are blank.
+/// Returns the bytes as text, without blanks at the end; `None` if they are all blank.
 fn non_blank_text(bytes: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(bytes.trim_ascii_end());
     if text.trim_start().is_empty() { None } else { Some(text.into_owned()) }

@@ -1,6 +1,7 @@
-//! Programs that take over the terminal for a while: the user's pager.
+//! Programs that use the terminal for a while: the user's pager.
 //!
-//! Unlike `process::Cmd` they share our terminal and our process group, so that keys and Ctrl-C reach them.
+//! Unlike `process::Cmd` they share our terminal and our process group, so that keys and Ctrl-C reach them. Never with
+//! a command line from a repository: only the user's own settings name a pager.
 
 #![expect(clippy::disallowed_methods, reason = "the door to the user's own pager and editor")]
 
@@ -9,16 +10,17 @@ use std::process::{Command, Stdio};
 
 use crate::support::env::Env;
 
-/// Shows text through a pager: a command line as `GIT_PAGER` holds it, which only the user's own settings may name. Says
-/// whether it was shown; where not (standard output is no terminal, the pager does not start), the caller prints it.
+/// Shows text through a pager, a command line as in `GIT_PAGER`. Returns whether it was shown; if not (standard output
+/// is no terminal, the pager does not start), the caller prints the text.
 #[must_use]
 pub fn show_in_pager(pager: &str, text: &str, env: &Env) -> bool {
     if pager.trim().is_empty() || pager.trim() == "cat" || !std::io::stdout().is_terminal() {
         return false;
     }
     let mut command = Command::new("sh");
-    // As git does it: the line is the user's own, the text goes to its standard input.
+    // As git's `setup_pager` does: through a shell, the text on standard input.
     command.args(["-c", pager]).env_clear().envs(env.iter()).stdin(Stdio::piped());
+    // Git's own defaults, if the user has not set the variables: quit on one screen, keep colours, leave the screen.
     for (name, value) in [("LESS", "FRX"), ("LV", "-c")] {
         if env.get(name).is_none() {
             command.env(name, value);
@@ -26,14 +28,15 @@ pub fn show_in_pager(pager: &str, text: &str, env: &Env) -> bool {
     }
     let Ok(mut child) = command.spawn() else { return false };
     if let Some(mut stdin) = child.stdin.take() {
-        // The user may quit before the end.
+        // The user can quit the pager before the end, which breaks the pipe: not an error.
         let _ = stdin.write_all(text.as_bytes());
     }
+    // The exit code of a pager says nothing about us.
     let _ = child.wait();
     true
 }
 
-/// The pager that the user's environment names, `less` where it names none; `core_pager` is git's setting.
+/// Returns the pager in git's order: `GIT_PAGER`, git's setting `core_pager`, `PAGER`, else `less`.
 #[must_use]
 pub fn choose_pager(env: &Env, core_pager: Option<&str>) -> String {
     let get_named = |name: &str| env.get_str(name).map(str::to_owned);

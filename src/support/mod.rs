@@ -1,5 +1,7 @@
-//! The ground floor: the one door to the file system's tricky parts, to other programs and to the environment.
+//! The ground floor: doors to the file system, to other programs and to the environment, and helpers for text, names
+//! and parallel work.
 //!
+//! Everything above uses these doors instead of `std`'s, so that limits, atomic writes and escaping hold everywhere.
 //! Nothing here knows what a run, a dataset or a hook is.
 
 pub mod address;

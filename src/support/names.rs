@@ -1,13 +1,15 @@
-//! Which names files and directories may have that somebody else chose: a run's id, the dataset, a path in a list of files.
+//! Which names are safe for files and directories that somebody else named: a run's id, the dataset, a path in a file
+//! list.
 //!
-//! Decided here alone, by text, so that what one clone commits every other can check out, and no name leads into a place
-//! whose files other programs obey. A name is read as any file system may read it: without case, without the characters
-//! that HFS+ leaves out, by its short name on NTFS, up to a stream's colon, without dots and blanks at its end. Two answers:
-//! what is refused everywhere, and what Windows alone cannot have. The disk is not looked at: see `run::dataset_dir`.
+//! Decided by text alone, so that every clone can check out what one of them commits, and no name leads to a place
+//! whose files other programs obey. A name is judged as any file system could read it: without case, without the
+//! characters that HFS+ ignores, by its short name on NTFS, up to a stream's colon, without dots and blanks at its end.
+//! The answer tells names that are refused everywhere from those that only Windows refuses. The disk is not looked at:
+//! see `run::dataset_dir`.
 //!
 //! Sources: git's `verify_path` (`read-cache.c`), `is_ntfs_dotgit` (`path.c`), `next_hfs_char` (`utf8.c`) and
-//! `is_valid_win32_path` (`compat/mingw.c`). Git's further rules for links named `.gitmodules` and the like do not apply:
-//! no file of a dataset is tracked by git.
+//! `is_valid_win32_path` (`compat/mingw.c`). Git's rules for links named `.gitmodules` and the like do not apply: git
+//! tracks no file of a dataset.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,21 +17,21 @@ use std::fmt;
 /// What is wrong with a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NameFault {
-    /// Why, to be read behind the name: `is git's own directory`.
+    /// Why, to be read after the name: `is git's own directory`.
     pub why: &'static str,
-    /// Whether every other system takes it.
+    /// Whether only Windows refuses the name.
     pub windows_only: bool,
 }
 
 impl NameFault {
-    /// Whether it counts on this system.
+    /// Whether the fault counts on this system.
     #[must_use]
     pub fn applies_here(&self) -> bool {
         !self.windows_only || cfg!(windows)
     }
 }
 
-/// A path that is refused, for the sake of one of its names.
+/// The name for which a path is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusedName {
     /// The name.
@@ -44,7 +46,7 @@ impl fmt::Display for RefusedName {
     }
 }
 
-/// Names that belong to programs, which obey what lies there.
+/// Names of files and directories that programs obey, with the reason that a message gives.
 const RESERVED: &[(&str, &str)] = &[
     (".git", "is git's own directory"),
     (".dvc", "is DVC's own directory"),
@@ -55,17 +57,17 @@ const RESERVED: &[(&str, &str)] = &[
     ("site-packages", PYTHON_REASON),
     ("dist-packages", PYTHON_REASON),
     ("__pycache__", PYTHON_REASON),
-    ("node_modules", "holds programs of Node's"),
+    ("node_modules", "holds programs for Node.js"),
     (".husky", HOOKS_REASON),
     (".githooks", HOOKS_REASON),
 ];
 const PYTHON_REASON: &str = "belongs to a Python environment";
 const HOOKS_REASON: &str = "holds git hooks";
 
-/// Programs that we start, by their names without an ending.
+/// Programs that we start, by their names without an extension.
 const PROGRAMS: &[&str] = &["dvc", "capture-hook"];
 
-/// What is wrong with a name, here or on another system. `None`: every system takes it, and it means nothing to any.
+/// Returns what is wrong with a name, on this or another system; `None` if every system takes it.
 #[must_use]
 pub fn find_fault(name: &str) -> Option<NameFault> {
     let everywhere = |why| Some(NameFault { why, windows_only: false });
@@ -87,7 +89,7 @@ pub fn find_fault(name: &str) -> Option<NameFault> {
     windows_fault(name).map(|why| NameFault { why, windows_only: true })
 }
 
-/// The first name of a path with `/` that this system must not be given.
+/// Returns the first name of a `/` path that is refused on this system.
 #[must_use]
 pub fn find_refused(path: &str) -> Option<RefusedName> {
     for name in path.split('/') {
@@ -95,22 +97,22 @@ pub fn find_refused(path: &str) -> Option<RefusedName> {
             return Some(RefusedName { name: name.to_owned(), why: fault.why });
         }
     }
-    is_program(path).then(|| RefusedName { name: path.to_owned(), why: "is where a program lies" })
+    is_program(path).then(|| RefusedName { name: path.to_owned(), why: "is the path of a program" })
 }
 
-/// Whether a path with `/` stays inside the directory that it is relative to, and leads nowhere where programs look.
+/// Whether a `/` path stays inside the directory that it is relative to, and holds no name that programs obey.
 #[must_use]
 pub fn is_safe_path(path: &str) -> bool {
     find_refused(path).is_none()
 }
 
-/// Whether some file system may take two names for one.
+/// Whether some file system treats two names as one.
 #[must_use]
 pub fn is_same_name(a: &str, b: &str) -> bool {
     a == b || fold_name(a) == fold_name(b)
 }
 
-/// Whether a path ends as that of a program that we start: `bin/dvc`, `Scripts/dvc.exe`.
+/// Whether a path ends like that of a program that we start: `bin/dvc`, `Scripts/dvc.exe`.
 fn is_program(path: &str) -> bool {
     let mut names = path.rsplit('/');
     let (Some(name), Some(dir)) = (names.next(), names.next()) else { return false };
@@ -119,39 +121,40 @@ fn is_program(path: &str) -> bool {
     PROGRAMS.contains(&stem) && matches!(&*fold_name(dir), "bin" | "scripts")
 }
 
-/// What a name belongs to, by its long or short name; the name is folded.
+/// Returns why a folded name is reserved, by its long name or its short one (`GIT~1`).
 fn reserved_reason(name: &str) -> Option<&'static str> {
     let short_name = name.split_once('~').filter(|(_, n)| n.len() == 1 && n.bytes().all(|b| b.is_ascii_digit()));
     let is_name = |long: &str| name == long || short_name.is_some_and(|(base, _)| base == short_base(long));
     RESERVED.iter().find(|(long, _)| is_name(long)).map(|(_, why)| *why)
 }
 
-/// What stands before the `~1` in the short name that NTFS gives a file: `.git` is `GIT~1`.
+/// Returns what stands before the `~1` in NTFS's short name: the first six characters without leading dots.
 fn short_base(long: &str) -> &str {
     let base = long.trim_start_matches('.');
     base.get(..6).unwrap_or(base)
 }
 
-/// A name as file systems may compare it.
+/// Returns a name as file systems compare it.
 fn fold_name(name: &str) -> Cow<'_, str> {
     let is_folded = |b: u8| b.is_ascii_graphic() && !b.is_ascii_uppercase() && b != b':';
+    // The common case costs no allocation: a list can hold two million names.
     if name.bytes().all(is_folded) && !name.ends_with('.') {
         return Cow::Borrowed(name);
     }
     let name = without_ignored(name);
     let name = name.split(':').next().unwrap_or_default().trim_end_matches(['.', ' ']);
-    // By way of the upper case: some letters have none of their own in lower case, as the long s.
+    // Upper case first: the long s (U+017F) is lower case itself, and meets `s` only that way.
     Cow::Owned(name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect())
 }
 
-/// A name without the characters that HFS+ leaves out when it compares names.
+/// Returns a name without the characters that HFS+ ignores in comparisons (git's `next_hfs_char`).
 fn without_ignored(name: &str) -> Cow<'_, str> {
     let ignored =
         |c: char| matches!(c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}');
     if name.contains(ignored) { Cow::Owned(name.replace(ignored, "")) } else { Cow::Borrowed(name) }
 }
 
-/// Why Windows cannot have a name.
+/// Returns why Windows refuses a name.
 fn windows_fault(name: &str) -> Option<&'static str> {
     if name.ends_with(['.', ' ']) {
         Some("ends with a dot or a blank, which Windows drops")
@@ -166,10 +169,11 @@ fn windows_fault(name: &str) -> Option<&'static str> {
     }
 }
 
-/// Whether Windows takes a name for a device, whatever follows its first dot.
+/// Whether Windows takes a name for a device: `CON`, `nul.txt`. What follows the first dot does not matter.
 fn is_device(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or_default().trim_end_matches(' ').to_ascii_uppercase();
     let port =
+        // Windows reads superscript digits in COM¹ and LPT² as digits.
         |rest: &str| matches!(rest, "¹" | "²" | "³") || rest.len() == 1 && rest.bytes().all(|b| b.is_ascii_digit());
     matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$")
         || stem.strip_prefix("COM").or_else(|| stem.strip_prefix("LPT")).is_some_and(port)
@@ -232,7 +236,7 @@ mod tests {
         }
     }
 
-    /// S17: Names that Windows alone refuses are told apart from those that every system refuses.
+    /// S17: Names that Windows alone refuses are marked, unlike those that every system refuses.
     #[test]
     fn what_only_windows_refuses_is_marked_so() {
         for name in

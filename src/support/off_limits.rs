@@ -1,33 +1,34 @@
-//! Directories that are not for data: those that somebody names, and Python environments, which go by any name.
+//! Directories that are not for data: those that a caller lists, and Python environments, which can have any name. The
+//! disk is only read.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::support::names;
 
-/// A directory that is not for data, whatever its name.
+/// A directory that is not for data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OffLimits {
-    /// Where it is, absolute.
+    /// Its absolute path.
     pub dir: PathBuf,
-    /// What it is: `DVC's cache`.
+    /// What it is, for messages: `DVC's cache`.
     pub what: &'static str,
 }
 
-/// Python environments in a project, each directory looked at once.
+/// Finds Python environments in a project; each directory is looked at once.
 #[derive(Debug, Default)]
 pub struct PythonEnvs {
     seen: HashMap<PathBuf, bool>,
 }
 
 impl PythonEnvs {
-    /// The environment below `root` in which a directory lies, or would lie. Both have no links on their way.
+    /// Returns the environment below `root` that contains a directory, existing or not. Both paths are free of links.
     pub fn find_around(&mut self, root: &Path, dir: &Path) -> Option<PathBuf> {
         let is_below = |at: &&Path| *at != root && at.starts_with(root);
         if let Some(env) = dir.ancestors().take_while(is_below).find(|at| self.is_known_env(at)) {
             return Some(env.to_path_buf());
         }
-        // A project may be an environment itself: data is no part of it, its programs and packages are.
+        // A project can be an environment itself: then only its programs and packages are refused, not its data.
         let first = dir.strip_prefix(root).ok()?.components().next()?.as_os_str();
         let own = ["bin", "scripts", "lib", "lib64", "include"]
             .iter()
@@ -45,7 +46,7 @@ impl PythonEnvs {
     }
 }
 
-/// Whether a directory is a Python environment: one of `venv`'s and its like, or one of conda's.
+/// Whether a directory is a Python environment, of `venv` (`pyvenv.cfg`) or conda (`conda-meta`).
 #[must_use]
 pub fn is_environment(dir: &Path) -> bool {
     ["pyvenv.cfg", "conda-meta"].iter().any(|mark| dir.join(mark).symlink_metadata().is_ok())

@@ -1,9 +1,11 @@
-//! The same work on many things, by as many threads as there are processors.
+//! Runs one function on many items, with as many threads as there are processors.
+//!
+//! Results come in the items' order. There is no way to stop early; a panic in one item's work is passed on.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// What `work` makes of each item, in the items' order.
+/// Returns what `work` makes of each item, in the items' order.
 pub fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::with_capacity(items.len()));
@@ -12,11 +14,13 @@ pub fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<
             let at = next.fetch_add(1, Ordering::Relaxed);
             let Some(item) = items.get(at) else { break };
             let result = work(item);
+            // A poisoned lock only means that another worker panicked, which the scope passes on.
             results.lock().unwrap_or_else(PoisonError::into_inner).push((at, result));
         }
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(items.len());
     std::thread::scope(|scope| {
+        // The calling thread is one of the workers: one item starts no thread at all.
         for _ in 1..threads {
             scope.spawn(run_worker);
         }

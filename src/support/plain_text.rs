@@ -1,18 +1,18 @@
-//! What a text file of a stranger may hold so that every program reads the same lines in it, and how much of it there may
-//! be.
+//! Which characters a text file may hold so that every program reads the same lines in it, and how large it may be.
 //!
-//! A file that capture-hook judges is used by DVC, whose readers are other programs (ruamel.yaml, configobj, tomlkit,
-//! Python's `str.splitlines`). They break lines at characters where ours do not, so that what is a comment to one is a
-//! setting to the other. Such characters are refused, whatever the file is; no text that a person wrote holds them.
+//! capture-hook judges files that DVC then reads with other parsers (ruamel.yaml, configobj, tomlkit, Python's
+//! `str.splitlines`). They break lines at characters that ours do not, so that a comment to one is a setting to the
+//! other. Such characters are refused in every file; no text that a person writes holds them.
+//! What the text says is not looked at here.
 
 use std::fmt;
 
 use super::limits;
 
-/// A character that is refused, and where it is.
+/// A refused character and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OddCharacter {
-    /// Its line, from 1, as an editor counts.
+    /// The line, from 1, as an editor counts.
     pub line: usize,
     /// The character.
     pub character: char,
@@ -36,8 +36,8 @@ impl fmt::Display for OddCharacter {
     }
 }
 
-/// The first character of a text that programs read differently: every control character but tab and line breaks as git
-/// and editors know them, the Unicode line breaks, byte order marks and non-characters.
+/// Returns the first character that programs read differently: a control character other than tab and line break, a
+/// Unicode line break, a byte order mark, a non-character.
 #[must_use]
 pub fn first_odd(text: &str) -> Option<OddCharacter> {
     let bytes = text.as_bytes();
@@ -52,21 +52,21 @@ pub fn first_odd(text: &str) -> Option<OddCharacter> {
     Some(OddCharacter { line, character })
 }
 
-/// Why a text in TOML or JSON is too much to read, where it is: its size, or the number of values that its punctuation
-/// allows for. Said before a parser sees it, for those build all of it in memory.
+/// Returns why a TOML or JSON text is too much to read: its size, or the number of values that its punctuation allows
+/// for. Called before the parser, which builds all of it in memory.
 #[must_use]
 pub fn too_much_to_read(bytes: &[u8]) -> Option<String> {
     let values = || bytes.iter().filter(|b| b"=,:[{.".contains(b)).count();
     too_large(bytes, limits::TEXT).or_else(|| (values() > limits::VALUES).then(|| too_many(limits::VALUES)))
 }
 
-/// Why a text is too large, where it is.
+/// Returns the message if a text has more than `limit` bytes.
 #[must_use]
 pub fn too_large(bytes: &[u8], limit: u64) -> Option<String> {
     (bytes.len() as u64 > limit).then(|| format!("the file is larger than {} MiB", limit >> 20))
 }
 
-/// That a text holds too many values.
+/// Returns the message for a text with more than `limit` values.
 #[must_use]
 pub fn too_many(limit: usize) -> String {
     format!("the file holds more than {limit} values")

@@ -1,10 +1,13 @@
 //! The one door to other programs.
 //!
-//! A [`Cmd`] is an argument vector, never a shell line. Both pipes are drained at once (duct's threads), a program gets
-//! no terminal input, and it runs in a process group of its own: a timeout or a Ctrl-C ends it with all that it started.
-//! One that may ask for a password shares the terminal of a command that was typed, and has none in a hook ([`PromptPolicy`]).
-//! One that the system stops, as it does where a program asks from the background, counts as failed: it would stand there
-//! for ever. A failure tells the command line, the exit status and what the program said.
+//! A [`Cmd`] is an argument vector, never a shell line. Both pipes are drained at once (by duct's threads), a program
+//! gets no terminal input, and it runs in a process group of its own: a timeout or Ctrl-C ends it with all that it
+//! started. A program that may ask for a password shares the terminal of a command that was typed, and has none in a
+//! hook ([`PromptPolicy`]). One that the system stops, because it asks from the background, counts as failed: it would
+//! wait for ever. A failure names the command line, the exit status and the last lines of output. Every call is logged
+//! under `-v`.
+//!
+//! Programs that need the terminal for themselves (a pager) are in [`super::interactive`].
 
 #![expect(clippy::disallowed_methods, reason = "the door to other programs")]
 
@@ -45,14 +48,14 @@ pub enum ProcessError {
         command: String,
         /// `exit status: 1`, `signal: 9`.
         status: String,
-        /// The exit code, where there was one.
+        /// The exit code; `None` if a signal ended it.
         exit: Option<i32>,
-        /// What it said on both streams, last lines.
+        /// The last lines of both streams.
         output: String,
-        /// Whether it seems to have wanted to ask something, and had no terminal to do so.
+        /// Whether its output looks like a prompt that had no terminal.
         tried_to_prompt: bool,
     },
-    /// The system stopped it in the middle: it wanted to ask something on a terminal that it does not have. It was ended.
+    /// The system stopped it because it tried to use a terminal from the background. We ended it.
     #[error(
         "`{command}` was stopped: it wanted to use the terminal, which is not its own here{}",
         indent_lines(output)
@@ -60,7 +63,7 @@ pub enum ProcessError {
     Stopped {
         /// The command line.
         command: String,
-        /// What it had said.
+        /// The last lines of both streams so far.
         output: String,
     },
     /// It did not end in time, and was ended.
@@ -70,10 +73,10 @@ pub enum ProcessError {
         command: String,
         /// The limit.
         limit: Duration,
-        /// What it had said.
+        /// The last lines of both streams so far.
         output: String,
     },
-    /// The user or the system asked us to stop while it ran; it was stopped.
+    /// The user or the system asked us to stop while it ran; it was ended, too.
     #[error("interrupted while `{command}` ran")]
     Interrupted {
         /// The command line.
@@ -94,16 +97,16 @@ impl Explain for ProcessError {
     }
 }
 
-/// What a finished program left.
+/// The result of a finished program.
 #[derive(Debug, Clone)]
 pub struct ProcessOutput {
-    /// The exit code, `None` where a signal ended it.
+    /// The exit code; `None` if a signal ended it.
     pub exit: Option<i32>,
     /// Its standard output.
     pub stdout: Vec<u8>,
-    /// Its standard error, without the progress it drew where that was heard.
+    /// Its standard error; without progress bars if a listener was given.
     pub stderr: Vec<u8>,
-    /// Whether it may have wanted to ask something, and had no terminal to do so.
+    /// Whether it was allowed to prompt but had no terminal.
     pub could_not_prompt: bool,
 }
 
@@ -138,60 +141,61 @@ impl Cmd {
         Self { program: program.into(), args: Vec::new(), dir: None, stdin: None, timeout: None, may_prompt: false }
     }
 
-    /// With one more argument.
+    /// Adds an argument.
     #[must_use]
     pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
         self.args.push(arg.into());
         self
     }
 
-    /// With more arguments.
+    /// Adds arguments.
     #[must_use]
     pub fn args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
         self.args.extend(args.into_iter().map(Into::into));
         self
     }
 
-    /// In this working directory.
+    /// Sets the working directory.
     #[must_use]
     pub fn dir(mut self, dir: impl Into<PathBuf>) -> Self {
         self.dir = Some(dir.into());
         self
     }
 
-    /// With these bytes on standard input (nothing otherwise).
+    /// Sets the bytes on standard input (default: none).
     #[must_use]
     pub fn stdin(mut self, bytes: Vec<u8>) -> Self {
         self.stdin = Some(bytes);
         self
     }
 
-    /// Ended, with all that it started, after this long.
+    /// Ends the program, with all that it started, after this time.
     #[must_use]
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.timeout = Some(limit);
         self
     }
 
-    /// It may ask for a password or a passphrase: on the terminal of a command that was typed; in a hook it fails.
+    /// Lets the program ask for a password or passphrase, on the terminal of a command that was typed. In a hook it
+    /// then fails instead of waiting.
     #[must_use]
     pub fn may_prompt(mut self) -> Self {
         self.may_prompt = true;
         self
     }
 
-    /// The command line as a person would type it.
+    /// Returns the command line, quoted for a shell.
     #[must_use]
     pub fn command_line(&self) -> String {
         std::iter::once(&self.program).chain(&self.args).map(shell_quote).collect::<Vec<_>>().join(" ")
     }
 
-    /// Runs it in exactly this environment. Any exit code is fine.
+    /// Runs the program in exactly this environment. Any exit code is `Ok`.
     pub fn run(&self, env: &Env) -> Result<ProcessOutput, ProcessError> {
         self.run_inner(env, None)
     }
 
-    /// The same, and tells what it says on standard error as it says it.
+    /// Runs the program like [`Self::run`], and passes its standard error on as it comes.
     pub fn run_with_listener(
         &self,
         env: &Env,
@@ -200,7 +204,7 @@ impl Cmd {
         self.run_inner(env, Some(on_event))
     }
 
-    /// Runs it, and adds a line to the log of calls.
+    /// Runs the program and adds a line to the log of calls, failures included.
     fn run_inner(
         &self,
         env: &Env,
@@ -212,7 +216,7 @@ impl Cmd {
         result
     }
 
-    /// The call as the log has it, on one line without passwords: `git rev-parse @{upstream} (12 ms, exit 128)`.
+    /// Returns the log's line, without passwords: `git rev-parse @{upstream} (12 ms, exit 128)`.
     fn logged(&self, took: Duration, result: &Result<ProcessOutput, ProcessError>) -> String {
         let words = std::iter::once(&self.program).chain(&self.args);
         let words: Vec<String> = words.map(|word| shell_quote(without_secrets(&word.to_string_lossy()))).collect();
@@ -236,7 +240,7 @@ impl Cmd {
         let not_started = |source| ProcessError::Start { command: self.command_line(), source };
         let shares_terminal = self.may_prompt && *env.prompts() == PromptPolicy::OnTerminal;
         let mut call = match env.prompts() {
-            // It makes a session of its own, and with it a group, which the leader of a group could not.
+            // It calls `setsid`, which fails for the leader of a group; so no group of its own here.
             PromptPolicy::Nowhere { launcher: through } if self.may_prompt => {
                 duct::cmd(through, prompts::exec_args(&self.program, &self.args))
             }
@@ -246,6 +250,7 @@ impl Cmd {
                 Ok(())
             }),
         };
+        // `unchecked`: any exit code is a result, not an error of duct.
         call = call.full_env(env.iter()).stdout_capture().unchecked();
         call = match &self.stdin {
             Some(bytes) => call.stdin_bytes(bytes.clone()),
@@ -262,17 +267,21 @@ impl Cmd {
         if let Some(dir) = &self.dir {
             call = call.dir(dir);
         }
+        // Before the start: a Ctrl-C in between must not be lost.
         let signals = SignalWatch::watch();
         let handle = call.start().map_err(not_started)?;
-        // Our end of the pipe, or it would never be at its end.
+        // `call` holds our copy of the pipe's writing end; without this the reader never sees the end.
         drop(call);
         let deadline = self.timeout.map(|limit| Instant::now() + limit);
         loop {
             if let (Some(ear), Some(hear)) = (&mut ear, &mut hear) {
                 ear.report_new(hear);
             }
+            // 100 ms: how late a signal, a stop, progress or the deadline is noticed. The end of the program is noticed
+            // at once.
             let output = handle.wait_timeout(Duration::from_millis(100)).map_err(not_started)?;
             let mut heard = || match (ear.take(), &mut hear) {
+                // Waits for the last bytes, so only after the program has ended.
                 (Some(ear), Some(hear)) => Some(ear.finish(hear)),
                 _ => None,
             };
@@ -285,7 +294,7 @@ impl Cmd {
                 });
             }
             if let Some(signal) = signals.caught_signal() {
-                // The terminal sends Ctrl-C to everybody on it.
+                // The terminal sends Ctrl-C to all programs on it: a program that shares it gets the time to end by itself.
                 if !(shares_terminal && signal == SIGINT && has_ended(&handle)) {
                     terminate_process(&handle, signal);
                 }
@@ -306,13 +315,13 @@ impl Cmd {
         }
     }
 
-    /// Runs it; any exit code but 0 is an error that tells what it said.
+    /// Runs the program; an exit code other than 0 is an error with its last lines of output.
     pub fn run_checked(&self, env: &Env) -> Result<ProcessOutput, ProcessError> {
         let output = self.run(env)?;
         if output.success() { Ok(output) } else { Err(self.to_error(&output)) }
     }
 
-    /// Becomes that program: it gets our terminal and streams, and its exit code is ours. Returns only where that failed.
+    /// Replaces this process by the program, with our terminal and streams. Returns only if that failed.
     #[must_use]
     pub fn exec_program(&self, env: &Env) -> ProcessError {
         use std::os::unix::process::CommandExt;
@@ -324,7 +333,7 @@ impl Cmd {
         ProcessError::Start { command: self.command_line(), source: command.exec() }
     }
 
-    /// The error for an output that should have been a success.
+    /// Makes the error for a program that should have succeeded.
     #[must_use]
     pub fn to_error(&self, output: &ProcessOutput) -> ProcessError {
         let output_text = last_lines(&[&output.stderr, &output.stdout]);
@@ -341,8 +350,8 @@ impl Cmd {
     }
 }
 
-/// Where this program lies, for others to find: as `PATH` names it where that is the same file (a link that outlives an
-/// upgrade), else the file itself.
+/// Returns the path of this program for other files to name: the entry on `PATH` if it is the same file (often a link
+/// that outlives an upgrade), else the file itself.
 #[must_use]
 pub fn own_program_path(env: &Env) -> Option<PathBuf> {
     let own_path = running_program().ok()?;
@@ -351,8 +360,9 @@ pub fn own_program_path(env: &Env) -> Option<PathBuf> {
     Some(on_path.unwrap_or(own_path))
 }
 
-/// The last lines of what a program said, on either stream.
+/// Returns the last lines of both streams.
 fn last_lines(streams: &[&[u8]]) -> String {
+    // Enough for DVC's error and its advice; a Python traceback ends with the error.
     const LINES: usize = 20;
     let text: Vec<String> = streams.iter().map(|s| String::from_utf8_lossy(s).trim().to_owned()).collect();
     let lines: Vec<&str> = text.iter().flat_map(|t| t.lines()).map(str::trim_end).filter(|l| !l.is_empty()).collect();
@@ -372,23 +382,23 @@ fn set_own_group(command: &mut std::process::Command) {
 #[cfg(not(unix))]
 fn set_own_group(_: &mut std::process::Command) {}
 
-/// How long a program that was told to end may take to do so.
+/// How long a program may take to end after a signal, before it is killed.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Sends the signal to the program, with its whole group where it has one, gives it a moment, then kills it. Returns what
-/// it had said on standard output and standard error.
+/// Sends a signal to the program, and to its group if it has one; after [`GRACE`] kills it. Returns its standard output
+/// and standard error so far.
 fn terminate_process(handle: &duct::Handle, signal: i32) -> (Vec<u8>, Vec<u8>) {
     let send = |signal: i32| {
         for pid in process_ids(handle) {
             use rustix::process::{Signal, kill_process, kill_process_group};
             if let Some(signal) = Signal::from_named_raw(signal) {
-                // It may be gone already.
+                // The program can have ended already: then there is nothing to signal.
                 let _ = kill_process_group(pid, signal).or_else(|_| kill_process(pid, signal));
             }
         }
     };
     send(signal);
-    // One that is stopped hears nothing else.
+    // A stopped program handles the signal only once it is continued.
     send(SIGCONT);
     let mut finished = handle.wait_timeout(GRACE).ok().flatten();
     if finished.is_none() {
@@ -398,7 +408,7 @@ fn terminate_process(handle: &duct::Handle, signal: i32) -> (Vec<u8>, Vec<u8>) {
     finished.map(|output| (output.stdout.clone(), output.stderr.clone())).unwrap_or_default()
 }
 
-/// Whether the program ends within a moment.
+/// Whether the program ends within [`GRACE`].
 fn has_ended(handle: &duct::Handle) -> bool {
     matches!(handle.wait_timeout(GRACE), Ok(Some(_)))
 }
@@ -406,7 +416,7 @@ fn has_ended(handle: &duct::Handle) -> bool {
 /// Whether the system has stopped the program.
 fn is_stopped(handle: &duct::Handle) -> bool {
     use rustix::process::{WaitId, WaitIdOptions, waitid};
-    // Its end is for duct to learn.
+    // NOWAIT: its end must stay for duct to collect.
     let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
     process_ids(handle).any(|pid| matches!(waitid(WaitId::Pid(pid), options), Ok(Some(status)) if status.stopped()))
 }
@@ -415,7 +425,7 @@ fn process_ids(handle: &duct::Handle) -> impl Iterator<Item = rustix::process::P
     handle.pids().into_iter().filter_map(|pid| rustix::process::Pid::from_raw(i32::try_from(pid).ok()?))
 }
 
-/// Watches for the signals that ask us to stop, while a program in a group of its own runs.
+/// Catches the signals that ask us to stop, because a program in its own group does not get the terminal's.
 struct SignalWatch {
     caught: Arc<AtomicUsize>,
     ids: Vec<signal_hook::SigId>,

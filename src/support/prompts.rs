@@ -1,8 +1,9 @@
-//! Who may ask the user something: a password for a remote, a passphrase for a signing key.
+//! Whether called programs may ask the user something: a password for a remote, a passphrase for a signing key.
 //!
-//! A command that somebody typed shares its terminal with the programs that may ask, so that the question is seen and can be
-//! answered. A hook's terminal is git's: a program that asks there from the background is stopped by the system without a
-//! word. So a hook starts it in a session that has no terminal, where it fails at once (`apart` makes the session).
+//! A command that was typed shares its terminal with such programs, so that the question is seen and can be answered. A
+//! hook's terminal belongs to git: a program that asks there from the background is stopped by the system without a
+//! word. So a hook starts it in a session without a terminal, where it fails at once (`apart` makes the session). No
+//! password is ever read here.
 
 use crate::support::this_process::running_program;
 use std::ffi::OsString;
@@ -11,10 +12,10 @@ use std::path::PathBuf;
 /// Whether the programs that we call may ask the user something.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum PromptPolicy {
-    /// Nobody has said: as in a hook, but that one that asks is stopped, and ended, instead of failing.
+    /// Not decided: the program keeps our session in a group of its own; if it asks, the system stops it, and we end it.
     #[default]
     Unspecified,
-    /// On the terminal that a command was typed on.
+    /// On the terminal of the command that was typed.
     OnTerminal,
     /// Nowhere: git called us.
     Nowhere {
@@ -24,7 +25,7 @@ pub enum PromptPolicy {
 }
 
 impl PromptPolicy {
-    /// For a hook.
+    /// Returns the policy of a hook: no prompts.
     #[must_use]
     pub fn for_hook() -> Self {
         // It may have been replaced by a newer one, just now.
@@ -33,11 +34,12 @@ impl PromptPolicy {
     }
 }
 
-/// What a program that asked is told to do instead.
+/// The hint for a program that could not ask.
 pub const ADVICE: &str = "a hook has no terminal to ask for a password or passphrase on: save it where it is looked for \
     (`ssh-add`, an agent, `dvc remote modify --local`), or call the command by hand";
 
-/// Whether a program that had no terminal failed because it wanted to ask something, as far as its words tell.
+/// Whether the output of a failed program without a terminal mentions a prompt. A guess by words of ssh, gpg and
+/// getpass; it only adds a hint.
 #[must_use]
 pub fn mentions_prompt(output: &str) -> bool {
     let output = output.to_lowercase();
@@ -46,10 +48,10 @@ pub fn mentions_prompt(output: &str) -> bool {
         .any(|word| output.contains(word))
 }
 
-/// The argument that has this program become another one.
+/// Our own first argument that asks for [`super::apart`].
 pub(super) const EXEC_FLAG: &str = "--without-terminal";
 
-/// The arguments with which this program becomes another one that has no terminal.
+/// Returns the arguments with which this program becomes another one without a terminal.
 pub(super) fn exec_args(program: &OsString, args: &[OsString]) -> Vec<OsString> {
     [&EXEC_FLAG.into(), program].into_iter().chain(args).cloned().collect()
 }

@@ -1,22 +1,23 @@
-//! Text of unknown origin, made visible: what a terminal would obey, hide or reorder is spelled out as `\u{1b}`.
+//! Makes text of unknown origin visible: what a terminal would obey, hide or reorder is written as `\u{1b}`.
 //!
-//! Names, messages and settings of a repository are a stranger's. An escape sequence in one steers the terminal, a
-//! bidirectional override makes a line read as another, and a name with a zero-width character looks like one without. All
-//! that reaches a person goes through here, in `output` for the command and in the Python module for exceptions.
+//! Names, messages and settings of a repository are untrusted. An escape sequence steers the terminal, a bidirectional
+//! override makes a line read as another, and a name with a zero-width character looks like one without. All text for a
+//! person goes through here, in `output` for the command and in the Python module for exceptions. Files and hashes are
+//! never changed.
 
 use std::fmt::{self, Display, Write};
 
-/// Text as a terminal may show it, on one line: line breaks and tabs are spelled out, too. Doing it twice changes nothing.
+/// Escapes text for one line of a terminal; line breaks and tabs are escaped, too. Doing it twice changes nothing.
 #[must_use]
 pub fn escape_control(text: impl Display) -> String {
     let mut out = ControlEscaper(String::new());
-    // Writing to a string cannot fail; a `Display` that gives up has no more to say.
+    // Writing to a string cannot fail; if the value's own `Display` fails, what it wrote so far is shown.
     let _ = write!(out, "{text}");
     out.0
 }
 
-/// Text of several lines as a terminal may show it, tabs as blanks. A line after the first is indented, so that none can
-/// pose as a line of our own, such as `hint: …`.
+/// Escapes text of several lines for a terminal; tabs become blanks. Lines after the first are indented, so that none
+/// can pose as a line of ours, such as `hint: …`.
 #[must_use]
 pub fn escape_control_lines(text: impl Display) -> String {
     const INDENT: &str = "    ";
@@ -32,13 +33,14 @@ pub fn escape_control_lines(text: impl Display) -> String {
     out
 }
 
-/// JSON text in which every character that is not seen is written `\u001b`: the same value, safe to look at. Outside of
-/// strings JSON holds no such character but line breaks.
+/// Escapes JSON text: every hidden character becomes `\u001b`. The value stays the same, because outside of strings
+/// JSON holds no hidden character except line breaks.
 #[must_use]
 pub fn escape_control_json(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
         if is_hidden(c) && c != '\n' {
+            // JSON writes a character beyond U+FFFF as two escapes.
             for unit in c.encode_utf16(&mut [0; 2]) {
                 let _ = write!(out, "\\u{unit:04x}");
             }
@@ -50,8 +52,8 @@ pub fn escape_control_json(json: &str) -> String {
 }
 
 /// Whether a terminal obeys a character, shows nothing for it, or shows others differently because of it: Unicode's
-/// controls (Cc), formats (Cf: bidirectional, zero width, tags), line and paragraph separators, and all that it calls
-/// ignorable by default, such as variation selectors.
+/// controls (Cc), formats (Cf: bidirectional, zero width, tags), line and paragraph separators, and all that Unicode
+/// calls ignorable by default, such as variation selectors.
 #[must_use]
 pub fn is_hidden(c: char) -> bool {
     if matches!(c, ' '..='~') {
