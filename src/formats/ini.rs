@@ -1,21 +1,21 @@
 //! The syntax of DVC's config files, as far as DVC itself writes it.
 //!
-//! DVC reads them with `configobj`, which splits lines as Python's `str.splitlines` does, and lower-cases every section and
-//! key. What is read here means the same there (`tests/it/stranger_readers.rs` compares the two); what `configobj` knows
-//! beyond that, or what two spellings leave to the order of lines (nested sections, text over several lines, `%(…)s`, a
-//! section or key that is there twice), is refused with its line: then DVC must be asked.
+//! DVC reads them with `configobj`, which splits lines like Python's `str.splitlines`, and lower-cases every section
+//! and key. What is read here means the same there (`tests/it/stranger_readers.rs` compares the two). Refused with its
+//! line, so that DVC must be asked: what `configobj` knows beyond that (nested sections, text over several lines,
+//! `%(…)s`), and a section or key that is there twice.
 
 use std::collections::HashSet;
 
 use crate::support::plain_text::{first_odd, too_much_to_read};
 
-/// A line that is not understood.
+/// A line that cannot be read here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {message}")]
 pub struct IniError {
-    /// Line from 1.
+    /// The line, from 1.
     pub line: usize,
-    /// What is wrong there, or not understood.
+    /// What is wrong there.
     pub message: String,
 }
 
@@ -26,32 +26,32 @@ pub struct IniSetting {
     pub section: String,
     /// The key, lower case.
     pub key: String,
-    /// The value; several where the line is a list.
+    /// The value; several if the line is a list.
     pub values: Vec<String>,
 }
 
 impl IniSetting {
-    /// The value as one text, a list joined by commas.
+    /// Returns the value as one text, a list joined by commas.
     #[must_use]
     pub fn joined_values(&self) -> String {
         self.values.join(",")
     }
 
-    /// The name in a section `kind "name"`.
+    /// Returns the name of a section `kind "name"`.
     #[must_use]
     pub fn name_in_section(&self, kind: &str) -> Option<&str> {
         name_of(&self.section, kind)
     }
 }
 
-/// The kinds of sections that have names.
+/// The kinds of sections that have names, in DVC's schema.
 const NAMED_SECTIONS: [&str; 3] = ["remote", "machine", "db"];
 
 fn name_of<'a>(section: &'a str, kind: &str) -> Option<&'a str> {
     section.trim().strip_prefix(kind)?.trim_start().strip_prefix('"')?.strip_suffix('"')
 }
 
-/// The settings of a file, in its order.
+/// Returns the settings of a file, in its order. Fails on the first line that is not read here.
 pub fn parse(bytes: &[u8]) -> Result<Vec<IniSetting>, IniError> {
     let at_line = |line: usize, message: String| IniError { line, message };
     if let Some(why) = too_much_to_read(bytes) {
@@ -61,6 +61,7 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<IniSetting>, IniError> {
         let before = bytes.iter().take(error.valid_up_to()).filter(|b| **b == b'\n').count();
         at_line(before + 1, "not UTF-8".into())
     })?;
+    // Before the lines: such characters break lines for `configobj` and not for us.
     if let Some(odd) = first_odd(text) {
         return Err(at_line(odd.line, odd.to_string()));
     }
@@ -84,6 +85,7 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<IniSetting>, IniError> {
             return Err(fail("a setting outside any section"));
         }
         let (key, value) = split_key(line).ok_or_else(|| fail("neither a section nor a setting"))?;
+        // DVC lower-cases keys when it loads the file.
         let key = key.to_lowercase();
         let values = parse_values(value).ok_or_else(|| fail("a value is not understood"))?;
         if !keys.insert((section.clone(), key.clone())) {
@@ -94,7 +96,7 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<IniSetting>, IniError> {
     Ok(out)
 }
 
-/// Settings as text that `configobj` reads back as the same settings.
+/// Writes settings as text that `configobj` reads back as the same settings.
 #[must_use]
 pub fn write_settings(settings: &[IniSetting]) -> String {
     let mut sections: Vec<&str> = Vec::new();
@@ -114,12 +116,12 @@ pub fn write_settings(settings: &[IniSetting]) -> String {
     out
 }
 
-/// A text that can be written in quotes of one kind or the other.
+/// Whether a text fits in quotes of one kind or the other: `configobj` knows no escapes.
 fn is_quotable(text: &str) -> bool {
     !(text.contains('"') && text.contains('\''))
 }
 
-/// A text with one setting (section, key, value) added, with a comment above it, and every line that was there kept.
+/// Adds one setting (section, key, value) with a comment above it, and keeps every existing line.
 #[must_use]
 pub fn add_setting(text: &str, (section, key, value): (&str, &str, &str), comment: &str) -> String {
     let setting = format!("    {comment}\n    {key} = {}\n", quote_value(value));
@@ -131,6 +133,7 @@ pub fn add_setting(text: &str, (section, key, value): (&str, &str, &str), commen
     let mut added = false;
     for line in text.split_inclusive('\n') {
         out.push_str(line);
+        // The last line of the file can lack its line break.
         if !line.ends_with('\n') {
             out.push('\n');
         }
@@ -145,7 +148,7 @@ pub fn add_setting(text: &str, (section, key, value): (&str, &str, &str), commen
     out
 }
 
-/// A value as `configobj` reads it back.
+/// Quotes a value for `configobj`.
 fn quote_value(text: &str) -> String {
     if text.contains('"') { format!("'{text}'") } else { format!("\"{text}\"") }
 }
@@ -164,9 +167,10 @@ fn section_name(rest: &str) -> Option<String> {
     if name.trim().is_empty() || !is_quotable(name) || !(after.is_empty() || after.starts_with('#')) {
         return None;
     }
+    // DVC lower-cases section names when it loads the file.
     let name = name.to_lowercase();
     match NAMED_SECTIONS.iter().find(|kind| name.trim().starts_with(**kind)) {
-        // DVC takes any spaces around the kind; one spelling stands for all. A kind alone would take the place of all.
+        // DVC accepts any spaces around the kind; one spelling stands for all. A kind without a name is refused.
         Some(kind) => Some(format!("{kind} \"{}\"", name_of(&name, kind)?)),
         None => Some(name),
     }
@@ -187,6 +191,7 @@ fn split_key(line: &str) -> Option<(&str, &str)> {
 }
 
 fn parse_values(text: &str) -> Option<Vec<String>> {
+    // Triple quotes span lines, and `%(…)s` is interpolation: features of `configobj` that are not read here.
     if text.starts_with("'''") || text.starts_with("\"\"\"") || text.contains("%(") {
         return None;
     }
@@ -194,7 +199,7 @@ fn parse_values(text: &str) -> Option<Vec<String>> {
     let mut rest = text;
     loop {
         let (value, after) = match rest.chars().next() {
-            // Nothing behind a comma: a list of one, or of none.
+            // Nothing after a comma: `configobj` reads a list of one or none; refused.
             None | Some('#' | ',') if !out.is_empty() => return None,
             None | Some('#') => return Some(vec![String::new()]),
             Some(quote @ ('"' | '\'')) => rest[1..].split_once(quote)?,

@@ -1,9 +1,9 @@
 //! A parameter's value, whatever file it came from, and how a plain YAML scalar becomes one.
 //!
-//! DVC reads YAML with ruamel.yaml under YAML 1.2; [`ParamsValue::from_plain`] resolves as that does
-//! (`ruamel/yaml/resolver.py`, `implicit_resolvers`). What it reads as a date, or what cannot be told for certain, gives
-//! `None`: the caller says that it does not understand it. Where a mapping takes in entries that are not resolved here (a
-//! merge `<<`, a key that is an alias), a key that it does not write itself is [`ParamsValue::Unresolved`], never absent.
+//! DVC reads YAML with ruamel.yaml under YAML 1.2; [`ParamsValue::from_plain`] resolves scalars the same way
+//! (`ruamel/yaml/resolver.py`, `implicit_resolvers`). A date, or what cannot be told for certain, gives `None`, and the
+//! caller reports it. If a mapping takes in entries that are not resolved here (a merge `<<`, a key that is an alias),
+//! a key that it does not write itself is [`ParamsValue::Unresolved`], never absent.
 
 use std::fmt;
 
@@ -32,7 +32,7 @@ pub enum ParamsValue {
 }
 
 impl ParamsValue {
-    /// The text, where the value is text.
+    /// The text; `None` for any other value.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         match self {
@@ -41,7 +41,7 @@ impl ParamsValue {
         }
     }
 
-    /// A non-negative whole number.
+    /// The value as a non-negative whole number.
     #[must_use]
     pub fn as_u64(&self) -> Option<u64> {
         match self {
@@ -50,11 +50,12 @@ impl ParamsValue {
         }
     }
 
-    /// The value of a key of a mapping; unread where the mapping, or a part of it, is.
+    /// The value of a key of a mapping; [`Self::Unresolved`] if the mapping, or a part of it, is.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&ParamsValue> {
         match self {
             Self::Map(entries) => {
+                // A key that is written wins over a merged one, as in YAML.
                 let written = entries.iter().find(|(k, _)| k == key);
                 written.or_else(|| entries.iter().find(|(k, _)| k == MERGE_KEY)).map(|(_, v)| v)
             }
@@ -69,16 +70,18 @@ impl ParamsValue {
         dotted.split('.').try_fold(self, |value, key| value.get(key))
     }
 
-    /// What a plain scalar means. `None`: a date, or nothing that is read the same everywhere.
+    /// Resolves a plain scalar; `None` for a date, or for text that readers take for different things.
     #[must_use]
     pub fn from_plain(text: &str) -> Option<Self> {
         match text {
             "" | "~" | "null" | "Null" | "NULL" => return Some(Self::Null),
             "true" | "True" | "TRUE" => return Some(Self::Bool(true)),
             "false" | "False" | "FALSE" => return Some(Self::Bool(false)),
+            // return None, => To ruamel.yaml these are the tags `value` and `merge`.
             "=" | "<<" => return None,
             _ => {}
         }
+        // For speed: every number and date begins with one of these characters.
         if !text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)) {
             return Some(Self::Str(text.to_owned()));
         }
@@ -120,7 +123,7 @@ pub fn from_toml(item: &toml_edit::Item) -> ParamsValue {
     }
 }
 
-/// The value of a JSON text.
+/// Returns the value of a JSON value; text with a lone surrogate becomes [`ParamsValue::Unresolved`].
 #[must_use]
 pub fn from_json(json: &super::json::JsonValue) -> ParamsValue {
     use crate::formats::json::{JsonText, JsonValue as Json};
@@ -139,7 +142,7 @@ pub fn from_json(json: &super::json::JsonValue) -> ParamsValue {
     }
 }
 
-/// A whole number as YAML 1.2 and ruamel.yaml write one; the inner `None` is one that does not fit.
+/// Parses a whole number of YAML 1.2, with ruamel.yaml's `_`; the inner `None` is a number outside of `i128`.
 fn plain_int(text: &str) -> Option<Option<i128>> {
     let (negative, digits) = match text.strip_prefix(['-', '+']) {
         Some(rest) => (text.starts_with('-'), rest),
@@ -162,8 +165,8 @@ fn plain_int(text: &str) -> Option<Option<i128>> {
     Some(magnitude.map(|n| if negative { -n } else { n }))
 }
 
-/// Whether ruamel.yaml takes a plain scalar for a number with a point or an exponent. One that begins with the point has
-/// a sign in its exponent: `.5e3` is text.
+/// Whether ruamel.yaml takes a plain scalar for a number with a point or an exponent. A number that begins with the
+/// point needs a sign in its exponent: `.5e3` is text.
 fn is_float(text: &str) -> bool {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     if matches!(unsigned, ".inf" | ".Inf" | ".INF") || matches!(text, ".nan" | ".NaN" | ".NAN") {
@@ -191,18 +194,20 @@ fn is_float(text: &str) -> bool {
     }
 }
 
-/// The number; `None` where ruamel.yaml fails on it too (`._`).
+/// Parses such a number; `None` if ruamel.yaml fails on it, too (`._`).
 fn plain_float(text: &str) -> Option<f64> {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     match unsigned {
         ".inf" | ".Inf" | ".INF" => Some(if text.starts_with('-') { f64::NEG_INFINITY } else { f64::INFINITY }),
         ".nan" | ".NaN" | ".NAN" => Some(f64::NAN),
+        // ruamel.yaml drops underscores, too (`construct_yaml_float`).
         _ => text.replace('_', "").parse().ok(),
     }
 }
 
 fn looks_like_date(text: &str) -> bool {
     let bytes = text.as_bytes();
+    // Wider than ruamel.yaml's pattern: text that could be a date stays unresolved.
     bytes.len() >= 8
         && bytes[..4].iter().all(u8::is_ascii_digit)
         && bytes[4] == b'-'

@@ -1,11 +1,12 @@
-//! YAML as a tree whose every node knows its bytes in the text: what the params editor splices by, and what reads
-//! `dvc.yaml`, `dvc.lock` and `params.yaml`.
+//! YAML as a tree whose nodes know their bytes in the text: for the params editor, and for reading `dvc.yaml`,
+//! `dvc.lock` and `params.yaml`.
 //!
-//! A thin layer over `saphyr-parser`'s events (YAML 1.2). It builds the tree without recursion and with caps on depth,
-//! size and number of nodes, so that no text from a cloned repository can exhaust the stack or the memory; aliases stay
-//! aliases and are never expanded. Plain scalars resolve as ruamel.yaml, which DVC reads with, resolves them under YAML
-//! 1.2. What the two readers take for different things is refused with its line, in the whole text (characters,
-//! directives) or where it matters ([`YamlNode::first_unclear`]); `tests/it/stranger_readers.rs` compares them.
+//! A thin layer over `saphyr-parser`'s events (YAML 1.2). The tree is built without recursion, with limits on depth,
+//! size and number of nodes, so that no text of a cloned repository can exhaust the stack or the memory. Aliases stay
+//! aliases and are never expanded. Plain scalars resolve as in ruamel.yaml, DVC's reader. What the two readers take for
+//! different things is refused with its line: in the whole text (characters, directives), or in the part that matters
+//! ([`YamlNode::first_unclear`]); `tests/it/stranger_readers.rs` compares them.
+//! No YAML is written here.
 
 mod outside;
 mod places;
@@ -19,14 +20,14 @@ use crate::formats::value::{MERGE_KEY, ParamsValue};
 use crate::support::limits;
 use crate::support::plain_text::{first_odd, too_large, too_many};
 
-/// The deepest nesting that is read.
+/// The deepest nesting that is read, far more than real files have.
 const MAX_DEPTH: usize = 128;
 
-/// A text that is not YAML, or that is not read.
+/// A text that is not YAML, or holds something that is not read here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {message}")]
 pub struct YamlError {
-    /// Line from 1.
+    /// The line, from 1.
     pub line: usize,
     /// What is wrong there.
     pub message: String,
@@ -45,7 +46,7 @@ pub enum QuoteStyle {
     Block,
 }
 
-/// What a node is.
+/// The kind of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NodeKind {
     /// A scalar, its text unescaped.
@@ -63,19 +64,19 @@ pub enum NodeKind {
     Alias(usize),
 }
 
-/// A node and where it is.
+/// A node and its place in the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct YamlNode {
-    /// What it is.
+    /// The kind, with the content.
     pub kind: NodeKind,
     /// Its bytes in the text. A flow collection's include the brackets; a block collection's end where its last node
     /// ends. Anchors and tags are not included.
     pub span: Range<usize>,
     /// Its first line, from 1.
     pub line: usize,
-    /// Its anchor, where it has one.
+    /// Its anchor, if any.
     pub anchor: Option<usize>,
-    /// Its explicit tag (`tag:yaml.org,2002:str`), where it has one.
+    /// Its explicit tag (`tag:yaml.org,2002:str`), if any.
     pub tag: Option<String>,
     /// Whether a collection is written with brackets.
     pub flow: bool,
@@ -109,24 +110,26 @@ impl YamlNode {
         }
     }
 
-    /// The value of a key of a mapping: the first, where the text has several.
+    /// The value of a key of a mapping: the first if the key is there twice.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&YamlNode> {
         self.entries()?.iter().find(|(k, _)| k.text() == Some(key)).map(|(_, v)| v)
     }
 
-    /// Whether this is a scalar that stands for nothing: empty, `~`, `null`.
+    /// Whether this is a null scalar: empty, `~`, `null`.
     #[must_use]
     pub fn is_null(&self) -> bool {
         matches!(self.to_value(), Some(ParamsValue::Null))
     }
 
-    /// The value, `None` where it holds an alias, a merge key, a tag but `!!str`, or a date, which are not resolved here.
+    /// Returns the value; `None` if it holds what is not resolved here: an alias, a merge key, a tag other than
+    /// `!!str`, a date.
     #[must_use]
     pub fn to_value(&self) -> Option<ParamsValue> {
         const STR: &str = "tag:yaml.org,2002:str";
         match (&self.kind, self.tag.as_deref()) {
             (NodeKind::Scalar { text, .. }, Some(STR)) => Some(ParamsValue::Str(text.clone())),
+            // None, => Another tag (`!!int`, `!mine`) or an alias changes what the text means.
             (_, Some(_)) | (NodeKind::Alias(_), _) => None,
             (NodeKind::Scalar { text, style: QuoteStyle::Plain }, None) => ParamsValue::from_plain(text),
             (NodeKind::Scalar { text, .. }, None) => Some(ParamsValue::Str(text.clone())),
@@ -167,15 +170,15 @@ impl YamlNode {
         }
     }
 
-    /// The line and a description of the first place, down to this depth, that says something by way of another place:
-    /// an alias, a merge key, a tag. What is judged must stand there in so many words. Depth 0 is a mapping's keys alone.
+    /// Returns the line and a description of the first node, down to this depth, that refers to another place: an
+    /// alias, a merge key, a tag. What is judged must be written out. Depth 0 looks at a mapping's keys alone.
     #[must_use]
     pub fn first_unclear(&self, depth: usize) -> Option<(usize, &'static str)> {
         let mut todo = vec![(self, depth)];
         while let Some((node, depth)) = todo.pop() {
             match &node.kind {
                 NodeKind::Alias(_) => {
-                    return Some((node.line, "an alias (`*…`) stands where it is not followed; write its value out"));
+                    return Some((node.line, "an alias (`*…`) is not followed here; write its value out"));
                 }
                 _ if node.tag.is_some() => return Some((node.line, "a tag (`!…`) is not read here; remove it")),
                 NodeKind::Mapping(entries) => {
@@ -196,7 +199,7 @@ impl YamlNode {
         None
     }
 
-    /// The first key that a mapping in this tree has twice, and the line of its second writing.
+    /// Returns the first key that some mapping in this tree has twice, and the line of the second one.
     #[must_use]
     pub fn duplicate_key(&self) -> Option<(String, usize)> {
         let mut todo = vec![self];
@@ -222,7 +225,7 @@ impl YamlNode {
 }
 
 impl Drop for YamlNode {
-    /// Takes the tree apart without recursion.
+    /// Drops the tree without recursion: the compiler's own drop could overflow the stack on deep nesting.
     fn drop(&mut self) {
         fn children(node: &mut YamlNode, into: &mut Vec<YamlNode>) {
             match &mut node.kind {
@@ -245,9 +248,10 @@ pub fn parse_document(bytes: &[u8]) -> Result<Option<YamlNode>, YamlError> {
     parse_document_within(bytes, limits::TEXT, limits::VALUES)
 }
 
-/// The same, of a text of at most so many bytes and values.
+/// Reads like [`parse_document`], with these limits on bytes and values.
 pub fn parse_document_within(bytes: &[u8], most_bytes: u64, most_values: usize) -> Result<Option<YamlNode>, YamlError> {
     let error_at = |line: usize, message: String| YamlError { line, message };
+    // The size first: every check below takes time per byte.
     if let Some(why) = too_large(bytes, most_bytes) {
         return Err(error_at(1, why));
     }
@@ -259,11 +263,11 @@ pub fn parse_document_within(bytes: &[u8], most_bytes: u64, most_values: usize) 
     if let Some(odd) = first_odd(body) {
         return Err(error_at(odd.line, odd.to_string()));
     }
-    // Readers differ in whether a tab there is text.
+    // Readers disagree on whether a tab in an empty line is text.
     if let Some(at) = body.lines().position(|line| line.contains('\t') && line.trim().is_empty()) {
         return Err(error_at(at + 1, "a tab in an empty line; remove it".into()));
     }
-    // A directive changes what plain scalars and tags mean; DVC's reader heeds it.
+    // A directive changes what plain scalars and tags mean, and ruamel.yaml obeys it.
     if let Some(at) = body.lines().position(|line| line.starts_with('%')) {
         return Err(error_at(at + 1, "a line that begins with `%` (a YAML directive) is not read here".into()));
     }
@@ -281,8 +285,9 @@ pub fn parse_document_within(bytes: &[u8], most_bytes: u64, most_values: usize) 
         let (event, span) = event.map_err(|e| error_at(e.marker().line().max(1), e.info().to_owned()))?;
         tree.handle_event(event, span)?;
     }
+    // After the tree: the check needs the byte ranges of all scalars.
     outside::check_outside_scalars(text, text.len() - body.len(), &tree.scalars)?;
-    // Readers differ in whether its last line has a break.
+    // Readers disagree on whether the last line of such a block has a line break.
     if tree.ends_in_block && !body.ends_with('\n') {
         let message = "the file ends in a block of text without a line break; end its last line, then try again";
         return Err(error_at(body.matches('\n').count() + 1, message.into()));
@@ -301,13 +306,13 @@ struct TreeBuilder<'a> {
     offsets: ByteOffsets<'a>,
     open: Vec<OpenCollection>,
     done: Option<YamlNode>,
-    /// How many nodes there are so far.
+    /// The number of nodes so far.
     nodes: usize,
-    /// How many there may be.
+    /// The limit on nodes.
     most_nodes: usize,
-    /// The bytes of every scalar so far.
+    /// The byte ranges of all scalars so far.
     scalars: Vec<Range<usize>>,
-    /// Whether the last of them is a block of text.
+    /// Whether the last scalar is a block of text.
     ends_in_block: bool,
 }
 
@@ -318,6 +323,7 @@ impl TreeBuilder<'_> {
         if self.done.is_some() && matches!(event, Event::DocumentStart(_)) {
             return Err(YamlError { line, message: "a second document starts here".into() });
         }
+        // Checked at each event, so that a hostile text fails before its tree fills the memory.
         self.nodes += 1;
         if self.nodes > self.most_nodes {
             return Err(YamlError { line, message: too_many(self.most_nodes) });
@@ -334,6 +340,7 @@ impl TreeBuilder<'_> {
                     ScalarStyle::Literal | ScalarStyle::Folded => QuoteStyle::Block,
                 };
                 let in_flow = self.open.last().is_some_and(|open| open.node.flow);
+                // Readers disagree on plain text such as `[:a]` and `[?a]`.
                 if style == QuoteStyle::Plain && in_flow && text.starts_with([':', '?']) {
                     let message = "a text between brackets that begins with `:` or `?`; put it in quotes";
                     return Err(YamlError { line, message: message.into() });
@@ -361,6 +368,7 @@ impl TreeBuilder<'_> {
                         NodeKind::Mapping(entries) => entries.last().map(|(k, v)| v.span.end.max(k.span.end)),
                         NodeKind::Scalar { .. } | NodeKind::Alias(_) => None,
                     };
+                    // The parser ends a block collection at the next token; its last node is the true end.
                     node.span.end = if node.flow { range.end } else { last.unwrap_or(node.span.end) };
                     self.close_node(node);
                 }

@@ -1,12 +1,13 @@
-//! How a text is written as a YAML scalar so that every reader reads that text.
+//! Writes a text as a YAML scalar that every reader reads as that text.
 //!
-//! PyYAML (YAML 1.1) and ruamel.yaml (DVC's, YAML 1.2) take different plain scalars for numbers, dates, booleans and
-//! nothing: `0042`, `1e5`, `13:45`, `yes`, `0o17`, `1_000`, `2026-01-01`, `~`. Whatever either could misread is quoted; the
-//! rule here is narrower than both: a plain scalar is made of unsuspicious characters and is not a word or number to anyone.
+//! PyYAML (YAML 1.1) and ruamel.yaml (DVC's, YAML 1.2) disagree on which plain scalars are numbers, dates, booleans or
+//! null: `0042`, `1e5`, `13:45`, `yes`, `0o17`, `1_000`, `2026-01-01`, `~`. Whatever either could misread is quoted.
+//! The rule here is narrower than both: a plain scalar has unsuspicious characters only, and is a word or number to
+//! neither.
 
 use crate::formats::yaml::QuoteStyle;
 
-/// A text as a scalar: in the given style where that is safe, else in the nearest that is.
+/// Writes a text in the given style if that is safe, else in the nearest safe one.
 #[must_use]
 pub fn render_scalar(text: &str, style: QuoteStyle) -> String {
     match style {
@@ -30,16 +31,17 @@ pub fn plain_is_safe(text: &str) -> bool {
     if text.contains('/') {
         return first.is_ascii_alphanumeric() || "_./".contains(first);
     }
+    // The words that YAML 1.1 or 1.2 reads as a boolean, null or number.
     const WORDS: &[&str] = &["y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"];
     first.is_ascii_alphabetic() && !WORDS.contains(&text.to_ascii_lowercase().as_str())
 }
 
-/// Whether single quotes keep the text: one line of printable characters.
+/// Whether single quotes keep the text: it is one line of printable characters.
 fn single_is_safe(text: &str) -> bool {
     text.chars().all(is_printable)
 }
 
-/// What PyYAML and ruamel.yaml both let stand unescaped, and no reader takes for a line break.
+/// Whether PyYAML and ruamel.yaml both allow a character unescaped, and no reader takes it for a line break.
 fn is_printable(c: char) -> bool {
     match c {
         ' '..='~' => true,
@@ -60,6 +62,7 @@ fn double_quoted(text: &str) -> String {
             '\t' => out.push_str("\\t"),
             c if is_printable(c) => out.push(c),
             c => {
+                // The escapes of YAML 1.1 and 1.2, of two, four or eight digits.
                 let code = u32::from(c);
                 out.push_str(&if code <= 0xff {
                     format!("\\x{code:02x}")

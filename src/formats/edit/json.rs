@@ -1,4 +1,7 @@
-//! One parameter of a `params.json`, to the byte: the scanner finds where the value is, the raw text is spliced.
+//! Sets one parameter of a `params.json` and changes no other byte.
+//!
+//! A scanner finds the value's bytes, and the raw text is spliced; then both texts are parsed and compared, and any
+//! other difference is an error. Nothing is reformatted, and no file is written here.
 
 use std::ops::Range;
 
@@ -10,6 +13,7 @@ use crate::formats::{ParamsError, checked_text, parse_json};
 
 pub(crate) fn set_json(leaf: ParamLeaf<'_>, bytes: &[u8], text: &str) -> Result<EditedParams, ParamsError> {
     let to_json_string = |text: &str| serde_json::Value::from(text).to_string();
+    // An empty file is no JSON, but a user can have made one with `touch`.
     if bytes.iter().all(u8::is_ascii_whitespace) {
         let new = format!(
             "{{\n  {}: {{\n    {}: {}\n  }}\n}}\n",
@@ -33,6 +37,7 @@ pub(crate) fn set_json(leaf: ParamLeaf<'_>, bytes: &[u8], text: &str) -> Result<
             .flatten()
             .ok_or_else(|| leaf.refuse_edit(line_at(start), format!("{what} is not an object")))?;
         let mut seen = std::collections::HashSet::new();
+        // Python's `json` takes the last of duplicate keys, other readers the first.
         match members.iter().find(|m| !seen.insert(m.name.as_str())) {
             Some(duplicate) => {
                 Err(leaf.refuse_edit(line_at(duplicate.value.start), format!("`{}` is written twice", duplicate.name)))
@@ -71,6 +76,7 @@ pub(crate) fn set_json(leaf: ParamLeaf<'_>, bytes: &[u8], text: &str) -> Result<
         }
     };
     let new = splice.apply_to(bytes);
+    // The check of the whole edit: parsed again, nothing but this parameter has changed.
     if sorted_text(&read(&new)?) != with_leaf(&before, leaf, text) {
         return Err(leaf
             .refuse_edit(line_at(splice.at.start), format!("`{}` cannot be changed without changing more", leaf.key)));
@@ -79,7 +85,7 @@ pub(crate) fn set_json(leaf: ParamLeaf<'_>, bytes: &[u8], text: &str) -> Result<
     Ok(EditedParams { bytes: new, old })
 }
 
-/// A member of an object, and where its value is.
+/// A member of an object, and the bytes of its value.
 struct JsonMember {
     name: String,
     value: Range<usize>,
@@ -110,11 +116,13 @@ fn read_members(bytes: &[u8], start: usize) -> Result<Option<Vec<JsonMember>>, P
     Ok(Some(members))
 }
 
-/// A new first member of the object that starts here, on a line of its own where the object has lines.
+/// Inserts a new first member into the object that begins at `start`, on its own line if the object's members have
+/// lines.
 fn insert_member(bytes: &[u8], start: usize, member: &str) -> Splice {
     let mut cursor = JsonCursor::at_offset(bytes, start + 1);
     cursor.skip_space();
     let gap = cursor.taken_from(start + 1);
+    // A new line copies the indentation of the first member.
     let text = match gap.iter().rposition(|b| *b == b'\n') {
         _ if cursor.peek_byte() == Some(b'}') => member.to_owned(),
         Some(at) => {

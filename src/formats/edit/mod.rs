@@ -1,7 +1,8 @@
-//! Sets one parameter of a params file and changes not one other byte.
+//! Sets one parameter of a params file and changes no other byte.
 //!
-//! Locate the value's bytes, splice the raw text, read both texts again and compare: they must be equal but for this
-//! leaf, else nothing is given back. A YAML library that writes never touches the file.
+//! The value's bytes are located, the raw text is spliced, then both texts are parsed again and compared: they must be
+//! equal except for this parameter, else the edit is an error. No library that writes YAML, JSON or TOML is used,
+//! because each would reformat the file. Nothing is written to disk here.
 
 mod json;
 mod splice;
@@ -13,8 +14,8 @@ pub use splice::{EditedParams, ParamLeaf};
 use super::{ParamsError, ParamsFormat};
 use crate::formats::conflict_markers::find_conflict_marker;
 
-/// Sets a parameter to a text. What is missing is added; an empty `bytes` is a new file. A file that cannot be edited so
-/// is an error, with the line that is in the way.
+/// Sets a parameter to a text. A missing section or key is added; empty `bytes` make a new file. If the file cannot be
+/// edited to the byte, the error names the line in the way.
 pub fn set_param(leaf: ParamLeaf<'_>, bytes: &[u8], text: &str) -> Result<EditedParams, ParamsError> {
     super::refuse_binary(leaf.file, bytes)?;
     if let Some(line) = find_conflict_marker(bytes) {

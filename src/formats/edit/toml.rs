@@ -1,4 +1,7 @@
-//! One parameter of a `params.toml`, to the byte: `toml_edit` tells where the value is, the raw text is spliced.
+//! Sets one parameter of a `params.toml` and changes no other byte.
+//!
+//! `toml_edit` tells the value's bytes, and the raw text is spliced; then both texts are parsed and compared, and any
+//! other difference is an error. Its own writer is not used, and no file is written here.
 
 use std::ops::Range;
 
@@ -23,22 +26,27 @@ pub(crate) fn set_toml(leaf: ParamLeaf<'_>, bytes: &[u8], text: &str) -> Result<
         (_, Some(item)) => {
             let span =
                 item.span().ok_or_else(|| leaf.refuse_edit(1, format!("`{}` is not a single value", leaf.key)))?;
+            // An array or table is never replaced by a text.
             if !item.is_value() || item.is_array() || item.is_inline_table() {
                 return Err(
                     leaf.refuse_edit(line_at(&span), format!("`{}.{}` is not a single value", leaf.section, leaf.key))
                 );
             }
+            // Keep the quotes that the user chose, if the text allows it.
             let literal = source.get(span.clone()).is_some_and(|s| s.starts_with('\'') && !s.starts_with("'''"));
             Splice { at: span, text: toml_string(text, literal) }
         }
         (None, None) => {
+            // A new table goes to the end of the file, where its header cannot take keys from another table.
             let end = bytes.len();
             let first = if source.is_empty() || source.ends_with('\n') { "" } else { nl };
             let text = format!("{first}[{}]{nl}{} = {}{nl}", leaf.section, leaf.key, toml_string(text, false));
             Splice { at: end..end, text }
         }
+        // A dotted or implicit table has no header of its own that a line could follow.
         (Some(Item::Table(table)), None) if !table.is_dotted() && !table.is_implicit() => {
-            let span = table.span().ok_or_else(|| leaf.refuse_edit(1, "a table whose place is not known"))?;
+            let span = table.span().ok_or_else(|| leaf.refuse_edit(1, "the table has no position"))?;
+            // The line after the header: the first place that certainly belongs to this table.
             let header_end = source.get(span.start..).and_then(|s| s.find('\n')).map(|at| span.start + at + 1);
             let entry = format!("{} = {}", leaf.key, toml_string(text, false));
             match header_end {
@@ -55,6 +63,7 @@ pub(crate) fn set_toml(leaf: ParamLeaf<'_>, bytes: &[u8], text: &str) -> Result<
     let new = splice.apply_to(bytes);
     let after_source = std::str::from_utf8(&new).map_err(|_| leaf.refuse_edit(1, "not UTF-8"))?;
     let after = Document::parse(after_source).map_err(|e| to_error(e, after_source))?;
+    // The check of the whole edit: parsed again, nothing but this parameter has changed.
     if with_leaf(&from_toml(document.as_item()), leaf, text) != sorted_text(&from_toml(after.as_item())) {
         return Err(
             leaf.refuse_edit(1, format!("`{}.{}` cannot be changed without changing more", leaf.section, leaf.key))

@@ -1,22 +1,23 @@
-//! Writing JSON as Python's `json.dumps` writes it (`ensure_ascii=True`).
+//! Writes JSON as Python's `json.dumps` does (`ensure_ascii=True`), to the byte: hashes of the recorder depend on it.
+//! It writes to memory only.
 
 use std::io::Write;
 
 use super::{JsonObject, JsonValue};
 
-/// How to lay JSON out: the arguments of `json.dumps`.
+/// The layout of JSON text: the arguments of `json.dumps`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JsonLayout {
     /// `sort_keys`: by code point.
     pub sort_keys: bool,
-    /// No space behind `,` and `:` (`separators=(",", ":")`).
+    /// No space after `,` and `:` (`separators=(",", ":")`).
     pub compact: bool,
-    /// `indent`: spaces a level, each item on a line of its own.
+    /// `indent`: spaces per level, each item on its own line.
     pub indent: Option<usize>,
 }
 
 impl JsonLayout {
-    /// `sort_keys=True, separators=(",", ":")`: what is hashed.
+    /// `sort_keys=True, separators=(",", ":")`: the text that is hashed.
     pub const CANONICAL: Self = Self { sort_keys: true, compact: true, indent: None };
     /// `sort_keys=True`: the lines of the current recorder.
     pub const LINE: Self = Self { sort_keys: true, compact: false, indent: None };
@@ -27,7 +28,7 @@ impl JsonLayout {
 pub(crate) fn dump_value(value: &JsonValue, layout: JsonLayout) -> String {
     let mut out = Vec::new();
     write_value(&mut out, value, layout, 0);
-    // Everything written is ASCII.
+    // Everything written is ASCII, so this cannot fail.
     String::from_utf8(out).unwrap_or_default()
 }
 
@@ -37,6 +38,7 @@ fn write_value(out: &mut Vec<u8>, value: &JsonValue, layout: JsonLayout, depth: 
         JsonValue::Bool(true) => out.extend_from_slice(b"true"),
         JsonValue::Bool(false) => out.extend_from_slice(b"false"),
         JsonValue::Int(int) => {
+            // Writing to memory cannot fail, here and below.
             let _ = write!(out, "{int}");
         }
         JsonValue::BigInt(digits) => out.extend_from_slice(digits.as_bytes()),
@@ -57,6 +59,7 @@ fn write_value(out: &mut Vec<u8>, value: &JsonValue, layout: JsonLayout, depth: 
 fn write_object(out: &mut Vec<u8>, object: &JsonObject, layout: JsonLayout, depth: usize) {
     let mut members: Vec<_> = object.iter().collect();
     if layout.sort_keys {
+        // By bytes of generalised UTF-8, which is Python's order by code point.
         members.sort_by_key(|(key, _)| *key);
     }
     out.push(b'{');
@@ -69,7 +72,7 @@ fn write_object(out: &mut Vec<u8>, object: &JsonObject, layout: JsonLayout, dept
     write_close(out, layout, members.len(), depth, b'}');
 }
 
-/// What stands before the `i`th item.
+/// Writes what stands before the `i`th item.
 fn write_separator(out: &mut Vec<u8>, layout: JsonLayout, i: usize, depth: usize) {
     match layout.indent {
         Some(indent) => {
@@ -102,14 +105,15 @@ pub fn write_f64(out: &mut Vec<u8>, float: f64) {
         });
         return;
     }
-    // The shortest digits that read back as the same number, the nearest of those, and of two as near the even one: so
-    // does Python, and not the standard library's formatting (1059438285926254.25 is ….2 here).
+    // `zmij` and Python give the shortest digits that read back as the same number; of several the nearest, of two
+    // equally near the even one. The standard library does not: 1059438285926254.25 is ….2 here.
     let mut buffer = zmij::Buffer::new();
     let text = buffer.format_finite(float).as_bytes();
     let (digits, exponent) = match text.iter().position(|b| *b == b'e') {
         Some(at) => (&text[..at], text.get(at + 1..).unwrap_or_default()),
         None => (text, b"".as_slice()),
     };
+    // Python writes no exponent from 1e-4 on, and `zmij` none below 1e16.
     if exponent.is_empty() && (float == 0.0 || float.abs() >= 1e-4) {
         out.extend_from_slice(digits);
         return;
@@ -120,7 +124,7 @@ pub fn write_f64(out: &mut Vec<u8>, float: f64) {
     };
     out.extend_from_slice(sign);
     if exponent.is_empty() {
-        // `0.0000ddd`: below 1e-4 Python has an exponent.
+        // `zmij` writes `0.0000ddd`; Python writes an exponent below 1e-4.
         let zeros = digits.iter().position(|b| !matches!(b, b'0' | b'.')).unwrap_or(2);
         let mut digits = digits.iter().skip(zeros).copied();
         out.extend(digits.next());
@@ -130,6 +134,7 @@ pub fn write_f64(out: &mut Vec<u8>, float: f64) {
         }
         let _ = write!(out, "e-{:02}", zeros - 1);
     } else {
+        // Python writes `1e+16`, not `1.0e+16`, and two digits of exponent at least.
         out.extend_from_slice(digits.strip_suffix(b".0").unwrap_or(digits));
         let (sign, exponent) = match exponent.split_first() {
             Some((b'-', rest)) => (b'-', rest),
@@ -144,15 +149,16 @@ pub fn write_f64(out: &mut Vec<u8>, float: f64) {
     }
 }
 
-/// Writes text in quotes, everything but printable ASCII escaped.
+/// Writes text in quotes; everything except printable ASCII is escaped.
 pub fn write_str(out: &mut Vec<u8>, text: &str) {
     write_text(out, text.as_bytes());
 }
 
-/// [`write_str`] for generalised UTF-8.
+/// Writes generalised UTF-8 (with lone surrogates) like [`write_str`].
 pub(crate) fn write_text(out: &mut Vec<u8>, text: &[u8]) {
     let is_plain = |b: &u8| matches!(b, b' '..=b'~') && *b != b'"' && *b != b'\\';
     out.push(b'"');
+    // For speed: nearly all keys and texts are plain.
     if text.iter().all(is_plain) {
         out.extend_from_slice(text);
     } else {
@@ -170,6 +176,7 @@ pub(crate) fn write_text(out: &mut Vec<u8>, text: &[u8]) {
                     let _ = write!(out, "\\u{c:04x}");
                 }
                 _ => {
+                    // A surrogate pair, as Python writes characters beyond U+FFFF.
                     let above = c - 0x1_0000;
                     let _ = write!(out, "\\u{:04x}\\u{:04x}", 0xd800 + (above >> 10), 0xdc00 + (above & 0x3ff));
                 }
@@ -179,7 +186,7 @@ pub(crate) fn write_text(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
 }
 
-/// The code points of generalised UTF-8.
+/// Returns the code points of generalised UTF-8, surrogates included.
 pub(crate) fn code_points(text: &[u8]) -> impl Iterator<Item = u32> {
     let mut bytes = text.iter().map(|b| u32::from(*b));
     std::iter::from_fn(move || {

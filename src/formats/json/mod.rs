@@ -1,10 +1,11 @@
 //! JSON as Python's `json` reads and writes it, to the byte.
 //!
-//! Every recorder in the field is Python, so what we hash and compare must be what Python would give: bare `NaN` and
-//! `Infinity` tokens, integers of any size, lone surrogates (`"\ud800"`), the last of duplicate keys in the place of the
-//! first, floats as `repr` prints them. [`parse`] accepts what `json.loads` accepts of UTF-8 text and refuses the rest with
-//! a byte offset; [`JsonValue::to_canonical`] is `json.dumps(v, sort_keys=True, separators=(",", ":"))`, [`JsonValue::config_hash`]
-//! its SHA-256.
+//! Every recorder in use is Python, so what we hash and compare must be what Python gives: bare `NaN` and `Infinity`
+//! tokens, integers of any size, lone surrogates (`"\ud800"`), the last of duplicate keys in the place of the first,
+//! floats as `repr` prints them. [`parse`] accepts what `json.loads` accepts of UTF-8 text and refuses the rest with a
+//! byte offset; [`JsonValue::to_canonical`] is `json.dumps(v, sort_keys=True, separators=(",", ":"))`,
+//! [`JsonValue::config_hash`] its SHA-256.
+//! For our own output use `serde_json`: this is not strict JSON.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -30,7 +31,7 @@ pub enum JsonValue {
     Bool(bool),
     /// An integer: a number without a fraction and an exponent.
     Int(i64),
-    /// An integer outside [`i64`]: its decimal digits, with a `-` where it is negative, without leading zeros.
+    /// An integer outside [`i64`]: its decimal digits without leading zeros, with a `-` if negative.
     BigInt(String),
     /// A number with a fraction or an exponent, and `NaN`, `Infinity`, `-Infinity`.
     Float(f64),
@@ -49,7 +50,7 @@ impl JsonValue {
         self.as_object()?.get(key)
     }
 
-    /// The text, if it is one that Unicode can hold (no lone surrogate).
+    /// The text; `None` if it holds a lone surrogate.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         match self {
@@ -58,7 +59,7 @@ impl JsonValue {
         }
     }
 
-    /// A 64-bit integer; an integral float counts as one, a bool does not.
+    /// The value as a 64-bit integer; an integral float counts, a bool does not.
     #[must_use]
     pub fn as_i64(&self) -> Option<i64> {
         match self {
@@ -68,7 +69,7 @@ impl JsonValue {
         }
     }
 
-    /// A number; an integer counts as one.
+    /// The value as a number; an integer counts.
     #[must_use]
     #[allow(clippy::cast_precision_loss)]
     pub fn as_f64(&self) -> Option<f64> {
@@ -113,7 +114,7 @@ impl JsonValue {
         matches!(self, Self::Null)
     }
 
-    /// What kind of value it is, for messages: `null`, `a bool`, `an int`, …
+    /// The kind of value for messages, with its article: `null`, `a bool`, `an int`, …
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -127,25 +128,25 @@ impl JsonValue {
         }
     }
 
-    /// Byte for byte what Python's `json.dumps(value, sort_keys=True, separators=(",", ":"))` gives.
+    /// Returns byte for byte what Python's `json.dumps(value, sort_keys=True, separators=(",", ":"))` gives.
     #[must_use]
     pub fn to_canonical(&self) -> String {
         self.dump_with(JsonLayout::CANONICAL)
     }
 
-    /// Lower-case hexadecimal SHA-256 of [`JsonValue::to_canonical`].
+    /// Returns the lower-case hexadecimal SHA-256 of [`JsonValue::to_canonical`].
     #[must_use]
     pub fn config_hash(&self) -> String {
         to_hex(&Sha256::digest(self.to_canonical().as_bytes()))
     }
 
-    /// The value as text in a layout.
+    /// Returns the value as text in a layout.
     #[must_use]
     pub fn dump_with(&self, layout: JsonLayout) -> String {
         dump::dump_value(self, layout)
     }
 
-    /// The nearest value that strict JSON can hold, for printing: non-finite numbers become `null`, integers beyond 64
+    /// Returns the nearest value of strict JSON, for printing: non-finite numbers become `null`, integers beyond 64
     /// bits floats, lone surrogates U+FFFD.
     #[must_use]
     pub fn to_strict(&self) -> serde_json::Value {
@@ -168,7 +169,7 @@ impl JsonValue {
     }
 }
 
-/// The integer that a float is, if it is one of 64 bits.
+/// Returns the integer that a float equals, if 64 bits hold it.
 #[must_use]
 #[allow(clippy::cast_possible_truncation)]
 pub fn float_to_int(float: f64) -> Option<i64> {
@@ -183,7 +184,7 @@ pub fn float_to_int(float: f64) -> Option<i64> {
 pub struct JsonText(Vec<u8>);
 
 impl JsonText {
-    /// The text, if Unicode can hold it.
+    /// The text; `None` if it holds a lone surrogate.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         std::str::from_utf8(&self.0).ok()
@@ -204,7 +205,7 @@ impl JsonText {
     fn push_code_point(&mut self, code_point: u32) {
         match char::from_u32(code_point) {
             Some(char) => self.0.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes()),
-            // A surrogate: three bytes, as UTF-8 would write it if it allowed it.
+            // A surrogate: the three bytes of UTF-8's scheme, which UTF-8 itself forbids.
             None => {
                 let low = |shift: u32| u8::try_from(code_point >> shift & 0x3f).unwrap_or_default() | 0x80;
                 self.0.extend_from_slice(&[0xed, low(6), low(0)]);
@@ -253,7 +254,7 @@ pub struct JsonObject {
 }
 
 impl JsonObject {
-    /// An object without members.
+    /// Makes an object without members.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -277,7 +278,7 @@ impl JsonObject {
         self.members.iter().find(|(member_key, _)| member_key.0 == key.as_bytes()).map(|(_, value)| value)
     }
 
-    /// Sets a member: in its place where the key is there, else at the end.
+    /// Sets a member: in place if the key exists, else at the end.
     pub fn insert(&mut self, key: impl Into<JsonText>, value: impl Into<JsonValue>) {
         let (key, value) = (key.into(), value.into());
         match self.members.iter_mut().find(|(existing, _)| *existing == key) {
@@ -286,7 +287,7 @@ impl JsonObject {
         }
     }
 
-    /// The same object with one more member; see [`JsonObject::insert`].
+    /// Sets a member and returns the object; see [`JsonObject::insert`].
     #[must_use]
     pub fn with_member(mut self, key: impl Into<JsonText>, value: impl Into<JsonValue>) -> Self {
         self.insert(key, value);
@@ -298,15 +299,16 @@ impl JsonObject {
         self.members.iter().map(|(key, value)| (key, value))
     }
 
-    /// Members as they were read; of one key the last value holds, in the place of the first.
+    /// Makes an object of members as read: of duplicate keys the last value, in the place of the first.
     fn from_read(mut members: Vec<(JsonText, JsonValue)>) -> Self {
-        // Linear for few, hashed for many: an object of a million keys must not take a million million steps.
+        // Up to 16 keys comparing each pair is faster than hashing; beyond, it must not take quadratic time.
         let unique = if members.len() <= 16 {
             members.iter().enumerate().all(|(i, (key, _))| members[..i].iter().all(|(other, _)| other != key))
         } else {
             let mut seen = std::collections::HashSet::with_capacity(members.len());
             members.iter().all(|(key, _)| seen.insert(key.as_bytes()))
         };
+        // Rare: only duplicate keys cost a map.
         if !unique {
             let mut positions: HashMap<JsonText, usize> = HashMap::new();
             let mut last_values: Vec<(JsonText, JsonValue)> = Vec::new();

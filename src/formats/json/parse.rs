@@ -1,13 +1,16 @@
-//! Reading JSON as Python's `json.loads` reads it.
+//! Parses JSON as Python's `json.loads` does: what it accepts gives the same value, and what it refuses is an error
+//! with its byte offset. The whole value is built in memory; [`super::scanner`] looks at a text without building it.
 
 use super::scanner::{JsonCursor, ParseError, ParseReason, TokenKind, parse_float, parse_int};
 use super::{JsonObject, JsonText, JsonValue};
 
-/// Reads one JSON value, with white space around it.
+/// Parses one JSON value, with white space around it.
 pub fn parse(bytes: &[u8]) -> Result<JsonValue, ParseError> {
+    // The whole text first, so that its pieces need no check of their own.
     if let Err(error) = std::str::from_utf8(bytes) {
         return Err(ParseError { offset: error.valid_up_to(), reason: ParseReason::Utf8 });
     }
+    // `json.loads` refuses a byte order mark with an error of its own.
     if bytes.starts_with(b"\xef\xbb\xbf") {
         return Err(ParseError { offset: 0, reason: ParseReason::Bom });
     }

@@ -1,6 +1,8 @@
-//! JSON as Python's `json` reads it, looked at in place: where a value ends and what kind it is, without building it.
+//! Looks at JSON in place, as Python's `json` reads it: where a value ends and of which kind it is, without building
+//! it.
 //!
-//! Takes a text that is UTF-8 already, of any size, in constant memory. `formats::json::parse` builds values with it.
+//! Accepts exactly what `formats::json::parse` accepts of UTF-8 text. Memory grows with the nesting depth only, which
+//! has a limit. It does not check that the text is UTF-8: the caller has.
 
 use std::ops::Range;
 
@@ -46,14 +48,14 @@ pub enum ParseReason {
     Depth,
 }
 
-/// What kind a value is.
+/// The kind of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenKind {
     /// `null`
     Null,
     /// `true` or `false`
     Bool(bool),
-    /// Digits, perhaps with a minus.
+    /// A number without fraction and exponent.
     Int,
     /// A number with a fraction or an exponent, `NaN`, `Infinity`, `-Infinity`.
     Float,
@@ -66,7 +68,7 @@ pub enum TokenKind {
 }
 
 impl TokenKind {
-    /// The kind's name, with its article.
+    /// The kind's name for messages, with its article.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -91,19 +93,19 @@ pub struct JsonCursor<'a> {
 type LexResult<T> = Result<T, ParseError>;
 
 impl<'a> JsonCursor<'a> {
-    /// The beginning of a text.
+    /// Starts at the beginning of a text.
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0 }
     }
 
-    /// A place in a text.
+    /// Starts at a byte offset of a text.
     #[must_use]
     pub fn at_offset(bytes: &'a [u8], at: usize) -> Self {
         Self { bytes, at }
     }
 
-    /// Where we are.
+    /// The current byte offset.
     #[must_use]
     pub fn offset(&self) -> usize {
         self.at
@@ -115,13 +117,13 @@ impl<'a> JsonCursor<'a> {
         self.bytes.get(start..self.at).unwrap_or_default()
     }
 
-    /// The byte that is next.
+    /// The next byte, not taken.
     #[must_use]
     pub fn peek_byte(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
-    /// An error here.
+    /// Makes an error at the current offset; at the end of the text it says so.
     pub fn fail_here<T>(&self, reason: ParseReason) -> LexResult<T> {
         let reason = if self.at >= self.bytes.len() { ParseReason::End } else { reason };
         Err(ParseError { offset: self.at, reason })
@@ -141,7 +143,7 @@ impl<'a> JsonCursor<'a> {
         found
     }
 
-    /// Takes this byte, which must be next.
+    /// Takes this byte; fails if it is not next.
     pub fn expect_byte(&mut self, byte: u8) -> LexResult<()> {
         if self.take_byte(byte) { Ok(()) } else { self.fail_here(ParseReason::Unexpected) }
     }
@@ -152,7 +154,7 @@ impl<'a> JsonCursor<'a> {
         found
     }
 
-    /// Takes a text with its quotes and says where it is.
+    /// Takes a text; returns its range, quotes included.
     pub fn take_text(&mut self) -> LexResult<Range<usize>> {
         let start = self.at;
         self.expect_byte(b'"')?;
@@ -203,13 +205,14 @@ impl<'a> JsonCursor<'a> {
             return self.fail_here(ParseReason::Unexpected);
         }
         let mut kind = TokenKind::Int;
-        // As Python does: a point or an exponent without digits is not part of the number (and then nothing fits it).
+        // Like Python: a point or an exponent without digits is not part of the number, and what follows then fails.
         let mut ahead = self.clone();
         if ahead.take_byte(b'.') && ahead.take_digits() > 0 {
             (self.at, kind) = (ahead.at, TokenKind::Float);
         }
         let mut ahead = self.clone();
         if ahead.take_byte(b'e') || ahead.take_byte(b'E') {
+            // The sign is optional.
             let _ = ahead.take_byte(b'+') || ahead.take_byte(b'-');
             if ahead.take_digits() > 0 {
                 (self.at, kind) = (ahead.at, TokenKind::Float);
@@ -218,7 +221,7 @@ impl<'a> JsonCursor<'a> {
         Ok(kind)
     }
 
-    /// Takes one value and says what kind it is. `depth` is how many lists and objects are open around it.
+    /// Takes one value; returns its kind. `depth` is the number of lists and objects around it.
     pub fn take_value(&mut self, depth: usize) -> LexResult<TokenKind> {
         let kind = self.take_opening(depth)?;
         match kind {
@@ -228,7 +231,7 @@ impl<'a> JsonCursor<'a> {
         Ok(kind)
     }
 
-    /// Takes a scalar whole, and of a list or an object its bracket.
+    /// Takes a whole scalar, or the opening bracket of a list or object.
     pub fn take_opening(&mut self, depth: usize) -> LexResult<TokenKind> {
         match self.peek_byte() {
             Some(b'{' | b'[') if depth >= MAX_DEPTH => self.fail_here(ParseReason::Depth),
@@ -251,9 +254,9 @@ impl<'a> JsonCursor<'a> {
         }
     }
 
-    /// Takes the rest of a list or an object whose bracket was taken.
+    /// Takes the rest of a list or object after its opening bracket, without recursion.
     fn take_nested(&mut self, outer: TokenKind, depth: usize) -> LexResult<()> {
-        // What is open, outermost first: true for an object.
+        // The open lists and objects, outermost first: true for an object.
         let mut open_kinds = vec![outer == TokenKind::Object];
         let mut first = true;
         while let Some(&object) = open_kinds.last() {
@@ -299,6 +302,7 @@ pub fn parse_float(digits: &[u8]) -> f64 {
         b"NaN" => f64::NAN,
         b"Infinity" => f64::INFINITY,
         b"-Infinity" => f64::NEG_INFINITY,
+        // For speed: rounds like `str::parse`, but faster.
         _ => fast_float2::parse(digits).unwrap_or(f64::NAN),
     }
 }

@@ -1,14 +1,16 @@
-//! What stands between the scalars of a YAML text: punctuation, comments, anchors, aliases and tags, and nothing else.
+//! Checks what stands between the scalars of a YAML text: punctuation, comments, anchors, aliases and tags, and nothing
+//! else.
 //!
-//! A second opinion on where scalars end. Readers differ in what they take for the name of an anchor, for a blank line, or
-//! for the beginning of a plain scalar; where all that is left is punctuation as everybody writes it, they do not.
+//! A second opinion on where scalars end. Readers disagree on the name of an anchor, on blank lines and on the first
+//! character of a plain scalar. If only plain punctuation is left between the scalars, they agree. The scalars
+//! themselves are not looked at.
 
 use std::ops::Range;
 
 use super::YamlError;
 
-/// An error at the first thing between scalars, from `start` on, that readers take for different things. `scalars` are their
-/// bytes in the text, in order.
+/// Fails at the first thing between scalars, from byte `start` on, that readers take for different things. `scalars`
+/// are the byte ranges in order.
 pub(crate) fn check_outside_scalars(text: &str, start: usize, scalars: &[Range<usize>]) -> Result<(), YamlError> {
     let bytes = text.as_bytes();
     let fail = |at: usize, message: String| {
@@ -23,6 +25,7 @@ pub(crate) fn check_outside_scalars(text: &str, start: usize, scalars: &[Range<u
             at = span.end;
             continue;
         }
+        // Nothing between scalars can reach into the next one.
         let next_scalar = scalars.peek().map_or(bytes.len(), |span| span.start);
         let word_at = |from: usize| {
             let rest = bytes.get(from..next_scalar).unwrap_or_default();
@@ -34,10 +37,10 @@ pub(crate) fn check_outside_scalars(text: &str, start: usize, scalars: &[Range<u
                 && bytes.get(at + 1).is_some_and(|b| b",[]{}".contains(b))
                 && !bytes.get(at.wrapping_sub(1)).is_some_and(|b| b"'\"".contains(b)) =>
             {
-                return fail(at, "a colon between brackets needs a space behind it".into());
+                return fail(at, "a colon between brackets needs a space after it".into());
             }
             b' ' | b'\n' | b'\r' | b'\t' | b'-' | b'?' | b':' | b',' | b'[' | b']' | b'{' | b'}' => at += 1,
-            // The head of a block of text, and the end of a document.
+            // The header of a block of text (`|+2`), and the end of a document (`...`).
             b'|' | b'>' | b'+' | b'.' | b'0'..=b'9' => at += 1,
             b'#' => {
                 if at > start && !bytes.get(at - 1).is_some_and(u8::is_ascii_whitespace) {
@@ -52,7 +55,8 @@ pub(crate) fn check_outside_scalars(text: &str, start: usize, scalars: &[Range<u
                 if name.is_empty() || !bytes.get(name.clone()).unwrap_or_default().iter().all(name_is_plain) {
                     return fail(
                         at,
-                        "the name of an anchor or alias is not made of letters, digits, `_` and `-`".into(),
+                        "the name of an anchor or alias holds other characters than letters, digits, `_` and `-`"
+                            .into(),
                     );
                 }
                 at = name.end;

@@ -1,4 +1,5 @@
-//! Where a node's bytes are: the parser tells characters, and counts a scalar's quotes, tags and indentation its own way.
+//! Turns the parser's positions into byte ranges: `saphyr-parser` counts characters, and includes in a scalar's span
+//! what does not belong to it (tags, indentation, what follows a quoted one). The text is only read.
 
 use std::ops::Range;
 
@@ -9,7 +10,7 @@ use super::QuoteStyle;
 /// Turns the parser's character offsets into byte offsets.
 pub(crate) struct ByteOffsets<'a> {
     text: &'a [u8],
-    /// The byte offset of each character, where the text is not all ASCII.
+    /// The byte offset of each character; `None` if the text is ASCII, and the two are equal.
     offsets: Option<Vec<u32>>,
     shift: usize,
 }
@@ -23,6 +24,7 @@ impl<'a> ByteOffsets<'a> {
 
     fn byte_offset(&self, index: usize) -> usize {
         let at = match &self.offsets {
+            // index.min(self.text.len()), => For speed: in ASCII, characters are bytes.
             None => index.min(self.text.len()),
             Some(offsets) => offsets.get(index).map_or(self.text.len(), |at| *at as usize),
         };
@@ -34,10 +36,11 @@ impl<'a> ByteOffsets<'a> {
         start..self.byte_offset(span.end.index()).max(start)
     }
 
-    /// A scalar's own bytes. The parser's span of a quoted one runs on over what follows it, comments included.
-    /// That of a tagged one begins at the tag.
+    /// Returns a scalar's own bytes. The parser's span of a quoted scalar runs on over what follows it, comments
+    /// included; that of a tagged scalar begins at the tag.
     pub(crate) fn scalar_range(&self, range: Range<usize>, style: QuoteStyle) -> Range<usize> {
         let mut start = range.start - self.shift;
+        // Skip tags and anchors (`!!str`, `&a`) and the blanks after them.
         while style != QuoteStyle::Block
             && start < range.end - self.shift
             && self.text.get(start).is_some_and(|b| b"!&".contains(b))
@@ -53,7 +56,7 @@ impl<'a> ByteOffsets<'a> {
             QuoteStyle::Double => b'"',
             QuoteStyle::Plain => return range,
             QuoteStyle::Block => {
-                // It runs on into the next line's indentation.
+                // The parser's span of a block runs on into the next line's indentation.
                 let text = self.text.get(range.start - self.shift..range.end - self.shift).unwrap_or_default();
                 let spaces = text.iter().rev().take_while(|b| **b == b' ').count();
                 let whole = text.len() == spaces || text.get(text.len() - spaces - 1) == Some(&b'\n');
