@@ -1,8 +1,8 @@
-//! Where the dataset may lie: in a directory of the project that is for data, and for nothing that programs obey.
+//! Checks where the dataset lies: in a directory of the project that is for data, not one whose files programs obey.
 //!
-//! Who clones a repository lets it choose the dataset's directory and the paths in it; files in a virtual environment, among
-//! git's hooks or in DVC's cache would run, or be run by, programs of the victim's. `support::names` refuses such places by
-//! their names; here the disk is asked, links resolved: a virtual environment goes by any name.
+//! A cloned repository chooses the dataset's directory and the paths in it. Files in a virtual environment, among git's
+//! hooks or in DVC's cache would be run by the user's programs. `support::names` refuses such places by name; here the
+//! disk is asked, links resolved, because a virtual environment can have any name. Nothing is created or removed.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -11,13 +11,13 @@ use crate::error::{Explain, Explanation};
 use crate::support::names;
 use crate::support::off_limits::{OffLimits, PythonEnvs};
 
-/// A directory that cannot be the dataset.
+/// A directory that is refused as the dataset.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{} cannot be the dataset: it {why}", dir.display())]
 pub struct MisplacedDataset {
     /// The directory.
     pub dir: PathBuf,
-    /// Why not, to be read behind it.
+    /// Why, to be read after the path.
     pub why: String,
 }
 
@@ -25,14 +25,14 @@ impl Explain for MisplacedDataset {
     fn explain(&self) -> Explanation {
         Setup
             .code("dataset_misplaced")
-            .hint("set ingest_capture.out_dir in params.yaml to a directory of the project, such as data/captures")
-            .hint("on a branch of somebody else's: do not check its data out, and tell who made it")
+            .hint("set `ingest_capture.out_dir` in params.yaml to a directory of the project, such as data/captures")
+            .hint("if the branch is not yours, do not check its data out, and ask its author")
     }
 }
 
-/// Where the dataset of the project at `root` really lies, its directory (absolute) checked. An error if that leads out of the
-/// project, into a place whose name tells that it is not for data, or into a virtual environment, and if it is, holds or
-/// lies in one of `others`.
+/// Checks the dataset's directory (absolute) of the project at `root`, and returns its canonical path. Fails if it
+/// leads out of the project, has a reserved name in it, lies in a virtual environment, or is, holds or lies in one of
+/// `off_limits`.
 pub fn check_dataset_dir(root: &Path, dir: &Path, off_limits: &[OffLimits]) -> Result<PathBuf, MisplacedDataset> {
     let misplaced = |why: String| Err(MisplacedDataset { dir: dir.to_path_buf(), why });
     let outside = || Err(outside_project(root, dir));
@@ -46,7 +46,7 @@ pub fn check_dataset_dir(root: &Path, dir: &Path, off_limits: &[OffLimits]) -> R
         }
     }
     for forbidden in off_limits {
-        // One that lies around the project says nothing of what is in it.
+        // A cache that contains the whole project does not forbid the project.
         let is_inside = |dir: &PathBuf| *dir != real_root && dir.starts_with(&real_root);
         let Some(forbidden_dir) = real_path(&forbidden.dir).filter(is_inside) else { continue };
         if real_dir.starts_with(&forbidden_dir) || forbidden_dir.starts_with(&real_dir) {
@@ -59,14 +59,14 @@ pub fn check_dataset_dir(root: &Path, dir: &Path, off_limits: &[OffLimits]) -> R
     }
 }
 
-/// The error for a directory that does not lie in the project.
+/// Makes the error for a directory outside of the project.
 #[must_use]
 pub fn outside_project(root: &Path, dir: &Path) -> MisplacedDataset {
     MisplacedDataset { dir: dir.to_path_buf(), why: format!("leads out of the project {}", root.display()) }
 }
 
-/// Where a path really leads: links followed as far as it exists, the rest by its names. `None` where the rest has a `..`
-/// or stands behind a link to nothing.
+/// Returns the canonical path: links resolved as far as the path exists, the rest by its names. `None` if the rest
+/// holds a `..` or follows a dangling link.
 #[must_use]
 pub fn real_path(path: &Path) -> Option<PathBuf> {
     let mut rest = Vec::new();
@@ -126,7 +126,7 @@ mod tests {
             ("store", "DVC's cache"),
             ("store/files/x", "DVC's cache"),
             ("hooks/x", "git's hooks"),
-            ("a/node_modules", "Node's"),
+            ("a/node_modules", "Node.js"),
         ] {
             assert!(reason(bad).is_some_and(|reason| reason.contains(why)), "{bad}: {:?}", reason(bad));
         }

@@ -1,7 +1,9 @@
-//! The run directories on disk: each once, with the name that `run.json` gives it, and which of them share a name.
+//! Lists the run directories on disk, each once, with the name that `run.json` gives the run, and finds runs that share
+//! a name.
 //!
-//! A link to a directory that is listed already is no run of its own. Two directories with one name and the same files are
-//! one run; with other files neither is taken unless a path names it ([`DuplicateRuns`]).
+//! A link to a directory that is listed already is no run of its own. Two directories with one name and equal files are
+//! one run; if their files differ, neither is used unless a path names it ([`DuplicateRuns`]). Runs are not validated
+//! here.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Component, Path, PathBuf};
@@ -20,14 +22,14 @@ use crate::support::fs::{At, FsError, has_same_bytes};
 pub struct RunDir {
     /// The directory.
     pub dir: PathBuf,
-    /// The run's name: what `run.json` says, else what the directories are called. `None` if that is not safe.
+    /// The run's name: what `run.json` says, else the directories' names. `None` if that is not safe.
     pub key: Option<RunKey>,
     /// When the run began.
     pub start: StartTime,
 }
 
 impl RunDir {
-    /// Reads which run a directory holds.
+    /// Reads which run a directory holds. A `run.json` that cannot be read leaves the directories' names.
     #[must_use]
     pub fn read(dir: &Path) -> Self {
         let meta = read_meta(dir);
@@ -41,14 +43,14 @@ impl RunDir {
         Self { dir: dir.to_path_buf(), key: RunKey::new(&experiment, &run_id).ok(), start }
     }
 
-    /// The run's name, or what its directories are called if it has none.
+    /// Returns the run's name, or its directories' names if it has none.
     #[must_use]
     pub fn name(&self) -> String {
         self.key.as_ref().map_or_else(|| joined_names(&self.dir), ToString::to_string)
     }
 }
 
-/// A run directory that cannot be worked with.
+/// A run directory that is left out of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftOut {
     /// The directory.
@@ -58,22 +60,22 @@ pub struct LeftOut {
 }
 
 impl fmt::Display for LeftOut {
-    /// The path escaped: no byte of it reaches a terminal as it is.
+    /// The path is escaped: it can hold bytes that a terminal obeys.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "left out: {}: {}", self.path.as_os_str().as_encoded_bytes().escape_ascii(), self.why)
     }
 }
 
-/// What lies under a results directory.
+/// The runs under a results directory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DiscoveredRuns {
     /// The runs, valid or not, sorted by directory.
     pub runs: Vec<RunDir>,
-    /// What is left out, sorted. To be told: nothing is left out in silence.
+    /// What is left out, sorted. Callers must report it.
     pub left_out: Vec<LeftOut>,
 }
 
-/// All runs `<results_dir>/<experiment>/<run_id>/`. A results directory that is not there holds none.
+/// Returns all runs `<results_dir>/<experiment>/<run_id>/`; none if the results directory does not exist.
 pub fn discover_runs(results_dir: &Path) -> Result<DiscoveredRuns, FsError> {
     let (dirs, unreadable) = run_directories(results_dir)?;
     let cannot_list = |error: FsError| LeftOut { why: format!("cannot list it: {}", error.source), path: error.path };
@@ -89,8 +91,8 @@ pub fn discover_runs(results_dir: &Path) -> Result<DiscoveredRuns, FsError> {
     Ok(found)
 }
 
-/// The directories of all runs under a results directory, each once, sorted; and why directories of experiments cannot be
-/// listed.
+/// Returns the directories of all runs under a results directory, each once, sorted; and the errors for experiments
+/// that cannot be listed.
 pub fn run_directories(results_dir: &Path) -> Result<(Vec<PathBuf>, Vec<FsError>), FsError> {
     let (mut dirs_found, mut links, mut unreadable) = (Vec::new(), Vec::new(), Vec::new());
     for (experiment, linked) in list_subdirectories(results_dir)? {
@@ -113,22 +115,23 @@ pub fn run_directories(results_dir: &Path) -> Result<(Vec<PathBuf>, Vec<FsError>
     }
     if !links.is_empty() {
         let mut seen: HashSet<PathBuf> = dirs_found.iter().filter_map(|dir| dir.canonicalize().ok()).collect();
-        // Of several links to one directory elsewhere the first stands for it, the experiment's own before a linked one's.
+        // Several links to one directory: the first wins, links to a run before runs in a linked experiment.
         links.sort();
         let links = links.into_iter().map(|(_, dir)| dir);
+        // A link that cannot be resolved is no run.
         dirs_found.extend(links.filter(|dir| dir.canonicalize().is_ok_and(|real| seen.insert(real))));
     }
     dirs_found.sort();
     Ok((dirs_found, unreadable))
 }
 
-/// Whether a directory looks like a run's, whole or not.
+/// Whether a directory looks like a run's, complete or not.
 #[must_use]
 pub fn is_run_dir(dir: &Path) -> bool {
     [RUN_JSON, STEPS, EPISODES].iter().any(|name| fs::symlink_metadata(dir.join(name)).is_ok())
 }
 
-/// The directories in a directory, and whether each is a link to one.
+/// Returns the directories in a directory, and whether each is a link; none if it does not exist.
 fn list_subdirectories(dir: &Path) -> Result<Vec<(PathBuf, bool)>, FsError> {
     let entries = match fs::read_dir(dir) {
         Ok(entries) => entries,
@@ -148,11 +151,12 @@ fn list_subdirectories(dir: &Path) -> Result<Vec<(PathBuf, bool)>, FsError> {
     Ok(out)
 }
 
-/// What the directories of a run are called: the experiment's and the run's, read lossily. `..` is followed first.
+/// Returns the names of a run's directories: the experiment's and the run's, lossily. A path with `..` is resolved
+/// first.
 #[must_use]
 pub fn directory_names(dir: &Path) -> (String, String) {
     let full = std::path::absolute(dir).unwrap_or_else(|_| dir.to_path_buf());
-    // `..` and links make the written path say little.
+    // `a/..` has no useful last name, and behind a link it is not even the parent by text.
     let has_no_parent_dir = full.components().all(|part| part != Component::ParentDir);
     let full = if has_no_parent_dir { full } else { full.canonicalize().unwrap_or(full) };
     let name = |path: Option<&Path>| {
@@ -161,18 +165,18 @@ pub fn directory_names(dir: &Path) -> (String, String) {
     (name(full.parent()), name(Some(&full)))
 }
 
-/// The directories' names, joined.
+/// Returns the directories' names, joined by `/`.
 pub(super) fn joined_names(dir: &Path) -> String {
     let (experiment, run_id) = directory_names(dir);
     format!("{experiment}/{run_id}")
 }
 
-/// What `run.json` says; `None` if it cannot be read.
+/// Returns what `run.json` says; `None` if it cannot be read (`validate` reports why).
 fn read_meta(dir: &Path) -> Option<RunMeta> {
     RunMeta::parse(&open::read_small_file(dir, RUN_JSON).ok()??).ok()
 }
 
-/// Runs that share a name and differ.
+/// Runs that share a name and have different files.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", describe_duplicates(.0))]
 pub struct DuplicateRuns(
@@ -181,7 +185,7 @@ pub struct DuplicateRuns(
 );
 
 impl DuplicateRuns {
-    /// This name's part of it, if it is one of them.
+    /// Returns the part of the error for one name, if it has one.
     #[must_use]
     pub fn for_key(&self, key: &RunKey) -> Option<Self> {
         self.0.get_key_value(key).map(|(key, dirs)| Self(BTreeMap::from([(key.clone(), dirs.clone())])))
@@ -200,12 +204,12 @@ impl Explain for DuplicateRuns {
     fn explain(&self) -> Explanation {
         Setup
             .code("duplicate_run")
-            .hint("remove all but one of them, or record the others anew, each with a run_id of its own")
-            .hint("to take one of them as it is, name it alone, by its path")
+            .hint("remove all but one of them, or record the others again, each with its own run_id")
+            .hint("name one of them by its path, to use that one alone")
     }
 }
 
-/// Each run once: of several directories with one name the first, if all hold the same files. `show` names a directory in
+/// Returns each run once: of several directories with one name and equal files, the first. `show` names a directory in
 /// the error.
 pub fn distinct_runs(
     runs: Vec<RunDir>,
@@ -220,7 +224,7 @@ pub fn distinct_runs(
     Ok(runs.into_iter().filter(|run| run.key.as_ref().is_none_or(|key| seen.insert(key.clone()))).collect())
 }
 
-/// The names that several runs share which differ.
+/// Finds the names that several runs with different files share.
 pub fn duplicate_runs(runs: &[RunDir], include: &IncludePatterns, show: impl Fn(&Path) -> String) -> DuplicateRuns {
     let mut groups: BTreeMap<&RunKey, Vec<&Path>> = BTreeMap::new();
     for run in runs {
@@ -233,11 +237,12 @@ pub fn duplicate_runs(runs: &[RunDir], include: &IncludePatterns, show: impl Fn(
     DuplicateRuns(groups.map(|(key, dirs)| (key.clone(), dirs.into_iter().map(&show).collect())).collect())
 }
 
-/// Whether two directories give the same files to the dataset, byte for byte.
+/// Whether two directories give the dataset the same files, byte for byte. A file that cannot be read counts as different.
 #[must_use]
 pub fn is_same_run(a: &Path, b: &Path, include: &IncludePatterns) -> bool {
     let files = |dir: &Path| RunLayout::open_with(dir, include).map(|layout| layout.dataset_files());
     let (Ok(files_a), Ok(files_b)) = (files(a), files(b)) else { return false };
+    // Names first: comparing all bytes is the expensive part.
     a == b
         || files_a == files_b
             && files_a.iter().all(|name| has_same_bytes(&a.join(name), &b.join(name)).unwrap_or(false))

@@ -1,8 +1,11 @@
-//! Rows read fast.
+//! Reads rows fast.
 //!
-//! Every line of one recorder has the same keys in the same order. A line that was read the general way, without a fault,
-//! becomes the model for the next: between the values its bytes must be there again, and the values are read in place.
-//! Whatever differs, or is not plainly good, goes the general way, so the outcome is always that of `run::row`.
+//! All lines of one recorder have the same keys in the same order. A line that the general parser read without a fault
+//! becomes the model for the next one: the bytes between the values must be the same again, and the values are read in
+//! place. A line that differs, or is not plainly good, goes to the general parser, so the outcome is always that of
+//! `run::row`; a property test compares the two.
+//!
+//! No fault is found here and no error is made: the fast parser only ever says "not mine".
 
 use std::ops::Range;
 
@@ -12,24 +15,24 @@ use crate::run::row::{BadLine, FieldSlot, ParsedRow, RowFault, RowParser, SlotSe
 use crate::run::rows::NULL_ELEMENT;
 use crate::run::schema::SchemaVersion;
 
-/// Reads the rows of a stream.
+/// Parses the rows of a stream.
 #[derive(Debug)]
 pub struct FastParser {
     stream: RunStream,
     general: RowParser,
     model: Option<LineModel>,
-    /// Lines to read the general way before a line becomes a model again: models that do not fit cost more than they give.
+    /// Lines to parse the general way before a line becomes a model again: a model that does not fit costs time.
     wait: u32,
     misses: u32,
 }
 
-/// A line that the next may be like.
+/// A line that the next line is compared with.
 #[derive(Debug, Default)]
 struct LineModel {
-    /// All literals, end to end.
+    /// The bytes between the values (literals), end to end.
     bytes: Vec<u8>,
     values: Vec<ModelValue>,
-    /// What follows the last value.
+    /// The literal after the last value.
     tail: Range<usize>,
     run_id: String,
     schema: Option<SchemaVersion>,
@@ -39,32 +42,36 @@ struct LineModel {
 
 #[derive(Debug)]
 struct ModelValue {
-    /// What stands before it.
+    /// The literal before the value.
     before: Range<usize>,
     slot: Option<FieldSlot>,
-    /// An unknown field's key: how far before the value it starts, and its length, with its quotes.
+    /// An unknown field's key with its quotes: how many bytes before the value it starts, and its length.
     key: (usize, usize),
 }
 
 impl FastParser {
-    /// A reader of this stream's rows.
+    /// Makes a parser for this stream's rows.
     #[must_use]
     pub fn new(stream: RunStream) -> Self {
         Self { stream, general: RowParser::new(stream), model: None, wait: 0, misses: 0 }
     }
 
-    /// Reads one line (with or without its line break). An `Ok` row may have faults.
+    /// Parses one line, with or without its line break. An `Ok` row can have faults.
     pub fn parse(&mut self, line: &[u8], row: &mut ParsedRow) -> Result<(), BadLine> {
         if let Some(model) = &self.model {
             if model.match_line(line, row, self.stream).is_some() {
                 self.misses = 0;
                 return Ok(());
             }
+            // Each model that fails doubles the wait, up to 1023 lines: on a stream without two lines alike the models
+            // cost next to nothing.
             self.misses = (self.misses + 1).min(10);
         }
         self.general.parse(line, row)?;
+        // Not every line becomes a model, because making one copies the literals.
         if self.wait > 0 {
             self.wait -= 1;
+        // A model must be free of faults, so that a line like it is, too.
         } else if !self.general.irregular && row.faults.iter().all(|f| matches!(f, RowFault::Unknown(_))) {
             self.model = Some(LineModel::from_line(line, &self.general, row));
             self.wait = (1 << self.misses) - 1;
@@ -79,7 +86,7 @@ impl LineModel {
         let mut from = 0;
         let bytes_of = |range: Range<usize>| line.get(range).unwrap_or_default();
         for seen in &parser.seen {
-            // These do not change, so they are as good as keys.
+            // For speed: run id and schema are the same in every line, so they are a part of the literal.
             if matches!(seen.slot, Some(FieldSlot::RunId | FieldSlot::Schema)) {
                 model.fields.0 |= seen.slot.map_or(0, |slot| 1 << slot as u8);
                 continue;
@@ -99,7 +106,7 @@ impl LineModel {
         let start = model.bytes.len();
         model.bytes.extend_from_slice(bytes_of(from..line.len()));
         model.tail = start..model.bytes.len();
-        // The schema may be null, then it is not present; run_id always is, and so is the position.
+        // The schema can be null, and is not present then; run_id and position are required, so they are.
         if row.schema.is_none() {
             model.fields.0 &= !(1 << FieldSlot::Schema as u8);
         }
@@ -111,7 +118,7 @@ impl LineModel {
         self.bytes.get(range.clone()).unwrap_or_default()
     }
 
-    /// Reads a line like this one; `None` for any other, with nothing said of `row`.
+    /// Parses a line like this one; `None` for any other line, and then `row` holds leftovers.
     #[inline]
     fn match_line(&self, line: &[u8], row: &mut ParsedRow, stream: RunStream) -> Option<()> {
         row.faults.clear();
@@ -119,9 +126,11 @@ impl LineModel {
         row.extra.clear();
         row.bad = SlotSet::default();
         row.lossy = false;
+        // All of the model's fields; `take_null` removes those that are null in this line.
         row.present = self.fields;
         let mut at = 0;
         for value in &self.values {
+            // One comparison checks all keys, colons and blanks up to the next value.
             let literal = self.literal_bytes(&value.before);
             if !line.get(at..)?.starts_with(literal) {
                 return None;
@@ -135,6 +144,7 @@ impl LineModel {
             at += match slot {
                 FieldSlot::EpisodeId => take_episode_id(rest, row)?,
                 FieldSlot::Terminated | FieldSlot::Truncated => {
+                    // What follows the value is compared with the next literal, here and in every arm.
                     let is_true = rest.starts_with(b"true");
                     if !is_true && !rest.starts_with(b"false") {
                         return None;
@@ -144,6 +154,7 @@ impl LineModel {
                 }
                 FieldSlot::Count | FieldSlot::Action | FieldSlot::X | FieldSlot::Y => {
                     let (int, n) = take_int(rest)?;
+                    // A step below 1 is a fault, which the general parser reports.
                     if slot == FieldSlot::Count && int < i64::from(stream == RunStream::Steps) {
                         return None;
                     }
@@ -170,6 +181,8 @@ impl LineModel {
                         n
                     } else {
                         let (float, n) = take_float(rest)?;
+                        // A negative distance is a fault and a negative time a warning: the general parser reports
+                        // both.
                         if float < 0.0 {
                             return None;
                         }
@@ -181,9 +194,12 @@ impl LineModel {
                     0 => take_floats(rest, &mut row.observation)?,
                     n => n,
                 },
+                // return None, => Never values of a model: run id and schema are literals, and a position is its `x`
+                // and `y`.
                 FieldSlot::RunId | FieldSlot::Schema | FieldSlot::Position => return None,
             };
         }
+        // The tail includes the line break, so the last line of a file without one goes the general way.
         if line.get(at..)? != self.literal_bytes(&self.tail) {
             return None;
         }
@@ -191,6 +207,7 @@ impl LineModel {
             row.extra.push('}');
         }
         row.schema = self.schema;
+        // For speed: no copy while the text is the same, which is nearly always.
         if row.run_id != self.run_id {
             row.run_id.clone_from(&self.run_id);
         }
@@ -198,7 +215,7 @@ impl LineModel {
     }
 }
 
-/// Takes a `null`, and notes that the field has no value; 0 for anything else.
+/// Takes a `null` and notes that the field has no value; returns its length, 0 for anything else.
 #[inline]
 fn take_null(rest: &[u8], slot: FieldSlot, row: &mut ParsedRow) -> usize {
     if rest.first() == Some(&b'n') && rest.starts_with(b"null") {
@@ -214,12 +231,12 @@ fn take_null(rest: &[u8], slot: FieldSlot, row: &mut ParsedRow) -> usize {
     }
 }
 
-/// Takes a plain text: no escapes, ASCII.
+/// Takes an episode's id that is plain: ASCII without escapes. Returns its length with the quotes.
 #[inline]
 fn take_episode_id(rest: &[u8], row: &mut ParsedRow) -> Option<usize> {
     let inner = rest.strip_prefix(b"\"")?;
     let id = row.episode_id.as_bytes();
-    // The same as before, which was read by the general way or below.
+    // For speed: the id of the row before, which `row` still holds, needs no copy.
     if inner.get(id.len()) == Some(&b'"') && inner.starts_with(id) && is_plain(id) {
         return Some(id.len() + 2);
     }
@@ -230,13 +247,13 @@ fn take_episode_id(rest: &[u8], row: &mut ParsedRow) -> Option<usize> {
     Some(end + 2)
 }
 
-/// Whether a text between quotes stands for itself.
+/// Whether a text between quotes needs no decoding.
 #[inline]
 fn is_plain(text: &[u8]) -> bool {
     text.iter().all(|b| matches!(b, b' '..=b'~') && *b != b'"' && *b != b'\\')
 }
 
-/// Takes an unknown field's value. Its key stands in the literal before it.
+/// Takes an unknown field's value. Its key is in the literal before it.
 fn take_unknown(line: &[u8], at: usize, key: (usize, usize), row: &mut ParsedRow) -> Option<usize> {
     let mut cursor = JsonCursor::at_offset(line, at);
     cursor.take_value(1).ok()?;
@@ -248,7 +265,7 @@ fn take_unknown(line: &[u8], at: usize, key: (usize, usize), row: &mut ParsedRow
     Some(value.len())
 }
 
-/// Takes an integer of at most 18 digits, written as an integer.
+/// Takes an integer of at most 18 digits, which never overflows 64 bits. Returns it with its length.
 #[inline]
 fn take_int(rest: &[u8]) -> Option<(i64, usize)> {
     let negative = rest.first() == Some(&b'-');
@@ -259,13 +276,14 @@ fn take_int(rest: &[u8]) -> Option<(i64, usize)> {
         if digit > 9 {
             break;
         }
+        // 19 digits could overflow 64 bits: the general parser decides.
         if n == 18 {
             return None;
         }
         value = value * 10 + i64::from(digit);
         n += 1;
     }
-    // Leading zeros are no JSON; what is no digit next is for the next literal to refuse.
+    // JSON has no leading zeros. A fraction or exponent after the digits fails at the next literal.
     if n == 0 || n > 1 && digits.first() == Some(&b'0') {
         return None;
     }
@@ -278,11 +296,13 @@ const POWERS: [f64; 23] = [
     1e21, 1e22,
 ];
 
-/// Eight digits at once, as a number.
+/// Reads eight digits at once; `None` if one of the eight bytes is no digit. The test is that of the C++ library
+/// fast_float (`is_made_of_eight_digits_fast`).
 #[inline]
 fn eight_digits(bytes: &[u8]) -> Option<u64> {
     let word = u64::from_le_bytes(*bytes.first_chunk()?);
     let digits = word.wrapping_sub(0x3030_3030_3030_3030);
+    // A byte that is no digit sets its top bit in one of the two words.
     if (digits | word.wrapping_add(0x4646_4646_4646_4646)) & 0x8080_8080_8080_8080 != 0 {
         return None;
     }
@@ -292,7 +312,7 @@ fn eight_digits(bytes: &[u8]) -> Option<u64> {
     Some((fours & 0x0000_ffff_0000_ffff).wrapping_mul((10_000 << 32) + 1) >> 32)
 }
 
-/// Takes a finite number.
+/// Takes a finite number; returns it with its length. Not finite, or not JSON: `None`.
 #[inline]
 #[allow(clippy::cast_precision_loss)]
 fn take_float(rest: &[u8]) -> Option<(f64, usize)> {
@@ -306,9 +326,11 @@ fn take_float(rest: &[u8]) -> Option<(f64, usize)> {
     }
     let mut digits = at - start;
     let starts_with_zero = rest.get(start) == Some(&b'0');
+    // JSON needs a digit before the point, and allows no leading zero.
     if digits == 0 || starts_with_zero && digits > 1 {
         return None;
     }
+    // A zero before the point is no significant digit.
     if starts_with_zero {
         digits = 0;
     }
@@ -318,12 +340,13 @@ fn take_float(rest: &[u8]) -> Option<(f64, usize)> {
             return None;
         }
         if mantissa == 0 {
-            // An integer, and integers have no -0.
+            // `-0` is an integer in JSON, and integers have no negative zero.
             return Some((0.0, at));
         }
     } else {
         at += 1;
         let first = at;
+        // For speed: fractions have up to 17 digits.
         while let Some(eight) = rest.get(at..).and_then(eight_digits) {
             mantissa = mantissa.wrapping_mul(100_000_000).wrapping_add(eight);
             at += 8;
@@ -332,6 +355,7 @@ fn take_float(rest: &[u8]) -> Option<(f64, usize)> {
             mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(digit));
             at += 1;
         }
+        // JSON needs a digit after the point.
         if at == first {
             return None;
         }
@@ -343,6 +367,7 @@ fn take_float(rest: &[u8]) -> Option<(f64, usize)> {
             cursor += usize::from(minus || rest.get(cursor) == Some(&b'+'));
             let (power, n) = take_int(rest.get(cursor..).filter(|r| r.first() != Some(&b'-'))?)
                 .or_else(|| take_zero_padded(rest.get(cursor..)?))?;
+            // Beyond a double in any case: the general parser decides.
             if power > 400 {
                 return None;
             }
@@ -351,23 +376,27 @@ fn take_float(rest: &[u8]) -> Option<(f64, usize)> {
             at = cursor + n;
         }
     }
+    // Clinger's fast path: mantissa and power of ten are exact doubles, so one operation rounds correctly. More than 19
+    // digits would have overflowed the mantissa.
     let value = if digits <= 19 && mantissa < 1 << 53 && exponent.unsigned_abs() <= 22 {
         let power = POWERS.get(exponent.unsigned_abs() as usize)?;
         let value = if exponent < 0 { mantissa as f64 / power } else { mantissa as f64 * power };
         if negative { -value } else { value }
     } else {
+        // Too many digits for the exact path: rounded correctly, but slower.
         fast_float2::parse(rest.get(..at)?).ok()?
     };
+    // A number too large for a double is a fault, which the general parser reports.
     value.is_finite().then_some((value, at))
 }
 
-/// An exponent as Python writes it, `05`.
+/// Takes an exponent with a leading zero, as Python writes it: `05`.
 fn take_zero_padded(rest: &[u8]) -> Option<(i64, usize)> {
     let rest = rest.strip_prefix(b"0")?;
     take_int(rest).map(|(value, n)| (value, n + 1))
 }
 
-/// Takes a list of numbers, of which some may be null.
+/// Takes a list of numbers and nulls; returns its length.
 #[inline]
 fn take_floats(rest: &[u8], out: &mut Vec<f64>) -> Option<usize> {
     if rest.first() != Some(&b'[') {
@@ -381,6 +410,7 @@ fn take_floats(rest: &[u8], out: &mut Vec<f64>) -> Option<usize> {
         let value = rest.get(at..)?;
         let (float, n) = match take_float(value) {
             Some(read) => read,
+            // Python's tokens: in an observation they are allowed.
             None if value.starts_with(b"NaN") => (f64::NAN, 3),
             None if value.starts_with(b"Infinity") => (f64::INFINITY, 8),
             None if value.starts_with(b"-Infinity") => (f64::NEG_INFINITY, 9),
@@ -391,6 +421,8 @@ fn take_floats(rest: &[u8], out: &mut Vec<f64>) -> Option<usize> {
         at += n;
         match rest.get(at)? {
             b']' => return Some(at + 1),
+            // at += 1 + usize::from => `json.dumps` writes one blank after a comma, compact JSON none; other white
+            // space goes the general way.
             b',' => at += 1 + usize::from(rest.get(at + 1) == Some(&b' ')),
             _ => return None,
         }

@@ -1,7 +1,8 @@
-//! A gzip file, member after member, with truncated and corrupt told apart.
+//! Inflates a gzip file, member after member, and tells truncated from corrupt.
 //!
-//! Reads what RFC 1952 describes and what Python's `gzip` reads: several members, zero bytes as padding behind a member.
-//! Checks header, deflate data, CRC and length of every member. What was inflated before a damage is given out first.
+//! Reads what RFC 1952 describes and Python's `gzip` reads: several members, zero bytes as padding after a member.
+//! Header, deflate data, CRC and length of every member are checked. Data before a damage is returned first; nothing
+//! after it is.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -10,46 +11,46 @@ use crate::support::text::to_hex;
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 use sha2::{Digest, Sha256};
 
-/// How much is read from the file at a time.
+/// Bytes read from the file at a time: 128 KiB.
 const CHUNK: usize = 128 << 10;
 
-/// What is wrong with a gzip file.
+/// A damage of a gzip file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GzipDamage {
-    /// It ends inside a member.
+    /// The file ends inside a member.
     Truncated {
-        /// Where it ends: the file's size.
+        /// The file's size.
         bytes: u64,
-        /// Inside what.
+        /// The part in which it ends, for messages.
         inside: &'static str,
     },
-    /// A member is not what it should be.
+    /// A member is not valid.
     Corrupt {
-        /// About where in the file.
+        /// The byte offset in the file, approximately.
         offset: u64,
         /// What is wrong.
         what: &'static str,
     },
 }
 
-/// What a read gives.
+/// The result of a read.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Inflated {
-    /// So many bytes; there may be more.
+    /// This many bytes; more can follow.
     Bytes(usize),
-    /// The file is read to its end.
+    /// The file has been read to its end.
     End,
-    /// Nothing more can be read.
+    /// Nothing more can be read, because of this damage.
     Damaged(GzipDamage),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ReaderState {
-    /// Before a member; `first` in the file.
+    /// Before a member; `first` for the file's first.
     Start { first: bool },
     /// In a member's data.
     Data,
-    /// No more.
+    /// At the end, or at a damage.
     Done,
 }
 
@@ -59,7 +60,7 @@ pub struct GzipReader<R = File> {
     chunk: Vec<u8>,
     at: usize,
     filled: usize,
-    /// Bytes of the file taken into chunks before this one.
+    /// Bytes of the file in the chunks before this one.
     before: u64,
     state: ReaderState,
     damage: Option<GzipDamage>,
@@ -69,7 +70,7 @@ pub struct GzipReader<R = File> {
 }
 
 impl<R: Read> GzipReader<R> {
-    /// Reads from the beginning of a file, and hashes its bytes on the way if wanted.
+    /// Reads from the beginning of a file; `hash` asks for the SHA-256 of its bytes.
     pub fn new(source: R, hash: bool) -> Self {
         Self {
             source,
@@ -79,18 +80,19 @@ impl<R: Read> GzipReader<R> {
             before: 0,
             state: ReaderState::Start { first: true },
             damage: None,
+            // Raw deflate without a zlib header: header and trailer are checked here.
             inflate: Decompress::new(false),
             crc: Crc::new(),
             hash: hash.then(Sha256::new),
         }
     }
 
-    /// How many bytes of the file were taken.
+    /// Returns how many bytes of the file were used.
     pub fn position(&self) -> u64 {
         self.before + self.at as u64
     }
 
-    /// Fills `out` from its beginning.
+    /// Fills `out` from its beginning. A damage is reported once all data before it has been returned.
     pub fn read(&mut self, out: &mut [u8]) -> io::Result<Inflated> {
         let mut done = 0;
         while done < out.len() {
@@ -104,6 +106,7 @@ impl<R: Read> GzipReader<R> {
                 ReaderState::Data => done += self.inflate_data(&mut out[done..])?,
             }
         }
+        // Data first: a damage is returned by the next call, when nothing was read.
         Ok(match (done, &self.damage) {
             (0, _) if out.is_empty() => Inflated::Bytes(0),
             (0, Some(damage)) => Inflated::Damaged(damage.clone()),
@@ -112,7 +115,7 @@ impl<R: Read> GzipReader<R> {
         })
     }
 
-    /// Reads the file to its end, and gives its size and, if wanted, its SHA-256.
+    /// Reads the file to its end; returns its size and, if asked for, its SHA-256.
     pub fn finish(mut self) -> io::Result<(u64, Option<String>)> {
         while self.refill_chunk()? {}
         let hash = self.hash.map(|hash| to_hex(&hash.finalize()));
@@ -132,7 +135,7 @@ impl<R: Read> GzipReader<R> {
         GzipDamage::Corrupt { offset: self.position(), what }
     }
 
-    /// Takes the next chunk of the file; false at its end.
+    /// Reads the next chunk of the file; false at its end.
     fn refill_chunk(&mut self) -> io::Result<bool> {
         self.before += self.filled as u64;
         (self.at, self.filled) = (0, 0);
@@ -145,6 +148,7 @@ impl<R: Read> GzipReader<R> {
                     }
                     return Ok(n > 0);
                 }
+                // {} => A signal interrupted the call: try again.
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -160,9 +164,10 @@ impl<R: Read> GzipReader<R> {
         Ok(byte)
     }
 
-    /// Takes a member's header; false at the end of the file.
+    /// Reads a member's header; false at the end of the file.
     fn read_header(&mut self, first: bool) -> io::Result<Result<bool, GzipDamage>> {
         let mut byte = self.next_byte()?;
+        // Zero bytes between members are padding, as in Python's `gzip`.
         while !first && byte == Some(0) {
             byte = self.next_byte()?;
         }
@@ -170,6 +175,7 @@ impl<R: Read> GzipReader<R> {
             return Ok(if first { Err(self.truncated_in("the header: it is empty")) } else { Ok(false) });
         };
         let mut header = HeaderReader { reader: self, crc: Crc::new() };
+        // The first byte was taken before the header's own CRC began.
         header.crc.update(&[byte]);
         let result = header.read(byte, first)?;
         if result.is_ok() {
@@ -179,7 +185,7 @@ impl<R: Read> GzipReader<R> {
         Ok(result.map(|()| true))
     }
 
-    /// Inflates into `out`, and at the member's end checks its trailer.
+    /// Inflates into `out`; at the member's end checks its trailer.
     fn inflate_data(&mut self, out: &mut [u8]) -> io::Result<usize> {
         if self.at == self.filled && !self.refill_chunk()? {
             let damage = self.truncated_in("the compressed data");
@@ -189,7 +195,7 @@ impl<R: Read> GzipReader<R> {
         let (in_before, out_before) = (self.inflate.total_in(), self.inflate.total_out());
         let input = &self.chunk[self.at..self.filled];
         let status = self.inflate.decompress(input, out, FlushDecompress::None);
-        // Both fit: they are at most the lengths of the slices.
+        // Both conversions succeed: the numbers are at most the lengths of the slices.
         self.at += usize::try_from(self.inflate.total_in() - in_before).unwrap_or(0);
         let written = usize::try_from(self.inflate.total_out() - out_before).unwrap_or(0);
         self.crc.update(&out[..written]);
@@ -198,7 +204,7 @@ impl<R: Read> GzipReader<R> {
                 Ok(()) => self.state = ReaderState::Start { first: false },
                 Err(damage) => self.set_damage(damage),
             },
-            // No progress with input and room left never happens in a sound stream, and must not loop for ever.
+            // No progress although there is input and room: never in a sound stream, and it must not loop for ever.
             Ok(_) if written == 0 && self.inflate.total_in() == in_before => {
                 let damage = self.corrupt_here("bad compressed data");
                 self.set_damage(damage);
@@ -248,7 +254,7 @@ impl<R: Read> HeaderReader<'_, R> {
     }
 
     fn read(&mut self, magic: u8, first: bool) -> io::Result<Result<(), GzipDamage>> {
-        let not_gzip = if first { "not a gzip file" } else { "what follows a gzip member is none" };
+        let not_gzip = if first { "not a gzip file" } else { "not a gzip member after the first" };
         if magic != 0x1f {
             return Ok(Err(self.reader.corrupt_here(not_gzip)));
         }
@@ -267,23 +273,28 @@ impl<R: Read> HeaderReader<'_, R> {
             return Ok(Err(self.reader.corrupt_here("unknown compression method")));
         }
         let flags = take!();
+        // RFC 1952: reserved bits must be zero.
         if flags & 0xe0 != 0 {
             return Ok(Err(self.reader.corrupt_here("unknown flags in a header")));
         }
+        // RFC 1952: modification time (4 bytes), extra flags and operating system are skipped.
         for _ in 0..6 {
             take!();
         }
+        // FEXTRA: a length and that many bytes.
         if flags & 4 != 0 {
             let length = u16::from_le_bytes([take!(), take!()]);
             for _ in 0..length {
                 take!();
             }
         }
+        // FNAME and FCOMMENT: texts that end with a zero byte.
         for flag in [8, 16] {
             if flags & flag != 0 {
                 while take!() != 0 {}
             }
         }
+        // FHCRC: the low half of the header's CRC-32.
         if flags & 2 != 0 {
             let [low, high, ..] = self.crc.sum().to_le_bytes();
             if [take!(), take!()] != [low, high] {
@@ -309,7 +320,7 @@ mod tests {
         writer.finish().unwrap()
     }
 
-    /// Everything read, and how it ended; a byte of input at a time where `slow`.
+    /// Returns all data, and how it ended; `slow` reads one byte of input at a time.
     fn read_all(bytes: &[u8], slow: bool) -> (Vec<u8>, Option<GzipDamage>) {
         struct SlowReader<'a>(&'a [u8]);
         impl Read for SlowReader<'_> {

@@ -1,8 +1,9 @@
-//! The name of a run: `<experiment>/<run_id>`, safe by construction.
+//! The name of a run, `<experiment>/<run_id>`, safe by construction.
 //!
-//! Both halves become directory names in the dataset and parts of tag names, so a key that exists can be joined to a
-//! path without leaving it, or leading where programs look: `support::names` decides. A new run's name must do on every
-//! system; one that is read, of a run that somebody committed long ago, on this one.
+//! Both halves become directory names in the dataset and parts of tag names. A key that exists can be joined to a path
+//! without leaving it, and does not lead to where programs look: `support::names` decides. A new run's name must work
+//! on every system; the name of a run that somebody committed must work on this one. Whether the run exists is not
+//! known here.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -15,11 +16,11 @@ use crate::error::{Explain, Explanation};
 use crate::support::names;
 use crate::support::names::NameFault;
 
-/// The longest file name that common file systems take, in bytes.
+/// The longest file name of common file systems, in bytes.
 const MAX_BYTES: usize = 255;
 
-/// What makes a text unfit to be a new run's id or experiment, to be read behind it; on any system, for the run shall be
-/// checked out on all of them.
+/// Returns why a text cannot be a new run's id or experiment, to be read after it. Any system counts, because the run
+/// must be checked out on all of them.
 #[must_use]
 pub fn why_unsafe(text: &str) -> Option<&'static str> {
     why_unfit(text, |_| true)
@@ -43,31 +44,29 @@ pub struct RunKey {
     run_id: String,
 }
 
-/// A text that names no run.
+/// A text that cannot be a run's name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{}` is no run name: it {why}", text.escape_debug())]
+#[error("`{}` is not a run name: it {why}", text.escape_debug())]
 pub struct UnsafeId {
     /// The text.
     pub text: String,
-    /// What is wrong with it, to be read behind it.
+    /// What is wrong with it, to be read after it.
     pub why: &'static str,
 }
 
 impl Explain for UnsafeId {
     fn explain(&self) -> Explanation {
-        Usage
-            .code("unsafe_run_id")
-            .hint("a run is named <experiment>/<run_id>; `capture-hook runs` lists the runs there are")
+        Usage.code("unsafe_run_id").hint("name a run as <experiment>/<run_id>; `capture-hook runs` lists them")
     }
 }
 
 impl RunKey {
-    /// The name of a run that there is, from its halves.
+    /// Makes the name of an existing run. Fails on names that this system refuses.
     pub fn new(experiment: &str, run_id: &str) -> Result<Self, UnsafeId> {
         Self::new_checked(experiment, run_id, |text| why_unfit(text, NameFault::applies_here))
     }
 
-    /// The name of a run that is to be, from its halves: one that every system takes.
+    /// Makes the name of a new run. Fails on names that any system refuses.
     pub fn of_new_run(experiment: &str, run_id: &str) -> Result<Self, UnsafeId> {
         Self::new_checked(experiment, run_id, why_unsafe)
     }
@@ -97,7 +96,7 @@ impl RunKey {
         &self.run_id
     }
 
-    /// `<root>/<experiment>/<run_id>`.
+    /// Returns `<root>/<experiment>/<run_id>`.
     #[must_use]
     pub fn dir_under(&self, root: &Path) -> PathBuf {
         root.join(&self.experiment).join(&self.run_id)
@@ -162,7 +161,7 @@ mod tests {
     fn a_new_runs_name_must_suit_every_system() {
         for name in ["a:b", "x?", "...", "r1 ", "CON"] {
             assert!(RunKey::of_new_run("demo", name).is_err() && RunKey::of_new_run(name, "r1").is_err(), "{name}");
-            // One that was committed before is read where it can be.
+            // The name of an existing run must work on this system only.
             assert_eq!(RunKey::new("demo", name).is_ok(), !cfg!(windows), "{name}");
         }
     }

@@ -1,8 +1,9 @@
-//! Which files beside a recorder's go into the dataset with it: patterns relative to the run's directory.
+//! Which files beside a recorder's go into the dataset: patterns relative to the run's directory.
 //!
-//! In a pattern `*` stands for any text within a name, `?` for one character, `**` for any directories, or none; all else
-//! stands for itself. A pattern that matches a directory takes all that is in it. What the recorder or ingest writes, and
-//! what no data version may hold, is never taken by a pattern.
+//! In a pattern `*` stands for any text within a name, `?` for one character, `**` for any number of directories; all
+//! else stands for itself. A pattern that matches a directory includes all that is in it. Files that the recorder or
+//! ingest writes, and files that no data version can hold, are never included by a pattern. Git's `.gitignore` syntax
+//! is not meant to work here.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,14 +15,14 @@ pub const SETTING_FILE: &str = "capture-hook.toml";
 /// The setting that holds the patterns.
 pub const SETTING_KEY: &str = "ingest.include";
 
-/// Patterns of files that go into the dataset beside the recorder's.
+/// Patterns of the files that go into the dataset beside the recorder's.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<String>", into = "Vec<String>")]
 pub struct IncludePatterns {
     patterns: Vec<String>,
 }
 
-/// A pattern that names nothing in a run's directory.
+/// A pattern that cannot match anything in a run's directory.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the pattern `{}` {why}", pattern.escape_debug())]
 pub struct PatternError {
@@ -50,7 +51,7 @@ impl From<IncludePatterns> for Vec<String> {
     }
 }
 
-/// What is wrong with a pattern.
+/// Returns what is wrong with a pattern, to be read after it.
 fn pattern_fault(pattern: &str) -> Option<&'static str> {
     let names = || pattern.trim_end_matches('/').split('/');
     if pattern.starts_with('/') {
@@ -65,28 +66,29 @@ fn pattern_fault(pattern: &str) -> Option<&'static str> {
 }
 
 impl IncludePatterns {
-    /// The patterns as they were written.
+    /// The patterns as written.
     #[must_use]
     pub fn patterns(&self) -> &[String] {
         &self.patterns
     }
 
-    /// Whether a file goes into the dataset, by its path with `/` relative to the run's directory.
+    /// Whether a file goes into the dataset; its path uses `/` and is relative to the run's directory.
     #[must_use]
     pub fn matches_file(&self, path: &str) -> bool {
         let names: Vec<&str> = path.split('/').collect();
         let is_matched = |pattern: &String| {
             let pattern: Vec<&str> = pattern.trim_end_matches('/').split('/').collect();
-            // The file itself, or a directory on the way to it.
+            // The pattern can match the file or one of its parent directories.
             (1..=names.len()).any(|depth| names.get(..depth).is_some_and(|names| matches_path(&pattern, names)))
         };
         self.patterns.iter().any(is_matched) && may_be_included(path)
     }
 
-    /// The command that takes these files too, or the first kinds of them, which are named as `Layout::unrecognized` does;
-    /// `None` if no pattern can take any.
+    /// Returns the command that includes these files, too, or the first kinds of them; `names` are those of
+    /// `RunLayout::unrecognized`. `None` if no pattern can include any.
     #[must_use]
     pub fn command_to_include<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
+        // A command of more patterns is not readable in a hint.
         const MOST: usize = 12;
         let mut patterns = self.patterns.clone();
         for name in names {
@@ -102,28 +104,28 @@ impl IncludePatterns {
         if patterns.len() == self.patterns.len() {
             return None;
         }
-        // Quoted always: a shell would take `*` for files of its own.
+        // Always quoted: a shell would expand `*`.
         Some(format!("capture-hook config set {SETTING_KEY} '{}'", patterns.join(",").replace('\'', "?")))
     }
 }
 
-/// Whether a path may be taken at all: it is none of the recorder's or of ingest's own, and every clone can check it out.
+/// Whether a pattern can include a path: no file of the recorder or of ingest, and every clone can check it out.
 #[must_use]
 pub fn may_be_included(path: &str) -> bool {
     let first = path.split('/').next().unwrap_or_default();
     let is_own = matches!(first, RUN_JSON | MANIFEST | DATASET_INDEX | STEPS_PARQUET | EPISODES_PARQUET);
-    // DVC leaves Mercurial's directory out of what it saves.
+    // DVC ignores `.hg` directories wherever they are, so such a file would be lost.
     let is_saved = !path.split('/').any(|name| name.eq_ignore_ascii_case(".hg"));
     !is_own && parse_shard_name(first).is_none() && is_saved && names::is_safe_path(path)
 }
 
-/// A pattern for a file or directory that names its like in other runs too.
+/// Returns a pattern for a file or directory and its like in other runs: `*.png` for a picture.
 fn pattern_for(name: &str) -> Option<String> {
     let path = name.trim_end_matches('/');
     if !may_be_included(path) {
         return None;
     }
-    // What has a meaning in a pattern, or in a list of them, is any character.
+    // A character with a meaning in a pattern, or in a comma-separated list, becomes `?`.
     let escape = |text: &str| {
         let odd = |c: char| "*?,'\\ ".contains(c) || c.is_control();
         text.chars().map(|c| if odd(c) { '?' } else { c }).collect::<String>()
@@ -131,7 +133,9 @@ fn pattern_for(name: &str) -> Option<String> {
     let (dir, last) = path.rsplit_once('/').unwrap_or(("", path));
     let is_plain = |ext: &str| !ext.is_empty() && ext.bytes().all(|b| b.is_ascii_alphanumeric());
     let pattern = match last.rsplit_once('.') {
+        // `frame-0001.png`: all files of this kind.
         Some((stem, ext)) if !stem.is_empty() && is_plain(ext) => format!("*.{ext}"),
+        // The name ends with `/`: all of a directory.
         _ if path.len() < name.len() => format!("{}/**", escape(last)),
         _ => escape(last),
     };
@@ -147,8 +151,8 @@ fn matches_name(pattern: &str, name: &str) -> bool {
     matches_wildcards(&pattern, &name, |c| *c == '*', |p, c| *p == '?' || p == c)
 }
 
-/// Whether a pattern matches all of a text: a star takes any stretch of it, everything else one part. A star that took too
-/// little takes one part more; those before it need not be tried again.
+/// Whether a pattern matches the whole text: a star matches any number of parts, everything else one. Greedy with
+/// backtracking to the last star only, so the time is at most the product of the lengths.
 fn matches_wildcards<P, T>(
     pattern: &[P],
     text: &[T],

@@ -1,7 +1,7 @@
-//! What lies in a run's directory: which file is what, shards in numeric order, what is missing and what is strange.
+//! What lies in a run's directory: which file is which, shards in numeric order, what is missing and what is unknown.
 //!
-//! Looks at names and file types only and opens nothing. Links are followed only where they stay inside the run's
-//! directory; one that leads out is reported and its target never touched.
+//! Reads names and file types only and opens no file. A link is followed only if it stays inside the run's directory;
+//! one that leads out is reported and its target never touched. Whether the layout is valid is decided in `validate`.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -19,20 +19,20 @@ pub use super::file_names::{
 /// The files of one stream.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ShardSet {
-    /// In the order to read them: by number, and where two share one, by scheme and name.
+    /// In reading order: by number; files that share one, by scheme and name.
     pub files: Vec<Shard>,
-    /// Names that are there but cannot be read as a file of this stream: a directory, a pipe, a link to nothing.
+    /// Names of shards that are no readable file: a directory, a pipe, a dangling link.
     pub unreadable: Vec<String>,
 }
 
 impl ShardSet {
-    /// Whether the base file is there.
+    /// Whether the base file exists.
     #[must_use]
     pub fn has_base(&self) -> bool {
         self.files.iter().any(|s| s.scheme == ShardScheme::Base)
     }
 
-    /// The ranges of numbers missing from `0..max`, ends included.
+    /// Returns the ranges of missing numbers, ends included, up to the highest number that exists.
     #[must_use]
     pub fn missing_ranges(&self) -> Vec<(u64, u64)> {
         let mut out = Vec::new();
@@ -46,7 +46,7 @@ impl ShardSet {
         out
     }
 
-    /// The files whose number an earlier file has too.
+    /// Returns the pairs of files that share a number.
     pub fn duplicate_shards(&self) -> impl Iterator<Item = (&Shard, &Shard)> {
         self.files.windows(2).filter_map(|pair| match pair {
             [a, b] if a.number == b.number => Some((a, b)),
@@ -60,39 +60,41 @@ impl ShardSet {
 pub struct RunLayout {
     /// The directory, as it was given.
     pub dir: PathBuf,
-    /// `run.json` is there and is a file.
+    /// Whether `run.json` is a file.
     pub run_json: bool,
     /// The steps' files.
     pub steps: ShardSet,
     /// The episodes' files.
     pub episodes: ShardSet,
-    /// `manifest.json` is there and is a file.
+    /// Whether `manifest.json` is a file.
     pub manifest: bool,
-    /// The parquet files that are there, sorted.
+    /// The names of existing parquet files, sorted.
     pub parquet: Vec<String>,
-    /// `DATASET_INDEX.json` is there: this is a run's folder in the dataset.
+    /// Whether `DATASET_INDEX.json` exists, which marks a run's folder in the dataset.
     pub dataset_index: bool,
-    /// Links that lead out of the directory, as relative `/` paths, sorted. Their targets count as not there.
+    /// Links that lead out of the directory, as relative `/` paths, sorted. Their targets count as missing.
     pub escapes: Vec<String>,
     /// Files beside the recorder's that go into the dataset, as relative `/` paths, sorted.
     pub included: Vec<String>,
-    /// What no recorder writes and does not, sorted: relative `/` paths, a directory's with `/` behind it.
+    /// Files that neither a recorder writes nor a pattern includes, sorted: relative `/` paths, a directory's with `/`
+    /// at the end.
     pub unrecognized: Vec<String>,
 }
 
 impl RunLayout {
-    /// Looks into a run's directory. An error of kind `NotFound` or `NotADirectory` means that there is none.
+    /// Reads a run's directory. An error of kind `NotFound` or `NotADirectory` means that there is none.
     pub fn open(dir: &Path) -> Result<Self, FsError> {
         Self::open_with(dir, &IncludePatterns::default())
     }
 
-    /// The same, with these files beside the recorder's.
+    /// Reads a run's directory; `include` selects files beside the recorder's.
     pub fn open_with(dir: &Path, include: &IncludePatterns) -> Result<Self, FsError> {
         let mut layout = Self::absent(dir);
         let mut extra_files = ExtraFiles::default();
         let root = dir.canonicalize().at("look at", dir)?;
         let mut entries: Vec<fs::DirEntry> =
             fs::read_dir(dir).at("list", dir)?.collect::<io::Result<_>>().at("list", dir)?;
+        // The order of `read_dir` differs between machines.
         entries.sort_by_key(fs::DirEntry::file_name);
         for entry in entries {
             let path = entry.path();
@@ -102,10 +104,11 @@ impl RunLayout {
                 layout.escapes.push(name);
                 continue;
             }
-            // A name that is not UTF-8 is none of ours, even if its lossy form looks so.
+            // A recorder writes ASCII names only; the lossy form of another name can look like one.
             let utf8 = entry.file_name().to_str().is_some();
             if !(utf8 && layout.add_file(&name, is_file(&path, kind))) {
                 extra_files.inspect_entry(&path, name, utf8, kind, &root, include);
+            // A directory with the name of a shard: links in it count all the same.
             } else if kind.is_dir() {
                 let mut extra_below = ExtraFiles::default();
                 extra_below.inspect_dir(&path, &name, utf8, &root, include);
@@ -122,7 +125,7 @@ impl RunLayout {
         Ok(layout)
     }
 
-    /// A directory that is not there.
+    /// Returns the layout of a directory that does not exist.
     #[must_use]
     pub fn absent(dir: &Path) -> Self {
         Self {
@@ -148,7 +151,7 @@ impl RunLayout {
         }
     }
 
-    /// The names of the files that a recorder wrote, sorted: `run.json`, all shards, `manifest.json`, parquet.
+    /// Returns the names of the recorder's files, sorted: `run.json`, all shards, `manifest.json`, parquet.
     #[must_use]
     pub fn recorder_files(&self) -> Vec<String> {
         let mut out: BTreeSet<String> = self.parquet.iter().cloned().collect();
@@ -158,7 +161,7 @@ impl RunLayout {
         out.into_iter().collect()
     }
 
-    /// Every file that goes into the dataset as it is, sorted: the recorder's, and those beside them.
+    /// Returns all files that go into the dataset unchanged, sorted: the recorder's and the included ones.
     #[must_use]
     pub fn dataset_files(&self) -> Vec<String> {
         let mut out = self.recorder_files();
@@ -167,7 +170,7 @@ impl RunLayout {
         out
     }
 
-    /// Puts a name where it belongs; false for one that no recorder writes.
+    /// Files a name under its kind; false for one that no recorder writes.
     fn add_file(&mut self, name: &str, is_file: bool) -> bool {
         if let Some((stream, shard)) = parse_shard_name(name) {
             let shards = if stream == RunStream::Steps { &mut self.steps } else { &mut self.episodes };
@@ -189,7 +192,7 @@ impl RunLayout {
     }
 }
 
-/// What to type for a run's directory that is written with backslashes.
+/// Returns a hint for a path with backslashes, as typed on Windows.
 #[must_use]
 pub fn slash_hint(run_dir: &str) -> Option<String> {
     run_dir.contains('\\').then(|| format!("write it with `/`: {}", run_dir.replace('\\', "/")))

@@ -1,4 +1,7 @@
-//! `run.json`: what a run says of itself.
+//! `run.json`: what a recorder writes about its run.
+//!
+//! A required field that is missing or of the wrong type is an error with its line and column; an optional one counts
+//! as absent then. Values are not judged here (`validate` does), and texts from the file are not escaped.
 
 use std::fmt;
 
@@ -7,32 +10,32 @@ use crate::formats::json::JsonValue;
 use crate::formats::json::scanner::{JsonCursor, ParseError, ParseReason};
 use crate::run::schema::SchemaVersion;
 
-/// A run's metadata. What is optional and of another type than it should be counts as absent; `raw` has it as it was.
+/// A run's metadata. An optional field of the wrong type counts as absent; `raw` still has it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunMeta {
     /// The schema version as written.
     pub schema_version: String,
-    /// The run's id as written; may be unsafe.
+    /// The run's id as written; not checked to be a safe name.
     pub run_id: String,
-    /// The experiment as written, if it was.
+    /// The experiment as written, if any.
     pub experiment: Option<String>,
-    /// When the run began, as written.
+    /// The start time as written.
     pub start_time: String,
     /// The environment's configuration, an object.
     pub env_config: JsonValue,
     /// The simulator's version.
     pub package_version: Option<String>,
-    /// A hash of the configuration that the recorder wrote.
+    /// The hash of the configuration, as the recorder wrote it.
     pub config_hash: Option<String>,
     /// The simulator's commit.
     pub git_sha: Option<String>,
     /// The first seed.
     pub base_seed: Option<i64>,
-    /// The whole of `run.json`, an object.
+    /// All of `run.json`, an object.
     pub raw: JsonValue,
 }
 
-/// A place in a text, as editors count it.
+/// A position in a text, as editors count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LineColumn {
     /// From 1.
@@ -59,7 +62,7 @@ impl fmt::Display for LineColumn {
 /// Why a `run.json` cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MetaError {
-    /// It is not JSON.
+    /// The text is not JSON.
     #[error("not JSON: {reason}")]
     Parse {
         /// What is wrong.
@@ -67,14 +70,14 @@ pub enum MetaError {
         /// Where.
         at: LineColumn,
     },
-    /// It is JSON, but no object.
-    #[error("{0}, where an object belongs")]
+    /// The text is JSON, but not an object.
+    #[error("{0} instead of an object")]
     NotAnObject(&'static str),
-    /// A required field is not there.
+    /// A required field is missing.
     #[error("`{0}` is missing")]
     Missing(&'static str),
-    /// A field is of another type than it must be.
-    #[error("`{field}` is {found}, where {expected} belongs")]
+    /// A field has the wrong type.
+    #[error("`{field}` is {found} instead of {expected}")]
     WrongType {
         /// Which field.
         field: &'static str,
@@ -86,7 +89,7 @@ pub enum MetaError {
         at: LineColumn,
     },
     /// A text holds a lone surrogate.
-    #[error("`{field}` holds a lone surrogate, which no UTF-8 text can")]
+    #[error("`{field}` holds a lone surrogate, which is not valid in UTF-8")]
     Surrogate {
         /// Which field.
         field: &'static str,
@@ -96,7 +99,7 @@ pub enum MetaError {
 }
 
 impl MetaError {
-    /// Where it is wrong, where that is one place.
+    /// The position of the fault; `None` if the file as a whole is at fault.
     #[must_use]
     pub fn at(&self) -> Option<LineColumn> {
         match self {
@@ -107,7 +110,7 @@ impl MetaError {
 }
 
 impl RunMeta {
-    /// Reads the bytes of a `run.json`.
+    /// Parses the bytes of a `run.json`.
     pub fn parse(bytes: &[u8]) -> Result<Self, MetaError> {
         let raw = json::parse(bytes).map_err(|ParseError { offset, reason }| MetaError::Parse {
             reason,
@@ -118,6 +121,7 @@ impl RunMeta {
             return Err(MetaError::NotAnObject(raw.kind()));
         }
         let experiment = match raw.get("experiment") {
+            // None, => An explicit null is the same as a missing field.
             None | Some(JsonValue::Null) => None,
             Some(_) => Some(text("experiment")?),
         };
@@ -141,7 +145,7 @@ impl RunMeta {
         })
     }
 
-    /// The schema version, if it is one that we can read.
+    /// The schema version; `None` if it is unknown here.
     #[must_use]
     pub fn schema(&self) -> Option<SchemaVersion> {
         SchemaVersion::read(self.schema_version.as_bytes())
@@ -159,7 +163,7 @@ fn required_text(raw: &JsonValue, bytes: &[u8], field: &'static str) -> Result<S
     }
 }
 
-/// Where an object's member has its value, the last one where there are several.
+/// Returns the position of a member's value; of the last one if the key is there twice.
 fn position_of(object: &[u8], field: &str) -> LineColumn {
     let mut value_offset = 0;
     let mut cursor = JsonCursor::new(object);
@@ -180,7 +184,7 @@ fn position_of(object: &[u8], field: &str) -> LineColumn {
             cursor.expect_byte(b',')?;
         }
     };
-    // It ends where no member follows.
+    // The search ends with an error after the last member; the position found before counts.
     let _ = find_members();
     LineColumn::at_offset(object, value_offset)
 }
@@ -207,18 +211,18 @@ mod tests {
     fn bad_ones_are_refused() {
         let cases = [
             ("", "not JSON"),
-            ("[]", "a list, where an object belongs"),
-            (&GOOD.replace("\"r1\"", "5"), "`run_id` is an int, where a text belongs (line 1, column 37)"),
+            ("[]", "a list instead of an object"),
+            (&GOOD.replace("\"r1\"", "5"), "`run_id` is an int instead of a text (line 1, column 37)"),
             (&GOOD.replace("\"r1\"", "\"\\ud800\""), "lone surrogate"),
             (&GOOD.replace("\"start_time\": \"t\", ", ""), "`start_time` is missing"),
-            (&GOOD.replace("{\"a\": NaN}", "null"), "`env_config` is null, where"),
+            (&GOOD.replace("{\"a\": NaN}", "null"), "`env_config` is null instead of an object"),
             (&GOOD.replace("\"extra\": 1", "\"experiment\": 3"), "`experiment` is an int"),
             (&GOOD.replace("\"0.1\"", "0.1"), "`schema_version` is a float"),
             (&format!("\u{feff}{GOOD}"), "byte order mark"),
             ("{\n  \"é\": 1,\n  \"é\": nope}", "not JSON: unexpected character (line 3, column 8)"),
             (
                 &format!("{{\n\"run_id\": 1,\n{}", &GOOD[1..].replace("\"r1\"", "[]")),
-                "is a list, where a text belongs (line 3, column 36)",
+                "is a list instead of a text (line 3, column 36)",
             ),
             (&format!("{GOOD}x"), "more text"),
         ];

@@ -1,7 +1,7 @@
 //! A run on disk: its name, its files, its metadata, its rows.
 //!
-//! Bytes and paths in, values out. This room knows the three recorders in the field and judges nothing beyond what can be
-//! read: rules live in `validate`.
+//! Bytes and paths in, values out. This room knows the formats of all three recorders in use. It says what can be read
+//! and what cannot; rules about good data are in `validate`. It writes nothing.
 
 mod beside;
 pub mod dataset_dir;

@@ -1,4 +1,5 @@
-//! Opening the files of a run, which nobody vouches for, and noticing that one changed.
+//! Opens the small files of a run, which come from an untrusted source, and notices when a file changed. The streams of
+//! rows are opened in `run::reader`.
 
 use std::fs::Metadata;
 use std::path::Path;
@@ -8,10 +9,11 @@ use crate::run::beside::leads_out;
 use crate::support::fs::{At, FsError, PathRefusal};
 use crate::support::{fs, limits};
 
-/// A small file of a run (`run.json`, `manifest.json`): its bytes, `None` where there is no such file. A link is followed
-/// only where it stays inside the run's directory.
+/// Reads a small file of a run (`run.json`, `manifest.json`); `None` if there is no such file. A link is followed only
+/// if it stays inside the run's directory; else it is an error.
 pub fn read_small_file(dir: &Path, name: &str) -> Result<Option<Vec<u8>>, FsError> {
     let path = dir.join(name);
+    // For speed: only a link needs its path resolved.
     let is_link = std::fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_symlink());
     if is_link && !dir.canonicalize().is_ok_and(|root| !leads_out(&path, &root)) {
         return Err(PathRefusal::Escape.into()).at("read", &path);
@@ -19,23 +21,24 @@ pub fn read_small_file(dir: &Path, name: &str) -> Result<Option<Vec<u8>>, FsErro
     fs::read_within(&path, limits::RUN_FILE)
 }
 
-/// What tells one state of a file from another without reading it.
+/// Size, time and identity of a file, to notice a change without reading it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileStamp {
-    /// The file's size.
+    /// The file's size in bytes.
     pub bytes: u64,
     modified: Option<SystemTime>,
     identity: (u64, u64),
 }
 
 impl FileStamp {
-    /// The stamp of a file's metadata.
+    /// Makes the stamp from a file's metadata.
     #[must_use]
     pub fn from_metadata(meta: &Metadata) -> Self {
+        // A file system without times leaves size and inode.
         Self { bytes: meta.len(), modified: meta.modified().ok(), identity: file_identity(meta) }
     }
 
-    /// The stamp of the file at a path, links followed.
+    /// Makes the stamp of the file at a path, links followed.
     pub fn from_path(path: &Path) -> Result<Self, FsError> {
         std::fs::metadata(path).at("look at", path).map(|meta| Self::from_metadata(&meta))
     }

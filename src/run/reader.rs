@@ -1,7 +1,8 @@
-//! The lines of a stream of rows: all shards in order, inflated in blocks that end at a line's end.
+//! The lines of a stream of rows: all shards in order, inflated in blocks of whole lines.
 //!
-//! Memory is bounded: a block grows only for a line that does not fit, and a line over [`MAX_LINE`] is skipped unread.
-//! Blocks are made on whichever thread calls [`LineSource::next`], so inflating and parsing can go side by side.
+//! Memory is bounded: a block grows only for a line that does not fit, and a line over [`MAX_LINE`] is skipped without
+//! keeping it. Blocks are made on the thread that calls [`LineSource::next`], so inflating and parsing can run side by
+//! side. Lines are not parsed here, nor checked to be UTF-8.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -15,37 +16,37 @@ use crate::support::progress::Progress;
 /// The longest line that is read, without its line break: 16 MiB.
 pub const MAX_LINE: usize = 16 << 20;
 
-/// How much a block holds, if no line is longer.
+/// Bytes in a block, if no line is longer: 256 KiB.
 const BLOCK: usize = 256 << 10;
 
-/// What a stream of rows gives, in order.
+/// The events of a stream of rows, in order.
 #[derive(Debug)]
 pub enum StreamEvent {
-    /// The next file begins: its number among the stream's files.
+    /// The next file begins; its index among the stream's files.
     Begin(usize),
-    /// Whole lines, each with its line break but perhaps the file's last.
+    /// Whole lines with their line breaks; only the file's last line can lack one.
     Lines(Vec<u8>),
-    /// One line that was longer than [`MAX_LINE`], not kept.
+    /// A line longer than [`MAX_LINE`], skipped.
     TooLong,
-    /// The file cannot be read any further. Comes after the lines before the damage.
+    /// The file cannot be read further. Comes after all lines before the damage.
     Damaged {
         /// What is wrong.
         damage: GzipDamage,
-        /// What stood behind the last line break before the damage.
+        /// The bytes between the last line break and the damage.
         tail: Vec<u8>,
     },
-    /// The file is done.
+    /// The file has ended.
     End(FileEnd),
 }
 
-/// A file that was read.
+/// The facts about a file that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileEnd {
     /// Its size.
     pub bytes: u64,
-    /// Its SHA-256, if wanted.
+    /// Its SHA-256, if asked for.
     pub sha256: Option<String>,
-    /// What it was when it was opened.
+    /// Its stamp when it was opened.
     pub stamp: FileStamp,
 }
 
@@ -62,16 +63,16 @@ pub struct LineSource<'a> {
     hash: bool,
     progress: &'a dyn Progress,
     open: Option<OpenFile>,
-    /// Bytes behind the last line break of the block before.
+    /// Bytes after the last line break of the block before.
     carry: Vec<u8>,
-    /// In a line that is too long already.
+    /// Whether the current line is too long and being skipped.
     skipping: bool,
-    /// To be given before anything else.
+    /// Events to return first.
     pending: VecDeque<StreamEvent>,
 }
 
 impl<'a> LineSource<'a> {
-    /// A stream of these files in a directory.
+    /// Makes a stream of these files in a directory. `hash` asks for their SHA-256.
     pub fn new<'n>(
         dir: &Path,
         names: impl IntoIterator<Item = &'n str>,
@@ -89,7 +90,7 @@ impl<'a> LineSource<'a> {
         }
     }
 
-    /// What comes next; `None` at the end of the last file. `spare` is a block that is done with, to be used again.
+    /// Returns the next event; `None` after the last file. `spare` is a used block, whose memory is used again.
     pub fn next(&mut self, spare: Vec<u8>) -> Result<Option<StreamEvent>, FsError> {
         if let Some(event) = self.pending.pop_front() {
             return Ok(Some(event));
@@ -108,9 +109,11 @@ impl<'a> LineSource<'a> {
     fn fill_block(&mut self, mut block: Vec<u8>) -> Result<StreamEvent, FsError> {
         let Some(open) = &mut self.open else { return Ok(StreamEvent::Lines(Vec::new())) };
         let mut filled = self.carry.len();
+        // A block that grew for one long line gives its memory back.
         if block.capacity() > 2 * BLOCK && filled < BLOCK {
             block = Vec::new();
         }
+        // Room for the carried bytes and half as much again.
         block.resize(BLOCK.max(filled + filled / 2), 0);
         block[..filled].copy_from_slice(&self.carry);
         self.carry.clear();
@@ -124,11 +127,11 @@ impl<'a> LineSource<'a> {
             open.reported = position;
             let ended = match inflated {
                 Inflated::Bytes(n) => {
-                    // Nothing before this holds a line break.
+                    // The bytes before were searched already and hold no line break.
                     let mut fresh = filled..filled + n;
                     filled += n;
                     if self.skipping {
-                        // The line's beginning was given up already: look for its end.
+                        // The beginning of this line was dropped; only its end matters.
                         let Some(end) = memchr::memchr(b'\n', &block[..filled]) else {
                             filled = 0;
                             continue;
@@ -144,10 +147,12 @@ impl<'a> LineSource<'a> {
                         block.truncate(end);
                         return Ok(StreamEvent::Lines(block));
                     }
+                    // One byte more than the limit for a carriage return.
                     if filled > MAX_LINE + 1 {
                         self.skipping = true;
                         return Ok(StreamEvent::TooLong);
                     }
+                    // Grows by half, so that a line of 16 MiB is copied a few times only.
                     if filled == block.len() {
                         block.resize((filled + filled / 2).min(MAX_LINE + BLOCK), 0);
                     }
@@ -159,6 +164,7 @@ impl<'a> LineSource<'a> {
             self.skipping = false;
             block.truncate(filled);
             let Some(open) = self.open.take() else { return Ok(StreamEvent::Lines(block)) };
+            // To the end of the file even after a damage: size and hash are of all bytes.
             let (bytes, sha256) = open.reader.finish().at("read", &open.path)?;
             let end = StreamEvent::End(FileEnd { bytes, sha256, stamp: open.stamp });
             let first = match ended {

@@ -1,7 +1,9 @@
-//! Which run a user means by what was typed for RUN: one order and one rule for near misses, for every command.
+//! Finds the run that a user means by the text typed for RUN: one order, and one rule for near misses, in every
+//! command.
 //!
-//! In this order: the path of a run, `experiment/run_id`, a run id, a tag, a unique beginning of either name, `latest` or
-//! `latest:EXPERIMENT`. Commands differ in the runs that they have to offer alone.
+//! The order: the path of a run, `experiment/run_id`, a run id, a tag, a unique beginning of either name, `latest` or
+//! `latest:EXPERIMENT`. Commands differ only in the runs that they offer as candidates. Nothing is guessed: a near miss
+//! is a hint, never the answer.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +14,7 @@ use crate::run::discover::{DuplicateRuns, RunDir, is_run_dir, joined_names};
 use crate::run::layout::slash_hint;
 use crate::support::text::find_near;
 
-/// What was typed, and where.
+/// The text that was typed, and the current directory.
 #[derive(Debug, Clone, Copy)]
 pub struct RunQuery<'a> {
     /// The text.
@@ -21,12 +23,12 @@ pub struct RunQuery<'a> {
     pub cwd: &'a Path,
 }
 
-/// A run that a query may mean.
+/// A run that a query can resolve to.
 pub trait RunCandidate {
     /// Its name; `None` for a recorded run whose name is not safe.
     fn key(&self) -> Option<&RunKey>;
 
-    /// The directory that it lies in, whose name may be typed too.
+    /// Its directory, whose name can be typed, too.
     fn dir(&self) -> Option<&Path> {
         None
     }
@@ -48,23 +50,23 @@ impl RunCandidate for RunDir {
     }
 }
 
-/// What a query means.
+/// The result of a query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ResolvedRun<'a, C> {
-    /// This directory, which may hold a run or not.
+    /// A directory that was given by its path; it need not hold a run.
     Dir(PathBuf),
-    /// This candidate, by its name; others may share it.
+    /// A candidate by its name; other candidates can share the name.
     Run(&'a C),
-    /// This candidate and no other, by its directory's name.
+    /// Exactly this candidate, by its directory's name.
     RunAt(&'a C),
     /// A run's tag, by its name.
     Tag(String),
 }
 
-/// A query that means no run, or too many.
+/// A query that matches no run, or several.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
-    /// No run is called so.
+    /// No run has this name.
     #[error("there is no run `{}`", query.escape_debug())]
     NotFound {
         /// As typed.
@@ -72,20 +74,21 @@ pub enum ResolveError {
         /// Names near it, best first.
         near: Vec<String>,
     },
-    /// Several runs are called so.
-    #[error("`{}` may mean {} runs: {}", query.escape_debug(), candidates.len(), join_candidates(candidates))]
+    /// Several runs match the query.
+    #[error("`{}` matches {} runs: {}", query.escape_debug(), candidates.len(), join_candidates(candidates))]
     Ambiguous {
         /// As typed.
         query: String,
         /// The name of each, sorted.
         candidates: Vec<String>,
     },
-    /// Several directories have the name that was meant, and differ.
+    /// Several directories have the matched name, with different files.
     #[error(transparent)]
     Duplicate(#[from] DuplicateRuns),
 }
 
 fn join_candidates(candidates: &[String]) -> String {
+    // More names would hide the rest of the message.
     const MOST: usize = 8;
     let mut text: Vec<String> = candidates.iter().take(MOST).map(|name| name.escape_debug().to_string()).collect();
     if candidates.len() > MOST {
@@ -104,15 +107,15 @@ impl Explain for ResolveError {
                     .code("no_such_run")
                     .hints(slash_hint(query))
                     .hints(meant)
-                    .hint("`capture-hook runs` lists the runs there are")
+                    .hint("list the runs with `capture-hook runs`")
             }
-            Self::Ambiguous { .. } => Setup.code("ambiguous_run").hint("type more of its name, or experiment/run_id"),
+            Self::Ambiguous { .. } => Setup.code("ambiguous_run").hint("type more of the name, or experiment/run_id"),
             Self::Duplicate(error) => error.explain(),
         }
     }
 }
 
-/// Resolves a query among these runs. `is_tag` says whether a run's tag has this name; `start` when a run began.
+/// Resolves a query among these runs. `is_tag` tells whether a run's tag has this name, `start_time` when a run began.
 pub fn resolve_run<'a, C: RunCandidate>(
     query: RunQuery<'_>,
     candidates: &'a [C],
@@ -124,6 +127,7 @@ pub fn resolve_run<'a, C: RunCandidate>(
         return Err(not_found(Vec::new()));
     }
     let dir = query.cwd.join(query.text);
+    // A path first: only a path can name a run that is not among the candidates.
     if is_run_dir(&dir) {
         return Ok(ResolvedRun::Dir(dir));
     }
@@ -140,7 +144,7 @@ pub fn resolve_run<'a, C: RunCandidate>(
     }
     let experiment = parse_latest(text);
     match find_only(query, names.iter().filter(|name| name.typed.starts_with(text))) {
-        // What several names begin with is no unique beginning: `latest` is left then.
+        // `latest` is also the beginning of names such as `latest-2`: if of several, the keyword wins.
         Err(_) if experiment.is_some() => {}
         other => {
             if let Some(run) = other? {
@@ -153,6 +157,7 @@ pub fn resolve_run<'a, C: RunCandidate>(
             candidate.key().is_some_and(|key| experiment.is_none_or(|experiment| key.experiment() == experiment))
         };
         let newest =
+            // Equal start times: the key decides, so that the order of the candidates does not matter.
             candidates.iter().filter(is_in_experiment).max_by_key(|candidate| (start_time(candidate), candidate.key()));
         return newest.map(ResolvedRun::Run).ok_or_else(|| {
             let mut near: Vec<String> =
@@ -163,7 +168,7 @@ pub fn resolve_run<'a, C: RunCandidate>(
             not_found(near)
         });
     }
-    // A directory without a run in it, written as a path: whoever asked says what is missing.
+    // A directory without a run, typed as a path: the command tells what is missing in it.
     if (text.contains('/') || text.starts_with('.')) && dir.is_dir() {
         return Ok(ResolvedRun::Dir(dir));
     }
@@ -171,18 +176,18 @@ pub fn resolve_run<'a, C: RunCandidate>(
     Err(not_found(near.into_iter().map(str::to_owned).collect()))
 }
 
-/// A name by which a run may be typed.
+/// A name of a run that can be typed.
 struct RunName<'a, C> {
     run: &'a C,
-    /// What goes before what: `experiment/run_id`, the run id, then the same of its directories.
+    /// The order: `experiment/run_id`, the run id, then the same of its directories.
     rank: usize,
     typed: String,
-    /// The name that `typed` is, or ends: what is shown.
+    /// The whole name, for messages.
     whole: String,
 }
 
 const ALL_RANKS: std::ops::Range<usize> = 0..4;
-/// From this rank on a name is that of directories.
+/// From this rank on, names are directories' names.
 const BY_DIRECTORY: usize = 2;
 
 fn names_of<C: RunCandidate>(run: &C) -> Vec<RunName<'_, C>> {
@@ -196,7 +201,7 @@ fn names_of<C: RunCandidate>(run: &C) -> Vec<RunName<'_, C>> {
     names
 }
 
-/// `latest`: any experiment's; `latest:EXPERIMENT`: that one's.
+/// Parses `latest` (of any experiment) and `latest:EXPERIMENT`; `None` for other text.
 fn parse_latest(text: &str) -> Option<Option<&str>> {
     match text.strip_prefix("latest")? {
         "" => Some(None),
@@ -204,13 +209,13 @@ fn parse_latest(text: &str) -> Option<Option<&str>> {
     }
 }
 
-/// The one run that these name; several directories of one run are one here.
+/// Returns the one run that these names share; fails if they name several. Several directories of one run count as one.
 fn find_only<'n, 'a: 'n, C: RunCandidate>(
     query: RunQuery<'_>,
     names: impl Iterator<Item = &'n RunName<'a, C>>,
 ) -> Result<Option<ResolvedRun<'a, C>>, ResolveError> {
     let mut found: Vec<&RunName<'a, C>> = names.collect();
-    // The names of one run stand together.
+    // The names of one run are adjacent, so `dedup` is enough.
     found.dedup_by(|a, b| std::ptr::eq(a.run, b.run));
     let Some((first, rest)) = found.split_first() else { return Ok(None) };
     let key = first.run.key();

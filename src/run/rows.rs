@@ -1,7 +1,8 @@
-//! Rows on their way from the reader to parquet: batches, a vector a column.
+//! Rows between the reader and parquet: batches with one vector per column.
 //!
-//! A batch holds rows that were read in full; what could not be read is a finding, not a row. `run_id` and `experiment`
-//! are the same for every row of a run and are not repeated here.
+//! A batch holds rows that were read completely; a line that could not be read is a finding, not a row. `run_id` and
+//! `experiment` are the same for every row of a run and are not repeated here. No Arrow type is used, so that `run` and
+//! `validate` do not depend on it.
 
 use crate::run::schema::SchemaVersion;
 
@@ -10,7 +11,7 @@ use crate::run::schema::SchemaVersion;
 pub struct TextColumn {
     /// The bytes, valid UTF-8, end to end.
     pub bytes: Vec<u8>,
-    /// Where each text ends in `bytes`.
+    /// The end offset of each text in `bytes`.
     pub ends: Vec<usize>,
 }
 
@@ -21,7 +22,7 @@ impl TextColumn {
         self.ends.push(self.bytes.len());
     }
 
-    /// The text at `i`; empty where there is none.
+    /// Returns the text at `i`; empty if there is none.
     #[must_use]
     pub fn get(&self, i: usize) -> &str {
         let start = if i == 0 { 0 } else { self.ends.get(i - 1).copied().unwrap_or(0) };
@@ -41,17 +42,17 @@ impl TextColumn {
         self.ends.is_empty()
     }
 
-    /// Removes all, keeping the memory.
+    /// Removes all values, keeps the memory.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
     }
 }
 
-/// Values with a mark for each whether it is there; the value of one that is not is a default.
+/// Values that can be null; a null has the default value and no mark in `valid`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct NullableColumn<T> {
-    /// A value a row.
+    /// One value per row.
     pub values: Vec<T>,
     /// Whether the row has one.
     pub valid: Vec<bool>,
@@ -70,15 +71,16 @@ impl<T: Copy + Default> NullableColumn<T> {
         if self.valid.get(i).copied().unwrap_or(false) { self.values.get(i).copied() } else { None }
     }
 
-    /// Removes all, keeping the memory.
+    /// Removes all values, keeps the memory.
     pub fn clear(&mut self) {
         self.values.clear();
         self.valid.clear();
     }
 }
 
-/// An element of a list that the recorder wrote as `null`: a `NaN` that no number in JSON gives. It stays a `NaN` in
-/// memory, and is null again in parquet.
+/// A list element that the recorder wrote as `null`: a NaN with bits that no JSON number gives. It stays a NaN in
+/// memory and becomes null in parquet.
+// The payload is ASCII `null`.
 pub const NULL_ELEMENT: f64 = f64::from_bits(0x7ff8_0000_6e75_6c6c);
 
 /// Whether a list's element is [`NULL_ELEMENT`].
@@ -88,12 +90,12 @@ pub fn is_null_element(element: f64) -> bool {
     element.to_bits() == NULL_ELEMENT.to_bits()
 }
 
-/// Lists of numbers, end to end in one buffer, a mark for each whether it is there.
+/// Lists of numbers, end to end in one buffer; a list can be null.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ListColumn {
-    /// All lists' values, end to end; may hold `NaN`, infinities and [`NULL_ELEMENT`].
+    /// All lists' values, end to end, with NaN, infinities and [`NULL_ELEMENT`].
     pub values: Vec<f64>,
-    /// Where each row's list ends in `values` (a null's is where it starts).
+    /// The end offset of each row's list in `values`; a null list is empty.
     pub ends: Vec<usize>,
     /// Whether the row has a list.
     pub valid: Vec<bool>,
@@ -114,7 +116,7 @@ impl ListColumn {
         self.valid.push(valid);
     }
 
-    /// Removes all, keeping the memory.
+    /// Removes all values, keeps the memory.
     pub fn clear(&mut self) {
         self.values.clear();
         self.ends.clear();
@@ -122,27 +124,27 @@ impl ListColumn {
     }
 }
 
-/// A stretch of consecutive step rows of one episode.
+/// Consecutive step rows of one episode.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EpisodeSpan {
     /// The episode's id.
     pub episode_id: String,
     /// The segment's number in the run, from 0.
     pub episode_index: i64,
-    /// How many rows of this batch.
+    /// The number of rows in this batch.
     pub rows: usize,
 }
 
 /// A batch of step rows.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct StepRows {
-    /// The row's schema version, or the run's where the row has none.
+    /// The row's schema version, or the run's if the row has none.
     pub schema_version: Vec<SchemaVersion>,
     /// `episode_id` and `episode_index` for consecutive rows; the spans' rows add up to [`StepRows::len`].
     pub episodes: Vec<EpisodeSpan>,
-    /// Number in the episode, from 1.
+    /// The step's number in the episode, from 1.
     pub step: Vec<i64>,
-    /// Seconds since the epoch.
+    /// Time, in seconds since the Unix epoch.
     pub ts: Vec<f64>,
     /// Action taken.
     pub action: Vec<i64>,
@@ -162,7 +164,7 @@ pub struct StepRows {
     pub observation_summary: ListColumn,
     /// The episode's seed.
     pub seed: NullableColumn<i64>,
-    /// The row's unknown fields as one JSON object, as text; empty where there are none (parquet: null).
+    /// The row's unknown fields as one JSON object; empty if there are none (null in parquet).
     pub extra: TextColumn,
 }
 
@@ -179,7 +181,7 @@ impl StepRows {
         self.step.is_empty()
     }
 
-    /// Removes all rows, keeping the memory.
+    /// Removes all rows, keeps the memory.
     pub fn clear(&mut self) {
         self.schema_version.clear();
         self.episodes.clear();
@@ -201,12 +203,12 @@ impl StepRows {
 /// A batch of episode rows, in the order of the episodes' file.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct EpisodeRows {
-    /// The row's schema version, or the run's where the row has none.
+    /// The row's schema version, or the run's if the row has none.
     pub schema_version: Vec<SchemaVersion>,
     /// The episode's id.
     pub episode_id: TextColumn,
-    /// The number of the segment of steps that this row sums up; none where there is no such segment (an error that a
-    /// user chose to ignore).
+    /// The index of the segment of steps that this row sums up; null if there is none (an error that a user chose to
+    /// ignore).
     pub episode_index: NullableColumn<i64>,
     /// The episode reached its end.
     pub terminated: Vec<bool>,
@@ -226,7 +228,7 @@ pub struct EpisodeRows {
     pub duration_ms: NullableColumn<f64>,
     /// How long a step took, in milliseconds.
     pub avg_step_time_ms: NullableColumn<f64>,
-    /// The row's unknown fields as one JSON object, as text; empty where there are none (parquet: null).
+    /// The row's unknown fields as one JSON object; empty if there are none (null in parquet).
     pub extra: TextColumn,
 }
 
@@ -243,7 +245,7 @@ impl EpisodeRows {
         self.total_steps.is_empty()
     }
 
-    /// Removes all rows, keeping the memory.
+    /// Removes all rows, keeps the memory.
     pub fn clear(&mut self) {
         self.schema_version.clear();
         self.episode_id.clear();

@@ -1,8 +1,8 @@
-//! The schemas that the recorders in the field write.
+//! The schema versions that recorders write and we can read. Their fields are in `run::row`.
 
 use std::fmt;
 
-/// A schema version that we can read.
+/// A schema version that can be read here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SchemaVersion {
     /// `0.1`: plume-nav-sim's recorder, on PyPI and current.
@@ -24,7 +24,7 @@ impl SchemaVersion {
         }
     }
 
-    /// The version that a recorder wrote, `None` for one that we cannot read.
+    /// Parses a version as written; `None` for an unknown one.
     #[must_use]
     pub fn read(text: &[u8]) -> Option<Self> {
         Self::ALL.into_iter().find(|v| v.as_str().as_bytes() == text)

@@ -1,7 +1,7 @@
-//! When a run began: the one order of runs in time.
+//! The start time of a run, and the one order of runs in time. Only parsing and comparing; no clock is read here.
 
-/// When a run began, as its recorder wrote it. Ordered by instant, then by text; what is no time, or is not known, comes
-/// first. Whoever orders runs compares their keys last.
+/// The start time of a run as its recorder wrote it. Ordered by instant, then by text; a text that is no time, or a
+/// missing one, comes first. Callers that order runs compare their keys last.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StartTime {
     instant: Option<jiff::Timestamp>,
@@ -9,9 +9,10 @@ pub struct StartTime {
 }
 
 impl StartTime {
-    /// Reads a time as recorders write it: ISO 8601, UTC if no offset is named.
+    /// Parses a time as recorders write it: ISO 8601, in UTC if no offset is given.
     #[must_use]
     pub fn new(text: &str) -> Self {
+        // A text that is no time keeps its place by text; `validate` reports it.
         let instant = text.parse::<jiff::Timestamp>().ok().or_else(|| {
             let civil: jiff::civil::DateTime = text.trim().parse().ok()?;
             jiff::tz::Offset::UTC.to_timestamp(civil).ok()

@@ -1,13 +1,12 @@
-//! Python's JSON as JSON that every reader takes: what stands in the columns of unknown fields.
+//! Turns Python's JSON into JSON that every reader accepts, for the columns of unknown fields.
 //!
-//! Bare `NaN`, `Infinity` and `-Infinity` become the texts `"NaN"`, `"Infinity"`, `"-Infinity"`. So does a number beyond a
-//! double's range, which Python reads as infinite and others not at all; an integer of that size becomes a text of its
-//! digits. A lone surrogate becomes U+FFFD. All else stays as it is written, digit by digit; what was written, the recorder's
-//! own file has.
+//! Bare `NaN`, `Infinity` and `-Infinity` become texts. So does a number beyond a double's range, which Python reads as
+//! infinite and other readers refuse; an integer of that size becomes a text of its digits. A lone surrogate becomes
+//! U+FFFD. All else stays as written, digit by digit. The original stays in the recorder's own file.
 
 use crate::formats::json::scanner;
 
-/// Appends a JSON value, or a key with its quotes, which `lex` has taken.
+/// Appends a JSON value, or a key with its quotes, that the scanner has accepted.
 pub fn push_strict(out: &mut String, json: &str) {
     let mut rest = json;
     while let Some(first) = rest.bytes().next() {
@@ -38,7 +37,7 @@ fn push_quoted(out: &mut String, token: &str) {
     out.push('"');
 }
 
-/// How long the number is that stands first.
+/// Returns the length of the number at the beginning.
 fn number_len(rest: &str) -> usize {
     if rest.starts_with("-I") {
         return "-Infinity".len();
@@ -46,7 +45,7 @@ fn number_len(rest: &str) -> usize {
     rest.bytes().position(|b| !matches!(b, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E')).unwrap_or(rest.len())
 }
 
-/// How long the text is that stands first, with its quotes.
+/// Returns the length of the text at the beginning, with its quotes.
 fn text_len(rest: &str) -> usize {
     let mut at = 1;
     loop {
@@ -59,7 +58,7 @@ fn text_len(rest: &str) -> usize {
     }
 }
 
-/// Appends a text with its quotes, lone surrogates replaced.
+/// Appends a text with its quotes, and replaces lone surrogates.
 fn push_text(out: &mut String, mut text: &str) {
     let code_unit = |escape: &str| {
         let hex = escape.strip_prefix("\\u")?.get(..4)?;
@@ -71,6 +70,7 @@ fn push_text(out: &mut String, mut text: &str) {
         let is_low_surrogate =
             || escape.get(6..).and_then(code_unit).is_some_and(|code_unit| (0xdc00..0xe000).contains(&code_unit));
         let (written, len) = match code_unit(escape) {
+            // (None, 12), => A pair of escapes, 12 bytes, is one character and stays.
             Some(0xd800..0xdc00) if is_low_surrogate() => (None, 12),
             Some(0xd800..0xe000) => (Some("\\ufffd"), 6),
             Some(_) => (None, 6),

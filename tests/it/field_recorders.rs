@@ -333,13 +333,13 @@ fn faults_of_run_json_have_line_and_column() {
     run.meta = "{\n  \"schema_version\": \"0.1\",\n  \"run_id\": 7,\n  \"env_config\": {}\n}".into();
     let finding = &run.report().findings[0];
     assert_eq!(finding.code.as_str(), "invalid_run_json");
-    assert_eq!(finding.message, "`run_id` is an int, where a text belongs (line 3, column 13)");
+    assert_eq!(finding.message, "`run_id` is an int instead of a text (line 3, column 13)");
     assert_eq!(finding.line, Some(3));
     run.meta = "{\n  \"é\": 1,\n  \"run_id\": \"r1\" \"x\"}".into();
     let finding = &run.report().findings[0];
     assert_eq!(finding.message, "not JSON: unexpected character (line 3, column 18)");
     run.meta = "[]".into();
-    assert_eq!(run.report().findings[0].message, "a list, where an object belongs");
+    assert_eq!(run.report().findings[0].message, "a list instead of an object");
 }
 
 /// F8: A path with backslashes gets what to type instead, wherever it is met.

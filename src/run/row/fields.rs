@@ -1,20 +1,20 @@
-//! The fields that rows have: their names, types, and whether they must be there.
+//! The fields of rows: their names, types, and whether they are required. The tables only; `parser` applies them.
 
 use super::FieldSlot;
 use crate::run::layout::RunStream;
 
-/// What a field's value must be.
+/// The type of a field's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FieldType {
     Text,
     Schema,
     Bool,
-    /// 64-bit, at least this.
+    /// A 64-bit integer, at least this.
     Int(i64),
     Float,
-    /// At least 0.
+    /// A number, at least 0.
     Positive,
-    /// Time that went by: below 0 where the clock was set back, which is told.
+    /// A duration: below 0 if the clock was set back, which is a warning.
     Elapsed,
     Floats,
     Position,
@@ -33,11 +33,11 @@ impl FieldType {
     }
 }
 
-/// Whether a field must be there.
+/// Whether a field is required.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FieldNeed {
     Required,
-    /// May be absent or null.
+    /// Can be absent or null.
     Optional,
 }
 
@@ -90,7 +90,7 @@ pub(super) static POSITION_FIELDS: [RowField; 2] = [
     row_field("y", FieldSlot::Y, FieldType::Int(i64::MIN), Required),
 ];
 
-/// The fields of a stream's rows.
+/// Returns the fields of a stream's rows.
 pub(super) fn stream_fields(stream: RunStream) -> &'static [RowField] {
     match stream {
         RunStream::Steps => &STEP_FIELDS,

@@ -1,7 +1,8 @@
-//! One row of a run: which fields there are, and how a line becomes typed values and faults.
+//! One row of a run: its fields, and how a line becomes typed values and faults.
 //!
-//! This is the general way, right for every line. `run::fast` reads most lines much faster and must agree with it.
-//! Both rows, a step's and an episode's, fit one [`ParsedRow`], which is used again for every line.
+//! This is the general parser, right for every line. `run::fast` reads most lines much faster and must agree with it.
+//! Rows of steps and of episodes share one [`ParsedRow`], whose memory is used again for every line. What a fault means
+//! for the run is decided in `validate`.
 
 mod fields;
 mod parser;
@@ -56,6 +57,7 @@ pub enum FieldSlot {
     AvgStep,
 }
 
+// The slots are ordered by type: a slot minus the first of its type is its index in `bools`, `ints` or `floats`.
 const SLOT_COUNT: usize = 17;
 const FIRST_BOOL: usize = FieldSlot::Terminated as usize;
 const FIRST_INT: usize = FieldSlot::Count as usize;
@@ -66,20 +68,20 @@ const FIRST_FLOAT: usize = FieldSlot::Ts as usize;
 pub struct SlotSet(pub(super) u32);
 
 impl SlotSet {
-    /// Whether the slot is in it.
+    /// Whether the set holds a slot.
     #[must_use]
     #[inline]
     pub fn contains(self, slot: FieldSlot) -> bool {
         self.0 & (1 << slot as u8) != 0
     }
 
-    /// Puts a slot in.
+    /// Adds a slot.
     #[inline]
     pub fn insert(&mut self, slot: FieldSlot) {
         self.0 |= 1 << slot as u8;
     }
 
-    /// Whether nothing is in it.
+    /// Whether the set holds no slot.
     #[must_use]
     pub fn is_empty(self) -> bool {
         self.0 == 0
@@ -89,19 +91,19 @@ impl SlotSet {
 /// What is wrong with a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RowFault {
-    /// A required field is not there.
+    /// A required field is missing.
     Missing(String),
-    /// A value is of another type than it must be: field, what it must be, what it is.
+    /// A value has the wrong type: field, expected, found.
     WrongType(String, &'static str, String),
     /// A number is out of its range: field, why.
     OutOfRange(String, String),
     /// A number is `NaN` or infinite: field, the value.
     NonFinite(String, String),
-    /// A text holds a lone surrogate, which UTF-8 cannot: field.
+    /// A text holds a lone surrogate, which UTF-8 cannot hold: field.
     Surrogate(String),
-    /// A schema version that we cannot read.
+    /// The schema version is unknown: its text.
     Schema(String),
-    /// Time that went by is below 0, which keeps nobody from using the row: field, the value.
+    /// A duration is below 0; the row is still usable: field, value.
     NegativeTime(String, String),
     /// A field that the schema does not know; its name as written, with its quotes, in [`ParsedRow::extra`].
     Unknown(Range<usize>),
@@ -109,25 +111,25 @@ pub enum RowFault {
     UnknownInside(String),
 }
 
-/// Why a line is no row.
+/// Why a line cannot be read as a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BadLine {
-    /// It is not UTF-8, from this byte on.
+    /// Not UTF-8, from this byte on.
     Utf8(usize),
-    /// It is not JSON.
+    /// Not JSON.
     Json(ParseError),
-    /// It is JSON, but no object.
+    /// JSON, but not an object.
     NotAnObject(&'static str),
 }
 
-/// One row. Values whose slot is in `bad`, or not in `present`, mean nothing.
+/// One row. A value counts only if its slot is in `present` and not in `bad`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ParsedRow {
-    /// Fields that are there and not null.
+    /// Fields that exist and are not null.
     pub present: SlotSet,
     /// Fields that are missing, or whose value breaks a rule.
     pub bad: SlotSet,
-    /// The row has a fault that keeps it from being told in columns.
+    /// Whether a fault keeps the row out of the columns.
     pub lossy: bool,
     /// What is wrong.
     pub faults: Vec<RowFault>,
@@ -135,14 +137,14 @@ pub struct ParsedRow {
     pub run_id: String,
     /// `episode_id`
     pub episode_id: String,
-    /// `schema_version`, where the row has one that we can read.
+    /// `schema_version`, if the row has a known one.
     pub schema: Option<SchemaVersion>,
     /// `observation_summary`; an element that is null is [`NULL_ELEMENT`](super::rows::NULL_ELEMENT).
     pub observation: Vec<f64>,
-    /// Unknown fields as one JSON object that every reader takes (see [`push_strict`](super::strict::push_strict)), empty
-    /// where there are none.
+    /// Unknown fields as one JSON object that every reader accepts (see [`push_strict`](super::strict::push_strict));
+    /// empty if there are none.
     pub extra: String,
-    /// Unknown fields of the position, as an object in the making.
+    /// Unknown fields of the position, as an object without its closing brace.
     extra_of_position: String,
     pub(super) bools: [bool; 2],
     pub(super) ints: [i64; 5],
@@ -150,7 +152,7 @@ pub struct ParsedRow {
 }
 
 impl ParsedRow {
-    /// Whether the field is there and good.
+    /// Whether the field exists and has no fault.
     #[must_use]
     #[inline]
     pub fn is_good(&self, slot: FieldSlot) -> bool {
@@ -213,7 +215,7 @@ impl ParsedRow {
         self.bools = Default::default();
         self.ints = Default::default();
         self.floats = Default::default();
-        // One huge row shall not cost its memory for ever.
+        // A single huge row must not hold its memory until the end of the run.
         self.extra.shrink_to(64 << 10);
         self.observation.shrink_to(64 << 10);
     }

@@ -1,4 +1,5 @@
-//! The general reader of rows: any JSON object, its members in any order, every fault told.
+//! The general parser of rows: accepts any JSON object, its members in any order, and reports every fault. Slower than
+//! `run::fast`, which must agree with it; what a fault means for the run is decided in `validate`.
 
 use std::ops::Range;
 
@@ -13,41 +14,41 @@ use crate::run::rows::NULL_ELEMENT;
 use crate::run::schema::SchemaVersion;
 use crate::run::strict::push_strict;
 
-/// A value's place in a line whose layout may be that of the next line too.
+/// A value's place in a line that can be the model for the next line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::run) struct SeenValue {
-    /// What it is; an unknown field has none.
+    /// The field; `None` for an unknown one.
     pub slot: Option<FieldSlot>,
-    /// The key with its quotes, where the field is unknown.
+    /// The key with its quotes; used for unknown fields.
     pub key: Range<usize>,
     /// The value.
     pub value: Range<usize>,
 }
 
-/// The general reader of rows.
+/// The general parser of rows.
 #[derive(Debug)]
 pub struct RowParser {
     stream: RunStream,
-    /// Where each known field's value stands in the line, and what kind it is: the last one, where a key comes twice.
+    /// Kind and range of each known field's value in the line; of the last one if a key is there twice, as in Python.
     found: [Option<(TokenKind, Range<usize>)>; SLOT_COUNT],
-    /// The values of the line in the order of its bytes; not kept up where `irregular`.
+    /// The line's values in order; incomplete if `irregular`.
     pub(in crate::run) seen: Vec<SeenValue>,
-    /// The line is no model for the next: a key comes twice, a position has more than x and y, or there are too many.
+    /// The line cannot be a model: a key is there twice, a position has more than x and y, or there are too many values.
     pub(in crate::run) irregular: bool,
-    /// Where the unknown keys stand in `extra`.
+    /// The ranges of unknown keys and values in `extra`.
     unknown: Vec<(Range<usize>, Range<usize>)>,
     /// The unknown keys of the position, with their quotes.
     unknown_inside: Vec<String>,
 }
 
-/// What no line may begin with, though an editor may have put it there.
+/// A byte order mark, which some editors write; JSON lines have none.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// How many values a line may have that is a model for the next.
+/// The most values of a line that becomes a model: the recorders write 14 at most.
 const MAX_SEEN: usize = 64;
 
 impl RowParser {
-    /// A reader of this stream's rows.
+    /// Makes a parser for this stream's rows.
     #[must_use]
     pub fn new(stream: RunStream) -> Self {
         Self {
@@ -60,14 +61,16 @@ impl RowParser {
         }
     }
 
-    /// Reads one line (with or without its line break). An `Ok` row may have faults.
+    /// Parses one line, with or without its line break. An `Ok` row can have faults.
     pub fn parse(&mut self, line: &[u8], row: &mut ParsedRow) -> Result<(), BadLine> {
         row.clear();
         self.found = [const { None }; SLOT_COUNT];
         self.seen.clear();
         self.unknown.clear();
+        // A line with a million unknown keys must not hold its memory until the end of the run.
         self.unknown.shrink_to(1 << 10);
         self.irregular = false;
+        // Once for the whole line, so that its pieces need no check.
         if let Err(error) = std::str::from_utf8(line) {
             return Err(BadLine::Utf8(error.valid_up_to()));
         }
@@ -84,7 +87,7 @@ impl RowParser {
         Ok(())
     }
 
-    /// Finds the line's fields.
+    /// Finds the fields of the line, without converting values yet.
     fn parse_members(&mut self, line: &[u8], row: &mut ParsedRow) -> Result<(), BadLine> {
         if line.starts_with(BYTE_ORDER_MARK) {
             return Err(BadLine::Json(ParseError { offset: 0, reason: ParseReason::Bom }));
@@ -101,7 +104,7 @@ impl RowParser {
         expect_end(&mut cursor, line)
     }
 
-    /// Goes through an object's members, whose fields `table` knows.
+    /// Finds the members of an object; `table` lists the known ones.
     fn parse_object(
         &mut self,
         cursor: &mut JsonCursor<'_>,
@@ -125,8 +128,9 @@ impl RowParser {
             let start = cursor.offset();
             let known = table.iter().find(|f| is_key(line.get(key.clone()).unwrap_or_default(), f.name));
             let kind = match known {
-                // x and y of a position are fields of their own.
+                // `x` and `y` of a position are fields of their own.
                 Some(field) if field.kind == FieldType::Position && cursor.peek_byte() == Some(b'{') => {
+                    // A second position replaces the first one completely, with its `x` and `y`.
                     for slot in [FieldSlot::X, FieldSlot::Y] {
                         self.irregular |= self.found[slot as usize].take().is_some();
                     }
@@ -180,7 +184,7 @@ impl RowParser {
         }
     }
 
-    /// Turns a field's value into the row's, or into a fault.
+    /// Converts a field's value into the row's, or into a fault.
     fn take_field(&mut self, line: &[u8], field: &RowField, outer: Option<&RowField>, row: &mut ParsedRow) {
         let slot = field.slot;
         let name = || match outer {
@@ -235,6 +239,7 @@ impl RowParser {
                     row.add_fault(slot, RowFault::OutOfRange(name(), why));
                 }
             },
+            // An integral float such as `3.0` counts as an integer.
             (FieldType::Int(least), TokenKind::Float) => {
                 let float = scanner::parse_float(value);
                 match json::float_to_int(float) {
@@ -266,6 +271,7 @@ impl RowParser {
             (FieldType::Float | FieldType::Positive | FieldType::Elapsed, TokenKind::Int | TokenKind::Float) => {
                 let float = parse_number(kind, value);
                 row.set_float(slot, float);
+                // An integer of more than 308 digits has no double.
                 if kind == TokenKind::Int && !float.is_finite() {
                     row.lossy = true;
                     row.add_fault(
@@ -292,7 +298,7 @@ impl RowParser {
         }
     }
 
-    /// Closes the object of unknown fields; where a key comes twice, the last one holds, as in Python.
+    /// Closes the object of unknown fields. If a key is there twice, the last one counts, as in Python.
     fn finish_extra(&mut self, row: &mut ParsedRow) {
         if self.unknown.len() > 1 && self.has_duplicate_key(&row.extra) {
             self.irregular = true;
@@ -326,6 +332,7 @@ impl RowParser {
         let old = std::mem::take(&mut row.extra);
         let keys_and_values = std::mem::take(&mut self.unknown);
         let key = |i: usize| keys_and_values.get(i).and_then(|(key, _)| old.get(key.clone())).unwrap_or_default();
+        // Sorts indices by key, keeps the last of each key, then restores the order.
         let mut order: Vec<usize> = (0..keys_and_values.len()).collect();
         order.sort_by_key(|&i| (key(i), i));
         let mut last: Vec<usize> = order
@@ -343,13 +350,13 @@ impl RowParser {
     }
 }
 
-/// Nothing but white space may follow.
+/// Fails if anything but white space follows.
 fn expect_end(cursor: &mut JsonCursor<'_>, line: &[u8]) -> Result<(), BadLine> {
     cursor.skip_space();
     if cursor.offset() < line.len() { cursor.fail_here(ParseReason::Trailing).map_err(BadLine::Json) } else { Ok(()) }
 }
 
-/// Whether a key, with its quotes, is this name.
+/// Whether a key, with its quotes, equals this name.
 fn is_key(key: &[u8], name: &str) -> bool {
     match key {
         [b'"', inner @ .., b'"'] if !inner.contains(&b'\\') => inner == name.as_bytes(),
@@ -357,7 +364,7 @@ fn is_key(key: &[u8], name: &str) -> bool {
     }
 }
 
-/// The text of a JSON text with its quotes; `None` for one with a lone surrogate.
+/// Decodes a JSON text with its quotes; `None` if it holds a lone surrogate.
 fn decode_text(raw: &[u8]) -> Option<String> {
     match raw {
         [b'"', inner @ .., b'"'] if !inner.contains(&b'\\') => std::str::from_utf8(inner).ok().map(str::to_owned),
@@ -368,7 +375,8 @@ fn decode_text(raw: &[u8]) -> Option<String> {
     }
 }
 
-/// Adds a member to an object in the making, as every reader takes it, and says where its key and value stand.
+/// Appends a member to an object without closing brace, as JSON that every reader accepts; returns the ranges of its
+/// key and value.
 pub(in crate::run) fn push_member(
     object: &mut String,
     line: &[u8],
@@ -396,10 +404,10 @@ fn parse_number(kind: TokenKind, value: &[u8]) -> f64 {
     }
 }
 
-/// Reads a list of numbers, of which some may be null; else says what is in it.
+/// Parses a list of numbers and nulls; else returns what it is, for a message.
 pub(in crate::run) fn parse_floats(json: &[u8], out: &mut Vec<f64>) -> Result<(), String> {
     let mut cursor = JsonCursor::new(json);
-    let not_a_list = |_| "what is no list".to_owned();
+    let not_a_list = |_| "not a list".to_owned();
     cursor.expect_byte(b'[').map_err(not_a_list)?;
     cursor.skip_space();
     if cursor.take_byte(b']') {
@@ -423,13 +431,13 @@ pub(in crate::run) fn parse_floats(json: &[u8], out: &mut Vec<f64>) -> Result<()
     }
 }
 
-/// Why an integer is too small. Only steps begin at 1.
+/// Describes an integer below its minimum; a minimum of 1 is that of a step's number.
 fn describe_below(int: &str, least: i64) -> String {
     let hint = if least == 1 { ": the steps of an episode are counted from 1" } else { "" };
     format!("{int}, below {least}{hint}")
 }
 
-/// A value for a message.
+/// Describes a value for a message.
 fn describe_value(kind: TokenKind, value: &[u8]) -> String {
     match kind {
         TokenKind::Null => "null".into(),
@@ -438,8 +446,9 @@ fn describe_value(kind: TokenKind, value: &[u8]) -> String {
     }
 }
 
-/// The beginning of a value for a message.
+/// Returns the beginning of a value for a message.
 fn excerpt_of(value: &[u8]) -> String {
+    // Enough to recognize a value; a text of a megabyte must not fill the terminal.
     const MOST: usize = 40;
     let text = String::from_utf8_lossy(value);
     match text.char_indices().nth(MOST) {
