@@ -1,9 +1,9 @@
-//! Which git command called this hook or merge driver, as its command line tells.
+//! Finds the git command that called this hook or merge driver, by its command line.
 //!
-//! Git tells `prepare-commit-msg` that a commit is amended only where the message comes from the amended one; after
-//! `--amend -m TEXT` nothing but the caller's command line does. It tells a merge driver neither what it merges for, before
-//! git 2.44, nor the side that `-X` favours. The command line is read from `/proc`, else asked of `ps`; where neither is to
-//! be had, nothing is known.
+//! Git tells `prepare-commit-msg` that a commit is amended only if the message comes from the amended one; after
+//! `--amend -m TEXT` only the caller's command line tells. It tells a merge driver neither what it merges for, before
+//! git 2.44, nor the side that `-X` favours. The command line is read from `/proc`, else asked of `ps`; if neither
+//! works, nothing is known, and callers must cope with that.
 
 use std::path::Path;
 
@@ -11,16 +11,16 @@ use crate::git::repo::Repo;
 #[cfg(target_os = "linux")]
 use crate::support::process::shell_quote;
 
-/// A git command that called us.
+/// A git command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GitCall {
-    /// Its name: `commit`.
+    /// The command's name: `commit`.
     pub command: String,
-    /// What follows it, up to `--`.
+    /// The arguments, up to `--`.
     args: Vec<String>,
 }
 
-/// A side of a merge that git was told to take where both changed a thing.
+/// The side that git takes if both changed the same thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FavoredSide {
     /// `-X ours`
@@ -29,11 +29,11 @@ pub enum FavoredSide {
     Theirs,
 }
 
-/// How many processes up to look: a hook manager may stand between git and us.
+/// How many parent processes to look at: a hook manager and its shells can be between git and us.
 const DEPTH: usize = 6;
 
 impl Repo {
-    /// The git command that called us, the nearest one; `None` where it cannot be told.
+    /// Returns the nearest git command above us; `None` if there is none, or it is not known.
     #[must_use]
     pub fn find_caller(&self) -> Option<GitCall> {
         let mut pid = u32::try_from(rustix::process::getppid()?.as_raw_nonzero().get()).ok()?;
@@ -42,6 +42,7 @@ impl Repo {
             if is_git(&args) {
                 return GitCall::parse(&args);
             }
+            // Process 1 is the top.
             if parent <= 1 {
                 return None;
             }
@@ -53,8 +54,7 @@ impl Repo {
 
 #[cfg(target_os = "linux")]
 impl Repo {
-    /// Another git that is at work in this repository, as a message names it; `None` where there is none, or that cannot be
-    /// told.
+    /// Returns another git that runs in this repository, for a message; `None` if there is none, or it is not known.
     pub(super) fn other_git(&self) -> Option<String> {
         let mut ancestors = vec![std::process::id()];
         while let Some((parent, _)) =
@@ -69,7 +69,7 @@ impl Repo {
             let cwd = std::fs::read_link(Path::new("/proc").join(pid.to_string()).join("cwd")).ok()?;
             dirs.iter().find(|dir| cwd.starts_with(dir))?;
             let (_, args) = read_process(self, pid)?;
-            // No more of its command line: an address may hold a password.
+            // Only the command's name: an address among its arguments can hold a password.
             let call = GitCall::parse(&args).filter(|_| is_git(&args))?;
             Some(format!("`git {}`, process {pid}", shell_quote(call.command)))
         })
@@ -84,7 +84,7 @@ impl Repo {
 }
 
 impl GitCall {
-    /// A git command line; `None` where it names no command.
+    /// Parses a git command line; `None` if it names no command.
     #[must_use]
     pub fn parse(args: &[String]) -> Option<Self> {
         let mut rest = args.iter().skip(1);
@@ -104,14 +104,14 @@ impl GitCall {
         None
     }
 
-    /// Whether it is a `git commit` that replaces HEAD.
+    /// Whether it is a `git commit --amend`.
     #[must_use]
     pub fn is_amend(&self) -> bool {
-        // Git takes any abbreviation that means one option.
+        // Git accepts any unique abbreviation of a long option.
         self.command == "commit" && self.args.iter().any(|o| o.len() > 3 && "--amend".starts_with(o.as_str()))
     }
 
-    /// The side that its merge strategy is to favour (`-X ours`, `-X theirs`); the last one counts.
+    /// Returns the side that the merge strategy favours (`-X ours`, `-X theirs`); the last option counts.
     #[must_use]
     pub fn favored_side(&self) -> Option<FavoredSide> {
         const WITH_STRATEGY: [&str; 5] = ["merge", "pull", "cherry-pick", "revert", "rebase"];
@@ -122,11 +122,12 @@ impl GitCall {
         let mut rest = self.args.iter();
         while let Some(arg) = rest.next() {
             let value = match arg.split_once('=') {
-                // Shorter ones may mean `--strategy`.
+                // A shorter abbreviation is `--strategy` to git.
                 Some((name, value)) if name.len() > 10 && "--strategy-option".starts_with(name) => Some(value),
                 _ if arg == "-X" || (arg.len() > 10 && "--strategy-option".starts_with(arg.as_str())) => {
                     rest.next().map(String::as_str)
                 }
+                // The value of these options is free text and can look like an option.
                 _ if matches!(arg.as_str(), "-m" | "-F" | "-s") => {
                     rest.next();
                     None
@@ -140,7 +141,7 @@ impl GitCall {
 }
 
 impl FavoredSide {
-    /// The side that an option of a strategy names; `None` for another option.
+    /// Parses an option of a strategy; `None` for any other option.
     #[must_use]
     pub fn from_option(option: &str) -> Option<Self> {
         match option {
@@ -159,7 +160,7 @@ fn is_git(args: &[String]) -> bool {
 fn read_process(_: &Repo, pid: u32) -> Option<(u32, Vec<String>)> {
     let read = |name: &str| crate::support::fs::read(&Path::new("/proc").join(pid.to_string()).join(name)).ok();
     let stat = String::from_utf8_lossy(&read("stat")?).into_owned();
-    // The program's name stands in brackets, and may hold brackets.
+    // proc(5): the program's name is in parentheses and can hold some itself, so split at the last one.
     let parent = stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(1)?.parse().ok()?;
     let args = read("cmdline")?;
     let args = args.split(|b| *b == 0).map(|arg| String::from_utf8_lossy(arg).into_owned()).collect();

@@ -1,5 +1,5 @@
-//! Hooks that git's own settings name, from git 2.54 on: `hook.<name>.event`, `hook.<name>.command`. Git runs them in the order
-//! of the settings, before the hook in the directory.
+//! Hooks in git's settings, from git 2.54 on: `hook.<name>.event`, `hook.<name>.command`. Git runs them in the order of
+//! the settings, before the hook in the hooks directory. They are only read here, never written.
 
 use crate::git::error::GitError;
 use crate::git::repo::Repo;
@@ -7,16 +7,16 @@ use crate::git::repo::Repo;
 /// One hook of one event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfiguredHook {
-    /// What the settings call it.
+    /// Its name in the settings.
     pub name: String,
     /// The event.
     pub event: String,
-    /// What git runs.
+    /// The command that git runs.
     pub command: String,
 }
 
 impl Repo {
-    /// The hooks that git will run from its settings; none where git is too old to.
+    /// Returns the hooks that git runs from its settings; none if git is too old.
     pub fn configured_hooks(&self) -> Result<Vec<ConfiguredHook>, GitError> {
         if !supports_config_hooks(&self.query_git(["--version"])?.stdout_text()) {
             return Ok(Vec::new());
@@ -33,7 +33,7 @@ fn supports_config_hooks(version: &str) -> bool {
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (2, 54)
 }
 
-/// From `git config -z`: a key, a line's end, the value, a null byte.
+/// Parses the output of `git config -z`: key, line break, value, null byte.
 fn parse_configured_hooks(output: &str) -> Vec<ConfiguredHook> {
     struct HookEntry<'a> {
         name: &'a str,
@@ -52,7 +52,7 @@ fn parse_configured_hooks(output: &str) -> Vec<ConfiguredHook> {
             entries.len() - 1
         });
         match setting_name {
-            // An empty one takes back those before it.
+            // An empty value resets the list, as for git's other lists.
             "event" if value.is_empty() => entries[at].events.clear(),
             "event" => entries[at].events.push(value),
             "command" => entries[at].command = value,

@@ -1,4 +1,5 @@
-//! What can go wrong between us and git, and what to do about it.
+//! The errors between us and git, with their exit codes and hints. Errors of the git program itself are
+//! [`ProcessError`].
 
 use std::path::PathBuf;
 
@@ -7,16 +8,16 @@ use crate::error::{Explain, Explanation};
 use crate::support::fs::FsError;
 use crate::support::process::{ProcessError, shell_quote};
 
-/// How a shallow clone gets the rest of history.
+/// The command that completes a shallow clone, for hints.
 pub const UNSHALLOW: &str = "`git fetch --unshallow` (`fetch-depth: 0` of actions/checkout)";
 
 /// A git operation that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum GitError {
-    /// There is no repository here or above.
+    /// No repository in this directory or above.
     #[error("{} is not in a git repository", dir.display())]
     NotARepository {
-        /// Where we looked.
+        /// The directory of the search.
         dir: PathBuf,
     },
     /// The repository has no working tree.
@@ -34,15 +35,15 @@ pub enum GitError {
     /// There is no git program.
     #[error("no `git` program found on PATH")]
     NoProgram,
-    /// A name that is no commit.
-    #[error("`{rev}` names no commit")]
+    /// A name that does not resolve to a commit.
+    #[error("`{rev}` is not a commit")]
     NoSuchRevision {
         /// As the user typed it.
         rev: String,
-        /// Whether the clone is shallow: then the name may be one that was not fetched.
+        /// Whether the clone is shallow: then the commit can exist elsewhere.
         shallow: bool,
     },
-    /// An object that history names is not here (a shallow or partial clone), or is broken.
+    /// An object is missing (in a shallow or partial clone) or broken.
     #[error("cannot read {what}")]
     Read {
         /// What was read.
@@ -50,20 +51,20 @@ pub enum GitError {
         /// Why not.
         source: git2::Error,
     },
-    /// Another git is at work, and was for some seconds.
+    /// Another git held a lock for all the time that we waited.
     #[error("another git{} holds {}", describe_holder(by.as_ref()), lock.display())]
     Locked {
         /// The lock file.
         lock: PathBuf,
-        /// A git that is at work in the repository, where one is seen.
+        /// The other git, for a message, if it was found.
         by: Option<String>,
     },
-    /// A tag of the user's, which git cannot keep together with one of ours.
-    #[error("the tag {by} is in the way of {tag}: git keeps no two tags of which one is the other's directory")]
+    /// An existing tag that git cannot keep beside a new one: one name is a directory of the other.
+    #[error("the tag {by} is in the way of {tag}: git cannot use one name as the directory of the other")]
     TagConflict {
-        /// The tag that was to be made.
+        /// The new tag.
         tag: String,
-        /// The one that is there.
+        /// The existing tag.
         by: String,
     },
     /// A git call failed.
@@ -82,34 +83,34 @@ impl Explain for GitError {
     fn explain(&self) -> Explanation {
         match self {
             Self::NotARepository { .. } => {
-                Setup.code("no_git_repository").hint("`git init` makes one; `capture-hook init` sets it up")
+                Setup.code("no_git_repository").hint("run `git init`, then `capture-hook init`")
             }
             Self::Bare { .. } => Setup.code("bare_repository").hint("run the command in a clone with a working tree"),
             Self::Ownership { dir } => {
                 let dir = shell_quote(dir);
                 Setup
                     .code("dubious_ownership")
-                    .hint(format!("if you trust it: `git config --global --add safe.directory {dir}`"))
+                    .hint(format!("if you trust it, run `git config --global --add safe.directory {dir}`"))
             }
             Self::NoProgram => Setup.code("no_git_program").hint("install git, or put it on PATH"),
             Self::NoSuchRevision { shallow: true, .. } => Setup
                 .code("no_such_revision")
-                .hint(format!("this clone is shallow, so its history and branches are not all here: {UNSHALLOW}")),
+                .hint(format!("this clone is shallow; fetch the rest of its history and branches with {UNSHALLOW}")),
             Self::NoSuchRevision { .. } => {
-                Setup.code("no_such_revision").hint("`git log --oneline` lists commits, `git tag -l 'capture/*'` runs")
+                Setup.code("no_such_revision").hint("list commits with `git log --oneline`, runs with `git tag -l 'capture/*'`")
             }
             Self::Read { .. } => Io.code("git_read").hint(format!(
-                "in a shallow clone {UNSHALLOW} brings it, in a partial one `capture-hook log` (hooks fetch nothing)"
+                "fetch it: in a shallow clone with {UNSHALLOW}, in a partial one with `capture-hook log` (hooks fetch nothing)"
             )),
             Self::Locked { lock, .. } => Program
                 .code("git_locked")
-                .hint("let it end (an editor may have started it), then run the same command again")
-                .hint(format!("if no git is at work here, one that was killed left it: `rm {}`", shell_quote(lock))),
+                .hint("wait until it ends (an editor can have started it), then run the same command again")
+                .hint(format!("if no git runs here, a killed one left the lock: remove it with `rm {}`", shell_quote(lock))),
             Self::TagConflict { by, .. } => {
                 let (old, new) = (shell_quote(by), shell_quote(format!("{}-old", by.replace('/', "-"))));
                 Setup
                     .code("tag_in_the_way")
-                    .hint(format!("give it another name, such as {new}: `git tag {new} {old} && git tag -d {old}`"))
+                    .hint(format!("rename the tag, for example to {new}: `git tag {new} {old} && git tag -d {old}`"))
             }
             Self::Program(error) => error.explain(),
             Self::Fs(error) => error.explain(),

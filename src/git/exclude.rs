@@ -1,4 +1,5 @@
-//! What git ignores: asked, and for this clone alone (`info/exclude`) also written.
+//! Whether git ignores a path, and ignoring a directory in this clone alone (`info/exclude`). No tracked `.gitignore`
+//! is written here.
 
 use std::path::{Component, Path};
 
@@ -7,20 +8,21 @@ use crate::git::repo::Repo;
 use crate::support::fs;
 
 impl Repo {
-    /// Whether git ignores a path, relative to the top of the working tree. `None` if it cannot tell: nothing behind a link or
-    /// in another repository is git's concern.
+    /// Whether git ignores a path, relative to the top of the working tree. `None` if git cannot tell: the path is
+    /// behind a link or in another repository.
     pub fn is_ignored(&self, path: &str) -> Result<Option<bool>, GitError> {
-        // Asked of git: a rule may stand anywhere. A file that is tracked all the same is not ignored.
+        // Git is asked, because a rule can be in many files. `--no-index`: the rules count, tracked or not.
         let output = self.query_git(["check-ignore", "-q", "--no-index", "--", path])?;
         Ok(match output.exit {
+            // Some(true), => Exit codes of git-check-ignore(1): 0 ignored, 1 not, 128 fatal.
             Some(0) => Some(true),
             Some(1) => Some(false),
             _ => None,
         })
     }
 
-    /// Has git ignore a directory that is there (absolute), in this clone alone, if it would not and holds nothing of it. Gives
-    /// the directory relative to the top where a rule was written.
+    /// Makes git ignore an existing directory (absolute) in this clone alone, unless it is ignored already or git
+    /// tracks a file in it. Returns the directory relative to the top if a rule was written.
     pub fn exclude_dir(&self, dir: &Path) -> Result<Option<String>, GitError> {
         let Some(inner) = self.path_in_work_tree(dir) else { return Ok(None) };
         if self.index_holds_below(&inner)? || self.is_ignored(&inner)? != Some(false) {
@@ -37,8 +39,8 @@ impl Repo {
         Ok(Some(inner))
     }
 
-    /// The path of a directory below the top of the working tree, links resolved; `None` if it lies elsewhere, or its name
-    /// cannot stand in a rule.
+    /// Returns a directory's path below the top of the working tree, links resolved; `None` if it is elsewhere, or its
+    /// name cannot be written in a rule.
     fn path_in_work_tree(&self, dir: &Path) -> Option<String> {
         let (dir, top) = (dir.canonicalize().ok()?, self.work_tree.as_deref()?.canonicalize().ok()?);
         let inner = dir.strip_prefix(&top).ok()?;
@@ -48,7 +50,7 @@ impl Repo {
     }
 }
 
-/// A path as a rule that means it alone.
+/// Escapes a path for a rule that matches it alone.
 fn escape_pattern(path: &str) -> String {
     let mut out = String::new();
     for c in path.chars() {

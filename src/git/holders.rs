@@ -1,4 +1,7 @@
-//! Who holds a commit: which refs and working trees reach it, and whether it was made in this clone.
+//! Which refs and working trees reach a commit, and whether it was made in this clone.
+//!
+//! Answered from refs and reflogs, which are local and can have expired: if an answer is uncertain, it is the one that
+//! keeps a tag. Nothing is fetched.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,15 +11,16 @@ use crate::git::read::Oid;
 use crate::git::repo::Repo;
 use crate::support::fs;
 
-/// Refs by which git itself keeps old states for a while.
+/// Refs under which git keeps old states for a while; they do not hold a commit.
 const OLD_STATES: &[&str] = &["refs/original/", "refs/rewritten/", "refs/bisect/", "refs/stash"];
 
 impl Repo {
-    /// Whether a ref, or the HEAD of a working tree, reaches the commit; tags whose names start with `but` do not count. True
-    /// where that cannot be told.
+    /// Whether a ref, or the HEAD of a working tree, reaches the commit; tags with the prefix `ignored_prefix` do not
+    /// count. True if that is not certain.
     pub fn is_held(&self, commit: &Oid, ignored_prefix: &str) -> Result<bool, GitError> {
         let contains = format!("--contains={commit}");
         let output = self.query_git(["for-each-ref", &contains, "--format=%(refname)"])?;
+        // Not known, for example because the commit is missing here: counts as held.
         if !output.success() {
             return Ok(true);
         }
@@ -27,7 +31,7 @@ impl Repo {
         if output.stdout_text().lines().any(is_holder) {
             return Ok(true);
         }
-        // Each working tree has a HEAD of its own, which may be detached.
+        // A detached HEAD of another working tree is no ref that `for-each-ref` lists.
         let trees = self.query_git(["worktree", "list", "--porcelain"])?;
         let heads = trees.stdout_text();
         for head in heads.lines().filter_map(|line| Oid::parse(line.strip_prefix("HEAD ")?)).filter(|id| !id.is_null())
@@ -36,11 +40,12 @@ impl Repo {
                 return Ok(true);
             }
         }
+        // Without the list of working trees nothing is certain: the commit counts as held.
         Ok(!trees.success())
     }
 
-    /// Whether a remote's branch once held the commit, as the logs of remote-tracking branches tell: a push without our hook
-    /// leaves a trace there.
+    /// Whether a remote's branch once held the commit, by the reflogs of remote-tracking branches: a push without our
+    /// hook leaves a trace there, too.
     pub fn was_on_remote(&self, commit: &Oid) -> Result<bool, GitError> {
         let mut positions = BTreeSet::new();
         for log in files_below(&self.common_dir.join("logs/refs/remotes")) {
@@ -52,13 +57,14 @@ impl Repo {
         if positions.is_empty() {
             return Ok(false);
         }
+        // One `rev-list` for all positions: no output means that one of them reaches the commit.
         let lines: String = positions.iter().map(|id| format!("^{id}\n")).collect();
         let args = ["rev-list", "--max-count=1", "--ignore-missing", "--stdin"];
         let beyond = self.run_git_with(args, format!("{commit}\n{lines}").into_bytes())?;
         Ok(beyond.stdout_text().is_empty())
     }
 
-    /// Whether the commit was made in this clone, as the logs of its working trees' HEADs tell; false where they do not.
+    /// Whether the commit was made in this clone, by the reflogs of its working trees' HEADs; false if they do not say so.
     #[must_use]
     pub fn was_committed_here(&self, commit: &Oid) -> bool {
         let is_made_here = |line: &str| {
@@ -70,6 +76,7 @@ impl Repo {
         if logs.peek().is_some() {
             return logs.any(|log| String::from_utf8_lossy(&log).lines().any(is_made_here));
         }
+        // Without log files, as with reftable, git is asked; a failure leaves no lines, and the answer false.
         let reflog = self
             .query_git(["reflog", "--format=%H %gs", "HEAD"])
             .map(|output| output.stdout_text())
@@ -84,17 +91,17 @@ impl Repo {
         dirs.map(|dir| dir.join("logs/HEAD")).collect()
     }
 
-    /// Whether a tag was made in this clone, as its own log tells; most tags have none.
+    /// Whether a tag was made in this clone, by its own reflog; most tags have none.
     #[must_use]
     pub fn was_tagged_here(&self, tag: &str) -> bool {
-        // `git reflog` shows what names a commit alone.
+        // The file is read, because `git reflog` does not show an annotated tag's log.
         let log = fs::read_optional(&self.common_dir.join("logs/refs/tags").join(tag)).ok().flatten();
         let log = log.unwrap_or_default();
         String::from_utf8_lossy(&log).lines().last().is_some_and(|line| line.contains("\ttag: tagging "))
     }
 }
 
-/// The files below a directory of git's; it holds no links.
+/// Returns the files below a directory of git's. Links are skipped.
 fn files_below(dir: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut todo = vec![dir.to_path_buf()];
@@ -110,7 +117,7 @@ fn files_below(dir: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Whether what a log says of a move of HEAD made the commit, rather than went to it.
+/// Whether a reflog message is about making a commit, not about moving to one.
 fn makes_a_commit(how: &str) -> bool {
     let by = ["commit", "cherry-pick", "revert", "am"].iter().any(|by| how.starts_with(by));
     let picked = ["(pick)", "(reword)", "(edit)", "(squash)", "(fixup)", "(continue)", "(merge)", "Merge made by"];

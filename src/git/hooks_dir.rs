@@ -1,4 +1,4 @@
-//! Where git looks for hooks, and whether that place is ours to write to.
+//! Git's hooks directory: where it is, who set it, and whether it belongs to this repository. Nothing is written here.
 
 use std::path::{Path, PathBuf};
 
@@ -6,10 +6,10 @@ use crate::git::error::GitError;
 use crate::git::repo::Repo;
 use crate::support::off_limits::OffLimits;
 
-/// Who named the hooks directory.
+/// Who set the hooks directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HooksDirSource {
-    /// Nobody: `hooks` in the git directory.
+    /// No setting: `hooks` in the git directory.
     Default,
     /// `core.hooksPath` of this repository.
     Repository,
@@ -17,22 +17,23 @@ pub enum HooksDirSource {
     Outside,
 }
 
-/// The hooks directory that holds.
+/// The hooks directory in use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HooksDir {
-    /// Absolute.
+    /// Its absolute path.
     pub path: PathBuf,
-    /// Who named it.
+    /// Who set it.
     pub source: HooksDirSource,
-    /// Whether it lies in the working tree or the git directory.
+    /// Whether it is in the working tree or the git directory.
     pub inside: bool,
-    /// `core.hooksPath` is set to nothing: git runs no hook at all.
+    /// Whether `core.hooksPath` is set to an empty value: git then runs no hook at all.
     pub disabled: bool,
 }
 
 impl Repo {
-    /// The hooks directory that holds for this working tree.
+    /// Returns the hooks directory of this working tree.
     pub fn hooks_dir(&self) -> Result<HooksDir, GitError> {
+        // `--show-scope` needs git 2.26.
         let setting = self.query_git(["config", "--show-scope", "--get", "core.hooksPath"])?;
         let (source, disabled) = if setting.success() {
             let text = setting.stdout_text();
@@ -56,7 +57,7 @@ impl Repo {
         Ok(HooksDir { path, source, inside, disabled })
     }
 
-    /// The directories in which data would be taken for git's own files, or be run by it.
+    /// Returns the directories whose files git uses or runs: no place for data.
     pub fn off_limits(&self) -> Result<Vec<OffLimits>, GitError> {
         let git_dir_limits = |dir: &Path| OffLimits { dir: dir.to_path_buf(), what: "git's directory" };
         let hooks = OffLimits { dir: self.hooks_dir()?.path, what: "git's hooks" };
@@ -64,7 +65,7 @@ impl Repo {
     }
 }
 
-/// The path with links resolved as far as it exists.
+/// Returns the path with links resolved as far as it exists.
 fn resolve_links(path: &Path) -> PathBuf {
     let mut missing = Vec::new();
     let mut at = path;

@@ -1,5 +1,7 @@
-//! Locks that another git holds. Git makes a file `X.lock` while it changes `X`, and a second one fails at once: an editor that
-//! looks at the repository in the background is enough. Here such a call waits some seconds before it fails.
+//! Waits for locks that another git holds.
+//!
+//! Git creates `X.lock` while it changes `X`, and a second git fails at once: an editor that looks at the repository in
+//! the background is enough. Such a call is repeated here for some seconds before it fails. A lock is never removed.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -8,17 +10,17 @@ use crate::git::error::GitError;
 use crate::git::repo::Repo;
 use crate::support::process::{ProcessError, ProcessOutput};
 
-/// How long to wait for another git.
+/// How long to wait for another git: longer than any of its short locks, shorter than a user's patience.
 const MAX_WAIT: Duration = Duration::from_secs(5);
-/// From when on it is told that we wait.
+/// How long to wait before a message tells so.
 const QUIET_TIME: Duration = Duration::from_secs(1);
-/// How often to look.
+/// The time between two looks.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// Who is told that we wait, and for what.
+/// Called with a message when we wait for another git.
 pub type NotifyFn<'a> = &'a dyn Fn(&str);
 
-/// A wait that has an end.
+/// A wait of at most [`MAX_WAIT`].
 struct LockWait<'a> {
     began: Instant,
     notify: Option<NotifyFn<'a>>,
@@ -29,7 +31,7 @@ impl<'a> LockWait<'a> {
         Self { began: Instant::now(), notify: Some(notify) }
     }
 
-    /// Waits a moment; an error where that took too long.
+    /// Waits for [`POLL_INTERVAL`]; fails after [`MAX_WAIT`].
     fn wait_for(&mut self, repo: &Repo, lock: &Path) -> Result<(), GitError> {
         let waited = self.began.elapsed();
         if waited >= MAX_WAIT {
@@ -46,7 +48,7 @@ impl<'a> LockWait<'a> {
 }
 
 impl Repo {
-    /// Makes a call of git that takes a lock, again and again while another git holds that lock, for some seconds at the most.
+    /// Repeats a call of git for as long as it fails because another git holds a lock, for some seconds at most.
     pub(super) fn retry_while_locked(
         &self,
         notify: NotifyFn<'_>,
@@ -65,8 +67,8 @@ impl Repo {
         }
     }
 
-    /// Waits, for some seconds at the most, until nobody holds the locks of HEAD and of its branch: a commit takes both after
-    /// its hooks have run, and fails at once where it cannot.
+    /// Waits, for some seconds at most, until the locks of HEAD and of its branch are free: a commit takes both after
+    /// its hooks have run, and fails at once if it cannot.
     pub fn await_head(&self, notify: NotifyFn<'_>) -> Result<(), GitError> {
         let mut wait = LockWait::new(notify);
         while let Some(lock) = self.head_locks().into_iter().find(|lock| lock.exists()) {
@@ -75,9 +77,10 @@ impl Repo {
         Ok(())
     }
 
-    /// The lock files of HEAD and of its branch.
+    /// Returns the lock files of HEAD and of its branch.
     fn head_locks(&self) -> Vec<PathBuf> {
         let mut locks = vec![self.git_dir.join("HEAD.lock")];
+        // A HEAD that cannot be read (reftable) leaves its own lock alone to wait for.
         let head = crate::support::fs::read_optional(&self.git_dir.join("HEAD")).ok().flatten().unwrap_or_default();
         if let Some(branch) = String::from_utf8_lossy(&head).trim().strip_prefix("ref: refs/heads/") {
             locks.push(lock_file_of(&self.common_dir.join("refs/heads").join(branch)));
@@ -85,13 +88,13 @@ impl Repo {
         locks
     }
 
-    /// The lock for which a call of git failed; `None` where it failed for another reason.
+    /// Returns the lock because of which a call of git failed; `None` if it failed for another reason.
     fn held_lock(&self, error: &ProcessError) -> Option<PathBuf> {
         let ProcessError::Failed { output, .. } = error else { return None };
         match parse_lock_path(output) {
-            // It may have gone just now.
+            // The lock can be gone by now; then git's words tell.
             Some(lock) => (lock.exists() || output.contains("File exists")).then_some(lock),
-            // In another language git may quote otherwise.
+            // A translated git quotes paths differently; then look for the usual locks.
             None => [lock_file_of(&self.index_file)].into_iter().chain(self.head_locks()).find(|lock| lock.exists()),
         }
     }
@@ -103,7 +106,7 @@ fn lock_file_of(path: &Path) -> PathBuf {
     name.into()
 }
 
-/// The lock file of `Unable to create '/r/.git/index.lock': File exists.`
+/// Returns the lock file in `Unable to create '/r/.git/index.lock': File exists.`
 fn parse_lock_path(output: &str) -> Option<PathBuf> {
     output.lines().find_map(|line| {
         let end = line.find(".lock':")? + ".lock".len();

@@ -1,18 +1,19 @@
-//! Commit messages while git prepares them: what is text, what is comment, and where trailers go.
+//! Commit messages while git prepares them: the text, the comments, and the place for trailers.
 //!
-//! Placing trailers is left to `git interpret-trailers`, whose rules (an existing trailer block, comments, the scissors
-//! line) are git's own. Taking our old ones out, and seeing that a message says nothing yet, is done here.
+//! Trailers are placed by `git interpret-trailers`, whose rules (an existing block, comments, the scissors line) are
+//! git's own. Removing our old trailers, and telling whether a message is still blank, is done here. What trailers say
+//! is not known here.
 
 use crate::git::error::GitError;
 use crate::git::repo::Repo;
 
-/// The line below which git drops everything.
+/// The scissors line: git drops it and everything below (`wt-status.c`, `cut_line`).
 const SCISSORS: &str = "------------------------ >8 ------------------------";
 
-/// A message in the making.
+/// A commit message in two parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommitMessage {
-    /// What counts: everything above the scissors line.
+    /// Everything above the scissors line.
     pub body: Vec<u8>,
     /// The scissors line and what follows.
     pub rest: Vec<u8>,
@@ -26,6 +27,7 @@ impl CommitMessage {
         for line in bytes.split_inclusive(|b| *b == b'\n') {
             let is_scissors = std::str::from_utf8(line).is_ok_and(|l| {
                 let l = l.trim_end();
+                // The line begins with the user's comment mark, of a few characters.
                 l.ends_with(SCISSORS) && l.len() <= SCISSORS.len() + 8 && !l.starts_with('-')
             });
             if is_scissors {
@@ -37,13 +39,13 @@ impl CommitMessage {
         Self { body: body.to_vec(), rest: rest.to_vec() }
     }
 
-    /// The message whole.
+    /// Returns the whole message.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         [self.body.as_slice(), &self.rest].concat()
     }
 
-    /// Drops every line of the body that `ours` tells. Says whether there was one.
+    /// Drops every line of the body for which `is_dropped` is true. Returns whether there was one.
     pub fn drop_lines(&mut self, is_dropped: impl Fn(&str) -> bool) -> bool {
         let before = self.body.len();
         let lines = self.body.split_inclusive(|b| *b == b'\n');
@@ -55,7 +57,7 @@ impl CommitMessage {
         self.body.len() != before
     }
 
-    /// Whether nothing but blank lines and comments stands in the body.
+    /// Whether the body holds only blank lines and comments.
     #[must_use]
     pub fn is_blank(&self, comment: &str) -> bool {
         self.body.split(|b| *b == b'\n').all(|line| {
@@ -65,8 +67,8 @@ impl CommitMessage {
     }
 }
 
-/// Adds trailers to a message, where git would put them. A message that says nothing yet keeps its first line free for
-/// the subject.
+/// Adds trailers to a message, at the place where git puts them. In a blank message the first line stays free for the
+/// subject.
 pub fn add_trailers(repo: &Repo, message: &CommitMessage, trailers: &[String]) -> Result<Vec<u8>, GitError> {
     if message.is_blank(&repo.comment_mark()?) {
         let block: String = trailers.iter().map(|t| format!("{t}\n")).collect();
@@ -84,8 +86,10 @@ pub fn add_trailers(repo: &Repo, message: &CommitMessage, trailers: &[String]) -
 }
 
 impl Repo {
-    /// What starts a comment line in this user's messages.
+    /// Returns what begins a comment line in this user's messages.
     pub fn comment_mark(&self) -> Result<String, GitError> {
+        // `core.commentString` came with git 2.45 and is the same setting; `auto` makes git choose, and `#` is its
+        // first choice.
         for key in ["core.commentString", "core.commentChar"] {
             if let Some(mark) = self.config_value(key)?
                 && !mark.is_empty()

@@ -1,9 +1,9 @@
 //! The one door to git.
 //!
-//! [`Repo`] is found once, with the variables that git hands to hooks made absolute, and read through libgit2: no process
-//! is started to learn something. What writes the index, a commit or a tag goes through the git program, so that the
-//! user's settings, signing and other hooks hold. A repository that libgit2 refuses (an extension it does not know) is
-//! read through the program too: slower, never wrong.
+//! [`Repo`] is opened once, with the variables that git gives to hooks made absolute, and read through libgit2, so
+//! reading starts no process. The index, commits and tags are written by the git program, so that the user's settings,
+//! signing and other hooks apply. A repository that libgit2 refuses (an extension it does not know) is read through the
+//! program, too: slower, with the same answers. Nothing is fetched unless a method says so.
 
 mod caller;
 mod config;

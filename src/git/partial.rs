@@ -1,8 +1,9 @@
-//! Clones that lack objects of their own history: partial ones (`--filter=tree:0`, `--filter=blob:none`), shallow ones.
+//! Clones that lack objects of their own history: partial ones (`--filter=tree:0`, `--filter=blob:none`) and shallow
+//! ones.
 //!
-//! Git fetches what a partial clone lacks when it is needed, libgit2 does not. A hook fetches nothing: what it cannot read is
-//! unknown to it ([`Repo::knows_file`]). A command asks git, which may fetch, one object at a time: what is needed of many
-//! commits is better fetched at once before ([`Repo::fetch_files`]).
+//! Git fetches a missing object of a partial clone when it is needed; libgit2 does not. A hook fetches nothing: what it
+//! cannot read is unknown to it ([`Repo::knows_file`]). A command asks git, which fetches one object at a time; files
+//! of many commits are fetched at once before ([`Repo::fetch_files`]).
 
 use std::collections::BTreeSet;
 
@@ -14,7 +15,8 @@ use crate::support::process::ProcessError;
 use crate::support::prompts::PromptPolicy;
 
 impl Repo {
-    /// Reads an object: by libgit2; by the program where libgit2 cannot read the repository, or where git may fetch the object.
+    /// Reads an object by libgit2; by the program if libgit2 cannot read the repository, or if git may fetch the
+    /// object.
     pub(super) fn read_object<T>(
         &self,
         by_lib: impl FnOnce(&git2::Repository) -> Result<T, git2::Error>,
@@ -32,12 +34,12 @@ impl Repo {
         }
     }
 
-    /// Whether a command that the user typed is at work: a hook fetches nothing that nobody asked for.
+    /// Whether a command that the user typed runs; a hook must not fetch on its own.
     fn may_fetch(&self) -> bool {
         *self.env().prompts() == PromptPolicy::OnTerminal && self.env().get("GIT_NO_LAZY_FETCH").is_none()
     }
 
-    /// The git remote that promises what a partial clone lacks; `None` where the clone is no partial one.
+    /// Returns the remote of a partial clone; `None` in any other clone.
     fn promisor_remote(&self) -> Option<String> {
         let output = self.query_git(["config", "-z", "--get-regexp", r"^remote\..*\.promisor$"]).ok()?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -48,19 +50,20 @@ impl Repo {
         })
     }
 
-    /// Whether this clone can tell what a file is in a commit: it has, or gets, the commit, its trees and the file.
+    /// Whether this clone can read a file of a commit: it has, or can fetch, the commit, its trees and the blob.
     #[must_use]
     pub fn knows_file(&self, commit: &Oid, path: &str) -> bool {
         self.has_object(commit)
             && match self.entry_at(commit, path) {
                 Ok(Some(entry)) => self.has_object(&entry.id) || self.blob_size(&entry.id).is_ok(),
+                // true, => No such file in the commit: that is known, too.
                 Ok(None) => true,
                 Err(_) => false,
             }
     }
 
-    /// Fetches what a partial clone lacks of these files in these commits, all at once. What cannot be had is left for those
-    /// who read it to find out.
+    /// Fetches the missing objects of these files in these commits, all at once. What cannot be fetched fails later,
+    /// when it is read.
     pub fn fetch_files(&self, commits: &[Oid], paths: &[String]) -> Result<(), GitError> {
         let Some(lib) = self.lib.as_ref().filter(|_| self.may_fetch()) else { return Ok(()) };
         let tree_id = |id: &Oid| lib.find_commit(id.to_git2()?).map(|commit| Oid::from(commit.tree_id()));
@@ -68,7 +71,7 @@ impl Repo {
         let trees: BTreeSet<Oid> = commits.iter().filter_map(|id| tree_id(id).ok()).filter(is_missing).collect();
         let remote = if trees.is_empty() { None } else { self.promisor_remote() };
         if let Some(remote) = &remote {
-            // With all trees below them.
+            // A fetch of a tree includes all trees below it.
             self.fetch_objects(remote, &trees)?;
         }
         let mut blobs = BTreeSet::new();
@@ -82,12 +85,12 @@ impl Repo {
         }
     }
 
-    /// Fetches objects by their ids, as git does by itself, one after the other, for what a partial clone lacks.
+    /// Fetches objects by their ids, with the options that git itself uses for a missing object (`promisor-remote.c`).
     fn fetch_objects(&self, remote: &str, ids: &BTreeSet<Oid>) -> Result<(), GitError> {
         let mut args = vec!["-c", "fetch.negotiationAlgorithm=noop", "fetch", "--quiet", "--no-tags"];
         args.extend(["--no-write-fetch-head", "--recurse-submodules=no", "--filter=blob:none", "--stdin", remote]);
         let lines: String = ids.iter().map(|id| format!("{id}\n")).collect();
-        // It may want a password. What it did not get, a reader misses.
+        // It can ask for a password. A failed fetch is not reported here: reading the object fails with its own message.
         self.git_cmd(args).stdin(lines.into_bytes()).may_prompt().run(self.env())?;
         Ok(())
     }

@@ -1,7 +1,7 @@
-//! Reading: entries of the index and of commits, blobs, commits.
+//! Reads entries of the index and of commits, blobs and commits.
 //!
-//! Paths are relative to the top of the working tree, with `/`. An entry is told by its object id, so that "did this
-//! file change" costs no read of its content.
+//! Paths are relative to the top of the working tree, with `/`. An entry is its object id, so "did this file change"
+//! needs no content. A missing file is `None`; a missing object is an error.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -17,7 +17,7 @@ use crate::git::repo::Repo;
 pub struct Oid(String);
 
 impl Oid {
-    /// An id from text; `None` where it is no full id.
+    /// Parses a full id; `None` for any other text.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let hex = matches!(text.len(), 40 | 64) && text.bytes().all(|b| b.is_ascii_hexdigit());
@@ -30,19 +30,19 @@ impl Oid {
         Self("0".repeat(40))
     }
 
-    /// Whether it is git's "no object": all zeros.
+    /// Whether it is git's "no object", all zeros.
     #[must_use]
     pub fn is_null(&self) -> bool {
         self.0.bytes().all(|b| b == b'0')
     }
 
-    /// As text.
+    /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The first digits, for people.
+    /// The first nine digits, for people.
     #[must_use]
     pub fn short(&self) -> &str {
         self.0.get(..9).unwrap_or(&self.0)
@@ -65,10 +65,10 @@ impl From<git2::Oid> for Oid {
     }
 }
 
-/// A file as a tree or the index holds it.
+/// A file's entry in a tree or in the index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GitEntry {
-    /// The blob.
+    /// The id of the blob.
     pub id: Oid,
     /// The file mode: `0o100644`, `0o100755`, `0o120000` for a link.
     pub mode: u32,
@@ -82,7 +82,7 @@ impl GitEntry {
     }
 }
 
-/// A commit's own facts.
+/// The facts of a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Commit {
     /// Its id.
@@ -91,7 +91,7 @@ pub struct Commit {
     pub parents: Vec<Oid>,
     /// Its message, raw.
     pub message: Vec<u8>,
-    /// When it was committed, seconds since the epoch.
+    /// The time of the commit, in seconds since the Unix epoch.
     pub time: i64,
     /// The author's name.
     pub author: String,
@@ -112,8 +112,9 @@ impl Repo {
         self.find_commit_id("HEAD")
     }
 
-    /// The commit that a name means, tags peeled; `None` where it means none.
+    /// Resolves a name to a commit, tags peeled; `None` if there is no such commit.
     pub fn find_commit_id(&self, rev: &str) -> Result<Option<Oid>, GitError> {
+        // An option to git, not a name: refused for safety.
         if rev.starts_with('-') {
             return Ok(None);
         }
@@ -125,13 +126,14 @@ impl Repo {
         Ok(if output.success() { Oid::parse(&output.stdout_text()) } else { None })
     }
 
-    /// The commit that a name typed by the user means.
+    /// Resolves a name that the user typed to a commit; fails if there is none.
     pub fn resolve_commit(&self, rev: &str) -> Result<Oid, GitError> {
+        // Only decides which hint is shown.
         let shallow = || !self.shallow_ends().unwrap_or_default().is_empty();
         self.find_commit_id(rev)?.ok_or_else(|| GitError::NoSuchRevision { rev: rev.to_owned(), shallow: shallow() })
     }
 
-    /// The commits at which a shallow clone's history ends; none in any other clone.
+    /// Returns the commits at which a shallow clone's history ends; none in any other clone.
     pub fn shallow_ends(&self) -> Result<HashSet<Oid>, GitError> {
         let text = crate::support::fs::read_optional(&self.common_dir.join("shallow"))?.unwrap_or_default();
         Ok(String::from_utf8_lossy(&text).lines().filter_map(Oid::parse).collect())
@@ -150,6 +152,7 @@ impl Repo {
                 author: String::from_utf8_lossy(commit.author().name_bytes()).into_owned(),
             });
         }
+        // One field per line; the message is last, because it has lines of its own.
         let format = "--format=%P%n%ct%n%an%n%B";
         let output =
             self.git_cmd(["log", "-1", "--no-show-signature", format, id.as_str(), "--"]).run_checked(self.env())?;
@@ -173,7 +176,7 @@ impl Repo {
         Ok(commit.parent_ids().map(Into::into).collect())
     }
 
-    /// A file's entry in a commit; `None` where the commit has no such file.
+    /// Returns a file's entry in a commit; `None` if the commit has no such file.
     pub fn entry_at(&self, commit: &Oid, path: &str) -> Result<Option<GitEntry>, GitError> {
         self.read_object(
             |lib| lib_entry_at(lib, commit, path),
@@ -185,7 +188,7 @@ impl Repo {
         )
     }
 
-    /// A file's entry in the index that counts; `None` where it has none, or one in conflict.
+    /// Returns a file's entry in the index; `None` if it has none, or only entries of a conflict.
     pub fn index_entry(&self, path: &str) -> Result<Option<GitEntry>, GitError> {
         if let Some(index) = self.lib_index() {
             return Ok(index.get_path(Path::new(path), 0).map(|e| GitEntry { id: e.id.into(), mode: e.mode }));
@@ -195,8 +198,8 @@ impl Repo {
         Ok(lines.find(|(_, stage, name)| *stage == 0 && name == Path::new(path)).map(|(entry, ..)| entry))
     }
 
-    /// What the index holds in conflict, each with its stage: 1 the common ancestor's, 2 the current side's, 3 the other's.
-    /// With `undone`, the conflicts that were resolved since, and that `git checkout -m` brings back.
+    /// Returns the index's entries in conflict, each with its stage: 1 the common ancestor, 2 the current side, 3 the
+    /// other side. With `undone`, the conflicts that were resolved since, which `git checkout -m` restores.
     pub fn index_conflicts(&self, undone: bool) -> Result<Vec<(PathBuf, u8, GitEntry)>, GitError> {
         let which = if undone { "--resolve-undo" } else { "--unmerged" };
         let output = self.query_git(["ls-files", which, "-z", "--full-name"])?;
@@ -204,8 +207,8 @@ impl Repo {
         Ok(lines.map(|(entry, stage, path)| (path, stage, entry)).collect())
     }
 
-    /// The files of this name (`.dvc/config`), in any directory, that the index holds: a scan in memory. Where the index is
-    /// empty, as in a clone without a checkout, those that HEAD holds.
+    /// Returns the tracked files of this name (`.dvc/config`) in any directory. If the index is empty, as in a clone
+    /// without a checkout, those in HEAD.
     pub fn tracked_files_named(&self, name: &str) -> Result<Vec<String>, GitError> {
         let has_name = |path: &[u8]| {
             let dir = path.strip_suffix(name.as_bytes());
@@ -242,8 +245,8 @@ impl Repo {
         Ok(!output.stdout.is_empty())
     }
 
-    /// Whether git tracks what lies at this path: the file itself, or a link or another repository in the place of a
-    /// directory on the way to it. Case does not count, for some file systems do not know it.
+    /// Whether git tracks this path: the file itself, or a link or another repository in place of one of its parents.
+    /// Case is ignored, because some file systems ignore it.
     pub fn index_covers(&self, path: &str) -> Result<bool, GitError> {
         let path = path.as_bytes();
         let covers = |entry: &[u8]| {
@@ -266,12 +269,12 @@ impl Repo {
         )
     }
 
-    /// How many bytes a blob has, unpacked.
+    /// Returns a blob's size in bytes, unpacked.
     pub fn blob_size(&self, id: &Oid) -> Result<u64, GitError> {
         self.read_object(
             |lib| Ok(lib.odb()?.read_header(id.to_git2()?)?.0 as u64),
             || format!("blob {id}"),
-            // What git says is a number.
+            // `cat-file -s` prints a number; other output counts as too large to read.
             |env| {
                 Ok(self
                     .git_cmd(["cat-file", "-s", id.as_str()])
@@ -283,8 +286,8 @@ impl Repo {
         )
     }
 
-    /// The first name on the way to a path of the working tree, or anything below that path, that git tracks as a link or as
-    /// another repository.
+    /// Returns the first parent of a path, or the first thing below it, that git tracks as a link or as another
+    /// repository.
     pub fn tracked_link(&self, path: &Path) -> Result<Option<PathBuf>, GitError> {
         let Some(top) = self.work_tree.as_deref() else { return Ok(None) };
         let Ok(inner) = path.strip_prefix(top) else { return Ok(None) };
@@ -299,7 +302,7 @@ impl Repo {
         Ok(self.index_below(&at)?.into_iter().find(|(entry, _)| !entry.is_file()).map(|(_, path)| top.join(path)))
     }
 
-    /// What the index holds below a directory.
+    /// Returns the index's entries below a directory.
     fn index_below(&self, dir: &Path) -> Result<Vec<(GitEntry, PathBuf)>, GitError> {
         let prefix = format!("{}/", dir.display());
         if let Some(index) = self.lib_index() {
@@ -317,19 +320,19 @@ impl Repo {
         Ok(lines.filter_map(parse_index_line).map(|(entry, _, path)| (entry, path)).collect())
     }
 
-    /// The index, read once; `None` where libgit2 cannot read it (a sparse or split index).
+    /// Returns the index, read once; `None` if libgit2 cannot read it (a sparse or split index).
     pub(super) fn lib_index(&self) -> Option<&git2::Index> {
         self.lib.as_ref()?;
         self.index.get_or_init(|| git2::Index::open(&self.index_file).ok()).as_ref()
     }
 
-    /// Forgets what was read of the index: the git program has changed it.
+    /// Forgets the index read so far. To be called after the git program has changed it.
     pub fn drop_index_cache(&mut self) {
         self.index.take();
     }
 }
 
-/// A line of `git ls-files -s -z`: the entry, its stage (0 where it is not in conflict), the path.
+/// Parses a line of `git ls-files -s -z`: the entry, its stage (0 without a conflict), the path.
 fn parse_index_line(line: &[u8]) -> Option<(GitEntry, u8, PathBuf)> {
     let at = line.iter().position(|byte| *byte == b'\t')?;
     let facts = std::str::from_utf8(line.get(..at)?).ok()?;
@@ -347,13 +350,13 @@ pub(super) fn lib_entry_at(lib: &git2::Repository, commit: &Oid, path: &str) -> 
             Ok(Some(GitEntry { id: entry.id().into(), mode: u32::try_from(entry.filemode()).unwrap_or_default() }))
         }
         Ok(_) => Ok(None),
-        // Not an object that is missing: a name that is not in a tree.
+        // Class `Tree`: the name is not in the tree. Class `Odb` would be a missing object, which is an error.
         Err(error) if error.code() == git2::ErrorCode::NotFound && error.class() == git2::ErrorClass::Tree => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// A line of `git ls-tree -z`.
+/// Parses a line of `git ls-tree -z`.
 fn parse_tree_line(output: &[u8]) -> Option<GitEntry> {
     let text = String::from_utf8_lossy(output).into_owned();
     let mut words = text.split(['\t', '\0']).next().unwrap_or_default().split(' ');

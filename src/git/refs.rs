@@ -1,4 +1,4 @@
-//! Tags, and walks through history.
+//! Tags, refs, reflogs, and walks through history. Read only: tags are made in `git::write`.
 
 use crate::git::error::GitError;
 use crate::git::read::Oid;
@@ -9,9 +9,9 @@ use crate::git::repo::Repo;
 pub struct Tag {
     /// Its name without `refs/tags/`.
     pub name: String,
-    /// The commit that it means in the end; `None` where it means something else.
+    /// The commit that it points to, peeled; `None` if it points to something else.
     pub commit: Option<Oid>,
-    /// The tag object, where it is an annotated tag.
+    /// The tag object, if it is an annotated tag.
     pub object: Option<Oid>,
     /// Its message, signature included; empty for a lightweight tag.
     pub message: Vec<u8>,
@@ -20,20 +20,21 @@ pub struct Tag {
 /// A set of commits: all that `include` reaches, without what `exclude` (or a ref that `exclude_refs` matches) reaches.
 #[derive(Debug, Clone, Default)]
 pub struct CommitRange {
-    /// Where to start.
+    /// The commits to start from.
     pub include: Vec<Oid>,
-    /// Where to stop.
+    /// The commits to stop at.
     pub exclude: Vec<Oid>,
     /// A pattern such as `refs/remotes/origin/*`.
     pub exclude_refs: Vec<String>,
 }
 
 impl Repo {
-    /// The tags whose names start so, sorted by name.
+    /// Returns the tags whose names begin with `prefix`, sorted by name.
     pub fn find_tags(&self, prefix: &str) -> Result<Vec<Tag>, GitError> {
         if let Some(lib) = &self.lib {
             return self.lib_tags(lib, prefix).map_err(|source| GitError::Read { what: "tags".into(), source });
         }
+        // Null bytes between fields, and 0x01 at the end of a record, because a message has lines of its own.
         let format = "--format=%(refname)%00%(objecttype)%00%(objectname)%00%(*objectname)%00%(contents)%00%01";
         let output = self.git_cmd(["for-each-ref", format, "refs/tags"]).run_checked(self.env())?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -55,6 +56,7 @@ impl Repo {
     fn lib_tags(&self, lib: &git2::Repository, prefix: &str) -> Result<Vec<Tag>, git2::Error> {
         let mut tags = Vec::new();
         for reference in lib.references_glob("refs/tags/*")? {
+            // A broken ref is skipped, as git does with a warning.
             let Ok(reference) = reference else { continue };
             let full = String::from_utf8_lossy(reference.name_bytes()).into_owned();
             let Some(name) = full.strip_prefix("refs/tags/").filter(|name| name.starts_with(prefix)) else { continue };
@@ -70,7 +72,7 @@ impl Repo {
         Ok(tags)
     }
 
-    /// The commits of a range, children before parents.
+    /// Returns the commits of a range, children before parents.
     pub fn walk_commits(&self, range: &CommitRange) -> Result<Vec<Oid>, GitError> {
         if range.include.is_empty() {
             return Ok(Vec::new());
@@ -102,7 +104,7 @@ impl Repo {
         Ok(self.query_git(["merge-base", "--is-ancestor", ancestor.as_str(), commit.as_str()])?.success())
     }
 
-    /// The best common ancestors of two commits; none where this clone knows of none.
+    /// Returns the best common ancestors of two commits; none if this clone knows of none.
     pub fn merge_bases(&self, a: &Oid, b: &Oid) -> Result<Vec<Oid>, GitError> {
         if let Some(lib) = &self.lib
             && let (Ok(a), Ok(b)) = (a.to_git2(), b.to_git2())
@@ -114,20 +116,20 @@ impl Repo {
         Ok(output.stdout_text().lines().filter_map(Oid::parse).collect())
     }
 
-    /// Where all branches stand, remote-tracking ones too.
+    /// Returns the commits of all branches, remote-tracking ones included.
     pub fn branch_tips(&self) -> Result<Vec<Oid>, GitError> {
         let output = self.query_git(["for-each-ref", "--format=%(objectname)", "refs/heads", "refs/remotes"])?;
         Ok(output.stdout_text().lines().filter_map(Oid::parse).collect())
     }
 
-    /// Whether some remote-tracking branch holds the commit: others may have it.
+    /// Whether some remote-tracking branch holds the commit, so that others can have it.
     pub fn is_on_remote(&self, commit: &Oid) -> Result<bool, GitError> {
         let contains = format!("--contains={commit}");
         let output = self.query_git(["for-each-ref", "--count=1", "--format=%(refname)", &contains, "refs/remotes"])?;
         Ok(output.success() && !output.stdout_text().is_empty())
     }
 
-    /// Whether the object is in this clone.
+    /// Whether the object is in this clone. Never fetches.
     #[must_use]
     pub fn has_object(&self, id: &Oid) -> bool {
         if let Some(lib) = &self.lib {
@@ -136,7 +138,7 @@ impl Repo {
         self.query_git(["cat-file", "-e", id.as_str()]).is_ok_and(|output| output.success())
     }
 
-    /// How HEAD came to be where it is: the last line of its reflog. `None` where no log is kept.
+    /// Returns the last move of HEAD, from its reflog. `None` if no reflog is kept.
     #[must_use]
     pub fn last_head_move(&self) -> Option<HeadMove> {
         if let Some(text) = crate::support::fs::read_optional(&self.git_dir.join("logs/HEAD")).ok().flatten() {
@@ -144,6 +146,7 @@ impl Repo {
             let (facts, message) = text.lines().next_back()?.split_once('\t')?;
             return Some(HeadMove { old: Oid::parse(facts.split(' ').next()?)?, message: message.to_owned() });
         }
+        // No file, as with reftable: git is asked.
         let output = self.query_git(["reflog", "-2", "--format=%H %gs", "HEAD"]).ok().filter(|o| o.success())?;
         let text = output.stdout_text();
         let mut lines = text.lines().map(|line| line.split_once(' ').unwrap_or((line, "")));
@@ -151,7 +154,7 @@ impl Repo {
         Some(HeadMove { old: Oid::parse(old)?, message: message.to_owned() })
     }
 
-    /// The other parents of a merge that is being concluded.
+    /// Returns the other parents of the merge in progress.
     pub fn merge_heads(&self) -> Result<Vec<Oid>, GitError> {
         let text = crate::support::fs::read_optional(&self.git_dir.join("MERGE_HEAD"))?.unwrap_or_default();
         Ok(String::from_utf8_lossy(&text).lines().filter_map(Oid::parse).collect())
@@ -161,9 +164,9 @@ impl Repo {
 /// A move of HEAD.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeadMove {
-    /// Where it was before.
+    /// The commit before the move.
     pub old: Oid,
-    /// Why it moved: `commit (amend): …`.
+    /// The reason in the reflog: `commit (amend): …`.
     pub message: String,
 }
 
@@ -174,7 +177,7 @@ fn lib_walk(lib: &git2::Repository, range: &CommitRange) -> Result<Vec<Oid>, git
         walk.push(id.to_git2()?)?;
     }
     for id in &range.exclude {
-        // One that is not in this clone hides nothing.
+        // A commit that is not in this clone cannot be reached from here, so there is nothing to hide.
         let _ = walk.hide(id.to_git2()?);
     }
     for pattern in &range.exclude_refs {

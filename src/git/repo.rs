@@ -1,8 +1,9 @@
-//! Finding the repository, and calling the git program in it.
+//! Opens the repository, and calls the git program in it.
 //!
 //! Git exports `GIT_DIR`, `GIT_INDEX_FILE` and `GIT_WORK_TREE` to hooks, relative to the directory it starts them in.
-//! They are honoured, and made absolute at once: our own git calls keep them, and run at the top of the working tree.
-//! Variables that change what a git call means are kept from ours ([`USER_CALL_VARS`]).
+//! They are used, and made absolute at once: our own git calls keep them, and run at the top of the working tree.
+//! Variables that would change the meaning of our calls are removed ([`USER_CALL_VARS`]). Opening a repository writes
+//! nothing and trusts nothing in its working tree.
 
 use std::cell::OnceCell;
 use std::ffi::{OsStr, OsString};
@@ -12,8 +13,8 @@ use crate::git::error::GitError;
 use crate::support::env::Env;
 use crate::support::process::{Cmd, ProcessError, ProcessOutput};
 
-/// Variables that a user sets for the git commands that he types, and that would give our own calls another meaning: how a
-/// path is matched, what a difference is shown by.
+/// Variables that users set for the git commands they type, and that would change the meaning of ours: how a path is
+/// matched, how a difference is shown.
 const USER_CALL_VARS: &[&str] = &[
     "GIT_LITERAL_PATHSPECS",
     "GIT_GLOB_PATHSPECS",
@@ -23,20 +24,20 @@ const USER_CALL_VARS: &[&str] = &[
     "GIT_DIFF_OPTS",
 ];
 
-/// A git repository, with the index and working tree that git (or the user) means.
+/// A git repository, with the index and working tree that its environment names.
 pub struct Repo {
     pub(super) git_dir: PathBuf,
     pub(super) common_dir: PathBuf,
     pub(super) work_tree: Option<PathBuf>,
     pub(super) index_file: PathBuf,
-    /// `None` where libgit2 refuses the repository.
+    /// `None` if libgit2 refuses the repository.
     pub(super) lib: Option<git2::Repository>,
     pub(super) index: OnceCell<Option<git2::Index>>,
     env: Env,
 }
 
 impl Repo {
-    /// The repository that git's variables name, else the one around `cwd` (absolute).
+    /// Opens the repository that git's variables name, else the one that contains `cwd` (absolute).
     pub fn open(cwd: &Path, env: &Env) -> Result<Self, GitError> {
         let env = &USER_CALL_VARS.iter().fold(env.clone(), |env, name| env.without_var(name));
         let absolute = |name: &str| env.get(name).map(|value| clean_path(&cwd.join(value)));
@@ -76,6 +77,7 @@ impl Repo {
             Err(error) if error.code() == git2::ErrorCode::NotFound && given_dir.is_none() => {
                 return Err(GitError::NotARepository { dir: cwd.to_path_buf() });
             }
+            // A format that libgit2 does not know, or an owner that it does not trust: git itself decides.
             Err(_) => Self::open_by_program(cwd, env)?,
         };
         if let Some(index) = absolute("GIT_INDEX_FILE") {
@@ -92,12 +94,12 @@ impl Repo {
                 repo.env = repo.env.with_var(name, value);
             }
         }
-        // Git sets it for hooks; paths of our own calls are relative to the top.
+        // Git sets it for aliases and hooks; our own calls run at the top, and paths are relative to it.
         repo.env = repo.env.without_var("GIT_PREFIX");
         Ok(repo)
     }
 
-    /// What `git rev-parse` says, where libgit2 refuses.
+    /// Opens by `git rev-parse` a repository that libgit2 refuses.
     fn open_by_program(cwd: &Path, env: &Env) -> Result<Self, GitError> {
         let rev_parse = |args: &[&str]| Cmd::new("git").arg("rev-parse").args(args).dir(cwd).run(&read_only_env(env));
         let output = rev_parse(&["--absolute-git-dir", "--git-common-dir", "--is-bare-repository"]);
@@ -108,6 +110,7 @@ impl Repo {
         if !output.success() {
             let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
             let dir = cwd.to_path_buf();
+            // The words of git's `setup.c`, in the locale C (see `read_only_env`).
             return Err(if stderr.contains("dubious ownership") || stderr.contains("safe.directory") {
                 GitError::Ownership { dir }
             } else {
@@ -125,7 +128,7 @@ impl Repo {
         Ok(Self { git_dir, common_dir, work_tree, index_file, lib: None, index: OnceCell::new(), env: Env::default() })
     }
 
-    /// The top of the working tree.
+    /// The top of the working tree; fails in a bare repository.
     pub fn top(&self) -> Result<&Path, GitError> {
         self.work_tree.as_deref().ok_or_else(|| GitError::Bare { dir: self.git_dir.clone() })
     }
@@ -142,7 +145,7 @@ impl Repo {
         &self.common_dir
     }
 
-    /// The main working tree, whose linked ones the others are; `None` where the clone is bare, or its tree is not known.
+    /// Returns the main working tree, to which linked ones belong; `None` if the clone is bare, or the tree is not known.
     #[must_use]
     pub fn main_tree(&self) -> Option<PathBuf> {
         let flags = git2::RepositoryOpenFlags::NO_SEARCH | git2::RepositoryOpenFlags::NO_DOTGIT;
@@ -156,31 +159,31 @@ impl Repo {
         }
     }
 
-    /// The index that counts: git's `GIT_INDEX_FILE`, else the working tree's own.
+    /// The index in use: `GIT_INDEX_FILE`, else the working tree's own.
     #[must_use]
     pub fn index_file(&self) -> &Path {
         &self.index_file
     }
 
-    /// The directory for capture-hook's own state of this repository, shared by all working trees. May not exist.
+    /// The directory for our own state, shared by all working trees. It need not exist.
     #[must_use]
     pub fn state_dir(&self) -> PathBuf {
         self.common_dir.join("capture-hook")
     }
 
-    /// The environment for our own git calls: git's variables kept, made absolute.
+    /// The environment for our own git calls, git's variables made absolute.
     #[must_use]
     pub fn env(&self) -> &Env {
         &self.env
     }
 
-    /// Runs git at the top of the working tree (in the git directory where there is none); any exit code but 0 is an
-    /// error.
+    /// Runs git at the top of the working tree (in the git directory of a bare repository); an exit code other than 0
+    /// is an error.
     pub fn run_git<A: Into<OsString>>(&self, args: impl IntoIterator<Item = A>) -> Result<ProcessOutput, GitError> {
         Ok(self.git_cmd(args).run_checked(&self.env)?)
     }
 
-    /// The same with these bytes on standard input.
+    /// Runs git like [`Self::run_git`], with these bytes on standard input.
     pub fn run_git_with<A: Into<OsString>>(
         &self,
         args: impl IntoIterator<Item = A>,
@@ -189,20 +192,20 @@ impl Repo {
         Ok(self.git_cmd(args).stdin(stdin).run_checked(&self.env)?)
     }
 
-    /// Runs git for reading only: no optional locks, no network, no prompt. Any exit code is fine.
+    /// Runs git for reading only: no optional locks, no network, no prompt. Any exit code is `Ok`.
     pub fn query_git<A: Into<OsString>>(&self, args: impl IntoIterator<Item = A>) -> Result<ProcessOutput, GitError> {
         Ok(self.git_cmd(args).run(&read_only_env(&self.env))?)
     }
 
-    /// A git call at the top of the working tree.
+    /// Makes a git call that runs at the top of the working tree.
     pub fn git_cmd<A: Into<OsString>>(&self, args: impl IntoIterator<Item = A>) -> Cmd {
         Cmd::new("git").args(args).dir(self.work_tree.as_deref().unwrap_or(&self.git_dir))
     }
 }
 
-/// The working tree of a repository that is known by `GIT_DIR` alone: the one that `core.worktree` names, or the one whose
-/// `.git` it is. `None` where it is neither: then git takes the directory that it is called in, whatever lies beside the git
-/// directory (`git init --separate-git-dir`).
+/// Returns the working tree of a repository that is known by `GIT_DIR` alone: the one that `core.worktree` names, or
+/// the one whose `.git` it is. `None` if it is neither: git then uses the directory it is called in, whatever is beside
+/// the git directory (`git init --separate-git-dir`).
 fn work_tree_of(lib: &git2::Repository) -> Option<PathBuf> {
     let tree = lib.workdir().map(clean_path)?;
     let is_configured = lib.config().is_ok_and(|config| config.get_entry("core.worktree").is_ok());
@@ -213,18 +216,18 @@ fn work_tree_of(lib: &git2::Repository) -> Option<PathBuf> {
     (is_configured || repo_at_tree().is_ok_and(|found| found.path() == lib.path())).then_some(tree)
 }
 
-/// The environment for a git call that only reads.
+/// Returns the environment for a git call that only reads.
 pub(super) fn read_only_env(env: &Env) -> Env {
     env.clone()
-        // Its words are read (`dubious ownership`), so they must not be translated. LC_MESSAGES would not do: LC_ALL goes
-        // before it, and so does LANGUAGE, but in the locale C. Git's output is UTF-8 whatever the locale.
+        // Git's words are parsed (`dubious ownership`), so they must not be translated. LC_MESSAGES would not do:
+        // LC_ALL wins over it, and so does LANGUAGE except in the locale C. Paths stay UTF-8 whatever the locale.
         .with_var("LC_ALL", "C")
         .with_var("GIT_OPTIONAL_LOCKS", "0")
         .with_var("GIT_NO_LAZY_FETCH", "1")
         .with_var("GIT_TERMINAL_PROMPT", "0")
 }
 
-/// The path without `.` components and a last slash; links stay as they are.
+/// Returns the path without `.` and a last slash; links are not resolved.
 fn clean_path(path: &Path) -> PathBuf {
     path.components().collect()
 }

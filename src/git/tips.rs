@@ -1,18 +1,19 @@
-//! Where history's ends are: every branch, remote branch and tag.
+//! The commits at the ends of history: every branch, remote branch and tag. Read only.
 
 use crate::git::error::GitError;
 use crate::git::read::Oid;
 use crate::git::repo::Repo;
 
 impl Repo {
-    /// The commits that HEAD, branches, remote branches and tags name, each once. Refs that name something else, or what
-    /// this clone does not have, are left out.
+    /// Returns the commits of HEAD, branches, remote branches and tags, each once. A ref to something else, or to an
+    /// object that this clone lacks, is left out.
     pub fn ref_tips(&self) -> Result<Vec<Oid>, GitError> {
         let mut tips: Vec<Oid> = self.head()?.into_iter().collect();
         if let Some(lib) = &self.lib {
             let read = || -> Result<Vec<Oid>, git2::Error> {
                 let mut out = Vec::new();
                 for reference in lib.references()? {
+                    // A broken ref is skipped, as git does with a warning.
                     let Ok(reference) = reference else { continue };
                     let name = reference.name_bytes();
                     let prefixes = [&b"refs/heads/"[..], b"refs/remotes/", b"refs/tags/"];

@@ -1,8 +1,9 @@
-//! Whether git has ever put something at a path of the working tree: what is tracked now, what was at an earlier place of HEAD,
-//! submodules.
+//! Whether git has ever put something at a path of the working tree: what is tracked now, what earlier positions of
+//! HEAD held, submodules.
 //!
-//! Asked before a program in the working tree is run, or objects of a cache in it are believed. Names are compared as any
-//! file system may read them. An entry on the way to the path counts as one at it: a tracked link leads to it.
+//! Asked before a program in the working tree is run, or objects of a cache in it are trusted. Names are compared as
+//! any file system could read them. An entry for a parent of the path counts, too: a tracked link leads to the path. A
+//! file that a user or program put there is not noticed.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use crate::git::repo::Repo;
 use crate::support::{fs, names};
 
 impl Repo {
-    /// Whether the index or HEAD holds this path (absolute), something below it, or a link on the way to it.
+    /// Whether the index or HEAD holds this path (absolute), something below it, or a link in place of a parent.
     pub fn is_tracked(&self, path: &Path) -> Result<bool, GitError> {
         let Some(parts) = self.path_parts(path) else { return Ok(false) };
         if self.index_holds(&parts)? {
@@ -23,14 +24,15 @@ impl Repo {
         self.commits_hold(&head, &parts)
     }
 
-    /// Whether one of the commits at which HEAD has stood in this working tree holds the path, as [`Repo::is_tracked`] means it.
-    /// Git takes a file away again when it goes on to a commit without it, but not on every way (`git reset`, submodules).
+    /// Whether a commit at which HEAD was in this working tree holds the path, as [`Repo::is_tracked`] means it. Git
+    /// removes a file when it moves to a commit without it, but not always (`git reset`, submodules).
     pub fn was_tracked(&self, path: &Path) -> Result<bool, GitError> {
         let Some(parts) = self.path_parts(path) else { return Ok(false) };
         self.commits_hold(&self.head_positions()?, &parts)
     }
 
-    /// Where submodules lie, or lay: git leaves one behind when it goes on to a commit without it. Absolute.
+    /// Returns the absolute paths of submodules, present and past: git leaves one behind when it moves to a commit
+    /// without it.
     #[must_use]
     pub fn submodule_dirs(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
@@ -39,7 +41,7 @@ impl Repo {
             todo.push(self.common_dir().join("modules"));
         }
         while let Some(dir) = todo.pop() {
-            // A module's name may hold slashes, and a module modules of its own.
+            // A module's name can hold slashes, and a module can have modules of its own.
             if dir.join("HEAD").exists() {
                 let config = git2::Config::open(&dir.join("config"));
                 if let Ok(tree) = config.and_then(|config| config.get_string("core.worktree")) {
@@ -55,7 +57,7 @@ impl Repo {
         found
     }
 
-    /// The tops of this repository's other working trees.
+    /// Returns the tops of this repository's other working trees.
     #[must_use]
     pub fn other_work_trees(&self) -> Vec<PathBuf> {
         let common = self.common_dir();
@@ -70,7 +72,7 @@ impl Repo {
         tops.filter_map(|top| top.canonicalize().ok()).filter(|top| Some(top) != own_top.as_ref()).collect()
     }
 
-    /// A path's names below the top of the working tree; `None` for a path that does not lie there.
+    /// Returns a path's names below the top of the working tree; `None` for a path outside of it.
     fn path_parts(&self, path: &Path) -> Option<Vec<String>> {
         let top = self.work_tree.as_deref()?;
         let inner = match path.strip_prefix(top) {
@@ -97,11 +99,12 @@ impl Repo {
             let holds = |commit: &Oid| -> Result<bool, git2::Error> {
                 tree_holds(lib, &lib.find_commit(commit.to_git2()?)?.tree()?, parts)
             };
-            // A commit that is gone cannot be asked, and nobody can go back to it.
+            // A commit whose objects are gone cannot be read, and cannot be checked out either.
             return Ok(commits.iter().any(|commit| holds(commit).unwrap_or(false)));
         }
         let mut objects = String::new();
         for commit in commits {
+            // One line per parent, too: a file or submodule in place of a parent covers the path.
             for end in 1..=parts.len() {
                 objects.push_str(&format!("{commit}:{}\n", parts.get(..end).unwrap_or_default().join("/")));
             }
@@ -116,7 +119,7 @@ impl Repo {
         }))
     }
 
-    /// The commits at which HEAD has stood in this working tree, as its log tells.
+    /// Returns the commits at which HEAD was in this working tree, from its reflog.
     fn head_positions(&self) -> Result<Vec<Oid>, GitError> {
         let mut seen = HashSet::new();
         let mut positions: Vec<Oid> = self.head()?.into_iter().collect();
@@ -136,7 +139,7 @@ impl Repo {
     }
 }
 
-/// Whether a tree holds the path, or what is no directory on the way to it.
+/// Whether a tree holds the path, or something that is not a directory in place of a parent.
 fn tree_holds(lib: &git2::Repository, tree: &git2::Tree<'_>, parts: &[String]) -> Result<bool, git2::Error> {
     let Some((first, rest)) = parts.split_first() else { return Ok(true) };
     for entry in tree {

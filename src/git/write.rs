@@ -1,4 +1,5 @@
-//! What changes the index, a tag or a ref: always the git program.
+//! Changes the index and tags, always by the git program, so that the user's settings, signing and hooks apply. No
+//! commit is made here.
 
 use std::path::PathBuf;
 
@@ -8,11 +9,11 @@ use crate::git::read::{GitEntry, Oid};
 use crate::git::repo::Repo;
 use crate::support::fs;
 
-/// A commit of some paths only (`git commit -- PATH`, `-o`): git builds it in a passing index, while the real index
-/// waits, already written, as `index.lock` for the commit to go well.
+/// A commit of some paths only (`git commit -- PATH`, `-o`). Git builds it in a temporary index; the real index waits,
+/// already written, as `index.lock` until the commit succeeds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartialCommit {
-    /// The real index to be.
+    /// The file that becomes the real index.
     pub real_index: PathBuf,
 }
 
@@ -21,25 +22,26 @@ pub struct PartialCommit {
 pub struct NewTag<'a> {
     /// Its name without `refs/tags/`.
     pub name: &'a str,
-    /// The commit that it names.
+    /// The commit that it points to.
     pub commit: &'a Oid,
-    /// Its message, kept as it is.
+    /// Its message, not cleaned up.
     pub message: &'a str,
-    /// Whether a tag of this name is replaced.
+    /// Whether to replace a tag of this name.
     pub replace: bool,
 }
 
 impl Repo {
-    /// The partial commit under way, as git's index file tells.
+    /// Returns the partial commit in progress, by the name of the index file.
     #[must_use]
     pub fn partial_commit(&self) -> Option<PartialCommit> {
         let name = self.index_file.file_name()?.to_str()?;
         let real_index = self.git_dir.join("index.lock");
+        // Git names the temporary index `next-index-<pid>` (`builtin/commit.c`).
         (name.starts_with("next-index-") && real_index.exists()).then_some(PartialCommit { real_index })
     }
 
-    /// Stages files as the working tree has them, paths relative to its top. In a partial commit both the commit's index
-    /// and the real one get them: git would else show the change as undone afterwards. Waits for another git.
+    /// Stages files of the working tree; paths are relative to its top. In a partial commit both the commit's index and
+    /// the real one get them: else git would show the change as undone afterwards. Waits for another git.
     pub fn stage_files(&mut self, paths: &[String], notify: NotifyFn<'_>) -> Result<(), GitError> {
         if paths.is_empty() {
             return Ok(());
@@ -55,7 +57,7 @@ impl Repo {
         Ok(())
     }
 
-    /// Gives files of the index the entries that they had before; none takes a file out of it. Waits for another git.
+    /// Restores the index's entries of some files; `None` removes a file from the index. Waits for another git.
     pub fn restore_entries(
         &mut self,
         before: &[(String, Option<GitEntry>)],
@@ -67,6 +69,7 @@ impl Repo {
             if self.index_entry(path)? == *entry {
                 continue;
             }
+            // git-update-index(1): mode 0 removes the entry.
             let removed = GitEntry { id: Oid::null(), mode: 0 };
             let GitEntry { id, mode } = entry.as_ref().unwrap_or(&removed);
             lines.push_str(&format!("{mode:o} {id} 0\t{path}\0"));
@@ -79,18 +82,18 @@ impl Repo {
         Ok(())
     }
 
-    /// Makes an annotated tag: signed where the user's git signs tags. Waits for another git; leaves nothing where it fails.
+    /// Makes an annotated tag, signed if the user's git signs tags. Waits for another git; leaves nothing behind if it fails.
     pub fn create_tag(&self, tag: NewTag<'_>, notify: NotifyFn<'_>) -> Result<(), GitError> {
         let mut args = vec!["tag", "-a", "--cleanup=verbatim", "-F", "-"];
         if tag.replace {
-            // A moved tag is told from one that was fetched by its log.
+            // The reflog later tells a moved tag from a fetched one (see `was_tagged_here`).
             args.extend(["-f", "--create-reflog"]);
         }
         args.extend(["--", tag.name, tag.commit.as_str()]);
-        // Git keeps a message for the user to go on with, and this one is none of his.
+        // A failed `git tag` keeps the message in TAG_EDITMSG; ours is of no use to the user.
         let edit_msg = self.git_dir.join("TAG_EDITMSG");
         let existed = edit_msg.exists();
-        // It may be signed.
+        // Signing can ask for a passphrase.
         let call = self.git_cmd(args).stdin(tag.message.as_bytes().to_vec()).may_prompt();
         let Err(error) = self.retry_while_locked(notify, || call.run_checked(self.env())) else { return Ok(()) };
         if !existed {
@@ -102,13 +105,13 @@ impl Repo {
         }
     }
 
-    /// A tag that git cannot keep together with one of this name: one is the other's directory.
+    /// Returns a tag that git cannot keep beside this one: one name is a directory of the other.
     fn conflicting_tag(&self, name: &str) -> Result<Option<String>, GitError> {
         let mut patterns = Vec::new();
         for (at, _) in name.match_indices('/') {
             patterns.push(format!("refs/tags/{}", name.get(..at).unwrap_or_default()));
         }
-        // A pattern that ends with a slash matches what lies below, and one without the name itself, too.
+        // A pattern with a slash at its end matches refs below it; one without also matches the name itself.
         patterns.push(format!("refs/tags/{name}/"));
         let args = ["for-each-ref", "--format=%(refname)"].into_iter().map(str::to_owned);
         let output = self.query_git(args.chain(patterns.iter().cloned()))?.stdout_text();
@@ -117,7 +120,7 @@ impl Repo {
         Ok(output.lines().find(conflicts).and_then(|full| full.strip_prefix("refs/tags/")).map(str::to_owned))
     }
 
-    /// Whether the working tree or the index differs from HEAD in tracked files.
+    /// Returns the tracked files in which the working tree or the index differs from HEAD.
     pub fn changed_paths(&self) -> Result<Vec<String>, GitError> {
         let output = self.query_git(["status", "--porcelain=v1", "-z", "--untracked-files=no"])?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
