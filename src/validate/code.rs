@@ -1,4 +1,5 @@
-//! The codes of findings: stable names that scripts and settings rely on.
+//! The codes of findings: stable names that scripts and settings rely on. A code is never renamed; what it means for a
+//! run is decided here, what breaks it in the other files of this room.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,26 +10,27 @@ use serde::{Serialize, Serializer};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// It does.
+    /// It does: the run is invalid.
     Error,
     /// It does not, but is worth a look.
     Warning,
 }
 
-/// What settings may do with a code.
+/// What settings can do with a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum CodeClass {
-    /// Something could not be read, is not safe, or is another run's: never ignored.
+    /// Cannot be ignored: something cannot be read, is not safe, or belongs to another run.
     Fixed,
-    /// An error that a user may choose to ignore.
+    /// An error that settings can ignore.
     Error,
-    /// A warning, which a user may ignore or deny.
+    /// A warning that settings can ignore, or deny (make an error).
     Warning,
 }
 
+// One table for the enum, the names and the classes, so that a new code cannot miss one.
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $class:ident;)*) => {
-        /// What a finding is about.
+        /// The code of a finding.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Code { $($(#[$doc])* $variant,)* }
 
@@ -50,17 +52,17 @@ macro_rules! codes {
 }
 
 codes! {
-    /// There is no such directory.
+    /// The directory does not exist.
     RunDirNotFound = "run_dir_not_found", Fixed;
     /// A link in the run's directory leads out of it.
     SymlinkEscape = "symlink_escape", Fixed;
     /// No `run.json`.
     MissingRunJson = "missing_run_json", Fixed;
-    /// `run.json` is not JSON, no object, or lacks a required field of the right type.
+    /// `run.json` is not JSON, not an object, or lacks a required field of the right type.
     InvalidRunJson = "invalid_run_json", Fixed;
-    /// The run id or the experiment is no name for a directory.
+    /// The run id or the experiment is not a safe name for a directory.
     UnsafeRunId = "unsafe_run_id", Fixed;
-    /// The run's, or a row's, schema version is none that we can read.
+    /// The schema version of the run or of a row is unknown.
     UnsupportedSchemaVersion = "unsupported_schema_version", Fixed;
     /// No `steps.jsonl.gz`.
     MissingSteps = "missing_steps_jsonl_gz", Fixed;
@@ -78,31 +80,31 @@ codes! {
     InvalidUtf8 = "invalid_utf8", Fixed;
     /// A line is not JSON.
     InvalidJson = "invalid_json", Fixed;
-    /// A line is JSON, but no object.
+    /// A line is JSON, but not an object.
     NotAnObject = "not_an_object", Fixed;
-    /// A required field is not there.
+    /// A required field is missing.
     MissingField = "missing_field", Fixed;
-    /// A field is of another type than it must be.
+    /// A field has the wrong type.
     WrongType = "wrong_type", Fixed;
     /// A number is too small or too large.
     OutOfRange = "out_of_range", Error;
     /// A number is `NaN` or infinite.
     NonFinite = "non_finite", Error;
-    /// A row's run id is not the run's.
+    /// A row has another run id than the run.
     RunIdMismatch = "run_id_mismatch", Fixed;
-    /// There is no step.
+    /// The run has no step.
     NoSteps = "no_steps", Error;
-    /// There is no episode.
+    /// The run has no episode.
     NoEpisodes = "no_episodes", Error;
     /// An episode's steps are not 1, 2, 3, ….
     StepSequence = "step_sequence", Error;
     /// An episode goes on after its end.
     StepsAfterEnd = "steps_after_end", Error;
-    /// A summary's number of steps is not that of the steps.
+    /// A summary's number of steps differs from the steps.
     EpisodeStepsMismatch = "episode_steps_mismatch", Error;
-    /// A summary's reward is not the sum of the steps'.
+    /// A summary's total reward differs from the sum of the steps' rewards.
     EpisodeRewardMismatch = "episode_reward_mismatch", Error;
-    /// A summary's end is not the last step's.
+    /// A summary's final state differs from the last step.
     EpisodeFinalMismatch = "episode_final_mismatch", Error;
     /// A summary without steps.
     EpisodeWithoutSteps = "episode_without_steps", Error;
@@ -123,13 +125,13 @@ codes! {
 }
 
 impl Code {
-    /// Whether it makes a run invalid, where settings do not say otherwise.
+    /// The severity if settings do not change it.
     #[must_use]
     pub fn severity(self) -> Severity {
         if self.class() == CodeClass::Warning { Severity::Warning } else { Severity::Error }
     }
 
-    /// Whether settings may ignore it: not where something could not be read in full, is not safe, or is another run's.
+    /// Whether settings can ignore it; see [`CodeClass`].
     #[must_use]
     pub fn is_ignorable(self) -> bool {
         self.class() != CodeClass::Fixed

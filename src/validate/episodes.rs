@@ -1,8 +1,9 @@
-//! Episodes: segments of steps against their summaries.
+//! Episodes: segments of steps compared with their summaries.
 //!
-//! Segments and summaries come in file order, side by side, and are matched as they come where the outcome is certain:
-//! memory holds only what waits for its partner. The rule (an id's summaries belong to its segments in order; where there
-//! are more segments, unfinished ones go without first) decides about the rest at the end.
+//! Both come in file order, side by side, and are matched as they come if the outcome is certain: memory holds only
+//! what waits for its partner. The rule: an id's summaries belong to its segments in order; if there are more segments,
+//! unfinished ones stay without a summary first. What is not certain is decided at the end. After lost lines nothing is
+//! reported that the loss could explain.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -10,10 +11,10 @@ use crate::validate::code::Code;
 use crate::validate::findings::{FileId, FindingCollector, LineRef};
 use crate::validate::ids::SeenIds;
 
-/// Relative tolerance for sums and distances.
+/// Relative tolerance for sums and distances: ten times what 32-bit floats can hold (1.2e-7).
 const TOLERANCE: f64 = 1e-6;
 
-/// What is known of an episode's end.
+/// How an episode ended, as one row says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct EndFlags {
     pub terminated: bool,
@@ -26,12 +27,12 @@ impl EndFlags {
     }
 }
 
-/// An episode's last position.
+/// The last state of an episode.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct FinalState {
     pub position: Option<(i64, i64)>,
     pub distance: Option<f64>,
-    /// None where a flag could not be read.
+    /// `None` if a flag could not be read.
     pub flags: Option<EndFlags>,
 }
 
@@ -39,23 +40,24 @@ pub(super) struct FinalState {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct RewardSum {
     sum: f64,
-    /// Of their sizes.
+    /// The sum of the rewards' absolute values, for the rounding error.
     sizes: f64,
-    /// As a simulation has it that adds them up, in order, in 32 bits.
+    /// The sum in 32-bit floats, in order, as a simulator computes it.
     single: f32,
 }
 
 impl RewardSum {
-    /// With one more.
+    /// Adds a reward.
     #[allow(clippy::cast_possible_truncation)]
     pub fn add_reward(self, reward: f64) -> Self {
         Self { sum: self.sum + reward, sizes: self.sizes + reward.abs(), single: self.single + reward as f32 }
     }
 
-    /// What is wrong with a total, if anything.
+    /// Returns how a recorded total differs, if it does.
     fn difference_to(&self, total: f64) -> Option<String> {
         let single = f64::from(self.single);
         let near = |sum: f64, slack: f64| (total - sum).abs() <= TOLERANCE * total.abs().max(sum.abs()) + slack;
+        // 1e-9 of the absolute sum: rewards that cancel each other leave a rounding error larger than the total.
         if !self.sum.is_finite() || near(self.sum, 1e-9 * self.sizes) || single.is_finite() && near(single, 0.0) {
             return None;
         }
@@ -66,45 +68,45 @@ impl RewardSum {
     }
 }
 
-/// A segment of steps.
+/// Consecutive steps of one episode.
 #[derive(Debug, Clone)]
 pub(super) struct EpisodeSegment {
-    /// Its number in the run, from 0.
+    /// Its index in the run, from 0.
     pub index: u64,
-    /// Where it starts.
+    /// The file of its first row.
     pub file: FileId,
     pub line: u64,
-    /// Where it ends.
+    /// The file of its last row.
     pub last_file: FileId,
     pub rows: u64,
-    /// Sum of the rewards; none where one could not be read.
+    /// The sum of the rewards; `None` if one could not be read.
     pub reward: Option<RewardSum>,
     pub last: FinalState,
-    /// The last step of the last row.
+    /// The step number of the last row.
     pub step: i64,
-    /// Rows of it may have been lost, so its totals mean nothing.
+    /// Some of its rows can be lost, so its totals are not compared.
     pub partial: bool,
-    /// Rows behind its last may have been lost, so its end is not known.
+    /// Rows after its last can be lost, so its end is not known.
     pub open_end: bool,
-    /// Its steps are not 1, 2, 3, …, which was told.
+    /// Its steps are not 1, 2, 3, …, which was reported.
     pub broken: bool,
-    /// … and not even in order.
+    /// Its steps are not even increasing.
     pub disordered: bool,
-    /// It goes on after its end, which was told.
+    /// It goes on after its end, which was reported.
     pub after_end: bool,
 }
 
 impl EpisodeSegment {
-    /// Whether its last step ended the episode; none where that is not known.
+    /// Whether its last step ended the episode; `None` if that is not known.
     fn is_finished(&self) -> Option<bool> {
         if self.open_end { None } else { self.last.flags.map(EndFlags::has_ended) }
     }
 }
 
-/// A summary.
+/// A row of the episodes' file.
 #[derive(Debug, Clone)]
 pub(super) struct EpisodeSummary {
-    /// Its number among those handed on to the sink.
+    /// Its number among the rows for the sink.
     pub record: Option<u64>,
     pub file: FileId,
     pub line: u64,
@@ -113,12 +115,12 @@ pub(super) struct EpisodeSummary {
     pub last: FinalState,
 }
 
-/// What is lost of a stream.
+/// The known losses of a stream.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct LineLoss {
-    /// Nobody knows how many rows.
+    /// An unknown number of rows is lost.
     pub unbounded: bool,
-    /// So many lines that could not be read.
+    /// The number of lines that could not be read.
     pub lines: u64,
 }
 
@@ -126,18 +128,18 @@ pub(super) struct LineLoss {
 struct UnmatchedEpisodes {
     segments: VecDeque<EpisodeSegment>,
     summaries: VecDeque<EpisodeSummary>,
-    /// Something was lost, and the id is not the episode's alone: who belongs to whom is anybody's guess.
+    /// Rows were lost and several episodes share the id, so the pairs are not certain.
     unclear: bool,
 }
 
-/// Matches segments and summaries.
+/// Matches segments with summaries.
 pub(super) struct EpisodeMatcher {
     waiting: HashMap<Box<str>, UnmatchedEpisodes>,
     seen: SeenIds,
     reported_ambiguous: SeenIds,
-    /// Rows were lost in a way that may have shifted who belongs to whom.
+    /// Rows were lost, so that the pairs can be shifted.
     shifted: bool,
-    /// Matches not yet fetched: a summary's record and its segment's number.
+    /// New matches for the caller to take: a summary's record and its segment's index.
     pub matched: Vec<(u64, u64)>,
 }
 
@@ -152,12 +154,12 @@ impl EpisodeMatcher {
         }
     }
 
-    /// Rows were lost, perhaps with whole episodes.
+    /// Notes that rows were lost, possibly whole episodes.
     pub fn mark_shifted(&mut self) {
         self.shifted = true;
     }
 
-    /// A segment begins: warns if its id was used before.
+    /// Notes that a segment begins; warns if its id was used before.
     pub fn begin_segment(&mut self, id: &str, line_ref: LineRef<'_>, findings: &mut FindingCollector<'_>) {
         if !self.seen.contains(id) {
             self.seen.insert(id);
@@ -169,15 +171,16 @@ impl EpisodeMatcher {
         if !self.reported_ambiguous.contains(id) {
             self.reported_ambiguous.insert(id);
             findings.add_finding(Code::AmbiguousEpisodeId, line_ref, || {
-                "several episodes share this id; they are told apart by their order".into()
+                "several episodes share this id; they are matched by their order".into()
             });
         }
     }
 
-    /// A segment is complete.
+    /// Takes a complete segment, and compares it if its summary has come.
     pub fn add_segment(&mut self, id: &str, segment: EpisodeSegment, findings: &mut FindingCollector<'_>) {
         if !self.shifted && segment.is_finished() == Some(true) {
             match self.waiting.get_mut(id) {
+                // => An earlier segment of this id could own the summary, so only without one the pair is certain.
                 Some(waiting) if waiting.segments.is_empty() => {
                     if let Some(summary) = waiting.summaries.pop_front() {
                         if waiting.summaries.is_empty() {
@@ -192,7 +195,7 @@ impl EpisodeMatcher {
         self.waiting.entry(id.into()).or_default().segments.push_back(segment);
     }
 
-    /// A summary was read.
+    /// Takes a summary, and compares it if its segment has come.
     pub fn add_summary(&mut self, id: &str, summary: EpisodeSummary, findings: &mut FindingCollector<'_>) {
         if !self.shifted
             && let Some(waiting) = self.waiting.get_mut(id)
@@ -206,25 +209,27 @@ impl EpisodeMatcher {
             return self.check_pair(id, &segment, &summary, findings);
         }
         let waiting = self.waiting.entry(id.into()).or_default();
-        // An id whose segments all found their summaries before rows were lost.
+        // All segments of this id found their summaries before rows were lost: this one can be of a lost episode.
         waiting.unclear |= self.shifted && waiting.segments.is_empty() && self.seen.contains(id);
         waiting.summaries.push_back(summary);
     }
 
-    /// Whether there are steps, and none of them ends its episode: so, no summary is missing.
+    /// Whether there are steps and all waiting episodes are unfinished, so that no summary is missing.
     pub fn only_unfinished(&self) -> bool {
         let mut waiting = self.waiting.values().flat_map(|waiting| &waiting.segments).peekable();
         waiting.peek().is_some() && waiting.all(|segment| segment.is_finished() != Some(true))
     }
 
-    /// Both streams are at their end: decides about what waits.
+    /// Decides about all that still waits, after both streams have ended.
     pub fn finish(&mut self, steps: LineLoss, episodes: LineLoss, findings: &mut FindingCollector<'_>) {
         let mut lone_segments: Vec<(Box<str>, EpisodeSegment)> = Vec::new();
         let mut lone_summaries: Vec<(Box<str>, EpisodeSummary)> = Vec::new();
         let mut waiting: Vec<(Box<str>, UnmatchedEpisodes)> = std::mem::take(&mut self.waiting).into_iter().collect();
+        // Sorted: the order of a hash map would change the report from run to run.
         waiting.sort_by(|a, b| a.0.cmp(&b.0));
         for (id, mut waiting) in waiting {
             let several = waiting.segments.len() > 1 || waiting.summaries.len() > 1;
+            // After losses, the pairs of an id with several episodes can be shifted: they are not compared.
             let unclear = waiting.unclear || self.shifted && several;
             for segment in take_unmatched(&mut waiting.segments, &waiting.summaries) {
                 lone_segments.push((id.clone(), segment));
@@ -249,6 +254,7 @@ impl EpisodeMatcher {
         mut episodes: LineLoss,
         findings: &mut FindingCollector<'_>,
     ) {
+        // Every missing summary can be among the lost ones.
         if episodes.unbounded {
             return;
         }
@@ -262,6 +268,7 @@ impl EpisodeMatcher {
             };
             let rows = segment.rows;
             match segment.is_finished() {
+                // Each unread line can have been one summary.
                 Some(true) if episodes.lines > 0 => episodes.lines -= 1,
                 Some(true) => findings.add_finding(Code::StepsWithoutEpisode, line_ref, || {
                     format!("the episode of {} is finished, but has no summary", count_noun(rows, "step"))
@@ -269,20 +276,21 @@ impl EpisodeMatcher {
                 Some(false) => findings.add_finding(Code::IncompleteEpisode, line_ref, || {
                     format!("the episode breaks off after {}, without a summary", count_noun(rows, "step"))
                 }),
-                // A row at its end could not be read, which was told.
+                // A row at its end could not be read, which was reported already.
                 None => {}
             }
         }
     }
 
     fn report_summaries(lone: &[(Box<str>, EpisodeSummary)], mut steps: LineLoss, findings: &mut FindingCollector<'_>) {
+        // The missing steps can be among the lost ones.
         if steps.unbounded {
             return;
         }
         for (id, summary) in lone {
             let steps_needed = summary.steps.and_then(|n| u64::try_from(n).ok()).unwrap_or(1).max(1);
             if steps_needed <= steps.lines {
-                // Its steps may be among the lines that could not be read.
+                // Its steps can be among the lines that could not be read.
                 steps.lines -= steps_needed;
                 continue;
             }
@@ -292,7 +300,7 @@ impl EpisodeMatcher {
         }
     }
 
-    /// A segment has found its summary: compares them.
+    /// Compares a segment with its summary.
     fn check_pair(
         &mut self,
         id: &str,
@@ -310,6 +318,7 @@ impl EpisodeMatcher {
             rests_on: Some(segment.last_file),
             hard: false,
         };
+        // Totals are compared only if every row of the episode was read and placed.
         let whole = !(segment.partial || segment.open_end || segment.broken || segment.after_end);
         if whole && let Some(steps) = summary.steps {
             let rows = i64::try_from(segment.rows).unwrap_or(i64::MAX);
@@ -317,7 +326,7 @@ impl EpisodeMatcher {
                 findings.add_finding(Code::EpisodeStepsMismatch, line_ref, || {
                     format!("total_steps is {steps}, but there are {}", count_noun(segment.rows, "step"))
                 });
-                // The end of the episode is lost: all else follows from that.
+                // The end of the episode is missing: other differences follow from that, so only this one is reported.
                 let lost_end = steps > rows
                     && segment.is_finished() == Some(false)
                     && summary.last.flags.is_some_and(EndFlags::has_ended);
@@ -341,8 +350,8 @@ impl EpisodeMatcher {
     }
 }
 
-/// Takes out the segments that go without a summary, where there are more segments than summaries: those that are not
-/// finished first, and of these the ones that no summary fits.
+/// Removes the segments that stay without a summary if there are more segments than summaries: unfinished ones first,
+/// and of these the ones that no summary fits.
 fn take_unmatched(
     segments: &mut VecDeque<EpisodeSegment>,
     summaries: &VecDeque<EpisodeSummary>,
@@ -358,12 +367,13 @@ fn take_unmatched(
     for segment in segments.drain(..) {
         let mut without = false;
         if segment.is_finished() == Some(true) {
-            // When all unfinished ones are gone, the last go without.
+            // All unfinished ones are removed already: the last ones stay without a summary.
             without = unfinished == 0 && next.peek().is_none();
         } else {
             if excess > 0 {
                 without = unfinished <= excess || !next.peek().is_some_and(|summary| segment_fits(&segment, summary));
             }
+            // Counts those still to come.
             unfinished -= 1;
         }
         if without || next.peek().is_none() {
@@ -378,7 +388,7 @@ fn take_unmatched(
     out
 }
 
-/// Whether a summary says of itself what the segment is.
+/// Whether a summary fits a segment by its number of steps and its end.
 fn segment_fits(segment: &EpisodeSegment, summary: &EpisodeSummary) -> bool {
     summary.steps.and_then(|n| u64::try_from(n).ok()) == Some(segment.rows)
         && segment.last.flags.zip(summary.last.flags).is_none_or(|(a, b)| a == b)
@@ -405,6 +415,7 @@ fn list_differences(recorded: &FinalState, actual: &FinalState) -> Vec<String> {
         ));
     }
     if let (Some(recorded), Some(actual)) = (recorded.distance, actual.distance)
+        // Relative, because distances are in cells of any size.
         && (recorded - actual).abs() > TOLERANCE * recorded.abs().max(actual.abs())
     {
         out.push(format!("final_distance_to_goal is {recorded}, but the last step's is {actual}"));

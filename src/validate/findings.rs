@@ -1,7 +1,7 @@
-//! Collects findings: the first ten of each code, and how many there were.
+//! Collects findings: the first ten of each code, and the number of all.
 //!
-//! Where a file turns out to be corrupt, what was found in it from the first garbled line on is the corruption's doing and
-//! is dropped, so that one fault gives one code.
+//! If a file turns out to be corrupt, findings from its first garbled line on are consequences and are dropped, so that
+//! one fault gives one code. Messages are built only for findings that are kept.
 
 use std::collections::BTreeMap;
 
@@ -9,25 +9,25 @@ use super::ValidateOptions;
 use crate::validate::code::{Code, Severity};
 use crate::validate::report::{IgnoredFinding, ValidationFinding};
 
-/// How many findings of a code are kept.
+/// The number of findings that are kept per code.
 const MAX_KEPT: usize = 10;
 
-/// A file of the run, by the order in which findings are told.
+/// A file of the run, by its place in the report.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct FileId(u32);
 
-/// Where a finding is.
+/// The place of a finding.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct LineRef<'a> {
-    /// In which file.
+    /// The file.
     pub file: Option<FileId>,
-    /// On which line, from 1.
+    /// The line, from 1.
     pub line: Option<u64>,
-    /// In which episode.
+    /// The episode.
     pub episode: Option<&'a str>,
-    /// The file of steps that an episode's finding rests on.
+    /// The file of steps on which a finding about an episode depends.
     pub rests_on: Option<FileId>,
-    /// Something could not be read, so that settings do not matter.
+    /// Something could not be read, so settings cannot ignore it.
     pub hard: bool,
 }
 
@@ -37,7 +37,7 @@ struct FindingKey {
     file: Option<FileId>,
     rests_on: Option<FileId>,
     garbled: bool,
-    /// `None` for what settings ignore.
+    /// `None` if settings ignore it.
     severity: Option<Severity>,
 }
 
@@ -47,7 +47,7 @@ struct FindingGroup {
     findings: Vec<ValidationFinding>,
 }
 
-/// Findings being collected.
+/// Collects the findings of one run.
 pub(super) struct FindingCollector<'o> {
     options: &'o ValidateOptions,
     files: Vec<CheckedFile>,
@@ -60,13 +60,13 @@ struct CheckedFile {
     corrupt: bool,
 }
 
-/// All findings, told.
+/// All findings, sorted for the report.
 #[derive(Default)]
 pub(super) struct CollectedFindings {
     pub findings: Vec<ValidationFinding>,
     pub errors: Vec<Code>,
     pub warnings: Vec<Code>,
-    /// What settings drop.
+    /// Findings that settings ignore.
     pub ignored: Vec<IgnoredFinding>,
     /// Files that hold an error.
     pub bad_files: Vec<FileId>,
@@ -77,7 +77,7 @@ impl<'o> FindingCollector<'o> {
         Self { options, files: Vec::new(), groups: BTreeMap::new() }
     }
 
-    /// Names a file; findings are told in the order in which files are named.
+    /// Registers a file, once; the report lists findings in the order of registration.
     pub fn register_file(&mut self, name: &str) -> FileId {
         let at = self.files.iter().position(|f| f.name == name).unwrap_or_else(|| {
             self.files.push(CheckedFile { name: name.to_owned(), garbled: false, corrupt: false });
@@ -86,7 +86,7 @@ impl<'o> FindingCollector<'o> {
         FileId(u32::try_from(at).unwrap_or(u32::MAX))
     }
 
-    /// Names a file that was not named before.
+    /// Registers a file that is not registered yet: no search through thousands of shards.
     pub fn new_file(&mut self, name: &str) -> FileId {
         self.files.push(CheckedFile { name: name.to_owned(), garbled: false, corrupt: false });
         FileId(u32::try_from(self.files.len() - 1).unwrap_or(u32::MAX))
@@ -97,10 +97,10 @@ impl<'o> FindingCollector<'o> {
         self.add_findings(code, line_ref, 1, message);
     }
 
-    /// Adds a finding that stands for `count`.
+    /// Adds a finding that stands for `count` of them.
     pub fn add_findings(&mut self, code: Code, line_ref: LineRef<'_>, count: u64, message: impl FnOnce() -> String) {
         let severity = self.severity_of(code, line_ref.hard);
-        // Of a corrupt file no more lines are read: what is told of one rests on what was read before.
+        // No line is read from a corrupt file any more: a late finding on one is a consequence.
         if self.is_corrupt(line_ref.rests_on) || line_ref.line.is_some() && self.is_corrupt(line_ref.file) {
             return;
         }
@@ -116,6 +116,7 @@ impl<'o> FindingCollector<'o> {
         let tray = self.groups.entry(key).or_default();
         tray.count = tray.count.saturating_add(count);
         if let Some(severity) = severity
+            // For speed: the message of the eleventh finding is never built.
             && tray.findings.len() < MAX_KEPT
         {
             tray.findings.push(ValidationFinding {
@@ -130,7 +131,7 @@ impl<'o> FindingCollector<'o> {
         }
     }
 
-    /// A file is corrupt: drops what the corruption made, and what it will make.
+    /// Marks a file as corrupt, and drops the findings that follow from it, now and later.
     pub fn mark_corrupt(&mut self, file: FileId) {
         self.groups.retain(|key, _| {
             let made = key.file == Some(file) && (key.garbled || key.rests_on.is_some());
@@ -146,6 +147,7 @@ impl<'o> FindingCollector<'o> {
     }
 
     fn severity_of(&self, code: Code, hard: bool) -> Option<Severity> {
+        // No code is in both lists: `ValidateOptions::new` refuses that.
         if self.options.deny.contains(&code) {
             Some(Severity::Error)
         } else if self.options.ignore.contains(&code) && !hard {
@@ -179,6 +181,7 @@ impl<'o> FindingCollector<'o> {
                 Severity::Warning => collected.warnings.push(code),
             }
             tray.findings.sort_by_key(|f| (order(f.file.as_deref()), f.line));
+            // Groups of one code are joined here, so there can be more than ten again.
             tray.findings.truncate(MAX_KEPT);
             collected.findings.extend(tray.findings.into_iter().map(|f| ValidationFinding { count: tray.count, ..f }));
         }
@@ -187,12 +190,13 @@ impl<'o> FindingCollector<'o> {
             .into_iter()
             .map(|(code, count)| IgnoredFinding { code: code.as_str().into(), count, by: by.clone() })
             .collect();
+        // Errors before warnings, then in the order of files and lines.
         collected.findings.sort_by_key(|f| (f.severity, order(f.file.as_deref()), f.line, f.code));
         collected
     }
 }
 
-/// Whether a finding on a line may be the first sign of bytes that are not what the recorder wrote.
+/// Whether a finding on a line can be the first sign of corrupt bytes.
 fn garbles_rows(code: Code) -> bool {
     matches!(
         code,

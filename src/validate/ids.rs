@@ -1,21 +1,22 @@
-//! Which episode ids were seen, exactly or as good as, in little memory.
+//! The set of episode ids seen so far, in little memory.
 //!
-//! Recorders number their episodes: ids that differ in their last digits alone and follow each other are one range. Any
-//! other id is a 128-bit fingerprint under keys made for this run, which nobody can aim at.
+//! Recorders number their episodes, so ids that differ only in their last digits and follow each other are one range.
+//! Any other id is a 128-bit fingerprint under keys that are random for each run: two ids never collide in practice,
+//! and nobody can construct a collision. Ids are not kept as text.
 
 use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::BuildHasher;
 
-/// How many ranges are kept; ids beyond them are fingerprints.
+/// The number of ranges that are kept; further ids are fingerprints.
 const RANGES: usize = 4096;
 
-/// The longest run of digits that is read as a number.
+/// The most digits that are read as a number: 18 always fit 64 bits.
 const DIGITS: usize = 18;
 
 /// A set of ids.
 pub(super) struct SeenIds {
-    /// By the text before the digits and how many digits: where ranges of numbers start and end.
+    /// Start and end of each range, by the text before the digits and the number of digits.
     ranges: HashMap<(Box<str>, usize), BTreeMap<u64, u64>>,
     count: usize,
     others: HashSet<u128>,
@@ -32,7 +33,7 @@ impl SeenIds {
         }
     }
 
-    /// Whether the id was put in.
+    /// Whether the set holds an id.
     pub fn contains(&self, id: &str) -> bool {
         let in_range = || {
             let (prefix, digits, number) = split_number(id)?;
@@ -42,7 +43,7 @@ impl SeenIds {
         in_range() == Some(true) || self.others.contains(&self.fingerprint_of(id))
     }
 
-    /// Puts an id in that is not.
+    /// Adds an id that is not in the set.
     pub fn insert(&mut self, id: &str) {
         let Some((prefix, digits, number)) = split_number(id) else { return self.insert_other(id) };
         let key = (prefix.into(), digits);
@@ -50,9 +51,11 @@ impl SeenIds {
         match before {
             Some((start, end)) if end + 1 == number => {
                 if let Some(ranges) = self.ranges.get_mut(&key) {
+                    // The next number: the range grows, without a new entry.
                     ranges.insert(start, number);
                 }
             }
+            // { => A gap in the numbers: a new range, up to the limit.
             _ if self.count < RANGES => {
                 self.count += 1;
                 self.ranges.entry(key).or_default().insert(number, number);
@@ -71,7 +74,7 @@ impl SeenIds {
     }
 }
 
-/// What stands before an id's last digits, how many digits, and their number.
+/// Splits an id into the text before its last digits, the number of digits, and their value.
 fn split_number(id: &str) -> Option<(&str, usize, u64)> {
     let digits = id.bytes().rev().take(DIGITS).take_while(u8::is_ascii_digit).count();
     let (prefix, number) = id.split_at_checked(id.len() - digits)?;

@@ -1,6 +1,7 @@
-//! What a recorder's manifest claims, against the files.
+//! Compares a recorder's manifest with the files.
 //!
-//! Manifests in the field list only some files, and without hashes: what is there is compared, what is absent is not.
+//! Manifests of recorders in use list only some files, and without hashes: what is there is compared, what is missing
+//! is not reported. Our own manifest is made in `crate::manifest`.
 
 use super::ScannedFile;
 use crate::formats::json;
@@ -10,18 +11,18 @@ use crate::run::meta::RunMeta;
 use crate::validate::code::Code;
 use crate::validate::findings::{FileId, FindingCollector, LineRef};
 
-/// A manifest that was there before us.
+/// A manifest that was in the run's directory.
 pub(super) struct RecordedManifest {
     value: Option<JsonValue>,
 }
 
-/// What the scan found, to compare with.
+/// The results of the scan to compare with.
 pub(super) struct ScannedRun<'a> {
     pub meta: Option<&'a RunMeta>,
     pub files: &'a [ScannedFile],
-    /// What lies in the directory and is no file of the run.
+    /// Files in the directory that do not belong to the run.
     pub left_out: &'a [String],
-    /// Rows read of steps and episodes; none where not all could be read.
+    /// The rows of steps and episodes; `None` if not all could be read.
     pub rows: [Option<u64>; 2],
 }
 
@@ -34,31 +35,31 @@ impl RecordedManifest {
         self.value.as_ref().and_then(|v| v.get("files")).and_then(JsonValue::as_array).unwrap_or_default().iter()
     }
 
-    /// Whether it names a hash of this file.
+    /// Whether it has a hash for this file.
     pub fn has_hash(&self, name: &str) -> bool {
         self.entries().any(|e| e.get("path").and_then(JsonValue::as_str) == Some(name) && e.get("sha256").is_some())
     }
 
-    /// Whether it names any hash.
+    /// Whether it has any hash.
     pub fn has_hashes(&self) -> bool {
         self.entries().any(|e| e.get("sha256").and_then(JsonValue::as_str).is_some())
     }
 
-    /// Warns wherever the manifest and the files disagree.
+    /// Warns about each difference between the manifest and the files.
     pub fn compare_with(&self, file: FileId, found: &ScannedRun<'_>, findings: &mut FindingCollector<'_>) {
         let mut report = |message: String| {
             let line_ref = LineRef { file: Some(file), ..LineRef::default() };
             findings.add_finding(Code::ManifestMismatch, line_ref, || message);
         };
-        let Some(value) = &self.value else { return report("the manifest is no JSON object".into()) };
+        let Some(value) = &self.value else { return report("the manifest is not a JSON object".into()) };
         for entry in self.entries() {
             let Some(path) = entry.get("path").and_then(JsonValue::as_str).filter(|p| *p != MANIFEST) else { continue };
             match found.files.iter().find(|f| f.path == path) {
                 Some(file) => compare_file(entry, file, &mut report),
                 None if found.left_out.iter().any(|name| name == path) => {
-                    report(format!("`{path}` is listed, but is not put into the dataset"));
+                    report(format!("`{path}` is listed, but does not go into the dataset"));
                 }
-                None => report(format!("`{path}` is listed, but is not there")),
+                None => report(format!("`{path}` is listed, but does not exist")),
             }
         }
         if let Some(meta) = found.meta {
@@ -71,6 +72,7 @@ impl RecordedManifest {
                 }
             }
             if let Some(recorded) = value.get("config_hash").and_then(JsonValue::as_str) {
+                // The recorder's own hash of the configuration must be reproducible.
                 let actual = meta.env_config.config_hash();
                 if recorded != actual {
                     report(format!("config_hash is {recorded}, but {actual} for run.json's env_config"));
@@ -92,6 +94,7 @@ fn compare_file(entry: &JsonValue, file: &ScannedFile, report: &mut impl FnMut(S
     let path = &file.path;
     let number = |name: &str| entry.get(name).and_then(JsonValue::as_i64);
     let equals = |recorded: i64, equals: u64| u64::try_from(recorded) == Ok(equals);
+    // The first difference is enough: a file of another size has another hash, too.
     if let Some(recorded) = number("bytes").filter(|recorded| !equals(*recorded, file.bytes)) {
         report(format!("`{path}` is listed with {recorded} bytes, but has {}", file.bytes));
     } else if let Some(recorded) = entry.get("sha256").and_then(JsonValue::as_str)

@@ -1,8 +1,8 @@
-//! The rules: rows in, findings out.
+//! The rules for runs: rows in, findings out.
 //!
-//! [`scan`] is the one pass over a run's bytes. It judges every row by every rule and hands the rows on to a [`RowSink`];
-//! [`validate_run`] is the same pass with nobody behind it. Bad data is a finding in the [`ValidationReport`], never an `Err`: an error
-//! means that the disk failed us, or the sink.
+//! [`scan_run`] is the one pass over a run's bytes. It checks every row by every rule and passes the rows on to a
+//! [`RowSink`]; [`validate_run`] is the same pass without a sink. Bad data is a finding in the [`ValidationReport`],
+//! never an `Err`: an error means that the disk or the sink failed. A run is never changed here.
 
 use std::path::Path;
 
@@ -35,37 +35,37 @@ pub use code::{Code, Severity};
 pub use report::{IgnoredFinding, StreamReport, ValidationFinding, ValidationReport};
 pub use single::{BrokenRule, RowChecker};
 
-/// What a scan takes: which run, and what counts.
+/// The options of a scan: which findings count, which files belong to the run.
 #[derive(Debug, Clone, Default)]
 pub struct ValidateOptions {
     ignore: Vec<Code>,
     deny: Vec<Code>,
-    /// What named these codes.
+    /// What set these codes, for the report.
     named_by: String,
-    /// Which files beside the recorder's belong to the run.
+    /// The files beside the recorder's that belong to the run.
     pub include: IncludePatterns,
-    /// Hash every file (needed for a manifest); without it only files whose hash a manifest names are hashed.
+    /// Hash every file, as a manifest needs; else only files whose hash the recorder's manifest has.
     pub hash: bool,
-    /// Work on the calling thread alone; without it several share the work. For one of many runs that are read at once.
+    /// Use the calling thread alone, because other runs are read at the same time; else several threads share the work.
     pub one_thread: bool,
 }
 
-/// A setting that validation cannot follow.
+/// An invalid `[validate]` setting.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OptionsError {
-    /// No such code.
-    #[error("`{name}` in [validate] {list} is no code of a finding")]
+    /// There is no such code.
+    #[error("`{name}` in [validate] {list} is not a finding's code")]
     Unknown {
-        /// What was written.
+        /// The text in the settings.
         name: String,
-        /// In which list: `ignore` or `deny`.
+        /// The list: `ignore` or `deny`.
         list: &'static str,
-        /// The code that was meant, perhaps.
+        /// A code with a similar name, if any.
         suggestion: Option<&'static str>,
     },
-    /// A code that must not be ignored.
+    /// A code that cannot be ignored.
     #[error(
-        "`{0}` cannot be ignored: what cannot be read, is not safe, or is another run's, never gets into the dataset"
+        "`{0}` cannot be ignored: a run that cannot be read, is not safe, or is another run's never gets into the dataset"
     )]
     NotIgnorable(Code),
     /// A code in both lists.
@@ -77,7 +77,7 @@ impl Explain for OptionsError {
     fn explain(&self) -> Explanation {
         Setup.code("invalid_config").hint(match self {
             Self::Unknown { suggestion: Some(meant), .. } => format!("did you mean `{meant}`?"),
-            Self::Unknown { .. } => "`capture-hook validate --help` lists the codes".into(),
+            Self::Unknown { .. } => "list the codes with `capture-hook validate --help`".into(),
             Self::NotIgnorable(code) => format!("remove `{code}` from [validate] ignore in capture-hook.toml"),
             Self::Both(code) => format!("remove `{code}` from one of them in capture-hook.toml"),
         })
@@ -85,7 +85,7 @@ impl Explain for OptionsError {
 }
 
 impl ValidateOptions {
-    /// Options from the `[validate]` lists of the settings; `by` is the file that holds them, or who else names the codes.
+    /// Makes options from the `[validate]` lists of the settings; `by` names the file or option that holds them.
     pub fn new(ignore: &[String], deny: &[String], by: &str) -> Result<Self, OptionsError> {
         let read = |list: &'static str, names: &[String]| {
             names
@@ -109,27 +109,27 @@ fn unknown_code(name: &str, list: &'static str) -> OptionsError {
     OptionsError::Unknown { name: name.into(), list, suggestion }
 }
 
-/// Why a sink would not go on.
+/// Why a sink stopped.
 pub type SinkError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Takes the rows of a scan. Called on the scanning thread; a sink that works long has a thread of its own.
+/// Takes the rows of a scan. Called on the scanning thread, so a slow sink needs a thread of its own.
 pub trait RowSink {
-    /// Whether rows are wanted at all.
+    /// Whether the sink takes rows at all.
     fn wants_rows(&self) -> bool {
         true
     }
 
-    /// The run whose rows follow. Not called, nor anything else, where `run.json` does not say which run it is.
+    /// Begins the run whose rows follow. Without a usable `run.json` no method is called.
     fn begin_run(&mut self, key: &RunKey, meta: &RunMeta) -> Result<(), SinkError>;
 
-    /// Step rows, in file order. Gives back a batch, empty or not, whose memory is used again.
+    /// Takes step rows, in file order. Returns a batch whose memory is used again; its rows are ignored.
     fn take_steps(&mut self, rows: StepRows) -> Result<StepRows, SinkError>;
 
-    /// Episode rows, in file order, matched to their steps. Gives back a batch whose memory is used again.
+    /// Takes episode rows, in file order, matched to their steps. Returns a batch whose memory is used again.
     fn take_episodes(&mut self, rows: EpisodeRows) -> Result<EpisodeRows, SinkError>;
 }
 
-/// A sink that wants nothing.
+/// A sink that takes no rows.
 pub struct NoSink;
 
 impl RowSink for NoSink {
@@ -150,23 +150,23 @@ impl RowSink for NoSink {
     }
 }
 
-/// A file of a run as the scan met it.
+/// A file of a run, as scanned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScannedFile {
     /// Its name in the run's directory.
     pub path: String,
-    /// Its size.
+    /// Its size in bytes.
     pub bytes: u64,
-    /// Lower-case hexadecimal SHA-256 of its bytes; empty where [`ValidateOptions::hash`] was not set.
+    /// Lower-case hexadecimal SHA-256 of its bytes; empty if it was not hashed.
     pub sha256: String,
-    /// Rows in it, for a file of rows.
+    /// The number of rows, if it is a file of rows that could be read.
     pub rows: Option<u64>,
 }
 
 /// The seeds of a run's steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct SeedSummary {
-    /// How many different ones.
+    /// The number of different seeds.
     pub unique_count: u64,
     /// The smallest.
     pub min: i64,
@@ -174,35 +174,35 @@ pub struct SeedSummary {
     pub max: i64,
 }
 
-/// What a scan gives.
+/// The result of a scan.
 #[derive(Debug)]
 pub struct RunScan {
     /// What was found.
     pub report: ValidationReport,
-    /// The run's name, where `run.json` gives a safe one.
+    /// The run's name, if `run.json` has a safe one.
     pub key: Option<RunKey>,
-    /// The run's metadata, where `run.json` could be read.
+    /// The run's metadata, if `run.json` could be read.
     pub meta: Option<RunMeta>,
-    /// The bytes of `run.json`, where it is there.
+    /// The bytes of `run.json`, if it exists.
     pub run_json: Option<Vec<u8>>,
-    /// The bytes of `manifest.json`, where it is there.
+    /// The bytes of `manifest.json`, if it exists.
     pub manifest: Option<Vec<u8>>,
     /// What lies in the directory.
     pub layout: RunLayout,
     /// Every file of the run, sorted by path: `run.json`, all shards, `manifest.json`, parquet, and those beside them.
     pub files: Vec<ScannedFile>,
-    /// The steps' seeds; none where no step has one.
+    /// The steps' seeds; `None` if no step has one.
     pub seeds: Option<SeedSummary>,
     stamps: scan::FileStamps,
 }
 
-/// Why a scan came to no end.
+/// Why a scan failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ScanError {
     /// The disk failed.
     #[error(transparent)]
     Fs(#[from] FsError),
-    /// A file changed while it was read, or came or went.
+    /// A file was changed, added or removed during the scan.
     #[error("{file} in {run_dir} changed while the run was read")]
     Changed {
         /// The run's directory.
@@ -210,8 +210,8 @@ pub enum ScanError {
         /// The file.
         file: String,
     },
-    /// The sink would not go on.
-    #[error("the rows of {run_dir} could not be passed on")]
+    /// The sink failed.
+    #[error("cannot pass on the rows of {run_dir}")]
     Sink {
         /// The run's directory.
         run_dir: String,
@@ -232,7 +232,7 @@ impl Explain for ScanError {
     }
 }
 
-/// Judges a run. `shown_as` is the run's directory as the report names it.
+/// Validates a run. `shown_as` is the run's directory as the report names it.
 pub fn validate_run(
     run_dir: &Path,
     shown_as: &str,
@@ -242,7 +242,7 @@ pub fn validate_run(
     scan_run(run_dir, shown_as, options, &mut NoSink, progress).map(|scan| scan.report)
 }
 
-/// Reads every byte of a run once: judges it, and hands its rows on.
+/// Reads every byte of a run once, validates it, and passes its rows on to `sink`.
 pub fn scan_run(
     run_dir: &Path,
     shown_as: &str,
@@ -254,8 +254,8 @@ pub fn scan_run(
 }
 
 impl RunScan {
-    /// Makes sure that the run is still as it was when it was scanned: the same files, of the same size, time and
-    /// identity. For whoever copies the files afterwards, to call when the copies are made.
+    /// Fails unless the run's files are still as scanned: the same files, of the same size, time and identity. To be
+    /// called after the files were copied.
     pub fn check_unchanged(&self) -> Result<(), ScanError> {
         self.stamps.check_unchanged(&self.layout, &self.report.run_dir)
     }

@@ -1,4 +1,5 @@
-//! What validation found, in the shape that `--json` prints.
+//! The report of validation, in the shape that `--json` prints: names and order of the fields are frozen. Text for
+//! people is made in `output`.
 
 use serde::Serialize;
 
@@ -7,11 +8,11 @@ use crate::validate::code::{Code, Severity};
 /// The report of one run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ValidationReport {
-    /// The run's directory as the user would name it.
+    /// The run's directory, as the user names it.
     pub run_dir: String,
-    /// The experiment, from `run.json` or the directory; may be unsafe.
+    /// The experiment, from `run.json` or the directory; not checked to be a safe name.
     pub experiment: String,
-    /// The run id, from `run.json` or the directory; may be unsafe.
+    /// The run id, from `run.json` or the directory; not checked to be a safe name.
     pub run_id: String,
     /// Whether the run is valid: there is no error.
     pub ok: bool,
@@ -19,7 +20,7 @@ pub struct ValidationReport {
     pub errors: Vec<Code>,
     /// The codes of all warnings, each once, in the order of [`Code`].
     pub warnings: Vec<Code>,
-    /// What was found and does not count, because settings say so.
+    /// Findings that settings ignore.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ignored: Vec<IgnoredFinding>,
     /// The steps' files.
@@ -30,20 +31,21 @@ pub struct ValidationReport {
     pub findings: Vec<ValidationFinding>,
 }
 
-/// Findings of one code that settings drop. They are never dropped in silence: whoever reads the verdict must see what it
-/// leaves out, and who says so.
+/// The findings of one code that settings ignore. Reports always show them, so that a reader sees what the verdict
+/// leaves out, and which file says so.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct IgnoredFinding {
     /// The code.
     pub code: String,
-    /// How many there were.
+    /// The number of findings.
     pub count: u64,
-    /// What names the code: the settings' file.
+    /// The file or option that names the code.
     pub by: String,
 }
 
 impl IgnoredFinding {
-    /// Several of them in words, such as `ignored step_sequence (3 times), as capture-hook.toml says`; `None` for none.
+    /// Describes several of them: `ignored step_sequence (3 times), as capture-hook.toml says`; `None` if there are
+    /// none.
     #[must_use]
     pub fn describe_all(all: &[Self]) -> Option<String> {
         let by = &all.first()?.by;
@@ -52,7 +54,7 @@ impl IgnoredFinding {
         Some(format!("ignored {}, as {by} says", codes.join(", ")))
     }
 
-    /// Whether one of them would make the run invalid.
+    /// Whether one of them would make the run invalid if it counted.
     #[must_use]
     pub fn any_is_error(all: &[Self]) -> bool {
         all.iter().any(|one| one.code.parse::<Code>().is_ok_and(|code| code.severity() == Severity::Error))
@@ -64,7 +66,7 @@ impl IgnoredFinding {
 pub struct StreamReport {
     /// Whether its files hold no error.
     pub ok: bool,
-    /// Lines read, blank ones apart.
+    /// The lines read, without blank ones.
     pub rows: u64,
 }
 
@@ -73,7 +75,7 @@ pub struct StreamReport {
 pub struct ValidationFinding {
     /// Whether it makes the run invalid.
     pub severity: Severity,
-    /// What it is about.
+    /// Its code.
     pub code: Code,
     /// The file, relative to the run's directory.
     pub file: Option<String>,
@@ -81,8 +83,8 @@ pub struct ValidationFinding {
     pub line: Option<u64>,
     /// The episode.
     pub episode_id: Option<String>,
-    /// What is wrong, in words.
+    /// What is wrong, one line; not escaped for a terminal.
     pub message: String,
-    /// How many findings of this code there were in all.
+    /// The number of all findings of this code.
     pub count: u64,
 }

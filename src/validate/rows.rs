@@ -1,4 +1,5 @@
-//! From lines to rows: what a line that is none, or a row with faults, means; rows on their way to the sink.
+//! From lines to rows: findings for bad lines and faulty rows, and batches of rows for the sink. Rules that need more
+//! than one row are in `steps` and `episodes`.
 
 use std::collections::VecDeque;
 
@@ -11,13 +12,13 @@ use crate::run::schema::SchemaVersion;
 use crate::validate::code::Code;
 use crate::validate::findings::{FileId, FindingCollector, LineRef};
 
-/// How many rows a batch holds at most.
+/// The most rows in a batch.
 const BATCH_ROWS: usize = 8192;
 
-/// How many values of lists, or bytes of text, a batch holds before it goes early.
+/// List values and text bytes after which a batch is passed on early: it bounds memory for rows with long lists.
 const BATCH_VALUES: usize = 512 << 10;
 
-/// Whether a line is longer than any that is read.
+/// Whether a line is longer than [`MAX_LINE`] without its line break.
 pub(super) fn too_long(line: &[u8]) -> bool {
     line.len() > MAX_LINE && {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
@@ -25,15 +26,15 @@ pub(super) fn too_long(line: &[u8]) -> bool {
     }
 }
 
-/// Tells that a line is too long.
+/// Reports that a line is too long.
 pub(super) fn report_too_long(line_ref: LineRef<'_>, findings: &mut FindingCollector<'_>) {
     let line_ref = LineRef { hard: true, ..line_ref };
     findings.add_finding(Code::LineTooLong, line_ref, || {
-        format!("the line is longer than {} MiB; it was not read", MAX_LINE >> 20)
+        format!("the line is longer than {} MiB and was not read", MAX_LINE >> 20)
     });
 }
 
-/// Tells why a line is no row.
+/// Reports why a line is not a row.
 pub(super) fn report_bad_line(bad: &BadLine, line_ref: LineRef<'_>, findings: &mut FindingCollector<'_>) {
     let line_ref = LineRef { hard: true, ..line_ref };
     match bad {
@@ -50,7 +51,7 @@ pub(super) fn report_bad_line(bad: &BadLine, line_ref: LineRef<'_>, findings: &m
     }
 }
 
-/// Tells a row's faults.
+/// Reports a row's faults.
 pub(super) fn report_faults(
     row: &ParsedRow,
     run_id: Option<&str>,
@@ -58,6 +59,7 @@ pub(super) fn report_faults(
     findings: &mut FindingCollector<'_>,
 ) {
     let episode = row.is_good(FieldSlot::EpisodeId).then_some(row.episode_id.as_str());
+    // Such a row is not placed or not complete, and other rules skip it: settings cannot ignore its faults.
     let hard = row.lossy || !row.is_good(FieldSlot::EpisodeId) || !row.is_good(FieldSlot::Count);
     let line_ref = LineRef { episode, hard, ..line_ref };
     for fault in &row.faults {
@@ -66,9 +68,8 @@ pub(super) fn report_faults(
                 findings.add_finding(Code::MissingField, line_ref, || format!("`{field}` is missing"))
             }
             RowFault::WrongType(field, expected, found) => {
-                findings.add_finding(Code::WrongType, line_ref, || {
-                    format!("`{field}` is {found}, where {expected} belongs")
-                });
+                findings
+                    .add_finding(Code::WrongType, line_ref, || format!("`{field}` is {found} instead of {expected}"));
             }
             RowFault::OutOfRange(field, why) => {
                 findings.add_finding(Code::OutOfRange, line_ref, || format!("`{field}` is {why}"))
@@ -77,7 +78,7 @@ pub(super) fn report_faults(
                 findings.add_finding(Code::NonFinite, line_ref, || format!("`{field}` is {value}"))
             }
             RowFault::Surrogate(field) => findings.add_finding(Code::InvalidUtf8, line_ref, || {
-                format!("`{field}` holds a lone surrogate, which no UTF-8 text can")
+                format!("`{field}` holds a lone surrogate, which is not valid in UTF-8")
             }),
             RowFault::Schema(version) => findings.add_finding(Code::UnsupportedSchemaVersion, line_ref, || {
                 format!("schema_version is {version}; 0.1 and 1.0.0 can be read")
@@ -109,7 +110,7 @@ fn report_unknown(name: &str, line_ref: LineRef<'_>, findings: &mut FindingColle
     });
 }
 
-/// The beginning of a text for a message.
+/// Returns the beginning of a text for a message, escaped: 60 characters at most.
 pub(super) fn shorten_text(text: &str) -> String {
     let shown = text.escape_debug().to_string();
     match shown.char_indices().nth(60) {
@@ -118,7 +119,7 @@ pub(super) fn shorten_text(text: &str) -> String {
     }
 }
 
-/// Whether a row can be told in columns.
+/// Whether a row goes into the columns.
 pub(super) fn is_whole_row(row: &ParsedRow) -> bool {
     !row.lossy && row.is_good(FieldSlot::EpisodeId) && row.is_good(FieldSlot::Count)
 }
@@ -137,6 +138,7 @@ impl StepBatch {
     pub fn push(&mut self, row: &ParsedRow, index: i64, sink: &mut dyn RowSink) -> Result<(), SinkError> {
         let rows = &mut self.rows;
         match rows.episodes.last_mut() {
+            // For speed: an episode's id is copied once, not per row.
             Some(span) if span.episode_index == index => span.rows += 1,
             _ => rows.episodes.push(EpisodeSpan { episode_id: row.episode_id.clone(), episode_index: index, rows: 1 }),
         }
@@ -168,7 +170,7 @@ impl StepBatch {
     }
 }
 
-/// An episode's row that waits for its steps, or for an earlier one that does.
+/// An episode's row that waits for its steps, or for an earlier row that waits.
 struct WaitingEpisode {
     row: ParsedRow,
     index: Option<i64>,
@@ -180,7 +182,7 @@ pub(super) struct EpisodeBatch {
     rows: EpisodeRows,
     schema: SchemaVersion,
     waiting: VecDeque<WaitingEpisode>,
-    /// The number of the first that waits.
+    /// The number of the first waiting row.
     first: u64,
 }
 
@@ -189,20 +191,22 @@ impl EpisodeBatch {
         Self { rows: EpisodeRows::default(), schema, waiting: VecDeque::new(), first: 0 }
     }
 
-    /// Takes a row, and gives it a number.
+    /// Takes a row; returns its number.
     pub fn push(&mut self, row: &ParsedRow) -> u64 {
+        // A copy, because the parser uses its row again for the next line.
         let row = row.clone();
         self.waiting.push_back(WaitingEpisode { row, index: None, is_matched: false });
         self.first + self.waiting.len() as u64 - 1
     }
 
-    /// The row with this number belongs to this segment.
+    /// Sets the segment to which the row with this number belongs; passes on the rows that are ready.
     pub fn set_index(&mut self, number: u64, index: u64, sink: &mut dyn RowSink) -> Result<(), SinkError> {
         let at = number.checked_sub(self.first).and_then(|at| usize::try_from(at).ok());
         if let Some(record) = at.and_then(|at| self.waiting.get_mut(at)) {
             record.index = i64::try_from(index).ok();
             record.is_matched = true;
         }
+        // In file order: a matched row behind one that waits must wait, too.
         while self.waiting.front().is_some_and(|r| r.is_matched) {
             self.pop_first(sink)?;
         }
@@ -239,7 +243,7 @@ impl EpisodeBatch {
         Ok(())
     }
 
-    /// No more matches come: whatever waits goes.
+    /// Passes on all waiting rows; there are no further matches.
     pub fn finish(&mut self, sink: &mut dyn RowSink) -> Result<(), SinkError> {
         while !self.waiting.is_empty() {
             self.pop_first(sink)?;
@@ -248,7 +252,7 @@ impl EpisodeBatch {
     }
 }
 
-/// Where a row is.
+/// Makes the reference to a line.
 pub(super) fn line_ref(file: FileId, line: u64) -> LineRef<'static> {
     LineRef { file: Some(file), line: Some(line), ..LineRef::default() }
 }

@@ -1,7 +1,8 @@
-//! Counting different seeds exactly, in bounded memory.
+//! Counts different seeds exactly, in bounded memory.
 //!
-//! Seeds change once an episode, so the last one is skipped when it comes again. What is left is kept sorted in memory up
-//! to a limit; beyond it, sorted runs go to an anonymous temporary file and are merged at the end.
+//! Seeds change once per episode, so a repeated last seed is skipped. The rest is kept in memory up to a limit; beyond
+//! it, sorted runs go to an unnamed temporary file and are merged at the end. Only the count, the smallest and the
+//! largest are known, not the seeds.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -11,18 +12,18 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use super::SeedSummary;
 use crate::support::fs::create_scratch_file;
 
-/// How many values are kept in memory: 2 MiB.
+/// The number of values kept in memory: 2 MiB.
 const LIMIT: usize = 1 << 18;
 
-/// A set of integers of which only size, least and greatest are wanted.
+/// Counts different integers, and keeps the smallest and the largest.
 pub(super) struct SeedCounter {
     last: Option<i64>,
     bounds: Option<(i64, i64)>,
-    /// Not sorted, may hold doubles.
+    /// Not sorted, with duplicates.
     values: Vec<i64>,
     limit: usize,
     spilled: Option<File>,
-    /// How many values each run in the file has.
+    /// The number of values in each run of the file.
     runs: Vec<u64>,
 }
 
@@ -37,6 +38,7 @@ impl SeedCounter {
 
     #[inline]
     pub fn add_seed(&mut self, seed: i64) -> io::Result<()> {
+        // For speed: within an episode the seed is the same.
         if self.last == Some(seed) {
             return Ok(());
         }
@@ -53,11 +55,12 @@ impl SeedCounter {
         }
         self.values.sort_unstable();
         self.values.dedup();
-        // Few different values: they stay. Many: they go.
+        // Sorted out to at most half: keep them in memory. Else write them out, or this sort would be repeated soon.
         if self.values.len() > self.limit / 2 { self.spill_to_disk() } else { Ok(()) }
     }
 
     fn spill_to_disk(&mut self) -> io::Result<()> {
+        // Made only if needed: most runs have few seeds.
         let file = match &mut self.spilled {
             Some(file) => file,
             none => none.insert(create_scratch_file()?),
@@ -69,7 +72,7 @@ impl SeedCounter {
         Ok(())
     }
 
-    /// How many different ones there were, the least and the greatest.
+    /// Returns the number of different seeds, the smallest and the largest; `None` without a seed.
     pub fn finish(mut self) -> io::Result<Option<SeedSummary>> {
         let Some((min, max)) = self.bounds else { return Ok(None) };
         self.values.sort_unstable();
@@ -82,6 +85,7 @@ impl SeedCounter {
     }
 
     fn count_merged(&self, mut file: File) -> io::Result<u64> {
+        // 4 MiB for all read buffers together, 64 to 8192 values each.
         let room = ((4 << 20) / 8 / self.runs.len().max(1)).clamp(64, 8192);
         let mut start = 0;
         let mut runs: Vec<SortedRun> = Vec::new();
@@ -90,6 +94,7 @@ impl SeedCounter {
             start += length;
         }
         runs.push(SortedRun { next: 0, left: 0, buffer: self.values.clone(), at: 0 });
+        // A merge of sorted runs: equal values come one after the other, so changes are counted.
         let mut heap = BinaryHeap::new();
         for (i, run) in runs.iter_mut().enumerate() {
             if let Some(value) = run.take_first(&mut file, room)? {
@@ -110,7 +115,7 @@ impl SeedCounter {
     }
 }
 
-/// A sorted run in the file, read a buffer at a time.
+/// A sorted run in the file, read one buffer at a time.
 struct SortedRun {
     next: u64,
     left: u64,

@@ -1,6 +1,7 @@
-//! Single rows, judged as a scan judges them: for whoever writes them.
+//! Checks single rows by the rules of a scan, for the recorder that writes them.
 //!
-//! Only what a row says of itself: its place among the others, and what a summary says of steps, a scan judges.
+//! Only rules about one row alone: its place among the others, and whether a summary fits its steps, only a scan can
+//! tell.
 
 use super::{ValidateOptions, ValidationFinding};
 use crate::run::fast::FastParser;
@@ -14,9 +15,9 @@ use crate::validate::rows::{report_bad_line, report_faults, report_too_long, too
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct BrokenRule {
-    /// Which.
+    /// The rule's code.
     pub code: Code,
-    /// How, in words.
+    /// How the row breaks it.
     pub message: String,
 }
 
@@ -26,7 +27,7 @@ impl From<ValidationFinding> for BrokenRule {
     }
 }
 
-/// Judges the rows of a run, one by one.
+/// Checks the rows of one run, one by one.
 #[derive(Debug)]
 pub struct RowChecker {
     options: ValidateOptions,
@@ -36,7 +37,7 @@ pub struct RowChecker {
 }
 
 impl RowChecker {
-    /// For a run of this id. The options say what is an error.
+    /// Makes a checker for a run of this id. The options tell which findings are errors.
     #[must_use]
     pub fn new(run_id: &str, options: ValidateOptions) -> Self {
         let reader = |stream| (FastParser::new(stream), ParsedRow::default());
@@ -44,13 +45,15 @@ impl RowChecker {
         Self { options, run_id: run_id.to_owned(), steps, episodes }
     }
 
-    /// Judges a line of a stream: the first rule that it breaks.
+    /// Checks a line of a stream; fails with the first rule that it breaks.
     pub fn check_line(&mut self, stream: RunStream, line: &[u8]) -> Result<(), BrokenRule> {
         let (parser, row) = match stream {
             RunStream::Steps => &mut self.steps,
             RunStream::Episodes => &mut self.episodes,
         };
+        // Before parsing, like the scan.
         let read = if too_long(line) { None } else { Some(parser.parse(line, row)) };
+        // For speed: a good row, nearly every one, needs no findings.
         if read == Some(Ok(())) && row.faults.is_empty() && row.run_id == self.run_id {
             return Ok(());
         }

@@ -1,33 +1,36 @@
 //! The rules for steps: segments, their order and their end, time.
+//!
+//! A segment is a stretch of steps with one episode id. After lines that could not be read, a rule is applied only if
+//! the lost lines cannot explain what it finds. Summaries are compared in `episodes`.
 
 use crate::run::row::{FieldSlot, ParsedRow};
 use crate::validate::code::Code;
 use crate::validate::episodes::{EndFlags, EpisodeSegment, FinalState, RewardSum};
 use crate::validate::findings::{FileId, FindingCollector, LineRef};
 
-/// What a row did.
+/// The place of a row.
 pub(super) enum StepPlacement {
-    /// It goes on with the current segment.
+    /// It continues the current segment.
     Same,
     /// It starts a segment; the one before, if any, is complete.
     New(Option<(String, EpisodeSegment)>),
-    /// It belongs to no segment that could be told.
+    /// Its segment is not known.
     Unplaced,
 }
 
-/// Steps in file order, judged.
+/// Checks steps in file order.
 pub(super) struct StepSequence {
     current: Option<(String, EpisodeSegment)>,
-    /// Number of the next segment.
+    /// The index of the next segment.
     next: u64,
-    /// Lines since the last placed row that could not be read.
+    /// The number of lines since the last placed row that could not be read.
     unread: i64,
-    /// Rows may be missing before the next one, nobody knows how many.
+    /// An unknown number of rows is missing before the next one.
     gap: bool,
-    /// Whole episodes may be lost since last asked.
+    /// Whole episodes can be lost since the last `take_shifted`.
     shifted: bool,
     time: f64,
-    /// The episode of the row before this one, where that is its step 0: not placed, but known to be of it.
+    /// The episode of the row before, if that was its step 0: not placed, but known to belong to it.
     zeroth: Option<String>,
 }
 
@@ -36,7 +39,7 @@ impl StepSequence {
         Self { current: None, next: 0, unread: 0, gap: false, shifted: false, time: f64::NEG_INFINITY, zeroth: None }
     }
 
-    /// A line could not be read, or not placed.
+    /// Notes that a line could not be read or placed.
     pub fn mark_unread(&mut self) {
         self.unread += 1;
         if let Some((_, segment)) = &mut self.current {
@@ -44,7 +47,7 @@ impl StepSequence {
         }
     }
 
-    /// Rows are missing here.
+    /// Notes that an unknown number of rows is missing here.
     pub fn mark_gap(&mut self) {
         self.gap = true;
         self.shifted = true;
@@ -56,24 +59,24 @@ impl StepSequence {
         }
     }
 
-    /// Whether whole episodes may have been lost since last asked.
+    /// Returns whether whole episodes can be lost since the last call.
     pub fn take_shifted(&mut self) -> bool {
         std::mem::take(&mut self.shifted)
     }
 
-    /// The number of the current segment.
+    /// The index of the current segment.
     pub fn index(&self) -> i64 {
         i64::try_from(self.next.saturating_sub(1)).unwrap_or(i64::MAX)
     }
 
-    /// The last segment, when all rows are read.
+    /// Returns the last segment, after all rows.
     pub fn finish(&mut self) -> Option<(String, EpisodeSegment)> {
         let (id, mut segment) = self.current.take()?;
         segment.open_end &= !segment.last.flags.is_some_and(EndFlags::has_ended);
         Some((id, segment))
     }
 
-    /// Judges a row at its place.
+    /// Checks the next row and finds its place.
     pub fn add_row(
         &mut self,
         row: &ParsedRow,
@@ -81,6 +84,7 @@ impl StepSequence {
         line: u64,
         findings: &mut FindingCollector<'_>,
     ) -> StepPlacement {
+        // The clock is compared over the whole run, not only within an episode.
         if row.is_good(FieldSlot::Ts) {
             let time = row.float(FieldSlot::Ts);
             if time < self.time {
@@ -94,6 +98,7 @@ impl StepSequence {
             self.time = time;
         }
         let zeroth = self.zeroth.take();
+        // Reported already as out of range; placed, it would put all later steps out of order.
         if is_step_zero(row) {
             self.zeroth = Some(row.episode_id.clone());
             return StepPlacement::Unplaced;
@@ -126,7 +131,7 @@ impl StepSequence {
             && let Some((id, segment)) = &mut self.current
             && *id == row.episode_id
         {
-            // The ordinary row.
+            // For speed: nearly every row is the next step of its segment.
             if step != segment.step.saturating_add(1) || segment.last.flags.is_some_and(EndFlags::has_ended) {
                 report_out_of_order(id, segment, step, file, line, findings);
             }
@@ -136,7 +141,7 @@ impl StepSequence {
         self.add_row_at_seam(row, step, file, line, findings)
     }
 
-    /// A row that may start a segment, or that follows lines that could not be read.
+    /// Places a row that can start a segment, or that follows lines that could not be read.
     fn add_row_at_seam(
         &mut self,
         row: &ParsedRow,
@@ -147,7 +152,7 @@ impl StepSequence {
     ) -> StepPlacement {
         let unread = std::mem::take(&mut self.unread);
         let gap = std::mem::take(&mut self.gap);
-        // A first step that is not 1 may follow first steps that could not be read.
+        // A first step other than 1 is explained by that many unread lines before it.
         let may_start = step == 1 || gap || step <= 1 + unread;
         if let Some((id, segment)) = &mut self.current
             && *id == row.episode_id
@@ -158,7 +163,7 @@ impl StepSequence {
             let follows = step >= next && (gap || step <= next.saturating_add(unread));
             if !may_start || follows && !ended {
                 if follows {
-                    // What is between could not be read: neither its steps nor its rewards are known.
+                    // The rows between could not be read, so neither steps nor rewards of the episode are known.
                     segment.partial |= unread > 0 || gap;
                     segment.open_end = false;
                     if ended {
@@ -174,7 +179,7 @@ impl StepSequence {
             }
         }
         let before = self.current.take().map(|(id, mut segment)| {
-            // Lines between two episodes that could not be read belong to the end of the first or the start of the second.
+            // Unread lines between two episodes are the end of the first or the start of the second.
             let ended = segment.last.flags.is_some_and(EndFlags::has_ended);
             if unread > 0 {
                 let own = if step == 1 + unread { 0 } else { unread };
@@ -190,6 +195,7 @@ impl StepSequence {
         if before.is_none() && unread > 0 && step != 1 + unread {
             self.shifted = true;
         }
+        // From here on: a new segment.
         self.next += 1;
         let mut segment = EpisodeSegment {
             index: self.next - 1,
@@ -200,6 +206,7 @@ impl StepSequence {
             reward: Some(RewardSum::default()),
             last: FinalState { position: None, distance: None, flags: None },
             step,
+            // It begins in the middle, because rows before it were lost.
             partial: step != 1 && may_start,
             open_end: false,
             broken: false,
@@ -222,13 +229,13 @@ fn id_of(row: &ParsedRow) -> Option<&str> {
     row.is_good(FieldSlot::EpisodeId).then_some(row.episode_id.as_str())
 }
 
-/// Whether a row is a step 0, though steps are counted from 1, and nothing else is wrong with its place.
+/// Whether a row is a step 0 (steps are counted from 1) and nothing else is wrong with its place.
 fn is_step_zero(row: &ParsedRow) -> bool {
     let is_count_usable = row.present.contains(FieldSlot::Count) && !row.is_good(FieldSlot::Count) && !row.lossy;
     is_count_usable && row.int(FieldSlot::Count) == 0 && row.is_good(FieldSlot::EpisodeId)
 }
 
-/// A row of the same episode that is not the next step, or comes after the end.
+/// Reports a row of the same episode that is not the next step, or comes after the end.
 fn report_out_of_order(
     id: &str,
     segment: &mut EpisodeSegment,
@@ -243,7 +250,7 @@ fn report_out_of_order(
     let before = segment.step;
     segment.broken = true;
     segment.disordered |= step <= before;
-    // A step told twice after the end is one fault, not two.
+    // A wrong step after the end is one fault, not two.
     segment.after_end |= segment.last.flags.is_some_and(EndFlags::has_ended);
     let line_ref = LineRef { file: Some(file), line: Some(line), episode: Some(id), ..LineRef::default() };
     findings.add_finding(Code::StepSequence, line_ref, || format!("step {step} follows step {before}"));
@@ -271,6 +278,7 @@ fn count_row(segment: &mut EpisodeSegment, row: &ParsedRow, step: i64, file: Fil
     segment.rows += 1;
     segment.step = step;
     segment.last_file = file;
+    // Once a reward cannot be read, the sum stays unknown.
     segment.reward = segment
         .reward
         .filter(|_| row.is_good(FieldSlot::Reward))
@@ -278,7 +286,7 @@ fn count_row(segment: &mut EpisodeSegment, row: &ParsedRow, step: i64, file: Fil
     segment.last = final_of(row);
 }
 
-/// A row's end: position, distance, flags.
+/// Returns the state after a row: position, distance, flags.
 pub(super) fn final_of(row: &ParsedRow) -> FinalState {
     FinalState {
         position: (row.is_good(FieldSlot::X) && row.is_good(FieldSlot::Y))

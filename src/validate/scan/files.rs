@@ -1,4 +1,5 @@
-//! What lies in a run's directory: the files of a stream in order, and what is missing or strange among them.
+//! The files of a run's directory, as findings: the files of each stream in order, what is missing, and what is
+//! unknown. Names only; no file is opened here.
 
 use crate::run::include::{IncludePatterns, SETTING_KEY, may_be_included};
 use crate::run::layout::{RunLayout, RunStream, ShardScheme, ShardSet, parse_shard_name};
@@ -7,11 +8,11 @@ use crate::validate::code::Code;
 use crate::validate::episodes::LineLoss;
 use crate::validate::findings::{FileId, FindingCollector, LineRef};
 
-/// The files of a stream, and what was seen of them.
+/// The files of a stream, and the facts collected while reading them.
 pub(super) struct StreamFiles {
     pub names: Vec<String>,
     pub ids: Vec<FileId>,
-    /// Every file that a finding about this stream may name.
+    /// All files that a finding about this stream can name.
     pub all: Vec<FileId>,
     pub gaps: Vec<bool>,
     pub ends: Vec<(FileEnd, u64)>,
@@ -21,7 +22,7 @@ pub(super) struct StreamFiles {
 impl StreamFiles {
     pub fn for_stream(layout: &RunLayout, stream: RunStream, findings: &mut FindingCollector<'_>) -> Self {
         let shards = layout.shards(stream);
-        // The base file comes first, also where it is not there, for what is told of it.
+        // The base file is registered first, even if it is missing, because findings name it.
         let base = findings.new_file(stream.base());
         let ids: Vec<FileId> = shards
             .files
@@ -49,7 +50,7 @@ impl StreamFiles {
     }
 }
 
-/// Tells what is missing and what is strange in the directory.
+/// Reports what is missing and what is unknown in the directory.
 pub(super) fn check_layout(
     layout: &RunLayout,
     include: &IncludePatterns,
@@ -72,12 +73,12 @@ pub(super) fn check_layout(
         findings.add_finding(Code::UnrecognizedFile, line_ref, || {
             let path = name.trim_end_matches('/');
             if !may_be_included(path) {
-                "no recorder writes such a file, and no dataset may hold one".into()
+                "no recorder writes such a file, and a dataset cannot hold one".into()
             } else if include.matches_file(path) {
-                format!("`{SETTING_KEY}` names it, and it is no regular file: it is not put into the dataset")
+                format!("`{SETTING_KEY}` names it, but it is not a regular file: it does not go into the dataset")
             } else {
                 format!(
-                    "no recorder writes such a file: it is not put into the dataset unless `{SETTING_KEY}` names it"
+                    "no recorder writes such a file: it does not go into the dataset unless `{SETTING_KEY}` names it"
                 )
             }
         });
@@ -95,13 +96,14 @@ fn check_shards(layout: &RunLayout, stream: RunStream, loss: &mut LineLoss, find
         .map(|(_, s)| s.number)
         .collect();
     let base_escaped = layout.escapes.iter().any(|e| e == stream.base());
+    // A shard behind such a link is not read: an unknown number of rows is lost.
     loss.unbounded |= !escaped.is_empty();
     if !shards.has_base() && !base_escaped {
         let code = if stream == RunStream::Steps { Code::MissingSteps } else { Code::MissingEpisodes };
         let line_ref = LineRef { file: Some(base), hard: true, ..LineRef::default() };
         let odd = shards.unreadable.iter().any(|n| n == stream.base());
         findings.add_finding(code, line_ref, || {
-            let why = if odd { "is there, but is no regular file" } else { "is not there" };
+            let why = if odd { "exists, but is not a regular file" } else { "does not exist" };
             format!("{} {why}", stream.base())
         });
         loss.unbounded = true;
@@ -110,12 +112,12 @@ fn check_shards(layout: &RunLayout, stream: RunStream, loss: &mut LineLoss, find
     for name in shards.unreadable.iter().filter(|n| *n != stream.base()) {
         let file = findings.register_file(name);
         let line_ref = LineRef { file: Some(file), hard: true, ..LineRef::default() };
-        findings.add_finding(Code::ShardGap, line_ref, || "the shard is there, but is no regular file".into());
+        findings.add_finding(Code::ShardGap, line_ref, || "the shard exists, but is not a regular file".into());
         known.extend(parse_shard_name(name).map(|(_, s)| s.number));
         loss.unbounded = true;
     }
     known.extend(shards.files.iter().map(|s| s.number));
-    // The base file's absence has a code of its own.
+    // Shard 0, the base file, has a code of its own if it is missing.
     known.push(0);
     known.sort_unstable();
     for pair in known.windows(2) {
@@ -125,6 +127,7 @@ fn check_shards(layout: &RunLayout, stream: RunStream, loss: &mut LineLoss, find
             continue;
         }
         loss.unbounded = true;
+        // Ten names at most; the last finding stands for all further ones.
         for n in 0..missing.min(10) {
             let name = missing_name(shards, stream, before + 1 + n, *after);
             let count = if n == 9 { missing - 9 } else { 1 };
@@ -134,6 +137,7 @@ fn check_shards(layout: &RunLayout, stream: RunStream, loss: &mut LineLoss, find
             });
         }
     }
+    // `part0001` and `part1` can both exist, from two recorders.
     for (first, second) in shards.duplicate_shards() {
         let file = findings.register_file(&second.name);
         let line_ref = LineRef { file: Some(file), ..LineRef::default() };
@@ -143,7 +147,7 @@ fn check_shards(layout: &RunLayout, stream: RunStream, loss: &mut LineLoss, find
     }
 }
 
-/// What a missing shard would be called, after the fashion of the one behind it.
+/// Returns the name of a missing shard, in the scheme of the one after it.
 fn missing_name(shards: &ShardSet, stream: RunStream, number: u64, after: u64) -> String {
     let model = shards.files.iter().find(|s| s.number == after);
     let stem = stream.stem();
@@ -154,7 +158,7 @@ fn missing_name(shards: &ShardSet, stream: RunStream, number: u64, after: u64) -
     }
 }
 
-/// Which files of a stream follow a gap.
+/// Tells for each file of a stream whether it follows a gap.
 fn gaps_before(shards: &ShardSet, layout: &RunLayout, stream: RunStream) -> Vec<bool> {
     let lost: Vec<u64> = layout
         .escapes

@@ -1,5 +1,8 @@
-//! The one pass over a run: inflating on a thread of its own, parsing and judging on the caller's, summaries read beside
-//! the steps that they sum up.
+//! The one pass over a run: a thread inflates, the caller's thread parses and checks, and summaries are read beside the
+//! steps that they sum up.
+//!
+//! Every file is read once, and stamped when it is opened; a file that changes meanwhile fails the scan. Nothing is
+//! written.
 
 mod files;
 mod streams;
@@ -30,7 +33,7 @@ use crate::validate::findings::{FileId, FindingCollector, LineRef};
 use crate::validate::manifest::{RecordedManifest, ScannedRun};
 use crate::validate::rows::shorten_text;
 
-/// What every file was when it was read.
+/// The stamp of every file when it was opened.
 #[derive(Debug, Clone, Default)]
 pub(super) struct FileStamps {
     files: BTreeMap<String, FileStamp>,
@@ -38,7 +41,7 @@ pub(super) struct FileStamps {
 }
 
 impl FileStamps {
-    /// Makes sure that the directory holds the same files in the same state.
+    /// Fails unless the directory holds the same files in the same state.
     pub fn check_unchanged(&self, layout: &RunLayout, shown_as: &str) -> Result<(), ScanError> {
         let changed = |file: &str| ScanError::Changed { run_dir: shown_as.to_owned(), file: file.to_owned() };
         let now = RunLayout::open_with(&layout.dir, &self.include).map_err(|_| changed("the directory"))?;
@@ -49,6 +52,7 @@ impl FileStamps {
             return Err(changed(first_difference.map_or("the directory", String::as_str)));
         }
         for (name, stamp) in &self.files {
+            // A file that cannot be looked at any more counts as changed.
             if FileStamp::from_path(&layout.dir.join(name)).ok().as_ref() != Some(stamp) {
                 return Err(changed(name));
             }
@@ -70,7 +74,7 @@ pub(super) fn scan_run_dir(
         Err(error) if matches!(error.source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             findings.add_finding(Code::RunDirNotFound, LineRef { hard: true, ..LineRef::default() }, || {
                 let hint = slash_hint(shown_as).map(|hint| format!("; {hint}")).unwrap_or_default();
-                format!("there is no directory {shown_as}{hint}")
+                format!("the directory {shown_as} does not exist{hint}")
             });
             RunLayout::absent(run_dir)
         }
@@ -82,11 +86,13 @@ pub(super) fn scan_run_dir(
     let manifest_bytes = small_file(&layout, layout.manifest, MANIFEST, &mut stamps)?;
     let manifest = manifest_bytes.as_deref().map(RecordedManifest::read);
 
+    // Registered first, so that its findings come first in the report.
     let run_file = findings.new_file(RUN_JSON);
     let meta = if absent { None } else { check_meta(&layout, run_json.as_deref(), run_file, &mut findings) };
     let names = RunNames::for_run(run_dir, meta.as_ref());
     let key = meta.as_ref().and_then(|_| names.check_names(run_file, &mut findings));
 
+    // If the recorder's manifest has hashes, they are checked on the way.
     let hash = options.hash || manifest.as_ref().is_some_and(RecordedManifest::has_hashes);
     let context = ScanContext {
         layout: &layout,
@@ -118,6 +124,7 @@ pub(super) fn scan_run_dir(
         let needs_hash = options.hash || manifest.as_ref().is_some_and(|m| m.has_hash(name));
         files.push(opaque_file(&layout, name, needs_hash, &mut stamps)?);
     }
+    // The order in which files were read must not matter.
     files.sort_by(|a, b| a.path.cmp(&b.path));
     if let Some(manifest) = &manifest {
         let file = findings.register_file(MANIFEST);
@@ -148,7 +155,7 @@ pub(super) fn scan_run_dir(
     Ok(RunScan { report, key, meta, run_json, manifest: manifest_bytes, layout, files, seeds: outcome.seeds, stamps })
 }
 
-/// A small file's bytes; a link out of the directory and the like is not there.
+/// Reads a small file; `None` if it does not exist or is not a regular file of the run.
 fn small_file(
     layout: &RunLayout,
     exists: bool,
@@ -163,11 +170,12 @@ fn small_file(
     let stamp = FileStamp::from_metadata(&file.metadata().at("look at", &path)?);
     stamps.files.insert(name.into(), stamp);
     let mut bytes = Vec::new();
+    // One byte more than the limit tells a file that is too large.
     file.take(limits::RUN_FILE + 1).read_to_end(&mut bytes).at("read", &path)?;
     Ok(Some(bytes))
 }
 
-/// A file whose content is not looked at.
+/// Stamps, and if asked hashes, a file whose content has no rule.
 fn opaque_file(layout: &RunLayout, name: &str, hash: bool, stamps: &mut FileStamps) -> Result<ScannedFile, FsError> {
     let path = layout.dir.join(name);
     let mut file: File = fs::open(&path)?;
@@ -199,8 +207,9 @@ fn check_meta(
     let line_ref = LineRef { file: Some(file), hard: true, ..LineRef::default() };
     let Some(bytes) = bytes else {
         if !layout.escapes.iter().any(|e| e == RUN_JSON) {
+            // A directory, a pipe or a dangling link of that name.
             let odd = std::fs::symlink_metadata(layout.dir.join(RUN_JSON)).is_ok();
-            let why = if odd { "is there, but is no regular file" } else { "is not there" };
+            let why = if odd { "exists, but is not a regular file" } else { "does not exist" };
             findings.add_finding(Code::MissingRunJson, line_ref, || format!("{RUN_JSON} {why}"));
         }
         return None;
@@ -229,14 +238,14 @@ fn check_meta(
     }
 }
 
-/// What the run is called.
+/// The names of the run.
 struct RunNames {
     experiment: String,
     run_id: String,
 }
 
 impl RunNames {
-    /// From `run.json`, else from the directories.
+    /// Takes the names from `run.json`, else from the directories.
     fn for_run(run_dir: &Path, meta: Option<&RunMeta>) -> Self {
         let (experiment, run_id) = directory_names(run_dir);
         Self {
@@ -258,7 +267,7 @@ impl RunNames {
     }
 }
 
-/// What every part of the pass looks at.
+/// The values that every part of the pass uses.
 struct ScanContext<'a> {
     layout: &'a RunLayout,
     hash: bool,

@@ -1,4 +1,8 @@
-//! Both streams, being read: steps on the caller's thread, summaries beside the steps that they sum up.
+//! Reads both streams: steps on the caller's thread, summaries beside the steps that they sum up.
+//!
+//! After each segment of steps one summary is read, so that pairs meet early and memory stays small. Lines that cannot
+//! be read are counted as losses, so that later rules do not blame good rows for them. Files other than the two streams
+//! are read in `scan`.
 
 use std::collections::BTreeMap;
 
@@ -23,21 +27,21 @@ use crate::validate::seeds::SeedCounter;
 use crate::validate::steps::{StepPlacement, StepSequence, final_of};
 use crate::validate::{RowSink, ScanError, ScannedFile, SeedSummary};
 
-/// How many blocks may wait between the threads.
+/// The number of blocks that can wait between the threads: 256 KiB each.
 const AHEAD: usize = 3;
 
-/// What the streams gave.
+/// The results of both streams.
 pub(super) struct StreamsOutcome {
     pub files: Vec<ScannedFile>,
     pub stamps: BTreeMap<String, FileStamp>,
     pub rows: [u64; 2],
-    /// Rows, where all could be read.
+    /// The rows, if all could be read.
     pub whole_rows: [Option<u64>; 2],
     pub ids: BTreeMap<RunStream, Vec<FileId>>,
     pub seeds: Option<SeedSummary>,
 }
 
-/// Both streams, being read.
+/// The state of the pass over both streams.
 pub(super) struct StreamScan {
     pub to_sink: bool,
     pub steps: StepSequence,
@@ -54,7 +58,7 @@ pub(super) struct StreamScan {
     pub episodes_rows: u64,
 }
 
-/// A place in a stream that is being read.
+/// The current place in a stream.
 struct StreamReader {
     parser: FastParser,
     row: ParsedRow,
@@ -88,7 +92,7 @@ impl StreamScan {
         }
     }
 
-    /// What is known to be missing of each stream.
+    /// The known losses of each stream.
     pub fn stream_losses(&mut self) -> [(RunStream, &mut LineLoss); 2] {
         [(RunStream::Steps, &mut self.steps_loss), (RunStream::Episodes, &mut self.episodes_loss)]
     }
@@ -112,6 +116,7 @@ impl StreamScan {
             done: false,
         };
         let mut reading = StreamReader::new(RunStream::Steps);
+        // Other runs are scanned at the same time: one thread for each is faster in total.
         if context.one_thread {
             let mut spare = Vec::new();
             while let Some(event) = source.next(spare).transpose() {
@@ -121,12 +126,13 @@ impl StreamScan {
             return self.finish(&mut summaries, context, findings, sink);
         }
         std::thread::scope(|scope| {
+            // A few blocks wait at most, and used ones come back: memory does not grow with the run.
             let (events, to_judge): (Sender<Result<StreamEvent, FsError>>, _) = bounded(AHEAD);
             let (spares, to_inflate): (Sender<Vec<u8>>, Receiver<Vec<u8>>) = unbounded();
             scope.spawn(move || {
                 while let Some(event) = source.next(to_inflate.try_recv().unwrap_or_default()).transpose() {
                     if events.send(event).is_err() {
-                        // The judge is gone: it has met an error.
+                        // The receiver is gone, because it returned an error.
                         return;
                     }
                 }
@@ -135,7 +141,7 @@ impl StreamScan {
                 if let Some(block) =
                     self.handle_step_event(event?, &mut reading, &mut summaries, context, findings, sink)?
                 {
-                    // The other side may be done already.
+                    // The sender of blocks can have ended already; then the block is dropped.
                     let _ = spares.send(block);
                 }
             }
@@ -154,8 +160,9 @@ impl StreamScan {
         if let Some((id, segment)) = self.steps.finish() {
             self.matcher.add_segment(&id, segment, findings);
         }
+        // The remaining summaries, after the last step.
         while self.next_summary(summaries, context, findings, sink)? {}
-        // A run that was stopped in its first episode has no summary to show.
+        // A run that was stopped in its first episode has no summary, and that is no fault.
         let none_due = self.matcher.only_unfinished() && !self.episodes_loss.unbounded;
         let empty = [
             (Code::NoSteps, STEPS, self.steps_rows, &mut self.steps_loss, &self.step_files),
@@ -165,16 +172,17 @@ impl StreamScan {
             if code == Code::NoEpisodes && none_due {
                 continue;
             }
-            // A file of no bytes is both: damaged, and nothing to read.
+            // A file of 0 bytes is damaged and empty: both are reported.
             let no_bytes = files.ends.len() == 1 && files.ends.iter().all(|(end, _)| end.bytes == 0);
             if rows == 0 && (!loss.unbounded || no_bytes) {
                 let file = findings.register_file(base);
                 findings.add_finding(code, LineRef { file: Some(file), ..LineRef::default() }, || {
-                    "there is nothing in it".into()
+                    "it holds no rows".into()
                 });
             }
             loss.unbounded |= rows == 0;
         }
+        // After both streams, when all losses are known.
         self.matcher.finish(self.steps_loss, self.episodes_loss, findings);
         self.settle_indices(context, sink)?;
         if self.to_sink {
@@ -188,7 +196,7 @@ impl StreamScan {
         Ok(())
     }
 
-    /// Takes an event of the steps' stream; gives back a block that is done with.
+    /// Handles an event of the steps' stream; returns a used block.
     fn handle_step_event(
         &mut self,
         event: StreamEvent,
@@ -218,7 +226,7 @@ impl StreamScan {
             }
             StreamEvent::TooLong => self.handle_long_step(reading, findings),
             StreamEvent::Damaged { damage, tail } => {
-                // A last line without its break may be whole all the same.
+                // The last line before the damage can be complete, without its line break.
                 if tail.trim_ascii().ends_with(b"}") && reading.parser.parse(&tail, &mut reading.row).is_ok() {
                     self.handle_step_line(&tail, reading, summaries, context, findings, sink)?;
                 }
@@ -236,7 +244,7 @@ impl StreamScan {
     fn handle_long_step(&mut self, reading: &mut StreamReader, findings: &mut FindingCollector<'_>) {
         reading.line += 1;
         self.steps_rows += 1;
-        // So long a line may have been any number of rows.
+        // Such a line can have been any number of rows.
         self.steps_loss.unbounded = true;
         self.steps.mark_unread();
         report_too_long(line_ref(self.step_files.id(reading.file), reading.line), findings);
@@ -283,6 +291,7 @@ impl StreamScan {
                 }
                 if let Some((id, segment)) = before {
                     self.matcher.add_segment(&id, segment, findings);
+                    // One summary per finished segment: usually it is the one of this segment.
                     self.next_summary(summaries, context, findings, sink)?;
                 }
                 let location = LineRef { episode: Some(&row.episode_id), ..line_ref(file, *number) };
@@ -299,7 +308,7 @@ impl StreamScan {
         Ok(())
     }
 
-    /// Reads on in the episodes' stream up to the next summary that can be placed; false at its end.
+    /// Reads the episodes' stream up to the next usable summary; false at its end.
     fn next_summary(
         &mut self,
         summaries: &mut SummaryLines<'_>,
@@ -310,6 +319,7 @@ impl StreamScan {
         while !summaries.done {
             if let Some(line) = summaries.next_line() {
                 let (start, end) = line;
+                // Taken out for the call, because the line borrows from it.
                 let block = std::mem::take(&mut summaries.block);
                 let found = block
                     .get(start..end)
@@ -361,7 +371,7 @@ impl StreamScan {
         self.matcher.mark_shifted();
     }
 
-    /// Judges a line of the episodes' stream; true for a summary that can be placed.
+    /// Checks a line of the episodes' stream; true for a usable summary.
     fn handle_summary_line(
         &mut self,
         line: &[u8],
@@ -406,7 +416,7 @@ impl StreamScan {
         true
     }
 
-    /// Hands on the summaries that have found their steps.
+    /// Passes on the summaries that are matched to their steps.
     fn settle_indices(&mut self, context: &ScanContext<'_>, sink: &mut dyn RowSink) -> Result<(), ScanError> {
         for (record, index) in self.matcher.matched.drain(..) {
             self.episode_batch.set_index(record, index, sink).map_err(|e| context.sink_error(e))?;
@@ -442,7 +452,7 @@ impl StreamScan {
     }
 }
 
-/// The episodes' stream, read a line at a time.
+/// The episodes' stream, read one line at a time.
 struct SummaryLines<'a> {
     source: LineSource<'a>,
     reading: StreamReader,
@@ -452,7 +462,7 @@ struct SummaryLines<'a> {
 }
 
 impl SummaryLines<'_> {
-    /// Where the next line of the block stands.
+    /// Returns the range of the next line in the block.
     fn next_line(&mut self) -> Option<(usize, usize)> {
         let rest = self.block.get(self.at..).filter(|rest| !rest.is_empty())?;
         let end = self.at + memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
@@ -469,12 +479,12 @@ fn report_damage(damage: &GzipDamage, file: FileId, findings: &mut FindingCollec
     let line_ref = LineRef { file: Some(file), hard: true, ..LineRef::default() };
     match damage {
         GzipDamage::Truncated { bytes, inside } => findings.add_finding(Code::TruncatedGzip, line_ref, || {
-            format!("the file ends at byte {bytes}, inside {inside}; what stands before it was read")
+            format!("the file ends at byte {bytes}, inside {inside}; everything before it was read")
         }),
         GzipDamage::Corrupt { offset, what } => {
             findings.mark_corrupt(file);
             findings.add_finding(Code::CorruptGzip, line_ref, || {
-                format!("{what}, near byte {offset}; what follows in this file was not read")
+                format!("{what}, near byte {offset}; the rest of this file was not read")
             });
         }
     }
