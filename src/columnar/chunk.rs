@@ -1,4 +1,7 @@
 //! One column of one row group, encoded into memory while rows come.
+//!
+//! The `parquet` crate's own writers encode; this file turns our batches into their values and levels without copying a
+//! value that needs no packing. Columns of few distinct values are in `runs`.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,7 +20,7 @@ use crate::run::rows::{ListColumn, NullableColumn, TextColumn, is_null_element};
 
 type SharedBuffer = Arc<Mutex<TrackedWrite<Vec<u8>>>>;
 
-/// Collects a column's pages.
+/// Collects a column's pages in memory.
 struct BufferPages(SharedBuffer);
 
 impl PageWriter for BufferPages {
@@ -31,7 +34,7 @@ impl PageWriter for BufferPages {
     }
 }
 
-/// Levels and packed values, used again for every batch.
+/// Levels and packed values; the memory is used again for every batch.
 #[derive(Default)]
 pub(super) struct ChunkBuffer {
     definition: Vec<i16>,
@@ -90,9 +93,10 @@ impl ColumnChunk {
         result
     }
 
-    /// Texts of which an empty one counts as null.
+    /// Writes texts; an empty one is a null.
     pub(super) fn write_optional_texts(&mut self, values: &TextColumn, buffer: &mut ChunkBuffer) -> Result<()> {
         buffer.definition.clear();
+        // For speed: rows without unknown fields, which is nearly every run.
         if values.bytes.is_empty() {
             buffer.definition.resize(values.len(), 0);
         } else {
@@ -107,6 +111,7 @@ impl ColumnChunk {
     }
 
     pub(super) fn write_lists(&mut self, column: &ListColumn, buffer: &mut ChunkBuffer) -> Result<()> {
+        // Definition levels of an optional list of optional elements (parquet-format, LogicalTypes.md, "Lists").
         const NULL: i16 = 0;
         const EMPTY: i16 = 1;
         const NULL_ELEMENT: i16 = 2;
@@ -118,16 +123,19 @@ impl ColumnChunk {
         for (&end, valid) in column.ends.iter().zip(&column.valid) {
             let list = column.values.get(start..end).unwrap_or_default();
             start = end;
+            // A null or an empty list has one level and no value.
             if list.is_empty() {
                 repetition.push(0);
                 definition.push(if *valid { EMPTY } else { NULL });
             }
             for (i, element) in list.iter().enumerate() {
+                // Repetition 0 begins a row, 1 continues its list.
                 repetition.push(i16::from(i > 0));
                 definition.push(if is_null_element(*element) { NULL_ELEMENT } else { VALUE });
             }
         }
         let mut values = column.values.as_slice();
+        // Parquet stores no value for a null element, so the marks are taken out.
         if definition.contains(&NULL_ELEMENT) {
             buffer.floats.clear();
             buffer.floats.extend(values.iter().filter(|element| !is_null_element(**element)));
@@ -136,12 +144,14 @@ impl ColumnChunk {
         self.write::<DoubleType>(values, Some(&buffer.definition), Some(&buffer.repetition))
     }
 
-    /// Ends the column and appends it to the row group.
+    /// Finishes the column and appends it to the row group.
     pub(super) fn append_to<W: Write + Send>(self, group: &mut SerializedRowGroupWriter<'_, W>) -> Result<()> {
         let mut close = self.writer.close()?;
+        // No page indexes: the columns of `runs` have none either.
         close.offset_index = None;
         close.column_index = None;
         close.metadata = footer::type_order_bounds(close.metadata)?;
+        // `close` has dropped the page writer, so this is the only reference.
         let buffer = Arc::try_unwrap(self.buffer)
             .map_err(|_| ParquetError::General("a column is still being written".into()))?
             .into_inner()
@@ -150,10 +160,11 @@ impl ColumnChunk {
     }
 }
 
-/// The values that are there, and a level for each row: 1 where there is one.
+/// Returns the values without nulls, and fills `levels` with 1 for a value and 0 for a null.
 fn pack_values<'a, T: Copy>(values: &'a NullableColumn<T>, levels: &mut Vec<i16>, packed: &'a mut Vec<T>) -> &'a [T] {
     levels.clear();
     levels.extend(values.valid.iter().map(|valid| i16::from(*valid)));
+    // For speed: without nulls the values are used as they are.
     if values.valid.iter().all(|valid| *valid) {
         return &values.values;
     }
@@ -162,8 +173,9 @@ fn pack_values<'a, T: Copy>(values: &'a NullableColumn<T>, levels: &mut Vec<i16>
     packed
 }
 
-/// The texts whose length `wanted` agrees to, as slices of one shared copy.
+/// Collects the texts for whose length `is_selected` is true, as slices of one shared copy.
 fn slice_texts(texts: &TextColumn, out: &mut Vec<ByteArray>, mut is_selected: impl FnMut(usize) -> bool) {
+    // One copy for all texts; each value is a slice of it.
     let all = Bytes::copy_from_slice(&texts.bytes);
     let mut start = 0;
     for &end in &texts.ends {

@@ -1,4 +1,5 @@
-//! Whether a file that an older writer made says what the new one says.
+//! Whether a parquet file of an older version holds the same rows as a new one. Used to leave the old file alone; files
+//! are only read.
 
 use std::path::Path;
 
@@ -9,8 +10,8 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 use crate::run::strict::push_strict;
 use crate::support::fs::open;
 
-/// Whether two parquet files of a run hold the same rows: every column of the older one, value by value, `NaN` being itself.
-/// Unknown fields are compared as the writer writes them today. What cannot be read is not the same.
+/// Whether two parquet files of a run hold the same rows: every column of the older one, value by value, a NaN equal to
+/// itself. Unknown fields are compared as they are written today. A file that cannot be read is never the same.
 #[must_use]
 pub fn same_rows(old: &Path, new: &Path) -> bool {
     let (Some(mut old), Some(mut new)) = (open_batches(old), open_batches(new)) else { return false };
@@ -25,6 +26,7 @@ pub fn same_rows(old: &Path, new: &Path) -> bool {
 
 fn open_batches(path: &Path) -> Option<ParquetRecordBatchReader> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(open(path).ok()?).ok()?;
+    // Equal batch sizes on both sides, so that batches can be compared.
     builder.with_batch_size(8192).build().ok()
 }
 
@@ -37,7 +39,7 @@ fn same_batch(old: &RecordBatch, new: &RecordBatch) -> bool {
     old.num_rows() == new.num_rows() && schema.fields().iter().zip(old.columns()).all(same)
 }
 
-/// Whether two columns hold the same JSON, the older of which may be Python's.
+/// Whether two columns hold the same JSON; the older one can be JSON as Python writes it.
 fn same_json(old: &ArrayRef, new: &ArrayRef) -> bool {
     let (Some(old), Some(new)) = (old.as_string_opt::<i32>(), new.as_string_opt::<i32>()) else { return false };
     let strict = |json: &str| {

@@ -1,9 +1,11 @@
-//! The order of float columns, declared as every reader takes it.
+//! The declared order of float columns, so that every reader accepts the file.
 //!
-//! A file says how each column's smallest and largest values were found. The crate's writer says `IEEE_754_TOTAL_ORDER` of
-//! floats and has no option for another order; readers older than that word refuse the whole file (Polars before 1.44) or
-//! do without the statistics (pyarrow). [`TypeOrderWriter`] writes a file through, but for the list of orders at the end of its
-//! footer: there it puts the order that the type defines, which is as long. The statistics keep to that order ([`type_order_bounds`]).
+//! A file declares how each column's smallest and largest values were found. The crate's writer declares
+//! `IEEE_754_TOTAL_ORDER` for floats and has no option for another order; readers that do not know it refuse the whole
+//! file (Polars before 1.44) or ignore the statistics (pyarrow). [`TypeOrderWriter`] passes a file through and replaces
+//! the list of orders at the end of the footer by the type-defined order, which has the same length. The statistics
+//! follow that order ([`type_order_bounds`]). If a version of the crate writes another footer, writing fails; nothing
+//! is guessed.
 
 use std::io::{self, Write};
 
@@ -13,21 +15,21 @@ use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::statistics::{Statistics, ValueStatistics};
 use parquet::schema::types::SchemaDescriptor;
 
-/// What follows the orders: the footer's length, four bytes, and `PAR1`.
+/// The bytes after the orders: the footer's length (4) and `PAR1` (4).
 const BEHIND: usize = 8;
 /// `ColumnOrder.TYPE_ORDER`, in Thrift's compact protocol: field 1, an empty struct.
 const BY_TYPE: [u8; 3] = [0x1c, 0, 0];
 /// `ColumnOrder.IEEE_754_TOTAL_ORDER`: field 2.
 const TOTAL: [u8; 3] = [0x2c, 0, 0];
 
-/// Writes a parquet file through; [`TypeOrderWriter::finish`] completes it.
+/// Passes a parquet file through; [`TypeOrderWriter::finish`] completes it.
 pub(super) struct TypeOrderWriter<W> {
     out: W,
-    /// The end of what came: it is not known to be a file's end before that.
+    /// The last bytes so far, which can be the end of the file.
     held_back: Vec<u8>,
     /// The orders as the crate writes them.
     declared: Vec<u8>,
-    /// The orders as they are to be.
+    /// The orders as they are replaced.
     expected: Vec<u8>,
 }
 
@@ -41,7 +43,7 @@ impl<W: Write> TypeOrderWriter<W> {
         }
     }
 
-    /// Writes the end of a file that came whole.
+    /// Writes the end of the file, with the orders replaced.
     pub(super) fn finish(mut self) -> Result<W> {
         let behind = self.held_back.strip_prefix(self.declared.as_slice());
         let behind = behind.ok_or_else(|| ParquetError::General("the footer does not end as expected".into()))?;
@@ -53,6 +55,7 @@ impl<W: Write> TypeOrderWriter<W> {
 
 impl<W: Write> Write for TypeOrderWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // As many bytes as the end of a file has are held back.
         let tail_bytes = self.declared.len() + BEHIND;
         let through = (self.held_back.len() + bytes.len()).saturating_sub(tail_bytes);
         let old = through.min(self.held_back.len());
@@ -69,14 +72,16 @@ impl<W: Write> Write for TypeOrderWriter<W> {
     }
 }
 
-/// The footer's last field, `7: list<ColumnOrder> column_orders`, with this order for floats, and the footer's end.
+/// Returns the footer's last field, `7: list<ColumnOrder> column_orders`, with this order for floats, and the stop byte.
 fn column_orders(schema: &SchemaDescriptor, of_floats: [u8; 3]) -> Vec<u8> {
-    // One field on from `created_by`: a list. Of structs: up to 14 of them are counted in the same byte.
+    // Thrift compact protocol: field 7 is one after `created_by` (delta 1), type list (9). The list's element type is
+    // struct (0xc); up to 14 elements are counted in the same byte.
     let mut bytes = vec![0x19];
     let mut count = schema.num_columns();
     if count < 15 {
         bytes.push(u8::try_from(count << 4).unwrap_or_default() | 0xc);
     } else {
+        // From 15 on, the count follows as a varint.
         bytes.push(0xfc);
         while count >= 0x80 {
             bytes.push(u8::try_from(count & 0x7f).unwrap_or_default() | 0x80);
@@ -85,6 +90,7 @@ fn column_orders(schema: &SchemaDescriptor, of_floats: [u8; 3]) -> Vec<u8> {
         bytes.push(u8::try_from(count).unwrap_or_default());
     }
     for column in schema.columns() {
+        // Only floats have two possible orders.
         let float = matches!(column.physical_type(), Type::FLOAT | Type::DOUBLE);
         bytes.extend(if float { of_floats } else { BY_TYPE });
     }
@@ -92,9 +98,9 @@ fn column_orders(schema: &SchemaDescriptor, of_floats: [u8; 3]) -> Vec<u8> {
     bytes
 }
 
-/// A chunk's metadata with the bounds of its floats as type order wants them. Zero, of which there are two, is the smaller
-/// as a lower bound and the larger as an upper one. A chunk with a `NaN` has no bounds: type order leaves `NaN` out of
-/// them, and readers that take it for the largest number (DuckDB, Polars) would not look for it behind them.
+/// Returns a chunk's metadata with float bounds for the type-defined order. Of the two zeros, -0 is the lower bound and
+/// +0 the upper one. A chunk with a NaN has no bounds: the order leaves NaN out, and readers that take NaN for the
+/// largest number (DuckDB, Polars) would not look for it beyond the bounds.
 pub(super) fn type_order_bounds(metadata: ColumnChunkMetaData) -> Result<ColumnChunkMetaData> {
     let Some(Statistics::Double(floats)) = metadata.statistics() else { return Ok(metadata) };
     let nans = floats.nan_count_opt();

@@ -1,15 +1,18 @@
-//! Key figures: the few numbers by which runs are compared. Deterministic: sums go in row order.
+//! Run metrics: the few numbers by which runs are compared.
+//!
+//! Deterministic: sums are taken in row order. A value that is not finite is left out of sums and means. Plot data is
+//! in `metrics_collect`.
 
 use serde::Serialize;
 
 use crate::formats::json::JsonValue;
 
-/// The few numbers that say how a run went. `None` where a run has no episode (or no finite value) to take them from.
+/// The metrics of a run. `None` if the run has no episode, or no finite value, for a number.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct RunMetrics {
-    /// Episode summaries.
+    /// The number of episode summaries.
     pub episodes: u64,
-    /// Step rows.
+    /// The number of step rows.
     pub steps: u64,
     /// Episodes that ended by reaching the goal (`terminated`).
     pub successes: u64,
@@ -36,11 +39,11 @@ pub struct EpisodeColumns<'a> {
     pub total_steps: &'a [i64],
     /// Sum of rewards.
     pub total_reward: &'a [f64],
-    /// Distance to the goal at the end, where known.
+    /// Distance to the goal at the end, if known.
     pub final_distance: &'a [Option<f64>],
 }
 
-/// Gathers key figures, batch by batch.
+/// Collects metrics, batch by batch.
 #[derive(Debug, Clone, Default)]
 pub struct MetricsCollector {
     episodes: u64,
@@ -51,7 +54,7 @@ pub struct MetricsCollector {
 }
 
 impl MetricsCollector {
-    /// Takes one batch of episode rows.
+    /// Adds a batch of episode rows.
     pub fn add_episodes(&mut self, rows: EpisodeColumns<'_>) {
         self.episodes += rows.terminated.len() as u64;
         self.successes += rows.terminated.iter().filter(|t| **t).count() as u64;
@@ -61,7 +64,7 @@ impl MetricsCollector {
         rows.final_distance.iter().flatten().for_each(|d| self.distance.add_value(*d));
     }
 
-    /// The figures, for a run of this many step rows.
+    /// Returns the metrics of a run with this many step rows.
     #[must_use]
     pub fn finish(&self, steps: u64) -> RunMetrics {
         #[allow(clippy::cast_precision_loss)]
@@ -105,21 +108,21 @@ impl RunningMean {
     }
 }
 
-/// The world a run took place in, as far as `env_config` tells.
+/// The simulated grid, as far as `env_config` describes it.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct PlumeGrid {
-    /// Cells across and up.
+    /// Width and height, in cells.
     pub size: Option<(f64, f64)>,
-    /// Where the plume's source is.
+    /// The position of the plume's source, in cells.
     pub source: Option<(f64, f64)>,
-    /// From how far the goal counts as reached.
+    /// The distance at which the goal counts as reached, in cells.
     pub goal_radius: Option<f64>,
-    /// Width of the plume.
+    /// The standard deviation of the plume, in cells.
     pub sigma: Option<f64>,
 }
 
 impl PlumeGrid {
-    /// Reads what it can; a value of another type or out of all proportion is as good as absent.
+    /// Reads the known fields; a value of another type, or beyond 1e9, counts as missing.
     #[must_use]
     pub fn from_env_config(config: &JsonValue) -> Self {
         let pair = |value: Option<&JsonValue>| -> Option<(f64, f64)> {
@@ -134,6 +137,7 @@ impl PlumeGrid {
         };
         let plume = config.get("plume_params");
         Self {
+            // A grid of less than one cell cannot be drawn.
             size: pair(config.get("grid_size")).filter(|(w, h)| *w >= 1.0 && *h >= 1.0),
             source: pair(config.get("source_location")).or_else(|| pair(plume.and_then(|p| p.get("source_location")))),
             goal_radius: config.get("goal_radius").and_then(finite_number).filter(|r| *r > 0.0),

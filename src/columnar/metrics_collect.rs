@@ -1,22 +1,25 @@
-//! Step rows to curves, paths and visits, in one pass and bounded memory.
+//! Collects curves, paths and visits from step rows, in one pass and bounded memory.
 //!
-//! A curve is sampled at steps 1, 1+k, 1+2k, …; k doubles whenever the longest episode outgrows the samples, so a sampled
-//! value is always the exact value at its step. An episode that has ended keeps its last value: a quartile is over all
-//! episodes at every step, not over the ones that happened to last.
+//! A curve is sampled at steps 1, 1+k, 1+2k, …; k doubles whenever the longest episode outgrows the samples, so a
+//! sampled value is always exact at its step. An episode that has ended keeps its last value: a quartile is over all
+//! episodes at every step, not only over the longest ones. Nothing is drawn here.
 
 use std::collections::HashMap;
 
 /// The most samples on a curve.
+// About one sample per pixel of a chart.
 const SAMPLES: usize = 512;
 /// The most points kept over all paths.
+// 4 MiB, at 8 bytes a cell.
 const PATH_POINTS: usize = 1 << 19;
 /// The most distinct cells counted.
+// As many as a grid of 1024 by 1024 has.
 const CELLS: usize = 1 << 20;
 
-/// The columns of step rows that a trace needs; all of one length, in file order.
+/// The columns of step rows that plots need; all of one length, in file order.
 #[derive(Debug, Clone, Copy)]
 pub struct StepColumns<'a> {
-    /// The segment's number.
+    /// The index of the segment.
     pub episode_index: &'a [i64],
     /// Reward of the step.
     pub reward: &'a [f64],
@@ -32,12 +35,12 @@ pub struct StepColumns<'a> {
     pub truncated: &'a [bool],
 }
 
-/// How an episode went.
+/// The facts of an episode for plots.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PlotEpisode {
-    /// Its segment number.
+    /// The index of its segment.
     pub index: i64,
-    /// Steps seen.
+    /// The number of its steps.
     pub steps: u64,
     /// Whether its last step reached the goal.
     pub terminated: bool,
@@ -49,16 +52,16 @@ pub struct PlotEpisode {
     pub distance: Option<f64>,
 }
 
-/// Where an episode's agent went: its cells in order, repeats dropped.
+/// The path of an episode's agent: its cells in order, without repeats.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AgentPath {
     /// The episode, as an index into [`PlotData::episodes`].
     pub episode: usize,
-    /// Cells.
+    /// Column and row of each cell.
     pub cells: Vec<(i32, i32)>,
 }
 
-/// How often each cell was stood on.
+/// The number of steps that ended on each cell.
 pub type CellVisits = HashMap<(i32, i32), u64>;
 
 /// Median and quartiles over episodes, at one step.
@@ -77,7 +80,7 @@ pub struct QuartileBand {
 /// A quantity over steps.
 pub type BandCurve = Vec<QuartileBand>;
 
-/// What a run's plots show.
+/// The data of a run's plots.
 #[derive(Debug, Clone, Default)]
 pub struct PlotData {
     /// All episodes, in file order.
@@ -86,13 +89,13 @@ pub struct PlotData {
     pub distance: BandCurve,
     /// Reward summed since the episode's start.
     pub reward: BandCurve,
-    /// Paths: of every episode, or of every n-th where there are too many points to keep.
+    /// The paths of all episodes, or of every n-th if there are too many points to keep.
     pub paths: Vec<AgentPath>,
     /// Visits of cells.
     pub visits: CellVisits,
 }
 
-/// Gathers a [`PlotData`], batch by batch.
+/// Collects a [`PlotData`], batch by batch.
 #[derive(Debug)]
 pub struct PlotCollector {
     episodes: Vec<PlotEpisode>,
@@ -126,7 +129,7 @@ impl Default for PlotCollector {
 }
 
 impl PlotCollector {
-    /// Takes one batch of step rows. Columns of unequal length are read as far as the shortest.
+    /// Adds a batch of step rows. Columns of unequal length are read as far as the shortest.
     pub fn add_steps(&mut self, rows: StepColumns<'_>) {
         let numbers = rows.reward.iter().zip(rows.distance);
         let cells = rows.x.iter().zip(rows.y);
@@ -142,7 +145,7 @@ impl PlotCollector {
             }
             self.add_value(*reward, *distance, *terminated, *truncated);
             self.add_cell(cell);
-            // An agent often turns on the spot: one count for the whole stay.
+            // For speed: an agent often turns on the spot, and its stay is one look-up.
             if run_length > 0 && run_cell == cell {
                 run_length += 1;
             } else {
@@ -183,6 +186,7 @@ impl PlotCollector {
             samples.distance.push(distance);
             samples.reward.push(episode.reward);
             if samples.distance.len() > SAMPLES {
+                // All episodes share one stride, so that their samples are at the same steps.
                 self.stride *= 2;
                 self.samples.iter_mut().for_each(EpisodeSamples::thin_out);
             }
@@ -201,11 +205,12 @@ impl PlotCollector {
             return;
         }
         if self.paths.len() > 1 {
+            // Every other kept path goes, and later episodes follow the same rule.
             self.keep_every *= 2;
             let every = self.keep_every;
             self.paths.retain(|p| p.episode.is_multiple_of(every));
         } else if let Some(path) = self.paths.last_mut() {
-            // One endless episode: keep every other cell of what there is.
+            // A single endless episode: keep every other cell.
             let mut n = 0_usize;
             path.cells.retain(|_| {
                 n += 1;
@@ -221,12 +226,13 @@ impl PlotCollector {
         }
         if self.visits.len() < CELLS {
             *self.visits.entry(cell).or_default() += times;
+        // Beyond the limit no cell is added; known cells still count.
         } else if let Some(n) = self.visits.get_mut(&cell) {
             *n += times;
         }
     }
 
-    /// The trace of all that was taken.
+    /// Returns the data of all rows added.
     #[must_use]
     pub fn finish(self) -> PlotData {
         let width = self.samples.iter().map(|s| s.distance.len()).max().unwrap_or(0);
@@ -243,6 +249,7 @@ impl EpisodeSamples {
             let mut at = 0_usize;
             values.retain(|_| {
                 at += 1;
+                // Keeps the first, third, …: exactly the samples at twice the stride.
                 at % 2 == 1
             });
         }
@@ -270,7 +277,7 @@ fn build_curve(
     out
 }
 
-/// Quartiles by linear interpolation between the order statistics (numpy's and pandas' default).
+/// Returns the quartiles by linear interpolation, the default of NumPy and pandas.
 fn quartiles_of(values: &mut [f64]) -> Option<(f64, f64, f64)> {
     values.sort_unstable_by(f64::total_cmp);
     Some((quantile_of(values, 0.25)?, quantile_of(values, 0.5)?, quantile_of(values, 0.75)?))

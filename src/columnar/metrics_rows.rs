@@ -1,4 +1,4 @@
-//! Figures from JSON lines: a sink for the one pass that reads and judges them.
+//! Metrics and plot data from JSON lines: a sink for the validating scan. The same numbers come from parquet in `read`.
 
 use crate::columnar::metrics::{EpisodeColumns, MetricsCollector, RunMetrics};
 use crate::columnar::metrics_collect::{PlotCollector, PlotData, StepColumns};
@@ -7,7 +7,7 @@ use crate::run::meta::RunMeta;
 use crate::run::rows::{EpisodeRows, StepRows};
 use crate::validate::{RowSink, SinkError};
 
-/// Gathers key figures and, where wanted, the trace of a run while it is scanned.
+/// Collects the metrics and, if asked, the plot data of a run while it is scanned.
 #[derive(Debug, Default)]
 pub struct MetricsSink {
     metrics: MetricsCollector,
@@ -17,13 +17,13 @@ pub struct MetricsSink {
 }
 
 impl MetricsSink {
-    /// Gathers the trace too.
+    /// Makes a sink that collects plot data, too.
     #[must_use]
     pub fn with_plot_data() -> Self {
         Self { plot_data: Some(PlotCollector::default()), ..Self::default() }
     }
 
-    /// The figures, and the trace where it was wanted.
+    /// Returns the metrics, and the plot data if asked for.
     #[must_use]
     pub fn finish(self) -> (RunMetrics, Option<PlotData>) {
         (self.metrics.finish(self.steps), self.plot_data.map(PlotCollector::finish))
@@ -40,6 +40,7 @@ impl RowSink for MetricsSink {
         if let Some(plot_data) = &mut self.plot_data {
             self.indices.clear();
             for span in &rows.episodes {
+                // The collector takes one index per row, as parquet has.
                 self.indices.extend(std::iter::repeat_n(span.episode_index, span.rows));
             }
             plot_data.add_steps(StepColumns {

@@ -1,7 +1,8 @@
-//! Rows to parquet: exact columns, one schema for every run, the same bytes for the same rows.
+//! The one door to Arrow and parquet: rows to parquet, parquet to metrics and plot data.
 //!
-//! A file holds nothing but the rows: no time, no host, no version of capture-hook. Values go from the scan's batches into
-//! parquet's encoders as they are, without a copy and without work per row where a value only repeats.
+//! Every run has the same exact columns, and the same rows give the same bytes: no time, no host and no version of
+//! capture-hook is in a file. Batches of the scan go into parquet's encoders without a copy, and without work per row
+//! if a value only repeats. Rows are not validated here.
 
 use std::path::{Path, PathBuf};
 
@@ -33,13 +34,13 @@ pub use read::{count_parquet_rows, read_plot_data, read_run_metrics};
 pub use sink::ParquetSink;
 pub use write::{EpisodesFile, StepsFile};
 
-/// A parquet file that could not be written or read.
+/// A parquet file that cannot be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum ColumnarError {
     /// The disk failed.
     #[error(transparent)]
     Fs(#[from] FsError),
-    /// The rows could not be encoded.
+    /// The rows cannot be encoded.
     #[error("cannot write {}", path.display())]
     Write {
         /// The file.
@@ -59,7 +60,7 @@ pub enum ColumnarError {
         source: std::io::Error,
     },
     /// A run's file is not the parquet that ingest writes.
-    #[error("{} cannot be read: {message}", path.display())]
+    #[error("cannot read {}: {message}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -82,7 +83,7 @@ impl ColumnarError {
 
 impl Explain for ColumnarError {
     fn explain(&self) -> Explanation {
-        const VERIFY: &str = "`capture-hook verify` says which files of the dataset are damaged";
+        const VERIFY: &str = "list the damaged files of the dataset with `capture-hook verify`";
         match self {
             Self::Fs(error) => error.explain(),
             Self::Write { .. } | Self::Ended => Io.code("io"),

@@ -1,4 +1,5 @@
-//! Figures from a run's `steps.parquet` and `episodes.parquet`: only the needed columns are read.
+//! Metrics and plot data from a run's `steps.parquet` and `episodes.parquet`. Only the needed columns are read; no rule
+//! is checked.
 
 use std::fs::File;
 use std::path::Path;
@@ -14,13 +15,13 @@ use crate::columnar::metrics::{EpisodeColumns, MetricsCollector, RunMetrics};
 use crate::columnar::metrics_collect::{PlotCollector, PlotData, StepColumns};
 use crate::support::fs;
 
-/// The rows of a parquet file, from its footer alone.
+/// Returns the number of rows of a parquet file, from its footer alone.
 pub fn count_parquet_rows(path: &Path) -> Result<u64, ColumnarError> {
     let builder = open_parquet(path)?;
     Ok(u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0))
 }
 
-/// Key figures of a run from its `steps.parquet` (of which only the footer is read) and `episodes.parquet`.
+/// Returns the metrics of a run, from the footer of its `steps.parquet` and from its `episodes.parquet`.
 pub fn read_run_metrics(steps: &Path, episodes: &Path) -> Result<RunMetrics, ColumnarError> {
     let steps = count_parquet_rows(steps)?;
     let path = episodes;
@@ -38,7 +39,7 @@ pub fn read_run_metrics(steps: &Path, episodes: &Path) -> Result<RunMetrics, Col
     Ok(key.finish(steps))
 }
 
-/// The trace of a run from its `steps.parquet`.
+/// Returns the plot data of a run, from its `steps.parquet`.
 pub fn read_plot_data(path: &Path) -> Result<PlotData, ColumnarError> {
     let columns = ["episode_index", "reward", "terminated", "truncated", "agent_x", "agent_y", "distance_to_goal"];
     let mut collector = PlotCollector::default();
@@ -65,6 +66,7 @@ fn open_parquet(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, Co
 fn open_batches(path: &Path, columns: &[&str]) -> Result<ParquetRecordBatchReader, ColumnarError> {
     let builder = open_parquet(path)?;
     let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+    // 8192 rows, like the batches of the scan.
     builder.with_projection(mask).with_batch_size(8192).build().map_err(|e| unreadable_file(path, e))
 }
 
@@ -78,7 +80,7 @@ struct BatchColumns<'a> {
 }
 
 impl BatchColumns<'_> {
-    /// A column as this type. Recorders' own exports may hold a narrower one.
+    /// Returns a column, cast to this type: recorders' own exports can have a narrower one.
     fn typed_column(&self, name: &str, expected: &DataType) -> Result<arrow::array::ArrayRef, ColumnarError> {
         let column = self
             .batch
@@ -102,6 +104,7 @@ impl BatchColumns<'_> {
     fn bool_column(&self, name: &str) -> Result<Vec<bool>, ColumnarError> {
         let column = self.typed_column(name, &DataType::Boolean)?;
         let bools: &BooleanArray = column.as_boolean();
+        // A null counts as false.
         Ok((0..bools.len()).map(|i| bools.is_valid(i) && bools.value(i)).collect())
     }
 }

@@ -1,8 +1,9 @@
 //! A column whose value changes rarely: a dictionary and run lengths, without looking at each row.
 //!
-//! `run_id` is the same in every row and `episode_id` in every row of an episode. Hashing them a million times over would
-//! take longer than all the rest of the file, so the two pages of such a column are laid out here: the distinct values,
-//! plain, and their indices as runs (parquet's RLE / bit-packing hybrid, of which runs are one half).
+//! `run_id` is the same in every row, and `episode_id` in every row of an episode. Hashing them for a million rows
+//! would take longer than all the rest of the file. So the two pages of such a column are written here: the distinct
+//! values, plain, and their indices as runs (parquet's RLE / bit-packing hybrid, of which only runs are used). Other
+//! columns are in `chunk`.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -20,20 +21,20 @@ use parquet::schema::types::ColumnDescPtr;
 
 use crate::columnar::schema::ZSTD_LEVEL;
 
-/// The longest text that statistics hold.
+/// The longest text, in bytes, that goes into the statistics.
 const MAX_STATISTIC: usize = 256;
 
-/// A value of such a column.
+/// A value of a run-length column.
 pub(super) trait RunValue: Clone + Ord + std::hash::Hash {
-    /// How it is passed.
+    /// The type in which it is passed.
     type Ref: ?Sized;
-    /// Whether it is this value.
+    /// Whether it equals a passed value.
     fn equals(&self, value: &Self::Ref) -> bool;
-    /// It, kept.
+    /// Makes an owned value.
     fn to_owned_value(value: &Self::Ref) -> Self;
     /// Appends it in parquet's plain encoding.
     fn write_plain(&self, out: &mut Vec<u8>);
-    /// The column's smallest and largest value.
+    /// Returns the column's statistics from its smallest and largest value.
     fn to_statistics(min: Self, max: Self) -> Option<Statistics>;
 }
 
@@ -77,13 +78,14 @@ impl RunValue for Box<str> {
     fn to_statistics(min: Self, max: Self) -> Option<Statistics> {
         let value = |text: Self| ByteArray::from(text.as_bytes().to_vec());
         let fits = min.len() <= MAX_STATISTIC && max.len() <= MAX_STATISTIC;
+        // Longer texts have no statistics: a truncated maximum would be too small.
         fits.then(|| {
             Statistics::ByteArray(ValueStatistics::new(Some(value(min)), Some(value(max)), None, Some(0), false))
         })
     }
 }
 
-/// The column of one row group.
+/// The column in one row group.
 pub(super) struct RunColumn<V> {
     column: ColumnDescPtr,
     positions: HashMap<V, u32>,
@@ -99,10 +101,11 @@ impl<V: RunValue> RunColumn<V> {
         Self { column, positions: HashMap::new(), dictionary: Vec::new(), runs: Vec::new(), last: None, rows: 0 }
     }
 
-    /// Adds rows of one value.
+    /// Adds `rows` rows with one value.
     pub(super) fn push(&mut self, value: &V::Ref, rows: usize) -> Result<()> {
         let rows = u32::try_from(rows).map_err(|_| too_many_rows())?;
         self.rows = self.rows.checked_add(rows).ok_or_else(too_many_rows)?;
+        // For speed: the same value as in the row before needs no hash.
         if let (Some(last), Some(run)) = (&self.last, self.runs.last_mut())
             && last.equals(value)
         {
@@ -121,12 +124,16 @@ impl<V: RunValue> RunColumn<V> {
         Ok(())
     }
 
-    /// Ends the column and appends it to the row group.
+    /// Finishes the column and appends it to the row group.
     pub(super) fn append_to<W: Write + Send>(self, group: &mut SerializedRowGroupWriter<'_, W>) -> Result<()> {
         let distinct = u32::try_from(self.positions.len()).map_err(|_| too_many_rows())?;
+        // The bits of the largest index; 0 for a single value.
         let width = u32::BITS - distinct.saturating_sub(1).leading_zeros();
+        // The first byte of the page is the bit width of the indices.
         let mut indices = vec![u8::try_from(width).unwrap_or_default()];
         for (index, length) in self.runs {
+            // A run of the hybrid: a varint of the length with the low bit 0, then the index in as few bytes as its bit
+            // width needs.
             let mut header = u64::from(length) << 1;
             while header >= 0x80 {
                 indices.push(u8::try_from(header & 0x7f).unwrap_or_default() | 0x80);

@@ -1,4 +1,5 @@
-//! The columns of `steps.parquet` and `episodes.parquet`: the same for every run, so that one query reads them all.
+//! The columns of `steps.parquet` and `episodes.parquet`, the same for every run, so that one query reads all runs, and
+//! how they are encoded. A change here changes the bytes of every run.
 
 use std::sync::Arc;
 
@@ -46,25 +47,25 @@ const EPISODES: &str = "message episodes {
     optional binary extra (STRING);
 }";
 
-/// Who wrote a file. Not capture-hook's version: a run's parquet must not change with it. The number grows when the bytes
-/// written for the same rows change.
+/// The `created_by` of every file. It does not hold capture-hook's version, because a run's parquet must not change
+/// with it. The number grows when the bytes for the same rows change.
 const CREATED_BY: &str = "capture-hook version 2.0.0 (build parquet)";
 
-/// The columns of `steps.parquet`.
+/// Returns the columns of `steps.parquet`.
 pub(super) fn steps_schema() -> Result<Arc<SchemaDescriptor>> {
     Ok(Arc::new(SchemaDescriptor::new(Arc::new(parse_message_type(STEPS)?))))
 }
 
-/// The columns of `episodes.parquet`.
+/// Returns the columns of `episodes.parquet`.
 pub(super) fn episodes_schema() -> Result<Arc<SchemaDescriptor>> {
     Ok(Arc::new(SchemaDescriptor::new(Arc::new(parse_message_type(EPISODES)?))))
 }
 
-/// The level that all pages are compressed at.
+/// The compression level of all pages, the fastest: a higher one would change the bytes of every run.
 pub(super) const ZSTD_LEVEL: i32 = 1;
 
-/// How columns are encoded: only what every reader in use takes, Spark's vectorised one included (so, no byte stream
-/// split); dictionaries where values repeat, none where they hardly ever do.
+/// Returns how columns are encoded: only encodings that every reader in use supports, Spark's vectorised one included
+/// (so no byte stream split); dictionaries for values that repeat.
 pub(super) fn writer_properties() -> Result<Arc<WriterProperties>> {
     let column = |name: &str| ColumnPath::from(name);
     let list = ColumnPath::new(vec!["observation_summary".into(), "list".into(), "element".into()]);
@@ -74,9 +75,12 @@ pub(super) fn writer_properties() -> Result<Arc<WriterProperties>> {
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_offset_index_disabled(true)
+        // `write` ends row groups itself.
         .set_max_row_group_row_count(None)
         .set_column_dictionary_enabled(list, false)
+        // Steps grow by one, so their deltas take almost no space.
         .set_column_encoding(column("step"), Encoding::DELTA_BINARY_PACKED);
+    // Values that hardly ever repeat: a dictionary would be built in vain.
     for name in ["step", "ts", "extra", "total_reward", "duration_ms", "avg_step_time_ms"] {
         properties = properties.set_column_dictionary_enabled(column(name), false);
     }

@@ -1,6 +1,7 @@
-//! A scan's rows into parquet files, in a thread of its own or in the scan's.
+//! Writes the rows of a scan into parquet files, in a thread of its own or in the scan's.
 //!
-//! Batches move to the thread and back, at most a few at a time: memory does not grow with the run.
+//! At most a few batches are between the threads, so memory does not grow with the run. The caller owns the directory
+//! and removes it if the scan fails.
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -18,7 +19,7 @@ use crate::support::fs;
 use crate::support::fs::At;
 use crate::validate::{RowSink, SinkError};
 
-/// How many batches may wait for the thread.
+/// The number of batches that can wait for the thread.
 const MAX_WAITING_BATCHES: usize = 1;
 
 /// Writes `steps.parquet` and `episodes.parquet` into a directory. The files are complete after [`ParquetSink::finish`].
@@ -29,9 +30,9 @@ pub struct ParquetSink {
 }
 
 enum SinkState {
-    /// Rows are written where they come.
+    /// Rows are written on the calling thread.
     SameThread(Box<ParquetFiles>),
-    /// Rows go to a thread.
+    /// Rows go to a thread of their own.
     Thread { batches: Sender<RowBatch>, used: Receiver<StepRows>, thread: JoinHandle<Result<(), ColumnarError>> },
 }
 
@@ -41,13 +42,14 @@ enum RowBatch {
 }
 
 impl ParquetSink {
-    /// A sink that writes into `dir`, which must be there; on the scan's thread alone, or on one of its own beside it.
+    /// Makes a sink that writes into `dir`, which must exist; on the scan's thread if `one_thread`, else on a thread of
+    /// its own.
     #[must_use]
     pub fn new(dir: &Path, one_thread: bool) -> Self {
         Self { dir: dir.to_path_buf(), one_thread, running: None }
     }
 
-    /// Ends the files and waits for them. Without a run ([`RowSink::begin_run`] was never called) there are none.
+    /// Completes the files and waits for them. Without [`RowSink::begin_run`] there are none.
     pub fn finish(self) -> Result<(), ColumnarError> {
         self.running.map_or(Ok(()), SinkState::finish)
     }
@@ -62,7 +64,7 @@ impl ParquetSink {
                 }
             }
         }
-        // The thread has ended early: it says why.
+        // The thread has ended early; joining it tells why.
         match self.running.take().map(SinkState::finish) {
             Some(Err(error)) => Err(error.into()),
             _ => Err(ColumnarError::Ended.into()),
@@ -75,6 +77,7 @@ impl SinkState {
         match self {
             Self::SameThread(files) => files.finish(),
             Self::Thread { batches, thread, .. } => {
+                // Closing the channel ends the thread's loop.
                 drop(batches);
                 thread.join().map_err(|_| ColumnarError::Ended)?
             }
@@ -89,6 +92,7 @@ impl RowSink for ParquetSink {
             return Ok(());
         }
         let (batches, incoming) = bounded(MAX_WAITING_BATCHES);
+        // It never holds more batches than are on the way.
         let (give_back, used) = unbounded();
         let (dir, key) = (self.dir.clone(), key.clone());
         let thread = std::thread::Builder::new()
@@ -117,14 +121,14 @@ fn write_batches(
     let mut files = ParquetFiles::new(dir, key)?;
     for batch in incoming {
         if let Some(rows) = files.write(batch)? {
-            // Nobody needs the memory if the scan is over.
+            // The receiver is gone if the scan is over; then the memory is not needed.
             let _ = give_back.send(rows);
         }
     }
     files.finish()
 }
 
-/// The two files in the making.
+/// The two files being written.
 struct ParquetFiles {
     steps: StepsFile<BufWriter<File>>,
     steps_path: PathBuf,
@@ -143,7 +147,7 @@ impl ParquetFiles {
         Ok(Self { steps, steps_path, episodes, episodes_path })
     }
 
-    /// Writes rows; gives back a batch that is done with.
+    /// Writes rows; returns the used batch of steps.
     fn write(&mut self, batch: RowBatch) -> Result<Option<StepRows>, ColumnarError> {
         match batch {
             RowBatch::Steps(mut rows) => {

@@ -1,4 +1,5 @@
-//! `steps.parquet` and `episodes.parquet` under construction.
+//! Writes `steps.parquet` and `episodes.parquet`: row groups of whole batches, column by column. Rows of an unfinished
+//! row group are in memory; a file is valid only after `finish`.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -16,10 +17,10 @@ use crate::run::RunKey;
 use crate::run::rows::{EpisodeRows, StepRows};
 use crate::run::schema::SchemaVersion;
 
-/// A row group is ended by the batch that reaches so many rows: enough for readers to work in bulk and in parallel, few
-/// enough to be held in memory.
+/// Rows after which a batch ends the row group: enough for readers to work in bulk and in parallel, few enough to hold
+/// in memory.
 const GROUP_ROWS: usize = 256 << 10;
-/// A row group is also ended by the batch with which its variable part (lists, texts) reaches so many bytes.
+/// Bytes of lists and texts after which a batch ends the row group, too: rows with long lists must not fill the memory.
 const GROUP_BYTES: usize = 16 << 20;
 
 /// The columns of one row group.
@@ -28,12 +29,12 @@ trait TableColumns: Sized {
     fn table_schema() -> Result<Arc<SchemaDescriptor>>;
     fn new(schema: &SchemaDescriptor, properties: &WriterPropertiesPtr) -> Self;
     fn write(&mut self, key: &RunKey, rows: &Self::Rows, buffer: &mut ChunkBuffer) -> Result<()>;
-    /// Rows, and bytes of their variable part.
+    /// Returns the number of rows, and the bytes of their lists and texts.
     fn rows_and_bytes(rows: &Self::Rows) -> (usize, usize);
     fn append_to<W: Write + Send>(self, group: &mut SerializedRowGroupWriter<'_, W>) -> Result<()>;
 }
 
-/// A parquet file under construction.
+/// A parquet file being written.
 struct ParquetTable<C, W: Write> {
     key: RunKey,
     schema: SchemaDescPtr,
@@ -59,6 +60,7 @@ impl<C: TableColumns, W: Write + Send> ParquetTable<C, W> {
         if count == 0 {
             return Ok(());
         }
+        // Made with the first batch: a run without rows has no row group.
         let columns = self.columns.get_or_insert_with(|| C::new(&self.schema, &self.properties));
         columns.write(&self.key, rows, &mut self.buffer)?;
         self.rows += count;
@@ -77,16 +79,17 @@ impl<C: TableColumns, W: Write + Send> ParquetTable<C, W> {
     }
 
     fn finish(mut self) -> Result<W> {
+        // The last row group, however small.
         self.finish_group()?;
         self.file.into_inner()?.finish()
     }
 }
 
-/// `steps.parquet` under construction.
+/// `steps.parquet`, being written.
 pub struct StepsFile<W: Write + Send>(ParquetTable<StepColumnWriters, W>);
 
 impl<W: Write + Send> StepsFile<W> {
-    /// An empty file of a run.
+    /// Begins the file of a run.
     pub fn new(key: &RunKey, out: W) -> Result<Self> {
         ParquetTable::new(key, out).map(Self)
     }
@@ -96,17 +99,17 @@ impl<W: Write + Send> StepsFile<W> {
         self.0.write(rows)
     }
 
-    /// Ends the file.
+    /// Completes the file.
     pub fn finish(self) -> Result<W> {
         self.0.finish()
     }
 }
 
-/// `episodes.parquet` under construction.
+/// `episodes.parquet`, being written.
 pub struct EpisodesFile<W: Write + Send>(ParquetTable<EpisodeColumnWriters, W>);
 
 impl<W: Write + Send> EpisodesFile<W> {
-    /// An empty file of a run.
+    /// Begins the file of a run.
     pub fn new(key: &RunKey, out: W) -> Result<Self> {
         ParquetTable::new(key, out).map(Self)
     }
@@ -116,7 +119,7 @@ impl<W: Write + Send> EpisodesFile<W> {
         self.0.write(rows)
     }
 
-    /// Ends the file.
+    /// Completes the file.
     pub fn finish(self) -> Result<W> {
         self.0.finish()
     }
@@ -306,7 +309,7 @@ impl TableColumns for EpisodeColumnWriters {
     }
 }
 
-/// Adds the rows' schema versions, which are one and the same as a rule.
+/// Adds the rows' schema versions, as runs: usually all are the same.
 fn push_versions(column: &mut RunColumn<Box<str>>, versions: &[SchemaVersion]) -> Result<()> {
     versions.chunk_by(|a, b| a == b).try_for_each(|run| match run.first() {
         Some(version) => column.push(version.as_str(), run.len()),
