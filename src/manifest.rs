@@ -1,7 +1,8 @@
 //! `manifest.json`: what a run is, where it came from, and the hash of every file.
 //!
-//! Made where the recorder made none. It is a function of the run and nothing else, apart from `created_at` where a
-//! recorder finalizes: no host, no absolute path. One that is there is never rewritten.
+//! Made if the recorder made none. It depends on the run alone, except `created_at` when a recorder finalizes: no host,
+//! no absolute path. An existing manifest is never rewritten. Whether a recorder's manifest is true is checked in
+//! `validate::manifest`.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -26,24 +27,24 @@ use crate::validate::{
     ValidationReport,
 };
 
-/// What wrote a manifest.
+/// The `generator` of our manifests.
 const GENERATOR: &str = env!("CARGO_PKG_NAME");
 
-/// A file that a manifest names.
+/// A file in a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ManifestEntry {
     /// Its name in the run's directory.
     pub path: String,
-    /// Its size.
+    /// Its size in bytes.
     pub bytes: u64,
-    /// Lower-case hexadecimal SHA-256 of its bytes; empty where the manifest has none.
+    /// Lower-case hexadecimal SHA-256 of its bytes; empty if the manifest has none.
     pub sha256: String,
-    /// Rows in it, for a file of rows.
+    /// The number of rows, if it is a file of rows.
     pub rows: Option<u64>,
 }
 
 impl ManifestEntry {
-    /// A file as it lies in `dir`.
+    /// Reads and hashes a file of `dir`.
     pub fn of_file(dir: &Path, name: &str) -> Result<Self, FsError> {
         let path = dir.join(name);
         let mut file = fs::open(&path)?;
@@ -55,6 +56,7 @@ impl ManifestEntry {
                     hash.update(buffer.get(..n).unwrap_or_default());
                     bytes += n as u64;
                 }
+                // {} => A signal interrupted the call: try again.
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error).at("read", &path),
             }
@@ -69,7 +71,7 @@ impl From<&ScannedFile> for ManifestEntry {
     }
 }
 
-/// What a manifest says.
+/// The content of a manifest.
 pub struct RunManifest<'a> {
     /// The run's name.
     pub key: &'a RunKey,
@@ -79,14 +81,14 @@ pub struct RunManifest<'a> {
     pub report: &'a ValidationReport,
     /// The seeds of the run's steps.
     pub seeds: Option<SeedSummary>,
-    /// Every file but the manifest; sorted here.
+    /// All files except the manifest, in any order.
     pub files: Vec<ManifestEntry>,
-    /// When it was made, RFC 3339; the run's `start_time` where none is given.
+    /// The time it was made, RFC 3339; `None` for the run's `start_time`.
     pub created_at: Option<String>,
 }
 
 impl<'a> RunManifest<'a> {
-    /// The manifest of a scanned run. `None` where `run.json` does not say which run it is.
+    /// Makes the manifest of a scanned run. `None` if `run.json` does not say which run it is.
     #[must_use]
     pub fn from_scan(scan: &'a RunScan) -> Option<Self> {
         Some(Self {
@@ -99,10 +101,11 @@ impl<'a> RunManifest<'a> {
         })
     }
 
-    /// The text of the file.
+    /// Returns the text of the file.
     #[must_use]
     pub fn to_text(&self) -> String {
         let mut files = self.files.clone();
+        // By path, whatever order the caller has.
         files.sort();
         let object = JsonObject::new()
             .with_member("run_id", self.key.run_id())
@@ -124,7 +127,7 @@ impl<'a> RunManifest<'a> {
     }
 }
 
-/// The files that a manifest names, whoever wrote it. `None` where it is no manifest.
+/// Returns the files in a manifest of any recorder. `None` if the text is not a manifest.
 #[must_use]
 pub fn parse_entries(manifest: &[u8]) -> Option<Vec<ManifestEntry>> {
     let value = json::parse(manifest).ok()?;
@@ -133,6 +136,7 @@ pub fn parse_entries(manifest: &[u8]) -> Option<Vec<ManifestEntry>> {
         Some(ManifestEntry {
             path: file.get("path")?.as_str()?.to_owned(),
             bytes: file.get("bytes").and_then(unsigned)?,
+            // Another recorder can write upper-case digits.
             sha256: file.get("sha256").and_then(JsonValue::as_str).unwrap_or_default().to_ascii_lowercase(),
             rows: file.get("rows").and_then(unsigned),
         })
@@ -140,7 +144,7 @@ pub fn parse_entries(manifest: &[u8]) -> Option<Vec<ManifestEntry>> {
     value.get("files")?.as_array()?.iter().map(entry).collect()
 }
 
-/// The report without its findings.
+/// Returns the report without its findings, as JSON.
 fn validation_object(report: &ValidationReport) -> JsonObject {
     let codes = |codes: &[validate::Code]| codes.iter().map(|code| code.as_str()).collect::<Vec<_>>();
     let stream = |stream: StreamReport| JsonObject::new().with_member("ok", stream.ok).with_member("rows", stream.rows);
@@ -151,12 +155,13 @@ fn validation_object(report: &ValidationReport) -> JsonObject {
         .with_member("ok", report.ok)
         .with_member("errors", codes(&report.errors))
         .with_member("warnings", codes(&report.warnings));
+    // Only if something was ignored, so that other manifests keep their bytes.
     with_ignored(object, &report.ignored)
         .with_member("steps", stream(report.steps))
         .with_member("episodes", stream(report.episodes))
 }
 
-/// An object with what validation ignored, where it ignored anything.
+/// Adds the ignored findings to an object, if there are any.
 #[must_use]
 pub fn with_ignored(object: JsonObject, ignored: &[IgnoredFinding]) -> JsonObject {
     if ignored.is_empty() {
@@ -171,7 +176,7 @@ pub fn with_ignored(object: JsonObject, ignored: &[IgnoredFinding]) -> JsonObjec
     object.with_member("ignored", ignored.iter().map(one).collect::<Vec<_>>())
 }
 
-/// What such an object says was ignored.
+/// Returns the ignored findings in such an object; entries of another shape are skipped.
 #[must_use]
 pub fn parse_ignored(object: &JsonValue) -> Vec<IgnoredFinding> {
     let one = |one: &JsonValue| {
@@ -208,24 +213,24 @@ fn seeds_object(seeds: Option<SeedSummary>) -> JsonObject {
 /// A manifest that cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
-    /// There is one.
-    #[error("{run_dir} has a {MANIFEST}, which is never rewritten")]
+    /// There is one already.
+    #[error("{run_dir} already has a {MANIFEST}, which is never rewritten")]
     Exists {
         /// The run's directory.
         run_dir: String,
     },
     /// The run does not say what it is.
-    #[error("{run_dir} cannot have a manifest: {why}")]
+    #[error("cannot make a manifest for {run_dir}: {why}")]
     NoRun {
         /// The run's directory.
         run_dir: String,
-        /// What is wrong, as the first finding says it.
+        /// The message of the first finding.
         why: String,
     },
-    /// The run could not be read.
+    /// The run cannot be read.
     #[error(transparent)]
     Scan(#[from] ScanError),
-    /// The file could not be written.
+    /// The file cannot be written.
     #[error(transparent)]
     Fs(#[from] FsError),
 }
@@ -234,12 +239,12 @@ impl Explain for ManifestError {
     fn explain(&self) -> Explanation {
         match self {
             Self::Exists { run_dir } => CheckFailed.code("manifest_exists").hint(format!(
-                "`capture-hook validate {}` says whether it agrees with the files; delete it to have a new one made",
+                "check it against the files with `capture-hook validate {}`, or delete it to make a new one",
                 shell_quote(run_dir)
             )),
             Self::NoRun { run_dir, .. } => CheckFailed
                 .code("invalid_run")
-                .hint(format!("`capture-hook validate {}` says what is wrong", shell_quote(run_dir))),
+                .hint(format!("see all findings with `capture-hook validate {}`", shell_quote(run_dir))),
             Self::Scan(error) => error.explain(),
             Self::Fs(error) => error.explain(),
         }
@@ -254,9 +259,11 @@ pub fn write_manifest(
     progress: &dyn Progress,
 ) -> Result<ValidationReport, ManifestError> {
     let path = run_dir.join(MANIFEST);
+    // A dangling link counts, too: it is never replaced.
     if std::fs::symlink_metadata(&path).is_ok() {
         return Err(ManifestError::Exists { run_dir: shown_as.into() });
     }
+    // A manifest needs the hash of every file.
     let mut options = options.clone();
     options.hash = true;
     let scan = validate::scan_run(run_dir, shown_as, &options, &mut NoSink, progress)?;

@@ -1,9 +1,9 @@
-//! A run's folder in the dataset: validated, completed with manifest, parquet and index, and put in place whole.
+//! A run's folder in the dataset: validated, completed with manifest, parquet and index, and put in place in one step.
 //!
-//! A pure function of the run: no clock, host or absolute path gets in. The folder is made beside the dataset, out of sight
-//! of DVC and of readers, and renamed into place. A folder that holds the run already is left alone, so that DVC's links
-//! stay, and its data version: the recorder's files byte for byte, and derived files that say the same, whatever version
-//! wrote them. Nothing is ever written through a link, into the run's directory, or into another run's folder.
+//! The folder depends on the run alone: no clock, host or absolute path. It is made out of sight of DVC and of readers,
+//! and renamed into place. A folder that already holds the run is left alone, so that DVC's links and the data version
+//! stay: the recorder's files are equal byte for byte, and derived files have the same content, whatever version wrote
+//! them. Nothing is ever written through a link, into the run's directory, or into another run's folder.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ mod staging;
 
 use staging::StagingDir;
 
-/// What to ingest, and where to.
+/// A run to ingest, and the dataset.
 #[derive(Debug, Clone)]
 pub struct IngestRequest {
     /// The run's directory, absolute.
@@ -39,17 +39,17 @@ pub struct IngestRequest {
     pub shown_as: String,
     /// The dataset's directory, absolute.
     pub out_dir: PathBuf,
-    /// The project's root, absolute: the dataset lies in it, and paths in the dataset are relative to it.
+    /// The project's root, absolute: it contains the dataset, and paths in the dataset are relative to it.
     pub root: PathBuf,
     /// The project's directories that are not for data.
     pub off_limits: Vec<OffLimits>,
     /// Which findings count.
     pub options: ValidateOptions,
-    /// Write the derived files anew also where the run is in the dataset already, by an older version.
+    /// Write the derived files again even if the run is in the dataset already.
     pub force: bool,
 }
 
-/// A run that is in the dataset.
+/// A run that is in the dataset now.
 #[derive(Debug)]
 pub struct IngestOutcome {
     /// Its folder.
@@ -58,37 +58,37 @@ pub struct IngestOutcome {
     pub key: RunKey,
     /// What validation found.
     pub report: ValidationReport,
-    /// Whether anything was written; false where the run was in the dataset already.
+    /// Whether anything was written; false if the run was in the dataset already.
     pub changed: bool,
 }
 
-/// Why a run is not ingested. The dataset is as it was.
+/// Why a run is not ingested. The dataset is unchanged then.
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
     /// There is no such run.
-    #[error("no run at {0}")]
+    #[error("there is no run at {0}")]
     NoRun(String),
     /// The run is not valid.
     #[error("{} is not valid, so it is not ingested{}", .0.run_dir, list_errors(.0))]
     Invalid(Box<ValidationReport>),
-    /// The dataset would lie outside the project, or in a place that is not for data.
+    /// The dataset is outside of the project, or in a place that is not for data.
     #[error(transparent)]
     Misplaced(#[from] MisplacedDataset),
-    /// The run's folder would lie behind a link, or a file is in the way.
+    /// The run's folder is behind a link, or a file has its name.
     #[error("{} is not a directory of its own, so nothing is written there", .0.display())]
     Linked(PathBuf),
-    /// The run lies in the dataset, or the dataset in the run.
-    #[error("the run {run} and the dataset {} lie in each other", out_dir.display())]
+    /// The run is inside the dataset, or the dataset inside the run.
+    #[error("the run {run} and the dataset {} contain each other", out_dir.display())]
     Nested {
         /// The run's directory.
         run: String,
         /// The dataset's directory.
         out_dir: PathBuf,
     },
-    /// The run could not be read.
+    /// The run cannot be read.
     #[error(transparent)]
     Scan(ScanError),
-    /// Parquet could not be written.
+    /// The parquet files cannot be written.
     #[error(transparent)]
     Columnar(#[from] ColumnarError),
     /// The disk failed.
@@ -96,7 +96,7 @@ pub enum IngestError {
     Fs(#[from] FsError),
 }
 
-/// The findings that make a run invalid, a line each.
+/// Returns the findings that make a run invalid, one line each.
 fn list_errors(report: &ValidationReport) -> String {
     const MOST: usize = 20;
     let errors: Vec<_> = report.findings.iter().filter(|f| f.severity == Severity::Error).collect();
@@ -117,7 +117,7 @@ fn list_errors(report: &ValidationReport) -> String {
 
 impl From<ScanError> for IngestError {
     fn from(error: ScanError) -> Self {
-        // What stops the sink is parquet's, and says so itself.
+        // An error of the sink is one of writing parquet, with a better message of its own.
         match error {
             ScanError::Sink { run_dir, source } => match source.downcast::<ColumnarError>() {
                 Ok(error) => Self::Columnar(*error),
@@ -133,10 +133,10 @@ impl Explain for IngestError {
         match self {
             Self::NoRun(run) => Setup
                 .code("run_dir_not_found")
-                .hint(slash_hint(run).unwrap_or_else(|| "`capture-hook runs` lists the runs there are".into())),
+                .hint(slash_hint(run).unwrap_or_else(|| "list the runs with `capture-hook runs`".into())),
             Self::Invalid(report) => CheckFailed
                 .code("invalid_run")
-                .hint(format!("`capture-hook validate {}` says all that was found", shell_quote(&report.run_dir))),
+                .hint(format!("see all findings with `capture-hook validate {}`", shell_quote(&report.run_dir))),
             Self::Misplaced(error) => error.explain(),
             Self::Linked(path) => {
                 Usage.code("dataset_linked").hint(format!("see what is there: `ls -ld {}`", shell_quote(path)))
@@ -151,7 +151,7 @@ impl Explain for IngestError {
     }
 }
 
-/// Validates a run and puts it into the dataset. Progress is told in bytes of the run's files.
+/// Validates a run and puts it into the dataset. Progress is in bytes of the run's files.
 pub fn ingest_run(request: &IngestRequest, progress: &dyn Progress) -> Result<IngestOutcome, IngestError> {
     if !request.run_dir.is_dir() {
         return Err(IngestError::NoRun(request.shown_as.clone()));
@@ -171,7 +171,7 @@ pub fn ingest_run(request: &IngestRequest, progress: &dyn Progress) -> Result<In
     Ok(IngestOutcome { destination, key, report: scan.report, changed })
 }
 
-/// Whether a file of a run's folder in the dataset is none of the recorder's, but made here from those.
+/// Whether a file of a run's folder in the dataset was made here, not by the recorder.
 #[must_use]
 pub fn is_derived(name: &str, run_dir: &Path) -> bool {
     match name {
@@ -181,7 +181,7 @@ pub fn is_derived(name: &str, run_dir: &Path) -> bool {
     }
 }
 
-/// Makes the run's folder complete: recorder files, parquet, index, manifest.
+/// Fills the run's folder: recorder files, parquet, index, manifest.
 fn fill_staging(
     folder: &Path,
     scan: &RunScan,
@@ -199,7 +199,7 @@ fn fill_staging(
             return Err(changed_error(request, &file.path));
         }
     }
-    // What was copied is what was judged.
+    // After the copies: what was copied is what was validated.
     scan.check_unchanged()?;
     sink.finish()?;
     let Some(meta) = &scan.meta else { return Ok(()) };
@@ -212,7 +212,7 @@ fn fill_staging(
         .with_member("config_hash", meta.env_config.config_hash())
         .with_member("steps", scan.report.steps.rows)
         .with_member("episodes", scan.report.episodes.rows);
-    // A manifest of the recorder's says nothing of it.
+    // The index holds the ignored findings, because a recorder's own manifest does not.
     let index =
         JsonValue::Object(manifest::with_ignored(index, &scan.report.ignored)).dump_with(JsonLayout::PRETTY) + "\n";
     write_new_file(&folder.join(DATASET_INDEX), index.as_bytes())?;
@@ -228,11 +228,11 @@ fn fill_staging(
     Ok(write_new_file(&folder.join(MANIFEST), manifest.to_text().as_bytes())?)
 }
 
-/// The run's directory as the dataset names it: relative to the project, else the run's name.
+/// Returns the run's directory for the index: relative to the project, else the run's name.
 fn recorded_source(request: &IngestRequest, key: &RunKey) -> String {
     let inside = |path: &Path, root: &Path| path_below(root, path).map(|inside| to_slashes(&inside));
     let real = |path: &Path| path.canonicalize().ok();
-    // By its name first: `results` may be a link to a larger disk.
+    // By its name first: `results` can be a link to a larger disk, outside of the project.
     inside(&request.run_dir, &request.root)
         .or_else(|| inside(&real(&request.run_dir)?, &real(&request.root)?))
         .unwrap_or_else(|| key.to_string())

@@ -1,4 +1,5 @@
-//! Putting a finished folder in its place, whole; and the places where nothing may be put.
+//! Puts a finished folder in its place in one step, and refuses places where nothing may be put. What is in the folder
+//! is made in `ingest`.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -15,17 +16,19 @@ use crate::run::{RunKey, dataset_dir};
 use crate::support::beneath::{FileKind, RootDir};
 use crate::support::fs::{At, FsError, PathRefusal, has_same_bytes, read_optional};
 
-/// Puts the finished folder where it belongs, unless the run is there. Gives the place, and whether anything changed.
+/// Puts the finished folder in its place, unless the run is there already. Returns the place, and whether anything
+/// changed.
 pub(super) fn install_run(
     folder: &Path,
     key: &RunKey,
     request: &IngestRequest,
 ) -> Result<(PathBuf, bool), IngestError> {
+    // Each try fails only if another process changed the same folder in that moment.
     const TRIES: usize = 10;
     let inner = out_dir_in_root(request)?;
     let (root, target) = (RootDir::new(&request.root), key.dir_under(inner));
     let destination = key.dir_under(&request.out_dir);
-    // Once more, now that everything on the way is made: it may have come in between.
+    // Checked again while the parents are created: a link can have appeared since `refuse_unsafe`.
     root.create_dir_all(inner.join(key.experiment())).map_err(linked_error)?;
     let is_same = |name: &str| {
         !request.force && is_derived(name, &request.run_dir) && is_same_derived(name, &destination, folder)
@@ -38,7 +41,7 @@ pub(super) fn install_run(
     for attempt in 1.. {
         match root.replace_dir(folder, &target) {
             Ok(()) => break,
-            // Another process put the same run there, or was about to, at this very moment.
+            // Another process put the same run there in this moment: look again.
             Err(error)
                 if attempt < TRIES
                     && folder.exists()
@@ -52,7 +55,7 @@ pub(super) fn install_run(
     Ok((destination, true))
 }
 
-/// Refuses a dataset behind a link, or in a place that is not for data, and a run and a dataset that lie in each other.
+/// Refuses a dataset behind a link or in a place that is not for data, and a run and a dataset that contain each other.
 pub(super) fn refuse_unsafe(request: &IngestRequest) -> Result<(), IngestError> {
     if let Ok(inner) = out_dir_in_root(request) {
         RootDir::new(&request.root).check_dir(inner).map_err(linked_error)?;
@@ -65,8 +68,8 @@ pub(super) fn refuse_unsafe(request: &IngestRequest) -> Result<(), IngestError> 
     Ok(())
 }
 
-/// The dataset's directory relative to the root, by the names that lead there. The root may be named otherwise than the
-/// dataset: through a link above both.
+/// Returns the dataset's directory relative to the root, by its names. The two can be named through different links
+/// above the root.
 fn out_dir_in_root(request: &IngestRequest) -> Result<&Path, IngestError> {
     let root = request.root.canonicalize().at("look at", &request.root)?;
     let above: Vec<&Path> = request.out_dir.ancestors().collect();
@@ -75,7 +78,7 @@ fn out_dir_in_root(request: &IngestRequest) -> Result<&Path, IngestError> {
     inner.ok_or_else(|| dataset_dir::outside_project(&request.root, &request.out_dir).into())
 }
 
-/// An error that names the link, or whatever else is in the way of a directory.
+/// Turns a link, or a file in place of a directory, into [`IngestError::Linked`].
 fn linked_error(error: FsError) -> IngestError {
     match error.refusal() {
         Some(PathRefusal::Link(path)) => IngestError::Linked(path.clone()),
@@ -84,7 +87,7 @@ fn linked_error(error: FsError) -> IngestError {
     }
 }
 
-/// Whether two directories hold regular files of the same names, with the same bytes or `alike` otherwise.
+/// Whether two directories hold regular files of the same names, equal byte for byte or by `is_same_derived`.
 fn same_files(new: &Path, old: &Path, is_same_derived: impl Fn(&str) -> bool) -> bool {
     let (Some(ours), Some(theirs)) = (list_files(new), list_files(old)) else { return false };
     let regular = |name: &OsString| fs::metadata(old.join(name)).is_ok_and(|meta| meta.is_file());
@@ -94,7 +97,7 @@ fn same_files(new: &Path, old: &Path, is_same_derived: impl Fn(&str) -> bool) ->
     ours == theirs && ours.iter().all(regular) && ours.iter().all(same)
 }
 
-/// The names of the files in a directory tree, relative to it, sorted.
+/// Returns the files in a directory tree, relative to it, sorted; `None` if it cannot be read.
 fn list_files(dir: &Path) -> Option<Vec<OsString>> {
     let (mut names, mut open) = (Vec::new(), vec![PathBuf::new()]);
     while let Some(inner) = open.pop() {
@@ -112,12 +115,12 @@ fn list_files(dir: &Path) -> Option<Vec<OsString>> {
     Some(names)
 }
 
-/// Whether a derived file that an older version wrote is whole and says of the run what the new one says.
+/// Whether a derived file of an older version has the same content about the run as the new one.
 fn is_same_derived(name: &str, old: &Path, new: &Path) -> bool {
     let (old_file, new_file) = (old.join(name), new.join(name));
     match name {
         STEPS_PARQUET | EPISODES_PARQUET => same_rows(&old_file, &new_file),
-        // The run may have been moved since.
+        // Not `source`: the run can have been moved since.
         DATASET_INDEX => same_members(&old_file, &new_file, &["source"]),
         MANIFEST => {
             same_members(&old_file, &new_file, &["files", "generator", "validation"]) && manifest_lists_all(old)
@@ -126,7 +129,7 @@ fn is_same_derived(name: &str, old: &Path, new: &Path) -> bool {
     }
 }
 
-/// Whether two JSON objects have the same members, but for some.
+/// Whether two JSON files have the same members, except those in `but`.
 fn same_members(old: &Path, new: &Path, but: &[&str]) -> bool {
     let members = |path: &Path| -> Option<BTreeMap<String, String>> {
         let value = json::parse(&read_optional(path).ok()??).ok()?;
@@ -136,7 +139,7 @@ fn same_members(old: &Path, new: &Path, but: &[&str]) -> bool {
     members(old).is_some_and(|old| Some(old) == members(new))
 }
 
-/// Whether a folder's manifest names every other file of it as it is.
+/// Whether a folder's manifest lists every other file with its size and hash.
 fn manifest_lists_all(folder: &Path) -> bool {
     let entries =
         read_optional(&folder.join(MANIFEST)).ok().flatten().and_then(|bytes| manifest::parse_entries(&bytes));

@@ -1,7 +1,8 @@
-//! Where folders are made before they are put in place: on the dataset's file system, out of sight of DVC and of readers.
+//! Folders in the making: on the dataset's file system, out of sight of DVC and of readers.
 //!
-//! A lock beside each folder says that its maker lives; what the dead left is removed by the next one to come. On the same
-//! machine, that is: some cluster file systems keep locks to a machine, and a folder's name says which one made it.
+//! A lock file beside each folder tells that its process is alive; leftovers of killed processes are removed by the
+//! next one. Only those of the same machine: some cluster file systems keep locks local to a machine, so a folder's
+//! name holds the machine's. A finished folder is moved away by `ingest::place`.
 
 use std::fs::TryLockError;
 use std::os::unix::fs::MetadataExt;
@@ -12,14 +13,14 @@ use crate::support::aside::temp_dir_for;
 use crate::support::fs;
 use crate::support::fs::{At, FsError, remove_all};
 
-/// A folder in the making, removed when dropped.
+/// A folder in the making, removed on drop.
 pub(super) struct StagingDir {
     dir: PathBuf,
     name: String,
     _lock: std::fs::File,
 }
 
-/// What the names of this machine's folders begin with.
+/// Returns the prefix of this machine's folders.
 fn staging_prefix() -> String {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
@@ -34,9 +35,9 @@ impl StagingDir {
         loop {
             let lock_file = fs::create_temp_file(&dir, &prefix, ".lock")?;
             let (file, path) = lock_file.keep().map_err(|e| e.error).at("write in", &dir)?;
-            // A file system without locks keeps its leftovers, and that is all.
+            // On a file system without locks leftovers stay; nothing else depends on the lock.
             let _ = file.lock();
-            // Between the two, another process may have taken it for a leftover.
+            // Between creating and locking, another process can have removed it as a leftover.
             if !path.exists() {
                 continue;
             }
@@ -54,14 +55,14 @@ impl StagingDir {
 
 impl Drop for StagingDir {
     fn drop(&mut self) {
-        // What cannot be removed now is a leftover for the next one to come.
+        // What cannot be removed now is a leftover for the next process.
         let _ = remove_all(&self.run_dir());
         let _ = remove_all(&self.dir.join(format!("{}.lock", self.name)));
     }
 }
 
-/// Among our passing files; beside the dataset where those are on another file system; in the dataset where that is a file
-/// system of its own.
+/// Returns the directory for the folders: the one for temporary files; beside the dataset if that one is on another
+/// file system; inside the dataset if that is a file system of its own.
 fn staging_dir(request: &IngestRequest) -> Result<PathBuf, FsError> {
     let beside = request.out_dir.parent().unwrap_or(&request.root);
     fs::create_dir_all(beside)?;
@@ -71,7 +72,7 @@ fn staging_dir(request: &IngestRequest) -> Result<PathBuf, FsError> {
     Ok(if dir == dataset && device(beside) == device(dataset) { beside.to_path_buf() } else { dir })
 }
 
-/// Removes what processes that were killed have left.
+/// Removes the folders of killed processes. A failure leaves them for the next time.
 fn remove_leftovers(dir: &Path, prefix: &str) {
     for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -79,7 +80,7 @@ fn remove_leftovers(dir: &Path, prefix: &str) {
         let Ok(lock_file) = fs::open(&entry.path()) else { continue };
         match lock_file.try_lock() {
             Ok(()) => {
-                // Its maker is gone: the lock goes last, so that a second attempt finds the rest.
+                // Its process is gone. The lock file goes last, so that a second attempt still finds the folder.
                 if remove_all(&dir.join(stem)).is_ok() {
                     let _ = remove_all(&entry.path());
                 }
