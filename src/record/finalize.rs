@@ -1,4 +1,5 @@
-//! The end of a recording: manifest and parquet, neither of which may fail the capture.
+//! The end of a recording: manifest and parquet. Neither can fail the capture: a failure becomes a warning, and the
+//! recorded files stay as they are.
 
 use std::error::Error as _;
 use std::path::{Path, PathBuf};
@@ -13,18 +14,18 @@ use crate::support::progress::NoProgress;
 use crate::validate;
 use crate::validate::{NoSink, ScanError, ValidateOptions, ValidationReport};
 
-/// What became of a recording.
+/// The result of finalizing a recording.
 #[derive(Debug, Default)]
 pub struct FinalizeOutcome {
-    /// What validation found; none where the run could not be read back.
+    /// The validation report; `None` if the run could not be read back.
     pub report: Option<ValidationReport>,
-    /// The manifest, where it could be written.
+    /// The manifest, if it could be written.
     pub manifest: Option<PathBuf>,
-    /// What went wrong behind the capture, which is whole all the same.
+    /// What failed after the capture, which is complete all the same.
     pub warnings: Vec<String>,
 }
 
-/// Why there is no manifest, or no parquet.
+/// Why there is no manifest or no parquet.
 #[derive(Debug, thiserror::Error)]
 enum FinalizeError {
     #[error(transparent)]
@@ -35,11 +36,12 @@ enum FinalizeError {
     Fs(#[from] FsError),
 }
 
-/// Completes a run whose files are ended.
+/// Writes the manifest, and if asked the parquet, of a run whose files are closed.
 pub(super) fn complete_run(root: &Path, key: &RunKey, export_parquet: bool) -> FinalizeOutcome {
     let mut done = FinalizeOutcome::default();
     if let Err(failure) = try_complete_run(root, key, export_parquet, &mut done) {
         let mut text = failure.to_string();
+        // A warning is one text, so the causes are appended.
         let mut cause = failure.source();
         while let Some(error) = cause {
             text.push_str(&format!(": {error}"));
@@ -57,14 +59,14 @@ fn try_complete_run(
     done: &mut FinalizeOutcome,
 ) -> Result<(), FinalizeError> {
     let manifest_path = root.join(MANIFEST);
-    // A run that went on has outgrown what an earlier recorder made of it.
+    // A continued run: an earlier recorder's manifest and parquet are outdated.
     for name in [MANIFEST, STEPS_PARQUET, EPISODES_PARQUET] {
         remove_all(&root.join(name))?;
     }
     let mut options = ValidateOptions::default();
     options.hash = true;
     let shown = display_path(root, key);
-    // Beside the run, not in it: the scan must not meet it there.
+    // Beside the run, not in it, or the scan would find it there.
     let beside = root.parent().unwrap_or(root);
     let temp = create_temp_dir(beside, TEMP_PREFIX)?;
     let scan = if export_parquet {
@@ -84,6 +86,7 @@ fn try_complete_run(
         }
     }
     if let Some(mut manifest) = RunManifest::from_scan(&scan) {
+        // Written last, because it lists the parquet files.
         manifest.files.extend(parquet);
         manifest.created_at = Some(super::start_time_now());
         write_atomic(&manifest_path, manifest.to_text().as_bytes())?;
@@ -95,7 +98,7 @@ fn try_complete_run(
     Ok(())
 }
 
-/// The run as the manifest names it: no absolute path.
+/// Returns the run's directory for the manifest, not absolute.
 fn display_path(root: &Path, key: &RunKey) -> String {
     match root.ancestors().nth(2).and_then(Path::file_name) {
         Some(results) => format!("{}/{key}", results.to_string_lossy()),

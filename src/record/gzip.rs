@@ -1,8 +1,9 @@
-//! A gzip file that is whole at every moment of its writing.
+//! A gzip file that is complete at every moment while it is written.
 //!
-//! Each sync writes, in one call, the new compressed bytes followed by an empty last block and the trailer, over the
-//! trailer that was there. A process that is killed leaves a file that every gzip reader takes, with all rows up to the
-//! last sync; nothing has to be repaired. The compressor's window is kept, so the file is as small as if written at once.
+//! Each sync writes, in one call, the new compressed bytes, an empty last block and the trailer, over the old trailer.
+//! A killed process leaves a file that every gzip reader accepts, with all rows up to the last sync; nothing needs
+//! repair. The compressor's window is kept, so the file is nearly as small as if written at once. After a power failure
+//! the last syncs can be missing: only `finish` calls fsync.
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
@@ -12,14 +13,14 @@ use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 
 use crate::support::fs::{At, FsError, create_new};
 
-/// Magic, deflate, no flags, no time, no extra flags, unknown system: the same bytes on every machine.
+/// RFC 1952: magic, deflate, no flags, no time, no extra flags, unknown system. The same bytes on every machine.
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
-/// An empty last block with fixed codes.
+/// RFC 1951: an empty last block with fixed codes.
 const LAST_BLOCK: [u8; 2] = [0x03, 0x00];
-/// How many compressed bytes may wait for a sync.
+/// Compressed bytes that can wait before a sync is made.
 const MAX_WAITING: usize = 256 << 10;
 
-/// A gzip file under construction.
+/// A gzip file being written.
 pub(super) struct LiveGzip {
     path: PathBuf,
     file: File,
@@ -27,21 +28,22 @@ pub(super) struct LiveGzip {
     crc: Crc,
     /// Compressed bytes that are not in the file yet.
     waiting: Vec<u8>,
-    /// Where they go: behind the last sync's data, over its trailer.
+    /// The offset for them: after the data of the last sync, over its trailer.
     end: u64,
     /// Whether anything was written since the last sync.
     dirty: bool,
-    /// Bytes that the compressor was given since it was last made to give all it has.
+    /// Bytes given to the compressor since its last flush.
     held_in_deflate: u64,
 }
 
 impl LiveGzip {
-    /// A new file, which must not be there yet; empty, and valid already.
+    /// Creates a file, which must not exist yet; it is an empty, valid gzip file at once.
     pub(super) fn create(path: &Path) -> Result<Self, FsError> {
         let file = create_new(path)?;
         let mut this = Self {
             path: path.to_path_buf(),
             file,
+            // Level 6 is gzip's default; `false`: no zlib header.
             deflate: Compress::new(Compression::new(6), false),
             crc: Crc::new(),
             waiting: HEADER.to_vec(),
@@ -49,6 +51,7 @@ impl LiveGzip {
             dirty: true,
             held_in_deflate: 0,
         };
+        // A valid file from the first moment on.
         this.write_out(&LAST_BLOCK)?;
         Ok(this)
     }
@@ -65,33 +68,33 @@ impl LiveGzip {
         if self.waiting.len() > MAX_WAITING { self.sync_to_disk() } else { Ok(()) }
     }
 
-    /// Puts everything that was written into the file.
+    /// Writes everything so far to the file.
     pub(super) fn sync_to_disk(&mut self) -> Result<(), FsError> {
         self.compress_all()?;
         self.write_compressed()
     }
 
-    /// The first half of [`LiveGzip::sync_to_disk`]: compresses everything that was written.
+    /// The first half of [`LiveGzip::sync_to_disk`]: compresses everything so far.
     pub(super) fn compress_all(&mut self) -> Result<(), FsError> {
         if self.dirty { self.deflate_waiting() } else { Ok(()) }
     }
 
-    /// The second half, one write: what was compressed is in the file.
+    /// The second half, a single write: puts the compressed bytes into the file.
     pub(super) fn write_compressed(&mut self) -> Result<(), FsError> {
         if self.dirty { self.write_out(&LAST_BLOCK) } else { Ok(()) }
     }
 
-    /// Ends the file and makes it last.
+    /// Closes the file and syncs it to disk.
     pub(super) fn finish(mut self) -> Result<(), FsError> {
         self.deflate_bytes(&[], FlushCompress::Finish)?;
         self.write_out(&[])?;
         self.file.sync_all().at("write", &self.path)
     }
 
-    /// Whether the file has grown to `limit` bytes. The compressor holds much back: where it may make the difference, it is
-    /// made to give it.
+    /// Whether the file has grown to `limit` bytes. The compressor holds data back; if that could make the difference,
+    /// it is flushed first.
     pub(super) fn reaches_size(&mut self, limit: u64) -> Result<bool, FsError> {
-        /// Rows hardly ever shrink to less than a part in so many.
+        /// Rows are hardly ever compressed to less than an eighth.
         const RATIO: u64 = 8;
         if self.size() < limit && self.size() + self.held_in_deflate / RATIO >= limit {
             self.deflate_waiting()?;
@@ -119,7 +122,7 @@ impl LiveGzip {
                 .at("compress", &self.path)?;
             let consumed = usize::try_from(self.deflate.total_in() - before).unwrap_or(bytes.len());
             bytes = bytes.get(consumed..).unwrap_or_default();
-            // A full buffer may have cut a flush short.
+            // A full output buffer can have cut a flush short: go on.
             let room = self.waiting.len() < self.waiting.capacity();
             if status == Status::StreamEnd || (bytes.is_empty() && room && flush != FlushCompress::Finish) {
                 return Ok(());
@@ -127,12 +130,13 @@ impl LiveGzip {
         }
     }
 
-    /// Writes what waits, then `last` and the trailer, over the old trailer.
+    /// Writes the waiting bytes, `last` and the trailer over the old trailer.
     fn write_out(&mut self, last: &[u8]) -> Result<(), FsError> {
         let data = self.waiting.len();
         self.waiting.extend_from_slice(last);
         self.waiting.extend_from_slice(&self.crc.sum().to_le_bytes());
         self.waiting.extend_from_slice(&self.crc.amount().to_le_bytes());
+        // One `write` for all: a kill between two writes would leave a file without a trailer.
         self.file.seek(SeekFrom::Start(self.end)).at("write", &self.path)?;
         self.file.write_all(&self.waiting).at("write", &self.path)?;
         self.end += data as u64;

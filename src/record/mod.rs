@@ -1,15 +1,15 @@
-//! The recorder: writes a run as the simulation goes, in the current recorder's format (schema `0.1`).
+//! The recorder: writes a run while the simulation runs, in the current recorder's format (schema `0.1`).
 //!
-//! [`RunRecorder`] makes `<root>/<experiment>/<run_id>/` with `run.json`, `steps.jsonl.gz` and `episodes.jsonl.gz`, rotated by
-//! size into `….part0001.jsonl.gz` and so on. Rows are formatted where they are appended and compressed in a thread of
-//! their own; it may be shared between threads. The files are whole gzip files at every moment: a process that is killed
-//! leaves every row that was flushed, by default all but those of the last second.
+//! [`RunRecorder`] makes `<root>/<experiment>/<run_id>/` with `run.json`, `steps.jsonl.gz` and `episodes.jsonl.gz`,
+//! rotated by size into `….part0001.jsonl.gz` and so on. Rows are formatted on the calling thread and compressed in a
+//! thread of their own; a recorder can be shared between threads. The files are complete gzip files at every moment: a
+//! killed process leaves every row that was flushed, by default all but those of the last second.
 //!
-//! What validation would call an error of a row, or of `run.json`, later, is refused at once, and nothing else is: rows and
-//! metadata are judged by its own rules.
+//! A row or metadata that validation would call an error is refused at once, by the same rules. Rules about several
+//! rows together are only checked at the end.
 //!
-//! [`RunRecorder::finalize_run`] ends the files and then writes `manifest.json` and, if asked, parquet. Nothing that goes wrong
-//! with those fails the capture: it is reported in [`FinalizeOutcome::warnings`].
+//! [`RunRecorder::finalize_run`] closes the files, then writes `manifest.json` and, if asked, parquet. Failures of
+//! those do not fail the capture: see [`FinalizeOutcome::warnings`].
 
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
@@ -43,18 +43,18 @@ use row::CommonFields;
 use shards::ShardWriter;
 use worker::{RecordWorker, RowKind};
 
-/// A run that cannot be recorded.
+/// Why a run or a row is not recorded.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
-    /// The experiment's or the run's name cannot be a directory's.
+    /// The name of the experiment or run cannot be a directory's name.
     #[error(transparent)]
     Unsafe(#[from] UnsafeId),
-    /// A row, or the metadata, breaks a rule that the run would be invalid by.
+    /// A row or the metadata breaks a rule that makes the run invalid.
     #[error("{what} is not recorded: {rule}")]
     Refused {
-        /// Which file's.
+        /// What is refused: `the step`, `run.json`.
         what: &'static str,
-        /// Which rule.
+        /// The broken rule.
         rule: BrokenRule,
     },
     /// A file cannot be written.
@@ -64,7 +64,7 @@ pub enum RecordError {
     #[error("cannot start the recorder's thread")]
     Thread(#[source] std::io::Error),
     /// An earlier write failed, and was reported then.
-    #[error("the recorder has failed before; what it had written until then is kept")]
+    #[error("the recorder has failed before; the rows written until then are kept")]
     Failed,
     /// The run was finalized already.
     #[error("the run is finalized: no more rows can be added")]
@@ -78,7 +78,7 @@ impl Explain for RecordError {
             Self::Refused { rule, .. } => {
                 let code = rule.code;
                 let hint =
-                    format!("to record it all the same, add \"{code}\" to [validate] ignore in capture-hook.toml");
+                    format!("add \"{code}\" to `ignore` in [validate] of capture-hook.toml, to record it anyway");
                 Usage.code(code.as_str()).hints(code.is_ignorable().then_some(hint))
             }
             Self::Fs(error) => error.explain(),
@@ -89,28 +89,28 @@ impl Explain for RecordError {
     }
 }
 
-/// What to record, and where.
+/// The options of a recording.
 #[derive(Debug, Clone)]
 pub struct RecordOptions {
     /// The directory that holds experiments: `results`.
     pub root: PathBuf,
-    /// The experiment; `default` where none is given.
+    /// The experiment; `None` for `default`.
     pub experiment: Option<String>,
-    /// The run's id. One that is given is used as it is, and a run of that name goes on; without one a new run is begun,
-    /// `run-<date>-<time>` in UTC, with `-2`, `-3`, … where that is taken.
+    /// The run's id. A given id is used as it is, and an existing run of that name is continued. `None` begins a new
+    /// run, `run-<date>-<time>` in UTC, with `-2`, `-3`, … if that exists.
     pub run_id: Option<String>,
-    /// Begin a new shard once a file has grown to so many bytes (compressed); none: never.
+    /// The compressed size in bytes at which a new shard begins; `None` for never.
     pub rotate_size_bytes: Option<u64>,
-    /// How long a row may wait before it is in the file.
+    /// The longest time until a row is in the file.
     pub flush_every: Duration,
-    /// What `schema_version` says.
+    /// The schema version to write.
     pub schema_version: SchemaVersion,
-    /// Which findings count: a row that would be an error by them is refused.
+    /// The findings that count: a row with an error by them is refused.
     pub rules: validate::ValidateOptions,
 }
 
 impl RecordOptions {
-    /// The defaults, under this directory.
+    /// Makes default options for recording under this directory.
     #[must_use]
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self {
@@ -125,16 +125,16 @@ impl RecordOptions {
     }
 }
 
-/// What `run.json` says about a run.
+/// The content of `run.json`.
 #[derive(Debug, Clone, Default)]
 pub struct RecordMeta {
     /// The simulation's configuration; its hash is computed.
     pub env_config: JsonObject,
-    /// When the run began, RFC 3339; now where none is given.
+    /// The start time, RFC 3339; `None` for now.
     pub start_time: Option<String>,
     /// The first seed.
     pub base_seed: Option<i64>,
-    /// A seed an episode.
+    /// One seed per episode.
     pub episode_seeds: Option<Vec<i64>>,
     /// Version of the simulation's package.
     pub package_version: Option<String>,
@@ -146,7 +146,7 @@ pub struct RecordMeta {
     pub extra: Option<JsonObject>,
 }
 
-/// Records one run. May be shared between threads; dropped without [`RunRecorder::finalize_run`] it still ends its files.
+/// Records one run. Can be shared between threads; dropped without [`RunRecorder::finalize_run`] it still closes its files.
 pub struct RunRecorder {
     key: RunKey,
     root: PathBuf,
@@ -156,13 +156,14 @@ pub struct RunRecorder {
 }
 
 thread_local! {
-    /// The line that a thread formats, kept for its memory.
+    /// For speed: the memory of the line that a thread formats, used again for every row.
     static LINE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 impl RunRecorder {
-    /// Makes the run's directory and its empty files. Where the run has shards already, the next ones are begun.
+    /// Creates the run's directory and its empty files. If the run has shards already, the next ones are begun.
     pub fn create(options: RecordOptions) -> Result<Self, RecordError> {
+        // The default of plume-nav-sim's recorder.
         let experiment = options.experiment.as_deref().unwrap_or("default");
         let (key, root) = match &options.run_id {
             Some(run_id) => {
@@ -198,6 +199,7 @@ impl RunRecorder {
 
     /// Writes `run.json`.
     pub fn write_run_meta(&self, meta: &RecordMeta) -> Result<(), RecordError> {
+        // The fields of plume-nav-sim's `RunMeta`, in its order.
         let config = JsonValue::Object(meta.env_config.clone());
         let object = JsonObject::new()
             .with_member("run_id", self.key.run_id())
@@ -215,8 +217,8 @@ impl RunRecorder {
         self.write_run_object(&object)
     }
 
-    /// Writes `run.json` with any fields, in their order; `run_id`, `experiment`, `start_time` and `schema_version` are added
-    /// where they are missing.
+    /// Writes `run.json` with any fields, in their order; a missing `run_id`, `experiment`, `start_time` or
+    /// `schema_version` is added.
     pub fn write_run_object(&self, meta: &JsonObject) -> Result<(), RecordError> {
         let mut meta = meta.clone();
         let required_fields = [
@@ -235,7 +237,7 @@ impl RunRecorder {
         Ok(fs::write_atomic(&self.root.join(RUN_JSON), text.as_bytes())?)
     }
 
-    /// The rules for metadata, and that it is this run's.
+    /// Checks the metadata by the rules of validation, and that its run id is this run's.
     fn check_meta(&self, text: &[u8]) -> Result<(), BrokenRule> {
         let broken = |code, message| Err(BrokenRule { code, message });
         let meta = match RunMeta::parse(text) {
@@ -267,20 +269,20 @@ impl RunRecorder {
         self.append_row(RowKind::Episode, |out| self.common.write_episode(out, episode))
     }
 
-    /// Adds a step with any fields; `run_id` and `schema_version` are added where they are missing.
+    /// Adds a step with any fields; a missing `run_id` or `schema_version` is added.
     pub fn append_step_object(&self, step: &JsonObject) -> Result<(), RecordError> {
         let ends = |key| step.get(key).and_then(JsonValue::as_bool).unwrap_or(false);
         let row = RowKind::Step { ends_episode: ends("terminated") || ends("truncated") };
         self.append_row(row, |out| self.common.write_object(out, step))
     }
 
-    /// Adds an episode's summary with any fields; `run_id` and `schema_version` are added where they are missing.
+    /// Adds an episode's summary with any fields; a missing `run_id` or `schema_version` is added.
     pub fn append_episode_object(&self, episode: &JsonObject) -> Result<(), RecordError> {
         self.append_row(RowKind::Episode, |out| self.common.write_object(out, episode))
     }
 
-    /// Adds a row that is formatted already: one JSON object, in one line with its end, with `run_id` and
-    /// `schema_version`. `false` where there is no room and `wait` says not to wait for it.
+    /// Adds a formatted row: one JSON object on one line with its line break, with `run_id` and `schema_version`.
+    /// Returns `false` if there is no room and `wait` says not to wait.
     pub fn append_line(&self, line: EncodedLine<'_>, wait: WaitMode) -> Result<bool, RecordError> {
         let (row, json) = match line {
             EncodedLine::Step { json, ends_episode } => (RowKind::Step { ends_episode }, json),
@@ -290,7 +292,7 @@ impl RunRecorder {
         self.worker.append_if(wait, row, json)
     }
 
-    /// Formats a row as a line, judges it, and adds it.
+    /// Formats a row as a line, checks it, and adds it.
     fn append_row(&self, row: RowKind, format: impl FnOnce(&mut Vec<u8>)) -> Result<(), RecordError> {
         let mut line = LINE.take();
         line.clear();
@@ -309,43 +311,44 @@ impl RunRecorder {
         judged.map_err(|rule| RecordError::Refused { what, rule })
     }
 
-    /// Waits until every row so far is in the files.
+    /// Waits until all rows so far are in the files.
     pub fn flush(&self) -> Result<(), RecordError> {
         self.worker.flush()
     }
 
-    /// Ends the run's files, then reads the run back, writes its manifest and, if asked, its parquet. Fails only where rows
-    /// could not be written.
+    /// Closes the run's files, then reads the run back, writes its manifest and, if asked, its parquet. Fails only if
+    /// rows could not be written.
     pub fn finalize_run(&self, export_parquet: bool) -> Result<FinalizeOutcome, RecordError> {
         self.worker.close_files()?;
         Ok(finalize::complete_run(&self.root, &self.key, export_parquet))
     }
 }
 
-/// A row that is formatted already; see [`RunRecorder::append_line`].
+/// A formatted row; see [`RunRecorder::append_line`].
 #[derive(Debug, Clone, Copy)]
 pub enum EncodedLine<'a> {
     /// A step.
     Step {
-        /// The line, its end included.
+        /// The line, with its line break.
         json: &'a [u8],
-        /// Whether it is terminated or truncated.
+        /// Whether the step is terminated or truncated.
         ends_episode: bool,
     },
     /// An episode's summary.
     Episode {
-        /// The line, its end included.
+        /// The line, with its line break.
         json: &'a [u8],
     },
 }
 
-/// A directory for a run that nobody has begun.
+/// Creates a directory for a new run. `create_dir` decides between processes that begin runs in the same second.
 fn new_run(root: &Path, experiment: &str) -> Result<(RunKey, PathBuf), RecordError> {
     let stamp = jiff::Timestamp::now().strftime("run-%Y%m%d-%H%M%S").to_string();
     for n in 1u32.. {
         let run_id = if n == 1 { stamp.clone() } else { format!("{stamp}-{n}") };
         let key = RunKey::of_new_run(experiment, &run_id)?;
         let dir = key.dir_under(root);
+        // The experiment's directory can exist; the run's must not.
         fs::create_dir_all(&root.join(experiment))?;
         if fs::create_dir(&dir)? {
             return Ok((key, dir));
@@ -354,12 +357,12 @@ fn new_run(root: &Path, experiment: &str) -> Result<(RunKey, PathBuf), RecordErr
     Err(RecordError::Failed)
 }
 
-/// The time now, as recorders write `start_time`.
+/// Returns the current time, as recorders write `start_time`.
 fn start_time_now() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// The machine that a run is recorded on, for [`RecordMeta::system`].
+/// Describes this machine, for [`RecordMeta::system`].
 #[must_use]
 pub fn system_info(env: &Env) -> JsonObject {
     let uname = rustix::system::uname();

@@ -1,4 +1,5 @@
-//! Rows as the current recorder writes them: `json.dumps(row, sort_keys=True)`, a line each.
+//! Rows as the current recorder writes them, byte for byte: `json.dumps(row, sort_keys=True)`, one line each. Values
+//! are not checked here.
 
 use std::io::Write;
 
@@ -7,25 +8,25 @@ use crate::formats::json::{JsonLayout, JsonObject, JsonValue, write_f64, write_s
 /// One step of an episode.
 #[derive(Debug, Clone, Copy)]
 pub struct StepRow<'a> {
-    /// When it was taken, seconds since the epoch.
+    /// The time of the step, in seconds since the Unix epoch.
     pub ts: f64,
     /// The episode's id, by convention `ep-000001` and on.
     pub episode_id: &'a str,
-    /// Number in the episode, from 1.
+    /// The number in the episode, from 1.
     pub step: i64,
-    /// Action taken.
+    /// The action taken.
     pub action: i64,
-    /// Reward got.
+    /// The reward.
     pub reward: f64,
     /// The episode reached its end with this step.
     pub terminated: bool,
     /// The episode was cut off with this step.
     pub truncated: bool,
-    /// Where the agent is, in cells.
+    /// The agent's position, in cells.
     pub agent_position: GridPosition,
-    /// How far the goal is, in cells.
+    /// The distance to the goal, in cells.
     pub distance_to_goal: f64,
-    /// What the agent saw; may hold `NaN` and infinities.
+    /// What the agent observed; NaN and infinities are allowed.
     pub observation_summary: Option<&'a [f64]>,
     /// The episode's seed.
     pub seed: Option<i64>,
@@ -40,17 +41,17 @@ pub struct EpisodeRow<'a> {
     pub terminated: bool,
     /// It was cut off.
     pub truncated: bool,
-    /// How many steps it had.
+    /// The number of its steps.
     pub total_steps: i64,
     /// Sum of the rewards.
     pub total_reward: f64,
-    /// Where the agent ended, in cells.
+    /// The agent's last position, in cells.
     pub final_position: GridPosition,
-    /// How far the goal was then, in cells.
+    /// The last distance to the goal, in cells.
     pub final_distance_to_goal: Option<f64>,
-    /// How long the episode took, in milliseconds.
+    /// The duration of the episode, in milliseconds.
     pub duration_ms: Option<f64>,
-    /// How long a step took on average, in milliseconds.
+    /// The mean duration of a step, in milliseconds.
     pub avg_step_time_ms: Option<f64>,
 }
 
@@ -63,7 +64,7 @@ pub struct GridPosition {
     pub y: i64,
 }
 
-/// What every row of a run shares, ready to be copied in.
+/// The fields that every row of a run shares, ready to be copied.
 pub(super) struct CommonFields {
     /// `"run_id": "…", "schema_version": "…"`, as JSON.
     ids: Vec<u8>,
@@ -81,6 +82,7 @@ impl CommonFields {
     }
 
     pub(super) fn write_step(&self, out: &mut Vec<u8>, row: &StepRow<'_>) {
+        // For speed the keys are written in sorted order by hand, without building an object.
         out.extend_from_slice(b"{\"action\": ");
         write_int(out, row.action);
         out.extend_from_slice(b", \"agent_position\": ");
@@ -145,7 +147,7 @@ impl CommonFields {
         out.extend_from_slice(b"}\n");
     }
 
-    /// A row with any fields; `run_id` and `schema_version` are added where they are missing.
+    /// Writes a row with any fields; a missing `run_id` or `schema_version` is added.
     pub(super) fn write_object(&self, out: &mut Vec<u8>, row: &JsonObject) {
         let mut row = row.clone();
         for (key, value) in [("run_id", &self.run_id), ("schema_version", &self.schema_version)] {
@@ -174,6 +176,7 @@ fn write_optional(out: &mut Vec<u8>, value: Option<f64>) {
 }
 
 fn write_int(out: &mut Vec<u8>, value: i64) {
+    // Writing to memory cannot fail.
     let _ = write!(out, "{value}");
 }
 

@@ -1,14 +1,15 @@
-//! One stem's shards: `steps.jsonl.gz`, then `steps.part0001.jsonl.gz`, …, each closed once it has grown to a size.
+//! The shards of one stream: `steps.jsonl.gz`, then `steps.part0001.jsonl.gz`, …, each closed once it has grown to a
+//! size.
 //!
-//! The padded numbers read in the right order in every loader, those that sort names included. A recorder that is opened
-//! on a run that has shards already begins the next one: what is there is never touched.
+//! The padded numbers keep the right order in every loader, also in those that sort names. A recorder opened on a run
+//! that has shards begins the next one: existing shards are never touched.
 
 use std::path::{Path, PathBuf};
 
 use crate::record::gzip::LiveGzip;
 use crate::support::fs::FsError;
 
-/// How much is compressed between two looks at the size: a few rows.
+/// Bytes of rows between two checks of the size: a few rows.
 const PIECE: usize = 4 << 10;
 
 pub(super) struct ShardWriter {
@@ -17,7 +18,7 @@ pub(super) struct ShardWriter {
     number: u32,
     rotate_at: Option<u64>,
     current: LiveGzip,
-    /// Whether the current shard holds anything.
+    /// Whether the current shard holds a row.
     used: bool,
 }
 
@@ -25,6 +26,7 @@ impl ShardWriter {
     pub(super) fn open(dir: &Path, stem: &'static str, rotate_at: Option<u64>) -> Result<Self, FsError> {
         let mut number = 0;
         let is_taken = |number| std::fs::symlink_metadata(shard_path(dir, stem, number)).is_ok();
+        // The first free number: shards of an earlier recorder are kept, even unfinished ones.
         while is_taken(number) {
             number += 1;
         }
@@ -35,11 +37,13 @@ impl ShardWriter {
     /// Adds whole lines.
     pub(super) fn write(&mut self, mut lines: &[u8]) -> Result<(), FsError> {
         while !lines.is_empty() {
+            // A shard holds one piece at least, or a tiny limit would rotate for ever.
             if let (true, Some(limit)) = (self.used, self.rotate_at)
                 && self.current.reaches_size(limit)?
             {
                 self.start_next()?;
             }
+            // With rotation in small pieces, so that a shard exceeds its size by a few rows at most.
             let piece = match self.rotate_at {
                 Some(_) => end_of_line(lines, PIECE),
                 None => lines.len(),
@@ -57,7 +61,7 @@ impl ShardWriter {
         self.current.compress_all()
     }
 
-    /// Puts into the file what was compressed; see [`LiveGzip::write_compressed`].
+    /// Writes the compressed bytes to the file; see [`LiveGzip::write_compressed`].
     pub(super) fn write_compressed(&mut self) -> Result<(), FsError> {
         self.current.write_compressed()
     }
@@ -74,7 +78,7 @@ impl ShardWriter {
     }
 }
 
-/// The path of a shard.
+/// Returns the path of a shard; number 0 is the base file.
 fn shard_path(dir: &Path, stem: &str, number: u32) -> PathBuf {
     match number {
         0 => dir.join(format!("{stem}.jsonl.gz")),
@@ -82,7 +86,7 @@ fn shard_path(dir: &Path, stem: &str, number: u32) -> PathBuf {
     }
 }
 
-/// The end of the line that byte `at` is in.
+/// Returns the end of the line that contains byte `at`.
 fn end_of_line(lines: &[u8], at: usize) -> usize {
     lines.get(at..).and_then(|rest| memchr::memchr(b'\n', rest)).map_or(lines.len(), |newline| at + newline + 1)
 }

@@ -1,8 +1,8 @@
-//! The thread that compresses and writes, so that recording a step costs its formatting and no more.
+//! The thread that compresses and writes, so that recording a step costs only its formatting.
 //!
-//! Rows wait in memory, at most a few MiB: a simulation that outruns the compressor is slowed down, not swapped out. A
-//! sync makes steps and episodes consistent: it cuts both at one moment, and waits a little for an episode's summary where
-//! its last step is there already, so that a run that is killed is left valid.
+//! Waiting rows are in memory, a few MiB at most: a simulation that is faster than the compressor is slowed down. A
+//! sync keeps steps and episodes consistent: it takes both at one moment, and waits a little for the summary of an
+//! episode whose last step has come, so that a killed process leaves a valid run. Rows are not looked at here.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -12,19 +12,19 @@ use super::RecordError;
 use crate::record::shards::ShardWriter;
 use crate::support::fs::FsError;
 
-/// As many waiting bytes wake the thread before its time.
+/// Waiting bytes that wake the thread before the next sync.
 const CHUNK: usize = 128 << 10;
-/// As many waiting bytes make a recording thread wait.
+/// Waiting bytes at which a recording thread must wait.
 const MAX_WAITING: usize = 4 << 20;
 
-/// Rows on their way to the files.
+/// Rows that wait for the thread, and its state.
 #[derive(Default)]
 struct WorkerState {
     steps: Vec<u8>,
     episodes: Vec<u8>,
-    /// The last step ended its episode, and the episode's summary has not come yet.
+    /// The last step ended its episode, whose summary has not come yet.
     summary_due: bool,
-    /// How many flushes were asked for, and how many are done.
+    /// The number of flushes asked for, and below, of those done.
     flush_requested: u64,
     flush_done: u64,
     closed: bool,
@@ -41,9 +41,9 @@ impl WorkerState {
 #[derive(Default)]
 struct WorkerShared {
     state: Mutex<WorkerState>,
-    /// Rows, a flush or the end: something to do for the thread.
+    /// Wakes the thread: rows, a flush, or the end.
     work: Condvar,
-    /// Room, a flush done, or a failure: something to see for the others.
+    /// Wakes the callers: room, a finished flush, or a failure.
     changed: Condvar,
 }
 
@@ -53,22 +53,22 @@ impl WorkerShared {
     }
 }
 
-/// The way to the thread.
+/// The callers' side of the thread.
 pub(super) struct RecordWorker {
     shared: Arc<WorkerShared>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// What to do where the thread is so far behind that there is no room for a row.
+/// What to do if there is no room for a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WaitMode {
-    /// Wait until there is.
+    /// Wait until there is room.
     ForRoom,
     /// Give up.
     Never,
 }
 
-/// Which file a row belongs to, and what it means for the episode.
+/// The file of a row, and whether it ends its episode.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum RowKind {
     Step { ends_episode: bool },
@@ -89,6 +89,7 @@ impl RecordWorker {
                 let mut state = theirs.lock_state();
                 state.failed = true;
                 state.failure = Some(error);
+                // Nothing is written any more: free the rows.
                 state.steps = Vec::new();
                 state.episodes = Vec::new();
             }
@@ -97,7 +98,7 @@ impl RecordWorker {
         Ok(Self { shared, thread: Mutex::new(Some(thread)) })
     }
 
-    /// Adds one row, a line with its end; or `false` where there is no room and the caller would not wait.
+    /// Adds one row, a line with its line break; `false` if there is no room and the caller does not wait.
     pub(super) fn append_if(&self, wait: WaitMode, row: RowKind, line: &[u8]) -> Result<bool, RecordError> {
         let mut state = self.shared.lock_state();
         while state.waiting_bytes() >= MAX_WAITING && !state.failed && !state.closed {
@@ -120,18 +121,19 @@ impl RecordWorker {
         }
         let after = state.waiting_bytes();
         drop(state);
-        // The thread sleeps without an end while there is nothing, else until its next sync or a full chunk.
+        // Only these two changes matter to the thread: it sleeps until the first row, then until a sync or a full chunk.
         if before == 0 || (before < CHUNK && after >= CHUNK) {
             self.shared.work.notify_one();
         }
         Ok(true)
     }
 
-    /// Waits until every row so far is in the files.
+    /// Waits until all rows so far are in the files.
     pub(super) fn flush(&self) -> Result<(), RecordError> {
         let mut state = self.shared.lock_state();
         Self::check_usable(&mut state)?;
         state.flush_requested += 1;
+        // Later flushes of other threads do not matter to this one.
         let mine = state.flush_requested;
         self.shared.work.notify_one();
         while state.flush_done < mine && !state.failed && !state.closed {
@@ -140,8 +142,9 @@ impl RecordWorker {
         if state.failed { Self::check_usable(&mut state) } else { Ok(()) }
     }
 
-    /// Writes what is left and ends the files. A second call does nothing.
+    /// Writes the remaining rows and closes the files. A second call does nothing.
     pub(super) fn close_files(&self) -> Result<(), RecordError> {
+        // First: a caller that waits for room must see it and give up.
         self.shared.lock_state().closed = true;
         self.shared.work.notify_one();
         self.shared.changed.notify_all();
@@ -169,7 +172,7 @@ impl RecordWorker {
 
 impl Drop for RecordWorker {
     fn drop(&mut self) {
-        // A recorder that was dropped without `finalize` still leaves whole files.
+        // Dropped without `finalize`: the files are still closed; a drop cannot report a failure.
         let _ = self.close_files();
     }
 }
@@ -196,7 +199,7 @@ impl WorkerFiles {
                 }
                 if !self.dirty && state.waiting_bytes() == 0 {
                     state = shared.work.wait(state).unwrap_or_else(PoisonError::into_inner);
-                    // Rows that come after a pause wait a whole interval for company.
+                    // After a pause the first row waits a whole interval, so that more rows share its sync.
                     self.synced = Instant::now();
                 } else if !left.is_zero() {
                     state = shared.work.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
@@ -204,6 +207,7 @@ impl WorkerFiles {
                     break;
                 }
             }
+            // Swapped under the lock, compressed without it: callers wait as little as possible.
             std::mem::swap(&mut steps, &mut state.steps);
             std::mem::swap(&mut episodes, &mut state.episodes);
             let (closed, flush_requested, summary_due) = (state.closed, state.flush_requested, state.summary_due);
@@ -220,8 +224,9 @@ impl WorkerFiles {
                 return Ok(());
             }
             let age = self.synced.elapsed();
+            // A summary that is due is waited for, one more interval at most.
             if flush || age >= self.flush_every && (!summary_due || age >= self.flush_every.saturating_mul(2)) {
-                // The two writes come close together: a kill between them leaves an episode without its summary.
+                // Both are compressed first, so that the two writes are close together: a kill between them leaves an episode without its summary.
                 self.steps.compress_all()?;
                 self.episodes.compress_all()?;
                 self.steps.write_compressed()?;
@@ -231,7 +236,7 @@ impl WorkerFiles {
                 shared.lock_state().flush_done = flush_requested;
                 shared.changed.notify_all();
             } else if age >= self.flush_every {
-                // A summary is due: it comes in microseconds, as a rule.
+                // The summary of a finished episode usually comes within microseconds.
                 std::thread::sleep(self.flush_every.min(Duration::from_millis(1)));
             }
         }
