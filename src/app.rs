@@ -1,4 +1,4 @@
-//! What a command is handed: where it was called, the environment, and the way to the user.
+//! What a command gets: the directory it was called in, the environment, and the output to the user.
 
 use std::path::PathBuf;
 
@@ -8,46 +8,47 @@ use crate::project::{Project, Reporter};
 use crate::support::env::Env;
 use crate::support::progress::Progress;
 
-/// What a command did.
+/// The result of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CommandOutcome {
     /// Done: exit code 0.
     Done,
-    /// The check failed: exit code 1. The command has said what.
+    /// The check failed: exit code 1. The command has printed what it found.
     CheckFailed,
 }
 
-/// What a command is handed.
+/// The context of a command.
 pub struct App {
     /// The directory to work in (`-C`, else the process's), absolute.
     pub cwd: PathBuf,
     /// The environment.
     pub env: Env,
-    /// The way to the user.
+    /// The output to the user.
     pub ui: Ui,
     /// The command line's definition, for manual pages and completions.
     pub command: fn() -> clap::Command,
 }
 
 impl App {
-    /// Where this program lies, for the hooks to find.
+    /// Returns the path of this program for the hooks; see `own_program_path`.
     pub fn binary_path(&self) -> Result<PathBuf, Error> {
         crate::support::process::own_program_path(&self.env)
-            .ok_or_else(|| Error::new(ExitKind::Io, "io", "cannot tell where this program lies"))
+            .ok_or_else(|| Error::new(ExitKind::Io, "io", "cannot find the path of this program"))
     }
 
-    /// Every project of the repository, for a hook.
+    /// Opens all projects of the repository, for a hook.
     pub fn open_projects(&self) -> Result<Vec<Project>, Error> {
         Ok(Project::open_all(&self.cwd, &self.env)?)
     }
 
-    /// The project that the working directory stands in.
+    /// Opens the project that contains the working directory.
     pub fn open_project(&self) -> Result<Project, Error> {
         Ok(Project::open(&self.cwd, &self.env)?)
     }
 }
 
 impl Reporter for Ui {
+    // The rooms below know only this trait, so that they work without a terminal.
     fn show_status(&self, line: &str) {
         Ui::status(self, line);
     }

@@ -1,4 +1,5 @@
-//! The command line: what may be typed. No logic beyond parsing and dispatch.
+//! The command line: arguments, dispatch to a command, printing its error, the exit code. No other logic; a command's
+//! own arguments stand in its file.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -64,9 +65,9 @@ pub enum CliCommand {
     Ingest(commands::ingest::Args),
     /// Select, commit, and push runs: data first, then git.
     Publish(commands::publish::Args),
-    /// Send the data that commits need to the DVC remote.
+    /// Push the data of commits to the DVC remote.
     Push(commands::push::Args),
-    /// Settle a run that both sides of a merge changed, and unite all others.
+    /// Resolve a run that both sides of a merge changed, and merge all others.
     Resolve(commands::resolve::Args),
     /// Check commits as the hooks do, for CI.
     Check(commands::check::Args),
@@ -74,48 +75,48 @@ pub enum CliCommand {
     Tag(commands::tag::Args),
     /// Show how far the selected run is, and the next command to type.
     Status(commands::status::Args),
-    /// List every run known: recorded, in the dataset, in history.
+    /// List all known runs: recorded, in the dataset, in history.
     Runs(commands::runs::Args),
     /// List the data versions in history.
     Log(commands::log::Args),
-    /// Show one run: metadata, provenance, key figures.
+    /// Show one run: metadata, provenance, metrics.
     Show(commands::show::Args),
-    /// Compare two runs: configuration, seeds, figures.
+    /// Compare two runs: configuration, seeds, metrics.
     Diff(commands::diff::Args),
-    /// Bring the dataset, or some runs of it, into the workspace.
+    /// Fetch the dataset, or some runs of it, and check it out.
     Pull(commands::pull::Args),
-    /// Get one run, of any revision, into any directory.
+    /// Copy one run, of any revision, into any directory.
     Get(commands::get::Args),
-    /// Prove data against manifests and dvc.lock, byte by byte.
+    /// Verify data against manifests and dvc.lock, byte by byte.
     Verify(commands::verify::Args),
     /// Draw a run: trajectories, reward and distance.
     Plot(commands::plot::Args),
-    /// Say what is set up, what is missing, and how to mend it.
+    /// Show what is set up, what is missing, and how to fix it.
     Doctor(commands::doctor::Args),
     /// Read and change settings.
     Config(commands::config::Args),
-    /// Show the whole way in a scratch repository.
+    /// Show the whole workflow in a temporary repository.
     Demo(commands::demo::Args),
     /// Print shell completions.
     Completions(commands::completions::Args),
     /// Print the manual page, or write all of them.
     Man(commands::man::Args),
-    /// What git's hooks call.
+    /// Run a git hook (called by the installed hooks).
     #[command(hide = true)]
     Hook(commands::hook::Args),
-    /// What git calls to merge dvc.lock and params.yaml.
+    /// Merge dvc.lock or params.yaml (called by git).
     #[command(hide = true)]
     MergeDriver(commands::merge_driver::Args),
 }
 
-/// The exit code that says that another program was not started, as shells have it.
+/// The exit code of shells for a program that cannot be started.
 const NOT_STARTED: u8 = 127;
 
-/// Parses the command line, runs the command, prints its error, and gives the exit code.
+/// Parses the command line, runs the command, prints its error, and returns the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
     std::panic::set_hook(Box::new(report_panic));
-    // A hook starts what might ask something by way of this program: see `support::prompts`.
+    // First of all: a hook starts programs that could prompt through this one (`support::prompts`).
     if let Some(error) = apart::exec_if_requested(std::env::args_os()) {
         Ui::new(UiOptions::default()).error(&error.into());
         return ExitCode::from(NOT_STARTED);
@@ -146,14 +147,14 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// DVC calls us as its shell: the command that was judged runs, no other.
+/// Runs as the shell of DVC: only the command that was checked before is run, for safety.
 fn run_as_shell(request: ShellCall) -> ExitCode {
     let error = match request {
         ShellCall::Allowed(cmd, env) => Error::from(cmd.exec_program(&env)),
         ShellCall::Other { command, allowed: judged } => {
-            let message = format!("DVC would run `{command}`, which is not what was judged: `{judged}`");
+            let message = format!("DVC would run `{command}`, which is not the command that was checked: `{judged}`");
             Error::new(ExitKind::Setup, "stage_command_differs", message)
-                .hint("`dvc stage list` says what DVC makes of dvc.yaml")
+                .hint("see how DVC reads dvc.yaml with `dvc stage list`")
         }
     };
     Ui::new(UiOptions::default()).error(&error);
@@ -174,7 +175,7 @@ fn suggest_commands(mut error: clap::Error) -> clap::Error {
     error
 }
 
-/// Help and version to stdout; a wrong command line to stderr, as JSON where that was asked for.
+/// Prints help and version on stdout, a wrong command line on stderr; as JSON if `--json` was given.
 fn report_parse_error(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
         // A closed pipe is not an error.
@@ -182,6 +183,7 @@ fn report_parse_error(error: &clap::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let text = error.to_string();
+    // The arguments could not be parsed, so `--json` is looked for by itself.
     let json = std::env::args_os().any(|arg| arg == "--json");
     if json || text.contains(|c| c != '\n' && is_hidden(c)) {
         let ui = Ui::new(UiOptions { json, ..UiOptions::default() });
@@ -190,16 +192,16 @@ fn report_parse_error(error: &clap::Error) -> ExitCode {
         let hints: Vec<&str> = lines.collect();
         ui.error(&Error::new(ExitKind::Usage, "usage", message).hint(hints.join("\n")));
     } else {
-        // With clap's colours.
+        // By clap itself, with its colours; a closed pipe is not an error.
         let _ = error.print();
     }
     ExitCode::from(ExitKind::Usage.exit_code())
 }
 
-/// A fault of this program, which a hook's user meets in the middle of a commit: shown as every error is.
+/// Prints a panic like every other error, because a hook's user meets it in the middle of a commit.
 fn report_panic(panic: &std::panic::PanicHookInfo<'_>) {
-    let error = Error::new(ExitKind::Io, "panic", format!("capture-hook broke off: {panic}"))
-        .hint("this is a fault of capture-hook: please report it with what you typed");
+    let error = Error::new(ExitKind::Io, "panic", format!("capture-hook failed unexpectedly: {panic}"))
+        .hint("report this bug of capture-hook, with the command that you typed");
     Ui::new(UiOptions::default()).error(&error);
 }
 

@@ -1,10 +1,10 @@
-//! Numbers and times as people read them.
+//! Numbers, sizes and times in the form that people read. Machines get the plain values (`output::json`).
 
 use jiff::Timestamp;
 
 use crate::support::text::format_plural;
 
-/// A measured number with about four digits: `-0.5`, `11.18`, `1234`.
+/// A measured number with about four significant digits: `-0.5`, `11.18`, `1234`.
 #[must_use]
 pub fn format_number(value: f64) -> String {
     let size = value.abs();
@@ -21,24 +21,26 @@ pub fn format_number(value: f64) -> String {
     } else {
         format!("{value:.3}")
     };
+    // Zeros at the end say nothing: `0.5`, not `0.500`.
     let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
     if text == "-0" { "0".into() } else { text.to_owned() }
 }
 
-/// A number that may be absent: `-` then.
+/// An optional number; `-` for none.
 #[must_use]
 pub fn format_optional(value: Option<f64>) -> String {
     value.map_or_else(|| "-".into(), format_number)
 }
 
-/// A share of one as per cent: `25 %`.
+/// A share (0 to 1) in per cent: `25%`.
 #[must_use]
 pub fn format_percent(share: f64) -> String {
     let value = share * 100.0;
+    // One decimal below ten per cent, where it matters.
     if value == 0.0 || (9.95..=100.0).contains(&value) { format!("{value:.0}%") } else { format!("{value:.1}%") }
 }
 
-/// How long ago, up to four weeks; the date beyond that, or where it lies ahead.
+/// A time as its age, up to four weeks; beyond that, or in the future, as a date. Both in seconds since the Unix epoch.
 #[must_use]
 pub fn format_age(seconds: i64, now: i64) -> String {
     let age = now.saturating_sub(seconds);
@@ -58,13 +60,13 @@ pub fn format_date(seconds: i64) -> String {
     format_zoned(seconds, "%Y-%m-%d")
 }
 
-/// A moment in UTC: `2026-11-24 02:15 UTC`.
+/// A time in UTC: `2026-11-24 02:15 UTC`.
 #[must_use]
 pub fn format_moment(seconds: i64) -> String {
     format_zoned(seconds, "%Y-%m-%d %H:%M UTC")
 }
 
-/// A moment as machines read it: `2026-11-24T02:15:50Z`.
+/// A time in ISO 8601: `2026-11-24T02:15:50Z`.
 #[must_use]
 pub fn format_iso(seconds: i64) -> String {
     format_zoned(seconds, "%Y-%m-%dT%H:%M:%SZ")

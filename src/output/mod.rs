@@ -1,6 +1,5 @@
-//! What the user sees: data to stdout, everything else to stderr, in human and in JSON form.
-//!
-//! Knows domain types only; decides nothing.
+//! What the user sees: results on stdout, everything else on stderr, for people and as JSON. Knows the types of the
+//! rooms below and decides nothing.
 
 pub mod human;
 pub mod json;

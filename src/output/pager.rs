@@ -1,4 +1,4 @@
-//! Long results on a terminal: through the pager, git's way.
+//! Long results on a terminal go through the user's pager, as git's do. Output into a pipe or file never does.
 
 #![expect(clippy::disallowed_methods, reason = "asks what standard output is")]
 
@@ -9,7 +9,7 @@ use crate::support::env::Env;
 use crate::support::interactive;
 
 impl Ui {
-    /// The columns that a table may take: the terminal's, 80 where there is none.
+    /// Returns the width for tables: the terminal's, 40 to 200 columns; 80 without a terminal.
     #[must_use]
     pub fn terminal_width(&self) -> usize {
         match terminal_size::terminal_size() {
@@ -18,7 +18,7 @@ impl Ui {
         }
     }
 
-    /// Prints result text; on a terminal, text of more lines than it has goes through the user's pager.
+    /// Prints a result; on a terminal, a text of more lines than its height goes through the user's pager.
     pub fn page_text(&self, text: &StyledText, env: &Env, core_pager: Option<&str>) {
         let rows = match terminal_size::terminal_size() {
             Some((_, rows)) if std::io::stdout().is_terminal() => usize::from(rows.0),

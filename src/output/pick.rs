@@ -1,6 +1,7 @@
-//! A list on the terminal to pick one line from: arrows move, a number goes to its line, other text filters.
+//! A list on the terminal to pick one line from: arrows move, a number jumps to its line, other text filters.
 //!
-//! Drawn on standard error, so that standard output holds results alone; whatever ends it, the terminal is as before.
+//! Drawn on standard error, so that standard output holds results only. However it ends, the terminal is restored.
+//! Without a terminal nothing is asked.
 
 #![expect(clippy::disallowed_methods, reason = "asks what standard input is")]
 
@@ -10,23 +11,23 @@ use console::{Key, Term, truncate_str};
 
 use crate::support::visible::{escape_control, is_hidden};
 
-/// How many lines are shown at once.
+/// The most lines shown at once.
 const SHOWN: usize = 12;
-/// What the terminal needs beside the list: the question, and the line for the cursor.
+/// Lines of the terminal that the list cannot use: the question, and the cursor's.
 const AROUND: usize = 2;
 
-/// How a list was left.
+/// How the list ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PickOutcome {
-    /// With this line, from 0.
+    /// This line was picked, from 0.
     Line(usize),
-    /// With none: Esc or Ctrl-C.
+    /// None was picked: Esc, Ctrl-C or Ctrl-D.
     Cancelled,
     /// There is no terminal to ask on.
     NoTerminal,
 }
 
-/// Asks for one of these lines, which may hold a stranger's words.
+/// Asks for one of these lines; they are escaped here.
 pub fn pick_line(question: &str, lines: &[String]) -> io::Result<PickOutcome> {
     let term = Term::stderr();
     if !io::stdin().is_terminal() || !term.is_term() {
@@ -47,8 +48,9 @@ fn run_picker(term: &Term, question: &str, list: &mut PickList<'_>) -> io::Resul
         for line in &drawn {
             term.write_line(line)?;
         }
-        // Raw: Ctrl-C comes as a key, and the terminal can be put right before we go.
+        // Raw mode: Ctrl-C arrives as a key, so that the terminal can be restored before we end.
         let key = term.read_key_raw();
+        // Before looking at the key: an error must leave a clean terminal, too.
         term.clear_last_lines(drawn.len())?;
         if let Some(choice) = list.handle_key(&key?) {
             return Ok(choice);
@@ -56,23 +58,24 @@ fn run_picker(term: &Term, question: &str, list: &mut PickList<'_>) -> io::Resul
     }
 }
 
-/// The list, what was typed, and where the cursor is.
+/// The list, the typed text, and the cursor.
 struct PickList<'a> {
     lines: &'a [String],
     typed: String,
-    /// An index into what is left of the lines.
+    /// An index into the matching lines.
     cursor: usize,
 }
 
 impl PickList<'_> {
-    /// The number that was typed, as an index, where it is one of the list's.
+    /// The typed number as an index, if it is one of the list's.
     fn typed_number(&self) -> Option<usize> {
         let number: usize = self.typed.trim().parse().ok()?;
         (1..=self.lines.len()).contains(&number).then(|| number.saturating_sub(1))
     }
 
-    /// The lines that hold every word typed; all of them where a line's number was.
+    /// The lines that contain every typed word; all lines if a number was typed.
     fn matching_lines(&self) -> Vec<usize> {
+        // A number jumps to its line and filters nothing.
         let words: Vec<String> = match self.typed_number() {
             Some(_) => Vec::new(),
             None => self.typed.split_whitespace().map(str::to_lowercase).collect(),
@@ -93,7 +96,7 @@ impl PickList<'_> {
             Key::Home => self.cursor = 0,
             Key::End => self.cursor = last,
             Key::Enter => return self.matching_lines().get(self.cursor).map(|line| PickOutcome::Line(*line)),
-            // Ctrl-D is an end, as in a shell.
+            // Ctrl-D ends input, as in a shell.
             Key::Escape | Key::CtrlC | Key::Char('\u{3}' | '\u{4}') => return Some(PickOutcome::Cancelled),
             Key::Backspace => {
                 self.typed.pop();
@@ -111,6 +114,7 @@ impl PickList<'_> {
     fn draw_lines(&self, question: &str, height: usize, width: usize) -> Vec<String> {
         let left = self.matching_lines();
         let room = height.saturating_sub(AROUND).clamp(1, SHOWN);
+        // The cursor is always visible: at the last row the list scrolls.
         let first = self.cursor.saturating_sub(room.saturating_sub(1));
         let digits = self.lines.len().to_string().len();
         let mut out = vec![format!("{question} {}", self.typed)];
@@ -120,9 +124,9 @@ impl PickList<'_> {
             out.push(format!("{mark} {:>digits$}  {text}", line.saturating_add(1)));
         }
         if left.is_empty() {
-            out.push("  none is like that".into());
+            out.push("  no match".into());
         }
-        // A line that wraps would not be cleared whole.
+        // A line that wraps would not be cleared completely.
         out.iter().map(|line| truncate_str(line, width.saturating_sub(1), "…").into_owned()).collect()
     }
 }

@@ -1,9 +1,9 @@
-//! A curve in one line of text.
+//! A curve in one line of text, of Unicode block characters.
 
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// The values as bars of eight heights, squeezed into at most `width` characters by means. `None` where there is nothing
-/// to see: fewer than two finite values.
+/// Renders the values as bars of eight heights; means squeeze them into at most `width` characters. `None` if there are
+/// fewer than two finite values.
 #[must_use]
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 pub fn render_sparkline(values: &[f64], width: usize) -> Option<String> {
@@ -14,6 +14,7 @@ pub fn render_sparkline(values: &[f64], width: usize) -> Option<String> {
     let columns = width.min(values.len());
     let means: Vec<f64> = (0..columns)
         .filter_map(|i| {
+            // Integer bounds: each value is in exactly one part.
             let part = values.get(i * values.len() / columns..(i + 1) * values.len() / columns)?;
             Some(part.iter().sum::<f64>() / part.len() as f64)
         })
@@ -21,6 +22,7 @@ pub fn render_sparkline(values: &[f64], width: usize) -> Option<String> {
     let low = means.iter().copied().fold(f64::INFINITY, f64::min);
     let high = means.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let bar = |v: f64| {
+        // A flat line is drawn at half height.
         let height = if high > low { (v - low) / (high - low) * 7.0 } else { 3.0 };
         BARS[(height.round() as usize).min(7)]
     };

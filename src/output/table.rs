@@ -1,7 +1,8 @@
 //! Plain aligned tables that fit the terminal: no boxes, a dim heading, two spaces between columns.
 //!
-//! Names that are copied into the next command are never cut. Only columns that may give way (a subject line) are
-//! shortened, and columns that may be left out go first. A cell's words are made visible before they are measured.
+//! Names that a user copies into the next command are never cut. Only columns marked for it (a subject line) are
+//! shortened, and columns that can be left out go first. Cells are escaped before they are measured. If the rest is
+//! still too wide, lines are longer than the terminal.
 
 use std::fmt::Display;
 
@@ -11,10 +12,10 @@ use unicode_width::UnicodeWidthStr;
 use crate::output::text::StyledText;
 use crate::support::visible::escape_control;
 
-/// The width that output fits where no terminal says otherwise.
+/// The width without a terminal.
 pub const WIDTH: usize = 80;
 
-/// A column that gives way keeps so much.
+/// The least width of a shortened column.
 const NARROW: usize = 12;
 
 const HEADING: Style = Style::new().dimmed();
@@ -24,11 +25,11 @@ const HEADING: Style = Style::new().dimmed();
 pub enum Column {
     /// Text, never cut.
     Left(&'static str),
-    /// Numbers.
+    /// Numbers, never cut, aligned right.
     Right(&'static str),
-    /// Text that gives way where the line is too long.
+    /// Text that is shortened if the line is too long.
     Shrink(&'static str),
-    /// Text that is left out where the line is too long.
+    /// Text that is left out if the line is too long.
     Spare(&'static str),
 }
 
@@ -53,7 +54,7 @@ impl<T: Display> From<T> for Cell {
     }
 }
 
-/// A cell in a style.
+/// Makes a cell with a style.
 pub fn styled_cell(text: impl Display, style: Style) -> Cell {
     Cell { text: escape_control(text), style }
 }
@@ -66,7 +67,7 @@ pub struct TextTable {
 }
 
 impl TextTable {
-    /// An empty table.
+    /// Makes an empty table.
     #[must_use]
     pub fn new(columns: impl IntoIterator<Item = Column>) -> Self {
         Self { columns: columns.into_iter().collect(), rows: Vec::new() }
@@ -85,13 +86,14 @@ impl TextTable {
         self.rows.is_empty()
     }
 
-    /// The lines, each ended, at most `width` columns where that can be done. Columns in which every cell is empty go.
+    /// Renders the lines with their line breaks, at most `width` columns if possible. A column of empty cells is left out.
     #[must_use]
     pub fn render_text(&self, width: usize) -> StyledText {
         let mut widths: Vec<usize> = (0..self.columns.len()).map(|c| self.column_width(c)).collect();
         self.fit_widths(&mut widths, width);
         let mut out = StyledText::new();
         let titles = self.columns.iter().map(|c| styled_cell(c.heading(), HEADING)).collect::<Vec<_>>();
+        // A list of facts has no headings.
         if self.columns.iter().any(|c| !c.heading().is_empty()) {
             self.write_line(&mut out, &titles, &widths);
         }
@@ -101,7 +103,7 @@ impl TextTable {
         out
     }
 
-    /// The width a column needs; 0 leaves it out.
+    /// Returns the width that a column needs; 0 leaves it out.
     fn column_width(&self, at: usize) -> usize {
         let body = self.rows.iter().filter_map(|r| r.get(at)).map(|c| c.text.width()).max().unwrap_or(0);
         if body == 0 { 0 } else { body.max(self.columns.get(at).map_or(0, |c| c.heading().width())) }
@@ -112,12 +114,13 @@ impl TextTable {
             let shown = widths.iter().filter(|w| **w > 0).count();
             widths.iter().sum::<usize>() + 2 * shown.saturating_sub(1)
         };
+        // The last spare column goes first.
         for (at, column) in self.columns.iter().enumerate().rev() {
             if total(widths) > most && matches!(column, Column::Spare(_)) {
                 widths[at] = 0;
             }
         }
-        // The widest gives way first, so that what is short stays whole.
+        // The widest column is shortened first, so that short texts stay complete.
         let mut over = total(widths).saturating_sub(most);
         while over > 0 {
             let shrinks = |at: &usize| matches!(self.columns.get(*at), Some(Column::Shrink(_)));
@@ -147,7 +150,7 @@ impl TextTable {
     }
 }
 
-/// Text cut to a width, an ellipsis showing that it was.
+/// Cuts a text to a width; an ellipsis marks the cut.
 #[must_use]
 pub fn shorten_text(text: &str, width: usize) -> String {
     use unicode_width::UnicodeWidthChar;
@@ -158,6 +161,7 @@ pub fn shorten_text(text: &str, width: usize) -> String {
     let mut used = 0;
     for c in text.chars() {
         used += c.width().unwrap_or(0);
+        // One column is for the ellipsis.
         if used + 1 > width {
             break;
         }

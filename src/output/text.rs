@@ -1,7 +1,7 @@
-//! Text with styles for the terminal, which cannot hold an escape sequence but ours.
+//! Text with styles for the terminal, which cannot hold any escape sequence but ours.
 //!
-//! Words and styles go in apart from each other: words are made visible on the way in, whoever wrote them, and styles are
-//! values of this program. So nobody who adds a name need ask where it comes from.
+//! Words and styles are added separately: words are escaped on the way in, whoever wrote them, and styles are values of
+//! this program. So a caller need not know where a name comes from. Nothing is printed here.
 
 use std::fmt::Display;
 
@@ -14,13 +14,13 @@ use crate::support::visible::escape_control;
 pub struct StyledText(String);
 
 impl StyledText {
-    /// No text.
+    /// Makes an empty text.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds words; a line break in them is spelled out, too.
+    /// Adds words, escaped; a line break in them is escaped, too.
     pub fn push_str(&mut self, words: impl Display) -> &mut Self {
         self.0.push_str(&escape_control(words));
         self
@@ -29,8 +29,9 @@ impl StyledText {
     /// Adds words in a style.
     pub fn push_styled(&mut self, style: Style, words: impl Display) -> &mut Self {
         let words = escape_control(words);
+        // No escape sequences around nothing.
         if !words.is_empty() {
-            // The style's own escape sequences: the one place where any get into a text.
+            // The only place that puts escape sequences into a text: those of the style.
             self.0.push_str(&format!("{style}{words}{style:#}"));
         }
         self
@@ -42,7 +43,7 @@ impl StyledText {
         self
     }
 
-    /// Ends the line, without blanks at its end.
+    /// Ends the line, and removes blanks at its end.
     pub fn end_line(&mut self) -> &mut Self {
         self.0.truncate(self.0.trim_end_matches(' ').len());
         self.0.push('\n');

@@ -1,11 +1,12 @@
-//! The terminal: one place that prints, colours and shows progress.
+//! The terminal: the one place that prints, colours and shows progress.
 //!
 //! Results go to stdout, progress and diagnostics to stderr. A closed pipe is not an error. Colour follows `--color`,
-//! `NO_COLOR`, `CLICOLOR` and whether the stream is a terminal. A progress bar shows on a terminal once the work has
+//! `NO_COLOR`, `CLICOLOR` and whether the stream is a terminal. A progress bar appears on a terminal once the work has
 //! taken half a second.
 //!
-//! Whatever is handed in may hold a stranger's text: it is made visible here (`support::visible`), not by those who call.
-//! The only bytes that go out as they are, are values for scripts where standard output is no terminal, and documents.
+//! All text is escaped here (`support::visible`), not by the callers, because any of it can come from a repository.
+//! Only two kinds of bytes are printed as they are: values for scripts if standard output is no terminal, and
+//! documents.
 
 #![expect(clippy::disallowed_methods, reason = "asks what standard error is")]
 
@@ -37,20 +38,20 @@ pub enum ColorWhen {
     Never,
 }
 
-/// How to talk.
+/// The options for output.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct UiOptions {
     /// Results and errors as JSON.
     pub json: bool,
-    /// Errors and results only.
+    /// Print errors and results only.
     pub quiet: bool,
-    /// More of what is done.
+    /// Print details (`-v`).
     pub verbose: bool,
     /// When to colour.
     pub color: ColorWhen,
 }
 
-/// The way to the user.
+/// The output to the user.
 #[derive(Debug, Clone)]
 pub struct Ui {
     options: UiOptions,
@@ -62,7 +63,7 @@ const HINT: Style = AnsiColor::Cyan.on_default().bold();
 const DIM: Style = Style::new().dimmed();
 
 impl Ui {
-    /// The terminal with these options.
+    /// Makes the output with these options. The colour choice holds for the whole process.
     #[must_use]
     pub fn new(options: UiOptions) -> Self {
         match options.color {
@@ -74,19 +75,19 @@ impl Ui {
         Self { options }
     }
 
-    /// Whether results are wanted as JSON.
+    /// Whether results are printed as JSON.
     #[must_use]
     pub fn json(&self) -> bool {
         self.options.json
     }
 
-    /// Whether only errors and results are wanted.
+    /// Whether only errors and results are printed.
     #[must_use]
     pub fn quiet(&self) -> bool {
         self.options.quiet
     }
 
-    /// Prints a result for people on stdout; its styles are dropped where they are not wanted.
+    /// Prints a result for people on stdout; without colour its styles are dropped.
     pub fn print_text(&self, text: &StyledText) {
         print_to_stdout(text.as_str());
     }
@@ -96,11 +97,12 @@ impl Ui {
         self.print_text(StyledText::from(words).end_line());
     }
 
-    /// Prints a result that a script may take, such as a path, as a line on stdout: as it is into a pipe or a file, made
-    /// visible on a terminal.
+    /// Prints a result for scripts, such as a path, as a line on stdout: unchanged into a pipe or file, escaped on a
+    /// terminal.
     pub fn print_value(&self, value: impl AsRef<OsStr>) {
         let value = value.as_ref();
         let mut out = std::io::stdout().lock();
+        // A closed pipe (`| head`) ends the output, not the command.
         let _ = match out.is_terminal() {
             true => out.write_all(escape_control(value.display()).as_bytes()),
             false => out.write_all(value.as_encoded_bytes()),
@@ -109,47 +111,49 @@ impl Ui {
         .and_then(|()| out.flush());
     }
 
-    /// Prints a whole document on stdout: a picture, a manual page, a shell's script. Whoever writes it sees to it that no
-    /// name in it can break out of its place.
+    /// Prints a whole document on stdout: a picture, a manual page, a shell script. The writer of the document must
+    /// escape names in it.
     pub fn print_bytes(&self, bytes: &[u8]) {
         let mut out = std::io::stdout().lock();
+        // A closed pipe ends the output, not the command.
         let _ = out.write_all(bytes).and_then(|()| out.flush());
     }
 
     /// Prints a result as JSON on stdout.
     pub fn print_json<T: Serialize>(&self, value: &T) {
+        // Our own structs always serialise.
         if let Ok(text) = serde_json::to_string_pretty(value) {
             print_to_stdout(&format!("{}\n", escape_control_json(&text)));
         }
     }
 
-    /// Says what is being done, on stderr.
+    /// Prints what is being done, on stderr; not with `-q`.
     pub fn status(&self, line: &str) {
         if !self.options.quiet {
             print_to_stderr(&escape_control_lines(line));
         }
     }
 
-    /// Says a detail that only `-v` shows.
+    /// Prints a detail on stderr, only with `-v`.
     pub fn detail(&self, line: &str) {
         if self.options.verbose {
             print_to_stderr(&format!("{DIM}{}{DIM:#}", escape_control_lines(line)));
         }
     }
 
-    /// A warning.
+    /// Prints a warning on stderr, even with `-q`.
     pub fn warn(&self, line: &str) {
         print_labelled(WARNING, "warning:", line);
     }
 
-    /// What to do next.
+    /// Prints a hint on stderr; not with `-q`.
     pub fn hint(&self, line: &str) {
         if !self.options.quiet {
             print_labelled(HINT, "hint:", line);
         }
     }
 
-    /// An error with its causes and hints: the one printer.
+    /// Prints an error with its causes and hints on stderr: the one printer of errors.
     pub fn error(&self, error: &Error) {
         if self.options.json {
             let mut message = error.to_string();
@@ -158,6 +162,7 @@ impl Ui {
                 message.push_str(&cause);
             }
             let hint = if error.hints().is_empty() { None } else { Some(error.hints().join("\n")) };
+            // One line, so that scripts can parse standard error line by line.
             let shown = json!({"error": {"code": error.code(), "message": message, "hint": hint}});
             print_to_stderr(&escape_control_json(&shown.to_string()));
             return;
@@ -171,38 +176,39 @@ impl Ui {
         }
     }
 
-    /// A line of a program that works for us, on stderr.
+    /// Prints a line of a called program on stderr.
     pub fn relay(&self, line: &str) {
         print_to_stderr(&escape_control_lines(line));
     }
 
-    /// A progress bar over `total` bytes of work (a spinner where the total is not known).
+    /// Makes a progress bar over `total` bytes of work; a spinner if the total is not known.
     #[must_use]
     pub fn progress(&self, what: &str, total: Option<u64>) -> ProgressBar {
+        // Never into a pipe or file: a bar consists of escape sequences.
         let shown = !self.options.quiet && !self.options.json && std::io::stderr().is_terminal();
         let what = escape_control(what);
         ProgressBar { what, total, shown, started: Instant::now(), done: AtomicU64::new(0), bar: OnceLock::new() }
     }
 }
 
-/// A line of words after a label of ours.
+/// Prints words after a label, escaped.
 fn print_labelled(style: Style, label: &str, words: impl Display) {
     print_to_stderr(&format!("{style}{label}{style:#} {}", escape_control_lines(words)));
 }
 
-/// Puts a line that is fit to be shown on stderr.
+/// Prints an escaped line on stderr. A closed stream is ignored: there is no other place to report it.
 fn print_to_stderr(line: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{line}");
 }
 
-/// Puts text that is fit to be shown on stdout.
+/// Prints escaped text on stdout.
 fn print_to_stdout(text: &str) {
     // A closed pipe (`| head`) ends the output, not the command.
     let mut out = anstream::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-/// A progress bar that waits half a second before it shows.
+/// A progress bar that appears after half a second of work.
 pub struct ProgressBar {
     what: String,
     total: Option<u64>,
@@ -213,8 +219,9 @@ pub struct ProgressBar {
 }
 
 impl ProgressBar {
-    /// The bar on the terminal, once the work has taken half a second.
+    /// Returns the bar on the terminal; `None` before half a second of work has passed.
     fn terminal_bar(&self) -> Option<&indicatif::ProgressBar> {
+        // A bar for short work would only flicker.
         if !self.shown || self.bar.get().is_none() && self.started.elapsed() <= Duration::from_millis(500) {
             return None;
         }

@@ -1,4 +1,5 @@
-//! A validation report for people: one line a run, then its findings, in 80 columns.
+//! A validation report for people: one line per run, then its findings, in 80 columns. It changes no verdict and hides
+//! no ignored finding.
 
 use anstyle::{AnsiColor, Style};
 
@@ -15,7 +16,7 @@ const DIM: Style = Style::new().dimmed();
 const WIDTH: usize = 80;
 const INDENT: &str = "    ";
 
-/// A run's report as text, ending with a line break.
+/// Renders a run's report, with a line break at its end.
 #[must_use]
 pub fn render_report(report: &ValidationReport) -> StyledText {
     let (style, mark, verdict) = if report.ok { (GOOD, "✓", "valid") } else { (BAD, "✗", "invalid") };
@@ -48,6 +49,7 @@ pub fn render_report(report: &ValidationReport) -> StyledText {
         for finding in &of_code {
             add_wrapped(&mut out, &escape_control(finding_location(finding)), &escape_control(&finding.message));
         }
+        // The report keeps ten findings of a code; the count is of all.
         let shown = u64::try_from(of_code.len()).unwrap_or(u64::MAX);
         if head.count > shown {
             out.push_str(INDENT)
@@ -77,9 +79,10 @@ fn finding_location(finding: &ValidationFinding) -> String {
     out
 }
 
-/// Place and message on one line where they fit, else the message below, broken at words.
+/// Adds place and message, on one line if they fit, else the message below, broken at words.
 fn add_wrapped(out: &mut StyledText, location: &str, message: &str) {
     let gap = if location.is_empty() { "" } else { "  " };
+    // Characters, not bytes: names can be in any language.
     if INDENT.len() + location.chars().count() + gap.len() + message.chars().count() <= WIDTH {
         out.push_str(INDENT).push_styled(DIM, location).push_str(gap).push_str(message).end_line();
         return;

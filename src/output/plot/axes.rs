@@ -1,17 +1,17 @@
-//! Axes: round ticks, a number's short form, and the frame of a chart.
+//! Axes: round ticks, short numbers, and the frame of a chart. What a chart shows is in `charts` and `map`.
 
 use crate::output::plot::scene::{
     PlotScene, Rect, SceneShape, SceneText, Stroke, TextAnchor, solid_paint, solid_stroke, translucent_paint,
 };
 
-/// Ink of titles.
+/// The colour of titles.
 pub const INK: u32 = 0x1F_23_28;
-/// Ink of labels.
+/// The colour of labels.
 pub const SOFT: u32 = 0x59_63_6E;
-/// Ink of grid lines.
+/// The colour of grid lines.
 pub const GRID: u32 = 0xE3_E6_EA;
 
-/// Values from `low` to `high` on a length.
+/// A linear axis from `low` to `high`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PlotAxis {
     /// The value at the start.
@@ -21,15 +21,17 @@ pub struct PlotAxis {
 }
 
 impl PlotAxis {
-    /// An axis that holds all finite values, with room where they do not differ, and round ends.
+    /// Makes an axis that contains all finite values, with round ends; equal values get room on both sides.
     pub fn spanning(values: impl IntoIterator<Item = f64>) -> Self {
         let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
         for value in values.into_iter().filter(|v| v.is_finite()) {
             (low, high) = (low.min(value), high.max(value));
         }
+        // No finite value at all.
         if low > high {
             return Self { low: 0.0, high: 1.0 };
         }
+        // All values are equal.
         if high - low <= f64::EPSILON * high.abs().max(1.0) {
             let room = if high == 0.0 { 1.0 } else { high.abs() * 0.5 };
             return Self { low: low - room, high: high + room };
@@ -38,25 +40,26 @@ impl PlotAxis {
         Self { low: (low / step).floor() * step, high: (high / step).ceil() * step }
     }
 
-    /// Where a value lies, 0 to 1 (outside for a value beyond the ends).
+    /// Returns a value's position on the axis, 0 to 1; outside of that for a value beyond the ends.
     #[allow(clippy::cast_possible_truncation)]
     pub fn position_of(&self, value: f64) -> f32 {
         ((value - self.low) / (self.high - self.low)) as f32
     }
 
-    /// Round values on the axis, about `count` of them.
+    /// Returns about `count` round values on the axis.
     pub fn tick_values(&self, count: u32) -> Vec<f64> {
         let step = tick_step(self.high - self.low, count);
         let first = (self.low / step).ceil();
         (0..=2 * count)
             .map(|i| (first + f64::from(i)) * step)
+            // 1e-9 of a step: rounding must not drop the last tick, nor print a zero as `-0`.
             .take_while(|t| *t <= self.high + step * 1e-9)
             .map(|t| if t.abs() < step * 1e-9 { 0.0 } else { t })
             .collect()
     }
 }
 
-/// The round step (1, 2 or 5 times a power of ten) that cuts a span into about `count` parts.
+/// Returns the round step (1, 2 or 5 times a power of ten) that divides a span into about `count` parts.
 fn tick_step(span: f64, count: u32) -> f64 {
     let raw = span / f64::from(count.max(1));
     let power = 10_f64.powf(raw.log10().floor());
@@ -64,7 +67,7 @@ fn tick_step(span: f64, count: u32) -> f64 {
     step.filter(|s| s.is_finite() && *s > 0.0).unwrap_or(1.0)
 }
 
-/// A number as a person reads it on an axis: `1 000`, `20k`, `−0.5`.
+/// Formats a number for an axis: `1000`, `20k`, `−0.5`.
 pub fn tick_label(value: f64) -> String {
     let size = value.abs();
     let text = if size >= 1e6 {
@@ -78,6 +81,7 @@ pub fn tick_label(value: f64) -> String {
     } else {
         format!("{value:.1e}")
     };
+    // A minus sign instead of a hyphen.
     text.replace('-', "\u{2212}")
 }
 
@@ -90,20 +94,20 @@ fn trim_zeros(text: String) -> String {
 pub struct PlotChart<'a> {
     /// The plotting area.
     pub area: Rect,
-    /// Across.
+    /// The horizontal axis.
     pub x: PlotAxis,
-    /// Up.
+    /// The vertical axis.
     pub y: PlotAxis,
-    /// What it shows.
+    /// The title.
     pub title: &'a str,
-    /// How to read it, small, after the title.
+    /// A note in small letters, at the right of the title.
     pub note: &'a str,
-    /// What the x axis counts.
+    /// The label of the horizontal axis.
     pub x_label: &'a str,
 }
 
 impl PlotChart<'_> {
-    /// Where a point of the chart lies in the picture.
+    /// Returns the pixel position of a point of the chart.
     pub fn point_at(&self, x: f64, y: f64) -> (f32, f32) {
         (self.area.x + self.x.position_of(x) * self.area.w, self.area.bottom() - self.y.position_of(y) * self.area.h)
     }
@@ -139,8 +143,9 @@ impl PlotChart<'_> {
         );
     }
 
-    /// Draws a dashed level with a label at its right end.
+    /// Draws a dashed horizontal line with a label at its right end; nothing if it is outside of the chart.
     pub fn draw_level(&self, scene: &mut PlotScene, value: f64, label: &str) {
+        // Outside of the chart it would be drawn over others.
         if value < self.y.low || value > self.y.high {
             return;
         }

@@ -1,16 +1,17 @@
-//! Distance and reward over steps (median and quartiles across episodes), and how long episodes were.
+//! The charts: distance and reward over steps (median and quartiles over episodes), and the lengths of episodes.
 
 use super::{EpisodeEnd, RunPlot};
 use crate::columnar::{BandCurve, PlotEpisode};
 use crate::output::plot::axes::{PlotAxis, PlotChart};
 use crate::output::plot::scene::{PlotScene, Rect, SceneShape, solid_paint, solid_stroke, translucent_paint};
 
-/// Up to so many episodes get a bar each; above, lengths are binned.
+/// The most episodes that get a bar each; more are shown as a histogram.
 const BARS: usize = 80;
 
-/// Distance to the goal over steps.
+/// Draws the distance to the goal over steps.
 pub fn draw_distance(scene: &mut PlotScene, area: Rect, picture: &RunPlot<'_>) {
     let curve = &picture.plot_data.distance;
+    // A radius below 0.05 cells would look like the axis itself.
     let radius = picture.grid.goal_radius.filter(|r| *r >= 0.05);
     let y = PlotAxis::spanning(curve.iter().flat_map(|b| [b.low, b.high]).chain([0.0]));
     let chart = PlotChart {
@@ -28,7 +29,7 @@ pub fn draw_distance(scene: &mut PlotScene, area: Rect, picture: &RunPlot<'_>) {
     }
 }
 
-/// Reward summed since the episode's start, over steps.
+/// Draws the reward since the episode's start, over steps.
 pub fn draw_reward(scene: &mut PlotScene, area: Rect, picture: &RunPlot<'_>) {
     let curve = &picture.plot_data.reward;
     let y = PlotAxis::spanning(curve.iter().flat_map(|b| [b.low, b.high]));
@@ -56,6 +57,7 @@ fn draw_band(scene: &mut PlotScene, chart: &PlotChart<'_>, curve: &BandCurve) {
     };
     let mut outline: Vec<_> = along(|b| b.high).collect();
     outline.extend(along(|b| b.low).collect::<Vec<_>>().into_iter().rev());
+    // A single sample has no area.
     if outline.len() > 2 {
         scene.push_shape(SceneShape::Area(outline, translucent_paint(RGB, 0.2)));
     }
@@ -69,7 +71,7 @@ fn draw_band(scene: &mut PlotScene, chart: &PlotChart<'_>, curve: &BandCurve) {
     }
 }
 
-/// How many steps each episode took; a histogram where there are many.
+/// Draws the steps of each episode; a histogram if there are many.
 pub fn draw_lengths(scene: &mut PlotScene, area: Rect, picture: &RunPlot<'_>) {
     let episodes = &picture.plot_data.episodes;
     if episodes.len() <= BARS { draw_bars(scene, area, episodes) } else { draw_histogram(scene, area, episodes) }
@@ -85,8 +87,9 @@ fn draw_bars(scene: &mut PlotScene, area: Rect, episodes: &[PlotEpisode]) {
     for (i, episode) in episodes.iter().enumerate() {
         let (left, top) = chart.point_at(i as f64 + 0.6, episode.steps as f64);
         let (right, bottom) = chart.point_at(i as f64 + 1.4, 0.0);
-        // A very short episode still shows.
+        // A very short episode must still be visible.
         let top = top.min(bottom - 1.5);
+        // At most 48 pixels wide, even if there are few bars.
         let half = ((right - left) / 2.0).min(24.0);
         let middle = f32::midpoint(left, right);
         let bar = Rect { x: middle - half, y: top, w: 2.0 * half, h: bottom - top };
@@ -115,6 +118,7 @@ fn draw_histogram(scene: &mut PlotScene, area: Rect, episodes: &[PlotEpisode]) {
     let width = area.w / bins as f32;
     for (i, count) in counts.iter().enumerate() {
         let mut below = 0.0;
+        // One bar per bin, stacked by outcome.
         for (end, n) in EpisodeEnd::ALL.iter().zip(count).filter(|(_, n)| **n > 0) {
             let (_, bottom) = chart.point_at(0.0, below);
             below += f64::from(*n);

@@ -1,6 +1,7 @@
-//! Where the agents went: the plume's grid seen from above, y upwards.
+//! The map of trajectories: the plume's grid seen from above, y upwards.
 //!
-//! Few episodes are drawn as paths; many as a map of how often each cell was visited, with some paths over it.
+//! Few episodes are drawn as paths; many as a map of how often each cell was visited, with some paths over it. The
+//! plume is drawn from the configuration, not from measured concentrations.
 
 use super::{EpisodeEnd, RunPlot};
 use crate::columnar::{AgentPath, CellVisits, PlumeGrid};
@@ -9,13 +10,13 @@ use crate::output::plot::scene::{
     PlotScene, Rect, SceneShape, SceneText, Stroke, TextAnchor, solid_paint, solid_stroke, translucent_paint,
 };
 
-/// Up to so many paths are all drawn; above, they would be a tangle.
+/// The most paths that are all drawn; more would cover each other.
 const ALL_PATHS: usize = 30;
-/// So many are drawn over a map of visits.
+/// The number of paths drawn over a map of visits.
 const SOME_PATHS: usize = 8;
-/// About so many points of paths are drawn.
+/// The approximate number of points of all drawn paths.
 const MAP_POINTS: usize = 2500;
-/// The most cells of the visit map, each way.
+/// The most cells of the visit map in each direction.
 const BINS: u32 = 90;
 
 /// Draws the map into a square at the top of the given area, the legend below.
@@ -43,6 +44,7 @@ pub fn draw_map(scene: &mut PlotScene, area: Rect, picture: &RunPlot<'_>) {
     scene.push_shape(SceneShape::EndClip);
     draw_border(scene, &chart);
     scene.push_shape(SceneShape::Clip(Rect {
+        // A margin of 6 pixels, so that markers on the border stay complete.
         x: square.x - 6.0,
         y: square.y - 6.0,
         w: square.w + 12.0,
@@ -58,8 +60,8 @@ pub fn draw_map(scene: &mut PlotScene, area: Rect, picture: &RunPlot<'_>) {
     draw_legend(scene, (area.x, square.bottom() + 46.0), &RunPlot { grid, ..*picture }, many);
 }
 
-/// The grid, without its source where the recorded distances say that the goal was elsewhere: a recorder can write down
-/// a configuration that the environment did not use, and a wrong goal on a map is worse than none.
+/// Returns the grid, without its source if the recorded distances contradict it: a recorder can write a configuration
+/// that the environment did not use, and a wrong goal on a map is worse than none.
 fn plausible_grid(picture: &RunPlot<'_>) -> PlumeGrid {
     let Some((x, y)) = picture.grid.source else { return picture.grid };
     let plot_data = picture.plot_data;
@@ -67,13 +69,15 @@ fn plausible_grid(picture: &RunPlot<'_>) -> PlumeGrid {
         let cell = path.cells.last()?;
         let recorded_distance = plot_data.episodes.get(path.episode)?.distance?;
         let path_distance = (f64::from(cell.0) - x).hypot(f64::from(cell.1) - y);
+        // Three quarters of a cell: rounding of positions to cells, and other measures of distance, stay below.
         Some((recorded_distance - path_distance).abs() < 0.75)
     });
     let (fit, all) = ends.fold((0, 0), |(fit, all), ok| (fit + usize::from(ok), all + 1));
+    // Half of the paths must agree.
     if fit * 2 >= all { picture.grid } else { PlumeGrid { source: None, sigma: None, ..picture.grid } }
 }
 
-/// The cells to show: the configured grid, else what was visited.
+/// Returns the cells to show: the configured grid, else the visited cells.
 fn map_extent(picture: &RunPlot<'_>) -> (PlotAxis, PlotAxis) {
     if let Some((w, h)) = picture.grid.size {
         return (PlotAxis { low: -0.5, high: w - 0.5 }, PlotAxis { low: -0.5, high: h - 0.5 });
@@ -91,7 +95,7 @@ fn map_extent(picture: &RunPlot<'_>) -> (PlotAxis, PlotAxis) {
     )
 }
 
-/// The largest rectangle of the grid's proportions, no narrower than a quarter either way.
+/// Returns the largest rectangle with the grid's proportions, at most 1:4.
 #[allow(clippy::cast_possible_truncation)]
 fn square_area(area: Rect, x: PlotAxis, y: PlotAxis) -> Rect {
     let ratio = (((y.high - y.low) / (x.high - x.low)) as f32).clamp(0.25, 4.0);
@@ -100,12 +104,13 @@ fn square_area(area: Rect, x: PlotAxis, y: PlotAxis) -> Rect {
     Rect { x: area.x, y: area.y, w, h }
 }
 
-/// The plume's concentration as rings, each a tenth of a sigma wider.
+/// Draws the plume's concentration as 24 rings, up to 2.4 sigma.
 #[allow(clippy::cast_possible_truncation)]
 fn draw_plume(scene: &mut PlotScene, chart: &PlotChart<'_>, grid: PlumeGrid) {
     let (Some((x, y)), Some(sigma)) = (grid.source, grid.sigma) else { return };
     let at = chart.point_at(x, y);
     let cell = cell_width(chart);
+    // 24 rings of 2.1 % opacity each add up to 40 % at the source.
     let rings: u8 = 24;
     for i in (1..=rings).rev() {
         let r = f64::from(i) / f64::from(rings) * 2.4 * sigma;
@@ -114,7 +119,7 @@ fn draw_plume(scene: &mut PlotScene, chart: &PlotChart<'_>, grid: PlumeGrid) {
     }
 }
 
-/// How often each cell was visited, on a logarithmic scale from pale to deep.
+/// Draws the visits of each cell, on a logarithmic colour scale.
 #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss)]
 fn draw_visits(scene: &mut PlotScene, chart: &PlotChart<'_>, visits: &CellVisits) {
     let bins = |axis: PlotAxis| ((axis.high - axis.low).round().clamp(1.0, f64::from(BINS))) as usize;
@@ -131,6 +136,7 @@ fn draw_visits(scene: &mut PlotScene, chart: &PlotChart<'_>, visits: &CellVisits
     }
     let most = counts.iter().copied().max().unwrap_or(0).max(1);
     let least = counts.iter().copied().filter(|n| *n > 0).min().unwrap_or(1);
+    // At least one unit of the logarithm, so that equal counts do not divide by zero.
     let (low, high) = ((least as f32).ln(), (most as f32).ln().max((least as f32).ln() + 1.0));
     let (w, h) = (chart.area.w / nx as f32, chart.area.h / ny as f32);
     for (at, n) in counts.iter().enumerate().filter(|(_, n)| **n > 0) {
@@ -138,6 +144,7 @@ fn draw_visits(scene: &mut PlotScene, chart: &PlotChart<'_>, visits: &CellVisits
         let rect = Rect {
             x: chart.area.x + i as f32 * w,
             y: chart.area.bottom() - (j + 1) as f32 * h,
+            // Cells overlap a little, or viewers of SVG show seams between them.
             w: w + 0.2,
             h: h + 0.2,
         };
@@ -145,7 +152,7 @@ fn draw_visits(scene: &mut PlotScene, chart: &PlotChart<'_>, visits: &CellVisits
     }
 }
 
-/// Pale to deep, evenly darker, one hue: told apart also without colour, and paths stay readable over it.
+/// Returns the colour for 0 to 1: one hue, evenly darker, so that it works without colour vision and under paths.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 fn visit_color(t: f32) -> u32 {
     const STOPS: [[f32; 3]; 4] =
@@ -156,11 +163,12 @@ fn visit_color(t: f32) -> u32 {
     STOPS[i].iter().zip(STOPS[i + 1]).fold(0, |rgb, (a, b)| (rgb << 8) | (a + (b - a) * part).round() as u32)
 }
 
-/// The circle within which the goal counts as reached.
+/// Draws the circle within which the goal counts as reached.
 #[allow(clippy::cast_possible_truncation)]
 fn draw_goal(scene: &mut PlotScene, chart: &PlotChart<'_>, grid: PlumeGrid) {
     let (Some((x, y)), Some(radius)) = (grid.source, grid.goal_radius) else { return };
     let r = (radius as f32 * cell_width(chart)).min(20_000.0);
+    // Smaller than the cross of the source: not visible.
     if r < 3.0 {
         return;
     }
@@ -173,7 +181,7 @@ fn draw_goal(scene: &mut PlotScene, chart: &PlotChart<'_>, grid: PlumeGrid) {
     });
 }
 
-/// A cross where the source is.
+/// Draws a cross at the source.
 fn draw_source(scene: &mut PlotScene, chart: &PlotChart<'_>, grid: PlumeGrid) {
     let Some((x, y)) = grid.source else { return };
     let at = chart.point_at(x, y);
@@ -213,7 +221,7 @@ fn draw_trajectory(scene: &mut PlotScene, chart: &PlotChart<'_>, path: &AgentPat
             stroke: Some(solid_stroke(white, 1.2)),
         });
     } else {
-        // A square: told from the disc of a reached goal without colour.
+        // A square: different from the disc of a reached goal even without colour.
         let r = Rect { x: last.0 - 4.0, y: last.1 - 4.0, w: 8.0, h: 8.0 };
         let around = Rect { x: r.x - 1.2, y: r.y - 1.2, w: r.w + 2.4, h: r.h + 2.4 };
         scene.push_shape(SceneShape::Rect(around, white));
@@ -243,7 +251,7 @@ fn draw_border(scene: &mut PlotScene, chart: &PlotChart<'_>) {
     }
 }
 
-/// What the colours and markers say, with how many episodes of each.
+/// Draws the legend of colours and markers, with the number of episodes of each.
 #[allow(clippy::cast_precision_loss)]
 fn draw_legend(scene: &mut PlotScene, at: (f32, f32), picture: &RunPlot<'_>, many: bool) {
     let (mut x, y) = at;
@@ -260,6 +268,7 @@ fn draw_legend(scene: &mut PlotScene, at: (f32, f32), picture: &RunPlot<'_>, man
             scene.push_shape(SceneShape::Rect(Rect { x: x + 14.0, y: y - 8.0, w: 8.0, h: 8.0 }, paint));
         }
         let text = format!("{} ({n})", end.name());
+        // An estimate of the width: SVG text is measured by the viewer.
         let width = text.chars().count() as f32 * 6.7;
         scene.push_text(SceneText::new((x + 30.0, y), 13.0, INK, text));
         x += 48.0 + width;
@@ -290,9 +299,10 @@ fn draw_legend(scene: &mut PlotScene, at: (f32, f32), picture: &RunPlot<'_>, man
     }
 }
 
-/// At most `most` paths, evenly spread over the run, and fewer where they are long.
+/// Returns at most `most` paths, evenly spread over the run; fewer if they are long.
 fn choose_paths(paths: &[AgentPath], most: usize) -> Vec<&AgentPath> {
     let points: usize = paths.iter().map(|p| p.cells.len()).sum();
+    // The mean length of a path.
     let usual = (points / paths.len().max(1)).max(1);
     let most = most.min((MAP_POINTS / usual).max(2));
     let every = paths.len().div_ceil(most).max(1);

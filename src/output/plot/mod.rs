@@ -1,7 +1,7 @@
-//! A run as a picture: trajectories over the plume's grid, distance and reward over steps, episode lengths.
+//! A run as a picture: trajectories on the plume's grid, distance and reward over steps, episode lengths.
 //!
-//! Colours are Okabe and Ito's, which people with any colour vision tell apart; an outcome is told by colour and by its
-//! marker. The same run gives the same picture, byte for byte, on every machine.
+//! Colours are Okabe and Ito's, which people with any colour vision can tell apart; an outcome also has its own marker.
+//! The same run gives the same picture, byte for byte, on every machine. No file is written here.
 
 mod axes;
 mod charts;
@@ -15,16 +15,16 @@ use crate::support::visible::escape_control;
 use axes::{INK, SOFT};
 use scene::{PlotScene, Rect, SceneText};
 
-/// What to draw.
+/// The content of the picture.
 #[derive(Debug, Clone, Copy)]
 pub struct RunPlot<'a> {
     /// The run, as `experiment/run_id`.
     pub title: &'a str,
-    /// Its key figures in a line.
+    /// Its metrics in one line.
     pub subtitle: &'a str,
-    /// The world it took place in.
+    /// The simulated grid.
     pub grid: PlumeGrid,
-    /// What happened.
+    /// The data to draw.
     pub plot_data: &'a PlotData,
 }
 
@@ -55,7 +55,7 @@ impl EpisodeEnd {
         }
     }
 
-    /// Okabe and Ito: blue, vermilion; grey.
+    /// Okabe and Ito's blue and vermilion, and grey.
     fn color(self) -> u32 {
         match self {
             Self::Reached => 0x00_72_B2,
@@ -65,19 +65,20 @@ impl EpisodeEnd {
     }
 }
 
-/// The picture as an SVG document.
+/// Renders the picture as an SVG document.
 #[must_use]
 pub fn render_svg(picture: &RunPlot<'_>) -> String {
     svg::write_items(&compose_scene(picture))
 }
 
-/// The picture as PNG bytes; `None` where there is no memory for it.
+/// Renders the picture as PNG bytes; `None` if there is no memory for it.
 #[must_use]
 pub fn render_png(picture: &RunPlot<'_>) -> Option<Vec<u8>> {
     png::write_png(&compose_scene(picture))
 }
 
 fn compose_scene(picture: &RunPlot<'_>) -> PlotScene {
+    // The layout: the map at the left, three charts in a column at the right.
     let mut scene = PlotScene::new(1200.0, 840.0, format!("Run {}: {}", picture.title, picture.subtitle));
     scene.push_text(
         SceneText::new((40.0, 46.0), 24.0, INK, shorten_title(&escape_control(picture.title), 80)).with_bold(),

@@ -1,5 +1,7 @@
-//! A [`PlotScene`] as PNG, at twice its size so that it stays sharp on a dense screen. Text is drawn from a font that the
-//! command carries: a server without fonts gives the same picture, byte for byte.
+//! Writes a [`PlotScene`] as PNG, at twice its size so that it is sharp on a dense screen.
+//!
+//! Text is drawn with a font inside the program: a server without fonts gives the same picture, byte for byte. Text is
+//! placed glyph by glyph, without kerning or ligatures.
 
 use tiny_skia::{
     FillRule, LineCap, LineJoin, Mask, Paint as SkiaPaint, Path, PathBuilder, Pixmap, Rect as SkiaRect,
@@ -11,7 +13,7 @@ use crate::output::plot::scene::{Paint, PlotScene, Rect, SceneShape, SceneText, 
 
 const SCALE: f32 = 2.0;
 
-/// The picture as PNG bytes, `None` where there is no memory for it.
+/// Returns the picture as PNG bytes; `None` if there is no memory for it.
 pub fn write_png(scene: &PlotScene) -> Option<Vec<u8>> {
     let mut canvas = PngCanvas::new(scene)?;
     for shape in &scene.shapes {
@@ -38,7 +40,7 @@ impl PngCanvas {
         match shape {
             SceneShape::Rect(r, paint) => {
                 if let Some(rect) = SkiaRect::from_xywh(r.x, r.y, r.w, r.h) {
-                    // No smoothing: cells of a map meet without a seam.
+                    // No anti-aliasing, so that the cells of a map meet without a seam.
                     let mut paint = skia_paint(*paint);
                     paint.anti_alias = false;
                     self.pixels.fill_rect(rect, &paint, scale_transform(), self.clip.as_ref());
@@ -85,6 +87,7 @@ impl PngCanvas {
         let dashed = style.dash > 0.0;
         let stroke = SkiaStroke {
             width: style.width,
+            // Round caps would close the gaps of a dashed line.
             line_cap: if dashed { LineCap::Butt } else { LineCap::Round },
             line_join: LineJoin::Round,
             dash: if dashed { StrokeDash::new(vec![style.dash, style.dash], 0.0) } else { None },
@@ -94,10 +97,12 @@ impl PngCanvas {
     }
 
     fn draw_text(&mut self, text: &SceneText) {
+        // The font is part of the program, so parsing it does not fail.
         let Some(face) = self.face.clone() else { return };
         let unit = text.size / f32::from(face.units_per_em());
         let mut glyphs = GlyphOutline { path: PathBuilder::new(), x: 0.0 };
         for c in text.text.chars() {
+            // A character without a glyph is drawn as a question mark.
             let Some(id) = face.glyph_index(c).or_else(|| face.glyph_index('?')) else { continue };
             face.outline_glyph(id, &mut glyphs);
             glyphs.x += f32::from(face.glyph_hor_advance(id).unwrap_or(0));
@@ -109,14 +114,14 @@ impl PngCanvas {
             TextAnchor::End => -width,
         };
         let Some(path) = glyphs.path.finish() else { return };
-        // Font units point up, pixels down.
+        // In font units y points up, in pixels down.
         let mut transform = Transform::from_scale(unit, -unit).post_translate(back, 0.0);
         if text.up {
             transform = transform.post_rotate(-90.0);
         }
         transform = transform.post_translate(text.x, text.y).post_scale(SCALE, SCALE);
         self.fill_path(&path, Paint { rgb: text.rgb, alpha: 1.0 }, transform);
-        // The font is a light one: a hair line around it reads better, a thicker one is bold.
+        // The font is a light one: a hair line around it is easier to read, a thicker line is bold.
         let weight = if text.bold { 0.065 } else { 0.022 };
         let stroke = SkiaStroke { width: weight * f32::from(face.units_per_em()), ..SkiaStroke::default() };
         self.pixels.stroke_path(
@@ -157,7 +162,7 @@ fn polygon_path(points: &[(f32, f32)], close: bool) -> Option<Path> {
     path.finish()
 }
 
-/// Glyph outlines one after the other, in font units.
+/// The outlines of glyphs, one after the other, in font units.
 struct GlyphOutline {
     path: PathBuilder,
     x: f32,

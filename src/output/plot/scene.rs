@@ -1,25 +1,25 @@
-//! A picture as a flat list of shapes, in pixels from the top left. Both writers (SVG, PNG) draw the same list. What it
-//! says is made visible here.
+//! A picture as a flat list of shapes, in pixels from the top left. Both writers (SVG, PNG) draw the same list. All
+//! text is escaped here.
 
 use std::fmt::Display;
 
 use crate::support::visible::escape_control;
 
-/// A colour, `0xRRGGBB`, and how opaque it is.
+/// A colour and its opacity.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Paint {
     /// `0xRRGGBB`.
     pub rgb: u32,
-    /// 0 to 1.
+    /// Opacity, 0 to 1.
     pub alpha: f32,
 }
 
-/// An opaque colour.
+/// Makes an opaque colour.
 pub const fn solid_paint(rgb: u32) -> Paint {
     Paint { rgb, alpha: 1.0 }
 }
 
-/// A colour that lets through.
+/// Makes a translucent colour.
 pub const fn translucent_paint(rgb: u32, alpha: f32) -> Paint {
     Paint { rgb, alpha }
 }
@@ -49,7 +49,7 @@ impl Rect {
     }
 }
 
-/// How a line is drawn.
+/// The style of a line.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stroke {
     /// Its colour.
@@ -60,12 +60,12 @@ pub struct Stroke {
     pub dash: f32,
 }
 
-/// An unbroken line of this colour and width.
+/// Makes the style of an unbroken line.
 pub const fn solid_stroke(paint: Paint, width: f32) -> Stroke {
     Stroke { paint, width, dash: 0.0 }
 }
 
-/// Where a text's anchor point lies in it.
+/// The point of a text that is at its position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TextAnchor {
     /// At its start.
@@ -85,7 +85,7 @@ pub struct SceneText {
     pub y: f32,
     /// Font size.
     pub size: f32,
-    /// Which point of the text lies at `x`.
+    /// The point of the text that is at `x`.
     pub anchor: TextAnchor,
     /// Its colour.
     pub rgb: u32,
@@ -93,7 +93,7 @@ pub struct SceneText {
     pub up: bool,
     /// Whether it is set in bold.
     pub bold: bool,
-    /// What it says.
+    /// The text, escaped.
     pub text: String,
 }
 
@@ -132,14 +132,14 @@ pub struct PlotScene {
     pub width: f32,
     /// Height in pixels.
     pub height: f32,
-    /// What it shows, for readers who cannot see it.
+    /// A description for readers who cannot see the picture.
     pub title: String,
     /// The shapes, back to front.
     pub shapes: Vec<SceneShape>,
 }
 
 impl PlotScene {
-    /// An empty white picture.
+    /// Makes an empty white picture.
     pub fn new(width: f32, height: f32, title: impl Display) -> Self {
         let ground = SceneShape::Rect(Rect { x: 0.0, y: 0.0, w: width, h: height }, solid_paint(0xFF_FF_FF));
         Self { width, height, title: escape_control(title), shapes: vec![ground] }
@@ -157,18 +157,18 @@ impl PlotScene {
 }
 
 impl SceneText {
-    /// Text that starts at a point.
+    /// Makes text that starts at a point.
     pub fn new(at: (f32, f32), size: f32, rgb: u32, text: impl Display) -> Self {
         let text = escape_control(text);
         Self { x: at.0, y: at.1, size, anchor: TextAnchor::Start, rgb, up: false, bold: false, text }
     }
 
-    /// The same, anchored there.
+    /// Sets the anchor.
     pub fn with_anchor(self, anchor: TextAnchor) -> Self {
         Self { anchor, ..self }
     }
 
-    /// The same in bold.
+    /// Sets bold type.
     pub fn with_bold(self) -> Self {
         Self { bold: true, ..self }
     }

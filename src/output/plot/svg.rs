@@ -1,12 +1,14 @@
-//! A [`PlotScene`] as SVG text. Deterministic: two decimals, no ids that depend on anything but order.
+//! Writes a [`PlotScene`] as SVG text. Deterministic: two decimals, ids by order only. No script, no style sheet, no
+//! external reference.
 
 use std::fmt::Write;
 
 use crate::output::plot::scene::{Paint, PlotScene, SceneShape, SceneText, Stroke, TextAnchor};
 
-/// The picture as an SVG document.
+/// Returns the picture as an SVG document.
 pub fn write_items(scene: &PlotScene) -> String {
     let (w, h) = (scene.width, scene.height);
+    // Writing to a string cannot fail, here and below.
     let mut out = String::with_capacity(64 * 1024);
     let _ = write!(
         out,
@@ -95,7 +97,7 @@ fn write_text(out: &mut String, text: &SceneText) {
     );
 }
 
-/// A number with at most two decimals.
+/// Formats a number with at most two decimals.
 fn format_number(value: f32) -> String {
     let text = format!("{value:.2}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
@@ -111,6 +113,7 @@ fn fill_attribute(paint: Option<Paint>) -> String {
 
 fn stroke_attribute(style: Stroke) -> String {
     let mut out = format!(" stroke=\"#{:06x}\" stroke-width=\"{}\"", style.paint.rgb, format_number(style.width));
+    // Defaults are left out, which keeps the file small.
     if style.paint.alpha < 1.0 {
         let _ = write!(out, " stroke-opacity=\"{}\"", format_number(style.paint.alpha));
     }
@@ -135,7 +138,7 @@ fn escape_xml(text: &str) -> String {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
-            // XML has no way to write these; a scene's words hold no control character.
+            // XML 1.0 cannot hold these two; the scene has escaped control characters already.
             '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
             c => out.push(c),
         }
