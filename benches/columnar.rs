@@ -1,4 +1,4 @@
-//! Parquet from batches that are in memory already: what the columnar stage costs for a million steps.
+//! Measures writing parquet from batches in memory, for a million steps. Reading and validating are in `stages`.
 
 #![allow(clippy::unwrap_used)]
 
@@ -7,6 +7,7 @@ use capture_hook::run::RunKey;
 use capture_hook::run::rows::{EpisodeSpan, StepRows};
 use capture_hook::run::schema::SchemaVersion;
 
+// The size of the scan's batches.
 const BATCH: usize = 8192;
 const STEPS: usize = 1 << 20;
 const EPISODE: usize = 1000;
@@ -15,8 +16,9 @@ fn main() {
     divan::main();
 }
 
-/// The steps of a run like `bench/make_run.py`'s, in batches.
+/// Makes the steps of a run like that of `bench/make_run.py`, in batches.
 fn batches() -> Vec<StepRows> {
+    // A linear congruential generator (Knuth's MMIX constants): the same rows on every machine.
     let mut state = 1u64;
     let mut random = move || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -1,5 +1,5 @@
-//! The stages that a run passes, each alone, on a run of a hundred thousand steps: inflating, reading rows, judging;
-//! and what a recorder's caller pays for a step.
+//! Measures the stages of reading a run, each alone, with a hundred thousand steps: inflating, parsing rows,
+//! validating; and what a call of the recorder costs. Whole commands are measured in `bench/`.
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
@@ -26,6 +26,7 @@ fn main() {
 }
 
 fn record(recorder: &RunRecorder) {
+    // A linear congruential generator (Knuth's MMIX constants): the same rows on every machine.
     let mut state = 1u64;
     let mut random = move || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -69,8 +70,9 @@ fn record(recorder: &RunRecorder) {
     }
 }
 
-/// The run that the stages are measured on.
+/// Records the run that the stages are measured on, once.
 fn run() -> PathBuf {
+    // Recorded once: several stages read it.
     static RUN: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
     let (_, path) = RUN.get_or_init(|| {
         let dir = tempfile::tempdir().unwrap();
@@ -89,6 +91,7 @@ fn inflate_and_split(bencher: divan::Bencher) {
     let run = run();
     bencher.counter(ItemsCount::new(ROWS)).bench_local(|| {
         let mut source = LineSource::new(&run, [STEPS], false, &NoProgress);
+        // The block is used again, like in the scan.
         let mut spare = Vec::new();
         let mut bytes = 0;
         while let Some(event) = source.next(std::mem::take(&mut spare)).unwrap() {
@@ -107,6 +110,7 @@ fn read_rows(bencher: divan::Bencher) {
     let mut text = Vec::new();
     while let Some(event) = source.next(Vec::new()).unwrap() {
         if let StreamEvent::Lines(block) = event {
+            // All lines in memory, so that only parsing is measured.
             text.extend(block);
         }
     }
@@ -134,7 +138,7 @@ fn record_steps(bencher: divan::Bencher) {
     });
 }
 
-/// What the caller of `append_step` pays while the compressor keeps up: the row is formatted, and no more.
+/// The cost of `append_step` for its caller while the compressor keeps up: formatting the row.
 #[divan::bench(sample_count = 20)]
 fn append_step(bencher: divan::Bencher) {
     let dir = tempfile::tempdir().unwrap();

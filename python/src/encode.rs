@@ -1,9 +1,10 @@
 //! Python records as lines of JSON, byte for byte what `json.dumps(asdict(record), sort_keys=True)` gives.
 //!
 //! A step is written between two steps of a simulation, so this is the module's hot path: a type's fields are looked up
-//! once and kept as a [`Shape`] (names interned, keys already JSON), values are read straight off the record without a
-//! dict in between. Beyond what `json` takes, numpy scalars and arrays, enums and pydantic models are understood, and a
-//! position may be a pair. Nothing here holds a lock while Python code runs.
+//! once and kept as a [`ValueShape`] (names interned, keys already JSON), and values are read from the record without a
+//! dict in between. Beyond what `json` accepts, NumPy scalars and arrays, enums and pydantic models are understood, and
+//! a position can be a pair. No lock is held while Python code runs. Rules for rows are checked in the library, not
+//! here.
 
 mod shape;
 
@@ -17,20 +18,20 @@ use shape::{POSITIONS, ShapeField, ValueShape, find_shape};
 
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
 
-/// Deeper records are taken for circular ones, as `json` takes them; what is read back may be no deeper.
+/// A deeper record is refused as circular, as by `json`; the parser that reads it back has the same limit.
 const MAX_DEPTH: usize = capture_hook::formats::json::MAX_DEPTH;
 
-/// How many types are remembered; a program that makes classes as it goes shall not fill the memory.
+/// The most types that are remembered: a program that creates classes all the time must not fill the memory.
 const MAX_SHAPES: usize = 64;
 
-/// Members that a row gets where the record has none of that name: JSON, ready to be written.
+/// Members that a row gets if the record has none of that name, as JSON ready to write.
 #[derive(Debug, Default)]
 pub struct DefaultMembers {
     members: Vec<(&'static str, Vec<u8>)>,
 }
 
 impl DefaultMembers {
-    /// Text members.
+    /// Makes text members.
     pub fn new<const N: usize>(members: [(&'static str, &str); N]) -> Self {
         let json = |text: &str| {
             let mut out = Vec::new();
@@ -41,35 +42,35 @@ impl DefaultMembers {
     }
 }
 
-/// Writes records; remembers the types that it has met.
+/// Writes records, and remembers the types that it has met.
 pub struct JsonEncoder {
     sort_keys: bool,
     shapes: Mutex<Vec<Arc<TypeLayout>>>,
 }
 
-/// A type and how its values are written.
+/// A type, and how its values are written.
 struct TypeLayout {
     kind: Py<PyType>,
     shape: ValueShape,
 }
 
 impl JsonEncoder {
-    /// `json.dumps(…, sort_keys=True)`: rows.
+    /// Makes an encoder like `json.dumps(…, sort_keys=True)`, for rows.
     pub fn with_sorted_keys() -> Self {
         Self { sort_keys: true, shapes: Mutex::default() }
     }
 
-    /// `json.dumps(…)`: what people read.
+    /// Makes an encoder like `json.dumps(…)`, for text that people read.
     pub fn with_unsorted_keys() -> Self {
         Self { sort_keys: false, shapes: Mutex::default() }
     }
 
-    /// Appends one record and a line end to `out`; on an error `out` is as it was.
+    /// Appends one record and a line break to `out`; on an error `out` is unchanged.
     pub fn write_line(&self, out: &mut Vec<u8>, record: &Bound<'_, PyAny>, defaults: &DefaultMembers) -> PyResult<()> {
         let start = out.len();
         let mut written = self.write_record(out, record, defaults);
         if written.is_err() && record.hasattr(intern!(record.py(), "model_dump"))? {
-            // A model may hold what only pydantic knows how to write: dates, paths, its own types.
+            // A model can hold values that only pydantic can write: dates, paths, its own types.
             out.truncate(start);
             written = dump_model(record).and_then(|dict| self.write_dict(out, &dict, defaults, 0));
         }
@@ -80,12 +81,13 @@ impl JsonEncoder {
         written
     }
 
-    /// Appends a value alone.
+    /// Appends a value, without a line break.
     pub fn write_document(&self, out: &mut Vec<u8>, value: &Bound<'_, PyAny>) -> PyResult<()> {
         self.write_value(out, value, 0)
     }
 
     fn write_record(&self, out: &mut Vec<u8>, record: &Bound<'_, PyAny>, defaults: &DefaultMembers) -> PyResult<()> {
+        // For speed: a dict needs no look-up of its type.
         if let Ok(dict) = record.cast::<PyDict>() {
             return self.write_dict(out, dict, defaults, 0);
         }
@@ -114,6 +116,7 @@ impl JsonEncoder {
         depth: usize,
     ) -> PyResult<()> {
         let py = record.py();
+        // For speed: fields are in the order of their keys already.
         let mut missing = MissingMembers::for_record(defaults, |name| fields.iter().any(|f| f.text == name));
         let mut first = true;
         out.push(b'{');
@@ -168,7 +171,7 @@ impl JsonEncoder {
         Ok(())
     }
 
-    /// A grid position: anything with `x` and `y`, or a pair of them.
+    /// Writes a grid position: anything with `x` and `y`, or a pair.
     fn write_position(&self, out: &mut Vec<u8>, value: &Bound<'_, PyAny>, depth: usize) -> PyResult<()> {
         let py = value.py();
         if value.is_instance_of::<PyDict>() || value.is_none() {
@@ -194,7 +197,7 @@ impl JsonEncoder {
         if depth > MAX_DEPTH {
             return Err(PyValueError::new_err(format!("a record nested over {MAX_DEPTH} levels deep, or circular")));
         }
-        // Exact types first: all that a plain record holds.
+        // For speed: exact types first, which is all that a plain record holds.
         if value.is_exact_instance_of::<PyFloat>() {
             write_f64(out, value.cast::<PyFloat>()?.value());
             return Ok(());
@@ -263,13 +266,14 @@ impl JsonEncoder {
         Ok(())
     }
 
-    /// The layout of a value's type, looked at once.
+    /// Returns the layout of a value's type, computed once.
     fn find_layout(&self, value: &Bound<'_, PyAny>) -> PyResult<Arc<TypeLayout>> {
         let kind = value.get_type();
         let shapes = || self.shapes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = shapes().iter().find(|known| kind.is(&known.kind)) {
             return Ok(Arc::clone(known));
         }
+        // Without the lock: `find_shape` runs Python code, which could come back here.
         let made = Arc::new(TypeLayout { shape: find_shape(self.sort_keys, value, &kind)?, kind: kind.unbind() });
         let mut shapes = shapes();
         if shapes.len() < MAX_SHAPES {
@@ -281,7 +285,7 @@ impl JsonEncoder {
 
 static NONE: DefaultMembers = DefaultMembers { members: Vec::new() };
 
-/// The defaults that a record lacks, written in their place among its sorted members.
+/// The defaults that a record lacks, written at their places among its sorted members.
 struct MissingMembers<'a> {
     names: [Option<&'a (&'static str, Vec<u8>)>; 2],
     next: usize,
@@ -327,9 +331,9 @@ fn write_separator(out: &mut Vec<u8>, first: &mut bool) {
 /// A dict's key.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum JsonKey {
-    /// Text that Unicode can hold, or what `json` makes of a number.
+    /// Text without lone surrogates, or a number as `json` writes it.
     Plain(String),
-    /// Text with lone surrogates: JSON, quoted.
+    /// Text with lone surrogates, as quoted JSON.
     Quoted(Vec<u8>),
 }
 
@@ -346,7 +350,7 @@ impl JsonKey {
     }
 }
 
-/// A dict's key as `json` writes it: text as it is, numbers, bools and None as text.
+/// Converts a dict's key as `json` does: text as it is, numbers, bools and None as text.
 fn key_text(key: &Bound<'_, PyAny>) -> PyResult<JsonKey> {
     let mut out = Vec::new();
     if let Ok(text_key) = key.cast::<PyString>() {
@@ -375,9 +379,10 @@ fn key_text(key: &Bound<'_, PyAny>) -> PyResult<JsonKey> {
     Ok(JsonKey::Plain(String::from_utf8_lossy(&out).into_owned()))
 }
 
-/// An int of any size.
+/// Writes an int of any size.
 fn write_integer(out: &mut Vec<u8>, value: &Bound<'_, PyAny>) -> PyResult<()> {
     use std::io::Write;
+    // For speed; larger numbers go through Python's `repr`.
     if let Ok(small) = value.extract::<i64>() {
         let _ = write!(out, "{small}");
     } else {
@@ -388,7 +393,7 @@ fn write_integer(out: &mut Vec<u8>, value: &Bound<'_, PyAny>) -> PyResult<()> {
     Ok(())
 }
 
-/// Text, escaped to ASCII; lone surrogates too, which UTF-8 cannot hold.
+/// Writes text, escaped to ASCII; also lone surrogates, which UTF-8 cannot hold.
 fn write_text(out: &mut Vec<u8>, value: &Bound<'_, PyString>) -> PyResult<()> {
     use std::io::Write;
     match value.to_str() {
@@ -416,14 +421,14 @@ fn write_text(out: &mut Vec<u8>, value: &Bound<'_, PyString>) -> PyResult<()> {
     Ok(())
 }
 
-/// What `tolist` makes of a value: lists, and numbers of Python's own.
+/// Calls `tolist`, which gives lists and Python's own numbers.
 fn call_tolist<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let py = value.py();
     let made = value.call_method0(intern!(py, "tolist"))?;
     if !made.get_type().is(value.get_type()) {
         return Ok(made);
     }
-    // A long double stays one; Python's float, and every reader of a run, has a double.
+    // NumPy's `longdouble.tolist()` returns itself; it is written as the nearest double.
     if !value.is_instance(&py.import("numbers")?.getattr("Real")?)? {
         return Err(not_json(value)?);
     }

@@ -1,11 +1,12 @@
 //! The library's errors as Python exceptions: the classes of `capture_hook/errors.py`, with `code` and `hints` set.
+//! Messages are escaped for terminals.
 
 use capture_hook::error::{Error, ExitKind};
 use capture_hook::support::visible::escape_control;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
-/// An error of the library as the Python exception that fits its kind.
+/// Converts an error of the library into the Python exception for its kind.
 pub fn to_exception(py: Python<'_>, error: impl Into<Error>) -> PyErr {
     let error = error.into();
     let class = match (error.exit_kind(), error.code()) {
@@ -19,16 +20,17 @@ pub fn to_exception(py: Python<'_>, error: impl Into<Error>) -> PyErr {
     };
     let mut message = error.to_string();
     for cause in error.cause_messages() {
-        // A cause that its effect quotes already says nothing new.
+        // A cause that the message quotes already is not repeated.
         if !message.contains(&cause) {
             message.push_str(": ");
             message.push_str(&cause);
         }
     }
+    // If the exception itself cannot be made, that failure is raised instead.
     new_exception(py, class, &message, error.code(), error.hints()).unwrap_or_else(|error| error)
 }
 
-/// The exception for a run that breaks the rules, with its report.
+/// Makes the exception for an invalid run, with its report.
 pub fn invalid_run(py: Python<'_>, message: &str, code: &str, report: Bound<'_, PyAny>) -> PyErr {
     let made = new_exception(py, "InvalidRunError", message, code, &[]);
     match made {
@@ -40,7 +42,7 @@ pub fn invalid_run(py: Python<'_>, message: &str, code: &str, report: Bound<'_, 
     }
 }
 
-/// The exception for a run that is not there.
+/// Makes the exception for a run that does not exist.
 pub fn not_found(py: Python<'_>, message: &str) -> PyErr {
     new_exception(py, "RunNotFoundError", message, "run_dir_not_found", &[]).unwrap_or_else(|error| error)
 }
@@ -48,9 +50,9 @@ pub fn not_found(py: Python<'_>, message: &str) -> PyErr {
 fn new_exception(py: Python<'_>, class: &str, message: &str, code: &str, hints: &[String]) -> PyResult<PyErr> {
     let made = py.import("capture_hook.errors")?.getattr(class)?.call1((escape_control(message),))?;
     made.setattr("code", code)?;
-    // A traceback goes to a terminal, and what an error quotes is a stranger's.
+    // A traceback goes to a terminal, and an error can quote text of a repository.
     made.setattr("hints", PyTuple::new(py, hints.iter().map(escape_control))?)?;
-    // Shown below the message in a traceback, from Python 3.11 on.
+    // Notes are shown below the message in a traceback, from Python 3.11 on.
     if made.hasattr("add_note")? {
         for hint in hints {
             made.call_method1("add_note", (format!("hint: {}", escape_control(hint)),))?;

@@ -1,7 +1,7 @@
 //! The native half of the Python package `capture_hook`; the other half is the `.py` files beside it.
 //!
-//! Thin on purpose: it turns Python objects into what the library takes, and the library's answers into Python objects.
-//! Long work runs with the GIL released, and nothing holds a lock while Python code runs.
+//! Thin on purpose: it converts Python objects for the library, and the library's answers into Python objects; no rule
+//! is decided here. Long work runs with the GIL released, and no lock is held while Python code runs.
 
 use pyo3::prelude::*;
 

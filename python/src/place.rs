@@ -1,4 +1,4 @@
-//! Where a run lies: the project around it, its settings, and how paths are named in it, as the command does it.
+//! The project around a run: its settings, and the names of paths in it, as in the command. Nothing is written here.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -13,16 +13,16 @@ use capture_hook::support::limits;
 use capture_hook::support::off_limits::OffLimits;
 use capture_hook::validate::ValidateOptions;
 
-/// The lists of codes that a caller gave, in the place of the project's settings.
+/// The lists of codes given by a caller, instead of the project's settings.
 #[derive(Debug, Default)]
 pub struct CodeArgs {
-    /// Codes that shall not count.
+    /// Codes that do not count.
     pub ignore: Option<Vec<String>>,
-    /// Warnings that shall count as errors.
+    /// Warnings that count as errors.
     pub deny: Option<Vec<String>>,
 }
 
-/// An absolute path, without `.` and, as far as names tell, without `..`.
+/// Returns an absolute path without `.` and, by its text alone, without `..`.
 pub fn absolute_path(path: &Path) -> std::io::Result<PathBuf> {
     let mut out = PathBuf::new();
     for component in std::path::absolute(path)?.components() {
@@ -36,17 +36,18 @@ pub fn absolute_path(path: &Path) -> std::io::Result<PathBuf> {
     Ok(out)
 }
 
-/// The project's directories that are not for data: what git and DVC are told. Without a repository or settings, none.
+/// Returns the project's directories that are not for data, from the settings of DVC and git; none without them.
 pub fn off_limits(root: &Path) -> Result<Vec<OffLimits>, Error> {
     let env = Env::snapshot();
     let mut found = DvcSettings::read(root, &env)?.off_limits();
+    // Without a repository there are no hooks or git directories to protect.
     if let Ok(repo) = Repo::open(root, &env) {
         found.extend(repo.off_limits()?);
     }
     Ok(found)
 }
 
-/// A path as reports and the dataset name it: relative to the project with `/` where it lies below it.
+/// Returns a path as reports and the dataset name it: relative to the project, with `/`, if it is inside.
 pub fn display_path(path: &Path, root: Option<&Path>) -> String {
     let inside = root.and_then(|root| path.strip_prefix(root).ok()).filter(|rest| !rest.as_os_str().is_empty());
     match inside {
@@ -55,8 +56,8 @@ pub fn display_path(path: &Path, root: Option<&Path>) -> String {
     }
 }
 
-/// Which findings count: what the caller says, else what the project's `capture-hook.toml` says; and which files belong to
-/// a run, as that file says.
+/// Returns which findings count, by the caller or else the project's `capture-hook.toml`; and which files belong to a
+/// run, by that file.
 pub fn validate_options(root: Option<&Path>, codes: CodeArgs) -> Result<ValidateOptions, Error> {
     let read = |root| RootDir::new(root).read(config::FILE, limits::TEXT);
     let settings = match root.map(read).transpose()?.flatten() {

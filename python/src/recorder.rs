@@ -1,8 +1,8 @@
-//! `RunRecorder`: plume-nav-sim's recorder, with the work done elsewhere than in the simulation's thread.
+//! `RunRecorder`: plume-nav-sim's recorder, with the work done outside of the simulation's thread.
 //!
-//! A call turns its record into a line of JSON and leaves it with the library's recorder, whose thread compresses and
-//! writes without the GIL. A call waits only where the thread is several MiB behind, and then with the GIL released.
-//! What was flushed survives a kill; what was appended survives the end of the interpreter.
+//! A call turns its record into a line of JSON and passes it to the library's recorder, whose thread compresses and
+//! writes without the GIL. A call waits only if that thread is several MiB behind, and then with the GIL released.
+//! Flushed rows survive a kill; appended rows survive the end of the interpreter, not a kill.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,10 +21,10 @@ use crate::encode::{DefaultMembers, JsonEncoder};
 use crate::errors::to_exception;
 use crate::place::{self, CodeArgs};
 
-/// How often this process was forked off another: a recorder's thread stays behind in the parent.
+/// The number of forks that led to this process: a recorder's thread exists in the parent only.
 static FORKS: AtomicU64 = AtomicU64::new(0);
 
-/// The recorders of this process that may hold rows still.
+/// The recorders of this process that can still hold rows.
 static LIVE: Mutex<Vec<Weak<record::RunRecorder>>> = Mutex::new(Vec::new());
 
 /// Records one run: ``<root_dir>/<experiment>/<run_id>/`` with ``run.json``, ``steps.jsonl.gz`` and ``episodes.jsonl.gz``.
@@ -38,19 +38,19 @@ static LIVE: Mutex<Vec<Weak<record::RunRecorder>>> = Mutex::new(Vec::new());
 ///
 /// Records are plume-nav-sim's dataclasses, pydantic models of the same fields, or plain dicts; numpy scalars and arrays
 /// are understood (a ``longdouble`` as the nearest double). A row is written as ``json.dumps(..., sort_keys=True)`` writes it, ``NaN``, ``Infinity`` and
-/// ``-Infinity`` as bare tokens, and gets ``run_id`` and ``schema_version`` where it has none.
+/// ``-Infinity`` as bare tokens, and gets ``run_id`` and ``schema_version`` if it has none.
 ///
 /// Every method may be called from any thread. Rows are compressed and written in a thread of their own and are in the
-/// files at most a second (where an episode ends at that moment, two) after they were appended; the files are whole gzip
+/// files at most a second (two, if an episode ends at that moment) after they were appended; the files are whole gzip
 /// files at every moment, so a process that is killed leaves all rows but those of its last second, and a valid run.
 /// Rows wait in memory up to 4 MiB; then ``append_step`` waits for the disk. A forked child cannot use its parent's
 /// recorder.
 ///
 /// Args:
 ///     root_dir: the directory that holds experiments, by convention ``results``.
-///     experiment: the experiment's name; ``default`` where none is given.
-///     run_id: the run's id. Without one a new run is begun, ``run-<date>-<time>`` in UTC, with ``-2``, ``-3``, … where
-///         that is taken. A run that is there already goes on in new shards.
+///     experiment: the experiment's name; ``default`` if none is given.
+///     run_id: the run's id. Without one a new run is begun, ``run-<date>-<time>`` in UTC, with ``-2``, ``-3``, … if
+///         that exists. An existing run is continued in new shards.
 ///     rotate_size_bytes: begin a new shard (``steps.part0001.jsonl.gz``, …) once a file has grown to so many
 ///         compressed bytes; ``None`` or 0: never.
 ///
@@ -82,10 +82,12 @@ impl RunRecorder {
             None => None,
             Some(size) => match u64::try_from(size) {
                 Ok(size) => (size > 0).then_some(size),
-                Err(_) => return Err(PyValueError::new_err(format!("rotate_size_bytes is {size}: no size of a file"))),
+                Err(_) => {
+                    return Err(PyValueError::new_err(format!("rotate_size_bytes is {size}, which is not a file size")));
+                }
             },
         };
-        // Absolute, so that a simulation may change its directory on the way.
+        // Absolute, because a simulation can change its working directory.
         let mut options = RecordOptions::new(std::path::absolute(&root_dir)?);
         options.experiment = experiment.filter(|name| !name.is_empty());
         options.run_id = run_id.filter(|name| !name.is_empty());
@@ -96,6 +98,7 @@ impl RunRecorder {
         let inner =
             Arc::new(py.detach(|| record::RunRecorder::create(options)).map_err(|error| to_exception(py, error))?);
         let mut live = LIVE.lock().unwrap_or_else(PoisonError::into_inner);
+        // Forget recorders that are gone: a program can make thousands.
         live.retain(|recorder| recorder.strong_count() > 0);
         live.push(Arc::downgrade(&inner));
         drop(live);
@@ -133,10 +136,10 @@ impl RunRecorder {
     /// Writes ``run.json``. May be called again, to complete what was not known at first.
     ///
     /// Args:
-    ///     meta: a dataclass, a pydantic model or a dict with ``env_config`` (a dict) and, where known, ``start_time``
+    ///     meta: a dataclass, a pydantic model or a dict with ``env_config`` (a dict) and, if known, ``start_time``
     ///         (RFC 3339), ``base_seed``, ``episode_seeds``, ``package_version``, ``config_hash``, ``git_sha``, ``system``,
-    ///         ``extra``. ``run_id``, ``experiment``, ``start_time`` and ``schema_version`` are added where they are
-    ///         missing, and ``system`` is filled in (host, platform, Python's version, process, user) where it is empty.
+    ///         ``extra``. ``run_id``, ``experiment``, ``start_time`` and ``schema_version`` are added if they are
+    ///         missing, and ``system`` is filled in (host, platform, Python's version, process, user) if it is empty.
     ///
     /// Raises:
     ///     TypeError: `meta` is none of these, or holds what JSON cannot.
@@ -148,8 +151,9 @@ impl RunRecorder {
         fill_system(&payload)?;
         let mut text = Vec::new();
         JsonEncoder::with_unsorted_keys().write_document(&mut text, &payload)?;
+        // Through JSON text: the same conversions as for rows.
         let value = json::parse(&text).map_err(|error| PyValueError::new_err(error.to_string()))?;
-        let object = value.as_object().ok_or_else(|| PyValueError::new_err("run metadata that is no object"))?;
+        let object = value.as_object().ok_or_else(|| PyValueError::new_err("the run metadata is not an object"))?;
         py.detach(|| self.inner.write_run_object(object)).map_err(|error| to_exception(py, error))?;
         if let Some(version) = value.get("schema_version").and_then(json::JsonValue::as_str) {
             let defaults = DefaultMembers::new([("run_id", self.inner.key().run_id()), ("schema_version", version)]);
@@ -228,6 +232,7 @@ impl RunRecorder {
         self.check_usable()?;
         let done = py.detach(|| self.inner.finalize_run(export_parquet)).map_err(|error| to_exception(py, error))?;
         for warning in &done.warnings {
+            // A C string cannot hold a null byte.
             let message = std::ffi::CString::new(warning.to_string().replace('\0', ""))?;
             PyErr::warn(py, &py.get_type::<pyo3::exceptions::PyRuntimeWarning>(), &message, 1)?;
         }
@@ -238,7 +243,7 @@ impl RunRecorder {
         this
     }
 
-    /// Finalizes the run, also where the block was left by an exception: what was recorded until then is a run.
+    /// Finalizes the run, even if the block was left by an exception: the rows until then are a run.
     #[pyo3(signature = (exc_type=None, exc_value=None, traceback=None))]
     fn __exit__(
         &self,
@@ -249,7 +254,7 @@ impl RunRecorder {
     ) -> PyResult<()> {
         let _ = (exc_value, traceback);
         match (self.finalize(py, false), exc_type) {
-            // The simulation's own failure is the one to be seen.
+            // The simulation's own exception must not be hidden by ours.
             (_, Some(_)) => Ok(()),
             (done, None) => done,
         }
@@ -270,6 +275,7 @@ impl RunRecorder {
     fn append_row(&self, py: Python<'_>, rec: &Bound<'_, PyAny>, stream: RowStream) -> PyResult<()> {
         self.check_usable()?;
         let defaults = Arc::clone(&self.defaults.lock().unwrap_or_else(PoisonError::into_inner));
+        // Taken, not borrowed: `write_line` can run Python code that appends another row.
         let mut line = LINE.take();
         line.clear();
         let formatted = self.rows.write_line(&mut line, rec, &defaults);
@@ -278,7 +284,7 @@ impl RunRecorder {
                 RowStream::Steps => EncodedLine::Step { json: &line, ends_episode: ends_episode(&line) },
                 RowStream::Episodes => EncodedLine::Episode { json: &line },
             };
-            // Without room the wait is for the disk, and other Python threads go on meanwhile.
+            // No room: wait for the disk with the GIL released, so that other Python threads go on.
             let result = match self.inner.append_line(row, WaitMode::Never) {
                 Ok(false) => py.detach(|| self.inner.append_line(row, WaitMode::ForRoom)),
                 result => result,
@@ -293,30 +299,30 @@ impl RunRecorder {
         if self.forks == FORKS.load(Ordering::Relaxed) {
             return Ok(());
         }
-        Err(PyRuntimeError::new_err("a recorder works in the process that made it, not in a forked child"))
+        Err(PyRuntimeError::new_err("a recorder works only in the process that made it, not in a forked child"))
     }
 }
 
 thread_local! {
-    /// The line that a thread formats, kept for its memory.
+    /// For speed: the memory of the line that a thread formats, used again for every row.
     static LINE: std::cell::Cell<Vec<u8>> = const { std::cell::Cell::new(Vec::new()) };
 }
 
 impl Drop for RunRecorder {
     fn drop(&mut self) {
         if self.check_usable().is_err() {
-            // Its thread does not exist here: to wait for it would be to wait for ever.
+            // In a forked child the recorder's thread does not exist: joining it would block for ever.
             std::mem::forget(Arc::clone(&self.inner));
         }
     }
 }
 
-/// Whether a step is its episode's last: the recorder's thread waits a little for the summary then.
+/// Whether a step is the last of its episode: the recorder's thread then waits a little for the summary.
 fn ends_episode(line: &[u8]) -> bool {
     ["\"terminated\": true", "\"truncated\": true"].iter().any(|end| memmem::find(line, end.as_bytes()).is_some())
 }
 
-/// A record of metadata as a dict of its own.
+/// Converts a record of metadata into a new dict.
 fn meta_payload<'py>(meta: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
     let py = meta.py();
     let made = if meta.hasattr("model_dump")? {
@@ -330,11 +336,11 @@ fn meta_payload<'py>(meta: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
     } else {
         meta.clone()
     };
-    // A copy: what is filled in is not the caller's.
+    // A copy, because members are filled in, and the caller's dict must not change.
     Ok(py.get_type::<PyDict>().call1((made,))?.cast_into::<PyDict>()?)
 }
 
-/// Fills in `system` where it is missing, null or all nulls, as plume-nav-sim's recorders do.
+/// Fills in `system` if it is missing, null or all nulls, as plume-nav-sim's recorders do.
 fn fill_system(payload: &Bound<'_, PyDict>) -> PyResult<()> {
     let py = payload.py();
     if let Some(system) = payload.get_item("system")? {
@@ -360,34 +366,36 @@ fn fill_system(payload: &Bound<'_, PyDict>) -> PyResult<()> {
     payload.set_item("system", system)
 }
 
-/// Puts the rows of all recorders into their files: called when the interpreter ends.
+/// Flushes all recorders; called when the interpreter ends.
 #[pyfunction]
 pub fn _flush_all(py: Python<'_>) {
     let live = LIVE.lock().unwrap_or_else(PoisonError::into_inner).clone();
     py.detach(|| {
         for recorder in live.iter().filter_map(Weak::upgrade) {
-            // A failure was, or will be, told to whoever appends.
+            // The recorder reports the failure to the next call; at exit it cannot be reported.
             let _ = recorder.flush();
         }
     });
 }
 
-/// Notes that this process is a fork: called in the child.
+/// Notes that this process is a forked child; called there.
 #[pyfunction]
 pub fn _forked() {
     FORKS.fetch_add(1, Ordering::Relaxed);
 }
 
-/// Has Python call the two above.
+/// Registers `_flush_all` at exit and `_forked` after a fork.
 pub fn register_functions(module: &Bound<'_, PyModule>) -> PyResult<()> {
     static ONCE: OnceLock<()> = OnceLock::new();
     let py = module.py();
     module.add_class::<RunRecorder>()?;
     module.add_function(wrap_pyfunction!(_flush_all, module)?)?;
     module.add_function(wrap_pyfunction!(_forked, module)?)?;
+    // Once per process, even if the module is imported again.
     if ONCE.set(()).is_ok() {
         py.import("atexit")?.call_method1("register", (module.getattr("_flush_all")?,))?;
         let os = py.import("os")?;
+        // Not on Windows.
         if os.hasattr("register_at_fork")? {
             let arguments = PyDict::new(py);
             arguments.set_item("after_in_child", module.getattr("_forked")?)?;

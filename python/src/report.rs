@@ -1,4 +1,5 @@
-//! `validate_run_artifacts`: what the command's `validate --json` prints of one run, as a dict.
+//! `validate_run_artifacts`: what `capture-hook validate --json` prints for one run, as a dict. The names in it are
+//! frozen.
 
 use std::path::PathBuf;
 
@@ -20,20 +21,20 @@ use crate::place::{self, CodeArgs};
 ///
 /// Args:
 ///     run_dir: the run's directory, ``<results>/<experiment>/<run_id>``.
-///     ignore: codes of findings that shall not make the run invalid; how many there were is told under ``ignored``.
+///     ignore: codes of findings that do not make the run invalid; their number is under ``ignored``.
 ///         Structure and safety codes cannot be ignored. By default what ``capture-hook.toml`` of the project around the run says.
-///     deny: codes of warnings that shall count as errors; by default likewise.
+///     deny: codes of warnings that count as errors; by default likewise.
 ///
 /// Returns:
 ///     What ``capture-hook validate --json`` prints for the run: a dict with ``run_dir``, ``experiment``, ``run_id``,
 ///     ``ok``, ``errors`` and ``warnings`` (lists of codes), ``steps`` and ``episodes`` (``{"ok": bool, "rows": int}``),
-///     ``findings`` (the first ten of each code, with file, line and episode), and, where something was ignored,
+///     ``findings`` (the first ten of each code, with file, line and episode), and, if something was ignored,
 ///     ``ignored`` (a list of ``{"code", "count", "by"}``). A directory that is not there is
 ///     reported too (``run_dir_not_found``).
 ///
 /// Raises:
 ///     RunIOError: the disk failed, or the run changed while it was read.
-///     CaptureHookError: `ignore` or `deny` name no code, or one that cannot be ignored.
+///     CaptureHookError: a code in `ignore` or `deny` does not exist, or cannot be ignored.
 ///
 /// The GIL is released while the run is read.
 #[pyfunction]
@@ -52,7 +53,7 @@ pub fn validate_run_artifacts(
     to_python(py, &report.map_err(|error| to_exception(py, error))?)
 }
 
-/// A report as a dict.
+/// Converts a report into a dict.
 pub fn to_python<'py>(py: Python<'py>, report: &ValidationReport) -> PyResult<Bound<'py, PyAny>> {
     let value =
         serde_json::to_value(report).map_err(|error| pyo3::exceptions::PyRuntimeError::new_err(error.to_string()))?;
@@ -63,6 +64,7 @@ fn json_to_python<'py>(py: Python<'py>, value: Value) -> PyResult<Bound<'py, PyA
     Ok(match value {
         Value::Null => py.None().into_bound(py),
         Value::Bool(bool) => bool.into_pyobject(py)?.to_owned().into_any(),
+        // match number.as_i64() { => Beyond signed 64 bits: unsigned, else a float.
         Value::Number(number) => match number.as_i64() {
             Some(int) => int.into_pyobject(py)?.into_any(),
             None => match number.as_u64() {
@@ -88,7 +90,7 @@ fn json_to_python<'py>(py: Python<'py>, value: Value) -> PyResult<Bound<'py, PyA
     })
 }
 
-/// Why a run is not taken, in one line: its first errors.
+/// Describes in one line why a run is refused: the codes of its errors and the first finding.
 pub fn describe_invalid(report: &ValidationReport) -> String {
     let first = report.findings.iter().find(|finding| report.errors.contains(&finding.code));
     let codes: Vec<&str> = report.errors.iter().map(|code| code.as_str()).collect();

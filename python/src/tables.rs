@@ -1,7 +1,8 @@
-//! `load_steps`, `load_episodes`: a run's rows as Arrow tables, handed over through the PyCapsule interface.
+//! `load_steps` and `load_episodes`: a run's rows as Arrow tables, passed to Python through the PyCapsule interface.
 //!
-//! The columns are those of the dataset's parquet files. The scan's vectors become Arrow's buffers as they are, and those
-//! go to Python by address: pyarrow, Polars, pandas and DuckDB read the memory that the scan filled.
+//! The columns are those of the dataset's parquet files. The scan's vectors become Arrow buffers without a copy, and
+//! Python gets their addresses: pyarrow, Polars, pandas and DuckDB read the memory that the scan filled. No parquet
+//! file is read here.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -86,6 +87,7 @@ impl ArrowTable {
         py: Python<'py>,
         requested_schema: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyCapsule>> {
+        // The interface allows to ignore the request.
         let _ = requested_schema;
         let batches: Vec<Result<RecordBatch, ArrowError>> = self.batches.iter().cloned().map(Ok).collect();
         let reader = RecordBatchIterator::new(batches, Arc::clone(&self.schema));
@@ -173,7 +175,7 @@ enum TableKind {
 }
 
 impl TableKind {
-    /// The columns, as the dataset's parquet files have them.
+    /// Returns the columns, the same as in the dataset's parquet files.
     fn table_schema(self) -> SchemaRef {
         let text = |name| Field::new(name, DataType::Utf8, false);
         let int = |name| Field::new(name, DataType::Int64, false);
@@ -205,7 +207,7 @@ fn list_item() -> Field {
     Field::new("element", DataType::Float64, true)
 }
 
-/// Keeps a scan's rows as Arrow batches.
+/// Collects a scan's rows as Arrow batches.
 struct TableCollector {
     kind: TableKind,
     schema: SchemaRef,
@@ -219,7 +221,7 @@ impl TableCollector {
         Ok(())
     }
 
-    /// The columns that say which run a row is of.
+    /// Returns the columns of version, experiment and run id.
     fn version_names(&self, versions: &[SchemaVersion]) -> Vec<ArrayRef> {
         let rows = versions.len();
         let (experiment, run_id) = self.key.as_ref().map_or(("", ""), |key| (key.experiment(), key.run_id()));
@@ -291,6 +293,7 @@ impl RowSink for TableCollector {
 }
 
 fn int_array(values: Vec<i64>) -> ArrayRef {
+    // The vector becomes the buffer, without a copy.
     Arc::new(Int64Array::new(ScalarBuffer::from(values), None))
 }
 
@@ -314,6 +317,7 @@ fn list_array(column: ListColumn) -> Result<ArrayRef, SinkError> {
     let mut offsets = Vec::with_capacity(column.ends.len() + 1);
     offsets.push(0i32);
     for end in column.ends {
+        // Arrow's `List` has 32-bit offsets; a batch has far fewer values.
         offsets.push(i32::try_from(end)?);
     }
     let values = float_array(column.values);
@@ -322,7 +326,7 @@ fn list_array(column: ListColumn) -> Result<ArrayRef, SinkError> {
     Ok(Arc::new(ListArray::try_new(Arc::new(list_item()), offsets, values, Some(nulls))?))
 }
 
-/// Unknown fields: null where there are none.
+/// Converts the unknown fields; an empty text is a null.
 fn text_array(texts: &TextColumn) -> ArrayRef {
     let text = |i| Some(texts.get(i)).filter(|text| !text.is_empty());
     Arc::new((0..texts.len()).map(text).collect::<StringArray>())

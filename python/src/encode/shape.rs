@@ -1,21 +1,22 @@
-//! How a Python type's values are written, found out once from one of them.
+//! How the values of a Python type are written, computed once from one of its values. It imports `enum` and
+//! `dataclasses`, never NumPy or pydantic: those are recognized by their attributes.
 
 use capture_hook::formats::json::write_str;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
 
-/// The members whose values are positions.
+/// The members that hold positions.
 pub(super) const POSITIONS: [&str; 2] = ["agent_position", "final_position"];
 
 /// How the values of a type are written.
 pub(super) enum ValueShape {
-    /// A dataclass or a plain pydantic model: these attributes, sorted by name.
+    /// A dataclass or a plain pydantic model: these attributes, sorted by name if keys are sorted.
     Fields(Vec<ShapeField>),
-    /// A pydantic model that serialises itself in its own way: `model_dump(mode="json")`.
+    /// A pydantic model with its own way of serialising: `model_dump(mode="json")`.
     Dump,
     /// A mapping that is not a dict.
     Mapping,
-    /// Subclasses of int, float and str: as the base class prints them.
+    /// Subclasses of int, float and str: written as the base class prints them.
     Int,
     Float,
     Str,
@@ -23,11 +24,11 @@ pub(super) enum ValueShape {
     Sequence,
     /// An enum member: its value.
     Enum,
-    /// A numpy scalar or array, or anything with `tolist`.
+    /// A NumPy scalar or array, or anything else with `tolist`.
     ToList,
-    /// Something with `x` and `y`, where a position is expected.
+    /// Something with `x` and `y`, used as a position.
     Point,
-    /// Nothing that JSON can hold.
+    /// A value that JSON cannot hold.
     Unknown,
 }
 
@@ -40,17 +41,18 @@ pub(super) struct ShapeField {
     pub position: bool,
 }
 
-/// How a type's values are written, found out from one of them.
+/// Finds how the values of a type are written. Subclasses of Python types come first: `json` writes them like their base class.
 pub(super) fn find_shape(sort_keys: bool, value: &Bound<'_, PyAny>, kind: &Bound<'_, PyType>) -> PyResult<ValueShape> {
     let py = value.py();
     let is_enum = || -> PyResult<bool> { kind.is_subclass(&py.import("enum")?.getattr("Enum")?) };
-    // As `json` does: an IntEnum is an int.
+    // As in `json`, an IntEnum is an int.
     if kind.is_subclass_of::<PyInt>()? {
         return Ok(ValueShape::Int);
     }
     if kind.is_subclass_of::<PyFloat>()? {
         return Ok(ValueShape::Float);
     }
+    // A `class E(str, Enum)` is written as its value.
     if kind.is_subclass_of::<PyString>()? && !is_enum()? {
         return Ok(ValueShape::Str);
     }
@@ -84,7 +86,7 @@ pub(super) fn find_shape(sort_keys: bool, value: &Bound<'_, PyAny>, kind: &Bound
     Ok(ValueShape::Unknown)
 }
 
-/// Whether a pydantic model's JSON is more than its fields: serialisers, computed fields, aliases, extra members.
+/// Whether a pydantic model's JSON is not just its fields: serialisers, computed fields, excluded fields, extra members.
 fn serialises_itself(kind: &Bound<'_, PyType>) -> PyResult<bool> {
     let decorators = kind.getattr("__pydantic_decorators__")?;
     for name in ["field_serializers", "model_serializers", "computed_fields"] {
@@ -106,6 +108,7 @@ fn serialises_itself(kind: &Bound<'_, PyType>) -> PyResult<bool> {
 
 fn fields_of(py: Python<'_>, mut names: Vec<String>, sort_keys: bool) -> Vec<ShapeField> {
     if sort_keys {
+        // Once per type, instead of sorting the keys of every row.
         names.sort();
     }
     let field = |text: String| {

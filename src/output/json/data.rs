@@ -1,4 +1,4 @@
-//! What commands that move or verify data print.
+//! The JSON of commands that move or verify data.
 
 use serde::Serialize;
 
@@ -7,51 +7,51 @@ use serde::Serialize;
 pub struct GetJson {
     /// The run.
     pub run: String,
-    /// The data version that it was taken from.
+    /// The data version it comes from.
     pub data_version: String,
-    /// The commit whose data version that is; `null` where only a tag's message tells.
+    /// The commit of that data version; `null` if only a tag's message names it.
     pub commit: Option<String>,
-    /// Where it was put.
+    /// The directory that it was written to.
     pub path: String,
-    /// How many files.
+    /// The number of files.
     pub files: u64,
-    /// Their bytes.
+    /// Their size in bytes.
     pub bytes: u64,
-    /// Whether something was fetched from the remote.
+    /// Whether anything was fetched from the remote.
     pub fetched: bool,
 }
 
 /// `verify`
 #[derive(Debug, Serialize)]
 pub struct VerifyJson {
-    /// Whether everything is as it should be.
+    /// Whether there is no finding.
     pub ok: bool,
-    /// What was proved: `workspace` or `cache`.
+    /// What was verified: `workspace` or `cache`.
     pub source: &'static str,
-    /// The data version it was held against; `null` where none is committed.
+    /// The data version it was compared with; `null` if none is committed.
     pub data_version: Option<String>,
-    /// The commit of that data version, where a revision was asked for.
+    /// The commit of that data version, if a revision was asked for.
     pub commit: Option<String>,
-    /// How many runs were looked at.
+    /// The number of runs verified.
     pub runs: u64,
-    /// How many files were read.
+    /// The number of files read.
     pub files: u64,
-    /// How many bytes were read.
+    /// The number of bytes read.
     pub bytes: u64,
-    /// What is not as it should be.
+    /// The problems found.
     pub findings: Vec<VerifyFindingJson>,
 }
 
-/// Something that is not as it should be.
+/// A problem.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct VerifyFindingJson {
-    /// The run; `null` for a file that lies in none.
+    /// The run; `null` for a file outside of every run.
     pub run: Option<String>,
-    /// The file, relative to the dataset; a run's folder with `/` at its end, where nothing of the run is there.
+    /// The file, relative to the dataset; a run's folder with `/` at its end if all of the run is missing.
     pub file: String,
     /// `missing`, `extra`, `changed`, `unreadable`, `manifest`, `rows`.
     pub problem: &'static str,
-    /// In words.
+    /// One line for people.
     pub message: String,
 }
 

@@ -1,4 +1,4 @@
-//! What commands about commits and tags print.
+//! The JSON of commands about commits and tags.
 
 use std::collections::BTreeSet;
 
@@ -16,13 +16,13 @@ pub struct LogJson {
 pub struct LogVersionJson {
     /// The commit.
     pub commit: String,
-    /// When it was committed.
+    /// The time of the commit.
     pub committed_at: String,
-    /// Who wrote it.
+    /// The author's name.
     pub author: String,
     /// Its message's first line.
     pub subject: String,
-    /// Whether HEAD holds it.
+    /// Whether HEAD contains it.
     pub on_head: bool,
     /// The data version.
     pub data_version: String,
@@ -30,16 +30,16 @@ pub struct LogVersionJson {
     pub size: Option<u64>,
     /// The dataset's files, as `dvc.lock` says.
     pub files: Option<u64>,
-    /// The runs it brought.
+    /// The runs that it introduced.
     pub runs: Vec<LogRunJson>,
-    /// The runs that its parents had and it has not.
+    /// The runs of its parents that it removed.
     #[serde(rename = "gone")]
     pub removed: Vec<String>,
-    /// Whether this clone lacks what is needed to know for sure what it brought.
+    /// Whether this clone lacks objects that tell for certain what it introduced.
     pub partial: bool,
 }
 
-/// A run as a commit brought it.
+/// A run that a commit introduced.
 #[derive(Debug, Serialize)]
 pub struct LogRunJson {
     /// `experiment/run_id`.
@@ -54,54 +54,54 @@ pub struct LogRunJson {
     pub episodes: Option<u64>,
     /// Whether its data is in this clone's cache: `all`, `some`, `none`.
     pub cache: &'static str,
-    /// Whether its data is on the DVC remote: `all`, `some`, `none`, or `unknown` (not a directory that can be looked into).
+    /// Whether its data is on the DVC remote: `all`, `some`, `none`, or `unknown` (the remote is no directory).
     pub remote: &'static str,
 }
 
 /// `status`
 #[derive(Debug, Serialize)]
 pub struct StatusJson {
-    /// The selected run; `null` where none is.
+    /// The selected run; `null` if none is selected.
     pub run: Option<String>,
-    /// What `params.yaml` names.
+    /// The directory in `params.yaml`.
     pub run_dir: Option<String>,
     /// Whether nothing is pending.
     pub ok: bool,
-    /// The way, in order.
+    /// The steps, in order.
     pub steps: Vec<StatusStepJson>,
-    /// The next command to type; `null` where nothing is to do.
+    /// The next command to type; `null` if nothing is pending.
     pub next: Option<String>,
-    /// Other things that want attention.
+    /// Other notes.
     pub notes: Vec<String>,
 }
 
-/// One step of the way.
+/// One step of a run, from recorded to pushed.
 #[derive(Debug, Clone, Serialize)]
 pub struct StatusStepJson {
-    /// `recorded`, `valid`, `ingested`, `committed`, `tagged`, `pushed`; `workspace`: whether the dataset is as `dvc.lock` says.
+    /// `recorded`, `valid`, `ingested`, `committed`, `tagged`, `pushed`; `workspace`: whether the dataset matches `dvc.lock`.
     pub step: &'static str,
     /// `done`, `pending`, `failed`, or `unknown`.
     pub state: &'static str,
-    /// In words.
+    /// One line for people.
     pub detail: String,
 }
 
 /// `check`
 #[derive(Debug, Serialize)]
 pub struct CheckJson {
-    /// Whether nothing was found.
+    /// Whether there is no finding.
     pub ok: bool,
-    /// How many commits were looked at.
+    /// The number of commits checked.
     pub commits: u64,
-    /// How many tags were looked at.
+    /// The number of tags checked.
     pub tags: u64,
     /// Whether the remote was asked.
     pub remote: bool,
-    /// What was found.
+    /// The problems found.
     pub findings: Vec<CheckFindingJson>,
 }
 
-/// Something that a commit or tag claims and that is not so.
+/// A claim of a commit or tag that is not true.
 #[derive(Debug, Serialize)]
 pub struct CheckFindingJson {
     /// `error` or `warning`.
@@ -115,7 +115,7 @@ pub struct CheckFindingJson {
     pub tag: Option<String>,
     /// The run.
     pub run: Option<String>,
-    /// In words.
+    /// One line for people.
     pub message: String,
 }
 
@@ -138,7 +138,7 @@ pub struct ResolveJson {
     pub run: String,
     /// `ours`, `theirs` or `both`.
     pub choice: &'static str,
-    /// The name of the other side's files, where both are kept.
+    /// The name of the other side's files, if both are kept.
     pub kept_as: Option<String>,
     /// Whether `dvc.lock` is out of conflict.
     #[serde(rename = "settled")]

@@ -1,7 +1,8 @@
-//! What `--json` prints: frozen shapes, each with a JSON Schema in `docs/schemas/`.
+//! The shapes that `--json` prints, each with a JSON Schema in `docs/schemas/`.
 //!
-//! A field may be added; none is renamed, removed or given another meaning. Times are ISO 8601 in UTC, sizes bytes, shares
-//! 0 to 1; what is not known is `null`, never left out. Numbers that JSON cannot hold are `null`.
+//! They are frozen: a field may be added; none is renamed, removed or given another meaning (old names such as
+//! `figures` and `here` stay). Times are ISO 8601 in UTC, sizes bytes, shares 0 to 1. What is not known is `null`,
+//! never left out; so is a number that JSON cannot hold.
 
 mod data;
 mod history;

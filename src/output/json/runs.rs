@@ -1,4 +1,4 @@
-//! What commands about recorded runs print.
+//! The JSON of commands about recorded runs.
 
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use crate::validate::{IgnoredFinding, ValidationReport};
 /// `runs`
 #[derive(Debug, Serialize)]
 pub struct RunsJson {
-    /// Every run known, in the order asked for.
+    /// All known runs, in the order asked for.
     pub runs: Vec<RunJson>,
 }
 
@@ -21,19 +21,19 @@ pub struct RunJson {
     pub experiment: String,
     /// The run id.
     pub run_id: String,
-    /// When it began, as its recorder wrote it.
+    /// Its start time, as its recorder wrote it.
     pub start_time: Option<String>,
-    /// Its directory under results, relative to the project; `null` where it is not there.
+    /// Its directory under results, relative to the project; `null` if there is none.
     pub recorded: Option<String>,
-    /// All directories under results that have its name, if several do and they differ.
+    /// All directories under results with its name, if there are several with different files.
     pub duplicates: Vec<String>,
     /// Whether its folder is in the workspace's dataset.
     pub in_dataset: bool,
-    /// Whether `params.yaml` names it.
+    /// Whether `params.yaml` selects it.
     pub selected: bool,
-    /// The newest commit that brought it.
+    /// The newest commit that introduced it.
     pub commit: Option<String>,
-    /// When that was.
+    /// The time of that commit.
     pub committed_at: Option<String>,
     /// That commit's data version.
     pub data_version: Option<String>,
@@ -48,7 +48,7 @@ pub struct RunJson {
     pub steps: Option<u64>,
     /// Episode rows.
     pub episodes: Option<u64>,
-    /// Key figures, where its parquet is in this clone.
+    /// Metrics, if its parquet is in this clone.
     #[serde(rename = "figures")]
     pub metrics: Option<RunMetrics>,
 }
@@ -64,9 +64,9 @@ pub struct ShowJson {
     pub run_id: String,
     /// What was read: `results`, `dataset`, `cache`.
     pub source: &'static str,
-    /// Where that is, relative to the project; `null` for the cache.
+    /// Its path relative to the project; `null` for the cache.
     pub path: Option<String>,
-    /// When it began, as its recorder wrote it.
+    /// Its start time, as its recorder wrote it.
     pub start_time: Option<String>,
     /// The recorder's schema version.
     pub schema_version: Option<String>,
@@ -82,13 +82,13 @@ pub struct ShowJson {
     pub config_hash: Option<String>,
     /// The configuration.
     pub env_config: Option<serde_json::Value>,
-    /// Where it was made, as its recorder wrote it.
+    /// The machine it was recorded on, as its recorder wrote it.
     pub system: Option<serde_json::Value>,
-    /// Where it stands in history; `null` where it is not committed.
+    /// Its commit and tags; `null` if it is not committed.
     pub history: Option<ShowHistoryJson>,
-    /// What validation said; `null` where nothing tells.
+    /// The result of validation; `null` if it is not known.
     pub validation: Option<ShowValidationJson>,
-    /// Key figures; `null` where they cannot be read.
+    /// Metrics; `null` if they cannot be read.
     #[serde(rename = "figures")]
     pub metrics: Option<RunMetrics>,
     /// Its files.
@@ -98,7 +98,7 @@ pub struct ShowJson {
 /// Seeds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SeedsJson {
-    /// How many different ones.
+    /// The number of different seeds.
     pub unique_count: u64,
     /// The smallest.
     pub min: i64,
@@ -109,11 +109,11 @@ pub struct SeedsJson {
 /// A run's place in history.
 #[derive(Debug, Serialize)]
 pub struct ShowHistoryJson {
-    /// The newest commit that brought it (the tag's, where a tag was asked for).
+    /// The newest commit that introduced it (the tag's, if a tag was asked for).
     pub commit: String,
-    /// When it was committed.
+    /// The time of the commit.
     pub committed_at: String,
-    /// Who wrote it.
+    /// The author's name.
     pub author: String,
     /// Its message's first line.
     pub subject: String,
@@ -123,7 +123,7 @@ pub struct ShowHistoryJson {
     pub tags: Vec<String>,
 }
 
-/// What validation said.
+/// The result of validation.
 #[derive(Debug, Serialize)]
 pub struct ShowValidationJson {
     /// Whether the run is valid.
@@ -132,7 +132,7 @@ pub struct ShowValidationJson {
     pub errors: Vec<String>,
     /// Warning codes.
     pub warnings: Vec<String>,
-    /// What was found and ignored, and who said so.
+    /// Findings that settings ignored.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ignored: Vec<IgnoredFinding>,
 }
@@ -142,7 +142,7 @@ pub struct ShowValidationJson {
 pub struct ShowFileJson {
     /// Its name.
     pub path: String,
-    /// Its size; `null` where it is not in this clone.
+    /// Its size in bytes; `null` if it is not in this clone.
     pub bytes: Option<u64>,
 }
 
@@ -161,7 +161,7 @@ pub struct DiffJson {
     pub seeds: DiffSeedsJson,
     /// Other metadata that differs: simulator, commit, schema.
     pub metadata: Vec<DiffKeyJson>,
-    /// The figures of both.
+    /// The metrics of both.
     #[serde(rename = "figures")]
     pub metrics: DiffMetricsJson,
 }
@@ -171,7 +171,7 @@ pub struct DiffJson {
 pub struct DiffKeyJson {
     /// The key, dotted.
     pub key: String,
-    /// The first run's value; `null` also where it has none (see `in_a`).
+    /// The first run's value; also `null` if it has none (see `in_a`).
     pub a: serde_json::Value,
     /// The second run's value.
     pub b: serde_json::Value,
@@ -192,7 +192,7 @@ pub struct DiffSeedsJson {
     pub b: Option<SeedsJson>,
 }
 
-/// Both runs' figures.
+/// Both runs' metrics.
 #[derive(Debug, Serialize)]
 pub struct DiffMetricsJson {
     /// The first run's.
@@ -206,13 +206,13 @@ pub struct DiffMetricsJson {
 pub struct PlotJson {
     /// The run.
     pub run: String,
-    /// The picture; `-` for standard output.
+    /// The path of the picture; `-` for standard output.
     pub path: String,
     /// `svg` or `png`.
     pub format: &'static str,
-    /// Episodes drawn or counted.
+    /// The number of episodes.
     pub episodes: u64,
-    /// Steps drawn or counted.
+    /// The number of steps.
     pub steps: u64,
 }
 

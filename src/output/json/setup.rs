@@ -1,4 +1,4 @@
-//! What commands about the repository and its settings print.
+//! The JSON of commands about the repository and its settings.
 
 use std::path::{Path, PathBuf};
 
@@ -16,13 +16,13 @@ pub struct SettingsJson {
 pub struct SettingJson {
     /// Its key, dotted.
     pub key: String,
-    /// The value that holds.
+    /// The value in use.
     pub value: serde_json::Value,
     /// `capture-hook.toml` or `default`.
     pub source: &'static str,
     /// The default.
     pub default: serde_json::Value,
-    /// What it is for.
+    /// What it is for, one sentence.
     pub about: &'static str,
 }
 
@@ -44,7 +44,7 @@ pub struct InitStepJson<'a> {
     pub what: &'a str,
     /// Whether it was written.
     pub changed: bool,
-    /// In words.
+    /// One line for people.
     pub note: &'a str,
 }
 
