@@ -161,7 +161,7 @@ fn run_as_shell(request: ShellCall) -> ExitCode {
     ExitCode::from(error.exit_kind().exit_code())
 }
 
-/// A mistyped command with the ones that are near to it: clap's own measure thinks little of swapped letters.
+/// Adds similar commands to the error for a mistyped one: clap's own measure counts swapped letters as very different.
 fn suggest_commands(mut error: clap::Error) -> clap::Error {
     if let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidSubcommand).cloned() {
         let command = Cli::command();

@@ -83,7 +83,9 @@ impl RunRecorder {
             Some(size) => match u64::try_from(size) {
                 Ok(size) => (size > 0).then_some(size),
                 Err(_) => {
-                    return Err(PyValueError::new_err(format!("rotate_size_bytes is {size}, which is not a file size")));
+                    return Err(PyValueError::new_err(format!(
+                        "rotate_size_bytes is {size}, which is not a file size"
+                    )));
                 }
             },
         };

@@ -1,14 +1,15 @@
-//! Paths by their text alone: nothing is looked up, and no link is followed.
+//! Paths by their text alone: nothing is looked up on disk, and no link is followed.
 
 use std::path::{Component, Path, PathBuf};
 
-/// The path without `.` and, as far as names tell, without `..`. An absolute one is what Python's `os.path.abspath` makes of
-/// it; a relative one keeps a `..` at its beginning.
+/// Returns the path without `.` and, by its text alone, without `..`. An absolute path becomes what Python's
+/// `os.path.abspath` makes of it; a relative one keeps a `..` at its beginning.
 #[must_use]
 pub fn normalize_path(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for part in path.components() {
         match (part, out.components().next_back()) {
+            // Above the root is the root, as for the system.
             (Component::CurDir, _) | (Component::ParentDir, Some(Component::RootDir | Component::Prefix(_))) => {}
             (Component::ParentDir, Some(Component::Normal(_))) => {
                 out.pop();
@@ -19,7 +20,8 @@ pub fn normalize_path(path: &Path) -> PathBuf {
     out
 }
 
-/// A path relative to a directory that it lies in. `None` if it lies elsewhere, is that directory, or has `..` behind it.
+/// Returns a path relative to a directory that contains it. `None` if it is elsewhere, is that directory, or has a `..`
+/// after it.
 #[must_use]
 pub fn path_below(dir: &Path, path: &Path) -> Option<PathBuf> {
     let inside = path.strip_prefix(dir).ok()?;
@@ -27,7 +29,7 @@ pub fn path_below(dir: &Path, path: &Path) -> Option<PathBuf> {
     (is_normal && inside.components().next().is_some()).then(|| inside.components().collect())
 }
 
-/// A relative path with `/` between its names.
+/// Writes a relative path with `/` between its names.
 #[must_use]
 pub fn to_slashes(path: &Path) -> String {
     path.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")

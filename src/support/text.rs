@@ -2,14 +2,14 @@
 
 use std::ffi::OsStr;
 
-/// A size in binary units with one decimal: `812 B`, `1.5 KiB`.
+/// Formats a size in binary units with one decimal: `812 B`, `1.5 KiB`.
 #[must_use]
 pub fn format_bytes(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     if bytes < 1024 {
         return format!("{bytes} B");
     }
-    // In tenths of the next unit, so that what rounds up to 1024.0 of one is 1.0 of the next.
+    // In tenths of the next unit: what would round up to 1024.0 of a unit becomes 1.0 of the next.
     let mut tenths = u128::from(bytes) * 10;
     let mut unit_index = 0;
     loop {
@@ -22,7 +22,7 @@ pub fn format_bytes(bytes: u64) -> String {
     }
 }
 
-/// A count with its thousands set apart: `1,000,000`.
+/// Formats a count with separated thousands: `1,000,000`.
 #[must_use]
 pub fn format_count(n: u64) -> String {
     let digits = n.to_string();
@@ -36,13 +36,13 @@ pub fn format_count(n: u64) -> String {
     out
 }
 
-/// A count and what is counted: `1 run`, `2 runs`.
+/// Formats a count with its noun: `1 run`, `2 runs`.
 #[must_use]
 pub fn format_plural(n: u64, one: &str) -> String {
     format!("{} {one}{}", format_count(n), if n == 1 { "" } else { "s" })
 }
 
-/// Bytes as lower-case hexadecimal.
+/// Writes bytes as lower-case hexadecimal digits.
 #[must_use]
 pub fn to_hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -68,6 +68,7 @@ pub fn shell_quote(arg: impl AsRef<OsStr>) -> String {
 #[must_use]
 pub fn find_near<'a>(typed: &str, spellings: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<&'a str> {
     const MOST_NAMES: usize = 3;
+    // A third of the letters can be wrong, two in any case: more differences are no typing error.
     let most = (typed.chars().count() / 3).max(2);
     let mut near: Vec<(usize, &str)> = spellings
         .into_iter()
@@ -78,6 +79,7 @@ pub fn find_near<'a>(typed: &str, spellings: impl IntoIterator<Item = (&'a str, 
     let best = near.first().map_or(0, |(distance, _)| *distance);
     let mut names: Vec<&str> = Vec::new();
     for (distance, name) in near {
+        // Names much worse than the best one are left out.
         if distance <= best + 1 && names.len() < MOST_NAMES && !names.contains(&name) {
             names.push(name);
         }

@@ -1,6 +1,6 @@
 //! Sets one parameter of a `params.json` and changes no other byte.
 //!
-//! A scanner finds the value's bytes, and the raw text is spliced; then both texts are parsed and compared, and any
+//! The scanner finds the value's bytes, and the raw text is spliced; then both texts are parsed and compared, and any
 //! other difference is an error. Nothing is reformatted, and no file is written here.
 
 use std::ops::Range;
@@ -91,7 +91,7 @@ struct JsonMember {
     value: Range<usize>,
 }
 
-/// The members of the object that starts here; `None` if there is none.
+/// Returns the members of the object that begins at `start`; `None` if no object begins there.
 fn read_members(bytes: &[u8], start: usize) -> Result<Option<Vec<JsonMember>>, ParseError> {
     let mut cursor = JsonCursor::at_offset(bytes, start);
     if !cursor.take_byte(b'{') {

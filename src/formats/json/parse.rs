@@ -26,6 +26,7 @@ pub fn parse(bytes: &[u8]) -> Result<JsonValue, ParseError> {
 fn parse_value(cursor: &mut JsonCursor<'_>, depth: usize) -> Result<JsonValue, ParseError> {
     cursor.skip_space();
     let start = cursor.offset();
+    // Checks the depth, too: this parser is recursive, and a hostile text must not overflow the stack.
     let kind = cursor.take_opening(depth)?;
     let token = cursor.taken_from(start);
     Ok(match kind {
@@ -33,6 +34,7 @@ fn parse_value(cursor: &mut JsonCursor<'_>, depth: usize) -> Result<JsonValue, P
         TokenKind::Bool(value) => JsonValue::Bool(value),
         TokenKind::Int => match parse_int(token) {
             Some(int) => JsonValue::Int(int),
+            // Only overflow fails here, because the scanner has checked the digits.
             None => JsonValue::BigInt(String::from_utf8_lossy(token).into_owned()),
         },
         // Overflow gives infinity, as in Python.
@@ -43,7 +45,7 @@ fn parse_value(cursor: &mut JsonCursor<'_>, depth: usize) -> Result<JsonValue, P
     })
 }
 
-/// The rest of a list whose bracket was taken.
+/// Parses the rest of a list after its opening bracket.
 fn parse_array(cursor: &mut JsonCursor<'_>, depth: usize) -> Result<JsonValue, ParseError> {
     let mut items = Vec::new();
     cursor.skip_space();
@@ -60,7 +62,7 @@ fn parse_array(cursor: &mut JsonCursor<'_>, depth: usize) -> Result<JsonValue, P
     }
 }
 
-/// The rest of an object whose bracket was taken.
+/// Parses the rest of an object after its opening bracket.
 fn parse_object(cursor: &mut JsonCursor<'_>, depth: usize) -> Result<JsonValue, ParseError> {
     let mut members = Vec::new();
     cursor.skip_space();
@@ -83,7 +85,7 @@ fn parse_object(cursor: &mut JsonCursor<'_>, depth: usize) -> Result<JsonValue, 
     }
 }
 
-/// The text that a JSON string stands for, its quotes included; the scanner has taken it, so its escapes are whole.
+/// Decodes a JSON string with its quotes. The scanner has accepted it, so its escapes are complete.
 pub(in crate::formats) fn unescape(token: &[u8]) -> JsonText {
     let mut rest = token.get(1..token.len().saturating_sub(1)).unwrap_or_default();
     let mut text = JsonText::default();

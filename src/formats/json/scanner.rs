@@ -1,19 +1,19 @@
 //! Looks at JSON in place, as Python's `json` reads it: where a value ends and of which kind it is, without building
 //! it.
 //!
-//! Accepts exactly what `formats::json::parse` accepts of UTF-8 text. Memory grows with the nesting depth only, which
-//! has a limit. It does not check that the text is UTF-8: the caller has.
+//! For a text that is UTF-8 already, of any size. Memory grows with the nesting depth only, which has a limit.
+//! `formats::json::parse` builds values with it, so that both accept the same text.
 
 use std::ops::Range;
 
-/// How deep lists and objects may lie in each other (Python's own limit is about the same).
+/// The deepest nesting of lists and objects; Python's default recursion limit is 1000, too.
 pub const MAX_DEPTH: usize = 1000;
 
-/// Why text is not JSON, and where.
+/// Why a text is not JSON, and at which byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{reason} at byte {offset}")]
 pub struct ParseError {
-    /// The byte where it goes wrong, from 0.
+    /// The byte offset, from 0.
     pub offset: usize,
     /// What is wrong.
     pub reason: ParseReason,
@@ -25,16 +25,16 @@ pub enum ParseReason {
     /// The text ends inside a value, or is empty.
     #[error("ends too early")]
     End,
-    /// A byte that can begin or continue nothing here.
+    /// A byte that is not allowed here.
     #[error("unexpected character")]
     Unexpected,
-    /// More text behind the value.
+    /// More text after the value.
     #[error("more text after the value")]
     Trailing,
-    /// A control character in a text, which must be escaped there.
+    /// An unescaped control character in a text.
     #[error("unescaped control character")]
     Control,
-    /// A backslash with something unknown behind it.
+    /// A backslash before an unknown character.
     #[error("unknown escape")]
     Escape,
     /// Bytes that are not UTF-8.
@@ -43,7 +43,7 @@ pub enum ParseReason {
     /// A byte order mark before the value.
     #[error("unexpected byte order mark (BOM)")]
     Bom,
-    /// Lists and objects in each other, over [`MAX_DEPTH`].
+    /// Lists and objects nested deeper than [`MAX_DEPTH`].
     #[error("nested too deep (over {MAX_DEPTH} levels)")]
     Depth,
 }
@@ -111,7 +111,7 @@ impl<'a> JsonCursor<'a> {
         self.at
     }
 
-    /// What was taken from an earlier offset to here.
+    /// Returns the bytes from an earlier offset to here.
     #[must_use]
     pub fn taken_from(&self, start: usize) -> &'a [u8] {
         self.bytes.get(start..self.at).unwrap_or_default()
