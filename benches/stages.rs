@@ -133,6 +133,7 @@ fn record_steps(bencher: divan::Bencher) {
     bencher.counter(ItemsCount::new(ROWS)).with_inputs(|| tempfile::tempdir().unwrap()).bench_local_values(|dir| {
         let recorder = RunRecorder::create(RecordOptions::new(dir.path())).unwrap();
         record(&recorder);
+        // Includes compressing and writing all rows.
         recorder.flush().unwrap();
         dir
     });

@@ -136,12 +136,14 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // For `unwrap` and `assert!`: the message, the kind and the code.
         write!(f, "{} ({:?}, {})", self.source, self.exit_kind(), self.code())
     }
 }
 
 impl<E: Explain + Send + Sync + 'static> From<E> for Error {
     fn from(error: E) -> Self {
+        // Explained at once, because the concrete type is lost here.
         Self { explanation: error.explain(), source: Box::new(error) }
     }
 }

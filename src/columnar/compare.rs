@@ -34,6 +34,7 @@ fn same_batch(old: &RecordBatch, new: &RecordBatch) -> bool {
     let schema = old.schema();
     let same = |(field, column): (&FieldRef, &ArrayRef)| {
         let now = new.column_by_name(field.name());
+        // Older versions wrote `extra` as Python's JSON.
         now.is_some_and(|now| column == now || field.name() == "extra" && same_json(column, now))
     };
     old.num_rows() == new.num_rows() && schema.fields().iter().zip(old.columns()).all(same)

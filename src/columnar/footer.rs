@@ -60,6 +60,7 @@ impl<W: Write> Write for TypeOrderWriter<W> {
         let through = (self.held_back.len() + bytes.len()).saturating_sub(tail_bytes);
         let old = through.min(self.held_back.len());
         let (now, end) = bytes.split_at(through - old);
+        // The bytes held back come before the new ones.
         self.out.write_all(self.held_back.get(..old).unwrap_or_default())?;
         self.out.write_all(now)?;
         self.held_back.drain(..old);

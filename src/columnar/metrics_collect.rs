@@ -184,6 +184,7 @@ impl PlotCollector {
         }
         if (episode.steps - 1).is_multiple_of(self.stride) {
             samples.distance.push(distance);
+            // The sum so far, not the reward of the step.
             samples.reward.push(episode.reward);
             if samples.distance.len() > SAMPLES {
                 // All episodes share one stride, so that their samples are at the same steps.

@@ -87,6 +87,7 @@ impl SinkState {
 
 impl RowSink for ParquetSink {
     fn begin_run(&mut self, key: &RunKey, _: &RunMeta) -> Result<(), SinkError> {
+        // Other runs are written at the same time, each on its own thread.
         if self.one_thread {
             self.running = Some(SinkState::SameThread(Box::new(ParquetFiles::new(&self.dir, key)?)));
             return Ok(());

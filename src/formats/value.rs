@@ -161,6 +161,7 @@ fn plain_int(text: &str) -> Option<Option<i128>> {
         return None;
     }
     let bare: String = digits.chars().filter(|c| *c != '_').collect();
+    // Python's integers have no limit; beyond 128 bits the value stays unresolved.
     let magnitude = i128::from_str_radix(&bare, radix).ok();
     Some(magnitude.map(|n| if negative { -n } else { n }))
 }

@@ -351,6 +351,7 @@ impl TreeBuilder<'_> {
                 let kind = NodeKind::Scalar { text: text.into_owned(), style };
                 self.close_node(YamlNode { kind, span, line, anchor: anchor(id), tag: tag_name(tag), flow: false });
             }
+            // Kept as it is: expanding aliases can make a small text endless.
             Event::Alias(id) => {
                 let kind = NodeKind::Alias(id);
                 self.close_node(YamlNode { kind, span: range, line, anchor: None, tag: None, flow: false });

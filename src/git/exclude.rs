@@ -25,6 +25,7 @@ impl Repo {
     /// tracks a file in it. Returns the directory relative to the top if a rule was written.
     pub fn exclude_dir(&self, dir: &Path) -> Result<Option<String>, GitError> {
         let Some(inner) = self.path_in_work_tree(dir) else { return Ok(None) };
+        // A rule has no effect on files that git tracks already.
         if self.index_holds_below(&inner)? || self.is_ignored(&inner)? != Some(false) {
             return Ok(None);
         }

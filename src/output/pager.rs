@@ -24,6 +24,7 @@ impl Ui {
             Some((_, rows)) if std::io::stdout().is_terminal() => usize::from(rows.0),
             _ => usize::MAX,
         };
+        // `>=`, because the shell's prompt needs a line, too.
         let long = text.as_str().lines().count() >= rows;
         let coloured = || match anstream::AutoStream::choice(&std::io::stdout()) {
             anstream::ColorChoice::Never => text.to_plain(),

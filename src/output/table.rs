@@ -142,6 +142,7 @@ impl TextTable {
                 out.push_str("  ");
             }
             match column {
+                // out.push_str(pad) => Numbers are aligned right.
                 Column::Right(_) => out.push_str(pad).push_styled(cell.style, short),
                 _ => out.push_styled(cell.style, short).push_str(pad),
             };

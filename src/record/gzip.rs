@@ -134,6 +134,7 @@ impl LiveGzip {
     fn write_out(&mut self, last: &[u8]) -> Result<(), FsError> {
         let data = self.waiting.len();
         self.waiting.extend_from_slice(last);
+        // RFC 1952: CRC-32 and length, little-endian.
         self.waiting.extend_from_slice(&self.crc.sum().to_le_bytes());
         self.waiting.extend_from_slice(&self.crc.amount().to_le_bytes());
         // One `write` for all: a kill between two writes would leave a file without a trailer.

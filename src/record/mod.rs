@@ -221,6 +221,7 @@ impl RunRecorder {
     /// `schema_version` is added.
     pub fn write_run_object(&self, meta: &JsonObject) -> Result<(), RecordError> {
         let mut meta = meta.clone();
+        // The fields that the recorder knows by itself.
         let required_fields = [
             ("run_id", self.key.run_id()),
             ("experiment", self.key.experiment()),

@@ -144,6 +144,7 @@ fn list_subdirectories(dir: &Path) -> Result<Vec<(PathBuf, bool)>, FsError> {
     for entry in entries {
         let entry = entry.at("list", dir)?;
         let kind = entry.file_type().at("look at", &entry.path())?;
+        // Links count: results can be spread over several disks.
         if kind.is_dir() || kind.is_symlink() && entry.path().is_dir() {
             out.push((entry.path(), kind.is_symlink()));
         }

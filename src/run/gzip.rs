@@ -179,6 +179,7 @@ impl<R: Read> GzipReader<R> {
         header.crc.update(&[byte]);
         let result = header.read(byte, first)?;
         if result.is_ok() {
+            // Each member has a window and a checksum of its own.
             self.inflate.reset(false);
             self.crc.reset();
         }

@@ -183,6 +183,7 @@ impl RunLayout {
         }
         match name {
             RUN_JSON => self.run_json = is_file,
+            // A directory of such a name is an unknown entry.
             MANIFEST if is_file => self.manifest = true,
             DATASET_INDEX if is_file => self.dataset_index = true,
             STEPS_PARQUET | EPISODES_PARQUET if is_file => self.parquet.push(name.into()),

@@ -15,6 +15,7 @@ pub fn read_small_file(dir: &Path, name: &str) -> Result<Option<Vec<u8>>, FsErro
     let path = dir.join(name);
     // For speed: only a link needs its path resolved.
     let is_link = std::fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_symlink());
+    // Refused for safety: the target would be copied into the dataset.
     if is_link && !dir.canonicalize().is_ok_and(|root| !leads_out(&path, &root)) {
         return Err(PathRefusal::Escape.into()).at("read", &path);
     }

@@ -172,6 +172,7 @@ impl<'a> LineSource<'a> {
                 None if block.is_empty() => return Ok(end),
                 None => StreamEvent::Lines(block),
             };
+            // The end of the file is reported after its last lines.
             self.pending.push_back(end);
             return Ok(first);
         }

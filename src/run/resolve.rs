@@ -133,6 +133,7 @@ pub fn resolve_run<'a, C: RunCandidate>(
     }
     let text = query.text.trim_end_matches('/');
     let names: Vec<RunName<'a, C>> = candidates.iter().flat_map(names_of).collect();
+    // Exact names first, and the best kind of name before the others.
     for rank in ALL_RANKS {
         if let Some(run) = find_only(query, names.iter().filter(|name| name.rank == rank && name.typed == text))? {
             return Ok(run);

@@ -15,6 +15,7 @@ impl StartTime {
         // A text that is no time keeps its place by text; `validate` reports it.
         let instant = text.parse::<jiff::Timestamp>().ok().or_else(|| {
             let civil: jiff::civil::DateTime = text.trim().parse().ok()?;
+            // A time without an offset counts as UTC.
             jiff::tz::Offset::UTC.to_timestamp(civil).ok()
         });
         Self { instant, text: Some(text.to_owned()) }

@@ -70,6 +70,7 @@ impl SeenIds {
     }
 
     fn fingerprint_of(&self, id: &str) -> u128 {
+        // Two independent 64-bit hashes with random keys.
         u128::from(self.keys.0.hash_one(id)) << 64 | u128::from(self.keys.1.hash_one(id))
     }
 }

@@ -97,6 +97,7 @@ impl ValidateOptions {
         if let Some(code) = ignore.iter().find(|code| !code.is_ignorable()) {
             return Err(OptionsError::NotIgnorable(*code));
         }
+        // Which of the two lists wins would be a guess.
         if let Some(code) = ignore.iter().find(|code| deny.contains(code)) {
             return Err(OptionsError::Both(*code));
         }

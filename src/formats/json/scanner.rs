@@ -266,6 +266,7 @@ impl<'a> JsonCursor<'a> {
                 first = false;
                 continue;
             }
+            // A comma between two items; none before the first or after the last.
             if !first {
                 self.expect_byte(b',')?;
                 self.skip_space();

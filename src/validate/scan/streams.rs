@@ -442,6 +442,7 @@ impl StreamScan {
                     path: name.clone(),
                     bytes: end.bytes,
                     sha256: end.sha256.unwrap_or_default(),
+                    // The number of rows in a damaged file is not known.
                     rows: (!list.damaged).then_some(rows),
                 });
                 out.stamps.insert(name.clone(), end.stamp);
