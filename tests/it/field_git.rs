@@ -177,8 +177,8 @@ fn a_shallow_clone_is_called_one() {
     clone(&env, "shallow", &["--depth", "1"]);
     let output = env.hook_in("shallow", ["check", "origin/old..HEAD"]).fails(3);
     assert_snapshot!(env.screen(&output), @"
-    error: `origin/old` names no commit
-    hint: this clone is shallow, so its history and branches are not all here: `git fetch --unshallow` (`fetch-depth: 0` of actions/checkout)
+    error: `origin/old` is not a commit
+    hint: this clone is shallow; fetch the rest of its history and branches with `git fetch --unshallow` (`fetch-depth: 0` of actions/checkout)
     ");
     let output = env.hook_in("shallow", ["check"]).ok();
     assert_snapshot!(env.screen(&output), @"

@@ -52,16 +52,16 @@ fn goes_along(engine: &str) {
     ✓ results/demo/run-20260105-041 is valid: 240 steps, 4 episodes, 4 warnings
       warning unrecognized_file (4 times)
         field.zarr/
-          no recorder writes such a file: it is not put into the dataset unless
+          no recorder writes such a file: it does not go into the dataset unless
           `ingest.include` names it
         frames/
-          no recorder writes such a file: it is not put into the dataset unless
+          no recorder writes such a file: it does not go into the dataset unless
           `ingest.include` names it
         notes
-          no recorder writes such a file: it is not put into the dataset unless
+          no recorder writes such a file: it does not go into the dataset unless
           `ingest.include` names it
         video.mp4
-          no recorder writes such a file: it is not put into the dataset unless
+          no recorder writes such a file: it does not go into the dataset unless
           `ingest.include` names it
     --- stderr
     hint: `capture-hook config set ingest.include '*.zarr,frames/**,notes,*.mp4'` takes them too
@@ -176,29 +176,29 @@ fn patterns_take_nothing_from_elsewhere_and_wait_for_nothing() {
     assert_snapshot!(env.screen(&output), @"
     ✓ results/demo/run-20260105-041 is valid: 240 steps, 4 episodes, 5 warnings
       warning unrecognized_file (5 times)
-        .dvcignore  no recorder writes such a file, and no dataset may hold one
-        frames/.git  no recorder writes such a file, and no dataset may hold one
+        .dvcignore  no recorder writes such a file, and a dataset cannot hold one
+        frames/.git  no recorder writes such a file, and a dataset cannot hold one
         frames/up
-          `ingest.include` names it, and it is no regular file: it is not put into
-          the dataset
+          `ingest.include` names it, but it is not a regular file: it does not go
+          into the dataset
         pipe
-          `ingest.include` names it, and it is no regular file: it is not put into
-          the dataset
-        steps.parquet/  no recorder writes such a file, and no dataset may hold one
+          `ingest.include` names it, but it is not a regular file: it does not go
+          into the dataset
+        steps.parquet/  no recorder writes such a file, and a dataset cannot hold one
     ");
     // No pattern would take these, so none is named.
     assert_snapshot!(env.screen(&output), @"
     ✓ results/demo/run-20260105-041 is valid: 240 steps, 4 episodes, 5 warnings
       warning unrecognized_file (5 times)
-        .dvcignore  no recorder writes such a file, and no dataset may hold one
-        frames/.git  no recorder writes such a file, and no dataset may hold one
+        .dvcignore  no recorder writes such a file, and a dataset cannot hold one
+        frames/.git  no recorder writes such a file, and a dataset cannot hold one
         frames/up
-          `ingest.include` names it, and it is no regular file: it is not put into
-          the dataset
+          `ingest.include` names it, but it is not a regular file: it does not go
+          into the dataset
         pipe
-          `ingest.include` names it, and it is no regular file: it is not put into
-          the dataset
-        steps.parquet/  no recorder writes such a file, and no dataset may hold one
+          `ingest.include` names it, but it is not a regular file: it does not go
+          into the dataset
+        steps.parquet/  no recorder writes such a file, and a dataset cannot hold one
     ");
     env.git(["add", "-A"]).ok();
     env.select(SECOND);

@@ -95,8 +95,8 @@ fn two_directories_with_one_key_stop_with_both_named() {
     let output = env.hook(["ingest", "--all"]).fails(3);
     assert_snapshot!(env.screen(&output), @"
     error: several runs are called demo/r1, and they differ: results/a/r1, results/demo/r1-nodeB
-    hint: remove all but one of them, or record the others anew, each with a run_id of its own
-    hint: to take one of them as it is, name it alone, by its path
+    hint: remove all but one of them, or record the others again, each with its own run_id
+    hint: name one of them by its path, to use that one alone
     ");
 }
 

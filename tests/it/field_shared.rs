@@ -167,8 +167,8 @@ fn users_who_share_a_repository_do_not_lock_each_other_out() {
     sending data of commit [commit] (results/sweep/run-20260106-041) to the DVC remote
     warning: pre-push: cannot write [env]/repo/.git/capture-hook/pushed-tags
     warning: Permission denied (os error 13)
-    hint: another user made it; with his rights or root's: `chgrp -R [gid] [env]/repo/.git/capture-hook && chmod -R g+rwX [env]/repo/.git/capture-hook`
-    hint: `git config core.sharedRepository group` keeps what git and capture-hook make open to the group
+    hint: as its owner or root, run `chgrp -R [gid] [env]/repo/.git/capture-hook && chmod -R g+rwX [env]/repo/.git/capture-hook`
+    hint: run `git config core.sharedRepository group` to keep new files open to the group
     ");
     assert_eq!(env.id("origin/main"), env.id("HEAD"));
     env.select(FIRST);
@@ -177,7 +177,7 @@ fn users_who_share_a_repository_do_not_lock_each_other_out() {
     assert_snapshot!(env.screen(&output), @"
     error: cannot open [env]/repo/.git/capture-hook/lock
     caused by: Permission denied (os error 13)
-    hint: another user made it; with his rights or root's: `chgrp -R [gid] [env]/repo/.git/capture-hook && chmod -R g+rwX [env]/repo/.git/capture-hook`
-    hint: `git config core.sharedRepository group` keeps what git and capture-hook make open to the group
+    hint: as its owner or root, run `chgrp -R [gid] [env]/repo/.git/capture-hook && chmod -R g+rwX [env]/repo/.git/capture-hook`
+    hint: run `git config core.sharedRepository group` to keep new files open to the group
     ");
 }

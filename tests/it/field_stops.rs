@@ -76,7 +76,7 @@ fn another_git_that_does_not_end_stops_the_commit_and_nothing_has_changed() {
     assert_snapshot!(env.screen(&output), @"
     another git holds [env]/repo/.git/index.lock: waiting for it
     error: another git holds [env]/repo/.git/index.lock
-    hint: let it end (an editor may have started it), then run the same command again
+    hint: wait until it ends (an editor can have started it), then run the same command again
     hint: if no git runs here, one that was killed left it: `rm [env]/repo/.git/index.lock`
     ");
     assert!(state(&env) == before);
@@ -97,7 +97,7 @@ fn another_git_that_does_not_end_stops_the_commit_and_nothing_has_changed() {
     assert_snapshot!(env.screen(&output), @"
     another git holds [env]/repo/.git/index.lock: waiting for it
     error: another git (`git commit`, process [pid]) holds [env]/repo/.git/index.lock
-    hint: let it end (an editor may have started it), then run the same command again
+    hint: wait until it ends (an editor can have started it), then run the same command again
     hint: if no git runs here, one that was killed left it: `rm [env]/repo/.git/index.lock`
     ");
     assert!(output.stderr.contains(&who) && output.stderr.contains("index.lock"), "{}", output.stderr);

@@ -230,13 +230,13 @@ fn a_blocked_tag_keeps_no_other_back() {
     demo/run-20260105-041
     sweep/run-20260106-041
     --- stderr
-    warning: the tag capture/demo/run-20260105-041 is not made: the tag capture/demo is in the way of capture/demo/run-20260105-041: git keeps no two tags of which one is the other's directory
+    warning: the tag capture/demo/run-20260105-041 is not made: the tag capture/demo is in the way of capture/demo/run-20260105-041: git cannot use one name as the directory of the other
     tagged capture/sweep/run-20260106-041
-    hint: give it another name, such as capture-demo-old: `git tag capture-demo-old capture/demo && git tag -d capture/demo`
+    hint: rename the tag, for example to capture-demo-old: `git tag capture-demo-old capture/demo && git tag -d capture/demo`
     hint: the commit is made; `capture-hook tag` makes the tags that are missing
     committed 2 runs as [commit]
-    warning: the tag capture/demo/run-20260105-041 is not made: the tag capture/demo is in the way of capture/demo/run-20260105-041: git keeps no two tags of which one is the other's directory
-    hint: give it another name, such as capture-demo-old: `git tag capture-demo-old capture/demo && git tag -d capture/demo`
+    warning: the tag capture/demo/run-20260105-041 is not made: the tag capture/demo is in the way of capture/demo/run-20260105-041: git cannot use one name as the directory of the other
+    hint: rename the tag, for example to capture-demo-old: `git tag capture-demo-old capture/demo && git tag -d capture/demo`
     hint: the commit is made; `capture-hook tag` makes the tags that are missing
     ");
     assert!(env.tags().contains(&tag(THIRD)));

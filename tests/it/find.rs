@@ -82,12 +82,12 @@ fn a_mistyped_name_gets_the_one_meant() {
     assert_snapshot!(env.screen(&output), @"
     error: there is no run `nav/run-20261124-021505`
     hint: did you mean `nav/run-20261124-021550`?
-    hint: `capture-hook runs` lists the runs there are
+    hint: list the runs with `capture-hook runs`
     ");
     let output = env.hook(["show", "run-2026"]).fails(3);
     assert_snapshot!(env.screen(&output), @"
-    error: `run-2026` may mean 3 runs: nav/run-20261124-021550, plume/run-20261124-021546, sweep/run-20260106-041
-    hint: type more of its name, or experiment/run_id
+    error: `run-2026` matches 3 runs: nav/run-20261124-021550, plume/run-20261124-021546, sweep/run-20260106-041
+    hint: type more of the name, or experiment/run_id
     ");
     for (typed, meant) in [("shwo", "'show'"), ("lgo", "'log'"), ("stauts", "'status'"), ("rusn", "'runs'")] {
         let output = env.hook([typed]).fails(2);

@@ -243,7 +243,7 @@ fn an_invalid_run_is_refused_with_file_line_code_and_reason_and_nothing_changes(
     assert_snapshot!(env.screen(&refused), @"
     error: results/nav/run-20261124-021550 is not valid, so it is not ingested
         steps.jsonl.gz: line 7: step_sequence: step 7 follows step 5
-    hint: `capture-hook validate results/nav/run-20261124-021550` says all that was found
+    hint: see all findings with `capture-hook validate results/nav/run-20261124-021550`
     ");
     assert_eq!(refused.stdout, "");
     assert_eq!(tree(&env.repo("data")), before);
@@ -259,7 +259,7 @@ fn an_unsafe_name_never_leaves_the_dataset() {
     assert_snapshot!(env.screen(&refused), @"
     error: results/x/y is not valid, so it is not ingested
         run.json: unsafe_run_id: run_id `../../../../tmp/owned` cannot name a directory: it holds a path separator
-    hint: `capture-hook validate results/x/y` says all that was found
+    hint: see all findings with `capture-hook validate results/x/y`
     ");
     assert!(!env.repo("data/captures").exists() || tree(&env.repo("data/captures")).is_empty());
 }
@@ -373,7 +373,7 @@ fn one_bad_run_among_several_is_told_and_the_others_go_in() {
     --- stderr
     error: results/nav/run-20261124-021550 is not valid, so it is not ingested
         steps.jsonl.gz: line 7: step_sequence: step 7 follows step 5
-    hint: `capture-hook validate results/nav/run-20261124-021550` says all that was found
+    hint: see all findings with `capture-hook validate results/nav/run-20261124-021550`
     ");
 }
 
@@ -399,8 +399,8 @@ fn without_a_selection_the_next_step_is_named() {
     ");
     let refused = env.hook(["ingest", "--run-dir", "results/no/such"]).fails(3);
     assert_snapshot!(env.screen(&refused), @"
-    error: no run at results/no/such
-    hint: `capture-hook runs` lists the runs there are
+    error: there is no run at results/no/such
+    hint: list the runs with `capture-hook runs`
     ");
 }
 
@@ -414,8 +414,8 @@ fn manifest_writes_a_missing_one_and_never_another() {
     assert!(text.contains("\"rows\": 151") && text.contains("\"ok\": true"), "{text}");
     let again = env.hook(["manifest", &key]).fails(1);
     assert_snapshot!(env.screen(&again), @"
-    error: results/nav/run-20261124-021550 has a manifest.json, which is never rewritten
-    hint: `capture-hook validate results/nav/run-20261124-021550` says whether it agrees with the files; delete it to have a new one made
+    error: results/nav/run-20261124-021550 already has a manifest.json, which is never rewritten
+    hint: check it against the files with `capture-hook validate results/nav/run-20261124-021550`, or delete it to make a new one
     ");
     assert_eq!(fs::read_to_string(run.join("manifest.json")).unwrap(), text);
     // It agrees with the files.
