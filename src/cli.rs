@@ -121,7 +121,7 @@ pub fn main() -> ExitCode {
         Ui::new(UiOptions::default()).error(&error.into());
         return ExitCode::from(NOT_STARTED);
     }
-    // A shell that asks for completions gets them and nothing else.
+    // A shell that asks for completions must get nothing else on stdout.
     let current_dir = working_dir().ok();
     let asked = CompleteEnv::with_factory(|| commands::complete::guard_paths(Cli::command()))
         .var(commands::completions::VARIABLE)

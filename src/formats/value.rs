@@ -95,7 +95,7 @@ impl ParamsValue {
     }
 }
 
-/// The value of a TOML item.
+/// Returns the value of a TOML item; a date becomes [`ParamsValue::Unresolved`].
 #[must_use]
 pub fn from_toml(item: &toml_edit::Item) -> ParamsValue {
     use toml_edit::{Item, Value as Toml};

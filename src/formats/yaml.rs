@@ -162,7 +162,7 @@ impl YamlNode {
         }
     }
 
-    /// The text of a key that stands for itself: `None` for an alias, a collection, a tag or the merge key.
+    /// Returns the text of a plain key; `None` for an alias, a collection, a tag or the merge key.
     pub(crate) fn key_text(&self) -> Option<&str> {
         match &self.kind {
             NodeKind::Scalar { text, .. } if self.tag.is_none() && text != MERGE_KEY => Some(text),
@@ -242,8 +242,8 @@ impl Drop for YamlNode {
     }
 }
 
-/// The one document of a text; `None` where the text is empty. A byte order mark at its start is skipped. Several documents
-/// are an error, and so is whatever other readers take for something else: odd characters, directives.
+/// Returns the one document of a text; `None` if the text is empty. A byte order mark at its start is skipped. Several
+/// documents are an error, and so is whatever readers take for different things: odd characters, directives.
 pub fn parse_document(bytes: &[u8]) -> Result<Option<YamlNode>, YamlError> {
     parse_document_within(bytes, limits::TEXT, limits::VALUES)
 }

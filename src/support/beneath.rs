@@ -26,7 +26,7 @@ pub struct RootDir<'a> {
     path: &'a Path,
 }
 
-/// What lies at a path.
+/// The kind of thing at a path, links not followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
     /// Nothing.

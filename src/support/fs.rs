@@ -302,7 +302,8 @@ impl UnnamedFile {
         Ok(Self { temp })
     }
 
-    /// Copies a file there. `each` sees all bytes that are copied.
+    /// Copies a file into a directory on the file system of its later name, synced. `each` is called with all bytes
+    /// that are copied.
     pub fn copy_read_only(dir: &Path, from: &Path, mut each: impl FnMut(&[u8])) -> Result<Self, FsError> {
         let mut source = open(from)?;
         let mut temp = create_temp_file(dir, TEMP_PREFIX, "")?;
@@ -317,41 +318,43 @@ impl UnnamedFile {
             temp.write_all(bytes).at("write in", dir)?;
         }
         set_mode(temp.as_file(), 0o444).at("set the mode of a file in", dir)?;
-        // It must be whole on the disk when it has its name.
+        // On disk before it gets its name, or a crash could leave the name without the bytes.
         temp.as_file().sync_all().at("write in", dir)?;
         Ok(Self { temp })
     }
 
-    /// Gives it its name. A file that has it already is replaced; its bytes must then be the same, as they are where the
-    /// name is made from them.
+    /// Gives the file its name. A file of that name is replaced; in a cache that holds the same bytes, because the name
+    /// is their hash.
     pub fn persist_as(self, path: &Path) -> Result<(), FsError> {
         self.temp.persist(path).map_err(|e| e.error).at("replace", path)?;
         Ok(())
     }
 }
 
-/// A directory of its own under another one, with a name that begins so; gone, with all in it, when it is dropped.
+/// Creates a new directory in another one, with this prefix in its name. It is removed on drop, with all in it.
 pub fn create_temp_dir(parent: &Path, prefix: &str) -> Result<TempDir, FsError> {
     tempfile::Builder::new().prefix(prefix).tempdir_in(parent).at("write in", parent)
 }
 
-/// A new file in a directory, for the owner alone, with a name that begins and ends so; gone when it is dropped.
+/// Creates a new file in a directory, readable by its owner only, with this prefix and suffix in its name. It is
+/// removed on drop.
 pub fn create_temp_file(dir: &Path, prefix: &str, suffix: &str) -> Result<NamedTempFile, FsError> {
     tempfile::Builder::new().prefix(prefix).suffix(suffix).tempfile_in(dir).at("write in", dir)
 }
 
-/// A file without a name in [`scratch_dir`], for more than memory should hold.
+/// Creates a file without a name in [`scratch_dir`], for data that memory should not hold.
 pub fn create_scratch_file() -> io::Result<File> {
     tempfile::tempfile()
 }
 
-/// The system's directory for temporary files.
+/// Returns the system's directory for temporary files.
 #[must_use]
 pub fn scratch_dir() -> PathBuf {
     std::env::temp_dir()
 }
 
-/// Copies a file to where its name says what is in it: whole or not at all, read-only for everyone. The directory is made.
+/// Copies a file to a path that tells its content (a cache object): complete or not at all, read-only for everyone.
+/// Creates the directory.
 pub fn copy_read_only(from: &Path, to: &Path) -> Result<(), FsError> {
     let dir = parent_dir(to);
     create_dir_all(dir)?;

@@ -28,7 +28,7 @@ impl PromptPolicy {
     /// Returns the policy of a hook: no prompts.
     #[must_use]
     pub fn for_hook() -> Self {
-        // It may have been replaced by a newer one, just now.
+        // An upgrade can have replaced our file a moment ago: Linux then gives a path ending in ` (deleted)`.
         let own_program = running_program().ok().filter(|path| path.is_file());
         own_program.map_or(Self::Unspecified, |launcher| Self::Nowhere { launcher })
     }

@@ -1,4 +1,5 @@
-//! Text for people and for shells: sizes, counts, hexadecimal digits, quoting, and the names that a mistyped one is near to.
+//! Text for people and for shells: sizes, counts, hexadecimal digits, quoting, and the names that are similar to a
+//! mistyped one. Nothing is printed here.
 
 use std::ffi::OsStr;
 
@@ -63,8 +64,8 @@ pub fn shell_quote(arg: impl AsRef<OsStr>) -> String {
     }
 }
 
-/// What a mistyped text may have meant: of these spellings, each with the name that it stands for, the names of the nearest,
-/// best first, at most three. A third of the letters may be wrong, two in any case.
+/// Returns the names that are similar to a mistyped one, best first, at most three. `spellings` are pairs of a spelling
+/// and the name that it stands for.
 #[must_use]
 pub fn find_near<'a>(typed: &str, spellings: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<&'a str> {
     const MOST_NAMES: usize = 3;

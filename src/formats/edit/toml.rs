@@ -72,7 +72,7 @@ pub(crate) fn set_toml(leaf: ParamLeaf<'_>, bytes: &[u8], text: &str) -> Result<
     Ok(EditedParams { bytes: new, old })
 }
 
-/// A TOML string.
+/// Writes a TOML string, literal (`'…'`) if asked and possible.
 fn toml_string(text: &str, literal: bool) -> String {
     if literal && !text.contains('\'') && !text.chars().any(char::is_control) {
         return format!("'{text}'");

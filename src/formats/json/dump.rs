@@ -66,6 +66,7 @@ fn write_object(out: &mut Vec<u8>, object: &JsonObject, layout: JsonLayout, dept
     for (i, (key, value)) in members.iter().enumerate() {
         write_separator(out, layout, i, depth + 1);
         write_text(out, key.as_bytes());
+        // Python's default separators have a blank after the colon.
         out.extend_from_slice(if layout.compact { b":" } else { b": " });
         write_value(out, value, layout, depth + 1);
     }
