@@ -198,7 +198,7 @@ fn fetch_run(
         return Err(GetError::Absent(absent));
     }
     if let Some(dir) = &remote.dir {
-        if let Some(why) = cache.why_no_room(remote.size_of_entries(&missing_first).unwrap_or(0)) {
+        if let Some(why) = cache.why_no_room(dvc.size_on_remote(&missing_first).unwrap_or(0)) {
             return Err(GetError::NoRoom { run: request.run.clone(), why });
         }
         let remote = Cache::in_dir(dir);

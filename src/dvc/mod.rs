@@ -1,6 +1,6 @@
 //! DVC: its files read and written natively, and its program where that must be asked.
 //!
-//! `lock`, `listing`, `cache`, `settings` and `stage` read what DVC 3 writes, each naming its source. Whatever they do not
+//! `lockfile`, `file_list`, `cache`, `settings` and `stage` read what DVC 3 writes, each naming its source. Whatever they do not
 //! understand they say, and the caller lets DVC decide.
 
 pub mod absent;

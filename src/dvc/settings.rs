@@ -8,8 +8,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::dvc::cache::Cache;
-use crate::dvc::file_list::FileEntry;
 use crate::error::ExitKind::Setup;
 use crate::error::{Explain, Explanation};
 use crate::formats::ini;
@@ -43,15 +41,6 @@ pub struct DvcRemote {
     pub url: String,
     /// The directory, where the remote is one on this machine and laid out as a cache is.
     pub dir: Option<PathBuf>,
-}
-
-impl DvcRemote {
-    /// How many bytes these objects have there; `None` where the remote is no directory.
-    #[must_use]
-    pub fn size_of_entries(&self, entries: &[FileEntry]) -> Option<u64> {
-        let remote_cache = Cache::in_dir(self.dir.as_ref()?);
-        Some(entries.iter().filter_map(|entry| remote_cache.object_size(entry.md5)).sum())
-    }
 }
 
 /// DVC's settings, as they hold.

@@ -145,7 +145,7 @@ fn pull_run(
     if done.missing.is_empty() {
         return Ok(outcome_of_checkout(done));
     }
-    let missing = dvc.settings().default_remote().and_then(|remote| remote.size_of_entries(&done.missing)).unwrap_or(0);
+    let missing = dvc.size_on_remote(&done.missing).unwrap_or(0);
     if let Some(why) = dvc.cache().why_no_room(missing) {
         return Ok(SyncOutcome::no_room(why));
     }

@@ -5,127 +5,27 @@
 //! versions. What is not understood is an error, and the caller merges the text as git would.
 
 mod decided;
+mod sides;
 mod text;
 pub mod union;
 
 use std::collections::BTreeMap;
 
 pub use decided::{MergeDecisions, MergeSide, RunChoice};
+pub use sides::{LockfileSides, MergeConflict, MergeError, MergeObjects, MergedLockfile};
 use text::{assemble_lockfile, check_assembled, values_equal, with_final_newline};
 use union::union_file_lists;
 
 use crate::dataset::stage::{RUN_DIR, STAGE};
-use crate::dvc::file_list::{FileEntry, FileList, FileListError};
-use crate::dvc::hash::{DataVersion, DvcHash};
-use crate::dvc::lockfile::{Lockfile, LockfileError, LockfileItem, LockfileStage};
+use crate::dvc::file_list::{FileEntry, FileList};
+use crate::dvc::hash::DataVersion;
+use crate::dvc::lockfile::{Lockfile, LockfileItem, LockfileStage};
 use crate::dvc::lockfile_text;
 use crate::formats::conflict_markers::{ConflictSide, write_conflict};
 use crate::formats::value::ParamsValue;
 use crate::run::RunKey;
 
-/// The three versions and how to call the sides.
-pub struct LockfileSides<'a> {
-    /// The common ancestor; empty where there is none.
-    pub base: &'a [u8],
-    /// The current side.
-    pub ours: &'a [u8],
-    /// The other side.
-    pub theirs: &'a [u8],
-    /// The current side's name, for markers and messages: `HEAD`.
-    pub ours_name: &'a str,
-    /// The other side's.
-    pub theirs_name: &'a str,
-    /// How many characters a marker has.
-    pub marker_size: usize,
-    /// Whose selection stands.
-    pub preferred: MergeSide,
-    /// What was decided about what both changed.
-    pub decisions: &'a MergeDecisions,
-}
-
-/// Something that both sides changed in different ways.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MergeConflict {
-    /// A run's files.
-    Run(RunKey),
-    /// A file in the dataset that belongs to no run.
-    File(String),
-    /// Something else in a stage.
-    Stage {
-        /// The stage.
-        name: String,
-        /// What in it: `cmd`, a dependency, a parameter, an output.
-        what: String,
-    },
-}
-
-impl std::fmt::Display for MergeConflict {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Run(key) => write!(f, "both sides have other files in run {key}"),
-            Self::File(path) => write!(f, "both sides changed {path} in the dataset"),
-            Self::Stage { name, what } => write!(f, "both sides changed {what} of stage {name}"),
-        }
-    }
-}
-
-/// A merged `dvc.lock`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct MergedLockfile {
-    /// The file's bytes; with conflict markers where `clashes` is not empty.
-    pub bytes: Vec<u8>,
-    /// What could not be merged.
-    pub conflicts: Vec<MergeConflict>,
-    /// Directories that no side had: to be put into the cache before the file is used.
-    pub new_lists: Vec<FileList>,
-    /// The runs that only one side added: ours, theirs.
-    pub added: (Vec<RunKey>, Vec<RunKey>),
-    /// Runs whose recorder files are the same on both sides, and what was made of them is not: ours stand.
-    pub same_recordings: Vec<RunKey>,
-    /// Runs that both sides changed and that a decision settles, each with what it was.
-    pub decided_runs: Vec<(RunKey, RunChoice)>,
-    /// Runs whose other side's files stand beside them, each with the name that those have.
-    pub renamed_runs: Vec<(RunKey, RunKey)>,
-    /// The selection that did not stand, with the side it came from.
-    pub dropped_selection: Option<(String, MergeSide)>,
-}
-
-/// A merge that cannot be tried.
-#[derive(Debug, thiserror::Error)]
-pub enum MergeError {
-    /// One of the three is not understood.
-    #[error("{side}: {source}")]
-    Lockfile {
-        /// Whose.
-        side: String,
-        /// What is wrong.
-        source: LockfileError,
-    },
-    /// A side's directory object cannot be had.
-    #[error("the list of files of data version {version} is not to be had: {why}")]
-    FileList {
-        /// Which.
-        version: DataVersion,
-        /// Why not.
-        why: String,
-    },
-    /// A merged directory that is none.
-    #[error(transparent)]
-    MergedList(#[from] FileListError),
-    /// Text that cannot be put together.
-    #[error("{0}")]
-    Unmergeable(String),
-}
-
-/// Where listings and sizes come from.
-pub trait MergeObjects {
-    /// The listing of a data version, fetched if need be. The error says why it cannot be had.
-    fn read_file_list(&mut self, version: DataVersion) -> Result<FileList, String>;
-    /// The bytes that a file has, where that is known here.
-    fn object_size(&mut self, hash: DvcHash) -> Option<u64>;
-}
-
-/// Merges.
+/// Merges two sides of a `dvc.lock` against their common ancestor.
 pub fn merge_lockfiles(
     sides: &LockfileSides<'_>,
     objects: &mut dyn MergeObjects,

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use crate::dvc::cache::{Cache, CacheError};
-use crate::dvc::file_list::FileList;
+use crate::dvc::file_list::{FileEntry, FileList};
 use crate::dvc::hash::{DataVersion, DvcHash};
 use crate::dvc::program::ProgramError;
 use crate::dvc::project::DvcProject;
@@ -100,6 +100,13 @@ impl DvcProject<'_> {
         versions: &[DataVersion],
     ) -> Result<BTreeMap<DataVersion, MissingObjects>, RemoteError> {
         missing_in_store(&self.cache(), &self.cache(), versions, CheckDepth::AllFiles)
+    }
+
+    /// How many bytes these objects have on the default remote; `None` unless that is a directory.
+    #[must_use]
+    pub fn size_on_remote(&self, entries: &[FileEntry]) -> Option<u64> {
+        let remote_cache = Cache::in_dir(self.settings().default_remote()?.dir.as_ref()?);
+        Some(entries.iter().filter_map(|entry| remote_cache.object_size(entry.md5)).sum())
     }
 
     /// What the default remote lacks of each of these versions; those that lack nothing are left out. DVC is called only
@@ -253,7 +260,6 @@ pub fn upload_versions(
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::dvc::file_list::FileEntry;
     use crate::dvc::program::Dvc;
     use crate::dvc::project::FindDvc;
     use crate::dvc::settings::DvcSettings;

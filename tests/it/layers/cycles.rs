@@ -10,7 +10,6 @@ const NOT_YET: &[(&str, &str)] = &[
     ("commit::ignored", "commit::ingest"),
     ("commit::kept", "commit::ingest"),
     ("commit::transaction", "commit::ingest"),
-    ("dvc::settings", "dvc::cache"),
     ("inspect::status_pushed", "inspect::status"),
     ("inspect::status_workspace", "inspect::status"),
     ("project::include", "project::state"),

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::dataset::record::ingest_stage;
+use crate::dvc::hash::DvcHash;
 
 /// The dataset's output in a lock.
 fn recorded_out(lockfile: &Lockfile) -> &LockfileItem {

@@ -8,7 +8,8 @@ use crate::dvc::file_list::{FileEntry, FileList};
 use crate::run::RunKey;
 use crate::run::layout::{DATASET_INDEX, EPISODES_PARQUET, MANIFEST, STEPS_PARQUET};
 
-/// What three listings make together.
+/// What three file lists make together.
+#[derive(Default)]
 pub(crate) struct ListUnion {
     pub entries: Vec<FileEntry>,
     pub conflicts: Vec<MergeConflict>,
@@ -52,7 +53,15 @@ fn is_same_recording(ours: &[FileEntry], theirs: &[FileEntry]) -> bool {
     !ours.is_empty() && ours == recorded(theirs)
 }
 
-/// Unites two listings run by run, against their common ancestor's. Where a decision keeps both sides' files of a run, the
+/// One run's files on each side.
+#[derive(Default)]
+struct RunSides<'a> {
+    base: &'a [FileEntry],
+    ours: &'a [FileEntry],
+    theirs: &'a [FileEntry],
+}
+
+/// Unites two file lists run by run, against their common ancestor's. Where a decision keeps both sides' files of a run, the
 /// other side's lie in a folder of another name, byte for byte: a run is told by its folder in a dataset, and what its own
 /// `run.json` says is evidence.
 pub(crate) fn union_file_lists(
@@ -61,13 +70,6 @@ pub(crate) fn union_file_lists(
     theirs: &FileList,
     decisions: &MergeDecisions,
 ) -> ListUnion {
-    /// One run's files, or one file of no run.
-    #[derive(Default)]
-    struct RunSides<'a> {
-        base: &'a [FileEntry],
-        ours: &'a [FileEntry],
-        theirs: &'a [FileEntry],
-    }
     let mut runs: BTreeMap<RunKey, RunSides<'_>> = BTreeMap::new();
     for run in group_by_run(base) {
         runs.entry(run.key).or_default().base = run.entries;
@@ -78,56 +80,17 @@ pub(crate) fn union_file_lists(
     for run in group_by_run(theirs) {
         runs.entry(run.key).or_default().theirs = run.entries;
     }
-    let mut union_of_lists = ListUnion {
-        entries: Vec::new(),
-        conflicts: Vec::new(),
-        added: Default::default(),
-        same_recordings: Vec::new(),
-        decided_runs: Vec::new(),
-        renamed_runs: Vec::new(),
-    };
+    let mut union = ListUnion::default();
     let is_taken = |name: &RunKey| [base, ours, theirs].iter().any(|list| !entries_of_run(list, name).is_empty());
-    for (key, part) in runs {
-        if part.base.is_empty() && part.theirs.is_empty() {
-            union_of_lists.added.0.push(key.clone());
-        } else if part.base.is_empty() && part.ours.is_empty() {
-            union_of_lists.added.1.push(key.clone());
+    for (key, sides) in runs {
+        if sides.base.is_empty() && sides.theirs.is_empty() {
+            union.added.0.push(key.clone());
+        } else if sides.base.is_empty() && sides.ours.is_empty() {
+            union.added.1.push(key.clone());
         }
-        match merge_three_way(Some(part.base), Some(part.ours), Some(part.theirs)) {
-            Ok(entries) => union_of_lists.entries.extend_from_slice(entries.unwrap_or_default()),
-            Err(()) => {
-                let removed = part.ours.is_empty() || part.theirs.is_empty();
-                let choice = decisions.choice_for(&key, removed);
-                match choice {
-                    None if is_same_recording(part.ours, part.theirs) => {
-                        union_of_lists.entries.extend_from_slice(part.ours);
-                        union_of_lists.same_recordings.push(key);
-                        continue;
-                    }
-                    None if decisions.virtual_ancestor => continue,
-                    None => {
-                        union_of_lists.conflicts.push(MergeConflict::Run(key));
-                        continue;
-                    }
-                    Some(RunChoice::Ours) => union_of_lists.entries.extend_from_slice(part.ours),
-                    Some(RunChoice::Theirs) => union_of_lists.entries.extend_from_slice(part.theirs),
-                    Some(RunChoice::Both) if removed => {
-                        union_of_lists.entries.extend(part.ours.iter().chain(part.theirs).cloned());
-                    }
-                    Some(RunChoice::Both) => match rename_theirs(&key, part.theirs, is_taken) {
-                        Some((name, files)) => {
-                            union_of_lists.entries.extend_from_slice(part.ours);
-                            union_of_lists.entries.extend(files);
-                            union_of_lists.renamed_runs.push((key.clone(), name));
-                        }
-                        None => {
-                            union_of_lists.conflicts.push(MergeConflict::Run(key));
-                            continue;
-                        }
-                    },
-                }
-                union_of_lists.decided_runs.extend(choice.map(|choice| (key, choice)));
-            }
+        match merge_three_way(Some(sides.base), Some(sides.ours), Some(sides.theirs)) {
+            Ok(entries) => union.entries.extend_from_slice(entries.unwrap_or_default()),
+            Err(()) => union.add_disputed_run(key, &sides, decisions, is_taken),
         }
     }
     let mut files: BTreeMap<&str, [Option<&FileEntry>; 3]> = BTreeMap::new();
@@ -138,24 +101,67 @@ pub(crate) fn union_file_lists(
     }
     for (path, [b, o, t]) in files {
         match merge_three_way(b, o, t) {
-            Ok(entry) => union_of_lists.entries.extend(entry.cloned()),
+            Ok(entry) => union.entries.extend(entry.cloned()),
             Err(()) => match decisions.pick_favored(o, t) {
-                Some(favored) => union_of_lists.entries.extend(favored.cloned()),
+                Some(favored) => union.entries.extend(favored.cloned()),
                 None if decisions.virtual_ancestor => {}
-                None => union_of_lists.conflicts.push(MergeConflict::File(path.to_owned())),
+                None => union.conflicts.push(MergeConflict::File(path.to_owned())),
             },
         }
     }
-    // A file where the other side has a directory.
-    union_of_lists.entries.sort();
-    let is_parent =
-        |pair: &[FileEntry]| pair[1].relpath.strip_prefix(&pair[0].relpath).is_some_and(|rest| rest.starts_with('/'));
-    let inside: Vec<MergeConflict> = union_of_lists
-        .entries
-        .windows(2)
-        .filter(|pair| is_parent(pair))
-        .map(|pair| MergeConflict::File(pair[0].relpath.clone()))
-        .collect();
-    union_of_lists.conflicts.extend(inside);
-    union_of_lists
+    union.entries.sort();
+    union.add_file_conflicts();
+    union
+}
+
+impl ListUnion {
+    /// A run that both sides changed, in different ways.
+    fn add_disputed_run(
+        &mut self,
+        key: RunKey,
+        sides: &RunSides<'_>,
+        decisions: &MergeDecisions,
+        is_taken: impl Fn(&RunKey) -> bool,
+    ) {
+        let removed = sides.ours.is_empty() || sides.theirs.is_empty();
+        let choice = decisions.choice_for(&key, removed);
+        match choice {
+            None if is_same_recording(sides.ours, sides.theirs) => {
+                self.entries.extend_from_slice(sides.ours);
+                self.same_recordings.push(key);
+                return;
+            }
+            None if decisions.virtual_ancestor => return,
+            None => {
+                self.conflicts.push(MergeConflict::Run(key));
+                return;
+            }
+            Some(RunChoice::Ours) => self.entries.extend_from_slice(sides.ours),
+            Some(RunChoice::Theirs) => self.entries.extend_from_slice(sides.theirs),
+            Some(RunChoice::Both) if removed => {
+                self.entries.extend(sides.ours.iter().chain(sides.theirs).cloned());
+            }
+            Some(RunChoice::Both) => match rename_theirs(&key, sides.theirs, is_taken) {
+                Some((name, files)) => {
+                    self.entries.extend_from_slice(sides.ours);
+                    self.entries.extend(files);
+                    self.renamed_runs.push((key.clone(), name));
+                }
+                None => {
+                    self.conflicts.push(MergeConflict::Run(key));
+                    return;
+                }
+            },
+        }
+        self.decided_runs.extend(choice.map(|choice| (key, choice)));
+    }
+
+    /// A file where the other side has a directory. The entries are sorted.
+    fn add_file_conflicts(&mut self) {
+        let is_parent = |pair: &[FileEntry]| {
+            pair[1].relpath.strip_prefix(&pair[0].relpath).is_some_and(|rest| rest.starts_with('/'))
+        };
+        let inside = self.entries.windows(2).filter(|pair| is_parent(pair));
+        self.conflicts.extend(inside.map(|pair| MergeConflict::File(pair[0].relpath.clone())));
+    }
 }
