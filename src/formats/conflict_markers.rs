@@ -1,10 +1,13 @@
-//! The lines by which git marks a conflict in a text: found in what is read, written where a merge stops.
+//! Git's conflict markers in a text: found in a text that is read, written by a merge that stops. Conflicts are not
+//! resolved here.
 
-/// The line, from 1, of the first conflict marker that git left in a text.
+/// Returns the line, from 1, of the first conflict marker of git in a text.
 #[must_use]
 pub fn find_conflict_marker(bytes: &[u8]) -> Option<usize> {
+    // Seven characters, alone or before a blank: git's default size.
     let is_marker = |line: &[u8]| {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
+        // Not `=======`, which a text can hold as a heading's underline.
         [&b"<<<<<<<"[..], b"|||||||", b">>>>>>>"]
             .iter()
             .any(|marker| line.strip_prefix(*marker).is_some_and(|rest| rest.is_empty() || rest.starts_with(b" ")))
@@ -12,16 +15,16 @@ pub fn find_conflict_marker(bytes: &[u8]) -> Option<usize> {
     bytes.split(|b| *b == b'\n').position(is_marker).map(|at| at + 1)
 }
 
-/// A side of a conflict: its name, and its text, which ends with a line break unless it is empty.
+/// A side of a conflict: its name, and its text, empty or with a line break at its end.
 #[derive(Debug, Clone, Copy)]
 pub struct ConflictSide<'a> {
-    /// What stands behind the marker: `HEAD`.
+    /// The name after the marker: `HEAD`.
     pub name: &'a str,
     /// The side's lines.
     pub text: &'a [u8],
 }
 
-/// Both sides' lines between markers of so many characters, as git writes them.
+/// Writes both sides' lines between markers of `size` characters, as git does.
 #[must_use]
 pub fn write_conflict(size: usize, ours: ConflictSide<'_>, theirs: ConflictSide<'_>) -> Vec<u8> {
     let marker = |c: &str, name: &str| format!("{} {name}", c.repeat(size)).trim_end().to_owned() + "\n";

@@ -121,6 +121,7 @@ impl PickList<'_> {
         for (row, line) in left.iter().enumerate().skip(first).take(room) {
             let mark = if row == self.cursor { '>' } else { ' ' };
             let text = self.lines.get(*line).map(String::as_str).unwrap_or_default();
+            // Numbers of equal width, so that the texts are aligned.
             out.push(format!("{mark} {:>digits$}  {text}", line.saturating_add(1)));
         }
         if left.is_empty() {

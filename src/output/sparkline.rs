@@ -8,6 +8,7 @@ const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█']
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 pub fn render_sparkline(values: &[f64], width: usize) -> Option<String> {
     let values: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
+    // A single value is no curve.
     if values.len() < 2 || width == 0 {
         return None;
     }

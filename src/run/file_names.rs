@@ -1,4 +1,5 @@
-//! The names of the files in a run's directory, and of the shards of its two streams in either scheme.
+//! The names of the files in a run's directory, and of the shards of its two streams in all schemes. Whether a file
+//! exists is known in `run::layout`.
 
 /// The run's metadata.
 pub const RUN_JSON: &str = "run.json";
@@ -12,15 +13,15 @@ pub const EPISODES: &str = "episodes.jsonl.gz";
 pub const STEPS_PARQUET: &str = "steps.parquet";
 /// The episodes as parquet.
 pub const EPISODES_PARQUET: &str = "episodes.parquet";
-/// What `ingest` adds to a run's folder in the dataset.
+/// The file that `ingest` adds to a run's folder in the dataset.
 pub const DATASET_INDEX: &str = "DATASET_INDEX.json";
 
 /// One of the two streams of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RunStream {
-    /// A row a step.
+    /// One row per step.
     Steps,
-    /// A row an episode.
+    /// One row per episode.
     Episodes,
 }
 
@@ -44,7 +45,7 @@ impl RunStream {
     }
 }
 
-/// How a recorder names the files behind the base file.
+/// How a recorder names a file of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ShardScheme {
     /// `steps.jsonl.gz`
@@ -60,13 +61,13 @@ pub enum ShardScheme {
 pub struct Shard {
     /// Its number; the base file is 0. A number beyond 64 bits counts as the largest.
     pub number: u64,
-    /// How it is named.
+    /// The scheme of its name.
     pub scheme: ShardScheme,
     /// Its name in the run's directory.
     pub name: String,
 }
 
-/// Reads a shard's name, in either scheme.
+/// Parses a shard's name in any scheme; `None` for other names.
 #[must_use]
 pub fn parse_shard_name(name: &str) -> Option<(RunStream, Shard)> {
     let (stream, rest) = [RunStream::Steps, RunStream::Episodes]
@@ -85,6 +86,6 @@ pub fn parse_shard_name(name: &str) -> Option<(RunStream, Shard)> {
 
 fn parse_shard_number(digits: &str) -> Option<u64> {
     let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
-    // Too large for 64 bits: it is a shard all the same, and there is a gap before it.
+    // Beyond 64 bits it is still a shard, with a gap before it.
     is_number.then(|| digits.parse().unwrap_or(u64::MAX))
 }

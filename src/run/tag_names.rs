@@ -1,9 +1,10 @@
-//! Run names as tag names.
+//! The names of runs as tag names: `capture/<experiment>/<run_id>`, and `…@v2`, `…@v3` if the same run was committed
+//! with other data.
 //!
-//! `capture/<experiment>/<run_id>`, and `…@v2`, `…@v3` where the same run was committed with other data. A run id may
-//! hold what a ref may not (`git check-ref-format`), or nobody sees: those characters become `%` and two hex digits a byte,
-//! `%` and `@` too, so that every tag name means one run and one number. A name that no file can have is shortened, with a hash
-//! of the whole behind it: which run it means, the tag's text tells.
+//! A run id can hold characters that a ref cannot (`git check-ref-format`), or that are not visible: they become `%`
+//! and two hex digits per byte. So do `%` and `@`, so that every tag name means one run and one number. A name that is
+//! too long for a file is shortened, with a hash of the whole name at its end; the tag's message then tells which run
+//! it means. Tags are read and written in `git`.
 
 use sha2::{Digest, Sha256};
 
@@ -11,10 +12,10 @@ use crate::run::RunKey;
 use crate::support::percent::{percent_decode, percent_encode};
 use crate::support::visible::is_hidden;
 
-/// What every run tag's name starts with.
+/// The prefix of all run tags.
 pub const TAG_PREFIX: &str = "capture/";
 
-/// What a run tag's name means.
+/// The meaning of a run tag's name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TagName {
     /// The run.
@@ -23,12 +24,13 @@ pub struct TagName {
     pub version: u32,
 }
 
-/// The most bytes of a name between two slashes: git makes a file of it, and one that ends with `.lock` beside it.
+/// The most bytes between two slashes: git makes a file of the name, and a lock file with `.lock` after it; file
+/// systems allow 255.
 const MAX_PART_LENGTH: usize = 250;
-/// What stands between the beginning of a shortened name and its hash. No escaped name holds it.
+/// The mark between the beginning of a shortened name and its hash. No escaped name contains it.
 const CUT_MARK: &str = "%-";
 
-/// The tag name for a run, without `refs/tags/`.
+/// Returns the tag name of a run, without `refs/tags/`.
 #[must_use]
 pub fn tag_name(name: &TagName) -> String {
     let version = if name.version > 1 { format!("@v{}", name.version) } else { String::new() };
@@ -36,7 +38,7 @@ pub fn tag_name(name: &TagName) -> String {
     format!("{}{experiment}/{run_id}{version}", TAG_PREFIX)
 }
 
-/// What a tag name means; `None` where it is no run tag, or a shortened name.
+/// Parses a tag name; `None` if it is no run tag, or shortened.
 #[must_use]
 pub fn parse_tag_name(tag: &str) -> Option<TagName> {
     let (base, version) = split_version(tag)?;
@@ -46,7 +48,7 @@ pub fn parse_tag_name(tag: &str) -> Option<TagName> {
     (tag_name(&name) == tag).then_some(name)
 }
 
-/// What a tag name means; a shortened one is told by the runs that the tag's text names.
+/// Parses a tag name, even a shortened one, by the runs that the tag's message names.
 pub fn find_tag_name(tag: &str, named_runs: impl IntoIterator<Item = RunKey>) -> Option<TagName> {
     parse_tag_name(tag).or_else(|| {
         let (_, version) = split_version(tag).filter(|(base, _)| base.contains(CUT_MARK))?;
@@ -55,13 +57,13 @@ pub fn find_tag_name(tag: &str, named_runs: impl IntoIterator<Item = RunKey>) ->
     })
 }
 
-/// Whether this is the name of a tag of the run, whatever its number.
+/// Whether this is a tag name of the run, of any number.
 #[must_use]
 pub fn is_tag_of(tag: &str, run: &RunKey) -> bool {
     split_version(tag).is_some_and(|(_, version)| tag_name(&TagName { run: run.clone(), version }) == tag)
 }
 
-/// A tag name's run part and its number.
+/// Splits a tag name into its run and its number.
 fn split_version(tag: &str) -> Option<(&str, u32)> {
     let rest = tag.strip_prefix(TAG_PREFIX)?;
     Some(match rest.split_once('@') {
@@ -70,7 +72,7 @@ fn split_version(tag: &str) -> Option<(&str, u32)> {
     })
 }
 
-/// One path component of a ref, with `behind` bytes left for what comes behind it.
+/// Returns one path component of a ref, `reserved` bytes shorter than the limit.
 fn shorten_part(text: &str, reserved: usize) -> String {
     const DIGITS: usize = 16;
     let whole = escape_part(text);
@@ -80,7 +82,7 @@ fn shorten_part(text: &str, reserved: usize) -> String {
     let hash: String = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
     let hash = hash.get(..DIGITS).unwrap_or(&hash);
     let mut end = MAX_PART_LENGTH - reserved - CUT_MARK.len() - DIGITS;
-    // Neither in the middle of a character nor of an escaped byte.
+    // Not in the middle of a character or of an escaped byte.
     let is_cut = |end: usize| !whole.is_char_boundary(end) || whole.get(..end).is_none_or(cuts_an_escape);
     while end > 0 && is_cut(end) {
         end -= 1;
@@ -92,17 +94,17 @@ fn cuts_an_escape(text: &str) -> bool {
     text.rfind('%').is_some_and(|at| text.len() - at < 3)
 }
 
-/// One path component of a ref.
+/// Escapes one path component of a ref.
 fn escape_part(text: &str) -> String {
     let last = text.len().saturating_sub(1);
     let lock_suffix_at = text.to_ascii_lowercase().ends_with(".lock").then(|| text.len() - ".lock".len());
     percent_encode(text, |at, c| {
         matches!(c, ' ' | '~' | '^' | ':' | '?' | '*' | '[' | '\\' | '%' | '@')
-            // What a ref must not hold, and what git would print as it is.
+            // Characters that a ref must not hold, and hidden ones, which git would print unchanged.
             || is_hidden(c)
-            // No component starts or ends with a dot, ends with `.lock`, or holds two dots in a row.
+            // A component must not begin or end with a dot, end with `.lock`, or contain two dots in a row.
             || (c == '.' && (at == 0 || at == last || Some(at) == lock_suffix_at || text[at + 1..].starts_with('.')))
-            // A name that starts so would be read as an option.
+            // A name with a hyphen at its beginning would be read as an option.
             || (c == '-' && at == 0)
     })
 }

@@ -1,6 +1,8 @@
-//! %-escaping: bytes that a place cannot hold, as `%` and two hex digits.
+//! Percent-encoding: bytes that a place cannot hold, as `%` and two hex digits. Which characters those are, the caller
+//! decides.
 
-/// The text with every character that `odd` tells (by its byte offset) escaped. `%` must be one of them.
+/// Escapes every character for which `is_escaped` is true; it gets the byte offset and the character. `%` must be one
+/// of them.
 pub(crate) fn percent_encode(text: &str, is_escaped: impl Fn(usize, char) -> bool) -> String {
     let mut out = String::with_capacity(text.len());
     for (at, c) in text.char_indices() {
@@ -15,7 +17,7 @@ pub(crate) fn percent_encode(text: &str, is_escaped: impl Fn(usize, char) -> boo
     out
 }
 
-/// The way back; `None` where a `%` has no two digits behind it, or the bytes are no text.
+/// Decodes such a text; `None` if a `%` has no two digits after it, or the bytes are not UTF-8.
 pub(crate) fn percent_decode(text: &str) -> Option<String> {
     let mut out = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();

@@ -1,16 +1,17 @@
-//! What the system says of this process: the file that it runs from, and the directory that it was started in.
+//! What the system says about this process: the file that it runs from, and its working directory. Read only; the
+//! environment is in [`super::env`].
 
 #![expect(clippy::disallowed_methods, reason = "the door itself")]
 
 use std::io;
 use std::path::PathBuf;
 
-/// The file that this program runs from.
+/// Returns the file that this program runs from.
 pub fn running_program() -> io::Result<PathBuf> {
     std::env::current_exe()
 }
 
-/// The directory that the process was started in.
+/// Returns the process's working directory.
 pub fn working_dir() -> io::Result<PathBuf> {
     std::env::current_dir()
 }

@@ -1,7 +1,7 @@
-//! Files and directories that are about to change, kept until the work succeeded, and put back if it did not.
+//! Keeps files and directories that are about to change, and puts them back if the work fails.
 //!
-//! Whoever changes them begins a [`Transaction`], keeps each path before it is written, and ends with
-//! [`Transaction::finish`]. One that is dropped before that puts everything back.
+//! Begin a [`Transaction`], keep each path before it is written, and end with [`Transaction::finish`]. A transaction
+//! that is dropped before that puts everything back. It does not survive a killed process.
 
 use std::path::{Path, PathBuf};
 
@@ -10,18 +10,18 @@ use super::beneath::{FileKind, RootDir};
 use super::fs::FsError;
 use super::{fs, limits};
 
-/// What was there before. Paths are relative to a root.
+/// The state before the work. Paths are relative to a root.
 #[must_use]
 pub struct Transaction {
     root: PathBuf,
     files: Vec<(PathBuf, Option<Vec<u8>>)>,
-    /// Each directory with a copy of it by hard links; without if it did not exist.
+    /// Each directory with its copy, made of hard links; `None` if it did not exist.
     dirs: Vec<(PathBuf, Option<fs::TempDir>)>,
     is_open: bool,
 }
 
 impl Transaction {
-    /// Nothing kept yet.
+    /// Begins a transaction that keeps nothing yet.
     pub fn new(root: &Path) -> Self {
         Self { root: root.to_path_buf(), files: Vec::new(), dirs: Vec::new(), is_open: true }
     }
@@ -32,7 +32,7 @@ impl Transaction {
         RootDir::new(&self.root)
     }
 
-    /// Keeps a file; what was kept first is what counts.
+    /// Keeps a file, or that it does not exist. Only the first time counts.
     pub fn keep_file(&mut self, file: impl Into<PathBuf>) -> Result<(), FsError> {
         let file = file.into();
         if self.files.iter().all(|(known, _)| *known != file) {
@@ -42,7 +42,7 @@ impl Transaction {
         Ok(())
     }
 
-    /// Keeps a directory. Its copy lies on the same file system as `near`, and where possible outside of it.
+    /// Keeps a directory. Its copy is on the file system of `near`, outside of it if possible.
     pub fn keep_dir(&mut self, dir: PathBuf, near: &Path) -> Result<(), FsError> {
         if self.dirs.iter().any(|(known, _)| *known == dir) {
             return Ok(());
@@ -60,12 +60,12 @@ impl Transaction {
         Ok(())
     }
 
-    /// The work succeeded: nothing is put back.
+    /// Ends the transaction after success: nothing is put back.
     pub fn finish(mut self) {
         self.is_open = false;
     }
 
-    /// Puts everything back as it was.
+    /// Puts everything back, and reports a failure.
     pub fn roll_back(mut self) -> Result<(), FsError> {
         self.is_open = false;
         self.restore()
@@ -77,7 +77,7 @@ impl Transaction {
                 Some(backup) => self.root().replace_dir(&backup.path().join(BACKUP), dir)?,
                 None => {
                     self.root().remove_all(dir)?;
-                    // The two directories above it may have been made for it.
+                    // The two directories above it (experiment and dataset) can have been created for it.
                     for above in dir.ancestors().skip(1).take(2) {
                         if !self.root().remove_empty_dir(above) {
                             break;
@@ -94,7 +94,7 @@ impl Transaction {
                 Some(_) => {}
                 None => {
                     self.root().remove_all(file)?;
-                    // The directory that was made for it; the root itself is never empty.
+                    // Its directory can have been created for it; the root itself is never empty.
                     file.parent().map(|dir| self.root().remove_empty_dir(dir));
                 }
             }
@@ -106,7 +106,7 @@ impl Transaction {
 impl Drop for Transaction {
     fn drop(&mut self) {
         if self.is_open {
-            // Nobody is left to tell; `roll_back` is for those who want to know.
+            // A drop cannot report a failure; `roll_back` does.
             let _ = self.restore();
         }
     }

@@ -1,4 +1,5 @@
-//! What every editor of a params file works with: the leaf to set, the bytes to replace, and the values to compare after.
+//! What all editors of params files share: the parameter to set, the bytes to replace, and the values to compare
+//! afterwards. No format is known here.
 
 use crate::formats::{ParamsError, ParamsValue};
 
@@ -7,14 +8,14 @@ use crate::formats::{ParamsError, ParamsValue};
 pub struct EditedParams {
     /// The file's new bytes.
     pub bytes: Vec<u8>,
-    /// What the parameter was before; `None` where it was not there, or no text.
+    /// The old value; `None` if the parameter was missing or no text.
     pub old: Option<String>,
 }
 
-/// What to set.
+/// The parameter to set.
 #[derive(Debug, Clone, Copy)]
 pub struct ParamLeaf<'a> {
-    /// The file, as errors shall name it; its ending tells its kind.
+    /// The file's name for errors; its extension tells the format.
     pub file: &'a str,
     /// The section: `ingest_capture`.
     pub section: &'a str,
@@ -44,7 +45,7 @@ impl Splice {
     }
 }
 
-/// The line break that a text uses.
+/// Returns the line break of a text, by its first line.
 pub(crate) fn line_break(bytes: &[u8]) -> &'static str {
     match bytes.iter().position(|b| *b == b'\n') {
         Some(at) if at > 0 && bytes.get(at - 1) == Some(&b'\r') => "\r\n",
@@ -52,7 +53,7 @@ pub(crate) fn line_break(bytes: &[u8]) -> &'static str {
     }
 }
 
-/// The values with the leaf set, in an order that does not matter.
+/// Returns the values with the parameter set, as [`sorted_text`].
 pub(crate) fn with_leaf(values: &ParamsValue, leaf: ParamLeaf<'_>, text: &str) -> String {
     let ParamsValue::Map(mut sections) = values.clone() else { return String::new() };
     if !sections.iter().any(|(name, _)| name == leaf.section) {
@@ -69,7 +70,7 @@ pub(crate) fn with_leaf(values: &ParamsValue, leaf: ParamLeaf<'_>, text: &str) -
     sorted_text(&ParamsValue::Map(sections))
 }
 
-/// Values as text, mappings sorted by key, for comparing (a NaN equals itself there).
+/// Returns values as text for comparing: mappings sorted by key, a NaN equal to itself.
 pub(crate) fn sorted_text(value: &ParamsValue) -> String {
     match value {
         ParamsValue::Map(entries) => {

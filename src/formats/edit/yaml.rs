@@ -1,4 +1,7 @@
-//! One parameter of a YAML params file, to the byte: the tree tells where the value is, the raw text is spliced.
+//! Sets one parameter of a YAML params file and changes no other byte.
+//!
+//! The tree tells the value's bytes, and the raw text is spliced; then both texts are parsed and compared, and any
+//! other difference is an error. No YAML library writes the file.
 
 use super::splice::{EditedParams, ParamLeaf, Splice, line_break};
 use crate::formats::yaml::{self, NodeKind, QuoteStyle, YamlNode};
@@ -7,6 +10,7 @@ use crate::formats::{ParamsError, ParamsValue, yaml_scalar};
 pub(crate) fn set_yaml(leaf: ParamLeaf<'_>, bytes: &[u8], text: &str) -> Result<EditedParams, ParamsError> {
     let read = |bytes: &[u8]| yaml::parse_document(bytes).map_err(|e| leaf.refuse_edit(e.line, e.message));
     let root = read(bytes)?;
+    // Readers disagree on which of two equal keys counts.
     if let Some((key, line)) = root.as_ref().and_then(YamlNode::duplicate_key) {
         return Err(leaf.refuse_edit(line, format!("`{key}` is written twice")));
     }
@@ -15,7 +19,7 @@ pub(crate) fn set_yaml(leaf: ParamLeaf<'_>, bytes: &[u8], text: &str) -> Result<
     }
     let splice = YamlEditor { leaf, bytes, text }.find_splice(root.as_ref())?;
     let new = splice.apply_to(bytes);
-    // The proof: read again, equal but for this leaf.
+    // The check of the whole edit: parsed again, nothing but this parameter has changed.
     let after = read(&new)?;
     let proven = after.as_ref().is_some_and(|after| {
         let leaf_value = after.get(leaf.section).and_then(|s| s.get(leaf.key)).and_then(YamlNode::to_value);
@@ -32,7 +36,7 @@ pub(crate) fn set_yaml(leaf: ParamLeaf<'_>, bytes: &[u8], text: &str) -> Result<
     Ok(EditedParams { bytes: new, old: old.and_then(YamlNode::text).map(str::to_owned) })
 }
 
-/// The first line whose indentation holds a tab, outside scalars and comments.
+/// Returns the first line whose indentation holds a tab, outside of scalars and comments.
 fn tab_in_indent(bytes: &[u8], root: Option<&YamlNode>) -> Option<usize> {
     let mut scalars = Vec::new();
     let mut todo: Vec<&YamlNode> = root.into_iter().collect();
@@ -58,7 +62,7 @@ fn tab_in_indent(bytes: &[u8], root: Option<&YamlNode>) -> Option<usize> {
     None
 }
 
-/// Finds where to write what.
+/// Finds the bytes to replace and their replacement.
 struct YamlEditor<'a> {
     leaf: ParamLeaf<'a>,
     bytes: &'a [u8],
@@ -76,6 +80,7 @@ impl YamlEditor<'_> {
         let Some(entries) = root.entries() else {
             return Err(self.leaf.refuse_edit(root.line, "not a mapping of parameters"));
         };
+        // An edit of a mapping that an alias repeats would change every such place.
         self.refuse_aliased(root, root)?;
         let Some((section_key, section_node)) = entries.iter().find(|(k, _)| k.text() == Some(section)) else {
             if root.flow {
@@ -122,6 +127,7 @@ impl YamlEditor<'_> {
         if value.tag.as_deref().is_some_and(|tag| tag != "tag:yaml.org,2002:str") {
             return Err(self.leaf.refuse_edit(value.line, format!("`{name}` has a tag")));
         }
+        // `key:` without a value: the text goes after the colon.
         if value.span.is_empty() {
             if value.tag.is_some() || value.anchor.is_some() {
                 return Err(self.leaf.refuse_edit(value.line, format!("`{name}` has an anchor or a tag and no value")));
@@ -133,7 +139,7 @@ impl YamlEditor<'_> {
         if *style != QuoteStyle::Block {
             return Ok(Splice { at: value.span.clone(), text });
         }
-        // The reader's span of a block of text leaves its header out.
+        // The parser's span of a block of text leaves its header (`|`, `>-`) out.
         let colon = self.offset_after_colon(key)?;
         let rest = self.bytes.get(colon..).unwrap_or_default();
         let start = colon + rest.iter().take_while(|b| **b == b' ').count();
@@ -150,22 +156,23 @@ impl YamlEditor<'_> {
         Ok(Splice { at: start..value.span.end, text })
     }
 
-    /// The place behind the colon that follows a key.
+    /// Returns the offset after the colon that follows a key.
     fn offset_after_colon(&self, key: &YamlNode) -> Result<usize, ParamsError> {
         let rest = self.bytes.get(key.span.end..).unwrap_or_default();
         let space = rest.iter().take_while(|b| **b == b' ').count();
         if rest.get(space) == Some(&b':') {
             Ok(key.span.end + space + 1)
         } else {
-            Err(self.leaf.refuse_edit(key.line, format!("`{}` has no colon behind it", key.text().unwrap_or_default())))
+            Err(self.leaf.refuse_edit(key.line, format!("`{}` has no colon after it", key.text().unwrap_or_default())))
         }
     }
 
-    /// The spaces before a key that begins its line.
+    /// Returns the spaces before a key; fails if the key does not begin its line.
     fn indent_of(&self, key: &YamlNode) -> Result<String, ParamsError> {
         let before = self.bytes.get(..key.span.start).unwrap_or_default();
         let start = before.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
         let lead = before.get(start..).unwrap_or_default();
+        // A byte order mark is no indentation.
         let lead = if start == 0 { lead.strip_prefix("\u{feff}".as_bytes()).unwrap_or(lead) } else { lead };
         if lead.iter().all(|b| *b == b' ') {
             Ok(" ".repeat(lead.len()))
@@ -176,7 +183,7 @@ impl YamlEditor<'_> {
         }
     }
 
-    /// Refuses to go on after a block of text whose last line has no line break: giving it one would change the text.
+    /// Fails if the file ends in a block of text without a line break: adding one would change that text.
     fn refuse_open_block(&self, root: Option<&YamlNode>) -> Result<(), ParamsError> {
         let mut last = root;
         while let Some(node) = last {
@@ -194,7 +201,7 @@ impl YamlEditor<'_> {
         Ok(())
     }
 
-    /// New lines at the file's end.
+    /// Adds lines at the file's end; fails after an end marker (`...`), which nothing can follow.
     fn append_lines(&self, root: Option<&YamlNode>, text: String) -> Result<Splice, ParamsError> {
         self.refuse_open_block(root)?;
         let end_marker = |line: &[u8]| line == b"..." || line.starts_with(b"... ") || line.starts_with(b"...\r");
@@ -202,15 +209,16 @@ impl YamlEditor<'_> {
             return Err(self.leaf.refuse_edit(at + 1, "the document ends here, and nothing can be added"));
         }
         let end = self.bytes.len();
+        // New lines need a complete line before them.
         let complete = self.bytes.is_empty() || self.bytes.ends_with(b"\n") || self.bytes == "\u{feff}".as_bytes();
         let text = if complete { text } else { format!("{}{text}", line_break(self.bytes)) };
         Ok(Splice { at: end..end, text })
     }
 
-    /// New lines after the line that a place is in.
+    /// Adds lines after the line that contains an offset.
     fn after_line(&self, offset: usize, lines: impl Fn(&str) -> String) -> Splice {
         let nl = line_break(self.bytes);
-        // A block of text ends with its line.
+        // The span of a block of text includes its last line break: the offset is the next line already.
         if offset > 0 && self.bytes.get(offset - 1) == Some(&b'\n') {
             return Splice { at: offset..offset, text: lines(nl) };
         }
@@ -220,20 +228,21 @@ impl YamlEditor<'_> {
             None => {
                 let end = self.bytes.len();
                 let text = lines(nl);
+                // The file keeps its missing line break at the end.
                 let text = text.strip_suffix(nl).unwrap_or(&text);
                 Splice { at: end..end, text: format!("{nl}{text}") }
             }
         }
     }
 
-    /// A new first entry of a mapping in braces.
+    /// Adds a first entry to a mapping in braces.
     fn flow_entry(&self, mapping: &YamlNode, entry: &str) -> Splice {
         let at = mapping.span.start + 1;
         let empty = mapping.entries().is_none_or(<[_]>::is_empty);
         Splice { at: at..at, text: if empty { entry.to_owned() } else { format!("{entry}, ") } }
     }
 
-    /// Refuses a node that an alias elsewhere repeats: changing it would change that too.
+    /// Fails if an alias repeats the node: editing one place would change the other, too.
     fn refuse_aliased(&self, node: &YamlNode, root: &YamlNode) -> Result<(), ParamsError> {
         let Some(anchor) = node.anchor else { return Ok(()) };
         let mut todo = vec![root];
@@ -253,7 +262,7 @@ impl YamlEditor<'_> {
     }
 }
 
-/// Whether two trees are equal but for what is at a path of keys.
+/// Whether two trees are equal except for the value at a path of keys.
 fn is_same_except(before: Option<&YamlNode>, after: &YamlNode, path: &[&str]) -> bool {
     let Some((key, rest)) = path.split_first() else { return true };
     let empty = Vec::new();
@@ -270,6 +279,7 @@ fn is_same_except(before: Option<&YamlNode>, after: &YamlNode, path: &[&str]) ->
     let other_shapes = |entries: &[(YamlNode, YamlNode)]| {
         entries.iter().filter(|e| !is_key(e)).map(|(k, v)| (tree_shape(k), tree_shape(v))).collect::<Vec<_>>()
     };
+    // Anchor, tag and brackets of the mapping itself must stay, too.
     let is_kept =
         before.is_none_or(|b| b.is_null() || (b.anchor, &b.tag, b.flow) == (after.anchor, &after.tag, after.flow));
     let value = |entries: &[(YamlNode, YamlNode)]| entries.iter().find(is_key).map(|(_, v)| v.clone());
@@ -279,7 +289,7 @@ fn is_same_except(before: Option<&YamlNode>, after: &YamlNode, path: &[&str]) ->
         && new_value.is_some_and(|new| is_same_except(old_value.as_ref(), &new, rest))
 }
 
-/// A tree as text without places, for comparing.
+/// Returns a tree as text without byte ranges, for comparing; without recursion, like the parser.
 fn tree_shape(node: &YamlNode) -> String {
     let mut out = String::new();
     let mut todo = vec![Ok(node)];

@@ -61,6 +61,7 @@ impl PlotAxis {
 
 /// Returns the round step (1, 2 or 5 times a power of ten) that divides a span into about `count` parts.
 fn tick_step(span: f64, count: u32) -> f64 {
+    // 0.999: rounding must not choose the next larger step.
     let raw = span / f64::from(count.max(1));
     let power = 10_f64.powf(raw.log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * power).find(|s| *s >= raw * 0.999);

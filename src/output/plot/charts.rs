@@ -99,6 +99,7 @@ fn draw_bars(scene: &mut PlotScene, area: Rect, episodes: &[PlotEpisode]) {
 
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 fn draw_histogram(scene: &mut PlotScene, area: Rect, episodes: &[PlotEpisode]) {
+    // About 12 pixels for each bar.
     const BINS: usize = 40;
     let longest = episodes.iter().map(|e| e.steps).max().unwrap_or(0).max(1) as f64;
     let bins = BINS.min(longest as usize).max(1);
