@@ -184,7 +184,8 @@ fn patterns_take_nothing_from_elsewhere_and_wait_for_nothing() {
         pipe
           `ingest.include` names it, but it is not a regular file: it does not go
           into the dataset
-        steps.parquet/  no recorder writes such a file, and a dataset cannot hold one
+        steps.parquet/
+          no recorder writes such a file, and a dataset cannot hold one
     ");
     // No pattern would take these, so none is named.
     assert_snapshot!(env.screen(&output), @"
@@ -198,7 +199,8 @@ fn patterns_take_nothing_from_elsewhere_and_wait_for_nothing() {
         pipe
           `ingest.include` names it, but it is not a regular file: it does not go
           into the dataset
-        steps.parquet/  no recorder writes such a file, and a dataset cannot hold one
+        steps.parquet/
+          no recorder writes such a file, and a dataset cannot hold one
     ");
     env.git(["add", "-A"]).ok();
     env.select(SECOND);

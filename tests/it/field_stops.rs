@@ -77,7 +77,7 @@ fn another_git_that_does_not_end_stops_the_commit_and_nothing_has_changed() {
     another git holds [env]/repo/.git/index.lock: waiting for it
     error: another git holds [env]/repo/.git/index.lock
     hint: wait until it ends (an editor can have started it), then run the same command again
-    hint: if no git runs here, one that was killed left it: `rm [env]/repo/.git/index.lock`
+    hint: if no git runs here, a killed one left the lock: remove it with `rm [env]/repo/.git/index.lock`
     ");
     assert!(state(&env) == before);
     fs::remove_file(env.repo(".git/hooks/pre-commit.capture-hook-chained")).unwrap();
@@ -98,7 +98,7 @@ fn another_git_that_does_not_end_stops_the_commit_and_nothing_has_changed() {
     another git holds [env]/repo/.git/index.lock: waiting for it
     error: another git (`git commit`, process [pid]) holds [env]/repo/.git/index.lock
     hint: wait until it ends (an editor can have started it), then run the same command again
-    hint: if no git runs here, one that was killed left it: `rm [env]/repo/.git/index.lock`
+    hint: if no git runs here, a killed one left the lock: remove it with `rm [env]/repo/.git/index.lock`
     ");
     assert!(output.stderr.contains(&who) && output.stderr.contains("index.lock"), "{}", output.stderr);
     waiting.kill().unwrap();
