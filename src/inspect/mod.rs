@@ -5,5 +5,3 @@
 
 pub mod check;
 pub mod status;
-pub mod status_pushed;
-pub mod status_workspace;

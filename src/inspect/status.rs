@@ -1,6 +1,9 @@
 //! How far the selected run is: recorded, valid, ingested, committed, tagged, pushed; whether the workspace holds the dataset;
 //! and what to type next.
 
+mod pushed;
+mod workspace;
+
 use std::path::Path;
 
 use crate::dataset::stage::{ResolvedStage, UnversionedDataset};
@@ -8,8 +11,6 @@ use crate::error::Explain;
 use crate::git::Oid;
 use crate::history::catalog::Catalog;
 use crate::history::{RunTag, tags};
-use crate::inspect::status_pushed;
-use crate::inspect::status_workspace;
 use crate::project::held::{self, RunMatch};
 use crate::project::{self, DatasetState, GitTree, Project, ProjectError};
 use crate::run::RunKey;
@@ -105,7 +106,7 @@ pub fn read_status(
     let Some(run_dir) = status.run_dir.clone() else {
         let any = catalog.runs().any(|run| run.sources.recorded.is_some());
         status.next = Some(if any { "capture-hook select latest".into() } else { "capture-hook demo".into() });
-        status_workspace::check_workspace(project, &mut status, &state, progress)?;
+        workspace::check_workspace(project, &mut status, &state, progress)?;
         return Ok(status);
     };
     status.run.clone_from(&catalog.selected);
@@ -119,8 +120,8 @@ pub fn read_status(
     let committed = check_committed(project, &mut status, &state, current, &quoted_name)?;
     check_tagged(project, &mut status, catalog, committed.as_ref())?;
     let version = state.record.as_ref().map(|record| record.version);
-    status_pushed::check_pushed(project, &mut status, version, committed.as_ref())?;
-    status_workspace::check_workspace(project, &mut status, &state, progress)?;
+    pushed::check_pushed(project, &mut status, version, committed.as_ref())?;
+    workspace::check_workspace(project, &mut status, &state, progress)?;
     Ok(status)
 }
 

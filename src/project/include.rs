@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::{GitTree, Project, ProjectError, Reporter, config};
+use super::{Project, ProjectError, Reporter, config};
 use crate::dataset::stage::StageError;
 use crate::dvc::stage::Stage;
 use crate::formats;
@@ -73,18 +73,6 @@ impl LooseFiles {
 pub fn is_dependency(stage: &Stage) -> bool {
     let named = |key: &String| key == SETTING_KEY || SETTING_KEY.starts_with(&format!("{key}."));
     stage.params.iter().any(|dep| dep.file == config::FILE && (dep.keys.is_empty() || dep.keys.iter().any(named)))
-}
-
-/// The patterns that the stage depends on, in one state of the tracked files; `None` if it does not.
-pub(super) fn read_include(
-    project: &Project,
-    source: &GitTree,
-    stage: &Stage,
-) -> Result<Option<Vec<String>>, ProjectError> {
-    if !is_dependency(stage) {
-        return Ok(None);
-    }
-    Ok(Some(project.read_config_at(source)?.ingest.include.patterns().to_vec()))
 }
 
 /// Whether the working tree's stage depends on the setting, and no settings file holds it: DVC refuses to run then.

@@ -74,7 +74,7 @@ impl Project {
     pub fn dataset_state(&self, tree: &GitTree) -> Result<DatasetState, ProjectError> {
         let stage = resolve_stage(self, tree)?;
         let include = match &stage {
-            Some(stage) => include::read_include(self, tree, &stage.stage)?,
+            Some(stage) => read_include(self, tree, &stage.stage)?,
             None => None,
         };
         Ok(DatasetState { stage, record: self.dataset_record(tree)?, include })
@@ -99,6 +99,18 @@ impl Project {
 #[must_use]
 pub fn knows_lockfile(project: &Project, commit: &Oid) -> bool {
     project.repo.knows_file(commit, &project.git_path(lockfile::FILE))
+}
+
+/// The patterns that the stage depends on, in one state of the tracked files; `None` if it does not.
+fn read_include(
+    project: &Project,
+    source: &GitTree,
+    stage: &stage::Stage,
+) -> Result<Option<Vec<String>>, ProjectError> {
+    if !include::is_dependency(stage) {
+        return Ok(None);
+    }
+    Ok(Some(project.read_config_at(source)?.ingest.include.patterns().to_vec()))
 }
 
 /// The stage as `dvc.yaml` and the parameters give it, in one state of the tracked files; `None` where there is no stage.

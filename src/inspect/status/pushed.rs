@@ -35,7 +35,7 @@ enum CommitState {
 }
 
 /// Looks at the remotes of git and DVC.
-pub(crate) fn check_pushed(
+pub(super) fn check_pushed(
     project: &Project,
     status: &mut RunStatus,
     version: Option<DataVersion>,

@@ -15,7 +15,7 @@ const MAX_BYTES: u64 = 1 << 30;
 const STEP: &str = "workspace";
 
 /// Looks whether the workspace's dataset is as `dvc.lock` says.
-pub(crate) fn check_workspace(
+pub(super) fn check_workspace(
     project: &Project,
     status: &mut RunStatus,
     state: &DatasetState,
