@@ -3,14 +3,13 @@
 use std::path::PathBuf;
 
 use crate::app::{App, CommandOutcome};
-use crate::error::{Error, ExitKind};
-use crate::git::Repo;
+use crate::error::Error;
 use crate::output::json::{InitJson, InitStepJson};
-use crate::project::{Project, programs};
-use crate::setup::{SetupChange, hooks, remote, survey, worktree};
-use crate::support::address::holds_secret;
+use crate::project::Project;
+use crate::setup;
+use crate::setup::init::{InitOutcome, InitRequest};
+use crate::setup::{SetupChange, init, survey};
 use crate::support::process::shell_quote;
-use crate::{project, setup};
 
 /// Arguments of `init`.
 #[derive(Debug, clap::Args)]
@@ -36,55 +35,18 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
-    if let Some(url) = args.remote.as_deref().filter(|url| holds_secret(url)) {
-        let host = url.rsplit('@').next().unwrap_or_default();
-        let message = format!("the address of the remote ({host}) holds a password, and .dvc/config is tracked");
-        return Err(Error::new(ExitKind::Usage, "secret_in_address", message)
-            .hint("name it without: credentials belong in `dvc remote modify --local`, or where the cloud's own tools keep them"));
-    }
-    let mut steps = Vec::new();
-    let mut project = dvc_project(app, args, &mut steps)?;
-    worktree::share_cache(&mut project, &app.ui)?;
-    steps.extend(setup::set_up_files(&project)?);
-    steps.push(match &args.remote {
-        Some(url) => remote::set_up_remote(&project, url, &app.cwd)?,
-        None => remote::describe_remote_step(&project)?,
-    });
-    if !args.no_hooks {
-        steps.extend(install_hooks(app, &project)?);
-    }
-    print_changes(app, &project, &steps);
+    let binary = if args.no_hooks { None } else { Some(app.binary_path()?) };
+    let request = InitRequest {
+        cwd: &app.cwd,
+        env: &app.env,
+        remote: args.remote.as_deref(),
+        in_cwd: args.subdir,
+        hooks_for: binary.as_deref(),
+    };
+    let InitOutcome { project, changes } = init::init_project(&request, &app.ui)?;
+    print_changes(app, &project, &changes);
     warn_missing_plugin(app, &project)?;
     Ok(CommandOutcome::Done)
-}
-
-/// The DVC project that is there, or a new one.
-fn dvc_project(app: &App, args: &Args, steps: &mut Vec<SetupChange>) -> Result<Project, Error> {
-    let repo = Repo::open(&app.cwd, &app.env)?;
-    let top = repo.top()?.to_path_buf();
-    if let Some(project) = Project::find(Repo::open(&app.cwd, &app.env)?, &app.cwd, &app.env)?
-        && (!args.subdir || project.root == app.cwd)
-    {
-        project::require_checked_out(&project)?;
-        if let Some(url) = &args.remote {
-            remote::check_remote(&project, url, &app.cwd)?;
-        }
-        steps.push(SetupChange::unchanged(".dvc", "a DVC project is there"));
-        steps.extend(trust_venv(&project)?);
-        return Ok(project);
-    }
-    let root = if args.subdir { app.cwd.clone() } else { top.clone() };
-    let project = Project::at(repo, root.clone(), &app.env);
-    steps.extend(trust_venv(&project)?);
-    project.find_dvc()?.init(root != top)?;
-    steps.push(SetupChange::written(".dvc", "dvc init"));
-    Ok(project)
-}
-
-/// The owner is at the keyboard: a `.venv` of theirs may be called from now on.
-fn trust_venv(project: &Project) -> Result<Option<SetupChange>, Error> {
-    let named = programs::trust_own_venv(project)?;
-    Ok(named.map(|dvc| SetupChange::written(".git/config", format!("names the `dvc` to call, {}", dvc.display()))))
 }
 
 /// Tells what DVC lacks to reach the remote: not before the first push.
@@ -97,28 +59,6 @@ fn warn_missing_plugin(app: &App, project: &Project) -> Result<(), Error> {
         app.ui.hint(&format!("`{}` installs it", plugin.install));
     }
     Ok(())
-}
-
-fn install_hooks(app: &App, project: &Project) -> Result<Vec<SetupChange>, Error> {
-    let done = hooks::install_hooks(&project.repo, &app.binary_path()?, false)?;
-    let dir = done.dir.strip_prefix(&project.root).unwrap_or(&done.dir).display().to_string();
-    let mut steps = Vec::new();
-    steps.push(if done.written.is_empty() {
-        SetupChange::unchanged(dir.clone(), "the hooks are in place")
-    } else {
-        SetupChange::written(dir.clone(), done.written.join(", "))
-    });
-    if !done.chained.is_empty() {
-        let note = format!("kept what was there, it still runs: {}", done.chained.join(", "));
-        steps.push(SetupChange::written(dir, note));
-    }
-    let note = "the merge drivers";
-    steps.push(if done.drivers {
-        SetupChange::written(".git/config", note)
-    } else {
-        SetupChange::unchanged(".git/config", note)
-    });
-    Ok(steps)
 }
 
 /// A file of the project as it is named in the directory where the command was called.

@@ -7,6 +7,7 @@ mod declare;
 pub mod git_config;
 pub mod hooks;
 pub mod include;
+pub mod init;
 pub mod remote;
 pub mod shim;
 pub mod survey;
