@@ -25,12 +25,12 @@ pub mod sync;
 pub mod validate;
 
 #[cfg(feature = "cli")]
-pub mod app;
+pub(crate) mod app;
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "cli")]
-pub mod commands;
+pub(crate) mod commands;
 #[cfg(feature = "cli")]
-pub mod hooks;
+pub(crate) mod hooks;
 #[cfg(feature = "cli")]
-pub mod output;
+pub(crate) mod output;

@@ -251,11 +251,6 @@ impl Dvc {
         self.run_command(["pull", "--"].iter().chain(targets).copied())
     }
 
-    /// Brings these outputs or stages from the cache into the workspace.
-    pub fn checkout(&self, targets: &[&str]) -> Result<ProcessOutput, ProgramError> {
-        self.run_local_command(["checkout", "--"].iter().chain(targets).copied())
-    }
-
     /// Any other command, which may go to the remote and ask for its password; every exit code but 0 is an error.
     pub fn run_command<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Result<ProcessOutput, ProgramError> {
         self.run_command_with(args, &NoProgress)

@@ -80,12 +80,6 @@ impl Repo {
         let unquote = |word: &str| word.trim_matches(['"', '\'', '-']).to_owned();
         options.split_ascii_whitespace().map(unquote).collect()
     }
-
-    /// Whether several cherry-picks or reverts are in progress.
-    #[must_use]
-    pub fn is_sequencing(&self) -> bool {
-        self.git_dir.join("sequencer").exists()
-    }
 }
 
 /// Returns the branches that the calling `git merge` merges, from `GITHEAD_<id>` in the environment: each commit's id,

@@ -119,11 +119,4 @@ impl Repo {
             |full: &&str| patterns.iter().any(|a| full == a || (a.ends_with('/') && full.starts_with(a.as_str())));
         Ok(output.lines().find(conflicts).and_then(|full| full.strip_prefix("refs/tags/")).map(str::to_owned))
     }
-
-    /// Returns the tracked files in which the working tree or the index differs from HEAD.
-    pub fn changed_paths(&self) -> Result<Vec<String>, GitError> {
-        let output = self.query_git(["status", "--porcelain=v1", "-z", "--untracked-files=no"])?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        Ok(text.split('\0').filter_map(|line| line.get(3..)).map(str::to_owned).collect())
-    }
 }

@@ -57,8 +57,6 @@ pub struct DatasetCommit {
 pub struct History {
     /// Newest first: a commit before its parents.
     pub dataset_commits: Vec<DatasetCommit>,
-    /// How many commits were looked at.
-    pub commits: usize,
     /// Run tags, by name.
     pub tags: Vec<RunTag>,
     /// Data versions whose lists are here and cannot be looked through, and why not.
@@ -207,16 +205,7 @@ pub fn load_history_in(project: &Project, range: &CommitRange) -> Result<History
     let mut tags = tags::run_tags(project)?;
     tags.retain(|tag| tag.tag.commit.as_ref().is_none_or(|commit| !foreign.contains(commit)));
     let (latest_by_run, tags_by_run) = (index_latest(&dataset_commits), index_tags(&tags));
-    Ok(History {
-        dataset_commits,
-        commits: commits.len(),
-        tags,
-        left_out,
-        latest_by_run,
-        tags_by_run,
-        unattributed_runs,
-        file_lists,
-    })
+    Ok(History { dataset_commits, tags, left_out, latest_by_run, tags_by_run, unattributed_runs, file_lists })
 }
 
 /// What a commit's `dvc.lock` says; one that cannot be understood says nothing here (`check` reports it).

@@ -2,8 +2,6 @@
 
 use jiff::Timestamp;
 
-use crate::support::text::format_plural;
-
 /// A measured number with about four significant digits: `-0.5`, `11.18`, `1234`.
 #[must_use]
 pub fn format_number(value: f64) -> String {
@@ -40,32 +38,6 @@ pub fn format_percent(share: f64) -> String {
     if value == 0.0 || (9.95..=100.0).contains(&value) { format!("{value:.0}%") } else { format!("{value:.1}%") }
 }
 
-/// A time as its age, up to four weeks; beyond that, or in the future, as a date. Both in seconds since the Unix epoch.
-#[must_use]
-pub fn format_age(seconds: i64, now: i64) -> String {
-    let age = now.saturating_sub(seconds);
-    let ago = |n: i64, unit: &str| format!("{} ago", format_plural(n.unsigned_abs(), unit));
-    match age {
-        0..60 => "just now".into(),
-        60..3600 => format!("{} min ago", age / 60),
-        3600..86_400 => ago(age / 3600, "hour"),
-        86_400..2_419_200 => ago(age / 86_400, "day"),
-        _ => format_date(seconds),
-    }
-}
-
-/// A day in UTC: `2026-11-24`.
-#[must_use]
-pub fn format_date(seconds: i64) -> String {
-    format_zoned(seconds, "%Y-%m-%d")
-}
-
-/// A time in UTC: `2026-11-24 02:15 UTC`.
-#[must_use]
-pub fn format_moment(seconds: i64) -> String {
-    format_zoned(seconds, "%Y-%m-%d %H:%M UTC")
-}
-
 /// A time in ISO 8601: `2026-11-24T02:15:50Z`.
 #[must_use]
 pub fn format_iso(seconds: i64) -> String {
@@ -88,16 +60,5 @@ mod tests {
         let text = [0.0, -0.5, 11.180_339, 1234.5, 1e-7, -0.000_000_1, f64::NAN].map(format_number);
         assert_eq!(text, ["0", "-0.5", "11.18", "1234", "1.000e-7", "-1.000e-7", "NaN"]);
         assert_eq!([0.0, 0.25, 0.0333, 1.0].map(format_percent), ["0%", "25%", "3.3%", "100%"]);
-    }
-
-    #[test]
-    fn ages_turn_into_dates() {
-        let now = 1_795_486_550;
-        assert_eq!(format_age(now - 5, now), "just now");
-        assert_eq!(format_age(now - 3700, now), "1 hour ago");
-        assert_eq!(format_age(now - 3 * 86_400, now), "3 days ago");
-        assert_eq!(format_age(now - 90 * 86_400, now), "2026-08-26");
-        assert_eq!(format_age(now + 90, now), "2026-11-24");
-        assert_eq!(format_age(i64::MIN, now), "-");
     }
 }

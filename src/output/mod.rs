@@ -15,4 +15,4 @@ pub mod validation;
 pub use pick::{PickOutcome, pick_line};
 pub use sparkline::render_sparkline;
 pub use text::StyledText;
-pub use ui::{ColorWhen, ProgressBar, Ui, UiOptions};
+pub use ui::{ColorWhen, Ui, UiOptions};

@@ -80,12 +80,6 @@ impl TextTable {
         self.rows.push(row);
     }
 
-    /// Whether there is no row.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
     /// Renders the lines with their line breaks, at most `width` columns if possible. A column of empty cells is left out.
     #[must_use]
     pub fn render_text(&self, width: usize) -> StyledText {
