@@ -171,11 +171,7 @@ fn position_of(object: &[u8], field: &str) -> LineColumn {
         cursor.skip_space();
         cursor.expect_byte(b'{')?;
         loop {
-            cursor.skip_space();
-            let key = cursor.take_text()?;
-            cursor.skip_space();
-            cursor.expect_byte(b':')?;
-            cursor.skip_space();
+            let key = cursor.take_key()?;
             if object.get(key).is_some_and(|key| key == format!("\"{field}\"").as_bytes()) {
                 value_offset = cursor.offset();
             }

@@ -100,13 +100,10 @@ fn read_members(bytes: &[u8], start: usize) -> Result<Option<Vec<JsonMember>>, P
     let mut members = Vec::new();
     cursor.skip_space();
     while !cursor.take_byte(b'}') {
-        let name = cursor.take_text()?;
-        cursor.skip_space();
-        cursor.expect_byte(b':')?;
-        cursor.skip_space();
+        let name = cursor.take_key()?;
         let value = cursor.offset();
         cursor.take_value(1)?;
-        let name = unescape(bytes.get(name).unwrap_or_default()).to_string();
+        let name = unescape(cursor.bytes_at(name)).to_string();
         members.push(JsonMember { name, value: value..cursor.offset() });
         cursor.skip_space();
         if cursor.take_byte(b',') {

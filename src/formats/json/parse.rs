@@ -70,12 +70,8 @@ fn parse_object(cursor: &mut JsonCursor<'_>, depth: usize) -> Result<JsonValue, 
         return Ok(JsonValue::Object(JsonObject::default()));
     }
     loop {
-        cursor.skip_space();
-        let start = cursor.offset();
-        cursor.take_text()?;
-        let key = unescape(cursor.taken_from(start));
-        cursor.skip_space();
-        cursor.expect_byte(b':')?;
+        let key = cursor.take_key()?;
+        let key = unescape(cursor.bytes_at(key));
         members.push((key, parse_value(cursor, depth + 1)?));
         cursor.skip_space();
         if cursor.take_byte(b'}') {

@@ -117,6 +117,12 @@ impl<'a> JsonCursor<'a> {
         self.bytes.get(start..self.at).unwrap_or_default()
     }
 
+    /// What is written at a place in the text.
+    #[must_use]
+    pub fn bytes_at(&self, range: Range<usize>) -> &'a [u8] {
+        self.bytes.get(range).unwrap_or_default()
+    }
+
     /// The next byte, not taken.
     #[must_use]
     pub fn peek_byte(&self) -> Option<u8> {
@@ -171,6 +177,16 @@ impl<'a> JsonCursor<'a> {
                 _ => return self.fail_here(ParseReason::Control),
             }
         }
+    }
+
+    /// Takes a member's key and the colon behind it, with the space around both, and says where the key is, quotes included.
+    pub fn take_key(&mut self) -> LexResult<Range<usize>> {
+        self.skip_space();
+        let key = self.take_text()?;
+        self.skip_space();
+        self.expect_byte(b':')?;
+        self.skip_space();
+        Ok(key)
     }
 
     fn take_escape(&mut self) -> LexResult<()> {
@@ -272,10 +288,7 @@ impl<'a> JsonCursor<'a> {
                 self.skip_space();
             }
             if object {
-                self.take_text()?;
-                self.skip_space();
-                self.expect_byte(b':')?;
-                self.skip_space();
+                self.take_key()?;
             }
             match self.take_opening(depth + open_kinds.len())? {
                 kind @ (TokenKind::List | TokenKind::Object) => {

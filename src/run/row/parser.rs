@@ -120,11 +120,7 @@ impl RowParser {
         }
         let mut nested_extra = None;
         loop {
-            cursor.skip_space();
-            let key = cursor.take_text()?;
-            cursor.skip_space();
-            cursor.expect_byte(b':')?;
-            cursor.skip_space();
+            let key = cursor.take_key()?;
             let start = cursor.offset();
             let known = table.iter().find(|f| is_key(line.get(key.clone()).unwrap_or_default(), f.name));
             let kind = match known {
