@@ -183,114 +183,34 @@ impl RowParser {
     /// Converts a field's value into the row's, or into a fault.
     fn take_field(&mut self, line: &[u8], field: &RowField, outer: Option<&RowField>, row: &mut ParsedRow) {
         let slot = field.slot;
-        let name = || match outer {
-            Some(outer) => format!("{}.{}", outer.name, field.name),
-            None => field.name.to_owned(),
-        };
-        let (kind, value) = match self.found.get(slot as usize).and_then(Clone::clone) {
+        let (kind, bytes) = match self.found.get(slot as usize).and_then(Clone::clone) {
             Some((kind, range)) => (kind, line.get(range).unwrap_or_default()),
             None if field.need == Optional => return,
             None => {
                 row.lossy = true;
-                return row.add_fault(slot, RowFault::Missing(name()));
+                return row.add_fault(slot, RowFault::Missing(full_name(field, outer)));
             }
         };
         if kind == TokenKind::Null && field.need == Optional {
             return;
         }
         row.present.insert(slot);
-        let add_wrong_type = |row: &mut ParsedRow| {
-            row.lossy = true;
-            row.add_fault(slot, RowFault::WrongType(name(), field.kind.expected_text(), describe_value(kind, value)));
-        };
+        let value = FieldValue { field, outer, kind, bytes };
         match (field.kind, kind) {
-            (FieldType::Text | FieldType::Schema, TokenKind::Text) => {
-                let Some(text) = decode_text(value) else {
-                    row.lossy = true;
-                    return row.add_fault(slot, RowFault::Surrogate(name()));
-                };
-                match slot {
-                    FieldSlot::RunId => row.run_id = text,
-                    FieldSlot::EpisodeId => row.episode_id = text,
-                    _ => match SchemaVersion::read(text.as_bytes()) {
-                        Some(version) => row.schema = Some(version),
-                        None => {
-                            row.lossy = true;
-                            row.add_fault(slot, RowFault::Schema(excerpt_of(value)));
-                        }
-                    },
-                }
-            }
+            (FieldType::Text | FieldType::Schema, TokenKind::Text) => value.put_text(row),
             (FieldType::Bool, TokenKind::Bool(bool)) => row.set_bool(slot, bool),
-            (FieldType::Int(least), TokenKind::Int) => match scanner::parse_int(value) {
-                Some(int) => {
-                    row.set_int(slot, int);
-                    if int < least {
-                        row.add_fault(slot, RowFault::OutOfRange(name(), describe_below(&int.to_string(), least)));
-                    }
-                }
-                None => {
-                    row.lossy = true;
-                    let why = format!("{}, beyond 64 bits", excerpt_of(value));
-                    row.add_fault(slot, RowFault::OutOfRange(name(), why));
-                }
-            },
-            // An integral float such as `3.0` counts as an integer.
-            (FieldType::Int(least), TokenKind::Float) => {
-                let float = scanner::parse_float(value);
-                match json::float_to_int(float) {
-                    Some(int) => {
-                        row.set_int(slot, int);
-                        if int < least {
-                            row.add_fault(
-                                slot,
-                                RowFault::OutOfRange(name(), describe_below(&excerpt_of(value), least)),
-                            );
-                        }
-                    }
-                    None => {
-                        row.lossy = true;
-                        let why = excerpt_of(value);
-                        row.add_fault(
-                            slot,
-                            if !float.is_finite() {
-                                RowFault::NonFinite(name(), why)
-                            } else if float.trunc() == float {
-                                RowFault::OutOfRange(name(), format!("{why}, beyond 64 bits"))
-                            } else {
-                                RowFault::WrongType(name(), field.kind.expected_text(), why)
-                            },
-                        );
-                    }
-                }
-            }
+            (FieldType::Int(least), TokenKind::Int | TokenKind::Float) => value.put_int(least, row),
             (FieldType::Float | FieldType::Positive | FieldType::Elapsed, TokenKind::Int | TokenKind::Float) => {
-                let float = parse_number(kind, value);
-                row.set_float(slot, float);
-                // An integer of more than 308 digits has no double.
-                if kind == TokenKind::Int && !float.is_finite() {
-                    row.lossy = true;
-                    row.add_fault(
-                        slot,
-                        RowFault::OutOfRange(name(), format!("{}, beyond a double", excerpt_of(value))),
-                    );
-                } else if !float.is_finite() {
-                    row.add_fault(slot, RowFault::NonFinite(name(), excerpt_of(value)));
-                } else if field.kind == FieldType::Positive && float < 0.0 {
-                    row.add_fault(slot, RowFault::OutOfRange(name(), format!("{}, below 0", excerpt_of(value))));
-                } else if field.kind == FieldType::Elapsed && float < 0.0 {
-                    row.faults.push(RowFault::NegativeTime(name(), excerpt_of(value)));
-                }
+                value.put_float(row);
             }
             (FieldType::Floats, TokenKind::List) => {
-                if let Err(found) = parse_floats(value, &mut row.observation) {
+                if let Err(found) = parse_floats(bytes, &mut row.observation) {
                     row.observation.clear();
-                    row.lossy = true;
-                    row.add_fault(slot, RowFault::WrongType(name(), field.kind.expected_text(), found));
+                    value.add_wrong_type(found, row);
                 }
             }
             (FieldType::Position, TokenKind::Object) => {}
-            _ => add_wrong_type(row),
+            _ => value.add_wrong_type(describe_value(kind, bytes), row),
         }
     }
 
@@ -342,6 +262,90 @@ impl RowParser {
             if let Some((key, value)) = keys_and_values.get(i) {
                 self.unknown.push(push_member(&mut row.extra, old.as_bytes(), key, value));
             }
+        }
+    }
+}
+
+/// A field's name as faults tell it: `agent.x`.
+fn full_name(field: &RowField, outer: Option<&RowField>) -> String {
+    match outer {
+        Some(outer) => format!("{}.{}", outer.name, field.name),
+        None => field.name.to_owned(),
+    }
+}
+
+/// What a line has for a field.
+struct FieldValue<'a> {
+    field: &'a RowField,
+    /// The object that the field lies in.
+    outer: Option<&'a RowField>,
+    kind: TokenKind,
+    /// The value as it is written.
+    bytes: &'a [u8],
+}
+
+impl FieldValue<'_> {
+    fn name(&self) -> String {
+        full_name(self.field, self.outer)
+    }
+
+    /// A fault that leaves the row without this value.
+    fn add_loss(&self, fault: RowFault, row: &mut ParsedRow) {
+        row.lossy = true;
+        row.add_fault(self.field.slot, fault);
+    }
+
+    fn add_wrong_type(&self, found: String, row: &mut ParsedRow) {
+        self.add_loss(RowFault::WrongType(self.name(), self.field.kind.expected_text(), found), row);
+    }
+
+    fn put_text(&self, row: &mut ParsedRow) {
+        let Some(text) = decode_text(self.bytes) else { return self.add_loss(RowFault::Surrogate(self.name()), row) };
+        match self.field.slot {
+            FieldSlot::RunId => row.run_id = text,
+            FieldSlot::EpisodeId => row.episode_id = text,
+            _ => match SchemaVersion::read(text.as_bytes()) {
+                Some(version) => row.schema = Some(version),
+                None => self.add_loss(RowFault::Schema(excerpt_of(self.bytes)), row),
+            },
+        }
+    }
+
+    /// A whole number; an integral float such as `3.0` counts as one.
+    fn put_int(&self, least: i64, row: &mut ParsedRow) {
+        let is_int = self.kind == TokenKind::Int;
+        let int =
+            if is_int { scanner::parse_int(self.bytes) } else { json::float_to_int(scanner::parse_float(self.bytes)) };
+        if let Some(int) = int {
+            row.set_int(self.field.slot, int);
+            if int < least {
+                let text = if is_int { int.to_string() } else { excerpt_of(self.bytes) };
+                row.add_fault(self.field.slot, RowFault::OutOfRange(self.name(), describe_below(&text, least)));
+            }
+            return;
+        }
+        let (float, text) = (scanner::parse_float(self.bytes), excerpt_of(self.bytes));
+        if is_int || (float.is_finite() && float.trunc() == float) {
+            self.add_loss(RowFault::OutOfRange(self.name(), format!("{text}, beyond 64 bits")), row);
+        } else if float.is_finite() {
+            self.add_wrong_type(text, row);
+        } else {
+            self.add_loss(RowFault::NonFinite(self.name(), text), row);
+        }
+    }
+
+    fn put_float(&self, row: &mut ParsedRow) {
+        let (slot, float) = (self.field.slot, parse_number(self.kind, self.bytes));
+        row.set_float(slot, float);
+        let out_of_range = |why: &str| RowFault::OutOfRange(self.name(), format!("{}, {why}", excerpt_of(self.bytes)));
+        if self.kind == TokenKind::Int && !float.is_finite() {
+            self.add_loss(out_of_range("beyond a double"), row);
+        } else if !float.is_finite() {
+            row.add_fault(slot, RowFault::NonFinite(self.name(), excerpt_of(self.bytes)));
+        } else if self.field.kind == FieldType::Positive && float < 0.0 {
+            row.add_fault(slot, out_of_range("below 0"));
+        } else if self.field.kind == FieldType::Elapsed && float < 0.0 {
+            row.faults.push(RowFault::NegativeTime(self.name(), excerpt_of(self.bytes)));
         }
     }
 }

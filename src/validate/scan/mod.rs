@@ -69,17 +69,7 @@ pub(super) fn scan_run_dir(
     progress: &dyn Progress,
 ) -> Result<RunScan, ScanError> {
     let mut findings = FindingCollector::new(options);
-    let layout = match RunLayout::open_with(run_dir, &options.include) {
-        Ok(layout) => layout,
-        Err(error) if matches!(error.source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            findings.add_finding(Code::RunDirNotFound, LineRef { hard: true, ..LineRef::default() }, || {
-                let hint = slash_hint(shown_as).map(|hint| format!("; {hint}")).unwrap_or_default();
-                format!("the directory {shown_as} does not exist{hint}")
-            });
-            RunLayout::absent(run_dir)
-        }
-        Err(error) => return Err(error.into()),
-    };
+    let layout = open_layout(run_dir, shown_as, options, &mut findings)?;
     let absent = !run_dir.is_dir();
     let mut stamps = FileStamps { files: BTreeMap::new(), include: options.include.clone() };
     let run_json = small_file(&layout, layout.run_json, RUN_JSON, &mut stamps)?;
@@ -153,6 +143,25 @@ pub(super) fn scan_run_dir(
         findings: collected.findings,
     };
     Ok(RunScan { report, key, meta, run_json, manifest: manifest_bytes, layout, files, seeds: outcome.seeds, stamps })
+}
+
+/// What lies in the run's directory. One that does not exist is a finding, and empty.
+fn open_layout(
+    run_dir: &Path,
+    shown_as: &str,
+    options: &ValidateOptions,
+    findings: &mut FindingCollector<'_>,
+) -> Result<RunLayout, ScanError> {
+    match RunLayout::open_with(run_dir, &options.include) {
+        Err(error) if matches!(error.source.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            findings.add_finding(Code::RunDirNotFound, LineRef { hard: true, ..LineRef::default() }, || {
+                let hint = slash_hint(shown_as).map(|hint| format!("; {hint}")).unwrap_or_default();
+                format!("the directory {shown_as} does not exist{hint}")
+            });
+            Ok(RunLayout::absent(run_dir))
+        }
+        opened => Ok(opened?),
+    }
 }
 
 /// Reads a small file; `None` if it does not exist or is not a regular file of the run.
