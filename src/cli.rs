@@ -22,11 +22,11 @@ use crate::support::text::find_near;
 use crate::support::this_process::working_dir;
 use crate::support::visible::is_hidden;
 
-/// Make every simulation run a versioned, validated, findable dataset.
+/// Version, validate and find simulation runs, with git and DVC.
 #[derive(Debug, Parser)]
 #[command(name = "capture-hook", version, propagate_version = true, max_term_width = 100)]
 pub struct Cli {
-    /// Work as if called in DIR.
+    /// Run as if started in DIR.
     #[arg(short = 'C', value_name = "DIR", global = true)]
     pub dir: Option<PathBuf>,
     /// Print results and errors as JSON.
@@ -35,10 +35,10 @@ pub struct Cli {
     /// Print results and errors only.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Print more of what is done: each program that is called, its time and its exit code.
+    /// Also print each program that is called, its time and its exit code.
     #[arg(short, long, global = true)]
     pub verbose: bool,
-    /// When to colour.
+    /// When to use colours.
     #[arg(long, value_name = "WHEN", global = true, default_value = "auto")]
     pub color: ColorWhen,
     /// What to do.
@@ -49,17 +49,17 @@ pub struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum CliCommand {
-    /// Set a repository up: DVC, the stage, params.yaml, ignore rules, merge drivers, hooks.
+    /// Set up a repository: DVC, the stage, params.yaml, ignore rules, merge drivers, hooks.
     Init(commands::init::Args),
     /// Install the git hooks.
     Install(commands::install::Args),
-    /// Remove the git hooks, and put back what was there before.
+    /// Remove the git hooks, and restore earlier ones.
     Uninstall(commands::uninstall::Args),
-    /// Validate a run and point params.yaml at it.
+    /// Validate a run and select it in params.yaml.
     Select(commands::select::Args),
-    /// Check runs: every byte of every shard, every rule.
+    /// Validate runs: every byte of every shard, every rule.
     Validate(commands::validate::Args),
-    /// Write a missing manifest.json into a run.
+    /// Write the manifest.json of a run that has none.
     Manifest(commands::manifest::Args),
     /// Put the selected run into the dataset (the stage's command).
     Ingest(commands::ingest::Args),
@@ -69,11 +69,11 @@ pub enum CliCommand {
     Push(commands::push::Args),
     /// Resolve a run that both sides of a merge changed, and merge all others.
     Resolve(commands::resolve::Args),
-    /// Check commits as the hooks do, for CI.
+    /// Check that commits, trailers and tags are right, for CI.
     Check(commands::check::Args),
     /// Make missing run tags again from history.
     Tag(commands::tag::Args),
-    /// Show how far the selected run is, and the next command to type.
+    /// Show how far the selected run is, and the next command.
     Status(commands::status::Args),
     /// List all known runs: recorded, in the dataset, in history.
     Runs(commands::runs::Args),

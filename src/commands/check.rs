@@ -18,16 +18,16 @@ use crate::support::text::format_plural;
 Examples:
   capture-hook check                              all of HEAD's history
   capture-hook check origin/main..HEAD            what a branch adds
-  capture-hook check --remote                     and is all data on the DVC remote?
+  capture-hook check --remote                     also that all data is on the DVC remote
 
-In every commit, params.yaml's selection must be ingested in its dvc.lock; trailers and run tags must say what is so. Exit
-code 1 where one does not. Missing trailers, tags and runs that a commit drops are warnings (a server that squashes makes
-such commits): `--strict` counts them.")]
+In every commit, the run that params.yaml selects must be in the dataset of its dvc.lock, and trailers and run tags must be
+right; otherwise the exit code is 1. Missing trailers, missing tags and runs that a commit drops are warnings (a server that
+squashes makes such commits); `--strict` counts them.")]
 pub struct Args {
-    /// The commits: A..B, or all that A reaches.
+    /// The commits: A..B, or A and all its ancestors.
     #[arg(value_name = "RANGE", default_value = "HEAD", add = super::complete::tag_candidates())]
     range: String,
-    /// Ask whether every data version is on the DVC remote.
+    /// Check that every data version is on the DVC remote.
     #[arg(long)]
     remote: bool,
     /// Count warnings as errors.
@@ -65,11 +65,11 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         app.ui.print_text(&render_text(&result));
         if result.findings.iter().any(|finding| finding.code == "data_missing" && finding.commit.is_some()) {
             let rev = if args.range == "HEAD" { String::new() } else { format!(" {}", shell_quote(&args.range)) };
-            app.ui.hint(&format!("`capture-hook push --all{rev}` sends all of it that this clone has"));
+            app.ui.hint(&format!("send what this clone has: `capture-hook push --all{rev}`"));
         }
         for other in project.other_prefixes()? {
             let dir = shell_quote(project::path_to_project(&project, other));
-            app.ui.hint(&format!("another project of this repository: `capture-hook -C {dir} check`"));
+            app.ui.hint(&format!("to check another project of this repository: `capture-hook -C {dir} check`"));
         }
     }
     Ok(if result.ok { CommandOutcome::Done } else { CommandOutcome::CheckFailed })
@@ -77,8 +77,8 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
 
 fn parse_range(project: &Project, text: &str) -> Result<CommitRange, Error> {
     if text.contains("...") {
-        let message = format!("`{text}` is not a range that is understood");
-        return Err(Error::new(ExitKind::Usage, "invalid_range", message).hint("name it A..B, or one revision"));
+        let message = format!("`{text}` is not a range of commits");
+        return Err(Error::new(ExitKind::Usage, "invalid_range", message).hint("write A..B, or one revision"));
     }
     let end = |rev: &str| project.repo.resolve_commit(if rev.is_empty() { "HEAD" } else { rev });
     Ok(match text.split_once("..") {
@@ -105,7 +105,7 @@ fn render_text(result: &CheckJson) -> StyledText {
     let summary = format!("{}, {}", format_plural(result.commits, "commit"), format_plural(result.tags, "run tag"));
     let remote = if result.remote { ", and the remote" } else { "" };
     if result.findings.is_empty() {
-        out.push_styled(GOOD, "all true").push_str(format!(": {summary}{remote}")).end_line();
+        out.push_styled(GOOD, "no problems").push_str(format!(": {summary}{remote}")).end_line();
     } else {
         let findings = format_plural(result.findings.len() as u64, "finding");
         out.push_str(format!("{findings} in {summary}{remote}")).end_line();

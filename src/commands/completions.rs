@@ -15,7 +15,7 @@ Examples:
   zsh    echo 'source <(capture-hook completions zsh)' >> ~/.zshrc
   fish   capture-hook completions fish > ~/.config/fish/completions/capture-hook.fish
 
-Runs, tags and experiments of the repository you are in are completed too.")]
+It also completes runs, tags and experiments of the current repository.")]
 pub struct Args {
     /// The shell: bash, elvish, fish, powershell, zsh.
     #[arg(value_name = "SHELL", value_parser = ["bash", "elvish", "fish", "powershell", "zsh"])]

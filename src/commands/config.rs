@@ -32,8 +32,8 @@ Examples:
   capture-hook config set validate.ignore unknown_field,time_goes_back
   capture-hook config set ingest.include '*.mp4,video/**'
 
-Settings live in capture-hook.toml at the project's root, which is tracked: commit it, and the whole team has them.
-No setting there names a program to run; the dvc program is named by `git config capture-hook.dvc` or CAPTURE_HOOK_DVC.")]
+Settings are in capture-hook.toml in the project's root. Commit it to share them with your team.
+No setting there names a program to run; the dvc program is set by `git config capture-hook.dvc` or CAPTURE_HOOK_DVC.")]
 pub struct Args {
     #[command(subcommand)]
     action: ConfigAction,
@@ -52,10 +52,10 @@ enum ConfigAction {
         /// The setting, such as `push.policy`.
         #[arg(add = setting_candidates())]
         key: String,
-        /// Its new value; a list's items apart by commas.
+        /// Its new value; commas between the items of a list.
         value: String,
     },
-    /// Print every setting with its value and where that comes from.
+    /// Print every setting with its value and the source of the value.
     List,
 }
 
@@ -92,19 +92,19 @@ const SETTINGS: &[SettingSpec] = &[
     SettingSpec {
         key: include::SETTING_KEY,
         kind: SettingType::List,
-        about: "files beside the recorder's to take",
+        about: "other files that go into the dataset",
         value: |c| json!(c.ingest.include),
     },
     SettingSpec {
         key: "pull.auto",
         kind: SettingType::Flag,
-        about: "checkout and merge bring data",
+        about: "checkout and merge fetch data",
         value: |c| json!(c.pull.auto),
     },
     SettingSpec {
         key: "pull.max_bytes",
         kind: SettingType::Bytes,
-        about: "the most bytes fetched unasked",
+        about: "the most bytes that hooks fetch",
         value: |c| json!(c.pull.max_bytes),
     },
     SettingSpec {
@@ -138,7 +138,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let files = RootDir::new(&root);
     let bytes = files.read(FILE, limits::TEXT)?.unwrap_or_default();
     let text = String::from_utf8(bytes)
-        .map_err(|_| Error::new(ExitKind::Setup, "invalid_config", format!("{FILE} is not UTF-8 text")))?;
+        .map_err(|_| Error::new(ExitKind::Setup, "invalid_config", format!("{FILE} is not UTF-8")))?;
     match &args.action {
         ConfigAction::List => list_settings(app, &text)?,
         ConfigAction::Get { key } => get_setting(app, &text, key)?,
@@ -181,7 +181,7 @@ fn set_setting(app: &App, files: RootDir<'_>, text: &str, key: &str, value: &str
     set_value(&mut document, spec, value)?;
     let new = document.to_string();
     let config = Config::parse(&new).map_err(|error| {
-        let message = format!("`{value}` is no value for {key}: {}", error.message);
+        let message = format!("`{value}` is not a valid value for {key}: {}", error.message);
         Error::new(ExitKind::Usage, "invalid_value", message).hint(format!("{key}: {}", spec.about))
     })?;
     validate::ValidateOptions::new(&config.validate.ignore, &config.validate.deny, FILE)?;
@@ -213,7 +213,7 @@ fn set_setting(app: &App, files: RootDir<'_>, text: &str, key: &str, value: &str
         }
         let also = dvc_yaml.map(|_| PIPELINE_FILE).into_iter().chain(ignored.as_ref().map(|step| step.what.as_str()));
         let changed = [FILE].into_iter().chain(also).map(shell_quote).collect::<Vec<_>>().join(" ");
-        app.ui.hint(&format!("`git add {changed}` and commit it, and the whole team has it"));
+        app.ui.hint(&format!("share it with your team: `git add {changed}`, then commit"));
     }
     Ok(())
 }
@@ -246,7 +246,7 @@ fn find_setting(key: &str) -> Result<&'static SettingSpec, Error> {
     if let Some(near) = find_near(key, spellings).first() {
         error = error.hint(format!("did you mean `{near}`?"));
     }
-    Err(error.hint("`capture-hook config list` shows every setting"))
+    Err(error.hint("see every setting: `capture-hook config list`"))
 }
 
 fn describe_setting(spec: &SettingSpec, config: &Config, document: &DocumentMut) -> SettingJson {
@@ -266,7 +266,11 @@ fn describe_setting(spec: &SettingSpec, config: &Config, document: &DocumentMut)
 /// Puts a value into the document, where it was or in its section, comments kept.
 fn set_value(document: &mut DocumentMut, spec: &SettingSpec, value: &str) -> Result<(), Error> {
     let invalid_value = |expected: &str| {
-        Error::new(ExitKind::Usage, "invalid_value", format!("`{value}` is no value for {}: {expected}", spec.key))
+        Error::new(
+            ExitKind::Usage,
+            "invalid_value",
+            format!("`{value}` is not a valid value for {}: {expected}", spec.key),
+        )
     };
     let new = match spec.kind {
         SettingType::Text => toml_edit::Value::from(value),
@@ -276,7 +280,7 @@ fn set_value(document: &mut DocumentMut, spec: &SettingSpec, value: &str) -> Res
             _ => return Err(invalid_value("true or false")),
         },
         SettingType::Bytes => {
-            parse_bytes(value).ok_or_else(|| invalid_value("bytes, as in 5000000, 500MB or 2GiB"))?.into()
+            parse_bytes(value).ok_or_else(|| invalid_value("bytes, such as 5000000, 500MB or 2GiB"))?.into()
         }
         SettingType::List => {
             let items = value.split(',').map(str::trim).filter(|item| !item.is_empty());

@@ -135,7 +135,7 @@ fn render_text(diff: &DiffJson, width: usize) -> StyledText {
     for (at, (name, value_of)) in METRIC_COLUMNS.iter().enumerate() {
         let value = |metrics: &Option<RunMetrics>| metrics.as_ref().map_or_else(|| "-".into(), value_of);
         let (a, b) = (value(&diff.metrics.a), value(&diff.metrics.b));
-        let section = if at == 0 { "figures" } else { "" };
+        let section = if at == 0 { "metrics" } else { "" };
         table.push_row([section.into(), (*name).into(), a.into(), b.into()]);
     }
     out.push_text(&table.render_text(width));

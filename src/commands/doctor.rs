@@ -21,7 +21,7 @@ use crate::sync::sent;
 /// Arguments of `doctor`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Exits with 1 where something is missing.
+Exits with 1 if something is missing.
 
 Examples:
   capture-hook doctor             after cloning, or when something does not work
@@ -72,7 +72,7 @@ fn render_text(check: &DoctorCheckJson) -> StyledText {
     let mut out = StyledText::new();
     out.push_styled(style, format!("{mark:<8}")).push_str(format!("{:<19}{}", check.name, check.found)).end_line();
     if let Some(fix) = &check.fix {
-        out.push_str(" ".repeat(27)).push_styled(dim, "mend:").push_str(format!(" {fix}")).end_line();
+        out.push_str(" ".repeat(27)).push_styled(dim, "fix:").push_str(format!(" {fix}")).end_line();
     }
     out
 }
@@ -138,10 +138,10 @@ fn check_hooks(app: &App, repo: &Repo) -> Vec<DoctorCheckJson> {
         Err(error) => check_failed("merge drivers", error, "capture-hook install"),
     });
     match git_config::octopus_strategy(repo) {
-        Ok(OctopusStrategy::Ours) => checks.push(check_ok("octopus merges", "pull.octopus = capture-hook: they ask the merge drivers")),
+        Ok(OctopusStrategy::Ours) => checks.push(check_ok("octopus merges", "pull.octopus = capture-hook: they use the merge drivers")),
         Ok(OctopusStrategy::Lost) => checks.push(check_missing(
             "octopus merges",
-            "pull.octopus names capture-hook, and there is no git-merge-capture-hook on PATH: git refuses to merge several branches",
+            "pull.octopus names capture-hook, but git-merge-capture-hook is not on PATH, so git refuses to merge several branches",
             "capture-hook install",
         )),
         Ok(OctopusStrategy::Other) => {}
@@ -149,7 +149,9 @@ fn check_hooks(app: &App, repo: &Repo) -> Vec<DoctorCheckJson> {
     }
     if let Ok(top) = repo.top() {
         checks.extend(
-            survey::find_managers(top).iter().map(|m| check_note("hook manager", "there is another", m.advice())),
+            survey::find_managers(top)
+                .iter()
+                .map(|m| check_note("hook manager", "another hook manager is installed", m.advice())),
         );
     }
     checks
@@ -164,14 +166,11 @@ fn check_hook(hook: &GitHook, configured: &[ConfiguredHook]) -> DoctorCheckJson 
         return check_ok(hook.event, before.join(", then "));
     }
     if let Some(missing_program) = &hook.missing_program {
-        let found = format!(
-            "a script here starts {}, which is not there: {}",
-            missing_program.display(),
-            what_fails(hook.event)
-        );
+        let found =
+            format!("a script starts {}, which does not exist: {}", missing_program.display(), what_fails(hook.event));
         let fix = match &hook.chained {
-            Some(kept_hook) => format!("install it again, and its hooks; to do without: rm {}", shell_quote(kept_hook)),
-            None => "install it again, and its hooks".into(),
+            Some(kept_hook) => format!("install it and its hooks again, or remove it: rm {}", shell_quote(kept_hook)),
+            None => "install it and its hooks again".into(),
         };
         return check_missing(hook.event, found, fix);
     }
@@ -182,7 +181,7 @@ fn check_hook(hook: &GitHook, configured: &[ConfiguredHook]) -> DoctorCheckJson 
         HookState::Loop(manager) => check_missing(
             hook.event,
             format!(
-                "{}'s script and an older shim of ours call each other: {}",
+                "{}'s script and an older script of ours call each other: {}",
                 manager.name(),
                 what_fails(hook.event)
             ),
@@ -191,7 +190,7 @@ fn check_hook(hook: &GitHook, configured: &[ConfiguredHook]) -> DoctorCheckJson 
         HookState::Current => check_ok(hook.event, format!("{also}capture-hook")),
         HookState::Outdated => check_note(
             hook.event,
-            format!("{also}capture-hook, written by another version or binary"),
+            format!("{also}capture-hook, written by another version or program"),
             "capture-hook install",
         ),
         HookState::Foreign => check_missing(
@@ -199,7 +198,7 @@ fn check_hook(hook: &GitHook, configured: &[ConfiguredHook]) -> DoctorCheckJson 
             "another hook, which does not call capture-hook",
             "capture-hook install keeps it and adds ours",
         ),
-        HookState::Nothing => check_missing(hook.event, "nothing runs", "capture-hook install"),
+        HookState::Nothing => check_missing(hook.event, "not installed", "capture-hook install"),
     }
 }
 
@@ -224,8 +223,8 @@ fn check_project(project: &Project) -> Vec<DoctorCheckJson> {
                 Err(error) => check_failed("DVC", error, "install DVC again"),
             });
             for (path, why) in dvc.passed_over() {
-                let fix = "take it off PATH, or make its environment anew outside of what git has had to do with";
-                checks.push(check_note("another DVC", format!("{} is not run: {why}", path.display()), fix));
+                let fix = "remove it from PATH, or make its environment again outside of the repository";
+                checks.push(check_note("another DVC", format!("cannot run {}: {why}", path.display()), fix));
             }
         }
         Err(error) => checks.push(check_failed("DVC", error, "pipx install dvc")),
@@ -301,16 +300,16 @@ fn check_ignore_rules(project: &Project) -> Option<DoctorCheckJson> {
     let rule_files = match ignored::list_rule_files(project, &folder) {
         Ok(files) if files.is_empty() => return None,
         Ok(files) => files.join(", "),
-        Err(error) => return Some(check_failed(NAME, error, "see what lies there")),
+        Err(error) => return Some(check_failed(NAME, error, "look at this path")),
     };
     let probes = FILES.map(|name| format!("{folder}/run/{name}"));
     Some(match ignored::ask_ignored(project, &probes) {
         Ok(ignored) => match ignored.first() {
-            None => check_ok(NAME, format!("{rule_files}: none meets a run's files")),
+            None => check_ok(NAME, format!("{rule_files}: no rule matches a run's files")),
             Some(first) => {
                 let names: Vec<&str> = ignored.iter().filter_map(|one| one.path.rsplit('/').next()).collect();
-                let found = format!("{} leaves {} of every run out of the dataset", first.rule, names.join(", "));
-                check_missing(NAME, found, "take the rule out, or add a line that excepts the dataset's files")
+                let found = format!("{} excludes {} of every run from the dataset", first.rule, names.join(", "));
+                check_missing(NAME, found, "remove the rule, or add an exception for the dataset's files")
             }
         },
         Err(error) => check_failed(NAME, error, "dvc check-ignore"),
@@ -326,8 +325,8 @@ fn check_storage(project: &Project) -> Vec<DoctorCheckJson> {
     let types: Vec<String> = settings.link_types.iter().map(|t| format!("{t:?}").to_lowercase()).collect();
     let cache = format!("{}, linked by {}", settings.cache_dir.display(), types.join(", "));
     let mut checks = vec![if settings.cache_is_tracked {
-        let mend = "dvc cache dir --local .dvc/cache, or take it out of git: git rm -r --cached DIR";
-        check_missing("cache", format!("{cache}; git tracks files of it, so no checkout brings data unasked"), mend)
+        let mend = "dvc cache dir --local .dvc/cache, or remove it from git: git rm -r --cached DIR";
+        check_missing("cache", format!("{cache}; git tracks files of it, so hooks check out no data"), mend)
     } else {
         check_ok("cache", cache)
     }];
@@ -362,7 +361,7 @@ fn check_remote(project: &Project) -> Vec<DoctorCheckJson> {
         }
         Ok(None) => match (sent::find_absent_remote(project), sent::find_missing_remote_dir(project)) {
             (Ok(Some(absent)), _) => check_note(NAME, absent.to_string(), absent.hints().join("; ")),
-            (_, Ok(Some(_))) => check_note(NAME, format!("{shown} is not there yet"), "capture-hook push makes it"),
+            (_, Ok(Some(_))) => check_note(NAME, format!("{shown} does not exist yet"), "capture-hook push makes it"),
             _ => check_ok(NAME, shown),
         },
         Err(error) => check_failed(NAME, error, "dvc version"),

@@ -24,19 +24,19 @@ Examples:
   capture-hook get capture/nav/r1@v2 -o /tmp/r1        as that tag has it
   capture-hook get nav/r1 --rev HEAD~3 -o old/r1       as it was three commits ago
 
-The workspace stays as it is, and git is told to ignore a directory in the working tree (info/exclude). Bytes come from DVC's cache, else from the remote; they are proved against the data version
-and the run's manifest before the directory appears, whole or not at all.")]
+The workspace stays as it is. Git is set to ignore a new directory in the working tree (info/exclude). Bytes come from DVC's
+cache, else from the remote. They are verified against the data version and the run's manifest before the directory appears.")]
 pub struct Args {
     /// The run or its tag.
     #[arg(value_name = "RUN|TAG", add = complete::run_and_tag_candidates())]
     run: String,
-    /// The commit, branch or tag whose data is wanted.
+    /// The commit, branch or tag whose data to copy.
     #[arg(long, value_name = "REV", add = complete::tag_candidates())]
     rev: Option<String>,
-    /// The directory that becomes the run's folder [default: ./<run_id>].
+    /// The new directory of the run [default: ./<run_id>].
     #[arg(short, long, value_name = "DIR")]
     output: Option<PathBuf>,
-    /// Replace the directory if it is there.
+    /// Replace the directory if it exists.
     #[arg(long)]
     force: bool,
 }
@@ -70,16 +70,14 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         app.ui.print_value(&output);
         let from = if outcome.fetched { "the remote" } else { "the cache" };
         let (files, bytes) = (format_plural(outcome.files, "file"), format_bytes(outcome.bytes));
-        app.ui.status(&format!("{key}: {files}, {bytes}, from {from}, proved against {version}"));
+        app.ui.status(&format!("{key}: {files}, {bytes}, from {from}, verified against {version}"));
     }
     match excluded {
         Ok(None) => {}
-        Ok(Some(dir)) => {
-            app.ui.status(&format!("git ignores {dir}/ in this clone (info/exclude): no commit takes it along"))
-        }
+        Ok(Some(dir)) => app.ui.status(&format!("git now ignores {dir}/ in this clone (info/exclude)")),
         Err(error) => {
-            app.ui.warn(&format!("git does not ignore {}: {error}", output.display()));
-            app.ui.hint("`git add -A` would take it into the next commit");
+            app.ui.warn(&format!("cannot make git ignore {}: {error}", output.display()));
+            app.ui.hint("do not use `git add -A`: it would add this directory to the next commit");
         }
     }
     Ok(CommandOutcome::Done)
@@ -96,7 +94,7 @@ fn find_version(
         let commit = project.repo.resolve_commit(rev)?;
         let version = project.data_version_at(&commit)?.ok_or_else(|| {
             Error::new(ExitKind::Setup, "no_data_version", format!("`{rev}` holds no data version"))
-                .hint("`capture-hook log` lists the commits that do")
+                .hint("see the commits that hold one: `capture-hook log`")
         })?;
         // A run that only this revision knows is not in the catalog where its list of files was not here.
         if let Ok(key) = args.run.parse::<RunKey>()
@@ -119,7 +117,7 @@ fn find_version(
         None => {
             let (name, typed) = (&target.key, shell_quote(target.key.to_string()));
             Err(Error::new(ExitKind::Setup, "not_committed", format!("no commit holds {name}"))
-                .hint(format!("it is in the workspace alone; `capture-hook publish {typed}` commits it")))
+                .hint(format!("it is only in the workspace; commit it: `capture-hook publish {typed}`")))
         }
     }
 }

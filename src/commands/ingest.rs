@@ -21,14 +21,14 @@ use crate::support::path::normalize_path;
 /// Arguments of `ingest`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Validates a run by every rule and puts it into the dataset: <out_dir>/<experiment>/<run_id>/ gets every file of the recorder
-byte for byte, a manifest, steps.parquet, episodes.parquet and DATASET_INDEX.json. An invalid run is refused, and nothing
-changes. The folder is put in place whole. The same run gives the same bytes wherever and whenever. A run that is in the
-dataset already stays as it is, also where an older version of capture-hook put it there.
+Validates a run and puts it into the dataset: <out_dir>/<experiment>/<run_id>/ gets every file of the recorder byte for byte,
+a manifest, steps.parquet, episodes.parquet and DATASET_INDEX.json. The folder appears complete or not at all. An invalid run
+is refused, and nothing changes. The same run gives the same bytes on any machine at any time. A run that is already in the
+dataset stays as it is, even if an older version of capture-hook ingested it.
 
-Without arguments it ingests the run that params.yaml selects: that is how the stage capture_ingest in dvc.yaml calls it.
-Where no run is selected, the dataset stays as it is.
-The dataset changes on disk only; commit params.yaml, or use `capture-hook publish`, to have DVC and git version it.
+Without arguments it ingests the run that params.yaml selects; the stage capture_ingest in dvc.yaml calls it like this.
+If no run is selected, the dataset stays as it is.
+Only the files of the dataset change; commit params.yaml, or use `capture-hook publish`, to version them with DVC and git.
 
 Examples:
   capture-hook ingest
@@ -48,10 +48,10 @@ pub struct Args {
     /// The dataset's directory, instead of what params.yaml says.
     #[arg(long, value_name = "P")]
     pub out_dir: Option<PathBuf>,
-    /// Write parquet, manifest and index anew also where the run is in the dataset already.
+    /// Write parquet, manifest and index again if the run is already in the dataset.
     #[arg(long)]
     pub force: bool,
-    /// How many runs to work on at once (default: as many as there are processors).
+    /// How many runs to ingest at once (default: the number of processors).
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
 }
@@ -131,8 +131,8 @@ fn leave_dataset(app: &App, project_dir: &ProjectDir, file: &str, out_dir: &Path
         Err(_) => drop(dataset_dir::check_dataset_dir(&project_dir.root, out_dir, &[]).map_err(ProjectError::from)?),
     }
     RootDir::new(&project_dir.root).create_dir_all(&shown).map_err(ProjectError::from)?;
-    app.ui.status(&format!("no run is selected in {file}: {shown} stays as it is"));
-    app.ui.hint("`capture-hook select RUN` selects one");
+    app.ui.status(&format!("no run is selected in {file}, so {shown} stays as it is"));
+    app.ui.hint("select one: `capture-hook select RUN`");
     if app.ui.json() {
         app.ui.print_json(&IngestJson { runs: Vec::new() });
     }

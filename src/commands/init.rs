@@ -14,7 +14,7 @@ use crate::support::process::shell_quote;
 /// Arguments of `init`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-What is there is kept; a second run changes nothing.
+Existing files and settings are kept; running it again changes nothing.
 
 Examples:
   capture-hook init
@@ -22,13 +22,13 @@ Examples:
   capture-hook init --remote s3://bucket/captures
   capture-hook init --no-hooks && capture-hook install    in two steps")]
 pub struct Args {
-    /// Where the data goes: a directory, or an address that DVC knows (s3://…, gs://…, ssh://…).
+    /// The DVC remote for the data: a directory, or an address that DVC accepts (s3://…, gs://…, ssh://…).
     #[arg(long, value_name = "URL")]
     pub remote: Option<String>,
-    /// Leave git's hooks alone.
+    /// Do not install git hooks.
     #[arg(long)]
     pub no_hooks: bool,
-    /// Make the DVC project in this directory, not at the top of the repository.
+    /// Make the DVC project in this directory instead of the repository's top directory.
     #[arg(long)]
     pub subdir: bool,
 }
@@ -55,8 +55,11 @@ fn warn_missing_plugin(app: &App, project: &Project) -> Result<(), Error> {
     let Some(remote) = settings.default_remote() else { return Ok(()) };
     // What cannot be asked, `doctor` tells.
     if let Ok(Some(plugin)) = project.find_dvc().and_then(|dvc| dvc.missing_plugin(remote)) {
-        app.ui.warn(&format!("DVC lacks {}: no data goes to {} or comes from it", plugin.package, remote.name));
-        app.ui.hint(&format!("`{}` installs it", plugin.install));
+        app.ui.warn(&format!(
+            "DVC lacks {}, so it can neither push to {} nor fetch from it",
+            plugin.package, remote.name
+        ));
+        app.ui.hint(&format!("install it: `{}`", plugin.install));
     }
     Ok(())
 }
@@ -86,16 +89,16 @@ fn print_changes(app: &App, project: &Project, steps: &[SetupChange]) {
         }
     }
     if !changed {
-        app.ui.status("everything is in place: nothing was changed");
+        app.ui.status("everything is set up: nothing was changed");
     }
     // By name: whatever else lies in the working tree is not to get into this commit.
     let files = setup::list_files_to_commit(project).unwrap_or_default();
     if !files.is_empty() {
         let names: Vec<String> = files.iter().map(|file| shell_quote(from_cwd(app, project, file))).collect();
-        app.ui.hint(&format!("commit it: `git add {} && git commit -m 'Set up capture-hook'`", names.join(" ")));
+        app.ui.hint(&format!("commit the files: `git add {} && git commit -m 'Set up capture-hook'`", names.join(" ")));
     }
     if project.read_dvc_settings().is_ok_and(|settings| settings.default_remote().is_none()) {
-        app.ui.hint("`capture-hook init --remote URL` names where data goes, so that others find it");
+        app.ui.hint("set a remote to share the data: `capture-hook init --remote URL`");
     }
-    app.ui.hint("then record a run under results/, and `capture-hook select latest && git commit -am 'A run'`");
+    app.ui.hint("then record a run in results/, and commit it: `capture-hook select latest && git commit -am 'A run'`");
 }

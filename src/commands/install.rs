@@ -12,14 +12,14 @@ use crate::setup::{hooks, survey, worktree};
 /// Arguments of `install`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A hook that is there already is kept and still runs, before ours.
+An existing hook is kept, and runs before ours.
 
 Examples:
   capture-hook install            in a fresh clone
   CAPTURE_HOOK=0 git commit       one commit without our hooks
-  capture-hook uninstall          the way back")]
+  capture-hook uninstall          remove them again")]
 pub struct Args {
-    /// Write to a hooks directory outside the repository too, and over two hooks in one place.
+    /// Also write to a hooks directory outside the repository, and rename the older of two hooks to keep.
     #[arg(long)]
     pub force: bool,
 }
@@ -49,7 +49,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         app.ui.status(&line);
     }
     if let Some(dvc) = dvc {
-        app.ui.status(&format!("named the `dvc` to call in .git/config: {}", dvc.display()));
+        app.ui.status(&format!("set the `dvc` program in .git/config: {}", dvc.display()));
     }
     for manager in managers {
         app.ui.hint(manager.advice());
@@ -66,10 +66,10 @@ fn describe_changes(done: &InstallOutcome) -> Vec<String> {
         lines.push(format!("wrote to {}: {}", done.dir.display(), done.written.join(", ")));
     }
     if !done.chained.is_empty() {
-        lines.push(format!("kept the hooks that were there, they still run: {}", done.chained.join(", ")));
+        lines.push(format!("kept the existing hooks, which still run: {}", done.chained.join(", ")));
     }
     if done.drivers {
-        lines.push("named the merge drivers in .git/config".into());
+        lines.push("set up the merge drivers in .git/config".into());
     }
     lines
 }

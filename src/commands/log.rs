@@ -21,17 +21,17 @@ use crate::support::text::format_count;
 #[command(after_help = "\
 Examples:
   capture-hook log                 every commit that changed the dataset, newest first
-  capture-hook log nav/r1          only those that brought this run
+  capture-hook log nav/r1          only those that introduced this run
   capture-hook log -n 5 --json
 
-TAG is the number of the run's tag on that commit: v1 is capture/<experiment>/<run_id>, v2 is …@v2; `-`: there is none
-(`capture-hook tag` makes it again). DATA tells where the run's bytes are: here (DVC's cache), remote, or nowhere we can see.
-History is read from commits and DVC's .dir objects, so a run shows up even where its tag was lost.")]
+TAG is the number of the run's tag on that commit: v1 is capture/<experiment>/<run_id>, v2 is …@v2, `-` is no tag
+(`capture-hook tag` makes it again). DATA is where the run's bytes are: here (DVC's cache), on the remote, or not found.
+History is read from commits and DVC's .dir objects, so a run is listed even if its tag is lost.")]
 pub struct Args {
-    /// Only what brought this run.
+    /// Only commits that introduced this run.
     #[arg(value_name = "RUN|TAG", add = complete::run_and_tag_candidates())]
     run: Option<String>,
-    /// At most so many data versions.
+    /// Print at most N data versions.
     #[arg(short = 'n', long, value_name = "N")]
     number: Option<usize>,
 }
@@ -66,7 +66,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
             Some(run) => app.ui.status(&format!("no commit holds {run}")),
             None => app.ui.status("no commit holds a data version yet"),
         }
-        app.ui.hint("`capture-hook status` says what to do next");
+        app.ui.hint("see what to do next: `capture-hook status`");
     } else {
         let pager = project.repo.config_value("core.pager")?;
         app.ui.page_text(&render_table(app, &versions), &app.env, pager.as_deref());

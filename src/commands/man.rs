@@ -10,7 +10,7 @@ use crate::support::fs::{create_dir_all, write_atomic};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  capture-hook man | man -l -                        the manual page of the whole
+  capture-hook man | man -l -                        the manual page of capture-hook
   capture-hook man runs | man -l -                   the page of one command
   capture-hook man --dir ~/.local/share/man/man1     writes all pages there: `man capture-hook-runs`")]
 pub struct Args {
@@ -36,8 +36,8 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let command = match &args.command {
         None => root,
         Some(name) => root.find_subcommand(name).cloned().ok_or_else(|| {
-            Error::new(ExitKind::Usage, "unknown_command", format!("there is no command `{name}`"))
-                .hint("`capture-hook --help` lists them")
+            Error::new(ExitKind::Usage, "unknown_command", format!("no command `{name}`"))
+                .hint("see all commands: `capture-hook --help`")
         })?,
     };
     app.ui.print_bytes(&render_page(command)?);

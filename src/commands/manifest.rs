@@ -11,8 +11,8 @@ use crate::support::process::shell_quote;
 /// Arguments of `manifest`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The manifest says what the run is, what validation found, and the size and SHA-256 of every file. One that is there is
-never rewritten; `ingest` adds one to the dataset where the run has none.
+The manifest describes the run, what validation found, and the size and SHA-256 of every file. An existing one is never
+rewritten; `ingest` adds one in the dataset if the run has none.
 
 Examples:
   capture-hook manifest demo/r1
@@ -39,8 +39,8 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         app.ui.print_value(&written);
     }
     if !report.ok {
-        app.ui.warn(&format!("{shown} is not valid, and the manifest says so"));
-        app.ui.hint(&format!("`capture-hook validate {}` says what is wrong", shell_quote(&shown)));
+        app.ui.warn(&format!("{shown} is not valid; the manifest says so"));
+        app.ui.hint(&format!("see what is wrong: `capture-hook validate {}`", shell_quote(&shown)));
     }
     Ok(CommandOutcome::Done)
 }

@@ -23,13 +23,13 @@ Examples:
   capture-hook plot nav/r1 -o nav-r1.png       a picture for a slide
   capture-hook plot latest:nav -o - > nav.svg
 
-The picture shows where the agents went over the plume's grid, the distance to the goal and the reward over steps (median
-and quartiles over episodes; an episode that has ended keeps its last value), and how long episodes were.")]
+The picture shows the agents' paths over the plume's grid, the distance to the goal and the reward over steps (median and
+quartiles over episodes; an episode that has ended keeps its last value), and the lengths of episodes.")]
 pub struct Args {
     /// The run or its tag: a path, experiment/run_id, a run id or a unique start of one, latest, latest:EXPERIMENT.
     #[arg(value_name = "RUN|TAG", add = complete::run_and_tag_candidates())]
     run: String,
-    /// Where to: FILE.svg or FILE.png; `-` is SVG on standard output [default: <experiment>-<run_id>.svg].
+    /// The file to write: FILE.svg or FILE.png; `-` is SVG on standard output [default: <experiment>-<run_id>.svg].
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -53,7 +53,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let picture = RunPlot { title: &title, subtitle: &subtitle, grid, plot_data };
     let to_stdout = output == Path::new("-");
     let bytes = if format == "png" {
-        let out_of_memory = || Error::new(ExitKind::Io, "io", "there is not enough memory for the picture");
+        let out_of_memory = || Error::new(ExitKind::Io, "io", "not enough memory for the picture");
         plot::render_png(&picture).ok_or_else(out_of_memory)?
     } else {
         plot::render_svg(&picture).into_bytes()
@@ -85,15 +85,15 @@ fn picture_format(output: &Path) -> Result<&'static str, Error> {
         Some("svg") => Ok("svg"),
         Some("png") => Ok("png"),
         _ => {
-            let message = format!("`{}` is neither a .svg nor a .png file", output.display());
-            Err(Error::new(ExitKind::Usage, "unknown_format", message).hint("name the picture FILE.svg or FILE.png"))
+            let message = format!("`{}` ends neither in .svg nor in .png", output.display());
+            Err(Error::new(ExitKind::Usage, "unknown_format", message).hint("use a name such as FILE.svg or FILE.png"))
         }
     }
 }
 
 fn unreadable_run(run: &str) -> Error {
-    Error::new(ExitKind::CheckFailed, "unreadable_run", format!("the rows of {run} cannot be read"))
-        .hint(format!("`capture-hook validate {}` says what is wrong", shell_quote(run)))
+    Error::new(ExitKind::CheckFailed, "unreadable_run", format!("cannot read the rows of {run}"))
+        .hint(format!("see what is wrong: `capture-hook validate {}`", shell_quote(run)))
 }
 
 fn plot_subtitle(summary: &RunSummary, plot_data: &PlotData) -> String {

@@ -18,27 +18,28 @@ use crate::{commit, history, hooks};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Without RUN, the selected run. Several runs make one commit, each with its trailers and its tag; the last one stays selected.
-All are validated before the first one changes anything. Only params.yaml and dvc.lock are committed, whatever else is staged.
+All are validated before anything changes. Only our files are committed (params.yaml, dvc.lock, metrics/), whatever else is
+staged.
 
 Examples:
   capture-hook publish                        the selected run
   capture-hook publish latest -m 'Baseline'
-  capture-hook publish --force demo/r1        parquet of an older version, written anew
+  capture-hook publish --force demo/r1        parquet of an older version, written again
   capture-hook publish --all-new --no-push")]
 pub struct Args {
     /// Runs: paths, <experiment>/<run_id>, run ids, unique beginnings, latest, latest:<experiment>.
     #[arg(value_name = "RUN", conflicts_with = "all_new", add = super::complete::run_candidates())]
     pub runs: Vec<String>,
-    /// Every recorded run that is not committed yet; invalid ones are told and left out.
+    /// All recorded runs that are not committed yet, except invalid ones, which are named.
     #[arg(long)]
     pub all_new: bool,
-    /// Write parquet, manifest and index of runs that are committed already anew, as this version does.
+    /// Write parquet, manifest and index of committed runs again, as this version does.
     #[arg(long, conflicts_with = "all_new")]
     pub force: bool,
-    /// The commit's message.
+    /// The commit message.
     #[arg(short, long, value_name = "MSG")]
     pub message: Option<String>,
-    /// Commit only: send neither data nor commits.
+    /// Commit only: push neither data nor commits.
     #[arg(long)]
     pub no_push: bool,
 }
@@ -51,19 +52,19 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     if args.force && !commit::can_ingest_many(&project)? {
         let message = "--force works only where the stage's command is `capture-hook ingest`";
         return Err(
-            Error::new(ExitKind::Usage, "force_unsupported", message).hint("have the stage's own command do it")
+            Error::new(ExitKind::Usage, "force_unsupported", message).hint("run the stage's own command instead")
         );
     }
     let detached = !project.repo.query_git(["symbolic-ref", "-q", "HEAD"])?.success();
     if detached && !args.no_push && publish::push_target(&project)? != PushTarget::None {
         let message = "HEAD is detached: a commit would be on no branch, and there is no branch to push";
         return Err(Error::new(ExitKind::Setup, "detached_head", message)
-            .hint("`git switch -c NAME` makes a branch here; then run the same command again")
-            .hint("`--no-push` commits all the same"));
+            .hint("make a branch with `git switch -c NAME`, then run the same command again")
+            .hint("or commit without pushing: `--no-push`"));
     }
     let (runs, left_out) = select_runs(app, args, &project, &project_dir)?;
     if runs.is_empty() {
-        app.ui.status("there is no new run to publish");
+        app.ui.status("no new run to publish");
         return Ok(if left_out == 0 { CommandOutcome::Done } else { CommandOutcome::CheckFailed });
     }
     let request =
@@ -79,7 +80,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         say_tags(app, tags::tag_commit(&project, &head, &[], &app.ui)?);
         if detached {
             app.ui.warn(&format!("HEAD is detached: {} is on no branch", head.short()));
-            app.ui.hint("`git switch -c NAME` makes a branch of it");
+            app.ui.hint("make a branch of it: `git switch -c NAME`");
         }
     } else {
         app.ui.status(&format!("{} is committed already", describe_runs(&outcome.runs)));
@@ -141,7 +142,9 @@ fn push_all(app: &App, project: &Project) -> Result<bool, Error> {
     app.ui.status(&format!("data: {}", upload.message));
     let target = publish::push_target(project)?;
     if target == PushTarget::None {
-        app.ui.hint("there is no git remote to push to: `git remote add origin URL`, then `git push -u --follow-tags origin HEAD`");
+        app.ui.hint(
+            "no git remote to push to: run `git remote add origin URL`, then `git push -u --follow-tags origin HEAD`",
+        );
         return Ok(false);
     }
     if !required.is_empty() {

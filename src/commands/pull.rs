@@ -16,19 +16,18 @@ use crate::{hooks, sync};
 /// Arguments of `pull`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Without RUN, the whole dataset of the checked-out commit comes, whatever its size.
-A run of another revision: `capture-hook get RUN --rev REV`. Files that were changed by hand are told, and left as they are
-without --force.
+Without RUN, the whole dataset of the checked-out commit is fetched, whatever its size.
+For a run of another revision: `capture-hook get RUN --rev REV`. Local changes are named, and kept without --force.
 
 Examples:
   capture-hook pull
   capture-hook pull demo/r1
-  capture-hook pull --force                  the committed files in the place of changed ones")]
+  capture-hook pull --force                  replace changed files by the committed ones")]
 pub struct Args {
-    /// Runs of the checked-out data version: <experiment>/<run_id>, a run id, the beginning of one, a tag, latest.
+    /// Runs of the checked-out data version: <experiment>/<run_id>, a run id, a unique beginning of one, a tag, latest.
     #[arg(value_name = "RUN|TAG", add = super::complete::run_and_tag_candidates())]
     pub runs: Vec<String>,
-    /// Replace files that were changed, and remove those that were added to committed runs.
+    /// Replace changed files, and remove files that were added to committed runs.
     #[arg(long)]
     pub force: bool,
 }
@@ -109,38 +108,38 @@ fn pulled_json(
 fn missing_data(project: &Project, why: &str, explanation: Explanation) -> Result<Error, Error> {
     let hint = match sent::find_missing_remote_dir(project)? {
         Some(absent) => absent.hints().swap_remove(0),
-        None => "`dvc remote list` shows where it is looked for; it may not have been pushed yet".into(),
+        None => "check that it was pushed, and the remote's address with `dvc remote list`".into(),
     };
-    Ok(Error::new(explanation.exit, explanation.code, format!("data could not be had: {why}")).hint(hint))
+    Ok(Error::new(explanation.exit, explanation.code, format!("cannot fetch the data: {why}")).hint(hint))
 }
 
 fn report_pulled(app: &App, args: &Args, pulled: &PulledJson) {
     const SHOWN: usize = 10;
     for path in pulled.unsaved.iter().take(SHOWN) {
-        app.ui.warn(&format!("left as it is, with changes that are in no commit: {path}"));
+        app.ui.warn(&format!("local changes are kept: {path}"));
     }
     if pulled.unsaved.len() > SHOWN {
-        app.ui.warn(&format!("left as they are, for such changes: {} more", pulled.unsaved.len() - SHOWN));
+        app.ui.warn(&format!("local changes are kept: {} more files", pulled.unsaved.len() - SHOWN));
     }
     let files = if pulled.changed > 0 { format!("; files changed: {}", pulled.changed) } else { String::new() };
     let what = pulled.run.as_deref().unwrap_or("the dataset");
     if pulled.missing_bytes > 0 {
         app.ui.warn(&format!("{} are still missing", format_missing(pulled.missing_bytes)));
     } else if pulled.complete {
-        app.ui.status(&format!("{what} is as dvc.lock says{files}"));
+        app.ui.status(&format!("{what} matches dvc.lock{files}"));
     } else if !pulled.refused.is_empty() || !pulled.unsaved.is_empty() {
-        app.ui.status(&format!("all else of {what} is as dvc.lock says{files}"));
+        app.ui.status(&format!("the rest of {what} matches dvc.lock{files}"));
     }
     let other_reason = pulled.missing_bytes > 0 || !pulled.refused.is_empty();
     if pulled.complete || (pulled.unsaved.is_empty() && other_reason) {
         return;
     }
     if args.force {
-        app.ui.hint("nothing is put in their place: move them away, then run it again");
+        app.ui.hint("move them away, then run the same command again");
     } else {
         let typed: String = pulled.run.iter().map(|run| format!(" {}", shell_quote(run))).collect();
         app.ui.hint(&format!(
-            "`capture-hook pull --force{typed}` puts the committed files in their place; `dvc commit` keeps the changes"
+            "replace them by the committed files with `capture-hook pull --force{typed}`, or keep them with `dvc commit`"
         ));
     }
 }
@@ -165,5 +164,5 @@ fn resolve_held_run(
     let run = target.key;
     let typed = shell_quote(run.to_string());
     Err(Error::new(ExitKind::Setup, "no_such_run", format!("the checked-out data version holds no run {run}"))
-        .hint(format!("`capture-hook log {typed}` lists the commits that hold it")))
+        .hint(format!("see the commits that hold it: `capture-hook log {typed}`")))
 }

@@ -11,11 +11,11 @@ use crate::sync::push::{self, CheckDepth};
 /// Arguments of `push`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-`git push` does this by itself (pre-push); by hand it is good for large data, before a git push that would time out, and for
-a remote that lost data or was replaced: every file is looked up there.
+`git push` does this too (pre-push). Use this command for large data, before a `git push` that would time out, and for a
+remote that lost data or was replaced: every file is looked up there.
 
 Examples:
-  capture-hook push                  what no git remote has yet, and the data of HEAD
+  capture-hook push                  commits that no git remote has yet, and the data of HEAD
   capture-hook push --all            the data of all commits
   capture-hook push HEAD capture/demo/r1
   capture-hook push v1.0..HEAD")]
@@ -23,7 +23,7 @@ pub struct Args {
     /// Commits, tags, or ranges A..B. Default: HEAD, and all commits that no git remote has yet.
     #[arg(value_name = "REV", add = super::complete::tag_candidates())]
     pub revs: Vec<String>,
-    /// All commits that REV (default: HEAD) reaches.
+    /// REV (default: HEAD) and all its ancestors.
     #[arg(long)]
     pub all: bool,
 }
@@ -50,7 +50,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         upload.uploaded.contains(&n.version) && project.repo.is_on_remote(&n.commit).unwrap_or(false)
     };
     if !args.all && required.iter().any(|n| is_lost(&n)) {
-        app.ui.hint("the remote may lack older data, too: `capture-hook push --all` sends it");
+        app.ui.hint("to send older data that the remote lacks: `capture-hook push --all`");
     }
     Ok(CommandOutcome::Done)
 }

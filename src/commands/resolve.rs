@@ -13,11 +13,11 @@ use crate::support::process::shell_quote;
 /// Arguments of `resolve`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-After `git merge` (or rebase, cherry-pick, stash pop) left dvc.lock in conflict, because both sides have other files in
-one run. That run is settled; every other run of either side stays. `--ours` and `--theirs` mean what they mean to git: in a
-rebase, theirs is the commit that is replayed.
+For a `git merge` (or rebase, cherry-pick, stash pop) that left dvc.lock in conflict, because both sides changed one run. That
+run gets the files you choose; all other runs of both sides stay. `--ours` and `--theirs` mean the same as in git: in a rebase,
+theirs is the commit that is replayed.
 
-With `--both`, the other side's files stand beside the run as RUN-theirs: in a folder of that name, byte for byte.
+With `--both`, the other side's files are kept beside the run, byte for byte, in a folder named RUN-theirs.
 
 Examples:
   capture-hook resolve demo/r1 --theirs && git commit
@@ -26,7 +26,7 @@ pub struct Args {
     /// The run.
     #[arg(value_name = "RUN", add = super::complete::run_candidates())]
     pub run: String,
-    /// Which files it is to have.
+    /// Which side's files it gets.
     #[command(flatten)]
     pub side: SideArgs,
 }
@@ -35,13 +35,13 @@ pub struct Args {
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 pub struct SideArgs {
-    /// The current side's files stay.
+    /// Keep the current side's files.
     #[arg(long)]
     pub ours: bool,
-    /// The other side's files stay.
+    /// Keep the other side's files.
     #[arg(long)]
     pub theirs: bool,
-    /// Both stay, the other side's under a new run id.
+    /// Keep both; the other side's files get a new run id.
     #[arg(long)]
     pub both: bool,
 }
@@ -71,7 +71,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         (RunChoice::Ours, _) => app.ui.print_line(&format!("{run}: our files stay")),
         (RunChoice::Theirs, _) => app.ui.print_line(&format!("{run}: their files stay")),
         (RunChoice::Both, Some(name)) => app.ui.print_line(&format!("{run}: our files stay; theirs are {name}")),
-        (RunChoice::Both, None) => app.ui.print_line(&format!("{run}: the files of the side that has it stay")),
+        (RunChoice::Both, None) => app.ui.print_line(&format!("{run}: the side that has the run keeps its files")),
     }
     report_remaining(app, &project, &outcome)?;
     Ok(CommandOutcome::Done)
@@ -83,7 +83,7 @@ fn report_remaining(app: &App, project: &Project, outcome: &ConflictOutcome) -> 
         app.ui.warn(&format!("dvc.lock stays in conflict: {conflict}"));
     }
     for run in &outcome.disputed {
-        app.ui.status(&format!("{run} is disputed still"));
+        app.ui.status(&format!("{run} is still in conflict"));
         app.ui.hint(&resolve_hint(run));
     }
     let Some(dataset_record) = &outcome.record else { return Ok(()) };
@@ -103,8 +103,8 @@ fn report_remaining(app: &App, project: &Project, outcome: &ConflictOutcome) -> 
         _ => "git commit",
     };
     app.ui.hint(&match remaining.as_slice() {
-        [] => format!("`{conclude}` concludes it"),
-        remaining => format!("settle what else is in conflict ({}), then `{conclude}`", remaining.join(", ")),
+        [] => format!("to finish: `{conclude}`"),
+        remaining => format!("resolve the other conflicts ({}), then run `{conclude}`", remaining.join(", ")),
     });
     Ok(())
 }

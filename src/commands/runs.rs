@@ -32,15 +32,15 @@ Examples:
   capture-hook runs --new                          runs that are recorded and not committed
   capture-hook runs --json | jq -r '.runs[].run'
 
-STATE: `new` is recorded only, `ingested` in the dataset and not committed, `committed` in history with its data here,
-`elsewhere` in history with its data not in this clone (`capture-hook pull RUN` brings it). `*` marks the selected run.
-SUCCESS is the share of episodes that reached the goal, REWARD the mean reward of an episode; for a `new` run they are
-known once it is ingested (`capture-hook show RUN` works them out).")]
+STATE: `new` is only recorded; `ingested` is in the dataset, but not committed; `committed` is in history, and its data is in
+this clone; `elsewhere` is in history, but its data is not in this clone (`capture-hook pull RUN` fetches it). `*` marks the
+selected run. SUCCESS is the share of episodes that reached the goal, REWARD the mean reward of an episode; for a `new` run
+they are shown after it is ingested (`capture-hook show RUN` computes them).")]
 pub struct Args {
     /// Only the runs of this experiment.
     #[arg(short, long, value_name = "EXPERIMENT", add = complete::experiment_candidates())]
     experiment: Option<String>,
-    /// What comes first: the newest, the highest reward or success, the fewest steps, or by name.
+    /// The order: newest first, highest reward or success first, fewest steps first, or by name.
     #[arg(long, value_name = "KEY", default_value = "time")]
     sort: RunSort,
     /// Only runs that are in no commit.
@@ -263,14 +263,14 @@ fn report_no_runs(app: &App, args: &Args, project: &Project, catalog: &Catalog) 
     experiments.dedup();
     match &args.experiment {
         Some(name) if !experiments.is_empty() => {
-            app.ui.status(&format!("there is no such run of experiment `{name}`"));
+            app.ui.status(&format!("experiment `{name}` has no such run"));
             app.ui.hint(&format!("experiments: {}", experiments.join(", ")));
         }
         _ if args.new && !experiments.is_empty() => app.ui.status("every recorded run is committed"),
         _ => {
             let results = project.read_config()?.results_dir;
-            app.ui.status("there are no runs yet");
-            app.ui.hint(&format!("recorders write them to {results}/<experiment>/<run_id>/"));
+            app.ui.status("no runs yet");
+            app.ui.hint(&format!("record one to {results}/<experiment>/<run_id>/"));
         }
     }
     Ok(())

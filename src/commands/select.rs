@@ -21,16 +21,16 @@ use crate::{commit, hooks, validate};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 RUN is a path, EXPERIMENT/RUN_ID, a run id, a tag, or a unique beginning of one;
-`latest` and `latest:EXPERIMENT` name the newest run. Without RUN, on a
-terminal, you pick from a list: arrows, a line's number, or text that filters;
-Enter selects, Esc leaves everything as it is.
+`latest` and `latest:EXPERIMENT` are the newest run. Without RUN, on a terminal,
+you choose from a list: arrow keys, a line's number, or text that filters; Enter
+selects, Esc leaves everything as it is.
 
-One value in params.yaml changes, ingest_capture.run_dir, and nothing else:
-comments, quoting, order and line ends stay. The next `git commit` that holds
-params.yaml puts the run into the dataset.
+Only one value in params.yaml changes, ingest_capture.run_dir; comments, quoting,
+order and line ends stay. The next `git commit` of params.yaml puts the run into
+the dataset.
 
 Examples:
-  capture-hook select                      pick from a list
+  capture-hook select                      choose from a list
   capture-hook select demo/r1
   capture-hook select results/demo/r1
   capture-hook select latest && git commit -m 'New run' params.yaml")]
@@ -59,7 +59,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let run = args.run.clone().unwrap_or_else(|| project_dir.relative_display(&dir));
     if !dir.is_dir() {
         return Err(Error::new(ExitKind::Setup, "no_such_run", format!("there is no run `{run}`"))
-            .hint("`capture-hook runs` lists the runs there are"));
+            .hint("see all runs: `capture-hook runs`"));
     }
     let Some(report) = validate_selected(app, args, &project_dir, &dir)? else {
         return Ok(CommandOutcome::CheckFailed);
@@ -94,10 +94,10 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     if change.changed {
         app.ui.print_line(&format!("{}: {old} -> {}", change.file, change.new));
     } else {
-        app.ui.print_line(&format!("{}: {} is selected already", change.file, change.new));
+        app.ui.print_line(&format!("{}: {} is already selected", change.file, change.new));
     }
     if let Some(difference) = &recorded_anew {
-        app.ui.status(&format!("{} was recorded anew: {difference}", change.new));
+        app.ui.status(&format!("{} was recorded again: {difference}", change.new));
     }
     // The commit that is hinted at takes the run by them.
     warn_of_hooks();
@@ -108,10 +108,10 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         app.ui.warn(&refusal.to_string());
         refusal.explain().hints.iter().for_each(|hint| app.ui.hint(hint));
     } else if in_git && change.changed {
-        app.ui.hint(&format!("`git commit {} -m '…'` puts it into the dataset", shell_quote(&change.file)));
+        app.ui.hint(&format!("commit it: `git commit {} -m '…'`", shell_quote(&change.file)));
     } else if !in_git && recorded_anew.is_some() {
         // Git sees no change in the params file.
-        app.ui.hint(&format!("`capture-hook publish {}` commits it", shell_quote(&change.new)));
+        app.ui.hint(&format!("commit it: `capture-hook publish {}`", shell_quote(&change.new)));
     }
     Ok(CommandOutcome::Done)
 }
@@ -131,12 +131,12 @@ fn validate_selected(
         warn_findings(app, &report);
         if !args.force {
             app.ui.hint(&format!(
-                "nothing was changed; `capture-hook validate {}` shows the whole report, `--force` selects the run anyway",
+                "see the whole report with `capture-hook validate {}`, or select the run anyway with `--force`; nothing was changed",
                 shell_quote(args.run.as_deref().unwrap_or(&shown))
             ));
             return Ok(None);
         }
-        app.ui.warn(&format!("{} is invalid and selected all the same; a commit will refuse it", report.run_dir));
+        app.ui.warn(&format!("{} is invalid, but selected; a commit will refuse it", report.run_dir));
     }
     Ok(Some(report))
 }
@@ -148,7 +148,7 @@ fn compare_with_dataset(app: &App, project_dir: &ProjectDir, change: &SelectionC
         None => (None, true),
         Some(Ok(selection)) => (selection.run_match, selection.in_git),
         Some(Err(error)) => {
-            app.ui.warn(&format!("whether the run was recorded anew cannot be told: {error}"));
+            app.ui.warn(&format!("cannot find out whether the run was recorded again: {error}"));
             (None, true)
         }
     }
@@ -157,8 +157,8 @@ fn compare_with_dataset(app: &App, project_dir: &ProjectDir, change: &SelectionC
 /// The recorded run that the user picks, newest first; `None` where they leave it.
 fn pick_run(app: &App, project_dir: &ProjectDir) -> Result<Option<PathBuf>, Error> {
     let missing = || {
-        Error::new(ExitKind::Usage, "usage", "which run? RUN is missing, and there is no terminal to ask on")
-            .hint("`capture-hook runs` lists the runs there are; `capture-hook select latest` takes the newest")
+        Error::new(ExitKind::Usage, "usage", "RUN is missing, and there is no terminal to choose a run on")
+            .hint("see all runs with `capture-hook runs`, or select the newest with `capture-hook select latest`")
     };
     if app.ui.json() {
         return Err(missing());
@@ -169,8 +169,8 @@ fn pick_run(app: &App, project_dir: &ProjectDir) -> Result<Option<PathBuf>, Erro
     }
     let mut runs = found.runs;
     if runs.is_empty() {
-        return Err(Error::new(ExitKind::Setup, "no_such_run", "there is no run to select yet")
-            .hint("record one under results/, or see how it goes: `capture-hook demo`"));
+        return Err(Error::new(ExitKind::Setup, "no_such_run", "no run to select yet")
+            .hint("record one in results/, or see how it works: `capture-hook demo`"));
     }
     runs.sort_by(|a, b| (&b.start, &b.key).cmp(&(&a.start, &a.key)));
     let selected = project_dir.read_selection()?.run_dir;

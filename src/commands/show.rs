@@ -23,7 +23,7 @@ use crate::validate::{IgnoredFinding, SeedSummary};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  capture-hook show latest                  the run that began last
+  capture-hook show latest                  the run that started last
   capture-hook show nav/r1
   capture-hook show capture/nav/r1@v2       a tag: the data as that commit has it
   capture-hook show results/nav/r1          a directory
@@ -122,7 +122,7 @@ fn render_text(show: &ShowJson, summary: &RunSummary) -> StyledText {
     };
     line("started", show.start_time.as_deref().unwrap_or_default().into());
     line("recorder", describe_recorder(show).into());
-    line("where", show.path.as_deref().unwrap_or("DVC's cache").into());
+    line("location", show.path.as_deref().unwrap_or("DVC's cache").into());
     line("validation", show.validation.as_ref().map(render_verdict).unwrap_or_default());
     if let Some(history) = &show.history {
         let commit = history.commit.get(..9).unwrap_or(&history.commit);

@@ -19,10 +19,10 @@ Examples:
   capture-hook status --check || echo 'something is pending'
   capture-hook status --json | jq -r .next
 
-A run's way: recorded, valid, ingested into the dataset, committed, tagged, pushed (its data to the DVC remote, the commit
-to git's). The last line is the next command to type.")]
+The steps of a run: recorded, valid, ingested into the dataset, committed, tagged, pushed (its data to the DVC remote, the
+commit to git's). The line `next:` is the next command to run.")]
 pub struct Args {
-    /// Exit with 1 where something is pending.
+    /// Exit with 1 if something is pending.
     #[arg(long)]
     check: bool,
 }

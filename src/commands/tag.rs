@@ -15,14 +15,14 @@ use crate::project::Project;
 /// Arguments of `tag`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-After commits that ran without hooks, a cherry-pick, or a merge on a server. A tag that was never pushed, and whose commit no
-branch holds any more, moves to the commit that brings the same data.
+For commits without hooks, cherry-picks, and merges on a server. A tag that was never pushed, and whose commit is on no branch
+any more, moves to the commit that introduces the same data.
 
 Examples:
   capture-hook tag            the history of HEAD
   capture-hook tag --all      every branch")]
 pub struct Args {
-    /// Look through all branches, not through HEAD's history alone.
+    /// Look through all branches, not only HEAD's history.
     #[arg(long)]
     pub all: bool,
 }
@@ -59,11 +59,11 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     }
     if moved.len() + made.len() > 0 {
         for tag in &moved {
-            app.ui.status(&format!("moved {tag}: no branch held the commit that it named"));
+            app.ui.status(&format!("moved {tag}: its old commit is on no branch"));
         }
-        app.ui.hint("`git push --follow-tags` sends them");
+        app.ui.hint("push them: `git push --follow-tags`");
     } else {
-        app.ui.status(&format!("no run tag is missing ({} there)", unchanged.len()));
+        app.ui.status(&format!("no run tag is missing ({} exist)", unchanged.len()));
     }
     Ok(CommandOutcome::Done)
 }

@@ -9,7 +9,7 @@ use crate::setup::hooks;
 /// Arguments of `uninstall`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Data, tags, settings and tracked files stay; hooks that were there before ours are put back as they were.
+Data, tags, settings and tracked files stay; hooks that existed before ours are restored.
 
 Example:
   capture-hook uninstall")]
@@ -32,7 +32,7 @@ pub fn run(app: &App, _args: &Args) -> Result<CommandOutcome, Error> {
         removed => app.ui.status(&format!("removed: {}", removed.join(", "))),
     }
     if !done.restored.is_empty() {
-        app.ui.status(&format!("put back as they were: {}", done.restored.join(", ")));
+        app.ui.status(&format!("restored: {}", done.restored.join(", ")));
     }
     if done.drivers {
         app.ui.status("removed the merge drivers from .git/config");

@@ -39,7 +39,7 @@ pub struct Args {
     /// Which runs: a path, EXPERIMENT/RUN_ID, a run id or a unique beginning of one, `latest`, `latest:EXPERIMENT`.
     #[arg(value_name = "RUN", add = super::complete::run_candidates())]
     pub runs: Vec<String>,
-    /// Every run under the results directory.
+    /// Validate every run in the results directory.
     #[arg(long, conflicts_with = "runs")]
     pub all: bool,
 }
@@ -120,8 +120,8 @@ fn select_dirs(app: &App, args: &Args, project_dir: &ProjectDir) -> Result<Selec
         if found.runs.is_empty() {
             found.left_out.iter().for_each(|run| app.ui.warn(&run.to_string()));
             let results = project_dir.relative_display(&project_dir.results_dir());
-            return Err(Error::new(ExitKind::Setup, "no_such_run", format!("there is no run in {results}")).hint(
-                "recorders write <results_dir>/<experiment>/<run_id>/; `capture-hook config get results_dir` says where",
+            return Err(Error::new(ExitKind::Setup, "no_such_run", format!("no run in {results}")).hint(
+                "record one to <results_dir>/<experiment>/<run_id>/; see the directory with `capture-hook config get results_dir`",
             ));
         }
         let dirs = found.runs.into_iter().map(|run| run.dir).collect();
@@ -135,7 +135,7 @@ fn select_dirs(app: &App, args: &Args, project_dir: &ProjectDir) -> Result<Selec
                 "no_run_selected",
                 format!("no run is selected in {}", selection.file),
             )
-            .hint("`capture-hook select RUN` selects one; `capture-hook validate RUN` checks one without"));
+            .hint("select one with `capture-hook select RUN`, or name one: `capture-hook validate RUN`"));
         };
         return Ok(SelectedDirs { dirs: vec![project_dir.root.join(run_dir)], ..SelectedDirs::default() });
     }

@@ -24,16 +24,16 @@ use crate::support::text::{format_bytes, format_plural};
 #[command(after_help = "\
 Examples:
   capture-hook verify                        the workspace's dataset against dvc.lock and every manifest
-  capture-hook verify nav/r1 nav/r2          these runs alone
+  capture-hook verify nav/r1 nav/r2          only these runs
   capture-hook verify --rev v1.0             the cached data of a revision, without touching the workspace
 
-Every byte is read. Exit code 1 where something is missing, extra or changed, where a manifest disagrees, or where a
-parquet file has other rows than the JSON lines; 3 where nothing of it is in this clone.")]
+Every byte is read. The exit code is 1 if a file is missing, extra or changed, if a manifest disagrees, or if a parquet file
+has other rows than the JSON lines; it is 3 if none of the data is in this clone.")]
 pub struct Args {
-    /// The runs to prove; all where none is named.
+    /// The runs to verify; without any, all.
     #[arg(value_name = "RUN|TAG", add = complete::run_and_tag_candidates())]
     runs: Vec<String>,
-    /// Prove the data of this revision in DVC's cache instead of the workspace.
+    /// Verify the data of this revision in DVC's cache instead of the workspace.
     #[arg(long, value_name = "REV", add = complete::tag_candidates())]
     rev: Option<String>,
 }
@@ -48,7 +48,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         let rev = args.rev.as_deref().unwrap_or_default();
         let message = format!("`{rev}` holds no data version");
         return Err(Error::new(ExitKind::Setup, "no_data_version", message)
-            .hint("`capture-hook log` lists the commits that do"));
+            .hint("see the commits that hold one: `capture-hook log`"));
     }
     let file_list = dataset_record
         .as_ref()
@@ -82,7 +82,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
                 Some(run) => run_not_in_version(run, &dataset_record.version.to_string()),
                 None => data_not_in_clone(args, &dataset_record.version.to_string()),
             },
-            None => Error::new(ExitKind::Setup, "no_dataset", "there is no dataset yet: nothing was verified")
+            None => Error::new(ExitKind::Setup, "no_dataset", "no dataset yet: nothing was verified")
                 .hint("record a run, then `capture-hook select RUN` and commit"),
         });
     }
@@ -125,21 +125,18 @@ fn data_not_in_clone(args: &Args, version: &str) -> Error {
     match &args.rev {
         None => {
             let typed: String = args.runs.iter().map(|run| format!(" {}", shell_quote(run))).collect();
-            error.hint(format!("`capture-hook pull{typed}` brings it"))
+            error.hint(format!("run `capture-hook pull{typed}`"))
         }
         Some(rev) => {
             let run = args.runs.first().map_or("RUN".to_owned(), shell_quote);
-            error.hint(format!(
-                "`capture-hook get {run} --rev {}` gets a run of it, and verifies that",
-                shell_quote(rev)
-            ))
+            error.hint(format!("get one of its runs, verified: `capture-hook get {run} --rev {}`", shell_quote(rev)))
         }
     }
 }
 
 fn run_not_in_version(run: &RunKey, version: &str) -> Error {
     let message = format!("data version {version} does not hold {run}: nothing was verified");
-    let hint = format!("`capture-hook log {}` lists the commits that hold it", shell_quote(run.to_string()));
+    let hint = format!("see the commits that hold it: `capture-hook log {}`", shell_quote(run.to_string()));
     Error::new(ExitKind::Setup, "no_such_run", message).hint(hint)
 }
 
@@ -177,7 +174,7 @@ fn print_report(
     );
     let basis = match dataset_record {
         Some(dataset_record) => format!("data version {}", dataset_record.version),
-        None => "no data version yet: manifests alone".into(),
+        None => "no data version yet: verified against manifests only".into(),
     };
     if result.ok {
         text.push_styled(GOOD, "all as recorded").push_str(format!(": {totals}")).end_line();
@@ -203,15 +200,14 @@ fn cache_hints(report: &VerifyReport, rev: &str) -> Vec<String> {
     let mut hints = Vec::new();
     if !report.damaged.is_empty() {
         let objects: Vec<String> = report.damaged.iter().take(SHOWN).map(shell_quote).collect();
-        let more = if report.damaged.len() > SHOWN { ", and so with the others" } else { "" };
-        hints.push(format!("take what is damaged out of the cache: `rm -f {}`{more}", objects.join(" ")));
+        let more = if report.damaged.len() > SHOWN { ", and the same for the others" } else { "" };
+        hints.push(format!("remove the damaged object from the cache: `rm -f {}`{more}", objects.join(" ")));
     }
     if let Some(run) =
         report.findings.iter().find(|finding| finding.problem != VerifyProblem::Manifest).and_then(VerifyFinding::run)
     {
         let run = shell_quote(run.to_string());
-        hints
-            .push(format!("`capture-hook get {run} --rev {}` fetches what the cache lacks of a run", shell_quote(rev)));
+        hints.push(format!("fetch what the cache lacks of a run: `capture-hook get {run} --rev {}`", shell_quote(rev)));
     }
     hints
 }
@@ -222,14 +218,14 @@ fn workspace_hint(report: &VerifyReport) -> String {
     match report.findings.iter().find_map(VerifyFinding::run) {
         Some(run) if report.not_committed == 0 => {
             let run = shell_quote(run.to_string());
-            format!("the files are as they were committed: `capture-hook log {run}` lists the commits")
+            format!("the files were committed like this; see the commits: `capture-hook log {run}`")
         }
         _ if report.findings.iter().any(|finding| finding.file == WHOLE_DATASET) => {
-            "`capture-hook pull` fetches the list, and tells which files differ".into()
+            "fetch the file list, and see which files differ: `capture-hook pull`".into()
         }
         _ if [VerifyProblem::Changed, VerifyProblem::Extra, VerifyProblem::Unreadable].into_iter().any(has_problem) => {
-            "`capture-hook pull --force` puts the committed files in the place of others".into()
+            "replace changed files by the committed ones: `capture-hook pull --force`".into()
         }
-        _ => "`capture-hook pull` brings what is missing".into(),
+        _ => "fetch what is missing: `capture-hook pull`".into(),
     }
 }

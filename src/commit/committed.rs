@@ -46,9 +46,9 @@ pub(super) fn keep_committed(
     if made == committed || given(&made) != given(committed) {
         return Ok(());
     }
-    reporter.show_status(&format!("{} is committed already: its files stay as they are", run.key));
+    reporter.show_status(&format!("{} is already committed; its files are kept", run.key));
     let to = run.key.dir_under(&dataset);
-    let progress = reporter.start_progress(&format!("getting {}", run.key), None);
+    let progress = reporter.start_progress(&format!("fetching {}", run.key), None);
     let request = GetRequest { run: &run.key, version, to: &to, replace: true };
     let dvc = project.dvc()?;
     rebuilt::read_file_list(project, &dvc, version)
@@ -75,7 +75,7 @@ pub(super) fn check_out_committed_runs(
     let mut synced = None;
     let moves = dataset_record.out_dir != stage.out_dir;
     if !moves && (!workspace::is_workspace_at(project, Some(dataset_record.version))? || missing().is_some()) {
-        reporter.show_status("bringing the committed runs into the workspace first");
+        reporter.show_status("checking out the committed runs first");
         synced = Some(sync::sync_holding_mutex(project, dataset_record, SyncScope::All, reporter)?);
     }
     let Some(file) = missing() else {
@@ -84,24 +84,24 @@ pub(super) fn check_out_committed_runs(
         return match refused.first().filter(|_| refused_missing) {
             None => Ok(refused),
             Some(refusal) => Err(CommitRefused::NotInWorkspace {
-                why: format!("no checkout takes {refusal}"),
+                why: format!("cannot check out {refusal}"),
                 advice: format!("to drop it from the dataset: `git -c {ALLOW_LOSS}=true commit`"),
             }),
         };
     };
     let (why, advice) = match synced {
         _ if moves => (
-            format!("{} is to be the dataset, and {file} is not in it", stage.out_dir),
+            format!("{} is the new dataset directory, but {file} is not in it", stage.out_dir),
             format!(
-                "move the dataset there: `mv {} {}`; to begin anew: `git -c {ALLOW_LOSS}=true commit`",
+                "move the dataset there: `mv {} {}`; to start with an empty one: `git -c {ALLOW_LOSS}=true commit`",
                 shell_quote(&dataset_record.out_dir),
                 shell_quote(&stage.out_dir)
             ),
         ),
         Some(SyncOutcome::Missing { why, .. } | SyncOutcome::TooLarge { reason: why }) => {
-            (why, "bring them here: `capture-hook pull`, then run the same command again".into())
+            (why, "run `capture-hook pull`, then run the same command again".into())
         }
-        _ => (format!("something else is in the place of {file}"), "move it away, then `capture-hook pull`".into()),
+        _ => (format!("something else is at the path of {file}"), "move it away, then run `capture-hook pull`".into()),
     };
     Err(CommitRefused::NotInWorkspace { why, advice })
 }

@@ -218,7 +218,7 @@ impl IngestWork<'_> {
         match native::check_supported(&self.project.root, self.project.dvc_settings()?, self.stage, &runs) {
             Ok(()) => Ok(true),
             Err(NativeError::Unsupported(why)) => {
-                self.reporter.show_status(&format!("engine = \"native\" leaves this to DVC: {why}"));
+                self.reporter.show_status(&format!("leaving this to DVC, although engine is \"native\": {why}"));
                 Ok(false)
             }
             Err(error) => Err(error.into()),

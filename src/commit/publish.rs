@@ -181,8 +181,7 @@ pub fn push_branch(project: &Project, target: &PushTarget, reporter: &dyn Report
         PushTarget::Remote(remote) => args.extend(["-u".into(), "--".into(), remote.clone(), "HEAD".into()]),
     }
     run_relayed(project, project.repo.git_cmd(args), reporter).map_err(|error| {
-        Error::from(error)
-            .hint("commit and data are safe: when the cause is mended, `git push --follow-tags` does the rest")
+        Error::from(error).hint("fix the cause, then run `git push --follow-tags`; commit and data are safe")
     })
 }
 
@@ -227,7 +226,7 @@ pub fn new_runs(project: &Project, project_dir: &ProjectDir) -> Result<NewRuns, 
         if committed.is_some() && committed != recorded {
             let (dir, name) = (project_dir.relative_display(&run.dir), key.to_string());
             new.left_out.push(format!(
-                "left out: {dir} is not the {name} that is committed; `capture-hook publish {}` replaces that one",
+                "left out: {dir} differs from the committed {name}; to replace that: `capture-hook publish {}`",
                 shell_quote(&dir)
             ));
         }
@@ -250,7 +249,7 @@ pub fn refuse_during_operation(project: &Project) -> Result<(), Error> {
         Some(operation) => {
             let what = format!("{operation:?}").to_lowercase();
             Err(Error::new(ExitKind::Setup, "operation_under_way", format!("git is in the middle of a {what}"))
-                .hint("finish or abort it first: `git status` says how"))
+                .hint("finish or abort it first (see `git status`)"))
         }
     }
 }

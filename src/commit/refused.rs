@@ -24,7 +24,7 @@ use crate::{ingest, validate};
 pub enum CommitRefused {
     /// The working tree and the index disagree about the selection.
     #[error(
-        "params.yaml selects {} in the working tree, but what is staged selects {}",
+        "params.yaml selects {} in the working tree, but {} in the index",
         describe_selection(work),
         describe_selection(staged)
     )]
@@ -35,16 +35,16 @@ pub enum CommitRefused {
         work: Option<String>,
     },
     /// The working tree and the index disagree about the stage.
-    #[error("the stage `capture_ingest` in the working tree is not the staged one")]
+    #[error("the stage `capture_ingest` in the working tree differs from the staged one")]
     Stage,
     /// The working tree's settings and the staged ones disagree about what goes into the dataset.
-    #[error("ingest.include of capture-hook.toml in the working tree is not the staged one")]
+    #[error("ingest.include in capture-hook.toml in the working tree differs from the staged one")]
     Include,
     /// The stage depends on a setting that is nowhere.
-    #[error("dvc.yaml depends on ingest.include, and capture-hook.toml does not hold it: DVC refuses to run")]
+    #[error("dvc.yaml depends on ingest.include, but capture-hook.toml lacks it, so DVC refuses to run")]
     IncludeMissing,
     /// The working tree's `dvc.lock` holds changes of other stages that are not staged.
-    #[error("dvc.lock holds changes of other stages that are not staged")]
+    #[error("dvc.lock has unstaged changes of other stages")]
     OtherStages,
     /// The stage's settings keep DVC from versioning anything.
     #[error(transparent)]
@@ -53,7 +53,7 @@ pub enum CommitRefused {
     #[error("no run is selected")]
     NothingSelected,
     /// The selected run is not there.
-    #[error("the selected run {run_dir} is not there")]
+    #[error("the selected run {run_dir} does not exist")]
     NoSuchRun {
         /// As `params.yaml` names it.
         run_dir: String,
@@ -91,19 +91,19 @@ pub enum CommitRefused {
         runs: Vec<RunKey>,
     },
     /// What HEAD's data version holds is not known here.
-    #[error("this clone does not have the committed data version {version}, so runs could get lost")]
+    #[error("this clone lacks the committed data version {version}, so a lost run cannot be noticed")]
     Unknown {
         /// The data version.
         version: String,
     },
     /// What a side of the merge holds is not known here.
-    #[error("this clone does not have data version {version} of a side of the merge, so runs could get lost")]
+    #[error("this clone lacks data version {version} of a side of the merge, so a lost run cannot be noticed")]
     UnknownInMerge {
         /// The data version.
         version: String,
     },
     /// The committed runs cannot all be brought into the workspace.
-    #[error("not every committed run can be brought into the workspace, so runs could get lost: {why}")]
+    #[error("cannot check out all committed runs, so the commit would lose runs: {why}")]
     NotInWorkspace {
         /// Why not.
         why: String,
@@ -111,25 +111,25 @@ pub enum CommitRefused {
         advice: String,
     },
     /// The commit would bring something to the dataset that no clone checks out.
-    #[error("the dataset would hold what no clone checks out: {refusal}")]
+    #[error("the dataset would hold a path that cannot be checked out: {refusal}")]
     Refused {
         /// What.
         refusal: RefusedPath,
     },
     /// Git tracks the dataset's files as well.
-    #[error("{out_dir} is tracked by git too, and DVC versions only what git does not")]
+    #[error("{out_dir} is tracked by git too; DVC cannot version files that git tracks")]
     TrackedByGit {
         /// The dataset, relative to the top of the working tree.
         out_dir: String,
     },
     /// DVC did its work, but `dvc.lock` does not hold the run.
-    #[error("`dvc repro` went well, but dvc.lock does not hold {run_dir}")]
+    #[error("`dvc repro` succeeded, but dvc.lock does not hold {run_dir}")]
     NotInLockfile {
         /// As `params.yaml` names it.
         run_dir: String,
     },
     /// A committed run's files, which it keeps, cannot be had.
-    #[error("{run} is committed already, and its committed files cannot be had")]
+    #[error("{run} is already committed, but its committed files cannot be fetched")]
     Committed {
         /// The run.
         run: RunKey,
@@ -259,64 +259,62 @@ impl Explain for CommitRefused {
                 .hint("to commit the staged one: `git restore params.yaml`"),
             Self::Stage => Setup
                 .code("stage_differs")
-                .hint("stage it with `git add dvc.yaml`, or put it back with `git restore dvc.yaml`"),
+                .hint("stage it with `git add dvc.yaml`, or restore it with `git restore dvc.yaml`"),
             Self::Include => Setup
                 .code("settings_differ")
-                .hint("stage it with `git add capture-hook.toml`, or put it back with `git restore capture-hook.toml`"),
-            Self::IncludeMissing => Setup
-                .code("setting_missing")
-                .hint("set it: `capture-hook config set ingest.include ''` takes no files beside the recorder's"),
+                .hint("stage it with `git add capture-hook.toml`, or restore it with `git restore capture-hook.toml`"),
+            Self::IncludeMissing => {
+                Setup.code("setting_missing").hint("set it (to no files): `capture-hook config set ingest.include ''`")
+            }
             Self::OtherStages => Setup
                 .code("lock_differs")
-                .hint("stage them with `git add dvc.lock`, or put it back with `git restore dvc.lock`"),
+                .hint("stage them with `git add dvc.lock`, or restore it with `git restore dvc.lock`"),
             Self::NothingSelected => Setup.code("no_run_selected").hint(SELECT_A_RUN),
             Self::NoSuchRun { run_dir } => {
                 Setup.code("no_such_run").hint(slash_hint(run_dir).unwrap_or_else(|| SELECT_A_RUN.into()))
             }
             Self::Invalid { report } => CheckFailed
                 .code("invalid_run")
-                .hint(format!("`capture-hook validate {}` shows everything", shell_quote(&report.run_dir)))
-                .hint("select another run: `capture-hook select RUN`; nothing was changed"),
+                .hint(format!("see all findings: `capture-hook validate {}`", shell_quote(&report.run_dir)))
+                .hint("or select another run: `capture-hook select RUN`; nothing was changed"),
             Self::Untrusted { cmd } => Setup
                 .code("untrusted_stage")
-                .hint("hooks run no other command of a repository unasked")
+                .hint("hooks run no other command from a repository unless you trust it")
                 .hint(format!("if you trust it here: `git config {TRUST_SETTING} {}`", shell_quote(cmd))),
             Self::Lost { .. } => CheckFailed
                 .code("runs_lost")
                 .hint(
-                    "bring them back: `git restore --source=HEAD --staged --worktree dvc.lock`, then `capture-hook \
+                    "restore them: `git restore --source=HEAD --staged --worktree dvc.lock`, then `capture-hook \
                      pull`",
                 )
                 .hint(drop_on_purpose()),
             Self::LostInMerge { was_in_conflict, .. } => lost_in_merge(*was_in_conflict),
             Self::Changed { .. } => CheckFailed
                 .code("runs_changed")
-                .hint("to put them back, remove their folders from the dataset, then `capture-hook pull`")
-                .hint("or give the changed run another id and record it anew")
+                .hint("restore them: remove their folders from the dataset, then run `capture-hook pull`")
+                .hint("or record the changed run again under another id")
                 .hint(format!("to commit the change on purpose: `dvc commit`, then `git -c {ALLOW_LOSS}=true commit`")),
             Self::Unknown { .. } => CheckFailed
                 .code("data_version_unknown")
-                .hint("bring it here: `capture-hook pull`, then run the same command again"),
+                .hint("run `capture-hook pull`, then run the same command again"),
             Self::UnknownInMerge { .. } => CheckFailed
                 .code("data_version_unknown")
-                .hint("fetch the lists of files: `capture-hook check MERGE_HEAD`; then run the same command again")
-                .hint(format!("to go on without knowing: `git -c {ALLOW_LOSS}=true commit`")),
+                .hint("fetch the file lists with `capture-hook check MERGE_HEAD`, then run the same command again")
+                .hint(format!("to commit anyway: `git -c {ALLOW_LOSS}=true commit`")),
             Self::NotInWorkspace { advice, .. } => CheckFailed.code("runs_not_here").hint(advice),
-            Self::Refused { .. } => CheckFailed.code("unsafe_path").hint(
-                "give it another name, or take it out of the dataset's directory, then `dvc commit` and commit again",
-            ),
+            Self::Refused { .. } => CheckFailed
+                .code("unsafe_path")
+                .hint("rename it, or move it out of the dataset's directory, then run `dvc commit` and commit again"),
             Self::TrackedByGit { out_dir } => Setup
                 .code("tracked_by_git")
-                .hint(format!("take it out of git, the files stay: `git rm -r --cached {}`", shell_quote(out_dir)))
-                .hint("then commit again; it stays out, for init has it ignored"),
+                .hint(format!("remove it from git, but keep the files: `git rm -r --cached {}`", shell_quote(out_dir)))
+                .hint("then commit again; git ignores it from then on"),
             Self::NotInLockfile { .. } => {
-                Program.code("not_locked").hint("`dvc repro -s capture_ingest` shows what DVC makes of the stage")
+                Program.code("not_locked").hint("see how DVC runs the stage: `dvc repro -s capture_ingest`")
             }
             Self::Committed { run, source } => {
                 let run = shell_quote(run.to_string());
-                source
-                    .explain()
-                    .hint(format!("to have them written anew instead: `capture-hook publish --force {run}`"))
+                source.explain().hint(format!("to ingest it again instead: `capture-hook publish --force {run}`"))
             }
             Self::LeftOut { rules, .. } => Setup.code("ignored_by_dvc").hint(except_from_dvcignore(rules)),
             Self::Ignored { file, rule, .. } => Setup.code("ignored_by_git").hint(except_from_gitignore(file, rule)),
@@ -334,18 +332,17 @@ impl Explain for CommitRefused {
     }
 }
 
-const SELECT_A_RUN: &str =
-    "select a run that is there: `capture-hook runs` lists them, `capture-hook select RUN` selects";
+const SELECT_A_RUN: &str = "select an existing run: `capture-hook select RUN` (`capture-hook runs` lists them)";
 
 fn lost_in_merge(was_in_conflict: bool) -> Explanation {
     let lost = CheckFailed.code("runs_lost");
     let lost = if was_in_conflict {
         lost.hint(
-            "bring the conflict back: `git checkout -m -- dvc.lock`; then `capture-hook resolve RUN --ours` (or `--theirs`, \
-             `--both`) settles the run that both sides changed, and keeps every other",
+            "restore the conflict with `git checkout -m -- dvc.lock`, then run `capture-hook resolve RUN --ours` (or `--theirs`, \
+             `--both`)",
         )
     } else {
-        lost.hint("merge again, without `-s ours`: `git merge --abort` ends this merge first")
+        lost.hint("end this merge with `git merge --abort`, then merge again without `-s ours`")
     };
     lost.hint(drop_on_purpose())
 }
@@ -356,17 +353,14 @@ fn drop_on_purpose() -> String {
 
 fn except_from_dvcignore(rules: &[String]) -> String {
     let file = rules.first().and_then(|rule| rule.split_once(':')).map_or(".dvcignore", |(file, _)| file);
-    format!(
-        "take the rule out of {}, or add a line that excepts the run's files; nothing was changed",
-        shell_quote(file)
-    )
+    format!("remove the rule from {}, or add an exception for the run's files; nothing was changed", shell_quote(file))
 }
 
 fn except_from_gitignore(file: &str, rule: &str) -> String {
     let (name, by) = (file.rsplit('/').next().unwrap_or(file), rule.split(':').next().unwrap_or_default());
     let dir = file.strip_suffix(name).unwrap_or_default();
     format!(
-        "add the line `!/{name}` to {} (`capture-hook init` does), or take the rule out of {}; nothing was changed",
+        "add the line `!/{name}` to {} (`capture-hook init` does that), or remove the rule from {}; nothing was changed",
         shell_quote(format!("{dir}.gitignore")),
         shell_quote(by)
     )
@@ -377,6 +371,6 @@ fn show_to_git(file: &str, flag: HidingFlag, sparse: bool) -> String {
         let dir = file.rsplit_once('/').map_or(file, |(dir, _)| dir);
         format!("check it out: `git sparse-checkout add {}`", shell_quote(dir))
     } else {
-        format!("take it away: `git update-index --no-{} {}`", flag.name(), shell_quote(file))
+        format!("remove it: `git update-index --no-{} {}`", flag.name(), shell_quote(file))
     }
 }

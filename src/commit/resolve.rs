@@ -37,7 +37,7 @@ const DECISIONS_FILE: &str = "capture-hook-resolved";
 #[derive(Debug, thiserror::Error)]
 pub enum ConflictError {
     /// There is nothing to settle.
-    #[error("{} is in no conflict", lockfile::FILE)]
+    #[error("{} is not in conflict", lockfile::FILE)]
     NoConflict {
         /// Whether it was in one, which git can bring back.
         was_resolved: bool,
@@ -56,7 +56,7 @@ pub enum ConflictError {
     #[error(transparent)]
     Resolve(#[from] ResolveError),
     /// The sides cannot be merged.
-    #[error("{} cannot be merged: {why}", lockfile::FILE)]
+    #[error("cannot merge {}: {why}", lockfile::FILE)]
     NotMerged {
         /// Why not.
         why: String,
@@ -85,8 +85,8 @@ fn describe_not_disputed(query: &str, disputed: &[RunKey], others: &[MergeConfli
     let query = query.escape_debug();
     let names: Vec<String> = disputed.iter().map(|run| run.to_string().escape_debug().to_string()).collect();
     match others.first().filter(|_| names.is_empty()) {
-        Some(conflict) => format!("no run is disputed in {}, but {conflict}", lockfile::FILE),
-        None => format!("`{query}` is not disputed in {}; disputed: {}", lockfile::FILE, names.join(", ")),
+        Some(conflict) => format!("no run is in conflict in {}, but {conflict}", lockfile::FILE),
+        None => format!("`{query}` is not in conflict in {}; in conflict: {}", lockfile::FILE, names.join(", ")),
     }
 }
 
@@ -95,9 +95,9 @@ impl Explain for ConflictError {
         match self {
             Self::NoConflict { was_resolved: true } => Setup
                 .code("no_conflict")
-                .hint("it was, and was settled: `git checkout -m -- dvc.lock` brings the conflict back"),
+                .hint("it was resolved already; to restore the conflict: `git checkout -m -- dvc.lock`"),
             Self::NoConflict { was_resolved: false } => {
-                Setup.code("no_conflict").hint("`capture-hook status` says what is to do")
+                Setup.code("no_conflict").hint("see what to do: `capture-hook status`")
             }
             Self::NotDisputed { disputed, .. } => Setup.code("run_not_disputed").hint(match disputed.first() {
                 Some(run) => resolve_hint(run),
@@ -105,7 +105,7 @@ impl Explain for ConflictError {
             }),
             Self::NotMerged { .. } => Setup
                 .code("not_merged")
-                .hint("`capture-hook check MERGE_HEAD` fetches lists of files that are not here; then again"),
+                .hint("fetch missing file lists with `capture-hook check MERGE_HEAD`, then run the same command again"),
             Self::Resolve(error) => error.explain(),
             Self::Sync(error) => error.explain(),
             Self::Project(error) => error.explain(),
@@ -116,7 +116,7 @@ impl Explain for ConflictError {
 /// What to type to settle a run.
 #[must_use]
 pub fn resolve_hint(run: &RunKey) -> String {
-    format!("`capture-hook resolve {} --ours`, `--theirs` or `--both` settles it", shell_quote(run.to_string()))
+    format!("resolve it: `capture-hook resolve {} --ours`, `--theirs` or `--both`", shell_quote(run.to_string()))
 }
 
 /// What became of a conflict.
@@ -284,14 +284,11 @@ fn sync_after_resolve(
     let Some(dataset_record) = &outcome.record else { return Ok(()) };
     match sync::sync_workspace(project, SyncScope::Limited, reporter)? {
         SyncOutcome::TooLarge { reason: why } | SyncOutcome::Missing { why, .. } => {
-            reporter.show_warning(&format!("the merged dataset is not in the workspace: {why}"));
-            reporter.show_hint("`capture-hook pull` brings it");
+            reporter.show_warning(&format!("cannot check out the merged dataset: {why}"));
+            reporter.show_hint("run `capture-hook pull`");
         }
         SyncOutcome::LocalChanges { files: local_changes } => {
-            reporter.show_warning(&format!(
-                "left as they are, with edits that DVC has not saved: {}",
-                local_changes.join(", ")
-            ));
+            reporter.show_warning(&format!("local changes are kept: {}", local_changes.join(", ")));
         }
         SyncOutcome::NoDataset
         | SyncOutcome::Done { .. }

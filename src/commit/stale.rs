@@ -28,7 +28,7 @@ pub(crate) fn is_stale(
     let is_recorded_here = project.root.join(run_dir).join(RUN_JSON).is_file();
     if !is_recorded_here {
         reporter.show_warning(&format!(
-            "{SETTING_KEY} has changed, and {run_dir} is not in this clone: its data stays as it is"
+            "{SETTING_KEY} has changed, but {run_dir} is not in this clone, so its data stays as it is"
         ));
     }
     Ok(is_recorded_here)
@@ -57,20 +57,20 @@ fn is_recorded_anew(
     let Some(difference) = comparison.mismatch() else {
         if comparison == RunMatch::Unknown {
             reporter.show_warning(&format!(
-                "whether {run_dir} is in data version {} cannot be told: its list of files is not in this clone",
+                "cannot find out whether {run_dir} is in data version {}: its file list is not in this clone",
                 dataset_record.version
             ));
-            reporter.show_hint("`capture-hook pull` fetches it");
+            reporter.show_hint("fetch it: `capture-hook pull`");
         }
         held::clear_reselected(project)?;
         return Ok(false);
     };
     // Git looks at the index before the hook does: what is staged here alone makes no commit.
     if !in_commit && project.repo.query_git(["diff", "--cached", "--quiet"])?.success() {
-        reporter.show_warning(&format!("{run_dir} was recorded anew and is in no commit: {difference}"));
-        reporter.show_hint(&format!("`capture-hook publish {}` commits it", shell_quote(run_dir)));
+        reporter.show_warning(&format!("{run_dir} was recorded again and is in no commit: {difference}"));
+        reporter.show_hint(&format!("commit it: `capture-hook publish {}`", shell_quote(run_dir)));
         return Ok(false);
     }
-    reporter.show_status(&format!("{run_dir} was recorded anew: {difference}"));
+    reporter.show_status(&format!("{run_dir} was recorded again: {difference}"));
     Ok(true)
 }

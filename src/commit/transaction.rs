@@ -77,7 +77,7 @@ impl CommitTransaction {
         let staged = repo.restore_entries(&self.staged, &|line| reporter.show_status(line)).map_err(ProjectError::from);
         for error in [files, staged].into_iter().filter_map(Result::err) {
             let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
-            reporter.show_warning(&format!("the state before could not be put back: {error}{cause}"));
+            reporter.show_warning(&format!("cannot restore the state before: {error}{cause}"));
         }
     }
 }

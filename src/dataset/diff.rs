@@ -38,7 +38,7 @@ pub enum RunDiffError {
     #[error(transparent)]
     Fs(#[from] FsError),
     /// It is of a size that no dataset has.
-    #[error("the list of files {0}")]
+    #[error("the file list {0}")]
     TooLarge(String),
 }
 
@@ -112,7 +112,7 @@ impl RunCollector {
     fn add_part(&mut self, part: FileList) -> Result<(), RunDiffError> {
         let Some((first, last)) = part.entries().first().zip(part.entries().last()) else { return Ok(()) };
         if first.relpath <= self.last_path {
-            return Err(FileListError(format!("`{}` is not in its place in the order", first.relpath)).into());
+            return Err(FileListError(format!("`{}` is not in the right order", first.relpath)).into());
         }
         self.last_path.clone_from(&last.relpath);
         let is_next = |run: &RunKey| self.runs.last() != Some(run);
@@ -130,14 +130,14 @@ fn check_run_limit(count: usize) -> Result<(), RunDiffError> {
     if count <= limits::RUNS {
         return Ok(());
     }
-    Err(RunDiffError::TooLarge(format!("names more than {} runs", limits::RUNS)))
+    Err(RunDiffError::TooLarge(format!("has more than {} runs", limits::RUNS)))
 }
 
 /// A list that must be parsed at once.
 fn parse_whole(list: &(impl ListBytes + ?Sized)) -> Result<FileList, RunDiffError> {
     if list.size() > MAX_PARSED {
         return Err(RunDiffError::TooLarge(format!(
-            "is larger than {} MiB, and not as DVC writes it",
+            "is larger than {} MiB, and not written as DVC writes it",
             MAX_PARSED >> 20
         )));
     }

@@ -41,7 +41,7 @@ pub enum GetError {
         files: Vec<String>,
     },
     /// The bytes that came are not those that were committed.
-    #[error("what came of {run} is not what was committed: {}", findings.iter().map(|f| format!("{} ({}: {})", f.file, f.problem.name(), f.message)).collect::<Vec<_>>().join("; "))]
+    #[error("the fetched files of {run} differ from the committed ones: {}", findings.iter().map(|f| format!("{} ({}: {})", f.file, f.problem.name(), f.message)).collect::<Vec<_>>().join("; "))]
     Damaged {
         /// The run.
         run: RunKey,
@@ -49,7 +49,7 @@ pub enum GetError {
         findings: Vec<VerifyFinding>,
     },
     /// There is no room for it.
-    #[error("{run} cannot be fetched: {why}")]
+    #[error("cannot fetch {run}: {why}")]
     NoRoom {
         /// The run.
         run: RunKey,
@@ -57,7 +57,7 @@ pub enum GetError {
         why: String,
     },
     /// The destination is taken.
-    #[error("{} is there already", path.display())]
+    #[error("{} already exists", path.display())]
     DestinationTaken {
         /// The destination.
         path: PathBuf,
@@ -81,19 +81,19 @@ impl Explain for GetError {
         match self {
             Self::NotInVersion { run, .. } => {
                 let run = crate::support::process::shell_quote(run.to_string());
-                Setup.code("no_such_run").hint(format!("`capture-hook log {run}` lists the commits that brought it"))
+                Setup.code("no_such_run").hint(format!("see which commits introduced it: `capture-hook log {run}`"))
             }
             Self::Missing { .. } => CheckFailed
                 .code("data_missing")
-                .hint("who made it must push it: `capture-hook push`, in the clone that has it"),
+                .hint("push it from the clone that has it: `capture-hook push`"),
             Self::Damaged { .. } => CheckFailed.code("data_damaged").hint(
-                "`capture-hook verify --rev REV` names damaged objects of the cache; remove them, then get it again",
+                "find damaged objects of the cache with `capture-hook verify --rev REV`, remove them, then get the run again",
             ),
             Self::NoRoom { .. } => Io
                 .code("no_room")
-                .hint("`dvc gc` frees what no commit in the workspace needs; `dvc cache dir` moves the cache"),
+                .hint("free space with `dvc gc`, or move the cache with `dvc cache dir`"),
             Self::DestinationTaken { .. } => {
-                Usage.code("destination_taken").hint("`-o DIR` names another place, `--force` replaces it")
+                Usage.code("destination_taken").hint("name another directory with `-o DIR`, or replace it with `--force`")
             }
             Self::Absent(absent) => Setup.code("remote_absent").hints(absent.hints()),
             Self::Fetch(error) => error.explain(),
@@ -161,7 +161,7 @@ pub fn get_run(
         let name = entry.relpath.strip_prefix(&run_prefix).unwrap_or(&entry.relpath);
         if let Some(refused) = names::find_refused(&entry.relpath) {
             let problem = super::verify::VerifyProblem::Unreadable;
-            let message = format!("no checkout takes it: {refused}");
+            let message = format!("cannot check it out: {refused}");
             let findings = vec![VerifyFinding { file: entry.relpath.clone(), problem, message }];
             return Err(GetError::Damaged { run: request.run.clone(), findings });
         }

@@ -40,7 +40,7 @@ pub enum NativeError {
     #[error("only DVC can do this: {0}")]
     Unsupported(String),
     /// The list of files of the data version that `dvc.lock` names is not in the cache.
-    #[error("the list of files of data version {0} is not in the cache")]
+    #[error("the file list of data version {0} is not in the cache")]
     NoFileList(DataVersion),
     /// The run's folder is not in the dataset.
     #[error("the run {0} is not in the dataset")]
@@ -78,7 +78,7 @@ impl Explain for NativeError {
             Self::Unsupported(_) => {
                 Setup.code("beyond_native_engine").hint("set engine = \"dvc\" in capture-hook.toml")
             }
-            Self::NoFileList(_) => CheckFailed.code("data_not_in_cache").hint("`capture-hook pull` gets it"),
+            Self::NoFileList(_) => CheckFailed.code("data_not_in_cache").hint("run `capture-hook pull`"),
             Self::NoRun(_) => Setup.code("run_not_in_dataset"),
             Self::DvcBusy(error) => error.explain(),
             Self::Lockfile(error) => error.explain(),
@@ -135,20 +135,20 @@ pub fn check_supported(
     }
     let dataset_outs = stage.stage.outs.iter().filter(|out| out.path.trim_end_matches('/') == stage.out_dir);
     if dataset_outs.clone().count() != 1 || dataset_outs.clone().any(|out| !out.cache) {
-        return unsupported("the dataset is not one output in DVC's cache".into());
+        return unsupported("the dataset is not a single output in DVC's cache".into());
     }
     if let Some(dep) = stage.stage.deps.iter().find(|dep| !is_safe_path(dep) || root.join(dep).is_dir()) {
-        return unsupported(format!("the stage depends on `{dep}`, which is no file of the project"));
+        return unsupported(format!("the stage depends on `{dep}`, which is not a file of the project"));
     }
     if let Some(out) = stage.stage.outs.iter().find(|out| !is_safe_path(out.path.trim_end_matches('/'))) {
-        return unsupported(format!("the output `{}` is no path in the project", out.path));
+        return unsupported(format!("the output `{}` is not a path in the project", out.path));
     }
     // DVC leaves ignored files out of a directory.
     let files = RootDir::new(root);
     let experiments = runs.iter().map(|run| format!("{}/{}", stage.out_dir, run.experiment()));
     for dir in experiments.chain([stage.out_dir.clone()]) {
         if let Some(file) = rule_files(files, &dir)?.first() {
-            return unsupported(format!("there are rules in {file}"));
+            return unsupported(format!("{file} has rules"));
         }
     }
     Ok(())
@@ -208,7 +208,7 @@ pub fn version_runs(job: &NativeJob<'_>) -> Result<NativeOutcome, NativeError> {
     let lines = lockfile_text::write_stage(STAGE, &value)
         .ok_or_else(|| NativeError::Unsupported("a parameter holds a value that only DVC writes".into()))?;
     let new = lockfile_text::replace_stage(&bytes, &lockfile, STAGE, &lines)
-        .ok_or_else(|| NativeError::Unsupported("dvc.lock has no stages and more than stages".into()))?;
+        .ok_or_else(|| NativeError::Unsupported("dvc.lock has other sections but no stages".into()))?;
     let changed = ingest_stage(&lockfile).is_none_or(|stage| stage.to_value() != value);
     if changed {
         project.write_atomic(lockfile::FILE, &new)?;
@@ -246,7 +246,7 @@ fn hash_run_files(dataset: &Path, key: &RunKey) -> Result<Vec<HashedFile>, Nativ
                 return Err(NativeError::Unsupported(format!("{} is not UTF-8", path.display())));
             };
             if name == ".dvcignore" {
-                return Err(NativeError::Unsupported(format!("{} may hold rules", path.display())));
+                return Err(NativeError::Unsupported(format!("{} can hold rules", path.display())));
             }
             // A link to a file, into the cache, stands for the file, as for DVC.
             let meta = std::fs::metadata(&path).at("look at", &path)?;
@@ -256,7 +256,7 @@ fn hash_run_files(dataset: &Path, key: &RunKey) -> Result<Vec<HashedFile>, Nativ
             } else if meta.is_file() {
                 paths.push((relpath, path));
             } else {
-                return Err(NativeError::Unsupported(format!("{} is no file", path.display())));
+                return Err(NativeError::Unsupported(format!("{} is not a file", path.display())));
             }
         }
     }
@@ -325,7 +325,7 @@ fn stage_record(
     for dep in paths {
         let path = job.root.join(dep);
         if !path.is_file() {
-            return Err(NativeError::Unsupported(format!("the stage depends on `{dep}`, which is not there")));
+            return Err(NativeError::Unsupported(format!("the stage depends on `{dep}`, which does not exist")));
         }
         let (hash, size) = hash_file(&path)?;
         deps.push(file(dep, hash, size));
@@ -348,7 +348,7 @@ fn stage_record(
         }
         let path = job.root.join(&out.path);
         if !std::fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_file() || meta.is_symlink()) || !path.is_file() {
-            return Err(NativeError::Unsupported(format!("the output `{}` is no file", out.path)));
+            return Err(NativeError::Unsupported(format!("the output `{}` is not a file", out.path)));
         }
         let (hash, size) = hash_file(&path)?;
         if out.cache {
@@ -380,7 +380,7 @@ fn params_record(job: &NativeJob<'_>) -> Result<ParamsValue, NativeError> {
             return Err(NativeError::Unsupported(format!("the params file `{}` is outside the project", dep.file)));
         }
         let bytes = RootDir::new(job.root).read(&dep.file, limits::TEXT)?;
-        let bytes = bytes.ok_or_else(|| NativeError::Unsupported(format!("there is no {}", dep.file)))?;
+        let bytes = bytes.ok_or_else(|| NativeError::Unsupported(format!("{} does not exist", dep.file)))?;
         let values = formats::load_params(&dep.file, &bytes).map_err(|e| NativeError::Unsupported(e.to_string()))?;
         let mut keys: Vec<String> = match (&values, dep.keys.is_empty()) {
             (ParamsValue::Map(entries), true) => entries.iter().map(|(key, _)| key.clone()).collect(),

@@ -40,7 +40,7 @@ pub enum StageError {
     #[error(transparent)]
     DvcYaml(#[from] DvcYamlError),
     /// The params file is not there.
-    #[error("{file} is not there, and {FILE} takes the parameter {key} from it")]
+    #[error("{file} does not exist, but {FILE} takes the parameter {key} from it")]
     NoParamsFile {
         /// The file, relative to the project's root.
         file: String,
@@ -48,7 +48,7 @@ pub enum StageError {
         key: String,
     },
     /// A parameter that the stage is filled in from is not in the params file.
-    #[error("{file} has no {key}, which the stage `{STAGE}` of {FILE} is filled in from")]
+    #[error("{file} has no {key}, which the stage `{STAGE}` of {FILE} uses")]
     Unfilled {
         /// The file, relative to the project's root.
         file: String,
@@ -80,7 +80,7 @@ impl Explain for StageError {
     fn explain(&self) -> Explanation {
         match self {
             Self::DvcYaml(error @ DvcYamlError::Unsupported(_)) => error.explain().hint(format!(
-                "`capture-hook init` in a scratch repository shows the stage `{STAGE}` as it is meant"
+                "to see a correct stage `{STAGE}`, run `capture-hook init` in an empty repository"
             )),
             Self::DvcYaml(error) => error.explain(),
             Self::NoParamsFile { file, .. } => Setup.code("no_params_file").hint(format!(
@@ -89,12 +89,12 @@ impl Explain for StageError {
                 shell_quote(file)
             )),
             Self::Unfilled { .. } => {
-                Setup.code("invalid_params").hint(format!("`capture-hook init` adds what is missing of {SECTION}"))
+                Setup.code("invalid_params").hint(format!("add what {SECTION} lacks: `capture-hook init`"))
             }
             Self::Misplaced { .. } => Setup
                 .code("dataset_misplaced")
-                .hint(format!("set {OUT_DIR} to a directory of the project, such as {DEFAULT_OUT_DIR}"))
-                .hint("on a branch of somebody else's: do not check its data out, and tell who made it"),
+                .hint(format!("set {OUT_DIR} to a directory in the project, such as {DEFAULT_OUT_DIR}"))
+                .hint("if the branch is not yours, do not check out its data; inform its author"),
             Self::Params(error) => error.explain(),
         }
     }
@@ -166,7 +166,7 @@ fn fill_in(stage: &Stage, values: &ParamsValue, file_exists: bool) -> Result<Sta
     let is_source = file == PARAMS_FILE || stage.vars.iter().any(|vars| vars == file);
     let fill = |text: &String| {
         if text.contains("${") && !is_source {
-            let message = format!("`{text}` is filled in from {PARAMS_FILE}, not from {file}");
+            let message = format!("`{text}` takes its value from {PARAMS_FILE}, not from {file}");
             return Err(StageError::unsupported(message));
         }
         interpolate_text(text, values).map_err(|error| unfilled_error(file, error, file_exists))
@@ -192,7 +192,7 @@ fn unfilled_error(file: &str, error: InterpolateError, file_exists: bool) -> Sta
         InterpolateError::Unsupported(message) => StageError::unsupported(message),
         InterpolateError::Undefined(key) if !file_exists => StageError::NoParamsFile { file, key },
         InterpolateError::Undefined(key) if key.starts_with(SECTION) => StageError::Unfilled { file, key },
-        InterpolateError::Undefined(key) => StageError::unsupported(format!("nothing defines `${{{key}}}`")),
+        InterpolateError::Undefined(key) => StageError::unsupported(format!("`${{{key}}}` is not defined")),
     }
 }
 

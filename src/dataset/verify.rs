@@ -167,7 +167,7 @@ pub fn verify_data(request: &VerifyRequest<'_>, progress: &dyn Progress) -> Veri
             report.findings.push(VerifyFinding { file: job.file.clone(), problem: VerifyProblem::Extra, message });
         } else if let Some(expected) = job.expected.filter(|expected| *expected != facts.md5) {
             let message = match request.source {
-                VerifySource::Workspace(_) => format!("its MD5 is {}, committed was {expected}", facts.md5),
+                VerifySource::Workspace(_) => format!("its MD5 is {}, the committed one is {expected}", facts.md5),
                 VerifySource::Cache(_) => {
                     report.damaged.push(job.path.clone());
                     format!("the object {} is damaged: its MD5 is {}", job.path.display(), facts.md5)
@@ -244,7 +244,7 @@ fn listed_jobs(
     for entry in entries {
         let finding = |problem, message| VerifyFinding { file: entry.relpath.clone(), problem, message };
         if let Some(refused) = find_refused(&entry.relpath) {
-            findings.push(finding(VerifyProblem::Unreadable, format!("no checkout takes it: {refused}")));
+            findings.push(finding(VerifyProblem::Unreadable, format!("cannot check it out: {refused}")));
             continue;
         }
         let path = match source {
@@ -254,13 +254,13 @@ fn listed_jobs(
         if path.is_file() {
             present.push(HashJob { file: entry.relpath.clone(), path, expected: Some(entry.md5), extra: false });
         } else {
-            missing.push(finding(VerifyProblem::Missing, format!("it is not in {}", source.label())));
+            missing.push(finding(VerifyProblem::Missing, format!("it is missing from {}", source.label())));
         }
     }
     let run = entries.first().and_then(|entry| run_of_path(&entry.relpath));
     match run.filter(|_| missing.len() == entries.len()) {
         Some(run) => {
-            let message = format!("nothing of the run is in {}", source.label());
+            let message = format!("the whole run is missing from {}", source.label());
             findings.push(VerifyFinding { file: format!("{run}/"), problem: VerifyProblem::Missing, message });
         }
         None => findings.extend(missing),
@@ -284,8 +284,8 @@ fn check_whole_dataset(
     let actual = FileList::new(entries).map(|file_list| file_list.data_version());
     if actual.ok() != Some(version) {
         let message = format!(
-            "the files of the workspace are not those of data version {version}; its list of files is not in this clone, so \
-             that it cannot be told which of them differ"
+            "the files of the workspace differ from data version {version}; its file list is not in this clone, so it is \
+             unknown which files differ"
         );
         findings.push(VerifyFinding { file: WHOLE_DATASET.into(), problem: VerifyProblem::Changed, message });
     }
@@ -295,7 +295,7 @@ fn check_manifest(run: &RunKey, files: &BTreeMap<String, (&HashJob, FileFacts)>,
     let Some((job, _)) = files.get(MANIFEST) else { return };
     let entries = fs::read_within(&job.path, limits::RUN_FILE).ok().flatten();
     let Some(entries) = entries.as_deref().and_then(manifest::parse_entries) else {
-        let message = "it is no manifest".into();
+        let message = "it is not a manifest".into();
         findings.push(VerifyFinding { file: job.file.clone(), problem: VerifyProblem::Unreadable, message });
         return;
     };
@@ -309,7 +309,7 @@ fn check_manifest(run: &RunKey, files: &BTreeMap<String, (&HashJob, FileFacts)>,
             continue;
         }
         let Some((_, facts)) = files.get(&entry.path) else {
-            push_finding("the manifest names it, and it is not there".into());
+            push_finding("the manifest names it, but it does not exist".into());
             continue;
         };
         if facts.bytes != entry.bytes {
@@ -333,7 +333,7 @@ fn check_row_counts(run: &RunKey, files: &BTreeMap<String, (&HashJob, FileFacts)
                 (Some((of, _)), Some(Ok(rows))) if of == stream => lines = lines.map(|n| n + rows),
                 (Some((of, _)), Some(Err(error))) if of == stream => {
                     lines = None;
-                    let message = format!("it cannot be inflated: {error}");
+                    let message = format!("cannot decompress it: {error}");
                     findings.push(VerifyFinding {
                         file: job.file.clone(),
                         problem: VerifyProblem::Unreadable,

@@ -7,7 +7,7 @@ use crate::support::process::shell_quote;
 
 /// A remote whose directory is not there, or empty although it once held data.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the directory {} of the DVC remote `{remote}` {}", dir.display(), if *emptied { "is empty, and data was in it before" } else { "is not there" })]
+#[error("the directory {} of the DVC remote `{remote}` {}", dir.display(), if *emptied { "is empty, but data was pushed to it before" } else { "does not exist" })]
 pub struct AbsentRemote {
     /// The remote's name.
     pub remote: String,
@@ -40,7 +40,7 @@ impl AbsentRemote {
         vec![
             format!("mount it, or correct its address: `dvc remote modify {} url URL`", shell_quote(name)),
             format!(
-                "if it is to begin anew: `mkdir -p {} && capture-hook push --all`",
+                "to start with an empty remote: `mkdir -p {} && capture-hook push --all`",
                 shell_quote(objects_dir(&self.dir))
             ),
         ]

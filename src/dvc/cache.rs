@@ -43,7 +43,7 @@ pub enum CacheError {
 
 impl Explain for CacheError {
     fn explain(&self) -> Explanation {
-        let again = |path: &Path| format!("remove {} and fetch it again: `capture-hook pull`", path.display());
+        let again = |path: &Path| format!("remove {}, then run `capture-hook pull`", path.display());
         match self {
             Self::Fs(error) => error.explain(),
             Self::Damaged { path } => Io.code("cache_object_damaged").hint(again(path)),

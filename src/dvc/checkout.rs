@@ -60,7 +60,7 @@ pub struct CheckoutOutcome {
 #[derive(Debug, thiserror::Error)]
 pub enum CheckoutError {
     /// A path leads out of the dataset, or to where programs look.
-    #[error("the data version names `{}`, which is not checked out: {why}", path.escape_debug())]
+    #[error("cannot check out `{}` of the data version: {why}", path.escape_debug())]
     Unsafe {
         /// The path, relative to the dataset, or the dataset's own.
         path: String,
@@ -71,7 +71,7 @@ pub enum CheckoutError {
     #[error("only DVC can do this: {0}")]
     Unsupported(String),
     /// The same, and local changes are to be replaced: DVC would remove runs that no data version holds, too.
-    #[error("only DVC can replace local changes here: {why}")]
+    #[error("only DVC can replace the local changes: {why}")]
     UnsupportedByForce {
         /// The settings.
         why: String,
@@ -79,7 +79,7 @@ pub enum CheckoutError {
         out_dir: String,
     },
     /// More files than may be touched.
-    #[error("{0} files are to be written or removed")]
+    #[error("{0} files have to be written or removed")]
     TooMany(usize),
     /// Another DVC is at work.
     #[error(transparent)]
@@ -93,14 +93,14 @@ impl Explain for CheckoutError {
     fn explain(&self) -> Explanation {
         match self {
             Self::Unsafe { .. } => {
-                CheckFailed.code("unsafe_path").hint("do not check this commit's data out; tell who made it")
+                CheckFailed.code("unsafe_path").hint("do not check out this commit's data; inform its author")
             }
-            Self::Unsupported(_) => Setup.code("beyond_native_checkout").hint("`dvc checkout` does it"),
+            Self::Unsupported(_) => Setup.code("beyond_native_checkout").hint("run `dvc checkout`"),
             Self::UnsupportedByForce { out_dir, .. } => Setup.code("beyond_native_checkout").hint(format!(
-                "`dvc checkout --force {}` does it; it removes runs that are in no commit, too",
+                "run `dvc checkout --force {}`; it also removes runs that are in no commit",
                 shell_quote(out_dir)
             )),
-            Self::TooMany(_) => Setup.code("too_many_files").hint("`capture-hook pull` does it"),
+            Self::TooMany(_) => Setup.code("too_many_files").hint("run `capture-hook pull`"),
             Self::DvcBusy(error) => error.explain(),
             Self::Fs(error) => error.explain(),
         }
@@ -175,7 +175,7 @@ pub fn refuse_unsafe<'a>(
         if last_dir.replace(dir) != Some(dir)
             && let Some(env) = environments.find_around(root, &dataset.join(dir))
         {
-            return refuse(path, format!("it lies in the Python environment {}", env.display()));
+            return refuse(path, format!("it is in the Python environment {}", env.display()));
         }
     }
     Ok(())

@@ -46,7 +46,7 @@ impl FileList {
         if !entries.is_sorted_by(|a, b| a.relpath < b.relpath) {
             entries.sort_by(|a, b| a.relpath.cmp(&b.relpath));
             if let Some(pair) = entries.windows(2).find(|pair| pair[0].relpath == pair[1].relpath) {
-                return Err(FileListError(format!("`{}` is in it twice", pair[0].relpath)));
+                return Err(FileListError(format!("`{}` is listed twice", pair[0].relpath)));
             }
         }
         Ok(Self { entries })
@@ -61,8 +61,8 @@ impl FileList {
         };
         match entries.windows(2).find(|pair| pair[0].relpath >= pair[1].relpath) {
             None => Ok(Self { entries }),
-            Some([a, b]) if a.relpath == b.relpath => Err(FileListError(format!("`{}` is in it twice", a.relpath))),
-            Some(pair) => Err(FileListError(format!("`{}` is not in its place in the order", pair[1].relpath))),
+            Some([a, b]) if a.relpath == b.relpath => Err(FileListError(format!("`{}` is listed twice", a.relpath))),
+            Some(pair) => Err(FileListError(format!("`{}` is not in the right order", pair[1].relpath))),
         }
     }
 
@@ -127,7 +127,7 @@ impl<'de> Deserialize<'de> for FileListRows {
             type Value = FileListRows;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of files")
+                f.write_str("a file list")
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<FileListRows, A::Error> {

@@ -179,7 +179,7 @@ fn is_executable(meta: &Metadata) -> bool {
 }
 
 fn executable_error(object: &Path) -> FsError {
-    let why = "it can be executed, as no object of DVC's can: remove it, and fetch it again with `capture-hook pull`";
+    let why = "it is executable, and DVC's objects never are: remove it, then run `capture-hook pull`";
     FsError { action: "link", path: object.to_path_buf(), source: std::io::Error::other(why) }
 }
 

@@ -21,7 +21,7 @@ pub const FILE: &str = "dvc.lock";
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LockfileError {
     /// Git left conflict markers.
-    #[error("{FILE}:{line}: a merge conflict is not resolved")]
+    #[error("{FILE}:{line}: unresolved merge conflict")]
     Conflict {
         /// Line from 1.
         line: usize,
@@ -41,12 +41,12 @@ pub enum LockfileError {
 
 impl Explain for LockfileError {
     fn explain(&self) -> Explanation {
-        let restore = || format!("`git checkout HEAD -- {FILE}` brings the committed one back");
+        let restore = || format!("restore the committed one: `git checkout HEAD -- {FILE}`");
         match self {
             Self::Conflict { .. } => Setup
                 .code("merge_conflict")
-                .hint("`capture-hook resolve RUN --ours`, `--theirs` or `--both` settles a run that both sides changed")
-                .hint(format!("anything else: edit it, then `git add {FILE}`")),
+                .hint("if both sides changed a run: `capture-hook resolve RUN --ours` (or `--theirs`, `--both`)")
+                .hint(format!("otherwise edit it, then `git add {FILE}`")),
             Self::Yaml(_) => Setup.code("invalid_dvc_lock").hint(restore()),
             Self::Unsupported { .. } => Setup.code("dvc_lock_not_understood").hint(restore()),
         }
@@ -165,12 +165,9 @@ impl Lockfile {
             Some((_, Some(ParamsValue::Str(schema)))) if schema == "2.0" => {}
             Some((schema, _)) => {
                 let found_schema = schema.text().unwrap_or_default();
-                return Err(unsupported(
-                    schema,
-                    &format!("schema `{found_schema}`, where the text '2.0' is understood"),
-                ));
+                return Err(unsupported(schema, &format!("the schema is `{found_schema}`, not the string '2.0'")));
             }
-            None => return Err(unsupported(&root, "no schema, where 2.0 is understood")),
+            None => return Err(unsupported(&root, "the schema is missing; it must be '2.0'")),
         }
         let named =
             |key: &YamlNode| key.text().map(str::to_owned).filter(|k| !matches!(k.as_str(), "schema" | "stages"));
@@ -194,7 +191,7 @@ impl Lockfile {
 
 fn parse_stage(key: &YamlNode, node: &YamlNode, bytes: &[u8]) -> Result<LockfileStage, LockfileError> {
     let unsupported = |node: &YamlNode, message: String| LockfileError::Unsupported { line: node.line, message };
-    let name = key.text().ok_or_else(|| unsupported(key, "a stage's name is not text".into()))?.to_owned();
+    let name = key.text().ok_or_else(|| unsupported(key, "the name of a stage is not text".into()))?.to_owned();
     if node.entries().is_none() {
         return Err(unsupported(node, format!("stage `{name}` is not a mapping")));
     }
@@ -211,7 +208,7 @@ fn parse_stage(key: &YamlNode, node: &YamlNode, bytes: &[u8]) -> Result<Lockfile
         let files =
             files.entries().ok_or_else(|| unsupported(files, format!("`params` of `{name}` is not a mapping")))?;
         for (file, values) in files {
-            let file = file.text().ok_or_else(|| unsupported(file, "a params file's name is not text".into()))?;
+            let file = file.text().ok_or_else(|| unsupported(file, "the name of a params file is not text".into()))?;
             params.push((file.to_owned(), values.to_partial_value()));
         }
     }
@@ -246,7 +243,7 @@ fn parse_item(node: &YamlNode) -> Result<LockfileItem, LockfileError> {
         Some(value) => value.as_u64().map(Some).ok_or_else(|| unsupported(&format!("`{key}` is not a number"))),
     };
     Ok(LockfileItem {
-        path: text("path")?.ok_or_else(|| unsupported("an entry without a path"))?,
+        path: text("path")?.ok_or_else(|| unsupported("an entry has no path"))?,
         md5: text("md5")?,
         size: number("size")?,
         nfiles: number("nfiles")?,

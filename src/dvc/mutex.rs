@@ -18,7 +18,7 @@ use crate::support::limits;
 #[derive(Debug, thiserror::Error)]
 pub enum DvcBusy {
     /// Another process holds the lock.
-    #[error("another DVC{} is at work in this project; waited {} s for it", holder.map(|pid| format!(" (process {pid})")).unwrap_or_default(), waited.as_secs())]
+    #[error("another DVC{} is running in this project; waited {} s for it", holder.map(|pid| format!(" (process {pid})")).unwrap_or_default(), waited.as_secs())]
     Held {
         /// Its process id, where the lock tells it.
         holder: Option<u32>,
@@ -33,7 +33,7 @@ pub enum DvcBusy {
 impl Explain for DvcBusy {
     fn explain(&self) -> Explanation {
         match self {
-            Self::Held { .. } => Program.code("dvc_busy").hint("wait for it and run the same command again"),
+            Self::Held { .. } => Program.code("dvc_busy").hint("wait for it, then run the same command again"),
             Self::Fs(error) => error.explain(),
         }
     }

@@ -227,7 +227,7 @@ impl Dvc {
     pub fn repro(&self, stage: &str, force: bool, commands: &[String]) -> Result<ProcessOutput, ProgramError> {
         let own = own_program_path(&self.env).ok_or_else(|| ProcessError::Start {
             command: "capture-hook".into(),
-            source: std::io::Error::other("this program cannot tell where it lies"),
+            source: std::io::Error::other("cannot find the path of this program"),
         })?;
         let guarded = Self { env: guard_env(self.env.clone(), &own, commands), ..self.clone() };
         let flag = force.then_some("--force");
@@ -339,7 +339,7 @@ fn locate_program(
             None => match check_startable(program.clone()) {
                 Ok(program) => return Ok((program, found_by)),
                 Err(error) => {
-                    passed_over.push((program, "its interpreter is not there".into()));
+                    passed_over.push((program, "its interpreter does not exist".into()));
                     start_error = start_error.or(Some(error));
                 }
             },

@@ -22,28 +22,28 @@ pub const REASON: &str = "ERROR: ";
 const KNOWN_FIXES: &[(&str, &str)] = &[
     (
         "extensions.refstorage",
-        "DVC cannot read git's reftable (extensions.refStorage): `git refs migrate --ref-format=files` makes plain files of it",
+        "DVC cannot read git's reftable (extensions.refStorage): run `git refs migrate --ref-format=files`",
     ),
     (
         "unknown object format 'sha256'",
-        "DVC cannot read a SHA-256 repository (extensions.objectFormat): a new one needs `git init --object-format=sha1`",
+        "DVC cannot read a SHA-256 repository (extensions.objectFormat): make a new one with `git init --object-format=sha1`",
     ),
     (
         "Checksum mismatch: Expected",
-        "DVC cannot read a split index (core.splitIndex): `git config core.splitIndex false && git update-index --no-split-index`",
+        "DVC cannot read a split index (core.splitIndex): run `git config core.splitIndex false && git update-index --no-split-index`",
     ),
     (
         "is supported, but requires 'dvc-",
-        "DVC lacks the package for this kind of remote: `capture-hook doctor` names the command that installs it",
+        "DVC lacks the package for this kind of remote: run `capture-hook doctor` for the command that installs it",
     ),
     (
         "No module named 'dvc",
-        "the environment of this `dvc` was made for another Python: make it anew (`python3 -m venv --clear DIR`, then \
+        "the environment of this `dvc` was made for another Python: make it again (`python3 -m venv --clear DIR`, then \
          `DIR/bin/pip install dvc`), or name another `dvc`: `git config capture-hook.dvc /path/to/dvc`",
     ),
     (
         "aborted by the user",
-        "DVC is set to ask before it works (core.interactive): `dvc config --local core.interactive false`",
+        "DVC is set to ask before each step (core.interactive): run `dvc config --local core.interactive false`",
     ),
 ];
 

@@ -190,10 +190,7 @@ impl Explain for SettingsError {
             Self::Fs(error) => error.explain(),
             Self::Syntax { .. } => Setup.code("invalid_dvc_config"),
         };
-        Explanation {
-            hints: vec!["`dvc config --list --show-origin` shows what DVC reads there".into()],
-            ..explanation
-        }
+        Explanation { hints: vec!["see which file sets it: `dvc config --list --show-origin`".into()], ..explanation }
     }
 }
 
@@ -356,7 +353,7 @@ fn untrusted_setting(line: &IniSetting) -> Option<String> {
     let address = || value.contains("://") || value.strip_prefix('~').is_some_and(of_another);
     if line.section == "cache" && key == "dir" && address() {
         // Nobody but DVC can tell where that is, so that git may track the objects in it.
-        return Some("cache.dir, to an address".into());
+        return Some("cache.dir to an address".into());
     }
     let remote = line.name_in_section("remote")?;
     let harmless = TRUSTED_KEYS.contains(&key)

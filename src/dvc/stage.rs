@@ -24,7 +24,7 @@ pub const PARAMS_FILE: &str = "params.yaml";
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum DvcYamlError {
     /// Git left conflict markers.
-    #[error("{FILE}:{line}: a merge conflict is not resolved")]
+    #[error("{FILE}:{line}: unresolved merge conflict")]
     Conflict {
         /// Line from 1.
         line: usize,
@@ -50,7 +50,7 @@ impl Explain for DvcYamlError {
         match self {
             Self::Conflict { .. } => Setup.code("merge_conflict").hint(format!("resolve it, then `git add {FILE}`")),
             Self::Yaml(_) | Self::Shape { .. } => {
-                Setup.code("invalid_dvc_yaml").hint("`dvc stage list` says what DVC makes of it")
+                Setup.code("invalid_dvc_yaml").hint("see how DVC reads it: `dvc stage list`")
             }
             Self::Unsupported(_) => Setup.code("stage_not_understood"),
         }
@@ -145,7 +145,9 @@ impl Stage {
             }
         }
         let cmd = match stage.get("cmd").filter(|node| !node.is_null()) {
-            Some(node) => node_texts(node).ok_or_else(|| shape(node, "`cmd` is neither text nor a list of texts"))?,
+            Some(node) => {
+                node_texts(node).ok_or_else(|| shape(node, "`cmd` is neither a string nor a list of strings"))?
+            }
             None => return Err(shape(stage, "the stage has no `cmd`")),
         };
         let cmd_is_list = stage.get("cmd").is_some_and(|node| node.items().is_some());
@@ -160,12 +162,12 @@ impl Stage {
         let mut outs = Vec::new();
         for (key, kind) in [("outs", OutKind::Data), ("metrics", OutKind::Metrics), ("plots", OutKind::Plots)] {
             for node in items(key, "outputs are not a list")? {
-                outs.push(parse_out(node, kind).ok_or_else(|| shape(node, "an output is not understood"))?);
+                outs.push(parse_out(node, kind).ok_or_else(|| shape(node, "cannot parse an output"))?);
             }
         }
         let mut params: Vec<ParamsDep> = Vec::new();
         for node in items("params", "`params` is not a list")? {
-            for dep in parse_params_deps(node).ok_or_else(|| shape(node, "a parameter is not understood"))? {
+            for dep in parse_params_deps(node).ok_or_else(|| shape(node, "cannot parse a parameter"))? {
                 match params.iter_mut().find(|known| known.file == dep.file) {
                     Some(known) => known.keys.extend(dep.keys),
                     None => params.push(dep),

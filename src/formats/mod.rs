@@ -25,7 +25,7 @@ use crate::support::process::shell_quote;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParamsError {
     /// The file holds conflict markers of git.
-    #[error("{file}:{line}: a merge conflict is not resolved")]
+    #[error("{file}:{line}: unresolved merge conflict")]
     Conflict {
         /// The file, as the caller named it.
         file: String,

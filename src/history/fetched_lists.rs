@@ -82,7 +82,7 @@ impl<'p> FileListFetcher<'p> {
             return;
         }
         let fetched = self.project.dvc().map_err(|error| error.to_string()).and_then(|dvc| {
-            self.reporter.show_status(&format!("fetching the list of files of {version}"));
+            self.reporter.show_status(&format!("fetching the file list of {version}"));
             dvc.fetch_file_list(version).map_err(|error| error.describe_with_cause())
         });
         if let Err(why) = fetched {

@@ -51,9 +51,7 @@ pub fn rebuild_file_lists(
             };
             cache.insert_verified_list(*version, &bytes)?;
             if let Some(reporter) = reporter {
-                reporter.show_status(&format!(
-                    "made the list of files of {version} again, which was not here, from {neighbour}"
-                ));
+                reporter.show_status(&format!("derived the missing file list of {version} from {neighbour}"));
             }
             present.insert(0, (*version, commit.clone()));
             break;

@@ -46,9 +46,8 @@ pub fn run(app: &App, event: &str, args: &[OsString]) -> Result<CommandOutcome, 
         "pre-push" => pre_push::run(&mut hook),
         _ => {
             let events = shim::EVENTS.join(", ");
-            return Err(
-                Error::new(ExitKind::Usage, "usage", format!("no hook `{event}`")).hint(format!("there are: {events}"))
-            );
+            return Err(Error::new(ExitKind::Usage, "usage", format!("no hook `{event}`"))
+                .hint(format!("known hooks: {events}")));
         }
     };
     hook.finish(result)
@@ -164,7 +163,7 @@ fn warn_failure(app: &App, event: &str, error: &Error) {
 pub fn warn_unreached(app: &App, repo: &Repo) -> bool {
     let Some(message) = describe_unreached(app, repo) else { return false };
     app.ui.warn(&message);
-    app.ui.hint("`capture-hook install` puts them in place");
+    app.ui.hint("install them: `capture-hook install`");
     true
 }
 
@@ -177,7 +176,7 @@ pub fn describe_unreached(app: &App, repo: &Repo) -> Option<String> {
     let events = survey::unreached_events(repo, &app.binary_path().ok()?).ok()?;
     if events.len() == shim::EVENTS.len() {
         return Some(
-            "git calls no hook of capture-hook in this clone: a commit ingests no run, a push sends no data".into(),
+            "git calls no hook of capture-hook in this clone, so commits ingest no run and pushes send no data".into(),
         );
     }
     let message = format!("git does not call these hooks of capture-hook in this clone: {}", events.join(", "));
@@ -191,24 +190,19 @@ fn sync_workspace(app: &App, project: &Project, reach: SyncScope) -> Result<(), 
         SyncOutcome::NoDataset | SyncOutcome::Done { .. } | SyncOutcome::Refused { .. } => {}
         SyncOutcome::Partial { files, missing } => {
             let size = if missing == u64::MAX { "size unknown".into() } else { format_bytes(missing) };
-            app.ui.status(&format!(
-                "of the dataset are not here: {files} files ({size}); `capture-hook pull` brings them"
-            ));
+            app.ui.status(&format!("{files} files of the dataset are missing ({size}); run `capture-hook pull`"));
         }
         SyncOutcome::LocalChanges { files: local_changes } => {
-            app.ui.warn(&format!(
-                "left as they are, with edits that DVC has not saved: {}",
-                join_first_names(&local_changes)
-            ));
-            app.ui.hint("keep them with `dvc commit`, or drop them with `capture-hook pull --force`");
+            app.ui.warn(&format!("local changes are kept: {}", join_first_names(&local_changes)));
+            app.ui.hint("keep them with `dvc commit`, or discard them with `capture-hook pull --force`");
         }
         SyncOutcome::TooLarge { reason: what } => {
-            app.ui.warn(&format!("the dataset is left as it is: {what} is more than a hook does"));
-            app.ui.hint("`capture-hook pull` does it");
+            app.ui.warn(&format!("the dataset is not checked out: {what} is too much for a hook"));
+            app.ui.hint("run `capture-hook pull`");
         }
         SyncOutcome::Missing { why, .. } => {
-            app.ui.warn(&format!("the dataset of this commit is not here: {why}"));
-            app.ui.hint("`capture-hook pull` brings it when the DVC remote can be reached");
+            app.ui.warn(&format!("the dataset of this commit is not checked out: {why}"));
+            app.ui.hint("run `capture-hook pull` when the DVC remote can be reached");
         }
     }
     last::write_last_event(&project.state_dir(), "sync", None);

@@ -15,7 +15,7 @@ use crate::sync::SyncScope;
 const EXPERIMENT_SUBJECT: &str = "dvc: commit experiment";
 
 /// What makes up for a tag that could not be made.
-const RETAG_LATER: &str = "the commit is made; `capture-hook tag` makes the tags that are missing";
+const RETAG_LATER: &str = "run `capture-hook tag` to make the missing tags; the commit is made";
 
 /// Runs the event.
 pub fn run(hook: &mut HookContext<'_>) -> Result<CommandOutcome, Error> {
@@ -57,9 +57,9 @@ fn warn_left_out(app: &App, project: &Project, commit: &Commit) -> Result<(), Er
     }
     let Ok(state) = project.dataset_state(&GitTree::Commit(commit.id.clone())) else { return Ok(()) };
     let Some(run_dir) = state.run_dir().filter(|_| !state.is_ingested()) else { return Ok(()) };
-    app.ui.warn(&format!("the commit selects {run_dir} and does not hold its data: the pre-commit hook did not run"));
-    app.ui.hint(&format!("`capture-hook publish {}` commits the data", shell_quote(run_dir)));
-    app.ui.hint("`capture-hook doctor` says what stands in the hook's place");
+    app.ui.warn(&format!("the commit selects {run_dir} but does not hold its data: the pre-commit hook did not run"));
+    app.ui.hint(&format!("commit the data: `capture-hook publish {}`", shell_quote(run_dir)));
+    app.ui.hint("find out why: `capture-hook doctor`");
     Ok(())
 }
 
@@ -74,24 +74,24 @@ pub fn report_tags(app: &App, tags: Vec<TagOutcome>) {
             }
             TagOutcome::Moved { tag } => app.ui.status(&format!("moved the tag {tag} to the rewritten commit")),
             TagOutcome::CaughtUp { tag } => app.ui.status(&format!(
-                "moved the tag {tag}, whose commit no branch holds any more, to the commit that brings the same data"
+                "moved the tag {tag} to the commit that introduces the same data; its old commit is on no branch"
             )),
-            TagOutcome::Kept { tag } => app.ui.detail(&format!("{tag} names this data already")),
+            TagOutcome::Kept { tag } => app.ui.detail(&format!("{tag} already names this data")),
             TagOutcome::Left { tag } => {
-                app.ui.warn(&format!("the tag {tag} was pushed already, and stays on the commit before the rewrite"));
+                app.ui.warn(&format!("the tag {tag} was already pushed, so it stays on the commit before the rewrite"));
             }
             TagOutcome::Orphaned { tag } => {
-                app.ui.warn(&format!("the tag {tag} stays: the rewritten commit does not hold its run"));
+                app.ui.warn(&format!("the tag {tag} is not moved: the rewritten commit does not hold its run"));
             }
             TagOutcome::Failed { tag, error } => {
-                app.ui.warn(&format!("the tag {tag} is not made: {error}"));
+                app.ui.warn(&format!("cannot make the tag {tag}: {error}"));
                 has_failed = true;
                 hints.extend(error.explain().hints);
             }
         }
     }
     if has_new {
-        app.ui.detail("`git push --follow-tags` sends commit, tag and data");
+        app.ui.detail("send commit, tag and data: `git push --follow-tags`");
     }
     if has_failed {
         // One thing in the way of several tags is told once.

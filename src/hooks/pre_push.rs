@@ -81,7 +81,7 @@ fn move_left_tags(app: &App, project: &Project, range: &CommitRange) {
         Ok(moved) if moved.is_empty() => {}
         Ok(moved) => {
             super::say_tags(app, moved);
-            app.ui.hint("git has chosen what this push sends already: `git push --follow-tags` sends the tags, too");
+            app.ui.hint("to push the tags too: `git push --follow-tags`");
         }
         Err(error) => super::warn_failure(app, "pre-push", &error.into()),
     }

@@ -19,7 +19,7 @@ use crate::support::fs;
 pub fn run(hook: &mut HookContext<'_>) -> Result<CommandOutcome, Error> {
     let args = hook.args.clone();
     let Some(file) = args.first() else {
-        return Err(Error::new(ExitKind::Usage, "usage", "prepare-commit-msg needs the message's file"));
+        return Err(Error::new(ExitKind::Usage, "usage", "prepare-commit-msg needs the path of the message file"));
     };
     let path = hook.app.cwd.join(file);
     let projects = hook.projects()?;

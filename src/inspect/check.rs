@@ -77,7 +77,10 @@ pub fn check_history(
     project.repo.fetch_files(&commits, &selection_files).map_err(ProjectError::from)?;
     let foreign = foreign::find_foreign_commits(project, &commits)?;
     if !foreign.is_empty() {
-        reporter.show_status(&format!("left out: commits of another project's history, merged in: {}", foreign.len()));
+        reporter.show_status(&format!(
+            "left out: {} commits of another project's history that was merged in",
+            foreign.len()
+        ));
     }
     commits.retain(|id| !foreign.contains(id));
     let mut file_lists = FileListFetcher::new(project, reporter)?;
@@ -102,7 +105,7 @@ pub fn check_history(
             report.findings.extend(check_selection(project, id, &history)?);
         }
         if ends.contains(id) {
-            let message = format!("the clone is shallow: what came before this commit was not looked at; {UNSHALLOW}");
+            let message = format!("the clone is shallow: commits before this one were not checked; {UNSHALLOW}");
             report.findings.push(CheckFinding {
                 severity: CheckSeverity::Warning,
                 code: "shallow",
@@ -159,15 +162,15 @@ fn check_selection(project: &Project, commit: &Oid, history: &History) -> Result
         Err(error) => return Err(error),
     };
     if state.is_ingested() {
-        let message = "dvc.lock was made with other patterns than ingest.include of capture-hook.toml holds".into();
+        let message = "dvc.lock was made with other patterns than ingest.include in capture-hook.toml".into();
         let stale = CheckFinding { severity: CheckSeverity::Warning, ..new_finding("include_not_ingested", message) };
         return Ok(if state.include_matches() { Vec::new() } else { vec![stale] });
     }
     let run_dir = state.run_dir().unwrap_or_default();
     let message = match &state.record {
-        None => format!("params.yaml selects {run_dir}, and dvc.lock holds no data version"),
+        None => format!("params.yaml selects {run_dir}, but dvc.lock holds no data version"),
         Some(dataset_record) if dataset_record.run_dir.as_deref() != Some(run_dir) => format!(
-            "params.yaml selects {run_dir}, dvc.lock was made from {}",
+            "params.yaml selects {run_dir}, but dvc.lock was made from {}",
             dataset_record.run_dir.as_deref().unwrap_or("no run")
         ),
         Some(_) => "dvc.lock was made by another command or for another directory than dvc.yaml names".into(),
@@ -217,7 +220,10 @@ fn check_recorded_anew(project: &Project, head: &Oid) -> Result<Option<CheckFind
         commit: Some(head.clone()),
         tag: None,
         run: None,
-        message: format!("{run_dir} was recorded anew: {difference}: `capture-hook publish {}`", shell_quote(run_dir)),
+        message: format!(
+            "{run_dir} was recorded again: {difference}; to commit it: `capture-hook publish {}`",
+            shell_quote(run_dir)
+        ),
     }))
 }
 
@@ -263,7 +269,9 @@ fn check_trailers(
                 commit: Some(commit.id.clone()),
                 tag: None,
                 run: None,
-                message: format!("what the commit brings is not known without the list of files of {version}: {why}"),
+                message: format!(
+                    "cannot find out which runs the commit introduces without the file list of {version}: {why}"
+                ),
             });
         }
     }
@@ -273,7 +281,7 @@ fn check_trailers(
     };
     for run in &change.introduced {
         if !records.iter().any(|record| record.run == *run) {
-            let message = "the commit brings the run, and no trailer says so".into();
+            let message = "the commit introduces the run, but no trailer names it".into();
             push_finding(CheckSeverity::Warning, "trailer_missing", run, message);
         }
         let mut tags = history.tags_of(run);
@@ -287,10 +295,10 @@ fn check_trailers(
             left_behind = Some(&tag.tag.name);
         }
         if let Some(tag) = left_behind {
-            let message = format!("no branch holds the commit of {tag}: `capture-hook tag --all` moves it");
+            let message = format!("the commit of {tag} is on no branch; to move the tag: `capture-hook tag --all`");
             push_finding(CheckSeverity::Warning, "tag_missing", run, message);
         } else if tags.is_empty() {
-            let message = "no tag names this data of the run: `capture-hook tag --all` makes it".into();
+            let message = "no tag names this data of the run; to make one: `capture-hook tag --all`".into();
             push_finding(CheckSeverity::Warning, "tag_missing", run, message);
         }
     }
@@ -318,7 +326,7 @@ fn check_lost_runs(
             for version in loss.unknown.iter().filter(|_| change.is_none()) {
                 let why = file_lists.why_missing(*version).unwrap_or("it is not in this clone");
                 let message =
-                    format!("what the merge drops is not known without the list of files of {version}: {why}");
+                    format!("cannot find out which runs the merge drops without the file list of {version}: {why}");
                 warn("not_in_clone", None, message);
             }
             loss.runs.into_iter().collect()
@@ -327,7 +335,7 @@ fn check_lost_runs(
         None => Vec::new(),
     };
     for run in removed {
-        let message = "a parent of the commit holds the run, the commit does not".into();
+        let message = "a parent of the commit holds the run, but the commit does not".into();
         warn("run_lost", Some(run), message);
     }
     Ok(())
@@ -351,7 +359,7 @@ fn check_ignored_findings(
             None => match project.read_config_at(&GitTree::Commit(commit.clone()))?.validate.ignore {
                 codes if codes.is_empty() => None,
                 codes => Some(format!(
-                    "{} of the commit ignores {}; whether the run has such findings is not known in this clone",
+                    "{} of the commit ignores {}; this clone lacks the data to check whether the run has such findings",
                     config::FILE,
                     codes.join(", ")
                 )),
@@ -391,10 +399,10 @@ fn explain_false_record(
         recorded.is_some() && actual.is_some() && recorded != actual
     };
     if differs(&record.manifest, &actual.manifest) {
-        return Some("the manifest's SHA-256 is another one".into());
+        return Some("the manifest has another SHA-256".into());
     }
     if differs(&record.config, &actual.config) {
-        return Some("the configuration's hash is another one".into());
+        return Some("the configuration has another hash".into());
     }
     None
 }
@@ -421,7 +429,7 @@ fn check_tag(project: &Project, tag: &RunTag, history: &History) -> Result<Optio
     };
     let Some(commit) = &tag.tag.commit else { return Ok(None) };
     let Some(version) = project.data_version_at(commit)? else {
-        return Ok(new_finding("the commit that it names holds no data version".into()));
+        return Ok(new_finding("its commit holds no data version".into()));
     };
     if history.holds_run(version, &tag.name.run) == Some(false) {
         return Ok(new_finding(format!("data version {version} of its commit does not hold the run")));
@@ -469,16 +477,16 @@ fn check_remote_data(
     let missing_here = project.dvc()?.missing_in_cache(&missing_versions)?;
     for (version, missing_objects) in missing {
         let files = match missing_objects.files.as_slice() {
-            [] => "its list of files is not on the remote".to_owned(),
+            [] => "its file list is not on the remote".to_owned(),
             [only] => format!("{only} is not on the remote"),
             [first, rest @ ..] => format!("{first} and {} more are not on the remote", rest.len()),
         };
         let commit = commits.get(&version).copied();
         let advice = match commit {
             Some(commit) if !missing_objects.is_missing_in(missing_here.get(&version)) => {
-                format!("`capture-hook push {}` sends it", shell_quote(commit.short()))
+                format!("run `capture-hook push {}`", shell_quote(commit.short()))
             }
-            _ => "nor in this clone: the one that has it can send it by `capture-hook push --all`".into(),
+            _ => "nor in this clone: run `capture-hook push --all` in the clone that has it".into(),
         };
         let message = format!("data version {version}: {files}; {advice}");
         findings.push(new_finding("data_missing", commit.cloned(), message));

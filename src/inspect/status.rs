@@ -141,10 +141,10 @@ fn check_recording(
         } else {
             status.suggest_next("capture-hook select latest");
             status.notes.extend(slash_hint(run_dir));
-            (StepState::Failed, format!("{run_dir} is not there"))
+            (StepState::Failed, format!("{run_dir} does not exist"))
         };
         status.add_step("recorded", step_state, detail);
-        status.add_step("valid", StepState::Unknown, "nothing to validate here");
+        status.add_step("valid", StepState::Unknown, "no data to validate in this clone");
         return Ok(());
     }
     status.add_step("recorded", StepState::Done, run_dir);
@@ -200,7 +200,7 @@ fn check_ingested(
         status.add_step(
             "ingested",
             StepState::Pending,
-            "it was ingested with other patterns than ingest.include holds",
+            "it was ingested with other patterns than ingest.include has now",
         );
         return Ok(false);
     }
@@ -209,7 +209,7 @@ fn check_ingested(
         return Ok(false);
     }
     if run_match == RunMatch::Unknown {
-        let detail = format!("the list of files of {} is not in this clone", record.version);
+        let detail = format!("the file list of {} is not in this clone", record.version);
         status.add_step("ingested", StepState::Unknown, detail);
         status.suggest_next("capture-hook pull");
     } else {
@@ -228,7 +228,7 @@ fn check_committed(
 ) -> Result<Option<Oid>, RemoteDataError> {
     let publish = format!("capture-hook publish {quoted_name}");
     if !current {
-        status.add_step("committed", StepState::Pending, "no commit is known to hold it as it is recorded now");
+        status.add_step("committed", StepState::Pending, "no known commit holds it as it is recorded now");
         status.suggest_next(publish);
         return Ok(None);
     }
@@ -259,7 +259,7 @@ fn check_tagged(
     committed: Option<&Oid>,
 ) -> Result<(), RemoteDataError> {
     let (Some(run), Some(head)) = (status.run.clone(), committed) else {
-        status.add_step("tagged", StepState::Pending, "a commit is tagged when it is made");
+        status.add_step("tagged", StepState::Pending, "it is tagged when it is committed");
         return Ok(());
     };
     let version = project.data_version_at(head)?;
@@ -278,7 +278,7 @@ fn check_tagged(
         left_behind = Some(tag);
     }
     let detail = match left_behind {
-        Some(tag) => format!("no branch holds the commit of {}", tag.tag.name),
+        Some(tag) => format!("the commit of {} is on no branch", tag.tag.name),
         None => "no tag names this data of the run".into(),
     };
     status.add_step("tagged", StepState::Pending, detail);
@@ -295,15 +295,15 @@ fn list_notes(catalog: &Catalog) -> Result<Vec<String>, ProjectError> {
     let new: Vec<RunKey> = new.map(|run| run.key).filter(|key| catalog.selected.as_ref() != Some(key)).collect();
     if let [only] = new.as_slice() {
         notes.push(format!(
-            "{only} is recorded and in no commit: `capture-hook publish {}`",
+            "{only} is recorded, but in no commit; to commit it: `capture-hook publish {}`",
             shell_quote(only.to_string())
         ));
     } else if !new.is_empty() {
-        notes.push(format!("{} recorded runs are in no commit: `capture-hook runs --new`", new.len()));
+        notes.push(format!("{} recorded runs are in no commit; to list them: `capture-hook runs --new`", new.len()));
     }
     notes.extend(catalog.left_out.iter().map(ToString::to_string));
     if !catalog.duplicates.0.is_empty() {
-        notes.push(format!("{}: neither is taken", catalog.duplicates));
+        notes.push(format!("{}: cannot choose one", catalog.duplicates));
     }
     Ok(notes)
 }

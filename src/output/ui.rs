@@ -26,7 +26,7 @@ use crate::output::text::StyledText;
 use crate::support::progress::Progress;
 use crate::support::visible::{escape_control, escape_control_json, escape_control_lines};
 
-/// When to colour.
+/// When to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum ColorWhen {
     /// On a terminal, unless `NO_COLOR` says otherwise.
@@ -47,7 +47,7 @@ pub struct UiOptions {
     pub quiet: bool,
     /// Print details (`-v`).
     pub verbose: bool,
-    /// When to colour.
+    /// When to use colours.
     pub color: ColorWhen,
 }
 

@@ -122,7 +122,7 @@ pub struct ConfigError {
 
 impl Explain for ConfigError {
     fn explain(&self) -> Explanation {
-        Setup.code("invalid_config").hint("`capture-hook config list` shows every setting with its default")
+        Setup.code("invalid_config").hint("see every setting with its default: `capture-hook config list`")
     }
 }
 

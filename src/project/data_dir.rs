@@ -27,7 +27,7 @@ pub fn require_complete_dataset(project: &Project, out_dir: &str) -> Result<(), 
             let mut paths = file_list.entries().iter().map(|entry| &entry.relpath);
             paths.find(|path| !dir.join(path).is_file()).cloned()
         }
-        None => Some(format!("the list of files of data version {}", record.version)),
+        None => Some(format!("the file list of data version {}", record.version)),
     };
     missing.map_or(Ok(()), |file| Err(ProjectError::IncompleteDataset { out_dir: out_dir.to_owned(), file }))
 }

@@ -28,7 +28,7 @@ pub enum ProjectError {
         dir: PathBuf,
     },
     /// A DVC project that git tracks and that is not in the working tree.
-    #[error("the working tree {} lacks {file}, which the repository holds: its DVC project is not checked out", top.display())]
+    #[error("the DVC project of the working tree {} is not checked out: git tracks {file}, but it is missing", top.display())]
     NotCheckedOut {
         /// The project's settings, relative to the top of the working tree.
         file: String,
@@ -59,7 +59,7 @@ pub enum ProjectError {
     #[error("dvc.yaml has no stage `capture_ingest`")]
     NoStage,
     /// A dataset that would be recorded without some of its files.
-    #[error("{out_dir} is not all here, and would be recorded without the rest: {file} is missing")]
+    #[error("{out_dir} is incomplete, and would be recorded so: {file} is missing")]
     IncompleteDataset {
         /// The dataset's directory, relative to the project.
         out_dir: String,
@@ -67,7 +67,7 @@ pub enum ProjectError {
         file: String,
     },
     /// A merge that is not resolved, in a file that decides.
-    #[error("{file}:{line}: a merge conflict is not resolved")]
+    #[error("{file}:{line}: unresolved merge conflict")]
     Conflict {
         /// Relative to the top of the working tree.
         file: String,
@@ -93,7 +93,7 @@ pub enum ProjectError {
         found: String,
     },
     /// No run is selected.
-    #[error("no run is selected: {RUN_DIR} of {file} names none")]
+    #[error("no run is selected: {RUN_DIR} in {file} names no run")]
     NothingSelected {
         /// The parameters' file.
         file: String,
@@ -161,47 +161,47 @@ fn join_dirs(dirs: &[String]) -> String {
 impl Explain for ProjectError {
     fn explain(&self) -> Explanation {
         match self {
-            Self::NoDvcProject { .. } => Setup.code("no_dvc_project").hint("`capture-hook init` sets it up"),
-            Self::NoStage => Setup.code("no_stage").hint("`capture-hook init` sets it up"),
-            Self::NotCheckedOut { adrift: true, .. } => Setup
-                .code("project_not_checked_out")
-                .hint("GIT_DIR alone makes this directory the working tree: unset it, or set GIT_WORK_TREE, too"),
+            Self::NoDvcProject { .. } => Setup.code("no_dvc_project").hint("set it up: `capture-hook init`"),
+            Self::NoStage => Setup.code("no_stage").hint("set it up: `capture-hook init`"),
+            Self::NotCheckedOut { adrift: true, .. } => Setup.code("project_not_checked_out").hint(
+                "with GIT_DIR alone, git takes this directory as the working tree: unset it, or set GIT_WORK_TREE too",
+            ),
             Self::NotCheckedOut { command, .. } => {
-                Setup.code("project_not_checked_out").hint(format!("`{command}` brings it"))
+                Setup.code("project_not_checked_out").hint(format!("run `{command}`"))
             }
             Self::SeveralProjects { dirs } => {
                 let dir = dirs.iter().find(|dir| !dir.is_empty()).map(shell_quote).unwrap_or_default();
-                Setup
-                    .code("several_projects")
-                    .hint(format!("run the command in the directory of one, or name it: `capture-hook -C {dir} …`"))
+                Setup.code("several_projects").hint(format!(
+                    "run the command in the directory of one of them, or name it: `capture-hook -C {dir} …`"
+                ))
             }
             Self::OtherRemote { command, .. } => Usage
                 .code("remote_set")
-                .hint(format!("`{command}` changes it; then `capture-hook push --all` sends all data there")),
-            Self::IncompleteDataset { .. } => CheckFailed.code("runs_not_here").hint("`capture-hook pull` brings it"),
+                .hint(format!("change it: `{command}`; then send all data there: `capture-hook push --all`")),
+            Self::IncompleteDataset { .. } => CheckFailed.code("runs_not_here").hint("run `capture-hook pull`"),
             Self::Conflict { file, .. } => {
                 Setup.code("merge_conflict").hint(format!("resolve it, then `git add {}`", shell_quote(file)))
             }
             Self::NoDrivers { conflict, abort } => {
                 let hint = format!(
-                    "git did not know how to merge these files in this clone: `{abort} && capture-hook install`, then \
-                     the same again"
+                    "this clone has no merge drivers: run `{abort} && capture-hook install`, then \
+                     repeat the command"
                 );
                 Explanation { hints: vec![hint], ..conflict.explain() }
             }
             Self::NotAPath { .. } => {
-                Setup.code("invalid_params").hint("put it in quotes; `capture-hook select RUN` writes it rightly")
+                Setup.code("invalid_params").hint("put it in quotes, or let `capture-hook select RUN` write it")
             }
             Self::NothingSelected { .. } => Setup
                 .code("no_run_selected")
-                .hint("`capture-hook runs` lists the runs there are, `capture-hook select RUN` selects one")
-                .hint("or name it: `capture-hook ingest RUN`"),
+                .hint("select a run: `capture-hook select RUN` (`capture-hook runs` lists them)")
+                .hint("or name one: `capture-hook ingest RUN`"),
             Self::RunNotHere { run } => {
-                Setup.code("run_not_here").hint(format!("`capture-hook pull {}` brings it", shell_quote(run)))
+                Setup.code("run_not_here").hint(format!("run `capture-hook pull {}`", shell_quote(run)))
             }
             Self::CannotAdd { .. } => Setup
                 .code("cannot_add")
-                .hint("add it by hand: `capture-hook init` in a scratch repository shows what it is to look like"),
+                .hint("add it by hand; to see how it must look, run `capture-hook init` in an empty repository"),
             Self::Git(error) => error.explain(),
             Self::Config(error) => error.explain(),
             Self::Settings(error) => error.explain(),

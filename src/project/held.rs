@@ -47,7 +47,7 @@ impl RunMatch {
     pub fn mismatch(&self) -> Option<String> {
         match self {
             Self::NotInVersion(run) => Some(format!("{run} is not in the data version")),
-            Self::Changed { file } => Some(format!("{file} is not as it was ingested")),
+            Self::Changed { file } => Some(format!("{file} differs from the ingested one")),
             Self::Same | Self::NoRun | Self::Unknown => None,
         }
     }

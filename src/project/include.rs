@@ -55,7 +55,7 @@ impl LooseFiles {
             .map(|(run_dir, names)| format!("not put into the dataset: {} of {}", list(names), run_dir.escape_debug()))
             .collect();
         if self.runs.len() > RUNS {
-            lines.push(format!("nor files of {} other runs", self.runs.len() - RUNS));
+            lines.push(format!("and files of {} other runs", self.runs.len() - RUNS));
         }
         lines
     }
@@ -64,7 +64,7 @@ impl LooseFiles {
     #[must_use]
     pub fn hint(&self, include: &IncludePatterns) -> Option<String> {
         let names = self.runs.iter().flat_map(|(_, names)| names.iter().map(String::as_str));
-        Some(format!("`{}` takes them too", include.command_to_include(names)?))
+        Some(format!("to include them: `{}`", include.command_to_include(names)?))
     }
 }
 

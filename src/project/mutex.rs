@@ -29,7 +29,7 @@ impl RepoMutex {
                     std::thread::sleep(Duration::from_millis(50));
                 }
                 Err(TryLockError::WouldBlock) => {
-                    let why = "another capture-hook has been at work in this repository for a minute";
+                    let why = "another capture-hook has been running in this repository for a minute";
                     return Err(std::io::Error::new(std::io::ErrorKind::ResourceBusy, why)).at("lock", &path);
                 }
                 // A file system without locks: DVC has its own.

@@ -26,7 +26,7 @@ pub fn why_not_run(project: &Project, program: &Path) -> Option<String> {
         let tree = around.max_by_key(|tree| tree.top.components().count())?;
         match why_not_run_at(project, tree, path) {
             Ok(why) => why,
-            Err(error) => Some(format!("it is not known what git put there: {error}")),
+            Err(error) => Some(format!("cannot find out which files git wrote there: {error}")),
         }
     })
 }
@@ -78,7 +78,7 @@ fn why_not_run_at(project: &Project, tree: &RepoWorkTree, path: &Path) -> Result
     let below = |dir: &&Path| *dir != tree.top;
     if let Some(dir) = path.ancestors().take_while(below).find(|dir| dir.join(".git").symlink_metadata().is_ok()) {
         return Ok(Some(format!(
-            "{} is a repository of its own, as a submodule is that git left behind",
+            "{} is a repository of its own, such as a submodule that git left behind",
             dir.display()
         )));
     }
@@ -91,12 +91,12 @@ fn why_not_run_at(project: &Project, tree: &RepoWorkTree, path: &Path) -> Result
         }
         let overlaps = |other: &Path| other.starts_with(&dir) || dir.starts_with(other);
         if let Some(module) = repo.submodule_dirs().iter().find(|module| overlaps(module)) {
-            return Ok(Some(format!("git put the submodule {} there", module.display())));
+            return Ok(Some(format!("git checked out the submodule {} there", module.display())));
         }
         let datasets =
             list_dataset_dirs(project).into_iter().map(|out_dir| tree.top.join(&project.prefix).join(out_dir));
         if let Some(dataset) = datasets.into_iter().find(|dataset| overlaps(dataset)) {
-            return Ok(Some(format!("the dataset {} lies around it, or in it", dataset.display())));
+            return Ok(Some(format!("it is inside the dataset {}, or contains it", dataset.display())));
         }
     }
     Ok(None)

@@ -34,7 +34,7 @@ pub struct SelectionChange {
 #[derive(Debug, thiserror::Error)]
 pub enum SelectError {
     /// It lies elsewhere.
-    #[error("{run} lies outside the project {root}")]
+    #[error("{run} is outside the project {root}")]
     Outside {
         /// The run's directory.
         run: String,
@@ -45,7 +45,7 @@ pub enum SelectError {
     #[error("the path {0} is not UTF-8")]
     NotText(String),
     /// Its path would read as no selection.
-    #[error("the path {} reads as a placeholder, so a params file that names it selects no run", .0.escape_debug())]
+    #[error("the path {} looks like a placeholder, so a params file that names it selects no run", .0.escape_debug())]
     Placeholder(String),
     /// The project.
     #[error(transparent)]
@@ -62,15 +62,15 @@ impl Explain for SelectError {
     fn explain(&self) -> Explanation {
         match self {
             Self::Outside { .. } => {
-                Usage.code("run_outside_project").hint("copy the run's directory below results/ first")
+                Usage.code("run_outside_project").hint("copy the run's directory to results/ first")
             }
-            Self::NotText(_) => Usage.code("path_not_utf8").hint("give the run's directory another name"),
-            Self::Placeholder(_) => Usage
-                .code("path_is_placeholder")
-                .hint("give the run's directory a name without `<…>`, such as the run's id without them"),
+            Self::NotText(_) => Usage.code("path_not_utf8").hint("rename the run's directory"),
+            Self::Placeholder(_) => {
+                Usage.code("path_is_placeholder").hint("rename the run's directory to a name without `<…>`")
+            }
             Self::Project(error) => error.explain(),
             Self::Params(error @ ParamsError::Invalid { .. }) => {
-                error.explain().hint("nothing was changed; set ingest_capture.run_dir there by hand")
+                error.explain().hint("set ingest_capture.run_dir there by hand; nothing was changed")
             }
             Self::Params(error) => error.explain(),
             Self::Fs(error) => error.explain(),

@@ -206,7 +206,7 @@ pub(crate) fn read_record_in(
     }
     let refused = |why: String| Err(LockfileError::Unsupported { line: 1, message: why }.into());
     if !entry.is_file() {
-        return refused("it is a link, and a repository's links are not followed".into());
+        return refused("it is a link; links in a repository are not followed".into());
     }
     if project.repo.blob_size(&entry.id)? > limits::LOCKFILE {
         return refused(format!("it is larger than {} MiB", limits::LOCKFILE >> 20));

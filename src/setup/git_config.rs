@@ -31,7 +31,7 @@ const DRIVERS: &[MergeDriver] = &[
     },
     MergeDriver {
         name: "capture-views",
-        title: "what DVC's views show, the selected run's",
+        title: "metrics files, those of the selected run",
         driver_type: "views",
         attributes: "/metrics/capture* merge=capture-views -text",
     },

@@ -28,10 +28,10 @@ pub enum InstallError {
         named_by: HooksDirSource,
     },
     /// `core.hooksPath` is set to nothing.
-    #[error("git runs no hooks in this repository: core.hooksPath is set to nothing")]
+    #[error("git runs no hooks in this repository: core.hooksPath is empty")]
     Disabled,
     /// A foreign hook, where we keep one aside already.
-    #[error("there are two hooks to keep: {} and the one moved aside earlier, {}", hook.display(), chained.display())]
+    #[error("cannot keep two hooks: {} and the one kept earlier, {}", hook.display(), chained.display())]
     TwoHooks {
         /// The foreign hook in place.
         hook: PathBuf,
@@ -51,22 +51,22 @@ impl Explain for InstallError {
         match self {
             Self::Outside { named_by: source_of, .. } => {
                 let whose = match source_of {
-                    HooksDirSource::Outside => "your own or the system's git settings name it",
-                    _ => "this repository's settings, or a link, name it",
+                    HooksDirSource::Outside => "it is set in your own or the system's git settings",
+                    _ => "it is set in this repository's settings, or by a link",
                 };
                 Setup
                     .code("hooks_dir_outside")
                     .hint(format!("{whose}; every repository that uses it would run our hooks"))
-                    .hint("for hooks of this repository alone: `git config --local core.hooksPath .git/hooks`")
-                    .hint("to write there all the same: `capture-hook install --force`")
+                    .hint("for hooks of this repository only: `git config --local core.hooksPath .git/hooks`")
+                    .hint("to write there anyway: `capture-hook install --force`")
             }
             Self::Disabled => Setup
                 .code("hooks_disabled")
-                .hint("`git config --show-origin core.hooksPath` shows who set it; unset it there"),
+                .hint("find out where it is set: `git config --show-origin core.hooksPath`; unset it there"),
             Self::TwoHooks { chained: kept, .. } => Setup
                 .code("two_hooks")
-                .hint(format!("remove one of them, or put the older back: `mv {0} {0}.old`", shell_quote(kept)))
-                .hint("`capture-hook install --force` keeps the newer one and renames the older"),
+                .hint(format!("remove one of them, or rename the older one: `mv {0} {0}.old`", shell_quote(kept)))
+                .hint("or keep the newer one and rename the older: `capture-hook install --force`"),
             Self::Git(error) => error.explain(),
             Self::Fs(error) => error.explain(),
         }

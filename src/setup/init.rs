@@ -32,13 +32,14 @@ pub struct InitOutcome {
     pub changes: Vec<SetupChange>,
 }
 
-/// Sets a repository up. What is there is kept; a second run changes nothing.
+/// Sets a repository up. Existing files and settings are kept; running it again changes nothing.
 pub fn init_project(request: &InitRequest<'_>, reporter: &dyn Reporter) -> Result<InitOutcome, Error> {
     if let Some(url) = request.remote.filter(|url| holds_secret(url)) {
         let host = url.rsplit('@').next().unwrap_or_default();
         let message = format!("the address of the remote ({host}) holds a password, and .dvc/config is tracked");
-        return Err(Error::new(ExitKind::Usage, "secret_in_address", message)
-            .hint("name it without: credentials belong in `dvc remote modify --local`, or where the cloud's own tools keep them"));
+        return Err(Error::new(ExitKind::Usage, "secret_in_address", message).hint(
+            "leave the password out; set credentials with `dvc remote modify --local`, or as the cloud's own tools do",
+        ));
     }
     let mut changes = Vec::new();
     let mut project = find_or_create_project(request, &mut changes)?;
@@ -66,7 +67,7 @@ fn find_or_create_project(request: &InitRequest<'_>, changes: &mut Vec<SetupChan
         if let Some(url) = request.remote {
             remote::check_remote(&project, url, cwd)?;
         }
-        changes.push(SetupChange::unchanged(".dvc", "a DVC project is there"));
+        changes.push(SetupChange::unchanged(".dvc", "this is a DVC project already"));
         changes.extend(trust_venv(&project)?);
         return Ok(project);
     }
@@ -81,7 +82,7 @@ fn find_or_create_project(request: &InitRequest<'_>, changes: &mut Vec<SetupChan
 /// The owner is at the keyboard: a `.venv` of theirs may be called from now on.
 fn trust_venv(project: &Project) -> Result<Option<SetupChange>, Error> {
     let named = programs::trust_own_venv(project)?;
-    Ok(named.map(|dvc| SetupChange::written(".git/config", format!("names the `dvc` to call, {}", dvc.display()))))
+    Ok(named.map(|dvc| SetupChange::written(".git/config", format!("set the `dvc` program: {}", dvc.display()))))
 }
 
 fn install_hooks(project: &Project, binary: &Path) -> Result<Vec<SetupChange>, Error> {
@@ -94,7 +95,7 @@ fn install_hooks(project: &Project, binary: &Path) -> Result<Vec<SetupChange>, E
         SetupChange::written(dir.clone(), done.written.join(", "))
     });
     if !done.chained.is_empty() {
-        let note = format!("kept what was there, it still runs: {}", done.chained.join(", "));
+        let note = format!("kept the existing hooks, which still run: {}", done.chained.join(", "));
         changes.push(SetupChange::written(dir, note));
     }
     let note = "the merge drivers";

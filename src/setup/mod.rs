@@ -65,7 +65,7 @@ pub fn set_up_files(project: &Project) -> Result<Vec<SetupChange>, ProjectError>
         && let Some(bytes) = include::add_include_dependency(project)?
     {
         project.root_files().write_atomic(stage::FILE, &bytes)?;
-        changes.push(SetupChange::written(stage::FILE, "the stage depends on ingest.include"));
+        changes.push(SetupChange::written(stage::FILE, "made the stage depend on ingest.include"));
     }
     let out_dir = project
         .dataset_state(&crate::project::GitTree::WorkTree)?
@@ -75,7 +75,7 @@ pub fn set_up_files(project: &Project) -> Result<Vec<SetupChange>, ProjectError>
     let (parent, name) = out_dir.rsplit_once('/').unwrap_or(("", &out_dir));
     changes.push(ignore_in_git(project, parent, name, "")?);
     if project.repo.index_holds_below(&project.git_path(&out_dir))? {
-        let note = format!("is tracked by git too: `git rm -r --cached {}` takes it out", shell_quote(&out_dir));
+        let note = format!("is tracked by git too; to stop that: `git rm -r --cached {}`", shell_quote(&out_dir));
         changes.push(SetupChange::unchanged(&*out_dir, note));
     }
     changes.extend(unignore_required_files(project)?);
@@ -94,13 +94,13 @@ fn unignore_required_files(project: &Project) -> Result<Vec<SetupChange>, Projec
         let except = format!("!/{file}");
         if String::from_utf8_lossy(&bytes).lines().any(|line| line == except) {
             // A directory is ignored whole, and of it nothing can be excepted.
-            changes.push(SetupChange::unchanged(FILE, format!("{file} is ignored by git all the same: {rule}")));
+            changes.push(SetupChange::unchanged(FILE, format!("git still ignores {file}: {rule}")));
             continue;
         }
         ensure_final_newline(&mut bytes);
         bytes.extend_from_slice(format!("# Every commit of a run needs it.\n{except}\n").as_bytes());
         project.root_files().write_atomic(FILE, &bytes)?;
-        changes.push(SetupChange::written(FILE, format!("{file} is excepted from {rule}")));
+        changes.push(SetupChange::written(FILE, format!("added an exception for {file} to {rule}")));
     }
     Ok(changes)
 }
@@ -137,7 +137,7 @@ fn set_up_params(project: &Project) -> Result<SetupChange, ProjectError> {
             files.write_atomic(&file, PARAMS_YAML.as_bytes())?;
             return Ok(SetupChange::written(file, "no run is selected yet"));
         }
-        return Err(cannot_add(&file, "the stage names it, and it is not there"));
+        return Err(cannot_add(&file, "the stage names it, but it does not exist"));
     };
     let values = formats::load_params(&file, &bytes).map_err(StageError::from)?;
     if values.at_path("ingest_capture").is_none_or(|v| *v == ParamsValue::Null) && file == stage::PARAMS_FILE {
@@ -163,9 +163,9 @@ fn set_up_params(project: &Project) -> Result<SetupChange, ProjectError> {
 pub fn ignore_results(project: &Project, results: &str) -> Result<SetupChange, ProjectError> {
     let dir = results.trim_end_matches('/');
     if !is_safe_path(dir) {
-        return Ok(SetupChange::unchanged(results, "lies outside of the project, which git does not look at"));
+        return Ok(SetupChange::unchanged(results, "is outside the project, so git does not see it"));
     }
-    ignore_in_git(project, "", dir, "Recorded runs: what counts of them is in the dataset, which DVC versions.")
+    ignore_in_git(project, "", dir, "Recorded runs: DVC versions those that are in the dataset.")
 }
 
 /// The files and directories of a set-up that git has something to commit of, relative to the project.
@@ -201,7 +201,7 @@ fn ignore_in_git(project: &Project, dir: &str, name: &str, why: &str) -> Result<
     match project.repo.is_ignored(&project.git_path(&probe))? {
         Some(true) => return Ok(SetupChange::unchanged(file, note)),
         Some(false) => {}
-        None => return Ok(SetupChange::unchanged(file, format!("{full}/ lies where git does not look"))),
+        None => return Ok(SetupChange::unchanged(file, format!("{full}/ is outside the files that git sees"))),
     }
     let files = project.root_files();
     let mut bytes = files.read(&file, limits::TEXT)?.unwrap_or_default();
@@ -241,7 +241,7 @@ fn set_up_attributes(project: &Project) -> Result<SetupChange, ProjectError> {
         bytes.extend_from_slice(format!("{line}\n").as_bytes());
     }
     project.root_files().write_atomic(FILE, &bytes)?;
-    Ok(SetupChange::written(FILE, "named the merge drivers"))
+    Ok(SetupChange::written(FILE, "added the merge drivers"))
 }
 
 fn ensure_final_newline(bytes: &mut Vec<u8>) {
@@ -301,7 +301,9 @@ fn with_stage(bytes: &[u8]) -> Result<Vec<u8>, ProjectError> {
             }
             out.splice(at..at, block.into_bytes());
         }
-        (_, Some(_)) => return Err(cannot_add(stage::FILE, "`stages` is empty: remove the line, and run it again")),
+        (_, Some(_)) => {
+            return Err(cannot_add(stage::FILE, "`stages` is empty: remove the line, then run the command again"));
+        }
         (_, None) => {
             if !out.is_empty() && out.last() != Some(&b'\n') {
                 out.extend_from_slice(newline.as_bytes());
@@ -315,7 +317,7 @@ fn with_stage(bytes: &[u8]) -> Result<Vec<u8>, ProjectError> {
         |root: &Option<YamlNode>| root.as_ref().map_or(ParamsValue::Map(Vec::new()), YamlNode::to_partial_value);
     let is_kept = without_our_stage(value(&new)) == without_our_stage(value(&root));
     if !is_kept || parse_ingest_stage(&out)?.is_none() {
-        return Err(cannot_add(stage::FILE, "adding the stage would change what is there"));
+        return Err(cannot_add(stage::FILE, "adding the stage would change other lines"));
     }
     Ok(out)
 }
@@ -339,7 +341,7 @@ fn with_params(bytes: &[u8]) -> Result<Vec<u8>, ProjectError> {
     let file = stage::PARAMS_FILE;
     let before = formats::load_params(file, bytes).map_err(StageError::from)?;
     if before.at_path("ingest_capture").is_some() {
-        return Err(cannot_add(file, "`ingest_capture` is empty: remove the line, and run it again"));
+        return Err(cannot_add(file, "`ingest_capture` is empty: remove the line, then run the command again"));
     }
     let mut out = bytes.to_vec();
     if !out.is_empty() && out.last() != Some(&b'\n') {
@@ -355,7 +357,7 @@ fn with_params(bytes: &[u8]) -> Result<Vec<u8>, ProjectError> {
         (before, ParamsValue::Map(after)) => before == ParamsValue::Null && after.len() == 1,
         _ => false,
     };
-    if is_kept { Ok(out) } else { Err(cannot_add(file, "adding `ingest_capture` would change what is there")) }
+    if is_kept { Ok(out) } else { Err(cannot_add(file, "adding `ingest_capture` would change other lines")) }
 }
 
 #[cfg(test)]

@@ -63,7 +63,7 @@ impl UncommittedRemote {
 impl fmt::Display for UncommittedRemote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.name.escape_debug();
-        write!(f, "no commit holds the settings of the DVC remote `{name}`, so that nobody else finds the data")
+        write!(f, "the settings of the DVC remote `{name}` are in no commit, so other clones cannot find the data")
     }
 }
 

@@ -113,7 +113,7 @@ impl HookManager {
     pub fn advice(self) -> &'static str {
         match self {
             Self::PreCommit => {
-                "pre-commit manages hooks here: it calls ours if it is installed later (`pre-commit install`, without -f)"
+                "pre-commit manages hooks here: it calls ours if you run `pre-commit install` (without -f) later"
             }
             Self::Husky => {
                 "husky manages hooks here: run `capture-hook install` again after husky, or add `capture-hook hook NAME \

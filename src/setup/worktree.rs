@@ -66,7 +66,7 @@ pub fn share_cache(project: &mut Project, reporter: &dyn Reporter) -> Result<(),
         && let Some(main) = &main
         && let Some(settings) = read_inherited_settings(project, main)?
     {
-        messages.push(format!("takes over the settings of {}", main.root.join(LOCAL_CONFIG).display()));
+        messages.push(format!("copied the settings of {}", main.root.join(LOCAL_CONFIG).display()));
         base = settings;
         copy_mode(project, &main.root.join(LOCAL_CONFIG))?;
     }

@@ -40,7 +40,7 @@ pub struct FsError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PathRefusal {
     /// A link, in a path that a repository names.
-    #[error("{} is a link, and a repository's links are not followed", .0.display())]
+    #[error("{} is a link; links in a repository are not followed", .0.display())]
     Link(PathBuf),
     /// A link of a run that leads out of the run's directory.
     #[error("the link leads out of the run's directory")]
@@ -72,12 +72,12 @@ impl FsError {
 
 impl Explain for FsError {
     fn explain(&self) -> Explanation {
-        let look = || format!("see what lies there: `ls -ld {}`", shell_quote(&self.path));
+        let look = || format!("see what is there: `ls -ld {}`", shell_quote(&self.path));
         match self.refusal() {
             Some(PathRefusal::Link(link)) => Setup
                 .code("link_not_followed")
-                .hint(format!("see where it leads: `ls -ld {}`", shell_quote(link)))
-                .hint("remove the link, or put a file or directory of the project's own in its place"),
+                .hint(format!("see where the link leads: `ls -ld {}`", shell_quote(link)))
+                .hint("replace the link by a file or directory of the project"),
             Some(PathRefusal::Escape) => Setup.code("link_not_followed").hint(look()),
             Some(PathRefusal::NotRegular) => Setup.code("not_a_regular_file").hint(look()),
             Some(PathRefusal::TooLarge(_)) => Setup.code("file_too_large"),

@@ -50,7 +50,7 @@ impl fmt::Display for RefusedName {
 const RESERVED: &[(&str, &str)] = &[
     (".git", "is git's own directory"),
     (".dvc", "is DVC's own directory"),
-    (".dvcignore", "holds rules for DVC, which saves no dataset with such a file in it"),
+    (".dvcignore", "holds rules for DVC, which saves no dataset that contains such a file"),
     (".venv", PYTHON_REASON),
     ("pyvenv.cfg", PYTHON_REASON),
     ("conda-meta", PYTHON_REASON),

@@ -24,7 +24,7 @@ impl fmt::Display for OddCharacter {
             '\u{feff}' => "a byte order mark",
             '\r' => "a carriage return without a line feed",
             '\u{b}' | '\u{c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}' => {
-                "a line break to some readers"
+                "a line break for some readers"
             }
             _ => "a control character",
         };

@@ -56,10 +56,7 @@ pub enum ProcessError {
         tried_to_prompt: bool,
     },
     /// The system stopped it because it tried to use a terminal from the background. We ended it.
-    #[error(
-        "`{command}` was stopped: it wanted to use the terminal, which is not its own here{}",
-        indent_lines(output)
-    )]
+    #[error("`{command}` was stopped: it tried to use the terminal in the background{}", indent_lines(output))]
     Stopped {
         /// The command line.
         command: String,

@@ -35,8 +35,8 @@ impl PromptPolicy {
 }
 
 /// The hint for a program that could not ask.
-pub const ADVICE: &str = "a hook has no terminal to ask for a password or passphrase on: save it where it is looked for \
-    (`ssh-add`, an agent, `dvc remote modify --local`), or call the command by hand";
+pub const ADVICE: &str = "a hook cannot ask for a password or passphrase: save it (`ssh-add`, an agent, `dvc remote modify --local`), \
+    or run the command by hand";
 
 /// Whether the output of a failed program without a terminal mentions a prompt. A guess by words of ssh, gpg and
 /// getpass; it only adds a hint.

@@ -58,14 +58,14 @@ pub enum SyncScope {
 /// client, what runs on this machine.
 fn why_not_unasked(settings: &DvcSettings, scope: SyncScope) -> Option<String> {
     let stranger = settings.untrusted.first().filter(|_| scope != SyncScope::All)?;
-    Some(format!("{stranger}, so data comes when you ask for it"))
+    Some(format!("{stranger}, so data is fetched only when you ask"))
 }
 
 /// What is told of a cache that git tracks, and the way out.
 fn describe_tracked_cache(settings: &DvcSettings) -> String {
     let dir = settings.cache_dir.display();
     format!(
-        "git tracks files of DVC's cache {dir}, which others put there (`dvc cache dir --local .dvc/cache` takes another one)"
+        "git tracks files of DVC's cache {dir}, which others committed (to use another cache: `dvc cache dir --local .dvc/cache`)"
     )
 }
 
@@ -76,10 +76,10 @@ fn warn_refused(refused: &[RefusedPath], reporter: &dyn Reporter) {
         reporter.show_warning(&format!("not checked out: {refusal}"));
     }
     if refused.len() > SHOWN {
-        reporter.show_warning(&format!("not checked out, for such reasons: {} more", refused.len() - SHOWN));
+        reporter.show_warning(&format!("not checked out, for similar reasons: {} more", refused.len() - SHOWN));
     }
     if !refused.is_empty() {
-        reporter.show_hint("tell who committed it; all else of the dataset is not held back by it");
+        reporter.show_hint("inform who committed it; the rest of the dataset is checked out");
     }
 }
 
@@ -104,7 +104,7 @@ pub(crate) fn sync_holding_mutex(
     let job = SyncJob { project, dvc: project.dvc()?, dataset_record, scope, reporter };
     let settings = job.dvc.settings();
     if settings.cache_is_tracked && scope != SyncScope::All {
-        let why = format!("{}, so data comes when you ask for it", describe_tracked_cache(settings));
+        let why = format!("{}, so data is fetched only when you ask", describe_tracked_cache(settings));
         return Ok(SyncOutcome::unasked(why));
     }
     if let Some(reason) = job.find_long_list()? {
@@ -156,7 +156,7 @@ impl SyncJob<'_> {
             let list = ListFile::of_version(&self.dvc.cache(), version).map_err(CacheError::from)?;
             let bytes = list.map_or(0, |list| list.size() as u64);
             if bytes > limits::UNASKED_FILE_LIST {
-                return Ok(Some(format!("a list of files of {}", format_bytes(bytes))));
+                return Ok(Some(format!("a file list of {}", format_bytes(bytes))));
             }
         }
         Ok(None)
@@ -176,7 +176,7 @@ impl SyncJob<'_> {
             state::check_stage_files(self.project, &stage)?;
         }
         self.project.root_files().check_dir(out_dir)?;
-        self.reporter.show_status(&format!("DVC does this: {why}"));
+        self.reporter.show_status(&format!("leaving this to DVC: {why}"));
         // The dataset alone: DVC would make any other output of the stage executable where `dvc.lock` says so.
         outcome_of_dvc(self.dvc.find_program()?.pull(&[out_dir]).map(drop))
     }
@@ -374,5 +374,5 @@ fn missing_bytes(settings: &DvcSettings, cache: &Cache, to: &FileList, dataset_r
 /// The size of what is missing, which can be unknown (`u64::MAX`).
 #[must_use]
 pub fn format_missing(bytes: u64) -> String {
-    if bytes == u64::MAX { "an unknown amount".into() } else { format_bytes(bytes) }
+    if bytes == u64::MAX { "an unknown size".into() } else { format_bytes(bytes) }
 }

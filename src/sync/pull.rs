@@ -220,7 +220,7 @@ fn remove_damaged_objects(settings: &DvcSettings, file_list: &FileList) -> Resul
             .default_remote()
             .is_some_and(|remote| remote.dir.as_deref().is_none_or(|dir| Cache::in_dir(dir).has_object(md5)));
         if !is_on_remote {
-            return Ok(Some(format!("{} was changed, and no remote has the committed bytes", object.display())));
+            return Ok(Some(format!("{} was changed, and no remote has the committed version", object.display())));
         }
         fs::remove_all(&object)?;
     }

@@ -41,7 +41,7 @@ pub struct RequiredVersion {
 #[derive(Debug, thiserror::Error)]
 pub enum UploadError {
     /// There is no remote.
-    #[error("no DVC remote is set up to take the data of {}", list_commits(required))]
+    #[error("no DVC remote is set for the data of {}", list_commits(required))]
     NoRemote {
         /// What was to go there.
         required: Vec<RequiredVersion>,
@@ -58,7 +58,7 @@ pub enum UploadError {
         what: Vec<String>,
     },
     /// The upload failed.
-    #[error("data of {} did not get to the DVC remote", list_commits(required))]
+    #[error("cannot send data of {} to the DVC remote", list_commits(required))]
     Upload {
         /// What was to go there.
         required: Vec<RequiredVersion>,
@@ -141,20 +141,18 @@ impl Explain for UploadCause {
 
 impl Explain for UploadError {
     fn explain(&self) -> Explanation {
-        let anyway = || format!("to push git all the same, once: {NO_VERIFY}");
+        let anyway = || format!("to push the commits anyway: {NO_VERIFY}");
         match self {
             Self::NoRemote { .. } => Setup
                 .code("no_dvc_remote")
-                .hint("name one: `dvc remote add -d storage URL` (a directory, s3://…, ssh://…)"),
+                .hint("add one: `dvc remote add -d storage URL` (a directory, s3://…, ssh://…)"),
             Self::Absent(absent) => Setup.code("remote_absent").hints(absent.hints()).hint(anyway()),
             Self::Missing { .. } => CheckFailed
                 .code("data_missing")
-                .hint(
-                    "a clone that has it, where `dvc gc` removed nothing, can send it: `capture-hook push --all` there",
-                )
+                .hint("send it from a clone in which `dvc gc` removed nothing: `capture-hook push --all`")
                 .hint(anyway()),
             Self::Upload { source, .. } => explain_upload(source)
-                .hint("send the data by itself first, with its progress shown: `capture-hook push`")
+                .hint("send the data first and watch its progress: `capture-hook push`")
                 .hint(anyway()),
             Self::Project(error) => error.explain(),
             Self::Dvc(error) => error.explain(),
@@ -285,7 +283,7 @@ pub fn upload_versions(
     rebuilt::rebuild_file_lists(project, incomplete.iter().map(|n| n.version), Some(reporter))?;
     let mut uploaded: Vec<DataVersion> = incomplete.iter().map(|n| n.version).collect();
     let message = if incomplete.is_empty() {
-        "the DVC remote has everything".to_owned()
+        "the DVC remote has all data".to_owned()
     } else {
         reporter.show_status(&format!("sending data of {} to the DVC remote", list_commits(&incomplete)));
         let (message, foreign) = match &remote.dir {
@@ -346,7 +344,7 @@ fn check_missing(
     let missing_of_ours = ours.iter().filter_map(|n| Some((n.version, missing.get(&n.version)?)));
     let what: Vec<String> = missing_of_ours
         .flat_map(|(version, missing_objects)| match missing_objects.files.as_slice() {
-            [] => vec![format!("the list of files of {version}")],
+            [] => vec![format!("the file list of {version}")],
             files => files.to_vec(),
         })
         .collect();
@@ -368,7 +366,7 @@ fn drop_foreign_versions(
         required.into_iter().partition(|n| foreign.contains(&n.version));
     if !foreign.is_empty() {
         reporter.show_status(&format!(
-            "not sent: data of another project's history, merged in: {}",
+            "not sent: data of another project's history that was merged in: {}",
             list_commits(&foreign)
         ));
     }

@@ -232,7 +232,7 @@ fn conflict_markers_are_named_with_their_line() {
             fs::write(&path, format!("{text}<<<<<<< HEAD\na: 1\n=======\na: 2\n>>>>>>> topic\n")).unwrap();
             let output = env.git(["commit", "-am", "x"]).fails(1);
             let line = text.lines().count() + 1;
-            assert!(output.stderr.contains(&format!("{code}{line}: a merge conflict")), "{}", output.stderr);
+            assert!(output.stderr.contains(&format!("{code}{line}: unresolved merge conflict")), "{}", output.stderr);
             fs::write(&path, text).unwrap();
             env.git(["add", file]).ok();
         }

@@ -167,11 +167,11 @@ fn verify_in_a_fresh_clone_verifies_nothing_and_says_so() {
     env.hook_in("fresh", ["verify", FIRST]).fails(3);
     let output = env.hook_in("fresh", ["verify"]).fails(1);
     assert_snapshot!(env.screen(&output), @"
-    missing    nav/run-20261124-021550/: nothing of the run is in the workspace
+    missing    nav/run-20261124-021550/: the whole run is missing from the workspace
     1 finding in 1 run; read: 1 run, 7 files, 13.3 KiB
     data version [md5].dir
     --- stderr
-    hint: `capture-hook pull` brings what is missing
+    hint: fetch what is missing: `capture-hook pull`
     ");
     assert!(step(&env, "fresh", "workspace").1.starts_with("1 of 2 runs"));
     env.hook_in("fresh", ["pull"]).ok();
@@ -186,7 +186,7 @@ fn verify_tells_what_is_not_known_from_what_is_wrong() {
     let output = env.hook(["verify", "--rev", "HEAD~1", SECOND]).fails(3);
     assert_snapshot!(env.screen(&output), @"
     error: data version [md5].dir does not hold demo/run-20260105-041: nothing was verified
-    hint: `capture-hook log demo/run-20260105-041` lists the commits that hold it
+    hint: see the commits that hold it: `capture-hook log demo/run-20260105-041`
     ");
     for list in files(&env.repo(".dvc/cache/files/md5")).iter().filter(|path| path.extension().is_some()) {
         fs::remove_file(list).unwrap();
@@ -195,11 +195,11 @@ fn verify_tells_what_is_not_known_from_what_is_wrong() {
     fs::remove_dir_all(env.repo("data/captures").join(FIRST)).unwrap();
     let output = env.hook(["verify"]).fails(1);
     assert_snapshot!(env.screen(&output), @"
-    changed    .: the files of the workspace are not those of data version [md5].dir; its list of files is not in this clone, so that it cannot be told which of them differ
+    changed    .: the files of the workspace are not those of data version [md5].dir; its file list is not in this clone, so that it cannot be told which of them differ
     1 finding in 0 runs; read: 1 run, 7 files, 13.3 KiB
     data version [md5].dir
     --- stderr
-    hint: `capture-hook pull` fetches the list, and tells which files differ
+    hint: fetch the file list, and see which files differ: `capture-hook pull`
     ");
     // An object of the cache that is damaged is named, and mended by what is advised.
     let env = pushed("native");
@@ -213,7 +213,7 @@ fn verify_tells_what_is_not_known_from_what_is_wrong() {
     data version [md5].dir
     --- stderr
     hint: take what is damaged out of the cache: `rm -f [env]/repo/.dvc/cache/files/md5/[md5]`
-    hint: `capture-hook get nav/run-20261124-021550 --rev HEAD` fetches what the cache lacks of a run
+    hint: fetch what the cache lacks of a run: `capture-hook get nav/run-20261124-021550 --rev HEAD`
     ");
     assert!(output.stdout.contains(object.to_str().unwrap()), "{}", output.stdout);
     let commands: Vec<&str> = output.stderr.split('`').skip(1).step_by(2).collect();
@@ -232,7 +232,7 @@ fn verify_tells_what_is_not_known_from_what_is_wrong() {
     1 finding in 1 run; read: 1 run, 7 files, 10.8 KiB
     data version [md5].dir
     --- stderr
-    hint: the files are as they were committed: `capture-hook log nav/run-20261124-021550` lists the commits
+    hint: the files were committed like this; see the commits: `capture-hook log nav/run-20261124-021550`
     ");
 }
 
@@ -262,18 +262,18 @@ fn metrics_of_ones_own_stand_beside_those_of_runs() {
     fs::write(env.repo("p.csv"), "a,b\n1,2\n").unwrap();
     let output = env.hook(["init"]).ok();
     assert_snapshot!(env.screen(&output), @"
-    kept   .dvc: a DVC project is there
+    kept   .dvc: this is a DVC project already
     wrote  dvc.yaml: added the stage capture_ingest
     wrote  params.yaml: no run is selected yet
     wrote  .gitignore: results/ is ignored by git
     wrote  data/.gitignore: data/captures/ is ignored by git
-    wrote  .gitattributes: named the merge drivers
+    wrote  .gitattributes: added the merge drivers
     kept   DVC remote: none: data stays on this machine
     wrote  .git/hooks: pre-commit, prepare-commit-msg, commit-msg, post-commit, post-rewrite, post-checkout, post-merge, pre-push
     wrote  .git/config: the merge drivers
-    hint: commit it: `git add .dvc .dvcignore .gitattributes .gitignore dvc.yaml params.yaml data/.gitignore && git commit -m 'Set up capture-hook'`
-    hint: `capture-hook init --remote URL` names where data goes, so that others find it
-    hint: then record a run under results/, and `capture-hook select latest && git commit -am 'A run'`
+    hint: commit the files: `git add .dvc .dvcignore .gitattributes .gitignore dvc.yaml params.yaml data/.gitignore && git commit -m 'Set up capture-hook'`
+    hint: set a remote to share the data: `capture-hook init --remote URL`
+    hint: then record a run in results/, and commit it: `capture-hook select latest && git commit -am 'A run'`
     ");
     env.git(["add", "-A"]).ok();
     env.git(["commit", "-q", "-m", "set up"]).ok();

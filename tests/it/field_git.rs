@@ -42,23 +42,23 @@ fn a_run_that_dvc_would_ignore_in_part_is_not_committed() {
         assert_eq!(env.id("HEAD"), head);
         assert_eq!(fs::read(env.repo("dvc.lock")).unwrap(), lock);
         assert_eq!(tree(&env.repo("data/captures")), data);
-        assert!(doctor(1).contains(&format!("{file}:{line}:{pattern} leaves")));
+        assert!(doctor(1).contains(&format!("{file}:{line}:{pattern} excludes")));
         fs::remove_file(env.repo(file)).unwrap();
     }
     assert_snapshot!(refusals.join("\n\n"), @r#"
     engine = "native" leaves this to DVC: there are rules in .dvcignore
     dvc repro -s capture_ingest
     error: the data version would lack data/captures/demo/run-20260105-041/episodes.jsonl.gz, data/captures/demo/run-20260105-041/steps.jsonl.gz of demo/run-20260105-041: DVC ignores them (.dvcignore:2:*.gz)
-    hint: take the rule out of .dvcignore, or add a line that excepts the run's files; nothing was changed
+    hint: remove the rule from .dvcignore, or add an exception for the run's files; nothing was changed
 
     engine = "native" leaves this to DVC: there are rules in data/.dvcignore
     dvc repro -s capture_ingest
     error: the data version would lack data/captures/demo/run-20260105-041/episodes.parquet, data/captures/demo/run-20260105-041/steps.parquet of demo/run-20260105-041: DVC ignores them (data/.dvcignore:1:*.parquet)
-    hint: take the rule out of data/.dvcignore, or add a line that excepts the run's files; nothing was changed
+    hint: remove the rule from data/.dvcignore, or add an exception for the run's files; nothing was changed
     "#);
     // A rule that meets no run is no reason, and one that excepts the dataset is a way out.
     fs::write(env.repo(".dvcignore"), "*.gz\n!/data/captures/**\n*.tmp\n").unwrap();
-    assert!(doctor(0).contains("none meets a run's files"));
+    assert!(doctor(0).contains("no rule matches a run's files"));
     env.git(["commit", "-q", "-am", "x"]).ok();
     assert_eq!(env.runs_at("HEAD"), [SECOND, FIRST]);
     let listed = env.dvc(["ls", "-R", "--rev", "HEAD", ".", "data/captures"]).ok().stdout;
@@ -99,8 +99,8 @@ fn a_git_directory_elsewhere_is_served_like_any_other() {
     env.git(["add", "params.yaml"]).ok();
     let output = env.git_in("elsewhere", ["commit", "-q", "-m", "z"]).fails(1);
     assert_snapshot!(env.screen(&output), @"
-    error: the working tree [env]/elsewhere lacks .dvc/config, which the repository holds: its DVC project is not checked out
-    hint: GIT_DIR alone makes this directory the working tree: unset it, or set GIT_WORK_TREE, too
+    error: the DVC project of the working tree [env]/elsewhere is not checked out: git tracks .dvc/config, but it is missing
+    hint: with GIT_DIR alone, git takes this directory as the working tree: unset it, or set GIT_WORK_TREE too
     ");
     // Told so, it is the repository's own, from anywhere.
     env.git(["config", "core.worktree", env.repo("").to_str().unwrap()]).ok();
@@ -124,13 +124,13 @@ fn a_project_that_is_not_checked_out_is_one_all_the_same() {
     env.select(SECOND);
     let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
     assert_snapshot!(env.screen(&output), @"
-    error: the working tree [env]/repo lacks .dvc/config, which the repository holds: its DVC project is not checked out
+    error: the DVC project of the working tree [env]/repo is not checked out: git tracks .dvc/config, but it is missing
     hint: `git sparse-checkout add .dvc data metrics` brings it
     ");
     env.git(["checkout", "-q", "params.yaml"]).ok();
     let output = env.git(["push", "-q", "origin", "main"]).fails(1);
     assert_snapshot!(env.screen(&output), @"
-    error: the working tree [env]/repo lacks .dvc/config, which the repository holds: its DVC project is not checked out
+    error: the DVC project of the working tree [env]/repo is not checked out: git tracks .dvc/config, but it is missing
     hint: `git sparse-checkout add .dvc data metrics` brings it
     error: failed to push some refs to '../origin.git'
     ");
@@ -138,7 +138,7 @@ fn a_project_that_is_not_checked_out_is_one_all_the_same() {
         for command in [&["status"][..], &["check"], &["verify"], &["init"], &["pull"]] {
             let output = env.hook(command).fails(3);
             assert_snapshot!(env.screen(&output), @"
-            error: the working tree [env]/repo lacks .dvc/config, which the repository holds: its DVC project is not checked out
+            error: the DVC project of the working tree [env]/repo is not checked out: git tracks .dvc/config, but it is missing
             hint: `git sparse-checkout add .dvc data metrics` brings it
             ");
         }
@@ -162,7 +162,7 @@ fn a_project_that_is_not_checked_out_is_one_all_the_same() {
     env.git_in(".", ["clone", "-q", "--no-checkout", "origin.git", "none"]).ok();
     let output = env.hook_in("none", ["init"]).fails(3);
     assert_snapshot!(env.screen(&output), @"
-    error: the working tree [env]/none lacks .dvc/config, which the repository holds: its DVC project is not checked out
+    error: the DVC project of the working tree [env]/none is not checked out: git tracks .dvc/config, but it is missing
     hint: `git restore --source=HEAD --staged --worktree -- .dvc` brings it
     ");
     assert_eq!(fs::read_dir(env.path("none")).unwrap().count(), 1);
@@ -182,14 +182,14 @@ fn a_shallow_clone_is_called_one() {
     ");
     let output = env.hook_in("shallow", ["check"]).ok();
     assert_snapshot!(env.screen(&output), @"
-    warning shallow: [commit]: the clone is shallow: what came before this commit was not looked at; `git fetch --unshallow` (`fetch-depth: 0` of actions/checkout)
+    warning shallow: [commit]: the clone is shallow: commits before this one were not checked; `git fetch --unshallow` (`fetch-depth: 0` of actions/checkout)
     1 finding in 1 commit, 0 run tags
     --- stderr
-    fetching the list of files of [md5].dir
+    fetching the file list of [md5].dir
     ");
     env.hook_in("shallow", ["check", "--strict"]).fails(1);
     env.git_in("shallow", ["fetch", "-q", "--unshallow", "--tags"]).ok();
-    assert!(env.hook_in("shallow", ["check", "--strict"]).ok().stdout.starts_with("all true"));
+    assert!(env.hook_in("shallow", ["check", "--strict"]).ok().stdout.starts_with("no problems"));
 }
 
 /// G9: `check` in a fresh clone fetches the lists that it needs and nothing else, and names one that cannot be had.
@@ -205,8 +205,8 @@ fn check_proves_a_fresh_clone() {
     assert_snapshot!(env.screen(&output), @"
     all true: 1 commit, 1 run tag, and the remote
     --- stderr
-    fetching the list of files of [md5].dir
-    fetching the list of files of [md5].dir
+    fetching the file list of [md5].dir
+    fetching the file list of [md5].dir
     ");
     let lists = || {
         let mut names: Vec<String> =
@@ -215,7 +215,7 @@ fn check_proves_a_fresh_clone() {
         names
     };
     assert!(lists().len() == 2 && lists().iter().all(|name| name.ends_with(".dir")), "{:?}", lists());
-    assert!(env.hook_in("fresh", ["check", "--strict"]).ok().stdout.starts_with("all true"));
+    assert!(env.hook_in("fresh", ["check", "--strict"]).ok().stdout.starts_with("no problems"));
     // The sibling: a list that is nowhere is named, and no other. (An older one would be made again from a newer one's.)
     clone(&env, "other", &[]);
     let lock = env.git(["show", "HEAD:dvc.lock"]).ok().stdout;
@@ -224,11 +224,11 @@ fn check_proves_a_fresh_clone() {
     fs::remove_file(env.path("dvc-remote/files/md5").join(shard).join(rest)).unwrap();
     let output = env.hook_in("other", ["check", "HEAD~1..HEAD"]).ok();
     assert_snapshot!(env.screen(&output), @"
-    warning not_in_clone: [commit]: what the commit brings is not known without the list of files of [md5].dir: the list of files of data version [md5].dir is neither in the cache nor on the remote `storage`
+    warning not_in_clone: [commit]: cannot find out which runs the commit introduces without the file list of [md5].dir: the file list of data version [md5].dir is neither in the cache nor on the remote `storage`
     1 finding in 1 commit, 1 run tag
     --- stderr
-    fetching the list of files of [md5].dir
-    fetching the list of files of [md5].dir
+    fetching the file list of [md5].dir
+    fetching the file list of [md5].dir
     ");
     assert!(output.stdout.contains("not_in_clone") && output.stdout.contains(version), "{}", output.stdout);
     assert_eq!(output.stdout.matches(".dir").count(), output.stdout.matches(version).count(), "{}", output.stdout);
@@ -243,13 +243,13 @@ fn dvcs_failures_are_told_by_their_reason() {
     assert_snapshot!(env.screen(&env.hook_in("reftable", ["init"]).fails(4)), @"
     error: `[tools]/dvc/bin/dvc init` failed with exit code 255
         ERROR: unexpected error - [env]/reftable/.git/: unsupported extension name extensions.refstorage
-    hint: DVC cannot read git's reftable (extensions.refStorage): `git refs migrate --ref-format=files` makes plain files of it
+    hint: DVC cannot read git's reftable (extensions.refStorage): run `git refs migrate --ref-format=files`
     ");
     env.git_in(".", ["init", "-q", "--object-format=sha256", "sha256"]).ok();
     assert_snapshot!(env.screen(&env.hook_in("sha256", ["init"]).fails(4)), @"
     error: `[tools]/dvc/bin/dvc init` failed with exit code 255
         ERROR: unexpected error - [env]/sha256/.git/: unknown object format 'sha256'
-    hint: DVC cannot read a SHA-256 repository (extensions.objectFormat): a new one needs `git init --object-format=sha1`
+    hint: DVC cannot read a SHA-256 repository (extensions.objectFormat): make a new one with `git init --object-format=sha1`
     ");
     // In a commit, by DVC's engine.
     let env = TestEnv::committed();
@@ -260,7 +260,7 @@ fn dvcs_failures_are_told_by_their_reason() {
     dvc repro -s capture_ingest
     error: `[tools]/dvc/bin/dvc repro --single-item --no-run-cache -- capture_ingest` failed with exit code 255
         ERROR: failed to reproduce 'capture_ingest': Checksum mismatch: Expected [commit], got [commit]
-    hint: DVC cannot read a split index (core.splitIndex): `git config core.splitIndex false && git update-index --no-split-index`
+    hint: DVC cannot read a split index (core.splitIndex): run `git config core.splitIndex false && git update-index --no-split-index`
     ");
     env.git(["update-index", "--no-split-index"]).ok();
     env.dvc(["config", "--local", "core.interactive", "true"]).ok();
@@ -269,7 +269,7 @@ fn dvcs_failures_are_told_by_their_reason() {
     dvc repro -s capture_ingest
     error: `[tools]/dvc/bin/dvc repro --single-item --no-run-cache -- capture_ingest` failed with exit code 255
         ERROR: failed to reproduce 'capture_ingest': reproduction aborted by the user
-    hint: DVC is set to ask before it works (core.interactive): `dvc config --local core.interactive false`
+    hint: DVC is set to ask before each step (core.interactive): run `dvc config --local core.interactive false`
     ");
     env.dvc(["config", "--local", "core.interactive", "false"]).ok();
     env.git(["commit", "-q", "-am", "x"]).ok();
@@ -303,7 +303,7 @@ fn the_users_pathspec_variables_change_no_call_of_ours() {
     env.set("GIT_GLOB_PATHSPECS", "1");
     env.git(["checkout", "-q", "HEAD~1"]).ok();
     assert_eq!(env.runs_in("repo/sim[1]"), [SECOND, FIRST]);
-    assert!(env.hook_in("repo/sim[1]", ["check"]).ok().stdout.starts_with("all true"));
+    assert!(env.hook_in("repo/sim[1]", ["check"]).ok().stdout.starts_with("no problems"));
 }
 
 /// G7: Two DVC projects in one repository: hooks serve both, whichever was set up last, each command the one it stands
@@ -349,20 +349,20 @@ fn every_project_of_a_repository_is_served() {
     for (project, other) in [("a", "b"), ("b", "a")] {
         let dir = format!("repo/{project}");
         let checked = env.hook_in(&dir, ["check", "--strict"]).ok();
-        assert!(checked.stdout.starts_with("all true"), "{}", checked.stdout);
+        assert!(checked.stdout.starts_with("no problems"), "{}", checked.stdout);
         assert!(checked.stderr.contains(&format!("capture-hook -C ../{other} check")), "{}", checked.stderr);
         assert!(env.hook_in(&dir, ["status"]).ok().stdout.starts_with("demo/r2 is selected"));
     }
     let output = env.hook(["status"]).fails(3);
     assert_snapshot!(env.screen(&output), @"
     error: there are several DVC projects in this repository: a, b
-    hint: run the command in the directory of one, or name it: `capture-hook -C a …`
+    hint: run the command in the directory of one of them, or name it: `capture-hook -C a …`
     ");
     // Data of both goes with a push, and both follow a checkout.
     env.git(["push", "-q", "--follow-tags", "origin", "main"]).ok();
     for project in ["a", "b"] {
         assert!(!files(&env.path(format!("remote-{project}"))).is_empty(), "{project}");
-        assert!(env.hook_in(format!("repo/{project}"), ["check", "--remote"]).ok().stdout.starts_with("all true"));
+        assert!(env.hook_in(format!("repo/{project}"), ["check", "--remote"]).ok().stdout.starts_with("no problems"));
     }
     env.git(["checkout", "-q", "HEAD~1"]).ok();
     assert_eq!((runs("a"), runs("b")), (vec!["demo/r1".to_owned()], vec!["demo/r1".to_owned()]));

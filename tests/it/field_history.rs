@@ -60,8 +60,12 @@ fn another_projects_history_that_is_merged_in_refuses_no_push() {
         assert_eq!(pushed, env.id("main"));
         assert!(output.stderr.contains("not sent: data of another project's history"), "{}", output.stderr);
         let checked = env.hook(["check", "--strict", "--remote"]).ok();
-        assert!(checked.stdout.starts_with("all true"), "{}", checked.stdout);
-        assert!(checked.stderr.contains("left out: commits of another project's history"), "{}", checked.stderr);
+        assert!(checked.stdout.starts_with("no problems"), "{}", checked.stdout);
+        assert!(
+            checked.stderr.contains("commits of another project's history that was merged in"),
+            "{}",
+            checked.stderr
+        );
         let made = env.hook(["tag", "--all"]).ok();
         assert!(made.stderr.contains("no run tag is missing"), "{}", made.both());
         let (_, theirs) = corpus_run("ok-orig100");
@@ -84,7 +88,7 @@ fn another_projects_history_that_is_merged_in_refuses_no_push() {
         env.commit_run(THIRD);
         env.git(["push", "-q", "--follow-tags", "origin", "main"]).ok();
         let checked = env.hook(["check", "--strict"]).ok();
-        assert!(checked.stdout.starts_with("all true"), "{}", checked.stdout);
+        assert!(checked.stdout.starts_with("no problems"), "{}", checked.stdout);
         assert!(env.hook(["tag", "--all"]).ok().stderr.contains("no run tag is missing"));
     }
 }
@@ -106,10 +110,10 @@ fn own_data_is_missed_beside_another_projects_history() {
     let output = env.git(["push", "-q", "origin", "main"]).fails(1);
     assert_snapshot!(env.screen(&output), @"
     sending data of commit [commit] (results/nav/run-20261124-021550), commit [commit] (results/sweep/run-20260106-041), commit [commit] (results/demo/run-20260105-041), commit [commit] (results/plume/run-20261124-021546) to the DVC remote
-    not sent: data of another project's history, merged in: commit [commit] (results/plume/run-20261124-021546)
+    not sent: data of another project's history that was merged in: commit [commit] (results/plume/run-20261124-021546)
     error: data of commit [commit] (results/sweep/run-20260106-041), commit [commit] (results/demo/run-20260105-041) is neither in this clone nor on the DVC remote: demo/run-20260105-041/steps.parquet, demo/run-20260105-041/steps.parquet
-    hint: a clone that has it, where `dvc gc` removed nothing, can send it: `capture-hook push --all` there
-    hint: to push git all the same, once: `git push --no-verify`
+    hint: send it from a clone in which `dvc gc` removed nothing: `capture-hook push --all`
+    hint: to push the commits anyway: `git push --no-verify`
     error: failed to push some refs to '../origin.git'
     ");
     assert!(!output.stderr.contains("vendor") && !version.is_empty(), "{}", output.stderr);
@@ -124,7 +128,7 @@ fn own_data_is_missed_beside_another_projects_history() {
     assert_eq!(env.runs_in("repo"), [SECOND, FIRST, THIRD]);
     assert!(!env.hook(["check"]).ok().stderr.contains("left out"));
     env.git(["push", "-q", "origin", "main"]).ok();
-    assert!(env.hook(["check", "--remote"]).ok().stdout.starts_with("all true"));
+    assert!(env.hook(["check", "--remote"]).ok().stdout.starts_with("no problems"));
 }
 
 /// The lists of files in a cache, or on a remote.
@@ -148,13 +152,13 @@ fn lists_that_gc_removed_are_made_again_for_a_push() {
     assert_eq!(lists(&env, cache), 1);
     let output = env.git(["push", "-q", "--follow-tags", "origin", "main", "side"]).ok();
     assert_snapshot!(env.screen(&output), @"
-    made the list of files of [md5].dir again, which was not here, from [md5].dir
-    made the list of files of [md5].dir again, which was not here, from [md5].dir
-    made the list of files of [md5].dir again, which was not here, from [md5].dir
+    derived the missing file list of [md5].dir from [md5].dir
+    derived the missing file list of [md5].dir from [md5].dir
+    derived the missing file list of [md5].dir from [md5].dir
     sending data of commit [commit] (results/nav/run-20261124-021550), commit [commit] (results/sweep/run-20260106-041), commit [commit] (results/demo/run-20260105-041), commit [commit] (results/sweep/run-20260106-041) to the DVC remote
     ");
     assert_eq!((lists(&env, cache), lists(&env, "dvc-remote")), (4, 4));
-    assert!(env.hook(["check", "--strict", "--remote"]).ok().stdout.starts_with("all true"));
+    assert!(env.hook(["check", "--strict", "--remote"]).ok().stdout.starts_with("no problems"));
     let url = format!("file://{}", env.path("origin.git").display());
     for (rev, runs) in [("side", vec![SECOND, FIRST]), ("main~1", vec![FIRST, THIRD])] {
         let rev = env.id(rev);
@@ -182,9 +186,9 @@ fn lists_that_gc_removed_are_made_again_for_other_work() {
     assert_eq!(env.runs_in("repo"), [FIRST, THIRD]);
     env.git(["merge", "-q", "--no-edit", "main"]).ok();
     assert_eq!(env.runs_in("repo"), [SECOND, FIRST, THIRD]);
-    assert!(env.hook(["check", "--strict"]).ok().stdout.starts_with("all true"));
+    assert!(env.hook(["check", "--strict"]).ok().stdout.starts_with("no problems"));
     env.dvc(["gc", "-w", "-f"]).ok();
-    assert!(env.hook(["check", "--strict"]).ok().stdout.starts_with("all true"));
+    assert!(env.hook(["check", "--strict"]).ok().stdout.starts_with("no problems"));
     assert!(env.hook(["tag", "--all"]).ok().stderr.contains("no run tag is missing"));
 }
 
@@ -204,13 +208,13 @@ fn a_list_that_cannot_be_proved_is_named() {
     env.dvc(["gc", "-w", "-f"]).ok();
     let output = env.git(["push", "-q", "origin", "main"]).fails(1);
     assert_snapshot!(env.screen(&output), @"
-    made the list of files of [md5].dir again, which was not here, from [md5].dir
+    derived the missing file list of [md5].dir from [md5].dir
     sending data of commit [commit] (results/nav/run-20261124-021550), commit [commit] (results/demo/run-20260105-041), commit [commit] (results/demo/run-20260105-041) to the DVC remote
-    error: data of commit [commit] (results/demo/run-20260105-041) is neither in this clone nor on the DVC remote: the list of files of [md5].dir
-    hint: a clone that has it, where `dvc gc` removed nothing, can send it: `capture-hook push --all` there
-    hint: to push git all the same, once: `git push --no-verify`
+    error: data of commit [commit] (results/demo/run-20260105-041) is neither in this clone nor on the DVC remote: the file list of [md5].dir
+    hint: send it from a clone in which `dvc gc` removed nothing: `capture-hook push --all`
+    hint: to push the commits anyway: `git push --no-verify`
     error: failed to push some refs to '../origin.git'
     ");
-    assert!(output.stderr.contains(&format!("the list of files of {version}")), "{}", output.stderr);
+    assert!(output.stderr.contains(&format!("the file list of {version}")), "{}", output.stderr);
     env.select(FIRST);
 }

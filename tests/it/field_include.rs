@@ -73,7 +73,7 @@ fn goes_along(engine: &str) {
     --- stderr
     warning: not put into the dataset: field.zarr/, frames/, notes, video.mp4 of results/demo/run-20260105-041
     hint: `capture-hook config set ingest.include '*.zarr,frames/**,notes,*.mp4'` takes them too
-    hint: `git commit params.yaml -m '…'` puts it into the dataset
+    hint: commit it: `git commit params.yaml -m '…'`
     ");
     assert_eq!(hinted(&output.stderr), command);
     let output = env.git(["commit", "-q", "-am", "without"]).ok();
@@ -93,7 +93,7 @@ fn goes_along(engine: &str) {
     assert_snapshot!(env.screen(&output), @"
     ingest.include: (none) -> *.zarr,frames/**,notes,*.mp4
     --- stderr
-    hint: `git add capture-hook.toml dvc.yaml` and commit it, and the whole team has it
+    hint: share it with your team: `git add capture-hook.toml dvc.yaml`, then commit
     ");
     let status = env.ask_dvc(["status"]).ok().stdout;
     assert!(status.contains("capture_ingest") && status.contains("capture-hook.toml"), "{status}");
@@ -115,7 +115,7 @@ fn goes_along(engine: &str) {
     let output = env.hook(["validate", SECOND]).ok();
     assert_snapshot!(env.screen(&output), @"✓ results/demo/run-20260105-041 is valid: 240 steps, 4 episodes");
     assert!(env.hook(["status"]).ok().stdout.contains("ingested   yes"));
-    assert!(env.hook(["check", "HEAD~1..HEAD"]).ok().stdout.starts_with("all true"));
+    assert!(env.hook(["check", "HEAD~1..HEAD"]).ok().stdout.starts_with("no problems"));
     assert_eq!(tree(&env.repo("results")), before);
 
     // Given back like everything else.
@@ -129,7 +129,7 @@ fn goes_along(engine: &str) {
     assert_eq!(tree(&env.path("got")), tree(&env.repo("data/captures").join(SECOND)));
     // A file of it that changed is another run's content, too.
     fs::write(env.repo("results").join(SECOND).join("notes"), "by foot").unwrap();
-    assert!(env.hook(["status"]).ok().stdout.contains("notes is not as it was ingested"));
+    assert!(env.hook(["status"]).ok().stdout.contains("notes differs from the ingested one"));
     fs::write(env.repo("results").join(SECOND).join("notes"), "by hand").unwrap();
 
     // A change of the settings alone is seen by the commit.
@@ -250,18 +250,18 @@ fn the_dependency_is_added_where_it_lacks_and_its_absence_is_named() {
     fs::write(env.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
     let output = env.git(["commit", "-q", "-am", "no more"]).fails(1);
     assert_snapshot!(env.screen(&output), @"
-    error: dvc.yaml depends on ingest.include, and capture-hook.toml does not hold it: DVC refuses to run
-    hint: set it: `capture-hook config set ingest.include ''` takes no files beside the recorder's
+    error: dvc.yaml depends on ingest.include, but capture-hook.toml lacks it, so DVC refuses to run
+    hint: set it (to no files): `capture-hook config set ingest.include ''`
     ");
     env.hook(["config", "set", "ingest.include", ""]).ok();
     env.git(["commit", "-q", "-am", "none"]).ok();
     assert!(ingested(&env, "video.mp4").is_none());
     env.assert_committed_but_for_links();
-    // Where the run is not recorded, its data stays as it is, and is said to.
+    // Where the run is not recorded, so its data stays as it is, and is said to.
     env.hook(["config", "set", "ingest.include", "notes"]).ok();
     fs::rename(env.repo("results"), env.path("elsewhere")).unwrap();
     let output = env.git(["commit", "-q", "-am", "elsewhere"]).ok();
-    assert_snapshot!(env.screen(&output), @"warning: ingest.include has changed, and results/demo/run-20260105-041 is not in this clone: its data stays as it is");
+    assert_snapshot!(env.screen(&output), @"warning: ingest.include has changed, but results/demo/run-20260105-041 is not in this clone, so its data stays as it is");
     assert!(env.hook(["check", "HEAD~1..HEAD"]).ok().stdout.contains("include_not_ingested"));
     assert!(tree(&env.repo("data/captures")).keys().any(|path| path.starts_with(FIRST)));
 }

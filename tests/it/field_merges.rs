@@ -109,7 +109,7 @@ fn check_finds_a_run_that_a_merge_dropped() {
     let output = env.git(["merge", "-q", "-s", "ours", "--no-edit", "feature"]).fails(1);
     assert_snapshot!(env.screen(&output), @"
     error: the merge would lose the run demo/run-20260105-041
-    hint: merge again, without `-s ours`: `git merge --abort` ends this merge first
+    hint: end this merge with `git merge --abort`, then merge again without `-s ours`
     hint: to drop them on purpose: `git -c capture-hook.allowLoss=true commit`
     Not committing merge; use 'git commit' to complete the merge.
     ");
@@ -134,7 +134,7 @@ fn check_finds_a_run_that_a_merge_dropped() {
     let output = env.git(["merge", "-q", "-s", "ours", "--no-edit", "feature", "HEAD~1"]).fails(1);
     assert_snapshot!(env.screen(&output), @"
     error: the merge would lose the run demo/run-20260105-041
-    hint: merge again, without `-s ours`: `git merge --abort` ends this merge first
+    hint: end this merge with `git merge --abort`, then merge again without `-s ours`
     hint: to drop them on purpose: `git -c capture-hook.allowLoss=true commit`
     Not committing merge; use 'git commit' to complete the merge.
     ");
@@ -180,7 +180,7 @@ fn a_disputed_run_is_settled_as_the_user_says() {
         assert_ne!(ours, theirs);
         let output = env.git(["merge", "feature"]).fails(1);
         assert!(
-            output.both().contains(&format!("`capture-hook resolve {SAME} --ours` takes the files of HEAD")),
+            output.both().contains(&format!("`capture-hook resolve {SAME} --ours` (the files of HEAD)")),
             "{}",
             output.both()
         );
@@ -220,8 +220,8 @@ fn several_disputed_runs_are_settled_one_by_one() {
     let mut env = disputed(&[SAME, other]);
     let output = env.hook(["resolve", SAME, "--ours"]).fails(3);
     assert_snapshot!(env.screen(&output), @"
-    error: dvc.lock is in no conflict
-    hint: `capture-hook status` says what is to do
+    error: dvc.lock is not in conflict
+    hint: see what to do: `capture-hook status`
     ");
     env.git(["checkout", "-q", "-b", "replayed", "feature"]).ok();
     env.set("GIT_EDITOR", "true");
@@ -229,7 +229,7 @@ fn several_disputed_runs_are_settled_one_by_one() {
     for wrong in [FIRST, "nobody"] {
         let output = env.hook(["resolve", wrong, "--ours"]).fails(3);
         assert!(
-            output.stderr.contains(&format!("`{wrong}` is not disputed")) && output.stderr.contains(other),
+            output.stderr.contains(&format!("`{wrong}` is not in conflict")) && output.stderr.contains(other),
             "{}",
             output.stderr
         );
@@ -241,7 +241,7 @@ fn several_disputed_runs_are_settled_one_by_one() {
     demo/twice: their files stay
     --- stderr
     demo/same is disputed still
-    hint: `capture-hook resolve demo/same --ours`, `--theirs` or `--both` settles it
+    hint: resolve it: `capture-hook resolve demo/same --ours`, `--theirs` or `--both`
     ");
     assert_eq!(env.git(["diff", "--name-only", "--diff-filter=U"]).ok().stdout, "dvc.lock\n");
     // Another mind, before the last.
@@ -299,11 +299,11 @@ fn a_criss_cross_disputes_no_more_than_it_must() {
     env.commit_run(SECOND);
     let output = env.git(["merge", "main"]).fails(1);
     assert_snapshot!(env.driver_messages(&output), @"
-    capture-hook: HEAD's selection stays; main had selected results/demo/other (`capture-hook select results/demo/other` takes it)
-    capture-hook: conflict in dvc.lock: both sides have other files in run demo/same
-    capture-hook: `capture-hook resolve demo/same --ours` takes the files of HEAD, `--theirs` those of main, `--both` keeps both
+    capture-hook: HEAD's selection stays; main selects results/demo/other (to take it: `capture-hook select results/demo/other`)
+    capture-hook: conflict in dvc.lock: both sides changed run demo/same
+    capture-hook: resolve it: `capture-hook resolve demo/same --ours` (the files of HEAD), `--theirs` (those of main) or `--both`
     ");
-    let disputed = |key: &str| output.both().contains(&format!("other files in run {key}"));
+    let disputed = |key: &str| output.both().contains(&format!("both sides changed run {key}"));
     assert!(disputed(SAME) && !disputed(other), "{}", output.both());
     env.hook(["resolve", SAME, "--ours"]).ok();
     env.git(["commit", "-q", "--no-edit"]).ok();
@@ -359,8 +359,8 @@ fn a_dispute_in_a_merge_that_is_made_again_names_the_branch() {
     let last = lock.lines().find(|line| line.starts_with(">>>>>>>")).unwrap();
     assert!(last.starts_with(">>>>>>> feature (data "), "{last}");
     assert_snapshot!(env.driver_messages(&output), @"
-    capture-hook: conflict in dvc.lock: both sides have other files in run demo/same
-    capture-hook: `capture-hook resolve demo/same --ours` takes the files of HEAD, `--theirs` those of feature, `--both` keeps both
+    capture-hook: conflict in dvc.lock: both sides changed run demo/same
+    capture-hook: resolve it: `capture-hook resolve demo/same --ours` (the files of HEAD), `--theirs` (those of feature) or `--both`
     ");
     env.hook(["resolve", SAME, "--theirs"]).ok();
     env.git(["rebase", "--continue"]).ok();
@@ -430,7 +430,7 @@ fn a_favoured_side_is_taken_in_the_dataset_too() {
             if how.iter().any(|arg| arg.contains("theirs")) { (SECOND, &theirs) } else { (THIRD, &ours) };
         assert_eq!((selected(&env).as_str(), &files_of(&env, SAME)), (run, files), "{how:?}");
         assert_eq!(env.runs_in("repo"), [SECOND, SAME, FIRST, THIRD], "{how:?}");
-        assert!(output.both().contains(&format!("other files in run {SAME}")), "{how:?}: {}", output.both());
+        assert!(output.both().contains(&format!("both sides changed run {SAME}")), "{how:?}: {}", output.both());
         env.assert_committed();
     }
     // The sibling: a replay keeps the other side where git is told so.
@@ -452,7 +452,7 @@ fn a_merge_without_the_drivers_says_how_to_get_them() {
         let hint = format!("`git {} --abort && capture-hook install`", how[0]);
         for command in [&["status"][..], &["pull"], &["--json", "status"]] {
             let output = env.hook_in("clone", command).fails(3);
-            assert!(output.stderr.contains("a merge conflict is not resolved"), "{command:?}: {}", output.stderr);
+            assert!(output.stderr.contains("unresolved merge conflict"), "{command:?}: {}", output.stderr);
             assert!(output.stderr.contains(&hint), "{command:?}: {}", output.stderr);
         }
         env.git_in("clone", [how[0], "--abort"]).ok();

@@ -16,7 +16,7 @@ fn older() -> BTreeMap<String, Vec<u8>> {
     files
 }
 
-/// F2: A run that an older version put into the dataset stays as it is; what is damaged there, or was recorded anew,
+/// F2: A run that an older version put into the dataset stays as it is; what is damaged there, or was recorded again,
 /// does not, and `--force` writes all anew.
 #[test]
 fn a_run_that_an_older_version_ingested_is_left_alone() {
@@ -117,7 +117,7 @@ fn a_committed_run_of_an_older_version_keeps_its_bytes() {
         assert_eq!(env.tags(), tagged);
         // By its name it is the same, and nothing is left to commit.
         let again = env.hook(["publish", FIRST, "--no-push"]).ok();
-        assert!(again.stderr.contains("is committed already"), "{}", again.stderr);
+        assert!(again.stderr.contains("is already committed"), "{}", again.stderr);
         if engine == "native" {
             without_its_files(&env, &committed);
         }
@@ -140,11 +140,11 @@ fn without_its_files(env: &TestEnv, committed: &[(String, String)]) {
     let lock = fs::read(env.repo("dvc.lock")).unwrap();
     let stopped = env.git(["commit", "-qam", "Again"]).fails(1);
     assert_snapshot!(env.screen(&stopped), @"
-    nav/run-20261124-021550 is committed already: its files stay as they are
-    error: nav/run-20261124-021550 is committed already, and its committed files cannot be had
+    nav/run-20261124-021550 is already committed; its files are kept
+    error: nav/run-20261124-021550 is already committed, but its committed files cannot be fetched
     caused by: 1 of nav/run-20261124-021550's files are neither in the cache nor on the remote: nav/run-20261124-021550/steps.parquet
-    hint: who made it must push it: `capture-hook push`, in the clone that has it
-    hint: to have them written anew instead: `capture-hook publish --force nav/run-20261124-021550`
+    hint: push it from the clone that has it: `capture-hook push`
+    hint: to ingest it again instead: `capture-hook publish --force nav/run-20261124-021550`
     ");
     assert_eq!(fs::read(env.repo("dvc.lock")).unwrap(), lock);
     assert!(!env.repo(format!("data/captures/{FIRST}")).exists());

@@ -35,12 +35,12 @@ fn named_by_all(env: &TestEnv, error: &str, hint: &str) {
 #[test]
 fn a_params_file_that_is_not_there_is_named() {
     let env = TestEnv::committed();
-    let missing = "params.yaml is not there";
+    let missing = "params.yaml does not exist";
     fs::remove_file(env.repo("params.yaml")).unwrap();
     named_by_all(&env, missing, "git restore");
     let output = env.git(["commit", "-q", "-am", "without it"]).fails(1);
     assert_snapshot!(env.screen(&output), @"
-    error: params.yaml is not there, and dvc.yaml takes the parameter ingest_capture.out_dir from it
+    error: params.yaml does not exist, but dvc.yaml takes the parameter ingest_capture.out_dir from it
     hint: if it was removed: `git restore --source=HEAD --staged --worktree params.yaml`; if it was moved: name it in dvc.yaml, under `vars` and under `params` of the stage `capture_ingest`; if git never had it: `capture-hook init`
     ");
     let line =
@@ -98,7 +98,7 @@ fn a_parameter_that_the_stage_lacks_is_named_with_its_file() {
     edit(&env, "params.yaml", "  out_dir: data/captures", "  other: x");
     let output = env.hook(["status"]).fails(3);
     assert_snapshot!(env.screen(&output), @"
-    error: params.yaml has no ingest_capture.out_dir, which the stage `capture_ingest` of dvc.yaml is filled in from
+    error: params.yaml has no ingest_capture.out_dir, which the stage `capture_ingest` of dvc.yaml uses
     hint: `capture-hook init` adds what is missing of ingest_capture
     ");
     env.hook(["init"]).ok();
@@ -141,8 +141,8 @@ fn a_dataset_that_dvc_does_not_keep_is_named() {
     env.select(SECOND);
     let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
     assert_snapshot!(env.screen(&output), @"
-    error: `data/captures` has `cache: false` in dvc.yaml: DVC keeps no copy of it, so no push sends it and no checkout brings it back
-    hint: take `cache: false` out of dvc.yaml, `git add dvc.yaml`, then run the same command again
+    error: `data/captures` has `cache: false` in dvc.yaml: DVC keeps no copy of it, so it can be neither pushed nor checked out
+    hint: remove `cache: false` from dvc.yaml, `git add dvc.yaml`, then run the same command again
     ");
     assert!(env.hook(["doctor"]).fails(1).stdout.contains("cache: false"));
     let output = env.hook(["status"]).ok();
@@ -151,14 +151,14 @@ fn a_dataset_that_dvc_does_not_keep_is_named() {
       recorded   yes  results/demo/run-20260105-041
       valid      yes  240 steps, 4 episodes
       ingested   no   `data/captures` has `cache: false` in dvc.yaml: DVC keeps no …
-      committed  no   no commit is known to hold it as it is recorded now
-      tagged     no   a commit is tagged when it is made
+      committed  no   no known commit holds it as it is recorded now
+      tagged     no   it is tagged when it is committed
       pushed     no   not committed yet
-      workspace  yes  as dvc.lock says, files: 7
+      workspace  yes  matches dvc.lock, files: 7
     next: capture-hook doctor
     --- stderr
-    hint: sweep/run-20260106-041 is recorded and in no commit: `capture-hook publish sweep/run-20260106-041`
-    hint: take `cache: false` out of dvc.yaml, `git add dvc.yaml`, then run the same command again
+    hint: sweep/run-20260106-041 is recorded, but in no commit; to commit it: `capture-hook publish sweep/run-20260106-041`
+    hint: remove `cache: false` from dvc.yaml, `git add dvc.yaml`, then run the same command again
     ");
     edit(&env, "dvc.yaml", "\n          cache: false", "");
     env.git(["add", "dvc.yaml"]).ok();
@@ -189,19 +189,23 @@ fn an_environment_whose_python_is_gone_is_named() {
     env.set("PATH", &format!("{}:{path}", env.repo(".venv/bin").display()));
     env.commit_run(SECOND);
     let output = env.hook(["doctor"]);
-    assert!(output.stdout.contains("its interpreter is not there"), "{}", output.stdout);
+    assert!(output.stdout.contains("its interpreter does not exist"), "{}", output.stdout);
     // One that is named, or the only one, is an error with the way out.
-    let words = format!("{dvc} cannot be started: its interpreter {gone} is not there");
+    let words = format!("cannot start {dvc}: its interpreter {gone} does not exist");
     env.git(["config", "capture-hook.dvc", &dvc]).ok();
     let output = env.hook(["doctor"]).fails(1);
-    assert!(output.stdout.contains(&words) && output.stdout.contains("make its environment anew"), "{}", output.stdout);
+    assert!(
+        output.stdout.contains(&words) && output.stdout.contains("make its environment again"),
+        "{}",
+        output.stdout
+    );
     env.select(FIRST);
     let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
     assert_snapshot!(env.screen(&output), @"
     dvc repro -s capture_ingest
     error: [env]/repo/.venv/bin/dvc cannot be started: its interpreter [env]/gone/bin/python3 is not there
-    hint: make its environment anew: `python3 -m venv --clear [env]/repo/.venv`, then `[env]/repo/.venv/bin/pip install dvc` and what else was in it
-    hint: or name another one: `git config capture-hook.dvc /path/to/dvc`
+    hint: make its environment again: `python3 -m venv --clear [env]/repo/.venv`, then `[env]/repo/.venv/bin/pip install dvc` and what else was in it
+    hint: or set another one: `git config capture-hook.dvc /path/to/dvc`
     ");
     // As pip writes scripts whose path is long.
     let text = format!("#!/bin/sh\n'''exec' \"{gone}\" \"$0\" \"$@\"\n' '''\n");

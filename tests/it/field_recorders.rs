@@ -359,7 +359,7 @@ fn backslashes_get_a_hint() {
     assert!(env.hook(["status"]).both().contains(&hint));
     let stopped = env.git(["commit", "-qam", "Backslashes"]).fails(1);
     assert_snapshot!(env.screen(&stopped), @r"
-    error: the selected run results\demo\run-20260105-041 is not there
+    error: the selected run results\demo\run-20260105-041 does not exist
     hint: write it with `/`: results/demo/run-20260105-041
     ");
 }
@@ -370,13 +370,13 @@ fn validate_all_without_a_run_says_so() {
     let env = bare();
     let none = env.hook(["validate", "--all"]).fails(3);
     assert_snapshot!(env.screen(&none), @"
-    error: there is no run in results
-    hint: recorders write <results_dir>/<experiment>/<run_id>/; `capture-hook config get results_dir` says where
+    error: no run in results
+    hint: record one to <results_dir>/<experiment>/<run_id>/; see the directory with `capture-hook config get results_dir`
     ");
     let json: serde_json::Value =
         serde_json::from_str(&env.hook(["--json", "validate", "--all"]).fails(3).stderr).unwrap();
     assert_eq!(json["error"]["code"], "no_such_run");
     fs::write(env.repo("capture-hook.toml"), "results_dir = \"runs\"\n").unwrap();
     env.record("ok-head01");
-    assert!(env.hook(["validate", "--all"]).fails(3).stderr.contains("there is no run in runs"));
+    assert!(env.hook(["validate", "--all"]).fails(3).stderr.contains("no run in runs"));
 }

@@ -29,15 +29,15 @@ fn a_remote_that_lost_data_gets_it_again_by_the_command_that_is_named() {
     assert_snapshot!(env.screen(&output), @"
     sending data of commit [commit] (results/demo/run-20260105-041) to the DVC remote
     sent 15 objects, 26.8 KiB
-    hint: the remote may lack older data, too: `capture-hook push --all` sends it
+    hint: send what this clone has: `capture-hook push --all`
     ");
     assert_eq!(next(&env), None);
     let output = env.hook(["check", "--remote"]).fails(1);
     assert_snapshot!(env.screen(&output), @"
-    error data_missing: [commit]: data version [md5].dir: its list of files is not on the remote; `capture-hook push [commit]` sends it
+    error data_missing: [commit]: data version [md5].dir: its file list is not on the remote; run `capture-hook push [commit]`
     1 finding in 4 commits, 2 run tags, and the remote
     --- stderr
-    hint: `capture-hook push --all` sends all of it that this clone has
+    send what this clone has: `capture-hook push --all` sends all of it that this clone has
     ");
     env.hook(["push", "--all"]).ok();
     env.hook(["check", "--remote"]).ok();
@@ -49,11 +49,11 @@ fn a_remote_that_lost_data_gets_it_again_by_the_command_that_is_named() {
     assert!(step(&env, "repo", "pushed").1.contains("nor in this clone"));
     let output = env.hook(["check", "--remote"]).fails(1);
     assert_snapshot!(env.screen(&output), @"
-    error data_missing: [commit]: data version [md5].dir: nav/run-20261124-021550/steps.jsonl.gz is not on the remote; nor in this clone: the one that has it can send it by `capture-hook push --all`
-    error data_missing: [commit]: data version [md5].dir: nav/run-20261124-021550/steps.jsonl.gz is not on the remote; nor in this clone: the one that has it can send it by `capture-hook push --all`
+    error data_missing: [commit]: data version [md5].dir: nav/run-20261124-021550/steps.jsonl.gz is not on the remote; nor in this clone: run `capture-hook push --all` in the clone that has it
+    error data_missing: [commit]: data version [md5].dir: nav/run-20261124-021550/steps.jsonl.gz is not on the remote; nor in this clone: run `capture-hook push --all` in the clone that has it
     2 findings in 4 commits, 2 run tags, and the remote
     --- stderr
-    hint: `capture-hook push --all` sends all of it that this clone has
+    send what this clone has: `capture-hook push --all` sends all of it that this clone has
     ");
 }
 
@@ -64,7 +64,7 @@ fn a_remote_that_is_not_mounted_is_called_absent_and_not_made_anew() {
     clone(&env, "fresh");
     let (remote, away) = (env.path("dvc-remote"), env.path("unplugged"));
     fs::rename(&remote, &away).unwrap();
-    let absent = format!("{} of the DVC remote `storage` is not there", remote.display());
+    let absent = format!("{} of the DVC remote `storage` does not exist", remote.display());
     env.commit_run(SECOND);
     let stopped = |dir: &str, code: i32, args: &[&str]| {
         let output = env.run_in(dir, args[0], &args[1..]).fails(code);
@@ -87,10 +87,10 @@ fn a_remote_that_is_not_mounted_is_called_absent_and_not_made_anew() {
     fs::create_dir(&remote).unwrap();
     let output = env.git(["push", "-q", "origin", "main"]).fails(1);
     assert_snapshot!(env.screen(&output), @"
-    error: the directory [env]/dvc-remote of the DVC remote `storage` is empty, and data was in it before
+    error: the directory [env]/dvc-remote of the DVC remote `storage` is empty, but data was pushed to it before
     hint: mount it, or correct its address: `dvc remote modify storage url URL`
-    hint: if it is to begin anew: `mkdir -p [env]/dvc-remote/files/md5 && capture-hook push --all`
-    hint: to push git all the same, once: `git push --no-verify`
+    hint: to start with an empty remote: `mkdir -p [env]/dvc-remote/files/md5 && capture-hook push --all`
+    hint: to push the commits anyway: `git push --no-verify`
     error: failed to push some refs to '../origin.git'
     ");
     assert!(files(&remote).is_empty());
@@ -125,20 +125,20 @@ fn data_of_a_stopped_push_is_not_said_to_be_pushed() {
     env.commit_run(SECOND);
     env.git(["push", "-q", "origin", "main"]).fails(1);
     let (state, detail) = step(&env, "repo", "pushed");
-    assert_eq!((state.as_str(), detail.as_str()), ("pending", "data: goes with the push; git: not pushed"));
+    assert_eq!((state.as_str(), detail.as_str()), ("pending", "data: will be sent with the push; git: not pushed"));
     // Nor is it an error without a command to type.
     let output = env.hook(["check", "--remote"]).fails(1);
     assert_snapshot!(env.screen(&output), @"
-    error data_missing: [commit]: data version [md5].dir: its list of files is not on the remote; `capture-hook push [commit]` sends it
-    error data_missing: [commit]: data version [md5].dir: demo/run-20260105-041/DATASET_INDEX.json and 13 more are not on the remote; `capture-hook push [commit]` sends it
+    error data_missing: [commit]: data version [md5].dir: its file list is not on the remote; run `capture-hook push [commit]`
+    error data_missing: [commit]: data version [md5].dir: demo/run-20260105-041/DATASET_INDEX.json and 13 more are not on the remote; run `capture-hook push [commit]`
     2 findings in 4 commits, 2 run tags, and the remote
     --- stderr
-    hint: `capture-hook push --all` sends all of it that this clone has
+    send what this clone has: `capture-hook push --all` sends all of it that this clone has
     ");
     // The sibling: git was pushed all the same.
     env.git(["push", "-q", "--no-verify", "origin", "main"]).ok();
     let (state, detail) = step(&env, "repo", "pushed");
-    assert!(state == "unknown" && detail.contains("not known to be on the DVC remote"), "{detail}");
+    assert!(state == "unknown" && detail.contains("unknown whether it is on the DVC remote"), "{detail}");
 }
 
 /// W6: Data whose size nobody knows is not called nothing.
@@ -170,7 +170,7 @@ fn data_that_is_not_here_is_counted_or_its_size_unknown() {
     let output = env.git_in(".", ["clone", "-q", &template, "origin.git", "clone"]).ok();
     assert_snapshot!(env.screen(&output), @"
     fetching demo/run-20260105-041 of [md5].dir
-    of the dataset are not here: 7 files (size unknown); `capture-hook pull` brings them
+    7 files of the dataset are missing (size unknown); run `capture-hook pull`
     ");
 }
 
@@ -183,7 +183,7 @@ fn a_remote_that_no_commit_names_is_told_with_every_push() {
     fs::remove_file(env.repo(".dvc/config.local")).unwrap();
     let output = env.hook(["init"]).ok();
     assert_snapshot!(env.screen(&output), @"
-    kept   .dvc: a DVC project is there
+    kept   .dvc: this is a DVC project already
     kept   dvc.yaml: has the stage capture_ingest
     kept   params.yaml: has ingest_capture
     kept   .gitignore: results/ is ignored by git
@@ -192,19 +192,19 @@ fn a_remote_that_no_commit_names_is_told_with_every_push() {
     kept   DVC remote: none: data stays on this machine
     kept   .git/hooks: the hooks are in place
     kept   .git/config: the merge drivers
-    everything is in place: nothing was changed
-    hint: `capture-hook init --remote URL` names where data goes, so that others find it
-    hint: then record a run under results/, and `capture-hook select latest && git commit -am 'A run'`
+    everything is set up: nothing was changed
+    hint: set a remote to share the data: `capture-hook init --remote URL`
+    hint: then record a run in results/, and commit it: `capture-hook select latest && git commit -am 'A run'`
     ");
     env.hook(["init", "--remote", remote.to_str().unwrap()]).ok();
     let told = |output: &str| {
-        output.contains("nobody else finds the data") && output.contains("git add .dvc/config && git commit")
+        output.contains("other clones cannot find the data") && output.contains("git add .dvc/config && git commit")
     };
     let output = env.git(["push", "-q", "--follow-tags", "-u", "origin", "main"]).ok();
     assert!(told(&output.stderr), "{}", output.stderr);
     let output = env.hook(["status"]).ok();
     assert!(told(&output.stderr), "{}", output.stderr);
-    assert!(env.hook(["doctor"]).ok().stdout.contains("nobody else finds the data"));
+    assert!(env.hook(["doctor"]).ok().stdout.contains("other clones cannot find the data"));
     env.run_in("repo", "sh", ["-c", "git add .dvc/config && git commit -m 'Name the DVC remote' -- .dvc/config"]).ok();
     assert!(!told(&env.hook(["status"]).ok().stderr));
     env.commit_run(SECOND);
@@ -228,7 +228,7 @@ fn init_with_another_remote_fails_and_names_the_one_that_is_set() {
     let output = env.hook(["init", "--remote", "../new"]).fails(2);
     assert_snapshot!(env.screen(&output), @"
     error: the DVC remote is `storage` already, at ../../dvc-remote
-    hint: `dvc remote modify storage url ../new` changes it; then `capture-hook push --all` sends all data there
+    hint: change it: `dvc remote modify storage url ../new`; then send all data there: `capture-hook push --all`
     ");
     assert!(!env.repo(".gitattributes").exists(), "nothing was set up");
     let command = output.stderr.split('`').find(|part| part.starts_with("dvc remote modify")).unwrap().to_owned();
@@ -242,7 +242,7 @@ fn init_with_another_remote_fails_and_names_the_one_that_is_set() {
     let output = env.hook(["init", "--remote", "../new"]).fails(2);
     assert_snapshot!(env.screen(&output), @"
     error: the DVC remote is `mine` already, at ../../mine
-    hint: `dvc remote modify --local mine url ../new` changes it; then `capture-hook push --all` sends all data there
+    hint: change it: `dvc remote modify --local mine url ../new`; then send all data there: `capture-hook push --all`
     ");
     fs::remove_file(env.repo(".dvc/config.local")).unwrap();
     fs::write(env.repo(".dvc/config"), "").unwrap();
@@ -288,7 +288,7 @@ fn a_remote_that_dvc_cannot_reach_is_told_with_the_package_it_lacks() {
     let output = env.hook(["init", "--remote", "ssh://host/captures"]).ok();
     let command = format!("{} install dvc-ssh", pip.display());
     assert_snapshot!(env.screen(&output), @"
-    kept   .dvc: a DVC project is there
+    kept   .dvc: this is a DVC project already
     kept   dvc.yaml: has the stage capture_ingest
     kept   params.yaml: has ingest_capture
     kept   .gitignore: results/ is ignored by git
@@ -297,9 +297,9 @@ fn a_remote_that_dvc_cannot_reach_is_told_with_the_package_it_lacks() {
     wrote  DVC remote: storage is the default: ssh://host/captures
     kept   .git/hooks: the hooks are in place
     kept   .git/config: the merge drivers
-    hint: commit it: `git add .dvc && git commit -m 'Set up capture-hook'`
-    hint: then record a run under results/, and `capture-hook select latest && git commit -am 'A run'`
-    warning: DVC lacks dvc-ssh: no data goes to storage or comes from it
+    hint: commit the files: `git add .dvc && git commit -m 'Set up capture-hook'`
+    hint: then record a run in results/, and commit it: `capture-hook select latest && git commit -am 'A run'`
+    warning: DVC lacks dvc-ssh, so it can neither push to storage nor fetch from it
     hint: `[tools]/dvc/bin/pip install dvc-ssh` installs it
     ");
     let output = env.hook(["doctor"]).fails(1);
@@ -311,12 +311,12 @@ fn a_remote_that_dvc_cannot_reach_is_told_with_the_package_it_lacks() {
     // The sibling: whoever pushes all the same is told, too; a kind that DVC brings along is no fault.
     let output = env.git(["push", "-q", "origin", "main"]).fails(1);
     assert_snapshot!(env.screen(&output), @"
-    error: data of commit [commit] (results/nav/run-20261124-021550) did not get to the DVC remote
+    error: cannot send data of commit [commit] (results/nav/run-20261124-021550) to the DVC remote
     caused by: `[tools]/dvc/bin/dvc status --cloud --json` failed with exit code 255
         ERROR: unexpected error - ssh is supported, but requires 'dvc-ssh' to be installed: No module named 'dvc_ssh'
-    hint: DVC lacks the package for this kind of remote: `capture-hook doctor` names the command that installs it
-    hint: send the data by itself first, with its progress shown: `capture-hook push`
-    hint: to push git all the same, once: `git push --no-verify`
+    hint: DVC lacks the package for this kind of remote: run `capture-hook doctor` for the command that installs it
+    hint: send the data first and watch its progress: `capture-hook push`
+    hint: to push the commits anyway: `git push --no-verify`
     error: failed to push some refs to '../origin.git'
     ");
     env.dvc(["remote", "modify", "storage", "url", "https://127.0.0.1:9/x"]).ok();

@@ -173,29 +173,29 @@ fn a_directory_used_again_is_committed_with_the_run_that_is_in_it() {
       recorded   yes  results/demo/out
       valid      yes  240 steps, 4 episodes
       ingested   no   demo/r2 is not in the data version
-      committed  no   no commit is known to hold it as it is recorded now
-      tagged     no   a commit is tagged when it is made
+      committed  no   no known commit holds it as it is recorded now
+      tagged     no   it is tagged when it is committed
       pushed     no   not committed yet
-      workspace  yes  as dvc.lock says, files: 14
+      workspace  yes  matches dvc.lock, files: 14
     next: capture-hook publish demo/r2
     --- stderr
-    hint: 2 recorded runs are in no commit: `capture-hook runs --new`
+    hint: 2 recorded runs are in no commit; to list them: `capture-hook runs --new`
     ");
     assert!(env.hook(["check", "HEAD~1..HEAD"]).ok().stdout.contains("recorded_anew"));
     env.hook(["check", "--strict", "HEAD~1..HEAD"]).fails(1);
     // Git sees no change: select says how to go on, and so does a commit of nothing.
     let output = env.hook(["select", "results/demo/out"]).ok();
     assert_snapshot!(env.screen(&output), @"
-    params.yaml: results/demo/out is selected already
+    params.yaml: results/demo/out is already selected
     --- stderr
-    results/demo/out was recorded anew: demo/r2 is not in the data version
-    hint: `capture-hook publish results/demo/out` commits it
+    results/demo/out was recorded again: demo/r2 is not in the data version
+    hint: commit it: `capture-hook publish results/demo/out`
     ");
     assert_eq!(json(&env.hook(["--json", "select", "results/demo/out"]).ok())["recorded_anew"], true);
     let output = env.git(["commit", "-q", "-am", "nothing"]).fails(1);
     assert_snapshot!(env.mask(&output.stderr), @"
-    warning: results/demo/out was recorded anew and is in no commit: demo/r2 is not in the data version
-    hint: `capture-hook publish results/demo/out` commits it
+    warning: results/demo/out was recorded again and is in no commit: demo/r2 is not in the data version
+    hint: commit it: `capture-hook publish results/demo/out`
     ");
     assert_eq!(env.git(["status", "--porcelain", "-uno"]).ok().stdout, "");
     // A commit of something else takes it.
@@ -204,8 +204,8 @@ fn a_directory_used_again_is_committed_with_the_run_that_is_in_it() {
     assert!(holds("demo/r1") && holds("demo/r2"));
     assert!(env.tags().contains(&"capture/demo/r2".to_owned()));
     let checked = env.hook(["check", "HEAD~1..HEAD"]).ok();
-    assert_snapshot!(env.screen(&checked), @"all true: 1 commit, 1 run tag");
-    assert!(!env.hook(["select", "results/demo/out"]).ok().stderr.contains("anew"));
+    assert_snapshot!(env.screen(&checked), @"no problems: 1 commit, 1 run tag");
+    assert!(!env.hook(["select", "results/demo/out"]).ok().stderr.contains("recorded again"));
 
     // Recorded anew under its own id; another parameter changes with it, and nobody selects anything.
     set_field(&env, "demo/out", "start_time", "2027-01-01T00:00:00Z");
@@ -214,20 +214,20 @@ fn a_directory_used_again_is_committed_with_the_run_that_is_in_it() {
     demo/r2 is selected
       recorded   yes  results/demo/out
       valid      yes  240 steps, 4 episodes
-      ingested   no   run.json is not as it was ingested
-      committed  no   no commit is known to hold it as it is recorded now
-      tagged     no   a commit is tagged when it is made
+      ingested   no   run.json differs from the ingested one
+      committed  no   no known commit holds it as it is recorded now
+      tagged     no   it is tagged when it is committed
       pushed     no   not committed yet
-      workspace  yes  as dvc.lock says, files: 21
+      workspace  yes  matches dvc.lock, files: 21
     next: capture-hook publish demo/r2
     --- stderr
-    hint: 2 recorded runs are in no commit: `capture-hook runs --new`
+    hint: 2 recorded runs are in no commit; to list them: `capture-hook runs --new`
     ");
     let params = fs::read_to_string(env.repo("params.yaml")).unwrap();
     fs::write(env.repo("params.yaml"), format!("{params}rate: 0.1\n")).unwrap();
     let output = env.git(["commit", "-q", "-am", "r2 again"]).ok();
     assert_snapshot!(env.screen(&output), @"
-    results/demo/out was recorded anew: run.json is not as it was ingested
+    results/demo/out was recorded again: run.json differs from the ingested one
     demo/r2 is in data/captures, version [md5].dir
     tagged capture/demo/r2@v2
     ");
@@ -270,20 +270,20 @@ fn a_selected_link_that_moved_is_seen_by_status_and_commit() {
       recorded   yes  results/demo/latest
       valid      yes  240 steps, 4 episodes
       ingested   no   demo/r2 is not in the data version
-      committed  no   no commit is known to hold it as it is recorded now
-      tagged     no   a commit is tagged when it is made
+      committed  no   no known commit holds it as it is recorded now
+      tagged     no   it is tagged when it is committed
       pushed     no   not committed yet
-      workspace  yes  as dvc.lock says, files: 14
+      workspace  yes  matches dvc.lock, files: 14
     next: capture-hook publish demo/r2
     --- stderr
-    hint: 2 recorded runs are in no commit: `capture-hook runs --new`
+    hint: 2 recorded runs are in no commit; to list them: `capture-hook runs --new`
     ");
     fs::write(env.repo("params.yaml"), fs::read_to_string(env.repo("params.yaml")).unwrap() + "rate: 1\n").unwrap();
     env.git(["commit", "-q", "-am", "moved"]).ok();
     assert_eq!(env.runs_in("repo"), ["demo/r1", "demo/r2", FIRST].map(String::from));
 }
 
-/// R7: A committed run that was recorded anew under its id is no new run, and is not passed over in silence either.
+/// R7: A committed run that was recorded again under its id is no new run, and is not passed over in silence either.
 #[test]
 fn publishing_all_new_runs_replaces_no_committed_one() {
     let env = project();
@@ -294,7 +294,7 @@ fn publishing_all_new_runs_replaces_no_committed_one() {
     demo/run-20260105-041
     sweep/run-20260106-041
     --- stderr
-    warning: left out: results/nav/run-20261124-021550 is not the nav/run-20261124-021550 that is committed; `capture-hook publish results/nav/run-20261124-021550` replaces that one
+    warning: left out: results/nav/run-20261124-021550 differs from the committed nav/run-20261124-021550; to replace that: `capture-hook publish results/nav/run-20261124-021550`
     tagged capture/demo/run-20260105-041
     tagged capture/sweep/run-20260106-041
     committed 2 runs as [commit]
@@ -367,8 +367,8 @@ fn a_run_id_that_reads_as_a_placeholder_is_refused_at_once() {
     demo/run-20260105-041
     sweep/run-20260106-041
     --- stderr
-    warning: left out: the path results/demo/a<b>c reads as a placeholder, so a params file that names it selects no run
-    warning: left out: the path results/<old>/r1 reads as a placeholder, so a params file that names it selects no run
+    warning: left out: the path results/demo/a<b>c looks like a placeholder, so a params file that names it selects no run
+    warning: left out: the path results/<old>/r1 looks like a placeholder, so a params file that names it selects no run
     tagged capture/demo/run-20260105-041
     tagged capture/sweep/run-20260106-041
     committed 2 runs as [commit]

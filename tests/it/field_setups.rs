@@ -8,7 +8,7 @@ use insta::assert_snapshot;
 use crate::env::{BIN, CommandOutput, FIRST, SECOND, THIRD, TestEnv, run_command, tree};
 
 const UNREACHED: &str = "warning: git calls no hook of capture-hook in this clone";
-const INSTALL: &str = "hint: `capture-hook install` puts them in place";
+const INSTALL: &str = "hint: install them: `capture-hook install`";
 
 /// An environment with a run committed and pushed, and a clone of it, `clone`, without hooks.
 fn with_bare_clone() -> TestEnv {
@@ -35,7 +35,7 @@ fn a_clone_without_hooks_is_told_so_by_each_command() {
     // As in CI, where they are not wanted.
     let mut quiet = env.command(BIN, "clone");
     let output = run_command(quiet.arg("pull").env("CAPTURE_HOOK", "0")).ok();
-    assert_snapshot!(env.screen(&output), @"the dataset is as dvc.lock says");
+    assert_snapshot!(env.screen(&output), @"the dataset matches dvc.lock");
     let output = warns_of_hooks(hook(&["status"]).ok());
     assert_snapshot!(env.screen(&output), @"
     nav/run-20261124-021550 is selected
@@ -45,12 +45,12 @@ fn a_clone_without_hooks_is_told_so_by_each_command() {
       committed  yes  HEAD is at [commit]
       tagged     yes  capture/nav/run-20261124-021550
       pushed     yes  data: on the DVC remote; git: pushed
-      workspace  yes  as dvc.lock says, files: 7
+      workspace  yes  matches dvc.lock, files: 7
     next: capture-hook install
     --- stderr
-    hint: 2 recorded runs are in no commit: `capture-hook runs --new`
-    warning: git calls no hook of capture-hook in this clone: a commit ingests no run, a push sends no data
-    hint: `capture-hook install` puts them in place
+    hint: 2 recorded runs are in no commit; to list them: `capture-hook runs --new`
+    warning: git calls no hook of capture-hook in this clone, so commits ingest no run and pushes send no data
+    hint: install them: `capture-hook install`
     ");
     let json = hook(&["status", "--json"]).ok().stdout;
     assert!(json.contains("git calls no hook of capture-hook"), "{json}");
@@ -60,9 +60,9 @@ fn a_clone_without_hooks_is_told_so_by_each_command() {
     assert_snapshot!(env.screen(&output), @"
     params.yaml: results/nav/run-20261124-021550 -> results/demo/run-20260105-041
     --- stderr
-    warning: git calls no hook of capture-hook in this clone: a commit ingests no run, a push sends no data
-    hint: `capture-hook install` puts them in place
-    hint: `git commit params.yaml -m '…'` puts it into the dataset
+    warning: git calls no hook of capture-hook in this clone, so commits ingest no run and pushes send no data
+    hint: install them: `capture-hook install`
+    hint: commit it: `git commit params.yaml -m '…'`
     ");
     warns_of_hooks(hook(&["publish", "--no-push", THIRD]).ok());
     // What it says to type is all it takes.
@@ -73,7 +73,7 @@ fn a_clone_without_hooks_is_told_so_by_each_command() {
     }
     env.git_in("clone", ["commit", "-q", "-am", "with hooks"]).ok();
     let output = env.hook_in("clone", ["check", "HEAD~1..HEAD"]).ok();
-    assert_snapshot!(env.screen(&output), @"all true: 1 commit, 1 run tag");
+    assert_snapshot!(env.screen(&output), @"no problems: 1 commit, 1 run tag");
 }
 
 /// H1: Hooks that are missing or replaced are named one by one.
@@ -91,12 +91,12 @@ fn hooks_that_are_missing_in_part_are_named() {
       committed  yes  HEAD is at [commit]
       tagged     yes  capture/nav/run-20261124-021550
       pushed     no   data: not all on the DVC remote; git: not pushed
-      workspace  yes  as dvc.lock says, files: 7
+      workspace  yes  matches dvc.lock, files: 7
     next: capture-hook install
     --- stderr
-    hint: 2 recorded runs are in no commit: `capture-hook runs --new`
+    hint: 2 recorded runs are in no commit; to list them: `capture-hook runs --new`
     warning: git does not call these hooks of capture-hook in this clone: pre-commit, pre-push
-    hint: `capture-hook install` puts them in place
+    hint: install them: `capture-hook install`
     ");
     env.git(["config", "core.hooksPath", ""]).ok();
     assert!(env.hook(["runs"]).ok().stderr.contains(UNREACHED));
@@ -110,10 +110,10 @@ fn a_selection_that_a_later_commit_ingested_is_a_warning_with_its_name() {
     env.git_in("clone", ["commit", "-q", "-am", "no hook ran"]).ok();
     let output = env.hook_in("clone", ["check"]).fails(1);
     assert_snapshot!(env.screen(&output), @"
-    error selection_not_ingested: [commit]: params.yaml selects results/demo/run-20260105-041, dvc.lock was made from results/nav/run-20261124-021550
+    error selection_not_ingested: [commit]: params.yaml selects results/demo/run-20260105-041, but dvc.lock was made from results/nav/run-20261124-021550
     1 finding in 4 commits, 1 run tag
     --- stderr
-    fetching the list of files of [md5].dir
+    fetching the file list of [md5].dir
     ");
     env.git_in("clone", ["commit", "-q", "--allow-empty", "-m", "something else"]).ok();
     env.hook_in("clone", ["install"]).ok();
@@ -122,7 +122,7 @@ fn a_selection_that_a_later_commit_ingested_is_a_warning_with_its_name() {
     let output = env.hook_in("clone", ["check"]).ok();
     let named = format!("{} ingested the run later", &later[..9]);
     assert_snapshot!(env.screen(&output), @"
-    warning selection_not_ingested: [commit]: params.yaml selects results/demo/run-20260105-041, dvc.lock was made from results/nav/run-20261124-021550; [commit] ingested the run later
+    warning selection_not_ingested: [commit]: params.yaml selects results/demo/run-20260105-041, but dvc.lock was made from results/nav/run-20261124-021550; [commit] ingested the run later
     1 finding in 6 commits, 2 run tags
     ");
     assert!(
@@ -144,7 +144,7 @@ fn a_selection_that_no_later_commit_ingested_stays_an_error() {
     env.git_in("clone", ["commit", "-q", "-am", "another run"]).ok();
     let output = env.hook_in("clone", ["check"]).fails(1);
     assert_snapshot!(env.screen(&output), @"
-    error selection_not_ingested: [commit]: params.yaml selects results/demo/run-20260105-041, dvc.lock was made from results/nav/run-20261124-021550
+    error selection_not_ingested: [commit]: params.yaml selects results/demo/run-20260105-041, but dvc.lock was made from results/nav/run-20261124-021550
     1 finding in 5 commits, 2 run tags
     ");
     // One of several runs that a later commit brings closes it, too.
@@ -176,7 +176,7 @@ fn dvc_repro_goes_well_before_a_run_is_selected() {
         assert_eq!(env.trailer("HEAD", "Capture-Run"), [key], "{engine}");
         env.assert_committed_but_for_links();
         let output = env.hook(["check"]).ok();
-        assert!(output.stdout.contains("all true"), "{engine}: {}", output.stdout);
+        assert!(output.stdout.contains("no problems"), "{engine}: {}", output.stdout);
         env.hook(["push"]).ok();
     }
 }
@@ -200,11 +200,7 @@ fn without_a_selection_dvc_repro_leaves_the_dataset_as_it_is() {
     fs::remove_file(env.repo("data/captures").join(FIRST).join("run.json")).unwrap();
     for part in ["run.json is missing", "is missing"] {
         let output = env.dvc(["repro", "-f"]).fails(255);
-        assert!(
-            output.stderr.contains(part) && output.stderr.contains("`capture-hook pull` brings it"),
-            "{}",
-            output.both()
-        );
+        assert!(output.stderr.contains(part) && output.stderr.contains("run `capture-hook pull`"), "{}", output.both());
         assert_eq!(fs::read(env.repo("dvc.lock")).unwrap(), lock);
         let _ = fs::remove_dir_all(env.repo("data/captures"));
     }
@@ -238,13 +234,13 @@ fn the_first_commit_takes_what_init_wrote_and_nothing_else() {
             fs::write(env.repo(file), "x").unwrap();
         }
         let output = env.hook_in(dir, args.clone()).ok();
-        let line = hinted(&output, "hint: commit it");
+        let line = hinted(&output, "hint: commit the files");
         // A second one says it again, for as long as it is not done.
-        assert_eq!(hinted(&env.hook_in(dir, args.clone()).ok(), "hint: commit it"), line);
+        assert_eq!(hinted(&env.hook_in(dir, args.clone()).ok(), "hint: commit the files"), line);
         typed(&env, dir, &line);
         let left = env.git(["status", "--porcelain"]).ok().stdout;
         assert_eq!(left, "?? .venv/\n?? secret.env\n?? wandb/\n", "{line}");
-        assert!(!env.hook_in(dir, args).ok().stderr.contains("commit it"));
+        assert!(!env.hook_in(dir, args).ok().stderr.contains("commit the files"));
     }
 }
 
@@ -257,15 +253,15 @@ fn a_run_that_was_got_gets_into_no_commit() {
     assert_snapshot!(env.screen(&output), @"
     run-20261124-021550
     --- stderr
-    nav/run-20261124-021550: 7 files, 12.2 KiB, from the cache, proved against [md5].dir
-    git ignores run-20261124-021550/ in this clone (info/exclude): no commit takes it along
+    nav/run-20261124-021550: 7 files, 12.2 KiB, from the cache, verified against [md5].dir
+    git now ignores run-20261124-021550/ in this clone (info/exclude)
     ");
     let output = env.hook(["get", FIRST, "-o", "old [1]/*r"]).ok();
     assert_snapshot!(env.screen(&output), @"
     old [1]/*r
     --- stderr
-    nav/run-20261124-021550: 7 files, 12.2 KiB, from the cache, proved against [md5].dir
-    git ignores old [1]/*r/ in this clone (info/exclude): no commit takes it along
+    nav/run-20261124-021550: 7 files, 12.2 KiB, from the cache, verified against [md5].dir
+    git now ignores old [1]/*r/ in this clone (info/exclude)
     ");
     // Where git ignores it, or does not look, there is nothing to say.
     for place in ["results/got/r1", "../got", id] {
@@ -289,9 +285,9 @@ fn another_results_dir_is_ignored_as_init_does_it() {
     results_dir: results -> out/runs
     --- stderr
     .gitignore: out/runs/ is ignored by git
-    hint: `git add capture-hook.toml .gitignore` and commit it, and the whole team has it
+    hint: share it with your team: `git add capture-hook.toml .gitignore`, then commit
     ");
-    let line = hinted(&output, "and the whole team has it");
+    let line = hinted(&output, "share it with your team");
     fs::create_dir_all(env.repo("out/runs/demo/r1")).unwrap();
     fs::write(env.repo("out/runs/demo/r1/run.json"), "{}").unwrap();
     typed(&env, "repo", &line);
@@ -319,15 +315,15 @@ fn results_that_is_a_link_is_ignored_too() {
     wrote  params.yaml: no run is selected yet
     wrote  .gitignore: results is ignored by git
     wrote  data/.gitignore: data/captures/ is ignored by git
-    wrote  .gitattributes: named the merge drivers
+    wrote  .gitattributes: added the merge drivers
     kept   DVC remote: none: data stays on this machine
     wrote  .git/hooks: pre-commit, prepare-commit-msg, commit-msg, post-commit, post-rewrite, post-checkout, post-merge, pre-push
     wrote  .git/config: the merge drivers
-    hint: commit it: `git add .dvc .dvcignore .gitattributes .gitignore dvc.yaml params.yaml data/.gitignore && git commit -m 'Set up capture-hook'`
-    hint: `capture-hook init --remote URL` names where data goes, so that others find it
-    hint: then record a run under results/, and `capture-hook select latest && git commit -am 'A run'`
+    hint: commit the files: `git add .dvc .dvcignore .gitattributes .gitignore dvc.yaml params.yaml data/.gitignore && git commit -m 'Set up capture-hook'`
+    hint: set a remote to share the data: `capture-hook init --remote URL`
+    hint: then record a run in results/, and commit it: `capture-hook select latest && git commit -am 'A run'`
     ");
-    typed(&env, "repo", &hinted(&output, "hint: commit it"));
+    typed(&env, "repo", &hinted(&output, "hint: commit the files"));
     assert_eq!(env.git(["status", "--porcelain"]).ok().stdout, "");
     // A directory that becomes a link later; the rule of an older version meant directories alone.
     let rules = fs::read_to_string(env.repo(".gitignore")).unwrap();
@@ -345,7 +341,7 @@ fn results_that_is_a_link_is_ignored_too() {
     assert_snapshot!(env.screen(&output), @"
     results_dir: results -> results/more
     --- stderr
-    hint: `git add capture-hook.toml` and commit it, and the whole team has it
+    hint: share it with your team: `git add capture-hook.toml`, then commit
     ");
 }
 
@@ -358,8 +354,8 @@ fn publish_on_a_detached_head_says_so_before_or_after() {
     let output = env.hook(["publish", SECOND]).fails(3);
     assert_snapshot!(env.screen(&output), @"
     error: HEAD is detached: a commit would be on no branch, and there is no branch to push
-    hint: `git switch -c NAME` makes a branch here; then run the same command again
-    hint: `--no-push` commits all the same
+    hint: make a branch with `git switch -c NAME`, then run the same command again
+    hint: or commit without pushing: `--no-push`
     ");
     assert_eq!((env.id("HEAD"), fs::read(env.repo("dvc.lock")).unwrap()), (head, lock));
     assert_eq!(env.git(["status", "--porcelain"]).ok().stdout, "");
@@ -372,7 +368,7 @@ fn publish_on_a_detached_head_says_so_before_or_after() {
     tagged capture/demo/run-20260105-041
     committed demo/run-20260105-041 as [commit]
     warning: HEAD is detached: [commit] is on no branch
-    hint: `git switch -c NAME` makes a branch of it
+    hint: make a branch of it: `git switch -c NAME`
     ");
     env.git(["switch", "-q", "-c", "kept"]).ok();
     let output = env.hook(["publish", SECOND]).ok();

@@ -135,12 +135,12 @@ fn a_tag_that_cannot_be_made_is_made_later() {
     env.git(["config", "gpg.program", "/bin/false"]).ok();
     env.select(SECOND);
     let output = env.git(["commit", "-q", "-am", "x"]).ok();
-    assert!(output.stderr.contains(&format!("the tag capture/{SECOND} is not made")), "{}", output.stderr);
-    assert!(output.stderr.contains("`capture-hook tag` makes the tags that are missing"), "{}", output.stderr);
+    assert!(output.stderr.contains(&format!("cannot make the tag capture/{SECOND}: ")), "{}", output.stderr);
+    assert!(output.stderr.contains("run `capture-hook tag`"), "{}", output.stderr);
     assert_eq!(env.trailer("HEAD", "Capture-Run"), [SECOND]);
     assert!(!env.repo(".git/TAG_EDITMSG").exists());
     let output = env.hook(["tag"]).fails(1);
-    assert!(output.stderr.contains("is not made"), "{}", output.stderr);
+    assert!(output.stderr.contains("cannot make the tag"), "{}", output.stderr);
     env.git(["config", "tag.gpgSign", "false"]).ok();
     assert_eq!(env.hook(["tag"]).ok().stdout, format!("capture/{SECOND}\n"));
 }
@@ -250,7 +250,7 @@ fn rules_over_other_files_of_a_commit() {
     let output = env.hook(["publish", "--no-push", &key]).fails(3);
     assert_snapshot!(env.screen(&output), @"
     error: git ignores params.yaml (.git/info/exclude:1:params.yaml), so no commit can hold it
-    hint: add the line `!/params.yaml` to .gitignore (`capture-hook init` does), or take the rule out of .git/info/exclude; nothing was changed
+    hint: add the line `!/params.yaml` to .gitignore (`capture-hook init` does that), or remove the rule from .git/info/exclude; nothing was changed
     ");
     assert!(state(&env) == before);
     fs::write(env.repo(".git/info/exclude"), "").unwrap();
@@ -267,7 +267,7 @@ fn a_flag_that_hides_a_file_is_named_and_nothing_is_staged() {
     let output = env.hook(["publish", "--no-push", SECOND]).fails(3);
     assert_snapshot!(env.screen(&output), @"
     error: params.yaml has the flag skip-worktree in git's index, so git does not see how it differs
-    hint: take it away: `git update-index --no-skip-worktree params.yaml`
+    hint: remove it: `git update-index --no-skip-worktree params.yaml`
     ");
     assert!(state(&env) == before);
     fs::write(env.repo("readme.txt"), "code\n").unwrap();
@@ -281,7 +281,7 @@ fn a_flag_that_hides_a_file_is_named_and_nothing_is_staged() {
     params.yaml: results/demo/run-20260105-041 -> results/sweep/run-20260106-041
     --- stderr
     warning: params.yaml has the flag assume-unchanged in git's index, so git does not see how it differs
-    hint: take it away: `git update-index --no-assume-unchanged params.yaml`
+    hint: remove it: `git update-index --no-assume-unchanged params.yaml`
     ");
     env.git(["update-index", "--no-assume-unchanged", "params.yaml"]).ok();
     env.git(["checkout", "-q", "params.yaml"]).ok();

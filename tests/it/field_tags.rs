@@ -29,7 +29,7 @@ fn a_commit_that_is_made_again_takes_its_tag_along() {
     let old = env.id("HEAD");
     env.git(["reset", "-q", "--soft", "HEAD~1"]).ok();
     let output = env.git(["commit", "-q", "-m", "again"]).ok();
-    assert_snapshot!(env.screen(&output), @"moved the tag capture/demo/run-20260105-041, whose commit no branch holds any more, to the commit that brings the same data");
+    assert_snapshot!(env.screen(&output), @"moved the tag capture/demo/run-20260105-041 to the commit that introduces the same data; its old commit is on no branch");
     assert_ne!(env.id("HEAD"), old);
     assert_eq!(env.id(&tag(SECOND)), env.id("HEAD"));
     assert_eq!(env.tags(), [tag(SECOND), tag(FIRST)]);
@@ -92,27 +92,27 @@ fn a_tag_that_a_rewrite_left_behind_is_known_and_moves() {
       committed  yes  HEAD is at [commit]
       tagged     no   no branch holds the commit of capture/demo/run-20260105-041
       pushed     no   data: not all on the DVC remote; git: not pushed
-      workspace  yes  as dvc.lock says, files: 14
+      workspace  yes  matches dvc.lock, files: 14
     next: capture-hook tag
     --- stderr
-    hint: sweep/run-20260106-041 is recorded and in no commit: `capture-hook publish sweep/run-20260106-041`
+    hint: sweep/run-20260106-041 is recorded, but in no commit; to commit it: `capture-hook publish sweep/run-20260106-041`
     ");
     let checked = env.hook(["check", "main..topic"]).ok();
     assert_snapshot!(env.screen(&checked), @"
-    warning tag_missing: [commit] demo/run-20260105-041: no branch holds the commit of capture/demo/run-20260105-041: `capture-hook tag --all` moves it
+    warning tag_missing: [commit] demo/run-20260105-041: the commit of capture/demo/run-20260105-041 is on no branch; to move the tag: `capture-hook tag --all`
     1 finding in 1 commit, 0 run tags
     ");
     let other = env.copy();
     assert_eq!(json(&env.hook(["--json", "tag", "--all"]).ok())["moved"], serde_json::json!([tag(SECOND)]));
     assert_eq!(env.id(&tag(SECOND)), env.id("topic"));
-    assert!(env.hook(["check", "--strict", "main..topic"]).ok().stdout.starts_with("all true"));
+    assert!(env.hook(["check", "--strict", "main..topic"]).ok().stdout.starts_with("no problems"));
     assert!(env.hook(["tag", "--all"]).ok().stderr.contains("no run tag is missing"));
 
     // A push moves it as well, and says how it gets there.
     let output = other.git(["push", "-q", "--follow-tags", "origin", "topic"]).ok();
     assert_snapshot!(env.screen(&output), @"
-    moved the tag capture/demo/run-20260105-041, whose commit no branch holds any more, to the commit that brings the same data
-    hint: git has chosen what this push sends already: `git push --follow-tags` sends the tags, too
+    moved the tag capture/demo/run-20260105-041 to the commit that introduces the same data; its old commit is on no branch
+    hint: to push the tags too: `git push --follow-tags`
     sending data of commit [commit] (results/nav/run-20261124-021550), commit [commit] (results/demo/run-20260105-041) to the DVC remote
     ");
     other.git(["push", "-q", "--follow-tags", "origin", "topic"]).ok();
@@ -135,7 +135,7 @@ fn a_tag_that_a_rewrite_left_behind_is_known_and_moves() {
         let output = env.hook(["tag", "--all"]).ok();
         assert_eq!(output.stdout, format!("{}\n{}\n", tag(SECOND), tag(FIRST)), "{}", output.stderr);
         assert_eq!(env.id(&tag(SECOND)), env.id("topic"));
-        assert!(env.hook(["check"]).ok().stdout.starts_with("all true"));
+        assert!(env.hook(["check"]).ok().stdout.starts_with("no problems"));
     }
 }
 
@@ -177,8 +177,8 @@ fn a_name_that_is_too_long_for_a_tag_is_shortened() {
         assert!(fs::read_to_string(env.repo("params.yaml")).unwrap().contains(key.as_str()));
         env.git(["checkout", "-q", "params.yaml"]).ok();
     }
-    assert!(env.hook(["tag", "--all"]).ok().stderr.contains("no run tag is missing (4 there)"));
-    assert!(env.hook(["check", "--strict"]).ok().stdout.starts_with("all true"));
+    assert!(env.hook(["tag", "--all"]).ok().stderr.contains("no run tag is missing (4 exist)"));
+    assert!(env.hook(["check", "--strict"]).ok().stdout.starts_with("no problems"));
     // The sibling: other data of it, and an amended commit.
     let meta = env.repo("results").join(&runs[0]).join("run.json");
     let text = fs::read_to_string(&meta).unwrap();
@@ -230,14 +230,14 @@ fn a_blocked_tag_keeps_no_other_back() {
     demo/run-20260105-041
     sweep/run-20260106-041
     --- stderr
-    warning: the tag capture/demo/run-20260105-041 is not made: the tag capture/demo is in the way of capture/demo/run-20260105-041: git cannot use one name as the directory of the other
+    warning: cannot make the tag capture/demo/run-20260105-041: the tag capture/demo is in the way of capture/demo/run-20260105-041: git cannot use one name as the directory of the other
     tagged capture/sweep/run-20260106-041
     hint: rename the tag, for example to capture-demo-old: `git tag capture-demo-old capture/demo && git tag -d capture/demo`
-    hint: the commit is made; `capture-hook tag` makes the tags that are missing
+    hint: run `capture-hook tag` to make the missing tags; the commit is made
     committed 2 runs as [commit]
-    warning: the tag capture/demo/run-20260105-041 is not made: the tag capture/demo is in the way of capture/demo/run-20260105-041: git cannot use one name as the directory of the other
+    warning: cannot make the tag capture/demo/run-20260105-041: the tag capture/demo is in the way of capture/demo/run-20260105-041: git cannot use one name as the directory of the other
     hint: rename the tag, for example to capture-demo-old: `git tag capture-demo-old capture/demo && git tag -d capture/demo`
-    hint: the commit is made; `capture-hook tag` makes the tags that are missing
+    hint: run `capture-hook tag` to make the missing tags; the commit is made
     ");
     assert!(env.tags().contains(&tag(THIRD)));
 }

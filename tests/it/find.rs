@@ -37,7 +37,7 @@ fn runs_are_listed_wherever_they_are() {
     ");
     let none = env.hook(["runs", "-e", "nova"]).ok();
     assert_snapshot!(env.screen(&none), @"
-    there is no such run of experiment `nova`
+    experiment `nova` has no such run
     hint: experiments: nav, plume, sweep
     ");
 }
@@ -64,10 +64,10 @@ fn a_run_is_found_where_its_tag_is_lost_and_its_commit_was_squashed() {
     assert_eq!(shown["history"]["commit"], squashed);
     // `check` says what is missing, and `tag` makes it again.
     assert_snapshot!(env.screen(&env.hook(["check"]).ok()), @"
-    warning trailer_missing: [commit] nav/run-20261124-021550: the commit brings the run, and no trailer says so
-    warning tag_missing: [commit] nav/run-20261124-021550: no tag names this data of the run: `capture-hook tag --all` makes it
-    warning trailer_missing: [commit] plume/run-20261124-021546: the commit brings the run, and no trailer says so
-    warning tag_missing: [commit] plume/run-20261124-021546: no tag names this data of the run: `capture-hook tag --all` makes it
+    warning trailer_missing: [commit] nav/run-20261124-021550: the commit introduces the run, but no trailer names it
+    warning tag_missing: [commit] nav/run-20261124-021550: no tag names this data of the run; to make one: `capture-hook tag --all`
+    warning trailer_missing: [commit] plume/run-20261124-021546: the commit introduces the run, but no trailer names it
+    warning tag_missing: [commit] plume/run-20261124-021546: no tag names this data of the run; to make one: `capture-hook tag --all`
     4 findings in 2 commits, 0 run tags
     ");
     env.hook(["check", "--strict"]).fails(1);
@@ -97,7 +97,7 @@ fn a_mistyped_name_gets_the_one_meant() {
     assert_snapshot!(env.screen(&output), @"
     error: there is no setting `push.polcy`
     hint: did you mean `push.policy`?
-    hint: `capture-hook config list` shows every setting
+    hint: see every setting: `capture-hook config list`
     ");
     assert!(!env.repo("capture-hook.toml").exists());
 }
@@ -162,7 +162,7 @@ fn settings_are_read_and_changed() {
     assert_eq!(text, "# ours\n[push]\npolicy = \"warn\" # for now\n\n[pull]\nmax_bytes = 2147483648\n");
     let output = env.hook(["config", "set", "push.policy", "sometimes"]).fails(2);
     assert_snapshot!(env.screen(&output), @"
-    error: `sometimes` is no value for push.policy: unknown variant `sometimes`, expected one of `strict`, `warn`, `off`
+    error: `sometimes` is not a valid value for push.policy: unknown variant `sometimes`, expected one of `strict`, `warn`, `off`
     hint: push.policy: unsent data: strict, warn, off
     ");
     assert_eq!(fs::read_to_string(env.repo("capture-hook.toml")).unwrap(), text);
@@ -199,11 +199,11 @@ fn status_leads_from_nothing_to_pushed() {
     nav/run-20261124-021550 is selected
       recorded   yes  results/nav/run-20261124-021550
       valid      yes  151 steps, 4 episodes
-      ingested   no   run.json is not as it was ingested
-      committed  no   no commit is known to hold it as it is recorded now
-      tagged     no   a commit is tagged when it is made
+      ingested   no   run.json differs from the ingested one
+      committed  no   no known commit holds it as it is recorded now
+      tagged     no   it is tagged when it is committed
       pushed     no   not committed yet
-      workspace  yes  as dvc.lock says, files: 7
+      workspace  yes  matches dvc.lock, files: 7
     next: capture-hook publish nav/run-20261124-021550
     ");
     assert_eq!(next().unwrap(), format!("capture-hook publish {FIRST}"));
@@ -256,7 +256,7 @@ fn verify_names_what_is_missing_extra_and_changed() {
     data version [md5].dir
     --- stderr
     hint: take what is damaged out of the cache: `rm -f [env]/repo/.dvc/cache/files/md5/[md5]`
-    hint: `capture-hook get nav/run-20261124-021550 --rev HEAD` fetches what the cache lacks of a run
+    hint: fetch what the cache lacks of a run: `capture-hook get nav/run-20261124-021550 --rev HEAD`
     ");
     // `get` does not hand out what is rotten.
     let run = listing[0]["relpath"].as_str().unwrap().rsplit_once('/').unwrap().0;
@@ -276,18 +276,18 @@ fn a_run_of_any_revision_is_got_from_cache_or_remote() {
     let output = env.hook(["get", FIRST, "-o", "../a/b/nav"]).fails(2);
     assert_snapshot!(env.screen(&output), @"
     error: [env]/repo/../a/b/nav is there already
-    hint: `-o DIR` names another place, `--force` replaces it
+    hint: name another directory with `-o DIR`, or replace it with `--force`
     ");
     env.hook(["get", FIRST, "-o", "../a/b/nav", "--force"]).ok();
     let output = env.hook(["get", PLUME, "--rev", "HEAD~1", "-o", "../plume"]).fails(3);
     assert_snapshot!(env.screen(&output), @"
     error: data version [md5].dir does not hold plume/run-20261124-021546
-    hint: `capture-hook log plume/run-20261124-021546` lists the commits that brought it
+    hint: see which commits introduced it: `capture-hook log plume/run-20261124-021546`
     ");
     let output = env.hook(["get", THIRD]).fails(3);
     assert_snapshot!(env.screen(&output), @"
     error: no commit holds sweep/run-20260106-041
-    hint: it is in the workspace alone; `capture-hook publish sweep/run-20260106-041` commits it
+    hint: it is only in the workspace; commit it: `capture-hook publish sweep/run-20260106-041`
     ");
     // Pushed, and the cache gone: it comes from the remote, that run alone.
     env.git(["push", "-q", "--follow-tags", "-u", "origin", "main"]).ok();
@@ -313,7 +313,7 @@ fn check_finds_a_selection_that_was_not_ingested_and_a_tag_that_lies() {
     env.git(["tag", "-a", "-m", "no", &format!("capture/{THIRD}")]).ok();
     let output = env.hook(["check"]).fails(1);
     assert_snapshot!(env.screen(&output), @"
-    error selection_not_ingested: [commit]: params.yaml selects results/sweep/run-20260106-041, dvc.lock was made from results/plume/run-20261124-021546
+    error selection_not_ingested: [commit]: params.yaml selects results/sweep/run-20260106-041, but dvc.lock was made from results/plume/run-20261124-021546
     error tag_false: [commit] capture/sweep/run-20260106-041 sweep/run-20260106-041: data version [md5].dir of its commit does not hold the run
     2 findings in 4 commits, 3 run tags
     ");
@@ -400,8 +400,8 @@ fn a_newcomer_finds_the_best_run_sees_it_and_gets_its_data() {
        plume/run-20261124-021546     208         3        -       -  elsewhere
        nav/run-20261124-021550       151         4        -       -  elsewhere
     --- stderr
-    warning: git calls no hook of capture-hook in this clone: a commit ingests no run, a push sends no data
-    hint: `capture-hook install` puts them in place
+    warning: git calls no hook of capture-hook in this clone, so commits ingest no run and pushes send no data
+    hint: install them: `capture-hook install`
     ");
     shows(&["--sort reward", "pull RUN"], &["runs", "--help"]);
     shows(&[], &["pull"]);

@@ -156,7 +156,7 @@ impl History {
             }
             let unmerged = self.env.git_in(dir, ["diff", "--name-only", "--diff-filter=U"]).ok().stdout;
             assert_eq!(unmerged, "dvc.lock\n", "{}\n{}", output.both(), self.story());
-            const DISPUTED: &str = "both sides have other files in run ";
+            const DISPUTED: &str = "both sides changed run ";
             let all = output.both();
             let keys: BTreeSet<&str> = all.lines().filter_map(|line| Some(line.split_once(DISPUTED)?.1)).collect();
             for key in keys {

@@ -61,8 +61,8 @@ fn an_invalid_run_stops_the_commit_and_nothing_changes() {
     assert_snapshot!(env.screen(&output), @"
     error: the selected run results/demo/bad is invalid
         steps.jsonl.gz:7: step_sequence: step 7 follows step 5
-    hint: `capture-hook validate results/demo/bad` shows everything
-    hint: select another run: `capture-hook select RUN`; nothing was changed
+    hint: see all findings: `capture-hook validate results/demo/bad`
+    hint: or or or or select another run: `capture-hook select RUN`; nothing was changed
     ");
     let after =
         (env.git(["rev-parse", "HEAD"]).ok().stdout, tree(&env.repo("data")), fs::read(env.repo("dvc.lock")).unwrap());

@@ -385,17 +385,17 @@ fn without_a_selection_the_next_step_is_named() {
     fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/dvc.yaml"), env.repo("dvc.yaml")).unwrap();
     let output = env.hook(["ingest"]).ok();
     assert_snapshot!(env.screen(&output), @"
-    no run is selected in params.yaml: data/captures stays as it is
-    hint: `capture-hook select RUN` selects one
+    no run is selected in params.yaml, so data/captures stays as it is
+    hint: select one: `capture-hook select RUN`
     ");
     assert!(env.repo("data/captures").is_dir(), "DVC wants it");
     // Where there is no such stage, nothing is made.
     fs::remove_file(env.repo("dvc.yaml")).unwrap();
     let refused = env.hook(["ingest"]).fails(3);
     assert_snapshot!(env.screen(&refused), @"
-    error: no run is selected: ingest_capture.run_dir of params.yaml names none
-    hint: `capture-hook runs` lists the runs there are, `capture-hook select RUN` selects one
-    hint: or name it: `capture-hook ingest RUN`
+    error: no run is selected: ingest_capture.run_dir in params.yaml names no run
+    hint: select a run: `capture-hook select RUN` (`capture-hook runs` lists them)
+    hint: or name one: `capture-hook ingest RUN`
     ");
     let refused = env.hook(["ingest", "--run-dir", "results/no/such"]).fails(3);
     assert_snapshot!(env.screen(&refused), @"

@@ -298,7 +298,7 @@ fn in_every_order(env: &mut TestEnv, manager: &dyn Installs) {
             env.hook(["install"]).ok();
         }
         let output = env.hook(["doctor"]).ok();
-        assert!(!output.stdout.contains("mend: capture-hook install"), "{order}: {}", output.both());
+        assert!(!output.stdout.contains("fix: capture-hook install"), "{order}: {}", output.both());
         once_each(env, order, &format!("order/r{at}"));
     }
 }
@@ -371,7 +371,7 @@ fn install_ends_the_loop_of_an_older_shim() {
         let output = env.git(["commit", "-q", "-m", "x"]).fails(1);
         assert!(output.stderr.contains("migration mode"), "{}", output.stderr);
         let output = env.hook(["doctor"]).fails(1);
-        for words in ["every commit fails now", "every push fails now", "mend: capture-hook install"] {
+        for words in ["every commit fails now", "every push fails now", "fix: capture-hook install"] {
             assert!(output.stdout.contains(words), "no {words:?} in\n{}", output.stdout);
         }
         env.hook(["install"]).ok();
@@ -401,7 +401,7 @@ fn doctor_names_scripts_whose_program_is_gone() {
             assert!(!env.hook(["doctor"]).both().contains("fails now"), "{program}");
             env.set("PATH", &path);
             let output = env.hook(["doctor"]).fails(1);
-            let words = format!("a script here starts /gone/{program}, which is not there: every commit fails now");
+            let words = format!("a script starts /gone/{program}, which does not exist: every commit fails now");
             assert!(output.stdout.contains(&words), "{}", output.stdout);
             assert_ne!(env.git(["commit", "-q", "--allow-empty", "-m", "x"]).code, 0, "{program}");
             fs::remove_file(&kept).unwrap();

@@ -131,7 +131,7 @@ fn several_branches_merge_at_once() {
     assert_eq!(ours(&env), "capture-hook\n");
     let path = env.get("PATH");
     env.set("PATH", path.split_once(':').unwrap().1);
-    assert!(env.hook(["doctor"]).both().contains("no git-merge-capture-hook on PATH"));
+    assert!(env.hook(["doctor"]).both().contains("git-merge-capture-hook is not on PATH"));
     env.hook(["install"]).ok();
     assert_eq!(ours(&env), "");
     env.set("PATH", &path);
@@ -150,8 +150,8 @@ fn a_merge_unites_the_runs_and_keeps_the_current_selection() {
     let c = add(&env, CASES[2]);
     let output = env.git(["merge", "-q", "--no-edit", "feature"]).ok();
     assert_snapshot!(env.driver_messages(&output), @"
-    capture-hook: HEAD's selection stays; feature had selected results/plume/run-20261124-021546 (`capture-hook select results/plume/run-20261124-021546` takes it)
-    capture-hook: dvc.lock: united the dataset: 1 run of HEAD, 1 run of feature
+    capture-hook: HEAD's selection stays; feature selects results/plume/run-20261124-021546 (to take it: `capture-hook select results/plume/run-20261124-021546`)
+    capture-hook: dvc.lock: merged the dataset: 1 run of HEAD, 1 run of feature
     ");
     assert_eq!(runs(&env), sorted([&a, &b, &c]));
     assert_eq!(selected(&env), c);
@@ -237,8 +237,8 @@ fn a_list_of_files_that_is_missing_is_fetched() {
     env.git_in("clone", ["reset", "-q", "--hard", "HEAD~1"]).ok();
     let output = env.git_in("clone", ["merge", "--no-edit", "feature"]).fails(1);
     assert_snapshot!(env.driver_messages(&output), @"
-    capture-hook: HEAD's selection stays; feature had selected results/plume/run-20261124-021546 (`capture-hook select results/plume/run-20261124-021546` takes it)
-    capture-hook: dvc.lock is merged as text: the list of files of data version [md5].dir is not to be had: data version [md5].dir is not all in the cache, and the directory [env]/dvc-remote of the DVC remote `storage` is not there
+    capture-hook: HEAD's selection stays; feature selects results/plume/run-20261124-021546 (to take it: `capture-hook select results/plume/run-20261124-021546`)
+    capture-hook: dvc.lock is merged as text: cannot fetch the file list of the cache lacks files of data version [md5].dir: data version [md5].dir, and the directory [env]/dvc-remote of the DVC remote `storage` does not exist
     ");
     assert!(fs::read_to_string(env.path("clone/dvc.lock")).unwrap().contains("<<<<<<< HEAD"));
 }
@@ -260,8 +260,8 @@ fn both_changed_the_same_run_is_an_ordinary_conflict() {
     env.git(["commit", "-qam", "the same run, otherwise"]).ok();
     let output = env.git(["merge", "--no-edit", "feature"]).fails(1);
     assert_snapshot!(env.driver_messages(&output), @"
-    capture-hook: conflict in dvc.lock: both sides have other files in run plume/run-20261124-021546
-    capture-hook: `capture-hook resolve plume/run-20261124-021546 --ours` takes the files of HEAD, `--theirs` those of feature, `--both` keeps both
+    capture-hook: conflict in dvc.lock: both sides changed run plume/run-20261124-021546
+    capture-hook: resolve it: `capture-hook resolve plume/run-20261124-021546 --ours` (the files of HEAD), `--theirs` (those of feature) or `--both`
     ");
     let lock = fs::read_to_string(env.repo("dvc.lock")).unwrap();
     let marker = |mark: &str| lock.lines().find(|l| l.starts_with(mark)).unwrap().to_owned();

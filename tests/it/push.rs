@@ -195,7 +195,7 @@ fn capture_hook_push_takes_revisions_and_ranges() {
         env.hook(["push"]).ok();
         assert!(has_data(env, "HEAD"));
         let output = env.hook(["push"]).ok();
-        assert!(output.stderr.contains("has everything"), "{}", output.stderr);
+        assert!(output.stderr.contains("has all data"), "{}", output.stderr);
         env.hook(["push", "nothing"]).fails(3);
     });
 }

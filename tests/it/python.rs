@@ -93,7 +93,7 @@ fn pytest(file: &str) {
     assert_eq!(output.code, 0, "{}", output.both());
 }
 
-/// A Python that has everything the tests use, and the directory that the wheel is installed in.
+/// A Python that has all data the tests use, and the directory that the wheel is installed in.
 fn installed() -> &'static (PathBuf, PathBuf) {
     static DONE: OnceLock<(PathBuf, PathBuf)> = OnceLock::new();
     DONE.get_or_init(|| {

@@ -97,7 +97,7 @@ fn a_pushed_tag_stays() {
         env.git(["push", "-q", "--follow-tags", "origin", "main"]).ok();
         let before = env.id("HEAD");
         let output = env.git(["commit", "-q", "--amend", "-m", "other words"]).ok();
-        assert!(output.stderr.contains("was pushed already"), "{}", output.stderr);
+        assert!(output.stderr.contains("was already pushed"), "{}", output.stderr);
         assert_eq!(env.id(&format!("capture/{SECOND}")), before);
         assert_eq!(env.tags().len(), 2);
     });
@@ -111,7 +111,7 @@ fn a_tag_pushed_by_itself_stays() {
         let before = env.id("HEAD");
         env.git(["push", "-q", "../origin.git", &format!("capture/{SECOND}")]).ok();
         let output = env.git(["commit", "-q", "--amend", "-m", "other words"]).ok();
-        assert!(output.stderr.contains("was pushed already"), "{}", output.stderr);
+        assert!(output.stderr.contains("was already pushed"), "{}", output.stderr);
         assert_eq!(env.id(&format!("capture/{SECOND}")), before);
     });
 }
@@ -207,7 +207,7 @@ fn tags_are_signed_if_the_user_signs_tags() {
         env.select(THIRD);
         let output = env.git(["commit", "-q", "-am", "x"]).ok();
         assert!(
-            output.stderr.contains("is not made") && output.stderr.contains("capture-hook tag"),
+            output.stderr.contains("cannot make the tag") && output.stderr.contains("capture-hook tag"),
             "{}",
             output.stderr
         );

@@ -148,7 +148,7 @@ fn links_are_not_followed() {
         env.select(SECOND);
         let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
         assert!(
-            output.stderr.contains("data/captures is a link") && output.stderr.contains("remove the link"),
+            output.stderr.contains("data/captures is a link") && output.stderr.contains("replace the link"),
             "{}",
             output.stderr
         );

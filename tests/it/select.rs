@@ -25,7 +25,7 @@ fn it_changes_one_value_and_prints_old_and_new() {
     assert_eq!(fs::read_to_string(&params).unwrap(), text.replace("old", &format!("results/{key}")));
     // From anywhere in the repository, by a path.
     let output = env.hook_in("repo/results/demo", ["select", key.rsplit('/').next().unwrap()]).ok();
-    assert_snapshot!(env.screen(&output), @"params.yaml: results/demo/run-20260105-041 is selected already");
+    assert_snapshot!(env.screen(&output), @"params.yaml: results/demo/run-20260105-041 is already selected");
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn an_invalid_run_is_refused_unless_forced() {
     assert_snapshot!(env.screen(&output), @"
     warning: results/nav/run-20261124-021550 is not a valid run
       steps.jsonl.gz:7: step 7 follows step 5 (step_sequence)
-    hint: nothing was changed; `capture-hook validate nav/run-20261124-021550` shows the whole report, `--force` selects the run anyway
+    hint: see the whole report with `capture-hook validate nav/run-20261124-021550`, or select the run anyway with `--force`; nothing was changed
     ");
     assert_eq!(fs::read(env.repo("params.yaml")).unwrap(), before);
     let output = env.hook(["--json", "select", "--force", &key]).ok();
@@ -53,7 +53,7 @@ fn an_invalid_run_is_refused_unless_forced() {
     --- stderr
     warning: results/nav/run-20261124-021550 is not a valid run
       steps.jsonl.gz:7: step 7 follows step 5 (step_sequence)
-    warning: results/nav/run-20261124-021550 is invalid and selected all the same; a commit will refuse it
+    warning: results/nav/run-20261124-021550 is invalid, but selected; a commit will refuse it
     "#);
     assert!(fs::read_to_string(env.repo("params.yaml")).unwrap().contains(&format!("run_dir: results/{key}")));
 }
@@ -168,8 +168,8 @@ fn without_a_run_one_is_picked_on_a_terminal() {
     // Without a terminal nobody is asked.
     let output = env.hook(["select"]).fails(2);
     assert_snapshot!(env.screen(&output), @"
-    error: which run? RUN is missing, and there is no terminal to ask on
-    hint: `capture-hook runs` lists the runs there are; `capture-hook select latest` takes the newest
+    error: RUN is missing, and there is no terminal to choose a run on
+    hint: see all runs with `capture-hook runs`, or select the newest with `capture-hook select latest`
     ");
     env.hook(["--json", "select"]).fails(2);
 }

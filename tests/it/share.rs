@@ -83,7 +83,8 @@ fn an_offline_clone_without_data_cannot_commit() {
             env.select_in("clone", THIRD);
             let output = env.git_in("clone", ["commit", "-am", "x"]).fails(1);
             assert!(
-                output.stderr.contains("is not all in the cache") && output.stderr.contains("is not there"),
+                output.stderr.contains("the cache lacks files of data version")
+                    && output.stderr.contains("does not exist"),
                 "{engine}: {}",
                 output.stderr
             );
@@ -104,7 +105,7 @@ fn an_offline_clone_without_data_cannot_commit() {
         fs::rename(env.path("dvc-remote"), env.path("away")).unwrap();
         let output = env.git_in("clone", ["commit", "-am", "x"]).fails(1);
         assert!(
-            output.stderr.contains("so runs could get lost: ") && output.stderr.contains("capture-hook pull"),
+            output.stderr.contains("so the commit would lose runs: ") && output.stderr.contains("capture-hook pull"),
             "{}",
             output.stderr
         );

@@ -95,7 +95,7 @@ fn the_dataset_never_lies_where_programs_look() {
         let version = version(&env, ".dvc/cache", false, &[(path, "import os\n")]);
         evil(&env, || lock(&env, out_dir, &version));
         let output = env.git(["checkout", "-q", "evil"]).ok();
-        let why = ["cannot be the dataset", "is not checked out"];
+        let why = ["cannot be the dataset", "cannot check out "];
         assert!(why.iter().any(|why| output.stderr.contains(why)), "{out_dir}: {}", output.stderr);
         let output = env.hook(["pull"]);
         assert!(output.code != 0 && output.stdout.is_empty(), "{out_dir}: {}", output.both());
@@ -135,7 +135,7 @@ fn no_path_of_a_dataset_leads_where_programs_look() {
     evil(&env, || lock(&env, "data/captures", &version));
     let output = env.git(["checkout", "-q", "evil"]).ok();
     for name in
-        ["x/a: `site-packages`", "x/b: ", "x/c: `.git.`", ".venv/bin", "x/node_modules", "tell who committed it"]
+        ["x/a: `site-packages`", "x/b: ", "x/c: `.git.`", ".venv/bin", "x/node_modules", "inform who committed it"]
     {
         assert!(output.stderr.contains(name), "{name}: {}", output.stderr);
     }
@@ -204,7 +204,7 @@ fn no_executable_object_is_linked_to() {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         evil(&env, || lock(&env, "data/captures", &version));
         let output = env.git(["checkout", "-q", "evil"]).ok();
-        assert!(output.stderr.contains("it can be executed"), "{kind}: {}", output.stderr);
+        assert!(output.stderr.contains("it is executable"), "{kind}: {}", output.stderr);
         assert!(!env.repo("data/captures/x/y/tool").exists(), "{kind}");
     }
 }
@@ -230,7 +230,7 @@ fn a_submodule_that_git_left_behind_is_not_run() {
     env.set("PATH", &format!("{}:{path}", env.repo(".venv/bin").display()));
     let output = env.hook(["doctor"]);
     assert!(
-        output.stdout.contains("is not run: ") && output.stdout.contains("a repository of its own"),
+        output.stdout.contains("cannot run ") && output.stdout.contains("a repository of its own"),
         "{}",
         output.stdout
     );
@@ -239,7 +239,7 @@ fn a_submodule_that_git_left_behind_is_not_run() {
     env.git(["config", "capture-hook.dvc", dvc.to_str().unwrap()]).ok();
     env.select(FIRST);
     let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
-    assert!(output.stderr.contains("is not run: ") && output.stderr.contains("hint: "), "{}", output.stderr);
+    assert!(output.stderr.contains("cannot run ") && output.stderr.contains("hint: "), "{}", output.stderr);
     not_sprung(&env);
 }
 
@@ -264,7 +264,7 @@ fn a_dvc_in_the_repository_is_run_only_where_its_owner_put_it() {
     env.set("PATH", &rest);
     let output = env.hook(["doctor"]).fails(1);
     assert!(
-        output.stdout.contains("nobody has said") && output.stdout.contains("git config capture-hook.dvc"),
+        output.stdout.contains("which is not trusted") && output.stdout.contains("git config capture-hook.dvc"),
         "{}",
         output.stdout
     );
@@ -283,7 +283,7 @@ fn a_dvc_in_the_repository_is_run_only_where_its_owner_put_it() {
     let check = |env: &TestEnv, why: &str| {
         let output = env.hook(["doctor"]);
         assert!(
-            output.stdout.contains(&format!("{own} is not run: ")) && output.stdout.contains(why),
+            output.stdout.contains(&format!("cannot run {own}: ")) && output.stdout.contains(why),
             "{why}: {}",
             output.stdout
         );
@@ -304,7 +304,7 @@ fn a_dvc_in_the_repository_is_run_only_where_its_owner_put_it() {
     env.git(["add", "-f", pth]).ok();
     env.git(["worktree", "add", "-q", "../linked", "main"]).ok();
     let output = env.hook_in("linked", ["doctor"]);
-    assert!(output.stdout.contains(&format!("{own} is not run: ")), "{}", output.stdout);
+    assert!(output.stdout.contains(&format!("cannot run {own}: ")), "{}", output.stdout);
     // One that lies in the other is a working tree too, and its own environment is the owner's.
     env.git(["worktree", "add", "-q", "--detach", "inner"]).ok();
     let inner = env.script("repo/inner/env/bin/dvc", &fs::read_to_string(&own).unwrap());
@@ -336,7 +336,7 @@ fn a_dvc_in_the_repository_is_run_only_where_its_owner_put_it() {
     env.set("PATH", &format!("{}:{path}", env.repo("lib").display()));
     lock(&env, "lib", &version(&env, ".dvc/cache", false, &[("x/y/z", "x")]));
     let output = env.hook(["doctor"]);
-    assert!(output.stdout.contains(&format!("{own} is not run: the dataset")), "{}", output.stdout);
+    assert!(output.stdout.contains(&format!("cannot run {own}: it is inside the dataset")), "{}", output.stdout);
     not_sprung(&env);
 }
 
@@ -453,7 +453,7 @@ fn one_bad_run_keeps_no_other_back() {
     lock(&env, "data/captures", &bad);
     let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
     assert!(
-        output.stderr.contains("no clone checks out") && output.stderr.contains("is git's own directory"),
+        output.stderr.contains("cannot be checked out") && output.stderr.contains("is git's own directory"),
         "{}",
         output.stderr
     );
@@ -474,7 +474,7 @@ fn one_bad_run_keeps_no_other_back() {
     env.select(SECOND);
     let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
     assert!(
-        output.stderr.contains("no checkout takes demo/.git ") && output.stderr.contains("allowLoss"),
+        output.stderr.contains("cannot check out demo/.git ") && output.stderr.contains("allowLoss"),
         "{}",
         output.stderr
     );

@@ -442,9 +442,9 @@ fn countless(env: &TestEnv, files: usize, in_run: usize, here: bool) {
 #[test]
 fn a_checkout_of_countless_files_is_left_to_a_command() {
     for (files, here, why) in [
-        (100_000, false, "the dataset of this commit is not here"),
-        (60_000, true, "the dataset is left as it is: 600"),
-        (480_000, true, "the dataset is left as it is: a list of files of 3"),
+        (100_000, false, "the dataset of this commit is not checked out"),
+        (60_000, true, "the dataset is not checked out: 600"),
+        (480_000, true, "the dataset is not checked out: a file list of 3"),
     ] {
         let env = TestEnv::committed();
         countless(&env, files, 5, here);
@@ -467,7 +467,7 @@ fn a_list_of_countless_runs_is_left_out_and_said() {
     countless(&env, 250_001, 1, false);
     let output = within(&env, 400_000, &["runs"]).ok();
     assert!(
-        output.stderr.contains("left out: ") && output.stderr.contains("names more than 250000 runs"),
+        output.stderr.contains("left out: ") && output.stderr.contains("has more than 250000 runs"),
         "{}",
         output.stderr
     );

@@ -354,7 +354,7 @@ fn what_lists_branches_and_other_programs_say_is_spelled_out() {
         env.git([&no_hooks[..], &["commit", "-q", "-am", key]].concat()).ok();
     }
     let merge = ["git", "merge", "-q", "--no-edit", &format!("other{HIDE}")];
-    shown(&screens(&env, &[&merge[..]]), &format!("other{SPELLED_HIDE} had selected"));
+    shown(&screens(&env, &[&merge[..]]), &format!("other{SPELLED_HIDE} selects"));
     let _ = env.git(["merge", "--abort"]);
     env.git(["reset", "-q", "--hard"]).ok();
     // So does the strategy for several branches at once; it is a script.
@@ -517,13 +517,27 @@ fn commands_in_hints_are_quoted() {
         let output = env.hook(line).both();
         for command in output.split("`capture-hook ").skip(1).filter(|rest| rest.contains("touch")) {
             hints += 1;
-            let command = command.rsplit_once('`').unwrap().0.split("` shows").next().unwrap();
-            let command = command.split("` says").next().unwrap().split("` commits").next().unwrap();
+            let command = quoted_command(command);
             let _ = env.run_in("repo", "sh", ["-c", &format!("capture-hook {command}")]);
             assert!(!env.repo("pwned").exists(), "{line:?}: `capture-hook {command}`\n{output}");
         }
     }
     assert!(hints >= 4, "{hints}");
+}
+
+/// What stands before the first backtick that no quote of a shell holds.
+fn quoted_command(text: &str) -> &str {
+    let (mut quoted, mut escaped) = (false, false);
+    for (at, c) in text.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if !quoted => escaped = true,
+            '\'' => quoted = !quoted,
+            '`' if !quoted => return &text[..at],
+            _ => {}
+        }
+    }
+    panic!("no backtick ends the command: {text}");
 }
 
 /// S7: Every command in a message that holds a value quotes it by the one helper.

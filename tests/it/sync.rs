@@ -93,7 +93,7 @@ fn local_changes_are_not_overwritten() {
         fs::remove_file(&edited).unwrap();
         fs::write(&edited, "{\"mine\": true}").unwrap();
         let output = env.git(["checkout", "old"]).ok();
-        assert!(output.stderr.contains("not saved"), "{}", output.stderr);
+        assert!(output.stderr.contains("local changes are kept"), "{}", output.stderr);
         assert_eq!(fs::read_to_string(&edited).unwrap(), "{\"mine\": true}");
     });
 }

@@ -23,16 +23,16 @@ mod recording;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  capture-hook demo                     in a new directory, which it names
+  capture-hook demo                     in a new directory, which is printed
   capture-hook demo ~/try-it            in a directory of your choice (new or empty)
   capture-hook demo --record results    only record a run, as the demo's second step does")]
 pub struct Args {
-    /// Where to build the scratch repository: a new or empty directory (default: one in the system's temporary directory).
+    /// The directory of the repository: new or empty (default: one in the system's temporary directory).
     dir: Option<PathBuf>,
-    /// Only record a run below ROOT: an agent that looks for the source of a plume.
+    /// Only record a run in ROOT: an agent that looks for the source of a plume.
     #[arg(long, value_name = "ROOT", conflicts_with = "dir")]
     record: Option<PathBuf>,
-    /// The recorded run's seed, from which its id follows.
+    /// The seed of the recorded run; its id is derived from it.
     #[arg(long, value_name = "N", default_value_t = 1, requires = "record")]
     seed: u32,
 }
@@ -64,7 +64,7 @@ fn demo_dir(app: &App, dir: Option<&Path>) -> Result<PathBuf, Error> {
     crate::support::fs::create_dir_all(&dir)?;
     if std::fs::read_dir(&dir).at("list", &dir)?.next().is_some() {
         return Err(Error::new(ExitKind::Usage, "directory_not_empty", format!("{} is not empty", dir.display()))
-            .hint("name a new directory: capture-hook demo DIR"));
+            .hint("name a new directory: `capture-hook demo DIR`"));
     }
     Ok(dir)
 }
@@ -105,7 +105,7 @@ impl<'a> DemoTour<'a> {
     fn run_all(&mut self) -> Result<(), Error> {
         let repo = self.dir.join("project");
         crate::support::fs::create_dir_all(&self.dir.join("dvc-remote"))?;
-        self.print_text(StyledText::from(format!("The whole way, in {}", self.dir.display())).end_line());
+        self.print_text(StyledText::from(format!("From recording to checkout, in {}", self.dir.display())).end_line());
 
         self.start_step("Set a repository up");
         let outside = self.dir.clone();
@@ -132,7 +132,7 @@ impl<'a> DemoTour<'a> {
         self.run_command(&repo, &["git", "remote", "add", "origin", "../origin.git"])?;
         self.run_command(&repo, &["git", "push", "-q", "--follow-tags", "-u", "origin", "main"])?;
 
-        self.start_step("A second run, all of that in one command");
+        self.start_step("A second run, recorded and published with one command");
         self.run_command(&repo, &["capture-hook", "demo", "--record", "results", "--seed", "2"])?;
         self.run_command(&repo, &["capture-hook", "publish", "run-0002"])?;
 
@@ -144,7 +144,7 @@ impl<'a> DemoTour<'a> {
         self.run_command(&repo, &["ls", "data/captures/demo"])?;
         self.run_command(&repo, &["capture-hook", "verify"])?;
 
-        self.start_step("And the newest");
+        self.start_step("The newest commit");
         self.run_command(&repo, &["git", "checkout", "-q", "main"])?;
         self.run_command(&repo, &["ls", "data/captures/demo"])?;
         self.run_command(&repo, &["capture-hook", "verify"])?;

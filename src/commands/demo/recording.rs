@@ -18,8 +18,8 @@ pub fn record_run(root: &Path, seed: u32) -> Result<PathBuf, Error> {
     options.run_id = Some(format!("run-{seed:04}"));
     let target = root.join("demo").join(format!("run-{seed:04}"));
     if target.exists() {
-        return Err(Error::new(ExitKind::Usage, "run_exists", format!("{} is there already", target.display()))
-            .hint("a recorded run is never changed: choose another --seed"));
+        return Err(Error::new(ExitKind::Usage, "run_exists", format!("{} already exists", target.display()))
+            .hint("choose another --seed: a recorded run is never changed"));
     }
     let recorder = RunRecorder::create(options)?;
     let seeds: Vec<i64> = (0..EPISODES).map(|n| i64::from(seed) * 1000 + i64::from(n)).collect();

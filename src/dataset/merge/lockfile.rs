@@ -52,7 +52,7 @@ pub fn merge_lockfiles(
     let theirs_frames = ours.stages.is_empty() || (ours.other == base.other && theirs.other != base.other);
     let (frame, frame_bytes) = if theirs_frames { (&theirs, sides.theirs) } else { (&ours, sides.ours) };
     if ours.other != theirs.other && ours.other != base.other && theirs.other != base.other {
-        return Err(MergeError::Unmergeable("both sides changed what is beside the stages".into()));
+        return Err(MergeError::Unmergeable("both sides changed values outside the stages".into()));
     }
     let mut names: Vec<&str> = frame.stages.iter().map(|s| s.name.as_str()).collect();
     for stage in ours.stages.iter().chain(&theirs.stages) {

@@ -109,9 +109,7 @@ impl MergeInput {
         });
         let name = self.side_label(side);
         let typed = shell_quote(run_dir);
-        format!(
-            "{kept_label}'s selection stays; {name} had selected {run_dir} (`capture-hook select {typed}` takes it)"
-        )
+        format!("{kept_label}'s selection stays; {name} selects {run_dir} (to take it: `capture-hook select {typed}`)")
     }
 }
 
@@ -146,7 +144,7 @@ pub fn merge_lockfile(
         }
         Err(why) => {
             let mut outcome = merge_as_text(files, None, env)?;
-            outcome.notes.insert(0, format!("{} is merged as text: {why}", files.path));
+            outcome.notes.insert(0, format!("merging {} as text: {why}", files.path));
             // Two versions whose lines happen not to touch say nothing about the runs in them.
             Ok(MergeOutcome { clean: false, ..outcome })
         }
@@ -160,32 +158,31 @@ fn lockfile_notes(files: &MergeInput, merged: &MergedLockfile) -> Vec<String> {
         if let MergeConflict::Run(run) = conflict {
             let (run, [_, ours, theirs]) = (shell_quote(run.to_string()), &files.labels);
             notes.push(format!(
-                "`capture-hook resolve {run} --ours` takes the files of {ours}, `--theirs` those of {theirs}, `--both` keeps both"
+                "resolve it: `capture-hook resolve {run} --ours` (the files of {ours}), `--theirs` (those of {theirs}) or `--both`"
             ));
         }
     }
     for (run, choice) in merged.decided_runs.iter().filter(|_| merged.conflicts.is_empty()) {
         let kept_label =
             files.side_label(if *choice == RunChoice::Theirs { MergeSide::Theirs } else { MergeSide::Ours });
-        notes
-            .push(format!("{}: both sides have other files in run {run}; {kept_label}'s stay, as -X says", files.path));
+        notes.push(format!("{}: both sides changed run {run}; {kept_label}'s files stay, because of -X", files.path));
     }
     let kept_label = files.side_label(MergeSide::Ours);
     let same_recordings = merged.same_recordings.iter().filter(|_| merged.conflicts.is_empty());
     notes.extend(same_recordings.map(|run| {
         format!(
-            "{}: both sides ingested {run}, by different versions of capture-hook; {kept_label}'s files stay",
+            "{}: both sides ingested {run} with different versions of capture-hook; {kept_label}'s files stay",
             files.path
         )
     }));
     let (ours, theirs) = &merged.added;
     for refusal in merged.new_lists.iter().flat_map(|file_list| split_refused(file_list.clone()).1) {
-        notes.push(format!("{}: the dataset holds what no checkout takes: {refusal}", files.path));
+        notes.push(format!("{}: the dataset holds a path that cannot be checked out: {refusal}", files.path));
     }
     if merged.conflicts.is_empty() && !merged.new_lists.is_empty() {
         let runs = |n: usize| if n == 1 { "1 run".to_owned() } else { format!("{n} runs") };
         notes.push(format!(
-            "{}: united the dataset: {} of {}, {} of {}",
+            "{}: merged the dataset: {} of {}, {} of {}",
             files.path,
             runs(ours.len()),
             files.side_label(MergeSide::Ours),

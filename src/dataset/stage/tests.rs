@@ -90,7 +90,7 @@ fn ambiguous_yaml_is_refused() {
     assert!(with("cmd: capture-hook ingest", "cmd: !!str capture-hook ingest").starts_with("dvc.yaml:3:"));
     assert!(with("stages:", "%YAML 1.1\n---\nstages:").starts_with("dvc.yaml:1:"));
     assert!(with("    outs:", "    deps: [2026-01-01]\n    outs:").starts_with("dvc.yaml:7:"));
-    assert!(with("persist: true", "persist: yes").contains("not understood"));
+    assert!(with("persist: true", "persist: yes").contains("cannot parse"));
     assert!(with("    outs:", "    unknown: 1\n    outs:").contains("uses `unknown`"));
 }
 

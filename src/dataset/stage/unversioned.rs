@@ -13,7 +13,7 @@ pub enum UnversionedDataset {
     Frozen,
     /// `cache: false` at the dataset.
     #[error(
-        "`{out_dir}` has `cache: false` in {FILE}: DVC keeps no copy of it, so no push sends it and no checkout brings it back"
+        "`{out_dir}` has `cache: false` in {FILE}: DVC keeps no copy of it, so it can be neither pushed nor checked out"
     )]
     NotCached {
         /// The dataset's directory.
@@ -24,7 +24,7 @@ pub enum UnversionedDataset {
 impl Explain for UnversionedDataset {
     fn explain(&self) -> Explanation {
         // `dvc unfreeze` refuses a stage with `${…}` in it.
-        let take_out = |line| format!("take `{line}` out of {FILE}, `git add {FILE}`, then run the same command again");
+        let take_out = |line| format!("remove `{line}` from {FILE}, `git add {FILE}`, then run the same command again");
         match self {
             Self::Frozen => Setup.code("stage_frozen").hint(take_out("frozen: true")),
             Self::NotCached { .. } => Setup.code("dataset_not_cached").hint(take_out("cache: false")),

@@ -18,7 +18,7 @@ pub enum ProgramError {
     #[error("no `dvc` program found")]
     NotFound,
     /// The one that was named is none.
-    #[error("{named_by} names `{}`, which is no program that can be run", path.display())]
+    #[error("{named_by} names `{}`, which is not an executable program", path.display())]
     NotAProgram {
         /// What named it.
         named_by: &'static str,
@@ -26,7 +26,7 @@ pub enum ProgramError {
         path: PathBuf,
     },
     /// Somebody else may have put it where it is.
-    #[error("{} is not run: {why}", path.display())]
+    #[error("cannot run {}: {why}", path.display())]
     Refused {
         /// Where it is.
         path: PathBuf,
@@ -34,13 +34,13 @@ pub enum ProgramError {
         why: String,
     },
     /// There is one in the repository, which its owner has not named.
-    #[error("the only `dvc` here is the repository's {}, and nobody has said that it is to be trusted", path.display())]
+    #[error("the only `dvc` found is the repository's {}, which is not trusted", path.display())]
     Untrusted {
         /// Where it is.
         path: PathBuf,
     },
     /// A script whose interpreter is gone: its environment was moved, or its Python was.
-    #[error("{} cannot be started: its interpreter {} is not there", path.display(), interpreter.display())]
+    #[error("cannot start {}: its interpreter {} does not exist", path.display(), interpreter.display())]
     NoInterpreter {
         /// Where it is.
         path: PathBuf,
@@ -56,7 +56,7 @@ pub enum ProgramError {
         path: PathBuf,
     },
     /// Another DVC worked in this project all the time.
-    #[error("another DVC{} is at work in this project; waited {} s for it", holder.map(|pid| format!(" (process {pid})")).unwrap_or_default(), waited.as_secs())]
+    #[error("another DVC{} is running in this project; waited {} s for it", holder.map(|pid| format!(" (process {pid})")).unwrap_or_default(), waited.as_secs())]
     Busy {
         /// Its process id, where DVC's lock tells it.
         holder: Option<u32>,
@@ -79,15 +79,14 @@ impl Explain for ProgramError {
         match self {
             Self::NotFound => Setup.code("dvc_not_found").hints(how_to_install()),
             Self::NotAProgram { .. } => {
-                Setup.code("dvc_not_a_program").hint("correct or unset it, then `capture-hook doctor`")
+                Setup.code("dvc_not_a_program").hint("correct or unset it, then run `capture-hook doctor`")
             }
-            Self::Refused { .. } => Setup.code("dvc_refused").hint(
-                "what is in the repository may be somebody else's: name a `dvc` outside of it, as in \
-                 `git config capture-hook.dvc ~/.venvs/dvc/bin/dvc`",
-            ),
+            Self::Refused { .. } => Setup
+                .code("dvc_refused")
+                .hint("set a `dvc` outside of the repository: `git config capture-hook.dvc ~/.venvs/dvc/bin/dvc`"),
             Self::Untrusted { path } => Setup
                 .code("dvc_not_trusted")
-                .hint(format!("if it is yours: `git config capture-hook.dvc {}`", shell_quote(path)))
+                .hint(format!("if you trust it: `git config capture-hook.dvc {}`", shell_quote(path)))
                 .hints(how_to_install()),
             Self::NoInterpreter { path, .. } => {
                 let dir = path.parent().and_then(Path::parent).unwrap_or(path);
@@ -95,22 +94,22 @@ impl Explain for ProgramError {
                 Setup
                     .code("dvc_without_interpreter")
                     .hint(format!(
-                        "make its environment anew: `python3 -m venv --clear {dir}`, then `{pip} install dvc` and what \
-                         else was in it"
+                        "make its environment again: `python3 -m venv --clear {dir}`, then `{pip} install dvc` and its \
+                         other packages"
                     ))
-                    .hint("or name another one: `git config capture-hook.dvc /path/to/dvc`")
+                    .hint("or set another one: `git config capture-hook.dvc /path/to/dvc`")
             }
             Self::TooOld { .. } => {
-                Setup.code("dvc_too_old").hint("`pip install --upgrade dvc`, in the environment it is in")
+                Setup.code("dvc_too_old").hint("upgrade it in its environment: `pip install --upgrade dvc`")
             }
             Self::Busy { holder: Some(pid), .. } => Program
                 .code("dvc_busy")
-                .hint(format!("`ps -p {pid}` shows what it is; wait for it, or end it"))
+                .hint(format!("wait for it, or end it; see what it is: `ps -p {pid}`"))
                 .hint("then run the same command again"),
             Self::Busy { holder: None, .. } => Program
                 .code("dvc_busy")
-                .hint("wait for it and run the same command again")
-                .hint("on NFS, `dvc config core.hardlink_lock true` helps where locks get stuck"),
+                .hint("wait for it, then run the same command again")
+                .hint("if locks get stuck on NFS: `dvc config core.hardlink_lock true`"),
             Self::Process(error @ ProcessError::Failed { .. }) => {
                 Program.code("dvc_failed").hints(known_fix(error)).hints(error.explain().hints)
             }
@@ -125,6 +124,6 @@ impl Explain for ProgramError {
 fn how_to_install() -> Vec<String> {
     vec![
         "install it: `pipx install dvc` (add `[s3]`, `[gs]`, `[ssh]`… for such a remote)".into(),
-        "or name one: `git config capture-hook.dvc /path/to/dvc`".into(),
+        "or set its path: `git config capture-hook.dvc /path/to/dvc`".into(),
     ]
 }

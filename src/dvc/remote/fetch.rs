@@ -21,10 +21,10 @@ use crate::support::{fs, limits};
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// No place is known to look at.
-    #[error("the list of files of data version {0} is not in the cache, and no remote is set")]
+    #[error("the file list of data version {0} is not in the cache, and no DVC remote is set")]
     NoRemote(DataVersion),
     /// It is not on the remote either.
-    #[error("the list of files of data version {version} is neither in the cache nor on the remote `{remote}`")]
+    #[error("the file list of data version {version} is neither in the cache nor on the remote `{remote}`")]
     NotOnRemote {
         /// Which.
         version: DataVersion,
@@ -32,7 +32,7 @@ pub enum FetchError {
         remote: String,
     },
     /// The remote's directory is not there.
-    #[error("data version {version} is not all in the cache, and {absent}")]
+    #[error("the cache lacks files of data version {version}, and {absent}")]
     RemoteAbsent {
         /// Which.
         version: DataVersion,
@@ -41,7 +41,7 @@ pub enum FetchError {
     },
     /// Nobody asked, and the repository's own settings choose how its remote is reached.
     #[error(
-        "the list of files of data version {version} is not in the cache; {untrusted}, so it comes when you ask for it"
+        "the file list of data version {version} is not in the cache; {untrusted}, so it is fetched only when you ask"
     )]
     Unconfirmed {
         /// Which.
@@ -50,7 +50,7 @@ pub enum FetchError {
         untrusted: UntrustedSetting,
     },
     /// DVC could not get it.
-    #[error("the list of files of data version {version} is not in the cache, and DVC did not get it")]
+    #[error("the file list of data version {version} is not in the cache, and DVC did not fetch it")]
     Program {
         /// Which.
         version: DataVersion,
@@ -68,13 +68,13 @@ pub enum FetchError {
 impl Explain for FetchError {
     fn explain(&self) -> Explanation {
         match self {
-            Self::NoRemote(_) => Setup.code("no_dvc_remote").hint("name one: `dvc remote add -d NAME URL`"),
-            Self::NotOnRemote { .. } => CheckFailed
-                .code("data_not_on_remote")
-                .hint("who made it must push it: `capture-hook push`, in the clone that has it"),
+            Self::NoRemote(_) => Setup.code("no_dvc_remote").hint("add one: `dvc remote add -d NAME URL`"),
+            Self::NotOnRemote { .. } => {
+                CheckFailed.code("data_not_on_remote").hint("push it from the clone that has it: `capture-hook push`")
+            }
             Self::RemoteAbsent { absent, .. } => Setup.code("remote_absent").hints(absent.hints().into_iter().take(1)),
             Self::Unconfirmed { .. } => {
-                Setup.code("data_not_fetched").hint("look into .dvc/config, then `capture-hook pull`")
+                Setup.code("data_not_fetched").hint("review .dvc/config, then run `capture-hook pull`")
             }
             Self::Program { source, .. } => source.explain(),
             Self::Cache(error) => error.explain(),

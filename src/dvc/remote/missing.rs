@@ -58,7 +58,7 @@ pub enum RemoteError {
     #[error(transparent)]
     Program(#[from] ProgramError),
     /// DVC's answer is not understood.
-    #[error("`dvc status --cloud` said what is not understood: {0}")]
+    #[error("cannot parse the output of `dvc status --cloud`: {0}")]
     UnexpectedAnswer(String),
     /// The cache or the remote's directory.
     #[error(transparent)]
@@ -76,7 +76,7 @@ impl Explain for RemoteError {
         match self {
             Self::NoRemote => Setup
                 .code("no_dvc_remote")
-                .hint("name one: `dvc remote add -d storage URL` (a directory, s3://…, ssh://…)"),
+                .hint("add one: `dvc remote add -d storage URL` (a directory, s3://…, ssh://…)"),
             Self::Program(error) => match error.explain() {
                 explanation if explanation.hints.is_empty() => explanation.hint(CHECK_REMOTE_HINT),
                 explanation => explanation,
@@ -91,7 +91,7 @@ impl Explain for RemoteError {
 
 /// What to type where nothing more is known.
 const CHECK_REMOTE_HINT: &str =
-    "`dvc remote list` shows the remote's address, `dvc status --cloud -v` what DVC meets there";
+    "check the remote's address with `dvc remote list`, and DVC's access with `dvc status --cloud -v`";
 
 impl DvcProject<'_> {
     /// What the cache lacks of each of these versions; those that lack nothing are left out.

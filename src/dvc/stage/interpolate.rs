@@ -30,13 +30,13 @@ pub(crate) fn interpolate_text(text: &str, values: &ParamsValue) -> Result<Strin
         let key = inner[..end].trim_matches(' ');
         let name = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || "_-".contains(c));
         if !key.split('.').all(name) {
-            return Err(InterpolateError::Unsupported(format!("`${{{key}}}` is not understood")));
+            return Err(InterpolateError::Unsupported(format!("cannot parse `${{{key}}}`")));
         }
         out.push_str(before);
         match values.at_path(key) {
             Some(ParamsValue::Str(value)) if value.contains("${") => {
                 return Err(InterpolateError::Unsupported(format!(
-                    "`${{{key}}}` is `{value}`, which is to be filled in itself"
+                    "`${{{key}}}` is `{value}`, which itself holds a placeholder"
                 )));
             }
             Some(ParamsValue::Str(value)) => out.push_str(value),

@@ -83,9 +83,10 @@ fn report_pushed(status: &mut RunStatus, data: &RemoteData, commit: &CommitState
     let not_pushed = *commit == CommitState::NotPushed;
     let (data_text, mut state) = match data {
         RemoteData::NoRemote => {
-            status
-                .notes
-                .push("no DVC remote is set, data stays on this machine: `capture-hook init --remote URL`".into());
+            status.notes.push(
+                "no DVC remote is set, so data stays on this machine; to set one: `capture-hook init --remote URL`"
+                    .into(),
+            );
             ("there is no DVC remote".into(), StepState::Unknown)
         }
         RemoteData::Absent(absent) => {
@@ -96,13 +97,14 @@ fn report_pushed(status: &mut RunStatus, data: &RemoteData, commit: &CommitState
         RemoteData::Uploaded => ("sent to the DVC remote".into(), StepState::Done),
         RemoteData::Incomplete { rest_is_here: true } => ("not all on the DVC remote".into(), StepState::Pending),
         RemoteData::Incomplete { rest_is_here: false } => {
-            status.notes.push("the clone that has the data can send it: `capture-hook push --all` there".into());
+            status.notes.push("send the data from the clone that has it: `capture-hook push --all`".into());
             ("not all on the DVC remote, nor in this clone".into(), StepState::Pending)
         }
-        RemoteData::Unknown if not_pushed => ("goes with the push".into(), StepState::Pending),
-        RemoteData::Unknown => {
-            ("not known to be on the DVC remote (`capture-hook check --remote` asks)".into(), StepState::Unknown)
-        }
+        RemoteData::Unknown if not_pushed => ("will be sent with the push".into(), StepState::Pending),
+        RemoteData::Unknown => (
+            "unknown whether it is on the DVC remote (to find out: `capture-hook check --remote`)".into(),
+            StepState::Unknown,
+        ),
     };
     let git_text = match commit {
         CommitState::NoRemote => "there is no remote",

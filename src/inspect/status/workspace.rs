@@ -23,12 +23,12 @@ pub(super) fn check_workspace(
 ) -> Result<(), ProjectError> {
     let Some(dataset_record) = &state.record else { return Ok(()) };
     if workspace::is_sync_pending(project) {
-        status.add_step(STEP, StepState::Pending, "it is to follow a checkout still: `capture-hook pull`");
+        status.add_step(STEP, StepState::Pending, "it does not match the last checkout yet; run `capture-hook pull`");
         status.suggest_next("capture-hook pull");
         return Ok(());
     }
     let Some(file_list) = project.open_cache()?.read_file_list(dataset_record.version)? else {
-        let detail = format!("the list of files of {} is not in this clone", dataset_record.version);
+        let detail = format!("the file list of {} is not in this clone", dataset_record.version);
         status.add_step(STEP, StepState::Unknown, detail);
         return Ok(());
     };
@@ -49,7 +49,7 @@ pub(super) fn check_workspace(
     if let Some(old) = old
         && is_behind(project, dataset_record, old, &differences)?
     {
-        status.add_step(STEP, StepState::Pending, "its data is another commit's: `capture-hook pull`");
+        status.add_step(STEP, StepState::Pending, "it holds another commit's data; run `capture-hook pull`");
         status.suggest_next("capture-hook pull");
         return Ok(());
     }
@@ -86,7 +86,7 @@ fn is_behind(
 fn report_workspace(status: &mut RunStatus, differences: &DatasetDifferences, runs: usize, files: usize) {
     if differences.present == 0 && differences.absent_runs.len() == runs && differences.local_changes().next().is_none()
     {
-        status.add_step(STEP, StepState::Unknown, "the dataset is not in this clone: `capture-hook pull` brings it");
+        status.add_step(STEP, StepState::Unknown, "the dataset is not in this clone; run `capture-hook pull`");
     } else if differences.local_changes().next().is_some() {
         let changes =
             [("changed", &differences.changed), ("added", &differences.added), ("missing", &differences.missing)];
@@ -95,27 +95,26 @@ fn report_workspace(status: &mut RunStatus, differences: &DatasetDifferences, ru
         status.add_step(STEP, StepState::Pending, words.join("; "));
         status.suggest_next("capture-hook pull --force");
         status.notes.push(
-            "`capture-hook pull --force` puts the committed files in the place of changed ones; `dvc commit` keeps the changes"
+            "replace the changed files by the committed ones with `capture-hook pull --force`, or keep them with `dvc commit`"
                 .into(),
         );
     } else if !differences.missing.is_empty() {
         status.add_step(
             STEP,
             StepState::Pending,
-            format!("missing: {}; `capture-hook pull` brings it", describe_first(&differences.missing)),
+            format!("missing: {}; run `capture-hook pull`", describe_first(&differences.missing)),
         );
         status.suggest_next("capture-hook pull");
     } else if differences.unread > 0 {
-        let detail =
-            format!("{} of it were not read: `capture-hook pull` compares them", format_bytes(differences.unread));
+        let detail = format!("not compared: {}; run `capture-hook pull`", format_bytes(differences.unread));
         status.add_step(STEP, StepState::Unknown, detail);
     } else if !differences.absent_runs.is_empty() {
         let present_runs = runs - differences.absent_runs.len();
         let detail =
-            format!("{present_runs} of {runs} runs are here, as dvc.lock says; `capture-hook pull` brings the rest");
+            format!("{present_runs} of {runs} runs are here and match dvc.lock; for the rest, run `capture-hook pull`");
         status.add_step(STEP, StepState::Done, detail);
     } else {
-        status.add_step(STEP, StepState::Done, format!("as dvc.lock says, files: {files}"));
+        status.add_step(STEP, StepState::Done, format!("matches dvc.lock, files: {files}"));
     }
 }
 

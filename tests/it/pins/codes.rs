@@ -216,7 +216,7 @@ fn type_names(tokens: &[TokenTree]) -> impl Iterator<Item = String> + '_ {
 }
 
 /// The arms of every `match self` in here: the variants that each names, and what it gives. Without one, all of it is an arm
-/// that names none.
+/// that names no run.
 fn arms(body: &TokenStream) -> Vec<(Vec<String>, TokenStream)> {
     let mut out = Vec::new();
     each_level(body, &mut |level| {

@@ -45,7 +45,7 @@ pub enum MergeConflict {
 impl std::fmt::Display for MergeConflict {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Run(key) => write!(f, "both sides have other files in run {key}"),
+            Self::Run(key) => write!(f, "both sides changed run {key}"),
             Self::File(path) => write!(f, "both sides changed {path} in the dataset"),
             Self::Stage { name, what } => write!(f, "both sides changed {what} of stage {name}"),
         }
@@ -85,7 +85,7 @@ pub enum MergeError {
         source: LockfileError,
     },
     /// A side's directory object cannot be had.
-    #[error("the list of files of data version {version} is not to be had: {why}")]
+    #[error("cannot fetch the file list of data version {version}: {why}")]
     FileList {
         /// Which.
         version: DataVersion,

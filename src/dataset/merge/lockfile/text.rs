@@ -14,7 +14,7 @@ pub(crate) fn assemble_lockfile(
     let (frame_lines, added_lines) = lines.split_at_checked(frame.stages.len()).unwrap_or((lines, &[]));
     if frame.stages.is_empty() {
         if !frame.other.is_empty() {
-            return Err(MergeError::Unmergeable("there are no stages to merge".into()));
+            return Err(MergeError::Unmergeable("there are no stages".into()));
         }
         return Ok([lockfile_text::LOCKFILE_HEAD.as_bytes(), &added_lines.concat()].concat());
     }
@@ -31,7 +31,7 @@ pub(crate) fn assemble_lockfile(
 
 /// The result must say what was meant: texts of two files were put together.
 pub(crate) fn check_assembled(bytes: &[u8], expected: &[(String, ParamsValue)]) -> Result<(), MergeError> {
-    let fail = || MergeError::Unmergeable("the stages cannot be put together".to_owned());
+    let fail = || MergeError::Unmergeable("cannot merge the stages".to_owned());
     let lockfile = Lockfile::parse(bytes).map_err(|_| fail())?;
     let is_expected = |name: &String, value: &ParamsValue| {
         lockfile.stage(name).is_some_and(|stage| values_equal(&stage.to_value(), value))
