@@ -173,7 +173,7 @@ fn read_process(repo: &Repo, pid: u32) -> Option<(u32, Vec<String>)> {
         .args(["-o", "ppid=,args=", "-p", &pid.to_string()])
         .run(repo.env())
         .ok()?;
-    let text = output.text();
+    let text = output.stdout_text();
     let mut words = text.split_ascii_whitespace();
     let parent = words.next()?.parse().ok()?;
     Some((parent, words.map(str::to_owned).collect()))
