@@ -209,7 +209,7 @@ fn verify_tells_what_is_not_known_from_what_is_wrong() {
     let output = env.hook(["verify", "--rev", "HEAD"]).fails(1);
     assert_snapshot!(env.screen(&output), @"
     changed    nav/run-20261124-021550/steps.jsonl.gz: the object [env]/repo/.dvc/cache/files/md5/[md5] is damaged: its MD5 is [md5]
-    1 finding in 1 run; read: 1 run, 7 files, 9.87 KiB
+    1 finding in 1 run; read: 1 run, 7 files, 9.9 KiB
     data version [md5].dir
     --- stderr
     hint: take what is damaged out of the cache: `rm -f [env]/repo/.dvc/cache/files/md5/[md5]`
