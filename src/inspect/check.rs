@@ -89,6 +89,7 @@ pub fn check_history(
     }
     file_lists.rebuild_missing()?;
     let history = history::load_history_in(project, range)?;
+    let checker = HistoryChecker { project, history: &history };
     for tag in &history.tags {
         if history.dataset_commits.iter().any(|change| change.introduced.contains(&tag.name.run)) {
             file_lists.fetch_at(tag.tag.commit.as_ref())?;
@@ -102,7 +103,7 @@ pub fn check_history(
         let commit = project.repo.read_commit(id).map_err(ProjectError::from)?;
         // What decides is in four files: the same four need no second look.
         if seen.insert(read_selection_ids(project, id)?) {
-            report.findings.extend(check_selection(project, id, &history)?);
+            report.findings.extend(checker.check_selection(id)?);
         }
         if ends.contains(id) {
             let message = format!("the clone is shallow: commits before this one were not checked; {UNSHALLOW}");
@@ -116,22 +117,22 @@ pub fn check_history(
             });
             continue;
         }
-        check_trailers(project, &commit, changes.get(id).copied(), &history, &file_lists, &mut report.findings)?;
+        checker.check_trailers(&commit, changes.get(id).copied(), &file_lists, &mut report.findings)?;
         let change = changes.get(id).copied();
         check_lost_runs(project, &commit, change, &mut file_lists, &mut report.findings)?;
         if let Some(change) = change {
-            report.findings.extend(check_ignored_findings(project, change, &history)?);
+            report.findings.extend(checker.check_ignored_findings(change)?);
         }
     }
     for tag in history.tags.iter().filter(|tag| tag.tag.commit.as_ref().is_some_and(|c| commits.contains(c))) {
         report.tags += 1;
-        report.findings.extend(check_tag(project, tag, &history)?);
+        report.findings.extend(checker.check_tag(tag)?);
     }
     if let Some(head) = project.repo.head().map_err(ProjectError::from)?.filter(|head| commits.contains(head)) {
         report.findings.extend(check_recorded_anew(project, &head)?);
     }
     if remote {
-        check_remote_data(project, &history, &mut report.findings)?;
+        checker.check_remote_data(&mut report.findings)?;
     }
     Ok(report)
 }
@@ -141,69 +142,287 @@ fn read_selection_ids(project: &Project, commit: &Oid) -> Result<Vec<Option<Oid>
     SELECTION_FILES.iter().map(|file| entry(file)).collect()
 }
 
-/// Whether `params.yaml` and `dvc.lock` of a commit agree.
-fn check_selection(project: &Project, commit: &Oid, history: &History) -> Result<Vec<CheckFinding>, ProjectError> {
-    let new_finding = |code, message: String| CheckFinding {
-        severity: CheckSeverity::Error,
-        code,
-        commit: Some(commit.clone()),
-        tag: None,
-        run: None,
-        message,
-    };
-    let state = match project.dataset_state(&GitTree::Commit(commit.clone())) {
-        Ok(state) => state,
-        Err(error @ (ProjectError::Lockfile(_) | ProjectError::Stage(_) | ProjectError::Config(_))) => {
-            return Ok(vec![new_finding("unreadable", error.to_string())]);
-        }
-        Err(ProjectError::Fs(error)) if error.refusal().is_some() => {
-            return Ok(vec![new_finding("unreadable", format!("{error}: {}", error.source))]);
-        }
-        Err(error) => return Err(error),
-    };
-    if state.is_ingested() {
-        let message = "dvc.lock was made with other patterns than ingest.include in capture-hook.toml".into();
-        let stale = CheckFinding { severity: CheckSeverity::Warning, ..new_finding("include_not_ingested", message) };
-        return Ok(if state.include_matches() { Vec::new() } else { vec![stale] });
-    }
-    let run_dir = state.run_dir().unwrap_or_default();
-    let message = match &state.record {
-        None => format!("params.yaml selects {run_dir}, but dvc.lock holds no data version"),
-        Some(dataset_record) if dataset_record.run_dir.as_deref() != Some(run_dir) => format!(
-            "params.yaml selects {run_dir}, but dvc.lock was made from {}",
-            dataset_record.run_dir.as_deref().unwrap_or("no run")
-        ),
-        Some(_) => "dvc.lock was made by another command or for another directory than dvc.yaml names".into(),
-    };
-    let finding = new_finding("selection_not_ingested", message);
-    Ok(vec![match find_later_ingest(project, commit, run_dir, history)? {
-        Some(later) => {
-            let message = format!("{}; {} ingested the run later", finding.message, later.short());
-            CheckFinding { severity: CheckSeverity::Warning, message, ..finding }
-        }
-        None => finding,
-    }])
+/// Looks at commits and tags one by one.
+struct HistoryChecker<'a> {
+    project: &'a Project,
+    history: &'a History,
 }
 
-/// The first commit after this one that holds the run of a directory which this one selects, and does not hold itself.
-fn find_later_ingest(
-    project: &Project,
-    commit: &Oid,
-    run_dir: &str,
-    history: &History,
-) -> Result<Option<Oid>, ProjectError> {
-    let runs: Vec<RunKey> = history.all_runs().into_keys().collect();
-    let run = find_run_of_dir(run_dir, &runs);
-    for change in history.dataset_commits.iter().rev().filter(|change| change.commit.id != *commit) {
-        let dataset_record = &change.record;
-        let selected = dataset_record.run_dir.as_deref() == Some(run_dir);
-        let holds =
-            selected || run.as_ref().is_some_and(|run| history.holds_run(dataset_record.version, run) == Some(true));
-        if holds && project.repo.has_ancestor(&change.commit.id, commit)? {
-            return Ok(Some(change.commit.id.clone()));
+impl HistoryChecker<'_> {
+    /// Whether `params.yaml` and `dvc.lock` of a commit agree.
+    fn check_selection(&self, commit: &Oid) -> Result<Vec<CheckFinding>, ProjectError> {
+        let new_finding = |code, message: String| CheckFinding {
+            severity: CheckSeverity::Error,
+            code,
+            commit: Some(commit.clone()),
+            tag: None,
+            run: None,
+            message,
+        };
+        let state = match self.project.dataset_state(&GitTree::Commit(commit.clone())) {
+            Ok(state) => state,
+            Err(error @ (ProjectError::Lockfile(_) | ProjectError::Stage(_) | ProjectError::Config(_))) => {
+                return Ok(vec![new_finding("unreadable", error.to_string())]);
+            }
+            Err(ProjectError::Fs(error)) if error.refusal().is_some() => {
+                return Ok(vec![new_finding("unreadable", format!("{error}: {}", error.source))]);
+            }
+            Err(error) => return Err(error),
+        };
+        if state.is_ingested() {
+            let message = "dvc.lock was made with other patterns than ingest.include in capture-hook.toml".into();
+            let stale =
+                CheckFinding { severity: CheckSeverity::Warning, ..new_finding("include_not_ingested", message) };
+            return Ok(if state.include_matches() { Vec::new() } else { vec![stale] });
         }
+        let run_dir = state.run_dir().unwrap_or_default();
+        let message = match &state.record {
+            None => format!("params.yaml selects {run_dir}, but dvc.lock holds no data version"),
+            Some(dataset_record) if dataset_record.run_dir.as_deref() != Some(run_dir) => format!(
+                "params.yaml selects {run_dir}, but dvc.lock was made from {}",
+                dataset_record.run_dir.as_deref().unwrap_or("no run")
+            ),
+            Some(_) => "dvc.lock was made by another command or for another directory than dvc.yaml names".into(),
+        };
+        let finding = new_finding("selection_not_ingested", message);
+        Ok(vec![match self.find_later_ingest(commit, run_dir)? {
+            Some(later) => {
+                let message = format!("{}; {} ingested the run later", finding.message, later.short());
+                CheckFinding { severity: CheckSeverity::Warning, message, ..finding }
+            }
+            None => finding,
+        }])
     }
-    Ok(None)
+
+    /// The first commit after this one that holds the run of a directory which this one selects, and does not hold itself.
+    fn find_later_ingest(&self, commit: &Oid, run_dir: &str) -> Result<Option<Oid>, ProjectError> {
+        let runs: Vec<RunKey> = self.history.all_runs().into_keys().collect();
+        let run = find_run_of_dir(run_dir, &runs);
+        for change in self.history.dataset_commits.iter().rev().filter(|change| change.commit.id != *commit) {
+            let dataset_record = &change.record;
+            let selected = dataset_record.run_dir.as_deref() == Some(run_dir);
+            let holds = selected
+                || run.as_ref().is_some_and(|run| self.history.holds_run(dataset_record.version, run) == Some(true));
+            if holds && self.project.repo.has_ancestor(&change.commit.id, commit)? {
+                return Ok(Some(change.commit.id.clone()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether a commit's trailers say what it brings, no more and no less.
+    fn check_trailers(
+        &self,
+        commit: &Commit,
+        change: Option<&DatasetCommit>,
+        file_lists: &FileListFetcher<'_>,
+        findings: &mut Vec<CheckFinding>,
+    ) -> Result<(), ProjectError> {
+        let records = history::parse_trailers(&commit.message);
+        let mut push_finding = |weight, code, run: &RunKey, message: String| {
+            let (commit, run) = (Some(commit.id.clone()), Some(run.clone()));
+            findings.push(CheckFinding { severity: weight, code, commit, tag: None, run, message });
+        };
+        let dataset_record = match change {
+            Some(change) => Some(change.record.clone()),
+            None => history::read_readable_record(self.project, &commit.id)?,
+        };
+        for record in &records {
+            if dataset_record.as_ref().map(|dataset_record| dataset_record.version) != Some(record.data)
+                && state::is_of_other_project(self.project, record.data, &commit.id)?
+            {
+                continue;
+            }
+            // A squashed commit carries the trailers of what went into it: older versions may still be named.
+            let Some(why) = dataset_record.as_ref().map_or_else(
+                || Some("the commit holds no data version".to_owned()),
+                |dataset_record| self.explain_false_record(record, dataset_record.version),
+            ) else {
+                continue;
+            };
+            push_finding(CheckSeverity::Error, "trailer_false", &record.run, why);
+        }
+        let Some(change) = change else { return Ok(()) };
+        if change.partial {
+            for (version, why) in file_lists.missing_for(&commit.id)? {
+                findings.push(CheckFinding {
+                    severity: CheckSeverity::Warning,
+                    code: "not_in_clone",
+                    commit: Some(commit.id.clone()),
+                    tag: None,
+                    run: None,
+                    message: format!(
+                        "cannot find out which runs the commit introduces without the file list of {version}: {why}"
+                    ),
+                });
+            }
+        }
+        let mut push_finding = |weight, code, run: &RunKey, message: String| {
+            let (commit, run) = (Some(commit.id.clone()), Some(run.clone()));
+            findings.push(CheckFinding { severity: weight, code, commit, tag: None, run, message });
+        };
+        for run in &change.introduced {
+            if !records.iter().any(|record| record.run == *run) {
+                let message = "the commit introduces the run, but no trailer names it".into();
+                push_finding(CheckSeverity::Warning, "trailer_missing", run, message);
+            }
+            let mut tags = self.history.tags_of(run);
+            tags.retain(|tag| self.tag_names_data(tag, change.record.version));
+            let mut left_behind = None;
+            for tag in &tags {
+                if !tags::is_left_behind(self.project, tag, Some(&commit.id))? {
+                    left_behind = None;
+                    break;
+                }
+                left_behind = Some(&tag.tag.name);
+            }
+            if let Some(tag) = left_behind {
+                let message = format!("the commit of {tag} is on no branch; to move the tag: `capture-hook tag --all`");
+                push_finding(CheckSeverity::Warning, "tag_missing", run, message);
+            } else if tags.is_empty() {
+                let message = "no tag names this data of the run; to make one: `capture-hook tag --all`".into();
+                push_finding(CheckSeverity::Warning, "tag_missing", run, message);
+            }
+        }
+        Ok(())
+    }
+
+    /// What validation ignored of the runs that a commit brings: by their own record, else, as far as the commit's settings
+    /// tell, what it may have ignored.
+    fn check_ignored_findings(&self, change: &DatasetCommit) -> Result<Vec<CheckFinding>, ProjectError> {
+        let commit = &change.commit.id;
+        let mut findings = Vec::new();
+        for run in &change.introduced {
+            let entries = self.history.run_entries(change.record.version, run).unwrap_or_default();
+            let message = match introduced::read_ignored_findings(self.project, run, &change.record, &entries)? {
+                Some(ignored) => {
+                    IgnoredFinding::describe_all(&ignored).map(|ignored| format!("the run's validation {ignored}"))
+                }
+                None => match self.project.read_config_at(&GitTree::Commit(commit.clone()))?.validate.ignore {
+                    codes if codes.is_empty() => None,
+                    codes => Some(format!(
+                        "{} of the commit ignores {}; this clone lacks the data to check whether the run has such findings",
+                        config::FILE,
+                        codes.join(", ")
+                    )),
+                },
+            };
+            findings.extend(message.map(|message| CheckFinding {
+                severity: CheckSeverity::Warning,
+                code: "findings_ignored",
+                commit: Some(commit.clone()),
+                tag: None,
+                run: Some(run.clone()),
+                message,
+            }));
+        }
+        Ok(findings)
+    }
+
+    /// Why a record is not true of a data version; `None` where it is, or cannot be told here.
+    fn explain_false_record(&self, record: &RunTrailers, version: DataVersion) -> Option<String> {
+        if record.data != version {
+            if self.history.has_same_files(record.data, version, &record.run) {
+                return None;
+            }
+            return Some(format!("it names data version {}, the commit's is {version}", record.data));
+        }
+        let entries = self.history.run_entries(version, &record.run)?;
+        if entries.is_empty() {
+            return Some(format!("data version {version} does not hold the run"));
+        }
+        let actual = introduced::read_record_of_files(self.project, &record.run, (version, None), &entries).ok()?;
+        let differs = |recorded: &Option<String>, actual: &Option<String>| {
+            recorded.is_some() && actual.is_some() && recorded != actual
+        };
+        if differs(&record.manifest, &actual.manifest) {
+            return Some("the manifest has another SHA-256".into());
+        }
+        if differs(&record.config, &actual.config) {
+            return Some("the configuration has another hash".into());
+        }
+        None
+    }
+
+    fn tag_names_data(&self, tag: &RunTag, version: DataVersion) -> bool {
+        let version_at_tag =
+            tag.tag.commit.as_ref().and_then(|commit| self.project.data_version_at(commit).ok().flatten());
+        let Some(version_at_tag) = version_at_tag.or_else(|| tag.record.as_ref().map(|record| record.data)) else {
+            return false;
+        };
+        self.history.has_same_files(version_at_tag, version, &tag.name.run)
+    }
+
+    /// Whether a run's tag names a commit that holds the run, and says what is so.
+    fn check_tag(&self, tag: &RunTag) -> Result<Option<CheckFinding>, ProjectError> {
+        let new_finding = |message: String| {
+            Some(CheckFinding {
+                severity: CheckSeverity::Error,
+                code: "tag_false",
+                commit: tag.tag.commit.clone(),
+                tag: Some(tag.tag.name.clone()),
+                run: Some(tag.name.run.clone()),
+                message,
+            })
+        };
+        let Some(commit) = &tag.tag.commit else { return Ok(None) };
+        let Some(version) = self.project.data_version_at(commit)? else {
+            return Ok(new_finding("its commit holds no data version".into()));
+        };
+        if self.history.holds_run(version, &tag.name.run) == Some(false) {
+            return Ok(new_finding(format!("data version {version} of its commit does not hold the run")));
+        }
+        Ok(tag.record.as_ref().and_then(|record| self.explain_false_record(record, version)).and_then(new_finding))
+    }
+
+    fn check_remote_data(&self, findings: &mut Vec<CheckFinding>) -> Result<(), RemoteDataError> {
+        let mut commits: HashMap<DataVersion, &Oid> = HashMap::new();
+        for change in &self.history.dataset_commits {
+            commits.insert(change.record.version, &change.commit.id);
+        }
+        let mut versions: Vec<DataVersion> = commits.keys().copied().collect();
+        versions.sort();
+        let new_finding = |code, commit: Option<Oid>, message: String| CheckFinding {
+            severity: CheckSeverity::Error,
+            code,
+            commit,
+            tag: None,
+            run: None,
+            message,
+        };
+        let missing = match push::find_missing_on_remote(self.project, &versions) {
+            Ok(Some(missing)) => missing,
+            Ok(None) => {
+                let message = "no DVC remote is set: `dvc remote add -d storage URL`".into();
+                findings.push(new_finding("data_missing", None, message));
+                return Ok(());
+            }
+            Err(RemoteDataError::Absent(absent)) => {
+                findings.push(new_finding("remote_absent", None, format!("{absent}: {}", absent.hints().join("; "))));
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        let missing_versions: Vec<DataVersion> = missing.keys().copied().collect();
+        let missing_here = self.project.dvc()?.missing_in_cache(&missing_versions)?;
+        for (version, missing_objects) in missing {
+            let files = match missing_objects.files.as_slice() {
+                [] => "its file list is not on the remote".to_owned(),
+                [only] => format!("{only} is not on the remote"),
+                [first, rest @ ..] => format!("{first} and {} more are not on the remote", rest.len()),
+            };
+            let commit = commits.get(&version).copied();
+            let advice = match commit {
+                Some(commit) if !missing_objects.is_missing_in(missing_here.get(&version)) => {
+                    format!("run `capture-hook push {}`", shell_quote(commit.short()))
+                }
+                _ => "nor in this clone: run `capture-hook push --all` in the clone that has it".into(),
+            };
+            let message = format!("data version {version}: {files}; {advice}");
+            findings.push(new_finding("data_missing", commit.cloned(), message));
+        }
+        Ok(())
+    }
 }
 
 /// Whether the run that HEAD selects was recorded anew, where this clone has its directory. Nothing that the commit says
@@ -225,84 +444,6 @@ fn check_recorded_anew(project: &Project, head: &Oid) -> Result<Option<CheckFind
             shell_quote(run_dir)
         ),
     }))
-}
-
-/// Whether a commit's trailers say what it brings, no more and no less.
-fn check_trailers(
-    project: &Project,
-    commit: &Commit,
-    change: Option<&DatasetCommit>,
-    history: &History,
-    file_lists: &FileListFetcher<'_>,
-    findings: &mut Vec<CheckFinding>,
-) -> Result<(), ProjectError> {
-    let records = history::parse_trailers(&commit.message);
-    let mut push_finding = |weight, code, run: &RunKey, message: String| {
-        let (commit, run) = (Some(commit.id.clone()), Some(run.clone()));
-        findings.push(CheckFinding { severity: weight, code, commit, tag: None, run, message });
-    };
-    let dataset_record = match change {
-        Some(change) => Some(change.record.clone()),
-        None => history::read_readable_record(project, &commit.id)?,
-    };
-    for record in &records {
-        if dataset_record.as_ref().map(|dataset_record| dataset_record.version) != Some(record.data)
-            && state::is_of_other_project(project, record.data, &commit.id)?
-        {
-            continue;
-        }
-        // A squashed commit carries the trailers of what went into it: older versions may still be named.
-        let Some(why) = dataset_record.as_ref().map_or_else(
-            || Some("the commit holds no data version".to_owned()),
-            |dataset_record| explain_false_record(project, record, dataset_record.version, history),
-        ) else {
-            continue;
-        };
-        push_finding(CheckSeverity::Error, "trailer_false", &record.run, why);
-    }
-    let Some(change) = change else { return Ok(()) };
-    if change.partial {
-        for (version, why) in file_lists.missing_for(&commit.id)? {
-            findings.push(CheckFinding {
-                severity: CheckSeverity::Warning,
-                code: "not_in_clone",
-                commit: Some(commit.id.clone()),
-                tag: None,
-                run: None,
-                message: format!(
-                    "cannot find out which runs the commit introduces without the file list of {version}: {why}"
-                ),
-            });
-        }
-    }
-    let mut push_finding = |weight, code, run: &RunKey, message: String| {
-        let (commit, run) = (Some(commit.id.clone()), Some(run.clone()));
-        findings.push(CheckFinding { severity: weight, code, commit, tag: None, run, message });
-    };
-    for run in &change.introduced {
-        if !records.iter().any(|record| record.run == *run) {
-            let message = "the commit introduces the run, but no trailer names it".into();
-            push_finding(CheckSeverity::Warning, "trailer_missing", run, message);
-        }
-        let mut tags = history.tags_of(run);
-        tags.retain(|tag| tag_names_data(project, tag, change.record.version, history));
-        let mut left_behind = None;
-        for tag in &tags {
-            if !tags::is_left_behind(project, tag, Some(&commit.id))? {
-                left_behind = None;
-                break;
-            }
-            left_behind = Some(&tag.tag.name);
-        }
-        if let Some(tag) = left_behind {
-            let message = format!("the commit of {tag} is on no branch; to move the tag: `capture-hook tag --all`");
-            push_finding(CheckSeverity::Warning, "tag_missing", run, message);
-        } else if tags.is_empty() {
-            let message = "no tag names this data of the run; to make one: `capture-hook tag --all`".into();
-            push_finding(CheckSeverity::Warning, "tag_missing", run, message);
-        }
-    }
-    Ok(())
 }
 
 /// The runs of a parent's dataset that a commit's does not hold: of a merge, whichever side they were on.
@@ -337,159 +478,6 @@ fn check_lost_runs(
     for run in removed {
         let message = "a parent of the commit holds the run, but the commit does not".into();
         warn("run_lost", Some(run), message);
-    }
-    Ok(())
-}
-
-/// What validation ignored of the runs that a commit brings: by their own record, else, as far as the commit's settings
-/// tell, what it may have ignored.
-fn check_ignored_findings(
-    project: &Project,
-    change: &DatasetCommit,
-    history: &History,
-) -> Result<Vec<CheckFinding>, ProjectError> {
-    let commit = &change.commit.id;
-    let mut findings = Vec::new();
-    for run in &change.introduced {
-        let entries = history.run_entries(change.record.version, run).unwrap_or_default();
-        let message = match introduced::read_ignored_findings(project, run, &change.record, &entries)? {
-            Some(ignored) => {
-                IgnoredFinding::describe_all(&ignored).map(|ignored| format!("the run's validation {ignored}"))
-            }
-            None => match project.read_config_at(&GitTree::Commit(commit.clone()))?.validate.ignore {
-                codes if codes.is_empty() => None,
-                codes => Some(format!(
-                    "{} of the commit ignores {}; this clone lacks the data to check whether the run has such findings",
-                    config::FILE,
-                    codes.join(", ")
-                )),
-            },
-        };
-        findings.extend(message.map(|message| CheckFinding {
-            severity: CheckSeverity::Warning,
-            code: "findings_ignored",
-            commit: Some(commit.clone()),
-            tag: None,
-            run: Some(run.clone()),
-            message,
-        }));
-    }
-    Ok(findings)
-}
-
-/// Why a record is not true of a data version; `None` where it is, or cannot be told here.
-fn explain_false_record(
-    project: &Project,
-    record: &RunTrailers,
-    version: DataVersion,
-    history: &History,
-) -> Option<String> {
-    if record.data != version {
-        if history.has_same_files(record.data, version, &record.run) {
-            return None;
-        }
-        return Some(format!("it names data version {}, the commit's is {version}", record.data));
-    }
-    let entries = history.run_entries(version, &record.run)?;
-    if entries.is_empty() {
-        return Some(format!("data version {version} does not hold the run"));
-    }
-    let actual = introduced::read_record_of_files(project, &record.run, (version, None), &entries).ok()?;
-    let differs = |recorded: &Option<String>, actual: &Option<String>| {
-        recorded.is_some() && actual.is_some() && recorded != actual
-    };
-    if differs(&record.manifest, &actual.manifest) {
-        return Some("the manifest has another SHA-256".into());
-    }
-    if differs(&record.config, &actual.config) {
-        return Some("the configuration has another hash".into());
-    }
-    None
-}
-
-fn tag_names_data(project: &Project, tag: &RunTag, version: DataVersion, history: &History) -> bool {
-    let version_at_tag = tag.tag.commit.as_ref().and_then(|commit| project.data_version_at(commit).ok().flatten());
-    let Some(version_at_tag) = version_at_tag.or_else(|| tag.record.as_ref().map(|record| record.data)) else {
-        return false;
-    };
-    history.has_same_files(version_at_tag, version, &tag.name.run)
-}
-
-/// Whether a run's tag names a commit that holds the run, and says what is so.
-fn check_tag(project: &Project, tag: &RunTag, history: &History) -> Result<Option<CheckFinding>, ProjectError> {
-    let new_finding = |message: String| {
-        Some(CheckFinding {
-            severity: CheckSeverity::Error,
-            code: "tag_false",
-            commit: tag.tag.commit.clone(),
-            tag: Some(tag.tag.name.clone()),
-            run: Some(tag.name.run.clone()),
-            message,
-        })
-    };
-    let Some(commit) = &tag.tag.commit else { return Ok(None) };
-    let Some(version) = project.data_version_at(commit)? else {
-        return Ok(new_finding("its commit holds no data version".into()));
-    };
-    if history.holds_run(version, &tag.name.run) == Some(false) {
-        return Ok(new_finding(format!("data version {version} of its commit does not hold the run")));
-    }
-    Ok(tag
-        .record
-        .as_ref()
-        .and_then(|record| explain_false_record(project, record, version, history))
-        .and_then(new_finding))
-}
-
-fn check_remote_data(
-    project: &Project,
-    history: &History,
-    findings: &mut Vec<CheckFinding>,
-) -> Result<(), RemoteDataError> {
-    let mut commits: HashMap<DataVersion, &Oid> = HashMap::new();
-    for change in &history.dataset_commits {
-        commits.insert(change.record.version, &change.commit.id);
-    }
-    let mut versions: Vec<DataVersion> = commits.keys().copied().collect();
-    versions.sort();
-    let new_finding = |code, commit: Option<Oid>, message: String| CheckFinding {
-        severity: CheckSeverity::Error,
-        code,
-        commit,
-        tag: None,
-        run: None,
-        message,
-    };
-    let missing = match push::find_missing_on_remote(project, &versions) {
-        Ok(Some(missing)) => missing,
-        Ok(None) => {
-            let message = "no DVC remote is set: `dvc remote add -d storage URL`".into();
-            findings.push(new_finding("data_missing", None, message));
-            return Ok(());
-        }
-        Err(RemoteDataError::Absent(absent)) => {
-            findings.push(new_finding("remote_absent", None, format!("{absent}: {}", absent.hints().join("; "))));
-            return Ok(());
-        }
-        Err(error) => return Err(error),
-    };
-    let missing_versions: Vec<DataVersion> = missing.keys().copied().collect();
-    let missing_here = project.dvc()?.missing_in_cache(&missing_versions)?;
-    for (version, missing_objects) in missing {
-        let files = match missing_objects.files.as_slice() {
-            [] => "its file list is not on the remote".to_owned(),
-            [only] => format!("{only} is not on the remote"),
-            [first, rest @ ..] => format!("{first} and {} more are not on the remote", rest.len()),
-        };
-        let commit = commits.get(&version).copied();
-        let advice = match commit {
-            Some(commit) if !missing_objects.is_missing_in(missing_here.get(&version)) => {
-                format!("run `capture-hook push {}`", shell_quote(commit.short()))
-            }
-            _ => "nor in this clone: run `capture-hook push --all` in the clone that has it".into(),
-        };
-        let message = format!("data version {version}: {files}; {advice}");
-        findings.push(new_finding("data_missing", commit.cloned(), message));
     }
     Ok(())
 }

@@ -4,8 +4,6 @@
 mod pushed;
 mod workspace;
 
-use std::path::Path;
-
 use crate::dataset::stage::{ResolvedStage, UnversionedDataset};
 use crate::error::Explain;
 use crate::git::Oid;
@@ -112,178 +110,164 @@ pub fn read_status(
     status.run.clone_from(&catalog.selected);
     let name = status.run.as_ref().map_or_else(|| run_dir.clone(), ToString::to_string);
     let quoted_name = shell_quote(&name);
-    let dir = project.root.join(&run_dir);
-    let recorded = dir.join(crate::run::layout::RUN_JSON).is_file();
-    let ingested = state.is_ingested();
-    check_recording(project, &mut status, &dir, &run_dir, recorded, ingested, progress)?;
-    let current = check_ingested(project, &mut status, &state, &run_dir)?;
-    let committed = check_committed(project, &mut status, &state, current, &quoted_name)?;
-    check_tagged(project, &mut status, catalog, committed.as_ref())?;
+    let mut reader = StatusReader { project, progress, state, status };
+    reader.check_recording(&run_dir)?;
+    let current = reader.check_ingested(&run_dir)?;
+    let committed = reader.check_committed(current, &quoted_name)?;
+    reader.check_tagged(catalog, committed.as_ref())?;
+    let StatusReader { state, mut status, .. } = reader;
     let version = state.record.as_ref().map(|record| record.version);
     pushed::check_pushed(project, &mut status, version, committed.as_ref())?;
     workspace::check_workspace(project, &mut status, &state, progress)?;
     Ok(status)
 }
 
-fn check_recording(
-    project: &Project,
-    status: &mut RunStatus,
-    dir: &Path,
-    run_dir: &str,
-    recorded: bool,
-    ingested: bool,
-    progress: &dyn Progress,
-) -> Result<(), RemoteDataError> {
-    if !recorded {
-        // A clone does not have the recorder's files: the dataset is what is versioned.
-        let (step_state, detail) = if ingested {
-            (StepState::Unknown, format!("{run_dir} is not in this clone; its data is committed"))
-        } else {
-            status.suggest_next("capture-hook select latest");
-            status.notes.extend(slash_hint(run_dir));
-            (StepState::Failed, format!("{run_dir} does not exist"))
-        };
-        status.add_step("recorded", step_state, detail);
-        status.add_step("valid", StepState::Unknown, "no data to validate in this clone");
-        return Ok(());
-    }
-    status.add_step("recorded", StepState::Done, run_dir);
-    let options = project::read_validation_options(project)?;
-    let report = validate::validate_run(dir, run_dir, &options, progress).map_err(ProjectError::from)?;
-    if report.ok {
-        let (steps, episodes) = (report.steps.rows, report.episodes.rows);
-        let mut remarks = Vec::new();
-        if let Some(ignored) = IgnoredFinding::describe_all(&report.ignored) {
-            let codes: Vec<&str> = report.ignored.iter().map(|one| one.code.as_str()).collect();
-            remarks.push(format!("ignored: {}", codes.join(", ")));
-            status.notes.push(format!("the validation of {run_dir} {ignored}"));
-        }
-        if !report.warnings.is_empty() {
-            let codes: Vec<&str> = report.warnings.iter().map(|code| code.as_str()).collect();
-            remarks.push(format!("warnings: {}", codes.join(", ")));
-        }
-        let remarks = if remarks.is_empty() { String::new() } else { format!(" ({})", remarks.join("; ")) };
-        let detail = format!("{steps} steps, {episodes} episodes{remarks}");
-        status.add_step("valid", StepState::Done, detail);
-    } else {
-        let codes: Vec<&str> = report.errors.iter().map(|code| code.as_str()).collect();
-        status.add_step("valid", StepState::Failed, codes.join(", "));
-        status.suggest_next("capture-hook validate");
-    }
-    Ok(())
+/// Looks at one step after another.
+struct StatusReader<'a> {
+    project: &'a Project,
+    progress: &'a dyn Progress,
+    state: DatasetState,
+    status: RunStatus,
 }
 
-/// Looks whether the data version holds the selected run; false if it holds another one that was recorded there.
-fn check_ingested(
-    project: &Project,
-    status: &mut RunStatus,
-    state: &DatasetState,
-    run_dir: &str,
-) -> Result<bool, RemoteDataError> {
-    let unversioned = state.stage.as_ref().and_then(ResolvedStage::why_unversioned);
-    if let Some(why) = unversioned.filter(|why| !state.is_ingested() || *why != UnversionedDataset::Frozen) {
-        status.add_step("ingested", StepState::Failed, why.to_string());
-        status.suggest_next("capture-hook doctor");
-        status.notes.extend(why.explain().hints);
-        return Ok(false);
-    }
-    let Some(record) = state.record.as_ref().filter(|_| state.is_ingested()) else {
-        let detail = match &state.record {
-            Some(record) => format!("dvc.lock holds another selection ({})", record.version),
-            None => "dvc.lock holds no data version yet".into(),
-        };
-        status.add_step("ingested", StepState::Pending, detail);
-        return Ok(true);
-    };
-    let run_match = held::match_recorded_run(project, record.version, run_dir)?;
-    if !state.include_matches() && run_match != RunMatch::NoRun {
-        status.add_step(
-            "ingested",
-            StepState::Pending,
-            "it was ingested with other patterns than ingest.include has now",
-        );
-        return Ok(false);
-    }
-    if let Some(mismatch) = run_match.mismatch() {
-        status.add_step("ingested", StepState::Pending, mismatch);
-        return Ok(false);
-    }
-    if run_match == RunMatch::Unknown {
-        let detail = format!("the file list of {} is not in this clone", record.version);
-        status.add_step("ingested", StepState::Unknown, detail);
-        status.suggest_next("capture-hook pull");
-    } else {
-        status.add_step("ingested", StepState::Done, format!("data version {}", record.version));
-    }
-    Ok(true)
-}
-
-/// The commit at HEAD, where it holds the selection and the data version of the workspace.
-fn check_committed(
-    project: &Project,
-    status: &mut RunStatus,
-    state: &DatasetState,
-    current: bool,
-    quoted_name: &str,
-) -> Result<Option<Oid>, RemoteDataError> {
-    let publish = format!("capture-hook publish {quoted_name}");
-    if !current {
-        status.add_step("committed", StepState::Pending, "no known commit holds it as it is recorded now");
-        status.suggest_next(publish);
-        return Ok(None);
-    }
-    let Some(head) = project.repo.head().map_err(ProjectError::from)? else {
-        status.add_step("committed", StepState::Pending, "there is no commit yet");
-        status.suggest_next(publish);
-        return Ok(None);
-    };
-    let state_at_head = project.dataset_state(&GitTree::Commit(head.clone()));
-    let same = state_at_head.is_ok_and(|head_state| {
-        head_state.is_ingested()
-            && head_state.run_dir() == state.run_dir()
-            && head_state.record.as_ref().map(|l| l.version) == state.record.as_ref().map(|l| l.version)
-    });
-    if same {
-        status.add_step("committed", StepState::Done, format!("HEAD is at {}", head.short()));
-        return Ok(Some(head));
-    }
-    status.add_step("committed", StepState::Pending, "HEAD holds another selection or data version");
-    status.suggest_next(publish);
-    Ok(None)
-}
-
-fn check_tagged(
-    project: &Project,
-    status: &mut RunStatus,
-    catalog: &Catalog,
-    committed: Option<&Oid>,
-) -> Result<(), RemoteDataError> {
-    let (Some(run), Some(head)) = (status.run.clone(), committed) else {
-        status.add_step("tagged", StepState::Pending, "it is tagged when it is committed");
-        return Ok(());
-    };
-    let version = project.data_version_at(head)?;
-    let history = &catalog.history;
-    let names_it = |tag: &&RunTag| {
-        let at = tag.tag.commit.as_ref().and_then(|commit| project.data_version_at(commit).ok().flatten());
-        let at = at.or_else(|| tag.record.as_ref().map(|record| record.data));
-        at.zip(version).is_some_and(|(at, version)| history.has_same_files(at, version, &run))
-    };
-    let mut left_behind = None;
-    for tag in history.tags_of(&run).into_iter().rev().filter(names_it) {
-        if !tags::is_left_behind(project, tag, Some(head))? {
-            status.add_step("tagged", StepState::Done, tag.tag.name.clone());
+impl StatusReader<'_> {
+    fn check_recording(&mut self, run_dir: &str) -> Result<(), RemoteDataError> {
+        let dir = self.project.root.join(run_dir);
+        if !dir.join(crate::run::layout::RUN_JSON).is_file() {
+            // A clone does not have the recorder's files: the dataset is what is versioned.
+            let (step_state, detail) = if self.state.is_ingested() {
+                (StepState::Unknown, format!("{run_dir} is not in this clone; its data is committed"))
+            } else {
+                self.status.suggest_next("capture-hook select latest");
+                self.status.notes.extend(slash_hint(run_dir));
+                (StepState::Failed, format!("{run_dir} does not exist"))
+            };
+            self.status.add_step("recorded", step_state, detail);
+            self.status.add_step("valid", StepState::Unknown, "no data to validate in this clone");
             return Ok(());
         }
-        left_behind = Some(tag);
+        self.status.add_step("recorded", StepState::Done, run_dir);
+        let options = project::read_validation_options(self.project)?;
+        let report = validate::validate_run(&dir, run_dir, &options, self.progress).map_err(ProjectError::from)?;
+        if report.ok {
+            let (steps, episodes) = (report.steps.rows, report.episodes.rows);
+            let mut remarks = Vec::new();
+            if let Some(ignored) = IgnoredFinding::describe_all(&report.ignored) {
+                let codes: Vec<&str> = report.ignored.iter().map(|one| one.code.as_str()).collect();
+                remarks.push(format!("ignored: {}", codes.join(", ")));
+                self.status.notes.push(format!("the validation of {run_dir} {ignored}"));
+            }
+            if !report.warnings.is_empty() {
+                let codes: Vec<&str> = report.warnings.iter().map(|code| code.as_str()).collect();
+                remarks.push(format!("warnings: {}", codes.join(", ")));
+            }
+            let remarks = if remarks.is_empty() { String::new() } else { format!(" ({})", remarks.join("; ")) };
+            let detail = format!("{steps} steps, {episodes} episodes{remarks}");
+            self.status.add_step("valid", StepState::Done, detail);
+        } else {
+            let codes: Vec<&str> = report.errors.iter().map(|code| code.as_str()).collect();
+            self.status.add_step("valid", StepState::Failed, codes.join(", "));
+            self.status.suggest_next("capture-hook validate");
+        }
+        Ok(())
     }
-    let detail = match left_behind {
-        Some(tag) => format!("the commit of {} is on no branch", tag.tag.name),
-        None => "no tag names this data of the run".into(),
-    };
-    status.add_step("tagged", StepState::Pending, detail);
-    status.suggest_next("capture-hook tag");
-    Ok(())
+
+    /// Looks whether the data version holds the selected run; false if it holds another one that was recorded there.
+    fn check_ingested(&mut self, run_dir: &str) -> Result<bool, RemoteDataError> {
+        let unversioned = self.state.stage.as_ref().and_then(ResolvedStage::why_unversioned);
+        if let Some(why) = unversioned.filter(|why| !self.state.is_ingested() || *why != UnversionedDataset::Frozen) {
+            self.status.add_step("ingested", StepState::Failed, why.to_string());
+            self.status.suggest_next("capture-hook doctor");
+            self.status.notes.extend(why.explain().hints);
+            return Ok(false);
+        }
+        let Some(record) = self.state.record.as_ref().filter(|_| self.state.is_ingested()) else {
+            let detail = match &self.state.record {
+                Some(record) => format!("dvc.lock holds another selection ({})", record.version),
+                None => "dvc.lock holds no data version yet".into(),
+            };
+            self.status.add_step("ingested", StepState::Pending, detail);
+            return Ok(true);
+        };
+        let run_match = held::match_recorded_run(self.project, record.version, run_dir)?;
+        if !self.state.include_matches() && run_match != RunMatch::NoRun {
+            self.status.add_step(
+                "ingested",
+                StepState::Pending,
+                "it was ingested with other patterns than ingest.include has now",
+            );
+            return Ok(false);
+        }
+        if let Some(mismatch) = run_match.mismatch() {
+            self.status.add_step("ingested", StepState::Pending, mismatch);
+            return Ok(false);
+        }
+        if run_match == RunMatch::Unknown {
+            let detail = format!("the file list of {} is not in this clone", record.version);
+            self.status.add_step("ingested", StepState::Unknown, detail);
+            self.status.suggest_next("capture-hook pull");
+        } else {
+            self.status.add_step("ingested", StepState::Done, format!("data version {}", record.version));
+        }
+        Ok(true)
+    }
+
+    /// The commit at HEAD, where it holds the selection and the data version of the workspace.
+    fn check_committed(&mut self, current: bool, quoted_name: &str) -> Result<Option<Oid>, RemoteDataError> {
+        let publish = format!("capture-hook publish {quoted_name}");
+        if !current {
+            self.status.add_step("committed", StepState::Pending, "no known commit holds it as it is recorded now");
+            self.status.suggest_next(publish);
+            return Ok(None);
+        }
+        let Some(head) = self.project.repo.head().map_err(ProjectError::from)? else {
+            self.status.add_step("committed", StepState::Pending, "there is no commit yet");
+            self.status.suggest_next(publish);
+            return Ok(None);
+        };
+        let state_at_head = self.project.dataset_state(&GitTree::Commit(head.clone()));
+        let same = state_at_head.is_ok_and(|head_state| {
+            head_state.is_ingested()
+                && head_state.run_dir() == self.state.run_dir()
+                && head_state.record.as_ref().map(|l| l.version) == self.state.record.as_ref().map(|l| l.version)
+        });
+        if same {
+            self.status.add_step("committed", StepState::Done, format!("HEAD is at {}", head.short()));
+            return Ok(Some(head));
+        }
+        self.status.add_step("committed", StepState::Pending, "HEAD holds another selection or data version");
+        self.status.suggest_next(publish);
+        Ok(None)
+    }
+
+    fn check_tagged(&mut self, catalog: &Catalog, committed: Option<&Oid>) -> Result<(), RemoteDataError> {
+        let (Some(run), Some(head)) = (self.status.run.clone(), committed) else {
+            self.status.add_step("tagged", StepState::Pending, "it is tagged when it is committed");
+            return Ok(());
+        };
+        let version = self.project.data_version_at(head)?;
+        let history = &catalog.history;
+        let names_it = |tag: &&RunTag| {
+            let at = tag.tag.commit.as_ref().and_then(|commit| self.project.data_version_at(commit).ok().flatten());
+            let at = at.or_else(|| tag.record.as_ref().map(|record| record.data));
+            at.zip(version).is_some_and(|(at, version)| history.has_same_files(at, version, &run))
+        };
+        let mut left_behind = None;
+        for tag in history.tags_of(&run).into_iter().rev().filter(names_it) {
+            if !tags::is_left_behind(self.project, tag, Some(head))? {
+                self.status.add_step("tagged", StepState::Done, tag.tag.name.clone());
+                return Ok(());
+            }
+            left_behind = Some(tag);
+        }
+        let detail = match left_behind {
+            Some(tag) => format!("the commit of {} is on no branch", tag.tag.name),
+            None => "no tag names this data of the run".into(),
+        };
+        self.status.add_step("tagged", StepState::Pending, detail);
+        self.status.suggest_next("capture-hook tag");
+        Ok(())
+    }
 }
 
 /// What else wants attention.
