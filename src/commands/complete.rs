@@ -1,9 +1,8 @@
-//! What a shell may put where a run, a tag, an experiment or a path belongs. Quiet: a shell waits, and nothing may be
-//! printed.
+//! Shell completion of runs, tags, experiments and paths. Prints nothing else: a shell is waiting.
 //!
-//! bash puts a candidate onto the command line as it is, and whoever names a run `$(…)` would have it run at ENTER. Shells
-//! quote in different ways, so only what needs no quoting in any of them is offered. The rest can be typed; where nothing
-//! is offered, bash falls back to completing files by itself, quoted as it should be.
+//! bash puts a candidate on the command line unquoted, so a run named `$(…)` would be executed at ENTER. Shells quote
+//! in different ways, so only names that need no quoting in any of them are offered. If nothing is offered, bash
+//! completes files by itself, correctly quoted.
 
 use std::ffi::OsStr;
 

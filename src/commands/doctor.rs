@@ -1,6 +1,4 @@
-//! `capture-hook doctor`: what is set up, what is missing, how to mend it.
-//!
-//! Changes nothing. Each check says what it found; what is missing comes with the command that mends it.
+//! `capture-hook doctor`: what is set up, what is missing, how to fix it. Changes nothing.
 
 use crate::app::{App, CommandOutcome};
 use crate::commit::{TRUST_SETTING, TRUSTED_CMD, ignored};
@@ -282,7 +280,7 @@ fn check_pipeline(project: &Project) -> Vec<DoctorCheckJson> {
     checks
 }
 
-/// Whether DVC's ignore rules would leave files of a run out of the dataset. DVC is asked only where there are rules.
+/// Whether DVC's ignore rules would leave files of a run out of the dataset. DVC is asked only if there are rules.
 fn check_ignore_rules(project: &Project) -> Option<DoctorCheckJson> {
     const NAME: &str = "ignore rules";
     const FILES: [&str; 7] = [

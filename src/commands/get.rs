@@ -96,7 +96,7 @@ fn find_version(
             Error::new(ExitKind::Setup, "no_data_version", format!("`{rev}` holds no data version"))
                 .hint("see the commits that hold one: `capture-hook log`")
         })?;
-        // A run that only this revision knows is not in the catalog where its list of files was not here.
+        // A run that only this revision knows is not in the catalog where its file list was not here.
         if let Ok(key) = args.run.parse::<RunKey>()
             && catalog.get(&key).is_none()
         {

@@ -119,7 +119,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     }
 }
 
-/// Without a selection there is nothing to put into the dataset. DVC takes what lies there for the whole of it, and wants
+/// Without a selection there is nothing to put into the dataset. DVC takes what is there for the whole of it, and wants
 /// the directory itself.
 fn leave_dataset(app: &App, project_dir: &ProjectDir, file: &str, out_dir: &Path) -> Result<CommandOutcome, Error> {
     let shown = project_dir.relative_display(out_dir);

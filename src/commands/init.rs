@@ -91,7 +91,7 @@ fn print_changes(app: &App, project: &Project, steps: &[SetupChange]) {
     if !changed {
         app.ui.status("everything is set up: nothing was changed");
     }
-    // By name: whatever else lies in the working tree is not to get into this commit.
+    // By name: whatever else is in the working tree is not to get into this commit.
     let files = setup::list_files_to_commit(project).unwrap_or_default();
     if !files.is_empty() {
         let names: Vec<String> = files.iter().map(|file| shell_quote(from_cwd(app, project, file))).collect();

@@ -1,4 +1,4 @@
-//! `capture-hook install`: the git hooks alone.
+//! `capture-hook install`: installs the git hooks and merge drivers.
 
 use crate::app::{App, CommandOutcome};
 use crate::error::Error;

@@ -1,8 +1,8 @@
-//! `capture-hook merge-driver`: what git calls to merge `dvc.lock`, `params.yaml` and the files of DVC's views.
+//! `capture-hook merge-driver`: called by git to merge `dvc.lock`, `params.yaml` and the metrics files.
 //!
 //! Git's settings `merge.capture-lock.driver`, `….capture-params.…` and `….capture-views.…`, written by `init` and
-//! `install`, name it; `.gitattributes` names those for their files. It runs at the top of the working tree. Exit 0 is a
-//! clean merge, 1 a conflict; anything over 128 would stop git, and does not happen.
+//! `install`, name it; `.gitattributes` names those for their files. It runs at the top of the working tree. It exits
+//! with 0 for a clean merge and 1 for a conflict; git would abort on an exit code over 128.
 
 use std::path::{Path, PathBuf};
 

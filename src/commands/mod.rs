@@ -1,4 +1,4 @@
-//! One file a command: its arguments and `run`. A command never calls another; what they share lies in a lower room.
+//! One file per command: its arguments and `run`. A command never calls another; what they share is in a lower room.
 
 pub mod check;
 pub mod complete;

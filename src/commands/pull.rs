@@ -1,4 +1,4 @@
-//! `capture-hook pull`: data back into the workspace.
+//! `capture-hook pull`: fetches and checks out data.
 
 use crate::app::{App, CommandOutcome};
 use crate::error::{Error, ExitKind, Explanation};

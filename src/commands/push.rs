@@ -1,4 +1,4 @@
-//! `capture-hook push`: data to the DVC remote, without git.
+//! `capture-hook push`: sends data to the DVC remote, without git.
 
 use crate::app::{App, CommandOutcome};
 use crate::error::Error;

@@ -1,4 +1,4 @@
-//! `capture-hook resolve`: settles a run that both sides of a merge changed, and unites all others.
+//! `capture-hook resolve`: resolves a run that both sides of a merge changed, and merges all others.
 
 use crate::app::{App, CommandOutcome};
 use crate::commit::resolve;

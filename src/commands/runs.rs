@@ -1,4 +1,4 @@
-//! `capture-hook runs`: every run known, with the figures by which runs are compared.
+//! `capture-hook runs`: lists all known runs, with the metrics by which they are compared.
 
 use std::cmp::Ordering;
 use std::sync::atomic::{AtomicUsize, Ordering as Order};
@@ -87,7 +87,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     Ok(CommandOutcome::Done)
 }
 
-/// Each run's row. What lies in files is read by several threads.
+/// Each run's row. What is in files is read by several threads.
 fn run_rows(
     app: &App,
     project: &Project,

@@ -1,4 +1,4 @@
-//! `capture-hook select`: validates a run and points params.yaml at it.
+//! `capture-hook select`: validates a run and selects it in `params.yaml`.
 
 use std::path::{Path, PathBuf};
 
@@ -154,7 +154,7 @@ fn compare_with_dataset(app: &App, project_dir: &ProjectDir, change: &SelectionC
     }
 }
 
-/// The recorded run that the user picks, newest first; `None` where they leave it.
+/// The recorded run that the user picks, newest first; `None` if they leave it.
 fn pick_run(app: &App, project_dir: &ProjectDir) -> Result<Option<PathBuf>, Error> {
     let missing = || {
         Error::new(ExitKind::Usage, "usage", "RUN is missing, and there is no terminal to choose a run on")

@@ -1,4 +1,4 @@
-//! `capture-hook show`: one run, whole.
+//! `capture-hook show`: everything about one run.
 
 use anstyle::{AnsiColor, Style};
 

@@ -1,4 +1,4 @@
-//! `capture-hook status`: how far the selected run is, and what to type next.
+//! `capture-hook status`: how far the selected run is, and the next command.
 
 use anstyle::{AnsiColor, Style};
 

@@ -1,4 +1,4 @@
-//! `capture-hook uninstall`: the way back.
+//! `capture-hook uninstall`: removes the hooks and restores earlier ones.
 
 use crate::app::{App, CommandOutcome};
 use crate::error::Error;

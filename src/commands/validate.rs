@@ -109,7 +109,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
 #[derive(Default)]
 struct SelectedDirs {
     dirs: Vec<PathBuf>,
-    /// Why the first that is not there is not.
+    /// Why the first that does not exist is not.
     missing: Option<ProjectError>,
     left_out: Vec<LeftOut>,
 }

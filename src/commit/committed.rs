@@ -1,7 +1,7 @@
-//! A committed run that is ingested again keeps the files that are committed.
+//! A committed run that is ingested again keeps its committed files.
 //!
-//! A newer capture-hook may derive other bytes from the same rows. That makes no other run of it, and no data version of
-//! its own: where the recorder's files are the committed ones, the committed folder is what goes into the workspace.
+//! A newer capture-hook can derive other bytes from the same rows. That does not make it another run or another data
+//! version: if the recorder's files are the committed ones, the committed folder is checked out.
 
 use super::ingest::{IngestWork, PATIENCE};
 use super::{ALLOW_LOSS, CommitRefused, ValidRun, kept};
@@ -19,7 +19,7 @@ use crate::run::RunKey;
 use crate::support::process::shell_quote;
 use crate::sync::{self, SyncOutcome, SyncScope};
 
-/// The files that a data version has of a run; empty where it does not hold the run.
+/// The files that a data version has of a run; empty if it does not hold the run.
 pub(super) fn committed_files(
     project: &Project,
     version: DataVersion,

@@ -1,5 +1,5 @@
-//! Whether a data version holds all that ingest wrote of a run: DVC leaves files that its ignore rules match out of a
-//! directory without a word, and a clone would get a broken run.
+//! Whether a data version holds everything that ingest wrote of a run: DVC silently leaves out files that its ignore
+//! rules match, and a clone would get a broken run.
 
 use super::{CommitRefused, ValidRun};
 use crate::dataset::native;
@@ -19,7 +19,7 @@ pub fn ask_ignored(project: &Project, files: &[String]) -> Result<Vec<DvcIgnored
     project.find_dvc().and_then(|dvc| ignore::find_ignored(&dvc, files))
 }
 
-/// An error where a run's entries in a data version are not the files in its folder of the dataset.
+/// An error if a run's entries in a data version are not the files in its folder of the dataset.
 pub(crate) fn check_all_versioned(
     project: &Project,
     out_dir: &str,

@@ -1,4 +1,4 @@
-//! Putting runs into the dataset as one data version: by the stage's command and DVC, or by the native engine.
+//! Ingests runs and versions the dataset: by the stage's command and DVC, or by the native engine.
 
 use std::time::Duration;
 
@@ -44,13 +44,13 @@ pub(super) struct IngestWork<'a> {
     pub(super) runs: &'a [ValidRun],
     /// What HEAD holds.
     pub(super) head_record: Option<&'a DatasetRecord>,
-    /// Whether committed runs get derived files anew.
+    /// Whether committed runs get derived files again.
     pub(super) force: bool,
 }
 
-/// Puts these runs into the dataset as one data version, without touching the index; also where `dvc.lock` names them
+/// Puts these runs into the dataset as one data version, without touching the index; even if `dvc.lock` names them
 /// already, for their files may have changed since. The last one is the working tree's selected run. Others go with it
-/// only where the stage's command is ours ([`can_ingest_many`]). With `force`, committed runs get derived files anew.
+/// only if the stage's command is ours ([`can_ingest_many`]). With `force`, committed runs get derived files again.
 pub fn ingest_runs(
     project: &Project,
     runs: &[ValidRun],
@@ -115,7 +115,7 @@ impl IngestWork<'_> {
         self.check_include()?;
         let committed_record = self.head_record.or(self.state.record.as_ref());
         let moves = committed_record.is_some_and(|record| record.out_dir != stage.out_dir);
-        // On purpose, a dataset may begin anew elsewhere.
+        // On purpose, a dataset may begin again elsewhere.
         let committed_record =
             committed_record.filter(|_| !(moves && kept::loss_is_intended(project).unwrap_or(false)));
         let native = !moves && self.can_use_native()?;
@@ -131,6 +131,7 @@ impl IngestWork<'_> {
             Some(record) => committed::check_out_committed_runs(self, record, &selected.key)?,
             None => Vec::new(),
         };
+        // After the checkout: what is restored is the committed state, not a workspace without it.
         transaction.keep_dataset(&stage.out_dir, runs)?;
         self.ingest_run_dirs(committed_record, native)?;
         if native {
@@ -148,6 +149,7 @@ impl IngestWork<'_> {
         for run in runs {
             ignored::check_all_versioned(project, &record.out_dir, record.version, run)?;
         }
+        // Checked after the fact as well, because DVC versions whatever is in the workspace at that moment.
         if let Some(committed_record) = committed_record {
             kept::check_others_unchanged(project, committed_record.version, record.version, runs, &dropped)?;
         }
@@ -163,6 +165,7 @@ impl IngestWork<'_> {
         state::check_stage_files(project, stage)?;
         data_dir::check_dataset_dir(project, &stage.out_dir)?;
         let tracked = project.git_path(&stage.out_dir);
+        // DVC would fail at the end of `dvc repro`, after the work.
         if project.repo.index_holds_below(&tracked)? {
             return Err(CommitRefused::TrackedByGit { out_dir: tracked });
         }
@@ -190,7 +193,7 @@ impl IngestWork<'_> {
         Ok(())
     }
 
-    /// Tells what lies beside the recorder's files and is not put into the dataset; an error if DVC would miss the setting.
+    /// Tells what is beside the recorder's files and is not put into the dataset; an error if DVC would miss the setting.
     fn check_include(&self) -> Result<(), CommitRefused> {
         if include::is_include_missing(self.project, &self.stage.stage)? {
             return Err(CommitRefused::IncludeMissing);
@@ -241,7 +244,7 @@ impl IngestWork<'_> {
         Ok(())
     }
 
-    /// Versions runs that lie in the dataset without DVC, as DVC would.
+    /// Versions runs that are in the dataset without DVC, as DVC would.
     fn version_natively(&self) -> Result<(), CommitRefused> {
         let runs: Vec<RunKey> = self.runs.iter().map(|run| run.key.clone()).collect();
         native::version_runs(&native::NativeJob {

@@ -1,4 +1,4 @@
-//! That a commit drops no run of its parents' datasets, unless the user says that it is on purpose.
+//! Refuses a commit that drops a run of its parents' datasets, unless the user says that this is intended.
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
@@ -64,6 +64,7 @@ pub(super) fn refuse_unsafe_additions(
     let Some(staged) = staged.filter(|staged| head.map(|head| head.version) != Some(staged.version)) else {
         return Ok(());
     };
+    // A path that a parent has already cannot be kept out any more; refusing it would block every later commit.
     let mut old_versions: Vec<DataVersion> = head.into_iter().map(|head| head.version).collect();
     for merged in project.repo.merge_heads()? {
         old_versions.extend(project.data_version_at(&merged)?);
@@ -75,6 +76,7 @@ pub(super) fn refuse_unsafe_additions(
 
 /// Whether the user says that runs may go, or undoes a commit.
 pub(super) fn loss_is_intended(project: &Project) -> Result<bool, GitError> {
+    // Read for each commit: `git -c` sets it for one command, and no file should keep it.
     Ok(project.repo.config_bool(ALLOW_LOSS)? == Some(true)
         || project.repo.current_operation() == Some(GitOperation::Revert))
 }

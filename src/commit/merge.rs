@@ -11,7 +11,7 @@ use crate::project::Project;
 use crate::support::env::Env;
 
 /// Merges two sides of `dvc.lock`; new file lists are put into the cache. The error says why that cannot be done. DVC is
-/// called only where a list must be fetched from a remote that is no directory, and where the repository's settings do not
+/// called only if a list must be fetched from a remote that is no directory, and where the repository's settings do not
 /// choose what that starts: nobody asked to fetch.
 pub fn merge_and_store_lists(project: &Project, sides: &LockfileSides<'_>) -> Result<MergedLockfile, String> {
     let settings = project.read_dvc_settings().map_err(|e| with_cause(&e))?;
@@ -19,7 +19,7 @@ pub fn merge_and_store_lists(project: &Project, sides: &LockfileSides<'_>) -> Re
     let cache = dvc.cache();
     let mut objects = ProjectObjects { project, dvc, cache: &cache };
     let merged = merge_lockfiles(sides, &mut objects).map_err(|e| e.to_string())?;
-    // The list of files first: a dvc.lock must never name one that is not there.
+    // The file list first: a dvc.lock must never name one that does not exist.
     for file_list in &merged.new_lists {
         cache.insert_file_list(file_list).map_err(|e| e.to_string())?;
     }

@@ -1,4 +1,4 @@
-//! The trailers of the commit that is being made: one set for each run that it brings, however its message came about.
+//! The trailers of the commit that is being made: one set for each run that it introduces, however its message came about.
 
 use crate::dvc::lockfile;
 use crate::git::{CommitMessage, Oid, Repo};
@@ -17,7 +17,7 @@ pub fn build_trailers(project: &Project, words: &[&str], message: &CommitMessage
     // The commit that is amended over parents which a shallow or partial clone does not know: what it brought, it says.
     let mut amended = None;
     if let Some(head) = &head {
-        // Whether this amends matters only where HEAD itself brought something.
+        // Whether this amends matters only if HEAD itself brought something.
         let own = repo.read_commit(head)?;
         let is_known = state::knows_parents(project, &own)?;
         let mut introduces_data = !is_known || (own.parents.is_empty() && entry_id(head)?.is_some());

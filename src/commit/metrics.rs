@@ -1,4 +1,4 @@
-//! DVC's views in a commit: which of their files go into it, and that they show the selected run.
+//! The metrics files of a commit: which of them are staged, so that they show the selected run.
 
 use super::CommitTransaction;
 use crate::dataset::metrics_files::{FILES, METRICS, declares_metrics_files, run_shown_in, write_metrics_files};

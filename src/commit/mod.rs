@@ -1,9 +1,9 @@
-//! Putting the selected run into the commit that is being made.
+//! Puts the selected run into the commit that is being made.
 //!
-//! Everything is judged from the index, the text that the commit will hold; the working tree is where DVC works, so the two
-//! must agree about the selection before anything starts. An invalid run stops the commit with nothing changed; when DVC
-//! fails or is interrupted, `dvc.lock` and the run's folder are put back. The dataset never loses a run on the way: what
-//! HEAD's data version holds is in the workspace before DVC looks at it, and no other run differs afterwards.
+//! Everything is decided by the index, because the commit will hold it; DVC works on the working tree, so both must
+//! agree about the selection before anything starts. An invalid run stops the commit with nothing changed; if DVC
+//! fails or is interrupted, `dvc.lock` and the run's folder are restored. The dataset never loses a run: what HEAD's
+//! data version holds is in the workspace before DVC reads it, and no other run differs afterwards.
 
 mod committed;
 pub mod ignored;
@@ -48,7 +48,7 @@ pub const ALLOW_LOSS: &str = "capture-hook.allowLoss";
 enum CommitPlan {
     /// Nothing.
     Nothing,
-    /// The selected run is in the dataset: DVC's views are to show it.
+    /// The selected run is in the dataset: `dvc metrics` and `dvc plots` are to show it.
     UpdateMetrics(Box<DatasetState>),
     /// The selected run is to be put into the dataset.
     IngestRun(Box<IngestJob>),
@@ -70,6 +70,7 @@ fn plan_commit(project: &Project, reporter: &dyn Reporter) -> Result<CommitPlan,
         Some(id) => project.dataset_record(&GitTree::Commit(id))?,
         None => None,
     };
+    // Before anything else: a commit that drops runs is stopped even if it selects none.
     kept::refuse_lost_runs(project)?;
     kept::refuse_unsafe_additions(project, head_record.as_ref(), staged.record.as_ref())?;
     let Some(stage) = staged.stage.clone() else { return Ok(CommitPlan::Nothing) };
@@ -78,6 +79,7 @@ fn plan_commit(project: &Project, reporter: &dyn Reporter) -> Result<CommitPlan,
     if staged.is_ingested() && !stale::is_stale(project, &staged, &stage, &run_dir, reporter)? {
         return Ok(CommitPlan::UpdateMetrics(Box::new(staged)));
     }
+    // All reasons to stop come before validation, which reads the whole run.
     staging::check_committable(project, &[lockfile::FILE])?;
     project.repo.await_head(&|line| reporter.show_status(line))?;
     check_trusted(project, &stage)?;
@@ -86,7 +88,7 @@ fn plan_commit(project: &Project, reporter: &dyn Reporter) -> Result<CommitPlan,
     Ok(CommitPlan::IngestRun(Box::new(IngestJob { staged, stage, run, head_record })))
 }
 
-/// Whether the commit changes a file that says what the dataset is, or the selected run was recorded anew.
+/// Whether the commit changes a file that says what the dataset is, or the selected run was recorded again.
 pub fn is_affected(project: &Project) -> Result<bool, ProjectError> {
     if held::read_reselected_dir(project)?.is_some() {
         return Ok(true);
@@ -142,6 +144,7 @@ fn prepare_commit(
         }
         CommitPlan::IngestRun(job) => *job,
     };
+    // Other working trees of the clone share the cache, and write to it under the same lock.
     let _alone = RepoMutex::acquire(&project.state_dir())?;
     worktree::share_cache(project, reporter)?;
     let work = IngestWork {
@@ -207,6 +210,7 @@ fn check_other_stages_staged(project: &Project) -> Result<(), CommitRefused> {
     let staged = read(project.read_file(&GitTree::Index, lockfile::FILE)?)?;
     let others = |lockfile: &Lockfile| -> Vec<LockfileStage> {
         let others = lockfile.stages.iter().filter(|stage| stage.name != STAGE).cloned();
+        // The position in the file does not matter here.
         let mut others: Vec<LockfileStage> = others.map(|stage| LockfileStage { span: 0..0, ..stage }).collect();
         others.sort_by(|a, b| a.name.cmp(&b.name));
         others

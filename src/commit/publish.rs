@@ -1,4 +1,4 @@
-//! A commit of runs made from here, not by the user's own `git commit`, and the push behind it.
+//! Publish: makes a commit of runs by itself, without the user's `git commit`, and pushes it.
 
 use std::path::PathBuf;
 
@@ -28,7 +28,7 @@ pub struct PublishRequest<'a> {
     pub runs: &'a [PathBuf],
     /// The commit's message; without, one that names the runs.
     pub message: Option<&'a str>,
-    /// Whether committed runs get derived files anew.
+    /// Whether committed runs get derived files again.
     pub force: bool,
 }
 
@@ -109,7 +109,7 @@ fn ingest_all(
     reporter: &dyn Reporter,
 ) -> Result<(Vec<RunKey>, DatasetRecord), Error> {
     let PublishRequest { project_dir, runs, force, .. } = *request;
-    // All are judged before the first one changes anything.
+    // All are checked before the first one changes anything.
     runs.iter().try_for_each(|run| project_dir.run_dir(run).map(drop))?;
     let recorded = runs.iter().map(|run| load_valid_run(project, &project_dir.relative_display(run), reporter));
     let recorded: Vec<ValidRun> = recorded.collect::<Result<_, CommitRefused>>()?;

@@ -1,4 +1,4 @@
-//! Why a commit stops, in words, and what to type next.
+//! Why a commit is refused, and what to do then.
 
 use super::{ALLOW_LOSS, TRUST_SETTING};
 use crate::dataset::get::GetError;
@@ -52,7 +52,7 @@ pub enum CommitRefused {
     /// No run is selected.
     #[error("no run is selected")]
     NothingSelected,
-    /// The selected run is not there.
+    /// The selected run does not exist.
     #[error("the selected run {run_dir} does not exist")]
     NoSuchRun {
         /// As `params.yaml` names it.
@@ -128,7 +128,7 @@ pub enum CommitRefused {
         /// As `params.yaml` names it.
         run_dir: String,
     },
-    /// A committed run's files, which it keeps, cannot be had.
+    /// A committed run's files, which it keeps, cannot be fetched.
     #[error("{run} is already committed, but its committed files cannot be fetched")]
     Committed {
         /// The run.
@@ -175,7 +175,7 @@ pub enum CommitRefused {
     /// Ingest, in the native engine.
     #[error(transparent)]
     Ingest(#[from] ingest::IngestError),
-    /// The list of files of the committed data version.
+    /// The file list of the committed data version.
     #[error(transparent)]
     Fetch(#[from] FetchError),
     /// The committed runs could not be brought into the workspace.

@@ -1,7 +1,8 @@
-//! Settles a run that both sides of a merge changed (`capture-hook resolve`), and unites all others.
+//! `capture-hook resolve`: resolves a run that both sides of a merge changed, and merges all others.
 //!
-//! The sides are read from git's index, so that it does not matter who made the conflict: a merge, a rebase, a stash. Where
-//! several runs are disputed, what was decided of each is noted until the last one is; `dvc.lock` is written and staged then.
+//! The sides are read from git's index, so it does not matter what made the conflict: a merge, a rebase, a stash. If
+//! several runs are in conflict, each decision is stored until the last one is made; then `dvc.lock` is written and
+//! staged.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -126,7 +127,7 @@ pub struct ConflictOutcome {
     pub run: RunKey,
     /// The name that the other side's files of it have, where both are kept.
     pub kept_as: Option<RunKey>,
-    /// The runs that are disputed still.
+    /// The runs that are in conflict still.
     pub disputed: Vec<RunKey>,
     /// What else in `dvc.lock` both sides changed.
     pub others: Vec<MergeConflict>,
@@ -275,7 +276,7 @@ fn save_decisions(
     Ok(fs::write_atomic(&project::mark_path(project, DECISIONS_FILE), text.as_bytes())?)
 }
 
-/// The workspace follows, so that DVC's views show the selected run as it was settled.
+/// The workspace follows, so that `dvc metrics` and `dvc plots` show the selected run as it was settled.
 fn sync_after_resolve(
     project: &mut Project,
     outcome: &ConflictOutcome,

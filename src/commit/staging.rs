@@ -1,4 +1,4 @@
-//! What a commit of runs holds beside the selection: staged, or told why git would not take it, before anything is written.
+//! Stages what a commit of runs needs besides the selection, and finds out beforehand whether git would refuse it.
 
 use super::{CommitRefused, CommitTransaction, metrics};
 use crate::dataset::metrics_files;
@@ -56,7 +56,7 @@ fn results_to_stage(project: &Project, stage: &ResolvedStage) -> Result<Vec<Stri
     Ok(paths)
 }
 
-/// An error where git would not take one of these files, or one of DVC's views, into a commit: a rule ignores it, or a
+/// An error if git would not take one of these files, or one of `dvc metrics` and `dvc plots`, into a commit: a rule ignores it, or a
 /// flag hides it.
 pub fn check_committable(project: &Project, files: &[&str]) -> Result<(), CommitRefused> {
     for file in files {
@@ -69,7 +69,7 @@ pub fn check_committable(project: &Project, files: &[&str]) -> Result<(), Commit
     files.iter().chain(metrics_files).try_for_each(|file| check_visible_to_git(project, file))
 }
 
-/// An error where DVC would refuse its own files because a rule ignores them: it does not ask whether git tracks them.
+/// An error if DVC would refuse its own files because a rule ignores them: it does not ask whether git tracks them.
 pub(crate) fn check_usable_by_dvc(project: &Project) -> Result<(), CommitRefused> {
     for file in [lockfile::FILE, stage::FILE] {
         let path = project.git_path(file);
@@ -80,7 +80,7 @@ pub(crate) fn check_usable_by_dvc(project: &Project) -> Result<(), CommitRefused
     Ok(())
 }
 
-/// An error where a flag hides from git how a file differs.
+/// An error if a flag hides from git how a file differs.
 pub fn check_visible_to_git(project: &Project, file: &str) -> Result<(), CommitRefused> {
     let path = project.git_path(file);
     let Some(flag) = project.repo.hiding_flag(&path)? else { return Ok(()) };

@@ -1,5 +1,5 @@
-//! Whether a run that `dvc.lock` names must be ingested again: its directory holds another recording now, or other files go
-//! with the recorder's.
+//! Whether a run that `dvc.lock` names must be ingested again, because its directory holds another recording now or
+//! `ingest.include` has changed.
 
 use super::CommitRefused;
 use crate::dataset::stage::{ResolvedStage, params_file};

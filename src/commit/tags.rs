@@ -1,9 +1,10 @@
-//! Run tags: made for what a commit brings, moved with a commit that was rewritten, never taken from data they name.
+//! Run tags: made for the runs that a commit introduces, moved with a rewritten commit, never taken from data that
+//! they name.
 //!
-//! A run's tag that exists with the same data stays where it is; with other data the run gets the next number (`@v2`), as does a
-//! run of the same name in another project of the repository. One that is left on a commit which nothing holds any more
-//! (`git reset --soft`, `git replay`: no hook is told) moves to the commit that brings the same data. A tag that others may have
-//! is not moved.
+//! If a run's tag exists with the same data, it stays; with other data the run gets the next number (`@v2`), and so
+//! does a run of the same name in another project of the repository. A tag whose commit is on no branch any more
+//! (`git reset --soft`, `git replay`, which call no hook) moves to the commit that introduces the same data. A tag
+//! that others can have is not moved.
 
 use crate::git::{GitError, NewTag, Oid, Tag};
 use crate::history::tags::{
@@ -66,7 +67,7 @@ enum MissingTags {
     Skip,
 }
 
-/// Makes the tags for the runs that a commit brings, where they are missing. `rewritten` names commits whose tags are
+/// Makes the tags for the runs that a commit introduces, where they are missing. `rewritten` names commits whose tags are
 /// about to move here: a run tagged there is left to that.
 pub fn tag_commit(
     project: &Project,

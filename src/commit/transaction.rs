@@ -39,13 +39,13 @@ impl CommitTransaction {
         self.files.keep_file(above.join(".gitignore"))?;
         self.keep_metrics_files()?;
         for run in runs {
-            // The copy may not lie in the dataset, which DVC is about to take whole.
+            // The copy may not are in the dataset, which DVC is about to take whole.
             self.files.keep_dir(run.key.dir_under(Path::new(out_dir)), above)?;
         }
         Ok(())
     }
 
-    /// Keeps the files of DVC's views.
+    /// Keeps the files of `dvc metrics` and `dvc plots`.
     pub fn keep_metrics_files(&mut self) -> Result<(), FsError> {
         let files = metrics_files::writable_files(self.files.root())?;
         files.iter().try_for_each(|file| self.files.keep_file(*file))
@@ -75,6 +75,7 @@ impl CommitTransaction {
     pub fn roll_back(self, repo: &mut Repo, reporter: &dyn Reporter) {
         let files = self.files.roll_back().map_err(ProjectError::from);
         let staged = repo.restore_entries(&self.staged, &|line| reporter.show_status(line)).map_err(ProjectError::from);
+        // The index is restored even if a file cannot be.
         for error in [files, staged].into_iter().filter_map(Result::err) {
             let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
             reporter.show_warning(&format!("cannot restore the state before: {error}{cause}"));

@@ -1,9 +1,9 @@
-//! Checks out the dataset: a run whose folder is not in the workspace comes back whole.
+//! Checks out the dataset: a run whose folder is missing from the workspace is checked out whole.
 
 use crate::dataset::runs::without_absent_runs;
 use crate::dvc::checkout::{CheckoutError, CheckoutOutcome, CheckoutRequest, checkout};
 
-/// Brings the dataset from one version to another; runs of the old one whose folders are not there count as not held.
+/// Brings the dataset from one version to another; runs of the old one whose folders do not exist count as not held.
 pub fn checkout_runs(request: &CheckoutRequest<'_>) -> Result<CheckoutOutcome, CheckoutError> {
     let from = without_absent_runs(request.from, &request.root.join(request.out_dir));
     checkout(&CheckoutRequest { from: &from, ..*request })

@@ -1,10 +1,9 @@
-//! What differs between two `.dir` objects, one run's entries in one, and one with a run's entries replaced, without parsing
-//! any whole.
+//! Compares two `.dir` objects, and finds or replaces one run's entries in one, without parsing a whole object.
 //!
-//! A list of files is sorted, so two versions of a dataset share almost all of their text: what is equal at both ends is
-//! skipped as bytes, and only the rest is parsed; a run's entries are found by bisection. This relies on how DVC writes the
-//! object (see `listing`); text of any other form is parsed whole. Bytes are not checked against the object's name: whoever
-//! hands data out, or writes a version made from another, does that.
+//! A file list is sorted, so two versions of a dataset share almost all of their text. Equal text at both ends is
+//! skipped as bytes and only the rest is parsed; a run's entries are found by bisection. This relies on how DVC
+//! writes the object (see `dvc::file_list`); any other text is parsed whole. Bytes are not checked against the
+//! object's name: whoever writes a version made from another, or returns data, does that.
 
 use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
@@ -125,7 +124,7 @@ impl RunCollector {
     }
 }
 
-/// An error where there are more runs, or refused files, than any dataset has.
+/// An error if there are more runs, or refused files, than any dataset has.
 fn check_run_limit(count: usize) -> Result<(), RunDiffError> {
     if count <= limits::RUNS {
         return Ok(());
@@ -160,7 +159,7 @@ fn diff_file_lists(old: &FileList, new: &FileList, mut is_in_new: impl FnMut(&Ru
     for entry in new.entries().iter().filter(|entry| old.get(&entry.relpath).is_none()) {
         diff.refused.extend(RefusedPath::from_path(&entry.relpath));
     }
-    // A run that only lost files is brought anew; one that lost all is gone.
+    // A run that only lost files is brought again; one that lost all is gone.
     for run in differing(old, new) {
         if is_in_new(&run) {
             diff.introduced.insert(run);
@@ -233,7 +232,7 @@ fn parse_part(part: &[u8]) -> Option<FileList> {
     FileList::parse(&[b"[", part, b"]"].concat()).ok()
 }
 
-/// One run's entries in a list; empty where it holds no such run.
+/// One run's entries in a list; empty if it holds no such run.
 pub fn run_entries(list: &(impl ListBytes + ?Sized), run: &RunKey) -> Result<Vec<FileEntry>, RunDiffError> {
     if let Some(span) = find_run_span(list, run)?
         && let Some(part) = parse_part(&list.read_part(span)?)
@@ -289,7 +288,7 @@ fn splice_run(list: &[u8], run: &RunKey, span: Range<usize>, new: &FileList) -> 
     Some(text)
 }
 
-/// Where a run's entries lie in the text, from the first's opening brace to the last's closing one; empty, and where they
+/// Where a run's entries are in the text, from the first's opening brace to the last's closing one; empty, and where they
 /// would begin, for a run that it does not hold. `None`: text of another form.
 fn find_run_span(list: &(impl ListBytes + ?Sized), run: &RunKey) -> Result<Option<Range<usize>>, FsError> {
     let len = list.size();

@@ -1,7 +1,7 @@
 //! How the workspace's dataset differs from a data version, file by file.
 //!
-//! Nothing is changed. What is known to be right is not read again (see [`KnownFiles`]). A link into DVC's cache is held
-//! against its name as any other file: the object may have been written through it.
+//! Nothing is changed. What is known to be right is not read again (see [`KnownFiles`]). A link into DVC's cache is
+//! checked like any other file, because the object could have been changed through it.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -50,7 +50,7 @@ pub struct FilesBefore(HashMap<String, FileStat>);
 pub struct DatasetDifferences {
     /// Files with other bytes, or something else in their place.
     pub changed: Vec<String>,
-    /// Files that are not there, or lead to no object of the cache, of runs that are.
+    /// Files that do not exist, or lead to no object of the cache, of runs that are.
     pub missing: Vec<String>,
     /// Files that the data version does not hold, in runs that it holds or in none.
     pub added: Vec<String>,

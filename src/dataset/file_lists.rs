@@ -1,8 +1,9 @@
-//! The lists of files that data versions name, as they lie in this clone's cache: one run's files in one, and what one
-//! brings over others.
+//! The file lists of data versions in this clone's cache: one run's files in a list, and what one list introduces
+//! over others.
 //!
-//! Lists are compared as bytes, in their files (see `dataset::diff`), so that what every commit asks costs little however
-//! many runs there are. They are not checked against their names here: whoever writes from one, or hands data out, does that.
+//! Lists are compared as bytes, in their files (see `dataset::diff`), so that what every commit asks costs little
+//! with any number of runs. They are not checked against their names here: whoever writes from one, or returns data,
+//! does that.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
@@ -16,7 +17,7 @@ use crate::dvc::file_list::FileEntry;
 use crate::dvc::hash::DataVersion;
 use crate::run::RunKey;
 
-/// The last few lists of files that were looked at.
+/// The last few file lists that were looked at.
 #[derive(Debug)]
 pub struct FileListCache {
     cache: Cache,
@@ -26,7 +27,7 @@ pub struct FileListCache {
 /// What one data version holds differently from others.
 #[derive(Debug, Default)]
 pub struct VersionDiff {
-    /// What it brought; `None` where a list is not in this clone, or not to be read.
+    /// What it brought; `None` if a list is not in this clone, or not to be read.
     pub diff: Option<RunDiff>,
     /// The runs it holds, where it is not known which of them it brought.
     pub unattributed_runs: Vec<RunKey>,
@@ -41,7 +42,7 @@ impl FileListCache {
         Self { cache, recent: VecDeque::new() }
     }
 
-    /// A list; `None` where this clone does not have it.
+    /// A list; `None` if this clone does not have it.
     pub fn get(&mut self, version: DataVersion) -> Option<Rc<ListFile>> {
         const KEPT: usize = 6;
         if let Some((_, list)) = self.recent.iter().find(|(cached, _)| *cached == version) {
@@ -53,8 +54,8 @@ impl FileListCache {
         Some(list)
     }
 
-    /// A run's files in a data version, empty where it does not hold the run; `None` where this clone does not have the
-    /// version's list of files, or it is damaged.
+    /// A run's files in a data version, empty if it does not hold the run; `None` if this clone does not have the
+    /// version's file list, or it is damaged.
     pub fn run_entries(&mut self, version: DataVersion, run: &RunKey) -> Option<Vec<FileEntry>> {
         diff::run_entries(&*self.get(version)?, run).ok()
     }

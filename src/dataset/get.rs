@@ -1,6 +1,6 @@
-//! One run of any data version, anywhere: from the cache, else from the remote, proved before it is put in place.
+//! Copies one run of any data version into any directory: from the cache, else from the remote, verified first.
 //!
-//! The workspace, `dvc.lock` and the index stay as they are. What is fetched stays in the cache, as DVC would leave it.
+//! The workspace, `dvc.lock` and the index stay as they are. What is fetched stays in the cache, as with DVC.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use crate::support::fs::FsError;
 use crate::support::progress::Progress;
 use crate::support::{fs, names};
 
-/// Why a run could not be had.
+/// Why a run could not be fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum GetError {
     /// The data version does not hold it.
@@ -65,7 +65,7 @@ pub enum GetError {
     /// The remote's directory is not where it was.
     #[error(transparent)]
     Absent(AbsentRemote),
-    /// The list of files could not be had.
+    /// The file list could not be fetched.
     #[error(transparent)]
     Fetch(#[from] FetchError),
     /// DVC.
@@ -128,7 +128,7 @@ pub struct GetOutcome {
 }
 
 impl GetRequest<'_> {
-    /// An error if something lies at the destination that is not to be replaced. Asked before anything is fetched.
+    /// An error if something is at the destination that is not to be replaced. Asked before anything is fetched.
     pub fn check_destination(&self) -> Result<(), GetError> {
         if is_occupied(self.to) && !self.replace {
             return Err(GetError::DestinationTaken { path: self.to.to_path_buf() });
@@ -174,6 +174,7 @@ pub fn get_run(
     if !report.findings.is_empty() {
         return Err(GetError::Damaged { run: request.run.clone(), findings: report.findings });
     }
+    // The only change that can be seen: before it, an error leaves nothing behind.
     fs::replace_dir(&folder, request.to)?;
     Ok(GetOutcome { files: entries.len() as u64, bytes, fetched })
 }
@@ -217,7 +218,7 @@ fn fetch_run(
     Err(GetError::Missing { run: request.run.clone(), files })
 }
 
-/// Whether something that should not be lost lies there. An empty directory does not count.
+/// Whether something that should not be lost is there. An empty directory does not count.
 fn is_occupied(path: &Path) -> bool {
     match std::fs::read_dir(path) {
         Ok(mut entries) => entries.next().is_some(),

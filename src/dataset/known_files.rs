@@ -1,5 +1,5 @@
-//! Which files of the workspace's dataset are known to be right, with what the file system said of them then: while it says
-//! the same, they need not be read again. A note in the working tree's git directory; without it, files are read.
+//! Which files of the workspace's dataset are known to be right, with their state in the file system then: while that
+//! is the same, they are not read again. Kept in the working tree's git directory; without it, all files are read.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -34,6 +34,7 @@ impl FileStat {
 
     /// Whether a later write shows in the times: clocks of file systems are as coarse as two seconds.
     fn is_older_than_a_tick(&self, now: SystemTime) -> bool {
+        // FAT stores times in steps of two seconds; other file systems are finer.
         const COARSE: i64 = 2_000_000_000;
         let now = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos());
         let now = i64::try_from(now).unwrap_or(i64::MAX);
@@ -52,6 +53,7 @@ pub(crate) struct KnownFiles {
 impl KnownFiles {
     /// What is noted. One that cannot be read holds nothing.
     pub fn read(path: PathBuf) -> Self {
+        // A damaged or missing note only costs time.
         let bytes = fs::read_within(&path, limits::FILE_LIST).ok().flatten().unwrap_or_default();
         let files = String::from_utf8_lossy(&bytes).lines().filter_map(parse_line).collect();
         Self { path, now: SystemTime::now(), files, is_new: false }
@@ -85,6 +87,7 @@ impl KnownFiles {
 }
 
 fn parse_line(line: &str) -> Option<(String, (DvcHash, FileStat))> {
+    // The path is last, because it can hold blanks.
     let mut words = line.splitn(6, ' ');
     let md5 = words.next()?.parse().ok()?;
     let size = words.next()?.parse().ok()?;

@@ -1,7 +1,7 @@
-//! A `.dir` object as text: in memory, or in its file and read where it is looked at.
+//! A `.dir` object as text: in memory, or in its file, of which only the parts in question are read.
 //!
-//! A list of ten thousand runs is several megabytes. What every commit asks of it (what differs from the last one, one run's
-//! entries) looks at little of it, or at each part only once.
+//! A list of ten thousand runs has several megabytes. What every commit asks (what differs from the last list, one
+//! run's entries) reads little of it, or each part only once.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -53,7 +53,7 @@ impl ListFile {
         Self::open(&cache.file_list_path(version))
     }
 
-    /// Opens a file; `None` where there is none.
+    /// Opens a file; `None` if there is none.
     pub fn open(path: &Path) -> Result<Option<Self>, FsError> {
         let Some(file) = fs::open_optional(path)? else { return Ok(None) };
         let size = file.metadata().at("look at", path)?.len();

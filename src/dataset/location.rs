@@ -1,4 +1,4 @@
-//! Where a run's bytes lie: a directory, or objects in DVC's cache. Either way a file by its name.
+//! Where a run's bytes are: in a directory, or in objects in DVC's cache. Both are read by file name.
 
 use std::path::{Path, PathBuf};
 
@@ -78,7 +78,7 @@ impl RunLocation {
         self.read_json(DATASET_INDEX)
     }
 
-    /// The directory, where the run lies in one.
+    /// The directory, where the run is in one.
     #[must_use]
     pub fn dir(&self) -> Option<&Path> {
         match self {
@@ -87,7 +87,7 @@ impl RunLocation {
         }
     }
 
-    /// Key figures from parquet; `None` where there is none to trust: a recorder's own export is not checked against
+    /// Key figures from parquet; `None` if there is none to trust: a recorder's own export is not checked against
     /// its JSON lines.
     #[must_use]
     pub fn read_metrics(&self) -> Option<Result<RunMetrics, ColumnarError>> {

@@ -1,8 +1,8 @@
-//! What DVC's own views show of the selected run: `dvc metrics diff`, `dvc plots diff`, `dvc exp show`.
+//! The metrics files of the selected run, for `dvc metrics diff`, `dvc plots diff` and `dvc exp show`.
 //!
-//! Three small files at fixed paths, tracked by git and declared at the top level of `dvc.yaml`, so that `dvc.lock` and the
-//! dataset know nothing of them. They are written only where `dvc.yaml` declares them, and are a pure function of the run.
-//! Each says whose figures it holds: by that a merge takes the one that the merged `params.yaml` selects.
+//! Three small files at fixed paths, tracked by git and declared at the top level of `dvc.yaml`, so `dvc.lock` and
+//! the dataset do not contain them. They are written only if `dvc.yaml` declares them, and depend only on the run.
+//! Each names its run, so that a merge can take those of the run that the merged `params.yaml` selects.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -20,7 +20,7 @@ use crate::support::beneath::RootDir;
 use crate::support::fs::FsError;
 use crate::support::limits;
 
-/// The directory that they lie in.
+/// The directory that they are in.
 pub const DIR: &str = "metrics";
 /// The run's key figures.
 pub const METRICS: &str = "metrics/capture.json";

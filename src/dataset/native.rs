@@ -1,9 +1,9 @@
-//! The native engine: versions a freshly ingested run as `dvc repro` would, at a cost that does not grow with the dataset.
+//! The native engine: versions an ingested run as `dvc repro` would, at a cost that does not grow with the dataset.
 //!
-//! Only the new run is hashed and linked into the cache; the directory object is derived from the old one, and the stage's
-//! lines in `dvc.lock` are written anew. Source: `dvc/output.py` (`save`, `commit`), `dvc/stage/serialize.py`. What DVC would do
-//! otherwise (ignore rules, settings and stages beyond this) is [`NativeError::Unsupported`]: nothing has changed then, and the
-//! caller runs DVC.
+//! Only the new run is hashed and linked into the cache; the directory object is derived from the old one, and the
+//! stage's lines in `dvc.lock` are written. Source: `dvc/output.py` (`save`, `commit`), `dvc/stage/serialize.py`.
+//! What DVC would do differently (ignore rules, other settings and stages) is [`NativeError::Unsupported`]: then
+//! nothing has changed, and the caller runs DVC.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -39,7 +39,7 @@ pub enum NativeError {
     /// DVC does here what the engine does not; DVC must be called.
     #[error("only DVC can do this: {0}")]
     Unsupported(String),
-    /// The list of files of the data version that `dvc.lock` names is not in the cache.
+    /// The file list of the data version that `dvc.lock` names is not in the cache.
     #[error("the file list of data version {0} is not in the cache")]
     NoFileList(DataVersion),
     /// The run's folder is not in the dataset.
@@ -95,7 +95,7 @@ pub struct NativeJob<'a> {
     pub root: &'a Path,
     /// DVC's settings.
     pub settings: &'a DvcSettings,
-    /// The stage, resolved from the params file as it lies in the workspace.
+    /// The stage, resolved from the params file as it is in the workspace.
     pub stage: &'a ResolvedStage,
     /// The runs whose folders in the dataset are new or changed.
     pub runs: &'a [RunKey],
@@ -154,9 +154,10 @@ pub fn check_supported(
     Ok(())
 }
 
-/// Versions runs that lie in the dataset's folder.
+/// Versions runs that are in the dataset's folder.
 pub fn version_runs(job: &NativeJob<'_>) -> Result<NativeOutcome, NativeError> {
     check_supported(job.root, job.settings, job.stage, job.runs)?;
+    // Held from reading `dvc.lock` to writing it, so that no DVC changes it in between.
     let _mutex = DvcMutex::acquire(job.root, job.patience)?;
     let project = RootDir::new(job.root);
     let bytes = project.read(lockfile::FILE, limits::LOCKFILE)?.unwrap_or_default();
@@ -210,13 +211,14 @@ pub fn version_runs(job: &NativeJob<'_>) -> Result<NativeOutcome, NativeError> {
     let new = lockfile_text::replace_stage(&bytes, &lockfile, STAGE, &lines)
         .ok_or_else(|| NativeError::Unsupported("dvc.lock has other sections but no stages".into()))?;
     let changed = ingest_stage(&lockfile).is_none_or(|stage| stage.to_value() != value);
+    // An equal file is not written, so that git and DVC see no new time.
     if changed {
         project.write_atomic(lockfile::FILE, &new)?;
     }
     Ok(NativeOutcome { version, size, nfiles, changed })
 }
 
-/// A run's files as they lie in the dataset's folder, hashed, sorted by path.
+/// A run's files as they are in the dataset's folder, hashed, sorted by path.
 pub fn list_run_entries(dataset: &Path, run: &RunKey) -> Result<Vec<FileEntry>, NativeError> {
     let files = hash_run_files(dataset, run)?;
     Ok(files.into_iter().map(|file| FileEntry { relpath: file.relpath, md5: file.hash }).collect())
@@ -271,7 +273,7 @@ fn hash_run_files(dataset: &Path, key: &RunKey) -> Result<Vec<HashedFile>, Nativ
     paths.into_iter().map(file).collect()
 }
 
-/// The dataset's bytes and number of files, by what comes and goes; `None` where that is not known.
+/// The dataset's bytes and number of files, by what comes and goes; `None` if that is not known.
 fn adjust_totals(
     cache: &Cache,
     (size, nfiles): (u64, u64),
@@ -373,6 +375,7 @@ fn stage_record(
 /// The parameters that the stage depends on, with their values, in DVC's order.
 fn params_record(job: &NativeJob<'_>) -> Result<ParamsValue, NativeError> {
     let mut deps: Vec<_> = job.stage.stage.params.iter().collect();
+    // DVC writes the parameters of `params.yaml` first.
     deps.sort_by_key(|dep| (dep.file != PARAMS_FILE, dep.file.clone()));
     let mut files = Vec::new();
     for dep in deps {

@@ -26,7 +26,7 @@ pub struct DatasetRecord {
 }
 
 impl DatasetRecord {
-    /// What a lock file says; `None` where it knows no dataset.
+    /// What a lock file says; `None` if it knows no dataset.
     #[must_use]
     pub fn from_lockfile(lockfile: &Lockfile) -> Option<Self> {
         let stage = ingest_stage(lockfile)?;

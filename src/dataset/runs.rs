@@ -1,6 +1,7 @@
-//! A file list by runs: the first two folders of a path are its run, `experiment/run_id`; what lies elsewhere is no run's.
+//! A file list grouped by runs: the first two folders of a path are its run, `experiment/run_id`; other files belong
+//! to no run.
 //!
-//! What a data version holds that no checkout takes is told here too, a run as a whole.
+//! Also finds what a data version holds that must not be checked out; then the whole run is refused.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -14,7 +15,7 @@ use crate::support::names::RefusedName;
 /// What of a data version no checkout takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusedPath {
-    /// A run's folder, or a file that lies in none; relative to the dataset.
+    /// A run's folder, or a file that is in none; relative to the dataset.
     pub path: String,
     /// Which name in it is refused, and why.
     pub why: RefusedName,
@@ -56,7 +57,7 @@ fn run_prefix(relpath: &str) -> Option<&str> {
     Some(&relpath[..second])
 }
 
-/// The runs, with their files, in the list's order. Files that lie in no run's folder are left out.
+/// The runs, with their files, in the list's order. Files that are in no run's folder are left out.
 pub fn group_by_run(file_list: &FileList) -> impl Iterator<Item = RunEntries<'_>> {
     // A sorted list holds what shares a prefix `<experiment>/<run_id>/` together.
     file_list.entries().chunk_by(|a, b| run_prefix(&a.relpath) == run_prefix(&b.relpath)).filter_map(|entries| {
@@ -83,7 +84,7 @@ fn run_range(file_list: &FileList, key: &RunKey) -> Range<usize> {
     start..start + len
 }
 
-/// The files that lie in no run's folder.
+/// The files that are in no run's folder.
 pub fn entries_of_no_run(file_list: &FileList) -> impl Iterator<Item = &FileEntry> {
     file_list.entries().iter().filter(|entry| run_of_path(&entry.relpath).is_none())
 }

@@ -1,6 +1,6 @@
 //! The stage `capture_ingest` of `dvc.yaml`: its names, and its `${…}` resolved from a params file.
 //!
-//! Bytes in, values out: a hook hands in the index's blobs, a command the files. What is judged here is what DVC does: a path
+//! Bytes in, values out: a hook hands in the index's blobs, a command the files. What is checked here is what DVC does: a path
 //! that leads out of the project is an error, for DVC removes and replaces outputs wherever they are.
 //! `tests/it/stranger_readers.rs` compares the two readers.
 
@@ -39,7 +39,7 @@ pub enum StageError {
     /// `dvc.yaml` itself, or more in the stage than is read here.
     #[error(transparent)]
     DvcYaml(#[from] DvcYamlError),
-    /// The params file is not there.
+    /// The params file does not exist.
     #[error("{file} does not exist, but {FILE} takes the parameter {key} from it")]
     NoParamsFile {
         /// The file, relative to the project's root.
@@ -107,7 +107,7 @@ pub struct ResolvedStage {
     pub stage: Stage,
     /// The dataset, relative to the project's root: safe to join to it.
     pub out_dir: String,
-    /// The selected run's directory, relative to the project's root, `None` where none is selected. Not checked.
+    /// The selected run's directory, relative to the project's root, `None` if none is selected. Not checked.
     pub run_dir: Option<String>,
     /// The params file's values.
     pub values: ParamsValue,
@@ -196,7 +196,7 @@ fn unfilled_error(file: &str, error: InterpolateError, file_exists: bool) -> Sta
     }
 }
 
-/// An error where the stage, resolved, names a path outside the project: DVC would remove an output there, and read
+/// An error if the stage, resolved, names a path outside the project: DVC would remove an output there, and read
 /// whatever a dependency is.
 fn refuse_outside_paths(stage: &Stage) -> Result<(), StageError> {
     let paths = stage.deps.iter().chain(stage.outs.iter().map(|out| &out.path));

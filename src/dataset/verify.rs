@@ -1,7 +1,7 @@
-//! Data against what is recorded about it, byte by byte: DVC's `.dir` object, each run's manifest, and row counts.
+//! Verifies data byte by byte: against DVC's `.dir` object, each run's manifest, and row counts.
 //!
-//! Every file is read once, by several threads: MD5 for DVC, SHA-256 where a manifest names one, and rows counted where it
-//! is a shard. Nothing is changed, and nothing but the named data is read: a manifest cannot lead out of its run.
+//! Every file is read once, by several threads: MD5 for DVC, SHA-256 if a manifest has one, and rows if it is a
+//! shard. Nothing is changed, and nothing but this data is read: a manifest cannot lead out of its run.
 
 mod read_file;
 
@@ -105,7 +105,7 @@ impl VerifyReport {
 pub struct VerifyRequest<'a> {
     /// Where the bytes lie.
     pub source: VerifySource<'a>,
-    /// What they should be; `None` where the list is not in this clone or nothing was committed.
+    /// What they should be; `None` if the list is not in this clone or nothing was committed.
     pub file_list: Option<&'a FileList>,
     /// What they should be as a whole, where `listing` is not known.
     pub version: Option<DataVersion>,
@@ -232,7 +232,7 @@ fn collect_jobs(request: &VerifyRequest<'_>, findings: &mut Vec<VerifyFinding>) 
     jobs
 }
 
-/// The files of one run, or one that lies in none, as a data version lists them. A run of which nothing is there is one
+/// The files of one run, or one that is in none, as a data version lists them. A run of which nothing is there is one
 /// finding.
 fn listed_jobs(
     source: VerifySource<'_>,
@@ -268,7 +268,7 @@ fn listed_jobs(
     jobs.extend(present);
 }
 
-/// Without the list of files, the workspace as a whole is still one data version or another.
+/// Without the file list, the workspace as a whole is still one data version or another.
 fn check_whole_dataset(
     request: &VerifyRequest<'_>,
     by_run: &BTreeMap<RunKey, BTreeMap<String, (&HashJob, FileFacts)>>,
@@ -304,7 +304,7 @@ fn check_manifest(run: &RunKey, files: &BTreeMap<String, (&HashJob, FileFacts)>,
         let mut push_finding = |message: String| {
             findings.push(VerifyFinding { file: file.clone(), problem: VerifyProblem::Manifest, message });
         };
-        // Parquet in the dataset is made anew; what a recorder's manifest says of its own export is about another file.
+        // Parquet in the dataset is made again; what a recorder's manifest says of its own export is about another file.
         if entry.path.ends_with(".parquet") {
             continue;
         }

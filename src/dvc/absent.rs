@@ -1,11 +1,11 @@
-//! A directory remote that is not where it was: a share that is not mounted, a disk that is not plugged in.
+//! A directory remote that is missing: a share that is not mounted, a disk that is not connected.
 
 use std::path::PathBuf;
 
 use crate::dvc::settings::{DvcRemote, DvcSettings};
 use crate::support::process::shell_quote;
 
-/// A remote whose directory is not there, or empty although it once held data.
+/// A remote whose directory does not exist, or empty although it once held data.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the directory {} of the DVC remote `{remote}` {}", dir.display(), if *emptied { "is empty, but data was pushed to it before" } else { "does not exist" })]
 pub struct AbsentRemote {
@@ -18,7 +18,7 @@ pub struct AbsentRemote {
 }
 
 impl AbsentRemote {
-    /// The default remote, if its directory is not there.
+    /// The default remote, if its directory does not exist.
     #[must_use]
     pub fn from_settings(settings: &DvcSettings) -> Option<Self> {
         let remote = settings.default_remote()?;

@@ -1,9 +1,9 @@
-//! `core.autostage` switched off while we call DVC.
+//! `core.autostage`, switched off while we call DVC.
 //!
-//! With it on, DVC stages what it wrote at the end of every command; inside a hook git holds the index, and DVC dies on
-//! `index.lock` with the work done and the exit code 255. DVC has no flag or variable for it: only `.dvc/config.local`
-//! overrides the project's config. So where the setting is on, that file says `false` for the length of the call and
-//! is put back byte for byte afterwards; where we were killed meanwhile, by the next call.
+//! With autostage, DVC stages what it wrote at the end of every command. Inside a hook git holds the index, so DVC
+//! would fail on `index.lock` after its work is done, with exit code 255. DVC has no flag or variable for it; only
+//! `.dvc/config.local` overrides the project's config. So if the setting is on, that file says `false` during the
+//! call, and is restored byte for byte afterwards, or by the next call if we were killed.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -44,6 +44,8 @@ impl AutostageOff {
         }
         let before = files.read(LOCAL_CONFIG, limits::TEXT)?.unwrap_or_default();
         let off = switched_off(&path, &before)?;
+        // The backup must be on the disk before the file changes: after a crash the next call restores the file from
+        // it.
         write_backup(&backup, &before)?;
         files.write_atomic(LOCAL_CONFIG, &off)?;
         Ok(Self { backup: Some((root.to_path_buf(), backup)) })
@@ -52,6 +54,7 @@ impl AutostageOff {
 
 /// Where the file's bytes are kept meanwhile. One directory may serve several projects.
 fn backup_path(root: &Path) -> Result<PathBuf, FsError> {
+    // One backup for each DVC project, because several of them can share a git directory.
     let digest = Md5::digest(root.as_os_str().as_encoded_bytes());
     let name: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(project_temp_dir(root)?.join(format!("config.local-{name}")))
@@ -76,6 +79,7 @@ fn write_backup(backup: &Path, bytes: &[u8]) -> Result<(), FsError> {
 
 /// The file as it was; one that was empty says as much as none.
 fn restore_backup(files: RootDir<'_>, before: &[u8]) -> Result<(), FsError> {
+    // An empty backup stands for "there was no file".
     if before.is_empty() { files.remove_all(LOCAL_CONFIG) } else { files.write_atomic(LOCAL_CONFIG, before) }
 }
 

@@ -110,7 +110,7 @@ impl Cache {
         self.file_list_path(version).is_file()
     }
 
-    /// A `.dir` object, its bytes checked against its name; `None` where the cache does not have it.
+    /// A `.dir` object, its bytes checked against its name; `None` if the cache does not have it.
     pub fn read_file_list(&self, version: DataVersion) -> Result<Option<FileList>, CacheError> {
         let Some(bytes) = fs::read_within(&self.file_list_path(version), limits::FILE_LIST)? else { return Ok(None) };
         self.check_list_hash(version, DataVersion::of_list(&bytes))?;
@@ -118,7 +118,7 @@ impl Cache {
         FileList::parse(&bytes).map(Some).map_err(|source| CacheError::InvalidFileList { path, source })
     }
 
-    /// An error where the bytes of a `.dir` object are of another version than its name says.
+    /// An error if the bytes of a `.dir` object are of another version than its name says.
     pub fn check_list_hash(&self, version: DataVersion, of_bytes: DataVersion) -> Result<(), CacheError> {
         if version == of_bytes { Ok(()) } else { Err(CacheError::Damaged { path: self.file_list_path(version) }) }
     }
@@ -139,6 +139,7 @@ impl Cache {
     pub fn insert_list_bytes(&self, bytes: &[u8]) -> Result<DataVersion, CacheError> {
         self.make_dir(&self.objects)?;
         std::thread::scope(|scope| {
+            // A list of many runs has megabytes, so it is hashed and written at the same time.
             let hashing = scope.spawn(|| DataVersion::of_list(bytes));
             let temp_file = fs::UnnamedFile::write_read_only(&self.objects, bytes)?;
             // A thread that panicked has named nothing.
@@ -175,6 +176,7 @@ impl Cache {
         if !self.shared {
             return fs::create_dir_all(dir);
         }
+        // Only directories that we make get the mode: those of other users cannot be changed, and need not be.
         let missing: Vec<&Path> = dir.ancestors().take_while(|above| !above.is_dir()).collect();
         for dir in missing.into_iter().rev() {
             if fs::create_dir(dir)? {
@@ -186,6 +188,7 @@ impl Cache {
 
     /// Takes over every object of another cache that this one lacks. The other one stays as it is.
     pub fn copy_objects_from(&self, other: &Self) -> Result<(), FsError> {
+        // A directory that is missing or unreadable has nothing to copy; what is not copied is fetched again.
         let shards = std::fs::read_dir(&other.objects).into_iter().flatten().flatten();
         for object in shards.flat_map(|shard| std::fs::read_dir(shard.path()).into_iter().flatten().flatten()) {
             let from = object.path();
@@ -230,6 +233,7 @@ impl Cache {
         let shard = |name: &std::ffi::OsStr| {
             name.to_str().is_some_and(|n| n.len() == 2 && n.bytes().all(|b| b.is_ascii_hexdigit()))
         };
+        // If the cache cannot be listed, the caller's own access to it will fail with a better message.
         std::fs::read_dir(&self.dir).is_ok_and(|entries| entries.flatten().any(|e| shard(&e.file_name())))
     }
 }

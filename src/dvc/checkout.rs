@@ -1,8 +1,9 @@
-//! Brings the dataset in the workspace from one version to another, touching only what differs.
+//! Checks out the dataset: changes the workspace from one version to another, and touches only what differs.
 //!
-//! All that is needed must be in the cache, else nothing is touched and the missing objects are told. A file that is neither
-//! what the old version says nor what the new one says holds unsaved work: it is left, and told. Paths come from a cloned
-//! repository: one that leaves the dataset, or leads through a link, is never followed. Each file appears whole.
+//! If the cache lacks an object, nothing is touched and the missing objects are returned. A file that is neither as
+//! in the old version nor as in the new one has local changes: it is kept and returned. Paths come from a cloned
+//! repository: one that leaves the dataset, or leads through a link, is never followed. Each file appears complete or
+//! not at all.
 
 use std::collections::HashSet;
 use std::fs::Metadata;
@@ -31,15 +32,15 @@ pub struct CheckoutRequest<'a> {
     pub settings: &'a DvcSettings,
     /// The dataset, relative to the root.
     pub out_dir: &'a str,
-    /// What the workspace holds. A file that is not there counts as removed by hand, and stays away if `to` holds it alike.
+    /// What the workspace holds. A file that does not exist counts as removed by hand, and stays away if `to` holds it alike.
     pub from: &'a FileList,
-    /// What it shall hold.
+    /// What it must hold.
     pub to: &'a FileList,
-    /// The most files to write or remove; where there are more, nothing is touched.
+    /// The most files to write or remove; if there are more, nothing is touched.
     pub max_files: usize,
     /// How long to wait for another DVC.
     pub patience: Duration,
-    /// Whether files with unsaved work are replaced and removed, too. What is no file stays.
+    /// Whether files with local changes are replaced and removed, too. What is no file stays.
     pub force: bool,
 }
 
@@ -50,7 +51,7 @@ pub struct CheckoutOutcome {
     pub written: usize,
     /// How many files were removed.
     pub removed: usize,
-    /// Files with unsaved work, left as they are; relative to the dataset.
+    /// Files with local changes, left as they are; relative to the dataset.
     pub local_changes: Vec<String>,
     /// Objects that the cache does not have; then nothing was touched.
     pub missing: Vec<FileEntry>,
@@ -112,6 +113,7 @@ pub fn checkout(request: &CheckoutRequest<'_>) -> Result<CheckoutOutcome, Checko
     if let Some(why) = request.settings.unsupported.first() {
         return Err(CheckoutError::Unsupported(why.clone()));
     }
+    // With this setting DVC does not use the lock file that we take, so both could write at the same time.
     if request.settings.hardlink_lock {
         return Err(CheckoutError::Unsupported("core.hardlink_lock is set".into()));
     }
@@ -132,11 +134,13 @@ pub fn checkout(request: &CheckoutRequest<'_>) -> Result<CheckoutOutcome, Checko
     if count > request.max_files {
         return Err(CheckoutError::TooMany(count));
     }
+    // Taken only now: a checkout with nothing to do must not wait for another DVC.
     let _mutex = DvcMutex::acquire(request.root, request.patience)?;
     let files = RootDir::new(request.root);
     let mut job =
         CheckoutJob { request, files, linker, real_dirs: HashSet::new(), outcome: CheckoutOutcome::default() };
     let mut emptied: Vec<PathBuf> = Vec::new();
+    // Removals come first: a directory can have to make room for a file of the same name.
     for change in &remove {
         job.remove_file(change, &mut emptied)?;
     }
@@ -155,7 +159,7 @@ pub fn checkout(request: &CheckoutRequest<'_>) -> Result<CheckoutOutcome, Checko
     Ok(job.outcome)
 }
 
-/// An error where the dataset, or a path in it, leads out, to where programs look, or into a virtual environment.
+/// An error if the dataset, or a path in it, leads out, to where programs look, or into a virtual environment.
 pub fn refuse_unsafe<'a>(
     root: &Path,
     out_dir: &str,
@@ -172,6 +176,7 @@ pub fn refuse_unsafe<'a>(
             return refuse(path, why.to_string());
         }
         let dir = path.rsplit_once('/').map_or("", |(dir, _)| dir);
+        // The list is sorted, so the files of a directory follow each other and it is looked up once.
         if last_dir.replace(dir) != Some(dir)
             && let Some(env) = environments.find_around(root, &dataset.join(dir))
         {
@@ -219,12 +224,12 @@ struct CheckoutJob<'a> {
     outcome: CheckoutOutcome,
 }
 
-/// What lies at a path.
+/// What is at a path.
 enum PathState {
     Absent,
     /// A file that a version holds: it may go.
     Object(DvcHash),
-    /// Unsaved work, or something in the way.
+    /// Local changes, or something in the way.
     LocalChange,
 }
 
@@ -263,6 +268,7 @@ impl CheckoutJob<'_> {
             PathState::LocalChange if !self.may_replace(&path) => {
                 self.outcome.local_changes.push(change.relpath.to_owned())
             }
+            // Written already, for example by a checkout that was interrupted.
             PathState::Object(hash) if hash == to => {}
             PathState::LocalChange | PathState::Object(_) | PathState::Absent => {
                 self.linker.link_object(to, self.files, &path)?;
@@ -272,7 +278,7 @@ impl CheckoutJob<'_> {
         Ok(())
     }
 
-    /// Whether unsaved work may go: only where that was asked for, and never a directory.
+    /// Whether local changes may go: only if that was asked for, and never a directory.
     fn may_replace(&self, path: &Path) -> bool {
         self.request.force && self.files.file_kind(path).is_ok_and(|kind| kind != FileKind::Directory)
     }
@@ -282,7 +288,7 @@ impl CheckoutJob<'_> {
         Path::new(self.request.out_dir).join(change.relpath)
     }
 
-    /// Whether every directory on the way to a path is one, and no link. Missing ones are made where `make` says so.
+    /// Whether every directory on the path to a path is one, and no link. Missing ones are made where `make` says so.
     fn ensure_real_parent(&mut self, path: &Path, create: bool) -> Result<bool, FsError> {
         let Some(dir) = path.parent() else { return Ok(false) };
         if self.real_dirs.contains(dir) {
@@ -298,6 +304,7 @@ impl CheckoutJob<'_> {
                 Ok(true)
             }
             Ok(false) => Ok(false),
+            // A link or a file on the path is somebody's work: the file below it stays as it is.
             Err(error) if error.refusal().is_some() || error.source.kind() == ErrorKind::NotADirectory => Ok(false),
             Err(error) => Err(error),
         }

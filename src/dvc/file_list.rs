@@ -117,7 +117,7 @@ impl FileList {
     }
 }
 
-/// The entries of any JSON that means a list of files, taken in one by one.
+/// The entries of any JSON that means a file list, taken in one by one.
 struct FileListRows(Vec<FileEntry>);
 
 impl<'de> Deserialize<'de> for FileListRows {

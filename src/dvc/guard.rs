@@ -1,9 +1,9 @@
-//! Only the command that was judged runs.
+//! Only the command that was checked runs.
 //!
-//! DVC runs a stage's command with the program that `SHELL` names: `$SHELL -c COMMAND`, a line at a time
-//! (`dvc/stage/run.py`). While we call `dvc repro`, that program is this one. It is handed every command as DVC read it, and
-//! hands on to the user's own shell only what was judged: whatever DVC's reader makes of `dvc.yaml`, or whoever changes the
-//! file meanwhile, nothing else starts.
+//! DVC runs a stage's command with the program in `SHELL`: `$SHELL -c COMMAND`, line by line (`dvc/stage/run.py`).
+//! While we call `dvc repro`, that program is this one. It receives every command as DVC read it, and passes only the
+//! checked one on to the user's own shell. So nothing else starts, however DVC reads `dvc.yaml`, and whoever changes
+//! the file in between.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -13,10 +13,10 @@ use crate::support::process::Cmd;
 
 /// The commands that may run, a line each.
 const COMMANDS_VAR: &str = "CAPTURE_HOOK_STAGE_COMMANDS";
-/// The user's own shell, empty where none was named.
+/// The user's own shell, empty if none was named.
 const SHELL_VAR: &str = "CAPTURE_HOOK_STAGE_SHELL";
 
-/// The environment for a DVC that may run these commands alone, by way of `program`, which is this one.
+/// The environment for a DVC that may run these commands alone, through `program`, which is this one.
 #[must_use]
 pub fn guard_env(env: Env, program: &Path, commands: &[String]) -> Env {
     let shell = env.get("SHELL").unwrap_or_default().to_owned();
@@ -26,13 +26,13 @@ pub fn guard_env(env: Env, program: &Path, commands: &[String]) -> Env {
 /// What DVC asks of its shell.
 #[derive(Debug)]
 pub enum ShellCall {
-    /// To run a command that was judged: the user's shell with it, and the environment that is the user's again.
+    /// To run a command that was checked: the user's shell with it, and the environment that is the user's again.
     Allowed(Cmd, Env),
     /// To run another one.
     Other {
         /// The command.
         command: String,
-        /// What was judged.
+        /// What was checked.
         allowed: String,
     },
 }
@@ -43,9 +43,10 @@ pub fn parse_shell_call(args: &[OsString], env: &Env) -> Option<ShellCall> {
     let [_, flag, command] = args else { return None };
     let allowed = env.get(COMMANDS_VAR).filter(|_| flag == "-c")?.to_str()?;
     match command.to_str().filter(|command| allowed.lines().any(|line| line == *command)) {
+        // The very text that was checked; the user's shell gets it unchanged.
         Some(command) => {
             let shell = env.get(SHELL_VAR).map_or_else(|| OsString::from("/bin/sh"), OsString::from);
-            // As DVC calls these: what the user's own files do to a shell shall not matter.
+            // As DVC calls these: what the user's own files do to a shell must not matter.
             let flags: &[&str] = match Path::new(&shell).file_name().and_then(|name| name.to_str()) {
                 Some("bash") => &["--noprofile", "--norc"],
                 Some("zsh") => &["--no-rcs"],

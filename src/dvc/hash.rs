@@ -1,4 +1,4 @@
-//! What DVC calls an object: an MD5 in hex, with `.dir` behind it where the object lists a directory.
+//! The name of a DVC object: an MD5 in hex, followed by `.dir` if the object lists a directory.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,6 +1,6 @@
-//! DVC's ignore rules: where there are any, and what DVC says that they match.
+//! DVC's ignore rules: whether there are any, and what they match according to DVC.
 //!
-//! DVC leaves ignored files out of a directory without a word. What a rule means is never worked out here: DVC is asked.
+//! DVC silently leaves ignored files out of a directory. Rules are never interpreted here: DVC is asked.
 
 use std::path::{Path, PathBuf};
 

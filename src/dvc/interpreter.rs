@@ -1,14 +1,14 @@
-//! The interpreter that a script names in its first line, which the system starts in its place.
+//! The interpreter that a script names in its first line, and that the system starts for it.
 //!
-//! A Python environment that was moved, or whose Python was upgraded away, has scripts that name an interpreter which is not
-//! there. The system says of that what it says of a missing program, and names the script.
+//! The scripts of a Python environment that was moved, or whose Python was upgraded, name an interpreter that does
+//! not exist. The system then reports that the script does not exist, which misleads.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::support::fs;
 
-/// The interpreter that a script needs and that is not there; `None` for all that can be started, as far as can be told.
+/// The interpreter that a script needs and that does not exist; `None` for all that can be started, as far as can be told.
 #[must_use]
 pub fn missing_interpreter(script: &Path) -> Option<PathBuf> {
     let mut head = Vec::new();

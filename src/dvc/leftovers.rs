@@ -1,7 +1,8 @@
-//! What a killed DVC left unfinished in the dataset: beside a file, a copy of it under a name of `.`, 22 characters, `.tmp`.
+//! What a killed DVC leaves in the dataset: a copy of a file beside it, named `.`, 22 characters, `.tmp`.
 //!
-//! DVC writes so where it unties a linked file (`_unprotect_file` in `dvc_data/hashfile/db/local.py`, `tmp_fname` in
-//! `dvc_objects/fs/utils.py`), as before it runs a stage. The next DVC would take the copy for a file of the run.
+//! DVC writes it when it replaces a link by a copy (`_unprotect_file` in `dvc_data/hashfile/db/local.py`, `tmp_fname`
+//! in `dvc_objects/fs/utils.py`), for example before it runs a stage. The next DVC would take the copy for a file of
+//! the run.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

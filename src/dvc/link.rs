@@ -1,9 +1,9 @@
-//! Ties files in the workspace to objects in the cache, by `cache.type`, as DVC does.
+//! Links files in the workspace to objects in the cache, by `cache.type`, as DVC does.
 //!
-//! Source: `dvc_objects/fs/generic.py` (the order of tries), `dvc_data/hashfile/checkout.py` and `…/db/local.py` (modes).
-//! Objects are read-only for everyone. A hard or symbolic link shares the object's file; a copy, with or without shared
-//! blocks, has the mode of any new file. Every file appears whole: it is made aside and renamed onto its place. None can be
-//! executed, or written to through a link, whatever mode the object came with.
+//! Source: `dvc_objects/fs/generic.py` (the order of attempts), `dvc_data/hashfile/checkout.py` and `…/db/local.py`
+//! (modes). Objects are read-only for everyone. A hard or symbolic link shares the object's file; a copy, with or
+//! without shared blocks, has the mode of any new file. Every file appears complete: it is made elsewhere and renamed
+//! to its path. No file can be executed, and no link written through, whatever mode the object had.
 
 #![expect(clippy::disallowed_methods, reason = "objects of DVC's cache, and files made aside")]
 
@@ -66,7 +66,7 @@ impl Linker {
             };
             let linked = match kind {
                 LinkType::Reflink => make_reflink(object, &temp_path, None),
-                // DVC makes empty files anew: many would use up the links that a file may have.
+                // DVC makes new empty files: many would use up the links that a file may have.
                 LinkType::Hardlink if meta.len() == 0 => copy_file(object, &temp_path, None).map(|()| true),
                 LinkType::Hardlink | LinkType::Symlink if is_executable(meta) => Err(executable_error(object)),
                 LinkType::Hardlink => Ok(std::fs::hard_link(protect_object(object, meta), &temp_path).is_ok()),
@@ -108,9 +108,11 @@ impl Linker {
         if let Some(shard) = object.parent() {
             self.cache.make_dir(shard)?;
         }
+        // In the object's own directory, so that the rename stays on one file system.
         let temp_path = unused_path(parent_dir(object))?;
         let full = files.path().join(file);
         let hard = self.link_types.first() == Some(&LinkType::Hardlink)
+            // An empty file is copied: hard links to one empty object would reach the file system's limit.
             && regular_metadata(&full)?.is_some_and(|meta| meta.len() > 0);
         let linked = hard && files.hard_link(file, &temp_path).is_ok();
         if !linked && !make_reflink(&full, &temp_path, Some(0o444))? {
@@ -118,6 +120,7 @@ impl Linker {
         }
         // An object must be whole on the disk when it has its name.
         File::open(&temp_path).and_then(|temp_path| temp_path.sync_data()).at("write", &temp_path)?;
+        // A hard link from the workspace still has the mode of the user's file.
         set_read_only(&temp_path)?;
         std::fs::rename(&temp_path, object).at("replace", object)?;
         Ok(())
@@ -137,6 +140,7 @@ impl Linker {
 pub fn hash_file(path: &Path) -> Result<(DvcHash, u64), FsError> {
     let mut file = fs::open(path)?;
     let (mut md5, mut size) = (Md5::new(), 0_u64);
+    // 128 KiB: large enough that system calls do not matter, small enough for the processor's cache.
     let mut buffer = vec![0; 1 << 17];
     loop {
         match file.read(&mut buffer).at("read", path)? {
@@ -183,7 +187,7 @@ fn executable_error(object: &Path) -> FsError {
     FsError { action: "link", path: object.to_path_buf(), source: std::io::Error::other(why) }
 }
 
-/// The object, read-only: a link to it is not to be written through. As for DVC it is no fault if that cannot be had, for a
+/// The object, read-only: a link to it is not to be written through. As for DVC a failure is ignored, for a
 /// shared cache holds files of others, and some file systems know no modes.
 fn protect_object<'o>(object: &'o Path, meta: &Metadata) -> &'o Path {
     if file_mode(meta) & 0o222 != 0 {
@@ -244,7 +248,7 @@ fn copy_file(from: &Path, to: &Path, mode: Option<u32>) -> Result<(), FsError> {
     Ok(())
 }
 
-/// A new file, written through this handle even where its mode is read-only.
+/// A new file, written through this handle even if its mode is read-only.
 fn new_file(path: &Path, mode: Option<u32>) -> Result<File, FsError> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);

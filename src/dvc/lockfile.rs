@@ -1,8 +1,8 @@
 //! `dvc.lock`, schema 2.0: what DVC recorded when it ran each stage.
 //!
-//! Source of the format: `dvc/schema.py`, `dvc/stage/serialize.py`. Bytes in, values out: a hook hands in a commit's or the
-//! index's blob. What is not understood, or what DVC's reader may take for something else, is an error that says so, with
-//! its line; then DVC decides.
+//! Source of the format: `dvc/schema.py`, `dvc/stage/serialize.py`. Takes bytes, because hooks read commits and the
+//! index. What it does not support, or what DVC's reader could read differently, is an error with its line; then DVC
+//! does the work.
 
 use std::ops::Range;
 
@@ -58,7 +58,7 @@ impl Explain for LockfileError {
 pub struct LockfileItem {
     /// Its path, as written.
     pub path: String,
-    /// The name of its object: 32 hex digits, with `.dir` for a directory. `None` where DVC recorded none.
+    /// The name of its object: 32 hex digits, with `.dir` for a directory. `None` if DVC recorded none.
     pub md5: Option<String>,
     /// Its bytes, a directory's summed.
     pub size: Option<u64>,
@@ -220,7 +220,7 @@ fn parse_stage(key: &YamlNode, node: &YamlNode, bytes: &[u8]) -> Result<Lockfile
     Ok(LockfileStage { name, cmd: cmd.to_partial_value(), deps, params, outs, span: start..end })
 }
 
-/// An error where a mapping's own keys do not stand there in so many words.
+/// An error if a mapping's own keys do not stand there in so many words.
 fn refuse_unclear(node: &YamlNode) -> Result<(), LockfileError> {
     match node.first_unclear(0) {
         Some((line, message)) => Err(LockfileError::Unsupported { line, message: message.to_owned() }),

@@ -1,7 +1,7 @@
-//! Writes a stage of `dvc.lock` as DVC does, and puts it in its place among the others.
+//! Writes a stage of `dvc.lock` as DVC does, at its place among the others.
 //!
-//! DVC writes with ruamel.yaml: two spaces a level, lists not indented, plain scalars unless YAML 1.2 would misread them.
-//! Only the lines of the stage in question are written anew; everything else in the file stays as it is.
+//! DVC writes with ruamel.yaml: two spaces per level, lists not indented, plain scalars unless YAML 1.2 would misread
+//! them. Only the lines of this stage change; the rest of the file stays as it is.
 
 use crate::dvc::lockfile::Lockfile;
 use crate::formats::value::ParamsValue;
@@ -11,7 +11,7 @@ use crate::formats::yaml_scalar;
 /// What an empty `dvc.lock` begins with.
 pub const LOCKFILE_HEAD: &str = "schema: '2.0'\nstages:\n";
 
-/// A stage's lines. `None` where it holds a value that cannot be written (a date, an alias, a tag).
+/// A stage's lines. `None` if it holds a value that cannot be written (a date, an alias, a tag).
 #[must_use]
 pub fn write_stage(name: &str, value: &ParamsValue) -> Option<String> {
     let mut out = format!("  {}:\n", format_text(name));
@@ -106,6 +106,7 @@ pub fn replace_stage(bytes: &[u8], lockfile: &Lockfile, name: &str, lines: &str)
             let complete = bytes.get(..last.span.end)?.ends_with(b"\n");
             (last.span.end..last.span.end, if complete { "" } else { "\n" })
         }
+        // The file is empty or has only a schema.
         (None, None) if lockfile.other.is_empty() => return Some(format!("{LOCKFILE_HEAD}{lines}").into_bytes()),
         (None, None) => return None,
     };

@@ -1,4 +1,4 @@
-//! DVC's lock on a project, `.dvc/tmp/lock`: seen, named, and taken by our own writes.
+//! DVC's lock on a project, `.dvc/tmp/lock`: who holds it, and holding it ourselves.
 //!
 //! Source: `dvc/lock.py`, on `zc.lockfile`: an exclusive `flock` on the file, which then holds the process id. With
 //! `core.hardlink_lock` DVC locks by hard links instead; then nothing here writes, and DVC does the work.
@@ -50,6 +50,7 @@ pub fn refuse_links(root: &Path) -> Result<(), FsError> {
     let files = RootDir::new(root);
     let names = files.list_dir(TMP_DIR)?;
     let inner = names.iter().map(|name| Path::new(TMP_DIR).join(name));
+    // DVC follows links: one in a cloned repository would make it read or write a file outside of the project.
     for file in [".dvc/config", ".dvc/config.local"].into_iter().map(Into::into).chain(inner) {
         if files.file_kind(&file)? == FileKind::Link {
             let path = root.join(file);
@@ -62,6 +63,7 @@ pub fn refuse_links(root: &Path) -> Result<(), FsError> {
 /// The process that last took the lock.
 #[must_use]
 pub fn read_holder(root: &Path) -> Option<u32> {
+    // The process id only makes a message better, so a file that cannot be read is no error.
     let bytes = RootDir::new(root).read(MUTEX_FILE, limits::TEXT).ok()??;
     std::str::from_utf8(&bytes).ok()?.trim().parse().ok()
 }
@@ -70,6 +72,7 @@ pub fn read_holder(root: &Path) -> Option<u32> {
 #[must_use]
 pub fn is_held(root: &Path) -> bool {
     let Ok(Some(file)) = RootDir::new(root).open_lock_file(MUTEX_FILE) else { return false };
+    // Any other error means that this file system has no locks; DVC will report it.
     matches!(file.try_lock(), Err(std::fs::TryLockError::WouldBlock))
 }
 
@@ -83,6 +86,8 @@ pub fn repair_rwlock(root: &Path) -> bool {
         return false;
     }
     let Ok(Some(bytes)) = files.read(rwlock, limits::TEXT) else { return false };
+    // DVC fails on an empty or half-written rwlock until somebody deletes it. It holds only the locks of running
+    // processes.
     serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).is_err() && files.remove_all(rwlock).is_ok()
 }
 
@@ -110,6 +115,7 @@ impl DvcMutex {
                 Err(std::fs::TryLockError::Error(error)) => Err(error).at("lock", &path)?,
             }
         }
+        // Like zc.lockfile: a blank, then the process id. DVC shows it to whoever waits.
         file.set_len(0).at("write", &path)?;
         file.rewind().at("write", &path)?;
         writeln!(file, " {}", std::process::id()).at("write", &path)?;

@@ -1,4 +1,4 @@
-//! The parts of DVC that reach a kind of remote: packages of their own (`dvc-s3`), which have to be installed beside it.
+//! The packages that DVC needs for a kind of remote (`dvc-s3`, …), which are installed separately.
 //!
 //! Source: `dvc_objects/fs/__init__.py` and `dvc/info.py`.
 

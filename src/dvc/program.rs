@@ -1,10 +1,10 @@
-//! The `dvc` program: which one, in which environment, and what to do when another DVC holds the project's lock.
+//! The `dvc` program: which one, in which environment, and what to do while another DVC holds the project's lock.
 //!
-//! Looked for in this order: `CAPTURE_HOOK_DVC`, `git config capture-hook.dvc`, `PATH`, and the private environment that
-//! `install.sh` makes. The caller judges one before anything of it is run: a cloned repository must not choose what we run.
-//! One that is named and refused, or cannot be started, is an error; on `PATH` the next one is taken. It runs without git's
-//! variables for this repository, without analytics and background processes, never asks anything, and finds this very
-//! capture-hook first on its `PATH`.
+//! Search order: `CAPTURE_HOOK_DVC`, `git config capture-hook.dvc`, `PATH`, then the private environment that
+//! `install.sh` makes. The caller checks a program before any part of it runs, because a cloned repository must not
+//! choose what we run. A program that is named, but refused or broken, is an error; on `PATH` the next one is used.
+//! It runs without git's variables for this repository, without analytics and background processes, never asks a
+//! question, and finds this capture-hook first on its `PATH`.
 
 mod error;
 
@@ -71,7 +71,7 @@ pub struct ProgramSearch<'a> {
     pub git_config: Option<&'a str>,
     /// Why a program is not run, for all that may have put it there.
     pub why_not: &'a dyn Fn(&Path) -> Option<String>,
-    /// Programs in the repository that run only once somebody has named them: told of where there is no other.
+    /// Programs in the repository that run only once somebody has named them: told of if there is no other.
     pub unnamed: &'a [PathBuf],
     /// The directory of this capture-hook, for the stage's command to find.
     pub own_dir: Option<&'a Path>,
@@ -98,12 +98,16 @@ impl Dvc {
             .env
             .clone()
             .without_git()
+            // Analytics and the daemon would outlive the hook and keep its pipes open.
             .with_var("DVC_NO_ANALYTICS", "1")
             .with_var("DVC_DAEMON", "1")
+            // `reason.rs` recognizes messages by their English words.
             .with_var("LC_MESSAGES", "C")
+            // Paths that are not UTF-8 must not make DVC's own messages fail.
             .with_var("PYTHONIOENCODING", "utf-8:surrogateescape")
             // It reads its settings in the locale's encoding, and some make a line break of a letter's second byte.
             .with_var("PYTHONUTF8", "1")
+            // A git that DVC starts must fail instead of waiting for a password.
             .with_var("GIT_TERMINAL_PROMPT", "0");
         if let Some(dir) = search.own_dir {
             env = env.with_path_first(dir);
@@ -119,7 +123,7 @@ impl Dvc {
         Ok(Self { path, found_by, passed_over, root, env, user_cache_dir: cache_home, patience })
     }
 
-    /// The same program with this much patience for another DVC at work (60 s unless told).
+    /// The same program with this much patience for another DVC at work (60 s by default).
     #[must_use]
     pub fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
@@ -174,6 +178,7 @@ impl Dvc {
         {
             return Ok(version.trim().to_owned());
         }
+        // On a slow disk, Python takes tens of seconds to start.
         let limit = Duration::from_secs(60);
         let output = Cmd::new(&self.path).arg("--version").dir(&self.root).timeout(limit).run_checked(&self.env)?;
         let version = output.stdout_text().lines().last().unwrap_or_default().trim().to_owned();
@@ -205,6 +210,7 @@ impl Dvc {
     }
 
     fn release_stamp(&self) -> Option<String> {
+        // Without a stamp the release is only asked for each time.
         let meta = std::fs::metadata(&self.path).ok()?;
         let time = meta.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
         Some(format!("{}\t{}\t{}\t", self.path.to_str()?, time.as_nanos(), meta.len()))
@@ -232,6 +238,7 @@ impl Dvc {
         let guarded = Self { env: guard_env(self.env.clone(), &own, commands), ..self.clone() };
         let flag = force.then_some("--force");
         guarded.run_local_command(
+            // `--single-item`: upstream stages are not ours to run.
             ["repro", "--single-item", "--no-run-cache"].into_iter().chain(flag).chain(["--", stage]),
         )
     }
@@ -295,6 +302,7 @@ impl Dvc {
             if output.success() {
                 return Ok(output);
             }
+            // Another DVC, such as an editor's, often holds the project only for a moment.
             let busy = says_busy(&output);
             if !busy && mutex::repair_rwlock(&self.root) {
                 continue;

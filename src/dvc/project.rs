@@ -1,7 +1,7 @@
 //! A DVC project: where it lies, DVC's settings there, and the program for what only DVC does.
 //!
-//! Which settings hold and which program may run is judged by whoever makes one of these. The program is looked for, and
-//! judged, each time that it is needed: another may lie in its place by then.
+//! Which settings hold and which program may run is checked by whoever makes one of these. The program is looked for, and
+//! judged, each time that it is needed: another may be in its place by then.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! What DVC says of its failures: the reason, and the way out where it is known.
+//! DVC's messages about a failure: the reason in them, and what to do if that is known.
 
 use crate::error::Explain;
 use crate::support::process::{ProcessError, ProcessOutput};
@@ -18,7 +18,7 @@ pub(super) fn shorten_output(output: ProcessOutput) -> ProcessOutput {
 /// How the line begins in which DVC says why it failed.
 pub const REASON: &str = "ERROR: ";
 
-/// Set-ups that DVC fails with: what it says then, and the way out.
+/// Set-ups that DVC fails with: what it says then, and what to do.
 const KNOWN_FIXES: &[(&str, &str)] = &[
     (
         "extensions.refstorage",
@@ -53,13 +53,13 @@ pub(super) fn known_fix(error: &ProcessError) -> Option<String> {
     KNOWN_FIXES.iter().find(|(words, _)| stderr.contains(words)).map(|(_, hint)| (*hint).to_owned())
 }
 
-/// Whether DVC gave up because of its own lock. It exits with 255 for everything that goes wrong.
+/// Whether DVC gave up because of its own lock. It exits with 255 for everything that fails.
 pub(super) fn says_busy(output: &ProcessOutput) -> bool {
     let stderr = String::from_utf8_lossy(&output.stderr);
     stderr.contains("Unable to acquire lock") || stderr.contains("is busy, it is being blocked by")
 }
 
-/// What went wrong with DVC, in a line.
+/// What failed with DVC, in a line.
 #[must_use]
 pub fn describe_failure(error: &ProcessError) -> String {
     let line = match error {
@@ -69,7 +69,7 @@ pub fn describe_failure(error: &ProcessError) -> String {
     error.explain().hints.iter().fold(line, |line, hint| format!("{line}; {hint}"))
 }
 
-/// The line that tells what went wrong, of all that DVC said.
+/// The line that tells what failed, of all that DVC said.
 fn error_line(stderr: &str) -> &str {
     let line = stderr.lines().find(|line| line.starts_with(REASON)).or_else(|| stderr.lines().last());
     line.unwrap_or_default().trim_start_matches(REASON)

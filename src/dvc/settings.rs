@@ -1,9 +1,8 @@
-//! DVC's settings as they hold in one project: `.dvc/config` and what lies over and under it.
+//! DVC's settings for one project: `.dvc/config`, and the files that it overrides or that override it.
 //!
-//! Source: `dvc/config.py` and `dvc/config_schema.py`. Order, the later wins: the system's file, the user's, the
-//! project's `.dvc/config`, its `.dvc/config.local`. Paths are relative to the file that holds them. What is set there that
-//! the native engine, checkout or closure check do not do as DVC does is listed in [`DvcSettings::unsupported`]; then DVC must
-//! be called instead.
+//! Source: `dvc/config.py` and `dvc/config_schema.py`. The later one wins: the system's file, the user's, the
+//! project's `.dvc/config`, its `.dvc/config.local`. Paths are relative to the file that holds them. Settings that we
+//! do not treat as DVC does are in [`DvcSettings::unsupported`]; then DVC must be called instead.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -214,6 +213,7 @@ impl DvcSettings {
     fn with_defaults(root: &Path) -> Self {
         Self {
             cache_dir: root.join(".dvc/cache"),
+            // DVC's default for `cache.type`.
             link_types: vec![LinkType::Reflink, LinkType::Copy],
             shared: false,
             default_remote_name: None,
@@ -227,7 +227,7 @@ impl DvcSettings {
         }
     }
 
-    /// The same; `.dvc/config.local` is the user's own where `own_local` says so. It is asked only where that matters.
+    /// The same; `.dvc/config.local` is the user's own where `own_local` says so. It is asked only if that matters.
     pub fn read_trusting(root: &Path, env: &Env, own_local: impl Fn() -> bool) -> Result<Self, SettingsError> {
         let dvc_dir = root.join(".dvc");
         let mut settings = Self::with_defaults(root);
@@ -243,6 +243,7 @@ impl DvcSettings {
                 let lines = read_lines(&path, &bytes)?;
                 settings.apply_layer(&path, &lines, env);
                 let mut untrusted = lines.iter().filter_map(untrusted_setting).peekable();
+                // `own_local` asks git whether it tracks the file, which costs time, so it is called last.
                 let is_own = untrusted.peek().is_some() && name == "config.local" && own_local();
                 if !is_own {
                     settings.untrusted.extend(untrusted.map(|setting| UntrustedSetting { file, setting }));
@@ -256,6 +257,7 @@ impl DvcSettings {
     /// one that git put into the cache.
     pub fn distrust_cache(&mut self) {
         self.cache_is_tracked = true;
+        // A link would let the workspace execute or change what a stranger committed to the cache.
         self.link_types = vec![LinkType::Copy];
     }
 
@@ -283,6 +285,7 @@ impl DvcSettings {
                 continue;
             }
             match (line.section.as_str(), line.key.as_str()) {
+                // DVC lower-cases the names of remotes.
                 ("core", "remote") => self.default_remote_name = Some(value.to_lowercase()),
                 ("core", "autostage") => self.autostage = is_true,
                 ("core", "no_scm") => self.no_scm = is_true,
@@ -358,6 +361,7 @@ fn untrusted_setting(line: &IniSetting) -> Option<String> {
     let remote = line.name_in_section("remote")?;
     let harmless = TRUSTED_KEYS.contains(&key)
         || TRUSTED_VALUES.iter().any(|(name, values)| *name == key && values.contains(&value.as_str()));
+    // A key that is not on the list counts as dangerous, so a key of a newer DVC is safe, too.
     (!harmless).then(|| format!("{key} of remote `{remote}`"))
 }
 
@@ -386,6 +390,7 @@ fn system_dir(env: &Env) -> Option<PathBuf> {
     if cfg!(target_os = "macos") {
         return Some("/Library/Application Support/dvc".into());
     }
+    // platformdirs, which DVC uses, takes only the first of several directories.
     let dirs = env.get("XDG_CONFIG_DIRS").and_then(|dirs| std::env::split_paths(dirs).next());
     Some(dirs.unwrap_or_else(|| "/etc/xdg".into()).join("dvc"))
 }

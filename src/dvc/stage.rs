@@ -79,7 +79,7 @@ pub struct StageOut {
     pub cache: bool,
     /// Whether DVC leaves it in place before the stage runs.
     pub persist: bool,
-    /// The remote it goes to, where that is not the default one.
+    /// The remote it goes to, if that is not the default one.
     pub remote: Option<String>,
 }
 
@@ -140,6 +140,7 @@ impl Stage {
                 "cmd" | "deps" | "outs" | "metrics" | "plots" | "params" | "frozen" => {
                     refuse_unclear(value, usize::MAX)?
                 }
+                // These change when DVC runs the stage or how it is shown, not what it does.
                 "always_changed" | "desc" | "meta" => {}
                 other => return Err(DvcYamlError::Unsupported(format!("the stage `{name}` uses `{other}`"))),
             }
@@ -191,7 +192,7 @@ impl Stage {
     }
 }
 
-/// An error where a part of the pipeline does not stand there in so many words.
+/// An error if a part of the pipeline does not stand there in so many words.
 fn refuse_unclear(node: &YamlNode, depth: usize) -> Result<(), DvcYamlError> {
     match node.first_unclear(depth) {
         Some((line, message)) => Err(DvcYamlError::Shape { line, message: message.to_owned() }),
@@ -227,6 +228,7 @@ fn parse_out(node: &YamlNode, kind: OutKind) -> Option<StageOut> {
     };
     let remote = match flags.get("remote") {
         None => None,
+        // DVC lower-cases the names of remotes.
         Some(node) => Some(node_text(node)?.to_lowercase()),
     };
     Some(StageOut {

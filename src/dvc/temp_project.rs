@@ -1,9 +1,8 @@
-//! A passing DVC project beside the real one, to move data of any version without touching the workspace.
+//! A temporary DVC project for fetching and pushing data versions that are not checked out.
 //!
-//! DVC's `push` and `fetch` work on what the workspace's files name. A push may carry older commits, and a fetch may want a
-//! version that is not checked out: for these, a project is made among our passing files (`support::aside`), with the same
-//! settings (paths made absolute: cache, remotes, key files), without git, and with one `.dvc` file a version. It goes when
-//! it is dropped.
+//! DVC's `push` and `fetch` work on what the workspace's files name, but a push can need older commits, and a fetch
+//! any version. So a project is made among our temporary files (`support::aside`) with the same settings (paths made
+//! absolute: cache, remotes, key files), without git, and with one `.dvc` file per version. It is removed on drop.
 
 use std::path::{Path, PathBuf};
 
@@ -28,7 +27,7 @@ const PATH_KEYS: &[&str] = &[
     "key_path",
 ];
 
-/// The passing project.
+/// The temporary project.
 #[derive(Debug)]
 pub struct TempDvcProject {
     dir: fs::TempDir,

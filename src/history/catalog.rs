@@ -1,8 +1,8 @@
-//! Every run that this repository knows: recorded in results, in the workspace's dataset, in history; and which of them a
-//! RUN that somebody typed means.
+//! All runs that this repository knows: recorded in results, in the workspace's dataset, in history; and which of
+//! them a RUN on a command line is.
 //!
-//! A run is its `experiment/run_id`. In results that is what `run.json` says, as `ingest` has it; in the dataset and in
-//! history it is the folder's name.
+//! A run is its `experiment/run_id`. In results `run.json` has it; in the dataset and in history it is the folder's
+//! name.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -62,7 +62,7 @@ pub struct Catalog {
     pub out_dir: String,
     /// The names that several recorded runs have which differ.
     pub duplicates: DuplicateRuns,
-    /// Recorded runs, and data versions' lists of files, that are left out.
+    /// Recorded runs, and data versions' file lists, that are left out.
     pub left_out: Vec<LeftOut>,
 }
 
@@ -204,7 +204,7 @@ pub fn read_start_time(project: &Project, catalog: &Catalog, run: &CatalogRun) -
     text.map_or_else(StartTime::default, StartTime::new)
 }
 
-/// Where a run's bytes lie: at a commit where one is named, else the dataset, the cache, results; `None` where this
+/// Where a run's bytes lie: at a commit where one is named, else the dataset, the cache, results; `None` if this
 /// clone has them nowhere.
 pub fn find_run_location(
     project: &Project,
@@ -229,7 +229,7 @@ pub fn find_run_location(
     Ok(run.sources.recorded.as_ref().map(|dir| RunLocation::Recorded(project.root.join(dir))))
 }
 
-/// A run in a data version, where this clone's cache has its files; `None` where it has none of them.
+/// A run in a data version, where this clone's cache has its files; `None` if it has none of them.
 fn find_cached_run(
     project: &Project,
     history: &History,

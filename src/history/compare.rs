@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::formats::json::JsonValue;
 
-/// A key whose values differ; `None` where a side has no such key.
+/// A key whose values differ; `None` if a side has no such key.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ValueDifference {
     /// The key, dotted.

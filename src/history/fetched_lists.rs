@@ -14,7 +14,7 @@ pub struct FileListFetcher<'p> {
     project: &'p Project,
     cache: Cache,
     reporter: &'p dyn Reporter,
-    /// Those that could not be had, and why not.
+    /// Those that could not be fetched, and why not.
     missing: BTreeMap<DataVersion, String>,
 }
 
@@ -24,7 +24,7 @@ impl<'p> FileListFetcher<'p> {
         Ok(Self { project, cache: project.open_cache()?, reporter, missing: BTreeMap::new() })
     }
 
-    /// Fetches what is needed to tell what a commit brings: its own list and its parents'.
+    /// Fetches what is needed to tell what a commit introduces: its own list and its parents'.
     pub fn fetch_for(&mut self, commit: &Oid) -> Result<(), ProjectError> {
         for version in self.versions_for(commit)? {
             self.fetch_list(version);
@@ -32,7 +32,7 @@ impl<'p> FileListFetcher<'p> {
         Ok(())
     }
 
-    /// Makes again what could not be fetched, as far as that can be proved.
+    /// Makes again what could not be fetched, as far as that can be verified.
     pub fn rebuild_missing(&mut self) -> Result<(), ProjectError> {
         rebuilt::rebuild_file_lists(self.project, self.missing.keys().copied(), Some(self.reporter))?;
         self.missing.retain(|version, _| !self.cache.has_file_list(*version));
@@ -49,13 +49,13 @@ impl<'p> FileListFetcher<'p> {
         Ok(())
     }
 
-    /// The lists that were needed for a commit and could not be had, and why not.
+    /// The lists that were needed for a commit and could not be fetched, and why not.
     pub fn missing_for(&self, commit: &Oid) -> Result<Vec<(DataVersion, &str)>, ProjectError> {
         let versions = self.versions_for(commit)?.into_iter();
         Ok(versions.filter_map(|version| Some((version, self.missing.get(&version)?.as_str()))).collect())
     }
 
-    /// Why a list could not be had.
+    /// Why a list could not be fetched.
     #[must_use]
     pub fn why_missing(&self, version: DataVersion) -> Option<&str> {
         self.missing.get(&version).map(String::as_str)

@@ -1,10 +1,10 @@
-//! History of another project that was merged in without its data, as `git subtree` does: its tree comes into a subdirectory
-//! here, while in its own commits the same file, `dvc.lock`, means another dataset.
+//! History of another project that was merged in without its data, for example by `git subtree`: its tree is in a
+//! subdirectory here, but in its own commits the same file, `dvc.lock`, means another dataset.
 //!
-//! Such commits are nobody's business here: no run of theirs is this project's, and their data need not be on its remote. A
-//! merge brings them in where this project's `dvc.lock` stays what the first parent has, the other parent has another one, and
-//! the two have nothing in common: their first commits, along first parents, are two. Where a clone is shallow this cannot
-//! be told, and all counts as this project's own.
+//! Such commits are left out: their runs are not this project's, and their data need not be on its remote. They are
+//! the other parent's side of a merge that keeps the first parent's `dvc.lock`, if the other parent has a different
+//! one and the two sides have no common root along first parents. In a shallow clone this is unknown, and all commits
+//! count as this project's.
 
 use std::collections::{HashMap, HashSet};
 
@@ -26,7 +26,7 @@ impl<'p> RootCommits<'p> {
         Ok(Self { project, shallow_ends: project.repo.shallow_ends()?, known_roots: HashMap::new() })
     }
 
-    /// The first commit behind this one; `None` where it is not in this clone.
+    /// The first commit behind this one; `None` if it is not in this clone.
     fn root_of(&mut self, commit: &Oid) -> Result<Option<Oid>, ProjectError> {
         let mut passed = Vec::new();
         let mut current = commit.clone();
@@ -134,7 +134,7 @@ fn find_merges_of_other_lockfiles(project: &Project, commits: &[Oid]) -> Result<
     Ok(edges)
 }
 
-/// A commit's `dvc.lock`; `None` where this clone cannot tell.
+/// A commit's `dvc.lock`; `None` if this clone cannot tell.
 fn find_lockfile_blob(project: &Project, commit: &Oid) -> Result<Option<Option<Oid>>, ProjectError> {
     let path = project.git_path(lockfile::FILE);
     Ok(if state::knows_lockfile(project, commit) {

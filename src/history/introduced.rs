@@ -1,8 +1,8 @@
-//! What a commit says about runs: which runs it brings, and the record of each.
+//! Which runs a commit introduces, and the record of each.
 //!
-//! A commit brings every run whose files differ from those in all its parents' data versions, and the selected run where
-//! the selection of `dvc.lock` changed. Everything is derived from `dvc.lock` and DVC's `.dir` objects; where this clone
-//! does not have those objects, only what `dvc.lock` itself says is known.
+//! A commit introduces every run whose files differ from those in all its parents' data versions, and the selected
+//! run if the selection in `dvc.lock` changed. All of this is derived from `dvc.lock` and DVC's `.dir` objects; if
+//! this clone lacks those objects, only what `dvc.lock` itself says is known.
 
 use std::path::Path;
 
@@ -29,7 +29,7 @@ use crate::{history, manifest};
 pub struct CommitDiff {
     /// The runs, in the dataset's order.
     pub introduced: Vec<RunKey>,
-    /// Runs of a parent that are not there any more.
+    /// Runs of a parent that do not exist any more.
     pub removed: Vec<RunKey>,
     /// Whether a listing that was needed is not in this clone, so that this may not be all.
     pub partial: bool,
@@ -68,7 +68,7 @@ pub fn diff_over_parents(
     Ok(commit_diff)
 }
 
-/// What a commit brings over its parents; where that cannot be told here, what it says it brings.
+/// What a commit introduces over its parents; where that cannot be told here, what it says it brings.
 pub fn diff_commit(project: &Project, commit: &Oid) -> Result<CommitDiff, ProjectError> {
     let new = project.dataset_record(&GitTree::Commit(commit.clone()))?;
     if new.is_none() {
@@ -120,7 +120,7 @@ pub fn read_dataset_records(project: &Project, commits: &[Oid]) -> Result<Vec<Op
         .collect()
 }
 
-/// The record of a run that a commit brings; what this clone has no data for is as the commit says.
+/// The record of a run that a commit introduces; what this clone has no data for is as the commit says.
 pub fn read_run_record_at(
     project: &Project,
     run: &RunKey,
@@ -175,7 +175,7 @@ pub fn read_record_of_files(
     Ok(record)
 }
 
-/// What the validation of a run that has these files ignored; `None` where this clone does not have what tells it.
+/// What the validation of a run that has these files ignored; `None` if this clone does not have what tells it.
 pub fn read_ignored_findings(
     project: &Project,
     run: &RunKey,

@@ -1,8 +1,8 @@
-//! Whether a commit's dataset holds every run that its parents' datasets hold.
+//! Whether a commit's dataset holds every run of its parents' datasets.
 //!
-//! What one side of a merge removed on purpose, before, is no loss: the common ancestor held the run, and the other side has
-//! not changed it since. Anything else that a parent holds and the commit does not is one: `git merge -s ours`, or
-//! `git checkout --ours dvc.lock`, leaves out what only the other side added.
+//! A run that one side of a merge removed earlier is not lost: the common ancestor holds it, and the other side has
+//! not changed it since. Any other run of a parent that the commit lacks is lost: `git merge -s ours` or `git
+//! checkout --ours dvc.lock` drops what only the other side added.
 
 use std::collections::BTreeSet;
 
@@ -20,11 +20,11 @@ use crate::run::RunKey;
 pub struct RunLoss {
     /// Runs that a parent holds and the commit does not, but for those that were removed on purpose.
     pub runs: BTreeSet<RunKey>,
-    /// Data versions without whose lists of files that is not known in full.
+    /// Data versions without whose file lists that is not known in full.
     pub unknown: BTreeSet<DataVersion>,
 }
 
-/// What the dataset of a commit, or of the index, lacks of its parents'. `bring` is asked for the list of files of a data
+/// What the dataset of a commit, or of the index, lacks of its parents'. `bring` is asked for the file list of a data
 /// version that is not in this clone; without it, what is lost stays unknown.
 pub fn find_run_loss(
     project: &Project,
@@ -77,7 +77,7 @@ struct LossFinder<'a> {
 }
 
 impl LossFinder<'_> {
-    /// The runs of one data version that another does not hold; the version whose list of files cannot be had, if one cannot.
+    /// The runs of one data version that another does not hold; the version whose file list cannot be fetched, if one cannot.
     fn find_removed_runs(
         &mut self,
         old: DataVersion,
@@ -129,7 +129,7 @@ impl LossFinder<'_> {
         Ok(false)
     }
 
-    /// Whether the list of files of a data version is in this clone, brought if need be.
+    /// Whether the file list of a data version is in this clone, brought if need be.
     fn has_file_list(&mut self, version: DataVersion) -> Result<bool, ProjectError> {
         if !self.project.open_cache()?.has_file_list(version) {
             (self.fetch_list)(version);
@@ -160,7 +160,7 @@ fn is_superseded(
     Ok(false)
 }
 
-/// The data version of a commit; `None` where it has none, or this clone cannot tell.
+/// The data version of a commit; `None` if it has none, or this clone cannot tell.
 fn find_version_of(project: &Project, commit: &Oid) -> Result<Option<DataVersion>, ProjectError> {
     if state::knows_lockfile(project, commit) { project.data_version_at(commit) } else { Ok(None) }
 }

@@ -1,9 +1,9 @@
-//! The dataset through history: which commit brought which runs, and which data version holds them.
+//! The dataset through history: which commit introduced which runs, and which data version holds them.
 //!
-//! Read from commits and DVC's `.dir` objects, not from tags: a run is found where its tag was lost, or a server squashed
-//! the commit that brought it. Where a `.dir` object is not in this clone, the commit's own trailers are believed instead,
-//! and [`DatasetCommit::partial`] says so. Nothing is fetched. Cost: a tree look-up a commit, and each distinct `.dir` read once,
-//! but only where it differs from its parent's is it parsed.
+//! Read from commits and DVC's `.dir` objects, not from tags, so a run is found even if its tag is lost or a server
+//! squashed its commit. If a `.dir` object is not in this clone, the commit's trailers are used instead, and
+//! [`DatasetCommit::partial`] is set. Nothing is fetched. The cost is one tree look-up per commit; each distinct
+//! `.dir` is read once, and parsed only if it differs from its parent's.
 
 pub mod catalog;
 pub mod changes;
@@ -44,7 +44,7 @@ pub struct DatasetCommit {
     pub record: DatasetRecord,
     /// The runs whose files no parent's data version holds so, sorted.
     pub introduced: Vec<RunKey>,
-    /// The runs of a parent's data version that are not there any more, sorted.
+    /// The runs of a parent's data version that do not exist any more, sorted.
     pub removed: Vec<RunKey>,
     /// A `.dir` object that was needed is not in this clone: `brought` is what the trailers say, and may not be all.
     pub partial: bool,
@@ -71,20 +71,20 @@ pub struct History {
 }
 
 impl History {
-    /// A run's files in a data version, empty where it does not hold the run; `None` where this clone does not have the
-    /// version's list of files, or it is damaged.
+    /// A run's files in a data version, empty if it does not hold the run; `None` if this clone does not have the
+    /// version's file list, or it is damaged.
     #[must_use]
     pub fn run_entries(&self, version: DataVersion, run: &RunKey) -> Option<Vec<FileEntry>> {
         self.file_lists.borrow_mut().run_entries(version, run)
     }
 
-    /// Whether a data version holds a run; `None` where this clone cannot tell.
+    /// Whether a data version holds a run; `None` if this clone cannot tell.
     #[must_use]
     pub fn holds_run(&self, version: DataVersion, run: &RunKey) -> Option<bool> {
         self.run_entries(version, run).map(|entries| !entries.is_empty())
     }
 
-    /// Whether two data versions hold the same files of a run, some at least; false where this clone cannot tell.
+    /// Whether two data versions hold the same files of a run, some at least; false if this clone cannot tell.
     #[must_use]
     pub fn has_same_files(&self, a: DataVersion, b: DataVersion, run: &RunKey) -> bool {
         if a == b {
@@ -266,7 +266,7 @@ fn unknown_diffs(n: usize) -> Vec<VersionDiff> {
     (0..n).map(|_| VersionDiff::default()).collect()
 }
 
-/// What a commit says of itself, where its lists of files are not here.
+/// What a commit says of itself, where its file lists are not here.
 fn diff_from_trailers(commit: &Commit, record: &DatasetRecord) -> RunDiff {
     let trailers =
         history::parse_trailers(&commit.message).into_iter().filter(|run_trailers| run_trailers.data == record.version);

@@ -1,8 +1,8 @@
-//! Lists of files that are gone from the cache, made again from a neighbouring data version's.
+//! File lists that are missing from the cache, derived from a neighbouring data version's.
 //!
-//! `dvc gc -w` keeps what the workspace's data version names: the files of older versions are among these, their lists are
-//! not. A dataset grows by runs, so an older list is a newer one without the runs that came in between. Which these are, the
-//! commits say; that the guess is right, the list's MD5 proves, which is its name. What it does not prove is not written.
+//! `dvc gc -w` keeps the files of older versions, which the workspace's version has too, but not their lists. A
+//! dataset grows by runs, so an older list is a newer one without the runs that were added in between. The commits
+//! say which these are; the list's name, its MD5, verifies the result. A list that does not match is not written.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -28,7 +28,7 @@ struct VersionNeighbours {
     named: HashMap<Oid, Vec<RunKey>>,
 }
 
-/// Makes the lists of files that are gone from the cache again, as far as it can be proved what was in them.
+/// Makes the file lists that are gone from the cache again, as far as it can be verified what was in them.
 pub fn rebuild_file_lists(
     project: &Project,
     versions: impl IntoIterator<Item = DataVersion>,
@@ -60,7 +60,7 @@ pub fn rebuild_file_lists(
     Ok(())
 }
 
-/// Sees to it that this clone has the list of files of a data version: it is in the cache, on the remote, or can be made
+/// Sees to it that this clone has the file list of a data version: it is in the cache, on the remote, or can be made
 /// again.
 pub fn ensure_file_list(project: &Project, dvc: &DvcProject<'_>, version: DataVersion) -> Result<(), FetchError> {
     let fetched = dvc.fetch_file_list(version);
@@ -96,7 +96,7 @@ fn load_neighbours(project: &Project) -> Result<VersionNeighbours, ProjectError>
     Ok(neighbours)
 }
 
-/// The bytes of a list that is gone, out of one that is here, where they can be proved.
+/// The bytes of a list that is gone, out of one that is here, where they can be verified.
 fn rebuild_list_bytes(
     project: &Project,
     neighbours: &VersionNeighbours,

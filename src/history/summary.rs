@@ -1,4 +1,4 @@
-//! One run's facts, wherever its bytes lie: metadata, what validation said, key figures, files.
+//! The facts about one run, wherever its bytes are: metadata, validation, metrics, files.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Run tags as they are: which there are, whose data they name, and whether others may have them.
+//! The run tags that exist: which data they name, and whether others can have them.
 
 use super::{RunTrailers, parse_trailers};
 use crate::git::{Oid, Tag};

@@ -1,7 +1,8 @@
-//! The record itself: encode and decode.
+//! The trailers of a run: writing and parsing.
 //!
-//! In a commit message each run has its own four trailers, `Capture-Run` first; what follows up to the next `Capture-Run`
-//! belongs to it. Values keep to one line: `%`, control characters and outer blanks of a run's name are %-escaped.
+//! In a commit message each run has its own four trailers, `Capture-Run` first; what follows up to the next
+//! `Capture-Run` belongs to it. A value is one line: `%`, control characters and outer blanks of a run's name are
+//! %-escaped.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! `.git/capture-hook/last.json`: what the last event did that had something to do.
+//! `.git/capture-hook/last.json`: the result of the last event that had something to do.
 
 use std::path::Path;
 
@@ -17,15 +17,15 @@ pub struct LastEvent<'a> {
     pub event: &'a str,
     /// When, in UTC.
     pub time: String,
-    /// Whether it went well.
+    /// Whether it succeeded.
     pub ok: bool,
-    /// What went wrong.
+    /// What failed.
     pub error: Option<String>,
     /// What to do about it.
     pub hint: Option<String>,
 }
 
-/// Writes it. A failure to do so is nobody's concern.
+/// Writes it. A failure to do so is ignored.
 pub fn write_last_event(dir: &Path, event: &str, error: Option<&crate::error::Error>) {
     let message = error
         .map(|error| std::iter::once(error.to_string()).chain(error.cause_messages()).collect::<Vec<_>>().join(": "));

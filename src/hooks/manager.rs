@@ -1,7 +1,7 @@
-//! Hooks that are called by pre-commit or prek, not by git.
+//! Hooks that are called by pre-commit or prek instead of git.
 //!
-//! The framework keeps git's arguments and standard input from its hooks and tells them in variables (its documentation,
-//! "pre-commit for …"). Of a push it tells one ref; of a rewrite, the command alone.
+//! The framework does not pass git's arguments and standard input on to its hooks, but sets variables (its
+//! documentation, "pre-commit for …"). Of a push it passes one ref; of a rewrite, only the command.
 
 use std::ffi::OsString;
 
@@ -17,7 +17,7 @@ pub struct HookInput {
     pub stdin: Vec<u8>,
 }
 
-/// Puts git's arguments and input together again from the framework's variables; `None` where it did not call us.
+/// Puts git's arguments and input together again from the framework's variables; `None` if it did not call us.
 pub fn restore_hook_input(
     event: &str,
     args: &[OsString],
@@ -36,6 +36,8 @@ pub fn restore_hook_input(
             input.args.push(var("PRE_COMMIT_COMMIT_MSG_SOURCE")?);
             input.args.extend(var("PRE_COMMIT_COMMIT_OBJECT_NAME"));
         }
+        // The framework runs its hooks once per ref and gives no old id of the remote's ref, so it is written as
+        // zeros: then the remote-tracking branches say what the remote has.
         "pre-push" if args.is_empty() => {
             input.args = vec![var("PRE_COMMIT_REMOTE_NAME")?, var("PRE_COMMIT_REMOTE_URL")?];
             let name = text("PRE_COMMIT_LOCAL_BRANCH")?;
@@ -46,6 +48,7 @@ pub fn restore_hook_input(
         }
         "post-rewrite" if args.is_empty() => {
             let command = text("PRE_COMMIT_REWRITE_COMMAND")?;
+            // A rebase's list of rewritten commits cannot be found out; an amend is the last move of HEAD.
             if command == "amend" {
                 let repo = repo()?;
                 let (old, new): (Oid, Oid) = (repo.last_head_move()?.old, repo.head().ok()??);
@@ -72,7 +75,7 @@ mod tests {
         let no_repo = || None;
         let args = restore_hook_input("post-checkout", &[], &env, no_repo).map(|p| p.args);
         assert_eq!(args, Some(vec!["a".into(), "b".into(), "1".into()]));
-        // Git's own arguments count where there are any.
+        // Git's own arguments count if there are any.
         assert_eq!(restore_hook_input("post-checkout", &["x".into(), "y".into(), "0".into()], &env, no_repo), None);
         assert_eq!(restore_hook_input("post-merge", &[], &env, no_repo), None);
     }

@@ -1,9 +1,9 @@
-//! What git calls, one file an event, and how the hooks get into a repository.
+//! What git calls, one file per event.
 //!
-//! The only room that knows what git passes to hooks. Each event is thin: it looks at the few object ids that tell whether
-//! there is anything to do, leaves in milliseconds where there is not, and else calls into `project`. A `post-*` event
-//! never fails; what it could not do it says, and notes in `.git/capture-hook/last.json`. Each serves every DVC project of the
-//! repository; one that is not checked out is told of as soon as there is something to do for it.
+//! The only room that knows what git passes to hooks. Each event compares the few object ids that show whether there
+//! is anything to do, exits within milliseconds if not, and else calls the rooms below. A `post-*` event never fails;
+//! what it could not do it reports, and writes to `.git/capture-hook/last.json`. Each event serves every DVC project
+//! of the repository; one that is not checked out is reported as soon as there is something to do for it.
 
 mod last;
 mod manager;
@@ -67,6 +67,7 @@ struct HookContext<'a> {
 impl<'a> HookContext<'a> {
     /// `None` if hooks are turned off, or if the event comes of what we do ourselves.
     fn enter(app: &'a App, event: &'a str, args: &[OsString]) -> Option<Self> {
+        // A git that our own hook started calls hooks again: the outer one does the work.
         if app.env.get_str("CAPTURE_HOOK") == Some("0") || app.env.get(ACTIVE_VAR).is_some() {
             return None;
         }
@@ -173,6 +174,7 @@ pub fn describe_unreached(app: &App, repo: &Repo) -> Option<String> {
     if app.env.get_str("CAPTURE_HOOK") == Some("0") {
         return None;
     }
+    // This is only advice, so a failure here says nothing.
     let events = survey::unreached_events(repo, &app.binary_path().ok()?).ok()?;
     if events.len() == shim::EVENTS.len() {
         return Some(

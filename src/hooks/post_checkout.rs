@@ -1,4 +1,4 @@
-//! post-checkout and post-merge: the workspace follows the data version of what was checked out or merged.
+//! post-checkout and post-merge: check out the data version of the commit that was checked out or merged.
 
 use super::HookContext;
 use crate::app::{App, CommandOutcome};
@@ -13,6 +13,7 @@ use crate::sync::SyncScope;
 /// post-checkout: the commit before, the commit after, and `1` where a branch was switched (`0`: files alone).
 pub fn run_post_checkout(hook: &mut HookContext<'_>) -> Result<CommandOutcome, Error> {
     let words: Vec<&str> = hook.args.iter().filter_map(|a| a.to_str()).collect();
+    // `git checkout -- FILE` changes no commit; what it did to `dvc.lock` is local work.
     let [old, new, "1"] = words.as_slice() else { return Ok(CommandOutcome::Done) };
     // pre-commit puts unstaged changes aside and back with `git checkout`.
     if hook.app.env.get("_PRE_COMMIT_SKIP_POST_CHECKOUT").is_some() {
@@ -70,7 +71,7 @@ fn sync_after_merge(app: &App, project: &mut Project, squash: bool) -> Result<()
     Ok(())
 }
 
-/// The workspace follows, where there is one: a sparse checkout that leaves the whole project out has none.
+/// The workspace follows, if there is one: a sparse checkout that leaves the whole project out has none.
 fn sync_if_ingested(app: &App, project: &mut Project) -> Result<(), Error> {
     if project.dataset_record(&GitTree::WorkTree)?.is_none() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! post-commit: the run tags of a new commit; the workspace follows where the commit's data was not made here.
+//! post-commit: makes the run tags of a new commit; checks out its data if the commit's data was not made here.
 
 use super::HookContext;
 use crate::app::{App, CommandOutcome};

@@ -1,4 +1,4 @@
-//! post-rewrite: run tags follow an amend or a rebase; after a rebase the workspace follows too.
+//! post-rewrite: moves run tags after an amend or a rebase, and checks out the data after a rebase.
 
 use super::HookContext;
 use crate::app::{App, CommandOutcome};

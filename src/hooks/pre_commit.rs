@@ -1,8 +1,9 @@
-//! pre-commit: the selected run of the index gets into the index's data version, or the commit stops.
+//! pre-commit: ingests the index's selected run into the index's data version, or stops the commit.
 //!
-//! A commit that changes none of `params.yaml`, `dvc.yaml`, `dvc.lock` and `capture-hook.toml` is let through after four
-//! comparisons of object ids, unless `select` noted that the selected directory holds another run now. A merge must hold
-//! the runs of every side; one that git commits by itself calls commit-msg, not pre-commit, so that this is looked at there.
+//! A commit that changes none of `params.yaml`, `dvc.yaml`, `dvc.lock` and `capture-hook.toml` passes after four
+//! comparisons of object ids, unless `select` noted that the selected directory holds another run now. A merge must
+//! hold the runs of every side; `git merge` calls commit-msg, not pre-commit, when it commits by itself, so this is
+//! checked there.
 
 use super::HookContext;
 use crate::app::CommandOutcome;

@@ -1,7 +1,7 @@
-//! pre-push: the data of every commit that git is about to push is on the DVC remote first.
+//! pre-push: sends the data of every commit that git pushes to the DVC remote first.
 //!
-//! Git sends a line a ref on standard input. Deletions need nothing; of the rest, every commit counts that the remote does
-//! not have yet, as far as this clone knows.
+//! Git writes one line per ref to standard input. Deletions need nothing; of the other refs, every commit counts that
+//! the remote lacks, as far as this clone knows.
 
 use std::ffi::OsString;
 
@@ -54,6 +54,7 @@ fn upload_data(app: &App, project: &Project, range: &CommitRange) -> Result<(), 
     if required.is_empty() {
         return Ok(());
     }
+    // Before the policy is read: tags are moved even if no data is sent.
     move_left_tags(app, project, range);
     let policy = project.read_config()?.push.policy;
     if policy == PushPolicy::Off {
@@ -93,6 +94,7 @@ fn pushed_range(project: &Project, args: &[OsString], lines: &[PushLine]) -> Res
     for line in lines {
         // A tag of a blob or a tree carries no commit.
         range.include.extend(project.repo.find_commit_id(line.local.as_str())?);
+        // Somebody else's push can have put a commit there that this clone lacks; git will refuse the push then.
         let known = line.remote.iter().filter(|id| project.repo.has_object(id));
         range.exclude.extend(known.cloned());
     }
@@ -100,6 +102,7 @@ fn pushed_range(project: &Project, args: &[OsString], lines: &[PushLine]) -> Res
     if let [name, url, ..] = args
         && name != url
         && let Some(name) = name.to_str()
+        // The name becomes a part of a glob pattern.
         && !name.contains(['*', '?', '['])
     {
         range.exclude_refs.push(format!("refs/remotes/{name}/*"));

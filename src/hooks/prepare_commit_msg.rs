@@ -1,8 +1,8 @@
-//! prepare-commit-msg: the trailers of the runs that the commit will bring.
+//! prepare-commit-msg: the trailers of the runs that the commit introduces.
 //!
-//! Ours are taken out of whatever message git hands over (an amended commit's, a template, a picked or squashed one's) and
-//! put back as they are true for this commit: once each, however the message came about. A commit that brings no run, with
-//! a message that names none, is left alone after a comparison of object ids.
+//! Our trailers are removed from the message that git passes (an amended commit's, a template, a picked or squashed
+//! one's) and added again as they are right for this commit, once each. A commit that introduces no run, with a
+//! message that names none, is left alone after a comparison of object ids.
 
 use std::path::Path;
 
@@ -37,6 +37,7 @@ pub fn run(hook: &mut HookContext<'_>) -> Result<CommandOutcome, Error> {
         return Ok(CommandOutcome::Done);
     }
     let new = if trailers.is_empty() { message.to_bytes() } else { add_trailers(repo, &message, &trailers)? };
+    // An unchanged file keeps its time, which editors compare.
     if new != bytes {
         fs::write_atomic(&path, &new)?;
     }

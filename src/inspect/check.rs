@@ -1,4 +1,5 @@
-//! What the hooks check, without hooks: that commits, trailers and tags are true, and their data on the remote.
+//! `check`: what the hooks ensure, checked without hooks: commits, trailers and tags are right, and their data is on
+//! the remote.
 
 use std::collections::{HashMap, HashSet};
 
@@ -210,7 +211,7 @@ impl HistoryChecker<'_> {
         Ok(None)
     }
 
-    /// Whether a commit's trailers say what it brings, no more and no less.
+    /// Whether a commit's trailers say what it introduces, no more and no less.
     fn check_trailers(
         &self,
         commit: &Commit,
@@ -287,7 +288,7 @@ impl HistoryChecker<'_> {
         Ok(())
     }
 
-    /// What validation ignored of the runs that a commit brings: by their own record, else, as far as the commit's settings
+    /// What validation ignored of the runs that a commit introduces: by their own record, else, as far as the commit's settings
     /// tell, what it may have ignored.
     fn check_ignored_findings(&self, change: &DatasetCommit) -> Result<Vec<CheckFinding>, ProjectError> {
         let commit = &change.commit.id;
@@ -319,7 +320,7 @@ impl HistoryChecker<'_> {
         Ok(findings)
     }
 
-    /// Why a record is not true of a data version; `None` where it is, or cannot be told here.
+    /// Why a record is not true of a data version; `None` if it is, or cannot be told here.
     fn explain_false_record(&self, record: &RunTrailers, version: DataVersion) -> Option<String> {
         if record.data != version {
             if self.history.has_same_files(record.data, version, &record.run) {
@@ -425,7 +426,7 @@ impl HistoryChecker<'_> {
     }
 }
 
-/// Whether the run that HEAD selects was recorded anew, where this clone has its directory. Nothing that the commit says
+/// Whether the run that HEAD selects was recorded again, where this clone has its directory. Nothing that the commit says
 /// is false then, and the new recording is in no commit all the same.
 fn check_recorded_anew(project: &Project, head: &Oid) -> Result<Option<CheckFinding>, ProjectError> {
     let Ok(state) = project.dataset_state(&GitTree::Commit(head.clone())) else { return Ok(None) };

@@ -1,5 +1,5 @@
-//! How far the selected run is: recorded, valid, ingested, committed, tagged, pushed; whether the workspace holds the dataset;
-//! and what to type next.
+//! How far the selected run is: recorded, valid, ingested, committed, tagged, pushed; whether the workspace holds the
+//! dataset; and the next command.
 
 mod pushed;
 mod workspace;
@@ -63,7 +63,7 @@ pub struct RunStatus {
     pub run: Option<RunKey>,
     /// What the parameters name.
     pub run_dir: Option<String>,
-    /// The steps, in order; empty where no run is selected.
+    /// The steps, in order; empty if no run is selected.
     pub steps: Vec<StatusStep>,
     /// What to type next.
     pub next: Option<String>,

@@ -1,7 +1,7 @@
-//! Settings: `capture-hook.toml` at the project's root, tracked, and what overrides it.
+//! Settings: `capture-hook.toml` in the project's root, tracked by git, and what overrides it.
 //!
-//! Order: flag, then environment, then file, then default; every value knows where it came from. Unknown keys are refused,
-//! and no key names a program: a cloned repository must not choose what we run.
+//! Order: flag, environment, file, default; every value knows its source. Unknown keys are refused, and no key names
+//! a program: a cloned repository must not choose what we run.
 
 use serde::Deserialize;
 

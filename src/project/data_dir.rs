@@ -1,4 +1,4 @@
-//! Where this project's dataset may lie: what `run::dataset_dir` must be told of git and DVC.
+//! Which directories can be this project's dataset: gives `run::dataset_dir` what it needs to know of git and DVC.
 
 use super::{GitTree, Project, ProjectError};
 use crate::run::dataset_dir;
@@ -11,7 +11,7 @@ pub fn find_off_limits(project: &Project) -> Result<Vec<OffLimits>, ProjectError
     Ok(found)
 }
 
-/// An error where a directory of the project cannot be the dataset. Asked before anything is written there, by whomever.
+/// An error if a directory of the project cannot be the dataset. Asked before anything is written there, by whomever.
 pub fn check_dataset_dir(project: &Project, out_dir: &str) -> Result<(), ProjectError> {
     dataset_dir::check_dataset_dir(&project.root, &project.root.join(out_dir), &find_off_limits(project)?)?;
     Ok(())

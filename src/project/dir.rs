@@ -41,7 +41,7 @@ pub struct ProjectDir {
 /// What `params.yaml` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunSelection {
-    /// The selected run's directory, relative to the root; `None` where none is selected.
+    /// The selected run's directory, relative to the root; `None` if none is selected.
     pub run_dir: Option<String>,
     /// The dataset's directory, relative to the root.
     pub out_dir: String,
@@ -89,7 +89,7 @@ impl ProjectDir {
         Ok(file.to_owned())
     }
 
-    /// What stands for a params file that is not there: an error if the stage wants one.
+    /// What stands for a params file that does not exist: an error if the stage wants one.
     pub fn empty_params<T>(&self, file: &str, empty: T) -> Result<T, ProjectError> {
         match self.read_stage()? {
             Some(_) => Err(StageError::NoParamsFile { file: file.to_owned(), key: RUN_DIR.to_owned() }.into()),
@@ -173,7 +173,7 @@ pub fn find_root(path: &Path) -> Option<&Path> {
 /// with our stage. `None` if the repository holds no project; an error if there are several to choose from.
 pub(super) fn find_in_repo(repo: &Repo, cwd: &Path) -> Result<Option<String>, ProjectError> {
     let top = repo.top()?.to_path_buf();
-    // A working directory may be named by way of a link.
+    // A working directory may be named through a link.
     let real = cwd.canonicalize().ok().filter(|real| !cwd.starts_with(&top) && real.starts_with(&top));
     let cwd = real.as_deref().unwrap_or(cwd);
     let dirs = list_project_dirs(repo, cwd)?;
@@ -204,7 +204,7 @@ pub(crate) fn is_dvc_root(dir: &Path) -> bool {
 }
 
 /// The directories of the repository's DVC projects, relative to its top, sorted: those that git tracks, whether they are
-/// checked out or not, and those that lie in the working tree at its top, around `cwd`, or where git's settings say.
+/// checked out or not, and those that are in the working tree at its top, around `cwd`, or where git's settings say.
 pub(super) fn list_project_dirs(repo: &Repo, cwd: &Path) -> Result<Vec<String>, ProjectError> {
     let top = repo.top()?;
     let tracked = repo.tracked_files_named(DVC_CONFIG)?;

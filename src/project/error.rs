@@ -1,4 +1,4 @@
-//! What can go wrong with a project as a whole.
+//! The errors of a project as a whole.
 
 use std::path::PathBuf;
 
@@ -39,7 +39,7 @@ pub enum ProjectError {
         /// Whether git was told its directory and not the working tree, which is then where the command was called.
         adrift: bool,
     },
-    /// Several DVC projects, none of which the command stands in.
+    /// Several DVC projects, none of which the command is in.
     #[error("there are several DVC projects in this repository: {}", join_dirs(dirs))]
     SeveralProjects {
         /// Relative to the top of the working tree.

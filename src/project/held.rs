@@ -1,8 +1,8 @@
-//! Whether a data version holds the run that a directory holds now: asked of the run's name and files, never of its path.
+//! Whether a data version holds the run that a directory holds now, by the run's name and files, never by its path.
 //!
-//! A directory may be recorded into again, or be a link that moves. What the recorder wrote is compared with the version's
-//! list of files; what ingest makes of it (parquet, the index, a missing manifest) is not. Files are hashed only if their
-//! sizes do not tell already.
+//! A directory can be recorded into again, or be a link that changes. The recorder's files are compared with the
+//! version's file list; what ingest makes of them (parquet, the index, a missing manifest) is not. Files are hashed
+//! only if their sizes are equal.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -37,7 +37,7 @@ pub enum RunMatch {
     },
     /// The directory holds no run to compare: a clone does not have the recorder's files.
     NoRun,
-    /// This clone does not have the data version's list of files.
+    /// This clone does not have the data version's file list.
     Unknown,
 }
 
@@ -80,7 +80,7 @@ pub fn match_recorded_run(project: &Project, version: DataVersion, run_dir: &str
     })
 }
 
-/// Looks at what was just selected: if it was recorded anew under the path that was selected and committed already,
+/// Looks at what was just selected: if it was recorded again under the path that was selected and committed already,
 /// notes it for the next commit.
 pub fn note_selection(project: &Project, pointed: &SelectionChange) -> Result<SelectionCheck, ProjectError> {
     let head = project.repo.head()?;
@@ -106,7 +106,7 @@ pub fn note_selection(project: &Project, pointed: &SelectionChange) -> Result<Se
     Ok(SelectionCheck { run_match, in_git })
 }
 
-/// The directory that was selected already, and that `select` found recorded anew.
+/// The directory that was selected already, and that `select` found recorded again.
 pub fn read_reselected_dir(project: &Project) -> Result<Option<String>, ProjectError> {
     let bytes = read_optional(&project::mark_path(project, RESELECTED_MARK))?;
     Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))

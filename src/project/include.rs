@@ -1,5 +1,5 @@
-//! Files beside a recorder's (`ingest.include`): what of a run is left out, and the stage's dependency on the setting, by which
-//! DVC sees that it changed.
+//! Other files in a run's directory (`ingest.include`): which are left out, and the stage's dependency on the
+//! setting, so that DVC sees when it changes.
 
 use std::path::Path;
 
@@ -19,12 +19,12 @@ pub struct LooseFiles {
 }
 
 impl LooseFiles {
-    /// Adds what lies in a valid run's directory and is no file of the run, unless the settings ignore it.
+    /// Adds what is in a valid run's directory and is no file of the run, unless the settings ignore it.
     pub fn add_run(&mut self, dir: &Path, report: &ValidationReport, include: &IncludePatterns) {
         if !report.warnings.contains(&Code::UnrecognizedFile) {
             return;
         }
-        // Listed anew, for a report holds the first few only. A directory that is gone by now has nothing to tell.
+        // Listed again, for a report holds the first few only. A directory that is gone by now has nothing to tell.
         let names = RunLayout::open_with(dir, include).map(|layout| layout.unrecognized).unwrap_or_default();
         if !names.is_empty() {
             self.runs.push((report.run_dir.clone(), names));

@@ -1,7 +1,7 @@
-//! One repository as capture-hook sees it: git, DVC, settings and dataset together.
+//! One repository as capture-hook sees it: git, DVC, settings and dataset.
 //!
-//! [`Project`] is the git repository plus a DVC project in it: at its top or in a subdirectory. There may be several, and each
-//! command works on the one that it stands in.
+//! [`Project`] is a git repository with a DVC project in it, at its top or in a subdirectory. A repository can have
+//! several; a command works on the one that it is called in.
 
 pub mod config;
 pub mod data_dir;
@@ -42,7 +42,7 @@ pub use crate::dvc::stage::{FILE as PIPELINE_FILE, PARAMS_FILE};
 pub use error::ProjectError;
 pub use state::{DatasetState, GitTree};
 
-/// The setting that names the DVC project for commands that stand in none of several.
+/// The setting that names the DVC project for commands that are in none of several.
 pub const ROOT_SETTING: &str = "capture-hook.root";
 /// The setting that names the `dvc` program.
 const DVC_SETTING: &str = "capture-hook.dvc";
@@ -69,7 +69,7 @@ pub struct Project {
 pub trait Reporter: Sync {
     /// What is being done.
     fn show_status(&self, line: &str);
-    /// Something that went wrong, and did not stop the work.
+    /// Something that failed, and did not stop the work.
     fn show_warning(&self, line: &str);
     /// What to do next.
     fn show_hint(&self, line: &str);
@@ -91,8 +91,8 @@ pub fn report_ignored(report: &ValidationReport, reporter: &dyn Reporter) {
 }
 
 impl Project {
-    /// The project that a command at `cwd` works on: the one that `cwd` stands in, else the one that git's settings name,
-    /// else the only one. An error that says what is missing where there is none, where it is not checked out, or where
+    /// The project that a command at `cwd` works on: the one that `cwd` is in, else the one that git's settings name,
+    /// else the only one. An error that says what is missing if there is none, where it is not checked out, or where
     /// there are several to choose from.
     pub fn open(cwd: &Path, env: &Env) -> Result<Self, ProjectError> {
         let repo = Repo::open(cwd, env)?;
@@ -102,7 +102,7 @@ impl Project {
         Ok(project)
     }
 
-    /// The same; `None` where the repository holds no project. One that is not checked out is one, too.
+    /// The same; `None` if the repository holds no project. One that is not checked out is one, too.
     pub fn find(repo: Repo, cwd: &Path, env: &Env) -> Result<Option<Self>, ProjectError> {
         let top = repo.top()?.to_path_buf();
         let dir = dir::find_in_repo(&repo, cwd)?;
@@ -251,7 +251,7 @@ impl Project {
         }
     }
 
-    /// The lists of files in this clone.
+    /// The file lists in this clone.
     pub fn file_lists(&self) -> Result<RefMut<'_, FileListCache>, ProjectError> {
         let cache = self.open_cache()?;
         Ok(RefMut::map(self.file_lists.borrow_mut(), |file_lists| {
@@ -272,7 +272,7 @@ impl FindDvc for Project {
     }
 }
 
-/// An error where the repository holds the project and the working tree lacks it, with the command that brings it.
+/// An error if the repository holds the project and the working tree lacks it, with the command that brings it.
 pub fn require_checked_out(project: &Project) -> Result<(), ProjectError> {
     if dir::is_dvc_root(&project.root) {
         return Ok(());
@@ -325,7 +325,7 @@ pub fn read_validation_options(project: &Project) -> Result<ValidateOptions, Pro
     Ok(validation_options(&project.read_config()?)?)
 }
 
-/// Whether `.dvc/config.local` is the user's own: git tracks neither it nor a link on the way to it, and `.dvc` is no
+/// Whether `.dvc/config.local` is the user's own: git tracks neither it nor a link on the path to it, and `.dvc` is no
 /// repository of another (a submodule stays there when its commit goes).
 #[must_use]
 pub fn local_settings_are_own(project: &Project) -> bool {

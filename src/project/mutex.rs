@@ -1,4 +1,4 @@
-//! One of us at a time: a lock that all working trees of a repository share.
+//! Lets one capture-hook at a time work on a repository; all its working trees share the lock.
 
 use std::fs::{File, TryLockError};
 use std::path::Path;

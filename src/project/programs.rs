@@ -1,9 +1,9 @@
-//! Which `dvc` is run, where one lies in the repository.
+//! Whether a `dvc` that is in the repository is run.
 //!
-//! Whoever makes a repository can have git put files into the working tree of everybody who clones it: tracked files,
-//! submodules, and what git leaves behind of either; and our checkout puts the dataset there. A `dvc` in the repository is
-//! therefore judged each time before it is run, with the whole environment that it reads: SECURITY.md has the rule. A `.venv`
-//! that nobody asked for is not even looked for; its owner names it once, in this clone's own git settings.
+//! Whoever makes a repository can have git put files into every clone's working tree: tracked files, submodules, and
+//! what git leaves behind of either; our own checkout adds the dataset. So a `dvc` in the repository is checked each
+//! time before it is run, with the whole environment that it reads; SECURITY.md has the rule. A `.venv` is never
+//! looked for unasked: its owner names it once, in this clone's own git configuration.
 
 use std::collections::VecDeque;
 use std::path::{Component, Path, PathBuf};
@@ -21,7 +21,7 @@ use crate::support::off_limits::is_environment;
 pub fn why_not_run(project: &Project, program: &Path) -> Option<String> {
     let trees = list_work_trees(project);
     resolve_link_paths(program).iter().find_map(|path| {
-        // One working tree may lie in another.
+        // One working tree may be in another.
         let around = trees.iter().filter(|tree| *path != tree.top && path.starts_with(&tree.top));
         let tree = around.max_by_key(|tree| tree.top.components().count())?;
         match why_not_run_at(project, tree, path) {
@@ -31,7 +31,7 @@ pub fn why_not_run(project: &Project, program: &Path) -> Option<String> {
     })
 }
 
-/// The directory of the `dvc` that a new project in `dir` calls. What `current`, the project that the user stands in, does
+/// The directory of the `dvc` that a new project in `dir` calls. What `current`, the project that the user is in, does
 /// not trust is passed over.
 pub fn find_dvc_bin(
     dir: &Path,
@@ -64,7 +64,7 @@ pub fn trust_own_venv(project: &Project) -> Result<Option<PathBuf>, ProjectError
     Ok(Some(program))
 }
 
-/// The `dvc` of a `.venv` at the project's root or at the top of the working tree, where there is one.
+/// The `dvc` of a `.venv` at the project's root or at the top of the working tree, if there is one.
 #[must_use]
 pub fn find_venv_programs(project: &Project) -> Vec<PathBuf> {
     let mut parents = vec![project.root.as_path()];
@@ -111,7 +111,7 @@ fn list_dataset_dirs(project: &Project) -> Vec<String> {
     lockfile_dir.into_iter().chain(stage_dir).collect()
 }
 
-/// Every working tree of the repository: all of them share its settings, and a program may lie in another one.
+/// Every working tree of the repository: all of them share its settings, and a program may be in another one.
 fn list_work_trees(project: &Project) -> Vec<RepoWorkTree> {
     let own = project.repo.top().ok().and_then(|top| top.canonicalize().ok());
     let own = own.map(|top| RepoWorkTree { top, repo: None });
@@ -154,7 +154,7 @@ fn resolve_link_paths(path: &Path) -> Vec<PathBuf> {
                     _ => at = link,
                 }
             }
-            // The root: an absolute link begins anew.
+            // The root: an absolute link begins again.
             Some(_) => at = part,
             None => {}
         }
@@ -173,7 +173,7 @@ fn path_parts(path: &Path) -> impl DoubleEndedIterator<Item = PathBuf> {
 }
 
 /// The directories, below the top of a working tree, whose files decide what a program does: its Python environment, else
-/// the directory that it lies in, for scripts look there for modules; a file at the top by itself.
+/// the directory that it is in, for scripts look there for modules; a file at the top by itself.
 fn dirs_read_by(top: &Path, path: &Path) -> Vec<PathBuf> {
     let below = |dir: &&Path| *dir != top;
     let dirs = || path.ancestors().skip(1).take_while(below);
@@ -192,7 +192,7 @@ fn dirs_read_by(top: &Path, path: &Path) -> Vec<PathBuf> {
 mod tests {
     use super::*;
 
-    /// S4: Every link on the way to a program counts as a part of it.
+    /// S4: Every link on the path to a program counts as a part of it.
     #[test]
     fn every_link_on_the_path_to_a_program_counts() {
         let temp = tempfile::tempdir().unwrap();

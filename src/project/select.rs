@@ -1,4 +1,4 @@
-//! Points `params.yaml` (or the params file that `dvc.yaml` names) at a run: one value changes, and not one other byte.
+//! Selects a run in `params.yaml` (or the params file that `dvc.yaml` names): one value changes, and no other byte.
 
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,7 @@
-//! What is selected and which data version holds: in the index, in a commit, in the working tree.
+//! Which run is selected and which data version is recorded: in the index, in a commit, in the working tree.
 //!
-//! `params.yaml` and `dvc.yaml` say what is wanted, `dvc.lock` what DVC last made of it. Nothing here looks at the dataset,
-//! so nothing grows with it.
+//! `params.yaml` and `dvc.yaml` say what is selected, `dvc.lock` what DVC last recorded. Nothing here reads the
+//! dataset, so the cost does not grow with it.
 
 use super::{Project, ProjectError, include};
 use crate::dataset::record::DatasetRecord;
@@ -14,7 +14,7 @@ use crate::git::{Commit, GitOperation, Oid};
 use crate::support::fs::{At, PathRefusal};
 use crate::support::limits;
 
-/// The code of every error that says that conflict markers stand in a file.
+/// The code of every error that says that conflict markers are in a file.
 const MERGE_CONFLICT: &str = "merge_conflict";
 /// The setting in which `install` names the first of the merge drivers to git.
 pub(crate) const DRIVER_KEY: &str = "merge.capture-lock.driver";
@@ -33,9 +33,9 @@ pub enum GitTree {
 /// What is wanted and what is there.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DatasetState {
-    /// The stage as `dvc.yaml` and the parameters give it; `None` where there is no stage.
+    /// The stage as `dvc.yaml` and the parameters give it; `None` if there is no stage.
     pub stage: Option<ResolvedStage>,
-    /// What `dvc.lock` holds; `None` where nothing was ingested yet.
+    /// What `dvc.lock` holds; `None` if nothing was ingested yet.
     pub record: Option<DatasetRecord>,
     /// Which files beside the recorder's are wanted; `None` if the stage does not depend on that.
     pub include: Option<Vec<String>>,
@@ -80,7 +80,7 @@ impl Project {
         Ok(DatasetState { stage, record: self.dataset_record(tree)?, include })
     }
 
-    /// What `dvc.lock` says in one state of the tracked files; `None` where there is no such file, or no dataset in it.
+    /// What `dvc.lock` says in one state of the tracked files; `None` if there is no such file, or no dataset in it.
     pub fn dataset_record(&self, tree: &GitTree) -> Result<Option<DatasetRecord>, ProjectError> {
         read_record_in(self, &self.prefix, tree)
     }
@@ -113,7 +113,7 @@ fn read_include(
     Ok(Some(project.read_config_at(source)?.ingest.include.patterns().to_vec()))
 }
 
-/// The stage as `dvc.yaml` and the parameters give it, in one state of the tracked files; `None` where there is no stage.
+/// The stage as `dvc.yaml` and the parameters give it, in one state of the tracked files; `None` if there is no stage.
 pub fn resolve_stage(project: &Project, tree: &GitTree) -> Result<Option<ResolvedStage>, ProjectError> {
     let Some(dvc_yaml) = project.read_file(tree, stage::FILE)? else { return Ok(None) };
     let read = || -> Result<Option<ResolvedStage>, ProjectError> {
@@ -124,7 +124,7 @@ pub fn resolve_stage(project: &Project, tree: &GitTree) -> Result<Option<Resolve
     read().map_err(|error| explain_missing_driver(project, error))
 }
 
-/// A conflict, told with the way out where git made it without the merge drivers; any other error as it is.
+/// A conflict, told with what to do where git made it without the merge drivers; any other error as it is.
 fn explain_missing_driver(project: &Project, error: ProjectError) -> ProjectError {
     let abort = match project.repo.current_operation() {
         _ if error.explain().code != MERGE_CONFLICT => None,
@@ -142,7 +142,7 @@ fn explain_missing_driver(project: &Project, error: ProjectError) -> ProjectErro
     }
 }
 
-/// An error where DVC must not work on the stage: it follows links, so an output behind one would be removed and
+/// An error if DVC must not work on the stage: it follows links, so an output behind one would be removed and
 /// written elsewhere, and it reads what the stage depends on to the end, which a pipe or a device has not.
 pub fn check_stage_files(project: &Project, resolved: &ResolvedStage) -> Result<(), ProjectError> {
     let stage = &resolved.stage;

@@ -1,7 +1,7 @@
-//! DVC's views of the selected run (`dataset::metrics_files`), declared in a `dvc.yaml` that may have metrics and plots of its own.
+//! Declares the metrics files (`dataset::metrics_files`) in a `dvc.yaml` that can have metrics and plots of its own.
 //!
-//! A list takes more items, in its own way of writing; every byte that was there is kept, and the result is read again. What
-//! is written otherwise is left, and told.
+//! A list gets more items, in its own style; every existing byte is kept, and the result is parsed again as a check.
+//! Any other form is left alone, and reported.
 
 use super::{after_line, line_break};
 use crate::dataset::metrics_files;

@@ -1,8 +1,8 @@
-//! The hooks in a repository: what stands there, what to write, and the way back.
+//! Installs and uninstalls the hooks.
 //!
-//! A hook that was there before is renamed, whatever it is (a script, a binary, a link), and put back by [`uninstall_hooks`]
-//! exactly as it was. A hooks directory outside the repository is written to only when forced: other repositories would
-//! share it. Beside the shims, the merge drivers are named in the repository's own git settings.
+//! An existing hook is renamed, whatever it is (a script, a binary, a link), and [`uninstall_hooks`] restores it
+//! exactly. A hooks directory outside the repository is written to only when forced, because other repositories could
+//! use it. The merge drivers are set in the repository's own git configuration.
 
 use std::path::{Path, PathBuf};
 
@@ -96,6 +96,7 @@ pub fn install_hooks(repo: &Repo, binary: &Path, force: bool) -> Result<InstallO
         return Err(InstallError::Outside { dir: dir.path, named_by: dir.source });
     }
     let hooks = inspect_hooks(repo, &dir, binary)?;
+    // All refusals come before the first write.
     for hook in hooks.iter().filter(|hook| is_foreign(hook)) {
         if let Some(chained) = &hook.chained
             && !force
@@ -146,10 +147,12 @@ fn moved_shim_to_keep(hook: &GitHook) -> Result<Option<&Path>, FsError> {
 /// Writes our shim. Says whether something changed.
 fn write_shim(path: &Path, event: &str, binary: &Path) -> Result<bool, FsError> {
     let text = shim::render_shim(event, binary);
+    // An equal file is not written, so that `install` reports only changes.
     if fs::is_executable(path) && fs::read_optional(path)?.as_deref() == Some(text.as_bytes()) {
         return Ok(false);
     }
     fs::write_atomic(path, text.as_bytes())?;
+    // git silently skips a hook that is not executable.
     fs::make_executable(path)?;
     Ok(true)
 }
@@ -171,6 +174,7 @@ fn move_hook_aside(dir: &Path, hook: &GitHook) -> Result<(), FsError> {
 /// Whether a hook is the one that was moved aside, or a newer one of the same hook manager.
 fn is_same_hook(hook: &Path, chained: &Path) -> Result<bool, FsError> {
     let is_file = |path: &Path| std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file());
+    // A link is compared by nothing: what it leads to can change.
     if !is_file(hook) || !is_file(chained) {
         return Ok(false);
     }

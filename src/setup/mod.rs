@@ -1,7 +1,7 @@
-//! Setting a repository up: the stage, the parameters, ignore rules, attributes, the default remote.
+//! Sets up a repository: the stage, the parameters, ignore rules, attributes, the default remote.
 //!
-//! What is there is kept, to the byte: text is added where something is missing, and the result is read again before it is
-//! written. A second run finds everything in place and writes nothing.
+//! What exists is kept, to the byte: text is added where something is missing, and the result is parsed again before
+//! it is written. A second run finds everything set up and writes nothing.
 
 mod declare;
 pub mod git_config;
@@ -26,7 +26,7 @@ use crate::support::limits;
 use crate::support::names::is_safe_path;
 use crate::support::process::shell_quote;
 
-/// What stands in `run_dir` where no run is selected.
+/// What is in `run_dir` where no run is selected.
 const PLACEHOLDER: &str = "results/<experiment>/<run_id>";
 
 /// What became of one part.
@@ -190,7 +190,7 @@ pub fn list_files_to_commit(project: &Project) -> Result<Vec<String>, ProjectErr
 fn ignore_in_git(project: &Project, dir: &str, name: &str, why: &str) -> Result<SetupChange, ProjectError> {
     let file = if dir.is_empty() { ".gitignore".to_owned() } else { format!("{dir}/.gitignore") };
     let full = if dir.is_empty() { name.to_owned() } else { format!("{dir}/{name}") };
-    // Git would say of what lies behind a link that it does not look there; a rule is not to be written there either.
+    // Git would say of what is behind a link that it does not look there; a rule is not to be written there either.
     project.root_files().check_dir(dir)?;
     // A link is no directory to git, whatever it leads to: a rule for directories does not mean it.
     let is_link = std::fs::symlink_metadata(project.root.join(&full)).is_ok_and(|meta| meta.is_symlink());

@@ -1,4 +1,5 @@
-//! Which of DVC's files names the remote: the tracked one, as it is committed or not, or this clone's own; and naming one.
+//! Which of DVC's files names the remote: the tracked one, committed or not, or this clone's own; and adding a
+//! remote.
 
 use std::fmt;
 use std::path::Path;
@@ -29,7 +30,7 @@ struct NamedRemote {
     url: Option<String>,
 }
 
-/// What a file says of the default remote; `None` where it names none.
+/// What a file says of the default remote; `None` if it names none.
 fn parse_default_remote(bytes: &[u8]) -> Option<NamedRemote> {
     let settings = ini::parse(bytes).ok()?;
     let name = settings.iter().find(|s| s.section == "core" && s.key == "remote")?.joined_values().to_lowercase();
@@ -84,6 +85,7 @@ pub fn find_uncommitted_remote(project: &Project) -> Result<Option<UncommittedRe
     if committed.as_deref().and_then(parse_default_remote).as_ref() == Some(&own_remote) {
         return Ok(None);
     }
+    // If HEAD has no `.dvc/config`, it has none of DVC's files.
     let path = project.git_path(if committed.is_some() { TRACKED_CONFIG } else { ".dvc" });
     Ok(Some(UncommittedRemote { name: own_remote.name, path }))
 }
@@ -138,6 +140,7 @@ fn is_remote_at(project: &Project, remote: &DvcRemote, url: &str, cwd: &Path) ->
 /// The address of a remote as DVC is to be given it in the project's root, where it is called: a relative path, typed in
 /// `cwd`, is one from there. DVC writes it relative to its settings, so that a clone beside this one finds the remote.
 fn format_remote_address(project: &Project, url: &str, cwd: &Path) -> String {
+    // DVC resolves these itself.
     if url.contains("://") || url.starts_with('~') {
         return url.to_owned();
     }

@@ -1,4 +1,4 @@
-//! The text of the shims: short `sh` scripts that find the binary and hand over to it.
+//! The text of the hooks: short `sh` scripts that find the binary and call it.
 
 use std::path::Path;
 

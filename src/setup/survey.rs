@@ -1,7 +1,7 @@
-//! What stands in the hooks directory, and whether ours are called: by git, or by a hook manager that stands in their place.
+//! Which hooks are in the hooks directory, and whether ours are called: by git, or by a hook manager.
 //!
-//! pre-commit and prek move a hook that they find aside (`NAME.legacy`) and call it; lefthook moves it aside (`NAME.old`) and
-//! does not; husky writes over it. Each may also be told to call us by its configuration. Nothing is changed here.
+//! pre-commit and prek rename an existing hook (`NAME.legacy`) and call it; lefthook renames it (`NAME.old`) and does
+//! not call it; husky overwrites it. Each can also be configured to call ours. Nothing is changed here.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::support::beneath::RootDir;
 use crate::support::fs::FsError;
 use crate::support::{fs, limits};
 
-/// What stands in the place of one hook.
+/// What is in the place of one hook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HookState {
     /// Nothing.
@@ -176,7 +176,7 @@ pub fn find_managers(top: &Path) -> Vec<HookManager> {
     found
 }
 
-/// What stands in the hooks directory, event by event.
+/// What is in the hooks directory, event by event.
 pub fn inspect_hooks(repo: &Repo, dir: &HooksDir, binary: &Path) -> Result<Vec<GitHook>, InstallError> {
     EVENTS.iter().map(|&event| inspect_hook(repo, dir, binary, event)).collect()
 }

@@ -1,11 +1,11 @@
-//! One cache of DVC for all working trees of a clone.
+//! One DVC cache for all working trees of a clone.
 //!
-//! A linked working tree would have a cache of its own, which `git worktree remove` takes along. It shares the main working
-//! tree's; where the clone is bare and has none, one in git's common directory. A line of ours in the working tree's own
-//! `.dvc/config.local` says so, relative to that file, so that it holds when all of them move together; it is looked at again
-//! before anything is written to the cache. A cache that the user named there stays. So too with a remote that the tracked
-//! settings name relative to themselves: it is where the main working tree finds it. A `config.local` of the main working
-//! tree (remotes, credentials) is taken over by a working tree that has none, if git ignores the file there.
+//! A linked working tree would have a cache of its own, which `git worktree remove` deletes. So it shares the main
+//! working tree's; in a bare clone, which has none, one in git's common directory. A line in the working tree's own
+//! `.dvc/config.local` sets it, relative to that file, so that it stays right when all of them move together; it is
+//! checked again before anything is written to the cache. A cache that the user set is kept. The same is done for a
+//! remote with a relative path in the tracked settings: it is where the main working tree finds it. A working tree
+//! without a `config.local` gets a copy of the main one's (remotes, credentials), if git ignores the file there.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
@@ -58,6 +58,8 @@ pub fn share_cache(project: &mut Project, reporter: &dyn Reporter) -> Result<(),
     }
     let mut messages = Vec::new();
     if !cache_found {
+        // The objects come along: other commits of this working tree can need them, and no remote has to have them
+        // yet.
         Cache::in_dir(&shared).copy_objects_from(&Cache::in_dir(&own.cache_dir))?;
         messages.push(format!("this working tree shares DVC's cache {}", shared.display()));
     }
@@ -79,6 +81,7 @@ pub fn share_cache(project: &mut Project, reporter: &dyn Reporter) -> Result<(),
         base = ini::add_setting(&base, (&format!("remote \"{name}\""), "url", &value(dir)), REMOTE_MARK);
     }
     project.root_files().write_atomic(LOCAL_CONFIG, base.as_bytes())?;
+    // Both were read with the old cache.
     project.settings.take();
     project.file_lists.take();
     reporter.show_status(&messages.join(", and "));
@@ -127,19 +130,21 @@ fn find_main_project(project: &Project) -> Result<Option<MainWorkTree>, ProjectE
     if !is_dvc_root(&root) {
         return Ok(None);
     }
+    // A hook's `GIT_DIR` would name this working tree instead of the main one.
     let env = project.env.clone().without_git();
     let root: PathBuf = root.components().collect();
     let settings = Project::at(Repo::open(&root, &env)?, root.clone(), &env).read_dvc_settings()?;
     Ok(Some(MainWorkTree { root, settings }))
 }
 
-/// The main working tree's own settings but its cache, as this one may hold them: `None` where there are none, or where
+/// The main working tree's own settings but its cache, as this one may hold them: `None` if there are none, or where
 /// git would track the file.
 fn read_inherited_settings(project: &Project, main: &MainWorkTree) -> Result<Option<String>, ProjectError> {
     let Some(settings) = temp_project::read_anchored_settings(&main.root, "config.local")? else { return Ok(None) };
     let cache_dir = |setting: &IniSetting| (setting.section.as_str(), setting.key.as_str()) == ("cache", "dir");
     let settings: Vec<IniSetting> = settings.into_iter().filter(|setting| !cache_dir(setting)).collect();
     let path = project.git_path(LOCAL_CONFIG);
+    // The file can hold credentials, which must not get into a commit.
     let ignored = project.repo.query_git(["check-ignore", "-q", "--", &path])?.success();
     Ok((ignored && !settings.is_empty()).then(|| ini::write_settings(&settings)))
 }
@@ -182,6 +187,7 @@ fn names_cache(text: &str) -> bool {
 /// A path as it is named from a directory; both absolute and without `..`. What has nothing in common stays absolute.
 fn relative_path(from: &Path, to: &Path) -> PathBuf {
     let common = from.components().zip(to.components()).take_while(|(a, b)| a == b).count();
+    // Only the root in common: a relative path would be longer and would not move with anything.
     if common <= 1 { to.to_path_buf() } else { path_from(from, to) }
 }
 

@@ -20,7 +20,7 @@ pub enum SyncError {
     /// The workspace could not be changed.
     #[error(transparent)]
     Checkout(#[from] CheckoutError),
-    /// The list of files of a data version.
+    /// The file list of a data version.
     #[error(transparent)]
     Fetch(#[from] FetchError),
     /// A file.
@@ -40,7 +40,7 @@ impl Explain for SyncError {
     }
 }
 
-/// The code of a list of files that cannot be had: a program that failed is a failed fetch.
+/// The code of a file list that cannot be fetched: a program that failed is a failed fetch.
 pub(crate) fn explain_fetch(error: &FetchError) -> Explanation {
     match error {
         FetchError::Program { source: ProgramError::Process(_), .. } => Program.code("fetch_failed"),

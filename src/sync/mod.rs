@@ -1,8 +1,7 @@
-//! The workspace follows git: the dataset that `dvc.lock` names is brought to where `dvc.lock` lies.
+//! Sync: the workspace follows git. The dataset that `dvc.lock` names is checked out.
 //!
-//! What the cache has is checked out natively, touching only what differs; the rest is fetched by DVC, up to
-//! `pull.max_bytes`, else the selected run alone is. Edits in the dataset that DVC has not saved win: those files stay as
-//! they are. Nothing here fails a git command.
+//! What is in the cache is checked out natively, touching only what differs. DVC fetches the rest up to
+//! `pull.max_bytes`, else only the selected run. Local changes are kept. Nothing here makes a git command fail.
 
 mod error;
 mod outcome;
@@ -54,14 +53,14 @@ pub enum SyncScope {
     SelectedRun,
 }
 
-/// Why nothing is fetched unless the user asks, where that is so: a cloned repository must not choose, by way of a remote's
+/// Why nothing is fetched unless the user asks, if that is so: a cloned repository must not choose, through a remote's
 /// client, what runs on this machine.
 fn why_not_unasked(settings: &DvcSettings, scope: SyncScope) -> Option<String> {
     let stranger = settings.untrusted.first().filter(|_| scope != SyncScope::All)?;
     Some(format!("{stranger}, so data is fetched only when you ask"))
 }
 
-/// What is told of a cache that git tracks, and the way out.
+/// What is told of a cache that git tracks, and what to do.
 fn describe_tracked_cache(settings: &DvcSettings) -> String {
     let dir = settings.cache_dir.display();
     format!(
@@ -103,6 +102,7 @@ pub(crate) fn sync_holding_mutex(
     data_dir::check_dataset_dir(project, &dataset_record.out_dir)?;
     let job = SyncJob { project, dvc: project.dvc()?, dataset_record, scope, reporter };
     let settings = job.dvc.settings();
+    // A stranger can commit objects to such a cache, so a hook takes nothing from it.
     if settings.cache_is_tracked && scope != SyncScope::All {
         let why = format!("{}, so data is fetched only when you ask", describe_tracked_cache(settings));
         return Ok(SyncOutcome::unasked(why));
@@ -254,7 +254,7 @@ impl SyncJob<'_> {
         let cache = self.dvc.cache();
         let file_list = match workspace::read_workspace_version(self.project)? {
             Some(version) => match cache.read_file_list(version).map_err(ProjectError::from)? {
-                // Without it, nothing that the old version held could be told from unsaved work.
+                // Without it, nothing that the old version held could be told from local changes.
                 None if may_fetch && rebuilt::ensure_file_list(self.project, &self.dvc, version).is_ok() => {
                     cache.read_file_list(version).ok().flatten().unwrap_or_default()
                 }

@@ -25,19 +25,19 @@ pub enum SyncOutcome {
     Partial {
         /// How many files are missing.
         files: usize,
-        /// About how many bytes they have; `u64::MAX` where that is not known.
+        /// About how many bytes they have; `u64::MAX` if that is not known.
         missing: u64,
     },
     /// Some files hold work that DVC has not saved, and were left; the rest is as `dvc.lock` says.
     LocalChanges {
-        /// Relative to the dataset; empty where DVC itself did the work and did not tell.
+        /// Relative to the dataset; empty if DVC itself did the work and did not tell.
         files: Vec<String>,
     },
     /// The workspace is as `dvc.lock` says, but for what no checkout takes; that was said.
     Refused {
         /// How many files were written or removed.
         changed: usize,
-        /// Runs, or files that lie in none; relative to the dataset.
+        /// Runs, or files that are in none; relative to the dataset.
         paths: Vec<String>,
     },
     /// Nothing was changed: it is more than a hook does unasked.
@@ -45,7 +45,7 @@ pub enum SyncOutcome {
         /// What is too much.
         reason: String,
     },
-    /// Nothing was changed: the data is neither here nor to be had.
+    /// Nothing was changed: the data is neither here nor available.
     Missing {
         /// Why.
         why: String,
@@ -118,7 +118,7 @@ fn not_on_remote(files: &[FileEntry]) -> SyncOutcome {
     SyncOutcome::Missing { why, explanation: CheckFailed.code("data_missing") }
 }
 
-/// DVC's failures that are no faults: unsaved edits, data that cannot be had.
+/// DVC's failures that are no faults: unsaved edits, data that cannot be fetched.
 pub(super) fn outcome_of_dvc(result: Result<(), ProgramError>) -> Result<SyncOutcome, SyncError> {
     match result {
         Ok(()) => Ok(SyncOutcome::Done { changed: 0 }),

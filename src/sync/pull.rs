@@ -1,7 +1,7 @@
-//! `pull`: the dataset, or one run of it, as `dvc.lock` says, because the user asked.
+//! `pull`: fetches and checks out the dataset, or one run of it, because the user asked.
 //!
-//! Beyond what a sync does, every file that was there before is held against the data version: local changes are told, and
-//! kept unless the user asks to replace them.
+//! Unlike a sync, it compares every existing file with the data version: local changes are reported, and kept unless
+//! the user asks to replace them.
 
 use super::outcome::{outcome_of_checkout, outcome_of_fetch};
 use super::{
@@ -208,7 +208,7 @@ fn replace_local_changes(
 }
 
 /// Takes objects out of the cache that are not what their names say: they were written through a link, and would be put in
-/// place again. Why not, where one of them could not be had again.
+/// place again. Why not, where one of them could not be fetched again.
 fn remove_damaged_objects(settings: &DvcSettings, file_list: &FileList) -> Result<Option<String>, ProjectError> {
     let cache = Cache::from_settings(settings);
     for md5 in file_list.entries().iter().map(|entry| entry.md5).filter(|md5| cache.has_object(*md5)) {

@@ -54,7 +54,7 @@ pub enum UploadError {
     Missing {
         /// The versions in question.
         required: Vec<RequiredVersion>,
-        /// What is missing, in words: lists of files, and files.
+        /// What is missing, in words: file lists, and files.
         what: Vec<String>,
     },
     /// The upload failed.
@@ -97,7 +97,7 @@ impl Explain for RemoteDataError {
     }
 }
 
-/// What went wrong with an upload.
+/// What failed with an upload.
 #[derive(Debug, thiserror::Error)]
 pub enum UploadCause {
     /// DVC failed.
@@ -187,7 +187,7 @@ impl PushOutcome {
     }
 }
 
-/// What the DVC remote lacks of these versions, every file looked up; `None` where no remote is set.
+/// What the DVC remote lacks of these versions, every file looked up; `None` if no remote is set.
 pub fn find_missing_on_remote(
     project: &Project,
     versions: &[DataVersion],
@@ -253,7 +253,7 @@ pub fn find_required_version(project: &Project, commit: &Oid) -> Result<Option<R
     }))
 }
 
-/// Sends what the remote lacks of these versions. A directory is asked for lists of files, or for every file.
+/// Sends what the remote lacks of these versions. A directory is asked for file lists, or for every file.
 pub fn upload_versions(
     project: &Project,
     required: &[RequiredVersion],
@@ -316,7 +316,7 @@ fn upload_by_dvc(
     let dvc = project.dvc()?;
     let versions: Vec<DataVersion> = required.iter().map(|n| n.version).collect();
     let failed = |source: UploadCause| UploadError::Upload { required: required.to_vec(), source };
-    // A progress bar is for people, and takes the words in which DVC tells what is missing: only where all is here.
+    // A progress bar is for people, and takes the words in which DVC tells what is missing: only if all is here.
     let missing = dvc.missing_in_cache(&versions).map_err(|e| failed(e.into()))?;
     let progress = if missing.is_empty() { reporter.start_progress("sending", None) } else { Box::new(NoProgress) };
     let output = match dvc.push_objects(&versions, progress.as_ref()) {

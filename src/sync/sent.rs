@@ -1,7 +1,8 @@
-//! What went to which remote from this clone: a note in `.git/capture-hook`.
+//! Which data this clone has sent to which remote: a note in `.git/capture-hook`.
 //!
-//! A remote that is no directory is asked over the network, so that only the note tells what it was sent. A directory that is
-//! not there is a new remote's, or one that is not mounted: the note, and what git's remotes hold, tell which.
+//! Asking a remote that is not a directory needs the network, so only the note says what was sent to it. A directory
+//! that does not exist is a new remote or one that is not mounted; the note, and what git's remotes hold, distinguish
+//! the two.
 
 use std::path::PathBuf;
 
@@ -54,12 +55,12 @@ pub(crate) fn was_uploaded(project: &Project, remote: &DvcRemote, version: DataV
     read_uploaded_lines(project).contains(&line)
 }
 
-/// The default remote, if it is a directory that is not there. It may be a new one.
+/// The default remote, if it is a directory that does not exist. It may be a new one.
 pub fn find_missing_remote_dir(project: &Project) -> Result<Option<AbsentRemote>, ProjectError> {
     Ok(AbsentRemote::from_settings(project.dvc_settings()?))
 }
 
-/// The default remote, if it is a directory that held data and is not there, or empty. One that is new is none.
+/// The default remote, if it is a directory that held data and does not exist, or empty. One that is new is none.
 pub fn find_absent_remote(project: &Project) -> Result<Option<AbsentRemote>, ProjectError> {
     let Some(remote) = project.dvc_settings()?.default_remote() else { return Ok(None) };
     let Some(absent) = AbsentRemote::without_data(remote) else { return Ok(None) };
@@ -67,7 +68,7 @@ pub fn find_absent_remote(project: &Project) -> Result<Option<AbsentRemote>, Pro
     if read_uploaded_lines(project).iter().any(|line| line.starts_with(&id)) {
         return Ok(Some(absent));
     }
-    // Data that went with commits lies somewhere: in a directory that is not there, more likely than nowhere.
+    // Data that went with commits lies somewhere: in a directory that does not exist, more likely than nowhere.
     Ok(if !absent.emptied && pushed_commits_hold_data(project)? { Some(absent) } else { None })
 }
 

@@ -1,7 +1,7 @@
-//! `capture-hook demo`: the whole way in a scratch repository, each step with the command that does it.
+//! `capture-hook demo`: every step in a temporary repository, each with its command.
 //!
-//! Every command shown is run as shown, as a program of its own, with a git that knows no configuration but the scratch
-//! repository's. Nothing outside the scratch directory is touched.
+//! Every command is run as shown, as a program of its own, with a git that knows only the temporary repository's
+//! configuration. Nothing outside this directory is touched.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -1,8 +1,9 @@
-//! Three-way merge of `dvc.lock`: the dataset's runs are united, other stages and outputs merge where one side changed.
+//! Three-way merge of `dvc.lock`: runs are merged one by one; other stages and outputs are merged if one side changed
+//! them.
 //!
-//! Bytes and directory listings in, bytes and listings out; the caller fetches and stores. What both sides changed in
-//! different ways is a [`MergeConflict`]: the stage's lines stand in the result twice, between git's markers, which name both data
-//! versions. What is not understood is an error, and the caller merges the text as git would.
+//! Takes and returns bytes and file lists; the caller fetches and stores them. If both sides changed something in
+//! different ways, it is a [`MergeConflict`]: the stage's lines are in the result twice, between git's markers, which
+//! name both data versions. What cannot be parsed is an error, and the caller merges the text as git would.
 
 mod decided;
 mod sides;
@@ -304,7 +305,7 @@ impl<'a> LockfileMerge<'a> {
         Ok(ParamsValue::List(out))
     }
 
-    /// A directory that both sides changed: its runs united.
+    /// A directory that both sides changed: its runs merged.
     fn merge_dataset(
         &mut self,
         base: Option<&LockfileItem>,
@@ -356,7 +357,7 @@ impl<'a> LockfileMerge<'a> {
         Ok(Some(ParamsValue::Map(entries)))
     }
 
-    /// The united directory's bytes. Each side's sum is known; only what differs from it must be looked up.
+    /// The merged directory's bytes. Each side's sum is known; only what differs from it must be looked up.
     fn merged_size(
         &mut self,
         merged_list: &FileList,

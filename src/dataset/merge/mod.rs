@@ -1,8 +1,8 @@
-//! What git's merge drivers do: `dvc.lock` merged by its meaning, `params.yaml` with the selection settled first, the files
-//! of DVC's views by the run that they show.
+//! Git's merge drivers: `dvc.lock` is merged by its meaning, `params.yaml` with the selection decided first, and
+//! metrics files by the run that they show.
 //!
-//! A driver must never stop git itself. Whatever is not understood is merged as text, as git would have done it, and the
-//! reason is said; a conflict has markers and is an ordinary conflict.
+//! A driver must never make git fail. What it cannot parse is merged as text, as git would do it, and the reason is
+//! printed; a conflict has markers, like any other conflict.
 
 pub mod lockfile;
 

@@ -1,4 +1,4 @@
-//! Why DVC cannot be used, or failed, and what to type then.
+//! Why DVC cannot be used, or failed, and what to do then.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -1,7 +1,7 @@
-//! A data version's list of files, wherever it is: in the cache, on a directory remote, or on a remote that only DVC reads.
+//! Fetches a data version's file list: from the cache, a directory remote, or a remote that only DVC can read.
 //!
-//! `dvc fetch` would bring every file of the version. Here only the `.dir` object comes: copied from a directory remote,
-//! else by `dvc get-url remote://…`, which goes through the project's settings and credentials.
+//! `dvc fetch` would fetch every file of the version. Here only the `.dir` object is fetched: copied from a directory
+//! remote, else by `dvc get-url remote://…`, which uses the project's settings and credentials.
 
 use crate::dvc::absent::AbsentRemote;
 use crate::dvc::cache::{Cache, CacheError};
@@ -17,7 +17,7 @@ use crate::support::aside::project_temp_dir;
 use crate::support::fs::FsError;
 use crate::support::{fs, limits};
 
-/// A data version whose list of files cannot be had.
+/// A data version whose file list cannot be fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// No place is known to look at.
@@ -31,12 +31,12 @@ pub enum FetchError {
         /// Where was looked.
         remote: String,
     },
-    /// The remote's directory is not there.
+    /// The remote's directory does not exist.
     #[error("the cache lacks files of data version {version}, and {absent}")]
     RemoteAbsent {
         /// Which.
         version: DataVersion,
-        /// What is not there.
+        /// What does not exist.
         absent: AbsentRemote,
     },
     /// Nobody asked, and the repository's own settings choose how its remote is reached.
@@ -84,7 +84,7 @@ impl Explain for FetchError {
 }
 
 impl FetchError {
-    /// Why the list cannot be had, in a line, with DVC's own reason.
+    /// Why the list cannot be fetched, in a line, with DVC's own reason.
     #[must_use]
     pub fn describe_with_cause(&self) -> String {
         match self {
@@ -118,7 +118,7 @@ impl DvcProject<'_> {
     }
 
     /// Sees to it that the cache has the file list of a data version; one that is there is not looked into. DVC is called
-    /// only where the remote is no directory.
+    /// only if the remote is no directory.
     pub fn fetch_file_list(&self, version: DataVersion) -> Result<(), FetchError> {
         let cache = self.cache();
         if cache.has_file_list(version) {

@@ -1,8 +1,9 @@
-//! Which objects data versions need, what the cache and the remote lack of them, and sending that to a directory remote.
+//! Which objects data versions need, which of them the cache and the remote lack, and uploads to a directory remote.
 //!
-//! A remote is asked once for each version, for its list of files: DVC sends the list last, once every file is there, and
-//! trusts it itself. Only where the list is not there, or where the caller wants every file asked for, are files looked up. A
-//! directory remote has the layout of a cache and is read and written natively; of any other, DVC tells (`status --cloud`).
+//! Each version costs one question, for its file list: DVC uploads the list last, after every file, and relies on
+//! that itself. Files are looked up only if the list is missing, or if the caller asks for all files. A directory
+//! remote has the layout of a cache and is read and written natively; any other remote is asked through `dvc status
+//! --cloud`.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -22,9 +23,9 @@ use crate::support::fs::FsError;
 /// What is lacking of one data version.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MissingObjects {
-    /// The list of files itself is not there.
+    /// The file list itself does not exist.
     pub file_list: bool,
-    /// Files that are not there, by path in the dataset. Empty where the list is not known here either.
+    /// Files that do not exist, by path in the dataset. Empty if the list is not known here either.
     pub files: Vec<String>,
 }
 
@@ -157,7 +158,7 @@ fn missing_in_store(
     Ok(out)
 }
 
-/// Asks DVC what its remote has, in a passing project that tracks these versions.
+/// Asks DVC what its remote has, in a temporary project that tracks these versions.
 fn ask_dvc_status(
     project: &DvcProject<'_>,
     versions: &[DataVersion],
@@ -173,6 +174,7 @@ fn ask_dvc_status(
         names.insert(temp_project.add_version(*version)?, *version);
     }
     let stdout = dvc.in_project(temp_project.root()).run_command(["status", "--cloud", "--json"])?.stdout_text();
+    // Warnings can come before the JSON, which is the last line.
     let answer: BTreeMap<String, String> = serde_json::from_str(stdout.lines().last().unwrap_or("{}"))
         .map_err(|error| RemoteError::UnexpectedAnswer(format!("{error}: {stdout}")))?;
     for (path, state) in answer {
@@ -216,10 +218,12 @@ pub fn upload_versions(
     let mut present: HashSet<DvcHash> = HashSet::new();
     for version in versions {
         let has_list = remote_cache.has_file_list(*version);
+        // DVC uploads the list last, so its presence means that the files are there, too.
         if has_list && depth == CheckDepth::ListsOnly {
             continue;
         }
         let file_list = match local_cache.read_file_list(*version)? {
+            // This clone lacks the list, but the remote can still lack single files that we have.
             None if has_list => remote_cache.read_file_list(*version)?,
             file_list => file_list,
         };
@@ -243,6 +247,7 @@ pub fn upload_versions(
                 None => missing.files.push(entry.relpath.clone()),
             }
         }
+        // The list is not sent without its files: its presence would claim that they are there.
         if !missing.files.is_empty() {
             missing.file_list = !has_list;
             outcome.missing.insert(*version, missing);

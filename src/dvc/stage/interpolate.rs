@@ -1,4 +1,5 @@
-//! `${…}` in a stage, as DVC fills it in (`dvc/parsing/interpolate.py`), for the names and values that one reading only has.
+//! `${…}` in a stage, filled in as DVC does (`dvc/parsing/interpolate.py`), for names and values that can be read in
+//! only one way.
 
 use crate::formats::ParamsValue;
 

@@ -72,7 +72,7 @@ fn is_behind(
     {
         return Ok(true);
     }
-    // What only the old version holds lies in runs that the new one does not know.
+    // What only the old version holds is in runs that the new one does not know.
     let (Some(old), Some(new)) =
         (project.open_cache()?.read_file_list(old)?, project.open_cache()?.read_file_list(dataset_record.version)?)
     else {

@@ -1,4 +1,4 @@
-//! What a merge is told: whose selection stands, and what becomes of what both sides changed.
+//! The decisions that a merge gets: whose selection is kept, and which side wins if both changed a run.
 
 use std::collections::BTreeMap;
 
@@ -31,13 +31,13 @@ pub struct MergeDecisions {
     pub runs: BTreeMap<RunKey, RunChoice>,
     /// The side that is to be taken of everything else, where git was told so (`-X ours`, `-X theirs`).
     pub favored: Option<MergeSide>,
-    /// Whether what is made is no commit's but the common ancestor of a criss-cross merge: what is disputed is left out of
+    /// Whether what is made is no commit's but the common ancestor of a criss-cross merge: what is in conflict is left out of
     /// it, so that it is held by neither side's word.
     pub virtual_ancestor: bool,
 }
 
 impl MergeDecisions {
-    /// What becomes of a run. A side that has removed it is taken only where the run was named: git too leaves that to the
+    /// What becomes of a run. A side that has removed it is taken only if the run was named: git too leaves that to the
     /// user, whatever side it favours.
     pub(crate) fn choice_for(&self, run: &RunKey, removed: bool) -> Option<RunChoice> {
         let favored = self.pick_favored(RunChoice::Ours, RunChoice::Theirs).filter(|_| !removed);

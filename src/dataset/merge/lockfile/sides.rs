@@ -8,7 +8,7 @@ use crate::run::RunKey;
 
 /// The three versions and how to call the sides.
 pub struct LockfileSides<'a> {
-    /// The common ancestor; empty where there is none.
+    /// The common ancestor; empty if there is none.
     pub base: &'a [u8],
     /// The current side.
     pub ours: &'a [u8],
@@ -84,7 +84,7 @@ pub enum MergeError {
         /// What is wrong.
         source: LockfileError,
     },
-    /// A side's directory object cannot be had.
+    /// A side's directory object cannot be fetched.
     #[error("cannot fetch the file list of data version {version}: {why}")]
     FileList {
         /// Which.
@@ -102,8 +102,8 @@ pub enum MergeError {
 
 /// Where listings and sizes come from.
 pub trait MergeObjects {
-    /// The listing of a data version, fetched if need be. The error says why it cannot be had.
+    /// The listing of a data version, fetched if need be. The error says why it cannot be fetched.
     fn read_file_list(&mut self, version: DataVersion) -> Result<FileList, String>;
-    /// The bytes that a file has, where that is known here.
+    /// The bytes that a file has, if that is known here.
     fn object_size(&mut self, hash: DvcHash) -> Option<u64>;
 }

@@ -158,7 +158,7 @@ fn other_files_in_the_same_run_are_a_conflict_that_names_both_versions() {
     );
 }
 
-/// M14: One disputed run becomes ours, theirs or both; all other runs are united.
+/// M14: One run in conflict becomes ours, theirs or both; all other runs are merged.
 #[test]
 fn a_decision_applies_to_one_run_and_all_others_unite() {
     let mut store = MemoryObjects::default();

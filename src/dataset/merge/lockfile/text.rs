@@ -1,4 +1,4 @@
-//! The merged file's text, put together from both sides' lines.
+//! The text of the merged file, made of both sides' lines.
 
 use super::MergeError;
 use crate::dvc::lockfile::Lockfile;

@@ -1,4 +1,4 @@
-//! Two lists of files made one, run by run.
+//! The union of two file lists, run by run.
 
 use std::collections::BTreeMap;
 
@@ -62,7 +62,7 @@ struct RunSides<'a> {
 }
 
 /// Unites two file lists run by run, against their common ancestor's. Where a decision keeps both sides' files of a run, the
-/// other side's lie in a folder of another name, byte for byte: a run is told by its folder in a dataset, and what its own
+/// other side's are in a folder of another name, byte for byte: a run is told by its folder in a dataset, and what its own
 /// `run.json` says is evidence.
 pub(crate) fn union_file_lists(
     base: &FileList,
