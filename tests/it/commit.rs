@@ -4,6 +4,8 @@ use std::fs;
 use std::io::Write;
 use std::process::Stdio;
 
+use insta::assert_snapshot;
+
 use crate::env::{FIRST, SECOND, THIRD, TestEnv, VIEWS, each_cache_type, tree};
 
 /// C1: `git commit` of a staged selection ingests the run, names it in the trailers and tags it.
@@ -210,11 +212,11 @@ fn an_unstaged_selection_stops_the_commit() {
         env.select(THIRD);
         let before = (env.id("HEAD"), tree(&env.repo("data")));
         let output = env.git(["commit", "-m", "x"]).fails(1);
-        assert!(
-            output.stderr.contains("git add params.yaml") && output.stderr.contains("git restore params.yaml"),
-            "{}",
-            output.stderr
-        );
+        assert_snapshot!(env.screen(&output), @"
+        error: params.yaml selects results/sweep/run-20260106-041 in the working tree, but what is staged selects results/demo/run-20260105-041
+        hint: to commit the working tree's selection: `git add params.yaml`
+        hint: to commit the staged one: `git restore params.yaml`
+        ");
         assert!(before == (env.id("HEAD"), tree(&env.repo("data"))));
         env.git(["restore", "params.yaml"]).ok();
         env.git(["commit", "-q", "-m", "x"]).ok();
@@ -226,16 +228,23 @@ fn an_unstaged_selection_stops_the_commit() {
 #[test]
 fn conflict_markers_are_named_with_their_line() {
     TestEnv::committed().case(|env| {
-        for (file, code) in [("params.yaml", "params.yaml:"), ("dvc.lock", "dvc.lock:")] {
+        let mut refusals = Vec::new();
+        for file in ["params.yaml", "dvc.lock"] {
             let path = env.repo(file);
             let text = fs::read_to_string(&path).unwrap();
             fs::write(&path, format!("{text}<<<<<<< HEAD\na: 1\n=======\na: 2\n>>>>>>> topic\n")).unwrap();
-            let output = env.git(["commit", "-am", "x"]).fails(1);
-            let line = text.lines().count() + 1;
-            assert!(output.stderr.contains(&format!("{code}{line}: unresolved merge conflict")), "{}", output.stderr);
+            refusals.push(env.screen(&env.git(["commit", "-am", "x"]).fails(1)));
             fs::write(&path, text).unwrap();
             env.git(["add", file]).ok();
         }
+        assert_snapshot!(refusals.join("\n\n"), @"
+        error: params.yaml:7: a merge conflict is not resolved
+        hint: resolve it, then `git add params.yaml`
+
+        error: dvc.lock:15: a merge conflict is not resolved
+        hint: `capture-hook resolve RUN --ours`, `--theirs` or `--both` settles a run that both sides changed
+        hint: anything else: edit it, then `git add dvc.lock`
+        ");
     });
 }
 
@@ -246,7 +255,11 @@ fn an_empty_message_aborts_the_commit() {
         env.select(SECOND);
         env.set("GIT_EDITOR", "true");
         let output = env.git(["commit", "-a"]).fails(1);
-        assert!(output.stderr.contains("empty commit message"), "{}", output.stderr);
+        assert_snapshot!(env.screen(&output), @"
+        dvc repro -s capture_ingest
+        demo/run-20260105-041 is in data/captures, version [md5].dir
+        Aborting commit due to empty commit message.
+        ");
         let editor =
             env.script("bin/editor", "#!/bin/sh\nprintf 'words' | cat - \"$1\" > \"$1.new\" && mv \"$1.new\" \"$1\"\n");
         env.set("GIT_EDITOR", &editor);
@@ -373,7 +386,10 @@ fn other_stages_are_not_swept_in() {
         env.git(["add", "dvc.yaml", ".gitignore"]).ok();
         env.select(SECOND);
         let output = env.git(["commit", "-m", "x", "--", "params.yaml"]).fails(1);
-        assert!(output.stderr.contains("git add dvc.lock"), "{}", output.stderr);
+        assert_snapshot!(env.screen(&output), @"
+        error: dvc.lock holds changes of other stages that are not staged
+        hint: stage them with `git add dvc.lock`, or put it back with `git restore dvc.lock`
+        ");
         env.git(["commit", "-q", "-am", "x"]).ok();
         env.assert_committed();
         assert_eq!(env.runs_at("HEAD"), [SECOND, FIRST]);

@@ -6,6 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use insta::assert_snapshot;
+
 use crate::env::{FIRST, SECOND, THIRD, TestEnv, VIEWS, copy_dir, each_cache_type, files, tree};
 use crate::limits::Running;
 
@@ -244,7 +246,19 @@ fn a_failing_dvc_restores_the_old_state() {
         env.select(SECOND);
         let before = state(env);
         let output = env.git(["commit", "-am", "x"]).fails(1);
-        assert!(output.stderr.contains("repro"), "{}", output.stderr);
+        assert_snapshot!(env.screen(&output), @"
+        dvc repro -s capture_ingest
+        error: `[env]/bin/slow-dvc repro --single-item --no-run-cache -- capture_ingest` failed with exit code 1
+            Running stage 'capture_ingest':
+            > capture-hook ingest
+            data/captures/demo/run-20260105-041
+            Updating lock file 'dvc.lock'
+            To track the changes with git, run:
+                git add dvc.lock
+            To enable auto staging, run:
+                dvc config core.autostage true
+            Use `dvc push` to send your updates to remote storage.
+        ");
         assert!(state(env) == before);
         env.unset("CAPTURE_HOOK_DVC");
         env.git(["commit", "-q", "-am", "x"]).ok();
@@ -329,6 +343,12 @@ fn a_lock_of_dvc_is_waited_for() {
         env.select(THIRD);
         let mut holder = hold_lock(env, "300");
         let output = env.git(["commit", "-am", "y"]).fails(1);
+        assert_snapshot!(env.screen(&output), @"
+        dvc repro -s capture_ingest
+        error: another DVC (process [pid]) is at work in this project; waited [seconds] s for it
+        hint: `ps -p [pid]` shows what it is; wait for it, or end it
+        hint: then run the same command again
+        ");
         assert!(output.stderr.contains(&format!("process {}", holder.id())), "{}", output.stderr);
         assert!(before == (env.id("HEAD"), fs::read(env.repo("dvc.lock")).unwrap()));
         holder.kill().unwrap();
@@ -379,7 +399,18 @@ fn a_remote_that_is_down_stops_the_push_alone() {
         env.commit_run(SECOND);
         env.git(["checkout", "-q", "old"]).ok();
         let output = env.git(["push", "origin", "main"]).fails(1);
-        assert!(output.stderr.contains("error:") && output.stderr.contains("hint:"), "{}", output.stderr);
+        let screen = env.screen(&output);
+        // DVC names each of its objects.
+        let lines: Vec<&str> = screen.lines().filter(|line| !line.contains("failed to transfer")).collect();
+        assert_snapshot!(lines.join("\n"), @"
+        sending data of commit [commit] (results/nav/run-20261124-021550), commit [commit] (results/demo/run-20260105-041) to the DVC remote
+        error: data of commit [commit] (results/nav/run-20261124-021550), commit [commit] (results/demo/run-20260105-041) did not get to the DVC remote
+        caused by: `[tools]/dvc/bin/dvc push --` failed with exit code 1
+            ERROR: failed to push data to the cloud - 16 files failed to upload
+        hint: send the data by itself first, with its progress shown: `capture-hook push`
+        hint: to push git all the same, once: `git push --no-verify`
+        error: failed to push some refs to '../origin.git'
+        ");
         assert_eq!(env.git_in("origin.git", ["branch"]).ok().stdout, "");
         fs::write(&local, text).unwrap();
         env.git(["push", "-q", "origin", "main"]).ok();
@@ -399,6 +430,11 @@ fn a_damaged_object_is_named() {
         fs::set_permissions(&object, fs::Permissions::from_mode(0o644)).unwrap();
         fs::write(&object, "[]").unwrap();
         let output = env.git(["checkout", "main"]).ok();
+        assert_snapshot!(env.screen(&output), @"
+        Switched to branch 'main'
+        warning: the dataset of this commit is not here: the cached object [env]/repo/.dvc/cache/files/md5/[md5].dir is damaged
+        hint: `capture-hook pull` brings it when the DVC remote can be reached
+        ");
         assert!(output.stderr.contains("damaged") && output.stderr.contains(&version[2..]), "{}", output.stderr);
         fs::remove_file(&object).unwrap();
         env.hook(["pull"]).ok();

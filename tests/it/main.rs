@@ -28,6 +28,7 @@ mod field_tags;
 mod find;
 mod hard_cases;
 mod histories;
+mod hook_messages;
 mod hooks;
 mod ingest;
 mod ingest_races;

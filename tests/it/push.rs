@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use insta::assert_snapshot;
+
 use crate::env::{SECOND, THIRD, TestEnv, each_cache_type};
 
 /// Whether the DVC remote has what a revision's `dvc.lock` names, every object of it.
@@ -111,7 +113,13 @@ fn data_that_is_nowhere_stops_a_strict_push() {
         // An object of the first run's commit gets lost before anybody has it.
         fs::remove_dir_all(env.repo(".dvc/cache")).unwrap();
         let output = env.git(["push", "origin", "main"]).fails(1);
-        assert!(output.stderr.contains("neither in this clone nor on the DVC remote"), "{}", output.stderr);
+        assert_snapshot!(env.screen(&output), @"
+        sending data of commit [commit] (results/nav/run-20261124-021550), commit [commit] (results/demo/run-20260105-041) to the DVC remote
+        error: data of commit [commit] (results/nav/run-20261124-021550), commit [commit] (results/demo/run-20260105-041) is neither in this clone nor on the DVC remote: the list of files of [md5].dir, the list of files of [md5].dir
+        hint: a clone that has it, where `dvc gc` removed nothing, can send it: `capture-hook push --all` there
+        hint: to push git all the same, once: `git push --no-verify`
+        error: failed to push some refs to '../origin.git'
+        ");
         assert!(output.stderr.contains(&env.id("HEAD")[..9]), "{}", output.stderr);
         assert_eq!(env.git_in("origin.git", ["branch"]).ok().stdout, "");
         env.git(["push", "-q", "--no-verify", "origin", "main"]).ok();
@@ -125,7 +133,14 @@ fn the_policy_lets_a_push_go_on() {
         fs::remove_dir_all(env.repo(".dvc/cache")).unwrap();
         fs::write(env.repo("capture-hook.toml"), "[push]\npolicy = \"warn\"\n").unwrap();
         let output = env.git(["push", "origin", "main"]).ok();
-        assert!(output.stderr.contains("warning: pre-push: data of"), "{}", output.stderr);
+        assert_snapshot!(env.screen(&output), @"
+        sending data of commit [commit] (results/nav/run-20261124-021550) to the DVC remote
+        warning: pre-push: data of commit [commit] (results/nav/run-20261124-021550) is neither in this clone nor on the DVC remote: the list of files of [md5].dir
+        hint: a clone that has it, where `dvc gc` removed nothing, can send it: `capture-hook push --all` there
+        hint: to push git all the same, once: `git push --no-verify`
+        To ../origin.git
+         * [new branch]      main -> main
+        ");
         fs::write(env.repo("capture-hook.toml"), "[push]\npolicy = \"off\"\n").unwrap();
         let output = env.git(["push", "-q", "origin", "main:refs/heads/other"]).ok();
         assert_eq!(output.stderr, "");
@@ -138,11 +153,11 @@ fn without_a_dvc_remote_the_push_stops() {
     TestEnv::committed().case(|env| {
         fs::remove_file(env.repo(".dvc/config.local")).unwrap();
         let output = env.git(["push", "origin", "main"]).fails(1);
-        assert!(
-            output.stderr.contains("no DVC remote") && output.stderr.contains("dvc remote add -d"),
-            "{}",
-            output.stderr
-        );
+        assert_snapshot!(env.screen(&output), @"
+        error: no DVC remote is set up to take the data of commit [commit] (results/nav/run-20261124-021550)
+        hint: name one: `dvc remote add -d storage URL` (a directory, s3://…, ssh://…)
+        error: failed to push some refs to '../origin.git'
+        ");
     });
 }
 
@@ -195,7 +210,7 @@ fn capture_hook_push_takes_revisions_and_ranges() {
         env.hook(["push"]).ok();
         assert!(has_data(env, "HEAD"));
         let output = env.hook(["push"]).ok();
-        assert!(output.stderr.contains("has all data"), "{}", output.stderr);
+        assert_snapshot!(env.screen(&output), @"the DVC remote has everything");
         env.hook(["push", "nothing"]).fails(3);
     });
 }

@@ -3,6 +3,8 @@
 
 use std::fs;
 
+use insta::assert_snapshot;
+
 use crate::env::{FIRST, SECOND, TestEnv, tree};
 
 /// A mark that a hostile program would leave.
@@ -25,11 +27,11 @@ fn another_stage_command_runs_only_if_trusted() {
         fs::write(&path, text.replace("cmd: capture-hook ingest", &format!("cmd: {trap}"))).unwrap();
         env.select(SECOND);
         let output = env.git(["commit", "-am", "x"]).fails(1);
-        assert!(
-            output.stderr.contains("not `capture-hook ingest`") && output.stderr.contains("capture-hook.stageCmd"),
-            "{}",
-            output.stderr
-        );
+        assert_snapshot!(env.screen(&output), @"
+        error: the stage `capture_ingest` runs `[env]/trap.sh`, which is not `capture-hook ingest`
+        hint: hooks run no other command of a repository unasked
+        hint: if you trust it here: `git config capture-hook.stageCmd [env]/trap.sh`
+        ");
         not_sprung(env);
         // Only this clone's own settings can trust it.
         env.git(["config", "capture-hook.stageCmd", &trap]).ok();
@@ -62,7 +64,12 @@ fn run_names_are_never_run() {
         env.select("demo/bad");
         let before = tree(&env.path(""));
         let output = env.git(["commit", "-am", "x"]).fails(1);
-        assert!(output.stderr.contains("unsafe_run_id"), "{}", output.stderr);
+        assert_snapshot!(env.screen(&output), @"
+        error: the selected run results/demo/bad is invalid
+            run.json: unsafe_run_id: run_id `../../../../tmp/owned` cannot name a directory: it holds a path separator
+        hint: `capture-hook validate results/demo/bad` shows everything
+        hint: select another run: `capture-hook select RUN`; nothing was changed
+        ");
         let after = tree(&env.path(""));
         let new: Vec<_> = after.keys().filter(|path| !before.contains_key(*path) && !path.contains("/.git/")).collect();
         assert!(new.iter().all(|path| path.contains(".dvc/tmp") || path.starts_with("dvc-site")), "{new:?}");
@@ -147,11 +154,12 @@ fn links_are_not_followed() {
         env.git(["add", "-f", "data/captures"]).ok();
         env.select(SECOND);
         let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
-        assert!(
-            output.stderr.contains("data/captures is a link") && output.stderr.contains("replace the link"),
-            "{}",
-            output.stderr
-        );
+        assert_snapshot!(env.screen(&output), @"
+        error: cannot write in [env]/repo/data/captures
+        caused by: [env]/repo/data/captures is a link, and a repository's links are not followed
+        hint: see where it leads: `ls -ld [env]/repo/data/captures`
+        hint: remove the link, or put a file or directory of the project's own in its place
+        ");
         assert_eq!(tree(&outside).len(), 0);
         env.git(["commit", "-q", "--no-verify", "-am", "x"]).ok();
         env.git(["checkout", "-q", "main"]).ok();
@@ -165,7 +173,12 @@ fn links_are_not_followed() {
         std::os::unix::fs::symlink(&secret, env.repo("results").join(SECOND).join("notes.txt")).unwrap();
         env.select(SECOND);
         let output = env.git(["commit", "-am", "x"]).fails(1);
-        assert!(output.stderr.contains("symlink_escape"), "{}", output.stderr);
+        assert_snapshot!(env.screen(&output), @"
+        error: the selected run results/demo/run-20260105-041 is invalid
+            notes.txt: symlink_escape: the link leads out of the run's directory; it was not followed
+        hint: `capture-hook validate results/demo/run-20260105-041` shows everything
+        hint: select another run: `capture-hook select RUN`; nothing was changed
+        ");
         assert!(!tree(&env.repo("data")).values().any(|bytes| bytes == b"secret"));
     });
 }

@@ -44,7 +44,8 @@ impl TestEnv {
 }
 
 /// What stands before a word that differs, and the word's placeholder.
-const KNOWN_BY_WHAT_IS_BEFORE: [(&str, &str); 2] = [("process ", "[pid]"), ("chgrp -R ", "[gid]")];
+const KNOWN_BY_WHAT_IS_BEFORE: [(&str, &str); 4] =
+    [("process ", "[pid]"), ("ps -p ", "[pid]"), ("chgrp -R ", "[gid]"), ("waited ", "[seconds]")];
 
 /// A line with placeholders for ids, dates of commits and numbers of processes and groups.
 fn mask_line(line: &str) -> String {

@@ -4,6 +4,8 @@
 use std::fs;
 use std::path::PathBuf;
 
+use insta::assert_snapshot;
+
 use crate::env::{FIRST, SECOND, THIRD, TestEnv, copy_dir, each_cache_type, tree};
 
 /// Commits the second run with this engine, pushes, and clones into `clone`, with hooks, settings and recorded runs,
@@ -75,6 +77,7 @@ fn a_clone_that_never_pulled_loses_no_run_natively() {
 fn an_offline_clone_without_data_cannot_commit() {
     TestEnv::committed().case(|env| {
         fresh_clone(env, "dvc");
+        let mut refusals = Vec::new();
         for engine in ["dvc", "native"] {
             fs::write(env.path("clone/capture-hook.toml"), format!("engine = \"{engine}\"\n")).unwrap();
             let before =
@@ -82,18 +85,19 @@ fn an_offline_clone_without_data_cannot_commit() {
             fs::rename(env.path("dvc-remote"), env.path("away")).unwrap();
             env.select_in("clone", THIRD);
             let output = env.git_in("clone", ["commit", "-am", "x"]).fails(1);
-            assert!(
-                output.stderr.contains("the cache lacks files of data version")
-                    && output.stderr.contains("does not exist"),
-                "{engine}: {}",
-                output.stderr
-            );
-            assert!(output.stderr.contains("hint:"), "{engine}: {}", output.stderr);
+            refusals.push(env.screen(&output));
             let after =
                 (env.git_in("clone", ["rev-parse", "HEAD"]).ok().stdout, fs::read(env.path("clone/dvc.lock")).unwrap());
             assert!(before == after && env.runs_in("clone").is_empty(), "{engine}");
             fs::rename(env.path("away"), env.path("dvc-remote")).unwrap();
         }
+        assert_snapshot!(refusals.join("\n\n"), @"
+        error: data version [md5].dir is not all in the cache, and the directory [env]/dvc-remote of the DVC remote `storage` is not there
+        hint: mount it, or correct its address: `dvc remote modify storage url URL`
+
+        error: data version [md5].dir is not all in the cache, and the directory [env]/dvc-remote of the DVC remote `storage` is not there
+        hint: mount it, or correct its address: `dvc remote modify storage url URL`
+        ");
         // The list of files is here, the files are not.
         env.git_in("clone", ["checkout", "-q", "capture-hook.toml"]).ok();
         copy_dir(&env.repo(".dvc/cache"), &env.path("clone/.dvc/cache"));
@@ -104,11 +108,12 @@ fn an_offline_clone_without_data_cannot_commit() {
         }
         fs::rename(env.path("dvc-remote"), env.path("away")).unwrap();
         let output = env.git_in("clone", ["commit", "-am", "x"]).fails(1);
-        assert!(
-            output.stderr.contains("so the commit would lose runs: ") && output.stderr.contains("capture-hook pull"),
-            "{}",
-            output.stderr
-        );
+        assert_snapshot!(env.screen(&output), @"
+        bringing the committed runs into the workspace first
+        fetching data of [md5].dir: 25.5 KiB
+        error: not every committed run can be brought into the workspace, so runs could get lost: data version [md5].dir is not all in the cache, and the directory [env]/dvc-remote of the DVC remote `storage` is not there
+        hint: bring them here: `capture-hook pull`, then run the same command again
+        ");
         fs::rename(env.path("away"), env.path("dvc-remote")).unwrap();
         commits_in_clone(env);
     });
@@ -128,8 +133,11 @@ fn a_lock_that_loses_a_run_is_refused() {
         reselect(env);
         let head = env.id("HEAD");
         let output = env.git(["commit", "-am", "x"]).fails(1);
-        assert!(output.stderr.contains(&format!("the dataset would lose the run {FIRST}")), "{}", output.stderr);
-        assert!(output.stderr.contains("capture-hook.allowLoss=true"), "{}", output.stderr);
+        assert_snapshot!(env.screen(&output), @"
+        error: the dataset would lose the run nav/run-20261124-021550
+        hint: bring them back: `git restore --source=HEAD --staged --worktree dvc.lock`, then `capture-hook pull`
+        hint: to drop them on purpose: `git -c capture-hook.allowLoss=true commit`
+        ");
         assert_eq!(env.id("HEAD"), head);
         // One hint restores the run, the other drops it on purpose.
         env.git(["restore", "--source=HEAD", "--staged", "--worktree", "dvc.lock"]).ok();
@@ -170,11 +178,13 @@ fn a_changed_file_of_another_run_stops_the_commit() {
         env.select(SECOND);
         let lock = fs::read(env.repo("dvc.lock")).unwrap();
         let output = env.git(["commit", "-am", "x"]).fails(1);
-        assert!(
-            output.stderr.contains(&format!("differs from the committed one in the run {FIRST}")),
-            "{}",
-            output.stderr
-        );
+        assert_snapshot!(env.screen(&output), @"
+        dvc repro -s capture_ingest
+        error: the dataset in the workspace differs from the committed one in the run nav/run-20261124-021550
+        hint: to put them back, remove their folders from the dataset, then `capture-hook pull`
+        hint: or give the changed run another id and record it anew
+        hint: to commit the change on purpose: `dvc commit`, then `git -c capture-hook.allowLoss=true commit`
+        ");
         assert_eq!(fs::read(env.repo("dvc.lock")).unwrap(), lock);
         // The edit is the user's: it stays until they decide.
         assert_eq!(fs::read(&file).unwrap(), b"{}");

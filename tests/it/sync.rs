@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use insta::assert_snapshot;
+
 use crate::env::{FIRST, SECOND, THIRD, TestEnv, each_cache_type, tree};
 
 /// A checkout of another data version takes it from the cache.
@@ -48,7 +50,11 @@ fn checkout_goes_on_without_the_remote() {
         only_remote_all(env);
         fs::rename(env.path("dvc-remote"), env.path("away")).unwrap();
         let output = env.git(["checkout", "main"]).ok();
-        assert!(output.stderr.contains("capture-hook pull"), "{}", output.stderr);
+        assert_snapshot!(env.screen(&output), @"
+        Switched to branch 'main'
+        warning: the dataset of this commit is not here: data version [md5].dir is not all in the cache, and the directory [env]/dvc-remote of the DVC remote `storage` is not there
+        hint: `capture-hook pull` brings it when the DVC remote can be reached
+        ");
         assert_eq!(env.git(["rev-parse", "--abbrev-ref", "HEAD"]).ok().stdout, "main\n");
         let last = fs::read_to_string(env.repo(".git/capture-hook/last.json")).unwrap();
         assert!(last.contains("\"event\""), "{last}");
@@ -93,7 +99,11 @@ fn local_changes_are_not_overwritten() {
         fs::remove_file(&edited).unwrap();
         fs::write(&edited, "{\"mine\": true}").unwrap();
         let output = env.git(["checkout", "old"]).ok();
-        assert!(output.stderr.contains("local changes are kept"), "{}", output.stderr);
+        assert_snapshot!(env.screen(&output), @"
+        Switched to branch 'old'
+        warning: left as they are, with edits that DVC has not saved: demo/run-20260105-041/run.json
+        hint: keep them with `dvc commit`, or drop them with `capture-hook pull --force`
+        ");
         assert_eq!(fs::read_to_string(&edited).unwrap(), "{\"mine\": true}");
     });
 }
@@ -146,7 +156,11 @@ fn a_large_version_checks_out_the_selected_run() {
         fs::remove_dir_all(env.repo(".dvc/cache")).ok();
         let output = env.git(["checkout", "main"]).ok();
         assert_eq!(env.runs_in("repo"), [SECOND], "{}", output.stderr);
-        assert!(output.stderr.contains("capture-hook pull"), "{}", output.stderr);
+        assert_snapshot!(env.screen(&output), @"
+        Switched to branch 'main'
+        fetching demo/run-20260105-041 of [md5].dir
+        of the dataset are not here: 7 files (12.2 KiB); `capture-hook pull` brings them
+        ");
         env.hook(["pull"]).ok();
         assert_eq!(env.runs_in("repo"), [SECOND, FIRST]);
         env.assert_committed();
@@ -174,7 +188,10 @@ fn merge_unites_the_runs_of_both_branches() {
         env.assert_committed();
         // In a merge the current branch's selection stays, and the output names the other.
         assert!(fs::read_to_string(env.repo("params.yaml")).unwrap().contains(THIRD));
-        assert!(output.both().contains(SECOND), "{}", output.both());
+        assert_snapshot!(env.driver_messages(&output), @"
+        capture-hook: HEAD's selection stays; topic had selected results/demo/run-20260105-041 (`capture-hook select results/demo/run-20260105-041` takes it)
+        capture-hook: dvc.lock: united the dataset: 1 run of HEAD, 1 run of topic
+        ");
     });
 }
 

@@ -142,7 +142,8 @@ pub fn each_cache_type(project: fn(&str) -> TestEnv, test: impl Fn(&mut TestEnv)
         .filter(|cache_type| {
             // A thread of its own, so that what fails or takes too long is reported with the type.
             let thread = std::thread::Builder::new().name(format!("{name} ({cache_type})"));
-            let run = || project(cache_type).case(&test);
+            // Each type prints the same screens.
+            let run = || insta::allow_duplicates! { project(cache_type).case(&test) };
             std::thread::scope(|scope| thread.spawn_scoped(scope, run).unwrap().join()).is_err()
         })
         .collect();

@@ -1,0 +1,196 @@
+//! What hooks, and commands that commit, say when they refuse or warn: the screens that the tests of a subject do not show.
+
+use std::fs;
+
+use insta::assert_snapshot;
+
+use crate::env::{FIRST, SECOND, THIRD, TestEnv};
+
+fn append(env: &TestEnv, file: &str, text: &str) {
+    let before = fs::read_to_string(env.repo(file)).unwrap();
+    fs::write(env.repo(file), before + text).unwrap();
+}
+
+#[test]
+fn an_unstaged_stage_stops_the_commit() {
+    let env = TestEnv::committed_native();
+    env.select(SECOND);
+    let pipeline = fs::read_to_string(env.repo("dvc.yaml")).unwrap();
+    let changed = pipeline.replace("    cmd: capture-hook ingest\n", "    cmd: capture-hook ingest --force\n");
+    assert_ne!(changed, pipeline);
+    fs::write(env.repo("dvc.yaml"), changed).unwrap();
+    env.git(["add", "params.yaml"]).ok();
+    assert_snapshot!(env.screen(&env.git(["commit", "-q", "-m", "x"]).fails(1)), @"
+    error: the stage `capture_ingest` in the working tree is not the staged one
+    hint: stage it with `git add dvc.yaml`, or put it back with `git restore dvc.yaml`
+    ");
+}
+
+#[test]
+fn unstaged_settings_stop_the_commit() {
+    let env = TestEnv::committed_native();
+    env.select(SECOND);
+    env.hook(["config", "set", "ingest.include", "*.mp4"]).ok();
+    env.git(["add", "params.yaml", "dvc.yaml"]).ok();
+    assert_snapshot!(env.screen(&env.git(["commit", "-q", "-m", "x"]).fails(1)), @"
+    error: ingest.include of capture-hook.toml in the working tree is not the staged one
+    hint: stage it with `git add capture-hook.toml`, or put it back with `git restore capture-hook.toml`
+    ");
+}
+
+#[test]
+fn a_selected_run_that_does_not_exist_stops_the_commit() {
+    let env = TestEnv::committed_native();
+    env.select(SECOND);
+    fs::remove_dir_all(env.repo("results").join(SECOND)).unwrap();
+    assert_snapshot!(env.screen(&env.git(["commit", "-q", "-am", "x"]).fails(1)), @"
+    error: the selected run results/demo/run-20260105-041 is not there
+    hint: select a run that is there: `capture-hook runs` lists them, `capture-hook select RUN` selects
+    ");
+}
+
+#[test]
+fn a_stage_that_ingests_nothing_stops_the_commit() {
+    let env = TestEnv::committed();
+    let pipeline = fs::read_to_string(env.repo("dvc.yaml")).unwrap();
+    fs::write(env.repo("dvc.yaml"), pipeline.replace("cmd: capture-hook ingest", "cmd: 'true'")).unwrap();
+    env.git(["config", "capture-hook.stageCmd", "true"]).ok();
+    env.select(SECOND);
+    assert_snapshot!(env.screen(&env.git(["commit", "-q", "-am", "x"]).fails(1)), @"
+    dvc repro -s capture_ingest
+    error: the run demo/run-20260105-041 is not in the dataset
+    ");
+}
+
+#[test]
+fn what_is_in_the_place_of_a_committed_file_stops_the_commit() {
+    let env = TestEnv::committed();
+    let file = env.repo("data/captures").join(FIRST).join("run.json");
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    env.select(SECOND);
+    assert_snapshot!(env.screen(&env.git(["commit", "-q", "-am", "x"]).fails(1)), @"
+    bringing the committed runs into the workspace first
+    error: not every committed run can be brought into the workspace, so runs could get lost: something else is in the place of nav/run-20261124-021550/run.json
+    hint: move it away, then `capture-hook pull`
+    ");
+}
+
+#[test]
+fn a_path_that_no_clone_checks_out_stops_the_commit() {
+    let env = TestEnv::committed();
+    let other = env.repo("data/captures/demo/other");
+    fs::create_dir_all(&other).unwrap();
+    fs::write(other.join("pyvenv.cfg"), "").unwrap();
+    env.select(SECOND);
+    assert_snapshot!(env.screen(&env.git(["commit", "-q", "-am", "x"]).fails(1)), @"
+    dvc repro -s capture_ingest
+    error: the dataset would hold what no clone checks out: demo/other/pyvenv.cfg: `pyvenv.cfg` belongs to a Python environment
+    hint: give it another name, or take it out of the dataset's directory, then `dvc commit` and commit again
+    ");
+}
+
+#[test]
+fn a_merge_whose_sides_are_not_known_stops() {
+    let env = TestEnv::branches("copy");
+    fs::remove_dir_all(env.repo(".dvc/cache")).unwrap();
+    fs::remove_dir_all(env.path("dvc-remote")).unwrap();
+    env.git(["merge", "-q", "topic"]).fails(1);
+    env.git(["checkout", "-q", "--ours", "dvc.lock", "params.yaml"]).ok();
+    env.git(["add", "dvc.lock", "params.yaml"]).ok();
+    assert_snapshot!(env.screen(&env.git(["commit", "-q", "-m", "x"]).fails(1)), @"
+    error: this clone does not have data version [md5].dir of a side of the merge, so runs could get lost
+    hint: fetch the lists of files: `capture-hook check MERGE_HEAD`; then run the same command again
+    hint: to go on without knowing: `git -c capture-hook.allowLoss=true commit`
+    ");
+}
+
+#[test]
+fn tags_follow_a_rewrite_that_holds_their_run_and_no_other() {
+    let env = TestEnv::committed_native();
+    env.commit_run(SECOND);
+    assert_snapshot!(env.screen(&env.git(["commit", "-q", "--amend", "-m", "y"]).ok()), @"moved the tag capture/demo/run-20260105-041 to the rewritten commit");
+    // Amended so that it brings no run any more.
+    env.git(["checkout", "-q", "HEAD~1", "--", "."]).ok();
+    let amend = ["-c", "capture-hook.allowLoss=true", "commit", "-q", "--amend", "--allow-empty", "-m", "z"];
+    assert_snapshot!(env.screen(&env.git(amend).ok()), @"warning: the tag capture/demo/run-20260105-041 stays: the rewritten commit does not hold its run");
+}
+
+#[test]
+fn publish_waits_for_no_merge() {
+    let env = TestEnv::committed_native();
+    env.git(["checkout", "-q", "-b", "topic"]).ok();
+    fs::write(env.repo("readme.txt"), "topic\n").unwrap();
+    env.git(["commit", "-q", "-am", "words"]).ok();
+    env.git(["checkout", "-q", "main"]).ok();
+    append(&env, "readme.txt", "main\n");
+    env.git(["commit", "-q", "-am", "other words"]).ok();
+    env.git(["merge", "-q", "topic"]).fails(1);
+    assert_snapshot!(env.screen(&env.hook(["publish", "--no-push", SECOND]).fails(3)), @"
+    error: git is in the middle of a merge
+    hint: finish or abort it first: `git status` says how
+    ");
+}
+
+#[test]
+fn publish_says_what_is_safe_if_the_push_fails() {
+    let env = TestEnv::committed_native();
+    env.script("origin.git/hooks/pre-receive", "#!/bin/sh\nexit 1\n");
+    assert_snapshot!(env.screen(&env.hook(["publish", SECOND]).fails(4)), @"
+    tagged capture/demo/run-20260105-041
+    committed demo/run-20260105-041 as [commit]
+    sending data of commit [commit] (results/nav/run-20261124-021550), commit [commit] (results/demo/run-20260105-041) to the DVC remote
+    data: sent 16 objects, 27.5 KiB
+    To ../origin.git
+     ! [remote rejected] HEAD -> main (pre-receive hook declined)
+     ! [remote rejected] capture/demo/run-20260105-041 -> capture/demo/run-20260105-041 (pre-receive hook declined)
+     ! [remote rejected] capture/nav/run-20261124-021550 -> capture/nav/run-20261124-021550 (pre-receive hook declined)
+    error: failed to push some refs to '../origin.git'
+    error: `git push --follow-tags -u -- origin HEAD` failed with exit code 1
+    hint: commit and data are safe: when the cause is mended, `git push --follow-tags` does the rest
+    ");
+    assert_eq!(env.trailer("HEAD", "Capture-Run"), [SECOND]);
+}
+
+#[test]
+fn without_pull_auto_a_checkout_fetches_nothing() {
+    let env = TestEnv::two_versions("copy");
+    env.hook(["push", "--all"]).ok();
+    env.git(["checkout", "-q", "old"]).ok();
+    fs::remove_dir_all(env.repo(".dvc/cache")).unwrap();
+    env.hook(["config", "set", "pull.auto", "false"]).ok();
+    assert_snapshot!(env.screen(&env.git(["checkout", "-q", "main"]).ok()), @"
+    warning: the dataset of this commit is not here: pull.auto is off
+    hint: `capture-hook pull` brings it when the DVC remote can be reached
+    ");
+}
+
+#[test]
+fn hooks_are_called_by_their_names() {
+    let env = TestEnv::committed_native();
+    assert_snapshot!(env.screen(&env.hook(["hook", "pre-lunch"]).fails(2)), @"
+    error: no hook `pre-lunch`
+    hint: there are: pre-commit, prepare-commit-msg, commit-msg, post-commit, post-rewrite, post-checkout, post-merge, pre-push
+    ");
+    assert_snapshot!(env.screen(&env.hook(["hook", "prepare-commit-msg"]).ok()), @"warning: prepare-commit-msg: prepare-commit-msg needs the message's file");
+}
+
+#[test]
+fn status_says_what_a_commit_without_hooks_left_out() {
+    let env = TestEnv::committed_native();
+    env.select(THIRD);
+    env.git(["commit", "-q", "--no-verify", "-am", "by hand"]).ok();
+    assert_snapshot!(env.screen(&env.hook(["status"]).ok()), @"
+    sweep/run-20260106-041 is selected
+      recorded   yes  results/sweep/run-20260106-041
+      valid      yes  10536 steps, 60 episodes
+      ingested   no   dvc.lock holds another selection (0137a32e4084641b7ff40ce61ff…
+      committed  no   HEAD holds another selection or data version
+      tagged     no   a commit is tagged when it is made
+      pushed     no   not committed yet
+      workspace  yes  as dvc.lock says, files: 7
+    next: capture-hook publish sweep/run-20260106-041
+    --- stderr
+    hint: demo/run-20260105-041 is recorded and in no commit: `capture-hook publish demo/run-20260105-041`
+    ");
+}
