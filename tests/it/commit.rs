@@ -213,7 +213,7 @@ fn an_unstaged_selection_stops_the_commit() {
         let before = (env.id("HEAD"), tree(&env.repo("data")));
         let output = env.git(["commit", "-m", "x"]).fails(1);
         assert_snapshot!(env.screen(&output), @"
-        error: params.yaml selects results/sweep/run-20260106-041 in the working tree, but what is staged selects results/demo/run-20260105-041
+        error: params.yaml selects results/sweep/run-20260106-041 in the working tree, but results/demo/run-20260105-041 in the index
         hint: to commit the working tree's selection: `git add params.yaml`
         hint: to commit the staged one: `git restore params.yaml`
         ");
@@ -238,12 +238,12 @@ fn conflict_markers_are_named_with_their_line() {
             env.git(["add", file]).ok();
         }
         assert_snapshot!(refusals.join("\n\n"), @"
-        error: params.yaml:7: a merge conflict is not resolved
+        error: params.yaml:7: unresolved merge conflict
         hint: resolve it, then `git add params.yaml`
 
-        error: dvc.lock:15: a merge conflict is not resolved
-        hint: `capture-hook resolve RUN --ours`, `--theirs` or `--both` settles a run that both sides changed
-        hint: anything else: edit it, then `git add dvc.lock`
+        error: dvc.lock:15: unresolved merge conflict
+        hint: if both sides changed a run: `capture-hook resolve RUN --ours` (or `--theirs`, `--both`)
+        hint: otherwise edit it, then `git add dvc.lock`
         ");
     });
 }
@@ -387,8 +387,8 @@ fn other_stages_are_not_swept_in() {
         env.select(SECOND);
         let output = env.git(["commit", "-m", "x", "--", "params.yaml"]).fails(1);
         assert_snapshot!(env.screen(&output), @"
-        error: dvc.lock holds changes of other stages that are not staged
-        hint: stage them with `git add dvc.lock`, or put it back with `git restore dvc.lock`
+        error: dvc.lock has unstaged changes of other stages
+        hint: stage them with `git add dvc.lock`, or restore it with `git restore dvc.lock`
         ");
         env.git(["commit", "-q", "-am", "x"]).ok();
         env.assert_committed();

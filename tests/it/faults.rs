@@ -345,8 +345,8 @@ fn a_lock_of_dvc_is_waited_for() {
         let output = env.git(["commit", "-am", "y"]).fails(1);
         assert_snapshot!(env.screen(&output), @"
         dvc repro -s capture_ingest
-        error: another DVC (process [pid]) is at work in this project; waited [seconds] s for it
-        hint: `ps -p [pid]` shows what it is; wait for it, or end it
+        error: another DVC (process [pid]) is running in this project; waited [seconds] s for it
+        hint: wait for it, or end it; see what it is: `ps -p [pid]`
         hint: then run the same command again
         ");
         assert!(output.stderr.contains(&format!("process {}", holder.id())), "{}", output.stderr);
@@ -404,11 +404,11 @@ fn a_remote_that_is_down_stops_the_push_alone() {
         let lines: Vec<&str> = screen.lines().filter(|line| !line.contains("failed to transfer")).collect();
         assert_snapshot!(lines.join("\n"), @"
         sending data of commit [commit] (results/nav/run-20261124-021550), commit [commit] (results/demo/run-20260105-041) to the DVC remote
-        error: data of commit [commit] (results/nav/run-20261124-021550), commit [commit] (results/demo/run-20260105-041) did not get to the DVC remote
+        error: cannot send data of commit [commit] (results/nav/run-20261124-021550), commit [commit] (results/demo/run-20260105-041) to the DVC remote
         caused by: `[tools]/dvc/bin/dvc push --` failed with exit code 1
             ERROR: failed to push data to the cloud - 16 files failed to upload
-        hint: send the data by itself first, with its progress shown: `capture-hook push`
-        hint: to push git all the same, once: `git push --no-verify`
+        hint: send the data first and watch its progress: `capture-hook push`
+        hint: to push the commits anyway: `git push --no-verify`
         error: failed to push some refs to '../origin.git'
         ");
         assert_eq!(env.git_in("origin.git", ["branch"]).ok().stdout, "");
@@ -432,8 +432,8 @@ fn a_damaged_object_is_named() {
         let output = env.git(["checkout", "main"]).ok();
         assert_snapshot!(env.screen(&output), @"
         Switched to branch 'main'
-        warning: the dataset of this commit is not here: the cached object [env]/repo/.dvc/cache/files/md5/[md5].dir is damaged
-        hint: `capture-hook pull` brings it when the DVC remote can be reached
+        warning: the dataset of this commit is not checked out: the cached object [env]/repo/.dvc/cache/files/md5/[md5].dir is damaged
+        hint: run `capture-hook pull` when the DVC remote can be reached
         ");
         assert!(output.stderr.contains("damaged") && output.stderr.contains(&version[2..]), "{}", output.stderr);
         fs::remove_file(&object).unwrap();

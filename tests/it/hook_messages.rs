@@ -21,8 +21,8 @@ fn an_unstaged_stage_stops_the_commit() {
     fs::write(env.repo("dvc.yaml"), changed).unwrap();
     env.git(["add", "params.yaml"]).ok();
     assert_snapshot!(env.screen(&env.git(["commit", "-q", "-m", "x"]).fails(1)), @"
-    error: the stage `capture_ingest` in the working tree is not the staged one
-    hint: stage it with `git add dvc.yaml`, or put it back with `git restore dvc.yaml`
+    error: the stage `capture_ingest` in the working tree differs from the staged one
+    hint: stage it with `git add dvc.yaml`, or restore it with `git restore dvc.yaml`
     ");
 }
 
@@ -33,8 +33,8 @@ fn unstaged_settings_stop_the_commit() {
     env.hook(["config", "set", "ingest.include", "*.mp4"]).ok();
     env.git(["add", "params.yaml", "dvc.yaml"]).ok();
     assert_snapshot!(env.screen(&env.git(["commit", "-q", "-m", "x"]).fails(1)), @"
-    error: ingest.include of capture-hook.toml in the working tree is not the staged one
-    hint: stage it with `git add capture-hook.toml`, or put it back with `git restore capture-hook.toml`
+    error: ingest.include in capture-hook.toml in the working tree differs from the staged one
+    hint: stage it with `git add capture-hook.toml`, or restore it with `git restore capture-hook.toml`
     ");
 }
 
@@ -44,8 +44,8 @@ fn a_selected_run_that_does_not_exist_stops_the_commit() {
     env.select(SECOND);
     fs::remove_dir_all(env.repo("results").join(SECOND)).unwrap();
     assert_snapshot!(env.screen(&env.git(["commit", "-q", "-am", "x"]).fails(1)), @"
-    error: the selected run results/demo/run-20260105-041 is not there
-    hint: select a run that is there: `capture-hook runs` lists them, `capture-hook select RUN` selects
+    error: the selected run results/demo/run-20260105-041 does not exist
+    hint: select an existing run: `capture-hook select RUN` (`capture-hook runs` lists them)
     ");
 }
 
@@ -70,9 +70,9 @@ fn what_is_in_the_place_of_a_committed_file_stops_the_commit() {
     fs::create_dir(&file).unwrap();
     env.select(SECOND);
     assert_snapshot!(env.screen(&env.git(["commit", "-q", "-am", "x"]).fails(1)), @"
-    bringing the committed runs into the workspace first
-    error: not every committed run can be brought into the workspace, so runs could get lost: something else is in the place of nav/run-20261124-021550/run.json
-    hint: move it away, then `capture-hook pull`
+    checking out the committed runs first
+    error: cannot check out all committed runs, so the commit would lose runs: something else is at the path of nav/run-20261124-021550/run.json
+    hint: move it away, then run `capture-hook pull`
     ");
 }
 
@@ -85,8 +85,8 @@ fn a_path_that_no_clone_checks_out_stops_the_commit() {
     env.select(SECOND);
     assert_snapshot!(env.screen(&env.git(["commit", "-q", "-am", "x"]).fails(1)), @"
     dvc repro -s capture_ingest
-    error: the dataset would hold what no clone checks out: demo/other/pyvenv.cfg: `pyvenv.cfg` belongs to a Python environment
-    hint: give it another name, or take it out of the dataset's directory, then `dvc commit` and commit again
+    error: the dataset would hold a path that cannot be checked out: demo/other/pyvenv.cfg: `pyvenv.cfg` belongs to a Python environment
+    hint: rename it, or move it out of the dataset's directory, then run `dvc commit` and commit again
     ");
 }
 
@@ -99,9 +99,9 @@ fn a_merge_whose_sides_are_not_known_stops() {
     env.git(["checkout", "-q", "--ours", "dvc.lock", "params.yaml"]).ok();
     env.git(["add", "dvc.lock", "params.yaml"]).ok();
     assert_snapshot!(env.screen(&env.git(["commit", "-q", "-m", "x"]).fails(1)), @"
-    error: this clone does not have data version [md5].dir of a side of the merge, so runs could get lost
-    hint: fetch the lists of files: `capture-hook check MERGE_HEAD`; then run the same command again
-    hint: to go on without knowing: `git -c capture-hook.allowLoss=true commit`
+    error: this clone lacks data version [md5].dir of a side of the merge, so a lost run cannot be noticed
+    hint: fetch the file lists with `capture-hook check MERGE_HEAD`, then run the same command again
+    hint: to commit anyway: `git -c capture-hook.allowLoss=true commit`
     ");
 }
 
@@ -113,7 +113,7 @@ fn tags_follow_a_rewrite_that_holds_their_run_and_no_other() {
     // Amended so that it brings no run any more.
     env.git(["checkout", "-q", "HEAD~1", "--", "."]).ok();
     let amend = ["-c", "capture-hook.allowLoss=true", "commit", "-q", "--amend", "--allow-empty", "-m", "z"];
-    assert_snapshot!(env.screen(&env.git(amend).ok()), @"warning: the tag capture/demo/run-20260105-041 stays: the rewritten commit does not hold its run");
+    assert_snapshot!(env.screen(&env.git(amend).ok()), @"warning: the tag capture/demo/run-20260105-041 is not moved: the rewritten commit does not hold its run");
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn publish_waits_for_no_merge() {
     env.git(["merge", "-q", "topic"]).fails(1);
     assert_snapshot!(env.screen(&env.hook(["publish", "--no-push", SECOND]).fails(3)), @"
     error: git is in the middle of a merge
-    hint: finish or abort it first: `git status` says how
+    hint: finish or abort it first (see `git status`)
     ");
 }
 
@@ -147,7 +147,7 @@ fn publish_says_what_is_safe_if_the_push_fails() {
      ! [remote rejected] capture/nav/run-20261124-021550 -> capture/nav/run-20261124-021550 (pre-receive hook declined)
     error: failed to push some refs to '../origin.git'
     error: `git push --follow-tags -u -- origin HEAD` failed with exit code 1
-    hint: commit and data are safe: when the cause is mended, `git push --follow-tags` does the rest
+    hint: fix the cause, then run `git push --follow-tags`; commit and data are safe
     ");
     assert_eq!(env.trailer("HEAD", "Capture-Run"), [SECOND]);
 }
@@ -160,8 +160,8 @@ fn without_pull_auto_a_checkout_fetches_nothing() {
     fs::remove_dir_all(env.repo(".dvc/cache")).unwrap();
     env.hook(["config", "set", "pull.auto", "false"]).ok();
     assert_snapshot!(env.screen(&env.git(["checkout", "-q", "main"]).ok()), @"
-    warning: the dataset of this commit is not here: pull.auto is off
-    hint: `capture-hook pull` brings it when the DVC remote can be reached
+    warning: the dataset of this commit is not checked out: pull.auto is off
+    hint: run `capture-hook pull` when the DVC remote can be reached
     ");
 }
 
@@ -170,9 +170,9 @@ fn hooks_are_called_by_their_names() {
     let env = TestEnv::committed_native();
     assert_snapshot!(env.screen(&env.hook(["hook", "pre-lunch"]).fails(2)), @"
     error: no hook `pre-lunch`
-    hint: there are: pre-commit, prepare-commit-msg, commit-msg, post-commit, post-rewrite, post-checkout, post-merge, pre-push
+    hint: known hooks: pre-commit, prepare-commit-msg, commit-msg, post-commit, post-rewrite, post-checkout, post-merge, pre-push
     ");
-    assert_snapshot!(env.screen(&env.hook(["hook", "prepare-commit-msg"]).ok()), @"warning: prepare-commit-msg: prepare-commit-msg needs the message's file");
+    assert_snapshot!(env.screen(&env.hook(["hook", "prepare-commit-msg"]).ok()), @"warning: prepare-commit-msg: prepare-commit-msg needs the path of the message file");
 }
 
 #[test]
@@ -186,11 +186,11 @@ fn status_says_what_a_commit_without_hooks_left_out() {
       valid      yes  10536 steps, 60 episodes
       ingested   no   dvc.lock holds another selection (0137a32e4084641b7ff40ce61ff…
       committed  no   HEAD holds another selection or data version
-      tagged     no   a commit is tagged when it is made
+      tagged     no   it is tagged when it is committed
       pushed     no   not committed yet
-      workspace  yes  as dvc.lock says, files: 7
+      workspace  yes  matches dvc.lock, files: 7
     next: capture-hook publish sweep/run-20260106-041
     --- stderr
-    hint: demo/run-20260105-041 is recorded and in no commit: `capture-hook publish demo/run-20260105-041`
+    hint: demo/run-20260105-041 is recorded, but in no commit; to commit it: `capture-hook publish demo/run-20260105-041`
     ");
 }

@@ -131,7 +131,7 @@ fn lefthook_runs_beside_us() {
         let output = env.hook(["install"]).ok();
         assert_snapshot!(env.screen(&output), @"
         wrote to [env]/repo/.git/hooks: pre-commit, prepare-commit-msg, commit-msg, post-commit, post-rewrite, post-checkout, post-merge, pre-push
-        kept the hooks that were there, they still run: pre-commit, prepare-commit-msg, commit-msg, post-commit, post-rewrite, post-checkout, post-merge, pre-push
+        kept the existing hooks, which still run: pre-commit, prepare-commit-msg, commit-msg, post-commit, post-rewrite, post-checkout, post-merge, pre-push
         hint: lefthook manages hooks here: run `capture-hook install` again after `lefthook install`, or list `capture-hook hook NAME {0}` in lefthook.yml
         ");
         all_events(env);
@@ -187,8 +187,8 @@ fn husky_runs_beside_us() {
         let output = env.hook(["install"]).ok();
         assert_snapshot!(env.screen(&output), @r#"
         wrote to [env]/repo/.husky/_: pre-commit, prepare-commit-msg, commit-msg, post-commit, post-rewrite, post-checkout, post-merge, pre-push
-        kept the hooks that were there, they still run: pre-commit, prepare-commit-msg, commit-msg, post-commit, post-rewrite, post-checkout, post-merge, pre-push
-        named the merge drivers in .git/config
+        kept the existing hooks, which still run: pre-commit, prepare-commit-msg, commit-msg, post-commit, post-rewrite, post-checkout, post-merge, pre-push
+        set up the merge drivers in .git/config
         hint: husky manages hooks here: run `capture-hook install` again after husky, or add `capture-hook hook NAME "$@"` to .husky/NAME
         "#);
         env.commit_run(SECOND);
@@ -462,9 +462,9 @@ fn a_dropped_pre_commit_hook_is_reported() {
         let output = env.git(["commit", "-q", "-am", "x"]).ok();
         assert_snapshot!(env.screen(&output), @"
         pre-commit...............................................................Passed
-        warning: the commit selects results/demo/run-20260105-041 and does not hold its data: the pre-commit hook did not run
-        hint: `capture-hook publish results/demo/run-20260105-041` commits the data
-        hint: `capture-hook doctor` says what stands in the hook's place
+        warning: the commit selects results/demo/run-20260105-041 but does not hold its data: the pre-commit hook did not run
+        hint: commit the data: `capture-hook publish results/demo/run-20260105-041`
+        hint: find out why: `capture-hook doctor`
         ");
         let output = env.git(["commit", "-q", "--allow-empty", "-m", "code"]).ok();
         assert_snapshot!(env.screen(&output), @"pre-commit...............................................................Passed");

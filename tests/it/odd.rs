@@ -153,7 +153,7 @@ fn odd_names_in_the_index_are_kept() {
         env.git(["mv", "params.yaml", "Params.yaml"]).ok();
         let output = env.git(["commit", "-q", "-m", "away"]);
         assert_snapshot!(env.screen(&output), @"
-        error: params.yaml is not there, and dvc.yaml takes the parameter ingest_capture.out_dir from it
+        error: params.yaml does not exist, but dvc.yaml takes the parameter ingest_capture.out_dir from it
         hint: if it was removed: `git restore --source=HEAD --staged --worktree params.yaml`; if it was moved: name it in dvc.yaml, under `vars` and under `params` of the stage `capture_ingest`; if git never had it: `capture-hook init`
         ");
     });
@@ -174,7 +174,7 @@ fn a_run_file_whose_name_is_not_utf8_is_left_out() {
               no recorder writes such a file: it does not go into the dataset unless
               `ingest.include` names it
         --- stderr
-        hint: `capture-hook config set ingest.include '*.txt'` takes them too
+        hint: to include them: `capture-hook config set ingest.include '*.txt'`
         ");
         env.git(["commit", "-q", "-am", "x"]).ok();
         env.assert_committed();
@@ -231,10 +231,10 @@ fn am_loses_nothing_and_status_says_what_to_do() {
           committed  yes  HEAD is at [commit]
           tagged     yes  capture/demo/run-20260105-041
           pushed     no   data: not all on the DVC remote; git: not pushed
-          workspace  no   its data is another commit's: `capture-hook pull`
+          workspace  no   it holds another commit's data; run `capture-hook pull`
         next: git push --follow-tags
         --- stderr
-        hint: sweep/run-20260106-041 is recorded and in no commit: `capture-hook publish sweep/run-20260106-041`
+        hint: sweep/run-20260106-041 is recorded, but in no commit; to commit it: `capture-hook publish sweep/run-20260106-041`
         ");
         env.commit_run(THIRD);
         assert_eq!(env.runs_at("HEAD"), [SECOND, FIRST, THIRD]);
@@ -258,30 +258,30 @@ fn a_dataset_that_git_tracks_stops_the_commit() {
             assert!(before == (env.id("HEAD"), tree(&env.repo("data"))));
         }
         assert_snapshot!(refusals.join("\n\n"), @"
-        error: data/captures is tracked by git too, and DVC versions only what git does not
-        hint: take it out of git, the files stay: `git rm -r --cached data/captures`
-        hint: then commit again; it stays out, for init has it ignored
+        error: data/captures is tracked by git too; DVC cannot version files that git tracks
+        hint: remove it from git, but keep the files: `git rm -r --cached data/captures`
+        hint: then commit again; git ignores it from then on
 
-        error: data/captures is tracked by git too, and DVC versions only what git does not
-        hint: take it out of git, the files stay: `git rm -r --cached data/captures`
-        hint: then commit again; it stays out, for init has it ignored
+        error: data/captures is tracked by git too; DVC cannot version files that git tracks
+        hint: remove it from git, but keep the files: `git rm -r --cached data/captures`
+        hint: then commit again; git ignores it from then on
         ");
         fs::remove_file(env.repo("capture-hook.toml")).unwrap();
         let output = env.hook(["init"]);
         assert_snapshot!(env.screen(&output), @"
-        kept   .dvc: a DVC project is there
+        kept   .dvc: this is a DVC project already
         kept   dvc.yaml: has the stage capture_ingest
         kept   params.yaml: has ingest_capture
         kept   .gitignore: results/ is ignored by git
         kept   data/.gitignore: data/captures/ is ignored by git
-        kept   data/captures: is tracked by git too: `git rm -r --cached data/captures` takes it out
+        kept   data/captures: is tracked by git too; to stop that: `git rm -r --cached data/captures`
         kept   .gitattributes: names the merge drivers
         kept   DVC remote: the default is storage
         kept   .git/hooks: the hooks are in place
         kept   .git/config: the merge drivers
-        everything is in place: nothing was changed
-        hint: commit it: `git add params.yaml && git commit -m 'Set up capture-hook'`
-        hint: then record a run under results/, and `capture-hook select latest && git commit -am 'A run'`
+        everything is set up: nothing was changed
+        hint: commit the files: `git add params.yaml && git commit -m 'Set up capture-hook'`
+        hint: then record a run in results/, and commit it: `capture-hook select latest && git commit -am 'A run'`
         ");
         env.git(["rm", "-rq", "--cached", "data/captures"]).ok();
         env.git(["commit", "-q", "-am", "x"]).ok();
@@ -302,8 +302,8 @@ fn a_moved_dataset_takes_its_runs_along() {
         let head = env.id("HEAD");
         let output = env.git(["commit", "-am", "x"]).fails(1);
         assert_snapshot!(env.screen(&output), @"
-        error: not every committed run can be brought into the workspace, so runs could get lost: data/runs is to be the dataset, and demo/run-20260105-041/DATASET_INDEX.json is not in it
-        hint: move the dataset there: `mv data/captures data/runs`; to begin anew: `git -c capture-hook.allowLoss=true commit`
+        error: cannot check out all committed runs, so the commit would lose runs: data/runs is the new dataset directory, but demo/run-20260105-041/DATASET_INDEX.json is not in it
+        hint: move the dataset there: `mv data/captures data/runs`; to start with an empty one: `git -c capture-hook.allowLoss=true commit`
         ");
         assert_eq!(env.id("HEAD"), head);
         fs::rename(env.repo("data/captures"), env.repo("data/runs")).unwrap();

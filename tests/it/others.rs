@@ -36,8 +36,8 @@ fn chained_hooks_run_and_are_restored() {
         let output = env.hook(["install"]).ok();
         assert_snapshot!(env.screen(&output), @"
         wrote to [env]/repo/.git/hooks: pre-commit, prepare-commit-msg, commit-msg, post-commit, post-rewrite, post-checkout, post-merge, pre-push
-        kept the hooks that were there, they still run: pre-commit, prepare-commit-msg, post-commit
-        named the merge drivers in .git/config
+        kept the existing hooks, which still run: pre-commit, prepare-commit-msg, post-commit
+        set up the merge drivers in .git/config
         ");
         env.commit_run(SECOND);
         let log = fs::read_to_string(env.repo("log")).unwrap();
@@ -99,9 +99,9 @@ fn hooks_path_is_respected() {
         let output = env.hook(["install"]).fails(3);
         assert_snapshot!(env.screen(&output), @"
         error: git's hooks directory lies outside this repository: [env]/home/hooks
-        hint: your own or the system's git settings name it; every repository that uses it would run our hooks
-        hint: for hooks of this repository alone: `git config --local core.hooksPath .git/hooks`
-        hint: to write there all the same: `capture-hook install --force`
+        hint: it is set in your own or the system's git settings; every repository that uses it would run our hooks
+        hint: for hooks of this repository only: `git config --local core.hooksPath .git/hooks`
+        hint: to write there anyway: `capture-hook install --force`
         ");
         assert!(!outside.exists());
         env.hook(["install", "--force"]).ok();
@@ -113,8 +113,8 @@ fn hooks_path_is_respected() {
         env.git(["config", "--global", "core.hooksPath", ""]).ok();
         let output = env.hook(["install"]).fails(3);
         assert_snapshot!(env.screen(&output), @"
-        error: git runs no hooks in this repository: core.hooksPath is set to nothing
-        hint: `git config --show-origin core.hooksPath` shows who set it; unset it there
+        error: git runs no hooks in this repository: core.hooksPath is empty
+        hint: find out where it is set: `git config --show-origin core.hooksPath`; unset it there
         ");
     });
 }
@@ -263,7 +263,7 @@ fn without_dvc_unrelated_commits_pass() {
         dvc repro -s capture_ingest
         error: no `dvc` program found
         hint: install it: `pipx install dvc` (add `[s3]`, `[gs]`, `[ssh]`… for such a remote)
-        hint: or name one: `git config capture-hook.dvc /path/to/dvc`
+        hint: or set its path: `git config capture-hook.dvc /path/to/dvc`
         ");
         env.git(["checkout", "-q", "-f", "HEAD~1"]).ok();
     });

@@ -115,9 +115,9 @@ fn data_that_is_nowhere_stops_a_strict_push() {
         let output = env.git(["push", "origin", "main"]).fails(1);
         assert_snapshot!(env.screen(&output), @"
         sending data of commit [commit] (results/nav/run-20261124-021550), commit [commit] (results/demo/run-20260105-041) to the DVC remote
-        error: data of commit [commit] (results/nav/run-20261124-021550), commit [commit] (results/demo/run-20260105-041) is neither in this clone nor on the DVC remote: the list of files of [md5].dir, the list of files of [md5].dir
-        hint: a clone that has it, where `dvc gc` removed nothing, can send it: `capture-hook push --all` there
-        hint: to push git all the same, once: `git push --no-verify`
+        error: data of commit [commit] (results/nav/run-20261124-021550), commit [commit] (results/demo/run-20260105-041) is neither in this clone nor on the DVC remote: the file list of [md5].dir, the file list of [md5].dir
+        hint: send it from a clone in which `dvc gc` removed nothing: `capture-hook push --all`
+        hint: to push the commits anyway: `git push --no-verify`
         error: failed to push some refs to '../origin.git'
         ");
         assert!(output.stderr.contains(&env.id("HEAD")[..9]), "{}", output.stderr);
@@ -135,9 +135,9 @@ fn the_policy_lets_a_push_go_on() {
         let output = env.git(["push", "origin", "main"]).ok();
         assert_snapshot!(env.screen(&output), @"
         sending data of commit [commit] (results/nav/run-20261124-021550) to the DVC remote
-        warning: pre-push: data of commit [commit] (results/nav/run-20261124-021550) is neither in this clone nor on the DVC remote: the list of files of [md5].dir
-        hint: a clone that has it, where `dvc gc` removed nothing, can send it: `capture-hook push --all` there
-        hint: to push git all the same, once: `git push --no-verify`
+        warning: pre-push: data of commit [commit] (results/nav/run-20261124-021550) is neither in this clone nor on the DVC remote: the file list of [md5].dir
+        hint: send it from a clone in which `dvc gc` removed nothing: `capture-hook push --all`
+        hint: to push the commits anyway: `git push --no-verify`
         To ../origin.git
          * [new branch]      main -> main
         ");
@@ -154,8 +154,8 @@ fn without_a_dvc_remote_the_push_stops() {
         fs::remove_file(env.repo(".dvc/config.local")).unwrap();
         let output = env.git(["push", "origin", "main"]).fails(1);
         assert_snapshot!(env.screen(&output), @"
-        error: no DVC remote is set up to take the data of commit [commit] (results/nav/run-20261124-021550)
-        hint: name one: `dvc remote add -d storage URL` (a directory, s3://…, ssh://…)
+        error: no DVC remote is set for the data of commit [commit] (results/nav/run-20261124-021550)
+        hint: add one: `dvc remote add -d storage URL` (a directory, s3://…, ssh://…)
         error: failed to push some refs to '../origin.git'
         ");
     });
@@ -210,7 +210,7 @@ fn capture_hook_push_takes_revisions_and_ranges() {
         env.hook(["push"]).ok();
         assert!(has_data(env, "HEAD"));
         let output = env.hook(["push"]).ok();
-        assert_snapshot!(env.screen(&output), @"the DVC remote has everything");
+        assert_snapshot!(env.screen(&output), @"the DVC remote has all data");
         env.hook(["push", "nothing"]).fails(3);
     });
 }

@@ -99,7 +99,7 @@ fn a_pushed_tag_stays() {
         env.git(["push", "-q", "--follow-tags", "origin", "main"]).ok();
         let before = env.id("HEAD");
         let output = env.git(["commit", "-q", "--amend", "-m", "other words"]).ok();
-        assert_snapshot!(env.screen(&output), @"warning: the tag capture/demo/run-20260105-041 was pushed already, and stays on the commit before the rewrite");
+        assert_snapshot!(env.screen(&output), @"warning: the tag capture/demo/run-20260105-041 was already pushed, so it stays on the commit before the rewrite");
         assert_eq!(env.id(&format!("capture/{SECOND}")), before);
         assert_eq!(env.tags().len(), 2);
     });
@@ -113,7 +113,7 @@ fn a_tag_pushed_by_itself_stays() {
         let before = env.id("HEAD");
         env.git(["push", "-q", "../origin.git", &format!("capture/{SECOND}")]).ok();
         let output = env.git(["commit", "-q", "--amend", "-m", "other words"]).ok();
-        assert_snapshot!(env.screen(&output), @"warning: the tag capture/demo/run-20260105-041 was pushed already, and stays on the commit before the rewrite");
+        assert_snapshot!(env.screen(&output), @"warning: the tag capture/demo/run-20260105-041 was already pushed, so it stays on the commit before the rewrite");
         assert_eq!(env.id(&format!("capture/{SECOND}")), before);
     });
 }

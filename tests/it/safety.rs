@@ -29,7 +29,7 @@ fn another_stage_command_runs_only_if_trusted() {
         let output = env.git(["commit", "-am", "x"]).fails(1);
         assert_snapshot!(env.screen(&output), @"
         error: the stage `capture_ingest` runs `[env]/trap.sh`, which is not `capture-hook ingest`
-        hint: hooks run no other command of a repository unasked
+        hint: hooks run no other command from a repository unless you trust it
         hint: if you trust it here: `git config capture-hook.stageCmd [env]/trap.sh`
         ");
         not_sprung(env);
@@ -67,8 +67,8 @@ fn run_names_are_never_run() {
         assert_snapshot!(env.screen(&output), @"
         error: the selected run results/demo/bad is invalid
             run.json: unsafe_run_id: run_id `../../../../tmp/owned` cannot name a directory: it holds a path separator
-        hint: `capture-hook validate results/demo/bad` shows everything
-        hint: select another run: `capture-hook select RUN`; nothing was changed
+        hint: see all findings: `capture-hook validate results/demo/bad`
+        hint: or select another run: `capture-hook select RUN`; nothing was changed
         ");
         let after = tree(&env.path(""));
         let new: Vec<_> = after.keys().filter(|path| !before.contains_key(*path) && !path.contains("/.git/")).collect();
@@ -156,9 +156,9 @@ fn links_are_not_followed() {
         let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
         assert_snapshot!(env.screen(&output), @"
         error: cannot write in [env]/repo/data/captures
-        caused by: [env]/repo/data/captures is a link, and a repository's links are not followed
-        hint: see where it leads: `ls -ld [env]/repo/data/captures`
-        hint: remove the link, or put a file or directory of the project's own in its place
+        caused by: [env]/repo/data/captures is a link; links in a repository are not followed
+        hint: see where the link leads: `ls -ld [env]/repo/data/captures`
+        hint: replace the link by a file or directory of the project
         ");
         assert_eq!(tree(&outside).len(), 0);
         env.git(["commit", "-q", "--no-verify", "-am", "x"]).ok();
@@ -176,8 +176,8 @@ fn links_are_not_followed() {
         assert_snapshot!(env.screen(&output), @"
         error: the selected run results/demo/run-20260105-041 is invalid
             notes.txt: symlink_escape: the link leads out of the run's directory; it was not followed
-        hint: `capture-hook validate results/demo/run-20260105-041` shows everything
-        hint: select another run: `capture-hook select RUN`; nothing was changed
+        hint: see all findings: `capture-hook validate results/demo/run-20260105-041`
+        hint: or select another run: `capture-hook select RUN`; nothing was changed
         ");
         assert!(!tree(&env.repo("data")).values().any(|bytes| bytes == b"secret"));
     });

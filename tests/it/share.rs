@@ -92,10 +92,10 @@ fn an_offline_clone_without_data_cannot_commit() {
             fs::rename(env.path("away"), env.path("dvc-remote")).unwrap();
         }
         assert_snapshot!(refusals.join("\n\n"), @"
-        error: data version [md5].dir is not all in the cache, and the directory [env]/dvc-remote of the DVC remote `storage` is not there
+        error: the cache lacks files of data version [md5].dir, and the directory [env]/dvc-remote of the DVC remote `storage` does not exist
         hint: mount it, or correct its address: `dvc remote modify storage url URL`
 
-        error: data version [md5].dir is not all in the cache, and the directory [env]/dvc-remote of the DVC remote `storage` is not there
+        error: the cache lacks files of data version [md5].dir, and the directory [env]/dvc-remote of the DVC remote `storage` does not exist
         hint: mount it, or correct its address: `dvc remote modify storage url URL`
         ");
         // The list of files is here, the files are not.
@@ -109,10 +109,10 @@ fn an_offline_clone_without_data_cannot_commit() {
         fs::rename(env.path("dvc-remote"), env.path("away")).unwrap();
         let output = env.git_in("clone", ["commit", "-am", "x"]).fails(1);
         assert_snapshot!(env.screen(&output), @"
-        bringing the committed runs into the workspace first
+        checking out the committed runs first
         fetching data of [md5].dir: 25.5 KiB
-        error: not every committed run can be brought into the workspace, so runs could get lost: data version [md5].dir is not all in the cache, and the directory [env]/dvc-remote of the DVC remote `storage` is not there
-        hint: bring them here: `capture-hook pull`, then run the same command again
+        error: cannot check out all committed runs, so the commit would lose runs: the cache lacks files of data version [md5].dir, and the directory [env]/dvc-remote of the DVC remote `storage` does not exist
+        hint: run `capture-hook pull`, then run the same command again
         ");
         fs::rename(env.path("away"), env.path("dvc-remote")).unwrap();
         commits_in_clone(env);
@@ -135,7 +135,7 @@ fn a_lock_that_loses_a_run_is_refused() {
         let output = env.git(["commit", "-am", "x"]).fails(1);
         assert_snapshot!(env.screen(&output), @"
         error: the dataset would lose the run nav/run-20261124-021550
-        hint: bring them back: `git restore --source=HEAD --staged --worktree dvc.lock`, then `capture-hook pull`
+        hint: restore them: `git restore --source=HEAD --staged --worktree dvc.lock`, then `capture-hook pull`
         hint: to drop them on purpose: `git -c capture-hook.allowLoss=true commit`
         ");
         assert_eq!(env.id("HEAD"), head);
@@ -181,8 +181,8 @@ fn a_changed_file_of_another_run_stops_the_commit() {
         assert_snapshot!(env.screen(&output), @"
         dvc repro -s capture_ingest
         error: the dataset in the workspace differs from the committed one in the run nav/run-20261124-021550
-        hint: to put them back, remove their folders from the dataset, then `capture-hook pull`
-        hint: or give the changed run another id and record it anew
+        hint: restore them: remove their folders from the dataset, then run `capture-hook pull`
+        hint: or record the changed run again under another id
         hint: to commit the change on purpose: `dvc commit`, then `git -c capture-hook.allowLoss=true commit`
         ");
         assert_eq!(fs::read(env.repo("dvc.lock")).unwrap(), lock);

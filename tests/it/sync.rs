@@ -52,8 +52,8 @@ fn checkout_goes_on_without_the_remote() {
         let output = env.git(["checkout", "main"]).ok();
         assert_snapshot!(env.screen(&output), @"
         Switched to branch 'main'
-        warning: the dataset of this commit is not here: data version [md5].dir is not all in the cache, and the directory [env]/dvc-remote of the DVC remote `storage` is not there
-        hint: `capture-hook pull` brings it when the DVC remote can be reached
+        warning: the dataset of this commit is not checked out: the cache lacks files of data version [md5].dir, and the directory [env]/dvc-remote of the DVC remote `storage` does not exist
+        hint: run `capture-hook pull` when the DVC remote can be reached
         ");
         assert_eq!(env.git(["rev-parse", "--abbrev-ref", "HEAD"]).ok().stdout, "main\n");
         let last = fs::read_to_string(env.repo(".git/capture-hook/last.json")).unwrap();
@@ -101,8 +101,8 @@ fn local_changes_are_not_overwritten() {
         let output = env.git(["checkout", "old"]).ok();
         assert_snapshot!(env.screen(&output), @"
         Switched to branch 'old'
-        warning: left as they are, with edits that DVC has not saved: demo/run-20260105-041/run.json
-        hint: keep them with `dvc commit`, or drop them with `capture-hook pull --force`
+        warning: local changes are kept: demo/run-20260105-041/run.json
+        hint: keep them with `dvc commit`, or discard them with `capture-hook pull --force`
         ");
         assert_eq!(fs::read_to_string(&edited).unwrap(), "{\"mine\": true}");
     });
@@ -159,7 +159,7 @@ fn a_large_version_checks_out_the_selected_run() {
         assert_snapshot!(env.screen(&output), @"
         Switched to branch 'main'
         fetching demo/run-20260105-041 of [md5].dir
-        of the dataset are not here: 7 files (12.2 KiB); `capture-hook pull` brings them
+        7 files of the dataset are missing (12.2 KiB); run `capture-hook pull`
         ");
         env.hook(["pull"]).ok();
         assert_eq!(env.runs_in("repo"), [SECOND, FIRST]);
@@ -189,8 +189,8 @@ fn merge_unites_the_runs_of_both_branches() {
         // In a merge the current branch's selection stays, and the output names the other.
         assert!(fs::read_to_string(env.repo("params.yaml")).unwrap().contains(THIRD));
         assert_snapshot!(env.driver_messages(&output), @"
-        capture-hook: HEAD's selection stays; topic had selected results/demo/run-20260105-041 (`capture-hook select results/demo/run-20260105-041` takes it)
-        capture-hook: dvc.lock: united the dataset: 1 run of HEAD, 1 run of topic
+        capture-hook: HEAD's selection stays; topic selects results/demo/run-20260105-041 (to take it: `capture-hook select results/demo/run-20260105-041`)
+        capture-hook: dvc.lock: merged the dataset: 1 run of HEAD, 1 run of topic
         ");
     });
 }
