@@ -195,7 +195,7 @@ fn verify_tells_what_is_not_known_from_what_is_wrong() {
     fs::remove_dir_all(env.repo("data/captures").join(FIRST)).unwrap();
     let output = env.hook(["verify"]).fails(1);
     assert_snapshot!(env.screen(&output), @"
-    changed    .: the files of the workspace are not those of data version [md5].dir; its file list is not in this clone, so that it cannot be told which of them differ
+    changed    .: the files of the workspace differ from data version [md5].dir; its file list is not in this clone, so it is unknown which files differ
     1 finding in 0 runs; read: 1 run, 7 files, 13.3 KiB
     data version [md5].dir
     --- stderr
@@ -212,7 +212,7 @@ fn verify_tells_what_is_not_known_from_what_is_wrong() {
     1 finding in 1 run; read: 1 run, 7 files, 9.9 KiB
     data version [md5].dir
     --- stderr
-    hint: take what is damaged out of the cache: `rm -f [env]/repo/.dvc/cache/files/md5/[md5]`
+    hint: remove the damaged object from the cache: `rm -f [env]/repo/.dvc/cache/files/md5/[md5]`
     hint: fetch what the cache lacks of a run: `capture-hook get nav/run-20261124-021550 --rev HEAD`
     ");
     assert!(output.stdout.contains(object.to_str().unwrap()), "{}", output.stdout);

@@ -46,12 +46,12 @@ fn a_run_that_dvc_would_ignore_in_part_is_not_committed() {
         fs::remove_file(env.repo(file)).unwrap();
     }
     assert_snapshot!(refusals.join("\n\n"), @r#"
-    engine = "native" leaves this to DVC: there are rules in .dvcignore
+    leaving this to DVC, although engine is "native": .dvcignore has rules
     dvc repro -s capture_ingest
     error: the data version would lack data/captures/demo/run-20260105-041/episodes.jsonl.gz, data/captures/demo/run-20260105-041/steps.jsonl.gz of demo/run-20260105-041: DVC ignores them (.dvcignore:2:*.gz)
     hint: remove the rule from .dvcignore, or add an exception for the run's files; nothing was changed
 
-    engine = "native" leaves this to DVC: there are rules in data/.dvcignore
+    leaving this to DVC, although engine is "native": data/.dvcignore has rules
     dvc repro -s capture_ingest
     error: the data version would lack data/captures/demo/run-20260105-041/episodes.parquet, data/captures/demo/run-20260105-041/steps.parquet of demo/run-20260105-041: DVC ignores them (data/.dvcignore:1:*.parquet)
     hint: remove the rule from data/.dvcignore, or add an exception for the run's files; nothing was changed
@@ -125,13 +125,13 @@ fn a_project_that_is_not_checked_out_is_one_all_the_same() {
     let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
     assert_snapshot!(env.screen(&output), @"
     error: the DVC project of the working tree [env]/repo is not checked out: git tracks .dvc/config, but it is missing
-    hint: `git sparse-checkout add .dvc data metrics` brings it
+    hint: run `git sparse-checkout add .dvc data metrics`
     ");
     env.git(["checkout", "-q", "params.yaml"]).ok();
     let output = env.git(["push", "-q", "origin", "main"]).fails(1);
     assert_snapshot!(env.screen(&output), @"
     error: the DVC project of the working tree [env]/repo is not checked out: git tracks .dvc/config, but it is missing
-    hint: `git sparse-checkout add .dvc data metrics` brings it
+    hint: run `git sparse-checkout add .dvc data metrics`
     error: failed to push some refs to '../origin.git'
     ");
     insta::allow_duplicates! {
@@ -139,7 +139,7 @@ fn a_project_that_is_not_checked_out_is_one_all_the_same() {
             let output = env.hook(command).fails(3);
             assert_snapshot!(env.screen(&output), @"
             error: the DVC project of the working tree [env]/repo is not checked out: git tracks .dvc/config, but it is missing
-            hint: `git sparse-checkout add .dvc data metrics` brings it
+            hint: run `git sparse-checkout add .dvc data metrics`
             ");
         }
     }
@@ -163,7 +163,7 @@ fn a_project_that_is_not_checked_out_is_one_all_the_same() {
     let output = env.hook_in("none", ["init"]).fails(3);
     assert_snapshot!(env.screen(&output), @"
     error: the DVC project of the working tree [env]/none is not checked out: git tracks .dvc/config, but it is missing
-    hint: `git restore --source=HEAD --staged --worktree -- .dvc` brings it
+    hint: run `git restore --source=HEAD --staged --worktree -- .dvc`
     ");
     assert_eq!(fs::read_dir(env.path("none")).unwrap().count(), 1);
 }
@@ -203,7 +203,7 @@ fn check_proves_a_fresh_clone() {
     clone(&env, "fresh", &[]);
     let output = env.hook_in("fresh", ["check", "HEAD~1..HEAD", "--strict", "--remote"]).ok();
     assert_snapshot!(env.screen(&output), @"
-    all true: 1 commit, 1 run tag, and the remote
+    no problems: 1 commit, 1 run tag, and the remote
     --- stderr
     fetching the file list of [md5].dir
     fetching the file list of [md5].dir

@@ -64,7 +64,7 @@ fn goes_along(engine: &str) {
           no recorder writes such a file: it does not go into the dataset unless
           `ingest.include` names it
     --- stderr
-    hint: `capture-hook config set ingest.include '*.zarr,frames/**,notes,*.mp4'` takes them too
+    hint: to include them: `capture-hook config set ingest.include '*.zarr,frames/**,notes,*.mp4'`
     ");
     let command = hinted(&output.stderr);
     let output = env.hook(["select", SECOND]).ok();
@@ -72,7 +72,7 @@ fn goes_along(engine: &str) {
     params.yaml: results/nav/run-20261124-021550 -> results/demo/run-20260105-041
     --- stderr
     warning: not put into the dataset: field.zarr/, frames/, notes, video.mp4 of results/demo/run-20260105-041
-    hint: `capture-hook config set ingest.include '*.zarr,frames/**,notes,*.mp4'` takes them too
+    hint: to include them: `capture-hook config set ingest.include '*.zarr,frames/**,notes,*.mp4'`
     hint: commit it: `git commit params.yaml -m '…'`
     ");
     assert_eq!(hinted(&output.stderr), command);
@@ -81,7 +81,7 @@ fn goes_along(engine: &str) {
     let screen = env.screen(&output).replace("dvc repro -s capture_ingest\n", "");
     assert_snapshot!(screen, @"
     warning: not put into the dataset: field.zarr/, frames/, notes, video.mp4 of results/demo/run-20260105-041
-    hint: `capture-hook config set ingest.include '*.zarr,frames/**,notes,*.mp4'` takes them too
+    hint: to include them: `capture-hook config set ingest.include '*.zarr,frames/**,notes,*.mp4'`
     demo/run-20260105-041 is in data/captures, version [md5].dir
     tagged capture/demo/run-20260105-041
     ");
@@ -232,7 +232,7 @@ fn the_dependency_is_added_where_it_lacks_and_its_absence_is_named() {
     let output = env.git(["commit", "-q", "-am", "by hand"]).ok();
     assert_snapshot!(env.screen(&output), @"
     warning: not put into the dataset: field.zarr/, frames/, notes of results/demo/run-20260105-041
-    hint: `capture-hook config set ingest.include '*.mp4,*.zarr,frames/**,notes'` takes them too
+    hint: to include them: `capture-hook config set ingest.include '*.mp4,*.zarr,frames/**,notes'`
     warning: the stage does not depend on ingest.include, so DVC does not see when it changes
     hint: `capture-hook init` adds it to dvc.yaml
     demo/run-20260105-041 is in data/captures, version [md5].dir

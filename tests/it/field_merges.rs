@@ -240,7 +240,7 @@ fn several_disputed_runs_are_settled_one_by_one() {
     assert_snapshot!(env.screen(&output), @"
     demo/twice: their files stay
     --- stderr
-    demo/same is disputed still
+    demo/same is still in conflict
     hint: resolve it: `capture-hook resolve demo/same --ours`, `--theirs` or `--both`
     ");
     assert_eq!(env.git(["diff", "--name-only", "--diff-filter=U"]).ok().stdout, "dvc.lock\n");
@@ -251,7 +251,7 @@ fn several_disputed_runs_are_settled_one_by_one() {
     demo/same: our files stay
     --- stderr
     dvc.lock holds every other run of both sides: data version [md5].dir
-    hint: `git commit` concludes it
+    hint: to finish: `git commit`
     ");
     env.git(["commit", "-q", "--no-edit"]).ok();
     let all = [SECOND, SAME, other, "demo/twice-theirs", FIRST, THIRD];
@@ -265,7 +265,7 @@ fn several_disputed_runs_are_settled_one_by_one() {
     demo/same: their files stay
     --- stderr
     dvc.lock holds every other run of both sides: data version [md5].dir
-    hint: `git rebase --continue` concludes it
+    hint: to finish: `git rebase --continue`
     ");
     env.git(["rebase", "--continue"]).fails(1);
     env.hook(["resolve", other, "--ours"]).ok();

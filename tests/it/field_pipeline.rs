@@ -99,7 +99,7 @@ fn a_parameter_that_the_stage_lacks_is_named_with_its_file() {
     let output = env.hook(["status"]).fails(3);
     assert_snapshot!(env.screen(&output), @"
     error: params.yaml has no ingest_capture.out_dir, which the stage `capture_ingest` of dvc.yaml uses
-    hint: `capture-hook init` adds what is missing of ingest_capture
+    hint: add what ingest_capture lacks: `capture-hook init`
     ");
     env.hook(["init"]).ok();
     env.hook(["status"]).ok();
@@ -203,8 +203,8 @@ fn an_environment_whose_python_is_gone_is_named() {
     let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
     assert_snapshot!(env.screen(&output), @"
     dvc repro -s capture_ingest
-    error: [env]/repo/.venv/bin/dvc cannot be started: its interpreter [env]/gone/bin/python3 is not there
-    hint: make its environment again: `python3 -m venv --clear [env]/repo/.venv`, then `[env]/repo/.venv/bin/pip install dvc` and what else was in it
+    error: cannot start [env]/repo/.venv/bin/dvc: its interpreter [env]/gone/bin/python3 does not exist
+    hint: make its environment again: `python3 -m venv --clear [env]/repo/.venv`, then `[env]/repo/.venv/bin/pip install dvc` and its other packages
     hint: or set another one: `git config capture-hook.dvc /path/to/dvc`
     ");
     // As pip writes scripts whose path is long.

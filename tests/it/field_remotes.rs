@@ -29,7 +29,7 @@ fn a_remote_that_lost_data_gets_it_again_by_the_command_that_is_named() {
     assert_snapshot!(env.screen(&output), @"
     sending data of commit [commit] (results/demo/run-20260105-041) to the DVC remote
     sent 15 objects, 26.8 KiB
-    hint: send what this clone has: `capture-hook push --all`
+    hint: to send older data that the remote lacks: `capture-hook push --all`
     ");
     assert_eq!(next(&env), None);
     let output = env.hook(["check", "--remote"]).fails(1);
@@ -37,7 +37,7 @@ fn a_remote_that_lost_data_gets_it_again_by_the_command_that_is_named() {
     error data_missing: [commit]: data version [md5].dir: its file list is not on the remote; run `capture-hook push [commit]`
     1 finding in 4 commits, 2 run tags, and the remote
     --- stderr
-    send what this clone has: `capture-hook push --all` sends all of it that this clone has
+    hint: to send older data that the remote lacks: `capture-hook push --all`
     ");
     env.hook(["push", "--all"]).ok();
     env.hook(["check", "--remote"]).ok();
@@ -53,7 +53,7 @@ fn a_remote_that_lost_data_gets_it_again_by_the_command_that_is_named() {
     error data_missing: [commit]: data version [md5].dir: nav/run-20261124-021550/steps.jsonl.gz is not on the remote; nor in this clone: run `capture-hook push --all` in the clone that has it
     2 findings in 4 commits, 2 run tags, and the remote
     --- stderr
-    send what this clone has: `capture-hook push --all` sends all of it that this clone has
+    hint: to send older data that the remote lacks: `capture-hook push --all`
     ");
 }
 
@@ -133,7 +133,7 @@ fn data_of_a_stopped_push_is_not_said_to_be_pushed() {
     error data_missing: [commit]: data version [md5].dir: demo/run-20260105-041/DATASET_INDEX.json and 13 more are not on the remote; run `capture-hook push [commit]`
     2 findings in 4 commits, 2 run tags, and the remote
     --- stderr
-    send what this clone has: `capture-hook push --all` sends all of it that this clone has
+    hint: to send older data that the remote lacks: `capture-hook push --all`
     ");
     // The sibling: git was pushed all the same.
     env.git(["push", "-q", "--no-verify", "origin", "main"]).ok();
@@ -300,7 +300,7 @@ fn a_remote_that_dvc_cannot_reach_is_told_with_the_package_it_lacks() {
     hint: commit the files: `git add .dvc && git commit -m 'Set up capture-hook'`
     hint: then record a run in results/, and commit it: `capture-hook select latest && git commit -am 'A run'`
     warning: DVC lacks dvc-ssh, so it can neither push to storage nor fetch from it
-    hint: `[tools]/dvc/bin/pip install dvc-ssh` installs it
+    hint: install it: `[tools]/dvc/bin/pip install dvc-ssh`
     ");
     let output = env.hook(["doctor"]).fails(1);
     assert!(

@@ -338,7 +338,7 @@ fn latest_is_one_run_by_instant() {
     assert_snapshot!(env.screen(&output), @"
     data/captures/time/by-instant
     --- stderr
-    time/by-instant is as dvc.lock says
+    time/by-instant matches dvc.lock
     ");
 }
 

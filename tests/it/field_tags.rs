@@ -90,7 +90,7 @@ fn a_tag_that_a_rewrite_left_behind_is_known_and_moves() {
       valid      yes  240 steps, 4 episodes
       ingested   yes  data version [md5].dir
       committed  yes  HEAD is at [commit]
-      tagged     no   no branch holds the commit of capture/demo/run-20260105-041
+      tagged     no   the commit of capture/demo/run-20260105-041 is on no branch
       pushed     no   data: not all on the DVC remote; git: not pushed
       workspace  yes  matches dvc.lock, files: 14
     next: capture-hook tag

@@ -255,7 +255,7 @@ fn verify_names_what_is_missing_extra_and_changed() {
     1 finding in 1 run; read: 2 runs, 14 files, 24.2 KiB
     data version [md5].dir
     --- stderr
-    hint: take what is damaged out of the cache: `rm -f [env]/repo/.dvc/cache/files/md5/[md5]`
+    hint: remove the damaged object from the cache: `rm -f [env]/repo/.dvc/cache/files/md5/[md5]`
     hint: fetch what the cache lacks of a run: `capture-hook get nav/run-20261124-021550 --rev HEAD`
     ");
     // `get` does not hand out what is rotten.
@@ -275,7 +275,7 @@ fn a_run_of_any_revision_is_got_from_cache_or_remote() {
     assert_eq!(tree(&env.repo(".")).len(), before.len());
     let output = env.hook(["get", FIRST, "-o", "../a/b/nav"]).fails(2);
     assert_snapshot!(env.screen(&output), @"
-    error: [env]/repo/../a/b/nav is there already
+    error: [env]/repo/../a/b/nav already exists
     hint: name another directory with `-o DIR`, or replace it with `--force`
     ");
     env.hook(["get", FIRST, "-o", "../a/b/nav", "--force"]).ok();
@@ -414,7 +414,7 @@ fn a_newcomer_finds_the_best_run_sees_it_and_gets_its_data() {
     nav/run-20261124-021550
       started         2026-11-24T02:15:50Z
       recorder        package 0.1.0, schema 0.1
-      where           data/captures/nav/run-20261124-021550
+      location        data/captures/nav/run-20261124-021550
       validation      valid
       commit          [commit]  Add nav/run-20261124-021550  (Ada, [date])
       tags            capture/nav/run-20261124-021550

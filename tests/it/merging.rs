@@ -238,7 +238,7 @@ fn a_list_of_files_that_is_missing_is_fetched() {
     let output = env.git_in("clone", ["merge", "--no-edit", "feature"]).fails(1);
     assert_snapshot!(env.driver_messages(&output), @"
     capture-hook: HEAD's selection stays; feature selects results/plume/run-20261124-021546 (to take it: `capture-hook select results/plume/run-20261124-021546`)
-    capture-hook: dvc.lock is merged as text: cannot fetch the file list of the cache lacks files of data version [md5].dir: data version [md5].dir, and the directory [env]/dvc-remote of the DVC remote `storage` does not exist
+    capture-hook: merging dvc.lock as text: cannot fetch the file list of data version [md5].dir: the cache lacks files of data version [md5].dir, and the directory [env]/dvc-remote of the DVC remote `storage` does not exist
     ");
     assert!(fs::read_to_string(env.path("clone/dvc.lock")).unwrap().contains("<<<<<<< HEAD"));
 }
