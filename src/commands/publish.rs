@@ -83,7 +83,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
             app.ui.hint("make a branch of it: `git switch -c NAME`");
         }
     } else {
-        app.ui.status(&format!("{} is committed already", describe_runs(&outcome.runs)));
+        app.ui.status(&format!("{} is already committed", describe_runs(&outcome.runs)));
     }
     let pushed = if args.no_push { false } else { push_all(app, &project)? };
     if app.ui.json() {

@@ -119,7 +119,7 @@ fn a_frozen_stage_is_named() {
         for output in [env.git(["commit", "-q", "-am", "x"]).fails(1), env.hook(["publish", "--no-push"]).fails(3)] {
             let words = "the stage `capture_ingest` is frozen in dvc.yaml";
             assert!(
-                output.stderr.contains(words) && output.stderr.contains("take `frozen: true` out of dvc.yaml"),
+                output.stderr.contains(words) && output.stderr.contains("remove `frozen: true` from dvc.yaml"),
                 "{}",
                 output.stderr
             );
