@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn unsupported_lockfiles_are_refused_with_their_line() {
         let error = |text: &str| Lockfile::parse(text.as_bytes()).unwrap_err().to_string();
-        assert_eq!(error("<<<<<<< HEAD\n"), "dvc.lock:1: a merge conflict is not resolved");
+        assert_eq!(error("<<<<<<< HEAD\n"), "dvc.lock:1: unresolved merge conflict");
         assert!(error("schema: '3.0'\n").contains("3.0"));
         assert!(error("stages: {}\n").contains("no schema"));
         assert!(error("schema: '2.0'\nstages:\n  a:\n    cmd: x\n  a:\n    cmd: y\n").starts_with("dvc.lock:5:"));

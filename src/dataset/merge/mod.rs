@@ -339,8 +339,8 @@ mod tests {
         let ours = BASE.replace("e/a", "e/b");
         let theirs = BASE.replace("e/a", "e/c").replace("lr: 1", "lr: 2");
         for (preferred, run, other) in [
-            (MergeSide::Ours, "e/b", "feature had selected results/e/c"),
-            (MergeSide::Theirs, "e/c", "HEAD had selected results/e/b"),
+            (MergeSide::Ours, "e/b", "feature selects results/e/c"),
+            (MergeSide::Theirs, "e/c", "HEAD selects results/e/b"),
         ] {
             let case = make_case(BASE, &ours, &theirs, preferred);
             let (outcome, text) = merge_case(&case);

@@ -31,7 +31,7 @@ fn a_program_that_is_stopped_counts_as_failed_and_is_ended() {
     let script = format!("echo asking >&2; kill -STOP 0; touch {}", shell_quote(&mark));
     let error = shell_command(&script).run(&Env::snapshot()).unwrap_err();
     assert!(matches!(&error, ProcessError::Stopped { output, .. } if output == "asking"), "{error}");
-    assert!(!mark.exists() && error.explain().hints[0].contains("terminal"));
+    assert!(!mark.exists() && error.explain().hints[0].contains("ssh-add"));
 }
 
 #[test]
