@@ -81,20 +81,25 @@ fn one_sides_lock_loses_no_run_of_the_other() {
     let env = disputed(&[SAME]);
     env.git(["merge", "feature"]).fails(1);
     let (head, data) = (env.id("HEAD"), tree(&env.repo("data")));
+    let mut refusals = Vec::new();
     for side in ["--ours", "--theirs"] {
         env.git(["checkout", side, "dvc.lock"]).ok();
         env.git(["add", "dvc.lock"]).ok();
         let output = env.git(["commit", "-q", "--no-edit"]).fails(1);
-        let lost = if side == "--ours" { SECOND } else { THIRD };
-        assert!(output.stderr.contains(&format!("would lose the run {lost}")), "{side}: {}", output.stderr);
-        for hint in ["`git checkout -m -- dvc.lock`", "capture-hook resolve RUN --ours", "capture-hook.allowLoss=true"]
-        {
-            assert!(output.stderr.contains(hint), "{side}: {}", output.stderr);
-        }
+        refusals.push(env.screen(&output));
         assert_eq!((env.id("HEAD"), tree(&env.repo("data"))), (head.clone(), data.clone()));
         // As the hint says, the conflict is back.
         env.git(["checkout", "-q", "-m", "--", "dvc.lock"]).ok();
     }
+    assert_snapshot!(refusals.join("\n\n"), @"
+    error: the merge would lose the run demo/run-20260105-041
+    hint: restore the conflict with `git checkout -m -- dvc.lock`, then run `capture-hook resolve RUN --ours` (or `--theirs`, `--both`)
+    hint: to drop them on purpose: `git -c capture-hook.allowLoss=true commit`
+
+    error: the merge would lose the run sweep/run-20260106-041
+    hint: restore the conflict with `git checkout -m -- dvc.lock`, then run `capture-hook resolve RUN --ours` (or `--theirs`, `--both`)
+    hint: to drop them on purpose: `git -c capture-hook.allowLoss=true commit`
+    ");
     env.hook(["resolve", SAME, "--ours"]).ok();
     env.git(["commit", "-q", "--no-edit"]).ok();
     assert_eq!(env.runs_in("repo"), [SECOND, SAME, FIRST, THIRD]);
@@ -226,14 +231,14 @@ fn several_disputed_runs_are_settled_one_by_one() {
     env.git(["checkout", "-q", "-b", "replayed", "feature"]).ok();
     env.set("GIT_EDITOR", "true");
     env.git(["merge", "main"]).fails(1);
-    for wrong in [FIRST, "nobody"] {
-        let output = env.hook(["resolve", wrong, "--ours"]).fails(3);
-        assert!(
-            output.stderr.contains(&format!("`{wrong}` is not in conflict")) && output.stderr.contains(other),
-            "{}",
-            output.stderr
-        );
-    }
+    let wrong = [FIRST, "nobody"].map(|wrong| env.screen(&env.hook(["resolve", wrong, "--ours"]).fails(3)));
+    assert_snapshot!(wrong.join("\n\n"), @"
+    error: `nav/run-20261124-021550` is not in conflict in dvc.lock; in conflict: demo/same, demo/twice
+    hint: resolve it: `capture-hook resolve demo/same --ours`, `--theirs` or `--both`
+
+    error: `nobody` is not in conflict in dvc.lock; in conflict: demo/same, demo/twice
+    hint: resolve it: `capture-hook resolve demo/same --ours`, `--theirs` or `--both`
+    ");
     env.hook(["resolve", SAME]).fails(2);
     env.hook(["resolve", SAME, "--ours", "--theirs"]).fails(2);
     let output = env.hook(["resolve", other, "--theirs"]).ok();

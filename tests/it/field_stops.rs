@@ -226,7 +226,10 @@ fn a_rule_that_ignores_dvc_lock_is_named_and_init_excepts_the_file() {
         if engine == "dvc" {
             let before = state(&env);
             let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
-            assert!(output.stderr.contains("git ignores dvc.lock (.git/info/exclude:1:*.lock)"), "{}", output.stderr);
+            assert_snapshot!(env.screen(&output), @"
+            error: git ignores dvc.lock (.git/info/exclude:1:*.lock), so DVC refuses to work with it
+            hint: add the line `!/dvc.lock` to .gitignore (`capture-hook init` does that), or remove the rule from .git/info/exclude; nothing was changed
+            ");
             assert!(state(&env) == before);
             env.hook(["init"]).ok();
         }

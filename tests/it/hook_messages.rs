@@ -194,3 +194,33 @@ fn status_says_what_a_commit_without_hooks_left_out() {
     hint: demo/run-20260105-041 is recorded, but in no commit; to commit it: `capture-hook publish demo/run-20260105-041`
     ");
 }
+
+#[test]
+fn what_only_dvc_can_do_is_left_to_dvc() {
+    let env = TestEnv::committed_native();
+    fs::write(env.repo(".dvcignore"), "*.tmp\n").unwrap();
+    env.select(SECOND);
+    assert_snapshot!(env.screen(&env.git(["commit", "-q", "-am", "x"]).ok()), @r#"
+    leaving this to DVC, although engine is "native": .dvcignore has rules
+    dvc repro -s capture_ingest
+    demo/run-20260105-041 is in data/captures, version [md5].dir
+    tagged capture/demo/run-20260105-041
+    "#);
+}
+
+#[test]
+fn a_push_of_nothing_says_so() {
+    let env = TestEnv::initialized();
+    assert_snapshot!(env.screen(&env.hook(["push"]).ok()), @"nothing to send");
+}
+
+#[test]
+fn details_are_shown_if_asked_for() {
+    let env = TestEnv::committed_native();
+    env.select(SECOND);
+    env.git(["commit", "-q", "--no-verify", "-am", "by hand"]).ok();
+    env.hook(["publish", "--no-push", SECOND]).ok();
+    let output = env.hook(["-v", "hook", "post-commit"]).ok();
+    let details: Vec<&str> = output.stderr.lines().filter(|line| !line.contains(" ms")).collect();
+    assert_snapshot!(env.mask(&details.join("\n")), @"capture/demo/run-20260105-041 already names this data");
+}

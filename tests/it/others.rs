@@ -75,7 +75,11 @@ fn install_again_chains_what_took_its_place() {
         env.commit_run(SECOND);
         assert_eq!(fs::read_to_string(env.repo("log")).unwrap(), "other\n");
         env.script("repo/.git/hooks/pre-commit", "#!/bin/sh\necho third >> log\n");
-        env.hook(["install"]).fails(3);
+        assert_snapshot!(env.screen(&env.hook(["install"]).fails(3)), @"
+        error: cannot keep two hooks: [env]/repo/.git/hooks/pre-commit and the one kept earlier, [env]/repo/.git/hooks/pre-commit.capture-hook-chained
+        hint: remove one of them, or rename the older one: `mv [env]/repo/.git/hooks/pre-commit.capture-hook-chained [env]/repo/.git/hooks/pre-commit.capture-hook-chained.old`
+        hint: or keep the newer one and rename the older: `capture-hook install --force`
+        ");
         env.hook(["install", "--force"]).ok();
         env.commit_run(THIRD);
         assert_eq!(fs::read_to_string(env.repo("log")).unwrap(), "other\nthird\n");

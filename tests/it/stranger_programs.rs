@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
+use insta::assert_snapshot;
 use md5::{Digest, Md5};
 
 use crate::env::{FIRST, SECOND, THIRD, TestEnv, files, tree};
@@ -239,7 +240,11 @@ fn a_submodule_that_git_left_behind_is_not_run() {
     env.git(["config", "capture-hook.dvc", dvc.to_str().unwrap()]).ok();
     env.select(FIRST);
     let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
-    assert!(output.stderr.contains("cannot run ") && output.stderr.contains("hint: "), "{}", output.stderr);
+    assert_snapshot!(env.screen(&output), @"
+    dvc repro -s capture_ingest
+    error: cannot run [env]/repo/.venv/bin/dvc: [env]/repo/.venv is a repository of its own, such as a submodule that git left behind
+    hint: set a `dvc` outside of the repository: `git config capture-hook.dvc ~/.venvs/dvc/bin/dvc`
+    ");
     not_sprung(&env);
 }
 
@@ -363,7 +368,7 @@ fn hooks_call_no_capture_hook_that_git_put_there() {
     fs::write(&hook, text.replace(installed, &format!("installed='{own}'"))).unwrap();
     fs::write(env.repo(".git/info/exclude"), "/.venv\n").unwrap();
     let output = env.git(["checkout", "-q", "evil"]).ok();
-    assert!(output.stderr.contains("git tracks") && output.stderr.contains("not run"), "{}", output.stderr);
+    assert_snapshot!(env.screen(&output), @"warning: post-checkout: git tracks [env]/repo/.venv/bin/capture-hook, so it is not run: not run");
     not_sprung(&env);
 }
 
@@ -452,11 +457,10 @@ fn one_bad_run_keeps_no_other_back() {
     env.git(["checkout", "-q", "-b", "mine"]).ok();
     lock(&env, "data/captures", &bad);
     let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
-    assert!(
-        output.stderr.contains("cannot be checked out") && output.stderr.contains("is git's own directory"),
-        "{}",
-        output.stderr
-    );
+    assert_snapshot!(env.screen(&output), @"
+    error: the dataset would hold a path that cannot be checked out: git~1/r1/run.json: `git~1` is git's own directory
+    hint: rename it, or move it out of the dataset's directory, then run `dvc commit` and commit again
+    ");
     env.git(["checkout", "-q", "-f", "main"]).ok();
     // Where it is in already, everything else comes.
     evil(&env, || lock(&env, "data/captures", &bad));
@@ -473,11 +477,10 @@ fn one_bad_run_keeps_no_other_back() {
     // The native engine carries what is in; DVC would lose it, so that must be said.
     env.select(SECOND);
     let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
-    assert!(
-        output.stderr.contains("cannot check out demo/.git ") && output.stderr.contains("allowLoss"),
-        "{}",
-        output.stderr
-    );
+    assert_snapshot!(env.screen(&output), @"
+    error: cannot check out all committed runs, so the commit would lose runs: cannot check out demo/.git : `.git ` is git's own directory
+    hint: to drop it from the dataset: `git -c capture-hook.allowLoss=true commit`
+    ");
     fs::write(env.repo("capture-hook.toml"), "engine = \"native\"\n").unwrap();
     env.commit_run(SECOND);
     fs::remove_file(env.repo("capture-hook.toml")).unwrap();
@@ -486,7 +489,7 @@ fn one_bad_run_keeps_no_other_back() {
     let output = env.git(["checkout", "-q", "-f", "main"]).ok();
     assert_eq!(output.stderr, "");
     let output = env.git(["checkout", "-q", "evil"]).ok();
-    assert!(!output.stderr.contains("not checked out"), "{}", output.stderr);
+    assert_snapshot!(env.screen(&output), @"");
     assert_eq!(env.runs_in("repo"), ["demo/a:b", SECOND, "demo/x?", FIRST, THIRD]);
     assert!(files_are_plain(&env));
 }

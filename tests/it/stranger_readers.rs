@@ -14,6 +14,7 @@ use capture_hook::dataset::stage::ResolvedStage;
 use capture_hook::formats::ParamsValue;
 use capture_hook::formats::ini::IniSetting;
 use capture_hook::formats::json::{JsonObject, JsonValue as Json};
+use insta::assert_snapshot;
 
 use crate::env::{BIN, CommandOutput, FIRST, SECOND, THIRD, TestEnv};
 use crate::stranger_programs::{evil, lock, object};
@@ -285,6 +286,7 @@ fn a_comment_that_dvc_ends_elsewhere_hides_no_command() {
     fs::write(env.repo("params.yaml"), format!("{text}# \u{2028}x: 1\n")).unwrap();
     let line = text.lines().count() + 1;
     let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
+    assert_snapshot!(env.screen(&output), @"error: params.yaml:7: the character U+2028 (a line break for some readers), which programs read differently; remove it");
     assert!(output.stderr.contains(&format!("params.yaml:{line}: the character U+2028")), "{}", output.stderr);
 }
 
@@ -296,7 +298,13 @@ fn dvc_starts_no_command_but_the_one_that_was_judged() {
     own_dvc(&env, "sed -i 's/cmd: capture-hook ingest/cmd: touch sprung/' dvc.yaml");
     env.select(SECOND);
     let output = env.git(["commit", "-q", "-am", "x"]).fails(1);
-    assert!(output.stderr.contains("DVC would run `touch sprung`"), "{}", output.stderr);
+    assert_snapshot!(env.screen(&output), @"
+    dvc repro -s capture_ingest
+    error: `[env]/own-dvc repro --single-item --no-run-cache -- capture_ingest` failed with exit code 255
+        error: DVC would run `touch sprung`, which is not the command that was checked: `capture-hook ingest`
+        hint: see how DVC reads dvc.yaml with `dvc stage list`
+        ERROR: failed to reproduce 'capture_ingest': failed to run: touch sprung, exited with 3
+    ");
     assert!(mark(&env).exists() && !env.repo("sprung").exists());
     // The right command runs as ever, in the user's own shell.
     env.git(["checkout", "-q", "dvc.yaml"]).ok();
@@ -345,11 +353,10 @@ fn a_tracked_config_local_is_the_repositorys() {
     let local = "['remote \"far\"']\n    configpath = aws.ini\n";
     let env = stranger(&[(".dvc/config", REMOTE), (".dvc/config.local", local)]);
     let output = env.git(["checkout", "-q", "evil"]).ok();
-    assert!(
-        output.stderr.contains("the tracked .dvc/config.local sets configpath of remote `far`"),
-        "{}",
-        output.stderr
-    );
+    assert_snapshot!(env.screen(&output), @"
+    warning: the dataset of this commit is not checked out: the tracked .dvc/config.local sets configpath of remote `far`, so data is fetched only when you ask
+    hint: run `capture-hook pull` when the DVC remote can be reached
+    ");
     assert!(!mark(&env).exists(), "{}", output.stderr);
     // A setting that asks a question, or that nobody knows yet, is no better.
     for line in ["ask_password = true", "some_new_key = x"] {
@@ -384,7 +391,10 @@ fn a_merge_fetches_nothing_by_way_of_a_strangers_settings() {
     fs::remove_file(env.repo(".dvc/config.local")).unwrap();
     fs::remove_dir_all(env.repo(".dvc/cache")).unwrap();
     let output = env.git(["merge", "other"]).fails(1);
-    assert!(output.both().contains("the tracked .dvc/config sets configpath of remote `far`"), "{}", output.both());
+    assert_snapshot!(env.driver_messages(&output), @"
+    capture-hook: HEAD's selection stays; other selects results/demo/run-20260105-041 (to take it: `capture-hook select results/demo/run-20260105-041`)
+    capture-hook: merging dvc.lock as text: cannot fetch the file list of data version [md5].dir: the file list of data version [md5].dir is not in the cache; the tracked .dvc/config sets configpath of remote `far`, so it is fetched only when you ask
+    ");
     assert!(!mark(&env).exists(), "{}", output.both());
 }
 
@@ -466,11 +476,14 @@ fn a_list_of_countless_runs_is_left_out_and_said() {
     let env = TestEnv::committed();
     countless(&env, 250_001, 1, false);
     let output = within(&env, 400_000, &["runs"]).ok();
-    assert!(
-        output.stderr.contains("left out: ") && output.stderr.contains("has more than 250000 runs"),
-        "{}",
-        output.stderr
-    );
+    assert_snapshot!(env.screen(&output), @"
+       RUN                      STEPS  EPISODES  SUCCESS  REWARD  STATE
+    *  nav/run-20261124-021550    151         4      25%  -0.125  committed
+       sweep/run-20260106-041       -         -        -       -  new
+       demo/run-20260105-041        -         -        -       -  new
+    --- stderr
+    warning: left out: [env]/repo/.dvc/cache/files/md5/[md5].dir: the file list has more than 250000 runs
+    ");
     assert!(output.stdout.contains(FIRST) && !output.stdout.contains("run-0000001"), "{}", output.stdout);
     let output = within(&env, 400_000, &["log"]);
     assert!(!output.both().contains("panicked") && output.code < 3, "{}", output.both());
