@@ -283,7 +283,7 @@ mod tests {
         let error = |text: &str| Lockfile::parse(text.as_bytes()).unwrap_err().to_string();
         assert_eq!(error("<<<<<<< HEAD\n"), "dvc.lock:1: unresolved merge conflict");
         assert!(error("schema: '3.0'\n").contains("3.0"));
-        assert!(error("stages: {}\n").contains("no schema"));
+        assert!(error("stages: {}\n").contains("the schema is missing"));
         assert!(error("schema: '2.0'\nstages:\n  a:\n    cmd: x\n  a:\n    cmd: y\n").starts_with("dvc.lock:5:"));
         assert!(error("schema: '2.0'\nstages:\n  a:\n    outs: []\n").contains("no cmd"));
         assert_eq!(Lockfile::parse(b"").unwrap(), Lockfile::default());

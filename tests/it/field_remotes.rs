@@ -28,7 +28,7 @@ fn a_remote_that_lost_data_gets_it_again_by_the_command_that_is_named() {
     let output = env.hook(["push"]).ok();
     assert_snapshot!(env.screen(&output), @"
     sending data of commit [commit] (results/demo/run-20260105-041) to the DVC remote
-    sent 15 objects, 26.8 KiB
+    sent 15 objects, [size]
     hint: to send older data that the remote lacks: `capture-hook push --all`
     ");
     assert_eq!(next(&env), None);
@@ -37,7 +37,7 @@ fn a_remote_that_lost_data_gets_it_again_by_the_command_that_is_named() {
     error data_missing: [commit]: data version [md5].dir: its file list is not on the remote; run `capture-hook push [commit]`
     1 finding in 4 commits, 2 run tags, and the remote
     --- stderr
-    hint: to send older data that the remote lacks: `capture-hook push --all`
+    hint: send what this clone has: `capture-hook push --all`
     ");
     env.hook(["push", "--all"]).ok();
     env.hook(["check", "--remote"]).ok();
@@ -53,7 +53,7 @@ fn a_remote_that_lost_data_gets_it_again_by_the_command_that_is_named() {
     error data_missing: [commit]: data version [md5].dir: nav/run-20261124-021550/steps.jsonl.gz is not on the remote; nor in this clone: run `capture-hook push --all` in the clone that has it
     2 findings in 4 commits, 2 run tags, and the remote
     --- stderr
-    hint: to send older data that the remote lacks: `capture-hook push --all`
+    hint: send what this clone has: `capture-hook push --all`
     ");
 }
 
@@ -74,7 +74,7 @@ fn a_remote_that_is_not_mounted_is_called_absent_and_not_made_anew() {
     stopped("repo", 1, &["git", "push", "-q", "origin", "main"]);
     stopped("repo", 3, &["capture-hook", "push"]);
     stopped("repo", 1, &["capture-hook", "check", "--remote"]);
-    stopped("fresh", 4, &["capture-hook", "pull"]);
+    stopped("fresh", 3, &["capture-hook", "pull"]);
     let (state, detail) = step(&env, "repo", "pushed");
     assert!(state == "pending" && detail.contains(&absent), "{detail}");
     assert_eq!(next(&env), None);
@@ -133,7 +133,7 @@ fn data_of_a_stopped_push_is_not_said_to_be_pushed() {
     error data_missing: [commit]: data version [md5].dir: demo/run-20260105-041/DATASET_INDEX.json and 13 more are not on the remote; run `capture-hook push [commit]`
     2 findings in 4 commits, 2 run tags, and the remote
     --- stderr
-    hint: to send older data that the remote lacks: `capture-hook push --all`
+    hint: send what this clone has: `capture-hook push --all`
     ");
     // The sibling: git was pushed all the same.
     env.git(["push", "-q", "--no-verify", "origin", "main"]).ok();

@@ -378,7 +378,7 @@ fn publish_on_a_detached_head_says_so_before_or_after() {
     dvc repro -s capture_ingest
     demo/run-20260105-041 is already committed
     sending data of commit [commit] (results/nav/run-20261124-021550), commit [commit] (results/demo/run-20260105-041) to the DVC remote
-    data: sent 16 objects, 27.5 KiB
+    data: sent 16 objects, [size]
     To ../origin.git
      * [new branch]      HEAD -> kept
      * [new tag]         capture/demo/run-20260105-041 -> capture/demo/run-20260105-041

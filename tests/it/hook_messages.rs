@@ -140,7 +140,7 @@ fn publish_says_what_is_safe_if_the_push_fails() {
     tagged capture/demo/run-20260105-041
     committed demo/run-20260105-041 as [commit]
     sending data of commit [commit] (results/nav/run-20261124-021550), commit [commit] (results/demo/run-20260105-041) to the DVC remote
-    data: sent 16 objects, 27.5 KiB
+    data: sent 16 objects, [size]
     To ../origin.git
      ! [remote rejected] HEAD -> main (pre-receive hook declined)
      ! [remote rejected] capture/demo/run-20260105-041 -> capture/demo/run-20260105-041 (pre-receive hook declined)

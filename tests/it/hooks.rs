@@ -62,7 +62,7 @@ fn an_invalid_run_stops_the_commit_and_nothing_changes() {
     error: the selected run results/demo/bad is invalid
         steps.jsonl.gz:7: step_sequence: step 7 follows step 5
     hint: see all findings: `capture-hook validate results/demo/bad`
-    hint: or or or or select another run: `capture-hook select RUN`; nothing was changed
+    hint: or select another run: `capture-hook select RUN`; nothing was changed
     ");
     let after =
         (env.git(["rev-parse", "HEAD"]).ok().stdout, tree(&env.repo("data")), fs::read(env.repo("dvc.lock")).unwrap());
@@ -173,7 +173,7 @@ fn publish_commits_sends_and_pushes() {
     tagged capture/sweep/run-20260106-041
     committed 2 runs as [commit]
     sending data of commit [commit] (results/nav/run-20261124-021550), commit [commit] (results/sweep/run-20260106-041) to the DVC remote
-    data: sent 29 objects, 232.0 KiB
+    data: sent 29 objects, [size]
     To [env]/origin.git
      * [new branch]      HEAD -> main
      * [new tag]         capture/demo/run-20260105-041 -> capture/demo/run-20260105-041
