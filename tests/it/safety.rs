@@ -131,7 +131,7 @@ fn a_data_version_cannot_leave_the_dataset() {
                 output.stderr
             );
             assert!(!env.repo(out_dir).join(relpath).exists(), "{out_dir}");
-            env.hook(["pull"]).fails(1);
+            env.hook(["pull"]).fails(3);
             assert!(!env.repo(out_dir).join(relpath).exists(), "{out_dir}");
             env.git(["checkout", "-q", "main"]).ok();
         }

@@ -639,7 +639,9 @@ fn every_verdict_tells_what_settings_ignore() {
     fs::remove_dir_all(env.repo("data/captures")).unwrap();
     let output = env.hook(["check"]).ok().stdout;
     assert_eq!(
-        output.matches("ignores step_sequence; whether the run has such findings is not known").count(),
+        output
+            .matches("ignores step_sequence; this clone lacks the data to check whether the run has such findings")
+            .count(),
         2,
         "{output}"
     );
