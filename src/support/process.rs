@@ -229,14 +229,9 @@ impl Cmd {
         escape_control(format!("{} ({} ms, {end})", words.join(" "), took.as_millis()))
     }
 
-    fn run_unlogged(
-        &self,
-        env: &Env,
-        mut hear: Option<&mut dyn FnMut(StderrEvent<'_>)>,
-    ) -> Result<ProcessOutput, ProcessError> {
-        let not_started = |source| ProcessError::Start { command: self.command_line(), source };
-        let shares_terminal = self.may_prompt && *env.prompts() == PromptPolicy::OnTerminal;
-        let mut call = match env.prompts() {
+    /// The call as duct makes it, but for what becomes of standard error.
+    fn duct_call(&self, env: &Env, shares_terminal: bool) -> duct::Expression {
+        let call = match env.prompts() {
             // It calls `setsid`, which fails for the leader of a group; so no group of its own here.
             PromptPolicy::Nowhere { launcher: through } if self.may_prompt => {
                 duct::cmd(through, prompts::exec_args(&self.program, &self.args))
@@ -248,22 +243,33 @@ impl Cmd {
             }),
         };
         // `unchecked`: any exit code is a result, not an error of duct.
-        call = call.full_env(env.iter()).stdout_capture().unchecked();
-        call = match &self.stdin {
+        let call = call.full_env(env.iter()).stdout_capture().unchecked();
+        let call = match &self.stdin {
             Some(bytes) => call.stdin_bytes(bytes.clone()),
             None => call.stdin_null(),
         };
-        let mut ear = None;
-        call = if hear.is_some() {
-            let (listens, writer) = StderrListener::new().map_err(not_started)?;
-            ear = Some(listens);
+        match &self.dir {
+            Some(dir) => call.dir(dir),
+            None => call,
+        }
+    }
+
+    fn run_unlogged(
+        &self,
+        env: &Env,
+        mut on_stderr: Option<&mut dyn FnMut(StderrEvent<'_>)>,
+    ) -> Result<ProcessOutput, ProcessError> {
+        let not_started = |source| ProcessError::Start { command: self.command_line(), source };
+        let shares_terminal = self.may_prompt && *env.prompts() == PromptPolicy::OnTerminal;
+        let mut call = self.duct_call(env, shares_terminal);
+        let mut listener = None;
+        call = if on_stderr.is_some() {
+            let (new_listener, writer) = StderrListener::new().map_err(not_started)?;
+            listener = Some(new_listener);
             call.stderr_file(writer)
         } else {
             call.stderr_capture()
         };
-        if let Some(dir) = &self.dir {
-            call = call.dir(dir);
-        }
         // Before the start: a Ctrl-C in between must not be lost.
         let signals = SignalWatch::watch();
         let handle = call.start().map_err(not_started)?;
@@ -271,22 +277,22 @@ impl Cmd {
         drop(call);
         let deadline = self.timeout.map(|limit| Instant::now() + limit);
         loop {
-            if let (Some(ear), Some(hear)) = (&mut ear, &mut hear) {
-                ear.report_new(hear);
+            if let (Some(listener), Some(on_stderr)) = (&mut listener, &mut on_stderr) {
+                listener.report_new(on_stderr);
             }
             // 100 ms: how late a signal, a stop, progress or the deadline is noticed. The end of the program is noticed
             // at once.
             let output = handle.wait_timeout(Duration::from_millis(100)).map_err(not_started)?;
-            let mut heard = || match (ear.take(), &mut hear) {
+            let mut take_stderr = || match (listener.take(), &mut on_stderr) {
                 // Waits for the last bytes, so only after the program has ended.
-                (Some(ear), Some(hear)) => Some(ear.finish(hear)),
+                (Some(listener), Some(on_stderr)) => Some(listener.finish(on_stderr)),
                 _ => None,
             };
             if let Some(output) = output {
                 return Ok(ProcessOutput {
                     exit: output.status.code(),
                     stdout: output.stdout.clone(),
-                    stderr: heard().unwrap_or_else(|| output.stderr.clone()),
+                    stderr: take_stderr().unwrap_or_else(|| output.stderr.clone()),
                     could_not_prompt: self.may_prompt && matches!(env.prompts(), PromptPolicy::Nowhere { .. }),
                 });
             }
@@ -299,15 +305,15 @@ impl Cmd {
             }
             if !shares_terminal && is_stopped(&handle) {
                 let (stdout, stderr) = terminate_process(&handle, SIGTERM);
-                let said = last_lines(&[&heard().unwrap_or(stderr), &stdout]);
-                return Err(ProcessError::Stopped { command: self.command_line(), output: said });
+                let last_output = last_lines(&[&take_stderr().unwrap_or(stderr), &stdout]);
+                return Err(ProcessError::Stopped { command: self.command_line(), output: last_output });
             }
             if let (Some(deadline), Some(limit)) = (deadline, self.timeout)
                 && Instant::now() >= deadline
             {
                 let (stdout, stderr) = terminate_process(&handle, SIGTERM);
-                let said = last_lines(&[&heard().unwrap_or(stderr), &stdout]);
-                return Err(ProcessError::TimedOut { command: self.command_line(), limit, output: said });
+                let last_output = last_lines(&[&take_stderr().unwrap_or(stderr), &stdout]);
+                return Err(ProcessError::TimedOut { command: self.command_line(), limit, output: last_output });
             }
         }
     }

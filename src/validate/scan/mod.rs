@@ -61,6 +61,8 @@ impl FileStamps {
     }
 }
 
+/// Reads and checks a run's directory, from its first file to the report. Over 80 lines, because the order of the steps is the
+/// order of the findings in the report: it reads best in one place.
 pub(super) fn scan_run_dir(
     run_dir: &Path,
     shown_as: &str,
