@@ -35,7 +35,7 @@ impl PromptPolicy {
 }
 
 /// The hint for a program that could not ask.
-pub const ADVICE: &str = "a hook cannot ask for a password or passphrase: save it (`ssh-add`, an agent, `dvc remote modify --local`), \
+pub const ADVICE: &str = "a hook has no terminal to ask for a password or passphrase: save it (`ssh-add`, an agent, `dvc remote modify --local`), \
     or run the command by hand";
 
 /// Whether the output of a failed program without a terminal mentions a prompt. A guess by words of ssh, gpg and

@@ -9,7 +9,7 @@ use std::process::{Child, Stdio};
 use crate::env::{BIN, CommandOutput, FIRST, SECOND, TestEnv, run_command};
 
 /// What every hook tells whose program wanted to ask.
-const ADVICE: &str = "a hook has no terminal to ask for a password or passphrase on";
+const ADVICE: &str = "a hook has no terminal to ask for a password or passphrase";
 
 /// Runs a program on a terminal of its own; `answer` is typed each time the screen shows `question`.
 fn on_terminal(env: &TestEnv, program: &str, args: &[&str], question: &str, answer: &str) -> CommandOutput {
