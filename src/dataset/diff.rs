@@ -24,13 +24,13 @@ const ENTRY_BREAK: &[u8] = b"}, {\"md5\"";
 const WINDOW: usize = 1 << 15;
 /// How much of a list is parsed at once: with its entries some hundred MiB of memory.
 const MAX_PARSED: usize = 32 << 20;
-/// How much of a list is parsed at a time where only its runs are asked for.
+/// How much of a list is parsed at a time if only its runs are asked for.
 const STRIDE: usize = 1 << 20;
 
 /// A list that cannot be looked at.
 #[derive(Debug, thiserror::Error)]
 pub enum RunDiffError {
-    /// It is none.
+    /// It is not a file list.
     #[error(transparent)]
     FileList(#[from] FileListError),
     /// It cannot be read.
@@ -48,17 +48,19 @@ pub struct RunDiff {
     pub introduced: BTreeSet<RunKey>,
     /// Runs of the old list that the new one does not hold at all.
     pub removed: BTreeSet<RunKey>,
-    /// What the new list brings that no checkout takes.
+    /// Paths that only the new list holds and that no checkout takes.
     pub refused: Vec<RefusedPath>,
 }
 
 /// What `new` holds differently from `old`.
 pub fn diff_runs(old: &(impl ListBytes + ?Sized), new: &(impl ListBytes + ?Sized)) -> Result<RunDiff, RunDiffError> {
     let common = common_start(old, new)?;
+    // Equal bytes hold equal runs: nothing is parsed.
     if common == old.size() && common == new.size() {
         return Ok(RunDiff::default());
     }
     if let Some((old_part, new_part)) = differing_middle(old, new, common)? {
+        // The closure can only answer yes or no, so an error is kept and returned after it.
         let mut fault = None;
         let diff = diff_file_lists(&old_part, &new_part, |run| match run_entries(new, run) {
             Ok(entries) => !entries.is_empty(),
@@ -88,6 +90,7 @@ pub fn list_runs(list: &(impl ListBytes + ?Sized)) -> Result<(Vec<RunKey>, Vec<R
     while at < end {
         let block = list.read_part(at..end.min(at + STRIDE))?;
         let length = match at + block.len() < end {
+            // Cut after the last whole entry of the block; the last block ends with the list.
             true => memmem::rfind(&block, ENTRY_BREAK).map_or(block.len(), |brace| brace + 1),
             false => block.len(),
         };
@@ -110,6 +113,7 @@ impl RunCollector {
     /// Takes in the next part; a run may go on from the last one.
     fn add_part(&mut self, part: FileList) -> Result<(), RunDiffError> {
         let Some((first, last)) = part.entries().first().zip(part.entries().last()) else { return Ok(()) };
+        // Only a sorted list holds each run in one piece, as `is_next` relies on.
         if first.relpath <= self.last_path {
             return Err(FileListError(format!("`{}` is not in the right order", first.relpath)).into());
         }
@@ -146,6 +150,7 @@ fn parse_whole(list: &(impl ListBytes + ?Sized)) -> Result<FileList, RunDiffErro
 /// Whether a text begins and ends as DVC writes a list that is not empty.
 fn is_dvc_format(list: &(impl ListBytes + ?Sized)) -> Result<bool, FsError> {
     let len = list.size();
+    // The second part is read only if the first ten bytes exist, so `len - 2` does not underflow.
     Ok(*list.read_part(0..10)? == *b"[{\"md5\": \"" && *list.read_part(len - 2..len)? == *b"}]")
 }
 
@@ -159,7 +164,7 @@ fn diff_file_lists(old: &FileList, new: &FileList, mut is_in_new: impl FnMut(&Ru
     for entry in new.entries().iter().filter(|entry| old.get(&entry.relpath).is_none()) {
         diff.refused.extend(RefusedPath::from_path(&entry.relpath));
     }
-    // A run that only lost files is brought again; one that lost all is gone.
+    // A run that lost some of its files is introduced in its new form; one that lost all is removed.
     for run in differing(old, new) {
         if is_in_new(&run) {
             diff.introduced.insert(run);
@@ -170,7 +175,7 @@ fn diff_file_lists(old: &FileList, new: &FileList, mut is_in_new: impl FnMut(&Ru
     diff
 }
 
-/// The differing parts of both, cut at whole entries, where they share `front` bytes at their start.
+/// The differing parts of both, cut at whole entries, if they share `front` bytes at their start.
 fn differing_middle(
     old: &(impl ListBytes + ?Sized),
     new: &(impl ListBytes + ?Sized),
@@ -203,6 +208,7 @@ fn common_start(a: &(impl ListBytes + ?Sized), b: &(impl ListBytes + ?Sized)) ->
     while at < most {
         let block = at..most.min(at + WINDOW);
         let (a, b) = (a.read_part(block.clone())?, b.read_part(block.clone())?);
+        // Whole blocks are compared first, for speed; single bytes only in the block that differs.
         if a != b {
             return Ok(at + a.iter().zip(b.iter()).take_while(|(a, b)| a == b).count());
         }
@@ -219,6 +225,7 @@ fn common_end(a: &(impl ListBytes + ?Sized), b: &(impl ListBytes + ?Sized), fron
         let next = most.min(shared + WINDOW);
         let (a, b) =
             (a.read_part(a.size() - next..a.size() - shared)?, b.read_part(b.size() - next..b.size() - shared)?);
+        // As in `common_start`: single bytes only in the block that differs.
         if a != b {
             return Ok(shared + a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count());
         }
@@ -229,6 +236,7 @@ fn common_end(a: &(impl ListBytes + ?Sized), b: &(impl ListBytes + ?Sized), fron
 
 /// Entries without the brackets around them.
 fn parse_part(part: &[u8]) -> Option<FileList> {
+    // Text that does not parse was not cut at an entry; the callers then parse the whole list.
     FileList::parse(&[b"[", part, b"]"].concat()).ok()
 }
 
@@ -245,6 +253,7 @@ pub fn run_entries(list: &(impl ListBytes + ?Sized), run: &RunKey) -> Result<Vec
 /// The list with the files of some runs replaced by these. Of one run, nothing else is parsed.
 pub fn replace_runs(list: &[u8], runs: &[RunKey], files: Vec<FileEntry>) -> Result<Vec<u8>, RunDiffError> {
     let new = FileList::new(files)?;
+    // Refused for safety: no list with a path out of the dataset may be written.
     if let Some(entry) = new.entries().iter().find(|entry| !entry.is_safe()) {
         return Err(FileListError(format!("`{}` leaves the directory", entry.relpath)).into());
     }
@@ -276,6 +285,7 @@ fn splice_run(list: &[u8], run: &RunKey, span: Range<usize>, new: &FileList) -> 
         new.get(1..new.len() - 1)?,
         after.strip_prefix(b", ").unwrap_or(after),
     ];
+    // At most two separators of two bytes more than both texts with their brackets.
     let mut text = Vec::with_capacity(list.len() + new.len() + 4);
     text.push(b'[');
     for part in parts.into_iter().filter(|part| !part.is_empty()) {
@@ -314,7 +324,7 @@ fn find_run_span(list: &(impl ListBytes + ?Sized), run: &RunKey) -> Result<Optio
 /// What stands between two entries.
 const COMMA: &[u8] = b", ";
 
-/// Where the first entry begins whose path is so, when all after it are, too; the closing bracket's place where none is.
+/// Where the first entry begins whose path is so, when all after it are, too; the closing bracket's place if none is.
 fn bisect_entries(
     list: &(impl ListBytes + ?Sized),
     is_at_or_after: impl Fn(&str) -> bool,
@@ -323,6 +333,7 @@ fn bisect_entries(
     let (mut low, mut high) = (1, last);
     while low < high {
         let middle = low + (high - low) / 2;
+        // The last entry that begins at or before the middle.
         let from = low.max(middle.saturating_sub(WINDOW));
         let before = list.read_part(from..high.min(middle + ENTRY_START.len()))?;
         let Some(start) = memmem::rfind(&before, ENTRY_START).map(|at| from + at) else { return Ok(None) };
@@ -330,6 +341,7 @@ fn bisect_entries(
         if is_at_or_after(&entry.relpath) {
             high = start;
         } else {
+            // The last entry has no separator after it.
             low = (end + COMMA.len()).min(last);
         }
     }
@@ -339,6 +351,7 @@ fn bisect_entries(
 /// The entry that begins at a place, and where it ends.
 fn entry_at(list: &(impl ListBytes + ?Sized), start: usize) -> Result<Option<(FileEntry, usize)>, FsError> {
     let window = list.read_part(start..start + WINDOW)?;
+    // Less than a whole window means that the list ends here, with `}]`.
     let entry_length =
         memmem::find(&window, ENTRY_BREAK).or_else(|| window.len().checked_sub(2).filter(|_| window.len() < WINDOW));
     let part = entry_length.and_then(|length| parse_part(window.get(..=length)?));

@@ -74,6 +74,7 @@ impl DatasetDifferences {
 pub fn stat_files(dataset: &Path) -> FilesBefore {
     let mut names = Vec::new();
     walk_files(dataset, "", &mut names);
+    // A link that leads nowhere has no state; whatever is at its path later counts as written.
     let stat =
         |name: String| Some((name.clone(), FileStat::from_metadata(&std::fs::metadata(dataset.join(name)).ok()?)));
     FilesBefore(names.into_iter().filter_map(stat).collect())
@@ -109,6 +110,7 @@ pub fn compare_dataset(
         } else if written || known.is_known(&entry.relpath, entry.md5, &stat) {
             // What was written is not noted: another program may have been at work as well.
         } else if bytes.saturating_add(stat.size) > comparison.max_bytes {
+            // Over the limit: counted, not read.
             found.unread = found.unread.saturating_add(stat.size);
         } else {
             bytes += stat.size;
@@ -118,6 +120,7 @@ pub fn compare_dataset(
     let is_unchanged = parallel::map(&to_read, |(entry, stat)| {
         let md5 = hash_file(&dataset.join(&entry.relpath));
         progress.advance_by(stat.size);
+        // A file that cannot be read is not known to be right.
         md5.is_ok_and(|(md5, _)| md5 == entry.md5)
     });
     for ((entry, stat), is_unchanged) in to_read.into_iter().zip(is_unchanged) {

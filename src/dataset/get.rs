@@ -159,6 +159,7 @@ pub fn get_run(
     let mut bytes = 0;
     for entry in &entries {
         let name = entry.relpath.strip_prefix(&run_prefix).unwrap_or(&entry.relpath);
+        // Refused for safety before the file is written: its name could lead out of the directory.
         if let Some(refused) = names::find_refused(&entry.relpath) {
             let problem = super::verify::VerifyProblem::Unreadable;
             let message = format!("cannot check it out: {refused}");
@@ -179,7 +180,7 @@ pub fn get_run(
     Ok(GetOutcome { files: entries.len() as u64, bytes, fetched })
 }
 
-/// Brings what the cache lacks of a run; says whether anything was lacking.
+/// Fetches what the cache lacks of a run; returns whether anything was lacking.
 fn fetch_run(
     dvc: &DvcProject<'_>,
     request: GetRequest<'_>,
@@ -199,6 +200,7 @@ fn fetch_run(
         return Err(GetError::Absent(absent));
     }
     if let Some(dir) = &remote.dir {
+        // An unknown size does not stop the fetch; only a known lack of room does.
         if let Some(why) = cache.why_no_room(dvc.size_on_remote(&missing_first).unwrap_or(0)) {
             return Err(GetError::NoRoom { run: request.run.clone(), why });
         }

@@ -36,6 +36,7 @@ impl FileStat {
     fn is_older_than_a_tick(&self, now: SystemTime) -> bool {
         // FAT stores times in steps of two seconds; other file systems are finer.
         const COARSE: i64 = 2_000_000_000;
+        // A clock before 1970 makes no file old enough, so all are read.
         let now = now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos());
         let now = i64::try_from(now).unwrap_or(i64::MAX);
         self.modified.max(self.changed) < now.saturating_sub(COARSE)
@@ -80,8 +81,10 @@ impl KnownFiles {
         let mut text = String::new();
         for (file, (md5, stat)) in self.files.iter().filter(|(file, _)| keep(file)) {
             let FileStat { size, modified, changed, inode } = stat;
+            // Writing to a `String` cannot fail.
             let _ = writeln!(text, "{md5} {size} {modified} {changed} {inode} {file}");
         }
+        // The note only saves time, so a failure to write it is no failure of the command.
         let _ = fs::write_atomic(&self.path, text.as_bytes());
     }
 }

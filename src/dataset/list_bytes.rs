@@ -34,6 +34,7 @@ impl ListBytes for [u8] {
     }
 
     fn read_part(&self, range: Range<usize>) -> Result<Cow<'_, [u8]>, FsError> {
+        // A range past the end is cut, as for a file below: callers ask for whole windows.
         let end = range.end.min(self.len());
         Ok(Cow::Borrowed(self.get(range.start.min(end)..end).unwrap_or_default()))
     }
@@ -57,6 +58,7 @@ impl ListFile {
     pub fn open(path: &Path) -> Result<Option<Self>, FsError> {
         let Some(file) = fs::open_optional(path)? else { return Ok(None) };
         let size = file.metadata().at("look at", path)?.len();
+        // This can fail only if `usize` is narrower than 64 bits.
         Ok(Some(Self { file, size: usize::try_from(size).unwrap_or(usize::MAX), path: path.to_path_buf() }))
     }
 }
@@ -69,6 +71,7 @@ impl ListBytes for ListFile {
     fn read_part(&self, range: Range<usize>) -> Result<Cow<'_, [u8]>, FsError> {
         let end = range.end.min(self.size);
         let mut bytes = vec![0; end.saturating_sub(range.start)];
+        // `Read` and `Seek` are implemented for `&File`, so `self` need not be mutable.
         let mut file = &self.file;
         file.seek(SeekFrom::Start(range.start as u64)).at("read", &self.path)?;
         file.read_exact(&mut bytes).at("read", &self.path)?;

@@ -31,7 +31,7 @@ pub enum RunLocation {
 }
 
 impl RunLocation {
-    /// A file of the run, where it is there.
+    /// A file of the run, if it exists.
     #[must_use]
     pub fn find_file(&self, name: &str) -> Option<PathBuf> {
         let path = match self {
@@ -44,17 +44,18 @@ impl RunLocation {
         path.is_file().then_some(path)
     }
 
-    /// A small file's bytes, where it is there and can be read.
+    /// A small file's bytes, if it exists and can be read.
     #[must_use]
     pub fn read_bytes(&self, name: &str) -> Option<Vec<u8>> {
         match self {
+            // A file that cannot be read is treated like one that does not exist, as documented.
             Self::Recorded(dir) => open::read_small_file(dir, name).ok()?,
             // A link leads into DVC's cache.
             Self::Dataset(_) | Self::Cache { .. } => fs::read_within(&self.find_file(name)?, limits::RUN_FILE).ok()?,
         }
     }
 
-    /// A JSON file of the run (`run.json`, `manifest.json`), where it is there and can be read.
+    /// A JSON file of the run (`run.json`, `manifest.json`), if it exists and can be read.
     #[must_use]
     pub fn read_json(&self, name: &str) -> Option<JsonValue> {
         json::parse(&self.read_bytes(name)?).ok()
@@ -78,7 +79,7 @@ impl RunLocation {
         self.read_json(DATASET_INDEX)
     }
 
-    /// The directory, where the run is in one.
+    /// The directory, if the run is in one.
     #[must_use]
     pub fn dir(&self) -> Option<&Path> {
         match self {

@@ -41,13 +41,14 @@ pub(crate) fn declares_metrics_files(dvc_yaml: &[u8]) -> bool {
     metrics.iter().any(|item| item.text() == Some(METRICS))
 }
 
-/// The files that may be written: all where the `dvc.yaml` of the working tree declares them, else none.
+/// The files that may be written: all if the `dvc.yaml` of the working tree declares them, else none.
 pub fn writable_files(files: RootDir<'_>) -> Result<&'static [&'static str], FsError> {
+    // Without a `dvc.yaml` nothing is declared.
     let dvc_yaml = files.read(stage::FILE, limits::TEXT)?.unwrap_or_default();
     Ok(if declares_metrics_files(&dvc_yaml) { FILES } else { &[] })
 }
 
-/// Writes the files for a run in the dataset, where the `dvc.yaml` at `root` declares them.
+/// Writes the files for a run in the dataset, if the `dvc.yaml` at `root` declares them.
 pub fn write_metrics_files(root: &Path, out_dir: &Path, run: &RunKey) -> Result<(), ColumnarError> {
     let files = RootDir::new(root);
     if writable_files(files)?.is_empty() {
@@ -60,6 +61,7 @@ pub fn write_metrics_files(root: &Path, out_dir: &Path, run: &RunKey) -> Result<
         [render_metrics(run, &run_metrics), render_step_rows(run, &plot_data), render_episode_rows(run, &plot_data)];
     for (name, text) in FILES.iter().zip(texts) {
         files.create_dir_all(Path::new(name).parent().unwrap_or(Path::new("")))?;
+        // An equal file is not written, so that git sees no new time.
         if files.read(name, limits::TEXT)?.as_deref() != Some(text.as_bytes()) {
             files.write_atomic(name, text.as_bytes())?;
         }
@@ -70,6 +72,7 @@ pub fn write_metrics_files(root: &Path, out_dir: &Path, run: &RunKey) -> Result<
 /// Whose figures a file holds, as the file writes it: to be compared with another version of the same file.
 #[must_use]
 pub fn run_shown_in(file: &[u8]) -> Option<String> {
+    // A file in any other form shows no run: git may hold anything at this path.
     let text = std::str::from_utf8(file).ok()?;
     if text.starts_with('{') {
         return Some(serde_json::from_str::<Value>(text).ok()?.get("run")?.as_str()?.to_owned());
@@ -87,6 +90,7 @@ fn render_metrics(run: &RunKey, run_metrics: &RunMetrics) -> String {
     if let Ok(Value::Object(run_metrics)) = serde_json::to_value(run_metrics) {
         all.extend(run_metrics.into_iter().filter(|(_, value)| !value.is_null()));
     }
+    // A map of plain values with text keys always serialises.
     let mut text = serde_json::to_string_pretty(&all).unwrap_or_default();
     text.push('\n');
     text
@@ -95,6 +99,7 @@ fn render_metrics(run: &RunKey, run_metrics: &RunMetrics) -> String {
 fn render_step_rows(run: &RunKey, plot_data: &PlotData) -> String {
     let run = csv_field(run);
     let mut out = String::from("run,step,distance,distance_q1,distance_q3,reward,reward_q1,reward_q3\n");
+    // At least 1, because `step_by(0)` panics: a run can be without steps.
     let every = plot_data.reward.len().div_ceil(ROWS).max(1);
     for reward in plot_data.reward.iter().step_by(every) {
         // A run without a finite distance has no distance curve.
@@ -102,6 +107,7 @@ fn render_step_rows(run: &RunKey, plot_data: &PlotData) -> String {
         let band = |band: Option<&QuartileBand>| {
             band.map_or_else(|| ",,".to_owned(), |b| format!("{},{},{}", b.mid, b.low, b.high))
         };
+        // Writing to a `String` cannot fail.
         let _ = writeln!(out, "{run},{},{},{}", reward.step, band(distance), band(Some(reward)));
     }
     out
@@ -110,9 +116,11 @@ fn render_step_rows(run: &RunKey, plot_data: &PlotData) -> String {
 fn render_episode_rows(run: &RunKey, plot_data: &PlotData) -> String {
     let run = csv_field(run);
     let mut out = String::from("run,episode,steps,reward,reached\n");
+    // At least 1, because `step_by(0)` panics.
     let every = plot_data.episodes.len().div_ceil(ROWS).max(1);
     for episode in plot_data.episodes.iter().step_by(every) {
         let reached = u8::from(episode.terminated);
+        // Writing to a `String` cannot fail.
         let _ =
             writeln!(out, "{run},{},{},{},{reached}", episode.index.saturating_add(1), episode.steps, episode.reward);
     }

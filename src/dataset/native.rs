@@ -133,10 +133,12 @@ pub fn check_supported(
     if stage.stage.frozen {
         return unsupported("the stage is frozen".into());
     }
+    // dvc.yaml may write the directory with a `/` at its end.
     let dataset_outs = stage.stage.outs.iter().filter(|out| out.path.trim_end_matches('/') == stage.out_dir);
     if dataset_outs.clone().count() != 1 || dataset_outs.clone().any(|out| !out.cache) {
         return unsupported("the dataset is not a single output in DVC's cache".into());
     }
+    // Refused for safety: what lies outside the project is not hashed.
     if let Some(dep) = stage.stage.deps.iter().find(|dep| !is_safe_path(dep) || root.join(dep).is_dir()) {
         return unsupported(format!("the stage depends on `{dep}`, which is not a file of the project"));
     }
@@ -156,10 +158,12 @@ pub fn check_supported(
 
 /// Versions runs that are in the dataset's folder.
 pub fn version_runs(job: &NativeJob<'_>) -> Result<NativeOutcome, NativeError> {
+    // First of all, so that what only DVC can do leaves everything as it was.
     check_supported(job.root, job.settings, job.stage, job.runs)?;
     // Held from reading `dvc.lock` to writing it, so that no DVC changes it in between.
     let _mutex = DvcMutex::acquire(job.root, job.patience)?;
     let project = RootDir::new(job.root);
+    // No `dvc.lock` yet reads as an empty one.
     let bytes = project.read(lockfile::FILE, limits::LOCKFILE)?.unwrap_or_default();
     let lockfile = Lockfile::parse(&bytes)?;
     let out_dir = &job.stage.out_dir;
@@ -188,6 +192,7 @@ pub fn version_runs(job: &NativeJob<'_>) -> Result<NativeOutcome, NativeError> {
     // The old list, which the new one is made from, must be what its name says; hashing it takes as long as the rest.
     let version = std::thread::scope(|scope| {
         let hashing = scope.spawn(|| DataVersion::of_list(&old_list));
+        // Objects before the list, the list before `dvc.lock`: a record never names what is not stored.
         for file in &files {
             linker.store_file(file.hash, project, &Path::new(out_dir).join(&file.relpath))?;
         }
@@ -200,6 +205,7 @@ pub fn version_runs(job: &NativeJob<'_>) -> Result<NativeOutcome, NativeError> {
         }
         Ok::<_, NativeError>(version)
     })?;
+    // An old record without sizes gives `None`; then every file of the list is looked at.
     let total = before.map_or(Some((0, 0)), |item| item.size.zip(item.nfiles));
     let (size, nfiles) = match total.and_then(|total| adjust_totals(linker.cache(), total, &replaced, &files)) {
         Some(total) => total,
@@ -265,6 +271,7 @@ fn hash_run_files(dataset: &Path, key: &RunKey) -> Result<Vec<HashedFile>, Nativ
     if paths.is_empty() {
         return Err(NativeError::NoRun(key.clone()));
     }
+    // `read_dir` lists in no fixed order.
     paths.sort();
     let file = |(relpath, path): (String, PathBuf)| {
         let (hash, size) = hash_file(&path)?;
@@ -280,6 +287,7 @@ fn adjust_totals(
     old: &[FileEntry],
     new: &[HashedFile],
 ) -> Option<(u64, u64)> {
+    // One object without a known size makes the old sum useless; the caller then adds up all files.
     let removed = old.iter().try_fold(0_u64, |sum, entry| sum.checked_add(cache.object_size(entry.md5)?))?;
     let added = new.iter().try_fold(0_u64, |sum, file| sum.checked_add(file.size))?;
     let size = size.checked_sub(removed)?.checked_add(added)?;
@@ -289,6 +297,7 @@ fn adjust_totals(
 
 /// The bytes of every file of a listing, from the cache or the workspace, and their number.
 fn sum_totals(cache: &Cache, dataset: &Path, file_list: &FileList) -> Result<(u64, u64), NativeError> {
+    // Refused for safety: a path that leads out of the dataset is not looked at.
     let size = file_list.entries().iter().filter(|entry| entry.is_safe()).try_fold(0_u64, |sum, entry| {
         let workspace_size = || std::fs::metadata(dataset.join(&entry.relpath)).ok().map(|meta| meta.len());
         let size = cache.object_size(entry.md5).or_else(workspace_size);
@@ -323,6 +332,7 @@ fn stage_record(
     let mut entries = vec![("cmd".to_owned(), cmd)];
     let mut deps = Vec::new();
     let mut paths: Vec<&String> = stage.deps.iter().collect();
+    // DVC sorts dependencies and outputs by path (`dvc/stage/serialize.py`).
     paths.sort();
     for dep in paths {
         let path = job.root.join(dep);
@@ -358,6 +368,7 @@ fn stage_record(
         }
         outs.push(file(&out.path, hash, size));
     }
+    // The order in which DVC writes the keys; it leaves an empty one out (`dvc/stage/serialize.py`).
     for (key, items) in [("deps", deps), ("params", Vec::new()), ("outs", outs)] {
         if key == "params" {
             if let ParamsValue::Map(files) = &params
@@ -379,6 +390,7 @@ fn params_record(job: &NativeJob<'_>) -> Result<ParamsValue, NativeError> {
     deps.sort_by_key(|dep| (dep.file != PARAMS_FILE, dep.file.clone()));
     let mut files = Vec::new();
     for dep in deps {
+        // Refused for safety: nothing outside the project is read.
         if !is_safe_path(&dep.file) {
             return Err(NativeError::Unsupported(format!("the params file `{}` is outside the project", dep.file)));
         }

@@ -74,6 +74,7 @@ pub fn run_keys(file_list: &FileList) -> impl Iterator<Item = RunKey> {
 /// One run's files; empty if the list has no such run.
 #[must_use]
 pub fn entries_of_run<'a>(file_list: &'a FileList, key: &RunKey) -> &'a [FileEntry] {
+    // The range was computed from this list, so it exists.
     file_list.entries().get(run_range(file_list, key)).unwrap_or_default()
 }
 
@@ -89,7 +90,7 @@ pub fn entries_of_no_run(file_list: &FileList) -> impl Iterator<Item = &FileEntr
     file_list.entries().iter().filter(|entry| run_of_path(&entry.relpath).is_none())
 }
 
-/// The list without what no checkout takes, and that. A run goes whole: without one of its files it is none.
+/// The list without what no checkout takes, and that. A run is refused as a whole.
 #[must_use]
 pub fn split_refused(file_list: FileList) -> (FileList, Vec<RefusedPath>) {
     if file_list.entries().iter().all(FileEntry::is_safe) {
@@ -117,6 +118,7 @@ pub fn split_refused(file_list: FileList) -> (FileList, Vec<RefusedPath>) {
 #[must_use]
 pub fn without_absent_runs(file_list: &FileList, dataset: &Path) -> FileList {
     let mut present_runs: HashSet<RunKey> = HashSet::new();
+    // What cannot be read holds no run, nor does a file beside the experiments.
     for experiment in std::fs::read_dir(dataset).into_iter().flatten().flatten() {
         for run in std::fs::read_dir(experiment.path()).into_iter().flatten().flatten() {
             let name = (experiment.file_name(), run.file_name());
@@ -131,11 +133,12 @@ pub fn without_absent_runs(file_list: &FileList, dataset: &Path) -> FileList {
         return file_list.clone();
     }
     let is_present = |entry: &&FileEntry| run_of_path(&entry.relpath).is_none_or(|key| present_runs.contains(&key));
+    // Part of a valid list is valid.
     FileList::new(file_list.entries().iter().filter(is_present).cloned().collect()).unwrap_or_default()
 }
 
 /// The run that a `run_dir` names, among the runs of a dataset: its last component is the run id, the one before it the
-/// experiment, unless the run's own metadata said another (then the id alone decides, if it is the only one).
+/// experiment, unless the run's own metadata names another (then the id alone decides, if it is the only one).
 #[must_use]
 pub fn find_run_of_dir(run_dir: &str, runs: &[RunKey]) -> Option<RunKey> {
     let mut parts = run_dir.trim_end_matches('/').rsplit('/');

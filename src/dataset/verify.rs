@@ -56,7 +56,7 @@ impl VerifyProblem {
 /// Something that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct VerifyFinding {
-    /// The file, relative to the dataset; a run's folder, with `/` at its end, where nothing of the run is there.
+    /// The file, relative to the dataset; a run's folder, with `/` at its end, if nothing of the run exists.
     pub file: String,
     /// What is wrong.
     pub problem: VerifyProblem,
@@ -72,7 +72,7 @@ impl VerifyFinding {
     }
 }
 
-/// The file of a finding that concerns the dataset as a whole.
+/// The file of a finding about the dataset as a whole.
 pub const WHOLE_DATASET: &str = ".";
 
 /// What was looked at and what was found.
@@ -107,7 +107,7 @@ pub struct VerifyRequest<'a> {
     pub source: VerifySource<'a>,
     /// What they should be; `None` if the list is not in this clone or nothing was committed.
     pub file_list: Option<&'a FileList>,
-    /// What they should be as a whole, where `listing` is not known.
+    /// What they should be as a whole, if `file_list` is not known.
     pub version: Option<DataVersion>,
     /// Only these runs.
     pub only: Option<&'a BTreeSet<RunKey>>,
@@ -177,12 +177,14 @@ pub fn verify_data(request: &VerifyRequest<'_>, progress: &dyn Progress) -> Veri
         }
         match run_of_path(&job.file) {
             Some(run) => {
+                // A path of a run has two folders, so there is a third part.
                 let name = job.file.splitn(3, '/').nth(2).unwrap_or_default().to_owned();
                 by_run.entry(run).or_default().insert(name, (job, facts));
             }
             None => loose.push((job, facts)),
         }
     }
+    // With a list every file was compared; with a selection the whole cannot be computed.
     if request.file_list.is_none() && request.only.is_none() && report.files > 0 {
         check_whole_dataset(request, &by_run, &loose, &mut report.findings);
     }
@@ -196,6 +198,7 @@ pub fn verify_data(request: &VerifyRequest<'_>, progress: &dyn Progress) -> Veri
     }
     report.findings.extend(more.into_iter().filter(|finding| !known.contains(&finding.file)));
     report.runs = by_run.len() as u64;
+    // One object can stand for several files.
     report.damaged.sort();
     report.damaged.dedup();
     report.findings.sort();
@@ -251,6 +254,7 @@ fn listed_jobs(
             VerifySource::Workspace(dir) => dir.join(&entry.relpath),
             VerifySource::Cache(cache) => cache.object_path(entry.md5),
         };
+        // Follows a link into the cache; a directory in the file's place counts as missing.
         if path.is_file() {
             present.push(HashJob { file: entry.relpath.clone(), path, expected: Some(entry.md5), extra: false });
         } else {
@@ -282,6 +286,7 @@ fn check_whole_dataset(
         .map(|(job, facts)| FileEntry { relpath: job.file.clone(), md5: facts.md5 })
         .collect();
     let actual = FileList::new(entries).map(|file_list| file_list.data_version());
+    // Paths that make no list cannot be this data version either.
     if actual.ok() != Some(version) {
         let message = format!(
             "the files of the workspace differ from data version {version}; its file list is not in this clone, so it is \
@@ -293,12 +298,14 @@ fn check_whole_dataset(
 
 fn check_manifest(run: &RunKey, files: &BTreeMap<String, (&HashJob, FileFacts)>, findings: &mut Vec<VerifyFinding>) {
     let Some((job, _)) = files.get(MANIFEST) else { return };
+    // A manifest that cannot be read is the same finding as text that is not a manifest.
     let entries = fs::read_within(&job.path, limits::RUN_FILE).ok().flatten();
     let Some(entries) = entries.as_deref().and_then(manifest::parse_entries) else {
         let message = "it is not a manifest".into();
         findings.push(VerifyFinding { file: job.file.clone(), problem: VerifyProblem::Unreadable, message });
         return;
     };
+    // Refused for safety: a manifest must not lead out of its run.
     for entry in entries.iter().filter(|entry| is_safe_path(&entry.path)) {
         let file = format!("{run}/{}", entry.path);
         let mut push_finding = |message: String| {
@@ -332,6 +339,7 @@ fn check_row_counts(run: &RunKey, files: &BTreeMap<String, (&HashJob, FileFacts)
             match (parse_shard_name(name), &facts.rows) {
                 (Some((of, _)), Some(Ok(rows))) if of == stream => lines = lines.map(|n| n + rows),
                 (Some((of, _)), Some(Err(error))) if of == stream => {
+                    // Part of the lines is unknown, so no row count can be held against them.
                     lines = None;
                     let message = format!("cannot decompress it: {error}");
                     findings.push(VerifyFinding {
@@ -361,6 +369,7 @@ fn check_row_counts(run: &RunKey, files: &BTreeMap<String, (&HashJob, FileFacts)
 
 /// Every file below a directory, as `/` paths. What DVC never tracks is passed over.
 pub(crate) fn walk_files(dir: &Path, prefix: &str, out: &mut Vec<String>) {
+    // A directory that cannot be read gives no names; listed files in it are found missing by the list.
     for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
         let Ok(name) = entry.file_name().into_string() else { continue };
         let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}/{name}") };

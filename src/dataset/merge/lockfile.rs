@@ -68,6 +68,7 @@ pub fn merge_lockfiles(
         lines.push(match merge.merge_stage(name, triple)? {
             StageMerge::OneSide(stage, text) => {
                 expected.push((name.to_owned(), stage.to_value()));
+                // The span was found in this very text.
                 with_final_newline(text.get(stage.span.clone()).unwrap_or_default())
             }
             StageMerge::Merged(value) => {
@@ -82,6 +83,7 @@ pub fn merge_lockfiles(
         });
     }
     let bytes = assemble_lockfile(frame_bytes, frame, &lines)?;
+    // Only without conflicts: text with markers is not YAML.
     if merge.conflicts.is_empty() {
         check_assembled(&bytes, &expected)?;
     }
@@ -132,8 +134,9 @@ struct LockfileMerge<'a> {
     dropped_selection: Option<(String, MergeSide)>,
 }
 
-/// The three-way rule: `Err` where both sides changed it, in different ways.
+/// The three-way rule: `Err` if both sides changed it, in different ways.
 fn merge_three_way<T: PartialEq>(base: Option<T>, ours: Option<T>, theirs: Option<T>) -> Result<Option<T>, ()> {
+    // The same change on both sides is no conflict.
     if ours == theirs || theirs == base {
         Ok(ours)
     } else if ours == base {
@@ -144,7 +147,7 @@ fn merge_three_way<T: PartialEq>(base: Option<T>, ours: Option<T>, theirs: Optio
 }
 
 impl<'a> LockfileMerge<'a> {
-    /// The same; where both changed it, the favoured side's.
+    /// The same; if both changed it, the favoured side's.
     fn merge_or_favor<T: PartialEq + Clone>(
         &self,
         base: Option<T>,
@@ -167,6 +170,7 @@ impl<'a> LockfileMerge<'a> {
         let theirs_text = |stage: Option<&'a LockfileStage>| {
             stage.map_or(StageMerge::Removed, |s| StageMerge::OneSide(s, self.sides.theirs))
         };
+        // One side's text is kept as it is written, so that its lines do not change.
         if equal(ours, theirs) || equal(theirs, base) {
             return Ok(ours_text(ours));
         }
@@ -206,6 +210,7 @@ impl<'a> LockfileMerge<'a> {
         let deps = self.merge_items(base.map(|b| &b.deps), &ours.deps, &theirs.deps)?;
         let params = self.merge_params(base, ours, theirs);
         let outs = self.merge_items(base.map(|b| &b.outs), &ours.outs, &theirs.outs)?;
+        // The order in which DVC writes the keys; an empty one is left out.
         for (key, value) in [("deps", deps), ("params", params), ("outs", outs)] {
             let empty = matches!(&value, ParamsValue::List(l) if l.is_empty())
                 || matches!(&value, ParamsValue::Map(m) if m.is_empty());
@@ -239,6 +244,7 @@ impl<'a> LockfileMerge<'a> {
                 (base.and_then(|b| value(b, &file, &key)), value(ours, &file, &key), value(theirs, &file, &key));
             let merged_value = match merge_three_way(b, o.clone(), t.clone()) {
                 Ok(merged_value) => merged_value,
+                // Two selections are no conflict: the rule decides, and a note names the dropped one.
                 Err(()) if key == RUN_DIR => {
                     let (kept_value, dropped, side) = match self.sides.preferred {
                         MergeSide::Ours => (o, t, MergeSide::Theirs),
@@ -338,6 +344,7 @@ impl<'a> LockfileMerge<'a> {
         let nfiles = merged_list.len() as i128;
         let size =
             self.merged_size(&merged_list, [(ours, &our_list), (theirs, &their_list)], base.map(|b| (b, &base_list)));
+        // A side's own list exists already.
         if version != our_version && version != their_version {
             self.new_lists.push(merged_list);
         }
@@ -353,6 +360,7 @@ impl<'a> LockfileMerge<'a> {
                 _ => {}
             }
         }
+        // No size rather than a wrong one.
         entries.retain(|(key, value)| key != "size" || *value != ParamsValue::Null);
         Ok(Some(ParamsValue::Map(entries)))
     }

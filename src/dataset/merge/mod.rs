@@ -39,15 +39,15 @@ pub struct MergeInput {
     pub marker_size: usize,
     /// How git calls the ancestor, the current side and the other.
     pub labels: [String; 3],
-    /// Whose selection stands where both sides selected another run.
+    /// Whose selection stands if both sides selected another run.
     pub preferred: MergeSide,
-    /// The side that git was told to take of whatever both changed (`-X ours`, `-X theirs`).
+    /// The side that git is to take of whatever both changed (`-X ours`, `-X theirs`).
     pub favored: Option<MergeSide>,
     /// The merge that is made again, if a rebase does that: its selection stands.
     pub remade: Option<RemadeMerge>,
 }
 
-/// The same file in a merge that is made again, and in the parents that the merge had.
+/// The same file in a merge that is made again, and in its parents.
 pub struct RemadeMerge {
     /// In the merge.
     pub merge: Vec<u8>,
@@ -60,7 +60,7 @@ pub struct RemadeMerge {
 pub struct MergeOutcome {
     /// Whether the result has no conflict.
     pub clean: bool,
-    /// What to tell the user.
+    /// Lines to print for the user.
     pub notes: Vec<String>,
 }
 
@@ -70,8 +70,9 @@ impl MergeInput {
         Ok([fs::read(&self.base)?, fs::read(&self.ours)?, fs::read(&self.theirs)?])
     }
 
-    /// Whether git makes the common ancestor of a criss-cross merge, which nobody sees.
+    /// Whether git makes the common ancestor of a criss-cross merge, which is never shown.
     #[must_use]
+    // The label that git's merge-ort.c gives a side when it merges two common ancestors.
     pub fn makes_virtual_ancestor(&self) -> bool {
         self.labels[1].starts_with("Temporary merge branch")
     }
@@ -86,7 +87,7 @@ impl MergeInput {
     }
 
     /// Whose selection stands, given how a version of the file names its own: the side's that selects what the merge which
-    /// is made again selected, or where neither does, the side's that it took.
+    /// is made again selected, or if neither does, the side's that it took.
     fn selection_side(&self, ours: &[u8], theirs: &[u8], selection: impl Fn(&[u8]) -> Option<String>) -> MergeSide {
         let Some(RemadeMerge { merge, parents: [first, second] }) = &self.remade else { return self.preferred };
         let merge_selection = selection(merge);
@@ -121,6 +122,7 @@ pub fn merge_lockfile(
 ) -> Result<MergeOutcome, FsError> {
     let [base, ours, theirs] = files.read_sides()?;
     let [_, ours_name, theirs_name] = &files.labels;
+    // A version that does not parse selects nothing.
     let selection = |bytes: &[u8]| selected_run_dir(&Lockfile::parse(bytes).ok()?).map(str::to_owned);
     let decisions = MergeDecisions {
         favored: files.favored,
@@ -203,6 +205,7 @@ pub fn merge_params_file(files: &MergeInput, env: &Env) -> Result<MergeOutcome, 
     let aligned: Option<Vec<Vec<u8>>> = [&base, &ours, &theirs]
         .into_iter()
         .map(|bytes| {
+            // Git hands in an empty file if a side has none; it stays empty.
             if bytes.is_empty() {
                 Some(Vec::new())
             } else {
@@ -210,7 +213,9 @@ pub fn merge_params_file(files: &MergeInput, env: &Env) -> Result<MergeOutcome, 
             }
         })
         .collect();
+    // A file in which the selection cannot be set is merged as plain text.
     let Some(aligned) = aligned else { return merge_as_text(files, files.favored, env) };
+    // Git hands a driver temporary copies (gitattributes, `%O %A %B`), so all three may be overwritten.
     for (path, bytes) in [&files.base, &files.ours, &files.theirs].into_iter().zip(&aligned) {
         fs::write_atomic(path, bytes)?;
     }
@@ -253,6 +258,7 @@ fn merge_selection(files: &MergeInput, [base, ours, theirs]: [&[u8]; 3]) -> Opti
             Some(_) => None,
         }
     };
+    // An ancestor that does not parse counts as one without a selection; a side that does not is left to the text.
     let (b, o, t) = (selected(base).unwrap_or_default(), selected(ours)?, selected(theirs)?);
     if o == t || b == t || b == o {
         let kept_run = if b == o { t } else { o };
@@ -275,6 +281,7 @@ fn merge_as_text(files: &MergeInput, favored: Option<MergeSide>, env: &Env) -> R
     let cmd = Cmd::new("git")
         .arg("merge-file")
         .args(favor)
+        // `-p` prints the result, so that it is written atomically here and not by git.
         .args(["-q", "-p", &format!("--marker-size={}", files.marker_size)])
         .args(["-L", ours_name, "-L", base_name, "-L", theirs_name])
         .args([ours, base, theirs].map(|path| path.as_os_str()));
@@ -284,6 +291,7 @@ fn merge_as_text(files: &MergeInput, favored: Option<MergeSide>, env: &Env) -> R
             fs::write_atomic(&files.ours, &output.stdout)?;
             Ok(MergeOutcome { clean: output.success(), notes: Vec::new() })
         }
+        // Git failed or could not start: both texts between markers, so that neither is lost.
         _ => {
             let (ours_text, theirs_text) = (fs::read(ours)?, fs::read(theirs)?);
             let ours_side = ConflictSide { name: ours_name, text: &ours_text };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::run::RunKey;
 
-/// Whose selection stands where both sides selected another run.
+/// Whose selection stands if both sides selected another run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MergeSide {
     /// The current branch's (a merge).
@@ -29,10 +29,10 @@ pub enum RunChoice {
 pub struct MergeDecisions {
     /// Run by run.
     pub runs: BTreeMap<RunKey, RunChoice>,
-    /// The side that is to be taken of everything else, where git was told so (`-X ours`, `-X theirs`).
+    /// The side that is to be taken of everything else, as git was asked to (`-X ours`, `-X theirs`).
     pub favored: Option<MergeSide>,
     /// Whether what is made is no commit's but the common ancestor of a criss-cross merge: what is in conflict is left out of
-    /// it, so that it is held by neither side's word.
+    /// it, so that it does not count for either side.
     pub virtual_ancestor: bool,
 }
 

@@ -55,11 +55,11 @@ impl std::fmt::Display for MergeConflict {
 /// A merged `dvc.lock`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MergedLockfile {
-    /// The file's bytes; with conflict markers where `clashes` is not empty.
+    /// The file's bytes; with conflict markers if `conflicts` is not empty.
     pub bytes: Vec<u8>,
     /// What could not be merged.
     pub conflicts: Vec<MergeConflict>,
-    /// Directories that no side had: to be put into the cache before the file is used.
+    /// Directories that are on neither side: to be put into the cache before the file is used.
     pub new_lists: Vec<FileList>,
     /// The runs that only one side added: ours, theirs.
     pub added: (Vec<RunKey>, Vec<RunKey>),
@@ -92,7 +92,7 @@ pub enum MergeError {
         /// Why not.
         why: String,
     },
-    /// A merged directory that is none.
+    /// The merged directory is not a valid file list.
     #[error(transparent)]
     MergedList(#[from] FileListError),
     /// Text that cannot be put together.

@@ -20,6 +20,7 @@ pub(crate) fn assemble_lockfile(
     }
     let (mut out, mut at) = (Vec::new(), 0);
     for (stage, text) in frame.stages.iter().zip(frame_lines) {
+        // The spans were found in this very text, in its order.
         out.extend_from_slice(frame_bytes.get(at..stage.span.start).unwrap_or_default());
         out.extend_from_slice(text);
         at = stage.span.end;
@@ -29,7 +30,7 @@ pub(crate) fn assemble_lockfile(
     Ok(out)
 }
 
-/// The result must say what was meant: texts of two files were put together.
+/// The result must parse to the expected values: texts of two files were put together.
 pub(crate) fn check_assembled(bytes: &[u8], expected: &[(String, ParamsValue)]) -> Result<(), MergeError> {
     let fail = || MergeError::Unmergeable("cannot merge the stages".to_owned());
     let lockfile = Lockfile::parse(bytes).map_err(|_| fail())?;
@@ -52,8 +53,9 @@ pub(crate) fn values_equal(a: &ParamsValue, b: &ParamsValue) -> bool {
         (ParamsValue::List(a), ParamsValue::List(b)) => {
             a.len() == b.len() && a.iter().zip(b).all(|(v, w)| values_equal(v, w))
         }
+        // By bits, so that a NaN equals itself and `-0.0` differs from `0.0`.
         (ParamsValue::Float(a), ParamsValue::Float(b)) => a.to_bits() == b.to_bits(),
-        // What is not read cannot be told to be equal.
+        // Values that were not read are never equal.
         (ParamsValue::Unresolved, _) | (_, ParamsValue::Unresolved) => false,
         _ => a == b,
     }

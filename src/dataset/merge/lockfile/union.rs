@@ -25,9 +25,11 @@ fn rename_theirs(
     files: &[FileEntry],
     is_taken: impl Fn(&RunKey) -> bool,
 ) -> Option<(RunKey, Vec<FileEntry>)> {
+    // A bound, so that the search ends; a run is hardly ever renamed more than a few times.
     const TRIES: usize = 1000;
     let name = (1..TRIES).find_map(|n| {
         let end = if n == 1 { String::new() } else { n.to_string() };
+        // A name that no run may have is passed over.
         let name = RunKey::new(run.experiment(), &format!("{}-theirs{end}", run.run_id())).ok()?;
         (!is_taken(&name)).then_some(name)
     })?;
@@ -44,12 +46,14 @@ fn rename_theirs(
 /// which two versions of capture-hook may make differently.
 fn is_same_recording(ours: &[FileEntry], theirs: &[FileEntry]) -> bool {
     let is_derived = |entry: &&FileEntry| {
+        // An entry of a run has two folders before its name.
         let name = entry.relpath.splitn(3, '/').nth(2).unwrap_or_default();
         matches!(name, STEPS_PARQUET | EPISODES_PARQUET | DATASET_INDEX | MANIFEST)
     };
     let recorded =
         |entries: &'_ [FileEntry]| entries.iter().filter(|entry| !is_derived(entry)).cloned().collect::<Vec<_>>();
     let ours = recorded(ours);
+    // Without recorder files nothing shows that it is one recording.
     !ours.is_empty() && ours == recorded(theirs)
 }
 
@@ -62,7 +66,7 @@ struct RunSides<'a> {
 }
 
 /// Unites two file lists run by run, against their common ancestor's. Where a decision keeps both sides' files of a run, the
-/// other side's are in a folder of another name, byte for byte: a run is told by its folder in a dataset, and what its own
+/// other side's are in a folder of another name, byte for byte: a run is identified by its folder in a dataset, and what its own
 /// `run.json` says is evidence.
 pub(crate) fn union_file_lists(
     base: &FileList,
@@ -89,6 +93,7 @@ pub(crate) fn union_file_lists(
             union.added.1.push(key.clone());
         }
         match merge_three_way(Some(sides.base), Some(sides.ours), Some(sides.theirs)) {
+            // `None` cannot come of three `Some`.
             Ok(entries) => union.entries.extend_from_slice(entries.unwrap_or_default()),
             Err(()) => union.add_disputed_run(key, &sides, decisions, is_taken),
         }
@@ -109,6 +114,7 @@ pub(crate) fn union_file_lists(
             },
         }
     }
+    // Runs and other files were added separately; the check that follows needs them sorted.
     union.entries.sort();
     union.add_file_conflicts();
     union
@@ -138,6 +144,7 @@ impl ListUnion {
             }
             Some(RunChoice::Ours) => self.entries.extend_from_slice(sides.ours),
             Some(RunChoice::Theirs) => self.entries.extend_from_slice(sides.theirs),
+            // One side removed the run, so the other's files are all there are.
             Some(RunChoice::Both) if removed => {
                 self.entries.extend(sides.ours.iter().chain(sides.theirs).cloned());
             }
