@@ -78,8 +78,8 @@ pub fn diff_runs(old: &(impl ListBytes + ?Sized), new: &(impl ListBytes + ?Sized
     Ok(diff)
 }
 
-/// The runs that a list holds, sorted, and what of it no checkout takes. It is read in parts: a long one costs its runs'
-/// names in memory, and no more.
+/// The runs that a list holds, sorted, and what of it no checkout takes. It is read in parts: a long one costs its
+/// runs' names in memory, and no more.
 pub fn list_runs(list: &(impl ListBytes + ?Sized)) -> Result<(Vec<RunKey>, Vec<RefusedPath>), RunDiffError> {
     let mut collector = RunCollector::default();
     if !is_dvc_format(list)? {
@@ -298,8 +298,8 @@ fn splice_run(list: &[u8], run: &RunKey, span: Range<usize>, new: &FileList) -> 
     Some(text)
 }
 
-/// Where a run's entries are in the text, from the first's opening brace to the last's closing one; empty, and where they
-/// would begin, for a run that it does not hold. `None`: text of another form.
+/// Where a run's entries are in the text, from the first's opening brace to the last's closing one; for a run
+/// that it does not hold, the empty range where they would begin. `None` if the text has another form.
 fn find_run_span(list: &(impl ListBytes + ?Sized), run: &RunKey) -> Result<Option<Range<usize>>, FsError> {
     let len = list.size();
     if *list.read_part(0..3)? == *b"[]" {
@@ -324,7 +324,7 @@ fn find_run_span(list: &(impl ListBytes + ?Sized), run: &RunKey) -> Result<Optio
 /// What stands between two entries.
 const COMMA: &[u8] = b", ";
 
-/// Where the first entry begins whose path is so, when all after it are, too; the closing bracket's place if none is.
+/// Where the first entry begins whose path passes the test, if all after it do too; else the closing bracket's place.
 fn bisect_entries(
     list: &(impl ListBytes + ?Sized),
     is_at_or_after: impl Fn(&str) -> bool,

@@ -130,14 +130,15 @@ pub fn compare_dataset(
             found.changed.push(entry.relpath.clone());
         }
     }
+    // Files that the list no longer holds are dropped; a look at one run says nothing about the others.
     known.write(|file| comparison.only_run.is_some() || comparison.file_list.get(file).is_some());
     found.added = find_added_files(comparison, &dataset)?;
     found.changed.sort();
     Ok(found)
 }
 
-/// Files of committed runs, or of none, that the data version does not hold. DVC alone tells which of them it ignores, so
-/// that none counts where there are such rules.
+/// Files of committed runs, or of none, that the data version does not hold. DVC alone tells which of them it ignores,
+/// so with such rules none is returned.
 fn find_added_files(comparison: &DatasetComparison<'_>, dataset: &Path) -> Result<Vec<String>, FsError> {
     if !ignore::rule_files(RootDir::new(comparison.root), comparison.out_dir)?.is_empty() {
         return Ok(Vec::new());
@@ -164,6 +165,7 @@ fn present_entries<'a>(
     let mut entries = Vec::new();
     for run in group_by_run(comparison.file_list).filter(|run| comparison.only_run.is_none_or(|only| *only == run.key))
     {
+        // `symlink_metadata`: a link in place of the folder is something that is there.
         if std::fs::symlink_metadata(run.key.dir_under(dataset)).is_ok() {
             entries.extend(run.entries);
         } else {

@@ -27,11 +27,11 @@ pub struct FileListCache {
 /// What one data version holds differently from others.
 #[derive(Debug, Default)]
 pub struct VersionDiff {
-    /// What it brought; `None` if a list is not in this clone, or not to be read.
+    /// What it introduced; `None` if a list is not in this clone or cannot be read.
     pub diff: Option<RunDiff>,
-    /// The runs it holds, where it is not known which of them it brought.
+    /// The runs it holds, if it is not known which of them it introduced.
     pub unattributed_runs: Vec<RunKey>,
-    /// Why its list is left out, where it is here and cannot be looked through.
+    /// Why its list is left out, if it is here but cannot be looked through.
     pub left_out: Option<String>,
 }
 
@@ -42,25 +42,28 @@ impl FileListCache {
         Self { cache, recent: VecDeque::new() }
     }
 
-    /// A list; `None` if this clone does not have it.
+    /// A list; `None` if it is not in this clone.
     pub fn get(&mut self, version: DataVersion) -> Option<Rc<ListFile>> {
+        // Each kept list holds a file open; a merge asks for few versions at a time.
         const KEPT: usize = 6;
         if let Some((_, list)) = self.recent.iter().find(|(cached, _)| *cached == version) {
             return Some(list.clone());
         }
+        // A list that cannot be opened is treated like one that is not in the cache.
         let list = Rc::new(ListFile::of_version(&self.cache, version).ok().flatten()?);
         self.recent.push_front((version, list.clone()));
         self.recent.truncate(KEPT);
         Some(list)
     }
 
-    /// A run's files in a data version, empty if it does not hold the run; `None` if this clone does not have the
+    /// A run's files in a data version, empty if it does not hold the run; `None` if this clone lacks the
     /// version's file list, or it is damaged.
     pub fn run_entries(&mut self, version: DataVersion, run: &RunKey) -> Option<Vec<FileEntry>> {
+        // A damaged list gives no entries, as documented; `verify` finds the damage.
         diff::run_entries(&*self.get(version)?, run).ok()
     }
 
-    /// What a data version brings over all of these. Gone is what any of them held.
+    /// What a data version holds and none of these does; what any of these holds and it does not is removed.
     pub fn diff_against(
         &mut self,
         new: DataVersion,
@@ -70,6 +73,7 @@ impl FileListCache {
         let mut diff: Option<RunDiff> = None;
         let mut all_known = true;
         for old in old_versions {
+            // A list that is damaged tells as little about its runs as one that is not here.
             let one = self.get(old).and_then(|old| diff::diff_runs(&*old, &*list).ok());
             match (one, &mut diff) {
                 (None, _) => all_known = false,
@@ -99,6 +103,7 @@ impl FileListCache {
     /// The run of a data version that a `run_dir` names (see [`find_run_of_dir`]).
     pub fn find_run(&mut self, version: DataVersion, run_dir: &str) -> Option<RunKey> {
         let mut parts = run_dir.trim_end_matches('/').rsplit('/');
+        // For speed: one bisection instead of reading the whole list.
         if let (Some(run_id), Some(experiment)) = (parts.next(), parts.next())
             && let Ok(run) = RunKey::new(experiment, run_id)
             && self.run_entries(version, &run).is_some_and(|entries| !entries.is_empty())

@@ -62,7 +62,7 @@ pub enum GetError {
         /// The destination.
         path: PathBuf,
     },
-    /// The remote's directory is not where it was.
+    /// The remote's directory does not exist.
     #[error(transparent)]
     Absent(AbsentRemote),
     /// The file list could not be fetched.

@@ -73,7 +73,7 @@ impl KnownFiles {
         }
     }
 
-    /// Writes the note, where something was added. Without it the files are read once more, so that a failure is none.
+    /// Writes the note if something was added. A failure is ignored: the files are then read once more.
     pub fn write(self, keep: impl Fn(&str) -> bool) {
         if !self.is_new {
             return;

@@ -88,7 +88,7 @@ impl RunLocation {
         }
     }
 
-    /// Key figures from parquet; `None` if there is none to trust: a recorder's own export is not checked against
+    /// Key figures from parquet; `None` if there is no parquet to trust: a recorder's own export is not checked against
     /// its JSON lines.
     #[must_use]
     pub fn read_metrics(&self) -> Option<Result<RunMetrics, ColumnarError>> {

@@ -280,7 +280,7 @@ fn hash_run_files(dataset: &Path, key: &RunKey) -> Result<Vec<HashedFile>, Nativ
     paths.into_iter().map(file).collect()
 }
 
-/// The dataset's bytes and number of files, by what comes and goes; `None` if that is not known.
+/// The dataset's bytes and number of files, computed from what is replaced and added; `None` if a size is not known.
 fn adjust_totals(
     cache: &Cache,
     (size, nfiles): (u64, u64),

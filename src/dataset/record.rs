@@ -31,6 +31,7 @@ impl DatasetRecord {
     pub fn from_lockfile(lockfile: &Lockfile) -> Option<Self> {
         let stage = ingest_stage(lockfile)?;
         let named = stage.param(OUT_DIR).and_then(ParamsValue::as_str).and_then(|dir| stage.out(dir));
+        // A lock file that does not record the parameter: the first directory is the dataset.
         let item = named.or_else(|| stage.outs.iter().find(|item| item.data_version().is_some()))?;
         Some(Self {
             version: item.data_version()?,

@@ -1,7 +1,7 @@
 //! The stage `capture_ingest` of `dvc.yaml`: its names, and its `${…}` resolved from a params file.
 //!
-//! Bytes in, values out: a hook hands in the index's blobs, a command the files. What is checked here is what DVC does: a path
-//! that leads out of the project is an error, for DVC removes and replaces outputs wherever they are.
+//! Bytes in, values out: a hook hands in the index's blobs, a command the files. What is checked here is what DVC does:
+//! a path that leads out of the project is an error, for DVC removes and replaces outputs wherever they are.
 //! `tests/it/stranger_readers.rs` compares the two readers.
 
 mod unversioned;
@@ -25,7 +25,7 @@ const SECTION: &str = "ingest_capture";
 pub const RUN_DIR: &str = "ingest_capture.run_dir";
 /// The parameter that names the dataset.
 pub const OUT_DIR: &str = "ingest_capture.out_dir";
-/// The dataset where nothing names one.
+/// The dataset if nothing names one.
 pub const DEFAULT_OUT_DIR: &str = "data/captures";
 
 /// The reference `dvc.yaml`.
@@ -44,7 +44,7 @@ pub enum StageError {
     NoParamsFile {
         /// The file, relative to the project's root.
         file: String,
-        /// What is wanted of it.
+        /// The parameter.
         key: String,
     },
     /// A parameter that the stage is filled in from is not in the params file.
@@ -52,10 +52,10 @@ pub enum StageError {
     Unfilled {
         /// The file, relative to the project's root.
         file: String,
-        /// What is wanted of it.
+        /// The parameter.
         key: String,
     },
-    /// The dataset would lie outside the project, or where programs look.
+    /// The dataset would lie outside the project, or at a path that programs read.
     #[error("{OUT_DIR} `{}` cannot be the dataset: {why}", out_dir.escape_debug())]
     Misplaced {
         /// The parameter.
@@ -121,12 +121,14 @@ impl ResolvedStage {
             None => ParamsValue::Map(Vec::new()),
         };
         let stage = fill_in(stage, &values, params.is_some())?;
+        // An empty value in YAML is null, and counts as not set.
         let text = |key: &str| values.at_path(key).filter(|v| **v != ParamsValue::Null);
         let out_dir = match text(OUT_DIR) {
             Some(ParamsValue::Str(dir)) => dir.trim_end_matches('/').to_owned(),
             Some(other) => return Err(StageError::unsupported(format!("{OUT_DIR} is {other}, not a path"))),
             None => DEFAULT_OUT_DIR.to_owned(),
         };
+        // Refused for safety: `params.yaml` can come from another branch, and the dataset is written to this path.
         if let Some(why) = names::find_refused(&out_dir) {
             return Err(StageError::Misplaced { out_dir, why });
         }
@@ -143,10 +145,11 @@ impl ResolvedStage {
     }
 }
 
-/// Reads the stage, `${…}` not resolved. `None`: the pipeline has none.
+/// Reads the stage, `${…}` not resolved. `None` if `dvc.yaml` has no such stage.
 pub fn parse_ingest_stage(dvc_yaml: &[u8]) -> Result<Option<Stage>, StageError> {
     let Some(stage) = Stage::parse(dvc_yaml, STAGE)? else { return Ok(None) };
     let file = params_file(&stage);
+    // Refused for safety: no file outside the project is read.
     if !is_safe_path(file) || file.contains("${") {
         return Err(StageError::unsupported(format!("the params file `{file}` is outside the project")));
     }
@@ -163,6 +166,7 @@ pub fn params_file(stage: &Stage) -> &str {
 /// The stage with every `${…}` replaced by its value.
 fn fill_in(stage: &Stage, values: &ParamsValue, file_exists: bool) -> Result<Stage, StageError> {
     let file = params_file(stage);
+    // DVC fills in from `params.yaml` and from the files of `vars` only.
     let is_source = file == PARAMS_FILE || stage.vars.iter().any(|vars| vars == file);
     let fill = |text: &String| {
         if text.contains("${") && !is_source {
@@ -185,7 +189,7 @@ fn fill_in(stage: &Stage, values: &ParamsValue, file_exists: bool) -> Result<Sta
     })
 }
 
-/// The error for a parameter that is not in the one file that is read here; another of `vars` may have it.
+/// The error for a parameter that is not in the one file that is read here; another file of `vars` may hold it.
 fn unfilled_error(file: &str, error: InterpolateError, file_exists: bool) -> StageError {
     let file = file.to_owned();
     match error {
@@ -210,7 +214,8 @@ fn refuse_outside_paths(stage: &Stage) -> Result<(), StageError> {
     }
 }
 
-/// Whether a value of [`RUN_DIR`] selects a run: not empty, and not a placeholder such as `results/<experiment>/<run_id>`.
+/// Whether a value of [`RUN_DIR`] selects a run: not empty, and not a placeholder such as
+/// `results/<experiment>/<run_id>`.
 #[must_use]
 pub fn is_selection(run_dir: &str) -> bool {
     let placeholder = run_dir.find('<').is_some_and(|at| run_dir[at..].contains('>'));

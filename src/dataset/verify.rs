@@ -311,7 +311,8 @@ fn check_manifest(run: &RunKey, files: &BTreeMap<String, (&HashJob, FileFacts)>,
         let mut push_finding = |message: String| {
             findings.push(VerifyFinding { file: file.clone(), problem: VerifyProblem::Manifest, message });
         };
-        // Parquet in the dataset is made again; what a recorder's manifest says of its own export is about another file.
+        // Parquet in the dataset is made again; what a recorder's manifest says of its own export is about another
+        // file.
         if entry.path.ends_with(".parquet") {
             continue;
         }

@@ -147,7 +147,7 @@ fn merge_three_way<T: PartialEq>(base: Option<T>, ours: Option<T>, theirs: Optio
 }
 
 impl<'a> LockfileMerge<'a> {
-    /// The same; if both changed it, the favoured side's.
+    /// As [`merge_three_way`]; if both changed it, the favoured side's.
     fn merge_or_favor<T: PartialEq + Clone>(
         &self,
         base: Option<T>,
@@ -294,7 +294,8 @@ impl<'a> LockfileMerge<'a> {
                     (Some(o), Some(t)) if o.data_version().is_some() && t.data_version().is_some() => {
                         out.extend(self.merge_dataset(b.as_ref(), &o, &t)?);
                     }
-                    // A file at a fixed path (figures of the selected run) goes with the selection.
+                    // A file at a fixed path (figures of the selected run) is taken from the side whose selection
+                    // stays.
                     (Some(o), Some(t)) if o.file_hash().is_some() && t.file_hash().is_some() => {
                         out.push(match self.sides.preferred {
                             MergeSide::Ours => o.value,
@@ -386,7 +387,7 @@ impl<'a> LockfileMerge<'a> {
                 return size.checked_add(more)?.checked_sub(less);
             }
         }
-        // Not all files are here. The sums are enough where no file changed on both sides.
+        // Not all files are here. The sums are enough if no file changed on both sides.
         let [(ours, our_list), (theirs, their_list)] = sides;
         let (base_size, empty) = (base.map_or(Some(0), |(item, _)| item.size)?, FileList::default());
         let base_list = base.map_or(&empty, |(_, list)| list);

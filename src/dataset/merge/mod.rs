@@ -66,14 +66,14 @@ pub struct MergeOutcome {
 
 impl MergeInput {
     fn read_sides(&self) -> Result<[Vec<u8>; 3], FsError> {
-        // Git hands in an empty file where a side has none.
+        // Git hands in an empty file for a side without the file.
         Ok([fs::read(&self.base)?, fs::read(&self.ours)?, fs::read(&self.theirs)?])
     }
 
     /// Whether git makes the common ancestor of a criss-cross merge, which is never shown.
     #[must_use]
-    // The label that git's merge-ort.c gives a side when it merges two common ancestors.
     pub fn makes_virtual_ancestor(&self) -> bool {
+        // The label that git's merge-ort.c gives a side when it merges two common ancestors.
         self.labels[1].starts_with("Temporary merge branch")
     }
 
@@ -86,8 +86,8 @@ impl MergeInput {
         }
     }
 
-    /// Whose selection stands, given how a version of the file names its own: the side's that selects what the merge which
-    /// is made again selected, or if neither does, the side's that it took.
+    /// Whose selection stands, given how a version of the file names its own: the side's that selects what the merge
+    /// which is made again selected, or if neither does, the side's that it took.
     fn selection_side(&self, ours: &[u8], theirs: &[u8], selection: impl Fn(&[u8]) -> Option<String>) -> MergeSide {
         let Some(RemadeMerge { merge, parents: [first, second] }) = &self.remade else { return self.preferred };
         let merge_selection = selection(merge);
@@ -114,7 +114,8 @@ impl MergeInput {
     }
 }
 
-/// Merges `dvc.lock` of a project by `merge`, which has the file lists and stores new ones; as text if it says why it cannot.
+/// Merges `dvc.lock` of a project by `merge`, which has the file lists and stores new ones; as text if it says why it
+/// cannot.
 pub fn merge_lockfile(
     files: &MergeInput,
     env: &Env,
@@ -205,7 +206,7 @@ pub fn merge_params_file(files: &MergeInput, env: &Env) -> Result<MergeOutcome, 
     let aligned: Option<Vec<Vec<u8>>> = [&base, &ours, &theirs]
         .into_iter()
         .map(|bytes| {
-            // Git hands in an empty file if a side has none; it stays empty.
+            // Git hands in an empty file for a side without the file; it stays empty.
             if bytes.is_empty() {
                 Some(Vec::new())
             } else {
@@ -224,8 +225,8 @@ pub fn merge_params_file(files: &MergeInput, env: &Env) -> Result<MergeOutcome, 
     Ok(outcome)
 }
 
-/// Merges a file that shows the selected run (`metrics/capture.json`): whole, the one whose run the merged `params.yaml`
-/// selects.
+/// Merges a file that shows the selected run (`metrics/capture.json`): whole, the one whose run the merged
+/// `params.yaml` selects.
 pub fn merge_metrics_file(files: &MergeInput) -> Result<MergeOutcome, FsError> {
     let [base, ours, theirs] = files.read_sides()?;
     let (b, o, t) =

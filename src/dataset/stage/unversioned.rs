@@ -1,4 +1,5 @@
-//! Settings of the stage under which DVC versions no run: it would do nothing, or keep no copy, and call that a success.
+//! Settings of the stage under which DVC versions no run: it would do nothing, or keep no copy, and call that a
+//! success.
 
 use super::{ResolvedStage, STAGE};
 use crate::dvc::stage::FILE;

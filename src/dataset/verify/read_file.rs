@@ -23,7 +23,7 @@ pub(super) struct FileFacts {
     pub md5: DvcHash,
     /// Their SHA-256, in hex.
     pub sha256: String,
-    /// Rows of a shard or of a parquet file; why not, where they cannot be counted.
+    /// Rows of a shard or of a parquet file; why not, if they cannot be counted.
     pub rows: Option<Result<u64, String>>,
 }
 
@@ -41,6 +41,7 @@ pub(super) fn hash_file(path: &Path, file: &str, progress: &dyn Progress) -> io:
     // What follows the last line of a damaged shard counts for the hashes too.
     io::copy(&mut source, &mut io::sink())?;
     if name.ends_with(".parquet") {
+        // Parquet is read from its end, so it is opened once more.
         row_count = Some(columnar::count_parquet_rows(path).map_err(|error| error.to_string()));
     }
     let md5: [u8; 16] = source.md5.finalize().into();
@@ -54,11 +55,13 @@ pub(super) fn hash_file(path: &Path, file: &str, progress: &dyn Progress) -> io:
 
 /// Lines that hold more than blanks, in all gzip members.
 fn count_lines(source: &mut HashingReader<'_>) -> Result<u64, String> {
+    // 128 KiB on both sides of the decoder: few system calls for a large shard.
     let mut lines = BufReader::with_capacity(1 << 17, MultiGzDecoder::new(BufReader::with_capacity(1 << 17, source)));
     let (mut rows, mut blank) = (0, true);
     loop {
         let chunk = lines.fill_buf().map_err(|error| error.to_string())?;
         if chunk.is_empty() {
+            // The last line can lack its line break.
             return Ok(rows + u64::from(!blank));
         }
         let mut rest = chunk;
@@ -86,6 +89,7 @@ struct HashingReader<'a> {
 impl Read for HashingReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.file.read(buffer)?;
+        // `Read` promises that `n` is within the buffer.
         let read = buffer.get(..n).unwrap_or_default();
         self.md5.update(read);
         self.sha256.update(read);

@@ -31,8 +31,8 @@ pub struct MergeDecisions {
     pub runs: BTreeMap<RunKey, RunChoice>,
     /// The side that is to be taken of everything else, as git was asked to (`-X ours`, `-X theirs`).
     pub favored: Option<MergeSide>,
-    /// Whether what is made is no commit's but the common ancestor of a criss-cross merge: what is in conflict is left out of
-    /// it, so that it does not count for either side.
+    /// Whether what is made is no commit's but the common ancestor of a criss-cross merge: what is in conflict is left
+    /// out of it, so that it does not count for either side.
     pub virtual_ancestor: bool,
 }
 

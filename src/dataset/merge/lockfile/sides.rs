@@ -67,7 +67,7 @@ pub struct MergedLockfile {
     pub same_recordings: Vec<RunKey>,
     /// Runs that both sides changed and that a decision settles, each with what it was.
     pub decided_runs: Vec<(RunKey, RunChoice)>,
-    /// Runs whose other side's files stand beside them, each with the name that those have.
+    /// Runs whose other side's files stand beside them, each with their new name.
     pub renamed_runs: Vec<(RunKey, RunKey)>,
     /// The selection that did not stand, with the side it came from.
     pub dropped_selection: Option<(String, MergeSide)>,

@@ -5,7 +5,8 @@ use crate::dvc::lockfile::Lockfile;
 use crate::dvc::lockfile_text;
 use crate::formats::value::ParamsValue;
 
-/// The frame's text with its stages replaced by these lines, one element a stage; further elements follow the last stage.
+/// The frame's text with its stages replaced by these lines, one element a stage; further elements follow the last
+/// stage.
 pub(crate) fn assemble_lockfile(
     frame_bytes: &[u8],
     frame: &Lockfile,

@@ -42,8 +42,8 @@ fn rename_theirs(
     Some((name, files))
 }
 
-/// Whether a run's files on both sides are one recording: they differ only in what ingest makes of the recorder's files,
-/// which two versions of capture-hook may make differently.
+/// Whether a run's files on both sides are one recording: they differ only in what ingest makes of the recorder's
+/// files, which two versions of capture-hook may make differently.
 fn is_same_recording(ours: &[FileEntry], theirs: &[FileEntry]) -> bool {
     let is_derived = |entry: &&FileEntry| {
         // An entry of a run has two folders before its name.
@@ -65,9 +65,9 @@ struct RunSides<'a> {
     theirs: &'a [FileEntry],
 }
 
-/// Unites two file lists run by run, against their common ancestor's. Where a decision keeps both sides' files of a run, the
-/// other side's are in a folder of another name, byte for byte: a run is identified by its folder in a dataset, and what its own
-/// `run.json` says is evidence.
+/// Unites two file lists run by run, against their common ancestor's. If a decision keeps both sides' files of a run,
+/// the other side's are in a folder of another name, byte for byte: a run is identified by its folder in a dataset, and
+/// what its own `run.json` says is evidence.
 pub(crate) fn union_file_lists(
     base: &FileList,
     ours: &FileList,
@@ -163,7 +163,7 @@ impl ListUnion {
         self.decided_runs.extend(choice.map(|choice| (key, choice)));
     }
 
-    /// A file where the other side has a directory. The entries are sorted.
+    /// Conflicts between a file and a directory of the same name on the other side. The entries are sorted.
     fn add_file_conflicts(&mut self) {
         let is_parent = |pair: &[FileEntry]| {
             pair[1].relpath.strip_prefix(&pair[0].relpath).is_some_and(|rest| rest.starts_with('/'))
