@@ -59,7 +59,7 @@ impl FileListCache {
     /// A run's files in a data version, empty if it does not hold the run; `None` if this clone lacks the
     /// version's file list, or it is damaged.
     pub fn run_entries(&mut self, version: DataVersion, run: &RunKey) -> Option<Vec<FileEntry>> {
-        // A damaged list gives no entries, as documented; `verify` finds the damage.
+        // A damaged list gives no entries, as documented.
         diff::run_entries(&*self.get(version)?, run).ok()
     }
 

@@ -73,7 +73,7 @@ impl MergeInput {
     /// Whether git makes the common ancestor of a criss-cross merge, which is never shown.
     #[must_use]
     pub fn makes_virtual_ancestor(&self) -> bool {
-        // The label that git's merge-ort.c gives a side when it merges two common ancestors.
+        // The label that git gives a side when it merges two common ancestors.
         self.labels[1].starts_with("Temporary merge branch")
     }
 

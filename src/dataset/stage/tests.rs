@@ -61,7 +61,7 @@ fn another_params_file_is_named() {
         "    - conf/p.toml:\n      - ingest_capture.run_dir\n      - ingest_capture.out_dir\n",
     );
     let toml = "[ingest_capture]\nrun_dir = 'results/demo/r1'\nout_dir = 'data/captures'\n";
-    // DVC fills `${…}` in from params.yaml alone, unless it is told of other files.
+    // DVC fills `${…}` in from params.yaml alone, unless `vars` names other files.
     let stage = parse_ingest_stage(text.as_bytes()).unwrap().unwrap();
     assert!(
         ResolvedStage::resolve(&stage, Some(toml.as_bytes())).unwrap_err().to_string().contains("not from conf/p.toml")

@@ -25,7 +25,7 @@ fn rename_theirs(
     files: &[FileEntry],
     is_taken: impl Fn(&RunKey) -> bool,
 ) -> Option<(RunKey, Vec<FileEntry>)> {
-    // A bound, so that the search ends; a run is hardly ever renamed more than a few times.
+    // A bound, so that the search ends; without a free name the run stays a conflict.
     const TRIES: usize = 1000;
     let name = (1..TRIES).find_map(|n| {
         let end = if n == 1 { String::new() } else { n.to_string() };
