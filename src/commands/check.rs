@@ -76,10 +76,12 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
 }
 
 fn parse_range(project: &Project, text: &str) -> Result<CommitRange, Error> {
+    // Before `..`, which `...` contains: to git, A...B is the commits of either side alone.
     if text.contains("...") {
         let message = format!("`{text}` is not a range of commits");
         return Err(Error::new(ExitKind::Usage, "invalid_range", message).hint("write A..B, or one revision"));
     }
+    // Git also takes an empty end of a range for HEAD.
     let end = |rev: &str| project.repo.resolve_commit(if rev.is_empty() { "HEAD" } else { rev });
     Ok(match text.split_once("..") {
         Some((from, to)) => {
@@ -96,6 +98,7 @@ fn render_text(result: &CheckJson) -> StyledText {
     let mut out = StyledText::new();
     for finding in &result.findings {
         let style = if finding.severity == "error" { BAD } else { ODD };
+        // Nine digits of a commit, as in the table of `log`.
         let subject =
             [finding.commit.as_ref().and_then(|c| c.get(..9)), finding.tag.as_deref(), finding.run.as_deref()];
         let subject: Vec<&str> = subject.into_iter().flatten().collect();

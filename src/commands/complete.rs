@@ -21,6 +21,7 @@ use crate::support::visible::is_hidden;
 #[must_use]
 pub fn guard_paths(command: clap::Command) -> clap::Command {
     let guard = |arg: clap::Arg| {
+        // An argument with candidates of its own, and one that is no path, stays as it is.
         let named = arg.get::<ArgValueCandidates>().is_some() || arg.get::<ArgValueCompleter>().is_some();
         let is_plain = matches!(arg.get_value_hint(), clap::ValueHint::Unknown | clap::ValueHint::Other);
         if named || is_plain || !arg.get_possible_values().is_empty() {
@@ -40,6 +41,8 @@ fn complete_paths(current: &OsStr) -> Vec<CompletionCandidate> {
 /// Whether every shell takes it for one word that means nothing but itself, and no command takes it for an option.
 fn needs_no_quoting(word: &OsStr) -> bool {
     let plain = |c: char| c.is_alphanumeric() && !is_hidden(c);
+    // At the front a dash makes an option, zsh replaces `=x` by a program's path, and PowerShell reads `@x` as a
+    // variable.
     let first = |c: char| plain(c) || "_./".contains(c);
     let inside = |c: char| first(c) || "-+:=@".contains(c);
     word.to_str().is_some_and(|word| word.starts_with(first) && word.chars().all(inside))
@@ -74,6 +77,7 @@ pub fn experiment_candidates() -> ArgValueCandidates {
         name_candidates(|project| {
             let catalog = catalog::load_catalog(project).ok()?;
             let mut names: Vec<String> = catalog.runs().map(|run| run.key.experiment().to_owned()).collect();
+            // The catalog is sorted by name, so the runs of an experiment are neighbours.
             names.dedup();
             Some(names)
         })
@@ -81,6 +85,9 @@ pub fn experiment_candidates() -> ArgValueCandidates {
 }
 
 fn name_candidates(of: impl Fn(&Project) -> Option<Vec<String>>) -> Vec<CompletionCandidate> {
+    // Errors are dropped here and in the candidates above: a message would be printed into the line that is being
+    // typed.
+    // If there is no project, nothing is offered.
     let project = working_dir().ok().and_then(|cwd| Project::open(&cwd, &Env::snapshot()).ok());
     let names = project.and_then(|project| of(&project)).unwrap_or_default();
     names.into_iter().filter(|name| needs_no_quoting(name.as_ref())).map(CompletionCandidate::new).collect()
@@ -119,8 +126,10 @@ mod tests {
             "a\\b",
             "a\nb",
             "a\u{b}b",
+            // Characters that a terminal does not show, or that turn the direction of the text.
             "a\u{202e}b",
             "\u{3164}",
+            // PowerShell takes typographic quotation marks for plain ones.
             "a\u{2019}b",
             "a\u{a0}b",
         ];

@@ -25,10 +25,12 @@ pub struct Args {
 /// Runs the command.
 pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let shells = Shells::builtins();
+    // Clap accepts only the names above, so this fails only if clap_complete lacks one of them.
     let completer = shells.completer(&args.shell).ok_or_else(|| {
         Error::new(ExitKind::Usage, "unknown_shell", format!("there are no completions for `{}`", args.shell))
     })?;
     let name = (app.command)().get_name().to_owned();
+    // Printed whole or not at all, because the shell executes what is printed.
     let mut out = Vec::new();
     completer
         .write_registration(VARIABLE, &name, &name, OsStr::new(&name).to_string_lossy().as_ref(), &mut out)

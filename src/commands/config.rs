@@ -68,7 +68,7 @@ enum SettingType {
     List,
 }
 
-/// A setting that there is.
+/// A setting that exists.
 struct SettingSpec {
     key: &'static str,
     kind: SettingType,
@@ -81,6 +81,7 @@ const SETTINGS: &[SettingSpec] = &[
         key: "engine",
         kind: SettingType::Text,
         about: "who versions the dataset: dvc, native",
+        // In lower case, the name of the variant is what the file says.
         value: |c| json!(format!("{:?}", c.engine).to_lowercase()),
     },
     SettingSpec {
@@ -136,6 +137,7 @@ fn setting_candidates() -> ArgValueCandidates {
 pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let root = find_root(app)?;
     let files = RootDir::new(&root);
+    // A file that does not exist is the same as an empty one: every setting has its default.
     let bytes = files.read(FILE, limits::TEXT)?.unwrap_or_default();
     let text = String::from_utf8(bytes)
         .map_err(|_| Error::new(ExitKind::Setup, "invalid_config", format!("{FILE} is not UTF-8")))?;
@@ -180,6 +182,7 @@ fn set_setting(app: &App, files: RootDir<'_>, text: &str, key: &str, value: &str
     let (before, mut document) = parse_settings(text)?;
     set_value(&mut document, spec, value)?;
     let new = document.to_string();
+    // Before the first write: a file that is not valid would fail in every command that reads it.
     let config = Config::parse(&new).map_err(|error| {
         let message = format!("`{value}` is not a valid value for {key}: {}", error.message);
         Error::new(ExitKind::Usage, "invalid_value", message).hint(format!("{key}: {}", spec.about))
@@ -192,6 +195,7 @@ fn set_setting(app: &App, files: RootDir<'_>, text: &str, key: &str, value: &str
         }
         _ => None,
     };
+    // Nothing is written before this line, so that a refusal changes no file.
     if new != text {
         files.write_atomic(FILE, new.as_bytes())?;
     }
@@ -222,6 +226,7 @@ fn set_setting(app: &App, files: RootDir<'_>, text: &str, key: &str, value: &str
 fn find_root(app: &App) -> Result<PathBuf, Error> {
     Ok(match Project::open(&app.cwd, &app.env) {
         Ok(project) => project.root,
+        // Before `init` there is no project, and settings can be made all the same.
         Err(_) => crate::git::Repo::open(&app.cwd, &app.env)?.top()?.to_path_buf(),
     })
 }
@@ -239,6 +244,7 @@ fn find_setting(key: &str) -> Result<&'static SettingSpec, Error> {
         return Ok(spec);
     }
     let spellings = SETTINGS.iter().flat_map(|spec| {
+        // The last part alone is a likely way to type a setting: `max_bytes` for `pull.max_bytes`.
         let last = spec.key.rsplit('.').next().unwrap_or(spec.key);
         [(spec.key, spec.key), (last, spec.key)]
     });
@@ -297,6 +303,7 @@ fn set_value(document: &mut DocumentMut, spec: &SettingSpec, value: &str) -> Res
     };
     match table.get_mut(name).and_then(Item::as_value_mut) {
         Some(old) => {
+            // The decor is the spaces around the value and the comment after it.
             let decor = old.decor().clone();
             *old = new;
             *old.decor_mut() = decor;
@@ -314,6 +321,7 @@ fn parse_bytes(text: &str) -> Option<i64> {
     let (number, unit) = text.split_at(digits);
     let factor: i64 = match unit.trim().to_ascii_lowercase().as_str() {
         "" | "b" => 1,
+        // One letter alone counts in steps of 1024, as in git's settings.
         "k" | "kib" => 1 << 10,
         "m" | "mib" => 1 << 20,
         "g" | "gib" => 1 << 30,
@@ -324,6 +332,7 @@ fn parse_bytes(text: &str) -> Option<i64> {
         "tb" => 1_000_000_000_000,
         _ => return None,
     };
+    // Fails only if there are no digits or too many; for both, the caller explains what is expected.
     number.parse::<i64>().ok()?.checked_mul(factor)
 }
 

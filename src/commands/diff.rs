@@ -46,6 +46,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let seeds = |s: &RunSummary| s.seeds.map(|s| SeedsJson { unique_count: s.unique_count, min: s.min, max: s.max });
     let (seeds_a, seeds_b) = (seeds(&a), seeds(&b));
     let diff = DiffJson {
+        // Two runs without a hash are not known to be the same.
         same_config: a.config_hash.is_some() && a.config_hash == b.config_hash,
         config: compare_values(&config(&a), &config(&b)).into_iter().map(diff_key).collect(),
         seeds: DiffSeedsJson { same: seeds_a == seeds_b, a: seeds_a, b: seeds_b },
@@ -94,6 +95,7 @@ fn diff_key(difference: ValueDifference) -> DiffKeyJson {
         key: difference.key,
         a: strict(&difference.a),
         b: strict(&difference.b),
+        // A key whose value is null is not the same as a key that is absent: both are `null` above.
         in_a: difference.a.is_some(),
         in_b: difference.b.is_some(),
     }

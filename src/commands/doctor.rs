@@ -70,6 +70,7 @@ fn render_text(check: &DoctorCheckJson) -> StyledText {
     let mut out = StyledText::new();
     out.push_styled(style, format!("{mark:<8}")).push_str(format!("{:<19}{}", check.name, check.found)).end_line();
     if let Some(fix) = &check.fix {
+        // Below the text of the line above: 8 columns for the mark and 19 for the name.
         out.push_str(" ".repeat(27)).push_styled(dim, "fix:").push_str(format!(" {fix}")).end_line();
     }
     out
@@ -79,6 +80,7 @@ fn run_checks(app: &App) -> Vec<DoctorCheckJson> {
     let mut checks = vec![check_ok("capture-hook", own_version(app))];
     let repo = match Repo::open(&app.cwd, &app.env) {
         Ok(repo) => repo,
+        // Every other check needs a repository.
         Err(error) => {
             checks.push(check_failed("repository", error, "git init"));
             return checks;
@@ -101,6 +103,7 @@ fn run_checks(app: &App) -> Vec<DoctorCheckJson> {
 }
 
 fn own_version(app: &App) -> String {
+    // The version is of use without the path too; `check_hooks` reports why there is no path.
     let location = app.binary_path().map(|path| format!(" at {}", path.display())).unwrap_or_default();
     format!("{}{location}", env!("CARGO_PKG_VERSION"))
 }
@@ -123,6 +126,8 @@ fn check_hooks(app: &App, repo: &Repo) -> Vec<DoctorCheckJson> {
     let mut checks = vec![check_ok("hooks", format!("{}{named}", dir.path.display()))];
     match survey::inspect_hooks(repo, &dir, &binary) {
         Ok(surveyed) => {
+            // Git 2.54 and later also run hooks that its settings name. If these cannot be read, only scripts are
+            // reported.
             let configured = repo.configured_hooks().unwrap_or_default();
             checks.extend(surveyed.iter().map(|one| check_hook(one, &configured)));
         }
@@ -142,9 +147,11 @@ fn check_hooks(app: &App, repo: &Repo) -> Vec<DoctorCheckJson> {
             "pull.octopus names capture-hook, but git-merge-capture-hook is not on PATH, so git refuses to merge several branches",
             "capture-hook install",
         )),
+        // Git's own strategy or one that the user chose: nothing to report.
         Ok(OctopusStrategy::Other) => {}
         Err(error) => checks.push(check_failed("octopus merges", error, "capture-hook install")),
     }
+    // If there is no top, the check `repository` reports it.
     if let Ok(top) = repo.top() {
         checks.extend(
             survey::find_managers(top)
@@ -160,9 +167,11 @@ fn check_hook(hook: &GitHook, configured: &[ConfiguredHook]) -> DoctorCheckJson 
     let named = of_event.map(|one| format!("{} of git's settings (`{}`)", one.name, one.command));
     let before: Vec<String> = named.chain(hook.chained.iter().map(|path| path.display().to_string())).collect();
     let also: String = before.iter().map(|one| format!("{one}, then ")).collect();
+    // Git's settings call us for this event, so the script in the hooks directory need not.
     if matches!(hook.state, HookState::Nothing | HookState::Foreign) && hook.reaches_us(configured) {
         return check_ok(hook.event, before.join(", then "));
     }
+    // Before the state: a script that cannot start its program fails, whatever else it calls.
     if let Some(missing_program) = &hook.missing_program {
         let found =
             format!("a script starts {}, which does not exist: {}", missing_program.display(), what_fails(hook.event));
@@ -248,6 +257,8 @@ fn check_pipeline(project: &Project) -> Vec<DoctorCheckJson> {
         return vec![check_missing("stage", format!("no {} in {}", STAGE, PIPELINE_FILE), "capture-hook init")];
     };
     let command = stage.stage.command_text();
+    // Only this clone's own file counts, which no cloned repository can write. If it cannot be read, nothing is
+    // trusted.
     let trusted = project.repo.local_config(TRUST_SETTING).ok().flatten();
     let mut checks = vec![if let Some(why) = stage.why_unversioned() {
         check_failed("stage", why, "dvc stage list")
@@ -261,6 +272,7 @@ fn check_pipeline(project: &Project) -> Vec<DoctorCheckJson> {
         Some(run) => check_ok("selected run", run.to_owned()),
         None => check_note("selected run", "none", "capture-hook select latest"),
     });
+    // An index that cannot be read is no proof that git tracks the dataset, so an error counts as `false` below.
     let is_tracked = project.repo.index_holds_below(&project.git_path(&stage.out_dir));
     checks.push(if let Err(error) = data_dir::check_dataset_dir(project, &stage.out_dir) {
         check_failed("dataset", error, "capture-hook config list")
@@ -292,7 +304,9 @@ fn check_ignore_rules(project: &Project) -> Option<DoctorCheckJson> {
         layout::EPISODES_PARQUET,
         layout::DATASET_INDEX,
     ];
+    // `check_pipeline` reports a stage that is missing or cannot be read.
     let stage = project.dataset_state(&GitTree::WorkTree).ok()?.stage?;
+    // The experiment: the last directory but one of the selected run.
     let selected = stage.run_dir.as_deref().and_then(|dir| dir.trim_end_matches('/').rsplit('/').nth(1));
     let folder = format!("{}/{}", stage.out_dir, selected.unwrap_or("experiment"));
     let rule_files = match ignored::list_rule_files(project, &folder) {
@@ -346,12 +360,13 @@ fn check_storage(project: &Project) -> Vec<DoctorCheckJson> {
 /// The default remote: whether it is there, whether DVC can reach it, whether others know of it.
 fn check_remote(project: &Project) -> Vec<DoctorCheckJson> {
     const NAME: &str = "remote";
+    // `check_storage` reports settings that cannot be read, and does not call this function then.
     let Some(remote) = project.dvc_settings().ok().and_then(|settings| settings.default_remote()) else {
         let fix = "capture-hook init --remote URL";
         return vec![check_missing(NAME, "no default remote: data stays on this machine", fix)];
     };
     let shown = format!("{}: {}", remote.name, without_secret(&remote.url));
-    // That there is no DVC to ask is told elsewhere.
+    // If there is no DVC to ask, the check `DVC` reports it.
     let plugin = project.find_dvc().map_or(Ok(None), |dvc| dvc.missing_plugin(remote));
     let mut checks = vec![match plugin {
         Ok(Some(plugin)) => {
@@ -360,6 +375,7 @@ fn check_remote(project: &Project) -> Vec<DoctorCheckJson> {
         Ok(None) => match (sent::find_absent_remote(project), sent::find_missing_remote_dir(project)) {
             (Ok(Some(absent)), _) => check_note(NAME, absent.to_string(), absent.hints().join("; ")),
             (_, Ok(Some(_))) => check_note(NAME, format!("{shown} does not exist yet"), "capture-hook push makes it"),
+            // An error is no proof that the remote is absent.
             _ => check_ok(NAME, shown),
         },
         Err(error) => check_failed(NAME, error, "dvc version"),

@@ -50,11 +50,15 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let to = app.cwd.join(&output);
     let bar = app.ui.progress("getting the run", None);
     let request = GetRequest { run: &key, version, to: &to, replace: args.force };
+    // First, so that nothing is fetched for a destination that is taken.
     request.check_destination()?;
     let dvc = project.dvc()?;
     let file_list = rebuilt::read_file_list(&project, &dvc, version)?;
     let outcome = get_run(&dvc, &file_list, request, &bar)?;
+    // Off the terminal before anything is printed.
     drop(bar);
+    // Last, because it takes a directory that exists. If it fails, the run is complete all the same:
+    // a warning below says so.
     let excluded = project.repo.exclude_dir(&to);
     if app.ui.json() {
         app.ui.print_json(&GetJson {
@@ -96,7 +100,7 @@ fn find_version(
             Error::new(ExitKind::Setup, "no_data_version", format!("`{rev}` holds no data version"))
                 .hint("see the commits that hold one: `capture-hook log`")
         })?;
-        // A run that only this revision knows is not in the catalog where its file list was not here.
+        // A run that only this revision knows is not in the catalog if its file list was not in this clone.
         if let Ok(key) = args.run.parse::<RunKey>()
             && catalog.get(&key).is_none()
         {
@@ -106,12 +110,14 @@ fn find_version(
         return Ok((target.key, Some(commit), version));
     }
     let target = catalog::resolve_query(project, catalog, &app.cwd, &args.run)?;
+    // A tag names its own commit, which may hold older data than the newest commit of the run.
     if let Some(commit) = target.commit
         && let Some(version) = project.data_version_at(&commit)?
     {
         return Ok((target.key, Some(commit), version));
     }
     let change = catalog.history.latest_commit(&target.key);
+    // There can be a version without a commit: the one that only a tag names.
     match catalog::find_latest_version(catalog, &target.key) {
         Some(version) => Ok((target.key, change.map(|change| change.commit.id.clone()), version)),
         None => {

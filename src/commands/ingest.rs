@@ -60,6 +60,7 @@ pub struct Args {
 pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let project_dir = ProjectDir::find(&app.cwd)?;
     let is_named = args.all || args.run_dir.is_some() || !args.runs.is_empty();
+    // If both the runs and the dataset are named, params.yaml is not needed, so it may be absent or broken.
     let selection = if is_named && args.out_dir.is_some() { None } else { Some(project_dir.read_selection()?) };
     let out_dir = match (&args.out_dir, &selection) {
         (Some(dir), _) => normalize_path(&app.cwd.join(dir)),
@@ -113,13 +114,14 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     for run in &left_out {
         app.ui.warn(&run.to_string());
     }
+    // Runs that were left out make the exit code 1, although all others are in the dataset.
     match report_results(app, &project_dir, done)? {
         CommandOutcome::Done if !left_out.is_empty() => Ok(CommandOutcome::CheckFailed),
         outcome => Ok(outcome),
     }
 }
 
-/// Without a selection there is nothing to put into the dataset. DVC takes what is there for the whole of it, and wants
+/// Without a selection there is nothing to put into the dataset. DVC takes what is there for the whole of it, and needs
 /// the directory itself.
 fn leave_dataset(app: &App, project_dir: &ProjectDir, file: &str, out_dir: &Path) -> Result<CommandOutcome, Error> {
     let shown = project_dir.relative_display(out_dir);
@@ -150,6 +152,7 @@ fn ingest_all(
     requests: &[IngestRequest],
     jobs: Option<u16>,
 ) -> Vec<Result<IngestOutcome, ingest::IngestError>> {
+    // If the number of processors is unknown, one run at a time.
     let processors = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let jobs = jobs.map_or_else(processors, usize::from).min(requests.len());
     let bar =
@@ -160,6 +163,7 @@ fn ingest_all(
         for _ in 0..jobs {
             scope.spawn(|| {
                 loop {
+                    // Relaxed is enough: the threads share only this number, and the results are behind the lock.
                     let at = next.fetch_add(1, Ordering::Relaxed);
                     let Some(request) = requests.get(at) else { break };
                     let result = ingest_run(request, &bar);
@@ -168,6 +172,7 @@ fn ingest_all(
             });
         }
     });
+    // A poisoned lock is opened, here and above: if a thread panics, the scope panics as well.
     let mut results = results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     results.sort_by_key(|(at, _)| *at);
     results.into_iter().map(|(_, result)| result).collect()
@@ -200,6 +205,7 @@ fn report_results(
                     app.ui.print_value(&destination);
                 }
             }
+            // The error of a single run is the error of the command, with its hints.
             Err(error) if is_single => return Err(error.into()),
             Err(error) => {
                 let error = Error::from(error);
@@ -216,6 +222,7 @@ fn report_results(
     }
     match worst {
         None => Ok(CommandOutcome::Done),
+        // Each error is printed above already.
         Some(error) if error.exit_kind() == ExitKind::CheckFailed => Ok(CommandOutcome::CheckFailed),
         Some(error) => Err(Error::new(error.exit_kind(), error.code(), "not every run was ingested")),
     }

@@ -35,6 +35,7 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
+    // Before any change: without the path of this program, no hook can be written.
     let binary = if args.no_hooks { None } else { Some(app.binary_path()?) };
     let request = InitRequest {
         cwd: &app.cwd,
@@ -49,11 +50,11 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     Ok(CommandOutcome::Done)
 }
 
-/// Tells what DVC lacks to reach the remote: not before the first push.
+/// Warns if DVC lacks a package for the remote, because otherwise only the first push would show it.
 fn warn_missing_plugin(app: &App, project: &Project) -> Result<(), Error> {
     let settings = project.read_dvc_settings()?;
     let Some(remote) = settings.default_remote() else { return Ok(()) };
-    // What cannot be asked, `doctor` tells.
+    // If DVC cannot be asked, `doctor` reports it.
     if let Ok(Some(plugin)) = project.find_dvc().and_then(|dvc| dvc.missing_plugin(remote)) {
         app.ui.warn(&format!(
             "DVC lacks {}, so it can neither push to {} nor fetch from it",
@@ -68,6 +69,7 @@ fn warn_missing_plugin(app: &App, project: &Project) -> Result<(), Error> {
 fn from_cwd(app: &App, project: &Project, file: &str) -> PathBuf {
     match app.cwd.strip_prefix(&project.root) {
         Ok(inner) => inner.components().map(|_| "..").collect::<PathBuf>().join(file),
+        // If the root is not above the working directory, the full path is right too.
         Err(_) => project.root.join(file),
     }
 }
@@ -92,11 +94,13 @@ fn print_changes(app: &App, project: &Project, steps: &[SetupChange]) {
         app.ui.status("everything is set up: nothing was changed");
     }
     // By name: whatever else is in the working tree is not to get into this commit.
+    // If the files cannot be listed, only this hint is left out.
     let files = setup::list_files_to_commit(project).unwrap_or_default();
     if !files.is_empty() {
         let names: Vec<String> = files.iter().map(|file| shell_quote(from_cwd(app, project, file))).collect();
         app.ui.hint(&format!("commit the files: `git add {} && git commit -m 'Set up capture-hook'`", names.join(" ")));
     }
+    // Settings that cannot be read are an error in `warn_missing_plugin`, which follows.
     if project.read_dvc_settings().is_ok_and(|settings| settings.default_remote().is_none()) {
         app.ui.hint("set a remote to share the data: `capture-hook init --remote URL`");
     }

@@ -30,9 +30,11 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let done = hooks::install_hooks(&repo, &app.binary_path()?, args.force)?;
     let managers = survey::find_managers(repo.top()?);
     let mut dvc = None;
+    // In a sparse checkout, some projects of the repository may not be in the working tree.
     for mut project in app.open_projects()?.into_iter().filter(|project| project::require_checked_out(project).is_ok())
     {
         worktree::share_cache(&mut project, &app.ui)?;
+        // The setting is one for the whole clone: after the first project that sets it, it stays as it is.
         dvc = dvc.or(programs::trust_own_venv(&project)?);
     }
     if app.ui.json() {

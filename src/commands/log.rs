@@ -39,6 +39,7 @@ pub struct Args {
 /// Runs the command.
 pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let project = app.open_project()?;
+    // Declared out here because `history` may borrow from it.
     let catalog;
     let (history, only): (&History, Option<RunKey>) = match &args.run {
         Some(query) => {
@@ -87,6 +88,7 @@ fn version_json(
     for run in change.introduced.iter().filter(|run| only.is_none_or(|only| only == *run)) {
         let entries = history.run_entries(dataset_record.version, run);
         let data = (dataset_record.version, Some(dataset_record.out_dir.as_str()));
+        // If the file list is not in this clone, the record is empty, and that of the tag stands in for it below.
         let record = introduced::read_record_of_files(project, run, data, entries.as_deref().unwrap_or_default())?;
         let tag = tags.iter().find(|tag| tag.name.run == *run);
         let tag_record = tag.and_then(|tag| tag.record.as_ref());
@@ -130,10 +132,12 @@ fn render_table(app: &App, versions: &[LogVersionJson]) -> StyledText {
     ]);
     for version in versions {
         let commit = version.commit.get(..9).unwrap_or(&version.commit);
+        // The date of a time in ISO 8601 (2026-11-24T02:15:50Z).
         let date = version.committed_at.get(..10).unwrap_or_default();
         let style = if version.on_head { YELLOW } else { DIM };
         for run in &version.runs {
             let number = run.tag.as_ref().map(|tag| tag.rsplit_once('@').map_or("v1", |(_, v)| v));
+            // In this order: data that is here is of use at once, data on the remote after a download.
             let data = match (run.cache, run.remote) {
                 ("all", "all") => styled_cell("here, remote", GREEN),
                 ("all", _) => styled_cell("here", GREEN),

@@ -58,10 +58,12 @@ fn demo_dir(app: &App, dir: Option<&Path>) -> Result<PathBuf, Error> {
     let Some(dir) = dir else {
         let temp = app.env.get("TMPDIR").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
         let temp_dir = crate::support::fs::create_temp_dir(&temp, "capture-hook-demo-")?;
+        // Not removed at the end: the user may look around in it.
         return Ok(temp_dir.keep());
     };
     let dir = app.cwd.join(dir);
     crate::support::fs::create_dir_all(&dir)?;
+    // Refused, because it may hold the user's work, and the demo ends with the advice to remove it all.
     if std::fs::read_dir(&dir).at("list", &dir)?.next().is_some() {
         return Err(Error::new(ExitKind::Usage, "directory_not_empty", format!("{} is not empty", dir.display()))
             .hint("name a new directory: `capture-hook demo DIR`"));
@@ -86,6 +88,7 @@ impl<'a> DemoTour<'a> {
             .env
             .clone()
             .without_git()
+            // Git reads this one since 2.32. The user's own hooks or signing of commits would change what is shown.
             .with_var("GIT_CONFIG_GLOBAL", "/dev/null")
             .with_var("GIT_CONFIG_NOSYSTEM", "1")
             .with_var("GIT_PAGER", "cat")
@@ -96,6 +99,8 @@ impl<'a> DemoTour<'a> {
         if let Some(bin) = programs::find_dvc_bin(dir, &app.env, exe.parent(), current_project.as_ref())? {
             env = env.with_path_first(&bin);
         }
+        // After DVC's directory, so that it is in front of it on PATH: the demo runs this program and no other version
+        // of it.
         if let Some(bin) = exe.parent() {
             env = env.with_path_first(bin);
         }
@@ -137,6 +142,7 @@ impl<'a> DemoTour<'a> {
         self.run_command(&repo, &["capture-hook", "publish", "run-0002"])?;
 
         self.start_step("Lose everything: recordings, dataset, DVC's cache");
+        // Relative to the repository that this demo made: nothing else can be removed.
         self.run_command(&repo, &["rm", "-rf", "results", "data/captures", ".dvc/cache"])?;
 
         self.start_step("Check the first run's tag out: its data comes back");
@@ -165,8 +171,9 @@ impl<'a> DemoTour<'a> {
         self.print_text(&text);
     }
 
-    /// Shows a command, runs it, and shows what it said.
+    /// Shows a command, runs it, and shows its output.
     fn run_command(&mut self, dir: &Path, words: &[&str]) -> Result<(), Error> {
+        // Ten minutes: no step takes nearly as long, so only a program that hangs is stopped.
         let cmd = Cmd::new(words[0]).args(&words[1..]).dir(dir).timeout(Duration::from_secs(600));
         let line = cmd.command_line();
         let mut text = StyledText::new();

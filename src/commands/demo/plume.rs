@@ -60,12 +60,15 @@ impl Plume {
         let mut at = (random.next_below(self.grid.0), random.next_below(self.grid.1));
         let mut steps = Vec::new();
         for number in 1..=self.max_steps {
+            // Three steps in ten are random, so that no agent just walks straight to the source.
             let action = if random.next_below(10) < 3 { random.next_below(4) } else { self.choose_upwind(at) };
+            // An action is 0 to 3, so the fallback is never used.
             let (dx, dy) = MOVES[usize::try_from(action).unwrap_or(0)];
             at = ((at.0 + dx).clamp(0, self.grid.0 - 1), (at.1 + dy).clamp(0, self.grid.1 - 1));
             let distance = self.distance_at(at);
             let terminated = distance <= self.goal_radius;
             let truncated = !terminated && number == self.max_steps;
+            // The cost of each step makes a short episode better than a long one.
             let reward = if terminated { 1.0 } else { -0.01 };
             steps.push(PlumeStep {
                 action,
@@ -86,6 +89,7 @@ impl Plume {
     /// The move to the neighbouring cell that smells most.
     fn choose_upwind(&self, at: (i64, i64)) -> i64 {
         let smell = |(dx, dy): (i64, i64)| self.odor_at((at.0 + dx, at.1 + dy));
+        // Of cells that smell the same, `max_by` takes the last in the order of `MOVES`.
         let best = (0..MOVES.len()).max_by(|&a, &b| smell(MOVES[a]).total_cmp(&smell(MOVES[b])));
         best.and_then(|i| i64::try_from(i).ok()).unwrap_or(0)
     }
@@ -96,6 +100,7 @@ struct SplitMix64(u64);
 
 impl SplitMix64 {
     fn next(&mut self) -> u64 {
+        // The numbers of the reference implementation, splitmix64.c by Sebastiano Vigna (2015).
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -106,6 +111,7 @@ impl SplitMix64 {
     /// A number from 0 to `n - 1`.
     fn next_below(&mut self, n: i64) -> i64 {
         let n = u64::try_from(n).unwrap_or(1).max(1);
+        // The remainder favours small numbers by less than one in 2^57: `n` is at most 64.
         i64::try_from(self.next() % n).unwrap_or(0)
     }
 }

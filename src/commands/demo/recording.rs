@@ -22,6 +22,7 @@ pub fn record_run(root: &Path, seed: u32) -> Result<PathBuf, Error> {
             .hint("choose another --seed: a recorded run is never changed"));
     }
     let recorder = RunRecorder::create(options)?;
+    // A thousand apart, so that no episode of one run is in another.
     let seeds: Vec<i64> = (0..EPISODES).map(|n| i64::from(seed) * 1000 + i64::from(n)).collect();
     recorder.write_run_meta(&RecordMeta {
         env_config: env_config(),
@@ -52,6 +53,7 @@ fn env_config() -> JsonObject {
 
 fn record_episode(recorder: &RunRecorder, id: &str, seed: i64) -> Result<(), Error> {
     let started = Instant::now();
+    // The seed comes from a `u32`, so it is never negative.
     let steps = PLUME.walk_episode(u64::try_from(seed).unwrap_or(0));
     let (mut number, mut total_reward) = (0, 0.0);
     for step in &steps {
@@ -71,6 +73,7 @@ fn record_episode(recorder: &RunRecorder, id: &str, seed: i64) -> Result<(), Err
             seed: Some(seed),
         })?;
     }
+    // `max_steps` is above 0, so there always is a last step.
     let Some(last) = steps.last() else { return Ok(()) };
     let duration_ms = started.elapsed().as_secs_f64() * 1e3;
     recorder.append_episode(&EpisodeRow {
@@ -89,5 +92,6 @@ fn record_episode(recorder: &RunRecorder, id: &str, seed: i64) -> Result<(), Err
 }
 
 fn seconds_since_epoch() -> f64 {
+    // A clock that is set to before 1970 gives 0: the demo need not fail for it.
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64())
 }
