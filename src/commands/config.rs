@@ -81,7 +81,7 @@ const SETTINGS: &[SettingSpec] = &[
         key: "engine",
         kind: SettingType::Text,
         about: "who versions the dataset: dvc, native",
-        // In lower case, the name of the variant is what the file says.
+        // The name of the variant in lower case is the spelling in the file.
         value: |c| json!(format!("{:?}", c.engine).to_lowercase()),
     },
     SettingSpec {
@@ -128,7 +128,7 @@ const SETTINGS: &[SettingSpec] = &[
     },
 ];
 
-/// What a shell may put where a setting's name belongs.
+/// Candidates for the name of a setting.
 fn setting_candidates() -> ArgValueCandidates {
     ArgValueCandidates::new(|| SETTINGS.iter().map(|spec| CompletionCandidate::new(spec.key)).collect())
 }
@@ -269,7 +269,7 @@ fn describe_setting(spec: &SettingSpec, config: &Config, document: &DocumentMut)
     }
 }
 
-/// Puts a value into the document, where it was or in its section, comments kept.
+/// Puts a value into the document, in its old place or in its section. Comments are kept.
 fn set_value(document: &mut DocumentMut, spec: &SettingSpec, value: &str) -> Result<(), Error> {
     let invalid_value = |expected: &str| {
         Error::new(

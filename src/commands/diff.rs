@@ -72,7 +72,7 @@ fn read_summary(app: &App, project: &Project, catalog: &Catalog, query: &str) ->
     let location = catalog::locate_run(project, catalog, &target)?;
     let bar = app.ui.progress("reading the run", None);
     let name = match &target.commit {
-        // Two versions of one run are told apart by what was typed.
+        // The run's name does not distinguish two of its versions, so what was typed is shown.
         Some(_) => query.to_owned(),
         None => target.key.to_string(),
     };

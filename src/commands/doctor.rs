@@ -52,7 +52,7 @@ fn check_missing(name: &'static str, found: impl Into<String>, fix: impl Into<St
     DoctorCheckJson { name, state: CheckState::Missing, found: found.into(), fix: Some(fix.into()) }
 }
 
-/// What an error says, as a check that failed.
+/// An error with its causes and its first hint, as a check that failed.
 fn check_failed(name: &'static str, error: impl Into<Error>, fix: &str) -> DoctorCheckJson {
     let error = error.into();
     let text = std::iter::once(error.to_string()).chain(error.cause_messages()).collect::<Vec<_>>().join(": ");

@@ -58,7 +58,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     // Off the terminal before anything is printed.
     drop(bar);
     // Last, because it takes a directory that exists. If it fails, the run is complete all the same:
-    // a warning below says so.
+    // a warning below reports it.
     let excluded = project.repo.exclude_dir(&to);
     if app.ui.json() {
         app.ui.print_json(&GetJson {

@@ -89,7 +89,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         }
     };
     let options = project_dir.validate_options()?;
-    // Without git or DVC around it, the directories' names alone tell what is not for data.
+    // Without a project of git and DVC, the names of directories alone show what is not for data.
     let off_limits = match Project::open(&project_dir.root, &app.env) {
         Ok(project) => data_dir::find_off_limits(&project)?,
         Err(_) => Vec::new(),

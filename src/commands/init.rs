@@ -65,7 +65,7 @@ fn warn_missing_plugin(app: &App, project: &Project) -> Result<(), Error> {
     Ok(())
 }
 
-/// A file of the project as it is named in the directory where the command was called.
+/// The path of a file of the project from the directory in which the command was called.
 fn from_cwd(app: &App, project: &Project, file: &str) -> PathBuf {
     match app.cwd.strip_prefix(&project.root) {
         Ok(inner) => inner.components().map(|_| "..").collect::<PathBuf>().join(file),
