@@ -25,6 +25,7 @@ pub struct Args {
 /// Runs the command.
 pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let mut root = (app.command)();
+    // clap sets the display names of subcommands (`capture-hook-runs`) only when it builds.
     root.build();
     if let Some(dir) = &args.dir {
         let dir = app.cwd.join(dir);
@@ -46,6 +47,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
 
 /// The pages of the whole and of every command that is not hidden; how many there are.
 fn write_all(root: &clap::Command, dir: &Path) -> Result<usize, Error> {
+    // clap adds a command `help`, which prints what `--help` prints.
     let commands = root.get_subcommands().filter(|c| !c.is_hide_set() && c.get_name() != "help");
     let mut n = 0;
     for command in std::iter::once(root).chain(commands) {

@@ -38,6 +38,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     } else {
         app.ui.print_value(&written);
     }
+    // The manifest was asked for and is written, so that an invalid run is a warning and no failure.
     if !report.ok {
         app.ui.warn(&format!("{shown} is not valid; the manifest says so"));
         app.ui.hint(&format!("see what is wrong: `capture-hook validate {}`", shell_quote(&shown)));

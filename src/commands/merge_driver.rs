@@ -68,12 +68,14 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
 }
 
 fn merge_files(app: &App, args: &Args) -> Result<MergeOutcome, Error> {
+    // Git leaves a placeholder that it does not know as it is.
     let path = args.path.clone().filter(|p| !p.starts_with('%')).unwrap_or_else(|| match args.what {
         MergeTarget::Lockfile => project::LOCKFILE.to_owned(),
         MergeTarget::Params => project::PARAMS_FILE.to_owned(),
         MergeTarget::MetricsFiles => crate::dataset::metrics_files::METRICS.to_owned(),
     });
     let label = |at: usize, other: &str| {
+        // Before 2.44, git passes `%S`, `%X` and `%Y` on literally.
         let given = args.labels.get(at).filter(|l| !l.is_empty() && !l.starts_with('%'));
         given.cloned().unwrap_or_else(|| other.to_owned())
     };
@@ -95,6 +97,8 @@ fn merge_files(app: &App, args: &Args) -> Result<MergeOutcome, Error> {
         marker_size: args
             .marker
             .as_deref()
+            // 7 is git's default (`conflict-marker-size` in gitattributes(5)); a size over 1000 is a mistake there,
+            // and would write markers of any length.
             .and_then(|n| n.parse().ok())
             .filter(|n| (1..=1000).contains(n))
             .unwrap_or(7),
@@ -108,11 +112,13 @@ fn merge_files(app: &App, args: &Args) -> Result<MergeOutcome, Error> {
         MergeTarget::Params => merge::merge_params_file(&files, &app.env)?,
         MergeTarget::MetricsFiles => merge::merge_metrics_file(&files)?,
         MergeTarget::Lockfile => {
+            // Git runs the driver at the top of the working tree; the project may be in a subdirectory.
             let root = app.cwd.join(Path::new(&files.path).parent().unwrap_or(Path::new("")));
             let project = Project::at(repo, root, &app.env);
             merge::merge_lockfile(&files, &app.env, |sides| merge_and_store_lists(&project, sides))?
         }
     };
+    // The virtual ancestor of a criss-cross merge gets into no commit: notes about it would mislead.
     Ok(if files.makes_virtual_ancestor() { MergeOutcome { notes: Vec::new(), ..outcome } } else { outcome })
 }
 
@@ -122,6 +128,7 @@ fn favored_side(repo: &Repo, caller: Option<&GitCall>) -> Option<MergeSide> {
     let call = caller?;
     let rebase_option =
         || repo.rebase_options().iter().filter_map(|option| FavoredSide::from_option(option)).next_back();
+    // An option of the command itself comes first. A rebase that continues gets none, so git's copy of them is read.
     let favored = call.favored_side().or_else(|| if call.command == "rebase" { rebase_option() } else { None });
     favored.map(|side| match side {
         FavoredSide::Ours => MergeSide::Ours,
@@ -138,6 +145,7 @@ fn read_remade(repo: &Repo, merge: &Oid, path: &str) -> Result<RemadeMerge, Erro
         };
         match entry.filter(GitEntry::is_file) {
             Some(entry) if repo.blob_size(&entry.id)? <= limits::LOCKFILE => Ok(repo.read_blob(&entry.id)?),
+            // As git does where a side has no file. One over the limit is not read into memory.
             _ => Ok(Vec::new()),
         }
     };

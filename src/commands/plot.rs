@@ -41,6 +41,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let target = catalog::resolve_query(&project, &catalog, &app.cwd, &args.run)?;
     let default = PathBuf::from(format!("{}-{}.svg", target.key.experiment(), target.key.run_id()));
     let output = args.output.clone().unwrap_or(default);
+    // Before the run is read: a wrong file name fails at once.
     let format = picture_format(&output)?;
     let location = catalog::locate_run(&project, &catalog, &target)?;
     let bar = app.ui.progress("reading the run", None);
@@ -49,6 +50,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let plot_data = summary.plot_data.as_ref().ok_or_else(|| unreadable_run(&target.key.to_string()))?;
     let title = target.key.to_string();
     let subtitle = plot_subtitle(&summary, plot_data);
+    // Without a readable `run.json`, no size, source or goal of the grid is known.
     let grid = summary.meta.as_ref().map(|meta| PlumeGrid::from_env_config(&meta.env_config)).unwrap_or_default();
     let picture = RunPlot { title: &title, subtitle: &subtitle, grid, plot_data };
     let to_stdout = output == Path::new("-");
@@ -79,6 +81,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
 
 fn picture_format(output: &Path) -> Result<&'static str, Error> {
     if output == Path::new("-") {
+        // `-` has no extension to tell the format; SVG is text, and so a terminal can show it.
         return Ok("svg");
     }
     match output.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase).as_deref() {

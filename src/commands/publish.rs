@@ -47,6 +47,7 @@ pub struct Args {
 /// Runs the command.
 pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let mut project = app.open_project()?;
+    // First, before anything changes: a commit in the middle of a merge or rebase would conclude its step.
     publish::refuse_during_operation(&project)?;
     let project_dir = ProjectDir::find(&project.root)?;
     if args.force && !commit::can_ingest_many(&project)? {
@@ -55,7 +56,9 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
             Error::new(ExitKind::Usage, "force_unsupported", message).hint("run the stage's own command instead")
         );
     }
+    // With `-q`, `git symbolic-ref` fails silently if HEAD is detached.
     let detached = !project.repo.query_git(["symbolic-ref", "-q", "HEAD"])?.success();
+    // Refused before the commit is made, not when it cannot be pushed.
     if detached && !args.no_push && publish::push_target(&project)? != PushTarget::None {
         let message = "HEAD is detached: a commit would be on no branch, and there is no branch to push";
         return Err(Error::new(ExitKind::Setup, "detached_head", message)
@@ -99,6 +102,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
             app.ui.print_value(run.to_string());
         }
     }
+    // Last, when it stays in view: the next `git commit` or `git push` relies on the hooks.
     hooks::warn_unreached(app, &project.repo);
     Ok(if left_out == 0 { CommandOutcome::Done } else { CommandOutcome::CheckFailed })
 }
@@ -116,6 +120,7 @@ fn select_runs(
             return Ok((vec![project_dir.root.join(selected)], 0));
         }
         let dirs = args.runs.iter().map(|run| project_dir.resolve_run(&app.cwd, run)).collect::<Result<Vec<_>, _>>()?;
+        // The same run may be named twice, or lie in two directories with equal files.
         let runs = project_dir.distinct_runs(dirs.iter().map(|dir| RunDir::read(dir)).collect())?;
         return Ok((runs.into_iter().map(|run| run.dir).collect(), 0));
     }
@@ -126,6 +131,7 @@ fn select_runs(
         match commit::validate_run(project, &project_dir.relative_display(&run), &app.ui) {
             Ok(_) => valid.push(run),
             Err(refused @ CommitRefused::Invalid { .. }) => {
+                // One invalid run does not keep the others back; the exit code tells of it.
                 left_out += 1;
                 app.ui.warn(&format!("left out: {refused}"));
             }
@@ -138,6 +144,7 @@ fn select_runs(
 /// Data first, then git. Says whether git pushed.
 fn push_all(app: &App, project: &Project) -> Result<bool, Error> {
     let required = push::list_all_required_versions(project, &publish::unpushed_range(project)?)?;
+    // Lists are enough here: a list on the remote vouches for its files. `push` looks up every file.
     let upload = push::upload_versions(project, &required, CheckDepth::ListsOnly, &app.ui)?;
     app.ui.status(&format!("data: {}", upload.message));
     let target = publish::push_target(project)?;
@@ -148,6 +155,7 @@ fn push_all(app: &App, project: &Project) -> Result<bool, Error> {
         return Ok(false);
     }
     if !required.is_empty() {
+        // Before the branch is pushed: `--follow-tags` sends only tags of commits that are pushed.
         super::tag::move_left_tags(app, project)?;
     }
     publish::push_branch(project, &target, &app.ui)?;

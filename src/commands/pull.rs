@@ -35,6 +35,7 @@ pub struct Args {
 /// Runs the command.
 pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let mut project = app.open_project()?;
+    // Before anything is fetched: a linked working tree takes what the clone's cache holds already.
     worktree::share_cache(&mut project, &app.ui)?;
     let Some(dataset_record) = project.dataset_record(&GitTree::WorkTree)? else {
         return Err(Error::new(ExitKind::Setup, "no_dataset", "dvc.lock holds no dataset: nothing was ingested yet")
@@ -46,7 +47,9 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         pulled.push(pulled_json(&project, outcome, None, dataset_record.out_dir.clone())?);
     } else {
         let catalog = catalog::load_catalog(&project)?;
+        // The catalog lacks a run that only a list holds; its name is enough to fetch it.
         let catalog_run = |key| catalog.get(&key).unwrap_or(CatalogRun { key, sources: RunSources::default() });
+        // A short name is looked up among these first, so that runs of other commits make none ambiguous.
         let held_runs: Vec<CatalogRun> =
             pull::list_runs(&project, &dataset_record)?.into_iter().map(catalog_run).collect();
         for query in &args.runs {
@@ -54,6 +57,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
             let run_outcome = pull::pull_data(&project, &dataset_record, Some(&run), args.force, &app.ui)?;
             let run_outcome =
                 pulled_json(&project, run_outcome, Some(run.to_string()), format!("{}/{run}", dataset_record.out_dir))?;
+            // At once, not at the end: a later run may fail, and this one is in the workspace.
             if !app.ui.json() {
                 report_pulled(app, args, &run_outcome);
                 app.ui.print_value(&run_outcome.path);
@@ -88,6 +92,7 @@ fn pulled_json(
     };
     match outcome.sync {
         SyncOutcome::NoDataset => {}
+        // `replaced` counts only files with local changes that were replaced; these come on top.
         SyncOutcome::Done { changed } => pulled.changed += changed,
         SyncOutcome::Partial { missing, .. } => (pulled.complete, pulled.missing_bytes) = (false, missing),
         // Which they are, DVC did not tell.
@@ -107,6 +112,7 @@ fn pulled_json(
 
 fn missing_data(project: &Project, why: &str, explanation: Explanation) -> Result<Error, Error> {
     let hint = match sent::find_missing_remote_dir(project)? {
+        // There are always two; the second, to start with an empty remote, fetches no data.
         Some(absent) => absent.hints().swap_remove(0),
         None => "check that it was pushed, and the remote's address with `dvc remote list`".into(),
     };
@@ -114,6 +120,7 @@ fn missing_data(project: &Project, why: &str, explanation: Explanation) -> Resul
 }
 
 fn report_pulled(app: &App, args: &Args, pulled: &PulledJson) {
+    // Ten lines leave the result in view on a small terminal; `--json` lists all paths.
     const SHOWN: usize = 10;
     for path in pulled.unsaved.iter().take(SHOWN) {
         app.ui.warn(&format!("local changes are kept: {path}"));
@@ -131,6 +138,7 @@ fn report_pulled(app: &App, args: &Args, pulled: &PulledJson) {
         app.ui.status(&format!("the rest of {what} matches dvc.lock{files}"));
     }
     let other_reason = pulled.missing_bytes > 0 || !pulled.refused.is_empty();
+    // The hints below are about local changes. Missing data or refused paths have other causes.
     if pulled.complete || (pulled.unsaved.is_empty() && other_reason) {
         return;
     }
@@ -153,9 +161,12 @@ fn resolve_held_run(
     held_runs: &[CatalogRun],
 ) -> Result<RunKey, Error> {
     let target = match catalog::resolve_query_among(project, catalog, &app.cwd, query, held_runs) {
+        // A run of another commit is known, but not held: that is its own error below. If it is unknown there too,
+        // the first error stands.
         Err(ProjectError::Resolve(error @ ResolveError::NotFound { .. })) => {
             catalog::resolve_query(project, catalog, &app.cwd, query).map_err(|_| error)?
         }
+        // An ambiguous name, for example, is not looked up among more runs: it would stay ambiguous.
         other => other?,
     };
     if held_runs.iter().any(|run| run.key == target.key) {

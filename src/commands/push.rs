@@ -32,8 +32,10 @@ pub struct Args {
 pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let project = app.open_project()?;
     let required = required_versions(&project, args)?;
+    // Every file is looked up: this command is also the way to repair a remote that lost some.
     let upload = push::upload_versions(&project, &required, CheckDepth::AllFiles, &app.ui)?;
     if !required.is_empty() {
+        // After the upload and before `git push`, which sends only tags of commits that it pushes.
         super::tag::move_left_tags(app, &project)?;
     }
     if app.ui.json() {
@@ -47,6 +49,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     app.ui.status(&upload.message);
     // What git's remotes have went with its data: the remote lost it since, or is another one.
     let is_lost = |n: &&RequiredVersion| {
+        // Only a hint depends on it: if git cannot tell, none is given.
         upload.uploaded.contains(&n.version) && project.repo.is_on_remote(&n.commit).unwrap_or(false)
     };
     if !args.all && required.iter().any(|n| is_lost(&n)) {
@@ -58,8 +61,11 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
 fn required_versions(project: &Project, args: &Args) -> Result<Vec<RequiredVersion>, Error> {
     let mut required = Vec::new();
     if args.revs.is_empty() {
+        // Empty in a repository without commits: then nothing is required.
         let head: Vec<Oid> = project.repo.find_commit_id("HEAD")?.into_iter().collect();
+        // The data of commits that a remote-tracking branch holds was sent with them.
         let exclude_refs = if args.all { Vec::new() } else { vec!["refs/remotes/*".into()] };
+        // HEAD's own data is always looked up, even if its commit is on the remote already.
         for commit in &head {
             required.extend(push::find_required_version(project, commit)?);
         }
@@ -71,6 +77,7 @@ fn required_versions(project: &Project, args: &Args) -> Result<Vec<RequiredVersi
     for rev in &args.revs {
         match rev.split_once("..") {
             Some((from, to)) => {
+                // As in git, an end that is left out is HEAD.
                 let end = |rev: &str| project.repo.resolve_commit(if rev.is_empty() { "HEAD" } else { rev });
                 let range =
                     CommitRange { include: vec![end(to)?], exclude: vec![end(from)?], exclude_refs: Vec::new() };
@@ -86,6 +93,7 @@ fn required_versions(project: &Project, args: &Args) -> Result<Vec<RequiredVersi
             None => required.extend(push::find_required_version(project, &project.repo.resolve_commit(rev)?)?),
         }
     }
+    // Many commits share a version; `dedup_by_key` drops only neighbours.
     required.sort_by_key(|n| n.version);
     required.dedup_by_key(|n| n.version);
     Ok(required)

@@ -52,6 +52,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let choice = match args.side {
         SideArgs { theirs: true, .. } => RunChoice::Theirs,
         SideArgs { both: true, .. } => RunChoice::Both,
+        // clap requires one of the three options, so that this is `--ours`.
         SideArgs { .. } => RunChoice::Ours,
     };
     let outcome = resolve::resolve_conflict(&mut project, &app.cwd, &args.run, choice, &app.ui)?;
@@ -95,11 +96,13 @@ fn report_remaining(app: &App, project: &Project, outcome: &ConflictOutcome) -> 
         .into_iter()
         .map(|(path, ..)| shell_quote(path))
         .collect();
+    // The index lists a path once for each side of a conflict, one after another.
     remaining.dedup();
     let conclude = match project.repo.current_operation() {
         Some(GitOperation::Rebase) => "git rebase --continue",
         Some(GitOperation::CherryPick) => "git cherry-pick --continue",
         Some(GitOperation::Revert) => "git revert --continue",
+        // A merge, or no operation at all, as after `git stash apply`.
         _ => "git commit",
     };
     app.ui.hint(&match remaining.as_slice() {

@@ -66,6 +66,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         .filter(|run| args.experiment.as_deref().is_none_or(|e| run.key.experiment() == e))
         .filter(|run| !args.new || !run.sources.in_history)
         .collect();
+    // The threads finish in any order; sorting makes the output the same each time.
     let mut rows = run_rows(app, &project, &catalog, &selected_runs)?;
     sort_rows(&mut rows, args.sort);
     if app.ui.json() {
@@ -104,6 +105,7 @@ fn run_rows(
     let (next_index, finished) = (AtomicUsize::new(0), Mutex::new(Vec::with_capacity(drafts.len())));
     let work = || {
         loop {
+            // The counter only hands out indices, and the rows are behind the lock: no other order is needed.
             let at = next_index.fetch_add(1, Order::Relaxed);
             let Some((row, location)) = drafts.get(at) else { break };
             let mut row = row.clone();
@@ -111,9 +113,11 @@ fn run_rows(
                 fill_from_files(&mut row, location);
             }
             bar.advance_by(1);
+            // A poisoned lock still guards whole rows: each is pushed at once.
             finished.lock().unwrap_or_else(PoisonError::into_inner).push(row);
         }
     };
+    // One thread if their number cannot be found out, and no more than there are runs.
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(drafts.len().max(1));
     std::thread::scope(|scope| {
         for _ in 0..threads {
@@ -133,6 +137,7 @@ fn draft_row(
     let tags = catalog.history.tags_of(key);
     let record = tags.last().and_then(|tag| tag.record.as_ref());
     let cached_share = match location {
+        // The recorder's directory comes last: if a committed run is found only there, the cache is known to lack it.
         None | Some(RunLocation::Recorded(_)) if catalog_run.sources.in_history => "none",
         Some(RunLocation::Cache { cache, entries, .. }) if !entries.iter().all(|e| cache.has_object(e.md5)) => "some",
         None => "none",
@@ -144,6 +149,7 @@ fn draft_row(
         run_id: key.run_id().into(),
         start_time: None,
         recorded: catalog_run.sources.recorded.clone(),
+        // A run in one directory only has no entry.
         duplicates: catalog.duplicates.0.get(key).cloned().unwrap_or_default(),
         in_dataset: catalog_run.sources.in_dataset,
         selected: catalog.selected.as_ref() == Some(key),
@@ -162,6 +168,7 @@ fn draft_row(
 /// What a run's own files add.
 fn fill_from_files(row: &mut RunJson, location: &RunLocation) {
     let text = |value: &JsonValue, key: &str| value.get(key).and_then(JsonValue::as_str).map(str::to_owned);
+    // A file that cannot be read leaves the tag's record, or `-`: a damaged run must not hide the others.
     if let Some(run) = location.read_run_json() {
         row.start_time = text(&run, "start_time");
         row.config_hash = run.get("env_config").map(JsonValue::config_hash).or(row.config_hash.take());
@@ -236,6 +243,7 @@ fn render_table(app: &App, rows: &[RunJson]) -> StyledText {
         table.push_row([
             styled_cell(if row.selected { "*" } else { " " }, GREEN.bold()),
             (&row.run).into(),
+            // The date of `2024-05-01T…`; a text that is shorter is shown whole.
             started.get(..10).unwrap_or(started).into(),
             count(row.steps).into(),
             count(row.episodes).into(),
@@ -260,6 +268,7 @@ fn run_state(row: &RunJson) -> &'static str {
 
 fn report_no_runs(app: &App, args: &Args, project: &Project, catalog: &Catalog) -> Result<(), Error> {
     let mut experiments: Vec<String> = catalog.runs().map(|run| run.key.experiment().to_owned()).collect();
+    // The catalog is sorted by name, so that equal experiments are neighbours.
     experiments.dedup();
     match &args.experiment {
         Some(name) if !experiments.is_empty() => {

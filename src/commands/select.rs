@@ -61,6 +61,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         return Err(Error::new(ExitKind::Setup, "no_such_run", format!("there is no run `{run}`"))
             .hint("see all runs: `capture-hook runs`"));
     }
+    // Before anything is written: a refused run leaves `params.yaml` as it is.
     let Some(report) = validate_selected(app, args, &project_dir, &dir)? else {
         return Ok(CommandOutcome::CheckFailed);
     };
@@ -70,11 +71,13 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     loose.report_to(include, &app.ui);
     let change = project_dir.select_run(&dir)?;
     let (comparison, in_git) = compare_with_dataset(app, &project_dir, &change);
+    // Selecting works without git too; then there are no hooks to warn of.
     let repo = Repo::open(&project_dir.root, &app.env).ok();
     let warn_of_hooks = || repo.as_ref().is_some_and(|repo| hooks::warn_unreached(app, repo));
     let recorded_anew = comparison
         .as_ref()
         .and_then(RunMatch::mismatch)
+        // If git sees the selection, a run that the dataset lacks is new and gets into the next commit as usual.
         .filter(|_| !in_git || matches!(comparison, Some(RunMatch::Changed { .. })));
     if app.ui.json() {
         app.ui.print_json(&SelectJson {
@@ -101,6 +104,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     }
     // The commit that is hinted at takes the run by them.
     warn_of_hooks();
+    // The selection is written already. Without a git repository, no flag of git can hide it.
     let refused = Project::open(&project_dir.root, &app.env)
         .ok()
         .and_then(|project| commit::check_visible_to_git(&project, &change.file).err());
@@ -143,10 +147,12 @@ fn validate_selected(
 
 /// How the dataset compares with the run that was selected, if that can be told, and whether git sees the selection.
 fn compare_with_dataset(app: &App, project_dir: &ProjectDir, change: &SelectionChange) -> (Option<RunMatch>, bool) {
+    // Without a git repository there is nothing to compare with; the usual hint, to commit, follows.
     let project = Project::open(&project_dir.root, &app.env).ok();
     match project.map(|project| held::note_selection(&project, change)) {
         None => (None, true),
         Some(Ok(selection)) => (selection.run_match, selection.in_git),
+        // The selection is written already, so that this is a warning.
         Some(Err(error)) => {
             app.ui.warn(&format!("cannot find out whether the run was recorded again: {error}"));
             (None, true)
@@ -161,6 +167,7 @@ fn pick_run(app: &App, project_dir: &ProjectDir) -> Result<Option<PathBuf>, Erro
             .hint("see all runs with `capture-hook runs`, or select the newest with `capture-hook select latest`")
     };
     if app.ui.json() {
+        // A script gets an error, never a prompt.
         return Err(missing());
     }
     let found = project_dir.discover_runs()?;
@@ -179,10 +186,12 @@ fn pick_run(app: &App, project_dir: &ProjectDir) -> Result<Option<PathBuf>, Erro
         let (name, dir) = (run.name(), project_dir.relative_display(&run.dir));
         if dir.ends_with(&format!("/{name}")) { name } else { format!("{name} ({dir})") }
     };
+    // Characters, because that is what `{:width$}` counts.
     let width = runs.iter().map(|run| name(run).chars().count()).max().unwrap_or_default();
     let lines: Vec<String> = runs
         .iter()
         .map(|run| {
+            // 16 characters are `2024-05-01T12:30`: the day and the minute.
             let day = run.start.text().map_or("-", |text| text.get(..16).unwrap_or(text)).replace('T', " ");
             let mark =
                 if selected.as_deref() == Some(&project_dir.relative_display(&run.dir)) { "  selected" } else { "" };

@@ -40,6 +40,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let catalog = catalog::load_catalog(&project)?;
     let target = catalog::resolve_query(&project, &catalog, &app.cwd, &args.run)?;
     let location = catalog::locate_run(&project, &catalog, &target)?;
+    // JSON has no curves, and so the rows need not be read for them.
     let depth = if app.ui.json() { SummaryDepth::Metrics } else { SummaryDepth::PlotData };
     let bar = app.ui.progress("reading the run", None);
     let summary = summary::summarize_run(&project, &location, depth, &bar)?;
@@ -72,6 +73,7 @@ fn show_json(
         experiment: target.key.experiment().into(),
         run_id: target.key.run_id().into(),
         source: location.label(),
+        // A directory outside of the project keeps its absolute path.
         path: location.dir().map(|dir| dir.strip_prefix(&project.root).unwrap_or(dir).to_string_lossy().into_owned()),
         start_time: meta.map(|m| m.start_time.clone()),
         schema_version: meta.map(|m| m.schema_version.clone()),
@@ -117,6 +119,7 @@ fn render_text(show: &ShowJson, summary: &RunSummary) -> StyledText {
     out.push_styled(BOLD, &show.run).end_line();
     let mut line = |name: &str, value: StyledText| {
         if !value.is_empty() {
+            // 15 columns hold the longest name, `final distance`.
             out.push_str("  ").push_styled(DIM, format!("{name:<15} ")).push_text(&value).end_line();
         }
     };
@@ -125,6 +128,7 @@ fn render_text(show: &ShowJson, summary: &RunSummary) -> StyledText {
     line("location", show.path.as_deref().unwrap_or("DVC's cache").into());
     line("validation", show.validation.as_ref().map(render_verdict).unwrap_or_default());
     if let Some(history) = &show.history {
+        // As many digits as `Oid::short` shows.
         let commit = history.commit.get(..9).unwrap_or(&history.commit);
         let day = history.committed_at.get(..10).unwrap_or_default();
         let mut commit_text = StyledText::from(format!("{commit}  {}  ", history.subject));
@@ -162,6 +166,7 @@ fn dim_text(words: &str) -> StyledText {
 
 /// As much of a hash as a line of 80 columns has room for, and more than anyone compares; `--json` has all of it.
 fn short_hash(hash: &str) -> String {
+    // 18 columns of margin, `sha256:` and the ellipsis leave 54.
     const DIGITS: usize = 48;
     hash.get(..DIGITS).map_or_else(|| format!("sha256:{hash}"), |start| format!("sha256:{start}…"))
 }
@@ -210,6 +215,7 @@ fn config_lines(summary: &RunSummary) -> Vec<(String, String)> {
     let mut lines: Vec<(String, String)> = all
         .into_iter()
         .map(|(key, value)| {
+            // A long key or value is cut, not wrapped. Both come from the recorder: control characters are escaped.
             let value = shorten_text(&escape_control(value.to_canonical()), 48);
             (shorten_text(&escape_control(key), 40), value)
         })
@@ -247,6 +253,7 @@ fn metric_lines(metrics: &RunMetrics, line: &mut impl FnMut(&str, String)) {
 /// A curve's median in a line, with its first and last value.
 fn render_curve(curve: &BandCurve) -> String {
     let values: Vec<f64> = curve.iter().map(|band| band.mid).collect();
+    // 32 columns of curve leave 30 of a line of 80 for the two numbers.
     let (Some(first), Some(last), Some(line)) = (values.first(), values.last(), render_sparkline(&values, 32)) else {
         return String::new();
     };

@@ -35,13 +35,16 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         include.extend(project.repo.branch_tips()?);
     }
     let mut commits = project.repo.walk_commits(&CommitRange { include, ..CommitRange::default() })?;
+    // Another project's commits that a merge added to this repository get no tags of this one.
     let foreign = foreign::find_foreign_commits(&project, &commits)?;
     commits.retain(|id| !foreign.contains(id));
     commits.reverse();
+    // Sets, because several commits can lead to the same tag: each is reported once.
     let (mut made, mut moved, mut unchanged) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     let mut failed = Vec::new();
     for tagged in tags::tag_commits(&project, &commits, &app.ui)? {
         match tagged {
+            // `drop` discards whether the set held the tag already.
             TagOutcome::Made { tag } => drop(made.insert(tag)),
             TagOutcome::CaughtUp { tag } => drop(moved.insert(tag)),
             TagOutcome::Kept { tag } => drop(unchanged.insert(tag)),
@@ -53,6 +56,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     } else {
         made.iter().chain(&moved).for_each(|tag| app.ui.print_value(tag));
     }
+    // After the tags that were made: one failure does not hide the rest.
     if !failed.is_empty() {
         say_tags(app, failed);
         return Ok(CommandOutcome::CheckFailed);

@@ -50,6 +50,7 @@ fn long_help() -> String {
         for code in validate::Code::ALL.iter().filter(|c| c.severity() == severity) {
             let mark = if code.is_ignorable() { ' ' } else { '*' };
             let kind = if severity == validate::Severity::Error { "error" } else { "warning" };
+            // 28 columns hold the longest code, `unsupported_schema_version`.
             out += &format!("  {mark} {:<28} {kind}\n", code.as_str());
         }
     }
@@ -99,6 +100,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     match missing {
         // The report says so too, for scripts that read it.
         Some(error) => Err(error.into()),
+        // After the reports: which directories share a name is an error of its own.
         None if !duplicates.0.is_empty() => Err(duplicates.into()),
         None if ok => Ok(CommandOutcome::Done),
         None => Ok(CommandOutcome::CheckFailed),
@@ -144,6 +146,7 @@ fn select_dirs(app: &App, args: &Args, project_dir: &ProjectDir) -> Result<Selec
         match project_dir.resolve_run(&app.cwd, query) {
             Ok(dir) => selected.dirs.push(dir),
             Err(error @ ProjectError::Resolve(ResolveError::NotFound { .. })) if query.contains('/') => {
+                // A path that does not exist is validated too: the report says so, and the other runs are validated.
                 selected.dirs.push(normalize_path(&app.cwd.join(query)));
                 selected.missing.get_or_insert(error);
             }

@@ -45,6 +45,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let tree = commit.clone().map_or(GitTree::WorkTree, GitTree::Commit);
     let dataset_record = project.dataset_record(&tree)?;
     if dataset_record.is_none() && commit.is_some() {
+        // There is a revision: `commit` was resolved from it.
         let rev = args.rev.as_deref().unwrap_or_default();
         let message = format!("`{rev}` holds no data version");
         return Err(Error::new(ExitKind::Setup, "no_data_version", message)
@@ -55,7 +56,9 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         .map(|dataset_record| project.open_cache()?.read_file_list(dataset_record.version).map_err(ProjectError::from))
         .transpose()?
         .flatten();
+    // In the workspace, the manifests can still be verified without a list; in the cache, nothing can.
     if file_list.is_none() && commit.is_some() {
+        // There is a record: a commit without one was refused above.
         let version = dataset_record.as_ref().map(|l| l.version.to_string()).unwrap_or_default();
         return Err(data_not_in_clone(args, &version));
     }
@@ -71,6 +74,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         version: dataset_record.as_ref().map(|dataset_record| dataset_record.version),
         only: only.as_ref(),
     };
+    // `dvc.lock` has the size of the whole dataset, not that of single runs.
     let bar = app.ui.progress("verifying", dataset_record.as_ref().filter(|_| only.is_none()).and_then(|l| l.size));
     let report = verify_data(&request, &bar);
     drop(bar);
@@ -113,7 +117,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     Ok(if result.ok { CommandOutcome::Done } else { CommandOutcome::CheckFailed })
 }
 
-/// The error where nothing of what was asked for is in this clone.
+/// The error if nothing of what was asked for is in this clone.
 fn data_not_in_clone(args: &Args, version: &str) -> Error {
     let named = if args.runs.is_empty() {
         format!("data version {version}")
@@ -196,6 +200,7 @@ fn print_report(
 
 /// What to type about findings in the cache.
 fn cache_hints(report: &VerifyReport, rev: &str) -> Vec<String> {
+    // Five paths make a command that can still be checked by eye before it removes files.
     const SHOWN: usize = 5;
     let mut hints = Vec::new();
     if !report.damaged.is_empty() {
@@ -203,6 +208,7 @@ fn cache_hints(report: &VerifyReport, rev: &str) -> Vec<String> {
         let more = if report.damaged.len() > SHOWN { ", and the same for the others" } else { "" };
         hints.push(format!("remove the damaged object from the cache: `rm -f {}`{more}", objects.join(" ")));
     }
+    // A file that contradicts its manifest was committed like this: fetching it again changes nothing.
     if let Some(run) =
         report.findings.iter().find(|finding| finding.problem != VerifyProblem::Manifest).and_then(VerifyFinding::run)
     {
@@ -216,6 +222,7 @@ fn cache_hints(report: &VerifyReport, rev: &str) -> Vec<String> {
 fn workspace_hint(report: &VerifyReport) -> String {
     let has_problem = |problem| report.findings.iter().any(|finding| finding.problem == problem);
     match report.findings.iter().find_map(VerifyFinding::run) {
+        // First: if every file is as it was committed, no `pull` can change it.
         Some(run) if report.not_committed == 0 => {
             let run = shell_quote(run.to_string());
             format!("the files were committed like this; see the commits: `capture-hook log {run}`")
@@ -223,6 +230,7 @@ fn workspace_hint(report: &VerifyReport) -> String {
         _ if report.findings.iter().any(|finding| finding.file == WHOLE_DATASET) => {
             "fetch the file list, and see which files differ: `capture-hook pull`".into()
         }
+        // Before the last arm: a plain `pull` keeps local changes.
         _ if [VerifyProblem::Changed, VerifyProblem::Extra, VerifyProblem::Unreadable].into_iter().any(has_problem) => {
             "replace changed files by the committed ones: `capture-hook pull --force`".into()
         }

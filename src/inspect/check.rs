@@ -75,7 +75,9 @@ pub fn check_history(
     let mut report = CheckReport { remote, ..CheckReport::default() };
     let mut commits = project.repo.walk_commits(range).map_err(ProjectError::from)?;
     let selection_files = SELECTION_FILES.map(|file| project.git_path(file));
+    // In a partial clone, one fetch for all commits, not one for each object that is read.
     project.repo.fetch_files(&commits, &selection_files).map_err(ProjectError::from)?;
+    // Before lists are fetched: the remote of this project holds none of another project.
     let foreign = foreign::find_foreign_commits(project, &commits)?;
     if !foreign.is_empty() {
         reporter.show_status(&format!(
@@ -88,10 +90,12 @@ pub fn check_history(
     for id in &commits {
         file_lists.fetch_for(id)?;
     }
+    // Once, after all fetches, and before history is loaded, which reads runs from the lists.
     file_lists.rebuild_missing()?;
     let history = history::load_history_in(project, range)?;
     let checker = HistoryChecker { project, history: &history };
     for tag in &history.tags {
+        // Tags of other runs are not compared with a commit of the range.
         if history.dataset_commits.iter().any(|change| change.introduced.contains(&tag.name.run)) {
             file_lists.fetch_at(tag.tag.commit.as_ref())?;
         }
@@ -106,6 +110,7 @@ pub fn check_history(
         if seen.insert(read_selection_ids(project, id)?) {
             report.findings.extend(checker.check_selection(id)?);
         }
+        // Its parents are not in this clone: every run would look as if this commit introduced it.
         if ends.contains(id) {
             let message = format!("the clone is shallow: commits before this one were not checked; {UNSHALLOW}");
             report.findings.push(CheckFinding {
@@ -125,10 +130,12 @@ pub fn check_history(
             report.findings.extend(checker.check_ignored_findings(change)?);
         }
     }
+    // Tags on commits outside of the range, foreign ones included, are left out.
     for tag in history.tags.iter().filter(|tag| tag.tag.commit.as_ref().is_some_and(|c| commits.contains(c))) {
         report.tags += 1;
         report.findings.extend(checker.check_tag(tag)?);
     }
+    // The workspace is compared only with HEAD's selection: no other commit selects what lies in it.
     if let Some(head) = project.repo.head().map_err(ProjectError::from)?.filter(|head| commits.contains(head)) {
         report.findings.extend(check_recorded_anew(project, &head)?);
     }
@@ -162,6 +169,7 @@ impl HistoryChecker<'_> {
         };
         let state = match self.project.dataset_state(&GitTree::Commit(commit.clone())) {
             Ok(state) => state,
+            // A file of the commit that cannot be understood is a finding; if git itself fails, the check ends.
             Err(error @ (ProjectError::Lockfile(_) | ProjectError::Stage(_) | ProjectError::Config(_))) => {
                 return Ok(vec![new_finding("unreadable", error.to_string())]);
             }
@@ -176,6 +184,7 @@ impl HistoryChecker<'_> {
                 CheckFinding { severity: CheckSeverity::Warning, ..new_finding("include_not_ingested", message) };
             return Ok(if state.include_matches() { Vec::new() } else { vec![stale] });
         }
+        // A run is selected: without one, the state counts as ingested.
         let run_dir = state.run_dir().unwrap_or_default();
         let message = match &state.record {
             None => format!("params.yaml selects {run_dir}, but dvc.lock holds no data version"),
@@ -199,6 +208,7 @@ impl HistoryChecker<'_> {
     fn find_later_ingest(&self, commit: &Oid, run_dir: &str) -> Result<Option<Oid>, ProjectError> {
         let runs: Vec<RunKey> = self.history.all_runs().into_keys().collect();
         let run = find_run_of_dir(run_dir, &runs);
+        // History is newest first; reversed, the first match is the oldest.
         for change in self.history.dataset_commits.iter().rev().filter(|change| change.commit.id != *commit) {
             let dataset_record = &change.record;
             let selected = dataset_record.run_dir.as_deref() == Some(run_dir);
@@ -229,6 +239,7 @@ impl HistoryChecker<'_> {
             None => history::read_readable_record(self.project, &commit.id)?,
         };
         for record in &records {
+            // A repository can hold several projects: the trailer may be about another one's `dvc.lock`.
             if dataset_record.as_ref().map(|dataset_record| dataset_record.version) != Some(record.data)
                 && state::is_of_other_project(self.project, record.data, &commit.id)?
             {
@@ -294,6 +305,7 @@ impl HistoryChecker<'_> {
         let commit = &change.commit.id;
         let mut findings = Vec::new();
         for run in &change.introduced {
+            // Without the file list, no record is found, and the settings of the commit are looked at instead.
             let entries = self.history.run_entries(change.record.version, run).unwrap_or_default();
             let message = match introduced::read_ignored_findings(self.project, run, &change.record, &entries)? {
                 Some(ignored) => {
@@ -332,8 +344,10 @@ impl HistoryChecker<'_> {
         if entries.is_empty() {
             return Some(format!("data version {version} does not hold the run"));
         }
+        // A finding needs proof: data that cannot be read contradicts no trailer.
         let actual = introduced::read_record_of_files(self.project, &record.run, (version, None), &entries).ok()?;
         let differs = |recorded: &Option<String>, actual: &Option<String>| {
+            // A hash that one side lacks cannot be compared, for example if the cache lacks the manifest.
             recorded.is_some() && actual.is_some() && recorded != actual
         };
         if differs(&record.manifest, &actual.manifest) {
@@ -347,6 +361,7 @@ impl HistoryChecker<'_> {
 
     fn tag_names_data(&self, tag: &RunTag, version: DataVersion) -> bool {
         let version_at_tag =
+            // If the commit cannot be read, the record in the tag itself is used.
             tag.tag.commit.as_ref().and_then(|commit| self.project.data_version_at(commit).ok().flatten());
         let Some(version_at_tag) = version_at_tag.or_else(|| tag.record.as_ref().map(|record| record.data)) else {
             return false;
@@ -370,6 +385,7 @@ impl HistoryChecker<'_> {
         let Some(version) = self.project.data_version_at(commit)? else {
             return Ok(new_finding("its commit holds no data version".into()));
         };
+        // `None` means that this clone cannot tell, which is no proof against the tag.
         if self.history.holds_run(version, &tag.name.run) == Some(false) {
             return Ok(new_finding(format!("data version {version} of its commit does not hold the run")));
         }
@@ -379,9 +395,11 @@ impl HistoryChecker<'_> {
     fn check_remote_data(&self, findings: &mut Vec<CheckFinding>) -> Result<(), RemoteDataError> {
         let mut commits: HashMap<DataVersion, &Oid> = HashMap::new();
         for change in &self.history.dataset_commits {
+            // History is newest first, so that the oldest commit of a version stays.
             commits.insert(change.record.version, &change.commit.id);
         }
         let mut versions: Vec<DataVersion> = commits.keys().copied().collect();
+        // The order of a hash map differs from run to run.
         versions.sort();
         let new_finding = |code, commit: Option<Oid>, message: String| CheckFinding {
             severity: CheckSeverity::Error,
@@ -398,6 +416,7 @@ impl HistoryChecker<'_> {
                 findings.push(new_finding("data_missing", None, message));
                 return Ok(());
             }
+            // A finding and no error, so that the report on commits and tags still appears.
             Err(RemoteDataError::Absent(absent)) => {
                 findings.push(new_finding("remote_absent", None, format!("{absent}: {}", absent.hints().join("; "))));
                 return Ok(());
@@ -405,6 +424,7 @@ impl HistoryChecker<'_> {
             Err(error) => return Err(error),
         };
         let missing_versions: Vec<DataVersion> = missing.keys().copied().collect();
+        // If the cache lacks an object too, this clone cannot send it, and the advice differs.
         let missing_here = self.project.dvc()?.missing_in_cache(&missing_versions)?;
         for (version, missing_objects) in missing {
             let files = match missing_objects.files.as_slice() {
@@ -429,6 +449,7 @@ impl HistoryChecker<'_> {
 /// Whether the run that HEAD selects was recorded again, where this clone has its directory. Nothing that the commit says
 /// is false then, and the new recording is in no commit all the same.
 fn check_recorded_anew(project: &Project, head: &Oid) -> Result<Option<CheckFinding>, ProjectError> {
+    // What cannot be read in HEAD is a finding of `check_selection` already.
     let Ok(state) = project.dataset_state(&GitTree::Commit(head.clone())) else { return Ok(None) };
     let (Some(run_dir), Some(dataset_record), true) = (state.run_dir(), &state.record, state.is_ingested()) else {
         return Ok(None);
@@ -461,6 +482,7 @@ fn check_lost_runs(
     };
     let removed = match change {
         _ if commit.parents.len() > 1 => {
+            // A merge can drop runs without changing the dataset compared with one parent, and so has no `change`.
             let source = GitTree::Commit(commit.id.clone());
             let loss =
                 loss::find_run_loss(project, &source, &commit.parents, &mut |version| file_lists.fetch_list(version))?;

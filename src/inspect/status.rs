@@ -26,9 +26,9 @@ pub enum StepState {
     Done,
     /// Still to do.
     Pending,
-    /// It was looked at and found wanting.
+    /// It was checked, and something is wrong.
     Failed,
-    /// It cannot be told from here, or concerns nobody.
+    /// It cannot be told from here, or does not apply.
     Unknown,
 }
 
@@ -45,7 +45,7 @@ impl StepState {
     }
 }
 
-/// One step of the way.
+/// One step from the recording to the remotes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusStep {
     /// Its name.
@@ -56,10 +56,10 @@ pub struct StatusStep {
     pub detail: String,
 }
 
-/// The selected run's way.
+/// How far the selected run is.
 #[derive(Debug, Default)]
 pub struct RunStatus {
-    /// The selected run, where its name is known.
+    /// The selected run, if its name is known.
     pub run: Option<RunKey>,
     /// What the parameters name.
     pub run_dir: Option<String>,
@@ -67,7 +67,7 @@ pub struct RunStatus {
     pub steps: Vec<StatusStep>,
     /// What to type next.
     pub next: Option<String>,
-    /// What else wants attention.
+    /// What else to look at.
     pub notes: Vec<String>,
 }
 
@@ -89,7 +89,7 @@ impl RunStatus {
     }
 }
 
-/// The selected run's way, read from the workspace, the index and history.
+/// How far the selected run is, read from the workspace, the index and history.
 pub fn read_status(
     project: &Project,
     catalog: &Catalog,
@@ -111,6 +111,7 @@ pub fn read_status(
     let name = status.run.as_ref().map_or_else(|| run_dir.clone(), ToString::to_string);
     let quoted_name = shell_quote(&name);
     let mut reader = StatusReader { project, progress, state, status };
+    // The order matters: the first step that suggests a command decides what is next.
     reader.check_recording(&run_dir)?;
     let current = reader.check_ingested(&run_dir)?;
     let committed = reader.check_committed(current, &quoted_name)?;
@@ -118,6 +119,7 @@ pub fn read_status(
     let StatusReader { state, mut status, .. } = reader;
     let version = state.record.as_ref().map(|record| record.version);
     pushed::check_pushed(project, &mut status, version, committed.as_ref())?;
+    // Last: a checkout is worth a suggestion only if no step of the run is pending.
     workspace::check_workspace(project, &mut status, &state, progress)?;
     Ok(status)
 }
@@ -175,6 +177,7 @@ impl StatusReader<'_> {
     /// Looks whether the data version holds the selected run; false if it holds another one that was recorded there.
     fn check_ingested(&mut self, run_dir: &str) -> Result<bool, RemoteDataError> {
         let unversioned = self.state.stage.as_ref().and_then(ResolvedStage::why_unversioned);
+        // A frozen stage does not matter if the selection is ingested. `cache: false` does: no data can be sent.
         if let Some(why) = unversioned.filter(|why| !self.state.is_ingested() || *why != UnversionedDataset::Frozen) {
             self.status.add_step("ingested", StepState::Failed, why.to_string());
             self.status.suggest_next("capture-hook doctor");
@@ -205,6 +208,7 @@ impl StatusReader<'_> {
         if run_match == RunMatch::Unknown {
             let detail = format!("the file list of {} is not in this clone", record.version);
             self.status.add_step("ingested", StepState::Unknown, detail);
+            // Pulling fetches the list, and then the step can be told.
             self.status.suggest_next("capture-hook pull");
         } else {
             self.status.add_step("ingested", StepState::Done, format!("data version {}", record.version));
@@ -212,7 +216,7 @@ impl StatusReader<'_> {
         Ok(true)
     }
 
-    /// The commit at HEAD, where it holds the selection and the data version of the workspace.
+    /// The commit at HEAD, if it holds the selection and the data version of the workspace.
     fn check_committed(&mut self, current: bool, quoted_name: &str) -> Result<Option<Oid>, RemoteDataError> {
         let publish = format!("capture-hook publish {quoted_name}");
         if !current {
@@ -226,6 +230,7 @@ impl StatusReader<'_> {
             return Ok(None);
         };
         let state_at_head = self.project.dataset_state(&GitTree::Commit(head.clone()));
+        // A HEAD that cannot be read holds no selection; `check` says what is wrong with it.
         let same = state_at_head.is_ok_and(|head_state| {
             head_state.is_ingested()
                 && head_state.run_dir() == self.state.run_dir()
@@ -248,11 +253,13 @@ impl StatusReader<'_> {
         let version = self.project.data_version_at(head)?;
         let history = &catalog.history;
         let names_it = |tag: &&RunTag| {
+            // If the commit cannot be read, the record in the tag itself is used.
             let at = tag.tag.commit.as_ref().and_then(|commit| self.project.data_version_at(commit).ok().flatten());
             let at = at.or_else(|| tag.record.as_ref().map(|record| record.data));
             at.zip(version).is_some_and(|(at, version)| history.has_same_files(at, version, &run))
         };
         let mut left_behind = None;
+        // `tags_of` lists the lowest version first; the highest is the one to show.
         for tag in history.tags_of(&run).into_iter().rev().filter(names_it) {
             if !tags::is_left_behind(self.project, tag, Some(head))? {
                 self.status.add_step("tagged", StepState::Done, tag.tag.name.clone());
@@ -270,7 +277,7 @@ impl StatusReader<'_> {
     }
 }
 
-/// What else wants attention.
+/// What else to look at.
 fn list_notes(catalog: &Catalog) -> Result<Vec<String>, ProjectError> {
     let mut notes = Vec::new();
     let new = catalog

@@ -17,7 +17,7 @@ enum RemoteData {
     NoRemote,
     Absent(AbsentRemote),
     OnRemote,
-    /// Not all of it is there; whether this clone has the rest.
+    /// Not all of it is there; whether the rest is in this clone.
     Incomplete {
         rest_is_here: bool,
     },
@@ -49,6 +49,7 @@ pub(super) fn check_pushed(
         return Ok(());
     };
     let data = find_remote_data(project, version)?;
+    // Remotes first: without one, no remote-tracking branch can hold the commit.
     let commit = if project.repo.query_git(["remote"]).map_err(ProjectError::from)?.stdout_text().is_empty() {
         CommitState::NoRemote
     } else if project.repo.is_on_remote(head).map_err(ProjectError::from)? {
@@ -63,6 +64,7 @@ pub(super) fn check_pushed(
 fn find_remote_data(project: &Project, version: DataVersion) -> Result<RemoteData, RemoteDataError> {
     let settings = project.dvc_settings()?;
     let Some(remote) = settings.default_remote() else { return Ok(RemoteData::NoRemote) };
+    // Asking such a remote would start DVC and use the network; `status` only looks at what this clone noted.
     if remote.dir.is_none() {
         return Ok(if sent::was_uploaded(project, remote, version) {
             RemoteData::Uploaded
@@ -72,6 +74,7 @@ fn find_remote_data(project: &Project, version: DataVersion) -> Result<RemoteDat
     }
     let missing = match push::find_missing_on_remote(project, &[version]) {
         Err(RemoteDataError::Absent(absent)) => return Ok(RemoteData::Absent(absent)),
+        // `None` stands for no remote, and there is one.
         missing => missing?.unwrap_or_default(),
     };
     let Some(missing_objects) = missing.get(&version) else { return Ok(RemoteData::OnRemote) };
@@ -111,6 +114,7 @@ fn report_pushed(status: &mut RunStatus, data: &RemoteData, commit: &CommitState
         CommitState::Pushed => "pushed",
         CommitState::NotPushed => "not pushed",
     };
+    // Sent data alone is not done: others need the commit to find it.
     if not_pushed {
         state = StepState::Pending;
     } else if *commit == CommitState::NoRemote && state == StepState::Done {

@@ -10,6 +10,7 @@ use crate::support::progress::Progress;
 use crate::support::text::format_bytes;
 
 /// The most bytes that are read of a dataset because of a `status`. What was read once is not read again.
+// 1 GiB bounds how long `status` takes; what is over it is reported as not compared.
 const MAX_BYTES: u64 = 1 << 30;
 
 const STEP: &str = "workspace";
@@ -22,6 +23,7 @@ pub(super) fn check_workspace(
     progress: &dyn Progress,
 ) -> Result<(), ProjectError> {
     let Some(dataset_record) = &state.record else { return Ok(()) };
+    // Before anything is compared: until the sync, every difference would look like a local change.
     if workspace::is_sync_pending(project) {
         status.add_step(STEP, StepState::Pending, "it does not match the last checkout yet; run `capture-hook pull`");
         status.suggest_next("capture-hook pull");
@@ -32,6 +34,7 @@ pub(super) fn check_workspace(
         status.add_step(STEP, StepState::Unknown, detail);
         return Ok(());
     };
+    // No checkout writes the refused paths, and so they are not missing.
     let (file_list, _) = split_refused(file_list);
     let (cache, known_files) = (project.open_cache()?, project::mark_path(project, KNOWN_FILES_MARK));
     let comparison = DatasetComparison {
@@ -45,6 +48,7 @@ pub(super) fn check_workspace(
         max_bytes: MAX_BYTES,
     };
     let differences = compare_dataset(&comparison, progress)?;
+    // At the version it was last synced to, a difference is a local change; else it may be old data.
     let old = workspace::read_workspace_version(project)?.filter(|at| *at != dataset_record.version);
     if let Some(old) = old
         && is_behind(project, dataset_record, old, &differences)?
@@ -58,8 +62,8 @@ pub(super) fn check_workspace(
     Ok(())
 }
 
-/// Whether the workspace, brought to an older version last, has not come to this one since: `git reset`, `stash` and `am`
-/// call no hook.
+/// Whether the workspace, last synced to an older version, does not match this one yet: `git reset`, `stash` and `am` call
+/// no hook.
 fn is_behind(
     project: &Project,
     dataset_record: &DatasetRecord,
@@ -80,10 +84,13 @@ fn is_behind(
     };
     let dataset = project.root.join(&dataset_record.out_dir);
     let mut stale = old.entries().iter().filter(|entry| new.get(&entry.relpath).is_none());
+    // Not `exists`, which follows links: a dangling link that DVC made is there too.
     Ok(stale.any(|entry| std::fs::symlink_metadata(dataset.join(&entry.relpath)).is_ok()))
 }
 
 fn report_workspace(status: &mut RunStatus, differences: &DatasetDifferences, runs: usize, files: usize) {
+    // The order of the arms matters: local changes come before what a plain `pull` fetches, and a run that is
+    // absent as a whole is normal, so that it comes last.
     if differences.present == 0 && differences.absent_runs.len() == runs && differences.local_changes().next().is_none()
     {
         status.add_step(STEP, StepState::Unknown, "the dataset is not in this clone; run `capture-hook pull`");
@@ -93,6 +100,7 @@ fn report_workspace(status: &mut RunStatus, differences: &DatasetDifferences, ru
         let changes = changes.iter().filter(|(_, files)| !files.is_empty());
         let words: Vec<String> = changes.map(|(what, files)| format!("{what}: {}", describe_first(files))).collect();
         status.add_step(STEP, StepState::Pending, words.join("; "));
+        // Only suggested, never done: it overwrites files that exist nowhere else.
         status.suggest_next("capture-hook pull --force");
         status.notes.push(
             "replace the changed files by the committed ones with `capture-hook pull --force`, or keep them with `dvc commit`"
