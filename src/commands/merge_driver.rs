@@ -122,13 +122,13 @@ fn merge_files(app: &App, args: &Args) -> Result<MergeOutcome, Error> {
     Ok(if files.makes_virtual_ancestor() { MergeOutcome { notes: Vec::new(), ..outcome } } else { outcome })
 }
 
-/// The side that git was told to take of whatever both changed: by the command that called us, or when the rebase that goes
-/// on now was begun.
+/// The side that git takes of whatever both changed, by an option of the command that called the driver, or of the
+/// command that began the current rebase.
 fn favored_side(repo: &Repo, caller: Option<&GitCall>) -> Option<MergeSide> {
     let call = caller?;
     let rebase_option =
         || repo.rebase_options().iter().filter_map(|option| FavoredSide::from_option(option)).next_back();
-    // An option of the command itself comes first. A rebase that continues gets none, so git's copy of them is read.
+    // An option of the command itself comes first. `rebase --continue` gets none: git keeps those of the start.
     let favored = call.favored_side().or_else(|| if call.command == "rebase" { rebase_option() } else { None });
     favored.map(|side| match side {
         FavoredSide::Ours => MergeSide::Ours,
@@ -154,7 +154,7 @@ fn read_remade(repo: &Repo, merge: &Oid, path: &str) -> Result<RemadeMerge, Erro
 }
 
 /// What a side is called, as its user knows it: a rebase keeps the branches of the merges that it makes again under names of
-/// its own, and where git knows no name, it gives a commit's id.
+/// its own, and if git knows no name, it gives a commit's id.
 fn display_label(label: String) -> String {
     match (label.strip_prefix("refs/rewritten/"), Oid::parse(&label)) {
         (Some(name), _) => name.to_owned(),

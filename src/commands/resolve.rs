@@ -96,7 +96,7 @@ fn report_remaining(app: &App, project: &Project, outcome: &ConflictOutcome) -> 
         .into_iter()
         .map(|(path, ..)| shell_quote(path))
         .collect();
-    // The index lists a path once for each side of a conflict, one after another.
+    // The index lists a path once for each stage of a conflict, one after another.
     remaining.dedup();
     let conclude = match project.repo.current_operation() {
         Some(GitOperation::Rebase) => "git rebase --continue",

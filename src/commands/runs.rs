@@ -137,7 +137,7 @@ fn draft_row(
     let tags = catalog.history.tags_of(key);
     let record = tags.last().and_then(|tag| tag.record.as_ref());
     let cached_share = match location {
-        // The recorder's directory comes last: if a committed run is found only there, the cache is known to lack it.
+        // The recorder's directory is looked at last: a committed run found there was not found in the cache.
         None | Some(RunLocation::Recorded(_)) if catalog_run.sources.in_history => "none",
         Some(RunLocation::Cache { cache, entries, .. }) if !entries.iter().all(|e| cache.has_object(e.md5)) => "some",
         None => "none",

@@ -72,7 +72,8 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     Ok(CommandOutcome::Done)
 }
 
-/// Moves the tags that were left behind by a rewrite that no hook was told of to what HEAD has and no git remote yet.
+/// Moves the tags that were left behind by a rewrite for which git called no hook, to the commits of HEAD that no git
+/// remote holds yet.
 pub fn move_left_tags(app: &App, project: &Project) -> Result<(), Error> {
     let mut commits = project.repo.walk_commits(&publish::unpushed_range(project)?)?;
     commits.reverse();

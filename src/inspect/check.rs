@@ -446,8 +446,8 @@ impl HistoryChecker<'_> {
     }
 }
 
-/// Whether the run that HEAD selects was recorded again, where this clone has its directory. Nothing that the commit says
-/// is false then, and the new recording is in no commit all the same.
+/// Whether the run that HEAD selects was recorded again, if its directory is in this clone. Nothing that the commit
+/// says is false then, and the new recording is in no commit all the same.
 fn check_recorded_anew(project: &Project, head: &Oid) -> Result<Option<CheckFinding>, ProjectError> {
     // What cannot be read in HEAD is a finding of `check_selection` already.
     let Ok(state) = project.dataset_state(&GitTree::Commit(head.clone())) else { return Ok(None) };
@@ -482,7 +482,7 @@ fn check_lost_runs(
     };
     let removed = match change {
         _ if commit.parents.len() > 1 => {
-            // A merge can drop runs without changing the dataset compared with one parent, and so has no `change`.
+            // A merge can drop runs without changing the dataset compared with one parent, and so may have no `change`.
             let source = GitTree::Commit(commit.id.clone());
             let loss =
                 loss::find_run_loss(project, &source, &commit.parents, &mut |version| file_lists.fetch_list(version))?;

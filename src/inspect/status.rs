@@ -119,7 +119,7 @@ pub fn read_status(
     let StatusReader { state, mut status, .. } = reader;
     let version = state.record.as_ref().map(|record| record.version);
     pushed::check_pushed(project, &mut status, version, committed.as_ref())?;
-    // Last: a checkout is worth a suggestion only if no step of the run is pending.
+    // Last: what it suggests is used only if no step of the run suggested a command.
     workspace::check_workspace(project, &mut status, &state, progress)?;
     Ok(status)
 }

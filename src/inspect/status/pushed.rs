@@ -49,7 +49,7 @@ pub(super) fn check_pushed(
         return Ok(());
     };
     let data = find_remote_data(project, version)?;
-    // Remotes first: without one, no remote-tracking branch can hold the commit.
+    // Remotes first: without one, `NotPushed` would suggest a push that has no target.
     let commit = if project.repo.query_git(["remote"]).map_err(ProjectError::from)?.stdout_text().is_empty() {
         CommitState::NoRemote
     } else if project.repo.is_on_remote(head).map_err(ProjectError::from)? {

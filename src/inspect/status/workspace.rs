@@ -62,8 +62,8 @@ pub(super) fn check_workspace(
     Ok(())
 }
 
-/// Whether the workspace, last synced to an older version, does not match this one yet: `git reset`, `stash` and `am` call
-/// no hook.
+/// Whether the workspace, last synced to an older version, does not match this one yet: `git reset`, `stash` and `am`
+/// call no hook.
 fn is_behind(
     project: &Project,
     dataset_record: &DatasetRecord,
@@ -84,7 +84,7 @@ fn is_behind(
     };
     let dataset = project.root.join(&dataset_record.out_dir);
     let mut stale = old.entries().iter().filter(|entry| new.get(&entry.relpath).is_none());
-    // Not `exists`, which follows links: a dangling link that DVC made is there too.
+    // Not `exists`, which follows links: a dangling link into DVC's cache is there too.
     Ok(stale.any(|entry| std::fs::symlink_metadata(dataset.join(&entry.relpath)).is_ok()))
 }
 
@@ -100,7 +100,7 @@ fn report_workspace(status: &mut RunStatus, differences: &DatasetDifferences, ru
         let changes = changes.iter().filter(|(_, files)| !files.is_empty());
         let words: Vec<String> = changes.map(|(what, files)| format!("{what}: {}", describe_first(files))).collect();
         status.add_step(STEP, StepState::Pending, words.join("; "));
-        // Only suggested, never done: it overwrites files that exist nowhere else.
+        // Only suggested, never done: it overwrites files that may exist nowhere else.
         status.suggest_next("capture-hook pull --force");
         status.notes.push(
             "replace the changed files by the committed ones with `capture-hook pull --force`, or keep them with `dvc commit`"
