@@ -106,6 +106,7 @@ pub fn load_catalog(project: &Project) -> Result<Catalog, ProjectError> {
     for run in &recorded.runs {
         match &run.key {
             Some(key) => {
+                // The first directory of a name is kept; `duplicates` reports those that differ.
                 runs.entry(key.clone())
                     .or_default()
                     .recorded
@@ -132,6 +133,7 @@ pub fn load_catalog(project: &Project) -> Result<Catalog, ProjectError> {
     };
     let selected = run_dir.as_deref().and_then(|run_dir| {
         let dir = project.root.join(run_dir);
+        // The recorder's directory holds the name; in a clone without it, its path must do.
         if is_run_dir(&dir) { RunDir::read(&dir).key } else { find_run_of_dir(run_dir, &keys) }
     });
     let mut left_out = recorded.left_out;
@@ -144,6 +146,7 @@ pub fn load_catalog(project: &Project) -> Result<Catalog, ProjectError> {
 
 /// The dataset's directory, relative to the project: what the pipeline says, else what `dvc.lock` does.
 pub fn find_dataset_dir(project: &Project) -> Result<String, ProjectError> {
+    // A pipeline that cannot be read names no directory: then the default is the best guess.
     if let Ok(state) = project.dataset_state(&GitTree::WorkTree) {
         if let Some(stage) = state.stage {
             return Ok(stage.out_dir);
@@ -183,6 +186,7 @@ pub fn resolve_query_among(
 }
 
 fn find_target_of_dir(project: &Project, catalog: &Catalog, dir: PathBuf) -> Option<RunTarget> {
+    // A directory that is gone by now is reported as a run that is not found.
     let real = dir.canonicalize().ok()?;
     if !is_run_dir(&real) {
         return None;
@@ -199,6 +203,7 @@ fn find_target_of_dir(project: &Project, catalog: &Catalog, dir: PathBuf) -> Opt
 /// When a run began, as its recorder wrote it.
 pub fn read_start_time(project: &Project, catalog: &Catalog, run: &CatalogRun) -> StartTime {
     let run_json =
+        // A run whose files cannot be read counts as one without a start time: that is no reason to fail.
         find_run_location(project, catalog, run, None).ok().flatten().and_then(|location| location.read_run_json());
     let text = run_json.as_ref().and_then(|run| run.get("start_time")).and_then(JsonValue::as_str);
     text.map_or_else(StartTime::default, StartTime::new)
@@ -226,6 +231,7 @@ pub fn find_run_location(
     {
         return Ok(Some(location));
     }
+    // Last, for a directory in results can be recorded into again.
     Ok(run.sources.recorded.as_ref().map(|dir| RunLocation::Recorded(project.root.join(dir))))
 }
 
@@ -238,6 +244,7 @@ fn find_cached_run(
 ) -> Result<Option<RunLocation>, ProjectError> {
     let Some(entries) = history.run_entries(version, key) else { return Ok(None) };
     let cache = project.open_cache()?;
+    // One object is enough: each file that is missing is absent from what is shown.
     let any = entries.iter().any(|entry| cache.has_object(entry.md5));
     Ok(any.then(|| RunLocation::Cache { cache, entries, key: key.clone() }))
 }
@@ -259,6 +266,7 @@ pub fn locate_run(project: &Project, catalog: &Catalog, target: &RunTarget) -> R
     let not_in_clone = || ProjectError::RunNotHere { run: target.key.to_string() };
     let run = catalog.get(&target.key).ok_or_else(not_in_clone)?;
     let location = find_run_location(project, catalog, &run, target.commit.as_ref())?.ok_or_else(not_in_clone)?;
+    // Only in results can several runs have one name; a data version holds one of each.
     match catalog.duplicates.for_key(&target.key) {
         Some(duplicates) if matches!(location, RunLocation::Recorded(_)) => Err(ResolveError::from(duplicates).into()),
         _ => Ok(location),
@@ -269,6 +277,7 @@ pub fn locate_run(project: &Project, catalog: &Catalog, target: &RunTarget) -> R
 fn list_run_dirs(root: &Path) -> Vec<RunKey> {
     let mut out = Vec::new();
     for experiment in list_dirs(root) {
+        // A folder whose name is not valid for a run is left out.
         out.extend(list_dirs(&root.join(&experiment)).iter().filter_map(|run| RunKey::new(&experiment, run).ok()));
     }
     out
@@ -276,6 +285,7 @@ fn list_run_dirs(root: &Path) -> Vec<RunKey> {
 
 /// The names of the directories in a directory, sorted; links to directories count, hidden ones do not.
 fn list_dirs(dir: &Path) -> Vec<String> {
+    // A directory that is missing or cannot be read lists as empty: a new clone does not have a dataset yet.
     let mut names: Vec<String> = std::fs::read_dir(dir)
         .into_iter()
         .flatten()

@@ -34,6 +34,7 @@ fn flatten_into(prefix: &str, value: &JsonValue, out: &mut Vec<(String, JsonValu
                 flatten_into(&name, value, out);
             }
         }
+        // A value at the top that is no object, or an empty object, has no key.
         _ if prefix.is_empty() => {}
         _ => out.push((prefix.to_owned(), value.clone())),
     }
@@ -63,6 +64,7 @@ fn values_equal(a: &JsonValue, b: &JsonValue) -> bool {
         (Some(a), Some(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| values_equal(a, b)),
         // Integers beyond 53 bits are told apart by their digits.
         _ => match (a.as_f64(), b.as_f64()) {
+            // `total_cmp` is for NaN, which `==` finds unequal to itself; `==` is for `0.0` and `-0.0`.
             (Some(x), Some(y)) if !(is_int(a) && is_int(b)) => x == y || x.total_cmp(&y).is_eq(),
             _ => a.to_canonical() == b.to_canonical(),
         },

@@ -69,6 +69,7 @@ impl<'p> FileListFetcher<'p> {
         {
             versions.extend(self.project.data_version_at(parent)?);
         }
+        // The data did not change: no list is needed.
         if versions.contains(&own) {
             return Ok(Vec::new());
         }
@@ -78,6 +79,7 @@ impl<'p> FileListFetcher<'p> {
 
     /// Fetches one list.
     pub fn fetch_list(&mut self, version: DataVersion) {
+        // One that could not be fetched is not tried again: each try can wait for the remote.
         if self.cache.has_file_list(version) || self.missing.contains_key(&version) {
             return;
         }

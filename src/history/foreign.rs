@@ -35,6 +35,7 @@ impl<'p> RootCommits<'p> {
                 break known.clone();
             }
             passed.push(current.clone());
+            // The end of a shallow clone looks like a first commit, and is not one.
             if self.shallow_ends.contains(&current) || !self.project.repo.has_object(&current) {
                 break None;
             }
@@ -43,6 +44,7 @@ impl<'p> RootCommits<'p> {
                 None => break Some(current),
             }
         };
+        // Kept for every commit on the path, or each question would walk history again.
         self.known_roots.extend(passed.into_iter().map(|id| (id, root.clone())));
         Ok(root)
     }
@@ -54,12 +56,14 @@ type MergeEdge = (Oid, Oid);
 /// Those of these commits that are another project's history.
 pub fn find_foreign_commits(project: &Project, commits: &[Oid]) -> Result<HashSet<Oid>, ProjectError> {
     let edges = find_merges_of_other_lockfiles(project, commits)?;
+    // Most repositories have no such merge: then no history is followed.
     let Some(head) = project.repo.head()?.filter(|_| !edges.is_empty()) else { return Ok(HashSet::new()) };
     let mut roots = RootCommits::new(project)?;
     let own_root = roots.root_of(&head)?;
     let (mut cut_edges, mut foreign_roots) = (HashSet::new(), HashSet::new());
     for (merge, parent) in edges {
         let root = roots.root_of(&parent)?;
+        // All of this must be known: in doubt a commit counts as this project's, and nothing is hidden.
         if own_root.is_some() && root.is_some() && root != own_root && roots.root_of(&merge)? == own_root {
             foreign_roots.extend(root);
             cut_edges.insert((merge, parent));
@@ -177,6 +181,7 @@ fn find_versions_before_subtree_merge(
         }
         for prefix in &inner_prefixes {
             if project.repo.knows_file(id, &format!("{prefix}{}", lockfile::FILE)) {
+                // A lock that cannot be read names no version; other commits of that history may.
                 let record = state::read_record_in(project, prefix, &GitTree::Commit(id.clone())).ok().flatten();
                 versions.extend(record.map(|record| record.version));
             }

@@ -57,6 +57,7 @@ pub fn diff_over_parents(
         }
         None => commit_diff.partial = true,
     }
+    // A run whose files did not change can be selected again, which is a change too.
     let selection_changed = parents.iter().all(|p| p.as_ref().and_then(|p| p.run_dir.as_ref()) != new.run_dir.as_ref());
     if selection_changed
         && let Some(key) = new.run_dir.as_deref().and_then(|dir| file_lists.find_run(new.version, dir))
@@ -80,6 +81,7 @@ pub fn diff_commit(project: &Project, commit: &Oid) -> Result<CommitDiff, Projec
             .as_ref()
             .map(|new| list_runs_in_trailers(project, &commit.message, new.version, new.version))
             .transpose()?;
+        // The default is never taken: a commit without a lock was returned above.
         return Ok(CommitDiff { introduced: trailer_runs.unwrap_or_default(), partial: true, ..CommitDiff::default() });
     }
     let parents = read_dataset_records(project, &commit.parents)?;
@@ -87,6 +89,7 @@ pub fn diff_commit(project: &Project, commit: &Oid) -> Result<CommitDiff, Projec
     if let Some(new) = new.filter(|_| commit_diff.partial) {
         commit_diff.introduced.extend(list_runs_in_trailers(project, &commit.message, new.version, new.version)?);
         commit_diff.introduced.sort();
+        // The selected run may be in the list already.
         commit_diff.introduced.dedup();
     }
     Ok(commit_diff)
@@ -146,6 +149,7 @@ pub fn read_run_record(
     run: &RunKey,
     dataset_record: &DatasetRecord,
 ) -> Result<RunTrailers, ProjectError> {
+    // Without the file list, the record holds the data version alone.
     let entries = project.file_lists()?.run_entries(dataset_record.version, run).unwrap_or_default();
     read_record_of_files(project, run, (dataset_record.version, Some(&dataset_record.out_dir)), &entries)
 }
@@ -167,6 +171,7 @@ pub fn read_record_of_files(
     if let Some(bytes) = read("manifest.json")? {
         record.manifest = Some(to_hex(&Sha256::digest(&bytes)));
     }
+    // An index that cannot be parsed leaves these fields out, like one that is not in this clone.
     if let Some(index) = read(DATASET_INDEX)?.and_then(|bytes| json::parse(&bytes).ok()) {
         record.config = index.get("config_hash").and_then(JsonValue::as_str).map(str::to_owned);
         record.steps = index.get("steps").and_then(parse_row_count);
@@ -199,12 +204,14 @@ fn read_object(
     if let Some(bytes) = fs::read_within(&project.open_cache()?.object_path(id), limits::RUN_FILE)? {
         return Ok(Some(bytes));
     }
+    // The path is from `dvc.lock`, which others can write: nothing outside the project is read.
     let Some(out_dir) = out_dir.filter(|out_dir| is_safe_path(out_dir) && is_safe_path(relpath)) else {
         return Ok(None);
     };
     let file = Path::new(out_dir).join(relpath);
     // Where it is no file of the project's own (a link into a cache that lacks the object), it tells nothing.
     let bytes = project.root_files().read(file, limits::RUN_FILE).ok().flatten();
+    // The file may have changed since: only bytes with the MD5 of the version count.
     Ok(bytes.filter(|bytes| ObjectId::of_bytes(bytes) == id))
 }
 

@@ -51,6 +51,7 @@ pub fn find_run_loss(
         {
             continue;
         }
+        // Before the file lists, which may have to be fetched: this needs only `dvc.lock`.
         if is_superseded(project, parent, version, new, &others)? {
             continue;
         }
@@ -89,6 +90,7 @@ impl LossFinder<'_> {
             }
         }
         let Some(new) = new else {
+            // Checked above: the list is here.
             let list = self.project.open_cache()?.read_file_list(old)?.unwrap_or_default();
             return Ok(Ok(run_keys(&list).collect()));
         };
@@ -114,6 +116,7 @@ impl LossFinder<'_> {
             if theirs.is_none_or(|entries| !entries.is_empty()) {
                 continue;
             }
+            // There are several after criss-cross merges; one that shows the removal is enough.
             for base in self.project.repo.merge_bases(parent, other)? {
                 let Some(base_version) = find_version_of(self.project, &base)? else { continue };
                 let base_entries = if self.has_file_list(base_version)? {
@@ -134,6 +137,7 @@ impl LossFinder<'_> {
         if !self.project.open_cache()?.has_file_list(version) {
             (self.fetch_list)(version);
         }
+        // Asked after the fetch: it can fail, and a list that is here can be damaged.
         Ok(self.project.file_lists()?.get(version).is_some())
     }
 }

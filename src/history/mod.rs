@@ -152,6 +152,7 @@ pub fn load_history_in(project: &Project, range: &CommitRange) -> Result<History
     for id in &commits {
         let Some(blob) = entry(id)? else { continue };
         let commit = project.repo.read_commit(id)?;
+        // Object ids are compared before any lock is parsed: most commits do not change it.
         let mut same = false;
         for parent in &commit.parents {
             // A shallow clone does not have the parents of its last commits, nor a partial one their trees.
@@ -167,6 +168,7 @@ pub fn load_history_in(project: &Project, range: &CommitRange) -> Result<History
                 parents.push(read_readable_record(project, parent)?);
             }
         }
+        // A lock may differ in what is not about the data, such as the text of the command.
         let unchanged = |p: &Option<DatasetRecord>| {
             p.as_ref().is_some_and(|p| p.version == record.version && p.run_dir == record.run_dir)
         };
@@ -221,6 +223,7 @@ fn index_latest(commits: &[DatasetCommit]) -> HashMap<RunKey, usize> {
     let mut latest = HashMap::new();
     for (at, commit) in commits.iter().enumerate() {
         for run in &commit.introduced {
+            // Commits are sorted newest first, so the first one that is seen stays.
             latest.entry(run.clone()).or_insert(at);
         }
     }
@@ -243,9 +246,11 @@ type CommitDraft = (Commit, DatasetRecord, Vec<Option<DatasetRecord>>);
 
 /// What each change brought over its parents; worked out by several threads, each on a stretch of history.
 fn diff_drafts(cache: &Cache, drafts: &[CommitDraft]) -> Vec<VersionDiff> {
+    // One thread if the system does not say how many can run. Without commits the length is 0, at which `chunks` panics.
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let part_length = drafts.len().div_ceil(threads).max(1);
     let diff_part = |drafts: &[CommitDraft]| {
+        // One for each thread: commits in a row share their lists, so threads need not share a lock.
         let mut file_lists = FileListCache::new(cache.clone());
         let old_versions =
             |parents: &[Option<DatasetRecord>]| parents.iter().flatten().map(|p| p.version).collect::<Vec<_>>();

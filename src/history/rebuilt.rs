@@ -18,6 +18,7 @@ use crate::project::{Project, ProjectError, Reporter};
 use crate::run::RunKey;
 
 /// How many lists to try for one that is gone.
+// Each try walks history twice and writes out the list up to three times.
 const MAX_TRIED: usize = 8;
 
 /// The data versions of history and the runs that its commits name.
@@ -45,6 +46,7 @@ pub fn rebuild_file_lists(
         neighbours.versions.iter().filter(|(version, _)| cache.has_file_list(*version)).cloned().collect();
     for (version, commit) in neighbours.versions.iter().filter(|(version, _)| missing.contains(version)) {
         for (neighbour, at) in present.iter().take(MAX_TRIED) {
+            // A neighbour that cannot be read is passed over: another one may do.
             let Some(file_list) = cache.read_file_list(*neighbour).ok().flatten() else { continue };
             let Some(bytes) = rebuild_list_bytes(project, &neighbours, &file_list, (*version, commit), at)? else {
                 continue;
@@ -53,6 +55,7 @@ pub fn rebuild_file_lists(
             if let Some(reporter) = reporter {
                 reporter.show_status(&format!("derived the missing file list of {version} from {neighbour}"));
             }
+            // The next missing version is older and nearest to this one, so this one is tried first.
             present.insert(0, (*version, commit.clone()));
             break;
         }
@@ -64,6 +67,7 @@ pub fn rebuild_file_lists(
 /// again.
 pub fn ensure_file_list(project: &Project, dvc: &DvcProject<'_>, version: DataVersion) -> Result<(), FetchError> {
     let fetched = dvc.fetch_file_list(version);
+    // Fetched first, for the other costs a walk over history. If both fail, the error of the fetch is returned.
     if fetched.is_err() && rebuild_file_lists(project, [version], None).is_ok() && dvc.cache().has_file_list(version) {
         return Ok(());
     }
@@ -115,6 +119,7 @@ fn rebuild_list_bytes(
         let bytes = FileList::new(file_list.entries().iter().filter(is_kept).cloned().collect()).ok()?.to_bytes();
         (DataVersion::of_list(&bytes) == version).then_some(bytes)
     };
+    // Guesses, the likeliest first. Only a list with the MD5 of the version is taken, so a wrong guess costs only time.
     Ok(only(&|run| !runs_since.contains(run) || runs_before.contains(run))
         .or_else(|| only(&|run| runs_before.contains(run)))
         .or_else(|| only(&|run| !runs_since.contains(run))))
@@ -124,5 +129,6 @@ fn rebuild_list_bytes(
 fn run_key_of_dir(run_dir: &str) -> Option<RunKey> {
     let mut parts = run_dir.trim_end_matches('/').rsplit('/');
     let (run_id, experiment) = (parts.next()?, parts.next()?);
+    // A directory that no run can be named after adds nothing to what the trailers name.
     RunKey::new(experiment, run_id).ok()
 }

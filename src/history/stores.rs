@@ -39,6 +39,7 @@ impl DataStores {
 
 fn stored_share(store: &Cache, entries: &[FileEntry]) -> &'static str {
     match entries.iter().filter(|entry| store.has_object(entry.md5)).count() {
+        // Before the comparison with the length: of a run without files, `all` would be misleading.
         0 => "none",
         n if n == entries.len() => "all",
         _ => "some",

@@ -66,11 +66,13 @@ pub fn summarize_run(
 ) -> Result<RunSummary, ProjectError> {
     let mut summary =
         RunSummary { files: list_files(location, &project.read_config()?.ingest.include), ..RunSummary::default() };
+    // A `run.json` that cannot be parsed leaves its facts absent; the rest is shown all the same.
     summary.meta = location.read_bytes("run.json").and_then(|bytes| RunMeta::parse(&bytes).ok());
     let (manifest, index) = (location.read_manifest(), location.read_index());
     let text = |value: &Option<JsonValue>| {
         value.as_ref().and_then(|v| v.get("config_hash")).and_then(JsonValue::as_str).map(str::to_owned)
     };
+    // Calculated from `run.json` first; what the index and the manifest say is used if that is impossible.
     summary.config_hash = summary.meta.as_ref().map(|meta| meta.env_config.config_hash()).or_else(|| text(&index));
     summary.config_hash = summary.config_hash.or_else(|| text(&manifest));
     summary.seeds = manifest.as_ref().and_then(|m| parse_seeds(m.get("seed_summary")?));
@@ -124,6 +126,7 @@ fn verdict_of_report(report: &ValidationReport) -> ValidationVerdict {
 /// The verdict in a manifest: ours names codes, the first recorder's says only whether both streams are well.
 fn parse_verdict(validation: &JsonValue) -> Option<ValidationVerdict> {
     let names = |field: &str| -> Vec<String> {
+        // A manifest without the list, such as the first recorder's, names no codes.
         let items = validation.get(field).and_then(JsonValue::as_array).unwrap_or_default();
         items.iter().filter_map(JsonValue::as_str).map(str::to_owned).collect()
     };
@@ -148,9 +151,11 @@ fn parse_seeds(value: &JsonValue) -> Option<SeedSummary> {
 }
 
 fn list_files(location: &RunLocation, include: &IncludePatterns) -> Vec<(String, Option<u64>)> {
+    // A file that cannot be looked at is listed without a size, like one that is not in this clone.
     let size = |path: PathBuf| std::fs::metadata(path).ok().filter(|m| m.is_file()).map(|m| m.len());
     match location {
         RunLocation::Recorded(dir) => {
+            // A directory that cannot be listed shows no files; the other facts remain.
             let names = RunLayout::open_with(dir, include).map(|layout| layout.dataset_files()).unwrap_or_default();
             names.into_iter().map(|name| (name.clone(), size(dir.join(name)))).collect()
         }

@@ -34,10 +34,12 @@ pub fn run_tags(project: &Project) -> Result<Vec<RunTag>, ProjectError> {
 
 /// Whether a run tag names data of this project: not that which another project of the repository has at its commit.
 pub fn is_own(project: &Project, tag: &RunTag) -> Result<bool, ProjectError> {
+    // Without a record or a commit, nothing ties the tag to another project.
     let (Some(record), Some(commit)) = (&tag.record, &tag.tag.commit) else { return Ok(true) };
     if project.other_prefixes()?.is_empty() || !state::knows_lockfile(project, commit) {
         return Ok(true);
     }
+    // This project first: two projects may name the same version at one commit.
     Ok(project.data_version_at(commit)? == Some(record.data)
         || !state::is_of_other_project(project, record.data, commit)?)
 }
@@ -63,6 +65,7 @@ pub fn is_left_behind(project: &Project, tag: &RunTag, from: Option<&Oid>) -> Re
     {
         return Ok(false);
     }
+    // All of these must hold: a tag that others may have fetched is never moved.
     Ok(!project.repo.is_held(commit, TAG_PREFIX)?
         && !was_pushed(project, &tag.tag)?
         && !project.repo.was_on_remote(commit)?
@@ -84,6 +87,7 @@ pub fn was_pushed(project: &Project, tag: &Tag) -> Result<bool, ProjectError> {
 
 /// The tag objects that pushes from here have carried.
 pub fn pushed_tags(project: &Project) -> Result<Vec<Oid>, ProjectError> {
+    // No file yet: no push from here has carried a tag.
     let text = fs::read_optional(&project.state_dir().join(PUSHED_TAGS))?.unwrap_or_default();
     Ok(String::from_utf8_lossy(&text).lines().filter_map(Oid::parse).collect())
 }
