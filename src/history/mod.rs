@@ -136,6 +136,7 @@ pub fn load_history(project: &Project) -> Result<History, ProjectError> {
 pub fn load_history_in(project: &Project, range: &CommitRange) -> Result<History, ProjectError> {
     let mut commits = project.repo.walk_commits(range)?;
     let lockfile = project.git_path(crate::dvc::lockfile::FILE);
+    // At once: a partial clone would fetch each of these files when it is read below.
     project.repo.fetch_files(&commits, std::slice::from_ref(&lockfile))?;
     let foreign = foreign::find_foreign_commits(project, &commits)?;
     commits.retain(|id| !foreign.contains(id));
@@ -246,8 +247,9 @@ type CommitDraft = (Commit, DatasetRecord, Vec<Option<DatasetRecord>>);
 
 /// What each change brought over its parents; worked out by several threads, each on a stretch of history.
 fn diff_drafts(cache: &Cache, drafts: &[CommitDraft]) -> Vec<VersionDiff> {
-    // One thread if the system does not say how many can run. Without commits the length is 0, at which `chunks` panics.
+    // One thread if the system does not say how many can run.
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    // At least 1: `chunks` panics at 0, the length without commits.
     let part_length = drafts.len().div_ceil(threads).max(1);
     let diff_part = |drafts: &[CommitDraft]| {
         // One for each thread: commits in a row share their lists, so threads need not share a lock.

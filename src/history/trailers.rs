@@ -117,6 +117,7 @@ pub fn parse_trailers(message: &[u8]) -> Vec<RunTrailers> {
         match name {
             RUN => {
                 finish(&mut draft);
+                // A value that cannot be parsed counts as absent, here and below: anybody can edit a message.
                 draft.run = percent_decode(value).and_then(|text| text.parse().ok());
             }
             CONFIG => draft.config = parse_sha256(value),
@@ -138,6 +139,7 @@ fn split_trailer(line: &str) -> Option<(&str, &str)> {
 
 fn parse_sha256(value: &str) -> Option<String> {
     let hex = value.strip_prefix("sha256:")?;
+    // 32 bytes, as two digits each.
     (hex.len() == 64 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))).then(|| hex.to_owned())
 }
 

@@ -88,6 +88,7 @@ pub struct PullConfig {
 
 impl Default for PullConfig {
     fn default() -> Self {
+        // 1 GiB.
         Self { auto: true, max_bytes: 1 << 30 }
     }
 }

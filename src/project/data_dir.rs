@@ -25,6 +25,7 @@ pub fn require_complete_dataset(project: &Project, out_dir: &str) -> Result<(), 
         Some(file_list) => {
             let dir = project.root.join(out_dir);
             let mut paths = file_list.entries().iter().map(|entry| &entry.relpath);
+            // Links are followed, for DVC can link the files of a dataset to its cache.
             paths.find(|path| !dir.join(path).is_file()).cloned()
         }
         None => Some(format!("the file list of data version {}", record.version)),

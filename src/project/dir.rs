@@ -149,6 +149,7 @@ impl ProjectDir {
     /// How many bytes the files in a run's directory have.
     #[must_use]
     pub fn dir_size(dir: &Path) -> u64 {
+        // What cannot be listed or looked at adds nothing.
         let files = std::fs::read_dir(dir).into_iter().flatten().flatten();
         files.filter_map(|file| file.metadata().ok()).filter(std::fs::Metadata::is_file).map(|meta| meta.len()).sum()
     }
@@ -165,6 +166,7 @@ impl ProjectDir {
 #[must_use]
 pub fn find_root(path: &Path) -> Option<&Path> {
     let find_with = |name: &str| path.ancestors().find(|dir| dir.join(name).exists());
+    // In this order: a `.dvc` further up wins over a nearer `.git`.
     find_with(".dvc").or_else(|| find_with(".git"))
 }
 
@@ -177,6 +179,7 @@ pub(super) fn find_in_repo(repo: &Repo, cwd: &Path) -> Result<Option<String>, Pr
     let real = cwd.canonicalize().ok().filter(|real| !cwd.starts_with(&top) && real.starts_with(&top));
     let cwd = real.as_deref().unwrap_or(cwd);
     let dirs = list_project_dirs(repo, cwd)?;
+    // All of them are on one path, so the longest name is the innermost project's.
     let around_cwd = dirs.iter().filter(|dir| cwd.starts_with(top.join(dir))).max_by_key(|dir| dir.len());
     let dir = match (around_cwd, dirs.as_slice()) {
         (Some(dir), _) | (None, [dir]) => dir.clone(),
@@ -184,6 +187,7 @@ pub(super) fn find_in_repo(repo: &Repo, cwd: &Path) -> Result<Option<String>, Pr
         (None, _) => match named_dir(repo)?.filter(|named| dirs.contains(named)) {
             Some(named) => named,
             None => {
+                // Two at most are looked for: a second one is enough to make the choice unclear.
                 let mut with_stage = dirs.iter().filter(|dir| names_the_stage(&top.join(dir)));
                 match (with_stage.next(), with_stage.next()) {
                     (Some(only), None) => only.clone(),
@@ -216,6 +220,7 @@ pub(super) fn list_project_dirs(repo: &Repo, cwd: &Path) -> Result<Vec<String>, 
     if is_dvc_root(top) {
         dirs.insert(String::new());
     }
+    // The names are from the repository, which others can write: none may lead out of it.
     dirs.retain(|dir| dir.is_empty() || is_safe_path(dir));
     Ok(dirs.into_iter().collect())
 }
@@ -232,6 +237,7 @@ pub(super) fn prefix_of(dir: &str) -> String {
 }
 
 fn names_the_stage(dir: &Path) -> bool {
+    // Searched as text, so a file that does not parse counts too. One that cannot be read names no stage.
     let bytes = RootDir::new(dir).read(crate::dvc::stage::FILE, limits::TEXT).ok().flatten().unwrap_or_default();
     String::from_utf8_lossy(&bytes).contains(crate::dataset::stage::STAGE)
 }

@@ -98,6 +98,7 @@ pub fn note_selection(project: &Project, pointed: &SelectionChange) -> Result<Se
         None => None,
     };
     let reselected = !in_git && run_match.as_ref().is_some_and(|run_match| run_match.mismatch().is_some());
+    // A note of an earlier selection must not outlive this one.
     if reselected {
         fs::write_atomic(&project::mark_path(project, RESELECTED_MARK), pointed.new.as_bytes())?;
     } else {
@@ -131,11 +132,14 @@ fn first_difference(
     let mut names = RunLayout::open_with(dir, &project.read_config()?.ingest.include)?.dataset_files();
     // Ingest makes its own parquet.
     names.retain(|name| !matches!(name.as_str(), STEPS_PARQUET | EPISODES_PARQUET));
+    // First, for it names the run. The sort is stable: the other names keep their order.
     names.sort_by_key(|name| name != RUN_JSON);
     for name in &names {
         let path = dir.join(name);
+        // Sizes before hashes: most changed files are found without being read.
         let size = std::fs::metadata(&path).at("look at", &path)?.len();
         match versioned.get(name.as_str()) {
+            // The size of an object that the cache lacks is unknown: then the hash below decides.
             Some(md5) if cache.object_size(*md5).is_none_or(|cached_size| cached_size == size) => {}
             _ => return Ok(Some(name.clone())),
         }

@@ -41,6 +41,7 @@ impl LooseFiles {
 
     /// A line for each run, for the first few.
     fn warning_lines(&self) -> Vec<String> {
+        // Enough to see which files these are; a long list would hide other messages.
         const RUNS: usize = 5;
         const NAMES: usize = 5;
         let list = |names: &[String]| {

@@ -130,6 +130,7 @@ impl Project {
         if self.other_prefixes.get().is_none() {
             let dirs = dir::list_project_dirs(&self.repo, self.repo.top()?)?;
             let prefixes = dirs.iter().map(|dir| dir::prefix_of(dir)).filter(|prefix| *prefix != self.prefix);
+            // The cell was empty above, so this cannot fail.
             let _ = self.other_prefixes.set(prefixes.collect());
         }
         Ok(self.other_prefixes.get().map(Vec::as_slice).unwrap_or_default())
@@ -179,10 +180,12 @@ impl Project {
             {
                 settings.default_remote_name.clone_from(&own.remote);
             }
+            // Before its first use there is no cache directory to resolve.
             let real = settings.cache_dir.canonicalize().unwrap_or_else(|_| settings.cache_dir.clone());
             if self.repo.is_tracked(&settings.cache_dir)? || self.repo.is_tracked(&real)? {
                 settings.distrust_cache();
             }
+            // If the cell was filled in the meantime, its settings are these.
             let _ = self.settings.set(settings);
         }
         self.settings.get().ok_or_else(|| ProjectError::NoDvcProject { dir: self.root.clone() })
@@ -219,6 +222,7 @@ impl Project {
     /// The `dvc` program, for this project. Its children know that one of us called, so that their own git calls start
     /// nothing of ours.
     pub fn find_dvc(&self) -> Result<Dvc, ProgramError> {
+        // A setting that cannot be read names no program.
         let setting = self.repo.config_value(DVC_SETTING).ok().flatten();
         let own = crate::support::process::own_program_path(&self.env);
         let dvc = Dvc::find(&ProgramSearch {
@@ -245,6 +249,7 @@ impl Project {
             |refused: PathRefusal| FsError { action: "read", path: path.clone().into(), source: refused.into() };
         match entry {
             None => Ok(None),
+            // The blob of a link is its target's path, not a file's content.
             Some(entry) if !entry.is_file() => Err(refused(PathRefusal::Link(path.clone().into())).into()),
             Some(entry) if self.repo.blob_size(&entry.id)? > limit => Err(refused(PathRefusal::TooLarge(limit)).into()),
             Some(entry) => Ok(Some(self.repo.read_blob(&entry.id)?)),
@@ -285,12 +290,14 @@ pub fn require_checked_out(project: &Project) -> Result<(), ProjectError> {
     } else {
         format!("git restore --source=HEAD --staged --worktree -- {}", shell_quote(project.git_path(".dvc")))
     };
+    // With `GIT_DIR` alone, git takes the current directory for the top of the working tree.
     let adrift = project.env.get("GIT_DIR").is_some() && project.env.get("GIT_WORK_TREE").is_none();
     Err(ProjectError::NotCheckedOut { file: project.git_path(dir::DVC_CONFIG), top, command, adrift })
 }
 
 /// A file of the working tree's git directory in which something about this project is noted.
 pub(crate) fn mark_path(project: &Project, name: &str) -> PathBuf {
+    // `%` first, or the escape of `/` would be escaped again. So no two projects share a name.
     let dir = project.prefix.trim_end_matches('/').replace('%', "%25").replace('/', "%2F");
     let end = if dir.is_empty() { dir } else { format!("-{dir}") };
     project.repo.git_dir().join(format!("{name}{end}"))
@@ -301,6 +308,7 @@ fn list_own_dirs(project: &Project) -> Result<Vec<String>, ProjectError> {
     if !project.prefix.is_empty() {
         return Ok(vec![project.prefix.trim_end_matches('/').to_owned()]);
     }
+    // From the index, for the working tree lacks the files. A pipeline that cannot be read adds no directory.
     let stage = project.dataset_state(&GitTree::Index).ok().and_then(|state| state.stage);
     let above_data = stage.and_then(|stage| Some(stage.out_dir.rsplit_once('/')?.0.to_owned()));
     let mut dirs = vec![".dvc".to_owned()];

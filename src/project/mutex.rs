@@ -8,6 +8,7 @@ use crate::support::fs;
 use crate::support::fs::{At, FsError};
 
 /// How long to wait for another one of us.
+// The error message below names this time.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Held until dropped; the system lets go of it when the process dies.
@@ -26,6 +27,7 @@ impl RepoMutex {
             match file.try_lock() {
                 Ok(()) => return Ok(Self { _file: file }),
                 Err(TryLockError::WouldBlock) if Instant::now() < until => {
+                    // The standard library's `lock` waits without a limit, so this asks again and again.
                     std::thread::sleep(Duration::from_millis(50));
                 }
                 Err(TryLockError::WouldBlock) => {

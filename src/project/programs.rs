@@ -23,9 +23,11 @@ pub fn why_not_run(project: &Project, program: &Path) -> Option<String> {
     resolve_link_paths(program).iter().find_map(|path| {
         // One working tree may be in another.
         let around = trees.iter().filter(|tree| *path != tree.top && path.starts_with(&tree.top));
+        // The innermost: its git knows which files it wrote there.
         let tree = around.max_by_key(|tree| tree.top.components().count())?;
         match why_not_run_at(project, tree, path) {
             Ok(why) => why,
+            // Refused in doubt: without git's answer the file may be one that it wrote.
             Err(error) => Some(format!("cannot find out which files git wrote there: {error}")),
         }
     })
@@ -60,6 +62,7 @@ pub fn trust_own_venv(project: &Project) -> Result<Option<PathBuf>, ProjectError
         interpreter::missing_interpreter(program).is_none() && why_not_run(project, program).is_none()
     };
     let Some(program) = find_venv_programs(project).into_iter().find(may_run) else { return Ok(None) };
+    // In the settings of this clone, which no clone, fetch or pull can write.
     project.repo.set_local_config(DVC_SETTING, &program.to_string_lossy())?;
     Ok(Some(program))
 }
@@ -86,6 +89,7 @@ fn why_not_run_at(project: &Project, tree: &RepoWorkTree, path: &Path) -> Result
         if repo.is_tracked(&dir)? {
             return Ok(Some(format!("git tracks {}, or files in it", dir.display())));
         }
+        // A checkout can leave files behind that another commit tracked.
         if repo.was_tracked(&dir)? {
             return Ok(Some(format!("git tracked {}, or files in it, at another commit", dir.display())));
         }
@@ -116,6 +120,7 @@ fn list_work_trees(project: &Project) -> Vec<RepoWorkTree> {
     let own = project.repo.top().ok().and_then(|top| top.canonicalize().ok());
     let own = own.map(|top| RepoWorkTree { top, repo: None });
     let others = project.repo.other_work_trees().into_iter().filter_map(|top| {
+        // `GIT_DIR` and the like name our repository. A tree that cannot be opened, such as a removed one, is passed over.
         let repo = Repo::open(&top, &project.env.clone().without_git()).ok()?;
         Some(RepoWorkTree { top, repo: Some(repo) })
     });
@@ -133,6 +138,7 @@ struct RepoWorkTree {
 /// Where a file lies and by which links a path leads to it, each with its own directory's links resolved: whoever can put
 /// something at one of these places chooses the file.
 fn resolve_link_paths(path: &Path) -> Vec<PathBuf> {
+    // As many as Linux follows in one path (path_resolution(7)).
     const MOST_LINKS: usize = 40;
     let (mut at, mut out, mut links) = (PathBuf::new(), Vec::new(), 0);
     let mut rest: VecDeque<PathBuf> = path_parts(path).collect();
@@ -147,10 +153,12 @@ fn resolve_link_paths(path: &Path) -> Vec<PathBuf> {
                     Ok(target) if links < MOST_LINKS => {
                         links += 1;
                         out.push(link);
+                        // From the end, so that the target's first part is the next one to be looked at.
                         for part in path_parts(&target).rev() {
                             rest.push_front(part);
                         }
                     }
+                    // No link; or one too many, and then no program can be run by this path.
                     _ => at = link,
                 }
             }
@@ -180,8 +188,10 @@ fn dirs_read_by(top: &Path, path: &Path) -> Vec<PathBuf> {
     if let Some(env) = dirs().find(|dir| is_environment(dir)) {
         return vec![env.to_path_buf()];
     }
+    // For a file at the top itself this is the file: all of the working tree would be too much.
     let mut dirs_read = vec![dirs().next().unwrap_or(path).to_path_buf()];
     if is_environment(top) {
+        // The directories in which Python's `venv` puts modules; `Lib` is that of Windows.
         dirs_read.extend(["lib", "lib64", "Lib"].map(|name| top.join(name)));
     }
     dirs_read

@@ -98,6 +98,7 @@ impl ProjectDir {
     /// Where a run's directory really lies, relative to the root; `None` if that is outside. The results directory may
     /// itself be a link to a larger disk: below it a run is named by it.
     fn real_path(&self, run: &Path) -> Option<PathBuf> {
+        // A directory that cannot be resolved keeps the path by which the user named it.
         let real = run.canonicalize().ok()?;
         let below_dir = |dir: &Path| path_below(&dir.canonicalize().ok()?, &real);
         let results = path_below(&self.root, &normalize_path(&self.results_dir()));
@@ -120,6 +121,7 @@ impl ProjectDir {
         };
         let leaf = ParamLeaf { file: &file, section: "ingest_capture", key: "run_dir" };
         let edited = set_param(leaf, &bytes, &new)?;
+        // A file that does not exist is written even if the text needs no change.
         let changed = missing || edited.bytes != bytes;
         if changed {
             files.write_atomic(&file, &edited.bytes)?;

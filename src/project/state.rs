@@ -127,6 +127,7 @@ pub fn resolve_stage(project: &Project, tree: &GitTree) -> Result<Option<Resolve
 /// A conflict, told with what to do where git made it without the merge drivers; any other error as it is.
 fn explain_missing_driver(project: &Project, error: ProjectError) -> ProjectError {
     let abort = match project.repo.current_operation() {
+        // First: any other error stays as it is, whatever git is in the middle of.
         _ if error.explain().code != MERGE_CONFLICT => None,
         Some(GitOperation::Merge) => Some("git merge --abort"),
         Some(GitOperation::Rebase) => Some("git rebase --abort"),
@@ -135,6 +136,7 @@ fn explain_missing_driver(project: &Project, error: ProjectError) -> ProjectErro
         Some(GitOperation::Bisect) | None => None,
     };
     match abort {
+        // Only if git says that the setting is missing: an error here is no proof of it.
         Some(abort) if matches!(project.repo.config_value(DRIVER_KEY), Ok(None)) => {
             ProjectError::NoDrivers { conflict: Box::new(error), abort }
         }
@@ -156,6 +158,7 @@ pub fn check_stage_files(project: &Project, resolved: &ResolvedStage) -> Result<
     }
     for file in stage.deps.iter().chain(stage.params.iter().map(|dep| &dep.file)) {
         let path = project.root.join(file);
+        // Links are followed, as DVC follows them. A file that is missing is for DVC to report.
         if std::fs::metadata(&path).is_ok_and(|meta| !meta.is_file() && !meta.is_dir()) {
             return Err(PathRefusal::NotRegular.into()).at("have DVC read", &path).map_err(Into::into);
         }
@@ -201,6 +204,7 @@ pub(crate) fn read_record_in(
         }
     };
     let Some(entry) = entry else { return Ok(None) };
+    // By the id of the file's content: commits with the same lock are parsed once.
     if let Some(cached) = project.records.borrow().get(&entry.id) {
         return Ok(cached.clone());
     }
@@ -208,6 +212,7 @@ pub(crate) fn read_record_in(
     if !entry.is_file() {
         return refused("it is a link; links in a repository are not followed".into());
     }
+    // Before it is read into memory: whoever made the commit chose its size.
     if project.repo.blob_size(&entry.id)? > limits::LOCKFILE {
         return refused(format!("it is larger than {} MiB", limits::LOCKFILE >> 20));
     }

@@ -12,6 +12,7 @@ const SYNC_PENDING_MARK: &str = "capture-hook-sync-due";
 const WORKSPACE_MARK: &str = "capture-hook-at";
 /// Notes that the workspace is to follow later: a rebase is under way.
 pub fn mark_sync_pending(project: &Project) -> Result<(), ProjectError> {
+    // Empty: only that the file exists counts.
     Ok(fs::write_atomic(&project::mark_path(project, SYNC_PENDING_MARK), b"")?)
 }
 
@@ -23,6 +24,7 @@ pub fn is_sync_pending(project: &Project) -> bool {
 
 /// The data version that the workspace was last brought to. Nothing tells what was done to it since.
 pub fn read_workspace_version(project: &Project) -> Result<Option<DataVersion>, ProjectError> {
+    // No note, or one that cannot be parsed, is the same: the version is unknown.
     let text = fs::read_optional(&project::mark_path(project, WORKSPACE_MARK))?.unwrap_or_default();
     Ok(String::from_utf8_lossy(&text).trim().parse().ok())
 }
