@@ -60,7 +60,7 @@ pub struct Catalog {
     pub selected: Option<RunKey>,
     /// The dataset's directory, relative to the project.
     pub out_dir: String,
-    /// The names that several recorded runs have which differ.
+    /// The names that several different recorded runs share.
     pub duplicates: DuplicateRuns,
     /// Recorded runs, and data versions' file lists, that are left out.
     pub left_out: Vec<LeftOut>,
@@ -209,7 +209,7 @@ pub fn read_start_time(project: &Project, catalog: &Catalog, run: &CatalogRun) -
     text.map_or_else(StartTime::default, StartTime::new)
 }
 
-/// Where a run's bytes lie: at a commit where one is named, else the dataset, the cache, results; `None` if this
+/// Where a run's bytes lie: at the commit if one is given, else the dataset, the cache, results; `None` if this
 /// clone has them nowhere.
 pub fn find_run_location(
     project: &Project,
@@ -235,7 +235,7 @@ pub fn find_run_location(
     Ok(run.sources.recorded.as_ref().map(|dir| RunLocation::Recorded(project.root.join(dir))))
 }
 
-/// A run in a data version, where this clone's cache has its files; `None` if it has none of them.
+/// A run in a data version, in this clone's cache; `None` if the cache has none of its files.
 fn find_cached_run(
     project: &Project,
     history: &History,
@@ -249,7 +249,7 @@ fn find_cached_run(
     Ok(any.then(|| RunLocation::Cache { cache, entries, key: key.clone() }))
 }
 
-/// The data version of the newest commit that brought a run, else the one its newest tag names.
+/// The data version of the newest commit that introduced a run, else the one its newest tag names.
 #[must_use]
 pub fn find_latest_version(catalog: &Catalog, run: &RunKey) -> Option<DataVersion> {
     let commit: Option<&DatasetCommit> = catalog.history.latest_commit(run);
@@ -258,7 +258,7 @@ pub fn find_latest_version(catalog: &Catalog, run: &RunKey) -> Option<DataVersio
         .or_else(|| catalog.history.tags_of(run).last().and_then(|tag| tag.record.as_ref()).map(|r| r.data))
 }
 
-/// Where the bytes of what somebody typed lie; an error that says how to get them where that is nowhere here.
+/// Where the bytes of the run that the user named lie; an error that says how to get them if this clone lacks them.
 pub fn locate_run(project: &Project, catalog: &Catalog, target: &RunTarget) -> Result<RunLocation, ProjectError> {
     if let Some(dir) = &target.dir {
         return Ok(RunLocation::Recorded(dir.clone()));

@@ -27,7 +27,7 @@ fn flatten_into(prefix: &str, value: &JsonValue, out: &mut Vec<(String, JsonValu
     match value.as_object() {
         Some(object) if !object.is_empty() => {
             for (key, value) in object.iter() {
-                // A key with a dot is told apart from a path.
+                // A key with a dot is quoted, to differ from a path.
                 let key = key.to_string();
                 let key = if key.contains('.') || key.is_empty() { format!("{key:?}") } else { key };
                 let name = if prefix.is_empty() { key } else { format!("{prefix}.{key}") };
@@ -40,7 +40,7 @@ fn flatten_into(prefix: &str, value: &JsonValue, out: &mut Vec<(String, JsonValu
     }
 }
 
-/// The keys whose values differ, sorted. Numbers differ where they are other numbers: `1` and `1.0` do not; `NaN` is itself.
+/// The keys whose values differ, sorted. Numbers are compared by value: `1` equals `1.0`, and `NaN` itself.
 #[must_use]
 pub fn compare_values(a: &JsonValue, b: &JsonValue) -> Vec<ValueDifference> {
     let mut keys: BTreeMap<String, (Option<JsonValue>, Option<JsonValue>)> = BTreeMap::new();
@@ -62,7 +62,7 @@ pub fn compare_values(a: &JsonValue, b: &JsonValue) -> Vec<ValueDifference> {
 fn values_equal(a: &JsonValue, b: &JsonValue) -> bool {
     match (a.as_array(), b.as_array()) {
         (Some(a), Some(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| values_equal(a, b)),
-        // Integers beyond 53 bits are told apart by their digits.
+        // Integers are compared by their digits: beyond 53 bits a float is not exact.
         _ => match (a.as_f64(), b.as_f64()) {
             // `total_cmp` is for NaN, which `==` finds unequal to itself; `==` is for `0.0` and `-0.0`.
             (Some(x), Some(y)) if !(is_int(a) && is_int(b)) => x == y || x.total_cmp(&y).is_eq(),

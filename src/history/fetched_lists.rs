@@ -1,4 +1,4 @@
-//! The file lists that commits need, fetched where this clone does not have them.
+//! The file lists that commits need, fetched if this clone lacks them.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use crate::history::rebuilt;
 use crate::project::state;
 use crate::project::{Project, ProjectError, Reporter};
 
-/// The lists that commits need, fetched where this clone does not have them.
+/// The lists that commits need, fetched if this clone lacks them.
 pub struct FileListFetcher<'p> {
     project: &'p Project,
     cache: Cache,

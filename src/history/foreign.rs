@@ -50,7 +50,7 @@ impl<'p> RootCommits<'p> {
     }
 }
 
-/// A merge that may have brought another project's history in, and the parent that did.
+/// A merge that may have added another project's history, and the parent that holds that history.
 type MergeEdge = (Oid, Oid);
 
 /// Those of these commits that are another project's history.
@@ -149,7 +149,7 @@ fn find_lockfile_blob(project: &Project, commit: &Oid) -> Result<Option<Option<O
 }
 
 /// The data versions that another project's history names, and no commit of this one's own: here, or, of a project that
-/// came with such a history into a subdirectory, where that history itself has its `dvc.lock`.
+/// came with such a history into a subdirectory, in that history itself, which has its `dvc.lock` elsewhere.
 pub fn find_foreign_versions(project: &Project) -> Result<HashSet<DataVersion>, ProjectError> {
     let commits =
         project.repo.walk_commits(&CommitRange { include: project.repo.ref_tips()?, ..CommitRange::default() })?;

@@ -24,7 +24,7 @@ use crate::support::{fs, limits};
 use crate::validate::IgnoredFinding;
 use crate::{history, manifest};
 
-/// What one state brings over others.
+/// What one state introduces over others.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CommitDiff {
     /// The runs, in the dataset's order.
@@ -35,7 +35,7 @@ pub struct CommitDiff {
     pub partial: bool,
 }
 
-/// What `new` brings over its parents.
+/// What `new` introduces over its parents.
 pub fn diff_over_parents(
     project: &Project,
     new: Option<&DatasetRecord>,
@@ -69,7 +69,7 @@ pub fn diff_over_parents(
     Ok(commit_diff)
 }
 
-/// What a commit introduces over its parents; where that cannot be told here, what it says it brings.
+/// What a commit introduces over its parents; if that cannot be found out in this clone, what its message says.
 pub fn diff_commit(project: &Project, commit: &Oid) -> Result<CommitDiff, ProjectError> {
     let new = project.dataset_record(&GitTree::Commit(commit.clone()))?;
     if new.is_none() {
@@ -95,7 +95,7 @@ pub fn diff_commit(project: &Project, commit: &Oid) -> Result<CommitDiff, Projec
     Ok(commit_diff)
 }
 
-/// The runs that a commit's message says it brings with its own data version, without those that `new` is known not to
+/// The runs that a commit's message says it introduces with its own data version, without those that `new` is known not to
 /// hold.
 pub fn list_runs_in_trailers(
     project: &Project,
@@ -180,7 +180,7 @@ pub fn read_record_of_files(
     Ok(record)
 }
 
-/// What the validation of a run that has these files ignored; `None` if this clone does not have what tells it.
+/// What the validation of a run that has these files ignored; `None` if this clone lacks the index that says so.
 pub fn read_ignored_findings(
     project: &Project,
     run: &RunKey,
@@ -194,7 +194,7 @@ pub fn read_ignored_findings(
     Ok(index.map(|index| manifest::parse_ignored(&index)))
 }
 
-/// An object's bytes: from the cache, else from the workspace where the same bytes lie there.
+/// An object's bytes: from the cache, else from the workspace if the same bytes lie there.
 fn read_object(
     project: &Project,
     id: ObjectId,
@@ -209,7 +209,7 @@ fn read_object(
         return Ok(None);
     };
     let file = Path::new(out_dir).join(relpath);
-    // Where it is no file of the project's own (a link into a cache that lacks the object), it tells nothing.
+    // What is no file of the project's own (a link into a cache that lacks the object) counts as missing.
     let bytes = project.root_files().read(file, limits::RUN_FILE).ok().flatten();
     // The file may have changed since: only bytes with the MD5 of the version count.
     Ok(bytes.filter(|bytes| ObjectId::of_bytes(bytes) == id))

@@ -24,7 +24,7 @@ pub struct RunLoss {
     pub unknown: BTreeSet<DataVersion>,
 }
 
-/// What the dataset of a commit, or of the index, lacks of its parents'. `bring` is asked for the file list of a data
+/// What the dataset of a commit, or of the index, lacks of its parents'. `fetch_list` is asked for the file list of a data
 /// version that is not in this clone; without it, what is lost stays unknown.
 pub fn find_run_loss(
     project: &Project,
@@ -35,7 +35,7 @@ pub fn find_run_loss(
     let new = find_version_in(project, source)?;
     let compared_parents = match (new, parents) {
         (Some(_), parents) => parents,
-        // With the stage the dataset goes; that the first parent's is given up is no accident of a run either.
+        // Without the stage there is no dataset: the runs of the first parent were given up on purpose.
         (None, [_, merged @ ..]) if matches!(state::resolve_stage(project, source), Ok(Some(_))) => merged,
         (None, _) => &[],
     };
@@ -132,7 +132,7 @@ impl LossFinder<'_> {
         Ok(false)
     }
 
-    /// Whether the file list of a data version is in this clone, brought if need be.
+    /// Whether the file list of a data version is in this clone, fetched if need be.
     fn has_file_list(&mut self, version: DataVersion) -> Result<bool, ProjectError> {
         if !self.project.open_cache()?.has_file_list(version) {
             (self.fetch_list)(version);
@@ -176,7 +176,7 @@ fn find_version_in(project: &Project, source: &GitTree) -> Result<Option<DataVer
     }
 }
 
-/// Whether a merge that is being concluded concerns the dataset: a merged branch holds another `dvc.lock` than is
+/// Whether a merge that is being concluded is about the dataset: a merged branch holds another `dvc.lock` than is
 /// staged. A comparison of object ids.
 pub fn merges_data(project: &Project) -> Result<bool, ProjectError> {
     let heads = project.repo.merge_heads()?;

@@ -46,7 +46,7 @@ pub struct DatasetCommit {
     pub introduced: Vec<RunKey>,
     /// The runs of a parent's data version that do not exist any more, sorted.
     pub removed: Vec<RunKey>,
-    /// A `.dir` object that was needed is not in this clone: `brought` is what the trailers say, and may not be all.
+    /// A `.dir` object that was needed is not in this clone: `introduced` is what the trailers say, and may not be all.
     pub partial: bool,
     /// Whether HEAD holds it.
     pub on_head: bool,
@@ -61,11 +61,11 @@ pub struct History {
     pub tags: Vec<RunTag>,
     /// Data versions whose lists are here and cannot be looked through, and why not.
     pub left_out: BTreeMap<DataVersion, String>,
-    /// Where in `changes` each run was brought last.
+    /// The index in `dataset_commits` of the newest one that introduced each run.
     latest_by_run: HashMap<RunKey, usize>,
-    /// Where in `tags` the tags of each run are, lowest version first.
+    /// The indexes in `tags` of each run's tags, lowest version first.
     tags_by_run: HashMap<RunKey, Vec<usize>>,
-    /// Runs that no change is known to have brought, and that data versions at the edge of what is known hold.
+    /// Runs that no change is known to have introduced, and that data versions at the edge of what is known hold.
     unattributed_runs: BTreeSet<RunKey>,
     file_lists: RefCell<FileListCache>,
 }
@@ -107,14 +107,14 @@ impl History {
         self.tags.iter().filter(|tag| tag.tag.commit.as_ref() == Some(commit)).collect()
     }
 
-    /// The newest change that brought a run.
+    /// The newest change that introduced a run.
     #[must_use]
     pub fn latest_commit(&self, run: &RunKey) -> Option<&DatasetCommit> {
         self.dataset_commits.get(*self.latest_by_run.get(run)?)
     }
 
-    /// Every run that history knows, each with the newest change that brought it. A run that only data versions of
-    /// merges or only tags name has none.
+    /// Every run that history knows, each with the newest change that introduced it. A run that only data versions of
+    /// merges or only tags name has no such change.
     #[must_use]
     pub fn all_runs(&self) -> BTreeMap<RunKey, Option<&DatasetCommit>> {
         let mut out: BTreeMap<RunKey, Option<&DatasetCommit>> = BTreeMap::new();
@@ -219,7 +219,7 @@ pub(crate) fn read_readable_record(project: &Project, commit: &Oid) -> Result<Op
     }
 }
 
-/// Where each run was brought last.
+/// The index of the newest commit that introduced each run.
 fn index_latest(commits: &[DatasetCommit]) -> HashMap<RunKey, usize> {
     let mut latest = HashMap::new();
     for (at, commit) in commits.iter().enumerate() {
@@ -231,7 +231,7 @@ fn index_latest(commits: &[DatasetCommit]) -> HashMap<RunKey, usize> {
     latest
 }
 
-/// Where the tags of each run are, lowest version first.
+/// The indexes of each run's tags, lowest version first.
 fn index_tags(tags: &[RunTag]) -> HashMap<RunKey, Vec<usize>> {
     let mut order: Vec<(usize, &RunTag)> = tags.iter().enumerate().collect();
     order.sort_by_key(|(_, tag)| tag.name.version);
@@ -245,7 +245,7 @@ fn index_tags(tags: &[RunTag]) -> HashMap<RunKey, Vec<usize>> {
 /// A change that is being looked at: the commit, its data version, its parents' data versions.
 type CommitDraft = (Commit, DatasetRecord, Vec<Option<DatasetRecord>>);
 
-/// What each change brought over its parents; worked out by several threads, each on a stretch of history.
+/// What each change introduced over its parents; worked out by several threads, each on a stretch of history.
 fn diff_drafts(cache: &Cache, drafts: &[CommitDraft]) -> Vec<VersionDiff> {
     // One thread if the system does not say how many can run.
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -273,7 +273,7 @@ fn unknown_diffs(n: usize) -> Vec<VersionDiff> {
     (0..n).map(|_| VersionDiff::default()).collect()
 }
 
-/// What a commit says of itself, where its file lists are not here.
+/// What a commit's own trailers say, for a commit whose file lists are not in this clone.
 fn diff_from_trailers(commit: &Commit, record: &DatasetRecord) -> RunDiff {
     let trailers =
         history::parse_trailers(&commit.message).into_iter().filter(|run_trailers| run_trailers.data == record.version);

@@ -80,7 +80,7 @@ pub fn read_file_list(project: &Project, dvc: &DvcProject<'_>, version: DataVers
     dvc.read_file_list(version)
 }
 
-/// What history tells of data versions.
+/// The data versions in history, with the runs that commits name.
 fn load_neighbours(project: &Project) -> Result<VersionNeighbours, ProjectError> {
     let mut neighbours = VersionNeighbours { versions: Vec::new(), named: HashMap::new() };
     let mut seen = HashSet::new();
@@ -100,7 +100,7 @@ fn load_neighbours(project: &Project) -> Result<VersionNeighbours, ProjectError>
     Ok(neighbours)
 }
 
-/// The bytes of a list that is gone, out of one that is here, where they can be verified.
+/// The bytes of a list that is gone, made from one that is here; `None` if they cannot be verified.
 fn rebuild_list_bytes(
     project: &Project,
     neighbours: &VersionNeighbours,

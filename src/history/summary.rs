@@ -14,7 +14,7 @@ use crate::support::progress::Progress;
 use crate::validate::{IgnoredFinding, SeedSummary, ValidationReport};
 use crate::{manifest, validate};
 
-/// What validation said about a run.
+/// The result of a run's validation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ValidationVerdict {
     /// Whether it is valid.
@@ -30,19 +30,19 @@ pub struct ValidationVerdict {
 /// A run's facts. What is not known is absent.
 #[derive(Debug, Default)]
 pub struct RunSummary {
-    /// `run.json`, where it can be read.
+    /// `run.json`, if it can be read.
     pub meta: Option<RunMeta>,
     /// The hash of the configuration.
     pub config_hash: Option<String>,
     /// The seeds of the steps.
     pub seeds: Option<SeedSummary>,
-    /// What validation said.
+    /// The result of its validation.
     pub verdict: Option<ValidationVerdict>,
     /// Key figures.
     pub metrics: Option<RunMetrics>,
-    /// What its plots show, where that was asked for.
+    /// What its plots show, if that was asked for.
     pub plot_data: Option<PlotData>,
-    /// Its files with their sizes, sorted; no size where the file is not in this clone.
+    /// Its files with their sizes, sorted; no size if the file is not in this clone.
     pub files: Vec<(String, Option<u64>)>,
 }
 
@@ -57,7 +57,7 @@ pub enum SummaryDepth {
     PlotData,
 }
 
-/// A run's facts. From parquet where the dataset has it; a recorded run is scanned, and judged on the way.
+/// A run's facts. From parquet if the dataset has it; a recorded run is scanned and validated.
 pub fn summarize_run(
     project: &Project,
     location: &RunLocation,

@@ -1,4 +1,4 @@
-//! The run tags that exist: which data they name, and whether others can have them.
+//! The run tags that exist: which data they name, and whether others can know them.
 
 use super::{RunTrailers, parse_trailers};
 use crate::git::{Oid, Tag};
@@ -56,8 +56,8 @@ pub fn all_run_tags(project: &Project) -> Result<Vec<RunTag>, ProjectError> {
     Ok(tags.into_iter().filter_map(known).collect())
 }
 
-/// Whether a tag may move because its commit is held by nothing but run tags: it was made here, and nobody else can have
-/// it. Not where `from`, a commit that is held, reaches it.
+/// Whether a tag may move because its commit is held by nothing but run tags: it was made here, and no other
+/// clone can hold it. False if `from`, a commit that is held, reaches it.
 pub fn is_left_behind(project: &Project, tag: &RunTag, from: Option<&Oid>) -> Result<bool, ProjectError> {
     let Some(commit) = &tag.tag.commit else { return Ok(false) };
     if let Some(from) = from
@@ -72,7 +72,7 @@ pub fn is_left_behind(project: &Project, tag: &RunTag, from: Option<&Oid>) -> Re
         && (project.repo.was_committed_here(commit) || project.repo.was_tagged_here(&tag.tag.name)))
 }
 
-/// Whether others may have this tag: it was handed to a push from here, or its commit is on a remote's branch.
+/// Whether other clones may hold this tag: it was handed to a push from here, or its commit is on a remote's branch.
 pub fn was_pushed(project: &Project, tag: &Tag) -> Result<bool, ProjectError> {
     if let Some(object) = &tag.object
         && pushed_tags(project)?.contains(object)

@@ -90,7 +90,7 @@ pub fn is_trailer(line: &str) -> bool {
     }
 }
 
-/// The records in a commit's or a tag's message, in order. A record without its data is none.
+/// The records in a commit's or a tag's message, in order. A record that names no data version is left out.
 #[must_use]
 pub fn parse_trailers(message: &[u8]) -> Vec<RunTrailers> {
     #[derive(Default)]

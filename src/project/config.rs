@@ -68,7 +68,7 @@ impl Default for Config {
     }
 }
 
-/// `[ingest]`: what of a run goes into the dataset.
+/// `[ingest]`: what of a run is put into the dataset.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct IngestConfig {
@@ -115,7 +115,7 @@ pub struct ValidateConfig {
 #[derive(Debug, thiserror::Error)]
 #[error("{FILE}{}: {message}", line.map(|l| format!(":{l}")).unwrap_or_default())]
 pub struct ConfigError {
-    /// Line from 1, where known.
+    /// Line from 1, if known.
     pub line: Option<usize>,
     /// What is wrong.
     pub message: String,

@@ -89,7 +89,7 @@ impl ProjectDir {
         Ok(file.to_owned())
     }
 
-    /// What stands for a params file that does not exist: an error if the stage wants one.
+    /// What stands for a params file that does not exist: an error if the stage asks for one.
     pub fn empty_params<T>(&self, file: &str, empty: T) -> Result<T, ProjectError> {
         match self.read_stage()? {
             Some(_) => Err(StageError::NoParamsFile { file: file.to_owned(), key: RUN_DIR.to_owned() }.into()),
@@ -124,7 +124,7 @@ impl ProjectDir {
         discover::distinct_runs(runs, &self.config.ingest.include, |dir| self.relative_display(dir))
     }
 
-    /// The names that several of these runs have which differ.
+    /// The names that several different ones of these runs share.
     #[must_use]
     pub fn duplicate_runs(&self, runs: &[RunDir]) -> DuplicateRuns {
         discover::duplicate_runs(runs, &self.config.ingest.include, |dir| self.relative_display(dir))
@@ -146,7 +146,7 @@ impl ProjectDir {
         run.map(|run| run.dir).ok_or_else(|| run_not_found(query))
     }
 
-    /// How many bytes the files in a run's directory have.
+    /// The total size in bytes of the files in a run's directory.
     #[must_use]
     pub fn dir_size(dir: &Path) -> u64 {
         // What cannot be listed or looked at adds nothing.
@@ -154,7 +154,7 @@ impl ProjectDir {
         files.filter_map(|file| file.metadata().ok()).filter(std::fs::Metadata::is_file).map(|meta| meta.len()).sum()
     }
 
-    /// A path as messages and the dataset name it: relative to the root with `/` where it lies below it.
+    /// A path as messages and the dataset name it: relative to the root with `/` if it lies below it.
     #[must_use]
     pub fn relative_display(&self, path: &Path) -> String {
         path_below(&self.root, path).map_or_else(|| path.display().to_string(), |inside| to_slashes(&inside))
@@ -208,7 +208,7 @@ pub(crate) fn is_dvc_root(dir: &Path) -> bool {
 }
 
 /// The directories of the repository's DVC projects, relative to its top, sorted: those that git tracks, whether they are
-/// checked out or not, and those that are in the working tree at its top, around `cwd`, or where git's settings say.
+/// checked out or not, and those that are in the working tree at its top, around `cwd`, or in the directory that git's settings name.
 pub(super) fn list_project_dirs(repo: &Repo, cwd: &Path) -> Result<Vec<String>, ProjectError> {
     let top = repo.top()?;
     let tracked = repo.tracked_files_named(DVC_CONFIG)?;

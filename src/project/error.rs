@@ -34,9 +34,9 @@ pub enum ProjectError {
         file: String,
         /// The top.
         top: PathBuf,
-        /// What brings it.
+        /// The command that checks it out.
         command: String,
-        /// Whether git was told its directory and not the working tree, which is then where the command was called.
+        /// Whether the environment names git's directory and not the working tree, which is then the current directory.
         adrift: bool,
     },
     /// Several DVC projects, none of which the command is in.
@@ -139,7 +139,7 @@ pub enum ProjectError {
     /// The run that the user names.
     #[error(transparent)]
     Resolve(#[from] ResolveError),
-    /// A dataset where none may be.
+    /// A dataset in a directory that cannot hold one.
     #[error(transparent)]
     Misplaced(#[from] MisplacedDataset),
     /// A run that could not be scanned.

@@ -35,9 +35,9 @@ pub enum RunMatch {
         /// The first file that differs.
         file: String,
     },
-    /// The directory holds no run to compare: a clone does not have the recorder's files.
+    /// The directory holds no run to compare: a clone lacks the recorder's files.
     NoRun,
-    /// This clone does not have the data version's file list.
+    /// This clone lacks the data version's file list.
     Unknown,
 }
 
@@ -53,7 +53,7 @@ impl RunMatch {
     }
 }
 
-/// A selection, as git and the dataset have it.
+/// A selection, compared with git and with the dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SelectionCheck {
     /// How the data version compares with the run; `None` if there is no data version yet.
@@ -118,7 +118,7 @@ pub fn clear_reselected(project: &Project) -> Result<(), ProjectError> {
     Ok(fs::remove_all(&project::mark_path(project, RESELECTED_MARK))?)
 }
 
-/// The first file, `run.json` before all, that a run's directory and a data version do not have alike.
+/// The first file, `run.json` before all, that differs between a run's directory and a data version.
 fn first_difference(
     project: &Project,
     dir: &Path,

@@ -65,7 +65,7 @@ pub struct Project {
     other_prefixes: OnceCell<Vec<String>>,
 }
 
-/// Who hears what a long piece of work says.
+/// Receives the messages of a long piece of work.
 pub trait Reporter: Sync {
     /// What is being done.
     fn show_status(&self, line: &str);
@@ -79,7 +79,7 @@ pub trait Reporter: Sync {
     fn start_progress(&self, what: &str, total: Option<u64>) -> Box<dyn Progress>;
 }
 
-/// Tells what the validation of a run ignored: nothing is left out of a verdict in silence.
+/// Reports what the validation of a run ignored: nothing is left out of a verdict in silence.
 pub fn report_ignored(report: &ValidationReport, reporter: &dyn Reporter) {
     let Some(ignored) = IgnoredFinding::describe_all(&report.ignored) else { return };
     let line = format!("the validation of {} {ignored}", report.run_dir);
@@ -92,7 +92,7 @@ pub fn report_ignored(report: &ValidationReport, reporter: &dyn Reporter) {
 
 impl Project {
     /// The project that a command at `cwd` works on: the one that `cwd` is in, else the one that git's settings name,
-    /// else the only one. An error that says what is missing if there is none, where it is not checked out, or where
+    /// else the only one. An error that says what is missing if there is none, if it is not checked out, or if
     /// there are several to choose from.
     pub fn open(cwd: &Path, env: &Env) -> Result<Self, ProjectError> {
         let repo = Repo::open(cwd, env)?;
@@ -173,7 +173,7 @@ impl Project {
     pub fn dvc_settings(&self) -> Result<&DvcSettings, ProjectError> {
         if self.settings.get().is_none() {
             let mut settings = self.read_dvc_settings()?;
-            // An output's own remote goes before the default one.
+            // An output's own remote takes precedence over the default one.
             if let Ok(DatasetState { stage: Some(stage), .. }) = self.dataset_state(&GitTree::WorkTree)
                 && let Some(own) = stage.stage.outs.iter().find(|out| out.path.trim_end_matches('/') == stage.out_dir)
                 && own.remote.is_some()
@@ -277,7 +277,7 @@ impl FindDvc for Project {
     }
 }
 
-/// An error if the repository holds the project and the working tree lacks it, with the command that brings it.
+/// An error if the repository holds the project and the working tree lacks it, with the command that checks it out.
 pub fn require_checked_out(project: &Project) -> Result<(), ProjectError> {
     if dir::is_dvc_root(&project.root) {
         return Ok(());
@@ -334,7 +334,7 @@ pub fn read_validation_options(project: &Project) -> Result<ValidateOptions, Pro
 }
 
 /// Whether `.dvc/config.local` is the user's own: git tracks neither it nor a link on the path to it, and `.dvc` is no
-/// repository of another (a submodule stays there when its commit goes).
+/// repository of another (a submodule stays there after a checkout of a commit without it).
 #[must_use]
 pub fn local_settings_are_own(project: &Project) -> bool {
     let another = std::fs::symlink_metadata(project.root.join(".dvc").join(".git")).is_ok();

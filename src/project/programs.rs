@@ -1,6 +1,6 @@
 //! Whether a `dvc` that is in the repository is run.
 //!
-//! Whoever makes a repository can have git put files into every clone's working tree: tracked files, submodules, and
+//! Whoever makes a repository can make git put files into every clone's working tree: tracked files, submodules, and
 //! what git leaves behind of either; our own checkout adds the dataset. So a `dvc` in the repository is checked each
 //! time before it is run, with the whole environment that it reads; SECURITY.md has the rule. A `.venv` is never
 //! looked for unasked: its owner names it once, in this clone's own git configuration.
@@ -16,7 +16,7 @@ use crate::support::env::Env;
 use crate::support::fs;
 use crate::support::off_limits::is_environment;
 
-/// Why this program (absolute) is not run; `None`: git and our own checkout cannot have put it, or what it reads, there.
+/// Why this program (absolute) is not run; `None` if neither git nor our own checkout can be where it, or what it reads, is from.
 #[must_use]
 pub fn why_not_run(project: &Project, program: &Path) -> Option<String> {
     let trees = list_work_trees(project);
@@ -52,8 +52,8 @@ pub fn find_dvc_bin(
     Ok(dvc.path().parent().map(Path::to_path_buf))
 }
 
-/// Names the `dvc` of the project's own `.venv` in this clone's git settings, if nothing names one yet and nobody else can
-/// have put it there. For commands that the owner types. Gives the program that is named now.
+/// Names the `dvc` of the project's own `.venv` in this clone's git settings, if nothing names one yet and only the
+/// owner can be the one who put it there. For commands that the owner types. Gives the program that is named now.
 pub fn trust_own_venv(project: &Project) -> Result<Option<PathBuf>, ProjectError> {
     if project.repo.config_value(DVC_SETTING)?.is_some_and(|value| !value.trim().is_empty()) {
         return Ok(None);
@@ -120,7 +120,7 @@ fn list_work_trees(project: &Project) -> Vec<RepoWorkTree> {
     let own = project.repo.top().ok().and_then(|top| top.canonicalize().ok());
     let own = own.map(|top| RepoWorkTree { top, repo: None });
     let others = project.repo.other_work_trees().into_iter().filter_map(|top| {
-        // `GIT_DIR` and the like name our repository. A tree that cannot be opened, such as a removed one, is passed over.
+        // `GIT_DIR` and the like name our repository. A tree that cannot be opened (removed, say) is passed over.
         let repo = Repo::open(&top, &project.env.clone().without_git()).ok()?;
         Some(RepoWorkTree { top, repo: Some(repo) })
     });
@@ -188,7 +188,7 @@ fn dirs_read_by(top: &Path, path: &Path) -> Vec<PathBuf> {
     if let Some(env) = dirs().find(|dir| is_environment(dir)) {
         return vec![env.to_path_buf()];
     }
-    // For a file at the top itself this is the file: all of the working tree would be too much.
+    // A file at the top counts by itself: its directory would be all of the working tree.
     let mut dirs_read = vec![dirs().next().unwrap_or(path).to_path_buf()];
     if is_environment(top) {
         // The directories in which Python's `venv` puts modules; `Lib` is that of Windows.

@@ -84,7 +84,7 @@ impl ProjectDir {
     pub fn run_dir(&self, run: &Path) -> Result<String, SelectError> {
         let named_path = path_below(&self.root, run);
         let real_path = self.real_path(run).filter(|real_path| {
-            // Behind a link the run may have another name: then the link is what is meant.
+            // Behind a link the run may have another name: then the link is what is selected.
             RunDir::read(&self.root.join(real_path)).key == RunDir::read(run).key
         });
         let Some(path) = real_path.or(named_path) else {

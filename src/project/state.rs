@@ -19,7 +19,7 @@ const MERGE_CONFLICT: &str = "merge_conflict";
 /// The setting in which `install` names the first of the merge drivers to git.
 pub(crate) const DRIVER_KEY: &str = "merge.capture-lock.driver";
 
-/// Which state of the tracked files is meant.
+/// A state of the tracked files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GitTree {
     /// What is staged: what a commit will hold.
@@ -30,7 +30,7 @@ pub enum GitTree {
     WorkTree,
 }
 
-/// What is wanted and what is there.
+/// What the stage asks for and what was recorded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DatasetState {
     /// The stage as `dvc.yaml` and the parameters give it; `None` if there is no stage.
@@ -49,7 +49,7 @@ impl DatasetState {
     }
 
     /// Whether the selected run is in the data version: `dvc.lock` was made from this selection, for this dataset, by this
-    /// command. True where no run is selected.
+    /// command. True if no run is selected.
     #[must_use]
     pub fn is_ingested(&self) -> bool {
         let Some(stage) = &self.stage else { return true };
@@ -124,7 +124,7 @@ pub fn resolve_stage(project: &Project, tree: &GitTree) -> Result<Option<Resolve
     read().map_err(|error| explain_missing_driver(project, error))
 }
 
-/// A conflict, told with what to do where git made it without the merge drivers; any other error as it is.
+/// A conflict, with what to do if git made it without the merge drivers; any other error as it is.
 fn explain_missing_driver(project: &Project, error: ProjectError) -> ProjectError {
     let abort = match project.repo.current_operation() {
         // First: any other error stays as it is, whatever git is in the middle of.

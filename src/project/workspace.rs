@@ -1,4 +1,4 @@
-//! Notes about the workspace in the working tree's git directory: which data version it was last brought to, and whether it is
+//! Notes about the workspace in the working tree's git directory: which data version it was last at, and whether it is
 //! to follow a checkout later.
 
 use super::{Project, ProjectError};
@@ -8,7 +8,7 @@ use crate::support::fs;
 
 /// The mark of a sync that is still to be done, in the working tree's git directory.
 const SYNC_PENDING_MARK: &str = "capture-hook-sync-due";
-/// The data version that the workspace was last brought to, in the working tree's git directory.
+/// The data version that the workspace was last at, in the working tree's git directory.
 const WORKSPACE_MARK: &str = "capture-hook-at";
 /// Notes that the workspace is to follow later: a rebase is under way.
 pub fn mark_sync_pending(project: &Project) -> Result<(), ProjectError> {
@@ -22,14 +22,14 @@ pub fn is_sync_pending(project: &Project) -> bool {
     project::mark_path(project, SYNC_PENDING_MARK).exists()
 }
 
-/// The data version that the workspace was last brought to. Nothing tells what was done to it since.
+/// The data version that the workspace was last at. It may have been changed since.
 pub fn read_workspace_version(project: &Project) -> Result<Option<DataVersion>, ProjectError> {
     // No note, or one that cannot be parsed, is the same: the version is unknown.
     let text = fs::read_optional(&project::mark_path(project, WORKSPACE_MARK))?.unwrap_or_default();
     Ok(String::from_utf8_lossy(&text).trim().parse().ok())
 }
 
-/// Whether the workspace was last brought to this data version.
+/// Whether the workspace was last at this data version.
 pub fn is_workspace_at(project: &Project, version: Option<DataVersion>) -> Result<bool, ProjectError> {
     Ok(version.is_none() || read_workspace_version(project)? == version)
 }
@@ -43,7 +43,7 @@ pub fn mark_workspace(project: &Project, version: DataVersion) -> Result<(), Pro
 }
 
 /// Notes that runs were added to the workspace, which makes one data version the next. A workspace that was at neither is to
-/// follow yet: a `git reset`, or a rebase that replays nothing, tells nobody.
+/// follow yet: a `git reset`, or a rebase that replays nothing, calls no hook.
 pub(crate) fn note_runs_added(
     project: &Project,
     old_version: Option<DataVersion>,
