@@ -148,8 +148,8 @@ fn find_lockfile_blob(project: &Project, commit: &Oid) -> Result<Option<Option<O
     })
 }
 
-/// The data versions that another project's history names, and no commit of this one's own: here, or, of a project that
-/// came with such a history into a subdirectory, in that history itself, which has its `dvc.lock` elsewhere.
+/// The data versions that another project's history names, and no commit of this one's own. For a project in a
+/// subdirectory, also those from the time when it was a repository of its own, with `dvc.lock` at another path.
 pub fn find_foreign_versions(project: &Project) -> Result<HashSet<DataVersion>, ProjectError> {
     let commits =
         project.repo.walk_commits(&CommitRange { include: project.repo.ref_tips()?, ..CommitRange::default() })?;

@@ -95,8 +95,8 @@ pub fn diff_commit(project: &Project, commit: &Oid) -> Result<CommitDiff, Projec
     Ok(commit_diff)
 }
 
-/// The runs that a commit's message says it introduces with its own data version, without those that `new` is known not to
-/// hold.
+/// The runs that a commit's message says it introduces with its own data version, without those that `new` is known
+/// not to hold.
 pub fn list_runs_in_trailers(
     project: &Project,
     message: &[u8],

@@ -24,8 +24,8 @@ pub struct RunLoss {
     pub unknown: BTreeSet<DataVersion>,
 }
 
-/// What the dataset of a commit, or of the index, lacks of its parents'. `fetch_list` is asked for the file list of a data
-/// version that is not in this clone; without it, what is lost stays unknown.
+/// What the dataset of a commit, or of the index, lacks of its parents'. `fetch_list` is asked for the file list of a
+/// data version that is not in this clone; without it, what is lost stays unknown.
 pub fn find_run_loss(
     project: &Project,
     source: &GitTree,

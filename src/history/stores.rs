@@ -1,4 +1,5 @@
-//! Where a run's bytes are, as far as it is known without asking DVC: in the cache, and on a remote that is a directory.
+//! Where a run's bytes are, as far as it is known without asking DVC: in the cache, and on a remote that is a
+//! directory.
 
 use crate::dvc::cache::Cache;
 use crate::dvc::file_list::FileEntry;

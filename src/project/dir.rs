@@ -208,7 +208,8 @@ pub(crate) fn is_dvc_root(dir: &Path) -> bool {
 }
 
 /// The directories of the repository's DVC projects, relative to its top, sorted: those that git tracks, whether they are
-/// checked out or not, and those that are in the working tree at its top, around `cwd`, or in the directory that git's settings name.
+/// checked out or not, and those that are in the working tree at its top, around `cwd`, or in
+/// the directory that git's settings name.
 pub(super) fn list_project_dirs(repo: &Repo, cwd: &Path) -> Result<Vec<String>, ProjectError> {
     let top = repo.top()?;
     let tracked = repo.tracked_files_named(DVC_CONFIG)?;

@@ -16,7 +16,8 @@ use crate::support::env::Env;
 use crate::support::fs;
 use crate::support::off_limits::is_environment;
 
-/// Why this program (absolute) is not run; `None` if neither git nor our own checkout can be where it, or what it reads, is from.
+/// Why this program (absolute) is not run; `None` if neither git nor our own checkout can have written it, or what it
+/// reads.
 #[must_use]
 pub fn why_not_run(project: &Project, program: &Path) -> Option<String> {
     let trees = list_work_trees(project);
@@ -52,8 +53,8 @@ pub fn find_dvc_bin(
     Ok(dvc.path().parent().map(Path::to_path_buf))
 }
 
-/// Names the `dvc` of the project's own `.venv` in this clone's git settings, if nothing names one yet and only the
-/// owner can be the one who put it there. For commands that the owner types. Gives the program that is named now.
+/// Names the `dvc` of the project's own `.venv` in this clone's git settings, if nothing names one yet and git
+/// and our checkout cannot have written it. For commands that the owner types. Gives the program that is named now.
 pub fn trust_own_venv(project: &Project) -> Result<Option<PathBuf>, ProjectError> {
     if project.repo.config_value(DVC_SETTING)?.is_some_and(|value| !value.trim().is_empty()) {
         return Ok(None);
