@@ -72,7 +72,7 @@ pub fn find_foreign_commits(project: &Project, commits: &[Oid]) -> Result<HashSe
     if cut_edges.is_empty() {
         return Ok(HashSet::new());
     }
-    // Squashed, their history is one commit here; where it was fetched, it has the same `dvc.lock` in some commit.
+    // Squashed, their history is one commit here; if it was fetched, it has the same `dvc.lock` in some commit.
     let mut lockfiles = HashSet::new();
     for (_, parent) in &cut_edges {
         lockfiles.extend(find_lockfile_blob(project, parent)?.flatten());

@@ -154,7 +154,8 @@ pub fn read_run_record(
     read_record_of_files(project, run, (dataset_record.version, Some(&dataset_record.out_dir)), &entries)
 }
 
-/// The record of a run that has these files in a data version. With the dataset's directory, what the cache lacks is read there.
+/// The record of a run that has these files in a data version. With the dataset's directory, what the cache lacks is
+/// read there.
 pub fn read_record_of_files(
     project: &Project,
     run: &RunKey,

@@ -78,7 +78,8 @@ struct LossFinder<'a> {
 }
 
 impl LossFinder<'_> {
-    /// The runs of one data version that another does not hold; the version whose file list cannot be fetched, if one cannot.
+    /// The runs of one data version that another does not hold; the version whose file list cannot be fetched, if one
+    /// cannot.
     fn find_removed_runs(
         &mut self,
         old: DataVersion,

@@ -263,7 +263,7 @@ fn diff_drafts(cache: &Cache, drafts: &[CommitDraft]) -> Vec<VersionDiff> {
     std::thread::scope(|scope| {
         let diff_part = &diff_part;
         let workers: Vec<_> = drafts.chunks(part_length).map(|part| scope.spawn(move || diff_part(part))).collect();
-        // A thread that panicked says nothing: its stretch counts as not known.
+        // A thread that panicked has no result: its stretch counts as not known.
         let parts = workers.into_iter().zip(drafts.chunks(part_length));
         parts.flat_map(|(worker, part)| worker.join().unwrap_or_else(|_| unknown_diffs(part.len()))).collect()
     })

@@ -13,7 +13,7 @@ pub const PUSHED_TAGS: &str = "pushed-tags";
 /// A run tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunTag {
-    /// What its name means.
+    /// Its name's parts: the run and the version.
     pub name: TagName,
     /// The tag.
     pub tag: Tag,
@@ -85,7 +85,7 @@ pub fn was_pushed(project: &Project, tag: &Tag) -> Result<bool, ProjectError> {
     }
 }
 
-/// The tag objects that pushes from here have carried.
+/// The tag objects that were pushed from here.
 pub fn pushed_tags(project: &Project) -> Result<Vec<Oid>, ProjectError> {
     // No file yet: no push from here has carried a tag.
     let text = fs::read_optional(&project.state_dir().join(PUSHED_TAGS))?.unwrap_or_default();

@@ -4,7 +4,7 @@ use super::{GitTree, Project, ProjectError};
 use crate::run::dataset_dir;
 use crate::support::off_limits::OffLimits;
 
-/// The project's directories that are not for data, beside those whose names tell it.
+/// The project's directories that are not for data, beside those whose names show it.
 pub fn find_off_limits(project: &Project) -> Result<Vec<OffLimits>, ProjectError> {
     let mut found = project.dvc_settings()?.off_limits();
     found.extend(project.repo.off_limits()?);
@@ -17,8 +17,8 @@ pub fn check_dataset_dir(project: &Project, out_dir: &str) -> Result<(), Project
     Ok(())
 }
 
-/// An error if a directory lacks a file of the data version that `dvc.lock` names: who records it as the dataset now would
-/// leave that out.
+/// An error if a directory lacks a file of the data version that `dvc.lock` names: who records it as the dataset now
+/// would leave that out.
 pub fn require_complete_dataset(project: &Project, out_dir: &str) -> Result<(), ProjectError> {
     let Some(record) = project.dataset_record(&GitTree::WorkTree)? else { return Ok(()) };
     let missing = match project.open_cache()?.read_file_list(record.version)? {

@@ -2,8 +2,8 @@
 //!
 //! [`ProjectDir`] is for what needs runs and the dataset, but no git: the stage's own `ingest`, `manifest`, `validate`.
 //!
-//! Reads the working tree's files as they lie there; DVC calls the stage in the project's root, a copy of it included (an
-//! experiment's temporary workspace).
+//! Reads the working tree's files as they lie there; DVC calls the stage in the project's root, a copy of it included
+//! (an experiment's temporary workspace).
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -161,8 +161,9 @@ impl ProjectDir {
     }
 }
 
-/// The root of the project around a path, which is absolute, by the files alone: the nearest directory with `.dvc`, else with
-/// `.git`. For what must work without git: the stage itself, in a copy of the project too, and the Python module.
+/// The root of the project around a path, which is absolute, by the files alone: the nearest directory with `.dvc`,
+/// else with `.git`. For what must work without git: the stage itself, in a copy of the project too, and the Python
+/// module.
 #[must_use]
 pub fn find_root(path: &Path) -> Option<&Path> {
     let find_with = |name: &str| path.ancestors().find(|dir| dir.join(name).exists());
@@ -170,9 +171,9 @@ pub fn find_root(path: &Path) -> Option<&Path> {
     find_with(".dvc").or_else(|| find_with(".git"))
 }
 
-/// The directory, relative to the top of the working tree, of the project that a command at `cwd` works on: the nearest DVC
-/// project around it, else the only one, else the one that git's settings name (`capture-hook.root`), else the only one
-/// with our stage. `None` if the repository holds no project; an error if there are several to choose from.
+/// The directory, relative to the top of the working tree, of the project that a command at `cwd` works on: the nearest
+/// DVC project around it, else the only one, else the one that git's settings name (`capture-hook.root`), else the only
+/// one with our stage. `None` if the repository holds no project; an error if there are several to choose from.
 pub(super) fn find_in_repo(repo: &Repo, cwd: &Path) -> Result<Option<String>, ProjectError> {
     let top = repo.top()?.to_path_buf();
     // A working directory may be named through a link.
@@ -207,9 +208,9 @@ pub(crate) fn is_dvc_root(dir: &Path) -> bool {
     std::fs::symlink_metadata(dir.join(DVC_CONFIG)).is_ok_and(|meta| !meta.is_dir())
 }
 
-/// The directories of the repository's DVC projects, relative to its top, sorted: those that git tracks, whether they are
-/// checked out or not, and those that are in the working tree at its top, around `cwd`, or in
-/// the directory that git's settings name.
+/// The directories of the repository's DVC projects, relative to its top, sorted: those that git tracks, whether they
+/// are checked out or not, and those that are in the working tree at its top, around `cwd`, or in the directory that
+/// git's settings name.
 pub(super) fn list_project_dirs(repo: &Repo, cwd: &Path) -> Result<Vec<String>, ProjectError> {
     let top = repo.top()?;
     let tracked = repo.tracked_files_named(DVC_CONFIG)?;

@@ -144,7 +144,7 @@ fn first_difference(
             _ => return Ok(Some(name.clone())),
         }
     }
-    // Ingest adds these, the manifest where the recorder wrote none.
+    // Ingest adds these, the manifest if the recorder wrote none.
     let mut known: BTreeSet<&str> = names.iter().map(String::as_str).collect();
     known.extend([STEPS_PARQUET, EPISODES_PARQUET, DATASET_INDEX, MANIFEST]);
     if let Some(removed) = versioned.keys().filter(|name| !known.contains(*name)).min() {

@@ -24,14 +24,14 @@ impl LooseFiles {
         if !report.warnings.contains(&Code::UnrecognizedFile) {
             return;
         }
-        // Listed again, for a report holds the first few only. A directory that is gone by now has nothing to tell.
+        // Listed again, for a report holds the first few only. A directory that is gone by now adds nothing.
         let names = RunLayout::open_with(dir, include).map(|layout| layout.unrecognized).unwrap_or_default();
         if !names.is_empty() {
             self.runs.push((report.run_dir.clone(), names));
         }
     }
 
-    /// Tells it: a line for each of the first few runs, and the command that takes the files too.
+    /// Reports them: a line for each of the first few runs, and the command that takes the files too.
     pub fn report_to(&self, include: &IncludePatterns, reporter: &dyn Reporter) {
         self.warning_lines().iter().for_each(|line| reporter.show_warning(line));
         if let Some(hint) = self.hint(include) {

@@ -191,8 +191,8 @@ impl Project {
         self.settings.get().ok_or_else(|| ProjectError::NoDvcProject { dir: self.root.clone() })
     }
 
-    /// DVC's settings as the files say. A cache behind links is the user's own affair, unless git tracks them: a repository
-    /// must not choose where objects are written.
+    /// DVC's settings as the files say. A cache behind links is the user's own affair, unless git tracks them: a
+    /// repository must not choose where objects are written.
     pub fn read_dvc_settings(&self) -> Result<DvcSettings, ProjectError> {
         let settings = DvcSettings::read_trusting(&self.root, &self.env, || local_settings_are_own(self))?;
         match self.repo.tracked_link(&settings.cache_dir)? {

@@ -136,8 +136,8 @@ struct RepoWorkTree {
     repo: Option<Repo>,
 }
 
-/// Where a file lies and by which links a path leads to it, each with its own directory's links resolved: whoever can put
-/// something at one of these places chooses the file.
+/// Where a file lies and by which links a path leads to it, each with its own directory's links resolved: whoever can
+/// put something at one of these places chooses the file.
 fn resolve_link_paths(path: &Path) -> Vec<PathBuf> {
     // As many as Linux follows in one path (path_resolution(7)).
     const MOST_LINKS: usize = 40;
@@ -181,8 +181,8 @@ fn path_parts(path: &Path) -> impl DoubleEndedIterator<Item = PathBuf> {
     parts.into_iter()
 }
 
-/// The directories, below the top of a working tree, whose files decide what a program does: its Python environment, else
-/// the directory that it is in, for scripts look there for modules; a file at the top by itself.
+/// The directories, below the top of a working tree, whose files decide what a program does: its Python environment,
+/// else the directory that it is in, for scripts look there for modules; a file at the top by itself.
 fn dirs_read_by(top: &Path, path: &Path) -> Vec<PathBuf> {
     let below = |dir: &&Path| *dir != top;
     let dirs = || path.ancestors().skip(1).take_while(below);

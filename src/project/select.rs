@@ -79,8 +79,8 @@ impl Explain for SelectError {
 }
 
 impl ProjectDir {
-    /// A run's directory as the params file names it: relative to the root with `/`, by the directory itself and not by a
-    /// link to it. An error if no params file can name it.
+    /// A run's directory as the params file names it: relative to the root with `/`, by the directory itself and not by
+    /// a link to it. An error if no params file can name it.
     pub fn run_dir(&self, run: &Path) -> Result<String, SelectError> {
         let named_path = path_below(&self.root, run);
         let real_path = self.real_path(run).filter(|real_path| {

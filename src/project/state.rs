@@ -37,7 +37,7 @@ pub struct DatasetState {
     pub stage: Option<ResolvedStage>,
     /// What `dvc.lock` holds; `None` if nothing was ingested yet.
     pub record: Option<DatasetRecord>,
-    /// Which files beside the recorder's are wanted; `None` if the stage does not depend on that.
+    /// Which files beside the recorder's the settings ask for; `None` if the stage does not depend on that.
     pub include: Option<Vec<String>>,
 }
 
@@ -48,8 +48,8 @@ impl DatasetState {
         self.stage.as_ref()?.run_dir.as_deref()
     }
 
-    /// Whether the selected run is in the data version: `dvc.lock` was made from this selection, for this dataset, by this
-    /// command. True if no run is selected.
+    /// Whether the selected run is in the data version: `dvc.lock` was made from this selection, for this dataset, by
+    /// this command. True if no run is selected.
     #[must_use]
     pub fn is_ingested(&self) -> bool {
         let Some(stage) = &self.stage else { return true };
@@ -61,7 +61,8 @@ impl DatasetState {
         })
     }
 
-    /// Whether the data version was made with the wanted files beside the recorder's, as far as the stage depends on them.
+    /// Whether the data version was made with the files that the settings ask for beside the recorder's, as far as the
+    /// stage depends on them.
     #[must_use]
     pub fn include_matches(&self) -> bool {
         let dataset_record = self.record.as_ref().and_then(|dataset_record| dataset_record.include.as_ref());
@@ -70,7 +71,7 @@ impl DatasetState {
 }
 
 impl Project {
-    /// What is wanted and what is there, in one state of the tracked files.
+    /// What the stage asks for and what was recorded, in one state of the tracked files.
     pub fn dataset_state(&self, tree: &GitTree) -> Result<DatasetState, ProjectError> {
         let stage = resolve_stage(self, tree)?;
         let include = match &stage {
@@ -152,7 +153,7 @@ pub fn check_stage_files(project: &Project, resolved: &ResolvedStage) -> Result<
     for out in &stage.outs {
         match project.root_files().file_kind(&out.path) {
             Err(error) if matches!(error.refusal(), Some(PathRefusal::Link(_))) => return Err(error.into()),
-            // What else is odd about it, DVC says.
+            // Anything else that is odd about it is for DVC to report.
             _ => {}
         }
     }
@@ -166,7 +167,8 @@ pub fn check_stage_files(project: &Project, resolved: &ResolvedStage) -> Result<
     Ok(())
 }
 
-/// Whether this clone can tell what `dvc.lock` was before a commit: it knows all its parents, or there are none anywhere.
+/// Whether this clone can tell what `dvc.lock` was before a commit: it knows all its parents, or there are none
+/// anywhere.
 pub fn knows_parents(project: &Project, commit: &Commit) -> Result<bool, ProjectError> {
     // A commit at which a shallow clone ends looks like one without parents.
     let is_cut = commit.parents.is_empty() && project.repo.shallow_ends()?.contains(&commit.id);

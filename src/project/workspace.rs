@@ -42,8 +42,8 @@ pub fn mark_workspace(project: &Project, version: DataVersion) -> Result<(), Pro
     Ok(fs::write_atomic(&project::mark_path(project, WORKSPACE_MARK), format!("{version}\n").as_bytes())?)
 }
 
-/// Notes that runs were added to the workspace, which makes one data version the next. A workspace that was at neither is to
-/// follow yet: a `git reset`, or a rebase that replays nothing, calls no hook.
+/// Notes that runs were added to the workspace, which makes one data version the next. A workspace that was at neither
+/// is to follow yet: a `git reset`, or a rebase that replays nothing, is reported by no hook.
 pub(crate) fn note_runs_added(
     project: &Project,
     old_version: Option<DataVersion>,
