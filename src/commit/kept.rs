@@ -41,6 +41,7 @@ pub(crate) fn refuse_lost_runs(project: &Project) -> Result<(), CommitRefused> {
             false => CommitRefused::LostInMerge { runs, was_in_conflict: was_in_conflict(project)? },
         });
     }
+    // Not empty: one of the two lists has entries, and it is not `runs`.
     let version = loss.unknown.first().map(ToString::to_string).unwrap_or_default();
     Err(if merge_heads.is_empty() {
         CommitRefused::Unknown { version }

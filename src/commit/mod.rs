@@ -101,6 +101,7 @@ pub fn is_affected(project: &Project) -> Result<bool, ProjectError> {
             Some(head) => project.repo.entry_at(head, &path)?,
             None => None,
         };
+        // The mode does not matter: only the content says what the dataset is.
         if staged.map(|e| e.id) != committed.map(|e| e.id) {
             return Ok(true);
         }
@@ -119,6 +120,7 @@ pub fn prepare_commits(projects: &mut [&mut Project], reporter: &dyn Reporter) -
         let result = prepare_commit(project, plan, &mut transaction, reporter);
         transactions.push(transaction);
         if let Err(refused) = result {
+            // Also the project that failed: it can have changed files before.
             for (project, transaction) in projects.iter_mut().zip(transactions) {
                 transaction.roll_back(&mut project.repo, reporter);
             }
@@ -205,6 +207,7 @@ fn check_trusted(project: &Project, stage: &ResolvedStage) -> Result<(), CommitR
 
 /// `dvc.lock` is staged whole: what other stages changed in it must be staged already.
 fn check_other_stages_staged(project: &Project) -> Result<(), CommitRefused> {
+    // A file that does not exist has no stages.
     let read = |bytes: Option<Vec<u8>>| Lockfile::parse(&bytes.unwrap_or_default()).map_err(ProjectError::from);
     let work = read(project.read_file(&GitTree::WorkTree, lockfile::FILE)?)?;
     let staged = read(project.read_file(&GitTree::Index, lockfile::FILE)?)?;
@@ -212,6 +215,7 @@ fn check_other_stages_staged(project: &Project) -> Result<(), CommitRefused> {
         let others = lockfile.stages.iter().filter(|stage| stage.name != STAGE).cloned();
         // The position in the file does not matter here.
         let mut others: Vec<LockfileStage> = others.map(|stage| LockfileStage { span: 0..0, ..stage }).collect();
+        // Their order in the file has no meaning to DVC.
         others.sort_by(|a, b| a.name.cmp(&b.name));
         others
     };

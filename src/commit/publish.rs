@@ -73,6 +73,7 @@ pub fn publish_runs(
     staging::check_committable(project, &[lockfile::FILE, &params])?;
     project.repo.await_head(&|line| reporter.show_status(line)).map_err(ProjectError::from)?;
     worktree::share_cache(project, reporter)?;
+    // Before anything changes: a HEAD that moved tells that the commit was made.
     let head = project.repo.head().map_err(ProjectError::from)?;
     let mut transaction = CommitTransaction::new(project);
     transaction.keep_file(&params)?;
@@ -133,7 +134,9 @@ fn commit_paths(
     message: Option<&str>,
     reporter: &dyn Reporter,
 ) -> Result<bool, Error> {
+    // `--literal-pathspecs`: a `*` or `[` in a path is no pattern.
     let differs = ["--literal-pathspecs", "diff", "--cached", "--quiet", "HEAD", "--"].map(str::to_owned);
+    // Without a first commit there is no `HEAD` to compare with.
     let unborn = project.repo.head()?.is_none();
     if !unborn && project.repo.query_git(differs.into_iter().chain(paths.iter().cloned()))?.success() {
         return Ok(false);
@@ -222,6 +225,7 @@ pub fn new_runs(project: &Project, project_dir: &ProjectDir) -> Result<NewRuns, 
         };
         // The recorder writes when a run began: its `run.json` tells one recording from another.
         let committed = committed_files.get(&format!("{key}/{RUN_JSON}")).map(|entry| entry.md5);
+        // A file that cannot be read counts as different: the run is left out, and the user sees it.
         let recorded = hash_file(&run.dir.join(RUN_JSON)).ok().map(|(md5, _)| md5);
         if committed.is_some() && committed != recorded {
             let (dir, name) = (project_dir.relative_display(&run.dir), key.to_string());
@@ -232,6 +236,7 @@ pub fn new_runs(project: &Project, project_dir: &ProjectDir) -> Result<NewRuns, 
         }
         false
     });
+    // Runs that began at the same moment go by name, so that the order never varies.
     runs.sort_by(|a, b| (&a.start, &a.key).cmp(&(&b.start, &b.key)));
     for run in runs {
         match project_dir.run_dir(&run.dir) {

@@ -167,11 +167,13 @@ pub fn resolve_conflict(
     if let Err(error) =
         project.repo.stage_files(&[project.git_path(lockfile::FILE)], &|line| reporter.show_status(line))
     {
+        // Git still holds the conflict, so the file must show it.
         if let Some(old_bytes) = old_bytes {
             project.root_files().write_atomic(lockfile::FILE, &old_bytes)?;
         }
         return Err(error.into());
     }
+    // Only once the file is staged: until then a retry needs the decisions.
     fs::remove_all(&project::mark_path(project, DECISIONS_FILE))?;
     outcome.record = project.dataset_record(&GitTree::WorkTree)?;
     sync_after_resolve(project, &outcome, reporter)?;
@@ -188,9 +190,12 @@ fn read_conflict(project: &Project) -> Result<LockfileConflict, ConflictError> {
     if stages.is_empty() {
         return Err(ConflictError::NoConflict { was_resolved: !lockfile_entries(true)?.is_empty() });
     }
+    // Git's stage numbers: 1 is the common ancestor, 2 ours, 3 theirs.
     let entry = |stage_number: u8| stages.iter().find(|(stage, _)| *stage == stage_number).map(|(_, entry)| entry);
     let bytes = |stage_number: u8| -> Result<Vec<u8>, ConflictError> {
+        // A side that lacks the file counts as an empty one.
         let Some(entry) = entry(stage_number) else { return Ok(Vec::new()) };
+        // The size is checked first: a blob of a cloned repository can be of any size.
         let refused = match project.repo.blob_size(&entry.id)? {
             _ if !entry.is_file() => PathRefusal::Link(path.clone().into()),
             size if size > limits::LOCKFILE => PathRefusal::TooLarge(limits::LOCKFILE),
@@ -208,8 +213,10 @@ fn merge_sides(
     conflict: &LockfileConflict,
     decisions: BTreeMap<RunKey, RunChoice>,
 ) -> Result<MergedLockfile, ConflictError> {
+    // Git's default length of conflict markers.
     const MARKER: usize = 7;
     let [base, ours, theirs] = &conflict.sides;
+    // In a merge the params file can be in conflict, too; then our side is preferred.
     let selected = state::resolve_stage(project, &GitTree::WorkTree).ok().flatten().and_then(|stage| stage.run_dir);
     let selects = |side: &[u8]| {
         selected.is_some() && Lockfile::parse(side).is_ok_and(|l| selected_run_dir(&l) == selected.as_deref())
@@ -255,12 +262,14 @@ fn read_decisions(
     let bytes = fs::read_optional(&project::mark_path(project, DECISIONS_FILE))?.unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes);
     let mut lines = text.lines();
+    // Decisions about an earlier conflict do not hold for this one.
     if lines.next() != Some(conflict.name.as_str()) {
         return Ok(BTreeMap::new());
     }
     let decision = |line: &str| {
         let (choice, run) = line.split_once(' ')?;
         let choice = CHOICES.iter().find(|(_, name)| *name == choice)?.0;
+        // A line that cannot be read is skipped, and its run is in conflict still.
         Some((run.parse().ok()?, choice))
     };
     Ok(lines.filter_map(decision).collect())

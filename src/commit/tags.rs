@@ -304,6 +304,7 @@ pub fn note_pushed_tags(project: &Project, objects: &[Oid]) -> Result<(), Projec
     let mut known = pushed_tags(project)?;
     let before = known.len();
     known.extend(objects.iter().cloned());
+    // `dedup` removes only neighbours.
     known.sort();
     known.dedup();
     if known.len() == before {

@@ -59,6 +59,7 @@ impl CommitTransaction {
         reporter: &dyn Reporter,
     ) -> Result<(), ProjectError> {
         for path in paths {
+            // The first entry counts: a later one would be our own change.
             if self.staged.iter().all(|(known, _)| known != path) {
                 self.staged.push((path.clone(), repo.index_entry(path)?));
             }

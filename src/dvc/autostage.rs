@@ -90,6 +90,7 @@ impl Drop for AutostageOff {
             && let Ok(Some(before)) = fs::read_within(&backup, limits::TEXT)
             && restore_backup(RootDir::new(&root), &before).is_ok()
         {
+            // A backup that stays is removed by the next call, which finds the file restored.
             let _ = fs::remove_all(&backup);
         }
     }

@@ -145,6 +145,7 @@ impl Cache {
             // A thread that panicked has named nothing.
             let version = hashing.join().unwrap_or_else(|_| DataVersion::of_list(bytes));
             let path = self.file_list_path(version);
+            // An object never changes under its name: one that is there is kept.
             if !path.is_file() {
                 if let Some(dir) = path.parent() {
                     self.make_dir(dir)?;
@@ -178,6 +179,7 @@ impl Cache {
         }
         // Only directories that we make get the mode: those of other users cannot be changed, and need not be.
         let missing: Vec<&Path> = dir.ancestors().take_while(|above| !above.is_dir()).collect();
+        // `ancestors` begins with the innermost one, which can only be made last.
         for dir in missing.into_iter().rev() {
             if fs::create_dir(dir)? {
                 fs::set_dir_mode(dir, GROUP_DIR)?;
@@ -224,6 +226,7 @@ impl Cache {
     /// A file's size, where the cache has it.
     #[must_use]
     pub fn object_size(&self, hash: DvcHash) -> Option<u64> {
+        // An object that cannot be looked at counts as one that the cache lacks.
         std::fs::metadata(self.object_path(hash)).ok().filter(std::fs::Metadata::is_file).map(|meta| meta.len())
     }
 

@@ -210,6 +210,7 @@ fn diff_file_lists<'a>(from: &'a FileList, to: &'a FileList) -> (Vec<FileChange<
             (Some(a), Some(b)) if a.md5 == b.md5 => {}
             (a, Some(b)) => write.push(FileChange { relpath: &b.relpath, from: a.map(|a| a.md5), to: Some(b.md5) }),
             (Some(a), None) => remove.push(FileChange { relpath: &a.relpath, from: Some(a.md5), to: None }),
+            // Not reached: the loop returns when both lists are at their end.
             (None, None) => {}
         }
     }
@@ -247,6 +248,7 @@ impl CheckoutJob<'_> {
             PathState::LocalChange | PathState::Object(_) => {
                 self.files.remove_all(&path)?;
                 self.outcome.removed += 1;
+                // The removals are sorted, so the files of a directory follow each other.
                 if let Some(dir) = path.parent()
                     && emptied.last().map(PathBuf::as_path) != Some(dir)
                 {
@@ -291,6 +293,7 @@ impl CheckoutJob<'_> {
     /// Whether every directory on the path to a path is one, and no link. Missing ones are made where `make` says so.
     fn ensure_real_parent(&mut self, path: &Path, create: bool) -> Result<bool, FsError> {
         let Some(dir) = path.parent() else { return Ok(false) };
+        // For speed: a directory is examined once, however many files are in it.
         if self.real_dirs.contains(dir) {
             return Ok(true);
         }
@@ -322,6 +325,7 @@ impl CheckoutJob<'_> {
             // An empty directory holds no work; one that is not empty stays.
             return Ok(if self.files.remove_empty_dir(path) { PathState::Absent } else { PathState::LocalChange });
         }
+        // By inode or link target first, which reads no bytes.
         for hash in versioned.into_iter().flatten() {
             if self.is_cache_object(&full, &meta, hash) {
                 return Ok(PathState::Object(hash));

@@ -43,6 +43,7 @@ impl FileList {
     /// A listing of these files. Two with one path are an error.
     pub fn new(mut entries: Vec<FileEntry>) -> Result<Self, FileListError> {
         // UTF-8 sorts by code point, as Python sorts text.
+        // Sorted without duplicates is the common case, and found in one pass.
         if !entries.is_sorted_by(|a, b| a.relpath < b.relpath) {
             entries.sort_by(|a, b| a.relpath.cmp(&b.relpath));
             if let Some(pair) = entries.windows(2).find(|pair| pair[0].relpath == pair[1].relpath) {
@@ -69,6 +70,7 @@ impl FileList {
     /// The object's bytes, exactly as DVC would write them.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
+        // An entry takes 60 bytes besides its path; the rest is room for escapes.
         let mut out = String::with_capacity(2 + self.entries.iter().map(|e| e.relpath.len() + 66).sum::<usize>());
         out.push('[');
         for (at, entry) in self.entries.iter().enumerate() {
@@ -76,6 +78,7 @@ impl FileList {
                 out.push_str(", ");
             }
             out.push_str("{\"md5\": \"");
+            // Hex digits are always UTF-8.
             out.push_str(std::str::from_utf8(&entry.md5.to_hex()).unwrap_or_default());
             out.push_str("\", \"relpath\": ");
             push_json_string(&mut out, &entry.relpath);
@@ -152,6 +155,7 @@ impl<'de> Deserialize<'de> for FileListRows {
 /// parser. `None`: something else, which the JSON parser shall judge.
 fn parse_dvc_format(bytes: &[u8]) -> Option<Vec<FileEntry>> {
     let mut rest = bytes.strip_prefix(b"[")?.strip_suffix(b"]")?;
+    // An entry takes 60 bytes and its path; a list of short paths only lets the vector grow once more.
     let mut entries = Vec::with_capacity(bytes.len() / 96);
     while !rest.is_empty() {
         if !entries.is_empty() {
@@ -163,6 +167,7 @@ fn parse_dvc_format(bytes: &[u8]) -> Option<Vec<FileEntry>> {
         let end = memchr::memchr2(b'"', b'\\', rest)?;
         let (path, after) = rest.split_at_checked(end)?;
         rest = after.strip_prefix(b"\"}")?;
+        // `json.dumps` escapes all but these: other bytes are not from DVC.
         if path.iter().any(|b| !(0x20..0x7f).contains(b)) {
             return None;
         }
@@ -186,6 +191,7 @@ fn push_json_string(out: &mut String, text: &str) {
             '\u{c}' => out.push_str("\\f"),
             ' '..='~' => out.push(c),
             _ => {
+                // Python writes a character above U+FFFF as two surrogates, each escaped.
                 for unit in c.encode_utf16(&mut [0; 2]) {
                     // Writing to a String cannot fail.
                     let _ = write!(out, "\\u{unit:04x}");

@@ -31,6 +31,7 @@ fn find_leftovers(files: RootDir<'_>, out_dir: &str) -> Vec<PathBuf> {
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() => pending.push(path),
                 Ok(kind) if kind.is_file() && is_leftover(&entry.file_name().to_string_lossy()) => found.push(path),
+                // Links are not followed: they can lead out of the dataset.
                 _ => {}
             }
         }
@@ -40,6 +41,7 @@ fn find_leftovers(files: RootDir<'_>, out_dir: &str) -> Vec<PathBuf> {
 
 fn is_leftover(name: &str) -> bool {
     let token = name.strip_prefix('.').and_then(|name| name.strip_suffix(".tmp"));
+    // 22 characters: 16 bytes in URL-safe base64 without padding.
     token.is_some_and(|t| t.len() == 22 && t.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)))
 }
 

@@ -78,6 +78,7 @@ impl Linker {
             }
             fs::remove_all(&temp_path)?;
             if self.link_types.len() == 1 {
+                // An object that cannot be read explains the failure better than the link types do.
                 std::fs::File::open(object).at("link", object)?;
                 return Err(FsError {
                     action: "link",
@@ -87,6 +88,7 @@ impl Linker {
                     ),
                 });
             }
+            // What fails between these two file systems fails for every other file, too.
             self.link_types.remove(0);
         }
     }
@@ -115,6 +117,7 @@ impl Linker {
             // An empty file is copied: hard links to one empty object would reach the file system's limit.
             && regular_metadata(&full)?.is_some_and(|meta| meta.len() > 0);
         let linked = hard && files.hard_link(file, &temp_path).is_ok();
+        // A file on another file system cannot be linked; a copy of the bytes is the last resort.
         if !linked && !make_reflink(&full, &temp_path, Some(0o444))? {
             copy_file(&full, &temp_path, Some(0o444))?;
         }
@@ -146,6 +149,7 @@ pub fn hash_file(path: &Path) -> Result<(DvcHash, u64), FsError> {
         match file.read(&mut buffer).at("read", path)? {
             0 => return Ok((DvcHash::from_digest(md5.finalize().into()), size)),
             n => {
+                // `read` never returns more than the buffer holds.
                 md5.update(buffer.get(..n).unwrap_or_default());
                 size += n as u64;
             }
@@ -232,6 +236,7 @@ fn make_symlink(_: &Path, _: &Path) -> bool {
 fn make_reflink(from: &Path, to: &Path, mode: Option<u32>) -> Result<bool, FsError> {
     let source = fs::open(from)?;
     let file = new_file(to, mode)?;
+    // Any failure means that these two cannot share blocks: the caller tries something else.
     Ok(rustix::fs::ioctl_ficlone(&file, &source).is_ok())
 }
 

@@ -80,6 +80,7 @@ pub fn is_held(root: &Path) -> bool {
 /// writing them left them broken: every later DVC would refuse to start. Says whether it did.
 pub fn repair_rwlock(root: &Path) -> bool {
     let (files, rwlock) = (RootDir::new(root), ".dvc/tmp/rwlock");
+    // If anything fails here, the caller reports what DVC printed.
     let Ok(Some(guard)) = files.open_lock_file(".dvc/tmp/rwlock.lock") else { return false };
     // Whoever writes them holds this lock: what is broken now was left so.
     if guard.try_lock().is_err() {
@@ -107,6 +108,7 @@ impl DvcMutex {
             match file.try_lock() {
                 Ok(()) => break,
                 Err(std::fs::TryLockError::WouldBlock) if started.elapsed() < patience => {
+                    // Short compared to any command of DVC, and long enough to leave the processor idle.
                     std::thread::sleep(Duration::from_millis(20));
                 }
                 Err(std::fs::TryLockError::WouldBlock) => {

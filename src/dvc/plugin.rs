@@ -50,6 +50,7 @@ impl Dvc {
         // In no project: there it would fail for the very package that is asked for.
         let cmd = Cmd::new(self.path()).arg("version").dir(Path::new("/")).timeout(Duration::from_secs(60));
         let stdout = cmd.run_checked(self.env())?.stdout_text();
+        // A DVC that prints no such list counts as one that supports nothing.
         let (_, supported) = stdout.split_once("Supports:").unwrap_or_default();
         Ok(supported.split([',', '\n']).any(|one| one.split_whitespace().next() == Some(scheme)))
     }
@@ -57,6 +58,7 @@ impl Dvc {
 
 /// The command that installs a package beside a `dvc` program, by the way that the program was installed.
 fn install_command(program: &Path, package: &str) -> String {
+    // pipx and uv put links on `PATH`; the package belongs beside the program that they lead to.
     let real = program.canonicalize().unwrap_or_else(|_| program.to_path_buf());
     let bin = script_interpreter(&real).and_then(|python| Some(python.parent()?.to_path_buf()));
     let bin = bin.or_else(|| Some(real.parent()?.to_path_buf())).unwrap_or_default();
@@ -83,6 +85,7 @@ fn install_command(program: &Path, package: &str) -> String {
 
 /// The interpreter that a script names.
 fn script_interpreter(script: &Path) -> Option<PathBuf> {
+    // 1 MiB: pip's scripts are far smaller, and a larger file is a binary without a `#!` line.
     const LINE: u64 = 1 << 20;
     let bytes = fs::read_within(script, LINE).ok()??;
     let line = bytes.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;

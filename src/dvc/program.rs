@@ -195,6 +195,7 @@ impl Dvc {
     /// Its release; one that is too old is an error.
     pub fn supported_release(&self) -> Result<DvcRelease, ProgramError> {
         let text = self.read_release()?;
+        // A release can end in letters (`3.0a1`): only the digits of a part count.
         let mut numbers = text.split('.').map(|n| n.chars().take_while(char::is_ascii_digit).collect::<String>());
         let mut next = || numbers.next().and_then(|n| n.parse().ok());
         match (next(), next()) {
@@ -395,6 +396,7 @@ fn named_program(path: &Path, env: &Env) -> Option<PathBuf> {
     if path.components().count() == 1 && !path.is_absolute() {
         return env.find_program(path.to_str()?);
     }
+    // A relative path is refused: what it names would depend on the current directory.
     (path.is_absolute() && fs::is_executable(&path)).then_some(path)
 }
 

@@ -44,6 +44,7 @@ impl TempDvcProject {
         for name in ["config", "config.local"] {
             let Some(mut settings) = read_anchored_settings(root, name)? else { continue };
             let is_overridden = |s: &IniSetting| {
+                // Autostage has no git to act on here; the other three are set below.
                 let is_overridden = [("core", "no_scm"), ("core", "autostage"), ("core", "remote"), ("cache", "dir")];
                 is_overridden.contains(&(s.section.as_str(), s.key.as_str()))
             };
@@ -55,6 +56,7 @@ impl TempDvcProject {
             key: key.into(),
             values: vec![value.into()],
         };
+        // Into this file, because DVC lets it override `config`.
         let local = dvc_dir.join("config.local");
         let text = fs::read_optional(&local)?.unwrap_or_default();
         let mut settings = ini::parse(&text).map_err(|error| SettingsError::Syntax { path: local.clone(), error })?;
@@ -112,6 +114,7 @@ fn absolute_value(dir: &Path, value: &str) -> String {
 
 /// Removes what a killed process left behind more than a day ago.
 fn remove_stale(parent: &Path) {
+    // One day: a fetch or push that is still running is hardly older.
     let old = std::time::Duration::from_secs(24 * 60 * 60);
     let stale: Vec<PathBuf> = std::fs::read_dir(parent)
         .into_iter()
@@ -123,6 +126,7 @@ fn remove_stale(parent: &Path) {
         })
         .filter(|entry| {
             let time = entry.metadata().and_then(|meta| meta.modified());
+            // A time in the future (the clock was changed) says nothing about the age: the entry stays.
             time.is_ok_and(|time| time.elapsed().is_ok_and(|age| age > old))
         })
         .map(|entry| entry.path())

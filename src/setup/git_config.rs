@@ -59,6 +59,7 @@ pub(super) fn remove_drivers(repo: &Repo) -> Result<bool, GitError> {
     for driver in DRIVERS {
         removed |= repo.remove_local_section(&format!("merge.{}", driver.name))?;
     }
+    // Any other value is the user's choice, and stays.
     if repo.local_config(OCTOPUS_KEY)?.as_deref() == Some(STRATEGY_NAME) {
         repo.unset_local_config(OCTOPUS_KEY)?;
     }
@@ -97,6 +98,7 @@ pub(super) fn set_octopus_strategy(repo: &Repo) -> Result<bool, GitError> {
     let is_on_path = repo.env().find_program(&format!("git-merge-{STRATEGY_NAME}")).is_some();
     match (repo.config_value(OCTOPUS_KEY)?.as_deref(), is_on_path) {
         (None, true) => repo.set_local_config(OCTOPUS_KEY, STRATEGY_NAME),
+        // Only if this repository sets it: the user's own settings are not changed.
         (Some(STRATEGY_NAME), false) if repo.local_config(OCTOPUS_KEY)?.as_deref() == Some(STRATEGY_NAME) => {
             repo.unset_local_config(OCTOPUS_KEY).map(|()| true)
         }
@@ -106,6 +108,7 @@ pub(super) fn set_octopus_strategy(repo: &Repo) -> Result<bool, GitError> {
 
 /// Git hands the line to `sh`, with the file names put in quoted.
 fn driver_line(binary: &Path, kind: &str) -> String {
+    // Git expands `%` in the whole line, also in the path of the program.
     format!("{} merge-driver {kind} %O %A %B %L %P %S %X %Y", shell_quote(binary).replace('%', "%%"))
 }
 

@@ -126,6 +126,7 @@ pub fn install_hooks(repo: &Repo, binary: &Path, force: bool) -> Result<InstallO
             outcome.written.push(hook.event);
         }
     }
+    // `|`, not `||`: the second is set even if the first has changed something.
     outcome.drivers = git_config::set_drivers(repo, binary)? | git_config::set_octopus_strategy(repo)?;
     Ok(outcome)
 }
@@ -163,6 +164,7 @@ fn move_hook_aside(dir: &Path, hook: &GitHook) -> Result<(), FsError> {
     if let Some(chained) = &hook.chained
         && !is_same_hook(&hook.path, chained)?
     {
+        // Never removed: it can be the user's own work.
         fs::rename(chained, &dir.join(format!("{}{CHAINED_SUFFIX}.old", hook.event)))?;
     }
     if let Some(moved_shim) = &hook.moved_shim {
@@ -209,9 +211,11 @@ pub fn uninstall_hooks(repo: &Repo, binary: &Path) -> Result<UninstallOutcome, I
         if !is_foreign(&hook) {
             fs::rename(chained, &hook.path)?;
         } else if is_same_hook(&hook.path, chained)? {
+            // The manager has put a newer one, or the same, in the place: this copy has no use.
             fs::remove_all(chained)?;
             continue;
         } else if let Some(moved_shim) = &hook.moved_shim {
+            // The manager calls what is there, as it called our shim.
             fs::rename(chained, moved_shim)?;
         } else {
             continue;

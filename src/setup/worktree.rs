@@ -106,6 +106,7 @@ fn find_relative_remote(
         .remotes
         .get(&main_remote.name)
         .is_some_and(|own| own.url == main_remote.url && own.dir.as_ref() != Some(dir));
+    // Settings that cannot be parsed may name it, so they are left alone.
     let named = ini::parse(own_text.as_bytes()).map_or(true, |settings| {
         settings.iter().any(|s| s.name_in_section("remote") == Some(&main_remote.name) && s.key == "url")
     });
@@ -132,6 +133,7 @@ fn find_main_project(project: &Project) -> Result<Option<MainWorkTree>, ProjectE
     }
     // A hook's `GIT_DIR` would name this working tree instead of the main one.
     let env = project.env.clone().without_git();
+    // `join` with an empty prefix leaves a `/` at the end, which this removes.
     let root: PathBuf = root.components().collect();
     let settings = Project::at(Repo::open(&root, &env)?, root.clone(), &env).read_dvc_settings()?;
     Ok(Some(MainWorkTree { root, settings }))
@@ -160,6 +162,7 @@ fn copy_mode(project: &Project, of: &Path) -> Result<(), ProjectError> {
 
 /// The text without our line: with its mark, or as the file was before there was a mark, where what it names is gone.
 fn without_our_lines(text: &str) -> String {
+    // The file as it was written before lines got marks.
     let first = |text: &str| Some(PathBuf::from(text.strip_prefix("[cache]\n    dir = ")?.strip_suffix('\n')?));
     if first(text).is_some_and(|dir| dir.is_absolute() && !dir.is_dir()) {
         return String::new();

@@ -70,6 +70,7 @@ fn describe_tracked_cache(settings: &DvcSettings) -> String {
 
 /// Says what of a data version is not checked out.
 fn warn_refused(refused: &[RefusedPath], reporter: &dyn Reporter) {
+    // A commit can hold thousands of such paths; ten show what kind they are.
     const SHOWN: usize = 10;
     for refusal in refused.iter().take(SHOWN) {
         reporter.show_warning(&format!("not checked out: {refusal}"));
@@ -133,6 +134,7 @@ pub(crate) fn sync_holding_mutex(
         outcome = SyncOutcome::Refused { changed: *changed, paths };
     }
     if !matches!(outcome, SyncOutcome::NoDataset | SyncOutcome::TooLarge { .. } | SyncOutcome::Missing { .. }) {
+        // Only after a checkout: what was not done stays noted as pending, for the next call.
         workspace::mark_workspace(project, dataset_record.version)?;
         workspace::clear_sync_pending(project)?;
     }
@@ -196,6 +198,7 @@ impl SyncJob<'_> {
         let from = self.read_workspace_list(may_fetch)?;
         let max_files = if self.scope == SyncScope::All { usize::MAX } else { limits::UNASKED_FILES };
         let check_out = |to: &FileList| check_out_files(&self.dvc, &self.dataset_record.out_dir, &from, to, max_files);
+        // Tried before anything is measured: usually the cache has every object.
         let done = check_out(&to)?;
         if done.missing.is_empty() {
             return Ok(outcome_of_checkout(done));
@@ -256,6 +259,7 @@ impl SyncJob<'_> {
             Some(version) => match cache.read_file_list(version).map_err(ProjectError::from)? {
                 // Without it, nothing that the old version held could be told from local changes.
                 None if may_fetch && rebuilt::ensure_file_list(self.project, &self.dvc, version).is_ok() => {
+                    // If it cannot be read even so, all files that differ count as local changes, and are kept.
                     cache.read_file_list(version).ok().flatten().unwrap_or_default()
                 }
                 file_list => file_list.unwrap_or_default(),
@@ -290,6 +294,7 @@ impl SyncJob<'_> {
 fn cached_runs(cache: &Cache, file_list: &FileList) -> FileList {
     let is_cached = |run: &RunEntries<'_>| count_missing(cache, run.entries) == 0;
     let entries = group_by_run(file_list).filter(is_cached).flat_map(|run| run.entries.to_vec());
+    // A part of a valid list has no path twice, so this cannot fail.
     FileList::new(entries.collect()).unwrap_or_default()
 }
 
@@ -302,6 +307,7 @@ fn count_missing(cache: &Cache, entries: &[FileEntry]) -> usize {
 fn drop_removed_files(project: &Project, file_list: FileList, out_dir: &str) -> FileList {
     let dataset = project.root.join(out_dir);
     let exists = |entry: &&FileEntry| std::fs::symlink_metadata(dataset.join(&entry.relpath)).is_ok();
+    // The list is copied only if a file is gone; a part of a valid list is valid.
     match file_list.entries().iter().all(|entry| exists(&entry)) {
         true => file_list,
         false => FileList::new(file_list.entries().iter().filter(exists).cloned().collect()).unwrap_or_default(),
@@ -347,6 +353,7 @@ pub fn find_selected_run(dataset_record: &DatasetRecord, file_list: Option<&File
         None => {
             let mut parts = run_dir.trim_end_matches('/').rsplit('/');
             let (run_id, experiment) = (parts.next()?, parts.next()?);
+            // Names that no run can have select none.
             RunKey::new(experiment, run_id).ok()
         }
     }
@@ -355,6 +362,7 @@ pub fn find_selected_run(dataset_record: &DatasetRecord, file_list: Option<&File
 /// How many bytes of these files the cache lacks, if the remote is a directory and has them all.
 fn missing_bytes_on_remote(settings: &DvcSettings, cache: &Cache, entries: &[FileEntry]) -> Option<u64> {
     let remote_cache = Cache::in_dir(settings.default_remote()?.dir.as_ref()?);
+    // One size that is unknown (`None`) makes the sum unknown.
     entries.iter().filter(|entry| !cache.has_object(entry.md5)).map(|entry| remote_cache.object_size(entry.md5)).sum()
 }
 
@@ -366,6 +374,7 @@ fn missing_bytes(settings: &DvcSettings, cache: &Cache, to: &FileList, dataset_r
     }
     let cached_bytes: u64 = to.entries().iter().filter_map(|entry| cache.object_size(entry.md5)).sum();
     match dataset_record.size.map_or(u64::MAX, |size| size.saturating_sub(cached_bytes)) {
+        // Files are missing although the recorded size is reached: it is wrong.
         0 if !to.entries().iter().all(|entry| cache.has_object(entry.md5)) => u64::MAX,
         bytes => bytes,
     }

@@ -122,6 +122,7 @@ fn not_on_remote(files: &[FileEntry]) -> SyncOutcome {
 pub(super) fn outcome_of_dvc(result: Result<(), ProgramError>) -> Result<SyncOutcome, SyncError> {
     match result {
         Ok(()) => Ok(SyncOutcome::Done { changed: 0 }),
+        // DVC exits with 255 for every failure, so only its words tell this one.
         Err(ProgramError::Process(ProcessError::Failed { output: stderr, .. }))
             if stderr.contains("without confirmation") =>
         {

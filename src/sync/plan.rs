@@ -64,6 +64,7 @@ pub(super) fn plan_sync(facts: &SyncFacts) -> SyncPlan {
 }
 
 fn find_no_room(facts: &SyncFacts, needed: u64) -> Option<SyncPlan> {
+    // An unknown size refuses nothing: it would stop every fetch from a remote that tells no sizes.
     let free = facts.free_bytes.filter(|free| *free < needed && needed != u64::MAX)?;
     Some(SyncPlan::NoRoom { needed, free })
 }
@@ -73,6 +74,7 @@ pub(super) fn share_of_bytes(bytes: u64, count: usize, total: usize) -> u64 {
     if bytes == u64::MAX {
         return bytes;
     }
+    // The product can exceed 64 bits; `max(1)` keeps an empty list from a division by zero.
     let share = u128::from(bytes) * count as u128 / total.max(1) as u128;
     u64::try_from(share).unwrap_or(u64::MAX)
 }

@@ -128,6 +128,7 @@ fn pull_run(
     data_dir::check_dataset_dir(project, &dataset_record.out_dir)?;
     let (dvc, version) = (project.dvc()?, dataset_record.version);
     let _alone = RepoMutex::acquire(&project.state_dir())?;
+    // The entries of one run have no path twice, because the list has none.
     let only = |file_list: &FileList| FileList::new(entries_of_run(file_list, run).to_vec()).unwrap_or_default();
     let to = only(&dvc.read_file_list(version)?);
     let from = match workspace::read_workspace_version(project)? {
@@ -145,6 +146,7 @@ fn pull_run(
     if done.missing.is_empty() {
         return Ok(outcome_of_checkout(done));
     }
+    // An unknown size counts as 0, so that it refuses nothing.
     let missing = dvc.size_on_remote(&done.missing).unwrap_or(0);
     if let Some(why) = dvc.cache().why_no_room(missing) {
         return Ok(SyncOutcome::no_room(why));
@@ -166,7 +168,9 @@ impl FileChanges {
     fn to_undo(differences: &DatasetDifferences, file_list: &FileList) -> Self {
         let files = differences.changed.iter().chain(&differences.missing);
         let to: Vec<FileEntry> = files.filter_map(|file| file_list.get(file)).cloned().collect();
+        // A path that no checkout takes is left out: it would stop the whole pull.
         let added = differences.added.iter().filter(|file| is_safe_path(file));
+        // The hash does not matter: `force` removes the file whatever it holds.
         let from = added.map(|file| FileEntry { relpath: file.clone(), md5: DvcHash::of_bytes(b"") }).collect();
         Self { from: FileList::new(from).unwrap_or_default(), to: FileList::new(to).unwrap_or_default() }
     }
@@ -182,6 +186,7 @@ fn replace_local_changes(
 ) -> Result<SyncOutcome, SyncError> {
     let (dvc, out_dir) = (project.dvc()?, dataset_record.out_dir.as_str());
     let FileChanges { from, to } = changes;
+    // Before the checkout, which would use the damaged objects again.
     if let Some(why) = remove_damaged_objects(dvc.settings(), to)? {
         return Ok(SyncOutcome::Missing { why, explanation: CheckFailed.code("data_missing") });
     }
@@ -216,6 +221,7 @@ fn remove_damaged_objects(settings: &DvcSettings, file_list: &FileList) -> Resul
         if hash_file(&object)?.0 == md5 {
             continue;
         }
+        // A remote that is no directory is taken to have it: to ask would need the network.
         let is_on_remote = settings
             .default_remote()
             .is_some_and(|remote| remote.dir.as_deref().is_none_or(|dir| Cache::in_dir(dir).has_object(md5)));

@@ -242,6 +242,7 @@ pub fn list_required_versions(project: &Project, range: &CommitRange) -> Result<
 /// The data version that one commit needs.
 pub fn find_required_version(project: &Project, commit: &Oid) -> Result<Option<RequiredVersion>, ProjectError> {
     let dataset_record = match project.dataset_record(&GitTree::Commit(commit.clone())) {
+        // A commit with a broken `dvc.lock` names no data, and must not stop later pushes.
         Err(ProjectError::Lockfile(_)) => None,
         other => other?,
     };
@@ -299,6 +300,7 @@ pub fn upload_versions(
         }
         message
     };
+    // Last: a version whose upload failed must not be noted.
     sent::note_uploaded(project, remote, &versions);
     if let Some(why) = remote::find_uncommitted_remote(project)? {
         reporter.show_warning(&why.to_string());

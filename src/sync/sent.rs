@@ -20,6 +20,7 @@ const MAX_LINES: usize = 5000;
 
 /// A remote as the note names it. Its address may hold a secret.
 fn remote_id(remote: &DvcRemote) -> DvcHash {
+    // A directory by its path: one relative address can name several, in several projects of a clone.
     let dir = remote.dir.as_ref().map(|dir| dir.to_string_lossy().into_owned());
     DvcHash::of_bytes(dir.unwrap_or_else(|| remote.url.clone()).as_bytes())
 }
@@ -29,6 +30,7 @@ fn uploads_path(project: &Project) -> PathBuf {
 }
 
 fn read_uploaded_lines(project: &Project) -> Vec<String> {
+    // A note that cannot be read counts as empty: only a warning about an absent remote depends on it.
     let bytes = fs::read_within(&uploads_path(project), limits::TEXT).ok().flatten().unwrap_or_default();
     String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()
 }
@@ -45,6 +47,7 @@ pub(crate) fn note_uploaded(project: &Project, remote: &DvcRemote, versions: &[D
     lines.extend(new);
     let text: String =
         lines.iter().skip(lines.len().saturating_sub(MAX_LINES)).map(|line| format!("{line}\n")).collect();
+    // The data is on the remote, whether this can be noted or not.
     let _ = fs::create_shared_dir(&project.state_dir());
     let _ = fs::write_shared(&uploads_path(project), text.as_bytes());
 }
