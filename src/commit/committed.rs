@@ -28,7 +28,7 @@ pub(super) fn committed_files(
     Ok(project.file_lists()?.run_entries(version, &run.key).unwrap_or_default())
 }
 
-/// Puts a run's committed folder back, where the one that was just made differs from it in derived files alone.
+/// Puts a run's committed folder back, if the one that was just made differs from it in derived files alone.
 pub(super) fn keep_committed(
     work: &IngestWork<'_>,
     run: &ValidRun,
@@ -59,7 +59,7 @@ pub(super) fn keep_committed(
 }
 
 /// Sees to it that the runs of the committed data version, all but `run`, are in the workspace. Gives those that no
-/// checkout takes, where the user says that runs may go.
+/// checkout takes, if the user says that runs may be dropped.
 pub(super) fn check_out_committed_runs(
     work: &IngestWork<'_>,
     dataset_record: &DatasetRecord,

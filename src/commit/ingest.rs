@@ -49,7 +49,7 @@ pub(super) struct IngestWork<'a> {
 }
 
 /// Puts these runs into the dataset as one data version, without touching the index; even if `dvc.lock` names them
-/// already, for their files may have changed since. The last one is the working tree's selected run. Others go with it
+/// already, for their files may have changed since. The last one is the working tree's selected run. Others are added with it
 /// only if the stage's command is ours ([`can_ingest_many`]). With `force`, committed runs get derived files again.
 pub fn ingest_runs(
     project: &Project,

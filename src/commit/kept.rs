@@ -13,7 +13,7 @@ use crate::history::{loss, rebuilt};
 use crate::project::{self, DatasetRecord, GitTree, Project};
 use crate::run::RunKey;
 
-/// An error if the merge that is being concluded drops runs. Hooks ask where the merge changes nothing else of ours.
+/// An error if the merge that is being concluded drops runs. Hooks ask if the merge changes nothing else of ours.
 pub fn refuse_runs_lost_in_merge(project: &Project) -> Result<(), CommitRefused> {
     if loss::merges_data(project)? { refuse_lost_runs(project) } else { Ok(()) }
 }
@@ -22,7 +22,7 @@ pub fn refuse_runs_lost_in_merge(project: &Project) -> Result<(), CommitRefused>
 pub(crate) fn refuse_lost_runs(project: &Project) -> Result<(), CommitRefused> {
     let merge_heads = project.repo.merge_heads()?;
     let parents: Vec<_> = project.repo.head()?.into_iter().chain(merge_heads.iter().cloned()).collect();
-    // Nobody asked to fetch.
+    // The user did not ask to fetch.
     let mut fetch_list = |version| {
         if let Ok(dvc) = project.dvc() {
             // Without it, what would be lost is unknown.
@@ -50,13 +50,13 @@ pub(crate) fn refuse_lost_runs(project: &Project) -> Result<(), CommitRefused> {
     })
 }
 
-/// Whether `dvc.lock` was in conflict, which `git checkout -m` brings back.
+/// Whether `dvc.lock` was in conflict, which `git checkout -m` restores.
 fn was_in_conflict(project: &Project) -> Result<bool, CommitRefused> {
     let path = project.git_path(lockfile::FILE);
     Ok(project.repo.index_conflicts(true)?.iter().any(|(file, ..)| file == Path::new(&path)))
 }
 
-/// What is staged brings nothing to the dataset that no clone would check out. What a merged branch has, it has.
+/// What is staged adds nothing to the dataset that no clone would check out. A merged branch's paths are accepted.
 pub(super) fn refuse_unsafe_additions(
     project: &Project,
     head: Option<&DatasetRecord>,
@@ -82,7 +82,7 @@ pub(super) fn loss_is_intended(project: &Project) -> Result<bool, GitError> {
         || project.repo.current_operation() == Some(GitOperation::Revert))
 }
 
-/// What the new data version holds differently from the old one; a stop where that cannot be known here.
+/// What the new data version holds differently from the old one; an error if that cannot be known here.
 fn diff_versions(project: &Project, old: DataVersion, new: DataVersion) -> Result<RunDiff, CommitRefused> {
     rebuilt::rebuild_file_lists(project, [old, new], None)?;
     let mut file_lists = project.file_lists()?;

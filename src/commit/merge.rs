@@ -11,8 +11,8 @@ use crate::project::Project;
 use crate::support::env::Env;
 
 /// Merges two sides of `dvc.lock`; new file lists are put into the cache. The error says why that cannot be done. DVC is
-/// called only if a list must be fetched from a remote that is no directory, and where the repository's settings do not
-/// choose what that starts: nobody asked to fetch.
+/// called only if a list must be fetched from a remote that is no directory, and if the repository's settings do not
+/// choose what that starts: the user did not ask to fetch.
 pub fn merge_and_store_lists(project: &Project, sides: &LockfileSides<'_>) -> Result<MergedLockfile, String> {
     let settings = project.read_dvc_settings().map_err(|e| with_cause(&e))?;
     let dvc = DvcProject::new(&project.root, &settings, project);

@@ -26,7 +26,7 @@ pub fn metrics_files_to_stage(project: &Project) -> Result<Vec<String>, ProjectE
     Ok(out)
 }
 
-/// Sees to it that a commit whose selection is in the dataset already shows that run: where DVC was called by hand, or
+/// Sees to it that a commit whose selection is in the dataset already shows that run: if DVC was called by hand, or
 /// `dvc.yaml` has just come to declare the files.
 pub fn update_metrics_files(
     project: &mut Project,

@@ -36,7 +36,7 @@ use crate::project::{DatasetRecord, DatasetState, GitTree, Project, ProjectError
 use crate::project::{config, held};
 use crate::setup::worktree;
 
-/// The command that hooks run without being told that it is trusted.
+/// The command that hooks run although the user did not trust it.
 pub const TRUSTED_CMD: &str = "capture-hook ingest";
 /// The setting, in `.git/config` alone, that trusts another one.
 pub const TRUST_SETTING: &str = "capture-hook.stageCmd";
@@ -167,7 +167,7 @@ fn prepare_commit(
     {
         reporter.show_warning(&error.to_string());
     }
-    // Git is about to take these locks, and no hook is told if it cannot.
+    // Git is about to take these locks, and calls no hook if it cannot.
     project.repo.await_head(&|line| reporter.show_status(line))?;
     let run = run.key;
     reporter.show_status(&format!("{run} is in {}, version {}", project.git_path(&record.out_dir), record.version));

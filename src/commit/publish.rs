@@ -39,7 +39,7 @@ pub struct PublishOutcome {
     pub runs: Vec<RunKey>,
     /// What `dvc.lock` says now.
     pub record: DatasetRecord,
-    /// Whether a commit was made; none is where everything was committed already.
+    /// Whether a commit was made; `false` if everything was committed already.
     pub committed: bool,
 }
 
@@ -147,7 +147,7 @@ fn commit_paths(
     Ok(true)
 }
 
-/// A call of git, what it and its hooks say told as they say it; a failure does not tell it again.
+/// Calls git and relays what it and its hooks print, line by line; the error of a failure does not repeat it.
 fn run_relayed(project: &Project, call: Cmd, reporter: &dyn Reporter) -> Result<(), GitError> {
     let mut relay = |output_event: StderrEvent<'_>| {
         if let StderrEvent::Line(line) = output_event {

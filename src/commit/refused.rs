@@ -64,7 +64,7 @@ pub enum CommitRefused {
         /// What is wrong.
         report: Box<ValidationReport>,
     },
-    /// The stage runs a command that nobody has trusted here.
+    /// The stage runs a command that the user has not trusted here.
     #[error("the stage `capture_ingest` runs `{cmd}`, which is not `capture-hook ingest`")]
     Untrusted {
         /// The command.
@@ -102,7 +102,7 @@ pub enum CommitRefused {
         /// The data version.
         version: String,
     },
-    /// The committed runs cannot all be brought into the workspace.
+    /// The committed runs cannot all be checked out.
     #[error("cannot check out all committed runs, so the commit would lose runs: {why}")]
     NotInWorkspace {
         /// Why not.
@@ -110,7 +110,7 @@ pub enum CommitRefused {
         /// What to do.
         advice: String,
     },
-    /// The commit would bring something to the dataset that no clone checks out.
+    /// The commit would add something to the dataset that no clone checks out.
     #[error("the dataset would hold a path that cannot be checked out: {refusal}")]
     Refused {
         /// What.
@@ -163,7 +163,7 @@ pub enum CommitRefused {
         file: String,
         /// Which.
         flag: HidingFlag,
-        /// Whether the working tree is a sparse one, where git sets the flag by itself.
+        /// Whether the working tree is a sparse one, in which git sets the flag by itself.
         sparse: bool,
     },
     /// DVC.
@@ -178,7 +178,7 @@ pub enum CommitRefused {
     /// The file list of the committed data version.
     #[error(transparent)]
     Fetch(#[from] FetchError),
-    /// The committed runs could not be brought into the workspace.
+    /// The committed runs could not be checked out.
     #[error(transparent)]
     Sync(#[from] SyncError),
     /// The project.

@@ -40,10 +40,10 @@ pub enum ConflictError {
     /// There is nothing to settle.
     #[error("{} is not in conflict", lockfile::FILE)]
     NoConflict {
-        /// Whether it was in one, which git can bring back.
+        /// Whether it was in conflict, which git can restore.
         was_resolved: bool,
     },
-    /// The run is none of those that both sides changed.
+    /// The run is not among those that both sides changed.
     #[error("{}", describe_not_disputed(query, disputed, others))]
     NotDisputed {
         /// As typed.
@@ -53,7 +53,7 @@ pub enum ConflictError {
         /// What else is in conflict.
         others: Vec<MergeConflict>,
     },
-    /// The name that was typed means no run, or several.
+    /// The name that was typed fits no run, or several.
     #[error(transparent)]
     Resolve(#[from] ResolveError),
     /// The sides cannot be merged.
@@ -125,7 +125,7 @@ pub fn resolve_hint(run: &RunKey) -> String {
 pub struct ConflictOutcome {
     /// The run that was settled.
     pub run: RunKey,
-    /// The name that the other side's files of it have, where both are kept.
+    /// The name that the other side's files of it have, if both are kept.
     pub kept_as: Option<RunKey>,
     /// The runs that are in conflict still.
     pub disputed: Vec<RunKey>,
@@ -142,7 +142,7 @@ struct LockfileConflict {
     name: String,
 }
 
-/// Settles one run of a `dvc.lock` in conflict. The last one writes and stages the file, and brings the workspace along.
+/// Settles one run of a `dvc.lock` in conflict. The last one writes and stages the file, and checks out the result.
 pub fn resolve_conflict(
     project: &mut Project,
     cwd: &Path,

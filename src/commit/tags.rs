@@ -67,7 +67,7 @@ enum MissingTags {
     Skip,
 }
 
-/// Makes the tags for the runs that a commit introduces, where they are missing. `rewritten` names commits whose tags are
+/// Makes the tags for the runs that a commit introduces, if they are missing. `rewritten` names commits whose tags are
 /// about to move here: a run tagged there is left to that.
 pub fn tag_commit(
     project: &Project,
@@ -91,7 +91,7 @@ pub fn tag_commits(
     Ok(writer.outcomes)
 }
 
-/// Moves the tags that were left behind to those of these commits, the oldest first, that bring the same data.
+/// Moves the tags that were left behind to those of these commits, the oldest first, that add the same data.
 pub fn move_left_tags(
     project: &Project,
     commits: &[Oid],
@@ -317,7 +317,7 @@ pub fn note_pushed_tags(project: &Project, objects: &[Oid]) -> Result<(), Projec
 
 /// A tag of the same data, by its place among all.
 enum SameTag {
-    /// There is none.
+    /// No tag has the same data.
     None,
     /// It stays where it is.
     Stays(usize),

@@ -39,7 +39,7 @@ impl CommitTransaction {
         self.files.keep_file(above.join(".gitignore"))?;
         self.keep_metrics_files()?;
         for run in runs {
-            // The copy may not are in the dataset, which DVC is about to take whole.
+            // The copy must not be in the dataset, which DVC is about to take whole.
             self.files.keep_dir(run.key.dir_under(Path::new(out_dir)), above)?;
         }
         Ok(())

@@ -28,11 +28,11 @@ pub struct AutostageOff {
 }
 
 impl AutostageOff {
-    /// Switches the setting off where it is on.
+    /// Switches the setting off if it is on.
     pub fn for_project(root: &Path, env: &Env) -> Result<Self, SettingsError> {
         let (files, path) = (RootDir::new(root), root.join(LOCAL_CONFIG));
         let backup = backup_path(root)?;
-        // Ours, from a call that was killed: nobody has changed it since.
+        // Left by a call that was killed. The file is restored only if no one has changed it since.
         if let Some(before) = fs::read_within(&backup, limits::TEXT)? {
             if files.read(LOCAL_CONFIG, limits::TEXT)? == Some(switched_off(&path, &before)?) {
                 restore_backup(files, &before)?;

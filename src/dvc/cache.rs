@@ -31,7 +31,7 @@ pub enum CacheError {
         /// Where it lies.
         path: PathBuf,
     },
-    /// A `.dir` object that is none.
+    /// A `.dir` object that cannot be read.
     #[error("{}", path.display())]
     InvalidFileList {
         /// Where it lies.
@@ -128,7 +128,7 @@ impl Cache {
         self.insert_list_bytes(&file_list.to_bytes())
     }
 
-    /// Puts the bytes of a `.dir` object from elsewhere into the cache, where they are what the version's name says.
+    /// Puts the bytes of a `.dir` object from elsewhere into the cache, if they are what the version's name says.
     pub fn insert_verified_list(&self, version: DataVersion, bytes: &[u8]) -> Result<(), CacheError> {
         self.check_list_hash(version, DataVersion::of_list(bytes))?;
         self.insert_list_bytes(bytes).map(drop)
@@ -210,7 +210,7 @@ impl Cache {
         fs::free_bytes(&self.dir)
     }
 
-    /// Why so many bytes cannot be fetched, where the disk has no room for them. A full disk stops more than us.
+    /// Why so many bytes cannot be fetched, if the disk has no room for them. A full disk stops other programs, too.
     #[must_use]
     pub fn why_no_room(&self, bytes: u64) -> Option<String> {
         let free = self.free_bytes().filter(|free| *free < bytes && bytes != u64::MAX)?;
@@ -223,7 +223,7 @@ impl Cache {
         format!("{} to fetch, and {} are free for {}", format_bytes(bytes), format_bytes(free), self.dir.display())
     }
 
-    /// A file's size, where the cache has it.
+    /// A file's size, if the cache has it.
     #[must_use]
     pub fn object_size(&self, hash: DvcHash) -> Option<u64> {
         // An object that cannot be looked at counts as one that the cache lacks.

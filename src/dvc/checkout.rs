@@ -60,7 +60,7 @@ pub struct CheckoutOutcome {
 /// Why a change was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckoutError {
-    /// A path leads out of the dataset, or to where programs look.
+    /// A path leads out of the dataset, or to a place where programs look.
     #[error("cannot check out `{}` of the data version: {why}", path.escape_debug())]
     Unsafe {
         /// The path, relative to the dataset, or the dataset's own.
@@ -159,7 +159,7 @@ pub fn checkout(request: &CheckoutRequest<'_>) -> Result<CheckoutOutcome, Checko
     Ok(job.outcome)
 }
 
-/// An error if the dataset, or a path in it, leads out, to where programs look, or into a virtual environment.
+/// An error if the dataset, or a path in it, leads out, to a place where programs look, or into a virtual environment.
 pub fn refuse_unsafe<'a>(
     root: &Path,
     out_dir: &str,
@@ -220,7 +220,7 @@ struct CheckoutJob<'a> {
     request: &'a CheckoutRequest<'a>,
     files: RootDir<'a>,
     linker: Linker,
-    /// Directories that were seen to be none but directories, from the root on.
+    /// Paths of which every part, from the root on, was found to be a directory.
     real_dirs: HashSet<PathBuf>,
     outcome: CheckoutOutcome,
 }
@@ -230,7 +230,7 @@ enum PathState {
     Absent,
     /// A file that a version holds: it may go.
     Object(DvcHash),
-    /// Local changes, or something in the way.
+    /// Local changes, or something that blocks the path.
     LocalChange,
 }
 
@@ -290,7 +290,7 @@ impl CheckoutJob<'_> {
         Path::new(self.request.out_dir).join(change.relpath)
     }
 
-    /// Whether every directory on the path to a path is one, and no link. Missing ones are made where `make` says so.
+    /// Whether every part of a path above its last is a directory, and no link. With `create`, missing ones are made.
     fn ensure_real_parent(&mut self, path: &Path, create: bool) -> Result<bool, FsError> {
         let Some(dir) = path.parent() else { return Ok(false) };
         // For speed: a directory is examined once, however many files are in it.

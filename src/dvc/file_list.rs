@@ -53,7 +53,7 @@ impl FileList {
         Ok(Self { entries })
     }
 
-    /// Reads a `.dir` object. One that is not sorted is none of DVC's: what looks into a list without reading all of it (see
+    /// Reads a `.dir` object. One that is not sorted was not written by DVC: what looks into a list without reading all of it (see
     /// `dataset::diff`) would not find what is in it.
     pub fn parse(bytes: &[u8]) -> Result<Self, FileListError> {
         let entries = match parse_dvc_format(bytes) {
@@ -120,7 +120,7 @@ impl FileList {
     }
 }
 
-/// The entries of any JSON that means a file list, taken in one by one.
+/// The entries of any JSON that is a file list, taken in one by one.
 struct FileListRows(Vec<FileEntry>);
 
 impl<'de> Deserialize<'de> for FileListRows {

@@ -37,7 +37,7 @@ pub enum ShellCall {
     },
 }
 
-/// What this call asks, where it is DVC that calls us as its shell; `None` for any other call.
+/// What this call asks, if it is DVC that calls us as its shell; `None` for any other call.
 #[must_use]
 pub fn parse_shell_call(args: &[OsString], env: &Env) -> Option<ShellCall> {
     let [_, flag, command] = args else { return None };

@@ -13,7 +13,7 @@ use crate::support::process::ProcessError;
 /// The file that holds rules, in any directory.
 const FILE: &str = ".dvcignore";
 
-/// The files with rules that concern a directory of the project: its own, and those above it. Relative to the project.
+/// The files with rules that apply to a directory of the project: its own, and those above it. Relative to the project.
 pub fn rule_files(files: RootDir<'_>, dir: &str) -> Result<Vec<String>, FsError> {
     let mut found = Vec::new();
     let mut at = PathBuf::new();

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::support::fs;
 
-/// The interpreter that a script needs and that does not exist; `None` for all that can be started, as far as can be told.
+/// The interpreter that a script needs and that does not exist; `None` if the script can be started, as far as can be seen.
 #[must_use]
 pub fn missing_interpreter(script: &Path) -> Option<PathBuf> {
     let mut head = Vec::new();
@@ -17,7 +17,7 @@ pub fn missing_interpreter(script: &Path) -> Option<PathBuf> {
     (interpreter.is_absolute() && !interpreter.exists()).then_some(interpreter)
 }
 
-/// pip writes a line for `sh` where the path is too long for the system, or holds blanks:
+/// pip writes a line for `sh` if the path is too long for the system, or holds blanks:
 /// `'''exec' "/path/to/python" "$0" "$@"`.
 fn parse_shebang(head: &str) -> Option<PathBuf> {
     let mut lines = head.lines();

@@ -71,14 +71,14 @@ pub struct LockfileItem {
 }
 
 impl LockfileItem {
-    /// The data version, where this is a directory in the layout of DVC 3.
+    /// The data version, if this is a directory in the layout of DVC 3.
     #[must_use]
     pub fn data_version(&self) -> Option<DataVersion> {
         self.hash_name.as_deref().filter(|hash| *hash == "md5")?;
         self.md5.as_deref()?.parse().ok()
     }
 
-    /// The object's name, where this is a file in the layout of DVC 3.
+    /// The object's name, if this is a file in the layout of DVC 3.
     #[must_use]
     pub fn file_hash(&self) -> Option<DvcHash> {
         self.hash_name.as_deref().filter(|hash| *hash == "md5")?;
@@ -110,7 +110,7 @@ impl LockfileStage {
         self.outs.iter().find(|item| item.path.trim_end_matches('/') == path.trim_end_matches('/'))
     }
 
-    /// Everything DVC recorded, as one value: equal where two stages mean the same.
+    /// Everything DVC recorded, as one value: equal if two stages are equivalent.
     #[must_use]
     pub fn to_value(&self) -> ParamsValue {
         let items = |items: &[LockfileItem]| ParamsValue::List(items.iter().map(|item| item.value.clone()).collect());
@@ -127,7 +127,7 @@ impl LockfileStage {
         ParamsValue::Map(entries)
     }
 
-    /// The value that a parameter had. Its dotted name is one key in `dvc.lock`.
+    /// The recorded value of a parameter. Its dotted name is one key in `dvc.lock`.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<&ParamsValue> {
         self.params.iter().find_map(|(_, values)| values.get(name))

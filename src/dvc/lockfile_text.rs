@@ -86,7 +86,7 @@ fn format_leaf(value: &ParamsValue) -> Option<String> {
     })
 }
 
-/// A text as DVC writes it: plain where YAML 1.2 reads a plain scalar as this text.
+/// A text as DVC writes it: plain if YAML 1.2 reads a plain scalar as this text.
 fn format_text(text: &str) -> String {
     let inside = |c: char| c.is_ascii_alphanumeric() || " _./+=@%-".contains(c);
     let ends = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || "_./".contains(c));

@@ -20,7 +20,7 @@ pub enum DvcBusy {
     /// Another process holds the lock.
     #[error("another DVC{} is running in this project; waited {} s for it", holder.map(|pid| format!(" (process {pid})")).unwrap_or_default(), waited.as_secs())]
     Held {
-        /// Its process id, where the lock tells it.
+        /// Its process id, if the lock tells it.
         holder: Option<u32>,
         /// How long was waited.
         waited: Duration,
@@ -44,7 +44,7 @@ const TMP_DIR: &str = ".dvc/tmp";
 /// The lock.
 const MUTEX_FILE: &str = ".dvc/tmp/lock";
 
-/// DVC follows links: where a repository has put one into the place of a file that DVC locks and writes at every command,
+/// DVC follows links: if a repository has put one into the place of a file that DVC locks and writes at every command,
 /// DVC is not started.
 pub fn refuse_links(root: &Path) -> Result<(), FsError> {
     let files = RootDir::new(root);
@@ -76,7 +76,7 @@ pub fn is_held(root: &Path) -> bool {
     matches!(file.try_lock(), Err(std::fs::TryLockError::WouldBlock))
 }
 
-/// Removes DVC's notes of who reads and writes what (`dvc/rwlock.py`), where a DVC that was killed in the middle of
+/// Removes DVC's notes of who reads and writes what (`dvc/rwlock.py`), if a DVC that was killed in the middle of
 /// writing them left them broken: every later DVC would refuse to start. Says whether it did.
 pub fn repair_rwlock(root: &Path) -> bool {
     let (files, rwlock) = (RootDir::new(root), ".dvc/tmp/rwlock");

@@ -36,7 +36,7 @@ pub struct MissingPlugin {
 }
 
 impl Dvc {
-    /// What DVC lacks to reach a remote. It is asked where the address is of a kind that needs a package.
+    /// What DVC lacks to reach a remote. It is asked if the address is of a kind that needs a package.
     pub fn missing_plugin(&self, remote: &DvcRemote) -> Result<Option<MissingPlugin>, ProgramError> {
         let Some((scheme, _)) = remote.url.split_once("://") else { return Ok(None) };
         let Some((_, package)) = PACKAGES.iter().find(|(known, _)| *known == scheme) else { return Ok(None) };

@@ -71,7 +71,7 @@ pub struct ProgramSearch<'a> {
     pub git_config: Option<&'a str>,
     /// Why a program is not run, for all that may have put it there.
     pub why_not: &'a dyn Fn(&Path) -> Option<String>,
-    /// Programs in the repository that run only once somebody has named them: told of if there is no other.
+    /// Programs in the repository that run only once the user has named them: mentioned if there is no other.
     pub unnamed: &'a [PathBuf],
     /// The directory of this capture-hook, for the stage's command to find.
     pub own_dir: Option<&'a Path>,
@@ -228,7 +228,7 @@ impl Dvc {
         self.run_local_command(["remote", "add", "-d", "--", name, url]).map(drop)
     }
 
-    /// Runs one stage, no other, where its command, parameters or inputs changed; `force`: in any case. Whatever DVC reads
+    /// Runs one stage, no other, if its command, parameters or inputs changed; `force`: in any case. Whatever DVC reads
     /// in `dvc.yaml`, it starts these commands alone ([`super::guard`]); and it takes no output from its run cache, which may be somebody
     /// else's.
     pub fn repro(&self, stage: &str, force: bool, commands: &[String]) -> Result<ProcessOutput, ProgramError> {
@@ -244,17 +244,17 @@ impl Dvc {
         )
     }
 
-    /// Sends the objects of these outputs or stages (all, where none is named) to the remote.
+    /// Sends the objects of these outputs or stages (all, if none is named) to the remote.
     pub fn push(&self, targets: &[&str], progress: &dyn Progress) -> Result<ProcessOutput, ProgramError> {
         self.run_command_with(["push", "--"].iter().chain(targets).copied(), progress)
     }
 
-    /// Brings objects of these outputs or stages into the cache.
+    /// Fetches objects of these outputs or stages into the cache.
     pub fn fetch(&self, targets: &[&str], progress: &dyn Progress) -> Result<ProcessOutput, ProgramError> {
         self.run_command_with(["fetch", "--"].iter().chain(targets).copied(), progress)
     }
 
-    /// Brings these outputs or stages into the cache and the workspace.
+    /// Fetches these outputs or stages into the cache and checks them out.
     pub fn pull(&self, targets: &[&str]) -> Result<ProcessOutput, ProgramError> {
         self.run_command(["pull", "--"].iter().chain(targets).copied())
     }
@@ -283,7 +283,7 @@ impl Dvc {
         Cmd::new(&self.path).args(args).dir(&self.root)
     }
 
-    /// Runs a command, again where another DVC was at work.
+    /// Runs a command, and again if another DVC was at work.
     fn run_cmd(&self, cmd: &Cmd, progress: &dyn Progress) -> Result<ProcessOutput, ProgramError> {
         mutex::refuse_links(&self.root)?;
         // DVC draws no bars into a pipe unless it is told to.

@@ -3,7 +3,7 @@
 use crate::error::Explain;
 use crate::support::process::{ProcessError, ProcessOutput};
 
-/// What DVC said of a failure, as it is to be shown: its `ERROR:` lines and what led there, never the footer that asks for a
+/// DVC's message about a failure, as it is to be shown: its `ERROR:` lines and what led there, never the footer that asks for a
 /// visit to its support page.
 pub(super) fn shorten_output(output: ProcessOutput) -> ProcessOutput {
     const FOOTER: &str = "https://dvc.org/support";
@@ -69,7 +69,7 @@ pub fn describe_failure(error: &ProcessError) -> String {
     error.explain().hints.iter().fold(line, |line, hint| format!("{line}; {hint}"))
 }
 
-/// The line that tells what failed, of all that DVC said.
+/// The line that tells what failed, of all that DVC printed.
 fn error_line(stderr: &str) -> &str {
     let line = stderr.lines().find(|line| line.starts_with(REASON)).or_else(|| stderr.lines().last());
     line.unwrap_or_default().trim_start_matches(REASON)

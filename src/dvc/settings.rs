@@ -38,7 +38,7 @@ pub struct DvcRemote {
     pub name: String,
     /// Its address as written.
     pub url: String,
-    /// The directory, where the remote is one on this machine and laid out as a cache is.
+    /// The directory, if the remote is one on this machine and laid out as a cache is.
     pub dir: Option<PathBuf>,
 }
 
@@ -57,7 +57,7 @@ pub struct DvcSettings {
     pub remotes: BTreeMap<String, DvcRemote>,
     /// Whether DVC stages what it writes.
     pub autostage: bool,
-    /// Whether DVC is told that there is no git.
+    /// Whether DVC is to work without git (`core.no_scm`).
     pub no_scm: bool,
     /// Whether DVC locks by hard links.
     pub hardlink_lock: bool,
@@ -70,7 +70,7 @@ pub struct DvcSettings {
     pub untrusted: Vec<UntrustedSetting>,
 }
 
-/// A setting that a repository brought, and with which nothing is fetched unless its user asks.
+/// A setting that comes from the repository, and with which nothing is fetched unless its user asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UntrustedSetting {
     /// The file, as the project names it: `.dvc/config`.
@@ -227,7 +227,7 @@ impl DvcSettings {
         }
     }
 
-    /// The same; `.dvc/config.local` is the user's own where `own_local` says so. It is asked only if that matters.
+    /// The same; `.dvc/config.local` is the user's own if `own_local` says so. It is asked only if that matters.
     pub fn read_trusting(root: &Path, env: &Env, own_local: impl Fn() -> bool) -> Result<Self, SettingsError> {
         let dvc_dir = root.join(".dvc");
         let mut settings = Self::with_defaults(root);

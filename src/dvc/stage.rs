@@ -4,7 +4,7 @@
 //! `dvc/parsing/`. Only a stage of a known shape is read; one that uses more (`foreach`, `matrix`, `wdir`, variables of its
 //! own) is [`DvcYamlError::Unsupported`], and DVC decides.
 //!
-//! What DVC's reader may take for something else (aliases, merges, tags, values that are no text where text is meant) is an
+//! What DVC's reader may take for something else (aliases, merges, tags, values that are no text although text is expected) is an
 //! error. `tests/it/stranger_readers.rs` compares the two readers.
 
 pub(crate) mod interpolate;
@@ -17,7 +17,7 @@ use crate::formats::{ParamsValue, yaml};
 
 /// The pipeline's file, at the project's root.
 pub const FILE: &str = "dvc.yaml";
-/// The params file that DVC reads where `dvc.yaml` names none.
+/// The params file that DVC reads if `dvc.yaml` names none.
 pub const PARAMS_FILE: &str = "params.yaml";
 
 /// A pipeline that cannot be used.
@@ -105,7 +105,7 @@ pub struct Stage {
     pub params: Vec<ParamsDep>,
     /// Its outputs.
     pub outs: Vec<StageOut>,
-    /// Whether DVC is told to leave it alone.
+    /// Whether the file has DVC leave it alone.
     pub frozen: bool,
     /// The files beside `params.yaml` that the pipeline's `${…}` are filled in from: its `vars`.
     pub vars: Vec<String>,

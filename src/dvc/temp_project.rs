@@ -84,7 +84,7 @@ impl TempDvcProject {
     }
 }
 
-/// The settings of one of a project's files, `config` or `config.local`, the paths of its remotes made absolute; `None` where
+/// The settings of one of a project's files, `config` or `config.local`, the paths of its remotes made absolute; `None` if
 /// there is no such file.
 pub fn read_anchored_settings(root: &Path, name: &str) -> Result<Option<Vec<IniSetting>>, SettingsError> {
     let dir = root.join(".dvc");

@@ -92,8 +92,8 @@ pub fn octopus_strategy(repo: &Repo) -> Result<OctopusStrategy, GitError> {
     })
 }
 
-/// Git's own strategy for several branches asks no merge driver. Ours is named where git finds it on `PATH` and the user
-/// has not chosen one; where it is gone, it is not left to stop merges.
+/// Git's own strategy for several branches asks no merge driver. Ours is named if git finds it on `PATH` and the user
+/// has not chosen one; if it is gone, the setting is removed, because it would stop merges.
 pub(super) fn set_octopus_strategy(repo: &Repo) -> Result<bool, GitError> {
     let is_on_path = repo.env().find_program(&format!("git-merge-{STRATEGY_NAME}")).is_some();
     match (repo.config_value(OCTOPUS_KEY)?.as_deref(), is_on_path) {

@@ -30,7 +30,7 @@ pub enum InstallError {
     /// `core.hooksPath` is set to nothing.
     #[error("git runs no hooks in this repository: core.hooksPath is empty")]
     Disabled,
-    /// A foreign hook, where we keep one aside already.
+    /// A foreign hook, although we keep one aside already.
     #[error("cannot keep two hooks: {} and the one kept earlier, {}", hook.display(), chained.display())]
     TwoHooks {
         /// The foreign hook in place.
@@ -76,11 +76,11 @@ impl Explain for InstallError {
 /// What [`install_hooks`] did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InstallOutcome {
-    /// Where.
+    /// The hooks directory.
     pub dir: PathBuf,
     /// The hooks that were written.
     pub written: Vec<&'static str>,
-    /// Those of them that had a foreign hook, which is kept and still runs.
+    /// Those of them that replace a foreign hook, which is kept and still runs.
     pub chained: Vec<&'static str>,
     /// Whether the merge drivers' settings were written.
     pub drivers: bool,
@@ -137,7 +137,7 @@ fn is_foreign(hook: &GitHook) -> bool {
 }
 
 /// Our shim, if it stays where a hook manager moved it to: the manager calls it there, and it calls the hook that we keep. In
-/// front it would have two hooks to call; and a hook in the manager's own place is lost when that is installed again.
+/// front there would be two hooks to call; and a hook in the manager's own place is lost when that is installed again.
 fn moved_shim_to_keep(hook: &GitHook) -> Result<Option<&Path>, FsError> {
     let (Some(moved_shim), Some(chained), true) = (&hook.moved_shim, &hook.chained, hook.calls_moved_shim()) else {
         return Ok(None);

@@ -12,11 +12,11 @@ use crate::support::env::Env;
 /// What to set up.
 #[derive(Clone, Copy)]
 pub struct InitRequest<'a> {
-    /// Where the user stands.
+    /// The user's current directory.
     pub cwd: &'a Path,
     /// The environment.
     pub env: &'a Env,
-    /// Where data goes; without, what is configured stays.
+    /// The remote for the data; without one, what is configured stays.
     pub remote: Option<&'a str>,
     /// Whether a new project is made in `cwd`, and not at the top of the repository.
     pub in_cwd: bool,

@@ -26,7 +26,7 @@ use crate::support::limits;
 use crate::support::names::is_safe_path;
 use crate::support::process::shell_quote;
 
-/// What is in `run_dir` where no run is selected.
+/// What is in `run_dir` if no run is selected.
 const PLACEHOLDER: &str = "results/<experiment>/<run_id>";
 
 /// What became of one part.
@@ -322,7 +322,7 @@ fn with_stage(bytes: &[u8]) -> Result<Vec<u8>, ProjectError> {
     Ok(out)
 }
 
-/// The value without our stage, and without `stages` where nothing else is in it.
+/// The value without our stage, and without `stages` if nothing else is in it.
 fn without_our_stage(value: ParamsValue) -> ParamsValue {
     let ParamsValue::Map(entries) = value else { return value };
     let entries = entries.into_iter().filter_map(|(key, value)| match value {

@@ -119,7 +119,7 @@ pub fn set_up_remote(project: &Project, url: &str, cwd: &Path) -> Result<SetupCh
     Ok(SetupChange::written(REMOTE_LABEL, format!("{name} is the default: {url}")))
 }
 
-/// What is said of the default remote where none was asked for.
+/// The message about the default remote if the user named none.
 pub fn describe_remote_step(project: &Project) -> Result<SetupChange, ProjectError> {
     Ok(SetupChange::unchanged(
         REMOTE_LABEL,
@@ -151,7 +151,7 @@ fn format_remote_address(project: &Project, url: &str, cwd: &Path) -> String {
     path_from(&real(&project.root), &normalize_path(&real(cwd).join(url))).to_string_lossy().into_owned()
 }
 
-/// The command that gives the default remote another address, by the file of the project that names it; `None` where
+/// The command that gives the default remote another address, by the file of the project that names it; `None` if
 /// none does, but the user's or the system's settings.
 fn find_remote_command(project: &Project, url: &str) -> Result<Option<String>, ProjectError> {
     let named = |file| -> Result<Option<NamedRemote>, ProjectError> {

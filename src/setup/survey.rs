@@ -27,7 +27,7 @@ pub enum HookState {
     Through(HookManager),
     /// A hook manager's script and an older shim of ours, which call each other: git's command fails each time.
     Loop(HookManager),
-    /// Somebody else's, which does not call ours as far as can be told.
+    /// Somebody else's, which does not call ours as far as can be seen.
     Foreign,
 }
 
@@ -42,7 +42,7 @@ pub struct GitHook {
     pub state: HookState,
     /// The hook that we moved aside and still run, if there is one.
     pub chained: Option<PathBuf>,
-    /// Our shim, where a hook manager moved it aside.
+    /// Our shim, if a hook manager moved it aside.
     pub moved_shim: Option<PathBuf>,
     /// The program that a hook manager's script here starts, if that is gone: the script fails each time.
     pub missing_program: Option<PathBuf>,
@@ -220,7 +220,7 @@ fn inspect_hook(repo: &Repo, dir: &HooksDir, binary: &Path, event: &'static str)
     Ok(hook)
 }
 
-/// Our shim beside a hook, where a manager has moved it to.
+/// Our shim beside a hook, if a manager has moved it there.
 fn find_moved_shim(hook: &Path) -> Result<Option<PathBuf>, FsError> {
     for manager in [HookManager::PreCommit, HookManager::Lefthook] {
         let Some(suffix) = manager.suffix() else { continue };
@@ -275,7 +275,7 @@ pub(crate) fn manager_of(hook: &Path) -> Result<Option<HookManager>, FsError> {
     Ok(HookManager::from_script(hook, &fs::read(hook)?))
 }
 
-/// The events that do not come to us in this clone; none where all is well.
+/// The events that do not come to us in this clone; empty if all do.
 pub fn unreached_events(repo: &Repo, binary: &Path) -> Result<Vec<&'static str>, InstallError> {
     let dir = repo.hooks_dir()?;
     let hooks = if dir.disabled { None } else { Some(inspect_hooks(repo, &dir, binary)?) };

@@ -39,7 +39,7 @@ struct MainWorkTree {
 /// Sees to it that a linked working tree shares the clone's cache, and that the line that says so is right.
 pub fn share_cache(project: &mut Project, reporter: &dyn Reporter) -> Result<(), ProjectError> {
     let Some(shared) = find_shared_cache(project)? else { return Ok(()) };
-    // Settings that a repository brings are its own affair, and say nothing about this machine.
+    // Settings that a repository tracks say nothing about this machine.
     if project.repo.index_entry(&project.git_path(LOCAL_CONFIG))?.is_some() {
         return Ok(());
     }
@@ -125,7 +125,7 @@ pub fn find_shared_cache(project: &Project) -> Result<Option<PathBuf>, ProjectEr
     })
 }
 
-/// The same project in the main working tree, where it is checked out there.
+/// The same project in the main working tree, if it is checked out there.
 fn find_main_project(project: &Project) -> Result<Option<MainWorkTree>, ProjectError> {
     let Some(root) = project.repo.main_tree().map(|tree| tree.join(&project.prefix)) else { return Ok(None) };
     if !is_dvc_root(&root) {
@@ -139,7 +139,7 @@ fn find_main_project(project: &Project) -> Result<Option<MainWorkTree>, ProjectE
     Ok(Some(MainWorkTree { root, settings }))
 }
 
-/// The main working tree's own settings but its cache, as this one may hold them: `None` if there are none, or where
+/// The main working tree's own settings but its cache, as this one may hold them: `None` if there are none, or if
 /// git would track the file.
 fn read_inherited_settings(project: &Project, main: &MainWorkTree) -> Result<Option<String>, ProjectError> {
     let Some(settings) = temp_project::read_anchored_settings(&main.root, "config.local")? else { return Ok(None) };
@@ -160,7 +160,7 @@ fn copy_mode(project: &Project, of: &Path) -> Result<(), ProjectError> {
     Ok(fs::set_file_mode(&project.root.join(LOCAL_CONFIG), mode & 0o666)?)
 }
 
-/// The text without our line: with its mark, or as the file was before there was a mark, where what it names is gone.
+/// The text without our line: with its mark, or as the file was before there was a mark, if what it names is gone.
 fn without_our_lines(text: &str) -> String {
     // The file as it was written before lines got marks.
     let first = |text: &str| Some(PathBuf::from(text.strip_prefix("[cache]\n    dir = ")?.strip_suffix('\n')?));
@@ -182,7 +182,7 @@ fn without_our_lines(text: &str) -> String {
     if out.lines().all(is_header) { String::new() } else { out }
 }
 
-/// Whether settings name a cache. What is not understood might.
+/// Whether settings name a cache. Those that cannot be parsed name none.
 fn names_cache(text: &str) -> bool {
     ini::parse(text.as_bytes()).is_ok_and(|settings| settings.iter().any(|s| s.section == "cache" && s.key == "dir"))
 }

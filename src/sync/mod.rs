@@ -60,7 +60,7 @@ fn why_not_unasked(settings: &DvcSettings, scope: SyncScope) -> Option<String> {
     Some(format!("{stranger}, so data is fetched only when you ask"))
 }
 
-/// What is told of a cache that git tracks, and what to do.
+/// The message about a cache that git tracks, and what to do.
 fn describe_tracked_cache(settings: &DvcSettings) -> String {
     let dir = settings.cache_dir.display();
     format!(
@@ -86,7 +86,7 @@ fn warn_refused(refused: &[RefusedPath], reporter: &dyn Reporter) {
 /// How long to wait for another DVC.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Brings the workspace to the data version of the working tree's `dvc.lock`.
+/// Checks out the data version of the working tree's `dvc.lock`.
 pub fn sync_workspace(project: &Project, scope: SyncScope, reporter: &dyn Reporter) -> Result<SyncOutcome, SyncError> {
     let Some(dataset_record) = project.dataset_record(&GitTree::WorkTree)? else { return Ok(SyncOutcome::NoDataset) };
     let _alone = RepoMutex::acquire(&project.state_dir())?;
@@ -327,7 +327,7 @@ fn check_out_files(
     Ok(checkout_runs(&request)?)
 }
 
-/// Brings the objects of a data version, or of one run in it, into the cache. The workspace is not touched.
+/// Fetches the objects of a data version, or of one run in it, into the cache. The workspace is not touched.
 fn fetch_objects(
     dvc: &DvcProject<'_>,
     version: DataVersion,
@@ -367,7 +367,7 @@ fn missing_bytes_on_remote(settings: &DvcSettings, cache: &Cache, entries: &[Fil
 }
 
 /// About how many bytes of a data version the cache lacks: a directory remote tells the sizes of files; of any other only the
-/// whole is known, from `dvc.lock`. `u64::MAX` where neither tells.
+/// whole is known, from `dvc.lock`. `u64::MAX` if neither tells.
 fn missing_bytes(settings: &DvcSettings, cache: &Cache, to: &FileList, dataset_record: &DatasetRecord) -> u64 {
     if let Some(bytes) = missing_bytes_on_remote(settings, cache, to.entries()) {
         return bytes;

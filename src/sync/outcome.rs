@@ -21,7 +21,7 @@ pub enum SyncOutcome {
         /// How many files were written or removed.
         changed: usize,
     },
-    /// Only a part was brought: the rest is too much to fetch unasked.
+    /// Only a part was checked out: the rest is too much to fetch unasked.
     Partial {
         /// How many files are missing.
         files: usize,
@@ -33,7 +33,7 @@ pub enum SyncOutcome {
         /// Relative to the dataset; empty if DVC itself did the work and did not tell.
         files: Vec<String>,
     },
-    /// The workspace is as `dvc.lock` says, but for what no checkout takes; that was said.
+    /// The workspace is as `dvc.lock` says, but for what no checkout takes, which was reported.
     Refused {
         /// How many files were written or removed.
         changed: usize,
@@ -66,7 +66,7 @@ impl SyncOutcome {
     }
 }
 
-/// The outcome of a checkout that had all its objects.
+/// The outcome of a checkout that found all its objects.
 pub(super) fn outcome_of_checkout(done: CheckoutOutcome) -> SyncOutcome {
     if done.local_changes.is_empty() {
         SyncOutcome::Done { changed: done.written + done.removed }

@@ -16,7 +16,7 @@ pub(super) struct SyncFacts {
     pub missing_bytes: u64,
     /// The selected run, if files of it are missing, and the bytes that the cache lacks of it.
     pub selected_run: Option<(RunKey, u64)>,
-    /// Bytes that are free for the cache; `None` if nobody can tell.
+    /// Bytes that are free for the cache; `None` if that is not known.
     pub free_bytes: Option<u64>,
 }
 
@@ -38,7 +38,7 @@ pub(super) enum SyncPlan {
     },
 }
 
-/// Decides. A disk that is too full is refused, not filled with a part: a full disk stops more than us.
+/// Decides. A disk that is too full is refused, not filled with a part: a full disk stops other programs, too.
 pub(super) fn plan_sync(facts: &SyncFacts) -> SyncPlan {
     if !facts.may_fetch {
         return SyncPlan::CheckoutPart;
@@ -69,7 +69,7 @@ fn find_no_room(facts: &SyncFacts, needed: u64) -> Option<SyncPlan> {
     Some(SyncPlan::NoRoom { needed, free })
 }
 
-/// What some of a number of files have of all their bytes, if they are alike. What is not known stays so.
+/// The share that some of a number of files have of all their bytes, if all are of one size. Unknown stays unknown.
 pub(super) fn share_of_bytes(bytes: u64, count: usize, total: usize) -> u64 {
     if bytes == u64::MAX {
         return bytes;

@@ -118,7 +118,7 @@ pub fn pull_data(
     Ok(outcome)
 }
 
-/// Brings one run of the checked-out data version into the workspace.
+/// Checks out one run of the checked-out data version.
 fn pull_run(
     project: &Project,
     dataset_record: &DatasetRecord,
@@ -158,9 +158,9 @@ fn pull_run(
 
 /// The files that take the place of others.
 struct FileChanges {
-    /// What goes: files that were added by hand.
+    /// What is removed: files that were added by hand.
     from: FileList,
-    /// What comes: the committed files instead of those with local changes, and missing ones.
+    /// What is written: the committed files instead of those with local changes, and missing ones.
     to: FileList,
 }
 
@@ -213,7 +213,7 @@ fn replace_local_changes(
 }
 
 /// Takes objects out of the cache that are not what their names say: they were written through a link, and would be put in
-/// place again. Why not, where one of them could not be fetched again.
+/// place again. Why not, if one of them could not be fetched again.
 fn remove_damaged_objects(settings: &DvcSettings, file_list: &FileList) -> Result<Option<String>, ProjectError> {
     let cache = Cache::from_settings(settings);
     for md5 in file_list.entries().iter().map(|entry| entry.md5).filter(|md5| cache.has_object(*md5)) {

@@ -1,7 +1,7 @@
 //! Data going to the DVC remote: every data version that commits need, before git pushes them.
 //!
 //! What counts are all commits of a range, not the tip alone. A version that a commit just outside the range has already
-//! needs nothing: it went with that commit. The upload is DVC's own, idempotent, in a temporary project (`dvc::temp_project`), so
+//! needs nothing: it was sent with that commit. The upload is DVC's own, idempotent, in a temporary project (`dvc::temp_project`), so
 //! that the workspace's state does not matter.
 
 use std::collections::{BTreeMap, HashSet};
@@ -46,7 +46,7 @@ pub enum UploadError {
         /// What was to go there.
         required: Vec<RequiredVersion>,
     },
-    /// The remote's directory is not where it was.
+    /// The remote's directory does not exist any more, or is empty.
     #[error(transparent)]
     Absent(AbsentRemote),
     /// Data that is neither here nor there.
@@ -73,10 +73,10 @@ pub enum UploadError {
     Dvc(#[from] ProgramError),
 }
 
-/// Why it could not be told what the remote has.
+/// Why it could not be found out what the remote has.
 #[derive(Debug, thiserror::Error)]
 pub enum RemoteDataError {
-    /// The remote's directory is not where it was.
+    /// The remote's directory does not exist any more, or is empty.
     #[error(transparent)]
     Absent(AbsentRemote),
     /// The remote or the cache.
@@ -229,7 +229,7 @@ pub fn list_required_versions(project: &Project, range: &CommitRange) -> Result<
         outside.extend(project.repo.read_commit(id)?.parents.into_iter().filter(|p| !inside.contains(p)));
     }
     if !found.is_empty() {
-        // A parent that a shallow or partial clone does not have tells nothing.
+        // A parent that a shallow or partial clone lacks tells nothing.
         for id in outside.iter().filter(|id| state::knows_lockfile(project, id)) {
             if let Some(version) = project.data_version_at(id)? {
                 found.remove(&version);
@@ -309,7 +309,7 @@ pub fn upload_versions(
     Ok(PushOutcome { message, uploaded })
 }
 
-/// Has DVC send data. Says how it went, in words, and what was left out as another project's.
+/// Sends data by DVC. Gives the result, in words, and what was left out as another project's.
 fn upload_by_dvc(
     project: &Project,
     required: &[RequiredVersion],
@@ -334,7 +334,7 @@ fn upload_by_dvc(
     Ok((output.stdout_text().lines().last().unwrap_or("sent").to_owned(), foreign))
 }
 
-/// The versions that are neither here nor there and another project's; an error where one is this project's own.
+/// The versions that are neither here nor there and another project's; an error if one is this project's own.
 fn check_missing(
     project: &Project,
     required: &[RequiredVersion],

@@ -35,7 +35,7 @@ fn read_uploaded_lines(project: &Project) -> Vec<String> {
     String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()
 }
 
-/// Notes that a remote has these data versions. Nothing depends on it for long, so that a failure is none.
+/// Notes that a remote has these data versions. Little depends on it, so a failure is ignored.
 pub(crate) fn note_uploaded(project: &Project, remote: &DvcRemote, versions: &[DataVersion]) {
     let id = remote_id(remote);
     let mut lines = read_uploaded_lines(project);
@@ -52,7 +52,7 @@ pub(crate) fn note_uploaded(project: &Project, remote: &DvcRemote, versions: &[D
     let _ = fs::write_shared(&uploads_path(project), text.as_bytes());
 }
 
-/// Whether a data version went to a remote from this clone.
+/// Whether a data version was sent to a remote from this clone.
 pub(crate) fn was_uploaded(project: &Project, remote: &DvcRemote, version: DataVersion) -> bool {
     let line = format!("{} {version}", remote_id(remote));
     read_uploaded_lines(project).contains(&line)
@@ -63,7 +63,7 @@ pub fn find_missing_remote_dir(project: &Project) -> Result<Option<AbsentRemote>
     Ok(AbsentRemote::from_settings(project.dvc_settings()?))
 }
 
-/// The default remote, if it is a directory that held data and does not exist, or empty. One that is new is none.
+/// The default remote, if it is a directory that held data and does not exist, or is empty. One that is new does not count.
 pub fn find_absent_remote(project: &Project) -> Result<Option<AbsentRemote>, ProjectError> {
     let Some(remote) = project.dvc_settings()?.default_remote() else { return Ok(None) };
     let Some(absent) = AbsentRemote::without_data(remote) else { return Ok(None) };

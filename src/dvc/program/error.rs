@@ -14,10 +14,10 @@ use crate::support::process::{ProcessError, shell_quote};
 /// A DVC that cannot be used, or failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ProgramError {
-    /// There is none.
+    /// No program was found.
     #[error("no `dvc` program found")]
     NotFound,
-    /// The one that was named is none.
+    /// What was named is not a program.
     #[error("{named_by} names `{}`, which is not an executable program", path.display())]
     NotAProgram {
         /// What named it.
@@ -58,7 +58,7 @@ pub enum ProgramError {
     /// Another DVC worked in this project all the time.
     #[error("another DVC{} is running in this project; waited {} s for it", holder.map(|pid| format!(" (process {pid})")).unwrap_or_default(), waited.as_secs())]
     Busy {
-        /// Its process id, where DVC's lock tells it.
+        /// Its process id, if DVC's lock tells it.
         holder: Option<u32>,
         /// How long was waited.
         waited: Duration,

@@ -39,7 +39,7 @@ pub enum FetchError {
         /// What does not exist.
         absent: AbsentRemote,
     },
-    /// Nobody asked, and the repository's own settings choose how its remote is reached.
+    /// The user did not ask, and the repository's own settings choose how its remote is reached.
     #[error(
         "the file list of data version {version} is not in the cache; {untrusted}, so it is fetched only when you ask"
     )]
@@ -54,7 +54,7 @@ pub enum FetchError {
     Program {
         /// Which.
         version: DataVersion,
-        /// What DVC said.
+        /// DVC's message.
         source: ProgramError,
     },
     /// The cache.
@@ -97,7 +97,7 @@ impl FetchError {
 }
 
 impl DvcProject<'_> {
-    /// The same as [`DvcProject::read_file_list`], for a caller that nobody asked to fetch anything: DVC is not called where
+    /// The same as [`DvcProject::read_file_list`], for a caller that was not asked to fetch anything: DVC is not called if
     /// the repository's own settings choose what its remote's client does.
     pub fn read_file_list_unasked(&self, version: DataVersion) -> Result<FileList, FetchError> {
         let by_dvc = self.settings().default_remote().is_some_and(|remote| remote.dir.is_none());

@@ -90,7 +90,7 @@ impl Explain for RemoteError {
     }
 }
 
-/// What to type where nothing more is known.
+/// What to type if nothing more is known.
 const CHECK_REMOTE_HINT: &str =
     "check the remote's address with `dvc remote list`, and DVC's access with `dvc status --cloud -v`";
 
@@ -111,7 +111,7 @@ impl DvcProject<'_> {
     }
 
     /// What the default remote lacks of each of these versions; those that lack nothing are left out. DVC is called only
-    /// where the remote is no directory.
+    /// if the remote is no directory.
     pub fn missing_on_remote(
         &self,
         versions: &[DataVersion],
@@ -198,7 +198,7 @@ fn ask_dvc_status(
 /// What became of sending.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UploadOutcome {
-    /// How many objects went.
+    /// How many objects were sent.
     pub objects: usize,
     /// Their bytes.
     pub bytes: u64,
