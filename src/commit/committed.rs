@@ -71,7 +71,7 @@ pub(super) fn check_out_committed_runs(
     let may_go = !refused.is_empty() && kept::loss_is_intended(project)?;
     leftovers::remove_leftovers(&project.root, &stage.out_dir, PATIENCE).map_err(NativeError::from)?;
     let missing = || first_missing(project, &file_list, &stage.out_dir, run);
-    // A `git reset` tells nobody: runs of another version would slip into this one.
+    // No hook runs after `git reset`: runs of another version would slip into this one.
     let mut synced = None;
     let moves = dataset_record.out_dir != stage.out_dir;
     if !moves && (!workspace::is_workspace_at(project, Some(dataset_record.version))? || missing().is_some()) {

@@ -49,8 +49,9 @@ pub(super) struct IngestWork<'a> {
 }
 
 /// Puts these runs into the dataset as one data version, without touching the index; even if `dvc.lock` names them
-/// already, for their files may have changed since. The last one is the working tree's selected run. Others are added with it
-/// only if the stage's command is ours ([`can_ingest_many`]). With `force`, committed runs get derived files again.
+/// already, for their files may have changed since. The last one is the working tree's selected run. Others are added
+/// with it only if the stage's command is ours ([`can_ingest_many`]). With `force`, committed runs get derived files
+/// again.
 pub fn ingest_runs(
     project: &Project,
     runs: &[ValidRun],
@@ -117,6 +118,7 @@ impl IngestWork<'_> {
         let moves = committed_record.is_some_and(|record| record.out_dir != stage.out_dir);
         // On purpose, a dataset may begin again elsewhere.
         let committed_record =
+            // If that cannot be read, the stricter answer holds: the runs are kept.
             committed_record.filter(|_| !(moves && kept::loss_is_intended(project).unwrap_or(false)));
         let native = !moves && self.can_use_native()?;
         if !native {
@@ -135,7 +137,7 @@ impl IngestWork<'_> {
         transaction.keep_dataset(&stage.out_dir, runs)?;
         self.ingest_run_dirs(committed_record, native)?;
         if native {
-            // Before dvc.lock, as in the stage's command: where it names the run, a commit need not do anything more.
+            // Before dvc.lock, as in the stage's command: once it names the run, a commit does nothing more.
             metrics_files::write_metrics_files(&project.root, &project.root.join(&stage.out_dir), &selected.key)
                 .map_err(ProjectError::from)?;
             self.version_natively()?;
@@ -193,7 +195,8 @@ impl IngestWork<'_> {
         Ok(())
     }
 
-    /// Tells what is beside the recorder's files and is not put into the dataset; an error if DVC would miss the setting.
+    /// Tells what is beside the recorder's files and is not put into the dataset; an error if DVC would miss the
+    /// setting.
     fn check_include(&self) -> Result<(), CommitRefused> {
         if include::is_include_missing(self.project, &self.stage.stage)? {
             return Err(CommitRefused::IncludeMissing);

@@ -10,8 +10,8 @@ use crate::history::rebuilt;
 use crate::project::Project;
 use crate::support::env::Env;
 
-/// Merges two sides of `dvc.lock`; new file lists are put into the cache. The error says why that cannot be done. DVC is
-/// called only if a list must be fetched from a remote that is no directory, and if the repository's settings do not
+/// Merges two sides of `dvc.lock`; new file lists are put into the cache. The error says why that cannot be done. DVC
+/// is called only if a list must be fetched from a remote that is no directory, and if the repository's settings do not
 /// choose what that starts: the user did not ask to fetch.
 pub fn merge_and_store_lists(project: &Project, sides: &LockfileSides<'_>) -> Result<MergedLockfile, String> {
     let settings = project.read_dvc_settings().map_err(|e| with_cause(&e))?;
@@ -51,8 +51,8 @@ impl MergeObjects for ProjectObjects<'_> {
 }
 
 /// Whose selection stands: a merge keeps the current branch's, a replay (rebase, cherry-pick, stash) takes the replayed
-/// one. Git's labels tell a driver so (from 2.44 on), else the command that called it. That a variable of `git merge` is there
-/// tells nothing: a stash that a merge puts back (`--autostash`) inherits it.
+/// one. Git's labels tell a driver so (from 2.44 on), else the command that called it. That a variable of `git merge`
+/// is there tells nothing: a stash that a merge puts back (`--autostash`) inherits it.
 #[must_use]
 pub fn preferred_side(labels: &[String; 3], env: &Env, caller: Option<&GitCall>, rebasing: bool) -> MergeSide {
     let [base, _, theirs] = labels;

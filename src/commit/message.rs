@@ -1,4 +1,5 @@
-//! The trailers of the commit that is being made: one set for each run that it introduces, however its message came about.
+//! The trailers of the commit that is being made: one set for each run that it introduces, however its message came
+//! about.
 
 use crate::dvc::lockfile;
 use crate::git::{CommitMessage, Oid, Repo};
@@ -14,10 +15,10 @@ pub fn build_trailers(project: &Project, words: &[&str], message: &CommitMessage
     let staged = repo.index_entry(&path)?.map(|e| e.id);
     let entry_id = |id: &Oid| -> Result<Option<Oid>, ProjectError> { Ok(repo.entry_at(id, &path)?.map(|e| e.id)) };
     let mut parents: Vec<Oid> = head.iter().cloned().chain(repo.merge_heads()?).collect();
-    // The commit that is amended over parents which a shallow or partial clone does not know: what it brought, it says.
+    // The commit that is amended over parents which a shallow or partial clone does not know: its message says what it added.
     let mut amended = None;
     if let Some(head) = &head {
-        // Whether this amends matters only if HEAD itself brought something.
+        // Whether this amends matters only if HEAD itself added something.
         let own = repo.read_commit(head)?;
         let is_known = state::knows_parents(project, &own)?;
         let mut introduces_data = !is_known || (own.parents.is_empty() && entry_id(head)?.is_some());
@@ -82,8 +83,8 @@ pub fn build_trailers(project: &Project, words: &[&str], message: &CommitMessage
     Ok(records.iter().flat_map(history::RunTrailers::trailer_lines).collect())
 }
 
-/// Whether HEAD is about to be replaced. Git says so by `commit HEAD`, unless a message was given (`--amend -m`): then its
-/// command line tells, and in a rebase the step that it is at.
+/// Whether HEAD is about to be replaced. Git says so by `commit HEAD`, unless a message was given (`--amend -m`): then
+/// its command line tells, and in a rebase the step that it is at.
 fn is_amending(repo: &Repo, words: &[&str]) -> bool {
     match repo.find_caller().filter(|call| call.command == "commit") {
         Some(call) => call.is_amend(),

@@ -11,6 +11,7 @@ use crate::run::layout::STEPS_PARQUET;
 /// The files that a commit of an ingested run holds beside `dvc.lock`, as git names them: those that the index's
 /// `dvc.yaml` declares, that are there, and that no rule ignores.
 pub fn metrics_files_to_stage(project: &Project) -> Result<Vec<String>, ProjectError> {
+    // A `dvc.yaml` that does not exist declares nothing.
     let dvc_yaml = project.read_file(&GitTree::Index, stage::FILE)?.unwrap_or_default();
     if !declares_metrics_files(&dvc_yaml) {
         return Ok(Vec::new());
@@ -18,7 +19,7 @@ pub fn metrics_files_to_stage(project: &Project) -> Result<Vec<String>, ProjectE
     let mut out = Vec::new();
     for file in FILES.iter().filter(|file| project.root.join(file).is_file()) {
         let path = project.git_path(file);
-        // Most are tracked already, and no rule concerns them then.
+        // Most are tracked already, and no rule applies to them then.
         if project.repo.why_ignored(&path)?.is_none() {
             out.push(path);
         }

@@ -109,8 +109,8 @@ pub fn is_affected(project: &Project) -> Result<bool, ProjectError> {
     Ok(false)
 }
 
-/// Puts the selected run of each project's index into that index's data version, or refuses the commit. While one project
-/// would stop the commit, none is touched; when one fails, all are put back.
+/// Puts the selected run of each project's index into that index's data version, or refuses the commit. While one
+/// project would stop the commit, none is touched; when one fails, all are put back.
 pub fn prepare_commits(projects: &mut [&mut Project], reporter: &dyn Reporter) -> Result<(), CommitRefused> {
     let plans = projects.iter().map(|project| plan_commit(project, reporter));
     let plans: Vec<CommitPlan> = plans.collect::<Result<_, _>>()?;

@@ -39,7 +39,7 @@ fn results_to_stage(project: &Project, stage: &ResolvedStage) -> Result<Vec<Stri
     if let Some(work) = project.read_file(&GitTree::WorkTree, &ignore)? {
         let names = |bytes: &[u8]| String::from_utf8_lossy(bytes).lines().any(|line| line == format!("/{name}"));
         let staged = project.read_file(&GitTree::Index, &ignore)?;
-        // Where a rule ignores its whole directory, the dataset needs no rule of its own.
+        // If a rule ignores its whole directory, the dataset needs no rule of its own.
         if names(&work)
             && !staged.is_some_and(|bytes| names(&bytes))
             && project.repo.why_ignored(&project.git_path(&ignore))?.is_none()
@@ -56,8 +56,8 @@ fn results_to_stage(project: &Project, stage: &ResolvedStage) -> Result<Vec<Stri
     Ok(paths)
 }
 
-/// An error if git would not take one of these files, or one of `dvc metrics` and `dvc plots`, into a commit: a rule ignores it, or a
-/// flag hides it.
+/// An error if git would not take one of these files, or one of `dvc metrics` and `dvc plots`, into a commit: a rule
+/// ignores it, or a flag hides it.
 pub fn check_committable(project: &Project, files: &[&str]) -> Result<(), CommitRefused> {
     for file in files {
         let path = project.git_path(file);

@@ -10,7 +10,7 @@ use crate::run::include::SETTING_KEY;
 use crate::run::layout::RUN_JSON;
 use crate::support::process::shell_quote;
 
-/// Whether the commit must ingest the selected run again. What git itself brings (a merge, a revert) is history's, and
+/// Whether the commit must ingest the selected run again. What git itself applies (a merge, a revert) is history's, and
 /// is not.
 pub(crate) fn is_stale(
     project: &Project,

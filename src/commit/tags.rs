@@ -34,7 +34,7 @@ pub enum TagOutcome {
         /// Its name.
         tag: String,
     },
-    /// Moved from a commit that nothing holds any more to one that brings the same data.
+    /// Moved from a commit that nothing holds any more to one that adds the same data.
     CaughtUp {
         /// Its name.
         tag: String,
@@ -264,7 +264,8 @@ pub fn retag_commits(
     Ok(done)
 }
 
-/// Moves a run tag to the commit that takes the place of its own, unless others may have it or the commit lacks the run.
+/// Moves a run tag to the commit that takes the place of its own, unless others may have it or the commit lacks the
+/// run.
 fn move_tag(
     project: &Project,
     tag: &RunTag,

@@ -1,7 +1,7 @@
 //! What a commit of runs changes, kept until it succeeded: files, the runs' directories, what the index holds.
 //!
-//! Whoever puts runs into a commit begins a [`CommitTransaction`], hands it on, and ends with [`CommitTransaction::finish`]
-//! or, whatever failed and however far it came, with [`CommitTransaction::roll_back`].
+//! Whoever puts runs into a commit begins a [`CommitTransaction`], hands it on, and ends with
+//! [`CommitTransaction::finish`] or, whatever failed and however far it came, with [`CommitTransaction::roll_back`].
 
 use std::path::Path;
 

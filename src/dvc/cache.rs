@@ -134,8 +134,8 @@ impl Cache {
         self.insert_list_bytes(bytes).map(drop)
     }
 
-    /// Puts the bytes of a `.dir` object into the cache. Its name is worked out while they are written: both grow with the
-    /// dataset.
+    /// Puts the bytes of a `.dir` object into the cache. Its name is worked out while they are written: both grow with
+    /// the dataset.
     pub fn insert_list_bytes(&self, bytes: &[u8]) -> Result<DataVersion, CacheError> {
         self.make_dir(&self.objects)?;
         std::thread::scope(|scope| {
@@ -156,8 +156,8 @@ impl Cache {
         })
     }
 
-    /// Copies an object from elsewhere into the cache under its name, whole and read-only as DVC does. `false` if its bytes are
-    /// not what the name says: then nothing gets it.
+    /// Copies an object from elsewhere into the cache under its name, whole and read-only as DVC does. `false` if its
+    /// bytes are not what the name says: then nothing gets it.
     pub fn insert_verified(&self, hash: DvcHash, from: &Path) -> Result<bool, FsError> {
         let object = self.object_path(hash);
         let dir = object.parent().unwrap_or(&self.objects);
@@ -171,8 +171,8 @@ impl Cache {
         Ok(true)
     }
 
-    /// Makes a directory of the cache, and those above it: of a shared one each so that the group may write there, as DVC
-    /// does it. One that is there keeps its mode.
+    /// Makes a directory of the cache, and those above it: of a shared one each so that the group may write there, as
+    /// DVC does it. One that is there keeps its mode.
     pub fn make_dir(&self, dir: &Path) -> Result<(), FsError> {
         if !self.shared {
             return fs::create_dir_all(dir);

@@ -32,7 +32,8 @@ pub struct CheckoutRequest<'a> {
     pub settings: &'a DvcSettings,
     /// The dataset, relative to the root.
     pub out_dir: &'a str,
-    /// What the workspace holds. A file that does not exist counts as removed by hand, and stays away if `to` holds it alike.
+    /// What the workspace holds. A file that does not exist counts as removed by hand, and stays away if `to` holds it
+    /// alike.
     pub from: &'a FileList,
     /// What it must hold.
     pub to: &'a FileList,

@@ -1,7 +1,7 @@
 //! A `.dir` object: what a directory holds, as DVC writes it.
 //!
 //! Source of the format: `dvc_data/hashfile/tree.py`, `Tree.as_bytes`: Python's `json.dumps` of a list of
-//! `{"md5": …, "relpath": …}` sorted by `relpath`, in ASCII. The object's name is the MD5 of those bytes, `.dir` behind it.
+//! `{"md5": …, "relpath": …}` sorted by `relpath`, in ASCII. The object's name is the MD5 of those bytes and `.dir`.
 
 use std::fmt::{self, Write as _};
 
@@ -53,8 +53,8 @@ impl FileList {
         Ok(Self { entries })
     }
 
-    /// Reads a `.dir` object. One that is not sorted was not written by DVC: what looks into a list without reading all of it (see
-    /// `dataset::diff`) would not find what is in it.
+    /// Reads a `.dir` object. One that is not sorted was not written by DVC: what looks into a list without reading all
+    /// of it (see `dataset::diff`) would not find what is in it.
     pub fn parse(bytes: &[u8]) -> Result<Self, FileListError> {
         let entries = match parse_dvc_format(bytes) {
             Some(entries) => entries,

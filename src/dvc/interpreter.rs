@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 
 use crate::support::fs;
 
-/// The interpreter that a script needs and that does not exist; `None` if the script can be started, as far as can be seen.
+/// The interpreter that a script needs and that does not exist; `None` if the script can be started, as far as can be
+/// seen.
 #[must_use]
 pub fn missing_interpreter(script: &Path) -> Option<PathBuf> {
     let mut head = Vec::new();

@@ -10,8 +10,8 @@ use std::time::Duration;
 use crate::dvc::mutex::{DvcBusy, DvcMutex};
 use crate::support::beneath::RootDir;
 
-/// Removes such files of a dataset, whose directory is relative to the project's root; how many there were. Waits for a DVC
-/// that is at work, whose files they are.
+/// Removes such files of a dataset, whose directory is relative to the project's root; how many there were. Waits for a
+/// DVC that is at work, whose files they are.
 pub fn remove_leftovers(root: &Path, out_dir: &str, patience: Duration) -> Result<usize, DvcBusy> {
     let files = RootDir::new(root);
     files.check_dir(out_dir)?;
@@ -19,7 +19,7 @@ pub fn remove_leftovers(root: &Path, out_dir: &str, patience: Duration) -> Resul
         return Ok(0);
     }
     let _mutex = DvcMutex::acquire(root, patience)?;
-    // One that cannot be removed is told by whoever finds the run changed.
+    // One that cannot be removed is reported when the run is found changed.
     Ok(find_leftovers(files, out_dir).iter().filter(|path| files.remove_all(path).is_ok()).count())
 }
 

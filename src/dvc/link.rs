@@ -3,7 +3,7 @@
 //! Source: `dvc_objects/fs/generic.py` (the order of attempts), `dvc_data/hashfile/checkout.py` and `…/db/local.py`
 //! (modes). Objects are read-only for everyone. A hard or symbolic link shares the object's file; a copy, with or
 //! without shared blocks, has the mode of any new file. Every file appears complete: it is made elsewhere and renamed
-//! to its path. No file can be executed, and no link written through, whatever mode the object had.
+//! to its path. No file can be executed, and no link written through, whatever mode the object has.
 
 #![expect(clippy::disallowed_methods, reason = "objects of DVC's cache, and files made aside")]
 

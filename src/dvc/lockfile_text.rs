@@ -75,7 +75,8 @@ fn format_leaf(value: &ParamsValue) -> Option<String> {
         ParamsValue::Float(x) if x.is_nan() => ".nan".into(),
         ParamsValue::Float(x) if x.is_infinite() => if *x > 0.0 { ".inf" } else { "-.inf" }.into(),
         ParamsValue::Float(x) => {
-            // YAML 1.2 needs a point or an exponent with a sign; Rust writes `1e-5`, which both readers take with a point.
+            // YAML 1.2 needs a point or an exponent with a sign; Rust writes `1e-5`, which both readers take with a
+            // point.
             let text = format!("{x:?}");
             if text.contains('e') && !text.contains('.') { text.replacen('e', ".0e", 1) } else { text }
         }

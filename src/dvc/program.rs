@@ -69,7 +69,7 @@ pub struct ProgramSearch<'a> {
     pub env: &'a Env,
     /// The value of `git config capture-hook.dvc`.
     pub git_config: Option<&'a str>,
-    /// Why a program is not run, for all that may have put it there.
+    /// Why a program is not run: a cloned repository may have put it there.
     pub why_not: &'a dyn Fn(&Path) -> Option<String>,
     /// Programs in the repository that run only once the user has named them: mentioned if there is no other.
     pub unnamed: &'a [PathBuf],
@@ -229,8 +229,8 @@ impl Dvc {
     }
 
     /// Runs one stage, no other, if its command, parameters or inputs changed; `force`: in any case. Whatever DVC reads
-    /// in `dvc.yaml`, it starts these commands alone ([`super::guard`]); and it takes no output from its run cache, which may be somebody
-    /// else's.
+    /// in `dvc.yaml`, it starts these commands alone ([`super::guard`]); and it takes no output from its run cache,
+    /// which may be somebody else's.
     pub fn repro(&self, stage: &str, force: bool, commands: &[String]) -> Result<ProcessOutput, ProgramError> {
         let own = own_program_path(&self.env).ok_or_else(|| ProcessError::Start {
             command: "capture-hook".into(),
@@ -286,7 +286,7 @@ impl Dvc {
     /// Runs a command, and again if another DVC was at work.
     fn run_cmd(&self, cmd: &Cmd, progress: &dyn Progress) -> Result<ProcessOutput, ProgramError> {
         mutex::refuse_links(&self.root)?;
-        // DVC draws no bars into a pipe unless it is told to.
+        // DVC draws no bars into a pipe unless this variable is set.
         let env = if progress.shows_notes() { &self.env.clone().with_var("DVC_IGNORE_ISATTY", "1") } else { &self.env };
         let mut note = |chunk: StderrEvent<'_>| {
             // What DVC draws before a bar has anything to say.

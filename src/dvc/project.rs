@@ -1,7 +1,7 @@
 //! A DVC project: where it lies, DVC's settings there, and the program for what only DVC does.
 //!
-//! Which settings hold and which program may run is checked by whoever makes one of these. The program is looked for, and
-//! judged, each time that it is needed: another may be in its place by then.
+//! Which settings hold and which program may run is checked by whoever makes one of these. The program is looked for,
+//! and judged, each time that it is needed: another may be in its place by then.
 
 use std::path::Path;
 
@@ -57,7 +57,8 @@ impl<'p> DvcProject<'p> {
         self.programs.find_dvc()
     }
 
-    /// Has DVC fetch the objects of a data version, or of one folder in it, into the cache. The workspace is not touched.
+    /// Has DVC fetch the objects of a data version, or of one folder in it, into the cache. The workspace is not
+    /// touched.
     pub fn fetch_objects(
         &self,
         version: DataVersion,

@@ -3,8 +3,8 @@
 use crate::error::Explain;
 use crate::support::process::{ProcessError, ProcessOutput};
 
-/// DVC's message about a failure, as it is to be shown: its `ERROR:` lines and what led there, never the footer that asks for a
-/// visit to its support page.
+/// DVC's message about a failure, as it is to be shown: its `ERROR:` lines and what led there, never the footer that
+/// asks for a visit to its support page.
 pub(super) fn shorten_output(output: ProcessOutput) -> ProcessOutput {
     const FOOTER: &str = "https://dvc.org/support";
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();

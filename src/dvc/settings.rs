@@ -86,8 +86,9 @@ impl std::fmt::Display for UntrustedSetting {
 }
 
 /// The settings of a remote that are values and nothing more. Every other one names a program or a file (`configpath`,
-/// whose file may hold a `credential_process`; `bearer_token_command`; `keyfile`; Google's `…_credentials_file`, from which
-/// a Python class is made), asks a question (`ask_password`), or is not known here. Source: `dvc/config_schema.py`.
+/// whose file may hold a `credential_process`; `bearer_token_command`; `keyfile`; Google's `…_credentials_file`, from
+/// which a Python class is made), asks a question (`ask_password`), or is not known here. Source:
+/// `dvc/config_schema.py`.
 const TRUSTED_KEYS: &[&str] = &[
     "access_key_id",
     "account_key",
@@ -162,8 +163,8 @@ const TRUSTED_KEYS: &[&str] = &[
     "version_aware",
     "worktree",
 ];
-/// The settings of a remote that are a bool, and harmless so: `ssl_verify` may be a file's path instead, and the others ask
-/// where they are true.
+/// The settings of a remote that are a bool, and harmless so: `ssl_verify` may be a file's path instead, and the others
+/// ask if they are true.
 const TRUSTED_VALUES: &[(&str, &[&str])] =
     &[("ssl_verify", &["true", "false"]), ("ask_password", &["false"]), ("ask_passphrase", &["false"])];
 
@@ -194,8 +195,8 @@ impl Explain for SettingsError {
 }
 
 impl DvcSettings {
-    /// Reads the settings of the project at `root` (the directory that holds `.dvc`), which must be absolute. Both of its
-    /// files are taken for a stranger's.
+    /// Reads the settings of the project at `root` (the directory that holds `.dvc`), which must be absolute. Both of
+    /// its files are taken for a stranger's.
     pub fn read(root: &Path, env: &Env) -> Result<Self, SettingsError> {
         Self::read_trusting(root, env, || false)
     }
@@ -253,8 +254,8 @@ impl DvcSettings {
         Ok(settings)
     }
 
-    /// Git tracks files of the cache: its objects are copied, whatever the settings say, so that no file of the workspace is
-    /// one that git put into the cache.
+    /// Git tracks files of the cache: its objects are copied, whatever the settings say, so that no file of the
+    /// workspace is one that git put into the cache.
     pub fn distrust_cache(&mut self) {
         self.cache_is_tracked = true;
         // A link would let the workspace execute or change what a stranger committed to the cache.
@@ -297,7 +298,7 @@ impl DvcSettings {
                 ("cache", "type") => self.set_link_types(&value),
                 ("cache", "shared") => self.shared = value.eq_ignore_ascii_case("group"),
                 ("cache", "local") => self.unsupported.push("cache.local is set".into()),
-                // Everything else concerns transfers, Python or the terminal.
+                // Everything else is about transfers, Python or the terminal.
                 _ => {}
             }
         }
@@ -355,7 +356,7 @@ fn untrusted_setting(line: &IniSetting) -> Option<String> {
     let of_another = |home: &str| !home.is_empty() && !home.starts_with('/');
     let address = || value.contains("://") || value.strip_prefix('~').is_some_and(of_another);
     if line.section == "cache" && key == "dir" && address() {
-        // Nobody but DVC can tell where that is, so that git may track the objects in it.
+        // Only DVC knows where that is, so that git may track the objects in it.
         return Some("cache.dir to an address".into());
     }
     let remote = line.name_in_section("remote")?;

@@ -1,11 +1,11 @@
 //! One stage of `dvc.yaml`, as it stands there.
 //!
-//! Bytes in, values out: a hook hands in the index's blobs, a command the files. Source of the format: `dvc/schema.py` and
-//! `dvc/parsing/`. Only a stage of a known shape is read; one that uses more (`foreach`, `matrix`, `wdir`, variables of its
-//! own) is [`DvcYamlError::Unsupported`], and DVC decides.
+//! Bytes in, values out: a hook hands in the index's blobs, a command the files. Source of the format: `dvc/schema.py`
+//! and `dvc/parsing/`. Only a stage of a known shape is read; one that uses more (`foreach`, `matrix`, `wdir`,
+//! variables of its own) is [`DvcYamlError::Unsupported`], and DVC decides.
 //!
-//! What DVC's reader may take for something else (aliases, merges, tags, values that are no text although text is expected) is an
-//! error. `tests/it/stranger_readers.rs` compares the two readers.
+//! What DVC's reader may take for something else (aliases, merges, tags, values that are no text although text is
+//! expected) is an error. `tests/it/stranger_readers.rs` compares the two readers.
 
 pub(crate) mod interpolate;
 
@@ -79,7 +79,7 @@ pub struct StageOut {
     pub cache: bool,
     /// Whether DVC leaves it in place before the stage runs.
     pub persist: bool,
-    /// The remote it goes to, if that is not the default one.
+    /// The remote it is sent to, if that is not the default one.
     pub remote: Option<String>,
 }
 

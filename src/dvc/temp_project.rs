@@ -84,8 +84,8 @@ impl TempDvcProject {
     }
 }
 
-/// The settings of one of a project's files, `config` or `config.local`, the paths of its remotes made absolute; `None` if
-/// there is no such file.
+/// The settings of one of a project's files, `config` or `config.local`, the paths of its remotes made absolute; `None`
+/// if there is no such file.
 pub fn read_anchored_settings(root: &Path, name: &str) -> Result<Option<Vec<IniSetting>>, SettingsError> {
     let dir = root.join(".dvc");
     let Some(bytes) = RootDir::new(root).read(Path::new(".dvc").join(name), limits::TEXT)? else { return Ok(None) };

@@ -69,6 +69,7 @@ fn add_items(bytes: &[u8], key: &str) -> Option<Vec<u8>> {
             let last = list.items()?.last()?;
             let before = bytes.get(..last.span.start)?;
             let line = before.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+            // The item must stand alone behind its dash: after a key on the same line the indent is unknown.
             let indent = std::str::from_utf8(before.get(line..)?).ok()?.trim_end().strip_suffix('-')?;
             if !indent.chars().all(|c| c == ' ') {
                 return None;

@@ -1,4 +1,5 @@
-//! What is written into git's settings of a repository: the merge drivers and the strategy for merges of several branches.
+//! What is written into git's settings of a repository: the merge drivers and the strategy for merges of several
+//! branches.
 //!
 //! The only place that knows the drivers' names, beside the `.gitattributes` line of each.
 

@@ -136,8 +136,9 @@ fn is_foreign(hook: &GitHook) -> bool {
     matches!(hook.state, HookState::Foreign | HookState::Through(_) | HookState::Loop(_))
 }
 
-/// Our shim, if it stays where a hook manager moved it to: the manager calls it there, and it calls the hook that we keep. In
-/// front there would be two hooks to call; and a hook in the manager's own place is lost when that is installed again.
+/// Our shim, if it stays where a hook manager moved it to: the manager calls it there, and it calls the hook that we
+/// keep. In front there would be two hooks to call; and a hook in the manager's own place is lost when that is
+/// installed again.
 fn moved_shim_to_keep(hook: &GitHook) -> Result<Option<&Path>, FsError> {
     let (Some(moved_shim), Some(chained), true) = (&hook.moved_shim, &hook.chained, hook.calls_moved_shim()) else {
         return Ok(None);
@@ -199,6 +200,7 @@ pub struct UninstallOutcome {
 pub fn uninstall_hooks(repo: &Repo, binary: &Path) -> Result<UninstallOutcome, InstallError> {
     let dir = repo.hooks_dir()?;
     let mut outcome = UninstallOutcome::default();
+    // Each hook is removed before the kept one is renamed to its path.
     for hook in inspect_hooks(repo, &dir, binary)? {
         if matches!(hook.state, HookState::Current | HookState::Outdated) {
             fs::remove_all(&hook.path)?;

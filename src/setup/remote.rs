@@ -137,8 +137,9 @@ fn is_remote_at(project: &Project, remote: &DvcRemote, url: &str, cwd: &Path) ->
     remote.url == url || remote.url == address || remote.dir.as_ref() == Some(&dir)
 }
 
-/// The address of a remote as DVC is to be given it in the project's root, where it is called: a relative path, typed in
-/// `cwd`, is one from there. DVC writes it relative to its settings, so that a clone beside this one finds the remote.
+/// The address of a remote as DVC is to be given it in the project's root, where it is called: a relative path, typed
+/// in `cwd`, is one from there. DVC writes it relative to its settings, so that a clone beside this one finds the
+/// remote.
 fn format_remote_address(project: &Project, url: &str, cwd: &Path) -> String {
     // DVC resolves these itself.
     if url.contains("://") || url.starts_with('~') {

@@ -35,7 +35,8 @@ pub fn is_ours(bytes: &[u8]) -> bool {
     String::from_utf8_lossy(head).lines().nth(1).is_some_and(|line| line.starts_with(SHIM_MARK))
 }
 
-/// Whether a shim of ours sees that pre-commit or prek calls it, and does not call them back. Those before version 3 did not.
+/// Whether a shim of ours sees that pre-commit or prek calls it, and does not call them back. Those before version 3
+/// did not.
 #[must_use]
 pub fn knows_legacy_calls(shim: &[u8]) -> bool {
     String::from_utf8_lossy(shim).contains("PRE_COMMIT_RUNNING_LEGACY")

@@ -196,6 +196,7 @@ fn inspect_hook(repo: &Repo, dir: &HooksDir, binary: &Path, event: &'static str)
         missing_program: None,
         path,
     };
+    // The hook that we keep is looked at first: our shim runs it.
     for script in hook.chained.iter().chain([&hook.path]) {
         if std::fs::symlink_metadata(script).is_ok_and(|meta| meta.is_file()) {
             hook.missing_program = hook.missing_program.or(missing_program(repo, &fs::read(script)?));

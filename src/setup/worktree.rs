@@ -88,8 +88,8 @@ pub fn share_cache(project: &mut Project, reporter: &dyn Reporter) -> Result<(),
     Ok(())
 }
 
-/// The default remote and its directory, if the tracked settings name it relative to themselves, and the main working tree
-/// finds it elsewhere than this one would. A remote that this one's own settings name is theirs.
+/// The default remote and its directory, if the tracked settings name it relative to themselves, and the main working
+/// tree finds it elsewhere than this one would. A remote that this one's own settings name is theirs.
 fn find_relative_remote(
     project: &Project,
     main: &MainWorkTree,
@@ -157,6 +157,7 @@ fn copy_mode(project: &Project, of: &Path) -> Result<(), ProjectError> {
         project.root_files().write_atomic(LOCAL_CONFIG, b"")?;
     }
     let mode = std::fs::metadata(of).at("look at", of)?.permissions().mode();
+    // `0o666`: a settings file is never executable.
     Ok(fs::set_file_mode(&project.root.join(LOCAL_CONFIG), mode & 0o666)?)
 }
 

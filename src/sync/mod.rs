@@ -151,7 +151,8 @@ struct SyncJob<'a> {
 }
 
 impl SyncJob<'_> {
-    /// What a hook does not look into: the list of the data version, or of what the workspace holds, that is here and long.
+    /// What a hook does not look into: the list of the data version, or of what the workspace holds, that is here and
+    /// long.
     fn find_long_list(&self) -> Result<Option<String>, ProjectError> {
         let versions = [Some(self.dataset_record.version), workspace::read_workspace_version(self.project)?];
         for version in versions.into_iter().flatten().filter(|_| self.scope != SyncScope::All) {
@@ -164,7 +165,8 @@ impl SyncJob<'_> {
         Ok(None)
     }
 
-    /// Has DVC fetch and check out the dataset, which only DVC can: all of what we would refuse is refused before it starts.
+    /// Has DVC fetch and check out the dataset, which only DVC can: all of what we would refuse is refused before it
+    /// starts.
     fn sync_by_dvc(&self, why: &str) -> Result<SyncOutcome, SyncError> {
         let (settings, out_dir) = (self.dvc.settings(), self.dataset_record.out_dir.as_str());
         if settings.cache_is_tracked {
@@ -179,12 +181,12 @@ impl SyncJob<'_> {
         }
         self.project.root_files().check_dir(out_dir)?;
         self.reporter.show_status(&format!("leaving this to DVC: {why}"));
-        // The dataset alone: DVC would make any other output of the stage executable where `dvc.lock` says so.
+        // The dataset alone: DVC would make any other output of the stage executable if `dvc.lock` says so.
         outcome_of_dvc(self.dvc.find_program()?.pull(&[out_dir]).map(drop))
     }
 
-    /// Checks out what the cache has, and fetches what it lacks as far as the plan goes. `refused_out` gets what no checkout
-    /// takes.
+    /// Checks out what the cache has, and fetches what it lacks as far as the plan goes. `refused_out` gets what no
+    /// checkout takes.
     fn sync_natively(&self, refused_out: &mut Vec<RefusedPath>) -> Result<SyncOutcome, SyncError> {
         let (settings, cache, version) = (self.dvc.settings(), self.dvc.cache(), self.dataset_record.version);
         let config = self.project.read_config()?;
@@ -251,8 +253,8 @@ impl SyncJob<'_> {
         Ok(self.find_long_list()?.map(|reason| SyncOutcome::TooLarge { reason }))
     }
 
-    /// The file list of what the workspace holds, without what no checkout takes. If the user asked, files that were removed
-    /// by hand come back.
+    /// The file list of what the workspace holds, without what no checkout takes. If the user asked, files that were
+    /// removed by hand come back.
     fn read_workspace_list(&self, may_fetch: bool) -> Result<FileList, SyncError> {
         let cache = self.dvc.cache();
         let file_list = match workspace::read_workspace_version(self.project)? {
@@ -366,8 +368,8 @@ fn missing_bytes_on_remote(settings: &DvcSettings, cache: &Cache, entries: &[Fil
     entries.iter().filter(|entry| !cache.has_object(entry.md5)).map(|entry| remote_cache.object_size(entry.md5)).sum()
 }
 
-/// About how many bytes of a data version the cache lacks: a directory remote tells the sizes of files; of any other only the
-/// whole is known, from `dvc.lock`. `u64::MAX` if neither tells.
+/// About how many bytes of a data version the cache lacks: a directory remote tells the sizes of files; of any other
+/// only the whole is known, from `dvc.lock`. `u64::MAX` if neither tells.
 fn missing_bytes(settings: &DvcSettings, cache: &Cache, to: &FileList, dataset_record: &DatasetRecord) -> u64 {
     if let Some(bytes) = missing_bytes_on_remote(settings, cache, to.entries()) {
         return bytes;

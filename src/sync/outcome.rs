@@ -92,8 +92,8 @@ pub(super) fn outcome_of_fetch(
     }
 }
 
-/// What a failure of DVC means: that data is lost, if the remote is a directory that lacks some of it; else that the remote
-/// could not be asked.
+/// What a failure of DVC means: that data is lost, if the remote is a directory that lacks some of it; else that the
+/// remote could not be asked.
 pub(super) fn outcome_of_failed_fetch(
     error: ProgramError,
     settings: &DvcSettings,

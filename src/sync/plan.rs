@@ -1,4 +1,4 @@
-//! How a sync goes on if the cache lacks files: decided from numbers alone, nothing is looked at.
+//! How a sync continues if the cache lacks files: decided from numbers alone, nothing is looked at.
 
 use super::SyncScope;
 use crate::run::RunKey;

@@ -101,7 +101,7 @@ pub fn pull_data(
         }
         differences = compare(None)?;
     }
-    // Where something is in the way, what is missing stays so.
+    // If something blocks its path, what is missing stays missing.
     outcome.local_changes = differences.local_changes().chain(&differences.missing).cloned().collect();
     if let SyncOutcome::LocalChanges { files: left_files } = &outcome.sync {
         // Of runs that the data version does not hold.
@@ -212,8 +212,8 @@ fn replace_local_changes(
     outcome_of_fetch(fetched, settings, &done.missing, check_out)
 }
 
-/// Takes objects out of the cache that are not what their names say: they were written through a link, and would be put in
-/// place again. Why not, if one of them could not be fetched again.
+/// Takes objects out of the cache that are not what their names say: they were written through a link, and would be put
+/// in place again. Why not, if one of them could not be fetched again.
 fn remove_damaged_objects(settings: &DvcSettings, file_list: &FileList) -> Result<Option<String>, ProjectError> {
     let cache = Cache::from_settings(settings);
     for md5 in file_list.entries().iter().map(|entry| entry.md5).filter(|md5| cache.has_object(*md5)) {

@@ -1,8 +1,8 @@
 //! Data going to the DVC remote: every data version that commits need, before git pushes them.
 //!
-//! What counts are all commits of a range, not the tip alone. A version that a commit just outside the range has already
-//! needs nothing: it was sent with that commit. The upload is DVC's own, idempotent, in a temporary project (`dvc::temp_project`), so
-//! that the workspace's state does not matter.
+//! What counts are all commits of a range, not the tip alone. A version that a commit just outside the range has
+//! already needs nothing: it was sent with that commit. The upload is DVC's own, idempotent, in a temporary project
+//! (`dvc::temp_project`), so that the workspace's state does not matter.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -43,7 +43,7 @@ pub enum UploadError {
     /// There is no remote.
     #[error("no DVC remote is set for the data of {}", list_commits(required))]
     NoRemote {
-        /// What was to go there.
+        /// What was to be sent there.
         required: Vec<RequiredVersion>,
     },
     /// The remote's directory does not exist any more, or is empty.
@@ -60,7 +60,7 @@ pub enum UploadError {
     /// The upload failed.
     #[error("cannot send data of {} to the DVC remote", list_commits(required))]
     Upload {
-        /// What was to go there.
+        /// What was to be sent there.
         required: Vec<RequiredVersion>,
         /// Why not.
         source: UploadCause,

@@ -63,7 +63,8 @@ pub fn find_missing_remote_dir(project: &Project) -> Result<Option<AbsentRemote>
     Ok(AbsentRemote::from_settings(project.dvc_settings()?))
 }
 
-/// The default remote, if it is a directory that held data and does not exist, or is empty. One that is new does not count.
+/// The default remote, if it is a directory that held data and does not exist, or is empty. One that is new does not
+/// count.
 pub fn find_absent_remote(project: &Project) -> Result<Option<AbsentRemote>, ProjectError> {
     let Some(remote) = project.dvc_settings()?.default_remote() else { return Ok(None) };
     let Some(absent) = AbsentRemote::without_data(remote) else { return Ok(None) };
@@ -71,7 +72,7 @@ pub fn find_absent_remote(project: &Project) -> Result<Option<AbsentRemote>, Pro
     if read_uploaded_lines(project).iter().any(|line| line.starts_with(&id)) {
         return Ok(Some(absent));
     }
-    // Data that went with commits lies somewhere: in a directory that does not exist, more likely than nowhere.
+    // The data of pushed commits lies somewhere: in a directory that does not exist, more likely than nowhere.
     Ok(if !absent.emptied && pushed_commits_hold_data(project)? { Some(absent) } else { None })
 }
 

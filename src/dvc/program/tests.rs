@@ -30,7 +30,7 @@ impl ProgramFixture {
         self.find_unless(git_config, &|_| false)
     }
 
-    /// The same, where these programs are not to be run.
+    /// The same, if these programs are not to be run.
     fn find_unless(&self, git_config: Option<&str>, refused: &dyn Fn(&Path) -> bool) -> Result<Dvc, ProgramError> {
         let root = self.dir.path().join("repo");
         Dvc::find(&ProgramSearch {

@@ -28,7 +28,7 @@ pub enum FetchError {
     NotOnRemote {
         /// Which.
         version: DataVersion,
-        /// Where was looked.
+        /// The places that were searched.
         remote: String,
     },
     /// The remote's directory does not exist.
@@ -97,8 +97,8 @@ impl FetchError {
 }
 
 impl DvcProject<'_> {
-    /// The same as [`DvcProject::read_file_list`], for a caller that was not asked to fetch anything: DVC is not called if
-    /// the repository's own settings choose what its remote's client does.
+    /// The same as [`DvcProject::read_file_list`], for a caller that was not asked to fetch anything: DVC is not called
+    /// if the repository's own settings choose what its remote's client does.
     pub fn read_file_list_unasked(&self, version: DataVersion) -> Result<FileList, FetchError> {
         let by_dvc = self.settings().default_remote().is_some_and(|remote| remote.dir.is_none());
         match self.settings().untrusted.first().filter(|_| by_dvc && !self.cache().has_file_list(version)) {
@@ -117,8 +117,8 @@ impl DvcProject<'_> {
         }
     }
 
-    /// Sees to it that the cache has the file list of a data version; one that is there is not looked into. DVC is called
-    /// only if the remote is no directory.
+    /// Sees to it that the cache has the file list of a data version; one that is there is not looked into. DVC is
+    /// called only if the remote is no directory.
     pub fn fetch_file_list(&self, version: DataVersion) -> Result<(), FetchError> {
         let cache = self.cache();
         if cache.has_file_list(version) {

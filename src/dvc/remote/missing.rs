@@ -110,8 +110,8 @@ impl DvcProject<'_> {
         Some(entries.iter().filter_map(|entry| remote_cache.object_size(entry.md5)).sum())
     }
 
-    /// What the default remote lacks of each of these versions; those that lack nothing are left out. DVC is called only
-    /// if the remote is no directory.
+    /// What the default remote lacks of each of these versions; those that lack nothing are left out. DVC is called
+    /// only if the remote is no directory.
     pub fn missing_on_remote(
         &self,
         versions: &[DataVersion],

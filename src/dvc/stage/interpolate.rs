@@ -12,8 +12,8 @@ pub(crate) enum InterpolateError {
     Undefined(String),
 }
 
-/// `${a.b}` replaced by the value at `a.b`; `\${` stands for itself. What DVC may fill in otherwise is an error: names but
-/// of letters, digits, `_` and `-`, values that are no text, whole number or bool, or that hold a `${` themselves.
+/// `${a.b}` replaced by the value at `a.b`; `\${` stands for itself. What DVC may fill in otherwise is an error: names
+/// but of letters, digits, `_` and `-`, values that are no text, whole number or bool, or that hold a `${` themselves.
 pub(crate) fn interpolate_text(text: &str, values: &ParamsValue) -> Result<String, InterpolateError> {
     let mut out = String::new();
     let mut rest = text;
