@@ -15,7 +15,8 @@ pub fn build_trailers(project: &Project, words: &[&str], message: &CommitMessage
     let staged = repo.index_entry(&path)?.map(|e| e.id);
     let entry_id = |id: &Oid| -> Result<Option<Oid>, ProjectError> { Ok(repo.entry_at(id, &path)?.map(|e| e.id)) };
     let mut parents: Vec<Oid> = head.iter().cloned().chain(repo.merge_heads()?).collect();
-    // The commit that is amended over parents which a shallow or partial clone does not know: its message says what it added.
+    // The commit that is amended over parents which a shallow or partial clone does not know: its message says what it
+    // added.
     let mut amended = None;
     if let Some(head) = &head {
         // Whether this amends matters only if HEAD itself added something.

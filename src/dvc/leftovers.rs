@@ -41,7 +41,7 @@ fn find_leftovers(files: RootDir<'_>, out_dir: &str) -> Vec<PathBuf> {
 
 fn is_leftover(name: &str) -> bool {
     let token = name.strip_prefix('.').and_then(|name| name.strip_suffix(".tmp"));
-    // 22 characters: 16 bytes in URL-safe base64 without padding.
+    // The length of `token_urlsafe(16)`: 16 bytes in URL-safe base64 without padding.
     token.is_some_and(|t| t.len() == 22 && t.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)))
 }
 

@@ -117,7 +117,7 @@ impl Linker {
             // An empty file is copied: hard links to one empty object would reach the file system's limit.
             && regular_metadata(&full)?.is_some_and(|meta| meta.len() > 0);
         let linked = hard && files.hard_link(file, &temp_path).is_ok();
-        // A file on another file system cannot be linked; a copy of the bytes is the last resort.
+        // Without a hard link, the blocks are shared if the file system can do that; else the bytes are copied.
         if !linked && !make_reflink(&full, &temp_path, Some(0o444))? {
             copy_file(&full, &temp_path, Some(0o444))?;
         }

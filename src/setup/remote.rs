@@ -32,6 +32,7 @@ struct NamedRemote {
 
 /// What a file says of the default remote; `None` if it names none.
 fn parse_default_remote(bytes: &[u8]) -> Option<NamedRemote> {
+    // Settings that cannot be parsed name none.
     let settings = ini::parse(bytes).ok()?;
     let name = settings.iter().find(|s| s.section == "core" && s.key == "remote")?.joined_values().to_lowercase();
     let url = settings.iter().find(|s| s.name_in_section("remote") == Some(name.as_str()) && s.key == "url");
