@@ -10,8 +10,7 @@ use clap_complete::engine::{
     ArgValueCandidates, ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter,
 };
 
-use crate::history::catalog;
-use crate::history::tags;
+use crate::history::{catalog, tags};
 use crate::project::Project;
 use crate::support::env::Env;
 use crate::support::this_process::working_dir;

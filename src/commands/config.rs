@@ -13,13 +13,12 @@ use crate::output::table::{Column, TextTable as Rows};
 use crate::project::config::{Config, FILE};
 use crate::project::{PIPELINE_FILE, Project};
 use crate::run::include;
-use crate::setup;
 use crate::setup::include::add_include_dependency;
 use crate::support::beneath::RootDir;
 use crate::support::limits;
 use crate::support::process::shell_quote;
 use crate::support::text::find_near;
-use crate::validate;
+use crate::{setup, validate};
 
 /// Arguments of `config`.
 #[derive(Debug, clap::Args)]

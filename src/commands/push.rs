@@ -5,8 +5,7 @@ use crate::error::Error;
 use crate::git::{CommitRange, Oid};
 use crate::output::json::{PushJson, PushedVersionJson};
 use crate::project::Project;
-use crate::sync::push::RequiredVersion;
-use crate::sync::push::{self, CheckDepth};
+use crate::sync::push::{self, CheckDepth, RequiredVersion};
 
 /// Arguments of `push`.
 #[derive(Debug, clap::Args)]

@@ -8,12 +8,11 @@ use crate::dataset::stage::{ResolvedStage, STAGE};
 use crate::dataset::{metrics_files, native};
 use crate::history::rebuilt;
 use crate::project::config::Engine;
-use crate::project::data_dir;
 use crate::project::include::LooseFiles;
 use crate::project::mutex::RepoMutex;
-use crate::project::state;
 use crate::project::{
-    self, DatasetRecord, DatasetState, GitTree, Project, ProjectError, Reporter, include, report_ignored,
+    self, DatasetRecord, DatasetState, GitTree, Project, ProjectError, Reporter, data_dir, include, report_ignored,
+    state,
 };
 use crate::run::RunKey;
 use crate::validate::ValidationReport;

@@ -3,8 +3,7 @@
 use super::CommitTransaction;
 use crate::dataset::metrics_files::{FILES, METRICS, declares_metrics_files, run_shown_in, write_metrics_files};
 use crate::dvc::stage;
-use crate::project::workspace;
-use crate::project::{DatasetState, GitTree, Project, ProjectError, Reporter};
+use crate::project::{DatasetState, GitTree, Project, ProjectError, Reporter, workspace};
 use crate::run::RunKey;
 use crate::run::layout::STEPS_PARQUET;
 

@@ -31,9 +31,7 @@ use crate::dataset::stage::{ResolvedStage, STAGE, params_file};
 use crate::dvc::lockfile::{Lockfile, LockfileStage};
 use crate::dvc::{lockfile, stage};
 use crate::project::mutex::RepoMutex;
-use crate::project::workspace;
-use crate::project::{DatasetRecord, DatasetState, GitTree, Project, ProjectError, Reporter};
-use crate::project::{config, held};
+use crate::project::{DatasetRecord, DatasetState, GitTree, Project, ProjectError, Reporter, config, held, workspace};
 use crate::setup::worktree;
 
 /// The command that hooks run although the user did not trust it.

@@ -11,8 +11,7 @@ use crate::history::tags::{
     PUSHED_TAGS, RunTag, all_run_tags, is_left_behind, is_own, pushed_tags, run_tags, was_pushed,
 };
 use crate::history::{self, RunTrailers, introduced};
-use crate::project::state;
-use crate::project::{DatasetRecord, GitTree, Project, ProjectError, Reporter};
+use crate::project::{DatasetRecord, GitTree, Project, ProjectError, Reporter, state};
 use crate::run::tag_names::{TagName, tag_name};
 use crate::support::fs;
 

@@ -10,8 +10,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use crate::columnar;
-use crate::columnar::ColumnarError;
-use crate::columnar::{PlotData, QuartileBand, RunMetrics};
+use crate::columnar::{ColumnarError, PlotData, QuartileBand, RunMetrics};
 use crate::dvc::stage;
 use crate::formats::yaml;
 use crate::run::RunKey;

@@ -6,8 +6,7 @@ use crate::dvc::cache::Cache;
 use crate::dvc::hash::DataVersion;
 use crate::git::Oid;
 use crate::history::rebuilt;
-use crate::project::state;
-use crate::project::{Project, ProjectError, Reporter};
+use crate::project::{Project, ProjectError, Reporter, state};
 
 /// The lists that commits need, fetched if this clone lacks them.
 pub struct FileListFetcher<'p> {

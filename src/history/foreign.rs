@@ -11,8 +11,7 @@ use std::collections::{HashMap, HashSet};
 use crate::dvc::hash::DataVersion;
 use crate::dvc::lockfile;
 use crate::git::{CommitRange, Oid};
-use crate::project::state;
-use crate::project::{GitTree, Project, ProjectError};
+use crate::project::{GitTree, Project, ProjectError, state};
 
 /// Follows first parents to the first commit.
 struct RootCommits<'p> {

@@ -11,8 +11,7 @@ use crate::dvc::hash::DataVersion;
 use crate::dvc::lockfile;
 use crate::git::Oid;
 use crate::history::foreign;
-use crate::project::state;
-use crate::project::{GitTree, Project, ProjectError};
+use crate::project::{GitTree, Project, ProjectError, state};
 use crate::run::RunKey;
 
 /// What a commit's dataset lacks of its parents'.

@@ -31,8 +31,7 @@ use crate::dvc::file_list::FileEntry;
 use crate::dvc::hash::DataVersion;
 use crate::git::{Commit, CommitRange, Oid};
 use crate::history;
-use crate::project::state;
-use crate::project::{DatasetRecord, GitTree, Project, ProjectError};
+use crate::project::{DatasetRecord, GitTree, Project, ProjectError, state};
 use crate::run::RunKey;
 
 /// A commit that changed what `dvc.lock` says about the dataset.

@@ -13,8 +13,7 @@ use crate::dvc::project::DvcProject;
 use crate::dvc::remote::fetch::FetchError;
 use crate::git::{CommitRange, Oid};
 use crate::history;
-use crate::project::state;
-use crate::project::{Project, ProjectError, Reporter};
+use crate::project::{Project, ProjectError, Reporter, state};
 use crate::run::RunKey;
 
 /// How many lists to try for one that is gone.

@@ -2,8 +2,7 @@
 
 use super::{RunTrailers, parse_trailers};
 use crate::git::{Oid, Tag};
-use crate::project::state;
-use crate::project::{Project, ProjectError};
+use crate::project::{Project, ProjectError, state};
 use crate::run::tag_names::{TAG_PREFIX, TagName, find_tag_name};
 use crate::support::fs;
 

@@ -5,8 +5,7 @@ use crate::app::{App, CommandOutcome};
 use crate::error::Error;
 use crate::git::Oid;
 use crate::history::changes;
-use crate::project::workspace;
-use crate::project::{self, GitTree, Project};
+use crate::project::{self, GitTree, Project, workspace};
 use crate::setup::worktree;
 use crate::sync::SyncScope;
 

@@ -6,8 +6,7 @@ use crate::commit::tags::{self, TagOutcome};
 use crate::error::{Error, Explain};
 use crate::git::{Commit, GitOperation};
 use crate::history::changes;
-use crate::project::workspace;
-use crate::project::{self, GitTree, Project};
+use crate::project::{self, GitTree, Project, workspace};
 use crate::support::process::shell_quote;
 use crate::sync::SyncScope;
 

@@ -6,8 +6,7 @@ use crate::commit::tags;
 use crate::error::Error;
 use crate::git::Oid;
 use crate::history::changes;
-use crate::project::workspace;
-use crate::project::{self, Project, ProjectError};
+use crate::project::{self, Project, ProjectError, workspace};
 use crate::sync::SyncScope;
 
 /// Runs the event with the pairs that git sends: old commit, new commit, a line each.

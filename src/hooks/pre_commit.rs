@@ -7,10 +7,9 @@
 
 use super::HookContext;
 use crate::app::CommandOutcome;
-use crate::commit;
 use crate::error::Error;
 use crate::git::merged_branches;
-use crate::project;
+use crate::{commit, project};
 
 /// Runs the event.
 pub fn run(hook: &mut HookContext<'_>) -> Result<CommandOutcome, Error> {

@@ -2,8 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::dataset::stage::PARAMS_YAML;
-use crate::dataset::stage::is_selection;
+use crate::dataset::stage::{PARAMS_YAML, is_selection};
 use crate::dvc::stage::PARAMS_FILE;
 use crate::error::ExitKind::Usage;
 use crate::error::{Explain, Explanation};

@@ -6,9 +6,8 @@ use crate::git::Oid;
 use crate::inspect::status::{RunStatus, StepState};
 use crate::project::{Project, ProjectError};
 use crate::setup::remote;
-use crate::sync::push;
 use crate::sync::push::RemoteDataError;
-use crate::sync::sent;
+use crate::sync::{push, sent};
 
 const STEP: &str = "pushed";
 

@@ -4,8 +4,7 @@ use crate::dataset::differences::{DatasetComparison, DatasetDifferences, KNOWN_F
 use crate::dataset::runs::{run_keys, split_refused};
 use crate::dvc::hash::DataVersion;
 use crate::inspect::status::{RunStatus, StepState};
-use crate::project::workspace;
-use crate::project::{self, DatasetRecord, DatasetState, Project, ProjectError};
+use crate::project::{self, DatasetRecord, DatasetState, Project, ProjectError, workspace};
 use crate::support::progress::Progress;
 use crate::support::text::format_bytes;
 
