@@ -233,6 +233,19 @@ fn a_base_with_markers_counts_as_none() {
 }
 
 #[test]
+fn a_file_where_the_other_side_has_a_run_is_a_conflict() {
+    for beside in ["demo/r1-b/run.json", "demo/r2/run.json"] {
+        let mut objects = MemoryObjects::default();
+        let base = objects.add_lockfile("demo/r0", &[("demo/r0/run.json", "0")]);
+        let files = [("demo/r0/run.json", "0"), ("demo/r1", "a file"), (beside, "1")];
+        let ours = objects.add_lockfile("demo/r0", &files);
+        let theirs = objects.add_lockfile("demo/r0", &[("demo/r0/run.json", "0"), ("demo/r1/run.json", "2")]);
+        let merged = objects.merge_preferring(&base, &ours, &theirs, MergeSide::Ours).unwrap();
+        assert_eq!(merged.conflicts, [MergeConflict::File("demo/r1".into())], "{beside}");
+    }
+}
+
+#[test]
 fn an_unavailable_file_list_is_an_error() {
     let mut store = MemoryObjects::default();
     let base = store.add_lockfile("e/a", &[]);

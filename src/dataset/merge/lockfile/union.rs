@@ -1,6 +1,6 @@
 //! The union of two file lists, run by run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::{MergeConflict, MergeDecisions, RunChoice, merge_three_way};
 use crate::dataset::runs::{entries_of_no_run, entries_of_run, group_by_run};
@@ -163,12 +163,15 @@ impl ListUnion {
         self.decided_runs.extend(choice.map(|choice| (key, choice)));
     }
 
-    /// Conflicts between a file and a directory of the same name on the other side. The entries are sorted.
+    /// Conflicts between a file and a directory of the same name on the other side. Neighbours in sorted order do not show
+    /// them all: `a-b` comes between `a` and `a/x`.
     fn add_file_conflicts(&mut self) {
-        let is_parent = |pair: &[FileEntry]| {
-            pair[1].relpath.strip_prefix(&pair[0].relpath).is_some_and(|rest| rest.starts_with('/'))
-        };
-        let inside = self.entries.windows(2).filter(|pair| is_parent(pair));
-        self.conflicts.extend(inside.map(|pair| MergeConflict::File(pair[0].relpath.clone())));
+        let files: HashSet<&str> = self.entries.iter().map(|entry| entry.relpath.as_str()).collect();
+        let dirs = self
+            .entries
+            .iter()
+            .flat_map(|entry| entry.relpath.match_indices('/').filter_map(|(at, _)| entry.relpath.get(..at)));
+        let both: BTreeSet<&str> = dirs.filter(|dir| files.contains(dir)).collect();
+        self.conflicts.extend(both.into_iter().map(|path| MergeConflict::File(path.to_owned())));
     }
 }
