@@ -65,41 +65,48 @@ impl Transaction {
         self.is_open = false;
     }
 
-    /// Puts everything back, and reports a failure.
+    /// Puts back all that it can, and reports the first failure.
     pub fn roll_back(mut self) -> Result<(), FsError> {
         self.is_open = false;
         self.restore()
     }
 
+    /// Every path is tried: one that cannot be restored must not leave the others changed.
     fn restore(&self) -> Result<(), FsError> {
-        for (dir, backup) in &self.dirs {
-            match backup {
-                Some(backup) => self.root().replace_dir(&backup.path().join(BACKUP), dir)?,
-                None => {
-                    self.root().remove_all(dir)?;
-                    // The two directories above it (experiment and dataset) can have been created for it.
-                    for above in dir.ancestors().skip(1).take(2) {
-                        if !self.root().remove_empty_dir(above) {
-                            break;
-                        }
-                    }
-                }
-            }
+        let dirs = self.dirs.iter().map(|(dir, backup)| self.restore_dir(dir, backup.as_ref()));
+        let files = self.files.iter().map(|(file, bytes)| self.restore_file(file, bytes.as_deref()));
+        let mut outcome = Ok(());
+        for result in dirs.chain(files) {
+            outcome = outcome.and(result);
         }
-        for (file, bytes) in &self.files {
-            match bytes {
-                Some(bytes) if self.root().read(file, limits::LOCKFILE)?.as_deref() != Some(bytes) => {
-                    self.root().write_atomic(file, bytes)?;
-                }
-                Some(_) => {}
-                None => {
-                    self.root().remove_all(file)?;
-                    // Its directory can have been created for it; the root itself is never empty.
-                    file.parent().map(|dir| self.root().remove_empty_dir(dir));
-                }
+        outcome
+    }
+
+    fn restore_dir(&self, dir: &Path, backup: Option<&fs::TempDir>) -> Result<(), FsError> {
+        if let Some(backup) = backup {
+            return self.root().replace_dir(&backup.path().join(BACKUP), dir);
+        }
+        self.root().remove_all(dir)?;
+        // The two directories above it (experiment and dataset) can have been created for it.
+        for above in dir.ancestors().skip(1).take(2) {
+            if !self.root().remove_empty_dir(above) {
+                break;
             }
         }
         Ok(())
+    }
+
+    fn restore_file(&self, file: &Path, bytes: Option<&[u8]>) -> Result<(), FsError> {
+        let Some(bytes) = bytes else {
+            self.root().remove_all(file)?;
+            // Its directory can have been created for it; the root itself is never empty.
+            file.parent().map(|dir| self.root().remove_empty_dir(dir));
+            return Ok(());
+        };
+        if self.root().read(file, limits::LOCKFILE)?.as_deref() == Some(bytes) {
+            return Ok(());
+        }
+        self.root().write_atomic(file, bytes)
     }
 }
 
@@ -172,6 +179,18 @@ mod tests {
             assert_eq!(tree(root.path()), ["data/e/old/rows: before", "kept: before"]);
             assert!(!root.path().join("made").exists() && !root.path().join("data/f").exists());
         }
+    }
+
+    #[test]
+    fn what_cannot_be_restored_leaves_nothing_else_changed() {
+        let root = tempfile::tempdir().unwrap();
+        let transaction = changed(root.path());
+        let backup = transaction.dirs.iter().find_map(|(_, backup)| backup.as_ref()).unwrap();
+        std::fs::remove_dir_all(backup.path()).unwrap();
+        transaction.roll_back().unwrap_err();
+        let left = tree(root.path());
+        assert!(left.contains(&"kept: before".to_owned()), "{left:?}");
+        assert!(!root.path().join("made").exists() && !root.path().join("data/f").exists());
     }
 
     #[test]
