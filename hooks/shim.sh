@@ -54,7 +54,7 @@ missing="there is no capture-hook on PATH, nor at $installed"
 if is_inside "$binary"; then
     binary=$installed
     if is_inside "$binary" && [ -n "$(git ls-files -- ":(icase,literal)$binary")" ]; then
-        missing="git tracks $binary, so it is not run"
+        missing="git tracks the program $binary"
         binary=
     fi
 fi
@@ -67,7 +67,7 @@ if [ ! -x "$binary" ]; then
             exit 1
             ;;
     esac
-    echo "warning: $hook: $missing: not run" >&2
+    echo "warning: $hook: not run: $missing" >&2
     exit 0
 fi
 

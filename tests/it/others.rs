@@ -244,8 +244,8 @@ fn without_the_program_commits_and_pushes_stop() {
         assert_snapshot!(env.screen(&output), @"
         [main [commit]] x
         --- stderr
-        warning: prepare-commit-msg: there is no capture-hook on PATH, nor at /nothing/capture-hook: not run
-        warning: post-commit: there is no capture-hook on PATH, nor at /nothing/capture-hook: not run
+        warning: prepare-commit-msg: not run: there is no capture-hook on PATH, nor at /nothing/capture-hook
+        warning: post-commit: not run: there is no capture-hook on PATH, nor at /nothing/capture-hook
         ");
         env.git(["checkout", "-q", "-b", "new"]).ok();
         env.git(["push", "origin", "new"]).fails(1);

@@ -368,7 +368,7 @@ fn hooks_call_no_capture_hook_that_git_put_there() {
     fs::write(&hook, text.replace(installed, &format!("installed='{own}'"))).unwrap();
     fs::write(env.repo(".git/info/exclude"), "/.venv\n").unwrap();
     let output = env.git(["checkout", "-q", "evil"]).ok();
-    assert_snapshot!(env.screen(&output), @"warning: post-checkout: git tracks [env]/repo/.venv/bin/capture-hook, so it is not run: not run");
+    assert_snapshot!(env.screen(&output), @"warning: post-checkout: not run: git tracks the program [env]/repo/.venv/bin/capture-hook");
     not_sprung(&env);
 }
 
