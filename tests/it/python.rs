@@ -36,6 +36,11 @@ fn the_recorder_keeps_its_promises() {
 }
 
 #[test]
+fn what_a_recorder_leaves_on_disk_is_whole() {
+    pytest("test_recorder_files.py");
+}
+
+#[test]
 fn plume_nav_sim_records_through_it_and_each_reads_the_other() {
     pytest("test_plume_nav_sim.py");
 }
