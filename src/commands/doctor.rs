@@ -337,8 +337,8 @@ fn check_storage(project: &Project) -> Vec<DoctorCheckJson> {
     let types: Vec<String> = settings.link_types.iter().map(|t| format!("{t:?}").to_lowercase()).collect();
     let cache = format!("{}, linked by {}", settings.cache_dir.display(), types.join(", "));
     let mut checks = vec![if settings.cache_is_tracked {
-        let mend = "dvc cache dir --local .dvc/cache, or remove it from git: git rm -r --cached DIR";
-        check_missing("cache", format!("{cache}; git tracks files of it, so hooks check out no data"), mend)
+        let fix = "dvc cache dir --local .dvc/cache, or remove it from git: git rm -r --cached DIR";
+        check_missing("cache", format!("{cache}; git tracks files of it, so hooks check out no data"), fix)
     } else {
         check_ok("cache", cache)
     }];

@@ -6,7 +6,7 @@ use crate::app::{App, CommandOutcome};
 use crate::commit::publish::{PublishRequest, PushTarget};
 use crate::commit::{CommitRefused, publish, tags};
 use crate::error::{Error, ExitKind};
-use crate::hooks::say_tags;
+use crate::hooks::report_tags;
 use crate::output::json::PublishJson;
 use crate::project::Project;
 use crate::project::dir::ProjectDir;
@@ -80,7 +80,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
             app.ui.warn("the commit has no trailers: the hooks did not run");
         }
         // Where post-commit ran, the tags are there.
-        say_tags(app, tags::tag_commit(&project, &head, &[], &app.ui)?);
+        report_tags(app, tags::tag_commit(&project, &head, &[], &app.ui)?);
         if detached {
             app.ui.warn(&format!("HEAD is detached: {} is on no branch", head.short()));
             app.ui.hint("make a branch of it: `git switch -c NAME`");

@@ -145,7 +145,7 @@ fn validate_selected(
     Ok(Some(report))
 }
 
-/// How the dataset compares with the run that was selected, if that can be told, and whether git sees the selection.
+/// How the dataset compares with the run that was selected, if that is known, and whether git sees the selection.
 fn compare_with_dataset(app: &App, project_dir: &ProjectDir, change: &SelectionChange) -> (Option<RunMatch>, bool) {
     // Without a git repository there is nothing to compare with; the usual hint, to commit, follows.
     let project = Project::open(&project_dir.root, &app.env).ok();

@@ -8,7 +8,7 @@ use crate::commit::{publish, tags};
 use crate::error::Error;
 use crate::git::CommitRange;
 use crate::history::foreign;
-use crate::hooks::say_tags;
+use crate::hooks::report_tags;
 use crate::output::json::TagJson;
 use crate::project::Project;
 
@@ -58,7 +58,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     }
     // After the tags that were made: one failure does not hide the rest.
     if !failed.is_empty() {
-        say_tags(app, failed);
+        report_tags(app, failed);
         return Ok(CommandOutcome::CheckFailed);
     }
     if moved.len() + made.len() > 0 {
@@ -77,6 +77,6 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
 pub fn move_left_tags(app: &App, project: &Project) -> Result<(), Error> {
     let mut commits = project.repo.walk_commits(&publish::unpushed_range(project)?)?;
     commits.reverse();
-    say_tags(app, tags::move_left_tags(project, &commits, &app.ui)?);
+    report_tags(app, tags::move_left_tags(project, &commits, &app.ui)?);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! A parameter's value, whatever file it came from, and how a plain YAML scalar becomes one.
 //!
 //! DVC reads YAML with ruamel.yaml under YAML 1.2; [`ParamsValue::from_plain`] resolves scalars the same way
-//! (`ruamel/yaml/resolver.py`, `implicit_resolvers`). A date, or what cannot be told for certain, gives `None`, and the
+//! (`ruamel/yaml/resolver.py`, `implicit_resolvers`). A date, or a value that is not certain, gives `None`, and the
 //! caller reports it. If a mapping takes in entries that are not resolved here (a merge `<<`, a key that is an alias),
 //! a key that it does not write itself is [`ParamsValue::Unresolved`], never absent.
 

@@ -17,7 +17,7 @@ mod prepare_commit_msg;
 use std::ffi::OsString;
 use std::io::Read;
 
-pub use post_commit::report_tags as say_tags;
+pub use post_commit::report_tags;
 
 use crate::app::{App, CommandOutcome};
 use crate::error::{Error, ExitKind};
@@ -58,7 +58,7 @@ struct HookContext<'a> {
     app: &'a App,
     event: &'a str,
     args: Vec<OsString>,
-    /// What a framework that called us tells instead of git's standard input.
+    /// What a framework that called us passes on in place of git's standard input.
     stdin: Option<Vec<u8>>,
     /// Opened when the event first asks for them: most of the time there is nothing to do.
     projects: Option<Vec<Project>>,
@@ -117,7 +117,7 @@ impl<'a> HookContext<'a> {
         failed.map_or(Ok(CommandOutcome::Done), Err)
     }
 
-    /// Ends the event. A failure is noted; it fails the event unless the commit is made, or at stake for a message alone.
+    /// Ends the event. A failure is noted; it fails the event, unless the commit is made already or only its message is concerned.
     fn finish(self, result: Result<CommandOutcome, Error>) -> Result<CommandOutcome, Error> {
         match result {
             // The message is worth a warning, not a lost commit: what is missing can be made up for.
@@ -148,7 +148,7 @@ impl<'a> HookContext<'a> {
     }
 }
 
-/// Tells of a failure that does not fail the event.
+/// Reports a failure that does not fail the event.
 fn warn_failure(app: &App, event: &str, error: &Error) {
     app.ui.warn(&format!("{event}: {error}"));
     for cause in error.cause_messages() {
@@ -159,8 +159,8 @@ fn warn_failure(app: &App, event: &str, error: &Error) {
     }
 }
 
-/// Warns if git does not call our hooks in this clone: a command that counts on them, or was typed instead of them, ends so.
-/// Says whether it is so; what cannot be told is not warned of.
+/// Warns if git does not call our hooks in this clone, at the end of a command that relies on them. Returns whether it
+/// warned; if it is not known, there is no warning.
 pub fn warn_unreached(app: &App, repo: &Repo) -> bool {
     let Some(message) = describe_unreached(app, repo) else { return false };
     app.ui.warn(&message);
@@ -185,10 +185,10 @@ pub fn describe_unreached(app: &App, repo: &Repo) -> Option<String> {
     (!events.is_empty()).then_some(message)
 }
 
-/// Brings the workspace to the checked-out data version, and tells how far that went.
+/// Checks out the data version of the checked-out commit, and reports how far that came.
 fn sync_workspace(app: &App, project: &Project, reach: SyncScope) -> Result<(), Error> {
     match sync::sync_workspace(project, reach, &app.ui)? {
-        // What was refused was said.
+        // The reason for a refusal is printed where it is found.
         SyncOutcome::NoDataset | SyncOutcome::Done { .. } | SyncOutcome::Refused { .. } => {}
         SyncOutcome::Partial { files, missing } => {
             let size = if missing == u64::MAX { "size unknown".into() } else { format_bytes(missing) };

@@ -34,7 +34,7 @@ fn sync_after_checkout(app: &App, project: &mut Project, old: &Oid, new: &Oid) -
     }
     let changed = old != new && changes::data_version_differs(project, old, new)?;
     if project.repo.is_rebasing() {
-        // What has nothing to replay ends here, and git calls nobody afterwards.
+        // A rebase with nothing to replay ends here, and git calls no hook afterwards.
         if changed && project.repo.has_ancestor(new, old)? {
             sync_if_ingested(app, project)?;
         } else if changed {

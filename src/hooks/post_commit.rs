@@ -93,7 +93,7 @@ pub fn report_tags(app: &App, tags: Vec<TagOutcome>) {
         app.ui.detail("send commit, tag and data: `git push --follow-tags`");
     }
     if has_failed {
-        // One thing in the way of several tags is told once.
+        // One cause can block several tags; its hint is printed once.
         hints.dedup();
         hints.push(RETAG_LATER.into());
         hints.iter().for_each(|hint| app.ui.hint(hint));

@@ -71,7 +71,7 @@ fn upload_data(app: &App, project: &Project, range: &CommitRange) -> Result<(), 
     Ok(())
 }
 
-/// Moves the tags that were left behind by a rewrite that no hook was told of. It stops no push.
+/// Moves the tags that were left behind by a rewrite for which git called no hook. A failure stops no push.
 fn move_left_tags(app: &App, project: &Project, range: &CommitRange) {
     let move_tags_of_range = || -> Result<Vec<TagOutcome>, ProjectError> {
         let mut commits = project.repo.walk_commits(range)?;
@@ -81,7 +81,7 @@ fn move_left_tags(app: &App, project: &Project, range: &CommitRange) {
     match move_tags_of_range() {
         Ok(moved) if moved.is_empty() => {}
         Ok(moved) => {
-            super::say_tags(app, moved);
+            super::report_tags(app, moved);
             app.ui.hint("to push the tags too: `git push --follow-tags`");
         }
         Err(error) => super::warn_failure(app, "pre-push", &error.into()),
@@ -94,7 +94,7 @@ fn pushed_range(project: &Project, args: &[OsString], lines: &[PushLine]) -> Res
     for line in lines {
         // A tag of a blob or a tree carries no commit.
         range.include.extend(project.repo.find_commit_id(line.local.as_str())?);
-        // Somebody else's push can have put a commit there that this clone lacks; git will refuse the push then.
+        // Another person's push can have put a commit there that this clone lacks; git will refuse the push then.
         let known = line.remote.iter().filter(|id| project.repo.has_object(id));
         range.exclude.extend(known.cloned());
     }
@@ -110,7 +110,7 @@ fn pushed_range(project: &Project, args: &[OsString], lines: &[PushLine]) -> Res
     Ok(range)
 }
 
-/// The lines that push something. A line that is not understood is none.
+/// The lines that push something. Lines that cannot be parsed are skipped.
 fn parse_lines(stdin: &[u8]) -> Vec<PushLine> {
     let text = String::from_utf8_lossy(stdin);
     text.lines()

@@ -326,7 +326,7 @@ impl HistoryChecker<'_> {
         Ok(findings)
     }
 
-    /// Why a record is not true of a data version; `None` if it is, or cannot be told here.
+    /// Why a record is not true of a data version; `None` if it is, or if this clone cannot know.
     fn explain_false_record(&self, record: &RunTrailers, version: DataVersion) -> Option<String> {
         if record.data != version {
             if self.history.has_same_files(record.data, version, &record.run) {

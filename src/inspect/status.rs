@@ -28,7 +28,7 @@ pub enum StepState {
     Pending,
     /// It was checked, and something is wrong.
     Failed,
-    /// It cannot be told from here, or does not apply.
+    /// It is not known in this clone, or does not apply.
     Unknown,
 }
 
@@ -208,7 +208,7 @@ impl StatusReader<'_> {
         if run_match == RunMatch::Unknown {
             let detail = format!("the file list of {} is not in this clone", record.version);
             self.status.add_step("ingested", StepState::Unknown, detail);
-            // Pulling fetches the list, and then the step can be told.
+            // Pulling fetches the list, and then the step is known.
             self.status.suggest_next("capture-hook pull");
         } else {
             self.status.add_step("ingested", StepState::Done, format!("data version {}", record.version));

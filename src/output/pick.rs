@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(pick_with_keys(&lines, &[Key::Enter]), Some(PickOutcome::Line(0)));
         assert_eq!(pick_with_keys(&lines, &[Key::ArrowDown, Key::ArrowDown, Key::Enter]), Some(PickOutcome::Line(2)));
         assert_eq!(pick_with_keys(&lines, &[Key::ArrowUp, Key::Enter]), Some(PickOutcome::Line(29)));
-        // A number of the list goes to its line; what is none filters.
+        // A number of the list goes to its line; any other text filters.
         assert_eq!(pick_with_keys(&lines, &text("12")), Some(PickOutcome::Line(11)));
         assert_eq!(pick_with_keys(&lines, &text("0017")), Some(PickOutcome::Line(16)));
         assert_eq!(pick_with_keys(&lines, &text("EXP2 30")), None);

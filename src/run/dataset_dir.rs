@@ -130,7 +130,7 @@ mod tests {
         ] {
             assert!(reason(bad).is_some_and(|reason| reason.contains(why)), "{bad}: {:?}", reason(bad));
         }
-        // What holds one of them is refused as well; one that holds the project is none of its places.
+        // What holds one of them is refused as well; one that holds the project is not one of its places.
         let off_limits = |dir: &str| [OffLimits { dir: root.join(dir), what: "DVC's cache" }];
         assert!(check_dataset_dir(&root, &root.join("data"), &off_limits("data/store")).is_err());
         assert!(check_dataset_dir(&root, &root.join("data"), &off_limits("..")).is_ok());

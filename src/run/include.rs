@@ -3,7 +3,7 @@
 //! In a pattern `*` stands for any text within a name, `?` for one character, `**` for any number of directories; all
 //! else stands for itself. A pattern that matches a directory includes all that is in it. Files that the recorder or
 //! ingest writes, and files that no data version can hold, are never included by a pattern. Git's `.gitignore` syntax
-//! is not meant to work here.
+//! does not work here.
 
 use serde::{Deserialize, Serialize};
 

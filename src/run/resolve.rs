@@ -102,11 +102,11 @@ impl Explain for ResolveError {
         match self {
             Self::NotFound { query, near } => {
                 let names: Vec<String> = near.iter().map(|name| format!("`{}`", name.escape_debug())).collect();
-                let meant = (!names.is_empty()).then(|| format!("did you mean {}?", names.join(" or ")));
+                let suggestion = (!names.is_empty()).then(|| format!("did you mean {}?", names.join(" or ")));
                 Setup
                     .code("no_such_run")
                     .hints(slash_hint(query))
-                    .hints(meant)
+                    .hints(suggestion)
                     .hint("list the runs with `capture-hook runs`")
             }
             Self::Ambiguous { .. } => Setup.code("ambiguous_run").hint("type more of the name, or experiment/run_id"),

@@ -256,7 +256,7 @@ impl SyncJob<'_> {
         let cache = self.dvc.cache();
         let file_list = match workspace::read_workspace_version(self.project)? {
             Some(version) => match cache.read_file_list(version).map_err(ProjectError::from)? {
-                // Without it, nothing that the old version held could be told from local changes.
+                // Without it, no file of the old version could be distinguished from local changes.
                 None if may_fetch && rebuilt::ensure_file_list(self.project, &self.dvc, version).is_ok() => {
                     // If it cannot be read even so, all files that differ count as local changes, and are kept.
                     cache.read_file_list(version).ok().flatten().unwrap_or_default()

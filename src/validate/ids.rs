@@ -2,7 +2,7 @@
 //!
 //! Recorders number their episodes, so ids that differ only in their last digits and follow each other are one range.
 //! Any other id is a 128-bit fingerprint under keys that are random for each run: two ids never collide in practice,
-//! and nobody can construct a collision. Ids are not kept as text.
+//! and no collision can be constructed. Ids are not kept as text.
 
 use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, HashMap, HashSet};

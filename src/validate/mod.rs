@@ -76,7 +76,7 @@ pub enum OptionsError {
 impl Explain for OptionsError {
     fn explain(&self) -> Explanation {
         Setup.code("invalid_config").hint(match self {
-            Self::Unknown { suggestion: Some(meant), .. } => format!("did you mean `{meant}`?"),
+            Self::Unknown { suggestion: Some(known), .. } => format!("did you mean `{known}`?"),
             Self::Unknown { .. } => "list the codes with `capture-hook validate --help`".into(),
             Self::NotIgnorable(code) => format!("remove `{code}` from [validate] ignore in capture-hook.toml"),
             Self::Both(code) => format!("remove `{code}` from one of them in capture-hook.toml"),

@@ -20,7 +20,7 @@ fn a_commit_behind_a_rebase_that_replayed_nothing_brings_the_workspace_along() {
     follows(&env, &[FIRST, SECOND, THIRD, "demo/next"]);
 }
 
-/// M19: `git reset` tells nobody either.
+/// M19: `git reset` calls no hook either.
 #[test]
 fn a_commit_behind_a_reset_takes_the_dropped_run_out_of_the_workspace() {
     let env = TestEnv::committed_native();

@@ -145,8 +145,8 @@ fn check_finds_a_run_that_a_merge_dropped() {
     ");
 }
 
-/// M13: A run that one side removed on purpose is gone after a merge with a branch that still held it, and nobody asks
-/// again.
+/// M13: A run that one side removed on purpose is gone after a merge with a branch that still held it. The user is asked
+/// nothing.
 #[test]
 fn a_run_that_one_side_removed_on_purpose_is_no_loss() {
     let env = two_sides();

@@ -108,7 +108,7 @@ fn a_remote_that_is_not_mounted_is_called_absent_and_not_made_anew() {
     env.hook(["check", "--remote"]).ok();
 }
 
-/// W4: A remote that nobody has sent anything to is made by the first push.
+/// W4: The first push makes a new remote.
 #[test]
 fn a_new_remote_is_made_by_the_first_push() {
     let env = TestEnv::committed();
@@ -141,7 +141,7 @@ fn data_of_a_stopped_push_is_not_said_to_be_pushed() {
     assert!(state == "unknown" && detail.contains("unknown whether it is on the DVC remote"), "{detail}");
 }
 
-/// W6: Data whose size nobody knows is not called nothing.
+/// W6: Data of unknown size is not reported as nothing.
 #[test]
 fn data_that_is_not_here_is_counted_or_its_size_unknown() {
     let env = pushed("native");

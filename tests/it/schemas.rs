@@ -92,7 +92,7 @@ fn every_json_output_fits_its_schema() {
     }
     env.git(["merge", "other"]).fails(1);
     ask("resolve", &["resolve", FIRST, "--both"]);
-    ask("error", &["show", "nobody"]);
+    ask("error", &["show", "unknown"]);
     ask("error", &["show", "run-2026"]);
     ask("error", &["no-such-command"]);
     ask("error", &["config", "get", "push.polcy"]);

@@ -11,7 +11,7 @@ use crate::sync::{push, sent};
 
 const STEP: &str = "pushed";
 
-/// Where the data is, as far as can be told without the network.
+/// Where the data is, as far as it is known without the network.
 enum RemoteData {
     NoRemote,
     Absent(AbsentRemote),
