@@ -342,12 +342,15 @@ fn check_missing(
     let ours = required.iter().filter(|n| missing.contains_key(&n.version)).cloned().collect();
     let ours = drop_foreign_versions(project, ours, reporter)?;
     let missing_of_ours = ours.iter().filter_map(|n| Some((n.version, missing.get(&n.version)?)));
-    let what: Vec<String> = missing_of_ours
+    let mut what: Vec<String> = missing_of_ours
         .flat_map(|(version, missing_objects)| match missing_objects.files.as_slice() {
             [] => vec![format!("the file list of {version}")],
             files => files.to_vec(),
         })
         .collect();
+    // A file that several versions lack is named once.
+    let mut named = HashSet::new();
+    what.retain(|one| named.insert(one.clone()));
     if ours.is_empty() {
         Ok(missing.keys().copied().collect())
     } else {

@@ -111,7 +111,7 @@ fn own_data_is_missed_beside_another_projects_history() {
     assert_snapshot!(env.screen(&output), @"
     sending data of commit [commit] (results/nav/run-20261124-021550), commit [commit] (results/sweep/run-20260106-041), commit [commit] (results/demo/run-20260105-041), commit [commit] (results/plume/run-20261124-021546) to the DVC remote
     not sent: data of another project's history that was merged in: commit [commit] (results/plume/run-20261124-021546)
-    error: data of commit [commit] (results/sweep/run-20260106-041), commit [commit] (results/demo/run-20260105-041) is neither in this clone nor on the DVC remote: demo/run-20260105-041/steps.parquet, demo/run-20260105-041/steps.parquet
+    error: data of commit [commit] (results/sweep/run-20260106-041), commit [commit] (results/demo/run-20260105-041) is neither in this clone nor on the DVC remote: demo/run-20260105-041/steps.parquet
     hint: send it from a clone in which `dvc gc` removed nothing: `capture-hook push --all`
     hint: to push the commits anyway: `git push --no-verify`
     error: failed to push some refs to '../origin.git'
