@@ -79,8 +79,10 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         if history::parse_trailers(&project.repo.read_commit(&head)?.message).is_empty() {
             app.ui.warn("the commit has no trailers: the hooks did not run");
         }
-        // Where post-commit ran, the tags are there.
-        report_tags(app, tags::tag_commit(&project, &head, &[], &app.ui)?);
+        // If post-commit ran, the tags are there, and what kept one from being made was printed.
+        let mut tagged = tags::tag_commit(&project, &head, &[], &app.ui)?;
+        tagged.retain(|tag| !was_printed(tag.failure_message().as_deref(), &outcome.printed));
+        report_tags(app, tagged);
         if detached {
             app.ui.warn(&format!("HEAD is detached: {} is on no branch", head.short()));
             app.ui.hint("make a branch of it: `git switch -c NAME`");
@@ -160,6 +162,12 @@ fn push_all(app: &App, project: &Project) -> Result<bool, Error> {
     }
     publish::push_branch(project, &target, &app.ui)?;
     Ok(true)
+}
+
+/// Whether a line that git or a hook printed ends with this message's first line.
+fn was_printed(message: Option<&str>, lines: &[String]) -> bool {
+    let first_line = message.and_then(|message| message.lines().next());
+    first_line.is_some_and(|first_line| lines.iter().any(|line| line.ends_with(first_line)))
 }
 
 fn describe_runs(runs: &[crate::run::RunKey]) -> String {

@@ -40,6 +40,8 @@ pub struct PublishOutcome {
     pub record: DatasetRecord,
     /// Whether a commit was made; `false` if everything was committed already.
     pub committed: bool,
+    /// What git and its hooks printed, line by line.
+    pub printed: Vec<String>,
 }
 
 /// Recorded runs that are not committed.
@@ -97,9 +99,9 @@ fn ingest_and_commit(
     let old_version = project.dataset_record(&GitTree::WorkTree)?.map(|old_version| old_version.version);
     let (runs, record) = ingest_all(project, request, transaction, reporter)?;
     let paths = staging::stage_selection(project, transaction, reporter)?;
-    let committed = commit_paths(project, &paths, &runs, request.message, reporter)?;
+    let printed = commit_paths(project, &paths, &runs, request.message, reporter)?;
     workspace::note_runs_added(project, old_version, record.version)?;
-    Ok(PublishOutcome { runs, record, committed })
+    Ok(PublishOutcome { runs, record, committed: printed.is_some(), printed: printed.unwrap_or_default() })
 }
 
 fn ingest_all(
@@ -125,38 +127,45 @@ fn ingest_all(
     Ok((recorded.into_iter().map(|run| run.key).collect(), last.ok_or(CommitRefused::NothingSelected)?))
 }
 
-/// Commits these paths and nothing else that is staged.
+/// Commits these paths and nothing else that is staged. Returns what git and its hooks printed; `None` if nothing
+/// differs from HEAD.
 fn commit_paths(
     project: &Project,
     paths: &[String],
     runs: &[RunKey],
     message: Option<&str>,
     reporter: &dyn Reporter,
-) -> Result<bool, Error> {
+) -> Result<Option<Vec<String>>, Error> {
     // `--literal-pathspecs`: a `*` or `[` in a path is no pattern.
     let differs = ["--literal-pathspecs", "diff", "--cached", "--quiet", "HEAD", "--"].map(str::to_owned);
     // Without a first commit there is no `HEAD` to compare with.
     let unborn = project.repo.head()?.is_none();
     if !unborn && project.repo.query_git(differs.into_iter().chain(paths.iter().cloned()))?.success() {
-        return Ok(false);
+        return Ok(None);
     }
     let message = message.map_or_else(|| commit_subject(runs), str::to_owned);
     let commit = ["--literal-pathspecs", "commit", "-q", "-m", &message, "--"].map(str::to_owned);
-    run_relayed(project, project.repo.git_cmd(commit.into_iter().chain(paths.iter().cloned())), reporter)?;
-    Ok(true)
+    Ok(Some(run_relayed(project, project.repo.git_cmd(commit.into_iter().chain(paths.iter().cloned())), reporter)?))
 }
 
-/// Calls git and relays what it and its hooks print, line by line; the error of a failure does not repeat it.
-fn run_relayed(project: &Project, call: Cmd, reporter: &dyn Reporter) -> Result<(), GitError> {
+/// Calls git, and relays and returns what it and its hooks print, line by line; the error of a failure does not repeat
+/// it.
+fn run_relayed(project: &Project, call: Cmd, reporter: &dyn Reporter) -> Result<Vec<String>, GitError> {
+    let mut printed = Vec::new();
     let mut relay = |output_event: StderrEvent<'_>| {
         if let StderrEvent::Line(line) = output_event {
             reporter.relay_line(line);
+            printed.push(line.to_owned());
         }
     };
     // A commit may be signed, and the remote may want a password.
     let call = call.may_prompt();
     let output = call.run_with_listener(project.repo.env(), &mut relay)?;
-    if output.success() { Ok(()) } else { Err(call.to_error(&ProcessOutput { stderr: Vec::new(), ..output }).into()) }
+    if output.success() {
+        Ok(printed)
+    } else {
+        Err(call.to_error(&ProcessOutput { stderr: Vec::new(), ..output }).into())
+    }
 }
 
 /// Where `git push` would send the checked-out branch.
@@ -182,7 +191,7 @@ pub fn push_branch(project: &Project, target: &PushTarget, reporter: &dyn Report
         PushTarget::Upstream => {}
         PushTarget::Remote(remote) => args.extend(["-u".into(), "--".into(), remote.clone(), "HEAD".into()]),
     }
-    run_relayed(project, project.repo.git_cmd(args), reporter).map_err(|error| {
+    run_relayed(project, project.repo.git_cmd(args), reporter).map(drop).map_err(|error| {
         Error::from(error).hint("fix the cause, then run `git push --follow-tags`; commit and data are safe")
     })
 }

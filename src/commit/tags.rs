@@ -57,6 +57,17 @@ pub enum TagOutcome {
     },
 }
 
+impl TagOutcome {
+    /// Says why the tag could not be made; `None` of any other outcome.
+    #[must_use]
+    pub fn failure_message(&self) -> Option<String> {
+        match self {
+            Self::Failed { tag, error } => Some(format!("cannot make the tag {tag}: {error}")),
+            _ => None,
+        }
+    }
+}
+
 /// What may be done for the runs of a commit.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum MissingTags {

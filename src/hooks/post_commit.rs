@@ -66,6 +66,9 @@ fn warn_left_out(app: &App, project: &Project, commit: &Commit) -> Result<(), Er
 pub fn report_tags(app: &App, tags: Vec<TagOutcome>) {
     let (mut has_new, mut has_failed, mut hints) = (false, false, Vec::new());
     for tagged in tags {
+        if let Some(failure) = tagged.failure_message() {
+            app.ui.warn(&failure);
+        }
         match tagged {
             TagOutcome::Made { tag } => {
                 has_new = true;
@@ -82,8 +85,7 @@ pub fn report_tags(app: &App, tags: Vec<TagOutcome>) {
             TagOutcome::Orphaned { tag } => {
                 app.ui.warn(&format!("the tag {tag} is not moved: the rewritten commit does not hold its run"));
             }
-            TagOutcome::Failed { tag, error } => {
-                app.ui.warn(&format!("cannot make the tag {tag}: {error}"));
+            TagOutcome::Failed { error, .. } => {
                 has_failed = true;
                 hints.extend(error.explain().hints);
             }
