@@ -181,10 +181,12 @@ impl Cmd {
         self
     }
 
-    /// Returns the command line, quoted for a shell.
+    /// Returns the command line for messages: quoted for a shell, without the passwords of addresses.
     #[must_use]
     pub fn command_line(&self) -> String {
-        std::iter::once(&self.program).chain(&self.args).map(shell_quote).collect::<Vec<_>>().join(" ")
+        let words = std::iter::once(&self.program).chain(&self.args);
+        let words: Vec<String> = words.map(|word| shell_quote(without_secrets(&word.to_string_lossy()))).collect();
+        words.join(" ")
     }
 
     /// Runs the program in exactly this environment. Any exit code is `Ok`.
@@ -213,10 +215,8 @@ impl Cmd {
         result
     }
 
-    /// Returns the log's line, without passwords: `git rev-parse @{upstream} (12 ms, exit 128)`.
+    /// Returns the log's line: `git rev-parse @{upstream} (12 ms, exit 128)`.
     fn logged(&self, took: Duration, result: &Result<ProcessOutput, ProcessError>) -> String {
-        let words = std::iter::once(&self.program).chain(&self.args);
-        let words: Vec<String> = words.map(|word| shell_quote(without_secrets(&word.to_string_lossy()))).collect();
         let end = match result {
             Ok(ProcessOutput { exit: Some(code), .. }) => format!("exit {code}"),
             Ok(ProcessOutput { exit: None, .. }) => "ended by a signal".into(),
@@ -226,7 +226,7 @@ impl Cmd {
             Err(ProcessError::TimedOut { .. }) => "timed out".into(),
             Err(ProcessError::Interrupted { .. }) => "interrupted".into(),
         };
-        escape_control(format!("{} ({} ms, {end})", words.join(" "), took.as_millis()))
+        escape_control(format!("{} ({} ms, {end})", self.command_line(), took.as_millis()))
     }
 
     /// The call as duct makes it, but for what becomes of standard error.
@@ -363,13 +363,13 @@ pub fn own_program_path(env: &Env) -> Option<PathBuf> {
     Some(on_path.unwrap_or(own_path))
 }
 
-/// Returns the last lines of both streams.
+/// Returns the last lines of both streams, without the passwords of addresses.
 fn last_lines(streams: &[&[u8]]) -> String {
     // Enough for DVC's error and its advice; a Python traceback ends with the error.
     const LINES: usize = 20;
     let text: Vec<String> = streams.iter().map(|s| String::from_utf8_lossy(s).trim().to_owned()).collect();
     let lines: Vec<&str> = text.iter().flat_map(|t| t.lines()).map(str::trim_end).filter(|l| !l.is_empty()).collect();
-    lines[lines.len().saturating_sub(LINES)..].join("\n")
+    without_secrets(&lines[lines.len().saturating_sub(LINES)..].join("\n"))
 }
 
 fn indent_lines(text: &str) -> String {

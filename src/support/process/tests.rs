@@ -41,6 +41,16 @@ fn a_failure_holds_what_the_program_wrote() {
 }
 
 #[test]
+fn a_failure_shows_no_password() {
+    let script = "echo \"cannot read '$1'\" >&2; exit 3";
+    let call = shell_command(script).args(["sh", "https://me:secret@host/x"]);
+    let error = call.run_checked(&Env::snapshot()).unwrap_err().to_string();
+    assert!(error.contains("cannot read 'https://…@host/x'") && !error.contains("secret"), "{error}");
+    let error = Cmd::new("/no/such/program").arg("s3://key:secret@bucket").run(&Env::snapshot()).unwrap_err();
+    assert_eq!(error.to_string(), "cannot start `/no/such/program 's3://…@bucket'`");
+}
+
+#[test]
 fn stderr_is_reported_at_once_and_kept() {
     let mut events = Vec::new();
     let script = "printf 'one\\n 10%%\\r 20%%\\r' >&2; head -c 300000 /dev/zero >&2; echo >&2; echo out; exit 3";
