@@ -222,7 +222,7 @@ fn check_project(project: &Project) -> Vec<DoctorCheckJson> {
     let mut checks = vec![check_ok("project", project.root.display().to_string())];
     match project.find_dvc() {
         Ok(dvc) => {
-            checks.push(match dvc.read_release() {
+            checks.push(match dvc.read_supported_release() {
                 Ok(version) => check_ok(
                     "DVC",
                     format!("{version} at {}, found by {}", dvc.path().display(), dvc.found_by().source_name()),

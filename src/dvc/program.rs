@@ -168,7 +168,7 @@ impl Dvc {
     }
 
     /// Its release as it tells it (`3.67.1`); remembered by path and time, so that Python starts once for it.
-    pub fn read_release(&self) -> Result<String, ProgramError> {
+    fn read_release(&self) -> Result<String, ProgramError> {
         let cache_path = self.release_cache_path();
         let release_stamp = self.release_stamp();
         if let (Some(cache_path), Some(release_stamp)) = (&cache_path, &release_stamp)
@@ -192,17 +192,17 @@ impl Dvc {
         Ok(version)
     }
 
-    /// Its release; one that is too old is an error.
-    pub fn supported_release(&self) -> Result<DvcRelease, ProgramError> {
+    /// Its release; one that is too old is an error. A text that is no release is passed on: it may name a newer one.
+    pub fn read_supported_release(&self) -> Result<String, ProgramError> {
         let text = self.read_release()?;
         // A release can end in letters (`3.0a1`): only the digits of a part count.
         let mut numbers = text.split('.').map(|n| n.chars().take_while(char::is_ascii_digit).collect::<String>());
         let mut next = || numbers.next().and_then(|n| n.parse().ok());
         match (next(), next()) {
-            (Some(major), Some(minor)) if (DvcRelease { major, minor }) >= OLDEST_RELEASE => {
-                Ok(DvcRelease { major, minor })
+            (Some(major), Some(minor)) if (DvcRelease { major, minor }) < OLDEST_RELEASE => {
+                Err(ProgramError::TooOld { version: text, path: self.path.clone() })
             }
-            _ => Err(ProgramError::TooOld { version: text, path: self.path.clone() }),
+            _ => Ok(text),
         }
     }
 

@@ -273,6 +273,22 @@ fn without_dvc_unrelated_commits_pass() {
     });
 }
 
+/// D2: `doctor` says that a DVC is too old.
+#[test]
+fn doctor_says_that_a_dvc_is_too_old() {
+    TestEnv::committed().case(|env| {
+        let old = env.script("old/dvc", "#!/bin/sh\necho 2.58.2\n");
+        env.set("CAPTURE_HOOK_DVC", &old);
+        let output = env.hook(["doctor"]).fails(1);
+        let at = output.stdout.find(" DVC ").unwrap();
+        let lines: Vec<&str> = output.stdout[at..].lines().take(2).collect();
+        assert_snapshot!(env.mask(&lines.join("\n")), @"
+        DVC                DVC 2.58.2 at [env]/old/dvc is too old; 3.0 or newer is needed
+                                  fix: upgrade it in its environment: `pip install --upgrade dvc`
+        ");
+    });
+}
+
 /// C6: A partial clone: an extension that libgit2 refuses, and blobs that are not here.
 #[test]
 fn a_partial_clone_commits_its_runs() {

@@ -91,7 +91,11 @@ fn an_old_release_is_refused() {
     fixture.env = fixture.env.with_var("PATH", "/usr/bin:/bin");
     let dvc = fixture.find_dvc(None).unwrap();
     assert_eq!(dvc.found_by(), FoundBy::PrivateVenv);
-    assert!(matches!(dvc.supported_release(), Err(ProgramError::TooOld { .. })));
+    assert!(matches!(dvc.read_supported_release(), Err(ProgramError::TooOld { .. })));
+    for release in ["3.0a1", "10.1", "unknown"] {
+        write_program(dvc.path(), &format!("#!/bin/sh\necho {release}\n# {release}\n"));
+        assert_eq!(dvc.read_supported_release().unwrap(), release);
+    }
 }
 
 /// D2: DVC's version is asked once, and again if the program changes.
@@ -101,11 +105,11 @@ fn the_release_is_asked_once_until_the_program_changes() {
     let path = fixture.dir.path().join("path/dvc");
     write_program(&path, &format!("#!/bin/sh\necho x >> {}/asked\necho 3.50.1\n", fixture.dir.path().display()));
     for _ in 0..3 {
-        assert_eq!(fixture.find_dvc(None).unwrap().supported_release().unwrap(), DvcRelease { major: 3, minor: 50 });
+        assert_eq!(fixture.find_dvc(None).unwrap().read_supported_release().unwrap(), "3.50.1");
     }
     assert_eq!(std::fs::read_to_string(fixture.dir.path().join("asked")).unwrap(), "x\n");
     write_program(&path, "#!/bin/sh\necho 3.67.1\n#\n");
-    assert_eq!(fixture.find_dvc(None).unwrap().supported_release().unwrap(), DvcRelease { major: 3, minor: 67 });
+    assert_eq!(fixture.find_dvc(None).unwrap().read_supported_release().unwrap(), "3.67.1");
 }
 
 /// E1, D3: DVC gets none of git's variables, and sends no analytics.
