@@ -229,16 +229,6 @@ impl Cache {
         // An object that cannot be looked at counts as one that the cache lacks.
         std::fs::metadata(self.object_path(hash)).ok().filter(std::fs::Metadata::is_file).map(|meta| meta.len())
     }
-
-    /// Whether the directory holds objects in the layout of DVC 2, which only DVC reads.
-    #[must_use]
-    pub fn has_legacy_objects(&self) -> bool {
-        let shard = |name: &std::ffi::OsStr| {
-            name.to_str().is_some_and(|n| n.len() == 2 && n.bytes().all(|b| b.is_ascii_hexdigit()))
-        };
-        // If the cache cannot be listed, the caller's own access to it will fail with a better message.
-        std::fs::read_dir(&self.dir).is_ok_and(|entries| entries.flatten().any(|e| shard(&e.file_name())))
-    }
 }
 
 #[cfg(test)]
@@ -282,16 +272,5 @@ mod tests {
         assert!(!cache.insert_verified(other, &from).unwrap());
         let dir = cache.object_path(other).parent().unwrap().to_path_buf();
         assert_eq!(std::fs::read_dir(dir).unwrap().count(), 0, "nothing is left behind");
-    }
-
-    /// D2: A cache with objects of DVC 2 is recognised.
-    #[test]
-    fn objects_of_dvc_2_are_detected() {
-        let dir = tempfile::tempdir().unwrap();
-        let cache = Cache::in_dir(dir.path());
-        std::fs::create_dir_all(dir.path().join("files/md5/ab")).unwrap();
-        assert!(!cache.has_legacy_objects());
-        std::fs::create_dir_all(dir.path().join("0f")).unwrap();
-        assert!(cache.has_legacy_objects());
     }
 }
