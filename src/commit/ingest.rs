@@ -9,7 +9,6 @@ use crate::dataset::{metrics_files, native};
 use crate::history::rebuilt;
 use crate::project::config::Engine;
 use crate::project::include::LooseFiles;
-use crate::project::mutex::RepoMutex;
 use crate::project::{
     self, DatasetRecord, DatasetState, GitTree, Project, ProjectError, Reporter, data_dir, include, report_ignored,
     state,
@@ -50,7 +49,7 @@ pub(super) struct IngestWork<'a> {
 /// Puts these runs into the dataset as one data version, without touching the index; even if `dvc.lock` names them
 /// already, for their files may have changed since. The last one is the working tree's selected run. Others are added
 /// with it only if the stage's command is ours ([`can_ingest_many`]). With `force`, committed runs get derived files
-/// again.
+/// again. The caller holds the mutex of the repository.
 pub fn ingest_runs(
     project: &Project,
     runs: &[ValidRun],
@@ -65,7 +64,6 @@ pub fn ingest_runs(
     };
     let stage = state.stage.clone().ok_or(ProjectError::NoStage)?;
     check_trusted(project, &stage)?;
-    let _alone = RepoMutex::acquire(&project.state_dir())?;
     let head_record = head_record.as_ref();
     let work = IngestWork { project, reporter, state: &state, stage: &stage, runs, head_record, force };
     work.ingest_and_version(transaction)

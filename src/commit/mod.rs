@@ -112,6 +112,10 @@ pub fn is_affected(project: &Project) -> Result<bool, ProjectError> {
 pub fn prepare_commits(projects: &mut [&mut Project], reporter: &dyn Reporter) -> Result<(), CommitRefused> {
     let plans = projects.iter().map(|project| plan_commit(project, reporter));
     let plans: Vec<CommitPlan> = plans.collect::<Result<_, _>>()?;
+    // Held until a failure is rolled back: no other process of ours may see the work half done. The projects of a
+    // repository share one; other working trees of the clone write to the same cache under it.
+    let ingests = projects.iter().zip(&plans).find(|(_, plan)| matches!(plan, CommitPlan::IngestRun(_)));
+    let _alone = ingests.map(|(project, _)| RepoMutex::acquire(&project.state_dir())).transpose()?;
     let mut transactions = Vec::new();
     for (project, plan) in projects.iter_mut().zip(plans) {
         let mut transaction = CommitTransaction::new(project);
@@ -129,8 +133,8 @@ pub fn prepare_commits(projects: &mut [&mut Project], reporter: &dyn Reporter) -
     Ok(())
 }
 
-/// Sees to it that the selected run of the index is in the index's data version. What the transaction keeps must be put
-/// back if that, or what the caller does after it, fails.
+/// Sees to it that the selected run of the index is in the index's data version. The caller holds the mutex, and must
+/// put back what the transaction keeps if that, or what it does afterwards, fails.
 fn prepare_commit(
     project: &mut Project,
     plan: CommitPlan,
@@ -144,8 +148,6 @@ fn prepare_commit(
         }
         CommitPlan::IngestRun(job) => *job,
     };
-    // Other working trees of the clone share the cache, and write to it under the same lock.
-    let _alone = RepoMutex::acquire(&project.state_dir())?;
     worktree::share_cache(project, reporter)?;
     let work = IngestWork {
         project,

@@ -4,12 +4,14 @@ use std::path::PathBuf;
 
 use super::{CommitRefused, CommitTransaction, ValidRun, can_ingest_many, ingest_runs, load_valid_run, staging};
 use crate::dataset::runs::entries_of_run;
+use crate::dvc::hash::DataVersion;
 use crate::dvc::link::hash_file;
 use crate::dvc::lockfile;
 use crate::error::{Error, ExitKind};
 use crate::git::{CommitRange, GitError};
 use crate::history::rebuilt;
 use crate::project::dir::ProjectDir;
+use crate::project::mutex::RepoMutex;
 use crate::project::{DatasetRecord, GitTree, Project, ProjectError, Reporter, workspace};
 use crate::run::RunKey;
 use crate::run::layout::RUN_JSON;
@@ -76,13 +78,25 @@ pub fn publish_runs(
     worktree::share_cache(project, reporter)?;
     // Before anything changes: a HEAD that moved tells that the commit was made.
     let head = project.repo.head().map_err(ProjectError::from)?;
+    let runs = load_runs(project, request, reporter)?;
+    // No other process of ours may see the work half done. Other working trees of the clone share the cache.
+    let mutex = RepoMutex::acquire(&project.state_dir())?;
     let mut transaction = CommitTransaction::new(project);
     transaction.keep_file(&params)?;
     transaction.keep_file(lockfile::FILE)?;
     transaction.keep_metrics_files()?;
-    let outcome = ingest_and_commit(project, request, &mut transaction, reporter);
+    let (outcome, mutex) = match ingest_and_stage(project, request, &runs, &mut transaction, reporter) {
+        Ok(ingested) => {
+            // The hooks that `git commit` calls may need it.
+            drop(mutex);
+            (commit_ingested(project, request, &runs, ingested, reporter), None)
+        }
+        Err(error) => (Err(error), Some(mutex)),
+    };
     // A commit that is made stays, whatever failed after it.
     if outcome.is_err() && project.repo.head().is_ok_and(|now| now == head) {
+        // If another process keeps it, what was changed is put back all the same.
+        let _alone = mutex.or_else(|| RepoMutex::acquire(&project.state_dir()).ok());
         transaction.roll_back(&mut project.repo, reporter);
     } else {
         transaction.finish();
@@ -90,41 +104,57 @@ pub fn publish_runs(
     outcome
 }
 
-fn ingest_and_commit(
-    project: &mut Project,
-    request: &PublishRequest<'_>,
-    transaction: &mut CommitTransaction,
-    reporter: &dyn Reporter,
-) -> Result<PublishOutcome, Error> {
-    let old_version = project.dataset_record(&GitTree::WorkTree)?.map(|old_version| old_version.version);
-    let (runs, record) = ingest_all(project, request, transaction, reporter)?;
-    let paths = staging::stage_selection(project, transaction, reporter)?;
-    let printed = commit_paths(project, &paths, &runs, request.message, reporter)?;
-    workspace::note_runs_added(project, old_version, record.version)?;
-    Ok(PublishOutcome { runs, record, committed: printed.is_some(), printed: printed.unwrap_or_default() })
+/// What was put into the dataset and staged.
+struct IngestedRuns {
+    old_version: Option<DataVersion>,
+    record: DatasetRecord,
+    /// The paths to commit.
+    paths: Vec<String>,
 }
 
-fn ingest_all(
-    project: &Project,
-    request: &PublishRequest<'_>,
-    transaction: &mut CommitTransaction,
-    reporter: &dyn Reporter,
-) -> Result<(Vec<RunKey>, DatasetRecord), Error> {
-    let PublishRequest { project_dir, runs, force, .. } = *request;
-    // All are checked before the first one changes anything.
+/// The runs, all of them checked and validated before the first one changes anything.
+fn load_runs(project: &Project, request: &PublishRequest<'_>, reporter: &dyn Reporter) -> Result<Vec<ValidRun>, Error> {
+    let PublishRequest { project_dir, runs, .. } = *request;
     runs.iter().try_for_each(|run| project_dir.run_dir(run).map(drop))?;
     let recorded = runs.iter().map(|run| load_valid_run(project, &project_dir.relative_display(run), reporter));
-    let recorded: Vec<ValidRun> = recorded.collect::<Result<_, CommitRefused>>()?;
+    Ok(recorded.collect::<Result<_, CommitRefused>>()?)
+}
+
+fn ingest_and_stage(
+    project: &mut Project,
+    request: &PublishRequest<'_>,
+    runs: &[ValidRun],
+    transaction: &mut CommitTransaction,
+    reporter: &dyn Reporter,
+) -> Result<IngestedRuns, Error> {
+    let PublishRequest { project_dir, force, .. } = *request;
+    let old_version = project.dataset_record(&GitTree::WorkTree)?.map(|old_version| old_version.version);
     // All at once, however many: DVC looks at the whole dataset each time.
-    let at_once = if can_ingest_many(project)? { recorded.len().max(1) } else { 1 };
+    let at_once = if can_ingest_many(project)? { runs.len().max(1) } else { 1 };
     let mut last = None;
-    for (paths, runs) in runs.chunks(at_once).zip(recorded.chunks(at_once)) {
+    for (paths, runs) in request.runs.chunks(at_once).zip(runs.chunks(at_once)) {
         if let Some(selected) = paths.last() {
             project_dir.select_run(selected)?;
             last = Some(ingest_runs(project, runs, force, transaction, reporter)?);
         }
     }
-    Ok((recorded.into_iter().map(|run| run.key).collect(), last.ok_or(CommitRefused::NothingSelected)?))
+    let record = last.ok_or(CommitRefused::NothingSelected)?;
+    let paths = staging::stage_selection(project, transaction, reporter)?;
+    Ok(IngestedRuns { old_version, record, paths })
+}
+
+fn commit_ingested(
+    project: &Project,
+    request: &PublishRequest<'_>,
+    runs: &[ValidRun],
+    ingested: IngestedRuns,
+    reporter: &dyn Reporter,
+) -> Result<PublishOutcome, Error> {
+    let IngestedRuns { old_version, record, paths } = ingested;
+    let runs: Vec<RunKey> = runs.iter().map(|run| run.key.clone()).collect();
+    let printed = commit_paths(project, &paths, &runs, request.message, reporter)?;
+    workspace::note_runs_added(project, old_version, record.version)?;
+    Ok(PublishOutcome { runs, record, committed: printed.is_some(), printed: printed.unwrap_or_default() })
 }
 
 /// Commits these paths and nothing else that is staged. Returns what git and its hooks printed; `None` if nothing

@@ -453,3 +453,28 @@ fn broken_notes_of_dvc_are_repaired() {
         env.assert_committed();
     });
 }
+
+/// Who waits for the mutex of a commit that fails gets it only when everything is as it was before.
+#[test]
+fn a_failed_commit_is_rolled_back_before_another_process_works() {
+    for command in ["git commit -q -am x", "capture-hook publish --no-push demo/run-20260105-041"] {
+        let env = TestEnv::committed();
+        let pipeline = fs::read_to_string(env.repo("dvc.yaml")).unwrap();
+        fs::write(env.repo("dvc.yaml"), pipeline.replace("cmd: capture-hook ingest", "cmd: 'true'")).unwrap();
+        env.git(["config", "capture-hook.stageCmd", "true"]).ok();
+        env.select(SECOND);
+        let before = fs::read_to_string(env.repo("dvc.lock")).unwrap();
+        let mutex = fs::File::open(env.repo(".git/capture-hook/lock")).unwrap();
+        let mut commit = env.command("sh", "repo").args(["-c", command]).stderr(Stdio::null()).spawn().unwrap();
+        while mutex.try_lock().is_ok() {
+            mutex.unlock().unwrap();
+            assert!(commit.try_wait().unwrap().is_none(), "`{command}` took no mutex");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        mutex.lock().unwrap();
+        let after = fs::read_to_string(env.repo("dvc.lock")).unwrap();
+        mutex.unlock().unwrap();
+        assert!(!commit.wait().unwrap().success(), "`{command}`");
+        assert_eq!(after, before, "`{command}`");
+    }
+}
