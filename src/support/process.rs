@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGTERM};
+use signal_hook::consts::{SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGKILL, SIGTERM};
 
 use super::prompts;
 use crate::error::ExitKind::Program;
@@ -36,6 +36,14 @@ pub enum ProcessError {
     /// There is no such program, or it is not executable.
     #[error("cannot start `{command}`")]
     Start {
+        /// The command line.
+        command: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// It was started, but its end or its output could not be waited for.
+    #[error("cannot wait for `{command}`")]
+    Wait {
         /// The command line.
         command: String,
         /// Why not.
@@ -85,6 +93,7 @@ impl Explain for ProcessError {
     fn explain(&self) -> Explanation {
         match self {
             Self::Start { .. } => Program.code("program_not_started"),
+            Self::Wait { .. } => Program.code("program_wait_failed"),
             Self::Failed { tried_to_prompt: true, .. } => Program.code("program_failed").hint(prompts::ADVICE),
             Self::Failed { .. } => Program.code("program_failed"),
             Self::Stopped { .. } => Program.code("program_stopped").hint(prompts::ADVICE),
@@ -221,6 +230,7 @@ impl Cmd {
             Ok(ProcessOutput { exit: Some(code), .. }) => format!("exit {code}"),
             Ok(ProcessOutput { exit: None, .. }) => "ended by a signal".into(),
             Err(ProcessError::Start { .. }) => "not started".into(),
+            Err(ProcessError::Wait { .. }) => "its end is not known".into(),
             Err(ProcessError::Failed { status, .. }) => status.clone(),
             Err(ProcessError::Stopped { .. }) => "stopped".into(),
             Err(ProcessError::TimedOut { .. }) => "timed out".into(),
@@ -282,7 +292,8 @@ impl Cmd {
             }
             // 100 ms: how late a signal, a stop, progress or the deadline is noticed. The end of the program is noticed
             // at once.
-            let output = handle.wait_timeout(Duration::from_millis(100)).map_err(not_started)?;
+            let output = handle.wait_timeout(Duration::from_millis(100));
+            let output = output.map_err(|source| ProcessError::Wait { command: self.command_line(), source })?;
             let mut take_stderr = || match (listener.take(), &mut on_stderr) {
                 // Waits for the last bytes, so only after the program has ended.
                 (Some(listener), Some(on_stderr)) => Some(listener.finish(on_stderr)),
@@ -437,14 +448,14 @@ struct SignalWatch {
 impl SignalWatch {
     fn watch() -> Self {
         let caught = Arc::new(AtomicUsize::new(0));
-        let ids = [SIGINT, SIGTERM, SIGHUP]
-            .into_iter()
-            .filter_map(|signal| {
-                let value = usize::try_from(signal).ok()?;
-                signal_hook::flag::register_usize(signal, Arc::clone(&caught), value).ok()
-            })
-            .collect();
-        Self { caught, ids }
+        let ids = [SIGINT, SIGTERM, SIGHUP].into_iter().filter_map(|signal| {
+            let value = usize::try_from(signal).ok()?;
+            signal_hook::flag::register_usize(signal, Arc::clone(&caught), value).ok()
+        });
+        // Whoever started us may have SIGCHLD ignored: then the system keeps no exit code for us, until any handler is
+        // set.
+        let child = signal_hook::flag::register(SIGCHLD, Arc::default());
+        Self { ids: ids.chain(child).collect(), caught }
     }
 
     fn caught_signal(&self) -> Option<i32> {

@@ -289,6 +289,20 @@ fn doctor_says_that_a_dvc_is_too_old() {
     });
 }
 
+/// Some programs start others with SIGCHLD ignored; the exit codes of what we start are known all the same.
+#[test]
+fn exit_codes_are_known_if_sigchld_is_ignored() {
+    let env = TestEnv::initialized();
+    let script = "import os, signal\n\
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n\
+        os.execvp('capture-hook', ['capture-hook', '-v', 'runs'])\n";
+    // Whether git ends before it is waited for is a matter of chance.
+    for _ in 0..20 {
+        let output = env.run_in("repo", "python3", ["-c", script]).ok();
+        assert!(output.stderr.contains("git config") && !output.stderr.contains("not "), "{}", output.stderr);
+    }
+}
+
 /// C6: A partial clone: an extension that libgit2 refuses, and blobs that are not here.
 #[test]
 fn a_partial_clone_commits_its_runs() {
