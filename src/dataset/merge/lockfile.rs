@@ -134,15 +134,22 @@ struct LockfileMerge<'a> {
     dropped_selection: Option<(String, MergeSide)>,
 }
 
-/// The three-way rule: `Err` if both sides changed it, in different ways.
-fn merge_three_way<T: PartialEq>(base: Option<T>, ours: Option<T>, theirs: Option<T>) -> Result<Option<T>, ()> {
+/// Both sides changed it, in different ways.
+struct BothChanged;
+
+/// The three-way rule.
+fn merge_three_way<T: PartialEq>(
+    base: Option<T>,
+    ours: Option<T>,
+    theirs: Option<T>,
+) -> Result<Option<T>, BothChanged> {
     // The same change on both sides is no conflict.
     if ours == theirs || theirs == base {
         Ok(ours)
     } else if ours == base {
         Ok(theirs)
     } else {
-        Err(())
+        Err(BothChanged)
     }
 }
 
@@ -153,9 +160,9 @@ impl<'a> LockfileMerge<'a> {
         base: Option<T>,
         ours: Option<T>,
         theirs: Option<T>,
-    ) -> Result<Option<T>, ()> {
+    ) -> Result<Option<T>, BothChanged> {
         merge_three_way(base, ours.clone(), theirs.clone())
-            .or_else(|()| self.sides.decisions.pick_favored(ours, theirs).ok_or(()))
+            .or_else(|BothChanged| self.sides.decisions.pick_favored(ours, theirs).ok_or(BothChanged))
     }
 
     fn merge_stage(&mut self, name: &str, (base, ours, theirs): StageTriple<'a>) -> Result<StageMerge<'a>, MergeError> {
@@ -205,7 +212,7 @@ impl<'a> LockfileMerge<'a> {
         let mut entries = Vec::new();
         match self.merge_or_favor(base.map(|b| &b.cmd), Some(&ours.cmd), Some(&theirs.cmd)) {
             Ok(cmd) => entries.push(("cmd".to_owned(), cmd.cloned().unwrap_or(ParamsValue::Null))),
-            Err(()) => self.add_conflict(STAGE, "the command"),
+            Err(BothChanged) => self.add_conflict(STAGE, "the command"),
         }
         let deps = self.merge_items(base.map(|b| &b.deps), &ours.deps, &theirs.deps)?;
         let params = self.merge_params(base, ours, theirs);
@@ -245,7 +252,7 @@ impl<'a> LockfileMerge<'a> {
             let merged_value = match merge_three_way(b, o.clone(), t.clone()) {
                 Ok(merged_value) => merged_value,
                 // Two selections are no conflict: the rule decides, and a note names the dropped one.
-                Err(()) if key == RUN_DIR => {
+                Err(BothChanged) if key == RUN_DIR => {
                     let (kept_value, dropped, side) = match self.sides.preferred {
                         MergeSide::Ours => (o, t, MergeSide::Theirs),
                         MergeSide::Theirs => (t, o, MergeSide::Ours),
@@ -254,7 +261,7 @@ impl<'a> LockfileMerge<'a> {
                         dropped.as_ref().and_then(ParamsValue::as_str).map(|run| (run.to_owned(), side));
                     kept_value
                 }
-                Err(()) => match self.sides.decisions.pick_favored(o, t) {
+                Err(BothChanged) => match self.sides.decisions.pick_favored(o, t) {
                     Some(favored) => favored,
                     None => {
                         self.add_conflict(STAGE, &format!("parameter {key}"));
@@ -290,7 +297,7 @@ impl<'a> LockfileMerge<'a> {
             let (b, o, t) = (base.and_then(|items| find(items)), find(ours), find(theirs));
             match merge_three_way(b.as_ref(), o.as_ref(), t.as_ref()) {
                 Ok(item) => out.extend(item.map(|item| item.value.clone())),
-                Err(()) => match (o, t) {
+                Err(BothChanged) => match (o, t) {
                     (Some(o), Some(t)) if o.data_version().is_some() && t.data_version().is_some() => {
                         out.extend(self.merge_dataset(b.as_ref(), &o, &t)?);
                     }

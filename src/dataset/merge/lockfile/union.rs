@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::{MergeConflict, MergeDecisions, RunChoice, merge_three_way};
+use super::{BothChanged, MergeConflict, MergeDecisions, RunChoice, merge_three_way};
 use crate::dataset::runs::{entries_of_no_run, entries_of_run, group_by_run};
 use crate::dvc::file_list::{FileEntry, FileList};
 use crate::run::RunKey;
@@ -95,7 +95,7 @@ pub(crate) fn union_file_lists(
         match merge_three_way(Some(sides.base), Some(sides.ours), Some(sides.theirs)) {
             // `None` cannot come of three `Some`.
             Ok(entries) => union.entries.extend_from_slice(entries.unwrap_or_default()),
-            Err(()) => union.add_disputed_run(key, &sides, decisions, is_taken),
+            Err(BothChanged) => union.add_disputed_run(key, &sides, decisions, is_taken),
         }
     }
     let mut files: BTreeMap<&str, [Option<&FileEntry>; 3]> = BTreeMap::new();
@@ -107,7 +107,7 @@ pub(crate) fn union_file_lists(
     for (path, [b, o, t]) in files {
         match merge_three_way(b, o, t) {
             Ok(entry) => union.entries.extend(entry.cloned()),
-            Err(()) => match decisions.pick_favored(o, t) {
+            Err(BothChanged) => match decisions.pick_favored(o, t) {
                 Some(favored) => union.entries.extend(favored.cloned()),
                 None if decisions.virtual_ancestor => {}
                 None => union.conflicts.push(MergeConflict::File(path.to_owned())),
