@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
-use serde_json::{Value, json};
 use toml_edit::{DocumentMut, Item, Table};
 
 use crate::app::{App, CommandOutcome};
 use crate::error::{Error, ExitKind};
-use crate::output::json::{SettingJson, SettingsJson};
+use crate::output::json::{SettingJson, SettingValueJson, SettingsJson};
 use crate::output::table::{Column, TextTable as Rows};
 use crate::project::config::{Config, FILE};
 use crate::project::{PIPELINE_FILE, Project};
@@ -72,7 +71,7 @@ struct SettingSpec {
     key: &'static str,
     kind: SettingType,
     about: &'static str,
-    value: fn(&Config) -> Value,
+    value: fn(&Config) -> SettingValueJson,
 }
 
 const SETTINGS: &[SettingSpec] = &[
@@ -81,49 +80,49 @@ const SETTINGS: &[SettingSpec] = &[
         kind: SettingType::Text,
         about: "who versions the dataset: dvc, native",
         // The name of the variant in lower case is the spelling in the file.
-        value: |c| json!(format!("{:?}", c.engine).to_lowercase()),
+        value: |c| SettingValueJson::Text(format!("{:?}", c.engine).to_lowercase()),
     },
     SettingSpec {
         key: "results_dir",
         kind: SettingType::Text,
         about: "where recorders write runs",
-        value: |c| json!(c.results_dir),
+        value: |c| SettingValueJson::Text(c.results_dir.clone()),
     },
     SettingSpec {
         key: include::SETTING_KEY,
         kind: SettingType::List,
         about: "other files that go into the dataset",
-        value: |c| json!(c.ingest.include),
+        value: |c| SettingValueJson::List(c.ingest.include.patterns().to_vec()),
     },
     SettingSpec {
         key: "pull.auto",
         kind: SettingType::Flag,
         about: "checkout and merge fetch data",
-        value: |c| json!(c.pull.auto),
+        value: |c| SettingValueJson::Flag(c.pull.auto),
     },
     SettingSpec {
         key: "pull.max_bytes",
         kind: SettingType::Bytes,
         about: "the most bytes that hooks fetch",
-        value: |c| json!(c.pull.max_bytes),
+        value: |c| SettingValueJson::Bytes(c.pull.max_bytes),
     },
     SettingSpec {
         key: "push.policy",
         kind: SettingType::Text,
         about: "unsent data: strict, warn, off",
-        value: |c| json!(format!("{:?}", c.push.policy).to_lowercase()),
+        value: |c| SettingValueJson::Text(format!("{:?}", c.push.policy).to_lowercase()),
     },
     SettingSpec {
         key: "validate.ignore",
         kind: SettingType::List,
         about: "finding codes that do not count",
-        value: |c| json!(c.validate.ignore),
+        value: |c| SettingValueJson::List(c.validate.ignore.clone()),
     },
     SettingSpec {
         key: "validate.deny",
         kind: SettingType::List,
         about: "warning codes that count as errors",
-        value: |c| json!(c.validate.deny),
+        value: |c| SettingValueJson::List(c.validate.deny.clone()),
     },
 ];
 
@@ -335,14 +334,13 @@ fn parse_bytes(text: &str) -> Option<i64> {
     number.parse::<i64>().ok()?.checked_mul(factor)
 }
 
-fn display_value(value: &Value) -> String {
+fn display_value(value: &SettingValueJson) -> String {
     match value {
-        Value::String(text) => text.clone(),
-        Value::Array(items) => {
-            let items: Vec<String> = items.iter().map(display_value).collect();
-            if items.is_empty() { "(none)".into() } else { items.join(",") }
-        }
-        other => other.to_string(),
+        SettingValueJson::Text(text) => text.clone(),
+        SettingValueJson::Flag(flag) => flag.to_string(),
+        SettingValueJson::Bytes(bytes) => bytes.to_string(),
+        SettingValueJson::List(items) if items.is_empty() => "(none)".into(),
+        SettingValueJson::List(items) => items.join(","),
     }
 }
 

@@ -22,5 +22,5 @@ pub use runs::{
 };
 pub use setup::{
     CheckState, DemoJson, DemoStepJson, DoctorCheckJson, DoctorJson, InitJson, InitStepJson, InstallJson, SettingJson,
-    SettingsJson, UninstallJson,
+    SettingValueJson, SettingsJson, UninstallJson,
 };

@@ -17,13 +17,27 @@ pub struct SettingJson {
     /// Its key, dotted.
     pub key: String,
     /// The value in use.
-    pub value: serde_json::Value,
+    pub value: SettingValueJson,
     /// `capture-hook.toml` or `default`.
     pub source: &'static str,
     /// The default.
-    pub default: serde_json::Value,
+    pub default: SettingValueJson,
     /// What it is for, one sentence.
     pub about: &'static str,
+}
+
+/// A setting's value.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum SettingValueJson {
+    /// Words, or one of several names.
+    Text(String),
+    /// On or off.
+    Flag(bool),
+    /// A number of bytes.
+    Bytes(u64),
+    /// A list of texts.
+    List(Vec<String>),
 }
 
 /// `init`
