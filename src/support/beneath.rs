@@ -9,7 +9,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
@@ -17,8 +17,10 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::aside;
-use crate::support::fs::{At, FsError, PathRefusal, remove_all};
+use crate::support::files::{read_file_within, remove_all};
+use crate::support::fs_error::{At, FsError, PathRefusal};
+use crate::support::git_dir::git_temp_dir;
+use crate::support::replace::{replace_dir_at, write_atomic_at};
 
 /// A project's root. Paths are relative to it; one with `..` is refused.
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +72,7 @@ impl<'a> RootDir<'a> {
     pub fn read(&self, file: impl AsRef<Path>, limit: u64) -> Result<Option<Vec<u8>>, FsError> {
         let file = file.as_ref();
         match self.open(file)? {
-            Some(open) => read_within(open, limit).at("read", &self.path.join(file)).map(Some),
+            Some(open) => read_file_within(open, limit).at("read", &self.path.join(file)).map(Some),
             None => Ok(None),
         }
     }
@@ -120,7 +122,7 @@ impl<'a> RootDir<'a> {
     pub fn write_atomic(&self, file: impl AsRef<Path>, bytes: &[u8]) -> Result<(), FsError> {
         let file = file.as_ref();
         let (dir, name) = self.with_path("write", file, self.open_parent(file))?;
-        aside::write_atomic_at(dir.as_fd(), &name, aside::git_temp_dir(self.path).as_deref(), bytes)
+        write_atomic_at(dir.as_fd(), &name, git_temp_dir(self.path).as_deref(), bytes)
             .at("write", &self.path.join(file))
     }
 
@@ -173,7 +175,7 @@ impl<'a> RootDir<'a> {
     pub fn replace_dir(&self, new_dir: &Path, dir: impl AsRef<Path>) -> Result<(), FsError> {
         let dir = dir.as_ref();
         let (parent, name) = self.with_path("replace", dir, self.open_parent(dir))?;
-        let replaced = aside::replace_dir_at(new_dir, parent.as_fd(), &name);
+        let replaced = replace_dir_at(new_dir, parent.as_fd(), &name);
         // After the exchange `new_dir` names the old directory, or link.
         if replaced.at("replace", &self.path.join(dir))? { remove_all(new_dir) } else { Ok(()) }
     }
@@ -310,14 +312,6 @@ fn first_link(root: &Path, path: &Path) -> Option<PathBuf> {
 fn require_regular(file: OwnedFd) -> io::Result<File> {
     let file = File::from(file);
     if file.metadata()?.is_file() { Ok(file) } else { Err(PathRefusal::NotRegular.into()) }
-}
-
-/// Reads a file to its end; fails if it has more than `limit` bytes.
-pub(super) fn read_within(file: File, limit: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    // One byte more than the limit tells a file that is too large, however it grows meanwhile.
-    file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > limit { Err(PathRefusal::TooLarge(limit).into()) } else { Ok(bytes) }
 }
 
 fn dir_names(dir: BorrowedFd<'_>) -> rustix::io::Result<Vec<OsString>> {
