@@ -8,6 +8,7 @@ pub mod git_config;
 pub mod hooks;
 pub mod include;
 pub mod init;
+mod install_error;
 pub mod remote;
 pub mod shim;
 pub mod survey;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::shim;
 use crate::git::{ConfiguredHook, HooksDir, Repo};
-use crate::setup::hooks::InstallError;
+use crate::setup::install_error::InstallError;
 use crate::setup::shim::{CHAINED_SUFFIX, EVENTS};
 use crate::support::beneath::RootDir;
 use crate::support::fs::FsError;
