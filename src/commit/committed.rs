@@ -3,7 +3,7 @@
 //! A newer capture-hook can derive other bytes from the same rows. That does not make it another run or another data
 //! version: if the recorder's files are the committed ones, the committed folder is checked out.
 
-use super::ingest::{IngestWork, PATIENCE};
+use super::ingest_work::{IngestWork, PATIENCE};
 use super::{ALLOW_LOSS, CommitRefused, ValidRun, kept};
 use crate::dataset::get::{GetError, GetRequest, get_run};
 use crate::dataset::native;

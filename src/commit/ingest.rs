@@ -1,50 +1,18 @@
 //! Ingests runs and versions the dataset: by the stage's command and DVC, or by the native engine.
 
-use std::time::Duration;
-
-use super::{CommitRefused, CommitTransaction, TRUSTED_CMD, check_trusted, committed, ignored, kept, staging};
+use super::ingest_work::{IngestWork, PATIENCE};
+use super::{
+    CommitRefused, CommitTransaction, TRUSTED_CMD, ValidRun, check_trusted, committed, ignored, kept, staging,
+};
 use crate::dataset::native::NativeError;
-use crate::dataset::stage::{ResolvedStage, STAGE};
+use crate::dataset::stage::STAGE;
 use crate::dataset::{metrics_files, native};
 use crate::history::rebuilt;
+use crate::ingest;
 use crate::project::config::Engine;
 use crate::project::include::LooseFiles;
-use crate::project::{
-    self, DatasetRecord, DatasetState, GitTree, Project, ProjectError, Reporter, data_dir, include, report_ignored,
-    state,
-};
+use crate::project::{self, DatasetRecord, GitTree, Project, ProjectError, Reporter, data_dir, include, state};
 use crate::run::RunKey;
-use crate::validate::ValidationReport;
-use crate::{ingest, validate};
-
-/// How long to wait for another DVC.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A recorded run that is valid.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ValidRun {
-    /// Its directory, relative to the project.
-    pub run_dir: String,
-    /// Its name in the dataset.
-    pub key: RunKey,
-    /// What validation found.
-    pub report: ValidationReport,
-}
-
-/// Runs to put into the dataset, and what decides about them.
-pub(super) struct IngestWork<'a> {
-    pub(super) project: &'a Project,
-    pub(super) reporter: &'a dyn Reporter,
-    /// What is selected and versioned before.
-    pub(super) state: &'a DatasetState,
-    pub(super) stage: &'a ResolvedStage,
-    /// The last one is the selected one.
-    pub(super) runs: &'a [ValidRun],
-    /// What HEAD holds.
-    pub(super) head_record: Option<&'a DatasetRecord>,
-    /// Whether committed runs get derived files again.
-    pub(super) force: bool,
-}
 
 /// Puts these runs into the dataset as one data version, without touching the index; even if `dvc.lock` names them
 /// already, for their files may have changed since. The last one is the working tree's selected run. Others are added
@@ -73,32 +41,6 @@ pub fn ingest_runs(
 pub fn can_ingest_many(project: &Project) -> Result<bool, CommitRefused> {
     let stage = project.dataset_state(&GitTree::WorkTree)?.stage;
     Ok(stage.is_some_and(|stage| stage.stage.command_text() == TRUSTED_CMD))
-}
-
-/// A recorded run, validated; an invalid one is a reason to stop.
-pub fn load_valid_run(project: &Project, run_dir: &str, reporter: &dyn Reporter) -> Result<ValidRun, CommitRefused> {
-    let report = validate_run(project, run_dir, reporter)?;
-    report_ignored(&report, reporter);
-    match RunKey::new(&report.experiment, &report.run_id) {
-        Ok(key) => Ok(ValidRun { run_dir: run_dir.to_owned(), key, report }),
-        Err(_) => Err(CommitRefused::Invalid { report: Box::new(report) }),
-    }
-}
-
-/// Validates a run; an invalid one is a reason to stop.
-pub fn validate_run(
-    project: &Project,
-    run_dir: &str,
-    reporter: &dyn Reporter,
-) -> Result<ValidationReport, CommitRefused> {
-    let dir = project.root.join(run_dir);
-    if !dir.is_dir() {
-        return Err(CommitRefused::NoSuchRun { run_dir: run_dir.to_owned() });
-    }
-    let options = project::read_validation_options(project)?;
-    let progress = reporter.start_progress(&format!("validating {run_dir}"), None);
-    let report = validate::validate_run(&dir, run_dir, &options, progress.as_ref())?;
-    if report.ok { Ok(report) } else { Err(CommitRefused::Invalid { report: Box::new(report) }) }
 }
 
 impl IngestWork<'_> {

@@ -8,6 +8,7 @@
 mod committed;
 pub mod ignored;
 mod ingest;
+mod ingest_work;
 mod kept;
 pub mod merge;
 pub mod message;
@@ -19,13 +20,15 @@ mod staging;
 mod stale;
 pub mod tags;
 mod transaction;
+mod valid_run;
 
-use ingest::IngestWork;
-pub use ingest::{ValidRun, can_ingest_many, ingest_runs, load_valid_run, validate_run};
+pub use ingest::{can_ingest_many, ingest_runs};
+use ingest_work::IngestWork;
 pub use kept::refuse_runs_lost_in_merge;
 pub use refused::CommitRefused;
 pub use staging::check_visible_to_git;
 pub use transaction::CommitTransaction;
+pub use valid_run::{ValidRun, load_valid_run, validate_run};
 
 use crate::dataset::stage::{ResolvedStage, STAGE, params_file};
 use crate::dvc::lockfile::{Lockfile, LockfileStage};
