@@ -88,7 +88,7 @@ pub struct RunManifest<'a> {
 }
 
 impl<'a> RunManifest<'a> {
-    /// Makes the manifest of a scanned run. `None` if `run.json` does not say which run it is.
+    /// Makes the manifest of a scanned run. `None` if `run.json` does not name the run.
     #[must_use]
     pub fn from_scan(scan: &'a RunScan) -> Option<Self> {
         Some(Self {
@@ -219,7 +219,7 @@ pub enum ManifestError {
         /// The run's directory.
         run_dir: String,
     },
-    /// The run does not say what it is.
+    /// The run does not name itself.
     #[error("cannot make a manifest for {run_dir}: {why}")]
     NoRun {
         /// The run's directory.

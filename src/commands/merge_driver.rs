@@ -145,7 +145,7 @@ fn read_remade(repo: &Repo, merge: &Oid, path: &str) -> Result<RemadeMerge, Erro
         };
         match entry.filter(GitEntry::is_file) {
             Some(entry) if repo.blob_size(&entry.id)? <= limits::LOCKFILE => Ok(repo.read_blob(&entry.id)?),
-            // As git does where a side has no file. One over the limit is not read into memory.
+            // As git does if a side has no file. One over the limit is not read into memory.
             _ => Ok(Vec::new()),
         }
     };
@@ -153,8 +153,8 @@ fn read_remade(repo: &Repo, merge: &Oid, path: &str) -> Result<RemadeMerge, Erro
     Ok(RemadeMerge { merge: file(Some(merge))?, parents: [file(parents.first())?, file(parents.get(1))?] })
 }
 
-/// What a side is called, as its user knows it: a rebase keeps the branches of the merges that it makes again under names of
-/// its own, and if git knows no name, it gives a commit's id.
+/// What a side is called, as its user knows it: a rebase keeps the branches of the merges that it makes again under
+/// names of its own, and if git knows no name, it gives a commit's id.
 fn display_label(label: String) -> String {
     match (label.strip_prefix("refs/rewritten/"), Oid::parse(&label)) {
         (Some(name), _) => name.to_owned(),

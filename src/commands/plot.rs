@@ -81,7 +81,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
 
 fn picture_format(output: &Path) -> Result<&'static str, Error> {
     if output == Path::new("-") {
-        // `-` has no extension to tell the format; SVG is text, and so a terminal can show it.
+        // `-` has no extension that decides the format; SVG is text, and so a terminal can show it.
         return Ok("svg");
     }
     match output.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase).as_deref() {

@@ -133,7 +133,7 @@ fn select_runs(
         match commit::validate_run(project, &project_dir.relative_display(&run), &app.ui) {
             Ok(_) => valid.push(run),
             Err(refused @ CommitRefused::Invalid { .. }) => {
-                // One invalid run does not keep the others back; the exit code tells of it.
+                // One invalid run does not keep the others back; the exit code shows it.
                 left_out += 1;
                 app.ui.warn(&format!("left out: {refused}"));
             }

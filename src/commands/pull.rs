@@ -95,7 +95,7 @@ fn pulled_json(
         // `replaced` counts only files with local changes that were replaced; these come on top.
         SyncOutcome::Done { changed } => pulled.changed += changed,
         SyncOutcome::Partial { missing, .. } => (pulled.complete, pulled.missing_bytes) = (false, missing),
-        // Which they are, DVC did not tell.
+        // DVC did not name them.
         SyncOutcome::LocalChanges { .. } => pulled.complete = false,
         SyncOutcome::Refused { changed, paths } => {
             pulled.complete = false;

@@ -46,9 +46,9 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
         return Ok(CommandOutcome::Done);
     }
     app.ui.status(&upload.message);
-    // What git's remotes have went with its data: the remote lost it since, or is another one.
+    // What git's remotes have was pushed with its data: the remote lost it since, or is another one.
     let is_lost = |n: &&RequiredVersion| {
-        // Only a hint depends on it: if git cannot tell, none is given.
+        // Only a hint depends on it: if git does not know, none is given.
         upload.uploaded.contains(&n.version) && project.repo.is_on_remote(&n.commit).unwrap_or(false)
     };
     if !args.all && required.iter().any(|n| is_lost(&n)) {

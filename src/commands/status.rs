@@ -91,7 +91,7 @@ fn render_text(status: &RunStatus, width: usize) -> StyledText {
     match &status.next {
         Some(next) => out.push_str("next: ").push_styled(BOLD, next).end_line(),
         None if status.is_done() => out.push_str("nothing to do").end_line(),
-        // What is to be done, no command here does: the notes tell.
+        // No command of ours does what is to be done: the notes say what it is.
         None => &mut out,
     };
     out

@@ -134,7 +134,7 @@ impl IngestWork<'_> {
         Ok(())
     }
 
-    /// Tells what is beside the recorder's files and is not put into the dataset; an error if DVC would miss the
+    /// Reports what is beside the recorder's files and is not put into the dataset; an error if DVC would miss the
     /// setting.
     fn check_include(&self) -> Result<(), CommitRefused> {
         if include::is_include_missing(self.project, &self.stage.stage)? {

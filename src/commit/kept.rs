@@ -75,7 +75,7 @@ pub(super) fn refuse_unsafe_additions(
     refused.map_or(Ok(()), |refusal| Err(CommitRefused::Refused { refusal }))
 }
 
-/// Whether the user says that runs may go, or undoes a commit.
+/// Whether the user allows that runs are dropped, or undoes a commit.
 pub(super) fn loss_is_intended(project: &Project) -> Result<bool, GitError> {
     // Read for each commit: `git -c` sets it for one command, and no file should keep it.
     Ok(project.repo.config_bool(ALLOW_LOSS)? == Some(true)

@@ -44,15 +44,15 @@ impl MergeObjects for ProjectObjects<'_> {
     }
 
     fn object_size(&mut self, hash: DvcHash) -> Option<u64> {
-        // A clone need not have the files of a branch that it merges; a directory tells their sizes.
+        // A clone need not have the files of a branch that it merges; in a directory their sizes are known.
         let remote = self.dvc.settings().default_remote().and_then(|remote| remote.dir.as_ref());
         self.cache.object_size(hash).or_else(|| Cache::in_dir(remote?).object_size(hash))
     }
 }
 
 /// Whose selection stands: a merge keeps the current branch's, a replay (rebase, cherry-pick, stash) takes the replayed
-/// one. Git's labels tell a driver so (from 2.44 on), else the command that called it. That a variable of `git merge`
-/// is there tells nothing: a stash that a merge puts back (`--autostash`) inherits it.
+/// one. Git's labels show this to a driver (from 2.44 on), else the command that called it. That a variable of `git
+/// merge` is there proves nothing: a stash that a merge puts back (`--autostash`) inherits it.
 #[must_use]
 pub fn preferred_side(labels: &[String; 3], env: &Env, caller: Option<&GitCall>, rebasing: bool) -> MergeSide {
     let [base, _, theirs] = labels;

@@ -85,7 +85,7 @@ pub fn build_trailers(project: &Project, words: &[&str], message: &CommitMessage
 }
 
 /// Whether HEAD is about to be replaced. Git says so by `commit HEAD`, unless a message was given (`--amend -m`): then
-/// its command line tells, and in a rebase the step that it is at.
+/// its command line shows, and in a rebase the current step.
 fn is_amending(repo: &Repo, words: &[&str]) -> bool {
     match repo.find_caller().filter(|call| call.command == "commit") {
         Some(call) => call.is_amend(),

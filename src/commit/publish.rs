@@ -76,7 +76,7 @@ pub fn publish_runs(
     staging::check_committable(project, &[lockfile::FILE, &params])?;
     project.repo.await_head(&|line| reporter.show_status(line)).map_err(ProjectError::from)?;
     worktree::share_cache(project, reporter)?;
-    // Before anything changes: a HEAD that moved tells that the commit was made.
+    // Before anything changes: a HEAD that moved shows that the commit was made.
     let head = project.repo.head().map_err(ProjectError::from)?;
     let runs = load_runs(project, request, reporter)?;
     // No other process of ours may see the work half done. Other working trees of the clone share the cache.
@@ -261,7 +261,7 @@ pub fn new_runs(project: &Project, project_dir: &ProjectDir) -> Result<NewRuns, 
         let Some(key) = run.key.as_ref().filter(|key| !entries_of_run(&committed_files, key).is_empty()) else {
             return true;
         };
-        // The recorder writes when a run began: its `run.json` tells one recording from another.
+        // The recorder writes when a run began: its `run.json` differs from one recording to another.
         let committed = committed_files.get(&format!("{key}/{RUN_JSON}")).map(|entry| entry.md5);
         // A file that cannot be read counts as different: the run is left out, and the user sees it.
         let recorded = hash_file(&run.dir.join(RUN_JSON)).ok().map(|(md5, _)| md5);
@@ -274,7 +274,7 @@ pub fn new_runs(project: &Project, project_dir: &ProjectDir) -> Result<NewRuns, 
         }
         false
     });
-    // Runs that began at the same moment go by name, so that the order never varies.
+    // Runs that began at the same moment are sorted by name, so that the order never varies.
     runs.sort_by(|a, b| (&a.start, &a.key).cmp(&(&b.start, &b.key)));
     for run in runs {
         match project_dir.run_dir(&run.dir) {

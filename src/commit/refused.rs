@@ -37,7 +37,7 @@ pub enum CommitRefused {
     /// The working tree and the index disagree about the stage.
     #[error("the stage `capture_ingest` in the working tree differs from the staged one")]
     Stage,
-    /// The working tree's settings and the staged ones disagree about what goes into the dataset.
+    /// The working tree's settings and the staged ones differ in what is put into the dataset.
     #[error("ingest.include in capture-hook.toml in the working tree differs from the staged one")]
     Include,
     /// The stage depends on a setting that is nowhere.

@@ -136,7 +136,7 @@ pub struct ConflictOutcome {
 /// The three sides of `dvc.lock` in conflict, and what was decided of them.
 struct LockfileConflict {
     sides: [Vec<u8>; 3],
-    /// The blobs of the current side and the other, which tell one conflict from another.
+    /// The blobs of the current side and the other, which identify the conflict.
     name: String,
 }
 

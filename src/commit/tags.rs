@@ -113,7 +113,7 @@ pub fn move_left_tags(
     Ok(writer.outcomes)
 }
 
-/// Whether the work goes on after a tag: what keeps one from being made may keep all.
+/// Whether to continue after a tag: what prevents one may prevent all.
 #[derive(PartialEq, Eq)]
 enum AfterTag {
     GoOn,

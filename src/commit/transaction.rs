@@ -1,6 +1,6 @@
 //! What a commit of runs changes, kept until it succeeded: files, the runs' directories, what the index holds.
 //!
-//! Whoever puts runs into a commit begins a [`CommitTransaction`], hands it on, and ends with
+//! The code that puts runs into a commit begins a [`CommitTransaction`], hands it on, and ends with
 //! [`CommitTransaction::finish`] or, whatever failed and however far it came, with [`CommitTransaction::roll_back`].
 
 use std::path::Path;

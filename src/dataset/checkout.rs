@@ -3,7 +3,7 @@
 use crate::dataset::runs::without_absent_runs;
 use crate::dvc::checkout::{CheckoutError, CheckoutOutcome, CheckoutRequest, checkout};
 
-/// Brings the dataset from one version to another; runs of the old one whose folders do not exist count as not held.
+/// Changes the dataset from one version to another; runs of the old one whose folders do not exist count as not held.
 pub fn checkout_runs(request: &CheckoutRequest<'_>) -> Result<CheckoutOutcome, CheckoutError> {
     let from = without_absent_runs(request.from, &request.root.join(request.out_dir));
     checkout(&CheckoutRequest { from: &from, ..*request })

@@ -3,7 +3,7 @@
 //! A file list is sorted, so two versions of a dataset share almost all of their text. Equal text at both ends is
 //! skipped as bytes and only the rest is parsed; a run's entries are found by bisection. This relies on how DVC
 //! writes the object (see `dvc::file_list`); any other text is parsed whole. Bytes are not checked against the
-//! object's name: whoever writes a version made from another, or returns data, does that.
+//! object's name: the code that writes a version made from another, or returns data, does that.
 
 use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
@@ -110,7 +110,7 @@ struct RunCollector {
 }
 
 impl RunCollector {
-    /// Takes in the next part; a run may go on from the last one.
+    /// Takes in the next part; a run may continue from the last one.
     fn add_part(&mut self, part: FileList) -> Result<(), RunDiffError> {
         let Some((first, last)) = part.entries().first().zip(part.entries().last()) else { return Ok(()) };
         // Only a sorted list holds each run in one piece, as `is_next` relies on.
@@ -190,7 +190,7 @@ fn differing_middle(
     // On to the end of the entry after which they are one again; its brace must be of the common end.
     let tail = new.size() - back;
     let after = new.read_part(tail..tail + back.min(WINDOW))?;
-    // Runs added behind all others leave no whole entry there: then both go on to the bracket.
+    // Runs added behind all others leave no whole entry there: then both continue to the bracket.
     let entry_end = memmem::find(&after, ENTRY_BREAK).or_else(|| memmem::find(&after, b"}]"));
     let rest = entry_end.map_or(1, |at| back - at - 1);
     let [old_end, new_end] = [old.size(), new.size()].map(|size| size.saturating_sub(rest));

@@ -2,8 +2,8 @@
 //! over others.
 //!
 //! Lists are compared as bytes, in their files (see `dataset::diff`), so that what every commit asks costs little
-//! with any number of runs. They are not checked against their names here: whoever writes from one, or returns data,
-//! does that.
+//! with any number of runs. They are not checked against their names here: the code that writes from one, or returns
+//! data, does that.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
@@ -73,7 +73,7 @@ impl FileListCache {
         let mut diff: Option<RunDiff> = None;
         let mut all_known = true;
         for old in old_versions {
-            // A list that is damaged tells as little about its runs as one that is not here.
+            // A damaged list is treated like one that is not here.
             let one = self.get(old).and_then(|old| diff::diff_runs(&*old, &*list).ok());
             match (one, &mut diff) {
                 (None, _) => all_known = false,

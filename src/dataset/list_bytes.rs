@@ -54,7 +54,7 @@ impl ListFile {
         Self::open(&cache.file_list_path(version))
     }
 
-    /// Opens a file; `None` if there is none.
+    /// Opens a file; `None` if it does not exist.
     pub fn open(path: &Path) -> Result<Option<Self>, FsError> {
         let Some(file) = fs::open_optional(path)? else { return Ok(None) };
         let size = file.metadata().at("look at", path)?.len();

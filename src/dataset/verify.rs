@@ -86,9 +86,9 @@ pub struct VerifyReport {
     pub bytes: u64,
     /// Findings, sorted by file.
     pub findings: Vec<VerifyFinding>,
-    /// How many of them say that the bytes are not the committed ones. The others are of files as they were committed.
+    /// How many of them mean that the bytes are not the committed ones. The others are of files as they were committed.
     pub not_committed: usize,
-    /// Objects of the cache whose bytes are not what their names say.
+    /// Objects of the cache whose bytes do not match their names.
     pub damaged: Vec<PathBuf>,
 }
 

@@ -33,7 +33,7 @@ impl AbsentRemote {
         Some(Self { remote: remote.name.clone(), dir: dir.clone(), emptied: dir.is_dir() })
     }
 
-    /// What to do about it. Whoever makes the directory of its objects says that it is a new one.
+    /// What to do about it. A user who makes the directory of its objects confirms that it is a new one.
     #[must_use]
     pub fn hints(&self) -> Vec<String> {
         let name = &self.remote;

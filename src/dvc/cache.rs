@@ -57,7 +57,7 @@ impl Explain for CacheError {
 pub struct Cache {
     dir: PathBuf,
     objects: PathBuf,
-    /// Whether a group shares it: whoever is in it may add objects.
+    /// Whether a group shares it: every member may add objects.
     shared: bool,
 }
 
@@ -204,7 +204,7 @@ impl Cache {
         Ok(())
     }
 
-    /// How many bytes are free for the cache; `None` if the system does not tell.
+    /// How many bytes are free for the cache; `None` if the system does not say.
     #[must_use]
     pub fn free_bytes(&self) -> Option<u64> {
         fs::free_bytes(&self.dir)

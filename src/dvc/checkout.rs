@@ -229,7 +229,7 @@ struct CheckoutJob<'a> {
 /// What is at a path.
 enum PathState {
     Absent,
-    /// A file that a version holds: it may go.
+    /// A file that a version holds: it may be removed.
     Object(DvcHash),
     /// Local changes, or something that blocks the path.
     LocalChange,
@@ -281,7 +281,7 @@ impl CheckoutJob<'_> {
         Ok(())
     }
 
-    /// Whether local changes may go: only if that was asked for, and never a directory.
+    /// Whether local changes may be removed: only if that was asked for, and never a directory.
     fn may_replace(&self, path: &Path) -> bool {
         self.request.force && self.files.file_kind(path).is_ok_and(|kind| kind != FileKind::Directory)
     }
@@ -308,7 +308,7 @@ impl CheckoutJob<'_> {
                 Ok(true)
             }
             Ok(false) => Ok(false),
-            // A link or a file on the path is somebody's work: the file below it stays as it is.
+            // A link or a file on the path is the user's work: the file below it stays as it is.
             Err(error) if error.refusal().is_some() || error.source.kind() == ErrorKind::NotADirectory => Ok(false),
             Err(error) => Err(error),
         }
@@ -335,7 +335,7 @@ impl CheckoutJob<'_> {
         if !meta.is_file() {
             return Ok(PathState::LocalChange);
         }
-        // A copy: its bytes tell. A size that no version has spares reading it.
+        // A copy: its bytes decide. A size that no version has spares reading it.
         let size = |hash: DvcHash| self.linker.cache().object_size(hash);
         if versioned.into_iter().flatten().all(|hash| size(hash).is_some_and(|n| n != meta.len())) {
             return Ok(PathState::LocalChange);

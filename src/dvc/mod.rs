@@ -1,7 +1,7 @@
 //! DVC: its files read and written natively, and its program for what only that can do.
 //!
 //! `lockfile`, `file_list`, `cache`, `settings` and `stage` read what DVC 3 writes, each naming its source. Whatever
-//! they do not understand they say, and the caller lets DVC decide.
+//! they do not understand they report, and the caller lets DVC decide.
 
 pub mod absent;
 mod autostage;

@@ -20,7 +20,7 @@ pub enum DvcBusy {
     /// Another process holds the lock.
     #[error("another DVC{} is running in this project; waited {} s for it", holder.map(|pid| format!(" (process {pid})")).unwrap_or_default(), waited.as_secs())]
     Held {
-        /// Its process id, if the lock tells it.
+        /// Its process id, if the lock holds it.
         holder: Option<u32>,
         /// How long was waited.
         waited: Duration,
@@ -74,12 +74,12 @@ pub fn repair_rwlock(root: &Path) -> bool {
     let (files, rwlock) = (RootDir::new(root), ".dvc/tmp/rwlock");
     // If anything fails here, the caller reports what DVC printed.
     let Ok(Some(guard)) = files.open_lock_file(".dvc/tmp/rwlock.lock") else { return false };
-    // Whoever writes them holds this lock: what is broken now was left so.
+    // A process that writes them holds this lock: if they are broken now, a killed one left them so.
     if guard.try_lock().is_err() {
         return false;
     }
     let Ok(Some(bytes)) = files.read(rwlock, limits::TEXT) else { return false };
-    // DVC fails on an empty or half-written rwlock until somebody deletes it. It holds only the locks of running
+    // DVC fails on an empty or half-written rwlock until it is deleted. It holds only the locks of running
     // processes.
     serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).is_err() && files.remove_all(rwlock).is_ok()
 }
@@ -109,7 +109,7 @@ impl DvcMutex {
                 Err(std::fs::TryLockError::Error(error)) => Err(error).at("lock", &path)?,
             }
         }
-        // Like zc.lockfile: a blank, then the process id. DVC shows it to whoever waits.
+        // Like zc.lockfile: a blank, then the process id. DVC shows it to those that wait.
         file.set_len(0).at("write", &path)?;
         file.rewind().at("write", &path)?;
         writeln!(file, " {}", std::process::id()).at("write", &path)?;

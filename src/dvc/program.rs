@@ -167,7 +167,7 @@ impl Dvc {
         &self.passed_over
     }
 
-    /// Its release as it tells it (`3.67.1`); remembered by path and time, so that Python starts once for it.
+    /// Its release as it prints it (`3.67.1`); remembered by path and time, so that Python starts once for it.
     fn read_release(&self) -> Result<String, ProgramError> {
         let cache_path = self.release_cache_path();
         let release_stamp = self.release_stamp();
@@ -230,7 +230,7 @@ impl Dvc {
 
     /// Runs one stage, no other, if its command, parameters or inputs changed; `force`: in any case. Whatever DVC reads
     /// in `dvc.yaml`, it starts these commands alone ([`super::guard`]); and it takes no output from its run cache,
-    /// which may be somebody else's.
+    /// which a stranger may have filled.
     pub fn repro(&self, stage: &str, force: bool, commands: &[String]) -> Result<ProcessOutput, ProgramError> {
         let own = own_program_path(&self.env).ok_or_else(|| ProcessError::Start {
             command: "capture-hook".into(),
@@ -259,7 +259,7 @@ impl Dvc {
         self.run_command(["pull", "--"].iter().chain(targets).copied())
     }
 
-    /// Any other command, which may go to the remote and ask for its password; every exit code but 0 is an error.
+    /// Any other command, which may connect to the remote and ask for its password; every exit code but 0 is an error.
     pub fn run_command<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Result<ProcessOutput, ProgramError> {
         self.run_command_with(args, &NoProgress)
     }
@@ -289,7 +289,7 @@ impl Dvc {
         // DVC draws no bars into a pipe unless this variable is set.
         let env = if progress.shows_notes() { &self.env.clone().with_var("DVC_IGNORE_ISATTY", "1") } else { &self.env };
         let mut note = |chunk: StderrEvent<'_>| {
-            // What DVC draws before a bar has anything to say.
+            // What DVC draws before a bar has any content.
             const EMPTY: &str = "!";
             if let StderrEvent::Progress(words) = chunk
                 && words.trim() != EMPTY

@@ -1,7 +1,7 @@
 //! A DVC project: where it lies, DVC's settings there, and the program for what only DVC does.
 //!
-//! Which settings hold and which program may run is checked by whoever makes one of these. The program is looked for,
-//! and judged, each time that it is needed: another may be in its place by then.
+//! Which settings hold and which program may run is checked by the code that makes one of these. The program is looked
+//! for, and judged, each time that it is needed: another may be in its place by then.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::dvc::temp_project::TempDvcProject;
 use crate::support::process::ProcessOutput;
 use crate::support::progress::Progress;
 
-/// Whoever knows which `dvc` may be run.
+/// Finds the `dvc` that may be run.
 pub trait FindDvc {
     /// The program, judged now.
     fn find_dvc(&self) -> Result<Dvc, ProgramError>;

@@ -69,7 +69,7 @@ pub fn describe_failure(error: &ProcessError) -> String {
     error.explain().hints.iter().fold(line, |line, hint| format!("{line}; {hint}"))
 }
 
-/// The line that tells what failed, of all that DVC printed.
+/// The line that says what failed, of all that DVC printed.
 fn error_line(stderr: &str) -> &str {
     let line = stderr.lines().find(|line| line.starts_with(REASON)).or_else(|| stderr.lines().last());
     line.unwrap_or_default().trim_start_matches(REASON)

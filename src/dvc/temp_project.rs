@@ -34,7 +34,7 @@ pub struct TempDvcProject {
 }
 
 impl TempDvcProject {
-    /// A project with the settings of the one at `root`: its cache, its remotes, the remote that its dataset goes to.
+    /// A project with the settings of the one at `root`: its cache, its remotes, the remote of its dataset.
     pub fn new(root: &Path, effective: &DvcSettings) -> Result<Self, SettingsError> {
         let parent = project_temp_dir(root)?;
         remove_stale(&parent);
@@ -132,7 +132,7 @@ fn remove_stale(parent: &Path) {
         .map(|entry| entry.path())
         .collect();
     for path in stale {
-        // Somebody else may have been quicker.
+        // Another process may have been quicker.
         let _ = fs::remove_all(&path);
     }
 }

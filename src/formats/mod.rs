@@ -101,7 +101,7 @@ impl ParamsFormat {
 }
 
 /// Returns the values of a params file. An empty file is an empty mapping. `file` names it in errors, and its extension
-/// tells the format.
+/// decides the format.
 pub fn load_params(file: &str, bytes: &[u8]) -> Result<ParamsValue, ParamsError> {
     let format = ParamsFormat::from_file_name(file)?;
     refuse_binary(file, bytes)?;

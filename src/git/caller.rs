@@ -1,9 +1,9 @@
 //! Finds the git command that called this hook or merge driver, by its command line.
 //!
-//! Git tells `prepare-commit-msg` that a commit is amended only if the message comes from the amended one; after
-//! `--amend -m TEXT` only the caller's command line tells. It tells a merge driver neither what it merges for, before
-//! git 2.44, nor the side that `-X` favours. The command line is read from `/proc`, else asked of `ps`; if neither
-//! works, nothing is known, and callers must cope with that.
+//! Git lets `prepare-commit-msg` know that a commit is amended only if the message comes from the amended one; after
+//! `--amend -m TEXT` only the caller's command line shows it. A merge driver learns neither what it merges for, before
+//! git 2.44, nor the side that `-X` favours. The command line is read from `/proc`, else asked of `ps`; if
+//! neither works, nothing is known, and callers must cope with that.
 
 use std::path::Path;
 

@@ -8,7 +8,7 @@ use crate::git::repo::Repo;
 use crate::support::fs;
 
 impl Repo {
-    /// Whether git ignores a path, relative to the top of the working tree. `None` if git cannot tell: the path is
+    /// Whether git ignores a path, relative to the top of the working tree. `None` if git does not know: the path is
     /// behind a link or in another repository.
     pub fn is_ignored(&self, path: &str) -> Result<Option<bool>, GitError> {
         // Git is asked, because a rule can be in many files. `--no-index`: the rules count, tracked or not.

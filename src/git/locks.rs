@@ -12,7 +12,7 @@ use crate::support::process::{ProcessError, ProcessOutput};
 
 /// How long to wait for another git: longer than any of its short locks, shorter than a user's patience.
 const MAX_WAIT: Duration = Duration::from_secs(5);
-/// How long to wait before a message tells so.
+/// How long to wait before a message says so.
 const QUIET_TIME: Duration = Duration::from_secs(1);
 /// The time between two looks.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
@@ -92,7 +92,7 @@ impl Repo {
     fn held_lock(&self, error: &ProcessError) -> Option<PathBuf> {
         let ProcessError::Failed { output, .. } = error else { return None };
         match parse_lock_path(output) {
-            // The lock can be gone by now; then git's words tell.
+            // The lock can be gone by now; then git's message decides.
             Some(lock) => (lock.exists() || output.contains("File exists")).then_some(lock),
             // A translated git quotes paths differently; then look for the usual locks.
             None => [lock_file_of(&self.index_file)].into_iter().chain(self.head_locks()).find(|lock| lock.exists()),

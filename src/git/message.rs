@@ -1,7 +1,7 @@
 //! Commit messages while git prepares them: the text, the comments, and the place for trailers.
 //!
 //! Trailers are placed by `git interpret-trailers`, whose rules (an existing block, comments, the scissors line) are
-//! git's own. Removing our old trailers, and telling whether a message is still blank, is done here. What trailers say
+//! git's own. Removing our old trailers, and the check whether a message is still blank, are here. What trailers say
 //! is not known here.
 
 use crate::git::error::GitError;

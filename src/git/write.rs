@@ -82,11 +82,12 @@ impl Repo {
         Ok(())
     }
 
-    /// Makes an annotated tag, signed if the user's git signs tags. Waits for another git; leaves nothing behind if it fails.
+    /// Makes an annotated tag, signed if the user's git signs tags. Waits for another git; leaves nothing behind if it
+    /// fails.
     pub fn create_tag(&self, tag: NewTag<'_>, notify: NotifyFn<'_>) -> Result<(), GitError> {
         let mut args = vec!["tag", "-a", "--cleanup=verbatim", "-F", "-"];
         if tag.replace {
-            // The reflog later tells a moved tag from a fetched one (see `was_tagged_here`).
+            // The reflog later distinguishes a moved tag from a fetched one (see `was_tagged_here`).
             args.extend(["-f", "--create-reflog"]);
         }
         args.extend(["--", tag.name, tag.commit.as_str()]);

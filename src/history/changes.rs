@@ -1,4 +1,4 @@
-//! Which commits change the files that say what the dataset is: found by object ids, before any file is read.
+//! Which commits change the files that define the dataset: found by object ids, before any file is read.
 
 use crate::dvc::{lockfile, stage};
 use crate::git::{Commit, Oid};

@@ -23,7 +23,7 @@ impl<'p> FileListFetcher<'p> {
         Ok(Self { project, cache: project.open_cache()?, reporter, missing: BTreeMap::new() })
     }
 
-    /// Fetches what is needed to tell what a commit introduces: its own list and its parents'.
+    /// Fetches what is needed to find out what a commit introduces: its own list and its parents'.
     pub fn fetch_for(&mut self, commit: &Oid) -> Result<(), ProjectError> {
         for version in self.versions_for(commit)? {
             self.fetch_list(version);

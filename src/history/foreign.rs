@@ -106,7 +106,7 @@ pub fn find_foreign_commits(project: &Project, commits: &[Oid]) -> Result<HashSe
     Ok(commits.iter().filter(|commit| !reached.contains(commit)).cloned().collect())
 }
 
-/// Whether two commits are of histories that began apart, as far as this clone can tell.
+/// Whether two commits are of histories that began apart, as far as this clone knows.
 pub fn has_unrelated_history(project: &Project, one: &Oid, other: &Oid) -> Result<bool, ProjectError> {
     let mut roots = RootCommits::new(project)?;
     let (one, other) = (roots.root_of(one)?, roots.root_of(other)?);
@@ -137,7 +137,7 @@ fn find_merges_of_other_lockfiles(project: &Project, commits: &[Oid]) -> Result<
     Ok(edges)
 }
 
-/// A commit's `dvc.lock`; `None` if this clone cannot tell.
+/// A commit's `dvc.lock`; `None` if this clone does not know it.
 fn find_lockfile_blob(project: &Project, commit: &Oid) -> Result<Option<Option<Oid>>, ProjectError> {
     let path = project.git_path(lockfile::FILE);
     Ok(if state::knows_lockfile(project, commit) {

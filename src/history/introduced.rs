@@ -111,7 +111,7 @@ pub fn list_runs_in_trailers(
     Ok(runs)
 }
 
-/// What `dvc.lock` says in each of these commits. Locks that cannot be understood say nothing.
+/// What `dvc.lock` records in each of these commits. Lockfiles that cannot be parsed are left out.
 pub fn read_dataset_records(project: &Project, commits: &[Oid]) -> Result<Vec<Option<DatasetRecord>>, ProjectError> {
     commits
         .iter()

@@ -164,7 +164,7 @@ fn is_superseded(
     Ok(false)
 }
 
-/// The data version of a commit; `None` if it has none, or this clone cannot tell.
+/// The data version of a commit; `None` if it has none, or this clone does not know it.
 fn find_version_of(project: &Project, commit: &Oid) -> Result<Option<DataVersion>, ProjectError> {
     if state::knows_lockfile(project, commit) { project.data_version_at(commit) } else { Ok(None) }
 }

@@ -45,7 +45,8 @@ pub struct DatasetCommit {
     pub introduced: Vec<RunKey>,
     /// The runs of a parent's data version that do not exist any more, sorted.
     pub removed: Vec<RunKey>,
-    /// A `.dir` object that was needed is not in this clone: `introduced` is what the trailers say, and may not be all.
+    /// A `.dir` object that was needed is not in this clone: `introduced` is taken from the trailers, and may not be
+    /// all.
     pub partial: bool,
     /// Whether HEAD holds it.
     pub on_head: bool,
@@ -77,13 +78,13 @@ impl History {
         self.file_lists.borrow_mut().run_entries(version, run)
     }
 
-    /// Whether a data version holds a run; `None` if this clone cannot tell.
+    /// Whether a data version holds a run; `None` if this clone does not know.
     #[must_use]
     pub fn holds_run(&self, version: DataVersion, run: &RunKey) -> Option<bool> {
         self.run_entries(version, run).map(|entries| !entries.is_empty())
     }
 
-    /// Whether two data versions hold the same files of a run, some at least; false if this clone cannot tell.
+    /// Whether two data versions hold the same files of a run, at least one; false if this clone does not know.
     #[must_use]
     pub fn has_same_files(&self, a: DataVersion, b: DataVersion, run: &RunKey) -> bool {
         if a == b {
@@ -272,7 +273,7 @@ fn unknown_diffs(n: usize) -> Vec<VersionDiff> {
     (0..n).map(|_| VersionDiff::default()).collect()
 }
 
-/// What a commit's own trailers say, for a commit whose file lists are not in this clone.
+/// The content of a commit's own trailers, for a commit whose file lists are not in this clone.
 fn diff_from_trailers(commit: &Commit, record: &DatasetRecord) -> RunDiff {
     let trailers =
         history::parse_trailers(&commit.message).into_iter().filter(|run_trailers| run_trailers.data == record.version);

@@ -2,7 +2,7 @@
 //!
 //! `dvc gc -w` keeps the files of older versions, which the workspace's version has too, but not their lists. A
 //! dataset grows by runs, so an older list is a newer one without the runs that were added in between. The commits
-//! say which these are; the list's name, its MD5, verifies the result. A list that does not match is not written.
+//! name them; the list's name, its MD5, verifies the result. A list that does not match is not written.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 

@@ -72,7 +72,7 @@ pub fn summarize_run(
     let text = |value: &Option<JsonValue>| {
         value.as_ref().and_then(|v| v.get("config_hash")).and_then(JsonValue::as_str).map(str::to_owned)
     };
-    // Calculated from `run.json` first; what the index and the manifest say is used if that is impossible.
+    // Calculated from `run.json` first; if that is impossible, the values of the index and the manifest are used.
     summary.config_hash = summary.meta.as_ref().map(|meta| meta.env_config.config_hash()).or_else(|| text(&index));
     summary.config_hash = summary.config_hash.or_else(|| text(&manifest));
     summary.seeds = manifest.as_ref().and_then(|m| parse_seeds(m.get("seed_summary")?));

@@ -37,7 +37,7 @@ pub fn restore_hook_input(
             input.args.extend(var("PRE_COMMIT_COMMIT_OBJECT_NAME"));
         }
         // The framework runs its hooks once per ref and gives no old id of the remote's ref, so it is written as
-        // zeros: then the remote-tracking branches say what the remote has.
+        // zeros: then the remote-tracking branches show what the remote has.
         "pre-push" if args.is_empty() => {
             input.args = vec![var("PRE_COMMIT_REMOTE_NAME")?, var("PRE_COMMIT_REMOTE_URL")?];
             let name = text("PRE_COMMIT_LOCAL_BRANCH")?;

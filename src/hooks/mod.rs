@@ -65,7 +65,7 @@ struct HookContext<'a> {
 }
 
 impl<'a> HookContext<'a> {
-    /// `None` if hooks are turned off, or if the event comes of what we do ourselves.
+    /// `None` if hooks are turned off, or if we caused the event ourselves.
     fn enter(app: &'a App, event: &'a str, args: &[OsString]) -> Option<Self> {
         // A git that our own hook started calls hooks again: the outer one does the work.
         if app.env.get_str("CAPTURE_HOOK") == Some("0") || app.env.get(ACTIVE_VAR).is_some() {
@@ -100,7 +100,8 @@ impl<'a> HookContext<'a> {
         Ok(bytes)
     }
 
-    /// Serves every project of the repository in turn. One that fails holds up no other; the last failure is the outcome.
+    /// Serves every project of the repository in turn. One that fails holds up no other; the last failure is the
+    /// outcome.
     fn for_each_project(
         &mut self,
         serve: impl Fn(&App, &mut Project) -> Result<(), Error>,
@@ -117,7 +118,8 @@ impl<'a> HookContext<'a> {
         failed.map_or(Ok(CommandOutcome::Done), Err)
     }
 
-    /// Ends the event. A failure is noted; it fails the event, unless the commit is made already or only its message is concerned.
+    /// Ends the event. A failure is noted; it fails the event, unless the commit is already made or only its message
+    /// failed.
     fn finish(self, result: Result<CommandOutcome, Error>) -> Result<CommandOutcome, Error> {
         match result {
             // The message is worth a warning, not a lost commit: what is missing can be made up for.

@@ -9,7 +9,7 @@ use crate::project::{self, GitTree, Project, workspace};
 use crate::setup::worktree;
 use crate::sync::SyncScope;
 
-/// post-checkout: the commit before, the commit after, and `1` where a branch was switched (`0`: files alone).
+/// post-checkout: the commit before, the commit after, and `1` if a branch was switched (`0`: only files).
 pub fn run_post_checkout(hook: &mut HookContext<'_>) -> Result<CommandOutcome, Error> {
     let words: Vec<&str> = hook.args.iter().filter_map(|a| a.to_str()).collect();
     // `git checkout -- FILE` changes no commit; what it did to `dvc.lock` is local work.

@@ -49,7 +49,7 @@ fn tag_and_sync(app: &App, project: &Project) -> Result<(), Error> {
     Ok(())
 }
 
-/// Tells of a commit that selects a run and does not hold it: no pre-commit of ours ran.
+/// Warns of a commit that selects a run and does not hold it: our pre-commit did not run.
 fn warn_left_out(app: &App, project: &Project, commit: &Commit) -> Result<(), Error> {
     if !changes::changes_params(project, commit)? {
         return Ok(());
@@ -62,7 +62,7 @@ fn warn_left_out(app: &App, project: &Project, commit: &Commit) -> Result<(), Er
     Ok(())
 }
 
-/// Tells what became of tags.
+/// Prints what became of tags.
 pub fn report_tags(app: &App, tags: Vec<TagOutcome>) {
     let (mut has_new, mut has_failed, mut hints) = (false, false, Vec::new());
     for tagged in tags {

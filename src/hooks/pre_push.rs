@@ -98,7 +98,7 @@ fn pushed_range(project: &Project, args: &[OsString], lines: &[PushLine]) -> Res
         let known = line.remote.iter().filter(|id| project.repo.has_object(id));
         range.exclude.extend(known.cloned());
     }
-    // A push to an address without a name has no refs that say what is there.
+    // A push to an address without a name has no refs that show what is there.
     if let [name, url, ..] = args
         && name != url
         && let Some(name) = name.to_str()

@@ -1,6 +1,6 @@
 //! Folders in the making: on the dataset's file system, out of sight of DVC and of readers.
 //!
-//! A lock file beside each folder tells that its process is alive; leftovers of killed processes are removed by the
+//! A lock file beside each folder shows that its process is alive; leftovers of killed processes are removed by the
 //! next one. Only those of the same machine: some cluster file systems keep locks local to a machine, so a folder's
 //! name holds the machine's. A finished folder is moved away by `ingest::place`.
 
@@ -80,7 +80,7 @@ fn remove_leftovers(dir: &Path, prefix: &str) {
         let Ok(lock_file) = fs::open(&entry.path()) else { continue };
         match lock_file.try_lock() {
             Ok(()) => {
-                // Its process is gone. The lock file goes last, so that a second attempt still finds the folder.
+                // Its process is gone. The lock file is removed last, so that a second attempt still finds the folder.
                 if remove_all(&dir.join(stem)).is_ok() {
                     let _ = remove_all(&entry.path());
                 }

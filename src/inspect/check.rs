@@ -198,7 +198,8 @@ impl HistoryChecker<'_> {
         }])
     }
 
-    /// The first commit after this one that holds the run of a directory which this one selects, and does not hold itself.
+    /// The first commit after this one that holds the run of a directory which this one selects, and does not hold
+    /// itself.
     fn find_later_ingest(&self, commit: &Oid, run_dir: &str) -> Result<Option<Oid>, ProjectError> {
         let runs: Vec<RunKey> = self.history.all_runs().into_keys().collect();
         let run = find_run_of_dir(run_dir, &runs);
@@ -215,7 +216,7 @@ impl HistoryChecker<'_> {
         Ok(None)
     }
 
-    /// Whether a commit's trailers say what it introduces, no more and no less.
+    /// Whether a commit's trailers name what it introduces, no more and no less.
     fn check_trailers(
         &self,
         commit: &Commit,
@@ -293,8 +294,8 @@ impl HistoryChecker<'_> {
         Ok(())
     }
 
-    /// What validation ignored of the runs that a commit introduces: by their own record, else, as far as the commit's settings
-    /// tell, what it may have ignored.
+    /// What validation ignored of the runs that a commit introduces: by their own record, else, as far as the commit's
+    /// settings tell, what it may have ignored.
     fn check_ignored_findings(&self, change: &DatasetCommit) -> Result<Vec<CheckFinding>, ProjectError> {
         let commit = &change.commit.id;
         let mut findings = Vec::new();
@@ -379,7 +380,7 @@ impl HistoryChecker<'_> {
         let Some(version) = self.project.data_version_at(commit)? else {
             return Ok(new_finding("its commit holds no data version".into()));
         };
-        // `None` means that this clone cannot tell, which is no proof against the tag.
+        // `None` means that this clone does not know, which is no proof against the tag.
         if self.history.holds_run(version, &tag.name.run) == Some(false) {
             return Ok(new_finding(format!("data version {version} of its commit does not hold the run")));
         }
@@ -480,7 +481,7 @@ fn check_lost_runs(
             let source = GitTree::Commit(commit.id.clone());
             let loss =
                 loss::find_run_loss(project, &source, &commit.parents, &mut |version| file_lists.fetch_list(version))?;
-            // Of a commit that changes the dataset, that was said.
+            // For a commit that changes the dataset, this was reported already.
             for version in loss.unknown.iter().filter(|_| change.is_none()) {
                 let why = file_lists.why_missing(*version).unwrap_or("it is not in this clone");
                 let message =

@@ -1,7 +1,7 @@
 //! Text with styles for the terminal, which cannot hold any escape sequence but ours.
 //!
-//! Words and styles are added separately: words are escaped on the way in, whoever wrote them, and styles are values of
-//! this program. So a caller need not know where a name comes from. Nothing is printed here.
+//! Words and styles are added separately: words are escaped when they are added, whatever their source, and styles are
+//! values of this program. So a caller need not know where a name comes from. Nothing is printed here.
 
 use std::fmt::Display;
 

@@ -97,7 +97,7 @@ impl ProjectDir {
         }
     }
 
-    /// What the parameters that the stage depends on say.
+    /// The values of the parameters that the stage depends on.
     pub fn read_selection(&self) -> Result<RunSelection, ProjectError> {
         let file = self.params_file()?;
         let values = match RootDir::new(&self.root).read(&file, limits::TEXT)? {
@@ -203,7 +203,7 @@ pub(super) fn find_in_repo(repo: &Repo, cwd: &Path) -> Result<Option<String>, Pr
 /// The file that makes a directory a DVC project.
 pub(super) const DVC_CONFIG: &str = ".dvc/config";
 
-/// Whether DVC would take this directory for a project. Of what is no file there, whoever reads it complains.
+/// Whether DVC would take this directory for a project. If it is not a file, the code that reads it reports that.
 pub(crate) fn is_dvc_root(dir: &Path) -> bool {
     std::fs::symlink_metadata(dir.join(DVC_CONFIG)).is_ok_and(|meta| !meta.is_dir())
 }

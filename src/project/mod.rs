@@ -92,7 +92,7 @@ pub fn report_ignored(report: &ValidationReport, reporter: &dyn Reporter) {
 
 impl Project {
     /// The project that a command at `cwd` works on: the one that `cwd` is in, else the one that git's settings name,
-    /// else the only one. An error that says what is missing if there is none, if it is not checked out, or if
+    /// else the only one. Fails, and names what is missing, if there is none, if it is not checked out, or if
     /// there are several to choose from.
     pub fn open(cwd: &Path, env: &Env) -> Result<Self, ProjectError> {
         let repo = Repo::open(cwd, env)?;
@@ -191,7 +191,7 @@ impl Project {
         self.settings.get().ok_or_else(|| ProjectError::NoDvcProject { dir: self.root.clone() })
     }
 
-    /// DVC's settings as the files say. A cache behind links is the user's own affair, unless git tracks them: a
+    /// DVC's settings as the files have them. The user may put the cache behind links, unless git tracks them: a
     /// repository must not choose where objects are written.
     pub fn read_dvc_settings(&self) -> Result<DvcSettings, ProjectError> {
         let settings = DvcSettings::read_trusting(&self.root, &self.env, || local_settings_are_own(self))?;

@@ -11,7 +11,7 @@ use crate::support::fs::{At, FsError};
 // The error message below names this time.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Held until dropped; the system lets go of it when the process dies.
+/// Held until dropped; the system releases it when the process dies.
 pub struct RepoMutex {
     _file: File,
 }

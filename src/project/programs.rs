@@ -1,6 +1,6 @@
 //! Whether a `dvc` that is in the repository is run.
 //!
-//! Whoever makes a repository can make git put files into every clone's working tree: tracked files, submodules, and
+//! The author of a repository can make git put files into every clone's working tree: tracked files, submodules, and
 //! what git leaves behind of either; our own checkout adds the dataset. So a `dvc` in the repository is checked each
 //! time before it is run, with the whole environment that it reads; SECURITY.md has the rule. A `.venv` is never
 //! looked for unasked: its owner names it once, in this clone's own git configuration.

@@ -1,6 +1,6 @@
 //! Which run is selected and which data version is recorded: in the index, in a commit, in the working tree.
 //!
-//! `params.yaml` and `dvc.yaml` say what is selected, `dvc.lock` what DVC last recorded. Nothing here reads the
+//! `params.yaml` and `dvc.yaml` hold the selection, `dvc.lock` what DVC last recorded. Nothing here reads the
 //! dataset, so the cost does not grow with it.
 
 use super::{Project, ProjectError, include};
@@ -96,7 +96,7 @@ impl Project {
     }
 }
 
-/// Whether this clone can tell what `dvc.lock` is in a commit; not beyond the ends of a shallow or partial one.
+/// Whether this clone can read `dvc.lock` of a commit; not beyond the ends of a shallow or partial one.
 #[must_use]
 pub fn knows_lockfile(project: &Project, commit: &Oid) -> bool {
     project.repo.knows_file(commit, &project.git_path(lockfile::FILE))
@@ -167,7 +167,7 @@ pub fn check_stage_files(project: &Project, resolved: &ResolvedStage) -> Result<
     Ok(())
 }
 
-/// Whether this clone can tell what `dvc.lock` was before a commit: it knows all its parents, or there are none
+/// Whether this clone can read `dvc.lock` as it was before a commit: it knows all its parents, or there are none
 /// anywhere.
 pub fn knows_parents(project: &Project, commit: &Commit) -> Result<bool, ProjectError> {
     // A commit at which a shallow clone ends looks like one without parents.
@@ -214,7 +214,7 @@ pub(crate) fn read_record_in(
     if !entry.is_file() {
         return refused("it is a link; links in a repository are not followed".into());
     }
-    // Before it is read into memory: whoever made the commit chose its size.
+    // Before it is read into memory: the author of the commit chose its size.
     if project.repo.blob_size(&entry.id)? > limits::LOCKFILE {
         return refused(format!("it is larger than {} MiB", limits::LOCKFILE >> 20));
     }

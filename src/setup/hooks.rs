@@ -72,7 +72,7 @@ pub fn install_hooks(repo: &Repo, binary: &Path, force: bool) -> Result<InstallO
     Ok(outcome)
 }
 
-/// Whether a hook in place is somebody else's, to be kept.
+/// Whether a hook in place is foreign, to be kept.
 fn is_foreign(hook: &GitHook) -> bool {
     matches!(hook.state, HookState::Foreign | HookState::Through(_) | HookState::Loop(_))
 }

@@ -191,7 +191,7 @@ pub fn list_files_to_commit(project: &Project) -> Result<Vec<String>, ProjectErr
 fn ignore_in_git(project: &Project, dir: &str, name: &str, why: &str) -> Result<SetupChange, ProjectError> {
     let file = if dir.is_empty() { ".gitignore".to_owned() } else { format!("{dir}/.gitignore") };
     let full = if dir.is_empty() { name.to_owned() } else { format!("{dir}/{name}") };
-    // Git would say of what is behind a link that it does not look there; a rule is not to be written there either.
+    // Git does not look behind a link, and fails on such a path; no rule may be written there either.
     project.root_files().check_dir(dir)?;
     // A link is no directory to git, whatever it leads to: a rule for directories does not mean it.
     let is_link = std::fs::symlink_metadata(project.root.join(&full)).is_ok_and(|meta| meta.is_symlink());

@@ -97,7 +97,7 @@ pub fn check_remote(project: &Project, url: &str, cwd: &Path) -> Result<(), Proj
     match settings.default_remote().filter(|remote| !is_remote_at(project, remote, url, cwd)) {
         None => Ok(()),
         Some(remote) => match find_remote_command(project, url)? {
-            // The user's or the system's settings name it: the project's own go before them.
+            // The user's or the system's settings name it: the project's own come before them.
             None => Ok(()),
             Some(command) => Err(ProjectError::OtherRemote {
                 name: remote.name.clone(),

@@ -27,7 +27,7 @@ pub enum HookState {
     Through(HookManager),
     /// A hook manager's script and an older shim of ours, which call each other: git's command fails each time.
     Loop(HookManager),
-    /// Somebody else's, which does not call ours as far as can be seen.
+    /// A foreign hook, which does not call ours as far as can be seen.
     Foreign,
 }
 

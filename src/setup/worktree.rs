@@ -39,7 +39,7 @@ struct MainWorkTree {
 /// Sees to it that a linked working tree shares the clone's cache, and that the line that says so is right.
 pub fn share_cache(project: &mut Project, reporter: &dyn Reporter) -> Result<(), ProjectError> {
     let Some(shared) = find_shared_cache(project)? else { return Ok(()) };
-    // Settings that a repository tracks say nothing about this machine.
+    // Settings that a repository tracks do not describe this machine.
     if project.repo.index_entry(&project.git_path(LOCAL_CONFIG))?.is_some() {
         return Ok(());
     }

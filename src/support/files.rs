@@ -88,8 +88,8 @@ pub fn open_lock_file(path: &Path) -> Result<File, FsError> {
     }
 }
 
-/// Creates a directory inside git's directory with its parent's mode, so that whoever may write there may write here.
-/// `false` if something has its name already.
+/// Creates a directory inside git's directory with its parent's mode, so that everyone who may write there may write
+/// here. `false` if something has its name already.
 pub fn create_shared_dir(path: &Path) -> Result<bool, FsError> {
     let created = create_dir(path)?;
     if created {
@@ -157,7 +157,7 @@ pub(super) fn parent_dir(path: &Path) -> &Path {
 /// Reads a file to its end; fails if it has more than `limit` bytes.
 pub(super) fn read_file_within(file: File, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    // One byte more than the limit tells a file that is too large, however it grows meanwhile.
+    // One byte more than the limit shows that the file is too large, however it grows meanwhile.
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit { Err(PathRefusal::TooLarge(limit).into()) } else { Ok(bytes) }
 }

@@ -27,7 +27,8 @@ pub use crate::support::fs_error::{At, FsError, PathRefusal};
 use crate::support::git_dir::git_temp_dir;
 use crate::support::replace::{TEMP_PREFIX, replace_dir_at, write_atomic_at};
 
-/// Replaces a file in a directory of [`create_shared_dir`] as [`write_atomic`] does, writable by whoever may write in the directory.
+/// Replaces a file in a directory of [`create_shared_dir`] as [`write_atomic`] does, writable by everyone who may write
+/// in the directory.
 pub fn write_shared(path: &Path, bytes: &[u8]) -> Result<(), FsError> {
     write_atomic(path, bytes)?;
     match_dir_access(path);
@@ -142,8 +143,8 @@ pub fn scratch_dir() -> PathBuf {
     std::env::temp_dir()
 }
 
-/// Copies a file to a path that tells its content (a cache object): complete or not at all, read-only for everyone.
-/// Creates the directory.
+/// Copies a file to a path that depends on its content (a cache object): complete or not at all, read-only for
+/// everyone. Creates the directory.
 pub fn copy_read_only(from: &Path, to: &Path) -> Result<(), FsError> {
     let dir = parent_dir(to);
     create_dir_all(dir)?;

@@ -1,10 +1,9 @@
 //! Reads the standard error of a running program: lines, and the progress that it draws over and over.
 //!
 //! A program whose standard error is no terminal cannot steer ours: its bytes are read here and passed on line by line,
-//! and whoever shows them escapes them. A text that ends in a carriage return is progress, and so is what replaces it.
-//! A line that follows a cleared one is a line again: `tqdm`, which DVC draws its bars with, writes so between two
-//! bars.
-//! Nothing is written to the terminal here.
+//! and the code that shows them escapes them. A text that ends in a carriage return is progress, and so is what
+//! replaces it. A line that follows a cleared one is a line again: `tqdm`, which DVC draws its bars with, writes so
+//! between two bars. Nothing is written to the terminal here.
 
 use std::io::{PipeReader, PipeWriter, Read};
 use std::sync::mpsc::{Receiver, sync_channel};

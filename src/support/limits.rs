@@ -1,10 +1,11 @@
-//! The most bytes, values, files and runs that are read of what somebody else may have written, by kind of file.
+//! The most bytes, values, files and runs that are read of what a stranger may have written, by kind of file.
 //!
 //! A larger file is an error that names the limit. The limits are far above what real projects hold; they keep a
 //! hostile repository from filling memory. Rows of a run are read line by line and have no limit but a line's
 //! (`run::reader`).
 
-/// `capture-hook.toml`, `dvc.yaml`, a params file, `.dvc/config`, ignore rules, the files that show the selected run; in bytes.
+/// `capture-hook.toml`, `dvc.yaml`, a params file, `.dvc/config`, ignore rules, the files that show the selected run;
+/// in bytes.
 pub const TEXT: u64 = 4 << 20;
 
 /// `dvc.lock`, in bytes: it grows with every stage of the project.

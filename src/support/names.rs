@@ -1,11 +1,11 @@
-//! Which names are safe for files and directories that somebody else named: a run's id, the dataset, a path in a file
+//! Which names are safe for files and directories that a stranger named: a run's id, the dataset, a path in a file
 //! list.
 //!
 //! Decided by text alone, so that every clone can check out what one of them commits, and no name leads to a place
 //! whose files other programs obey. A name is judged as any file system could read it: without case, without the
 //! characters that HFS+ ignores, by its short name on NTFS, up to a stream's colon, without dots and blanks at its end.
-//! The answer tells names that are refused everywhere from those that only Windows refuses. The disk is not looked at:
-//! see `run::dataset_dir`.
+//! The answer distinguishes names that are refused everywhere from those that only Windows refuses. The disk is not
+//! looked at: see `run::dataset_dir`.
 //!
 //! Sources: git's `verify_path` (`read-cache.c`), `is_ntfs_dotgit` (`path.c`), `next_hfs_char` (`utf8.c`) and
 //! `is_valid_win32_path` (`compat/mingw.c`). Git's rules for links named `.gitmodules` and the like do not apply: git

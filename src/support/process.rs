@@ -308,7 +308,8 @@ impl Cmd {
                 });
             }
             if let Some(signal) = signals.caught_signal() {
-                // The terminal sends Ctrl-C to all programs on it: a program that shares it gets the time to end by itself.
+                // The terminal sends Ctrl-C to all programs on it: a program that shares it gets the time to end by
+                // itself.
                 if !(shares_terminal && signal == SIGINT && has_ended(&handle)) {
                     terminate_process(&handle, signal);
                 }
@@ -452,8 +453,8 @@ impl SignalWatch {
             let value = usize::try_from(signal).ok()?;
             signal_hook::flag::register_usize(signal, Arc::clone(&caught), value).ok()
         });
-        // Whoever started us may have SIGCHLD ignored: then the system keeps no exit code for us, until any handler is
-        // set.
+        // The caller may have started us with SIGCHLD ignored: then the system keeps no exit code for us until any
+        // handler is set.
         let child = signal_hook::flag::register(SIGCHLD, Arc::default());
         Self { ids: ids.chain(child).collect(), caught }
     }

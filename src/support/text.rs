@@ -50,7 +50,7 @@ pub fn to_hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|b| [b >> 4, b & 15]).map(|d| char::from(DIGITS[usize::from(d)])).collect()
 }
 
-/// An argument as a shell needs it. Every command that a message names goes through here, so that what is pasted does what
+/// An argument as a shell needs it. Every command that a message names uses this, so that what is pasted does what
 /// it says, whatever a repository calls its runs, files and branches.
 #[must_use]
 pub fn shell_quote(arg: impl AsRef<OsStr>) -> String {

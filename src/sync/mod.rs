@@ -90,7 +90,7 @@ pub fn sync_workspace(project: &Project, scope: SyncScope, reporter: &dyn Report
     sync_holding_mutex(project, &dataset_record, scope, reporter)
 }
 
-/// The same, by whoever holds the mutex already.
+/// The same, for a caller that holds the mutex already.
 pub(crate) fn sync_holding_mutex(
     project: &Project,
     dataset_record: &DatasetRecord,
@@ -182,7 +182,7 @@ impl SyncJob<'_> {
         outcome_of_dvc(self.dvc.find_program()?.pull(&[out_dir]).map(drop))
     }
 
-    /// Checks out what the cache has, and fetches what it lacks as far as the plan goes. `refused_out` gets what no
+    /// Checks out what the cache has, and fetches what it lacks, as far as the plan allows. `refused_out` gets what no
     /// checkout takes.
     fn sync_natively(&self, refused_out: &mut Vec<RefusedPath>) -> Result<SyncOutcome, SyncError> {
         let (settings, cache, version) = (self.dvc.settings(), self.dvc.cache(), self.dataset_record.version);
@@ -365,8 +365,8 @@ fn missing_bytes_on_remote(settings: &DvcSettings, cache: &Cache, entries: &[Fil
     entries.iter().filter(|entry| !cache.has_object(entry.md5)).map(|entry| remote_cache.object_size(entry.md5)).sum()
 }
 
-/// About how many bytes of a data version the cache lacks: a directory remote tells the sizes of files; of any other
-/// only the whole is known, from `dvc.lock`. `u64::MAX` if neither tells.
+/// About how many bytes of a data version the cache lacks: a directory remote shows the sizes of files; of any other
+/// only the whole is known, from `dvc.lock`. `u64::MAX` if neither is known.
 fn missing_bytes(settings: &DvcSettings, cache: &Cache, to: &FileList, dataset_record: &DatasetRecord) -> u64 {
     if let Some(bytes) = missing_bytes_on_remote(settings, cache, to.entries()) {
         return bytes;

@@ -30,7 +30,7 @@ pub enum SyncOutcome {
     },
     /// Some files hold work that DVC has not saved, and were left; the rest is as `dvc.lock` says.
     LocalChanges {
-        /// Relative to the dataset; empty if DVC itself did the work and did not tell.
+        /// Relative to the dataset; empty if DVC itself did the work and did not name them.
         files: Vec<String>,
     },
     /// The workspace is as `dvc.lock` says, but for what no checkout takes, which was reported.
@@ -122,7 +122,7 @@ fn not_on_remote(files: &[FileEntry]) -> SyncOutcome {
 pub(super) fn outcome_of_dvc(result: Result<(), ProgramError>) -> Result<SyncOutcome, SyncError> {
     match result {
         Ok(()) => Ok(SyncOutcome::Done { changed: 0 }),
-        // DVC exits with 255 for every failure, so only its words tell this one.
+        // DVC exits with 255 for every failure, so only its message shows this one.
         Err(ProgramError::Process(ProcessError::Failed { output: stderr, .. }))
             if stderr.contains("without confirmation") =>
         {

@@ -3,7 +3,7 @@
 use super::SyncScope;
 use crate::run::RunKey;
 
-/// What is known about the missing files. Sizes are about right, and `u64::MAX` if nothing tells them.
+/// What is known about the missing files. Sizes are about right, and `u64::MAX` if they are not known.
 #[derive(Debug, Clone)]
 pub(super) struct SyncFacts {
     /// How far the sync may go.
@@ -64,7 +64,7 @@ pub(super) fn plan_sync(facts: &SyncFacts) -> SyncPlan {
 }
 
 fn find_no_room(facts: &SyncFacts, needed: u64) -> Option<SyncPlan> {
-    // An unknown size refuses nothing: it would stop every fetch from a remote that tells no sizes.
+    // An unknown size refuses nothing: it would stop every fetch from a remote that shows no sizes.
     let free = facts.free_bytes.filter(|free| *free < needed && needed != u64::MAX)?;
     Some(SyncPlan::NoRoom { needed, free })
 }

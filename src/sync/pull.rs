@@ -108,7 +108,7 @@ pub fn pull_data(
         let other_files =
             left_files.iter().filter(|file| file_list.get(file).is_none() && !differences.added.contains(file));
         outcome.local_changes.extend(other_files.filter(exists).cloned());
-        // DVC does not tell which files it left.
+        // DVC does not say which files it left.
         if !left_files.is_empty() || !outcome.local_changes.is_empty() {
             outcome.sync = SyncOutcome::Done { changed: 0 };
         }
@@ -210,8 +210,8 @@ fn replace_local_changes(
     outcome_of_fetch(fetched, settings, &done.missing, check_out)
 }
 
-/// Takes objects out of the cache that are not what their names say: they were written through a link, and would be put
-/// in place again. Why not, if one of them could not be fetched again.
+/// Removes objects from the cache whose bytes do not match their names: they were written through a link, and would be
+/// put in place again. Why not, if one of them could not be fetched again.
 fn remove_damaged_objects(settings: &DvcSettings, file_list: &FileList) -> Result<Option<String>, ProjectError> {
     let cache = Cache::from_settings(settings);
     for md5 in file_list.entries().iter().map(|entry| entry.md5).filter(|md5| cache.has_object(*md5)) {

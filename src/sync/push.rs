@@ -227,7 +227,7 @@ pub fn list_required_versions(project: &Project, range: &CommitRange) -> Result<
         outside.extend(project.repo.read_commit(id)?.parents.into_iter().filter(|p| !inside.contains(p)));
     }
     if !found.is_empty() {
-        // A parent that a shallow or partial clone lacks tells nothing.
+        // A parent that a shallow or partial clone lacks is skipped.
         for id in outside.iter().filter(|id| state::knows_lockfile(project, id)) {
             if let Some(version) = project.data_version_at(id)? {
                 found.remove(&version);
@@ -316,7 +316,7 @@ fn upload_by_dvc(
     let dvc = project.dvc()?;
     let versions: Vec<DataVersion> = required.iter().map(|n| n.version).collect();
     let failed = |source: UploadCause| UploadError::Upload { required: required.to_vec(), source };
-    // A progress bar is for people, and takes the words in which DVC tells what is missing: only if all is here.
+    // A progress bar hides the lines in which DVC names what is missing, so it is shown only if nothing is.
     let missing = dvc.missing_in_cache(&versions).map_err(|e| failed(e.into()))?;
     let progress = if missing.is_empty() { reporter.start_progress("sending", None) } else { Box::new(NoProgress) };
     let output = match dvc.push_objects(&versions, progress.as_ref()) {

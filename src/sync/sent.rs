@@ -79,7 +79,7 @@ pub fn find_absent_remote(project: &Project) -> Result<Option<AbsentRemote>, Pro
 /// Whether a branch of one of git's remotes holds a data version.
 fn pushed_commits_hold_data(project: &Project) -> Result<bool, ProjectError> {
     let tips = project.repo.query_git(["for-each-ref", "--format=%(objectname)", "refs/remotes"])?.stdout_text();
-    // What a clone without these objects cannot tell counts as none.
+    // What a clone without these objects does not know counts as nothing.
     let holds = |tip: git::Oid| project.data_version_at(&tip).is_ok_and(|version| version.is_some());
     Ok(tips.lines().filter_map(git::Oid::parse).any(holds))
 }

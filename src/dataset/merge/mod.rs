@@ -148,7 +148,7 @@ pub fn merge_lockfile(
         Err(why) => {
             let mut outcome = merge_as_text(files, None, env)?;
             outcome.notes.insert(0, format!("merging {} as text: {why}", files.path));
-            // Two versions whose lines happen not to touch say nothing about the runs in them.
+            // That the lines of two versions do not touch proves nothing about the runs in them.
             Ok(MergeOutcome { clean: false, ..outcome })
         }
     }
@@ -202,7 +202,7 @@ pub fn merge_params_file(files: &MergeInput, env: &Env) -> Result<MergeOutcome, 
     let Some((run_dir, note)) = merge_selection(files, [&base, &ours, &theirs]) else {
         return merge_as_text(files, files.favored, env);
     };
-    // With one and the same selection in all three, the text merge has nothing to say about it.
+    // With one and the same selection in all three, the text merge changes nothing about it.
     let aligned: Option<Vec<Vec<u8>>> = [&base, &ours, &theirs]
         .into_iter()
         .map(|bytes| {
@@ -249,7 +249,7 @@ fn run_dir_leaf(file: &str) -> ParamLeaf<'_> {
     ParamLeaf { file, section: "ingest_capture", key: "run_dir" }
 }
 
-/// The run that is selected in the end, and what to say about the other. `None`: leave it to the text.
+/// The run that is selected in the end, and what to report about the other. `None`: leave it to the text.
 fn merge_selection(files: &MergeInput, [base, ours, theirs]: [&[u8]; 3]) -> Option<(String, Option<String>)> {
     let selected = |bytes: &[u8]| -> Option<Option<String>> {
         let values = formats::load_params(&files.path, bytes).ok()?;

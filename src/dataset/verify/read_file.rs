@@ -1,4 +1,4 @@
-//! What one reading of a file tells: its bytes, its hashes, and how many rows it holds.
+//! What one reading of a file gives: its bytes, its hashes, and how many rows it holds.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};

@@ -25,7 +25,7 @@ pub enum ProgramError {
         /// The name.
         path: PathBuf,
     },
-    /// Somebody else may have put it where it is.
+    /// A stranger may have put it there.
     #[error("cannot run {}: {why}", path.display())]
     Refused {
         /// Where it is.
@@ -58,7 +58,7 @@ pub enum ProgramError {
     /// Another DVC worked in this project all the time.
     #[error("another DVC{} is running in this project; waited {} s for it", holder.map(|pid| format!(" (process {pid})")).unwrap_or_default(), waited.as_secs())]
     Busy {
-        /// Its process id, if DVC's lock tells it.
+        /// Its process id, if DVC's lock holds it.
         holder: Option<u32>,
         /// How long was waited.
         waited: Duration,

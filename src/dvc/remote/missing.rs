@@ -342,7 +342,7 @@ mod tests {
         assert_eq!(fixture.missing_on_remote(&[a, b], CheckDepth::ListsOnly), BTreeMap::new());
         let missing = MissingObjects { file_list: false, files: vec!["e/b/f".into()] };
         assert_eq!(fixture.missing_on_remote(&[a, b], CheckDepth::AllFiles), BTreeMap::from([(b, missing)]));
-        // What was lost there is sent again by whoever looks at the files.
+        // What was lost there is sent again by a check of the files.
         assert_eq!(
             upload_versions(&fixture.cache(), &remote, &[a, b], CheckDepth::ListsOnly).unwrap(),
             UploadOutcome::default()

@@ -15,7 +15,7 @@ pub struct EditedParams {
 /// The parameter to set.
 #[derive(Debug, Clone, Copy)]
 pub struct ParamLeaf<'a> {
-    /// The file's name for errors; its extension tells the format.
+    /// The file's name for errors; its extension decides the format.
     pub file: &'a str,
     /// The section: `ingest_capture`.
     pub section: &'a str,

@@ -1,7 +1,7 @@
 //! Sets one parameter of a `params.toml` and changes no other byte.
 //!
-//! `toml_edit` tells the value's bytes, and the raw text is spliced; then both texts are parsed and compared, and any
-//! other difference is an error. Its own writer is not used, and no file is written here.
+//! `toml_edit` gives the position of the value's bytes, and the raw text is spliced; then both texts are parsed and
+//! compared, and any other difference is an error. Its own writer is not used, and no file is written here.
 
 use std::ops::Range;
 
@@ -37,7 +37,7 @@ pub(crate) fn set_toml(leaf: ParamLeaf<'_>, bytes: &[u8], text: &str) -> Result<
             Splice { at: span, text: toml_string(text, literal) }
         }
         (None, None) => {
-            // A new table goes to the end of the file, where its header cannot take keys from another table.
+            // A new table is put at the end of the file, where its header cannot take keys from another table.
             let end = bytes.len();
             let first = if source.is_empty() || source.ends_with('\n') { "" } else { nl };
             let text = format!("{first}[{}]{nl}{} = {}{nl}", leaf.section, leaf.key, toml_string(text, false));

@@ -1,7 +1,7 @@
 //! Sets one parameter of a YAML params file and changes no other byte.
 //!
-//! The tree tells the value's bytes, and the raw text is spliced; then both texts are parsed and compared, and any
-//! other difference is an error. No YAML library writes the file.
+//! The tree gives the position of the value's bytes, and the raw text is spliced; then both texts are parsed and
+//! compared, and any other difference is an error. No YAML library writes the file.
 
 use super::splice::{EditedParams, ParamLeaf, Splice, line_break};
 use crate::formats::yaml::{self, NodeKind, QuoteStyle, YamlNode};
@@ -127,7 +127,7 @@ impl YamlEditor<'_> {
         if value.tag.as_deref().is_some_and(|tag| tag != "tag:yaml.org,2002:str") {
             return Err(self.leaf.refuse_edit(value.line, format!("`{name}` has a tag")));
         }
-        // `key:` without a value: the text goes after the colon.
+        // `key:` without a value: the text is put after the colon.
         if value.span.is_empty() {
             if value.tag.is_some() || value.anchor.is_some() {
                 return Err(self.leaf.refuse_edit(value.line, format!("`{name}` has an anchor or a tag and no value")));

@@ -1,4 +1,4 @@
-//! The step of `status` that tells whether the commit is on git's remote and its data on DVC's.
+//! The step of `status` that shows whether the commit is on git's remote and its data on DVC's.
 
 use crate::dvc::absent::AbsentRemote;
 use crate::dvc::hash::DataVersion;

@@ -1,4 +1,4 @@
-//! The step of `status` that tells how the workspace's dataset stands to `dvc.lock`.
+//! The step of `status` that compares the workspace's dataset with `dvc.lock`.
 
 use crate::dataset::differences::{DatasetComparison, DatasetDifferences, KNOWN_FILES_MARK, compare_dataset};
 use crate::dataset::runs::{run_keys, split_refused};
