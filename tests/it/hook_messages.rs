@@ -224,3 +224,70 @@ fn details_are_shown_if_asked_for() {
     let details: Vec<&str> = output.stderr.lines().filter(|line| !line.contains(" ms")).collect();
     assert_snapshot!(env.mask(&details.join("\n")), @"capture/demo/run-20260105-041 already names this data");
 }
+
+#[test]
+fn a_selection_that_cannot_be_compared_is_committed_with_a_warning() {
+    let env = TestEnv::committed_native();
+    fs::remove_dir_all(env.repo(".dvc/cache")).unwrap();
+    append(&env, "params.yaml", "# a comment\n");
+    assert_snapshot!(env.screen(&env.git(["commit", "-q", "-am", "x"]).ok()), @"
+    warning: cannot find out whether results/nav/run-20261124-021550 is in data version [md5].dir: its file list is not in this clone
+    hint: fetch it: `capture-hook pull`
+    ");
+}
+
+#[test]
+fn a_checkout_names_the_file_that_the_remote_lost() {
+    let env = TestEnv::two_versions("copy");
+    env.hook(["push", "--all"]).ok();
+    let rows = env.repo("data/captures").join(SECOND).join("steps.jsonl.gz");
+    let md5 = env.run_in(".", "md5sum", [rows.to_str().unwrap()]).ok().stdout[..32].to_owned();
+    env.git(["checkout", "-q", "old"]).ok();
+    fs::remove_dir_all(env.repo(".dvc/cache")).unwrap();
+    fs::remove_file(env.path("dvc-remote/files/md5").join(&md5[..2]).join(&md5[2..])).unwrap();
+    assert_snapshot!(env.screen(&env.git(["checkout", "-q", "main"]).ok()), @"
+    fetching data of [md5].dir: 25.5 KiB
+    warning: the dataset of this commit is not checked out: the DVC remote does not have demo/run-20260105-041/steps.jsonl.gz
+    hint: run `capture-hook pull` when the DVC remote can be reached
+    ");
+}
+
+/// D2: What DVC 2 recorded stops a commit of the native engine, and its folder is removed again.
+#[test]
+fn what_dvc_2_recorded_stops_a_native_commit() {
+    let env = TestEnv::committed_native();
+    let lockfile = fs::read_to_string(env.repo("dvc.lock")).unwrap();
+    let old = lockfile.replace("      hash: md5\n", "");
+    assert_ne!(old, lockfile);
+    fs::write(env.repo("dvc.lock"), old).unwrap();
+    env.git(["commit", "-q", "--no-verify", "-am", "as DVC 2 writes it"]).ok();
+    env.select(SECOND);
+    assert_snapshot!(env.screen(&env.git(["commit", "-q", "-am", "x"]).fails(1)), @r#"
+    error: only DVC can do this: dvc.lock holds objects of DVC 2
+    hint: set engine = "dvc" in capture-hook.toml
+    "#);
+    assert_eq!(env.runs_in("repo"), [FIRST]);
+}
+
+#[test]
+fn a_commit_of_another_version_needs_the_list_of_the_committed_one() {
+    let env = TestEnv::two_versions("copy");
+    fs::remove_dir_all(env.repo(".dvc/cache")).unwrap();
+    fs::remove_dir_all(env.path("dvc-remote")).unwrap();
+    env.git(["checkout", "-q", "old", "--", "dvc.lock", "params.yaml"]).ok();
+    assert_snapshot!(env.screen(&env.git(["commit", "-q", "-m", "x"]).fails(1)), @"
+    error: this clone lacks the committed data version [md5].dir, so a lost run cannot be noticed
+    hint: run `capture-hook pull`, then run the same command again
+    ");
+}
+
+#[test]
+fn a_conflict_without_merge_drivers_says_how_to_get_them() {
+    let env = TestEnv::branches("copy");
+    env.git(["config", "--remove-section", "merge.capture-lock"]).ok();
+    env.git(["merge", "-q", "topic"]).fails(1);
+    assert_snapshot!(env.screen(&env.hook(["status"]).fails(3)), @"
+    error: dvc.lock:8: unresolved merge conflict
+    hint: this clone has no merge drivers: run `git merge --abort && capture-hook install`, then repeat the command
+    ");
+}
