@@ -10,7 +10,7 @@
 //!   repository can choose is escaped in it.
 //! - A hint is one sentence, with the command to type in backticks; the most likely fix comes first.
 //! - Bad data is no error: `validate`, `verify` and `check` report it as a finding, and the command ends with exit code 1.
-//! - An error is never dropped in silence: if one is ignored on purpose, a comment says why.
+//! - An error is never dropped without a trace: if one is ignored on purpose, a comment says why.
 
 use std::fmt;
 

@@ -224,7 +224,7 @@ fn set_setting(app: &App, files: RootDir<'_>, text: &str, key: &str, value: &str
 fn find_root(app: &App) -> Result<PathBuf, Error> {
     Ok(match Project::open(&app.cwd, &app.env) {
         Ok(project) => project.root,
-        // Before `init` there is no project, and settings can be made all the same.
+        // Before `init` there is no project, but settings can be made.
         Err(_) => crate::git::Repo::open(&app.cwd, &app.env)?.top()?.to_path_buf(),
     })
 }

@@ -57,7 +57,7 @@ pub fn run(app: &App, args: &Args) -> Result<CommandOutcome, Error> {
     let outcome = get_run(&dvc, &file_list, request, &bar)?;
     // Off the terminal before anything is printed.
     drop(bar);
-    // Last, because it takes a directory that exists. If it fails, the run is complete all the same:
+    // Last, because it takes a directory that exists. If it fails, the run is complete:
     // a warning below reports it.
     let excluded = project.repo.exclude_dir(&to);
     if app.ui.json() {

@@ -177,7 +177,7 @@ fn prepare_commit(
     Ok(())
 }
 
-/// DVC works on the working tree: it must want what is staged.
+/// DVC works on the working tree: it must select what is staged.
 fn check_work_tree_matches(
     project: &Project,
     staged: &DatasetState,

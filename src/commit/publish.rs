@@ -33,7 +33,7 @@ pub struct PublishRequest<'a> {
     pub force: bool,
 }
 
-/// What a commit of runs came to.
+/// The result of a commit of runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublishOutcome {
     /// The runs.
@@ -95,7 +95,7 @@ pub fn publish_runs(
     };
     // A commit that is made stays, whatever failed after it.
     if outcome.is_err() && project.repo.head().is_ok_and(|now| now == head) {
-        // If another process keeps it, what was changed is put back all the same.
+        // If another process keeps it, what was changed is put back without it.
         let _alone = mutex.or_else(|| RepoMutex::acquire(&project.state_dir()).ok());
         transaction.roll_back(&mut project.repo, reporter);
     } else {
@@ -188,7 +188,7 @@ fn run_relayed(project: &Project, call: Cmd, reporter: &dyn Reporter) -> Result<
             printed.push(line.to_owned());
         }
     };
-    // A commit may be signed, and the remote may want a password.
+    // A commit may be signed, and the remote may ask for a password.
     let call = call.may_prompt();
     let output = call.run_with_listener(project.repo.env(), &mut relay)?;
     if output.success() {

@@ -153,7 +153,7 @@ pub enum CommitRefused {
         file: String,
         /// The rule: `.gitignore:3:*.lock`.
         rule: String,
-        /// Whether git tracks it all the same.
+        /// Whether git tracks it although it is ignored.
         tracked: bool,
     },
     /// A flag of the index hides a file that the commit needs.

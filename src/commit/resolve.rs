@@ -118,7 +118,7 @@ pub fn resolve_hint(run: &RunKey) -> String {
     format!("resolve it: `capture-hook resolve {} --ours`, `--theirs` or `--both`", shell_quote(run.to_string()))
 }
 
-/// What became of a conflict.
+/// The result of resolving a conflict.
 #[derive(Debug)]
 pub struct ConflictOutcome {
     /// The run that was settled.

@@ -15,7 +15,7 @@ use crate::project::{DatasetRecord, GitTree, Project, ProjectError, Reporter, st
 use crate::run::tag_names::{TagName, tag_name};
 use crate::support::fs;
 
-/// What became of one tag.
+/// The result for one tag.
 #[derive(Debug)]
 pub enum TagOutcome {
     /// Made.
@@ -73,7 +73,7 @@ impl TagOutcome {
 enum MissingTags {
     /// Tags that are missing are made.
     Make,
-    /// They are left missing; those that were left behind are moved all the same.
+    /// They are left missing; only those that were left behind are moved.
     Skip,
 }
 

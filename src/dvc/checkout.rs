@@ -45,7 +45,7 @@ pub struct CheckoutRequest<'a> {
     pub force: bool,
 }
 
-/// What became of a change.
+/// The outcome of a change.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CheckoutOutcome {
     /// How many files were written.

@@ -3,7 +3,7 @@
 //! Git lets `prepare-commit-msg` know that a commit is amended only if the message comes from the amended one; after
 //! `--amend -m TEXT` only the caller's command line shows it. A merge driver learns neither what it merges for, before
 //! git 2.44, nor the side that `-X` favours. The command line is read from `/proc`, else asked of `ps`; if
-//! neither works, nothing is known, and callers must cope with that.
+//! neither works, nothing is known, and callers must allow for that.
 
 use std::path::Path;
 

@@ -66,7 +66,7 @@ pub fn summarize_run(
 ) -> Result<RunSummary, ProjectError> {
     let mut summary =
         RunSummary { files: list_files(location, &project.read_config()?.ingest.include), ..RunSummary::default() };
-    // A `run.json` that cannot be parsed leaves its facts absent; the rest is shown all the same.
+    // A `run.json` that cannot be parsed leaves its facts absent; the rest is shown.
     summary.meta = location.read_bytes("run.json").and_then(|bytes| RunMeta::parse(&bytes).ok());
     let (manifest, index) = (location.read_manifest(), location.read_index());
     let text = |value: &Option<JsonValue>| {

@@ -100,7 +100,7 @@ impl<'a> HookContext<'a> {
         Ok(bytes)
     }
 
-    /// Serves every project of the repository in turn. One that fails holds up no other; the last failure is the
+    /// Serves every project of the repository in turn. One that fails stops no other; the last failure is the
     /// outcome.
     fn for_each_project(
         &mut self,
@@ -122,7 +122,7 @@ impl<'a> HookContext<'a> {
     /// failed.
     fn finish(self, result: Result<CommandOutcome, Error>) -> Result<CommandOutcome, Error> {
         match result {
-            // The message is worth a warning, not a lost commit: what is missing can be made up for.
+            // The message is worth a warning, not a lost commit: what is missing can be added later.
             Err(error) if self.event.starts_with("post-") || self.event.ends_with("-msg") => {
                 self.note_failure(&error);
                 warn_failure(self.app, self.event, &error);

@@ -13,7 +13,7 @@ use crate::sync::SyncScope;
 /// How DVC's own experiment commits are titled.
 const EXPERIMENT_SUBJECT: &str = "dvc: commit experiment";
 
-/// What makes up for a tag that could not be made.
+/// How to make a tag later that could not be made.
 const RETAG_LATER: &str = "run `capture-hook tag` to make the missing tags; the commit is made";
 
 /// Runs the event.
@@ -62,7 +62,7 @@ fn warn_left_out(app: &App, project: &Project, commit: &Commit) -> Result<(), Er
     Ok(())
 }
 
-/// Prints what became of tags.
+/// Prints the results of making and moving tags.
 pub fn report_tags(app: &App, tags: Vec<TagOutcome>) {
     let (mut has_new, mut has_failed, mut hints) = (false, false, Vec::new());
     for tagged in tags {

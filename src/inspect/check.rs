@@ -441,8 +441,8 @@ impl HistoryChecker<'_> {
     }
 }
 
-/// Whether the run that HEAD selects was recorded again, if its directory is in this clone. Nothing that the commit
-/// says is false then, and the new recording is in no commit all the same.
+/// Whether the run that HEAD selects was recorded again, if its directory is in this clone. The commit
+/// itself is right then, but the new recording is in no commit.
 fn check_recorded_anew(project: &Project, head: &Oid) -> Result<Option<CheckFinding>, ProjectError> {
     // What cannot be read in HEAD is a finding of `check_selection` already.
     let Ok(state) = project.dataset_state(&GitTree::Commit(head.clone())) else { return Ok(None) };

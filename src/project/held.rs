@@ -20,7 +20,7 @@ use crate::support::fs;
 use crate::support::fs::{At, read_optional};
 
 /// Notes, in the working tree's git directory, that `select` named a directory which was selected already and holds
-/// another run now: git sees no change, and the next commit looks at it all the same.
+/// another run now: git sees no change, but the next commit checks it.
 const RESELECTED_MARK: &str = "capture-hook-selected-anew";
 
 /// How the run in a directory compares with a data version.

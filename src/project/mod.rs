@@ -79,7 +79,7 @@ pub trait Reporter: Sync {
     fn start_progress(&self, what: &str, total: Option<u64>) -> Box<dyn Progress>;
 }
 
-/// Reports what the validation of a run ignored: nothing is left out of a verdict in silence.
+/// Reports what the validation of a run ignored: nothing is left out of a verdict without a message.
 pub fn report_ignored(report: &ValidationReport, reporter: &dyn Reporter) {
     let Some(ignored) = IgnoredFinding::describe_all(&report.ignored) else { return };
     let line = format!("the validation of {} {ignored}", report.run_dir);

@@ -24,7 +24,7 @@ pub struct InitRequest<'a> {
     pub hooks_for: Option<&'a Path>,
 }
 
-/// What became of it.
+/// The outcome of the init.
 pub struct InitOutcome {
     /// The project.
     pub project: Project,

@@ -30,7 +30,7 @@ use crate::support::process::shell_quote;
 /// What is in `run_dir` if no run is selected.
 const PLACEHOLDER: &str = "results/<experiment>/<run_id>";
 
-/// What became of one part.
+/// The outcome for one part.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SetupChange {
     /// The file, or what it is about.

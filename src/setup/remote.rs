@@ -69,8 +69,8 @@ impl fmt::Display for UncommittedRemote {
     }
 }
 
-/// The default remote, if HEAD's settings do not name it as the working tree's do. One of this clone's own settings is
-/// the user's affair.
+/// The default remote, if HEAD's settings do not name it as the working tree's do. A remote
+/// of this clone's own settings is left to the user.
 pub fn find_uncommitted_remote(project: &Project) -> Result<Option<UncommittedRemote>, ProjectError> {
     let Some(remote) = project.dvc_settings()?.default_remote() else { return Ok(None) };
     let Some(bytes) = project.read_file(&GitTree::WorkTree, TRACKED_CONFIG)? else { return Ok(None) };

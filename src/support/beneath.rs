@@ -117,8 +117,8 @@ impl<'a> RootDir<'a> {
         Ok(self.none_if_missing("list", dir, names)?.unwrap_or_default())
     }
 
-    /// Replaces a file's content whole: a reader sees the old bytes or the new, a crash leaves one of them. The mode of an
-    /// existing file is kept; an existing link is replaced.
+    /// Replaces a file's content whole: a reader sees the old bytes or the new, a crash leaves one of them. The mode of
+    /// an existing file is kept; an existing link is replaced.
     pub fn write_atomic(&self, file: impl AsRef<Path>, bytes: &[u8]) -> Result<(), FsError> {
         let file = file.as_ref();
         let (dir, name) = self.with_path("write", file, self.open_parent(file))?;
@@ -236,7 +236,7 @@ impl<'a> RootDir<'a> {
         }
     }
 
-    /// Adds the path to an error; for a refused link, the link that is in the way.
+    /// Adds the path to an error; for a refused link, the path of the link.
     fn with_path<T>(&self, action: &'static str, path: &Path, result: io::Result<T>) -> Result<T, FsError> {
         let full_path = self.path.join(path);
         let is_link = |error: &io::Error| error.raw_os_error() == Some(Errno::LOOP.raw_os_error());
@@ -264,7 +264,8 @@ fn path_names(path: &Path) -> io::Result<Vec<&OsStr>> {
 fn open_beneath(root: BorrowedFd<'_>, names: &[&OsStr], flags: OFlags, mode: Mode) -> rustix::io::Result<OwnedFd> {
     #[cfg(target_os = "linux")]
     match open_by_kernel(root, names, flags, mode) {
-        // ENOSYS: Linux before 5.6. EPERM: a sandbox that refuses unknown calls. EAGAIN: a rename raced with the look-up.
+        // ENOSYS: Linux before 5.6. EPERM: a sandbox that refuses unknown calls. EAGAIN: a rename raced with the
+        // look-up.
         Err(Errno::NOSYS | Errno::PERM | Errno::AGAIN) => {}
         opened => return opened,
     }

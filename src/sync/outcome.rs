@@ -1,4 +1,4 @@
-//! What became of a sync, and what the end of a checkout or of a fetch means for it.
+//! The outcome of a sync, and what the end of a checkout or of a fetch means for it.
 
 use super::SyncError;
 use crate::dvc::cache::Cache;
@@ -11,7 +11,7 @@ use crate::error::ExitKind::{CheckFailed, Io, Program, Setup};
 use crate::error::Explanation;
 use crate::support::process::ProcessError;
 
-/// What became of a sync.
+/// The outcome of a sync.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SyncOutcome {
     /// There is no dataset here.
@@ -75,7 +75,7 @@ pub(super) fn outcome_of_checkout(done: CheckoutOutcome) -> SyncOutcome {
     }
 }
 
-/// What became of a fetch of these missing files. If it succeeded, the checkout is made again.
+/// The outcome of a fetch of these missing files. If it succeeded, the checkout is made again.
 pub(super) fn outcome_of_fetch(
     fetched: Result<(), SyncError>,
     settings: &DvcSettings,

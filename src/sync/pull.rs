@@ -25,10 +25,10 @@ use crate::run::RunKey;
 use crate::support::fs;
 use crate::support::names::is_safe_path;
 
-/// What became of a pull.
+/// The outcome of a pull.
 #[derive(Debug)]
 pub struct PullOutcome {
-    /// What became of the sync.
+    /// The outcome of the sync.
     pub sync: SyncOutcome,
     /// Local changes that were left as they are; relative to the dataset.
     pub local_changes: Vec<String>,

@@ -170,7 +170,7 @@ fn explain_upload(cause: &UploadCause) -> Explanation {
 /// How to push without the hook.
 const NO_VERIFY: &str = "`git push --no-verify`";
 
-/// What became of an upload.
+/// The outcome of an upload.
 #[derive(Debug)]
 pub struct PushOutcome {
     /// In words.
@@ -358,7 +358,7 @@ fn check_missing(
     }
 }
 
-/// Without what another project's history needs, that was merged in: its data is its own affair.
+/// Leaves out what another project's history needs, that was merged in: its data is not on this project's remote.
 fn drop_foreign_versions(
     project: &Project,
     required: Vec<RequiredVersion>,

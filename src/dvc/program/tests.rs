@@ -72,7 +72,7 @@ fn a_refused_program_is_passed_over_and_listed() {
     let own = |path: &Path| path.ends_with("path/dvc");
     let dvc = fixture.find_unless(None, &own).unwrap();
     assert_eq!((dvc.found_by(), dvc.passed_over().len()), (FoundBy::PrivateVenv, 1));
-    // One that somebody named is not replaced by another in silence.
+    // One that the user named is not replaced by another.
     fixture.env = fixture.env.with_var("CAPTURE_HOOK_DVC", fixture.dir.path().join("path/dvc"));
     assert!(matches!(fixture.find_unless(None, &own), Err(ProgramError::Refused { .. })));
 }

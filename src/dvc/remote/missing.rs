@@ -195,7 +195,7 @@ fn ask_dvc_status(
     Ok(out)
 }
 
-/// What became of sending.
+/// The outcome of an upload.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UploadOutcome {
     /// How many objects were sent.

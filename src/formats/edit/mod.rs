@@ -15,7 +15,7 @@ use super::{ParamsError, ParamsFormat};
 use crate::formats::conflict_markers::find_conflict_marker;
 
 /// Sets a parameter to a text. A missing section or key is added; empty `bytes` make a new file. If the file cannot be
-/// edited to the byte, the error names the line in the way.
+/// edited to the byte, the error names the line that prevents it.
 pub fn set_param(leaf: ParamLeaf<'_>, bytes: &[u8], text: &str) -> Result<EditedParams, ParamsError> {
     super::refuse_binary(leaf.file, bytes)?;
     if let Some(line) = find_conflict_marker(bytes) {

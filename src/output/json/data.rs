@@ -101,7 +101,7 @@ pub struct PullJson {
     pub pulled: Vec<PulledJson>,
 }
 
-/// What became of a run, or of the whole dataset.
+/// The result for a run, or for the whole dataset.
 #[derive(Debug, Serialize)]
 pub struct PulledJson {
     /// The run; `null` for the whole dataset.
