@@ -16,8 +16,8 @@ use crate::project::{DatasetRecord, GitTree, Project, ProjectError, Reporter, wo
 use crate::run::RunKey;
 use crate::run::layout::RUN_JSON;
 use crate::setup::worktree;
-use crate::support::heard::StderrEvent;
 use crate::support::process::{Cmd, ProcessOutput, shell_quote};
+use crate::support::stderr_events::StderrEvent;
 use crate::support::visible::escape_control;
 
 /// Runs to commit.

@@ -17,9 +17,9 @@ use crate::dvc::guard::guard_env;
 use crate::dvc::reason::{says_busy, shorten_output};
 use crate::support::env::Env;
 use crate::support::fs;
-use crate::support::heard::StderrEvent;
 use crate::support::process::{Cmd, ProcessError, ProcessOutput, own_program_path};
 use crate::support::progress::{NoProgress, Progress};
+use crate::support::stderr_events::StderrEvent;
 
 pub use error::ProgramError;
 
