@@ -1,0 +1,1 @@
+"""The faults that `mutate_runs.py` puts into runs."""
