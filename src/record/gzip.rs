@@ -17,9 +17,6 @@ use crate::support::fs::{At, FsError, create_new};
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 /// RFC 1951: an empty last block with fixed codes.
 const LAST_BLOCK: [u8; 2] = [0x03, 0x00];
-/// Compressed bytes that can wait before a sync is made.
-const MAX_WAITING: usize = 256 << 10;
-
 /// A gzip file being written.
 pub(super) struct LiveGzip {
     path: PathBuf,
@@ -56,7 +53,7 @@ impl LiveGzip {
         Ok(this)
     }
 
-    /// Adds bytes. They are in the file after the next [`LiveGzip::sync_to_disk`].
+    /// Adds bytes. They are in the file after the next sync: [`LiveGzip::compress_all`], then [`LiveGzip::write_compressed`].
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), FsError> {
         if bytes.is_empty() {
             return Ok(());
@@ -64,17 +61,22 @@ impl LiveGzip {
         self.crc.update(bytes);
         self.dirty = true;
         self.held_in_deflate += bytes.len() as u64;
-        self.deflate_bytes(bytes, FlushCompress::None)?;
-        if self.waiting.len() > MAX_WAITING { self.sync_to_disk() } else { Ok(()) }
+        self.deflate_bytes(bytes, FlushCompress::None)
+    }
+
+    /// The number of compressed bytes that wait for a sync.
+    pub(super) fn waiting_bytes(&self) -> usize {
+        self.waiting.len()
     }
 
     /// Writes everything so far to the file.
-    pub(super) fn sync_to_disk(&mut self) -> Result<(), FsError> {
+    #[cfg(test)]
+    fn sync_to_disk(&mut self) -> Result<(), FsError> {
         self.compress_all()?;
         self.write_compressed()
     }
 
-    /// The first half of [`LiveGzip::sync_to_disk`]: compresses everything so far.
+    /// The first half of a sync: compresses everything so far.
     pub(super) fn compress_all(&mut self) -> Result<(), FsError> {
         if self.dirty { self.deflate_waiting() } else { Ok(()) }
     }

@@ -34,14 +34,16 @@ impl ShardWriter {
         Ok(Self { dir: dir.to_path_buf(), stem, number, rotate_at, current, used: false })
     }
 
-    /// Adds whole lines.
-    pub(super) fn write(&mut self, mut lines: &[u8]) -> Result<(), FsError> {
+    /// Adds whole lines. Returns whether a shard was ended, so that its rows are in the file.
+    pub(super) fn write(&mut self, mut lines: &[u8]) -> Result<bool, FsError> {
+        let mut has_rotated = false;
         while !lines.is_empty() {
             // A shard holds one piece at least, or a tiny limit would rotate for ever.
             if let (true, Some(limit)) = (self.used, self.rotate_at)
                 && self.current.reaches_size(limit)?
             {
                 self.start_next()?;
+                has_rotated = true;
             }
             // With rotation in small pieces, so that a shard exceeds its size by a few rows at most.
             let piece = match self.rotate_at {
@@ -53,7 +55,12 @@ impl ShardWriter {
             self.used = true;
             lines = later;
         }
-        Ok(())
+        Ok(has_rotated)
+    }
+
+    /// The number of compressed bytes that are not in the file yet.
+    pub(super) fn waiting_bytes(&self) -> usize {
+        self.current.waiting_bytes()
     }
 
     /// Compresses what was written; see [`LiveGzip::compress_all`].

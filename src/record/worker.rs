@@ -16,14 +16,16 @@ use crate::support::fs::FsError;
 const CHUNK: usize = 128 << 10;
 /// Waiting bytes at which a recording thread must wait.
 const MAX_WAITING: usize = 4 << 20;
+/// Compressed bytes at which a sync is made before its time.
+const MAX_COMPRESSED: usize = 256 << 10;
 
 /// Rows that wait for the thread, and its state.
 #[derive(Default)]
 struct WorkerState {
     steps: Vec<u8>,
     episodes: Vec<u8>,
-    /// The last step ended its episode, whose summary has not come yet.
-    summary_due: bool,
+    /// The number of episodes that have ended and whose summary has not come yet.
+    summaries_due: usize,
     /// The number of flushes asked for, and below, of those done.
     flush_requested: u64,
     flush_done: u64,
@@ -112,11 +114,11 @@ impl RecordWorker {
         match row {
             RowKind::Step { ends_episode } => {
                 state.steps.extend_from_slice(line);
-                state.summary_due = ends_episode;
+                state.summaries_due += usize::from(ends_episode);
             }
             RowKind::Episode => {
                 state.episodes.extend_from_slice(line);
-                state.summary_due = false;
+                state.summaries_due = state.summaries_due.saturating_sub(1);
             }
         }
         let after = state.waiting_bytes();
@@ -210,22 +212,26 @@ impl WorkerFiles {
             // Swapped under the lock, compressed without it: callers wait as little as possible.
             std::mem::swap(&mut steps, &mut state.steps);
             std::mem::swap(&mut episodes, &mut state.episodes);
-            let (closed, flush_requested, summary_due) = (state.closed, state.flush_requested, state.summary_due);
+            let (closed, flush_requested, is_due) = (state.closed, state.flush_requested, state.summaries_due > 0);
             let flush = flush_requested > state.flush_done;
             drop(state);
             shared.changed.notify_all();
 
             self.dirty |= !steps.is_empty() || !episodes.is_empty();
-            self.steps.write(&steps)?;
-            self.episodes.write(&episodes)?;
+            let steps_rotated = self.steps.write(&steps)?;
+            let episodes_rotated = self.episodes.write(&episodes)?;
             steps.clear();
             episodes.clear();
             if closed {
                 return Ok(());
             }
             let age = self.synced.elapsed();
-            // A summary that is due is waited for, one more interval at most.
-            if flush || age >= self.flush_every && (!summary_due || age >= self.flush_every.saturating_mul(2)) {
+            let compressed = self.steps.waiting_bytes() + self.episodes.waiting_bytes();
+            let is_time = age >= self.flush_every || compressed > MAX_COMPRESSED;
+            // A summary that is due is waited for, but not for ever: a program can write none.
+            let is_late = age >= self.flush_every.saturating_mul(2) || compressed > 2 * MAX_COMPRESSED;
+            // An ended shard is in its file already, so the rest follows at once.
+            if flush || steps_rotated || episodes_rotated || is_time && (!is_due || is_late) {
                 // Both are compressed first, so that the two writes are close together: a kill between them leaves an episode without its summary.
                 self.steps.compress_all()?;
                 self.episodes.compress_all()?;
@@ -233,7 +239,12 @@ impl WorkerFiles {
                 self.episodes.write_compressed()?;
                 self.synced = Instant::now();
                 self.dirty = false;
-                shared.lock_state().flush_done = flush_requested;
+                let mut state = shared.lock_state();
+                state.flush_done = flush_requested;
+                if is_late {
+                    state.summaries_due = 0;
+                }
+                drop(state);
                 shared.changed.notify_all();
             } else if age >= self.flush_every {
                 // The summary of a finished episode usually comes within microseconds.

@@ -291,6 +291,30 @@ fn rows_with_fields_of_their_own_are_kept() {
     assert_eq!(lines(recorder.root(), "episodes"), [expected]);
 }
 
+/// The steps' file grew alone once 256 KiB were compressed: a process killed then left episodes without summaries.
+#[test]
+fn rows_that_come_fast_reach_the_disk_with_their_summaries() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = options(dir.path());
+    options.flush_every = Duration::from_secs(3600);
+    let recorder = RunRecorder::create(options).unwrap();
+    recorder.write_run_meta(&meta()).unwrap();
+    let mut seen = 0;
+    for number in 1..=6000 {
+        walk(&recorder, number, 7);
+        if number % 1000 == 0 {
+            // The thread has nothing left to do: what a kill would leave now.
+            std::thread::sleep(Duration::from_millis(300));
+            let found = report(recorder.root());
+            if found.steps.rows > 0 {
+                assert!(found.ok, "{found:?}");
+            }
+            seen = found.steps.rows;
+        }
+    }
+    assert!(seen > 1000, "{seen}");
+}
+
 /// What [`a_killed_recorder_leaves_a_valid_run`] runs in a process of its own: records until it is killed.
 #[test]
 fn the_recorder_that_gets_killed() {
