@@ -99,23 +99,38 @@ fn write_close(out: &mut Vec<u8>, layout: JsonLayout, items: usize, depth: usize
 /// 1e16 on.
 pub fn write_f64(out: &mut Vec<u8>, float: f64) {
     if !float.is_finite() {
-        out.extend_from_slice(match float {
-            f if f.is_nan() => b"NaN".as_slice(),
-            f if f > 0.0 => b"Infinity",
-            _ => b"-Infinity",
-        });
-        return;
+        return write_non_finite(out, float);
     }
     // `zmij` and Python give the shortest digits that read back as the same number; of several the nearest, of two
     // equally near the even one. The standard library does not: 1059438285926254.25 is ….2 here.
-    let mut buffer = zmij::Buffer::new();
-    let text = buffer.format_finite(float).as_bytes();
+    write_digits(out, zmij::Buffer::new().format_finite(float).as_bytes(), float == 0.0 || float.abs() >= 1e-4);
+}
+
+/// Writes a single-precision float as [`write_f64`] does, with the shortest digits that read back as the same single-precision
+/// number: `0.1` instead of `0.10000000149011612`.
+pub fn write_f32(out: &mut Vec<u8>, float: f32) {
+    if !float.is_finite() {
+        return write_non_finite(out, f64::from(float));
+    }
+    write_digits(out, zmij::Buffer::new().format_finite(float).as_bytes(), float == 0.0 || float.abs() >= 1e-4);
+}
+
+fn write_non_finite(out: &mut Vec<u8>, float: f64) {
+    out.extend_from_slice(match float {
+        f if f.is_nan() => b"NaN".as_slice(),
+        f if f > 0.0 => b"Infinity",
+        _ => b"-Infinity",
+    });
+}
+
+/// Writes `zmij`'s digits as Python lays them out. `is_plain`: the number is 0, or 1e-4 at least.
+fn write_digits(out: &mut Vec<u8>, text: &[u8], is_plain: bool) {
     let (digits, exponent) = match text.iter().position(|b| *b == b'e') {
         Some(at) => (&text[..at], text.get(at + 1..).unwrap_or_default()),
         None => (text, b"".as_slice()),
     };
     // Python writes no exponent from 1e-4 on, and `zmij` none below 1e16.
-    if exponent.is_empty() && (float == 0.0 || float.abs() >= 1e-4) {
+    if exponent.is_empty() && is_plain {
         out.extend_from_slice(digits);
         return;
     }
@@ -231,6 +246,39 @@ mod tests {
             let mut out = Vec::new();
             write_f64(&mut out, *float);
             assert_eq!(String::from_utf8_lossy(&out), *expected);
+        }
+    }
+
+    #[test]
+    #[allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
+    fn single_floats_read_back_as_the_same_bits() {
+        let text_of = |float: f32| {
+            let mut out = Vec::new();
+            write_f32(&mut out, float);
+            String::from_utf8(out).unwrap()
+        };
+        let cases: &[(f32, &str)] = &[
+            (0.1, "0.1"),
+            (-0.0, "-0.0"),
+            (-4.8, "-4.8"),
+            (0.418_879_03, "0.41887903"),
+            (1e-5, "1e-05"),
+            (0.000_123_4, "0.0001234"),
+            (16_777_216.0, "16777216.0"),
+            (1e20, "1e+20"),
+            (f32::MAX, "3.4028235e+38"),
+            (f32::from_bits(1), "1e-45"),
+            (f32::NAN, "NaN"),
+            (f32::NEG_INFINITY, "-Infinity"),
+        ];
+        for (float, expected) in cases {
+            assert_eq!(text_of(*float), *expected);
+        }
+        // Every 997th number: readers parse a double and round it to single precision.
+        for bits in (0..0x7f80_0000_u32).step_by(997) {
+            let float = f32::from_bits(bits);
+            let double: f64 = text_of(float).parse().unwrap();
+            assert_eq!((double as f32).to_bits(), bits, "{float}");
         }
     }
 

@@ -18,7 +18,7 @@ mod dump;
 pub(super) mod parse;
 pub mod scanner;
 
-pub use dump::{JsonLayout, write_f64, write_str};
+pub use dump::{JsonLayout, write_f32, write_f64, write_str};
 pub use parse::parse;
 pub use scanner::{MAX_DEPTH, ParseError, ParseReason};
 
