@@ -6,8 +6,8 @@
 use std::fmt;
 
 use crate::formats::json;
-use crate::formats::json::JsonValue;
 use crate::formats::json::scanner::{JsonCursor, ParseError, ParseReason};
+use crate::formats::json::{JsonObject, JsonValue};
 use crate::run::schema::SchemaVersion;
 
 /// A run's metadata. An optional field of the wrong type counts as absent; `raw` still has it.
@@ -45,7 +45,7 @@ pub struct LineColumn {
 }
 
 impl LineColumn {
-    fn at_offset(text: &[u8], offset: usize) -> Self {
+    pub(in crate::run) fn at_offset(text: &[u8], offset: usize) -> Self {
         let before = String::from_utf8_lossy(text.get(..offset).unwrap_or(text)).into_owned();
         let count = |text: &str, is_counted: fn(&char) -> bool| text.chars().filter(is_counted).count() as u64 + 1;
         let last = before.rsplit_once('\n').map_or(before.as_str(), |(_, last)| last);
@@ -125,14 +125,20 @@ impl RunMeta {
             None | Some(JsonValue::Null) => None,
             Some(_) => Some(text("experiment")?),
         };
-        let env_config = raw.get("env_config").ok_or(MetaError::Missing("env_config"))?;
+        let schema_version = text("schema_version")?;
+        let empty = JsonValue::Object(JsonObject::new());
+        let env_config = match raw.get("env_config") {
+            Some(config) => config,
+            None if SchemaVersion::read(schema_version.as_bytes()).is_some_and(SchemaVersion::is_declared) => &empty,
+            None => return Err(MetaError::Missing("env_config")),
+        };
         if env_config.as_object().is_none() {
             let (field, at) = ("env_config", position_of(bytes, "env_config"));
             return Err(MetaError::WrongType { field, expected: "an object", found: env_config.kind(), at });
         }
         let optional = |field: &str| raw.get(field).and_then(JsonValue::as_str).map(str::to_owned);
         Ok(Self {
-            schema_version: text("schema_version")?,
+            schema_version,
             run_id: text("run_id")?,
             experiment,
             start_time: text("start_time")?,

@@ -64,6 +64,12 @@ codes! {
     UnsafeRunId = "unsafe_run_id", Fixed;
     /// The schema version of the run or of a row is unknown.
     UnsupportedSchemaVersion = "unsupported_schema_version", Fixed;
+    /// No `schema.json` in a run that must declare its columns.
+    MissingSchema = "missing_schema", Fixed;
+    /// `schema.json` is not JSON, or not a declaration.
+    InvalidSchema = "invalid_schema", Fixed;
+    /// The run does not declare what the experiment's pinned schema asks for.
+    SchemaPin = "schema_pin", Error;
     /// No `steps.jsonl.gz`.
     MissingSteps = "missing_steps_jsonl_gz", Fixed;
     /// No `episodes.jsonl.gz`.
@@ -86,7 +92,11 @@ codes! {
     MissingField = "missing_field", Fixed;
     /// A field has the wrong type.
     WrongType = "wrong_type", Fixed;
-    /// A number is too small or too large.
+    /// A list has other dimensions than declared.
+    WrongShape = "wrong_shape", Fixed;
+    /// A file that an episode names is not in the run.
+    MissingFile = "missing_file", Fixed;
+    /// A number is too small or too large, or a text is none of those allowed.
     OutOfRange = "out_of_range", Error;
     /// A number is `NaN` or infinite.
     NonFinite = "non_finite", Error;
@@ -106,6 +116,10 @@ codes! {
     EpisodeRewardMismatch = "episode_reward_mismatch", Error;
     /// A summary's final state differs from the last step.
     EpisodeFinalMismatch = "episode_final_mismatch", Error;
+    /// A summary's value differs from what the declaration makes of the steps.
+    EpisodeSummaryMismatch = "episode_summary_mismatch", Error;
+    /// Two episodes, or two summaries, of one id in a run that declares its columns.
+    DuplicateEpisode = "duplicate_episode", Error;
     /// A summary without steps.
     EpisodeWithoutSteps = "episode_without_steps", Error;
     /// A finished episode without a summary.
